@@ -1,0 +1,62 @@
+/**
+ * Every way in which the gate can decline to judge. The first group is the caller's mistake (4xx, it must never be
+ * able to pass), the second the source's trouble, which is an honest `inconclusive`.
+ */
+export const callerErrorCodes = [
+  'invalid_request',
+  'unauthorized',
+  'cuj_not_found',
+  'service_not_found',
+  'not_found',
+  'method_not_allowed',
+  'rate_limited',
+  'draining',
+] as const;
+export type CallerErrorCode = (typeof callerErrorCodes)[number];
+
+export const sourceErrorCodes = [
+  'source_unavailable',
+  'source_rate_limited',
+  'source_timeout',
+  'source_rejected',
+  'source_malformed',
+  'gate_overloaded',
+] as const;
+export type SourceErrorCode = (typeof sourceErrorCodes)[number];
+
+/** The caller asked for something that has no answer. `hint` says what to do. */
+export class CallerError extends Error {
+  override readonly name = 'CallerError';
+  readonly code: CallerErrorCode;
+  readonly hint: string;
+  /** Machine-readable members for the problem document, such as the nearest names. */
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: CallerErrorCode, message: string, hint: string, details: Record<string, unknown> = {}) {
+    super(message);
+    this.code = code;
+    this.hint = hint;
+    this.details = details;
+  }
+}
+
+/** The source could not be asked, or its answer could not be trusted. */
+export class SourceError extends Error {
+  override readonly name = 'SourceError';
+  readonly code: SourceErrorCode;
+  readonly hint: string;
+  /** Seconds after which asking again makes sense, where the source said so. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    code: SourceErrorCode,
+    message: string,
+    hint: string,
+    options: { retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = hint;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}

@@ -1,0 +1,91 @@
+import type { ScopeBatch } from './registry-model.ts';
+import type { Selector } from './selector.ts';
+
+/** What is asked of a source: one batch of services, both sides, one aligned span. */
+export interface ScopeQuery {
+  readonly batch: ScopeBatch;
+  readonly canary: Selector;
+  /** Undefined: stable is the rest, everything of the services that the canary selector does not match. */
+  readonly stable: Selector | undefined;
+  /** Epoch ms, a multiple of 60,000. */
+  readonly fromMs: number;
+  /** Epoch ms, exclusive, a multiple of 60,000. */
+  readonly toMs: number;
+}
+
+/** Counts per 60 s bucket; index 0 is the bucket that begins at the snapshot's `fromMs`. Both arrays are equally long. */
+export interface Series {
+  readonly total: Float64Array;
+  readonly bad: Float64Array;
+}
+
+/** One side (canary or stable) of one service. A series that is absent had no point at all in the span. */
+export interface SideCounts {
+  /** Requests and 5XX of the whole service. */
+  readonly whole: Series | undefined;
+  /** By resource_name. */
+  readonly requests: ReadonlyMap<string, Series>;
+  /** By latency threshold in ms, then resource_name (`*` for the whole service): total, and slower than that. */
+  readonly latency: ReadonlyMap<number, ReadonlyMap<string, Series>>;
+}
+
+export interface ServiceCounts {
+  readonly canary: SideCounts;
+  readonly stable: SideCounts;
+}
+
+/** A query as it was sent, for people who want to ask the same. */
+export interface SentQuery {
+  readonly name: string;
+  readonly query: string;
+}
+
+/** The source's answer for one scope: checked, joined, nothing of the wire left in it. */
+export interface Snapshot {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly services: ReadonlyMap<string, ServiceCounts>;
+  readonly queries: readonly SentQuery[];
+}
+
+/** The port. Implementations throw SourceError and nothing else; `signal` aborts at the request's deadline. */
+export interface MetricsSource {
+  measure(query: ScopeQuery, signal: AbortSignal): Promise<Snapshot>;
+}
+
+export const bucketMs = 60_000;
+
+/** Counts of one endpoint for one SLI over the measurement's span, as plain numbers so that it can be written down. */
+export interface Counts {
+  readonly total: readonly number[];
+  readonly bad: readonly number[];
+}
+
+export interface EndpointMeasurement {
+  readonly service: string;
+  readonly resource: string;
+  readonly label: string;
+  /** Latency only: a bad event is slower than this. */
+  readonly latencyMs?: number;
+  readonly sampleRate: number;
+  readonly dispersion: number;
+  readonly canary: Counts;
+  readonly stable: Counts;
+}
+
+/** Everything that a verdict is a function of, besides the CUJ. JSON-serialisable. */
+export interface Measurement {
+  /** Epoch ms of the first bucket. */
+  readonly fromMs: number;
+  /** Epoch ms, exclusive: the newest complete minute's end. */
+  readonly toMs: number;
+  /** What the caller said the rollout's begin was, epoch ms. */
+  readonly sinceMs?: number;
+  /** A fixed span that the caller asked for instead of the registry's window, in ms. */
+  readonly windowMs?: number | 'rollout';
+  readonly selectors: { readonly canary: string; readonly stable: string };
+  readonly availability?: readonly EndpointMeasurement[];
+  readonly latency?: readonly EndpointMeasurement[];
+  /** Hits of the whole services, per bucket. */
+  readonly whole: { readonly canary: readonly number[]; readonly stable: readonly number[] };
+}
