@@ -91,7 +91,6 @@ export function normalizeParam(
 ): { readonly value: string } | { readonly error: string } {
   if (raw.trim() === '') return { error: `${name} is empty` };
   if (raw.length > 200) return { error: `${name} is longer than the 200 characters of a tag value` };
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what is refused here.
   if (/[^\x20-\x7e]/.test(raw)) return { error: `${name} holds characters outside printable ASCII` };
   const value = normalizeTagValue(raw);
   return isSafeTagValue(value)

@@ -1,0 +1,122 @@
+import { type EvidenceProcess, logMixture } from './sequential.ts';
+
+/** What the search for an abort line needs of an SLI: its endpoints with traffic and the evidence that fails it. */
+export interface Line {
+  readonly endpoints: readonly LineEndpoint[];
+  readonly pooled: EvidenceProcess;
+  readonly logToFail: number;
+  readonly leastBadEvents: number;
+}
+
+export interface LineEndpoint {
+  readonly total: number;
+  readonly scale: number;
+  readonly measured: { readonly sampleRate: number };
+  readonly process: EvidenceProcess;
+}
+
+/** The least whole number in [1, most] for which a rising predicate holds, or undefined. */
+function least(most: number, holds: (value: number) => boolean): number | undefined {
+  let low = 0;
+  let high = 1;
+  while (high < most && !holds(high)) {
+    low = high;
+    high *= 2;
+  }
+  if (high >= most) {
+    high = Math.floor(most);
+    if (high < 1 || !holds(high)) return undefined;
+  }
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (holds(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
+/**
+ * Spreads `bad` whole events over the endpoints as the traffic is, by Sainte-Laguë's divisors: one event more never
+ * takes one away from any endpoint, so the evidence of a spread rises with it. (Webster; Balinski & Young 1982.)
+ */
+export function spread(totals: readonly number[], bad: number): number[] {
+  const caps = totals.map(Math.floor);
+  const sum = totals.reduce((a, b) => a + b, 0);
+  const out = totals.map((total, i) => Math.min(caps[i] as number, Math.round((bad * total) / sum)));
+  let left = bad - out.reduce((a, b) => a + b, 0);
+  while (left > 0) {
+    let best = -1;
+    for (let i = 0; i < out.length; i += 1) {
+      if ((out[i] as number) >= (caps[i] as number)) continue;
+      if (best < 0 || priority(totals, out, i, 1) > priority(totals, out, best, 1)) best = i;
+    }
+    if (best < 0) break;
+    out[best] = (out[best] as number) + 1;
+    left -= 1;
+  }
+  while (left < 0) {
+    let worst = -1;
+    for (let i = 0; i < out.length; i += 1) {
+      if ((out[i] as number) <= 0) continue;
+      if (worst < 0 || priority(totals, out, i, -1) <= priority(totals, out, worst, -1)) worst = i;
+    }
+    out[worst] = (out[worst] as number) - 1;
+    left += 1;
+  }
+  return out;
+}
+
+function priority(totals: readonly number[], out: readonly number[], i: number, step: 1 | -1): number {
+  return (totals[i] as number) / (2 * (out[i] as number) + step);
+}
+
+/** The CUJ's abort line: the least bad events, spread as the traffic is, that fail; null where not even all would. */
+export function abortLine({ endpoints, pooled, logToFail, leastBadEvents }: Line): number | null {
+  if (endpoints.length === 0) return null;
+  const totals = endpoints.map((endpoint) => endpoint.total);
+  const most = totals.reduce((sum, total) => sum + Math.floor(total), 0);
+  const holds = (bad: number): boolean => {
+    const counts = spread(totals, bad);
+    let scaled = 0;
+    let observed = 0;
+    const logs = endpoints.map((endpoint, i) => {
+      const own = (counts[i] as number) * endpoint.scale;
+      scaled += own;
+      observed += (counts[i] as number) * endpoint.measured.sampleRate;
+      return endpoint.process.log(own);
+    });
+    return observed >= leastBadEvents && logMixture(pooled.log(scaled), logs) >= logToFail;
+  };
+  return least(most, holds) ?? null;
+}
+
+/**
+ * Every endpoint's own abort line, in the order given: the least bad events on it alone, all others clean, that fail
+ * the CUJ; null where its traffic cannot carry a fail.
+ */
+export function endpointAbortLines({
+  endpoints,
+  pooled,
+  logToFail,
+  leastBadEvents,
+}: Line): (number | null)[] {
+  const clean = endpoints.map((endpoint) => Math.exp(endpoint.process.log(0)));
+  const allClean = clean.reduce((sum, evidence) => sum + evidence, 0);
+  return endpoints.map((endpoint, i) => {
+    const others = allClean - (clean[i] as number);
+    const holds = (bad: number): boolean => {
+      if (bad * endpoint.measured.sampleRate < leastBadEvents) return false;
+      const own = endpoint.process.log(bad * endpoint.scale);
+      // Beyond this exp() would overflow, and no threshold is anywhere near.
+      const sum = own > 600 ? own : Math.log(others + Math.exp(own));
+      return logMixture(pooled.log(bad * endpoint.scale), [sum - Math.log(endpoints.length)]) >= logToFail;
+    };
+    return least(Math.floor(endpoint.total), holds) ?? null;
+  });
+}
+
+/** How many clean requests more until `enough` holds, which must not stop holding with more; null beyond 10^12. */
+export function requestsUntil(enough: (more: number) => boolean): number | null {
+  if (enough(0)) return 0;
+  return least(1e12, enough) ?? null;
+}

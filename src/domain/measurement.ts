@@ -1,0 +1,98 @@
+import type { CheckedAsk } from './ask.ts';
+import { floorMinute } from './duration.ts';
+import {
+  bucketMs,
+  type Counts,
+  type EndpointMeasurement,
+  type Measurement,
+  type Series,
+  type SideCounts,
+  type Snapshot,
+} from './metrics-source.ts';
+import type { Endpoint, Service } from './registry-model.ts';
+import type { SliName } from './registry-schema.ts';
+
+/**
+ * Cuts what one verdict needs out of the snapshots that were taken for its scopes: the CUJ's endpoints, over the CUJ's
+ * own span, so that a verdict never depends on what other CUJs asked for.
+ */
+export function measurementOf(
+  ask: CheckedAsk,
+  snapshots: ReadonlyMap<string, Snapshot>,
+  nowMs: number,
+): Measurement {
+  const { cuj } = ask;
+  const toMs = floorMinute(nowMs - cuj.gate.lagMs);
+  const fromMs = toMs - Math.ceil(cuj.gate.maxWindowMs / bucketMs) * bucketMs;
+  const services = new Map(ask.services.map((service) => [service.name, service]));
+  const cut = (series: Series | undefined, snapshot: Snapshot): Counts => ({
+    total: slice(series?.total, snapshot, fromMs, toMs),
+    bad: slice(series?.bad, snapshot, fromMs, toMs),
+  });
+  const measured = (endpoint: Endpoint, sli: SliName): EndpointMeasurement => {
+    const service = services.get(endpoint.service) as Service;
+    const snapshot = snapshots.get(endpoint.service) as Snapshot;
+    const counts = snapshot.services.get(endpoint.service);
+    const { latencyMs } = endpoint;
+    const side = (of: SideCounts | undefined) =>
+      cut(of === undefined ? undefined : seriesOf(of, endpoint, sli), snapshot);
+    return {
+      service: endpoint.service,
+      resource: endpoint.resource,
+      label: endpoint.label,
+      ...(sli === 'latency' && latencyMs !== undefined ? { latencyMs } : {}),
+      sampleRate: service.sampleRate,
+      dispersion: service.dispersion,
+      canary: side(counts?.canary),
+      stable: side(counts?.stable),
+    };
+  };
+  const endpoints = cuj.endpoints.filter((endpoint) => services.has(endpoint.service));
+  const buckets = Math.round((toMs - fromMs) / bucketMs);
+  const whole = (side: 'canary' | 'stable') => {
+    const hits = new Array<number>(buckets).fill(0);
+    for (const name of services.keys()) {
+      const snapshot = snapshots.get(name) as Snapshot;
+      const own = cut(snapshot.services.get(name)?.[side].whole, snapshot).total;
+      for (let i = 0; i < buckets; i += 1) hits[i] = (hits[i] as number) + (own[i] ?? 0);
+    }
+    return hits;
+  };
+  return {
+    fromMs,
+    toMs,
+    ...(ask.sinceMs === undefined ? {} : { sinceMs: ask.sinceMs }),
+    ...(ask.windowMs === undefined ? {} : { windowMs: ask.windowMs }),
+    selectors: ask.selectorTexts,
+    ...(cuj.objectives.availability === undefined
+      ? {}
+      : { availability: endpoints.map((endpoint) => measured(endpoint, 'availability')) }),
+    ...(cuj.objectives.latency === undefined
+      ? {}
+      : {
+          latency: endpoints
+            .filter((endpoint) => endpoint.latencyMs !== undefined)
+            .map((endpoint) => measured(endpoint, 'latency')),
+        }),
+    whole: { canary: whole('canary'), stable: whole('stable') },
+  };
+}
+
+function seriesOf(side: SideCounts, endpoint: Endpoint, sli: SliName): Series | undefined {
+  if (sli === 'latency') {
+    return endpoint.latencyMs === undefined
+      ? undefined
+      : side.latency.get(endpoint.latencyMs)?.get(endpoint.resource);
+  }
+  return endpoint.resource === '*' ? side.whole : side.requests.get(endpoint.resource);
+}
+
+/** The buckets of [fromMs, toMs) as plain numbers; a series or bucket that the source did not have is zero events. */
+function slice(values: Float64Array | undefined, snapshot: Snapshot, fromMs: number, toMs: number): number[] {
+  const buckets = Math.round((toMs - fromMs) / bucketMs);
+  const out = new Array<number>(buckets).fill(0);
+  if (values === undefined) return out;
+  const offset = Math.round((fromMs - snapshot.fromMs) / bucketMs);
+  for (let i = 0; i < buckets; i += 1) out[i] = values[i + offset] ?? 0;
+  return out;
+}

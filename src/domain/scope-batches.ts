@@ -1,0 +1,100 @@
+import type { Cuj, ScopeBatch, ScopeService, Service } from './registry-model.ts';
+
+/** Bounds of one batch, so that no question to the source grows with the registry. */
+export const maxBatchServices = 20;
+export const maxBatchResources = 250;
+
+interface Asked {
+  readonly resources: Set<string>;
+  /** Latency threshold in ms → resources, `*` for the whole service. */
+  readonly thresholds: Map<number, Set<string>>;
+  maxWindowMs: number;
+  lagMs: number;
+}
+
+/**
+ * Which services are measured together: those that share env, source and both selector templates, in the order of
+ * their names, at most 20 services and 250 resources a batch. A service with more is a batch of its own. Services that
+ * no CUJ names are in none. The same registry gives the same batches, whatever the order of its entries.
+ */
+export function planBatches(
+  services: ReadonlyMap<string, Service>,
+  cujs: Iterable<Cuj>,
+): readonly ScopeBatch[] {
+  const asked = new Map<string, Asked>();
+  for (const cuj of cujs) collect(cuj, asked);
+
+  const scopes = new Map<string, Service[]>();
+  for (const name of [...asked.keys()].sort()) {
+    const service = services.get(name);
+    if (service === undefined) continue;
+    const key = JSON.stringify([service.env, service.source, service.canary.text, service.stable?.text]);
+    const scope = scopes.get(key);
+    if (scope === undefined) scopes.set(key, [service]);
+    else scope.push(service);
+  }
+
+  const batches: ScopeBatch[] = [];
+  for (const key of [...scopes.keys()].sort()) {
+    let open: Service[] = [];
+    let resources = 0;
+    for (const service of scopes.get(key) as Service[]) {
+      const more = (asked.get(service.name) as Asked).resources.size;
+      if (open.length > 0 && (open.length === maxBatchServices || resources + more > maxBatchResources)) {
+        batches.push(batchOf(open, asked));
+        open = [];
+        resources = 0;
+      }
+      open.push(service);
+      resources += more;
+    }
+    if (open.length > 0) batches.push(batchOf(open, asked));
+  }
+  return batches;
+}
+
+function collect(cuj: Cuj, asked: Map<string, Asked>): void {
+  const { gate } = cuj;
+  const span = typeof gate.window === 'number' ? Math.max(gate.window, gate.maxWindowMs) : gate.maxWindowMs;
+  for (const name of cuj.services) {
+    const of = asked.get(name);
+    if (of === undefined) {
+      asked.set(name, { resources: new Set(), thresholds: new Map(), maxWindowMs: span, lagMs: gate.lagMs });
+    } else {
+      of.maxWindowMs = Math.max(of.maxWindowMs, span);
+      of.lagMs = Math.min(of.lagMs, gate.lagMs);
+    }
+  }
+  for (const endpoint of cuj.endpoints) {
+    const of = asked.get(endpoint.service) as Asked;
+    if (endpoint.resource !== '*') of.resources.add(endpoint.resource);
+    if (endpoint.latencyMs === undefined) continue;
+    const threshold = of.thresholds.get(endpoint.latencyMs);
+    if (threshold === undefined) of.thresholds.set(endpoint.latencyMs, new Set([endpoint.resource]));
+    else threshold.add(endpoint.resource);
+  }
+}
+
+function batchOf(services: readonly Service[], asked: ReadonlyMap<string, Asked>): ScopeBatch {
+  const { env, source, name } = services[0] as Service;
+  const parts = services.map((service) => asked.get(service.name) as Asked);
+  return {
+    // A service is in exactly one batch, so the first one's name identifies it.
+    id: `${env}/${source}/${name}${services.length > 1 ? `+${services.length - 1}` : ''}`,
+    env,
+    source,
+    services: services.map((service, i) => scopeService(service, parts[i] as Asked)),
+    maxWindowMs: Math.max(...parts.map((part) => part.maxWindowMs)),
+    lagMs: Math.min(...parts.map((part) => part.lagMs)),
+  };
+}
+
+function scopeService(service: Service, of: Asked): ScopeService {
+  return {
+    service,
+    resources: [...of.resources].sort(),
+    thresholds: [...of.thresholds]
+      .sort(([a], [b]) => a - b)
+      .map(([latencyMs, resources]) => ({ latencyMs, resources: [...resources].sort() })),
+  };
+}

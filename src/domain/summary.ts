@@ -1,0 +1,149 @@
+import type { SliVerdict } from './judge-sli.ts';
+import type { Outcome, Reason } from './verdict.ts';
+import type { Silence } from './window.ts';
+
+/**
+ * The one-line summary: what kubectl, the Rollouts dashboard and a person at a terminal see. Verdict first, at most 300
+ * characters, without `< > &` (which Argo would store escaped), without exponents.
+ */
+
+export interface SummaryFacts {
+  readonly verdict: Outcome;
+  readonly reason: Reason;
+  readonly cuj: string;
+  readonly canary: string;
+  readonly slis: readonly SliVerdict[];
+  readonly silence?: Silence;
+  readonly traffic?: { readonly canary: number; readonly stable: number };
+  /** The source's trouble, where there is no SLI to speak of. */
+  readonly message?: string;
+}
+
+export const summaryLimit = 300;
+
+const words: Readonly<Record<Outcome, string>> = { pass: 'PASS', fail: 'FAIL', inconclusive: 'INCONCLUSIVE' };
+
+/** A count, or any number, without an exponent and with at most one decimal below 100. */
+export function plain(value: number): string {
+  if (Number.isInteger(value)) return String(value);
+  return value >= 100 ? String(Math.round(value)) : String(Math.round(value * 10) / 10);
+}
+
+/** A ratio as percent with three decimals, rounded down, so that what misses an objective never reads as meeting it. */
+export function percent(ratio: number): string {
+  const thousandths = Math.floor(ratio * 100_000 + 1e-6);
+  return `${String(thousandths / 1000)}%`;
+}
+
+/** Makes any text fit for a summary: one line, printable, without the characters that Argo escapes, at most 300 long. */
+export function summaryText(text: string): string {
+  const safe = text
+    .replace(/</g, '(')
+    .replace(/>/g, ')')
+    .replace(/&/g, '+')
+    .replace(/[\p{C}\s]+/gu, ' ')
+    .trim();
+  const characters = Array.from(safe);
+  return characters.length <= summaryLimit ? safe : `${characters.slice(0, summaryLimit - 3).join('')}...`;
+}
+
+function badWord(sli: SliVerdict): string {
+  return sli.sli === 'latency' ? 'slow' : 'failed';
+}
+
+function counts(sli: SliVerdict): string {
+  const requests = `${plain(sli.bad)} of ${plain(sli.total)} requests ${badWord(sli)}`;
+  const value = sli.value === null ? '' : ` (${percent(sli.value)}, objective ${percent(sli.objective)}`;
+  const burn = sli.burnRate !== null && sli.bad > 0 ? `, burn ${plain(sli.burnRate)}x` : '';
+  return value === '' ? requests : `${requests}${value}${burn})`;
+}
+
+function worst(sli: SliVerdict): string {
+  const endpoint = sli.endpoints[0];
+  if (endpoint === undefined || sli.endpoints.length < 2 || endpoint.bad === 0) return '';
+  return `, worst ${endpoint.endpoint} ${plain(endpoint.bad)} of ${plain(endpoint.total)}`;
+}
+
+function stable(sli: SliVerdict): string {
+  return sli.stable.total > 0
+    ? `; stable ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`
+    : '; stable has no traffic';
+}
+
+const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict) => string>>> = {
+  slo_violated: (sli) =>
+    `${counts(sli)}${worst(sli)}${stable(sli)}; evidence ${plain(sli.evidence)}, fails at ${plain(sli.evidenceToFail)}`,
+  worse_than_stable: (sli) =>
+    `${counts(sli)}${worst(sli)}${stable(sli)}; share evidence ${plain(sli.shareEvidence)}`,
+  shared_cause: (sli) =>
+    `${counts(sli)}${worst(sli)}, but stable fails as well: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`,
+  insufficient_traffic: (sli) => `${counts(sli)}${worst(sli)}; ${untilVerdict(sli)}`,
+  within_noise: (sli) =>
+    `${counts(sli)}${worst(sli)}, below the objective by no more than chance; ${untilVerdict(sli)}`,
+  canary_indistinguishable: (sli) =>
+    `${counts(sli)}, but no traffic is stable's: the selector seems to match both sides`,
+  within_slo: counts,
+  not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}`,
+};
+
+function untilVerdict(sli: SliVerdict): string {
+  const pass =
+    sli.requestsToVerdict === null ? '' : `passes after ${plain(sli.requestsToVerdict)} clean requests more`;
+  const fail = sli.failAtBadEvents === null ? '' : `fails at ${plain(sli.failAtBadEvents)} ${badWord(sli)}`;
+  return [pass, fail].filter((text) => text !== '').join(', ');
+}
+
+const silences: Readonly<Record<Silence, (facts: SummaryFacts) => string>> = {
+  no_canary_traffic: (facts) =>
+    `no request matches the canary ${facts.canary}, while the rest of the service had ${plain(facts.traffic?.stable ?? 0)}: wrong selector?`,
+  cuj_not_reached: (facts) =>
+    `the canary ${facts.canary} had ${plain(facts.traffic?.canary ?? 0)} requests, none of them on this CUJ`,
+  service_silent: () => 'the service had no request at all: wrong env, service or operation?',
+  canary_stopped: (facts) => `the canary ${facts.canary} had requests before, but none in the window`,
+  too_early: () => 'the rollout began after the newest complete minute: ask again in a minute or two',
+};
+
+function body(facts: SummaryFacts): string {
+  if (facts.message !== undefined) return facts.message;
+  if (facts.silence !== undefined) return silences[facts.silence](facts);
+  const shown = facts.verdict === 'pass' ? facts.slis : facts.slis.slice(0, 1);
+  return shown.map((sli) => (sentences[sli.reason] ?? counts)(sli)).join('; ');
+}
+
+/** The summary of one CUJ's verdict. `spared`: the CUJ only observes, so what would have been said is said as a remark. */
+export function summarize(facts: SummaryFacts, spared: boolean): string {
+  const verdict = spared
+    ? `PASS ${facts.cuj} (observe_only, would be ${words[facts.verdict]} ${facts.reason})`
+    : `${words[facts.verdict]} ${facts.cuj} (${facts.reason})`;
+  return summaryText(`${verdict}: ${body(facts)}`);
+}
+
+const silenceHints: Readonly<Record<Silence, string>> = {
+  no_canary_traffic:
+    "Compare the canary's tags in Datadog with the selector: DD_VERSION or the label tags.datadoghq.com/version of the new pods.",
+  cuj_not_reached:
+    'Wait for members to take this CUJ, raise the canary weight, or check the endpoints with cuj-gate doctor.',
+  service_silent: 'Check env, service name and operation in the registry with cuj-gate doctor.',
+  canary_stopped:
+    'Check that the canary still receives traffic, or pass since= with the begin of the rollout.',
+  too_early: "Data is complete only after the registry's lag; the next measurement will see more.",
+};
+
+const hints: Readonly<Partial<Record<Reason, string>>> = {
+  within_slo: 'Nothing to do.',
+  not_worse_than_stable: 'Nothing to do.',
+  slo_violated: 'Abort or roll back; start with the worst endpoint and the runbook.',
+  worse_than_stable: 'Abort or roll back; the canary has far more than its share of the bad events.',
+  shared_cause: 'Look for a cause outside the release, such as a dependency: aborting would not mend it.',
+  within_noise: 'Wait: more traffic will tell a violation from chance.',
+  insufficient_traffic:
+    'Wait, or raise the canary weight; requestsToVerdict says how many requests it takes.',
+  canary_indistinguishable:
+    'Let canary and stable differ in a tag that Datadog stores, for example DD_VERSION set to the pod template hash.',
+};
+
+/** What to look at or to do. */
+export function hintFor(facts: SummaryFacts): string {
+  if (facts.silence !== undefined) return silenceHints[facts.silence];
+  return hints[facts.reason] ?? '';
+}

@@ -1,0 +1,226 @@
+import type { SourceErrorCode } from './errors.ts';
+import { judgeSli, type SliVerdict } from './judge-sli.ts';
+import { bucketMs, type Measurement } from './metrics-source.ts';
+import type { Cuj } from './registry-model.ts';
+import type { RuleName, SliName } from './registry-schema.ts';
+import { hintFor, summarize } from './summary.ts';
+import { type JudgedWindow, judgedWindow, type Silence, silenceOf, type WindowStart } from './window.ts';
+
+export type Outcome = 'pass' | 'fail' | 'inconclusive';
+
+/** Why a verdict is what it is. A closed set: dashboards and alerts are built on it. */
+export type Reason =
+  | 'within_slo'
+  | 'not_worse_than_stable'
+  | 'slo_violated'
+  | 'worse_than_stable'
+  | 'no_data'
+  | 'insufficient_traffic'
+  | 'within_noise'
+  | 'shared_cause'
+  | 'canary_indistinguishable'
+  | 'observe_only'
+  | 'no_enforced_cujs'
+  | SourceErrorCode;
+
+export interface VerdictWindow {
+  /** RFC 3339, inclusive. */
+  readonly from: string;
+  /** RFC 3339, exclusive: the newest complete minute's end. */
+  readonly to: string;
+  readonly seconds: number;
+  /** Why the window starts where it does. */
+  readonly start: WindowStart;
+}
+
+/** The gate's answer about one CUJ. The order of its members is the order in which a person reads them. */
+export interface Verdict {
+  readonly summary: string;
+  readonly verdict: Outcome;
+  /** True for a pass and for nothing else. */
+  readonly ok: boolean;
+  readonly reason: Reason;
+  /** What to look at or to do, in one or two sentences. */
+  readonly hint: string;
+  readonly cuj: string;
+  readonly services: readonly string[];
+  readonly owner: string;
+  readonly runbook?: string;
+  readonly mode: 'enforce' | 'observe';
+  /** What the verdict would have been, where mode is `observe` and it was not a pass. */
+  readonly observed?: { readonly verdict: Outcome; readonly reason: Reason };
+  readonly rule: RuleName;
+  /** Set where the error budget policy replaced the registry's rule: what it says and why. */
+  readonly ruleChangedBy?: string;
+  /** Set where the error budget policy could have replaced the rule but the budget is not known. */
+  readonly budgetNote?: string;
+  readonly canary: string;
+  readonly stable: string;
+  readonly window?: VerdictWindow;
+  /** Which silence it is, where the reason is `no_data`. */
+  readonly silence?: Silence;
+  /** Hits of the whole services over all that was queried, on both sides. */
+  readonly traffic?: { readonly canary: number; readonly stable: number };
+  readonly slis: readonly SliVerdict[];
+  /** The registry that the verdict was made against. */
+  readonly registry: string;
+}
+
+export interface JudgeOptions {
+  readonly registryDigest: string;
+  /** How many SLIs the question covers: alpha is shared among them. Default: those of the CUJ. */
+  readonly sliCount?: number;
+  /** The rule of the error budget policy that is due, and why. */
+  readonly budgetRule?: { readonly rule: RuleName; readonly because: string };
+  readonly budgetNote?: string;
+  /** The one service that was asked about, where the CUJ has several. */
+  readonly service?: string;
+}
+
+const severity: Readonly<Record<Outcome, number>> = { fail: 0, inconclusive: 1, pass: 2 };
+
+/** Negative where `a` is worse. For sorting worst first. */
+export function compareOutcomes(a: Outcome, b: Outcome): number {
+  return severity[a] - severity[b];
+}
+
+/** The worse half of what stays open when several SLIs disagree: a real doubt goes before a mere lack of traffic. */
+const inconclusiveOrder: readonly Reason[] = [
+  'shared_cause',
+  'canary_indistinguishable',
+  'within_noise',
+  'insufficient_traffic',
+  'no_data',
+];
+
+/** SLIs of a CUJ, as far as it has an objective for them. */
+export function slisOf(cuj: Cuj): SliName[] {
+  return (['availability', 'latency'] as const).filter((sli) => cuj.objectives[sli] !== undefined);
+}
+
+/**
+ * Judges one CUJ by one measurement. A pure function: the same measurement, written down and read again, gives the
+ * same bytes. The CUJ's verdict is the worst of its SLIs.
+ */
+export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
+  const window = judgedWindow(cuj.gate, measurement);
+  const names = slisOf(cuj);
+  const rule = options.budgetRule?.rule ?? cuj.gate.rule;
+  const slis = names
+    .map((sli) =>
+      judgeSli({
+        sli,
+        objective: cuj.objectives[sli] as NonNullable<(typeof cuj.objectives)[typeof sli]>,
+        endpoints: measurement[sli] ?? [],
+        window,
+        policy: { ...cuj.gate, rule },
+        sliCount: options.sliCount ?? names.length,
+      }),
+    )
+    .sort(
+      (a, b) =>
+        compareOutcomes(a.verdict, b.verdict) ||
+        inconclusiveOrder.indexOf(a.reason) - inconclusiveOrder.indexOf(b.reason),
+    );
+  const worst = slis[0];
+  const judged = {
+    verdict: worst?.verdict ?? ('inconclusive' as const),
+    reason: worst?.reason ?? ('no_data' as const),
+  };
+  const silence = judged.reason === 'no_data' ? silenceOf(window) : undefined;
+  const spared = cuj.mode === 'observe' && judged.verdict !== 'pass';
+  const facts = {
+    cuj: cuj.name,
+    services: options.service === undefined ? cuj.services : [options.service],
+    rule,
+    canary: measurement.selectors.canary,
+    stable: measurement.selectors.stable,
+    window: windowOf(measurement, window),
+    traffic: { canary: tidy(window.wholeCanary), stable: tidy(window.wholeStable) },
+    slis,
+    ...(silence === undefined ? {} : { silence }),
+  };
+  return assemble(cuj, judged, spared, facts, options);
+}
+
+/** The answer where the source could not be asked: honest, and never a fail. */
+export function unknownVerdict(
+  cuj: Cuj,
+  failure: { readonly reason: Reason; readonly message: string; readonly hint: string },
+  selectors: { readonly canary: string; readonly stable: string },
+  options: JudgeOptions,
+): Verdict {
+  const facts = {
+    cuj: cuj.name,
+    services: options.service === undefined ? cuj.services : [options.service],
+    rule: options.budgetRule?.rule ?? cuj.gate.rule,
+    ...selectors,
+    slis: [],
+    message: failure.message,
+  };
+  const judged = { verdict: 'inconclusive', reason: failure.reason } as const;
+  return assemble(cuj, judged, cuj.mode === 'observe', facts, options, failure.hint);
+}
+
+interface Facts {
+  readonly cuj: string;
+  readonly services: readonly string[];
+  readonly rule: RuleName;
+  readonly canary: string;
+  readonly stable: string;
+  readonly window?: VerdictWindow;
+  readonly traffic?: { readonly canary: number; readonly stable: number };
+  readonly silence?: Silence;
+  readonly slis: readonly SliVerdict[];
+  readonly message?: string;
+}
+
+function assemble(
+  cuj: Cuj,
+  judged: { readonly verdict: Outcome; readonly reason: Reason },
+  spared: boolean,
+  facts: Facts,
+  options: JudgeOptions,
+  hint?: string,
+): Verdict {
+  const outcome: Outcome = spared ? 'pass' : judged.verdict;
+  const text = { ...facts, verdict: judged.verdict, reason: judged.reason };
+  return {
+    summary: summarize(text, spared),
+    verdict: outcome,
+    ok: outcome === 'pass',
+    reason: spared ? 'observe_only' : judged.reason,
+    hint: hint ?? hintFor(text),
+    cuj: cuj.name,
+    services: facts.services,
+    owner: cuj.owner,
+    ...(cuj.runbook === undefined ? {} : { runbook: cuj.runbook }),
+    mode: cuj.mode,
+    ...(spared ? { observed: judged } : {}),
+    rule: facts.rule,
+    ...(options.budgetRule === undefined ? {} : { ruleChangedBy: options.budgetRule.because }),
+    ...(options.budgetNote === undefined ? {} : { budgetNote: options.budgetNote }),
+    canary: facts.canary,
+    stable: facts.stable,
+    ...(facts.window === undefined ? {} : { window: facts.window }),
+    ...(facts.silence === undefined ? {} : { silence: facts.silence }),
+    ...(facts.traffic === undefined ? {} : { traffic: facts.traffic }),
+    slis: facts.slis,
+    registry: options.registryDigest,
+  };
+}
+
+function windowOf(measurement: Measurement, window: JudgedWindow): VerdictWindow {
+  const fromMs = measurement.fromMs + window.first * bucketMs;
+  return {
+    from: new Date(fromMs).toISOString(),
+    to: new Date(measurement.toMs).toISOString(),
+    seconds: Math.max(0, (measurement.toMs - fromMs) / 1000),
+    start: window.start,
+  };
+}
+
+/** Sums of fractional counts, without the noise of binary fractions. */
+export function tidy(count: number): number {
+  return Math.round(count * 1e6) / 1e6;
+}

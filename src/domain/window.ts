@@ -1,0 +1,116 @@
+import { bucketMs, type Measurement } from './metrics-source.ts';
+import type { GatePolicy } from './registry-model.ts';
+
+/** Why a window starts where it does. */
+export type WindowStart = 'since' | 'first_hit' | 'after_gap' | 'max_window' | 'fixed';
+
+/** What the whole service's traffic says where the canary is silent. */
+export type Silence =
+  /** The service has traffic, none of it is the canary's: most likely a wrong selector. */
+  | 'no_canary_traffic'
+  /** The canary has traffic, but none on this CUJ. */
+  | 'cuj_not_reached'
+  /** The service has no traffic at all: wrong env, service or operation. */
+  | 'service_silent'
+  /** The canary had traffic before, but none in the window that is judged. */
+  | 'canary_stopped'
+  /** The rollout is younger than the data: the newest complete minute ends before it began. */
+  | 'too_early';
+
+export interface JudgedWindow {
+  /** Index of the first bucket that is judged. */
+  readonly first: number;
+  /** Index behind the last one. */
+  readonly end: number;
+  readonly start: WindowStart;
+  /** Hits of the canary on the whole services, inside the window and over all that was queried. */
+  readonly wholeCanaryInWindow: number;
+  readonly wholeCanary: number;
+  readonly wholeStable: number;
+  /** The canary was there from the very start of what was queried and stable nowhere in it. */
+  readonly indistinguishable: boolean;
+}
+
+function sum(values: readonly number[], first = 0, end = values.length): number {
+  let total = 0;
+  for (let i = first; i < end; i += 1) total += values[i] ?? 0;
+  return total;
+}
+
+/**
+ * Where the rollout of this canary began, by its hits on the whole service: behind the last silence of at least
+ * `gap` buckets. `undefined` where the canary has no hits.
+ */
+function rolloutBegin(
+  hits: readonly number[],
+  gap: number,
+): { first: number; start: WindowStart } | undefined {
+  let last = hits.length - 1;
+  while (last >= 0 && !((hits[last] ?? 0) > 0)) last -= 1;
+  if (last < 0) return undefined;
+  if (hits.length - 1 - last >= gap) return { first: hits.length, start: 'after_gap' };
+  let first = last;
+  let silent = 0;
+  for (let i = last - 1; i >= 0 && silent < gap; i -= 1) {
+    if ((hits[i] ?? 0) > 0) {
+      first = i;
+      silent = 0;
+    } else silent += 1;
+  }
+  const earlier = hits.slice(0, first).some((count) => count > 0);
+  return { first, start: earlier ? 'after_gap' : first === 0 ? 'max_window' : 'first_hit' };
+}
+
+/** The part of a measurement that is judged. Pure. */
+export function judgedWindow(policy: GatePolicy, measurement: Measurement): JudgedWindow {
+  const { canary, stable } = measurement.whole;
+  const buckets = Math.round((measurement.toMs - measurement.fromMs) / bucketMs);
+  const gap = Math.max(1, Math.ceil(policy.restartGapMs / bucketMs));
+  const wanted = measurement.windowMs ?? policy.window;
+  const begin = rolloutBegin(canary, gap);
+  let first: number;
+  let start: WindowStart;
+  if (wanted !== 'rollout') {
+    first = buckets - Math.ceil(wanted / bucketMs);
+    start = 'fixed';
+  } else {
+    const span = Math.ceil(policy.maxWindowMs / bucketMs);
+    const oldest = Math.max(0, buckets - span);
+    first = oldest;
+    start = 'max_window';
+    // A caller that knows the begin overrides what silence suggests: a paused canary is still the same rollout.
+    if (measurement.sinceMs === undefined && begin !== undefined && begin.first > oldest) {
+      first = begin.first;
+      start = begin.start;
+    }
+  }
+  if (measurement.sinceMs !== undefined) {
+    // Rounded up: the minute in which the rollout began may hold errors of the canary's last life.
+    const since = Math.ceil((measurement.sinceMs - measurement.fromMs) / bucketMs);
+    if (since >= first) {
+      first = since;
+      start = 'since';
+    }
+  }
+  first = Math.min(Math.max(first, 0), buckets);
+  const wholeCanary = sum(canary);
+  const wholeStable = sum(stable);
+  const firstHit = canary.findIndex((count) => count > 0);
+  return {
+    first,
+    end: buckets,
+    start,
+    wholeCanaryInWindow: sum(canary, first, buckets),
+    wholeCanary,
+    wholeStable,
+    indistinguishable: wholeStable === 0 && firstHit >= 0 && firstHit < gap,
+  };
+}
+
+/** Which silence it is, for a CUJ without any event in its window. */
+export function silenceOf(window: JudgedWindow): Silence {
+  if (window.wholeCanaryInWindow > 0) return 'cuj_not_reached';
+  if (window.start === 'since' && window.first >= window.end) return 'too_early';
+  if (window.wholeCanary > 0) return 'canary_stopped';
+  return window.wholeStable > 0 ? 'no_canary_traffic' : 'service_silent';
+}
