@@ -85,6 +85,8 @@ export interface ScopeBatch {
   readonly id: string;
   readonly env: string;
   readonly source: string;
+  /** What `source` names; undefined where it is `trace`. Carried here so that a question uses one registry only. */
+  readonly template: SourceTemplate | undefined;
   readonly services: readonly ScopeService[];
   /** The span that covers every CUJ of the batch. */
   readonly maxWindowMs: number;
