@@ -1,0 +1,110 @@
+/** One way for Datadog to misbehave. `times` calls (all, when left out) whose path contains `path` (any). */
+export type Fault = { readonly times?: number; readonly path?: string } & (
+  | TransportFault
+  | { readonly kind: 'rate_limit_headers'; readonly limits: RateLimit }
+  | AnswerFault
+);
+
+/** The numbers of the `X-RateLimit-*` headers. */
+export interface RateLimit {
+  readonly limit: number;
+  readonly periodSeconds: number;
+  readonly remaining: number;
+  readonly resetSeconds: number;
+  readonly name: string;
+}
+
+/** Faults that replace the answer or its transport. */
+export type TransportFault =
+  | { readonly kind: 'rate_limited'; readonly limits?: Partial<RateLimit> }
+  | { readonly kind: 'status'; readonly status: number; readonly body?: string }
+  | { readonly kind: 'hang' }
+  | { readonly kind: 'slow'; readonly delayMs: number }
+  | { readonly kind: 'reset_mid_body' }
+  | { readonly kind: 'html' }
+  | { readonly kind: 'cut_off' }
+  | { readonly kind: 'empty_body' };
+
+/** Faults of the content of a v2 timeseries or scalar answer, which else looks right. */
+export type AnswerFault =
+  | { readonly kind: 'nan_strings' }
+  | { readonly kind: 'infinite_values' }
+  | { readonly kind: 'negative_counts' }
+  /** `bad` lists the formulas that are set above their total; by default those whose query speaks of errors. */
+  | { readonly kind: 'more_bad_than_total'; readonly bad?: readonly number[] }
+  | { readonly kind: 'groups_cut_off'; readonly keep: number }
+  | { readonly kind: 'missing_series'; readonly match?: string }
+  | { readonly kind: 'reordered' }
+  | { readonly kind: 'misaligned_times'; readonly offsetMs?: number }
+  | { readonly kind: 'duplicated_groups' }
+  | { readonly kind: 'unknown_groups'; readonly count?: number }
+  | { readonly kind: 'newest_minute_halved' };
+
+/** What a fault function is asked about. */
+export interface FaultedCall {
+  readonly at: number;
+  readonly method: string;
+  readonly path: string;
+  readonly body: unknown;
+}
+
+/** Decides per call; several faults can strike one call. */
+export type FaultFunction = (call: FaultedCall) => Fault | readonly Fault[] | undefined;
+
+/** The faults that wait for calls. Each strikes its next `times` matching calls, then is gone. */
+export class FaultList {
+  #pending: Array<{ fault: Fault; left: number; struck: number }> = [];
+  #decide: FaultFunction | undefined;
+
+  /** Adds faults; the returned function takes them away again. */
+  push(...faults: readonly Fault[]): () => void {
+    const added = faults.map((fault) => ({
+      fault,
+      left: fault.times ?? Number.POSITIVE_INFINITY,
+      struck: 0,
+    }));
+    this.#pending.push(...added);
+    return () => {
+      this.#pending = this.#pending.filter((entry) => !added.includes(entry));
+    };
+  }
+
+  set(decide: FaultFunction | undefined): void {
+    this.#decide = decide;
+  }
+
+  clear(): void {
+    this.#pending = [];
+    this.#decide = undefined;
+  }
+
+  /** The faults of this call, used up by it. */
+  take(call: FaultedCall): Fault[] {
+    const struck: Fault[] = [];
+    for (const entry of this.#pending) {
+      if (entry.left === 0 || (entry.fault.path !== undefined && !call.path.includes(entry.fault.path)))
+        continue;
+      entry.left--;
+      struck.push(countedDown(entry.fault, entry.struck++));
+    }
+    this.#pending = this.#pending.filter((entry) => entry.left > 0);
+    const decided = this.#decide?.(call);
+    return decided === undefined ? struck : struck.concat(decided);
+  }
+}
+
+/** The quota shrinks with every call that sees it. */
+function countedDown(fault: Fault, already: number): Fault {
+  if (fault.kind !== 'rate_limit_headers') return fault;
+  return { ...fault, limits: { ...fault.limits, remaining: Math.max(0, fault.limits.remaining - already) } };
+}
+
+export function rateLimitHeaders(limits: RateLimit): Record<string, string> {
+  return {
+    'X-RateLimit-Limit': String(limits.limit),
+    'X-RateLimit-Period': String(limits.periodSeconds),
+    'X-RateLimit-Remaining': String(limits.remaining),
+    'X-RateLimit-Reset': String(limits.resetSeconds),
+    'X-RateLimit-Name': limits.name,
+  };
+}

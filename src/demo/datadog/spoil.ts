@@ -1,0 +1,172 @@
+import type { ScalarColumn, TimeseriesAttributes } from './answers.ts';
+import type { AnswerFault, Fault } from './faults.ts';
+import type { FormulaRequest } from './formula-request.ts';
+
+/** JSON has no literal for it; the text of the answer gets `1e999`, which every parser reads as infinity. */
+const INFINITE = '\u0000infinite';
+
+type Rows = Array<{ tags: string[]; formula: number; values: unknown[] }>;
+
+/** Applies the answer faults among `faults` to the attributes of a v2 answer. */
+export function spoilAnswer(attributes: object, request: FormulaRequest, faults: readonly Fault[]): object {
+  return faults.reduce<object>((current, fault) => {
+    if (!isAnswerFault(fault)) return current;
+    if ('series' in current) return spoilTimeseries(current as TimeseriesAttributes, request, fault);
+    return { columns: spoilScalar((current as { columns: ScalarColumn[] }).columns, request, fault) };
+  }, attributes);
+}
+
+/** The text of a body, with what JSON.stringify cannot write. */
+export function toText(body: unknown): string {
+  return JSON.stringify(body).replaceAll(JSON.stringify(INFINITE), '1e999');
+}
+
+const ANSWER_FAULTS: Readonly<Record<AnswerFault['kind'], true>> = {
+  nan_strings: true,
+  infinite_values: true,
+  negative_counts: true,
+  more_bad_than_total: true,
+  groups_cut_off: true,
+  missing_series: true,
+  reordered: true,
+  misaligned_times: true,
+  duplicated_groups: true,
+  unknown_groups: true,
+  newest_minute_halved: true,
+};
+
+const isAnswerFault = (fault: Fault): fault is Fault & AnswerFault => fault.kind in ANSWER_FAULTS;
+
+function spoilTimeseries(answer: TimeseriesAttributes, request: FormulaRequest, fault: AnswerFault): object {
+  const rows: Rows = answer.series.map((series, i) => ({
+    tags: series.group_tags,
+    formula: series.query_index,
+    values: answer.values[i]!,
+  }));
+  const spoiled = spoilRows(rows, request, fault);
+  const offset = fault.kind === 'misaligned_times' ? (fault.offsetMs ?? 7_000) : 0;
+  const newest = (answer.times.at(-1) ?? 0) - 60_000;
+  return {
+    series: spoiled.map(({ tags, formula }) => ({ group_tags: tags, query_index: formula, unit: null })),
+    times: answer.times.map((time) => time + offset),
+    values: spoiled.map(({ values }) =>
+      fault.kind === 'newest_minute_halved'
+        ? values.map((value, i) => (answer.times[i]! > newest ? halved(value) : value))
+        : values,
+    ),
+  };
+}
+
+function spoilScalar(columns: ScalarColumn[], request: FormulaRequest, fault: AnswerFault): unknown[] {
+  const numbers = columns.filter((column) => column.type === 'number');
+  const groups = columns.filter((column) => column.type === 'group');
+  const rows = numbers.flatMap((column, formula) =>
+    column.values.map((value, i) => ({
+      tags: groups.flatMap((group) => group.values[i]!.map((tag) => `${group.name}:${tag}`)),
+      formula,
+      values: [value] as unknown[],
+    })),
+  );
+  const spoiled = spoilRows(rows, request, fault);
+  // A column is as long as its own rows: a series that went missing leaves a hole, a duplicate one row more.
+  const first = spoiled.filter((row) => row.formula === 0);
+  const keys = first.length > 0 ? first.map((row) => row.tags) : [...new Set(spoiled.map((row) => row.tags))];
+  const groupColumns = groups.map((group) => ({
+    ...group,
+    values: keys.map((tags) => [
+      tags.find((tag) => tag.startsWith(`${group.name}:`))!.slice(group.name.length + 1),
+    ]),
+  }));
+  const numberColumns = numbers.map((column, formula) => {
+    const own = spoiled.filter((row) => row.formula === formula);
+    const values = keys.map((tags) => own.find((row) => row.tags.join() === tags.join())?.values[0] ?? null);
+    return { ...column, values };
+  });
+  const all = [...groupColumns, ...numberColumns];
+  return fault.kind === 'reordered' ? all.reverse() : all;
+}
+
+function spoilRows(rows: Rows, request: FormulaRequest, fault: AnswerFault): Rows {
+  switch (fault.kind) {
+    case 'nan_strings':
+      return rows.map((row) => ({ ...row, values: replaceFirst(row.values, () => 'NaN') }));
+    case 'infinite_values':
+      return rows.map((row) => ({ ...row, values: replaceFirst(row.values, () => INFINITE) }));
+    case 'negative_counts':
+      return rows.map((row) => ({ ...row, values: replaceFirst(row.values, (value) => -1 - value) }));
+    case 'more_bad_than_total':
+      return moreBadThanTotal(rows, fault.bad ?? badFormulas(request));
+    case 'groups_cut_off':
+      return cutOff(rows, fault.keep);
+    case 'missing_series': {
+      const gone = rows.findIndex(
+        (row) => fault.match === undefined || row.tags.join().includes(fault.match),
+      );
+      return rows.filter((_, i) => i !== gone);
+    }
+    case 'reordered':
+      return [...rows].reverse();
+    case 'duplicated_groups':
+      return rows.flatMap((row, i) => (i === 0 ? [row, row] : [row]));
+    case 'unknown_groups':
+      return rows.concat(unknownGroups(rows, fault.count ?? 1));
+    case 'misaligned_times':
+    case 'newest_minute_halved':
+      return rows;
+  }
+}
+
+function replaceFirst(values: readonly unknown[], replace: (value: number) => unknown): unknown[] {
+  const first = values.findIndex((value) => value !== null);
+  return values.map((value, i) => (i === first ? replace(value as number) : value));
+}
+
+/** Top N groups of each formula by sum, silently: what an unpublished limit would look like. */
+function cutOff(rows: Rows, keep: number): Rows {
+  const sum = (row: Rows[number]): number =>
+    row.values.reduce<number>((total, value) => total + Number(value), 0);
+  const formulas = [...new Set(rows.map((row) => row.formula))];
+  const kept = formulas.flatMap((formula) =>
+    rows
+      .filter((row) => row.formula === formula)
+      .sort((a, b) => sum(b) - sum(a))
+      .slice(0, keep),
+  );
+  return rows.filter((row) => kept.includes(row));
+}
+
+function unknownGroups(rows: Rows, count: number): Rows {
+  const model = rows[0];
+  if (model === undefined) return [];
+  return Array.from({ length: count }, (_, i) => ({
+    ...model,
+    tags: model.tags.map((tag) => `${tag.slice(0, tag.indexOf(':'))}:nobody_asked_for_${i}`),
+  }));
+}
+
+function badFormulas(request: FormulaRequest): number[] {
+  const bad = request.queries.filter(({ query }) =>
+    /status_code:5|status_class:5xx|\.errors\{|\(v:/.test(query.text),
+  );
+  const names = new Set(bad.map(({ name }) => name));
+  return request.formulas.flatMap((formula, i) => (names.has(formula.text.trim()) ? [i] : []));
+}
+
+/** Every bad formula gets, group by group, one event more than the nearest formula before it that is not bad. */
+function moreBadThanTotal(rows: Rows, bad: readonly number[]): Rows {
+  const rest = rows.filter((row) => !bad.includes(row.formula));
+  const inflated = bad.flatMap((formula) => {
+    const totals = rest.map((row) => row.formula).filter((other) => other < formula);
+    const total = totals.length > 0 ? Math.max(...totals) : rest[0]?.formula;
+    return rest
+      .filter((row) => row.formula === total)
+      .map((row) => ({
+        ...row,
+        formula,
+        values: row.values.map((value) => (value === null ? null : Number(value) + 1)),
+      }));
+  });
+  return rest.concat(inflated);
+}
+
+const halved = (value: unknown): unknown => (typeof value === 'number' ? Math.floor(value / 2) : value);

@@ -1,0 +1,186 @@
+import { hash32, normaliseTagValue } from './normalise.ts';
+import { Points, SLOT_MS } from './points.ts';
+
+export type MetricType = 'count' | 'distribution';
+
+export interface Series {
+  readonly tags: ReadonlyMap<string, string>;
+  readonly points: Points;
+}
+
+export interface Metric {
+  readonly name: string;
+  readonly type: MetricType;
+  readonly series: readonly Series[];
+}
+
+/** Who served a request and how it ended. Names and values are raw: the store normalises, as Datadog's agent does. */
+export interface RequestIdentity {
+  readonly operation: string;
+  readonly env: string;
+  readonly service: string;
+  readonly version: string;
+  /** The span's resource before normalisation: `POST /api/v1/signup`. */
+  readonly resource: string;
+  readonly statusCode: number;
+  readonly host?: string;
+  /** Additional primary tags, such as `{ role: 'canary' }`. Span tags never reach trace metrics: there is no way in. */
+  readonly primaryTags?: Readonly<Record<string, string>>;
+}
+
+export interface RequestBatch {
+  /** Epoch milliseconds, anywhere in the 10 s slot. */
+  readonly at: number;
+  /** Requests; 1 when left out. */
+  readonly count?: number;
+  /** Spans flagged as errors; when left out, all of a 5XX and none of anything else. */
+  readonly errors?: number;
+  /** [seconds, requests] pairs; when left out, every request took 50 ms. */
+  readonly durations?: ReadonlyArray<readonly [seconds: number, requests: number]>;
+}
+
+/** Where the requests of one identity go; kept by callers who write millions. */
+export interface RequestStream {
+  record(batch: RequestBatch): void;
+}
+
+export interface StoreOptions {
+  /** The clock, epoch milliseconds. */
+  readonly now: () => number;
+  /** How long after its end a 10 s slot can be seen; 25 s by default. */
+  readonly lagMs?: number;
+  /** Rounds the values of distributions as a sketch would: 0.01 is Datadog's 1%. 0 (exact) by default. */
+  readonly sketchError?: number;
+}
+
+interface MutableMetric extends Metric {
+  readonly series: Series[];
+  readonly byKey: Map<string, Series>;
+}
+
+/** Everything that was ever submitted, per metric and series, and how much of it can be seen by now. */
+export class EventStore {
+  readonly #now: () => number;
+  readonly #lagMs: number;
+  readonly #sketchError: number;
+  readonly #metrics = new Map<string, MutableMetric>();
+  readonly #streams = new Map<string, RequestStream>();
+
+  constructor(options: StoreOptions) {
+    this.#now = options.now;
+    this.#lagMs = options.lagMs ?? 25_000;
+    this.#sketchError = options.sketchError ?? 0;
+  }
+
+  /** The first slot that cannot be seen yet: its agents have not flushed. */
+  get visibleEndSlot(): number {
+    return Math.floor((this.#now() - this.#lagMs) / SLOT_MS);
+  }
+
+  metric(name: string): Metric | undefined {
+    return this.#metrics.get(name);
+  }
+
+  /** The names of metrics with a visible point at or after `fromMs`, sorted. */
+  activeMetrics(fromMs: number): string[] {
+    const from = Math.max(0, Math.floor(fromMs / SLOT_MS));
+    const active = [...this.#metrics.values()].filter((metric) =>
+      metric.series.some((series) => series.points.hasAny(from, this.visibleEndSlot)),
+    );
+    return active.map((metric) => metric.name).sort();
+  }
+
+  /** Submits to a plain count metric with any tags. */
+  addCount(metric: string, at: number, amount: number, tags: Readonly<Record<string, string>>): void {
+    const series = this.#series(metric, 'count', normalisedTags(tags));
+    series.points.add(slotOf(at), amount);
+  }
+
+  /** Submits requests: `trace.<op>.hits`, `.errors`, `.hits.by_http_status` and the distribution `trace.<op>`. */
+  recordRequests(event: RequestIdentity & RequestBatch): void {
+    this.requests(event).record(event);
+  }
+
+  /** The stream of one identity. */
+  requests(identity: RequestIdentity): RequestStream {
+    const { operation, env, service, version, resource, statusCode, host, primaryTags } = identity;
+    const key = JSON.stringify([operation, env, service, version, resource, statusCode, host, primaryTags]);
+    const known = this.#streams.get(key);
+    if (known) return known;
+    const stream = this.#openStream(identity);
+    this.#streams.set(key, stream);
+    return stream;
+  }
+
+  #openStream(identity: RequestIdentity): RequestStream {
+    const { operation, env, service, version, resource, statusCode, host, primaryTags } = identity;
+    const resourceName = normaliseTagValue(resource);
+    // No host and no status class here: that is the distribution's tag set, and the smallest of the four.
+    const spanTags = normalisedTags({
+      env,
+      service,
+      version,
+      resource: hash32(resourceName).toString(16).padStart(8, '0'),
+      resource_name: resourceName,
+      'http.status_code': String(statusCode),
+      ...primaryTags,
+    });
+    const hostTags =
+      host === undefined ? spanTags : new Map([...spanTags, ['host', normaliseTagValue(host)]]);
+    const statusClass = `${Math.floor(statusCode / 100)}xx`;
+
+    const hits = this.#series(`trace.${operation}.hits`, 'count', hostTags).points;
+    const classTags = new Map([...hostTags, ['http.status_class', statusClass]]);
+    // The status class follows from the code, so both metrics hold the same numbers: share them.
+    this.#series(`trace.${operation}.hits.by_http_status`, 'count', classTags, hits);
+    const latency = this.#series(`trace.${operation}`, 'distribution', spanTags).points;
+    let errorPoints: Points | undefined;
+
+    return {
+      record: ({ at, count = 1, errors = statusCode >= 500 ? count : 0, durations }) => {
+        if (count === 0) return;
+        const slot = slotOf(at);
+        hits.add(slot, count);
+        if (errors > 0) {
+          errorPoints ??= this.#series(`trace.${operation}.errors`, 'count', hostTags).points;
+          errorPoints.add(slot, errors);
+        }
+        for (const [seconds, requests] of durations ?? [[0.05, count] as const]) {
+          if (requests > 0) latency.add(slot, requests, this.#sketched(seconds));
+        }
+      },
+    };
+  }
+
+  #sketched(value: number): number {
+    if (this.#sketchError === 0 || value <= 0) return value;
+    const gamma = (1 + this.#sketchError) / (1 - this.#sketchError);
+    return gamma ** Math.round(Math.log(value) / Math.log(gamma));
+  }
+
+  #series(name: string, type: MetricType, tags: ReadonlyMap<string, string>, points?: Points): Series {
+    let metric = this.#metrics.get(name);
+    if (metric === undefined) {
+      metric = { name, type, series: [], byKey: new Map() };
+      this.#metrics.set(name, metric);
+    }
+    if (metric.type !== type) throw new Error(`metric ${name} is a ${metric.type}, not a ${type}`);
+    const key = [...tags]
+      .map(([tag, value]) => `${tag}:${value}`)
+      .sort()
+      .join('\n');
+    let series = metric.byKey.get(key);
+    if (series === undefined) {
+      series = { tags, points: points ?? new Points(type) };
+      metric.series.push(series);
+      metric.byKey.set(key, series);
+    }
+    return series;
+  }
+}
+
+const slotOf = (epochMs: number): number => Math.floor(epochMs / SLOT_MS);
+
+function normalisedTags(tags: Readonly<Record<string, string>>): Map<string, string> {
+  return new Map(Object.entries(tags).map(([key, value]) => [key, normaliseTagValue(value)]));
+}
