@@ -1,0 +1,188 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import path from 'node:path';
+
+/**
+ * Child programs that never outlive the run: each is the head of a process group of its own, and every group that is
+ * still alive when this process ends, however it ends, is killed with it.
+ */
+
+export interface Program {
+  /** What failure messages call it; the log file is named after it. */
+  name: string;
+  command: string;
+  args: string[];
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** Where `<name>.log` goes. */
+  logDir: string;
+}
+
+const alive = new Set<Child>();
+const folders = new Set<string>();
+
+export class Child {
+  readonly name: string;
+  readonly logFile: string;
+  #program: Program;
+  #process: ChildProcess | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  /** How it ended without being asked to; undefined while all is well. */
+  died: string | undefined;
+
+  constructor(program: Program) {
+    this.#program = program;
+    this.name = program.name;
+    this.logFile = path.join(program.logDir, `${program.name}.log`);
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  get running(): boolean {
+    return this.#process !== undefined;
+  }
+
+  /** Starts it, appending to the log of an earlier start. */
+  start(): this {
+    if (this.#process) throw new Error(`${this.name} is running already`);
+    const { command, args, env, cwd, logDir } = this.#program;
+    mkdirSync(logDir, { recursive: true });
+    const log = openSync(this.logFile, 'a');
+    // The kernel ends the child with us even when we are killed with no chance to clean up.
+    const tied = existsSync('/usr/bin/setpriv');
+    const child = spawn(
+      tied ? '/usr/bin/setpriv' : command,
+      tied ? ['--pdeathsig', 'KILL', command, ...args] : args,
+      {
+        cwd,
+        env: env ?? process.env,
+        detached: true,
+        stdio: ['ignore', log, log],
+      },
+    );
+    closeSync(log);
+    this.#process = child;
+    this.died = undefined;
+    alive.add(this);
+    this.#ended = new Promise((resolve) => {
+      const end = (how: string) => {
+        // Still registered: nobody asked for this end.
+        if (alive.delete(this)) {
+          this.died = how;
+          console.error(`${this.name} ended by itself with ${how}; its log ends with:\n${this.tail()}`);
+        }
+        this.#process = undefined;
+        resolve();
+      };
+      child.once('error', (error) => end(error.message));
+      child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`));
+    });
+    return this;
+  }
+
+  /** Asks it to end, and kills its whole group when it has not after `graceMs`. */
+  async stop(graceMs = 5_000): Promise<void> {
+    alive.delete(this);
+    this.signal('SIGTERM');
+    const late = setTimeout(() => this.signal('SIGKILL'), graceMs);
+    await this.#ended;
+    clearTimeout(late);
+  }
+
+  /** Ends it at once, as a crash or the kernel's out-of-memory killer would. */
+  async kill(): Promise<void> {
+    alive.delete(this);
+    this.signal('SIGKILL');
+    await this.#ended;
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    this.start();
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    const pid = this.#process?.pid;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // The group ended between the look and the signal.
+    }
+  }
+
+  /** The end of its log, indented for a failure message. */
+  tail(lines = 15): string {
+    const text = existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8').trimEnd() : '';
+    return text === ''
+      ? '    (empty)'
+      : text
+          .split('\n')
+          .slice(-lines)
+          .map((line) => `    ${line.slice(0, 400)}`)
+          .join('\n');
+  }
+}
+
+/** A folder that is removed when the run ends, however it ends. */
+export function temporary(folder: string): string {
+  folders.add(folder);
+  return folder;
+}
+
+export function removeTemporary(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  folders.delete(folder);
+}
+
+/** Ends what still runs and removes every temporary folder; safe to call again. */
+export async function stopEverything(): Promise<void> {
+  await Promise.all([...alive].map((child) => child.stop()));
+  for (const folder of [...folders]) removeTemporary(folder);
+}
+
+/** Installs the handlers that leave nothing behind; call once, before the first child. */
+export function leaveNothingBehind(): void {
+  let stopping = false;
+  const end = (exitCode: number, why: string) => {
+    if (stopping) process.exit(exitCode);
+    stopping = true;
+    console.error(`${why}: stopping what was started`);
+    void stopEverything().finally(() => process.exit(exitCode));
+  };
+  process.on('SIGINT', () => end(130, 'interrupted'));
+  process.on('SIGTERM', () => end(143, 'terminated'));
+  process.on('SIGHUP', () => end(129, 'the terminal went away'));
+  process.on('uncaughtException', (error) => {
+    console.error(error);
+    end(1, 'uncaught error');
+  });
+  process.on('unhandledRejection', (error) => {
+    console.error(error);
+    end(1, 'unhandled rejection');
+  });
+  process.on('exit', () => {
+    for (const child of alive) child.signal('SIGKILL');
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  });
+}
+
+/** `count` loopback ports that were free a moment ago, each different from the others. */
+export async function freePorts(count: number): Promise<number[]> {
+  // All are held open until the last is known, or the kernel could hand out the same one twice.
+  const servers = await Promise.all(
+    Array.from({ length: count }, () => {
+      const server = createServer();
+      return new Promise<typeof server>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(0, '127.0.0.1', () => resolve(server));
+      });
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

@@ -1,0 +1,62 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+
+/** What the run takes from Debian, and the program by which it is known to be there. */
+const programOf = {
+  'etcd-server': 'etcd',
+  prometheus: 'promtool',
+  'redis-server': 'redis-server',
+} as const;
+
+export type DebianPackage = keyof typeof programOf;
+
+/**
+ * Installs the packages whose program is missing.
+ * Throws with the command to run by hand where this process may not install.
+ */
+export function ensureDebian(
+  packages: readonly DebianPackage[],
+  log: (line: string) => void = console.log,
+): void {
+  const missing = packages.filter((name) => !onPath(programOf[name]));
+  if (missing.length === 0) return;
+  const command = `apt-get update && apt-get install -y --no-install-recommends ${missing.join(' ')}`;
+  if (process.getuid?.() !== 0 || !onPath('apt-get')) {
+    const programs = missing.map((name) => programOf[name]).join(', ');
+    throw new Error(
+      `${programs} not found on the PATH. Install by hand, on Debian or Ubuntu: sudo sh -c '${command}'`,
+    );
+  }
+  log(`installing ${missing.join(', ')}`);
+  withoutStartingServices(() => {
+    for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...missing]]) {
+      const done = spawnSync('apt-get', args, {
+        encoding: 'utf8',
+        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      });
+      if (done.status !== 0) {
+        throw new Error(
+          `apt-get ${args.join(' ')} ended with ${done.status ?? done.signal}:\n${done.stderr.slice(-2000)}`,
+        );
+      }
+    }
+  });
+}
+
+/** Debian starts a daemon as soon as its package is there, on ports that are not ours to take; policy-rc.d forbids it. */
+function withoutStartingServices(install: () => void): void {
+  const policy = '/usr/sbin/policy-rc.d';
+  const ours = !existsSync(policy);
+  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    install();
+  } finally {
+    if (ours) rmSync(policy, { force: true });
+  }
+}
+
+function onPath(program: string): boolean {
+  return (process.env.PATH ?? '')
+    .split(':')
+    .some((folder) => folder !== '' && existsSync(`${folder}/${program}`));
+}

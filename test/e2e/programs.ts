@@ -1,0 +1,230 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * The Go programs and resource definitions of the end-to-end run, built once and kept under `.cache/e2e/`.
+ *
+ * Every module under `go/` pins what it builds by its go.mod and go.sum; their hash names the folder that a build
+ * lands in, so a changed pin rebuilds its own programs and nothing else does.
+ */
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const modules = path.join(here, 'go');
+const root = path.join(here, '..', '..');
+
+/** Where programs and logs are kept between runs. CI can point it at a folder that outlives a checkout. */
+export const cacheDir = process.env.CUJ_GATE_E2E_CACHE ?? path.join(root, '.cache', 'e2e');
+
+export const rolloutsVersions = ['v1.10.0', 'v1.9.1', 'v1.8.3'] as const;
+export type RolloutsVersion = (typeof rolloutsVersions)[number];
+
+interface Product {
+  /** The folder under go/. */
+  module: string;
+  /** The main package to build; without it only `files` are copied out of a module. */
+  main?: string;
+  /** Link-time variables: what the upstream release sets, where an answer shows it. */
+  set?: Record<string, string>;
+  /** Copied out of a required module, so that a warm run needs no Go at all. */
+  files?: { from: string; path: string };
+}
+
+const chartutil = 'helm.sh/helm/v3/pkg/chartutil';
+const componentVersion = 'k8s.io/component-base/version';
+const kubernetesVersion = {
+  [`${componentVersion}.gitVersion`]: 'v1.34.2',
+  [`${componentVersion}.gitMajor`]: '1',
+  [`${componentVersion}.gitMinor`]: '34',
+};
+
+const controller = (version: RolloutsVersion): Product => ({
+  module: `rollouts-${version}`,
+  main: 'github.com/argoproj/argo-rollouts/cmd/rollouts-controller',
+  set: { 'github.com/argoproj/argo-rollouts/utils/version.version': version.slice(1) },
+  files: { from: 'github.com/argoproj/argo-rollouts', path: 'manifests/crds' },
+});
+
+const products = {
+  'kube-apiserver': {
+    module: 'kubernetes',
+    main: 'k8s.io/kubernetes/cmd/kube-apiserver',
+    set: kubernetesVersion,
+  },
+  kubectl: { module: 'kubernetes', main: 'k8s.io/kubernetes/cmd/kubectl', set: kubernetesVersion },
+  helm: {
+    module: 'kubernetes',
+    main: 'helm.sh/helm/v3/cmd/helm',
+    // Without these `helm template` takes the cluster for Kubernetes 1.20 and refuses charts that ask for more.
+    set: {
+      'helm.sh/helm/v3/internal/version.version': 'v3.19.5',
+      [`${chartutil}.k8sVersionMajor`]: '1',
+      [`${chartutil}.k8sVersionMinor`]: '34',
+    },
+  },
+  cue: { module: 'cue', main: 'cuelang.org/go/cmd/cue' },
+  'rollouts-controller-v1.10.0': controller('v1.10.0'),
+  'rollouts-controller-v1.9.1': controller('v1.9.1'),
+  'rollouts-controller-v1.8.3': controller('v1.8.3'),
+  'istio-crds': {
+    module: 'istio-crds',
+    files: { from: 'istio.io/api', path: 'kubernetes/customresourcedefinitions.gen.yaml' },
+  },
+} satisfies Record<string, Product>;
+
+export type ProductName = keyof typeof products;
+
+/** One built product: `program` is the executable, `files` the folder or file that was copied beside it. */
+export interface Built {
+  program: string;
+  files: string;
+}
+
+export type Programs = Record<ProductName, Built>;
+
+/** The part of `programs` that a cluster of one controller version needs. */
+export const clusterProducts = (version: RolloutsVersion): ProductName[] => [
+  'kube-apiserver',
+  `rollouts-controller-${version}`,
+  'istio-crds',
+];
+
+/** Builds what is missing, one after another: the Go compiler already uses every core. */
+export async function ensurePrograms(
+  names: readonly ProductName[],
+  log: (line: string) => void = console.log,
+): Promise<Programs> {
+  const built: Partial<Programs> = {};
+  for (const name of new Set(names)) built[name] = await ensure(name, log);
+  return built as Programs;
+}
+
+async function ensure(name: ProductName, log: (line: string) => void): Promise<Built> {
+  const product: Product = products[name];
+  const folder = path.join(cacheDir, 'programs', `${name}-${await keyOf(product)}`);
+  const result = { program: path.join(folder, name), files: path.join(folder, 'files') };
+  if (await exists(folder)) return result;
+
+  log(`building ${name}: some minutes the first time, seconds while Go's build cache is warm`);
+  const started = Date.now();
+  const draft = path.join(cacheDir, 'programs', `.draft-${name}-${process.pid}`);
+  await rm(draft, { recursive: true, force: true });
+  await mkdir(draft, { recursive: true });
+  try {
+    if (product.main)
+      await go(product.module, [...buildFlags(product), '-o', path.join(draft, name), product.main]);
+    if (product.files) {
+      const from = path.join(await moduleDir(product.module, product.files.from), product.files.path);
+      // The module cache is read-only; a copy must not be, or it could not be removed.
+      await cp(from, path.join(draft, 'files'), { recursive: true });
+    }
+    await makeWritable(draft);
+    await removeOlder(name, folder);
+    await rename(draft, folder).catch(async (error: unknown) => {
+      // Another run was faster: its build is as good as ours.
+      if (!(await exists(folder))) throw error;
+    });
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+  log(`built ${name} in ${Math.round((Date.now() - started) / 1000)} s`);
+  return result;
+}
+
+function buildFlags(product: Product): string[] {
+  const variables = Object.entries(product.set ?? {}).map(([name, value]) => `-X ${name}=${value}`);
+  return [
+    'build',
+    '-mod=readonly',
+    '-trimpath',
+    '-buildvcs=false',
+    // Nobody debugs these: without DWARF both compiling and linking are faster.
+    '-gcflags=all=-dwarf=false',
+    `-ldflags=-s -w ${variables.join(' ')}`.trim(),
+  ];
+}
+
+async function keyOf(product: Product): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of ['go.mod', 'go.sum'])
+    hash.update(await readFile(path.join(modules, product.module, file)));
+  hash.update(JSON.stringify([product, buildFlags(product), process.platform, process.arch]));
+  return hash.digest('hex').slice(0, 12);
+}
+
+async function moduleDir(module: string, required: string): Promise<string> {
+  const answer = await go(module, ['mod', 'download', '-json', required]);
+  const { Dir, Error: problem } = JSON.parse(answer) as { Dir?: string; Error?: string };
+  if (!Dir)
+    throw new Error(
+      `go/${module}: module ${required} could not be downloaded: ${problem ?? 'no reason given'}`,
+    );
+  return Dir;
+}
+
+function go(module: string, args: string[]): Promise<string> {
+  const child = spawn('go', args, {
+    cwd: path.join(modules, module),
+    env: { ...process.env, CGO_ENABLED: '0', GOWORK: 'off' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  // A build takes both cores for minutes; whoever works on this machine meanwhile comes first.
+  if (child.pid) os.setPriority(child.pid, 10);
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    err += chunk;
+  });
+  const stop = () => child.kill('SIGTERM');
+  process.once('exit', stop);
+  return new Promise((resolve, reject) => {
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        error.code === 'ENOENT'
+          ? new Error(
+              'go is not on the PATH. The end-to-end run builds Kubernetes and Argo Rollouts: install Go 1.26.1 or newer.',
+            )
+          : error,
+      );
+    });
+    child.on('close', (code, signal) => {
+      process.off('exit', stop);
+      if (code === 0) resolve(out);
+      else
+        reject(
+          new Error(
+            `go ${args[0]} in test/e2e/go/${module} ended with ${signal ?? code}:\n${err.slice(-3000) || out.slice(-3000)}`,
+          ),
+        );
+    });
+  });
+}
+
+async function removeOlder(name: ProductName, keep: string): Promise<void> {
+  const parent = path.dirname(keep);
+  const pattern = new RegExp(`^${name.replaceAll('.', '\\.')}-[0-9a-f]{12}$`);
+  for (const entry of await readdir(parent)) {
+    const folder = path.join(parent, entry);
+    if (folder !== keep && pattern.test(entry)) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function makeWritable(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const full = path.join(entry.parentPath, entry.name);
+    await chmod(full, ((await stat(full)).mode | 0o200) & 0o777);
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,228 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Kube, type KubeObject, kinds, type Loose } from './kube.ts';
+import { waitFor } from './wait.ts';
+
+/** A service that is released by Argo Rollouts with Istio moving its traffic. */
+export interface Service {
+  namespace: string;
+  name: string;
+  /** What the pods carry as `version` and as Datadog's version tag. */
+  version: string;
+  /** Canary steps, as Argo writes them. */
+  steps: Loose[];
+  /** Background analysis, as Argo writes it: templates, args, startingStep. */
+  analysis?: Loose;
+  /** Further labels of the Rollout itself, for `fieldRef`s. */
+  labels?: Record<string, string>;
+  /** Further fields of `strategy.canary`. */
+  canary?: Loose;
+  replicas?: number;
+}
+
+/** The part of a service that later calls need. */
+export type Named = Pick<Service, 'namespace' | 'name'>;
+
+/** The Rollout with its two Services and its VirtualService. */
+export function serviceObjects(service: Service): KubeObject[] {
+  const { namespace, name, version, steps, analysis, labels, canary, replicas = 2 } = service;
+  const stableService = `${name}-stable`;
+  const canaryService = `${name}-canary`;
+  const backend = (host: string): KubeObject => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: host, namespace },
+    spec: { selector: { app: name }, ports: [{ name: 'http', port: 80 }] },
+  });
+  const virtualService: KubeObject = {
+    ...kinds.VirtualService,
+    metadata: { name, namespace },
+    spec: {
+      hosts: [name],
+      http: [
+        {
+          name: 'primary',
+          route: [
+            { destination: { host: stableService }, weight: 100 },
+            { destination: { host: canaryService }, weight: 0 },
+          ],
+        },
+      ],
+    },
+  };
+  const rollout: KubeObject = {
+    ...kinds.Rollout,
+    metadata: { name, namespace, labels: { app: name, ...labels } },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: name } },
+      template: podTemplate(name, version),
+      strategy: {
+        canary: {
+          canaryService,
+          stableService,
+          trafficRouting: { istio: { virtualService: { name, routes: ['primary'] } } },
+          steps,
+          ...(analysis && { analysis }),
+          ...canary,
+        },
+      },
+    },
+  };
+  return [backend(stableService), backend(canaryService), virtualService, rollout];
+}
+
+function podTemplate(name: string, version: string): Loose {
+  return {
+    metadata: {
+      labels: {
+        app: name,
+        version,
+        'tags.datadoghq.com/service': name,
+        'tags.datadoghq.com/version': version,
+      },
+    },
+    spec: { containers: [{ name: 'app', image: `registry.example/${name}:${version}` }] },
+  };
+}
+
+/** Applies the service and waits until its first version is out; Argo runs no analysis on a first deploy. */
+export async function deployRollout(kube: Kube, service: Service): Promise<void> {
+  await kube.apply(serviceObjects(service));
+  await untilPhase(kube, service, 'Healthy');
+}
+
+/** Starts a release: the pods' labels and image change, and nothing else. */
+export async function setVersion(kube: Kube, service: Named, version: string): Promise<void> {
+  const template = podTemplate(service.name, version);
+  await kube.patch(kinds.Rollout, service.namespace, service.name, { spec: { template } });
+}
+
+/** What `kubectl argo rollouts abort` and `retry rollout` send. */
+export const abortRollout = (kube: Kube, { namespace, name }: Named) =>
+  kube.patch(kinds.Rollout, namespace, name, { status: { abort: true } }, 'status');
+export const retryRollout = (kube: Kube, { namespace, name }: Named) =>
+  kube.patch(kinds.Rollout, namespace, name, { status: { abort: false } }, 'status');
+
+export interface Phase {
+  phase: string;
+  message: string;
+  aborted: boolean;
+  /** Of the canary steps, counted from 0. */
+  step: number | undefined;
+  stableHash: string;
+  canaryHash: string;
+}
+
+/** Where the Rollout stands; `phase` is empty while the controller has not seen the latest change of the spec. */
+export async function rolloutPhase(kube: Kube, { namespace, name }: Named): Promise<Phase> {
+  const { status = {}, metadata } = await kube.get(kinds.Rollout, namespace, name);
+  const seen = status.observedGeneration === String(metadata.generation);
+  return {
+    phase: seen ? (status.phase ?? '') : '',
+    message: status.message ?? '',
+    aborted: status.abort === true,
+    step: status.currentStepIndex,
+    stableHash: status.stableRS ?? '',
+    canaryHash: status.currentPodHash ?? '',
+  };
+}
+
+export type PhaseName = 'Healthy' | 'Progressing' | 'Paused' | 'Degraded';
+
+/** Waits for a phase; right after a change, Healthy and Degraded of the release before do not count. */
+export async function untilPhase(
+  kube: Kube,
+  service: Named,
+  phase: PhaseName,
+  timeoutMs = 60_000,
+): Promise<Phase> {
+  return waitFor(() => rolloutPhase(kube, service), {
+    what: `rollout ${service.name} to be ${phase}`,
+    timeoutMs,
+    until: (now) => now.phase === phase && (phase !== 'Healthy' || now.stableHash === now.canaryHash),
+  });
+}
+
+/** The analysis runs that the Rollout made, oldest first. */
+export async function analysisRuns(kube: Kube, { namespace, name }: Named): Promise<KubeObject[]> {
+  const runs = await kube.list(kinds.AnalysisRun, namespace);
+  const owned = runs.filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.name === name));
+  const age = (run: KubeObject) => `${run.metadata.creationTimestamp} ${run.metadata.name}`;
+  return owned.sort((one, other) => age(one).localeCompare(age(other)));
+}
+
+export interface Measured {
+  metric: string;
+  phase: string;
+  /** As stored: the canonical JSON text of what `jsonPath` selected. */
+  value: string;
+  message: string;
+}
+
+/** Every measurement that a run still keeps, ten a metric at most, in the order in which they were taken. */
+export function measurementValues(run: KubeObject, metric?: string): Measured[] {
+  const results: Loose[] = run.status?.metricResults ?? [];
+  return results
+    .filter((result) => metric === undefined || result.name === metric)
+    .flatMap((result) =>
+      (result.measurements ?? []).map(({ phase, value = '', message = '' }: Loose) => ({
+        metric: result.name,
+        phase,
+        value,
+        message,
+      })),
+    );
+}
+
+/** What the VirtualService sends to stable and to canary now, in percent. */
+export async function weights(
+  kube: Kube,
+  { namespace, name }: Named,
+): Promise<[stable: number, canary: number]> {
+  const { spec } = await kube.get(kinds.VirtualService, namespace, name);
+  const [stable, canary] = spec.http[0].route;
+  return [stable.weight ?? 0, canary.weight ?? 0];
+}
+
+/** Writes down every change of the weights as `75,25`, until stopped; states shorter than 100 ms may be missed. */
+export function recordWeights(kube: Kube, service: Named): { seen: string[]; stop(): Promise<void> } {
+  const seen: string[] = [];
+  let stopped = false;
+  const loop = async () => {
+    while (!stopped) {
+      const now = await weights(kube, service).then(String, () => undefined);
+      if (now !== undefined && now !== seen.at(-1)) seen.push(now);
+      await sleep(100);
+    }
+  };
+  const ended = loop();
+  return {
+    seen,
+    stop() {
+      stopped = true;
+      return ended;
+    },
+  };
+}
+
+/** What a person would look at first in this namespace: for failure messages. */
+export async function describeNamespace(kube: Kube, namespace: string): Promise<string> {
+  const lines: string[] = [];
+  for (const { metadata } of await kube.list(kinds.Rollout, namespace)) {
+    const service = { namespace, name: metadata.name };
+    const { phase, message, step } = await rolloutPhase(kube, service);
+    const split = await weights(kube, service).then(String, () => 'no VirtualService');
+    lines.push(
+      `rollout ${metadata.name}: ${phase || 'not seen yet'} at step ${step ?? '-'}, weights ${split} ${message}`,
+    );
+  }
+  for (const run of await kube.list(kinds.AnalysisRun, namespace)) {
+    lines.push(
+      `analysis run ${run.metadata.name}: ${run.status?.phase ?? 'no phase'} ${run.status?.message ?? ''}`,
+    );
+    for (const { metric, phase, value, message } of measurementValues(run).slice(-5)) {
+      lines.push(`  ${metric}: ${phase} ${value} ${message}`);
+    }
+  }
+  return lines.map((line) => line.trimEnd()).join('\n');
+}

@@ -1,0 +1,180 @@
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { leaveNothingBehind, removeTemporary, stopEverything, temporary } from './child.ts';
+import { type Cluster, startCluster } from './cluster.ts';
+import { ensureDebian } from './debian.ts';
+import {
+  cacheDir,
+  clusterProducts,
+  ensurePrograms,
+  type Programs,
+  type RolloutsVersion,
+  rolloutsVersions,
+} from './programs.ts';
+import { failuresText, type Result, tableText } from './report.ts';
+import { runScenario } from './run-scenario.ts';
+import type { Scenario } from './scenario.ts';
+
+const usage = `npm run e2e -- [options]
+
+  --all                 on every supported Argo Rollouts: ${rolloutsVersions.join(', ')}
+  --rollouts VERSION    on this one; may be given again (default ${rolloutsVersions[0]})
+  --only NAME           only this scenario; may be given again
+  --keep                leave the cluster running afterwards, until Ctrl-C
+  --build               only build the programs
+  --list                show the scenarios`;
+
+/** Waiting is most of what a scenario does, so more of them than cores may run at once. */
+const atOnce = 6;
+
+const logs = path.join(cacheDir, 'logs');
+
+async function main(): Promise<number> {
+  const options = parse();
+  if (options.help) return say(usage);
+  const scenarios = await loadScenarios(options.only);
+  if (options.list) return say(scenarios.map(({ name, what }) => `${name.padEnd(24)} ${what}`).join('\n'));
+
+  leaveNothingBehind();
+  const started = Date.now();
+  ensureDebian(['etcd-server', 'prometheus', 'redis-server']);
+  const programs = await ensurePrograms([
+    ...options.versions.flatMap(clusterProducts),
+    'kubectl',
+    'helm',
+    'cue',
+  ]);
+  if (options.build) return say(`programs are ready after ${seconds(started)} s`);
+
+  rmSync(logs, { recursive: true, force: true });
+  const results: Result[] = [];
+  for (const version of options.versions)
+    results.push(...(await runOn(version, programs, scenarios, options.keep)));
+
+  console.log(`\n${tableText(results)}`);
+  const failed = results.filter(({ failure }) => failure !== undefined);
+  if (failed.length > 0) console.log(`\n${failuresText(results)}\n\nlogs: ${logs}`);
+  console.log(
+    `\ntook ${seconds(started)} s\n${results.length - failed.length} passed, ${failed.length} failed`,
+  );
+  return failed.length > 0 ? 1 : 0;
+}
+
+async function runOn(
+  version: RolloutsVersion,
+  programs: Programs,
+  scenarios: Scenario[],
+  keep: boolean,
+): Promise<Result[]> {
+  const dir = temporary(mkdtempSync(path.join(os.tmpdir(), 'cuj-gate-e2e-')));
+  const started = Date.now();
+  let cluster: Cluster;
+  try {
+    cluster = await startCluster({ programs, dir, rolloutsVersion: version });
+  } catch (error) {
+    keepLogs(dir, version);
+    removeTemporary(dir);
+    const failure = error instanceof Error ? error.message : String(error);
+    return scenarios.map(({ name }) => ({ version, name, seconds: 0, failure: `no cluster: ${failure}` }));
+  }
+  console.log(`Argo Rollouts ${version} on Kubernetes answers after ${seconds(started)} s`);
+
+  const results: Result[] = [];
+  const runOne = async (scenario: Scenario) => {
+    const result = await runScenario(scenario, { cluster, programs, dir, keep });
+    console.log(
+      `${result.failure === undefined ? 'ok    ' : 'FAILED'} ${version} ${result.name} (${result.seconds} s)`,
+    );
+    results.push(result);
+  };
+  const together = scenarios.filter(({ alone }) => !alone);
+  const next = together.values();
+  // The workers share one iterator: each takes the next scenario as soon as it is free.
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      for (const scenario of next) await runOne(scenario);
+    }),
+  );
+  for (const scenario of scenarios.filter(({ alone }) => alone)) await runOne(scenario);
+
+  if (keep) await untilInterrupted(cluster, programs);
+  await cluster.stop();
+  if (results.some(({ failure }) => failure !== undefined)) keepLogs(dir, version);
+  removeTemporary(dir);
+  const order = scenarios.map(({ name }) => name);
+  return results.sort((one, other) => order.indexOf(one.name) - order.indexOf(other.name));
+}
+
+function parse() {
+  const { values } = parseArgs({
+    options: {
+      all: { type: 'boolean', default: false },
+      rollouts: { type: 'string', multiple: true, default: [] },
+      only: { type: 'string', multiple: true, default: [] },
+      keep: { type: 'boolean', default: false },
+      build: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const unknown = values.rollouts.find((version) => !isSupported(version));
+  if (unknown) throw new Error(`--rollouts ${unknown}: not one of ${rolloutsVersions.join(', ')}`);
+  const named = values.rollouts.filter(isSupported);
+  const versions = values.all ? [...rolloutsVersions] : named.length > 0 ? named : [rolloutsVersions[0]];
+  if (values.keep && versions.length > 1)
+    throw new Error('--keep leaves one cluster running: name one version with --rollouts');
+  return { ...values, versions };
+}
+
+const isSupported = (version: string): version is RolloutsVersion =>
+  (rolloutsVersions as readonly string[]).includes(version);
+
+async function loadScenarios(only: string[]): Promise<Scenario[]> {
+  const folder = path.join(import.meta.dirname, 'scenarios');
+  const scenarios: Scenario[] = [];
+  for (const file of readdirSync(folder)
+    .filter((name) => /^\d\d-.*\.ts$/.test(name))
+    .sort()) {
+    const { scenario } = (await import(path.join(folder, file))) as { scenario?: Scenario };
+    if (!scenario) throw new Error(`${path.join(folder, file)} exports no \`scenario\``);
+    scenarios.push(scenario);
+  }
+  const unknown = only.find((name) => !scenarios.some((scenario) => scenario.name === name));
+  if (unknown)
+    throw new Error(
+      `--only ${unknown}: no such scenario; there are ${scenarios.map(({ name }) => name).join(', ')}`,
+    );
+  return only.length > 0 ? scenarios.filter(({ name }) => only.includes(name)) : scenarios;
+}
+
+function untilInterrupted(cluster: Cluster, programs: Programs): Promise<never> {
+  console.log(
+    `\nThe cluster stays until Ctrl-C:\n  ${programs.kubectl.program} --kubeconfig ${cluster.kubeconfig} get rollouts,analysisruns -A`,
+  );
+  return new Promise(() => setInterval(() => {}, 60_000));
+}
+
+/** The temporary folder goes away; the logs of a failed run are what one wants to read afterwards. */
+function keepLogs(dir: string, version: string): void {
+  const from = path.join(dir, 'logs');
+  if (existsSync(from)) cpSync(from, path.join(logs, version), { recursive: true });
+}
+
+const seconds = (since: number) => Math.round((Date.now() - since) / 1000);
+
+function say(text: string): number {
+  console.log(text);
+  return 0;
+}
+
+main()
+  .catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    return 1;
+  })
+  .then(async (exitCode) => {
+    await stopEverything();
+    process.exit(exitCode);
+  });
