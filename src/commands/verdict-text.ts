@@ -1,0 +1,84 @@
+import type { SliVerdict } from '../domain/judge-sli.ts';
+import type { ServiceVerdict } from '../domain/service-verdict.ts';
+import { percent, plain } from '../domain/summary.ts';
+import type { Outcome, Verdict } from '../domain/verdict.ts';
+import type { Paint } from './paint.ts';
+
+/** Colours a text by the outcome that it tells. */
+export function paintOutcome(paint: Paint, outcome: Outcome, text: string): string {
+  if (outcome === 'pass') return paint.green(text);
+  return outcome === 'fail' ? paint.red(text) : paint.yellow(text);
+}
+
+/** Lines of cells, each column as wide as its widest cell; the first `left` columns stand left, the others right. */
+export function table(rows: readonly (readonly string[])[], left: number): string[] {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, i) => { widths[i] = Math.max(widths[i] ?? 0, cell.length); });
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (i < left ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function line(value: number | null): string {
+  return value === null ? '-' : plain(value);
+}
+
+function sliLines(sli: SliVerdict, paint: Paint): string[] {
+  const bad = sli.sli === 'latency' ? 'slow' : 'failed';
+  const value = sli.value === null ? 'no data' : percent(sli.value);
+  const head = [
+    paintOutcome(paint, sli.verdict, `${sli.sli}: ${sli.verdict} (${sli.reason})`),
+    `  ${value} of ${plain(sli.total)} requests were good, the objective is ${percent(sli.objective)}: ${plain(sli.bad)} ${bad}${sli.burnRate === null ? '' : `, burn rate ${plain(sli.burnRate)}`}`,
+    `  evidence ${plain(sli.evidence)} (fails at ${plain(sli.evidenceToFail)}), abort line ${line(sli.failAtBadEvents)} ${bad}, ${sli.requestsToVerdict === null ? 'traffic alone leads to no pass' : `${plain(sli.requestsToVerdict)} clean requests to a pass`}`,
+    `  stable: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)} ${bad}${sli.stable.value === null ? '' : ` (${percent(sli.stable.value)})`}`,
+  ];
+  const rows = [
+    ['  endpoint', 'requests', bad, 'SLI', 'evidence', 'abort line', `stable ${bad}`],
+    ...sli.endpoints.map((endpoint) => [
+      `  ${endpoint.endpoint}${endpoint.latencyMs === undefined ? '' : ` within ${plain(endpoint.latencyMs)} ms`}`,
+      plain(endpoint.total),
+      plain(endpoint.bad),
+      endpoint.value === null ? '-' : percent(endpoint.value),
+      plain(endpoint.evidence),
+      line(endpoint.failAtBadEvents),
+      `${plain(endpoint.stable.bad)} of ${plain(endpoint.stable.total)}`,
+    ]),
+  ];
+  const [header, ...body] = table(rows, 1);
+  return [...head, '', paint.dim(header as string), ...body];
+}
+
+/** A verdict for people: the summary, then the numbers behind it. */
+export function verdictText(verdict: Verdict, paint: Paint): string {
+  const window = verdict.window;
+  return [
+    paintOutcome(paint, verdict.verdict, verdict.summary),
+    '',
+    ...verdict.slis.flatMap((sli) => [...sliLines(sli, paint), '']),
+    ...(window === undefined ? [] : [`window   ${window.from} to ${window.to} (${plain(window.seconds / 60)} min, starts at ${window.start})`]),
+    `canary   ${verdict.canary}`,
+    `stable   ${verdict.stable}`,
+    `rule     ${verdict.rule}${verdict.ruleChangedBy === undefined ? '' : ` (${verdict.ruleChangedBy})`}`,
+    ...(verdict.budgetNote === undefined ? [] : [`budget   ${verdict.budgetNote}`]),
+    `owner    ${verdict.owner}${verdict.runbook === undefined ? '' : `, ${verdict.runbook}`}`,
+    `to do    ${verdict.hint}`,
+    '',
+  ].join('\n');
+}
+
+/** A service's verdict for people: the summary, then a line a CUJ, worst first. */
+export function serviceVerdictText(verdict: ServiceVerdict, paint: Paint): string {
+  return [
+    paintOutcome(paint, verdict.verdict, verdict.summary),
+    '',
+    ...verdict.cujs.map((cuj) => `  ${paintOutcome(paint, cuj.verdict, cuj.summary)}`),
+    '',
+    `canary   ${verdict.canary}`,
+    `stable   ${verdict.stable}`,
+    `to do    ${verdict.hint}`,
+    '',
+  ].join('\n');
+}
