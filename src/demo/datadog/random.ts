@@ -1,0 +1,51 @@
+/** Draws that depend on the seed and on nothing else. */
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number;
+  /** How many events happen where `mean` are expected. */
+  poisson(mean: number): number;
+  /** How many of `n` come true, each with `probability`. */
+  binomial(n: number, probability: number): number;
+}
+
+/** mulberry32 underneath: 32 bits of state are plenty for traffic, and it is fast. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+  const normal = (): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+
+  const poisson = (mean: number): number => {
+    if (mean <= 0) return 0;
+    // Exact where counts are small and their shape matters; a rounded normal beyond, where it is the same.
+    if (mean > 40) return Math.max(0, Math.round(mean + Math.sqrt(mean) * normal()));
+    const limit = Math.exp(-mean);
+    let count = 0;
+    for (let product = next(); product > limit; product *= next()) count++;
+    return count;
+  };
+
+  const binomial = (n: number, probability: number): number => {
+    if (n <= 0 || probability <= 0) return 0;
+    if (probability >= 1) return n;
+    if (probability > 0.5) return n - binomial(n, 1 - probability);
+    const mean = n * probability;
+    if (mean > 40) {
+      const drawn = Math.round(mean + Math.sqrt(mean * (1 - probability)) * normal());
+      return Math.min(n, Math.max(0, drawn));
+    }
+    // Jumps from one event to the next: as many draws as events, not as many as trials.
+    const logMiss = Math.log1p(-probability);
+    let count = 0;
+    for (let at = 0; ; count++) {
+      at += Math.floor(Math.log(1 - next()) / logMiss) + 1;
+      if (at > n) return count;
+    }
+  };
+
+  return { next, poisson, binomial };
+}
