@@ -1,0 +1,266 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Fault } from '../../../src/demo/datadog/faults.ts';
+import type { StandIn } from '../../../src/demo/datadog/stand-in.ts';
+import { ask, get, MINUTE, NOON, post, signup, standInAt, stopAll } from './fixture.ts';
+
+afterEach(stopAll);
+
+const hits = 'trace.http.request.hits';
+const from = NOON - 10 * MINUTE;
+const query = (name: string, text: string) => ({
+  data_source: 'metrics',
+  name,
+  query: text,
+  aggregator: 'sum',
+});
+const question = {
+  from,
+  to: NOON,
+  queries: [
+    query('total', `sum:${hits}{*} by {resource_name}.as_count()`),
+    query('bad', `sum:${hits}{http.status_code:5*} by {resource_name}.as_count()`),
+  ],
+  formulas: [{ formula: 'total' }, { formula: 'bad' }],
+};
+const timeseries = { ...question, interval: MINUTE };
+
+/** Endpoints a, b and c with 30, 20 and 10 requests in each of two minutes; one 5XX, on a. */
+async function threeEndpoints(...faults: Fault[]) {
+  const { standIn, clock } = await standInAt(NOON);
+  [30, 20, 10].forEach((count, i) => {
+    for (const at of [NOON - 5 * MINUTE, NOON - 4 * MINUTE]) {
+      standIn.store.recordRequests({ ...signup, resource: `GET /${'abc'[i]}`, at, count });
+    }
+  });
+  standIn.store.recordRequests({ ...signup, resource: 'GET /a', at: NOON - 4 * MINUTE, statusCode: 500 });
+  standIn.faults.push(...faults);
+  return { standIn, clock };
+}
+
+/** `<formula> <resource>` → values, in the order of the answer. */
+async function rows(standIn: StandIn) {
+  const { attributes } = await post(standIn, 'timeseries', timeseries);
+  return attributes.series.map((series: { query_index: number; group_tags: string[] }, i: number) => [
+    `${series.query_index} ${series.group_tags[0]!.slice('resource_name:get_'.length)}`,
+    attributes.values[i],
+  ]);
+}
+
+/** `<resource>` → values of the number columns, by name. */
+async function scalars(standIn: StandIn) {
+  const { attributes } = await post(standIn, 'scalar', question);
+  const column = (name: string) =>
+    attributes.columns.find((one: { name: string }) => one.name === name).values;
+  return column('resource_name').map(([name]: [string], i: number) => [
+    name,
+    column('total')[i],
+    column('bad')[i],
+  ]);
+}
+
+const raw = (standIn: StandIn) =>
+  fetch(`${standIn.url}/api/v2/query/timeseries`, {
+    method: 'POST',
+    body: JSON.stringify({ data: { type: 'timeseries_request', attributes: timeseries } }),
+  });
+
+describe('faults of the transport', () => {
+  it.each([401, 403, 500, 502, 503])('answers %d once, then again as it should', async (status) => {
+    const { standIn } = await threeEndpoints({ kind: 'status', status, times: 1 });
+    const first = await post(standIn, 'timeseries', timeseries);
+    expect(first.response.status).toBe(status);
+    expect(first.errors).toHaveLength(1);
+    expect((await post(standIn, 'timeseries', timeseries)).response.status).toBe(200);
+    expect(standIn.calls.map((call) => call.status)).toEqual([status, 200]);
+  });
+
+  it('answers 429 with all five headers', async () => {
+    const limits = { limit: 1600, periodSeconds: 3600, resetSeconds: 7, name: 'org' };
+    const { standIn } = await threeEndpoints({ kind: 'rate_limited', limits });
+    const { response, errors } = await post(standIn, 'timeseries', timeseries);
+    expect(response.status).toBe(429);
+    expect(errors).toHaveLength(1);
+    const headers = ['limit', 'period', 'remaining', 'reset', 'name'].map((name) =>
+      response.headers.get(`x-ratelimit-${name}`),
+    );
+    expect(headers).toEqual(['1600', '3600', '0', '7', 'org']);
+  });
+
+  it('counts X-RateLimit-Remaining down on good answers', async () => {
+    const limits = { limit: 100, periodSeconds: 60, remaining: 1, resetSeconds: 9, name: 'q' };
+    const { standIn } = await threeEndpoints({ kind: 'rate_limit_headers', limits });
+    const answers = [await raw(standIn), await raw(standIn), await raw(standIn)];
+    expect(answers.map((answer) => answer.headers.get('x-ratelimit-remaining'))).toEqual(['1', '0', '0']);
+    expect(answers.every((answer) => answer.ok)).toBe(true);
+  });
+
+  it('enforces a quota by its own clock', async () => {
+    const { standIn, clock } = await standInAt(NOON + 50_000, { quota: { limit: 2, periodSeconds: 60 } });
+    const call = () => post(standIn, 'scalar', ask('sum:m{*}', from, NOON));
+    const answers = [await call(), await call(), await call()];
+    expect(answers.map(({ response }) => response.status)).toEqual([200, 200, 429]);
+    const remaining = answers.map(({ response }) => response.headers.get('x-ratelimit-remaining'));
+    expect(remaining).toEqual(['1', '0', '0']);
+    expect(answers[2]!.response.headers.get('x-ratelimit-reset')).toBe('10');
+    expect((await get(standIn, '/api/v1/validate')).status).toBe(200);
+    clock.now += 10_000;
+    expect((await call()).response.status).toBe(200);
+  });
+
+  it('hangs for as long as the caller waits', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'hang', times: 1 });
+    const aborted = new AbortController();
+    const waiting = fetch(`${standIn.url}/api/v1/validate`, { signal: aborted.signal });
+    const outcome = expect(waiting).rejects.toThrow(/abort/);
+    // Nobody gives up before the call was taken in; the next one shows that the server itself is alive.
+    while (standIn.calls.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect((await get(standIn, '/api/v1/validate')).status).toBe(200);
+    aborted.abort();
+    await outcome;
+    expect(standIn.calls[0]!.status).toBeNull();
+  });
+
+  it('is slow, then right', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'slow', delayMs: 5 });
+    expect(await rows(standIn)).toHaveLength(4);
+  });
+
+  it('resets the connection in the middle of a body', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'reset_mid_body' });
+    await expect(raw(standIn).then((response) => response.text())).rejects.toThrow();
+    expect(standIn.calls[0]!.status).toBe(200);
+  });
+
+  it.each([
+    ['HTML', 'html', /^<!DOCTYPE html>/],
+    ['cut-off JSON', 'cut_off', /^\{"data":.*[^}]$/],
+    ['nothing', 'empty_body', /^$/],
+  ] as const)('answers 200 with %s', async (_, kind, expected) => {
+    const { standIn } = await threeEndpoints({ kind });
+    const response = await raw(standIn);
+    expect(response.status).toBe(200);
+    const text = await response.text();
+    expect(text).toMatch(expected);
+    expect(() => JSON.parse(text)).toThrow();
+  });
+});
+
+describe('which calls a fault strikes', () => {
+  it('strikes only its path', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'status', status: 500, path: '/api/v2/' });
+    expect((await get(standIn, '/api/v1/validate')).status).toBe(200);
+    expect((await raw(standIn)).status).toBe(500);
+  });
+
+  it('ends when it is taken away', async () => {
+    const { standIn } = await threeEndpoints();
+    const remove = standIn.faults.push({ kind: 'status', status: 500 });
+    expect((await raw(standIn)).status).toBe(500);
+    remove();
+    expect((await raw(standIn)).status).toBe(200);
+  });
+
+  it('can be decided call by call', async () => {
+    const { standIn } = await threeEndpoints();
+    standIn.setFault(({ path }) => (path.endsWith('validate') ? { kind: 'status', status: 502 } : undefined));
+    expect((await get(standIn, '/api/v1/validate').catch(() => ({ status: 0 }))).status).toBe(502);
+    expect((await raw(standIn)).status).toBe(200);
+  });
+});
+
+describe('faults of the answer', () => {
+  it('has a sound answer to spoil', async () => {
+    const { standIn } = await threeEndpoints();
+    expect(new Map(await rows(standIn))).toEqual(
+      new Map([
+        ['0 /a', [30, 31]],
+        ['0 /b', [20, 20]],
+        ['0 /c', [10, 10]],
+        ['1 /a', [null, 1]],
+      ]),
+    );
+  });
+
+  it.each([
+    ['puts "NaN" for a number', { kind: 'nan_strings' }, ['0 /a', ['NaN', 31]]],
+    ['puts 1e999 for a number', { kind: 'infinite_values' }, ['0 /a', [Number.POSITIVE_INFINITY, 31]]],
+    ['counts below zero', { kind: 'negative_counts' }, ['0 /a', [-31, 31]]],
+    ['counts more bad events than total ones', { kind: 'more_bad_than_total' }, ['1 /b', [21, 21]]],
+    [
+      'answers a group that nobody asked for',
+      { kind: 'unknown_groups' },
+      [expect.stringContaining('asked_for_0'), expect.anything()],
+    ],
+    ['halves the newest minute', { kind: 'newest_minute_halved' }, ['0 /a', [30, 15]]],
+  ] as const)('%s', async (_, fault, row) => {
+    const { standIn } = await threeEndpoints(fault);
+    expect(await rows(standIn)).toContainEqual(row);
+  });
+
+  it('cuts groups off beyond the largest, silently', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'groups_cut_off', keep: 2 });
+    expect((await rows(standIn)).map(([key]: [string]) => key).sort()).toEqual(['0 /a', '0 /b', '1 /a']);
+  });
+
+  it('loses one series', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'missing_series', match: 'get_/b' });
+    expect((await rows(standIn)).map(([key]: [string]) => key).sort()).toEqual(['0 /a', '0 /c', '1 /a']);
+  });
+
+  it('answers a group twice', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'duplicated_groups' });
+    const keys = (await rows(standIn)).map(([key]: [string]) => key);
+    expect(keys).toHaveLength(5);
+    expect(new Set(keys).size).toBe(4);
+  });
+
+  it('reorders series across formulas', async () => {
+    const { standIn } = await threeEndpoints();
+    const sound = await rows(standIn);
+    standIn.faults.push({ kind: 'reordered' });
+    expect(await rows(standIn)).toEqual([...sound].reverse());
+  });
+
+  it('answers times off the grid', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'misaligned_times' });
+    const { attributes } = await post(standIn, 'timeseries', timeseries);
+    expect(attributes.times.map((time: number) => time % MINUTE)).toEqual([7_000, 7_000]);
+  });
+
+  it.each([
+    ['counts more bad events than total ones', { kind: 'more_bad_than_total' }, ['get_/b', 40, 41]],
+    ['puts "NaN" for a number', { kind: 'nan_strings' }, ['get_/b', 'NaN', null]],
+    ['counts below zero', { kind: 'negative_counts' }, ['get_/b', -41, null]],
+    [
+      'answers a group that nobody asked for',
+      { kind: 'unknown_groups' },
+      ['nobody_asked_for_0', expect.anything(), null],
+    ],
+  ] as const)('%s in scalar answers as well', async (_, fault, row) => {
+    const { standIn } = await threeEndpoints(fault);
+    expect(await scalars(standIn)).toContainEqual(row);
+  });
+
+  it('reorders the columns of scalar answers, numbers first', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'reordered' });
+    const { attributes } = await post(standIn, 'scalar', question);
+    expect(attributes.columns.map((one: { name: string }) => one.name)).toEqual([
+      'bad',
+      'total',
+      'resource_name',
+    ]);
+  });
+
+  it('drops groups of scalar answers from every column alike', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'groups_cut_off', keep: 1 });
+    expect(await scalars(standIn)).toEqual([['get_/a', 61, 1]]);
+  });
+
+  it('can strike one call with two faults', async () => {
+    const { standIn } = await threeEndpoints(
+      { kind: 'negative_counts' },
+      { kind: 'groups_cut_off', keep: 3 },
+    );
+    expect(await rows(standIn)).toContainEqual(['0 /b', [-21, 20]]);
+  });
+});
