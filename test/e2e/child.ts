@@ -1,7 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
+import { waitFor } from './wait.ts';
 
 /**
  * Child programs that never outlive the run: each is the head of a process group of its own, and every group that is
@@ -83,6 +94,20 @@ export class Child {
     return this;
   }
 
+  /**
+   * Waits until `probe` answers with something truthy; gives up at once when the program ends.
+   * The two minutes are for a machine that is busy with other things: alone it takes seconds.
+   */
+  async untilReady<T>(probe: () => T | Promise<T>, timeoutMs = 120_000): Promise<T> {
+    const hopeless = () => this.died && `it ended with ${this.died}`;
+    try {
+      return await waitFor(probe, { what: `${this.name} to be ready`, timeoutMs, hopeless });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`${why}\n${this.logFile} ends with:\n${this.tail()}`);
+    }
+  }
+
   /** Asks it to end, and kills its whole group when it has not after `graceMs`. */
   async stop(graceMs = 5_000): Promise<void> {
     alive.delete(this);
@@ -127,8 +152,15 @@ export class Child {
   }
 }
 
-/** A folder that is removed when the run ends, however it ends. */
-export function temporary(folder: string): string {
+const temporaryName = /^cuj-gate-e2e-(\d+)-/;
+
+/** A new folder that is removed when the run ends; one that was killed leaves its own to the next run. */
+export function temporaryFolder(): string {
+  for (const name of readdirSync(os.tmpdir())) {
+    const owner = temporaryName.exec(name)?.[1];
+    if (owner && !existsSync(`/proc/${owner}`)) removeTemporary(path.join(os.tmpdir(), name));
+  }
+  const folder = mkdtempSync(path.join(os.tmpdir(), `cuj-gate-e2e-${process.pid}-`));
   folders.add(folder);
   return folder;
 }

@@ -2,12 +2,11 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { request } from 'undici';
 import { Child, freePorts } from './child.ts';
 import { Kube, type KubeObject, kinds, objectsOf } from './kube.ts';
 import type { Programs, RolloutsVersion } from './programs.ts';
 import { pretendPodsRun } from './replica-sets.ts';
-import { waitFor } from './wait.ts';
+import { answers, waitFor } from './wait.ts';
 
 /**
  * A Kubernetes without nodes: etcd, the real API server, the real Argo Rollouts controller, and a loop in the place of
@@ -32,8 +31,6 @@ export interface ClusterOptions {
   dir: string;
   rolloutsVersion: RolloutsVersion;
 }
-
-const readyTimeoutMs = 120_000;
 
 export async function startCluster({ programs, dir, rolloutsVersion }: ClusterOptions): Promise<Cluster> {
   const logDir = path.join(dir, 'logs');
@@ -80,22 +77,20 @@ export async function startCluster({ programs, dir, rolloutsVersion }: ClusterOp
   };
   try {
     etcd.start();
-    await ready(etcd, () => ok(`${etcdUrl}/health`));
+    await etcd.untilReady(() => answers(`${etcdUrl}/health`));
     apiserver.start();
     // The API server signs its own certificate as it starts.
-    const ca = await waitFor(() => readFileSync(path.join(files.certs, 'apiserver.crt'), 'utf8'), {
-      what: 'the certificate of kube-apiserver',
-      timeoutMs: readyTimeoutMs,
-      hopeless: hopeless(apiserver),
-    });
+    const ca = await apiserver.untilReady(() =>
+      readFileSync(path.join(files.certs, 'apiserver.crt'), 'utf8'),
+    );
     kube = new Kube(files.url, files.token, ca);
     const client = kube;
-    await ready(apiserver, () => client.healthy('/readyz'));
+    await apiserver.untilReady(() => client.healthy('/readyz'));
     await installDefinitions(client, built.files, programs['istio-crds'].files);
     await client.apply({ ...kinds.Namespace, metadata: { name: 'argo-rollouts' } });
     pods = pretendPodsRun(client);
     controller.start();
-    await ready(controller, () => ok(`http://127.0.0.1:${healthPort}/healthz`));
+    await controller.untilReady(() => answers(`http://127.0.0.1:${healthPort}/healthz`));
     return {
       rolloutsVersion,
       kube,
@@ -209,22 +204,4 @@ async function installDefinitions(kube: Kube, argo: string, istio: string): Prom
       timeoutMs: 30_000,
     });
   }
-}
-
-function ready(child: Child, probe: () => Promise<boolean>): Promise<boolean> {
-  return waitFor(probe, {
-    what: `${child.name} to answer that it is healthy`,
-    timeoutMs: readyTimeoutMs,
-    hopeless: hopeless(child),
-  }).catch((error: Error) => {
-    throw new Error(`${error.message}\n${child.logFile} ends with:\n${child.tail()}`);
-  });
-}
-
-const hopeless = (child: Child) => () => child.died && `${child.name} ended with ${child.died}`;
-
-async function ok(url: string): Promise<boolean> {
-  const { statusCode, body } = await request(url, { headersTimeout: 5_000, bodyTimeout: 5_000 });
-  await body.dump();
-  return statusCode === 200;
 }

@@ -97,11 +97,24 @@ export async function setVersion(kube: Kube, service: Named, version: string): P
   await kube.patch(kinds.Rollout, service.namespace, service.name, { spec: { template } });
 }
 
-/** What `kubectl argo rollouts abort` and `retry rollout` send. */
-export const abortRollout = (kube: Kube, { namespace, name }: Named) =>
-  kube.patch(kinds.Rollout, namespace, name, { status: { abort: true } }, 'status');
-export const retryRollout = (kube: Kube, { namespace, name }: Named) =>
-  kube.patch(kinds.Rollout, namespace, name, { status: { abort: false } }, 'status');
+/** As `kubectl argo rollouts abort` does it; resolves when the controller has taken notice. */
+export async function abortRollout(kube: Kube, service: Named): Promise<void> {
+  await setAbort(kube, service, true);
+  await untilPhase(kube, service, 'Degraded');
+}
+
+/** As `kubectl argo rollouts retry rollout` does it; resolves when the old Degraded is gone. */
+export async function retryRollout(kube: Kube, service: Named): Promise<void> {
+  await setAbort(kube, service, false);
+  await waitFor(() => rolloutPhase(kube, service), {
+    what: `rollout ${service.name} to start over`,
+    timeoutMs: 30_000,
+    until: ({ phase, aborted }) => !aborted && phase !== 'Degraded',
+  });
+}
+
+const setAbort = (kube: Kube, { namespace, name }: Named, abort: boolean) =>
+  kube.patch(kinds.Rollout, namespace, name, { status: { abort } }, 'status');
 
 export interface Phase {
   phase: string;
@@ -188,12 +201,17 @@ export async function weights(
 export function recordWeights(kube: Kube, service: Named): { seen: string[]; stop(): Promise<void> } {
   const seen: string[] = [];
   let stopped = false;
+  const look = async () => {
+    const now = await weights(kube, service).then(String, () => undefined);
+    if (now !== undefined && now !== seen.at(-1)) seen.push(now);
+  };
   const loop = async () => {
     while (!stopped) {
-      const now = await weights(kube, service).then(String, () => undefined);
-      if (now !== undefined && now !== seen.at(-1)) seen.push(now);
+      await look();
       await sleep(100);
     }
+    // Whoever stops it has just seen something that the last round may have missed.
+    await look();
   };
   const ended = loop();
   return {

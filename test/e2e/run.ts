@@ -1,8 +1,7 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import os from 'node:os';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { leaveNothingBehind, removeTemporary, stopEverything, temporary } from './child.ts';
+import { leaveNothingBehind, removeTemporary, stopEverything, temporaryFolder } from './child.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { ensureDebian } from './debian.ts';
 import {
@@ -68,7 +67,7 @@ async function runOn(
   scenarios: Scenario[],
   keep: boolean,
 ): Promise<Result[]> {
-  const dir = temporary(mkdtempSync(path.join(os.tmpdir(), 'cuj-gate-e2e-')));
+  const dir = temporaryFolder();
   const started = Date.now();
   let cluster: Cluster;
   try {

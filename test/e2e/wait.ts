@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { request } from 'undici';
 
 export interface WaitOptions<T> {
   /** Read as "waited 30 s for <what>". */
@@ -36,6 +37,13 @@ export async function waitFor<T>(probe: () => T | Promise<T>, options: WaitOptio
     }
     await sleep(everyMs);
   }
+}
+
+/** Whether a GET of this address is answered with 200; throws when nobody listens. */
+export async function answers(url: string): Promise<boolean> {
+  const { statusCode, body } = await request(url, { headersTimeout: 5_000, bodyTimeout: 5_000 });
+  await body.dump();
+  return statusCode === 200;
 }
 
 function showValue(value: unknown): string {
