@@ -1,0 +1,336 @@
+import { readFileSync } from 'node:fs';
+import { distance } from 'fastest-levenshtein';
+
+/** The environment as the gate understands it. The only reader of it; every problem is reported at once. */
+export interface Settings {
+  readonly datadog: {
+    /** Undefined where neither DD_API_KEY nor DD_API_KEY_FILE is given. Never logged. */
+    readonly apiKey: string | undefined;
+    readonly appKey: string | undefined;
+    readonly site: string;
+    /** Base URL instead of the site's own, without a trailing slash. */
+    readonly url: string | undefined;
+  };
+  /** The registry's file or folder. */
+  readonly registry: string | undefined;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly logLevel: LogLevel;
+  /** For a whole request; below the 10 s after which Argo gives up. */
+  readonly deadlineMs: number;
+  readonly cacheTtlMs: number;
+  /** Entries. */
+  readonly cacheSize: number;
+  readonly drainDelayMs: number;
+  /** Status questions at once; more are answered `gate_overloaded`. */
+  readonly maxInflight: number;
+}
+
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** Datadog's sites (docs.datadoghq.com/getting_started/site). */
+export const datadogSites = [
+  'datadoghq.com',
+  'us3.datadoghq.com',
+  'us5.datadoghq.com',
+  'ap1.datadoghq.com',
+  'ap2.datadoghq.com',
+  'uk1.datadoghq.com',
+  'datadoghq.eu',
+  'ddog-gov.com',
+] as const;
+
+/** The environment cannot be used. `problems` has one sentence for each thing wrong, what to do included. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} wrong`);
+    this.problems = problems;
+  }
+}
+
+/** What a reader makes of a text: the value, or what is wrong with it (a sentence's end: `is not …`). */
+type Read<T> = { readonly value: T } | { readonly wrong: string };
+
+interface Setting<T> {
+  /** As written, `undefined` where there is none. */
+  readonly default: string | undefined;
+  readonly description: string;
+  readonly read: (text: string) => Read<T>;
+  /** Its value is never shown, and `<name>_FILE` names a file that holds it. */
+  readonly secret?: true;
+}
+
+const table = {
+  DD_API_KEY: {
+    default: undefined,
+    description: "Datadog API key. Or DD_API_KEY_FILE, a file that holds it. Required by 'serve'.",
+    read: keyText,
+    secret: true,
+  },
+  DD_APP_KEY: {
+    default: undefined,
+    description:
+      "Datadog application key with the scope timeseries_query. Or DD_APP_KEY_FILE. Required by 'serve'.",
+    read: keyText,
+    secret: true,
+  },
+  DD_SITE: {
+    default: 'datadoghq.com',
+    description: `Datadog site: ${datadogSites.join(', ')}.`,
+    read: oneOf(datadogSites),
+  },
+  DD_URL: {
+    default: undefined,
+    description: "Base URL to ask instead of the site's own, for a proxy or a stand-in.",
+    read: baseUrl,
+  },
+  CUJ_GATE_REGISTRY: {
+    default: undefined,
+    description: "The CUJ registry: a YAML or JSON file, or a folder of them. Required by 'serve'.",
+    read: (text: string): Read<string> => ({ value: text }),
+  },
+  HOST: {
+    default: '0.0.0.0',
+    description: 'Address to listen on.',
+    read: (text: string): Read<string> =>
+      /^[A-Za-z0-9.:_-]+$/.test(text) ? { value: text } : { wrong: 'is not a host name or address' },
+  },
+  PORT: {
+    default: '8080',
+    description: 'Port to listen on; 0 takes any free one.',
+    read: integer(0, 65_535),
+  },
+  LOG_LEVEL: {
+    default: 'info',
+    description: `Least level that is logged: ${logLevels.join(', ')}.`,
+    read: oneOf(logLevels),
+  },
+  CUJ_GATE_DEADLINE: {
+    default: '8s',
+    description: 'Time for a whole request. Under 10s, after which Argo Rollouts gives up.',
+    read: duration(100, 9_999),
+  },
+  CUJ_GATE_CACHE_TTL: {
+    default: '60s',
+    description: "How long Datadog's answer to one question is used again.",
+    read: duration(1_000, 600_000),
+  },
+  CUJ_GATE_CACHE_SIZE: {
+    default: '500',
+    description: 'How many answers of Datadog are kept.',
+    read: integer(1, 100_000),
+  },
+  CUJ_GATE_DRAIN_DELAY: {
+    default: '5s',
+    description:
+      'How long requests are still served after SIGTERM, while Kubernetes takes the pod out of its Service.',
+    read: duration(0, 15_000),
+  },
+  CUJ_GATE_MAX_INFLIGHT: {
+    default: '1000',
+    description: 'Status questions that may wait at once; more are answered inconclusive (gate_overloaded).',
+    read: integer(1, 100_000),
+  },
+} as const satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof table;
+type ValueOf<N extends SettingName> = Exclude<
+  ReturnType<(typeof table)[N]['read']>,
+  { wrong: string }
+>['value'];
+
+export const settingNames = Object.keys(table) as readonly SettingName[];
+
+export interface ReadOptions {
+  /** Settings without a default that the caller cannot do without. */
+  readonly required?: readonly SettingName[];
+  /** Text of a file, for tests; throws as node:fs does. */
+  readonly readFile?: (path: string) => string;
+}
+
+/** What `serve` cannot do without. */
+export const requiredToServe: readonly SettingName[] = ['CUJ_GATE_REGISTRY', 'DD_API_KEY', 'DD_APP_KEY'];
+
+/** Reads the settings. Throws SettingsError with all problems. An empty variable is the same as none. */
+export function readSettings(
+  env: Readonly<Record<string, string | undefined>>,
+  options: ReadOptions = {},
+): Settings {
+  const problems: string[] = [...unknownNames(env)];
+  const readFile = options.readFile ?? ((path: string) => readFileSync(path, 'utf8'));
+
+  function get<N extends SettingName>(name: N): ValueOf<N> | undefined {
+    const setting: Setting<unknown> = table[name];
+    const text = textOf(name, setting);
+    if (text === undefined) return undefined;
+    const read = setting.read(text.text);
+    if ('value' in read) return read.value as ValueOf<N>;
+    const shown = setting.secret === true ? text.from : `${text.from}=${text.text}`;
+    problems.push(`${shown} ${read.wrong}.`);
+    return undefined;
+  }
+
+  function textOf(name: string, setting: Setting<unknown>): { text: string; from: string } | undefined {
+    const own = given(env[name]);
+    const path = setting.secret === true ? given(env[`${name}_FILE`]) : undefined;
+    if (own !== undefined && path !== undefined) {
+      problems.push(`${name} and ${name}_FILE are both given: keep one of them.`);
+      return undefined;
+    }
+    if (path !== undefined) {
+      const from = `${name}_FILE=${path}`;
+      try {
+        const text = given(readFile(path));
+        if (text !== undefined) return { text, from };
+        problems.push(`${from} is an empty file.`);
+      } catch (error) {
+        problems.push(`${from} cannot be read: ${(error as Error).message}.`);
+      }
+      return undefined;
+    }
+    if (own !== undefined) return { text: own, from: name };
+    if (setting.default !== undefined) return { text: setting.default, from: name };
+    if (options.required?.includes(name as SettingName) === true) {
+      const file = setting.secret === true ? ` (or ${name}_FILE)` : '';
+      problems.push(`${name}${file} is not set. ${setting.description}`);
+    }
+    return undefined;
+  }
+
+  // A setting with a default is undefined here only beside a problem, and then nobody sees the object.
+  const settings = {
+    datadog: Object.freeze({
+      apiKey: get('DD_API_KEY'),
+      appKey: get('DD_APP_KEY'),
+      site: get('DD_SITE') as string,
+      url: get('DD_URL'),
+    }),
+    registry: get('CUJ_GATE_REGISTRY'),
+    host: get('HOST') as string,
+    port: get('PORT') as number,
+    logLevel: get('LOG_LEVEL') as LogLevel,
+    deadlineMs: get('CUJ_GATE_DEADLINE') as number,
+    cacheTtlMs: get('CUJ_GATE_CACHE_TTL') as number,
+    cacheSize: get('CUJ_GATE_CACHE_SIZE') as number,
+    drainDelayMs: get('CUJ_GATE_DRAIN_DELAY') as number,
+    maxInflight: get('CUJ_GATE_MAX_INFLIGHT') as number,
+  };
+  if (problems.length > 0) throw new SettingsError(problems);
+  return Object.freeze(settings);
+}
+
+/** All settings for people: name, default, description. */
+export function settingsHelp(): string {
+  const width = Math.max(...settingNames.map((name) => name.length)) + 2;
+  const lines = settingNames.flatMap((name) => {
+    const setting: Setting<unknown> = table[name];
+    const ends = setting.default === undefined ? '' : ` Default: ${setting.default}.`;
+    return wrap(setting.description + ends, 100 - width).map(
+      (line, i) => `  ${(i === 0 ? name : '').padEnd(width)}${line}`,
+    );
+  });
+  return ['Settings, all from the environment:', ...lines].join('\n');
+}
+
+/** The same table as data, for documentation. */
+export function settingsTable(): { name: SettingName; default: string | undefined; description: string }[] {
+  return settingNames.map((name) => ({
+    name,
+    default: table[name].default,
+    description: table[name].description,
+  }));
+}
+
+function given(text: string | undefined): string | undefined {
+  const trimmed = text?.trim();
+  return trimmed === '' ? undefined : trimmed;
+}
+
+/**
+ * Variables that Kubernetes itself puts into every pod beside a Service called cuj-gate or cuj-gate-something
+ * (kubernetes.io/docs/concepts/services-networking/service, "Environment variables").
+ */
+const serviceLink =
+  /^CUJ_GATE(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+
+function* unknownNames(env: Readonly<Record<string, string | undefined>>): Generator<string> {
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith('CUJ_GATE_') || name in table || value === undefined) continue;
+    if (serviceLink.test(name)) continue;
+    if (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value)) continue;
+    const nearest = settingNames
+      .map((known) => ({ known, edits: Math.min(distance(name, known), distance(name.slice(9), known)) }))
+      .sort((a, b) => a.edits - b.edits)[0];
+    const meant =
+      nearest !== undefined && nearest.edits <= 5
+        ? `Did you mean ${nearest.known}?`
+        : "'cuj-gate serve --help' lists all of them.";
+    yield `${name} is not a setting. ${meant}`;
+  }
+}
+
+function keyText(text: string): Read<string> {
+  // What may stand in an HTTP header; a key with a line break in its middle is two keys in one file.
+  return /^[\x21-\x7e]{8,200}$/.test(text)
+    ? { value: text }
+    : { wrong: 'does not hold a key (8 to 200 printable characters without a space)' };
+}
+
+function oneOf<const T extends string>(known: readonly T[]): (text: string) => Read<T> {
+  return (text) =>
+    (known as readonly string[]).includes(text)
+      ? { value: text as T }
+      : { wrong: `is none of ${known.join(', ')}` };
+}
+
+function integer(least: number, most: number): (text: string) => Read<number> {
+  return (text) => {
+    const value = Number(text);
+    return /^\d{1,9}$/.test(text) && value >= least && value <= most
+      ? { value }
+      : { wrong: `is not a whole number from ${least} to ${most}` };
+  };
+}
+
+const unitMs = { ms: 1, s: 1_000, m: 60_000 } as const;
+
+function duration(leastMs: number, mostMs: number): (text: string) => Read<number> {
+  return (text) => {
+    const match = /^(\d{1,7})(ms|s|m)$/.exec(text);
+    if (match === null) return { wrong: 'is not a duration such as 500ms, 8s or 1m' };
+    const value = Number(match[1]) * unitMs[match[2] as keyof typeof unitMs];
+    return value >= leastMs && value <= mostMs
+      ? { value }
+      : { wrong: `is out of range: from ${leastMs}ms to ${mostMs}ms` };
+  };
+}
+
+function baseUrl(text: string): Read<string> {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    return { wrong: 'is not a URL such as http://localhost:8126' };
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return { wrong: 'is not an http or https URL' };
+  if (url.username !== '' || url.password !== '') return { wrong: 'must not hold a user name or password' };
+  if (url.search !== '' || url.hash !== '') return { wrong: 'must not hold a query or a fragment' };
+  return { value: `${url.origin}${url.pathname.replace(/\/+$/, '')}` };
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
