@@ -76,7 +76,14 @@ export class Reporter {
   }
 
   /** A reference to something that nobody defined. */
-  unknown(path: DocumentPath, rule: string, name: string, known: readonly string[], message: string, fix: string): void {
+  unknown(
+    path: DocumentPath,
+    rule: string,
+    name: string,
+    known: readonly string[],
+    message: string,
+    fix: string,
+  ): void {
     this.#report({
       file: this.file,
       path: [...this.base, ...path],

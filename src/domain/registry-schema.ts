@@ -41,10 +41,7 @@ const SloDefaultsSchema = Type.Object(
 const GateSchema = Type.Object(
   {
     rule: Type.Optional(
-      Type.Union(
-        ruleNames.map((name) => Type.Literal(name)),
-        { description: 'How a verdict is reached; docs/verdicts.md.' },
-      ),
+      Type.Enum([...ruleNames], { description: 'How a verdict is reached; docs/verdicts.md.' }),
     ),
     falseAbort: Type.Optional(
       Type.Number({
@@ -97,7 +94,7 @@ const EndpointSchema = Type.Union([
   Type.Object(
     {
       service: Type.Optional(Type.String({ minLength: 1 })),
-      method: Type.Union(methods.map((name) => Type.Literal(name))),
+      method: Type.Enum([...methods]),
       path: Type.String({ pattern: '^/\\S*$' }),
       latencyMs: Type.Optional(LatencyMs),
     },
@@ -125,16 +122,13 @@ const PolicySchema = Type.Object(
     }),
     action: Type.String({ minLength: 1, description: 'What the team agreed to do.' }),
     gate: Type.Optional(
-      Type.Union(
-        ruleNames.map((name) => Type.Literal(name)),
-        { description: 'The rule that judges rollouts while the budget is below.' },
-      ),
+      Type.Enum([...ruleNames], { description: 'The rule that judges rollouts while the budget is below.' }),
     ),
   },
   closed,
 );
 
-const ServiceSchema = Type.Object(
+export const ServiceSchema = Type.Object(
   {
     env: Type.String({ pattern: '^[a-z0-9_:./-]{1,200}$', description: 'The env tag.' }),
     source: Type.Optional(
@@ -176,7 +170,7 @@ const ServiceSchema = Type.Object(
   closed,
 );
 
-const SourceSchema = Type.Object(
+export const SourceSchema = Type.Object(
   {
     total: Type.String({ minLength: 1, maxLength: 2000, description: 'A count query for all events.' }),
     bad: Type.String({ minLength: 1, maxLength: 2000, description: 'A count query for bad events.' }),

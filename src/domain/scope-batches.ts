@@ -1,4 +1,5 @@
 import type { Cuj, ScopeBatch, ScopeService, Service } from './registry-model.ts';
+import type { SourceTemplate } from './source-template.ts';
 
 /** Bounds of one batch, so that no question to the source grows with the registry. */
 export const maxBatchServices = 20;
@@ -20,6 +21,7 @@ interface Asked {
 export function planBatches(
   services: ReadonlyMap<string, Service>,
   cujs: Iterable<Cuj>,
+  sources: ReadonlyMap<string, SourceTemplate>,
 ): readonly ScopeBatch[] {
   const asked = new Map<string, Asked>();
   for (const cuj of cujs) collect(cuj, asked);
@@ -41,14 +43,14 @@ export function planBatches(
     for (const service of scopes.get(key) as Service[]) {
       const more = (asked.get(service.name) as Asked).resources.size;
       if (open.length > 0 && (open.length === maxBatchServices || resources + more > maxBatchResources)) {
-        batches.push(batchOf(open, asked));
+        batches.push(batchOf(open, asked, sources));
         open = [];
         resources = 0;
       }
       open.push(service);
       resources += more;
     }
-    if (open.length > 0) batches.push(batchOf(open, asked));
+    if (open.length > 0) batches.push(batchOf(open, asked, sources));
   }
   return batches;
 }
@@ -75,7 +77,11 @@ function collect(cuj: Cuj, asked: Map<string, Asked>): void {
   }
 }
 
-function batchOf(services: readonly Service[], asked: ReadonlyMap<string, Asked>): ScopeBatch {
+function batchOf(
+  services: readonly Service[],
+  asked: ReadonlyMap<string, Asked>,
+  sources: ReadonlyMap<string, SourceTemplate>,
+): ScopeBatch {
   const { env, source, name } = services[0] as Service;
   const parts = services.map((service) => asked.get(service.name) as Asked);
   return {
@@ -83,6 +89,7 @@ function batchOf(services: readonly Service[], asked: ReadonlyMap<string, Asked>
     id: `${env}/${source}/${name}${services.length > 1 ? `+${services.length - 1}` : ''}`,
     env,
     source,
+    template: sources.get(source),
     services: services.map((service, i) => scopeService(service, parts[i] as Asked)),
     maxWindowMs: Math.max(...parts.map((part) => part.maxWindowMs)),
     lagMs: Math.min(...parts.map((part) => part.lagMs)),

@@ -1,0 +1,199 @@
+import type { Reporter } from './registry-findings.ts';
+import type { Endpoint, Service } from './registry-model.ts';
+import type { CujDocument, EndpointDocument } from './registry-schema.ts';
+import type { Named } from './registry-services.ts';
+import { isSafeTagValue, normalizeTagValue, resourceNameOf } from './resource-name.ts';
+import type { SourceTemplate } from './source-template.ts';
+
+/** What the endpoints of a CUJ are read against. */
+export interface EndpointScope {
+  readonly services: Named<Service>;
+  readonly sources: Named<SourceTemplate>;
+  /** False where some file could not be read, so that an unknown name proves nothing. */
+  readonly complete: boolean;
+}
+
+export interface ReadEndpoint {
+  readonly endpoint: Endpoint;
+  /** The route's path, where the endpoint is METHOD /path. */
+  readonly path: string | undefined;
+  /** Index in `endpoints`. */
+  readonly index: number;
+}
+
+interface Written {
+  readonly service: string | undefined;
+  readonly label: string;
+  readonly resource: string;
+  readonly path: string | undefined;
+  readonly latencyMs: number | undefined;
+}
+
+/**
+ * The endpoints of a CUJ with their services and resource names; what could not be resolved is reported and left out.
+ * `latencyMs` is the threshold as written: the endpoint's, else the CUJ's where the source has latencies.
+ */
+export function readEndpoints(
+  cuj: CujDocument,
+  scope: EndpointScope,
+  reporter: Reporter,
+): readonly ReadEndpoint[] {
+  const checked = new Set<string>();
+  const exists = (name: string, at: readonly (string | number)[]): boolean => {
+    if (scope.services.has(name)) return true;
+    // The CUJ's own service is reported once, where it is named.
+    if (!scope.complete || checked.has(name)) return false;
+    checked.add(name);
+    const known = [...scope.services.keys()];
+    const fix = 'Define it under services, or correct the name.';
+    reporter.unknown(at, 'unknown-service', name, known, `nobody defined the service "${name}"`, fix);
+    return false;
+  };
+  if (cuj.service !== undefined) exists(cuj.service, ['service']);
+
+  if (cuj.endpoints === '*') {
+    if (cuj.service === undefined) {
+      missingService(cuj, [], reporter);
+      return [];
+    }
+    if (!exists(cuj.service, ['service'])) return [];
+    const latencyMs = sourceOf(cuj.service, scope) === 'trace' ? cuj.latencyMs : undefined;
+    const endpoint = { service: cuj.service, resource: '*', label: '*', latencyMs };
+    return [{ endpoint, path: undefined, index: 0 }];
+  }
+
+  const result: ReadEndpoint[] = [];
+  const written = cuj.endpoints.map(readEndpoint);
+  if (cuj.service === undefined && written.every(({ service }) => service === undefined)) {
+    missingService(cuj, [], reporter);
+  }
+  const seen = new Map<string, Written>();
+  const ungrouped = new Set<string>();
+  for (const [index, one] of written.entries()) {
+    const service = one.service ?? cuj.service;
+    checkResource(one, index, cuj.endpoints[index] as EndpointDocument, reporter);
+    if (service === undefined) {
+      if (written.some((other) => other.service !== undefined))
+        missingService(cuj, ['endpoints', index], reporter);
+      continue;
+    }
+    if (!exists(service, ['endpoints', index, 'service'])) continue;
+    const key = `${service}\n${one.resource}`;
+    const first = seen.get(key);
+    if (first === undefined) seen.set(key, one);
+    else if (first.label === one.label || one.path === undefined || first.path === undefined) {
+      // Routes that differ in writing are reported across CUJs, by RouteCheck.
+      const fix = 'Remove one of them: each request would count twice.';
+      const message = `the endpoint "${one.label}" is in the CUJ "${cuj.name}" twice`;
+      reporter.value(['endpoints', index], 'duplicate-endpoint', one.label, message, fix);
+    }
+    const source = sourceOf(service, scope);
+    if (source !== 'trace') checkTemplateEndpoint(one, index, service, source, scope, ungrouped, reporter);
+    const latencyMs = source === 'trace' ? (one.latencyMs ?? cuj.latencyMs) : undefined;
+    const endpoint = { service, resource: one.resource, label: one.label, latencyMs };
+    result.push({ endpoint, path: one.path, index });
+  }
+  return result;
+}
+
+/** Whether any endpoint can carry a latency threshold; a service that is broken or unknown might. */
+export function mayHaveLatency(endpoints: readonly ReadEndpoint[], scope: EndpointScope): boolean {
+  return (
+    endpoints.length === 0 || endpoints.some(({ endpoint }) => sourceOf(endpoint.service, scope) === 'trace')
+  );
+}
+
+/** The source of a service; a service that is wrong in itself counts as traced, so that nothing else is made of it. */
+function sourceOf(service: string, scope: EndpointScope): string {
+  return scope.services.get(service)?.source ?? 'trace';
+}
+
+function readEndpoint(document: EndpointDocument): Written {
+  if (typeof document === 'string') {
+    const space = document.indexOf(' ');
+    const path = document.slice(space + 1);
+    return {
+      service: undefined,
+      label: document,
+      resource: resourceNameOf(document.slice(0, space), path),
+      path,
+      latencyMs: undefined,
+    };
+  }
+  const { service, latencyMs } = document;
+  if ('resource' in document) {
+    return { service, label: document.resource, resource: document.resource, path: undefined, latencyMs };
+  }
+  const { method, path } = document;
+  return { service, label: `${method} ${path}`, resource: resourceNameOf(method, path), path, latencyMs };
+}
+
+function missingService(cuj: CujDocument, path: readonly (string | number)[], reporter: Reporter): void {
+  reporter.missing(
+    path,
+    'service-missing',
+    `${path.length === 0 ? `the CUJ "${cuj.name}"` : 'this endpoint'} belongs to no service`,
+    'Add service to the CUJ, or to each of its endpoints.',
+  );
+}
+
+function checkResource(one: Written, index: number, document: EndpointDocument, reporter: Reporter): void {
+  const stored = one.path === undefined ? normalizeTagValue(one.resource) : one.resource;
+  const at =
+    typeof document === 'string'
+      ? ['endpoints', index]
+      : ['endpoints', index, one.path === undefined ? 'resource' : 'path'];
+  const value = one.path === undefined || typeof document === 'string' ? one.label : one.path;
+  if (one.path === undefined && one.resource === '*') {
+    const fix = 'For the whole service write endpoints: "*"; otherwise name one resource.';
+    reporter.value(at, 'resource-not-stored', value, 'a resource cannot be "*"', fix);
+  } else if (!isSafeTagValue(stored)) {
+    reporter.value(
+      at,
+      'resource-unsafe',
+      value,
+      stored === ''
+        ? `"${one.label}" holds nothing that Datadog keeps in a resource_name`
+        : `"${one.label}" is stored as "${stored}", which holds letters that cannot be put into a query safely`,
+      'Only a-z 0-9 _ - : . / can be asked for; rename the route, or give the span a resource name in ASCII.',
+    );
+  } else if (stored !== one.resource) {
+    reporter.value(
+      at,
+      'resource-not-stored',
+      value,
+      `the resource "${one.resource}" is not as Datadog stores it`,
+      `Write what is stored: "${stored}".`,
+    );
+  }
+}
+
+function checkTemplateEndpoint(
+  one: Written,
+  index: number,
+  service: string,
+  source: string,
+  scope: EndpointScope,
+  ungrouped: Set<string>,
+  reporter: Reporter,
+): void {
+  if (one.latencyMs !== undefined) {
+    reporter.key(
+      ['endpoints', index, 'latencyMs'],
+      'latency-on-template',
+      one.latencyMs,
+      `the service "${service}" is measured by the source "${source}", which has no latencies`,
+      'Remove latencyMs: latency is judged on trace metrics only.',
+    );
+  }
+  const template = scope.sources.get(source);
+  if (template === undefined || template.groupBy !== undefined || ungrouped.has(service)) return;
+  ungrouped.add(service);
+  reporter.value(
+    ['endpoints', index],
+    'endpoints-without-group-by',
+    one.label,
+    `the source "${source}" of the service "${service}" does not tell endpoints apart`,
+    'Write endpoints: "*" to judge the whole service, or add groupBy to the source.',
+  );
+}
