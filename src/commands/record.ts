@@ -1,7 +1,7 @@
-import type { Evaluation } from '../evaluate.ts';
 import type { Measurement } from '../domain/metrics-source.ts';
 import type { Cuj } from '../domain/registry-model.ts';
 import { type JudgeOptions, judge, type Verdict } from '../domain/verdict.ts';
+import type { Evaluation } from '../evaluate.ts';
 
 const format = 'cuj-gate/verdict-record/v1';
 
@@ -32,7 +32,8 @@ export function parseRecord(text: string): VerdictRecord {
     throw new Error(`it is not a verdict record: its "format" should be "${format}"`);
   }
   for (const member of ['cuj', 'options', 'measurement', 'verdict'] as const) {
-    if (typeof record[member] !== 'object' || record[member] === null) throw new Error(`its "${member}" is missing`);
+    if (typeof record[member] !== 'object' || record[member] === null)
+      throw new Error(`its "${member}" is missing`);
   }
   return record as VerdictRecord;
 }

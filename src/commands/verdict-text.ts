@@ -13,7 +13,10 @@ export function paintOutcome(paint: Paint, outcome: Outcome, text: string): stri
 /** Lines of cells, each column as wide as its widest cell; the first `left` columns stand left, the others right. */
 export function table(rows: readonly (readonly string[])[], left: number): string[] {
   const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, i) => { widths[i] = Math.max(widths[i] ?? 0, cell.length); });
+  for (const row of rows)
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, cell.length);
+    });
   return rows.map((row) =>
     row
       .map((cell, i) => (i < left ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
@@ -58,7 +61,11 @@ export function verdictText(verdict: Verdict, paint: Paint): string {
     paintOutcome(paint, verdict.verdict, verdict.summary),
     '',
     ...verdict.slis.flatMap((sli) => [...sliLines(sli, paint), '']),
-    ...(window === undefined ? [] : [`window   ${window.from} to ${window.to} (${plain(window.seconds / 60)} min, starts at ${window.start})`]),
+    ...(window === undefined
+      ? []
+      : [
+          `window   ${window.from} to ${window.to} (${plain(window.seconds / 60)} min, starts at ${window.start})`,
+        ]),
     `canary   ${verdict.canary}`,
     `stable   ${verdict.stable}`,
     `rule     ${verdict.rule}${verdict.ruleChangedBy === undefined ? '' : ` (${verdict.ruleChangedBy})`}`,

@@ -1,0 +1,109 @@
+import { Command, CommanderError } from 'commander';
+import { distance } from 'fastest-levenshtein';
+import { exitCodes, type Io } from './commands/io.ts';
+
+/** Builds the commander command of one verb; `exit` takes the exit code that the verb ends with. */
+export type VerbBuilder = (io: Io, exit: (code: number) => void) => Command;
+
+interface Verb {
+  readonly summary: string;
+  /** Loaded only when the verb is called: `validate` must not wait for Datadog's client. */
+  readonly load: () => Promise<VerbBuilder>;
+}
+
+const verbs: Readonly<Record<string, Verb>> = {
+  serve: {
+    summary: 'run the gate: the HTTP service that Argo Rollouts asks',
+    load: async () => (await import('./commands/serve.ts')).serveCommand,
+  },
+  demo: {
+    summary: 'watch a broken canary being caught, without an account or a network',
+    load: async () => (await import('./commands/demo.ts')).demoCommand,
+  },
+  validate: {
+    summary: 'check a registry, all problems at once with file and line',
+    load: async () => (await import('./commands/validate.ts')).validateCommand,
+  },
+  schema: {
+    summary: "print the registry's JSON Schema, for editors",
+    load: async () => (await import('./commands/schema.ts')).schemaCommand,
+  },
+  evaluate: {
+    summary: 'judge one CUJ, or all of a service, now; or judge a written-down verdict again',
+    load: async () => (await import('./commands/evaluate.ts')).evaluateCommand,
+  },
+  generate: {
+    summary: 'make AnalysisTemplates, Terraform, OpenSLO, dashboards and alerts from the registry',
+    load: async () => (await import('./commands/generate.ts')).buildGenerateCommand,
+  },
+  lint: {
+    summary: 'say what in a Rollout would make its analysis useless',
+    load: async () => (await import('./commands/lint.ts')).buildLintCommand,
+  },
+};
+
+const outro = `
+Exit codes: 0 good, 1 the answer is no (a failing verdict, drift, problems found), 2 misuse.
+
+Start here:
+  cuj-gate demo                              see it work
+  cuj-gate validate cujs.yaml                check your registry
+  cuj-gate evaluate login --param version=v1.42.0
+  cuj-gate serve --help                      every setting`;
+
+/** Runs the command line. Returns the exit code; never calls process.exit, so that open writes are kept. */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  let code: number = exitCodes.good;
+  const exit = (value: number) => {
+    code = value;
+  };
+  const program = new Command('cuj-gate')
+    .description(
+      'Judges canary releases by Critical User Journeys: pass, fail or inconclusive, against their SLOs.',
+    )
+    .usage('<command> [options]')
+    .addHelpText('after', outro);
+  settle(program, io);
+  const wanted = argv.find((word) => !word.startsWith('-') && word !== 'help');
+  for (const [name, verb] of Object.entries(verbs)) {
+    if (name === wanted) {
+      const command = (await verb.load())(io, exit);
+      if (command.description() === '') command.description(verb.summary);
+      program.addCommand(settle(command, io));
+    } else {
+      program.command(name).description(verb.summary).allowUnknownOption();
+    }
+  }
+  if (argv.length === 0) {
+    io.stderr.write(program.helpInformation() + outro.trimEnd().concat('\n'));
+    return exitCodes.misuse;
+  }
+  if (wanted !== undefined && verbs[wanted] === undefined) {
+    const nearest =
+      Object.keys(verbs).sort((a, b) => distance(a, wanted) - distance(b, wanted))[0] ?? 'serve';
+    io.stderr.write(
+      `cuj-gate: there is no command "${wanted}". Did you mean "${nearest}"? cuj-gate --help lists all.\n`,
+    );
+    return exitCodes.misuse;
+  }
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? exitCodes.good : exitCodes.misuse;
+  }
+  return code;
+}
+
+/** Errors come back as exceptions and all text goes to the streams that were given. */
+function settle(command: Command, io: Io): Command {
+  command
+    .exitOverride()
+    .showHelpAfterError('(--help shows what it takes)')
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+    });
+  for (const child of command.commands) settle(child, io);
+  return command;
+}

@@ -1,0 +1,51 @@
+/**
+ * The analysis that the company had before: the error rate of all canary traffic, straight from Datadog, which aborts
+ * above 0.05%. The queries are what Argo's own Datadog provider would be given.
+ */
+
+export interface TotalErrorRate {
+  readonly requests: number;
+  readonly failed: number;
+  readonly ratio: number;
+  readonly fine: boolean;
+}
+
+export const totalErrorRateLimit = 0.0005;
+
+const operations = ['http.request', 'express.request', 'servlet.request'];
+
+async function sum(datadogUrl: string, query: string, fromMs: number, toMs: number): Promise<number> {
+  const search = new URLSearchParams({ query, from: String(fromMs / 1000), to: String(toMs / 1000) });
+  const response = await fetch(`${datadogUrl}/api/v1/query?${search}`, {
+    headers: { 'DD-API-KEY': 'demo', 'DD-APPLICATION-KEY': 'demo' },
+  });
+  if (!response.ok)
+    throw new Error(`the Datadog stand-in answered ${response.status}: ${await response.text()}`);
+  const { series } = (await response.json()) as { series: { pointlist: [number, number | null][] }[] };
+  return series.flatMap(({ pointlist }) => pointlist).reduce((total, [, value]) => total + (value ?? 0), 0);
+}
+
+/** Asks for the canary's total error rate between two times (epoch ms, whole minutes). */
+export async function totalErrorRate(
+  datadogUrl: string,
+  version: string,
+  fromMs: number,
+  toMs: number,
+): Promise<TotalErrorRate> {
+  const count = async (status: string) => {
+    const counts = await Promise.all(
+      operations.map((operation) =>
+        sum(
+          datadogUrl,
+          `sum:trace.${operation}.hits{env:production,version:${version}${status}}.as_count()`,
+          fromMs,
+          toMs,
+        ),
+      ),
+    );
+    return counts.reduce((total, one) => total + one, 0);
+  };
+  const [requests, failed] = await Promise.all([count(''), count(',http.status_code:5*')]);
+  const ratio = requests > 0 ? failed / requests : 0;
+  return { requests, failed, ratio, fine: ratio <= totalErrorRateLimit };
+}
