@@ -9,7 +9,8 @@ interface Asked {
   readonly resources: Set<string>;
   /** Latency threshold in ms → resources, `*` for the whole service. */
   readonly thresholds: Map<number, Set<string>>;
-  maxWindowMs: number;
+  /** How far back from now its furthest CUJ looks: window and lag together. */
+  reachMs: number;
   lagMs: number;
 }
 
@@ -61,9 +62,9 @@ function collect(cuj: Cuj, asked: Map<string, Asked>): void {
   for (const name of cuj.services) {
     const of = asked.get(name);
     if (of === undefined) {
-      asked.set(name, { resources: new Set(), thresholds: new Map(), maxWindowMs: span, lagMs: gate.lagMs });
+      asked.set(name, { resources: new Set(), thresholds: new Map(), reachMs: span + gate.lagMs, lagMs: gate.lagMs });
     } else {
-      of.maxWindowMs = Math.max(of.maxWindowMs, span);
+      of.reachMs = Math.max(of.reachMs, span + gate.lagMs);
       of.lagMs = Math.min(of.lagMs, gate.lagMs);
     }
   }
@@ -84,6 +85,7 @@ function batchOf(
 ): ScopeBatch {
   const { env, source, name } = services[0] as Service;
   const parts = services.map((service) => asked.get(service.name) as Asked);
+  const lagMs = Math.min(...parts.map((part) => part.lagMs));
   return {
     // A service is in exactly one batch, so the first one's name identifies it.
     id: `${env}/${source}/${name}${services.length > 1 ? `+${services.length - 1}` : ''}`,
@@ -91,8 +93,9 @@ function batchOf(
     source,
     template: sources.get(source),
     services: services.map((service, i) => scopeService(service, parts[i] as Asked)),
-    maxWindowMs: Math.max(...parts.map((part) => part.maxWindowMs)),
-    lagMs: Math.min(...parts.map((part) => part.lagMs)),
+    // The snapshot ends at the least lag; a CUJ with a longer one must still find the whole of its window in it.
+    maxWindowMs: Math.max(...parts.map((part) => part.reachMs)) - lagMs,
+    lagMs,
   };
 }
 
