@@ -1,0 +1,304 @@
+import type { ErrorObject } from 'ajv';
+import type { DocumentPath, Finding } from '../../domain/registry-findings.ts';
+import { pathText } from '../../domain/registry-findings.ts';
+
+/** A JSON Schema, as far as the explanations look into it. */
+interface Schema {
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly Schema[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly description?: string;
+  readonly examples?: readonly unknown[];
+}
+
+/**
+ * What ajv found (allErrors, verbose) as sentences. Of a union only the alternative that the value was meant to be is
+ * spoken of: nobody wants to hear that an endpoint with a typo is not a text either.
+ */
+export function explainErrors(
+  file: string,
+  base: DocumentPath,
+  root: unknown,
+  errors: readonly ErrorObject[],
+): readonly Finding[] {
+  const choices = new Map<string, number | undefined>();
+  for (const error of errors) {
+    if (error.keyword !== 'anyOf') continue;
+    choices.set(
+      `${error.instancePath} ${error.schemaPath}`,
+      meantAlternative(error.data, error.schema as Schema[]),
+    );
+  }
+  const findings: Finding[] = [];
+  for (const error of errors) {
+    if (!isMeant(error, choices)) continue;
+    const finding = explain(error, base, root);
+    if (finding !== undefined) findings.push({ file, ...finding });
+  }
+  return findings;
+}
+
+/** The index of the alternative that fits a value's type and keys best; undefined where none has its type. */
+function meantAlternative(value: unknown, alternatives: readonly Schema[]): number | undefined {
+  let best: number | undefined;
+  let bestScore = -1;
+  for (const [index, schema] of alternatives.entries()) {
+    if (schema.const !== undefined || schema.type !== typeName(value)) continue;
+    const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+    // Keys that only this alternative requires tell more than keys that all of them know.
+    const score = keys.reduce(
+      (sum, key) => sum + (schema.required?.includes(key) ? 2 : 0) + (schema.properties?.[key] ? 1 : 0),
+      0,
+    );
+    if (score > bestScore) {
+      best = index;
+      bestScore = score;
+    }
+  }
+  return best;
+}
+
+/** Whether an error is not inside an alternative that was not meant, nor the union's own where one was meant. */
+function isMeant(error: ErrorObject, choices: ReadonlyMap<string, number | undefined>): boolean {
+  if (error.keyword === 'anyOf') {
+    if (choices.get(`${error.instancePath} ${error.schemaPath}`) !== undefined) return false;
+  }
+  for (const match of error.schemaPath.matchAll(/\/anyOf\/(\d+)\//g)) {
+    const union = error.schemaPath.slice(0, match.index + '/anyOf'.length);
+    const chosen = choiceAbove(error.instancePath, union, choices);
+    if (chosen !== 'none' && chosen !== Number(match[1])) return false;
+  }
+  return true;
+}
+
+function choiceAbove(
+  instancePath: string,
+  union: string,
+  choices: ReadonlyMap<string, number | undefined>,
+): number | undefined | 'none' {
+  for (let path = instancePath; ; path = path.slice(0, path.lastIndexOf('/'))) {
+    const key = `${path} ${union}`;
+    if (choices.has(key)) return choices.get(key);
+    if (path === '') return 'none';
+  }
+}
+
+type Explained = Omit<Finding, 'file'>;
+
+function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explained | undefined {
+  const path = [...base, ...pathOf(error.instancePath, root)];
+  const name = pathText(path) || 'the document';
+  const schema = (error.parentSchema ?? {}) as Schema;
+  const example = schema.examples?.[0] === undefined ? undefined : JSON.stringify(schema.examples[0]);
+  const about = schema.description === undefined ? '' : ` ${schema.description.replace(/[.:]?$/, '.')}`;
+  const at = { path, at: 'value' as const, value: error.data };
+  switch (error.keyword) {
+    case 'additionalProperties': {
+      const key = error.params.additionalProperty as string;
+      const known = Object.keys(schema.properties ?? {});
+      return {
+        path: [...path, key],
+        at: 'key',
+        rule: 'unknown-key',
+        value: key,
+        message: `${path.length === 0 ? 'a registry' : name} has no key ${quoted(key)}`,
+        fix: `Known here: ${known.join(', ')}.`,
+        unknown: { name: key, known },
+      };
+    }
+    case 'required': {
+      const key = error.params.missingProperty as string;
+      const wanted = schema.properties?.[key]?.description;
+      return {
+        path,
+        at: 'value',
+        rule: 'missing-key',
+        message: `${name} has no ${key}`,
+        fix: `Add ${key}${key === 'apiVersion' ? ': cuj-gate/v1' : wanted ? `: ${lowerFirst(wanted)}` : ''}`.replace(
+          /\.?$/,
+          '.',
+        ),
+      };
+    }
+    case 'type':
+      return {
+        ...at,
+        rule: 'type',
+        message: `${name} must be ${article(error.params.type as string)}, not ${found(error.data)}`,
+        fix:
+          example === undefined
+            ? typeFix(error.params.type as string, about)
+            : `Write it as ${example}.${about}`,
+      };
+    case 'const':
+      return {
+        ...at,
+        rule: 'one-of',
+        message: `${name} must be ${JSON.stringify(schema.const)}`,
+        fix: `Write ${JSON.stringify(schema.const)}.`,
+      };
+    case 'enum':
+      return { ...at, rule: 'one-of', ...oneOf(name, schema.enum ?? [], error.data) };
+    case 'anyOf': {
+      const alternatives = error.schema as readonly Schema[];
+      const values = alternatives.map((one) => one.const).filter((value) => value !== undefined);
+      if (values.length === alternatives.length)
+        return { ...at, rule: 'one-of', ...oneOf(name, values, error.data) };
+      const kinds = alternatives.map((one) =>
+        one.const === undefined ? article(one.type ?? '') : JSON.stringify(one.const),
+      );
+      return {
+        ...at,
+        rule: 'type',
+        message: `${name} must be ${[...new Set(kinds)].join(' or ')}, not ${found(error.data)}`,
+        fix:
+          path.at(-1) === 'endpoints'
+            ? 'List the endpoints, or write "*" for the whole service.'
+            : 'Write an endpoint as POST /path, or as a mapping of method and path.',
+      };
+    }
+    case 'pattern':
+      return {
+        ...at,
+        rule: 'pattern',
+        message: `${name} is ${quoted(String(error.data))}, which is not what is expected here`,
+        fix: (
+          patternFix(path) ??
+          (example === undefined ? `Expected:${about}` : `Write it as ${example}.${about}`)
+        ).trim(),
+      };
+    default:
+      return bound(error, name, about, at);
+  }
+}
+
+function bound(
+  error: ErrorObject,
+  name: string,
+  about: string,
+  at: Omit<Explained, 'rule' | 'message' | 'fix'>,
+): Explained {
+  const limit = error.params.limit as number;
+  const sentences: Readonly<Record<string, string>> = {
+    minimum: `must be at least ${limit}`,
+    maximum: `must be at most ${limit}`,
+    exclusiveMinimum: `must be more than ${limit}`,
+    exclusiveMaximum: `must be less than ${limit}`,
+    minLength: 'must not be empty',
+    maxLength: `must have at most ${limit} characters`,
+    minItems: 'must not be empty',
+    maxItems: `must have at most ${limit} entries`,
+  };
+  const sentence = sentences[error.keyword] ?? String(error.message);
+  return {
+    ...at,
+    rule: 'range',
+    message: `${name} ${sentence}`,
+    fix: `Change it: it ${sentence}.${about}`,
+  };
+}
+
+/** What a pattern of the schema means, by the last key. */
+function patternFix(path: DocumentPath): string | undefined {
+  const last = path.findLast((step) => typeof step === 'string');
+  switch (last) {
+    case 'name':
+      return 'Use at most 50 lower case letters, digits and hyphens, such as profile-edit.';
+    case 'endpoints':
+      return 'Write METHOD /path with one space and an upper case method, such as POST /api/v1/login.';
+    case 'path':
+      return 'Start with / and use no spaces, such as /api/v1/login.';
+    case 'below':
+      return 'Write a percentage, such as 50%.';
+    case 'runbook':
+      return 'Write a URL that starts with https://.';
+    case 'env':
+      return 'Write the env tag as Datadog stores it: a-z 0-9 _ - : . / in lower case.';
+    case 'availability':
+    case 'latency':
+      return "Write the SLO's id from Datadog: 32 hexadecimal digits.";
+    case 'window':
+      return 'Write rollout, or a whole number and a unit, such as 5m.';
+    case 'maxWindow':
+    case 'restartGap':
+    case 'lag':
+      return 'Write a whole number and a unit, s, m, h or d, such as 90s or 2h.';
+    case 'groupBy':
+      return 'Write the key of one tag, such as resource_name.';
+    case 'operation':
+      return 'Write the span name, such as http.request or express.request.';
+    default:
+      return undefined;
+  }
+}
+
+function oneOf(name: string, values: readonly unknown[], data: unknown) {
+  const list = values.map((value) => String(value)).join(', ');
+  const known = values.filter((value) => typeof value === 'string');
+  return {
+    message: `${name} must be one of ${list}, not ${found(data)}`,
+    fix: `Write one of ${list}.`,
+    ...(typeof data === 'string' ? { unknown: { name: data, known } } : {}),
+  };
+}
+
+/** A JSON Pointer as a path; what stands in a list is a number. */
+function pathOf(pointer: string, root: unknown): (string | number)[] {
+  const path: (string | number)[] = [];
+  let value = root;
+  for (const escaped of pointer.split('/').slice(1)) {
+    const step = escaped.replaceAll('~1', '/').replaceAll('~0', '~');
+    path.push(Array.isArray(value) ? Number(step) : step);
+    value = (value as Record<string, unknown> | undefined)?.[step];
+  }
+  return path;
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'array' : typeof value;
+}
+
+const articles: Readonly<Record<string, string>> = {
+  object: 'a mapping',
+  array: 'a list',
+  string: 'a text',
+  number: 'a number',
+  integer: 'a whole number',
+  boolean: 'true or false',
+};
+
+function article(type: string): string {
+  return articles[type] ?? type;
+}
+
+function typeFix(type: string, about: string): string {
+  if (type === 'string') return `Put it in quotes.${about}`;
+  if (type === 'number' || type === 'integer')
+    return `Write a plain number, without quotes or a unit.${about}`;
+  if (type === 'array') return `Write a list: each entry on a line that starts with "- ".${about}`;
+  return `Write a mapping: lines of key: value.${about}`;
+}
+
+function found(value: unknown): string {
+  if (value === null) return 'nothing';
+  if (typeof value === 'object') return article(typeName(value));
+  const text = typeof value === 'string' ? quoted(value) : String(value);
+  return typeof value === 'string' ? `the text ${text}` : text;
+}
+
+/** A text in quotes, cut, with what cannot be seen escaped. */
+function quoted(text: string): string {
+  const short = text.length > 80 ? `${text.slice(0, 79)}…` : text;
+  return JSON.stringify(short).replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u${(character.codePointAt(0) as number).toString(16).padStart(4, '0')}`,
+  );
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
