@@ -62,7 +62,12 @@ function collect(cuj: Cuj, asked: Map<string, Asked>): void {
   for (const name of cuj.services) {
     const of = asked.get(name);
     if (of === undefined) {
-      asked.set(name, { resources: new Set(), thresholds: new Map(), reachMs: span + gate.lagMs, lagMs: gate.lagMs });
+      asked.set(name, {
+        resources: new Set(),
+        thresholds: new Map(),
+        reachMs: span + gate.lagMs,
+        lagMs: gate.lagMs,
+      });
     } else {
       of.reachMs = Math.max(of.reachMs, span + gate.lagMs);
       of.lagMs = Math.min(of.lagMs, gate.lagMs);
