@@ -8,6 +8,7 @@ import type { SourceTemplate } from './source-template.ts';
 /** What the endpoints of a CUJ are read against. */
 export interface EndpointScope {
   readonly services: Named<Service>;
+  readonly serviceNames: readonly string[];
   readonly sources: Named<SourceTemplate>;
   /** False where some file could not be read, so that an unknown name proves nothing. */
   readonly complete: boolean;
@@ -38,17 +39,7 @@ export function readEndpoints(
   scope: EndpointScope,
   reporter: Reporter,
 ): readonly ReadEndpoint[] {
-  const checked = new Set<string>();
-  const exists = (name: string, at: readonly (string | number)[]): boolean => {
-    if (scope.services.has(name)) return true;
-    // The CUJ's own service is reported once, where it is named.
-    if (!scope.complete || checked.has(name)) return false;
-    checked.add(name);
-    const known = [...scope.services.keys()];
-    const fix = 'Define it under services, or correct the name.';
-    reporter.unknown(at, 'unknown-service', name, known, `nobody defined the service "${name}"`, fix);
-    return false;
-  };
+  const exists = serviceCheck(scope, reporter);
   if (cuj.service !== undefined) exists(cuj.service, ['service']);
 
   if (cuj.endpoints === '*') {
@@ -94,6 +85,38 @@ export function readEndpoints(
     result.push({ endpoint, path: one.path, index });
   }
   return result;
+}
+
+/** Says whether a service exists; the first place in a CUJ that names one nobody defined is reported. */
+function serviceCheck(scope: EndpointScope, reporter: Reporter) {
+  const checked = new Set<string>();
+  return (name: string, at: readonly (string | number)[]): boolean => {
+    if (scope.services.has(name)) return true;
+    if (!scope.complete || checked.has(name)) return false;
+    checked.add(name);
+    const fix = 'Define it under services, or correct the name.';
+    reporter.unknown(
+      at,
+      'unknown-service',
+      name,
+      scope.serviceNames,
+      `nobody defined the service "${name}"`,
+      fix,
+    );
+    return false;
+  };
+}
+
+/** The services that a CUJ names which did not pass the schema: all that can be said about it besides. */
+export function checkNamedServices(cuj: unknown, scope: EndpointScope, reporter: Reporter): void {
+  const { service, endpoints } = (cuj ?? {}) as { readonly service?: unknown; readonly endpoints?: unknown };
+  const exists = serviceCheck(scope, reporter);
+  if (typeof service === 'string' && service !== '') exists(service, ['service']);
+  if (!Array.isArray(endpoints)) return;
+  for (const [index, endpoint] of endpoints.entries()) {
+    const named = (endpoint as { readonly service?: unknown } | null)?.service;
+    if (typeof named === 'string' && named !== '') exists(named, ['endpoints', index, 'service']);
+  }
 }
 
 /** Whether any endpoint can carry a latency threshold; a service that is broken or unknown might. */

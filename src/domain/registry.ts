@@ -1,5 +1,6 @@
 import { resolveCuj } from './registry-cuj.ts';
 import { collectDefaults } from './registry-defaults.ts';
+import { checkNamedServices } from './registry-endpoints.ts';
 import { type Finding, type RegistryInput, type Report, Reporter } from './registry-findings.ts';
 import type { Cuj, Registry, ScopeBatch } from './registry-model.ts';
 import { RouteCheck } from './registry-routes.ts';
@@ -55,7 +56,7 @@ export function* resolveInSteps(
   const defaults = collectDefaults(inputs, report);
   const sources = resolveSources(inputs, report);
   const services = resolveServices(inputs, sources, complete, report);
-  const scope = { services, sources, complete };
+  const scope = { services, serviceNames: [...services.keys()], sources, complete };
   const routes = new RouteCheck(report);
   const cujs = new Map<string, Cuj>();
   const names = new CujNames();
@@ -66,7 +67,10 @@ export function* resolveInSteps(
       const reporter = new Reporter(report, file, ['cujs', index]);
       // A CUJ that did not pass the schema still holds its name, if it has one.
       names.check((cuj as { readonly name?: unknown } | null)?.name, reporter);
-      if (broken?.cujs.has(index)) continue;
+      if (broken?.cujs.has(index)) {
+        checkNamedServices(cuj, scope, reporter);
+        continue;
+      }
       const resolved = resolveCuj(cuj, defaults, scope, reporter);
       for (const { endpoint, path, index: at } of resolved.endpoints) {
         if (path !== undefined) routes.add(endpoint, path, file, index, cuj.name, at);

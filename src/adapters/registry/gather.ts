@@ -1,4 +1,3 @@
-import { closest, distance } from 'fastest-levenshtein';
 import { type Finding, pathText, type RegistryInput } from '../../domain/registry-findings.ts';
 import type { Problem } from '../../domain/registry-model.ts';
 import { exportCue } from './cue.ts';
@@ -11,6 +10,7 @@ import {
   type RegistryFile,
   readBounded,
 } from './files.ts';
+import { nearest } from './nearest.ts';
 import { parseText } from './parse.ts';
 import { Positions } from './positions.ts';
 import { checkStructure } from './structure.ts';
@@ -124,9 +124,6 @@ export function locate(gathered: Gathered, more: readonly Finding[]): readonly P
 
 /** Puts the nearest known name first, where one is near enough to have been meant. */
 function fixWithSuggestion({ unknown, fix }: Finding): string {
-  if (unknown === undefined || unknown.known.length === 0) return fix;
-  const name = unknown.name.slice(0, 100).toLowerCase();
-  const nearest = closest(name, [...unknown.known]);
-  const near = distance(name, nearest.toLowerCase()) <= Math.max(1, Math.floor(nearest.length / 3));
-  return near ? `Did you mean ${nearest}? ${fix}` : fix;
+  const near = unknown && nearest(unknown.name, unknown.known);
+  return near === undefined ? fix : `Did you mean ${near}? ${fix}`;
 }

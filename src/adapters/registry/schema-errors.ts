@@ -1,18 +1,7 @@
 import type { ErrorObject } from 'ajv';
 import type { DocumentPath, Finding } from '../../domain/registry-findings.ts';
 import { pathText } from '../../domain/registry-findings.ts';
-
-/** A JSON Schema, as far as the explanations look into it. */
-interface Schema {
-  readonly type?: string;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly anyOf?: readonly Schema[];
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly description?: string;
-  readonly examples?: readonly unknown[];
-}
+import { meantErrors, misspeltKeys, type Schema, typeName } from './schema-union.ts';
 
 /**
  * What ajv found (allErrors, verbose) as sentences. Of a union only the alternative that the value was meant to be is
@@ -24,66 +13,16 @@ export function explainErrors(
   root: unknown,
   errors: readonly ErrorObject[],
 ): readonly Finding[] {
-  const choices = new Map<string, number | undefined>();
-  for (const error of errors) {
-    if (error.keyword !== 'anyOf') continue;
-    choices.set(
-      `${error.instancePath} ${error.schemaPath}`,
-      meantAlternative(error.data, error.schema as Schema[]),
-    );
-  }
+  const meant = meantErrors(errors);
+  const misspelt = misspeltKeys(meant);
   const findings: Finding[] = [];
-  for (const error of errors) {
-    if (!isMeant(error, choices)) continue;
+  for (const error of meant) {
+    if (error.keyword === 'required' && misspelt.has(`${error.instancePath}/${error.params.missingProperty}`))
+      continue;
     const finding = explain(error, base, root);
     if (finding !== undefined) findings.push({ file, ...finding });
   }
   return findings;
-}
-
-/** The index of the alternative that fits a value's type and keys best; undefined where none has its type. */
-function meantAlternative(value: unknown, alternatives: readonly Schema[]): number | undefined {
-  let best: number | undefined;
-  let bestScore = -1;
-  for (const [index, schema] of alternatives.entries()) {
-    if (schema.const !== undefined || schema.type !== typeName(value)) continue;
-    const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
-    // Keys that only this alternative requires tell more than keys that all of them know.
-    const score = keys.reduce(
-      (sum, key) => sum + (schema.required?.includes(key) ? 2 : 0) + (schema.properties?.[key] ? 1 : 0),
-      0,
-    );
-    if (score > bestScore) {
-      best = index;
-      bestScore = score;
-    }
-  }
-  return best;
-}
-
-/** Whether an error is not inside an alternative that was not meant, nor the union's own where one was meant. */
-function isMeant(error: ErrorObject, choices: ReadonlyMap<string, number | undefined>): boolean {
-  if (error.keyword === 'anyOf') {
-    if (choices.get(`${error.instancePath} ${error.schemaPath}`) !== undefined) return false;
-  }
-  for (const match of error.schemaPath.matchAll(/\/anyOf\/(\d+)\//g)) {
-    const union = error.schemaPath.slice(0, match.index + '/anyOf'.length);
-    const chosen = choiceAbove(error.instancePath, union, choices);
-    if (chosen !== 'none' && chosen !== Number(match[1])) return false;
-  }
-  return true;
-}
-
-function choiceAbove(
-  instancePath: string,
-  union: string,
-  choices: ReadonlyMap<string, number | undefined>,
-): number | undefined | 'none' {
-  for (let path = instancePath; ; path = path.slice(0, path.lastIndexOf('/'))) {
-    const key = `${path} ${union}`;
-    if (choices.has(key)) return choices.get(key);
-    if (path === '') return 'none';
-  }
 }
 
 type Explained = Omit<Finding, 'file'>;
@@ -128,10 +67,7 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
         ...at,
         rule: 'type',
         message: `${name} must be ${article(error.params.type as string)}, not ${found(error.data)}`,
-        fix:
-          example === undefined
-            ? typeFix(error.params.type as string, about)
-            : `Write it as ${example}.${about}`,
+        fix: typeFix(error, example, about),
       };
     case 'const':
       return {
@@ -182,23 +118,18 @@ function bound(
   at: Omit<Explained, 'rule' | 'message' | 'fix'>,
 ): Explained {
   const limit = error.params.limit as number;
-  const sentences: Readonly<Record<string, string>> = {
-    minimum: `must be at least ${limit}`,
-    maximum: `must be at most ${limit}`,
-    exclusiveMinimum: `must be more than ${limit}`,
-    exclusiveMaximum: `must be less than ${limit}`,
-    minLength: 'must not be empty',
-    maxLength: `must have at most ${limit} characters`,
-    minItems: 'must not be empty',
-    maxItems: `must have at most ${limit} entries`,
+  const sentences: Readonly<Record<string, readonly [string, string]>> = {
+    minimum: [`must be at least ${limit}`, `Use ${limit} or more.`],
+    maximum: [`must be at most ${limit}`, `Use ${limit} or less.`],
+    exclusiveMinimum: [`must be more than ${limit}`, `Use more than ${limit}.`],
+    exclusiveMaximum: [`must be less than ${limit}`, `Use less than ${limit}.`],
+    minLength: ['must not be empty', 'Write something, or remove the key.'],
+    maxLength: [`must have at most ${limit} characters`, 'Shorten it.'],
+    minItems: ['must not be empty', 'Add an entry, or remove the key.'],
+    maxItems: [`must have at most ${limit} entries`, 'Split it.'],
   };
-  const sentence = sentences[error.keyword] ?? String(error.message);
-  return {
-    ...at,
-    rule: 'range',
-    message: `${name} ${sentence}`,
-    fix: `Change it: it ${sentence}.${about}`,
-  };
+  const [sentence, fix] = sentences[error.keyword] ?? [String(error.message), 'Correct it.'];
+  return { ...at, rule: 'range', message: `${name} ${sentence}`, fix: `${fix}${about}` };
 }
 
 /** What a pattern of the schema means, by the last key. */
@@ -257,11 +188,6 @@ function pathOf(pointer: string, root: unknown): (string | number)[] {
   return path;
 }
 
-function typeName(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'array' : typeof value;
-}
-
 const articles: Readonly<Record<string, string>> = {
   object: 'a mapping',
   array: 'a list',
@@ -275,12 +201,13 @@ function article(type: string): string {
   return articles[type] ?? type;
 }
 
-function typeFix(type: string, about: string): string {
-  if (type === 'string') return `Put it in quotes.${about}`;
-  if (type === 'number' || type === 'integer')
-    return `Write a plain number, without quotes or a unit.${about}`;
-  if (type === 'array') return `Write a list: each entry on a line that starts with "- ".${about}`;
-  return `Write a mapping: lines of key: value.${about}`;
+function typeFix({ data, params }: ErrorObject, example: string | undefined, about: string): string {
+  if (data === null) return `Write a value, or remove the key.${about}`;
+  if (example !== undefined) return `Write it as ${example}.${about}`;
+  if (params.type === 'string') return `Put it in quotes.${about}`;
+  if (params.type === 'array') return `Write a list: each entry on a line that starts with "- ".${about}`;
+  if (params.type === 'object') return `Write a mapping: lines of key: value.${about}`;
+  return `Write a plain number, without quotes or a unit.${about}`;
 }
 
 function found(value: unknown): string {
