@@ -1,6 +1,6 @@
 import { SourceError } from '../../domain/errors.ts';
 import { bucketMs } from '../../domain/metrics-source.ts';
-import type { PlannedQuery } from '../../domain/query-plan.ts';
+import type { PlannedQuery } from '../../domain/query-set.ts';
 
 /** The part of a timeseries answer that is used, in the client's own naming. Nothing in it is trusted yet. */
 export interface TimeseriesAttributes {

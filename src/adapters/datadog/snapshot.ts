@@ -1,5 +1,5 @@
 import type { ScopeQuery, Series, ServiceCounts, SideCounts, Snapshot } from '../../domain/metrics-source.ts';
-import type { AskedService, QueryPair, QueryPlan, QuerySet } from '../../domain/query-plan.ts';
+import type { AskedService, QueryPair, QueryPlan, QuerySet } from '../../domain/query-set.ts';
 import { type Groups, malformed, readGroups, type TimeseriesAttributes } from './answer.ts';
 
 /** Datadog adds up floats: counts that must agree may differ by this share. */

@@ -3,7 +3,8 @@ import type { MetricsApi } from '@datadog/datadog-api-client/dist/packages/datad
 import type { TimeseriesFormulaQueryRequest } from '@datadog/datadog-api-client/dist/packages/datadog-api-client-v2/models/TimeseriesFormulaQueryRequest.js';
 import { SourceError } from '../../domain/errors.ts';
 import { bucketMs, type MetricsSource, type ScopeQuery } from '../../domain/metrics-source.ts';
-import { planQueries, type QueryPlan } from '../../domain/query-plan.ts';
+import { planQueries } from '../../domain/query-plan.ts';
+import type { QueryPlan } from '../../domain/query-set.ts';
 import { malformed, readAttributes } from './answer.ts';
 import type { DatadogConnection } from './connection.ts';
 import { snapshotOf } from './snapshot.ts';
