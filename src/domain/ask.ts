@@ -119,7 +119,8 @@ function checkParams(services: readonly Service[], params: ReadonlyMap<string, s
   return values;
 }
 
-function headerName(param: string): string {
+/** A parameter as it stands in a header: `stable_version` is sent as `X-Canary-Stable-Version`. */
+export function headerName(param: string): string {
   return param
     .split('_')
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
