@@ -40,14 +40,18 @@ export function planTemplate(question: Question, { template }: ScopeBatch): void
         part: addQuery(question, `${what}bad`, texts.bad, shape),
       };
     };
+    const grouped = some ? pair('', filter, template.groupBy) : undefined;
+    // Before the check, which is the same where there is no filter.
+    const whole = pair('all_', undefined, undefined);
+    const check = some ? pair('check_', filter, undefined) : undefined;
     plan.sets.push({
       side,
       latencyMs: undefined,
       key: `hits_${number}`,
       services: [{ name: service.name, group: '', resources }],
-      grouped: some ? pair('', filter, template.groupBy) : undefined,
-      check: some ? pair('check_', filter, undefined) : undefined,
-      whole: pair('all_', undefined, undefined),
+      grouped,
+      check,
+      whole,
     });
   }
 }

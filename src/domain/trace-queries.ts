@@ -52,18 +52,18 @@ export function planTrace(question: Question, operation: string): void {
   const paths = union(services.map(pathsOf));
   const filter = shortEnough(paths);
   const some = paths.length > 0;
-  set(undefined, 'hits', pathsOf, {
-    grouped: some
-      ? { total: ask('hits', hits, filter, true), part: ask('bad', bad, filter, true) }
-      : undefined,
-    check: some
-      ? { total: ask('check_hits', hits, filter, false), part: ask('check_bad', bad, filter, false) }
-      : undefined,
-    whole: {
-      total: ask('all_hits', hits, undefined, false),
-      part: ask('all_bad', bad, undefined, false),
-    },
-  });
+  const grouped = some
+    ? { total: ask('hits', hits, filter, true), part: ask('bad', bad, filter, true) }
+    : undefined;
+  // Before the check, which is the same where there is no filter.
+  const whole = {
+    total: ask('all_hits', hits, undefined, false),
+    part: ask('all_bad', bad, undefined, false),
+  };
+  const check = some
+    ? { total: ask('check_hits', hits, filter, false), part: ask('check_bad', bad, filter, false) }
+    : undefined;
+  set(undefined, 'hits', pathsOf, { grouped, check, whole });
 
   const timedPaths = union(services.flatMap((of) => of.thresholds.map(({ resources }) => resources)));
   const timedFilter = shortEnough(timedPaths);
@@ -79,22 +79,21 @@ export function planTrace(question: Question, operation: string): void {
     const good = (of: TagScope) => traceLatencyTexts(operation, latencyMs, of).good;
     const label = `good${String(latencyMs).replace('.', '_')}`;
     const someHere = here.length > 0;
-    set(latencyMs, label, slowPathsOf, {
-      grouped: someHere
-        ? { total: ask('timed', timed, timedFilter, true), part: ask(label, good, hereFilter, true) }
-        : undefined,
-      check: someHere
-        ? {
-            total: ask('check_timed', timed, timedFilter, false),
-            part: ask(`check_${label}`, good, hereFilter, false),
-          }
-        : undefined,
-      whole: needsWhole
-        ? {
-            total: ask('all_timed', timed, undefined, false),
-            part: ask(`all_${label}`, good, undefined, false),
-          }
-        : undefined,
-    });
+    const groupedHere = someHere
+      ? { total: ask('timed', timed, timedFilter, true), part: ask(label, good, hereFilter, true) }
+      : undefined;
+    const wholeHere = needsWhole
+      ? {
+          total: ask('all_timed', timed, undefined, false),
+          part: ask(`all_${label}`, good, undefined, false),
+        }
+      : undefined;
+    const checkHere = someHere
+      ? {
+          total: ask('check_timed', timed, timedFilter, false),
+          part: ask(`check_${label}`, good, hereFilter, false),
+        }
+      : undefined;
+    set(latencyMs, label, slowPathsOf, { grouped: groupedHere, check: checkHere, whole: wholeHere });
   }
 }

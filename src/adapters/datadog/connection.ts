@@ -134,6 +134,7 @@ export class DatadogConnection {
       throw failureOfConnection(error, this.#redact);
     }
     this.#rateLimit.note(status, headers);
+    if (status > 200 && status < 300) throw malformed(`it came with status ${status}`);
     if (status !== 200) throw failureOfStatus(status, text, this.#redact);
     return { headers, text };
   }

@@ -1,0 +1,121 @@
+import { Pool } from 'undici';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  createDatadogApi,
+  type DatadogApi,
+  DatadogConnection,
+  type DatadogOptions,
+} from '../../../src/adapters/datadog/connection.ts';
+import { Loopback, recording, replay, respond } from './loopback.ts';
+
+const keys = { apiKey: 'an-api-key', appKey: 'an-app-key' };
+let loopback: Loopback;
+let connection: DatadogConnection | undefined;
+
+beforeEach(async () => {
+  loopback = new Loopback();
+  await loopback.listen();
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await connection?.close();
+  connection = undefined;
+  await loopback.close();
+});
+
+function api(options: Partial<DatadogOptions> = {}): DatadogApi {
+  connection = new DatadogConnection({
+    ...keys,
+    url: loopback.url,
+    clock: { sleep: async () => {}, random: () => 0 },
+    ...options,
+  });
+  return createDatadogApi(connection);
+}
+
+describe('the API besides verdicts', () => {
+  it('gets JSON with both keys and an encoded query', async () => {
+    loopback.reply(respond(200, { data: 1 }));
+    expect(await api().getJson('/api/v1/slo/abc/history', { from_ts: 1, tag: 'a b&c' })).toEqual({ data: 1 });
+    expect(loopback.requests[0]).toMatchObject({
+      method: 'GET',
+      path: '/api/v1/slo/abc/history?from_ts=1&tag=a+b%26c',
+      headers: { 'dd-api-key': keys.apiKey, 'dd-application-key': keys.appKey },
+    });
+  });
+
+  it('posts JSON', async () => {
+    loopback.reply(respond(200, {}));
+    await api().postJson('/api/v2/query/scalar', { data: [1] });
+    expect(loopback.requests[0]).toMatchObject({
+      method: 'POST',
+      path: '/api/v2/query/scalar',
+      body: '{"data":[1]}',
+      headers: { 'content-type': 'application/json' },
+    });
+  });
+
+  it('hands out a recorded SLO history as it is', async () => {
+    const [, history] = recording('v1-slo-history-no-data-200.json');
+    loopback.reply(replay(history!));
+    const answer = await api().getJson('/api/v1/slo/627a3ccd24af50beb8eacbd36c5962f9/history');
+    expect(answer).toEqual(history?.response.body);
+  });
+
+  it.each([
+    ['a recorded 403', replay(recording('v1-validate-403.json')[0]!), 'source_rejected', 1],
+    ['a page of a proxy', respond(200, '<html>'), 'source_malformed', 3],
+    ['an answer without content', respond(204, ''), 'source_malformed', 3],
+    ['trouble', respond(502, ''), 'source_unavailable', 3],
+    ['the rate limit', respond(429, {}, { 'x-ratelimit-reset': '9' }), 'source_rate_limited', 1],
+  ])('fails by the same rules: %s', async (_, reply, code, requests) => {
+    loopback.reply(reply);
+    await expect(api().getJson('/api/v1/validate')).rejects.toMatchObject({ name: 'SourceError', code });
+    expect(loopback.requests).toHaveLength(requests);
+  });
+
+  it('shares the rate limit with everything on its connection', async () => {
+    loopback.reply(respond(429, {}, { 'x-ratelimit-reset': '9' }));
+    const first = api();
+    await expect(first.getJson('/api/v1/validate')).rejects.toMatchObject({ code: 'source_rate_limited' });
+    const second = createDatadogApi(connection as DatadogConnection);
+    await expect(second.postJson('/x', {})).rejects.toMatchObject({ code: 'source_rate_limited' });
+    expect(loopback.requests).toHaveLength(1);
+  });
+});
+
+describe('connections', () => {
+  /** Sockets that the server saw over asks that lie so far apart. */
+  async function socketsOver(ask: () => Promise<unknown>, pauseMs: number): Promise<number> {
+    loopback.reply(respond(200, {}));
+    for (let i = 0; i < 3; i += 1) {
+      await ask();
+      await vi.advanceTimersByTimeAsync(pauseMs);
+      // A closed socket is noticed by real I/O, which fake timers do not move.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return loopback.sockets;
+  }
+
+  it.each([30_000, 5 * 60_000])('outlive %d ms between two questions', async (pauseMs) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+    const ours = api({ deadlineMs: 3_600_000 });
+    expect(await socketsOver(() => ours.getJson('/api/v1/validate'), pauseMs)).toBe(1);
+  });
+
+  it('would not with the defaults of undici, which is why they are set', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+    const pool = new Pool(loopback.url);
+    const ask = async () => (await pool.request({ method: 'GET', path: '/' })).body.text();
+    expect(await socketsOver(ask, 30_000)).toBe(3);
+    await pool.close();
+  });
+});
+
+it.each([
+  ['a site that the documentation names', { site: 'ap1.datadoghq.com' }, 'https://api.ap1.datadoghq.com'],
+  ['the default', {}, 'https://api.datadoghq.com'],
+  ['a URL before a site', { site: 'datadoghq.eu', url: 'http://127.0.0.1:9/x' }, 'http://127.0.0.1:9'],
+] as [string, Partial<DatadogOptions>, string][])('goes to %s', (_, options, origin) => {
+  expect(new DatadogConnection({ ...keys, ...options }).origin).toBe(origin);
+});
