@@ -98,7 +98,12 @@ const useLines: Readonly<Record<TemplateUse, readonly string[]>> = {
   ],
 };
 
-function template(question: Question, use: TemplateUse, subject: Subject, options: AnalysisOptions): YamlDocument {
+function template(
+  question: Question,
+  use: TemplateUse,
+  subject: Subject,
+  options: AnalysisOptions,
+): YamlDocument {
   const { labels, annotations } = searchable({ ...subject.facts, use });
   const all = { ...annotations, ...subject.annotations };
   const args = [
@@ -135,7 +140,9 @@ function metric(question: Question, use: TemplateUse, subject: Subject, options:
   const url = `${options.gateUrl}${question.path}${question.serviceArg ? '?service={{args.service}}' : ''}`;
   const headers = [
     ...question.args.map(({ header, arg }) => ({ key: header, value: `{{args.${arg}}}` })),
-    ...(options.auth?.kind === 'token' ? [{ key: 'Authorization', value: `Bearer {{args.${tokenArg}}}` }] : []),
+    ...(options.auth?.kind === 'token'
+      ? [{ key: 'Authorization', value: `Bearer {{args.${tokenArg}}}` }]
+      : []),
   ];
   const delay = options.initialDelay ?? durationText(subject.lagMs + 60_000);
   return {
@@ -191,7 +198,12 @@ function oauth2({ auth }: AnalysisOptions) {
   };
 }
 
-function notesOf(question: Question, use: TemplateUse, hasArgs: boolean, options: AnalysisOptions): YamlNote[] {
+function notesOf(
+  question: Question,
+  use: TemplateUse,
+  hasArgs: boolean,
+  options: AnalysisOptions,
+): YamlNote[] {
   const at = (...path: (string | number)[]) => ['spec', 'metrics', 0, ...path];
   const notes: YamlNote[] = [];
   if (hasArgs) {
@@ -199,12 +211,17 @@ function notesOf(question: Question, use: TemplateUse, hasArgs: boolean, options
       at: ['spec', 'args'],
       lines: [
         'The Rollout gives them. They have no default on purpose: a missing one is an error, never an empty selector.',
-        ...(options.auth === undefined ? [] : ['Secrets are read in the namespace of the Rollout, without a line break at their end.']),
+        ...(options.auth === undefined
+          ? []
+          : ['Secrets are read in the namespace of the Rollout, without a line break at their end.']),
       ],
     });
   }
   notes.push(
-    { at: at('interval'), lines: ['May be changed (--interval). Data comes once a minute: asking more often tells nothing more.'] },
+    {
+      at: at('interval'),
+      lines: ['May be changed (--interval). Data comes once a minute: asking more often tells nothing more.'],
+    },
     ...(use === 'gate'
       ? [
           {
@@ -222,18 +239,32 @@ function notesOf(question: Question, use: TemplateUse, hasArgs: boolean, options
         'Leave the three limits as they are. A FAIL is evidence already: one is enough, and 0 acts on it.',
         ...(use === 'watch'
           ? ['Not knowing, and a gate that is down for a while, must not stop what nothing speaks against.']
-          : ['Not knowing is borne until the last ask, a gate that is down for 10 s x consecutiveErrorLimit.']),
+          : [
+              'Not knowing is borne until the last ask, a gate that is down for 10 s x consecutiveErrorLimit.',
+            ]),
       ],
     },
-    { at: at('successCondition'), lines: ['Leave both: an answer that is neither is Inconclusive. With one of them only, not knowing would pass or fail.'] },
+    {
+      at: at('successCondition'),
+      lines: [
+        'Leave both: an answer that is neither is Inconclusive. With one of them only, not knowing would pass or fail.',
+      ],
+    },
     {
       at: at('provider', 'web', 'url'),
       lines: [
         'May be changed (--gate-url): where the controller reaches the gate.',
-        ...(question.serviceArg ? ['The CUJ spans services; the Rollout names the one that it releases.'] : []),
+        ...(question.serviceArg
+          ? ['The CUJ spans services; the Rollout names the one that it releases.']
+          : []),
       ],
     },
-    { at: at('provider', 'web', 'timeoutSeconds'), lines: ['Leave both: the gate answers within 8 s, and the summary is what people see in kubectl and the dashboard.'] },
+    {
+      at: at('provider', 'web', 'timeoutSeconds'),
+      lines: [
+        'Leave both: the gate answers within 8 s, and the summary is what people see in kubectl and the dashboard.',
+      ],
+    },
   );
   return notes;
 }

@@ -58,7 +58,9 @@ export function parseValueSource(text: string): ValueSource | { readonly error: 
       : { error: `"${rest}" is not the key of a label` };
   }
   if (kind === 'field') {
-    return /^[A-Za-z][^\s"\\]*$/.test(rest) ? { kind, path: rest } : { error: `"${rest}" is not the path of a field` };
+    return /^[A-Za-z][^\s"\\]*$/.test(rest)
+      ? { kind, path: rest }
+      : { error: `"${rest}" is not the path of a field` };
   }
   if (kind === 'value') {
     return /^[\x21-\x7e]{1,200}$/.test(rest) ? { kind, value: rest } : { error: `"${rest}" is not a value` };
@@ -83,7 +85,8 @@ export function argsOf(service: Service, options: CanaryArgOptions): readonly Ca
   }
   for (const param of optional) {
     // Argo knows the stable pods' hash as well; any other stable value it does not, and then stable is the rest.
-    const byHash = options.versionFrom.kind === 'pod-template-hash' && required.length === 1 && optional.length === 1;
+    const byHash =
+      options.versionFrom.kind === 'pod-template-hash' && required.length === 1 && optional.length === 1;
     const source = options.params.get(param) ?? (byHash ? stableHash : undefined);
     if (source !== undefined) found.push(canaryArg(param, source));
   }
@@ -125,7 +128,11 @@ export function cujQuestions(registry: Registry, cuj: Cuj, options: CanaryArgOpt
 }
 
 /** The question about all enforced CUJs of a service; undefined where it has none, for then nothing could ever pass. */
-export function serviceQuestion(registry: Registry, service: Service, options: CanaryArgOptions): Question | undefined {
+export function serviceQuestion(
+  registry: Registry,
+  service: Service,
+  options: CanaryArgOptions,
+): Question | undefined {
   const enforced = [...registry.cujs.values()].some(
     (cuj) => cuj.mode === 'enforce' && cuj.services.includes(service.name),
   );
@@ -139,10 +146,30 @@ export function serviceQuestion(registry: Registry, service: Service, options: C
   };
 }
 
-/** Services with at least one CUJ, by name: those that a Rollout can be judged for. */
-export function judgedServices(registry: Registry): readonly Service[] {
+/** Services with at least one CUJ, by name, or only one of them: those that a Rollout can be judged for. */
+export function judgedServices(registry: Registry, only?: string): readonly Service[] {
   const names = new Set([...registry.cujs.values()].flatMap((cuj) => cuj.services));
-  return [...names].sort().map((name) => registry.services.get(name) as Service);
+  return [...names]
+    .filter((name) => only === undefined || name === only)
+    .sort()
+    .map((name) => registry.services.get(name) as Service);
+}
+
+/** Throws GenerateError where a source is given for a parameter that no selector takes: most likely a typo. */
+export function checkParams(registry: Registry, params: ReadonlyMap<string, unknown>): void {
+  const known = new Set(
+    [...registry.services.values()].flatMap(({ canary, stable }) => [
+      ...canary.params,
+      ...(stable?.params ?? []),
+    ]),
+  );
+  for (const name of params.keys()) {
+    if (known.has(name)) continue;
+    throw new GenerateError(
+      `No selector of the registry takes a parameter "${name}".`,
+      known.size === 0 ? 'None takes any.' : `They take: ${[...known].sort().join(', ')}.`,
+    );
+  }
 }
 
 /** Argo's `valueFrom` (or `value`) for an argument of a Rollout's analysis. */
@@ -164,7 +191,9 @@ export function rolloutArg({ arg, source }: CanaryArg): Record<string, unknown> 
  */
 export function fieldPathOf(source: ValueSource & { kind: 'label' | 'field' }): string {
   if (source.kind === 'field') return source.path;
-  return onRolloutItself(source) ? `metadata.labels['${source.key}']` : `spec.template.metadata.labels.${source.key}`;
+  return onRolloutItself(source)
+    ? `metadata.labels['${source.key}']`
+    : `spec.template.metadata.labels.${source.key}`;
 }
 
 /** Whether the label has to be repeated in the Rollout's own metadata. */

@@ -29,8 +29,8 @@ const sampleVersion = 'v1.0.0';
  * A Rollout for each service, in `rollouts/`: 25% of the traffic, five minutes with the CUJs watched, a gate, all of it.
  * A sample to copy into the service's own repository: image, ports and replicas are nobody's but the service's.
  */
-export function rollouts(registry: Registry, options: RolloutOptions): GeneratedFile[] {
-  return judgedServices(registry).map((service) => ({
+export function rollouts(registry: Registry, options: RolloutOptions, only?: string): GeneratedFile[] {
+  return judgedServices(registry, only).map((service) => ({
     path: `rollouts/${serviceObjectName(service.name)}.yaml`,
     text: rolloutText(registry, service, options),
   }));
@@ -79,7 +79,10 @@ function rolloutText(registry: Registry, service: Service, options: RolloutOptio
       { setWeight: 100 },
     ],
   };
-  const ownLabels = source !== undefined && source.kind === 'label' && onRolloutItself(source) ? { [source.key]: sampleVersion } : {};
+  const ownLabels =
+    source !== undefined && source.kind === 'label' && onRolloutItself(source)
+      ? { [source.key]: sampleVersion }
+      : {};
   const value = {
     apiVersion: 'argoproj.io/v1alpha1',
     kind: 'Rollout',
@@ -138,7 +141,8 @@ const hashLabel = 'rollouts-pod-template-hash';
 function versionLabel(source: ValueSource | undefined): string {
   if (source?.kind === 'pod-template-hash') return hashLabel;
   if (source?.kind === 'label') return source.key;
-  const podLabel = source?.kind === 'field' ? /^spec\.template\.metadata\.labels\.([^.]+)$/.exec(source.path) : null;
+  const podLabel =
+    source?.kind === 'field' ? /^spec\.template\.metadata\.labels\.([^.]+)$/.exec(source.path) : null;
   return podLabel?.[1] ?? `${tags}/version`;
 }
 
@@ -184,7 +188,9 @@ function notesOf(
     },
     {
       at: canary('canaryMetadata'),
-      lines: ['For people and for additional primary tags; canary and stable are told apart by the selector in the registry.'],
+      lines: [
+        'For people and for additional primary tags; canary and stable are told apart by the selector in the registry.',
+      ],
     },
     {
       at: canary('steps'),
@@ -200,22 +206,32 @@ function notesOf(
       lines: [
         'Runs beside the steps from the first canary traffic on; the first FAIL aborts and all traffic goes back to stable.',
         ...(options.analysis === 'cujs'
-          ? ['One template for each CUJ: the abort names it. With --analysis service one question covers all of them, shares the']
-            .concat(['chance of a false abort among them, and a CUJ that is added to the registry is judged without a change here.'])
-          : ['One question about all enforced CUJs of the service: a CUJ that is added to the registry is judged without a change here.']),
+          ? [
+              'One template for each CUJ: the abort names it. With --analysis service one question covers all of them, shares the',
+            ].concat([
+              'chance of a false abort among them, and a CUJ that is added to the registry is judged without a change here.',
+            ])
+          : [
+              'One question about all enforced CUJs of the service: a CUJ that is added to the registry is judged without a change here.',
+            ]),
       ],
     });
     if (source?.kind === 'label' && onRolloutItself(source)) {
       notes.push({
         at: canary('analysis', 'args', 0),
-        lines: ["The label on the Rollout itself, which must say the same as the one on its pods: Argo cannot reach a pod's", 'label with a dot in its key. Change both with every release; a missing one is refused by the gate, never ignored.'],
+        lines: [
+          "The label on the Rollout itself, which must say the same as the one on its pods: Argo cannot reach a pod's",
+          'label with a dot in its key. Change both with every release; a missing one is refused by the gate, never ignored.',
+        ],
       });
     }
   }
   if (gated) {
     notes.push({
       at: canary('steps', 2),
-      lines: ['The proof: only an analysis that is a step can hold a release back. Leave it before the last weight.'],
+      lines: [
+        'The proof: only an analysis that is a step can hold a release back. Leave it before the last weight.',
+      ],
     });
   }
   return notes;

@@ -19,9 +19,10 @@ export const canaryService = (name: string): string => `${name}-canary`;
  */
 export function virtualServices(
   registry: Registry,
-  options: { readonly namespace: string | undefined },
+  options: { readonly namespace?: string | undefined },
+  only?: string,
 ): GeneratedFile[] {
-  return judgedServices(registry).map((service) => ({
+  return judgedServices(registry, only).map((service) => ({
     path: `virtual-services/${serviceObjectName(service.name)}.yaml`,
     text: yamlText(documents(service, options.namespace)),
   }));

@@ -24,7 +24,11 @@ export function yamlText(documents: readonly YamlDocument[]): string {
 }
 
 function documentText({ head, value, notes = [] }: YamlDocument): string {
-  const document = new Document(value, { compat: 'yaml-1.1', keepUndefined: false, aliasDuplicateObjects: false });
+  const document = new Document(value, {
+    compat: 'yaml-1.1',
+    keepUndefined: false,
+    aliasDuplicateObjects: false,
+  });
   document.commentBefore = commentOf(head);
   for (const { at, lines } of notes) note(document, at, lines);
   return document.toString({ lineWidth: 0 });

@@ -1,0 +1,189 @@
+import { Argument, Command, CommanderError } from 'commander';
+import { createTwoFilesPatch } from 'diff';
+import { loadRegistry } from '../adapters/registry-files.ts';
+import type { Registry } from '../domain/registry-model.ts';
+import { nearestNames } from '../evaluate.ts';
+import { analysisTemplates } from '../generate/analysis-templates.ts';
+import { checkParams, judgedServices } from '../generate/canary-args.ts';
+import { type GeneratedFile, GenerateError } from '../generate/generated-file.ts';
+import { rollouts } from '../generate/rollout.ts';
+import { virtualServices } from '../generate/virtual-service.ts';
+import { addGenerateOptions, type GenerateFlags, rolloutOptions } from './generate-options.ts';
+import { exitCodes, type Io } from './io.ts';
+import { type Drift, driftOf, OutputError, type OwnedFile, writeFolder } from './output-folder.ts';
+import { type Paint, paintFor } from './paint.ts';
+
+type Generator = (registry: Registry, flags: GenerateFlags) => GeneratedFile[];
+
+/** Every generator by the word that asks for it, in the order in which `all` runs them. */
+const generators: Readonly<Record<string, Generator>> = {
+  'analysis-templates': (registry, flags) => analysisTemplates(registry, rolloutOptions(flags)),
+  rollout: (registry, flags) => rollouts(registry, rolloutOptions(flags), flags.service),
+  'virtual-service': (registry, flags) => virtualServices(registry, flags, flags.service),
+};
+const names = Object.keys(generators);
+
+const examples = `
+Examples:
+  cuj-gate generate analysis-templates --registry cujs.yaml | kubectl apply -n shop -f -
+  cuj-gate generate all --registry cujs.yaml --out generated
+  cuj-gate generate all --registry cujs.yaml --out generated --check     in CI: exit code 1 where they differ`;
+
+/** The verb for the program; `exit` takes the exit code that it ends with. */
+export function buildGenerateCommand(io: Io, exit: (code: number) => void): Command {
+  const command = new Command('generate')
+    .description(
+      'Makes everything that follows from the registry: one file that developers own, and no query twice.',
+    )
+    .addArgument(new Argument('<what...>', 'what to make').choices([...names, 'all']));
+  addGenerateOptions(command)
+    .addHelpText('after', examples)
+    .action(async (what: string[]) => exit(await generate(what, command.opts<GenerateFlags>(), io)));
+  return command;
+}
+
+/** Runs `generate ARGS` by itself. Returns the exit code. */
+export async function generateCommand(args: readonly string[], io: Io): Promise<number> {
+  let code: number = exitCodes.good;
+  const command = buildGenerateCommand(io, (value) => {
+    code = value;
+  })
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+    });
+  try {
+    await command.parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? exitCodes.good : exitCodes.misuse;
+  }
+  return code;
+}
+
+async function generate(what: readonly string[], flags: GenerateFlags, io: Io): Promise<number> {
+  const complain = (message: string) => void io.stderr.write(`cuj-gate generate: ${message}\n`);
+  const path = flags.registry ?? io.env.CUJ_GATE_REGISTRY;
+  if (path === undefined || path === '') {
+    complain('no registry. Give --registry PATH, or set CUJ_GATE_REGISTRY.');
+    return exitCodes.misuse;
+  }
+  if (flags.out === undefined && (flags.check === true || flags.force === true)) {
+    complain(`${flags.check ? '--check' : '--force'} needs --out DIR: the folder that is meant.`);
+    return exitCodes.misuse;
+  }
+  const loaded = await loadRegistry(path);
+  if (!loaded.ok) {
+    for (const { file, line, column, path: at, message, fix } of loaded.problems) {
+      io.stderr.write(`${file}:${line}:${column}: ${at === '' ? '' : `${at}: `}${message}. ${fix}\n`);
+    }
+    complain('the registry has problems, so nothing was generated. cuj-gate validate shows them in full.');
+    return exitCodes.no;
+  }
+  const wanted = what.includes('all') ? names : names.filter((name) => what.includes(name));
+  try {
+    checkService(loaded.registry, flags.service);
+    checkParams(loaded.registry, flags.param);
+    const files = wanted.flatMap((name) =>
+      (generators[name] as Generator)(loaded.registry, flags).map((file) => ({ ...file, what: name })),
+    );
+    if (flags.out === undefined) {
+      io.stdout.write(streamText(files));
+      return exitCodes.good;
+    }
+    // Of one service alone nothing can be said about the files of the others.
+    const complete = flags.service === undefined ? wanted : [];
+    return flags.check === true
+      ? await check(flags.out, files, complete, io)
+      : await write(flags.out, files, complete, flags.force ?? false, io);
+  } catch (error) {
+    if (error instanceof GenerateError) {
+      complain(`${error.message} ${error.hint}`);
+      return exitCodes.misuse;
+    }
+    if (error instanceof OutputError) {
+      for (const problem of error.problems) complain(problem);
+      return exitCodes.misuse;
+    }
+    throw error;
+  }
+}
+
+function checkService(registry: Registry, name: string | undefined): void {
+  const known = judgedServices(registry).map((service) => service.name);
+  if (name === undefined || known.includes(name)) return;
+  const [nearest] = nearestNames(name, known);
+  throw new GenerateError(
+    `No CUJ is about a service "${name}".`,
+    nearest === undefined ? `The services are: ${known.join(', ')}.` : `Did you mean "${nearest}"?`,
+  );
+}
+
+/** One file as it is; several as one stream of YAML documents, each after a comment with its path. */
+function streamText(files: readonly GeneratedFile[]): string {
+  if (files.length === 1) return (files[0] as GeneratedFile).text;
+  return files.map(({ path, text }) => `# ${path}\n${text}`).join('---\n');
+}
+
+async function write(
+  folder: string,
+  files: readonly OwnedFile[],
+  wanted: readonly string[],
+  force: boolean,
+  io: Io,
+) {
+  const { written, unchanged, removed, kept } = await writeFolder(folder, files, wanted, force);
+  for (const path of written) io.stderr.write(`wrote    ${path}\n`);
+  for (const path of removed) io.stderr.write(`removed  ${path}\n`);
+  for (const path of kept)
+    io.stderr.write(
+      `kept     ${path}: no longer generated, but edited since it was written; it is yours now\n`,
+    );
+  io.stderr.write(
+    `${folder}: ${written.length} written, ${unchanged} unchanged, ${removed.length} removed\n`,
+  );
+  return exitCodes.good;
+}
+
+async function check(
+  folder: string,
+  files: readonly OwnedFile[],
+  wanted: readonly string[],
+  io: Io,
+): Promise<number> {
+  const drifts = await driftOf(folder, files, wanted);
+  const paint = paintFor(io);
+  for (const drift of drifts) io.stdout.write(driftText(drift, paint));
+  if (drifts.length === 0) {
+    io.stderr.write(`${folder}: all ${files.length} files are as generated\n`);
+    return exitCodes.good;
+  }
+  io.stderr.write(
+    `${folder}: ${drifts.length} ${drifts.length === 1 ? 'file differs' : 'files differ'} from what the registry gives. Run the same command without --check and commit the result.\n`,
+  );
+  return exitCodes.no;
+}
+
+/** A unified difference from what is on disk to what would be generated. */
+function driftText(drift: Drift, paint: Paint): string {
+  const patch = createTwoFilesPatch(
+    drift.old === undefined ? '/dev/null' : `${drift.path} (on disk)`,
+    drift.new === undefined ? '/dev/null' : `${drift.path} (generated)`,
+    drift.old ?? '',
+    drift.new ?? '',
+    undefined,
+    undefined,
+    { context: 3 },
+  );
+  return patch
+    .split('\n')
+    .filter((line) => !/^=+$/.test(line))
+    .map((line) => {
+      if (/^(---|\+\+\+) /.test(line)) return paint.bold(line);
+      if (line.startsWith('@@')) return paint.cyan(line);
+      if (line.startsWith('+')) return paint.green(line);
+      return line.startsWith('-') ? paint.red(line) : line;
+    })
+    .join('\n');
+}
