@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { basename, dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { Problem } from '../../domain/registry-model.ts';
 import { fileProblem, maxFileBytes } from './files.ts';
@@ -6,15 +7,18 @@ import { fileProblem, maxFileBytes } from './files.ts';
 const exec = promisify(execFile);
 const timeoutMs = 20_000;
 
-/** What `cue export` makes of a file, as JSON bytes. `cue` is looked up in PATH. */
+/**
+ * What `cue export` makes of a file, as JSON bytes. `cue` is looked up in PATH and runs in the file's folder, because
+ * it looks for the module that imports come from above the folder that it runs in.
+ */
 export async function exportCue(
   path: string,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Buffer | Problem> {
-  // A path that begins with a hyphen is a file's, not an option's.
-  const file = path.startsWith('-') ? `./${path}` : path;
   try {
-    const { stdout } = await exec('cue', ['export', '--out', 'json', file], {
+    // With ./ a name that begins with a hyphen is a file's, not an option's.
+    const { stdout } = await exec('cue', ['export', '--out', 'json', `./${basename(path)}`], {
+      cwd: dirname(path),
       encoding: 'buffer',
       env,
       maxBuffer: maxFileBytes,
@@ -53,12 +57,14 @@ function explain(path: string, { code, killed, stderr, message }: ExecFailure): 
   const said = (stderr?.toString('utf8').trim() || message).slice(0, 2000);
   return fileProblem(path, 'cue-failed', `cue export ${path} failed: ${said}`, {
     fix: 'Run cue vet on it and correct what it says.',
-    ...cuePosition(said),
+    ...cuePosition(said, basename(path)),
   });
 }
 
-/** cue names places as `./file.cue:3:5`. */
-function cuePosition(text: string): { readonly line?: number; readonly column?: number } {
-  const match = /\.cue:(\d+):(\d+)/.exec(text);
-  return match === null ? {} : { line: Number(match[1]), column: Number(match[2]) };
+/** cue names places as `./file.cue:3:5`, of the schema as well; only the file's own are worth anything here. */
+function cuePosition(text: string, name: string): { readonly line?: number; readonly column?: number } {
+  for (const [, file, line, column] of text.matchAll(/(\S+\.cue):(\d+):(\d+)/g)) {
+    if (basename(file as string) === name) return { line: Number(line), column: Number(column) };
+  }
+  return {};
 }
