@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { distance } from 'fastest-levenshtein';
+import type { DatadogSite } from './adapters/datadog/connection.ts';
 
 /** The environment as the gate understands it. The only reader of it; every problem is reported at once. */
 export interface Settings {
@@ -7,7 +8,7 @@ export interface Settings {
     /** Undefined where neither DD_API_KEY nor DD_API_KEY_FILE is given. Never logged. */
     readonly apiKey: string | undefined;
     readonly appKey: string | undefined;
-    readonly site: string;
+    readonly site: DatadogSite;
     /** Base URL instead of the site's own, without a trailing slash. */
     readonly url: string | undefined;
   };
@@ -40,7 +41,7 @@ export const datadogSites = [
   'uk1.datadoghq.com',
   'datadoghq.eu',
   'ddog-gov.com',
-] as const;
+] as const satisfies readonly DatadogSite[];
 
 /** The environment cannot be used. `problems` has one sentence for each thing wrong, what to do included. */
 export class SettingsError extends Error {
@@ -117,8 +118,8 @@ const table = {
   },
   CUJ_GATE_CACHE_TTL: {
     default: '60s',
-    description: "How long Datadog's answer to one question is used again.",
-    read: duration(1_000, 600_000),
+    description: "How long Datadog's answer to one question is used again; 0s keeps none.",
+    read: duration(0, 600_000),
   },
   CUJ_GATE_CACHE_SIZE: {
     default: '500',
@@ -207,7 +208,7 @@ export function readSettings(
     datadog: Object.freeze({
       apiKey: get('DD_API_KEY'),
       appKey: get('DD_APP_KEY'),
-      site: get('DD_SITE') as string,
+      site: get('DD_SITE') as DatadogSite,
       url: get('DD_URL'),
     }),
     registry: get('CUJ_GATE_REGISTRY'),

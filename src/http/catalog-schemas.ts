@@ -1,0 +1,160 @@
+import Type, { type Static } from 'typebox';
+import { Closed } from './schema-parts.ts';
+
+/** What the routes about the registry answer. */
+
+const Ratio = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
+const Objectives = Closed({
+  availability: Type.Optional(Ratio('Share of requests that must not end in 5XX.')),
+  latency: Type.Optional(Ratio("Share of requests that must be within their endpoint's latencyMs.")),
+});
+const Params = Closed({
+  required: Type.Array(Type.String(), { description: 'What every question must give.' }),
+  optional: Type.Array(Type.String(), { description: "Stable's own; without them stable is the rest." }),
+});
+const Rule = Type.Union([Type.Literal('confidence'), Type.Literal('strict'), Type.Literal('baseline')]);
+const Digest = Type.String({
+  pattern: '^sha256:[0-9a-f]{64}$',
+  description: 'Of the registry that is in force.',
+});
+const Queries = Type.Array(Closed({ name: Type.String(), query: Type.String() }));
+
+const heading = {
+  name: Type.String(),
+  title: Type.Optional(Type.String()),
+  description: Type.Optional(Type.String()),
+  owner: Type.String(),
+  tier: Type.Integer({ minimum: 1, maximum: 3 }),
+  mode: Type.Union([Type.Literal('enforce'), Type.Literal('observe')]),
+};
+
+export const CujListSchema = Closed(
+  {
+    summary: Type.String(),
+    cujs: Type.Array(
+      Closed({
+        ...heading,
+        services: Type.Array(Type.String()),
+        objectives: Objectives,
+        params: Params,
+        url: Type.String(),
+      }),
+    ),
+    registry: Digest,
+  },
+  { $id: 'CujList', description: 'All CUJs of the registry.' },
+);
+export type CujListDocument = Static<typeof CujListSchema>;
+
+export const CujEntrySchema = Closed(
+  {
+    summary: Type.String(),
+    ...heading,
+    runbook: Type.Optional(Type.String()),
+    objectives: Objectives,
+    sloWindow: Type.Union([Type.Literal('7d'), Type.Literal('30d'), Type.Literal('90d')]),
+    gate: Closed({
+      rule: Rule,
+      falseAbort: Type.Number(),
+      ruleOutBurn: Type.Number(),
+      minRequests: Type.Integer(),
+      onLowTraffic: Type.Union([Type.Literal('inconclusive'), Type.Literal('pass')]),
+      window: Type.String({ description: 'rollout, or a span such as 5m.' }),
+      maxWindow: Type.String(),
+      restartGap: Type.String(),
+      lag: Type.String(),
+    }),
+    errorBudgetPolicy: Type.Array(
+      Closed({
+        below: Type.Number({ description: 'Share of the error budget that is left: 0.5 is a half.' }),
+        action: Type.String(),
+        gate: Type.Optional(Rule),
+      }),
+    ),
+    services: Type.Array(
+      Closed({
+        name: Type.String(),
+        env: Type.String(),
+        source: Type.String(),
+        operation: Type.Optional(Type.String()),
+        canary: Type.String({ description: 'The selector template.' }),
+        stable: Type.String({ description: 'The selector template, or "the rest".' }),
+        sampleRate: Type.Number(),
+        dispersion: Type.Number(),
+      }),
+    ),
+    endpoints: Type.Array(
+      Closed({
+        endpoint: Type.String(),
+        service: Type.String(),
+        resource: Type.String({
+          description: 'The resource_name that Datadog stores, or * for the whole service.',
+        }),
+        latencyMs: Type.Optional(Type.Number()),
+      }),
+    ),
+    params: Params,
+    url: Type.String({ description: 'What to ask for a verdict.' }),
+    queries: Queries,
+    registry: Digest,
+  },
+  {
+    $id: 'CujEntry',
+    description: 'A CUJ as the gate understands it, with the queries that it sends to Datadog.',
+  },
+);
+export type CujEntryDocument = Static<typeof CujEntrySchema>;
+
+export const RegistryFailureSchema = Closed(
+  {
+    at: Type.String({ format: 'date-time' }),
+    problems: Type.Array(
+      Closed({
+        file: Type.String(),
+        line: Type.Integer({ minimum: 1 }),
+        column: Type.Integer({ minimum: 1 }),
+        path: Type.String(),
+        rule: Type.String(),
+        value: Type.Optional(Type.Unknown()),
+        message: Type.String(),
+        fix: Type.String(),
+      }),
+    ),
+  },
+  {
+    $id: 'RegistryFailure',
+    description: 'A change of the registry that was refused; the registry before it is in force.',
+  },
+);
+
+export const RegistryStateSchema = Closed(
+  {
+    summary: Type.String(),
+    digest: Digest,
+    files: Type.Array(Type.String()),
+    loadedAt: Type.String({ format: 'date-time' }),
+    cujs: Type.Integer({ minimum: 0 }),
+    services: Type.Integer({ minimum: 0 }),
+    reloadErrors: Type.Integer({ minimum: 0 }),
+    lastFailure: Type.Optional(RegistryFailureSchema),
+  },
+  { $id: 'RegistryState', description: 'Which registry is in force.' },
+);
+export type RegistryDocument = Static<typeof RegistryStateSchema>;
+
+export const HealthSchema = Closed(
+  { summary: Type.String(), ok: Type.Literal(true) },
+  { $id: 'Health', description: 'The process is alive.' },
+);
+export type HealthDocument = Static<typeof HealthSchema>;
+
+export const ReadinessSchema = Closed(
+  {
+    summary: Type.String(),
+    ok: Type.Literal(true),
+    registry: Digest,
+    lastFailure: Type.Optional(RegistryFailureSchema),
+  },
+  { $id: 'Readiness', description: 'The gate answers questions.' },
+);
+export type ReadinessDocument = Static<typeof ReadinessSchema>;

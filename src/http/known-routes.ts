@@ -1,0 +1,74 @@
+import { distance } from 'fastest-levenshtein';
+import { type ProblemDocument, problem } from './problem.ts';
+
+/** Every route, as find-my-way writes them. All take GET and HEAD, nothing else. */
+export const routes = {
+  cujStatus: '/cujs/:name/status',
+  serviceStatus: '/services/:service/status',
+  cujs: '/cujs',
+  cuj: '/cujs/:name',
+  registry: '/registry',
+  metrics: '/metrics',
+  healthz: '/healthz',
+  readyz: '/readyz',
+  openapi: '/openapi.json',
+} as const;
+
+const templates = Object.values(routes).map((template) => template.slice(1).split('/'));
+
+/** What is said where no route took a request: a wrong method, or a path that is close to one that exists. */
+export function noRoute(method: string, url: string): ProblemDocument {
+  const path = pathOf(url);
+  const segments = path.slice(1).split('/');
+  const exact = templates.some((template) => template.length === segments.length && fits(template, segments));
+  if (exact && method !== 'GET' && method !== 'HEAD') {
+    return problem(
+      'method_not_allowed',
+      `${method} is not supported: nothing can be changed here.`,
+      'Use GET.',
+      {
+        allow: ['GET', 'HEAD'],
+      },
+    );
+  }
+  const nearest = nearestRoutes(segments);
+  return problem(
+    'not_found',
+    `Nothing is at ${path.length > 200 ? `${path.slice(0, 200)}...` : path}.`,
+    nearest.length === 0
+      ? 'GET /openapi.json describes every route.'
+      : `Did you mean ${nearest.join(' or ')}? GET /openapi.json describes every route.`,
+    { nearest },
+  );
+}
+
+function pathOf(url: string): string {
+  const path = url.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#;]/, 1)[0] as string;
+  return path.startsWith('/') ? path : `/${path}`;
+}
+
+function fits(template: readonly string[], segments: readonly string[]): boolean {
+  return template.every((part, i) => (part.startsWith(':') ? segments[i] !== '' : part === segments[i]));
+}
+
+/** At most two routes of a similar shape, with what the caller wrote in the place of their names. */
+function nearestRoutes(segments: readonly string[]): string[] {
+  const given = segments.filter((segment) => segment !== '').slice(0, 6);
+  return templates
+    .map((template) => {
+      let edits = 3 * Math.abs(template.length - given.length);
+      const path = template.map((part, i) => {
+        const segment = given[i];
+        if (part.startsWith(':')) {
+          return segment === undefined ? `{${part.slice(1)}}` : segment.slice(0, 100);
+        }
+        edits += segment === undefined ? 0 : distance(segment.slice(0, 100).toLowerCase(), part);
+        return part;
+      });
+      return { path: `/${path.join('/')}`, edits, length: path.join('').length };
+    })
+    .filter(({ edits, length }) => edits <= Math.max(3, length / 3))
+    .sort((a, b) => a.edits - b.edits)
+    .slice(0, 2)
+    .map(({ path }) => path);
+}

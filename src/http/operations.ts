@@ -1,0 +1,37 @@
+import { failureDocument } from './catalog.ts';
+import type { ReadinessDocument } from './catalog-schemas.ts';
+import type { Phase, RegistryState } from './ports.ts';
+import { type ProblemDocument, problem } from './problem.ts';
+
+/** Whether this replica should be asked: not without a registry, and not while it is going away. */
+export function readiness(
+  phase: Phase,
+  state: RegistryState | undefined,
+): ReadinessDocument | ProblemDocument {
+  if (phase !== 'serving') return drainingProblem();
+  if (state === undefined) return notReadyProblem();
+  return {
+    summary:
+      state.failure === undefined
+        ? 'ready'
+        : 'ready, with the registry from before: its last change was refused for the problems below',
+    ok: true,
+    registry: state.registry.digest,
+    ...(state.failure === undefined ? {} : { lastFailure: failureDocument(state.failure) }),
+  };
+}
+
+export function drainingProblem(): ProblemDocument {
+  return problem(
+    'draining',
+    'This replica is shutting down.',
+    'Ask again: another replica answers under the same Service.',
+  );
+}
+
+export function notReadyProblem(): ProblemDocument {
+  return problem('not_ready', 'There is no registry.', 'Look at the log for what is wrong with its files.');
+}
+
+/** What may still be asked of a replica that takes no more questions: it is alive, and it is leaving. */
+export const answeredWhileClosing: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);

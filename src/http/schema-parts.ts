@@ -1,0 +1,6 @@
+import Type, { type TObjectOptions, type TProperties } from 'typebox';
+
+/** An object with these members and no others. */
+export function Closed<P extends TProperties>(properties: P, options: TObjectOptions = {}) {
+  return Type.Object(properties, { additionalProperties: false, ...options });
+}

@@ -1,0 +1,220 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { paramsOf } from '../domain/ask.ts';
+import { durationText } from '../domain/duration.ts';
+import type { Registry, Service } from '../domain/registry-model.ts';
+import type { ServiceVerdict } from '../domain/service-verdict.ts';
+import type { Verdict } from '../domain/verdict.ts';
+import { findCuj, serviceNotFound } from '../evaluate.ts';
+import { type Answer, jsonType } from './answer.ts';
+import { withinDeadline } from './deadline.ts';
+import { type GateMetrics, servicesLabel } from './metrics.ts';
+import { notReadyProblem } from './operations.ts';
+import { type AppPorts, systemTimer } from './ports.ts';
+import { jsonText, ProblemError } from './problem.ts';
+import { canaryParams, type Query, readFlag, refuseUnknown } from './query.ts';
+import { type Failure, unknownCuj, unknownService } from './unknown-answer.ts';
+import { cujFields, type Found, PreparedVerdicts, serviceFields } from './verdict-body.ts';
+
+const ownOfCuj: ReadonlySet<string> = new Set(['service', 'window', 'since', 'explain', 'pretty']);
+const ownOfService: ReadonlySet<string> = new Set(['window', 'since', 'explain', 'pretty']);
+
+/** How often at most the log says that the source rejects us: a standing fault, not one fault a question. */
+const complaintEveryMs = 60_000;
+
+type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+
+export interface StatusHandlers {
+  readonly cuj: Handler;
+  readonly service: Handler;
+}
+
+/** How many questions wait for an answer. */
+export interface Load {
+  inflight: number;
+}
+
+/** The names that a question about some services may use. */
+interface Names {
+  /** All that the query may hold. */
+  readonly query: ReadonlySet<string>;
+  /** What the selectors take. */
+  readonly params: ReadonlySet<string>;
+}
+
+interface Judged {
+  readonly verdict: Verdict | ServiceVerdict;
+  readonly found: Found;
+  /** The members that `explain` adds. */
+  readonly explained: () => object;
+}
+
+/** The two routes that Argo asks. */
+export function createStatusHandlers(
+  ports: AppPorts,
+  load: Load,
+  metrics: GateMetrics,
+  answer: Answer,
+): StatusHandlers {
+  const { evaluator, logger, now, deadlineMs, maxInflight } = ports;
+  const timer = ports.timer ?? systemTimer;
+  const prepared = new PreparedVerdicts(logger);
+  /** By the CUJ or service object itself, so that they live as long as its registry. */
+  const known = new WeakMap<object, Names>();
+  let complainedAtMs = Number.NEGATIVE_INFINITY;
+
+  const overloaded: Failure = {
+    reason: 'gate_overloaded',
+    message: `the gate has ${maxInflight} questions waiting and takes no more at the moment`,
+    hint: 'The next measurement asks again; if this lasts, run more replicas or raise CUJ_GATE_MAX_INFLIGHT.',
+  };
+  const late: Failure = {
+    reason: 'source_timeout',
+    message: `Datadog did not answer within ${durationText(deadlineMs)}`,
+    hint: 'The next measurement asks again; if this lasts, look at status.datadoghq.com and at the network to it.',
+  };
+
+  function registryNow(): Registry {
+    const state = ports.registry();
+    if (state === undefined) throw new ProblemError(notReadyProblem());
+    return state.registry;
+  }
+
+  function namesOf(of: object, services: () => readonly Service[], own: ReadonlySet<string>): Names {
+    let names = known.get(of);
+    if (names === undefined) {
+      const { required, optional } = paramsOf(services());
+      const params = new Set([...required, ...optional]);
+      names = { params, query: new Set([...params, ...own]) };
+      known.set(of, names);
+    }
+    return names;
+  }
+
+  /** What a question says beside the name in its path. Throws CallerError. */
+  function readQuestion(request: FastifyRequest, names: Names, own: ReadonlySet<string>) {
+    const query = request.query as Query;
+    if (query.mistake !== undefined) throw query.mistake;
+    refuseUnknown(query.values.keys(), names.query, 'query');
+    const window = query.values.get('window');
+    const since = query.values.get('since');
+    return {
+      explain: readFlag(query, 'explain'),
+      pretty: readFlag(query, 'pretty'),
+      service: query.values.get('service'),
+      part: {
+        params: canaryParams(query, request.raw, own, names.params),
+        ...(window === undefined ? {} : { window }),
+        ...(since === undefined ? {} : { since }),
+      },
+    };
+  }
+
+  async function judged(
+    start: (signal: AbortSignal) => Promise<Judged>,
+    unknown: (failure: Failure) => Judged,
+  ): Promise<Judged> {
+    if (load.inflight >= maxInflight) return unknown(overloaded);
+    load.inflight += 1;
+    try {
+      return await withinDeadline(
+        timer,
+        deadlineMs,
+        start,
+        () => unknown(late),
+        (error) => logger.error({ err: error }, 'a question failed after its deadline'),
+      );
+    } finally {
+      load.inflight -= 1;
+    }
+  }
+
+  function send(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { verdict, found, explained }: Judged,
+    { explain, pretty }: { explain: boolean; pretty: boolean },
+  ): FastifyReply {
+    const durationMs = Math.round((performance.now() - request.startedAt) * 1000) / 1000;
+    found.prepared.log.info({ reqId: request.id, durationMs, cached: found.cached }, 'verdict');
+    if (verdict.reason === 'source_rejected' && now() - complainedAtMs >= complaintEveryMs) {
+      complainedAtMs = now();
+      logger.error(
+        { reqId: request.id, hint: verdict.hint },
+        'Datadog rejects the gate: no verdict is possible',
+      );
+    }
+    if ('cuj' in verdict) {
+      metrics.counted(verdict.cuj, servicesLabel(verdict), verdict.verdict, verdict.reason);
+    } else metrics.counted('*', verdict.service, verdict.verdict, verdict.reason);
+    const body = explain ? jsonText({ ...verdict, ...explained() }, pretty) : found.prepared.text(pretty);
+    return answer(request, reply, 200, jsonType, body);
+  }
+
+  return {
+    async cuj(request, reply) {
+      const registry = registryNow();
+      const cuj = findCuj(registry, (request.params as { name: string }).name);
+      const services = () => cuj.services.map((name) => registry.services.get(name) as Service);
+      const question = readQuestion(request, namesOf(cuj, services, ownOfCuj), ownOfCuj);
+      const { service, part } = question;
+      const ask = { cuj: cuj.name, ...(service === undefined ? {} : { service }), ...part };
+      const of = await judged(
+        async (signal) => {
+          const evaluation = await evaluator.cuj(ask, signal);
+          const { verdict, queries, measurement } = evaluation;
+          metrics.judged(verdict);
+          return {
+            verdict,
+            found: prepared.cuj(evaluation),
+            explained: () => ({ queries, ...(measurement === undefined ? {} : { measurement }) }),
+          };
+        },
+        (failure) => {
+          const verdict = unknownCuj(registry, ask, failure, now());
+          return {
+            verdict,
+            found: prepared.once(verdict, cujFields(verdict)),
+            explained: () => ({ queries: [] }),
+          };
+        },
+      );
+      return send(request, reply, of, question);
+    },
+
+    async service(request, reply) {
+      const registry = registryNow();
+      const name = (request.params as { service: string }).service;
+      const service = registry.services.get(name);
+      if (service === undefined) throw serviceNotFound(registry, name);
+      const names = namesOf(service, () => [service], ownOfService);
+      const question = readQuestion(request, names, ownOfService);
+      const ask = { service: name, ...question.part };
+      const of = await judged(
+        async (signal) => {
+          const evaluation = await evaluator.service(ask, signal);
+          for (const { verdict } of evaluation.evaluations) metrics.judged(verdict);
+          return {
+            verdict: evaluation.verdict,
+            found: prepared.service(evaluation),
+            explained: () => ({
+              verdicts: evaluation.evaluations.map(({ verdict, queries, measurement }) => ({
+                ...verdict,
+                queries,
+                ...(measurement === undefined ? {} : { measurement }),
+              })),
+            }),
+          };
+        },
+        (failure) => {
+          const verdict = unknownService(registry, ask, failure, now());
+          return {
+            verdict,
+            found: prepared.once(verdict, serviceFields(verdict)),
+            explained: () => ({ verdicts: [] }),
+          };
+        },
+      );
+      return send(request, reply, of, question);
+    },
+  };
+}
