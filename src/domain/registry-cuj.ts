@@ -1,18 +1,14 @@
 import { checkGate, checkSlo, type Defaults, gatePolicy } from './registry-defaults.ts';
-import {
-  type EndpointScope,
-  mayHaveLatency,
-  type ReadEndpoint,
-  readEndpoints,
-} from './registry-endpoints.ts';
+import { type EndpointScope, mayHaveLatency, readEndpoints } from './registry-endpoints.ts';
 import type { Reporter } from './registry-findings.ts';
 import type { Cuj, Endpoint, ErrorBudgetAction } from './registry-model.ts';
+import type { RoutePlace } from './registry-routes.ts';
 import type { CujDocument, SliName } from './registry-schema.ts';
 import { hasAtMostThreeDecimals, type Objective, objectiveOf } from './slo.ts';
 
 export interface ResolvedCuj {
   readonly cuj: Cuj;
-  readonly endpoints: readonly ReadEndpoint[];
+  readonly places: readonly RoutePlace[];
 }
 
 /**
@@ -51,7 +47,7 @@ export function resolveCuj(
     gate: gatePolicy(document.gate, defaults),
     errorBudgetPolicy: resolvePolicy(document, reporter),
   };
-  return { cuj, endpoints: read };
+  return { cuj, places: read };
 }
 
 function resolveObjectives(

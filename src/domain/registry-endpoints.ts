@@ -1,5 +1,6 @@
 import type { Reporter } from './registry-findings.ts';
-import type { Endpoint, Service } from './registry-model.ts';
+import type { Service } from './registry-model.ts';
+import type { CujPlace, RoutePlace } from './registry-routes.ts';
 import type { CujDocument, EndpointDocument } from './registry-schema.ts';
 import type { Named } from './registry-services.ts';
 import { isSafeTagValue, normalizeTagValue, resourceNameOf } from './resource-name.ts';
@@ -12,14 +13,6 @@ export interface EndpointScope {
   readonly sources: Named<SourceTemplate>;
   /** False where some file could not be read, so that an unknown name proves nothing. */
   readonly complete: boolean;
-}
-
-export interface ReadEndpoint {
-  readonly endpoint: Endpoint;
-  /** The route's path, where the endpoint is METHOD /path. */
-  readonly path: string | undefined;
-  /** Index in `endpoints`. */
-  readonly index: number;
 }
 
 interface Written {
@@ -38,8 +31,9 @@ export function readEndpoints(
   cuj: CujDocument,
   scope: EndpointScope,
   reporter: Reporter,
-): readonly ReadEndpoint[] {
+): readonly RoutePlace[] {
   const exists = serviceCheck(scope, reporter);
+  const place: CujPlace = { file: reporter.file, index: Number(reporter.base[1]), name: cuj.name };
   if (cuj.service !== undefined) exists(cuj.service, ['service']);
 
   if (cuj.endpoints === '*') {
@@ -50,10 +44,10 @@ export function readEndpoints(
     if (!exists(cuj.service, ['service'])) return [];
     const latencyMs = sourceOf(cuj.service, scope) === 'trace' ? cuj.latencyMs : undefined;
     const endpoint = { service: cuj.service, resource: '*', label: '*', latencyMs };
-    return [{ endpoint, path: undefined, index: 0 }];
+    return [{ endpoint, path: undefined, cuj: place, index: 0 }];
   }
 
-  const result: ReadEndpoint[] = [];
+  const result: RoutePlace[] = [];
   const written = cuj.endpoints.map(readEndpoint);
   if (cuj.service === undefined && written.every(({ service }) => service === undefined)) {
     missingService(cuj, [], reporter);
@@ -68,8 +62,12 @@ export function readEndpoints(
         missingService(cuj, ['endpoints', index], reporter);
       continue;
     }
-    if (!exists(service, ['endpoints', index, 'service'])) continue;
-    const key = `${service}\n${one.resource}`;
+    if (!scope.services.has(service)) {
+      exists(service, ['endpoints', index, 'service']);
+      continue;
+    }
+    // Most endpoints are of the CUJ's own service: no new text is made for those.
+    const key = service === cuj.service ? one.resource : `${service}\n${one.resource}`;
     const first = seen.get(key);
     if (first === undefined) seen.set(key, one);
     else if (first.label === one.label || one.path === undefined || first.path === undefined) {
@@ -82,7 +80,7 @@ export function readEndpoints(
     if (source !== 'trace') checkTemplateEndpoint(one, index, service, source, scope, ungrouped, reporter);
     const latencyMs = source === 'trace' ? (one.latencyMs ?? cuj.latencyMs) : undefined;
     const endpoint = { service, resource: one.resource, label: one.label, latencyMs };
-    result.push({ endpoint, path: one.path, index });
+    result.push({ endpoint, path: one.path, cuj: place, index });
   }
   return result;
 }
@@ -120,7 +118,7 @@ export function checkNamedServices(cuj: unknown, scope: EndpointScope, reporter:
 }
 
 /** Whether any endpoint can carry a latency threshold; a service that is broken or unknown might. */
-export function mayHaveLatency(endpoints: readonly ReadEndpoint[], scope: EndpointScope): boolean {
+export function mayHaveLatency(endpoints: readonly RoutePlace[], scope: EndpointScope): boolean {
   return (
     endpoints.length === 0 || endpoints.some(({ endpoint }) => sourceOf(endpoint.service, scope) === 'trace')
   );
@@ -162,11 +160,10 @@ function missingService(cuj: CujDocument, path: readonly (string | number)[], re
 
 function checkResource(one: Written, index: number, document: EndpointDocument, reporter: Reporter): void {
   const stored = one.path === undefined ? normalizeTagValue(one.resource) : one.resource;
-  const at =
-    typeof document === 'string'
-      ? ['endpoints', index]
-      : ['endpoints', index, one.path === undefined ? 'resource' : 'path'];
-  const value = one.path === undefined || typeof document === 'string' ? one.label : one.path;
+  if (stored === one.resource && isSafeTagValue(stored)) return;
+  const shorthand = typeof document === 'string';
+  const at = ['endpoints', index, ...(shorthand ? [] : [one.path === undefined ? 'resource' : 'path'])];
+  const value = shorthand ? one.label : (one.path ?? one.resource);
   if (one.path === undefined && one.resource === '*') {
     const fix = 'For the whole service write endpoints: "*"; otherwise name one resource.';
     reporter.value(at, 'resource-not-stored', value, 'a resource cannot be "*"', fix);
@@ -180,7 +177,7 @@ function checkResource(one: Written, index: number, document: EndpointDocument, 
         : `"${one.label}" is stored as "${stored}", which holds letters that cannot be put into a query safely`,
       'Only a-z 0-9 _ - : . / can be asked for; rename the route, or give the span a resource name in ASCII.',
     );
-  } else if (stored !== one.resource) {
+  } else {
     reporter.value(
       at,
       'resource-not-stored',

@@ -1,20 +1,31 @@
 import type { Report } from './registry-findings.ts';
 import type { Endpoint } from './registry-model.ts';
 
-interface Place {
+/** The CUJ that an endpoint stands in. */
+export interface CujPlace {
   readonly file: string;
-  readonly cuj: number;
-  readonly cujName: string;
-  readonly endpoint: number;
-  readonly label: string;
+  /** Index in the file's `cujs`. */
+  readonly index: number;
+  readonly name: string;
+}
+
+/** An endpoint and where it stands. */
+export interface RoutePlace {
+  readonly endpoint: Endpoint;
+  /** The route's path, where the endpoint is METHOD /path. */
+  readonly path: string | undefined;
+  readonly cuj: CujPlace;
+  /** Index in `endpoints`. */
+  readonly index: number;
 }
 
 interface RoutesOfService {
   /** By resource_name, the first route that is stored so. */
-  readonly byResource: Map<string, Place>;
-  readonly styles: { braces: number; colons: number };
-  firstBraces: Place | undefined;
-  firstColons: Place | undefined;
+  readonly byResource: Map<string, RoutePlace>;
+  braces: number;
+  colons: number;
+  firstBraces: RoutePlace | undefined;
+  firstColons: RoutePlace | undefined;
 }
 
 /**
@@ -29,63 +40,62 @@ export class RouteCheck {
     this.#report = report;
   }
 
-  /** Takes one METHOD /path endpoint. `cuj` and `index` say where it stands. */
-  add(endpoint: Endpoint, path: string, file: string, cuj: number, cujName: string, index: number): void {
+  /** Takes one endpoint; what is no METHOD /path is compared with nothing. */
+  add(place: RoutePlace): void {
+    const { endpoint, path } = place;
+    if (path === undefined) return;
     let routes = this.#services.get(endpoint.service);
     if (routes === undefined) {
       routes = {
         byResource: new Map(),
-        styles: { braces: 0, colons: 0 },
+        braces: 0,
+        colons: 0,
         firstBraces: undefined,
         firstColons: undefined,
       };
       this.#services.set(endpoint.service, routes);
     }
-    const place: Place = { file, cuj, cujName, endpoint: index, label: endpoint.label };
     const first = routes.byResource.get(endpoint.resource);
     if (first === undefined) routes.byResource.set(endpoint.resource, place);
-    else if (first.label !== endpoint.label) this.#collision(endpoint, first, place);
-    if (/\{[^{}/]*\}/.test(path)) {
-      routes.styles.braces += 1;
+    else if (first.endpoint.label !== endpoint.label) this.#collision(first, place);
+    if (path.includes('{') && /\{[^{}/]*\}/.test(path)) {
+      routes.braces += 1;
       routes.firstBraces ??= place;
     }
-    if (/\/:[A-Za-z_]/.test(path)) {
-      routes.styles.colons += 1;
+    if (path.includes('/:') && /\/:[A-Za-z_]/.test(path)) {
+      routes.colons += 1;
       routes.firstColons ??= place;
     }
   }
 
   /** Reports what only the whole of a service shows; one finding a service, at the rarer style. */
   finish(): void {
-    for (const [service, { styles, firstBraces, firstColons }] of this.#services) {
+    for (const [service, { braces, colons, firstBraces, firstColons }] of this.#services) {
       if (firstBraces === undefined || firstColons === undefined) continue;
-      const rare = styles.braces < styles.colons ? firstBraces : firstColons;
+      const rare = braces < colons ? firstBraces : firstColons;
       const usual = rare === firstBraces ? firstColons : firstBraces;
-      this.#report({
-        file: rare.file,
-        path: ['cujs', rare.cuj, 'endpoints', rare.endpoint],
-        at: 'value',
-        rule: 'mixed-route-parameters',
-        value: rare.label,
-        message:
-          `the routes of the service "${service}" mix {id} and :id: "${rare.label}" here, ` +
-          `"${usual.label}" in the CUJ "${usual.cujName}"`,
-        fix: "Write every route as the service's framework does: resource_name is made from that text.",
-      });
+      this.#found(
+        rare,
+        'mixed-route-parameters',
+        `the routes of the service "${service}" mix {id} and :id: "${rare.endpoint.label}" here, ` +
+          `"${usual.endpoint.label}" in the CUJ "${usual.cuj.name}"`,
+        "Write every route as the service's framework does: resource_name is made from that text.",
+      );
     }
   }
 
-  #collision(endpoint: Endpoint, first: Place, second: Place): void {
-    this.#report({
-      file: second.file,
-      path: ['cujs', second.cuj, 'endpoints', second.endpoint],
-      at: 'value',
-      rule: 'same-resource-name',
-      value: second.label,
-      message:
-        `"${second.label}" and "${first.label}" of the CUJ "${first.cujName}" are both stored as ` +
-        `"${endpoint.resource}", so Datadog cannot tell them apart`,
-      fix: 'If they are one endpoint, write both alike; if they are two, keep the one that matters.',
-    });
+  #collision(first: RoutePlace, second: RoutePlace): void {
+    this.#found(
+      second,
+      'same-resource-name',
+      `"${second.endpoint.label}" and "${first.endpoint.label}" of the CUJ "${first.cuj.name}" are both stored as ` +
+        `"${second.endpoint.resource}", so Datadog cannot tell them apart`,
+      'If they are one endpoint, write both alike; if they are two, keep the one that matters.',
+    );
+  }
+
+  #found({ cuj, index, endpoint }: RoutePlace, rule: string, message: string, fix: string): void {
+    const path = ['cujs', cuj.index, 'endpoints', index];
+    this.#report({ file: cuj.file, path, at: 'value', rule, value: endpoint.label, message, fix });
   }
 }

@@ -5,7 +5,7 @@ import { type Finding, type RegistryInput, type Report, Reporter } from './regis
 import type { Cuj, Registry, ScopeBatch } from './registry-model.ts';
 import { RouteCheck } from './registry-routes.ts';
 import { resolveServices, resolveSources } from './registry-services.ts';
-import { planBatches } from './scope-batches.ts';
+import { planBatchesInSteps } from './scope-batches.ts';
 
 export type Resolution =
   | { readonly ok: true; readonly registry: Registry }
@@ -40,7 +40,7 @@ export function resolveRegistry(
   }
 }
 
-/** {@link resolveRegistry}, which pauses after every CUJ so that a caller with other things to do can go between. */
+/** {@link resolveRegistry}, which pauses after every CUJ, so that a caller with other things to do can go between. */
 export function* resolveInSteps(
   inputs: readonly RegistryInput[],
   digest: string,
@@ -72,9 +72,7 @@ export function* resolveInSteps(
         continue;
       }
       const resolved = resolveCuj(cuj, defaults, scope, reporter);
-      for (const { endpoint, path, index: at } of resolved.endpoints) {
-        if (path !== undefined) routes.add(endpoint, path, file, index, cuj.name, at);
-      }
+      for (const place of resolved.places) routes.add(place);
       cujs.set(cuj.name, resolved.cuj);
       yield;
     }
@@ -84,7 +82,7 @@ export function* resolveInSteps(
   if (findings.length > 0) return { ok: false, findings, omitted };
 
   const known = <T>(all: ReadonlyMap<string, T | undefined>) => all as ReadonlyMap<string, T>;
-  const batches = planBatches(known(services), cujs.values(), known(sources));
+  const batches = yield* planBatchesInSteps(known(services), cujs.values(), known(sources));
   const batchOfService = new Map<string, ScopeBatch>();
   for (const batch of batches)
     for (const { service } of batch.services) batchOfService.set(service.name, batch);

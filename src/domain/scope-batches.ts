@@ -24,8 +24,24 @@ export function planBatches(
   cujs: Iterable<Cuj>,
   sources: ReadonlyMap<string, SourceTemplate>,
 ): readonly ScopeBatch[] {
+  const steps = planBatchesInSteps(services, cujs, sources);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** {@link planBatches}, which pauses after every CUJ and every batch. */
+export function* planBatchesInSteps(
+  services: ReadonlyMap<string, Service>,
+  cujs: Iterable<Cuj>,
+  sources: ReadonlyMap<string, SourceTemplate>,
+): Generator<undefined, readonly ScopeBatch[], undefined> {
   const asked = new Map<string, Asked>();
-  for (const cuj of cujs) collect(cuj, asked);
+  for (const cuj of cujs) {
+    collect(cuj, asked);
+    yield;
+  }
 
   const scopes = new Map<string, Service[]>();
   for (const name of [...asked.keys()].sort()) {
@@ -45,6 +61,7 @@ export function planBatches(
       const more = (asked.get(service.name) as Asked).resources.size;
       if (open.length > 0 && (open.length === maxBatchServices || resources + more > maxBatchResources)) {
         batches.push(batchOf(open, asked, sources));
+        yield;
         open = [];
         resources = 0;
       }
@@ -52,6 +69,7 @@ export function planBatches(
       resources += more;
     }
     if (open.length > 0) batches.push(batchOf(open, asked, sources));
+    yield;
   }
   return batches;
 }
