@@ -155,7 +155,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       const cujs = [...registry.cujs.values()].filter((cuj) => cuj.services.includes(ask.service));
       const enforced = cujs
         .filter((cuj) => cuj.mode === 'enforce')
-        .reduce((sum, cuj) => sum + slisOf(cuj).length, 0);
+        .reduce((sum, cuj) => sum + slisOf(cuj, ask.service).length, 0);
       const evaluations = await Promise.all(
         cujs.map((cuj) =>
           evaluate(

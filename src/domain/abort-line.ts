@@ -1,18 +1,30 @@
-import { type EvidenceProcess, logMixture } from './sequential.ts';
+import type { EvidenceProcess } from './sequential.ts';
 
 /** What the search for an abort line needs of an SLI: its endpoints with traffic and the evidence that fails it. */
 export interface Line {
   readonly endpoints: readonly LineEndpoint[];
   readonly pooled: EvidenceProcess;
-  readonly logToFail: number;
+  readonly toFail: number;
   readonly leastBadEvents: number;
+  readonly leastBadMinutes: number;
+  /** Minutes in which the canary has traffic on any of the endpoints. */
+  readonly liveMinutes: number;
 }
 
 export interface LineEndpoint {
   readonly total: number;
   readonly scale: number;
+  readonly liveMinutes: number;
   readonly measured: { readonly sampleRate: number };
   readonly process: EvidenceProcess;
+}
+
+/** Sums of fractions miss whole numbers by far less than this; what was observed are whole events. */
+const rounding = 1e-6;
+
+/** Whether an observed count reaches a whole number, binary fractions aside. */
+export function reaches(observed: number, least: number): boolean {
+  return observed >= least - rounding;
 }
 
 /** The least whole number in [1, most] for which a rising predicate holds, or undefined. */
@@ -70,22 +82,30 @@ function priority(totals: readonly number[], out: readonly number[], i: number, 
   return (totals[i] as number) / (2 * (out[i] as number) + step);
 }
 
-/** The CUJ's abort line: the least bad events, spread as the traffic is, that fail; null where not even all would. */
-export function abortLine({ endpoints, pooled, logToFail, leastBadEvents }: Line): number | null {
-  if (endpoints.length === 0) return null;
+/**
+ * The CUJ's abort line: the least bad events, spread as the traffic is, that fail; null where not even all would, or
+ * where there is no second minute that could hold some of them.
+ */
+export function abortLine(line: Line): number | null {
+  const { endpoints, pooled, toFail } = line;
+  if (endpoints.length === 0 || line.liveMinutes < line.leastBadMinutes) return null;
   const totals = endpoints.map((endpoint) => endpoint.total);
   const most = totals.reduce((sum, total) => sum + Math.floor(total), 0);
   const holds = (bad: number): boolean => {
     const counts = spread(totals, bad);
     let scaled = 0;
     let observed = 0;
-    const logs = endpoints.map((endpoint, i) => {
-      const own = (counts[i] as number) * endpoint.scale;
+    let sum = 0;
+    for (let i = 0; i < endpoints.length; i += 1) {
+      const { scale, measured, process } = endpoints[i] as LineEndpoint;
+      const own = (counts[i] as number) * scale;
       scaled += own;
-      observed += (counts[i] as number) * endpoint.measured.sampleRate;
-      return endpoint.process.log(own);
-    });
-    return observed >= leastBadEvents && logMixture(pooled.log(scaled), logs) >= logToFail;
+      observed += (counts[i] as number) * measured.sampleRate;
+      sum += process.of(own);
+    }
+    return (
+      reaches(observed, line.leastBadEvents) && (pooled.of(scaled) + sum / endpoints.length) / 2 >= toFail
+    );
   };
   return least(most, holds) ?? null;
 }
@@ -94,24 +114,17 @@ export function abortLine({ endpoints, pooled, logToFail, leastBadEvents }: Line
  * Every endpoint's own abort line, in the order given: the least bad events on it alone, all others clean, that fail
  * the CUJ; null where its traffic cannot carry a fail.
  */
-export function endpointAbortLines({
-  endpoints,
-  pooled,
-  logToFail,
-  leastBadEvents,
-}: Line): (number | null)[] {
-  const clean = endpoints.map((endpoint) => Math.exp(endpoint.process.log(0)));
+export function endpointAbortLines(line: Line): (number | null)[] {
+  const { endpoints, pooled, toFail } = line;
+  const clean = endpoints.map((endpoint) => endpoint.process.of(0));
   const allClean = clean.reduce((sum, evidence) => sum + evidence, 0);
-  return endpoints.map((endpoint, i) => {
+  return endpoints.map(({ total, scale, liveMinutes, measured, process }, i) => {
+    if (liveMinutes < line.leastBadMinutes) return null;
     const others = allClean - (clean[i] as number);
-    const holds = (bad: number): boolean => {
-      if (bad * endpoint.measured.sampleRate < leastBadEvents) return false;
-      const own = endpoint.process.log(bad * endpoint.scale);
-      // Beyond this exp() would overflow, and no threshold is anywhere near.
-      const sum = own > 600 ? own : Math.log(others + Math.exp(own));
-      return logMixture(pooled.log(bad * endpoint.scale), [sum - Math.log(endpoints.length)]) >= logToFail;
-    };
-    return least(Math.floor(endpoint.total), holds) ?? null;
+    const holds = (bad: number): boolean =>
+      reaches(bad * measured.sampleRate, line.leastBadEvents) &&
+      (pooled.of(bad * scale) + (others + process.of(bad * scale)) / endpoints.length) / 2 >= toFail;
+    return least(Math.floor(total), holds) ?? null;
   });
 }
 

@@ -1,4 +1,4 @@
-import { abortLine, endpointAbortLines, type Line, requestsUntil } from './abort-line.ts';
+import { abortLine, endpointAbortLines, type Line, reaches, requestsUntil } from './abort-line.ts';
 import type { EndpointMeasurement } from './metrics-source.ts';
 import type { GatePolicy } from './registry-model.ts';
 import type { SliName } from './registry-schema.ts';
@@ -7,11 +7,10 @@ import {
   evidenceOf,
   logMixture,
   logShareEvidence,
-  lowerBoundIsAbove,
-  type ShareBucket,
   upperBound,
   upperBoundIsAtMost,
 } from './sequential.ts';
+import { compareEndpoints, type EndpointSums, type SliSums, sumSli } from './sli-sums.ts';
 import { burnRateOf, leastViolation, type Objective, sliOf, violates } from './slo.ts';
 import type { Outcome, Reason } from './verdict.ts';
 import type { JudgedWindow } from './window.ts';
@@ -52,9 +51,15 @@ export interface SliVerdict extends SideFacts {
   readonly evidenceToFail: number;
   /** One-sided 95% upper bound of the rate of bad events. */
   readonly upperBound: number;
-  /** The abort line: the least bad events at this traffic, spread as the traffic is, that fail. Null: none can, yet. */
+  /**
+   * The abort line: the least bad events at this traffic, spread as the traffic is and over two minutes, that fail
+   * (unless stable turns out to share the cause). Null: none can, yet; and always under `baseline`.
+   */
   readonly failAtBadEvents: number | null;
-  /** Clean requests until a pass: 0 for a pass, null where traffic alone does not lead to one. */
+  /**
+   * Clean requests until a pass that owes nothing to `onLowTraffic`: 0 where nothing is missing, null after a fail and
+   * where requests alone do not lead there.
+   */
   readonly requestsToVerdict: number | null;
   /** Buckets of a minute that hold bad events; a fail needs two. */
   readonly badMinutes: number;
@@ -80,77 +85,8 @@ export interface SliQuestion {
 const leastBadEvents = 2;
 const leastBadMinutes = 2;
 
-interface EndpointSums {
-  readonly measured: EndpointMeasurement;
-  /** sampleRate / dispersion: what one counted event weighs in the formulas. */
-  readonly scale: number;
-  readonly total: number;
-  readonly bad: number;
-  readonly stableTotal: number;
-  readonly stableBad: number;
-  readonly allowedRate: number;
-  readonly process: EvidenceProcess;
-}
-
-function sums(measured: EndpointMeasurement, window: JudgedWindow, objective: Objective): EndpointSums {
-  let total = 0;
-  let bad = 0;
-  for (let i = window.first; i < window.end; i += 1) {
-    total += measured.canary.total[i] ?? 0;
-    bad += measured.canary.bad[i] ?? 0;
-  }
-  let stableTotal = 0;
-  let stableBad = 0;
-  for (let i = 0; i < measured.stable.total.length; i += 1) {
-    stableTotal += measured.stable.total[i] ?? 0;
-    stableBad += measured.stable.bad[i] ?? 0;
-  }
-  const scale = measured.sampleRate / measured.dispersion;
-  // An endpoint that stable demonstrably fails as well is not the canary's fault: stable's own rate is the yardstick.
-  const n = stableTotal * scale;
-  const e = stableBad * scale;
-  const allowedRate = lowerBoundIsAbove(n, e, objective.budget)
-    ? Math.max(objective.budget, upperBound(n, e))
-    : objective.budget;
-  return {
-    measured,
-    scale,
-    total,
-    bad,
-    stableTotal,
-    stableBad,
-    allowedRate,
-    process: new EvidenceProcess(total * scale, allowedRate),
-  };
-}
-
-/** Canary and stable side by side in every bucket of the window, pooled over the endpoints and scaled. */
-function* shareBuckets(endpoints: readonly EndpointSums[], window: JudgedWindow): Generator<ShareBucket> {
-  for (let i = window.first; i < window.end; i += 1) {
-    let canaryTotal = 0;
-    let canaryBad = 0;
-    let stableTotal = 0;
-    let stableBad = 0;
-    for (const { measured, scale } of endpoints) {
-      canaryTotal += (measured.canary.total[i] ?? 0) * scale;
-      canaryBad += (measured.canary.bad[i] ?? 0) * scale;
-      stableTotal += (measured.stable.total[i] ?? 0) * scale;
-      stableBad += (measured.stable.bad[i] ?? 0) * scale;
-    }
-    yield { canaryTotal, canaryBad, stableTotal, stableBad };
-  }
-}
-
-function badMinutes(endpoints: readonly EndpointSums[], window: JudgedWindow): number {
-  let minutes = 0;
-  for (let i = window.first; i < window.end; i += 1) {
-    if (endpoints.some(({ measured }) => (measured.canary.bad[i] ?? 0) > 0)) minutes += 1;
-  }
-  return minutes;
-}
-
-/** Removes what binary fractions add to sums of counts; never `-0`. */
-function tidy(count: number): number {
+/** Counts without what binary fractions add to their sums; never `-0`. */
+export function tidy(count: number): number {
   return Math.round(count * 1e6) / 1e6 + 0;
 }
 
@@ -160,167 +96,71 @@ function sideFacts(total: number, bad: number): SideFacts {
 
 /** Six significant digits: what evidence and bounds can honestly claim. */
 function digits(value: number): number {
+  if (value === 0) return 0;
+  const places = 5 - Math.floor(Math.log10(value));
+  // A quotient of whole numbers by a power of ten up to 10^22 is the nearest double to the decimal number.
+  if (places >= 0 && places <= 22) return Math.round(value * 10 ** places) / 10 ** places;
   return Number(value.toPrecision(6));
 }
 
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts.md, in its order. */
-export function judgeSli({
-  sli,
-  objective,
-  endpoints: measured,
-  window,
-  policy,
-  sliCount,
-}: SliQuestion): SliVerdict {
-  const all = measured.map((endpoint) => sums(endpoint, window, objective));
-  const seen = all.filter((endpoint) => endpoint.total > 0);
-  const add = (pick: (endpoint: EndpointSums) => number) =>
-    all.reduce((sum, endpoint) => sum + pick(endpoint), 0);
-  const total = add((endpoint) => endpoint.total);
-  const bad = add((endpoint) => endpoint.bad);
-  // What the statistics may use: events really observed, thinned again where they come in bursts.
-  const n = add((endpoint) => endpoint.total * endpoint.scale);
-  const e = add((endpoint) => endpoint.bad * endpoint.scale);
-  const observedTotal = add((endpoint) => endpoint.total * endpoint.measured.sampleRate);
-  const observedBad = add((endpoint) => endpoint.bad * endpoint.measured.sampleRate);
-  const stableTotal = add((endpoint) => endpoint.stableTotal);
-  const stableBad = add((endpoint) => endpoint.stableBad);
-
-  const logAlone = seen.map((endpoint) => endpoint.process.log(endpoint.bad * endpoint.scale));
-  const pooled = new EvidenceProcess(n, objective.budget);
-  const logCanary = total > 0 ? logMixture(pooled.log(e), logAlone) : 0;
-  const logStable = stableEvidence(all, objective);
-  const logShare = logShareEvidence(shareBuckets(all, window));
-  const logAlpha = Math.log(1 / policy.falseAbort);
-  const logToFail = Math.log(sliCount / policy.falseAbort);
-  const minutes = badMinutes(all, window);
-  const repeated = observedBad >= leastBadEvents && minutes >= leastBadMinutes;
-
-  const decide = (): { verdict: Outcome; reason: Reason } => {
-    if (total <= 0) return { verdict: 'inconclusive', reason: 'no_data' };
-    switch (policy.rule) {
-      case 'strict':
-        if (observedTotal < policy.minRequests)
-          return { verdict: 'inconclusive', reason: 'insufficient_traffic' };
-        if (violates(objective, total, bad)) return { verdict: 'fail', reason: 'slo_violated' };
-        break;
-      case 'baseline':
-        if (repeated && logShare >= logToFail) return { verdict: 'fail', reason: 'worse_than_stable' };
-        break;
-      case 'confidence':
-        if (repeated && logCanary >= logToFail) {
-          return stableTotal > 0 && logStable >= logAlpha && logShare < logAlpha
-            ? { verdict: 'inconclusive', reason: 'shared_cause' }
-            : { verdict: 'fail', reason: 'slo_violated' };
-        }
-        break;
-    }
-    let lowTraffic = false;
-    if (policy.rule !== 'strict') {
-      lowTraffic = !enough(0);
-      if (lowTraffic && policy.onLowTraffic === 'inconclusive') {
-        return { verdict: 'inconclusive', reason: 'insufficient_traffic' };
-      }
-      if (policy.rule === 'confidence' && violates(objective, total, bad)) {
-        return { verdict: 'inconclusive', reason: 'within_noise' };
-      }
-    }
-    if (window.indistinguishable || (policy.rule === 'baseline' && stableTotal <= 0)) {
-      return { verdict: 'inconclusive', reason: 'canary_indistinguishable' };
-    }
-    if (lowTraffic) return { verdict: 'pass', reason: 'insufficient_traffic' };
-    return { verdict: 'pass', reason: policy.rule === 'baseline' ? 'not_worse_than_stable' : 'within_slo' };
-  };
-
-  // Under `baseline` a service below its SLO is measured by what stable does.
-  const yardstick =
-    policy.rule === 'baseline' && stableTotal > 0
-      ? Math.max(objective.budget, stableBad / stableTotal)
-      : objective.budget;
-  const scale = total > 0 ? n / total : leastScale(all);
-  const observedShare = total > 0 ? observedTotal / total : 1;
-
-  /** Whether `more` clean requests would be traffic enough for a pass, noise aside. */
-  function enough(more: number): boolean {
-    return (
-      observedTotal + more * observedShare >= policy.minRequests &&
-      upperBoundIsAtMost(n + more * scale, e, policy.ruleOutBurn * yardstick)
-    );
-  }
-
-  const { verdict, reason } = decide();
-  const lines: Line = { endpoints: seen, pooled, logToFail, leastBadEvents };
+export function judgeSli(question: SliQuestion): SliVerdict {
+  const { sli, objective, window, policy } = question;
+  const sums = sumSli(question.endpoints, window, objective);
+  const evidence = evidenceIn(sums, question);
+  const { verdict, reason } = decide(sums, evidence, question);
   return {
     sli,
     verdict,
     reason,
     objective: objective.ratio,
-    ...sideFacts(total, bad),
-    burnRate: burnRateOf(objective, total, bad),
-    evidence: digits(evidenceOf(logCanary)),
-    evidenceToFail: digits(sliCount / policy.falseAbort),
-    upperBound: digits(upperBound(n, e)),
-    failAtBadEvents: cujLine(),
-    requestsToVerdict: cleanRequests(),
-    badMinutes: minutes,
-    stable: { ...sideFacts(stableTotal, stableBad), evidence: digits(evidenceOf(logStable)) },
-    shareEvidence: digits(evidenceOf(logShare)),
-    endpoints: endpointVerdicts(),
+    ...sideFacts(sums.total, sums.bad),
+    burnRate: sums.total > 0 ? digits(burnRateOf(objective, sums.total, sums.bad) as number) : null,
+    evidence: digits(evidenceOf(evidence.logCanary)),
+    evidenceToFail: digits(question.sliCount / policy.falseAbort),
+    upperBound: digits(upperBound(sums.n, sums.e)),
+    failAtBadEvents: cujLine(sums, evidence.line, question),
+    requestsToVerdict: cleanRequests(sums, evidence, question, reason),
+    badMinutes: sums.badMinutes,
+    stable: {
+      ...sideFacts(sums.stableTotal, sums.stableBad),
+      evidence: digits(evidenceOf(evidence.logStable)),
+    },
+    shareEvidence: digits(evidenceOf(evidence.logShare)),
+    endpoints: endpointVerdicts(sums, evidence, question),
   };
+}
 
-  function cujLine(): number | null {
-    if (policy.rule === 'strict') return leastViolation(objective, total) ?? null;
-    return policy.rule === 'confidence' ? abortLine(lines) : null;
-  }
+/** Natural logs of every evidence that the rules ask for. */
+interface Evidence {
+  readonly logCanary: number;
+  /** Of each live endpoint alone. */
+  readonly logAlone: readonly number[];
+  readonly logStable: number;
+  readonly logShare: number;
+  /** 1/alpha, and m/alpha where m SLIs share it. */
+  readonly logOne: number;
+  readonly line: Line;
+}
 
-  function cleanRequests(): number | null {
-    if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
-    if (window.indistinguishable || (policy.rule === 'baseline' && stableTotal <= 0)) return null;
-    if (reason === 'no_data' || reason === 'insufficient_traffic' || reason === 'within_noise') {
-      return requestsUntil((more) => {
-        if (total + more <= 0) return false;
-        if (policy.rule === 'strict')
-          return (
-            observedTotal + more * observedShare >= policy.minRequests &&
-            !violates(objective, total + more, bad)
-          );
-        return enough(more) && (policy.rule === 'baseline' || !violates(objective, total + more, bad));
-      });
-    }
-    return null;
-  }
-
-  function endpointVerdicts(): EndpointVerdict[] {
-    const alone = policy.rule === 'confidence' ? endpointAbortLines(lines) : [];
-    const strict = policy.rule === 'strict' ? leastViolation(objective, total) : undefined;
-    const rows = all.map((endpoint) => {
-      const at = seen.indexOf(endpoint);
-      const own = strict !== undefined && strict <= endpoint.total ? strict : null;
-      return {
-        endpoint,
-        alone: at < 0 ? 0 : (logAlone[at] as number),
-        line: at < 0 ? null : (alone[at] ?? own),
-      };
-    });
-    rows.sort(
-      (a, b) =>
-        b.alone - a.alone ||
-        b.endpoint.bad - a.endpoint.bad ||
-        b.endpoint.total - a.endpoint.total ||
-        (a.endpoint.measured.label < b.endpoint.measured.label ? -1 : 1),
-    );
-    return rows.map(({ endpoint, alone, line }) => ({
-      endpoint: endpoint.measured.label,
-      service: endpoint.measured.service,
-      resource: endpoint.measured.resource,
-      ...(endpoint.measured.latencyMs === undefined ? {} : { latencyMs: endpoint.measured.latencyMs }),
-      ...sideFacts(endpoint.total, endpoint.bad),
-      evidence: digits(evidenceOf(alone)),
-      allowedRate: digits(endpoint.allowedRate),
-      failAtBadEvents: line,
-      stable: sideFacts(endpoint.stableTotal, endpoint.stableBad),
-    }));
-  }
+function evidenceIn(sums: SliSums, { objective, policy, sliCount }: SliQuestion): Evidence {
+  const pooled = new EvidenceProcess(sums.n, objective.budget);
+  const logAlone = sums.live.map((endpoint) => endpoint.process.log(endpoint.bad * endpoint.scale));
+  return {
+    logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
+    logAlone,
+    logStable: stableEvidence(sums.endpoints, objective),
+    logShare: logShareEvidence(sums.share),
+    logOne: Math.log(1 / policy.falseAbort),
+    line: {
+      endpoints: sums.live,
+      pooled,
+      toFail: sliCount / policy.falseAbort,
+      leastBadEvents,
+      leastBadMinutes,
+      liveMinutes: sums.liveMinutes,
+    },
+  };
 }
 
 /** Stable's own evidence against the objective, over all that was queried. */
@@ -339,6 +179,142 @@ function stableEvidence(all: readonly EndpointSums[], objective: Objective): num
   return n > 0 ? logMixture(new EvidenceProcess(n, objective.budget).log(e), logs) : 0;
 }
 
-function leastScale(all: readonly EndpointSums[]): number {
-  return all.reduce((least, endpoint) => Math.min(least, endpoint.scale), 1);
+interface Decision {
+  readonly verdict: Outcome;
+  readonly reason: Reason;
+}
+
+function inconclusive(reason: Reason): Decision {
+  return { verdict: 'inconclusive', reason };
+}
+
+/** Whether the evidence that this rule fails by is there, how many minutes it spans aside. */
+function isEnoughToFail(sums: SliSums, { logCanary, logShare, line }: Evidence, policy: GatePolicy): boolean {
+  if (policy.rule === 'strict' || !reaches(sums.badSeen, leastBadEvents)) return false;
+  return (policy.rule === 'baseline' ? logShare : logCanary) >= Math.log(line.toFail);
+}
+
+function decide(sums: SliSums, evidence: Evidence, question: SliQuestion): Decision {
+  const { objective, policy, window } = question;
+  if (sums.total <= 0) return inconclusive('no_data');
+  const below = violates(objective, sums.total, sums.bad);
+  if (policy.rule === 'strict') {
+    if (!reaches(sums.totalSeen, policy.minRequests)) return inconclusive('insufficient_traffic');
+    if (below) return { verdict: 'fail', reason: 'slo_violated' };
+    if (window.indistinguishable) return inconclusive('canary_indistinguishable');
+    return { verdict: 'pass', reason: 'within_slo' };
+  }
+
+  const failing = isEnoughToFail(sums, evidence, policy);
+  if (failing && sums.badMinutes >= leastBadMinutes) {
+    if (policy.rule === 'baseline') return { verdict: 'fail', reason: 'worse_than_stable' };
+    const { logStable, logShare, logOne } = evidence;
+    return sums.stableTotal > 0 && logStable >= logOne && logShare < logOne
+      ? inconclusive('shared_cause')
+      : { verdict: 'fail', reason: 'slo_violated' };
+  }
+  // Evidence to fail that lies in one minute may be a blip; it is no ground for a pass either.
+  if (failing) return inconclusive('within_noise');
+  const lowTraffic = !isTrafficEnough(sums, question, 0);
+  if (lowTraffic && policy.onLowTraffic === 'inconclusive') return inconclusive('insufficient_traffic');
+  if (policy.rule === 'confidence' && below) return inconclusive('within_noise');
+  if (window.indistinguishable || (policy.rule === 'baseline' && sums.stableTotal <= 0)) {
+    return inconclusive('canary_indistinguishable');
+  }
+  if (lowTraffic) return { verdict: 'pass', reason: 'insufficient_traffic' };
+  return { verdict: 'pass', reason: policy.rule === 'baseline' ? 'not_worse_than_stable' : 'within_slo' };
+}
+
+/** Whether `more` clean requests would be traffic enough for a pass, whatever the SLI is. */
+function isTrafficEnough(sums: SliSums, { objective, policy }: SliQuestion, more: number): boolean {
+  const { endpoints, total } = sums;
+  // Requests to come weigh what those seen weigh on average; before the first one, what the least of them weigh.
+  const weight = total > 0 ? sums.n / total : Math.min(1, ...endpoints.map(({ scale }) => scale));
+  const seen =
+    total > 0 ? sums.totalSeen / total : Math.min(1, ...endpoints.map(({ measured }) => measured.sampleRate));
+  if (!reaches(sums.totalSeen + more * seen, policy.minRequests)) return false;
+  if (policy.rule === 'strict') return true;
+  // Under `baseline` a service below its SLO is measured by what stable does.
+  const yardstick =
+    policy.rule === 'baseline' && sums.stableTotal > 0
+      ? Math.max(objective.budget, sums.stableBad / sums.stableTotal)
+      : objective.budget;
+  return upperBoundIsAtMost(sums.n + more * weight, sums.e, policy.ruleOutBurn * yardstick);
+}
+
+function cujLine(sums: SliSums, line: Line, { objective, policy }: SliQuestion): number | null {
+  if (policy.rule === 'confidence') return abortLine(line);
+  return policy.rule === 'strict' && reaches(sums.totalSeen, policy.minRequests)
+    ? (leastViolation(objective, sums.total) ?? null)
+    : null;
+}
+
+function cleanRequests(
+  sums: SliSums,
+  evidence: Evidence,
+  question: SliQuestion,
+  reason: Reason,
+): number | null {
+  const { objective, policy, window } = question;
+  if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
+  if (reason !== 'no_data' && reason !== 'insufficient_traffic' && reason !== 'within_noise') return null;
+  if (window.indistinguishable || (policy.rule === 'baseline' && sums.stableTotal <= 0)) return null;
+  if (isEnoughToFail(sums, evidence, policy)) return null;
+  return requestsUntil(
+    (more) =>
+      sums.total + more > 0 &&
+      isTrafficEnough(sums, question, more) &&
+      (policy.rule === 'baseline' || !violates(objective, sums.total + more, sums.bad)),
+  );
+}
+
+function endpointVerdicts(
+  sums: SliSums,
+  { line, logAlone }: Evidence,
+  question: SliQuestion,
+): EndpointVerdict[] {
+  const { policy } = question;
+  const lines = policy.rule === 'confidence' ? endpointAbortLines(line) : [];
+  const strict = cujLine(sums, line, question);
+  const lineOf = (endpoint: EndpointSums, at: number): number | null => {
+    if (at < 0) return null;
+    if (policy.rule === 'confidence') return lines[at] as number | null;
+    return strict !== null && strict <= endpoint.total ? strict : null;
+  };
+  let at = -1;
+  return sums.endpoints
+    .map((endpoint) => {
+      const live = endpoint.total > 0;
+      if (live) at += 1;
+      return {
+        endpoint,
+        log: live ? (logAlone[at] as number) : 0,
+        failAt: lineOf(endpoint, live ? at : -1),
+      };
+    })
+    .sort((a, b) => compareWorstFirst(a, b))
+    .map(({ endpoint, log, failAt }) => ({
+      endpoint: endpoint.measured.label,
+      service: endpoint.measured.service,
+      resource: endpoint.measured.resource,
+      ...(endpoint.measured.latencyMs === undefined ? {} : { latencyMs: endpoint.measured.latencyMs }),
+      ...sideFacts(endpoint.total, endpoint.bad),
+      evidence: digits(evidenceOf(log)),
+      allowedRate: digits(endpoint.allowedRate),
+      failAtBadEvents: failAt,
+      stable: sideFacts(endpoint.stableTotal, endpoint.stableBad),
+    }));
+}
+
+/** Bad events first, by what they prove: a silent or clean endpoint is never worse than one that fails, however little. */
+function compareWorstFirst(
+  a: { readonly endpoint: EndpointSums; readonly log: number },
+  b: { readonly endpoint: EndpointSums; readonly log: number },
+): number {
+  return (
+    Number(b.endpoint.bad > 0) - Number(a.endpoint.bad > 0) ||
+    (a.endpoint.bad > 0 ? b.log - a.log || b.endpoint.bad - a.endpoint.bad : 0) ||
+    b.endpoint.total - a.endpoint.total ||
+    compareEndpoints(a.endpoint.measured, b.endpoint.measured)
+  );
 }

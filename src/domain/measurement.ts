@@ -23,7 +23,9 @@ export function measurementOf(
 ): Measurement {
   const { cuj } = ask;
   const toMs = floorMinute(nowMs - cuj.gate.lagMs);
-  const fromMs = toMs - Math.ceil(cuj.gate.maxWindowMs / bucketMs) * bucketMs;
+  const { window, maxWindowMs } = cuj.gate;
+  const spanMs = window === 'rollout' ? maxWindowMs : Math.max(window, maxWindowMs);
+  const fromMs = toMs - Math.ceil(spanMs / bucketMs) * bucketMs;
   const services = new Map(ask.services.map((service) => [service.name, service]));
   const cut = (series: Series | undefined, snapshot: Snapshot): Counts => ({
     total: slice(series?.total, snapshot, fromMs, toMs),

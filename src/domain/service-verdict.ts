@@ -1,5 +1,5 @@
 import { percent, plain, summaryText } from './summary.ts';
-import { compareOutcomes, type Outcome, type Reason, type Verdict } from './verdict.ts';
+import { compareJudged, type Outcome, type Reason, type Verdict } from './verdict.ts';
 
 /** All `enforce` CUJs of a service, ANDed: the worst verdict decides. */
 export interface ServiceVerdict {
@@ -48,7 +48,7 @@ export function judgeService(
   const sorted = [...verdicts].sort(
     (a, b) =>
       Number(a.mode === 'observe') - Number(b.mode === 'observe') ||
-      compareOutcomes(a.verdict, b.verdict) ||
+      compareJudged(a, b) ||
       (a.cuj < b.cuj ? -1 : 1),
   );
   const enforced = sorted.filter((verdict) => verdict.mode === 'enforce');
@@ -76,7 +76,7 @@ function body(enforced: readonly Verdict[]): string {
   if (worst === undefined) return 'no CUJ of this service is enforced, so there is nothing to pass';
   const of = (outcome: Outcome) => enforced.filter((verdict) => verdict.verdict === outcome);
   if (worst.verdict === 'pass')
-    return `all ${enforced.length} CUJs within their SLO: ${enforced.map(shortly).join(', ')}`;
+    return `${enforced.length === 1 ? 'its CUJ passes' : `all ${enforced.length} CUJs pass`}: ${enforced.map(shortly).join(', ')}`;
   const open = of(worst.verdict);
   const detail = worst.summary.replace(/^[A-Z]+ /, '');
   const others =

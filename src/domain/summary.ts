@@ -1,4 +1,5 @@
 import type { SliVerdict } from './judge-sli.ts';
+import type { RuleName } from './registry-schema.ts';
 import type { Outcome, Reason } from './verdict.ts';
 import type { Silence } from './window.ts';
 
@@ -10,6 +11,7 @@ import type { Silence } from './window.ts';
 export interface SummaryFacts {
   readonly verdict: Outcome;
   readonly reason: Reason;
+  readonly rule: RuleName;
   readonly cuj: string;
   readonly canary: string;
   readonly slis: readonly SliVerdict[];
@@ -23,10 +25,11 @@ export const summaryLimit = 300;
 
 const words: Readonly<Record<Outcome, string>> = { pass: 'PASS', fail: 'FAIL', inconclusive: 'INCONCLUSIVE' };
 
-/** A count, or any number, without an exponent and with at most one decimal below 100. */
+/** A count, or any number, without an exponent: at most one decimal below 100 and two below 1. */
 export function plain(value: number): string {
   if (Number.isInteger(value)) return String(value);
-  return value >= 100 ? String(Math.round(value)) : String(Math.round(value * 10) / 10);
+  if (value >= 100) return String(Math.round(value));
+  return String(value >= 1 ? Math.round(value * 10) / 10 : Math.round(value * 100) / 100);
 }
 
 /** A ratio as percent with three decimals, rounded down, so that what misses an objective never reads as meeting it. */
@@ -43,8 +46,9 @@ export function summaryText(text: string): string {
     .replace(/&/g, '+')
     .replace(/[\p{C}\s]+/gu, ' ')
     .trim();
-  const characters = Array.from(safe);
-  return characters.length <= summaryLimit ? safe : `${characters.slice(0, summaryLimit - 3).join('')}...`;
+  if (safe.length <= summaryLimit) return safe;
+  // A character outside the first plane is two units: never cut between them.
+  return `${safe.slice(0, summaryLimit - 3).replace(/[\ud800-\udbff]$/, '')}...`;
 }
 
 function badWord(sli: SliVerdict): string {
@@ -70,27 +74,38 @@ function stable(sli: SliVerdict): string {
     : '; stable has no traffic';
 }
 
-const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict) => string>>> = {
+const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, rule: RuleName) => string>>> = {
   slo_violated: (sli) =>
     `${counts(sli)}${worst(sli)}${stable(sli)}; evidence ${plain(sli.evidence)}, fails at ${plain(sli.evidenceToFail)}`,
   worse_than_stable: (sli) =>
     `${counts(sli)}${worst(sli)}${stable(sli)}; share evidence ${plain(sli.shareEvidence)}`,
   shared_cause: (sli) =>
     `${counts(sli)}${worst(sli)}, but stable fails as well: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`,
-  insufficient_traffic: (sli) => `${counts(sli)}${worst(sli)}; ${untilVerdict(sli)}`,
-  within_noise: (sli) =>
-    `${counts(sli)}${worst(sli)}, below the objective by no more than chance; ${untilVerdict(sli)}`,
+  insufficient_traffic: (sli) => `${counts(sli)}${worst(sli)}${untilVerdict(sli)}`,
+  within_noise: (sli, rule) =>
+    isEnough(sli, rule)
+      ? `${counts(sli)}${worst(sli)}, all in one minute: fails as soon as a second minute has any`
+      : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
+  no_data: (sli) => `nothing was measured for ${sli.sli}, though requests were`,
   canary_indistinguishable: (sli) =>
     `${counts(sli)}, but no traffic is stable's: the selector seems to match both sides`,
   within_slo: counts,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}`,
 };
 
+/** Whether the evidence alone would fail it, and only the second minute is missing. */
+function isEnough(sli: SliVerdict, rule: RuleName): boolean {
+  return (rule === 'baseline' ? sli.shareEvidence : sli.evidence) >= sli.evidenceToFail;
+}
+
 function untilVerdict(sli: SliVerdict): string {
   const pass =
-    sli.requestsToVerdict === null ? '' : `passes after ${plain(sli.requestsToVerdict)} clean requests more`;
+    sli.requestsToVerdict === null
+      ? ''
+      : `${sli.verdict === 'pass' ? 'proven' : 'passes'} after ${plain(sli.requestsToVerdict)} clean requests more`;
   const fail = sli.failAtBadEvents === null ? '' : `fails at ${plain(sli.failAtBadEvents)} ${badWord(sli)}`;
-  return [pass, fail].filter((text) => text !== '').join(', ');
+  const open = [pass, fail].filter((text) => text !== '').join(', ');
+  return open === '' ? '' : `; ${open}`;
 }
 
 const silences: Readonly<Record<Silence, (facts: SummaryFacts) => string>> = {
@@ -107,7 +122,7 @@ function body(facts: SummaryFacts): string {
   if (facts.message !== undefined) return facts.message;
   if (facts.silence !== undefined) return silences[facts.silence](facts);
   const shown = facts.verdict === 'pass' ? facts.slis : facts.slis.slice(0, 1);
-  return shown.map((sli) => (sentences[sli.reason] ?? counts)(sli)).join('; ');
+  return shown.map((sli) => (sentences[sli.reason] ?? counts)(sli, facts.rule)).join('; ');
 }
 
 /** The summary of one CUJ's verdict. `spared`: the CUJ only observes, so what would have been said is said as a remark. */
@@ -136,6 +151,7 @@ const hints: Readonly<Partial<Record<Reason, string>>> = {
   worse_than_stable: 'Abort or roll back; the canary has far more than its share of the bad events.',
   shared_cause: 'Look for a cause outside the release, such as a dependency: aborting would not mend it.',
   within_noise: 'Wait: more traffic will tell a violation from chance.',
+  no_data: "Check this SLI's metric and thresholds with cuj-gate doctor.",
   insufficient_traffic:
     'Wait, or raise the canary weight; requestsToVerdict says how many requests it takes.',
   canary_indistinguishable:

@@ -1,5 +1,5 @@
 import type { SourceErrorCode } from './errors.ts';
-import { judgeSli, type SliVerdict } from './judge-sli.ts';
+import { judgeSli, type SliVerdict, tidy } from './judge-sli.ts';
 import { bucketMs, type Measurement } from './metrics-source.ts';
 import type { Cuj } from './registry-model.ts';
 import type { RuleName, SliName } from './registry-schema.ts';
@@ -48,7 +48,7 @@ export interface Verdict {
   readonly runbook?: string;
   readonly mode: 'enforce' | 'observe';
   /** What the verdict would have been, where mode is `observe` and it was not a pass. */
-  readonly observed?: { readonly verdict: Outcome; readonly reason: Reason };
+  readonly observed?: Judged;
   readonly rule: RuleName;
   /** Set where the error budget policy replaced the registry's rule: what it says and why. */
   readonly ruleChangedBy?: string;
@@ -68,7 +68,7 @@ export interface Verdict {
 
 export interface JudgeOptions {
   readonly registryDigest: string;
-  /** How many SLIs the question covers: alpha is shared among them. Default: those of the CUJ. */
+  /** How many SLIs the question covers: alpha is shared among them. Default: those judged here. */
   readonly sliCount?: number;
   /** The rule of the error budget policy that is due, and why. */
   readonly budgetRule?: { readonly rule: RuleName; readonly because: string };
@@ -84,18 +84,45 @@ export function compareOutcomes(a: Outcome, b: Outcome): number {
   return severity[a] - severity[b];
 }
 
-/** The worse half of what stays open when several SLIs disagree: a real doubt goes before a mere lack of traffic. */
-const inconclusiveOrder: readonly Reason[] = [
+/**
+ * Reasons from the worst to the best, for SLIs and CUJs whose outcomes are the same: a real doubt goes before a mere
+ * lack of traffic, and a pass that rests on `onLowTraffic` before one that is proven.
+ */
+const reasonOrder: readonly Reason[] = [
+  'slo_violated',
+  'worse_than_stable',
   'shared_cause',
   'canary_indistinguishable',
   'within_noise',
   'insufficient_traffic',
   'no_data',
+  'not_worse_than_stable',
+  'within_slo',
 ];
 
-/** SLIs of a CUJ, as far as it has an objective for them. */
-export function slisOf(cuj: Cuj): SliName[] {
-  return (['availability', 'latency'] as const).filter((sli) => cuj.objectives[sli] !== undefined);
+interface Judged {
+  readonly verdict: Outcome;
+  readonly reason: Reason;
+}
+
+/** Negative where `a` is worse, by outcome and then by reason. Reasons of the source's trouble are the worst doubts. */
+export function compareJudged(a: Judged, b: Judged): number {
+  return (
+    compareOutcomes(a.verdict, b.verdict) || reasonOrder.indexOf(a.reason) - reasonOrder.indexOf(b.reason)
+  );
+}
+
+/**
+ * SLIs of a CUJ, as far as it has an objective for them; where only one of its services is asked about, as far as that
+ * service has endpoints for them.
+ */
+export function slisOf(cuj: Cuj, service?: string): SliName[] {
+  const asked = cuj.endpoints.filter((endpoint) => service === undefined || endpoint.service === service);
+  return (['availability', 'latency'] as const).filter(
+    (sli) =>
+      cuj.objectives[sli] !== undefined &&
+      (sli === 'availability' || asked.some((endpoint) => endpoint.latencyMs !== undefined)),
+  );
 }
 
 /**
@@ -104,7 +131,7 @@ export function slisOf(cuj: Cuj): SliName[] {
  */
 export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
   const window = judgedWindow(cuj.gate, measurement);
-  const names = slisOf(cuj);
+  const names = slisOf(cuj, options.service);
   const rule = options.budgetRule?.rule ?? cuj.gate.rule;
   const slis = names
     .map((sli) =>
@@ -117,17 +144,14 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
         sliCount: options.sliCount ?? names.length,
       }),
     )
-    .sort(
-      (a, b) =>
-        compareOutcomes(a.verdict, b.verdict) ||
-        inconclusiveOrder.indexOf(a.reason) - inconclusiveOrder.indexOf(b.reason),
-    );
+    .sort(compareJudged);
   const worst = slis[0];
   const judged = {
     verdict: worst?.verdict ?? ('inconclusive' as const),
     reason: worst?.reason ?? ('no_data' as const),
   };
-  const silence = judged.reason === 'no_data' ? silenceOf(window) : undefined;
+  // Where one SLI has events and the other none, it is not the canary that is silent.
+  const silence = slis.every((sli) => sli.total <= 0) ? silenceOf(window) : undefined;
   const spared = cuj.mode === 'observe' && judged.verdict !== 'pass';
   const facts = {
     cuj: cuj.name,
@@ -177,7 +201,7 @@ interface Facts {
 
 function assemble(
   cuj: Cuj,
-  judged: { readonly verdict: Outcome; readonly reason: Reason },
+  judged: Judged,
   spared: boolean,
   facts: Facts,
   options: JudgeOptions,
@@ -218,9 +242,4 @@ function windowOf(measurement: Measurement, window: JudgedWindow): VerdictWindow
     seconds: Math.max(0, (measurement.toMs - fromMs) / 1000),
     start: window.start,
   };
-}
-
-/** Sums of fractional counts, without the noise of binary fractions. */
-export function tidy(count: number): number {
-  return Math.round(count * 1e6) / 1e6;
 }
