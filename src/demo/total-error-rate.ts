@@ -14,10 +14,16 @@ export const totalErrorRateLimit = 0.0005;
 
 const operations = ['http.request', 'express.request', 'servlet.request'];
 
-async function sum(datadogUrl: string, query: string, fromMs: number, toMs: number): Promise<number> {
+async function sum(
+  datadogUrl: string,
+  query: string,
+  fromMs: number,
+  toMs: number,
+  keys: { readonly apiKey: string; readonly appKey: string },
+): Promise<number> {
   const search = new URLSearchParams({ query, from: String(fromMs / 1000), to: String(toMs / 1000) });
   const response = await fetch(`${datadogUrl}/api/v1/query?${search}`, {
-    headers: { 'DD-API-KEY': 'demo', 'DD-APPLICATION-KEY': 'demo' },
+    headers: { 'DD-API-KEY': keys.apiKey, 'DD-APPLICATION-KEY': keys.appKey },
   });
   if (!response.ok)
     throw new Error(`the Datadog stand-in answered ${response.status}: ${await response.text()}`);
@@ -31,6 +37,7 @@ export async function totalErrorRate(
   version: string,
   fromMs: number,
   toMs: number,
+  keys: { readonly apiKey: string; readonly appKey: string },
 ): Promise<TotalErrorRate> {
   const count = async (status: string) => {
     const counts = await Promise.all(
@@ -40,6 +47,7 @@ export async function totalErrorRate(
           `sum:trace.${operation}.hits{env:production,version:${version}${status}}.as_count()`,
           fromMs,
           toMs,
+          keys,
         ),
       ),
     );

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import type { Taken } from '../demo/argo-caller.ts';
+import { demoVersion, play, type Scene, setStage } from '../demo/play.ts';
+import { totalErrorRateLimit } from '../demo/total-error-rate.ts';
+import { exitCodes, type Io } from './io.ts';
+import { type Paint, paintFor } from './paint.ts';
+
+/** The registry that the demo judges by: the example that ships with the gate. */
+const exampleRegistry = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));
+
+/** How long a simulated minute takes on a terminal, in ms. */
+const minuteOnTerminalMs = 1_000;
+
+function portArgument(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535)
+    throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+  return port;
+}
+
+/** `cuj-gate demo`: a broken canary is caught while the total error rate says fine. Exit code 0: the play went as told. */
+export function demoCommand(io: Io, exit: (code: number) => void): Command {
+  return new Command('demo')
+    .description(
+      'A Datadog stand-in with a day of simulated traffic, the gate in front of it, and a canary that breaks one small\n' +
+        'endpoint of one CUJ. No account, no network. Stays up for curl until Ctrl-C.',
+    )
+    .option('--once', 'end after the verdict')
+    .option('--port <port>', 'where the gate listens (0: any free port)', portArgument, 8080)
+    .option('--seed <number>', 'other traffic of the same kind', (text) => Number.parseInt(text, 10) || 1, 1)
+    .action(async (options: { once?: boolean; port: number; seed: number }) => {
+      exit(await demo(io, options));
+    });
+}
+
+async function demo(io: Io, options: { once?: boolean; port: number; seed: number }): Promise<number> {
+  const paint = paintFor(io);
+  const say = (line = '') => void io.stdout.write(`${line}\n`);
+  // Made up anew each time: nothing here is worth a key, but the gate never runs without.
+  const keys = { apiKey: randomBytes(16).toString('hex'), appKey: randomBytes(20).toString('hex') };
+  const stage = await setStage({ seed: options.seed, ...keys });
+  const gate = await openGate(stage.datadog.url, keys, options, () => stage.clock.nowMs);
+  try {
+    const cujs = gate.cujs;
+    say(paint.bold('A matching app releases v1.42.0: 25% of the traffic goes to the canary.'));
+    say('Its last step of sign-up now fails for one member in five, and sign-up is 1% of all traffic.');
+    say(
+      `The old analysis aborts when the canary's total error rate passes ${percentage(totalErrorRateLimit)}. The gate judges ${cujs.length} CUJs.`,
+    );
+    say(paint.dim('(+ pass, ? not enough to know, x fail; a simulated minute a line)'));
+    say();
+    const onTerminal = io.stdout.isTTY === true && options.once !== true;
+    const pause = () =>
+      onTerminal
+        ? new Promise<void>((resolve) => void setTimeout(resolve, minuteOnTerminalMs))
+        : Promise.resolve();
+    let last: Scene | undefined;
+    for await (const scene of play(stage, gate.url, cujs, keys, pause)) {
+      for (const line of sceneLines(scene, paint)) say(line);
+      last = scene;
+    }
+    const caught = last?.ended?.phase === 'Failed' && last.total.fine;
+    for (const line of ending(last, paint)) say(line);
+    if (options.once === true) return caught ? exitCodes.good : exitCodes.no;
+    say('Look for yourself; time stands still until Ctrl-C:');
+    for (const line of curls(gate.url)) say(`  ${line}`);
+    await interrupted();
+    return exitCodes.good;
+  } finally {
+    await gate.close();
+    await stage.datadog.stop();
+  }
+}
+
+function percentage(ratio: number): string {
+  return `${(ratio * 100).toFixed(3).replace(/0+$/, '').replace(/\.$/, '')}%`;
+}
+
+const marks = { Successful: '+', Inconclusive: '?', Failed: 'x', Error: '!' } as const;
+
+function sceneLines(scene: Scene, paint: Paint): string[] {
+  const time = new Date(scene.atMs).toISOString().slice(11, 16);
+  const { requests, ratio, fine } = scene.total;
+  const total =
+    requests === 0
+      ? 'no canary request is visible yet'
+      : `${percentage(ratio)} of ${requests} canary requests failed: ${fine ? paint.green('fine') : paint.red('above the limit')}`;
+  const mark = ({ metric, phase }: Taken) => {
+    const text = `${marks[phase]} ${metric.replace(/^cuj-/, '')}`;
+    if (phase === 'Successful') return paint.green(text);
+    return phase === 'Inconclusive' ? paint.yellow(text) : paint.red(text);
+  };
+  return [
+    `${paint.bold(time)}  total error rate  ${total}`,
+    `       CUJs  ${scene.taken.map(mark).join('  ')}`,
+  ];
+}
+
+function ending(last: Scene | undefined, paint: Paint): string[] {
+  if (last?.ended === undefined) return ['', 'The play ended without a verdict.'];
+  const failed = last.taken.filter(({ phase }) => phase === 'Failed');
+  return [
+    '',
+    `What the total error rate says   ${paint.green('fine')}: ${percentage(last.total.ratio)} of ${last.total.requests} requests failed, the limit is ${percentage(totalErrorRateLimit)}`,
+    ...failed.map(({ value }) => `What cuj-gate says               ${paint.red(value)}`),
+    `What Argo Rollouts does          ${last.ended.message}: the rollout is aborted ${last.minute} minutes after it began`,
+    '',
+  ];
+}
+
+function curls(url: string): string[] {
+  return [
+    `curl '${url}/cujs/signup/status?version=${demoVersion}&pretty'`,
+    `curl '${url}/services/member-api/status?version=${demoVersion}&pretty'`,
+    `curl '${url}/cujs/login/status?version=v9.9.9&pretty'     # a version that does not exist`,
+    `curl '${url}/cujs/signup?pretty'                           # the CUJ and its exact Datadog queries`,
+    `curl '${url}/metrics'`,
+  ];
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve());
+    process.once('SIGTERM', () => resolve());
+  });
+}

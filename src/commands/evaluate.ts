@@ -1,0 +1,172 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import { CallerError } from '../domain/errors.ts';
+import type { Outcome } from '../domain/verdict.ts';
+import type { Evaluation } from '../evaluate.ts';
+import { exitCodes, type Io } from './io.ts';
+import { paintFor } from './paint.ts';
+import { judgeAgain, parseRecord, recordOf } from './record.ts';
+import { serviceVerdictText, verdictText } from './verdict-text.ts';
+
+interface Options {
+  readonly param: ReadonlyMap<string, string>;
+  readonly registry?: string;
+  readonly allOf?: string;
+  readonly service?: string;
+  readonly window?: string;
+  readonly since?: string;
+  readonly json?: boolean;
+  readonly record?: string;
+  readonly replay?: string;
+}
+
+function collectParam(text: string, known: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new InvalidArgumentError('Write it as name=value, such as version=v1.42.0.');
+  const name = text.slice(0, at);
+  if (known.has(name)) throw new InvalidArgumentError(`"${name}" is given twice.`);
+  return new Map([...known, [name, text.slice(at + 1)]]);
+}
+
+/**
+ * `cuj-gate evaluate`: one question from the command line, by the same code that answers over HTTP.
+ * Exit code 0 for a pass, 1 for anything else, 2 for misuse.
+ */
+export function evaluateCommand(io: Io, exit: (code: number) => void): Command {
+  return new Command('evaluate')
+    .description('Judge one CUJ, or all of a service, by Datadog now; or judge a written-down verdict again.')
+    .argument('[cuj]', 'the name of a CUJ in the registry')
+    .option(
+      '--param <name=value>',
+      'what a placeholder of the selectors stands for; may be given again',
+      collectParam,
+      new Map(),
+    )
+    .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
+    .option('--all-of <service>', 'all enforced CUJs of a service, ANDed, instead of one CUJ')
+    .option('--service <name>', 'only the endpoints of this service, where the CUJ has several')
+    .option('--window <span>', 'rollout, or a span such as 5m')
+    .option('--since <time>', 'when the rollout began: RFC 3339 or epoch seconds')
+    .option('--record <file>', 'write the verdict down with all that it is a function of')
+    .option('--replay <file>', 'judge a written-down verdict again; asks nobody')
+    .option('--json', 'the answer as the HTTP service gives it')
+    .addHelpText(
+      'after',
+      `
+Needs DD_API_KEY and DD_APP_KEY (or their _FILE twins), and DD_SITE where it is not datadoghq.com.
+
+Examples:
+  cuj-gate evaluate login --registry cujs.yaml --param version=v1.42.0
+  cuj-gate evaluate --all-of member-api --param version=v1.42.0 --json
+  cuj-gate evaluate login --param version=v1.42.0 --record login.json
+  cuj-gate evaluate --replay login.json
+
+Exit codes: 0 pass, 1 fail or inconclusive, 2 misuse.`,
+    )
+    .action(async (cuj: string | undefined, options: Options) => {
+      try {
+        exit(
+          options.replay === undefined
+            ? await ask(io, cuj, options)
+            : await replay(io, options.replay, options),
+        );
+      } catch (error) {
+        const lines = complaint(error);
+        if (lines === undefined) throw error;
+        io.stderr.write(`cuj-gate evaluate: ${lines}\n`);
+        exit(exitCodes.misuse);
+      }
+    });
+}
+
+/** A mistake of the user's, as one or more lines; anything else is ours and stays an exception. */
+class Misuse extends Error {}
+
+function complaint(error: unknown): string | undefined {
+  if (error instanceof CallerError) return `${error.message}\n${error.hint}`;
+  return error instanceof Misuse ? error.message : undefined;
+}
+
+function codeOf(outcome: Outcome): number {
+  return outcome === 'pass' ? exitCodes.good : exitCodes.no;
+}
+
+async function ask(io: Io, cuj: string | undefined, options: Options): Promise<number> {
+  if ((cuj === undefined) === (options.allOf === undefined)) {
+    throw new Misuse('Name one CUJ, or a service with --all-of. cuj-gate evaluate --help shows examples.');
+  }
+  if (options.allOf !== undefined && (options.service !== undefined || options.record !== undefined)) {
+    throw new Misuse('--service and --record go with one CUJ, not with --all-of.');
+  }
+  // Loaded here: a replay and a mistake must not wait for Datadog's client.
+  const { openEvaluator } = await import('../compose.ts');
+  const opened = await openEvaluator(io.env, options.registry);
+  if ('problem' in opened) throw new Misuse(opened.problem);
+  const { evaluator, deadlineMs, close } = opened;
+  const question = {
+    params: options.param,
+    ...(options.window === undefined ? {} : { window: options.window }),
+    ...(options.since === undefined ? {} : { since: options.since }),
+  };
+  try {
+    const signal = AbortSignal.timeout(deadlineMs);
+    if (options.allOf !== undefined) {
+      const { verdict } = await evaluator.service({ ...question, service: options.allOf }, signal);
+      print(io, options, verdict, () => serviceVerdictText(verdict, paintFor(io)));
+      return codeOf(verdict.verdict);
+    }
+    const evaluation = await evaluator.cuj(
+      {
+        ...question,
+        cuj: cuj as string,
+        ...(options.service === undefined ? {} : { service: options.service }),
+      },
+      signal,
+    );
+    if (options.record !== undefined) await writeRecord(io, options.record, evaluation);
+    print(io, options, evaluation.verdict, () => verdictText(evaluation.verdict, paintFor(io)));
+    return codeOf(evaluation.verdict.verdict);
+  } finally {
+    await close();
+  }
+}
+
+async function writeRecord(io: Io, file: string, evaluation: Evaluation): Promise<void> {
+  const record = recordOf(evaluation);
+  if (record === undefined) {
+    io.stderr.write(`Nothing was measured, so there is nothing to write to ${file}.\n`);
+    return;
+  }
+  try {
+    await writeFile(file, `${JSON.stringify(record, null, 2)}\n`);
+  } catch (error) {
+    throw new Misuse(`${file} cannot be written: ${(error as Error).message}`);
+  }
+}
+
+async function replay(io: Io, file: string, options: Options): Promise<number> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new Misuse(`${file} cannot be read: ${(error as Error).message}`);
+  }
+  let again: ReturnType<typeof judgeAgain>;
+  try {
+    again = judgeAgain(parseRecord(text));
+  } catch (error) {
+    throw new Misuse(`${file} cannot be judged: ${(error as Error).message}. Write one with --record.`);
+  }
+  print(io, options, again.verdict, () => verdictText(again.verdict, paintFor(io)));
+  if (!again.same) {
+    io.stderr.write(
+      `This is not the verdict that ${file} holds: the file was edited, or another version of cuj-gate wrote it.\n`,
+    );
+    return exitCodes.no;
+  }
+  return codeOf(again.verdict.verdict);
+}
+
+function print(io: Io, options: Options, verdict: object, text: () => string): void {
+  io.stdout.write(options.json === true ? `${JSON.stringify(verdict, null, 2)}\n` : text());
+}
