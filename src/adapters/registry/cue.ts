@@ -54,7 +54,7 @@ function explain(path: string, { code, killed, stderr, message }: ExecFailure): 
       fix: 'Run cue export yourself to see what takes so long.',
     });
   }
-  const said = (stderr?.toString('utf8').trim() || message).slice(0, 2000);
+  const said = (stderr?.toString('utf8').trim() || message).slice(0, 2000).replace(/\s*\n\s*/g, ' ');
   return fileProblem(path, 'cue-failed', `cue export ${path} failed: ${said}`, {
     fix: 'Run cue vet on it and correct what it says.',
     ...cuePosition(said, basename(path)),

@@ -1,0 +1,87 @@
+import { Command } from 'commander';
+import { type LoadResult, loadRegistry } from '../adapters/registry-files.ts';
+import type { Problem } from '../domain/registry-model.ts';
+import { exitCodes, type Io, type Stream } from './io.ts';
+import { type Paint, paintFor } from './paint.ts';
+
+/** Problems that mean that there was nothing to validate. */
+const misuseRules: ReadonlySet<string> = new Set([
+  'no-such-file',
+  'not-a-file',
+  'unknown-extension',
+  'unreadable-file',
+]);
+
+/** `cuj-gate validate <path>`. */
+export function validateCommand(io: Io, exit: (code: number) => void): Command {
+  return new Command('validate')
+    .argument('<path>', 'a .yaml, .yml, .json or .cue file, or a folder of the first three')
+    .option('--json', 'print one JSON object: ok, digest, files, cujs, services, problems')
+    .action(async (path: string, options: { json?: boolean }) => {
+      exit(await validate(path, options, io));
+    });
+}
+
+/** Checks a registry and prints what is wrong with it. Exit codes: 0 nothing, 1 problems, 2 nothing to check. */
+export async function validate(path: string, { json = false }: { json?: boolean }, io: Io): Promise<number> {
+  const result = await loadRegistry(path);
+  const misuse =
+    !result.ok && result.files.length === 0 && result.problems.every(({ rule }) => misuseRules.has(rule));
+  if (json) io.stdout.write(`${JSON.stringify(report(result), null, 2)}\n`);
+  else writeText(result, misuse ? io.stderr : io.stdout, paintFor(io));
+  if (result.ok) return exitCodes.good;
+  return misuse ? exitCodes.misuse : exitCodes.no;
+}
+
+function report(result: LoadResult) {
+  if (!result.ok) {
+    const { files, problems, omitted } = result;
+    return { ok: false, files, problems, ...(omitted > 0 ? { omitted } : {}) };
+  }
+  const { registry, files } = result;
+  const { digest, cujs, services } = registry;
+  return { ok: true, digest, files, cujs: [...cujs.keys()], services: [...services.keys()], problems: [] };
+}
+
+function writeText(result: LoadResult, out: Stream, paint: Paint): void {
+  if (result.ok) {
+    const { cujs, services, digest } = result.registry;
+    const size = `${count(cujs.size, 'CUJ')}, ${count(services.size, 'service')}`;
+    out.write(`${paint.green('ok')}: ${size}, digest ${digest}\n`);
+    return;
+  }
+  const { problems, omitted } = result;
+  for (const problem of problems) out.write(problemText(problem, paint));
+  const total = problems.length + omitted;
+  const rest = omitted > 0 ? `, the first ${problems.length} shown` : '';
+  out.write(`${paint.red(count(total, 'problem'))}${rest}\n`);
+}
+
+/** A problem for people, as compilers write theirs so that editors and terminals can jump to it. */
+export function problemText(problem: Problem, paint: Paint): string {
+  const { file, line, column, path, message, rule, fix } = problem;
+  const lines = [
+    `${paint.bold(`${file}:${line}:${column}`)}: ${printable(message)} ${paint.dim(`(${rule})`)}`,
+  ];
+  if (path !== '') lines.push(`  at:    ${printable(path)}`);
+  if ('value' in problem) lines.push(`  found: ${found(problem.value)}`);
+  lines.push(`  fix:   ${printable(fix)}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function found(value: unknown): string {
+  const text = printable(JSON.stringify(value) ?? String(value));
+  return text.length > 160 ? `${text.slice(0, 159)}…` : text;
+}
+
+/** What a file holds must not write to the terminal: control characters are shown, not sent. */
+function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u${(character.codePointAt(0) as number).toString(16).padStart(4, '0')}`,
+  );
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
