@@ -7,6 +7,7 @@ import { analysisTemplates } from '../generate/analysis-templates.ts';
 import { checkParams, judgedServices } from '../generate/canary-args.ts';
 import { type GeneratedFile, GenerateError } from '../generate/generated-file.ts';
 import { rollouts } from '../generate/rollout.ts';
+import { terraform } from '../generate/terraform.ts';
 import { virtualServices } from '../generate/virtual-service.ts';
 import { addGenerateOptions, type GenerateFlags, rolloutOptions } from './generate-options.ts';
 import { exitCodes, type Io } from './io.ts';
@@ -20,6 +21,7 @@ const generators: Readonly<Record<string, Generator>> = {
   'analysis-templates': (registry, flags) => analysisTemplates(registry, rolloutOptions(flags)),
   rollout: (registry, flags) => rollouts(registry, rolloutOptions(flags), flags.service),
   'virtual-service': (registry, flags) => virtualServices(registry, flags, flags.service),
+  terraform: (registry, flags) => terraform(registry, { notify: flags.notify }),
 };
 const names = Object.keys(generators);
 
