@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle, bundleName } from './bundle.ts';
@@ -19,18 +19,18 @@ const { name, version } = JSON.parse(await readFile(path.join(root, 'package.jso
   name: string;
   version: string;
 };
-const { code, metafile } = await bundle({ root });
+const { code, metafile, assets } = await bundle({ root });
 const contents = contentsOf(metafile, root);
-const files = {
+const files: Record<string, string> = {
   [bundleName]: code,
   'THIRD-PARTY-LICENSES': licencesText(contents.packages),
   'sbom.cdx.json': sbomText({ name, version }, contents),
 };
+for (const asset of assets) files[asset] = await readFile(path.join(root, asset), 'utf8');
 
-await mkdir(dist, { recursive: true });
 for (const [file, text] of Object.entries(files)) {
   const target = path.join(dist, file);
-  await rm(target, { force: true });
+  await mkdir(path.dirname(target), { recursive: true });
   await writeFile(target, text);
   console.error(`${path.relative(root, target)}  ${(text.length / 1024).toFixed(0)} KiB`);
 }

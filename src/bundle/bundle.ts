@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { build, type Metafile } from 'esbuild';
+import { assets } from './asset-plugin.ts';
 import { type ClientKind, noClient, trimmedClient } from './client-plugin.ts';
 
 export const bundleName = 'cuj-gate.mjs';
@@ -18,6 +19,8 @@ export interface Bundle {
   readonly code: string;
   /** Inputs are named relative to `root`, with forward slashes. */
   readonly metafile: Metafile;
+  /** Files that the bundle looks for beside itself, named relative to `root` and to the bundle alike. */
+  readonly assets: readonly string[];
 }
 
 /**
@@ -45,6 +48,7 @@ export async function bundle({
     full: () => [],
     none: () => [noClient],
   };
+  const found = new Set<string>();
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,
     entryPoints: [entry],
@@ -59,13 +63,13 @@ export async function bundle({
     banner: { js: banner },
     metafile: true,
     logLevel: 'silent',
-    plugins: plugins[client](),
+    plugins: [assets(root, found), ...plugins[client]()],
   });
   const [file] = outputFiles;
   if (file === undefined || outputFiles.length !== 1) {
     throw new Error(`The bundle should be one file; esbuild made ${outputFiles.length}.`);
   }
-  return { code: file.text, metafile };
+  return { code: file.text, metafile, assets: [...found].sort() };
 }
 
 /** Our own files that name the client: what they call of it is what the bundle keeps. */

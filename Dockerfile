@@ -1,0 +1,44 @@
+# The image of cuj-gate: Node, one bundled file, the licences of what is in it, its bill of materials, and an example of
+# a registry. No shell, no package manager, no node_modules. docs/deploy.md shows how to build, pin and check it.
+
+# What runs. For a build that cannot change under you pin the digest as well:
+#   --build-arg RUNTIME=gcr.io/distroless/nodejs24-debian12:nonroot@sha256:…
+ARG RUNTIME=gcr.io/distroless/nodejs24-debian12:nonroot
+ARG BUILDER=docker.io/library/node:24-bookworm-slim
+
+# The bundle is the same for every processor, so it is made on the one at hand.
+FROM --platform=$BUILDPLATFORM ${BUILDER} AS bundle
+WORKDIR /work
+COPY package.json package-lock.json ./
+# esbuild's program comes as a package of its own; no install script is needed.
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json ./
+COPY src ./src
+COPY config/cujs.yaml ./config/cujs.yaml
+RUN npm run bundle
+
+FROM ${RUNTIME}
+WORKDIR /app
+COPY --from=bundle /work/dist/cuj-gate.mjs /work/dist/THIRD-PARTY-LICENSES /work/dist/sbom.cdx.json ./
+COPY --from=bundle /work/dist/config/ ./config/
+
+ENV NODE_ENV=production
+# distroless' nonroot, as a number: with a name Kubernetes could not tell that it is not root.
+USER 65532:65532
+EXPOSE 8080
+# Kubernetes does not look at this; its probes are in helm/cuj-gate.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+  CMD ["/nodejs/bin/node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8080) + '/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["/nodejs/bin/node", "/app/cuj-gate.mjs"]
+CMD ["serve"]
+
+# Last, so that another version builds nothing again.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG SOURCE=
+LABEL org.opencontainers.image.title="cuj-gate" \
+      org.opencontainers.image.description="A release gate that judges canaries by Critical User Journeys" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.base.name="gcr.io/distroless/nodejs24-debian12:nonroot"

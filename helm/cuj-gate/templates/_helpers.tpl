@@ -1,0 +1,78 @@
+{{- define "cuj-gate.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "cuj-gate.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains (include "cuj-gate.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "cuj-gate.name" .) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "cuj-gate.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "cuj-gate.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "cuj-gate.labels" -}}
+{{ include "cuj-gate.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "cuj-gate.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "cuj-gate.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "cuj-gate.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{- define "cuj-gate.registryConfigMap" -}}
+{{- default (printf "%s-registry" (include "cuj-gate.fullname" . | trunc 54 | trimSuffix "-")) .Values.registry.existingConfigMap -}}
+{{- end -}}
+
+{{- /* The kubelet sleeps before SIGTERM where it can (Kubernetes 1.30); elsewhere the gate itself waits after it. */ -}}
+{{- define "cuj-gate.kubeletSleeps" -}}
+{{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version -}}true{{- end -}}
+{{- end -}}
+
+{{- /* What the chart cannot do without, all of it at once, each with what to do. */ -}}
+{{- define "cuj-gate.check" -}}
+{{- $problems := list -}}
+{{- if not .Values.image.repository -}}
+{{- $problems = append $problems "image.repository is empty: build the Dockerfile, push it, and name it here (docs/deploy.md)." -}}
+{{- end -}}
+{{- if not .Values.datadog.existingSecret -}}
+{{- $problems = append $problems (printf "datadog.existingSecret is empty: kubectl -n %s create secret generic cuj-gate-datadog --from-file=%s=FILE --from-file=%s=FILE, and name it here." .Release.Namespace .Values.datadog.apiKeyKey .Values.datadog.appKeyKey) -}}
+{{- end -}}
+{{- if and (not .Values.registry.existingConfigMap) (not .Values.registry.files) -}}
+{{- $problems = append $problems "there is no registry: give registry.existingConfigMap, or --set-file 'registry.files.cujs\\.yaml=cujs.yaml'." -}}
+{{- end -}}
+{{- if and .Values.registry.existingConfigMap .Values.registry.files -}}
+{{- $problems = append $problems "registry.existingConfigMap and registry.files are both given: keep one of them." -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
+{{- $problems = append $problems "autoscaling.minReplicas is above autoscaling.maxReplicas." -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if regexMatch "^(HOST|PORT|LOG_LEVEL|DD_(API_KEY|APP_KEY)(_FILE)?|DD_SITE|DD_URL|CUJ_GATE_(REGISTRY|DEADLINE|CACHE_TTL|CACHE_SIZE|MAX_INFLIGHT|DRAIN_DELAY))$" .name -}}
+{{- $problems = append $problems (printf "extraEnv holds %s, which the chart sets from a value of its own." .name) -}}
+{{- end -}}
+{{- end -}}
+{{- if $problems -}}
+{{- fail (printf "\n\ncuj-gate cannot be installed like this:\n  - %s\n" (join "\n  - " $problems)) -}}
+{{- end -}}
+{{- end -}}

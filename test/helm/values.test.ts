@@ -1,0 +1,165 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
+import { load } from 'js-yaml';
+import { describe, expect, it } from 'vitest';
+import { datadogSites, logLevels, readSettings, settingNames, settingsTable } from '../../src/settings.ts';
+
+const chart = new URL('../../helm/cuj-gate/', import.meta.url);
+const read = (file: string) => readFileSync(new URL(file, chart), 'utf8');
+const schema = JSON.parse(read('values.schema.json'));
+const defaults = load(read('values.yaml')) as Record<string, unknown>;
+const validate = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true }).compile(schema);
+
+/** The defaults with one value, at a path of keys, replaced. */
+function withValue(path: string, value: unknown): unknown {
+  const values = structuredClone(defaults);
+  const keys = path.split('.');
+  const last = keys.pop() as string;
+  let at = values;
+  for (const key of keys) at = at[key] as Record<string, unknown>;
+  at[last] = value;
+  return values;
+}
+
+describe('values.schema.json', () => {
+  it('accepts values.yaml', () => {
+    expect(validate(defaults), JSON.stringify(validate.errors)).toBe(true);
+  });
+
+  it('describes every value that values.yaml has, and no other', () => {
+    const described: string[] = [];
+    const given: string[] = [];
+    const walk = (properties: Record<string, { properties?: never }>, prefix: string) => {
+      for (const [name, { properties: inner }] of Object.entries(properties)) {
+        // What a parent chart hands down, and what resources may hold, are Kubernetes' and Helm's own.
+        if (inner && name !== 'resources') walk(inner, `${prefix}${name}.`);
+        else if (name !== 'global') described.push(prefix + name);
+      }
+    };
+    walk(schema.properties, '');
+    const open = new Set(described);
+    const collect = (value: unknown, path: string) => {
+      if (typeof value === 'object' && value !== null && !Array.isArray(value) && !open.has(path)) {
+        for (const [key, inner] of Object.entries(value))
+          collect(inner, path === '' ? key : `${path}.${key}`);
+      } else given.push(path);
+    };
+    collect(defaults, '');
+    expect(given.sort()).toEqual(described.sort());
+  });
+
+  it.each<[string, string, unknown, RegExp]>([
+    ['a value that does not exist', 'replicas', 3, /additional properties/],
+    ['a misspelt value in a section', 'settings.cacheTTL', '60s', /additional properties/],
+    ['no replicas', 'replicaCount', 0, />= 1/],
+    ['a duration without a unit', 'settings.deadline', '8', /pattern/],
+    ['a duration as a number', 'settings.deadline', 8, /string/],
+    ["a site that is not Datadog's", 'datadog.site', 'datadog.com', /allowed values/],
+    ['a repository with a tag', 'image.repository', 'registry.example.com:5000/cuj-gate:1.2', /pattern/],
+    ['a repository with a space', 'image.repository', 'registry.example.com/ cuj-gate', /pattern/],
+    ['a digest that is cut short', 'image.digest', 'sha256:abc', /pattern/],
+    ['a registry file of another kind', 'registry.files', { 'cujs.txt': 'x' }, /property name/],
+    ['an empty registry file', 'registry.files', { 'cujs.yaml': '' }, /fewer than 1/],
+    ['a wait that is longer than the gate waits', 'drainSeconds', 16, /<= 15/],
+    ['a budget of no pods', 'podDisruptionBudget.maxUnavailable', 0, />= 1/],
+    ['a peer that is not one', 'networkPolicy.from', [{ namespace: 'argo' }], /additional properties/],
+    ['a peer that admits everybody', 'networkPolicy.from', [{}], /fewer than 1/],
+    ['a network that is none', 'networkPolicy.egressCidrs', ['10.0.0.1'], /pattern/],
+    ['a port that is none', 'service.port', 70_000, /<= 65535/],
+  ])('refuses %s', (_, path, value, message) => {
+    expect(validate(withValue(path, value))).toBe(false);
+    expect(JSON.stringify(validate.errors)).toMatch(message);
+  });
+
+  it.each<[string, unknown]>([
+    ['image.repository', 'registry.example.com:5000/platform/cuj-gate'],
+    ['image.digest', `sha256:${'0'.repeat(64)}`],
+    [
+      'registry.files',
+      { 'cujs.yaml': 'apiVersion: cuj-gate/v1', 'more.json': { apiVersion: 'cuj-gate/v1' } },
+    ],
+    ['podDisruptionBudget.maxUnavailable', '50%'],
+    ['settings.host', '::'],
+    ['networkPolicy.egressCidrs', ['10.0.0.0/8', '2001:db8::/32']],
+    ['extraEnv', [{ name: 'NODE_OPTIONS', value: '--max-old-space-size=192' }]],
+  ])('accepts another %s', (path, value) => {
+    expect(validate(withValue(path, value)), JSON.stringify(validate.errors)).toBe(true);
+  });
+});
+
+describe("the chart's settings", () => {
+  const deployment = read('templates/deployment.yaml');
+  const set = [...deployment.matchAll(/- name: ([A-Z][A-Z0-9_]*)\n/g)].map(([, name]) => name as string);
+  const values = defaults as {
+    settings: Record<string, string | number>;
+    datadog: { site: string };
+  };
+
+  it('are settings of the gate, each set once', () => {
+    const known = new Set<string>([...settingNames, 'DD_API_KEY_FILE', 'DD_APP_KEY_FILE']);
+    expect(set.filter((name) => !known.has(name))).toEqual([]);
+    expect(new Set(set).size).toBe(set.length);
+  });
+
+  it('cannot be set a second time by extraEnv', () => {
+    const guard = /regexMatch "([^"]+)"/.exec(read('templates/_helpers.tpl'))?.[1];
+    const pattern = new RegExp(guard ?? 'nothing');
+    expect([...set, 'DD_API_KEY'].filter((name) => !pattern.test(name))).toEqual([]);
+    expect(pattern.test('NODE_OPTIONS')).toBe(false);
+  });
+
+  it('are what the gate would take by itself where values.yaml is left alone', () => {
+    const inChart = {
+      CUJ_GATE_DEADLINE: values.settings.deadline,
+      CUJ_GATE_CACHE_TTL: values.settings.cacheTtl,
+      CUJ_GATE_CACHE_SIZE: values.settings.cacheSize,
+      CUJ_GATE_MAX_INFLIGHT: values.settings.maxInflight,
+      CUJ_GATE_DRAIN_DELAY: `${defaults.drainSeconds}s`,
+      LOG_LEVEL: values.settings.logLevel,
+      HOST: values.settings.host,
+      DD_SITE: values.datadog.site,
+    };
+    const own = Object.fromEntries(settingsTable().map((row) => [row.name, row.default]));
+    for (const [name, value] of Object.entries(inChart))
+      expect(`${name}=${value}`).toBe(`${name}=${own[name]}`);
+  });
+
+  it('offer the sites and log levels that the gate knows', () => {
+    expect(schema.properties.datadog.properties.site.enum).toEqual(datadogSites);
+    expect(schema.properties.settings.properties.logLevel.enum).toEqual(logLevels);
+  });
+
+  it.each<[string, (value: string) => Record<string, string>]>([
+    ['settings.host', (HOST) => ({ HOST })],
+    ['settings.cacheSize', (CUJ_GATE_CACHE_SIZE) => ({ CUJ_GATE_CACHE_SIZE })],
+    ['settings.maxInflight', (CUJ_GATE_MAX_INFLIGHT) => ({ CUJ_GATE_MAX_INFLIGHT })],
+    ['drainSeconds', (seconds) => ({ CUJ_GATE_DRAIN_DELAY: `${seconds}s` })],
+  ])('have the bounds of the gate: %s', (path, env) => {
+    const keys = path.split('.');
+    let rule = schema;
+    for (const key of keys) rule = rule.properties[key];
+    const ends = rule.maximum === undefined ? ['0.0.0.0', '::'] : [rule.minimum, rule.maximum];
+    for (const end of ends) expect(() => readSettings(env(String(end)))).not.toThrow();
+    if (rule.maximum !== undefined) expect(() => readSettings(env(String(rule.maximum + 1)))).toThrow();
+  });
+});
+
+describe('the templates', () => {
+  it('read only values that values.yaml has', () => {
+    const folder = new URL('templates/', chart);
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      /\.(yaml|tpl|txt)$/.test(file),
+    );
+    const unknown = files.flatMap((file) =>
+      [...read(`templates/${file}`).matchAll(/\.Values\.([A-Za-z.]+)/g)]
+        .map(([, path]) => path as string)
+        .filter((path) => {
+          let at: unknown = defaults;
+          for (const key of path.split('.')) at = (at as Record<string, unknown> | undefined)?.[key];
+          return at === undefined;
+        })
+        .map((path) => `${file}: ${path}`),
+    );
+    expect(unknown).toEqual([]);
+  });
+});
