@@ -75,17 +75,19 @@ const valuePattern = /^\*?(?:[a-z0-9_:./-]|\{service\}|\{env\})+\*?$/;
 
 /** `sum:metric{filter}.as_count()` as data, or its first mistake. */
 function parseQuery(text: string): QueryTemplate | Mistake {
+  if (/\}\s*by\s*\{/.test(text)) {
+    return {
+      message: 'a template query must not group by tags',
+      fix: 'Remove by {…}; name the tag that tells endpoints apart in groupBy.',
+    };
+  }
   const match = /^\s*([a-z]+):([^{}\s]+)\{(.*)\}\s*\.as_count\(\)\s*$/s.exec(text);
   if (match === null) {
-    const fix = `Write aggregator:metric{filter}.as_count(), such as ${example}.`;
-    if (/\}\s*by\s*\{/.test(text)) {
-      return {
-        message: 'a template query must not group by tags',
-        fix: 'Remove by {…}; name the tag that tells endpoints apart in groupBy.',
-      };
-    }
-    if (!/\.as_count\(\)\s*$/.test(text)) return { message: 'the query does not end in .as_count()', fix };
-    return { message: 'this is not a count query', fix };
+    const ends = /\.as_count\(\)\s*$/.test(text);
+    return {
+      message: ends ? 'this is not a count query' : 'the query does not end in .as_count()',
+      fix: `Write aggregator:metric{filter}.as_count(), such as ${example}.`,
+    };
   }
   const [, aggregator, metric, filter] = match as unknown as [string, string, string, string];
   if (aggregator !== 'sum' && aggregator !== 'count') {
@@ -146,8 +148,13 @@ function parseTerm(piece: string): TemplateTerm | Mistake {
   if (piece === '') {
     return { message: 'the filter has an empty condition', fix: `Compare with ${example}.` };
   }
-  const unknown = /\{([^{}]*)\}/g;
-  for (const [text, name] of piece.matchAll(unknown)) {
+  if (/^(?:NOT\s*)?\(/i.test(piece)) {
+    return {
+      message: 'conditions cannot stand in parentheses',
+      fix: 'Join all conditions with "," or all with AND.',
+    };
+  }
+  for (const [text, name] of piece.matchAll(/\{([^{}]*)\}/g)) {
     if (name === 'selector') {
       return {
         message: `{selector} stands inside the condition "${piece}"`,
