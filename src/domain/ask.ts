@@ -165,7 +165,17 @@ function checkWindow(text: string, cuj: Cuj): number | 'rollout' {
 }
 
 /** RFC 3339 with an offset: JavaScript's own parser accepts far more, and guesses. */
-const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
+const rfc3339 =
+  /^(\d{4}-\d{2})-(\d{2})[Tt ]([01]\d|2[0-3]):\d{2}:\d{2}(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
+
+/** Epoch ms, or NaN: a 30th of February is no day, where the parser would take it for the 2nd of March. */
+function timeOf(text: string): number {
+  const parts = rfc3339.exec(text);
+  if (parts === null) return Number.NaN;
+  const day = new Date(`${parts[1]}-${parts[2]}T00:00:00Z`).getUTCDate();
+  return day === Number(parts[2]) ? Date.parse(text.replace(' ', 'T')) : Number.NaN;
+}
+
 const clockSkewMs = 5 * 60_000;
 
 function checkSince(text: string, nowMs: number): number {
@@ -173,8 +183,7 @@ function checkSince(text: string, nowMs: number): number {
   if (/^\d{1,11}(\.\d+)?$/.test(text)) ms = Number(text) * 1000;
   // In a query string `+` is a space, so an offset such as +09:00 arrives with one.
   else {
-    const mended = text.replace(/ (\d{2}:\d{2})$/, '+$1');
-    if (rfc3339.test(mended)) ms = Date.parse(mended.replace(' ', 'T'));
+    ms = timeOf(text.replace(/ (\d{2}:\d{2})$/, '+$1'));
   }
   if (!Number.isFinite(ms)) {
     throw invalid(

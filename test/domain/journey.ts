@@ -1,7 +1,9 @@
 /** Builders for the tests of verdicts: a CUJ, its endpoints and a measurement, with everything that is not the point. */
 import type { Counts, EndpointMeasurement, Measurement } from '../../src/domain/metrics-source.ts';
 import { bucketMs } from '../../src/domain/metrics-source.ts';
-import type { Cuj, GatePolicy } from '../../src/domain/registry-model.ts';
+import { resolveRegistry } from '../../src/domain/registry.ts';
+import type { Cuj, GatePolicy, Registry } from '../../src/domain/registry-model.ts';
+import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
 import { resourceNameOf } from '../../src/domain/resource-name.ts';
 import { objectiveOf } from '../../src/domain/slo.ts';
 
@@ -154,4 +156,12 @@ export function seededRandom(seed: number): () => number {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
+}
+
+/** A registry from JSON text; what is wrong with it is thrown. */
+export function registryOf(json: string): Registry {
+  const document = JSON.parse(json) as RegistryDocument;
+  const resolution = resolveRegistry([{ file: 'test.json', document }], 'sha256:test');
+  if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings, null, 2));
+  return resolution.registry;
 }
