@@ -6,6 +6,9 @@ import { nearestNames } from '../evaluate.ts';
 import { analysisTemplates } from '../generate/analysis-templates.ts';
 import { checkParams, judgedServices } from '../generate/canary-args.ts';
 import { type GeneratedFile, GenerateError } from '../generate/generated-file.ts';
+import { grafanaDashboard } from '../generate/grafana-dashboard.ts';
+import { openslo } from '../generate/openslo.ts';
+import { prometheusRules } from '../generate/prometheus-rules.ts';
 import { rollouts } from '../generate/rollout.ts';
 import { terraform } from '../generate/terraform.ts';
 import { virtualServices } from '../generate/virtual-service.ts';
@@ -13,6 +16,7 @@ import { addGenerateOptions, type GenerateFlags, rolloutOptions } from './genera
 import { exitCodes, type Io } from './io.ts';
 import { type Drift, driftOf, OutputError, type OwnedFile, writeFolder } from './output-folder.ts';
 import { type Paint, paintFor } from './paint.ts';
+import { problemText } from './validate.ts';
 
 type Generator = (registry: Registry, flags: GenerateFlags) => GeneratedFile[];
 
@@ -22,6 +26,9 @@ const generators: Readonly<Record<string, Generator>> = {
   rollout: (registry, flags) => rollouts(registry, rolloutOptions(flags), flags.service),
   'virtual-service': (registry, flags) => virtualServices(registry, flags, flags.service),
   terraform: (registry, flags) => terraform(registry, { notify: flags.notify }),
+  openslo,
+  'grafana-dashboard': grafanaDashboard,
+  'prometheus-rules': prometheusRules,
 };
 const names = Object.keys(generators);
 
@@ -77,9 +84,8 @@ async function generate(what: readonly string[], flags: GenerateFlags, io: Io): 
   }
   const loaded = await loadRegistry(path);
   if (!loaded.ok) {
-    for (const { file, line, column, path: at, message, fix } of loaded.problems) {
-      io.stderr.write(`${file}:${line}:${column}: ${at === '' ? '' : `${at}: `}${message}. ${fix}\n`);
-    }
+    for (const problem of loaded.problems)
+      io.stderr.write(`${problemText(problem, paintFor({ ...io, stdout: io.stderr }))}\n`);
     complain('the registry has problems, so nothing was generated. cuj-gate validate shows them in full.');
     return exitCodes.no;
   }

@@ -1,0 +1,243 @@
+export type Json = Readonly<Record<string, unknown>>;
+
+interface Target {
+  readonly expr: string;
+  readonly legend: string;
+  /** The value of now, for stats and tables. */
+  readonly instant?: true;
+}
+
+export interface Panel {
+  readonly title: string;
+  readonly description: string;
+  readonly type: 'timeseries' | 'stat' | 'table';
+  readonly unit: string;
+  /** In grid columns (24 a row) and rows. */
+  readonly width: number;
+  readonly height: number;
+  readonly targets: readonly Target[];
+  readonly custom?: Json;
+  /** A line at this value, and what is above it in red. */
+  readonly threshold?: number;
+}
+
+const chosen = 'cuj=~"$cuj",service=~"$service"';
+const sliLegend = '{{cuj}} {{sli}}';
+const bars = { drawStyle: 'bars', stacking: { mode: 'normal' }, fillOpacity: 80, lineWidth: 0 };
+
+/** What the dashboard shows, row by row. */
+export const rows: readonly { readonly title: string; readonly panels: readonly Panel[] }[] = [
+  {
+    title: 'Now',
+    panels: [
+      stat('CUJs', 'In the registry in force.', 'short', 'max(cuj_gate_registry_cujs)'),
+      stat(
+        'Registry loaded',
+        'How long ago the registry in force was loaded.',
+        's',
+        'time() - max(cuj_gate_registry_loaded_timestamp_seconds)',
+      ),
+      stat(
+        'Refused changes, 1 d',
+        'Changes of the registry that were wrong; the one before them goes on.',
+        'short',
+        'sum(increase(cuj_gate_registry_reload_errors_total[1d]))',
+        1,
+      ),
+      stat(
+        'CUJs with a fresh verdict',
+        'A verdict is shown for 15 minutes after the last question.',
+        'short',
+        'count(count by (cuj) (cuj_gate_evidence)) or vector(0)',
+      ),
+      stat(
+        'Datadog calls left',
+        "Of Datadog's current rate limit period, as its last answer said.",
+        'short',
+        'min(cuj_gate_source_rate_limit_remaining)',
+      ),
+      stat(
+        'Calls to Datadog, 1 h',
+        'What the gate spent of the budget of calls in the last hour.',
+        'short',
+        'sum(increase(cuj_gate_source_request_duration_seconds_count[1h]))',
+      ),
+    ],
+  },
+  {
+    title: 'Verdicts',
+    panels: [
+      series(
+        'Verdicts',
+        'Answers by verdict.',
+        'short',
+        [
+          [
+            'sum by (verdict) (increase(cuj_gate_verdicts_total{cuj=~"$cuj",service=~"$service"}[$__rate_interval]))',
+            '{{verdict}}',
+          ],
+        ],
+        { custom: bars },
+      ),
+      series(
+        'Why nothing is known',
+        "Inconclusive answers by reason. source_… and gate_overloaded are ours or Datadog's to mend.",
+        'short',
+        [
+          [
+            `sum by (reason) (increase(cuj_gate_verdicts_total{${chosen},verdict="inconclusive"}[$__rate_interval]))`,
+            '{{reason}}',
+          ],
+        ],
+        { custom: bars },
+      ),
+      {
+        title: 'Verdicts by CUJ, in the time shown',
+        description: 'How often each CUJ passed, failed or was not known.',
+        type: 'table',
+        unit: 'short',
+        width: 24,
+        height: 8,
+        targets: [
+          {
+            expr: `sum by (cuj, service, verdict, reason) (increase(cuj_gate_verdicts_total{${chosen}}[$__range])) > 0`,
+            legend: '',
+            instant: true,
+          },
+        ],
+      },
+    ],
+  },
+  {
+    title: 'Evidence',
+    panels: [
+      series(
+        'Evidence against the canary',
+        'At 1/falseAbort (20 by default) times the number of SLIs in the question a canary fails.',
+        'short',
+        [[`max by (cuj, service, sli) (cuj_gate_evidence{${chosen}})`, sliLegend]],
+        { threshold: 20, custom: { scaleDistribution: { type: 'log', log: 10 } } },
+      ),
+      series('SLI, canary', 'Good events over total events since the rollout began.', 'percentunit', [
+        [`min by (cuj, service, sli) (cuj_gate_sli_ratio{${chosen},scope="canary"})`, sliLegend],
+      ]),
+      series('Events of the canary', 'What a verdict stands on.', 'short', [
+        [
+          `sum by (cuj, service, sli) (max by (cuj, service, sli, kind) (cuj_gate_events{${chosen},scope="canary"}))`,
+          sliLegend,
+        ],
+      ]),
+      series('SLI, stable', 'The same for stable, over all that was queried.', 'percentunit', [
+        [`min by (cuj, service, sli) (cuj_gate_sli_ratio{${chosen},scope="stable"})`, sliLegend],
+      ]),
+    ],
+  },
+  {
+    title: 'Datadog',
+    panels: [
+      series(
+        'Calls',
+        'By outcome; retries within a call are not counted.',
+        'reqps',
+        [
+          [
+            'sum by (outcome) (rate(cuj_gate_source_request_duration_seconds_count[$__rate_interval]))',
+            '{{outcome}}',
+          ],
+        ],
+        { custom: bars },
+      ),
+      series(
+        'Time to answer',
+        'The gate gives up at 8 s.',
+        's',
+        [
+          [
+            'histogram_quantile(0.5, sum by (le) (rate(cuj_gate_source_request_duration_seconds_bucket[$__rate_interval])))',
+            'median',
+          ],
+          [
+            'histogram_quantile(0.99, sum by (le) (rate(cuj_gate_source_request_duration_seconds_bucket[$__rate_interval])))',
+            '99%',
+          ],
+        ],
+        { threshold: 8 },
+      ),
+      series('Calls left', "In Datadog's current rate limit period.", 'short', [
+        ['min(cuj_gate_source_rate_limit_remaining)', 'left'],
+      ]),
+      series(
+        'Questions by how they were answered',
+        'The more come from the cache or join one under way, the fewer calls are spent.',
+        'reqps',
+        [
+          ['sum(rate(cuj_gate_cache_hits_total[$__rate_interval]))', 'from the cache'],
+          ['sum(rate(cuj_gate_cache_coalesced_total[$__rate_interval]))', 'joined one under way'],
+          ['sum(rate(cuj_gate_cache_misses_total[$__rate_interval]))', 'asked Datadog'],
+        ],
+        { custom: bars },
+      ),
+    ],
+  },
+  {
+    title: 'The gate',
+    panels: [
+      series(
+        'Answers',
+        'By route and code. Anything but 200 is an error to Argo, and enough of them abort a rollout.',
+        'reqps',
+        [
+          [
+            'sum by (route, code) (rate(cuj_gate_http_request_duration_seconds_count[$__rate_interval]))',
+            '{{route}} {{code}}',
+          ],
+        ],
+      ),
+      series(
+        'Time to answer, 99%',
+        'Argo gives up at 10 s.',
+        's',
+        [
+          [
+            'histogram_quantile(0.99, sum by (le, route) (rate(cuj_gate_http_request_duration_seconds_bucket[$__rate_interval])))',
+            '{{route}}',
+          ],
+        ],
+        { threshold: 8 },
+      ),
+      series('Questions under way', 'Beyond the limit load is shed with gate_overloaded.', 'short', [
+        ['sum(cuj_gate_inflight_questions)', 'under way'],
+      ]),
+      series(
+        'Registries in force',
+        'More than one for longer than a reload: the replicas judge differently.',
+        'short',
+        [['count by (digest) (cuj_gate_registry_info)', '{{digest}}']],
+      ),
+    ],
+  },
+];
+
+function stat(title: string, description: string, unit: string, expr: string, threshold?: number): Panel {
+  return {
+    title,
+    description,
+    type: 'stat',
+    unit,
+    width: 4,
+    height: 4,
+    targets: [{ expr, legend: '', instant: true }],
+    ...(threshold === undefined ? {} : { threshold }),
+  };
+}
+
+function series(
+  title: string,
+  description: string,
+  unit: string,
+  targets: readonly (readonly [expr: string, legend: string])[],
+  more: Pick<Panel, 'custom' | 'threshold'> = {},
+): Panel {
+  const asked = targets.map(([expr, legend]) => ({ expr, legend }));
+  return { title, description, type: 'timeseries', unit, width: 12, height: 8, targets: asked, ...more };
+}
