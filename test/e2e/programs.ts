@@ -73,6 +73,13 @@ const products = {
     module: 'istio-crds',
     files: { from: 'istio.io/api', path: 'kubernetes/customresourcedefinitions.gen.yaml' },
   },
+  'prometheus-crds': {
+    module: 'prometheus-crds',
+    files: {
+      from: 'github.com/prometheus-operator/prometheus-operator',
+      path: 'example/prometheus-operator-crd',
+    },
+  },
 } satisfies Record<string, Product>;
 
 export type ProductName = keyof typeof products;

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { type KubeObject, kinds, objectsOf } from '../kube.ts';
+import { ensurePrograms } from '../programs.ts';
+import type { Scenario, ScenarioContext } from '../scenario.ts';
+import { waitFor } from '../wait.ts';
+
+const root = path.join(import.meta.dirname, '..', '..', '..');
+const chart = path.join(root, 'helm', 'cuj-gate');
+const testdata = path.join(root, 'test', 'helm', 'testdata');
+const run = promisify(execFile);
+
+/** Renderings that are kept: UPDATE_GOLDEN=1 writes them anew. */
+const renderings = [
+  { name: 'minimal', values: 'minimal', args: [] },
+  { name: 'minimal-kubernetes-1.29', values: 'minimal', args: ['--kube-version', '1.29.0'] },
+  { name: 'everything', values: 'everything', args: [] },
+];
+
+/** One value spoiled, and what must be said of it. */
+const refused: [what: string, args: string[], message: RegExp][] = [
+  ['a misspelt value', ['--set', 'replicaCont=3'], /additional properties 'replicaCont' not allowed/],
+  [
+    'a duration without a unit',
+    ['--set-string', 'settings.deadline=8'],
+    /settings\/deadline.*does not match pattern/,
+  ],
+  [
+    'a site of nobody',
+    ['--set', 'datadog.site=datadog.com'],
+    /datadog\/site.*must be one of 'datadoghq.com'/,
+  ],
+  ['no image', ['--set', 'image.repository='], /image\.repository is empty: build the Dockerfile/],
+  [
+    'no keys',
+    ['--set', 'datadog.existingSecret='],
+    /kubectl -n chart create secret generic cuj-gate-datadog/,
+  ],
+  [
+    'no registry',
+    ['--set', 'registry.existingConfigMap='],
+    /there is no registry: give registry\.existingConfigMap/,
+  ],
+  ['two registries', ['--set', 'registry.files.a\\.yaml=x'], /both given: keep one/],
+  [
+    'a setting given twice',
+    ['--set', 'extraEnv[0].name=CUJ_GATE_DEADLINE'],
+    /extraEnv holds CUJ_GATE_DEADLINE/,
+  ],
+  [
+    'bounds the wrong way round',
+    ['--set', 'autoscaling.enabled=true,autoscaling.minReplicas=9'],
+    /minReplicas is above/,
+  ],
+  ['a Kubernetes that is too old', ['--kube-version', '1.26.0'], /requires kubeVersion: >=1\.27/],
+];
+
+export const scenario: Scenario = {
+  name: 'chart',
+  what: 'the real helm lints and renders the chart, and refuses bad values; the API server accepts what it makes',
+  async run(context) {
+    await lints(context);
+    await refuses(context);
+    const rendered = await renders(context);
+    await defineServiceMonitors(context);
+    for (const objects of rendered) await acceptsAll(context, objects);
+    await admitsPods(context, rendered);
+    await installs(context);
+  },
+};
+
+function valuesFile(name: string): string {
+  return path.join(testdata, `${name}.values.yaml`);
+}
+
+async function lints({ programs, log }: ScenarioContext): Promise<void> {
+  const files = readdirSync(testdata).filter((file) => file.endsWith('.values.yaml'));
+  for (const file of files) {
+    const { stdout } = await run(programs.helm.program, [
+      'lint',
+      '--strict',
+      chart,
+      '-f',
+      path.join(testdata, file),
+    ]);
+    assert.match(stdout, /1 chart\(s\) linted, 0 chart\(s\) failed/);
+  }
+  log(`linted with ${files.length} sets of values`);
+}
+
+async function refuses({ programs, namespace }: ScenarioContext): Promise<void> {
+  for (const [what, args, message] of refused) {
+    const said = await run(programs.helm.program, [
+      'template',
+      'gate',
+      chart,
+      '-n',
+      namespace,
+      '-f',
+      valuesFile('minimal'),
+      ...args,
+    ]).then(
+      () => 'nothing: it was accepted',
+      (error: { stderr: string }) => error.stderr,
+    );
+    assert.match(said, message, what);
+  }
+}
+
+async function renders({ programs, namespace }: ScenarioContext): Promise<KubeObject[][]> {
+  const rendered: KubeObject[][] = [];
+  for (const { name, values, args } of renderings) {
+    const { stdout } = await run(programs.helm.program, [
+      'template',
+      'gate',
+      chart,
+      '-n',
+      namespace,
+      '-f',
+      valuesFile(values),
+      ...args,
+    ]);
+    const golden = path.join(testdata, `${name}.golden.yaml`);
+    if (process.env.UPDATE_GOLDEN) writeFileSync(golden, stdout);
+    assert.equal(
+      stdout,
+      readFileSync(golden, 'utf8'),
+      `${golden} differs; UPDATE_GOLDEN=1 npm run e2e -- --only chart`,
+    );
+    rendered.push(objectsOf(stdout));
+  }
+  return rendered;
+}
+
+async function defineServiceMonitors({ kube, log }: ScenarioContext): Promise<void> {
+  const { 'prometheus-crds': built } = await ensurePrograms(['prometheus-crds'], log);
+  for (const plural of ['servicemonitors', 'prometheusrules']) {
+    await kube.apply(readFileSync(path.join(built.files, `monitoring.coreos.com_${plural}.yaml`), 'utf8'));
+  }
+  const kind = { apiVersion: 'monitoring.coreos.com/v1', kind: 'ServiceMonitor' };
+  await waitFor(() => kube.serves(kind), { what: 'ServiceMonitors to be served', timeoutMs: 20_000 });
+}
+
+/** Server-side apply without keeping: unknown fields, wrong types and broken rules are all refused. */
+async function acceptsAll({ kube }: ScenarioContext, objects: KubeObject[]): Promise<void> {
+  assert.ok(objects.length >= 5);
+  await kube.apply(objects, { dryRun: true });
+}
+
+/** A namespace that enforces Kubernetes' strictest profile admits the gate's pods. */
+async function admitsPods(
+  { kube, namespace, onEnd }: ScenarioContext,
+  rendered: KubeObject[][],
+): Promise<void> {
+  const restricted = `${namespace}-restricted`;
+  await kube.apply({
+    ...kinds.Namespace,
+    metadata: { name: restricted, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+  });
+  onEnd(() => kube.delete(kinds.Namespace, undefined, restricted));
+  const pods = rendered.flat().flatMap((object) => {
+    if (object.kind === 'Pod') return [object.spec];
+    return object.kind === 'Deployment' ? [object.spec.template.spec] : [];
+  });
+  assert.ok(pods.length >= 2 * renderings.length, 'the gate and the pod of `helm test`, of each rendering');
+  for (const spec of pods) {
+    // The class of priority is the cluster's own and not there.
+    const pod = { ...spec, priorityClassName: undefined };
+    const object = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'gate' }, spec: pod };
+    await kube.apply(object, { namespace: restricted, dryRun: true });
+    // A judge that admits everything would prove nothing.
+    const [container] = pod.containers;
+    const spoiled = { ...pod, containers: [{ ...container, securityContext: {} }] };
+    await assert.rejects(
+      () => kube.apply({ ...object, spec: spoiled }, { namespace: restricted, dryRun: true }),
+      /violates PodSecurity "restricted/,
+    );
+  }
+}
+
+async function installs({ programs, cluster, namespace, kube, dir }: ScenarioContext): Promise<void> {
+  const helm = (...args: string[]) =>
+    run(programs.helm.program, [...args, '--kubeconfig', cluster.kubeconfig, '-n', namespace], {
+      env: { PATH: process.env.PATH, HOME: dir },
+    });
+  const { stdout } = await helm('install', 'gate', chart, '-f', valuesFile('minimal'));
+  const next = `kubectl -n ${namespace} rollout status deployment/gate-cuj-gate`;
+  assert.ok(stdout.includes(next), `the notes say the next command:\n${stdout}`);
+  assert.ok(stdout.includes(`http://gate-cuj-gate.${namespace}.svc:80/cujs/<name>/status`), stdout);
+
+  const deployment = { apiVersion: 'apps/v1', kind: 'Deployment' };
+  assert.equal((await kube.get(deployment, namespace, 'gate-cuj-gate')).spec.replicas, 2);
+  await helm('upgrade', 'gate', chart, '-f', valuesFile('minimal'), '--set', 'replicaCount=3');
+  assert.equal((await kube.get(deployment, namespace, 'gate-cuj-gate')).spec.replicas, 3);
+  await helm('uninstall', 'gate');
+  assert.deepEqual(await kube.list(deployment, namespace), []);
+}
