@@ -2,7 +2,7 @@ import { SourceError } from '../../domain/errors.ts';
 import { bucketMs } from '../../domain/metrics-source.ts';
 import type { PlannedQuery } from '../../domain/query-set.ts';
 
-/** The part of a timeseries answer that is used, in the client's own naming. Nothing in it is trusted yet. */
+/** The part of a timeseries answer that is used. Nothing in its lists is trusted yet. */
 export interface TimeseriesAttributes {
   readonly series: readonly unknown[];
   readonly times: readonly unknown[];
@@ -21,24 +21,29 @@ export function malformed(what: string, cause?: unknown): SourceError {
   );
 }
 
+/** The JSON of a body. Throws SourceError source_malformed; asking again may help. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw malformed(
+      'it is not JSON; most likely it is a page of a proxy, or it was cut off on the way',
+      error,
+    );
+  }
+}
+
 /**
- * What the client resolved with, down to its three lists. The client resolves a 200 with HTML or a cut-off body as an
- * object of characters, an empty one as `{}`, and hides what it cannot read in UnparsedObject.
+ * A timeseries answer down to its three lists: a status of 200 says nothing about what is inside.
  * Throws SourceError source_malformed; asking again may help.
  */
 export function readAttributes(answer: unknown): TimeseriesAttributes {
   const body = asObject(answer, 'it is not an object');
-  for (const part of [body, body.additionalProperties]) refuseErrors(part);
-  const data = asObject(
-    body.data,
-    'it has no data; most likely it is a page of a proxy, or it was cut off on the way',
-  );
+  refuseErrors(body);
+  const data = asObject(body.data, 'it has no data');
   const attributes = asObject(data.attributes, 'data has no attributes');
-  refuseErrors(attributes.additionalProperties);
+  refuseErrors(attributes);
   if (data.type !== 'timeseries_response') throw malformed('it is not a timeseries_response');
-  if ([body, data, attributes].some((part) => part._unparsed === true)) {
-    throw malformed('it holds values of unknown kinds');
-  }
   const { series, times, values } = attributes;
   if (!Array.isArray(series)) throw malformed('series is missing');
   if (!Array.isArray(times)) throw malformed('times is missing');
@@ -65,7 +70,10 @@ export function readGroups(
   const groups = queries.map(() => new Map<string, Map<string, Float64Array>>());
   const seen = queries.map(() => new Set<string>());
   series.forEach((entry, i) => {
-    const { queryIndex, groupTags } = asObject(entry, `series ${i} is not an object`);
+    const { query_index: queryIndex, group_tags: groupTags } = asObject(
+      entry,
+      `series ${i} is not an object`,
+    );
     const query = typeof queryIndex === 'number' ? queries[queryIndex] : undefined;
     if (query === undefined)
       throw malformed(`series ${i} belongs to query ${show(queryIndex)} of ${queries.length}`);
@@ -151,9 +159,7 @@ function readPoints(
   return points;
 }
 
-function refuseErrors(part: unknown): void {
-  if (typeof part !== 'object' || part === null) return;
-  const { errors, error, status } = part as Record<string, unknown>;
+function refuseErrors({ errors, error, status }: Record<string, unknown>): void {
   for (const text of [errors, error]) {
     if (text === undefined || text === null || text === '') continue;
     if (Array.isArray(text) && text.length === 0) continue;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errors, Pool } from 'undici';
 import { SourceError } from '../../domain/errors.ts';
-import { malformed } from './answer.ts';
+import { malformed, parseJson } from './answer.ts';
 import { type AttemptClock, withAttempts } from './attempts.ts';
 import { failureOfConnection, failureOfStatus, type Redact, redactor } from './failures.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -170,17 +170,6 @@ export function createDatadogApi(connection: DatadogConnection): DatadogApi {
       return ask({ method: 'POST', path, headers, body: JSON.stringify(body) }, signal);
     },
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw malformed(
-      'it is not JSON; most likely it is a page of a proxy, or it was cut off on the way',
-      error,
-    );
-  }
 }
 
 /** Two spellings of one name would be sent as two headers. */

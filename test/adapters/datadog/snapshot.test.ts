@@ -5,14 +5,13 @@ import { planQueries } from '../../../src/domain/query-plan.ts';
 import { parseSourceTemplate, type SourceTemplate } from '../../../src/domain/source-template.ts';
 import { answer, batch, type Facts, query, scoped, selector } from './synthetic.ts';
 
-/** The snapshot of an answer with these facts, as if the client had read it. */
+/** The snapshot of an answer with these facts. */
 function snapshot(asked: ScopeQuery, facts: Facts): Snapshot {
   const plan = planQueries(asked.batch, asked.canary, asked.stable);
   const queries = plan.queries.map(({ name, query: text }) => ({ name, query: text }));
   const { series, times, values } = answer(JSON.stringify({ data: { attributes: { queries } } }), facts).data
     .attributes;
-  const read = series.map((entry) => ({ groupTags: entry.group_tags, queryIndex: entry.query_index }));
-  return snapshotOf(plan, asked, { series: read, times, values });
+  return snapshotOf(plan, asked, { series, times, values });
 }
 
 function plain(series: Series | undefined) {

@@ -144,7 +144,7 @@ describe('a Datadog that misbehaves', () => {
     [{ kind: 'html' }, 'source_malformed', 3],
     [{ kind: 'cut_off' }, 'source_malformed', 3],
     [{ kind: 'empty_body' }, 'source_malformed', 3],
-    [{ kind: 'nan_strings' }, 'source_malformed', 3],
+    [{ kind: 'nan_strings' }, 'source_malformed', 1],
     [{ kind: 'reset_mid_body' }, 'source_unavailable', 3],
     [{ kind: 'status', status: 503 }, 'source_unavailable', 3],
     [{ kind: 'status', status: 401 }, 'source_rejected', 1],
