@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { load } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
+import { defaultAnalysisOptions } from '../../src/generate/analysis-options.ts';
 import { datadogSites, logLevels, readSettings, settingNames, settingsTable } from '../../src/settings.ts';
 
 const chart = new URL('../../helm/cuj-gate/', import.meta.url);
@@ -141,6 +142,13 @@ describe("the chart's settings", () => {
     const ends = rule.maximum === undefined ? ['0.0.0.0', '::'] : [rule.minimum, rule.maximum];
     for (const end of ends) expect(() => readSettings(env(String(end)))).not.toThrow();
     if (rule.maximum !== undefined) expect(() => readSettings(env(String(rule.maximum + 1)))).toThrow();
+  });
+});
+
+describe('the Service', () => {
+  it('is where the generated AnalysisTemplates ask, installed as cuj-gate in the namespace cuj-gate', () => {
+    const { port } = defaults.service as { port: number };
+    expect(defaultAnalysisOptions.gateUrl).toBe(`http://cuj-gate.cuj-gate.svc:${port}`);
   });
 });
 

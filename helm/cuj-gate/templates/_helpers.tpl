@@ -67,6 +67,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- $problems = append $problems "autoscaling.minReplicas is above autoscaling.maxReplicas." -}}
 {{- end -}}
+{{- if .Values.prometheusRule.rules -}}
+{{- if not (kindIs "slice" (get (fromYaml .Values.prometheusRule.rules) "groups")) -}}
+{{- $problems = append $problems "prometheusRule.rules holds no groups: give it the file that `cuj-gate generate prometheus-rules` writes, by --set-file." -}}
+{{- end -}}
+{{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if regexMatch "^(HOST|PORT|LOG_LEVEL|DD_(API_KEY|APP_KEY)(_FILE)?|DD_SITE|DD_URL|CUJ_GATE_(REGISTRY|DEADLINE|CACHE_TTL|CACHE_SIZE|MAX_INFLIGHT|DRAIN_DELAY))$" .name -}}
 {{- $problems = append $problems (printf "extraEnv holds %s, which the chart sets from a value of its own." .name) -}}

@@ -17,6 +17,7 @@ const run = promisify(execFile);
 const renderings = [
   { name: 'minimal', values: 'minimal', args: [] },
   { name: 'minimal-kubernetes-1.29', values: 'minimal', args: ['--kube-version', '1.29.0'] },
+  { name: 'monitoring', values: 'monitoring', args: [] },
   { name: 'everything', values: 'everything', args: [] },
 ];
 
@@ -55,6 +56,7 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     ['--set', 'autoscaling.enabled=true,autoscaling.minReplicas=9'],
     /minReplicas is above/,
   ],
+  ['rules that are none', ['--set', 'prometheusRule.rules=x'], /prometheusRule\.rules holds no groups/],
   ['a Kubernetes that is too old', ['--kube-version', '1.26.0'], /requires kubeVersion: >=1\.27/],
 ];
 
@@ -189,7 +191,7 @@ async function installs({ programs, cluster, namespace, kube, dir }: ScenarioCon
   const { stdout } = await helm('install', 'gate', chart, '-f', valuesFile('minimal'));
   const next = `kubectl -n ${namespace} rollout status deployment/gate-cuj-gate`;
   assert.ok(stdout.includes(next), `the notes say the next command:\n${stdout}`);
-  assert.ok(stdout.includes(`http://gate-cuj-gate.${namespace}.svc:80/cujs/<name>/status`), stdout);
+  assert.ok(stdout.includes(`http://gate-cuj-gate.${namespace}.svc:8080/cujs/<name>/status`), stdout);
 
   const deployment = { apiVersion: 'apps/v1', kind: 'Deployment' };
   assert.equal((await kube.get(deployment, namespace, 'gate-cuj-gate')).spec.replicas, 2);
