@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
+import { createLogger } from '../compose.ts';
 import type { Taken } from '../demo/argo-caller.ts';
 import { demoVersion, play, type Scene, setStage } from '../demo/play.ts';
 import { totalErrorRateLimit } from '../demo/total-error-rate.ts';
+import { listen, refusal } from '../main.ts';
+import { readSettings } from '../settings.ts';
 import { exitCodes, type Io } from './io.ts';
 import { type Paint, paintFor } from './paint.ts';
 
@@ -41,9 +44,21 @@ async function demo(io: Io, options: { once?: boolean; port: number; seed: numbe
   // Made up anew each time: nothing here is worth a key, but the gate never runs without.
   const keys = { apiKey: randomBytes(16).toString('hex'), appKey: randomBytes(20).toString('hex') };
   const stage = await setStage({ seed: options.seed, ...keys });
-  const gate = await openGate(stage.datadog.url, keys, options, () => stage.clock.nowMs);
+  // The gate as a user starts it, but for its clock; what surrounds the demo must not change it.
+  const settings = readSettings({
+    DD_URL: stage.datadog.url,
+    DD_API_KEY: keys.apiKey,
+    DD_APP_KEY: keys.appKey,
+    CUJ_GATE_REGISTRY: exampleRegistry,
+    HOST: '127.0.0.1',
+    PORT: String(options.once === true ? 0 : options.port),
+  });
+  const { gate, url } = await listen(settings, {
+    now: () => stage.clock.nowMs,
+    logger: createLogger('silent'),
+  });
   try {
-    const cujs = gate.cujs;
+    const cujs = [...gate.registry.current().registry.cujs.keys()];
     say(paint.bold('A matching app releases v1.42.0: 25% of the traffic goes to the canary.'));
     say('Its last step of sign-up now fails for one member in five, and sign-up is 1% of all traffic.');
     say(
@@ -57,7 +72,7 @@ async function demo(io: Io, options: { once?: boolean; port: number; seed: numbe
         ? new Promise<void>((resolve) => void setTimeout(resolve, minuteOnTerminalMs))
         : Promise.resolve();
     let last: Scene | undefined;
-    for await (const scene of play(stage, gate.url, cujs, keys, pause)) {
+    for await (const scene of play(stage, url, cujs, keys, pause)) {
       for (const line of sceneLines(scene, paint)) say(line);
       last = scene;
     }
@@ -65,7 +80,7 @@ async function demo(io: Io, options: { once?: boolean; port: number; seed: numbe
     for (const line of ending(last, paint)) say(line);
     if (options.once === true) return caught ? exitCodes.good : exitCodes.no;
     say('Look for yourself; time stands still until Ctrl-C:');
-    for (const line of curls(gate.url)) say(`  ${line}`);
+    for (const line of curls(url)) say(`  ${line}`);
     await interrupted();
     return exitCodes.good;
   } finally {

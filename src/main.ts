@@ -1,0 +1,89 @@
+import type { AddressInfo } from 'node:net';
+import { compose, createLogger, type Gate, type GateOverrides, RegistryRefused } from './compose.ts';
+import type { Settings } from './settings.ts';
+
+/** Listening and a graceful end: the life of the server's process. */
+
+/** Beyond this after the drain, connections are cut: well within Kubernetes' 30 s of terminationGracePeriodSeconds. */
+const closeLimitMs = 12_000;
+
+/** What a server's life hangs on; a test brings its own. */
+export interface ProcessPort {
+  on(event: 'SIGTERM' | 'SIGINT', listener: () => void): unknown;
+  off(event: 'SIGTERM' | 'SIGINT', listener: () => void): unknown;
+  exit(code: number): void;
+}
+
+/** Wires a gate and lets it listen. Throws RegistryRefused, or the system's error where the address cannot be had. */
+export async function listen(
+  settings: Settings,
+  overrides: GateOverrides = {},
+): Promise<{ gate: Gate; url: string }> {
+  const gate = await compose(settings, overrides);
+  try {
+    await gate.app.listen({ host: settings.host, port: settings.port });
+  } catch (error) {
+    await gate.close();
+    throw error;
+  }
+  const { address, port, family } = gate.app.server.address() as AddressInfo;
+  return { gate, url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}` };
+}
+
+/**
+ * Serves until SIGTERM or SIGINT, then drains: readiness says no at once while everything is still answered, so that
+ * endpoints are taken off the load balancers; then what is new is refused, what is under way is answered, and it
+ * ends. A second signal ends it at once. Returns the exit code.
+ */
+export async function serve(settings: Settings, port: ProcessPort): Promise<number> {
+  const logger = createLogger(settings.logLevel);
+  const { gate, url } = await listen(settings, { logger });
+  const { registry, files } = gate.registry.current();
+  logger.info(
+    { url, digest: registry.digest, files, cujs: registry.cujs.size, services: registry.services.size },
+    'listening',
+  );
+  await new Promise<void>((resolve) => {
+    const first = () => {
+      port.off('SIGTERM', first);
+      port.off('SIGINT', first);
+      const second = () => port.exit(1);
+      port.on('SIGTERM', second);
+      port.on('SIGINT', second);
+      resolve();
+    };
+    port.on('SIGTERM', first);
+    port.on('SIGINT', first);
+  });
+  gate.phase = 'draining';
+  logger.info({ drainDelayMs: settings.drainDelayMs }, 'draining');
+  await new Promise((resolve) => setTimeout(resolve, settings.drainDelayMs));
+  gate.phase = 'closing';
+  const cut = setTimeout(() => gate.app.server.closeAllConnections(), closeLimitMs);
+  await gate.close();
+  clearTimeout(cut);
+  logger.info('ended');
+  return 0;
+}
+
+/** Why a gate did not start, in lines for people; undefined where the error is ours. */
+export function refusal(error: unknown, settings: Settings): string[] | undefined {
+  if (error instanceof RegistryRefused) {
+    const { problems, omitted } = error.result;
+    return [
+      `The registry ${settings.registry} is refused:`,
+      ...problems.flatMap(({ file, line, column, message, rule, fix }) => [
+        `${file}:${line}:${column}: ${message} (${rule})`,
+        `  fix: ${fix}`,
+      ]),
+      ...(omitted > 0 ? [`and ${omitted} more`] : []),
+    ];
+  }
+  const { code } = error as NodeJS.ErrnoException;
+  const at = `${settings.host}:${settings.port}`;
+  if (code === 'EADDRINUSE') return [`${at} is in use by another process. Choose another PORT.`];
+  if (code === 'EACCES') return [`${at} may not be listened on by this user. Choose a PORT above 1023.`];
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return [`HOST=${settings.host} is no address of this machine. Use 0.0.0.0 for all.`];
+  return undefined;
+}
