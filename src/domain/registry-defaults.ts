@@ -10,7 +10,7 @@ type SloDocument = NonNullable<CujDocument['slo']>;
 export interface Defaults {
   readonly slo: SloDocument & { readonly window: NonNullable<SloDocument['window']> };
   readonly gate: Required<GateDocument>;
-  /** Some file's defaults did not pass the schema, so that nothing can be said about what they leave out. */
+  /** Some file's defaults did not pass the schema, or could not be read at all, so that nothing can be said about what they leave out. */
   readonly broken: boolean;
 }
 
@@ -34,7 +34,11 @@ export const builtInDefaults = {
  * The defaults of all files over the built-in ones. Several files may each give some; the same one twice is a problem
  * even where both agree, because nobody could say later which of them to change.
  */
-export function collectDefaults(inputs: readonly RegistryInput[], report: Report): Defaults {
+export function collectDefaults(
+  inputs: readonly RegistryInput[],
+  complete: boolean,
+  report: Report,
+): Defaults {
   const slo: Record<string, unknown> = {};
   const gate: Record<string, unknown> = {};
   const givenIn = new Map<string, Reporter>();
@@ -71,7 +75,7 @@ export function collectDefaults(inputs: readonly RegistryInput[], report: Report
   const defaults: Defaults = {
     slo: { ...builtInDefaults.slo, ...slo },
     gate: { ...builtInDefaults.gate, ...gate },
-    broken: inputs.some((input) => input.broken?.defaults === true),
+    broken: !complete || inputs.some((input) => input.broken?.defaults === true),
   };
   for (const { file, document, broken } of inputs) {
     if (broken?.defaults || document.defaults === undefined) continue;

@@ -53,7 +53,7 @@ export function* resolveInSteps(
     else omitted += 1;
   };
   const complete = !incomplete;
-  const defaults = collectDefaults(inputs, report);
+  const defaults = collectDefaults(inputs, complete, report);
   const sources = resolveSources(inputs, report);
   const services = resolveServices(inputs, sources, complete, report);
   const scope = { services, serviceNames: [...services.keys()], sources, complete };

@@ -62,7 +62,8 @@ export class Positions {
     if (node === undefined) return 0;
     // Nothing was written: point behind the colon, not at the next key.
     if (node.kind === null && node.result === null) return node.start;
-    const blank = /(?:\s|#[^\n]*)*/y;
+    // White space, comments, anchors and tags stand before a value; no value begins with # & or !.
+    const blank = /(?:\s|#[^\n]*|[&!][^\s,[\]{}]*)*/y;
     blank.lastIndex = node.start;
     blank.test(this.#text);
     return blank.lastIndex;

@@ -54,6 +54,7 @@ const chunk = 100;
  */
 export function readInThread(path: string, signal?: AbortSignal): Promise<ThreadAnswer> {
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
     const task: Task = { role, path };
     const worker = startThread(task);
     let documents: RegistryInput[] = [];
