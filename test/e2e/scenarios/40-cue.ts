@@ -4,8 +4,8 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { loadRegistry } from '../../../src/adapters/registry-files.ts';
-import { traceCountTexts } from '../../../src/domain/query-text.ts';
 import type { Registry } from '../../../src/domain/registry-model.ts';
+import { sloEvents } from '../../../src/domain/slo-query.ts';
 import { registryFixtures } from '../../cue/registry-fixtures.ts';
 import type { Scenario, ScenarioContext } from '../scenario.ts';
 
@@ -109,14 +109,10 @@ async function dumpsPackage({ programs, kube, namespace, dir }: ScenarioContext)
   const slos = JSON.parse(await readFile(out('cujs.tf.json'), 'utf8')).resource
     .datadog_service_level_objective;
   for (const cuj of registry.cujs.values()) {
-    const texts = traceCountTexts('http.request', {
-      env: 'production',
-      services: ['member-api'],
-      resources: cuj.endpoints.map(({ resource }) => resource).sort(),
-    });
     const { queries } = slos[`${cuj.name}-availability`].sli_specification.count;
     const asked = queries.map((query: { metric_query: { query: string } }) => query.metric_query.query);
-    assert.deepEqual(asked, [texts.total, texts.bad], `CUE's queries of ${cuj.name} must be the gate's`);
+    const own = sloEvents(registry, cuj, 'availability')?.queries.map(({ query }) => query);
+    assert.deepEqual(asked, own, `CUE's queries of ${cuj.name} must be the gate's`);
   }
   await kube.apply(await readFile(out('kubernetes.yaml'), 'utf8'), { namespace, dryRun: true });
 }

@@ -1,0 +1,59 @@
+import { createDatadogApi, type DatadogApi, DatadogConnection } from '../adapters/datadog/connection.ts';
+import { loadRegistry } from '../adapters/registry-files.ts';
+import type { Registry } from '../domain/registry-model.ts';
+import { readSettings, type Settings, SettingsError } from '../settings.ts';
+import type { Io } from './io.ts';
+
+/** A question that people wait for may take longer than one that Argo waits for: it looks at a day or a month. */
+const deadlineMs = 60_000;
+
+export interface DatadogAccess {
+  readonly api: DatadogApi;
+  readonly now: () => number;
+  readonly close: () => Promise<void>;
+}
+
+/** Datadog by the environment's keys; undefined, and said on stderr, where they are missing or wrong. */
+export function openDatadog(io: Io): (DatadogAccess & { readonly settings: Settings }) | undefined {
+  const settings = settingsOf(io);
+  if (settings === undefined) return undefined;
+  const { apiKey, appKey, site, url } = settings.datadog;
+  const connection = new DatadogConnection({
+    apiKey: apiKey as string,
+    appKey: appKey as string,
+    site,
+    deadlineMs,
+    ...(url === undefined ? {} : { url }),
+  });
+  return {
+    settings,
+    api: createDatadogApi(connection),
+    now: Date.now,
+    close: () => connection.close(),
+  };
+}
+
+/** The registry of `--registry` or CUJ_GATE_REGISTRY; undefined, and said on stderr, where there is none that is good. */
+export async function openRegistry(path: string | undefined, io: Io): Promise<Registry | undefined> {
+  if (path === undefined) {
+    io.stderr.write('cuj-gate: no registry is named. Give --registry <path>, or set CUJ_GATE_REGISTRY.\n');
+    return undefined;
+  }
+  const loaded = await loadRegistry(path);
+  if (loaded.ok) return loaded.registry;
+  for (const { file, line, column, message, fix } of loaded.problems.slice(0, 5)) {
+    io.stderr.write(`${file}:${line}:${column}: ${message}\n  fix: ${fix}\n`);
+  }
+  io.stderr.write(`cuj-gate: the registry is not good; cuj-gate validate ${path} shows all of it.\n`);
+  return undefined;
+}
+
+function settingsOf(io: Io): Settings | undefined {
+  try {
+    return readSettings(io.env, { required: ['DD_API_KEY', 'DD_APP_KEY'] });
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    for (const problem of error.problems) io.stderr.write(`cuj-gate: ${problem}\n`);
+    return undefined;
+  }
+}

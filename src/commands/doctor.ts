@@ -1,0 +1,91 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { surveyDatadog } from '../adapters/datadog/survey.ts';
+import { examine } from '../doctor/examine.ts';
+import { type DoctorFinding, type Facts, type Severity, severities } from '../doctor/facts.ts';
+import { openDatadog, openRegistry } from './datadog-question.ts';
+import { exitCodes, type Io } from './io.ts';
+import { type Paint, paintFor } from './paint.ts';
+
+const about = `Asks the live Datadog, read-only, whether a registry can be judged by it: keys and scopes, metrics, tags of the
+selectors, traffic of every endpoint in the last day, status codes, SLOs. Prints what is wrong, what it means for a
+verdict and what to do. Exits 1 where there are errors.`;
+
+interface Options {
+  readonly registry?: string;
+  readonly json?: boolean;
+  readonly top: number;
+}
+
+export function doctorCommand(io: Io, exit: (code: number) => void): Command {
+  return new Command('doctor')
+    .description(about)
+    .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
+    .option('--top <n>', 'how many busy routes in no CUJ to name for each service', wholeNumber, 10)
+    .option('--json', 'for machines')
+    .action(async (options: Options) => {
+      const datadog = openDatadog(io);
+      if (datadog === undefined) return exit(exitCodes.misuse);
+      const { api, now, settings, close } = datadog;
+      try {
+        const registry = await openRegistry(options.registry ?? settings.registry, io);
+        if (registry === undefined) return exit(exitCodes.misuse);
+        const facts = await surveyDatadog({
+          api,
+          registry,
+          now,
+          onProgress: (what) => void io.stderr.write(`asking for ${what}\n`),
+        });
+        const findings = examine(registry, facts, { top: options.top });
+        io.stdout.write(
+          options.json === true
+            ? jsonText(registry.digest, facts, findings)
+            : text(findings, facts, paintFor(io)),
+        );
+        exit(findings.some(({ severity }) => severity === 'error') ? exitCodes.no : exitCodes.good);
+      } finally {
+        await close();
+      }
+    });
+}
+
+function wholeNumber(value: string): number {
+  if (!/^\d{1,3}$/.test(value)) throw new InvalidArgumentError('a whole number below 1000 is expected.');
+  return Number(value);
+}
+
+function jsonText(
+  registryDigest: string,
+  { calls, fromMs, toMs }: Facts,
+  findings: readonly DoctorFinding[],
+): string {
+  const span = { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() };
+  return `${JSON.stringify({ registryDigest, ...span, calls, counts: countsOf(findings), findings }, null, 2)}\n`;
+}
+
+function text(findings: readonly DoctorFinding[], { calls }: Facts, paint: Paint): string {
+  const colour: Record<Severity, (value: string) => string> = {
+    error: paint.red,
+    warning: paint.yellow,
+    info: paint.cyan,
+  };
+  const blocks = findings.map(
+    ({ severity, check, about, message, verdict, fix }) =>
+      `${colour[severity](severity.padEnd(7))} ${paint.bold(about)}  ${paint.dim(check)}\n` +
+      `        ${message}\n        verdict: ${verdict}\n        fix: ${fix}\n`,
+  );
+  const counts = countsOf(findings);
+  const summary = `${amount(counts.error, 'error')}, ${amount(counts.warning, 'warning')}, ${amount(counts.info, 'note')}; ${amount(calls, 'call')} to Datadog\n`;
+  return [...blocks, summary].join('\n');
+}
+
+function countsOf(findings: readonly DoctorFinding[]): Record<Severity, number> {
+  const of = (severity: Severity) => findings.filter((finding) => finding.severity === severity).length;
+  return Object.fromEntries(severities.map((severity) => [severity, of(severity)])) as Record<
+    Severity,
+    number
+  >;
+}
+
+function amount(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,137 @@
+import type { Registry, Service } from '../domain/registry-model.ts';
+import type { DoctorFinding, Facts, ServiceFacts } from './facts.ts';
+import { filledRoutes, nearestRoutes } from './nearest-routes.ts';
+import { count, listed, named, percent } from './words.ts';
+
+/** Endpoints without traffic, each with the name that it most likely has, and busy routes that are in no CUJ. */
+export function checkRoutes(
+  registry: Registry,
+  facts: Facts,
+  service: Service,
+  found: ServiceFacts,
+  top: number,
+): DoctorFinding[] {
+  const { routes } = found;
+  if (routes === undefined) return [];
+  const wanted = new Set<string>();
+  const findings: DoctorFinding[] = [];
+  for (const cuj of registry.cujs.values()) {
+    const own = cuj.endpoints.filter((one) => one.service === service.name && one.resource !== '*');
+    for (const { resource } of own) wanted.add(resource);
+    const silent = own.filter(({ resource }) => !routes.has(resource));
+    for (const endpoint of silent) {
+      findings.push(
+        silentEndpoint(cuj.name, endpoint.label, endpoint.resource, found, silent.length === own.length),
+      );
+    }
+    const everywhere = cuj.endpoints.every(
+      ({ service: name, resource }) =>
+        resource !== '*' && facts.services.get(name)?.routes?.has(resource) === false,
+    );
+    // Said once for the CUJ, at the service of its first endpoint.
+    if (everywhere && cuj.endpoints[0]?.service === service.name) findings.push(silentCuj(cuj.name));
+  }
+  const operation = outgoing(service, found, wanted);
+  if (operation !== undefined) findings.push(operation);
+  findings.push(...uncovered(service, found.routes as ReadonlyMap<string, number>, wanted, top));
+  return findings;
+}
+
+function silentEndpoint(
+  cuj: string,
+  label: string,
+  resource: string,
+  { routes = new Map() }: ServiceFacts,
+  all: boolean,
+): DoctorFinding {
+  const about = `cuj ${cuj}: ${label}`;
+  const verdict = all
+    ? 'The CUJ is judged without it. Where nothing of a CUJ has traffic it is inconclusive (no_data).'
+    : 'The CUJ is judged without it: if it breaks, nobody sees it.';
+  const filled = filledRoutes(resource, routes);
+  if (filled.length > 0) {
+    return {
+      severity: 'error',
+      check: 'raw-paths',
+      about,
+      message: `${resource} had no hits in the last day, but ${count(filled.length)} names that only fill its placeholder did, such as ${listed(filled, 3)}`,
+      verdict,
+      fix: 'The application reports raw paths instead of routes. Let the tracer take the route (most frameworks need their integration on), so that all of them are one resource.',
+    };
+  }
+  const nearest = nearestRoutes(resource, routes);
+  if (nearest.length > 0) {
+    return {
+      severity: 'error',
+      check: 'endpoint-name',
+      about,
+      message: `${resource} had no hits in the last day; the nearest with traffic: ${listed(nearest.map((name) => `${name} (${count(routes.get(name) ?? 0)} hits)`))}`,
+      verdict,
+      fix: 'Write the route as the framework reports it, or give the stored name with resource:.',
+    };
+  }
+  return {
+    severity: 'warning',
+    check: 'endpoint-without-hits',
+    about,
+    message: `${resource} had no hits in the last day, and nothing with traffic is called nearly so`,
+    verdict,
+    fix: 'Remove it if it is gone; otherwise check the method and the path against the traces of one request.',
+  };
+}
+
+function silentCuj(cuj: string): DoctorFinding {
+  return {
+    severity: 'error',
+    check: 'cuj-without-hits',
+    about: `cuj ${cuj}`,
+    message: 'none of its endpoints had hits in the last day',
+    verdict: 'Inconclusive (no_data), always.',
+    fix: 'Correct the names of its endpoints, or its service.',
+  };
+}
+
+/** The operation has hits, none of which is an endpoint's, and another operation has them. */
+function outgoing(
+  service: Service,
+  found: ServiceFacts,
+  wanted: ReadonlySet<string>,
+): DoctorFinding | undefined {
+  const matching = found.elsewhere
+    .map(({ operation, routes }) => ({
+      operation,
+      known: [...wanted].filter((one) => routes.has(one)).length,
+    }))
+    .sort((a, b) => b.known - a.known)[0];
+  if (matching === undefined || matching.known === 0) return undefined;
+  return {
+    severity: 'error',
+    check: 'operation-of-other-spans',
+    about: named(service),
+    message: `${service.operation} has hits of ${service.name}, but none on its endpoints; ${matching.operation} has ${matching.known} of ${wanted.size} of them`,
+    verdict: 'Inconclusive (no_data), always: these are other spans, in Node those of outgoing requests.',
+    fix: `Set operation: ${matching.operation}.`,
+  };
+}
+
+function uncovered(
+  service: Service,
+  routes: ReadonlyMap<string, number>,
+  wanted: ReadonlySet<string>,
+  top: number,
+): DoctorFinding[] {
+  const total = [...routes.values()].reduce((sum, hits) => sum + hits, 0);
+  const busy = [...routes].filter(([name]) => !wanted.has(name)).slice(0, top);
+  if (busy.length === 0) return [];
+  const names = busy.map(([name, hits]) => `${name} (${percent(hits / total)})`);
+  return [
+    {
+      severity: 'info',
+      check: 'routes-in-no-cuj',
+      about: named(service),
+      message: `the busiest routes that are in no CUJ, with their share of the traffic: ${listed(names, top)}`,
+      verdict: 'None: no verdict looks at them.',
+      fix: 'Add to a CUJ what users would miss. Health checks and polling are best left out.',
+    },
+  ];
+}

@@ -1,0 +1,116 @@
+import type { Service } from '../domain/registry-model.ts';
+import type { SelectorTemplate, SelectorTerm } from '../domain/selector.ts';
+import type { DoctorFinding, Facts, ServiceFacts, Shares } from './facts.ts';
+import { count, listed, named } from './words.ts';
+
+/** Whether canary and stable can be told apart: the selectors' tags exist, have values, and more than one. */
+export function checkSelectors(facts: Facts, service: Service, found: ServiceFacts): DoctorFinding[] {
+  const findings: DoctorFinding[] = [];
+  const sides = [['canary', service.canary] as const, ['stable', service.stable] as const];
+  const checked = new Set<string>();
+  for (const [side, template] of sides) {
+    for (const term of template?.terms ?? []) {
+      const finding = checkTerm(facts, service, found, side, template as SelectorTemplate, term);
+      if (finding !== undefined && !checked.has(`${finding.check} ${term.key}`)) {
+        checked.add(`${finding.check} ${term.key}`);
+        findings.push(finding);
+      }
+    }
+  }
+  if (findings.every(({ severity }) => severity !== 'error')) findings.push(...oneVersion(service, found));
+  return findings;
+}
+
+function checkTerm(
+  facts: Facts,
+  service: Service,
+  found: ServiceFacts,
+  side: 'canary' | 'stable',
+  template: SelectorTemplate,
+  term: SelectorTerm,
+): DoctorFinding | undefined {
+  // These name the scope itself: what replaces the service or the env is not among this service's tags.
+  if (term.key === 'service' || term.key === 'env') return undefined;
+  const values = found.selectorValues.get(term.key) ?? new Map();
+  const about = named(service);
+  if (values.size === 0) {
+    return {
+      severity: 'error',
+      check: 'selector-tag-missing',
+      about,
+      message: `no hit of ${service.name} carries the tag ${term.key} of the ${side} selector "${template.text}"`,
+      verdict: 'Inconclusive (no_data), always: the selector matches nothing.',
+      fix: missingTagFix(facts, service, term.key),
+    };
+  }
+  const pattern = patternOf(term);
+  const matching = [...values.keys()].filter((value) => pattern.test(value));
+  if (matching.length > 0) return undefined;
+  const fixed = term.parts.every((part) => typeof part === 'string');
+  return {
+    // A fixed value such as role:canary is only there while something is being rolled out.
+    severity: fixed ? 'warning' : 'error',
+    check: 'selector-value-missing',
+    about,
+    message: `no value of ${term.key} fits "${textOf(term)}" of the ${side} selector; there are ${valuesText(values)}`,
+    verdict: fixed
+      ? `Inconclusive (no_data) while that lasts. Where no ${side} ran in the last day, this is as it should be.`
+      : 'Inconclusive (no_data), always: the selector matches nothing.',
+    fix: fixed
+      ? 'Look again while a rollout is under way, or correct the value.'
+      : 'Write what stands around the placeholder as the values have it.',
+  };
+}
+
+function missingTagFix(facts: Facts, service: Service, key: string): string {
+  if (service.operation === undefined) {
+    return 'Use a tag that the metrics of this source have.';
+  }
+  const tags = facts.tags.get(`trace.${service.operation}.hits`);
+  const others = tags === undefined ? [] : [...tags.keys()].filter((one) => !ordinary.has(one)).sort();
+  const usable = others.length > 0 ? ` The metric has: ${listed(others)}.` : '';
+  return key === 'version'
+    ? 'Set DD_VERSION (or the pod label tags.datadoghq.com/version), which all trace metrics then carry.'
+    : `Tags that the application sets on spans do not reach trace metrics: use version:{version}, or make ${key} an additional primary tag in Datadog (it takes up to two hours).${usable}`;
+}
+
+/** Tags by which no canary is told apart. */
+const ordinary = new Set(['env', 'service', 'resource', 'resource_name', 'http.status_code', 'host']);
+
+function oneVersion(service: Service, found: ServiceFacts): DoctorFinding[] {
+  const free = service.canary.terms.filter(({ parts }) => parts.some((part) => typeof part !== 'string'));
+  const keys = free.map(({ key }) => key).filter((key) => found.selectorValues.has(key));
+  if (keys.length === 0) return [];
+  const single = keys.filter((key) => found.selectorValues.get(key)?.size === 1);
+  if (single.length < keys.length) return [];
+  return [
+    {
+      severity: 'warning',
+      check: 'one-version',
+      about: named(service),
+      message: `only one value of ${keys.join(', ')} was seen in the last day: ${keys.map((key) => valuesText(found.selectorValues.get(key) as Shares)).join(', ')}`,
+      verdict:
+        'If a release was rolled out in that time, canary and stable share the value: verdicts are inconclusive (canary_indistinguishable), or the canary is missing.',
+      fix: 'Nothing to do where nothing was released. Otherwise let the value change with every release: DD_VERSION from the image tag, or from the pod template hash where releases change configuration only.',
+    },
+  ];
+}
+
+/** What a filled placeholder can become. */
+function patternOf({ parts }: SelectorTerm): RegExp {
+  const source = parts.map((part) =>
+    typeof part === 'string' ? part.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&') : '.+',
+  );
+  return new RegExp(`^${source.join('')}$`);
+}
+
+function textOf({ key, parts }: SelectorTerm): string {
+  return `${key}:${parts.map((part) => (typeof part === 'string' ? part : `{${part.param}}`)).join('')}`;
+}
+
+function valuesText(values: Shares): string {
+  return listed(
+    [...values].map(([value, hits]) => `${value} (${count(hits)} hits)`),
+    5,
+  );
+}

@@ -1,0 +1,120 @@
+import type { Cuj, Registry } from '../domain/registry-model.ts';
+import type { SliName } from '../domain/registry-schema.ts';
+import { sloEvents, sloName } from '../domain/slo-query.ts';
+import type { DoctorFinding, Facts, SloFacts } from './facts.ts';
+import { type CountedEvents, countedEvents } from './metric-query.ts';
+import { listed } from './words.ts';
+
+/** The SLO in Datadog that a CUJ's SLI has: the one of its id, else the one with our own name. */
+export function sloOf(slos: readonly SloFacts[], cuj: Cuj, sli: SliName): SloFacts | undefined {
+  const id = cuj.sloIds[sli];
+  return slos.find((slo) => (id === undefined ? slo.name === sloName(cuj, sli) : slo.id === id));
+}
+
+/** SLOs in Datadog that are missing, or promise or count something else than the registry. */
+export function checkSlos(registry: Registry, { slos }: Facts): DoctorFinding[] {
+  if (slos === undefined) return [];
+  const findings: DoctorFinding[] = [];
+  const without: string[] = [];
+  const meant = new Set<string>();
+  for (const cuj of registry.cujs.values()) {
+    for (const sli of ['availability', 'latency'] as const) {
+      if (cuj.objectives[sli] === undefined) continue;
+      const slo = sloOf(slos, cuj, sli);
+      if (slo !== undefined) {
+        meant.add(slo.id);
+        findings.push(...differences(registry, cuj, sli, slo));
+      } else if (cuj.sloIds[sli] !== undefined) {
+        findings.push({
+          severity: 'warning',
+          check: 'slo-missing',
+          about: `cuj ${cuj.name}: ${sli} SLO`,
+          message: `Datadog has no SLO with the id ${cuj.sloIds[sli]}`,
+          verdict: withoutBudget(cuj),
+          fix: 'Correct sloId, or remove it and let generate terraform make the SLO.',
+        });
+      } else without.push(`${cuj.name} ${sli}`);
+    }
+  }
+  if (without.length > 0) {
+    findings.push({
+      severity: 'info',
+      check: 'slo-missing',
+      about: 'the SLOs',
+      message: `no SLO in Datadog for ${listed(without)}`,
+      verdict:
+        'None: verdicts count for themselves. Error budgets stay unknown, so that no errorBudgetPolicy applies.',
+      fix: 'cuj-gate generate terraform makes them; SLOs that exist are named by sloId.',
+    });
+  }
+  const orphans = slos.filter(({ id }) => !meant.has(id)).map(({ name }) => name);
+  if (orphans.length > 0) {
+    findings.push({
+      severity: 'info',
+      check: 'slo-of-no-cuj',
+      about: 'the SLOs',
+      message: `SLOs in Datadog that no CUJ of this registry has: ${listed(orphans)}`,
+      verdict: 'None.',
+      fix: 'Remove them, unless another registry has them. A CUJ that was renamed lost its history.',
+    });
+  }
+  return findings;
+}
+
+function withoutBudget(cuj: Cuj): string {
+  return cuj.errorBudgetPolicy.some(({ gate }) => gate !== undefined)
+    ? 'The error budget is unknown, so the gate: of its errorBudgetPolicy does nothing.'
+    : 'None. The error budget is unknown to report.';
+}
+
+function differences(registry: Registry, cuj: Cuj, sli: SliName, slo: SloFacts): DoctorFinding[] {
+  const about = `cuj ${cuj.name}: ${sli} SLO`;
+  const findings: DoctorFinding[] = [];
+  const differ = (check: string, message: string) =>
+    findings.push({
+      severity: 'warning',
+      check,
+      about,
+      message,
+      verdict:
+        'The gate judges by the registry; the error budget, and what an errorBudgetPolicy makes of it, is the SLO’s.',
+      fix: 'Apply what cuj-gate generate terraform writes, or correct the registry.',
+    });
+  if (slo.type !== 'metric') differ('slo-type', `"${slo.name}" is a ${slo.type} SLO, not one of a metric`);
+  const target = slo.targets.get(cuj.sloWindow);
+  const wanted = cuj.objectives[sli]?.percent as number;
+  if (target === undefined) {
+    const has = [...slo.targets.keys()].join(', ') || 'none';
+    differ('slo-window', `"${slo.name}" has no target over ${cuj.sloWindow} (it has: ${has})`);
+  } else if (Math.abs(target - wanted) > 1e-9) {
+    differ('slo-objective', `the registry says ${wanted}% over ${cuj.sloWindow}, "${slo.name}" ${target}%`);
+  }
+  if (slo.type === 'metric') {
+    for (const message of countDifferences(registry, cuj, sli, slo)) differ('slo-queries', message);
+  }
+  return findings;
+}
+
+/** What the SLO's queries count that the gate's own do not, and the other way round; how they are written is free. */
+function countDifferences(registry: Registry, cuj: Cuj, sli: SliName, slo: SloFacts): string[] {
+  const wanted = sloEvents(registry, cuj, sli)?.queries.flatMap(({ query }) => countedEvents(query)) ?? [];
+  const found = slo.queries.flatMap(countedEvents);
+  if (wanted.length === 0 || found.length === 0) return [];
+  const messages: string[] = [];
+  const compare = (what: string, ours: ReadonlySet<string>, theirs: ReadonlySet<string>) => {
+    const missing = [...ours].filter((one) => !theirs.has(one));
+    const extra = [...theirs].filter((one) => !ours.has(one));
+    if (missing.length > 0) messages.push(`"${slo.name}" does not count ${what} ${listed(missing)}`);
+    if (extra.length > 0)
+      messages.push(`"${slo.name}" counts ${what} ${listed(extra)}, the registry does not`);
+  };
+  const metrics = (events: readonly CountedEvents[]) => new Set(events.map(({ metric }) => metric));
+  compare('the metric', metrics(wanted), metrics(found));
+  const keys = new Set([...wanted, ...found].flatMap(({ conditions }) => [...conditions.keys()]));
+  for (const key of keys) {
+    const values = (events: readonly CountedEvents[]) =>
+      new Set(events.flatMap(({ conditions }) => [...(conditions.get(key) ?? [])]));
+    compare(key === 'resource_name' ? 'the endpoint' : `${key}:`, values(wanted), values(found));
+  }
+  return messages;
+}

@@ -1,0 +1,155 @@
+import type { Service } from '../domain/registry-model.ts';
+import type { DoctorFinding, Facts, ServiceFacts } from './facts.ts';
+import { count, listed, named, percent } from './words.ts';
+
+/** How much fewer hits than the mesh's requests there must be before sampling is suspected. */
+const sampledFactor = 3;
+/** Below this many requests a missing 5XX or a missing duration proves nothing. */
+const enoughRequests = 1_000;
+
+/** Whether the service has traffic where the registry says, with codes and durations, and all of it. */
+export function checkTraffic(facts: Facts, service: Service, found: ServiceFacts): DoctorFinding[] {
+  if (found.total === 0) return [noTraffic(facts, service, found)];
+  return [...codes(service, found), ...durations(service, found), ...sampling(service, found)];
+}
+
+function noTraffic(facts: Facts, service: Service, found: ServiceFacts): DoctorFinding {
+  const about = named(service);
+  const verdict = 'Inconclusive (no_data), always: there is nothing to judge.';
+  const error = (check: string, message: string, fix: string): DoctorFinding => ({
+    severity: 'error',
+    check,
+    about,
+    message,
+    verdict,
+    fix,
+  });
+  const { operation, env, name } = service;
+  if (operation === undefined) {
+    return error(
+      'no-traffic',
+      `the source "${service.source}" counted nothing for ${name} in the last day`,
+      'Check the metrics and the tags in the source, and how the service is called there.',
+    );
+  }
+  const metric = `trace.${operation}.hits`;
+  const others = found.elsewhere.map(
+    (one) => `${one.operation} (${count([...one.routes.values()].reduce((a, b) => a + b, 0))} hits)`,
+  );
+  if (others.length > 0) {
+    return error(
+      'operation-without-hits',
+      `${metric} has no hits of ${name} in ${env}, but other operations do: ${others.join(', ')}`,
+      `Set operation: ${found.elsewhere[0]?.operation}. It is the name of the span that serves requests, and depends on the framework.`,
+    );
+  }
+  const elsewhere = [...(found.envs ?? [])].filter(([value]) => value !== env);
+  if (elsewhere.length > 0) {
+    return error(
+      'env-without-hits',
+      `${name} has no hits in env ${env}, but in ${listed(elsewhere.map(([value, hits]) => `${value} (${count(hits)})`))}`,
+      `Set env to one of them, as Datadog stores it: ${elsewhere[0]?.[0]}.`,
+    );
+  }
+  if (facts.activeMetrics !== undefined && !facts.activeMetrics.has(metric)) {
+    const known = [...facts.activeMetrics].flatMap((one) => /^trace\.(.+)\.hits$/.exec(one)?.[1] ?? []);
+    return error(
+      'metric-missing',
+      `there is no metric ${metric} with points in the last day`,
+      known.length === 0
+        ? 'Datadog has no trace metrics at all here: check DD_SITE and whether APM is on.'
+        : `Set operation to the service's own. With hits in the last day: ${listed(known)}.`,
+    );
+  }
+  const services = [...(facts.tags.get(metric)?.get('service') ?? [])];
+  return error(
+    'service-without-hits',
+    `${metric} has no hits of a service called ${name} in the last day`,
+    services.length === 0
+      ? 'Check the name of the service: it is the service tag, as Datadog stores it.'
+      : `Check the name: it is the service tag. With hits under this operation: ${listed(services)}.`,
+  );
+}
+
+function codes(service: Service, found: ServiceFacts): DoctorFinding[] {
+  if (found.statusCodes === undefined) return [];
+  const coded = [...found.statusCodes.values()].reduce((sum, hits) => sum + hits, 0);
+  if (coded < found.total / 2) {
+    return [
+      {
+        severity: 'error',
+        check: 'status-code-missing',
+        about: named(service),
+        message: `${count(found.total - coded)} of ${count(found.total)} hits have no http.status_code`,
+        verdict:
+          'Those requests can never be bad events: the SLI reads 100% whatever happens, so a broken canary passes.',
+        fix: 'Let the tracer set http.status_code on the span, or describe the service by a source of its own (gRPC has other tags).',
+      },
+    ];
+  }
+  const failed = [...found.statusCodes].filter(([code]) => code.startsWith('5'));
+  const expected = failed.reduce((sum, [, hits]) => sum + hits, 0);
+  if (expected > 0 && found.bad === 0) {
+    return [
+      {
+        severity: 'error',
+        check: 'bad-events-not-counted',
+        about: named(service),
+        message: `there were ${count(expected)} hits with ${listed(failed.map(([code]) => code))}, and the query for bad events counts none`,
+        verdict: 'The SLI reads 100% whatever happens, so a broken canary passes.',
+        fix: 'Ask the queries of GET /cujs/<name> by hand and report what they answer: the filter http.status_code:5* should match.',
+      },
+    ];
+  }
+  if (expected === 0 && found.total >= enoughRequests) {
+    return [
+      {
+        severity: 'info',
+        check: 'no-bad-events-seen',
+        about: named(service),
+        message: `none of ${count(found.total)} hits of the last day ended in 5XX, so the filter for bad events could not be seen to work`,
+        verdict: 'None, if the service really has no errors.',
+        fix: 'Look whether errors reach Datadog with a status code: some frameworks answer 500 outside of the span.',
+      },
+    ];
+  }
+  return [];
+}
+
+function durations(service: Service, { timed, total }: ServiceFacts): DoctorFinding[] {
+  if (timed === undefined || timed >= total / 2) return [];
+  const part = timed === 0 ? 'has no points' : `holds only ${percent(timed / total)} of the requests`;
+  return [
+    {
+      severity: 'error',
+      check: 'latency-missing',
+      about: named(service),
+      message: `the distribution trace.${service.operation} ${part}, and a CUJ has a latency objective`,
+      verdict: 'The latency SLI is inconclusive (no_data), so the CUJ cannot pass.',
+      fix: 'Remove latency from the SLO until Datadog has the distribution, or ask Datadog why it is missing.',
+    },
+  ];
+}
+
+function sampling(service: Service, { meshRequests, total }: ServiceFacts): DoctorFinding[] {
+  if (meshRequests === undefined) return [];
+  const expected = meshRequests * service.sampleRate;
+  if (total * sampledFactor > expected && total < expected * sampledFactor) return [];
+  const seen = total / meshRequests;
+  return [
+    {
+      severity: 'warning',
+      check: 'sample-rate',
+      about: named(service),
+      message: `${count(total)} hits beside ${count(meshRequests)} requests in the mesh: ${percent(seen)}, and sampleRate says ${percent(service.sampleRate)}`,
+      verdict:
+        seen < service.sampleRate
+          ? 'Ratios stay right, but there is less evidence than the traffic would give: verdicts take longer.'
+          : 'Evidence is counted at less than what was seen: verdicts take longer than they need.',
+      fix:
+        seen < service.sampleRate
+          ? 'Where the application samples before the agent counts, say so with sampleRate; otherwise look for traffic without traces.'
+          : 'Correct sampleRate.',
+    },
+  ];
+}

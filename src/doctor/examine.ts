@@ -1,0 +1,79 @@
+import type { Registry, Service } from '../domain/registry-model.ts';
+import { checkRoutes } from './check-routes.ts';
+import { checkRules } from './check-rules.ts';
+import { checkSelectors } from './check-selectors.ts';
+import { checkSlos } from './check-slos.ts';
+import { checkSource } from './check-source.ts';
+import { checkTraffic } from './check-traffic.ts';
+import { type DoctorFinding, type Facts, severities, type Trouble } from './facts.ts';
+
+export interface ExamineOptions {
+  /** How many busy routes that are in no CUJ are named for each service. */
+  readonly top: number;
+}
+
+/** Everything that is wrong, or worth knowing, between a registry and what Datadog has. Worst first. */
+export function examine(registry: Registry, facts: Facts, options: ExamineOptions): DoctorFinding[] {
+  const findings = [...facts.troubles.map(troubleFinding), ...checkRules(registry)];
+  for (const service of servicesOfCujs(registry)) {
+    findings.push(...checkSource(registry, facts, service));
+    const found = facts.services.get(service.name);
+    if (found === undefined) continue;
+    const traffic = checkTraffic(facts, service, found);
+    findings.push(...traffic);
+    // Where nothing is there at all, everything else would be the same complaint again.
+    if (found.total === 0) continue;
+    findings.push(...checkSelectors(facts, service, found));
+    findings.push(...checkRoutes(registry, facts, service, found, options.top));
+  }
+  findings.push(...checkSlos(registry, facts));
+  return findings.sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
+}
+
+function servicesOfCujs(registry: Registry): Service[] {
+  const used = new Set([...registry.cujs.values()].flatMap(({ services }) => services));
+  return [...registry.services.values()].filter(({ name }) => used.has(name));
+}
+
+const needs: Readonly<Record<Trouble['about'], { readonly about: string; readonly lost: string }>> = {
+  'api-key': {
+    about: 'the API key',
+    lost: 'No verdict can be reached: every one is inconclusive (source_rejected).',
+  },
+  metrics: {
+    about: 'the list of metrics',
+    lost: 'None for verdicts: they do not need it. Doctor could not look for the right operation.',
+  },
+  tags: {
+    about: 'the tags of a metric',
+    lost: 'None for verdicts: they do not need it. Doctor could not check the tag keys of selectors and templates.',
+  },
+  queries: {
+    about: 'the queries of a verdict',
+    lost: 'No verdict can be reached while this lasts: it is inconclusive.',
+  },
+  slos: {
+    about: 'the SLOs',
+    lost: 'None for most verdicts. An errorBudgetPolicy with gate: does nothing while the budget is not known.',
+  },
+};
+
+const scopes: Readonly<Record<Trouble['about'], string>> = {
+  'api-key': '',
+  metrics: ' The application key needs the scope metrics_read.',
+  tags: ' The application key needs the scope metrics_read.',
+  queries: ' The application key needs the scope timeseries_query.',
+  slos: ' The application key needs the scope slos_read.',
+};
+
+function troubleFinding({ about, code, message, fix }: Trouble): DoctorFinding {
+  const refused = code === 'source_rejected';
+  return {
+    severity: about === 'api-key' || about === 'queries' ? 'error' : 'warning',
+    check: refused ? `${about}-refused` : `${about}-unavailable`,
+    about: needs[about].about,
+    message,
+    verdict: needs[about].lost,
+    fix: `${fix}${refused ? scopes[about] : ''}`,
+  };
+}

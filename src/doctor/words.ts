@@ -1,0 +1,23 @@
+import type { Service } from '../domain/registry-model.ts';
+
+/** `service member-api`. */
+export function named({ name }: Service): string {
+  return `service ${name}`;
+}
+
+/** A count with thousands told apart. */
+export function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+/** A ratio in percent with two significant digits below ten. */
+export function percent(ratio: number): string {
+  const value = ratio * 100;
+  return `${value >= 10 || value === 0 ? Math.round(value) : Number(value.toPrecision(2))}%`;
+}
+
+/** At most eight, and how many more there are. */
+export function listed(texts: readonly string[], most = 8): string {
+  const more = texts.length - most;
+  return more > 0 ? `${texts.slice(0, most).join(', ')} and ${more} more` : texts.join(', ');
+}

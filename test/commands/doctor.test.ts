@@ -1,0 +1,101 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { run } from '../../src/cli.ts';
+import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
+import { startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { hits, routes, shopDocument } from '../doctor/clinic.ts';
+
+let folder: string;
+let standIn: StandIn;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'doctor-'));
+  standIn = await startDatadogStandIn({ now: Date.now });
+});
+afterEach(async () => {
+  await standIn.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function doctor(document: unknown, args: string[] = [], env: Record<string, string | undefined> = {}) {
+  const path = join(folder, 'cujs.json');
+  await writeFile(path, JSON.stringify(document));
+  const written = { stdout: '', stderr: '' };
+  const stream = (name: 'stdout' | 'stderr') => ({
+    write: (text: string) => {
+      written[name] += text;
+    },
+  });
+  const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url };
+  const io = { stdout: stream('stdout'), stderr: stream('stderr'), env: { ...keys, ...env } };
+  return { code: await run(['doctor', '--registry', path, ...args], io), ...written };
+}
+
+/** Two versions' requests, some minutes ago by the system's clock. */
+function trade(): void {
+  for (const [resource, count] of Object.entries(routes)) {
+    for (const version of ['v1', 'v2']) {
+      const event = { ...hits, resource, version, at: Date.now() - 60 * 60_000 };
+      standIn.store.recordRequests({ ...event, statusCode: 200, count });
+      standIn.store.recordRequests({ ...event, statusCode: 500, count: 1 });
+    }
+  }
+}
+
+describe('cuj-gate doctor', () => {
+  it('ends with 0 where there is no error, and says what it asked for on stderr', async () => {
+    trade();
+    const { code, stdout, stderr } = await doctor(shopDocument());
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/info {4}service shop {2}routes-in-no-cuj\n {8}the busiest routes/);
+    expect(stdout).toMatch(/0 errors, 0 warnings, 2 notes; 5 calls to Datadog\n$/);
+    expect(stderr).toContain('asking for the traffic of shop\n');
+  });
+
+  it('ends with 1 where there is an error, and says what it means and what to do', async () => {
+    trade();
+    const document = {
+      ...shopDocument(),
+      services: { shop: { ...shopDocument().services?.shop, operation: 'http.request' } },
+    };
+    const { code, stdout } = await doctor(document);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /error {3}service shop {2}operation-without-hits\n.*\n {8}verdict: Inconclusive.*\n {8}fix: Set operation: express\.request/,
+    );
+  });
+
+  it('prints one JSON object for machines', async () => {
+    trade();
+    const { code, stdout } = await doctor(shopDocument(), ['--json', '--top', '1']);
+    const report = JSON.parse(stdout);
+    expect(code).toBe(0);
+    expect(report).toMatchObject({ calls: 5, counts: { error: 0, warning: 0, info: 2 } });
+    expect(report.registryDigest).toMatch(/^sha256:/);
+    expect(report.findings[0]).toEqual({
+      severity: 'info',
+      check: 'routes-in-no-cuj',
+      about: 'service shop',
+      message: expect.stringMatching(/get_\/healthz \(46%\)$/),
+      verdict: expect.any(String),
+      fix: expect.any(String),
+    });
+  });
+
+  it.each([
+    ['without keys', shopDocument(), { DD_API_KEY: undefined }, /DD_API_KEY .*is not set/],
+    [
+      'with a registry that is not good',
+      { apiVersion: 'cuj-gate/v1', cuj: [] },
+      {},
+      /no key "cuj"[\s\S]*cuj-gate validate/,
+    ],
+  ])('ends with 2 %s, and asks nobody', async (_, document, env, said) => {
+    const { code, stderr, stdout } = await doctor(document, [], env);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(said);
+    expect(stdout).toBe('');
+    expect(standIn.calls).toEqual([]);
+  });
+});

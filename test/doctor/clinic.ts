@@ -1,0 +1,105 @@
+import {
+  createDatadogApi,
+  type DatadogApi,
+  DatadogConnection,
+} from '../../src/adapters/datadog/connection.ts';
+import { surveyDatadog } from '../../src/adapters/datadog/survey.ts';
+import type { StandIn, StandInOptions } from '../../src/demo/datadog/stand-in.ts';
+import { examine } from '../../src/doctor/examine.ts';
+import type { DoctorFinding, Facts } from '../../src/doctor/facts.ts';
+import { resolveRegistry } from '../../src/domain/registry.ts';
+import type { Registry } from '../../src/domain/registry-model.ts';
+import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+import { MINUTE, NOON, standInAt, stopAll } from '../demo/datadog/fixture.ts';
+
+const open: DatadogConnection[] = [];
+
+/** The way to a stand-in as the product goes it. */
+export function apiOf(standIn: StandIn): DatadogApi {
+  const connection = new DatadogConnection({
+    apiKey: 'a'.repeat(32),
+    appKey: 'b'.repeat(40),
+    url: standIn.url,
+  });
+  open.push(connection);
+  return createDatadogApi(connection);
+}
+
+export async function closeAll(): Promise<void> {
+  await Promise.all(open.splice(0).map((connection) => connection.close()));
+  await stopAll();
+}
+
+/** A registry from a document; throws where it has problems. */
+export function registryOf(document: RegistryDocument): Registry {
+  const resolved = resolveRegistry([{ file: 'cujs.yaml', document }], `sha256:${'0'.repeat(64)}`);
+  if (!resolved.ok) throw new Error(JSON.stringify(resolved.findings));
+  return resolved.registry;
+}
+
+/** A shop's registry: one traced service, two CUJs. Tests change it. */
+export function shopDocument(): RegistryDocument {
+  return {
+    apiVersion: 'cuj-gate/v1',
+    defaults: { slo: { availability: 99.95 } },
+    services: {
+      shop: { env: 'production', operation: 'express.request', canary: 'version:{version}' },
+    },
+    cujs: [
+      {
+        name: 'buy',
+        owner: 'team-shop',
+        service: 'shop',
+        endpoints: ['GET /items/:id', 'POST /orders'],
+      },
+      {
+        name: 'search',
+        owner: 'team-shop',
+        service: 'shop',
+        slo: { latency: 99 },
+        endpoints: [{ method: 'GET', path: '/search', latencyMs: 300 }],
+      },
+    ],
+  };
+}
+
+export const hits = { operation: 'express.request', env: 'production', service: 'shop' };
+export const routes: Readonly<Record<string, number>> = {
+  'GET /items/:id': 5_000,
+  'POST /orders': 400,
+  'GET /search': 2_000,
+  'GET /healthz': 9_000,
+  'GET /recommendations': 3_000,
+};
+
+/** A morning's requests of the shop in two versions, with a few failures. */
+export function trade(
+  { store }: StandIn,
+  change: Partial<typeof hits> = {},
+  of: Readonly<Record<string, number>> = routes,
+): void {
+  for (const [resource, count] of Object.entries(of)) {
+    for (const [version, share] of [
+      ['v1', 0.9],
+      ['v2', 0.1],
+    ] as const) {
+      const event = { ...hits, version, resource, at: NOON - 200 * MINUTE, ...change };
+      store.recordRequests({ ...event, statusCode: 200, count: count * share });
+      store.recordRequests({ ...event, statusCode: 500, count: 1 });
+    }
+  }
+}
+
+export async function clinic(options: Partial<StandInOptions> = {}): Promise<StandIn> {
+  return (await standInAt(NOON, options)).standIn;
+}
+
+/** A visit, over HTTP. */
+export async function visit(
+  standIn: StandIn,
+  document: RegistryDocument,
+): Promise<{ facts: Facts; findings: DoctorFinding[] }> {
+  const registry = registryOf(document);
+  const facts = await surveyDatadog({ api: apiOf(standIn), registry, now: () => NOON });
+  return { facts, findings: examine(registry, facts, { top: 5 }) };
+}

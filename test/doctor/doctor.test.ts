@@ -1,0 +1,290 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { DoctorFinding } from '../../src/doctor/facts.ts';
+import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+import { MINUTE, NOON } from '../demo/datadog/fixture.ts';
+import { clinic, closeAll, hits, routes, shopDocument, trade, visit } from './clinic.ts';
+
+afterEach(closeAll);
+
+/** Checks of a severity, without the notes that are there anyway. */
+const checks = (findings: readonly DoctorFinding[], severity = 'error') =>
+  findings.filter((finding) => finding.severity === severity).map(({ check }) => check);
+const find = (findings: readonly DoctorFinding[], check: string) =>
+  findings.find((finding) => finding.check === check);
+
+function changed(change: (document: ReturnType<typeof shopDocument>) => void): RegistryDocument {
+  const document = structuredClone(shopDocument());
+  change(document);
+  return document;
+}
+
+describe('a healthy registry', () => {
+  it('has no errors and no warnings, and the busy routes of no CUJ are named with their share', async () => {
+    const standIn = await clinic();
+    trade(standIn);
+    const { findings } = await visit(standIn, shopDocument());
+    expect(checks(findings)).toEqual([]);
+    expect(checks(findings, 'warning')).toEqual([]);
+    expect(find(findings, 'routes-in-no-cuj')).toMatchObject({
+      about: 'service shop',
+      message: expect.stringMatching(/get_\/healthz \(46%\), get_\/recommendations \(15%\)$/),
+    });
+  });
+
+  it('takes five calls, one more for each further group of services, none of which writes', async () => {
+    const standIn = await clinic();
+    trade(standIn);
+    trade(standIn, { service: 'stock' });
+    const { facts } = await visit(
+      standIn,
+      changed(({ services }) => {
+        Object.assign(services as object, {
+          stock: { env: 'production', operation: 'express.request', canary: 'version:{version}' },
+        });
+      }),
+    );
+    expect(facts.calls).toBe(5);
+    expect(standIn.calls.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'GET /api/v1/validate',
+      'GET /api/v1/metrics',
+      'GET /api/v2/metrics/trace.express.request.hits/all-tags',
+      'POST /api/v2/query/timeseries',
+      'GET /api/v1/slo',
+    ]);
+  });
+});
+
+describe('the mistakes of datadog.md that can be seen', () => {
+  it('1: a selector on a span tag, which trace metrics do not have', async () => {
+    const standIn = await clinic();
+    trade(standIn);
+    const { findings } = await visit(
+      standIn,
+      changed(({ services }) => Object.assign(services?.shop as object, { canary: 'release_track:{track}' })),
+    );
+    expect(checks(findings)).toEqual(['selector-tag-missing']);
+    expect(findings[0]?.verdict).toContain('Inconclusive (no_data)');
+    expect(findings[0]?.fix).toMatch(/do not reach trace metrics.*primary tag/);
+  });
+
+  it('2: http.status_class on .hits, which excludes nothing', async () => {
+    const standIn = await clinic();
+    trade(standIn);
+    const { findings } = await visit(
+      standIn,
+      templated('sum:trace.express.request.hits', 'http.status_class:5xx'),
+    );
+    expect(checks(findings)).toEqual(['filter-tag-missing']);
+    expect(findings[0]?.verdict).toContain('100%');
+    expect(findings[0]?.fix).toContain('http.status_code:5*');
+  });
+
+  it('3: .errors taken for 5XX', async () => {
+    const standIn = await clinic();
+    trade(standIn);
+    const { findings } = await visit(standIn, templated('sum:trace.express.request.errors'));
+    expect(checks(findings, 'warning')).toEqual(['errors-are-not-5xx']);
+  });
+
+  it('4: http.request hard-coded where the service has another operation', async () => {
+    const standIn = await clinic();
+    trade(standIn);
+    const { findings } = await visit(
+      standIn,
+      changed(({ services }) => Object.assign(services?.shop as object, { operation: 'http.request' })),
+    );
+    expect(checks(findings)).toEqual(['operation-without-hits']);
+    expect(findings[0]?.fix).toContain('operation: express.request');
+  });
+
+  it("4: http.request of a Node service, which is there, but is its outgoing requests'", async () => {
+    const standIn = await clinic();
+    trade(standIn);
+    trade(standIn, { operation: 'http.request' }, { 'POST /charge': 700 });
+    const { findings } = await visit(
+      standIn,
+      changed(({ services }) => Object.assign(services?.shop as object, { operation: 'http.request' })),
+    );
+    expect(checks(findings)).toContain('operation-of-other-spans');
+    expect(find(findings, 'operation-of-other-spans')?.fix).toContain('express.request');
+  });
+
+  it('5: raw paths as resource names', async () => {
+    const standIn = await clinic();
+    const raw = Object.fromEntries(['17', '18', '19'].map((id) => [`GET /items/${id}`, 500]));
+    trade(standIn, {}, { ...raw, 'POST /orders': 400, 'GET /search': 2_000 });
+    const { findings } = await visit(standIn, shopDocument());
+    expect(checks(findings)).toEqual(['raw-paths']);
+    expect(findings[0]).toMatchObject({
+      about: 'cuj buy: GET /items/:id',
+      message: expect.stringContaining('3 names that only fill its placeholder'),
+    });
+  });
+
+  it('5: a route that the framework writes otherwise, with the name that it has', async () => {
+    const standIn = await clinic();
+    const { 'GET /items/:id': items, ...others } = routes;
+    trade(standIn, {}, { ...others, 'GET /items/{id}': items as number });
+    const { findings } = await visit(standIn, shopDocument());
+    expect(checks(findings)).toEqual(['endpoint-name']);
+    expect(findings[0]?.message).toContain('get_/items/_id (5,002 hits)');
+  });
+
+  it('9: an endpoint without hits is not taken for zero errors', async () => {
+    const standIn = await clinic();
+    const { 'POST /orders': _, ...others } = routes;
+    trade(standIn, {}, others);
+    const { findings } = await visit(standIn, shopDocument());
+    expect(checks(findings)).toEqual([]);
+    expect(checks(findings, 'warning')).toEqual(['endpoint-without-hits']);
+  });
+
+  it('15: a strict rule that one failure among a few requests breaks', async () => {
+    const standIn = await clinic();
+    trade(standIn);
+    const { findings } = await visit(
+      standIn,
+      changed(({ cujs }) =>
+        Object.assign(cujs?.[0] as object, { gate: { rule: 'strict', minRequests: 50 } }),
+      ),
+    );
+    expect(checks(findings, 'warning')).toEqual(['strict-on-few-requests']);
+    expect(find(findings, 'strict-on-few-requests')?.fix).toContain('2000');
+  });
+});
+
+describe('what else can be wrong', () => {
+  it('an env in which the service has no hits, with those in which it has', async () => {
+    const standIn = await clinic();
+    trade(standIn, { env: 'prod' });
+    const { findings } = await visit(standIn, shopDocument());
+    expect(checks(findings)).toEqual(['env-without-hits']);
+    expect(findings[0]?.message).toContain('prod (19,410)');
+  });
+
+  it('a service that is called otherwise', async () => {
+    const standIn = await clinic();
+    trade(standIn, { service: 'shop-api' });
+    const { findings } = await visit(standIn, shopDocument());
+    expect(checks(findings)).toEqual(['service-without-hits']);
+    expect(findings[0]?.fix).toContain('shop-api');
+  });
+
+  it('an organisation without any trace metrics', async () => {
+    const { findings } = await visit(await clinic(), shopDocument());
+    expect(checks(findings)).toEqual(['metric-missing']);
+    expect(findings[0]?.fix).toContain('DD_SITE');
+  });
+
+  it('only one version, so that canary and stable may share it', async () => {
+    const standIn = await clinic();
+    for (const [resource, count] of Object.entries(routes)) {
+      standIn.store.recordRequests({
+        ...hits,
+        resource,
+        version: 'v1',
+        statusCode: 200,
+        at: NOON - 90 * MINUTE,
+        count,
+      });
+    }
+    const { findings } = await visit(standIn, shopDocument());
+    expect(checks(findings, 'warning')).toEqual(['one-version']);
+    expect(find(findings, 'no-bad-events-seen')?.severity).toBe('info');
+  });
+
+  it('a selector whose text around the placeholder fits no value', async () => {
+    const standIn = await clinic();
+    trade(standIn);
+    const { findings } = await visit(
+      standIn,
+      changed(({ services }) =>
+        Object.assign(services?.shop as object, { canary: 'version:release-{version}' }),
+      ),
+    );
+    expect(checks(findings)).toEqual(['selector-value-missing']);
+    expect(findings[0]?.message).toContain('v1');
+  });
+
+  it('a fixed selector of a canary that did not run in the last day is no error', async () => {
+    const standIn = await clinic();
+    const event = { ...hits, version: 'v1', primaryTags: { role: 'stable' }, at: NOON - 90 * MINUTE };
+    for (const [resource, count] of Object.entries(routes)) {
+      standIn.store.recordRequests({ ...event, resource, statusCode: 200, count });
+    }
+    const { findings } = await visit(
+      standIn,
+      changed(({ services }) => Object.assign(services?.shop as object, { canary: 'role:canary' })),
+    );
+    expect(checks(findings)).toEqual([]);
+    expect(checks(findings, 'warning')).toEqual(['selector-value-missing']);
+  });
+
+  it('a CUJ of which nothing has hits', async () => {
+    const standIn = await clinic();
+    const { 'GET /search': _, ...others } = routes;
+    trade(standIn, {}, others);
+    const { findings } = await visit(standIn, shopDocument());
+    expect(checks(findings)).toEqual(['cuj-without-hits']);
+  });
+
+  it('an application that samples, seen beside the mesh', async () => {
+    const standIn = await clinic();
+    trade(standIn);
+    standIn.store.addCount('istio.mesh.request.count', NOON - 90 * MINUTE, 194_100, {
+      destination_service_name: 'shop',
+      response_code: '200',
+    });
+    const { findings } = await visit(standIn, shopDocument());
+    expect(checks(findings, 'warning')).toEqual(['sample-rate']);
+    expect(find(findings, 'sample-rate')?.message).toContain('10%, and sampleRate says 100%');
+    const told = changed(({ services }) => Object.assign(services?.shop as object, { sampleRate: 0.1 }));
+    expect(checks((await visit(standIn, told)).findings, 'warning')).toEqual([]);
+  });
+});
+
+describe('keys and scopes', () => {
+  it('a wrong API key is the only finding', async () => {
+    const standIn = await clinic({ apiKey: 'another' });
+    const { findings, facts } = await visit(standIn, shopDocument());
+    expect(checks(findings)).toEqual(['api-key-refused']);
+    expect(findings[0]?.fix).toContain('DD_SITE');
+    expect(facts.calls).toBe(1);
+  });
+
+  it('a wrong application key is seen where it is needed', async () => {
+    const standIn = await clinic({ applicationKey: 'another' });
+    trade(standIn);
+    const { findings } = await visit(standIn, shopDocument());
+    expect(checks(findings)).toEqual(['queries-refused']);
+    expect(checks(findings, 'warning')).toEqual(['metrics-refused', 'tags-refused', 'slos-refused']);
+    expect(find(findings, 'queries-refused')?.fix).toContain('timeseries_query');
+  });
+
+  it('a key that may not read SLOs leaves everything else checked', async () => {
+    const standIn = await clinic();
+    trade(standIn);
+    standIn.faults.push({ kind: 'status', status: 403, path: '/api/v1/slo' });
+    const { findings } = await visit(standIn, shopDocument());
+    expect(checks(findings)).toEqual([]);
+    expect(find(findings, 'slos-refused')?.fix).toContain('slos_read');
+    expect(find(findings, 'routes-in-no-cuj')).toBeDefined();
+  });
+});
+
+/** The shop as a whole, by a source template over the trace metrics. */
+function templated(bad: string, condition?: string): RegistryDocument {
+  const filter = 'service:{service},{selector}';
+  return changed((document) => {
+    Object.assign(document, {
+      sources: {
+        own: {
+          total: `sum:trace.express.request.hits{${filter}}.as_count()`,
+          bad: `${bad}{${condition === undefined ? filter : `${filter},${condition}`}}.as_count()`,
+        },
+      },
+      services: { shop: { env: 'production', source: 'own', canary: 'version:{version}' } },
+      cujs: [{ name: 'shop', owner: 'team-shop', service: 'shop', endpoints: '*' }],
+    });
+  });
+}

@@ -1,0 +1,43 @@
+import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
+import type { Cuj, Registry } from '../../src/domain/registry-model.ts';
+import type { SliName } from '../../src/domain/registry-schema.ts';
+import { sloEvents, sloName } from '../../src/domain/slo-query.ts';
+
+/** Puts the SLO that our own Terraform would make into a stand-in, or one that differs. Returns its id. */
+export function plantSlo(
+  standIn: StandIn,
+  registry: Registry,
+  cujName: string,
+  sli: SliName = 'availability',
+  change: {
+    target?: number;
+    timeframe?: '7d' | '30d';
+    id?: string;
+    name?: string;
+    edit?: (query: string) => string;
+  } = {},
+): string {
+  const cuj = registry.cujs.get(cujName) as Cuj;
+  const { good, bad, queries } = sloEvents(registry, cuj, sli) as NonNullable<ReturnType<typeof sloEvents>>;
+  return standIn.addSlo({
+    ...(change.id === undefined ? {} : { id: change.id }),
+    name: change.name ?? sloName(cuj, sli),
+    thresholds: [
+      {
+        timeframe: change.timeframe ?? cuj.sloWindow,
+        target: change.target ?? (cuj.objectives[sli]?.percent as number),
+      },
+    ],
+    sli_specification: {
+      count: {
+        good_events_formula: { formula: good },
+        bad_events_formula: { formula: bad },
+        queries: queries.map(({ name, query }) => ({
+          data_source: 'metrics',
+          name,
+          query: change.edit?.(query) ?? query,
+        })),
+      },
+    },
+  }).id;
+}
