@@ -85,9 +85,9 @@ async function generate(what: readonly string[], flags: GenerateFlags, io: Io): 
   const loaded = await loadRegistry(path);
   if (!loaded.ok) {
     for (const problem of loaded.problems)
-      io.stderr.write(`${problemText(problem, paintFor({ ...io, stdout: io.stderr }))}\n`);
+      io.stderr.write(problemText(problem, paintFor({ ...io, stdout: io.stderr })));
     complain('the registry has problems, so nothing was generated. cuj-gate validate shows them in full.');
-    return exitCodes.no;
+    return loaded.files.length === 0 ? exitCodes.misuse : exitCodes.no;
   }
   const wanted = what.includes('all') ? names : names.filter((name) => what.includes(name));
   try {

@@ -13,6 +13,8 @@ export type Answer = (
   status: number,
   type: string,
   body: string,
+  /** Whether the request has its line in the log already. */
+  logged?: boolean,
 ) => FastifyReply;
 
 declare module 'fastify' {
@@ -23,14 +25,15 @@ declare module 'fastify' {
 }
 
 export function createAnswer({ phase, logger }: AppPorts, metrics: GateMetrics): Answer {
-  return (request, reply, status, type, body) => {
+  return (request, reply, status, type, body, logged = false) => {
     reply.code(status).header('content-type', type).header('cache-control', 'no-store');
     reply.header('x-request-id', request.id);
     // A client that keeps its connection to a pod that is about to go would find it reset.
     if (phase() !== 'serving') reply.header('connection', 'close');
-    const seconds = request.startedAt === 0 ? 0 : (performance.now() - request.startedAt) / 1000;
+    // A path that cannot be decoded reaches no hook, nor has its request been decorated.
+    const seconds = request.startedAt > 0 ? (performance.now() - request.startedAt) / 1000 : 0;
     metrics.answered(routeOf(request), request.method, status, seconds);
-    if (logger.isLevelEnabled('debug')) {
+    if (!logged && logger.isLevelEnabled('debug')) {
       logger.debug(
         {
           reqId: request.id,

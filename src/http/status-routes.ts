@@ -147,7 +147,7 @@ export function createStatusHandlers(
       metrics.counted(verdict.cuj, servicesLabel(verdict), verdict.verdict, verdict.reason);
     } else metrics.counted('*', verdict.service, verdict.verdict, verdict.reason);
     const body = explain ? jsonText({ ...verdict, ...explained() }, pretty) : found.prepared.text(pretty);
-    return answer(request, reply, 200, jsonType, body);
+    return answer(request, reply, 200, jsonType, body, true);
   }
 
   return {

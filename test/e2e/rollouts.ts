@@ -97,6 +97,31 @@ export async function setVersion(kube: Kube, service: Named, version: string): P
   await kube.patch(kinds.Rollout, service.namespace, service.name, { spec: { template } });
 }
 
+/** Starts a release of a generated Rollout: its image, and labels of its pods where a version is kept there. */
+export async function setImage(
+  kube: Kube,
+  { namespace, name }: Named,
+  version: string,
+  labels: Record<string, string> = {},
+): Promise<void> {
+  const image = `registry.example.com/${name}:${version}`;
+  const pod = '/spec/template';
+  const pointer = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1');
+  await kube.patch(kinds.Rollout, namespace, name, [
+    { op: 'replace', path: `${pod}/spec/containers/0/image`, value: image },
+    ...Object.entries(labels).map(([key, value]) => ({
+      op: 'add',
+      path: `${pod}/metadata/labels/${pointer(key)}`,
+      value,
+    })),
+  ]);
+}
+
+/** As `kubectl argo rollouts promote` ends a pause. */
+export async function promoteRollout(kube: Kube, { namespace, name }: Named): Promise<void> {
+  await kube.patch(kinds.Rollout, namespace, name, { status: { pauseConditions: null } }, 'status');
+}
+
 /** As `kubectl argo rollouts abort` does it; resolves when the controller has taken notice. */
 export async function abortRollout(kube: Kube, service: Named): Promise<void> {
   await setAbort(kube, service, true);
@@ -185,6 +210,57 @@ export function measurementValues(run: KubeObject, metric?: string): Measured[] 
         message,
       })),
     );
+}
+
+/** The newest run that the Rollout made of these templates' kind: `background` beside the steps, or the `step` itself. */
+export async function latestRun(
+  kube: Kube,
+  service: Named,
+  type: 'Background' | 'Step',
+): Promise<KubeObject | undefined> {
+  const runs = await analysisRuns(kube, service);
+  return runs.findLast((run) => run.metadata.labels?.['rollout-type'] === type);
+}
+
+/** A measurement and the run that it belongs to. */
+export interface Followed extends Measured {
+  run: string;
+  /** RFC 3339, whole seconds. */
+  startedAt: string;
+}
+
+/** Collects the measurements of all of a Rollout's runs from now on: a run itself keeps only the last ten a metric. */
+export function followMeasurements(kube: Kube, service: Named): { seen: Followed[]; stop(): Promise<void> } {
+  const seen: Followed[] = [];
+  const known = new Set<string>();
+  let stopped = false;
+  const look = async () => {
+    for (const run of await analysisRuns(kube, service).catch(() => [])) {
+      for (const result of run.status?.metricResults ?? []) {
+        for (const { phase, value = '', message = '', startedAt, finishedAt } of result.measurements ?? []) {
+          const key = `${run.metadata.name} ${result.name} ${startedAt}`;
+          if (!finishedAt || known.has(key)) continue;
+          known.add(key);
+          seen.push({ run: run.metadata.name, metric: result.name, phase, value, message, startedAt });
+        }
+      }
+    }
+  };
+  const loop = async () => {
+    while (!stopped) {
+      await look();
+      await sleep(500);
+    }
+    await look();
+  };
+  const ended = loop();
+  return {
+    seen,
+    stop() {
+      stopped = true;
+      return ended;
+    },
+  };
 }
 
 /** What the VirtualService sends to stable and to canary now, in percent. */

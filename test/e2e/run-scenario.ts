@@ -11,6 +11,7 @@ import type { Scenario } from './scenario.ts';
 export interface Surroundings {
   cluster: Cluster;
   programs: Programs;
+  gateProgram: string;
   /** The cluster's folder. */
   dir: string;
   /** Leave the scenario's objects for looking. */
@@ -19,7 +20,7 @@ export interface Surroundings {
 
 /** Runs one scenario in a namespace of its own and cleans up after it; never throws. */
 export async function runScenario(scenario: Scenario, surroundings: Surroundings): Promise<Result> {
-  const { cluster, programs, dir, keep } = surroundings;
+  const { cluster, programs, gateProgram, dir, keep } = surroundings;
   const { kube, rolloutsVersion } = cluster;
   const namespace = scenario.name;
   const ownDir = path.join(dir, 'scenarios', namespace);
@@ -35,6 +36,7 @@ export async function runScenario(scenario: Scenario, surroundings: Surroundings
       kube,
       namespace,
       programs,
+      gateProgram,
       dir: ownDir,
       log: (line) => console.log(`       ${scenario.name}: ${line}`),
       onEnd: (cleanup) => cleanups.push(cleanup),

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { leaveNothingBehind, removeTemporary, stopEverything, temporaryFolder } from './child.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { ensureDebian } from './debian.ts';
+import { buildGate } from './gate-program.ts';
 import {
   cacheDir,
   clusterProducts,
@@ -47,10 +48,12 @@ async function main(): Promise<number> {
   ]);
   if (options.build) return say(`programs are ready after ${seconds(started)} s`);
 
+  const built = { programs, gateProgram: await buildGate(path.join(temporaryFolder(), 'gate')) };
+
   rmSync(logs, { recursive: true, force: true });
   const results: Result[] = [];
   for (const version of options.versions)
-    results.push(...(await runOn(version, programs, scenarios, options.keep)));
+    results.push(...(await runOn(version, built, scenarios, options.keep)));
 
   console.log(`\n${tableText(results)}`);
   const failed = results.filter(({ failure }) => failure !== undefined);
@@ -63,7 +66,7 @@ async function main(): Promise<number> {
 
 async function runOn(
   version: RolloutsVersion,
-  programs: Programs,
+  built: { programs: Programs; gateProgram: string },
   scenarios: Scenario[],
   keep: boolean,
 ): Promise<Result[]> {
@@ -71,7 +74,7 @@ async function runOn(
   const started = Date.now();
   let cluster: Cluster;
   try {
-    cluster = await startCluster({ programs, dir, rolloutsVersion: version });
+    cluster = await startCluster({ programs: built.programs, dir, rolloutsVersion: version });
   } catch (error) {
     keepLogs(dir, version);
     removeTemporary(dir);
@@ -82,7 +85,7 @@ async function runOn(
 
   const results: Result[] = [];
   const runOne = async (scenario: Scenario) => {
-    const result = await runScenario(scenario, { cluster, programs, dir, keep });
+    const result = await runScenario(scenario, { cluster, ...built, dir, keep });
     console.log(
       `${result.failure === undefined ? 'ok    ' : 'FAILED'} ${version} ${result.name} (${result.seconds} s)`,
     );
@@ -98,7 +101,7 @@ async function runOn(
   );
   for (const scenario of scenarios.filter(({ alone }) => alone)) await runOne(scenario);
 
-  if (keep) await untilInterrupted(cluster, programs);
+  if (keep) await untilInterrupted(cluster, built.programs);
   await cluster.stop();
   if (results.some(({ failure }) => failure !== undefined)) keepLogs(dir, version);
   removeTemporary(dir);

@@ -22,6 +22,8 @@ export interface ScenarioContext {
   /** Made for this scenario alone. */
   namespace: string;
   programs: Programs;
+  /** The gate's bundle, for `node`. */
+  gateProgram: string;
   /** A folder of this scenario's own, gone after the run. */
   dir: string;
   log(line: string): void;

@@ -1,0 +1,140 @@
+import { APP_ROUTES } from '../../src/demo/datadog/app-routes.ts';
+import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { EventStore } from '../../src/demo/datadog/store.ts';
+import type { ScenarioContext } from './scenario.ts';
+
+/**
+ * The demo's Datadog in this process, with the traffic that a scenario writes into it.
+ *
+ * The gate judges whole minutes that are at least a minute old, and nobody wants to wait for them: traffic is written
+ * into the past, as if it had been coming for a while, and some minutes into the future, where it shows up as its time
+ * comes. Counts are exact. The demo's own simulation draws them along a day's curve from the real clock, so a run in the
+ * evening would see other numbers than one in the morning.
+ */
+export interface Datadog {
+  readonly url: string;
+  readonly calls: StandIn['calls'];
+  readonly faults: StandIn['faults'];
+  /** One version's requests on one route. */
+  requests(requests: Requests): void;
+  /** One version's traffic on all routes of a service, shared over them as the matching app's is. */
+  traffic(flow: Flow): void;
+  /**
+   * Moves everything that has happened so many minutes into the past; what was to come does not come. The gate keeps no
+   * time of its own, so this is what waiting would look like to it. Not while a gate is asking.
+   */
+  elapse(minutes: number): Promise<void>;
+}
+
+interface Span {
+  service: string;
+  /** As Datadog stores it. */
+  version: string;
+  /** Minutes from now, negative for the past. */
+  from: number;
+  to: number;
+}
+
+export interface Requests extends Span {
+  /** One of the app's: `POST /api/v1/signup`. */
+  route: string;
+  perMinute: number;
+  /** Share that ends in 500; none when left out. */
+  failing?: number;
+}
+
+export interface Flow extends Span {
+  /** Of the whole app, this version's part; a service gets its share of it: member-api some 55%. */
+  appRequestsPerMinute: number;
+  /** Share of the requests that end in 500, by route. */
+  failing?: Record<string, number>;
+  /** Only these routes; all of the service when left out. */
+  routes?: readonly string[];
+  /** The service of the app whose routes it serves, where its own name is not one of the app's. */
+  routesOf?: string;
+}
+
+interface Written {
+  requests: Requests;
+  operation: string;
+  /** Epoch ms of the first minute and of the end. */
+  fromMs: number;
+  toMs: number;
+}
+
+const minuteMs = 60_000;
+const thisMinute = () => Math.floor(Date.now() / minuteMs) * minuteMs;
+
+export async function startDatadog({ onEnd }: ScenarioContext): Promise<Datadog> {
+  const written: Written[] = [];
+  let store = new EventStore({ now: Date.now });
+  let standIn = await startDatadogStandIn({ now: Date.now, store });
+  const { url, port, calls, faults } = standIn;
+  onEnd(() => standIn.stop());
+
+  const record = (requests: Requests, operation: string) => {
+    const now = thisMinute();
+    const one = {
+      requests,
+      operation,
+      fromMs: now + requests.from * minuteMs,
+      toMs: now + requests.to * minuteMs,
+    };
+    written.push(one);
+    write(store, one);
+  };
+  return {
+    url,
+    calls,
+    faults,
+    requests: (requests) => record(requests, routeNamed(requests.route).operation),
+    traffic(flow) {
+      const { routesOf, routes: only, failing = {}, appRequestsPerMinute, ...span } = flow;
+      for (const name of [...Object.keys(failing), ...(only ?? [])]) routeNamed(name);
+      for (const { service, route, operation, weight } of APP_ROUTES) {
+        if (service !== (routesOf ?? flow.service) || only?.includes(route) === false) continue;
+        const perMinute = (appRequestsPerMinute * weight) / totalWeight;
+        record({ ...span, route, perMinute, failing: failing[route] ?? 0 }, operation);
+      }
+    },
+    async elapse(minutes) {
+      const now = thisMinute();
+      store = new EventStore({ now: Date.now });
+      for (const one of written) {
+        one.toMs = Math.min(one.toMs, now) - minutes * minuteMs;
+        one.fromMs -= minutes * minuteMs;
+        write(store, one);
+      }
+      await standIn.stop();
+      standIn = await startDatadogStandIn({ now: Date.now, store, port });
+    },
+  };
+}
+
+const totalWeight = APP_ROUTES.reduce((sum, { weight }) => sum + weight, 0);
+
+function routeNamed(name: string) {
+  const route = APP_ROUTES.find((one) => one.route === name);
+  if (!route) throw new Error(`the simulated app has no route ${JSON.stringify(name)}`);
+  return route;
+}
+
+function write(store: EventStore, { requests, operation, fromMs, toMs }: Written): void {
+  const { service, version, route: resource, perMinute, failing = 0 } = requests;
+  const host = `${service}-${version}-node`;
+  const stream = (statusCode: number) =>
+    store.requests({ operation, env: 'production', service, version, resource, statusCode, host });
+  let total = 0;
+  let bad = 0;
+  for (let minute = 0; fromMs + minute * minuteMs < toMs; minute += 1) {
+    // Whole requests only, and none lost to rounding over the minutes.
+    const requestsNow = Math.round((minute + 1) * perMinute) - total;
+    total += requestsNow;
+    const badNow = Math.round(total * failing) - bad;
+    bad += badNow;
+    const at = fromMs + minute * minuteMs + minuteMs / 2;
+    // A status that never came must leave no trace in Datadog either.
+    if (requestsNow > badNow) stream(200).record({ at, count: requestsNow - badNow });
+    if (badNow > 0) stream(500).record({ at, count: badNow });
+  }
+}

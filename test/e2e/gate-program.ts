@@ -1,0 +1,17 @@
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { bundle, bundleName } from '../../src/bundle/bundle.ts';
+
+/**
+ * Bundles the gate as it is in the checkout now, into a folder that has no node_modules above it: what runs is the one
+ * file that the image has. Returns its path.
+ */
+export async function buildGate(folder: string): Promise<string> {
+  const root = path.join(import.meta.dirname, '..', '..');
+  const { code, assets } = await bundle({ root });
+  mkdirSync(folder, { recursive: true });
+  for (const asset of assets) cpSync(path.join(root, asset), path.join(folder, asset));
+  const file = path.join(folder, bundleName);
+  writeFileSync(file, code);
+  return file;
+}

@@ -1,0 +1,76 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { type Child, freePorts } from './child.ts';
+import type { Loose } from './kube.ts';
+import type { ScenarioContext } from './scenario.ts';
+import { answers } from './wait.ts';
+
+/** A running gate: a process of its own, started by `cuj-gate serve` and its environment as anybody starts it. */
+export interface Gate {
+  readonly url: string;
+  readonly child: Child;
+  /** Its log, read again at every call: one object a line. */
+  log(): Loose[];
+  /** Resolves when it answers; after `child.start()` as well. */
+  untilReady(): Promise<void>;
+}
+
+export interface GateOptions {
+  /** Path of its registry. */
+  registry: string;
+  datadogUrl: string;
+  /** Further settings, or others. */
+  env?: Record<string, string>;
+  /** What its log file is called. */
+  name?: string;
+}
+
+export async function startGate(context: ScenarioContext, options: GateOptions): Promise<Gate> {
+  const [port] = await freePorts(1);
+  const url = `http://127.0.0.1:${port}`;
+  const child = context.start({
+    name: options.name ?? 'gate',
+    command: process.execPath,
+    args: [context.gateProgram, 'serve'],
+    cwd: context.dir,
+    env: {
+      PATH: process.env.PATH,
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      DD_URL: options.datadogUrl,
+      DD_API_KEY: 'e2e-api-key-of-nobody',
+      DD_APP_KEY: 'e2e-app-key-of-nobody',
+      CUJ_GATE_REGISTRY: options.registry,
+      // No Service has to take a pod out of its endpoints here.
+      CUJ_GATE_DRAIN_DELAY: '0s',
+      ...options.env,
+    },
+  });
+  const gate: Gate = {
+    url,
+    child,
+    log: () =>
+      readFileSync(child.logFile, 'utf8')
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line)),
+    async untilReady() {
+      await child.untilReady(() => answers(`${url}/readyz`));
+    },
+  };
+  await gate.untilReady();
+  return gate;
+}
+
+const run = promisify(execFile);
+
+/** What `cuj-gate ARGS` prints. */
+export async function cujGate({ gateProgram, dir }: ScenarioContext, args: string[]): Promise<string> {
+  const { stdout } = await run(process.execPath, [gateProgram, ...args], {
+    cwd: dir,
+    env: { PATH: process.env.PATH },
+    maxBuffer: 50_000_000,
+  });
+  return stdout;
+}

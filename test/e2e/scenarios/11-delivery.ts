@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { analysisRuns, latestRun, measurementValues, untilPhase } from '../rollouts.ts';
+import type { Scenario } from '../scenario.ts';
+import { startWorld } from '../world.ts';
+
+const registry = path.join(import.meta.dirname, '..', '..', '..', 'config', 'cujs.yaml');
+
+export const scenario: Scenario = {
+  name: 'delivery',
+  what: 'a healthy canary goes 25%, pause, 100%, judged by the five CUJs that the example registry has for it',
+  async run(context) {
+    const { kube } = context;
+    const world = await startWorld(context, { registry });
+    const release = await world.deploy('member-api');
+    assert.deepEqual(await analysisRuns(kube, release), [], 'Argo runs no analysis on a first deploy');
+
+    await release.start('v1.1.0');
+    world.canary(release);
+    const { stableHash, aborted } = await untilPhase(kube, release, 'Healthy');
+    assert.equal(stableHash, release.canaryHash, 'the canary must be the new stable version');
+    assert.equal(aborted, false);
+    const seen = await release.weightsSeen();
+    // Argo promotes by giving the canary everything for a moment, and then the new stable.
+    assert.deepEqual(
+      seen.filter((weights) => weights !== '0,100'),
+      ['100,0', '75,25', '100,0'],
+    );
+
+    const cujs = ['identity-check', 'login', 'profile-edit', 'signup', 'subscribe'];
+    for (const type of ['Background', 'Step'] as const) {
+      const run = await latestRun(kube, release, type);
+      assert.equal(run?.status.phase, 'Successful', `the ${type} analysis`);
+      assert.deepEqual(
+        run.status.metricResults.map(({ name }: { name: string }) => name).sort(),
+        cujs.map((cuj) => `cuj-${cuj}`),
+      );
+      for (const { metric, phase, value } of measurementValues(run)) {
+        assert.equal(phase, 'Successful', `${metric} ${value}`);
+        assert.match(
+          value,
+          new RegExp(`^"PASS ${metric.slice('cuj-'.length)} \\(within_slo\\): 0 of \\d+ requests`),
+        );
+      }
+    }
+    assert.equal((await analysisRuns(kube, release)).length, 2);
+  },
+};

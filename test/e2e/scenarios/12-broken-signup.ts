@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import {
+  analysisRuns,
+  followMeasurements,
+  latestRun,
+  measurementValues,
+  untilPhase,
+  weights,
+} from '../rollouts.ts';
+import type { Scenario } from '../scenario.ts';
+import { waitFor } from '../wait.ts';
+import { noCache, startWorld } from '../world.ts';
+
+const run = promisify(execFile);
+
+export const scenario: Scenario = {
+  name: 'broken-signup',
+  what: 'sign-up, 1% of the traffic, breaks while the canary is watched: aborted, and everybody can read why',
+  async run(context) {
+    const { kube, namespace, programs, cluster, onEnd } = context;
+    const world = await startWorld(context, { env: noCache });
+    const release = await world.deploy('member-api', { pause: '5m' });
+    const followed = followMeasurements(kube, release);
+    onEnd(() => followed.stop());
+    await release.start('v1.1.0');
+    world.canary(release);
+    await waitFor(() => followed.seen, {
+      what: 'two passes while all is well',
+      timeoutMs: 40_000,
+      until: (seen) => seen.filter(({ value }) => value.startsWith('"PASS signup')).length >= 2,
+    });
+
+    // The last step of sign-up, a tenth of a percent of the app's requests, from four minutes ago on.
+    const verify = 'POST /api/v1/signup/phone/verify';
+    world.canary(release, { from: -4, routes: [verify], failing: { [verify]: 1 } });
+    const { message } = await untilPhase(kube, release, 'Degraded');
+    assert.match(message, /Metric "cuj-signup" assessed Failed due to failed \(1\) > failureLimit \(0\)/);
+    await waitFor(() => weights(kube, release), {
+      what: 'all traffic on stable again',
+      timeoutMs: 15_000,
+      until: (now) => `${now}` === '100,0',
+    });
+    assert.deepEqual(await release.weightsSeen(), ['100,0', '75,25', '100,0']);
+
+    const failed = await latestRun(kube, release, 'Background');
+    assert.equal(failed?.status.phase, 'Failed');
+    assert.equal(
+      (await analysisRuns(kube, release)).length,
+      1,
+      'the gate behind the pause must not have been reached',
+    );
+    // What the dashboard shows: a JSON string, whole.
+    const last = measurementValues(failed, 'cuj-signup').at(-1)!;
+    assert.equal(last.phase, 'Failed');
+    const reason =
+      /^FAIL signup \(slo_violated\): \d+ of \d+ requests failed \(9\d\.\d+%, objective 99\.95%, burn [\d.]+x\), worst POST \/api\/v1\/signup\/phone\/verify \d+ of \d+; stable 0 of \d+; evidence \d+, fails at 20$/;
+    assert.match(JSON.parse(last.value), reason);
+
+    const kubectl = ['--kubeconfig', cluster.kubeconfig, '-n', namespace];
+    const { stdout } = await run(programs.kubectl.program, [
+      ...kubectl,
+      ...['describe', 'analysisrun', failed.metadata.name],
+    ]);
+    const shown = /Value:\s+"(FAIL .*)"/.exec(stdout)?.[1];
+    assert.equal(shown, JSON.parse(last.value), `kubectl describe must show the reason:\n${stdout}`);
+  },
+};

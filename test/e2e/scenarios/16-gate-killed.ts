@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { followMeasurements, latestRun, promoteRollout, rolloutPhase, untilPhase } from '../rollouts.ts';
+import type { Scenario } from '../scenario.ts';
+import { waitFor } from '../wait.ts';
+import { startWorld } from '../world.ts';
+
+/** One more than Argo's own consecutiveErrorLimit of 4 bears. */
+const errorsToSee = 6;
+
+export const scenario: Scenario = {
+  name: 'gate-killed',
+  what: 'the gate is killed for longer than Argo would bear by default, and comes back: the rollout goes on',
+  timeoutMs: 240_000,
+  async run(context) {
+    const { kube, onEnd } = context;
+    const world = await startWorld(context);
+    const release = await world.deploy('member-api', { pause: '5m' });
+    const followed = followMeasurements(kube, release);
+    onEnd(() => followed.stop());
+    await release.start('v1.1.0');
+    world.canary(release);
+    await waitFor(() => followed.seen.some(({ phase }) => phase === 'Successful'), {
+      what: 'a first pass',
+      timeoutMs: 40_000,
+    });
+
+    await world.gate.child.kill();
+    const errors = (type: 'Background' | 'Step') => async () => {
+      const run = await latestRun(kube, release, type);
+      return run?.status?.metricResults?.[0]?.consecutiveError ?? 0;
+    };
+    // Onwards to the analysis that is a step of its own, so that both kinds meet a gate that is not there.
+    await promoteRollout(kube, release);
+    for (const type of ['Background', 'Step'] as const) {
+      await waitFor(errors(type), {
+        what: `${errorsToSee} errors in a row of the ${type} analysis`,
+        timeoutMs: 100_000,
+        until: (count) => count >= errorsToSee,
+      });
+    }
+    const { aborted, step } = await rolloutPhase(kube, release);
+    assert.deepEqual({ aborted, step }, { aborted: false, step: 2 });
+
+    world.gate.child.start();
+    await world.gate.untilReady();
+    const { stableHash } = await untilPhase(kube, release, 'Healthy');
+    assert.equal(stableHash, release.canaryHash);
+    await followed.stop();
+    for (const { message } of followed.seen.filter(({ phase }) => phase === 'Error')) {
+      assert.match(message, /connection refused|connection reset|EOF/);
+    }
+    for (const type of ['Background', 'Step'] as const) {
+      assert.equal((await latestRun(kube, release, type))?.status.phase, 'Successful');
+    }
+    assert.deepEqual(
+      (await release.weightsSeen()).filter((split) => split !== '0,100'),
+      ['100,0', '75,25', '100,0'],
+    );
+  },
+};

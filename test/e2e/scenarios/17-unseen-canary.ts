@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Release } from '../release.ts';
+import { latestRun, measurementValues, rolloutPhase, weights } from '../rollouts.ts';
+import type { Scenario, ScenarioContext } from '../scenario.ts';
+import { waitFor } from '../wait.ts';
+import { startWorld } from '../world.ts';
+
+const registryText = `
+apiVersion: cuj-gate/v1
+defaults: { slo: { availability: 99.95 } }
+services:
+  member-api: { env: production, operation: http.request, canary: "version:{version}", stable: "version:{stable_version}" }
+  matching-api: { env: production, operation: express.request, canary: "version:{version}", stable: "version:{stable_version}" }
+  payment-api: { env: production, operation: servlet.request, canary: "version:{version}" }
+cujs:
+  - { name: signup, owner: team-identity, service: member-api, endpoints: [POST /api/v1/signup] }
+  - { name: like, owner: team-matching, service: matching-api, endpoints: ["POST /api/v1/users/:user_id/likes"] }
+  - { name: plans, owner: team-payment, service: payment-api, endpoints: [GET /api/v1/plans] }
+`;
+
+export const scenario: Scenario = {
+  name: 'unseen-canary',
+  what: 'a canary without traffic, one under a wrong version tag and one that cannot be told from stable never pass: each waits for a person, with its own reason',
+  async run(context) {
+    const { dir } = context;
+    const registry = path.join(dir, 'cujs.yaml');
+    writeFileSync(registry, registryText);
+    const world = await startWorld(context, { registry });
+    const label = ['--version-from', 'field:spec.template.metadata.labels.version'];
+    const [silent, mistagged, same] = await Promise.all([
+      world.deploy('member-api'),
+      world.deploy('matching-api'),
+      // The version is a label, and this release changes only configuration: both sides carry the same one.
+      world.deploy('payment-api', {
+        flags: label,
+        stable: { version: 'v1.0.0', appRequestsPerMinute: 150_000 },
+      }),
+    ]);
+    await Promise.all([
+      silent.start('v1.1.0'),
+      mistagged.start('v1.1.0').then(() => {
+        // Nobody set DD_VERSION: the tracer's own fallback is what Datadog stores.
+        world.canary(mistagged, { version: 'unknown' });
+      }),
+      same.start('v1.0.0-other-configuration'),
+    ]);
+    await Promise.all([
+      waitsForPerson(
+        context,
+        silent,
+        /^INCONCLUSIVE signup \(no_data\): no request matches the canary version:\w+, /,
+      ),
+      waitsForPerson(
+        context,
+        mistagged,
+        /^INCONCLUSIVE like \(no_data\): no request matches the canary version:\w+, /,
+      ),
+      waitsForPerson(
+        context,
+        same,
+        /^INCONCLUSIVE plans \(canary_indistinguishable\): 0 of \d+ requests failed .* the selector seems to match both sides$/,
+      ),
+    ]);
+  },
+};
+
+async function waitsForPerson({ kube }: ScenarioContext, release: Release, reason: RegExp): Promise<void> {
+  await waitFor(() => rolloutPhase(kube, release), {
+    what: `${release.name} to wait for a person`,
+    timeoutMs: 60_000,
+    until: ({ phase, message }) => phase === 'Paused' && message === 'InconclusiveAnalysisRun',
+  });
+  const { aborted, step } = await rolloutPhase(kube, release);
+  assert.deepEqual({ aborted, step }, { aborted: false, step: 2 }, `${release.name} must stand at its gate`);
+  assert.deepEqual(await weights(kube, release), [75, 25]);
+  const gate = await latestRun(kube, release, 'Step');
+  assert.equal(gate?.status.phase, 'Inconclusive');
+  const values = measurementValues(gate);
+  assert.equal(values.length, 5, 'it must have asked as often as it may');
+  for (const { value } of values) assert.match(JSON.parse(value), reason);
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { latestRun, measurementValues, rolloutPhase, weights } from '../rollouts.ts';
+import type { Scenario } from '../scenario.ts';
+import { waitFor } from '../wait.ts';
+import { startWorld } from '../world.ts';
+
+const verify = 'POST /api/v1/signup/phone/verify';
+
+export const scenario: Scenario = {
+  name: 'shared-cause',
+  what: 'the SMS provider breaks for canary and stable alike: not aborted, and the reason says that it is not the canary',
+  async run(context) {
+    const { kube } = context;
+    const world = await startWorld(context);
+    const release = await world.deploy('member-api', {
+      stable: { to: -20 },
+    });
+    // Until twenty minutes ago all was well; since then nobody's number can be verified.
+    world.datadog.traffic({
+      ...{ service: release.name, version: release.stableHash, from: -20, to: 10 },
+      ...{ appRequestsPerMinute: 15_000, failing: { [verify]: 0.3 } },
+    });
+    await release.start('v1.1.0');
+    world.canary(release, { failing: { [verify]: 0.3 } });
+
+    await waitFor(() => rolloutPhase(kube, release), {
+      what: 'the rollout to wait for a person',
+      timeoutMs: 60_000,
+      until: ({ phase, message }) => phase === 'Paused' && message === 'InconclusiveAnalysisRun',
+    });
+    const { aborted, step } = await rolloutPhase(kube, release);
+    assert.deepEqual({ aborted, step }, { aborted: false, step: 2 });
+    assert.deepEqual(await weights(kube, release), [75, 25]);
+    const runs = [await latestRun(kube, release, 'Background'), await latestRun(kube, release, 'Step')];
+    for (const { phase, value } of runs.flatMap((run) => measurementValues(run!))) {
+      assert.equal(phase, 'Inconclusive');
+      assert.match(
+        value,
+        /^"INCONCLUSIVE signup \(shared_cause\): \d+ of \d+ requests failed .* worst POST \/api\/v1\/signup\/phone\/verify .*, but stable fails as well: \d+ of \d+"$/,
+      );
+    }
+  },
+};

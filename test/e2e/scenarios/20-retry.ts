@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import {
+  analysisRuns,
+  measurementValues,
+  retryRollout,
+  rolloutPhase,
+  untilPhase,
+  weights,
+} from '../rollouts.ts';
+import type { Scenario } from '../scenario.ts';
+import { waitFor } from '../wait.ts';
+import { noCache, startWorld } from '../world.ts';
+
+const verify = 'POST /api/v1/signup/phone/verify';
+
+export const scenario: Scenario = {
+  name: 'retry',
+  what: 'a version that was aborted is retried when its cause is mended: judged afresh, by its second life alone',
+  async run(context) {
+    const { kube } = context;
+    const world = await startWorld(context, { env: noCache });
+    const release = await world.deploy('member-api');
+    await release.start('v1.1.0');
+    world.canary(release, { failing: { [verify]: 0.5 } });
+    await untilPhase(kube, release, 'Degraded');
+    await waitFor(() => weights(kube, release), {
+      what: 'all traffic on stable again',
+      timeoutMs: 15_000,
+      until: (now) => `${now}` === '100,0',
+    });
+
+    // Somebody mends the setting that the version had been missing, and twenty minutes pass.
+    await world.datadog.elapse(20);
+    world.datadog.traffic({
+      ...{ service: release.name, version: release.stableHash, from: -20, to: 10 },
+      appRequestsPerMinute: 20_000,
+    });
+    await retryRollout(kube, release);
+    // Its second life is twelve minutes old: shorter than the first, whose errors still lie within the two hours.
+    world.canary(release, { from: -12 });
+    const { stableHash, canaryHash } = await untilPhase(kube, release, 'Healthy');
+    assert.equal(canaryHash, release.canaryHash, 'it must be the same version');
+    assert.equal(stableHash, release.canaryHash);
+
+    const runs = await analysisRuns(kube, release);
+    assert.deepEqual(
+      runs.map(({ status }) => status.phase),
+      ['Failed', 'Successful', 'Successful'],
+    );
+    for (const { value } of runs.slice(1).flatMap((run) => measurementValues(run))) {
+      assert.match(value, /^"PASS signup \(within_slo\): 0 of \d+ requests failed/);
+    }
+    const firstLife = /(\d+) of (\d+) requests/.exec(measurementValues(runs[0]!).at(-1)!.value);
+    assert.ok(Number(firstLife?.[1]) > 10, 'the first life must have had errors to forget');
+    assert.equal((await rolloutPhase(kube, release)).aborted, false);
+    // The gate says where it began to count, and why.
+    const answer = await fetch(
+      `${world.gate.url}/cujs/signup/status?version=${release.canaryHash}&stable_version=${release.stableHash}`,
+    );
+    const { window } = (await answer.json()) as { window: { start: string } };
+    assert.equal(window.start, 'after_gap');
+  },
+};
