@@ -49,7 +49,9 @@ export class SettingsError extends Error {
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
-    super(`${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} wrong`);
+    super(
+      `${problems.length === 1 ? 'a setting is' : `${problems.length} settings are`} wrong:\n${problems.map((text) => `  ${text}`).join('\n')}`,
+    );
     this.problems = problems;
   }
 }
