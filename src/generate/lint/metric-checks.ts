@@ -39,7 +39,7 @@ function checkConditions(metric: Place, name: string, report: Report): void {
     report(
       'error',
       'no-conditions',
-      metric.at('provider').exists ? metric : metric,
+      metric,
       `Metric "${name}" has neither successCondition nor failureCondition.`,
       'Argo calls every answer Successful, a FAIL too.',
       'Set both: result startsWith "PASS" and result startsWith "FAIL".',

@@ -11,8 +11,15 @@ export interface Analysis {
   readonly args: readonly { readonly name: string; readonly place: Place }[];
   /** Canary weight in percent when it begins; undefined where it does not depend on steps. */
   readonly weight: number | undefined;
-  /** Seconds with canary traffic until its last look; Infinity for a pause without an end. */
-  readonly trafficSeconds: number;
+  /** How long the canary has traffic before a gate begins, or while a watch runs. */
+  readonly traffic: Traffic;
+}
+
+/** Canary traffic over some steps; Infinity for a pause without an end. */
+export interface Traffic {
+  readonly seconds: number;
+  /** Seconds in which all of the traffic would have been as much: a minute at 25% is 15. */
+  readonly fullSeconds: number;
 }
 
 /** What a Rollout does in time. */
@@ -22,8 +29,6 @@ export interface RolloutParts {
   readonly analyses: readonly Analysis[];
   /** Of canary steps. */
   readonly weights: readonly { readonly place: Place; readonly percent: number }[];
-  /** Seconds with canary traffic before all of it is the canary's. */
-  readonly canarySeconds: number;
   readonly canary: boolean;
 }
 
@@ -34,35 +39,35 @@ export function rolloutParts(place: Place): RolloutParts {
   if (blueGreen.exists) {
     const analyses = [
       // Before promotion only the preview service reaches the new pods.
-      ...optional(blueGreen.at('prePromotionAnalysis'), 0),
-      ...optional(blueGreen.at('postPromotionAnalysis'), 100),
+      ...optional(blueGreen.at('prePromotionAnalysis'), 0, none),
+      ...optional(blueGreen.at('postPromotionAnalysis'), 100, endless),
     ];
-    return { place, name, analyses, weights: [], canarySeconds: Number.POSITIVE_INFINITY, canary: false };
+    return { place, name, analyses, weights: [], canary: false };
   }
   const canary = place.at('spec', 'strategy', 'canary');
   const steps = readSteps(canary.at('steps'));
   const background = canary.at('analysis');
   const start = background.at('startingStep').number ?? 0;
   const watch = background.at('templates').exists
-    ? [analysis(background, 'watch', undefined, steps.secondsFrom(start))]
+    ? [analysis(background, 'watch', undefined, steps.trafficFrom(start))]
     : [];
   return {
     place,
     name,
     analyses: [...watch, ...steps.analyses],
     weights: steps.weights,
-    canarySeconds: steps.secondsFrom(0),
     canary: true,
   };
 }
 
-function optional(place: Place, weight: number): Analysis[] {
-  return place.at('templates').exists
-    ? [analysis(place, 'gate', weight, weight === 0 ? 0 : Number.POSITIVE_INFINITY)]
-    : [];
+const none: Traffic = { seconds: 0, fullSeconds: 0 };
+const endless: Traffic = { seconds: Number.POSITIVE_INFINITY, fullSeconds: Number.POSITIVE_INFINITY };
+
+function optional(place: Place, weight: number, traffic: Traffic): Analysis[] {
+  return place.at('templates').exists ? [analysis(place, 'gate', weight, traffic)] : [];
 }
 
-function analysis(place: Place, use: Use, weight: number | undefined, trafficSeconds: number): Analysis {
+function analysis(place: Place, use: Use, weight: number | undefined, traffic: Traffic): Analysis {
   return {
     use,
     place,
@@ -73,15 +78,14 @@ function analysis(place: Place, use: Use, weight: number | undefined, trafficSec
     })),
     args: place.at('args').items.map((item) => ({ name: item.at('name').text ?? '', place: item })),
     weight,
-    trafficSeconds,
+    traffic,
   };
 }
 
 function readSteps(steps: Place) {
   const weights: { place: Place; percent: number }[] = [];
   const analyses: Analysis[] = [];
-  /** Seconds with canary traffic that each step waits. */
-  const waits: number[] = [];
+  const waits: Traffic[] = [];
   let weight = 0;
   for (const step of steps.items) {
     const set = step.at('setWeight').number;
@@ -89,20 +93,22 @@ function readSteps(steps: Place) {
     if (set !== undefined) {
       weight = set;
       weights.push({ place: step.at('setWeight'), percent: set });
-    } else if (step.at('pause').exists || step.keys.includes('pause')) {
+    } else if (step.keys.includes('pause')) {
       const duration = step.at('pause', 'duration').text;
       wait = duration === undefined ? Number.POSITIVE_INFINITY : (seconds(duration) ?? 0);
     } else if (step.at('analysis').exists) {
-      const before = waits.reduce((sum, each) => sum + each, 0);
-      analyses.push(analysis(step.at('analysis'), 'gate', weight, before));
+      analyses.push(analysis(step.at('analysis'), 'gate', weight, sum(waits)));
     }
-    waits.push(weight > 0 && weight < 100 ? wait : 0);
+    waits.push(weight > 0 ? { seconds: wait, fullSeconds: (wait * weight) / 100 } : none);
   }
-  return {
-    weights,
-    analyses,
-    secondsFrom: (start: number) => waits.slice(start).reduce((sum, each) => sum + each, 0),
-  };
+  return { weights, analyses, trafficFrom: (start: number) => sum(waits.slice(start)) };
+}
+
+function sum(waits: readonly Traffic[]): Traffic {
+  return waits.reduce(
+    (all, each) => ({ seconds: all.seconds + each.seconds, fullSeconds: all.fullSeconds + each.fullSeconds }),
+    none,
+  );
 }
 
 /** Seconds of a duration as Argo takes it: `5m`, `1h30m`, `300`, `1.5h`. */
