@@ -62,6 +62,8 @@ export async function bundle({
     // Neither minified nor mapped: the start gains nothing (measured), and a stack trace shows the code that ran.
     banner: { js: banner },
     metafile: true,
+    // node_modules may be a link to another checkout's; packages are named by where they are imported from.
+    preserveSymlinks: true,
     logLevel: 'silent',
     plugins: [assets(root, found), ...plugins[client]()],
   });

@@ -60,24 +60,30 @@ export function contentsOf(metafile: Metafile, root: string): Contents {
     }
     return [...targets].sort();
   };
-  const packages = [...manifests].map(([folder, { name, version, licence, author }]) => {
+  // One version of a package may lie in several folders.
+  const packages = new Map<string, BundledPackage>();
+  for (const [folder, { name, version, licence, author }] of manifests) {
+    const id = `${name}@${version}`;
     const locked = lock.packages[folder];
     if (locked?.integrity === undefined || locked.version !== version) {
       throw new Error(
-        `${folder} holds ${name}@${version}, but package-lock.json pins ${locked?.version ?? 'nothing'} there: run npm ci.`,
+        `${folder} holds ${id}, but package-lock.json pins ${locked?.version ?? 'nothing'} there: run npm ci.`,
       );
     }
-    return {
+    const imports = [...(packages.get(id)?.imports ?? []), ...importsOf(folder)];
+    packages.set(id, {
       name,
       version,
       licence,
-      licenceTexts: licenceTexts(path.join(root, folder), `${name}@${version}`, licence, author),
+      licenceTexts: licenceTexts(path.join(root, folder), id, licence, author),
       integrity: locked.integrity,
-      imports: importsOf(folder),
-    };
-  });
-  packages.sort((a, b) => compare(a.name, b.name) || compare(a.version, b.version));
-  return { packages, ownImports: importsOf(undefined) };
+      imports: [...new Set(imports)].sort(),
+    });
+  }
+  const sorted = [...packages.values()].sort(
+    (a, b) => compare(a.name, b.name) || compare(a.version, b.version),
+  );
+  return { packages: sorted, ownImports: importsOf(undefined) };
 }
 
 /** `node_modules/a/node_modules/@b/c` of a file in it, as package-lock.json names it; undefined for our own files. */
