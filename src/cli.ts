@@ -32,6 +32,18 @@ const verbs: Readonly<Record<string, Verb>> = {
     summary: 'judge one CUJ, or all of a service, now; or judge a written-down verdict again',
     load: async () => (await import('./commands/evaluate.ts')).evaluateCommand,
   },
+  init: {
+    summary: "propose a first registry from a service's traffic in Datadog, or from an OpenAPI file",
+    load: async () => (await import('./commands/init.ts')).initCommand,
+  },
+  doctor: {
+    summary: 'ask the live Datadog, read-only, whether the registry can be judged by it',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  },
+  report: {
+    summary: 'what is left of every error budget, and what was agreed to do about it',
+    load: async () => (await import('./commands/report.ts')).reportCommand,
+  },
   generate: {
     summary: 'make AnalysisTemplates, Terraform, OpenSLO, dashboards and alerts from the registry',
     load: async () => (await import('./commands/generate.ts')).buildGenerateCommand,

@@ -279,9 +279,9 @@ function* unknownNames(env: Readonly<Record<string, string | undefined>>): Gener
 
 function keyText(text: string): Read<string> {
   // What may stand in an HTTP header; a key with a line break in its middle is two keys in one file.
-  return /^[\x21-\x7e]{8,200}$/.test(text)
+  return /^[\x21-\x7e]{1,200}$/.test(text)
     ? { value: text }
-    : { wrong: 'does not hold a key (8 to 200 printable characters without a space)' };
+    : { wrong: 'does not hold a key (at most 200 printable characters without a space)' };
 }
 
 function oneOf<const T extends string>(known: readonly T[]): (text: string) => Read<T> {

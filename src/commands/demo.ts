@@ -53,10 +53,18 @@ async function demo(io: Io, options: { once?: boolean; port: number; seed: numbe
     HOST: '127.0.0.1',
     PORT: String(options.once === true ? 0 : options.port),
   });
-  const { gate, url } = await listen(settings, {
+  const opened = await listen(settings, {
     now: () => stage.clock.nowMs,
     logger: createLogger('silent'),
+  }).catch(async (error: unknown) => {
+    await stage.datadog.stop();
+    const lines = refusal(error, settings);
+    if (lines === undefined) throw error;
+    io.stderr.write(`cuj-gate demo: ${lines.join('\n')} (--port)\n`);
+    return undefined;
   });
+  if (opened === undefined) return exitCodes.misuse;
+  const { gate, url } = opened;
   try {
     const cujs = [...gate.registry.current().registry.cujs.keys()];
     say(paint.bold('A matching app releases v1.42.0: 25% of the traffic goes to the canary.'));

@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { run } from '../../src/cli.ts';
+import { capture } from './io.ts';
+
+describe('the command line', () => {
+  it.each([
+    ['says what to type where nothing was typed', [], 2, '', 'Usage: cuj-gate <command>'],
+    ['names the nearest command for an unknown one', ['evalute'], 2, '', 'Did you mean "evaluate"?'],
+    ['lists every command in its help', ['--help'], 0, 'judge one CUJ, or all of a service, now', ''],
+    ['explains its exit codes in its help', ['--help'], 0, '1 the answer is no', ''],
+    ['shows the help of a command', ['evaluate', '--help'], 0, '--param <name=value>', ''],
+    ['shows every setting in the help of serve', ['serve', '--help'], 0, 'CUJ_GATE_REGISTRY', ''],
+    ['refuses an unknown option', ['evaluate', '--wrong'], 2, '', "unknown option '--wrong'"],
+    ['refuses a port that is none', ['demo', '--port', '70000'], 2, '', '0 to 65535'],
+  ] as const)('%s', async (_name, argv, code, stdout, stderr) => {
+    const streams = capture();
+    expect(await run(argv, streams.io)).toBe(code);
+    expect(streams.stdout()).toContain(stdout);
+    expect(streams.stderr()).toContain(stderr);
+    if (stdout === '') expect(streams.stdout()).toBe('');
+  });
+
+  it('ends a process with its exit code and keeps stdout for answers', async () => {
+    const argv = ['--import', 'tsx', 'src/bin.ts', 'validate', '/does/not/exist.yaml'];
+    const failed = await promisify(execFile)(process.execPath, argv).catch((error: unknown) => error);
+    expect(failed).toMatchObject({ code: 2, stdout: '' });
+    expect((failed as { stderr: string }).stderr).toContain('/does/not/exist.yaml');
+  });
+});

@@ -1,0 +1,37 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../../src/cli.ts';
+import { capture } from './io.ts';
+
+describe('demo --once', () => {
+  const streams = capture();
+  let code: number;
+
+  beforeAll(async () => {
+    code = await run(['demo', '--once'], streams.io);
+  });
+
+  it('ends well once the canary is caught', () => {
+    expect(streams.stderr()).toBe('');
+    expect(code).toBe(0);
+  });
+
+  it('shows the total error rate as fine', () => {
+    expect(streams.stdout()).toMatch(
+      /What the total error rate says {3}fine: 0\.0[0-4]\d*% of \d+ requests failed/,
+    );
+  });
+
+  it('shows the CUJ as failed and names the endpoint', () => {
+    expect(streams.stdout()).toMatch(
+      /What cuj-gate says +FAIL signup \(slo_violated\): .*worst POST \/api\/v1\/signup\/phone\/verify/,
+    );
+  });
+
+  it('fails no other CUJ', () => {
+    expect(streams.stdout().match(/ {2}x \S+|^.*CUJs {2}x \S+/gm)).toEqual(['       CUJs  x signup']);
+  });
+
+  it('writes no colour where there is no terminal', () => {
+    expect(streams.stdout()).not.toContain('\u001b[');
+  });
+});

@@ -1,0 +1,131 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../../src/cli.ts';
+import { simulateJourneys } from '../../src/demo/datadog/journeys.ts';
+import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { capture } from './io.ts';
+
+const minuteMs = 60_000;
+
+describe('evaluate', () => {
+  let datadog: StandIn;
+  let folder: string;
+  let env: Record<string, string>;
+
+  beforeAll(async () => {
+    // The command asks by the system's clock, so the canary's last ten minutes lie before now.
+    const now = Date.now();
+    datadog = await startDatadogStandIn({ now: () => now, apiKey: 'api', applicationKey: 'app' });
+    const start = now - 30 * minuteMs;
+    simulateJourneys({ store: datadog.store, seed: 1, start, canaryStart: now - 10 * minuteMs }).advanceTo(
+      now,
+    );
+    folder = mkdtempSync(path.join(tmpdir(), 'cuj-gate-evaluate-'));
+    env = {
+      DD_URL: datadog.url,
+      DD_API_KEY: 'api',
+      DD_APP_KEY: 'app',
+      CUJ_GATE_REGISTRY: 'config/cujs.yaml',
+    };
+  });
+
+  afterAll(async () => {
+    await datadog.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function evaluate(...argv: string[]) {
+    const streams = capture(env);
+    const code = await run(['evaluate', ...argv], streams.io);
+    return { code, stdout: streams.stdout(), stderr: streams.stderr() };
+  }
+
+  it('fails the broken CUJ with exit code 1 and shows the endpoint with its numbers', async () => {
+    const { code, stdout } = await evaluate('signup', '--param', 'version=v1.42.0');
+    expect(stdout).toMatch(/^FAIL signup \(slo_violated\)/);
+    expect(stdout).toMatch(/POST \/api\/v1\/signup\/phone\/verify +\d+ +\d+ +[78]\d\.\d+%/);
+    expect(code).toBe(1);
+  });
+
+  it('passes a good CUJ with exit code 0', async () => {
+    const { code, stdout } = await evaluate('login', '--param', 'version=v1.42.0');
+    expect(stdout).toMatch(/^PASS login \(within_slo\)/);
+    expect(code).toBe(0);
+  });
+
+  it('exits 1 where it cannot know', async () => {
+    const { code, stdout } = await evaluate('login', '--param', 'version=v9.9.9');
+    expect(stdout).toMatch(/^INCONCLUSIVE login \(no_data\): no request matches the canary version:v9\.9\.9/);
+    expect(code).toBe(1);
+  });
+
+  it('ands all CUJs of a service', async () => {
+    const { code, stdout } = await evaluate('--all-of', 'member-api', '--param', 'version=v1.42.0', '--json');
+    const answer = JSON.parse(stdout);
+    expect(answer).toMatchObject({ verdict: 'fail', service: 'member-api' });
+    expect(answer.cujs[0]).toMatchObject({ cuj: 'signup', verdict: 'fail' });
+    expect(answer.cujs.slice(1).map((cuj: { verdict: string }) => cuj.verdict)).not.toContain('fail');
+    expect(code).toBe(1);
+  });
+
+  it('writes a verdict down and judges it again to the same bytes', async () => {
+    const file = path.join(folder, 'signup.json');
+    const first = await evaluate('signup', '--param', 'version=v1.42.0', '--json', '--record', file);
+    const again = await evaluate('--replay', file, '--json');
+    expect(again.stdout).toBe(first.stdout);
+    expect(again.code).toBe(1);
+  });
+
+  it('says where a written-down verdict was edited', async () => {
+    const file = path.join(folder, 'edited.json');
+    await evaluate('login', '--param', 'version=v1.42.0', '--record', file);
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"verdict": "pass"', '"verdict": "fail"'));
+    const { code, stderr } = await evaluate('--replay', file);
+    expect(stderr).toContain('not the verdict');
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    ['neither a CUJ nor a service', [], 'Name one CUJ'],
+    ['both a CUJ and a service', ['login', '--all-of', 'member-api'], 'Name one CUJ'],
+    ['an unknown CUJ', ['logni', '--param', 'version=v1'], 'Did you mean "login"?'],
+    ['a missing parameter', ['login'], 'Parameter "version" is missing.'],
+    ['an empty parameter', ['login', '--param', 'version='], 'version is empty'],
+    [
+      'a parameter that no selector takes',
+      ['login', '--param', 'version=v1', '--param', 'versoin=v1'],
+      'Unknown parameter "versoin"',
+    ],
+    ['a parameter without a value', ['login', '--param', 'version'], 'name=value'],
+    ['a parameter twice', ['login', '--param', 'version=a', '--param', 'version=b'], 'given twice'],
+    [
+      'canary equal to stable',
+      ['login', '--param', 'version=v1', '--param', 'stable_version=V1'],
+      'the same selector',
+    ],
+    ['a window that is none', ['login', '--param', 'version=v1', '--window', '5'], 'whole minutes'],
+    ['a record that is missing', ['--replay', 'nowhere.json'], 'nowhere.json cannot be read'],
+    ['a record that is none', ['--replay', 'package.json'], 'not a verdict record'],
+    ['a registry that is missing', ['login', '--registry', 'nowhere.yaml'], 'nowhere.yaml'],
+  ])('is misuse: %s', async (_name, argv, message) => {
+    const { code, stdout, stderr } = await evaluate(...argv);
+    expect(stderr).toContain(message);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it('names the variables that are missing', async () => {
+    const streams = capture({ CUJ_GATE_REGISTRY: 'config/cujs.yaml' });
+    expect(await run(['evaluate', 'login', '--param', 'version=v1'], streams.io)).toBe(2);
+    expect(streams.stderr()).toContain('DD_API_KEY');
+  });
+
+  it('says that the keys are wrong and judges nothing', async () => {
+    const streams = capture({ ...env, DD_APP_KEY: 'wrong' });
+    expect(await run(['evaluate', 'login', '--param', 'version=v1'], streams.io)).toBe(1);
+    expect(streams.stdout()).toMatch(/^INCONCLUSIVE login \(source_rejected\)/);
+    expect(streams.stdout()).not.toContain('wrong');
+  });
+});
