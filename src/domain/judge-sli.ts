@@ -12,6 +12,7 @@ import {
 } from './sequential.ts';
 import { compareEndpoints, type EndpointSums, type SliSums, sumSli } from './sli-sums.ts';
 import { burnRateOf, leastViolation, type Objective, sliOf, violates } from './slo.ts';
+import { logStableEvidence } from './stable-evidence.ts';
 import type { Outcome, Reason } from './verdict.ts';
 import type { JudgedWindow } from './window.ts';
 
@@ -63,7 +64,7 @@ export interface SliVerdict extends SideFacts {
   readonly requestsToVerdict: number | null;
   /** Buckets of a minute that hold bad events; a fail needs two. */
   readonly badMinutes: number;
-  /** Stable over all that was queried; evidence is its own, against the same objective. */
+  /** Stable over all that was queried. Evidence is its own: over all of that, and over its newest minutes. */
   readonly stable: SideFacts & { readonly evidence: number };
   /** How strongly the bad events single out the canary against stable, over the canary's window. */
   readonly shareEvidence: number;
@@ -149,7 +150,7 @@ function evidenceIn(sums: SliSums, { objective, policy, sliCount }: SliQuestion)
   return {
     logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
     logAlone,
-    logStable: stableEvidence(sums.endpoints, objective),
+    logStable: logStableEvidence(sums, objective),
     logShare: logShareEvidence(sums.share),
     logOne: Math.log(1 / policy.falseAbort),
     line: {
@@ -161,22 +162,6 @@ function evidenceIn(sums: SliSums, { objective, policy, sliCount }: SliQuestion)
       liveMinutes: sums.liveMinutes,
     },
   };
-}
-
-/** Stable's own evidence against the objective, over all that was queried. */
-function stableEvidence(all: readonly EndpointSums[], objective: Objective): number {
-  let n = 0;
-  let e = 0;
-  const logs: number[] = [];
-  for (const endpoint of all) {
-    if (endpoint.stableTotal <= 0) continue;
-    const total = endpoint.stableTotal * endpoint.scale;
-    const bad = endpoint.stableBad * endpoint.scale;
-    n += total;
-    e += bad;
-    logs.push(new EvidenceProcess(total, objective.budget).log(bad));
-  }
-  return n > 0 ? logMixture(new EvidenceProcess(n, objective.budget).log(e), logs) : 0;
 }
 
 interface Decision {

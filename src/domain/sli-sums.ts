@@ -1,4 +1,4 @@
-import type { EndpointMeasurement } from './metrics-source.ts';
+import type { EndpointMeasurement, Series } from './metrics-source.ts';
 import { EvidenceProcess, lowerBoundIsAbove, type ShareBucket, upperBound } from './sequential.ts';
 import type { Objective } from './slo.ts';
 import type { JudgedWindow } from './window.ts';
@@ -40,6 +40,8 @@ export interface SliSums {
   readonly stableBad: number;
   /** Both sides in every minute of the window that holds a bad event, weighed as n and e are. */
   readonly share: readonly ShareBucket[];
+  /** Stable over all endpoints, minute by minute of all that was queried, weighed as n and e are. */
+  readonly stable: Series;
 }
 
 /** What a minute of the window holds on any endpoint, as bits. */
@@ -60,12 +62,13 @@ export function compareEndpoints(a: EndpointMeasurement, b: EndpointMeasurement)
   );
 }
 
-/** Adds one endpoint's counts up, and marks in `minutes` what each minute of the window holds. */
+/** Adds one endpoint's counts up and stable's into `pooled`; marks in `minutes` what each minute of the window holds. */
 function sumEndpoint(
   measured: EndpointMeasurement,
   window: JudgedWindow,
   objective: Objective,
   minutes: Uint8Array,
+  pooled: Series,
 ): EndpointSums {
   const { canary, stable } = measured;
   const scale = measured.sampleRate / measured.dispersion;
@@ -82,13 +85,15 @@ function sumEndpoint(
   }
   let stableTotal = 0;
   let stableFailed = 0;
-  for (let i = 0; i < stable.total.length; i += 1) {
-    stableTotal += stable.total[i] ?? 0;
+  for (let i = 0; i < window.end; i += 1) {
+    const count = stable.total[i] ?? 0;
     const failed = stable.bad[i] ?? 0;
-    if (failed > 0) {
-      stableFailed += failed;
-      if (i >= window.first && i < window.end) (minutes[i - window.first] as number) |= stableBad;
-    }
+    stableTotal += count;
+    stableFailed += failed;
+    (pooled.total[i] as number) += count * scale;
+    if (failed <= 0) continue;
+    (pooled.bad[i] as number) += failed * scale;
+    if (i >= window.first) (minutes[i - window.first] as number) |= stableBad;
   }
   // Late data can bring an error a moment before its request.
   bad = Math.min(bad, total);
@@ -128,9 +133,10 @@ export function sumSli(
   objective: Objective,
 ): SliSums {
   const minutes = new Uint8Array(Math.max(0, window.end - window.first));
+  const stable = { total: new Float64Array(window.end), bad: new Float64Array(window.end) };
   const endpoints = [...measured]
     .sort(compareEndpoints)
-    .map((endpoint) => sumEndpoint(endpoint, window, objective, minutes));
+    .map((endpoint) => sumEndpoint(endpoint, window, objective, minutes, stable));
   const sums = { total: 0, bad: 0, n: 0, e: 0, totalSeen: 0, badSeen: 0, stableTotal: 0, stableBad: 0 };
   for (const endpoint of endpoints) {
     sums.total += endpoint.total;
@@ -157,5 +163,6 @@ export function sumSli(
     liveMinutes,
     badMinutes,
     share,
+    stable,
   };
 }

@@ -135,6 +135,23 @@ describe('the rule confidence', () => {
     expect(verdict.slis[0]?.requestsToVerdict).toBeNull();
   });
 
+  it('takes a fault that began on both sides just now for a shared cause, whatever clean hours stable has behind it', () => {
+    const clean = Array<number>(100).fill(0);
+    const measurement = measurementOf({
+      availability: [
+        endpointOf(
+          'GET /a',
+          { total: [...clean, 200, 200, 200, 200, 200], bad: [...clean, 0, 0, 0, 4, 5] },
+          { total: Array<number>(105).fill(1800), bad: [...clean, 0, 0, 0, 36, 38] },
+        ),
+      ],
+    });
+    const verdict = judge(cujOf(), measurement, options);
+    // Over all that was queried stable is well within its objective.
+    expect(verdict.slis[0]?.stable.value).toBeGreaterThan(0.9995);
+    expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'shared_cause' });
+  });
+
   it('cannot pass but can fail a canary that nothing can be told apart from', () => {
     const stable = [0, 0] as const;
     expect(judged({ n: 5000, e: 0, stable })).toMatchObject({

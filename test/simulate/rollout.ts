@@ -1,0 +1,213 @@
+/** One simulated rollout, looked at every minute through the product's own judge. Seeded, so the same everywhere. */
+import type { EndpointMeasurement, Measurement } from '../../src/domain/metrics-source.ts';
+import { bucketMs } from '../../src/domain/metrics-source.ts';
+import type { Cuj, GatePolicy } from '../../src/domain/registry-model.ts';
+import { judge } from '../../src/domain/verdict.ts';
+import { cujOf } from '../domain/journey.ts';
+
+export const budget = 0.0005;
+export const judgedRules = ['confidence', 'strict', 'baseline'] as const;
+/** `threshold` is none of the product's: below 99% good is a fail, once 100 requests were seen. */
+export const rules = [...judgedRules, 'threshold'] as const;
+export type Rule = (typeof rules)[number];
+
+export interface SimulatedEndpoint {
+  /** Its part of the traffic. */
+  readonly share: number;
+  /** The true rate of bad events in a minute of the rollout, from 1 on. */
+  readonly canary: number | ((minute: number) => number);
+  readonly stable: number | ((minute: number) => number);
+}
+
+export interface Scenario {
+  readonly id: string;
+  readonly name: string;
+  /** Looks, one a minute. */
+  readonly looks: number;
+  /** Canary requests in a minute. */
+  readonly canaryRequests: number | ((minute: number) => number);
+  readonly stableRequests: number | ((minute: number) => number);
+  readonly endpoints: readonly SimulatedEndpoint[];
+  /** Bad events come in bursts of so many at a time, on the mean; 1: each alone. */
+  readonly burst?: number;
+  readonly dispersion?: number;
+  /** What share of requests is seen; counts are scaled up again. */
+  readonly seen?: number;
+  /** What the registry says that share is. */
+  readonly sampleRate?: number;
+  /** The newest minute shows only this share of its events until the next look. */
+  readonly newest?: number;
+  /** Minutes of an aborted first attempt that lie before, then a silence; its rate of bad events. */
+  readonly firstAttempt?: { readonly minutes: number; readonly silence: number; readonly rate: number };
+  readonly gate?: Partial<GatePolicy>;
+}
+
+export interface Ending {
+  readonly outcome: 'fail' | 'pass' | 'inconclusive';
+  /** The look that failed it, or the first that said pass in a run that ends with one. */
+  readonly look: number;
+  /** Canary requests until then. */
+  readonly requests: number;
+  /** The last look would have passed if evidence within one minute held nothing back. */
+  readonly heldBack: boolean;
+}
+
+const before = 6;
+
+function at(value: number | ((minute: number) => number), minute: number): number {
+  return typeof value === 'number' ? value : value(minute);
+}
+
+/** Binomial, by the gaps between events: as fast as events are rare. */
+function events(random: () => number, n: number, rate: number): number {
+  if (rate <= 0) return 0;
+  if (rate >= 1) return n;
+  const log = Math.log1p(-rate);
+  let count = 0;
+  let position = -1;
+  for (;;) {
+    position += 1 + Math.floor(Math.log(1 - random()) / log);
+    if (position >= n) return count;
+    count += 1;
+  }
+}
+
+/** Bad events of one minute, in bursts of a geometric size where they come in bursts. */
+function badEvents(random: () => number, n: number, rate: number, burst: number): number {
+  if (burst <= 1) return events(random, n, rate);
+  let bad = 0;
+  for (let left = events(random, n, rate / burst); left > 0; left -= 1) {
+    bad += 1 + Math.floor(Math.log(1 - random()) / Math.log(1 - 1 / burst));
+  }
+  return Math.min(n, bad);
+}
+
+/** Whole requests of a minute, so that parts of requests add up over the minutes. */
+function wholeUntil(perMinute: number | ((minute: number) => number), share: number, minute: number): number {
+  let sum = 0;
+  if (typeof perMinute === 'number') sum = perMinute * minute;
+  else for (let m = 1; m <= minute; m += 1) sum += perMinute(m);
+  return Math.floor(sum * share + 1e-9);
+}
+
+interface Counts {
+  total: number[];
+  bad: number[];
+}
+
+/** Runs one rollout and says how it ends under every rule. */
+export function rollOut(scenario: Scenario, random: () => number): Record<Rule, Ending> {
+  const { burst = 1, seen = 1, newest = 1, firstAttempt } = scenario;
+  const lead = before + (firstAttempt === undefined ? 0 : firstAttempt.minutes + firstAttempt.silence);
+  const empty = (): Counts => ({
+    total: new Array<number>(lead).fill(0),
+    bad: new Array<number>(lead).fill(0),
+  });
+  const series = scenario.endpoints.map(() => ({ canary: empty(), stable: empty() }));
+  const whole = { canary: new Array<number>(lead).fill(0), stable: new Array<number>(lead).fill(0) };
+  const history = Math.ceil((110 / lead) * at(scenario.stableRequests, 1));
+  series.forEach(({ canary, stable }, i) => {
+    const endpoint = scenario.endpoints[i] as SimulatedEndpoint;
+    for (let m = 0; m < lead; m += 1) {
+      const n = events(random, Math.round(history * endpoint.share), seen);
+      stable.total[m] = n / seen;
+      stable.bad[m] = badEvents(random, n, at(endpoint.stable, 0), burst) / seen;
+      (whole.stable[m] as number) += n / seen;
+      if (firstAttempt === undefined || m < before || m >= before + firstAttempt.minutes) continue;
+      const tried = Math.round(at(scenario.canaryRequests, 1) * endpoint.share);
+      canary.total[m] = tried;
+      canary.bad[m] = events(random, tried, firstAttempt.rate);
+      (whole.canary[m] as number) += tried;
+    }
+  });
+  const measured: EndpointMeasurement[] = series.map(({ canary, stable }, i) => ({
+    service: 'shop',
+    resource: `get_/${i}`,
+    label: `GET /${i}`,
+    sampleRate: scenario.sampleRate ?? 1,
+    dispersion: scenario.dispersion ?? 1,
+    canary,
+    stable,
+  }));
+  const cujs = judgedRules.map((rule): Cuj => cujOf({ gate: { ...scenario.gate, rule } }));
+  const fate = Object.fromEntries(rules.map((rule) => [rule, undefined])) as Record<Rule, Ending | undefined>;
+  const firstPass = Object.fromEntries(rules.map((rule) => [rule, undefined])) as Record<
+    Rule,
+    { look: number; requests: number } | undefined
+  >;
+  const late: { of: Counts; total: number; bad: number }[] = [];
+  let requests = 0;
+
+  for (let look = 1; look <= scenario.looks; look += 1) {
+    const minute = lead + look - 1;
+    for (const { of, total, bad } of late.splice(0)) {
+      of.total[minute - 1] = total;
+      of.bad[minute - 1] = bad;
+    }
+    whole.canary[minute] = 0;
+    whole.stable[minute] = 0;
+    series.forEach((both, i) => {
+      const endpoint = scenario.endpoints[i] as SimulatedEndpoint;
+      for (const side of ['canary', 'stable'] as const) {
+        const perMinute = side === 'canary' ? scenario.canaryRequests : scenario.stableRequests;
+        const came =
+          wholeUntil(perMinute, endpoint.share, look) - wholeUntil(perMinute, endpoint.share, look - 1);
+        const n = seen === 1 ? came : events(random, came, seen);
+        const bad = badEvents(random, n, at(endpoint[side], look), burst);
+        const shownBad = newest === 1 ? bad : events(random, bad, newest);
+        const shownGood = newest === 1 ? n - bad : events(random, n - bad, newest);
+        both[side].total[minute] = (shownGood + shownBad) / seen;
+        both[side].bad[minute] = shownBad / seen;
+        if (newest !== 1) late.push({ of: both[side], total: n / seen, bad: bad / seen });
+        (whole[side][minute] as number) += n / seen;
+        if (side === 'canary') requests += came;
+      }
+    });
+    const measurement: Measurement = {
+      fromMs: 0,
+      toMs: (minute + 1) * bucketMs,
+      selectors: { canary: 'version:v2', stable: 'the rest' },
+      availability: measured,
+      whole,
+    };
+    const note = (rule: Rule, outcome: Ending['outcome'], heldBack = false) => {
+      if (outcome === 'fail') fate[rule] = { outcome, look, requests, heldBack: false };
+      else if (outcome === 'pass') firstPass[rule] ??= { look, requests };
+      if (outcome !== 'fail' && look === scenario.looks) {
+        const when = (outcome === 'pass' ? firstPass[rule] : undefined) ?? { look, requests };
+        fate[rule] = { outcome, ...when, heldBack };
+      }
+    };
+    judgedRules.forEach((rule, i) => {
+      if (fate[rule] !== undefined) return;
+      const { verdict, reason, slis } = judge(cujs[i] as Cuj, measurement, { registryDigest: 'simulated' });
+      const sli = slis[0];
+      const heldBack =
+        rule === 'confidence' &&
+        reason === 'within_noise' &&
+        sli !== undefined &&
+        sli.evidence >= sli.evidenceToFail &&
+        sli.badMinutes < 2 &&
+        sli.bad <= budget * sli.total &&
+        sli.upperBound <= 14.4 * budget;
+      note(rule, verdict, heldBack);
+    });
+    if (fate.threshold === undefined) note('threshold', threshold(series));
+    if (rules.every((rule) => fate[rule] !== undefined)) break;
+  }
+  return fate as Record<Rule, Ending>;
+}
+
+/** What a template with `successCondition: result >= 0.99` and a minimum sample says of everything it sees. */
+function threshold(series: readonly { readonly canary: Counts }[]): Ending['outcome'] {
+  let total = 0;
+  let bad = 0;
+  for (const { canary } of series) {
+    for (let m = 0; m < canary.total.length; m += 1) {
+      total += canary.total[m] as number;
+      bad += canary.bad[m] as number;
+    }
+  }
+  if (total < 100) return 'inconclusive';
+  return bad > 0.01 * total ? 'fail' : 'pass';
+}

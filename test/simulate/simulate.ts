@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { seededRandom } from '../domain/journey.ts';
+import { type Ending, type Rule, rollOut, rules, type Scenario } from './rollout.ts';
+import { scenarios } from './scenarios.ts';
+
+/** How one scenario ends under one rule, in runs and medians over those runs. */
+export interface Tally {
+  readonly fail: number;
+  readonly pass: number;
+  readonly inconclusive: number;
+  /** Runs whose last look would have been a pass but for evidence that lies in one minute. */
+  readonly heldBack: number;
+  readonly minutesToFail: number | null;
+  readonly requestsToFail: number | null;
+  readonly minutesToPass: number | null;
+  readonly requestsToPass: number | null;
+}
+
+export type Cell = { readonly id: string } & { readonly [rule in Rule]: Tally };
+
+export interface Results {
+  readonly seed: number;
+  readonly runs: number;
+  /** SHA-256 over the cells' JSON: what the tables in docs/verdicts.md were made from. */
+  readonly checksum: string;
+  readonly cells: readonly Cell[];
+}
+
+function median(values: readonly number[]): number | null {
+  if (values.length === 0) return null;
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)] as number;
+}
+
+function tally(endings: readonly Ending[]): Tally {
+  const of = (outcome: Ending['outcome']) => endings.filter((ending) => ending.outcome === outcome);
+  const [fail, pass] = [of('fail'), of('pass')];
+  return {
+    fail: fail.length,
+    pass: pass.length,
+    inconclusive: endings.length - fail.length - pass.length,
+    heldBack: endings.filter((ending) => ending.heldBack).length,
+    minutesToFail: median(fail.map(({ look }) => look)),
+    requestsToFail: median(fail.map(({ requests }) => requests)),
+    minutesToPass: median(pass.map(({ look }) => look)),
+    requestsToPass: median(pass.map(({ requests }) => requests)),
+  };
+}
+
+/** Each scenario has random numbers of its own, so that adding one changes no other. */
+function seedOf(seed: number, id: string): number {
+  return createHash('sha256').update(`${seed} ${id}`).digest().readUInt32LE(0);
+}
+
+/** Simulates one scenario. */
+export function simulate(scenario: Scenario, runs: number, seed: number): Cell {
+  const random = seededRandom(seedOf(seed, scenario.id));
+  const endings = Array.from({ length: runs }, () => rollOut(scenario, random));
+  const tallies = rules.map((rule) => [rule, tally(endings.map((ending) => ending[rule]))] as const);
+  return { id: scenario.id, ...(Object.fromEntries(tallies) as Record<Rule, Tally>) };
+}
+
+/** Results of cells in the order of the scenarios, whoever simulated them. */
+export function resultsOf(cells: readonly Cell[], runs: number, seed: number): Results {
+  const order = new Map(scenarios.map(({ id }, i) => [id, i]));
+  const sorted = [...cells].sort((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0));
+  const checksum = createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
+  return { seed, runs, checksum: `sha256:${checksum}`, cells: sorted };
+}
+
+/** Simulates every scenario in worker threads. `progress` is told after each. */
+export async function simulateAll(
+  runs: number,
+  seed: number,
+  threads: number,
+  progress: (done: number, of: number) => void,
+): Promise<Results> {
+  const open = scenarios.map(({ id }) => id);
+  // The slow ones first, so that no thread is left alone with them.
+  open.sort((a, b) => Number(b.startsWith('long')) - Number(a.startsWith('long')));
+  const cells: Cell[] = [];
+  await Promise.all(
+    Array.from(
+      { length: threads },
+      () =>
+        new Promise<void>((resolve, reject) => {
+          const worker = new Worker(new URL(import.meta.url), { workerData: { runs, seed } });
+          const next = () => worker.postMessage(open.shift() ?? null);
+          worker.on('message', (cell: Cell) => {
+            cells.push(cell);
+            progress(cells.length, scenarios.length);
+            next();
+          });
+          worker.on('error', reject);
+          worker.on('exit', () => resolve());
+          next();
+        }),
+    ),
+  );
+  return resultsOf(cells, runs, seed);
+}
+
+const port = parentPort;
+if (!isMainThread && port !== null) {
+  const { runs, seed } = workerData as { runs: number; seed: number };
+  port.on('message', (id: string | null) => {
+    const scenario = scenarios.find((each) => each.id === id);
+    if (scenario === undefined) port.close();
+    else port.postMessage(simulate(scenario, runs, seed));
+  });
+}
