@@ -1,19 +1,15 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { createCachedSource } from './adapters/cached-source.ts';
-import {
-  createDatadogApi,
-  type DatadogApi,
-  DatadogConnection,
-  type DatadogSite,
-} from './adapters/datadog/connection.ts';
+import { createDatadogApi, type DatadogApi, DatadogConnection } from './adapters/datadog/connection.ts';
 import { createDatadogSource } from './adapters/datadog/source.ts';
 import { createSourceMetrics } from './adapters/measured-source.ts';
 import { type RegistryHolder, watchRegistry } from './adapters/registry/watch.ts';
 import { type LoadResult, loadRegistry } from './adapters/registry-files.ts';
+import type { MetricsSource } from './domain/metrics-source.ts';
 import { createEvaluator, type Evaluator } from './evaluate.ts';
-import { type App, buildApp } from './http/app.ts';
-import type { Phase } from './http/ports.ts';
+import type { App } from './http/app.ts';
+import type { Phase, RegistryState } from './http/ports.ts';
 import { readSettings, type Settings, SettingsError } from './settings.ts';
 
 /** The composition root: the only place that wires ports to adapters. */
@@ -25,6 +21,8 @@ export interface GateOverrides {
   /** Epoch ms; the system's clock unless told. */
   readonly now?: () => number;
   readonly logger?: Logger;
+  /** Instead of Datadog; cache and metrics are put around it all the same. */
+  readonly source?: MetricsSource;
 }
 
 /** A gate that is wired and not yet listening. */
@@ -49,28 +47,46 @@ export class RegistryRefused extends Error {
   }
 }
 
-/** The gate's logger: JSON lines, static messages, and no secret whatever is logged. */
-export function createLogger(level: Settings['logLevel'], destination?: DestinationStream): Logger {
-  const options: pino.LoggerOptions = {
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    redact: {
-      paths: [
-        'authorization',
-        '*.authorization',
-        'apiKey',
-        'appKey',
-        '*.apiKey',
-        '*.appKey',
-        '*["DD-API-KEY"]',
-        '*["DD-APPLICATION-KEY"]',
-      ],
-      censor: '[redacted]',
+/**
+ * The gate's logger: JSON lines on stdout, static messages, data in fields. A line that holds one of the secrets,
+ * wherever it came from, goes out without it. Lines are written in blocks, at the latest after `flushMs`, and at once
+ * when the process ends.
+ */
+export function createLogger(
+  level: Settings['logLevel'],
+  secrets: readonly (string | undefined)[] = [],
+  destination: DestinationStream = pino.destination({
+    dest: 1,
+    sync: false,
+    minLength: 4096,
+    periodicFlush: flushMs,
+  }),
+): Logger {
+  const known = secrets.filter((secret) => secret !== undefined && secret !== '') as string[];
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: ['authorization', 'headers.authorization', 'apiKey', 'appKey'], censor: '[redacted]' },
+      hooks: {
+        streamWrite: (line) =>
+          known.reduce(
+            (text, secret) => (text.includes(secret) ? text.replaceAll(secret, '[redacted]') : text),
+            line,
+          ),
+      },
     },
-  };
-  return destination === undefined ? pino(options) : pino(options, destination);
+    destination,
+  );
+}
+
+const flushMs = 250;
+
+/** The secrets that the settings hold. */
+export function secretsOf({ datadog }: Settings): (string | undefined)[] {
+  return [datadog.apiKey, datadog.appKey];
 }
 
 function connect(settings: Settings, onRateLimitRemaining?: (remaining: number) => void): DatadogConnection {
@@ -78,7 +94,7 @@ function connect(settings: Settings, onRateLimitRemaining?: (remaining: number) 
   return new DatadogConnection({
     apiKey: apiKey ?? '',
     appKey: appKey ?? '',
-    site: site as DatadogSite,
+    site,
     deadlineMs: settings.deadlineMs,
     ...(url === undefined ? {} : { url }),
     ...(onRateLimitRemaining === undefined ? {} : { onRateLimitRemaining }),
@@ -91,7 +107,7 @@ function connect(settings: Settings, onRateLimitRemaining?: (remaining: number) 
  */
 export async function compose(settings: Settings, overrides: GateOverrides = {}): Promise<Gate> {
   const now = overrides.now ?? Date.now;
-  const logger = overrides.logger ?? createLogger(settings.logLevel);
+  const logger = overrides.logger ?? createLogger(settings.logLevel, secretsOf(settings));
   const path = settings.registry as string;
   const initial = await loadRegistry(path);
   if (!initial.ok) throw new RegistryRefused(initial);
@@ -116,26 +132,35 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   });
   const sourceMetrics = createSourceMetrics(metrics);
   const connection = connect(settings, sourceMetrics.rateLimitRemaining);
-  const source = createCachedSource(sourceMetrics.measured(await createDatadogSource(connection)), {
+  const datadog = overrides.source ?? (await createDatadogSource(connection));
+  const source = createCachedSource(sourceMetrics.measured(datadog), {
     ttlMs: settings.cacheTtlMs,
     maxEntries: settings.cacheSize,
     maxBytes: cacheBytes,
     observer: sourceMetrics.cacheObserver,
   });
   const gate: { phase: Phase } = { phase: 'serving' };
-  const app = await buildApp({
-    evaluator: createEvaluator({ registry: () => registry.current().registry, source, now }),
-    registry: () => {
-      const current = registry.current();
-      const failure = registry.lastFailure();
-      return {
+  let state: RegistryState | undefined;
+  const stateNow = (): RegistryState => {
+    const current = registry.current();
+    const failed = registry.lastFailure();
+    // Asked for with every request, and the same for hours.
+    if (state?.registry !== current.registry || state.failure?.atMs !== failed?.at) {
+      state = {
         registry: current.registry,
         files: current.files,
         loadedAtMs: current.loadedAt,
         reloadErrors,
-        failure: failure === undefined ? undefined : { atMs: failure.at, problems: failure.problems },
+        failure: failed === undefined ? undefined : { atMs: failed.at, problems: failed.problems },
       };
-    },
+    }
+    return state;
+  };
+  // Loaded here: commands that ask Datadog once need no server.
+  const { buildApp } = await import('./http/app.ts');
+  const app = await buildApp({
+    evaluator: createEvaluator({ registry: () => registry.current().registry, source, now }),
+    registry: stateNow,
     logger,
     metrics,
     now,
@@ -148,11 +173,31 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     registry,
     logger,
     async close() {
-      await app.close();
+      await closeServer(app);
       ended.abort();
       await connection.close();
     },
   });
+}
+
+/** Checks of an ending server, in ms apart, that must find no question waiting before what is still connected is cut. */
+const reapEveryMs = 100;
+
+/**
+ * Ends the server once what is under way is answered. Node waits for connections that have sent nothing, or half of a
+ * request, for as long as they like: they are cut when nothing else is left.
+ */
+async function closeServer(app: App): Promise<void> {
+  let quiet = 0;
+  const reaper = setInterval(() => {
+    quiet = app.inflight() === 0 ? quiet + 1 : 0;
+    if (quiet >= 2) app.server.closeAllConnections();
+  }, reapEveryMs);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(reaper);
+  }
 }
 
 /** What commands that ask Datadog once share: a registry, and the API. */

@@ -1,5 +1,12 @@
 import type { AddressInfo } from 'node:net';
-import { compose, createLogger, type Gate, type GateOverrides, RegistryRefused } from './compose.ts';
+import {
+  compose,
+  createLogger,
+  type Gate,
+  type GateOverrides,
+  RegistryRefused,
+  secretsOf,
+} from './compose.ts';
 import type { Settings } from './settings.ts';
 
 /** Listening and a graceful end: the life of the server's process. */
@@ -8,11 +15,7 @@ import type { Settings } from './settings.ts';
 const closeLimitMs = 12_000;
 
 /** What a server's life hangs on; a test brings its own. */
-export interface ProcessPort {
-  on(event: 'SIGTERM' | 'SIGINT', listener: () => void): unknown;
-  off(event: 'SIGTERM' | 'SIGINT', listener: () => void): unknown;
-  exit(code: number): void;
-}
+export type ProcessPort = Pick<NodeJS.EventEmitter, 'on' | 'off'> & { exit(code: number): unknown };
 
 /** Wires a gate and lets it listen. Throws RegistryRefused, or the system's error where the address cannot be had. */
 export async function listen(
@@ -36,7 +39,14 @@ export async function listen(
  * ends. A second signal ends it at once. Returns the exit code.
  */
 export async function serve(settings: Settings, port: ProcessPort): Promise<number> {
-  const logger = createLogger(settings.logLevel);
+  const logger = createLogger(settings.logLevel, secretsOf(settings));
+  // What nobody caught leaves the process in a state that nobody thought of: a new one is better.
+  const dieOf = (message: string) => (error: Error) => {
+    logger.fatal({ err: error }, message);
+    port.exit(1);
+  };
+  port.on('uncaughtException', dieOf('uncaught exception'));
+  port.on('unhandledRejection', dieOf('unhandled rejection'));
   const { gate, url } = await listen(settings, { logger });
   const { registry, files } = gate.registry.current();
   logger.info(

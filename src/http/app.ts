@@ -22,7 +22,10 @@ const keepAliveMs = 100_000;
 const arrivalDefaults = { timeoutMs: 10_000, checkEveryMs: 2_000 };
 
 /** The HTTP service, ready to listen or to be injected into. */
-export type App = FastifyInstance<Server>;
+export type App = FastifyInstance<Server> & {
+  /** Questions that wait for an answer. */
+  readonly inflight: () => number;
+};
 
 /** Builds the HTTP service. It does not listen. */
 export async function buildApp(ports: AppPorts): Promise<App> {
@@ -62,6 +65,7 @@ export async function buildApp(ports: AppPorts): Promise<App> {
   // Schemas describe; what they could check needs the registry, and what they could serialise is serialised once.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.decorate('inflight', () => load.inflight);
   app.decorateRequest('startedAt', 0);
   app.setErrorHandler(fail);
   app.setNotFoundHandler((request, reply) =>
