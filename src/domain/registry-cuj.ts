@@ -11,6 +11,8 @@ export interface ResolvedCuj {
   readonly places: readonly RoutePlace[];
 }
 
+const noSloIds = Object.freeze({});
+
 /**
  * One CUJ with the defaults applied. A default availability objective applies to every CUJ; a default latency
  * objective only to those that give a threshold (`latencyMs`), because without one there is nothing to count.
@@ -43,7 +45,7 @@ export function resolveCuj(
     services: [...new Set(endpoints.map((endpoint) => endpoint.service))],
     sloWindow: document.slo?.window ?? defaults.slo.window,
     objectives,
-    sloIds: document.sloId ?? {},
+    sloIds: document.sloId ?? noSloIds,
     gate: gatePolicy(document.gate, defaults),
     errorBudgetPolicy: resolvePolicy(document, reporter),
   };

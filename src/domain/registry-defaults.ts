@@ -10,6 +10,8 @@ type SloDocument = NonNullable<CujDocument['slo']>;
 export interface Defaults {
   readonly slo: SloDocument & { readonly window: NonNullable<SloDocument['window']> };
   readonly gate: Required<GateDocument>;
+  /** `gate` as the model has it. */
+  readonly policy: GatePolicy;
   /** Some file's defaults did not pass the schema, or could not be read at all, so that nothing can be said about what they leave out. */
   readonly broken: boolean;
 }
@@ -72,9 +74,11 @@ export function collectDefaults(
       }
     }
   }
+  const effectiveGate = { ...builtInDefaults.gate, ...gate };
   const defaults: Defaults = {
     slo: { ...builtInDefaults.slo, ...slo },
-    gate: { ...builtInDefaults.gate, ...gate },
+    gate: effectiveGate,
+    policy: policyOf(effectiveGate),
     broken: !complete || inputs.some((input) => input.broken?.defaults === true),
   };
   for (const { file, document, broken } of inputs) {
@@ -155,9 +159,12 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
   );
 }
 
-/** The policy of a CUJ: its own values over the defaults. */
+/** The policy of a CUJ: its own values over the defaults. CUJs that say nothing share one. */
 export function gatePolicy(own: GateDocument | undefined, defaults: Defaults): GatePolicy {
-  const gate = { ...defaults.gate, ...own };
+  return own === undefined ? defaults.policy : policyOf({ ...defaults.gate, ...own });
+}
+
+function policyOf(gate: Required<GateDocument>): GatePolicy {
   return {
     rule: gate.rule,
     falseAbort: gate.falseAbort,

@@ -1,5 +1,5 @@
 import type { Report } from './registry-findings.ts';
-import type { Endpoint } from './registry-model.ts';
+import type { Cuj, Endpoint } from './registry-model.ts';
 
 /** The CUJ that an endpoint stands in. */
 export interface CujPlace {
@@ -20,8 +20,8 @@ export interface RoutePlace {
 }
 
 interface RoutesOfService {
-  /** By resource_name, the first route that is stored so. */
-  readonly byResource: Map<string, RoutePlace>;
+  /** By resource_name, the first route that is stored so, as written: all that is kept of each route. */
+  readonly byResource: Map<string, string>;
   braces: number;
   colons: number;
   firstBraces: RoutePlace | undefined;
@@ -34,9 +34,13 @@ interface RoutesOfService {
  */
 export class RouteCheck {
   readonly #services = new Map<string, RoutesOfService>();
+  readonly #cujs: ReadonlyMap<string, Cuj>;
   readonly #report: Report;
+  #collisions = 0;
 
-  constructor(report: Report) {
+  /** `cujs` are those whose endpoints were added, the newest included. */
+  constructor(cujs: ReadonlyMap<string, Cuj>, report: Report) {
+    this.#cujs = cujs;
     this.#report = report;
   }
 
@@ -56,8 +60,8 @@ export class RouteCheck {
       this.#services.set(endpoint.service, routes);
     }
     const first = routes.byResource.get(endpoint.resource);
-    if (first === undefined) routes.byResource.set(endpoint.resource, place);
-    else if (first.endpoint.label !== endpoint.label) this.#collision(first, place);
+    if (first === undefined) routes.byResource.set(endpoint.resource, endpoint.label);
+    else if (first !== endpoint.label) this.#collision(first, place);
     if (path.includes('{') && /\{[^{}/]*\}/.test(path)) {
       routes.braces += 1;
       routes.firstBraces ??= place;
@@ -84,14 +88,26 @@ export class RouteCheck {
     }
   }
 
-  #collision(first: RoutePlace, second: RoutePlace): void {
+  #collision(first: string, second: RoutePlace): void {
+    const { service, resource, label } = second.endpoint;
+    this.#collisions += 1;
     this.#found(
       second,
       'same-resource-name',
-      `"${second.endpoint.label}" and "${first.endpoint.label}" of the CUJ "${first.cuj.name}" are both stored as ` +
-        `"${second.endpoint.resource}", so Datadog cannot tell them apart`,
+      `"${label}" and "${first}"${this.#ownerOf(service, first)} are both stored as "${resource}", ` +
+        'so Datadog cannot tell them apart',
       'If they are one endpoint, write both alike; if they are two, keep the one that matters.',
     );
+  }
+
+  /** Looked for rather than kept: a registry has a hundred thousand routes and, mostly, no collision. */
+  #ownerOf(service: string, label: string): string {
+    if (this.#collisions > 100) return '';
+    for (const cuj of this.#cujs.values()) {
+      const has = cuj.endpoints.some((one) => one.service === service && one.label === label);
+      if (has) return ` of the CUJ "${cuj.name}"`;
+    }
+    return '';
   }
 
   #found({ cuj, index, endpoint }: RoutePlace, rule: string, message: string, fix: string): void {

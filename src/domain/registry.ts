@@ -57,8 +57,8 @@ export function* resolveInSteps(
   const sources = resolveSources(inputs, report);
   const services = resolveServices(inputs, sources, complete, report);
   const scope = { services, serviceNames: [...services.keys()], sources, complete };
-  const routes = new RouteCheck(report);
   const cujs = new Map<string, Cuj>();
+  const routes = new RouteCheck(cujs, report);
   const names = new CujNames();
   let count = 0;
   for (const { file, document, broken } of inputs) {
@@ -72,8 +72,8 @@ export function* resolveInSteps(
         continue;
       }
       const resolved = resolveCuj(cuj, defaults, scope, reporter);
-      for (const place of resolved.places) routes.add(place);
       cujs.set(cuj.name, resolved.cuj);
+      for (const place of resolved.places) routes.add(place);
       yield;
     }
   }

@@ -6,9 +6,10 @@ export const maxBatchServices = 20;
 export const maxBatchResources = 250;
 
 interface Asked {
-  readonly resources: Set<string>;
-  /** Latency threshold in ms → resources, `*` for the whole service. */
-  readonly thresholds: Map<number, Set<string>>;
+  /** With repetitions: sorting these later takes a third of a set's memory. */
+  readonly resources: string[];
+  /** Latency threshold in ms → resources, `*` for the whole service; with repetitions. */
+  readonly thresholds: Map<number, string[]>;
   /** How far back from now its furthest CUJ looks: window and lag together. */
   reachMs: number;
   lagMs: number;
@@ -31,7 +32,7 @@ export function planBatches(
   }
 }
 
-/** {@link planBatches}, which pauses after every CUJ and every batch. */
+/** {@link planBatches}, which pauses after every CUJ and every service. */
 export function* planBatchesInSteps(
   services: ReadonlyMap<string, Service>,
   cujs: Iterable<Cuj>,
@@ -55,21 +56,21 @@ export function* planBatchesInSteps(
 
   const batches: ScopeBatch[] = [];
   for (const key of [...scopes.keys()].sort()) {
-    let open: Service[] = [];
+    let open: ScopeService[] = [];
     let resources = 0;
     for (const service of scopes.get(key) as Service[]) {
-      const more = (asked.get(service.name) as Asked).resources.size;
+      const next = scopeService(service, asked.get(service.name) as Asked);
+      const more = next.resources.length;
       if (open.length > 0 && (open.length === maxBatchServices || resources + more > maxBatchResources)) {
         batches.push(batchOf(open, asked, sources));
-        yield;
         open = [];
         resources = 0;
       }
-      open.push(service);
+      open.push(next);
       resources += more;
+      yield;
     }
     if (open.length > 0) batches.push(batchOf(open, asked, sources));
-    yield;
   }
   return batches;
 }
@@ -81,7 +82,7 @@ function collect(cuj: Cuj, asked: Map<string, Asked>): void {
     const of = asked.get(name);
     if (of === undefined) {
       asked.set(name, {
-        resources: new Set(),
+        resources: [],
         thresholds: new Map(),
         reachMs: span + gate.lagMs,
         lagMs: gate.lagMs,
@@ -93,21 +94,21 @@ function collect(cuj: Cuj, asked: Map<string, Asked>): void {
   }
   for (const endpoint of cuj.endpoints) {
     const of = asked.get(endpoint.service) as Asked;
-    if (endpoint.resource !== '*') of.resources.add(endpoint.resource);
+    if (endpoint.resource !== '*') of.resources.push(endpoint.resource);
     if (endpoint.latencyMs === undefined) continue;
     const threshold = of.thresholds.get(endpoint.latencyMs);
-    if (threshold === undefined) of.thresholds.set(endpoint.latencyMs, new Set([endpoint.resource]));
-    else threshold.add(endpoint.resource);
+    if (threshold === undefined) of.thresholds.set(endpoint.latencyMs, [endpoint.resource]);
+    else threshold.push(endpoint.resource);
   }
 }
 
 function batchOf(
-  services: readonly Service[],
+  services: readonly ScopeService[],
   asked: ReadonlyMap<string, Asked>,
   sources: ReadonlyMap<string, SourceTemplate>,
 ): ScopeBatch {
-  const { env, source, name } = services[0] as Service;
-  const parts = services.map((service) => asked.get(service.name) as Asked);
+  const { env, source, name } = (services[0] as ScopeService).service;
+  const parts = services.map(({ service }) => asked.get(service.name) as Asked);
   const lagMs = Math.min(...parts.map((part) => part.lagMs));
   return {
     // A service is in exactly one batch, so the first one's name identifies it.
@@ -115,7 +116,7 @@ function batchOf(
     env,
     source,
     template: sources.get(source),
-    services: services.map((service, i) => scopeService(service, parts[i] as Asked)),
+    services,
     // The snapshot ends at the least lag; a CUJ with a longer one must still find the whole of its window in it.
     maxWindowMs: Math.max(...parts.map((part) => part.reachMs)) - lagMs,
     lagMs,
@@ -125,9 +126,13 @@ function batchOf(
 function scopeService(service: Service, of: Asked): ScopeService {
   return {
     service,
-    resources: [...of.resources].sort(),
+    resources: sortedOnce(of.resources),
     thresholds: [...of.thresholds]
       .sort(([a], [b]) => a - b)
-      .map(([latencyMs, resources]) => ({ latencyMs, resources: [...resources].sort() })),
+      .map(([latencyMs, resources]) => ({ latencyMs, resources: sortedOnce(resources) })),
   };
+}
+
+function sortedOnce(texts: readonly string[]): string[] {
+  return [...texts].sort().filter((text, index, all) => text !== all[index - 1]);
 }

@@ -66,7 +66,7 @@ export async function gather(path: string): Promise<Gathered> {
       problems.push(text);
       continue;
     }
-    const parsed = parseText(text);
+    const parsed = await parseText(text);
     if (!parsed.ok) {
       problems.push(...parsed.problems.map((problem) => ({ file: file.path, path: '', ...problem })));
       continue;

@@ -1,5 +1,4 @@
 import { CORE_SCHEMA, load, Type, YAMLException } from 'js-yaml';
-import { LineCounter, parseDocument } from 'yaml';
 
 /** One thing that is wrong with a text as YAML or JSON, 1-based. */
 export interface SyntaxProblem {
@@ -37,12 +36,12 @@ export function yamlOptions(text: string): YamlOptions {
 }
 
 /** Reads one YAML or JSON document in time and memory bounded by the text's size. Duplicate keys are errors. */
-export function parseText(text: string): Parsed {
+export async function parseText(text: string): Promise<Parsed> {
   let value: unknown;
   try {
     value = load(text, yamlOptions(text));
   } catch (error) {
-    return { ok: false, problems: syntaxProblems(text, error) };
+    return { ok: false, problems: await syntaxProblems(text, error) };
   }
   if (value === undefined || value === null) {
     return oneProblem({
@@ -62,9 +61,10 @@ function oneProblem(problem: SyntaxProblem): Parsed {
 }
 
 /** All syntax errors, where the text is short enough for the slow parser that recovers from each. */
-function syntaxProblems(text: string, error: unknown): readonly SyntaxProblem[] {
+async function syntaxProblems(text: string, error: unknown): Promise<readonly SyntaxProblem[]> {
   const first = firstProblem(error);
   if (first.rule === 'too-deep' || text.length > maxRecoveryChars) return [first];
+  const { LineCounter, parseDocument } = await import('yaml');
   const lines = new LineCounter();
   try {
     const { errors } = parseDocument(text, {
