@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { CallerError } from '../domain/errors.ts';
 import { findCuj } from '../evaluate.ts';
 import { answerProblem, createAnswer, jsonType } from './answer.ts';
 import { cujEntry, cujList, registryDocument } from './catalog.ts';
@@ -38,6 +39,11 @@ export async function buildApp(ports: AppPorts): Promise<App> {
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const document = problemOf(error);
     if (document.status >= 500) logger.error({ err: error, reqId: request.id }, 'request failed');
+    else if (error instanceof CallerError) {
+      // Argo throws the body of a refusal away: only here can the mistake of a template be read.
+      const { code, detail, hint } = document;
+      logger.warn({ reqId: request.id, url: request.url.slice(0, 500), code, detail, hint }, 'refused');
+    }
     return answerProblem(answer, request, reply, document);
   };
 
