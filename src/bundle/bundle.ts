@@ -43,10 +43,11 @@ export async function bundle({
   client = 'trimmed',
 }: BundleOptions): Promise<Bundle> {
   const clientDist = path.join(root, 'node_modules', '@datadog', 'datadog-api-client', 'dist');
+  const ownSources = sourcesWithClient(path.join(root, 'src'));
   const plugins = {
-    trimmed: () => [trimmedClient(clientDist, sourcesWithClient(path.join(root, 'src')))],
+    trimmed: () => [trimmedClient(clientDist, ownSources)],
     full: () => [],
-    none: () => [noClient],
+    none: () => [noClient(ownSources)],
   };
   const found = new Set<string>();
   const { outputFiles, metafile } = await build({

@@ -1,0 +1,134 @@
+/**
+ * From spawn to the first 200 of /healthz, and the memory held then: the image's bundle against the same bundle without
+ * the Datadog client and, for the record, with the whole client. Interleaved rounds, medians, and the
+ * ratios' least and most. Not a test: `npx tsx test/bench/start.ts [rounds]`.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundle, bundleName } from '../../src/bundle/bundle.ts';
+import type { ClientKind } from '../../src/bundle/client-plugin.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const rounds = Number(process.argv[2] ?? 11);
+const limit = 1.25;
+const kinds: readonly ClientKind[] = ['none', 'trimmed', 'full'];
+
+interface Start {
+  readonly ms: number;
+  readonly megabytes: number;
+}
+
+async function main(): Promise<void> {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'cuj-gate-start-'));
+  try {
+    for (const client of kinds) {
+      const { code } = await bundle({ root, client });
+      cpSync(path.join(root, 'config'), path.join(folder, client, 'config'), { recursive: true });
+      writeFileSync(path.join(folder, client, bundleName), code);
+    }
+    const starts = new Map<ClientKind, Start[]>(kinds.map((kind) => [kind, []]));
+    for (let round = -1; round < rounds; round += 1) {
+      for (const kind of kinds) {
+        const start = await measure(path.join(folder, kind));
+        // The first round fills the file cache.
+        if (round >= 0) starts.get(kind)?.push(start);
+      }
+    }
+    report(starts);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function measure(folder: string): Promise<Start> {
+  const port = await freePort();
+  const began = performance.now();
+  const child = spawn(process.execPath, [bundleName, 'serve'], {
+    cwd: folder,
+    env: {
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      LOG_LEVEL: 'fatal',
+      CUJ_GATE_REGISTRY: 'config/cujs.yaml',
+      CUJ_GATE_DRAIN_DELAY: '0s',
+      DD_API_KEY: 'not-a-real-api-key',
+      DD_APP_KEY: 'not-a-real-app-key',
+      DD_URL: 'http://127.0.0.1:9',
+    },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  try {
+    await untilHealthy(child, port);
+    const ms = performance.now() - began;
+    return { ms, megabytes: residentMegabytes(child.pid as number) };
+  } finally {
+    const ended = child.exitCode === null ? once(child, 'exit') : undefined;
+    child.kill('SIGKILL');
+    await ended;
+  }
+}
+
+async function untilHealthy(child: ChildProcess, port: number): Promise<void> {
+  while (child.exitCode === null) {
+    const status = await new Promise<number>((resolve) => {
+      const asked = request({ host: '127.0.0.1', port, path: '/healthz', agent: false }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? 0);
+      });
+      asked.on('error', () => resolve(0));
+      asked.end();
+    });
+    if (status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  throw new Error(`the gate ended with ${child.exitCode}`);
+}
+
+/** Linux only: VmRSS of the process. */
+function residentMegabytes(pid: number): number {
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return (Number(kib) * 1024) / 1e6;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function report(starts: ReadonlyMap<ClientKind, readonly Start[]>): void {
+  const base = starts.get('none') ?? [];
+  console.log(`start of the bundle, ${rounds} rounds, Node ${process.version}`);
+  for (const [kind, all] of starts) {
+    const ratios = (of: (start: Start) => number) => {
+      const each = all.map((start, i) => of(start) / of(base[i] as Start)).sort((a, b) => a - b);
+      return `${median(each).toFixed(2)} (${each[0]?.toFixed(2)}–${each.at(-1)?.toFixed(2)})`;
+    };
+    const ms = median(all.map((start) => start.ms)).toFixed(0);
+    const megabytes = median(all.map((start) => start.megabytes)).toFixed(0);
+    console.log(
+      `client ${kind.padEnd(8)} ${ms.padStart(5)} ms  × ${ratios(({ ms }) => ms)}   ${megabytes.padStart(4)} MB  × ${ratios(({ megabytes }) => megabytes)}`,
+    );
+  }
+  const reached = (of: (start: Start) => number) =>
+    median((starts.get('trimmed') ?? []).map((start, i) => of(start) / of(base[i] as Start))) <= limit;
+  const good = reached(({ ms }) => ms) && reached(({ megabytes }) => megabytes);
+  console.log(`trimmed ≤ ${limit} × none in time and memory: ${good ? 'reached' : 'NOT reached'}`);
+  process.exitCode = good ? 0 : 1;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+await main();
