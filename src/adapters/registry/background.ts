@@ -3,8 +3,8 @@ import { resolveInSteps } from '../../domain/registry.ts';
 import { type LoadResult, loadRegistry } from '../registry-files.ts';
 import { findRegistryFiles, signatureOf } from './files.ts';
 
-/** A registry below this is read in a few milliseconds; a thread takes longer to start. */
-const smallBytes = 256 * 1024;
+/** A registry below this is read in a few milliseconds, and explained in fifty where its syntax is wrong. */
+const smallBytes = 16 * 1024;
 /** How long the model is built at a stretch while requests may wait. */
 const sliceMs = 8;
 

@@ -20,11 +20,14 @@ const schema = CORE_SCHEMA.extend({
 
 /** The registry nests some six levels; js-yaml counts up to two for each. */
 const maxDepth = 64;
-/** `yaml` takes 2 s and 160 MB a MiB; beyond this only the first syntax error is told, by js-yaml. */
-const maxRecoveryChars = 512 * 1024;
+/** `yaml` takes up to 0.9 s and 170 MB for this much; beyond it only the first syntax error is told, by js-yaml. */
+const maxRecoveryChars = 128 * 1024;
 const maxSyntaxProblems = 100;
 /** Entries of one mapping or list, apart from the registry's own long ones. */
 const maxEntries = 10_000;
+const maxLongEntries = 50_000;
+/** Values of a document altogether; 5 MiB of CUJs hold half of that. */
+const maxValues = 1_000_000;
 const longLists: ReadonlySet<string> = new Set(['cujs', 'services', 'sources']);
 
 export type YamlOptions = NonNullable<Parameters<typeof load>[1]>;
@@ -133,17 +136,17 @@ function explain(code: string, reason: string): Omit<SyntaxProblem, 'line' | 'co
  * than characters, so more than that is an explosion (or a cycle).
  */
 function excessOf(root: unknown, text: string): SyntaxProblem | undefined {
-  let left = Math.max(maxEntries, text.length);
+  let left = Math.min(Math.max(maxEntries, text.length), maxValues);
   let excess: SyntaxProblem | undefined;
   const visit = (value: object, depth: number, long: boolean): boolean => {
     const keys = Array.isArray(value) ? undefined : Object.keys(value);
     const items: readonly unknown[] = keys === undefined ? (value as unknown[]) : Object.values(value);
     left -= items.length;
     if (left < 0 || depth > maxDepth) {
-      excess = aliasBomb(text);
+      excess = text.includes('*') ? aliasBomb(text) : tooManyEntries(maxValues);
       return false;
     }
-    if (items.length > maxEntries && !long) {
+    if (items.length > (long ? maxLongEntries : maxEntries)) {
       excess = tooManyEntries(items.length);
       return false;
     }
@@ -174,7 +177,7 @@ function tooManyEntries(count: number): SyntaxProblem {
     line: 1,
     column: 1,
     rule: 'too-many-entries',
-    message: `one mapping or list of this document has ${count} entries`,
+    message: `the document, or one mapping or list of it, has ${count} entries or more`,
     fix: 'Compare with the example: besides cujs and services nothing in a registry is that long.',
   };
 }

@@ -14,7 +14,8 @@ interface Node {
   start: number;
   kind: string | null;
   result: unknown;
-  children: Node[];
+  /** Undefined where there are none: most nodes are scalars, and there may be a million. */
+  children: Node[] | undefined;
 }
 
 /**
@@ -33,12 +34,13 @@ export class Positions {
     const open: Node[] = [];
     const listener = (event: 'open' | 'close', state: State) => {
       if (event === 'open') {
-        open.push({ start: state.position, kind: null, result: null, children: [] });
+        open.push({ start: state.position, kind: null, result: null, children: undefined });
         return;
       }
       const node = settle(open.pop() as Node, state);
       const parent = open.at(-1);
       if (parent === undefined) this.#root = node;
+      else if (parent.children === undefined) parent.children = [node];
       else parent.children.push(node);
     };
     load(text, { ...yamlOptions(text), listener: (event, state) => listener(event, state) });
@@ -88,13 +90,14 @@ interface Entry {
 
 function entryOf(node: Node, step: string | number): Entry | undefined {
   if (typeof step === 'number') {
-    const value = node.kind === 'sequence' ? node.children[step] : undefined;
+    const value = node.kind === 'sequence' ? node.children?.[step] : undefined;
     return value && { key: undefined, value };
   }
-  if (node.kind !== 'mapping') return undefined;
-  for (let i = 0; i + 1 < node.children.length; i += 2) {
-    const key = node.children[i] as Node;
-    if (String(key.result) === step) return { key, value: node.children[i + 1] as Node };
+  const { kind, children = [] } = node;
+  if (kind !== 'mapping') return undefined;
+  for (let i = 0; i + 1 < children.length; i += 2) {
+    const key = children[i] as Node;
+    if (String(key.result) === step) return { key, value: children[i + 1] as Node };
   }
   return undefined;
 }
@@ -105,12 +108,10 @@ function entryOf(node: Node, step: string | number): Entry | undefined {
  */
 function settle(node: Node, state: State): Node {
   const collection = state.kind === 'mapping' || state.kind === 'sequence';
-  const [only] = node.children;
-  if (node.children.length === 1 && only?.kind === state.kind && only.result === state.result) {
-    return collection ? only : { ...only, children: [] };
-  }
+  const only = node.children?.length === 1 ? node.children[0] : undefined;
+  if (only?.kind === state.kind && only.result === state.result) return only;
   node.kind = state.kind;
   node.result = state.result;
-  if (!collection) node.children = [];
+  if (!collection) node.children = undefined;
   return node;
 }
