@@ -16,5 +16,6 @@ export function sloIdExpression(cuj: Pick<Cuj, 'name'>, sli: SliName): string {
 
 /** Text of people's, with what Terraform would take for an expression made harmless. */
 export function literal(text: string): string {
-  return text.replaceAll('${', '$${').replaceAll('%{', '%%{');
+  // A function, because a replacement's own `$$` means one `$`.
+  return text.replace(/[$%]\{/g, (start) => `${start[0]}${start}`);
 }
