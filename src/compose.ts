@@ -2,7 +2,9 @@ import pino, { type DestinationStream, type Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { createCachedSource } from './adapters/cached-source.ts';
 import { createDatadogApi, type DatadogApi, DatadogConnection } from './adapters/datadog/connection.ts';
+import { createErrorBudgets } from './adapters/datadog/error-budget.ts';
 import { createDatadogSource } from './adapters/datadog/source.ts';
+import { registerErrorBudgetMetric } from './adapters/error-budget-metric.ts';
 import { createSourceMetrics } from './adapters/measured-source.ts';
 import { type RegistryHolder, watchRegistry } from './adapters/registry/watch.ts';
 import { type LoadResult, loadRegistry } from './adapters/registry-files.ts';
@@ -14,6 +16,8 @@ import { readSettings, type Settings, SettingsError } from './settings.ts';
 
 /** The composition root: the only place that wires ports to adapters. */
 
+/** How often the error budgets that can change a rule are read: they are of weeks, and move slowly. */
+const errorBudgetIntervalMs = 5 * 60_000;
 /** Approximate memory that kept snapshots may take. */
 const cacheBytes = 128 * 1024 * 1024;
 
@@ -139,6 +143,16 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     maxBytes: cacheBytes,
     observer: sourceMetrics.cacheObserver,
   });
+  const errorBudgets = createErrorBudgets({
+    api: createDatadogApi(connection),
+    registry: () => registry.current().registry,
+    now,
+    intervalMs: errorBudgetIntervalMs,
+    logger,
+  });
+  registerErrorBudgetMetric(metrics, errorBudgets);
+  // A source of the caller's own stands for all of Datadog.
+  if (overrides.source === undefined) errorBudgets.start();
   const gate: { phase: Phase } = { phase: 'serving' };
   let state: RegistryState | undefined;
   const stateNow = (): RegistryState => {
@@ -159,7 +173,12 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   // Loaded here: commands that ask Datadog once need no server.
   const { buildApp } = await import('./http/app.ts');
   const app = await buildApp({
-    evaluator: createEvaluator({ registry: () => registry.current().registry, source, now }),
+    evaluator: createEvaluator({
+      registry: () => registry.current().registry,
+      source,
+      now,
+      budget: errorBudgets.opinion,
+    }),
     registry: stateNow,
     logger,
     metrics,
@@ -175,6 +194,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     async close() {
       await closeServer(app);
       ended.abort();
+      errorBudgets.stop();
       await connection.close();
     },
   });
@@ -236,15 +256,26 @@ export async function openEvaluator(
     };
   }
   const connection = connect(settings);
+  const api = createDatadogApi(connection);
+  const errorBudgets = createErrorBudgets({
+    api,
+    registry: () => registry.registry,
+    now: Date.now,
+    intervalMs: errorBudgetIntervalMs,
+    // The verdict itself says where a budget is not known.
+    logger: { warn: () => {}, error: () => {} },
+  });
+  const [source] = await Promise.all([createDatadogSource(connection), errorBudgets.refresh()]);
   return {
     settings,
     registry,
     evaluator: createEvaluator({
       registry: () => registry.registry,
-      source: await createDatadogSource(connection),
+      source,
       now: Date.now,
+      budget: errorBudgets.opinion,
     }),
-    api: createDatadogApi(connection),
+    api,
     deadlineMs: settings.deadlineMs,
     close: () => connection.close(),
   };

@@ -1,0 +1,88 @@
+import { Command, Option } from 'commander';
+import { readBudgets } from '../adapters/datadog/error-budget.ts';
+import { markdownReport } from '../report/markdown.ts';
+import { type BudgetReport, budgetReport, type ReportEntry } from '../report/report.ts';
+import { sliText } from '../report/sli-text.ts';
+import { openDatadog, openRegistry } from './datadog-question.ts';
+import { exitCodes, type Io } from './io.ts';
+import { type Paint, paintFor } from './paint.ts';
+
+const about = `Reports what is left of the error budget of every CUJ over its SLO's window, how fast it burns, and what the team
+agreed to do about it (errorBudgetPolicy). Budgets are Datadog's: of the SLOs that sloId names, or that generate
+terraform made. Exits 0 whatever is left: it is a report.`;
+
+interface Options {
+  readonly registry?: string;
+  readonly owner?: string;
+  readonly format: 'text' | 'markdown' | 'json';
+  readonly json?: boolean;
+}
+
+export function reportCommand(io: Io, exit: (code: number) => void): Command {
+  return new Command('report')
+    .description(about)
+    .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
+    .option('--owner <team>', 'only the CUJs of this owner')
+    .addOption(
+      new Option('--format <format>', 'markdown is the page for the SLO meeting')
+        .choices(['text', 'markdown', 'json'])
+        .default('text'),
+    )
+    .option('--json', 'the same as --format json')
+    .action(async (options: Options) => {
+      const datadog = openDatadog(io);
+      if (datadog === undefined) return exit(exitCodes.misuse);
+      try {
+        const registry = await openRegistry(options.registry ?? datadog.settings.registry, io);
+        if (registry === undefined) return exit(exitCodes.misuse);
+        const cujs = [...registry.cujs.values()].filter(
+          ({ owner }) => options.owner === undefined || owner === options.owner,
+        );
+        if (cujs.length === 0) {
+          const owners = [...new Set([...registry.cujs.values()].map(({ owner }) => owner))].sort();
+          io.stderr.write(
+            `cuj-gate report: no CUJ is owned by "${options.owner}". Owners: ${owners.join(', ')}.\n`,
+          );
+          return exit(exitCodes.misuse);
+        }
+        const nowMs = datadog.now();
+        const budgets = await readBudgets(datadog.api, cujs, nowMs, {
+          recent: true,
+          onProgress: (done, of) => {
+            if (io.stderr.isTTY === true)
+              io.stderr.write(`\r${done} of ${of} SLOs${done === of ? '\n' : ''}`);
+          },
+        });
+        const report = budgetReport(registry.digest, budgets, nowMs);
+        io.stdout.write(texts[options.json === true ? 'json' : options.format](report, paintFor(io)));
+        exit(exitCodes.good);
+      } finally {
+        await datadog.close();
+      }
+    });
+}
+
+const texts: Readonly<Record<Options['format'], (report: BudgetReport, paint: Paint) => string>> = {
+  text: plainReport,
+  markdown: markdownReport,
+  json: (report) => `${JSON.stringify(report, null, 2)}\n`,
+};
+
+function plainReport({ cujs }: BudgetReport, paint: Paint): string {
+  const count = (state: ReportEntry['state']) => cujs.filter((entry) => entry.state === state).length;
+  const summary = `${count('due')} with something due, ${count('unknown')} unknown, ${count('fine')} fine\n`;
+  return [...cujs.map((entry) => plainEntry(entry, paint)), summary].join('\n');
+}
+
+function plainEntry({ cuj, owner, tier, state, due, slis, window }: ReportEntry, paint: Paint): string {
+  const colour = { due: paint.red, unknown: paint.yellow, fine: paint.green }[state];
+  const lines = [
+    `${colour(state.padEnd(7))} ${paint.bold(cuj)}  ${owner}, tier ${tier}`,
+    ...slis.map((sli) => `        ${sliText(sli, window)}`),
+    ...due.map(
+      ({ action, gate }) =>
+        `        due: ${action}${gate === null ? '' : ` (rollouts are judged by the rule ${gate})`}`,
+    ),
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,65 @@
+import { percentText } from './error-budget.ts';
+import type { BudgetReport, BudgetState, ReportEntry } from './report.ts';
+import { sliText } from './sli-text.ts';
+
+const headings: Readonly<Record<BudgetState, string>> = {
+  due: 'Something is due',
+  unknown: 'Nobody knows',
+  fine: 'Nothing to do',
+};
+
+/** The report as the page that lies before people in the SLO meeting. */
+export function markdownReport(report: BudgetReport): string {
+  const states = (['due', 'unknown', 'fine'] as const).filter((state) =>
+    report.cujs.some((entry) => entry.state === state),
+  );
+  const sections = states.map((state) => {
+    const entries = report.cujs.filter((entry) => entry.state === state);
+    const body = state === 'fine' ? table(entries) : entries.map(block).join('\n\n');
+    return `## ${headings[state]} (${entries.length})\n\n${body}`;
+  });
+  return `# Error budgets, ${report.at.slice(0, 10)}\n\n${sections.join('\n\n')}\n\n---\n\n${footer(report)}\n`;
+}
+
+function block(entry: ReportEntry): string {
+  const lines = [
+    `### ${heading(entry)}`,
+    '',
+    `Owner: ${cell(entry.owner)} · tier ${entry.tier}${entry.runbook === null ? '' : ` · [runbook](<${entry.runbook}>)`}`,
+    '',
+    ...entry.slis.map((sli) => `- ${cell(sliText(sli, entry.window))}`),
+  ];
+  for (const { below, action, gate } of entry.due) {
+    const rule = gate === null ? '' : ` Rollouts are judged by the rule \`${gate}\` meanwhile.`;
+    lines.push(`- [ ] **${cell(action)}** (agreed below ${percentText(below)}).${rule}`);
+  }
+  if (entry.state === 'due' && entry.due.length === 0) {
+    lines.push(
+      '- [ ] **Agree on what to do**: the budget is overspent, and the CUJ has no errorBudgetPolicy for it.',
+    );
+  }
+  return lines.join('\n');
+}
+
+function table(entries: readonly ReportEntry[]): string {
+  const rows = entries.map((entry) => {
+    const slis = entry.slis.map(
+      (sli) => `${sli.sli} ${sli.remaining === null ? '?' : percentText(sli.remaining)}`,
+    );
+    return `| ${cell(heading(entry))} | ${cell(entry.owner)} | ${entry.tier} | ${slis.join(', ')} |`;
+  });
+  return ['| CUJ | owner | tier | budget left |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+function heading({ cuj, title }: ReportEntry): string {
+  return title === null ? cuj : `${cell(title)} (${cuj})`;
+}
+
+/** People's words inside Markdown: one line that opens no cell, link or tag. */
+function cell(text: string): string {
+  return text.replace(/\s+/g, ' ').replace(/[\\`*_[\]<>|]/g, '\\$&');
+}
+
+function footer({ at, registryDigest }: BudgetReport): string {
+  return `By \`cuj-gate report\` at ${at}, from the SLOs in Datadog; registry ${registryDigest}. A burn of 1x uses the budget up exactly by the end of the window.`;
+}
