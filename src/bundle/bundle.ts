@@ -60,7 +60,10 @@ export async function bundle({
     format: 'esm',
     // What engines in package.json promises.
     target: 'node20.19',
-    // Neither minified nor mapped: the start gains nothing (measured), and a stack trace shows the code that ran.
+    // Node keeps the text in memory: without blanks the process is some 7% smaller (measured). Names stay as they are
+    // and lines short, so that a stack trace still says where it was.
+    minifyWhitespace: true,
+    lineLimit: 160,
     banner: { js: banner },
     metafile: true,
     // node_modules may be a link to another checkout's; packages are named by where they are imported from.

@@ -37,7 +37,7 @@ interface Lockfile {
  * licence that can be passed on, or is not the one that package-lock.json pins.
  */
 export function contentsOf(metafile: Metafile, root: string): Contents {
-  const lock = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8')) as Lockfile;
+  const locked = integrities(root);
   const present = new Set(
     Object.values(metafile.outputs).flatMap(({ inputs }) =>
       Object.entries(inputs).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])),
@@ -64,11 +64,9 @@ export function contentsOf(metafile: Metafile, root: string): Contents {
   const packages = new Map<string, BundledPackage>();
   for (const [folder, { name, version, licence, author }] of manifests) {
     const id = `${name}@${version}`;
-    const locked = lock.packages[folder];
-    if (locked?.integrity === undefined || locked.version !== version) {
-      throw new Error(
-        `${folder} holds ${id}, but package-lock.json pins ${locked?.version ?? 'nothing'} there: run npm ci.`,
-      );
+    const integrity = locked.get(id);
+    if (integrity === undefined) {
+      throw new Error(`${folder} holds ${id}, which package-lock.json does not pin: run npm ci.`);
     }
     const imports = [...(packages.get(id)?.imports ?? []), ...importsOf(folder)];
     packages.set(id, {
@@ -76,7 +74,7 @@ export function contentsOf(metafile: Metafile, root: string): Contents {
       version,
       licence,
       licenceTexts: licenceTexts(path.join(root, folder), id, licence, author),
-      integrity: locked.integrity,
+      integrity,
       imports: [...new Set(imports)].sort(),
     });
   }
@@ -84,6 +82,17 @@ export function contentsOf(metafile: Metafile, root: string): Contents {
     (a, b) => compare(a.name, b.name) || compare(a.version, b.version),
   );
   return { packages: sorted, ownImports: importsOf(undefined) };
+}
+
+/** `name@version` → integrity, of all that package-lock.json pins. */
+function integrities(root: string): Map<string, string> {
+  const lock = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8')) as Lockfile;
+  const found = new Map<string, string>();
+  for (const [folder, { version, integrity }] of Object.entries(lock.packages)) {
+    const name = folder.slice(folder.lastIndexOf('node_modules/') + 'node_modules/'.length);
+    if (version !== undefined && integrity !== undefined) found.set(`${name}@${version}`, integrity);
+  }
+  return found;
 }
 
 /** `node_modules/a/node_modules/@b/c` of a file in it, as package-lock.json names it; undefined for our own files. */
