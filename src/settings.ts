@@ -173,7 +173,8 @@ export function readSettings(
     if (text === undefined) return undefined;
     const read = setting.read(text.text);
     if ('value' in read) return read.value as ValueOf<N>;
-    const shown = setting.secret === true ? text.from : `${text.from}=${text.text}`;
+    const hidden = setting.secret === true || /\/\/[^/]*@/.test(text.text);
+    const shown = hidden ? text.from : `${text.from}=${text.text}`;
     problems.push(`${shown} ${read.wrong}.`);
     return undefined;
   }
@@ -200,7 +201,7 @@ export function readSettings(
     if (setting.default !== undefined) return { text: setting.default, from: name };
     if (options.required?.includes(name as SettingName) === true) {
       const file = setting.secret === true ? ` (or ${name}_FILE)` : '';
-      problems.push(`${name}${file} is not set. ${setting.description}`);
+      problems.push(`${name}${file} is not set: ${setting.description.split('. ', 1)[0]}.`);
     }
     return undefined;
   }

@@ -1,5 +1,7 @@
+import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
+import type { Authenticator } from '../domain/caller.ts';
 import type { Problem, Registry } from '../domain/registry-model.ts';
 import type { Evaluator } from '../evaluate.ts';
 
@@ -39,6 +41,18 @@ export interface AppPorts {
   /** How many questions may wait at once. */
   readonly maxInflight: number;
   readonly timer?: Timer;
+  /** Undefined: nobody is asked who they are. */
+  readonly authenticator?: Authenticator;
+  /** Whether `/metrics` asks for a token too. The probes never do. */
+  readonly authenticateMetrics?: boolean;
+  /** Requests a minute that one caller may make; 0: any number. */
+  readonly rateLimitPerMinute?: number;
+  /** What the rate limit goes by, in ms. */
+  readonly monotonicMs?: () => number;
+  /** HTTPS instead of HTTP; with `ca`, callers must show a certificate of it. */
+  readonly tls?: SecureContextOptions;
+  /** `/metrics` and the probes are left to an app of their own. */
+  readonly operationsApart?: boolean;
   /** How long a request may take to arrive, in ms, and how often that is looked at. */
   readonly arrival?: { readonly timeoutMs: number; readonly checkEveryMs: number };
 }

@@ -11,6 +11,7 @@ export type ProblemCode =
   | 'headers_too_large'
   | 'internal_error'
   | 'not_ready'
+  | 'auth_unavailable'
   | 'http_version_not_supported';
 
 /** An RFC 9457 problem document: JSON whatever happened, with a stable code and what to do. */
@@ -43,6 +44,7 @@ const statusOf: Readonly<Record<ProblemCode, number>> = {
   internal_error: 500,
   draining: 503,
   not_ready: 503,
+  auth_unavailable: 503,
   http_version_not_supported: 505,
 };
 

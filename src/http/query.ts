@@ -23,6 +23,10 @@ export function readQuery(text: string): Query {
 
 function parse(text: string): Query {
   const values = new Map<string, string>();
+  // No client sends a fragment; taken for a part of the value it would ask about another version.
+  if (text.includes('#')) {
+    return { values: none, mistake: invalid('The query holds a #.', 'Write it as %23.') };
+  }
   for (const piece of text.split('&')) {
     if (piece === '') continue;
     const at = piece.indexOf('=');
@@ -123,7 +127,8 @@ function headerOf(param: string): string {
 /** A request's headers as node:http has them. */
 export interface Headers {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly headersDistinct: Readonly<Record<string, string[] | undefined>>;
+  /** Names and values in turn, as they came: `headers` joins repeated ones. */
+  readonly rawHeaders: readonly string[];
 }
 
 /**
@@ -142,7 +147,7 @@ export function canaryParams(
     if (!header.startsWith(headerPrefix)) continue;
     const name = header.slice(headerPrefix.length).replaceAll('-', '_');
     refuseUnknown([name], names, 'header');
-    const values = request.headersDistinct[header] ?? [];
+    const values = valuesOf(request.rawHeaders, header);
     if (values.length > 1) {
       throw invalid(`The header ${headerOf(name)} is given more than once.`, 'Give it once.', {
         parameter: name,
@@ -160,6 +165,10 @@ export function canaryParams(
     params.set(name, value);
   }
   return params;
+}
+
+function valuesOf(rawHeaders: readonly string[], header: string): string[] {
+  return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === header);
 }
 
 const onlyPretty: ReadonlySet<string> = new Set(['pretty']);

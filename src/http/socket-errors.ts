@@ -20,8 +20,7 @@ function problemOfParseError(error: ParseError): ProblemDocument {
   const packet = Buffer.isBuffer(error.rawPacket) ? error.rawPacket : undefined;
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':
-      // The request line alone was too long where no line had ended by then.
-      return packet !== undefined && !packet.includes('\n')
+      return packet !== undefined && isLongLine(packet)
         ? problem(
             'uri_too_long',
             'The URL is too long.',
@@ -48,6 +47,12 @@ function problemOfParseError(error: ParseError): ProblemDocument {
         ? problem('malformed_request', 'This port speaks plain HTTP, not HTTPS.', 'Ask with http://.')
         : problem('malformed_request', 'The request cannot be read.', encodeHint);
   }
+}
+
+/** Whether what overflowed begins with a line that is most of it: a request line, by all appearances. */
+function isLongLine(packet: Buffer): boolean {
+  const end = packet.indexOf('\n');
+  return end < 0 || end > 8_192;
 }
 
 /** A whole response, after which the connection is closed. */

@@ -198,6 +198,7 @@ const problemCodes = [
   'internal_error',
   'draining',
   'not_ready',
+  'auth_unavailable',
   'http_version_not_supported',
 ] as const satisfies readonly ProblemCode[];
 

@@ -1,0 +1,171 @@
+import type { TLSSocket } from 'node:tls';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Identification } from '../domain/caller.ts';
+import { type Answer, answerProblem, jsonType, routeOf, wantsPretty } from './answer.ts';
+import { routes } from './known-routes.ts';
+import type { GateMetrics } from './metrics.ts';
+import { notJudged } from './not-judged.ts';
+import type { AppPorts } from './ports.ts';
+import { jsonText, type ProblemDocument, problem } from './problem.ts';
+import { createRateLimiter } from './rate-limit.ts';
+import type { Failure } from './unknown-answer.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks, where the gate knows: `token:<label>`, `oidc:<subject>`, `certificate:<common name>`. */
+    caller: string | undefined;
+    /** Set where a question is to be answered at once and without measuring. */
+    shed: Failure | undefined;
+    /** How long it took to find out who asks, in ms; the question's own deadline is shorter by it. */
+    identifiedInMs: number;
+  }
+}
+
+/** Runs before a route's handler: calls `next`, or answers. */
+export type Guard = (request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void) => void;
+
+/** How often at most the log says that callers are turned away: whoever can reach the port can make it happen. */
+const complaintEveryMs = 10_000;
+
+const probes: ReadonlySet<string> = new Set([routes.healthz, routes.readyz]);
+const questions: ReadonlySet<string> = new Set([routes.cujStatus, routes.serviceStatus]);
+
+/** Who may ask, and how often. Undefined where everybody may, as often as they like: then it costs nothing. */
+export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answer): Guard | undefined {
+  const { logger, authenticator, rateLimitPerMinute = 0, authenticateMetrics = false } = ports;
+  const limiter = rateLimitPerMinute > 0 ? createRateLimiter(rateLimitPerMinute, ports.monotonicMs) : undefined;
+  const certificates = ports.tls?.ca !== undefined;
+  if (authenticator === undefined && limiter === undefined && !certificates) return undefined;
+
+  const complaint = throttled(ports.now, (fields, suppressed) =>
+    logger.warn({ ...fields, suppressed }, 'caller turned away'),
+  );
+  const complain = (request: FastifyRequest, code: string, detail: string) =>
+    complaint({
+      reqId: request.id,
+      route: routeOf(request),
+      address: request.ip,
+      ...(request.caller === undefined ? {} : { caller: request.caller }),
+      code,
+      detail,
+    });
+
+  function unauthorized(request: FastifyRequest, reply: FastifyReply, detail: string, error: string): void {
+    complain(request, 'unauthorized', detail);
+    reply.header('www-authenticate', `Bearer realm="cuj-gate"${error}`);
+    const hint = 'Send Authorization: Bearer and a token that the gate knows, or one of its issuer.';
+    answerProblem(answer, request, reply, problem('unauthorized', detail, hint));
+  }
+
+  function admit(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
+    const seconds = limiter?.take(request.caller ?? `address:${request.ip}`);
+    if (seconds === undefined) return next();
+    const detail = `This caller has asked more than ${rateLimitPerMinute} times a minute.`;
+    complain(request, 'rate_limited', detail);
+    if (questions.has(routeOf(request))) {
+      // An error would count towards aborting a rollout; not knowing does not.
+      request.shed = {
+        reason: 'gate_overloaded',
+        message: `the caller has asked more than ${rateLimitPerMinute} times a minute`,
+        hint: 'Ask less often (interval), or raise CUJ_GATE_RATE_LIMIT.',
+      };
+      return next();
+    }
+    reply.header('retry-after', String(seconds));
+    answerProblem(
+      answer,
+      request,
+      reply,
+      problem('rate_limited', detail, 'Ask again later, or raise CUJ_GATE_RATE_LIMIT.'),
+    );
+  }
+
+  function unavailable(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { message, hint }: { readonly message: string; readonly hint: string },
+  ): void {
+    complain(request, 'auth_unavailable', message);
+    if (!questions.has(routeOf(request))) {
+      reply.header('retry-after', '5');
+      const document: ProblemDocument = problem('auth_unavailable', `${capital(message)}.`, hint);
+      return void answerProblem(answer, request, reply, document);
+    }
+    const document = notJudged(message, hint);
+    logger.info({ reqId: request.id, verdict: document.verdict, reason: document.reason }, 'verdict');
+    metrics.counted('*', '*', document.verdict, document.reason);
+    answer(request, reply, 200, jsonType, jsonText(document, wantsPretty(request)), true);
+  }
+
+  function decide(
+    of: Identification,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    next: (error?: Error) => void,
+  ): void {
+    if (of.outcome === 'known') {
+      request.caller = of.caller;
+      admit(request, reply, next);
+    } else if (of.outcome === 'refused') {
+      const error = `, error="invalid_token", error_description="${of.detail.replace(/["\\]/g, '')}"`;
+      unauthorized(request, reply, of.detail, error);
+    } else unavailable(request, reply, of);
+  }
+
+  return (request, reply, next) => {
+    const route = request.routeOptions.url as string;
+    if (probes.has(route) || (route === routes.metrics && !authenticateMetrics)) return next();
+    if (certificates) request.caller = certificateCaller(request.raw.socket as TLSSocket);
+    if (authenticator === undefined) return admit(request, reply, next);
+    const token = bearerToken(request.headers.authorization);
+    if (token === undefined) {
+      return unauthorized(request, reply, 'The request has no bearer token.', '');
+    }
+    const found = authenticator.identify(token);
+    if (!(found instanceof Promise)) return decide(found, request, reply, next);
+    found.then((of) => {
+      request.identifiedInMs = performance.now() - request.startedAt;
+      decide(of, request, reply, next);
+    }, next);
+  };
+}
+
+/** RFC 9110, 11.1: the scheme's letter case does not matter. */
+function bearerToken(authorization: string | undefined): string | undefined {
+  return authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+}
+
+const callers = new WeakMap<object, string>();
+
+/** TLS has verified the certificate by now; it is the same for as long as the connection lives. */
+function certificateCaller(socket: TLSSocket): string {
+  let caller = callers.get(socket);
+  if (caller === undefined) {
+    const name = socket.getPeerCertificate?.().subject?.CN;
+    caller = `certificate:${(Array.isArray(name) ? name.join() : (name ?? 'without-name')).slice(0, 128)}`;
+    callers.set(socket, caller);
+  }
+  return caller;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Passes on one of many, with the number of those that were kept back since. */
+function throttled(
+  now: () => number,
+  pass: (fields: Record<string, unknown>, suppressed: number) => void,
+): (fields: Record<string, unknown>) => void {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  let suppressed = 0;
+  return (fields) => {
+    if (now() - lastMs < complaintEveryMs) {
+      suppressed += 1;
+      return;
+    }
+    lastMs = now();
+    pass(fields, suppressed);
+    suppressed = 0;
+  };
+}

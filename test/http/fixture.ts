@@ -1,0 +1,197 @@
+import { pino } from 'pino';
+import { Registry as MetricsRegistry } from 'prom-client';
+import type {
+  MetricsSource,
+  ScopeQuery,
+  Series,
+  ServiceCounts,
+  SideCounts,
+  Snapshot,
+} from '../../src/domain/metrics-source.ts';
+import { bucketMs } from '../../src/domain/metrics-source.ts';
+import { resolveRegistry } from '../../src/domain/registry.ts';
+import type { Registry } from '../../src/domain/registry-model.ts';
+import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+import { createEvaluator } from '../../src/evaluate.ts';
+import { type App, buildApp } from '../../src/http/app.ts';
+import type { AppPorts, Phase, RegistryState } from '../../src/http/ports.ts';
+
+/** 2026-01-31 09:00:30 UTC; with a lag of 90 s the newest complete minute ends at 08:59. */
+export const nowMs = Date.UTC(2026, 0, 31, 9, 0, 30);
+export const digest = `sha256:${'ab'.repeat(32)}`;
+
+export const document: RegistryDocument = {
+  apiVersion: 'cuj-gate/v1',
+  defaults: { slo: { availability: 99.95 }, gate: { maxWindow: '30m' } },
+  services: {
+    'member-api': {
+      env: 'production',
+      operation: 'http.request',
+      canary: 'version:{version}',
+      stable: 'version:{stable_version}',
+    },
+    'payment-api': { env: 'production', operation: 'servlet.request', canary: 'role:{role}' },
+  },
+  cujs: [
+    {
+      name: 'login',
+      title: 'ログイン',
+      owner: 'team-identity',
+      service: 'member-api',
+      slo: { availability: 99.95, latency: 99 },
+      endpoints: [
+        { method: 'POST', path: '/api/v1/login', latencyMs: 500 },
+        { method: 'GET', path: '/api/v1/me', latencyMs: 300 },
+      ],
+    },
+    { name: 'signup', owner: 'team-identity', service: 'member-api', endpoints: ['POST /api/v1/signup'] },
+    {
+      name: 'browse',
+      owner: 'team-member',
+      service: 'member-api',
+      mode: 'observe',
+      endpoints: ['GET /api/v1/feed'],
+    },
+    { name: 'pay', owner: 'team-payment', service: 'payment-api', endpoints: ['POST /api/v1/pay'] },
+  ],
+};
+
+export function registryOf(of: RegistryDocument = document, of_digest = digest): Registry {
+  const resolution = resolveRegistry([{ file: 'cujs.yaml', document: of }], of_digest);
+  if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings));
+  return resolution.registry;
+}
+
+/** Requests a minute and bad ones among them, on one side. */
+export interface Traffic {
+  readonly perMinute: number;
+  readonly badPerMinute: number;
+}
+
+function series(buckets: number, { perMinute, badPerMinute }: Traffic): Series {
+  return {
+    total: new Float64Array(buckets).fill(perMinute),
+    bad: new Float64Array(buckets).fill(badPerMinute),
+  };
+}
+
+function side(
+  query: ScopeQuery,
+  service: ScopeQuery['batch']['services'][number],
+  traffic: Traffic,
+  special: Readonly<Record<string, Traffic>> = {},
+): SideCounts {
+  const buckets = (query.toMs - query.fromMs) / bucketMs;
+  return {
+    whole: series(buckets, traffic),
+    requests: new Map(
+      service.resources.map((resource) => [resource, series(buckets, special[resource] ?? traffic)]),
+    ),
+    latency: new Map(
+      service.thresholds.map(({ latencyMs, resources }) => [
+        latencyMs,
+        new Map(resources.map((resource) => [resource, series(buckets, traffic)])),
+      ]),
+    ),
+  };
+}
+
+/** The same traffic on every endpoint of every service, but for what is special about the canary's requests. */
+export function snapshotOf(
+  query: ScopeQuery,
+  canary: Traffic,
+  stable: Traffic,
+  special: Readonly<Record<string, Traffic>> = {},
+): Snapshot {
+  const services = new Map<string, ServiceCounts>(
+    query.batch.services.map((service) => [
+      service.service.name,
+      { canary: side(query, service, canary, special), stable: side(query, service, stable) },
+    ]),
+  );
+  return {
+    fromMs: query.fromMs,
+    toMs: query.toMs,
+    services,
+    queries: [{ name: 'c_hits_0', query: 'sum:…' }],
+  };
+}
+
+export const healthy: Traffic = { perMinute: 300, badPerMinute: 0 };
+export const broken: Traffic = { perMinute: 300, badPerMinute: 30 };
+
+export type Measure = (query: ScopeQuery, signal: AbortSignal) => Promise<Snapshot>;
+
+export interface Bench {
+  readonly app: App;
+  /** Parsed lines of the log. */
+  readonly log: Record<string, unknown>[];
+  readonly world: {
+    measure: Measure;
+    phase: Phase;
+    registry: RegistryState | undefined;
+    nowMs: number;
+    /** Timers that were set and not taken back: [ms, fire]. */
+    timers: { ms: number; fire: () => void }[];
+  };
+  readonly metric: (line: string) => Promise<number | undefined>;
+}
+
+/** The app over a source of the test's own that remembers its answers as the cache does. */
+export async function bench(options: Partial<AppPorts> = {}): Promise<Bench> {
+  const log: Record<string, unknown>[] = [];
+  const world: Bench['world'] = {
+    measure: async (query) => snapshotOf(query, healthy, healthy),
+    phase: 'serving',
+    registry: {
+      registry: registryOf(),
+      files: ['cujs.yaml'],
+      loadedAtMs: nowMs - 60_000,
+      reloadErrors: 0,
+      failure: undefined,
+    },
+    nowMs,
+    timers: [],
+  };
+  const kept = new Map<string, Promise<Snapshot>>();
+  const source: MetricsSource = {
+    measure(query, signal) {
+      const key = JSON.stringify([query.batch.id, query.canary, query.stable, query.toMs]);
+      let snapshot = kept.get(key);
+      if (snapshot === undefined) {
+        snapshot = world.measure(query, signal);
+        kept.set(key, snapshot);
+        snapshot.catch(() => kept.delete(key));
+      }
+      return snapshot;
+    },
+  };
+  const metrics = new MetricsRegistry();
+  const app = await buildApp({
+    evaluator: createEvaluator({
+      registry: () => (world.registry as RegistryState).registry,
+      source,
+      now: () => world.nowMs,
+    }),
+    registry: () => world.registry,
+    logger: pino({ level: 'debug' }, { write: (line: string) => void log.push(JSON.parse(line)) }),
+    metrics,
+    now: () => world.nowMs,
+    phase: () => world.phase,
+    deadlineMs: 8_000,
+    maxInflight: 100,
+    timer: (ms, fire) => {
+      const timer = { ms, fire };
+      world.timers.push(timer);
+      return () => {
+        world.timers.splice(world.timers.indexOf(timer), 1);
+      };
+    },
+    ...options,
+  });
+  const metric = async (line: string) => {
+    const found = (await metrics.metrics()).split('\n').find((text) => text.startsWith(`${line} `));
+    return found === undefined ? undefined : Number(found.slice(line.length + 1));
+  };
+  return { app, log, world, metric };
+}

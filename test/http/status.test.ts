@@ -1,0 +1,417 @@
+import { describe, expect, it } from 'vitest';
+import { SourceError } from '../../src/domain/errors.ts';
+import type { Snapshot } from '../../src/domain/metrics-source.ts';
+import { bench, broken, digest, healthy, snapshotOf } from './fixture.ts';
+
+const login = '/cujs/login/status?version=v2';
+
+describe('GET /cujs/:name/status', () => {
+  it('answers a verdict as JSON that nobody may keep, ended by a newline', async () => {
+    const { app } = await bench();
+    const answer = await app.inject(login);
+    expect(answer.statusCode).toBe(200);
+    expect(answer.headers).toMatchObject({
+      'content-type': 'application/json; charset=utf-8',
+      'cache-control': 'no-store',
+    });
+    expect(answer.body.endsWith('}\n')).toBe(true);
+    expect(answer.json()).toMatchObject({
+      verdict: 'pass',
+      ok: true,
+      reason: 'within_slo',
+      cuj: 'login',
+      canary: 'version:v2',
+      stable: 'the rest',
+      registry: digest,
+      slis: [{ sli: 'availability' }, { sli: 'latency' }],
+    });
+  });
+
+  it('says FAIL where the canary is broken, with the summary first', async () => {
+    const { app, world } = await bench();
+    world.measure = async (query) => snapshotOf(query, broken, healthy);
+    const { body } = await app.inject('/cujs/signup/status?version=v2&pretty');
+    expect(body).toMatch(/^\{\n {2}"summary": "FAIL signup \(slo_violated\): /);
+    expect(JSON.parse(body)).toMatchObject({ verdict: 'fail', ok: false });
+  });
+
+  it('gives stable its own selector where its parameter is given', async () => {
+    const { app } = await bench();
+    const answer = await app.inject(`${login}&stable_version=v1`);
+    expect(answer.json()).toMatchObject({ canary: 'version:v2', stable: 'version:v1' });
+  });
+
+  it.each([
+    ['window', `${login}&window=5m`, { window: { seconds: 300, start: 'fixed' } }],
+    ['since', `${login}&since=2026-01-31T08:49:00Z`, { window: { seconds: 600, start: 'since' } }],
+    ['service', `${login}&service=member-api`, { services: ['member-api'] }],
+  ])('honours %s', async (_, url, expected) => {
+    const { app } = await bench();
+    expect((await app.inject(url)).json()).toMatchObject(expected);
+  });
+
+  it('explains itself: the queries and the whole measurement', async () => {
+    const { app } = await bench();
+    const plain = (await app.inject(login)).json();
+    const explained = (await app.inject(`${login}&explain`)).json();
+    expect(explained).toMatchObject(plain);
+    expect(explained.queries).toEqual([{ name: 'c_hits_0', query: 'sum:…' }]);
+    expect(explained.measurement.availability[0].canary.total).toHaveLength(30);
+    expect(plain).not.toHaveProperty('measurement');
+  });
+
+  it('answers the same bytes to the same question, and others as soon as the data is others', async () => {
+    const { app, world } = await bench();
+    const first = await app.inject(login);
+    expect((await app.inject(login)).body).toBe(first.body);
+    world.nowMs += 60_000;
+    world.measure = async (query) => snapshotOf(query, broken, healthy);
+    expect((await app.inject(login)).json()).toMatchObject({ verdict: 'fail' });
+  });
+
+  it('answers by the registry that is in force', async () => {
+    const { app, world } = await bench();
+    await app.inject(login);
+    const state = world.registry;
+    const cujs = new Map(state?.registry.cujs);
+    cujs.delete('login');
+    world.registry = state && { ...state, registry: { ...state.registry, cujs } };
+    expect((await app.inject(login)).json()).toMatchObject({ code: 'cuj_not_found' });
+  });
+});
+
+describe('parameters of the canary in headers', () => {
+  it('takes them, with dashes for underscores and without URL encoding', async () => {
+    const { app } = await bench();
+    const answer = await app.inject({
+      url: '/cujs/login/status',
+      headers: { 'X-Canary-Version': 'V2.1+build7', 'X-Canary-Stable-Version': 'v1' },
+    });
+    expect(answer.json()).toMatchObject({ canary: 'version:v2.1_build7', stable: 'version:v1' });
+  });
+
+  it('takes the same value in both places', async () => {
+    const { app } = await bench();
+    const answer = await app.inject({ url: login, headers: { 'x-canary-version': 'v2' } });
+    expect(answer.statusCode).toBe(200);
+  });
+
+  it.each([
+    [
+      'different values in both places',
+      { 'x-canary-version': 'v3' },
+      'is "v2" in the query and "v3" in the header X-Canary-Version',
+    ],
+    [
+      'two spellings of one header',
+      { 'x-canary-stable-version': 'v1', 'x-canary-stable_version': 'v0' },
+      'Parameter "stable_version"',
+    ],
+    ['an unknown parameter', { 'x-canary-versoin': 'v2' }, 'from the header X-Canary-Versoin'],
+    ['a parameter of the gate', { 'x-canary-window': '5m' }, 'Unknown parameter "window"'],
+    ['an empty value', { 'x-canary-stable-version': '' }, 'stable_version is empty'],
+  ])('refuses %s', async (_, headers, detail) => {
+    const { app } = await bench();
+    const answer = await app.inject({ url: login, headers });
+    expect(answer.json()).toMatchObject({ status: 400, code: 'invalid_request' });
+    expect(answer.json().detail).toContain(detail);
+  });
+});
+
+describe('misuse is never a verdict', () => {
+  it.each([
+    ['an unknown CUJ', '/cujs/logn/status?version=v2', 404, { code: 'cuj_not_found', nearest: ['login'] }],
+    ['a missing parameter', '/cujs/login/status', 400, { code: 'invalid_request', parameter: 'version' }],
+    [
+      'an empty parameter',
+      '/cujs/login/status?version=',
+      400,
+      { code: 'invalid_request', parameter: 'version' },
+    ],
+    [
+      'a blank parameter',
+      '/cujs/login/status?version=+',
+      400,
+      { code: 'invalid_request', parameter: 'version' },
+    ],
+    [
+      'a parameter that Datadog could not store',
+      '/cujs/login/status?version=%E3%81%82',
+      400,
+      { code: 'invalid_request' },
+    ],
+    ['a repeated parameter', `${login}&version=v3`, 400, { code: 'invalid_request', parameter: 'version' }],
+    ['a repeated parameter, the same both times', `${login}&version=v2`, 400, { code: 'invalid_request' }],
+    [
+      'an unknown parameter',
+      '/cujs/login/status?verson=v2',
+      400,
+      { hint: expect.stringContaining('Did you mean "version"?') },
+    ],
+    [
+      "another service's parameter",
+      `${login}&role=x`,
+      400,
+      { known: expect.arrayContaining(['version', 'pretty']) },
+    ],
+    ['canary equal to stable', `${login}&stable_version=v2`, 400, { code: 'invalid_request' }],
+    ['canary equal to stable once stored', `${login}&stable_version=V2`, 400, { code: 'invalid_request' }],
+    ['a window that is none', `${login}&window=5x`, 400, { parameter: 'window' }],
+    ['a since that is none', `${login}&since=yesterday`, 400, { parameter: 'since' }],
+    ['a service that the CUJ has not', `${login}&service=payment-api`, 400, { services: ['member-api'] }],
+    ['a flag that is neither yes nor no', `${login}&pretty=maybe`, 400, { parameter: 'pretty' }],
+    ['a flag that is neither yes nor no', `${login}&explain=2`, 400, { parameter: 'explain' }],
+    [
+      'an unknown service',
+      '/services/membr-api/status?version=v2',
+      404,
+      { code: 'service_not_found', nearest: ['member-api'] },
+    ],
+    [
+      "a CUJ's parameter on a service",
+      '/services/member-api/status?version=v2&service=x',
+      400,
+      { parameter: 'service' },
+    ],
+  ])('%s', async (_, url, status, expected) => {
+    const { app, log } = await bench();
+    const answer = await app.inject(url);
+    expect(answer.statusCode).toBe(status);
+    expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8');
+    expect(answer.json()).toMatchObject({ status, ...expected });
+    expect(answer.json()).not.toHaveProperty('verdict');
+    expect(log.filter(({ msg }) => msg === 'verdict')).toEqual([]);
+  });
+});
+
+describe('flags', () => {
+  it.each([
+    ['?pretty', 'pretty', true],
+    ['?pretty=1', 'pretty=1', true],
+    ['?pretty=true', 'pretty=true', true],
+    ['?pretty=0', 'pretty=0', false],
+    ['?pretty=false', 'pretty=false', false],
+    ['none', '', false],
+  ])('%s', async (_, text, pretty) => {
+    const { app } = await bench();
+    const { body } = await app.inject(`${login}&${text}`);
+    expect(body.includes('\n  "verdict": "pass"')).toBe(pretty);
+    const problem = await app.inject(`/cujs/nothing/status?${text}`);
+    expect(problem.body.includes('\n  "status": 404')).toBe(pretty);
+  });
+});
+
+describe('GET /services/:service/status', () => {
+  it('answers the worst of its enforced CUJs and each of them', async () => {
+    const { app, world } = await bench();
+    world.measure = async (query) => snapshotOf(query, healthy, healthy, { 'post_/api/v1/signup': broken });
+    const answer = await app.inject('/services/member-api/status?version=v2');
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toMatchObject({
+      verdict: 'fail',
+      service: 'member-api',
+      cujs: [
+        { cuj: 'signup', verdict: 'fail' },
+        { cuj: 'login', verdict: 'pass' },
+        { cuj: 'browse', mode: 'observe' },
+      ],
+    });
+    const explained = (await app.inject('/services/member-api/status?version=v2&explain')).json();
+    expect(explained.verdicts).toHaveLength(3);
+    expect(explained.verdicts[0]).toMatchObject({ measurement: { toMs: expect.any(Number) } });
+  });
+});
+
+describe('what the gate does not know is 200 inconclusive', () => {
+  it.each(['source_unavailable', 'source_rate_limited', 'source_timeout', 'source_malformed'] as const)(
+    '%s',
+    async (reason) => {
+      const { app, world } = await bench();
+      world.measure = async () => {
+        throw new SourceError(reason, 'Datadog said no', 'Wait.');
+      };
+      for (const url of [login, '/services/member-api/status?version=v2']) {
+        const answer = await app.inject(url);
+        expect(answer.statusCode).toBe(200);
+        expect(answer.json()).toMatchObject({ verdict: 'inconclusive', ok: false, reason, hint: 'Wait.' });
+      }
+    },
+  );
+
+  it('rejected keys are also an error in the log, once a minute', async () => {
+    const { app, log, world } = await bench();
+    world.measure = async () => {
+      throw new SourceError('source_rejected', 'Datadog rejects the keys', 'Check DD_API_KEY.');
+    };
+    const errors = () => log.filter(({ level }) => level === 50);
+    await app.inject(login);
+    await app.inject(login);
+    expect(errors()).toMatchObject([{ hint: 'Check DD_API_KEY.' }]);
+    world.nowMs += 60_000;
+    expect((await app.inject(login)).json()).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'source_rejected',
+    });
+    expect(errors()).toHaveLength(2);
+  });
+
+  it('a source that does not settle is told to stop before the deadline and overruled at it', async () => {
+    const { app, log, world } = await bench();
+    let told: AbortSignal | undefined;
+    let give = (_: Error) => {};
+    world.measure = (_, signal) =>
+      new Promise((_resolve, reject) => {
+        told = signal;
+        give = reject;
+      });
+    const pending = app.inject(login);
+    await waitFor(() => world.timers.length === 1);
+    expect(world.timers[0]?.ms).toBe(7_750);
+    world.timers.shift()?.fire();
+    expect(told?.aborted).toBe(true);
+    expect(world.timers.map(({ ms }) => ms)).toEqual([250]);
+    world.timers.shift()?.fire();
+    const answer = await pending;
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'source_timeout',
+      summary: 'INCONCLUSIVE login (source_timeout): Datadog did not answer within 8s',
+      canary: 'version:v2',
+      slis: [],
+    });
+    // What fails afterwards is not lost, and not answered twice.
+    give(new Error('late and wrong'));
+    await waitFor(() => log.some(({ msg }) => msg === 'a question failed after its deadline'));
+  });
+
+  it('judges what has arrived where the source stops when it is told to', async () => {
+    const { app, world } = await bench();
+    world.measure = (query, signal) =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => resolve(snapshotOf(query, healthy, healthy)));
+      });
+    const pending = app.inject('/services/payment-api/status?role=canary');
+    await waitFor(() => world.timers.length === 1);
+    world.timers.shift()?.fire();
+    expect((await pending).json()).toMatchObject({ verdict: 'pass', service: 'payment-api' });
+    expect(world.timers).toEqual([]);
+  });
+
+  it('answers a service by its deadline as well', async () => {
+    const { app, world } = await bench();
+    world.measure = () => new Promise<Snapshot>(() => {});
+    const pending = app.inject('/services/member-api/status?version=v2');
+    await waitFor(() => world.timers.length === 1);
+    world.timers.shift()?.fire();
+    world.timers.shift()?.fire();
+    const verdict = (await pending).json();
+    expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'source_timeout' });
+    expect(verdict.cujs).toHaveLength(3);
+  });
+
+  it('sheds load at once, but not misuse', async () => {
+    const { app, world } = await bench({ maxInflight: 1 });
+    let answer = (_: Snapshot) => {};
+    world.measure = (query) =>
+      new Promise((resolve) => {
+        answer = () => resolve(snapshotOf(query, healthy, healthy));
+      });
+    const first = app.inject(login);
+    await waitFor(() => app.inflight() === 1);
+    const shed = await app.inject('/cujs/pay/status?role=canary');
+    expect(shed.statusCode).toBe(200);
+    expect(shed.json()).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'gate_overloaded',
+      canary: 'role:canary',
+    });
+    expect((await app.inject('/services/payment-api/status?role=canary')).json()).toMatchObject({
+      reason: 'gate_overloaded',
+    });
+    expect((await app.inject('/cujs/pay/status')).statusCode).toBe(400);
+    expect((await app.inject('/cujs/nothing/status')).statusCode).toBe(404);
+    answer({} as Snapshot);
+    expect((await first).json()).toMatchObject({ verdict: 'pass' });
+    expect(app.inflight()).toBe(0);
+  });
+});
+
+describe('a fault of the gate itself', () => {
+  it('is a 500 that tells nothing of the inside, and an error in the log under the same id', async () => {
+    const { app, log, world } = await bench();
+    world.measure = async () => {
+      throw new TypeError('secret of the inside');
+    };
+    const answer = await app.inject({ url: login, headers: { 'x-request-id': 'run-7' } });
+    expect(answer.statusCode).toBe(500);
+    expect(answer.json()).toMatchObject({ code: 'internal_error', status: 500, type: 'about:blank' });
+    expect(answer.body).not.toContain('secret');
+    expect(log.find(({ level }) => level === 50)).toMatchObject({
+      reqId: 'run-7',
+      err: { message: 'secret of the inside' },
+      msg: 'request failed',
+    });
+  });
+});
+
+describe('the log', () => {
+  it('has one line for a verdict, with its numbers and where it came from', async () => {
+    const { app, log } = await bench();
+    await app.inject({ url: login, headers: { 'x-request-id': 'run-7', authorization: 'Bearer hunter2' } });
+    await app.inject(login);
+    expect(log).toHaveLength(2);
+    expect(log[0]).toMatchObject({
+      level: 30,
+      msg: 'verdict',
+      cuj: 'login',
+      service: 'member-api',
+      verdict: 'pass',
+      reason: 'within_slo',
+      canary: 'version:v2',
+      stable: 'the rest',
+      sli: { availability: { value: 1, bad: 0, total: 18_000 }, latency: { value: 1 } },
+      window: { from: '2026-01-31T08:29:00.000Z', to: '2026-01-31T08:59:00.000Z' },
+      reqId: 'run-7',
+      durationMs: expect.any(Number),
+      cached: false,
+    });
+    expect(log[1]).toMatchObject({ msg: 'verdict', cached: true });
+    expect(JSON.stringify(log)).not.toContain('hunter2');
+  });
+
+  it('has one debug line for any other request', async () => {
+    const { app, log } = await bench();
+    await app.inject('/registry');
+    await app.inject('/nothing');
+    expect(log).toMatchObject([
+      { level: 20, msg: 'answered', route: '/registry', status: 200 },
+      { level: 20, msg: 'answered', route: 'none', status: 404 },
+    ]);
+  });
+
+  it.each([
+    ['none', undefined],
+    ['one with a line break', 'a\\nb'],
+    ['one that is too long', 'x'.repeat(200)],
+    ['one with a space', 'a b'],
+  ])('has an id of our own for a request that brings %s, and no two the same', async (_, id) => {
+    const { app, log } = await bench();
+    const headers = id === undefined ? {} : { 'x-request-id': id };
+    const ids = [await app.inject({ url: login, headers }), await app.inject({ url: login, headers })].map(
+      (answer) => answer.headers['x-request-id'],
+    );
+    expect(ids[0]).toMatch(/^[0-9a-f]{12}-[0-9a-z]+$/);
+    expect(ids[0]).not.toBe(ids[1]);
+    expect(log.map(({ reqId }) => reqId)).toEqual(ids);
+  });
+});
+
+/** Turns of the event loop, not time, until something is so. */
+async function waitFor(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 1_000; turn += 1) {
+    if (condition()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error('it never came to that');
+}
