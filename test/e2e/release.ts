@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { cujGate } from './gate.ts';
 import { type KubeObject, type Loose, objectsOf } from './kube.ts';
-import { type Named, recordWeights, rolloutPhase, setImage, untilPhase } from './rollouts.ts';
+import {
+  endedRuns,
+  latestRun,
+  type Named,
+  recordWeights,
+  rolloutPhase,
+  setImage,
+  untilPhase,
+  weights,
+} from './rollouts.ts';
 import type { ScenarioContext } from './scenario.ts';
 import { waitFor } from './wait.ts';
 
@@ -20,7 +29,7 @@ export interface GenerateOptions {
  */
 export const shortTimes = ['--interval', '2s', '--initial-delay', '5s', '--count', '5', '--passes', '2'];
 
-/** Templates, Rollout and VirtualService of one service, as `cuj-gate generate` writes them. */
+/** Rollout, VirtualService, Services of one service and all templates, as `cuj-gate generate` writes them. */
 export async function generated(context: ScenarioContext, options: GenerateOptions): Promise<KubeObject[]> {
   const { registry, gateUrl, service, flags = [] } = options;
   const text = await cujGate(context, [
@@ -35,11 +44,11 @@ export async function generated(context: ScenarioContext, options: GenerateOptio
 export interface DeployOptions extends GenerateOptions {
   /** How long the sample's pause is; five minutes when left out. Yours to change, says the sample. */
   pause?: string;
-  /** What else its owner makes of the sample. */
-  edit?: (rollout: Loose) => void;
+  /** What else somebody makes of the files before they are applied. */
+  edit?: (objects: KubeObject[]) => void;
 }
 
-/** Applies what was generated for a service and waits until its first version is out. */
+/** Applies what was generated for a service and its Rollout needs; resolves when its first version is out. */
 export async function deploy(context: ScenarioContext, options: DeployOptions): Promise<Release> {
   const { kube, namespace } = context;
   const objects = await generated(context, options);
@@ -51,12 +60,22 @@ export async function deploy(context: ScenarioContext, options: DeployOptions): 
     assert.ok(step, 'the sample has no pause');
     step.pause.duration = options.pause;
   }
-  options.edit?.(rollout);
-  await kube.apply(objects, { namespace });
-  const named = { namespace, name: rollout.metadata.name };
-  const { stableHash } = await untilPhase(kube, named, 'Healthy');
-  return new Release(context, named, stableHash);
+  options.edit?.(objects);
+  const named = JSON.stringify(rollout.spec.strategy);
+  const needed = objects.filter(
+    ({ kind, metadata }) => kind !== 'AnalysisTemplate' || named.includes(JSON.stringify(metadata.name)),
+  );
+  await kube.apply(needed, { namespace });
+  const service = { namespace, name: rollout.metadata.name };
+  const { stableHash } = await untilPhase(kube, service, 'Healthy');
+  return new Release(context, service, stableHash);
 }
+
+/** Argo promotes by giving the canary everything for a moment, which is seen or not, and then the new stable. */
+const promotion = '0,100';
+
+/** Of the sample's steps: setWeight, pause, analysis, setWeight. */
+const gateStep = 2;
 
 /** A Rollout between two versions of its service. */
 export class Release implements Named {
@@ -92,7 +111,57 @@ export class Release implements Named {
     this.canaryHash = canaryHash;
   }
 
-  /** Every state of the weights since `start`, `75,25`; ends the recording. */
+  /**
+   * Resolves when the canary has become the stable version with all of the traffic, never having been aborted.
+   * Returns the Rollout's analysis runs, ended, oldest first.
+   */
+  async untilPromoted(): Promise<KubeObject[]> {
+    const { kube } = this.#context;
+    const { stableHash, aborted } = await untilPhase(kube, this, 'Healthy');
+    assert.equal(stableHash, this.canaryHash, 'the canary must be the new stable version');
+    assert.equal(aborted, false);
+    await this.#untilWeights('100,0');
+    const seen = (await this.weightsSeen()).filter((split) => split !== promotion);
+    assert.deepEqual(seen.slice(-2), ['75,25', '100,0'], 'the weights must have gone one way only');
+    return endedRuns(kube, this);
+  }
+
+  /** Resolves when the rollout is aborted and stable has all traffic again. Returns what the Rollout says of it. */
+  async untilAborted(): Promise<string> {
+    const { message, aborted } = await untilPhase(this.#context.kube, this, 'Degraded');
+    assert.equal(aborted, true);
+    await this.#untilWeights('100,0');
+    return message;
+  }
+
+  /** Resolves when the analysis at this step could not know and Argo waits for a person. Checks that nothing moved. */
+  async untilPersonIsAsked(): Promise<KubeObject> {
+    const { kube } = this.#context;
+    const { aborted, step } = await waitFor(() => rolloutPhase(kube, this), {
+      what: `${this.name} to wait for a person`,
+      timeoutMs: 60_000,
+      until: ({ phase, message }) => phase === 'Paused' && message === 'InconclusiveAnalysisRun',
+    });
+    assert.deepEqual(
+      { aborted, step },
+      { aborted: false, step: gateStep },
+      `${this.name} must stand at its gate`,
+    );
+    assert.deepEqual(await weights(kube, this), [75, 25]);
+    const gate = await latestRun(kube, this, 'Step');
+    assert.equal(gate?.status.phase, 'Inconclusive');
+    return gate;
+  }
+
+  async #untilWeights(wanted: string): Promise<void> {
+    await waitFor(() => weights(this.#context.kube, this).then(String), {
+      what: `weights ${wanted} of ${this.name}`,
+      timeoutMs: 30_000,
+      until: (now) => now === wanted,
+    });
+  }
+
+  /** Every state of the weights since `start`, as `75,25`; ends the recording. */
   async weightsSeen(): Promise<string[]> {
     await this.#weights?.stop();
     return this.#weights?.seen ?? [];

@@ -212,7 +212,7 @@ export function measurementValues(run: KubeObject, metric?: string): Measured[] 
     );
 }
 
-/** The newest run that the Rollout made of these templates' kind: `background` beside the steps, or the `step` itself. */
+/** The newest run of its kind: beside the steps, or a step itself. */
 export async function latestRun(
   kube: Kube,
   service: Named,
@@ -220,6 +220,16 @@ export async function latestRun(
 ): Promise<KubeObject | undefined> {
   const runs = await analysisRuns(kube, service);
   return runs.findLast((run) => run.metadata.labels?.['rollout-type'] === type);
+}
+
+/** The runs once all have ended: a background run is told to end only when the Rollout is Healthy. Oldest first. */
+export async function endedRuns(kube: Kube, service: Named): Promise<KubeObject[]> {
+  return waitFor(() => analysisRuns(kube, service), {
+    what: `the analysis runs of ${service.name} to end`,
+    timeoutMs: 15_000,
+    until: (runs) => runs.every(({ status }) => !['', 'Pending', 'Running'].includes(status?.phase ?? '')),
+    show: (runs) => runs.map(({ metadata, status }) => `${metadata.name} ${status?.phase}`).join(', '),
+  });
 }
 
 /** A measurement and the run that it belongs to. */

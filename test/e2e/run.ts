@@ -91,7 +91,10 @@ async function runOn(
     );
     results.push(result);
   };
-  const together = scenarios.filter(({ alone }) => !alone);
+  // Those that may take longest begin first, or everything would wait for them in the end.
+  const together = scenarios
+    .filter(({ alone }) => !alone)
+    .sort((one, other) => (other.timeoutMs ?? 0) - (one.timeoutMs ?? 0));
   const next = together.values();
   // The workers share one iterator: each takes the next scenario as soon as it is free.
   await Promise.all(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Fault } from '../../../src/demo/datadog/faults.ts';
-import { followMeasurements, promoteRollout, rolloutPhase, untilPhase } from '../rollouts.ts';
+import { followMeasurements, promoteRollout, rolloutPhase } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
 import { noCache, startWorld } from '../world.ts';
@@ -12,7 +12,7 @@ const outages: readonly { fault: Fault; reason: string; words: RegExp }[] = [
     words: /rate limit is used up; it resets in \d s/,
   },
   { fault: { kind: 'status', status: 503 }, reason: 'source_unavailable', words: /Datadog answered 503/ },
-  { fault: { kind: 'hang' }, reason: 'source_timeout', words: /did not answer within/ },
+  { fault: { kind: 'hang' }, reason: 'source_timeout', words: /did not answer before the deadline/ },
 ];
 const measurementsEach = 5;
 
@@ -59,16 +59,11 @@ export const scenario: Scenario = {
     }
 
     await promoteRollout(kube, release);
-    const { stableHash } = await untilPhase(kube, release, 'Healthy');
-    assert.equal(stableHash, release.canaryHash);
+    await release.untilPromoted();
     await followed.stop();
     assert.deepEqual(
       followed.seen.filter(({ phase }) => phase !== 'Successful' && phase !== 'Inconclusive'),
       [],
-    );
-    assert.deepEqual(
-      (await release.weightsSeen()).filter((split) => split !== '0,100'),
-      ['100,0', '75,25', '100,0'],
     );
   },
 };

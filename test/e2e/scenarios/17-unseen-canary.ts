@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Release } from '../release.ts';
-import { latestRun, measurementValues, rolloutPhase, weights } from '../rollouts.ts';
-import type { Scenario, ScenarioContext } from '../scenario.ts';
-import { waitFor } from '../wait.ts';
+import { measurementValues } from '../rollouts.ts';
+import type { Scenario } from '../scenario.ts';
 import { startWorld } from '../world.ts';
 
 const registryText = `
@@ -47,18 +46,12 @@ export const scenario: Scenario = {
       same.start('v1.0.0-other-configuration'),
     ]);
     await Promise.all([
+      waitsForPerson(silent, /^INCONCLUSIVE signup \(no_data\): no request matches the canary version:\w+, /),
       waitsForPerson(
-        context,
-        silent,
-        /^INCONCLUSIVE signup \(no_data\): no request matches the canary version:\w+, /,
-      ),
-      waitsForPerson(
-        context,
         mistagged,
         /^INCONCLUSIVE like \(no_data\): no request matches the canary version:\w+, /,
       ),
       waitsForPerson(
-        context,
         same,
         /^INCONCLUSIVE plans \(canary_indistinguishable\): 0 of \d+ requests failed .* the selector seems to match both sides$/,
       ),
@@ -66,18 +59,8 @@ export const scenario: Scenario = {
   },
 };
 
-async function waitsForPerson({ kube }: ScenarioContext, release: Release, reason: RegExp): Promise<void> {
-  await waitFor(() => rolloutPhase(kube, release), {
-    what: `${release.name} to wait for a person`,
-    timeoutMs: 60_000,
-    until: ({ phase, message }) => phase === 'Paused' && message === 'InconclusiveAnalysisRun',
-  });
-  const { aborted, step } = await rolloutPhase(kube, release);
-  assert.deepEqual({ aborted, step }, { aborted: false, step: 2 }, `${release.name} must stand at its gate`);
-  assert.deepEqual(await weights(kube, release), [75, 25]);
-  const gate = await latestRun(kube, release, 'Step');
-  assert.equal(gate?.status.phase, 'Inconclusive');
-  const values = measurementValues(gate);
+async function waitsForPerson(release: Release, reason: RegExp): Promise<void> {
+  const values = measurementValues(await release.untilPersonIsAsked());
   assert.equal(values.length, 5, 'it must have asked as often as it may');
   for (const { value } of values) assert.match(JSON.parse(value), reason);
 }

@@ -7,8 +7,6 @@ import {
   measurementValues,
   promoteRollout,
   rolloutPhase,
-  untilPhase,
-  weights,
 } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
@@ -54,12 +52,7 @@ export const scenario: Scenario = {
       }
     }
 
-    await untilPhase(kube, strict, 'Degraded');
-    await waitFor(() => weights(kube, strict), {
-      what: 'all traffic of the strict one on stable again',
-      timeoutMs: 15_000,
-      until: (now) => `${now}` === '100,0',
-    });
+    await strict.untilAborted();
     const failed = await latestRun(kube, strict, 'Background');
     assert.match(
       measurementValues(failed!).at(-1)!.value,
@@ -88,7 +81,6 @@ export const scenario: Scenario = {
       until: (value) => value.startsWith('"PASS profile (within_slo): 2 of 4000 requests failed'),
     });
     await promoteRollout(kube, patient);
-    const { stableHash } = await untilPhase(kube, patient, 'Healthy');
-    assert.equal(stableHash, patient.canaryHash);
+    await patient.untilPromoted();
   },
 };

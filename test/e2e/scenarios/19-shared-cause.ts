@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { latestRun, measurementValues, rolloutPhase, weights } from '../rollouts.ts';
+import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
-import { waitFor } from '../wait.ts';
 import { startWorld } from '../world.ts';
 
 const verify = 'POST /api/v1/signup/phone/verify';
@@ -23,15 +22,8 @@ export const scenario: Scenario = {
     await release.start('v1.1.0');
     world.canary(release, { failing: { [verify]: 0.3 } });
 
-    await waitFor(() => rolloutPhase(kube, release), {
-      what: 'the rollout to wait for a person',
-      timeoutMs: 60_000,
-      until: ({ phase, message }) => phase === 'Paused' && message === 'InconclusiveAnalysisRun',
-    });
-    const { aborted, step } = await rolloutPhase(kube, release);
-    assert.deepEqual({ aborted, step }, { aborted: false, step: 2 });
-    assert.deepEqual(await weights(kube, release), [75, 25]);
-    const runs = [await latestRun(kube, release, 'Background'), await latestRun(kube, release, 'Step')];
+    const gate = await release.untilPersonIsAsked();
+    const runs = [await latestRun(kube, release, 'Background'), gate];
     for (const { phase, value } of runs.flatMap((run) => measurementValues(run!))) {
       assert.equal(phase, 'Inconclusive');
       assert.match(

@@ -1,14 +1,6 @@
 import assert from 'node:assert/strict';
-import {
-  analysisRuns,
-  measurementValues,
-  retryRollout,
-  rolloutPhase,
-  untilPhase,
-  weights,
-} from '../rollouts.ts';
+import { measurementValues, retryRollout } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
-import { waitFor } from '../wait.ts';
 import { noCache, startWorld } from '../world.ts';
 
 const verify = 'POST /api/v1/signup/phone/verify';
@@ -22,12 +14,7 @@ export const scenario: Scenario = {
     const release = await world.deploy('member-api');
     await release.start('v1.1.0');
     world.canary(release, { failing: { [verify]: 0.5 } });
-    await untilPhase(kube, release, 'Degraded');
-    await waitFor(() => weights(kube, release), {
-      what: 'all traffic on stable again',
-      timeoutMs: 15_000,
-      until: (now) => `${now}` === '100,0',
-    });
+    await release.untilAborted();
 
     // Somebody mends the setting that the version had been missing, and twenty minutes pass.
     await world.datadog.elapse(20);
@@ -38,11 +25,7 @@ export const scenario: Scenario = {
     await retryRollout(kube, release);
     // Its second life is twelve minutes old: shorter than the first, whose errors still lie within the two hours.
     world.canary(release, { from: -12 });
-    const { stableHash, canaryHash } = await untilPhase(kube, release, 'Healthy');
-    assert.equal(canaryHash, release.canaryHash, 'it must be the same version');
-    assert.equal(stableHash, release.canaryHash);
-
-    const runs = await analysisRuns(kube, release);
+    const runs = await release.untilPromoted();
     assert.deepEqual(
       runs.map(({ status }) => status.phase),
       ['Failed', 'Successful', 'Successful'],
@@ -52,7 +35,6 @@ export const scenario: Scenario = {
     }
     const firstLife = /(\d+) of (\d+) requests/.exec(measurementValues(runs[0]!).at(-1)!.value);
     assert.ok(Number(firstLife?.[1]) > 10, 'the first life must have had errors to forget');
-    assert.equal((await rolloutPhase(kube, release)).aborted, false);
     // The gate says where it began to count, and why.
     const answer = await fetch(
       `${world.gate.url}/cujs/signup/status?version=${release.canaryHash}&stable_version=${release.stableHash}`,

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { latestRun, measurementValues } from '../rollouts.ts';
+import type { Scenario } from '../scenario.ts';
+import { startWorld } from '../world.ts';
+
+const services = Array.from({ length: 20 }, (_, i) => `shop-${String(i + 1).padStart(2, '0')}`);
+/** Every third one is broken, in the one of its two CUJs that its number says. */
+const isBroken = (service: string) => Number(service.slice(-2)) % 3 === 0;
+
+const routes = { profile: 'GET /api/v1/profile', account: 'GET /api/v1/me' };
+const cujsOf = (service: string) =>
+  Object.entries(routes).map(
+    ([name, route]) =>
+      `  - { name: ${service}-${name}, owner: team-${service}, service: ${service}, endpoints: [${route}] }`,
+  );
+const registryText = `
+apiVersion: cuj-gate/v1
+defaults: { slo: { availability: 99.9 } }
+services:
+${services.map((name) => `  ${name}: { env: production, operation: http.request, canary: "version:{version}", stable: "version:{stable_version}" }`).join('\n')}
+cujs:
+${services.flatMap(cujsOf).join('\n')}
+`;
+
+export const scenario: Scenario = {
+  name: 'twenty-at-once',
+  what: 'twenty rollouts at once over one gate: every verdict its own, and one call to Datadog a rollout and minute',
+  timeoutMs: 240_000,
+  async run(context) {
+    const { kube, dir, log } = context;
+    const registry = path.join(dir, 'cujs.yaml');
+    writeFileSync(registry, registryText);
+    const world = await startWorld(context, { registry });
+    // One question about all of a service's CUJs, the other form that is generated.
+    const flags = ['--analysis', 'service', '--interval', '1s'];
+    const releases = await Promise.all(
+      services.map((service) =>
+        world.deploy(service, { flags, stable: { routesOf: 'member-api', routes: Object.values(routes) } }),
+      ),
+    );
+    const began = Date.now();
+    await Promise.all(
+      releases.map(async (release) => {
+        await release.start('v1.1.0');
+        const which = Number(release.name.slice(-2)) % 2 === 0 ? routes.profile : routes.account;
+        world.canary(release, {
+          routesOf: 'member-api',
+          routes: Object.values(routes),
+          failing: isBroken(release.name) ? { [which]: 0.1 } : {},
+        });
+      }),
+    );
+    await Promise.all(
+      releases.map((release) => (isBroken(release.name) ? release.untilAborted() : release.untilPromoted())),
+    );
+
+    let measurements = 0;
+    for (const release of releases) {
+      for (const type of ['Background', 'Step'] as const) {
+        const run = await latestRun(kube, release, type);
+        if (type === 'Step' && isBroken(release.name)) {
+          assert.equal(run, undefined, `${release.name} must not have reached its gate`);
+          continue;
+        }
+        measurements += run!.status.metricResults[0].count;
+        const value = JSON.parse(measurementValues(run!).at(-1)!.value);
+        const broken = Number(release.name.slice(-2)) % 2 === 0 ? 'profile' : 'account';
+        assert.match(
+          value,
+          isBroken(release.name)
+            ? new RegExp(`^FAIL ${release.name} \\(slo_violated\\): 1 of 2 CUJs: ${release.name}-${broken} `)
+            : new RegExp(`^PASS ${release.name} \\(within_slo\\): all 2 CUJs pass: `),
+        );
+      }
+    }
+    const calls = world.datadog.calls.map(({ body }) => JSON.stringify(body));
+    log(`${measurements} measurements of two CUJs each took ${calls.length} calls to Datadog`);
+    assert.equal(new Set(calls).size, calls.length, 'no question may be asked twice');
+    // A question is a new one when its window moves on, once a minute.
+    const minutes = Math.ceil((Date.now() - began) / 60_000) + 1;
+    assert.ok(
+      calls.length >= releases.length && calls.length <= releases.length * minutes,
+      `${calls.length} calls for ${releases.length} versions in ${minutes} minutes: not one each a minute`,
+    );
+    assert.ok(
+      measurements > 2 * calls.length,
+      `${measurements} measurements must share ${calls.length} calls`,
+    );
+  },
+};
