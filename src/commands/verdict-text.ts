@@ -1,6 +1,6 @@
 import type { SliVerdict } from '../domain/judge-sli.ts';
 import type { ServiceVerdict } from '../domain/service-verdict.ts';
-import { percent, plain } from '../domain/summary.ts';
+import { evidence, percent, plain } from '../domain/summary.ts';
 import type { Outcome, Verdict } from '../domain/verdict.ts';
 import type { Paint } from './paint.ts';
 
@@ -35,7 +35,7 @@ function sliLines(sli: SliVerdict, paint: Paint): string[] {
   const head = [
     paintOutcome(paint, sli.verdict, `${sli.sli}: ${sli.verdict} (${sli.reason})`),
     `  ${value} of ${plain(sli.total)} requests were good, the objective is ${percent(sli.objective)}: ${plain(sli.bad)} ${bad}${sli.burnRate === null ? '' : `, burn rate ${plain(sli.burnRate)}`}`,
-    `  evidence ${plain(sli.evidence)} (fails at ${plain(sli.evidenceToFail)}), abort line ${line(sli.failAtBadEvents)} ${bad}, ${sli.requestsToVerdict === null ? 'traffic alone leads to no pass' : `${plain(sli.requestsToVerdict)} clean requests to a pass`}`,
+    `  evidence ${evidence(sli.evidence)} (${plain(sli.evidenceToFail)} fails), abort line ${line(sli.failAtBadEvents)} ${bad}, ${sli.requestsToVerdict === null ? 'traffic alone leads to no pass' : `${plain(sli.requestsToVerdict)} clean requests to a pass`}`,
     `  stable: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)} ${bad}${sli.stable.value === null ? '' : ` (${percent(sli.stable.value)})`}`,
   ];
   const rows = [
@@ -45,7 +45,7 @@ function sliLines(sli: SliVerdict, paint: Paint): string[] {
       plain(endpoint.total),
       plain(endpoint.bad),
       endpoint.value === null ? '-' : percent(endpoint.value),
-      plain(endpoint.evidence),
+      evidence(endpoint.evidence),
       line(endpoint.failAtBadEvents),
       `${plain(endpoint.stable.bad)} of ${plain(endpoint.stable.total)}`,
     ]),

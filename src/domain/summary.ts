@@ -32,6 +32,11 @@ export function plain(value: number): string {
   return String(value >= 1 ? Math.round(value * 10) / 10 : Math.round(value * 100) / 100);
 }
 
+/** Evidence for people: beyond a million, how much beyond says nothing more. */
+export function evidence(value: number): string {
+  return value > 1e6 ? 'over 1000000' : plain(value);
+}
+
 /** A ratio as percent with three decimals, rounded down, so that what misses an objective never reads as meeting it. */
 export function percent(ratio: number): string {
   const thousandths = Math.floor(ratio * 100_000 + 1e-6);
@@ -76,9 +81,9 @@ function stable(sli: SliVerdict): string {
 
 const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, rule: RuleName) => string>>> = {
   slo_violated: (sli) =>
-    `${counts(sli)}${worst(sli)}${stable(sli)}; evidence ${plain(sli.evidence)}, fails at ${plain(sli.evidenceToFail)}`,
+    `${counts(sli)}${worst(sli)}${stable(sli)}; evidence ${evidence(sli.evidence)}, ${plain(sli.evidenceToFail)} fails`,
   worse_than_stable: (sli) =>
-    `${counts(sli)}${worst(sli)}${stable(sli)}; share evidence ${plain(sli.shareEvidence)}`,
+    `${counts(sli)}${worst(sli)}${stable(sli)}; share evidence ${evidence(sli.shareEvidence)}`,
   shared_cause: (sli) =>
     `${counts(sli)}${worst(sli)}, but stable fails as well: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`,
   insufficient_traffic: (sli) => `${counts(sli)}${worst(sli)}${untilVerdict(sli)}`,

@@ -43,7 +43,7 @@ export const scenario: Scenario = {
     const last = measurementValues(failed, 'cuj-signup').at(-1)!;
     assert.equal(last.phase, 'Failed');
     const reason =
-      /^FAIL signup \(slo_violated\): \d+ of \d+ requests failed \(9\d\.\d+%, objective 99\.95%, burn [\d.]+x\), worst POST \/api\/v1\/signup\/phone\/verify \d+ of \d+; stable 0 of \d+; evidence \d+, fails at 20$/;
+      /^FAIL signup \(slo_violated\): \d+ of \d+ requests failed \(9\d\.\d+%, objective 99\.95%, burn [\d.]+x\), worst POST \/api\/v1\/signup\/phone\/verify \d+ of \d+; stable 0 of \d+; evidence (over 1000000|\d+), 20 fails$/;
     assert.match(JSON.parse(last.value), reason);
 
     const kubectl = ['--kubeconfig', cluster.kubeconfig, '-n', namespace];
