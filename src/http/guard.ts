@@ -33,7 +33,8 @@ const questions: ReadonlySet<string> = new Set([routes.cujStatus, routes.service
 /** Who may ask, and how often. Undefined where everybody may, as often as they like: then it costs nothing. */
 export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answer): Guard | undefined {
   const { logger, authenticator, rateLimitPerMinute = 0, authenticateMetrics = false } = ports;
-  const limiter = rateLimitPerMinute > 0 ? createRateLimiter(rateLimitPerMinute, ports.monotonicMs) : undefined;
+  const limiter =
+    rateLimitPerMinute > 0 ? createRateLimiter(rateLimitPerMinute, ports.monotonicMs) : undefined;
   const certificates = ports.tls?.ca !== undefined;
   if (authenticator === undefined && limiter === undefined && !certificates) return undefined;
 

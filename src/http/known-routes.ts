@@ -51,6 +51,10 @@ function fits(template: readonly string[], segments: readonly string[]): boolean
   return template.every((part, i) => (part.startsWith(':') ? segments[i] !== '' : part === segments[i]));
 }
 
+function editsTo(part: string, segment: string): number {
+  return segment.length > 2 && part.startsWith(segment) ? 1 : distance(segment, part);
+}
+
 /** At most two routes of a similar shape, with what the caller wrote in the place of their names. */
 function nearestRoutes(segments: readonly string[]): string[] {
   const given = segments.filter((segment) => segment !== '').slice(0, 6);
@@ -62,7 +66,7 @@ function nearestRoutes(segments: readonly string[]): string[] {
         if (part.startsWith(':')) {
           return segment === undefined ? `{${part.slice(1)}}` : segment.slice(0, 100);
         }
-        edits += segment === undefined ? 0 : distance(segment.slice(0, 100).toLowerCase(), part);
+        if (segment !== undefined) edits += editsTo(part, segment.slice(0, 100).toLowerCase());
         return part;
       });
       return { path: `/${path.join('/')}`, edits, length: path.join('').length };

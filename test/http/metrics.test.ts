@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { SourceError } from '../../src/domain/errors.ts';
+import { forgetAfterMs } from '../../src/http/metrics.ts';
+import { bench, broken, digest, healthy, snapshotOf } from './fixture.ts';
+
+const login = '/cujs/login/status?version=v2';
+
+async function text(app: Awaited<ReturnType<typeof bench>>['app']): Promise<string> {
+  const answer = await app.inject('/metrics');
+  expect(answer.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+  return answer.body;
+}
+
+describe('GET /metrics', () => {
+  it('counts verdicts by CUJ, service, verdict and reason', async () => {
+    const { app, world, metric } = await bench();
+    await app.inject(login);
+    await app.inject(login);
+    await app.inject('/services/member-api/status?version=v2');
+    world.nowMs += 60_000;
+    world.measure = async () => {
+      throw new SourceError('source_unavailable', 'gone', 'Wait.');
+    };
+    await app.inject(login);
+    const total = (cuj: string, verdict: string, reason: string) =>
+      metric(
+        `cuj_gate_verdicts_total{cuj="${cuj}",service="member-api",verdict="${verdict}",reason="${reason}"}`,
+      );
+    expect(await total('login', 'pass', 'within_slo')).toBe(2);
+    expect(await total('*', 'pass', 'within_slo')).toBe(1);
+    expect(await total('login', 'inconclusive', 'source_unavailable')).toBe(1);
+  });
+
+  it('shows the latest numbers of every CUJ, both scopes', async () => {
+    const { app, world, metric } = await bench();
+    world.measure = async (query) => snapshotOf(query, broken, healthy);
+    await app.inject(login);
+    const labels = 'cuj="login",service="member-api",sli="availability"';
+    expect(await metric(`cuj_gate_sli_ratio{${labels},scope="canary"}`)).toBe(0.9);
+    expect(await metric(`cuj_gate_sli_ratio{${labels},scope="stable"}`)).toBe(1);
+    expect(await metric(`cuj_gate_events{${labels},scope="canary",kind="bad"}`)).toBe(1_800);
+    expect(await metric(`cuj_gate_events{${labels},scope="canary",kind="good"}`)).toBe(16_200);
+    expect(await metric(`cuj_gate_evidence{${labels}}`)).toBeGreaterThan(40);
+    // One that could not be measured does not take the last numbers away.
+    world.nowMs += 60_000;
+    world.measure = async () => {
+      throw new SourceError('source_unavailable', 'gone', 'Wait.');
+    };
+    await app.inject(login);
+    expect(await metric(`cuj_gate_sli_ratio{${labels},scope="canary"}`)).toBe(0.9);
+  });
+
+  it('forgets a canary that nobody has asked about for a while', async () => {
+    const { app, world } = await bench();
+    await app.inject(login);
+    world.nowMs += forgetAfterMs;
+    expect(await text(app)).toContain('cuj_gate_evidence{cuj="login"');
+    world.nowMs += 1;
+    expect(await text(app)).not.toContain('cuj_gate_evidence{cuj="login"');
+  });
+
+  it('forgets a CUJ that leaves the registry', async () => {
+    const { app, world } = await bench();
+    await app.inject(login);
+    const state = world.registry;
+    const cujs = new Map(state?.registry.cujs);
+    cujs.delete('login');
+    world.registry = state && { ...state, registry: { ...state.registry, cujs } };
+    expect(await text(app)).not.toMatch(/^cuj_gate_(sli_ratio|events|evidence)\{cuj="login"/m);
+  });
+
+  it('never takes a label from a caller', async () => {
+    const { app } = await bench();
+    for (const url of [
+      '/cujs/login/status?version=evil-1',
+      '/cujs/evil-2/status?version=v2',
+      '/services/evil-3/status',
+      '/evil-4',
+      '/cujs/login/status?evil-5',
+    ]) {
+      await app.inject(url);
+    }
+    await app.inject({ method: 'OPTIONS', url: '/evil-6' });
+    await app.inject({ url: '/cujs/%zz-evil-7' });
+    expect(await text(app)).not.toContain('evil');
+  });
+
+  it('times requests by route template, method and code', async () => {
+    const { app, metric } = await bench();
+    await app.inject(login);
+    await app.inject('/cujs/nothing/status');
+    await app.inject('/nothing');
+    await app.inject({ method: 'DELETE', url: '/cujs' });
+    await app.inject({ method: 'HEAD', url: '/healthz' });
+    const count = (route: string, method: string, code: number) =>
+      metric(
+        `cuj_gate_http_request_duration_seconds_count{route="${route}",method="${method}",code="${code}"}`,
+      );
+    expect(await count('/cujs/:name/status', 'GET', 200)).toBe(1);
+    expect(await count('/cujs/:name/status', 'GET', 404)).toBe(1);
+    expect(await count('none', 'GET', 404)).toBe(1);
+    expect(await count('none', 'other', 405)).toBe(1);
+    expect(await count('/healthz', 'HEAD', 200)).toBe(1);
+  });
+
+  it('tells of the registry', async () => {
+    const { world, metric } = await bench();
+    world.registry = world.registry && { ...world.registry, reloadErrors: 3 };
+    expect(await metric(`cuj_gate_registry_info{digest="${digest}"}`)).toBe(1);
+    expect(await metric('cuj_gate_registry_cujs')).toBe(4);
+    expect(await metric('cuj_gate_registry_reload_errors_total')).toBe(3);
+    expect(await metric('cuj_gate_registry_loaded_timestamp_seconds')).toBe(
+      Date.UTC(2026, 0, 31, 8, 59, 30) / 1000,
+    );
+    expect(await metric('cuj_gate_inflight_questions')).toBe(0);
+  });
+
+  it('names things as Prometheus asks: help for each, _total on counters and on nothing else', async () => {
+    const { app } = await bench();
+    await app.inject(login);
+    const lines = (await text(app)).split('\n');
+    const types = lines.filter((line) => line.startsWith('# TYPE ')).map((line) => line.split(' ').slice(2));
+    expect(types.map(([name]) => name)).toContain('process_cpu_seconds_total');
+    for (const [name, type] of types) {
+      expect(name?.endsWith('_total'), name).toBe(type === 'counter');
+      expect(lines.some((line) => line.startsWith(`# HELP ${name} `) && line.length > 20)).toBe(true);
+    }
+  });
+});
