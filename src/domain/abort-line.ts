@@ -39,12 +39,36 @@ function least(most: number, holds: (value: number) => boolean): number | undefi
     high = Math.floor(most);
     if (high < 1 || !holds(high)) return undefined;
   }
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    if (holds(middle)) high = middle;
-    else low = middle;
+  return between(low, high, holds);
+}
+
+/** The least whole number above `low`, for which the predicate does not hold, up to `high`, for which it does. */
+function between(low: number, high: number, holds: (value: number) => boolean): number {
+  let below = low;
+  let above = high;
+  while (above - below > 1) {
+    const middle = Math.floor((below + above) / 2);
+    if (holds(middle)) above = middle;
+    else below = middle;
   }
-  return high;
+  return above;
+}
+
+/** As `least`, by fewer questions where `guess` is near the answer and not below it. */
+function leastNear(guess: number, most: number, holds: (value: number) => boolean): number | undefined {
+  if (guess > most || !holds(guess)) return least(most, holds);
+  let high = guess;
+  for (let step = 1; high - step > 0; step *= 2) {
+    if (!holds(high - step)) return between(high - step, high, holds);
+    high -= step;
+  }
+  return between(0, high, holds);
+}
+
+function sum(values: readonly number[]): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
 }
 
 /**
@@ -53,9 +77,9 @@ function least(most: number, holds: (value: number) => boolean): number | undefi
  */
 export function spread(totals: readonly number[], bad: number): number[] {
   const caps = totals.map(Math.floor);
-  const sum = totals.reduce((a, b) => a + b, 0);
-  const out = totals.map((total, i) => Math.min(caps[i] as number, Math.round((bad * total) / sum)));
-  let left = bad - out.reduce((a, b) => a + b, 0);
+  const all = sum(totals);
+  const out = totals.map((total, i) => Math.min(caps[i] as number, Math.round((bad * total) / all)));
+  let left = bad - sum(out);
   while (left > 0) {
     let best = -1;
     for (let i = 0; i < out.length; i += 1) {
@@ -90,24 +114,27 @@ export function abortLine(line: Line): number | null {
   const { endpoints, pooled, toFail } = line;
   if (endpoints.length === 0 || line.liveMinutes < line.leastBadMinutes) return null;
   const totals = endpoints.map((endpoint) => endpoint.total);
-  const most = totals.reduce((sum, total) => sum + Math.floor(total), 0);
+  const most = sum(totals.map(Math.floor));
   const holds = (bad: number): boolean => {
     const counts = spread(totals, bad);
     let scaled = 0;
     let observed = 0;
-    let sum = 0;
+    let alone = 0;
     for (let i = 0; i < endpoints.length; i += 1) {
       const { scale, measured, process } = endpoints[i] as LineEndpoint;
       const own = (counts[i] as number) * scale;
       scaled += own;
       observed += (counts[i] as number) * measured.sampleRate;
-      sum += process.of(own);
+      alone += process.of(own);
     }
     return (
-      reaches(observed, line.leastBadEvents) && (pooled.of(scaled) + sum / endpoints.length) / 2 >= toFail
+      reaches(observed, line.leastBadEvents) && (pooled.of(scaled) + alone / endpoints.length) / 2 >= toFail
     );
   };
-  return least(most, holds) ?? null;
+  // Spread out, bad events prove little on any one endpoint, so the pool alone comes near.
+  const weight = sum(endpoints.map(({ total, scale }) => total * scale)) / sum(totals);
+  const guess = least(most, (bad) => pooled.of(bad * weight) / 2 >= toFail);
+  return leastNear(guess ?? most + 1, most, holds) ?? null;
 }
 
 /**
@@ -117,7 +144,7 @@ export function abortLine(line: Line): number | null {
 export function endpointAbortLines(line: Line): (number | null)[] {
   const { endpoints, pooled, toFail } = line;
   const clean = endpoints.map((endpoint) => endpoint.process.of(0));
-  const allClean = clean.reduce((sum, evidence) => sum + evidence, 0);
+  const allClean = sum(clean);
   return endpoints.map(({ total, scale, liveMinutes, measured, process }, i) => {
     if (liveMinutes < line.leastBadMinutes) return null;
     const others = allClean - (clean[i] as number);

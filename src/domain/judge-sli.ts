@@ -95,12 +95,15 @@ function sideFacts(total: number, bad: number): SideFacts {
   return { good: tidy(total - bad), bad: tidy(bad), total: tidy(total), value: sliOf(total, bad) };
 }
 
+const powersOfTen = Array.from({ length: 23 }, (_, places) => 10 ** places);
+
 /** Six significant digits: what evidence and bounds can honestly claim. */
 function digits(value: number): number {
   if (value === 0) return 0;
   const places = 5 - Math.floor(Math.log10(value));
   // A quotient of whole numbers by a power of ten up to 10^22 is the nearest double to the decimal number.
-  if (places >= 0 && places <= 22) return Math.round(value * 10 ** places) / 10 ** places;
+  const power = powersOfTen[places];
+  if (power !== undefined) return Math.round(value * power) / power;
   return Number(value.toPrecision(6));
 }
 

@@ -60,29 +60,30 @@ const leastInPlain = 1e-6;
 export class EvidenceProcess {
   readonly #total: number;
   readonly #costs: readonly number[];
-  readonly #factors: Float64Array;
+  readonly #factors: readonly number[];
 
   /** `total` events of which each may be bad with probability `rate` (0 < rate ≤ 1). */
   constructor(total: number, rate: number) {
     this.#total = total;
     this.#costs = costsOf(rate);
-    this.#factors = new Float64Array(this.#costs.length);
-    for (let j = 0; j < this.#factors.length; j += 1) {
+    const factors: number[] = [];
+    for (let j = 0; j < this.#costs.length; j += 1) {
       const cost = total * (this.#costs[j] as number);
       if (cost > leastExponent) break;
-      this.#factors[j] = Math.exp(-cost);
+      factors.push(Math.exp(-cost));
     }
+    this.#factors = factors;
   }
 
   /** The evidence that `bad` events give; Infinity where a double cannot hold it, 0 where it is next to none. */
   of(bad: number): number {
-    return bad < mostInPlain ? this.#sum(bad) / this.#factors.length : Math.exp(this.#carefully(bad));
+    return bad < mostInPlain ? this.#sum(bad) / oddsMultiples.length : Math.exp(this.#carefully(bad));
   }
 
   /** Natural log of the evidence that `bad` events give. */
   log(bad: number): number {
     const sum = bad < mostInPlain ? this.#sum(bad) : 0;
-    return sum > leastInPlain ? Math.log(sum / this.#factors.length) : this.#carefully(bad);
+    return sum > leastInPlain ? Math.log(sum / oddsMultiples.length) : this.#carefully(bad);
   }
 
   #sum(bad: number): number {

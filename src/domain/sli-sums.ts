@@ -44,10 +44,13 @@ export interface SliSums {
   readonly stable: Series;
 }
 
-/** What a minute of the window holds on any endpoint, as bits. */
-const live = 1;
-const canaryBad = 2;
-const stableBad = 4;
+/** Both sides over all endpoints, minute by minute of all that was queried, weighed as n and e are. */
+interface Minutes {
+  readonly canaryTotal: Float64Array;
+  readonly canaryBad: Float64Array;
+  readonly stableTotal: Float64Array;
+  readonly stableBad: Float64Array;
+}
 
 function compareTexts(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
@@ -62,13 +65,12 @@ export function compareEndpoints(a: EndpointMeasurement, b: EndpointMeasurement)
   );
 }
 
-/** Adds one endpoint's counts up and stable's into `pooled`; marks in `minutes` what each minute of the window holds. */
+/** Adds one endpoint's counts up, and into the minutes of all. */
 function sumEndpoint(
   measured: EndpointMeasurement,
   window: JudgedWindow,
   objective: Objective,
-  minutes: Uint8Array,
-  pooled: Series,
+  minutes: Minutes,
 ): EndpointSums {
   const { canary, stable } = measured;
   const scale = measured.sampleRate / measured.dispersion;
@@ -78,28 +80,33 @@ function sumEndpoint(
   for (let i = window.first; i < window.end; i += 1) {
     const count = canary.total[i] ?? 0;
     const failed = canary.bad[i] ?? 0;
-    total += count;
-    bad += failed;
-    if (count > 0) liveMinutes += 1;
-    (minutes[i - window.first] as number) |= (count > 0 ? live : 0) | (failed > 0 ? canaryBad : 0);
+    if (count > 0) {
+      total += count;
+      liveMinutes += 1;
+      (minutes.canaryTotal[i] as number) += count * scale;
+    }
+    if (failed > 0) {
+      bad += failed;
+      (minutes.canaryBad[i] as number) += failed * scale;
+    }
   }
   let stableTotal = 0;
-  let stableFailed = 0;
+  let stableBad = 0;
   for (let i = 0; i < window.end; i += 1) {
     const count = stable.total[i] ?? 0;
     const failed = stable.bad[i] ?? 0;
     stableTotal += count;
-    stableFailed += failed;
-    (pooled.total[i] as number) += count * scale;
-    if (failed <= 0) continue;
-    (pooled.bad[i] as number) += failed * scale;
-    if (i >= window.first) (minutes[i - window.first] as number) |= stableBad;
+    (minutes.stableTotal[i] as number) += count * scale;
+    if (failed > 0) {
+      stableBad += failed;
+      (minutes.stableBad[i] as number) += failed * scale;
+    }
   }
   // Late data can bring an error a moment before its request.
   bad = Math.min(bad, total);
-  stableFailed = Math.min(stableFailed, stableTotal);
-  const allowedRate = lowerBoundIsAbove(stableTotal * scale, stableFailed * scale, objective.budget)
-    ? Math.max(objective.budget, upperBound(stableTotal * scale, stableFailed * scale))
+  stableBad = Math.min(stableBad, stableTotal);
+  const allowedRate = lowerBoundIsAbove(stableTotal * scale, stableBad * scale, objective.budget)
+    ? Math.max(objective.budget, upperBound(stableTotal * scale, stableBad * scale))
     : objective.budget;
   return {
     measured,
@@ -108,22 +115,10 @@ function sumEndpoint(
     bad,
     liveMinutes,
     stableTotal,
-    stableBad: stableFailed,
+    stableBad,
     allowedRate,
     process: new EvidenceProcess(total * scale, allowedRate),
   };
-}
-
-/** Both sides of one minute over all endpoints. */
-function shareBucket(endpoints: readonly EndpointSums[], minute: number): ShareBucket {
-  const bucket = { canaryTotal: 0, canaryBad: 0, stableTotal: 0, stableBad: 0 };
-  for (const { measured, scale } of endpoints) {
-    bucket.canaryTotal += (measured.canary.total[minute] ?? 0) * scale;
-    bucket.canaryBad += (measured.canary.bad[minute] ?? 0) * scale;
-    bucket.stableTotal += (measured.stable.total[minute] ?? 0) * scale;
-    bucket.stableBad += (measured.stable.bad[minute] ?? 0) * scale;
-  }
-  return bucket;
 }
 
 /** Adds up what was measured of one SLI. */
@@ -132,11 +127,15 @@ export function sumSli(
   window: JudgedWindow,
   objective: Objective,
 ): SliSums {
-  const minutes = new Uint8Array(Math.max(0, window.end - window.first));
-  const stable = { total: new Float64Array(window.end), bad: new Float64Array(window.end) };
+  const minutes: Minutes = {
+    canaryTotal: new Float64Array(window.end),
+    canaryBad: new Float64Array(window.end),
+    stableTotal: new Float64Array(window.end),
+    stableBad: new Float64Array(window.end),
+  };
   const endpoints = [...measured]
     .sort(compareEndpoints)
-    .map((endpoint) => sumEndpoint(endpoint, window, objective, minutes, stable));
+    .map((endpoint) => sumEndpoint(endpoint, window, objective, minutes));
   const sums = { total: 0, bad: 0, n: 0, e: 0, totalSeen: 0, badSeen: 0, stableTotal: 0, stableBad: 0 };
   for (const endpoint of endpoints) {
     sums.total += endpoint.total;
@@ -151,11 +150,17 @@ export function sumSli(
   const share: ShareBucket[] = [];
   let liveMinutes = 0;
   let badMinutes = 0;
-  minutes.forEach((holds, at) => {
-    if (holds & live) liveMinutes += 1;
-    if (holds & canaryBad) badMinutes += 1;
-    if (holds & (canaryBad | stableBad)) share.push(shareBucket(endpoints, window.first + at));
-  });
+  for (let i = window.first; i < window.end; i += 1) {
+    const bucket = {
+      canaryTotal: minutes.canaryTotal[i] as number,
+      canaryBad: minutes.canaryBad[i] as number,
+      stableTotal: minutes.stableTotal[i] as number,
+      stableBad: minutes.stableBad[i] as number,
+    };
+    if (bucket.canaryTotal > 0) liveMinutes += 1;
+    if (bucket.canaryBad > 0) badMinutes += 1;
+    if (bucket.canaryBad > 0 || bucket.stableBad > 0) share.push(bucket);
+  }
   return {
     ...sums,
     endpoints,
@@ -163,6 +168,6 @@ export function sumSli(
     liveMinutes,
     badMinutes,
     share,
-    stable,
+    stable: { total: minutes.stableTotal, bad: minutes.stableBad },
   };
 }
