@@ -84,7 +84,7 @@ function days(cuj: Cuj, rate: number): string {
 
 function message(slo: CujSlo, notify: readonly string[], lines: readonly string[]): string {
   const { cuj } = slo;
-  const handles = notify.map((handle) => handle.replaceAll('{owner}', cuj.owner));
+  const handles = notify.map((handle) => handle.replaceAll('{owner}', () => cuj.owner));
   return literal(
     [
       ...lines,

@@ -201,6 +201,8 @@ function checkPods(
     return;
   }
   const asked = label === undefined ? undefined : labels.at(label).text;
+  // A label that is not there has been reported where it is asked for.
+  if (label !== undefined && asked === undefined) return;
   if (version !== undefined) {
     const from = version.at('valueFrom', 'fieldRef', 'fieldPath').text;
     const source = from === undefined ? undefined : /^metadata\.labels\['([^']+)'\]$/.exec(from)?.[1];

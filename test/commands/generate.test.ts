@@ -1,0 +1,373 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { run } from '../../src/cli.ts';
+import { generateCommand } from '../../src/commands/generate.ts';
+import { lintCommand } from '../../src/commands/lint.ts';
+import { manifestName } from '../../src/commands/output-folder.ts';
+import { capture } from './io.ts';
+
+const cuj = (name: string) =>
+  `  - { name: ${name}, owner: team, service: shop, endpoints: [GET /${name}] }\n`;
+const registryText = (...names: string[]) =>
+  `apiVersion: cuj-gate/v1
+defaults: { slo: { availability: 99.9 } }
+services:
+  shop: { env: prod, operation: http.request, canary: "version:{version}" }
+cujs:
+${names.map(cuj).join('')}`;
+
+let dir: string;
+let registry: string;
+let out: string;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'cuj-gate-generate-'));
+  registry = join(dir, 'cujs.yaml');
+  out = join(dir, 'out');
+  await writeFile(registry, registryText('login', 'signup'));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+async function generate(
+  args: readonly string[],
+  env: Record<string, string> = { CUJ_GATE_REGISTRY: registry },
+) {
+  const { io, stdout, stderr } = capture(env);
+  const code = await generateCommand(args, io);
+  return { code, stdout: stdout(), stderr: stderr() };
+}
+const templates = (...args: string[]) => generate(['analysis-templates', '--out', out, ...args]);
+const login = () => join(out, 'analysis-templates/cuj-login.yaml');
+const signup = () => join(out, 'analysis-templates/cuj-signup.yaml');
+const exists = (path: string) =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+describe('generate without --out', () => {
+  it('prints documents for kubectl, each with its path, and nothing else', async () => {
+    const { code, stdout, stderr } = await generate(['analysis-templates']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.match(/^# analysis-templates\/.*$/gm)).toEqual([
+      '# analysis-templates/cuj-login.yaml',
+      '# analysis-templates/cuj-signup.yaml',
+      '# analysis-templates/service-shop.yaml',
+    ]);
+    expect(stdout.split('---\n')).toHaveLength(6);
+  });
+
+  it('prints one file as it is, so that JSON stays JSON', async () => {
+    const { stdout } = await generate(['grafana-dashboard']);
+    expect(JSON.parse(stdout)).toMatchObject({ uid: 'cuj-gate' });
+  });
+
+  it('prints what was asked for, in one order, whatever the order of the words', async () => {
+    const one = await generate(['rollout', 'virtual-service', '--service', 'shop']);
+    const other = await generate(['virtual-service', 'rollout', '--service', 'shop']);
+    expect(one.stdout).toBe(other.stdout);
+    expect(one.stdout).toContain('kind: VirtualService');
+  });
+});
+
+describe('misuse ends with 2 and says what to do', () => {
+  it.each([
+    ['no registry', ['all'], {}, 'Give --registry PATH'],
+    [
+      'a registry that is not there',
+      ['all', '--registry', '/does/not/exist.yaml'],
+      {},
+      '/does/not/exist.yaml',
+    ],
+    ['nothing to make', [], undefined, "missing required argument 'what'"],
+    ['something unknown', ['helm'], undefined, 'Allowed choices are analysis-templates'],
+    ['--check without a folder', ['all', '--check'], undefined, '--check needs --out DIR'],
+    [
+      'an unknown service, with the nearest',
+      ['rollout', '--service', 'shopp'],
+      undefined,
+      'Did you mean "shop"?',
+    ],
+    [
+      'a parameter that no selector takes',
+      ['rollout', '--param', 'verion=value:x'],
+      undefined,
+      'They take: version.',
+    ],
+    [
+      'a source that is none',
+      ['rollout', '--version-from', 'image'],
+      undefined,
+      '"image" is none of pod-template-hash',
+    ],
+    ['a URL that is none', ['all', '--gate-url', 'gate:8080'], undefined, 'http:// or https://'],
+    ['a URL with a query', ['all', '--gate-url', 'http://gate?x=1'], undefined, 'must not hold ? or #'],
+    [
+      'an interval that is none',
+      ['all', '--interval', '60'],
+      undefined,
+      'Write a whole number and s, m or h',
+    ],
+    ['a count that is none', ['all', '--count', '0'], undefined, 'a whole number from 1 on'],
+    ['a Secret without a key', ['all', '--auth-secret', 'gate'], undefined, 'Write SECRET/KEY'],
+    [
+      'two ways to authenticate',
+      ['all', '--auth-secret', 'a/b', '--oauth2-secret', 'c'],
+      undefined,
+      'Give one of them',
+    ],
+    ['half of OAuth2', ['all', '--oauth2-secret', 'c'], undefined, 'Give both'],
+  ] as const)('%s', async (_, args, env, message) => {
+    const { code, stdout, stderr } = await generate(args, env);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(message);
+  });
+
+  it('ends with 1 where the registry has problems, and lists them', async () => {
+    await writeFile(registry, registryText('login').replace('99.9', '100'));
+    const { code, stdout, stderr } = await generate(['all']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(`${registry}:2:`);
+  });
+
+  it('is a verb of the program', async () => {
+    const { io, stdout } = capture();
+    expect(await run(['generate', 'grafana-dashboard', '--registry', registry], io)).toBe(0);
+    expect(stdout()).toContain('"uid": "cuj-gate"');
+  });
+});
+
+describe('generate --out', () => {
+  it('writes the files with a manifest, and nothing the second time', async () => {
+    expect((await templates()).stderr).toContain('3 written, 0 unchanged, 0 removed');
+    const before = await stat(login());
+    expect((await templates()).stderr).toContain('0 written, 3 unchanged, 0 removed');
+    expect((await stat(login())).mtimeMs).toBe(before.mtimeMs);
+    expect((await readdir(out, { recursive: true })).sort()).toEqual([
+      manifestName,
+      'analysis-templates',
+      'analysis-templates/cuj-login.yaml',
+      'analysis-templates/cuj-signup.yaml',
+      'analysis-templates/service-shop.yaml',
+    ]);
+  });
+
+  it('removes what it wrote before and does not make any more', async () => {
+    await templates();
+    await writeFile(registry, registryText('login'));
+    expect((await templates()).stderr).toContain('removed  analysis-templates/cuj-signup.yaml');
+    expect(await exists(signup())).toBe(false);
+    expect(await exists(login())).toBe(true);
+  });
+
+  it('keeps, of what it does not make any more, a file that was edited', async () => {
+    await templates();
+    await writeFile(signup(), 'mine\n');
+    await writeFile(registry, registryText('login'));
+    expect((await templates()).stderr).toContain('kept     analysis-templates/cuj-signup.yaml');
+    expect(await readFile(signup(), 'utf8')).toBe('mine\n');
+    expect((await templates('--check')).code).toBe(0);
+  });
+
+  it('never removes a file that it did not write', async () => {
+    await mkdir(join(out, 'analysis-templates'), { recursive: true });
+    const foreign = join(out, 'analysis-templates/cuj-other.yaml');
+    await writeFile(foreign, 'theirs\n');
+    await templates();
+    await writeFile(registry, registryText('login'));
+    await templates();
+    expect(await readFile(foreign, 'utf8')).toBe('theirs\n');
+  });
+
+  it('leaves the files of other generators alone', async () => {
+    await templates();
+    await generate(['openslo', '--out', out]);
+    await writeFile(registry, registryText('login'));
+    await generate(['openslo', '--out', out]);
+    expect(await exists(signup())).toBe(true);
+    expect(await exists(join(out, 'openslo/cuj-signup.yaml'))).toBe(false);
+    expect((await templates('--check')).code).toBe(1);
+  });
+
+  it('says nothing about other services where only one was asked for', async () => {
+    await generate(['rollout', '--out', out]);
+    const { stderr } = await generate(['rollout', '--out', out, '--service', 'shop']);
+    expect(stderr).toContain('0 removed');
+  });
+
+  it.each([
+    ['was edited', async () => templates(), 'was edited since it was written'],
+    [
+      'is not ours',
+      async () => mkdir(join(out, 'analysis-templates'), { recursive: true }),
+      'was not written by generate',
+    ],
+  ])('changes nothing where a file that stands in the way %s, unless forced', async (_, prepare, message) => {
+    await prepare();
+    await writeFile(login(), 'mine\n');
+    await writeFile(registry, registryText('login', 'signup', 'search'));
+    const refused = await templates();
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
+    expect(await exists(join(out, 'analysis-templates/cuj-search.yaml'))).toBe(false);
+    expect(await readFile(login(), 'utf8')).toBe('mine\n');
+    expect((await templates('--force')).code).toBe(0);
+    expect(await readFile(login(), 'utf8')).toContain('cuj-login-watch');
+  });
+
+  it('takes over a file that is already what it would write', async () => {
+    await templates();
+    await rm(join(out, manifestName));
+    expect((await templates()).code).toBe(0);
+    await writeFile(registry, registryText('login'));
+    await templates();
+    expect(await exists(signup())).toBe(false);
+  });
+
+  it.each([
+    ['no JSON', '{'],
+    ['something else', '{"format":"other"}'],
+    [
+      'a path that leaves the folder',
+      '{"format":"cuj-gate/manifest/v1","files":{"../x":{"what":"rollout","sha256":"0"}}}',
+    ],
+    [
+      'an absolute path',
+      '{"format":"cuj-gate/manifest/v1","files":{"/etc/passwd":{"what":"rollout","sha256":"0"}}}',
+    ],
+    ['an entry without a digest', '{"format":"cuj-gate/manifest/v1","files":{"x":{"what":"rollout"}}}'],
+  ])('does not trust a manifest that is %s', async (_, text) => {
+    await mkdir(out);
+    await writeFile(join(out, manifestName), text);
+    expect(await templates()).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('cannot be trusted'),
+    });
+    expect(await readdir(out)).toEqual([manifestName]);
+  });
+
+  it('says so where it cannot write', async () => {
+    await writeFile(out, 'a file, not a folder\n');
+    expect(await templates()).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('cannot be written'),
+    });
+  });
+
+  it('leaves no temporary file behind where it fails', async () => {
+    await mkdir(join(out, 'analysis-templates/cuj-login.yaml'), { recursive: true });
+    expect((await templates()).code).toBe(2);
+    expect((await readdir(out, { recursive: true })).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+});
+
+describe('generate --check', () => {
+  it('writes nothing, and finds a folder that is not there', async () => {
+    const { code, stdout, stderr } = await templates('--check');
+    expect(code).toBe(1);
+    expect(stdout).toContain('+++ analysis-templates/cuj-login.yaml (generated)');
+    expect(stdout).toContain('--- /dev/null');
+    expect(stderr).toContain('4 files differ');
+    expect(await exists(out)).toBe(false);
+  });
+
+  it('shows the line that differs, and what it should be', async () => {
+    await templates();
+    const text = await readFile(login(), 'utf8');
+    await writeFile(login(), text.replace('failureLimit: 0', 'failureLimit: 5'));
+    const { code, stdout } = await templates('--check');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^-\s+failureLimit: 5\n\+\s+failureLimit: 0$/m);
+    expect(stdout).not.toContain('cuj-signup');
+  });
+
+  it('finds a file that should be gone, and one that is gone', async () => {
+    await templates();
+    await writeFile(registry, registryText('login'));
+    expect((await templates('--check')).stdout).toContain('--- analysis-templates/cuj-signup.yaml (on disk)');
+    await templates();
+    await rm(login());
+    expect((await templates('--check')).stdout).toContain(
+      '+++ analysis-templates/cuj-login.yaml (generated)',
+    );
+  });
+
+  it('finds other options than those it was written with', async () => {
+    await templates();
+    expect((await templates('--check', '--interval', '30s')).code).toBe(1);
+  });
+
+  it('does not mind a comment in the registry', async () => {
+    await templates();
+    await writeFile(registry, `# a comment\n${registryText('login', 'signup')}`);
+    expect((await templates('--check')).code).toBe(0);
+  });
+
+  it('says so where it cannot read', async () => {
+    await templates();
+    await rm(login());
+    await mkdir(login());
+    expect(await templates('--check')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('cannot be read'),
+    });
+  });
+});
+
+describe('lint rollout', () => {
+  async function lint(args: readonly string[], env: Record<string, string> = {}) {
+    const { io, stdout, stderr } = capture(env);
+    const code = await lintCommand(args, io);
+    return { code, stdout: stdout(), stderr: stderr() };
+  }
+  const files = () => [join(out, 'rollouts/shop.yaml'), login(), signup()];
+  beforeEach(() => generate(['rollout', 'analysis-templates', '--out', out]));
+
+  it('ends with 0 where nothing is wrong', async () => {
+    expect(await lint(['rollout', ...files()])).toEqual({
+      code: 0,
+      stdout: 'ok: shop: nothing makes the analysis useless\n',
+      stderr: '',
+    });
+  });
+
+  it('ends with 1 at an error, with file and line, what it means and what to do', async () => {
+    await writeFile(login(), (await readFile(login(), 'utf8')).replace('failureLimit: 0', 'failureLimit: 9'));
+    const { code, stdout } = await lint(['rollout', ...files()]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /cuj-login\.yaml:\d+:\d+: error: failureLimit 9 .*\(failure-limit\)\n {2}means: .*\n {2}fix: {3}.*\nshop: 1 error, 0 warnings\n$/,
+    );
+  });
+
+  it('ends with 0 where there are only warnings', async () => {
+    const { code, stdout } = await lint(['rollout', files()[0] as string]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('shop: 0 errors, 4 warnings');
+  });
+
+  it('has the same for machines', async () => {
+    const { code, stdout } = await lint(['rollout', ...files(), '--json', '--requests-per-minute', '5'], {
+      CUJ_GATE_REGISTRY: registry,
+    });
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      rollouts: ['shop'],
+      findings: [{ severity: 'error', rule: 'weight-too-low', file: files()[0], line: expect.any(Number) }],
+    });
+  });
+
+  it.each([
+    ['a file that is not there', ['rollout', '/does/not/exist.yaml'], '/does/not/exist.yaml cannot be read'],
+    ['files without a Rollout', ['rollout', 'config/cujs.yaml'], 'there is no Rollout'],
+    ['no file', ['rollout'], "missing required argument 'files'"],
+    ['an objective that is none', ['rollout', 'x', '--objective', '100'], 'between 0 and 100'],
+    ['traffic that is none', ['rollout', 'x', '--requests-per-minute', 'many'], 'a number above 0'],
+  ])('ends with 2 for %s', async (_, args, message) => {
+    const { code, stderr } = await lint(args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+});
