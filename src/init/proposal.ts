@@ -1,0 +1,112 @@
+import { groupRoutes, type RouteGroup } from './group.ts';
+import { type FoundRoute, type LeftOut, sortOut } from './routes.ts';
+
+/** What a registry is proposed from. */
+export interface ProposalInput {
+  readonly service: string;
+  readonly env: string;
+  readonly operation: string;
+  /** What remains to be checked about the operation, in one line. */
+  readonly operationNote: string;
+  readonly canaryNote: string;
+  readonly routes: readonly FoundRoute[];
+  /** Left out before it came here. */
+  readonly leftOut: readonly LeftOut[];
+  /** Where the routes come from: `the traffic of member-api in production over the last day`. */
+  readonly from: string;
+  /** The busiest so many routes are proposed. */
+  readonly top: number;
+}
+
+/** A CUJ cannot have more endpoints. */
+const maxEndpoints = 500;
+/** Left-out routes are comments: more of them nobody reads. */
+const maxLeftOut = 20;
+
+/** A registry to edit, as YAML: valid as it stands, with what must be decided marked. Undefined without any route. */
+export function proposeRegistry(input: ProposalInput): string | undefined {
+  const sorted = sortOut(input.routes);
+  const kept = sorted.routes.slice(0, input.top);
+  if (kept.length === 0) return undefined;
+  const leftOut = [
+    ...input.leftOut,
+    ...sorted.leftOut,
+    ...sorted.routes
+      .slice(input.top)
+      .map(({ label, share }) => ({ label, share, why: 'less busy than --top' })),
+  ];
+  const lines = [
+    '# yaml-language-server: $schema=./registry.schema.json',
+    '#',
+    `# A PROPOSAL, made by cuj-gate init from ${input.from}.`,
+    '# Nothing in it was decided by anybody. Before it judges a release:',
+    '#   1. Make journeys of the groups: what does a user want to get done? Rename, move, merge and delete. A name is',
+    '#      never changed later, and an endpoint may be in several CUJs.',
+    '#   2. Replace every CHANGE-ME by the team that answers for the CUJ.',
+    '#   3. Agree on the objectives. 99.9 is a placeholder, not advice.',
+    '#   4. Run cuj-gate validate and cuj-gate doctor; then change mode from observe to enforce, one CUJ at a time.',
+    'apiVersion: cuj-gate/v1',
+    '',
+    'defaults:',
+    '  slo: { window: 30d, availability: 99.9 } # in percent; agree on it with the owners',
+    '',
+    'services:',
+    `  ${quoted(input.service)}:`,
+    `    env: ${quoted(input.env)}`,
+    `    operation: ${input.operation} # ${comment(input.operationNote)}`,
+    `    canary: "version:{version}" # ${comment(input.canaryNote)}`,
+    '',
+    'cujs:',
+    ...groupRoutes(kept).flatMap((group) => cujLines(group, input.service)),
+    ...leftOutLines(leftOut),
+  ];
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+function cujLines({ name, routes, share }: RouteGroup, service: string): string[] {
+  const shown = routes.slice(0, maxEndpoints);
+  return [
+    `  - name: ${quoted(name)}${share === undefined ? '' : ` # ${percent(share)} of the traffic`}`,
+    '    owner: CHANGE-ME',
+    `    service: ${quoted(service)}`,
+    '    mode: observe # judged and shown, never fails a rollout',
+    '    endpoints:',
+    ...shown.map(
+      (route) => `      - ${endpoint(route)}${route.share === undefined ? '' : ` # ${percent(route.share)}`}`,
+    ),
+    '',
+  ];
+}
+
+function endpoint({ route, label, resource }: FoundRoute): string {
+  return route === undefined ? `{ resource: ${JSON.stringify(resource)} }` : quoted(label);
+}
+
+function leftOutLines(leftOut: readonly LeftOut[]): string[] {
+  if (leftOut.length === 0) return [];
+  const most = [...leftOut].sort((a, b) => (b.share ?? 0) - (a.share ?? 0)).slice(0, maxLeftOut);
+  const more = leftOut.length - most.length;
+  return [
+    '# Left out:',
+    ...most.map(
+      ({ label, share, why }) =>
+        `#   ${comment(label)}${share === undefined ? '' : ` (${percent(share)})`}: ${comment(why)}`,
+    ),
+    ...(more > 0 ? [`#   and ${more} more`] : []),
+  ];
+}
+
+/** A YAML scalar: plain where that is certain to stay the same text. */
+function quoted(text: string): string {
+  const plain = /^[A-Za-z/][\w ./-]*$/.test(text) && !/ $|^(y|n|yes|no|on|off|true|false|null)$/i.test(text);
+  return plain ? text : JSON.stringify(text);
+}
+
+/** Other people's words inside a comment: one line, and nothing that cannot be seen. */
+function comment(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}\s]+/gu, ' ').slice(0, 200);
+}
+
+function percent(ratio: number): string {
+  return `${Number((ratio * 100).toPrecision(ratio >= 0.1 ? 3 : 2))}%`;
+}

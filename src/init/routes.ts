@@ -1,0 +1,58 @@
+import { methods } from '../domain/registry-schema.ts';
+import { isSafeTagValue, normalizeTagValue, resourceNameOf } from '../domain/resource-name.ts';
+
+/** A route that a registry may be proposed from. */
+export interface FoundRoute {
+  /** `GET /api/v1/me`, or the stored resource name where it cannot be written so. */
+  readonly label: string;
+  /** The upper-case method and the path; undefined for a resource that is not METHOD /path. */
+  readonly route: { readonly method: string; readonly path: string } | undefined;
+  /** As Datadog stores it. */
+  readonly resource: string;
+  /** Share of the service's traffic; undefined where nobody measured it. */
+  readonly share: number | undefined;
+  /** What its authors file it under. */
+  readonly tag: string | undefined;
+}
+
+/** A route that was left out of a proposal. */
+export interface LeftOut {
+  readonly label: string;
+  readonly share: number | undefined;
+  /** `deprecated`, `a health check`. */
+  readonly why: string;
+}
+
+/** Monitoring and polling: busy, and no journey of anybody. */
+const chores =
+  /(^|\/)(health\w*|livez?|liveness|readyz?|readiness|ping|metrics|actuator|favicon\.ico|robots\.txt)(\/|$)/i;
+
+/** Splits routes into those for a registry and those that are best left out, each once. */
+export function sortOut(routes: readonly FoundRoute[]): { routes: FoundRoute[]; leftOut: LeftOut[] } {
+  const kept = new Map<string, FoundRoute>();
+  const leftOut: LeftOut[] = [];
+  for (const found of routes) {
+    const { label, share, resource, route } = found;
+    const drop = (why: string) => leftOut.push({ label, share, why });
+    const other = kept.get(resource);
+    if (!isSafeTagValue(resource)) drop('its name holds characters that cannot be asked for');
+    else if (route === undefined && !/^[a-z]/.test(resource)) drop('its name is no route');
+    else if (route !== undefined && chores.test(route.path)) drop('a health check or the like');
+    else if (route?.method === 'OPTIONS') drop('browsers ask it by themselves');
+    else if (other !== undefined) drop(`Datadog stores it under the same name as ${other.label}`);
+    else kept.set(resource, found);
+  }
+  return { routes: [...kept.values()], leftOut };
+}
+
+/** A resource name of Datadog as a route: `get_/api/v1/me` is `GET /api/v1/me`, in the lower case that is stored. */
+export function routeOfResource(resource: string, share: number): FoundRoute {
+  const match = /^([a-z]+)_(\/\S*)$/.exec(resource);
+  const method = match?.[1]?.toUpperCase();
+  const path = match?.[2];
+  const known = method !== undefined && (methods as readonly string[]).includes(method);
+  if (known && path !== undefined && resourceNameOf(method, path) === resource) {
+    return { label: `${method} ${path}`, route: { method, path }, resource, share, tag: undefined };
+  }
+  return { label: resource, route: undefined, resource: normalizeTagValue(resource), share, tag: undefined };
+}

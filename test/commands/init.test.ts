@@ -1,0 +1,125 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadRegistry } from '../../src/adapters/registry-files.ts';
+import { run } from '../../src/cli.ts';
+import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { capture } from './io.ts';
+
+let folder: string;
+let standIn: StandIn;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'init-'));
+  standIn = await startDatadogStandIn({ now: Date.now });
+});
+afterEach(async () => {
+  await standIn.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function init(...args: string[]) {
+  const written = capture({ DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url });
+  const code = await run(['init', ...args], written.io);
+  return { code, stdout: written.stdout(), stderr: written.stderr() };
+}
+
+/** The registry that a proposal is, as `validate` reads it. */
+async function registryIn(text: string) {
+  const path = join(folder, 'cujs.yaml');
+  await writeFile(path, text);
+  const loaded = await loadRegistry(path);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  return loaded.registry;
+}
+
+function trade(operation: string, routes: Readonly<Record<string, number>>): void {
+  for (const [resource, count] of Object.entries(routes)) {
+    standIn.store.recordRequests({
+      operation,
+      env: 'production',
+      service: 'shop',
+      version: 'v7',
+      resource,
+      statusCode: 200,
+      at: Date.now() - 5 * 3_600_000,
+      count,
+    });
+  }
+}
+
+const traffic = { 'GET /api/v1/items/:id': 600, 'POST /api/v1/orders': 100, 'GET /healthz': 300 };
+
+describe('cuj-gate init from Datadog', () => {
+  it("proposes a registry that validates, under the operation that serves, with each route's share", async () => {
+    trade('express.request', traffic);
+    trade('http.request', { 'GET /charge': 5_000 });
+    const { code, stdout } = await init('--service', 'shop');
+    expect(code).toBe(0);
+    const registry = await registryIn(stdout);
+    expect(registry.services.get('shop')).toMatchObject({ operation: 'express.request', env: 'production' });
+    expect(
+      [...registry.cujs.values()].map(({ name, mode, endpoints }) => [name, mode, endpoints[0]?.resource]),
+    ).toEqual([
+      ['items', 'observe', 'get_/api/v1/items/:id'],
+      ['orders', 'observe', 'post_/api/v1/orders'],
+    ]);
+    expect(stdout).toContain('- name: items # 60% of the traffic');
+    expect(stdout).toContain('it also has hits under http.request');
+    expect(stdout).toContain('versions of the last day: v7');
+    expect(standIn.calls.map(({ path }) => path)).toEqual([
+      '/api/v1/metrics',
+      '/api/v2/query/timeseries',
+      '/api/v2/query/timeseries',
+    ]);
+  });
+
+  it('names the services that there are where the one that was given has no hits', async () => {
+    trade('express.request', traffic);
+    const { code, stdout, stderr } = await init('--service', 'shoop');
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain('shoop had no hits in production over the last day');
+    expect(stderr).toContain('Services there are: shop.');
+  });
+
+  it("passes on Datadog's refusal", async () => {
+    standIn.faults.push({ kind: 'status', status: 403 });
+    const { code, stderr } = await init('--service', 'shop');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/Datadog answered 403.*DD_API_KEY/);
+  });
+
+  it.each([
+    [['--service', 'Shop {x}'], /service tag as Datadog stores it/],
+    [['--service', 'shop', '--env', 'a,b'], /env tag as Datadog stores it/],
+    [[], /required option '--service/],
+  ])('refuses %j before it asks anybody', async (args, message) => {
+    const { code, stderr } = await init(...args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(standIn.calls).toEqual([]);
+  });
+});
+
+describe('cuj-gate init from OpenAPI', () => {
+  it.each([
+    ['YAML', 'openapi: 3.0.3\ninfo: { title: Shop }\npaths:\n  /orders:\n    post: { tags: [Buying] }\n'],
+    ['JSON', JSON.stringify({ openapi: '3.1.0', paths: { '/orders': { post: { tags: ['Buying'] } } } })],
+  ])('proposes a registry from %s, offline', async (_, text) => {
+    const path = join(folder, 'openapi.txt');
+    await writeFile(path, text);
+    const { code, stdout } = await init('--service', 'shop', '--openapi', path);
+    expect(code).toBe(0);
+    expect((await registryIn(stdout)).cujs.get('buying')?.endpoints[0]?.resource).toBe('post_/orders');
+    expect(stdout).toContain('operation: http.request # CHECK');
+    expect(standIn.calls).toEqual([]);
+  });
+
+  it('says what is wrong with a file', async () => {
+    const path = join(folder, 'openapi.yaml');
+    await writeFile(path, 'swagger: "2.0"\n');
+    const { code, stderr } = await init('--service', 'shop', '--openapi', path);
+    expect(code).toBe(2);
+    expect(stderr).toContain('Swagger 2.0; convert it to OpenAPI 3');
+  });
+});
