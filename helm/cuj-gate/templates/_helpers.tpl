@@ -58,11 +58,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if not .Values.datadog.existingSecret -}}
 {{- $problems = append $problems (printf "datadog.existingSecret is empty: kubectl -n %s create secret generic cuj-gate-datadog --from-file=%s=FILE --from-file=%s=FILE, and name it here." .Release.Namespace .Values.datadog.apiKeyKey .Values.datadog.appKeyKey) -}}
 {{- end -}}
-{{- if and (not .Values.registry.existingConfigMap) (not .Values.registry.files) -}}
+{{- $registries := compact (list .Values.registry.existingConfigMap (ternary "files" "" (not (empty .Values.registry.files))) (ternary "volume" "" (not (empty .Values.registry.volume)))) -}}
+{{- if not $registries -}}
 {{- $problems = append $problems "there is no registry: give registry.existingConfigMap, or --set-file 'registry.files.cujs\\.yaml=cujs.yaml'." -}}
-{{- end -}}
-{{- if and .Values.registry.existingConfigMap .Values.registry.files -}}
-{{- $problems = append $problems "registry.existingConfigMap and registry.files are both given: keep one of them." -}}
+{{- else if gt (len $registries) 1 -}}
+{{- $problems = append $problems "registry.existingConfigMap, registry.files and registry.volume: keep one of them." -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- $problems = append $problems "autoscaling.minReplicas is above autoscaling.maxReplicas." -}}

@@ -17,6 +17,7 @@ const run = promisify(execFile);
 const renderings = [
   { name: 'minimal', values: 'minimal', args: [] },
   { name: 'minimal-kubernetes-1.29', values: 'minimal', args: ['--kube-version', '1.29.0'] },
+  { name: 'volume', values: 'volume', args: [] },
   { name: 'monitoring', values: 'monitoring', args: [] },
   { name: 'everything', values: 'everything', args: [] },
 ];
@@ -45,7 +46,7 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     ['--set', 'registry.existingConfigMap='],
     /there is no registry: give registry\.existingConfigMap/,
   ],
-  ['two registries', ['--set', 'registry.files.a\\.yaml=x'], /both given: keep one/],
+  ['two registries', ['--set', 'registry.files.a\\.yaml=x'], /registry\.volume: keep one of them/],
   [
     'a setting given twice',
     ['--set', 'extraEnv[0].name=CUJ_GATE_DEADLINE'],
