@@ -38,8 +38,12 @@ export async function listen(
  * endpoints are taken off the load balancers; then what is new is refused, what is under way is answered, and it
  * ends. A second signal ends it at once. Returns the exit code.
  */
-export async function serve(settings: Settings, port: ProcessPort): Promise<number> {
-  const logger = createLogger(settings.logLevel, secretsOf(settings));
+export async function serve(
+  settings: Settings,
+  port: ProcessPort,
+  overrides: GateOverrides = {},
+): Promise<number> {
+  const logger = overrides.logger ?? createLogger(settings.logLevel, secretsOf(settings));
   // What nobody caught leaves the process in a state that nobody thought of: a new one is better.
   const dieOf = (message: string) => (error: Error) => {
     logger.fatal({ err: error }, message);
@@ -47,7 +51,7 @@ export async function serve(settings: Settings, port: ProcessPort): Promise<numb
   };
   port.on('uncaughtException', dieOf('uncaught exception'));
   port.on('unhandledRejection', dieOf('unhandled rejection'));
-  const { gate, url } = await listen(settings, { logger });
+  const { gate, url } = await listen(settings, { ...overrides, logger });
   const { registry, files } = gate.registry.current();
   logger.info(
     { url, digest: registry.digest, files, cujs: registry.cujs.size, services: registry.services.size },
@@ -69,6 +73,7 @@ export async function serve(settings: Settings, port: ProcessPort): Promise<numb
   logger.info({ drainDelayMs: settings.drainDelayMs }, 'draining');
   await new Promise((resolve) => setTimeout(resolve, settings.drainDelayMs));
   gate.phase = 'closing';
+  logger.info('closing');
   const cut = setTimeout(() => gate.app.server.closeAllConnections(), closeLimitMs);
   await gate.close();
   clearTimeout(cut);
