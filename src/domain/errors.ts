@@ -1,6 +1,6 @@
 /**
  * Every way in which the gate can decline to judge. The first group is the caller's mistake (4xx, it must never be
- * able to pass), the second the source's trouble, which is an honest `inconclusive`.
+ * able to pass), the second the source's trouble or the gate's own, which is an honest `inconclusive`.
  */
 export const callerErrorCodes = [
   'invalid_request',
@@ -21,6 +21,7 @@ export const sourceErrorCodes = [
   'source_rejected',
   'source_malformed',
   'gate_overloaded',
+  'auth_unavailable',
 ] as const;
 export type SourceErrorCode = (typeof sourceErrorCodes)[number];
 

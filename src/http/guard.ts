@@ -60,7 +60,10 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
 
   function admit(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
     const seconds = limiter?.take(request.caller ?? `address:${request.ip}`);
-    if (seconds === undefined) return next();
+    if (seconds === undefined) {
+      next();
+      return;
+    }
     const detail = `This caller has asked more than ${rateLimitPerMinute} times a minute.`;
     complain(request, 'rate_limited', detail);
     if (questions.has(routeOf(request))) {
@@ -70,7 +73,8 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
         message: `the caller has asked more than ${rateLimitPerMinute} times a minute`,
         hint: 'Ask less often (interval), or raise CUJ_GATE_RATE_LIMIT.',
       };
-      return next();
+      next();
+      return;
     }
     reply.header('retry-after', String(seconds));
     answerProblem(
@@ -90,7 +94,8 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
     if (!questions.has(routeOf(request))) {
       reply.header('retry-after', '5');
       const document: ProblemDocument = problem('auth_unavailable', `${capital(message)}.`, hint);
-      return void answerProblem(answer, request, reply, document);
+      answerProblem(answer, request, reply, document);
+      return;
     }
     const document = notJudged(message, hint);
     logger.info({ reqId: request.id, verdict: document.verdict, reason: document.reason }, 'verdict');
@@ -115,15 +120,25 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
 
   return (request, reply, next) => {
     const route = request.routeOptions.url as string;
-    if (probes.has(route) || (route === routes.metrics && !authenticateMetrics)) return next();
+    if (probes.has(route) || (route === routes.metrics && !authenticateMetrics)) {
+      next();
+      return;
+    }
     if (certificates) request.caller = certificateCaller(request.raw.socket as TLSSocket);
-    if (authenticator === undefined) return admit(request, reply, next);
+    if (authenticator === undefined) {
+      admit(request, reply, next);
+      return;
+    }
     const token = bearerToken(request.headers.authorization);
     if (token === undefined) {
-      return unauthorized(request, reply, 'The request has no bearer token.', '');
+      unauthorized(request, reply, 'The request has no bearer token.', '');
+      return;
     }
     const found = authenticator.identify(token);
-    if (!(found instanceof Promise)) return decide(found, request, reply, next);
+    if (!(found instanceof Promise)) {
+      decide(found, request, reply, next);
+      return;
+    }
     found.then((of) => {
       request.identifiedInMs = performance.now() - request.startedAt;
       decide(of, request, reply, next);

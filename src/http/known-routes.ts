@@ -14,10 +14,15 @@ export const routes = {
   openapi: '/openapi.json',
 } as const;
 
-const templates = Object.values(routes).map((template) => template.slice(1).split('/'));
+/** What runs the gate asks these; they can be on a port of their own. */
+export const operationRoutes: readonly string[] = [routes.metrics, routes.healthz, routes.readyz];
+export const questionRoutes: readonly string[] = Object.values(routes).filter(
+  (route) => !operationRoutes.includes(route),
+);
 
 /** What is said where no route took a request: a wrong method, or a path that is close to one that exists. */
-export function noRoute(method: string, url: string): ProblemDocument {
+export function noRoute(method: string, url: string, known: readonly string[]): ProblemDocument {
+  const templates = known.map((template) => template.slice(1).split('/'));
   const path = pathOf(url);
   const segments = path.slice(1).split('/');
   const exact = templates.some((template) => template.length === segments.length && fits(template, segments));
@@ -31,13 +36,14 @@ export function noRoute(method: string, url: string): ProblemDocument {
       },
     );
   }
-  const nearest = nearestRoutes(segments);
+  const nearest = nearestRoutes(segments, templates);
+  const all = known.includes(routes.openapi)
+    ? 'GET /openapi.json describes every route.'
+    : `This port has ${known.join(', ')}.`;
   return problem(
     'not_found',
     `Nothing is at ${path.length > 200 ? `${path.slice(0, 200)}...` : path}.`,
-    nearest.length === 0
-      ? 'GET /openapi.json describes every route.'
-      : `Did you mean ${nearest.join(' or ')}? GET /openapi.json describes every route.`,
+    nearest.length === 0 ? all : `Did you mean ${nearest.join(' or ')}? ${all}`,
     { nearest },
   );
 }
@@ -56,7 +62,7 @@ function editsTo(part: string, segment: string): number {
 }
 
 /** At most two routes of a similar shape, with what the caller wrote in the place of their names. */
-function nearestRoutes(segments: readonly string[]): string[] {
+function nearestRoutes(segments: readonly string[], templates: readonly (readonly string[])[]): string[] {
   const given = segments.filter((segment) => segment !== '').slice(0, 6);
   return templates
     .map((template) => {

@@ -10,6 +10,7 @@ import {
   RegistryFailureSchema,
   RegistryStateSchema,
 } from './catalog-schemas.ts';
+import { NotJudgedSchema } from './not-judged.ts';
 import { ProblemSchema, ServiceVerdictSchema, VerdictSchema } from './verdict-schemas.ts';
 
 /** The description of every route, for tools; nothing here checks a request. */
@@ -24,9 +25,11 @@ export const sharedSchemas: readonly TSchema[] = [
   HealthSchema,
   ReadinessSchema,
   ProblemSchema,
+  NotJudgedSchema,
 ];
 
-export const swaggerOptions: FastifyDynamicSwaggerOptions = {
+/** `authenticated`: whether a bearer token is asked for. */
+export const swaggerOptions = (authenticated: boolean): FastifyDynamicSwaggerOptions => ({
   mode: 'dynamic',
   openapi: {
     openapi: '3.1.0',
@@ -41,12 +44,18 @@ export const swaggerOptions: FastifyDynamicSwaggerOptions = {
       { name: 'registry', description: 'What the gate judges, and by what.' },
       { name: 'operations', description: 'What runs the gate.' },
     ],
+    ...(authenticated
+      ? {
+          components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+          security: [{ bearer: [] }],
+        }
+      : {}),
   },
   refResolver: {
     buildLocalReference: (schema, _base, _fragment, i) =>
       typeof schema.$id === 'string' ? schema.$id : `schema-${i}`,
   },
-};
+});
 
 const flag = (description: string) =>
   Type.Optional(Type.Enum(['1', 'true', '0', 'false'], { type: 'string', description }));
@@ -77,14 +86,26 @@ const json = (description: string, name: string) => ({
   description,
   content: { 'application/json': { schema: Type.Ref(name) } },
 });
+const judged = (description: string, name: string) => ({
+  description,
+  content: { 'application/json': { schema: Type.Union([Type.Ref(name), Type.Ref('NotJudged')]) } },
+});
 const refusal = (description: string) => ({
   description,
   content: { 'application/problem+json': { schema: Type.Ref('Problem') } },
 });
 const always: Responses = {
   400: refusal('The request is wrong: an unknown, missing, repeated or malformed parameter.'),
+  401: refusal('The gate asks for a bearer token, and there is none, or it is not one of its own.'),
   500: refusal('A fault of the gate itself.'),
-  503: refusal('This replica is shutting down, or has no registry.'),
+  503: refusal(
+    'This replica is shutting down, has no registry, or cannot verify tokens (asked for a verdict it then answers inconclusive).',
+  ),
+};
+const limited: Responses = {
+  429: refusal(
+    'This caller asks more often than it may (a question for a verdict is answered inconclusive).',
+  ),
 };
 const unknownCuj: Responses = { 404: refusal('No CUJ has this name; the nearest names are given.') };
 
@@ -100,7 +121,7 @@ export const describe = {
       service: Type.Optional(Type.String({ description: 'Only the endpoints of this service.' })),
       ...question,
     }),
-    response: { 200: json('The verdict, whatever it is.', 'Verdict'), ...always, ...unknownCuj },
+    response: { 200: judged('The verdict, whatever it is.', 'Verdict'), ...always, ...unknownCuj },
   },
   serviceStatus: {
     operationId: 'getServiceStatus',
@@ -109,7 +130,7 @@ export const describe = {
     params: Type.Object({ service: Type.String({ description: 'A service of the registry.' }) }),
     querystring: Type.Object(question),
     response: {
-      200: json('The worst verdict, and the summary of each CUJ.', 'ServiceVerdict'),
+      200: judged('The worst verdict, and the summary of each CUJ.', 'ServiceVerdict'),
       ...always,
       404: refusal('No service has this name; the nearest names are given.'),
     },
@@ -119,7 +140,7 @@ export const describe = {
     tags: ['registry'],
     summary: 'All CUJs',
     querystring: Type.Object({ pretty }),
-    response: { 200: json('All CUJs.', 'CujList'), ...always },
+    response: { 200: json('All CUJs.', 'CujList'), ...always, ...limited },
   },
   cuj: {
     operationId: 'getCuj',
@@ -127,14 +148,14 @@ export const describe = {
     summary: 'One CUJ as the gate understands it, with its queries to Datadog',
     params: cujName,
     querystring: Type.Object({ pretty }),
-    response: { 200: json('The CUJ.', 'CujEntry'), ...always, ...unknownCuj },
+    response: { 200: json('The CUJ.', 'CujEntry'), ...always, ...limited, ...unknownCuj },
   },
   registry: {
     operationId: 'getRegistry',
     tags: ['registry'],
     summary: 'Which registry is in force, and why the last change was refused where it was',
     querystring: Type.Object({ pretty }),
-    response: { 200: json('The registry in force.', 'RegistryState'), ...always },
+    response: { 200: json('The registry in force.', 'RegistryState'), ...always, ...limited },
   },
   metrics: {
     operationId: 'getMetrics',
@@ -150,12 +171,14 @@ export const describe = {
   healthz: {
     operationId: 'getHealth',
     tags: ['operations'],
+    security: [],
     summary: 'Whether the process is alive',
     response: { 200: json('Alive.', 'Health') },
   },
   readyz: {
     operationId: 'getReadiness',
     tags: ['operations'],
+    security: [],
     summary: 'Whether this replica should be asked',
     querystring: Type.Object({ pretty }),
     response: { 200: json('Ready.', 'Readiness'), ...always },
@@ -171,6 +194,7 @@ export const describe = {
         content: { 'application/json': { schema: Type.Object({}) } },
       },
       ...always,
+      ...limited,
     },
   },
 };

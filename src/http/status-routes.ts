@@ -110,15 +110,18 @@ export function createStatusHandlers(
   }
 
   async function judged(
+    request: FastifyRequest,
     start: (signal: AbortSignal) => Promise<Judged>,
     unknown: (failure: Failure) => Judged,
   ): Promise<Judged> {
+    if (request.shed !== undefined) return unknown(request.shed);
     if (load.inflight >= maxInflight) return unknown(overloaded);
     load.inflight += 1;
     try {
       return await withinDeadline(
         timer,
-        deadlineMs,
+        // Finding out who asks was part of the answer's time.
+        Math.max(1, deadlineMs - request.identifiedInMs),
         start,
         () => unknown(late),
         (error) => logger.error({ err: error }, 'a question failed after its deadline'),
@@ -135,7 +138,9 @@ export function createStatusHandlers(
     { explain, pretty }: { explain: boolean; pretty: boolean },
   ): FastifyReply {
     const durationMs = Math.round((performance.now() - request.startedAt) * 1000) / 1000;
-    found.prepared.log.info({ reqId: request.id, durationMs, cached: found.cached }, 'verdict');
+    const facts = { reqId: request.id, durationMs, cached: found.cached };
+    const { caller } = request;
+    found.prepared.log.info(caller === undefined ? facts : { ...facts, caller }, 'verdict');
     if (verdict.reason === 'source_rejected' && now() - complainedAtMs >= complaintEveryMs) {
       complainedAtMs = now();
       logger.error(
@@ -159,6 +164,7 @@ export function createStatusHandlers(
       const { service, part } = question;
       const ask = { cuj: cuj.name, ...(service === undefined ? {} : { service }), ...part };
       const of = await judged(
+        request,
         async (signal) => {
           const evaluation = await evaluator.cuj(ask, signal);
           const { verdict, queries, measurement } = evaluation;
@@ -190,6 +196,7 @@ export function createStatusHandlers(
       const question = readQuestion(request, names, ownOfService);
       const ask = { service: name, ...question.part };
       const of = await judged(
+        request,
         async (signal) => {
           const evaluation = await evaluator.service(ask, signal);
           for (const { verdict } of evaluation.evaluations) metrics.judged(verdict);

@@ -1,0 +1,144 @@
+import { readFile, realpath, stat } from 'node:fs/promises';
+
+/** Files that hold credentials cannot be used. `problems` has one sentence for each thing wrong; none shows a secret. */
+export class FilesRefused extends Error {
+  override readonly name = 'FilesRefused';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+/** What a look at the files came to. */
+export type LookOutcome = 'unchanged' | 'settling' | 'reloaded' | 'refused';
+
+/** What is made of files, kept in step with them. */
+export interface HeldFiles<T> {
+  current(): T;
+  /** Looks once. A change is taken when it looks the same in two looks in a row. */
+  look(): Promise<LookOutcome>;
+}
+
+export interface HoldOptions<T> {
+  readonly paths: readonly string[];
+  /** The files' bytes in the order of `paths`. Throws FilesRefused. */
+  readonly make: (contents: readonly Buffer[]) => T;
+  readonly onGood?: (made: T) => void;
+  /** A change was refused, once for each change: what was made before goes on. */
+  readonly onBad?: (problems: readonly string[]) => void;
+  /** Ends the looking. */
+  readonly signal?: AbortSignal;
+  /** 0: only when `look` is called. */
+  readonly intervalMs?: number;
+}
+
+/** Beyond it a file holds no credentials, and is not held in memory. */
+const maxBytes = 1024 * 1024;
+
+/**
+ * Reads files and looks at them again and again, as the registry's are looked at: edits, atomic renames and the swap of
+ * a Secret's `..data` are seen alike. Throws FilesRefused where they are bad at the start; afterwards files that are
+ * gone, empty or wrong never replace what is in force.
+ */
+export async function holdFiles<T>(options: HoldOptions<T>): Promise<HeldFiles<T>> {
+  const { paths, make, signal, intervalMs = 1_000 } = options;
+  /** What the files looked like when they were last read, and at the last look where that differs. */
+  let read = await signatureOf(paths);
+  let seen: string | undefined;
+  let current = make(await contentsOf(paths));
+  let underWay: Promise<LookOutcome> | undefined;
+
+  async function lookOnce(): Promise<LookOutcome> {
+    const signature = await signatureOf(paths);
+    if (signature === read) {
+      seen = undefined;
+      return 'unchanged';
+    }
+    if (signature !== seen) {
+      seen = signature;
+      return 'settling';
+    }
+    let made: T | FilesRefused;
+    try {
+      made = make(await contentsOf(paths));
+    } catch (error) {
+      if (!(error instanceof FilesRefused)) throw error;
+      made = error;
+    }
+    if ((await signatureOf(paths)) !== signature) {
+      // Changed while it was read: this may be the certificate of one pair and the key of another.
+      seen = undefined;
+      return 'settling';
+    }
+    read = signature;
+    seen = undefined;
+    if (made instanceof FilesRefused) {
+      options.onBad?.(made.problems);
+      return 'refused';
+    }
+    current = made;
+    options.onGood?.(made);
+    return 'reloaded';
+  }
+
+  const held: HeldFiles<T> = {
+    current: () => current,
+    look() {
+      underWay ??= lookOnce().finally(() => {
+        underWay = undefined;
+      });
+      return underWay;
+    },
+  };
+  const again = () => {
+    if (signal?.aborted) return;
+    setTimeout(() => {
+      if (signal?.aborted) return;
+      held
+        .look()
+        .catch((error: unknown) =>
+          options.onBad?.([`it could not be looked at: ${(error as Error).message}`]),
+        )
+        .finally(again);
+    }, intervalMs).unref();
+  };
+  if (intervalMs > 0) again();
+  return held;
+}
+
+async function signatureOf(paths: readonly string[]): Promise<string> {
+  const each = paths.map(async (path) => {
+    try {
+      const [real, info] = await Promise.all([realpath(path), stat(path, { bigint: true })]);
+      return [real, info.dev, info.ino, info.size, info.mtimeNs, info.mode].join('\t');
+    } catch (error) {
+      return codeOf(error);
+    }
+  });
+  return (await Promise.all(each)).join('\n');
+}
+
+async function contentsOf(paths: readonly string[]): Promise<Buffer[]> {
+  const contents: Buffer[] = [];
+  const problems: string[] = [];
+  for (const path of paths) {
+    try {
+      const info = await stat(path);
+      if (!info.isFile()) problems.push(`${path} is not a file.`);
+      else if (info.size > maxBytes) problems.push(`${path} is larger than 1 MiB.`);
+      else contents.push(await readFile(path));
+    } catch (error) {
+      problems.push(
+        `${path} cannot be read (${codeOf(error)}): check the path, and that the gate's user may read it.`,
+      );
+    }
+  }
+  if (problems.length > 0) throw new FilesRefused(problems);
+  return contents;
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
+}

@@ -1,0 +1,106 @@
+import type { Server } from 'node:http';
+import type { ServerOptions as HttpsOptions } from 'node:https';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyHttpOptions, type FastifyReply, type FastifyRequest } from 'fastify';
+import { CallerError } from '../domain/errors.ts';
+import { type Answer, answerProblem } from './answer.ts';
+import type { Guard } from './guard.ts';
+import { noRoute } from './known-routes.ts';
+import { answeredWhileClosing, drainingProblem } from './operations.ts';
+import type { AppPorts } from './ports.ts';
+import { problem, problemOf } from './problem.ts';
+import { readQuery } from './query.ts';
+import { requestId } from './request-id.ts';
+import type { SocketErrors } from './socket-errors.ts';
+
+/** Longer than the 90 s after which Go's transport drops an idle connection: the side that asks must be the first. */
+const keepAliveMs = 100_000;
+
+const arrivalDefaults = { timeoutMs: 10_000, checkEveryMs: 2_000 };
+
+export interface ShellParts {
+  readonly answer: Answer;
+  readonly socketErrors: SocketErrors;
+  readonly guard: Guard | undefined;
+  /** The templates of the routes that it will have. */
+  readonly routes: readonly string[];
+  readonly inflight: () => number;
+  readonly tls: AppPorts['tls'];
+}
+
+/** A server without routes, in which nothing is answered that is not a JSON object. */
+export function createShell(ports: AppPorts, parts: ShellParts) {
+  const { logger, phase } = ports;
+  const { answer, socketErrors, guard, tls } = parts;
+  const arrival = ports.arrival ?? arrivalDefaults;
+  const server = {
+    headersTimeout: arrival.timeoutMs,
+    connectionsCheckingInterval: arrival.checkEveryMs,
+    // Node would answer with an empty body; the hook below answers with a problem.
+    requireHostHeader: false,
+  };
+  const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    const document = problemOf(error);
+    if (document.status >= 500) logger.error({ err: error, reqId: request.id }, 'request failed');
+    else if (error instanceof CallerError) {
+      // Argo throws the body of a refusal away: only here can the mistake of a template be read.
+      const { code, detail, hint } = document;
+      logger.warn({ reqId: request.id, url: request.url.slice(0, 500), code, detail, hint }, 'refused');
+    }
+    return answerProblem(answer, request, reply, document);
+  };
+  const nothingThere = (request: FastifyRequest, reply: FastifyReply) =>
+    answerProblem(answer, request, reply, noRoute(request.method, request.url, parts.routes));
+
+  const app = Fastify({
+    // One line a verdict is written by the routes; Fastify's own two a request would cost more than the rest.
+    logger: false,
+    genReqId: requestId(),
+    keepAliveTimeout: keepAliveMs,
+    requestTimeout: arrival.timeoutMs,
+    ...(tls === undefined ? { http: server } : { https: { ...server, ...handshake(tls) } }),
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 500, querystringParser: readQuery as never },
+    frameworkErrors: fail,
+    clientErrorHandler: (error, socket) => {
+      // A handshake that failed leaves nothing that could be answered to.
+      if (tls !== undefined && !/^(HPE_|ERR_HTTP_)/.test(error.code)) socket.destroy();
+      else socketErrors.clientError(error, socket);
+    },
+    // `OPTIONS *` is the only target that is no path.
+    rewriteUrl: ({ url }) => (url === undefined || url === '*' ? '/*' : url),
+  } as FastifyHttpOptions<Server>).withTypeProvider<TypeBoxTypeProvider>();
+  socketErrors.listen(app.server);
+
+  // Schemas describe; what they could check needs the registry, and what they could serialise is serialised once.
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.decorate('inflight', parts.inflight);
+  app.decorateRequest('startedAt', 0);
+  app.decorateRequest('caller', undefined);
+  app.decorateRequest('shed', undefined);
+  app.decorateRequest('identifiedInMs', 0);
+  app.setErrorHandler(fail);
+  app.setNotFoundHandler(nothingThere);
+
+  app.addHook('onRequest', (request, reply, next) => {
+    request.startedAt = performance.now();
+    if (request.is404) {
+      // Before anything reads a body.
+      nothingThere(request, reply);
+    } else if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
+      const detail = 'The Host header is missing.';
+      answerProblem(answer, request, reply, problem('malformed_request', detail, 'HTTP/1.1 requires it.'));
+    } else if (phase() === 'closing' && !answeredWhileClosing.has(request.routeOptions.url as string)) {
+      answerProblem(answer, request, reply, drainingProblem());
+    } else if (guard !== undefined) guard(request, reply, next);
+    else next();
+  });
+  return app;
+}
+
+function handshake(tls: NonNullable<AppPorts['tls']>): HttpsOptions {
+  // Where there is a CA, whoever shows no certificate of it gets no connection.
+  const callers = tls.ca === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
+  return { ...tls, ...callers, handshakeTimeout: 10_000 };
+}
