@@ -1,4 +1,5 @@
 import { abortLine, endpointAbortLines, type Line, reaches, requestsUntil } from './abort-line.ts';
+import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
 import type { EndpointMeasurement } from './metrics-source.ts';
 import type { GatePolicy } from './registry-model.ts';
 import type { SliName } from './registry-schema.ts';
@@ -10,34 +11,12 @@ import {
   upperBound,
   upperBoundIsAtMost,
 } from './sequential.ts';
-import { compareEndpoints, type EndpointSums, type SliSums, sumSli } from './sli-sums.ts';
-import { burnRateOf, leastViolation, type Objective, sliOf, violates } from './slo.ts';
+import { digits, type SideFacts, sideFacts } from './side-facts.ts';
+import { type SliSums, sumSli } from './sli-sums.ts';
+import { burnRateOf, leastViolation, type Objective, violates } from './slo.ts';
 import { logStableEvidence } from './stable-evidence.ts';
 import type { Outcome, Reason } from './verdict.ts';
 import type { JudgedWindow } from './window.ts';
-
-/** Counts of one side as they are shown. */
-export interface SideFacts {
-  readonly good: number;
-  readonly bad: number;
-  readonly total: number;
-  /** The SLI, a ratio, or null without events. */
-  readonly value: number | null;
-}
-
-export interface EndpointVerdict extends SideFacts {
-  readonly endpoint: string;
-  readonly service: string;
-  readonly resource: string;
-  readonly latencyMs?: number;
-  readonly evidence: number;
-  /** The rate of bad events that is held against it: the error budget, or stable's own upper bound where stable fails it. */
-  readonly allowedRate: number;
-  /** How many bad events on this endpoint alone would fail the CUJ; null where its traffic cannot carry a fail. */
-  readonly failAtBadEvents: number | null;
-  /** Stable's counts over all that was queried. */
-  readonly stable: SideFacts;
-}
 
 /** One SLI of a CUJ, judged. */
 export interface SliVerdict extends SideFacts {
@@ -86,33 +65,13 @@ export interface SliQuestion {
 const leastBadEvents = 2;
 const leastBadMinutes = 2;
 
-/** Counts without what binary fractions add to their sums; never `-0`. */
-export function tidy(count: number): number {
-  return Math.round(count * 1e6) / 1e6 + 0;
-}
-
-function sideFacts(total: number, bad: number): SideFacts {
-  return { good: tidy(total - bad), bad: tidy(bad), total: tidy(total), value: sliOf(total, bad) };
-}
-
-const powersOfTen = Array.from({ length: 23 }, (_, places) => 10 ** places);
-
-/** Six significant digits: what evidence and bounds can honestly claim. */
-function digits(value: number): number {
-  if (value === 0) return 0;
-  const places = 5 - Math.floor(Math.log10(value));
-  // A quotient of whole numbers by a power of ten up to 10^22 is the nearest double to the decimal number.
-  const power = powersOfTen[places];
-  if (power !== undefined) return Math.round(value * power) / power;
-  return Number(value.toPrecision(6));
-}
-
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
   const { sli, objective, window, policy } = question;
   const sums = sumSli(question.endpoints, window, objective);
   const evidence = evidenceIn(sums, question);
   const { verdict, reason } = decide(sums, evidence, question);
+  const failAt = cujLine(sums, evidence.line, question);
   return {
     sli,
     verdict,
@@ -123,7 +82,7 @@ export function judgeSli(question: SliQuestion): SliVerdict {
     evidence: digits(evidenceOf(evidence.logCanary)),
     evidenceToFail: digits(question.sliCount / policy.falseAbort),
     upperBound: digits(upperBound(sums.n, sums.e)),
-    failAtBadEvents: cujLine(sums, evidence.line, question),
+    failAtBadEvents: failAt,
     requestsToVerdict: cleanRequests(sums, evidence, question, reason),
     badMinutes: sums.badMinutes,
     stable: {
@@ -131,7 +90,7 @@ export function judgeSli(question: SliQuestion): SliVerdict {
       evidence: digits(evidenceOf(evidence.logStable)),
     },
     shareEvidence: digits(evidenceOf(evidence.logShare)),
-    endpoints: endpointVerdicts(sums, evidence, question),
+    endpoints: endpointVerdicts(sums, evidence.logAlone, ownLines(sums, evidence.line, policy, failAt)),
   };
 }
 
@@ -237,6 +196,17 @@ function cujLine(sums: SliSums, line: Line, { objective, policy }: SliQuestion):
     : null;
 }
 
+/** What bad events on each live endpoint alone would fail the CUJ. */
+function ownLines(
+  { live }: SliSums,
+  line: Line,
+  { rule }: GatePolicy,
+  failAt: number | null,
+): (number | null)[] {
+  if (rule === 'confidence') return endpointAbortLines(line);
+  return live.map(({ total }) => (failAt !== null && failAt <= total ? failAt : null));
+}
+
 function cleanRequests(
   sums: SliSums,
   evidence: Evidence,
@@ -253,56 +223,5 @@ function cleanRequests(
       sums.total + more > 0 &&
       isTrafficEnough(sums, question, more) &&
       (policy.rule === 'baseline' || !violates(objective, sums.total + more, sums.bad)),
-  );
-}
-
-function endpointVerdicts(
-  sums: SliSums,
-  { line, logAlone }: Evidence,
-  question: SliQuestion,
-): EndpointVerdict[] {
-  const { policy } = question;
-  const lines = policy.rule === 'confidence' ? endpointAbortLines(line) : [];
-  const strict = cujLine(sums, line, question);
-  const lineOf = (endpoint: EndpointSums, at: number): number | null => {
-    if (at < 0) return null;
-    if (policy.rule === 'confidence') return lines[at] as number | null;
-    return strict !== null && strict <= endpoint.total ? strict : null;
-  };
-  let at = -1;
-  return sums.endpoints
-    .map((endpoint) => {
-      const live = endpoint.total > 0;
-      if (live) at += 1;
-      return {
-        endpoint,
-        log: live ? (logAlone[at] as number) : 0,
-        failAt: lineOf(endpoint, live ? at : -1),
-      };
-    })
-    .sort((a, b) => compareWorstFirst(a, b))
-    .map(({ endpoint, log, failAt }) => ({
-      endpoint: endpoint.measured.label,
-      service: endpoint.measured.service,
-      resource: endpoint.measured.resource,
-      ...(endpoint.measured.latencyMs === undefined ? {} : { latencyMs: endpoint.measured.latencyMs }),
-      ...sideFacts(endpoint.total, endpoint.bad),
-      evidence: digits(evidenceOf(log)),
-      allowedRate: digits(endpoint.allowedRate),
-      failAtBadEvents: failAt,
-      stable: sideFacts(endpoint.stableTotal, endpoint.stableBad),
-    }));
-}
-
-/** Bad events first, by what they prove: a silent or clean endpoint is never worse than one that fails, however little. */
-function compareWorstFirst(
-  a: { readonly endpoint: EndpointSums; readonly log: number },
-  b: { readonly endpoint: EndpointSums; readonly log: number },
-): number {
-  return (
-    Number(b.endpoint.bad > 0) - Number(a.endpoint.bad > 0) ||
-    (a.endpoint.bad > 0 ? b.log - a.log || b.endpoint.bad - a.endpoint.bad : 0) ||
-    b.endpoint.total - a.endpoint.total ||
-    compareEndpoints(a.endpoint.measured, b.endpoint.measured)
   );
 }

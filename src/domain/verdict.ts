@@ -1,8 +1,9 @@
 import type { SourceErrorCode } from './errors.ts';
-import { judgeSli, type SliVerdict, tidy } from './judge-sli.ts';
+import { judgeSli, type SliVerdict } from './judge-sli.ts';
 import { bucketMs, type Measurement } from './metrics-source.ts';
 import type { Cuj } from './registry-model.ts';
 import type { RuleName, SliName } from './registry-schema.ts';
+import { tidy } from './side-facts.ts';
 import { hintFor, summarize } from './summary.ts';
 import { type JudgedWindow, judgedWindow, type Silence, silenceOf, type WindowStart } from './window.ts';
 

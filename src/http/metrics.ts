@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram } from 'prom-client';
-import type { SideFacts } from '../domain/judge-sli.ts';
+import type { SideFacts } from '../domain/side-facts.ts';
 import type { Outcome, Reason, Verdict } from '../domain/verdict.ts';
 import type { AppPorts } from './ports.ts';
 

@@ -103,7 +103,7 @@ describe('more bad events on the canary', () => {
           if (verdictOf(journey, worse).verdict === 'pass') expect(verdictOf(journey).verdict).toBe('pass');
         },
       ),
-      seeded(2000),
+      seeded(300),
     );
   });
 });
@@ -116,7 +116,7 @@ describe('what must change nothing', () => {
         const turned = [...journey.endpoints.slice(by), ...journey.endpoints.slice(0, by)].reverse();
         expect(JSON.stringify(verdictOf(journey, turned))).toBe(JSON.stringify(verdictOf(journey)));
       }),
-      seeded(500),
+      seeded(200),
     );
   });
 
@@ -149,7 +149,7 @@ describe('what must change nothing', () => {
         )
           if (other.reason !== 'shared_cause') expect(other.verdict).toBe(own.verdict);
       }),
-      seeded(500),
+      seeded(200),
     );
   });
 
@@ -184,7 +184,7 @@ describe('every number of a verdict', () => {
           expect(verdict.summary.length).toBeLessThanOrEqual(300);
         },
       ),
-      seeded(500),
+      seeded(300),
     );
   });
 
@@ -196,7 +196,7 @@ describe('every number of a verdict', () => {
         const { bad, total } = verdict.slis[0] as Verdict['slis'][number];
         expect(bad * 100_000).toBeLessThanOrEqual(Math.round((100 - journey.availability) * 1000) * total);
       }),
-      seeded(1000),
+      seeded(400),
     );
   });
 
@@ -212,7 +212,7 @@ describe('every number of a verdict', () => {
           sli.failAtBadEvents === null || sli.endpoints.length > 1 || sli.bad >= sli.failAtBadEvents,
         ).toBe(true);
       }),
-      seeded(1000),
+      seeded(400),
     );
   });
 });
@@ -268,9 +268,9 @@ describe('the abort line', () => {
         if (journey.endpoints.length === 1 || line > journey.endpoints.length) expect(at).toBe('fail');
         expect(verdictAt(line - 1)).not.toBe('fail');
       }),
-      seeded(600),
+      seeded(300),
     );
-    expect(lines).toBeGreaterThan(300);
+    expect(lines).toBeGreaterThan(150);
   });
 
   it('of an endpoint is exactly how many bad events on it alone fail the CUJ', () => {
@@ -293,9 +293,9 @@ describe('the abort line', () => {
           expect(verdictAt(row.failAtBadEvents - 1)).not.toBe('fail');
         }
       }),
-      seeded(300),
+      seeded(150),
     );
-    expect(lines).toBeGreaterThan(500);
+    expect(lines).toBeGreaterThan(250);
   });
 });
 
@@ -329,8 +329,8 @@ describe('the clean requests to a verdict', () => {
         expect(verdictAfter(more)).toBe('pass');
         expect(verdictAfter(more - 1)).not.toBe('pass');
       }),
-      seeded(600),
+      seeded(300),
     );
-    expect(led).toBeGreaterThan(200);
+    expect(led).toBeGreaterThan(100);
   });
 });

@@ -1,0 +1,57 @@
+import { evidenceOf } from './sequential.ts';
+import { digits, type SideFacts, sideFacts } from './side-facts.ts';
+import { compareEndpoints, type EndpointSums, type SliSums } from './sli-sums.ts';
+
+export interface EndpointVerdict extends SideFacts {
+  readonly endpoint: string;
+  readonly service: string;
+  readonly resource: string;
+  readonly latencyMs?: number;
+  readonly evidence: number;
+  /** The rate of bad events that is held against it: the error budget, or stable's own upper bound where stable fails it. */
+  readonly allowedRate: number;
+  /** How many bad events on this endpoint alone would fail the CUJ; null where its traffic cannot carry a fail. */
+  readonly failAtBadEvents: number | null;
+  /** Stable's counts over all that was queried. */
+  readonly stable: SideFacts;
+}
+
+/** The endpoints as they are shown, worst first. `logAlone` and `lines` are those of the live ones, in their order. */
+export function endpointVerdicts(
+  sums: SliSums,
+  logAlone: readonly number[],
+  lines: readonly (number | null)[],
+): EndpointVerdict[] {
+  let at = -1;
+  return sums.endpoints
+    .map((endpoint) => {
+      if (endpoint.total <= 0) return { endpoint, log: 0, failAt: null };
+      at += 1;
+      return { endpoint, log: logAlone[at] as number, failAt: lines[at] as number | null };
+    })
+    .sort(compareWorstFirst)
+    .map(({ endpoint, log, failAt }) => ({
+      endpoint: endpoint.measured.label,
+      service: endpoint.measured.service,
+      resource: endpoint.measured.resource,
+      ...(endpoint.measured.latencyMs === undefined ? {} : { latencyMs: endpoint.measured.latencyMs }),
+      ...sideFacts(endpoint.total, endpoint.bad),
+      evidence: digits(evidenceOf(log)),
+      allowedRate: digits(endpoint.allowedRate),
+      failAtBadEvents: failAt,
+      stable: sideFacts(endpoint.stableTotal, endpoint.stableBad),
+    }));
+}
+
+/** Bad events first, by what they prove: a silent or clean endpoint is never worse than one that fails, however little. */
+function compareWorstFirst(
+  a: { readonly endpoint: EndpointSums; readonly log: number },
+  b: { readonly endpoint: EndpointSums; readonly log: number },
+): number {
+  return (
+    Number(b.endpoint.bad > 0) - Number(a.endpoint.bad > 0) ||
+    (a.endpoint.bad > 0 ? b.log - a.log || b.endpoint.bad - a.endpoint.bad : 0) ||
+    b.endpoint.total - a.endpoint.total ||
+    compareEndpoints(a.endpoint.measured, b.endpoint.measured)
+  );
+}
