@@ -98,7 +98,8 @@ function leftOutLines(leftOut: readonly LeftOut[]): string[] {
 
 /** A YAML scalar: plain where that is certain to stay the same text. */
 function quoted(text: string): string {
-  const plain = /^[A-Za-z/][\w ./-]*$/.test(text) && !/ $|^(y|n|yes|no|on|off|true|false|null)$/i.test(text);
+  const plain =
+    /^[A-Za-z/][\w ./:-]*$/.test(text) && !/:( |$)| $|^(y|n|yes|no|on|off|true|false|null)$/i.test(text);
   return plain ? text : JSON.stringify(text);
 }
 
