@@ -70,10 +70,15 @@ describe('cuj-gate serve', () => {
     const refuse = (response: ServerResponse) =>
       response.writeHead(403, { 'content-type': 'application/json' }).end('{"errors":["Forbidden"]}');
     const datadog = createServer((request, response) => {
-      request.resume();
       if (told) refuse(response);
       else waiting.push(response);
-      if (request.url === '/api/v2/query/timeseries') datadog.emit('asked');
+      let body = '';
+      request.on('data', (chunk) => {
+        body += chunk;
+      });
+      request.on('end', () => {
+        if (body.includes('version:v2')) datadog.emit('asked');
+      });
     });
     await new Promise<void>((resolve) => datadog.listen(0, '127.0.0.1', resolve));
     const { port } = datadog.address() as { port: number };
