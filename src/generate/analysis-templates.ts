@@ -21,7 +21,7 @@ export function usesOf(cuj: Cuj): readonly TemplateUse[] {
 
 /**
  * One file for each CUJ and one for each service with an enforced CUJ, in `analysis-templates/`. What they must hold is
- * decided by what Argo Rollouts does with an answer; docs/argo-rollouts.md lists it.
+ * decided by what Argo Rollouts does with an answer; docs/generate.md lists it.
  * Throws GenerateError where a selector's parameters have no source.
  */
 export function analysisTemplates(registry: Registry, options: AnalysisOptions): GeneratedFile[] {

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import type { AnalysisOptions } from '../../../src/generate/analysis-options.ts';
+import { analysisTemplates } from '../../../src/generate/analysis-templates.ts';
+import { rollouts } from '../../../src/generate/rollout.ts';
+import { virtualServices } from '../../../src/generate/virtual-service.ts';
+import { exampleDocument, options, registryOf } from '../../generate/example.ts';
+import { judgeOpenSlo } from '../judges/openslo.ts';
+import { judgePrometheusRules } from '../judges/prometheus-rules.ts';
+import type { Scenario } from '../scenario.ts';
+
+const variants: Record<string, Partial<AnalysisOptions>> = {
+  defaults: {},
+  'cluster templates': { kind: 'ClusterAnalysisTemplate' },
+  'a token': { auth: { kind: 'token', secret: 'cuj-gate', key: 'token' }, registryDigest: true },
+  OAuth2: {
+    auth: { kind: 'oauth2', tokenUrl: 'https://id.example.com/token', secret: 'cuj-gate', scopes: ['gate'] },
+  },
+  'a label': { versionFrom: { kind: 'label', key: 'tags.datadoghq.com/version' }, initialDelay: '0s' },
+};
+
+export const scenario: Scenario = {
+  name: 'generated',
+  what: 'what is generated from the example registry is accepted by the API server, promtool and OpenSLO',
+  async run({ kube, namespace, log }) {
+    const registry = registryOf(exampleDocument());
+    for (const [name, changes] of Object.entries(variants)) {
+      const made = options(changes);
+      const files = [
+        ...analysisTemplates(registry, made),
+        ...rollouts(registry, { ...made, analysis: 'cujs' }),
+        ...rollouts(registry, { ...made, analysis: 'service' }),
+        ...virtualServices(registry, {}),
+      ];
+      const applied = await kube.apply(files.map(({ text }) => text).join('---\n'), {
+        namespace,
+        dryRun: true,
+      });
+      assert.ok(applied.length > 40, name);
+      log(`${name}: ${applied.length} objects accepted`);
+    }
+    log(await judgePrometheusRules());
+    log(await judgeOpenSlo());
+  },
+};
