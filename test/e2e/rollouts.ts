@@ -226,7 +226,8 @@ export async function latestRun(
 export async function endedRuns(kube: Kube, service: Named): Promise<KubeObject[]> {
   return waitFor(() => analysisRuns(kube, service), {
     what: `the analysis runs of ${service.name} to end`,
-    timeoutMs: 15_000,
+    // Twenty rollouts that end at once use up what the controller may ask of the API server a second.
+    timeoutMs: 60_000,
     until: (runs) => runs.every(({ status }) => !['', 'Pending', 'Running'].includes(status?.phase ?? '')),
     show: (runs) => runs.map(({ metadata, status }) => `${metadata.name} ${status?.phase}`).join(', '),
   });
