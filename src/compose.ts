@@ -1,3 +1,4 @@
+import type { Server as HttpsServer } from 'node:https';
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { createCachedSource } from './adapters/cached-source.ts';
@@ -8,6 +9,7 @@ import { registerErrorBudgetMetric } from './adapters/error-budget-metric.ts';
 import { createSourceMetrics } from './adapters/measured-source.ts';
 import { type RegistryHolder, watchRegistry } from './adapters/registry/watch.ts';
 import { type LoadResult, loadRegistry } from './adapters/registry-files.ts';
+import { openAccess } from './compose-access.ts';
 import type { MetricsSource } from './domain/metrics-source.ts';
 import { createEvaluator, type Evaluator } from './evaluate.ts';
 import type { App } from './http/app.ts';
@@ -32,6 +34,8 @@ export interface GateOverrides {
 /** A gate that is wired and not yet listening. */
 export interface Gate {
   readonly app: App;
+  /** Probes and metrics, where they have a port of their own. */
+  readonly admin: App | undefined;
   readonly registry: RegistryHolder;
   readonly logger: Logger;
   /** Where the process is in its life; main.ts moves it on. */
@@ -106,7 +110,7 @@ function connect(settings: Settings, onRateLimitRemaining?: (remaining: number) 
 }
 
 /**
- * Wires the gate. Throws RegistryRefused where the registry is bad.
+ * Wires the gate. Throws RegistryRefused where the registry is bad, CredentialsRefused where tokens or certificates are.
  * Precondition: the settings hold a registry and both keys (requiredToServe).
  */
 export async function compose(settings: Settings, overrides: GateOverrides = {}): Promise<Gate> {
@@ -118,6 +122,16 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
 
   const metrics = new MetricsRegistry();
   const ended = new AbortController();
+  /** Later than `ended`: who asks must be known for as long as anybody is answered. */
+  const closed = new AbortController();
+  const { deadlineMs } = settings;
+  const access = await openAccess(settings.access, {
+    logger,
+    metrics,
+    now,
+    deadlineMs,
+    signal: closed.signal,
+  });
   let reloadErrors = 0;
   const registry = watchRegistry({
     path,
@@ -171,8 +185,8 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     return state;
   };
   // Loaded here: commands that ask Datadog once need no server.
-  const { buildApp } = await import('./http/app.ts');
-  const app = await buildApp({
+  const { buildApps } = await import('./http/app.ts');
+  const { app, admin } = await buildApps({
     evaluator: createEvaluator({
       registry: () => registry.current().registry,
       source,
@@ -184,11 +198,14 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     metrics,
     now,
     phase: () => gate.phase,
-    deadlineMs: settings.deadlineMs,
+    deadlineMs,
     maxInflight: settings.maxInflight,
+    ...access.ports,
   });
+  if (settings.access.tls !== undefined) access.renewTlsOf(app.server as unknown as HttpsServer);
   return Object.assign(gate, {
     app,
+    admin,
     registry,
     logger,
     async close() {
@@ -196,6 +213,8 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       ended.abort();
       errorBudgets.stop();
       await closeServer(app);
+      if (admin !== undefined) await closeServer(admin);
+      closed.abort();
       await connection.close();
     },
   });

@@ -7,6 +7,8 @@ import {
   RegistryRefused,
   secretsOf,
 } from './compose.ts';
+import { CredentialsRefused } from './compose-access.ts';
+import type { App } from './http/app.ts';
 import type { Settings } from './settings.ts';
 
 /** Listening and a graceful end: the life of the server's process. */
@@ -17,20 +19,34 @@ const closeLimitMs = 12_000;
 /** What a server's life hangs on; a test brings its own. */
 export type ProcessPort = Pick<NodeJS.EventEmitter, 'on' | 'off'> & { exit(code: number): unknown };
 
-/** Wires a gate and lets it listen. Throws RegistryRefused, or the system's error where the address cannot be had. */
+/**
+ * Wires a gate and lets it listen. Throws RegistryRefused, CredentialsRefused, or the system's error where the address
+ * cannot be had.
+ */
 export async function listen(
   settings: Settings,
   overrides: GateOverrides = {},
-): Promise<{ gate: Gate; url: string }> {
+): Promise<{ gate: Gate; url: string; adminUrl: string | undefined }> {
   const gate = await compose(settings, overrides);
   try {
     await gate.app.listen({ host: settings.host, port: settings.port });
+    if (gate.admin !== undefined && settings.access.adminPort !== undefined) {
+      await gate.admin.listen({ host: settings.host, port: settings.access.adminPort });
+    }
   } catch (error) {
     await gate.close();
     throw error;
   }
-  const { address, port, family } = gate.app.server.address() as AddressInfo;
-  return { gate, url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}` };
+  return {
+    gate,
+    url: urlOf(gate.app, settings.access.tls === undefined ? 'http' : 'https'),
+    adminUrl: gate.admin === undefined ? undefined : urlOf(gate.admin, 'http'),
+  };
+}
+
+function urlOf(app: App, scheme: 'http' | 'https'): string {
+  const { address, port, family } = app.server.address() as AddressInfo;
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 /**
@@ -51,12 +67,25 @@ export async function serve(
   };
   port.on('uncaughtException', dieOf('uncaught exception'));
   port.on('unhandledRejection', dieOf('unhandled rejection'));
-  const { gate, url } = await listen(settings, { ...overrides, logger });
+  const { gate, url, adminUrl } = await listen(settings, { ...overrides, logger });
   const { registry, files } = gate.registry.current();
   logger.info(
-    { url, digest: registry.digest, files, cujs: registry.cujs.size, services: registry.services.size },
+    {
+      url,
+      ...(adminUrl === undefined ? {} : { adminUrl }),
+      digest: registry.digest,
+      files,
+      cujs: registry.cujs.size,
+      services: registry.services.size,
+    },
     'listening',
   );
+  if (isOpen(settings)) {
+    logger.warn(
+      { host: settings.host },
+      'whoever reaches this port may ask: no tokens, no issuer and no client certificates are configured',
+    );
+  }
   await new Promise<void>((resolve) => {
     const first = () => {
       port.off('SIGTERM', first);
@@ -74,11 +103,25 @@ export async function serve(
   await new Promise((resolve) => setTimeout(resolve, settings.drainDelayMs));
   gate.phase = 'closing';
   logger.info('closing');
-  const cut = setTimeout(() => gate.app.server.closeAllConnections(), closeLimitMs);
+  const cut = setTimeout(() => {
+    gate.app.server.closeAllConnections();
+    gate.admin?.server.closeAllConnections();
+  }, closeLimitMs);
   await gate.close();
   clearTimeout(cut);
   logger.info('ended');
   return 0;
+}
+
+/** Whether callers beyond this machine are asked for nothing. */
+function isOpen({ host, access }: Settings): boolean {
+  const loopback = host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
+  return (
+    !loopback &&
+    access.tokensFile === undefined &&
+    access.oidc === undefined &&
+    access.tls?.clientCaFile === undefined
+  );
 }
 
 /** Why a gate did not start, in lines for people; undefined where the error is ours. */
@@ -94,10 +137,15 @@ export function refusal(error: unknown, settings: Settings): string[] | undefine
       ...(omitted > 0 ? [`and ${omitted} more`] : []),
     ];
   }
-  const { code } = error as NodeJS.ErrnoException;
-  const at = `${settings.host}:${settings.port}`;
-  if (code === 'EADDRINUSE') return [`${at} is in use by another process. Choose another PORT.`];
-  if (code === 'EACCES') return [`${at} may not be listened on by this user. Choose a PORT above 1023.`];
+  if (error instanceof CredentialsRefused) {
+    return [`${error.what} are refused:`, ...error.problems.map((problem) => `  ${problem}`)];
+  }
+  const { code, port = settings.port } = error as NodeJS.ErrnoException & { readonly port?: number };
+  const at = `${settings.host}:${port}`;
+  const setting = port === settings.access.adminPort ? 'CUJ_GATE_ADMIN_PORT' : 'PORT';
+  if (code === 'EADDRINUSE') return [`${at} is in use by another process. Choose another ${setting}.`];
+  if (code === 'EACCES')
+    return [`${at} may not be listened on by this user. Choose a ${setting} above 1023.`];
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
     return [`HOST=${settings.host} is no address of this machine. Use 0.0.0.0 for all.`];
   return undefined;

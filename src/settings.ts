@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { distance } from 'fastest-levenshtein';
+import { type AccessSettings, accessOf, claim, trustworthyUrl, yesOrNo } from './access-settings.ts';
 import type { DatadogSite } from './adapters/datadog/connection.ts';
 
 /** The environment as the gate understands it. The only reader of it; every problem is reported at once. */
@@ -26,6 +27,8 @@ export interface Settings {
   readonly drainDelayMs: number;
   /** Status questions at once; more are answered `gate_overloaded`. */
   readonly maxInflight: number;
+  /** Who may ask, over what, and how often. */
+  readonly access: AccessSettings;
 }
 
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -95,7 +98,7 @@ const table = {
   CUJ_GATE_REGISTRY: {
     default: undefined,
     description: "The CUJ registry: a YAML or JSON file, or a folder of them. Required by 'serve'.",
-    read: (text: string): Read<string> => ({ value: text }),
+    read: anyText,
   },
   HOST: {
     default: '0.0.0.0',
@@ -139,6 +142,72 @@ const table = {
     description: 'Status questions that may wait at once; more are answered inconclusive (gate_overloaded).',
     read: integer(1, 100_000),
   },
+  CUJ_GATE_RATE_LIMIT: {
+    default: '0',
+    description:
+      'Requests a minute of one caller (token, JWT subject, certificate or address); 0 is any number. Questions beyond it are answered inconclusive (gate_overloaded), other routes 429.',
+    read: integer(0, 1_000_000),
+  },
+  CUJ_GATE_AUTH_TOKENS_FILE: {
+    default: undefined,
+    description:
+      "A file of bearer tokens, one a line as 'label: token'. Read again when it changes. Without it and without an issuer nobody is asked for a token.",
+    read: anyText,
+  },
+  CUJ_GATE_AUTH_OIDC_ISSUER: {
+    default: undefined,
+    description: 'Issuer of JWTs that are taken as bearer tokens. Needs CUJ_GATE_AUTH_OIDC_AUDIENCE.',
+    read: trustworthyUrl,
+  },
+  CUJ_GATE_AUTH_OIDC_AUDIENCE: {
+    default: undefined,
+    description: "What a JWT's aud must hold.",
+    read: anyText,
+  },
+  CUJ_GATE_AUTH_OIDC_JWKS_URL: {
+    default: undefined,
+    description: "Where the issuer's keys are, if it has no /.well-known/openid-configuration.",
+    read: trustworthyUrl,
+  },
+  CUJ_GATE_AUTH_OIDC_CLAIM: {
+    default: undefined,
+    description:
+      'A claim that a JWT must have with this value, or with this value in its list: groups=release.',
+    read: claim,
+  },
+  CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: {
+    default: '30s',
+    description: "How far the issuer's clock may be from the gate's.",
+    read: duration(0, 300_000),
+  },
+  CUJ_GATE_AUTH_METRICS: {
+    default: 'false',
+    description: '/metrics asks for a token too: true or false. The probes never do.',
+    read: yesOrNo,
+  },
+  CUJ_GATE_ADMIN_PORT: {
+    default: undefined,
+    description:
+      'A port of their own for /metrics, /healthz and /readyz, in plain HTTP; they are then not on PORT.',
+    read: integer(0, 65_535),
+  },
+  CUJ_GATE_TLS_CERT_FILE: {
+    default: undefined,
+    description:
+      'Certificate (chain) in PEM: PORT speaks HTTPS, TLS 1.2 or later. Read again when it changes.',
+    read: anyText,
+  },
+  CUJ_GATE_TLS_KEY_FILE: {
+    default: undefined,
+    description: "The certificate's key in PEM, without a passphrase.",
+    read: anyText,
+  },
+  CUJ_GATE_TLS_CLIENT_CA_FILE: {
+    default: undefined,
+    description:
+      'Callers must show a certificate that one of these CAs signed. Probes cannot: give CUJ_GATE_ADMIN_PORT too.',
+    read: anyText,
+  },
 } as const satisfies Record<string, Setting<unknown>>;
 
 export type SettingName = keyof typeof table;
@@ -180,7 +249,7 @@ export function readSettings(
   }
 
   function textOf(name: string, setting: Setting<unknown>): { text: string; from: string } | undefined {
-    const own = given(env[name]);
+    const own = isServiceLink(name, env[name]) ? undefined : given(env[name]);
     const path = setting.secret === true ? given(env[`${name}_FILE`]) : undefined;
     if (own !== undefined && path !== undefined) {
       problems.push(`${name} and ${name}_FILE are both given: keep one of them.`);
@@ -206,6 +275,7 @@ export function readSettings(
     return undefined;
   }
 
+  const port = get('PORT');
   // A setting with a default is undefined here only beside a problem, and then nobody sees the object.
   const settings = {
     datadog: Object.freeze({
@@ -216,13 +286,32 @@ export function readSettings(
     }),
     registry: get('CUJ_GATE_REGISTRY'),
     host: get('HOST') as string,
-    port: get('PORT') as number,
+    port: port as number,
     logLevel: get('LOG_LEVEL') as LogLevel,
     deadlineMs: get('CUJ_GATE_DEADLINE') as number,
     cacheTtlMs: get('CUJ_GATE_CACHE_TTL') as number,
     cacheSize: get('CUJ_GATE_CACHE_SIZE') as number,
     drainDelayMs: get('CUJ_GATE_DRAIN_DELAY') as number,
     maxInflight: get('CUJ_GATE_MAX_INFLIGHT') as number,
+    access: accessOf(
+      {
+        tokensFile: get('CUJ_GATE_AUTH_TOKENS_FILE'),
+        issuer: get('CUJ_GATE_AUTH_OIDC_ISSUER'),
+        audience: get('CUJ_GATE_AUTH_OIDC_AUDIENCE'),
+        jwksUrl: get('CUJ_GATE_AUTH_OIDC_JWKS_URL'),
+        claim: get('CUJ_GATE_AUTH_OIDC_CLAIM'),
+        clockSkewMs: get('CUJ_GATE_AUTH_OIDC_CLOCK_SKEW'),
+        authenticateMetrics: get('CUJ_GATE_AUTH_METRICS'),
+        port,
+        adminPort: get('CUJ_GATE_ADMIN_PORT'),
+        certFile: get('CUJ_GATE_TLS_CERT_FILE'),
+        keyFile: get('CUJ_GATE_TLS_KEY_FILE'),
+        clientCaFile: get('CUJ_GATE_TLS_CLIENT_CA_FILE'),
+        rateLimitPerMinute: get('CUJ_GATE_RATE_LIMIT'),
+      },
+      (name) => given(env[name]) !== undefined,
+      problems,
+    ),
   };
   if (problems.length > 0) throw new SettingsError(problems);
   return Object.freeze(settings);
@@ -262,11 +351,16 @@ function given(text: string | undefined): string | undefined {
 const serviceLink =
   /^CUJ_GATE(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
 
+/** What Kubernetes makes of a Service called cuj-gate-admin has the name of a setting, but not a setting's value. */
+function isServiceLink(name: string, value: string | undefined): boolean {
+  return name.endsWith('_PORT') && value !== undefined && /^(tcp|udp|sctp):\/\//.test(value);
+}
+
 function* unknownNames(env: Readonly<Record<string, string | undefined>>): Generator<string> {
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith('CUJ_GATE_') || name in table || value === undefined) continue;
     if (serviceLink.test(name)) continue;
-    if (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value)) continue;
+    if (isServiceLink(name, value)) continue;
     const nearest = settingNames
       .map((known) => ({ known, edits: Math.min(distance(name, known), distance(name.slice(9), known)) }))
       .sort((a, b) => a.edits - b.edits)[0];
@@ -283,6 +377,10 @@ function keyText(text: string): Read<string> {
   return /^[\x21-\x7e]{1,200}$/.test(text)
     ? { value: text }
     : { wrong: 'does not hold a key (at most 200 printable characters without a space)' };
+}
+
+function anyText(text: string): Read<string> {
+  return { value: text };
 }
 
 function oneOf<const T extends string>(known: readonly T[]): (text: string) => Read<T> {

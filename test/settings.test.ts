@@ -33,6 +33,14 @@ describe('readSettings', () => {
       cacheSize: 500,
       drainDelayMs: 5_000,
       maxInflight: 1_000,
+      access: {
+        tokensFile: undefined,
+        oidc: undefined,
+        authenticateMetrics: false,
+        adminPort: undefined,
+        tls: undefined,
+        rateLimitPerMinute: 0,
+      },
     });
   });
 

@@ -1,5 +1,6 @@
 import { type CryptoKey, createLocalJWKSet, errors, type JWTVerifyGetKey } from 'jose';
 import { request } from 'undici';
+import { isTrustworthyUrl } from './trustworthy-url.ts';
 
 /** The keys to verify with cannot be had now. The message names what was asked and what came of it. */
 export class KeysUnavailable extends Error {
@@ -121,14 +122,6 @@ export class Jwks {
     }
     return found.jwks_uri;
   }
-}
-
-/** Whoever can change what comes from there can make tokens: https, or this machine itself. */
-export function isTrustworthyUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  const loopback = hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
-  return protocol === 'https:' || (protocol === 'http:' && loopback);
 }
 
 /** Redirects are not followed: what is trusted is the URL that was configured. */

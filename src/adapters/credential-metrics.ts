@@ -1,0 +1,46 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+/** Credentials that are read from files, by what they are. */
+export type CredentialKind = 'tokens' | 'tls';
+
+export interface CredentialMetrics {
+  /** A change of the files was refused. */
+  refused(kind: CredentialKind): void;
+  keysFailed(): void;
+}
+
+/** Registers what is to be known of credentials before callers find out: refused changes, and what is about to end. */
+export function createCredentialMetrics(
+  metrics: Registry,
+  /** Epoch ms; undefined without TLS. */
+  certificateExpiresAtMs: () => number | undefined,
+): CredentialMetrics {
+  const registers = [metrics];
+  const refused = new Counter({
+    name: 'cuj_gate_credential_reload_errors_total',
+    help: 'Changes of the token file or of the TLS files that were refused because they were wrong.',
+    labelNames: ['credential'],
+    registers,
+  });
+  const failed = new Counter({
+    name: 'cuj_gate_jwks_fetch_errors_total',
+    help: "Times that the OpenID issuer's keys could not be fetched.",
+    registers,
+  });
+  new Gauge({
+    name: 'cuj_gate_tls_certificate_expiry_timestamp_seconds',
+    help: 'When the certificate that the gate shows ends, in seconds since the epoch; absent without TLS.',
+    registers,
+    collect() {
+      this.reset();
+      const atMs = certificateExpiresAtMs();
+      if (atMs === undefined) this.remove();
+      else this.set(atMs / 1000);
+    },
+  });
+  for (const credential of ['tokens', 'tls'] as const) refused.inc({ credential }, 0);
+  return {
+    refused: (credential) => refused.inc({ credential }),
+    keysFailed: () => failed.inc(),
+  };
+}
