@@ -1,5 +1,5 @@
+import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { seededRandom } from '../domain/journey.ts';
 import { type Ending, type Rule, rollOut, rules, type Scenario } from './rollout.ts';
 import { scenarios } from './scenarios.ts';
@@ -69,44 +69,36 @@ export function resultsOf(cells: readonly Cell[], runs: number, seed: number): R
   return { seed, runs, checksum: `sha256:${checksum}`, cells: sorted };
 }
 
-/** Simulates every scenario in worker threads. `progress` is told after each. */
+/** Simulates every scenario, in as many processes as wanted. `progress` is told after each. */
 export async function simulateAll(
   runs: number,
   seed: number,
-  threads: number,
+  processes: number,
   progress: (done: number, of: number) => void,
 ): Promise<Results> {
   const open = scenarios.map(({ id }) => id);
-  // The slow ones first, so that no thread is left alone with them.
+  // The slow ones first, so that no process is left alone with them.
   open.sort((a, b) => Number(b.startsWith('long')) - Number(a.startsWith('long')));
   const cells: Cell[] = [];
-  await Promise.all(
-    Array.from(
-      { length: threads },
-      () =>
-        new Promise<void>((resolve, reject) => {
-          const worker = new Worker(new URL(import.meta.url), { workerData: { runs, seed } });
-          const next = () => worker.postMessage(open.shift() ?? null);
-          worker.on('message', (cell: Cell) => {
-            cells.push(cell);
-            progress(cells.length, scenarios.length);
-            next();
-          });
-          worker.on('error', reject);
-          worker.on('exit', () => resolve());
-          next();
-        }),
-    ),
-  );
+  const one = () =>
+    new Promise<void>((resolve, reject) => {
+      const child = fork(new URL('./cell.ts', import.meta.url));
+      const next = () => {
+        const id = open.shift();
+        if (id === undefined) child.disconnect();
+        else child.send({ id, runs, seed });
+      };
+      child.on('message', (cell) => {
+        cells.push(cell as Cell);
+        progress(cells.length, scenarios.length);
+        next();
+      });
+      child.on('error', reject);
+      child.on('exit', (code) =>
+        code === 0 ? resolve() : reject(new Error(`a process ended with ${code}`)),
+      );
+      next();
+    });
+  await Promise.all(Array.from({ length: processes }, one));
   return resultsOf(cells, runs, seed);
-}
-
-const port = parentPort;
-if (!isMainThread && port !== null) {
-  const { runs, seed } = workerData as { runs: number; seed: number };
-  port.on('message', (id: string | null) => {
-    const scenario = scenarios.find((each) => each.id === id);
-    if (scenario === undefined) port.close();
-    else port.postMessage(simulate(scenario, runs, seed));
-  });
 }

@@ -1,0 +1,167 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { characteristicsChart, linesChart } from './chart.ts';
+import { cases, scenarios } from './scenarios.ts';
+import { type Cell, type Results, resultsOf, simulate } from './simulate.ts';
+import { fillIn, tablesOf } from './tables.ts';
+
+function read(path: string): string {
+  return readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+}
+
+const results = JSON.parse(read('test/simulate/results.json')) as Results;
+
+function cell(id: string): Cell {
+  return results.cells.find((each) => each.id === id) as Cell;
+}
+
+describe('the simulation', () => {
+  it('gives the same counts as ever for the same seed', () => {
+    const ids = [
+      'n500-x10',
+      'n2000-x0.6',
+      'n2000-x5',
+      'small-endpoint',
+      'second-attempt',
+      'steps-broken',
+      'late-broken',
+    ];
+    const small = scenarios.filter(({ id }) => ids.includes(id)).map((scenario) => simulate(scenario, 30, 7));
+    const counts = small.map(({ id, confidence, strict, baseline, threshold }) => [
+      id,
+      ...[confidence, strict, baseline, threshold].map(
+        ({ fail, pass, inconclusive }) => `${fail}/${pass}/${inconclusive}`,
+      ),
+    ]);
+    expect(counts).toMatchInlineSnapshot(`
+      [
+        [
+          "n500-x10",
+          "16/2/12",
+          "28/2/0",
+          "16/2/12",
+          "8/22/0",
+        ],
+        [
+          "n2000-x0.6",
+          "0/23/7",
+          "15/15/0",
+          "1/29/0",
+          "0/30/0",
+        ],
+        [
+          "n2000-x5",
+          "13/0/17",
+          "30/0/0",
+          "27/3/0",
+          "0/30/0",
+        ],
+        [
+          "small-endpoint",
+          "30/0/0",
+          "30/0/0",
+          "30/0/0",
+          "0/30/0",
+        ],
+        [
+          "steps-broken",
+          "30/0/0",
+          "30/0/0",
+          "30/0/0",
+          "4/26/0",
+        ],
+        [
+          "second-attempt",
+          "0/30/0",
+          "7/23/0",
+          "0/30/0",
+          "30/0/0",
+        ],
+        [
+          "late-broken",
+          "28/0/2",
+          "30/0/0",
+          "30/0/0",
+          "8/22/0",
+        ],
+      ]
+    `);
+  });
+
+  it('has names of its own for every scenario', () => {
+    expect(new Set(scenarios.map(({ id }) => id)).size).toBe(scenarios.length);
+  });
+});
+
+describe('the stored results', () => {
+  it('are those of every scenario, with their checksum', () => {
+    expect(results.cells.map(({ id }) => id)).toEqual(scenarios.map(({ id }) => id));
+    expect(resultsOf(results.cells, results.runs, results.seed)).toEqual(results);
+    expect(results.runs).toBeGreaterThanOrEqual(4000);
+  });
+
+  it('are those that a run of today begins with: the first rollouts end as they did', () => {
+    // A whole cell again: the quickest one.
+    const scenario = scenarios.find(({ id }) => id === 'n20000-x20') as (typeof scenarios)[number];
+    expect(simulate(scenario, results.runs, results.seed)).toEqual(cell('n20000-x20'));
+  });
+
+  it('are what the tables and charts of docs/verdicts.md show', () => {
+    const docs = read('docs/verdicts.md');
+    expect(fillIn(docs, tablesOf(results))).toBe(docs);
+    expect(linesChart()).toBe(read('docs/verdict-lines.svg'));
+    expect(characteristicsChart(results)).toBe(read('docs/verdict-characteristics.svg'));
+  });
+});
+
+describe('what was to be reached', () => {
+  const percent = (count: number) => (100 * count) / results.runs;
+
+  it('aborts a good canary of 2,000 requests at 0.6 times the allowed rate in at most 0.5%, where strict aborts 42%', () => {
+    const { confidence, strict } = cell('n2000-x0.6');
+    expect(percent(confidence.fail)).toBeLessThanOrEqual(0.5);
+    expect(percent(strict.fail)).toBeGreaterThan(39);
+  });
+
+  it('passes one at 5 times the allowed rate in at most 6%', () => {
+    expect(percent(cell('n2000-x5').confidence.pass)).toBeLessThanOrEqual(6);
+  });
+
+  it('aborts one exactly on its SLO in at most 5%, whatever its traffic and number of looks', () => {
+    for (const id of ['n500-x1', 'n2000-x1', 'n6000-x1', 'n20000-x1', 'long-x1'])
+      expect(percent(cell(id).confidence.fail), id).toBeLessThanOrEqual(5);
+  });
+
+  // Limits that docs/verdicts.md names: errors that are not independent, samples that nobody told of, and a weight that
+  // climbs into an outage until no stable is left to compare with.
+  const beyondTheGuarantee = ['bursts', 'sampled-untold', 'steps-outside-fault'];
+
+  it('aborts at most 5% of good releases in every case that the guarantee is for', () => {
+    for (const { id, good } of cases) {
+      if (!good || beyondTheGuarantee.includes(id)) continue;
+      expect(percent(cell(id).confidence.fail), id).toBeLessThanOrEqual(5);
+    }
+  });
+
+  it('keeps even those below what they are documented to be', () => {
+    for (const [id, most] of [
+      ['bursts', 7],
+      ['sampled-untold', 13],
+      ['steps-outside-fault', 10],
+    ] as const)
+      expect(percent(cell(id).confidence.fail), id).toBeLessThanOrEqual(most);
+  });
+
+  it('passes at most 2% of bad releases, where they show at all', () => {
+    for (const { id, good } of cases) {
+      // 40 requests that fail at 5% are all good in 0.95^40 = 12.9% of rollouts: nobody can see those.
+      const most = id === 'small-endpoint-few' ? 100 * 0.95 ** 40 : 2;
+      if (!good) expect(percent(cell(id).confidence.pass), id).toBeLessThanOrEqual(most);
+    }
+  });
+
+  it('holds back next to no good release for evidence that lies in one minute', () => {
+    for (const id of ['n500-x0.2', 'n2000-x0.2', 'n2000-x0.6', 'n2000-x1', 'n20000-x1', 'long-x1'])
+      expect(percent(cell(id).confidence.heldBack), id).toBeLessThanOrEqual(0.1);
+  });
+});
