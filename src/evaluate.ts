@@ -70,6 +70,26 @@ interface Remembered {
   readonly evaluation: Evaluation;
 }
 
+interface KnownAsk {
+  readonly registry: Registry;
+  readonly checked: CheckedAsk;
+  /** Equal for equal questions. */
+  readonly key: string;
+}
+
+/** By the object that put the question: who asks again and again may hand in the same, and is not checked again. */
+const knownAsks = new WeakMap<Ask, KnownAsk>();
+
+function knownAsk(registry: Registry, cuj: Cuj, ask: Ask, nowMs: number): KnownAsk {
+  const before = knownAsks.get(ask);
+  if (before?.registry === registry) return before;
+  const checked = checkAsk(registry, cuj, ask, nowMs);
+  const key = JSON.stringify([cuj.name, ask.service, ask.window, ask.since, [...ask.params].sort()]);
+  const now = { registry, checked, key };
+  knownAsks.set(ask, now);
+  return now;
+}
+
 /** The use case: find the CUJ, measure canary and stable, judge. */
 export function createEvaluator(ports: EvaluatorPorts): Evaluator {
   const memory = new LRUCache<string, Remembered>({ max: ports.remember ?? 2000 });
@@ -82,7 +102,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     signal: AbortSignal,
   ): Promise<Evaluation> {
     const nowMs = ports.now();
-    const checked = checkAsk(registry, cuj, ask, nowMs);
+    const { checked, key: question } = knownAsk(registry, cuj, ask, nowMs);
     const opinion = ports.budget?.(cuj) ?? {};
     const options: JudgeOptions = {
       registryDigest: registry.digest,
@@ -107,14 +127,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     }
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once a minute, not once a question.
     const toMs = floorMinute(nowMs - cuj.gate.lagMs);
-    const key = JSON.stringify([
-      cuj.name,
-      ask.service,
-      ask.window,
-      ask.since,
-      sliCount,
-      [...ask.params].sort(),
-    ]);
+    const key = `${sliCount} ${question}`;
     const budget = JSON.stringify(opinion);
     const known = memory.get(key);
     if (

@@ -131,6 +131,12 @@ export interface Headers {
   readonly rawHeaders: readonly string[];
 }
 
+/** Whether any header of a request may say something about the canary. */
+export function hasCanaryHeader({ headers }: Headers): boolean {
+  for (const header in headers) if (header.startsWith(headerPrefix)) return true;
+  return false;
+}
+
 /**
  * The selectors' parameters of a question: those of the query, and those of headers such as X-Canary-Stable-Version,
  * which carry what a template cannot put into a URL safely. Throws CallerError where both say different things.

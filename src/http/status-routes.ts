@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { paramsOf } from '../domain/ask.ts';
+import { type Ask, paramsOf } from '../domain/ask.ts';
 import { durationText } from '../domain/duration.ts';
 import type { Registry, Service } from '../domain/registry-model.ts';
 import type { ServiceVerdict } from '../domain/service-verdict.ts';
@@ -11,7 +11,7 @@ import { type GateMetrics, servicesLabel } from './metrics.ts';
 import { notReadyProblem } from './operations.ts';
 import { type AppPorts, systemTimer } from './ports.ts';
 import { jsonText, ProblemError } from './problem.ts';
-import { canaryParams, type Query, readFlag, refuseUnknown } from './query.ts';
+import { canaryParams, hasCanaryHeader, type Query, readFlag, refuseUnknown } from './query.ts';
 import { type Failure, unknownCuj, unknownService } from './unknown-answer.ts';
 import { cujFields, type Found, PreparedVerdicts, serviceFields } from './verdict-body.ts';
 
@@ -39,6 +39,16 @@ interface Names {
   readonly query: ReadonlySet<string>;
   /** What the selectors take. */
   readonly params: ReadonlySet<string>;
+  /** Questions that were read before, by their query: a controller asks the same for as long as a rollout takes. */
+  readonly questions: WeakMap<Query, Question>;
+}
+
+/** What a request asks, read and found to be well-formed. */
+interface Question {
+  readonly explain: boolean;
+  readonly pretty: boolean;
+  /** The same object for the same question, so that whoever gets it need not check it again. */
+  readonly ask: Ask;
 }
 
 interface Judged {
@@ -84,29 +94,41 @@ export function createStatusHandlers(
     if (names === undefined) {
       const { required, optional } = paramsOf(services());
       const params = new Set([...required, ...optional]);
-      names = { params, query: new Set([...params, ...own]) };
+      names = { params, query: new Set([...params, ...own]), questions: new WeakMap() };
       known.set(of, names);
     }
     return names;
   }
 
-  /** What a question says beside the name in its path. Throws CallerError. */
-  function readQuestion(request: FastifyRequest, names: Names, own: ReadonlySet<string>) {
+  /** Reads a question about what is called `cuj`, or about a service. Throws CallerError. */
+  function readQuestion(
+    request: FastifyRequest,
+    names: Names,
+    own: ReadonlySet<string>,
+    cuj: string,
+  ): Question {
     const query = request.query as Query;
+    const plain = !hasCanaryHeader(request.raw);
+    const known = plain ? names.questions.get(query) : undefined;
+    if (known !== undefined) return known;
     if (query.mistake !== undefined) throw query.mistake;
     refuseUnknown(query.values.keys(), names.query, 'query');
+    const service = query.values.get('service');
     const window = query.values.get('window');
     const since = query.values.get('since');
-    return {
+    const question: Question = {
       explain: readFlag(query, 'explain'),
       pretty: readFlag(query, 'pretty'),
-      service: query.values.get('service'),
-      part: {
+      ask: {
+        cuj,
         params: canaryParams(query, request.raw, own, names.params),
+        ...(service === undefined ? {} : { service }),
         ...(window === undefined ? {} : { window }),
         ...(since === undefined ? {} : { since }),
       },
     };
+    if (plain) names.questions.set(query, question);
+    return question;
   }
 
   async function judged(
@@ -160,9 +182,8 @@ export function createStatusHandlers(
       const registry = registryNow();
       const cuj = findCuj(registry, (request.params as { name: string }).name);
       const services = () => cuj.services.map((name) => registry.services.get(name) as Service);
-      const question = readQuestion(request, namesOf(cuj, services, ownOfCuj), ownOfCuj);
-      const { service, part } = question;
-      const ask = { cuj: cuj.name, ...(service === undefined ? {} : { service }), ...part };
+      const question = readQuestion(request, namesOf(cuj, services, ownOfCuj), ownOfCuj, cuj.name);
+      const { ask } = question;
       const of = await judged(
         request,
         async (signal) => {
@@ -193,8 +214,9 @@ export function createStatusHandlers(
       const service = registry.services.get(name);
       if (service === undefined) throw serviceNotFound(registry, name);
       const names = namesOf(service, () => [service], ownOfService);
-      const question = readQuestion(request, names, ownOfService);
-      const ask = { service: name, ...question.part };
+      const question = readQuestion(request, names, ownOfService, '*');
+      const { cuj: _, ...part } = question.ask;
+      const ask = { ...part, service: name };
       const of = await judged(
         request,
         async (signal) => {
