@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { LRUCache } from 'lru-cache';
 import { SourceError } from '../domain/errors.ts';
 import type { MetricsSource, ScopeQuery, Series, SideCounts, Snapshot } from '../domain/metrics-source.ts';
-import type { ScopeBatch } from '../domain/registry-model.ts';
-import { selectorText } from '../domain/selector.ts';
+import { questionKey } from './question-key.ts';
 
 /** Told what became of each question; exactly one of them for each. */
 export interface CacheObserver {
@@ -64,7 +62,7 @@ export function createCachedSource(inner: MetricsSource, options: CacheOptions):
 
   return {
     async measure(query, signal) {
-      const key = keyOf(query);
+      const key = questionKey(query);
       const known = snapshots?.get(key);
       if (known !== undefined) {
         observer?.hit();
@@ -123,32 +121,6 @@ async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promis
   } finally {
     signal.removeEventListener('abort', stop);
   }
-}
-
-/** A batch may have hundreds of endpoints: its digest is taken once, not for every question. */
-const batchKeys = new WeakMap<ScopeBatch, string>();
-
-/** All that the answer depends on. Not the registry: a reload that changes other services keeps the snapshots. */
-function keyOf({ batch, canary, stable, fromMs, toMs }: ScopeQuery): string {
-  let batchKey = batchKeys.get(batch);
-  if (batchKey === undefined) {
-    const content = JSON.stringify([
-      batch.id,
-      batch.env,
-      batch.source,
-      batch.template,
-      batch.services.map(({ service, resources, thresholds }) => [
-        service.name,
-        service.operation,
-        resources,
-        thresholds.map((threshold) => [threshold.latencyMs, threshold.resources]),
-      ]),
-    ]);
-    batchKey = createHash('sha256').update(content).digest('base64url');
-    batchKeys.set(batch, batchKey);
-  }
-  const rest = stable === undefined ? 'the rest' : selectorText(stable);
-  return `${fromMs} ${toMs}\n${selectorText(canary)}\n${rest}\n${batchKey}`;
 }
 
 /** Bytes of the numbers and texts; objects around them are counted roughly. */
