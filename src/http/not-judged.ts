@@ -22,7 +22,7 @@ export type NotJudgedDocument = Static<typeof NotJudgedSchema>;
 
 export function notJudged(message: string, hint: string): NotJudgedDocument {
   return {
-    summary: `INCONCLUSIVE nothing was judged: ${message} (auth_unavailable)`,
+    summary: `INCONCLUSIVE nothing judged (auth_unavailable): ${message}`,
     verdict: 'inconclusive',
     ok: false,
     reason: 'auth_unavailable',
