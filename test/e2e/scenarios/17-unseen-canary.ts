@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Release } from '../release.ts';
-import { measurementValues } from '../rollouts.ts';
+import { measurementValues, promoteRollout } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
-import { startWorld } from '../world.ts';
+import { noCache, startWorld } from '../world.ts';
 
 const registryText = `
 apiVersion: cuj-gate/v1
@@ -26,7 +26,7 @@ export const scenario: Scenario = {
     const { dir } = context;
     const registry = path.join(dir, 'cujs.yaml');
     writeFileSync(registry, registryText);
-    const world = await startWorld(context, { registry });
+    const world = await startWorld(context, { registry, env: noCache });
     const label = ['--version-from', 'field:spec.template.metadata.labels.version'];
     const [silent, mistagged, same] = await Promise.all([
       world.deploy('member-api'),
@@ -56,6 +56,15 @@ export const scenario: Scenario = {
         /^INCONCLUSIVE plans \(canary_indistinguishable\): 0 of \d+ requests failed .* the selector seems to match both sides$/,
       ),
     ]);
+
+    // Somebody mends the route and looks again: Argo asks the gate anew, it does not take the person's word for it.
+    world.canary(silent);
+    await promoteRollout(context.kube, silent);
+    const runs = await silent.untilPromoted();
+    assert.deepEqual(
+      runs.map(({ metadata, status }) => `${metadata.labels?.['rollout-type']} ${status.phase}`).sort(),
+      ['Background Successful', 'Step Inconclusive', 'Step Successful'],
+    );
   },
 };
 
