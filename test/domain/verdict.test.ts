@@ -233,6 +233,16 @@ describe('what a verdict holds against an endpoint', () => {
     expect(one.slis[0]?.endpoints.map(({ service }) => service)).toEqual(['auth', 'shop']);
   });
 
+  it('has one abort line, whichever of two equally busy endpoints the registry names first', () => {
+    // The odd event of three goes to one of them, and stable fails the second: what it proves there is less.
+    const well = endpointOf('GET /a', over(4, 209, 0), over(4, 9000, 0));
+    const flaky = endpointOf('GET /b', over(4, 209, 0), over(4, 1000, 20));
+    const lineOf = (availability: Measurement['availability']) =>
+      judge(cuj, measurementOf({ availability: availability ?? [] }), options).slis[0]?.failAtBadEvents;
+    expect(lineOf([well, flaky])).toBe(3);
+    expect(lineOf([flaky, well])).toBe(3);
+  });
+
   it('never counts more bad events than requests, should an error arrive a moment before its request', () => {
     const measurement = measurementOf({
       availability: [endpointOf('GET /late', { total: [1, 1], bad: [2, 1] }, { total: [1, 2], bad: [3, 3] })],
