@@ -21,7 +21,8 @@ export interface AccessParts {
   readonly deadlineMs: number;
   /** Ends all watching. */
   readonly signal: AbortSignal;
-  readonly looksEveryMs?: number;
+  /** How often files are looked at, in ms. */
+  readonly everyMs?: number;
 }
 
 export interface Access {
@@ -64,7 +65,7 @@ export async function openAccess(settings: AccessSettings, parts: AccessParts): 
     const held = holdFiles({
       ...options,
       signal,
-      ...(parts.looksEveryMs === undefined ? {} : { intervalMs: parts.looksEveryMs }),
+      ...(parts.everyMs === undefined ? {} : { intervalMs: parts.everyMs }),
       onGood: (made) => {
         options.onGood(made);
         logger.info({ credential }, 'credentials loaded');

@@ -2,7 +2,12 @@ import type { Server as HttpsServer } from 'node:https';
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { createCachedSource } from './adapters/cached-source.ts';
-import { createDatadogApi, type DatadogApi, DatadogConnection } from './adapters/datadog/connection.ts';
+import {
+  createDatadogApi,
+  type DatadogApi,
+  DatadogConnection,
+  type DatadogOptions,
+} from './adapters/datadog/connection.ts';
 import { createErrorBudgets } from './adapters/datadog/error-budget.ts';
 import { createDatadogSource } from './adapters/datadog/source.ts';
 import { registerErrorBudgetMetric } from './adapters/error-budget-metric.ts';
@@ -10,6 +15,7 @@ import { createSourceMetrics } from './adapters/measured-source.ts';
 import { type RegistryHolder, watchRegistry } from './adapters/registry/watch.ts';
 import { type LoadResult, loadRegistry } from './adapters/registry-files.ts';
 import { openAccess } from './compose-access.ts';
+import { openSharing, type Sharing } from './compose-sharing.ts';
 import type { MetricsSource } from './domain/metrics-source.ts';
 import { createEvaluator, type Evaluator } from './evaluate.ts';
 import type { App } from './http/app.ts';
@@ -29,6 +35,8 @@ export interface GateOverrides {
   readonly logger?: Logger;
   /** Instead of Datadog; cache and metrics are put around it all the same. */
   readonly source?: MetricsSource;
+  /** How often the files of tokens and certificates are looked at, in ms. */
+  readonly credentialsEveryMs?: number;
 }
 
 /** A gate that is wired and not yet listening. */
@@ -93,11 +101,15 @@ export function createLogger(
 const flushMs = 250;
 
 /** The secrets that the settings hold. */
-export function secretsOf({ datadog }: Settings): (string | undefined)[] {
-  return [datadog.apiKey, datadog.appKey];
+export function secretsOf({ datadog, redisUrl }: Settings): (string | undefined)[] {
+  const password = redisUrl === undefined ? '' : new URL(redisUrl).password;
+  return [datadog.apiKey, datadog.appKey, redisUrl, password, decodeURIComponent(password)];
 }
 
-function connect(settings: Settings, onRateLimitRemaining?: (remaining: number) => void): DatadogConnection {
+function connect(
+  settings: Settings,
+  told: Pick<DatadogOptions, 'onRateLimitRemaining' | 'onRateLimited'> = {},
+): DatadogConnection {
   const { apiKey, appKey, site, url } = settings.datadog;
   return new DatadogConnection({
     apiKey: apiKey ?? '',
@@ -105,7 +117,7 @@ function connect(settings: Settings, onRateLimitRemaining?: (remaining: number) 
     site,
     deadlineMs: settings.deadlineMs,
     ...(url === undefined ? {} : { url }),
-    ...(onRateLimitRemaining === undefined ? {} : { onRateLimitRemaining }),
+    ...told,
   });
 }
 
@@ -131,6 +143,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     now,
     deadlineMs,
     signal: closed.signal,
+    ...(overrides.credentialsEveryMs === undefined ? {} : { everyMs: overrides.credentialsEveryMs }),
   });
   let reloadErrors = 0;
   const registry = watchRegistry({
@@ -149,16 +162,33 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     },
   });
   const sourceMetrics = createSourceMetrics(metrics);
-  const connection = connect(settings, sourceMetrics.rateLimitRemaining);
+  let sharing: Sharing | undefined;
+  const connection = connect(settings, {
+    onRateLimitRemaining: sourceMetrics.rateLimitRemaining,
+    onRateLimited: (seconds) => sharing?.limited(seconds),
+  });
+  if (settings.redisUrl !== undefined) {
+    sharing = await openSharing(settings.redisUrl, {
+      logger,
+      metrics,
+      now,
+      deadlineMs,
+      secret: settings.datadog.appKey as string,
+      origin: connection.origin,
+      onHeldOff: (seconds) => connection.holdOff(seconds),
+    });
+  }
   const datadog = overrides.source ?? (await createDatadogSource(connection));
-  const source = createCachedSource(sourceMetrics.measured(datadog), {
+  const asked = sourceMetrics.measured(datadog);
+  const source = createCachedSource(sharing?.source(asked, settings.cacheTtlMs) ?? asked, {
     ttlMs: settings.cacheTtlMs,
     maxEntries: settings.cacheSize,
     maxBytes: cacheBytes,
     observer: sourceMetrics.cacheObserver,
   });
+  const api = createDatadogApi(connection);
   const errorBudgets = createErrorBudgets({
-    api: createDatadogApi(connection),
+    api: sharing?.api(api, errorBudgetIntervalMs) ?? api,
     registry: () => registry.current().registry,
     now,
     intervalMs: errorBudgetIntervalMs,
@@ -216,6 +246,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       if (admin !== undefined) await closeServer(admin);
       closed.abort();
       await connection.close();
+      await sharing?.close();
     },
   });
 }
