@@ -154,6 +154,13 @@ function checkWindow(text: string, cuj: Cuj): number | 'rollout' {
       { parameter: 'window' },
     );
   }
+  if (ms < 2 * 60_000 && cuj.gate.rule !== 'strict') {
+    throw invalid(
+      `window "${text}" is too short: a fail needs bad events in two minutes, so nothing could ever fail.`,
+      'Use rollout, or at least 2m.',
+      { parameter: 'window' },
+    );
+  }
   if (ms > cuj.gate.maxWindowMs) {
     throw invalid(
       `window "${text}" is longer than what is measured for CUJ "${cuj.name}".`,

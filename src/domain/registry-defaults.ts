@@ -123,6 +123,18 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
       'Use whole minutes, such as 5m or 2h.',
     );
   }
+  for (const key of ['window', 'maxWindow'] as const) {
+    const text = own[key];
+    if (text === undefined || text === 'rollout' || spanMs(text) !== minuteMs) continue;
+    if ((own.rule ?? defaults.gate.rule) === 'strict') continue;
+    reporter.value(
+      ['gate', key],
+      'window-too-short',
+      text,
+      `${key} is ${text}, and a fail needs bad events in two minutes, so nothing could ever fail`,
+      'Use at least 2m, or the rule strict.',
+    );
+  }
   if (own.maxWindow !== undefined && spanMs(own.maxWindow) > maxWindowLimitMs) {
     reporter.value(
       ['gate', 'maxWindow'],

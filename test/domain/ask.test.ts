@@ -96,6 +96,11 @@ describe('what a caller may not ask', () => {
       () => check('login', { version: 'v2' }, { window: '3h' }),
       /longer than what is measured/,
     ],
+    [
+      'for one minute, in which nothing could fail',
+      () => check('login', { version: 'v2' }, { window: '1m' }),
+      /two minutes/,
+    ],
     ['for no window', () => check('login', { version: 'v2' }, { window: '' }), /whole minutes/],
   ])('%s', (_, ask, words) => {
     const error = refusal(ask);

@@ -556,6 +556,17 @@ const crossTable: readonly (readonly [string, Spoiled])[] = [
     },
   ],
   [
+    'a window of one minute, in which nothing could fail',
+    {
+      from: 'window: 5m',
+      to: 'window: 1m',
+      rule: 'window-too-short',
+      path: `${login}.gate.window`,
+      at: 'window: ¦1m',
+      value: '1m',
+    },
+  ],
+  [
     'a gap of 90 seconds',
     {
       from: 'window: rollout',
