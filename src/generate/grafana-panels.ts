@@ -81,7 +81,7 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
       ),
       series(
         'Why nothing is known',
-        "Inconclusive answers by reason. source_… and gate_overloaded are ours or Datadog's to mend.",
+        "Inconclusive answers by reason. source_…, gate_overloaded and auth_unavailable are ours, Datadog's or the issuer's to mend.",
         'short',
         [
           [

@@ -50,8 +50,8 @@ export function prometheusRules(registry: Registry): GeneratedFile[] {
 const sourceCalls = 'cuj_gate_source_request_duration_seconds_count';
 const httpAnswers = 'cuj_gate_http_request_duration_seconds';
 const statusRoutes = 'route=~"/(cujs|services)/.*/status"';
-/** Reasons that lie with the gate or with Datadog, never with a release. */
-const blind = 'reason=~"source_.*|gate_overloaded"';
+/** Reasons that lie with the gate, with Datadog or with the issuer of tokens, never with a release. */
+const blind = 'reason=~"source_.*|gate_overloaded|auth_unavailable"';
 
 const gateRules: readonly Rule[] = [
   rule('CujGateDown', 'absent(cuj_gate_registry_cujs)', '5m', 'page', {
@@ -123,7 +123,7 @@ const gateRules: readonly Rule[] = [
     {
       summary: 'Most verdicts are inconclusive for no fault of a release.',
       description:
-        '{{ $value | humanizePercentage }} of the answers say that the gate or Datadog is in trouble.',
+        '{{ $value | humanizePercentage }} of the answers say that the gate, Datadog or the issuer of tokens is in trouble.',
       fix: 'sum by (reason) (rate(cuj_gate_verdicts_total[15m])) says why; the log has the details.',
     },
   ),
@@ -147,8 +147,32 @@ const gateRules: readonly Rule[] = [
     {
       summary: 'Questions are answered {{ $labels.code }}.',
       description:
-        '400 and 404: a template asks for a CUJ that is not there or gives no version. 5XX: the gate is in trouble. Argo counts them as errors, and enough of them abort a rollout.',
+        '400 and 404: a template asks for a CUJ that is not there or gives no version. 401: its token is none that the gate knows. 5XX: the gate is in trouble. Argo counts them as errors, and enough of them abort a rollout.',
       fix: 'The log of the gate has the question and what is wrong with it; kubectl describe analysisrun has the template.',
+    },
+  ),
+  rule(
+    'CujGateCredentialsRefused',
+    'sum by (credential) (increase(cuj_gate_credential_reload_errors_total[1h])) > 0',
+    '0m',
+    'ticket',
+    {
+      summary: 'New {{ $labels.credential }} were refused.',
+      description:
+        'The token file or the TLS files of cuj-gate changed and are wrong; the gate goes on with what it had.',
+      fix: 'The log of the gate says which file and line.',
+    },
+  ),
+  rule(
+    'CujGateCertificateEnds',
+    'min(cuj_gate_tls_certificate_expiry_timestamp_seconds) - time() < 7 * 86400',
+    '60m',
+    'ticket',
+    {
+      summary: 'The certificate of the gate ends.',
+      description:
+        'It ends in {{ $value | humanizeDuration }}; from then on every question is an error, and errors abort rollouts.',
+      fix: 'Renew the Secret: the gate takes the new certificate without a restart.',
     },
   ),
   rule(

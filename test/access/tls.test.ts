@@ -117,6 +117,12 @@ describe('TLS from files', () => {
     expect(text).toContain(`cuj_gate_tls_certificate_expiry_timestamp_seconds ${notAfter.getTime() / 1000}`);
   });
 
+  it('shows no end of a certificate where it has none', async () => {
+    const gate = await startGate({});
+    const { text } = await ask(`${gate.url}/metrics`);
+    expect(text).not.toMatch(/^cuj_gate_tls_certificate_expiry_timestamp_seconds /m);
+  });
+
   it('ends a connection that speaks no TLS at once', async () => {
     const gate = await startGate(pairIn(first).env);
     const socket = connect(Number(new URL(gate.url).port), '127.0.0.1');

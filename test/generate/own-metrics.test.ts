@@ -1,5 +1,6 @@
 import { Registry as Metrics } from 'prom-client';
 import { describe, expect, it } from 'vitest';
+import { createCredentialMetrics } from '../../src/adapters/credential-metrics.ts';
 import { createSourceMetrics } from '../../src/adapters/measured-source.ts';
 import { sourceErrorCodes } from '../../src/domain/errors.ts';
 import { grafanaDashboard } from '../../src/generate/grafana-dashboard.ts';
@@ -13,6 +14,7 @@ async function metricsOfTheGate(): Promise<Map<string, readonly string[]>> {
   const metrics = new Metrics();
   createMetrics({ metrics, registry: () => undefined, now: () => 0 }, () => 0);
   createSourceMetrics(metrics).rateLimitRemaining(1);
+  createCredentialMetrics(metrics, () => 0);
   const found = new Map<string, readonly string[]>();
   for (const { name, type } of await metrics.getMetricsAsJSON()) {
     const { labelNames = [] } = metrics.getSingleMetric(name) as unknown as { labelNames?: string[] };

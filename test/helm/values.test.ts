@@ -60,6 +60,10 @@ describe('values.schema.json', () => {
     ['a repository with a space', 'image.repository', 'registry.example.com/ cuj-gate', /pattern/],
     ['a digest that is cut short', 'image.digest', 'sha256:abc', /pattern/],
     ['a registry file of another kind', 'registry.files', { 'cujs.txt': 'x' }, /property name/],
+    ['an issuer in plain HTTP', 'auth.oidc.issuer', 'http://login.example.com', /pattern/],
+    ['a claim without a value', 'auth.oidc.claim', 'groups', /pattern/],
+    ['a Secret of tokens in place of its name', 'auth.tokens.existingSecret', 'argo: Zm9v', /pattern/],
+    ['a port that is none', 'adminPort', 65536, /<= 65535/],
     ['an empty registry file', 'registry.files', { 'cujs.yaml': '' }, /fewer than 1/],
     ['a wait that is longer than the gate waits', 'drainSeconds', 16, /<= 15/],
     ['a budget of no pods', 'podDisruptionBudget.maxUnavailable', 0, />= 1/],
@@ -82,6 +86,9 @@ describe('values.schema.json', () => {
     ['podDisruptionBudget.maxUnavailable', '50%'],
     ['settings.host', '::'],
     ['networkPolicy.egressCidrs', ['10.0.0.0/8', '2001:db8::/32']],
+    ['auth.oidc.issuer', 'https://login.example.com/realms/platform'],
+    ['auth.oidc.claim', 'https://example.com/team=release=blue'],
+    ['adminPort', 9090],
     ['extraEnv', [{ name: 'NODE_OPTIONS', value: '--max-old-space-size=192' }]],
   ])('accepts another %s', (path, value) => {
     expect(validate(withValue(path, value)), JSON.stringify(validate.errors)).toBe(true);
@@ -94,6 +101,7 @@ describe("the chart's settings", () => {
   const values = defaults as {
     settings: Record<string, string | number>;
     datadog: { site: string };
+    auth: { oidc: { clockSkew: string }; metrics: boolean };
   };
 
   it('are settings of the gate, each set once', () => {
@@ -115,6 +123,9 @@ describe("the chart's settings", () => {
       CUJ_GATE_CACHE_TTL: values.settings.cacheTtl,
       CUJ_GATE_CACHE_SIZE: values.settings.cacheSize,
       CUJ_GATE_MAX_INFLIGHT: values.settings.maxInflight,
+      CUJ_GATE_RATE_LIMIT: values.settings.rateLimit,
+      CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: values.auth.oidc.clockSkew,
+      CUJ_GATE_AUTH_METRICS: values.auth.metrics,
       CUJ_GATE_DRAIN_DELAY: `${defaults.drainSeconds}s`,
       LOG_LEVEL: values.settings.logLevel,
       HOST: values.settings.host,
@@ -134,6 +145,8 @@ describe("the chart's settings", () => {
     ['settings.host', (HOST) => ({ HOST })],
     ['settings.cacheSize', (CUJ_GATE_CACHE_SIZE) => ({ CUJ_GATE_CACHE_SIZE })],
     ['settings.maxInflight', (CUJ_GATE_MAX_INFLIGHT) => ({ CUJ_GATE_MAX_INFLIGHT })],
+    ['settings.rateLimit', (CUJ_GATE_RATE_LIMIT) => ({ CUJ_GATE_RATE_LIMIT })],
+    ['adminPort', (CUJ_GATE_ADMIN_PORT) => ({ CUJ_GATE_ADMIN_PORT })],
     ['drainSeconds', (seconds) => ({ CUJ_GATE_DRAIN_DELAY: `${seconds}s` })],
   ])('have the bounds of the gate: %s', (path, env) => {
     const keys = path.split('.');

@@ -49,6 +49,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version -}}true{{- end -}}
 {{- end -}}
 
+{{- define "cuj-gate.scheme" -}}
+{{- if .Values.tls.existingSecret -}}https{{- else -}}http{{- end -}}
+{{- end -}}
+
+{{- /* Where probes and /metrics are: on a port of their own, always in plain HTTP, or with everything else. */ -}}
+{{- define "cuj-gate.probePort" -}}
+{{- if .Values.adminPort -}}
+port: admin
+{{- else if .Values.tls.existingSecret -}}
+port: http, scheme: HTTPS
+{{- else -}}
+port: http
+{{- end -}}
+{{- end -}}
+
 {{- /* What the chart cannot do without, all of it at once, each with what to do. */ -}}
 {{- define "cuj-gate.check" -}}
 {{- $problems := list -}}
@@ -72,8 +87,29 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $problems = append $problems "prometheusRule.rules holds no groups: give it the file that `cuj-gate generate prometheus-rules` writes, by --set-file." -}}
 {{- end -}}
 {{- end -}}
+{{- $asked := or .Values.auth.tokens.existingSecret .Values.auth.oidc.issuer -}}
+{{- if and .Values.auth.oidc.issuer (not .Values.auth.oidc.audience) -}}
+{{- $problems = append $problems "auth.oidc.issuer is given without auth.oidc.audience: a token for anybody else would be good here too." -}}
+{{- end -}}
+{{- if and (not .Values.auth.oidc.issuer) (or .Values.auth.oidc.audience .Values.auth.oidc.jwksUrl .Values.auth.oidc.claim) -}}
+{{- $problems = append $problems "auth.oidc has values but no issuer: give auth.oidc.issuer." -}}
+{{- end -}}
+{{- if and .Values.auth.metrics (not $asked) -}}
+{{- $problems = append $problems "auth.metrics is on, but no token is known: give auth.tokens.existingSecret or auth.oidc.issuer." -}}
+{{- end -}}
+{{- if .Values.tls.clientCa.existingConfigMap -}}
+{{- if not .Values.tls.existingSecret -}}
+{{- $problems = append $problems "tls.clientCa is given without tls.existingSecret: without TLS no caller shows a certificate." -}}
+{{- end -}}
+{{- if not .Values.adminPort -}}
+{{- $problems = append $problems "tls.clientCa is given without adminPort: the kubelet's probes have no certificate, and no pod would become ready." -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.adminPort (or (eq (int .Values.adminPort) 8080) (eq (int .Values.adminPort) (int .Values.service.port))) -}}
+{{- $problems = append $problems "adminPort is the port of the questions as well: choose another one, such as 9090." -}}
+{{- end -}}
 {{- range .Values.extraEnv -}}
-{{- if regexMatch "^(HOST|PORT|LOG_LEVEL|DD_(API_KEY|APP_KEY)(_FILE)?|DD_SITE|DD_URL|CUJ_GATE_(REGISTRY|DEADLINE|CACHE_TTL|CACHE_SIZE|MAX_INFLIGHT|DRAIN_DELAY))$" .name -}}
+{{- if regexMatch "^(HOST|PORT|LOG_LEVEL|DD_(API_KEY|APP_KEY)(_FILE)?|DD_SITE|DD_URL|CUJ_GATE_(REGISTRY|DEADLINE|CACHE_TTL|CACHE_SIZE|MAX_INFLIGHT|DRAIN_DELAY|RATE_LIMIT|ADMIN_PORT|AUTH_[A-Z_]+|TLS_[A-Z_]+))$" .name -}}
 {{- $problems = append $problems (printf "extraEnv holds %s, which the chart sets from a value of its own." .name) -}}
 {{- end -}}
 {{- end -}}

@@ -18,6 +18,8 @@ const renderings = [
   { name: 'minimal', values: 'minimal', args: [] },
   { name: 'minimal-kubernetes-1.29', values: 'minimal', args: ['--kube-version', '1.29.0'] },
   { name: 'volume', values: 'volume', args: [] },
+  { name: 'guarded', values: 'guarded', args: [] },
+  { name: 'tls', values: 'tls', args: [] },
   { name: 'monitoring', values: 'monitoring', args: [] },
   { name: 'everything', values: 'everything', args: [] },
 ];
@@ -56,6 +58,34 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     'bounds the wrong way round',
     ['--set', 'autoscaling.enabled=true,autoscaling.minReplicas=9'],
     /minReplicas is above/,
+  ],
+  [
+    'an issuer without an audience',
+    ['--set', 'auth.oidc.issuer=https://login.example.com'],
+    /auth\.oidc\.issuer is given without auth\.oidc\.audience/,
+  ],
+  [
+    'an issuer in plain HTTP',
+    ['--set', 'auth.oidc.issuer=http://login.example.com,auth.oidc.audience=x'],
+    /auth\/oidc\/issuer.*does not match pattern/,
+  ],
+  ['an audience without an issuer', ['--set', 'auth.oidc.audience=x'], /auth\.oidc has values but no issuer/],
+  ['metrics for nobody', ['--set', 'auth.metrics=true'], /auth\.metrics is on, but no token is known/],
+  [
+    'client certificates without TLS',
+    ['--set', 'tls.clientCa.existingConfigMap=ca,adminPort=9090'],
+    /tls\.clientCa is given without tls\.existingSecret/,
+  ],
+  [
+    'probes that would need a certificate',
+    ['--set', 'tls.clientCa.existingConfigMap=ca,tls.existingSecret=tls'],
+    /tls\.clientCa is given without adminPort/,
+  ],
+  ['one port for both', ['--set', 'adminPort=8080'], /adminPort is the port of the questions as well/],
+  [
+    'a setting of its own given twice',
+    ['--set', 'extraEnv[0].name=CUJ_GATE_AUTH_TOKENS_FILE'],
+    /extraEnv holds CUJ_GATE_AUTH_TOKENS_FILE/,
   ],
   ['rules that are none', ['--set', 'prometheusRule.rules=x'], /prometheusRule\.rules holds no groups/],
   ['a Kubernetes that is too old', ['--kube-version', '1.26.0'], /requires kubeVersion: >=1\.27/],
