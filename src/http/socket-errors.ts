@@ -63,12 +63,24 @@ function rawResponse(document: ProblemDocument, headers: string): string {
 
 export interface SocketErrors {
   readonly clientError: (error: ParseError, socket: Socket) => void;
-  /** Listens for CONNECT and for an Expect that is not 100-continue. */
+  /** Listens for requests, for CONNECT and for an Expect that is not 100-continue. */
   readonly listen: (server: Server) => void;
 }
 
 export function createSocketErrors(metrics: GateMetrics): SocketErrors {
   const ended = new WeakSet<Socket>();
+  /** Requests of a connection that are not answered yet. Node shows only the one that it is writing. */
+  const pending = new WeakMap<Socket, Set<ServerResponse>>();
+
+  /**
+   * Runs `then` once the requests that came before on this connection are answered: whoever pipelines would otherwise
+   * take the refusal of a later request for the answer to an earlier one.
+   */
+  function afterPending(socket: Socket, then: () => void): void {
+    const [next] = pending.get(socket) ?? [];
+    if (next === undefined) then();
+    else next.once('close', () => afterPending(socket, then));
+  }
 
   function end(socket: Socket, document: ProblemDocument, headers = ''): void {
     if (ended.has(socket)) return;
@@ -87,6 +99,11 @@ export function createSocketErrors(metrics: GateMetrics): SocketErrors {
     },
 
     listen(server) {
+      server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+        const waiting = pending.get(socket) ?? new Set();
+        pending.set(socket, waiting.add(response));
+        response.once('close', () => waiting.delete(response));
+      });
       server.on('connect', (_request: IncomingMessage, socket: Socket) => {
         socket.on('error', () => socket.destroy());
         end(
@@ -113,15 +130,4 @@ export function createSocketErrors(metrics: GateMetrics): SocketErrors {
       });
     },
   };
-}
-
-/**
- * Runs `then` once the requests that came before on this connection are answered: whoever pipelines would otherwise
- * take the refusal of a later request for the answer to an earlier one. `_httpMessage` is the response that Node is
- * writing to the socket, the only sign of it that there is; without it the refusal goes out at once.
- */
-function afterPending(socket: Socket, then: () => void): void {
-  const pending = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage;
-  if (pending === undefined || pending === null || pending.writableFinished) then();
-  else pending.once('close', () => setImmediate(() => afterPending(socket, then)));
 }

@@ -248,6 +248,13 @@ describe('a connection that is kept', () => {
     wire.socket.destroy();
   });
 
+  it('answers all that was asked before a request that cannot be read', async () => {
+    const urls = ['/healthz', '/registry', '/nothing', '/healthz'];
+    const sound = urls.map((url) => `GET ${url} HTTP/1.1\r\n${host}\r\n`).join('');
+    const answers = parseAnswers(await dial(port, `${sound}FROB / HTTP/1.1\r\n${host}\r\n`).closed);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 404, 200, 400]);
+  });
+
   it('answers what was asked before a request that cannot be read, and that one last', async () => {
     const { measure } = gate.world;
     let measured = () => {};
