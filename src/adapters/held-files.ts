@@ -1,4 +1,4 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 
 /** Files that hold credentials cannot be used. `problems` has one sentence for each thing wrong; none shows a secret. */
 export class FilesRefused extends Error {
@@ -111,8 +111,9 @@ export async function holdFiles<T>(options: HoldOptions<T>): Promise<HeldFiles<T
 async function signatureOf(paths: readonly string[]): Promise<string> {
   const each = paths.map(async (path) => {
     try {
-      const [real, info] = await Promise.all([realpath(path), stat(path, { bigint: true })]);
-      return [real, info.dev, info.ino, info.size, info.mtimeNs, info.mode].join('\t');
+      // Of what a link leads to: the swap of a Secret's `..data` is another inode.
+      const info = await stat(path, { bigint: true });
+      return [info.dev, info.ino, info.size, info.mtimeNs, info.mode].join('\t');
     } catch (error) {
       return codeOf(error);
     }

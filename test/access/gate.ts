@@ -36,9 +36,15 @@ export async function startGate(env: Record<string, string>) {
     source: { measure: async (query) => snapshotOf(query, healthy, healthy) },
     credentialsEveryMs: 5,
   });
-  onTestFinished(() => gate.close());
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= gate.close();
+    return closed;
+  };
+  onTestFinished(close);
   return {
     gate,
+    close,
     url,
     adminUrl: adminUrl as string,
     lines,

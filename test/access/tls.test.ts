@@ -131,6 +131,9 @@ describe('TLS from files', () => {
     socket.on('error', () => {});
     socket.resume();
     await ended;
+    // Nothing was answered, so nothing is counted.
+    const { text } = await ask(`${gate.url}/metrics`, { ca: first.cert });
+    expect(text).not.toMatch(/http_request_duration_seconds_count\{route="none"/);
     expect((await ask(gate.url + question, { ca: first.cert })).status).toBe(200);
   });
 

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { listen, refusal } from '../../src/main.ts';
@@ -100,6 +101,25 @@ describe('JWTs of an issuer', () => {
       200,
     );
     expect((await ask(gate.url + question, bearer(await issuer.token()))).status).toBe(401);
+  });
+
+  it('of an issuer that hangs hold no end of the gate up, nor are they complained of then', async () => {
+    const issuer = await Issuer.start(now);
+    const news = new EventEmitter();
+    const asked = once(news, 'asked');
+    const cut = once(news, 'cut');
+    issuer.loopback.reply((response) => {
+      response.once('close', () => news.emit('cut'));
+      news.emit('asked');
+    });
+    const gate = await startGate({
+      CUJ_GATE_AUTH_OIDC_ISSUER: issuer.url,
+      CUJ_GATE_AUTH_OIDC_AUDIENCE: 'cuj-gate',
+    });
+    await asked;
+    await gate.close();
+    await cut;
+    expect(gate.lines.map((line) => line.msg)).not.toContain('keys of the issuer cannot be fetched');
   });
 
   it('of an issuer that is down at the start do not keep the gate from starting, nor abort a rollout', async () => {

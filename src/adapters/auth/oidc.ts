@@ -104,7 +104,7 @@ function isPlausible(token: string, { issuer, audience, clockSkewMs, now }: Oidc
 }
 
 function hasClaim(payload: JWTPayload, { name, value }: { name: string; value: string }): boolean {
-  const claim = Object.hasOwn(payload, name) ? payload[name] : undefined;
+  const claim = payload[name];
   // RFC 8693, 4.2: a scope is a list with spaces between.
   const values = name === 'scope' && typeof claim === 'string' ? claim.split(' ') : [claim].flat();
   return values.some(
