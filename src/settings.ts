@@ -24,6 +24,8 @@ export interface Settings {
   readonly cacheTtlMs: number;
   /** Entries. */
   readonly cacheSize: number;
+  /** The cache that replicas share; undefined: each asks for itself. Never logged. */
+  readonly redisUrl: string | undefined;
   readonly drainDelayMs: number;
   /** Status questions at once; more are answered `gate_overloaded`. */
   readonly maxInflight: number;
@@ -130,6 +132,13 @@ const table = {
     default: '500',
     description: 'How many answers of Datadog are kept.',
     read: integer(1, 100_000),
+  },
+  CUJ_GATE_REDIS_URL: {
+    default: undefined,
+    description:
+      'Redis or Valkey as a cache that replicas share, redis:// or rediss:// (TLS), with password and database where needed. Or CUJ_GATE_REDIS_URL_FILE. While it is down each replica asks Datadog for itself.',
+    read: redisUrl,
+    secret: true,
   },
   CUJ_GATE_DRAIN_DELAY: {
     default: '5s',
@@ -291,6 +300,7 @@ export function readSettings(
     deadlineMs: get('CUJ_GATE_DEADLINE') as number,
     cacheTtlMs: get('CUJ_GATE_CACHE_TTL') as number,
     cacheSize: get('CUJ_GATE_CACHE_SIZE') as number,
+    redisUrl: get('CUJ_GATE_REDIS_URL'),
     drainDelayMs: get('CUJ_GATE_DRAIN_DELAY') as number,
     maxInflight: get('CUJ_GATE_MAX_INFLIGHT') as number,
     access: accessOf(
@@ -313,6 +323,10 @@ export function readSettings(
       problems,
     ),
   };
+  if (settings.redisUrl !== undefined && settings.cacheTtlMs === 0)
+    problems.push(
+      'CUJ_GATE_REDIS_URL is given with CUJ_GATE_CACHE_TTL=0s: there is nothing to share where nothing is kept.',
+    );
   if (problems.length > 0) throw new SettingsError(problems);
   return Object.freeze(settings);
 }
@@ -423,6 +437,21 @@ function baseUrl(text: string): Read<string> {
   if (url.username !== '' || url.password !== '') return { wrong: 'must not hold a user name or password' };
   if (url.search !== '' || url.hash !== '') return { wrong: 'must not hold a query or a fragment' };
   return { value: `${url.origin}${url.pathname.replace(/\/+$/, '')}` };
+}
+
+function redisUrl(text: string): Read<string> {
+  if (!URL.canParse(text)) return { wrong: 'is not a URL such as redis://:password@redis:6379/0' };
+  const { protocol, hostname, pathname, search, hash, username, password } = new URL(text);
+  if (protocol !== 'redis:' && protocol !== 'rediss:') return { wrong: 'is not a redis or rediss URL' };
+  if (hostname === '') return { wrong: 'names no host' };
+  if (!/^\/?\d{0,5}$/.test(pathname)) return { wrong: 'names a database that is not a number, such as /0' };
+  if (search !== '' || hash !== '') return { wrong: 'must not hold a query or a fragment' };
+  try {
+    decodeURIComponent(username + password);
+  } catch {
+    return { wrong: 'holds a user name or password with a % that has to be written as %25' };
+  }
+  return { value: text };
 }
 
 function wrap(text: string, width: number): string[] {

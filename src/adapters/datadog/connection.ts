@@ -31,6 +31,8 @@ export interface DatadogOptions {
   readonly maxAnswerBytes?: number;
   /** Told X-RateLimit-Remaining of every answer that has it, and 0 at a 429. */
   readonly onRateLimitRemaining?: (remaining: number) => void;
+  /** Told of every 429, with the seconds until the reset. */
+  readonly onRateLimited?: (seconds: number) => void;
   /** Monotonic ms, randomness and waiting; Node's own by default. */
   readonly clock?: Partial<AttemptClock>;
 }
@@ -87,7 +89,12 @@ export class DatadogConnection {
       sleep: (ms, signal) => delay(ms, undefined, { signal }),
       ...options.clock,
     };
-    this.#rateLimit = new RateLimit(this.#clock.now, Date.now, options.onRateLimitRemaining ?? (() => {}));
+    this.#rateLimit = new RateLimit(
+      this.#clock.now,
+      Date.now,
+      options.onRateLimitRemaining ?? (() => {}),
+      options.onRateLimited,
+    );
     this.#pool = new Pool(url.origin, {
       connections: maxConnections,
       keepAliveTimeout: keepAliveMs,
@@ -98,6 +105,11 @@ export class DatadogConnection {
       bodyTimeout: this.#deadlineMs,
       maxResponseSize: this.#maxAnswerBytes,
     });
+  }
+
+  /** Asks nothing for so long, as after a 429: the rate limit is the organisation's. */
+  holdOff(seconds: number): void {
+    this.#rateLimit.holdOff(seconds);
   }
 
   /** Runs attempts inside the deadline; each may call {@link send} with the signal that it is given. */

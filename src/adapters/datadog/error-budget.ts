@@ -119,7 +119,9 @@ export function createErrorBudgets(options: ErrorBudgetOptions): ErrorBudgets {
     const atMs = now();
     const wanted = new Set<string>();
     const { signal } = ended;
-    const budgets = await readBudgets(api, cujs, atMs, { recent: false });
+    // Replicas that share their answers share these only where they ask about the very same span.
+    const untilMs = Math.floor(atMs / intervalMs) * intervalMs;
+    const budgets = await readBudgets(api, cujs, untilMs, { recent: false });
     // What was cut off by the gate's own end is no news.
     if (signal.aborted) return;
     for (const { cuj, slis } of budgets) {

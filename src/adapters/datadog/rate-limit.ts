@@ -15,12 +15,24 @@ export class RateLimit {
   readonly #now: () => number;
   readonly #epochNow: () => number;
   readonly #onRemaining: (remaining: number) => void;
+  readonly #onLimited: (seconds: number) => void;
   #blockedUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(now: () => number, epochNow: () => number, onRemaining: (remaining: number) => void) {
+  constructor(
+    now: () => number,
+    epochNow: () => number,
+    onRemaining: (remaining: number) => void,
+    onLimited: (seconds: number) => void = () => {},
+  ) {
     this.#now = now;
     this.#epochNow = epochNow;
     this.#onRemaining = onRemaining;
+    this.#onLimited = onLimited;
+  }
+
+  /** Nothing is asked for so long: another process of the same organisation was told. */
+  holdOff(seconds: number): void {
+    this.#blockedUntilMs = Math.max(this.#blockedUntilMs, this.#now() + seconds * 1000);
   }
 
   /** Throws SourceError source_rate_limited, with the seconds left, before a reset. */
@@ -36,8 +48,9 @@ export class RateLimit {
     if (status !== 429) return;
     const seconds = this.#resetSeconds(headers);
     // A later 429 of a call that was under way may name an earlier reset: the latest one counts.
-    this.#blockedUntilMs = Math.max(this.#blockedUntilMs, this.#now() + seconds * 1000);
+    this.holdOff(seconds);
     this.#onRemaining(0);
+    this.#onLimited(seconds);
     throw rateLimited(seconds);
   }
 

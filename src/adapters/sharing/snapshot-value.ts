@@ -1,0 +1,122 @@
+import {
+  bucketMs,
+  type ScopeQuery,
+  type SentQuery,
+  type Series,
+  type SideCounts,
+  type Snapshot,
+} from '../../domain/metrics-source.ts';
+import type { ScopeService } from '../../domain/registry-model.ts';
+
+/** A snapshot as JSON: the counts as plain numbers, which are mostly small and mostly 0. */
+
+type SeriesValue = readonly [total: readonly number[], bad: readonly number[]];
+type ByResource = readonly (readonly [resource: string, series: SeriesValue])[];
+interface SideValue {
+  readonly whole: SeriesValue | null;
+  readonly requests: ByResource;
+  readonly latency: readonly (readonly [latencyMs: number, resources: ByResource])[];
+}
+
+export function snapshotValue(snapshot: Snapshot): object {
+  return {
+    fromMs: snapshot.fromMs,
+    toMs: snapshot.toMs,
+    services: [...snapshot.services].map(([name, { canary, stable }]) => [
+      name,
+      sideValue(canary),
+      sideValue(stable),
+    ]),
+    queries: snapshot.queries.map(({ name, query }) => [name, query]),
+  };
+}
+
+function sideValue({ whole, requests, latency }: SideCounts): SideValue {
+  return {
+    whole: whole === undefined ? null : seriesValue(whole),
+    requests: resourcesValue(requests),
+    latency: [...latency].map(([latencyMs, resources]) => [latencyMs, resourcesValue(resources)]),
+  };
+}
+
+function resourcesValue(resources: ReadonlyMap<string, Series>): ByResource {
+  return [...resources].map(([resource, series]) => [resource, seriesValue(series)]);
+}
+
+function seriesValue({ total, bad }: Series): SeriesValue {
+  return [[...total], [...bad]];
+}
+
+/** The snapshot that answers this very query, or undefined where the value is anything else. */
+export function readSnapshot(value: unknown, query: ScopeQuery): Snapshot | undefined {
+  try {
+    return readAll(value, query);
+  } catch (error) {
+    if (error instanceof NotASnapshot || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+class NotASnapshot extends Error {}
+
+function ensure(condition: boolean): asserts condition {
+  if (!condition) throw new NotASnapshot();
+}
+
+function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot {
+  const given = value as {
+    readonly fromMs: number;
+    readonly toMs: number;
+    readonly services: readonly [string, SideValue, SideValue][];
+    readonly queries: readonly [string, string][];
+  };
+  ensure(given.fromMs === fromMs && given.toMs === toMs && given.services.length === batch.services.length);
+  const buckets = (toMs - fromMs) / bucketMs;
+  const services = batch.services.map((asked, i) => {
+    const [name, canary, stable] = given.services[i] as [string, SideValue, SideValue];
+    ensure(name === asked.service.name);
+    return [
+      name,
+      { canary: readSide(canary, asked, buckets), stable: readSide(stable, asked, buckets) },
+    ] as const;
+  });
+  const queries = given.queries.map(([name, query]): SentQuery => {
+    ensure(typeof name === 'string' && typeof query === 'string');
+    return { name, query };
+  });
+  return { fromMs, toMs, services: new Map(services), queries };
+}
+
+function readSide({ whole, requests, latency }: SideValue, asked: ScopeService, buckets: number): SideCounts {
+  return {
+    whole: whole === null ? undefined : readSeries(whole, buckets),
+    requests: readResources(requests, asked.resources, buckets),
+    latency: new Map(
+      latency.map(([latencyMs, resources]) => {
+        const threshold = asked.thresholds.find((one) => one.latencyMs === latencyMs);
+        ensure(threshold !== undefined);
+        return [latencyMs, readResources(resources, threshold.resources, buckets)];
+      }),
+    ),
+  };
+}
+
+function readResources(
+  value: ByResource,
+  asked: readonly string[],
+  buckets: number,
+): ReadonlyMap<string, Series> {
+  const known = new Set(asked);
+  return new Map(
+    value.map(([resource, series]) => {
+      ensure(known.has(resource));
+      return [resource, readSeries(series, buckets)];
+    }),
+  );
+}
+
+function readSeries([total, bad]: SeriesValue, buckets: number): Series {
+  ensure(Array.isArray(total) && Array.isArray(bad) && total.length === buckets && bad.length === buckets);
+  ensure([...total, ...bad].every((count) => Number.isFinite(count) && count >= 0));
+  return { total: Float64Array.from(total), bad: Float64Array.from(bad) };
+}
