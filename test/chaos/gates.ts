@@ -1,0 +1,162 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { request } from 'undici';
+
+/** A gate as a process of its own, started as anybody starts it, and its log. */
+
+export interface GateProgram {
+  readonly name: string;
+  /** The bundle. */
+  readonly file: string;
+  readonly cwd: string;
+  readonly port: number;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Messages that no run may log: a mistake of the gate's own. */
+const forbidden = /uncaught|unhandled|could not be shared|internal error|request failed/i;
+
+export class GateProcess {
+  readonly name: string;
+  readonly url: string;
+  readonly port: number;
+  readonly #program: GateProgram;
+  #process: ChildProcess | undefined;
+  #life = 0;
+  /** Lines that should never have been logged, and whatever came on stderr. */
+  readonly complaints: string[] = [];
+  /** Messages of WARN and above, counted. */
+  readonly logged = new Map<string, number>();
+  /** Ends that nobody asked for. */
+  readonly deaths: string[] = [];
+  #expectedEnd = false;
+
+  constructor(program: GateProgram) {
+    this.name = program.name;
+    this.port = program.port;
+    this.url = `http://127.0.0.1:${program.port}`;
+    this.#program = program;
+  }
+
+  get running(): boolean {
+    return (
+      this.#process !== undefined && this.#process.exitCode === null && this.#process.signalCode === null
+    );
+  }
+
+  /** Which life this is: a call to Datadog carries it in its API key. */
+  get life(): string {
+    return `${this.name}-${this.#life}`;
+  }
+
+  /** Starts it and waits until it is ready, or has ended with a code. */
+  async start(): Promise<number | 'ready'> {
+    this.#life += 1;
+    this.#expectedEnd = false;
+    const { file, cwd, env, port } = this.#program;
+    const child = spawn(process.execPath, [file, 'serve'], {
+      cwd,
+      env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: String(port), ...env, DD_API_KEY: this.life },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#process = child;
+    this.#listen(child);
+    for (;;) {
+      if (child.exitCode !== null) return child.exitCode;
+      const status = await request(`${this.url}/readyz`)
+        .then(async ({ statusCode, body }) => {
+          await body.dump();
+          return statusCode;
+        })
+        .catch(() => 0);
+      if (status === 200) return 'ready';
+      await sleep(20);
+    }
+  }
+
+  #listen(child: ChildProcess): void {
+    const life = this.life;
+    let rest = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() as string;
+      for (const line of lines) this.#read(line);
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      // A start with a bad registry says so here.
+      if (!this.#expectedEnd) this.complaints.push(`${life} on stderr: ${text.slice(0, 500)}`);
+    });
+    child.on('exit', (code, signal) => {
+      if (!this.#expectedEnd) this.deaths.push(`${life} ended with ${code ?? signal}`);
+    });
+  }
+
+  #read(line: string): void {
+    let entry: { level?: string; msg?: string };
+    try {
+      entry = JSON.parse(line);
+    } catch {
+      this.complaints.push(`${this.life} logged what is not JSON: ${line.slice(0, 300)}`);
+      return;
+    }
+    if (entry.level === 'fatal' || forbidden.test(entry.msg ?? ''))
+      this.complaints.push(`${this.life}: ${line.slice(0, 500)}`);
+    if (entry.level !== 'info') {
+      const key = `${entry.level} ${entry.msg}`;
+      this.logged.set(key, (this.logged.get(key) ?? 0) + 1);
+    }
+  }
+
+  /** From now on its end is no surprise. */
+  expectEnd(): void {
+    this.#expectedEnd = true;
+  }
+
+  /** Resolves with its exit code once it has ended. */
+  async kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
+    const child = this.#process;
+    if (child === undefined || !this.running) return null;
+    this.#expectedEnd = true;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+    return child.exitCode;
+  }
+}
+
+/** A Redis that is killed and started again; nothing where the machine has none. */
+export class RedisProcess {
+  readonly port: number;
+  readonly #program: string;
+  readonly #folder: string;
+  #process: ChildProcess | undefined;
+  kills = 0;
+
+  constructor(program: string, port: number, folder: string) {
+    this.#program = program;
+    this.port = port;
+    this.#folder = folder;
+  }
+
+  start(): void {
+    const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    this.#process = spawn(this.#program, args, { cwd: this.#folder, stdio: 'ignore' });
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+    this.kills += 1;
+  }
+
+  /** Stands still, with all its connections open, as a machine that swaps does. */
+  async freeze(ms: number): Promise<void> {
+    this.#process?.kill('SIGSTOP');
+    await sleep(ms);
+    this.#process?.kill('SIGCONT');
+  }
+}

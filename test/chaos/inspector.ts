@@ -1,0 +1,142 @@
+import type { Answered } from './callers.ts';
+import type { Edits } from './edits.ts';
+import type { GateProcess } from './gates.ts';
+import { type Knowledge, Oracle } from './oracle.ts';
+
+/** Looks at every answer, and remembers what was wrong. */
+
+export const latestMs = 9_000;
+/** A good change is live within a second; a busy machine gets more, which is still no minute. */
+const reloadMs = 6_000;
+
+export type Claim =
+  | 'every verdict can be true'
+  | 'every answer is a JSON object'
+  | 'no answer has a status that it should not have'
+  | 'no answer comes later than 9 s'
+  | 'no question is lost while a gate is there for it'
+  | 'a good change of the registry is live in time'
+  | 'every answer on a raw socket is a JSON object'
+  | 'no call before the reset of a 429'
+  | 'no gate dies of itself'
+  | 'nothing is logged that nobody thought of'
+  | 'SIGTERM ends with 0, in time'
+  | 'a bad registry refuses to start with 2'
+  | 'memory is bounded'
+  | 'open files are bounded'
+  | 'nothing is left waiting'
+  | 'every fault was fired';
+
+export class Inspector {
+  readonly #oracle: Oracle;
+  readonly #edits: ReadonlyMap<GateProcess, Edits>;
+  readonly #wrong = new Map<Claim, string[]>();
+  readonly #seen = new Map<Claim, number>();
+  readonly #talk = new Map<string, number>();
+  slowestMs = 0;
+  answers = 0;
+  refusedConnections = 0;
+  /** Since when a gate may leave connections unanswered: it is being killed, or drains. */
+  readonly excusedSince = new Map<GateProcess, number>();
+
+  constructor(known: Knowledge, edits: ReadonlyMap<GateProcess, Edits>) {
+    this.#oracle = new Oracle(known);
+    this.#edits = edits;
+  }
+
+  /** Something was looked at; `wrong` lists what was not as it should be. */
+  note(claim: Claim, ...wrong: readonly string[]): void {
+    this.#seen.set(claim, (this.#seen.get(claim) ?? 0) + 1);
+    if (wrong.length > 0) this.#wrong.set(claim, [...(this.#wrong.get(claim) ?? []), ...wrong]);
+  }
+
+  inspect(answered: Answered): void {
+    const { question, startedMs, endedMs, status, text, gate } = answered;
+    const where = `${answered.life} ${question.path} at ${new Date(startedMs).toISOString()}`;
+    const tookMs = endedMs - startedMs;
+    this.slowestMs = Math.max(this.slowestMs, tookMs);
+    this.note('no answer comes later than 9 s', ...(tookMs > latestMs ? [`${where}: ${tookMs} ms`] : []));
+    if (status === undefined) {
+      this.#lost(answered, where);
+      return;
+    }
+    this.answers += 1;
+    this.note('no question is lost while a gate is there for it');
+    const body = objectOf(text ?? '');
+    this.note(
+      'every answer is a JSON object',
+      ...(body ? [] : [`${where}: ${status} ${text?.slice(0, 200)}`]),
+    );
+    if (body === undefined) return;
+    const known = [
+      question.asked === undefined && question.statuses.length > 0 ? [] : [200],
+      question.statuses,
+      [503],
+    ];
+    const right = known.flat().includes(status) && (status !== 503 || body.code === 'draining');
+    this.note(
+      'no answer has a status that it should not have',
+      ...(right ? [] : [`${where}: ${status} ${text?.slice(0, 300)}`]),
+    );
+    const label =
+      status === 200
+        ? `${body.verdict ?? '(no verdict)'} ${body.reason ?? ''}`.trim()
+        : `${status} ${body.code}`;
+    this.#talk.set(label, (this.#talk.get(label) ?? 0) + 1);
+    if (status !== 200 || question.asked === undefined) return;
+    const wrong = this.#oracle.judge({ ...question.asked, startedMs, endedMs }, body);
+    this.note('every verdict can be true', ...wrong.map((one) => `${where}: ${one}`));
+    this.#checkReload(gate, startedMs, body, where);
+  }
+
+  #lost({ gate, startedMs, endedMs, error }: Answered, where: string): void {
+    const since = this.excusedSince.get(gate);
+    this.refusedConnections += 1;
+    if (since !== undefined && endedMs >= since) return;
+    this.note(
+      'no question is lost while a gate is there for it',
+      `${where}: ${error} (${endedMs - startedMs} ms)`,
+    );
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: an answer
+  #checkReload(gate: GateProcess, startedMs: number, body: any, where: string): void {
+    const { newest } = this.#edits.get(gate) as Edits;
+    if (startedMs < newest.atMs + reloadMs) return;
+    const owner = body.owner ?? body.cujs?.[0]?.owner;
+    if (owner === undefined) return;
+    const late = `${where}: signed ${owner}, ${startedMs - newest.atMs} ms after ${newest.variant.owner}`;
+    this.note(
+      'a good change of the registry is live in time',
+      ...(owner === newest.variant.owner ? [] : [late]),
+    );
+  }
+
+  answersByReason(): [string, number][] {
+    return [...this.#talk].sort((a, b) => (a[0] < b[0] ? -1 : 1));
+  }
+
+  /** Lines for people, and how many claims did not hold. */
+  report(): { lines: string[]; passed: number; failed: number } {
+    const lines: string[] = [];
+    let failed = 0;
+    for (const [claim, times] of this.#seen) {
+      const wrong = this.#wrong.get(claim) ?? [];
+      if (wrong.length > 0) failed += 1;
+      lines.push(`${wrong.length === 0 ? 'ok  ' : 'FAIL'} ${claim} (${times})`);
+      for (const one of wrong.slice(0, 8)) lines.push(`       ${one}`);
+      if (wrong.length > 8) lines.push(`       and ${wrong.length - 8} more`);
+    }
+    return { lines, passed: this.#seen.size - failed, failed };
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: an answer
+function objectOf(text: string): any {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,70 @@
+import { cujRoutes, routes } from './world.ts';
+
+/**
+ * Registries that a run puts in force, good and bad. Each good one signs all its CUJs with its own owner, so that an
+ * answer made of two of them shows.
+ */
+
+export type CujName = keyof typeof cujRoutes & string;
+
+export interface Variant {
+  readonly owner: string;
+  /** Ratio. */
+  readonly availability: number;
+  readonly cujs: readonly string[];
+  readonly text: string;
+}
+
+const routeOf = new Map(routes.map((one) => [one.route, one]));
+
+export function variant(number: number): Variant {
+  // None so low that the little traffic of the small canary would be enough for a pass.
+  const percent = [99.95, 99.9, 99.97][number % 3] as number;
+  const owner = `team-${number}`;
+  // `watched` comes and goes; the other CUJs are always there.
+  const cujs = Object.keys(cujRoutes).filter((name) => name !== 'watched' || number % 2 === 0);
+  if (number % 4 === 3) cujs.reverse();
+  const lines = cujs.map((name) => {
+    const mode = name === 'watched' ? ', mode: observe' : '';
+    const rule = name === 'profile' ? ', gate: { rule: strict }' : '';
+    const latency = name === 'login' ? `, slo: { availability: ${percent}, latency: 99 }` : '';
+    const endpoints = (cujRoutes[name] as readonly string[]).map((text) => {
+      const [method, path] = text.split(' ');
+      const service = routeOf.get(text)?.service;
+      const slow = name === 'login' ? ', latencyMs: 300' : '';
+      return `{ service: ${service}, method: ${method}, path: "${path}"${slow} }`;
+    });
+    const service = routeOf.get((cujRoutes[name] as readonly string[])[0] as string)?.service;
+    return `  - { name: ${name}, owner: ${owner}, service: ${service}${mode}${rule}${latency}, endpoints: [${endpoints.join(', ')}] }`;
+  });
+  const text = `apiVersion: cuj-gate/v1
+# Edit ${number}
+defaults: { slo: { availability: ${percent} } }
+services:
+  member-api: { env: production, operation: http.request, canary: "version:{version}" }
+  matching-api: { env: production, operation: express.request, canary: "version:{version}" }
+cujs:
+${lines.join('\n')}
+`;
+  return { owner, availability: percent / 100, cujs, text };
+}
+
+/** Ways to spoil a registry, each of which must be refused. */
+export const spoilers: readonly (readonly [name: string, spoil: (good: string) => string])[] = [
+  ['empty file', () => ''],
+  ['binary', () => '\u0000\u0001\ufffd\u0000'],
+  ['cut off', (good) => good.slice(0, good.indexOf('cujs:') + 5)],
+  ['unknown key', (good) => good.replace('defaults:', 'defautls:')],
+  ['CUJ twice', (good) => good.replace('name: login', 'name: signup')],
+  ['unknown service', (good) => good.replace('service: member-api,', 'service: nobody,')],
+  ['objective of 100%', (good) => good.replace(/availability: [\d.]+/, 'availability: 100')],
+  ['tabs', (good) => good.replaceAll('\n  ', '\n\t')],
+  ['duplicate key', (good) => `${good}services: {}\n`],
+  [
+    'bomb',
+    () =>
+      `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefghi'].map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[i]}`).join(',')}]`).join('\n')}\n`,
+  ],
+  ['deep nesting', () => `cujs: ${'['.repeat(20_000)}${']'.repeat(20_000)}\n`],
+  ['over 5 MiB', (good) => `${good}#${' '.repeat(5 * 1024 * 1024)}\n`],
+];

@@ -1,0 +1,288 @@
+/**
+ * npm run chaos [-- --seconds 60 --seed N]: two gates under load while Datadog, Redis, the registry and the gates' own
+ * processes fail at random, and every answer is checked against what the event store says. Exits 1 where anything was
+ * wrong. The seed repeats the order of events; the machine decides how they interleave.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { seededRandom } from '../domain/journey.ts';
+import { buildGate } from '../e2e/gate-program.ts';
+import { tryOnWire, wireCase } from '../http/wire-fuzz.ts';
+import { Callers, question } from './callers.ts';
+import { Edits } from './edits.ts';
+import { type Draw, FaultGun, faultKinds } from './faults.ts';
+import { GateProcess, RedisProcess } from './gates.ts';
+import { Inspector } from './inspector.ts';
+import { checkMemory, type Reading, readMetrics } from './memory.ts';
+import { checkHeldOff } from './rate-limit.ts';
+import { plantTraffic } from './world.ts';
+
+const { values: args } = parseArgs({
+  options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } },
+});
+const seconds = Number(args.seconds);
+const seed = args.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(args.seed);
+if (!(seconds >= 10) || !Number.isInteger(seed)) {
+  console.error('usage: npm run chaos -- [--seconds N (10 or more)] [--seed N]');
+  process.exit(2);
+}
+
+const drainDelayMs = 700;
+const say = (text: string) => console.log(text);
+
+async function main(): Promise<number> {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'cuj-gate-chaos-'));
+  const cleanups: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
+  try {
+    return await run(folder, cleanups);
+  } finally {
+    for (const cleanup of cleanups.reverse()) await cleanup();
+  }
+}
+
+async function run(folder: string, cleanups: (() => unknown)[]): Promise<number> {
+  say(`chaos: ${seconds} s, seed ${seed}, Node ${process.version}`);
+  // Each part draws from its own: what one part does must not shift what another draws.
+  let parts = 0;
+  const drawOfPart = (): Draw => seededRandom(seed * 31 + ++parts);
+  const file = await buildGate(path.join(folder, 'gate'));
+  const startMs = Date.now();
+  const standIn = await startDatadogStandIn({ now: Date.now });
+  cleanups.push(() => standIn.stop());
+  const world = plantTraffic(standIn.store, startMs, seconds);
+  const gun = new FaultGun(standIn, drawOfPart());
+  const redis = await startRedis(folder);
+  if (redis !== undefined) cleanups.push(() => redis.kill());
+
+  let registries = 0;
+  const number = () => ++registries;
+  const edits = new Map<GateProcess, Edits>();
+  const gateOf = async (name: string, how: 'rename' | 'configmap') => {
+    const own = new Edits(path.join(folder, `registry-${name}`), how, drawOfPart(), number);
+    const env = {
+      DD_URL: standIn.url,
+      DD_APP_KEY: 'chaos-app-key-of-nobody',
+      CUJ_GATE_REGISTRY: own.path,
+      CUJ_GATE_CACHE_TTL: '500ms',
+      CUJ_GATE_DRAIN_DELAY: `${drainDelayMs}ms`,
+      ...(redis === undefined ? {} : { CUJ_GATE_REDIS_URL: `redis://127.0.0.1:${redis.port}` }),
+    };
+    const cwd = path.dirname(file);
+    const gate = new GateProcess({ name, file, cwd, port: await freePort(), env });
+    edits.set(gate, own);
+    cleanups.push(() => gate.kill('SIGKILL'));
+    return gate;
+  };
+  // One lives through all of it, so that a leak shows; the other one is killed again and again.
+  const steady = await gateOf('steady', 'configmap');
+  const mortal = await gateOf('mortal', 'rename');
+  const inspector = new Inspector(
+    {
+      store: standIn.store,
+      world,
+      variantOf: (owner) => [...edits.values()].map(({ variants }) => variants.get(owner)).find(Boolean),
+      halvedSince: (epochMs) => gun.halvedSince(epochMs),
+    },
+    edits,
+  );
+  for (const gate of [steady, mortal]) {
+    const started = await gate.start();
+    if (started !== 'ready')
+      throw new Error(`${gate.name} ended with ${started}: ${gate.complaints.join('\n')}`);
+  }
+
+  const endMs = Date.now() + seconds * 1000;
+  const over = () => Date.now() >= endMs;
+  const callers = new Callers(drawOfPart(), (answered) => inspector.inspect(answered));
+  const calling = [steady, steady, steady, mortal, mortal, mortal].map((gate) => callers.call(gate, 60));
+  const readings: Reading[] = [];
+  const tally = { kills: 0, terms: 0, wire: 0, freezes: 0, refusedStarts: 0 };
+
+  const loop = async (pauseMs: number, draw: Draw, act: () => unknown) => {
+    await sleep(pauseMs * draw());
+    while (!over()) {
+      await act();
+      await sleep(Math.min(pauseMs * (0.5 + draw()), Math.max(0, endMs - Date.now())));
+    }
+  };
+  const drawFault = drawOfPart();
+  const drawEdit = drawOfPart();
+  const drawDeath = drawOfPart();
+  const drawRedis = drawOfPart();
+  const drawWire = drawOfPart();
+
+  async function mortalDies(): Promise<void> {
+    const own = edits.get(mortal) as Edits;
+    if (drawDeath() < 0.5) {
+      inspector.excusedSince.set(mortal, Date.now());
+      mortal.expectEnd();
+      await mortal.kill('SIGKILL');
+      tally.kills += 1;
+    } else {
+      await terminate();
+      tally.terms += 1;
+    }
+    if (drawDeath() < 0.4) {
+      const how = own.putBad();
+      mortal.expectEnd();
+      const code = await startExpectingEnd();
+      inspector.note('a bad registry refuses to start with 2', ...(code === 2 ? [] : [`${how}: ${code}`]));
+      tally.refusedStarts += 1;
+    }
+    own.putGood();
+    const started = await mortal.start();
+    if (started !== 'ready') mortal.deaths.push(`${mortal.life} did not start: ${started}`);
+    // Sockets of its last life may still be handed out once.
+    await sleep(200);
+    inspector.excusedSince.delete(mortal);
+  }
+
+  async function startExpectingEnd(): Promise<number | 'ready'> {
+    const starting = mortal.start();
+    mortal.expectEnd();
+    return starting;
+  }
+
+  /** Questions are under way when the signal comes, and until the drain is over all are answered. */
+  async function terminate(): Promise<void> {
+    const slow = standIn.faults.push({ kind: 'slow', delayMs: 900, path: '/query', times: 6 });
+    for (let i = 0; i < 8; i += 1) void callers.ask(mortal, question(drawDeath, Date.now()));
+    await sleep(30);
+    const beganMs = Date.now();
+    inspector.excusedSince.set(mortal, beganMs + drainDelayMs);
+    const code = await mortal.kill('SIGTERM');
+    slow();
+    const tookMs = Date.now() - beganMs;
+    inspector.note(
+      'SIGTERM ends with 0, in time',
+      ...(code === 0 && tookMs < 15_000 ? [] : [`${mortal.life} ended with ${code} after ${tookMs} ms`]),
+    );
+  }
+
+  const chaos = [
+    loop(450, drawFault, () => gun.fire(Date.now())),
+    loop(5_000, drawEdit, () => {
+      const own = edits.get(drawEdit() < 0.6 ? steady : mortal) as Edits;
+      if (drawEdit() < 0.5) own.putBad();
+      else own.putGood();
+    }),
+    loop(7_000, drawDeath, mortalDies),
+    loop(150, drawWire, async () => {
+      const one = wireCase(drawWire);
+      const wrong = await tryOnWire(steady.port, one);
+      tally.wire += 1;
+      const shown = JSON.stringify(one.bytes.toString('latin1').slice(0, 300));
+      inspector.note(
+        'every answer on a raw socket is a JSON object',
+        ...wrong.map((text) => `${text}: ${shown}`),
+      );
+    }),
+    loop(
+      1_000,
+      () => 0.5,
+      async () => {
+        readings.push(await readMetrics(steady.url));
+      },
+    ),
+  ];
+  if (redis !== undefined) {
+    chaos.push(
+      loop(6_000, drawRedis, async () => {
+        if (drawRedis() < 0.3) {
+          tally.freezes += 1;
+          return redis.freeze(2_000);
+        }
+        await redis.kill();
+        await sleep(1_500 * drawRedis());
+        redis.start();
+      }),
+    );
+  }
+  await Promise.all(chaos);
+  callers.stop();
+  await Promise.all(calling);
+  const waitedMs = Date.now();
+  while (callers.waiting > 0 && Date.now() - waitedMs < 12_000) await sleep(50);
+  await callers.close();
+  standIn.faults.clear();
+  // Keep-alive connections of the load are gone by now on this side; the gate sees it at once.
+  await sleep(1_500);
+  const last = await readMetrics(steady.url);
+
+  checkMemory(inspector, readings, last, callers.waiting);
+  checkHeldOff(inspector, standIn.calls);
+  for (const gate of [steady, mortal]) {
+    inspector.note('no gate dies of itself', ...gate.deaths);
+    inspector.note('nothing is logged that nobody thought of', ...gate.complaints);
+  }
+  // A short run cannot fire all of them.
+  if (seconds >= 30) {
+    const unfired = faultKinds.filter((kind) => !gun.fired.has(kind));
+    inspector.note('every fault was fired', ...(unfired.length === 0 ? [] : [unfired.join()]));
+  }
+  for (const gate of [steady, mortal]) {
+    const code = await gate.kill('SIGTERM');
+    inspector.note(
+      'SIGTERM ends with 0, in time',
+      ...(code === 0 ? [] : [`${gate.life} ended with ${code}`]),
+    );
+  }
+
+  say(
+    `\nanswers ${inspector.answers}, slowest ${inspector.slowestMs} ms, connections refused while a gate was away ${inspector.refusedConnections}`,
+  );
+  for (const [label, times] of inspector.answersByReason()) say(`  ${String(times).padStart(7)}  ${label}`);
+  say(`\nfaults of Datadog, over ${standIn.calls.length} calls`);
+  say(`  ${[...gun.fired].map(([kind, times]) => `${kind} ${times}`).join(', ')}`);
+  const all = [...edits.values()].map(({ counts }) => counts);
+  const total = (of: 'good' | 'bad') => all.reduce((sum, counts) => sum + counts[of], 0);
+  say(
+    `registry: ${total('good')} good edits, ${total('bad')} bad; gates: ${tally.kills} × SIGKILL, ${tally.terms} × SIGTERM, ${tally.refusedStarts} starts refused`,
+  );
+  say(
+    redis === undefined
+      ? 'Redis: no redis-server on PATH, gone without'
+      : `Redis: killed ${redis.kills} times, frozen ${tally.freezes} times`,
+  );
+  say(`raw sockets: ${tally.wire} cases`);
+  for (const gate of [steady, mortal])
+    say(`${gate.name} logged: ${[...gate.logged].map(([text, times]) => `${times} × ${text}`).join('; ')}`);
+  const { lines, passed, failed } = inspector.report();
+  say(`\n${lines.join('\n')}\n\n${passed} passed, ${failed} failed`);
+  if (failed > 0) say(`repeat with: npm run chaos -- --seconds ${seconds} --seed ${seed}`);
+  return failed > 0 ? 1 : 0;
+}
+
+async function startRedis(folder: string): Promise<RedisProcess | undefined> {
+  const program = ['redis-server', 'valkey-server'].find((name) => {
+    try {
+      execFileSync(name, ['--version'], { stdio: 'ignore' });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  if (program === undefined) return undefined;
+  const own = path.join(folder, 'redis');
+  mkdirSync(own);
+  const redis = new RedisProcess(program, await freePort(), own);
+  redis.start();
+  return redis;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+process.exitCode = await main();

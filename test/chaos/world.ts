@@ -1,0 +1,120 @@
+import { SLOT_MS } from '../../src/demo/datadog/points.ts';
+import type { EventStore } from '../../src/demo/datadog/store.ts';
+
+/** What is true in a run of chaos: the app, its versions, and how each of them fares. */
+
+export interface Route {
+  readonly service: string;
+  readonly operation: string;
+  readonly route: string;
+  readonly resource: string;
+}
+
+const route = (service: string, operation: string, text: string, resource: string): Route => ({
+  service,
+  operation,
+  route: text,
+  resource,
+});
+
+const member = (text: string, resource: string) => route('member-api', 'http.request', text, resource);
+const matching = (text: string, resource: string) => route('matching-api', 'express.request', text, resource);
+
+export const routes: readonly Route[] = [
+  member('POST /api/v1/signup', 'post_/api/v1/signup'),
+  member('POST /api/v1/signup/phone', 'post_/api/v1/signup/phone'),
+  member('GET /api/v1/me', 'get_/api/v1/me'),
+  member('GET /api/v1/profile', 'get_/api/v1/profile'),
+  matching('GET /api/v1/search', 'get_/api/v1/search'),
+  matching('POST /api/v1/users/:user_id/likes', 'post_/api/v1/users/:user_id/likes'),
+  matching('GET /api/v1/matches', 'get_/api/v1/matches'),
+];
+
+/** Written by hand in the registry as well: which of a CUJ's routes exist is a fact of the app, not of the gate. */
+export const cujRoutes: Readonly<Record<string, readonly string[]>> = {
+  signup: ['POST /api/v1/signup', 'POST /api/v1/signup/phone'],
+  login: ['GET /api/v1/me'],
+  profile: ['GET /api/v1/profile'],
+  search: ['GET /api/v1/search'],
+  like: ['POST /api/v1/users/:user_id/likes', 'GET /api/v1/matches'],
+  both: ['GET /api/v1/profile', 'GET /api/v1/matches'],
+  watched: ['GET /api/v1/search'],
+};
+
+export interface Version {
+  readonly name: string;
+  /** What the planted traffic makes of it, over minutes that hold thousands of requests or none. */
+  readonly nature: 'good' | 'broken' | 'slow' | 'small' | 'unlucky' | 'stable';
+  readonly perSlot: number;
+}
+
+/** Asked about, and never seen by anybody. */
+export const unknownVersion = 'v9.9.9';
+export const stableVersion = 'v1.0.0';
+
+export const versions: readonly Version[] = [
+  { name: stableVersion, nature: 'stable', perSlot: 90 },
+  { name: 'v1.1.0', nature: 'good', perSlot: 60 },
+  { name: 'v1.2.0', nature: 'broken', perSlot: 40 },
+  { name: 'v1.3.0', nature: 'slow', perSlot: 40 },
+  { name: 'v1.4.0', nature: 'small', perSlot: 0 },
+  { name: 'v1.5.0', nature: 'unlucky', perSlot: 1 },
+];
+
+/** Canaries began so long before the run. */
+const canaryAgeMs = 31 * 60_000;
+const historyMs = 3 * 60 * 60_000;
+
+export interface World {
+  /** Epoch ms of the minute in which every canary began. */
+  readonly canaryBeganMs: number;
+}
+
+/**
+ * Plants the traffic of the last three hours and of the run itself. Every slot has counts of its own, so that a window
+ * that is one minute off shows.
+ */
+export function plantTraffic(store: EventStore, startMs: number, seconds: number): World {
+  const canaryBeganMs = Math.floor((startMs - canaryAgeMs) / 60_000) * 60_000;
+  const endMs = startMs + (seconds + 600) * 1000;
+  for (const version of versions) {
+    const from = version.nature === 'stable' ? startMs - historyMs : canaryBeganMs;
+    const firstSlot = Math.ceil(from / SLOT_MS);
+    for (const [at, { service, operation, route: resource }] of routes.entries()) {
+      const stream = (statusCode: number) =>
+        store.requests({
+          operation,
+          env: 'production',
+          service,
+          version: version.name,
+          resource,
+          statusCode,
+        });
+      for (let slot = firstSlot; slot * SLOT_MS < endMs; slot += 1) {
+        const wave = (slot * 7 + at * 3) % 11;
+        const total = totalOf(version, wave, slot);
+        const bad = badOf(version, total, slot, slot === firstSlot + 40 && at === 0);
+        const seconds = version.nature === 'slow' ? 1.2 : 0.05;
+        const epochMs = slot * SLOT_MS;
+        stream(200).record({ at: epochMs, count: total - bad, durations: [[seconds, total - bad]] });
+        if (bad > 0) stream(500).record({ at: epochMs, count: bad, durations: [[0.02, bad]] });
+      }
+    }
+  }
+  return { canaryBeganMs };
+}
+
+function totalOf({ nature, perSlot }: Version, wave: number, slot: number): number {
+  // One request a minute: too few to say anything for hours.
+  if (nature === 'small') return slot % 6 === 0 ? 1 : 0;
+  if (nature === 'unlucky') return 1;
+  return perSlot + wave;
+}
+
+function badOf({ nature }: Version, total: number, slot: number, unluckySlot: boolean): number {
+  if (nature === 'broken') return 2 + (slot % 5);
+  if (nature === 'unlucky') return unluckySlot ? Math.min(1, total) : 0;
+  // Well inside a 99.95% SLO: three in a hundred thousand.
+  if (nature === 'stable') return slot % 331 === 0 ? 1 : 0;
+  return 0;
+}
