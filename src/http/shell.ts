@@ -58,12 +58,14 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
     genReqId: requestId(),
     keepAliveTimeout: keepAliveMs,
     requestTimeout: arrival.timeoutMs,
-    ...(tls === undefined ? { http: server } : { https: { ...server, ...handshake(tls) } }),
+    ...(tls === undefined
+      ? { http: server }
+      : { https: { ...server, ...handshake(tls, arrival.timeoutMs) } }),
     return503OnClosing: false,
     routerOptions: { maxParamLength: 500, querystringParser: readQuery as never },
     frameworkErrors: fail,
     clientErrorHandler: (error, socket) => {
-      // A handshake that failed leaves nothing that could be answered to.
+      // Before a handshake is done, what is written waits for it, and so would the connection's end.
       if (tls !== undefined && !/^(HPE_|ERR_HTTP_)/.test(error.code)) socket.destroy();
       else socketErrors.clientError(error, socket);
     },
@@ -99,8 +101,8 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
   return app;
 }
 
-function handshake(tls: NonNullable<AppPorts['tls']>): HttpsOptions {
+function handshake(tls: NonNullable<AppPorts['tls']>, timeoutMs: number): HttpsOptions {
   // Where there is a CA, whoever shows no certificate of it gets no connection.
   const callers = tls.ca === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
-  return { ...tls, ...callers, handshakeTimeout: 10_000 };
+  return { ...tls, ...callers, handshakeTimeout: timeoutMs };
 }

@@ -1,11 +1,13 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { generate } from 'selfsigned';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { listen, refusal } from '../../src/main.ts';
 import { scratchFolder } from '../adapters/registry/scratch.ts';
+import { bench } from '../http/fixture.ts';
 import { type Certificate, certificate } from './certificates.ts';
 import { ask, question, settingsOf, startGate } from './gate.ts';
 
@@ -135,6 +137,16 @@ describe('TLS from files', () => {
     const { text } = await ask(`${gate.url}/metrics`, { ca: first.cert });
     expect(text).not.toMatch(/http_request_duration_seconds_count\{route="none"/);
     expect((await ask(gate.url + question, { ca: first.cert })).status).toBe(200);
+  });
+
+  it('ends a connection whose handshake does not come', async () => {
+    const { app } = await bench({ tls: first, arrival: { timeoutMs: 100, checkEveryMs: 50 } });
+    onTestFinished(() => app.close());
+    await app.listen({ host: '127.0.0.1', port: 0 });
+    const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.resume();
+    await once(socket, 'close');
   });
 
   it('answers what is no HTTP with a problem document here too', async () => {
