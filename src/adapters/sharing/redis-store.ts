@@ -8,6 +8,8 @@ export interface RedisStoreOptions {
   readonly prefix: string;
   /** For one command, in ms. Default 150. */
   readonly commandTimeoutMs?: number;
+  /** How often a store that is lost is tried, in ms. Default 1,000. */
+  readonly probeEveryMs?: number;
   /** Told when the store comes into use and when it is lost, once for each, with the reason. */
   readonly onChange?: (up: boolean, why: string) => void;
   /** Told of every command that failed or took too long. */
@@ -18,7 +20,7 @@ const defaultCommandTimeoutMs = 150;
 /** So many commands in a row that took too long, and the store is not asked any more. */
 const timeoutsToGoDown = 3;
 /** Then it is tried so often, until it has answered in time so many times in a row. */
-const probeEveryMs = 1_000;
+const defaultProbeEveryMs = 1_000;
 const probesToComeBack = 3;
 /** Longer values are none of ours, and are not read to their end. */
 const maxValueBytes = 16 * 1024 * 1024;
@@ -38,6 +40,7 @@ export class RedisStore implements SharedStore {
   readonly #prefix: string;
   readonly #onChange: (up: boolean, why: string) => void;
   readonly #onError: () => void;
+  readonly #probeEveryMs: number;
   #state: 'unknown' | 'up' | 'down' = 'unknown';
   #timeouts = 0;
   #goodProbes = 0;
@@ -49,6 +52,7 @@ export class RedisStore implements SharedStore {
     this.#prefix = options.prefix;
     this.#onChange = options.onChange ?? (() => {});
     this.#onError = options.onError ?? (() => {});
+    this.#probeEveryMs = options.probeEveryMs ?? defaultProbeEveryMs;
     this.#redis = new Redis(options.url, {
       lazyConnect: true,
       connectionName: 'cuj-gate',
@@ -139,7 +143,7 @@ export class RedisStore implements SharedStore {
     if (this.#closed) return;
     this.#goodProbes = 0;
     this.#why = why;
-    this.#probing ??= setInterval(() => void this.#probe(), probeEveryMs).unref();
+    this.#probing ??= setInterval(() => void this.#probe(), this.#probeEveryMs).unref();
     if (this.#state === 'down') return;
     this.#state = 'down';
     this.#onChange(false, why);
@@ -149,7 +153,7 @@ export class RedisStore implements SharedStore {
   async #probe(): Promise<void> {
     if (this.#closed || this.#state === 'up' || this.#redis.status !== 'ready') return;
     try {
-      await this.#redis.set(`${this.#prefix}probe`, '1', 'PX', probeEveryMs);
+      await this.#redis.set(`${this.#prefix}probe`, '1', 'PX', 1_000);
     } catch (error) {
       this.#onError();
       this.#down((error as Error).message);

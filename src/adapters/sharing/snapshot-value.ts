@@ -18,14 +18,22 @@ interface SideValue {
   readonly latency: readonly (readonly [latencyMs: number, resources: ByResource])[];
 }
 
+type ServiceValue = readonly [
+  name: string,
+  canary: SideValue,
+  stable: SideValue,
+  everyone: readonly number[] | null,
+];
+
 export function snapshotValue(snapshot: Snapshot): object {
   return {
     fromMs: snapshot.fromMs,
     toMs: snapshot.toMs,
-    services: [...snapshot.services].map(([name, { canary, stable }]) => [
+    services: [...snapshot.services].map(([name, { canary, stable, everyone }]) => [
       name,
       sideValue(canary),
       sideValue(stable),
+      everyone === undefined ? null : [...everyone],
     ]),
     queries: snapshot.queries.map(({ name, query }) => [name, query]),
   };
@@ -67,17 +75,21 @@ function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot 
   const given = value as {
     readonly fromMs: number;
     readonly toMs: number;
-    readonly services: readonly [string, SideValue, SideValue][];
+    readonly services: readonly ServiceValue[];
     readonly queries: readonly [string, string][];
   };
   ensure(given.fromMs === fromMs && given.toMs === toMs && given.services.length === batch.services.length);
   const buckets = (toMs - fromMs) / bucketMs;
   const services = batch.services.map((asked, i) => {
-    const [name, canary, stable] = given.services[i] as [string, SideValue, SideValue];
+    const [name, canary, stable, everyone] = given.services[i] as ServiceValue;
     ensure(name === asked.service.name);
     return [
       name,
-      { canary: readSide(canary, asked, buckets), stable: readSide(stable, asked, buckets) },
+      {
+        canary: readSide(canary, asked, buckets),
+        stable: readSide(stable, asked, buckets),
+        ...(everyone === null ? {} : { everyone: readCounts(everyone, buckets) }),
+      },
     ] as const;
   });
   const queries = given.queries.map(([name, query]): SentQuery => {
@@ -116,7 +128,11 @@ function readResources(
 }
 
 function readSeries([total, bad]: SeriesValue, buckets: number): Series {
-  ensure(Array.isArray(total) && Array.isArray(bad) && total.length === buckets && bad.length === buckets);
-  ensure([...total, ...bad].every((count) => Number.isFinite(count) && count >= 0));
-  return { total: Float64Array.from(total), bad: Float64Array.from(bad) };
+  return { total: readCounts(total, buckets), bad: readCounts(bad, buckets) };
+}
+
+function readCounts(counts: readonly number[], buckets: number): Float64Array {
+  ensure(Array.isArray(counts) && counts.length === buckets);
+  ensure(counts.every((count) => Number.isFinite(count) && count >= 0));
+  return Float64Array.from(counts);
 }
