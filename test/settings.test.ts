@@ -108,6 +108,20 @@ describe('readSettings', () => {
       { ...keys, DD_API_KEY_FILE: '/run/api' },
       'DD_API_KEY and DD_API_KEY_FILE are both given: keep one of them.',
     ],
+    ['a Redis without a scheme', { CUJ_GATE_REDIS_URL: 'redis:6379' }, 'CUJ_GATE_REDIS_URL names no host.'],
+    ['a Redis of another scheme', { CUJ_GATE_REDIS_URL: 'http://r' }, 'is not a redis or rediss URL.'],
+    [
+      'a database with a name',
+      { CUJ_GATE_REDIS_URL: 'redis://r/gate' },
+      'names a database that is not a number',
+    ],
+    ['options in a Redis URL', { CUJ_GATE_REDIS_URL: 'redis://r?family=6' }, 'must not hold a query'],
+    ['a password with a bare %', { CUJ_GATE_REDIS_URL: 'redis://:50%@r' }, 'written as %25'],
+    [
+      'a cache to share that keeps nothing',
+      { CUJ_GATE_REDIS_URL: 'redis://r', CUJ_GATE_CACHE_TTL: '0s' },
+      'there is nothing to share where nothing is kept.',
+    ],
     ['a host that is none', { HOST: 'http://x' }, 'HOST=http://x is not a host name or address.'],
   ])('refuses %s', (_, env, problem) => {
     const [first, ...more] = problemsOf(env as Record<string, string>);
@@ -118,6 +132,7 @@ describe('readSettings', () => {
   it('never shows the text of a key, not even of one that is wrong', () => {
     const secret = 'sëcret-sëcret-sëcret';
     expect(problemsOf({ DD_URL: 'http://me:hunter2@proxy' }).join()).not.toContain('hunter2');
+    expect(problemsOf({ CUJ_GATE_REDIS_URL: 'redis://:hunter2@r/gate' }).join()).not.toContain('hunter2');
     expect(problemsOf({ DD_API_KEY: secret }).join()).not.toContain(secret);
     expect(problemsOf({ DD_API_KEY_FILE: '/run/api' }, { readFile: () => secret }).join()).not.toContain(
       secret,
