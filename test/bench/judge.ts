@@ -1,9 +1,10 @@
 /**
  * How long one verdict takes: the median of many calls of `judge` in this process, on the largest question that is
- * expected (50 endpoints, 120 minutes) and on a usual one. Not a test: `npx tsx test/bench/judge.ts`.
+ * expected (50 endpoints, 120 minutes) and on a usual one.
  */
 import { judge } from '../../src/domain/verdict.ts';
 import { cujOf, endpointOf, measurementOf, seededRandom } from '../domain/journey.ts';
+import { type Figure, median } from './figure.ts';
 
 function question(endpoints: number, minutes: number, badRate: number, seed: number) {
   const random = seededRandom(seed);
@@ -26,19 +27,27 @@ function question(endpoints: number, minutes: number, badRate: number, seed: num
 }
 
 const cases = [
-  ['50 endpoints, 120 minutes, clean', question(50, 120, 0.0002, 1)],
-  ['50 endpoints, 120 minutes, 20 times the budget', question(50, 120, 0.01, 2)],
-  ['4 endpoints, 30 minutes, clean', question(4, 30, 0.0002, 3)],
+  ['50 endpoints, 120 minutes, clean', question(50, 120, 0.0002, 1), 200],
+  ['50 endpoints, 120 minutes, 20 times the budget', question(50, 120, 0.01, 2), 200],
+  ['4 endpoints, 30 minutes, clean', question(4, 30, 0.0002, 3), undefined],
 ] as const;
 
-for (const [name, { cuj, measurement }] of cases) {
-  const times: number[] = [];
-  for (let i = 0; i < 3000; i += 1) {
-    const before = process.hrtime.bigint();
-    judge(cuj, measurement, { registryDigest: 'sha256:bench' });
-    if (i >= 500) times.push(Number(process.hrtime.bigint() - before) / 1000);
-  }
-  times.sort((a, b) => a - b);
-  const at = (share: number) => (times[Math.floor(share * (times.length - 1))] as number).toFixed(1);
-  process.stdout.write(`${name.padEnd(50)} median ${at(0.5)} µs   p95 ${at(0.95)} µs\n`);
+export function measureJudge(rounds: number): Figure[] {
+  return cases.map(([name, { cuj, measurement }, atMost]) => {
+    const medians = Array.from({ length: rounds }, () => {
+      const times: number[] = [];
+      for (let i = 0; i < 800; i += 1) {
+        const before = process.hrtime.bigint();
+        judge(cuj, measurement, { registryDigest: 'sha256:bench' });
+        if (i >= 200) times.push(Number(process.hrtime.bigint() - before) / 1000);
+      }
+      return median(times);
+    });
+    return {
+      name: `judge: ${name}`,
+      values: medians,
+      unit: 'µs',
+      ...(atMost === undefined ? {} : { target: { atMost } }),
+    };
+  });
 }

@@ -1,7 +1,6 @@
 /**
  * From spawn to the first 200 of /healthz, and the memory held then: the image's bundle against the same bundle without
- * the Datadog client and, for the record, with the whole client. Interleaved rounds, medians, and the
- * ratios' least and most. Not a test: `npx tsx test/bench/start.ts [rounds]`.
+ * the Datadog client, in interleaved rounds.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,18 +12,18 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle, bundleName } from '../../src/bundle/bundle.ts';
 import type { ClientKind } from '../../src/bundle/client-plugin.ts';
+import { type Figure, ratios } from './figure.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const rounds = Number(process.argv[2] ?? 11);
 const limit = 1.25;
-const kinds: readonly ClientKind[] = ['none', 'trimmed', 'full'];
+const kinds: readonly ClientKind[] = ['none', 'trimmed'];
 
 interface Start {
   readonly ms: number;
   readonly megabytes: number;
 }
 
-async function main(): Promise<void> {
+export async function measureStart(rounds: number): Promise<Figure[]> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cuj-gate-start-'));
   try {
     for (const client of kinds) {
@@ -40,7 +39,7 @@ async function main(): Promise<void> {
         if (round >= 0) starts.get(kind)?.push(start);
       }
     }
-    report(starts);
+    return figuresOf(starts);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -105,30 +104,22 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function report(starts: ReadonlyMap<ClientKind, readonly Start[]>): void {
-  const base = starts.get('none') ?? [];
-  console.log(`start of the bundle, ${rounds} rounds, Node ${process.version}`);
-  for (const [kind, all] of starts) {
-    const ratios = (of: (start: Start) => number) => {
-      const each = all.map((start, i) => of(start) / of(base[i] as Start)).sort((a, b) => a - b);
-      return `${median(each).toFixed(2)} (${each[0]?.toFixed(2)}–${each.at(-1)?.toFixed(2)})`;
-    };
-    const ms = median(all.map((start) => start.ms)).toFixed(0);
-    const megabytes = median(all.map((start) => start.megabytes)).toFixed(0);
-    console.log(
-      `client ${kind.padEnd(8)} ${ms.padStart(5)} ms  × ${ratios(({ ms }) => ms)}   ${megabytes.padStart(4)} MB  × ${ratios(({ megabytes }) => megabytes)}`,
-    );
-  }
-  const reached = (of: (start: Start) => number) =>
-    median((starts.get('trimmed') ?? []).map((start, i) => of(start) / of(base[i] as Start))) <= limit;
-  const good = reached(({ ms }) => ms) && reached(({ megabytes }) => megabytes);
-  console.log(`trimmed ≤ ${limit} × none in time and memory: ${good ? 'reached' : 'NOT reached'}`);
-  process.exitCode = good ? 0 : 1;
+function figuresOf(starts: ReadonlyMap<ClientKind, readonly Start[]>): Figure[] {
+  const of = (kind: ClientKind, what: keyof Start) => (starts.get(kind) ?? []).map((start) => start[what]);
+  return [
+    {
+      name: "start: the bundle's first 200, against the bundle without the Datadog client",
+      values: ratios(of('trimmed', 'ms'), of('none', 'ms')),
+      unit: '×',
+      target: { atMost: limit },
+    },
+    {
+      name: "start: the bundle's resident memory, against the bundle without the client",
+      values: ratios(of('trimmed', 'megabytes'), of('none', 'megabytes')),
+      unit: '×',
+      target: { atMost: limit },
+    },
+    { name: 'start: from spawn to the first 200', values: of('trimmed', 'ms'), unit: 'ms' },
+    { name: 'start: resident memory then', values: of('trimmed', 'megabytes'), unit: 'MB' },
+  ];
 }
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
-await main();

@@ -1,0 +1,107 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { request } from 'undici';
+import { startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { buildGate } from '../e2e/gate-program.ts';
+import { type Figure, ratios } from './figure.ts';
+import { type Load, load, run, startGate, startRaw } from './processes.ts';
+
+/** The hit path: a verdict whose counts are in the cache, against node:http that sends the very same body. */
+
+const registry = `apiVersion: cuj-gate/v1
+defaults: { slo: { availability: 99.95 }, gate: { lag: 90s } }
+services:
+  member-api: { env: production, operation: http.request, canary: "version:{version}" }
+cujs:
+  - { name: signup, title: Sign-up, owner: team-identity, service: member-api, endpoints: [POST /api/v1/signup, POST /api/v1/signup/phone] }
+`;
+
+export async function measureHttp(rounds: number, folder: string): Promise<Figure[]> {
+  const datadog = await startDatadogStandIn({ now: Date.now });
+  const nowMs = Date.now();
+  for (let at = nowMs - 20 * 60_000; at < nowMs + 20 * 60_000; at += 10_000) {
+    for (const resource of ['POST /api/v1/signup', 'POST /api/v1/signup/phone']) {
+      for (const version of ['v1', 'v2'])
+        datadog.store.recordRequests({
+          operation: 'http.request',
+          env: 'production',
+          service: 'member-api',
+          version,
+          resource,
+          statusCode: 200,
+          at,
+          count: 100,
+        });
+    }
+  }
+  const registryFile = path.join(folder, 'http.yaml');
+  writeFileSync(registryFile, registry);
+  const file = await buildGate(path.join(folder, 'gate'));
+  const gate = await startGate(file, {
+    DD_URL: datadog.url,
+    CUJ_GATE_REGISTRY: registryFile,
+    CUJ_GATE_CACHE_TTL: '10m',
+  });
+  const question = '/cujs/signup/status?version=v2';
+  const { body } = await request(gate.url + question);
+  const answer = await body.text();
+  const bodyFile = path.join(folder, 'answer.json');
+  writeFileSync(bodyFile, answer);
+  const raw = await startRaw(bodyFile);
+  try {
+    const throughput = (await hasWrk())
+      ? wrk
+      : async (url: string) => (await load(url, 'closed', '3')).perSecond;
+    const ours = { perSecond: [] as number[], open: [] as Load[] };
+    const theirs = { perSecond: [] as number[], open: [] as Load[] };
+    for (let round = -1; round < rounds; round += 1) {
+      for (const [url, into] of [
+        [gate.url + question, ours],
+        [raw.url, theirs],
+      ] as const) {
+        const perSecond = await throughput(url);
+        const open = await load(url, 'open', '3', '1000');
+        // The first round warms up.
+        if (round < 0) continue;
+        into.perSecond.push(perSecond);
+        into.open.push(open);
+      }
+    }
+    const p99 = ({ open }: typeof ours) => open.map(({ p99Ms }) => p99Ms);
+    const size = `${(Buffer.byteLength(answer) / 1000).toFixed(1)} KB`;
+    return [
+      {
+        name: `http: answers from the cache, against raw node:http (${size})`,
+        values: ratios(ours.perSecond, theirs.perSecond),
+        unit: '×',
+        target: { atLeast: 0.45 },
+      },
+      {
+        name: 'http: p99 at 1,000 questions a second, open loop, against raw node:http',
+        values: ratios(p99(ours), p99(theirs)),
+        unit: '×',
+        target: { atMost: 1.15 },
+      },
+      { name: 'http: p99 at 1,000 questions a second', values: p99(ours), unit: 'ms' },
+      { name: "http: raw node:http's p99 at the same rate", values: p99(theirs), unit: 'ms' },
+    ];
+  } finally {
+    await gate.stop();
+    await raw.stop();
+    await datadog.stop();
+  }
+}
+
+async function hasWrk(): Promise<boolean> {
+  // Without arguments it explains itself and ends with 1.
+  return run('wrk', ['--version']).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+  );
+}
+
+async function wrk(url: string): Promise<number> {
+  const { stdout } = await run('wrk', ['-t1', '-c32', '-d3s', url]);
+  if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(stdout);
+  return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]);
+}

@@ -1,0 +1,35 @@
+/** Run as a process of its own: `time FOLDER JSON ROUNDS` or `memory FOLDER`. Prints one line of JSON. */
+import { readFileSync } from 'node:fs';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { loadInBackground } from '../../src/adapters/registry/background.ts';
+import { loadRegistry } from '../../src/adapters/registry-files.ts';
+
+const [mode, folder = '', second = '', third = ''] = process.argv.slice(2);
+
+async function loadOnce(load = loadRegistry): Promise<void> {
+  const loaded = await load(folder);
+  if (!loaded.ok) throw new Error(loaded.problems[0]?.message);
+}
+
+if (mode === 'time') {
+  const schema = JSON.parse(readFileSync(new URL(process.env.SCHEMA as string), 'utf8'));
+  const validate = new Ajv2020({ strict: false, allErrors: true, validateFormats: false }).compile(schema);
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  for (let round = -2; round < Number(third); round += 1) {
+    const began = performance.now();
+    if (!validate(JSON.parse(readFileSync(second, 'utf8')))) throw new Error('ajv refuses the registry');
+    const between = performance.now();
+    await loadOnce();
+    if (round < 0) continue;
+    theirs.push(between - began);
+    ours.push(performance.now() - between);
+  }
+  console.log(JSON.stringify({ ours, theirs }));
+} else {
+  const before = process.memoryUsage().rss;
+  await loadOnce(mode === 'background' ? loadInBackground : loadRegistry);
+  // Linux counts in KiB: the most that the process ever held.
+  const peak = process.resourceUsage().maxRSS * 1024;
+  console.log(JSON.stringify({ peakMb: peak / 1e6, grownMb: (peak - before) / 1e6 }));
+}
