@@ -9,6 +9,12 @@ export interface TimeseriesAttributes {
   readonly values: readonly unknown[];
 }
 
+/**
+ * More than 160 million a second, which no service has. Sums of what is below it stay under 2^53, beyond which
+ * adding one changes nothing and a search for the abort line would never end.
+ */
+const mostInOneMinute = 1e10;
+
 /** service → resource → counts per bucket. A query that does not group by one of them has the empty string there. */
 export type Groups = ReadonlyMap<string, ReadonlyMap<string, Float64Array>>;
 
@@ -148,7 +154,7 @@ function readPoints(
   for (let i = 0; i < slots.length; i += 1) {
     const value: unknown = values[i];
     if (value === null) continue;
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0 || value > mostInOneMinute) {
       throw malformed(`${query.name} counts ${show(value)} events`);
     }
     const slot = slots[i] as number;

@@ -35,8 +35,8 @@ export function snapshotOf(plan: QueryPlan, query: ScopeQuery, attributes: Times
 function checkSet(plan: QueryPlan, set: QuerySet, groups: readonly Groups[]): void {
   for (const pair of [set.grouped, set.check, set.whole]) if (pair) checkParts(plan, pair, groups);
   for (const asked of set.services) {
-    checkWhole(plan, set, asked, groups);
     checkCutOff(plan, set, asked, groups);
+    checkWhole(plan, set, asked, groups);
   }
 }
 
@@ -57,14 +57,24 @@ function checkParts(plan: QueryPlan, pair: QueryPair, groups: readonly Groups[])
   }
 }
 
-/** Endpoints with traffic of a service without any cannot be. */
+/** Endpoints with traffic of a service without any cannot be, and no more can their bad events. */
 function checkWhole(plan: QueryPlan, set: QuerySet, asked: AskedService, groups: readonly Groups[]): void {
-  if (set.grouped === undefined || !groups[set.grouped.total]?.get(asked.group)?.size) return;
-  for (const pair of [set.check, set.whole]) {
-    if (pair === undefined || groups[pair.total]?.get(asked.group)) continue;
-    const { name } = plan.queries[pair.total] as { name: string };
-    throw malformed(`${name} knows no traffic of ${asked.name}, but its endpoints have some`);
+  for (const which of ['total', 'part'] as const) {
+    const known = [set.grouped, set.check].some(
+      (pair) => pair && hasEvents(groups[pair[which]], asked.group),
+    );
+    if (!known) continue;
+    for (const pair of [set.check, set.whole]) {
+      if (pair === undefined || groups[pair[which]]?.get(asked.group)) continue;
+      const { name } = plan.queries[pair[which]] as { name: string };
+      const what = which === 'total' ? 'traffic' : `${set.latencyMs === undefined ? 'bad' : 'good'} events`;
+      throw malformed(`${name} knows no ${what} of ${asked.name}, but its endpoints have some`);
+    }
   }
+}
+
+function hasEvents(groups: Groups | undefined, service: string): boolean {
+  return [...(groups?.get(service)?.values() ?? [])].some((series) => sum(series) > 0);
 }
 
 /**

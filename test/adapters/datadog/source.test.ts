@@ -325,6 +325,13 @@ describe('what cannot be trusted', () => {
       'counts -1',
     ],
     [
+      'more in one minute than could be counted',
+      ({ values }) => {
+        values[0]![0] = 1e20;
+      },
+      'counts 100000000000000000000 events',
+    ],
+    [
       'more than a number can hold',
       ({ values }) => {
         values[0]![0] = 'HUGE';
@@ -371,6 +378,16 @@ describe('what cannot be trusted', () => {
       'bad events that were cut off, which must not read as none',
       { ...soundFacts, s_check_bad_0: { api: [null, null, 2, null] } },
       'groups were cut off: 0 of api came back for s_bad_0 with 0 of 2 events',
+    ],
+    [
+      'bad events of endpoints that the whole service knows nothing of',
+      {
+        ...soundFacts,
+        c_bad_0: { 'api post_/login': [2, null, null, null] },
+        c_check_bad_0: { api: [2, null, null, null] },
+        c_all_bad_0: {},
+      },
+      'c_all_bad_0 knows no bad events of api, but its endpoints have some',
     ],
   ])('contradicts itself: %s', async (_, facts, words) => {
     loopback.reply(factsReply(facts as Facts));
