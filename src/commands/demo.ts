@@ -27,7 +27,7 @@ function portArgument(text: string): number {
 export function demoCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('demo')
     .description(
-      'A Datadog stand-in with a day of simulated traffic, the gate in front of it, and a canary that breaks one small\n' +
+      'A Datadog stand-in with a day of simulated traffic, the gate in front of it, and a canary that breaks one small ' +
         'endpoint of one CUJ. No account, no network. Stays up for curl until Ctrl-C.',
     )
     .option('--once', 'end after the verdict')

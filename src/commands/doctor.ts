@@ -6,9 +6,10 @@ import { openDatadog, openRegistry } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
 import { type Paint, paintFor } from './paint.ts';
 
-const about = `Asks the live Datadog, read-only, whether a registry can be judged by it: keys and scopes, metrics, tags of the
-selectors, traffic of every endpoint in the last day, status codes, SLOs. Prints what is wrong, what it means for a
-verdict and what to do. Exits 1 where there are errors.`;
+const about = `Asks the live Datadog, read-only, whether a registry can be judged by it: keys and scopes, metrics, tags of the \
+selectors, traffic of every endpoint in the last day, status codes, SLOs. Prints what is wrong, what it means for a \
+verdict and what to do. Exits 1 where there are errors. \
+Needs DD_API_KEY and DD_APP_KEY.`;
 
 interface Options {
   readonly registry?: string;

@@ -7,9 +7,10 @@ import { openDatadog, openRegistry } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
 import { type Paint, paintFor } from './paint.ts';
 
-const about = `Reports what is left of the error budget of every CUJ over its SLO's window, how fast it burns, and what the team
-agreed to do about it (errorBudgetPolicy). Budgets are Datadog's: of the SLOs that sloId names, or that generate
-terraform made. Exits 0 whatever is left: it is a report.`;
+const about = `Reports what is left of the error budget of every CUJ over its SLO's window, how fast it burns, and what the team \
+agreed to do about it (errorBudgetPolicy). Budgets are Datadog's: of the SLOs that sloId names, or that generate \
+terraform made. Exits 0 whatever is left: it is a report. \
+Needs DD_API_KEY and DD_APP_KEY, with the scope slos_read.`;
 
 interface Options {
   readonly registry?: string;

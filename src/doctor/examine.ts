@@ -38,7 +38,7 @@ function servicesOfCujs(registry: Registry): Service[] {
 const needs: Readonly<Record<Trouble['about'], { readonly about: string; readonly lost: string }>> = {
   'api-key': {
     about: 'the API key',
-    lost: 'No verdict can be reached: every one is inconclusive (source_rejected).',
+    lost: 'No verdict can be reached while this lasts: every one is inconclusive.',
   },
   metrics: {
     about: 'the list of metrics',

@@ -52,7 +52,7 @@ export async function parseText(text: string): Promise<Parsed> {
       column: 1,
       rule: 'empty-document',
       message: 'the document is empty',
-      fix: 'Start with apiVersion: cuj-gate/v1, services and cujs; docs/registry.md has an example.',
+      fix: 'Start with apiVersion: cuj-gate/v1, services and cujs; cuj-gate init proposes a first one.',
     });
   }
   const excess = excessOf(value, text);
