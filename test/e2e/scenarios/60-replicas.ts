@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { freePorts } from '../child.ts';
+import { startDatadog } from '../datadog.ts';
+import { type Gate, startGate } from '../gate.ts';
+import type { Scenario } from '../scenario.ts';
+import { waitFor } from '../wait.ts';
+
+const registryText = `
+apiVersion: cuj-gate/v1
+defaults: { slo: { availability: 99.9 } }
+services:
+  member-api: { env: production, operation: http.request, canary: "version:{version}" }
+  matching-api: { env: production, operation: express.request, canary: "version:{version}" }
+cujs:
+  - { name: signup, owner: team-identity, service: member-api, endpoints: [POST /api/v1/signup] }
+  - { name: like, owner: team-matching, service: matching-api, endpoints: ["POST /api/v1/users/:user_id/likes"] }
+`;
+
+const replicas = 10;
+const cujs = ['signup', 'like'];
+const run = promisify(execFile);
+
+interface Asked {
+  readonly verdict: string;
+  readonly reason: string;
+  readonly seconds: number;
+}
+
+async function ask({ url }: Gate, cuj: string, version: string): Promise<Asked> {
+  const began = performance.now();
+  const response = await fetch(`${url}/cujs/${cuj}/status?version=${version}`);
+  const { verdict, reason } = (await response.json()) as Asked;
+  assert.equal(response.status, 200);
+  return { verdict, reason, seconds: (performance.now() - began) / 1000 };
+}
+
+const askAll = (gates: readonly Gate[], version: string) =>
+  Promise.all(gates.flatMap((gate) => cujs.map((cuj) => ask(gate, cuj, version))));
+
+async function metricOf({ url }: Gate, name: string): Promise<number | undefined> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const value = new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1];
+  return value === undefined ? undefined : Number(value);
+}
+
+/** Two counts are compared only within one minute of the gate's: the lag of 90 s makes it turn at half past. */
+async function awayFromTheTurn(): Promise<void> {
+  const leftMs = 60_000 - ((Date.now() + 30_000) % 60_000);
+  if (leftMs < 15_000) await delay(leftMs + 100);
+}
+
+export const scenario: Scenario = {
+  name: 'replicas',
+  what: `${replicas} gates around one Redis cost Datadog what one costs; a 429 stops all of them; without Redis, and with a forged one, the verdicts go on`,
+  timeoutMs: 300_000,
+  async run(context) {
+    const { dir, start, log } = context;
+    const registry = path.join(dir, 'cujs.yaml');
+    writeFileSync(registry, registryText);
+    const datadog = await startDatadog(context);
+    for (const version of ['v1', 'v2', 'v3', 'v4', 'v5', 'v6']) {
+      for (const service of ['member-api', 'matching-api']) {
+        datadog.traffic({ service, version, from: -120, to: 10, appRequestsPerMinute: 15_000 });
+      }
+    }
+    const [port] = await freePorts(1);
+    const redis = start({
+      name: 'redis',
+      command: 'redis-server',
+      args: ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+      cwd: dir,
+    });
+    const startOne = (name: string, env: Record<string, string>) =>
+      startGate(context, { registry, datadogUrl: datadog.url, name, env });
+    const alone = await startOne('alone', {});
+    const gates = await Promise.all(
+      Array.from({ length: replicas }, (_, i) =>
+        startOne(`replica-${i}`, { CUJ_GATE_REDIS_URL: `redis://127.0.0.1:${port}` }),
+      ),
+    );
+    const allUp = (is: number) =>
+      waitFor(
+        async () =>
+          (await Promise.all(gates.map((gate) => metricOf(gate, 'cuj_gate_shared_cache_up')))).every(
+            (up) => up === is,
+          ),
+        { what: `the shared cache to be ${is === 1 ? 'up' : 'down'}`, timeoutMs: 30_000 },
+      );
+    await allUp(1);
+    const callsOf = async <T>(question: () => Promise<T>) => {
+      await awayFromTheTurn();
+      const before = datadog.calls.length;
+      const answered = await question();
+      return { answered, calls: datadog.calls.length - before };
+    };
+    const allPass = (answers: readonly Asked[]) => {
+      for (const { verdict, reason } of answers) assert.equal(`${verdict} ${reason}`, 'pass within_slo');
+    };
+
+    const one = await callsOf(() => askAll([alone], 'v1'));
+    const ten = await callsOf(() => askAll(gates, 'v2'));
+    allPass([...one.answered, ...ten.answered]);
+    log(`one gate: ${one.calls} calls; ${replicas} replicas: ${ten.calls}`);
+    assert.ok(one.calls > 0);
+    assert.equal(ten.calls, one.calls);
+
+    // Whatever somebody writes there, nobody believes it.
+    const cli = (...args: string[]) => run('redis-cli', ['-p', String(port), ...args]);
+    const { stdout } = await cli('--scan', '--pattern', 'cuj-gate:*:snapshot:*');
+    const names = stdout.split('\n').filter((name) => name !== '');
+    assert.ok(names.length >= one.calls, stdout);
+    await Promise.all(names.map((name) => cli('SET', name, '{"answer":{"services":[]}}', 'KEEPTTL')));
+    // The caches of the processes know v2 already; a new process knows nothing but what lies in Redis.
+    const late = await startOne('late', { CUJ_GATE_REDIS_URL: `redis://127.0.0.1:${port}` });
+    await waitFor(() => metricOf(late, 'cuj_gate_shared_cache_up'), {
+      what: 'it to be up',
+      timeoutMs: 30_000,
+    });
+    allPass(await askAll([late], 'v2'));
+    log(`forged: ${await metricOf(late, 'cuj_gate_shared_cache_ignored_total')} values ignored`);
+
+    // One is told 429; before the reset nobody asks.
+    const mend = datadog.faults.push({ kind: 'rate_limited', limits: { resetSeconds: 8 } });
+    const limited = await callsOf(() => ask(gates[0] as Gate, 'signup', 'v3'));
+    mend();
+    assert.equal(limited.answered.reason, 'source_rate_limited');
+    assert.equal(limited.calls, 1);
+    const during = await callsOf(() => askAll(gates, 'v3'));
+    assert.deepEqual([...new Set(during.answered.map(({ reason }) => reason))], ['source_rate_limited']);
+    assert.equal(during.calls, 0);
+    await delay(8_500);
+    const after = await callsOf(() => askAll(gates, 'v3'));
+    allPass(after.answered);
+    assert.equal(after.calls, one.calls);
+
+    // Redis dies while all of them are asked.
+    const cut = askAll(gates, 'v4');
+    await redis.kill();
+    const midway = await cut;
+    allPass(midway);
+    await allUp(0);
+    const without = await callsOf(() => askAll(gates, 'v5'));
+    allPass(without.answered);
+    log(`without Redis: ${without.calls} calls`);
+    assert.equal(without.calls, one.calls * replicas);
+    const slowest = Math.max(...[...midway, ...without.answered].map(({ seconds }) => seconds));
+    assert.ok(slowest < 8, `an answer took ${slowest} s`);
+    for (const gate of gates) {
+      const said = gate.log().filter(({ msg }) => /^shared cache lost/.test(msg));
+      assert.equal(said.length, 1);
+      assert.equal(said[0]?.level, 'warn');
+    }
+
+    redis.start();
+    await allUp(1);
+    const again = await callsOf(() => askAll(gates, 'v6'));
+    allPass(again.answered);
+    assert.equal(again.calls, one.calls);
+  },
+};
