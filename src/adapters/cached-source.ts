@@ -127,7 +127,9 @@ async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promis
 function approximateBytes(snapshot: Snapshot): number {
   let bytes = 1_000;
   for (const { name, query } of snapshot.queries) bytes += 2 * (name.length + query.length);
-  for (const { canary, stable } of snapshot.services.values()) bytes += sideBytes(canary) + sideBytes(stable);
+  for (const { canary, stable, everyone } of snapshot.services.values()) {
+    bytes += sideBytes(canary) + sideBytes(stable) + (everyone?.byteLength ?? 0);
+  }
   return bytes;
 }
 

@@ -60,6 +60,24 @@ export function measurementOf(
     }
     return hits;
   };
+  const sides = { canary: whole('canary'), stable: whole('stable') };
+  const neither = (): number[] | undefined => {
+    const hits = new Array<number>(buckets).fill(0);
+    for (const name of services.keys()) {
+      const snapshot = snapshots.get(name) as Snapshot;
+      const everyone = snapshot.services.get(name)?.everyone;
+      if (everyone === undefined) return undefined;
+      slice(everyone, snapshot, fromMs, toMs).forEach((count, i) => {
+        hits[i] = (hits[i] as number) + count;
+      });
+    }
+    return hits.map((all, i) => {
+      const left = all - (sides.canary[i] as number) - (sides.stable[i] as number);
+      // Datadog adds up floats; and where the selectors overlap, their sum is above everyone's.
+      return left > all * 1e-6 ? left : 0;
+    });
+  };
+  const ofNeither = neither();
   return {
     fromMs,
     toMs,
@@ -76,7 +94,7 @@ export function measurementOf(
             .filter((endpoint) => endpoint.latencyMs !== undefined)
             .map((endpoint) => measured(endpoint, 'latency')),
         }),
-    whole: { canary: whole('canary'), stable: whole('stable') },
+    whole: { ...sides, ...(ofNeither === undefined ? {} : { neither: ofNeither }) },
   };
 }
 

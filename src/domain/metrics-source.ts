@@ -32,6 +32,8 @@ export interface SideCounts {
 export interface ServiceCounts {
   readonly canary: SideCounts;
   readonly stable: SideCounts;
+  /** Requests of the whole service, whoever served them; absent where stable is the rest, so that both sides are all. */
+  readonly everyone?: Float64Array;
 }
 
 /** A query as it was sent, for people who want to ask the same. */
@@ -87,5 +89,10 @@ export interface Measurement {
   readonly availability?: readonly EndpointMeasurement[];
   readonly latency?: readonly EndpointMeasurement[];
   /** Hits of the whole services, per bucket. */
-  readonly whole: { readonly canary: readonly number[]; readonly stable: readonly number[] };
+  readonly whole: {
+    readonly canary: readonly number[];
+    readonly stable: readonly number[];
+    /** Hits that neither selector matches; absent where stable is the rest. */
+    readonly neither?: readonly number[];
+  };
 }

@@ -3,8 +3,8 @@ import { scopesOf, sides } from './query-scopes.ts';
 import type { Plan, QueryPlan } from './query-set.ts';
 import type { ScopeBatch, ScopeService } from './registry-model.ts';
 import type { Selector, SelectorTemplate } from './selector.ts';
-import { fillsOf, planTemplate } from './template-queries.ts';
-import { planTrace } from './trace-queries.ts';
+import { everyoneInTemplate, fillsOf, planTemplate } from './template-queries.ts';
+import { everyoneInTrace, planTrace } from './trace-queries.ts';
 
 /** The questions of one scope. Throws TypeError where a value may not enter a query: the caller did not check it. */
 export function planQueries(
@@ -13,7 +13,7 @@ export function planQueries(
   stable: Selector | undefined,
   options: { readonly unfilled?: boolean } = {},
 ): QueryPlan {
-  const plan: Plan = { queries: [], sets: [], known: new Map() };
+  const plan: Plan = { queries: [], sets: [], everyone: [], known: new Map() };
   const unfilled = options.unfilled ?? false;
   const isTrace = batch.source === 'trace';
   [...questions(batch)].forEach(([operation, services], number) => {
@@ -25,8 +25,15 @@ export function planQueries(
       if (isTrace) planTrace(question, operation);
       else planTemplate(question, batch);
     }
+    // Only where stable has a selector of its own can anything be neither. A selector that names another service or
+    // env looks at traffic that this scope does not hold.
+    const apart = sides.some((side) => scopes[side].override !== undefined || scopes[side].env !== batch.env);
+    if (stable === undefined || apart) return;
+    const scope = { env: batch.env, services: own.services, override: undefined, condition: undefined };
+    const question = { plan, number, side: 'stable', scope, services, unfilled } as const;
+    plan.everyone.push(isTrace ? everyoneInTrace(question, operation) : everyoneInTemplate(question, batch));
   });
-  return { queries: plan.queries, sets: plan.sets };
+  return { queries: plan.queries, sets: plan.sets, everyone: plan.everyone };
 }
 
 /**

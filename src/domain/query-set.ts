@@ -48,16 +48,24 @@ export interface AskedService {
   readonly resources: readonly string[];
 }
 
+/** All requests of some services, by either side or by neither; `query` is an index into the plan's queries. */
+export interface EveryoneQuery {
+  readonly query: number;
+  readonly services: readonly Pick<AskedService, 'name' | 'group'>[];
+}
+
 /** Everything that one call asks, in the order in which it is sent. */
 export interface QueryPlan {
   readonly queries: readonly PlannedQuery[];
   readonly sets: readonly QuerySet[];
+  readonly everyone: readonly EveryoneQuery[];
 }
 
 /** A plan while it is written. */
 export interface Plan extends QueryPlan {
   readonly queries: PlannedQuery[];
   readonly sets: QuerySet[];
+  readonly everyone: EveryoneQuery[];
   /** Text → index. */
   readonly known: Map<string, number>;
 }

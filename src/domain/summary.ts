@@ -1,6 +1,6 @@
 import type { SliVerdict } from './judge-sli.ts';
 import type { RuleName } from './registry-schema.ts';
-import type { Outcome, Reason } from './verdict.ts';
+import type { Outcome, Reason, Traffic } from './verdict.ts';
 import type { Silence } from './window.ts';
 
 /**
@@ -14,9 +14,10 @@ export interface SummaryFacts {
   readonly rule: RuleName;
   readonly cuj: string;
   readonly canary: string;
+  readonly stable: string;
   readonly slis: readonly SliVerdict[];
   readonly silence?: Silence;
-  readonly traffic?: { readonly canary: number; readonly stable: number };
+  readonly traffic?: Traffic;
   /** The source's trouble, where there is no SLI to speak of. */
   readonly message?: string;
 }
@@ -115,7 +116,11 @@ function untilVerdict(sli: SliVerdict): string {
 
 const silences: Readonly<Record<Silence, (facts: SummaryFacts) => string>> = {
   no_canary_traffic: (facts) =>
-    `no request matches the canary ${facts.canary}, while the rest of the service had ${plain(facts.traffic?.stable ?? 0)}: wrong selector?`,
+    `no request matches the canary ${facts.canary}, while the rest of the service had ${plain(facts.traffic?.stable ?? 0)}: wrong selector, or nothing sent to it?`,
+  canary_idle: (facts) =>
+    `no request reaches the canary ${facts.canary}: all ${plain(facts.traffic?.stable ?? 0)} of the service are those of stable ${facts.stable}`,
+  unknown_tag: (facts) =>
+    `no request matches the canary ${facts.canary}, but ${plain(facts.traffic?.neitherLately ?? 0)} of the newest minutes are neither its nor those of stable ${facts.stable}: wrong version tag?`,
   cuj_not_reached: (facts) =>
     `the canary ${facts.canary} had ${plain(facts.traffic?.canary ?? 0)} requests, none of them on this CUJ`,
   service_silent: () => 'the service had no request at all: wrong env, service or operation?',
@@ -141,6 +146,10 @@ export function summarize(facts: SummaryFacts, spared: boolean): string {
 const silenceHints: Readonly<Record<Silence, string>> = {
   no_canary_traffic:
     "Compare the canary's tags in Datadog with the selector: DD_VERSION or the label tags.datadoghq.com/version of the new pods.",
+  canary_idle:
+    'Look at what routes the traffic: the weight of the canary in the VirtualService, its Service and its pods.',
+  unknown_tag:
+    "Compare the tags of the service's requests in Datadog with both selectors: DD_VERSION or the label tags.datadoghq.com/version of the pods.",
   cuj_not_reached:
     'Wait for members to take this CUJ, raise the canary weight, or check the endpoints with cuj-gate doctor.',
   service_silent: 'Check env, service name and operation in the registry with cuj-gate doctor.',

@@ -1,4 +1,4 @@
-import { addQuery, type QueryPair, type Question, shortEnough } from './query-set.ts';
+import { addQuery, type EveryoneQuery, type QueryPair, type Question, shortEnough } from './query-set.ts';
 import { templateCountTexts, templateFills } from './query-text.ts';
 import type { ScopeBatch } from './registry-model.ts';
 
@@ -54,4 +54,18 @@ export function planTemplate(question: Question, { template }: ScopeBatch): void
       whole,
     });
   }
+}
+
+/** All requests of a batch's service, which is the question's only one; its scope has no condition. */
+export function everyoneInTemplate(question: Question, { id, template }: ScopeBatch): EveryoneQuery {
+  const { scope, services, unfilled } = question;
+  if (template === undefined) throw new TypeError(`batch ${id} does not carry its source`);
+  const { total } = templateCountTexts(template, { ...scope, unfilled });
+  const query = addQuery(question, 'everyone', total, {
+    serviceKey: undefined,
+    resourceKey: undefined,
+    services: undefined,
+    resources: undefined,
+  });
+  return { query, services: services.map(({ service: { name } }) => ({ name, group: '' })) };
 }

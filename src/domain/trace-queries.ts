@@ -1,4 +1,11 @@
-import { addQuery, type QuerySet, type Question, shortEnough, union } from './query-set.ts';
+import {
+  addQuery,
+  type EveryoneQuery,
+  type QuerySet,
+  type Question,
+  shortEnough,
+  union,
+} from './query-set.ts';
 import { type TagScope, traceCountTexts, traceLatencyTexts } from './query-text.ts';
 import type { ScopeService } from './registry-model.ts';
 
@@ -96,4 +103,17 @@ export function planTrace(question: Question, operation: string): void {
       : undefined;
     set(latencyMs, label, slowPathsOf, { grouped: groupedHere, check: checkHere, whole: wholeHere });
   }
+}
+
+/** All requests of an operation's services; the question's scope has no condition. */
+export function everyoneInTrace(question: Question, operation: string): EveryoneQuery {
+  const { scope, services, unfilled } = question;
+  const { total } = traceCountTexts(operation, { ...scope, by: ['service'], unfilled });
+  const query = addQuery(question, 'everyone', total, {
+    serviceKey: 'service',
+    resourceKey: undefined,
+    services: new Set(scope.services),
+    resources: undefined,
+  });
+  return { query, services: services.map(({ service: { name } }) => ({ name, group: name })) };
 }

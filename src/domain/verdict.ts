@@ -34,6 +34,14 @@ export interface VerdictWindow {
   readonly start: WindowStart;
 }
 
+/** Hits of the whole services: both sides over all that was queried, and of the newest minutes what neither selector matches. */
+export interface Traffic {
+  readonly canary: number;
+  readonly stable: number;
+  /** Absent where stable is the rest. */
+  readonly neitherLately?: number;
+}
+
 /** The gate's answer about one CUJ. The order of its members is the order in which a person reads them. */
 export interface Verdict {
   readonly summary: string;
@@ -60,8 +68,7 @@ export interface Verdict {
   readonly window?: VerdictWindow;
   /** Which silence it is, where the reason is `no_data`. */
   readonly silence?: Silence;
-  /** Hits of the whole services over all that was queried, on both sides. */
-  readonly traffic?: { readonly canary: number; readonly stable: number };
+  readonly traffic?: Traffic;
   readonly slis: readonly SliVerdict[];
   /** The registry that the verdict was made against. */
   readonly registry: string;
@@ -161,7 +168,11 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
     canary: measurement.selectors.canary,
     stable: measurement.selectors.stable,
     window: windowOf(measurement, window),
-    traffic: { canary: tidy(window.wholeCanary), stable: tidy(window.wholeStable) },
+    traffic: {
+      canary: tidy(window.wholeCanary),
+      stable: tidy(window.wholeStable),
+      ...(window.neitherLately === undefined ? {} : { neitherLately: tidy(window.neitherLately) }),
+    },
     slis,
     ...(silence === undefined ? {} : { silence }),
   };
@@ -194,7 +205,7 @@ interface Facts {
   readonly canary: string;
   readonly stable: string;
   readonly window?: VerdictWindow;
-  readonly traffic?: { readonly canary: number; readonly stable: number };
+  readonly traffic?: Traffic;
   readonly silence?: Silence;
   readonly slis: readonly SliVerdict[];
   readonly message?: string;

@@ -6,8 +6,12 @@ export type WindowStart = 'since' | 'first_hit' | 'after_gap' | 'max_window' | '
 
 /** What the whole service's traffic says where the canary is silent. */
 export type Silence =
-  /** The service has traffic, none of it is the canary's: most likely a wrong selector. */
+  /** The service has traffic, none of it is the canary's: it gets none, or its tag is another. */
   | 'no_canary_traffic'
+  /** All that the service has is stable's: nothing reaches the canary. */
+  | 'canary_idle'
+  /** The service has traffic that is neither the canary's nor stable's: somebody's tag is another. */
+  | 'unknown_tag'
   /** The canary has traffic, but none on this CUJ. */
   | 'cuj_not_reached'
   /** The service has no traffic at all: wrong env, service or operation. */
@@ -27,9 +31,14 @@ export interface JudgedWindow {
   readonly wholeCanaryInWindow: number;
   readonly wholeCanary: number;
   readonly wholeStable: number;
+  /** Hits of the newest minutes that neither selector matches; absent where that is not known. */
+  readonly neitherLately?: number;
   /** The canary was there from the very start of what was queried and stable nowhere in it. */
   readonly indistinguishable: boolean;
 }
+
+/** Long enough for every pod to have been asked something; the version before stable's is gone for longer. */
+const latelyMinutes = 3;
 
 function sum(values: readonly number[], first = 0, end = values.length): number {
   let total = 0;
@@ -63,7 +72,7 @@ function rolloutBegin(
 
 /** The part of a measurement that is judged. Pure. */
 export function judgedWindow(policy: GatePolicy, measurement: Measurement): JudgedWindow {
-  const { canary, stable } = measurement.whole;
+  const { canary, stable, neither } = measurement.whole;
   const buckets = Math.round((measurement.toMs - measurement.fromMs) / bucketMs);
   const gap = Math.max(1, Math.ceil(policy.restartGapMs / bucketMs));
   const wanted = measurement.windowMs ?? policy.window;
@@ -103,6 +112,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     wholeCanaryInWindow: sum(canary, first, buckets),
     wholeCanary,
     wholeStable,
+    ...(neither === undefined ? {} : { neitherLately: sum(neither, Math.max(0, buckets - latelyMinutes)) }),
     indistinguishable: wholeStable === 0 && firstHit >= 0 && firstHit < gap,
   };
 }
@@ -112,5 +122,7 @@ export function silenceOf(window: JudgedWindow): Silence {
   if (window.wholeCanaryInWindow > 0) return 'cuj_not_reached';
   if (window.start === 'since' && window.first >= window.end) return 'too_early';
   if (window.wholeCanary > 0) return 'canary_stopped';
-  return window.wholeStable > 0 ? 'no_canary_traffic' : 'service_silent';
+  if (window.neitherLately !== undefined && window.neitherLately > 0) return 'unknown_tag';
+  if (window.wholeStable <= 0) return 'service_silent';
+  return window.neitherLately === undefined ? 'no_canary_traffic' : 'canary_idle';
 }

@@ -125,9 +125,17 @@ const verdictMembers = {
     }),
   ),
   silence: Type.Optional(
-    literals(['no_canary_traffic', 'cuj_not_reached', 'service_silent', 'canary_stopped', 'too_early']),
+    literals([
+      'no_canary_traffic',
+      'canary_idle',
+      'unknown_tag',
+      'cuj_not_reached',
+      'service_silent',
+      'canary_stopped',
+      'too_early',
+    ]),
   ),
-  traffic: Type.Optional(Closed({ canary: Count, stable: Count })),
+  traffic: Type.Optional(Closed({ canary: Count, stable: Count, neitherLately: Type.Optional(Count) })),
   slis: Type.Array(SliVerdictSchema, { description: 'Worst first; empty where nothing could be measured.' }),
   registry: Digest,
 };

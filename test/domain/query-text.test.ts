@@ -230,6 +230,38 @@ describe('the two sides', () => {
   });
 });
 
+describe('all requests of a service, whoever served them', () => {
+  const mesh = source(
+    'sum:istio.mesh.request.count{destination_service_name:{service},{selector}}.as_count()',
+    'sum:istio.mesh.request.count{destination_service_name:{service},{selector},response_code:5*}.as_count()',
+  );
+  const meshed = batch([scoped('api', [], [], { source: 'istio', operation: undefined })], {
+    source: 'istio',
+    template: mesh,
+  });
+
+  it('are asked for once where stable has a selector of its own, for then something can be neither', () => {
+    expect(texts(one, 'version:v2', 'version:v1').s_everyone_0).toBe(
+      'sum:trace.http.request.hits{env:production AND service:api} by {service}.as_count()',
+    );
+    expect(texts(meshed, 'version:v2', 'version:v1').s_everyone_0).toBe(
+      'sum:istio.mesh.request.count{destination_service_name:api}.as_count()',
+    );
+  });
+
+  it.each<[string, string, string | undefined]>([
+    ['stable is the rest: both sides are all', 'version:v2', undefined],
+    [
+      'the canary has a service name of its own, whose traffic is not the service’s',
+      'service:api-canary',
+      'version:v1',
+    ],
+    ['stable runs in an env of its own', 'version:v2', 'env:blue,version:v1'],
+  ])('are not asked for where %s', (_, canary, stable) => {
+    expect(Object.keys(texts(one, canary, stable)).filter((name) => name.includes('everyone'))).toEqual([]);
+  });
+});
+
 describe('source templates', () => {
   const istio = (groupBy?: string) =>
     source(
@@ -393,6 +425,7 @@ describe('describeQueries', () => {
       expect.stringContaining('version:{version} AND role:canary AND http.status_code:5*}'),
       expect.stringContaining('{env:production AND service:api AND version:{stable_version}}'),
       expect.stringContaining('version:{stable_version} AND http.status_code:5*}'),
+      expect.stringContaining('{env:production AND service:api} by {service}'),
     ]);
   });
 });

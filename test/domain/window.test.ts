@@ -5,10 +5,16 @@ import { judge } from '../../src/domain/verdict.ts';
 import { judgedWindow } from '../../src/domain/window.ts';
 import { cujOf, defaultPolicy, endpointOf, measurementOf, over, silent } from './journey.ts';
 
-/** One character a minute: `c` canary and stable, `s` stable alone, `C` canary alone, `.` nothing. */
+/** One character a minute: `c` canary and stable, `s` stable alone, `C` canary alone, `n` stable and neither, `.` nothing. */
 function lived(minutes: string, more: Partial<Measurement> = {}): Measurement {
   const hits = (of: string) => Array.from(minutes, (minute) => (of.includes(minute) ? 10 : 0));
-  return { ...measurementOf({ whole: { canary: hits('cC'), stable: hits('cs') } }), ...more };
+  return { ...measurementOf({ whole: { canary: hits('cC'), stable: hits('csn') } }), ...more };
+}
+
+/** The same where stable has a selector of its own, so that what is neither is known; `N` is neither alone. */
+function toldApart(minutes: string): Partial<Measurement> {
+  const { whole } = lived(minutes);
+  return { whole: { ...whole, neither: Array.from(minutes, (minute) => ('nN'.includes(minute) ? 4 : 0)) } };
 }
 
 const from = measurementOf({}).fromMs;
@@ -127,6 +133,41 @@ describe('the answer to silence', () => {
       /had 40 requests, none of them on this CUJ/,
     ],
     ['the service has none at all', '......', {}, 'service_silent', /wrong env, service or operation/],
+    [
+      'all of the traffic is stable’s',
+      'ssssss',
+      toldApart('ssssss'),
+      'canary_idle',
+      /no request reaches the canary version:v2: all 60 of the service are those of stable/,
+    ],
+    [
+      'some of the traffic is nobody’s',
+      'ssssnn',
+      toldApart('ssssnn'),
+      'unknown_tag',
+      /no request matches the canary version:v2, but 8 of the newest minutes are neither its nor those of stable.*wrong version tag/,
+    ],
+    [
+      'all of the traffic is nobody’s, which is no silence of the service',
+      'NNNNNN',
+      toldApart('NNNNNN'),
+      'unknown_tag',
+      /but 12 of the newest minutes/,
+    ],
+    [
+      'what was nobody’s is over: the version before stable’s',
+      'nnnsss',
+      toldApart('nnnsss'),
+      'canary_idle',
+      /no request reaches the canary/,
+    ],
+    [
+      'the service has none at all, by either selector or by neither',
+      '......',
+      toldApart('......'),
+      'service_silent',
+      /wrong env, service or operation/,
+    ],
     ['the canary had some and stopped', 'ccccssssss', {}, 'canary_stopped', /before, but none in the window/],
     [
       'the rollout is younger than the data',
@@ -144,6 +185,11 @@ describe('the answer to silence', () => {
 
   it('counts the canary’s hits and the rest’s over all that was queried', () => {
     expect(answer('sssssccc').traffic).toEqual({ canary: 30, stable: 80 });
+    expect(answer('ssssnn', toldApart('ssssnn')).traffic).toEqual({
+      canary: 0,
+      stable: 60,
+      neitherLately: 8,
+    });
   });
 });
 

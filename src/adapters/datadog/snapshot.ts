@@ -1,4 +1,11 @@
-import type { ScopeQuery, Series, ServiceCounts, SideCounts, Snapshot } from '../../domain/metrics-source.ts';
+import {
+  bucketMs,
+  type ScopeQuery,
+  type Series,
+  type ServiceCounts,
+  type SideCounts,
+  type Snapshot,
+} from '../../domain/metrics-source.ts';
 import type { AskedService, QueryPair, QueryPlan, QuerySet } from '../../domain/query-set.ts';
 import { type Groups, malformed, readGroups, type TimeseriesAttributes } from './answer.ts';
 
@@ -22,7 +29,11 @@ export function snapshotOf(plan: QueryPlan, query: ScopeQuery, attributes: Times
         service.name,
         groups,
       );
-    services.set(service.name, { canary: side('canary'), stable: side('stable') });
+    services.set(service.name, {
+      canary: side('canary'),
+      stable: side('stable'),
+      ...everyoneOf(plan, service.name, query, groups),
+    });
   }
   return {
     fromMs: query.fromMs,
@@ -125,6 +136,22 @@ function askedTotal({ grouped, whole, services }: QuerySet, groups: readonly Gro
     if (whole !== undefined) total += sum(groups[whole.total]?.get(group)?.get(''));
   }
   return total;
+}
+
+/** Without a point there was no request at all, which is another thing than not having asked. */
+function everyoneOf(
+  { everyone }: QueryPlan,
+  name: string,
+  { fromMs, toMs }: ScopeQuery,
+  groups: readonly Groups[],
+): Pick<ServiceCounts, 'everyone'> {
+  for (const { query, services } of everyone) {
+    const asked = services.find((service) => service.name === name);
+    if (asked === undefined) continue;
+    const hits = groups[query]?.get(asked.group)?.get('');
+    return { everyone: hits ?? new Float64Array((toMs - fromMs) / bucketMs) };
+  }
+  return {};
 }
 
 function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups[]): SideCounts {

@@ -166,3 +166,19 @@ describe('a source template', () => {
     expect(plain(services.get('web')?.canary.whole)?.total).toEqual([8, 8, 8, 8]);
   });
 });
+
+describe('all requests of a service, whoever served them', () => {
+  const asked = (stable: string | undefined) =>
+    query([scoped('api', ['post_/login'])], {
+      stable: stable === undefined ? undefined : selector(stable),
+    });
+
+  it.each<[string, string | undefined, Facts, readonly number[] | undefined]>([
+    ['are counted as they come', 'version:v1', { s_everyone_0: { api: [7, null, 2, 1] } }, [7, 0, 2, 1]],
+    ['are none where none came', 'version:v1', {}, [0, 0, 0, 0]],
+    ['are not known where stable is the rest', undefined, {}, undefined],
+  ])('%s', (_, stable, facts, counts) => {
+    const { everyone } = snapshot(asked(stable), facts).services.get('api')!;
+    expect(everyone && [...everyone]).toEqual(counts);
+  });
+});

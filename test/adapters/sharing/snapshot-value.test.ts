@@ -36,13 +36,17 @@ const sideOf = (index: number): fc.Arbitrary<SideCounts> => {
       ),
   });
 };
+const everyone = fc.option(
+  series.map(({ total }) => total),
+  { nil: undefined },
+);
 const snapshots: fc.Arbitrary<Snapshot> = fc
-  .tuple(sideOf(0), sideOf(0), sideOf(1), sideOf(1))
-  .map(([a, b, c, d]) => ({
+  .tuple(sideOf(0), sideOf(0), sideOf(1), sideOf(1), everyone)
+  .map(([a, b, c, d, all]) => ({
     fromMs: asked.fromMs,
     toMs: asked.toMs,
     services: new Map([
-      ['api', { canary: a, stable: b }],
+      ['api', { canary: a, stable: b, ...(all === undefined ? {} : { everyone: all }) }],
       ['auth', { canary: c, stable: d }],
     ]),
     queries: [{ name: 'c_hits_0', query: 'sum:trace.http.request.hits{service:api}.as_count()' }],

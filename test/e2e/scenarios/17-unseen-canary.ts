@@ -46,10 +46,13 @@ export const scenario: Scenario = {
       same.start('v1.0.0-other-configuration'),
     ]);
     await Promise.all([
-      waitsForPerson(silent, /^INCONCLUSIVE signup \(no_data\): no request matches the canary version:\w+, /),
+      waitsForPerson(
+        silent,
+        /^INCONCLUSIVE signup \(no_data\): no request reaches the canary version:\w+: all \d+ of the service are those of stable version:\w+$/,
+      ),
       waitsForPerson(
         mistagged,
-        /^INCONCLUSIVE like \(no_data\): no request matches the canary version:\w+, /,
+        /^INCONCLUSIVE like \(no_data\): no request matches the canary version:\w+, but \d+ of the newest minutes are neither its nor those of stable version:\w+: wrong version tag\?$/,
       ),
       waitsForPerson(
         same,

@@ -1,0 +1,77 @@
+import { expect, it } from 'vitest';
+import { checkAsk } from '../../src/domain/ask.ts';
+import { measurementOf } from '../../src/domain/measurement.ts';
+import { bucketMs, type ServiceCounts, type SideCounts } from '../../src/domain/metrics-source.ts';
+import type { Cuj } from '../../src/domain/registry-model.ts';
+import { registryOf } from './journey.ts';
+
+const registry = registryOf(`
+  { "apiVersion": "cuj-gate/v1",
+    "defaults": { "slo": { "availability": 99.95 }, "gate": { "maxWindow": "3m" } },
+    "services": {
+      "shop": { "env": "prod", "operation": "http.request", "canary": "version:{version}" },
+      "auth": { "env": "prod", "operation": "http.request", "canary": "version:{version}" } },
+    "cujs": [ { "name": "login", "owner": "t", "service": "shop",
+                "endpoints": ["GET /a", { "service": "auth", "method": "GET", "path": "/me" }] } ] }`);
+const cuj = registry.cujs.get('login') as Cuj;
+const toMs = Date.parse('2026-01-31T10:00:00Z');
+const nowMs = toMs + cuj.gate.lagMs;
+const fromMs = toMs - 3 * bucketMs;
+
+function side(total: readonly number[]): SideCounts {
+  const whole = { total: Float64Array.from(total), bad: new Float64Array(total.length) };
+  return { whole, requests: new Map(), latency: new Map() };
+}
+
+function counts(canary: number[], stable: number[], everyone?: number[]): ServiceCounts {
+  return {
+    canary: side(canary),
+    stable: side(stable),
+    ...(everyone === undefined ? {} : { everyone: Float64Array.from(everyone) }),
+  };
+}
+
+function neither(shop: ServiceCounts, auth: ServiceCounts) {
+  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) }, nowMs);
+  const snapshot = {
+    fromMs,
+    toMs,
+    services: new Map([
+      ['shop', shop],
+      ['auth', auth],
+    ]),
+    queries: [],
+  };
+  const { whole } = measurementOf(
+    ask,
+    new Map([
+      ['shop', snapshot],
+      ['auth', snapshot],
+    ]),
+    nowMs,
+  );
+  return whole.neither;
+}
+
+it.each<[string, ServiceCounts, ServiceCounts, number[] | undefined]>([
+  [
+    'is what both sides of all services leave over',
+    counts([1, 1, 1], [5, 5, 5], [6, 8, 6]),
+    counts([0, 0, 0], [2, 2, 2], [2, 2, 5]),
+    [0, 2, 3],
+  ],
+  [
+    'is nothing where the sides overlap or floats do not add up',
+    counts([4, 0, 0], [4, 0.1 + 0.2, 1], [5, 0.3, 1 + 1e-9]),
+    counts([0, 0, 0], [0, 0, 0], [0, 0, 0]),
+    [0, 0, 0],
+  ],
+  [
+    'is not known where it is not known of every service',
+    counts([1, 1, 1], [5, 5, 5], [9, 9, 9]),
+    counts([0, 0, 0], [2, 2, 2]),
+    undefined,
+  ],
+])('traffic of neither side %s', (_, shop, auth, expected) => {
+  expect(neither(shop, auth)).toEqual(expected);
+});
