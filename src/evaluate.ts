@@ -34,8 +34,8 @@ export interface EvaluatorPorts {
   readonly now: () => number;
   /** The error budget's opinion on a CUJ's rule; it may not wait for anything. */
   readonly budget?: (cuj: Cuj) => BudgetOpinion;
-  /** How many judged questions are remembered. */
-  readonly remember?: number;
+  /** How many counts of judged questions are remembered, 8 bytes each. */
+  readonly rememberedCounts?: number;
 }
 
 /** A verdict with what it was made of. */
@@ -65,7 +65,8 @@ export interface Evaluator {
 interface Remembered {
   readonly registry: Registry;
   readonly toMs: number;
-  readonly snapshots: readonly Snapshot[];
+  /** Only to see whether they are the same: how long they are kept is the cache's to say. */
+  readonly snapshots: readonly WeakRef<Snapshot>[];
   readonly budget: string;
   readonly evaluation: Evaluation;
 }
@@ -92,7 +93,12 @@ function knownAsk(registry: Registry, cuj: Cuj, ask: Ask, nowMs: number): KnownA
 
 /** The use case: find the CUJ, measure canary and stable, judge. */
 export function createEvaluator(ports: EvaluatorPorts): Evaluator {
-  const memory = new LRUCache<string, Remembered>({ max: ports.remember ?? 2000 });
+  const memory = new LRUCache<string, Remembered>({
+    max: 2_000,
+    // By size as well: callers choose how many questions there are (since, window), and registries how large they are.
+    maxSize: ports.rememberedCounts ?? 4_000_000,
+    sizeCalculation: ({ evaluation }) => countsOf(evaluation.measurement),
+  });
 
   async function evaluate(
     registry: Registry,
@@ -136,7 +142,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       known.toMs === toMs &&
       known.budget === budget &&
       known.snapshots.length === snapshots.length &&
-      known.snapshots.every((snapshot, i) => snapshot === snapshots[i])
+      known.snapshots.every((snapshot, i) => snapshot.deref() === snapshots[i])
     ) {
       return known.evaluation;
     }
@@ -152,7 +158,13 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       measurement,
       queries: snapshots.flatMap((snapshot) => snapshot.queries),
     };
-    memory.set(key, { registry, toMs, snapshots, budget, evaluation });
+    memory.set(key, {
+      registry,
+      toMs,
+      snapshots: snapshots.map((snapshot) => new WeakRef(snapshot)),
+      budget,
+      evaluation,
+    });
     return evaluation;
   }
 
@@ -188,6 +200,13 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       return { verdict, evaluations };
     },
   };
+}
+
+/** How many numbers a measurement holds; objects around them count as some more. */
+function countsOf(measurement: Measurement | undefined): number {
+  if (measurement === undefined) return 100;
+  const endpoints = (measurement.availability?.length ?? 0) + (measurement.latency?.length ?? 0);
+  return (endpoints * 4 + 2) * (measurement.whole.canary.length + 20);
 }
 
 /** The calls that a question takes: one for each batch and pair of selectors among its services. */

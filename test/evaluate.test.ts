@@ -122,6 +122,19 @@ describe('the evaluation of a CUJ', () => {
     expect(await evaluator.cuj({ cuj: 'login', params }, signal)).not.toBe(first);
   });
 
+  it('is forgotten where others hold too many counts, however few they are', async () => {
+    const snapshot = await calm().measure(await firstQuery());
+    const still: MetricsSource = { measure: async () => snapshot };
+    const ports = { registry: () => registry, source: still, now: () => now, rememberedCounts: 2_000 };
+    const evaluator = createEvaluator(ports);
+    const first = await evaluator.cuj({ cuj: 'login', params }, signal);
+    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toBe(first);
+    for (const window of ['5m', '6m', '7m']) await evaluator.cuj({ cuj: 'login', params, window }, signal);
+    const again = await evaluator.cuj({ cuj: 'login', params }, signal);
+    expect(again).not.toBe(first);
+    expect(again).toEqual(first);
+  });
+
   it('takes the counts of its own endpoints, whatever else the snapshot holds', async () => {
     const source = new Rates((side, service, resource) =>
       side === 'stable' || resource === 'get_/w' || service === 'auth'

@@ -58,7 +58,7 @@ export const swaggerOptions = (authenticated: boolean): FastifyDynamicSwaggerOpt
 });
 
 const flag = (description: string) =>
-  Type.Optional(Type.Enum(['1', 'true', '0', 'false'], { type: 'string', description }));
+  Type.Optional(Type.Enum(['', '1', 'true', '0', 'false'], { type: 'string', description }));
 const pretty = flag('Two-space indent.');
 const question = {
   window: Type.Optional(
