@@ -3,6 +3,7 @@ import {
   type ScopeQuery,
   type SentQuery,
   type Series,
+  type ServiceCounts,
   type SideCounts,
   type Snapshot,
 } from '../../domain/metrics-source.ts';
@@ -25,21 +26,26 @@ type ServiceValue = readonly [
   everyone: readonly number[] | null,
 ];
 
-export function snapshotValue(snapshot: Snapshot): object {
+/** Whatever else a snapshot comes to hold must be written down here, and the format in sealed.ts raised. */
+type Nothing = Readonly<Record<string, never>>;
+
+export function snapshotValue({ fromMs, toMs, services, queries, ...more }: Snapshot): object {
+  more satisfies Nothing;
   return {
-    fromMs: snapshot.fromMs,
-    toMs: snapshot.toMs,
-    services: [...snapshot.services].map(([name, { canary, stable, everyone }]) => [
-      name,
-      sideValue(canary),
-      sideValue(stable),
-      everyone === undefined ? null : [...everyone],
-    ]),
-    queries: snapshot.queries.map(({ name, query }) => [name, query]),
+    fromMs,
+    toMs,
+    services: [...services].map(([name, counts]) => serviceValue(name, counts)),
+    queries: queries.map(({ name, query }) => [name, query]),
   };
 }
 
-function sideValue({ whole, requests, latency }: SideCounts): SideValue {
+function serviceValue(name: string, { canary, stable, everyone, ...more }: ServiceCounts): ServiceValue {
+  more satisfies Nothing;
+  return [name, sideValue(canary), sideValue(stable), everyone === undefined ? null : [...everyone]];
+}
+
+function sideValue({ whole, requests, latency, ...more }: SideCounts): SideValue {
+  more satisfies Nothing;
   return {
     whole: whole === undefined ? null : seriesValue(whole),
     requests: resourcesValue(requests),

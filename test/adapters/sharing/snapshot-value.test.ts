@@ -77,7 +77,7 @@ describe('is no answer', () => {
       fromMs: asked.fromMs,
       toMs: asked.toMs,
       services: new Map([
-        ['api', { canary: side, stable: side }],
+        ['api', { canary: side, stable: side, everyone: one.total }],
         ['auth', { canary: plain, stable: plain }],
       ]),
       queries: [],
@@ -90,6 +90,20 @@ describe('is no answer', () => {
     ['a snapshot of another span', (value) => ({ ...value, toMs: value.toMs + 60_000 })],
     ['a snapshot without one service', (value) => ({ ...value, services: value.services.slice(1) })],
     ['a snapshot of other services', (value) => ({ ...value, services: value.services.toReversed() })],
+    [
+      'one with a minute too few of everyone',
+      (value) => {
+        value.services[0][3].pop();
+        return value;
+      },
+    ],
+    [
+      'one with a service that is not whole',
+      (value) => {
+        value.services[1].pop();
+        return value;
+      },
+    ],
     ['one without queries', ({ queries: _, ...value }) => value],
     ['one with queries that are no texts', (value) => ({ ...value, queries: [[1, 2]] })],
     ...(
