@@ -138,6 +138,7 @@ describe('the image, run', () => {
         await answer.arrayBuffer();
       }
       expect(await healthcheck(gate.port)).toBe(0);
+      expect(await healthcheck(gate.port, 'CUJ_GATE_ADMIN_PORT')).toBe(0);
       gate.child.kill('SIGTERM');
       expect(await gate.ended).toBe(0);
       expect(await healthcheck(gate.port)).toBe(1);
@@ -203,9 +204,9 @@ describe('the image, run', () => {
     return { child, port, url: `http://127.0.0.1:${port}`, ended, said, stderr: () => err };
   }
 
-  async function healthcheck(port: number): Promise<number | null> {
+  async function healthcheck(port: number, setting = 'PORT'): Promise<number | null> {
     const [, ...args] = execForm('HEALTHCHECK');
-    const child = spawn(process.execPath, args, { env: { PORT: String(port) }, stdio: 'ignore' });
+    const child = spawn(process.execPath, args, { env: { [setting]: String(port) }, stdio: 'ignore' });
     const [code] = await once(child, 'exit');
     return code;
   }
