@@ -61,23 +61,28 @@ export function measurementOf(
     return hits;
   };
   const sides = { canary: whole('canary'), stable: whole('stable') };
-  const neither = (): number[] | undefined => {
+  const everyone = (): number[] | undefined => {
     const hits = new Array<number>(buckets).fill(0);
     for (const name of services.keys()) {
       const snapshot = snapshots.get(name) as Snapshot;
-      const everyone = snapshot.services.get(name)?.everyone;
-      if (everyone === undefined) return undefined;
-      slice(everyone, snapshot, fromMs, toMs).forEach((count, i) => {
+      const own = snapshot.services.get(name)?.everyone;
+      if (own === undefined) return undefined;
+      slice(own, snapshot, fromMs, toMs).forEach((count, i) => {
         hits[i] = (hits[i] as number) + count;
       });
     }
-    return hits.map((all, i) => {
-      const left = all - (sides.canary[i] as number) - (sides.stable[i] as number);
-      // Datadog adds up floats; and where the selectors overlap, their sum is above everyone's.
-      return left > all * 1e-6 ? left : 0;
-    });
+    return hits;
   };
-  const ofNeither = neither();
+  const all = everyone();
+  /** What everyone's hits have beyond the two sides together (1), or the two sides beyond everyone's (-1). */
+  const beyond = (sign: 1 | -1) =>
+    all?.map((hits, i) => {
+      const left = sign * (hits - (sides.canary[i] as number) - (sides.stable[i] as number));
+      // Datadog adds up floats.
+      return left > hits * 1e-6 ? left : 0;
+    });
+  const neither = beyond(1);
+  const both = beyond(-1);
   return {
     fromMs,
     toMs,
@@ -94,7 +99,10 @@ export function measurementOf(
             .filter((endpoint) => endpoint.latencyMs !== undefined)
             .map((endpoint) => measured(endpoint, 'latency')),
         }),
-    whole: { ...sides, ...(ofNeither === undefined ? {} : { neither: ofNeither }) },
+    whole: {
+      ...sides,
+      ...(neither === undefined || both === undefined ? {} : { neither, both }),
+    },
   };
 }
 

@@ -94,5 +94,7 @@ export interface Measurement {
     readonly stable: readonly number[];
     /** Hits that neither selector matches; absent where stable is the rest. */
     readonly neither?: readonly number[];
+    /** Hits that both selectors match; absent where stable is the rest. */
+    readonly both?: readonly number[];
   };
 }

@@ -94,7 +94,9 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, rule: RuleNam
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
   no_data: (sli) => `nothing was measured for ${sli.sli}, though requests were`,
   canary_indistinguishable: (sli) =>
-    `${counts(sli)}, but no traffic is stable's: the selector seems to match both sides`,
+    sli.stable.total > 0
+      ? `${counts(sli)}, but the selectors of canary and stable match the same requests`
+      : `${counts(sli)}, but no traffic is stable's: the selector seems to match both sides`,
   within_slo: counts,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}`,
 };

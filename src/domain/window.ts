@@ -33,9 +33,15 @@ export interface JudgedWindow {
   readonly wholeStable: number;
   /** Hits of the newest minutes that neither selector matches; absent where that is not known. */
   readonly neitherLately?: number;
-  /** The canary was there from the very start of what was queried and stable nowhere in it. */
+  /**
+   * The canary was there from the very start of what was queried and stable nowhere in it, or both selectors match the
+   * same requests: a broken canary would drown.
+   */
   readonly indistinguishable: boolean;
 }
+
+/** More of the canary's requests than this share are stable's as well: beyond what late spans between two queries make. */
+const sharedRequestsLimit = 0.05;
 
 /** Long enough for every pod to have been asked something; the version before stable's is gone for longer. */
 const latelyMinutes = 3;
@@ -72,7 +78,7 @@ function rolloutBegin(
 
 /** The part of a measurement that is judged. Pure. */
 export function judgedWindow(policy: GatePolicy, measurement: Measurement): JudgedWindow {
-  const { canary, stable, neither } = measurement.whole;
+  const { canary, stable, neither, both = [] } = measurement.whole;
   const buckets = Math.round((measurement.toMs - measurement.fromMs) / bucketMs);
   const gap = Math.max(1, Math.ceil(policy.restartGapMs / bucketMs));
   const wanted = measurement.windowMs ?? policy.window;
@@ -113,7 +119,9 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     wholeCanary,
     wholeStable,
     ...(neither === undefined ? {} : { neitherLately: sum(neither, Math.max(0, buckets - latelyMinutes)) }),
-    indistinguishable: wholeStable === 0 && firstHit >= 0 && firstHit < gap,
+    indistinguishable:
+      (wholeStable === 0 && firstHit >= 0 && firstHit < gap) ||
+      (wholeCanary > 0 && sum(both) > sharedRequestsLimit * wholeCanary),
   };
 }
 

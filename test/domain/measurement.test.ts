@@ -31,7 +31,7 @@ function counts(canary: number[], stable: number[], everyone?: number[]): Servic
   };
 }
 
-function neither(shop: ServiceCounts, auth: ServiceCounts) {
+function wholeOf(shop: ServiceCounts, auth: ServiceCounts) {
   const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) }, nowMs);
   const snapshot = {
     fromMs,
@@ -50,7 +50,7 @@ function neither(shop: ServiceCounts, auth: ServiceCounts) {
     ]),
     nowMs,
   );
-  return whole.neither;
+  return whole;
 }
 
 it.each<[string, ServiceCounts, ServiceCounts, number[] | undefined]>([
@@ -73,5 +73,11 @@ it.each<[string, ServiceCounts, ServiceCounts, number[] | undefined]>([
     undefined,
   ],
 ])('traffic of neither side %s', (_, shop, auth, expected) => {
-  expect(neither(shop, auth)).toEqual(expected);
+  expect(wholeOf(shop, auth).neither).toEqual(expected);
+});
+
+it('requests that both selectors match are what the two sides have beyond everyone', () => {
+  const shop = counts([4, 5, 5], [4, 2, 5], [5, 7, 9]);
+  const auth = counts([0, 0, 0], [0, 0, 0], [0, 0, 0]);
+  expect(wholeOf(shop, auth).both).toEqual([3, 0, 1]);
 });

@@ -108,6 +108,23 @@ describe('a canary that nothing tells apart', () => {
   });
 });
 
+describe('selectors that match the same requests', () => {
+  const overlapping = (both: number[]) => {
+    const measurement = lived('cccccccc');
+    return judgedWindow(defaultPolicy, { ...measurement, whole: { ...measurement.whole, both } });
+  };
+
+  it('tell nothing apart where a good part of the canary is stable as well', () => {
+    const { canary } = lived('cccccccc').whole;
+    expect(overlapping(canary.map((hits) => hits / 4)).indistinguishable).toBe(true);
+  });
+
+  it('are not concluded from the few spans that arrive between two queries', () => {
+    const { canary } = lived('cccccccc').whole;
+    expect(overlapping(canary.map((hits) => hits / 100)).indistinguishable).toBe(false);
+  });
+});
+
 describe('the answer to silence', () => {
   const cuj = cujOf();
   const answer = (minutes: string, more: Partial<Measurement> = {}) =>
