@@ -71,6 +71,8 @@ export class FaultGun {
   readonly #draw: Draw;
   #magazine: Fault['kind'][] = [];
   readonly fired = new Map<string, number>();
+  /** When what the stand-in sent was not what it meant to send, or came later. */
+  readonly #muddled: [fromMs: number, toMs: number][] = [];
   #halvedFromMs = Number.POSITIVE_INFINITY;
   #halvedUntilMs = 0;
 
@@ -89,6 +91,7 @@ export class FaultGun {
     const stop = this.#standIn.faults.push({ ...fault, times });
     setTimeout(stop, lastsMs).unref();
     this.fired.set(kind, (this.fired.get(kind) ?? 0) + 1);
+    if (muddling.has(kind)) this.#muddled.push([nowMs, nowMs + lastsMs]);
     if (kind === 'newest_minute_halved') {
       if (this.#halvedUntilMs < nowMs) this.#halvedFromMs = nowMs;
       this.#halvedUntilMs = nowMs + lastsMs + afterglowMs;
@@ -96,11 +99,18 @@ export class FaultGun {
     return lastsMs;
   }
 
+  /** Whether a call that came in at this moment may have been answered late, or with half of what was meant. */
+  muddledAt(epochMs: number): boolean {
+    return this.#muddled.some(([from, to]) => from - 5 <= epochMs && epochMs <= to + 50);
+  }
+
   /** Whether what is answered to a question of this moment may rest on a halved minute. */
   halvedSince(epochMs: number): boolean {
     return epochMs <= this.#halvedUntilMs && epochMs + afterglowMs >= this.#halvedFromMs;
   }
 }
+
+const muddling: ReadonlySet<string> = new Set(['hang', 'slow', 'reset_mid_body', 'status']);
 
 /** A halved minute may be kept by a cache for its TTL, and asked for by a question that waited for all its deadline. */
 const afterglowMs = 12_000;

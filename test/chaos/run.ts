@@ -117,8 +117,12 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const drawRedis = drawOfPart();
   const drawWire = drawOfPart();
 
+  /** While the mortal one is away its registry is left alone: what it starts with must be known. */
+  let away = false;
+
   async function mortalDies(): Promise<void> {
     const own = edits.get(mortal) as Edits;
+    away = true;
     if (drawDeath() < 0.5) {
       inspector.excusedSince.set(mortal, Date.now());
       mortal.expectEnd();
@@ -141,6 +145,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     // Sockets of its last life may still be handed out once.
     await sleep(200);
     inspector.excusedSince.delete(mortal);
+    away = false;
   }
 
   async function startExpectingEnd(): Promise<number | 'ready'> {
@@ -168,7 +173,8 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const chaos = [
     loop(450, drawFault, () => gun.fire(Date.now())),
     loop(5_000, drawEdit, () => {
-      const own = edits.get(drawEdit() < 0.6 ? steady : mortal) as Edits;
+      const gate = drawEdit() < 0.6 || away ? steady : mortal;
+      const own = edits.get(gate) as Edits;
       if (drawEdit() < 0.5) own.putBad();
       else own.putGood();
     }),
@@ -216,7 +222,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const last = await readMetrics(steady.url);
 
   checkMemory(inspector, readings, last, callers.waiting);
-  checkHeldOff(inspector, standIn.calls);
+  checkHeldOff(inspector, standIn.calls, gun);
   for (const gate of [steady, mortal]) {
     inspector.note('no gate dies of itself', ...gate.deaths);
     inspector.note('nothing is logged that nobody thought of', ...gate.complaints);
