@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { DatadogApi } from './adapters/datadog/connection.ts';
 import type { MetricsSource } from './domain/metrics-source.ts';
+import type { Tracing } from './domain/tracing.ts';
 
 /** Wires what replicas share. Part of the composition root. */
 
@@ -17,6 +18,8 @@ export interface SharingParts {
   /** Where Datadog is asked: replicas of two sites have nothing to share. */
   readonly origin: string;
   readonly onHeldOff: (seconds: number) => void;
+  /** Undefined: nothing is traced. */
+  readonly tracing?: Tracing;
 }
 
 export interface Sharing {
@@ -35,7 +38,7 @@ const closeLimitMs = 500;
 
 /** Opens the shared cache. It is in use as soon as Redis answers, and nobody waits for that. */
 export async function openSharing(url: string, parts: SharingParts): Promise<Sharing> {
-  const { logger, now } = parts;
+  const { logger, now, tracing } = parts;
   // Loaded here: a gate without a shared cache has no use for any of it.
   const [{ RedisStore }, { createSeal }, { SharedAnswers }, { createSharingMetrics }, ...wrappers] =
     await Promise.all([
@@ -63,7 +66,17 @@ export async function openSharing(url: string, parts: SharingParts): Promise<Sha
     seal: createSeal(parts.secret, parts.origin),
     maxWaitMs: parts.deadlineMs * waitShare,
     now,
-    observer: metrics,
+    observer: {
+      hit() {
+        metrics.hit();
+        tracing?.note({ 'cuj_gate.shared_cache': 'hit' });
+      },
+      miss() {
+        metrics.miss();
+        tracing?.note({ 'cuj_gate.shared_cache': 'miss' });
+      },
+      ignored: metrics.ignored,
+    },
     onHeldOff: parts.onHeldOff,
     onMistake: (error) => logger.error({ err: error }, 'an answer could not be shared'),
   });

@@ -1,21 +1,15 @@
 import type { Server as HttpsServer } from 'node:https';
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
-import { createCachedSource } from './adapters/cached-source.ts';
-import {
-  createDatadogApi,
-  type DatadogApi,
-  DatadogConnection,
-  type DatadogOptions,
-} from './adapters/datadog/connection.ts';
+import { createDatadogApi, type DatadogApi } from './adapters/datadog/connection.ts';
 import { createErrorBudgets } from './adapters/datadog/error-budget.ts';
 import { createDatadogSource } from './adapters/datadog/source.ts';
 import { registerErrorBudgetMetric } from './adapters/error-budget-metric.ts';
-import { createSourceMetrics } from './adapters/measured-source.ts';
 import { type RegistryHolder, watchRegistry } from './adapters/registry/watch.ts';
 import { type LoadResult, loadRegistry } from './adapters/registry-files.ts';
 import { openAccess } from './compose-access.ts';
-import { openSharing, type Sharing } from './compose-sharing.ts';
+import { connect, openSource } from './compose-source.ts';
+import { openTraces } from './compose-traces.ts';
 import type { MetricsSource } from './domain/metrics-source.ts';
 import { createEvaluator, type Evaluator } from './evaluate.ts';
 import type { App } from './http/app.ts';
@@ -26,8 +20,6 @@ import { readSettings, type Settings, SettingsError } from './settings.ts';
 
 /** How often the error budgets that can change a rule are read: they are of weeks, and move slowly. */
 const errorBudgetIntervalMs = 5 * 60_000;
-/** Approximate memory that kept snapshots may take. */
-const cacheBytes = 128 * 1024 * 1024;
 
 export interface GateOverrides {
   /** Epoch ms; the system's clock unless told. */
@@ -106,21 +98,6 @@ export function secretsOf({ datadog, redisUrl }: Settings): (string | undefined)
   return [datadog.apiKey, datadog.appKey, redisUrl, password, decodeURIComponent(password)];
 }
 
-function connect(
-  settings: Settings,
-  told: Pick<DatadogOptions, 'onRateLimitRemaining' | 'onRateLimited'> = {},
-): DatadogConnection {
-  const { apiKey, appKey, site, url } = settings.datadog;
-  return new DatadogConnection({
-    apiKey: apiKey ?? '',
-    appKey: appKey ?? '',
-    site,
-    deadlineMs: settings.deadlineMs,
-    ...(url === undefined ? {} : { url }),
-    ...told,
-  });
-}
-
 /**
  * Wires the gate. Throws RegistryRefused where the registry is bad, CredentialsRefused where tokens or certificates are.
  * Precondition: the settings hold a registry and both keys (requiredToServe).
@@ -161,34 +138,17 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       );
     },
   });
-  const sourceMetrics = createSourceMetrics(metrics);
-  let sharing: Sharing | undefined;
-  const connection = connect(settings, {
-    onRateLimitRemaining: sourceMetrics.rateLimitRemaining,
-    onRateLimited: (seconds) => sharing?.limited(seconds),
+  const traces = settings.tracesUrl === undefined ? undefined : await openTraces(settings.tracesUrl, logger);
+  const datadog = await openSource(settings, {
+    logger,
+    metrics,
+    now,
+    traces,
+    source: overrides.source,
+    apiTtlMs: errorBudgetIntervalMs,
   });
-  if (settings.redisUrl !== undefined) {
-    sharing = await openSharing(settings.redisUrl, {
-      logger,
-      metrics,
-      now,
-      deadlineMs,
-      secret: settings.datadog.appKey as string,
-      origin: connection.origin,
-      onHeldOff: (seconds) => connection.holdOff(seconds),
-    });
-  }
-  const datadog = overrides.source ?? (await createDatadogSource(connection));
-  const asked = sourceMetrics.measured(datadog);
-  const source = createCachedSource(sharing?.source(asked, settings.cacheTtlMs) ?? asked, {
-    ttlMs: settings.cacheTtlMs,
-    maxEntries: settings.cacheSize,
-    maxBytes: cacheBytes,
-    observer: sourceMetrics.cacheObserver,
-  });
-  const api = createDatadogApi(connection);
   const errorBudgets = createErrorBudgets({
-    api: sharing?.api(api, errorBudgetIntervalMs) ?? api,
+    api: datadog.api,
     registry: () => registry.current().registry,
     now,
     intervalMs: errorBudgetIntervalMs,
@@ -216,13 +176,16 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   };
   // Loaded here: commands that ask Datadog once need no server.
   const { buildApps } = await import('./http/app.ts');
+  const evaluator = createEvaluator({
+    registry: () => registry.current().registry,
+    source: datadog.source,
+    now,
+    budget: errorBudgets.opinion,
+    ...(traces === undefined ? {} : { judge: traces.judge }),
+  });
   const { app, admin } = await buildApps({
-    evaluator: createEvaluator({
-      registry: () => registry.current().registry,
-      source,
-      now,
-      budget: errorBudgets.opinion,
-    }),
+    evaluator: traces?.evaluator(evaluator) ?? evaluator,
+    ...(traces === undefined ? {} : { tracing: traces.tracing }),
     registry: stateNow,
     logger,
     metrics,
@@ -245,8 +208,8 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       await closeServer(app);
       if (admin !== undefined) await closeServer(admin);
       closed.abort();
-      await connection.close();
-      await sharing?.close();
+      await datadog.close();
+      await traces?.close();
     },
   });
 }

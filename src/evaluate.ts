@@ -34,6 +34,8 @@ export interface EvaluatorPorts {
   readonly now: () => number;
   /** The error budget's opinion on a CUJ's rule; it may not wait for anything. */
   readonly budget?: (cuj: Cuj) => BudgetOpinion;
+  /** Instead of the judge itself: one that is traced, say. */
+  readonly judge?: typeof judge;
   /** How many counts of judged questions are remembered, 8 bytes each. */
   readonly rememberedCounts?: number;
 }
@@ -152,7 +154,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     });
     const measurement = measurementOf(checked, byService, nowMs);
     const evaluation: Evaluation = {
-      verdict: judge(cuj, measurement, options),
+      verdict: (ports.judge ?? judge)(cuj, measurement, options),
       cuj,
       options,
       measurement,

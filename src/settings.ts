@@ -29,6 +29,8 @@ export interface Settings {
   readonly drainDelayMs: number;
   /** Status questions at once; more are answered `gate_overloaded`. */
   readonly maxInflight: number;
+  /** Where an OTLP/HTTP receiver takes traces; undefined: nothing is traced. */
+  readonly tracesUrl: string | undefined;
   /** Who may ask, over what, and how often. */
   readonly access: AccessSettings;
 }
@@ -139,6 +141,17 @@ const table = {
       'Redis or Valkey as a cache that replicas share, redis:// or rediss:// (TLS), with password and database where needed. Or CUJ_GATE_REDIS_URL_FILE. While it is down each replica asks Datadog for itself.',
     read: redisUrl,
     secret: true,
+  },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    default: undefined,
+    description:
+      'OpenTelemetry collector that takes traces by OTLP/HTTP, such as http://otel-collector:4318. Nothing is traced without it. The SDK reads its other OTEL_ variables itself.',
+    read: baseUrl,
+  },
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: {
+    default: undefined,
+    description: 'The same with its path, such as http://otel-collector:4318/v1/traces; goes before it.',
+    read: baseUrl,
   },
   CUJ_GATE_DRAIN_DELAY: {
     default: '5s',
@@ -285,6 +298,7 @@ export function readSettings(
   }
 
   const port = get('PORT');
+  const otlpUrl = get('OTEL_EXPORTER_OTLP_ENDPOINT');
   // A setting with a default is undefined here only beside a problem, and then nobody sees the object.
   const settings = {
     datadog: Object.freeze({
@@ -303,6 +317,9 @@ export function readSettings(
     redisUrl: get('CUJ_GATE_REDIS_URL'),
     drainDelayMs: get('CUJ_GATE_DRAIN_DELAY') as number,
     maxInflight: get('CUJ_GATE_MAX_INFLIGHT') as number,
+    tracesUrl:
+      get('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ??
+      (otlpUrl === undefined ? undefined : `${otlpUrl}/v1/traces`),
     access: accessOf(
       {
         tokensFile: get('CUJ_GATE_AUTH_TOKENS_FILE'),

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { Authenticator } from '../domain/caller.ts';
 import type { Problem, Registry } from '../domain/registry-model.ts';
+import type { Tracing } from '../domain/tracing.ts';
 import type { Evaluator } from '../evaluate.ts';
 
 /** The registry that is in force, and what became of attempts to replace it. */
@@ -53,6 +54,8 @@ export interface AppPorts {
   readonly tls?: SecureContextOptions;
   /** `/metrics` and the probes are left to an app of their own. */
   readonly operationsApart?: boolean;
+  /** Undefined: nothing is traced. */
+  readonly tracing?: Tracing;
   /** How long a request may take to arrive, in ms, and how often that is looked at. */
   readonly arrival?: { readonly timeoutMs: number; readonly checkEveryMs: number };
 }

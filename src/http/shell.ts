@@ -11,6 +11,7 @@ import type { AppPorts } from './ports.ts';
 import { problem, problemOf } from './problem.ts';
 import { readQuery } from './query.ts';
 import { requestId } from './request-id.ts';
+import { requestSpans } from './request-spans.ts';
 import type { SocketErrors } from './socket-errors.ts';
 
 /** Longer than the 90 s after which Go's transport drops an idle connection: the side that asks must be the first. */
@@ -85,6 +86,7 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
   app.setErrorHandler(fail);
   app.setNotFoundHandler(nothingThere);
 
+  if (ports.tracing !== undefined) app.addHook('onRequest', requestSpans(ports.tracing));
   app.addHook('onRequest', (request, reply, next) => {
     request.startedAt = performance.now();
     if (request.is404) {
