@@ -94,7 +94,22 @@ export function collectDefaults(
 export function checkSlo(slo: SloDocument | undefined, reporter: Reporter): void {
   for (const sli of ['availability', 'latency'] as const) {
     const percent = slo?.[sli];
-    if (percent === undefined || hasAtMostThreeDecimals(percent)) continue;
+    if (percent === undefined) continue;
+    if (percent <= 1) {
+      // An objective of 1% or less lets everything pass; what was meant is a ratio.
+      const meant = Math.round(percent * 100_000) / 1000;
+      reporter.value(
+        ['slo', sli],
+        'percent-not-ratio',
+        percent,
+        `the ${sli} objective ${percent} is a percentage, so nearly everything would pass`,
+        meant < 100
+          ? `Write percent: ${meant} where the ratio ${percent} is meant.`
+          : 'Write percent, such as 99.95.',
+      );
+      continue;
+    }
+    if (hasAtMostThreeDecimals(percent)) continue;
     reporter.value(
       ['slo', sli],
       'percent-decimals',

@@ -545,6 +545,18 @@ const crossTable: readonly (readonly [string, Spoiled])[] = [
     },
   ],
   [
+    'an objective written as a ratio',
+    {
+      from: 'availability: 99.9 }',
+      to: 'availability: 0.999 }',
+      rule: 'percent-not-ratio',
+      path: 'defaults.slo.availability',
+      at: '0.999',
+      value: 0.999,
+      fix: /99\.9/,
+    },
+  ],
+  [
     'a window of 90 seconds',
     {
       from: 'window: 5m',
