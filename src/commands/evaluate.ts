@@ -83,7 +83,12 @@ Exit codes: 0 pass, 1 fail or inconclusive, 2 misuse.`,
 class Misuse extends Error {}
 
 function complaint(error: unknown): string | undefined {
-  if (error instanceof CallerError) return `${error.message}\n${error.hint}`;
+  if (error instanceof CallerError) {
+    // The hints are written for callers over HTTP; a missing parameter is given otherwise here.
+    const { parameter } = error.details;
+    const missing = typeof parameter === 'string' && error.message.endsWith('is missing.');
+    return `${error.message}\n${missing ? `Give it with --param ${parameter}=...` : error.hint}`;
+  }
   return error instanceof Misuse ? error.message : undefined;
 }
 

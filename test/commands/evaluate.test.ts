@@ -91,7 +91,7 @@ describe('evaluate', () => {
     ['neither a CUJ nor a service', [], 'Name one CUJ'],
     ['both a CUJ and a service', ['login', '--all-of', 'member-api'], 'Name one CUJ'],
     ['an unknown CUJ', ['logni', '--param', 'version=v1'], 'Did you mean "login"?'],
-    ['a missing parameter', ['login'], 'Parameter "version" is missing.'],
+    ['a missing parameter', ['login'], 'Parameter "version" is missing.\nGive it with --param version=...'],
     ['an empty parameter', ['login', '--param', 'version='], 'version is empty'],
     [
       'a parameter that no selector takes',
