@@ -1,4 +1,4 @@
-import type { RegistryDocument } from './registry-schema.ts';
+import type { CujDocument, RegistryDocument } from './registry-schema.ts';
 
 /** Where in a document: keys and 0-based indexes from the root. */
 export type DocumentPath = readonly (string | number)[];
@@ -26,6 +26,8 @@ export interface BrokenParts {
   readonly services: ReadonlySet<string>;
   /** By index in `cujs`. */
   readonly cujs: ReadonlySet<number>;
+  /** Broken CUJs without what is wrong with them, so that the rest of each is still checked; by index in `cujs`. */
+  readonly mended?: ReadonlyMap<number, CujDocument>;
 }
 
 /** One file of the registry. Whatever is not among the broken parts passed the schema. */

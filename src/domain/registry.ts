@@ -67,12 +67,16 @@ export function* resolveInSteps(
       const reporter = new Reporter(report, file, ['cujs', index]);
       // A CUJ that did not pass the schema still holds its name, if it has one.
       names.check((cuj as { readonly name?: unknown } | null)?.name, reporter);
-      if (broken?.cujs.has(index)) {
+      const isBroken = broken?.cujs.has(index) === true;
+      const readable = isBroken ? broken.mended?.get(index) : cuj;
+      if (readable === undefined) {
         checkNamedServices(cuj, scope, reporter);
         continue;
       }
-      const resolved = resolveCuj(cuj, defaults, scope, reporter);
-      cujs.set(cuj.name, resolved.cuj);
+      // What was taken out of a broken CUJ may be just what a complaint would miss.
+      const base = isBroken ? { ...defaults, broken: true } : defaults;
+      const resolved = resolveCuj(readable, base, scope, reporter);
+      cujs.set(readable.name, resolved.cuj);
       for (const place of resolved.places) routes.add(place);
       yield;
     }

@@ -2,12 +2,14 @@ import type { ErrorObject, ValidateFunction } from 'ajv';
 import type { BrokenParts, DocumentPath, Finding, RegistryInput } from '../../domain/registry-findings.ts';
 import { pathText } from '../../domain/registry-findings.ts';
 import {
+  type CujDocument,
   CujSchema,
   type RegistryDocument,
   RegistrySchema,
   ServiceSchema,
   SourceSchema,
 } from '../../domain/registry-schema.ts';
+import { mendCuj } from './mend-cuj.ts';
 import { explainErrors } from './schema-errors.ts';
 
 interface Validators {
@@ -83,12 +85,21 @@ export async function checkStructure(file: string, value: unknown): Promise<Stru
       if (!check(validate, entry, [heading, name]) || !named) broken[heading].add(name);
     }
   }
+  const mended = new Map<number, CujDocument>();
   if (Array.isArray(document.cujs)) {
     for (const [index, cuj] of document.cujs.entries()) {
-      if (!check(validators.cuj, cuj, ['cujs', index])) broken.cujs.add(index);
+      const before = findings.length;
+      if (check(validators.cuj, cuj, ['cujs', index])) continue;
+      broken.cujs.add(index);
+      const rest = mendCuj(cuj, findings.slice(before), validators.cuj);
+      if (rest !== undefined) mended.set(index, rest);
     }
   }
-  const parts: BrokenParts = { ...broken, defaults: findings.some(({ path }) => path[0] === 'defaults') };
+  const parts: BrokenParts = {
+    ...broken,
+    mended,
+    defaults: findings.some(({ path }) => path[0] === 'defaults'),
+  };
   return { usable: true, findings, input: { file, document: usablePart(document), broken: parts } };
 }
 
