@@ -74,6 +74,7 @@ export function resolveServices(
   const services = new Map<string, Service | undefined>();
   const all = collect(inputs, 'services', 'service', report, ({ document }) => document.services);
   for (const [name, { document, broken, reporter }] of all) {
+    if (broken) checkBrokenService(document, sources, complete, reporter);
     services.set(name, broken ? undefined : resolveService(name, document, sources, complete, reporter));
   }
   return services;
@@ -104,16 +105,7 @@ function resolveService(
       'Remove operation, or remove source to use trace metrics.',
     );
   }
-  if (source !== 'trace' && !sources.has(source) && complete) {
-    reporter.unknown(
-      ['source'],
-      'unknown-source',
-      source,
-      ['trace', ...sources.keys()],
-      `nobody defined the source "${source}"`,
-      'Define it under sources, or remove it to use trace metrics.',
-    );
-  }
+  checkSource(source, sources, complete, reporter);
   const canary = readSelector('canary', document.canary, reporter);
   const stable =
     document.stable === undefined ? undefined : readSelector('stable', document.stable, reporter);
@@ -137,6 +129,37 @@ function resolveService(
     sampleRate: document.sampleRate ?? 1,
     dispersion: document.dispersion ?? 1,
   };
+}
+
+/** What can still be said of a service that did not pass the schema: its selectors and its source. */
+function checkBrokenService(
+  document: unknown,
+  sources: Named<SourceTemplate>,
+  complete: boolean,
+  reporter: Reporter,
+): void {
+  if (typeof document !== 'object' || document === null) return;
+  const { source, canary, stable } = document as Record<string, unknown>;
+  if (typeof source === 'string' && source !== '') checkSource(source, sources, complete, reporter);
+  if (typeof canary === 'string' && canary !== '') readSelector('canary', canary, reporter);
+  if (typeof stable === 'string' && stable !== '') readSelector('stable', stable, reporter);
+}
+
+function checkSource(
+  source: string,
+  sources: Named<SourceTemplate>,
+  complete: boolean,
+  reporter: Reporter,
+): void {
+  if (source === 'trace' || sources.has(source) || !complete) return;
+  reporter.unknown(
+    ['source'],
+    'unknown-source',
+    source,
+    ['trace', ...sources.keys()],
+    `nobody defined the source "${source}"`,
+    'Define it under sources, or remove it to use trace metrics.',
+  );
 }
 
 function readSelector(

@@ -53,3 +53,21 @@ describe('a CUJ with a schema problem is still checked for everything else', () 
     expect(await rulesOf(cuj)).toEqual(rules);
   });
 });
+
+it('a service with a schema problem is still checked for its selectors and its source', async () => {
+  const file = path.join(folder, 'services.yaml');
+  writeFileSync(
+    file,
+    `apiVersion: cuj-gate/v1
+services: { api: { env: PROD, source: nowhere, canary: "version={version}", stable: "role" } }
+cujs: [{ name: login, owner: t, service: api, slo: { availability: 99.9 }, endpoints: "*" }]
+`,
+  );
+  const result = await loadRegistry(file);
+  expect(result.ok ? [] : result.problems.map(({ rule }) => rule).sort()).toEqual([
+    'pattern',
+    'selector',
+    'selector',
+    'unknown-source',
+  ]);
+});
