@@ -8,6 +8,9 @@ import type { Selector } from '../../src/domain/selector.ts';
 import { parseSourceTemplate, type SourceTemplate } from '../../src/domain/source-template.ts';
 import { batch, scoped, selector, template } from '../adapters/datadog/synthetic.ts';
 
+// The same cases in every run: what fails can be seen again.
+fc.configureGlobal({ seed: 20261124 });
+
 function texts(
   of: ScopeBatch,
   canary: Selector | string = 'version:v2',

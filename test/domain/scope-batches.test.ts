@@ -5,6 +5,9 @@ import type { Registry } from '../../src/domain/registry-model.ts';
 import type { CujDocument, RegistryDocument, ServiceDocument } from '../../src/domain/registry-schema.ts';
 import { maxBatchResources, maxBatchServices } from '../../src/domain/scope-batches.ts';
 
+// The same cases in every run: what fails can be seen again.
+fc.configureGlobal({ seed: 20261124 });
+
 const traced = (over: Partial<ServiceDocument> = {}): ServiceDocument => ({
   env: 'production',
   operation: 'http.request',

@@ -1,9 +1,21 @@
 import fc from 'fast-check';
-import { dump } from 'js-yaml';
+import { dump, load } from 'js-yaml';
 import { expect, it } from 'vitest';
 import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { Positions } from '../../../src/adapters/registry/positions.ts';
 import type { DocumentPath } from '../../../src/domain/registry-findings.ts';
+
+// The same cases in every run: what fails can be seen again.
+fc.configureGlobal({ seed: 20261124 });
+
+function isReadable(text: string): boolean {
+  try {
+    load(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Every key and value of a document with its place, by another parser. */
 function placesByYaml(text: string) {
@@ -74,7 +86,12 @@ it('places are those that another parser finds, for any document in any style', 
     noArrayIndent: fc.boolean(),
   });
   fc.assert(
-    fc.property(value, style, (document, options) => expectSamePlaces(dump(document, options))),
+    fc.property(value, style, (document, options) => {
+      const text = dump(document, options);
+      // js-yaml writes a few odd strings (`.:[` in flow style) so that nobody can read them back.
+      fc.pre(parseDocument(text).errors.length === 0 && isReadable(text));
+      expectSamePlaces(text);
+    }),
     { numRuns: 300 },
   );
 });
