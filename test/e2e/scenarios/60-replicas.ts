@@ -49,14 +49,16 @@ async function metricOf({ url }: Gate, name: string): Promise<number | undefined
 }
 
 /** Two counts are compared only within one minute of the gate's: the lag of 90 s makes it turn at half past. */
-async function awayFromTheTurn(): Promise<void> {
+async function awayFromTheTurn(byMs = 15_000): Promise<void> {
   const leftMs = 60_000 - ((Date.now() + 30_000) % 60_000);
-  if (leftMs < 15_000) await delay(leftMs + 100);
+  if (leftMs < byMs) await delay(leftMs + 100);
 }
 
 export const scenario: Scenario = {
   name: 'replicas',
   what: `${replicas} gates around one Redis cost Datadog what one costs; a 429 stops all of them; without Redis, and with a forged one, the verdicts go on`,
+  // A Redis that is late is passed by, and every passing by is a call: on a busy machine there is nothing to count.
+  alone: true,
   timeoutMs: 300_000,
   async run(context) {
     const { dir, start, log } = context;
@@ -124,12 +126,19 @@ export const scenario: Scenario = {
     allPass(await askAll([late], 'v2'));
     log(`forged: ${await metricOf(late, 'cuj_gate_shared_cache_ignored_total')} values ignored`);
 
-    // One is told 429; before the reset nobody asks.
+    // One is told 429; before the reset nobody asks. No turn may be waited for meanwhile: the reset would pass.
+    await awayFromTheTurn(30_000);
     const mend = datadog.faults.push({ kind: 'rate_limited', limits: { resetSeconds: 8 } });
     const limited = await callsOf(() => ask(gates[0] as Gate, 'signup', 'v3'));
     mend();
     assert.equal(limited.answered.reason, 'source_rate_limited');
     assert.equal(limited.calls, 1);
+    // Whoever was told answers first and tells the others then.
+    await waitFor(async () => (await cli('--scan', '--pattern', 'cuj-gate:*:limit')).stdout.trim(), {
+      what: 'the limit to be known to all',
+      timeoutMs: 5_000,
+      everyMs: 50,
+    });
     const during = await callsOf(() => askAll(gates, 'v3'));
     assert.deepEqual([...new Set(during.answered.map(({ reason }) => reason))], ['source_rate_limited']);
     assert.equal(during.calls, 0);
