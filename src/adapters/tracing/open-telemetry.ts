@@ -20,8 +20,8 @@ export interface OpenTelemetryOptions {
   readonly url: string;
   /** Told that traces could not be handed over, at most once a minute. */
   readonly onLost?: (why: string) => void;
-  /** The longest that closing waits for what is not handed over yet, in ms. Default 3,000. */
-  readonly closeLimitMs?: number;
+  /** The longest that handing over takes, tries anew included, and that closing waits for it, in ms. Default 3,000. */
+  readonly timeoutMs?: number;
 }
 
 /** Traces that are on their way out until it is closed. */
@@ -29,7 +29,8 @@ export interface OpenTelemetry extends Tracing {
   close(): Promise<void>;
 }
 
-const defaultCloseLimitMs = 3_000;
+/** The SDK's own 10 s would hold up the end of a process whose collector is gone. */
+const defaultTimeoutMs = 3_000;
 const complaintEveryMs = 60_000;
 
 /**
@@ -38,20 +39,22 @@ const complaintEveryMs = 60_000;
  * the handler of the SDK's own errors.
  */
 export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
-  const { url, onLost = () => {}, closeLimitMs = defaultCloseLimitMs } = options;
+  const { url, onLost = () => {}, timeoutMs = defaultTimeoutMs } = options;
   let complainedAtMs = Number.NEGATIVE_INFINITY;
-  setGlobalErrorHandler((error) => {
+  const complain = (error: unknown) => {
     if (performance.now() - complainedAtMs < complaintEveryMs) return;
     complainedAtMs = performance.now();
     const why = error instanceof Error ? error.message : String(error);
     onLost(why.slice(0, 300));
-  });
+  };
+  setGlobalErrorHandler(complain);
   const agent = new (url.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true });
+  const exporter = new OTLPTraceExporter({ url, timeoutMillis: timeoutMs, httpAgentOptions: () => agent });
   const provider = new BasicTracerProvider({
     resource: defaultResource()
       .merge(resourceFromAttributes({ 'service.name': 'cuj-gate' }))
       .merge(detectResources({ detectors: [envDetector] })),
-    spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url, httpAgentOptions: () => agent }))],
+    spanProcessors: [new BatchSpanProcessor(exporter)],
   });
   const tracer = provider.getTracer('cuj-gate');
   const contexts = new AsyncLocalStorageContextManager().enable();
@@ -121,9 +124,10 @@ export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
     async close() {
       let late: NodeJS.Timeout | undefined;
       const limit = new Promise<void>((resolve) => {
-        late = setTimeout(resolve, closeLimitMs);
+        late = setTimeout(resolve, timeoutMs);
       });
-      await Promise.race([provider.shutdown().catch(() => {}), limit]);
+      // What fails in the last hand-over is given to us alone, not to the handler of errors.
+      await Promise.race([provider.shutdown().catch(complain), limit]);
       clearTimeout(late);
       // A receiver that hangs must not hold the process up.
       agent.destroy();
