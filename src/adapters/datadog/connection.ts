@@ -133,9 +133,13 @@ export class DatadogConnection {
       });
       status = response.statusCode;
       headers = singleHeaders(response.headers);
+      // By the headers alone: a 429 whose body never comes would be taken for a slow answer and asked again.
+      if (status === 429) response.body.dump().catch(() => {});
+      this.#rateLimit.note(status, headers);
       text = await response.body.text();
     } catch (error) {
       if (signal.aborted) throw signal.reason;
+      if (error instanceof SourceError) throw error;
       if (error instanceof errors.ResponseExceededMaxSizeError) {
         throw new SourceError(
           'source_malformed',
@@ -145,7 +149,6 @@ export class DatadogConnection {
       }
       throw failureOfConnection(error, this.#redact);
     }
-    this.#rateLimit.note(status, headers);
     if (status > 200 && status < 300) throw malformed(`it came with status ${status}`);
     if (status !== 200) throw failureOfStatus(status, text, this.#redact);
     return { headers, text };

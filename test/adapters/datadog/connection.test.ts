@@ -84,6 +84,21 @@ describe('the API besides verdicts', () => {
   });
 });
 
+it.each([
+  ['never comes', undefined],
+  ['is longer than is taken', 'x'.repeat(200)],
+])('a 429 counts from its headers on: nothing is asked again where its body %s', async (_, body) => {
+  loopback.reply((response) => {
+    response.writeHead(429, { 'x-ratelimit-reset': '9' });
+    if (body === undefined) response.flushHeaders();
+    else response.end(body);
+  });
+  const ours = api({ deadlineMs: 400, maxAnswerBytes: 100 });
+  await expect(ours.getJson('/api/v1/validate')).rejects.toMatchObject({ code: 'source_rate_limited' });
+  await expect(ours.getJson('/api/v1/validate')).rejects.toMatchObject({ code: 'source_rate_limited' });
+  expect(loopback.requests).toHaveLength(1);
+});
+
 describe('connections', () => {
   /** Sockets that the server saw over asks that lie so far apart. */
   async function socketsOver(ask: () => Promise<unknown>, pauseMs: number): Promise<number> {
