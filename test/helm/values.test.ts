@@ -69,6 +69,9 @@ describe('values.schema.json', () => {
     ['a budget of no pods', 'podDisruptionBudget.maxUnavailable', 0, />= 1/],
     ['a peer that is not one', 'networkPolicy.from', [{ namespace: 'argo' }], /additional properties/],
     ['a peer that admits everybody', 'networkPolicy.from', [{}], /fewer than 1/],
+    ['a collector without a scheme', 'tracing.endpoint', 'otel-collector:4318', /pattern/],
+    ['the URL of a Redis in place of its Secret', 'redis.existingSecret', 'redis://cache:6379', /pattern/],
+    ['egress that says nothing', 'networkPolicy.extraEgress', [{}], /fewer than 1/],
     ['a network that is none', 'networkPolicy.egressCidrs', ['10.0.0.1'], /pattern/],
     ['a port that is none', 'service.port', 70_000, /<= 65535/],
   ])('refuses %s', (_, path, value, message) => {
@@ -89,6 +92,8 @@ describe('values.schema.json', () => {
     ['auth.oidc.issuer', 'https://login.example.com/realms/platform'],
     ['auth.oidc.claim', 'https://example.com/team=release=blue'],
     ['adminPort', 9090],
+    ['tracing.endpoint', 'http://otel-collector.monitoring.svc:4318'],
+    ['tracing.endpoint', 'https://otel.example.com/otlp'],
     ['extraEnv', [{ name: 'NODE_OPTIONS', value: '--max-old-space-size=192' }]],
   ])('accepts another %s', (path, value) => {
     expect(validate(withValue(path, value)), JSON.stringify(validate.errors)).toBe(true);
@@ -105,7 +110,8 @@ describe("the chart's settings", () => {
   };
 
   it('are settings of the gate, each set once', () => {
-    const known = new Set<string>([...settingNames, 'DD_API_KEY_FILE', 'DD_APP_KEY_FILE']);
+    const files = ['DD_API_KEY_FILE', 'DD_APP_KEY_FILE', 'CUJ_GATE_REDIS_URL_FILE'];
+    const known = new Set<string>([...settingNames, ...files]);
     expect(set.filter((name) => !known.has(name))).toEqual([]);
     expect(new Set(set).size).toBe(set.length);
   });

@@ -87,6 +87,11 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     ['--set', 'extraEnv[0].name=CUJ_GATE_AUTH_TOKENS_FILE'],
     /extraEnv holds CUJ_GATE_AUTH_TOKENS_FILE/,
   ],
+  [
+    'the URL of a Redis in plain sight',
+    ['--set', 'extraEnv[0].name=CUJ_GATE_REDIS_URL'],
+    /extraEnv holds CUJ_GATE_REDIS_URL/,
+  ],
   ['rules that are none', ['--set', 'prometheusRule.rules=x'], /prometheusRule\.rules holds no groups/],
   ['a Kubernetes that is too old', ['--kube-version', '1.26.0'], /requires kubeVersion: >=1\.27/],
 ];
