@@ -29,6 +29,12 @@ export const reservedParams = ['service', 'window', 'since', 'explain', 'pretty'
 const keyPattern = /^[a-z][a-z0-9_./-]*$/;
 const paramPattern = /^[a-z][a-z0-9_]{0,40}$/;
 
+/**
+ * Quotes, brackets, commas, wildcards and what templates and shells expand. A version with one of them is no version but
+ * a placeholder that nobody filled, a pattern or a list: normalised it would name a tag that nobody meant.
+ */
+const meantOtherwise = /["'`{}()[\]<>,*?\\$|;&]/;
+
 /** Reads a template, or says in one sentence what is wrong with it. */
 export function parseSelector(text: string): SelectorTemplate | { readonly error: string } {
   const terms: SelectorTerm[] = [];
@@ -92,6 +98,12 @@ export function normalizeParam(
   if (raw.trim() === '') return { error: `${name} is empty` };
   if (raw.length > 200) return { error: `${name} is longer than the 200 characters of a tag value` };
   if (/[^\x20-\x7e]/.test(raw)) return { error: `${name} holds characters outside printable ASCII` };
+  const [other] = meantOtherwise.exec(raw) ?? [];
+  if (other !== undefined) {
+    return {
+      error: `${name} holds \`${other}\`, so it is a pattern, a list or an unfilled placeholder, not one tag value`,
+    };
+  }
   const value = normalizeTagValue(raw);
   return isSafeTagValue(value)
     ? { value }

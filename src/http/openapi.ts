@@ -230,7 +230,8 @@ function withParams(base: object, registry: Registry): object {
     name,
     in: 'query',
     required: false,
-    description: "Fills the selectors' {placeholder} of this name.",
+    description:
+      "Fills the selectors' {placeholder} of this name. With quotes, brackets, commas, wildcards or other scripts: 400.",
     schema: { type: 'string', minLength: 1, maxLength: 200, pattern: '^[A-Za-z0-9]' },
   }));
   for (const [path, item] of Object.entries(document.paths ?? {})) {
