@@ -111,6 +111,62 @@ describe('several services', () => {
   });
 });
 
+describe('counts of the same requests', () => {
+  const asked = query([
+    scoped('api', ['get_/me', 'post_/login'], [{ latencyMs: 300, resources: ['get_/me', 'post_/login'] }]),
+  ]);
+  const facts: Facts = {
+    c_hits_0: { 'api get_/me': [900, 900, 900, 900], 'api post_/login': [100, 100, 100, 100] },
+    c_bad_0: { 'api get_/me': [5, 5, 5, 5] },
+    c_check_hits_0: { api: [1000, 1000, 1000, 1000] },
+    c_check_bad_0: { api: [5, 5, 5, 5] },
+    c_all_hits_0: { api: [1002, 1000, 1000, 1000] },
+    c_all_bad_0: { api: [6, 5, 5, 5] },
+    c_timed_0: { 'api get_/me': [900, 900, 900, 900], 'api post_/login': [100, 100, 100, 100] },
+    c_check_timed_0: { api: [1000, 1000, 1000, 1000] },
+    c_good300_0: { 'api get_/me': [890, 890, 890, 890], 'api post_/login': [99, 99, 99, 99] },
+    c_check_good300_0: { api: [989, 989, 989, 989] },
+  };
+
+  it.each<[string, Facts]>([
+    ['that agree', {}],
+    ['that grew by some spans between two queries', { c_check_hits_0: { api: [1000, 1000, 1000, 990] } }],
+    ['of which an endpoint is missing that had no bad events', { c_bad_0: { 'api get_/me': [5, 5, 5, 5] } }],
+  ])('are believed where they are those %s', (_, changed) => {
+    expect(() => snapshot(asked, { ...facts, ...changed })).not.toThrow();
+  });
+
+  it.each<[string, Facts, string]>([
+    [
+      'more requests by endpoint than together, in which bad ones drown',
+      { c_hits_0: { 'api get_/me': [90_000, 90_000, 90_000, 90_000], 'api post_/login': [1, 1, 1, 1] } },
+      'c_hits_0 counts 360004 events of api endpoint by endpoint, but c_check_hits_0 4000',
+    ],
+    [
+      'fewer requests by endpoint than together, though all endpoints came',
+      { c_hits_0: { 'api get_/me': [450, 450, 450, 450], 'api post_/login': [50, 50, 50, 50] } },
+      'c_hits_0 counts 2000 events of api endpoint by endpoint, but c_check_hits_0 4000',
+    ],
+    [
+      'good events that are there but zero, which would read as slow requests',
+      { c_good300_0: { 'api get_/me': [0, 0, 0, 0], 'api post_/login': [0, 0, 0, 0] } },
+      'c_good300_0 counts 0 events of api endpoint by endpoint, but c_check_good300_0 3956',
+    ],
+    [
+      'bad events of the service that are of none of its endpoints, though all its requests are',
+      { c_bad_0: {}, c_check_bad_0: {}, c_all_bad_0: { api: [6, 5, 5, 5] } },
+      'outside the endpoints 21 of 2 requests of api failed, by c_all_bad_0 and c_check_bad_0',
+    ],
+    [
+      'endpoints with more requests than their service',
+      { c_all_hits_0: { api: [100, 100, 100, 100] } },
+      "c_check_hits_0 counts 4000 events of api's endpoints, but c_all_hits_0 400 of all of it",
+    ],
+  ])('are not believed where they are %s', (_, wrong, words) => {
+    expect(() => snapshot(asked, { ...facts, ...wrong })).toThrow(words);
+  });
+});
+
 describe('without a filter, because the list of endpoints is too long for one', () => {
   const resources = Array.from({ length: 100 }, (_, i) => `get_/${'a'.repeat(40)}${i}`);
   const many = query([scoped('api', resources)]);
