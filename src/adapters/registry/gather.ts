@@ -67,10 +67,8 @@ export async function gather(path: string): Promise<Gathered> {
       continue;
     }
     const parsed = await parseText(text);
-    if (!parsed.ok) {
-      problems.push(...parsed.problems.map((problem) => ({ file: file.path, path: '', ...problem })));
-      continue;
-    }
+    problems.push(...parsed.problems.map((problem) => ({ file: file.path, path: '', ...problem })));
+    if (!parsed.ok) continue;
     if (file.format === 'text') texts.set(file.path, text);
     const structure = await checkStructure(file.path, parsed.value);
     findings.push(...structure.findings);

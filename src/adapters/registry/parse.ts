@@ -1,16 +1,21 @@
 import { CORE_SCHEMA, load, Type, YAMLException } from 'js-yaml';
+import { type DocumentPath, pathText } from '../../domain/registry-findings.ts';
 
 /** One thing that is wrong with a text as YAML or JSON, 1-based. */
 export interface SyntaxProblem {
   readonly line: number;
   readonly column: number;
   readonly rule: string;
+  /** Where it can be told: of a key that stands twice. */
+  readonly path?: string;
+  readonly value?: string;
   readonly message: string;
   readonly fix: string;
 }
 
 export type Parsed =
-  | { readonly ok: true; readonly value: unknown }
+  /** `problems` are duplicate keys: the last of each counts, so that the rest can be checked as well. */
+  | { readonly ok: true; readonly value: unknown; readonly problems: readonly SyntaxProblem[] }
   | { readonly ok: false; readonly problems: readonly SyntaxProblem[] };
 
 /** JSON's types and merge keys (`<<`), nothing else: no dates, no binary, no code. */
@@ -38,13 +43,25 @@ export function yamlOptions(text: string): YamlOptions {
   return { schema, maxDepth, maxTotalMergeKeys: Math.max(10_000, text.length) } as YamlOptions;
 }
 
-/** Reads one YAML or JSON document in time and memory bounded by the text's size. Duplicate keys are errors. */
+/** The same for a text whose duplicate keys are told already. */
+export function lastKeyCounts(text: string): YamlOptions {
+  return { ...yamlOptions(text), json: true };
+}
+
+/** Reads one YAML or JSON document in time and memory bounded by the text's size. Duplicate keys are problems. */
 export async function parseText(text: string): Promise<Parsed> {
   let value: unknown;
+  let problems: readonly SyntaxProblem[] = [];
   try {
     value = load(text, yamlOptions(text));
   } catch (error) {
-    return { ok: false, problems: await syntaxProblems(text, error) };
+    problems = await syntaxProblems(text, error);
+    if (problems.some(({ rule }) => rule !== 'duplicate-key')) return { ok: false, problems };
+    try {
+      value = load(text, lastKeyCounts(text));
+    } catch {
+      return { ok: false, problems };
+    }
   }
   if (value === undefined || value === null) {
     return oneProblem({
@@ -56,7 +73,7 @@ export async function parseText(text: string): Promise<Parsed> {
     });
   }
   const excess = excessOf(value, text);
-  return excess === undefined ? { ok: true, value } : oneProblem(excess);
+  return excess === undefined ? { ok: true, value, problems } : oneProblem(excess);
 }
 
 function oneProblem(problem: SyntaxProblem): Parsed {
@@ -67,23 +84,55 @@ function oneProblem(problem: SyntaxProblem): Parsed {
 async function syntaxProblems(text: string, error: unknown): Promise<readonly SyntaxProblem[]> {
   const first = firstProblem(error);
   if (first.rule === 'too-deep' || text.length > maxRecoveryChars) return [first];
-  const { LineCounter, parseDocument } = await import('yaml');
+  const { LineCounter, parseDocument, visit } = await import('yaml');
   const lines = new LineCounter();
   try {
-    const { errors } = parseDocument(text, {
+    const document = parseDocument(text, {
       lineCounter: lines,
       prettyErrors: false,
       version: '1.2',
       merge: true,
     });
+    const errors = document.errors.slice(0, maxSyntaxProblems);
     if (errors.length === 0) return [first];
-    return errors.slice(0, maxSyntaxProblems).map(({ code, message, pos }) => {
+    const paths = new Map<number, DocumentPath>();
+    if (errors.some(({ code }) => code === 'DUPLICATE_KEY')) {
+      visit(document, {
+        Pair(_, pair, ancestors) {
+          const start = (pair.key as Ranged | null)?.range?.[0];
+          if (start !== undefined) paths.set(start, pathOf([...ancestors, pair]));
+        },
+      });
+    }
+    return errors.map(({ code, message, pos }) => {
       const { line, col } = lines.linePos(pos[0]);
-      return { line: Math.max(line, 1), column: Math.max(col, 1), ...explain(code, message) };
+      const path = code === 'DUPLICATE_KEY' ? paths.get(pos[0]) : undefined;
+      const told = path && { path: pathText(path), value: String(path.at(-1)) };
+      return { line: Math.max(line, 1), column: Math.max(col, 1), ...told, ...explain(code, message) };
     });
   } catch {
     return [first];
   }
+}
+
+interface Ranged {
+  readonly range?: readonly number[] | null;
+}
+
+/** The keys and indexes on the way from a document to the last of these nodes. */
+function pathOf(nodes: readonly unknown[]): DocumentPath {
+  const path: (string | number)[] = [];
+  nodes.forEach((node, i) => {
+    const { key, items } = node as { key?: { value?: unknown }; items?: unknown[] };
+    if (key !== undefined && key !== null) path.push(String(key.value));
+    const at = items?.indexOf(nodes[i + 1]) ?? -1;
+    if (at >= 0 && !isPair(nodes[i + 1])) path.push(at);
+  });
+  return path;
+}
+
+function isPair(node: unknown): boolean {
+  return typeof node === 'object' && node !== null && 'key' in node;
 }
 
 function firstProblem(error: unknown): SyntaxProblem {

@@ -1,6 +1,6 @@
 import { load, type State } from 'js-yaml';
 import type { DocumentPath } from '../../domain/registry-findings.ts';
-import { yamlOptions } from './parse.ts';
+import { lastKeyCounts } from './parse.ts';
 
 export interface Position {
   /** 1-based. */
@@ -43,7 +43,7 @@ export class Positions {
       else if (parent.children === undefined) parent.children = [node];
       else parent.children.push(node);
     };
-    load(text, { ...yamlOptions(text), listener: (event, state) => listener(event, state) });
+    load(text, { ...lastKeyCounts(text), listener: (event, state) => listener(event, state) });
   }
 
   /** The position of the value at a path, or of the last key. What is not there is where its parent stands. */
@@ -95,7 +95,8 @@ function entryOf(node: Node, step: string | number): Entry | undefined {
   }
   const { kind, children = [] } = node;
   if (kind !== 'mapping') return undefined;
-  for (let i = 0; i + 1 < children.length; i += 2) {
+  // From the end: of a key that stands twice the last one counts.
+  for (let i = children.length - 2; i >= 0; i -= 2) {
     const key = children[i] as Node;
     if (String(key.result) === step) return { key, value: children[i + 1] as Node };
   }

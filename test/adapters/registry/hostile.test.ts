@@ -80,9 +80,23 @@ describe('texts that are no registry', () => {
     ]);
   });
 
+  it('a duplicate key by its name and path, and what else is wrong with the file', async () => {
+    const text = good
+      .replace('tier: 1', 'tier: 1\n    tier: 2')
+      .replace('mode: observe', 'mode: observed\n    mode: observer');
+    const lines = text.split('\n');
+    const line = (start: string) => lines.findIndex((one) => one.trim() === start) + 1;
+    expect(await problemsOf(text)).toMatchObject([
+      { line: line('tier: 2'), rule: 'duplicate-key', path: 'cujs[0].tier', value: 'tier' },
+      { line: line('mode: observer'), rule: 'duplicate-key', value: 'mode' },
+      { line: line('mode: observer'), rule: 'one-of', value: 'observer' },
+    ]);
+  });
+
   it('duplicate keys in JSON, which JSON.parse would not see', async () => {
     expect(await problemsOf('{"apiVersion": "cuj-gate/v1",\n "cujs": [],\n "cujs": []}', 'r.json')).toEqual([
       at(3, 2, 'duplicate-key'),
+      at(3, 10, 'no-cujs'),
     ]);
   });
 
