@@ -31,11 +31,14 @@ function line(value: number | null): string {
 
 function sliLines(sli: SliVerdict, paint: Paint): string[] {
   const bad = sli.sli === 'latency' ? 'slow' : 'failed';
-  const value = sli.value === null ? 'no data' : percent(sli.value);
+  const goal = `the objective is ${percent(sli.objective)}`;
+  const burn = sli.burnRate === null ? '' : `, burn rate ${plain(sli.burnRate)}`;
   const head = [
     paintOutcome(paint, sli.verdict, `${sli.sli}: ${sli.verdict} (${sli.reason})`),
-    `  ${value} of ${plain(sli.total)} requests were good, the objective is ${percent(sli.objective)}: ${plain(sli.bad)} ${bad}${sli.burnRate === null ? '' : `, burn rate ${plain(sli.burnRate)}`}`,
-    `  evidence ${evidence(sli.evidence)} (${plain(sli.evidenceToFail)} fails), abort line ${line(sli.failAtBadEvents)} ${bad}, ${sli.requestsToVerdict === null ? 'traffic alone leads to no pass' : `${plain(sli.requestsToVerdict)} clean requests to a pass`}`,
+    sli.value === null
+      ? `  no requests; ${goal}`
+      : `  ${percent(sli.value)} of ${plain(sli.total)} requests were good, ${goal}: ${plain(sli.bad)} ${bad}${burn}`,
+    `  evidence ${evidence(sli.evidence)} (${plain(sli.evidenceToFail)} fails), ${sli.failAtBadEvents === null ? 'no abort line yet' : `abort line ${plain(sli.failAtBadEvents)} ${bad}`}, ${sli.requestsToVerdict === null ? 'traffic alone leads to no pass' : `${plain(sli.requestsToVerdict)} clean requests to a pass`}`,
     `  stable: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)} ${bad}${sli.stable.value === null ? '' : ` (${percent(sli.stable.value)})`}`,
   ];
   const rows = [

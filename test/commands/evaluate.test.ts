@@ -58,6 +58,8 @@ describe('evaluate', () => {
   it('exits 1 where it cannot know', async () => {
     const { code, stdout } = await evaluate('login', '--param', 'version=v9.9.9');
     expect(stdout).toMatch(/^INCONCLUSIVE login \(no_data\): no request matches the canary version:v9\.9\.9/);
+    expect(stdout).toContain('  no requests; the objective is 99.95%\n');
+    expect(stdout).toContain('no abort line yet, ');
     expect(code).toBe(1);
   });
 
