@@ -61,6 +61,9 @@ function rawResponse(document: ProblemDocument, headers: string): string {
   return `HTTP/1.1 ${document.status} ${document.title}\r\ncontent-type: ${problemType}\r\ncache-control: no-store\r\n${headers}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
 }
 
+/** How long a connection that was refused may go on sending, in ms, before it is cut. */
+const lingerMs = 2_000;
+
 export interface SocketErrors {
   readonly clientError: (error: ParseError, socket: Socket) => void;
   /** Listens for requests, for CONNECT and for an Expect that is not 100-continue. */
@@ -88,12 +91,18 @@ export function createSocketErrors(metrics: GateMetrics): SocketErrors {
     afterPending(socket, () => {
       if (!socket.writable) return void socket.destroy();
       metrics.answered('none', 'other', document.status, 0);
-      socket.end(rawResponse(document, headers), () => socket.destroySoon());
+      // Ended on our side only: closed with something unread, the other side is reset, and may lose what was answered.
+      socket.end(rawResponse(document, headers));
+      socket.resume();
+      const cut = setTimeout(() => socket.destroy(), lingerMs);
+      socket.once('close', () => clearTimeout(cut));
     });
   }
 
   return {
     clientError(error, socket) {
+      // What still comes is read and thrown away until the connection is cut.
+      if (ended.has(socket) && error.code !== 'ECONNRESET') return;
       if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
       end(socket, problemOfParseError(error));
     },

@@ -32,6 +32,33 @@ const host = 'Host: gate\r\n';
 const close = 'Connection: close\r\n';
 const question = '/cujs/pay/status?role=canary';
 
+it.each([
+  ['garbage', 'GET /healthz HTTP/1.1\r\nHost: gate\r\n\r\ngarbage\r\n\r\n', 2],
+  ['a URL that is too long', `GET /${'x'.repeat(40_000)}`, 1],
+])('whoever is still sending %s reads the refusal, and is not reset', async (_, bytes, count) => {
+  const wire = dial(port, bytes, { allowHalfOpen: true });
+  const errors: Error[] = [];
+  wire.socket.on('error', (error) => errors.push(error));
+  await new Promise((resolve) => wire.socket.once('end', resolve));
+  for (let i = 0; i < 20; i += 1) {
+    wire.socket.write('x'.repeat(10_000));
+    await new Promise(setImmediate);
+  }
+  wire.socket.end();
+  const answers = parseAnswers(await wire.closed);
+  expect(answers).toHaveLength(count);
+  jsonOf(answers.at(-1));
+  expect(errors).toEqual([]);
+});
+
+it('whoever never stops sending is cut off all the same', async () => {
+  const wire = dial(port, 'garbage\r\n\r\n', { allowHalfOpen: true });
+  const drip = setInterval(() => wire.socket.write('x'), 50);
+  await wire.closed;
+  clearInterval(drip);
+  expect(parseAnswers(wire.received())).toHaveLength(1);
+});
+
 describe('a connection that is closed after one answer', () => {
   it.each<[string, string | Buffer, number, string]>([
     [

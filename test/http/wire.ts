@@ -49,11 +49,15 @@ export interface Wire {
   readonly closed: Promise<string>;
 }
 
-/** A raw connection to the app. */
-export function dial(port: number, bytes: string | Buffer = ''): Wire {
+/** A raw connection to the app. With `allowHalfOpen` it may go on sending when the other side has ended. */
+export function dial(
+  port: number,
+  bytes: string | Buffer = '',
+  options: { readonly allowHalfOpen?: boolean } = {},
+): Wire {
   let received = '';
   let changed = () => {};
-  const socket = connect({ port, host: '127.0.0.1' });
+  const socket = connect({ port, host: '127.0.0.1', ...options });
   if (bytes.length > 0) socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
   socket.on('data', (chunk) => {
     received += chunk.toString('latin1');
