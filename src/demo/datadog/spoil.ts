@@ -93,7 +93,7 @@ function spoilRows(rows: Rows, request: FormulaRequest, fault: AnswerFault): Row
     case 'infinite_values':
       return rows.map((row) => ({ ...row, values: replaceFirst(row.values, () => INFINITE) }));
     case 'negative_counts':
-      return rows.map((row) => ({ ...row, values: replaceFirst(row.values, (value) => -1 - value) }));
+      return rows.map((row) => ({ ...row, values: replaceFirst(row.values, belowZero) }));
     case 'more_bad_than_total':
       return moreBadThanTotal(rows, fault.bad ?? badFormulas(request));
     case 'groups_cut_off':
@@ -116,9 +116,14 @@ function spoilRows(rows: Rows, request: FormulaRequest, fault: AnswerFault): Row
   }
 }
 
-function replaceFirst(values: readonly unknown[], replace: (value: number) => unknown): unknown[] {
+function replaceFirst(values: readonly unknown[], replace: (value: unknown) => unknown): unknown[] {
   const first = values.findIndex((value) => value !== null);
-  return values.map((value, i) => (i === first ? replace(value as number) : value));
+  return values.map((value, i) => (i === first ? replace(value) : value));
+}
+
+/** What another fault has spoiled stays so: arithmetic with it would write null, and hide a minute instead. */
+function belowZero(value: unknown): unknown {
+  return typeof value === 'number' && value >= 0 ? -1 - value : value;
 }
 
 /** Top N groups of each formula by sum, silently: what an unpublished limit would look like. */

@@ -256,6 +256,15 @@ describe('faults of the answer', () => {
     expect(await scalars(standIn)).toEqual([['get_/a', 61, 1]]);
   });
 
+  it.each([
+    [[{ kind: 'nan_strings' }, { kind: 'negative_counts' }], 'NaN'],
+    [[{ kind: 'infinite_values' }, { kind: 'negative_counts' }], Number.POSITIVE_INFINITY],
+    [[{ kind: 'negative_counts' }, { kind: 'negative_counts' }], -11],
+  ] as const)('never mends or hides one fault by another: %j', async (faults, first) => {
+    const { standIn } = await threeEndpoints(...faults);
+    expect((await rows(standIn))[1]?.[1][0]).toBe(first);
+  });
+
   it('can strike one call with two faults', async () => {
     const { standIn } = await threeEndpoints(
       { kind: 'negative_counts' },
