@@ -131,7 +131,8 @@ function resultText({ rollouts, findings }: LintResult, errors: number, paint: P
   if (findings.length === 0) return `${paint.green('ok')}: ${names}: nothing makes the analysis useless\n`;
   const warnings = findings.length - errors;
   const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
-  return `${findings.map((finding) => findingText(finding, paint)).join('')}${names}: ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`;
+  const of = names === '' ? '' : `${names}: `;
+  return `${findings.map((finding) => findingText(finding, paint)).join('')}${of}${count(errors, 'error')}, ${count(warnings, 'warning')}\n`;
 }
 
 function findingText(

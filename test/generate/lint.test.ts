@@ -9,8 +9,8 @@ import { options, smallRegistry } from './example.ts';
 const registry = smallRegistry([{ name: 'signup' }]);
 const made: RolloutOptions = { ...options(), analysis: 'cujs' };
 const byLabel: RolloutOptions = { ...made, versionFrom: { kind: 'label', key: 'version' } };
-const sample = (of: RolloutOptions) =>
-  [...rollouts(registry, of), ...analysisTemplates(registry, of)].map(({ text }) => text).join('---\n');
+const sample = (of: RolloutOptions, from = registry) =>
+  [...rollouts(from, of), ...analysisTemplates(from, of)].map(({ text }) => text).join('---\n');
 const good = sample(made);
 const goodByLabel = sample(byLabel);
 
@@ -338,6 +338,89 @@ describe('one mistake in a good Rollout', () => {
       'analysis:',
     ],
     ['a document that is no YAML', `${good}---\nkind: [\n`, 'error', 'yaml', ''],
+    [
+      'a chart that Helm has not rendered',
+      spoil(good, 'failureLimit: 0', 'failureLimit: {{ .Values.failureLimit }}'),
+      'error',
+      'yaml',
+      'failureLimit',
+    ],
+    [
+      'a step whose count is 0, which is none',
+      spoil(good, 'count: 10\n', 'count: 0\n'),
+      'error',
+      'no-count',
+      'count',
+    ],
+    [
+      'a CUJ that is asked only for show',
+      spoil(
+        good,
+        '        startingStep: 1\n',
+        '        startingStep: 1\n        dryRun: [{ metricName: cuj-.* }]\n',
+      ),
+      'error',
+      'dry-run',
+      'dryRun',
+    ],
+    [
+      'a template that is only for show',
+      spoil(good, '  metrics:\n', '  dryRun: [{ metricName: cuj-signup }]\n  metrics:\n'),
+      'error',
+      'dry-run',
+      'dryRun',
+    ],
+    [
+      'watch and gate in one analysis',
+      spoil(
+        good,
+        '- templateName: cuj-signup-watch\n',
+        '- templateName: cuj-signup-watch\n          - templateName: cuj-signup-gate\n',
+      ),
+      'error',
+      'metric-twice',
+      'analysis:',
+    ],
+    [
+      'a label of the Rollout that is written as one of the pods',
+      spoil(
+        goodByLabel,
+        'fieldPath: spec.template.metadata.labels.version',
+        'fieldPath: metadata.labels.version',
+      ),
+      'error',
+      'empty-arg',
+      'fieldPath',
+    ],
+    [
+      'an annotation that the Rollout does not have',
+      spoil(
+        goodByLabel,
+        'fieldPath: spec.template.metadata.labels.version',
+        "fieldPath: metadata.annotations['release']",
+      ),
+      'error',
+      'empty-arg',
+      'fieldPath',
+    ],
+    [
+      'a path that ends in more than a value',
+      spoil(
+        goodByLabel,
+        'fieldPath: spec.template.metadata.labels.version',
+        'fieldPath: spec.template.metadata.labels',
+      ),
+      'error',
+      'empty-arg',
+      'fieldPath',
+    ],
+    [
+      'a label that is empty',
+      goodByLabel.replaceAll(' version: v1.0.0', ' version: ""'),
+      'error',
+      'empty-arg',
+      'fieldPath',
+    ],
   ];
 
   it.each(cases)('is found: %s', (_, text, severity, rule, line) => {
@@ -432,6 +515,173 @@ describe('other shapes', () => {
       'no-canary-traffic',
     ]);
     expect(lint(blueGreen.replace('KIND', 'postPromotion'))).toEqual([]);
+  });
+
+  it('knows that Argo does not look into the workload that a Rollout refers to', () => {
+    const byRef = goodByLabel.replace(
+      / {2}template:\n([\s\S]*?) {2}strategy:/,
+      '  workloadRef: { apiVersion: apps/v1, kind: Deployment, name: shop }\n  strategy:',
+    );
+    const [found, ...others] = lint(byRef);
+    expect(found).toMatchObject({ rule: 'empty-arg', severity: 'error' });
+    expect(found?.message).toContain('workloadRef');
+    expect(others.every(({ rule }) => rule === 'empty-arg')).toBe(true);
+  });
+
+  it('does not call it missing where a version may come from a ConfigMap or from OpenTelemetry', () => {
+    const bare = without(good, /- name: DD_VERSION/, /^ {2}strategy:/);
+    expect(lint(bare).map(({ rule }) => rule)).toContain('no-version');
+    const env = (text: string) => spoil(bare, /\n( *)env:\n/, `\n          ${text}\n          env:\n`);
+    expect(lint(env('envFrom: [{ configMapRef: { name: release } }]'))).toEqual([]);
+    const otel = '- { name: OTEL_RESOURCE_ATTRIBUTES, value: "service.version=$(HASH)" }';
+    expect(lint(spoil(bare, /env:\n/, `env:\n            ${otel}\n`))).toEqual([]);
+  });
+
+  it('takes the traffic of a header or a mirror for traffic', () => {
+    const zero = spoil(good, 'setWeight: 25', 'setWeight: 0');
+    expect(lint(zero).map(({ rule }) => rule)).toEqual(['no-canary-traffic']);
+    const routed = spoil(
+      zero,
+      '- setWeight: 0',
+      '- setHeaderRoute: { name: testers }\n        - setWeight: 0',
+    );
+    expect(lint(routed, { requestsPerMinute: 1000 })).toEqual([]);
+  });
+
+  it('knows of analyses in experiments only that they are there', () => {
+    const none = without(
+      without(good, /^ {6}analysis:/, /^ {6}#/),
+      /^ {8}- analysis:/,
+      /^ {8}- setWeight: 100/,
+    );
+    const experiment = '- experiment: { analyses: [{ name: a, templateName: t }] }\n        - setWeight: 25';
+    expect(lint(spoil(none, '- setWeight: 25', experiment)).map(({ rule }) => rule)).toEqual([
+      'only-experiments',
+    ]);
+  });
+
+  it('follows the templates that a template is made of', () => {
+    const part = (use: string) =>
+      `---\nkind: AnalysisTemplate\nmetadata: { name: all-${use} }\nspec:\n  templates: [{ templateName: cuj-signup-${use} }]\n`;
+    const of = ['watch', 'gate'].reduce(
+      (text, use) => spoil(text, `templateName: cuj-signup-${use}`, `templateName: all-${use}`) + part(use),
+      good,
+    );
+    expect(lint(of)).toEqual([]);
+    expect(lint(spoil(of, 'failureLimit: 0', 'failureLimit: 5')).map(({ rule }) => rule)).toEqual([
+      'failure-limit',
+    ]);
+  });
+
+  it('reads anchors and merges as kubectl does', () => {
+    const anchored = `kind: Rollout
+metadata: { name: shop }
+spec:
+  strategy:
+    canary:
+      steps:
+        - setWeight: 25
+        - pause: { duration: 5m }
+        - analysis:
+            templates: [{ templateName: gate }]
+            args: &args [{ name: version, valueFrom: { podTemplateHashValue: Latest } }]
+        - setWeight: 100
+      analysis: { startingStep: 1, templates: [{ templateName: watch }], args: *args }
+---
+kind: List
+items:
+  - kind: AnalysisTemplate
+    metadata: { name: watch }
+    spec:
+      args: &takes [{ name: version }]
+      metrics:
+        - &metric
+          name: cuj-signup
+          interval: 60s
+          failureLimit: 0
+          inconclusiveLimit: 10000
+          consecutiveErrorLimit: 360
+          successCondition: result startsWith "PASS"
+          failureCondition: result startsWith "FAIL"
+          provider:
+            web:
+              url: http://gate/cujs/signup/status
+              headers: [{ key: X-Canary-Version, value: "{{args.version}}" }]
+              jsonPath: "{$.summary}"
+  - kind: AnalysisTemplate
+    metadata: { name: gate }
+    spec:
+      args: *takes
+      metrics:
+        - { <<: *metric, count: 10, inconclusiveLimit: 10, consecutiveSuccessLimit: 2 }
+`;
+    expect(lint(anchored)).toEqual([]);
+    expect(lint(spoil(anchored, 'consecutiveSuccessLimit: 2', '')).map(({ rule }) => rule)).toEqual([
+      'pass-without-proof',
+    ]);
+    expect(lint(spoil(anchored, 'failureLimit: 0', 'failureLimit: 5')).map(({ rule }) => rule)).toEqual([
+      'failure-limit',
+    ]);
+  });
+
+  it('takes limits from arguments, and says nothing of those that it cannot know', () => {
+    const by = (arg: string) =>
+      gateMetric(good, '  args:\n', `  args:\n    - ${arg}\n`)
+        .replace('count: 10\n', 'count: "{{args.looks}}"\n')
+        .replace('inconclusiveLimit: 10\n', 'inconclusiveLimit: "{{ args.looks }}"\n');
+    expect(lint(by('{ name: looks, value: "10" }'), { requestsPerMinute: 133 })).toEqual([]);
+    expect(lint(by('{ name: looks, value: "0" }')).map(({ rule }) => rule)).toEqual([
+      'no-count',
+      'inconclusive-limit',
+    ]);
+    expect(
+      lint(by('{ name: looks, valueFrom: { fieldRef: { fieldPath: metadata.name } } }'), {
+        requestsPerMinute: 1,
+      }),
+    ).toEqual([]);
+    expect(lint(good.replaceAll('failureLimit: 0', 'failureLimit: "{{ .Values.limit }}"'))).toEqual([]);
+  });
+
+  it('asks of a metric that asks somebody else only what is wrong whoever is asked', () => {
+    const other = (metric: string) =>
+      `${spoil(good, '- templateName: cuj-signup-gate\n', '- templateName: cuj-signup-gate\n              - templateName: other\n')}---\nkind: AnalysisTemplate\nmetadata: { name: other }\nspec:\n  metrics: [{ name: other, ${metric} }]\n`;
+    const prometheus = 'provider: { prometheus: { query: up } }';
+    expect(
+      lint(other(`interval: 20s, count: 5, failureLimit: 3, successCondition: result > 0.9, ${prometheus}`)),
+    ).toEqual([]);
+    expect(lint(other('provider: { job: { spec: {} } }'))).toEqual([]);
+    const rules = (metric: string) => lint(other(`${metric}, ${prometheus}`)).map(({ rule }) => rule);
+    expect(rules('interval: 20s, count: 5')).toEqual(['no-conditions']);
+    expect(rules('interval: 20s, successCondition: result > 0.9')).toEqual(['no-count']);
+    expect(rules('interval: 20s, count: 5, failureLimit: 5, successCondition: result > 0.9')).toEqual([
+      'failure-limit',
+    ]);
+  });
+
+  it('takes the template of the namespace that the Rollout is in', () => {
+    const inside = (text: string, namespace: string) =>
+      text.replace(/^metadata:\n/gm, `metadata:\n  namespace: ${namespace}\n`);
+    const bad = spoil(good, 'failureLimit: 0', 'failureLimit: 5');
+    const both = (shop: string, staging: string) =>
+      lint(`${inside(shop, 'shop')}---\n${inside(staging, 'staging')}`).map(({ line }) => line);
+    const [line] = both(bad, good);
+    expect(both(bad, good)).toHaveLength(1);
+    expect(both(good, bad)).toHaveLength(1);
+    expect(both(good, bad)[0]).toBeGreaterThan(line as number);
+  });
+
+  it('knows from the registry which parameters a selector takes', () => {
+    const selecting = (canary: string) =>
+      smallRegistry([{ name: 'signup' }], { shop: { env: 'prod', operation: 'http.request', canary } });
+    const fixed = selecting('role:canary');
+    const silent = sample(made, fixed);
+    expect(lint(silent).map(({ rule }) => rule)).toEqual(['canary-not-told', 'canary-not-told']);
+    expect(lint(silent, { registry: fixed })).toEqual([]);
+    const zoned = selecting('version:{version},zone:{zone}');
+    const [found] = lint(good, { registry: zoned });
+    expect(found).toMatchObject({ rule: 'canary-not-told', severity: 'error' });
+    expect(found?.message).toContain('zone is missing');
+    expect(found?.fix).toContain('X-Canary-Zone');
   });
 
   it('reads lists, quoted numbers and several files', () => {

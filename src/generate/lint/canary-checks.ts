@@ -1,5 +1,8 @@
+import { headerName } from '../../domain/ask.ts';
+import type { Registry } from '../../domain/registry-model.ts';
+import { checkArgs } from './arg-checks.ts';
 import type { Report } from './finding.ts';
-import { asksTheGate } from './metric-checks.ts';
+import { asksTheGate, gatePath } from './metric-checks.ts';
 import type { Place } from './place.ts';
 import type { Analysis, RolloutParts } from './rollout-parts.ts';
 
@@ -12,66 +15,31 @@ export function checkCanary(
   analysis: Analysis,
   template: Place,
   pods: Place | undefined,
+  registry: Registry | undefined,
   report: Report,
 ): void {
   checkArgs(rollout, analysis, template, report);
   for (const metric of template.at('spec', 'metrics').items) {
-    if (asksTheGate(metric)) checkParams(rollout, analysis, template, metric, pods, report);
+    if (asksTheGate(metric)) checkParams(rollout, analysis, template, metric, pods, registry, report);
   }
 }
 
-/** Every argument that a template needs must come from somewhere, and from something that is there. */
-function checkArgs(rollout: RolloutParts, analysis: Analysis, template: Place, report: Report): void {
-  const passed = new Map(analysis.args.map((arg) => [arg.name, arg.place]));
-  for (const arg of template.at('spec', 'args').items) {
-    const name = arg.at('name').text ?? '';
-    if (arg.at('value').exists || arg.at('valueFrom').exists || passed.has(name)) continue;
-    report(
-      'error',
-      'missing-arg',
-      analysis.place,
-      `The analysis passes no argument "${name}", which template "${template.at('metadata', 'name').text}" needs.`,
-      'Argo refuses the Rollout.',
-      `Add it under args: name: ${name}, with valueFrom or value.`,
-    );
-  }
-  for (const { name, place } of analysis.args) checkFieldRef(rollout, name, place, report);
-}
-
-function checkFieldRef(rollout: RolloutParts, name: string, arg: Place, report: Report): void {
-  const field = arg.at('valueFrom', 'fieldRef', 'fieldPath');
-  const path = field.text;
-  if (path === undefined) return;
-  const own = /^metadata\.labels\['([^']+)'\]$/.exec(path)?.[1];
-  if (own !== undefined) {
-    if (rollout.place.at('metadata', 'labels', own).exists) return;
-    report(
-      'error',
-      'empty-arg',
-      field,
-      `Argument "${name}" is taken from the Rollout's label "${own}", which it does not have.`,
-      'It becomes the empty string; the gate refuses the question, and enough refusals abort the rollout.',
-      `Add the label to the Rollout's own metadata, or take a label of its pods: spec.template.metadata.labels.KEY.`,
-    );
-    return;
-  }
-  const steps = path.split(/[.[\]]+/).filter((step) => step !== '');
-  if (steps[0] !== 'spec' || rollout.place.at(...steps).exists) return;
-  const dotted = /labels\.(.*\..*)$/.exec(path)?.[1];
-  const reachable =
-    dotted === undefined || !rollout.place.at('spec', 'template', 'metadata', 'labels', dotted).exists;
-  report(
-    'error',
-    'empty-arg',
-    field,
-    `Argument "${name}" is taken from ${path}, where the Rollout has nothing.`,
-    reachable
-      ? 'Argo cannot make the analysis run.'
-      : 'Argo walks the path by its dots, so a label with a dot in its key cannot be reached.',
-    reachable
-      ? 'Correct the path.'
-      : 'Give the pods a label without dots as well (version), or take pod-template-hash.',
-  );
+/**
+ * What the selectors in the registry want to be told; undefined where the registry is not given or does not know.
+ * Where a CUJ spans services with different selectors, what all of them want.
+ */
+function wantedParams(metric: Place, registry: Registry | undefined): readonly string[] | undefined {
+  const asked = gatePath(metric);
+  if (registry === undefined || asked === undefined) return undefined;
+  const service = /[?&]service=([^&{]+)/.exec(metric.at('provider', 'web', 'url').text ?? '')?.[1];
+  const names =
+    asked.of === 'service'
+      ? [asked.name]
+      : service === undefined
+        ? registry.cujs.get(asked.name)?.services
+        : [service];
+  const [first, ...others] = (names ?? []).map((name) => registry.services.get(name)?.canary.params);
+  return first?.filter((param) => others.every((params) => params?.includes(param)));
 }
 
 /** The parameters of one question: is there a canary among them, and do its pods say the same of themselves? */
@@ -81,6 +49,7 @@ function checkParams(
   template: Place,
   metric: Place,
   pods: Place | undefined,
+  registry: Registry | undefined,
   report: Report,
 ): void {
   const web = metric.at('provider', 'web');
@@ -102,16 +71,20 @@ function checkParams(
           },
         ];
   });
-  const params = [...inQuery, ...inHeaders].filter(({ name }) => !/^(stable|baseline)/.test(name));
+  const wanted = wantedParams(metric, registry);
+  const given = [...inQuery, ...inHeaders];
+  const params = given.filter(({ name }) => wanted?.includes(name) ?? !/^(stable|baseline)/.test(name));
   const metricName = metric.at('name').text ?? '';
-  if (params.length === 0) {
+  const missing = wanted?.find((param) => !given.some(({ name }) => name === param));
+  if (missing !== undefined || (wanted === undefined && params.length === 0)) {
+    const header = headerName(missing ?? 'version');
     report(
       'error',
       'canary-not-told',
       url,
-      `Metric "${metricName}" does not say which traffic is the canary.`,
-      'The gate refuses the question, unless the selector in the registry takes no parameter.',
-      'Add the header X-Canary-Version with the argument that has the version.',
+      `Metric "${metricName}" does not say which traffic is the canary${missing === undefined ? '' : `: ${missing} is missing`}.`,
+      `The gate refuses the question${missing === undefined ? ', unless the selector in the registry takes no parameter' : ''}.`,
+      `Add the header X-Canary-${header} with the argument that has it${missing === undefined ? ', or give --registry to have its selector looked at' : ''}.`,
     );
     return;
   }
@@ -164,6 +137,8 @@ function checkParams(
 }
 
 function fixedVersion(value: string, place: Place, report: Report): void {
+  // Helm, or an experiment, puts something in there.
+  if (value.includes('{{')) return;
   report(
     'error',
     'fixed-version',
@@ -183,13 +158,18 @@ function checkPods(
 ): void {
   if (pods === undefined || !pods.exists) return;
   const labels = pods.at('metadata', 'labels');
-  const envs = pods
-    .at('spec', 'containers')
-    .items.map((container) => container.at('env').items.find((env) => env.at('name').text === 'DD_VERSION'));
-  const version = envs.find((env) => env !== undefined);
+  const containers = pods.at('spec', 'containers').items;
+  const env = (name: string) =>
+    containers
+      .flatMap((container) => container.at('env').items)
+      .find((each) => each.at('name').text === name);
+  const version = env('DD_VERSION');
   const tag = labels.at(versionTag);
   const wanted = label ?? hashLabel;
   if (version === undefined && !tag.exists) {
+    // A whole ConfigMap, or OpenTelemetry's own attributes, may have it: that cannot be followed here.
+    if (containers.some((container) => container.at('envFrom').exists)) return;
+    if (/service\.version=/.test(env('OTEL_RESOURCE_ATTRIBUTES')?.at('value').text ?? '')) return;
     report(
       'error',
       'no-version',

@@ -3,7 +3,17 @@ import { checkCanary } from './canary-checks.ts';
 import type { LintFinding, Report } from './finding.ts';
 import { asksTheGate, checkMetric, gatePath } from './metric-checks.ts';
 import { type Place, placesIn } from './place.ts';
-import { type Analysis, type RolloutParts, rolloutParts } from './rollout-parts.ts';
+import { type RolloutParts, rolloutParts } from './rollout-parts.ts';
+import {
+  type ByName,
+  byName,
+  checkDryRun,
+  checkNames,
+  literalArgs,
+  named,
+  resolve,
+  type Templates,
+} from './templates.ts';
 import { checkTiming, lagOf, type Shortfall, type TimingOptions } from './timing-checks.ts';
 
 export interface LintInput {
@@ -44,14 +54,14 @@ export function lintRollouts(inputs: readonly LintInput[], options: TimingOption
     documents.push(
       ...read.flatMap((place) => (place.at('kind').text === 'List' ? place.at('items').items : [place])),
     );
-    for (const { place, message } of unreadable) {
+    for (const { place, message, fix } of unreadable) {
       report(
         'error',
         'yaml',
         place,
         `This cannot be read: ${message}.`,
         'Nothing in this document was checked.',
-        'Correct the YAML.',
+        fix,
       );
     }
   }
@@ -71,24 +81,26 @@ export function lintRollouts(inputs: readonly LintInput[], options: TimingOption
   };
 }
 
-interface Templates {
-  readonly own: ReadonlyMap<string, Place>;
-  readonly cluster: ReadonlyMap<string, Place>;
-}
-
-function byName(places: readonly Place[]): Map<string, Place> {
-  return new Map(places.map((place) => [place.at('metadata', 'name').text ?? '', place]));
-}
-
 function checkRollout(
   rollout: RolloutParts,
   templates: Templates,
-  deployments: ReadonlyMap<string, Place>,
+  deployments: ByName,
   options: TimingOptions,
   report: Report,
 ): void {
   const { place, name, analyses, weights, canary } = rollout;
   const strategy = place.at('spec', 'strategy', 'canary');
+  if (analyses.length === 0 && rollout.experiments[0] !== undefined) {
+    report(
+      'warning',
+      'only-experiments',
+      rollout.experiments[0],
+      `Rollout "${name}" has no analysis but those of an experiment, which are not looked at here.`,
+      'What they ask, and with which limits, was not checked.',
+      'Add a background analysis of the CUJs and a gate step: cuj-gate generate rollout shows both.',
+    );
+    return;
+  }
   if (analyses.length === 0) {
     report(
       'error',
@@ -135,17 +147,21 @@ function checkRollout(
   let asked = false;
   let all = true;
   for (const analysis of analyses) {
-    const used = resolve(analysis, templates, report);
+    const { used, complete } = resolve(rollout, analysis, templates, report);
     let worst: Shortfall | undefined;
-    all &&= used.length === analysis.templates.length;
+    all &&= complete;
+    checkNames(analysis, used, report);
     for (const template of used) {
-      checkCanary(rollout, analysis, template, pods, report);
+      checkCanary(rollout, analysis, template, pods, options.registry, report);
+      const args = literalArgs(analysis, template);
       for (const metric of template.at('spec', 'metrics').items) {
-        const usedMetric = { place: metric, name: metric.at('name').text ?? '(no name)', use: analysis.use };
+        const name = metric.at('name').text ?? '(no name)';
+        const usedMetric = { place: metric, name, use: analysis.use, args };
         checkMetric(usedMetric, lagOf(metric, options), report);
         if (!asksTheGate(metric)) continue;
         asked = true;
         checkKnown(metric, options.registry, report);
+        checkDryRun(name, analysis, used, report);
         const shortfall = checkTiming(rollout, analysis, usedMetric, options, report);
         if (shortfall !== undefined && shortfall.seconds > (worst?.seconds ?? 0)) worst = shortfall;
       }
@@ -164,23 +180,6 @@ function checkRollout(
   }
 }
 
-function resolve(analysis: Analysis, templates: Templates, report: Report): Place[] {
-  return analysis.templates.flatMap(({ name, cluster, place }) => {
-    const template = (cluster ? templates.cluster : templates.own).get(name);
-    if (template !== undefined) return [template];
-    const kind = cluster ? 'ClusterAnalysisTemplate' : 'AnalysisTemplate';
-    report(
-      'warning',
-      'template-not-given',
-      place,
-      `${kind} "${name}" is not among the files.`,
-      'Its conditions and limits were not checked.',
-      'Give its file as well.',
-    );
-    return [];
-  });
-}
-
 function checkKnown(metric: Place, registry: Registry | undefined, report: Report): void {
   const asked = gatePath(metric);
   if (registry === undefined || asked === undefined || asked.name.includes('{{')) return;
@@ -197,9 +196,9 @@ function checkKnown(metric: Place, registry: Registry | undefined, report: Repor
 }
 
 /** The pod template, also where the Rollout takes it from a Deployment. */
-function podsOf({ place }: RolloutParts, deployments: ReadonlyMap<string, Place>): Place | undefined {
+function podsOf({ place }: RolloutParts, deployments: ByName): Place | undefined {
   const own = place.at('spec', 'template');
   if (own.exists) return own;
   const referred = place.at('spec', 'workloadRef', 'name').text;
-  return referred === undefined ? undefined : deployments.get(referred)?.at('spec', 'template');
+  return referred === undefined ? undefined : named(deployments, referred, place)?.at('spec', 'template');
 }

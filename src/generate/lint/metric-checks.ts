@@ -1,3 +1,4 @@
+import { checkConditions } from './condition-checks.ts';
 import type { Report } from './finding.ts';
 import type { Place } from './place.ts';
 import { seconds, type Use } from './rollout-parts.ts';
@@ -7,6 +8,8 @@ export interface UsedMetric {
   readonly place: Place;
   readonly name: string;
   readonly use: Use;
+  /** Arguments whose value is written down, in the Rollout or as the template's default. */
+  readonly args: ReadonlyMap<string, string>;
 }
 
 /** Whether a metric asks a gate of ours, by the path of its URL. */
@@ -25,116 +28,52 @@ export function gatePath(
     : { of: match[1] === 'cujs' ? 'cuj' : 'service', name: match[2] as string };
 }
 
-/** What is wrong with a metric by itself and in its use, by the rules of Argo's controller. */
-export function checkMetric({ place, name, use }: UsedMetric, lagSeconds: number, report: Report): void {
-  checkConditions(place, name, report);
-  checkLimits(place, name, use, report);
-  checkRhythm(place, name, use, lagSeconds, report);
+/**
+ * What is wrong with a metric by itself and in its use, by the rules of Argo's controller. Of a metric that asks somebody
+ * else only what is a mistake whoever is asked: what is right for a point estimate of Prometheus is wrong for a verdict.
+ */
+export function checkMetric(metric: UsedMetric, lagSeconds: number, report: Report): void {
+  const { place, name } = metric;
+  const ours = asksTheGate(place);
+  checkConditions(place, name, ours, report);
+  checkFailureLimit(metric, ours, report);
+  checkCount(metric, report);
+  if (!ours) return;
+  checkInconclusiveLimit(metric, report);
+  checkErrorLimit(metric, report);
+  checkRhythm(metric, lagSeconds, report);
 }
 
-function checkConditions(metric: Place, name: string, report: Report): void {
-  const success = metric.at('successCondition');
-  const failure = metric.at('failureCondition');
-  if (!success.exists && !failure.exists) {
-    report(
-      'error',
-      'no-conditions',
-      metric,
-      `Metric "${name}" has neither successCondition nor failureCondition.`,
-      'Argo calls every answer Successful, a FAIL too.',
-      'Set both: result startsWith "PASS" and result startsWith "FAIL".',
-    );
-    return;
-  }
-  if (!failure.exists) {
-    report(
-      'error',
-      'one-condition',
-      success,
-      `Metric "${name}" has no failureCondition.`,
-      'Whatever does not succeed fails: an answer that nothing is known yet aborts the rollout.',
-      'Add failureCondition: result startsWith "FAIL".',
-    );
-  }
-  if (!success.exists) {
-    report(
-      'error',
-      'one-condition',
-      failure,
-      `Metric "${name}" has no successCondition.`,
-      'Whatever does not fail succeeds: not knowing counts as a pass.',
-      'Add successCondition: result startsWith "PASS".',
-    );
-  }
-  if (asksTheGate(metric)) checkSelection(metric, name, success, failure, report);
+/**
+ * A whole number, by the value of an argument where the metric takes it from one; `unknown` where it cannot be seen in
+ * these files, undefined where there is none.
+ */
+export function numberOf(place: Place, { args }: UsedMetric): number | 'unknown' | undefined {
+  if (!place.exists) return undefined;
+  const { text } = place;
+  const name = /^\{\{\s*args\.([^}\s]+)\s*\}\}$/.exec(text ?? '')?.[1];
+  const value = name === undefined ? text : args.get(name);
+  return value !== undefined && /^-?\d+$/.test(value) ? Number(value) : 'unknown';
 }
 
-/** Pairs of jsonPath and conditions that keep the three verdicts apart. */
-function checkSelection(metric: Place, name: string, success: Place, failure: Place, report: Report): void {
-  const path = metric.at('provider', 'web', 'jsonPath');
-  const selected = (path.text ?? '').replace(/\s/g, '');
-  const texts = [success.text, failure.text] as const;
-  if (selected === '{$.ok}') {
-    report(
-      'error',
-      'ok-is-two-valued',
-      path,
-      `Metric "${name}" selects ok, which is false for inconclusive as well as for fail.`,
-      'Not knowing yet aborts the rollout.',
-      'Select {$.summary} and judge result startsWith "PASS" / "FAIL".',
-    );
-    return;
-  }
-  const wanted =
-    selected === '{$.summary}'
-      ? [/startsWith\s+["']PASS/, /startsWith\s+["']FAIL/]
-      : selected === '{$.verdict}'
-        ? [/==\s*["']pass["']/, /==\s*["']fail["']/]
-        : selected === '' || selected === '{$}'
-          ? [
-              /(verdict\s*==\s*["']pass["'])|(summary\s+startsWith\s+["']PASS)/,
-              /(verdict\s*==\s*["']fail["'])|(summary\s+startsWith\s+["']FAIL)/,
-            ]
-          : undefined;
-  if (wanted === undefined) {
-    report(
-      'warning',
-      'unusual-selection',
-      path,
-      `Metric "${name}" selects ${path.text} of the gate's answer.`,
-      'Whether its conditions keep pass, fail and inconclusive apart is not known here.',
-      'Select {$.summary} and judge result startsWith "PASS" / "FAIL".',
-    );
-    return;
-  }
-  [success, failure].forEach((condition, i) => {
-    if (!condition.exists || (wanted[i] as RegExp).test(texts[i] ?? '')) return;
-    const word = i === 0 ? 'pass' : 'fail';
-    report(
-      'error',
-      'condition-never-holds',
-      condition,
-      `The condition "${condition.text}" does not recognise a ${word} in ${path.text ?? 'the whole answer'}.`,
-      i === 0 ? 'Nothing ever passes.' : 'No FAIL ever aborts.',
-      `Judge {$.summary} by result startsWith "${word.toUpperCase()}".`,
-    );
-  });
-}
-
-function checkLimits(metric: Place, name: string, use: Use, report: Report): void {
-  const failure = metric.at('failureLimit');
-  const failures = failure.number ?? 0;
-  const count = metric.at('count').number;
-  if (failures < 0 || (count !== undefined && failures >= count)) {
+function checkFailureLimit(metric: UsedMetric, ours: boolean, report: Report): void {
+  const { place, name } = metric;
+  const failure = place.at('failureLimit');
+  const failures = numberOf(failure, metric) ?? 0;
+  if (failures === 'unknown') return;
+  const count = numberOf(place.at('count'), metric);
+  if (failures < 0 || (typeof count === 'number' && count > 0 && failures >= count)) {
     report(
       'error',
       'failure-limit',
       failure,
       `failureLimit ${failures} of metric "${name}" is never passed.`,
       'No FAIL ever aborts the rollout.',
-      'Set failureLimit: 0. A FAIL of the gate is evidence already, not one unlucky look.',
+      ours
+        ? 'Set failureLimit: 0. A FAIL of the gate is evidence already, not one unlucky look.'
+        : 'Lower it.',
     );
-  } else if (failures > 0) {
+  } else if (failures > 0 && ours) {
     report(
       failures > 2 ? 'error' : 'warning',
       'failure-limit',
@@ -144,10 +83,15 @@ function checkLimits(metric: Place, name: string, use: Use, report: Report): voi
       'Set failureLimit: 0. A FAIL of the gate is evidence already, not one unlucky look.',
     );
   }
+}
 
+function checkInconclusiveLimit(used: UsedMetric, report: Report): void {
+  const { place: metric, name, use } = used;
   const inconclusive = metric.at('inconclusiveLimit');
-  const inconclusives = inconclusive.number ?? 0;
-  const passes = metric.at('consecutiveSuccessLimit').number ?? 0;
+  const inconclusives = numberOf(inconclusive, used) ?? 0;
+  const passes = numberOf(metric.at('consecutiveSuccessLimit'), used) ?? 0;
+  const count = numberOf(metric.at('count'), used);
+  if (inconclusives === 'unknown') return;
   if (inconclusives === 0) {
     report(
       'error',
@@ -168,7 +112,7 @@ function checkLimits(metric: Place, name: string, use: Use, report: Report): voi
       'A CUJ with little traffic pauses the rollout for a person.',
       'Set inconclusiveLimit: 10000: a background analysis is there to trip.',
     );
-  } else if (use === 'gate' && passes === 0 && count !== undefined && inconclusives >= count) {
+  } else if (use === 'gate' && passes === 0 && typeof count === 'number' && inconclusives >= count) {
     report(
       'error',
       'pass-without-proof',
@@ -178,35 +122,44 @@ function checkLimits(metric: Place, name: string, use: Use, report: Report): voi
       'Add consecutiveSuccessLimit: 2.',
     );
   }
-
-  const error = metric.at('consecutiveErrorLimit');
-  const errors = error.number ?? 4;
-  if (errors < 30) {
-    report(
-      errors < 6 ? 'error' : 'warning',
-      'error-limit',
-      error.exists ? error : metric,
-      `consecutiveErrorLimit of metric "${name}" is ${errors}${error.exists ? '' : ', the default'}.`,
-      `Argo asks again every 10 s: a gate that cannot be reached for ${(errors + 1) * 10} s aborts the rollout.`,
-      `Set consecutiveErrorLimit: ${use === 'watch' ? 360 : 60}.`,
-    );
-  }
 }
 
-function checkRhythm(metric: Place, name: string, use: Use, lagSeconds: number, report: Report): void {
+function checkErrorLimit(used: UsedMetric, report: Report): void {
+  const { place: metric, name, use } = used;
+  const error = metric.at('consecutiveErrorLimit');
+  const errors = numberOf(error, used) ?? 4;
+  if (errors === 'unknown' || errors >= 30) return;
+  report(
+    errors < 6 ? 'error' : 'warning',
+    'error-limit',
+    error.exists ? error : metric,
+    `consecutiveErrorLimit of metric "${name}" is ${errors}${error.exists ? '' : ', the default'}.`,
+    `Argo asks again every 10 s: a gate that cannot be reached for ${(errors + 1) * 10} s aborts the rollout.`,
+    `Set consecutiveErrorLimit: ${use === 'watch' ? 360 : 60}.`,
+  );
+}
+
+/** Argo takes a count of 0 for none. */
+function checkCount(metric: UsedMetric, report: Report): void {
+  const { place, name, use } = metric;
+  const count = place.at('count');
+  if (use !== 'gate' || !place.at('interval').exists || (numberOf(count, metric) ?? 0) !== 0) return;
+  report(
+    'error',
+    'no-count',
+    count.exists ? count : place,
+    `Metric "${name}" of a step has an interval and no count.`,
+    'It would never end; Argo refuses the Rollout.',
+    'Add count: 10 and consecutiveSuccessLimit: 2.',
+  );
+}
+
+function checkRhythm(used: UsedMetric, lagSeconds: number, report: Report): void {
+  const { place: metric, name, use } = used;
   const interval = metric.at('interval');
   const every = seconds(interval.text ?? '');
   const count = metric.at('count');
-  if (use === 'gate' && interval.exists && !count.exists) {
-    report(
-      'error',
-      'no-count',
-      metric,
-      `Metric "${name}" of a step has an interval and no count.`,
-      'It would never end; Argo refuses the Rollout.',
-      'Add count: 10 and consecutiveSuccessLimit: 2.',
-    );
-  } else if (use === 'gate' && (count.number ?? 1) === 1) {
+  if (use === 'gate' && (numberOf(count, used) ?? (interval.exists ? 0 : 1)) === 1) {
     report(
       'warning',
       'asks-once',
@@ -225,7 +178,7 @@ function checkRhythm(metric: Place, name: string, use: Use, lagSeconds: number, 
       'It asks once, when there is no data yet, and never again.',
       'Add interval: 60s.',
     );
-  } else if (use === 'watch' && count.exists) {
+  } else if (use === 'watch' && count.exists && numberOf(count, used) !== 0) {
     report(
       'warning',
       'watch-ends',
@@ -246,7 +199,7 @@ function checkRhythm(metric: Place, name: string, use: Use, lagSeconds: number, 
     );
   }
   const timeout = metric.at('provider', 'web', 'timeoutSeconds');
-  if (asksTheGate(metric) && timeout.number !== undefined && timeout.number > 0 && timeout.number < 9) {
+  if (timeout.number !== undefined && timeout.number > 0 && timeout.number < 9) {
     report(
       'warning',
       'timeout',

@@ -1,8 +1,22 @@
-import { isMap, isNode, isPair, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  visit,
+} from 'yaml';
 
 interface Source {
   readonly file: string;
   readonly lines: LineCounter;
+  /** Where aliases find what they stand for; undefined where a document could not be read. */
+  readonly document: Document | undefined;
 }
 
 /**
@@ -17,7 +31,7 @@ export class Place {
 
   constructor(source: Source, node: unknown, offset: number) {
     this.#source = source;
-    this.#node = node;
+    this.#node = isAlias(node) && source.document !== undefined ? node.resolve(source.document) : node;
     this.#offset = offset;
   }
 
@@ -52,12 +66,24 @@ export class Place {
         const offset = offsetOf(pair.key) ?? this.#offset;
         return new Place(this.#source, pair.value, offset);
       }
+      for (const merged of this.#merged()) {
+        const place = merged.at(step);
+        if (place.exists) return place;
+      }
     }
     if (isSeq(node) && typeof step === 'number' && node.items[step] !== undefined) {
       const item = node.items[step];
       return new Place(this.#source, item, offsetOf(item) ?? this.#offset);
     }
     return new Place(this.#source, undefined, this.#offset);
+  }
+
+  /** What a map takes over by `<<`, which kubectl reads as well. */
+  #merged(): Place[] {
+    const pair = isMap(this.#node) && this.#node.items.find(({ key }) => isScalar(key) && key.value === '<<');
+    if (!pair) return [];
+    const place = new Place(this.#source, pair.value, this.#offset);
+    return isSeq(place.#node) ? place.items : [place];
   }
 
   /** The items of a list; none of anything else. */
@@ -85,25 +111,37 @@ export class Place {
   }
 }
 
-/** A syntax error of a file. */
+/** A document that cannot be checked, and what to do about it. */
 export interface Unreadable {
   readonly place: Place;
   readonly message: string;
+  readonly fix: string;
 }
+
+const correct = 'Correct the YAML.';
+const render =
+  'Give what Helm makes of it: helm template … | cuj-gate lint rollout -. Otherwise, quote the braces.';
 
 /** The documents of a file, empty ones left out. */
 export function placesIn(file: string, text: string): { documents: Place[]; unreadable: Unreadable[] } {
   const lines = new LineCounter();
-  const source = { file, lines };
   const documents: Place[] = [];
   const unreadable: Unreadable[] = [];
+  // Argo's own braces stand in quotes; a template's actions (`{{- if …`) begin a line or a value.
+  const template = /^\s*([\w./-]+:\s*|-\s+)*\{\{/m.test(text);
   for (const document of parseAllDocuments(text, { lineCounter: lines, uniqueKeys: false })) {
     if (!('contents' in document)) continue;
+    const source = { file, lines, document };
     const [error] = document.errors;
+    const braces = bracesIn(document);
     if (error !== undefined) {
       const message =
         error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? 'it is not YAML';
-      unreadable.push({ place: new Place(source, undefined, error.pos[0]), message });
+      const place = new Place(source, undefined, error.pos[0]);
+      unreadable.push({ place, message, fix: template ? render : correct });
+    } else if (braces !== undefined) {
+      const place = new Place(source, undefined, braces);
+      unreadable.push({ place, message: 'to YAML, {{ … }} without quotes is a map', fix: render });
     } else if (document.contents !== null) {
       documents.push(new Place(source, document.contents, (document.contents as Node).range?.[0] ?? 0));
     }
@@ -111,7 +149,20 @@ export function placesIn(file: string, text: string): { documents: Place[]; unre
   return { documents, unreadable };
 }
 
+/** Where a map is the key of another, which is what `{{ .Values.x }}` without quotes comes to. */
+function bracesIn(document: Document): number | undefined {
+  let offset: number | undefined;
+  visit(document, {
+    Pair: (_, pair) => {
+      if (!isMap(pair.key)) return undefined;
+      offset = offsetOf(pair.key) ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return offset;
+}
+
 function offsetOf(node: unknown): number | undefined {
   if (isPair(node)) return offsetOf(node.key);
-  return isNode(node) ? node.range?.[0] : undefined;
+  return isNode(node) ? (node.range?.[0] ?? undefined) : undefined;
 }

@@ -3,11 +3,18 @@ import type { Place } from './place.ts';
 /** How an analysis runs: beside the steps, or as something that the rollout waits for. */
 export type Use = 'watch' | 'gate';
 
+/** A template by its name, where it is named. */
+export interface TemplateRef {
+  readonly name: string;
+  readonly cluster: boolean;
+  readonly place: Place;
+}
+
 /** One analysis of a Rollout. */
 export interface Analysis {
   readonly use: Use;
   readonly place: Place;
-  readonly templates: readonly { readonly name: string; readonly cluster: boolean; readonly place: Place }[];
+  readonly templates: readonly TemplateRef[];
   readonly args: readonly { readonly name: string; readonly place: Place }[];
   /** Canary weight in percent when it begins; undefined where it does not depend on steps. */
   readonly weight: number | undefined;
@@ -30,6 +37,8 @@ export interface RolloutParts {
   /** Of canary steps. */
   readonly weights: readonly { readonly place: Place; readonly percent: number }[];
   readonly canary: boolean;
+  /** Steps that are experiments with analyses of their own, which are not looked at. */
+  readonly experiments: readonly Place[];
 }
 
 /** Reads a Rollout of either strategy. */
@@ -42,7 +51,7 @@ export function rolloutParts(place: Place): RolloutParts {
       ...optional(blueGreen.at('prePromotionAnalysis'), 0, none),
       ...optional(blueGreen.at('postPromotionAnalysis'), 100, endless),
     ];
-    return { place, name, analyses, weights: [], canary: false };
+    return { place, name, analyses, weights: [], canary: false, experiments: [] };
   }
   const canary = place.at('spec', 'strategy', 'canary');
   const steps = readSteps(canary.at('steps'));
@@ -57,6 +66,7 @@ export function rolloutParts(place: Place): RolloutParts {
     analyses: [...watch, ...steps.analyses],
     weights: steps.weights,
     canary: true,
+    experiments: steps.experiments,
   };
 }
 
@@ -71,22 +81,30 @@ function analysis(place: Place, use: Use, weight: number | undefined, traffic: T
   return {
     use,
     place,
-    templates: place.at('templates').items.map((item) => ({
-      name: item.at('templateName').text ?? '',
-      cluster: item.at('clusterScope').text === 'true',
-      place: item.at('templateName'),
-    })),
+    templates: templateRefs(place.at('templates')),
     args: place.at('args').items.map((item) => ({ name: item.at('name').text ?? '', place: item })),
     weight,
     traffic,
   };
 }
 
+/** The templates that an analysis, or a template of templates, names. */
+export function templateRefs(place: Place): TemplateRef[] {
+  return place.items.map((item) => ({
+    name: item.at('templateName').text ?? '',
+    cluster: item.at('clusterScope').text === 'true',
+    place: item.at('templateName'),
+  }));
+}
+
 function readSteps(steps: Place) {
   const weights: { place: Place; percent: number }[] = [];
   const analyses: Analysis[] = [];
+  const experiments: Place[] = [];
   const waits: Traffic[] = [];
   let weight = 0;
+  // By a header or a mirror, traffic comes without a weight: how much, nobody can see here.
+  let routed = false;
   for (const step of steps.items) {
     const set = step.at('setWeight').number;
     let wait = 0;
@@ -97,11 +115,18 @@ function readSteps(steps: Place) {
       const duration = step.at('pause', 'duration').text;
       wait = duration === undefined ? Number.POSITIVE_INFINITY : (seconds(duration) ?? 0);
     } else if (step.at('analysis').exists) {
-      analyses.push(analysis(step.at('analysis'), 'gate', weight, sum(waits)));
+      const alone = weight === 0 && routed;
+      analyses.push(
+        analysis(step.at('analysis'), 'gate', alone ? undefined : weight, alone ? endless : sum(waits)),
+      );
+    } else if (step.at('experiment', 'analyses').exists) {
+      experiments.push(step.at('experiment', 'analyses'));
+    } else if (step.at('setHeaderRoute').exists || step.at('setMirrorRoute').exists) {
+      routed = true;
     }
     waits.push(weight > 0 ? { seconds: wait, fullSeconds: (wait * weight) / 100 } : none);
   }
-  return { weights, analyses, trafficFrom: (start: number) => sum(waits.slice(start)) };
+  return { weights, analyses, experiments, trafficFrom: (start: number) => sum(waits.slice(start)) };
 }
 
 function sum(waits: readonly Traffic[]): Traffic {

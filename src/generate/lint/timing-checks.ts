@@ -3,7 +3,7 @@ import type { Cuj, Registry } from '../../domain/registry-model.ts';
 import { upperBoundIsAtMost } from '../../domain/sequential.ts';
 import { objectiveOf } from '../../domain/slo.ts';
 import type { Report } from './finding.ts';
-import { gatePath, type UsedMetric } from './metric-checks.ts';
+import { gatePath, numberOf, type UsedMetric } from './metric-checks.ts';
 import type { Place } from './place.ts';
 import { type Analysis, type RolloutParts, seconds } from './rollout-parts.ts';
 
@@ -45,10 +45,11 @@ export interface Shortfall {
 export function checkTiming(
   rollout: RolloutParts,
   analysis: Analysis,
-  { place: metric, name, use }: UsedMetric,
+  used: UsedMetric,
   options: TimingOptions,
   report: Report,
 ): Shortfall | undefined {
+  const { place: metric, name, use } = used;
   if (use === 'watch' && rollout.analyses.some((other) => other.use === 'gate')) return undefined;
   if (use === 'gate' && analysis.weight === 0) {
     report(
@@ -64,7 +65,9 @@ export function checkTiming(
   const need = needOf(metric, options);
   if (need === undefined) return undefined;
   const every = seconds(metric.at('interval').text ?? '') ?? 0;
-  const looks = use === 'gate' ? Math.max(0, (metric.at('count').number ?? 1) - 1) * every : 0;
+  const count = numberOf(metric.at('count'), used) ?? 1;
+  if (count === 'unknown') return undefined;
+  const looks = use === 'gate' ? Math.max(0, count - 1) * every : 0;
   const time = analysis.traffic.seconds + looks;
   const delay = metric.at('initialDelay');
   const late = seconds(delay.text ?? '') ?? 0;
