@@ -68,7 +68,7 @@ export function addGenerateOptions(command: Command): Command {
       '--version-from <source>',
       'where a Rollout has the version: pod-template-hash, label:KEY of the pods, or field:PATH of the Rollout',
     )
-      .argParser(valueSource)
+      .argParser(versionSource)
       .default(defaults.versionFrom, 'pod-template-hash'),
     new Option(
       '--param <name=source>',
@@ -215,6 +215,16 @@ function atLeastOne(text: string): number {
 function valueSource(text: string): ValueSource {
   const source = parseValueSource(text);
   if ('error' in source) throw new InvalidArgumentError(`${source.error}.`);
+  return source;
+}
+
+/** Of the canary: what is the same in every release, or the old one's, judges another version than the new. */
+function versionSource(text: string): ValueSource {
+  const source = valueSource(text);
+  if (source.kind === 'value' || (source.kind === 'pod-template-hash' && source.of === 'Stable'))
+    throw new InvalidArgumentError(
+      'That is not the version of the new pods. Write pod-template-hash, label:KEY or field:PATH; what never changes goes into --param NAME=value:TEXT.',
+    );
   return source;
 }
 

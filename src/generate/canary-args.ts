@@ -81,6 +81,12 @@ export function argsOf(service: Service, options: CanaryArgOptions): readonly Ca
         `Say it: --param ${param}=SOURCE, with SOURCE one of ${sourceForms}.`,
       );
     }
+    if (source.kind === 'pod-template-hash' && source.of === 'Stable') {
+      throw new GenerateError(
+        `The canary of service "${service.name}" would be named by the hash of the stable pods: the old version would be judged.`,
+        'Take pod-template-hash.',
+      );
+    }
     found.push(canaryArg(param, source));
   }
   for (const param of optional) {

@@ -102,6 +102,24 @@ describe('misuse ends with 2 and says what to do', () => {
       undefined,
       '"image" is none of pod-template-hash',
     ],
+    [
+      'the stable version for the canary',
+      ['rollout', '--version-from', 'pod-template-hash:Stable'],
+      undefined,
+      'not the version of the new pods',
+    ],
+    [
+      'the same version in every release',
+      ['rollout', '--version-from', 'value:v1'],
+      undefined,
+      'not the version of the new pods',
+    ],
+    [
+      'the stable version for a parameter of the canary',
+      ['rollout', '--param', 'version=pod-template-hash:Stable'],
+      undefined,
+      'the old version would be judged',
+    ],
     ['a URL that is none', ['all', '--gate-url', 'gate:8080'], undefined, 'http:// or https://'],
     ['a URL with a query', ['all', '--gate-url', 'http://gate?x=1'], undefined, 'must not hold ? or #'],
     [
