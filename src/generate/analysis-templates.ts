@@ -46,6 +46,7 @@ export function analysisTemplates(registry: Registry, options: AnalysisOptions):
     const subject: Subject = {
       lines: [`All enforced CUJs of ${service.name} in one question: the worst verdict decides.`],
       facts: { service: service.name },
+      observes: false,
       annotations: options.registryDigest ? { [`${prefix}/registry-digest`]: registry.digest } : {},
       lagMs: Math.max(...lags.map((cuj) => cuj.gate.lagMs)),
     };
@@ -58,6 +59,8 @@ export function analysisTemplates(registry: Registry, options: AnalysisOptions):
 /** What a template is about. */
 interface Subject {
   readonly lines: readonly string[];
+  /** A CUJ that is judged and shown, and never fails a rollout. */
+  readonly observes: boolean;
   readonly facts: Readonly<Record<string, string | undefined>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly lagMs: number;
@@ -69,8 +72,8 @@ function cujSubject(registry: Registry, cuj: Cuj, options: AnalysisOptions): Sub
     lines: [
       ...wrapped(`${cuj.title ?? cuj.name}${cuj.description === undefined ? '' : `: ${cuj.description}`}`),
       `Owner: ${oneLine(cuj.owner)}.${runbook}`,
-      ...(cuj.mode === 'observe' ? ['It only observes (mode: observe), so it never fails a rollout.'] : []),
     ],
+    observes: cuj.mode === 'observe',
     facts: {
       cuj: cuj.name,
       owner: cuj.owner,
@@ -97,6 +100,11 @@ const useLines: Readonly<Record<TemplateUse, readonly string[]>> = {
     'aborts on the first FAIL, and pauses for a person where neither came: then look at the last value, which says why.',
   ],
 };
+
+const observeLines = [
+  'A watch: for background analysis (spec.strategy.canary.analysis). The CUJ only observes (mode: observe), so what it',
+  'would have said stands in the value behind a PASS, and no rollout fails by it. Nothing has to follow it.',
+];
 
 function template(
   question: Question,
@@ -129,7 +137,7 @@ function template(
       '',
       ...subject.lines,
       '',
-      ...useLines[use],
+      ...(subject.observes ? observeLines : useLines[use]),
     ],
     value,
     notes: notesOf(question, use, args.length > 0, options),
