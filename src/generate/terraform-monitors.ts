@@ -1,4 +1,5 @@
 import type { Cuj, ErrorBudgetAction, Registry } from '../domain/registry-model.ts';
+import type { Objective } from '../domain/slo.ts';
 import { type CujSlo, datadogTags, goodMeans, titleOf } from './datadog-slos.ts';
 import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
 import { oneLine } from './yaml-text.ts';
@@ -12,6 +13,23 @@ export const burnRates = [
   { name: 'burn_6h', rate: 6, long: '6h', short: '30m', urgency: 'page' },
   { name: 'burn_24h', rate: 3, long: '24h', short: '2h', urgency: 'ticket' },
 ] as const;
+
+type BurnRate = (typeof burnRates)[number];
+
+/**
+ * The same for one SLO. Where not even requests that all fail burn so fast (1 / error budget: 10 times at 90%), Datadog
+ * refuses the monitor, and with it the whole apply. It then stands at half of what is possible: half of the requests
+ * bad. Where that is still within the objective, there is none. (docs.datadoghq.com, Burn Rate Alerts.)
+ */
+export function burnRatesOf({
+  budgetPer100k,
+}: Objective): readonly (Omit<BurnRate, 'rate'> & { rate: number })[] {
+  return burnRates.flatMap((burn) => {
+    if (burn.rate * budgetPer100k <= 100_000) return [burn];
+    const rate = Math.floor(500_000 / budgetPer100k) / 10;
+    return rate > 1 ? [{ ...burn, rate }] : [];
+  });
+}
 
 /** Consumed budget, in percent, at which people hear of it where the registry has no policy for it. */
 const defaultConsumed = 75;
@@ -32,7 +50,7 @@ export function sloMonitors(
     tags: datadogTags(registry, cuj),
   };
   const monitors: Record<string, Record<string, unknown>> = {};
-  for (const { name, rate, long, short, urgency } of burnRates) {
+  for (const { name, rate, long, short, urgency } of burnRatesOf(slo.objective)) {
     monitors[`${resource}_${name}`] = {
       name: `[cuj-gate] ${cuj.name} ${sli} burns its error budget ${rate}x (${long}/${short})`,
       ...common,

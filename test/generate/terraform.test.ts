@@ -168,6 +168,33 @@ describe('monitors', () => {
     ]);
   });
 
+  it.each([
+    [99, [14.4, 6, 3]],
+    [93.056, [14.4, 6, 3]],
+    // At most 10 times as fast as allowed, where every request fails.
+    [90, [5, 6, 3]],
+    [80, [2.5, 2.5, 3]],
+    [50, []],
+  ])('at %d%% wait for no burn rate that Datadog refuses as impossible', (latency, rates) => {
+    const registry = smallRegistry([
+      {
+        name: 'a',
+        slo: { availability: 99.9, latency },
+        endpoints: [{ method: 'GET', path: '/a', latencyMs: 300 }],
+      },
+    ]);
+    const text = textOf(terraform(registry, { notify: [] }), 'terraform/cuj-a.tf.json');
+    const monitors: Loose = JSON.parse(text).resource.datadog_monitor;
+    const found = ['burn_1h', 'burn_6h', 'burn_24h'].flatMap(
+      (burn) => monitors[`cuj_a_latency_${burn}`] ?? [],
+    );
+    expect(found.map((each) => Number(each.monitor_thresholds[0].critical))).toEqual(rates);
+    for (const { query, monitor_thresholds, name } of found) {
+      expect(query).toMatch(new RegExp(` > ${monitor_thresholds[0].critical}$`));
+      expect(name).toContain(`${monitor_thresholds[0].critical}x`);
+    }
+  });
+
   it('have a threshold that is the one in their query', () => {
     for (const [type, name, value] of made) {
       if (type !== 'datadog_monitor') continue;
