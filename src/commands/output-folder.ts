@@ -41,6 +41,8 @@ export interface Written {
 interface Entry {
   readonly what: string;
   readonly sha256: string;
+  /** What the file was before, while files are being written: whichever of the two is found, nobody edited it. */
+  readonly was?: string | undefined;
 }
 type Manifest = ReadonlyMap<string, Entry>;
 
@@ -72,8 +74,10 @@ export async function driftOf(
 
 /**
  * Writes the files, each by a temporary file and a rename, and removes those that the same generators wrote before and
- * no longer make (`generators` are those that made all of theirs). A file that was not written by us, or was edited since, is never removed, and replaced only by
- * `force`. Throws OutputError, before anything is changed, where such files stand in the way.
+ * no longer make (`generators` are those that made all of theirs). A file that was not written by us, or was edited since,
+ * is never removed, and replaced only by `force`. Throws OutputError, before anything is changed, where such files stand in
+ * the way. The manifest says beforehand what is about to be written, so that a run that was interrupted half-way leaves no
+ * file that the next one takes for somebody else's.
  */
 export async function writeFolder(
   folder: string,
@@ -93,7 +97,7 @@ export async function writeFolder(
       problems.push(
         `${join(folder, path)} is there already and was not written by generate: move it away, or give --force.`,
       );
-    } else if (entry.sha256 !== digestOf(old)) {
+    } else if (!isOurs(entry, old)) {
       problems.push(
         `${join(folder, path)} was edited since it was written: move the edit into the registry or the options, then give --force.`,
       );
@@ -101,9 +105,16 @@ export async function writeFolder(
   }
   if (problems.length > 0) throw new OutputError(problems);
 
+  const changing = files.filter(({ path, text }) => disk.get(path) !== text);
+  if (changing.length > 0) {
+    const about = changing.map(({ path, what, text }): [string, Entry] => {
+      const old = disk.get(path);
+      return [path, { what, sha256: digestOf(text), was: old === undefined ? undefined : digestOf(old) }];
+    });
+    await replace(join(folder, manifestName), manifestText(new Map([...manifest, ...about])));
+  }
   const written: string[] = [];
-  for (const { path, text } of files) {
-    if (disk.get(path) === text) continue;
+  for (const { path, text } of changing) {
     await replace(join(folder, path), text);
     written.push(path);
   }
@@ -112,7 +123,7 @@ export async function writeFolder(
   for (const path of stalePaths(manifest, files, generators)) {
     const old = await readText(join(folder, path));
     if (old === undefined) continue;
-    if (digestOf(old) !== manifest.get(path)?.sha256) kept.push(path);
+    if (!isOurs(manifest.get(path), old)) kept.push(path);
     else {
       await unlink(join(folder, path));
       await removeEmptyFolders(folder, path);
@@ -122,6 +133,12 @@ export async function writeFolder(
   const text = manifestText(nextManifest(manifest, files, generators));
   if ((await readText(join(folder, manifestName))) !== text) await replace(join(folder, manifestName), text);
   return { written, unchanged: files.length - written.length, removed, kept };
+}
+
+/** Whether a file is what was written, or, after an interruption, what it was before. */
+function isOurs(entry: Entry | undefined, text: string): boolean {
+  const digest = digestOf(text);
+  return entry !== undefined && (entry.sha256 === digest || entry.was === digest);
 }
 
 /** Paths that the generators wrote before and do not make any more. */
@@ -181,7 +198,8 @@ async function readManifest(folder: string): Promise<Manifest> {
     }
     if (typeof entry?.what !== 'string' || typeof entry.sha256 !== 'string')
       throw broken(`the entry of ${name} is incomplete`);
-    manifest.set(name, { what: entry.what, sha256: entry.sha256 });
+    const was = typeof entry.was === 'string' ? entry.was : undefined;
+    manifest.set(name, { what: entry.what, sha256: entry.sha256, was });
   }
   return manifest;
 }

@@ -273,6 +273,30 @@ describe('generate --out', () => {
     });
   });
 
+  it('goes on where it was interrupted, and takes no file of its own for an edited one', async () => {
+    const both = (...args: string[]) => generate(['analysis-templates', 'openslo', '--out', out, ...args]);
+    await writeFile(registry, registryText('login'));
+    await both();
+    // A file where a folder belongs ends the second run between its writes.
+    await rm(join(out, 'openslo'), { recursive: true });
+    await writeFile(join(out, 'openslo'), '');
+    await writeFile(registry, registryText('login', 'signup').replaceAll('owner: team', 'owner: squad'));
+    expect(await both()).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be written') });
+    expect(await readFile(login(), 'utf8')).toContain('squad');
+    expect(await both('--check')).toMatchObject({ code: 1 });
+    await rm(join(out, 'openslo'));
+    const written = await readFile(login(), 'utf8');
+    await writeFile(login(), 'mine\n');
+    expect(await both()).toMatchObject({ code: 2, stderr: expect.stringContaining('was edited since') });
+    await writeFile(login(), written);
+    // What was not written is as it was before, what was written as it is now: neither is an edit.
+    await writeFile(registry, registryText('login').replaceAll('owner: team', 'owner: crew'));
+    expect(await both()).toMatchObject({ code: 0, stderr: expect.stringContaining('1 removed') });
+    expect(await exists(signup())).toBe(false);
+    expect(await both('--check')).toMatchObject({ code: 0, stdout: '' });
+    expect(await readFile(join(out, manifestName), 'utf8')).not.toContain('"was"');
+  });
+
   it('leaves no temporary file behind where it fails', async () => {
     await mkdir(join(out, 'analysis-templates/cuj-login.yaml'), { recursive: true });
     expect((await templates()).code).toBe(2);
