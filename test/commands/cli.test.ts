@@ -1,4 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
@@ -27,5 +29,16 @@ describe('the command line', () => {
     const failed = await promisify(execFile)(process.execPath, argv).catch((error: unknown) => error);
     expect(failed).toMatchObject({ code: 2, stdout: '' });
     expect((failed as { stderr: string }).stderr).toContain('/does/not/exist.yaml');
+  });
+
+  it('keeps its exit code where nobody reads to the end', async () => {
+    const drift = ['generate', 'all', '--registry', 'config/cujs.yaml', '--out', 'does-not-exist', '--check'];
+    const child = spawn(process.execPath, ['--import', 'tsx', 'src/bin.ts', ...drift]);
+    child.stdout.destroy();
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/^does-not-exist: \d+ files/),
+    });
   });
 });
