@@ -36,7 +36,8 @@ export function readOpenApi(value: unknown): OpenApiRoutes {
       const full = `${basePath}${path}`;
       const label = `${method} ${full}`;
       if (operation.deprecated === true) leftOut.push({ label, share: undefined, why: 'deprecated' });
-      else if (!/^\/\S*$/.test(full)) leftOut.push({ label, share: undefined, why: 'its path is not one' });
+      else if (!path.startsWith('/') || !/^\/\S*$/.test(full))
+        leftOut.push({ label, share: undefined, why: 'its path is not one' });
       else {
         const tag = Array.isArray(operation.tags) ? operation.tags[0] : undefined;
         routes.push({

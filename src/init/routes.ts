@@ -42,7 +42,23 @@ export function sortOut(routes: readonly FoundRoute[]): { routes: FoundRoute[]; 
     else if (other !== undefined) drop(`Datadog stores it under the same name as ${other.label}`);
     else kept.set(resource, found);
   }
+  const { rare, why } = rarerStyle([...kept.values()]);
+  for (const { resource, label, share } of rare) {
+    kept.delete(resource);
+    leftOut.push({ label, share, why });
+  }
   return { routes: [...kept.values()], leftOut };
+}
+
+/** A service's framework writes parameters in one way; a registry that mixes two is refused. */
+function rarerStyle(routes: readonly FoundRoute[]): { rare: FoundRoute[]; why: string } {
+  const having = (pattern: RegExp) => routes.filter(({ route }) => pattern.test(route?.path ?? ''));
+  const braces = having(/\{[^{}/]*\}/);
+  const colons = having(/\/:[A-Za-z_]/);
+  if (braces.length === 0 || colons.length === 0) return { rare: [], why: '' };
+  return braces.length < colons.length
+    ? { rare: braces, why: 'it writes parameters as {id}, most others as :id' }
+    : { rare: colons, why: 'it writes parameters as :id, most others as {id}' };
 }
 
 /** A resource name of Datadog as a route: `get_/api/v1/me` is `GET /api/v1/me`, in the lower case that is stored. */

@@ -201,6 +201,79 @@ describe('an OpenAPI description', () => {
     expect(text).toContain('      - "POST /api/v1/users/{id}/likes"\n');
   });
 
+  it('keeps to one way of writing parameters, and to paths that are paths', () => {
+    const paths = ['/a/{id}', '/b/{id}/{x}', '/c/:id', '/d/{id}/:x', '/e/{id}:cancel', 'f'];
+    const { routes, leftOut } = readOpenApi({
+      openapi: '3.1.0',
+      servers: [{ url: '/v2' }],
+      paths: Object.fromEntries(paths.map((path) => [path, { get: {} }])),
+    });
+    expect(leftOut).toEqual([{ label: 'GET /v2f', share: undefined, why: 'its path is not one' }]);
+    const sorted = sortOut(routes);
+    expect(sorted.routes.map(({ label }) => label)).toEqual([
+      'GET /v2/a/{id}',
+      'GET /v2/b/{id}/{x}',
+      'GET /v2/e/{id}:cancel',
+    ]);
+    expect(sorted.leftOut).toEqual([
+      { label: 'GET /v2/c/:id', share: undefined, why: 'it writes parameters as :id, most others as {id}' },
+      {
+        label: 'GET /v2/d/{id}/:x',
+        share: undefined,
+        why: 'it writes parameters as :id, most others as {id}',
+      },
+    ]);
+  });
+
+  it('becomes a registry that validates, whatever its paths are', () => {
+    const segment = fc.oneof(
+      fc.constantFrom(
+        'v1',
+        'users',
+        '{id}',
+        '{user-id}',
+        ':id',
+        '{a}-{b}',
+        '{id}:cancel',
+        '{?q}',
+        '*',
+        '~me',
+        '',
+      ),
+      fc.constantFrom(
+        '商品',
+        'a b',
+        '{x}*',
+        'A',
+        '.',
+        '..',
+        '%20',
+        ';m={x}',
+        '$ref',
+        '#',
+        "it's",
+        '{',
+        '{}',
+        ':',
+      ),
+      fc.string({ minLength: 1, maxLength: 8, unit: 'grapheme' }),
+    );
+    const path = fc.array(segment, { maxLength: 4 }).map((segments) => `/${segments.join('/')}`);
+    const item = fc.record({
+      get: fc.record({ tags: fc.array(fc.string({ maxLength: 5 }), { maxLength: 2 }) }),
+      put: fc.constantFrom({}, null, { deprecated: true }),
+    });
+    fc.assert(
+      fc.property(fc.dictionary(path, item, { maxKeys: 15 }), (paths) => {
+        const { routes, leftOut } = readOpenApi({ openapi: '3.1.0', servers: [{ url: '/v1' }], paths });
+        const text = proposeRegistry(input(routes, { leftOut }));
+        if (text === undefined) return;
+        const resolved = resolve(text);
+        expect(resolved.ok, resolved.ok ? '' : JSON.stringify(resolved.findings)).toBe(true);
+      }),
+    );
+  });
+
   it.each([
     [{ swagger: '2.0', paths: {} }, /Swagger 2\.0/],
     [{ openapi: '4.0.0' }, /not OpenAPI 3/],
