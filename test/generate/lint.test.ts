@@ -331,6 +331,20 @@ describe('one mistake in a good Rollout', () => {
       'cuj-sign-up-gate',
     ],
     [
+      'a template of the other scope',
+      good.replaceAll('kind: AnalysisTemplate', 'kind: ClusterAnalysisTemplate'),
+      'error',
+      'other-scope',
+      'templateName',
+    ],
+    [
+      "a scope that is not the template's",
+      good.replaceAll(/( *)- (templateName: .*)\n/g, '$1- $2\n$1  clusterScope: true\n'),
+      'error',
+      'other-scope',
+      'templateName',
+    ],
+    [
       'templates that ask somebody else',
       good.replaceAll('/cujs/signup/status', '/health'),
       'warning',

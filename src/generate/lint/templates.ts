@@ -42,7 +42,21 @@ export function resolve(
       const kind = cluster ? 'ClusterAnalysisTemplate' : 'AnalysisTemplate';
       // Argo takes a template once, however often it is named.
       if (used.has(`${kind} ${name}`)) continue;
-      const template = named(cluster ? templates.cluster : templates.own, name, rollout);
+      const [meant, other] = cluster
+        ? [templates.cluster, templates.own]
+        : [templates.own, templates.cluster];
+      const elsewhere = named(other, name, rollout);
+      const template = named(meant, name, rollout) ?? elsewhere;
+      if (template !== undefined && template === elsewhere) {
+        report(
+          'error',
+          'other-scope',
+          place,
+          `There is no ${kind} "${name}" among the files, but ${cluster ? 'an AnalysisTemplate' : 'a ClusterAnalysisTemplate'}.`,
+          'Argo looks for the one kind only, and refuses the Rollout.',
+          cluster ? 'Remove clusterScope: true.' : 'Add clusterScope: true beside templateName.',
+        );
+      }
       if (template === undefined) {
         complete = false;
         report(
