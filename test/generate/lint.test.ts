@@ -69,6 +69,13 @@ describe('one mistake in a good Rollout', () => {
       'strategy:',
     ],
     [
+      'analyses of no templates, which are none',
+      good.replaceAll(/( {2,})templates:\n(?: +- templateName: .*\n)+/g, '$1templates: []\n'),
+      'error',
+      'no-analysis',
+      'strategy:',
+    ],
+    [
       'no gate behind the watch',
       without(good, /^ {8}- analysis:/, /^ {8}- setWeight: 100/),
       'warning',

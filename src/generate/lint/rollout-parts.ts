@@ -57,7 +57,7 @@ export function rolloutParts(place: Place): RolloutParts {
   const steps = readSteps(canary.at('steps'));
   const background = canary.at('analysis');
   const start = background.at('startingStep').number ?? 0;
-  const watch = background.at('templates').exists
+  const watch = hasTemplates(background)
     ? [analysis(background, 'watch', undefined, steps.trafficFrom(start))]
     : [];
   return {
@@ -73,8 +73,13 @@ export function rolloutParts(place: Place): RolloutParts {
 const none: Traffic = { seconds: 0, fullSeconds: 0 };
 const endless: Traffic = { seconds: Number.POSITIVE_INFINITY, fullSeconds: Number.POSITIVE_INFINITY };
 
+/** Argo takes an analysis of no templates for none. */
+function hasTemplates(place: Place): boolean {
+  return place.at('templates').items.length > 0;
+}
+
 function optional(place: Place, weight: number, traffic: Traffic): Analysis[] {
-  return place.at('templates').exists ? [analysis(place, 'gate', weight, traffic)] : [];
+  return hasTemplates(place) ? [analysis(place, 'gate', weight, traffic)] : [];
 }
 
 function analysis(place: Place, use: Use, weight: number | undefined, traffic: Traffic): Analysis {
@@ -114,7 +119,7 @@ function readSteps(steps: Place) {
     } else if (step.keys.includes('pause')) {
       const duration = step.at('pause', 'duration').text;
       wait = duration === undefined ? Number.POSITIVE_INFINITY : (seconds(duration) ?? 0);
-    } else if (step.at('analysis').exists) {
+    } else if (hasTemplates(step.at('analysis'))) {
       const alone = weight === 0 && routed;
       analyses.push(
         analysis(step.at('analysis'), 'gate', alone ? undefined : weight, alone ? endless : sum(waits)),
