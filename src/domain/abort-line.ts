@@ -1,6 +1,6 @@
 import type { EvidenceProcess } from './sequential.ts';
 
-/** What the search for an abort line needs of an SLI: its endpoints with traffic and the evidence that fails it. */
+/** What the search for an abort line needs of an SLI: its endpoints and the evidence that fails it. */
 export interface Line {
   readonly endpoints: readonly LineEndpoint[];
   readonly pooled: EvidenceProcess;

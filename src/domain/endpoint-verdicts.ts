@@ -16,19 +16,14 @@ export interface EndpointVerdict extends SideFacts {
   readonly stable: SideFacts;
 }
 
-/** The endpoints as they are shown, worst first. `logAlone` and `lines` are those of the live ones, in their order. */
+/** The endpoints as they are shown, worst first. `logAlone` and `lines` are in the order of the sums. */
 export function endpointVerdicts(
   sums: SliSums,
   logAlone: readonly number[],
   lines: readonly (number | null)[],
 ): EndpointVerdict[] {
-  let at = -1;
   return sums.endpoints
-    .map((endpoint) => {
-      if (endpoint.total <= 0) return { endpoint, log: 0, failAt: null };
-      at += 1;
-      return { endpoint, log: logAlone[at] as number, failAt: lines[at] as number | null };
-    })
+    .map((endpoint, i) => ({ endpoint, log: logAlone[i] as number, failAt: lines[i] as number | null }))
     .sort(compareWorstFirst)
     .map(({ endpoint, log, failAt }) => ({
       endpoint: endpoint.measured.label,

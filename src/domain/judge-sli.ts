@@ -97,7 +97,7 @@ export function judgeSli(question: SliQuestion): SliVerdict {
 /** Natural logs of every evidence that the rules ask for. */
 interface Evidence {
   readonly logCanary: number;
-  /** Of each live endpoint alone. */
+  /** Of each endpoint alone; ln 1 = 0 where it had no traffic. */
   readonly logAlone: readonly number[];
   readonly logStable: number;
   readonly logShare: number;
@@ -108,7 +108,9 @@ interface Evidence {
 
 function evidenceIn(sums: SliSums, { objective, policy, sliCount }: SliQuestion): Evidence {
   const pooled = new EvidenceProcess(sums.n, objective.budget);
-  const logAlone = sums.live.map((endpoint) => endpoint.process.log(endpoint.bad * endpoint.scale));
+  // Over all endpoints, reached or not: a mean over those with traffic would rise when a clean one joins them, and the
+  // chance of ever reaching 1/alpha would no longer be bounded by alpha.
+  const logAlone = sums.endpoints.map((endpoint) => endpoint.process.log(endpoint.bad * endpoint.scale));
   return {
     logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
     logAlone,
@@ -116,7 +118,7 @@ function evidenceIn(sums: SliSums, { objective, policy, sliCount }: SliQuestion)
     logShare: logShareEvidence(sums.share),
     logOne: Math.log(1 / policy.falseAbort),
     line: {
-      endpoints: sums.live,
+      endpoints: sums.endpoints,
       pooled,
       toFail: sliCount / policy.falseAbort,
       leastBadEvents,
@@ -196,15 +198,15 @@ function cujLine(sums: SliSums, line: Line, { objective, policy }: SliQuestion):
     : null;
 }
 
-/** What bad events on each live endpoint alone would fail the CUJ. */
+/** What bad events on each endpoint alone would fail the CUJ. */
 function ownLines(
-  { live }: SliSums,
+  { endpoints }: SliSums,
   line: Line,
   { rule }: GatePolicy,
   failAt: number | null,
 ): (number | null)[] {
   if (rule === 'confidence') return endpointAbortLines(line);
-  return live.map(({ total }) => (failAt !== null && failAt <= total ? failAt : null));
+  return endpoints.map(({ total }) => (failAt !== null && failAt <= total ? failAt : null));
 }
 
 function cleanRequests(

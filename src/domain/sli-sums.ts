@@ -25,8 +25,6 @@ export interface EndpointSums {
 export interface SliSums {
   /** In an order of their own, so that nothing depends on the order in the registry. */
   readonly endpoints: readonly EndpointSums[];
-  /** Those with traffic of the canary. */
-  readonly live: readonly EndpointSums[];
   readonly total: number;
   readonly bad: number;
   /** n and e of the formulas: thinned by the sample rate and the dispersion. */
@@ -164,7 +162,6 @@ export function sumSli(
   return {
     ...sums,
     endpoints,
-    live: endpoints.filter((endpoint) => endpoint.total > 0),
     liveMinutes,
     badMinutes,
     share,
