@@ -6,15 +6,14 @@ export interface Line {
   readonly pooled: EvidenceProcess;
   readonly toFail: number;
   readonly leastBadEvents: number;
-  readonly leastBadMinutes: number;
-  /** Minutes in which the canary has traffic on any of the endpoints. */
-  readonly liveMinutes: number;
 }
 
 export interface LineEndpoint {
   readonly total: number;
   readonly scale: number;
-  readonly liveMinutes: number;
+  /** The first and the last minute in which the canary has traffic here. */
+  readonly firstLive: number;
+  readonly lastLive: number;
   readonly measured: { readonly sampleRate: number };
   readonly process: EvidenceProcess;
 }
@@ -108,11 +107,11 @@ function priority(totals: readonly number[], out: readonly number[], i: number, 
 
 /**
  * The CUJ's abort line: the least bad events, spread as the traffic is, that fail; null where not even all would, or
- * where there is no second minute that could hold some of them.
+ * where the endpoints that they fall on have no second minute that could hold some of them.
  */
 export function abortLine(line: Line): number | null {
   const { endpoints, pooled, toFail } = line;
-  if (endpoints.length === 0 || line.liveMinutes < line.leastBadMinutes) return null;
+  if (endpoints.length === 0) return null;
   const totals = endpoints.map((endpoint) => endpoint.total);
   const most = sum(totals.map(Math.floor));
   const holds = (bad: number): boolean => {
@@ -120,15 +119,23 @@ export function abortLine(line: Line): number | null {
     let scaled = 0;
     let observed = 0;
     let alone = 0;
+    let first = Number.POSITIVE_INFINITY;
+    let last = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < endpoints.length; i += 1) {
-      const { scale, measured, process } = endpoints[i] as LineEndpoint;
+      const { scale, measured, process, firstLive, lastLive } = endpoints[i] as LineEndpoint;
+      if ((counts[i] as number) > 0) {
+        first = Math.min(first, firstLive);
+        last = Math.max(last, lastLive);
+      }
       const own = (counts[i] as number) * scale;
       scaled += own;
       observed += (counts[i] as number) * measured.sampleRate;
       alone += process.of(own);
     }
     return (
-      reaches(observed, line.leastBadEvents) && (pooled.of(scaled) + alone / endpoints.length) / 2 >= toFail
+      first < last &&
+      reaches(observed, line.leastBadEvents) &&
+      (pooled.of(scaled) + alone / endpoints.length) / 2 >= toFail
     );
   };
   // Spread out, bad events prove little on any one endpoint, so the pool alone comes near.
@@ -145,8 +152,8 @@ export function endpointAbortLines(line: Line): (number | null)[] {
   const { endpoints, pooled, toFail } = line;
   const clean = endpoints.map((endpoint) => endpoint.process.of(0));
   const allClean = sum(clean);
-  return endpoints.map(({ total, scale, liveMinutes, measured, process }, i) => {
-    if (liveMinutes < line.leastBadMinutes) return null;
+  return endpoints.map(({ total, scale, firstLive, lastLive, measured, process }, i) => {
+    if (!(firstLive < lastLive)) return null;
     const others = allClean - (clean[i] as number);
     const holds = (bad: number): boolean =>
       reaches(bad * measured.sampleRate, line.leastBadEvents) &&

@@ -122,8 +122,6 @@ function evidenceIn(sums: SliSums, { objective, policy, sliCount }: SliQuestion)
       pooled,
       toFail: sliCount / policy.falseAbort,
       leastBadEvents,
-      leastBadMinutes,
-      liveMinutes: sums.liveMinutes,
     },
   };
 }

@@ -11,8 +11,9 @@ export interface EndpointSums {
   /** The canary's, over the window. */
   readonly total: number;
   readonly bad: number;
-  /** Minutes of the window in which the canary has traffic here. */
-  readonly liveMinutes: number;
+  /** The first and the last minute of the window in which the canary has traffic here; none: `Infinity`, `-Infinity`. */
+  readonly firstLive: number;
+  readonly lastLive: number;
   /** Over all that was queried. */
   readonly stableTotal: number;
   readonly stableBad: number;
@@ -32,7 +33,6 @@ export interface SliSums {
   readonly e: number;
   readonly totalSeen: number;
   readonly badSeen: number;
-  readonly liveMinutes: number;
   readonly badMinutes: number;
   readonly stableTotal: number;
   readonly stableBad: number;
@@ -74,13 +74,15 @@ function sumEndpoint(
   const scale = measured.sampleRate / measured.dispersion;
   let total = 0;
   let bad = 0;
-  let liveMinutes = 0;
+  let firstLive = Number.POSITIVE_INFINITY;
+  let lastLive = Number.NEGATIVE_INFINITY;
   for (let i = window.first; i < window.end; i += 1) {
     const count = canary.total[i] ?? 0;
     const failed = canary.bad[i] ?? 0;
     if (count > 0) {
       total += count;
-      liveMinutes += 1;
+      if (i < firstLive) firstLive = i;
+      lastLive = i;
       (minutes.canaryTotal[i] as number) += count * scale;
     }
     if (failed > 0) {
@@ -111,7 +113,8 @@ function sumEndpoint(
     scale,
     total,
     bad,
-    liveMinutes,
+    firstLive,
+    lastLive,
     stableTotal,
     stableBad,
     allowedRate,
@@ -146,7 +149,6 @@ export function sumSli(
     sums.stableBad += endpoint.stableBad;
   }
   const share: ShareBucket[] = [];
-  let liveMinutes = 0;
   let badMinutes = 0;
   for (let i = window.first; i < window.end; i += 1) {
     const bucket = {
@@ -155,14 +157,12 @@ export function sumSli(
       stableTotal: minutes.stableTotal[i] as number,
       stableBad: minutes.stableBad[i] as number,
     };
-    if (bucket.canaryTotal > 0) liveMinutes += 1;
     if (bucket.canaryBad > 0) badMinutes += 1;
     if (bucket.canaryBad > 0 || bucket.stableBad > 0) share.push(bucket);
   }
   return {
     ...sums,
     endpoints,
-    liveMinutes,
     badMinutes,
     share,
     stable: { total: minutes.stableTotal, bad: minutes.stableBad },

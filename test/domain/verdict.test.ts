@@ -306,6 +306,28 @@ describe('the rule strict', () => {
   });
 });
 
+describe('the abort line of a CUJ', () => {
+  it('waits for a second minute where its events fall, not where any of the CUJ has traffic', () => {
+    // As the traffic is, the first eleven events fall on GET /b, all of whose requests came in one minute.
+    const at = (a: number, b: number) =>
+      judge(
+        cujOf({ endpoints: ['GET /a', 'GET /b'] }),
+        measurementOf({
+          before: 6,
+          availability: [
+            endpointOf('GET /a', { total: [0, 22], bad: [0, a] }),
+            endpointOf('GET /b', { total: [492, 0], bad: [b, 0] }),
+          ],
+          whole: { canary: [0, 0, 0, 0, 0, 0, 492, 22], stable: [9, 9, 9, 9, 9, 9, 9, 9] },
+        }),
+        options,
+      );
+    expect(at(0, 0).slis[0]?.failAtBadEvents).toBe(12);
+    expect(at(0, 11).verdict).toBe('inconclusive');
+    expect(at(1, 11).verdict).toBe('fail');
+  });
+});
+
 describe('the rule baseline', () => {
   const gate = { rule: 'baseline' } as const;
   it.each<[string, Case, string, string]>([
