@@ -1,4 +1,5 @@
 import type { SliVerdict } from '../domain/judge-sli.ts';
+import type { RuleName } from '../domain/registry-schema.ts';
 import type { ServiceVerdict } from '../domain/service-verdict.ts';
 import { evidence, percent, plain } from '../domain/summary.ts';
 import type { Outcome, Verdict } from '../domain/verdict.ts';
@@ -29,7 +30,15 @@ function line(value: number | null): string {
   return value === null ? '-' : plain(value);
 }
 
-function sliLines(sli: SliVerdict, paint: Paint): string[] {
+/** What the rule decides by, with what fails; nothing where it is the abort line alone. */
+function proof(sli: SliVerdict, rule: RuleName): string {
+  if (rule === 'strict') return '';
+  const [name, value] =
+    rule === 'baseline' ? ['share evidence', sli.shareEvidence] : ['evidence', sli.evidence];
+  return `${name} ${evidence(value)} (${plain(sli.evidenceToFail)} fails), `;
+}
+
+function sliLines(sli: SliVerdict, rule: RuleName, paint: Paint): string[] {
   const bad = sli.sli === 'latency' ? 'slow' : 'failed';
   const goal = `the objective is ${percent(sli.objective)}`;
   const burn = sli.burnRate === null ? '' : `, burn rate ${plain(sli.burnRate)}`;
@@ -38,7 +47,7 @@ function sliLines(sli: SliVerdict, paint: Paint): string[] {
     sli.value === null
       ? `  no requests; ${goal}`
       : `  ${percent(sli.value)} of ${plain(sli.total)} requests were good, ${goal}: ${plain(sli.bad)} ${bad}${burn}`,
-    `  evidence ${evidence(sli.evidence)} (${plain(sli.evidenceToFail)} fails), ${sli.failAtBadEvents === null ? 'no abort line yet' : `abort line ${plain(sli.failAtBadEvents)} ${bad}`}, ${sli.requestsToVerdict === null ? 'traffic alone leads to no pass' : `${plain(sli.requestsToVerdict)} clean requests to a pass`}`,
+    `  ${proof(sli, rule)}${sli.failAtBadEvents === null ? 'no abort line yet' : `abort line ${plain(sli.failAtBadEvents)} ${bad}`}, ${sli.requestsToVerdict === null ? 'traffic alone leads to no pass' : `${plain(sli.requestsToVerdict)} clean requests to a pass`}`,
     `  stable: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)} ${bad}${sli.stable.value === null ? '' : ` (${percent(sli.stable.value)})`}`,
   ];
   const rows = [
@@ -63,7 +72,7 @@ export function verdictText(verdict: Verdict, paint: Paint): string {
   return [
     paintOutcome(paint, verdict.verdict, verdict.summary),
     '',
-    ...verdict.slis.flatMap((sli) => [...sliLines(sli, paint), '']),
+    ...verdict.slis.flatMap((sli) => [...sliLines(sli, verdict.rule, paint), '']),
     ...(window === undefined
       ? []
       : [
@@ -84,7 +93,11 @@ export function serviceVerdictText(verdict: ServiceVerdict, paint: Paint): strin
   return [
     paintOutcome(paint, verdict.verdict, verdict.summary),
     '',
-    ...verdict.cujs.map((cuj) => `  ${paintOutcome(paint, cuj.verdict, cuj.summary)}`),
+    ...verdict.cujs.flatMap((cuj) => [
+      `  ${paintOutcome(paint, cuj.verdict, cuj.summary)}`,
+      ...(cuj.ruleChangedBy === undefined ? [] : [`    rule ${cuj.rule} (${cuj.ruleChangedBy})`]),
+      ...(cuj.budgetNote === undefined ? [] : [`    ${cuj.budgetNote}`]),
+    ]),
     '',
     `canary   ${verdict.canary}`,
     `stable   ${verdict.stable}`,

@@ -1,3 +1,4 @@
+import type { RuleName } from './registry-schema.ts';
 import { percent, plain, summaryText } from './summary.ts';
 import { compareJudged, type Outcome, type Reason, type Verdict } from './verdict.ts';
 
@@ -23,6 +24,10 @@ export interface ServiceCuj {
   readonly reason: Reason;
   readonly mode: 'enforce' | 'observe';
   readonly owner: string;
+  readonly rule: RuleName;
+  /** As in the CUJ's own verdict. */
+  readonly ruleChangedBy?: string;
+  readonly budgetNote?: string;
   readonly slis: readonly {
     readonly sli: string;
     readonly verdict: Outcome;
@@ -111,6 +116,9 @@ function serviceCuj(verdict: Verdict): ServiceCuj {
     reason: verdict.reason,
     mode: verdict.mode,
     owner: verdict.owner,
+    rule: verdict.rule,
+    ...(verdict.ruleChangedBy === undefined ? {} : { ruleChangedBy: verdict.ruleChangedBy }),
+    ...(verdict.budgetNote === undefined ? {} : { budgetNote: verdict.budgetNote }),
     slis: verdict.slis.map(
       ({
         sli,

@@ -12,6 +12,8 @@ export interface SummaryFacts {
   readonly verdict: Outcome;
   readonly reason: Reason;
   readonly rule: RuleName;
+  /** The error budget policy put this rule in the place of the registry's. */
+  readonly ruleChanged: boolean;
   readonly cuj: string;
   readonly canary: string;
   readonly stable: string;
@@ -80,15 +82,14 @@ function stable(sli: SliVerdict): string {
     : '; stable has no traffic';
 }
 
-const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, rule: RuleName) => string>>> = {
-  slo_violated: (sli) =>
-    `${counts(sli)}${worst(sli)}${stable(sli)}; evidence ${evidence(sli.evidence)}, ${plain(sli.evidenceToFail)} fails`,
+const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: SummaryFacts) => string>>> = {
+  slo_violated: (sli, facts) => `${counts(sli)}${worst(sli)}${stable(sli)}; ${grounds(sli, facts)}`,
   worse_than_stable: (sli) =>
     `${counts(sli)}${worst(sli)}${stable(sli)}; share evidence ${evidence(sli.shareEvidence)}`,
   shared_cause: (sli) =>
     `${counts(sli)}${worst(sli)}, but stable fails as well: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`,
   insufficient_traffic: (sli) => `${counts(sli)}${worst(sli)}${untilVerdict(sli)}`,
-  within_noise: (sli, rule) =>
+  within_noise: (sli, { rule }) =>
     isEnough(sli, rule)
       ? `${counts(sli)}${worst(sli)}, all in one minute: fails as soon as a second minute has any`
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
@@ -100,6 +101,12 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, rule: RuleNam
   within_slo: counts,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}`,
 };
+
+/** What a violation was found by. Under `strict` evidence decides nothing, and is often next to none. */
+function grounds(sli: SliVerdict, { rule, ruleChanged }: SummaryFacts): string {
+  if (rule !== 'strict') return `evidence ${evidence(sli.evidence)}, ${plain(sli.evidenceToFail)} fails`;
+  return `the rule strict${ruleChanged ? ', due by the error budget policy,' : ''} fails below the objective`;
+}
 
 /** Whether the evidence alone would fail it, and only the second minute is missing. */
 function isEnough(sli: SliVerdict, rule: RuleName): boolean {
@@ -134,7 +141,7 @@ function body(facts: SummaryFacts): string {
   if (facts.message !== undefined) return facts.message;
   if (facts.silence !== undefined) return silences[facts.silence](facts);
   const shown = facts.verdict === 'pass' ? facts.slis : facts.slis.slice(0, 1);
-  return shown.map((sli) => (sentences[sli.reason] ?? counts)(sli, facts.rule)).join('; ');
+  return shown.map((sli) => (sentences[sli.reason] ?? counts)(sli, facts)).join('; ');
 }
 
 /** The summary of one CUJ's verdict. `spared`: the CUJ only observes, so what would have been said is said as a remark. */

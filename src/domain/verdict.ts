@@ -220,7 +220,12 @@ function assemble(
   hint?: string,
 ): Verdict {
   const outcome: Outcome = spared ? 'pass' : judged.verdict;
-  const text = { ...facts, verdict: judged.verdict, reason: judged.reason };
+  const text = {
+    ...facts,
+    verdict: judged.verdict,
+    reason: judged.reason,
+    ruleChanged: options.budgetRule !== undefined,
+  };
   return {
     summary: summarize(text, spared),
     verdict: outcome,

@@ -163,6 +163,11 @@ export const ServiceVerdictSchema = Closed(
         reason: ReasonCode,
         mode: Mode,
         owner: Type.String(),
+        rule: RuleName,
+        ruleChangedBy: Type.Optional(
+          Type.String({ description: 'The error budget policy that replaced the rule.' }),
+        ),
+        budgetNote: Type.Optional(Type.String()),
         slis: Type.Array(
           Closed({
             sli: Type.String(),

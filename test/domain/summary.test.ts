@@ -6,6 +6,39 @@ import { cujOf, endpointOf, measurementOf, over } from './journey.ts';
 
 const options = { registryDigest: 'sha256:test' };
 
+describe('the summary of a violation under strict', () => {
+  const measurement = measurementOf({
+    before: 6,
+    availability: [endpointOf('GET /a', over(4, 2001, 2), over(4, 9000, 0))],
+  });
+
+  it('names the rule, not evidence that would fail nothing', () => {
+    const { summary } = judge(cujOf({ gate: { rule: 'strict' } }), measurement, options);
+    expect(summary).toBe(
+      'FAIL login (slo_violated): 2 of 2001 requests failed (99.9%, objective 99.95%, burn 2x); stable 0 of 9000; the rule strict fails below the objective',
+    );
+  });
+
+  it('says that the error budget policy made it the rule, for a service as well', () => {
+    const budgetRule = { rule: 'strict', because: 'errorBudgetPolicy: nothing is left' } as const;
+    const verdict = judge(cujOf(), measurement, { ...options, budgetRule });
+    expect(verdict.summary).toMatch(
+      /; the rule strict, due by the error budget policy, fails below the objective$/,
+    );
+    const service = judgeService('shop', 'sha256:test', [verdict]);
+    expect(service.summary).toContain('due by the error budget policy');
+    expect(service.cujs[0]).toMatchObject({ rule: 'strict', ruleChangedBy: budgetRule.because });
+  });
+
+  it('carries why a budget is not known into the verdict on a service', () => {
+    const verdict = judge(cujOf(), measurement, { ...options, budgetNote: 'not read yet' });
+    expect(judgeService('shop', 'sha256:test', [verdict]).cujs[0]).toMatchObject({
+      rule: 'confidence',
+      budgetNote: 'not read yet',
+    });
+  });
+});
+
 describe('numbers in a summary', () => {
   it.each([
     [0, '0'],
