@@ -164,6 +164,23 @@ describe("the chart's settings", () => {
   });
 });
 
+describe('the bounds of durations in the templates', () => {
+  const helpers = read('templates/_helpers.tpl');
+  it.each([
+    ['settings.deadline', 'CUJ_GATE_DEADLINE'],
+    ['settings.cacheTtl', 'CUJ_GATE_CACHE_TTL'],
+    ['auth.oidc.clockSkew', 'CUJ_GATE_AUTH_OIDC_CLOCK_SKEW'],
+  ])('are those of the gate: %s', (path, name) => {
+    const bounds = new RegExp(`"${path}" \\.Values\\.${path} (\\d+) (\\d+)\\)`).exec(helpers);
+    const [least, most] = (bounds?.slice(1) ?? []).map(Number) as [number, number];
+    const oidc = { CUJ_GATE_AUTH_OIDC_ISSUER: 'https://a.example', CUJ_GATE_AUTH_OIDC_AUDIENCE: 'gate' };
+    const withMs = (ms: number) => () => readSettings({ ...oidc, [name]: `${ms}ms` });
+    for (const ms of [least, most]) expect(withMs(ms)).not.toThrow();
+    expect(withMs(most + 1)).toThrow(name);
+    if (least > 0) expect(withMs(least - 1)).toThrow(name);
+  });
+});
+
 describe('the Service', () => {
   it('is where the generated AnalysisTemplates ask, installed as cuj-gate in the namespace cuj-gate', () => {
     const { port } = defaults.service as { port: number };

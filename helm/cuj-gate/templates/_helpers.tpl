@@ -70,6 +70,12 @@ port: http
 {{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary 443 80 (eq $url.scheme "https")) -}}
 {{- end -}}
 
+{{- /* A duration of the values as ms. */ -}}
+{{- define "cuj-gate.ms" -}}
+{{- $number := regexFind "[1-9][0-9]*" . | int64 -}}
+{{- if hasSuffix "ms" . -}}{{ $number }}{{- else if hasSuffix "s" . -}}{{ mul $number 1000 }}{{- else -}}{{ mul $number 60000 }}{{- end -}}
+{{- end -}}
+
 {{- /* What the chart cannot do without, all of it at once, each with what to do. */ -}}
 {{- define "cuj-gate.check" -}}
 {{- $problems := list -}}
@@ -84,6 +90,19 @@ port: http
 {{- $problems = append $problems "there is no registry: give registry.existingConfigMap, or --set-file 'registry.files.cujs\\.yaml=cujs.yaml'." -}}
 {{- else if gt (len $registries) 1 -}}
 {{- $problems = append $problems "registry.existingConfigMap, registry.files and registry.volume: keep one of them." -}}
+{{- end -}}
+{{- /* The gate's own bounds, in ms: beyond them no pod would start. */ -}}
+{{- range list (list "settings.deadline" .Values.settings.deadline 100 9999) (list "settings.cacheTtl" .Values.settings.cacheTtl 0 600000) (list "auth.oidc.clockSkew" .Values.auth.oidc.clockSkew 0 300000) -}}
+{{- $ms := include "cuj-gate.ms" (index . 1) | int64 -}}
+{{- if or (lt $ms (index . 2 | int64)) (gt $ms (index . 3 | int64)) -}}
+{{- $problems = append $problems (printf "%s is %s: from %dms to %dms." (index . 0) (index . 1) (index . 2) (index . 3)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.redis.existingSecret (eq (include "cuj-gate.ms" .Values.settings.cacheTtl) "0") -}}
+{{- $problems = append $problems "redis is given with a settings.cacheTtl of 0: there is nothing to share where nothing is kept." -}}
+{{- end -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.from) -}}
+{{- $problems = append $problems "networkPolicy.from names nobody, which Kubernetes takes for everybody: name who may ask." -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- $problems = append $problems "autoscaling.minReplicas is above autoscaling.maxReplicas." -}}

@@ -88,6 +88,28 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     /extraEnv holds CUJ_GATE_AUTH_TOKENS_FILE/,
   ],
   [
+    'a deadline that Argo would not wait for',
+    ['--set', 'settings.deadline=10s'],
+    /settings\.deadline is 10s: from 100ms/,
+  ],
+  ['a deadline that is none', ['--set', 'settings.deadline=50ms'], /settings\.deadline is 50ms: from 100ms/],
+  ['a clock that is too far off', ['--set', 'auth.oidc.clockSkew=6m'], /auth\.oidc\.clockSkew is 6m/],
+  [
+    'a cache that keeps nothing, shared',
+    ['--set', 'redis.existingSecret=redis,settings.cacheTtl=0s'],
+    /redis is given with a settings\.cacheTtl of 0/,
+  ],
+  [
+    'a policy that names nobody',
+    ['--set', 'networkPolicy.enabled=true', '--set-json', 'networkPolicy.from=[]'],
+    /networkPolicy\.from names nobody/,
+  ],
+  [
+    'a policy whose peers were taken away',
+    ['--set', 'networkPolicy.enabled=true', '--set-json', 'networkPolicy.from=null'],
+    /networkPolicy\.from names nobody/,
+  ],
+  [
     'the URL of a Redis in plain sight',
     ['--set', 'extraEnv[0].name=CUJ_GATE_REDIS_URL'],
     /extraEnv holds CUJ_GATE_REDIS_URL/,
