@@ -122,6 +122,22 @@ describe('JWTs of an issuer', () => {
     expect(gate.lines.map((line) => line.msg)).not.toContain('keys of the issuer cannot be fetched');
   });
 
+  it('of an issuer that hangs are waited for a quarter of the deadline, and no rollout is aborted', async () => {
+    const issuer = await Issuer.start(now);
+    issuer.loopback.reply(() => {});
+    const gate = await startGate({
+      CUJ_GATE_AUTH_OIDC_ISSUER: issuer.url,
+      CUJ_GATE_AUTH_OIDC_AUDIENCE: 'cuj-gate',
+      CUJ_GATE_DEADLINE: '200ms',
+    });
+    const answer = await ask(gate.url + question, bearer(await issuer.token()));
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.text)).toMatchObject({ verdict: 'inconclusive', reason: 'auth_unavailable' });
+    expect(await gate.logged('keys of the issuer cannot be fetched')).toMatchObject({
+      detail: expect.stringMatching(/no answer within 50 ms$/),
+    });
+  });
+
   it('of an issuer that is down at the start do not keep the gate from starting, nor abort a rollout', async () => {
     const issuer = await Issuer.start(now);
     issuer.broken = 503;
