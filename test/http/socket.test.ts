@@ -59,6 +59,11 @@ it('whoever never stops sending is cut off all the same', async () => {
   expect(parseAnswers(wire.received())).toHaveLength(1);
 });
 
+it('a request has 10 s to arrive where nothing else is said', async () => {
+  const { app } = await bench();
+  expect(app.server).toMatchObject({ headersTimeout: 10_000, requestTimeout: 10_000 });
+});
+
 describe('a connection that is closed after one answer', () => {
   it.each<[string, string | Buffer, number, string]>([
     [
