@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createLogger, type GateOverrides } from '../src/compose.ts';
+import { createLogger, type GateOverrides, secretsOf } from '../src/compose.ts';
 import type { ScopeQuery, Snapshot } from '../src/domain/metrics-source.ts';
 import { refusal, serve } from '../src/main.ts';
 import { readSettings, type Settings } from '../src/settings.ts';
@@ -204,6 +204,12 @@ describe('refusal', () => {
 });
 
 describe('createLogger', () => {
+  it("knows every secret of the settings, Redis' password as it is and as a URL writes it", () => {
+    const url = 'rediss://gate:p%25ss@cache.example.com:6379/0';
+    const all = secretsOf(readSettings({ ...keys, CUJ_GATE_REDIS_URL: url }));
+    expect(all).toEqual(expect.arrayContaining([keys.DD_API_KEY, keys.DD_APP_KEY, url, 'p%25ss', 'p%ss']));
+  });
+
   it('lets no secret out, wherever in a line it stands', () => {
     let text = '';
     const logger = createLogger('info', [keys.DD_API_KEY, undefined, ''], {

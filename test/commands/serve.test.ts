@@ -12,6 +12,7 @@ import { settingNames } from '../../src/settings.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const registry = join(root, 'config/cujs.yaml');
+const redisPassword = 'password-of-redis';
 const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) };
 
 async function cli(argv: readonly string[], env: Record<string, string> = {}) {
@@ -92,6 +93,8 @@ describe('cuj-gate serve', () => {
         HOST: '127.0.0.1',
         PORT: '0',
         CUJ_GATE_DRAIN_DELAY: '50ms',
+        // Nobody is there: what it shares is not what this is about, but that its password is a secret too.
+        CUJ_GATE_REDIS_URL: `redis://:${redisPassword}@127.0.0.1:1`,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -111,6 +114,11 @@ describe('cuj-gate serve', () => {
         }
       };
       const { url } = await logged('listening');
+      for (const secret of [keys.DD_API_KEY, keys.DD_APP_KEY, redisPassword]) {
+        expect((await fetch(`${url}/cujs/signup/status?key=${secret}`)).status).toBe(400);
+        // The line shows the URL that was asked for.
+        expect(await logged('refused')).toMatchObject({ url: '/cujs/signup/status?key=[redacted]' });
+      }
       const question = once(datadog, 'asked');
       const answer = fetch(`${url}/cujs/signup/status?version=v2`);
       await question;
