@@ -339,3 +339,28 @@ describe('headers of the canary', () => {
     });
   });
 });
+
+describe('a body of which two readers could think two lengths', () => {
+  // A proxy before the gate that reads it otherwise would let a caller put a request into another one's connection.
+  it.each([
+    'Content-Length: 0\r\nContent-Length: 44',
+    'Content-Length: 44\r\nTransfer-Encoding: chunked',
+    'Content-Length: +44',
+    'Content-Length: 0x2c',
+    'Content-Length: 44, 0',
+    'Content-Length : 44',
+    'Transfer-Encoding : chunked',
+    'Transfer-Encoding:\r\n chunked',
+    'X-Folded: a\r\n Content-Length: 44',
+    'Transfer-Encoding: chunked, identity',
+    'Transfer-Encoding: chunked\r\nTransfer-Encoding: identity',
+  ])('is refused, and nothing after it is answered: %j', async (framing) => {
+    const wire = dial(port);
+    wire.socket.write(
+      `GET /healthz HTTP/1.1\r\n${host}${framing}\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n${host}\r\n`,
+    );
+    const answers = parseAnswers(await wire.closed);
+    expect(answers.map(({ status }) => status)).toEqual([400]);
+    expect(jsonOf(answers[0])).toMatchObject({ code: 'malformed_request' });
+  });
+});
