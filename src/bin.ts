@@ -4,9 +4,11 @@ import { run } from './cli.ts';
 
 if (isMainThread) {
   // A reader that has seen enough (`| head`) is no error: the rest is said to nobody, and the exit code is the verb's.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
   process.exitCode = await run(process.argv.slice(2), {
     stdout: process.stdout,
     stderr: process.stderr,
