@@ -175,7 +175,9 @@ function explain(code: string, reason: string): Omit<SyntaxProblem, 'line' | 'co
       return {
         rule: 'syntax',
         message: `this is not YAML: ${reason.split('\n')[0]}`,
-        fix: 'Check indentation, quotes and brackets here and in the line before.',
+        fix: reason.startsWith('Tabs are not allowed')
+          ? 'Indent with spaces. Where it is the first of several, mend it first: the others may come from it.'
+          : 'Check indentation, quotes and brackets here and in the line before.',
       };
   }
 }

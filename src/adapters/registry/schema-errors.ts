@@ -139,7 +139,7 @@ function patternFix(path: DocumentPath): string | undefined {
     case 'name':
       return 'Use at most 50 lower case letters, digits and hyphens, such as profile-edit.';
     case 'endpoints':
-      return 'Write METHOD /path with one space and an upper case method, such as POST /api/v1/login.';
+      return 'Write METHOD /path with one space and an upper case method, such as POST /api/v1/login; what is no HTTP route is { resource: NAME }.';
     case 'path':
       return 'Start with / and use no spaces, such as /api/v1/login.';
     case 'below':

@@ -68,6 +68,11 @@ describe('texts that are no registry', () => {
     expect((await problemsOf(text)).length).toBeGreaterThan(1);
   });
 
+  it('a tab, with what to do about it', async () => {
+    const [first] = await problemsOf(good.replace('    tier: 1', '\ttier: 1'));
+    expect(first).toMatchObject({ rule: 'syntax', fix: expect.stringContaining('Indent with spaces') });
+  });
+
   it('both of two duplicate keys', async () => {
     const text = good
       .replace('tier: 1', 'tier: 1\n    tier: 2')
