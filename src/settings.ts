@@ -292,7 +292,8 @@ export function readSettings(
     if (setting.default !== undefined) return { text: setting.default, from: name };
     if (options.required?.includes(name as SettingName) === true) {
       const file = setting.secret === true ? ` (or ${name}_FILE)` : '';
-      problems.push(`${name}${file} is not set: ${setting.description.split('. ', 1)[0]}.`);
+      const option = name === 'CUJ_GATE_REGISTRY' ? ' Or give --registry PATH.' : '';
+      problems.push(`${name}${file} is not set: ${setting.description.split('. ', 1)[0]}.${option}`);
     }
     return undefined;
   }

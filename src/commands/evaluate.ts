@@ -85,11 +85,18 @@ class Misuse extends Error {}
 function complaint(error: unknown): string | undefined {
   if (error instanceof CallerError) {
     // The hints are written for callers over HTTP; a missing parameter is given otherwise here.
-    const { parameter } = error.details;
+    const { parameter, nearest } = error.details;
     const missing = typeof parameter === 'string' && error.message.endsWith('is missing.');
-    return `${error.message}\n${missing ? `Give it with --param ${parameter}=...` : error.hint}`;
+    if (missing) return `${error.message}\nGive it with --param ${parameter}=...`;
+    return `${error.message}\n${Array.isArray(nearest) ? nameHint(nearest) : error.hint}`;
   }
   return error instanceof Misuse ? error.message : undefined;
+}
+
+function nameHint(nearest: readonly string[]): string {
+  return nearest.length === 0
+    ? 'Its name must be one of those in the registry (--registry, CUJ_GATE_REGISTRY).'
+    : `Did you mean ${nearest.map((name) => `"${name}"`).join(' or ')}?`;
 }
 
 function codeOf(outcome: Outcome): number {

@@ -55,6 +55,17 @@ describe('evaluate', () => {
     expect(code).toBe(0);
   });
 
+  it.each([
+    ['an unknown CUJ, with the nearest', ['sigup'], 'No CUJ is called "sigup".\nDid you mean "signup"?\n'],
+    ['a CUJ like no other', ['zzzzzzzz'], 'Its name must be one of those in the registry'],
+    ['an unknown service', ['--all-of', 'member-ap'], 'Did you mean "member-api"?'],
+  ])('names %s, and no route of the HTTP service', async (_, argv, said) => {
+    const { code, stderr } = await evaluate(...argv, '--param', 'version=v1.42.0');
+    expect(stderr).toContain(said);
+    expect(stderr).not.toContain('GET /');
+    expect(code).toBe(2);
+  });
+
   it('exits 1 where it cannot know', async () => {
     const { code, stdout } = await evaluate('login', '--param', 'version=v9.9.9');
     expect(stdout).toMatch(/^INCONCLUSIVE login \(no_data\): no request matches the canary version:v9\.9\.9/);
