@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { Command, InvalidArgumentError } from 'commander';
 import { createLogger } from '../compose.ts';
 import type { Taken } from '../demo/argo-caller.ts';
@@ -40,7 +41,7 @@ export function demoCommand(io: Io, exit: (code: number) => void): Command {
 
 async function demo(io: Io, options: { once?: boolean; port: number; seed: number }): Promise<number> {
   const paint = paintFor(io);
-  const say = (line = '') => void io.stdout.write(`${line}\n`);
+  const say = (line = '') => void io.stdout.write(`${fold(line, io.stdout.columns)}\n`);
   // Made up anew each time: nothing here is worth a key, but the gate never runs without.
   const keys = { apiKey: randomBytes(16).toString('hex'), appKey: randomBytes(20).toString('hex') };
   const stage = await setStage({ seed: options.seed, ...keys });
@@ -88,13 +89,32 @@ async function demo(io: Io, options: { once?: boolean; port: number; seed: numbe
     for (const line of ending(last, paint)) say(line);
     if (options.once === true) return caught ? exitCodes.good : exitCodes.no;
     say('Look for yourself; time stands still until Ctrl-C:');
-    for (const line of curls(url)) say(`  ${line}`);
+    // Never folded: they are there to be copied.
+    for (const line of curls(url)) io.stdout.write(`  ${line}\n`);
     await interrupted();
     return exitCodes.good;
   } finally {
     await gate.close();
     await stage.datadog.stop();
   }
+}
+
+/** Stands for a space at which a line is never folded. */
+const together = '\u00a0';
+/** What a folded line's rest stands under: the names of the CUJs. */
+const hanging = ' '.repeat(13);
+
+/** Folds a line between words to the width of the terminal; without one it is one line, for grep. */
+function fold(line: string, columns = Number.POSITIVE_INFINITY): string {
+  const lines: string[] = [];
+  let current = '';
+  for (const word of line.split(/(?<=\S)(?= )/)) {
+    if (current !== '' && stripVTControlCharacters(current + word).length > columns) {
+      lines.push(current);
+      current = `${hanging}${word.trimStart()}`;
+    } else current += word;
+  }
+  return [...lines, current].join('\n').replaceAll(together, ' ');
 }
 
 function percentage(ratio: number): string {
@@ -111,7 +131,7 @@ function sceneLines(scene: Scene, paint: Paint): string[] {
       ? 'no canary request is visible yet'
       : `${percentage(ratio)} of ${requests} canary requests failed: ${fine ? paint.green('fine') : paint.red('above the limit')}`;
   const mark = ({ metric, phase }: Taken) => {
-    const text = `${marks[phase]} ${metric.replace(/^cuj-/, '')}`;
+    const text = `${marks[phase]}${together}${metric.replace(/^cuj-/, '')}`;
     if (phase === 'Successful') return paint.green(text);
     return phase === 'Inconclusive' ? paint.yellow(text) : paint.red(text);
   };

@@ -2,6 +2,8 @@
 export interface Stream {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
+  /** Width of a terminal in characters; undefined where it is none. */
+  readonly columns?: number | undefined;
 }
 
 export interface Io {

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { capture } from './io.ts';
@@ -29,6 +30,16 @@ describe('demo --once', () => {
 
   it('fails no other CUJ', () => {
     expect(streams.stdout().match(/ {2}x \S+|^.*CUJs {2}x \S+/gm)).toEqual(['       CUJs  x signup']);
+  });
+
+  it('folds its lines between words where the terminal is narrow, and says the same', async () => {
+    const narrow = capture({}, true, 60);
+    await run(['demo', '--once'], narrow.io);
+    const text = stripVTControlCharacters(narrow.stdout());
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(60);
+    expect(text).not.toMatch(/[+?x]$/m);
+    const words = (said: string) => said.split(/\s+/);
+    expect(words(text)).toEqual(words(streams.stdout()));
   });
 
   it('writes no colour where there is no terminal', () => {
