@@ -1,23 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
+import { alive, signalGroup, spawnTied } from './mortal.ts';
 import { waitFor } from './wait.ts';
 
-/**
- * Child programs that never outlive the run: each is the head of a process group of its own, and every group that is
- * still alive when this process ends, however it ends, is killed with it.
- */
+/** Programs that run beside the scenarios, none of which outlives the run. */
 
 export interface Program {
   /** What failure messages call it; the log file is named after it. */
@@ -29,9 +17,6 @@ export interface Program {
   /** Where `<name>.log` goes. */
   logDir: string;
 }
-
-const alive = new Set<Child>();
-const folders = new Set<string>();
 
 export class Child {
   readonly name: string;
@@ -62,18 +47,7 @@ export class Child {
     const { command, args, env, cwd, logDir } = this.#program;
     mkdirSync(logDir, { recursive: true });
     const log = openSync(this.logFile, 'a');
-    // The kernel ends the child with us even when we are killed with no chance to clean up.
-    const tied = existsSync('/usr/bin/setpriv');
-    const child = spawn(
-      tied ? '/usr/bin/setpriv' : command,
-      tied ? ['--pdeathsig', 'KILL', command, ...args] : args,
-      {
-        cwd,
-        env: env ?? process.env,
-        detached: true,
-        stdio: ['ignore', log, log],
-      },
-    );
+    const child = spawnTied(command, args, { cwd, env: env ?? process.env, stdio: ['ignore', log, log] });
     closeSync(log);
     this.#process = child;
     this.died = undefined;
@@ -130,13 +104,7 @@ export class Child {
   }
 
   signal(signal: NodeJS.Signals): void {
-    const pid = this.#process?.pid;
-    if (pid === undefined) return;
-    try {
-      process.kill(-pid, signal);
-    } catch {
-      // The group ended between the look and the signal.
-    }
+    signalGroup(this.#process?.pid, signal);
   }
 
   /** The end of its log, indented for a failure message. */
@@ -150,56 +118,6 @@ export class Child {
           .map((line) => `    ${line.slice(0, 400)}`)
           .join('\n');
   }
-}
-
-const temporaryName = /^cuj-gate-e2e-(\d+)-/;
-
-/** A new folder that is removed when the run ends; one that was killed leaves its own to the next run. */
-export function temporaryFolder(): string {
-  for (const name of readdirSync(os.tmpdir())) {
-    const owner = temporaryName.exec(name)?.[1];
-    if (owner && !existsSync(`/proc/${owner}`)) removeTemporary(path.join(os.tmpdir(), name));
-  }
-  const folder = mkdtempSync(path.join(os.tmpdir(), `cuj-gate-e2e-${process.pid}-`));
-  folders.add(folder);
-  return folder;
-}
-
-export function removeTemporary(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
-  folders.delete(folder);
-}
-
-/** Ends what still runs and removes every temporary folder; safe to call again. */
-export async function stopEverything(): Promise<void> {
-  await Promise.all([...alive].map((child) => child.stop()));
-  for (const folder of [...folders]) removeTemporary(folder);
-}
-
-/** Installs the handlers that leave nothing behind; call once, before the first child. */
-export function leaveNothingBehind(): void {
-  let stopping = false;
-  const end = (exitCode: number, why: string) => {
-    if (stopping) process.exit(exitCode);
-    stopping = true;
-    console.error(`${why}: stopping what was started`);
-    void stopEverything().finally(() => process.exit(exitCode));
-  };
-  process.on('SIGINT', () => end(130, 'interrupted'));
-  process.on('SIGTERM', () => end(143, 'terminated'));
-  process.on('SIGHUP', () => end(129, 'the terminal went away'));
-  process.on('uncaughtException', (error) => {
-    console.error(error);
-    end(1, 'uncaught error');
-  });
-  process.on('unhandledRejection', (error) => {
-    console.error(error);
-    end(1, 'unhandled rejection');
-  });
-  process.on('exit', () => {
-    for (const child of alive) child.signal('SIGKILL');
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-  });
 }
 
 /** `count` loopback ports that were free a moment ago, each different from the others. */

@@ -55,7 +55,8 @@ function withoutStartingServices(install: () => void): void {
   }
 }
 
-function onPath(program: string): boolean {
+/** Whether a program of this name can be started. */
+export function onPath(program: string): boolean {
   return (process.env.PATH ?? '')
     .split(':')
     .some((folder) => folder !== '' && existsSync(`${folder}/${program}`));

@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { onPath } from './debian.ts';
+import { removeAtEnd, removeTemporary, temporaryFolder } from './mortal.ts';
+import { runProgram } from './run-program.ts';
 
 /**
  * The Go programs and resource definitions of the end-to-end run, built once and kept under `.cache/e2e/`.
@@ -117,9 +118,11 @@ async function ensure(name: ProductName, log: (line: string) => void): Promise<B
 
   log(`building ${name}: some minutes the first time, seconds while Go's build cache is warm`);
   const started = Date.now();
+  await removeAbandonedDrafts();
   const draft = path.join(cacheDir, 'programs', `.draft-${name}-${process.pid}`);
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft, { recursive: true });
+  removeAtEnd(draft);
   try {
     if (product.main)
       await go(product.module, [...buildFlags(product), '-o', path.join(draft, name), product.main]);
@@ -135,7 +138,7 @@ async function ensure(name: ProductName, log: (line: string) => void): Promise<B
       if (!(await exists(folder))) throw error;
     });
   } finally {
-    await rm(draft, { recursive: true, force: true });
+    removeTemporary(draft);
   }
   log(`built ${name} in ${Math.round((Date.now() - started) / 1000)} s`);
   return result;
@@ -172,45 +175,26 @@ async function moduleDir(module: string, required: string): Promise<string> {
   return Dir;
 }
 
-function go(module: string, args: string[]): Promise<string> {
-  const child = spawn('go', args, {
-    cwd: path.join(modules, module),
-    env: { ...process.env, CGO_ENABLED: '0', GOWORK: 'off' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  // A build takes both cores for minutes; whoever works on this machine meanwhile comes first.
-  if (child.pid) os.setPriority(child.pid, 10);
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    err += chunk;
-  });
-  const stop = () => child.kill('SIGTERM');
-  process.once('exit', stop);
-  return new Promise((resolve, reject) => {
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        error.code === 'ENOENT'
-          ? new Error(
-              'go is not on the PATH. The end-to-end run builds Kubernetes and Argo Rollouts: install Go 1.26.1 or newer.',
-            )
-          : error,
-      );
+async function go(module: string, args: string[]): Promise<string> {
+  if (!onPath('go'))
+    throw new Error(
+      'go is not on the PATH. The end-to-end run builds Kubernetes and Argo Rollouts: install Go 1.26.1 or newer.',
+    );
+  const temporary = temporaryFolder();
+  try {
+    const { stdout } = await runProgram('go', args, {
+      cwd: path.join(modules, module),
+      // A build that is interrupted leaves its half-made packages behind, hundreds of megabytes.
+      env: { ...process.env, CGO_ENABLED: '0', GOWORK: 'off', GOTMPDIR: temporary },
+      // A build takes both cores for minutes; whoever works on this machine meanwhile comes first.
+      nice: 10,
     });
-    child.on('close', (code, signal) => {
-      process.off('exit', stop);
-      if (code === 0) resolve(out);
-      else
-        reject(
-          new Error(
-            `go ${args[0]} in test/e2e/go/${module} ended with ${signal ?? code}:\n${err.slice(-3000) || out.slice(-3000)}`,
-          ),
-        );
-    });
-  });
+    return stdout;
+  } catch (error) {
+    throw new Error(`in test/e2e/go/${module}: ${error instanceof Error ? error.message : error}`);
+  } finally {
+    removeTemporary(temporary);
+  }
 }
 
 async function removeOlder(name: ProductName, keep: string): Promise<void> {
@@ -219,6 +203,16 @@ async function removeOlder(name: ProductName, keep: string): Promise<void> {
   for (const entry of await readdir(parent)) {
     const folder = path.join(parent, entry);
     if (folder !== keep && pattern.test(entry)) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Of runs that were killed while they built. */
+async function removeAbandonedDrafts(): Promise<void> {
+  const parent = path.join(cacheDir, 'programs');
+  for (const entry of await readdir(parent).catch(() => [])) {
+    const owner = /^\.draft-.*-(\d+)$/.exec(entry)?.[1];
+    if (owner && !(await exists(`/proc/${owner}`)))
+      await rm(path.join(parent, entry), { recursive: true, force: true });
   }
 }
 

@@ -1,10 +1,10 @@
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { leaveNothingBehind, removeTemporary, stopEverything, temporaryFolder } from './child.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { ensureDebian } from './debian.ts';
 import { buildGate } from './gate-program.ts';
+import { leaveNothingBehind, removeTemporary, stopEverything, temporaryFolder } from './mortal.ts';
 import {
   cacheDir,
   clusterProducts,

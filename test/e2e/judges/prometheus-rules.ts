@@ -1,23 +1,24 @@
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { runProgram } from './run-program.ts';
+import { removeTemporary, temporaryFolder } from '../mortal.ts';
+import { runProgram } from '../run-program.ts';
 
 const testdata = path.join(import.meta.dirname, '..', '..', 'generate', 'testdata');
 
 /** promtool on the generated rules: is their syntax right, and do they fire when they should and only then? */
 export async function judgePrometheusRules(): Promise<string> {
-  const dir = mkdtempSync(path.join(tmpdir(), 'cuj-gate-rules-'));
+  const dir = temporaryFolder();
   try {
     const rules = path.join(dir, 'cuj-gate.rules.yaml');
     const cases = path.join(dir, 'cuj-gate.rules.test.yaml');
     copyFileSync(path.join(testdata, 'example', 'prometheus', 'cuj-gate.rules.yaml'), rules);
     copyFileSync(path.join(testdata, 'cuj-gate.rules.test.yaml'), cases);
     const checked = await runProgram('promtool', ['check', 'rules', '--lint-fatal', rules]);
-    return checked + (await runProgram('promtool', ['test', 'rules', cases]));
+    const tested = await runProgram('promtool', ['test', 'rules', cases]);
+    return checked.stdout + tested.stdout;
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    removeTemporary(dir);
   }
 }
 

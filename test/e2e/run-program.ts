@@ -1,0 +1,37 @@
+import os from 'node:os';
+import { spawnMortal } from './mortal.ts';
+
+export interface RunProgramOptions {
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+  /** Priority as `nice` counts it, for what takes all cores for minutes. */
+  nice?: number;
+}
+
+/**
+ * What a program printed, once it has ended well; all that it started ends with the run.
+ * Throws with all of what it said where it says no.
+ */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  { cwd, env, nice }: RunProgramOptions = {},
+): Promise<{ stdout: string; stderr: string }> {
+  const child = spawnMortal(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  if (nice !== undefined && child.pid) os.setPriority(child.pid, nice);
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.setEncoding('utf8').on('data', (text) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text) => {
+    stderr += text;
+  });
+  const how = await new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve(signal ?? code));
+  });
+  if (how === 0) return { stdout, stderr };
+  const said = (stderr + stdout).trim().slice(-3000);
+  throw new Error(`${program} ${args.join(' ')} ended with ${how}:\n${said}`);
+}
