@@ -29,7 +29,9 @@ const usage = `npm run e2e -- [options]
 /** Waiting is most of what a scenario does, so more of them than cores may run at once. */
 const atOnce = 6;
 
-const logs = path.join(cacheDir, 'logs');
+/** One folder a run: two may run at once. */
+const allLogs = path.join(cacheDir, 'logs');
+const logs = path.join(allLogs, String(process.pid));
 
 async function main(): Promise<number> {
   const options = parse();
@@ -50,7 +52,7 @@ async function main(): Promise<number> {
 
   const built = { programs, gateProgram: await buildGate(path.join(temporaryFolder(), 'gate')) };
 
-  rmSync(logs, { recursive: true, force: true });
+  removeOldLogs();
   const results: Result[] = [];
   for (const version of options.versions)
     results.push(...(await runOn(version, built, scenarios, options.keep)));
@@ -165,6 +167,15 @@ function untilInterrupted(cluster: Cluster, programs: Programs): Promise<never> 
 function keepLogs(dir: string, version: string): void {
   const from = path.join(dir, 'logs');
   if (existsSync(from)) cpSync(from, path.join(logs, version), { recursive: true });
+}
+
+/** Those of earlier runs, not of one that is still going on. */
+function removeOldLogs(): void {
+  if (!existsSync(allLogs)) return;
+  for (const owner of readdirSync(allLogs)) {
+    if (owner === String(process.pid) || !existsSync(path.join('/proc', owner)))
+      rmSync(path.join(allLogs, owner), { recursive: true, force: true });
+  }
 }
 
 const seconds = (since: number) => Math.round((Date.now() - since) / 1000);
