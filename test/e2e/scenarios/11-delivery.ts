@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { analysisRuns, latestRun, measurementValues } from '../rollouts.ts';
+import { analysisRuns, latestRun, measurementValues, rolloutPhase, weights } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
+import { waitFor } from '../wait.ts';
 import { startWorld } from '../world.ts';
 
 const registry = path.join(import.meta.dirname, '..', '..', '..', 'config', 'cujs.yaml');
@@ -17,6 +18,12 @@ export const scenario: Scenario = {
 
     await release.start('v1.1.0');
     world.canary(release);
+    await waitFor(() => rolloutPhase(kube, release), {
+      what: 'the pause at 25%',
+      timeoutMs: 30_000,
+      until: ({ phase, step }) => phase === 'Paused' && step === 1,
+    });
+    assert.deepEqual(await weights(kube, release), [75, 25]);
     const runs = await release.untilPromoted();
     assert.equal(runs.length, 2);
 

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import { followMeasurements, latestRun, promoteRollout, rolloutPhase } from '../rollouts.ts';
+import {
+  followMeasurements,
+  latestRun,
+  measurementValues,
+  promoteRollout,
+  rolloutPhase,
+} from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
 import { startWorld } from '../world.ts';
@@ -48,6 +54,10 @@ export const scenario: Scenario = {
       runs.map(({ status }) => status.phase),
       ['Successful', 'Successful'],
     );
+    // What the step proves, it proves by the gate that came back.
+    const proof = measurementValues(runs.at(-1)!).slice(-2);
+    assert.equal(proof.length, 2);
+    for (const { value } of proof) assert.match(value, /^"PASS signup \(within_slo\): 0 of /);
     await followed.stop();
     for (const { message } of followed.seen.filter(({ phase }) => phase === 'Error')) {
       assert.match(message, /connection refused|connection reset|EOF/);

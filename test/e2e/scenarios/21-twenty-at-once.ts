@@ -64,6 +64,7 @@ export const scenario: Scenario = {
           assert.equal(run, undefined, `${release.name} must not have reached its gate`);
           continue;
         }
+        assert.equal(run?.status.phase, isBroken(release.name) ? 'Failed' : 'Successful');
         measurements += run!.status.metricResults[0].count;
         const value = JSON.parse(measurementValues(run!).at(-1)!.value);
         const broken = Number(release.name.slice(-2)) % 2 === 0 ? 'profile' : 'account';
