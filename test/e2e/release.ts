@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { cujGate } from './gate.ts';
+import { type GuideFolder, guideFiles } from './guide-files.ts';
 import { type KubeObject, type Loose, objectsOf } from './kube.ts';
 import {
   endedRuns,
@@ -44,6 +45,8 @@ export async function generated(context: ScenarioContext, options: GenerateOptio
 export interface DeployOptions extends GenerateOptions {
   /** How long the sample's pause is; five minutes when left out. Yours to change, says the sample. */
   pause?: string;
+  /** Apply the files that the guide shows, not newly generated ones. They must differ in nothing but times and address. */
+  guide?: readonly GuideFolder[];
   /** What else somebody makes of the files before they are applied. */
   edit?: (objects: KubeObject[]) => void;
 }
@@ -51,7 +54,14 @@ export interface DeployOptions extends GenerateOptions {
 /** Applies what was generated for a service and its Rollout needs; resolves when its first version is out. */
 export async function deploy(context: ScenarioContext, options: DeployOptions): Promise<Release> {
   const { kube, namespace } = context;
-  const objects = await generated(context, options);
+  let objects = await generated(context, options);
+  if (options.guide) {
+    const shown = guideFiles(options.guide, options.gateUrl);
+    const made = new Map(objects.map((object) => [nameOf(object), object]));
+    for (const object of shown)
+      assert.deepEqual(object, made.get(nameOf(object)), 'the guide must show what is generated');
+    objects = shown;
+  }
   const rollout = objects.find(({ kind }) => kind === 'Rollout');
   assert.ok(rollout, 'generate made no Rollout');
   const steps: Loose[] = rollout.spec.strategy.canary.steps;
@@ -70,6 +80,8 @@ export async function deploy(context: ScenarioContext, options: DeployOptions): 
   const { stableHash } = await untilPhase(kube, service, 'Healthy');
   return new Release(context, service, stableHash);
 }
+
+const nameOf = ({ kind, metadata }: KubeObject) => `${kind} ${metadata.name}`;
 
 /** Argo promotes by giving the canary everything for a moment, which is seen or not, and then the new stable. */
 const promotion = '0,100';

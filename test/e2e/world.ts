@@ -1,11 +1,8 @@
-import path from 'node:path';
 import { type Datadog, type Flow, startDatadog } from './datadog.ts';
 import { type Gate, startGate } from './gate.ts';
+import { guideRegistry } from './guide-files.ts';
 import { type DeployOptions, deploy, type Release } from './release.ts';
 import type { ScenarioContext } from './scenario.ts';
-
-/** The registry that docs/argo-rollouts.md begins with: sign-up of member-api. */
-export const exampleRegistry = path.join(import.meta.dirname, 'examples', 'cujs.yaml');
 
 /** What surrounds a Rollout: Datadog, a gate that asks it, and one registry for both. */
 export interface World {
@@ -18,7 +15,7 @@ export interface World {
 }
 
 export interface WorldOptions {
-  /** {@link exampleRegistry} when left out. */
+  /** {@link guideRegistry} when left out. */
   registry?: string;
   /** Further settings of the gate. */
   env?: Record<string, string>;
@@ -31,7 +28,7 @@ export interface WorldOptions {
 export const noCache = { CUJ_GATE_CACHE_TTL: '0s' };
 
 export async function startWorld(context: ScenarioContext, options: WorldOptions = {}): Promise<World> {
-  const registry = options.registry ?? exampleRegistry;
+  const registry = options.registry ?? guideRegistry;
   const datadog = await startDatadog(context);
   const gate = await startGate(context, {
     registry,

@@ -1,0 +1,35 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { defaultAnalysisOptions } from '../../src/generate/analysis-options.ts';
+import { type KubeObject, objectsOf } from './kube.ts';
+
+const examples = path.join(import.meta.dirname, 'examples');
+
+/** The registry that docs/argo-rollouts.md begins with: sign-up of member-api. */
+export const guideRegistry = path.join(examples, 'cujs.yaml');
+
+/** Folders below `examples/`, of which docs/argo-rollouts.md shows parts. */
+export type GuideFolder = 'generated' | 'generated/rollouts' | 'generated/virtual-services' | 'with-token';
+
+/** What the flags of shortTimes would have made otherwise: pattern and replacement, by line. */
+const shorter: readonly [RegExp, string][] = [
+  [/^( *initialDelay: )150s$/gm, '$15s'],
+  [/^( *interval: )60s$/gm, '$12s'],
+  [/^( *count: )10$/gm, '$15'],
+  [/^( *inconclusiveLimit: )10$/gm, '$15'],
+];
+
+/** The objects of the files that the guide is cut from, as they stand there but for times and the gate's address. */
+export function guideFiles(folders: readonly GuideFolder[], gateUrl: string): KubeObject[] {
+  return folders.flatMap((folder) => {
+    const files = readdirSync(path.join(examples, folder), { recursive: true, encoding: 'utf8' });
+    return files
+      .filter((file) => file.endsWith('.yaml'))
+      .sort()
+      .flatMap((file) => {
+        let text = readFileSync(path.join(examples, folder, file), 'utf8');
+        for (const [long, short] of shorter) text = text.replace(long, short);
+        return objectsOf(text.replaceAll(defaultAnalysisOptions.gateUrl, gateUrl));
+      });
+  });
+}
