@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { promisify } from 'node:util';
 import { type Child, freePorts } from './child.ts';
 import type { Loose } from './kube.ts';
+import { runProgram } from './run-program.ts';
 import type { ScenarioContext } from './scenario.ts';
 import { answers } from './wait.ts';
 
@@ -63,14 +62,11 @@ export async function startGate(context: ScenarioContext, options: GateOptions):
   return gate;
 }
 
-const run = promisify(execFile);
-
 /** What `cuj-gate ARGS` prints. */
 export async function cujGate({ gateProgram, dir }: ScenarioContext, args: string[]): Promise<string> {
-  const { stdout } = await run(process.execPath, [gateProgram, ...args], {
+  const { stdout } = await runProgram(process.execPath, [gateProgram, ...args], {
     cwd: dir,
     env: { PATH: process.env.PATH },
-    maxBuffer: 50_000_000,
   });
   return stdout;
 }

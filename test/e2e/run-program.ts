@@ -8,9 +8,21 @@ export interface RunProgramOptions {
   nice?: number;
 }
 
+/** A program did not end well. */
+export class ProgramFailed extends Error {
+  readonly stdout: string;
+  readonly stderr: string;
+
+  constructor(what: string, how: number | NodeJS.Signals | null, stdout: string, stderr: string) {
+    super(`${what} ended with ${how}:\n${(stderr + stdout).trim().slice(-3000)}`);
+    this.stdout = stdout;
+    this.stderr = stderr;
+  }
+}
+
 /**
  * What a program printed, once it has ended well; all that it started ends with the run.
- * Throws with all of what it said where it says no.
+ * Throws ProgramFailed where it says no.
  */
 export async function runProgram(
   program: string,
@@ -32,6 +44,5 @@ export async function runProgram(
     child.once('close', (code, signal) => resolve(signal ?? code));
   });
   if (how === 0) return { stdout, stderr };
-  const said = (stderr + stdout).trim().slice(-3000);
-  throw new Error(`${program} ${args.join(' ')} ended with ${how}:\n${said}`);
+  throw new ProgramFailed([program, ...args].join(' '), how, stdout, stderr);
 }

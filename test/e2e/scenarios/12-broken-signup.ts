@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { analysisRuns, followMeasurements, latestRun, measurementValues } from '../rollouts.ts';
+import { runProgram } from '../run-program.ts';
 import type { Scenario } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
 import { noCache, startWorld } from '../world.ts';
-
-const run = promisify(execFile);
 
 export const scenario: Scenario = {
   name: 'broken-signup',
@@ -48,7 +45,7 @@ export const scenario: Scenario = {
     assert.match(JSON.parse(last.value), reason);
 
     const kubectl = ['--kubeconfig', cluster.kubeconfig, '-n', namespace];
-    const { stdout } = await run(programs.kubectl.program, [
+    const { stdout } = await runProgram(programs.kubectl.program, [
       ...kubectl,
       ...['describe', 'analysisrun', failed.metadata.name],
     ]);

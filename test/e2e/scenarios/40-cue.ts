@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { loadRegistry } from '../../../src/adapters/registry-files.ts';
 import type { Registry } from '../../../src/domain/registry-model.ts';
 import { sloEvents } from '../../../src/domain/slo-query.ts';
 import { registryFixtures } from '../../cue/registry-fixtures.ts';
+import { runProgram } from '../run-program.ts';
 import type { Scenario, ScenarioContext } from '../scenario.ts';
 
 const root = path.join(import.meta.dirname, '..', '..', '..');
 const schema = path.join(root, 'config', 'schema.cue');
-const run = promisify(execFile);
-
 export const scenario: Scenario = {
   name: 'cue',
   what: "the real cue holds config/schema.cue against every fixture of the JSON Schema, and docs/cue's package against the gate",
@@ -29,7 +26,7 @@ async function judgesFixtures({ programs, dir, log }: ScenarioContext): Promise<
   for (const { what, accepted, registry } of registryFixtures()) {
     const file = path.join(dir, 'fixture.json');
     await writeFile(file, JSON.stringify(registry));
-    const refusal = await run(programs.cue.program, ['vet', '-d', '#Registry', schema, file]).then(
+    const refusal = await runProgram(programs.cue.program, ['vet', '-d', '#Registry', schema, file]).then(
       () => undefined,
       (error: { stderr: string }) => error.stderr,
     );
@@ -52,7 +49,7 @@ async function fillsDefaults({ programs, dir }: ScenarioContext): Promise<void> 
   await writeFile(plain, JSON.stringify(document));
   const source = path.join(dir, 'filled.cue');
   await writeFile(source, `package cujgate\nfilled: #Registry & ${JSON.stringify(document)}\n`);
-  const { stdout } = await run(programs.cue.program, [
+  const { stdout } = await runProgram(programs.cue.program, [
     'export',
     '-e',
     'filled',
@@ -100,7 +97,7 @@ async function dumpsPackage({ programs, kube, namespace, dir }: ScenarioContext)
   const folder = path.join(dir, 'package');
   await cp(path.join(root, 'docs/cue'), folder, { recursive: true });
   await cp(schema, path.join(folder, 'schema.cue'));
-  await run(programs.cue.program, ['cmd', 'dump'], { cwd: folder });
+  await runProgram(programs.cue.program, ['cmd', 'dump'], { cwd: folder });
   const out = (name: string) => path.join(folder, 'out', name);
 
   const registry = await loaded(out('cujs.json'));

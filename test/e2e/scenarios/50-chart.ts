@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { type KubeObject, kinds, objectsOf } from '../kube.ts';
 import { ensurePrograms } from '../programs.ts';
+import { runProgram } from '../run-program.ts';
 import type { Scenario, ScenarioContext } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
 
 const root = path.join(import.meta.dirname, '..', '..', '..');
 const chart = path.join(root, 'helm', 'cuj-gate');
 const testdata = path.join(root, 'test', 'helm', 'testdata');
-const run = promisify(execFile);
-
 /** Renderings that are kept: UPDATE_GOLDEN=1 writes them anew. */
 const renderings = [
   { name: 'minimal', values: 'minimal', args: [] },
@@ -139,7 +136,7 @@ function valuesFile(name: string): string {
 async function lints({ programs, log }: ScenarioContext): Promise<void> {
   const files = readdirSync(testdata).filter((file) => file.endsWith('.values.yaml'));
   for (const file of files) {
-    const { stdout } = await run(programs.helm.program, [
+    const { stdout } = await runProgram(programs.helm.program, [
       'lint',
       '--strict',
       chart,
@@ -153,7 +150,7 @@ async function lints({ programs, log }: ScenarioContext): Promise<void> {
 
 async function refuses({ programs, namespace }: ScenarioContext): Promise<void> {
   for (const [what, args, message] of refused) {
-    const said = await run(programs.helm.program, [
+    const said = await runProgram(programs.helm.program, [
       'template',
       'gate',
       chart,
@@ -173,7 +170,7 @@ async function refuses({ programs, namespace }: ScenarioContext): Promise<void> 
 async function renders({ programs, namespace }: ScenarioContext): Promise<KubeObject[][]> {
   const rendered: KubeObject[][] = [];
   for (const { name, values, args } of renderings) {
-    const { stdout } = await run(programs.helm.program, [
+    const { stdout } = await runProgram(programs.helm.program, [
       'template',
       'gate',
       chart,
@@ -243,7 +240,7 @@ async function admitsPods(
 
 async function installs({ programs, cluster, namespace, kube, dir }: ScenarioContext): Promise<void> {
   const helm = (...args: string[]) =>
-    run(programs.helm.program, [...args, '--kubeconfig', cluster.kubeconfig, '-n', namespace], {
+    runProgram(programs.helm.program, [...args, '--kubeconfig', cluster.kubeconfig, '-n', namespace], {
       env: { PATH: process.env.PATH, HOME: dir },
     });
   const { stdout } = await helm('install', 'gate', chart, '-f', valuesFile('minimal'));

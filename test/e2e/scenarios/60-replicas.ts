@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { freePorts } from '../child.ts';
 import { startDatadog } from '../datadog.ts';
 import { type Gate, startGate } from '../gate.ts';
+import { runProgram } from '../run-program.ts';
 import type { Scenario } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
 
@@ -23,8 +22,6 @@ cujs:
 
 const replicas = 10;
 const cujs = ['signup', 'like'];
-const run = promisify(execFile);
-
 interface Asked {
   readonly verdict: string;
   readonly reason: string;
@@ -112,7 +109,7 @@ export const scenario: Scenario = {
     assert.equal(ten.calls, one.calls);
 
     // Whatever somebody writes there, nobody believes it.
-    const cli = (...args: string[]) => run('redis-cli', ['-p', String(port), ...args]);
+    const cli = (...args: string[]) => runProgram('redis-cli', ['-p', String(port), ...args]);
     const { stdout } = await cli('--scan', '--pattern', 'cuj-gate:*:snapshot:*');
     const names = stdout.split('\n').filter((name) => name !== '');
     assert.ok(names.length >= one.calls, stdout);
