@@ -127,9 +127,9 @@ export class Release implements Named {
    * Resolves when the canary has become the stable version with all of the traffic, never having been aborted.
    * Returns the Rollout's analysis runs, ended, oldest first.
    */
-  async untilPromoted(): Promise<KubeObject[]> {
+  async untilPromoted(timeoutMs?: number): Promise<KubeObject[]> {
     const { kube } = this.#context;
-    const { stableHash, aborted } = await untilPhase(kube, this, 'Healthy');
+    const { stableHash, aborted } = await untilPhase(kube, this, 'Healthy', timeoutMs);
     assert.equal(stableHash, this.canaryHash, 'the canary must be the new stable version');
     assert.equal(aborted, false);
     await this.#untilWeights('100,0');
@@ -139,8 +139,8 @@ export class Release implements Named {
   }
 
   /** Resolves when the rollout is aborted and stable has all traffic again. Returns what the Rollout says of it. */
-  async untilAborted(): Promise<string> {
-    const { message, aborted } = await untilPhase(this.#context.kube, this, 'Degraded');
+  async untilAborted(timeoutMs?: number): Promise<string> {
+    const { message, aborted } = await untilPhase(this.#context.kube, this, 'Degraded', timeoutMs);
     assert.equal(aborted, true);
     await this.#untilWeights('100,0');
     return message;

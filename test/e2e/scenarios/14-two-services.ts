@@ -39,7 +39,8 @@ export const scenario: Scenario = {
     const flags = ['--version-from', 'field:spec.template.metadata.labels.version'];
     const stable = { version: 'v1.0.0' };
     const [member, payment] = await Promise.all([
-      world.deploy('member-api', { flags, stable }),
+      // Its watch stops it, however busy the machine is.
+      world.deploy('member-api', { flags, stable, pause: '5m' }),
       world.deploy('payment-api', { flags, stable: { ...stable, appRequestsPerMinute: 150_000 } }),
     ]);
     world.datadog.traffic({

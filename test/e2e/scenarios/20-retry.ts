@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { kinds } from '../kube.ts';
-import { measurementValues, retryRollout } from '../rollouts.ts';
+import { measurementValues, promoteRollout, retryRollout, rolloutPhase } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
 import { noCache, startWorld } from '../world.ts';
@@ -15,6 +15,8 @@ export const scenario: Scenario = {
     const { kube, namespace } = context;
     const world = await startWorld(context, { env: noCache });
     const release = await world.deploy('member-api', {
+      // The watch stops the first life, however busy the machine is; the second is promoted from its pause.
+      pause: '5m',
       edit: (objects) => {
         // Half a minute by default. While the canary's pods are still there, Argo before v1.10 takes a retry for a
         // rollback: it skips the analysis and aborts again by the run of the first life.
@@ -41,6 +43,12 @@ export const scenario: Scenario = {
     await retryRollout(kube, release);
     // Its second life is twelve minutes old: shorter than the first, whose errors still lie within the two hours.
     world.canary(release, { from: -12 });
+    await waitFor(() => rolloutPhase(kube, release), {
+      what: 'the pause of its second life',
+      timeoutMs: 30_000,
+      until: ({ phase, step }) => phase === 'Paused' && step === 1,
+    });
+    await promoteRollout(kube, release);
     const runs = await release.untilPromoted();
     assert.deepEqual(
       runs.map(({ status }) => status.phase),

@@ -15,6 +15,9 @@ const cujsOf = (service: string) =>
     ([name, route]) =>
       `  - { name: ${service}-${name}, owner: team-${service}, service: ${service}, endpoints: [${route}] }`,
   );
+/** Twenty at once share what the controller may ask of the API server a second, and two cores. */
+const slowest = 150_000;
+
 const registryText = `
 apiVersion: cuj-gate/v1
 defaults: { slo: { availability: 99.9 } }
@@ -37,7 +40,12 @@ export const scenario: Scenario = {
     const flags = ['--analysis', 'service', '--interval', '1s'];
     const releases = await Promise.all(
       services.map((service) =>
-        world.deploy(service, { flags, stable: { routesOf: 'member-api', routes: Object.values(routes) } }),
+        world.deploy(service, {
+          flags,
+          // What is broken is stopped by its watch, however busy the machine is.
+          pause: isBroken(service) ? '5m' : '8s',
+          stable: { routesOf: 'member-api', routes: Object.values(routes) },
+        }),
       ),
     );
     const began = Date.now();
@@ -53,7 +61,9 @@ export const scenario: Scenario = {
       }),
     );
     await Promise.all(
-      releases.map((release) => (isBroken(release.name) ? release.untilAborted() : release.untilPromoted())),
+      releases.map((release) =>
+        isBroken(release.name) ? release.untilAborted(slowest) : release.untilPromoted(slowest),
+      ),
     );
 
     let measurements = 0;
