@@ -150,6 +150,9 @@ export const scenario: Scenario = {
     allPass(after.answered);
     assert.equal(after.calls, one.calls);
 
+    const lost = (gate: Gate) => gate.log().filter(({ msg }) => /^shared cache lost/.test(msg));
+    // Ten processes that start at once may have found it slow before.
+    const lostBefore = gates.map((gate) => lost(gate).length);
     // Redis dies while all of them are asked.
     const cut = askAll(gates, 'v4');
     await redis.kill();
@@ -162,8 +165,8 @@ export const scenario: Scenario = {
     assert.equal(without.calls, one.calls * replicas);
     const slowest = Math.max(...[...midway, ...without.answered].map(({ seconds }) => seconds));
     assert.ok(slowest < 8, `an answer took ${slowest} s`);
-    for (const gate of gates) {
-      const said = gate.log().filter(({ msg }) => /^shared cache lost/.test(msg));
+    for (const [i, gate] of gates.entries()) {
+      const said = lost(gate).slice(lostBefore[i]);
       assert.equal(said.length, 1);
       assert.equal(said[0]?.level, 'warn');
     }
