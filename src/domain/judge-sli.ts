@@ -3,18 +3,12 @@ import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
 import type { EndpointMeasurement } from './metrics-source.ts';
 import type { GatePolicy } from './registry-model.ts';
 import type { SliName } from './registry-schema.ts';
-import {
-  EvidenceProcess,
-  evidenceOf,
-  logMixture,
-  logShareEvidence,
-  upperBound,
-  upperBoundIsAtMost,
-} from './sequential.ts';
+import { EvidenceProcess, evidenceOf, logMixture, logShareEvidence, upperBound } from './sequential.ts';
 import { digits, type SideFacts, sideFacts } from './side-facts.ts';
 import { type SliSums, sumSli } from './sli-sums.ts';
 import { burnRateOf, leastViolation, type Objective, violates } from './slo.ts';
 import { logStableEvidence } from './stable-evidence.ts';
+import { isTrafficEnough } from './traffic-need.ts';
 import type { Outcome, Reason } from './verdict.ts';
 import type { JudgedWindow } from './window.ts';
 
@@ -162,7 +156,7 @@ function decide(sums: SliSums, evidence: Evidence, question: SliQuestion): Decis
   }
   // Evidence to fail that lies in one minute may be a blip; it is no ground for a pass either.
   if (failing) return inconclusive('within_noise');
-  const lowTraffic = !isTrafficEnough(sums, question, 0);
+  const lowTraffic = !isEnoughToPass(sums, question, 0);
   if (lowTraffic && policy.onLowTraffic === 'inconclusive') return inconclusive('insufficient_traffic');
   if (policy.rule === 'confidence' && below) return inconclusive('within_noise');
   if (window.indistinguishable || (policy.rule === 'baseline' && sums.stableTotal <= 0)) {
@@ -173,20 +167,19 @@ function decide(sums: SliSums, evidence: Evidence, question: SliQuestion): Decis
 }
 
 /** Whether `more` clean requests would be traffic enough for a pass, whatever the SLI is. */
-function isTrafficEnough(sums: SliSums, { objective, policy }: SliQuestion, more: number): boolean {
+function isEnoughToPass(sums: SliSums, { objective, policy }: SliQuestion, more: number): boolean {
   const { endpoints, total } = sums;
   // Requests to come weigh what those seen weigh on average; before the first one, what the least of them weigh.
   const weight = total > 0 ? sums.n / total : Math.min(1, ...endpoints.map(({ scale }) => scale));
   const seen =
     total > 0 ? sums.totalSeen / total : Math.min(1, ...endpoints.map(({ measured }) => measured.sampleRate));
-  if (!reaches(sums.totalSeen + more * seen, policy.minRequests)) return false;
-  if (policy.rule === 'strict') return true;
   // Under `baseline` a service below its SLO is measured by what stable does.
   const yardstick =
     policy.rule === 'baseline' && sums.stableTotal > 0
       ? Math.max(objective.budget, sums.stableBad / sums.stableTotal)
       : objective.budget;
-  return upperBoundIsAtMost(sums.n + more * weight, sums.e, policy.ruleOutBurn * yardstick);
+  const then = { seen: sums.totalSeen + more * seen, n: sums.n + more * weight, e: sums.e };
+  return isTrafficEnough(then, policy, yardstick);
 }
 
 function cujLine(sums: SliSums, line: Line, { objective, policy }: SliQuestion): number | null {
@@ -221,7 +214,7 @@ function cleanRequests(
   return requestsUntil(
     (more) =>
       sums.total + more > 0 &&
-      isTrafficEnough(sums, question, more) &&
+      isEnoughToPass(sums, question, more) &&
       (policy.rule === 'baseline' || !violates(objective, sums.total + more, sums.bad)),
   );
 }

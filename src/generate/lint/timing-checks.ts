@@ -1,7 +1,6 @@
-import { requestsUntil } from '../../domain/abort-line.ts';
 import type { Cuj, Registry } from '../../domain/registry-model.ts';
-import { upperBoundIsAtMost } from '../../domain/sequential.ts';
 import { objectiveOf } from '../../domain/slo.ts';
+import { cleanRequestsToPass } from '../../domain/traffic-need.ts';
 import type { Report } from './finding.ts';
 import { gatePath, numberOf, type UsedMetric } from './metric-checks.ts';
 import type { Place } from './place.ts';
@@ -166,16 +165,19 @@ function needOf(metric: Place, options: TimingOptions): Need | undefined {
   if (known.length > 0 && cujs.length === 0) return undefined;
   if (cujs.length === 0) {
     return {
-      requests: cleanRequests(objectiveOf(options.objective).budget, options.ruleOutBurn, 0),
+      requests: cleanRequestsToPass(
+        { rule: 'confidence', minRequests: 0, ruleOutBurn: options.ruleOutBurn },
+        objectiveOf(options.objective).budget,
+      ),
       lagSeconds: options.lagSeconds,
       maxWindowSeconds: options.maxWindowSeconds,
     };
   }
   const needs = cujs.flatMap(({ gate, objectives }) =>
     Object.values(objectives).map((objective) =>
-      gate.rule === 'strict' || gate.onLowTraffic === 'pass'
+      gate.onLowTraffic === 'pass'
         ? Math.max(gate.minRequests, 1)
-        : cleanRequests(objective.budget, gate.ruleOutBurn, gate.minRequests),
+        : cleanRequestsToPass(gate, objective.budget),
     ),
   );
   return {
@@ -183,12 +185,6 @@ function needOf(metric: Place, options: TimingOptions): Need | undefined {
     lagSeconds: Math.max(...cujs.map(({ gate }) => gate.lagMs)) / 1000,
     maxWindowSeconds: Math.max(...cujs.map(({ gate }) => gate.maxWindowMs)) / 1000,
   };
-}
-
-/** Requests without a bad one that rule out the burn: what a pass takes at least. */
-function cleanRequests(budget: number, ruleOutBurn: number, minRequests: number): number {
-  const least = requestsUntil((requests) => upperBoundIsAtMost(requests, 0, ruleOutBurn * budget));
-  return Math.max(minRequests, least ?? Number.POSITIVE_INFINITY);
 }
 
 /** The CUJs that a metric asks about, as far as the registry has them. */

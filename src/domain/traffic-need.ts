@@ -1,0 +1,35 @@
+import { reaches, requestsUntil } from './abort-line.ts';
+import type { GatePolicy } from './registry-model.ts';
+import { upperBoundIsAtMost } from './sequential.ts';
+
+/** What a traffic is made of, as the formulas see it. */
+export interface SeenTraffic {
+  /** Requests that were really observed: counted × sample rate. */
+  readonly seen: number;
+  /** n and e of the formulas: thinned by the sample rate and the dispersion. */
+  readonly n: number;
+  readonly e: number;
+}
+
+/**
+ * Whether traffic is enough for a pass, whatever the SLI is: `minRequests` of it, and under every rule but `strict` a
+ * 95% upper bound of its rate of at most `ruleOutBurn` × `yardstick` (the error budget, or what stable does).
+ */
+export function isTrafficEnough(
+  { seen, n, e }: SeenTraffic,
+  { rule, minRequests, ruleOutBurn }: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn'>,
+  yardstick: number,
+): boolean {
+  if (!reaches(seen, minRequests)) return false;
+  return rule === 'strict' || upperBoundIsAtMost(n, e, ruleOutBurn * yardstick);
+}
+
+/** Requests without a bad one, none of them sampled, that a pass takes; Infinity where no number leads there. */
+export function cleanRequestsToPass(
+  policy: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn'>,
+  budget: number,
+): number {
+  const enough = (requests: number) =>
+    requests > 0 && isTrafficEnough({ seen: requests, n: requests, e: 0 }, policy, budget);
+  return requestsUntil(enough) ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { cleanRequestsToPass } from '../../src/domain/traffic-need.ts';
+import { judge } from '../../src/domain/verdict.ts';
+import { cujOf, defaultPolicy, endpointOf, measurementOf } from './journey.ts';
+
+describe('the clean requests that a pass takes', () => {
+  it.each([
+    ['a rule that rules out a burn', {}, 0.0005, 415],
+    ['minRequests, where that is more', { minRequests: 1_000 }, 0.0005, 1_000],
+    ['one under strict', { rule: 'strict' as const }, 0.0005, 1],
+    ['minRequests under strict', { rule: 'strict' as const, minRequests: 30 }, 0.0005, 30],
+    ['a burn that no rate can reach', { ruleOutBurn: 1_000 }, 0.01, 1],
+  ])('are those of %s', (_, policy, budget, requests) => {
+    expect(cleanRequestsToPass({ ...defaultPolicy, ...policy }, budget)).toBe(requests);
+  });
+
+  it('lead the judge to a pass, and one fewer does not', () => {
+    const cuj = cujOf();
+    const requests = cleanRequestsToPass(cuj.gate, 0.0005);
+    const verdictOn = (count: number) =>
+      judge(
+        cuj,
+        measurementOf({
+          availability: [endpointOf('GET /a', { total: [0, 0, count], bad: [] }, { total: [900], bad: [] })],
+        }),
+        { registryDigest: 'sha256:0' },
+      ).verdict;
+    expect(verdictOn(requests)).toBe('pass');
+    expect(verdictOn(requests - 1)).toBe('inconclusive');
+  });
+});
