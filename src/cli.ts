@@ -44,6 +44,10 @@ const verbs: Readonly<Record<string, Verb>> = {
     summary: 'what is left of every error budget, and what was agreed to do about it',
     load: async () => (await import('./commands/report.ts')).reportCommand,
   },
+  plan: {
+    summary: 'which CUJs can be judged at a canary weight, and how long it takes, by real traffic',
+    load: async () => (await import('./commands/plan.ts')).planCommand,
+  },
   generate: {
     summary: 'make AnalysisTemplates, Terraform, OpenSLO, dashboards and alerts from the registry',
     load: async () => (await import('./commands/generate.ts')).buildGenerateCommand,

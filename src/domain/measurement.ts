@@ -106,7 +106,8 @@ export function measurementOf(
   };
 }
 
-function seriesOf(side: SideCounts, endpoint: Endpoint, sli: SliName): Series | undefined {
+/** One side's counts of one endpoint for one SLI; absent where it had no point at all. */
+export function seriesOf(side: SideCounts, endpoint: Endpoint, sli: SliName): Series | undefined {
   if (sli === 'latency') {
     return endpoint.latencyMs === undefined
       ? undefined

@@ -36,6 +36,19 @@ export function planQueries(
   return { queries: plan.queries, sets: plan.sets, everyone: plan.everyone };
 }
 
+/** The questions of one scope about all of its traffic, whoever serves it: the canary's, stable's and anyone's. */
+export function planTraffic(batch: ScopeBatch): QueryPlan {
+  const plan: Plan = { queries: [], sets: [], everyone: [], known: new Map() };
+  [...questions(batch)].forEach(([operation, services], number) => {
+    const names = services.map(({ service }) => service.name);
+    const scope = { env: batch.env, services: names, override: undefined, condition: undefined };
+    const question = { plan, number, side: 'stable', scope, services, unfilled: false } as const;
+    if (batch.source === 'trace') planTrace(question, operation);
+    else planTemplate(question, batch);
+  });
+  return { queries: plan.queries, sets: plan.sets, everyone: [] };
+}
+
 /**
  * The exact texts for people who want to ask the same. Without selectors they are shown with the registry's own
  * placeholders, such as `version:{version}`; stable is then the registry's selector, or the rest where it has none.

@@ -59,7 +59,8 @@ export function readAttributes(answer: unknown): TimeseriesAttributes {
 
 /**
  * The groups of each query of a plan, by its index. Points at or after `toMs` are dropped: Datadog hands out the bucket
- * that holds the end. A group without any point in the span is absent, which is not zero.
+ * that holds the end. A group without any point in the span is absent, which is not zero. Buckets are minutes, or
+ * `everyMs` long.
  * Throws SourceError source_malformed.
  */
 export function readGroups(
@@ -67,12 +68,13 @@ export function readGroups(
   { series, times, values }: TimeseriesAttributes,
   fromMs: number,
   toMs: number,
+  everyMs: number = bucketMs,
 ): readonly Groups[] {
   if (series.length !== values.length) {
     throw malformed(`${series.length} series stand beside ${values.length} lists of values`);
   }
-  const slots = readTimes(times, fromMs, toMs);
-  const buckets = Math.round((toMs - fromMs) / bucketMs);
+  const slots = readTimes(times, fromMs, toMs, everyMs);
+  const buckets = Math.round((toMs - fromMs) / everyMs);
   const groups = queries.map(() => new Map<string, Map<string, Float64Array>>());
   const seen = queries.map(() => new Set<string>());
   series.forEach((entry, i) => {
@@ -88,7 +90,7 @@ export function readGroups(
     const identity = `${service}\n${resource}`;
     if (seen[at]?.has(identity)) throw malformed(`${query.name} has the group ${show(groupTags)} twice`);
     seen[at]?.add(identity);
-    const points = readPoints(query, values[i], slots, buckets);
+    const points = readPoints(query, values[i], slots, buckets, everyMs);
     if (points === undefined) return;
     const ofService = groups[at]?.get(service);
     if (ofService === undefined) groups[at]?.set(service, new Map([[resource, points]]));
@@ -98,7 +100,7 @@ export function readGroups(
 }
 
 /** The bucket of each time; -1 for those at or after the end. */
-function readTimes(times: readonly unknown[], fromMs: number, toMs: number): Int32Array {
+function readTimes(times: readonly unknown[], fromMs: number, toMs: number, everyMs: number): Int32Array {
   const slots = new Int32Array(times.length);
   let last = Number.NEGATIVE_INFINITY;
   times.forEach((time, i) => {
@@ -106,11 +108,13 @@ function readTimes(times: readonly unknown[], fromMs: number, toMs: number): Int
       throw malformed(`time ${i} is ${show(time)}, not a whole number of milliseconds`);
     }
     if (time < fromMs) throw malformed(`time ${time} lies before the span, which begins at ${fromMs}`);
-    if (time % bucketMs !== 0)
-      throw malformed(`time ${time} is not at a whole minute, as interval 60000 asks for`);
+    if (time % everyMs !== 0)
+      throw malformed(
+        `time ${time} is not at a whole ${everyMs === bucketMs ? 'minute' : 'hour'}, as interval ${everyMs} asks for`,
+      );
     if (time <= last) throw malformed(`time ${time} does not come after ${last}`);
     last = time;
-    slots[i] = time >= toMs ? -1 : (time - fromMs) / bucketMs;
+    slots[i] = time >= toMs ? -1 : (time - fromMs) / everyMs;
   });
   return slots;
 }
@@ -145,16 +149,18 @@ function readPoints(
   values: unknown,
   slots: Int32Array,
   buckets: number,
+  everyMs: number,
 ): Float64Array | undefined {
   if (!Array.isArray(values)) throw malformed(`a series of ${query.name} has no values`);
   if (values.length !== slots.length) {
     throw malformed(`a series of ${query.name} has ${values.length} values for ${slots.length} times`);
   }
+  const most = (mostInOneMinute * everyMs) / bucketMs;
   let points: Float64Array | undefined;
   for (let i = 0; i < slots.length; i += 1) {
     const value: unknown = values[i];
     if (value === null) continue;
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0 || value > mostInOneMinute) {
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0 || value > most) {
       throw malformed(`${query.name} counts ${show(value)} events`);
     }
     const slot = slots[i] as number;

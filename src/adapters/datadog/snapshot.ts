@@ -7,6 +7,7 @@ import {
   type Snapshot,
 } from '../../domain/metrics-source.ts';
 import type { QueryPair, QueryPlan, QuerySet } from '../../domain/query-set.ts';
+import type { ScopeBatch } from '../../domain/registry-model.ts';
 import { type Groups, readGroups, type TimeseriesAttributes } from './answer.ts';
 import { refuseContradictions } from './contradictions.ts';
 
@@ -37,6 +38,22 @@ export function snapshotOf(plan: QueryPlan, query: ScopeQuery, attributes: Times
     services,
     queries: plan.queries.map(({ name, query: text }) => ({ name, query: text })),
   };
+}
+
+/**
+ * All traffic of a batch's services, whoever served it, in buckets of `everyMs`: the answer to `planTraffic`.
+ * Throws SourceError source_malformed.
+ */
+export function trafficOf(
+  plan: QueryPlan,
+  batch: ScopeBatch,
+  { fromMs, toMs }: Pick<ScopeQuery, 'fromMs' | 'toMs'>,
+  attributes: TimeseriesAttributes,
+  everyMs: number,
+): ReadonlyMap<string, SideCounts> {
+  const groups = readGroups(plan.queries, attributes, fromMs, toMs, everyMs);
+  refuseContradictions(plan, groups);
+  return new Map(batch.services.map(({ service: { name } }) => [name, sideOf(plan.sets, name, groups)]));
 }
 
 /** Without a point there was no request at all, which is another thing than not having asked. */

@@ -1,0 +1,106 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { hourlyTraffic } from '../adapters/datadog/hourly-traffic.ts';
+import { floorMinute } from '../domain/duration.ts';
+import { SourceError } from '../domain/errors.ts';
+import type { SideCounts } from '../domain/metrics-source.ts';
+import type { Registry } from '../domain/registry-model.ts';
+import { type HourlyTraffic, planTraffic } from '../plan/plan.ts';
+import { type DatadogAccess, openDatadog, openRegistry } from './datadog-question.ts';
+import { exitCodes, type Io } from './io.ts';
+import { paintFor } from './paint.ts';
+import { planText } from './plan-text.ts';
+
+const about = `Says, from the real traffic of the last days, which CUJs can be judged at a canary weight and how long that takes: by \
+day and in the quietest hour, what breakage would be caught by then, the least weight that would do, and what helps where \
+none does. Read-only, one call for the services of one scope. Exits 1 where an enforced CUJ can be judged at none of the \
+weights. Needs DD_API_KEY and DD_APP_KEY.`;
+
+const examples = `
+Examples:
+  cuj-gate plan --registry cujs.yaml --weight 25
+  cuj-gate plan --weight 5 --weight 25 --weight 50     the steps of a rollout
+  cuj-gate plan --weight 5,25,50 --days 14 --json`;
+
+const hourMs = 3_600_000;
+const mostDays = 30;
+
+interface Options {
+  readonly registry?: string;
+  readonly weight?: readonly number[];
+  readonly days: number;
+  readonly json?: boolean;
+}
+
+export function planCommand(io: Io, exit: (code: number) => void): Command {
+  return new Command('plan')
+    .description(about)
+    .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
+    .option(
+      '--weight <percent>',
+      'share of the traffic that the canary gets; a list, or given again (default: 25)',
+      weights,
+    )
+    .option('--days <n>', `how many days of traffic to look at, up to ${mostDays}`, days, 7)
+    .option('--json', 'for machines')
+    .addHelpText('after', examples)
+    .action(async (options: Options) => {
+      const datadog = openDatadog(io);
+      if (datadog === undefined) return exit(exitCodes.misuse);
+      try {
+        const registry = await openRegistry(options.registry ?? datadog.settings.registry, io);
+        if (registry === undefined) return exit(exitCodes.misuse);
+        const { traffic, refused } = await measure(io, datadog, registry, options.days);
+        const plan = planTraffic(registry, traffic, options.weight ?? [25]);
+        io.stdout.write(
+          options.json === true ? `${JSON.stringify(plan, null, 2)}\n` : planText(plan, paintFor(io)),
+        );
+        if (refused) return exit(exitCodes.misuse);
+        exit(plan.notJudgeable.length === 0 ? exitCodes.good : exitCodes.no);
+      } finally {
+        await datadog.close();
+      }
+    });
+}
+
+/** The traffic of every scope. What could not be asked for is said on stderr and missing. */
+async function measure(
+  io: Io,
+  { api, now }: DatadogAccess,
+  registry: Registry,
+  daysBack: number,
+): Promise<{ traffic: HourlyTraffic; refused: boolean }> {
+  // The newest minutes are not complete; an hour that is not over yet would read as a quiet one.
+  const toMs = Math.floor(floorMinute(now() - 120_000) / hourMs) * hourMs;
+  const fromMs = toMs - daysBack * 24 * hourMs;
+  const services = new Map<string, SideCounts>();
+  let refused = false;
+  for (const batch of registry.batches) {
+    const names = batch.services.map(({ service }) => service.name).join(', ');
+    io.stderr.write(`asking for the traffic of ${names}\n`);
+    try {
+      for (const [name, counts] of await hourlyTraffic(api, batch, fromMs, toMs)) services.set(name, counts);
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      refused = true;
+      io.stderr.write(`cuj-gate plan: ${names}: ${error.message} ${error.hint}\n`);
+    }
+  }
+  return { traffic: { fromMs, toMs, services }, refused };
+}
+
+function weights(value: string, known: readonly number[] = []): readonly number[] {
+  const numbers = value.split(',').map((text) => text.trim().replace(/%$/, ''));
+  const good = numbers.every(
+    (text) => /^\d{1,3}(\.\d+)?$/.test(text) && Number(text) > 0 && Number(text) <= 100,
+  );
+  if (!good)
+    throw new InvalidArgumentError('percent above 0 and up to 100 are expected, such as 25 or 5,25,50.');
+  return [...known, ...numbers.map(Number)];
+}
+
+function days(value: string): number {
+  if (!/^[1-9]\d?$/.test(value) || Number(value) > mostDays) {
+    throw new InvalidArgumentError(`a whole number from 1 to ${mostDays} is expected.`);
+  }
+  return Number(value);
+}

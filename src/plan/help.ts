@@ -1,0 +1,107 @@
+import { durationText } from '../domain/duration.ts';
+import type { GatePolicy } from '../domain/registry-model.ts';
+import { upperBound } from '../domain/sequential.ts';
+import { plain } from '../domain/summary.ts';
+import { hourText } from './levels.ts';
+import type { Measured, WeightPlan } from './plan.ts';
+import { cleanCanary, minutesOf, mostMinutes } from './projection.ts';
+
+/** The registry takes no more of either. */
+const longestWindowMinutes = 1_440;
+const highestBurn = 1_000;
+
+/**
+ * What would make a CUJ judgeable at the weight, each as one sentence: for its quietest hour where it is only that, for
+ * its median otherwise. Empty where nothing is missing.
+ */
+export function helpFor(
+  one: Measured,
+  all: readonly Measured[],
+  { weight, judgeable }: Pick<WeightPlan, 'weight' | 'judgeable'>,
+): string[] {
+  if (judgeable === 'always') return [];
+  const { cuj, service, cleanRequests: need } = one;
+  const night = judgeable === 'by_day';
+  const level = night ? one.levels.quietest : one.levels.median;
+  const perMinute = (level * weight) / 100;
+  if (one.levels.median <= 0) {
+    return [
+      `${service.name} had no request on it in more than half of the hours: cuj-gate doctor says whether its endpoints are the right ones.`,
+    ];
+  }
+  if (need === null) return ['No number of requests leads to a pass: stable has no traffic to compare with.'];
+  const most = mostMinutes(cuj);
+  const available = perMinute * most;
+  const help: string[] = [];
+  const percent = Math.ceil((need / (level * most)) * 100 - 1e-9);
+  if (percent > weight && percent <= 100) help.push(`A weight of ${percent}% or more.`);
+  const minutes = minutesOf(need, perMinute);
+  if (minutes <= longestWindowMinutes) {
+    help.push(
+      cuj.gate.window === 'rollout'
+        ? `maxWindow: ${windowText(minutes)}, and a pause as long.`
+        : `window: rollout with maxWindow: ${windowText(minutes)}: a fixed window of ${durationText(cuj.gate.window)} sees that much only.`,
+    );
+  }
+  const needWith = (gate: Partial<GatePolicy>) =>
+    cleanCanary({ ...one, cuj: { ...cuj, gate: { ...cuj.gate, ...gate } } }, level, 0, 0).requestsToVerdict ??
+    Number.POSITIVE_INFINITY;
+  if (cuj.gate.rule !== 'strict') {
+    const budget = cuj.objectives[one.sli]?.budget as number;
+    const scale = service.sampleRate / service.dispersion;
+    const burn = Math.ceil((upperBound(available * scale, 0) / budget) * 10 + 1e-9) / 10;
+    if (burn > cuj.gate.ruleOutBurn && burn <= highestBurn && needWith({ ruleOutBurn: burn }) <= available) {
+      help.push(`ruleOutBurn: ${plain(burn)}: a pass then rules out no less than that burn.`);
+    }
+  }
+  if (cuj.gate.minRequests > 0 && needWith({ minRequests: 0 }) <= available) {
+    const least = Math.floor(available * service.sampleRate);
+    help.push(`minRequests: ${least} or less: ${cuj.gate.minRequests} is more than comes in that time.`);
+  }
+  const partner = partnerOf(one, all, need / (most * (weight / 100)), night);
+  if (partner !== undefined) {
+    help.push(
+      `Joined with ${partner.cuj.name} (${plain(levelOf(partner, night))} requests a minute) into one CUJ; each endpoint keeps evidence of its own.`,
+    );
+  }
+  if (night) help.push(`Rollouts at another time than around ${hourText(one.levels.quietestHour)}.`);
+  if (cuj.gate.onLowTraffic !== 'pass') {
+    help.push('onLowTraffic: pass: lets it through unproven; what is demonstrably broken still fails.');
+  }
+  return help;
+}
+
+function levelOf({ levels }: Measured, night: boolean): number {
+  return night ? levels.quietest : levels.median;
+}
+
+/** The CUJ of the same service and objective that is just busy enough to make up for what is missing, the owner's own first. */
+function partnerOf(
+  one: Measured,
+  all: readonly Measured[],
+  wanted: number,
+  night: boolean,
+): Measured | undefined {
+  const { cuj, service, sli } = one;
+  return all
+    .filter(
+      (other) =>
+        other.cuj !== cuj &&
+        other.cuj.services.length === 1 &&
+        cuj.services.length === 1 &&
+        other.service === service &&
+        other.sli === sli &&
+        other.cuj.objectives[sli]?.percent === cuj.objectives[sli]?.percent &&
+        levelOf(one, night) + levelOf(other, night) >= wanted,
+    )
+    .sort(
+      (a, b) =>
+        Number(b.cuj.owner === cuj.owner) - Number(a.cuj.owner === cuj.owner) ||
+        levelOf(a, night) - levelOf(b, night),
+    )[0];
+}
+
+/** The next half hour, as the registry takes it. */
+function windowText(minutes: number): string {
+  return durationText(Math.min(longestWindowMinutes, Math.ceil(minutes / 30) * 30) * 60_000);
+}

@@ -1,0 +1,266 @@
+import { seriesOf } from '../domain/measurement.ts';
+import type { SideCounts } from '../domain/metrics-source.ts';
+import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
+import type { RuleName, SliName } from '../domain/registry-schema.ts';
+import { slisOf } from '../domain/verdict.ts';
+import { helpFor } from './help.ts';
+import { type Levels, levelAt, levelsOf } from './levels.ts';
+import { notesOf } from './notes.ts';
+import { cleanCanary, type EndpointMix, minutesOf, mostMinutes, type Subject } from './projection.ts';
+
+/** Traffic of whole services, whichever version served it; every bucket is an hour. */
+export interface HourlyTraffic {
+  /** Epoch ms, whole hours, whole days apart. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** By service; those that could not be asked for are absent. */
+  readonly services: ReadonlyMap<string, SideCounts>;
+}
+
+/**
+ * `always`: by day and in the quietest hour. `by_day`: not in the quietest hour. `unproven`: only because the CUJ says
+ * onLowTraffic: pass. `never`: its window is over before a pass. `unknown`: its traffic could not be asked for.
+ */
+export type Judgeable = 'always' | 'by_day' | 'unproven' | 'never' | 'unknown';
+
+/** A clean canary at one level of traffic. */
+export interface Outlook {
+  /** From the switch to the weight until the gate can say pass, the lag of the data included; null where nothing leads there. */
+  readonly minutes: number | null;
+  /** Whether that lies within what one look sees. */
+  readonly fits: boolean;
+  /** Requests of the canary by then, or in all that one look sees, and the abort line there. */
+  readonly requests: number;
+  readonly failAtBadEvents: number | null;
+  /** The abort line as a rate of the whole CUJ, 0 to 1, and as a multiple of the error budget. */
+  readonly caughtRate: number | null;
+  readonly caughtBurn: number | null;
+}
+
+export interface WeightPlan {
+  /** Percent. */
+  readonly weight: number;
+  readonly judgeable: Judgeable;
+  readonly median: Outlook;
+  readonly quietest: Outlook;
+}
+
+/** One SLI of one CUJ, in a rollout of one of its services. */
+export interface PlanEntry {
+  readonly cuj: string;
+  readonly service: string;
+  readonly owner: string;
+  readonly tier: 1 | 2 | 3;
+  readonly mode: 'enforce' | 'observe';
+  readonly sli: SliName;
+  readonly rule: RuleName;
+  /** Percent. */
+  readonly objective: number;
+  /** Good over all of the span, a ratio; null without requests. */
+  readonly value: number | null;
+  readonly requestsPerMinute: Levels;
+  /** What a pass takes at least, in requests as Datadog counts them; null where requests alone do not lead there. */
+  readonly cleanRequests: number | null;
+  /** Minutes of traffic that one look sees at most (maxWindow, or a fixed window). */
+  readonly windowMinutes: number;
+  readonly lagMinutes: number;
+  /** Percent that would do, rounded up to whole ones; null where not even 100 does. */
+  readonly leastWeight: { readonly median: number | null; readonly quietest: number | null };
+  /** As asked, the smallest first. */
+  readonly weights: readonly WeightPlan[];
+  /** What would help where the largest weight is not enough, each a sentence. */
+  readonly help: readonly string[];
+  /** What else the traffic says. */
+  readonly notes: readonly string[];
+}
+
+export interface TrafficPlan {
+  readonly registryDigest: string;
+  /** RFC 3339. */
+  readonly from: string;
+  readonly to: string;
+  readonly days: number;
+  readonly entries: readonly PlanEntry[];
+  /** Names of enforced CUJs that can be judged at none of the weights. */
+  readonly notJudgeable: readonly string[];
+}
+
+/** A subject with its traffic. */
+export interface Measured extends Subject {
+  readonly hours: Float64Array;
+  readonly wholeHours: Float64Array;
+  readonly fromMs: number;
+  readonly levels: Levels;
+  readonly value: number | null;
+  readonly cleanRequests: number | null;
+}
+
+/** Which CUJs a canary can be judged by at some weights (percent), and how long that takes. Pure. */
+export function planTraffic(
+  registry: Registry,
+  traffic: HourlyTraffic,
+  weights: readonly number[],
+): TrafficPlan {
+  const sorted = [...new Set(weights)].sort((a, b) => a - b);
+  const known: Measured[] = [];
+  const missing: PlanEntry[] = [];
+  for (const cuj of registry.cujs.values()) {
+    for (const name of cuj.services) {
+      const service = registry.services.get(name) as Service;
+      const counts = traffic.services.get(name);
+      for (const sli of slisOf(cuj, name)) {
+        if (counts === undefined) missing.push(unknownEntry(cuj, service, sli, sorted));
+        else known.push(measure(cuj, service, sli, counts, traffic));
+      }
+    }
+  }
+  const entries = [...known.map((one) => entryOf(one, known, sorted)), ...missing];
+  const lost = entries.filter(
+    ({ mode, weights: all }) =>
+      mode === 'enforce' && all.every(({ judgeable }) => judgeable === 'never' || judgeable === 'unknown'),
+  );
+  return {
+    registryDigest: registry.digest,
+    from: new Date(traffic.fromMs).toISOString(),
+    to: new Date(traffic.toMs).toISOString(),
+    days: Math.round((traffic.toMs - traffic.fromMs) / 86_400_000),
+    entries,
+    notJudgeable: [...new Set(lost.map(({ cuj }) => cuj))],
+  };
+}
+
+function sum(values: ArrayLike<number> | undefined): number {
+  let total = 0;
+  for (let i = 0; i < (values?.length ?? 0); i += 1) total += values?.[i] ?? 0;
+  return total;
+}
+
+function measure(
+  cuj: Cuj,
+  service: Service,
+  sli: SliName,
+  counts: SideCounts,
+  { fromMs, toMs }: HourlyTraffic,
+): Measured {
+  const hours = new Float64Array(Math.round((toMs - fromMs) / 3_600_000));
+  const endpoints = cuj.endpoints.filter(
+    (endpoint) =>
+      endpoint.service === service.name && (sli === 'availability' || endpoint.latencyMs !== undefined),
+  );
+  const sums = endpoints.map((endpoint) => {
+    const series = seriesOf(counts, endpoint, sli);
+    for (let i = 0; i < hours.length; i += 1) hours[i] = (hours[i] as number) + (series?.total[i] ?? 0);
+    return { endpoint, total: sum(series?.total), bad: sum(series?.bad) };
+  });
+  const total = sums.reduce((all, one) => all + one.total, 0);
+  const bad = sums.reduce((all, one) => all + one.bad, 0);
+  const mix = sums.map(
+    ({ endpoint, total: own, bad: ownBad }): EndpointMix => ({
+      resource: endpoint.resource,
+      label: endpoint.label,
+      latencyMs: sli === 'latency' ? endpoint.latencyMs : undefined,
+      // Without a request nobody knows the mix; it matters to nothing then.
+      share: total > 0 ? own / total : 1 / sums.length,
+      badRate: own > 0 ? Math.min(1, ownBad / own) : 0,
+    }),
+  );
+  const levels = levelsOf(hours, fromMs);
+  const subject = { cuj, service, sli, mix };
+  return {
+    ...subject,
+    hours,
+    wholeHours: counts.whole?.total ?? new Float64Array(hours.length),
+    fromMs,
+    levels,
+    value: total > 0 ? (total - bad) / total : null,
+    cleanRequests: cleanCanary(subject, Math.max(levels.median, 1), 0, 0).requestsToVerdict,
+  };
+}
+
+function entryOf(one: Measured, all: readonly Measured[], weights: readonly number[]): PlanEntry {
+  const { cuj, levels, cleanRequests } = one;
+  const plans = weights.map((weight) => weightPlan(one, weight));
+  const largest = plans.at(-1) as WeightPlan;
+  const windowMinutes = mostMinutes(cuj);
+  const leastAt = (level: number): number | null => {
+    if (cleanRequests === null || level <= 0) return null;
+    const percent = Math.max(1, Math.ceil((cleanRequests / (level * windowMinutes)) * 100 - 1e-9));
+    return percent > 100 ? null : percent;
+  };
+  return {
+    ...headOf(cuj, one.service, one.sli),
+    value: one.value,
+    requestsPerMinute: levels,
+    cleanRequests,
+    leastWeight: { median: leastAt(levels.median), quietest: leastAt(levels.quietest) },
+    weights: plans,
+    help: helpFor(one, all, largest),
+    notes: notesOf(one, largest, levelAt(one.wholeHours, one.fromMs, levels.quietestHour)),
+  };
+}
+
+function headOf(cuj: Cuj, service: Service, sli: SliName) {
+  return {
+    cuj: cuj.name,
+    service: service.name,
+    owner: cuj.owner,
+    tier: cuj.tier,
+    mode: cuj.mode,
+    sli,
+    rule: cuj.gate.rule,
+    objective: cuj.objectives[sli]?.percent as number,
+    windowMinutes: mostMinutes(cuj),
+    lagMinutes: cuj.gate.lagMs / 60_000,
+  };
+}
+
+function weightPlan(one: Measured, weight: number): WeightPlan {
+  const median = outlook(one, one.levels.median, weight);
+  const quietest = outlook(one, one.levels.quietest, weight);
+  return { weight, judgeable: judgeableOf(one.cuj, median, quietest), median, quietest };
+}
+
+function judgeableOf(cuj: Cuj, median: Outlook, quietest: Outlook): Judgeable {
+  if (median.fits) return quietest.fits ? 'always' : 'by_day';
+  // Not even onLowTraffic passes a canary without a single request.
+  return cuj.gate.onLowTraffic === 'pass' && median.requests > 0 ? 'unproven' : 'never';
+}
+
+function outlook(one: Measured, level: number, weight: number): Outlook {
+  const perMinute = (level * weight) / 100;
+  const most = mostMinutes(one.cuj);
+  const minutes = minutesOf(one.cleanRequests, perMinute);
+  const fits = minutes <= most;
+  const judged = cleanCanary(one, level, weight / 100, Math.min(minutes, most));
+  const { failAtBadEvents, total, objective } = judged;
+  const rate = failAtBadEvents === null ? null : failAtBadEvents / total;
+  return {
+    minutes: Number.isFinite(minutes) ? Math.ceil(minutes + one.cuj.gate.lagMs / 60_000) : null,
+    fits,
+    requests: total,
+    failAtBadEvents,
+    caughtRate: rate,
+    caughtBurn: rate === null ? null : rate / (1 - objective),
+  };
+}
+
+function unknownEntry(cuj: Cuj, service: Service, sli: SliName, weights: readonly number[]): PlanEntry {
+  const nothing: Outlook = {
+    minutes: null,
+    fits: false,
+    requests: 0,
+    failAtBadEvents: null,
+    caughtRate: null,
+    caughtBurn: null,
+  };
+  return {
+    ...headOf(cuj, service, sli),
+    value: null,
+    requestsPerMinute: { median: 0, quietest: 0, quietestHour: 0 },
+    cleanRequests: null,
+    leastWeight: { median: null, quietest: null },
+    weights: weights.map((weight) => ({ weight, judgeable: 'unknown', median: nothing, quietest: nothing })),
+    help: [],
+    notes: ['Its traffic could not be asked for; stderr says why.'],
+  };
+}

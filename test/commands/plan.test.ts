@@ -1,0 +1,88 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { run } from '../../src/cli.ts';
+import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { hits, shopDocument } from '../doctor/clinic.ts';
+import { capture } from './io.ts';
+
+let folder: string;
+let standIn: StandIn;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'plan-'));
+  standIn = await startDatadogStandIn({ now: Date.now });
+});
+afterEach(async () => {
+  await standIn.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function plan(...args: string[]) {
+  const path = join(folder, 'cujs.json');
+  await writeFile(path, JSON.stringify(shopDocument()));
+  const { io, stdout, stderr } = capture({
+    DD_API_KEY: 'a'.repeat(32),
+    DD_APP_KEY: 'b'.repeat(40),
+    DD_URL: standIn.url,
+  });
+  return { code: await run(['plan', '--registry', path, ...args], io), stdout: stdout(), stderr: stderr() };
+}
+
+/** Two days and more of the same traffic, so that it does not matter when the clock strikes. */
+function trade(perHour: Record<string, number>): void {
+  const hour = 3_600_000;
+  for (let at = Math.floor(Date.now() / hour - 50) * hour; at < Date.now() + hour; at += hour) {
+    for (const [resource, count] of Object.entries(perHour)) {
+      standIn.store.recordRequests({ ...hits, version: 'v1', resource, at, statusCode: 200, count });
+    }
+  }
+}
+
+describe('cuj-gate plan', () => {
+  it('prints a table a weight for people and ends with 0 where all can be judged', async () => {
+    trade({ 'POST /orders': 3_600, 'GET /search': 6_000 });
+    const { code, stdout, stderr } = await plan('--days', '2', '--weight', '5,25');
+    expect(stdout).toMatch(/^Traffic of 2 days, .* UTC: requests a minute/);
+    expect(stdout).toMatch(/\nAt 5%\n.*\nbuy \(shop\) +availability +NO +\(2\.4 h\) /s);
+    expect(stdout).toMatch(/\nAt 25%\n.*\nbuy \(shop\) +availability +yes +30 min +\d of 420 /s);
+    expect(stdout).toMatch(/all of 2 enforced CUJs can be judged\n$/);
+    expect(stderr).toContain('asking for the traffic of shop');
+    expect(code).toBe(0);
+  });
+
+  it('ends with 1 where an enforced CUJ cannot be judged, and says what would help', async () => {
+    trade({ 'POST /orders': 3_600, 'GET /search': 6_000 });
+    const { code, stdout } = await plan('--days', '1', '--weight', '5');
+    expect(stdout).toMatch(
+      /buy \(shop\) availability cannot be judged at 5%\n {2}what would help, any one of:\n {4}A weight of 6% or more\.\n/,
+    );
+    expect(stdout).toMatch(/\n1 of 2 enforced CUJs can be judged at none of the weights: buy\n$/);
+    expect(code).toBe(1);
+  });
+
+  it('is an object with --json', async () => {
+    trade({ 'POST /orders': 3_600, 'GET /search': 6_000 });
+    const { code, stdout } = await plan('--days', '1', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({
+      days: 1,
+      notJudgeable: [],
+      entries: [{ cuj: 'buy', leastWeight: { median: 6 } }, {}, {}],
+    });
+    expect(code).toBe(0);
+  });
+
+  it.each(['0', '101', 'half', '5,,25'])('refuses --weight %s', async (weight) => {
+    const { code, stderr } = await plan('--weight', weight);
+    expect(stderr).toContain('percent above 0 and up to 100');
+    expect(code).toBe(2);
+  });
+
+  it('ends with 2 and says why where Datadog cannot be asked', async () => {
+    standIn.setFault(() => ({ kind: 'status', status: 403 }));
+    const { code, stdout, stderr } = await plan();
+    expect(stderr).toMatch(/cuj-gate plan: shop: .*403/);
+    expect(stdout).toContain('unknown');
+    expect(code).toBe(2);
+  });
+});

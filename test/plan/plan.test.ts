@@ -1,0 +1,168 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { hourlyTraffic } from '../../src/adapters/datadog/hourly-traffic.ts';
+import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
+import type { SideCounts } from '../../src/domain/metrics-source.ts';
+import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+import { judge } from '../../src/domain/verdict.ts';
+import { levelsOf } from '../../src/plan/levels.ts';
+import { type PlanEntry, planTraffic } from '../../src/plan/plan.ts';
+import { NOON } from '../demo/datadog/fixture.ts';
+import { apiOf, clinic, closeAll, hits, registryOf, shopDocument } from '../doctor/clinic.ts';
+import { cujOf, endpointOf, measurementOf, over } from '../domain/journey.ts';
+
+afterEach(closeAll);
+
+const HOUR = 3_600_000;
+const days = 3;
+const from = NOON - days * 24 * HOUR;
+
+/** So many requests an hour, a tenth of them around 03:00 UTC; one afternoon is an outage without any traffic. */
+function trade(standIn: StandIn, perHour: Record<string, number>, more: Partial<typeof hits> = {}): void {
+  for (let hour = from; hour < NOON; hour += HOUR) {
+    if (hour === from + 2 * HOUR) continue;
+    const night = new Date(hour).getUTCHours() === 3;
+    for (const [resource, all] of Object.entries(perHour)) {
+      const count = night ? all / 10 : all;
+      const event = { ...hits, version: 'v1', resource, ...more };
+      // Spread over the hour, as traffic is.
+      for (const at of [0, 20, 40]) {
+        standIn.store.recordRequests({ ...event, at: hour + at * 60_000, statusCode: 200, count: count / 3 });
+      }
+    }
+  }
+}
+
+async function planOf(standIn: StandIn, document: RegistryDocument, weights: number[]) {
+  const registry = registryOf(document);
+  const services = new Map<string, SideCounts>();
+  for (const batch of registry.batches) {
+    for (const [name, counts] of await hourlyTraffic(apiOf(standIn), batch, from, NOON))
+      services.set(name, counts);
+  }
+  const plan = planTraffic(registry, { fromMs: from, toMs: NOON, services }, weights);
+  const entry = (cuj: string, sli = 'availability') =>
+    plan.entries.find((one) => one.cuj === cuj && one.sli === sli) as PlanEntry;
+  return { plan, entry };
+}
+
+describe('the levels of traffic', () => {
+  it('are the median hour and the quietest hour of the day, which one outage is not', async () => {
+    const hours = Float64Array.from({ length: 72 }, (_, i) => (i % 24 === 15 ? 120 : 600));
+    hours[30] = 0;
+    expect(levelsOf(hours, from)).toEqual({ median: 10, quietest: 2, quietestHour: 3 });
+  });
+});
+
+describe('a plan from traffic that was planted', () => {
+  it('counts every version once, in one call, and says how long a pass takes by day and at night', async () => {
+    const standIn = await clinic();
+    trade(standIn, { 'GET /items/:id': 2_400, 'POST /orders': 600, 'GET /search': 6_000 });
+    trade(standIn, { 'GET /items/:id': 600 }, { version: 'v2' });
+    const { plan, entry } = await planOf(standIn, shopDocument(), [25]);
+    expect(standIn.calls).toHaveLength(1);
+    // 3,600 an hour, 360 at night. 415 clean requests at 15 a minute are 28 minutes, 1.5 more until the data is there.
+    expect(entry('buy')).toMatchObject({
+      requestsPerMinute: { median: 60, quietest: 6, quietestHour: 3 },
+      cleanRequests: 415,
+      windowMinutes: 120,
+      leastWeight: { median: 6, quietest: 58 },
+      weights: [
+        {
+          weight: 25,
+          judgeable: 'by_day',
+          median: { minutes: 30, fits: true, requests: 420 },
+          quietest: { minutes: 279, fits: false, requests: 180 },
+        },
+      ],
+    });
+    expect(entry('buy').help).toEqual([
+      'A weight of 58% or more.',
+      'maxWindow: 5h, and a pause as long.',
+      expect.stringMatching(/^ruleOutBurn: 33\.1:/),
+      'Joined with search (10 requests a minute) into one CUJ; each endpoint keeps evidence of its own.',
+      'Rollouts at another time than around 03:00 UTC.',
+      expect.stringMatching(/^onLowTraffic: pass/),
+    ]);
+    // Latency at 99% needs 20 requests: 14.4 x 1% is ruled out by that many.
+    expect(entry('search', 'latency')).toMatchObject({
+      cleanRequests: 20,
+      weights: [{ judgeable: 'always' }],
+    });
+    expect(plan.notJudgeable).toEqual([]);
+  });
+
+  it('names the breakage that the judge fails in that time, and not one event less', async () => {
+    const standIn = await clinic();
+    trade(standIn, { 'GET /search': 6_000 });
+    const document = shopDocument();
+    document.cujs = [{ name: 'search', owner: 'x', service: 'shop', endpoints: ['GET /search'] }];
+    const { entry } = await planOf(standIn, document, [25]);
+    const { minutes, requests, failAtBadEvents, caughtBurn } = entry('search').weights[0]!.median;
+    expect(minutes).toBe(17 + 2);
+    expect(requests).toBe(425);
+    const verdict = (bad: number) =>
+      judge(
+        cujOf(),
+        measurementOf({
+          before: 10,
+          availability: [endpointOf('GET /a', over(17, 425, bad), over(17, 1_275, 0))],
+        }),
+        { registryDigest: '' },
+      ).verdict;
+    expect(verdict(failAtBadEvents as number)).toBe('fail');
+    expect(verdict((failAtBadEvents as number) - 1)).not.toBe('fail');
+    expect(caughtBurn).toBeCloseTo((failAtBadEvents as number) / 425 / 0.0005, 9);
+  });
+
+  it('counts what was observed of sampled and bursty services', async () => {
+    const standIn = await clinic();
+    trade(standIn, { 'GET /items/:id': 60_000 });
+    const document = shopDocument();
+    Object.assign(document.services?.shop as object, { sampleRate: 0.1, dispersion: 2 });
+    const { entry } = await planOf(standIn, document, [50]);
+    // Each counted request weighs a twentieth.
+    const needed = entry('buy').cleanRequests as number;
+    expect(needed).toBeGreaterThan(20 * 414);
+    expect(needed).toBeLessThanOrEqual(20 * 415);
+    expect(entry('buy').weights[0]?.median.minutes).toBe(Math.ceil(needed / 500) + 2);
+  });
+
+  it('says what cannot be judged, and what lives below its SLO', async () => {
+    const standIn = await clinic();
+    trade(standIn, { 'POST /orders': 60, 'GET /search': 6_000 });
+    standIn.store.recordRequests({
+      ...hits,
+      version: 'v1',
+      resource: 'GET /search',
+      at: from,
+      statusCode: 500,
+      count: 2_000,
+    });
+    const document = shopDocument();
+    document.cujs?.push({
+      name: 'ghost',
+      owner: 'x',
+      service: 'shop',
+      mode: 'observe',
+      endpoints: ['GET /ghost'],
+    });
+    const { plan, entry } = await planOf(standIn, document, [5, 25]);
+    expect(plan.notJudgeable).toEqual(['buy']);
+    expect(entry('buy').weights.map(({ judgeable }) => judgeable)).toEqual(['never', 'never']);
+    expect(entry('buy').leastWeight).toEqual({ median: null, quietest: null });
+    expect(entry('buy').help.join(' ')).not.toContain('A weight of');
+    expect(entry('search').notes.join(' ')).toContain('below its objective of 99.95%');
+    expect(entry('ghost').help.join(' ')).toContain('cuj-gate doctor');
+    expect(entry('ghost').weights[0]?.median).toMatchObject({ minutes: null, fits: false });
+  });
+
+  it('calls a pass that only onLowTraffic gives unproven', async () => {
+    const standIn = await clinic();
+    trade(standIn, { 'POST /orders': 60, 'GET /search': 6_000 });
+    const document = shopDocument();
+    Object.assign(document.cujs?.[0] as object, { gate: { onLowTraffic: 'pass' } });
+    const { plan, entry } = await planOf(standIn, document, [25]);
+    expect(entry('buy').weights[0]?.judgeable).toBe('unproven');
+    expect(plan.notJudgeable).toEqual([]);
+  });
+});
