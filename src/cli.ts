@@ -48,6 +48,10 @@ const verbs: Readonly<Record<string, Verb>> = {
     summary: 'which CUJs can be judged at a canary weight, and how long it takes, by real traffic',
     load: async () => (await import('./commands/plan.ts')).planCommand,
   },
+  backtest: {
+    summary: 'replay past rollouts: what the gate would have aborted, and what it would have missed',
+    load: async () => (await import('./commands/backtest.ts')).backtestCommand,
+  },
   generate: {
     summary: 'make AnalysisTemplates, Terraform, OpenSLO, dashboards and alerts from the registry',
     load: async () => (await import('./commands/generate.ts')).buildGenerateCommand,

@@ -1,5 +1,7 @@
 import { createDatadogApi, type DatadogApi, DatadogConnection } from '../adapters/datadog/connection.ts';
+import { createDatadogSource } from '../adapters/datadog/source.ts';
 import { loadRegistry } from '../adapters/registry-files.ts';
+import type { MetricsSource } from '../domain/metrics-source.ts';
 import type { Registry } from '../domain/registry-model.ts';
 import { readSettings, type Settings, SettingsError } from '../settings.ts';
 import type { Io } from './io.ts';
@@ -9,6 +11,8 @@ const deadlineMs = 60_000;
 
 export interface DatadogAccess {
   readonly api: DatadogApi;
+  /** The gate's own source over the same connection. */
+  readonly source: () => Promise<MetricsSource>;
   readonly now: () => number;
   readonly close: () => Promise<void>;
 }
@@ -28,6 +32,7 @@ export function openDatadog(io: Io): (DatadogAccess & { readonly settings: Setti
   return {
     settings,
     api: createDatadogApi(connection),
+    source: () => createDatadogSource(connection),
     now: Date.now,
     close: () => connection.close(),
   };

@@ -17,7 +17,7 @@ const days = 3;
 const from = NOON - days * 24 * HOUR;
 
 /** So many requests an hour, a tenth of them around 03:00 UTC; one afternoon is an outage without any traffic. */
-function trade(standIn: StandIn, perHour: Record<string, number>, more: Partial<typeof hits> = {}): void {
+function trade(standIn: StandIn, perHour: Record<string, number>, more: { version?: string } = {}): void {
   for (let hour = from; hour < NOON; hour += HOUR) {
     if (hour === from + 2 * HOUR) continue;
     const night = new Date(hour).getUTCHours() === 3;

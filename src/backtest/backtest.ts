@@ -1,0 +1,110 @@
+import { checkAsk } from '../domain/ask.ts';
+import { bucketMs, type ScopeQuery, type Snapshot } from '../domain/metrics-source.ts';
+import type { Registry, ScopeBatch, Service } from '../domain/registry-model.ts';
+import { type Candidate, candidatesOf } from './attempts.ts';
+import { cujsOf, type PlainThreshold, type RolloutReplay, replay } from './replay.ts';
+import { paramsFor, tellingOfBatch } from './versions.ts';
+
+const hourMs = 3_600_000;
+
+/** What a backtest asks; each call may throw SourceError. */
+export interface BacktestPorts {
+  /** Hits by service, value of the tag, and hour. */
+  readonly versionHits: (
+    batch: ScopeBatch,
+    key: string,
+    fromMs: number,
+    toMs: number,
+  ) => Promise<ReadonlyMap<string, ReadonlyMap<string, Float64Array>>>;
+  readonly measure: (query: ScopeQuery) => Promise<Snapshot>;
+  readonly onProgress: (what: string) => void;
+}
+
+export interface BacktestOptions {
+  /** Epoch ms, whole hours. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Only this one. */
+  readonly service: string | undefined;
+  /** At most so many, the newest. */
+  readonly most: number;
+  readonly threshold: PlainThreshold;
+}
+
+export interface Backtest {
+  readonly registryDigest: string;
+  /** RFC 3339. */
+  readonly from: string;
+  readonly to: string;
+  /** Oldest first. */
+  readonly rollouts: readonly RolloutReplay[];
+  /** Services whose past rollouts cannot be told apart. */
+  readonly notTold: readonly { readonly service: string; readonly why: string }[];
+  /** How many more there were than were asked for. */
+  readonly leftOut: number;
+}
+
+/**
+ * Finds the rollouts of the past and replays them against the registry as it is now: one call a scope to find them, one
+ * for each rollout. Throws SourceError.
+ */
+export async function backtest(
+  registry: Registry,
+  options: BacktestOptions,
+  ports: BacktestPorts,
+): Promise<Backtest> {
+  const { fromMs, toMs } = options;
+  const wanted = (name: string) => options.service === undefined || options.service === name;
+  const notTold: Backtest['notTold'][number][] = [];
+  const found: { batch: ScopeBatch; candidate: Candidate }[] = [];
+  for (const batch of registry.batches) {
+    const names = batch.services.map(({ service }) => service.name).filter(wanted);
+    if (names.length === 0) continue;
+    const telling = tellingOfBatch(batch);
+    if ('why' in telling) {
+      notTold.push(...names.map((service) => ({ service, why: telling.why })));
+      continue;
+    }
+    ports.onProgress(`looking for rollouts of ${names.join(', ')}`);
+    const hits = await ports.versionHits(batch, telling.key, fromMs, toMs);
+    for (const name of names) {
+      const candidates = candidatesOf(name, hits.get(name) ?? new Map(), fromMs, (toMs - fromMs) / hourMs);
+      found.push(...candidates.map((candidate) => ({ batch, candidate })));
+    }
+  }
+  found.sort((a, b) => a.candidate.fromMs - b.candidate.fromMs);
+  const chosen = found.slice(-options.most);
+  const rollouts: RolloutReplay[] = [];
+  let last: { key: string; snapshot: Snapshot } | undefined;
+  for (const [at, { batch, candidate }] of chosen.entries()) {
+    const { service, version } = candidate;
+    ports.onProgress(`replaying ${at + 1} of ${chosen.length}: ${service} ${version}`);
+    const query = queryOf(registry, batch, candidate);
+    // Services of one scope that were released together are in one answer.
+    const key = JSON.stringify([batch.id, query.canary, query.stable, query.fromMs, query.toMs]);
+    if (last?.key !== key) last = { key, snapshot: await ports.measure(query) };
+    rollouts.push(...replay(registry, candidate, last.snapshot, options.threshold));
+  }
+  return {
+    registryDigest: registry.digest,
+    from: new Date(fromMs).toISOString(),
+    to: new Date(toMs).toISOString(),
+    rollouts: rollouts.sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0)),
+    notTold,
+    leftOut: found.length - chosen.length,
+  };
+}
+
+/** The gate's own question about the version, over the rollout and the longest window before it. */
+function queryOf(registry: Registry, batch: ScopeBatch, candidate: Candidate): ScopeQuery {
+  const { service: name, version, before, fromMs, toMs } = candidate;
+  const service = registry.services.get(name) as Service;
+  const [cuj] = cujsOf(registry, name);
+  if (cuj === undefined) throw new TypeError(`service "${name}" is in a batch without a CUJ`);
+  const ask = { cuj: cuj.name, service: name, params: paramsFor(service, version, before) };
+  const { canary, stable } = checkAsk(registry, cuj, ask, toMs).selectors.get(name) as NonNullable<
+    ReturnType<ReturnType<typeof checkAsk>['selectors']['get']>
+  >;
+  const reachMs = Math.ceil(batch.maxWindowMs / bucketMs) * bucketMs;
+  return { batch, canary, stable, fromMs: fromMs - reachMs, toMs };
+}

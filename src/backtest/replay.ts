@@ -1,0 +1,204 @@
+import { checkAsk } from '../domain/ask.ts';
+import { measurementOf } from '../domain/measurement.ts';
+import { bucketMs, type ServiceCounts, type Snapshot } from '../domain/metrics-source.ts';
+import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
+import { judge, type Outcome, type Reason } from '../domain/verdict.ts';
+import { type Attempt, attemptsOf, type Candidate, type Ending } from './attempts.ts';
+import { paramsFor } from './versions.ts';
+
+/** One look: minutes since the version's first hit, as a clock beside the rollout would have shown. */
+export interface Look {
+  readonly minute: number;
+  /** Of a CUJ that only observes: what it would have been. */
+  readonly verdict: Outcome;
+  readonly reason: Reason;
+  readonly summary: string;
+}
+
+export interface CujReplay {
+  readonly cuj: string;
+  readonly mode: 'enforce' | 'observe';
+  readonly firstFail: Look | null;
+  readonly firstPass: Look | null;
+  /** The last look while it was a canary; null where not even one was possible. */
+  readonly last: Look | null;
+  /** The looks at which verdict or reason changed. */
+  readonly changes: readonly Omit<Look, 'summary'>[];
+}
+
+/** What an error rate of everything that the canary serves would have said. */
+export interface TotalReplay {
+  readonly requests: number;
+  readonly failed: number;
+  /** A ratio, at the end. */
+  readonly ratio: number | null;
+  /** The first look at which it was above the threshold, over all since the begin. */
+  readonly firstFail: { readonly minute: number; readonly requests: number; readonly failed: number } | null;
+}
+
+/** `abort`: an enforced CUJ failed at some look. `pass`: none did, and at one look all passed. `held`: neither. */
+export type RolloutOutcome = 'abort' | 'pass' | 'held';
+
+export interface RolloutReplay {
+  readonly service: string;
+  readonly version: string;
+  readonly before: string;
+  /** RFC 3339, the minute of its first hit. */
+  readonly from: string;
+  /** Minutes for which it was a canary. */
+  readonly minutes: number;
+  readonly ending: Ending;
+  readonly outcome: RolloutOutcome;
+  /** Of the abort, or of the pass of all; null where it was held. */
+  readonly minute: number | null;
+  /** The summary of the verdict that aborts; null otherwise. */
+  readonly summary: string | null;
+  readonly cujs: readonly CujReplay[];
+  readonly total: TotalReplay;
+}
+
+/** A total error rate above which a plain analysis fails. */
+export interface PlainThreshold {
+  /** A ratio. */
+  readonly ratio: number;
+  readonly minRequests: number;
+}
+
+/** The usual minimum of an analysis by a plain threshold. */
+export const plainMinRequests = 100;
+
+/** The minutes of silence that make a later attempt another one, for the CUJs of a service. */
+function gapMinutes(cujs: readonly Cuj[]): number {
+  return Math.max(1, ...cujs.map(({ gate }) => Math.ceil(gate.restartGapMs / bucketMs)));
+}
+
+/** The CUJs that a rollout of a service is judged by. */
+export function cujsOf(registry: Registry, service: string): Cuj[] {
+  return [...registry.cujs.values()].filter((cuj) => cuj.services.includes(service));
+}
+
+/**
+ * Replays every attempt of a candidate: a look a minute by the gate's own judge, each with the data up to its own end
+ * and nothing later. The CUJs are asked one by one for this service, as generated templates ask. Pure.
+ */
+export function replay(
+  registry: Registry,
+  candidate: Candidate,
+  snapshot: Snapshot,
+  threshold: PlainThreshold,
+): RolloutReplay[] {
+  const service = registry.services.get(candidate.service) as Service;
+  const counts = snapshot.services.get(service.name) as ServiceCounts;
+  const minutes = Math.round((snapshot.toMs - snapshot.fromMs) / bucketMs);
+  const canary = counts.canary.whole?.total ?? new Float64Array(minutes);
+  const others = Float64Array.from({ length: minutes }, (_, i) =>
+    counts.everyone === undefined
+      ? (counts.stable.whole?.total[i] ?? 0)
+      : Math.max(0, (counts.everyone[i] as number) - (canary[i] ?? 0)),
+  );
+  const cujs = cujsOf(registry, service.name);
+  const start = Math.round((candidate.fromMs - snapshot.fromMs) / bucketMs);
+  return attemptsOf(canary, others, start, gapMinutes(cujs)).map((attempt) =>
+    replayAttempt(registry, service, candidate, attempt, snapshot, cujs, threshold),
+  );
+}
+
+function replayAttempt(
+  registry: Registry,
+  service: Service,
+  { version, before }: Candidate,
+  attempt: Attempt,
+  snapshot: Snapshot,
+  cujs: readonly Cuj[],
+  threshold: PlainThreshold,
+): RolloutReplay {
+  const startMs = snapshot.fromMs + attempt.first * bucketMs;
+  const endMs = snapshot.fromMs + attempt.end * bucketMs;
+  const params = paramsFor(service, version, before);
+  const snapshots = new Map([[service.name, snapshot]]);
+  const replays = cujs.map((cuj) => ({ cuj, looks: [] as Look[] }));
+  for (const { cuj, looks } of replays) {
+    const { lagMs } = cuj.gate;
+    const checked = checkAsk(registry, cuj, { cuj: cuj.name, service: service.name, params }, endMs + lagMs);
+    for (let toMs = startMs + bucketMs; toMs <= endMs; toMs += bucketMs) {
+      const measurement = measurementOf(checked, snapshots, toMs + lagMs);
+      const verdict = judge(cuj, measurement, { registryDigest: registry.digest, service: service.name });
+      const { verdict: outcome, reason } = verdict.observed ?? verdict;
+      looks.push({
+        minute: seenAfter(toMs, startMs, lagMs),
+        verdict: outcome,
+        reason,
+        summary: verdict.summary,
+      });
+    }
+  }
+  return {
+    service: service.name,
+    version,
+    before,
+    from: new Date(startMs).toISOString(),
+    minutes: attempt.end - attempt.first,
+    ending: attempt.ending,
+    ...outcomeOf(replays.filter(({ cuj }) => cuj.mode === 'enforce').map(({ looks }) => looks)),
+    cujs: replays.map(({ cuj, looks }) => cujReplay(cuj, looks)),
+    total: totalOf(snapshot.services.get(service.name), attempt, cujs, threshold),
+  };
+}
+
+/** Whole minutes from the first hit until the data up to `toMs` is complete. */
+function seenAfter(toMs: number, startMs: number, lagMs: number): number {
+  return Math.ceil((toMs - startMs + lagMs) / bucketMs);
+}
+
+function cujReplay({ name, mode }: Cuj, looks: readonly Look[]): CujReplay {
+  const changes = looks.filter((look, i) => {
+    const last = looks[i - 1];
+    return last === undefined || last.verdict !== look.verdict || last.reason !== look.reason;
+  });
+  return {
+    cuj: name,
+    mode,
+    firstFail: looks.find(({ verdict }) => verdict === 'fail') ?? null,
+    firstPass: looks.find(({ verdict }) => verdict === 'pass') ?? null,
+    last: looks.at(-1) ?? null,
+    changes: changes.map(({ minute, verdict, reason }) => ({ minute, verdict, reason })),
+  };
+}
+
+/** The first fail of any enforced CUJ ends a rollout whenever it comes; without one, the look at which all pass. */
+function outcomeOf(
+  enforced: readonly (readonly Look[])[],
+): Pick<RolloutReplay, 'outcome' | 'minute' | 'summary'> {
+  const fails = enforced.flatMap((looks) => looks.find(({ verdict }) => verdict === 'fail') ?? []);
+  const first = fails.sort((a, b) => a.minute - b.minute)[0];
+  if (first !== undefined) return { outcome: 'abort', minute: first.minute, summary: first.summary };
+  const looks = enforced[0] ?? [];
+  const at = looks.findIndex((_, i) => enforced.every((of) => of[i]?.verdict === 'pass'));
+  if (at < 0) return { outcome: 'held', minute: null, summary: null };
+  return { outcome: 'pass', minute: Math.max(...enforced.map((of) => of[at]?.minute ?? 0)), summary: null };
+}
+
+function totalOf(
+  counts: ServiceCounts | undefined,
+  attempt: Attempt,
+  cujs: readonly Cuj[],
+  { ratio, minRequests }: PlainThreshold,
+): TotalReplay {
+  const lagMs = Math.min(...cujs.map(({ gate }) => gate.lagMs));
+  const whole = counts?.canary.whole;
+  let requests = 0;
+  let failed = 0;
+  let firstFail: TotalReplay['firstFail'] = null;
+  for (let i = attempt.first; i < attempt.end; i += 1) {
+    requests += whole?.total[i] ?? 0;
+    failed += whole?.bad[i] ?? 0;
+    if (firstFail === null && requests >= minRequests && failed > ratio * requests) {
+      firstFail = {
+        minute: seenAfter((i + 1) * bucketMs, attempt.first * bucketMs, lagMs),
+        requests,
+        failed,
+      };
+    }
+  }
+  return { requests, failed, ratio: requests > 0 ? failed / requests : null, firstFail };
+}

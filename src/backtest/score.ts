@@ -1,0 +1,41 @@
+import { normalizeTagValue } from '../domain/resource-name.ts';
+import type { RolloutReplay } from './replay.ts';
+
+/** How the gate, or a plain threshold, would have done, where people know which versions were bad. */
+export interface Score {
+  /** Named as bad, and aborted. */
+  readonly caught: readonly string[];
+  /** Named as bad, and not aborted: passed, or never known. */
+  readonly missed: readonly string[];
+  /** Not named, and aborted. */
+  readonly falselyAborted: readonly string[];
+  /** Not named, and not aborted. */
+  readonly spared: readonly string[];
+}
+
+/** Versions as they are stored; what was named but not rolled out in the span is in `unknown`. */
+export function scoreOf(
+  rollouts: readonly RolloutReplay[],
+  named: readonly string[],
+  isAborted: (rollout: RolloutReplay) => boolean,
+): { readonly score: Score; readonly unknown: readonly string[] } {
+  const bad = new Set(named.map(normalizeTagValue));
+  // A version may be rolled out in several services, or twice in one: any of them may have caught it.
+  const ofVersion = new Map<string, RolloutReplay[]>();
+  for (const rollout of rollouts) {
+    ofVersion.set(rollout.version, [...(ofVersion.get(rollout.version) ?? []), rollout]);
+  }
+  const pick = (isBad: boolean, aborted: boolean) =>
+    [...ofVersion]
+      .filter(([version, all]) => bad.has(version) === isBad && all.some(isAborted) === aborted)
+      .map(([version]) => version);
+  return {
+    score: {
+      caught: pick(true, true),
+      missed: pick(true, false),
+      falselyAborted: pick(false, true),
+      spared: pick(false, false),
+    },
+    unknown: [...bad].filter((version) => !ofVersion.has(version)),
+  };
+}

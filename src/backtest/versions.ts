@@ -1,0 +1,55 @@
+import type { ScopeBatch, Service } from '../domain/registry-model.ts';
+
+/** By which tag the versions of a service are told apart, or why they cannot be. */
+export type Telling = { readonly key: string; readonly param: string } | { readonly why: string };
+
+/** Past rollouts can be told by one tag with one placeholder as its whole value, such as `version:{version}`. */
+export function tellingOf({ canary }: Pick<Service, 'canary'>): Telling {
+  const [term, ...more] = canary.terms;
+  if (canary.params.length === 0) {
+    return {
+      why: `its canary selector ${canary.text} is the same in every rollout, so past ones cannot be told apart`,
+    };
+  }
+  const [part, ...rest] = term?.parts ?? [];
+  if (
+    term === undefined ||
+    more.length > 0 ||
+    rest.length > 0 ||
+    part === undefined ||
+    typeof part === 'string'
+  ) {
+    return {
+      why: `its canary selector ${canary.text} is more than one tag with one placeholder, so its past values are not known`,
+    };
+  }
+  if (term.key === 'service' || term.key === 'env') {
+    return {
+      why: `its canary has a ${term.key} tag of its own, so its versions do not stand under one service`,
+    };
+  }
+  return { key: term.key, param: part.param };
+}
+
+/**
+ * The parameters of a question about a version: the canary's, and stable's where the selector takes one value of the
+ * same tag, which the version before has. Otherwise stable is the rest, as it is for a caller who does not give it.
+ */
+export function paramsFor(
+  { canary, stable }: Pick<Service, 'canary' | 'stable'>,
+  version: string,
+  before: string,
+): ReadonlyMap<string, string> {
+  const params = new Map([[canary.params[0] as string, version]]);
+  const stableParam = stable?.params[0];
+  const own = stable === undefined ? undefined : tellingOf({ canary: stable });
+  if (stableParam !== undefined && own !== undefined && 'key' in own && own.key === canary.terms[0]?.key) {
+    if (!params.has(stableParam)) params.set(stableParam, before);
+  }
+  return params;
+}
+
+/** Of a batch: all of its services share the selector templates. */
+export function tellingOfBatch(batch: ScopeBatch): Telling {
+  return tellingOf((batch.services[0] as ScopeBatch['services'][number]).service);
+}

@@ -1,0 +1,161 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import { versionHits } from '../adapters/datadog/version-hits.ts';
+import { type Backtest, backtest } from '../backtest/backtest.ts';
+import { plainMinRequests } from '../backtest/replay.ts';
+import { scoreOf } from '../backtest/score.ts';
+import { floorMinute } from '../domain/duration.ts';
+import { SourceError } from '../domain/errors.ts';
+import type { Registry } from '../domain/registry-model.ts';
+import { serviceNotFound } from '../evaluate.ts';
+import { backtestText, type Scores } from './backtest-text.ts';
+import { type DatadogAccess, openDatadog, openRegistry } from './datadog-question.ts';
+import { exitCodes, type Io } from './io.ts';
+import { paintFor } from './paint.ts';
+import { patient, type Sleep } from './patient.ts';
+
+const about = `Finds the rollouts of the last days and replays each as the gate would have judged it: a look a minute, with the data \
+up to then and no later. Says which it would have aborted, when and why, which it would have passed, and where it never \
+knew; and what a plain total error rate would have said. With --bad, counts what was caught, missed and falsely aborted. \
+Read-only, one call a scope and one a rollout, a second apart. Exits 0, with --bad 1 where a bad version is missed or \
+another would have been aborted. Needs DD_API_KEY and DD_APP_KEY.`;
+
+const examples = `
+Examples:
+  cuj-gate backtest --registry cujs.yaml --days 30
+  cuj-gate backtest --service member-api --bad v1.42.0 --bad v1.40.3
+  cuj-gate backtest --days 7 --json
+
+A rollout is found where a version of a service has its first traffic while another has some. That takes a canary
+selector of one tag with one placeholder, such as version:{version}.`;
+
+const hourMs = 3_600_000;
+const everyMs = 1_000;
+
+interface Options {
+  readonly registry?: string;
+  readonly days: number;
+  readonly service?: string;
+  readonly bad?: readonly string[];
+  readonly threshold: number;
+  readonly max: number;
+  readonly json?: boolean;
+}
+
+/** `sleep` is the tests' own. */
+export function backtestCommand(io: Io, exit: (code: number) => void, sleep: Sleep = delay): Command {
+  return new Command('backtest')
+    .description(about)
+    .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
+    .option('--days <n>', 'how many days to look back, up to 90', upTo(90), 30)
+    .option('--service <name>', 'only the rollouts of this service')
+    .option('--bad <version>', 'a version that is known to have been bad; may be given again', collect)
+    .option(
+      '--threshold <percent>',
+      'the total error rate that a plain analysis would abort above',
+      percent,
+      1,
+    )
+    .option('--max <n>', 'at most so many rollouts, the newest', upTo(500), 100)
+    .option('--json', 'for machines')
+    .addHelpText('after', examples)
+    .action(async (options: Options) => {
+      const datadog = openDatadog(io);
+      if (datadog === undefined) return exit(exitCodes.misuse);
+      try {
+        const registry = await openRegistry(options.registry ?? datadog.settings.registry, io);
+        if (registry === undefined) return exit(exitCodes.misuse);
+        const { service } = options;
+        if (service !== undefined && !registry.services.has(service)) {
+          const { message, details } = serviceNotFound(registry, service);
+          const known = [...registry.services.keys()].join(', ');
+          const nearest = (details.nearest as string[])[0];
+          io.stderr.write(
+            `cuj-gate backtest: ${message} ${nearest === undefined ? `Services are: ${known}.` : `Did you mean "${nearest}"?`}\n`,
+          );
+          return exit(exitCodes.misuse);
+        }
+        const result = await run(io, datadog, registry, options, sleep);
+        exit(print(io, result, options));
+      } catch (error) {
+        if (!(error instanceof SourceError)) throw error;
+        io.stderr.write(`cuj-gate backtest: ${error.message} ${error.hint}\n`);
+        exit(exitCodes.misuse);
+      } finally {
+        await datadog.close();
+      }
+    });
+}
+
+async function run(
+  io: Io,
+  { api, source, now }: DatadogAccess,
+  registry: Registry,
+  { days, service, max, threshold }: Options,
+  sleep: Sleep,
+): Promise<Backtest> {
+  const toMs = Math.floor(floorMinute(now() - 120_000) / hourMs) * hourMs;
+  const paced = patient(everyMs, sleep, (seconds) => {
+    io.stderr.write(`the rate limit is used up: waiting for ${seconds} s\n`);
+  });
+  const datadog = await source();
+  return backtest(
+    registry,
+    {
+      fromMs: toMs - days * 24 * hourMs,
+      toMs,
+      service,
+      most: max,
+      threshold: { ratio: threshold / 100, minRequests: plainMinRequests },
+    },
+    {
+      versionHits: (...question) => paced(() => versionHits(api, ...question)),
+      measure: (query) => paced(() => datadog.measure(query, new AbortController().signal)),
+      onProgress: (what) => void io.stderr.write(`${what}\n`),
+    },
+  );
+}
+
+function print(io: Io, result: Backtest, { bad, json, threshold }: Options): number {
+  const gate =
+    bad === undefined ? undefined : scoreOf(result.rollouts, bad, ({ outcome }) => outcome === 'abort');
+  const plain =
+    bad === undefined ? undefined : scoreOf(result.rollouts, bad, ({ total }) => total.firstFail !== null);
+  const scores: Scores | undefined =
+    gate === undefined || plain === undefined ? undefined : { gate: gate.score, threshold: plain.score };
+  io.stdout.write(
+    json === true
+      ? `${JSON.stringify({ ...result, thresholdPercent: threshold, ...(scores === undefined ? {} : { scores }) }, null, 2)}\n`
+      : backtestText(result, threshold, scores, paintFor(io)),
+  );
+  if (gate === undefined) return exitCodes.good;
+  if (gate.unknown.length > 0) {
+    const known = [...new Set(result.rollouts.map(({ version }) => version))].join(', ');
+    io.stderr.write(
+      `cuj-gate backtest: no rollout of ${gate.unknown.join(', ')} was found. ${known === '' ? 'None was found at all.' : `Found: ${known}.`}\n`,
+    );
+    return exitCodes.misuse;
+  }
+  return gate.score.missed.length + gate.score.falselyAborted.length === 0 ? exitCodes.good : exitCodes.no;
+}
+
+function upTo(most: number): (value: string) => number {
+  return (value) => {
+    if (!/^[1-9]\d{0,2}$/.test(value) || Number(value) > most) {
+      throw new InvalidArgumentError(`a whole number from 1 to ${most} is expected.`);
+    }
+    return Number(value);
+  };
+}
+
+function percent(value: string): number {
+  const number = /^\d{1,3}(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
+  if (!(number > 0 && number < 100))
+    throw new InvalidArgumentError('percent between 0 and 100 are expected, such as 1.');
+  return number;
+}
+
+function collect(value: string, known: readonly string[] = []): readonly string[] {
+  if (value.trim() === '') throw new InvalidArgumentError('a version is expected.');
+  return [...known, value];
+}
