@@ -70,17 +70,21 @@ function rolloutText(rollout: RolloutReplay, threshold: number, paint: Paint): s
         ? `fine: ${rate(total.failed, total.requests)}`
         : `above ${plain(threshold)}% after ${firstFail.minute} min: ${rate(firstFail.failed, firstFail.requests)}`
     }`,
-    ...table(cujs.map(cujRow), 4).map((line) => `  ${line}`),
+    ...table(
+      cujs.map((cuj) => cujRow(cuj, summary)),
+      4,
+    ).map((line) => `  ${line}`),
   ].join('\n');
 }
 
-function cujRow({ cuj, mode, firstFail, firstPass, last }: CujReplay): string[] {
+/** What the rollout's own line says already is not said again. */
+function cujRow({ cuj, mode, firstFail, firstPass, last }: CujReplay, said: string | null): string[] {
   const mark = firstFail !== null ? 'x' : last === null ? '?' : marks[last.verdict];
   return [
     `${mark} ${cuj}${mode === 'observe' ? ' (observe)' : ''}`,
     firstPass === null ? 'never passed' : `passed after ${firstPass.minute} min`,
     firstFail === null ? '' : `failed after ${firstFail.minute} min (${firstFail.reason})`,
-    firstFail !== null ? detail(firstFail) : endText(last),
+    firstFail === null ? endText(last) : firstFail.summary === said ? '' : detail(firstFail),
   ];
 }
 

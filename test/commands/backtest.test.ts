@@ -58,7 +58,7 @@ describe('cuj-gate backtest', () => {
       /\n {2}cuj-gate {10}PASSED after 13 min\n {2}total error rate {2}fine: 0 of 2000 /,
     );
     expect(stdout).toMatch(/\n {2}cuj-gate {10}ABORTED after \d+ min: FAIL buy \(slo_violated\): /);
-    expect(stdout).toMatch(/\n {2}x buy +never passed +failed after \d+ min \(slo_violated\) /);
+    expect(stdout).toMatch(/\n {2}x buy +never passed +failed after \d+ min \(slo_violated\)\n/);
     expect(stdout).toMatch(
       /\n3 rollouts from .* UTC: 1 would have been aborted, 2 passed, 0 never known\na total error rate above 1% would have aborted 0\n$/,
     );
