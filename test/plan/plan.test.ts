@@ -165,4 +165,35 @@ describe('a plan from traffic that was planted', () => {
     expect(entry('buy').weights[0]?.judgeable).toBe('unproven');
     expect(plan.notJudgeable).toEqual([]);
   });
+
+  it('reads sources other than traces, without their selector', async () => {
+    const standIn = await clinic();
+    const tags = { destination_service_name: 'shop', destination_version: 'v1' };
+    for (let hour = from; hour < NOON; hour += HOUR) {
+      standIn.store.addCount('mesh.requests', hour, 3_594, { ...tags, response_code: '200' });
+      standIn.store.addCount('mesh.requests', hour, 6, { ...tags, response_code: '503' });
+    }
+    const filter = 'destination_service_name:{service},{selector}';
+    const { entry } = await planOf(
+      standIn,
+      {
+        apiVersion: 'cuj-gate/v1',
+        sources: {
+          mesh: {
+            total: `sum:mesh.requests{${filter}}.as_count()`,
+            bad: `sum:mesh.requests{${filter},response_code:5*}.as_count()`,
+          },
+        },
+        services: { shop: { env: 'production', source: 'mesh', canary: 'destination_version:{version}' } },
+        cujs: [{ name: 'all', owner: 'x', service: 'shop', slo: { availability: 99.5 }, endpoints: '*' }],
+      },
+      [25],
+    );
+    expect(entry('all')).toMatchObject({
+      value: 3_594 / 3_600,
+      requestsPerMinute: { median: 60 },
+      cleanRequests: 41,
+      weights: [{ judgeable: 'always', median: { minutes: 5 } }],
+    });
+  });
 });
