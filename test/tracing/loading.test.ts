@@ -10,7 +10,7 @@ import { startReceiver } from './receiver.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Runs the gate as a process of its own, asks it once, ends it, and says what it imported and how long its end took. */
+/** Each start of a gate costs seconds, so few of them do. Runs it as a process of its own, asks it once, ends it, and says what it imported and how long its end took. */
 async function serve(env: Record<string, string>) {
   const folder = mkdtempSync(path.join(tmpdir(), 'cuj-gate-imports-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -66,34 +66,23 @@ it('a gate without a collector and without Redis loads nothing that is for them'
   const { imports } = await serve({});
   expect(imports.length).toBeGreaterThan(100);
   expect(optional(imports)).toEqual([]);
-}, 30_000);
+});
 
-it('a gate with a collector hands over its traces and ends, although the collector never says a word', async () => {
+it('a gate with both loads both, hands over its traces and ends, although neither ever says a word', async () => {
   const { url, spans } = await startReceiver(() => {});
   const { imports, endedInMs } = await serve({
     OTEL_EXPORTER_OTLP_ENDPOINT: url,
     OTEL_SERVICE_NAME: 'release-gate',
     OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=production',
+    CUJ_GATE_REDIS_URL: 'redis://127.0.0.1:1',
   });
-  expect(optional(imports).some((one) => one.includes('/@opentelemetry/'))).toBe(true);
-  expect(imports.some((one) => one.includes('/ioredis/'))).toBe(false);
+  for (const name of ['/@opentelemetry/', '/ioredis/'])
+    expect(imports.some((one) => one.includes(name))).toBe(true);
   expect(spans.map(({ name }) => name)).toContain('GET /cujs/:name/status');
   expect(spans[0]?.resource).toMatchObject({
     'service.name': 'release-gate',
     'deployment.environment.name': 'production',
   });
   // Three seconds for the collector, and room for a busy machine.
-  expect(endedInMs).toBeLessThan(8_000);
-}, 30_000);
-
-it('a gate whose collector is not there answers, and ends', async () => {
-  const { endedInMs } = await serve({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://127.0.0.1:1/v1/traces' });
-  expect(endedInMs).toBeLessThan(8_000);
-}, 30_000);
-
-it('a gate whose Redis is not there loads what is for it, answers, and ends', async () => {
-  const { imports, endedInMs } = await serve({ CUJ_GATE_REDIS_URL: 'redis://127.0.0.1:1' });
-  expect(imports.some((one) => one.includes('/ioredis/'))).toBe(true);
-  expect(imports.some((one) => one.includes('/@opentelemetry/'))).toBe(false);
-  expect(endedInMs).toBeLessThan(8_000);
-}, 30_000);
+  expect(endedInMs).toBeLessThan(15_000);
+});

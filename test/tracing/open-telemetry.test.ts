@@ -68,3 +68,17 @@ it('a collector that takes nothing is told of once', async () => {
   expect(lost).toHaveLength(1);
   expect(lost[0]).not.toBe('');
 });
+
+it('a collector that is not there is told of, and holds no end up', async () => {
+  const lost: string[] = [];
+  const traces = openTelemetry({
+    url: 'http://127.0.0.1:1/v1/traces',
+    onLost: (why) => lost.push(why),
+    timeoutMs: 200,
+  });
+  traces.request(about, (span) => span.end(200));
+  const began = performance.now();
+  await traces.close();
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(lost).toHaveLength(1);
+});
