@@ -1,18 +1,21 @@
-import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { Command, InvalidArgumentError } from 'commander';
-import { createLogger } from '../compose.ts';
 import type { Taken } from '../demo/argo-caller.ts';
 import { demoVersion, play, type Scene, setStage } from '../demo/play.ts';
 import { totalErrorRateLimit } from '../demo/total-error-rate.ts';
-import { listen, refusal } from '../main.ts';
-import { readSettings } from '../settings.ts';
+import { interrupted, makeUpKeys, startDemoGate } from './demo-gate.ts';
 import { exitCodes, type Io } from './io.ts';
 import { type Paint, paintFor } from './paint.ts';
 
 /** The registry that the demo judges by: the example that ships with the gate. */
 const exampleRegistry = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));
+
+interface Options {
+  readonly once?: boolean;
+  readonly port: number;
+  readonly seed: number;
+}
 
 /** How long a simulated minute takes on a terminal, in ms. */
 const minuteOnTerminalMs = 1_000;
@@ -34,37 +37,27 @@ export function demoCommand(io: Io, exit: (code: number) => void): Command {
     .option('--once', 'end after the verdict')
     .option('--port <port>', 'where the gate listens (0: any free port)', portArgument, 8080)
     .option('--seed <number>', 'other traffic of the same kind', (text) => Number.parseInt(text, 10) || 1, 1)
-    .action(async (options: { once?: boolean; port: number; seed: number }) => {
+    .action(async (options: Options) => {
       exit(await demo(io, options));
     });
 }
 
-async function demo(io: Io, options: { once?: boolean; port: number; seed: number }): Promise<number> {
+async function demo(io: Io, options: Options): Promise<number> {
   const paint = paintFor(io);
-  const say = (line = '') => void io.stdout.write(`${fold(line, io.stdout.columns)}\n`);
-  // Made up anew each time: nothing here is worth a key, but the gate never runs without.
-  const keys = { apiKey: randomBytes(16).toString('hex'), appKey: randomBytes(20).toString('hex') };
+  const say = (line = '') => void io.stdout.write(`${fold(line, io.stdout.columns)}
+`);
+  const keys = makeUpKeys();
   const stage = await setStage({ seed: options.seed, ...keys });
-  // The gate as a user starts it, but for its clock; what surrounds the demo must not change it.
-  const settings = readSettings({
-    DD_URL: stage.datadog.url,
-    DD_API_KEY: keys.apiKey,
-    DD_APP_KEY: keys.appKey,
-    CUJ_GATE_REGISTRY: exampleRegistry,
-    HOST: '127.0.0.1',
-    PORT: String(options.once === true ? 0 : options.port),
-  });
-  const opened = await listen(settings, {
+  const opened = await startDemoGate(io, stage.datadog, {
+    keys,
+    registry: exampleRegistry,
+    port: options.once === true ? 0 : options.port,
     now: () => stage.clock.nowMs,
-    logger: createLogger('silent'),
-  }).catch(async (error: unknown) => {
-    await stage.datadog.stop();
-    const lines = refusal(error, settings);
-    if (lines === undefined) throw error;
-    io.stderr.write(`cuj-gate demo: ${lines.join('\n')} (--port)\n`);
-    return undefined;
   });
-  if (opened === undefined) return exitCodes.misuse;
+  if (opened === undefined) {
+    await stage.datadog.stop();
+    return exitCodes.misuse;
+  }
   const { gate, url } = opened;
   try {
     const cujs = [...gate.registry.current().registry.cujs.keys()];
@@ -161,11 +154,4 @@ function curls(url: string): string[] {
     `curl '${url}/cujs/signup?pretty'                           # the CUJ and its exact Datadog queries`,
     `curl '${url}/metrics'`,
   ];
-}
-
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
-  });
 }
