@@ -68,6 +68,7 @@ Exit codes: 0 good, 1 the answer is no (a failing verdict, drift, problems found
 Start here:
   cuj-gate demo                              see it work
   cuj-gate validate cujs.yaml                check your registry
+  cuj-gate demo --registry cujs.yaml         see it judged, without an account
   cuj-gate evaluate login --param version=v1.42.0
   cuj-gate serve --help                      every setting`;
 

@@ -5,6 +5,7 @@ import type { Taken } from '../demo/argo-caller.ts';
 import { demoVersion, play, type Scene, setStage } from '../demo/play.ts';
 import { totalErrorRateLimit } from '../demo/total-error-rate.ts';
 import { interrupted, makeUpKeys, startDemoGate } from './demo-gate.ts';
+import { demoOwnRegistry } from './demo-registry.ts';
 import { exitCodes, type Io } from './io.ts';
 import { type Paint, paintFor } from './paint.ts';
 
@@ -12,6 +13,8 @@ import { type Paint, paintFor } from './paint.ts';
 const exampleRegistry = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));
 
 interface Options {
+  readonly registry?: string;
+  readonly break?: string;
   readonly once?: boolean;
   readonly port: number;
   readonly seed: number;
@@ -34,10 +37,29 @@ export function demoCommand(io: Io, exit: (code: number) => void): Command {
       'A Datadog stand-in with a day of simulated traffic, the gate in front of it, and a canary that breaks one small ' +
         'endpoint of one CUJ. No account, no network. Stays up for curl until Ctrl-C.',
     )
+    .option('--registry <path>', 'your own registry instead: traffic is simulated for its endpoints')
+    .option(
+      '--break <what>',
+      "with --registry: the CUJ (its last endpoint) or endpoint that fails on the canary, or none (default: the first CUJ's)",
+    )
     .option('--once', 'end after the verdict')
     .option('--port <port>', 'where the gate listens (0: any free port)', portArgument, 8080)
     .option('--seed <number>', 'other traffic of the same kind', (text) => Number.parseInt(text, 10) || 1, 1)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  cuj-gate demo
+  cuj-gate demo --registry cujs.yaml
+  cuj-gate demo --registry cujs.yaml --break 'POST /api/v1/login' --once`,
+    )
     .action(async (options: Options) => {
+      const { registry } = options;
+      if (registry !== undefined) return exit(await demoOwnRegistry(io, { ...options, registry }));
+      if (options.break !== undefined) {
+        io.stderr.write('cuj-gate demo: --break goes with --registry.\n');
+        return exit(exitCodes.misuse);
+      }
       exit(await demo(io, options));
     });
 }

@@ -1,0 +1,287 @@
+import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
+import { normalizeTagValue } from '../domain/resource-name.ts';
+import { fillSelector, type SelectorTemplate } from '../domain/selector.ts';
+import { type Random, seededRandom } from './datadog/random.ts';
+import type { EventStore, RequestStream } from './datadog/store.ts';
+
+/**
+ * Traffic for a registry that the demo has never seen: every endpoint on trace metrics is asked for by both canary and
+ * stable, told apart by the tags that the registry's own selectors name. What it should show is the user's registry at
+ * work, so traffic is enough for a verdict, and nothing is slow or fails but what was chosen to.
+ */
+
+/** An endpoint that gets traffic. */
+export interface SimulatedEndpoint {
+  readonly service: string;
+  /** As the registry writes it; of a CUJ that is a whole service, a route made up for it. */
+  readonly label: string;
+  readonly resource: string;
+  /** The CUJs that it counts for, in the registry's order. */
+  readonly cujs: readonly Cuj[];
+}
+
+export interface RegistryTraffic {
+  /** Example values for the selectors' placeholders, by name. */
+  readonly params: ReadonlyMap<string, string>;
+  readonly endpoints: readonly SimulatedEndpoint[];
+  /** Services with a CUJ that get no traffic: their source is a template, whose metrics only the user knows. */
+  readonly notSimulated: readonly Service[];
+}
+
+export interface RegistryTrafficOptions {
+  readonly store: EventStore;
+  readonly seed: number;
+  readonly registry: Registry;
+  readonly traffic: RegistryTraffic;
+  /** Fail for one request in five on the canary. */
+  readonly broken: readonly SimulatedEndpoint[];
+  /** Epoch ms; a day of history lies before it. */
+  readonly nowMs: number;
+}
+
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
+/** Older history is only looked at as a whole, so it need not cost a point a minute. */
+const coarseMs = 10 * minuteMs;
+/** What was rolled out so long ago has a verdict, whatever the registry's windows are. */
+const canaryAgeMs = 30 * minuteMs;
+/** A clean canary has traffic enough for a pass after so many minutes. */
+const minutesToPass = 10;
+const leastPerMinute = 60;
+/** Stable's traffic for each request of the canary: a canary at 25%. */
+const stableShare = 3;
+const brokenRate = 0.2;
+/** Where no CUJ has a threshold. */
+const ordinaryLatencyMs = 200;
+/** Shares of the lowest threshold: all below it. */
+const latencies: readonly (readonly [share: number, ofThreshold: number])[] = [
+  [0.6, 0.2],
+  [0.3, 0.35],
+  [0.1, 0.6],
+];
+/** For a service that is judged as a whole and names too few endpoints of its own. */
+const madeUpRoutes = ['GET /demo/home', 'GET /demo/items', 'POST /demo/items'];
+
+/** What of a registry can be simulated, and by which values the canary is asked for. Pure. */
+export function planTraffic(registry: Registry): RegistryTraffic {
+  const cujs = [...registry.cujs.values()];
+  const named = new Set(cujs.flatMap((cuj) => cuj.services));
+  const services = [...registry.services.values()].filter(({ name }) => named.has(name));
+  const endpoints: SimulatedEndpoint[] = [];
+  for (const { name } of services.filter(isTraced)) {
+    const labels = new Map<string, string>();
+    for (const { service, resource, label } of cujs.flatMap((cuj) => cuj.endpoints)) {
+      if (service === name && resource !== '*' && !labels.has(resource)) labels.set(resource, label);
+    }
+    const isWhole = ({ service, resource }: Cuj['endpoints'][number]) => service === name && resource === '*';
+    if (labels.size < madeUpRoutes.length && cujs.some((cuj) => cuj.endpoints.some(isWhole))) {
+      for (const route of madeUpRoutes) labels.set(normalizeTagValue(route), route);
+    }
+    for (const [resource, label] of labels) {
+      const counts = (cuj: Cuj) =>
+        cuj.endpoints.some((one) => isWhole(one) || (one.service === name && one.resource === resource));
+      endpoints.push({ service: name, label, resource, cujs: cujs.filter(counts) });
+    }
+  }
+  return {
+    params: exampleParams(services),
+    endpoints,
+    notSimulated: services.filter((service) => !isTraced(service)),
+  };
+}
+
+function isTraced({ operation }: Service): boolean {
+  return operation !== undefined;
+}
+
+/**
+ * What `--break` means: a CUJ's last endpoint, an endpoint as written (in every service that has it), `none`, or by
+ * default the last one of the first enforced CUJ. Undefined where nothing is called that.
+ */
+export function brokenBy(
+  choice: string | undefined,
+  registry: Registry,
+  { endpoints }: RegistryTraffic,
+): readonly SimulatedEndpoint[] | undefined {
+  if (choice === 'none') return [];
+  const lastOf = (cuj: Cuj) => {
+    const written = [...cuj.endpoints].reverse();
+    for (const { service, resource } of written) {
+      const found = endpoints.findLast(
+        (one) => one.service === service && (resource === '*' || one.resource === resource),
+      );
+      if (found !== undefined) return [found];
+    }
+    return [];
+  };
+  if (choice === undefined) {
+    const cujs = [...registry.cujs.values()];
+    const inOrder = [...cujs.filter(({ mode }) => mode === 'enforce'), ...cujs];
+    return inOrder.map(lastOf).find((found) => found.length > 0) ?? [];
+  }
+  const cuj = registry.cujs.get(choice);
+  const resource = normalizeTagValue(choice);
+  const found = cuj === undefined ? endpoints.filter((one) => one.resource === resource) : lastOf(cuj);
+  return found.length > 0 ? found : undefined;
+}
+
+/**
+ * Example values: `version` is v2 and `stable_version` v1, `hash` is hash-2. No two placeholders have the same one, nor
+ * one that a selector names as it stands.
+ */
+function exampleParams(services: readonly Service[]): Map<string, string> {
+  const templates = services.flatMap(({ canary, stable }) => [canary, ...(stable ? [stable] : [])]);
+  const taken = new Set(
+    templates.flatMap(({ terms }) =>
+      terms.flatMap(({ parts }) => parts.filter((part) => typeof part === 'string')),
+    ),
+  );
+  const params = new Map<string, string>();
+  const give = (template: SelectorTemplate | undefined, from: number) => {
+    for (const param of template?.params ?? []) {
+      if (params.has(param)) continue;
+      const base = param.replace(/^(stable|canary)_(?=.)/, '').replaceAll('_', '-');
+      const example = (at: number) => (base === 'version' ? `v${at}` : `${base}-${at}`);
+      let at = from;
+      while (taken.has(example(at))) at += 1;
+      taken.add(example(at));
+      params.set(param, example(at));
+    }
+  };
+  for (const { canary } of services) give(canary, 2);
+  for (const { stable } of services) give(stable, 1);
+  return params;
+}
+
+/** Starts the traffic: a day of stable, half an hour of the canary, and on from there as time is advanced. */
+export function simulateRegistry(options: RegistryTrafficOptions): { advanceTo(epochMs: number): void } {
+  const { registry, traffic, nowMs } = options;
+  const random = seededRandom(options.seed);
+  const gates = [...registry.cujs.values()].map(({ gate }) => gate);
+  const began = Math.floor(nowMs / minuteMs) * minuteMs;
+  const canaryBegan =
+    began - canaryAgeMs - Math.ceil(Math.max(...gates.map(({ lagMs }) => lagMs)) / minuteMs) * minuteMs;
+  const fineFrom = Math.min(canaryBegan, began - Math.max(...gates.map(({ maxWindowMs }) => maxWindowMs)));
+  const endpoints = traffic.endpoints.map((endpoint) => new EndpointTraffic(options, endpoint));
+  const serve = (at: number, spanMs: number) => {
+    for (const endpoint of endpoints) endpoint.serve(at, spanMs / minuteMs, at >= canaryBegan, random);
+  };
+  for (let at = began - dayMs; at + coarseMs <= fineFrom - coarseMs; at += coarseMs) serve(at, coarseMs);
+  let next = fineFrom - coarseMs;
+  return {
+    advanceTo: (epochMs) => {
+      for (; next < epochMs; next += minuteMs) serve(next, minuteMs);
+    },
+  };
+}
+
+/** Both sides of one endpoint. */
+class EndpointTraffic {
+  readonly #perMinute: number;
+  readonly #stableErrorRate: number;
+  readonly #canaryErrorRate: number;
+  readonly #latencyMs: number;
+  readonly #stream: (side: 'canary' | 'stable', statusCode: number) => RequestStream;
+
+  constructor({ store, registry, traffic, broken }: RegistryTrafficOptions, endpoint: SimulatedEndpoint) {
+    const service = registry.services.get(endpoint.service) as Service;
+    this.#perMinute = Math.max(leastPerMinute, ...endpoint.cujs.map((cuj) => canaryPerMinute(cuj, service)));
+    const budgets = endpoint.cujs.flatMap(({ objectives }) =>
+      Object.values(objectives).map(({ budget }) => budget),
+    );
+    // Some, as everywhere; so few that no SLO notices.
+    this.#stableErrorRate = Math.min(0.0001, ...budgets) / 10;
+    this.#canaryErrorRate = broken.includes(endpoint) ? brokenRate : 0;
+    const thresholds = endpoint.cujs.flatMap((cuj) =>
+      cuj.endpoints.flatMap(({ service: of, resource, latencyMs }) =>
+        of === endpoint.service && (resource === '*' || resource === endpoint.resource)
+          ? (latencyMs ?? [])
+          : [],
+      ),
+    );
+    this.#latencyMs = thresholds.length === 0 ? ordinaryLatencyMs : Math.min(...thresholds);
+    const { env, name, operation = '' } = service;
+    const tags = {
+      canary: tagsOf('canary', service, traffic.params),
+      stable: tagsOf('stable', service, traffic.params),
+    };
+    const streams = new Map<string, RequestStream>();
+    this.#stream = (side, statusCode) => {
+      // Opened on first use: without a failure there is no series of failures in Datadog either.
+      const stream =
+        streams.get(`${side} ${statusCode}`) ??
+        store.requests({
+          env,
+          service: name,
+          version: exampleVersions[side],
+          operation,
+          resource: endpoint.label,
+          statusCode,
+          // Last of all tags, so that a selector's service: or env: replaces the service's own.
+          primaryTags: tags[side],
+        });
+      streams.set(`${side} ${statusCode}`, stream);
+      return stream;
+    };
+  }
+
+  serve(at: number, minutes: number, isCanaryThere: boolean, random: Random): void {
+    const mean = this.#perMinute * minutes;
+    this.#serve('stable', at, random.poisson(mean * stableShare), this.#stableErrorRate, random);
+    if (isCanaryThere) this.#serve('canary', at, random.poisson(mean), this.#canaryErrorRate, random);
+  }
+
+  #serve(side: 'canary' | 'stable', at: number, requests: number, errorRate: number, random: Random): void {
+    const failed = random.binomial(requests, errorRate);
+    for (const [statusCode, count] of [
+      [200, requests - failed],
+      [500, failed],
+    ] as const) {
+      if (count === 0) continue;
+      let left = count;
+      const durations = latencies.map(([share, ofThreshold], index) => {
+        const here = index === latencies.length - 1 ? left : Math.round(count * share);
+        left -= here;
+        return [(this.#latencyMs * ofThreshold) / 1000, here] as const;
+      });
+      this.#stream(side, statusCode).record({ at, count, durations });
+    }
+  }
+}
+
+const exampleVersions = { canary: 'v2', stable: 'v1' } as const;
+
+/** Requests a minute by which a clean canary passes this CUJ in time, with room for luck. */
+function canaryPerMinute({ gate, objectives }: Cuj, { sampleRate, dispersion }: Service): number {
+  const spanMs = Math.min(
+    minutesToPass * minuteMs,
+    gate.maxWindowMs,
+    gate.window === 'rollout' ? Infinity : gate.window,
+  );
+  const strictest = Math.min(...Object.values(objectives).map(({ budget }) => budget));
+  // Without a bad event the 95% upper bound of the rate is 3/n.
+  const weighed = (8 * dispersion) / (gate.ruleOutBurn * strictest);
+  return (Math.max(weighed, 2 * gate.minRequests) / sampleRate) * (minuteMs / spanMs);
+}
+
+/** The tags of one side: its selector's, and for what only the other side's selector names a value that is not that one. */
+function tagsOf(
+  side: 'canary' | 'stable',
+  service: Service,
+  params: ReadonlyMap<string, string>,
+): Record<string, string> {
+  const termsOf = (template: SelectorTemplate | undefined) =>
+    template === undefined ? [] : fillSelector(template, params).terms;
+  const canary = termsOf(service.canary);
+  const stable = termsOf(service.stable);
+  const [own, other] = side === 'canary' ? [canary, stable] : [stable, canary];
+  const tags: Record<string, string> = {};
+  for (const { key, value } of other) {
+    // The service's own are others already.
+    if (key === 'service' || key === 'env') continue;
+    const unlike = key === 'version' ? exampleVersions[side] : side;
+    tags[key] = unlike === value ? `${unlike}-other` : unlike;
+  }
+  for (const { key, value } of own) tags[key] = value;
+  return tags;
+}
