@@ -80,10 +80,12 @@ async function show(
     const services = new Set(traffic.endpoints.map(({ service }) => service)).size;
     say(
       paint.bold(
-        `Simulated traffic for ${options.registry}: ${amount(traffic.endpoints.length, 'endpoint')} of ${amount(services, 'service')}, 25% of it on a canary.`,
+        traffic.endpoints.length === 0
+          ? `Nothing in ${options.registry} can be simulated: none of its CUJs is on trace metrics.`
+          : `Simulated traffic for ${options.registry}: ${amount(traffic.endpoints.length, 'endpoint')} of ${amount(services, 'service')}, 25% of it on a canary.`,
       ),
     );
-    if (broken.length === 0) say('The canary is healthy.');
+    if (traffic.endpoints.length > 0 && broken.length === 0) say('The canary is healthy.');
     for (const { label, service, cujs } of broken) {
       say(
         `On the canary ${label} of ${service} fails for one request in five. CUJs that it is in: ${cujs.map(({ name }) => name).join(', ')}.`,

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -85,6 +87,19 @@ describe('demo --registry', () => {
     const streams = capture();
     expect(await run(['demo', '--break', 'signup'], streams.io)).toBe(2);
     expect(streams.stderr()).toContain('--break goes with --registry');
+  });
+
+  it('says so where nothing can be simulated', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'cuj-gate-'));
+    const file = path.join(folder, 'mesh.yaml');
+    const text = await readFile(odd, 'utf8');
+    await writeFile(file, text.replace(/^ {2}- \{ name: (?!mesh).*\n/gm, ''));
+    const { code, verdicts, text: said } = await demo(file);
+    await rm(folder, { recursive: true });
+    expect({ code, verdicts }).toEqual({ code: 0, verdicts: { mesh: 'INCONCLUSIVE (no_data)' } });
+    expect(said).toMatch(
+      /^Nothing in .* can be simulated: none of its CUJs is on trace metrics\.\nNot simulated: gateway/,
+    );
   });
 
   it('refuses a bad registry with the problems that serve lists', async () => {
