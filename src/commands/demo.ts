@@ -66,8 +66,7 @@ Examples:
 
 async function demo(io: Io, options: Options): Promise<number> {
   const paint = paintFor(io);
-  const say = (line = '') => void io.stdout.write(`${fold(line, io.stdout.columns)}
-`);
+  const say = (line = '') => void io.stdout.write(`${fold(line, io.stdout.columns)}\n`);
   const keys = makeUpKeys();
   const stage = await setStage({ seed: options.seed, ...keys });
   const opened = await startDemoGate(io, stage.datadog, {
