@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { loadRegistry } from '../../src/adapters/registry-files.ts';
+import { scratchFile } from '../adapters/registry/scratch.ts';
+
+const page = readFileSync(new URL('../../docs/registry.md', import.meta.url), 'utf8');
+const blocks = [...page.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, yaml]) => yaml as string);
+
+it('shows whole registries', () => {
+  expect(blocks).toHaveLength(2);
+});
+
+it.each(blocks.map((yaml, i) => [i + 1, yaml] as const))('example %d is a good registry', async (_, yaml) => {
+  expect(await loadRegistry(scratchFile(yaml))).toMatchObject({ ok: true });
+});
