@@ -3,9 +3,9 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { settingsTable } from '../../src/settings.ts';
 
-/** The table of settings in docs/operations.md. Run as a program (`npx tsx test/docs/settings-table.ts`) it writes it. */
+/** The table of docs/settings.md. Run as a program (`npx tsx test/docs/settings-table.ts`) it writes it. */
 
-export const page = path.join(import.meta.dirname, '../../docs/operations.md');
+export const page = path.join(import.meta.dirname, '../../docs/settings.md');
 const marked = /(<!-- settings -->\n)([\s\S]*?)(<!-- \/settings -->)/;
 
 export function settingsInMarkdown(): string {
