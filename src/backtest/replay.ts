@@ -1,8 +1,9 @@
 import { checkAsk } from '../domain/ask.ts';
 import { measurementOf } from '../domain/measurement.ts';
 import { bucketMs, type ServiceCounts, type Snapshot } from '../domain/metrics-source.ts';
+import type { Outcome, Reason } from '../domain/outcome.ts';
 import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
-import { judge, type Outcome, type Reason } from '../domain/verdict.ts';
+import { judge } from '../domain/verdict.ts';
 import { type Attempt, attemptsOf, type Candidate, type Ending } from './attempts.ts';
 import { paramsFor } from './versions.ts';
 

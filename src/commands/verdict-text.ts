@@ -1,8 +1,9 @@
 import type { SliVerdict } from '../domain/judge-sli.ts';
+import type { Outcome } from '../domain/outcome.ts';
 import type { RuleName } from '../domain/registry-schema.ts';
 import type { ServiceVerdict } from '../domain/service-verdict.ts';
 import { evidence, percent, plain } from '../domain/summary.ts';
-import type { Outcome, Verdict } from '../domain/verdict.ts';
+import type { Verdict } from '../domain/verdict.ts';
 import type { Paint } from './paint.ts';
 
 /** Colours a text by the outcome that it tells. */

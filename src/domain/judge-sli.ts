@@ -1,6 +1,7 @@
 import { abortLine, endpointAbortLines, type Line, reaches, requestsUntil } from './abort-line.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
 import type { EndpointMeasurement } from './metrics-source.ts';
+import type { Outcome, Reason } from './outcome.ts';
 import type { GatePolicy } from './registry-model.ts';
 import type { SliName } from './registry-schema.ts';
 import { EvidenceProcess, evidenceOf, logMixture, logShareEvidence, upperBound } from './sequential.ts';
@@ -9,7 +10,6 @@ import { type SliSums, sumSli } from './sli-sums.ts';
 import { burnRateOf, leastViolation, type Objective, violates } from './slo.ts';
 import { logStableEvidence } from './stable-evidence.ts';
 import { isTrafficEnough } from './traffic-need.ts';
-import type { Outcome, Reason } from './verdict.ts';
 import type { JudgedWindow } from './window.ts';
 
 /** One SLI of a CUJ, judged. */

@@ -1,6 +1,7 @@
+import { compareJudged, type Outcome, type Reason } from './outcome.ts';
 import type { RuleName } from './registry-schema.ts';
 import { percent, plain, summaryText } from './summary.ts';
-import { compareJudged, type Outcome, type Reason, type Verdict } from './verdict.ts';
+import type { Verdict } from './verdict.ts';
 
 /** All `enforce` CUJs of a service, ANDed: the worst verdict decides. */
 export interface ServiceVerdict {

@@ -1,6 +1,6 @@
 import type { SliVerdict } from './judge-sli.ts';
+import type { Outcome, Reason, Traffic } from './outcome.ts';
 import type { RuleName } from './registry-schema.ts';
-import type { Outcome, Reason, Traffic } from './verdict.ts';
 import type { Silence } from './window.ts';
 
 /**

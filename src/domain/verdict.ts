@@ -1,28 +1,11 @@
-import type { SourceErrorCode } from './errors.ts';
 import { judgeSli, type SliVerdict } from './judge-sli.ts';
 import { bucketMs, type Measurement } from './metrics-source.ts';
+import { compareJudged, type Judged, type Outcome, type Reason, type Traffic } from './outcome.ts';
 import type { Cuj } from './registry-model.ts';
 import type { RuleName, SliName } from './registry-schema.ts';
 import { tidy } from './side-facts.ts';
 import { hintFor, summarize } from './summary.ts';
 import { type JudgedWindow, judgedWindow, type Silence, silenceOf, type WindowStart } from './window.ts';
-
-export type Outcome = 'pass' | 'fail' | 'inconclusive';
-
-/** Why a verdict is what it is. A closed set: dashboards and alerts are built on it. */
-export type Reason =
-  | 'within_slo'
-  | 'not_worse_than_stable'
-  | 'slo_violated'
-  | 'worse_than_stable'
-  | 'no_data'
-  | 'insufficient_traffic'
-  | 'within_noise'
-  | 'shared_cause'
-  | 'canary_indistinguishable'
-  | 'observe_only'
-  | 'no_enforced_cujs'
-  | SourceErrorCode;
 
 export interface VerdictWindow {
   /** RFC 3339, inclusive. */
@@ -32,14 +15,6 @@ export interface VerdictWindow {
   readonly seconds: number;
   /** Why the window starts where it does. */
   readonly start: WindowStart;
-}
-
-/** Hits of the whole services: both sides over all that was queried, and of the newest minutes what neither selector matches. */
-export interface Traffic {
-  readonly canary: number;
-  readonly stable: number;
-  /** Absent where stable is the rest. */
-  readonly neitherLately?: number;
 }
 
 /** The gate's answer about one CUJ. The order of its members is the order in which a person reads them. */
@@ -83,41 +58,6 @@ export interface JudgeOptions {
   readonly budgetNote?: string;
   /** The one service that was asked about, where the CUJ has several. */
   readonly service?: string;
-}
-
-const severity: Readonly<Record<Outcome, number>> = { fail: 0, inconclusive: 1, pass: 2 };
-
-/** Negative where `a` is worse. For sorting worst first. */
-export function compareOutcomes(a: Outcome, b: Outcome): number {
-  return severity[a] - severity[b];
-}
-
-/**
- * Reasons from the worst to the best, for SLIs and CUJs whose outcomes are the same: a real doubt goes before a mere
- * lack of traffic, and a pass that rests on `onLowTraffic` before one that is proven.
- */
-const reasonOrder: readonly Reason[] = [
-  'slo_violated',
-  'worse_than_stable',
-  'shared_cause',
-  'canary_indistinguishable',
-  'within_noise',
-  'insufficient_traffic',
-  'no_data',
-  'not_worse_than_stable',
-  'within_slo',
-];
-
-interface Judged {
-  readonly verdict: Outcome;
-  readonly reason: Reason;
-}
-
-/** Negative where `a` is worse, by outcome and then by reason. Reasons of the source's trouble are the worst doubts. */
-export function compareJudged(a: Judged, b: Judged): number {
-  return (
-    compareOutcomes(a.verdict, b.verdict) || reasonOrder.indexOf(a.reason) - reasonOrder.indexOf(b.reason)
-  );
 }
 
 /**
