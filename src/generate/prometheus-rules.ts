@@ -65,9 +65,9 @@ const gateRules: readonly Rule[] = [
     description: 'A cuj-gate has no CUJ in force, so every question is refused.',
     fix: 'GET /registry says what it read; cuj-gate validate says what is wrong with it.',
   }),
-  rule('CujGateRegistryRefused', 'increase(cuj_gate_registry_reload_errors_total[1h]) > 0', '0m', 'ticket', {
+  rule('CujGateRegistryRefused', 'cuj_gate_registry_last_reload_successful == 0', '5m', 'ticket', {
     summary: 'A change of the registry was refused.',
-    description: 'A change of the CUJ registry was wrong; the gate goes on with the one before it.',
+    description: 'The files of the CUJ registry are wrong; the gate goes on with what it read before.',
     fix: 'GET /registry lists the problems, with file and line.',
   }),
   rule('CujGateRegistriesDiffer', 'count(count by (digest) (cuj_gate_registry_info)) > 1', '15m', 'ticket', {

@@ -135,6 +135,12 @@ export function createMetrics(
     [],
     (of) => of.set((registry()?.loadedAtMs ?? 0) / 1000),
   );
+  gauge(
+    'cuj_gate_registry_last_reload_successful',
+    '0 while the files of the registry are wrong, so that an older registry is in force.',
+    [],
+    (of) => of.set(registry()?.failure === undefined ? 1 : 0),
+  );
   new Counter({
     name: 'cuj_gate_registry_reload_errors_total',
     help: 'Changes of the registry that were refused because they were wrong.',

@@ -109,10 +109,20 @@ describe('GET /metrics', () => {
     expect(await metric(`cuj_gate_registry_info{digest="${digest}"}`)).toBe(1);
     expect(await metric('cuj_gate_registry_cujs')).toBe(4);
     expect(await metric('cuj_gate_registry_reload_errors_total')).toBe(3);
+    expect(await metric('cuj_gate_registry_last_reload_successful')).toBe(1);
     expect(await metric('cuj_gate_registry_loaded_timestamp_seconds')).toBe(
       Date.UTC(2026, 0, 31, 8, 59, 30) / 1000,
     );
     expect(await metric('cuj_gate_inflight_questions')).toBe(0);
+  });
+
+  it('says for as long as it lasts that the files are not what is in force', async () => {
+    const { world, metric } = await bench();
+    const good = world.registry;
+    world.registry = good && { ...good, failure: { atMs: 0, problems: [] } };
+    expect(await metric('cuj_gate_registry_last_reload_successful')).toBe(0);
+    world.registry = good;
+    expect(await metric('cuj_gate_registry_last_reload_successful')).toBe(1);
   });
 
   it('names things as Prometheus asks: help for each, _total on counters and on nothing else', async () => {
