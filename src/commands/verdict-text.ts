@@ -36,7 +36,7 @@ function proof(sli: SliVerdict, rule: RuleName): string {
   if (rule === 'strict') return '';
   const [name, value] =
     rule === 'baseline' ? ['share evidence', sli.shareEvidence] : ['evidence', sli.evidence];
-  return `${name} ${evidence(value)} (${plain(sli.evidenceToFail)} fails), `;
+  return `${name} ${evidence(value)} (fails at ${plain(sli.evidenceToFail)}), `;
 }
 
 function sliLines(sli: SliVerdict, rule: RuleName, paint: Paint): string[] {

@@ -104,7 +104,7 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
 
 /** What a violation was found by. Under `strict` evidence decides nothing, and is often next to none. */
 function grounds(sli: SliVerdict, { rule, ruleChanged }: SummaryFacts): string {
-  if (rule !== 'strict') return `evidence ${evidence(sli.evidence)}, ${plain(sli.evidenceToFail)} fails`;
+  if (rule !== 'strict') return `evidence ${evidence(sli.evidence)}, fails at ${plain(sli.evidenceToFail)}`;
   return `the rule strict${ruleChanged ? ', due by the error budget policy,' : ''} fails below the objective`;
 }
 
