@@ -100,11 +100,11 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     return exitCodes.misuse;
   }
   if (wanted !== undefined && verbs[wanted] === undefined) {
-    const nearest =
-      Object.keys(verbs).sort((a, b) => distance(a, wanted) - distance(b, wanted))[0] ?? 'serve';
-    io.stderr.write(
-      `cuj-gate: there is no command "${wanted}". Did you mean "${nearest}"? cuj-gate --help lists all.\n`,
-    );
+    const [nearest] = Object.keys(verbs)
+      .filter((name) => distance(name, wanted) <= name.length / 2)
+      .sort((a, b) => distance(a, wanted) - distance(b, wanted));
+    const meant = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+    io.stderr.write(`cuj-gate: there is no command "${wanted}".${meant} cuj-gate --help lists all.\n`);
     return exitCodes.misuse;
   }
   try {

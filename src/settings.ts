@@ -397,7 +397,7 @@ function* unknownNames(env: Readonly<Record<string, string | undefined>>): Gener
       .map((known) => ({ known, edits: Math.min(distance(name, known), distance(name.slice(9), known)) }))
       .sort((a, b) => a.edits - b.edits)[0];
     const meant =
-      nearest !== undefined && nearest.edits <= 5
+      nearest !== undefined && nearest.edits <= Math.min(5, nearest.known.length / 3)
         ? `Did you mean ${nearest.known}?`
         : "'cuj-gate serve --help' lists all of them.";
     yield `${name} is not a setting. ${meant}`;

@@ -81,6 +81,11 @@ describe('readSettings', () => {
       'CUJ_GATE_PORT is not a setting. Did you mean PORT?',
     ],
     [
+      'a short unknown setting that is near to nothing',
+      { CUJ_GATE_FOO: 'x' },
+      "CUJ_GATE_FOO is not a setting. 'cuj-gate serve --help' lists all of them.",
+    ],
+    [
       'an unknown setting like no other',
       { CUJ_GATE_FROBNICATION: 'x' },
       "CUJ_GATE_FROBNICATION is not a setting. 'cuj-gate serve --help' lists all of them.",

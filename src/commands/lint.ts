@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { loadRegistry } from '../adapters/registry-files.ts';
 import type { Registry } from '../domain/registry-model.ts';
@@ -92,14 +93,18 @@ async function lint(files: readonly string[], options: Options, io: Io): Promise
         text: await readFile(file === '-' ? '/dev/stdin' : file, 'utf8'),
       });
     } catch (error) {
-      complain(`${file} cannot be read: ${(error as Error).message}.`);
+      complain(
+        (error as NodeJS.ErrnoException).code === 'EISDIR'
+          ? `${file} is a folder: name its files, such as ${path.join(file, '*.yaml')}.`
+          : `${file} cannot be read: ${(error as Error).message}.`,
+      );
       return exitCodes.misuse;
     }
   }
   let registry: Registry | undefined;
-  const path = options.registry ?? io.env.CUJ_GATE_REGISTRY;
-  if (path !== undefined && path !== '') {
-    const loaded = await loadRegistry(path);
+  const registryPath = options.registry ?? io.env.CUJ_GATE_REGISTRY;
+  if (registryPath !== undefined && registryPath !== '') {
+    const loaded = await loadRegistry(registryPath);
     if (!loaded.ok) {
       for (const problem of loaded.problems)
         io.stderr.write(problemText(problem, paintFor({ ...io, stdout: io.stderr })));

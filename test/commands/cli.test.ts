@@ -10,6 +10,13 @@ describe('the command line', () => {
   it.each([
     ['says what to type where nothing was typed', [], 2, '', 'Usage: cuj-gate <command>'],
     ['names the nearest command for an unknown one', ['evalute'], 2, '', 'Did you mean "evaluate"?'],
+    [
+      'guesses no command where none is near',
+      ['frobnicate'],
+      2,
+      '',
+      'there is no command "frobnicate". cuj-gate --help lists all.',
+    ],
     ['lists every command in its help', ['--help'], 0, 'judge one CUJ, or all of a service, now', ''],
     ['explains its exit codes in its help', ['--help'], 0, '1 the answer is no', ''],
     ['shows the help of a command', ['evaluate', '--help'], 0, '--param <name=value>', ''],

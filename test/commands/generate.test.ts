@@ -402,6 +402,7 @@ describe('lint rollout', () => {
   });
 
   it.each([
+    ['a folder', ['rollout', 'config'], 'config is a folder: name its files, such as config/*.yaml'],
     ['a file that is not there', ['rollout', '/does/not/exist.yaml'], '/does/not/exist.yaml cannot be read'],
     ['files without a Rollout', ['rollout', 'config/cujs.yaml'], 'there is no Rollout'],
     ['no file', ['rollout'], "missing required argument 'files'"],
