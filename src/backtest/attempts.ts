@@ -1,8 +1,7 @@
+import { hourMs } from '../domain/duration.ts';
 /**
  * Where in the past a version was a canary: first by the hour, over weeks, then by the minute, over hours. Pure.
  */
-
-const hourMs = 3_600_000;
 
 /** A version with fewer hits than this in all its hours was a stray request, not a rollout. */
 export const leastHits = 20;

@@ -1,11 +1,10 @@
 import { checkAsk } from '../domain/ask.ts';
+import { hourMs } from '../domain/duration.ts';
 import { bucketMs, type ScopeQuery, type Snapshot } from '../domain/metrics-source.ts';
 import type { Registry, ScopeBatch, Service } from '../domain/registry-model.ts';
 import { type Candidate, candidatesOf } from './attempts.ts';
 import { cujsOf, type PlainThreshold, type RolloutReplay, replay } from './replay.ts';
 import { paramsFor, tellingOfBatch } from './versions.ts';
-
-const hourMs = 3_600_000;
 
 /** What a backtest asks; each call may throw SourceError. */
 export interface BacktestPorts {

@@ -4,7 +4,7 @@ import { versionHits } from '../adapters/datadog/version-hits.ts';
 import { type Backtest, backtest } from '../backtest/backtest.ts';
 import { plainMinRequests } from '../backtest/replay.ts';
 import { scoreOf } from '../backtest/score.ts';
-import { floorMinute } from '../domain/duration.ts';
+import { floorMinute, hourMs } from '../domain/duration.ts';
 import { SourceError } from '../domain/errors.ts';
 import type { Registry } from '../domain/registry-model.ts';
 import { serviceNotFound } from '../evaluate.ts';
@@ -29,7 +29,6 @@ Examples:
 A rollout is found where a version of a service has its first traffic while another has some. That takes a canary
 selector of one tag with one placeholder, such as version:{version}.`;
 
-const hourMs = 3_600_000;
 const everyMs = 1_000;
 
 interface Options {

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { hourlyTraffic } from '../adapters/datadog/hourly-traffic.ts';
-import { floorMinute } from '../domain/duration.ts';
+import { floorMinute, hourMs } from '../domain/duration.ts';
 import { SourceError } from '../domain/errors.ts';
 import type { SideCounts } from '../domain/metrics-source.ts';
 import type { Registry } from '../domain/registry-model.ts';
@@ -21,7 +21,6 @@ Examples:
   cuj-gate plan --weight 5 --weight 25 --weight 50     the steps of a rollout
   cuj-gate plan --weight 5,25,50 --days 14 --json`;
 
-const hourMs = 3_600_000;
 const mostDays = 30;
 
 interface Options {

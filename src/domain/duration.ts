@@ -1,3 +1,5 @@
+export const hourMs = 3_600_000;
+
 /** Durations as people write them in the registry: a whole number and one unit. */
 export const durationPattern = '^[1-9][0-9]{0,4}(s|m|h|d)$';
 

@@ -1,4 +1,4 @@
-const hourMs = 3_600_000;
+import { hourMs } from '../domain/duration.ts';
 
 /** How many requests a minute there are, by the hour. */
 export interface Levels {

@@ -3,13 +3,12 @@ import { SourceError } from '../../domain/errors.ts';
 import type { SentQuery } from '../../domain/metrics-source.ts';
 import { malformed } from './answer.ts';
 import type { DatadogApi } from './connection.ts';
+import { askHourly } from './hourly.ts';
 
 /**
  * Read-only questions about what Datadog has: keys, metrics, tags, counts by tag. Every function is one call, checks
  * the shape of the answer and throws SourceError.
  */
-
-const hourMs = 3_600_000;
 
 /** Whether the API key is good. (GET /api/v1/validate knows nothing of the application key.) */
 export async function checkApiKey(api: DatadogApi): Promise<void> {
@@ -71,18 +70,7 @@ export async function groupTotals(
 ): Promise<ReadonlyMap<string, readonly GroupTotal[]>> {
   const totals = new Map<string, GroupTotal[]>(queries.map(({ name }) => [name, []]));
   if (queries.length === 0) return totals;
-  const answer = await api.postJson('/api/v2/query/timeseries', {
-    data: {
-      type: 'timeseries_request',
-      attributes: {
-        from: fromMs,
-        to: toMs,
-        interval: hourMs,
-        formulas: queries.map(({ name }) => ({ formula: name })),
-        queries: queries.map(({ name, query }) => ({ data_source: 'metrics', name, query })),
-      },
-    },
-  });
+  const answer = await askHourly(api, queries, fromMs, toMs);
   const data = record(record(answer, 'the answer').data, 'data');
   const { series, values } = record(data.attributes, 'attributes');
   if (!Array.isArray(series) || !Array.isArray(values) || series.length !== values.length) {

@@ -1,11 +1,11 @@
+import { hourMs } from '../../domain/duration.ts';
 import type { SideCounts } from '../../domain/metrics-source.ts';
 import { planTraffic } from '../../domain/query-plan.ts';
 import type { ScopeBatch } from '../../domain/registry-model.ts';
 import { readAttributes } from './answer.ts';
 import type { DatadogApi } from './connection.ts';
+import { askHourly } from './hourly.ts';
 import { trafficOf } from './snapshot.ts';
-
-const hourMs = 3_600_000;
 
 /**
  * What the services of one scope had to serve, hour by hour, whichever version served it: one POST
@@ -19,17 +19,6 @@ export async function hourlyTraffic(
   toMs: number,
 ): Promise<ReadonlyMap<string, SideCounts>> {
   const plan = planTraffic(batch);
-  const answer = await api.postJson('/api/v2/query/timeseries', {
-    data: {
-      type: 'timeseries_request',
-      attributes: {
-        from: fromMs,
-        to: toMs,
-        interval: hourMs,
-        formulas: plan.queries.map(({ name }) => ({ formula: name })),
-        queries: plan.queries.map(({ name, query }) => ({ data_source: 'metrics', name, query })),
-      },
-    },
-  });
+  const answer = await askHourly(api, plan.queries, fromMs, toMs);
   return trafficOf(plan, batch, { fromMs, toMs }, readAttributes(answer), hourMs);
 }

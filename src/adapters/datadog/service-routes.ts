@@ -1,9 +1,9 @@
 import type { OperationFacts, Shares } from '../../doctor/facts.ts';
+import { hourMs } from '../../domain/duration.ts';
 import { traceCountTexts } from '../../domain/query-text.ts';
 import { activeMetrics, groupTotals, metricTags, sharesBy } from './catalog.ts';
 import type { DatadogApi } from './connection.ts';
 
-const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 /** Operations of one question; more than a handful of frameworks in one organisation is rare. */
 const maxOperations = 40;

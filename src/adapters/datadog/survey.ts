@@ -1,5 +1,5 @@
 import type { Facts, MetricTags, ServiceFacts, SloFacts, Trouble } from '../../doctor/facts.ts';
-import { floorMinute } from '../../domain/duration.ts';
+import { floorMinute, hourMs } from '../../domain/duration.ts';
 import { SourceError } from '../../domain/errors.ts';
 import type { Registry, Service } from '../../domain/registry-model.ts';
 import { activeMetrics, checkApiKey, metricTags } from './catalog.ts';
@@ -7,7 +7,6 @@ import type { DatadogApi } from './connection.ts';
 import { findSlos } from './slos.ts';
 import { askElsewhere, askWard, meshMetric, type Ward } from './survey-traffic.ts';
 
-const hourMs = 3_600_000;
 const spanHours = 24;
 /** The newest minutes are not complete; an hour more or less of a day is nothing to doctor. */
 const lagMs = 120_000;

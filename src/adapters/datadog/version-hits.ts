@@ -1,10 +1,10 @@
+import { hourMs } from '../../domain/duration.ts';
 import { templateCountTexts, traceCountTexts } from '../../domain/query-text.ts';
 import type { ScopeBatch } from '../../domain/registry-model.ts';
 import { isSafeTagValue } from '../../domain/resource-name.ts';
 import { malformed, readAttributes } from './answer.ts';
 import type { DatadogApi } from './connection.ts';
-
-const hourMs = 3_600_000;
+import { askHourly } from './hourly.ts';
 
 /** Hits by service, value of the tag, and hour. Traffic without the tag is in none. */
 export type VersionHits = ReadonlyMap<string, ReadonlyMap<string, Float64Array>>;
@@ -21,18 +21,7 @@ export async function versionHits(
   toMs: number,
 ): Promise<VersionHits> {
   const queries = queriesOf(batch, key);
-  const answer = await api.postJson('/api/v2/query/timeseries', {
-    data: {
-      type: 'timeseries_request',
-      attributes: {
-        from: fromMs,
-        to: toMs,
-        interval: hourMs,
-        formulas: queries.map(({ name }) => ({ formula: name })),
-        queries: queries.map(({ name, query }) => ({ data_source: 'metrics', name, query })),
-      },
-    },
-  });
+  const answer = await askHourly(api, queries, fromMs, toMs);
   const { series, times, values } = readAttributes(answer);
   if (series.length !== values.length) throw malformed('series and values do not belong together');
   const hits = new Map<string, Map<string, Float64Array>>();
