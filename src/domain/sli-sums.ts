@@ -70,36 +70,39 @@ function sumEndpoint(
   objective: Objective,
   minutes: Minutes,
 ): EndpointSums {
-  const { canary, stable } = measured;
+  const { canaryTotal, canaryBad, stableTotal: stableTotals, stableBad: stableBads } = minutes;
   const scale = measured.sampleRate / measured.dispersion;
+  const { first, end } = window;
+  let { total: counts, bad: failures } = measured.canary;
   let total = 0;
   let bad = 0;
   let firstLive = Number.POSITIVE_INFINITY;
   let lastLive = Number.NEGATIVE_INFINITY;
-  for (let i = window.first; i < window.end; i += 1) {
-    const count = canary.total[i] ?? 0;
-    const failed = canary.bad[i] ?? 0;
+  for (let i = first; i < end; i += 1) {
+    const count = counts[i] ?? 0;
     if (count > 0) {
       total += count;
       if (i < firstLive) firstLive = i;
       lastLive = i;
-      (minutes.canaryTotal[i] as number) += count * scale;
+      (canaryTotal[i] as number) += count * scale;
     }
+    const failed = failures[i] ?? 0;
     if (failed > 0) {
       bad += failed;
-      (minutes.canaryBad[i] as number) += failed * scale;
+      (canaryBad[i] as number) += failed * scale;
     }
   }
+  ({ total: counts, bad: failures } = measured.stable);
   let stableTotal = 0;
   let stableBad = 0;
-  for (let i = 0; i < window.end; i += 1) {
-    const count = stable.total[i] ?? 0;
-    const failed = stable.bad[i] ?? 0;
+  for (let i = 0; i < end; i += 1) {
+    const count = counts[i] ?? 0;
     stableTotal += count;
-    (minutes.stableTotal[i] as number) += count * scale;
+    (stableTotals[i] as number) += count * scale;
+    const failed = failures[i] ?? 0;
     if (failed > 0) {
       stableBad += failed;
-      (minutes.stableBad[i] as number) += failed * scale;
+      (stableBads[i] as number) += failed * scale;
     }
   }
   // Late data can bring an error a moment before its request.

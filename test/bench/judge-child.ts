@@ -1,0 +1,47 @@
+/**
+ * How long one verdict takes: the median of many calls of `judge`, on the largest question that is expected (50
+ * endpoints, 120 minutes) and on a usual one. Prints a JSON list of medians in µs for each case.
+ */
+import { judge } from '../../src/domain/verdict.ts';
+import { cujOf, endpointOf, measurementOf, seededRandom } from '../domain/journey.ts';
+import { median } from './figure.ts';
+
+function question(endpoints: number, minutes: number, badRate: number, seed: number) {
+  const random = seededRandom(seed);
+  const counts = (perMinute: number, rate: number) => {
+    const total = Array.from({ length: minutes }, () => Math.round(perMinute * (0.5 + random())));
+    const bad = total.map((n) => {
+      let e = 0;
+      for (let i = 0; i < n; i += 1) if (random() < rate) e += 1;
+      return e;
+    });
+    return { total, bad };
+  };
+  const availability = Array.from({ length: endpoints }, (_, i) =>
+    endpointOf(`GET /api/v1/things/${i}`, counts(20 / (1 + i / 5), badRate), counts(400, 0.0003)),
+  );
+  return {
+    cuj: cujOf({ endpoints: availability.map(({ label }) => label) }),
+    measurement: measurementOf({ availability }),
+  };
+}
+
+const cases = [
+  ['50 endpoints, 120 minutes, clean', question(50, 120, 0.0002, 1)],
+  ['50 endpoints, 120 minutes, 20 times the budget', question(50, 120, 0.01, 2)],
+  ['4 endpoints, 30 minutes, clean', question(4, 30, 0.0002, 3)],
+] as const;
+
+const rounds = Number(process.argv[2]);
+const medians = cases.map(([, { cuj, measurement }]) =>
+  Array.from({ length: rounds }, () => {
+    const times: number[] = [];
+    for (let i = 0; i < 800; i += 1) {
+      const before = process.hrtime.bigint();
+      judge(cuj, measurement, { registryDigest: 'sha256:bench' });
+      if (i >= 200) times.push(Number(process.hrtime.bigint() - before) / 1000);
+    }
+    return median(times);
+  }),
+);
+console.log(JSON.stringify(cases.map(([name], i) => ({ name, medians: medians[i] }))));
