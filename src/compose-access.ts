@@ -35,7 +35,12 @@ export interface Access {
 }
 
 /** Beyond it a deadline leaves keys no more time: a request that waits for them is late enough. */
-const keysDeadlineMs = 2_000;
+const longestForKeysMs = 2_000;
+
+/** How long a request whose whole deadline is so many ms may wait for an issuer's keys, in ms. */
+export function keysDeadlineMs(deadlineMs: number): number {
+  return Math.min(longestForKeysMs, deadlineMs / 4);
+}
 
 /** The credentials cannot be used: the gate refuses to start. */
 export class CredentialsRefused extends Error {
@@ -146,7 +151,7 @@ async function openOidc(
   const jwks = new Jwks({
     issuer,
     jwksUrl,
-    deadlineMs: Math.min(keysDeadlineMs, deadlineMs / 4),
+    deadlineMs: keysDeadlineMs(deadlineMs),
     now,
     onFetched: (keys) => logger.info({ issuer, keys }, 'keys of the issuer fetched'),
     onFailed: (message) => {

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { keysDeadlineMs } from '../../src/compose-access.ts';
 import { listen, refusal } from '../../src/main.ts';
 import { Issuer, keyPair } from '../adapters/auth/issuer.ts';
 import { scratchFile } from '../adapters/registry/scratch.ts';
@@ -120,6 +121,14 @@ describe('JWTs of an issuer', () => {
     await gate.close();
     await cut;
     expect(gate.lines.map((line) => line.msg)).not.toContain('keys of the issuer cannot be fetched');
+  });
+
+  it.each([
+    [4_000, 1_000],
+    [8_000, 2_000],
+    [9_999, 2_000],
+  ])('of a question with a deadline of %d ms are waited for %d ms at most', (deadlineMs, waitMs) => {
+    expect(keysDeadlineMs(deadlineMs)).toBe(waitMs);
   });
 
   it('of an issuer that hangs are waited for a quarter of the deadline, and no rollout is aborted', async () => {
