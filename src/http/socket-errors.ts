@@ -108,7 +108,10 @@ export function createSocketErrors(metrics: GateMetrics): SocketErrors {
     },
 
     listen(server) {
-      server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+        // Node cuts the connection after a request of this name, with the answers to those before it still unwritten.
+        if (request.method === 'PRI') request.method = 'pri';
+        const { socket } = request;
         const waiting = pending.get(socket) ?? new Set();
         pending.set(socket, waiting.add(response));
         response.once('close', () => waiting.delete(response));

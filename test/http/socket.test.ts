@@ -59,6 +59,15 @@ it('whoever never stops sending is cut off all the same', async () => {
   expect(parseAnswers(wire.received())).toHaveLength(1);
 });
 
+it('a half-said HTTP/2 preface behind other requests takes none of their answers away', async () => {
+  const sound = `GET /nothing HTTP/1.1\r\n${host}\r\nGET /cujs?pretty HTTP/1.1\r\n${host}\r\n`;
+  const wire = dial(port, `${sound}PRI /cujs\r\n${host}\r\n`);
+  wire.socket.end();
+  const answers = parseAnswers(await wire.closed);
+  expect(answers.map(({ status }) => status)).toEqual([404, 200, 400]);
+  for (const answer of answers) jsonOf(answer);
+});
+
 it('a request has 10 s to arrive where nothing else is said', async () => {
   const { app } = await bench();
   expect(app.server).toMatchObject({ headersTimeout: 10_000, requestTimeout: 10_000 });
