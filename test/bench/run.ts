@@ -80,9 +80,9 @@ function writeTable(): void {
     ...figures.map((figure) => `| ${row(figure).join(' | ')} |`),
   ].join('\n');
   const text = readFileSync(file, 'utf8');
-  const marked = /(<!-- figures -->\n)[\s\S]*?(\n<!-- \/figures -->)/;
+  const marked = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;
   writeFileSync(
     file,
-    text.replace(marked, (_, begin: string, end: string) => `${begin}${table}${end}`),
+    text.replace(marked, (_, begin: string, end: string) => `${begin}${table}\n${end}`),
   );
 }
