@@ -9,7 +9,7 @@ import { SourceError } from '../domain/errors.ts';
 import type { Registry } from '../domain/registry-model.ts';
 import { serviceNotFound } from '../evaluate.ts';
 import { backtestText, type Scores } from './backtest-text.ts';
-import { type DatadogAccess, openDatadog, openRegistry } from './datadog-question.ts';
+import { askAbout, type DatadogAccess } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
 import { paintFor } from './paint.ts';
 import { patient, type Sleep } from './patient.ts';
@@ -59,11 +59,7 @@ export function backtestCommand(io: Io, exit: (code: number) => void, sleep: Sle
     .option('--json', 'for machines')
     .addHelpText('after', examples)
     .action(async (options: Options) => {
-      const datadog = openDatadog(io);
-      if (datadog === undefined) return exit(exitCodes.misuse);
-      try {
-        const registry = await openRegistry(options.registry ?? datadog.settings.registry, io);
-        if (registry === undefined) return exit(exitCodes.misuse);
+      const code = await askAbout(io, options.registry, async (datadog, registry) => {
         const { service } = options;
         if (service !== undefined && !registry.services.has(service)) {
           const { message, details } = serviceNotFound(registry, service);
@@ -72,17 +68,17 @@ export function backtestCommand(io: Io, exit: (code: number) => void, sleep: Sle
           io.stderr.write(
             `cuj-gate backtest: ${message} ${nearest === undefined ? `Services are: ${known}.` : `Did you mean "${nearest}"?`}\n`,
           );
-          return exit(exitCodes.misuse);
+          return exitCodes.misuse;
         }
-        const result = await run(io, datadog, registry, options, sleep);
-        exit(print(io, result, options));
-      } catch (error) {
-        if (!(error instanceof SourceError)) throw error;
-        io.stderr.write(`cuj-gate backtest: ${error.message} ${error.hint}\n`);
-        exit(exitCodes.misuse);
-      } finally {
-        await datadog.close();
-      }
+        try {
+          return print(io, await run(io, datadog, registry, options, sleep), options);
+        } catch (error) {
+          if (!(error instanceof SourceError)) throw error;
+          io.stderr.write(`cuj-gate backtest: ${error.message} ${error.hint}\n`);
+          return exitCodes.misuse;
+        }
+      });
+      exit(code);
     });
 }
 

@@ -4,7 +4,7 @@ import { loadRegistry } from '../adapters/registry-files.ts';
 import type { MetricsSource } from '../domain/metrics-source.ts';
 import type { Registry } from '../domain/registry-model.ts';
 import { readSettings, type Settings, SettingsError } from '../settings.ts';
-import type { Io } from './io.ts';
+import { exitCodes, type Io } from './io.ts';
 
 /** A question that people wait for may take longer than one that Argo waits for: it looks at a day or a month. */
 const deadlineMs = 60_000;
@@ -38,8 +38,27 @@ export function openDatadog(io: Io): (DatadogAccess & { readonly settings: Setti
   };
 }
 
+/**
+ * Opens Datadog and the registry of `--registry` or CUJ_GATE_REGISTRY for one question, and closes what it opened. Ends
+ * with the exit code of `ask`; with that of misuse, and said on stderr, where either cannot be opened.
+ */
+export async function askAbout(
+  io: Io,
+  registryPath: string | undefined,
+  ask: (datadog: DatadogAccess, registry: Registry) => Promise<number>,
+): Promise<number> {
+  const datadog = openDatadog(io);
+  if (datadog === undefined) return exitCodes.misuse;
+  try {
+    const registry = await openRegistry(registryPath ?? datadog.settings.registry, io);
+    return registry === undefined ? exitCodes.misuse : await ask(datadog, registry);
+  } finally {
+    await datadog.close();
+  }
+}
+
 /** The registry of `--registry` or CUJ_GATE_REGISTRY; undefined, and said on stderr, where there is none that is good. */
-export async function openRegistry(path: string | undefined, io: Io): Promise<Registry | undefined> {
+async function openRegistry(path: string | undefined, io: Io): Promise<Registry | undefined> {
   if (path === undefined) {
     io.stderr.write('cuj-gate: no registry is named. Give --registry <path>, or set CUJ_GATE_REGISTRY.\n');
     return undefined;

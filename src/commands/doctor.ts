@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { surveyDatadog } from '../adapters/datadog/survey.ts';
 import { examine } from '../doctor/examine.ts';
 import { type DoctorFinding, type Facts, type Severity, severities } from '../doctor/facts.ts';
-import { openDatadog, openRegistry } from './datadog-question.ts';
+import { askAbout } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
 import { type Paint, paintFor } from './paint.ts';
 
@@ -24,12 +24,7 @@ export function doctorCommand(io: Io, exit: (code: number) => void): Command {
     .option('--top <n>', 'how many busy routes in no CUJ to name for each service', wholeNumber, 10)
     .option('--json', 'for machines')
     .action(async (options: Options) => {
-      const datadog = openDatadog(io);
-      if (datadog === undefined) return exit(exitCodes.misuse);
-      const { api, now, settings, close } = datadog;
-      try {
-        const registry = await openRegistry(options.registry ?? settings.registry, io);
-        if (registry === undefined) return exit(exitCodes.misuse);
+      const code = await askAbout(io, options.registry, async ({ api, now }, registry) => {
         const facts = await surveyDatadog({
           api,
           registry,
@@ -42,10 +37,9 @@ export function doctorCommand(io: Io, exit: (code: number) => void): Command {
             ? jsonText(registry.digest, facts, findings)
             : text(findings, facts, paintFor(io)),
         );
-        exit(findings.some(({ severity }) => severity === 'error') ? exitCodes.no : exitCodes.good);
-      } finally {
-        await close();
-      }
+        return findings.some(({ severity }) => severity === 'error') ? exitCodes.no : exitCodes.good;
+      });
+      exit(code);
     });
 }
 

@@ -5,7 +5,7 @@ import { SourceError } from '../domain/errors.ts';
 import type { SideCounts } from '../domain/metrics-source.ts';
 import type { Registry } from '../domain/registry-model.ts';
 import { type HourlyTraffic, planTraffic } from '../plan/plan.ts';
-import { type DatadogAccess, openDatadog, openRegistry } from './datadog-question.ts';
+import { askAbout, type DatadogAccess } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
 import { paintFor } from './paint.ts';
 import { planText } from './plan-text.ts';
@@ -43,21 +43,17 @@ export function planCommand(io: Io, exit: (code: number) => void): Command {
     .option('--json', 'for machines')
     .addHelpText('after', examples)
     .action(async (options: Options) => {
-      const datadog = openDatadog(io);
-      if (datadog === undefined) return exit(exitCodes.misuse);
-      try {
-        const registry = await openRegistry(options.registry ?? datadog.settings.registry, io);
-        if (registry === undefined) return exit(exitCodes.misuse);
+      const { registry: path, weight = [25] } = options;
+      const code = await askAbout(io, path, async (datadog, registry) => {
         const { traffic, refused } = await measure(io, datadog, registry, options.days);
-        const plan = planTraffic(registry, traffic, options.weight ?? [25]);
+        const plan = planTraffic(registry, traffic, weight);
         io.stdout.write(
           options.json === true ? `${JSON.stringify(plan, null, 2)}\n` : planText(plan, paintFor(io)),
         );
-        if (refused) return exit(exitCodes.misuse);
-        exit(plan.notJudgeable.length === 0 ? exitCodes.good : exitCodes.no);
-      } finally {
-        await datadog.close();
-      }
+        if (refused) return exitCodes.misuse;
+        return plan.notJudgeable.length === 0 ? exitCodes.good : exitCodes.no;
+      });
+      exit(code);
     });
 }
 

@@ -3,7 +3,7 @@ import { readBudgets } from '../adapters/datadog/error-budget.ts';
 import { markdownReport } from '../report/markdown.ts';
 import { type BudgetReport, budgetReport, type ReportEntry } from '../report/report.ts';
 import { sliText } from '../report/sli-text.ts';
-import { openDatadog, openRegistry } from './datadog-question.ts';
+import { askAbout } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
 import { type Paint, paintFor } from './paint.ts';
 
@@ -31,11 +31,7 @@ export function reportCommand(io: Io, exit: (code: number) => void): Command {
     )
     .option('--json', 'the same as --format json')
     .action(async (options: Options) => {
-      const datadog = openDatadog(io);
-      if (datadog === undefined) return exit(exitCodes.misuse);
-      try {
-        const registry = await openRegistry(options.registry ?? datadog.settings.registry, io);
-        if (registry === undefined) return exit(exitCodes.misuse);
+      const code = await askAbout(io, options.registry, async (datadog, registry) => {
         const cujs = [...registry.cujs.values()].filter(
           ({ owner }) => options.owner === undefined || owner === options.owner,
         );
@@ -44,7 +40,7 @@ export function reportCommand(io: Io, exit: (code: number) => void): Command {
           io.stderr.write(
             `cuj-gate report: no CUJ is owned by "${options.owner}". Owners: ${owners.join(', ')}.\n`,
           );
-          return exit(exitCodes.misuse);
+          return exitCodes.misuse;
         }
         const nowMs = datadog.now();
         const budgets = await readBudgets(datadog.api, cujs, nowMs, {
@@ -56,10 +52,9 @@ export function reportCommand(io: Io, exit: (code: number) => void): Command {
         });
         const report = budgetReport(registry.digest, budgets, nowMs);
         io.stdout.write(texts[options.json === true ? 'json' : options.format](report, paintFor(io)));
-        exit(exitCodes.good);
-      } finally {
-        await datadog.close();
-      }
+        return exitCodes.good;
+      });
+      exit(code);
     });
 }
 

@@ -101,9 +101,10 @@ export function createSocketErrors(metrics: GateMetrics): SocketErrors {
 
   return {
     clientError(error, socket) {
+      if (error.code === 'ECONNRESET') return void socket.destroy();
       // What still comes is read and thrown away until the connection is cut.
-      if (ended.has(socket) && error.code !== 'ECONNRESET') return;
-      if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+      if (ended.has(socket)) return;
+      if (!socket.writable) return void socket.destroy();
       end(socket, problemOfParseError(error));
     },
 
