@@ -20,7 +20,7 @@ import { type Draw, FaultGun, faultKinds } from './faults.ts';
 import { GateProcess, RedisProcess } from './gates.ts';
 import { Inspector } from './inspector.ts';
 import { checkMemory, type Reading, readMetrics } from './memory.ts';
-import { checkHeldOff } from './rate-limit.ts';
+import { RateLimitWatch } from './rate-limit.ts';
 import { plantTraffic } from './world.ts';
 
 const { values: args } = parseArgs({
@@ -97,6 +97,8 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       throw new Error(`${gate.name} ended with ${started}: ${gate.complaints.join('\n')}`);
   }
 
+  const rateLimitWatch = new RateLimitWatch(standIn.calls, [steady, mortal]);
+  cleanups.push(() => rateLimitWatch.stop());
   const endMs = Date.now() + seconds * 1000;
   const over = () => Date.now() >= endMs;
   const callers = new Callers(drawOfPart(), (answered) => inspector.inspect(answered));
@@ -222,7 +224,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const last = await readMetrics(steady.url);
 
   checkMemory(inspector, readings, last, callers.waiting);
-  checkHeldOff(inspector, standIn.calls, gun);
+  rateLimitWatch.check(inspector, gun);
   for (const gate of [steady, mortal]) {
     inspector.note('no gate dies of itself', ...gate.deaths);
     inspector.note('nothing is logged that nobody thought of', ...gate.complaints);

@@ -3,6 +3,7 @@ import { errors, Pool } from 'undici';
 import { SourceError } from '../../domain/errors.ts';
 import { malformed, parseJson } from './answer.ts';
 import { type AttemptClock, withAttempts } from './attempts.ts';
+import { type Exchanged, type ExchangeHooks, exchange } from './exchange.ts';
 import { failureOfConnection, failureOfStatus, type Redact, redactor } from './failures.ts';
 import { RateLimit } from './rate-limit.ts';
 
@@ -68,6 +69,7 @@ export class DatadogConnection {
   readonly #pool: Pool;
   readonly #pathPrefix: string;
   readonly #rateLimit: RateLimit;
+  readonly #limitHooks: ExchangeHooks;
   readonly #redact: Redact;
   readonly #deadlineMs: number;
   readonly #maxAnswerBytes: number;
@@ -95,6 +97,11 @@ export class DatadogConnection {
       options.onRateLimitRemaining ?? (() => {}),
       options.onRateLimited,
     );
+    this.#limitHooks = {
+      onStart: () => this.#rateLimit.check(),
+      // By the headers alone: a 429 whose body never comes would be taken for a slow answer and asked again.
+      onHead: (status, headers) => this.#rateLimit.note(status, headers),
+    };
     this.#pool = new Pool(url.origin, {
       connections: maxConnections,
       keepAliveTimeout: keepAliveMs,
@@ -119,24 +126,21 @@ export class DatadogConnection {
 
   /** One exchange. Throws SourceError for everything but a 200; the signal's reason when it aborts. */
   async send(request: ApiRequest, signal: AbortSignal): Promise<ApiAnswer> {
+    // Before it queues for a connection, and again when it has got one: a 429 may have come meanwhile.
     this.#rateLimit.check();
-    let status: number;
-    let headers: Record<string, string>;
-    let text: string;
+    let answer: Exchanged;
     try {
-      const response = await this.#pool.request({
-        method: request.method,
-        path: `${this.#pathPrefix}${request.path}`,
-        headers: { accept: 'application/json', ...lowerCaseNames(request.headers), ...this.#keys },
-        body: request.body ?? null,
+      answer = await exchange(
+        this.#pool,
+        {
+          method: request.method,
+          path: `${this.#pathPrefix}${request.path}`,
+          headers: { accept: 'application/json', ...lowerCaseNames(request.headers), ...this.#keys },
+          body: request.body ?? null,
+        },
         signal,
-      });
-      status = response.statusCode;
-      headers = singleHeaders(response.headers);
-      // By the headers alone: a 429 whose body never comes would be taken for a slow answer and asked again.
-      if (status === 429) response.body.dump().catch(() => {});
-      this.#rateLimit.note(status, headers);
-      text = await response.body.text();
+        this.#limitHooks,
+      );
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (error instanceof SourceError) throw error;
@@ -149,6 +153,7 @@ export class DatadogConnection {
       }
       throw failureOfConnection(error, this.#redact);
     }
+    const { status, headers, text } = answer;
     if (status > 200 && status < 300) throw malformed(`it came with status ${status}`);
     if (status !== 200) throw failureOfStatus(status, text, this.#redact);
     return { headers, text };
@@ -190,14 +195,4 @@ export function createDatadogApi(connection: DatadogConnection): DatadogApi {
 /** Two spellings of one name would be sent as two headers. */
 function lowerCaseNames(headers: Readonly<Record<string, string>> = {}): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-}
-
-function singleHeaders(
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-): Record<string, string> {
-  const single: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) single[name] = Array.isArray(value) ? value.join(', ') : value;
-  }
-  return single;
 }

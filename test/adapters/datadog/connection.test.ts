@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { Pool } from 'undici';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
@@ -6,7 +7,7 @@ import {
   DatadogConnection,
   type DatadogOptions,
 } from '../../../src/adapters/datadog/connection.ts';
-import { Loopback, recording, replay, respond } from './loopback.ts';
+import { Loopback, type Received, recording, replay, respond } from './loopback.ts';
 
 const keys = { apiKey: 'an-api-key', appKey: 'an-app-key' };
 let loopback: Loopback;
@@ -97,6 +98,74 @@ it.each([
   await expect(ours.getJson('/api/v1/validate')).rejects.toMatchObject({ code: 'source_rate_limited' });
   await expect(ours.getJson('/api/v1/validate')).rejects.toMatchObject({ code: 'source_rate_limited' });
   expect(loopback.requests).toHaveLength(1);
+});
+
+it('a question that waited for a connection is not sent after a 429 either', async () => {
+  const inFlight = 16;
+  let answerRest = () => {};
+  const allThere = new Promise<void>((resolve) => {
+    const held: ServerResponse[] = [];
+    loopback.reply((response) => {
+      held.push(response);
+      if (held.length < inFlight) return;
+      const ok = respond(200, {});
+      answerRest = () => {
+        for (const one of held.slice(1)) ok(one, loopback.requests[0] as Received);
+      };
+      loopback.reply(ok);
+      respond(
+        429,
+        {},
+        { 'x-ratelimit-reset': '9' },
+      )(held[0] as ServerResponse, loopback.requests[0] as Received);
+      resolve();
+    });
+  });
+  const ours = api();
+  const asked = Array.from({ length: inFlight + 6 }, (_, at) =>
+    ours.getJson(`/api/v1/validate?at=${at}`).then(
+      () => 'answered',
+      ({ code }) => code,
+    ),
+  );
+  await allThere;
+  await expect(Promise.race(asked)).resolves.toBe('source_rate_limited');
+  answerRest();
+  const outcomes = await Promise.all(asked);
+  expect(loopback.requests).toHaveLength(inFlight);
+  expect(outcomes.filter((outcome) => outcome === 'answered')).toHaveLength(inFlight - 1);
+  expect(outcomes.filter((outcome) => outcome === 'source_rate_limited')).toHaveLength(7);
+});
+
+it('a 429 costs no connection', async () => {
+  let nowMs = 0;
+  const ours = api({ clock: { now: () => nowMs, sleep: async () => {}, random: () => 0 } });
+  loopback.reply(
+    respond(429, { errors: ['x'.repeat(10_000)] }, { 'x-ratelimit-reset': '9' }),
+    respond(200, {}),
+  );
+  await expect(ours.getJson('/api/v1/validate')).rejects.toMatchObject({ code: 'source_rate_limited' });
+  await new Promise((resolve) => setImmediate(resolve));
+  nowMs = 9_000;
+  await ours.getJson('/api/v1/validate');
+  expect(loopback.sockets).toBe(1);
+});
+
+it('whoever gives up while waiting for a connection is let go at once, and nothing is sent', async () => {
+  loopback.reply(() => {});
+  const ours = api();
+  const givesUp = new AbortController();
+  const held = Array.from({ length: 16 }, () =>
+    ours.getJson('/held', {}, givesUp.signal).catch(() => 'let go'),
+  );
+  const waiting = ours.getJson('/waiting', {}, givesUp.signal).catch(({ code }) => code);
+  await vi.waitUntil(() => loopback.requests.length === 16, { interval: 1 });
+  givesUp.abort();
+  expect(await waiting).toBe('source_timeout');
+  expect(await Promise.all(held)).toEqual(Array(16).fill('let go'));
+  loopback.reply(respond(200, {}));
+  await ours.getJson('/next');
+  expect(loopback.requests.map(({ path }) => path)).not.toContain('/waiting');
 });
 
 describe('connections', () => {
