@@ -1,6 +1,6 @@
-import type { Measurement } from '../domain/metrics-source.ts';
 import type { Cuj } from '../domain/registry-model.ts';
 import { type JudgeOptions, judge, type Verdict } from '../domain/verdict.ts';
+import { readMeasurement, type WrittenMeasurement, writeMeasurement } from '../domain/written-measurement.ts';
 import type { Evaluation } from '../evaluate.ts';
 
 const format = 'cuj-gate/verdict-record/v1';
@@ -10,13 +10,14 @@ export interface VerdictRecord {
   readonly format: typeof format;
   readonly cuj: Cuj;
   readonly options: JudgeOptions;
-  readonly measurement: Measurement;
+  readonly measurement: WrittenMeasurement;
   readonly verdict: Verdict;
 }
 
 /** The record of an evaluation; undefined where nothing was measured. */
 export function recordOf({ cuj, options, measurement, verdict }: Evaluation): VerdictRecord | undefined {
-  return measurement === undefined ? undefined : { format, cuj, options, measurement, verdict };
+  if (measurement === undefined) return undefined;
+  return { format, cuj, options, measurement: writeMeasurement(measurement), verdict };
 }
 
 /** Reads a record's text. Throws an Error that says what is wrong with it. */
@@ -40,6 +41,6 @@ export function parseRecord(text: string): VerdictRecord {
 
 /** Judges a record again and says whether the bytes are the same. */
 export function judgeAgain(record: VerdictRecord): { readonly verdict: Verdict; readonly same: boolean } {
-  const verdict = judge(record.cuj, record.measurement, record.options);
+  const verdict = judge(record.cuj, readMeasurement(record.measurement), record.options);
   return { verdict, same: JSON.stringify(verdict) === JSON.stringify(record.verdict) };
 }

@@ -53,9 +53,19 @@ function between(low: number, high: number, holds: (value: number) => boolean): 
   return above;
 }
 
-/** As `least`, by fewer questions where `guess` is near the answer and not below it. */
+/** As `least`, by fewer questions where `guess` is near the answer. */
 function leastNear(guess: number, most: number, holds: (value: number) => boolean): number | undefined {
-  if (guess > most || !holds(guess)) return least(most, holds);
+  if (guess < 1 || guess > most) return least(most, holds);
+  if (!holds(guess)) {
+    let low = guess;
+    for (let step = 1; low + step <= most; step *= 2) {
+      if (holds(low + step)) return between(low, low + step, holds);
+      low += step;
+    }
+    return low < Math.floor(most) && holds(Math.floor(most))
+      ? between(low, Math.floor(most), holds)
+      : undefined;
+  }
   let high = guess;
   for (let step = 1; high - step > 0; step *= 2) {
     if (!holds(high - step)) return between(high - step, high, holds);
@@ -75,42 +85,64 @@ function sum(values: readonly number[]): number {
  * takes one away from any endpoint, so the evidence of a spread rises with it. (Webster; Balinski & Young 1982.)
  */
 export function spread(totals: readonly number[], bad: number): number[] {
-  const caps = totals.map(Math.floor);
   const all = sum(totals);
-  const out = totals.map((total, i) => Math.min(caps[i] as number, Math.round((bad * total) / all)));
-  let left = bad - sum(out);
-  while (left > 0) {
+  const out = new Array<number>(totals.length);
+  let left = bad;
+  for (let i = 0; i < totals.length; i += 1) {
+    const total = totals[i] as number;
+    const share = Math.min(Math.floor(total), Math.round((bad * total) / all));
+    out[i] = share;
+    left -= share;
+  }
+  for (; left > 0; left -= 1) {
     let best = -1;
+    let highest = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < out.length; i += 1) {
-      if ((out[i] as number) >= (caps[i] as number)) continue;
-      if (best < 0 || priority(totals, out, i, 1) > priority(totals, out, best, 1)) best = i;
+      const priority = (totals[i] as number) / (2 * (out[i] as number) + 1);
+      if (priority <= highest || (out[i] as number) + 1 > (totals[i] as number)) continue;
+      best = i;
+      highest = priority;
     }
     if (best < 0) break;
     out[best] = (out[best] as number) + 1;
-    left -= 1;
   }
-  while (left < 0) {
+  for (; left < 0; left += 1) {
     let worst = -1;
+    let lowest = Number.POSITIVE_INFINITY;
     for (let i = 0; i < out.length; i += 1) {
-      if ((out[i] as number) <= 0) continue;
-      if (worst < 0 || priority(totals, out, i, -1) <= priority(totals, out, worst, -1)) worst = i;
+      const priority = (totals[i] as number) / (2 * (out[i] as number) - 1);
+      if (priority > lowest || (out[i] as number) <= 0) continue;
+      worst = i;
+      lowest = priority;
     }
     out[worst] = (out[worst] as number) - 1;
-    left += 1;
   }
   return out;
 }
 
-function priority(totals: readonly number[], out: readonly number[], i: number, step: 1 | -1): number {
-  return (totals[i] as number) / (2 * (out[i] as number) + step);
+export interface AbortLines {
+  /**
+   * The CUJ's: the least bad events, spread as the traffic is, that fail; null where not even all would, or where the
+   * endpoints that they fall on have no second minute that could hold some of them.
+   */
+  readonly cuj: number | null;
+  /**
+   * Every endpoint's own, in the order given: the least bad events on it alone, all others clean, that fail the CUJ;
+   * null where its traffic cannot carry a fail.
+   */
+  readonly endpoints: readonly (number | null)[];
 }
 
-/**
- * The CUJ's abort line: the least bad events, spread as the traffic is, that fail; null where not even all would, or
- * where the endpoints that they fall on have no second minute that could hold some of them.
- */
-export function abortLine(line: Line): number | null {
-  const { endpoints, pooled, toFail } = line;
+/** Where the verdict flips. */
+export function abortLines(line: Line): AbortLines {
+  const clean = line.endpoints.map(({ process }) => process.of(0));
+  return { cuj: cujLine(line, clean), endpoints: ownLines(line, clean) };
+}
+
+function cujLine(
+  { endpoints, pooled, toFail, leastBadEvents }: Line,
+  clean: readonly number[],
+): number | null {
   if (endpoints.length === 0) return null;
   const totals = endpoints.map((endpoint) => endpoint.total);
   const most = sum(totals.map(Math.floor));
@@ -121,44 +153,52 @@ export function abortLine(line: Line): number | null {
     let alone = 0;
     let first = Number.POSITIVE_INFINITY;
     let last = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < endpoints.length; i += 1) {
-      const { scale, measured, process, firstLive, lastLive } = endpoints[i] as LineEndpoint;
-      if ((counts[i] as number) > 0) {
-        first = Math.min(first, firstLive);
-        last = Math.max(last, lastLive);
+    for (let i = 0; i < counts.length; i += 1) {
+      const count = counts[i] as number;
+      if (count <= 0) {
+        alone += clean[i] as number;
+        continue;
       }
-      const own = (counts[i] as number) * scale;
-      scaled += own;
-      observed += (counts[i] as number) * measured.sampleRate;
-      alone += process.of(own);
+      const { scale, measured, process, firstLive, lastLive } = endpoints[i] as LineEndpoint;
+      if (firstLive < first) first = firstLive;
+      if (lastLive > last) last = lastLive;
+      scaled += count * scale;
+      observed += count * measured.sampleRate;
+      alone += process.of(count * scale);
     }
     return (
       first < last &&
-      reaches(observed, line.leastBadEvents) &&
+      reaches(observed, leastBadEvents) &&
       (pooled.of(scaled) + alone / endpoints.length) / 2 >= toFail
     );
   };
   // Spread out, bad events prove little on any one endpoint, so the pool alone comes near.
-  const weight = sum(endpoints.map(({ total, scale }) => total * scale)) / sum(totals);
+  let counted = 0;
+  let weighed = 0;
+  for (const { total, scale } of endpoints) {
+    counted += total;
+    weighed += total * scale;
+  }
+  const weight = weighed / counted;
   const guess = least(most, (bad) => pooled.of(bad * weight) / 2 >= toFail);
   return leastNear(guess ?? most + 1, most, holds) ?? null;
 }
 
-/**
- * Every endpoint's own abort line, in the order given: the least bad events on it alone, all others clean, that fail
- * the CUJ; null where its traffic cannot carry a fail.
- */
-export function endpointAbortLines(line: Line): (number | null)[] {
+function ownLines(line: Line, clean: readonly number[]): (number | null)[] {
   const { endpoints, pooled, toFail } = line;
-  const clean = endpoints.map((endpoint) => endpoint.process.of(0));
   const allClean = sum(clean);
+  // One endpoint's line is near the next one's.
+  let guess = 1;
   return endpoints.map(({ total, scale, firstLive, lastLive, measured, process }, i) => {
     if (!(firstLive < lastLive)) return null;
     const others = allClean - (clean[i] as number);
     const holds = (bad: number): boolean =>
       reaches(bad * measured.sampleRate, line.leastBadEvents) &&
       (pooled.of(bad * scale) + (others + process.of(bad * scale)) / endpoints.length) / 2 >= toFail;
-    return least(Math.floor(total), holds) ?? null;
+    const found = leastNear(guess, Math.floor(total), holds);
+    if (found === undefined) return null;
+    guess = found;
+    return found;
   });
 }
 

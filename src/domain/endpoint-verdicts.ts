@@ -25,24 +25,36 @@ export function endpointVerdicts(
   return sums.endpoints
     .map((endpoint, i) => ({ endpoint, log: logAlone[i] as number, failAt: lines[i] as number | null }))
     .sort(compareWorstFirst)
-    .map(({ endpoint, log, failAt }) => ({
-      endpoint: endpoint.measured.label,
-      service: endpoint.measured.service,
-      resource: endpoint.measured.resource,
-      ...(endpoint.measured.latencyMs === undefined ? {} : { latencyMs: endpoint.measured.latencyMs }),
-      ...sideFacts(endpoint.total, endpoint.bad),
-      evidence: digits(evidenceOf(log)),
-      allowedRate: digits(endpoint.allowedRate),
-      failAtBadEvents: failAt,
-      stable: sideFacts(endpoint.stableTotal, endpoint.stableBad),
-    }));
+    .map(endpointVerdict);
+}
+
+interface JudgedEndpoint {
+  readonly endpoint: EndpointSums;
+  readonly log: number;
+  readonly failAt: number | null;
+}
+
+function endpointVerdict({ endpoint, log, failAt }: JudgedEndpoint): EndpointVerdict {
+  const { label, service, resource, latencyMs } = endpoint.measured;
+  const { good, bad, total, value } = sideFacts(endpoint.total, endpoint.bad);
+  return {
+    endpoint: label,
+    service,
+    resource,
+    ...(latencyMs === undefined ? {} : { latencyMs }),
+    good,
+    bad,
+    total,
+    value,
+    evidence: digits(evidenceOf(log)),
+    allowedRate: digits(endpoint.allowedRate),
+    failAtBadEvents: failAt,
+    stable: sideFacts(endpoint.stableTotal, endpoint.stableBad),
+  };
 }
 
 /** Bad events first, by what they prove: a silent or clean endpoint is never worse than one that fails, however little. */
-function compareWorstFirst(
-  a: { readonly endpoint: EndpointSums; readonly log: number },
-  b: { readonly endpoint: EndpointSums; readonly log: number },
-): number {
+function compareWorstFirst(a: JudgedEndpoint, b: JudgedEndpoint): number {
   return (
     Number(b.endpoint.bad > 0) - Number(a.endpoint.bad > 0) ||
     (a.endpoint.bad > 0 ? b.log - a.log || b.endpoint.bad - a.endpoint.bad : 0) ||

@@ -1,4 +1,4 @@
-import { abortLine, endpointAbortLines, type Line, reaches, requestsUntil } from './abort-line.ts';
+import { type AbortLines, abortLines, type Line, reaches, requestsUntil } from './abort-line.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
 import type { EndpointMeasurement } from './metrics-source.ts';
 import type { Outcome, Reason } from './outcome.ts';
@@ -65,7 +65,7 @@ export function judgeSli(question: SliQuestion): SliVerdict {
   const sums = sumSli(question.endpoints, window, objective);
   const evidence = evidenceIn(sums, question);
   const { verdict, reason } = decide(sums, evidence, question);
-  const failAt = cujLine(sums, evidence.line, question);
+  const lines = linesOf(sums, evidence.line, question);
   return {
     sli,
     verdict,
@@ -76,7 +76,7 @@ export function judgeSli(question: SliQuestion): SliVerdict {
     evidence: digits(evidenceOf(evidence.logCanary)),
     evidenceToFail: digits(question.sliCount / policy.falseAbort),
     upperBound: digits(upperBound(sums.n, sums.e)),
-    failAtBadEvents: failAt,
+    failAtBadEvents: lines.cuj,
     requestsToVerdict: cleanRequests(sums, evidence, question, reason),
     badMinutes: sums.badMinutes,
     stable: {
@@ -84,7 +84,7 @@ export function judgeSli(question: SliQuestion): SliVerdict {
       evidence: digits(evidenceOf(evidence.logStable)),
     },
     shareEvidence: digits(evidenceOf(evidence.logShare)),
-    endpoints: endpointVerdicts(sums, evidence.logAlone, ownLines(sums, evidence.line, policy, failAt)),
+    endpoints: endpointVerdicts(sums, evidence.logAlone, lines.endpoints),
   };
 }
 
@@ -100,7 +100,7 @@ interface Evidence {
   readonly line: Line;
 }
 
-function evidenceIn(sums: SliSums, { objective, policy, sliCount }: SliQuestion): Evidence {
+function evidenceIn(sums: SliSums, { objective, policy, sliCount, window }: SliQuestion): Evidence {
   const pooled = new EvidenceProcess(sums.n, objective.budget);
   // Over all endpoints, reached or not: a mean over those with traffic would rise when a clean one joins them, and the
   // chance of ever reaching 1/alpha would no longer be bounded by alpha.
@@ -109,7 +109,7 @@ function evidenceIn(sums: SliSums, { objective, policy, sliCount }: SliQuestion)
     logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
     logAlone,
     logStable: logStableEvidence(sums, objective),
-    logShare: logShareEvidence(sums.share),
+    logShare: logShareEvidence(sums.minutes, window.first, window.end),
     logOne: Math.log(1 / policy.falseAbort),
     line: {
       endpoints: sums.endpoints,
@@ -182,22 +182,16 @@ function isEnoughToPass(sums: SliSums, { objective, policy }: SliQuestion, more:
   return isTrafficEnough(then, policy, yardstick);
 }
 
-function cujLine(sums: SliSums, line: Line, { objective, policy }: SliQuestion): number | null {
-  if (policy.rule === 'confidence') return abortLine(line);
-  return policy.rule === 'strict' && reaches(sums.totalSeen, policy.minRequests)
-    ? (leastViolation(objective, sums.total) ?? null)
-    : null;
-}
-
-/** What bad events on each endpoint alone would fail the CUJ. */
-function ownLines(
-  { endpoints }: SliSums,
-  line: Line,
-  { rule }: GatePolicy,
-  failAt: number | null,
-): (number | null)[] {
-  if (rule === 'confidence') return endpointAbortLines(line);
-  return endpoints.map(({ total }) => (failAt !== null && failAt <= total ? failAt : null));
+function linesOf(sums: SliSums, line: Line, { objective, policy }: SliQuestion): AbortLines {
+  if (policy.rule === 'confidence') return abortLines(line);
+  const failAt =
+    policy.rule === 'strict' && reaches(sums.totalSeen, policy.minRequests)
+      ? (leastViolation(objective, sums.total) ?? null)
+      : null;
+  return {
+    cuj: failAt,
+    endpoints: sums.endpoints.map(({ total }) => (failAt !== null && failAt <= total ? failAt : null)),
+  };
 }
 
 function cleanRequests(

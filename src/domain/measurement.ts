@@ -2,7 +2,6 @@ import type { CheckedAsk } from './ask.ts';
 import { floorMinute } from './duration.ts';
 import {
   bucketMs,
-  type Counts,
   type EndpointMeasurement,
   type Measurement,
   type Series,
@@ -27,10 +26,13 @@ export function measurementOf(
   const spanMs = window === 'rollout' ? maxWindowMs : Math.max(window, maxWindowMs);
   const fromMs = toMs - Math.ceil(spanMs / bucketMs) * bucketMs;
   const services = new Map(ask.services.map((service) => [service.name, service]));
-  const cut = (series: Series | undefined, snapshot: Snapshot): Counts => ({
-    total: slice(series?.total, snapshot, fromMs, toMs),
-    bad: slice(series?.bad, snapshot, fromMs, toMs),
-  });
+  const buckets = Math.round((toMs - fromMs) / bucketMs);
+  const silence = new Float64Array(buckets);
+  const silent: Series = { total: silence, bad: silence };
+  const part = (values: Float64Array, snapshot: Snapshot) =>
+    bucketsOf(values, Math.round((fromMs - snapshot.fromMs) / bucketMs), buckets);
+  const cut = (series: Series | undefined, snapshot: Snapshot): Series =>
+    series === undefined ? silent : { total: part(series.total, snapshot), bad: part(series.bad, snapshot) };
   const measured = (endpoint: Endpoint, sli: SliName): EndpointMeasurement => {
     const service = services.get(endpoint.service) as Service;
     const snapshot = snapshots.get(endpoint.service) as Snapshot;
@@ -50,7 +52,6 @@ export function measurementOf(
     };
   };
   const endpoints = cuj.endpoints.filter((endpoint) => services.has(endpoint.service));
-  const buckets = Math.round((toMs - fromMs) / bucketMs);
   const whole = (side: 'canary' | 'stable') => {
     const hits = new Array<number>(buckets).fill(0);
     for (const name of services.keys()) {
@@ -67,7 +68,7 @@ export function measurementOf(
       const snapshot = snapshots.get(name) as Snapshot;
       const own = snapshot.services.get(name)?.everyone;
       if (own === undefined) return undefined;
-      slice(own, snapshot, fromMs, toMs).forEach((count, i) => {
+      part(own, snapshot).forEach((count, i) => {
         hits[i] = (hits[i] as number) + count;
       });
     }
@@ -116,12 +117,8 @@ export function seriesOf(side: SideCounts, endpoint: Endpoint, sli: SliName): Se
   return endpoint.resource === '*' ? side.whole : side.requests.get(endpoint.resource);
 }
 
-/** The buckets of [fromMs, toMs) as plain numbers; a series or bucket that the source did not have is zero events. */
-function slice(values: Float64Array | undefined, snapshot: Snapshot, fromMs: number, toMs: number): number[] {
-  const buckets = Math.round((toMs - fromMs) / bucketMs);
-  const out = new Array<number>(buckets).fill(0);
-  if (values === undefined) return out;
-  const offset = Math.round((fromMs - snapshot.fromMs) / bucketMs);
-  for (let i = 0; i < buckets; i += 1) out[i] = values[i + offset] ?? 0;
-  return out;
+/** So many buckets from an offset on; those that the source did not have are zero events. Shared where it can be. */
+function bucketsOf(values: Float64Array, offset: number, buckets: number): Float64Array {
+  if (offset >= 0 && offset + buckets <= values.length) return values.subarray(offset, offset + buckets);
+  return Float64Array.from({ length: buckets }, (_, i) => values[i + offset] ?? 0);
 }

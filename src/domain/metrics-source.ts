@@ -57,12 +57,6 @@ export interface MetricsSource {
 
 export const bucketMs = 60_000;
 
-/** Counts of one endpoint for one SLI over the measurement's span, as plain numbers so that it can be written down. */
-export interface Counts {
-  readonly total: readonly number[];
-  readonly bad: readonly number[];
-}
-
 export interface EndpointMeasurement {
   readonly service: string;
   readonly resource: string;
@@ -71,11 +65,12 @@ export interface EndpointMeasurement {
   readonly latencyMs?: number;
   readonly sampleRate: number;
   readonly dispersion: number;
-  readonly canary: Counts;
-  readonly stable: Counts;
+  /** Over the measurement's span; buckets that are missing at the end are zero. */
+  readonly canary: Series;
+  readonly stable: Series;
 }
 
-/** Everything that a verdict is a function of, besides the CUJ. JSON-serialisable. */
+/** Everything that a verdict is a function of, besides the CUJ. written-measurement.ts makes JSON of it. */
 export interface Measurement {
   /** Epoch ms of the first bucket. */
   readonly fromMs: number;

@@ -18,14 +18,21 @@ const logShareMultiples = shareMultiples.map((r) => Math.log(r));
 export const evidenceCap = 1e12;
 const logEvidenceCap = Math.log(evidenceCap);
 
+/** e^-45 of the greatest term is beyond a double's digits, however many terms a CUJ has. */
+const leastVisible = -45;
+
 /** Natural log of a mean of exponentials, without overflow. */
-function logMeanExp(logs: readonly number[]): number {
+function logMeanExp(logs: ArrayLike<number>): number {
+  const { length } = logs;
   let max = Number.NEGATIVE_INFINITY;
-  for (const value of logs) if (value > max) max = value;
+  for (let i = 0; i < length; i += 1) if ((logs[i] as number) > max) max = logs[i] as number;
   if (max === Number.NEGATIVE_INFINITY) return max;
   let sum = 0;
-  for (const value of logs) sum += Math.exp(value - max);
-  return max + Math.log(sum / logs.length);
+  for (let i = 0; i < length; i += 1) {
+    const below = (logs[i] as number) - max;
+    if (below > leastVisible) sum += Math.exp(below);
+  }
+  return max + Math.log(sum / length);
 }
 
 /** Evidence as a number for people: exp of the log, capped. */
@@ -66,24 +73,26 @@ export class EvidenceProcess {
   constructor(total: number, rate: number) {
     this.#total = total;
     this.#costs = costsOf(rate);
-    const factors: number[] = [];
-    for (let j = 0; j < this.#costs.length; j += 1) {
-      const cost = total * (this.#costs[j] as number);
-      if (cost > leastExponent) break;
-      factors.push(Math.exp(-cost));
-    }
+    let terms = 0;
+    while (terms < this.#costs.length && total * (this.#costs[terms] as number) <= leastExponent) terms += 1;
+    const factors = new Array<number>(terms);
+    for (let j = 0; j < terms; j += 1) factors[j] = Math.exp(-total * (this.#costs[j] as number));
     this.#factors = factors;
   }
 
   /** The evidence that `bad` events give; Infinity where a double cannot hold it, 0 where it is next to none. */
   of(bad: number): number {
-    return bad < mostInPlain ? this.#sum(bad) / oddsMultiples.length : Math.exp(this.#carefully(bad));
+    return bad < mostInPlain
+      ? this.#sum(bad) / oddsMultiples.length
+      : Math.exp(logEvidenceAt(this.#total, bad, this.#costs));
   }
 
   /** Natural log of the evidence that `bad` events give. */
   log(bad: number): number {
     const sum = bad < mostInPlain ? this.#sum(bad) : 0;
-    return sum > leastInPlain ? Math.log(sum / oddsMultiples.length) : this.#carefully(bad);
+    return sum > leastInPlain
+      ? Math.log(sum / oddsMultiples.length)
+      : logEvidenceAt(this.#total, bad, this.#costs);
   }
 
   #sum(bad: number): number {
@@ -93,47 +102,60 @@ export class EvidenceProcess {
     for (let j = factors.length - 1; j >= 0; j -= 1) sum = (sum + (factors[j] as number)) * x;
     return sum;
   }
-
-  #carefully(bad: number): number {
-    return logMeanExp(logMultiples.map((log, j) => bad * log - this.#total * (this.#costs[j] as number)));
-  }
 }
 
-/** Natural log of E(n, e; p). Zero events are no evidence: 0. */
+/** Reused by every call: nothing in here waits. */
+const terms = new Float64Array(oddsMultiples.length);
+
+/** As EvidenceProcess.log, term by term in logs, for any number of events. */
+function logEvidenceAt(total: number, bad: number, logs: readonly number[]): number {
+  for (let j = 0; j < terms.length; j += 1)
+    terms[j] = bad * (logMultiples[j] as number) - total * (logs[j] as number);
+  return logMeanExp(terms);
+}
+
+/** Natural log of E(n, e; p), for one look: an EvidenceProcess pays where more follow. Zero events are no evidence: 0. */
 export function logEvidence(total: number, bad: number, rate: number): number {
-  return total > 0 ? new EvidenceProcess(total, rate).log(bad) : 0;
+  return total > 0 ? logEvidenceAt(total, bad, costsOf(rate)) : 0;
 }
 
 /** Natural log of ½·pooled + ½·mean over endpoints, from the logs of its parts. No endpoints: the pooled part alone. */
-export function logMixture(pooled: number, endpoints: readonly number[]): number {
+export function logMixture(pooled: number, endpoints: ArrayLike<number>): number {
   return endpoints.length === 0 ? pooled : logMeanExp([pooled, logMeanExp(endpoints)]);
 }
 
-/** Counts of both sides in one bucket. */
-export interface ShareBucket {
-  readonly canaryTotal: number;
-  readonly canaryBad: number;
-  readonly stableTotal: number;
-  readonly stableBad: number;
+/** Counts of both sides, bucket by bucket. */
+export interface BothSides {
+  readonly canaryTotal: ArrayLike<number>;
+  readonly canaryBad: ArrayLike<number>;
+  readonly stableTotal: ArrayLike<number>;
+  readonly stableBad: ArrayLike<number>;
 }
 
+/** Reused by every call: nothing in here waits. */
+const shareLogs = new Float64Array(shareMultiples.length);
+
 /**
- * Natural log of E_share: how strongly the bad events single out the canary, given its share w of each bucket's
- * traffic. Buckets in which either side has no traffic say nothing. Steps of the weight do no harm.
+ * Natural log of E_share over the buckets [first, end): how strongly the bad events single out the canary, given its
+ * share w of each bucket's traffic. Buckets in which either side has no traffic say nothing. Steps of the weight do no
+ * harm.
  */
-export function logShareEvidence(buckets: Iterable<ShareBucket>): number {
-  const logs = shareMultiples.map(() => 0);
-  for (const { canaryTotal, canaryBad, stableTotal, stableBad } of buckets) {
-    if (canaryTotal <= 0 || stableTotal <= 0 || (canaryBad <= 0 && stableBad <= 0)) continue;
+export function logShareEvidence(sides: BothSides, first: number, end: number): number {
+  shareLogs.fill(0);
+  for (let i = first; i < end; i += 1) {
+    const canaryBad = sides.canaryBad[i] as number;
+    const stableBad = sides.stableBad[i] as number;
+    const canaryTotal = sides.canaryTotal[i] as number;
+    const stableTotal = sides.stableTotal[i] as number;
+    if (!(canaryBad > 0 || stableBad > 0) || canaryTotal <= 0 || stableTotal <= 0) continue;
     const w = canaryTotal / (canaryTotal + stableTotal);
-    for (let j = 0; j < shareMultiples.length; j += 1) {
-      const r = shareMultiples[j] as number;
+    for (let j = 0; j < shareLogs.length; j += 1) {
       // q/w = r/(1+(r-1)w) and (1-q)/(1-w) = 1/(1+(r-1)w).
-      const log = Math.log1p((r - 1) * w);
-      logs[j] = (logs[j] as number) + canaryBad * ((logShareMultiples[j] as number) - log) - stableBad * log;
+      const log = Math.log1p(((shareMultiples[j] as number) - 1) * w);
+      (shareLogs[j] as number) += canaryBad * ((logShareMultiples[j] as number) - log) - stableBad * log;
     }
   }
-  return logMeanExp(logs);
+  return logMeanExp(shareLogs);
 }
 
 /** Confidence of every one-sided bound that the gate uses. */

@@ -19,14 +19,18 @@ export function sideFacts(total: number, bad: number): SideFacts {
   return { good: tidy(total - bad), bad: tidy(bad), total: tidy(total), value: sliOf(total, bad) };
 }
 
+/** Powers of ten that a double holds exactly. */
 const powersOfTen = Array.from({ length: 23 }, (_, places) => 10 ** places);
 
 /** Six significant digits: what evidence and bounds can honestly claim. */
 export function digits(value: number): number {
   if (value === 0) return 0;
-  const places = 5 - Math.floor(Math.log10(value));
-  // A quotient of whole numbers by a power of ten up to 10^22 is the nearest double to the decimal number.
-  const power = powersOfTen[places];
-  if (power !== undefined) return Math.round(value * power) / power;
+  // A quotient of whole numbers by such a power is the nearest double to the decimal number.
+  if (value < 1e6 && value >= 1e-16) {
+    let places = 0;
+    while (value * (powersOfTen[places] as number) < 1e5) places += 1;
+    const power = powersOfTen[places] as number;
+    return Math.round(value * power) / power;
+  }
   return Number(value.toPrecision(6));
 }

@@ -1,5 +1,5 @@
-import type { EndpointMeasurement, Series } from './metrics-source.ts';
-import { EvidenceProcess, lowerBoundIsAbove, type ShareBucket, upperBound } from './sequential.ts';
+import type { EndpointMeasurement } from './metrics-source.ts';
+import { EvidenceProcess, lowerBoundIsAbove, upperBound } from './sequential.ts';
 import type { Objective } from './slo.ts';
 import type { JudgedWindow } from './window.ts';
 
@@ -11,7 +11,7 @@ export interface EndpointSums {
   /** The canary's, over the window. */
   readonly total: number;
   readonly bad: number;
-  /** The first and the last minute of the window in which the canary has traffic here; none: `Infinity`, `-Infinity`. */
+  /** The first and the last minute of the window in which the canary has traffic here; none: the last before the first. */
   readonly firstLive: number;
   readonly lastLive: number;
   /** Over all that was queried. */
@@ -36,14 +36,11 @@ export interface SliSums {
   readonly badMinutes: number;
   readonly stableTotal: number;
   readonly stableBad: number;
-  /** Both sides in every minute of the window that holds a bad event, weighed as n and e are. */
-  readonly share: readonly ShareBucket[];
-  /** Stable over all endpoints, minute by minute of all that was queried, weighed as n and e are. */
-  readonly stable: Series;
+  readonly minutes: Minutes;
 }
 
-/** Both sides over all endpoints, minute by minute of all that was queried, weighed as n and e are. */
-interface Minutes {
+/** Both sides over all endpoints, minute by minute of all that was queried (canary: of the window), weighed as n and e are. */
+export interface Minutes {
   readonly canaryTotal: Float64Array;
   readonly canaryBad: Float64Array;
   readonly stableTotal: Float64Array;
@@ -57,8 +54,8 @@ function compareTexts(a: string, b: string): number {
 /** An order of endpoints that depends on nothing but their names. */
 export function compareEndpoints(a: EndpointMeasurement, b: EndpointMeasurement): number {
   return (
-    compareTexts(a.service, b.service) ||
     compareTexts(a.resource, b.resource) ||
+    compareTexts(a.service, b.service) ||
     compareTexts(a.label, b.label)
   );
 }
@@ -76,22 +73,20 @@ function sumEndpoint(
   let { total: counts, bad: failures } = measured.canary;
   let total = 0;
   let bad = 0;
-  let firstLive = Number.POSITIVE_INFINITY;
-  let lastLive = Number.NEGATIVE_INFINITY;
   for (let i = first; i < end; i += 1) {
     const count = counts[i] ?? 0;
-    if (count > 0) {
-      total += count;
-      if (i < firstLive) firstLive = i;
-      lastLive = i;
-      (canaryTotal[i] as number) += count * scale;
-    }
+    total += count;
+    (canaryTotal[i] as number) += count * scale;
     const failed = failures[i] ?? 0;
     if (failed > 0) {
       bad += failed;
       (canaryBad[i] as number) += failed * scale;
     }
   }
+  let firstLive = first;
+  while (firstLive < end && !((counts[firstLive] ?? 0) > 0)) firstLive += 1;
+  let lastLive = end - 1;
+  while (lastLive >= firstLive && !((counts[lastLive] ?? 0) > 0)) lastLive -= 1;
   ({ total: counts, bad: failures } = measured.stable);
   let stableTotal = 0;
   let stableBad = 0;
@@ -125,49 +120,55 @@ function sumEndpoint(
   };
 }
 
+/** In one block of memory: four would cost more than the sums of a small CUJ. */
+function emptyMinutes(length: number): Minutes {
+  const { buffer } = new Float64Array(4 * length);
+  const column = (at: number) => new Float64Array(buffer, 8 * at * length, length);
+  return { canaryTotal: column(0), canaryBad: column(1), stableTotal: column(2), stableBad: column(3) };
+}
+
 /** Adds up what was measured of one SLI. */
 export function sumSli(
   measured: readonly EndpointMeasurement[],
   window: JudgedWindow,
   objective: Objective,
 ): SliSums {
-  const minutes: Minutes = {
-    canaryTotal: new Float64Array(window.end),
-    canaryBad: new Float64Array(window.end),
-    stableTotal: new Float64Array(window.end),
-    stableBad: new Float64Array(window.end),
-  };
+  const minutes = emptyMinutes(window.end);
   const endpoints = [...measured]
     .sort(compareEndpoints)
     .map((endpoint) => sumEndpoint(endpoint, window, objective, minutes));
-  const sums = { total: 0, bad: 0, n: 0, e: 0, totalSeen: 0, badSeen: 0, stableTotal: 0, stableBad: 0 };
+  let total = 0;
+  let bad = 0;
+  let n = 0;
+  let e = 0;
+  let totalSeen = 0;
+  let badSeen = 0;
+  let stableTotal = 0;
+  let stableBad = 0;
   for (const endpoint of endpoints) {
-    sums.total += endpoint.total;
-    sums.bad += endpoint.bad;
-    sums.n += endpoint.total * endpoint.scale;
-    sums.e += endpoint.bad * endpoint.scale;
-    sums.totalSeen += endpoint.total * endpoint.measured.sampleRate;
-    sums.badSeen += endpoint.bad * endpoint.measured.sampleRate;
-    sums.stableTotal += endpoint.stableTotal;
-    sums.stableBad += endpoint.stableBad;
+    total += endpoint.total;
+    bad += endpoint.bad;
+    n += endpoint.total * endpoint.scale;
+    e += endpoint.bad * endpoint.scale;
+    totalSeen += endpoint.total * endpoint.measured.sampleRate;
+    badSeen += endpoint.bad * endpoint.measured.sampleRate;
+    stableTotal += endpoint.stableTotal;
+    stableBad += endpoint.stableBad;
   }
-  const share: ShareBucket[] = [];
   let badMinutes = 0;
-  for (let i = window.first; i < window.end; i += 1) {
-    const bucket = {
-      canaryTotal: minutes.canaryTotal[i] as number,
-      canaryBad: minutes.canaryBad[i] as number,
-      stableTotal: minutes.stableTotal[i] as number,
-      stableBad: minutes.stableBad[i] as number,
-    };
-    if (bucket.canaryBad > 0) badMinutes += 1;
-    if (bucket.canaryBad > 0 || bucket.stableBad > 0) share.push(bucket);
-  }
+  for (let i = window.first; i < window.end; i += 1)
+    if ((minutes.canaryBad[i] as number) > 0) badMinutes += 1;
   return {
-    ...sums,
     endpoints,
+    total,
+    bad,
+    n,
+    e,
+    totalSeen,
+    badSeen,
     badMinutes,
-    share,
-    stable: { total: minutes.stableTotal, bad: minutes.stableBad },
+    stableTotal,
+    stableBad,
+    minutes,
   };
 }

@@ -1,4 +1,4 @@
-import { EvidenceProcess, logMixture } from './sequential.ts';
+import { logEvidence, logMixture } from './sequential.ts';
 import type { SliSums } from './sli-sums.ts';
 import type { Objective } from './slo.ts';
 
@@ -19,11 +19,11 @@ export function logStableEvidence(sums: SliSums, { budget }: Objective): number 
     if (stableTotal <= 0) continue;
     n += stableTotal * scale;
     e += stableBad * scale;
-    logs.push(new EvidenceProcess(stableTotal * scale, budget).log(stableBad * scale));
+    logs.push(logEvidence(stableTotal * scale, stableBad * scale, budget));
   }
   if (n <= 0) return 0;
-  const queried = logMixture(new EvidenceProcess(n, budget).log(e), logs);
-  const { total, bad } = sums.stable;
+  const queried = logMixture(logEvidence(n, e, budget), logs);
+  const { stableTotal: total, stableBad: bad } = sums.minutes;
   let recentTotal = 0;
   let recentBad = 0;
   let at = total.length;
@@ -32,7 +32,7 @@ export function logStableEvidence(sums: SliSums, { budget }: Objective): number 
       recentTotal += total[at - 1] as number;
       recentBad += bad[at - 1] as number;
     }
-    return new EvidenceProcess(recentTotal, budget).log(recentBad);
+    return logEvidence(recentTotal, recentBad, budget);
   });
   // The pair of means is the mixture that a CUJ's own evidence is.
   return logMixture(queried, recent);

@@ -48,15 +48,23 @@ export function percent(ratio: number): string {
 
 /** Makes any text fit for a summary: one line, printable, without the characters that Argo escapes, at most 300 long. */
 export function summaryText(text: string): string {
-  const safe = text
-    .replace(/</g, '(')
-    .replace(/>/g, ')')
-    .replace(/&/g, '+')
-    .replace(/[\p{C}\s]+/gu, ' ')
-    .trim();
+  const safe = (isPlain(text) ? text : escaped(text)).trim();
   if (safe.length <= summaryLimit) return safe;
   // A character outside the first plane is two units: never cut between them.
   return `${safe.slice(0, summaryLimit - 3).replace(/[\ud800-\udbff]$/, '')}...`;
+}
+
+/** Nearly every summary is ASCII that needs no change, which is told much faster than Unicode's classes are. */
+function isPlain(text: string): boolean {
+  return !/[^ -~]|[<>&]| {2}/.test(text);
+}
+
+function escaped(text: string): string {
+  return text
+    .replace(/</g, '(')
+    .replace(/>/g, ')')
+    .replace(/&/g, '+')
+    .replace(/[\p{C}\s]+/gu, ' ');
 }
 
 function badWord(sli: SliVerdict): string {

@@ -4,7 +4,7 @@ import { compareJudged, type Judged, type Outcome, type Reason, type Traffic } f
 import type { Cuj } from './registry-model.ts';
 import type { RuleName, SliName } from './registry-schema.ts';
 import { tidy } from './side-facts.ts';
-import { hintFor, summarize } from './summary.ts';
+import { hintFor, type SummaryFacts, summarize } from './summary.ts';
 import { type JudgedWindow, judgedWindow, type Silence, silenceOf, type WindowStart } from './window.ts';
 
 export interface VerdictWindow {
@@ -101,22 +101,23 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
   // Where one SLI has events and the other none, it is not the canary that is silent.
   const silence = slis.every((sli) => sli.total <= 0) ? silenceOf(window) : undefined;
   const spared = cuj.mode === 'observe' && judged.verdict !== 'pass';
-  const facts = {
-    cuj: cuj.name,
-    services: options.service === undefined ? cuj.services : [options.service],
+  const facts: SummaryFacts = {
+    verdict: judged.verdict,
+    reason: judged.reason,
     rule,
+    ruleChanged: options.budgetRule !== undefined,
+    cuj: cuj.name,
     canary: measurement.selectors.canary,
     stable: measurement.selectors.stable,
-    window: windowOf(measurement, window),
+    slis,
+    ...(silence === undefined ? {} : { silence }),
     traffic: {
       canary: tidy(window.wholeCanary),
       stable: tidy(window.wholeStable),
       ...(window.neitherLately === undefined ? {} : { neitherLately: tidy(window.neitherLately) }),
     },
-    slis,
-    ...(silence === undefined ? {} : { silence }),
   };
-  return assemble(cuj, judged, spared, facts, options);
+  return assemble(cuj, facts, spared, options, hintFor(facts), windowOf(measurement, window));
 }
 
 /** The answer where the source could not be asked: honest, and never a fail. */
@@ -126,66 +127,50 @@ export function unknownVerdict(
   selectors: { readonly canary: string; readonly stable: string },
   options: JudgeOptions,
 ): Verdict {
-  const facts = {
-    cuj: cuj.name,
-    services: options.service === undefined ? cuj.services : [options.service],
+  const facts: SummaryFacts = {
+    verdict: 'inconclusive',
+    reason: failure.reason,
     rule: options.budgetRule?.rule ?? cuj.gate.rule,
-    ...selectors,
+    ruleChanged: options.budgetRule !== undefined,
+    cuj: cuj.name,
+    canary: selectors.canary,
+    stable: selectors.stable,
     slis: [],
     message: failure.message,
   };
-  const judged = { verdict: 'inconclusive', reason: failure.reason } as const;
-  return assemble(cuj, judged, cuj.mode === 'observe', facts, options, failure.hint);
-}
-
-interface Facts {
-  readonly cuj: string;
-  readonly services: readonly string[];
-  readonly rule: RuleName;
-  readonly canary: string;
-  readonly stable: string;
-  readonly window?: VerdictWindow;
-  readonly traffic?: Traffic;
-  readonly silence?: Silence;
-  readonly slis: readonly SliVerdict[];
-  readonly message?: string;
+  return assemble(cuj, facts, cuj.mode === 'observe', options, failure.hint);
 }
 
 function assemble(
   cuj: Cuj,
-  judged: Judged,
+  facts: SummaryFacts,
   spared: boolean,
-  facts: Facts,
   options: JudgeOptions,
-  hint?: string,
+  hint: string,
+  window?: VerdictWindow,
 ): Verdict {
-  const outcome: Outcome = spared ? 'pass' : judged.verdict;
-  const text = {
-    ...facts,
-    verdict: judged.verdict,
-    reason: judged.reason,
-    ruleChanged: options.budgetRule !== undefined,
-  };
+  const { verdict, reason, silence, traffic } = facts;
+  const outcome: Outcome = spared ? 'pass' : verdict;
   return {
-    summary: summarize(text, spared),
+    summary: summarize(facts, spared),
     verdict: outcome,
     ok: outcome === 'pass',
-    reason: spared ? 'observe_only' : judged.reason,
-    hint: hint ?? hintFor(text),
+    reason: spared ? 'observe_only' : reason,
+    hint,
     cuj: cuj.name,
-    services: facts.services,
+    services: options.service === undefined ? cuj.services : [options.service],
     owner: cuj.owner,
     ...(cuj.runbook === undefined ? {} : { runbook: cuj.runbook }),
     mode: cuj.mode,
-    ...(spared ? { observed: judged } : {}),
+    ...(spared ? { observed: { verdict, reason } } : {}),
     rule: facts.rule,
     ...(options.budgetRule === undefined ? {} : { ruleChangedBy: options.budgetRule.because }),
     ...(options.budgetNote === undefined ? {} : { budgetNote: options.budgetNote }),
     canary: facts.canary,
     stable: facts.stable,
-    ...(facts.window === undefined ? {} : { window: facts.window }),
-    ...(facts.silence === undefined ? {} : { silence: facts.silence }),
-    ...(facts.traffic === undefined ? {} : { traffic: facts.traffic }),
+    ...(window === undefined ? {} : { window }),
+    ...(silence === undefined ? {} : { silence }),
+    ...(traffic === undefined ? {} : { traffic }),
     slis: facts.slis,
     registry: options.registryDigest,
   };

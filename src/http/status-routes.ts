@@ -1,9 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Ask, paramsOf } from '../domain/ask.ts';
 import { durationText } from '../domain/duration.ts';
+import type { Measurement } from '../domain/metrics-source.ts';
 import type { Registry, Service } from '../domain/registry-model.ts';
 import type { ServiceVerdict } from '../domain/service-verdict.ts';
 import type { Verdict } from '../domain/verdict.ts';
+import { type WrittenMeasurement, writeMeasurement } from '../domain/written-measurement.ts';
 import { findCuj, serviceNotFound } from '../evaluate.ts';
 import { type Answer, jsonType } from './answer.ts';
 import { withinDeadline } from './deadline.ts';
@@ -193,7 +195,7 @@ export function createStatusHandlers(
           return {
             verdict,
             found: prepared.cuj(evaluation),
-            explained: () => ({ queries, ...(measurement === undefined ? {} : { measurement }) }),
+            explained: () => ({ queries, ...writtenIn(measurement) }),
           };
         },
         (failure) => {
@@ -229,7 +231,7 @@ export function createStatusHandlers(
               verdicts: evaluation.evaluations.map(({ verdict, queries, measurement }) => ({
                 ...verdict,
                 queries,
-                ...(measurement === undefined ? {} : { measurement }),
+                ...writtenIn(measurement),
               })),
             }),
           };
@@ -246,4 +248,8 @@ export function createStatusHandlers(
       return send(request, reply, of, question);
     },
   };
+}
+
+function writtenIn(measurement: Measurement | undefined): { readonly measurement?: WrittenMeasurement } {
+  return measurement === undefined ? {} : { measurement: writeMeasurement(measurement) };
 }

@@ -50,7 +50,7 @@ export function cleanCanary(
   const buckets = Math.max(mostMinutes(cuj), Math.ceil(cuj.gate.maxWindowMs / bucketMs));
   const first = buckets - minutes;
   const series = (of: (canary: number) => number) =>
-    Array.from({ length: buckets }, (_, i) => of(i >= first ? weight : 0));
+    Float64Array.from({ length: buckets }, (_, i) => of(i >= first ? weight : 0));
   const endpoints = mix.map(({ resource, label, latencyMs, share, badRate }): EndpointMeasurement => {
     const rate = requestsPerMinute * share;
     return {
@@ -75,8 +75,8 @@ export function cleanCanary(
       selectors: { canary: '', stable: '' },
       [sli]: endpoints,
       whole: {
-        canary: series((canary) => requestsPerMinute * canary),
-        stable: series((canary) => requestsPerMinute * (1 - canary)),
+        canary: [...series((canary) => requestsPerMinute * canary)],
+        stable: [...series((canary) => requestsPerMinute * (1 - canary))],
       },
     },
     { registryDigest: '', service: service.name },

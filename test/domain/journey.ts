@@ -1,5 +1,5 @@
 /** Builders for the tests of verdicts: a CUJ, its endpoints and a measurement, with everything that is not the point. */
-import type { Counts, EndpointMeasurement, Measurement } from '../../src/domain/metrics-source.ts';
+import type { EndpointMeasurement, Measurement, Series } from '../../src/domain/metrics-source.ts';
 import { bucketMs } from '../../src/domain/metrics-source.ts';
 import { resolveRegistry } from '../../src/domain/registry.ts';
 import type { Cuj, GatePolicy, Registry } from '../../src/domain/registry-model.ts';
@@ -65,7 +65,17 @@ export function cujOf(wishes: CujWishes = {}): Cuj {
   };
 }
 
+/** Counts by minute, as tests write them or as a measurement has them. */
+export interface Counts {
+  readonly total: ArrayLike<number>;
+  readonly bad: ArrayLike<number>;
+}
+
 export const silent: Counts = { total: [], bad: [] };
+
+export function seriesOf({ total, bad }: Counts): Series {
+  return { total: Float64Array.from(total), bad: Float64Array.from(bad) };
+}
 
 export function endpointOf(
   label: string,
@@ -80,8 +90,8 @@ export function endpointOf(
     label,
     sampleRate: 1,
     dispersion: 1,
-    canary,
-    stable,
+    canary: seriesOf(canary),
+    stable: seriesOf(stable),
     ...more,
   };
 }
@@ -112,11 +122,13 @@ function sumOf(
 /** A measurement as long as its longest series. Hits of the whole service default to the sum over its endpoints. */
 export function measurementOf(wishes: MeasurementWishes): Measurement {
   const before = new Array<number>(wishes.before ?? 0).fill(0);
+  const after = ({ total, bad }: Series) =>
+    seriesOf({ total: [...before, ...total], bad: [...before, ...bad] });
   const later = (endpoints: readonly EndpointMeasurement[] | undefined) =>
     endpoints?.map((endpoint) => ({
       ...endpoint,
-      canary: { total: [...before, ...endpoint.canary.total], bad: [...before, ...endpoint.canary.bad] },
-      stable: { total: [...before, ...endpoint.stable.total], bad: [...before, ...endpoint.stable.bad] },
+      canary: after(endpoint.canary),
+      stable: after(endpoint.stable),
     }));
   const availability = later(wishes.availability);
   const latency = later(wishes.latency);

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { spread } from '../../src/domain/abort-line.ts';
-import type { Counts, EndpointMeasurement, Measurement } from '../../src/domain/metrics-source.ts';
+import type { EndpointMeasurement, Measurement, Series } from '../../src/domain/metrics-source.ts';
 import { judge, type Verdict } from '../../src/domain/verdict.ts';
-import { cujOf, endpointOf, measurementOf } from './journey.ts';
+import { type Counts, cujOf, endpointOf, measurementOf, seriesOf, silent } from './journey.ts';
 
 const options = { registryDigest: 'sha256:test' };
 const seeded = (numRuns: number) => ({ seed: 20260131, numRuns });
@@ -75,7 +75,7 @@ const journeys = (most: number, rules: readonly Journey['rule'][] = ['confidence
 
 /** The same endpoint with other counts of the canary. */
 function withCanary(endpoint: EndpointMeasurement, canary: Counts): EndpointMeasurement {
-  return { ...endpoint, canary };
+  return { ...endpoint, canary: seriesOf(canary) };
 }
 
 describe('more bad events on the canary', () => {
@@ -154,15 +154,13 @@ describe('what must change nothing', () => {
       fc.property(journeys(3000, ['confidence']), (journey) => {
         // All of each endpoint in two minutes, halved as whole events are.
         const merged = journey.endpoints.map((endpoint) => {
-          const halves = (counts: readonly number[], up: boolean) => {
+          const halves = (counts: Float64Array, up: boolean) => {
             const sum = counts.reduce((a, b) => a + b, 0);
             const first = up ? Math.ceil(sum / 2) : Math.floor(sum / 2);
             return [first, sum - first];
           };
-          const two = (counts: Counts): Counts => ({
-            total: halves(counts.total, true),
-            bad: halves(counts.bad, true),
-          });
+          const two = ({ total, bad }: Series) =>
+            seriesOf({ total: halves(total, true), bad: halves(bad, true) });
           return { ...endpoint, canary: two(endpoint.canary), stable: two(endpoint.stable) };
         });
         const own = verdictOf(journey).slis[0];
@@ -248,7 +246,7 @@ describe('every number of a verdict', () => {
 
 /** Puts whole bad events into an endpoint's minutes: one into the first of `order`, one into the second, then the rest. */
 function putBad({ canary }: EndpointMeasurement, bad: number, order: 'oldest' | 'newest' = 'oldest'): Counts {
-  const live = canary.total.flatMap((total, i) => (total > 0 ? [i] : []));
+  const live = [...canary.total].flatMap((total, i) => (total > 0 ? [i] : []));
   if (order === 'newest') live.reverse();
   const out = canary.total.map(() => 0);
   let left = bad;
@@ -286,7 +284,7 @@ function putAllBad(endpoints: readonly EndpointMeasurement[], counts: readonly n
 describe('the abort line', () => {
   const withoutStable = (journey: Journey): Journey => ({
     ...journey,
-    endpoints: journey.endpoints.map((endpoint) => ({ ...endpoint, stable: { total: [], bad: [] } })),
+    endpoints: journey.endpoints.map((endpoint) => ({ ...endpoint, stable: seriesOf(silent) })),
   });
   const clean = (endpoint: EndpointMeasurement) =>
     withCanary(endpoint, { total: endpoint.canary.total, bad: endpoint.canary.total.map(() => 0) });

@@ -132,12 +132,17 @@ describe('evidence of a CUJ', () => {
 });
 
 describe('the share test', () => {
-  const bucket = (canaryTotal: number, canaryBad: number, stableTotal: number, stableBad: number) => ({
-    canaryTotal,
-    canaryBad,
-    stableTotal,
-    stableBad,
-  });
+  type Bucket = [canaryTotal: number, canaryBad: number, stableTotal: number, stableBad: number];
+  const logOf = (...buckets: Bucket[]) => {
+    const column = (at: number) => buckets.map((bucket) => bucket[at] as number);
+    const sides = {
+      canaryTotal: column(0),
+      canaryBad: column(1),
+      stableTotal: column(2),
+      stableBad: column(3),
+    };
+    return logShareEvidence(sides, 0, buckets.length);
+  };
 
   it('follows its definition: 10% of the traffic and 60% of the errors single the canary out', () => {
     const w = 0.1;
@@ -146,27 +151,23 @@ describe('the share test', () => {
       const q = (r * w) / (r * w + 1 - w);
       expected += ((q / w) ** 6 * ((1 - q) / (1 - w)) ** 4) / 7;
     }
-    const evidence = Math.exp(logShareEvidence([bucket(100, 6, 900, 4)]));
+    const evidence = Math.exp(logOf([100, 6, 900, 4]));
     expect(evidence).toBeCloseTo(expected, 9);
     expect(evidence).toBeGreaterThan(20);
   });
 
   it('says nothing where errors are shared as the traffic is', () => {
-    expect(Math.exp(logShareEvidence([bucket(100, 1, 900, 9)]))).toBeLessThan(1);
+    expect(Math.exp(logOf([100, 1, 900, 9]))).toBeLessThan(1);
   });
 
   it('survives steps of the weight: minute by minute equal rates are no evidence, though the totals look odd', () => {
     // The canary's share rises just as an outside fault begins: 30 of its 1,000 requests fail, 30 of stable's 10,000.
-    const steps = [bucket(50, 0, 9000, 0), bucket(950, 30, 1000, 30)];
-    expect(Math.exp(logShareEvidence(steps))).toBeLessThan(1);
-    expect(Math.exp(logShareEvidence([bucket(1000, 30, 10_000, 30)]))).toBeGreaterThan(1e6);
+    expect(Math.exp(logOf([50, 0, 9000, 0], [950, 30, 1000, 30]))).toBeLessThan(1);
+    expect(Math.exp(logOf([1000, 30, 10_000, 30]))).toBeGreaterThan(1e6);
   });
 
   it('ignores minutes in which either side has no traffic, and is 1 without any bad event', () => {
-    expect(logShareEvidence([bucket(10, 9, 0, 0), bucket(0, 0, 10, 9), bucket(5, 0, 5, 0)])).toBeCloseTo(
-      0,
-      12,
-    );
+    expect(logOf([10, 9, 0, 0], [0, 0, 10, 9], [5, 0, 5, 0])).toBeCloseTo(0, 12);
   });
 });
 

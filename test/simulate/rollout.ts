@@ -1,5 +1,5 @@
 /** One simulated rollout, looked at every minute through the product's own judge. Seeded, so the same everywhere. */
-import type { EndpointMeasurement, Measurement } from '../../src/domain/metrics-source.ts';
+import type { EndpointMeasurement, Measurement, Series } from '../../src/domain/metrics-source.ts';
 import { bucketMs } from '../../src/domain/metrics-source.ts';
 import type { Cuj, GatePolicy } from '../../src/domain/registry-model.ts';
 import { judge } from '../../src/domain/verdict.ts';
@@ -90,18 +90,13 @@ function wholeUntil(perMinute: number | ((minute: number) => number), share: num
   return Math.floor(sum * share + 1e-9);
 }
 
-interface Counts {
-  total: number[];
-  bad: number[];
-}
-
 /** Runs one rollout and says how it ends under every rule. */
 export function rollOut(scenario: Scenario, random: () => number): Record<Rule, Ending> {
   const { burst = 1, seen = 1, newest = 1, firstAttempt } = scenario;
   const lead = before + (firstAttempt === undefined ? 0 : firstAttempt.minutes + firstAttempt.silence);
-  const empty = (): Counts => ({
-    total: new Array<number>(lead).fill(0),
-    bad: new Array<number>(lead).fill(0),
+  const empty = (): Series => ({
+    total: new Float64Array(lead + scenario.looks),
+    bad: new Float64Array(lead + scenario.looks),
   });
   const series = scenario.endpoints.map(() => ({ canary: empty(), stable: empty() }));
   const whole = { canary: new Array<number>(lead).fill(0), stable: new Array<number>(lead).fill(0) };
@@ -135,7 +130,7 @@ export function rollOut(scenario: Scenario, random: () => number): Record<Rule, 
     Rule,
     { look: number; requests: number } | undefined
   >;
-  const late: { of: Counts; total: number; bad: number }[] = [];
+  const late: { of: Series; total: number; bad: number }[] = [];
   let requests = 0;
 
   for (let look = 1; look <= scenario.looks; look += 1) {
@@ -199,7 +194,7 @@ export function rollOut(scenario: Scenario, random: () => number): Record<Rule, 
 }
 
 /** What a template with `successCondition: result >= 0.99` and a minimum sample says of everything it sees. */
-function threshold(series: readonly { readonly canary: Counts }[]): Ending['outcome'] {
+function threshold(series: readonly { readonly canary: Series }[]): Ending['outcome'] {
   let total = 0;
   let bad = 0;
   for (const { canary } of series) {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { Pool } from 'undici';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -155,6 +156,7 @@ it('whoever gives up while waiting for a connection is let go at once, and nothi
   loopback.reply(() => {});
   const ours = api();
   const givesUp = new AbortController();
+  setMaxListeners(0, givesUp.signal);
   const held = Array.from({ length: 16 }, () =>
     ours.getJson('/held', {}, givesUp.signal).catch(() => 'let go'),
   );

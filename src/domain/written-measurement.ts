@@ -1,0 +1,57 @@
+import type { EndpointMeasurement, Measurement, Series } from './metrics-source.ts';
+
+/** A measurement as JSON has it: counts are lists of numbers. */
+export interface WrittenMeasurement extends Omit<Measurement, 'availability' | 'latency'> {
+  readonly availability?: readonly WrittenEndpoint[];
+  readonly latency?: readonly WrittenEndpoint[];
+}
+
+export interface WrittenEndpoint extends Omit<EndpointMeasurement, 'canary' | 'stable'> {
+  readonly canary: WrittenSeries;
+  readonly stable: WrittenSeries;
+}
+
+export interface WrittenSeries {
+  readonly total: readonly number[];
+  readonly bad: readonly number[];
+}
+
+/** For JSON. `readMeasurement` is its inverse. */
+export function writeMeasurement(measurement: Measurement): WrittenMeasurement {
+  return withEndpoints(measurement, (endpoint) => ({
+    ...endpoint,
+    canary: { total: [...endpoint.canary.total], bad: [...endpoint.canary.bad] },
+    stable: { total: [...endpoint.stable.total], bad: [...endpoint.stable.bad] },
+  }));
+}
+
+/** Throws TypeError where the counts are no lists. */
+export function readMeasurement(written: WrittenMeasurement): Measurement {
+  return withEndpoints(written, (endpoint) => ({
+    ...endpoint,
+    canary: readSeries(endpoint.canary),
+    stable: readSeries(endpoint.stable),
+  }));
+}
+
+export function readSeries({ total, bad }: WrittenSeries): Series {
+  return { total: Float64Array.from(total), bad: Float64Array.from(bad) };
+}
+
+type WithEndpoints<E> = Omit<Measurement, 'availability' | 'latency'> & {
+  readonly availability?: readonly E[];
+  readonly latency?: readonly E[];
+};
+
+/** The order of the members is kept: a record that is read and written again is the same. */
+function withEndpoints<From, To>(
+  of: WithEndpoints<From>,
+  convert: (endpoint: From) => To,
+): WithEndpoints<To> {
+  const converted = { ...of } as WithEndpoints<From> & WithEndpoints<To>;
+  return Object.assign(
+    converted,
+    of.availability === undefined ? {} : { availability: of.availability.map(convert) },
+    of.latency === undefined ? {} : { latency: of.latency.map(convert) },
+  );
+}
