@@ -81,3 +81,33 @@ it('requests that both selectors match are what the two sides have beyond everyo
   const auth = counts([0, 0, 0], [0, 0, 0], [0, 0, 0]);
   expect(wholeOf(shop, auth).both).toEqual([3, 0, 1]);
 });
+
+it.each([
+  ['wider than the span', -2, 6, [3, 4, 5]],
+  ['shorter than the span at its begin', 1, 2, [0, 1, 2]],
+  ['shorter than the span at its end', 0, 2, [1, 2, 0]],
+])('cuts out of a snapshot that is %s what lies in it, and nothing else', (_, offset, buckets, expected) => {
+  const total = Float64Array.from({ length: buckets }, (_, i) => i + 1);
+  const all = { total, bad: total.map((count) => count / 10) };
+  const none = { whole: undefined, requests: new Map(), latency: new Map() };
+  const canary = { ...none, whole: all, requests: new Map([['get_/a', all]]) };
+  const snapshot = {
+    fromMs: fromMs + offset * bucketMs,
+    toMs: fromMs + (offset + buckets) * bucketMs,
+    services: new Map([
+      ['shop', { canary, stable: none }],
+      ['auth', { canary: none, stable: none }],
+    ]),
+    queries: [],
+  };
+  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) }, nowMs);
+  const services = new Map([
+    ['shop', snapshot],
+    ['auth', snapshot],
+  ]);
+  const { availability, whole } = measurementOf(ask, services, nowMs);
+  expect([...(availability?.[0]?.canary.total ?? [])]).toEqual(expected);
+  expect([...(availability?.[0]?.canary.bad ?? [])]).toEqual(expected.map((count) => count / 10));
+  expect([...(availability?.[1]?.canary.total ?? [])]).toEqual([0, 0, 0]);
+  expect(whole.canary).toEqual(expected);
+});
