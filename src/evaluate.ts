@@ -62,22 +62,40 @@ export interface Evaluator {
   /** Throws CallerError for the caller's mistakes; the source's trouble is an `inconclusive` verdict. */
   cuj(ask: Ask, signal: AbortSignal): Promise<Evaluation>;
   service(ask: ServiceAsk, signal: AbortSignal): Promise<ServiceEvaluation>;
+  /** As `cuj`, at once, where all that it takes is at hand: undefined where somebody has to be asked. */
+  keptCuj?(ask: Ask): Evaluation | undefined;
 }
 
 interface Remembered {
   readonly registry: Registry;
   readonly toMs: number;
   /** Only to see whether they are the same: how long they are kept is the cache's to say. */
-  readonly snapshots: readonly WeakRef<Snapshot>[];
+  readonly snapshots: readonly number[];
   readonly budget: string;
   readonly evaluation: Evaluation;
 }
 
+const snapshotIds = new WeakMap<Snapshot, number>();
+let snapshotsSeen = 0;
+
+/** A number that no other snapshot of this process has. */
+function idOf(snapshot: Snapshot): number {
+  let id = snapshotIds.get(snapshot);
+  if (id === undefined) {
+    snapshotsSeen += 1;
+    id = snapshotsSeen;
+    snapshotIds.set(snapshot, id);
+  }
+  return id;
+}
+
+/** A question that was checked, for as long as its registry is in force. */
 interface KnownAsk {
   readonly registry: Registry;
   readonly checked: CheckedAsk;
   /** Equal for equal questions. */
   readonly key: string;
+  calls: MinuteCalls;
 }
 
 /** By the object that put the question: who asks again and again may hand in the same, and is not checked again. */
@@ -85,12 +103,40 @@ const knownAsks = new WeakMap<Ask, KnownAsk>();
 
 function knownAsk(registry: Registry, cuj: Cuj, ask: Ask, nowMs: number): KnownAsk {
   const before = knownAsks.get(ask);
-  if (before?.registry === registry) return before;
+  if (before?.registry === registry) {
+    if (nowMs < before.calls.fromMs || nowMs >= before.calls.untilMs)
+      before.calls = minuteCalls(registry, before.checked, nowMs);
+    return before;
+  }
   const checked = checkAsk(registry, cuj, ask, nowMs);
   const key = JSON.stringify([cuj.name, ask.service, ask.window, ask.since, [...ask.params].sort()]);
-  const now = { registry, checked, key };
+  const now = { registry, checked, key, calls: minuteCalls(registry, checked, nowMs) };
   knownAsks.set(ask, now);
   return now;
+}
+
+const noOpinion: BudgetOpinion = {};
+
+/** One question, as it is to be measured and judged. */
+interface Posed {
+  readonly registry: Registry;
+  readonly cuj: Cuj;
+  readonly sliCount: number | undefined;
+  readonly nowMs: number;
+  readonly known: KnownAsk;
+  readonly calls: MinuteCalls;
+  readonly opinion: BudgetOpinion;
+}
+
+function optionsOf({ registry, sliCount, known, opinion }: Posed): JudgeOptions {
+  const { service } = known.checked;
+  return {
+    registryDigest: registry.digest,
+    ...(sliCount === undefined ? {} : { sliCount }),
+    ...(service === undefined ? {} : { service }),
+    ...(opinion.rule === undefined ? {} : { budgetRule: opinion.rule }),
+    ...(opinion.note === undefined ? {} : { budgetNote: opinion.note }),
+  };
 }
 
 /** The use case: find the CUJ, measure canary and stable, judge. */
@@ -102,6 +148,13 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     sizeCalculation: ({ evaluation }) => countsOf(evaluation.measurement),
   });
 
+  function pose(registry: Registry, cuj: Cuj, ask: Ask, sliCount: number | undefined): Posed {
+    const nowMs = ports.now();
+    const known = knownAsk(registry, cuj, ask, nowMs);
+    const { calls } = known;
+    return { registry, cuj, sliCount, nowMs, known, calls, opinion: ports.budget?.(cuj) ?? noOpinion };
+  }
+
   async function evaluate(
     registry: Registry,
     cuj: Cuj,
@@ -109,50 +162,48 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     sliCount: number | undefined,
     signal: AbortSignal,
   ): Promise<Evaluation> {
-    const nowMs = ports.now();
-    const { checked, key: question } = knownAsk(registry, cuj, ask, nowMs);
-    const opinion = ports.budget?.(cuj) ?? {};
-    const options: JudgeOptions = {
-      registryDigest: registry.digest,
-      ...(sliCount === undefined ? {} : { sliCount }),
-      ...(checked.service === undefined ? {} : { service: checked.service }),
-      ...(opinion.rule === undefined ? {} : { budgetRule: opinion.rule }),
-      ...(opinion.note === undefined ? {} : { budgetNote: opinion.note }),
-    };
-    const queries = scopeQueries(registry, checked, nowMs);
+    const posed = pose(registry, cuj, ask, sliCount);
     let snapshots: Snapshot[];
     try {
-      snapshots = await Promise.all(queries.map(({ query }) => ports.source.measure(query, signal)));
+      const { queries } = posed.calls;
+      snapshots = await Promise.all(queries.map((query) => ports.source.measure(query, signal)));
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       const failure = { reason: error.code, message: error.message, hint: error.hint };
+      const options = optionsOf(posed);
       return {
-        verdict: unknownVerdict(cuj, failure, checked.selectorTexts, options),
+        verdict: unknownVerdict(cuj, failure, posed.known.checked.selectorTexts, options),
         cuj,
         options,
         queries: [],
       };
     }
+    return conclude(posed, snapshots);
+  }
+
+  function conclude(posed: Posed, snapshots: readonly Snapshot[]): Evaluation {
+    const { registry, cuj, sliCount, nowMs, known, calls, opinion } = posed;
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once a minute, not once a question.
     const toMs = floorMinute(nowMs - cuj.gate.lagMs);
-    const key = `${sliCount} ${question}`;
-    const budget = JSON.stringify(opinion);
-    const known = memory.get(key);
+    const key = sliCount === undefined ? known.key : `${sliCount} ${known.key}`;
+    const budget = opinion === noOpinion ? '' : JSON.stringify(opinion);
+    const before = memory.get(key);
     if (
-      known !== undefined &&
-      known.registry === registry &&
-      known.toMs === toMs &&
-      known.budget === budget &&
-      known.snapshots.length === snapshots.length &&
-      known.snapshots.every((snapshot, i) => snapshot.deref() === snapshots[i])
+      before !== undefined &&
+      before.registry === registry &&
+      before.toMs === toMs &&
+      before.budget === budget &&
+      before.snapshots.length === snapshots.length &&
+      before.snapshots.every((id, i) => id === idOf(snapshots[i] as Snapshot))
     ) {
-      return known.evaluation;
+      return before.evaluation;
     }
     const byService = new Map<string, Snapshot>();
-    queries.forEach(({ services }, i) => {
+    calls.services.forEach((services, i) => {
       for (const name of services) byService.set(name, snapshots[i] as Snapshot);
     });
-    const measurement = measurementOf(checked, byService, nowMs);
+    const measurement = measurementOf(known.checked, byService, nowMs);
+    const options = optionsOf(posed);
     const evaluation: Evaluation = {
       verdict: (ports.judge ?? judge)(cuj, measurement, options),
       cuj,
@@ -163,7 +214,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     memory.set(key, {
       registry,
       toMs,
-      snapshots: snapshots.map((snapshot) => new WeakRef(snapshot)),
+      snapshots: snapshots.map(idOf),
       budget,
       evaluation,
     });
@@ -174,6 +225,14 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     async cuj(ask, signal) {
       const registry = ports.registry();
       return evaluate(registry, findCuj(registry, ask.cuj), ask, undefined, signal);
+    },
+
+    keptCuj(ask) {
+      if (ports.source.kept === undefined) return undefined;
+      const registry = ports.registry();
+      const posed = pose(registry, findCuj(registry, ask.cuj), ask, undefined);
+      const snapshots = ports.source.kept(posed.calls.queries);
+      return snapshots === undefined ? undefined : conclude(posed, snapshots);
     },
 
     async service(ask, signal) {
@@ -211,13 +270,21 @@ function countsOf(measurement: Measurement | undefined): number {
   return (endpoints * 4 + 2) * (measurement.whole.canary.length + 20);
 }
 
-/** The calls that a question takes: one for each batch and pair of selectors among its services. */
-function scopeQueries(
-  registry: Registry,
-  ask: CheckedAsk,
-  nowMs: number,
-): { query: ScopeQuery; services: string[] }[] {
+/** The calls that a question takes, the same as long as the newest complete minute is. */
+interface MinuteCalls {
+  /** Epoch ms: from when, and until when, they are these. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly queries: readonly ScopeQuery[];
+  /** The services that each of them is for. */
+  readonly services: readonly (readonly string[])[];
+}
+
+/** One call for each batch and pair of selectors among the question's services. */
+function minuteCalls(registry: Registry, ask: CheckedAsk, nowMs: number): MinuteCalls {
   const calls = new Map<string, { query: ScopeQuery; services: string[] }>();
+  let fromMs = Number.NEGATIVE_INFINITY;
+  let untilMs = Number.POSITIVE_INFINITY;
   for (const { name } of ask.services) {
     const batch = registry.batchOfService.get(name) as ScopeBatch;
     const { canary, stable } = ask.selectors.get(name) as NonNullable<ReturnType<typeof ask.selectors.get>>;
@@ -228,11 +295,19 @@ function scopeQueries(
       continue;
     }
     const toMs = floorMinute(nowMs - batch.lagMs);
+    fromMs = Math.max(fromMs, toMs + batch.lagMs);
+    untilMs = Math.min(untilMs, toMs + batch.lagMs + bucketMs);
     // The CUJ of the batch with the longest lag and window must find all of its span in the snapshot.
     const spanMs = Math.ceil(batch.maxWindowMs / bucketMs) * bucketMs;
     calls.set(key, { query: { batch, canary, stable, fromMs: toMs - spanMs, toMs }, services: [name] });
   }
-  return [...calls.values()];
+  const all = [...calls.values()];
+  return {
+    fromMs,
+    untilMs,
+    queries: all.map(({ query }) => query),
+    services: all.map(({ services }) => services),
+  };
 }
 
 /** The CUJ of a name. Throws CallerError `cuj_not_found` with the nearest names. */

@@ -61,6 +61,17 @@ export function createCachedSource(inner: MetricsSource, options: CacheOptions):
   }
 
   return {
+    kept(queries) {
+      const found: Snapshot[] = [];
+      for (const query of queries) {
+        const snapshot = snapshots?.get(questionKey(query));
+        if (snapshot === undefined) return undefined;
+        found.push(snapshot);
+      }
+      for (let i = 0; i < found.length; i += 1) observer?.hit();
+      return found;
+    },
+
     async measure(query, signal) {
       const key = questionKey(query);
       const known = snapshots?.get(key);

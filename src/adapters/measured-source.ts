@@ -27,7 +27,22 @@ export function createSourceMetrics(
     buckets: bucketsSeconds,
     registers,
   });
-  const counter = (name: string, help: string) => new Counter({ name, help, registers });
+  /** Questions come far more often than scrapers do. */
+  const counter = (name: string, help: string): (() => void) => {
+    let count = 0;
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(count);
+      },
+    });
+    return () => {
+      count += 1;
+    };
+  };
   const hits = counter('cuj_gate_cache_hits_total', 'Questions that a kept answer of Datadog served.');
   const misses = counter('cuj_gate_cache_misses_total', 'Questions that went to Datadog.');
   const coalesced = counter(
@@ -50,11 +65,7 @@ export function createSourceMetrics(
         }
       },
     }),
-    cacheObserver: {
-      hit: () => hits.inc(),
-      miss: () => misses.inc(),
-      coalesced: () => coalesced.inc(),
-    },
+    cacheObserver: { hit: hits, miss: misses, coalesced },
     rateLimitRemaining(remaining) {
       // Not before it is known: a gauge that begins at 0 would say that the limit is used up.
       remainingGauge ??= new Gauge({

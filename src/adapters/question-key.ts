@@ -6,8 +6,20 @@ import { selectorText } from '../domain/selector.ts';
 /** A batch may have hundreds of endpoints: its digest is taken once, not for every question. */
 const batchKeys = new WeakMap<ScopeBatch, string>();
 
+/** The same object is asked about for a minute. */
+const keys = new WeakMap<ScopeQuery, string>();
+
 /** All that the answer depends on. Not the registry: a reload that changes other services keeps the snapshots. */
-export function questionKey({ batch, canary, stable, fromMs, toMs }: ScopeQuery): string {
+export function questionKey(query: ScopeQuery): string {
+  let key = keys.get(query);
+  if (key === undefined) {
+    key = makeKey(query);
+    keys.set(query, key);
+  }
+  return key;
+}
+
+function makeKey({ batch, canary, stable, fromMs, toMs }: ScopeQuery): string {
   let batchKey = batchKeys.get(batch);
   if (batchKey === undefined) {
     const content = JSON.stringify([

@@ -12,7 +12,7 @@ export type Answer = (
   reply: FastifyReply,
   status: number,
   type: string,
-  body: string,
+  body: string | Buffer,
   /** Whether the request has its line in the log already. */
   logged?: boolean,
 ) => FastifyReply;

@@ -99,7 +99,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
     }
     const document = notJudged(message, hint);
     logger.info({ reqId: request.id, verdict: document.verdict, reason: document.reason }, 'verdict');
-    metrics.counted('*', '*', document.verdict, document.reason);
+    metrics.tally('*', '*', document.verdict, document.reason).count += 1;
     answer(request, reply, 200, jsonType, jsonText(document, wantsPretty(request)), true);
   }
 

@@ -15,16 +15,22 @@ const misnamed = [
 ];
 
 export interface GateMetrics {
-  /** Counts an answer. `cuj` is `*` for the answer about a whole service. */
-  counted(cuj: string, service: string, outcome: Outcome, reason: Reason): void;
+  /** What answers with these labels are counted by. `cuj` is `*` for the answer about a whole service. */
+  tally(cuj: string, service: string, outcome: Outcome, reason: Reason): Tally;
   /** Remembers a CUJ's verdict, to be shown as gauges until it is old or the CUJ leaves the registry. */
   judged(verdict: Verdict): void;
   /** `route` is a template, never a path that a caller chose. */
   answered(route: string, method: string, status: number, seconds: number): void;
 }
 
+/** prom-client finds a series by its labels at every step; whoever counts often keeps this, and it is asked when scraped. */
+export interface Tally {
+  count: number;
+}
+
 interface Shown {
-  verdict: Verdict;
+  readonly key: string;
+  readonly verdict: Verdict;
   atMs: number;
 }
 
@@ -37,11 +43,17 @@ export function createMetrics(
   collectDefaultMetrics({ register: metrics });
   for (const name of misnamed) metrics.removeSingleMetric(name);
 
-  const verdicts = new Counter({
+  type Labels = Record<'cuj' | 'service' | 'verdict' | 'reason', string>;
+  const tallies = new Map<string, Tally & { readonly labels: Labels }>();
+  new Counter({
     name: 'cuj_gate_verdicts_total',
     help: 'Verdicts that were answered; cuj="*" is the answer about a whole service.',
     labelNames: ['cuj', 'service', 'verdict', 'reason'],
     registers,
+    collect() {
+      this.reset();
+      for (const { labels, count } of tallies.values()) if (count > 0) this.inc(labels, count);
+    },
   });
   const durations = new Histogram({
     name: 'cuj_gate_http_request_duration_seconds',
@@ -53,6 +65,8 @@ export function createMetrics(
 
   /** By CUJ and services: the latest verdict. */
   const latest = new Map<string, Shown>();
+  /** What became of verdicts that were shown: the same one is answered for a minute. */
+  const known = new WeakMap<Verdict, Shown>();
   function forget(): void {
     const cujs = registry()?.registry.cujs;
     const oldestMs = now() - forgetAfterMs;
@@ -152,18 +166,24 @@ export function createMetrics(
   });
 
   return {
-    counted(cuj, service, verdict, reason) {
-      verdicts.inc({ cuj, service, verdict, reason });
+    tally(cuj, service, verdict, reason) {
+      const key = JSON.stringify([cuj, service, verdict, reason]);
+      let tally = tallies.get(key);
+      if (tally === undefined) {
+        tally = { count: 0, labels: { cuj, service, verdict, reason } };
+        tallies.set(key, tally);
+      }
+      return tally;
     },
     judged(verdict) {
       if (verdict.slis.length === 0) return;
-      const key = `${verdict.cuj} ${servicesLabel(verdict)}`;
-      const shown = latest.get(key);
-      if (shown === undefined) latest.set(key, { verdict, atMs: now() });
-      else {
-        shown.verdict = verdict;
-        shown.atMs = now();
+      let shown = known.get(verdict);
+      if (shown === undefined) {
+        shown = { key: `${verdict.cuj} ${servicesLabel(verdict)}`, verdict, atMs: 0 };
+        known.set(verdict, shown);
       }
+      shown.atMs = now();
+      latest.set(shown.key, shown);
     },
     answered(route, method, status, seconds) {
       durations.observe({ route, method: methodLabel(method), code: status }, seconds);

@@ -1,5 +1,5 @@
-import type { Server } from 'node:http';
-import type { ServerOptions as HttpsOptions } from 'node:https';
+import { createServer as createHttpServer, type Server } from 'node:http';
+import { createServer as createHttpsServer, type ServerOptions as HttpsOptions } from 'node:https';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyHttpOptions, type FastifyReply, type FastifyRequest } from 'fastify';
 import { CallerError } from '../domain/errors.ts';
@@ -12,7 +12,7 @@ import { problem, problemOf } from './problem.ts';
 import { readQuery } from './query.ts';
 import { requestId } from './request-id.ts';
 import { requestSpans } from './request-spans.ts';
-import type { SocketErrors } from './socket-errors.ts';
+import type { RequestHandler, SocketErrors } from './socket-errors.ts';
 
 /** Longer than the 90 s after which Go's transport drops an idle connection: the side that asks must be the first. */
 const keepAliveMs = 100_000;
@@ -34,12 +34,21 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
   const { logger, phase } = ports;
   const { answer, socketErrors, guard, tls } = parts;
   const arrival = ports.arrival ?? arrivalDefaults;
-  const server = {
+  const options = {
+    keepAliveTimeout: keepAliveMs,
+    requestTimeout: arrival.timeoutMs,
     headersTimeout: arrival.timeoutMs,
     connectionsCheckingInterval: arrival.checkEveryMs,
     // Node would answer with an empty body; the hook below answers with a problem.
     requireHostHeader: false,
   };
+  const createServer = (handler: RequestHandler): Server =>
+    tls === undefined
+      ? createHttpServer(options, socketErrors.watched(handler))
+      : createHttpsServer(
+          { ...options, ...handshake(tls, arrival.timeoutMs) },
+          socketErrors.watched(handler),
+        );
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const document = problemOf(error);
     if (document.status >= 500) logger.error({ err: error, reqId: request.id }, 'request failed');
@@ -57,11 +66,7 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
     // One line a verdict is written by the routes; Fastify's own two a request would cost more than the rest.
     logger: false,
     genReqId: requestId(),
-    keepAliveTimeout: keepAliveMs,
-    requestTimeout: arrival.timeoutMs,
-    ...(tls === undefined
-      ? { http: server }
-      : { https: { ...server, ...handshake(tls, arrival.timeoutMs) } }),
+    serverFactory: createServer,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 500, querystringParser: readQuery as never },
     frameworkErrors: fail,

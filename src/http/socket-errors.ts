@@ -64,23 +64,27 @@ function rawResponse(document: ProblemDocument, headers: string): string {
 /** How long a connection that was refused may go on sending, in ms, before it is cut. */
 const lingerMs = 2_000;
 
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
 export interface SocketErrors {
   readonly clientError: (error: ParseError, socket: Socket) => void;
-  /** Listens for requests, for CONNECT and for an Expect that is not 100-continue. */
+  /** A server's handler of requests that knows what each connection still waits for. */
+  readonly watched: (handler: RequestHandler) => RequestHandler;
+  /** Listens for CONNECT and for an Expect that is not 100-continue. */
   readonly listen: (server: Server) => void;
 }
 
 export function createSocketErrors(metrics: GateMetrics): SocketErrors {
   const ended = new WeakSet<Socket>();
-  /** Requests of a connection that are not answered yet. Node shows only the one that it is writing. */
-  const pending = new WeakMap<Socket, Set<ServerResponse>>();
+  /** Requests of a connection that may not be answered yet, in order. Node shows only the one that it is writing. */
+  const pending = new WeakMap<Socket, ServerResponse[]>();
 
   /**
    * Runs `then` once the requests that came before on this connection are answered: whoever pipelines would otherwise
    * take the refusal of a later request for the answer to an earlier one.
    */
   function afterPending(socket: Socket, then: () => void): void {
-    const [next] = pending.get(socket) ?? [];
+    const next = pending.get(socket)?.find(({ closed }) => !closed);
     if (next === undefined) then();
     else next.once('close', () => afterPending(socket, then));
   }
@@ -108,15 +112,19 @@ export function createSocketErrors(metrics: GateMetrics): SocketErrors {
       end(socket, problemOfParseError(error));
     },
 
+    watched: (handler) => (request, response) => {
+      // Node cuts the connection after a request of this name, with the answers to those before it still unwritten.
+      if (request.method === 'PRI') request.method = 'pri';
+      const waiting = pending.get(request.socket);
+      if (waiting === undefined) pending.set(request.socket, [response]);
+      else {
+        while (waiting[0]?.closed) waiting.shift();
+        waiting.push(response);
+      }
+      handler(request, response);
+    },
+
     listen(server) {
-      server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
-        // Node cuts the connection after a request of this name, with the answers to those before it still unwritten.
-        if (request.method === 'PRI') request.method = 'pri';
-        const { socket } = request;
-        const waiting = pending.get(socket) ?? new Set();
-        pending.set(socket, waiting.add(response));
-        response.once('close', () => waiting.delete(response));
-      });
       server.on('connect', (_request: IncomingMessage, socket: Socket) => {
         socket.on('error', () => socket.destroy());
         end(

@@ -6,16 +6,16 @@ import type { Registry, Service } from '../domain/registry-model.ts';
 import type { ServiceVerdict } from '../domain/service-verdict.ts';
 import type { Verdict } from '../domain/verdict.ts';
 import { type WrittenMeasurement, writeMeasurement } from '../domain/written-measurement.ts';
-import { findCuj, serviceNotFound } from '../evaluate.ts';
+import { type Evaluation, findCuj, serviceNotFound } from '../evaluate.ts';
 import { type Answer, jsonType } from './answer.ts';
 import { withinDeadline } from './deadline.ts';
-import { type GateMetrics, servicesLabel } from './metrics.ts';
+import type { GateMetrics } from './metrics.ts';
 import { notReadyProblem } from './operations.ts';
 import { type AppPorts, systemTimer } from './ports.ts';
 import { jsonText, ProblemError } from './problem.ts';
 import { canaryParams, hasCanaryHeader, type Query, readFlag, refuseUnknown } from './query.ts';
 import { type Failure, unknownCuj, unknownService } from './unknown-answer.ts';
-import { cujFields, type Found, PreparedVerdicts, serviceFields } from './verdict-body.ts';
+import { type Found, PreparedVerdicts } from './verdict-body.ts';
 
 const ownOfCuj: ReadonlySet<string> = new Set(['service', 'window', 'since', 'explain', 'pretty']);
 const ownOfService: ReadonlySet<string> = new Set(['window', 'since', 'explain', 'pretty']);
@@ -23,7 +23,8 @@ const ownOfService: ReadonlySet<string> = new Set(['window', 'since', 'explain',
 /** How often at most the log says that the source rejects us: a standing fault, not one fault a question. */
 const complaintEveryMs = 60_000;
 
-type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+/** Undefined: it has answered already. */
+type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> | undefined;
 
 export interface StatusHandlers {
   readonly cuj: Handler;
@@ -69,7 +70,7 @@ export function createStatusHandlers(
 ): StatusHandlers {
   const { evaluator, logger, now, deadlineMs, maxInflight } = ports;
   const timer = ports.timer ?? systemTimer;
-  const prepared = new PreparedVerdicts(logger);
+  const prepared = new PreparedVerdicts(logger, metrics);
   /** By the CUJ or service object itself, so that they live as long as its registry. */
   const known = new WeakMap<object, Names>();
   let complainedAtMs = Number.NEGATIVE_INFINITY;
@@ -133,6 +134,16 @@ export function createStatusHandlers(
     return question;
   }
 
+  function evaluated(evaluation: Evaluation): Judged {
+    const { verdict, queries, measurement } = evaluation;
+    metrics.judged(verdict);
+    return {
+      verdict,
+      found: prepared.cuj(evaluation),
+      explained: () => ({ queries, ...writtenIn(measurement) }),
+    };
+  }
+
   async function judged(
     request: FastifyRequest,
     start: (signal: AbortSignal) => Promise<Judged>,
@@ -172,42 +183,36 @@ export function createStatusHandlers(
         'Datadog rejects the gate: no verdict is possible',
       );
     }
-    if ('cuj' in verdict) {
-      metrics.counted(verdict.cuj, servicesLabel(verdict), verdict.verdict, verdict.reason);
-    } else metrics.counted('*', verdict.service, verdict.verdict, verdict.reason);
-    const body = explain ? jsonText({ ...verdict, ...explained() }, pretty) : found.prepared.text(pretty);
+    found.prepared.tally.count += 1;
+    const body = explain ? jsonText({ ...verdict, ...explained() }, pretty) : found.prepared.body(pretty);
     return answer(request, reply, 200, jsonType, body, true);
   }
 
   return {
-    async cuj(request, reply) {
+    cuj(request, reply) {
       const registry = registryNow();
       const cuj = findCuj(registry, (request.params as { name: string }).name);
       const services = () => cuj.services.map((name) => registry.services.get(name) as Service);
       const question = readQuestion(request, namesOf(cuj, services, ownOfCuj), ownOfCuj, cuj.name);
       const { ask } = question;
-      const of = await judged(
+      // Whoever can be answered at once need not wait for anything, nor be counted among those who do.
+      const kept = request.shed === undefined ? evaluator.keptCuj?.(ask) : undefined;
+      if (kept !== undefined) {
+        send(request, reply, evaluated(kept), question);
+        return undefined;
+      }
+      return judged(
         request,
-        async (signal) => {
-          const evaluation = await evaluator.cuj(ask, signal);
-          const { verdict, queries, measurement } = evaluation;
-          metrics.judged(verdict);
-          return {
-            verdict,
-            found: prepared.cuj(evaluation),
-            explained: () => ({ queries, ...writtenIn(measurement) }),
-          };
-        },
+        async (signal) => evaluated(await evaluator.cuj(ask, signal)),
         (failure) => {
           const verdict = unknownCuj(registry, ask, failure, now());
           return {
             verdict,
-            found: prepared.once(verdict, cujFields(verdict)),
+            found: prepared.once(verdict),
             explained: () => ({ queries: [] }),
           };
         },
-      );
-      return send(request, reply, of, question);
+      ).then((of) => send(request, reply, of, question));
     },
 
     async service(request, reply) {
@@ -240,7 +245,7 @@ export function createStatusHandlers(
           const verdict = unknownService(registry, ask, failure, now());
           return {
             verdict,
-            found: prepared.once(verdict, serviceFields(verdict)),
+            found: prepared.once(verdict),
             explained: () => ({ verdicts: [] }),
           };
         },

@@ -2,14 +2,17 @@ import type { Logger } from 'pino';
 import type { ServiceVerdict } from '../domain/service-verdict.ts';
 import type { Verdict } from '../domain/verdict.ts';
 import type { Evaluation, ServiceEvaluation } from '../evaluate.ts';
-import { servicesLabel } from './metrics.ts';
+import { type GateMetrics, servicesLabel, type Tally } from './metrics.ts';
 import { jsonText } from './problem.ts';
 
 /** What is made of a verdict once and used for every question that has the same answer. */
 export interface Prepared {
   /** Writes the verdict's line; its constant fields were serialised when this was made. */
   readonly log: Logger;
-  readonly text: (pretty: boolean) => string;
+  /** What its answers are counted by. */
+  readonly tally: Tally;
+  /** The answer's body, as it is sent: a text would be measured and encoded anew for every answer. */
+  readonly body: (pretty: boolean) => Buffer;
 }
 
 interface PreparedService {
@@ -29,18 +32,20 @@ export interface Found {
  */
 export class PreparedVerdicts {
   readonly #logger: Logger;
+  readonly #metrics: Pick<GateMetrics, 'tally'>;
   readonly #cujs = new WeakMap<Evaluation, Prepared>();
   /** By the first of a service's evaluations. */
   readonly #services = new WeakMap<Evaluation, PreparedService>();
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, metrics: Pick<GateMetrics, 'tally'>) {
     this.#logger = logger;
+    this.#metrics = metrics;
   }
 
   cuj(evaluation: Evaluation): Found {
     const known = this.#cujs.get(evaluation);
     if (known !== undefined) return { prepared: known, cached: true };
-    const prepared = this.#prepare(evaluation.verdict, cujFields(evaluation.verdict));
+    const prepared = this.#prepare(evaluation.verdict);
     this.#cujs.set(evaluation, prepared);
     return { prepared, cached: false };
   }
@@ -51,24 +56,26 @@ export class PreparedVerdicts {
     if (known !== undefined && sameEvaluations(known.evaluations, evaluations)) {
       return { prepared: known.prepared, cached: true };
     }
-    const prepared = this.#prepare(verdict, serviceFields(verdict));
+    const prepared = this.#prepare(verdict);
     if (first !== undefined) this.#services.set(first, { evaluations, prepared });
     return { prepared, cached: false };
   }
 
   /** A verdict that nothing was measured for, so that it will not come again. */
-  once(verdict: object, fields: Record<string, unknown>): Found {
-    return { prepared: this.#prepare(verdict, fields), cached: false };
+  once(verdict: Verdict | ServiceVerdict): Found {
+    return { prepared: this.#prepare(verdict), cached: false };
   }
 
-  #prepare(verdict: object, fields: Record<string, unknown>): Prepared {
-    const texts: [string | undefined, string | undefined] = [undefined, undefined];
+  #prepare(verdict: Verdict | ServiceVerdict): Prepared {
+    const fields = 'cuj' in verdict ? cujFields(verdict) : serviceFields(verdict);
+    const bodies: [Buffer | undefined, Buffer | undefined] = [undefined, undefined];
     return {
       log: this.#logger.child(fields),
-      text(pretty) {
+      tally: this.#metrics.tally(fields.cuj, fields.service, verdict.verdict, verdict.reason),
+      body(pretty) {
         const at = pretty ? 1 : 0;
-        texts[at] ??= jsonText(verdict, pretty);
-        return texts[at];
+        bodies[at] ??= Buffer.from(jsonText(verdict, pretty));
+        return bodies[at];
       },
     };
   }
@@ -78,8 +85,10 @@ function sameEvaluations(a: readonly Evaluation[], b: readonly Evaluation[]): bo
   return a.length === b.length && a.every((evaluation, i) => evaluation === b[i]);
 }
 
+type LogFields = { readonly cuj: string; readonly service: string } & Readonly<Record<string, unknown>>;
+
 /** The constant fields of a CUJ verdict's log line. */
-export function cujFields(verdict: Verdict): Record<string, unknown> {
+function cujFields(verdict: Verdict): LogFields {
   return {
     cuj: verdict.cuj,
     service: servicesLabel(verdict),
@@ -98,7 +107,7 @@ export function cujFields(verdict: Verdict): Record<string, unknown> {
 }
 
 /** The constant fields of a service verdict's log line. */
-export function serviceFields(verdict: ServiceVerdict): Record<string, unknown> {
+function serviceFields(verdict: ServiceVerdict): LogFields {
   return {
     cuj: '*',
     service: verdict.service,
