@@ -1,48 +1,29 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Pool, request } from 'undici';
+import { request } from 'undici';
 import { DatadogConnection } from '../../src/adapters/datadog/connection.ts';
 import { createDatadogSource } from '../../src/adapters/datadog/source.ts';
 import { startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
 import type { ScopeQuery } from '../../src/domain/metrics-source.ts';
-import type { ScopeBatch } from '../../src/domain/registry-model.ts';
-import { fillSelector } from '../../src/domain/selector.ts';
-import { registryOf } from '../domain/journey.ts';
-import { type Figure, median, ratios } from './figure.ts';
-import { startRaw } from './processes.ts';
+import { bundleChild } from './bundle-child.ts';
+import { clientQuestion, endMs, endpoints } from './client-question.ts';
+import { type Figure, ratios } from './figure.ts';
+import { run, startRaw } from './processes.ts';
 
 /** A call to Datadog, planned, sent, read, checked and joined, against undici and JSON.parse on the same bytes. */
 
-const endMs = Date.UTC(2026, 5, 1, 9);
-
 export async function measureClient(rounds: number, folder: string): Promise<Figure[]> {
-  const { query, question, answer, groups } = await recordAnswer();
+  const { question, answer, groups } = await recordAnswer();
   const bodyFile = path.join(folder, 'timeseries.json');
+  const questionFile = path.join(folder, 'question.json');
   writeFileSync(bodyFile, answer);
+  writeFileSync(questionFile, question);
+  const child = await bundleChild('client-child.ts', folder);
   const server = await startRaw(bodyFile);
-  const connection = new DatadogConnection({ apiKey: 'nobody', appKey: 'nobody', url: server.url });
-  const pool = new Pool(server.url, { connections: 1 });
-  const source = await createDatadogSource(connection);
-  const { signal } = new AbortController();
   try {
-    const ours = () => source.measure(query, signal);
-    const theirs = async () => {
-      const { body } = await pool.request({
-        method: 'POST',
-        path: '/api/v2/query/timeseries',
-        body: question,
-      });
-      return JSON.parse(await body.text());
-    };
-    const times = { ours: [] as number[], theirs: [] as number[] };
-    for (let round = -1; round < rounds; round += 1) {
-      const our = await medianMs(ours);
-      const their = await medianMs(theirs);
-      if (round < 0) continue;
-      times.ours.push(our);
-      times.theirs.push(their);
-    }
+    const { stdout } = await run(process.execPath, [child, server.url, questionFile, String(rounds)]);
+    const times: { ours: number[]; theirs: number[] } = JSON.parse(stdout);
     return [
       {
         name: `client: a call, against undici and JSON.parse (${groups} groups, ${(answer.length / 1000).toFixed(0)} KB)`,
@@ -53,8 +34,6 @@ export async function measureClient(rounds: number, folder: string): Promise<Fig
       { name: 'client: a call', values: times.ours, unit: 'ms' },
     ];
   } finally {
-    await pool.close();
-    await connection.close();
     await server.stop();
   }
 }
@@ -89,16 +68,6 @@ export async function measureSockets(folder: string): Promise<Figure[]> {
   }
 }
 
-async function medianMs(call: () => Promise<unknown>): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < 150; i += 1) {
-    const began = performance.now();
-    await call();
-    times.push(performance.now() - began);
-  }
-  return median(times);
-}
-
 /** What the stand-in answers to one service's question, byte for byte. */
 async function recordAnswer(): Promise<{
   query: ScopeQuery;
@@ -106,25 +75,7 @@ async function recordAnswer(): Promise<{
   answer: string;
   groups: number;
 }> {
-  const endpoints = Array.from({ length: 24 }, (_, i) => `GET /api/v1/things/${i}`);
-  const registry = registryOf(
-    JSON.stringify({
-      apiVersion: 'cuj-gate/v1',
-      defaults: { slo: { availability: 99.95 }, gate: { maxWindow: '30m' } },
-      services: { api: { env: 'production', operation: 'http.request', canary: 'version:{version}' } },
-      cujs: [{ name: 'all', owner: 'team', service: 'api', endpoints }],
-    }),
-  );
-  const batch = registry.batchOfService.get('api') as ScopeBatch;
-  const service = registry.services.get('api');
-  if (service === undefined) throw new Error('the registry has lost its service');
-  const query: ScopeQuery = {
-    batch,
-    canary: fillSelector(service.canary, new Map([['version', 'v2']])),
-    stable: undefined,
-    fromMs: endMs - 30 * 60_000,
-    toMs: endMs,
-  };
+  const query = clientQuestion();
   const datadog = await startDatadogStandIn({ now: () => endMs + 300_000 });
   for (const [i, resource] of endpoints.entries())
     for (let at = query.fromMs; at < endMs; at += 60_000)

@@ -1,0 +1,15 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { bundle } from '../../src/bundle/bundle.ts';
+
+/**
+ * Bundles a script of this folder as the image's program is bundled, and returns the file: tsx names every function
+ * anew and has the whole client, neither of which the image does.
+ */
+export async function bundleChild(script: string, folder: string): Promise<string> {
+  const root = path.join(import.meta.dirname, '..', '..');
+  const { code } = await bundle({ root, entry: path.join(import.meta.dirname, script) });
+  const file = path.join(folder, script.replace(/\.ts$/, '.mjs'));
+  writeFileSync(file, code);
+  return file;
+}
