@@ -81,11 +81,23 @@ export interface Load {
   readonly errors: number;
 }
 
-export async function load(url: string, ...mode: readonly string[]): Promise<Load> {
-  const { stdout } = await run(process.execPath, [path.join(import.meta.dirname, 'load.mjs'), url, ...mode]);
-  const result: Load = JSON.parse(stdout);
-  if (result.errors > 0) throw new Error(`${result.errors} questions to ${url} failed under load`);
-  return result;
+/** 32 connections that ask again as soon as they are answered. */
+export async function closedLoad(url: string, seconds: number): Promise<Load> {
+  const [result] = await load('closed', String(seconds), url);
+  return result as Load;
+}
+
+/** So many questions a second to each URL, at the same moments. */
+export function openLoad(urls: readonly string[], seconds: number, perSecond: number): Promise<Load[]> {
+  return load('open', String(seconds), String(perSecond), ...urls);
+}
+
+async function load(...args: readonly string[]): Promise<Load[]> {
+  const { stdout } = await run(process.execPath, [path.join(import.meta.dirname, 'load.mjs'), ...args]);
+  const results: Load[] = JSON.parse(stdout);
+  for (const { errors } of results)
+    if (errors > 0) throw new Error(`${errors} questions failed: load ${args.join(' ')}`);
+  return results;
 }
 
 async function freePort(): Promise<number> {
