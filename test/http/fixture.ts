@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
+import { createCachedSource } from '../../src/adapters/cached-source.ts';
 import type {
   MetricsSource,
   ScopeQuery,
@@ -137,8 +138,8 @@ export interface Bench {
   readonly metric: (line: string) => Promise<number | undefined>;
 }
 
-/** The app over a source of the test's own that remembers its answers as the cache does. */
-export async function bench(options: Partial<AppPorts> = {}): Promise<Bench> {
+/** The app over a source of the test's own, behind the cache unless told. */
+export async function bench(options: Partial<AppPorts> = {}, cache?: 'uncached'): Promise<Bench> {
   const log: Record<string, unknown>[] = [];
   const world: Bench['world'] = {
     measure: async (query) => snapshotOf(query, healthy, healthy),
@@ -153,19 +154,9 @@ export async function bench(options: Partial<AppPorts> = {}): Promise<Bench> {
     nowMs,
     timers: [],
   };
-  const kept = new Map<string, Promise<Snapshot>>();
-  const source: MetricsSource = {
-    measure(query, signal) {
-      const key = JSON.stringify([query.batch.id, query.canary, query.stable, query.toMs]);
-      let snapshot = kept.get(key);
-      if (snapshot === undefined) {
-        snapshot = world.measure(query, signal);
-        kept.set(key, snapshot);
-        snapshot.catch(() => kept.delete(key));
-      }
-      return snapshot;
-    },
-  };
+  const asked: MetricsSource = { measure: (query, signal) => world.measure(query, signal) };
+  const kept = { ttlMs: 600_000, maxEntries: 100, maxBytes: 1e9, now: () => world.nowMs };
+  const source = cache === 'uncached' ? asked : createCachedSource(asked, kept);
   const metrics = new MetricsRegistry();
   const app = await buildApp({
     evaluator: createEvaluator({

@@ -256,7 +256,7 @@ describe('what the gate does not know is 200 inconclusive', () => {
   });
 
   it('a source that does not settle is told to stop before the deadline and overruled at it', async () => {
-    const { app, log, world } = await bench();
+    const { app, log, world } = await bench({}, 'uncached');
     let told: AbortSignal | undefined;
     let give = (_: Error) => {};
     world.measure = (_, signal) =>
@@ -286,7 +286,7 @@ describe('what the gate does not know is 200 inconclusive', () => {
   });
 
   it('judges what has arrived where the source stops when it is told to', async () => {
-    const { app, world } = await bench();
+    const { app, world } = await bench({}, 'uncached');
     world.measure = (query, signal) =>
       new Promise((resolve) => {
         signal.addEventListener('abort', () => resolve(snapshotOf(query, healthy, healthy)));
@@ -308,6 +308,30 @@ describe('what the gate does not know is 200 inconclusive', () => {
     const verdict = (await pending).json();
     expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'source_timeout' });
     expect(verdict.cujs).toHaveLength(3);
+  });
+
+  it('answers what it has at hand however many wait, and counts, logs and explains it as any other', async () => {
+    const { app, world, log, metric } = await bench({ maxInflight: 1 });
+    const first = (await app.inject(login)).json();
+    world.measure = () => new Promise<Snapshot>(() => {});
+    const waiting = app.inject('/cujs/pay/status?role=canary');
+    await waitFor(() => app.inflight() === 1);
+    const again = await app.inject({ url: login, headers: { 'x-request-id': 'run-8' } });
+    expect(again.json()).toEqual(first);
+    expect(again.headers['x-request-id']).toBe('run-8');
+    expect(log.at(-1)).toMatchObject({ msg: 'verdict', cuj: 'login', reqId: 'run-8', cached: true });
+    expect((await app.inject(`${login}&explain`)).json()).toMatchObject({
+      ...first,
+      queries: [{ name: 'c_hits_0' }],
+    });
+    const counted =
+      'cuj_gate_verdicts_total{cuj="login",service="member-api",verdict="pass",reason="within_slo"}';
+    expect(await metric(counted)).toBe(3);
+    // Nobody waited for them, so no deadline was set but the waiting one's.
+    expect(world.timers).toHaveLength(1);
+    world.timers.shift()?.fire();
+    world.timers.shift()?.fire();
+    expect((await waiting).json()).toMatchObject({ reason: 'source_timeout' });
   });
 
   it('sheds load at once, but not misuse', async () => {
