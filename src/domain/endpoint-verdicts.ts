@@ -55,10 +55,12 @@ function endpointVerdict({ endpoint, log, failAt }: JudgedEndpoint): EndpointVer
 
 /** Bad events first, by what they prove: a silent or clean endpoint is never worse than one that fails, however little. */
 function compareWorstFirst(a: JudgedEndpoint, b: JudgedEndpoint): number {
-  return (
-    Number(b.endpoint.bad > 0) - Number(a.endpoint.bad > 0) ||
-    (a.endpoint.bad > 0 ? b.log - a.log || b.endpoint.bad - a.endpoint.bad : 0) ||
-    b.endpoint.total - a.endpoint.total ||
-    compareEndpoints(a.endpoint.measured, b.endpoint.measured)
-  );
+  const { bad, total, measured } = a.endpoint;
+  const other = b.endpoint;
+  if (bad > 0 !== other.bad > 0) return bad > 0 ? -1 : 1;
+  if (bad > 0) {
+    if (a.log !== b.log) return b.log - a.log;
+    if (bad !== other.bad) return other.bad - bad;
+  }
+  return total === other.total ? compareEndpoints(measured, other.measured) : other.total - total;
 }

@@ -8,8 +8,9 @@ import {
   type SideCounts,
   type Snapshot,
 } from './metrics-source.ts';
-import type { Endpoint, Service } from './registry-model.ts';
+import type { Cuj, Endpoint, Service } from './registry-model.ts';
 import type { SliName } from './registry-schema.ts';
+import { compareEndpoints } from './sli-sums.ts';
 
 /**
  * Cuts what one verdict needs out of the snapshots that were taken for its scopes: the CUJ's endpoints, over the CUJ's
@@ -51,7 +52,7 @@ export function measurementOf(
       stable: side(counts?.stable),
     };
   };
-  const endpoints = cuj.endpoints.filter((endpoint) => services.has(endpoint.service));
+  const endpoints = inOrder(cuj).filter((endpoint) => services.has(endpoint.service));
   const whole = (side: 'canary' | 'stable') => {
     const hits = new Array<number>(buckets).fill(0);
     for (const name of services.keys()) {
@@ -105,6 +106,18 @@ export function measurementOf(
       ...(neither === undefined || both === undefined ? {} : { neither, both }),
     },
   };
+}
+
+const ordered = new WeakMap<Cuj, readonly Endpoint[]>();
+
+/** The endpoints in the order that judging wants, which is found once and not for every verdict. */
+function inOrder(cuj: Cuj): readonly Endpoint[] {
+  let endpoints = ordered.get(cuj);
+  if (endpoints === undefined) {
+    endpoints = [...cuj.endpoints].sort(compareEndpoints);
+    ordered.set(cuj, endpoints);
+  }
+  return endpoints;
 }
 
 /** One side's counts of one endpoint for one SLI; absent where it had no point at all. */

@@ -48,11 +48,13 @@ export interface Minutes {
 }
 
 function compareTexts(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return a === b ? 0 : a < b ? -1 : 1;
 }
 
+type Named = Pick<EndpointMeasurement, 'service' | 'resource' | 'label'>;
+
 /** An order of endpoints that depends on nothing but their names. */
-export function compareEndpoints(a: EndpointMeasurement, b: EndpointMeasurement): number {
+export function compareEndpoints(a: Named, b: Named): number {
   return (
     compareTexts(a.resource, b.resource) ||
     compareTexts(a.service, b.service) ||

@@ -2,6 +2,7 @@
  * How long one verdict takes: the median of many calls of `judge`, on the largest question that is expected (50
  * endpoints, 120 minutes) and on a usual one. Prints a JSON list of medians in µs for each case.
  */
+import { compareEndpoints } from '../../src/domain/sli-sums.ts';
 import { judge } from '../../src/domain/verdict.ts';
 import { cujOf, endpointOf, measurementOf, seededRandom } from '../domain/journey.ts';
 import { median } from './figure.ts';
@@ -17,9 +18,10 @@ function question(endpoints: number, minutes: number, badRate: number, seed: num
     });
     return { total, bad };
   };
+  // In the order in which measurements have them.
   const availability = Array.from({ length: endpoints }, (_, i) =>
     endpointOf(`GET /api/v1/things/${i}`, counts(20 / (1 + i / 5), badRate), counts(400, 0.0003)),
-  );
+  ).sort(compareEndpoints);
   return {
     cuj: cujOf({ endpoints: availability.map(({ label }) => label) }),
     measurement: measurementOf({ availability }),
