@@ -48,16 +48,19 @@ export class SourceError extends Error {
   readonly hint: string;
   /** Seconds after which asking again makes sense, where the source said so. */
   readonly retryAfterSeconds: number | undefined;
+  /** Asked again at once, the same would come of it. */
+  readonly lasting: boolean;
 
   constructor(
     code: SourceErrorCode,
     message: string,
     hint: string,
-    options: { retryAfterSeconds?: number; cause?: unknown } = {},
+    options: { retryAfterSeconds?: number; lasting?: boolean; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = hint;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.lasting = options.lasting ?? false;
   }
 }

@@ -50,7 +50,8 @@ export async function withAttempts<T>(
   }
 }
 
-function mayPass({ code }: SourceError): boolean {
+function mayPass({ code, lasting }: SourceError): boolean {
+  if (lasting) return false;
   return code === 'source_unavailable' || code === 'source_malformed' || code === 'source_timeout';
 }
 

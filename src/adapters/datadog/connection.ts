@@ -149,6 +149,7 @@ export class DatadogConnection {
           'source_malformed',
           `Datadog's answer is longer than ${this.#maxAnswerBytes} bytes.`,
           'Judge fewer services with one selector, or shorten maxWindow.',
+          { lasting: true },
         );
       }
       throw failureOfConnection(error, this.#redact);

@@ -413,6 +413,8 @@ describe('what cannot be trusted', () => {
     const error = await failure((await connect({ maxAnswerBytes: 10_000 })).measure(query(login), never));
     expect(error.code).toBe('source_malformed');
     expect(error.message).toContain('longer than 10000 bytes');
+    // The next one would be as long.
+    expect(loopback.requests).toHaveLength(1);
   });
 });
 
