@@ -115,6 +115,12 @@ const gateRules: readonly Rule[] = [
     description: '{{ $value }} calls are left in the current period.',
     fix: 'See who else spends the limit of this endpoint; ask less often (interval), or have Datadog raise it.',
   }),
+  rule('CujGateSharedCacheDown', 'min(cuj_gate_shared_cache_up) == 0', '15m', 'ticket', {
+    summary: 'Replicas ask Datadog each for itself.',
+    description:
+      'A cuj-gate has not reached the shared cache for a quarter of an hour. Verdicts are as good as before, but every replica spends the rate limit.',
+    fix: 'Look at Redis or Valkey and at CUJ_GATE_REDIS_URL.',
+  }),
   rule(
     'CujGateCannotJudge',
     `sum(rate(cuj_gate_verdicts_total{verdict="inconclusive",${blind}}[15m])) / sum(rate(cuj_gate_verdicts_total[15m])) > 0.5`,
