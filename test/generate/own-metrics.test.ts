@@ -2,6 +2,7 @@ import { Registry as Metrics } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { createCredentialMetrics } from '../../src/adapters/credential-metrics.ts';
 import { createSourceMetrics } from '../../src/adapters/measured-source.ts';
+import { createSharingMetrics } from '../../src/adapters/sharing/sharing-metrics.ts';
 import { sourceErrorCodes } from '../../src/domain/errors.ts';
 import { grafanaDashboard } from '../../src/generate/grafana-dashboard.ts';
 import { prometheusRules } from '../../src/generate/prometheus-rules.ts';
@@ -15,6 +16,7 @@ async function metricsOfTheGate(): Promise<Map<string, readonly string[]>> {
   createMetrics({ metrics, registry: () => undefined, now: () => 0 }, () => 0);
   createSourceMetrics(metrics).rateLimitRemaining(1);
   createCredentialMetrics(metrics, () => 0);
+  createSharingMetrics(metrics);
   const found = new Map<string, readonly string[]>();
   for (const { name, type } of await metrics.getMetricsAsJSON()) {
     const { labelNames = [] } = metrics.getSingleMetric(name) as unknown as { labelNames?: string[] };
