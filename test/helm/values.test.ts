@@ -92,6 +92,7 @@ describe('values.schema.json', () => {
     ['auth.oidc.issuer', 'https://login.example.com/realms/platform'],
     ['auth.oidc.claim', 'https://example.com/team=release=blue'],
     ['adminPort', 9090],
+    ['trustedCa.existingConfigMap', 'company-ca'],
     ['tracing.endpoint', 'http://otel-collector.monitoring.svc:4318'],
     ['tracing.endpoint', 'https://otel.example.com/otlp'],
     ['extraEnv', [{ name: 'NODE_OPTIONS', value: '--max-old-space-size=192' }]],
@@ -111,7 +112,7 @@ describe("the chart's settings", () => {
 
   it('are settings of the gate, each set once', () => {
     const files = ['DD_API_KEY_FILE', 'DD_APP_KEY_FILE', 'CUJ_GATE_REDIS_URL_FILE'];
-    const known = new Set<string>([...settingNames, ...files]);
+    const known = new Set<string>([...settingNames, ...files, 'NODE_EXTRA_CA_CERTS']);
     expect(set.filter((name) => !known.has(name))).toEqual([]);
     expect(new Set(set).size).toBe(set.length);
   });

@@ -134,7 +134,7 @@ port: http
 {{- $problems = append $problems "adminPort is the port of the questions as well: choose another one, such as 9090." -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
-{{- if regexMatch "^(HOST|PORT|LOG_LEVEL|OTEL_EXPORTER_OTLP_ENDPOINT|DD_(API_KEY|APP_KEY)(_FILE)?|DD_SITE|DD_URL|CUJ_GATE_(REGISTRY|DEADLINE|CACHE_TTL|CACHE_SIZE|MAX_INFLIGHT|DRAIN_DELAY|RATE_LIMIT|REDIS_URL(_FILE)?|ADMIN_PORT|AUTH_[A-Z_]+|TLS_[A-Z_]+))$" .name -}}
+{{- if regexMatch "^(HOST|PORT|LOG_LEVEL|NODE_EXTRA_CA_CERTS|OTEL_EXPORTER_OTLP_ENDPOINT|DD_(API_KEY|APP_KEY)(_FILE)?|DD_SITE|DD_URL|CUJ_GATE_(REGISTRY|DEADLINE|CACHE_TTL|CACHE_SIZE|MAX_INFLIGHT|DRAIN_DELAY|RATE_LIMIT|REDIS_URL(_FILE)?|ADMIN_PORT|AUTH_[A-Z_]+|TLS_[A-Z_]+))$" .name -}}
 {{- $problems = append $problems (printf "extraEnv holds %s, which the chart sets from a value of its own." .name) -}}
 {{- end -}}
 {{- end -}}
