@@ -263,11 +263,16 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
   };
 }
 
-/** How many numbers a measurement holds; objects around them count as some more. */
+/** How many numbers a measurement keeps from being freed; objects around them count as some more. */
 function countsOf(measurement: Measurement | undefined): number {
   if (measurement === undefined) return 100;
-  const endpoints = (measurement.availability?.length ?? 0) + (measurement.latency?.length ?? 0);
-  return (endpoints * 4 + 2) * (measurement.whole.canary.length + 20);
+  let counts = 2 * (measurement.whole.canary.length + 20);
+  for (const { canary, stable } of [...(measurement.availability ?? []), ...(measurement.latency ?? [])]) {
+    // A view keeps all of what it is a view of, and the snapshot may be longer than this CUJ's span.
+    for (const { buffer } of [canary.total, canary.bad, stable.total, stable.bad])
+      counts += buffer.byteLength / 8 + 20;
+  }
+  return counts;
 }
 
 /** The calls that a question takes, the same as long as the newest complete minute is. */
