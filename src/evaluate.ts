@@ -124,6 +124,7 @@ interface Posed {
   readonly sliCount: number | undefined;
   readonly nowMs: number;
   readonly known: KnownAsk;
+  /** Those of the moment: `known` goes on to others with the minute. */
   readonly calls: MinuteCalls;
   readonly opinion: BudgetOpinion;
 }
