@@ -187,7 +187,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once a minute, not once a question.
     const toMs = floorMinute(nowMs - cuj.gate.lagMs);
     const key = sliCount === undefined ? known.key : `${sliCount} ${known.key}`;
-    const budget = opinion === noOpinion ? '' : JSON.stringify(opinion);
+    const budget = opinion.rule === undefined && opinion.note === undefined ? '' : JSON.stringify(opinion);
     const before = memory.get(key);
     if (
       before !== undefined &&
