@@ -57,18 +57,13 @@ export class RegistryRefused extends Error {
 
 /**
  * The gate's logger: JSON lines on stdout, static messages, data in fields. A line that holds one of the secrets,
- * wherever it came from, goes out without it. Lines are written in blocks, at the latest after `flushMs`, and at once
- * when the process ends.
+ * wherever it came from, goes out without it. Lines are written in blocks, at the latest after `flushMs`; whoever ends
+ * the process waits for `written` before.
  */
 export function createLogger(
   level: Settings['logLevel'],
   secrets: readonly (string | undefined)[] = [],
-  destination: DestinationStream = pino.destination({
-    dest: 1,
-    sync: false,
-    minLength: 4096,
-    periodicFlush: flushMs,
-  }),
+  destination: DestinationStream = blocksToStdout(),
 ): Logger {
   const known = secrets.filter((secret) => secret !== undefined && secret !== '') as string[];
   return pino(
@@ -91,6 +86,37 @@ export function createLogger(
 }
 
 const flushMs = 250;
+/** A reader that takes nothing for so long must not keep the process. */
+const lastFlushMs = 1_000;
+
+/** Resolves when all lines are written, or cannot be. */
+export function written(logger: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    const late = setTimeout(resolve, lastFlushMs);
+    logger.flush(() => {
+      clearTimeout(late);
+      resolve();
+    });
+  });
+}
+
+/** Lines are handed over as bytes: of texts sonic-boom would measure all that it holds anew for each one that comes. */
+function blocksToStdout(): DestinationStream {
+  const blocks = pino.destination({
+    dest: 1,
+    sync: false,
+    minLength: 4096,
+    periodicFlush: flushMs,
+    contentMode: 'buffer',
+  });
+  const destination = {
+    // The type knows texts only, and not what contentMode makes of it.
+    write: (line: string) => void blocks.write(Buffer.from(line) as unknown as string),
+    // For logger.flush(). Not flushSync, which pino would call after a fatal line: where nobody reads, it never returns.
+    flush: (done?: (error?: Error) => void) => blocks.flush(done),
+  };
+  return destination;
+}
 
 /** As pino's own, but lines of the same millisecond share the text. */
 function isoTime(): () => string {

@@ -6,6 +6,7 @@ import {
   type GateOverrides,
   RegistryRefused,
   secretsOf,
+  written,
 } from './compose.ts';
 import { CredentialsRefused } from './compose-access.ts';
 import type { App } from './http/app.ts';
@@ -63,7 +64,8 @@ export async function serve(
   // What nobody caught leaves the process in a state that nobody thought of: a new one is better.
   const dieOf = (message: string) => (error: Error) => {
     logger.fatal({ err: error }, message);
-    port.exit(1);
+    // At its end the process would try for ever to hand the line to a reader that is gone.
+    void written(logger).then(() => port.exit(1));
   };
   port.on('uncaughtException', dieOf('uncaught exception'));
   port.on('unhandledRejection', dieOf('unhandled rejection'));
@@ -110,6 +112,7 @@ export async function serve(
   await gate.close();
   clearTimeout(cut);
   logger.info('ended');
+  await written(logger);
   return 0;
 }
 

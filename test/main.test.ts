@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createLogger, type GateOverrides, secretsOf } from '../src/compose.ts';
 import type { ScopeQuery, Snapshot } from '../src/domain/metrics-source.ts';
 import { refusal, serve } from '../src/main.ts';
@@ -176,7 +176,7 @@ describe('a server', () => {
   ])('dies of an %s, and says of what', async (event, msg) => {
     const { process, logged } = await start();
     process.emit(event, new Error('out of luck'));
-    expect(process.exits).toEqual([1]);
+    await vi.waitFor(() => expect(process.exits).toEqual([1]));
     expect(await logged(msg)).toMatchObject({ level: 60, err: { message: 'out of luck' } });
   });
 });

@@ -139,4 +139,39 @@ describe('cuj-gate serve', () => {
       datadog.close();
     }
   }, 30_000);
+
+  it.each([
+    ['is told to go', 'SIGTERM', 0],
+    ['dies of a fault of its own', 'SIGUSR2', 1],
+  ] as const)(
+    'ends though nobody reads its log any more, when it %s',
+    async (_, signal, code) => {
+      const fault = "process.on('SIGUSR2', () => { throw new Error('out of luck'); });";
+      const loaders = ['--import', 'tsx', '--import', `data:text/javascript,${encodeURIComponent(fault)}`];
+      const child = spawn(process.execPath, [...loaders, join(root, 'src/bin.ts'), 'serve'], {
+        cwd: root,
+        env: {
+          PATH: process.env.PATH,
+          ...keys,
+          DD_URL: 'http://127.0.0.1:1',
+          CUJ_GATE_REGISTRY: registry,
+          HOST: '127.0.0.1',
+          PORT: '0',
+          CUJ_GATE_DRAIN_DELAY: '0s',
+        },
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      try {
+        const exited = once(child, 'exit');
+        await once(child.stdout, 'data');
+        child.stdout.destroy();
+        await once(child.stdout, 'close');
+        child.kill(signal);
+        expect(await exited).toEqual([code, null]);
+      } finally {
+        child.kill('SIGKILL');
+      }
+    },
+    20_000,
+  );
 });
