@@ -86,6 +86,8 @@ export function createLogger(
 }
 
 const flushMs = 250;
+/** Handing a block over to the thread that writes it costs as much as two answers do, however long it is. */
+const blockBytes = 64 * 1024;
 /** A reader that takes nothing for so long must not keep the process. */
 const lastFlushMs = 1_000;
 
@@ -105,7 +107,8 @@ function blocksToStdout(): DestinationStream {
   const blocks = pino.destination({
     dest: 1,
     sync: false,
-    minLength: 4096,
+    minLength: blockBytes,
+    maxWrite: 4 * blockBytes,
     periodicFlush: flushMs,
     contentMode: 'buffer',
   });

@@ -73,7 +73,7 @@ export async function measureHttp(rounds: number, folder: string): Promise<Figur
           slices[i]?.cpu.push((processorTicks(pid) - before) / perSecond);
         }
       }
-      const open = await openLoad([ours.url, theirs.url], 4, 1000);
+      const open = await openLoad([ours.url, theirs.url], 6, 1000);
       // The first round warms up.
       if (round < 0) continue;
       for (const [i, into] of [ours, theirs].entries()) {
