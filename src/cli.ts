@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { distance } from 'fastest-levenshtein';
+import packageJson from '../package.json' with { type: 'json' };
 import { exitCodes, type Io } from './commands/io.ts';
 
 /** Builds the commander command of one verb; `exit` takes the exit code that the verb ends with. */
@@ -83,6 +84,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       'Judges canary releases by Critical User Journeys: pass, fail or inconclusive, against their SLOs.',
     )
     .usage('<command> [options]')
+    .version(packageJson.version)
     .addHelpText('after', outro);
   settle(program, io);
   const wanted = argv.find((word) => !word.startsWith('-') && word !== 'help');

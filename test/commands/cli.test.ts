@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import packageJson from '../../package.json' with { type: 'json' };
 import { run } from '../../src/cli.ts';
 import { capture } from './io.ts';
 
@@ -18,6 +19,7 @@ describe('the command line', () => {
       'there is no command "frobnicate". cuj-gate --help lists all.',
     ],
     ['lists every command in its help', ['--help'], 0, 'judge one CUJ, or all of a service, now', ''],
+    ['says its version', ['--version'], 0, `${packageJson.version}\n`, ''],
     ['explains its exit codes in its help', ['--help'], 0, '1 the answer is no', ''],
     ['shows the help of a command', ['evaluate', '--help'], 0, '--param <name=value>', ''],
     ['shows every setting in the help of serve', ['serve', '--help'], 0, 'CUJ_GATE_REGISTRY', ''],
