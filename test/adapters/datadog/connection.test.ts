@@ -138,6 +138,44 @@ it('a question that waited for a connection is not sent after a 429 either', asy
   expect(outcomes.filter((outcome) => outcome === 'source_rate_limited')).toHaveLength(7);
 });
 
+it('reads what comes after hints, and without its byte order mark', async () => {
+  loopback.reply((response) => {
+    response.writeProcessing();
+    respond(200, '\ufeff{"data":"検索"}')(response, loopback.requests[0] as Received);
+  });
+  expect(await api().getJson('/api/v1/validate')).toEqual({ data: '検索' });
+});
+
+it('reads a character that lies across two packets', async () => {
+  const bytes = Buffer.from('{"data":"検索"}');
+  loopback.reply((response) => {
+    response.writeHead(200, { 'content-length': bytes.length });
+    response.write(bytes.subarray(0, 11), () => setImmediate(() => response.end(bytes.subarray(11))));
+  });
+  expect(await api().getJson('/api/v1/validate')).toEqual({ data: '検索' });
+});
+
+it('a 429 whose body does not end costs its connection, and no more than that', async () => {
+  let closed = false;
+  loopback.reply((response) => {
+    response.writeHead(429, { 'x-ratelimit-reset': '9' });
+    response.once('close', () => {
+      closed = true;
+    });
+    const more = () => {
+      if (!closed) response.write('x'.repeat(16_384), more);
+    };
+    more();
+  });
+  let nowMs = 0;
+  const ours = api({ clock: { now: () => nowMs, sleep: async () => {}, random: () => 0 } });
+  await expect(ours.getJson('/api/v1/validate')).rejects.toMatchObject({ code: 'source_rate_limited' });
+  await vi.waitUntil(() => closed, { interval: 1 });
+  nowMs = 9_000;
+  loopback.reply(respond(200, { data: 1 }));
+  expect(await ours.getJson('/api/v1/validate')).toEqual({ data: 1 });
+});
+
 it('a 429 costs no connection', async () => {
   let nowMs = 0;
   const ours = api({ clock: { now: () => nowMs, sleep: async () => {}, random: () => 0 } });
