@@ -28,17 +28,19 @@ export function reaches(observed: number, least: number): boolean {
 
 /** The least whole number in [1, most] for which a rising predicate holds, or undefined. */
 function least(most: number, holds: (value: number) => boolean): number | undefined {
-  let low = 0;
-  let high = 1;
-  while (high < most && !holds(high)) {
-    low = high;
-    high *= 2;
+  return leastAbove(0, most, holds);
+}
+
+/** As `least`, where it is known not to hold at `low`. */
+function leastAbove(low: number, most: number, holds: (value: number) => boolean): number | undefined {
+  const last = Math.floor(most);
+  let below = low;
+  for (let step = 1; below < last; step *= 2) {
+    const next = Math.min(below + step, last);
+    if (holds(next)) return between(below, next, holds);
+    below = next;
   }
-  if (high >= most) {
-    high = Math.floor(most);
-    if (high < 1 || !holds(high)) return undefined;
-  }
-  return between(low, high, holds);
+  return undefined;
 }
 
 /** The least whole number above `low`, for which the predicate does not hold, up to `high`, for which it does. */
@@ -55,17 +57,8 @@ function between(low: number, high: number, holds: (value: number) => boolean): 
 
 /** As `least`, by fewer questions where `guess` is near the answer. */
 function leastNear(guess: number, most: number, holds: (value: number) => boolean): number | undefined {
-  if (guess < 1 || guess > most) return least(most, holds);
-  if (!holds(guess)) {
-    let low = guess;
-    for (let step = 1; low + step <= most; step *= 2) {
-      if (holds(low + step)) return between(low, low + step, holds);
-      low += step;
-    }
-    return low < Math.floor(most) && holds(Math.floor(most))
-      ? between(low, Math.floor(most), holds)
-      : undefined;
-  }
+  if (guess > most) return least(most, holds);
+  if (!holds(guess)) return leastAbove(guess, most, holds);
   let high = guess;
   for (let step = 1; high - step > 0; step *= 2) {
     if (!holds(high - step)) return between(high - step, high, holds);

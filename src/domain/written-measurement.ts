@@ -16,12 +16,17 @@ export interface WrittenSeries {
   readonly bad: readonly number[];
 }
 
+interface Lists {
+  readonly total: ArrayLike<number>;
+  readonly bad: ArrayLike<number>;
+}
+
 /** For JSON. `readMeasurement` is its inverse. */
 export function writeMeasurement(measurement: Measurement): WrittenMeasurement {
   return withEndpoints(measurement, (endpoint) => ({
     ...endpoint,
-    canary: { total: [...endpoint.canary.total], bad: [...endpoint.canary.bad] },
-    stable: { total: [...endpoint.stable.total], bad: [...endpoint.stable.bad] },
+    canary: writeSeries(endpoint.canary),
+    stable: writeSeries(endpoint.stable),
   }));
 }
 
@@ -34,7 +39,12 @@ export function readMeasurement(written: WrittenMeasurement): Measurement {
   }));
 }
 
-export function readSeries({ total, bad }: WrittenSeries): Series {
+function writeSeries({ total, bad }: Series): WrittenSeries {
+  return { total: [...total], bad: [...bad] };
+}
+
+/** From lists of any kind. */
+export function readSeries({ total, bad }: Lists): Series {
   return { total: Float64Array.from(total), bad: Float64Array.from(bad) };
 }
 

@@ -6,6 +6,7 @@ import type { Cuj, GatePolicy, Registry } from '../../src/domain/registry-model.
 import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
 import { resourceNameOf } from '../../src/domain/resource-name.ts';
 import { objectiveOf } from '../../src/domain/slo.ts';
+import { readSeries } from '../../src/domain/written-measurement.ts';
 
 export const defaultPolicy: GatePolicy = {
   rule: 'confidence',
@@ -73,10 +74,6 @@ export interface Counts {
 
 export const silent: Counts = { total: [], bad: [] };
 
-export function seriesOf({ total, bad }: Counts): Series {
-  return { total: Float64Array.from(total), bad: Float64Array.from(bad) };
-}
-
 export function endpointOf(
   label: string,
   canary: Counts,
@@ -90,8 +87,8 @@ export function endpointOf(
     label,
     sampleRate: 1,
     dispersion: 1,
-    canary: seriesOf(canary),
-    stable: seriesOf(stable),
+    canary: readSeries(canary),
+    stable: readSeries(stable),
     ...more,
   };
 }
@@ -123,7 +120,7 @@ function sumOf(
 export function measurementOf(wishes: MeasurementWishes): Measurement {
   const before = new Array<number>(wishes.before ?? 0).fill(0);
   const after = ({ total, bad }: Series) =>
-    seriesOf({ total: [...before, ...total], bad: [...before, ...bad] });
+    readSeries({ total: [...before, ...total], bad: [...before, ...bad] });
   const later = (endpoints: readonly EndpointMeasurement[] | undefined) =>
     endpoints?.map((endpoint) => ({
       ...endpoint,

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { spread } from '../../src/domain/abort-line.ts';
 import type { EndpointMeasurement, Measurement, Series } from '../../src/domain/metrics-source.ts';
 import { judge, type Verdict } from '../../src/domain/verdict.ts';
-import { type Counts, cujOf, endpointOf, measurementOf, seriesOf, silent } from './journey.ts';
+import { readSeries } from '../../src/domain/written-measurement.ts';
+import { type Counts, cujOf, endpointOf, measurementOf, silent } from './journey.ts';
 
 const options = { registryDigest: 'sha256:test' };
 const seeded = (numRuns: number) => ({ seed: 20260131, numRuns });
@@ -75,7 +76,7 @@ const journeys = (most: number, rules: readonly Journey['rule'][] = ['confidence
 
 /** The same endpoint with other counts of the canary. */
 function withCanary(endpoint: EndpointMeasurement, canary: Counts): EndpointMeasurement {
-  return { ...endpoint, canary: seriesOf(canary) };
+  return { ...endpoint, canary: readSeries(canary) };
 }
 
 describe('more bad events on the canary', () => {
@@ -160,7 +161,7 @@ describe('what must change nothing', () => {
             return [first, sum - first];
           };
           const two = ({ total, bad }: Series) =>
-            seriesOf({ total: halves(total, true), bad: halves(bad, true) });
+            readSeries({ total: halves(total, true), bad: halves(bad, true) });
           return { ...endpoint, canary: two(endpoint.canary), stable: two(endpoint.stable) };
         });
         const own = verdictOf(journey).slis[0];
@@ -284,7 +285,7 @@ function putAllBad(endpoints: readonly EndpointMeasurement[], counts: readonly n
 describe('the abort line', () => {
   const withoutStable = (journey: Journey): Journey => ({
     ...journey,
-    endpoints: journey.endpoints.map((endpoint) => ({ ...endpoint, stable: seriesOf(silent) })),
+    endpoints: journey.endpoints.map((endpoint) => ({ ...endpoint, stable: readSeries(silent) })),
   });
   const clean = (endpoint: EndpointMeasurement) =>
     withCanary(endpoint, { total: endpoint.canary.total, bad: endpoint.canary.total.map(() => 0) });

@@ -103,9 +103,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#settled) return;
     this.#settle();
-    const [first] = this.#chunks;
-    const bytes = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
-    const text = bytes.toString('utf8');
+    const text = Buffer.concat(this.#chunks).toString('utf8');
     this.#resolve({
       status: this.#status,
       headers: this.#headers,
