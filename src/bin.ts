@@ -13,6 +13,7 @@ if (isMainThread) {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
+    now: Date.now,
   });
 } else {
   // Bundled, the thread that reads large registries starts here as well; it serves by being loaded.

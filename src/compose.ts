@@ -294,6 +294,7 @@ export interface Opened {
 export async function openEvaluator(
   env: Readonly<Record<string, string | undefined>>,
   registryPath: string | undefined,
+  now: () => number,
 ): Promise<Opened | { readonly problem: string }> {
   let settings: Settings;
   try {
@@ -317,7 +318,7 @@ export async function openEvaluator(
   const errorBudgets = createErrorBudgets({
     api,
     registry: () => registry.registry,
-    now: Date.now,
+    now,
     intervalMs: errorBudgetIntervalMs,
     // The verdict itself says where a budget is not known.
     logger: { warn: () => {}, error: () => {} },
@@ -329,7 +330,7 @@ export async function openEvaluator(
     evaluator: createEvaluator({
       registry: () => registry.registry,
       source,
-      now: Date.now,
+      now,
       budget: errorBudgets.opinion,
     }),
     api,

@@ -33,7 +33,7 @@ export function openDatadog(io: Io): (DatadogAccess & { readonly settings: Setti
     settings,
     api: createDatadogApi(connection),
     source: () => createDatadogSource(connection),
-    now: Date.now,
+    now: io.now,
     close: () => connection.close(),
   };
 }

@@ -25,7 +25,7 @@ const everyMs = 30_000;
 export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Promise<number> {
   const keys = makeUpKeys();
   const datadog = await startDatadogStandIn({
-    now: Date.now,
+    now: io.now,
     apiKey: keys.apiKey,
     applicationKey: keys.appKey,
   });
@@ -34,7 +34,7 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
       keys,
       registry: options.registry,
       port: options.once === true ? 0 : options.port,
-      now: Date.now,
+      now: io.now,
     });
     if (opened === undefined) return exitCodes.misuse;
     try {
@@ -72,10 +72,10 @@ async function show(
     registry,
     traffic,
     broken,
-    nowMs: Date.now(),
+    nowMs: io.now(),
   });
-  live.advanceTo(Date.now() + aheadMs);
-  const timer = setInterval(() => live.advanceTo(Date.now() + aheadMs), everyMs);
+  live.advanceTo(io.now() + aheadMs);
+  const timer = setInterval(() => live.advanceTo(io.now() + aheadMs), everyMs);
   try {
     const services = new Set(traffic.endpoints.map(({ service }) => service)).size;
     say(

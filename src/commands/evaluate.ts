@@ -112,7 +112,7 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
   }
   // Loaded here: a replay and a mistake must not wait for Datadog's client.
   const { openEvaluator } = await import('../compose.ts');
-  const opened = await openEvaluator(io.env, options.registry);
+  const opened = await openEvaluator(io.env, options.registry, io.now);
   if ('problem' in opened) throw new Misuse(opened.problem);
   const { evaluator, deadlineMs, close } = opened;
   const question = {

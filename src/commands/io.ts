@@ -1,4 +1,4 @@
-/** Where a command reads and writes: the process, or a test's own. */
+/** A place to write to: the process's, or a test's own. */
 export interface Stream {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
@@ -6,12 +6,15 @@ export interface Stream {
   readonly columns?: number | undefined;
 }
 
+/** What a command sees of the world around it. */
 export interface Io {
   /** Answers. */
   readonly stdout: Stream;
   /** Notes, progress, complaints, logs. */
   readonly stderr: Stream;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What time it is, epoch milliseconds. */
+  readonly now: () => number;
 }
 
 /** Exit codes of every command. */

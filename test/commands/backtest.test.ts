@@ -8,7 +8,7 @@ import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-
 import { SourceError } from '../../src/domain/errors.ts';
 import { plantMonth } from '../backtest/planted.ts';
 import { shopDocument } from '../doctor/clinic.ts';
-import { capture } from './io.ts';
+import { capture, someTime } from './io.ts';
 
 const HOUR = 3_600_000;
 
@@ -16,8 +16,8 @@ let folder: string;
 let standIn: StandIn;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'backtest-'));
-  standIn = await startDatadogStandIn({ now: Date.now });
-  plantMonth(standIn, (Math.floor(Date.now() / HOUR) - 12) * HOUR);
+  standIn = await startDatadogStandIn({ now: () => someTime });
+  plantMonth(standIn, (Math.floor(someTime / HOUR) - 12) * HOUR);
 });
 afterEach(async () => {
   await standIn.stop();
@@ -28,9 +28,7 @@ async function backtest(...args: string[]) {
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(shopDocument()));
   const { io, stdout, stderr } = capture({
-    DD_API_KEY: 'a'.repeat(32),
-    DD_APP_KEY: 'b'.repeat(40),
-    DD_URL: standIn.url,
+    env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url },
   });
   let code: number | undefined;
   const waited: number[] = [];

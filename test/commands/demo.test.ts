@@ -33,7 +33,7 @@ describe('demo --once', () => {
   });
 
   it('folds its lines between words where the terminal is narrow, and says the same', async () => {
-    const narrow = capture({}, true, 60);
+    const narrow = capture({ isTTY: true, columns: 60 });
     await run(['demo', '--once'], narrow.io);
     const text = stripVTControlCharacters(narrow.stdout());
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(60);

@@ -6,12 +6,13 @@ import { run } from '../../src/cli.ts';
 import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
 import { startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
 import { hits, routes, shopDocument } from '../doctor/clinic.ts';
+import { capture, someTime } from './io.ts';
 
 let folder: string;
 let standIn: StandIn;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'doctor-'));
-  standIn = await startDatadogStandIn({ now: Date.now });
+  standIn = await startDatadogStandIn({ now: () => someTime });
 });
 afterEach(async () => {
   await standIn.stop();
@@ -21,22 +22,17 @@ afterEach(async () => {
 async function doctor(document: unknown, args: string[] = [], env: Record<string, string | undefined> = {}) {
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(document));
-  const written = { stdout: '', stderr: '' };
-  const stream = (name: 'stdout' | 'stderr') => ({
-    write: (text: string) => {
-      written[name] += text;
-    },
-  });
   const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url };
-  const io = { stdout: stream('stdout'), stderr: stream('stderr'), env: { ...keys, ...env } };
-  return { code: await run(['doctor', '--registry', path, ...args], io), ...written };
+  const { io, stdout, stderr } = capture({ env: { ...keys, ...env } });
+  const code = await run(['doctor', '--registry', path, ...args], io);
+  return { code, stdout: stdout(), stderr: stderr() };
 }
 
-/** Two versions' requests, some minutes ago by the system's clock. */
+/** Two versions' requests, an hour ago. */
 function trade(): void {
   for (const [resource, count] of Object.entries(routes)) {
     for (const version of ['v1', 'v2']) {
-      const event = { ...hits, resource, version, at: Date.now() - 60 * 60_000 };
+      const event = { ...hits, resource, version, at: someTime - 60 * 60_000 };
       standIn.store.recordRequests({ ...event, statusCode: 200, count });
       standIn.store.recordRequests({ ...event, statusCode: 500, count: 1 });
     }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { simulateJourneys } from '../../src/demo/datadog/journeys.ts';
 import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
-import { capture } from './io.ts';
+import { capture, someTime } from './io.ts';
 
 const minuteMs = 60_000;
 
@@ -15,13 +15,13 @@ describe('evaluate', () => {
   let env: Record<string, string>;
 
   beforeAll(async () => {
-    // The command asks by the system's clock, so the canary's last ten minutes lie before now.
-    const now = Date.now();
-    datadog = await startDatadogStandIn({ now: () => now, apiKey: 'api', applicationKey: 'app' });
-    const start = now - 30 * minuteMs;
-    simulateJourneys({ store: datadog.store, seed: 1, start, canaryStart: now - 10 * minuteMs }).advanceTo(
-      now,
-    );
+    datadog = await startDatadogStandIn({ now: () => someTime, apiKey: 'api', applicationKey: 'app' });
+    simulateJourneys({
+      store: datadog.store,
+      seed: 1,
+      start: someTime - 30 * minuteMs,
+      canaryStart: someTime - 10 * minuteMs,
+    }).advanceTo(someTime);
     folder = mkdtempSync(path.join(tmpdir(), 'cuj-gate-evaluate-'));
     env = {
       DD_URL: datadog.url,
@@ -37,7 +37,7 @@ describe('evaluate', () => {
   });
 
   async function evaluate(...argv: string[]) {
-    const streams = capture(env);
+    const streams = capture({ env });
     const code = await run(['evaluate', ...argv], streams.io);
     return { code, stdout: streams.stdout(), stderr: streams.stderr() };
   }
@@ -130,13 +130,13 @@ describe('evaluate', () => {
   });
 
   it('names the variables that are missing', async () => {
-    const streams = capture({ CUJ_GATE_REGISTRY: 'config/cujs.yaml' });
+    const streams = capture({ env: { CUJ_GATE_REGISTRY: 'config/cujs.yaml' } });
     expect(await run(['evaluate', 'login', '--param', 'version=v1'], streams.io)).toBe(2);
     expect(streams.stderr()).toContain('DD_API_KEY');
   });
 
   it('says that the keys are wrong and judges nothing', async () => {
-    const streams = capture({ ...env, DD_APP_KEY: 'wrong' });
+    const streams = capture({ env: { ...env, DD_APP_KEY: 'wrong' } });
     expect(await run(['evaluate', 'login', '--param', 'version=v1'], streams.io)).toBe(1);
     expect(streams.stdout()).toMatch(/^INCONCLUSIVE login \(source_rejected\)/);
     expect(streams.stdout()).not.toContain('wrong');

@@ -34,7 +34,7 @@ async function generate(
   args: readonly string[],
   env: Record<string, string> = { CUJ_GATE_REGISTRY: registry },
 ) {
-  const { io, stdout, stderr } = capture(env);
+  const { io, stdout, stderr } = capture({ env });
   const code = await generateCommand(args, io);
   return { code, stdout: stdout(), stderr: stderr() };
 }
@@ -359,7 +359,7 @@ describe('generate --check', () => {
 
 describe('lint rollout', () => {
   async function lint(args: readonly string[], env: Record<string, string> = {}) {
-    const { io, stdout, stderr } = capture(env);
+    const { io, stdout, stderr } = capture({ env });
     const code = await lintCommand(args, io);
     return { code, stdout: stdout(), stderr: stderr() };
   }

@@ -5,13 +5,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadRegistry } from '../../src/adapters/registry-files.ts';
 import { run } from '../../src/cli.ts';
 import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
-import { capture } from './io.ts';
+import { capture, someTime } from './io.ts';
 
 let folder: string;
 let standIn: StandIn;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'init-'));
-  standIn = await startDatadogStandIn({ now: Date.now });
+  standIn = await startDatadogStandIn({ now: () => someTime });
 });
 afterEach(async () => {
   await standIn.stop();
@@ -19,7 +19,9 @@ afterEach(async () => {
 });
 
 async function init(...args: string[]) {
-  const written = capture({ DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url });
+  const written = capture({
+    env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url },
+  });
   const code = await run(['init', ...args], written.io);
   return { code, stdout: written.stdout(), stderr: written.stderr() };
 }
@@ -42,7 +44,7 @@ function trade(operation: string, routes: Readonly<Record<string, number>>): voi
       version: 'v7',
       resource,
       statusCode: 200,
-      at: Date.now() - 5 * 3_600_000,
+      at: someTime - 5 * 3_600_000,
       count,
     });
   }

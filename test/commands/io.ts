@@ -1,13 +1,27 @@
 import type { Io } from '../../src/commands/io.ts';
 
-/** Streams that remember what was written to them. */
-export function capture(env: Record<string, string> = {}, isTTY = false, columns?: number) {
+/** When commands run in tests, unless told otherwise: an afternoon in Tokyo, with traffic, not on a whole minute. */
+export const someTime = Date.UTC(2026, 5, 10, 6, 41, 17);
+
+interface Surroundings {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly isTTY?: boolean;
+  /** Width of the terminal in characters. */
+  readonly columns?: number;
+  /** Epoch ms; `someTime` unless told. */
+  readonly now?: () => number;
+}
+
+/** A command's surroundings at a time that stands still, with streams that remember what was written to them. */
+export function capture(surroundings: Surroundings = {}) {
+  const { env = {}, isTTY = false, columns, now = () => someTime } = surroundings;
   const out: string[] = [];
   const err: string[] = [];
   const io: Io = {
     stdout: { write: (text) => out.push(text), isTTY, columns },
     stderr: { write: (text) => err.push(text), isTTY },
     env,
+    now,
   };
   return { io, stdout: () => out.join(''), stderr: () => err.join('') };
 }

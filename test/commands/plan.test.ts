@@ -5,13 +5,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
 import { hits, shopDocument } from '../doctor/clinic.ts';
-import { capture } from './io.ts';
+import { capture, someTime } from './io.ts';
 
 let folder: string;
 let standIn: StandIn;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'plan-'));
-  standIn = await startDatadogStandIn({ now: Date.now });
+  standIn = await startDatadogStandIn({ now: () => someTime });
 });
 afterEach(async () => {
   await standIn.stop();
@@ -22,17 +22,15 @@ async function plan(...args: string[]) {
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(shopDocument()));
   const { io, stdout, stderr } = capture({
-    DD_API_KEY: 'a'.repeat(32),
-    DD_APP_KEY: 'b'.repeat(40),
-    DD_URL: standIn.url,
+    env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url },
   });
   return { code: await run(['plan', '--registry', path, ...args], io), stdout: stdout(), stderr: stderr() };
 }
 
-/** Two days and more of the same traffic, so that it does not matter when the clock strikes. */
+/** Two days and more of the same traffic. */
 function trade(perHour: Record<string, number>): void {
   const hour = 3_600_000;
-  for (let at = Math.floor(Date.now() / hour - 50) * hour; at < Date.now() + hour; at += hour) {
+  for (let at = Math.floor(someTime / hour - 50) * hour; at < someTime + hour; at += hour) {
     for (const [resource, count] of Object.entries(perHour)) {
       standIn.store.recordRequests({ ...hits, version: 'v1', resource, at, statusCode: 200, count });
     }

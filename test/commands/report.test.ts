@@ -6,12 +6,13 @@ import { run } from '../../src/cli.ts';
 import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
 import { hits, registryOf, shopDocument } from '../doctor/clinic.ts';
 import { plantSlo } from '../doctor/slo-of-cuj.ts';
+import { capture, someTime } from './io.ts';
 
 let folder: string;
 let standIn: StandIn;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'report-'));
-  standIn = await startDatadogStandIn({ now: Date.now });
+  standIn = await startDatadogStandIn({ now: () => someTime });
 });
 afterEach(async () => {
   await standIn.stop();
@@ -30,20 +31,15 @@ const document = (() => {
 async function report(args: string[] = []) {
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(document));
-  const written = { stdout: '', stderr: '' };
-  const stream = (name: 'stdout' | 'stderr') => ({
-    write: (text: string) => {
-      written[name] += text;
-    },
-  });
   const env = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url };
-  const io = { stdout: stream('stdout'), stderr: stream('stderr'), env };
-  return { code: await run(['report', '--registry', path, ...args], io), ...written };
+  const { io, stdout, stderr } = capture({ env });
+  const code = await run(['report', '--registry', path, ...args], io);
+  return { code, stdout: stdout(), stderr: stderr() };
 }
 
 function spend(): void {
   plantSlo(standIn, registryOf(document), 'buy');
-  const event = { ...hits, resource: 'POST /orders', version: 'v1', at: Date.now() - 3 * 86_400_000 };
+  const event = { ...hits, resource: 'POST /orders', version: 'v1', at: someTime - 3 * 86_400_000 };
   standIn.store.recordRequests({ ...event, statusCode: 200, count: 99_960 });
   standIn.store.recordRequests({ ...event, statusCode: 500, count: 40 });
 }

@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { checkStructure } from '../../src/adapters/registry/structure.ts';
 import { run } from '../../src/cli.ts';
 import { schemaText } from '../../src/commands/schema.ts';
+import { capture } from './io.ts';
 
 // The same cases in every run: what fails can be seen again.
 fc.configureGlobal({ seed: 20261124 });
@@ -13,11 +14,10 @@ fc.configureGlobal({ seed: 20261124 });
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 
 it('schema prints what config/registry.schema.json holds', async () => {
-  let stdout = '';
-  const stream = { write: (text: string) => (stdout += text) };
-  expect(await run(['schema'], { stdout: stream, stderr: stream, env: {} })).toBe(0);
+  const { io, stdout } = capture();
+  expect(await run(['schema'], io)).toBe(0);
   expect(
-    stdout,
+    stdout(),
     'config/registry.schema.json is old: npm run -s cuj-gate -- schema > config/registry.schema.json',
   ).toBe(read('../../config/registry.schema.json'));
 });

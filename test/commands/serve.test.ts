@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { settingNames } from '../../src/settings.ts';
+import { capture } from './io.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const registry = join(root, 'config/cujs.yaml');
@@ -16,14 +17,9 @@ const redisPassword = 'password-of-redis';
 const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) };
 
 async function cli(argv: readonly string[], env: Record<string, string> = {}) {
-  const out = { stdout: '', stderr: '' };
-  const stream = (name: 'stdout' | 'stderr') => ({
-    write(text: string) {
-      out[name] += text;
-    },
-  });
-  const code = await run(argv, { stdout: stream('stdout'), stderr: stream('stderr'), env });
-  return { code, ...out };
+  const { io, stdout, stderr } = capture({ env });
+  const code = await run(argv, io);
+  return { code, stdout: stdout(), stderr: stderr() };
 }
 
 describe('cuj-gate serve', () => {

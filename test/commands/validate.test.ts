@@ -3,19 +3,15 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { scratchFile } from '../adapters/registry/scratch.ts';
+import { capture } from './io.ts';
 
 const example = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));
 const goodText = readFileSync(new URL('../testdata/registry/good.yaml', import.meta.url), 'utf8');
 
 async function cujGate(...argv: string[]) {
-  let stdout = '';
-  let stderr = '';
-  const code = await run(argv, {
-    stdout: { write: (text: string) => (stdout += text) },
-    stderr: { write: (text: string) => (stderr += text) },
-    env: {},
-  });
-  return { code, stdout, stderr };
+  const { io, stdout, stderr } = capture();
+  const code = await run(argv, io);
+  return { code, stdout: stdout(), stderr: stderr() };
 }
 
 describe('validate', () => {

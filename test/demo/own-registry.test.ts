@@ -105,7 +105,7 @@ describe('demo --registry', () => {
   it('refuses a bad registry with the problems that serve lists', async () => {
     const file = path.join(root, 'package.json');
     const { code, stderr } = await demo(file);
-    const served = capture({ DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) });
+    const served = capture({ env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) } });
     expect(await run(['serve', '--registry', file], served.io)).toBe(code);
     expect(code).toBe(2);
     expect(stderr.replace('cuj-gate demo: ', '')).toBe(served.stderr().replace('cuj-gate serve: ', ''));
@@ -124,11 +124,11 @@ describe('demo --registry', () => {
       const exports = said.flatMap((line) => (line.startsWith('export ') ? line.slice(7).split(' ') : []));
       const env = Object.fromEntries(exports.map((pair) => pair.split(/=(.*)/s) as [string, string]));
       const asked = said.find((line) => line.startsWith('cuj-gate evaluate')) as string;
-      const evaluated = capture(env);
+      const evaluated = capture({ env, now: Date.now });
       expect(await run(asked.split(' ').slice(1), evaluated.io)).toBe(1);
       expect(evaluated.stdout()).toContain('FAIL browse (slo_violated)');
 
-      const examined = capture(env);
+      const examined = capture({ env, now: Date.now });
       await run(['doctor', '--json'], examined.io);
       const { findings } = JSON.parse(examined.stdout()) as {
         findings: { severity: string; about: string }[];

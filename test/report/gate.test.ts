@@ -22,20 +22,20 @@ afterEach(async () => {
 });
 
 /** The shop with a policy, a canary of 2,000 requests of which 2 fail, and a budget of which so much is spent. */
-async function setUp(plant: { failed: number } | undefined, at = NOON) {
-  const { standIn } = await standInAt(at);
+async function setUp(plant: { failed: number } | undefined) {
+  const { standIn } = await standInAt(NOON);
   const document = shopDocument();
   Object.assign(document.cujs?.[0] as object, {
     errorBudgetPolicy: [{ below: '50%', action: 'Reliability work first', gate: 'strict' }],
   });
   if (plant !== undefined) {
     plantSlo(standIn, registryOf(document), 'buy');
-    const old = { ...hits, resource: 'POST /orders', version: 'v0', at: at - 5 * 1_440 * MINUTE };
+    const old = { ...hits, resource: 'POST /orders', version: 'v0', at: NOON - 5 * 1_440 * MINUTE };
     standIn.store.recordRequests({ ...old, statusCode: 200, count: 1_000_000 });
     standIn.store.recordRequests({ ...old, statusCode: 500, count: plant.failed });
   }
   for (const minutes of [8, 6]) {
-    const event = { ...hits, resource: 'POST /orders', at: at - minutes * MINUTE };
+    const event = { ...hits, resource: 'POST /orders', at: NOON - minutes * MINUTE };
     standIn.store.recordRequests({ ...event, version: 'v1', statusCode: 200, count: 9_000 });
     standIn.store.recordRequests({ ...event, version: 'v2', statusCode: 200, count: 999 });
     standIn.store.recordRequests({ ...event, version: 'v2', statusCode: 500, count: 1 });
@@ -97,8 +97,8 @@ describe('a gate whose error budget is spent', () => {
   });
 
   it('is what evaluate sees from the command line as well', async () => {
-    const { env } = await setUp({ failed: 300 }, Date.now());
-    const opened = await openEvaluator(env, undefined);
+    const { env } = await setUp({ failed: 300 });
+    const opened = await openEvaluator(env, undefined, () => NOON);
     if ('problem' in opened) throw new Error(opened.problem);
     const ask = { cuj: 'buy', params: new Map([['version', 'v2']]), window: '15m' };
     const { verdict } = await opened.evaluator.cuj(ask, AbortSignal.timeout(8_000));
