@@ -500,7 +500,7 @@ describe('one deadline', () => {
 
   it('gives one attempt no more than leaves room for another: a hanging connection is replaced', async () => {
     loopback.reply(hang, factsReply(soundFacts));
-    const snapshot = await (await connect({ deadlineMs: 400 })).measure(query(login), never);
+    const snapshot = await (await connect({ deadlineMs: 1_600 })).measure(query(login), never);
     expect(counts(snapshot, 'canary', 'get_/me')).toMatchObject({ total: [1, 0, 0, 2] });
   });
 
@@ -519,16 +519,17 @@ describe('one deadline', () => {
     const begin = performance.now();
     const error = await failure(source.measure(query(login), never));
     expect(error.code).toBe('source_timeout');
-    expect(performance.now() - begin).toBeLessThan(1_000);
+    expect(performance.now() - begin).toBeLessThan(5_000);
   });
 
   it('ends when the caller’s does, and asks nothing where that is over already', async () => {
-    loopback.reply(hang);
+    const caller = new AbortController();
+    loopback.reply(() => caller.abort());
     const source = await connect();
     const begin = performance.now();
-    const error = await failure(source.measure(query(login), AbortSignal.timeout(60)));
+    const error = await failure(source.measure(query(login), caller.signal));
     expect(error.code).toBe('source_timeout');
-    expect(performance.now() - begin).toBeLessThan(1_000);
+    expect(performance.now() - begin).toBeLessThan(5_000);
     expect(loopback.requests).toHaveLength(1);
     expect(await failure(source.measure(query(login), AbortSignal.abort()))).toMatchObject({
       code: 'source_timeout',
