@@ -144,8 +144,8 @@ function approximateBytes(snapshot: Snapshot): number {
   return bytes;
 }
 
-function sideBytes({ whole, requests, latency }: SideCounts): number {
-  let bytes = 500 + seriesBytes(whole);
+function sideBytes({ whole, withStatus, requests, latency }: SideCounts): number {
+  let bytes = 500 + seriesBytes(whole) + (withStatus?.byteLength ?? 0);
   for (const series of requests.values()) bytes += seriesBytes(series);
   for (const resources of latency.values())
     for (const series of resources.values()) bytes += seriesBytes(series);

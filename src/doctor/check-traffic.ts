@@ -82,7 +82,7 @@ function codes(service: Service, found: ServiceFacts): DoctorFinding[] {
         about: named(service),
         message: `${count(found.total - coded)} of ${count(found.total)} hits have no http.status_code`,
         verdict:
-          'Those requests can never be bad events: the SLI reads 100% whatever happens, so a broken canary passes.',
+          'Inconclusive (status_missing) where it is most of the canary: a 5XX among those requests is never counted.',
         fix: 'Let the tracer set http.status_code on the span, or describe the service by a source of its own (gRPC has other tags).',
       },
     ];

@@ -9,6 +9,7 @@ import { digits, type SideFacts, sideFacts } from './side-facts.ts';
 import { type SliSums, sumSli } from './sli-sums.ts';
 import { burnRateOf, leastViolation, type Objective, violates } from './slo.ts';
 import { logStableEvidence } from './stable-evidence.ts';
+import type { StatusGap } from './status-gap.ts';
 import { isTrafficEnough } from './traffic-need.ts';
 import type { JudgedWindow } from './window.ts';
 
@@ -41,6 +42,8 @@ export interface SliVerdict extends SideFacts {
   readonly stable: SideFacts & { readonly evidence: number };
   /** How strongly the bad events single out the canary against stable, over the canary's window. */
   readonly shareEvidence: number;
+  /** Set where most of the canary's requests carry no status, so that what fails among them is not seen. */
+  readonly statusGap?: StatusGap;
   /** Worst first. */
   readonly endpoints: readonly EndpointVerdict[];
 }
@@ -51,6 +54,8 @@ export interface SliQuestion {
   readonly endpoints: readonly EndpointMeasurement[];
   readonly window: JudgedWindow;
   readonly policy: GatePolicy;
+  /** Requests whose failing cannot be seen: there is no pass beside them. */
+  readonly statusGap?: StatusGap | undefined;
   /** How many SLIs share alpha. */
   readonly sliCount: number;
 }
@@ -61,7 +66,7 @@ const leastBadMinutes = 2;
 
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
-  const { sli, objective, window, policy } = question;
+  const { sli, objective, window, policy, statusGap } = question;
   const sums = sumSli(question.endpoints, window, objective);
   const evidence = evidenceIn(sums, question);
   const { verdict, reason } = decide(sums, evidence, question);
@@ -84,6 +89,7 @@ export function judgeSli(question: SliQuestion): SliVerdict {
       evidence: digits(evidenceOf(evidence.logStable)),
     },
     shareEvidence: digits(evidenceOf(evidence.logShare)),
+    ...(statusGap === undefined ? {} : { statusGap }),
     endpoints: endpointVerdicts(sums, evidence.logAlone, lines.endpoints),
   };
 }
@@ -136,12 +142,13 @@ function isEnoughToFail(sums: SliSums, { logCanary, logShare, line }: Evidence, 
 }
 
 function decide(sums: SliSums, evidence: Evidence, question: SliQuestion): Decision {
-  const { objective, policy, window } = question;
+  const { objective, policy, window, statusGap } = question;
   if (sums.total <= 0) return inconclusive('no_data');
   const below = violates(objective, sums.total, sums.bad);
   if (policy.rule === 'strict') {
     if (!reaches(sums.totalSeen, policy.minRequests)) return inconclusive('insufficient_traffic');
     if (below) return { verdict: 'fail', reason: 'slo_violated' };
+    if (statusGap !== undefined) return inconclusive('status_missing');
     if (window.indistinguishable) return inconclusive('canary_indistinguishable');
     return { verdict: 'pass', reason: 'within_slo' };
   }
@@ -156,6 +163,7 @@ function decide(sums: SliSums, evidence: Evidence, question: SliQuestion): Decis
   }
   // Evidence to fail that lies in one minute may be a blip; it is no ground for a pass either.
   if (failing) return inconclusive('within_noise');
+  if (statusGap !== undefined) return inconclusive('status_missing');
   const lowTraffic = !isEnoughToPass(sums, question, 0);
   if (lowTraffic && policy.onLowTraffic === 'inconclusive') return inconclusive('insufficient_traffic');
   if (policy.rule === 'confidence' && below) return inconclusive('within_noise');

@@ -5,6 +5,7 @@ import {
   type EndpointMeasurement,
   type Measurement,
   type Series,
+  type ServiceStatuses,
   type SideCounts,
   type Snapshot,
 } from './metrics-source.ts';
@@ -52,6 +53,15 @@ export function measurementOf(
       stable: side(counts?.stable),
     };
   };
+  const statuses = (): ServiceStatuses[] =>
+    [...services.keys()].flatMap((service) => {
+      const snapshot = snapshots.get(service) as Snapshot;
+      const { whole, withStatus } = snapshot.services.get(service)?.canary ?? {};
+      return whole === undefined || withStatus === undefined
+        ? []
+        : { service, total: [...part(whole.total, snapshot)], withStatus: [...part(withStatus, snapshot)] };
+    });
+  const told = cuj.objectives.availability === undefined ? [] : statuses();
   const endpoints = inOrder(cuj).filter((endpoint) => services.has(endpoint.service));
   const whole = (side: 'canary' | 'stable') => {
     const hits = new Array<number>(buckets).fill(0);
@@ -101,6 +111,7 @@ export function measurementOf(
             .filter((endpoint) => endpoint.latencyMs !== undefined)
             .map((endpoint) => measured(endpoint, 'latency')),
         }),
+    ...(told.length === 0 ? {} : { statuses: told }),
     whole: {
       ...sides,
       ...(neither === undefined || both === undefined ? {} : { neither, both }),

@@ -23,6 +23,11 @@ export interface Series {
 export interface SideCounts {
   /** Requests and 5XX of the whole service. */
   readonly whole: Series | undefined;
+  /**
+   * Requests of the whole service that carry a status, a part of `whole`: only among them can a 5XX be seen. Absent for
+   * stable, and where the source counts bad events by something else.
+   */
+  readonly withStatus?: Float64Array;
   /** By resource_name. */
   readonly requests: ReadonlyMap<string, Series>;
   /** By latency threshold in ms, then resource_name (`*` for the whole service): total, and slower than that. */
@@ -75,6 +80,13 @@ export interface EndpointMeasurement {
   readonly stable: Series;
 }
 
+/** How many of the canary's requests of a whole service carry a status, per bucket. */
+export interface ServiceStatuses {
+  readonly service: string;
+  readonly total: readonly number[];
+  readonly withStatus: readonly number[];
+}
+
 /** Everything that a verdict is a function of, besides the CUJ. written-measurement.ts makes JSON of it. */
 export interface Measurement {
   /** Epoch ms of the first bucket. */
@@ -88,6 +100,8 @@ export interface Measurement {
   readonly selectors: { readonly canary: string; readonly stable: string };
   readonly availability?: readonly EndpointMeasurement[];
   readonly latency?: readonly EndpointMeasurement[];
+  /** Absent where no bad event of this CUJ is told by a status. */
+  readonly statuses?: readonly ServiceStatuses[];
   /** Hits of the whole services, per bucket. */
   readonly whole: {
     readonly canary: readonly number[];

@@ -13,6 +13,7 @@ export type Reason =
   | 'within_noise'
   | 'shared_cause'
   | 'canary_indistinguishable'
+  | 'status_missing'
   | 'observe_only'
   | 'no_enforced_cujs'
   | SourceErrorCode;
@@ -40,6 +41,7 @@ const reasonOrder: readonly Reason[] = [
   'slo_violated',
   'worse_than_stable',
   'shared_cause',
+  'status_missing',
   'canary_indistinguishable',
   'within_noise',
   'insufficient_traffic',

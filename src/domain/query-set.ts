@@ -37,6 +37,8 @@ export interface QuerySet {
   readonly check: QueryPair | undefined;
   /** The whole services. */
   readonly whole: QueryPair | undefined;
+  /** Of `whole`, the requests that carry a status; an index into the plan's queries. */
+  readonly withStatus?: number;
 }
 
 export interface AskedService {

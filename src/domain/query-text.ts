@@ -36,6 +36,9 @@ export interface LatencyTexts {
 
 const serverErrors = 'http.status_code:5*';
 
+/** Any status. A bare `*` is documented nowhere; what begins with something is. */
+const anyStatus = `(${[1, 2, 3, 4, 5].map((digit) => `http.status_code:${digit}*`).join(' OR ')})`;
+
 /**
  * Hits and 5XX of a trace operation. Both from `trace.<operation>.hits`, so that bad is a part of total by
  * construction: `.errors` counts spans flagged as errors, which is another thing.
@@ -46,6 +49,15 @@ export function traceCountTexts(operation: string, scope: TagScope): CountTexts 
     total: countText(metric, traceConditions(scope), scope.by),
     bad: countText(metric, [...traceConditions(scope), serverErrors], scope.by),
   };
+}
+
+/** Hits of a trace operation that carry a status: only among them can a 5XX be counted. */
+export function traceStatusText(operation: string, scope: TagScope): string {
+  return countText(
+    `sum:trace.${safeMetric(operation)}.hits`,
+    [...traceConditions(scope), anyStatus],
+    scope.by,
+  );
 }
 
 /** Requests of a trace operation by its duration distribution, and those within `latencyMs`. */

@@ -102,6 +102,8 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
       ? `${counts(sli)}${worst(sli)}, all in one minute: fails as soon as a second minute has any`
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
   no_data: (sli) => `nothing was measured for ${sli.sli}, though requests were`,
+  status_missing: ({ statusGap }) =>
+    `${plain(statusGap?.requests ?? 0)} of the canary's ${plain(statusGap?.total ?? 0)} requests on ${statusGap?.service} carry no http.status_code, so a 5XX among them cannot be seen`,
   canary_indistinguishable: (sli) =>
     sli.stable.total > 0
       ? `${counts(sli)}, but the selectors of canary and stable match the same requests`
@@ -185,6 +187,8 @@ const hints: Readonly<Partial<Record<Reason, string>>> = {
   no_data: "Check this SLI's metric and thresholds with cuj-gate doctor.",
   insufficient_traffic:
     'Wait, or raise the canary weight; requestsToVerdict says how many requests it takes.',
+  status_missing:
+    'Let the tracer set http.status_code on the spans of this operation, or give the service a source of its own (gRPC): cuj-gate doctor tells.',
   canary_indistinguishable:
     'Let canary and stable differ in a tag that Datadog stores, for example DD_VERSION set to the pod template hash.',
 };

@@ -6,7 +6,7 @@ import {
   shortEnough,
   union,
 } from './query-set.ts';
-import { type TagScope, traceCountTexts, traceLatencyTexts } from './query-text.ts';
+import { type TagScope, traceCountTexts, traceLatencyTexts, traceStatusText } from './query-text.ts';
 import type { ScopeService } from './registry-model.ts';
 
 /** Requests and 5XX of an operation's services on one side, and good events for each latency threshold. */
@@ -39,7 +39,7 @@ export function planTrace(question: Question, operation: string): void {
     latencyMs: number | undefined,
     key: string,
     resourcesOf: (of: ScopeService) => readonly string[],
-    pairs: Pick<QuerySet, 'grouped' | 'check' | 'whole'>,
+    pairs: Pick<QuerySet, 'grouped' | 'check' | 'whole' | 'withStatus'>,
   ) =>
     plan.sets.push({
       side,
@@ -70,7 +70,12 @@ export function planTrace(question: Question, operation: string): void {
   const check = some
     ? { total: ask('check_hits', hits, filter, false), part: ask('check_bad', bad, filter, false) }
     : undefined;
-  set(undefined, 'hits', pathsOf, { grouped, check, whole });
+  // Stable without statuses would only make the canary look worse beside it, and that is rare enough to be worth no query.
+  const withStatus =
+    side === 'canary'
+      ? { withStatus: ask('all_with_status', (of) => traceStatusText(operation, of), undefined, false) }
+      : {};
+  set(undefined, 'hits', pathsOf, { grouped, check, whole, ...withStatus });
 
   const timedPaths = union(services.flatMap((of) => of.thresholds.map(({ resources }) => resources)));
   const timedFilter = shortEnough(timedPaths);

@@ -4,6 +4,7 @@ import { compareJudged, type Judged, type Outcome, type Reason, type Traffic } f
 import type { Cuj } from './registry-model.ts';
 import type { RuleName, SliName } from './registry-schema.ts';
 import { tidy } from './side-facts.ts';
+import { statusGapOf } from './status-gap.ts';
 import { hintFor, type SummaryFacts, summarize } from './summary.ts';
 import { type JudgedWindow, judgedWindow, type Silence, silenceOf, type WindowStart } from './window.ts';
 
@@ -81,6 +82,7 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
   const window = judgedWindow(cuj.gate, measurement);
   const names = slisOf(cuj, options.service);
   const rule = options.budgetRule?.rule ?? cuj.gate.rule;
+  const statusGap = statusGapOf(measurement.statuses, window);
   const slis = names
     .map((sli) =>
       judgeSli({
@@ -88,6 +90,7 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
         objective: cuj.objectives[sli] as NonNullable<(typeof cuj.objectives)[typeof sli]>,
         endpoints: measurement[sli] ?? [],
         window,
+        statusGap: sli === 'availability' ? statusGap : undefined,
         policy: { ...cuj.gate, rule },
         sliCount: options.sliCount ?? names.length,
       }),

@@ -198,7 +198,7 @@ const gateRules: readonly Rule[] = [
 /** A CUJ that was asked about for an hour and whose canary was hardly ever seen cannot hold a release back. */
 function cujGroup(cuj: Cuj): Group {
   const cujLabel = `cuj="${cuj.name}"`;
-  const unseen = `cuj_gate_verdicts_total{${cujLabel},reason=~"no_data|canary_indistinguishable"}`;
+  const unseen = `cuj_gate_verdicts_total{${cujLabel},reason=~"no_data|canary_indistinguishable|status_missing"}`;
   const all = `cuj_gate_verdicts_total{${cujLabel}}`;
   return {
     name: `cuj-gate-cuj-${cuj.name}`,
@@ -210,7 +210,7 @@ function cujGroup(cuj: Cuj): Group {
         'ticket',
         {
           summary: `The canary of CUJ ${cuj.name} is not seen.`,
-          description: `${text(titleOf(cuj))}: nearly every verdict of the last hour says that the canary has no traffic or cannot be told from stable, so this CUJ protects nobody.`,
+          description: `${text(titleOf(cuj))}: nearly every verdict of the last hour says that the canary has no traffic, cannot be told from stable or does not say how its requests end, so this CUJ protects nobody.`,
           fix: 'Most likely the version that the Rollout passes is not what Datadog stores (DD_VERSION). cuj-gate doctor tells.',
           ...(cuj.runbook === undefined ? {} : { runbook_url: text(cuj.runbook) }),
         },

@@ -25,6 +25,7 @@ const reasons = [
   'within_noise',
   'shared_cause',
   'canary_indistinguishable',
+  'status_missing',
   'observe_only',
   'no_enforced_cujs',
   ...sourceErrorCodes,
@@ -84,6 +85,15 @@ const SliVerdictSchema = Closed({
   shareEvidence: Type.Number({
     description: 'How strongly bad events single out the canary against stable.',
   }),
+  statusGap: Type.Optional(
+    Closed(
+      { service: Type.String(), requests: Type.Number(), total: Type.Number() },
+      {
+        description:
+          "Most of the canary's requests on this service carry no http.status_code: so many of so many in the window. What fails among them is not seen, so there is no pass.",
+      },
+    ),
+  ),
   endpoints: Type.Array(EndpointVerdictSchema, { description: 'Worst first.' }),
 });
 

@@ -22,6 +22,17 @@ describe('evaluate', () => {
       start: someTime - 30 * minuteMs,
       canaryStart: someTime - 10 * minuteMs,
     }).advanceTo(someTime);
+    // A release whose tracer lost the status: its spans would look perfect whatever happens.
+    const login = {
+      env: 'production',
+      service: 'member-api',
+      operation: 'http.request',
+      resource: 'GET /api/v1/me',
+    };
+    for (let minute = 4; minute < 10; minute += 1) {
+      const at = someTime - minute * minuteMs;
+      datadog.store.recordRequests({ ...login, version: 'v1.43.0', at, count: 1_000, errors: 300 });
+    }
     folder = mkdtempSync(path.join(tmpdir(), 'cuj-gate-evaluate-'));
     env = {
       DD_URL: datadog.url,
@@ -71,6 +82,14 @@ describe('evaluate', () => {
     expect(stdout).toMatch(/^INCONCLUSIVE login \(no_data\): no request matches the canary version:v9\.9\.9/);
     expect(stdout).toContain('  no requests; the objective is 99.95%\n');
     expect(stdout).toContain('no abort line yet, ');
+    expect(code).toBe(1);
+  });
+
+  it('exits 1 where it sees requests and not how they ended', async () => {
+    const { code, stdout } = await evaluate('login', '--param', 'version=v1.43.0');
+    expect(stdout).toMatch(
+      /^INCONCLUSIVE login \(status_missing\): 6000 of the canary's 6000 requests on member-api carry no http\.status_code/,
+    );
     expect(code).toBe(1);
   });
 

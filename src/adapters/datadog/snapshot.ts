@@ -74,6 +74,7 @@ function everyoneOf(
 
 function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups[]): SideCounts {
   let whole: Series | undefined;
+  let withStatus: Float64Array | undefined;
   const requests = new Map<string, Series>();
   const latency = new Map<number, Map<string, Series>>();
   for (const set of sets) {
@@ -89,13 +90,16 @@ function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups
     const all = set.whole === undefined ? undefined : seriesOf(set, set.whole, asked.group, '', groups);
     if (set.latencyMs === undefined) {
       whole = all;
+      if (set.withStatus !== undefined && all !== undefined) {
+        withStatus = groups[set.withStatus]?.get(asked.group)?.get('') ?? new Float64Array(all.total.length);
+      }
       for (const [resource, series] of found) requests.set(resource, series);
     } else {
       if (all !== undefined) found.set('*', all);
       if (found.size > 0) latency.set(set.latencyMs, found);
     }
   }
-  return { whole, requests, latency };
+  return { whole, ...(withStatus === undefined ? {} : { withStatus }), requests, latency };
 }
 
 /** Absent bad events beside a total are none; without a total nothing is known. */

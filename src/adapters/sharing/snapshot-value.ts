@@ -15,6 +15,7 @@ type SeriesValue = readonly [total: readonly number[], bad: readonly number[]];
 type ByResource = readonly (readonly [resource: string, series: SeriesValue])[];
 interface SideValue {
   readonly whole: SeriesValue | null;
+  readonly withStatus: readonly number[] | null;
   readonly requests: ByResource;
   readonly latency: readonly (readonly [latencyMs: number, resources: ByResource])[];
 }
@@ -44,10 +45,11 @@ function serviceValue(name: string, { canary, stable, everyone, ...more }: Servi
   return [name, sideValue(canary), sideValue(stable), everyone === undefined ? null : [...everyone]];
 }
 
-function sideValue({ whole, requests, latency, ...more }: SideCounts): SideValue {
+function sideValue({ whole, withStatus, requests, latency, ...more }: SideCounts): SideValue {
   more satisfies Nothing;
   return {
     whole: whole === undefined ? null : seriesValue(whole),
+    withStatus: withStatus === undefined ? null : [...withStatus],
     requests: resourcesValue(requests),
     latency: [...latency].map(([latencyMs, resources]) => [latencyMs, resourcesValue(resources)]),
   };
@@ -105,9 +107,14 @@ function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot 
   return { fromMs, toMs, services: new Map(services), queries };
 }
 
-function readSide({ whole, requests, latency }: SideValue, asked: ScopeService, buckets: number): SideCounts {
+function readSide(
+  { whole, withStatus, requests, latency }: SideValue,
+  asked: ScopeService,
+  buckets: number,
+): SideCounts {
   return {
     whole: whole === null ? undefined : readSeries(whole, buckets),
+    ...(withStatus === null ? {} : { withStatus: readCounts(withStatus, buckets) }),
     requests: readResources(requests, asked.resources, buckets),
     latency: new Map(
       latency.map(([latencyMs, resources]) => {

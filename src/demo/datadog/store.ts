@@ -22,7 +22,8 @@ export interface RequestIdentity {
   readonly version: string;
   /** The span's resource before normalisation: `POST /api/v1/signup`. */
   readonly resource: string;
-  readonly statusCode: number;
+  /** Left out: the span has no `http.status_code`, as those of gRPC. */
+  readonly statusCode?: number;
   readonly host?: string;
   /** Additional primary tags, such as `{ role: 'canary' }`. Span tags never reach trace metrics: there is no way in. */
   readonly primaryTags?: Readonly<Record<string, string>>;
@@ -122,22 +123,22 @@ export class EventStore {
       version,
       resource: hash32(resourceName).toString(16).padStart(8, '0'),
       resource_name: resourceName,
-      'http.status_code': String(statusCode),
+      ...(statusCode === undefined ? {} : { 'http.status_code': String(statusCode) }),
       ...primaryTags,
     });
     const hostTags =
       host === undefined ? spanTags : new Map([...spanTags, ['host', normaliseTagValue(host)]]);
-    const statusClass = `${Math.floor(statusCode / 100)}xx`;
-
     const hits = this.#series(`trace.${operation}.hits`, 'count', hostTags).points;
-    const classTags = new Map([...hostTags, ['http.status_class', statusClass]]);
-    // The status class follows from the code, so both metrics hold the same numbers: share them.
-    this.#series(`trace.${operation}.hits.by_http_status`, 'count', classTags, hits);
+    if (statusCode !== undefined) {
+      const classTags = new Map([...hostTags, ['http.status_class', `${Math.floor(statusCode / 100)}xx`]]);
+      // The status class follows from the code, so both metrics hold the same numbers: share them.
+      this.#series(`trace.${operation}.hits.by_http_status`, 'count', classTags, hits);
+    }
     const latency = this.#series(`trace.${operation}`, 'distribution', spanTags).points;
     let errorPoints: Points | undefined;
 
     return {
-      record: ({ at, count = 1, errors = statusCode >= 500 ? count : 0, durations }) => {
+      record: ({ at, count = 1, errors = (statusCode ?? 0) >= 500 ? count : 0, durations }) => {
         if (count === 0) return;
         const slot = slotOf(at);
         hits.add(slot, count);

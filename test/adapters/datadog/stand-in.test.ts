@@ -59,6 +59,15 @@ beforeAll(async () => {
       statusCode: 503,
       count: 2,
     });
+    datadog.store.recordRequests({
+      ...at,
+      service: 'rpc',
+      version: 'v2',
+      at: then,
+      resource: 'grpc.auth/login',
+      count: 6,
+      errors: 6,
+    });
     datadog.store.addCount('istio.hits', then, 20, { app: 'api', code: '200', role: 'canary' });
     datadog.store.addCount('istio.hits', then, 5, { app: 'api', code: '502', role: 'canary' });
     datadog.store.addCount('istio.hits', then, 50, { app: 'api', code: '200', role: 'stable' });
@@ -130,6 +139,18 @@ describe('a scope', () => {
     );
     expect(sums(services.get('api')?.canary.whole)).toEqual({ total: 100, bad: 20 });
     expect(sums(services.get('api')?.stable.whole)).toEqual({ total: 200, bad: 0 });
+  });
+});
+
+describe("the canary's requests with a status", () => {
+  it('are counted beside the whole service, and are none where the spans have none', async () => {
+    const both = query([scoped('api', [me]), scoped('rpc', ['grpc.auth/login'])]);
+    const { services } = await source.measure(both, never);
+    const [api, rpc] = [services.get('api')!, services.get('rpc')!];
+    expect(api.canary.withStatus).toEqual(api.canary.whole?.total);
+    expect(sums(rpc.canary.whole)).toEqual({ total: 24, bad: 0 });
+    expect([...(rpc.canary.withStatus ?? [])]).toEqual([0, 0, 0, 0]);
+    expect(api.stable).not.toHaveProperty('withStatus');
   });
 });
 

@@ -29,15 +29,20 @@ const byResource = (resources: readonly string[]) =>
     .map((all) => new Map(resources.flatMap((name, i) => (all[i] === undefined ? [] : [[name, all[i]]]))));
 const sideOf = (index: number): fc.Arbitrary<SideCounts> => {
   const of = asked.batch.services[index] as (typeof asked.batch.services)[number];
-  return fc.record({
-    whole: fc.option(series, { nil: undefined }),
-    requests: byResource(of.resources),
-    latency: fc
-      .tuple(...of.thresholds.map(({ resources }) => byResource(resources)))
-      .map(
-        (all) => new Map(of.thresholds.map(({ latencyMs }, i) => [latencyMs, all[i] as Map<string, Series>])),
-      ),
-  });
+  return fc.record(
+    {
+      whole: fc.option(series, { nil: undefined }),
+      withStatus: series.map(({ total }) => total),
+      requests: byResource(of.resources),
+      latency: fc
+        .tuple(...of.thresholds.map(({ resources }) => byResource(resources)))
+        .map(
+          (all) =>
+            new Map(of.thresholds.map(({ latencyMs }, i) => [latencyMs, all[i] as Map<string, Series>])),
+        ),
+    },
+    { requiredKeys: ['whole', 'requests', 'latency'] },
+  );
 };
 const everyone = fc.option(
   series.map(({ total }) => total),
