@@ -265,9 +265,11 @@ describe('generate --out', () => {
     expect(await readdir(out)).toEqual([manifestName]);
   });
 
-  it('says so where it cannot write', async () => {
-    await writeFile(out, 'a file, not a folder\n');
-    expect(await templates()).toMatchObject({
+  it.each([
+    ['below a file', () => join(registry, 'out')],
+    ['where there can be no folder', () => '/proc/cuj-gate/out'],
+  ])('says so where it cannot write: %s', async (_, folder) => {
+    expect(await generate(['analysis-templates', '--out', folder()])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('cannot be written'),
     });
