@@ -1,5 +1,5 @@
 import { reaches, requestsUntil } from './abort-line.ts';
-import type { GatePolicy } from './registry-model.ts';
+import type { GatePolicy, Service } from './registry-model.ts';
 import { upperBoundIsAtMost } from './sequential.ts';
 
 /** What a traffic is made of, as the formulas see it. */
@@ -24,12 +24,15 @@ export function isTrafficEnough(
   return rule === 'strict' || upperBoundIsAtMost(n, e, ruleOutBurn * yardstick);
 }
 
-/** Requests without a bad one, none of them sampled, that a pass takes; Infinity where no number leads there. */
+/** Requests without a bad one, as the source counts them, that a pass takes; Infinity where no number leads there. */
 export function cleanRequestsToPass(
   policy: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn'>,
   budget: number,
+  { sampleRate, dispersion }: Pick<Service, 'sampleRate' | 'dispersion'> = { sampleRate: 1, dispersion: 1 },
 ): number {
-  const enough = (requests: number) =>
-    requests > 0 && isTrafficEnough({ seen: requests, n: requests, e: 0 }, policy, budget);
+  const enough = (requests: number) => {
+    const seen = requests * sampleRate;
+    return requests > 0 && isTrafficEnough({ seen, n: seen / dispersion, e: 0 }, policy, budget);
+  };
   return requestsUntil(enough) ?? Number.POSITIVE_INFINITY;
 }

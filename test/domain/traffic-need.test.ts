@@ -14,14 +14,21 @@ describe('the clean requests that a pass takes', () => {
     expect(cleanRequestsToPass({ ...defaultPolicy, ...policy }, budget)).toBe(requests);
   });
 
-  it('lead the judge to a pass, and one fewer does not', () => {
-    const cuj = cujOf();
-    const requests = cleanRequestsToPass(cuj.gate, 0.0005);
+  it.each([
+    ['counted as they are', {}],
+    ['sampled', { sampleRate: 0.1 }],
+    ['in bursts', { dispersion: 3 }],
+    ['sampled and in bursts, with a minimum', { sampleRate: 0.5, dispersion: 1.5 }],
+  ])('lead the judge to a pass, and one fewer does not: %s', (_, counted) => {
+    const cuj = cujOf({ gate: { minRequests: 300 } });
+    const requests = cleanRequestsToPass(cuj.gate, 0.0005, { sampleRate: 1, dispersion: 1, ...counted });
     const verdictOn = (count: number) =>
       judge(
         cuj,
         measurementOf({
-          availability: [endpointOf('GET /a', { total: [0, 0, count], bad: [] }, { total: [900], bad: [] })],
+          availability: [
+            endpointOf('GET /a', { total: [0, 0, count], bad: [] }, { total: [900], bad: [] }, counted),
+          ],
         }),
         { registryDigest: 'sha256:0' },
       ).verdict;

@@ -482,6 +482,16 @@ describe('time and traffic', () => {
     expect(lint(good, { requestsPerMinute: 1, registry: observed })).toEqual([]);
   });
 
+  it.each([
+    [{ sampleRate: 0.1 }, 1_326, 1_327],
+    [{ dispersion: 2 }, 265, 266],
+  ])('asks for more requests of a service with %j', (counted, few, enough) => {
+    const service = { env: 'prod', operation: 'http.request', canary: 'version:{version}', ...counted };
+    const thinned = smallRegistry([{ name: 'signup' }], { shop: service });
+    expect(lint(good, { requestsPerMinute: enough, registry: thinned })).toEqual([]);
+    expect(lint(good, { requestsPerMinute: few, registry: thinned })).toHaveLength(1);
+  });
+
   it('finds a CUJ that the registry does not have', () => {
     const other = smallRegistry([{ name: 'login' }]);
     expect(lint(good, { registry: other }).map(({ rule }) => rule)).toEqual(['unknown-cuj', 'unknown-cuj']);

@@ -173,11 +173,16 @@ function needOf(metric: Place, options: TimingOptions): Need | undefined {
       maxWindowSeconds: options.maxWindowSeconds,
     };
   }
-  const needs = cujs.flatMap(({ gate, objectives }) =>
+  const needs = cujs.flatMap(({ gate, objectives, services }) =>
     Object.values(objectives).map((objective) =>
       gate.onLowTraffic === 'pass'
         ? Math.max(gate.minRequests, 1)
-        : cleanRequestsToPass(gate, objective.budget),
+        : // How several services share the traffic is not known here: no more is asked for than is certain.
+          Math.min(
+            ...services.map((name) =>
+              cleanRequestsToPass(gate, objective.budget, options.registry?.services.get(name)),
+            ),
+          ),
     ),
   );
   return {
