@@ -268,6 +268,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
 function countsOf(measurement: Measurement | undefined): number {
   if (measurement === undefined) return 100;
   let counts = 2 * (measurement.whole.canary.length + 20);
+  for (const { total } of measurement.statuses ?? []) counts += 2 * (total.length + 20);
   for (const { canary, stable } of [...(measurement.availability ?? []), ...(measurement.latency ?? [])]) {
     // A view keeps all of what it is a view of, and the snapshot may be longer than this CUJ's span.
     for (const { buffer } of [canary.total, canary.bad, stable.total, stable.bad])

@@ -1,6 +1,7 @@
 import { type AbortLines, abortLines, type Line, reaches, requestsUntil } from './abort-line.ts';
+import type { StatusGap } from './blind-spots.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
-import type { EndpointMeasurement } from './metrics-source.ts';
+import type { EndpointMeasurement, UnmetThreshold } from './metrics-source.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import type { GatePolicy } from './registry-model.ts';
 import type { SliName } from './registry-schema.ts';
@@ -9,7 +10,6 @@ import { digits, type SideFacts, sideFacts } from './side-facts.ts';
 import { type SliSums, sumSli } from './sli-sums.ts';
 import { burnRateOf, leastViolation, type Objective, violates } from './slo.ts';
 import { logStableEvidence } from './stable-evidence.ts';
-import type { StatusGap } from './status-gap.ts';
 import { isTrafficEnough } from './traffic-need.ts';
 import type { JudgedWindow } from './window.ts';
 
@@ -44,6 +44,8 @@ export interface SliVerdict extends SideFacts {
   readonly shareEvidence: number;
   /** Set where most of the canary's requests carry no status, so that what fails among them is not seen. */
   readonly statusGap?: StatusGap;
+  /** Set where a latency threshold cannot be right: neither side has a single request within it. */
+  readonly unmetThreshold?: UnmetThreshold;
   /** Worst first. */
   readonly endpoints: readonly EndpointVerdict[];
 }
@@ -56,6 +58,8 @@ export interface SliQuestion {
   readonly policy: GatePolicy;
   /** Requests whose failing cannot be seen: there is no pass beside them. */
   readonly statusGap?: StatusGap | undefined;
+  /** A threshold that nothing is ever within: no slow request tells the canary from stable. */
+  readonly unmetThreshold?: UnmetThreshold | undefined;
   /** How many SLIs share alpha. */
   readonly sliCount: number;
 }
@@ -66,7 +70,7 @@ const leastBadMinutes = 2;
 
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
-  const { sli, objective, window, policy, statusGap } = question;
+  const { sli, objective, window, policy, statusGap, unmetThreshold } = question;
   const sums = sumSli(question.endpoints, window, objective);
   const evidence = evidenceIn(sums, question);
   const { verdict, reason } = decide(sums, evidence, question);
@@ -90,6 +94,7 @@ export function judgeSli(question: SliQuestion): SliVerdict {
     },
     shareEvidence: digits(evidenceOf(evidence.logShare)),
     ...(statusGap === undefined ? {} : { statusGap }),
+    ...(unmetThreshold === undefined ? {} : { unmetThreshold }),
     endpoints: endpointVerdicts(sums, evidence.logAlone, lines.endpoints),
   };
 }
@@ -142,8 +147,9 @@ function isEnoughToFail(sums: SliSums, { logCanary, logShare, line }: Evidence, 
 }
 
 function decide(sums: SliSums, evidence: Evidence, question: SliQuestion): Decision {
-  const { objective, policy, window, statusGap } = question;
+  const { objective, policy, window, statusGap, unmetThreshold } = question;
   if (sums.total <= 0) return inconclusive('no_data');
+  if (unmetThreshold !== undefined) return inconclusive('threshold_unmet');
   const below = violates(objective, sums.total, sums.bad);
   if (policy.rule === 'strict') {
     if (!reaches(sums.totalSeen, policy.minRequests)) return inconclusive('insufficient_traffic');

@@ -8,6 +8,7 @@ import {
   type ServiceStatuses,
   type SideCounts,
   type Snapshot,
+  type UnmetThreshold,
 } from './metrics-source.ts';
 import type { Cuj, Endpoint, Service } from './registry-model.ts';
 import type { SliName } from './registry-schema.ts';
@@ -53,6 +54,7 @@ export function measurementOf(
       stable: side(counts?.stable),
     };
   };
+  const endpoints = inOrder(cuj).filter((endpoint) => services.has(endpoint.service));
   const statuses = (): ServiceStatuses[] =>
     [...services.keys()].flatMap((service) => {
       const snapshot = snapshots.get(service) as Snapshot;
@@ -61,8 +63,17 @@ export function measurementOf(
         ? []
         : { service, total: [...part(whole.total, snapshot)], withStatus: [...part(withStatus, snapshot)] };
     });
+  const unmet = (): UnmetThreshold[] => {
+    const found = new Map<number, number>();
+    for (const { service, latencyMs } of endpoints) {
+      if (latencyMs === undefined) continue;
+      const requests = snapshots.get(service)?.services.get(service)?.unmetThresholds?.get(latencyMs);
+      if (requests !== undefined) found.set(latencyMs, Math.max(requests, found.get(latencyMs) ?? 0));
+    }
+    return [...found].map(([latencyMs, requests]) => ({ latencyMs, requests }));
+  };
   const told = cuj.objectives.availability === undefined ? [] : statuses();
-  const endpoints = inOrder(cuj).filter((endpoint) => services.has(endpoint.service));
+  const unmetThresholds = cuj.objectives.latency === undefined ? [] : unmet();
   const whole = (side: 'canary' | 'stable') => {
     const hits = new Array<number>(buckets).fill(0);
     for (const name of services.keys()) {
@@ -112,6 +123,7 @@ export function measurementOf(
             .map((endpoint) => measured(endpoint, 'latency')),
         }),
     ...(told.length === 0 ? {} : { statuses: told }),
+    ...(unmetThresholds.length === 0 ? {} : { unmetThresholds }),
     whole: {
       ...sides,
       ...(neither === undefined || both === undefined ? {} : { neither, both }),

@@ -14,6 +14,7 @@ export type Reason =
   | 'shared_cause'
   | 'canary_indistinguishable'
   | 'status_missing'
+  | 'threshold_unmet'
   | 'observe_only'
   | 'no_enforced_cujs'
   | SourceErrorCode;
@@ -42,6 +43,7 @@ const reasonOrder: readonly Reason[] = [
   'worse_than_stable',
   'shared_cause',
   'status_missing',
+  'threshold_unmet',
   'canary_indistinguishable',
   'within_noise',
   'insufficient_traffic',

@@ -35,6 +35,11 @@ export function plain(value: number): string {
   return String(value >= 1 ? Math.round(value * 10) / 10 : Math.round(value * 100) / 100);
 }
 
+/** A number as it was written, without an exponent. */
+function decimal(value: number): string {
+  return value.toFixed(9).replace(/\.?0+$/, '');
+}
+
 /** Evidence for people: beyond a million, how much beyond says nothing more. */
 export function evidence(value: number): string {
   return value > 1e6 ? 'over 1000000' : plain(value);
@@ -104,6 +109,8 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
   no_data: (sli) => `nothing was measured for ${sli.sli}, though requests were`,
   status_missing: ({ statusGap }) =>
     `${plain(statusGap?.requests ?? 0)} of the canary's ${plain(statusGap?.total ?? 0)} requests on ${statusGap?.service} carry no http.status_code, so a 5XX among them cannot be seen`,
+  threshold_unmet: ({ unmetThreshold }) =>
+    `not one of ${plain(unmetThreshold?.requests ?? 0)} requests was within ${decimal(unmetThreshold?.latencyMs ?? 0)} ms, neither of the canary nor of stable`,
   canary_indistinguishable: (sli) =>
     sli.stable.total > 0
       ? `${counts(sli)}, but the selectors of canary and stable match the same requests`
@@ -189,6 +196,8 @@ const hints: Readonly<Partial<Record<Reason, string>>> = {
     'Wait, or raise the canary weight; requestsToVerdict says how many requests it takes.',
   status_missing:
     'Let the tracer set http.status_code on the spans of this operation, or give the service a source of its own (gRPC): cuj-gate doctor tells.',
+  threshold_unmet:
+    'Correct latencyMs in the registry: it is in milliseconds. Where it is right, look for a cause outside the release.',
   canary_indistinguishable:
     'Let canary and stable differ in a tag that Datadog stores, for example DD_VERSION set to the pod template hash.',
 };

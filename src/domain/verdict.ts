@@ -1,10 +1,10 @@
+import { statusGapOf, unmetThresholdOf } from './blind-spots.ts';
 import { judgeSli, type SliVerdict } from './judge-sli.ts';
 import { bucketMs, type Measurement } from './metrics-source.ts';
 import { compareJudged, type Judged, type Outcome, type Reason, type Traffic } from './outcome.ts';
 import type { Cuj } from './registry-model.ts';
 import type { RuleName, SliName } from './registry-schema.ts';
 import { tidy } from './side-facts.ts';
-import { statusGapOf } from './status-gap.ts';
 import { hintFor, type SummaryFacts, summarize } from './summary.ts';
 import { type JudgedWindow, judgedWindow, type Silence, silenceOf, type WindowStart } from './window.ts';
 
@@ -83,6 +83,7 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
   const names = slisOf(cuj, options.service);
   const rule = options.budgetRule?.rule ?? cuj.gate.rule;
   const statusGap = statusGapOf(measurement.statuses, window);
+  const unmetThreshold = unmetThresholdOf(measurement.unmetThresholds);
   const slis = names
     .map((sli) =>
       judgeSli({
@@ -91,6 +92,7 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
         endpoints: measurement[sli] ?? [],
         window,
         statusGap: sli === 'availability' ? statusGap : undefined,
+        unmetThreshold: sli === 'latency' ? unmetThreshold : undefined,
         policy: { ...cuj.gate, rule },
         sliCount: options.sliCount ?? names.length,
       }),

@@ -26,6 +26,7 @@ const reasons = [
   'shared_cause',
   'canary_indistinguishable',
   'status_missing',
+  'threshold_unmet',
   'observe_only',
   'no_enforced_cujs',
   ...sourceErrorCodes,
@@ -92,6 +93,12 @@ const SliVerdictSchema = Closed({
         description:
           "Most of the canary's requests on this service carry no http.status_code: so many of so many in the window. What fails among them is not seen, so there is no pass.",
       },
+    ),
+  ),
+  unmetThreshold: Type.Optional(
+    Closed(
+      { latencyMs: Type.Number(), requests: Type.Number() },
+      { description: 'Neither the canary nor stable had one request within this threshold, of so many.' },
     ),
   ),
   endpoints: Type.Array(EndpointVerdictSchema, { description: 'Worst first.' }),

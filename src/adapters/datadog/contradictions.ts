@@ -1,4 +1,5 @@
 import type { AskedService, PlannedQuery, QueryPair, QueryPlan, QuerySet } from '../../domain/query-set.ts';
+import type { ScopeBatch } from '../../domain/registry-model.ts';
 import { type Groups, malformed } from './answer.ts';
 
 /** Datadog adds up floats: counts that must agree may differ by this share. */
@@ -12,11 +13,10 @@ const driftEvents = 3;
 
 /**
  * Refuses counts that cannot all be true: a part above its total, groups that were cut off, endpoints that are not a part
- * of their service, a threshold that no request was ever within. Throws SourceError source_malformed.
+ * of their service. Throws SourceError source_malformed.
  */
 export function refuseContradictions(plan: QueryPlan, groups: readonly Groups[]): void {
   for (const set of plan.sets) checkSet(plan, set, groups);
-  checkThresholds(plan.sets, groups);
 }
 
 function checkSet(plan: QueryPlan, set: QuerySet, groups: readonly Groups[]): void {
@@ -128,31 +128,52 @@ function isAbove(count: number, other: number): boolean {
   return count - other > Math.max(driftEvents, driftShare * other);
 }
 
-/** A threshold that no request at all was within is a threshold written wrongly, not a service where all is slow. */
-function checkThresholds(sets: readonly QuerySet[], groups: readonly Groups[]): void {
+/**
+ * Service → threshold in ms → requests, where not one of so many was within it, of either side and of all services of the
+ * operation that have it. No contradiction, but what is said of slow requests there is hardly about the canary.
+ */
+export function unmetThresholds(
+  { sets }: QueryPlan,
+  { services }: ScopeBatch,
+  groups: readonly Groups[],
+): ReadonlyMap<string, ReadonlyMap<number, number>> {
+  const unmet = new Map<string, Map<number, number>>();
   const timed = sets.filter((set) => set.latencyMs !== undefined);
   for (const key of new Set(timed.map((set) => set.key))) {
     const same = timed.filter((set) => set.key === key);
-    const pairs = same.flatMap((set) => [set.grouped, set.whole].filter((pair) => pair !== undefined));
-    if (pairs.some((pair) => (groups[pair.part]?.size ?? 0) > 0)) continue;
-    const total = same.reduce((all, set) => all + askedTotal(set, groups), 0);
-    if (total > 0) {
-      throw malformed(
-        `not one of ${tidy(total)} requests was within ${same[0]?.latencyMs} ms, neither of the canary nor of stable, so the threshold's query cannot be right`,
+    const { latencyMs, services: asked } = same[0] as QuerySet & { readonly latencyMs: number };
+    // Services of another operation may have the same threshold; they have a key of their own.
+    const having = services.flatMap(({ service: { name }, thresholds }) => {
+      const resources = thresholds.find((one) => one.latencyMs === latencyMs)?.resources ?? [];
+      return resources.length > 0 && asked.some((one) => one.name === name) ? { name, resources } : [];
+    });
+    const count = (which: 'total' | 'part') =>
+      having.reduce(
+        (all, of) => all + same.reduce((sums, set) => sums + countOf(set, of, which, groups), 0),
+        0,
       );
-    }
+    const requests = tidy(count('total'));
+    if (requests === 0 || count('part') > 0) continue;
+    for (const { name } of having)
+      unmet.set(name, (unmet.get(name) ?? new Map<number, number>()).set(latencyMs, requests));
   }
+  return unmet;
 }
 
-/** Requests that a set's good events are a part of. */
-function askedTotal({ grouped, whole, services }: QuerySet, groups: readonly Groups[]): number {
-  let total = 0;
-  for (const { group, resources } of services) {
-    const ofService = grouped === undefined ? undefined : groups[grouped.total]?.get(group);
-    for (const resource of resources) total += sum(ofService?.get(resource));
-    if (whole !== undefined) total += sum(groups[whole.total]?.get(group)?.get(''));
-  }
-  return total;
+/** Events of what one service asks about, on the side of a set. */
+function countOf(
+  { grouped, whole, services }: QuerySet,
+  { name, resources }: { readonly name: string; readonly resources: readonly string[] },
+  which: 'total' | 'part',
+  groups: readonly Groups[],
+): number {
+  const group = services.find((asked) => asked.name === name)?.group;
+  if (group === undefined) return 0;
+  return resources.reduce((all, resource) => {
+    const pair = resource === '*' ? whole : grouped;
+    const found = pair === undefined ? undefined : groups[pair[which]]?.get(group);
+    return all + sum(found?.get(resource === '*' ? '' : resource));
+  }, 0);
 }
 
 function sum(series: Float64Array | undefined): number {

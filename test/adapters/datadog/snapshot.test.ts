@@ -60,13 +60,14 @@ describe('latency', () => {
       { ...facts, c_good500_0: {}, c_check_good500_0: { api: [5, 4, null, null] } },
       'groups were cut off',
     ],
-    [
-      'a threshold that nothing was ever within',
-      { ...facts, c_good300_0: {}, c_check_good300_0: {} },
-      'not one of 14 requests was within 300 ms',
-    ],
   ])('does not believe %s', (_, wrong, words) => {
     expect(() => snapshot(timed, wrong)).toThrow(words);
+  });
+
+  it('tells a threshold that nothing was ever within, of the services that have it', () => {
+    const unmet = (given: Facts) => snapshot(timed, given).services.get('api')?.unmetThresholds;
+    expect(unmet({ ...facts, c_good300_0: {}, c_check_good300_0: {} })).toEqual(new Map([[300, 14]]));
+    expect(unmet(facts)).toBeUndefined();
   });
 
   it('believes that all of the canary’s requests were slow where some of stable’s were not', () => {

@@ -48,13 +48,25 @@ const everyone = fc.option(
   series.map(({ total }) => total),
   { nil: undefined },
 );
+const unmet = fc.option(
+  fc.nat().map((requests) => new Map([[300, requests]])),
+  { nil: undefined },
+);
 const snapshots: fc.Arbitrary<Snapshot> = fc
-  .tuple(sideOf(0), sideOf(0), sideOf(1), sideOf(1), everyone)
-  .map(([a, b, c, d, all]) => ({
+  .tuple(sideOf(0), sideOf(0), sideOf(1), sideOf(1), everyone, unmet)
+  .map(([a, b, c, d, all, unmetThresholds]) => ({
     fromMs: asked.fromMs,
     toMs: asked.toMs,
     services: new Map([
-      ['api', { canary: a, stable: b, ...(all === undefined ? {} : { everyone: all }) }],
+      [
+        'api',
+        {
+          canary: a,
+          stable: b,
+          ...(all === undefined ? {} : { everyone: all }),
+          ...(unmetThresholds === undefined ? {} : { unmetThresholds }),
+        },
+      ],
       ['auth', { canary: c, stable: d }],
     ]),
     queries: [{ name: 'c_hits_0', query: 'sum:trace.http.request.hits{service:api}.as_count()' }],

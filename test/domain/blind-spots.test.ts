@@ -96,3 +96,44 @@ describe('requests without a status', () => {
     expect(verdict).toMatchObject({ verdict: 'pass', reason: 'within_slo' });
   });
 });
+
+describe('a threshold that nothing is within', () => {
+  const timed = (latencyMs: number) =>
+    endpointOf('GET /a', over(minutes, 5_000, 5_000), over(minutes, 10_000, 10_000), { latencyMs });
+
+  function judgedBy(requests: number, gate: Partial<GatePolicy>, stable = 10_000, latencyMs = 2) {
+    const slow = {
+      ...timed(latencyMs),
+      ...(stable === 0 ? { stable: endpointOf('GET /a', over(minutes, 0, 0)).canary } : {}),
+    };
+    const measurement = measurementOf({ before: 1, latency: [slow] });
+    const cuj = cujOf({ latency: 99, endpoints: [{ label: 'GET /a', latencyMs }], gate });
+    return judge(cuj, { ...measurement, unmetThresholds: [{ latencyMs, requests }] }, options);
+  }
+
+  it.each<[string, Partial<GatePolicy>, number]>([
+    ['confidence', {}, 10_000],
+    ['confidence, without stable', {}, 0],
+    ['strict', { rule: 'strict' }, 10_000],
+    ['baseline', { rule: 'baseline' }, 10_000],
+  ])('neither fails nor passes under %s', (_, gate, stable) => {
+    const verdict = judgedBy(15_000, gate, stable);
+    expect(verdict).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'threshold_unmet',
+      slis: [{ requestsToVerdict: null, unmetThreshold: { latencyMs: 2, requests: 15_000 } }],
+    });
+    expect(verdict.summary).toBe(
+      'INCONCLUSIVE login (threshold_unmet): not one of 15000 requests was within 2 ms, neither of the canary nor of stable',
+    );
+  });
+
+  it('is shown as it was written, without an exponent', () => {
+    expect(judgedBy(15_000, {}, 0, 0.0000005).summary).toContain('was within 0.0000005 ms,');
+  });
+
+  it('takes twenty requests: fewer may all be slow by chance', () => {
+    expect(judgedBy(20, {}).reason).toBe('threshold_unmet');
+    expect(judgedBy(19, {}).reason).toBe('shared_cause');
+  });
+});

@@ -1,6 +1,8 @@
-import type { ServiceStatuses } from './metrics-source.ts';
+import type { ServiceStatuses, UnmetThreshold } from './metrics-source.ts';
 import { tidy } from './side-facts.ts';
 import type { JudgedWindow } from './window.ts';
+
+/** What no number of requests would show: an SLI that is blind in one of these ways can neither pass nor be trusted. */
 
 /** Requests of one service whose outcome nobody can know: they carry no status, so a 5XX among them is never counted. */
 export interface StatusGap {
@@ -34,6 +36,24 @@ export function statusGapOf(
     const requests = tidy(all - known);
     if (requests <= toleratedRequests || requests <= all / 2 || requests <= (worst?.requests ?? 0)) continue;
     worst = { service, requests, total: tidy(all) };
+  }
+  return worst;
+}
+
+/** Fewer may all be slow by chance. */
+const leastUnmetRequests = 20;
+
+/**
+ * The threshold that most requests were asked against in vain. Where neither canary nor stable is ever within it, it was
+ * written wrongly (seconds for milliseconds, say), or everything is slow for a cause outside the release.
+ */
+export function unmetThresholdOf(
+  thresholds: readonly UnmetThreshold[] | undefined,
+): UnmetThreshold | undefined {
+  let worst: UnmetThreshold | undefined;
+  for (const threshold of thresholds ?? []) {
+    if (threshold.requests >= leastUnmetRequests && threshold.requests > (worst?.requests ?? 0))
+      worst = threshold;
   }
   return worst;
 }
