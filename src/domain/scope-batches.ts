@@ -1,3 +1,4 @@
+import { maxResourceListLength } from './query-set.ts';
 import type { Cuj, ScopeBatch, ScopeService, Service } from './registry-model.ts';
 import type { SourceTemplate } from './source-template.ts';
 
@@ -17,8 +18,10 @@ interface Asked {
 
 /**
  * Which services are measured together: those that share env, source and both selector templates, in the order of
- * their names, at most 20 services and 250 resources a batch. A service with more is a batch of its own. Services that
- * no CUJ names are in none. The same registry gives the same batches, whatever the order of its entries.
+ * their names, at most 20 services, 250 resources, and as many characters of these as a filter holds (beyond that the
+ * routes of all services would come back, and one with too many would spoil the answer for its neighbours). A service
+ * with more is a batch of its own. Services that no CUJ names are in none. The same registry gives the same batches,
+ * whatever the order of its entries.
  */
 export function planBatches(
   services: ReadonlyMap<string, Service>,
@@ -58,16 +61,24 @@ export function* planBatchesInSteps(
   for (const key of [...scopes.keys()].sort()) {
     let open: ScopeService[] = [];
     let resources = 0;
+    let characters = 0;
     for (const service of scopes.get(key) as Service[]) {
       const next = scopeService(service, asked.get(service.name) as Asked);
       const more = next.resources.length;
-      if (open.length > 0 && (open.length === maxBatchServices || resources + more > maxBatchResources)) {
+      const longer = next.resources.reduce((sum, resource) => sum + resource.length + 1, 0);
+      const isFull =
+        open.length === maxBatchServices ||
+        resources + more > maxBatchResources ||
+        characters + longer > maxResourceListLength;
+      if (open.length > 0 && isFull) {
         batches.push(batchOf(open, asked, sources));
         open = [];
         resources = 0;
+        characters = 0;
       }
       open.push(next);
       resources += more;
+      characters += longer;
       yield;
     }
     if (open.length > 0) batches.push(batchOf(open, asked, sources));

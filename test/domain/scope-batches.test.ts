@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { maxResourceListLength } from '../../src/domain/query-set.ts';
 import { resolveRegistry } from '../../src/domain/registry.ts';
 import type { Registry } from '../../src/domain/registry-model.ts';
 import type { CujDocument, RegistryDocument, ServiceDocument } from '../../src/domain/registry-schema.ts';
@@ -132,7 +133,7 @@ describe('batches', () => {
     fc.assert(
       fc.property(services, fc.infiniteStream(fc.integer({ min: 1, max: 120 })), (numbers, sizes) => {
         const cujs = numbers.map((n) =>
-          cuj(`cuj-${n}`, `svc-${n}`, routes(`${n}`, sizes.next().value as number)),
+          cuj(`cuj-${n}`, `svc-${n}`, routes(`${n}${'y'.repeat(n)}`, sizes.next().value as number)),
         );
         const defined = Object.fromEntries(numbers.map((n) => [`svc-${n}`, traced()]));
         const registry = registryOf({ services: defined, cujs });
@@ -145,7 +146,11 @@ describe('batches', () => {
         for (const batch of registry.batches) {
           expect(batch.services.length).toBeLessThanOrEqual(maxBatchServices);
           const resources = batch.services.reduce((sum, one) => sum + one.resources.length, 0);
-          expect(resources <= maxBatchResources || batch.services.length === 1).toBe(true);
+          const list = batch.services.flatMap((one) => one.resources).join(',');
+          expect(
+            (resources <= maxBatchResources && list.length <= maxResourceListLength) ||
+              batch.services.length === 1,
+          ).toBe(true);
           for (const { service } of batch.services)
             expect(registry.batchOfService.get(service.name)).toBe(batch);
         }
