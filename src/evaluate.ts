@@ -264,15 +264,16 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
   };
 }
 
+const none = new Float64Array();
+
 /** How many numbers a measurement keeps from being freed; objects around them count as some more. */
 function countsOf(measurement: Measurement | undefined): number {
   if (measurement === undefined) return 100;
   let counts = 2 * (measurement.whole.canary.length + 20);
-  for (const { total } of measurement.statuses ?? []) counts += 2 * (total.length + 20);
   for (const { canary, stable } of [...(measurement.availability ?? []), ...(measurement.latency ?? [])]) {
     // A view keeps all of what it is a view of, and the snapshot may be longer than this CUJ's span.
-    for (const { buffer } of [canary.total, canary.bad, stable.total, stable.bad])
-      counts += buffer.byteLength / 8 + 20;
+    for (const { total, bad, withStatus = none } of [canary, stable])
+      for (const { buffer } of [total, bad, withStatus]) counts += buffer.byteLength / 8 + 20;
   }
   return counts;
 }

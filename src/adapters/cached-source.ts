@@ -144,8 +144,8 @@ function approximateBytes(snapshot: Snapshot): number {
   return bytes;
 }
 
-function sideBytes({ whole, withStatus, requests, latency }: SideCounts): number {
-  let bytes = 500 + seriesBytes(whole) + (withStatus?.byteLength ?? 0);
+function sideBytes({ whole, requests, latency }: SideCounts): number {
+  let bytes = 500 + seriesBytes(whole);
   for (const series of requests.values()) bytes += seriesBytes(series);
   for (const resources of latency.values())
     for (const series of resources.values()) bytes += seriesBytes(series);
@@ -153,5 +153,6 @@ function sideBytes({ whole, withStatus, requests, latency }: SideCounts): number
 }
 
 function seriesBytes(series: Series | undefined): number {
-  return series === undefined ? 0 : 400 + series.total.byteLength + series.bad.byteLength;
+  if (series === undefined) return 0;
+  return 400 + series.total.byteLength + series.bad.byteLength + (series.withStatus?.byteLength ?? 0);
 }

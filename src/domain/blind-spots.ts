@@ -1,43 +1,144 @@
-import type { ServiceStatuses, UnmetThreshold } from './metrics-source.ts';
+import type { EndpointMeasurement, Series, UnmetThreshold } from './metrics-source.ts';
+import { logShareEvidence } from './sequential.ts';
 import { tidy } from './side-facts.ts';
 import type { JudgedWindow } from './window.ts';
 
-/** What no number of requests would show: an SLI that is blind in one of these ways can neither pass nor be trusted. */
+/** What no number of requests would show: an SLI that is blind in one of these ways does not pass. */
 
-/** Requests of one service whose outcome nobody can know: they carry no status, so a 5XX among them is never counted. */
+/** Requests whose outcome nobody can know: they carry no status, so a 5XX among them is never counted. */
 export interface StatusGap {
+  readonly side: 'canary' | 'stable';
   readonly service: string;
-  /** The canary's requests of the whole service without a status, in the window. */
+  /** The registry's name of the endpoint with the most of them. */
+  readonly endpoint: string;
+  /** Its requests without a status in the window, and all of them; the same of the other side. */
   readonly requests: number;
-  /** All of the canary's there. */
   readonly total: number;
+  readonly other: { readonly requests: number; readonly total: number };
 }
 
-/** Requests that arrived between the two queries of one call, and others that ended before they had a status. */
+/** Requests that arrived between two queries of one call, and some that were cut off before they had a status. */
 const toleratedRequests = 3;
 
 /**
- * The service with the most requests without a status, where those are more than half of all. Fewer are requests that
- * were cut off; more is a tracer that sets no status on this operation (gRPC, a misconfigured one), and there the SLI
- * would read 100% whatever happens.
+ * Where requests without a status leave the SLI blind, in the window:
+ * - an endpoint of the canary with more of them than others: the tracer sets none (gRPC, a misconfigured one), and the SLI
+ *   would read 100% whatever happens;
+ * - the canary has so many more of them than stable that the share test singles it out at `logOne`: some frameworks'
+ *   tracers set none on the very requests that crash. Clients that go away do so on both sides.
+ * - stable alone, where `againstStable`: it looks better than it is, and nothing can be held against it.
  */
 export function statusGapOf(
-  statuses: readonly ServiceStatuses[] | undefined,
-  { first, end }: JudgedWindow,
+  endpoints: readonly EndpointMeasurement[],
+  window: JudgedWindow,
+  logOne: number,
+  againstStable: boolean,
 ): StatusGap | undefined {
-  let worst: StatusGap | undefined;
-  for (const { service, total, withStatus } of statuses ?? []) {
-    let all = 0;
-    let known = 0;
-    for (let i = first; i < end; i += 1) {
-      all += total[i] ?? 0;
-      known += withStatus[i] ?? 0;
-    }
-    const requests = tidy(all - known);
-    if (requests <= toleratedRequests || requests <= all / 2 || requests <= (worst?.requests ?? 0)) continue;
-    worst = { service, requests, total: tidy(all) };
+  const canary = unknownOf(endpoints, 'canary', window);
+  const blind = worstOf(canary.filter(({ unknown, total }) => isMost(unknown, total)));
+  if (blind !== undefined) return gapOf('canary', blind, window);
+  const worst = worstOf(canary);
+  if (worst !== undefined && sum(canary) > toleratedRequests) {
+    if (logShareEvidence(unknownByMinute(endpoints, window), window.first, window.end) >= logOne)
+      return gapOf('canary', worst, window);
   }
-  return worst;
+  if (!againstStable) return undefined;
+  const stable = unknownOf(endpoints, 'stable', window);
+  const all = stable.reduce((total, one) => total + one.total, 0);
+  const most = worstOf(stable);
+  return most !== undefined && isMost(sum(stable), all) ? gapOf('stable', most, window) : undefined;
+}
+
+interface Unknown {
+  readonly endpoint: EndpointMeasurement;
+  readonly unknown: number;
+  readonly total: number;
+}
+
+function unknownOf(
+  endpoints: readonly EndpointMeasurement[],
+  side: 'canary' | 'stable',
+  window: JudgedWindow,
+): Unknown[] {
+  const found: Unknown[] = [];
+  for (const endpoint of endpoints) {
+    const { unknown, total } = unknownIn(endpoint[side], window);
+    if (unknown > 0) found.push({ endpoint, unknown, total });
+  }
+  return found;
+}
+
+function unknownIn({ total, withStatus }: Series, { first, end }: JudgedWindow) {
+  if (withStatus === undefined) return { unknown: 0, total: 0 };
+  let all = 0;
+  let known = 0;
+  for (let i = first; i < end; i += 1) {
+    all += total[i] ?? 0;
+    known += withStatus[i] ?? 0;
+  }
+  return { unknown: all > known ? tidy(all - known) : 0, total: tidy(all) };
+}
+
+/** More than half, and more than chance; or all there is. */
+function isMost(unknown: number, total: number): boolean {
+  return unknown > total / 2 && (unknown > toleratedRequests || unknown === total);
+}
+
+function worstOf(unknown: readonly Unknown[]): Unknown | undefined {
+  return unknown.reduce<Unknown | undefined>(
+    (worst, one) => (worst === undefined || one.unknown > worst.unknown ? one : worst),
+    undefined,
+  );
+}
+
+function sum(unknown: readonly Unknown[]): number {
+  return unknown.reduce((all, one) => all + one.unknown, 0);
+}
+
+function gapOf(
+  side: 'canary' | 'stable',
+  { endpoint, unknown, total }: Unknown,
+  window: JudgedWindow,
+): StatusGap {
+  const other = unknownIn(endpoint[side === 'canary' ? 'stable' : 'canary'], window);
+  return {
+    side,
+    service: endpoint.service,
+    endpoint: endpoint.label,
+    requests: unknown,
+    total,
+    other: { requests: other.unknown, total: other.total },
+  };
+}
+
+/** Both sides minute by minute over all endpoints, with what has no status as the bad events. */
+function unknownByMinute(endpoints: readonly EndpointMeasurement[], { first, end }: JudgedWindow) {
+  const minutes = {
+    canaryTotal: new Float64Array(end),
+    canaryBad: new Float64Array(end),
+    stableTotal: new Float64Array(end),
+    stableBad: new Float64Array(end),
+  };
+  for (const { canary, stable, sampleRate, dispersion } of endpoints) {
+    const scale = sampleRate / dispersion;
+    add(canary, minutes.canaryTotal, minutes.canaryBad, scale);
+    add(stable, minutes.stableTotal, minutes.stableBad, scale);
+  }
+  return minutes;
+
+  function add(
+    { total, withStatus }: Series,
+    totals: Float64Array,
+    unknown: Float64Array,
+    scale: number,
+  ): void {
+    if (withStatus === undefined) return;
+    for (let i = first; i < end; i += 1) {
+      const all = total[i] ?? 0;
+      (totals[i] as number) += all * scale;
+      (unknown[i] as number) += Math.max(0, all - (withStatus[i] ?? 0)) * scale;
+    }
+  }
 }
 
 /** Fewer may all be slow by chance. */

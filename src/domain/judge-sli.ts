@@ -1,5 +1,5 @@
 import { type AbortLines, abortLines, type Line, reaches, requestsUntil } from './abort-line.ts';
-import type { StatusGap } from './blind-spots.ts';
+import { type StatusGap, statusGapOf } from './blind-spots.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
 import type { EndpointMeasurement, UnmetThreshold } from './metrics-source.ts';
 import type { Outcome, Reason } from './outcome.ts';
@@ -56,8 +56,6 @@ export interface SliQuestion {
   readonly endpoints: readonly EndpointMeasurement[];
   readonly window: JudgedWindow;
   readonly policy: GatePolicy;
-  /** Requests whose failing cannot be seen: there is no pass beside them. */
-  readonly statusGap?: StatusGap | undefined;
   /** A threshold that nothing is ever within: no slow request tells the canary from stable. */
   readonly unmetThreshold?: UnmetThreshold | undefined;
   /** How many SLIs share alpha. */
@@ -70,10 +68,11 @@ const leastBadMinutes = 2;
 
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
-  const { sli, objective, window, policy, statusGap, unmetThreshold } = question;
+  const { sli, objective, window, policy, unmetThreshold } = question;
   const sums = sumSli(question.endpoints, window, objective);
   const evidence = evidenceIn(sums, question);
-  const { verdict, reason } = decide(sums, evidence, question);
+  const statusGap = statusGapOf(question.endpoints, window, evidence.logOne, policy.rule === 'baseline');
+  const { verdict, reason } = decide(sums, evidence, question, statusGap);
   const lines = linesOf(sums, evidence.line, question);
   return {
     sli,
@@ -146,8 +145,13 @@ function isEnoughToFail(sums: SliSums, { logCanary, logShare, line }: Evidence, 
   return (policy.rule === 'baseline' ? logShare : logCanary) >= Math.log(line.toFail);
 }
 
-function decide(sums: SliSums, evidence: Evidence, question: SliQuestion): Decision {
-  const { objective, policy, window, statusGap, unmetThreshold } = question;
+function decide(
+  sums: SliSums,
+  evidence: Evidence,
+  question: SliQuestion,
+  statusGap: StatusGap | undefined,
+): Decision {
+  const { objective, policy, window, unmetThreshold } = question;
   if (sums.total <= 0) return inconclusive('no_data');
   if (unmetThreshold !== undefined) return inconclusive('threshold_unmet');
   const below = violates(objective, sums.total, sums.bad);
@@ -161,7 +165,11 @@ function decide(sums: SliSums, evidence: Evidence, question: SliQuestion): Decis
 
   const failing = isEnoughToFail(sums, evidence, policy);
   if (failing && sums.badMinutes >= leastBadMinutes) {
-    if (policy.rule === 'baseline') return { verdict: 'fail', reason: 'worse_than_stable' };
+    if (policy.rule === 'baseline') {
+      return statusGap?.side === 'stable'
+        ? inconclusive('status_missing')
+        : { verdict: 'fail', reason: 'worse_than_stable' };
+    }
     const { logStable, logShare, logOne } = evidence;
     return sums.stableTotal > 0 && logStable >= logOne && logShare < logOne
       ? inconclusive('shared_cause')
@@ -169,7 +177,7 @@ function decide(sums: SliSums, evidence: Evidence, question: SliQuestion): Decis
   }
   // Evidence to fail that lies in one minute may be a blip; it is no ground for a pass either.
   if (failing) return inconclusive('within_noise');
-  if (statusGap !== undefined) return inconclusive('status_missing');
+  if (statusGap?.side === 'canary') return inconclusive('status_missing');
   const lowTraffic = !isEnoughToPass(sums, question, 0);
   if (lowTraffic && policy.onLowTraffic === 'inconclusive') return inconclusive('insufficient_traffic');
   if (policy.rule === 'confidence' && below) return inconclusive('within_noise');

@@ -5,7 +5,6 @@ import {
   type EndpointMeasurement,
   type Measurement,
   type Series,
-  type ServiceStatuses,
   type SideCounts,
   type Snapshot,
   type UnmetThreshold,
@@ -35,7 +34,13 @@ export function measurementOf(
   const part = (values: Float64Array, snapshot: Snapshot) =>
     bucketsOf(values, Math.round((fromMs - snapshot.fromMs) / bucketMs), buckets);
   const cut = (series: Series | undefined, snapshot: Snapshot): Series =>
-    series === undefined ? silent : { total: part(series.total, snapshot), bad: part(series.bad, snapshot) };
+    series === undefined
+      ? silent
+      : {
+          total: part(series.total, snapshot),
+          bad: part(series.bad, snapshot),
+          ...(series.withStatus === undefined ? {} : { withStatus: part(series.withStatus, snapshot) }),
+        };
   const measured = (endpoint: Endpoint, sli: SliName): EndpointMeasurement => {
     const service = services.get(endpoint.service) as Service;
     const snapshot = snapshots.get(endpoint.service) as Snapshot;
@@ -55,14 +60,6 @@ export function measurementOf(
     };
   };
   const endpoints = inOrder(cuj).filter((endpoint) => services.has(endpoint.service));
-  const statuses = (): ServiceStatuses[] =>
-    [...services.keys()].flatMap((service) => {
-      const snapshot = snapshots.get(service) as Snapshot;
-      const { whole, withStatus } = snapshot.services.get(service)?.canary ?? {};
-      return whole === undefined || withStatus === undefined
-        ? []
-        : { service, total: [...part(whole.total, snapshot)], withStatus: [...part(withStatus, snapshot)] };
-    });
   const unmet = (): UnmetThreshold[] => {
     const found = new Map<number, number>();
     for (const { service, latencyMs } of endpoints) {
@@ -72,7 +69,6 @@ export function measurementOf(
     }
     return [...found].map(([latencyMs, requests]) => ({ latencyMs, requests }));
   };
-  const told = cuj.objectives.availability === undefined ? [] : statuses();
   const unmetThresholds = cuj.objectives.latency === undefined ? [] : unmet();
   const whole = (side: 'canary' | 'stable') => {
     const hits = new Array<number>(buckets).fill(0);
@@ -122,7 +118,6 @@ export function measurementOf(
             .filter((endpoint) => endpoint.latencyMs !== undefined)
             .map((endpoint) => measured(endpoint, 'latency')),
         }),
-    ...(told.length === 0 ? {} : { statuses: told }),
     ...(unmetThresholds.length === 0 ? {} : { unmetThresholds }),
     whole: {
       ...sides,

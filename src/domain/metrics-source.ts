@@ -17,17 +17,17 @@ export interface ScopeQuery {
 export interface Series {
   readonly total: Float64Array;
   readonly bad: Float64Array;
+  /**
+   * The part of `total` that carries a status: only among these can a 5XX be seen. Absent where bad events are told by
+   * something else.
+   */
+  readonly withStatus?: Float64Array;
 }
 
 /** One side (canary or stable) of one service. A series that is absent had no point at all in the span. */
 export interface SideCounts {
   /** Requests and 5XX of the whole service. */
   readonly whole: Series | undefined;
-  /**
-   * Requests of the whole service that carry a status, a part of `whole`: only among them can a 5XX be seen. Absent for
-   * stable, and where the source counts bad events by something else.
-   */
-  readonly withStatus?: Float64Array;
   /** By resource_name. */
   readonly requests: ReadonlyMap<string, Series>;
   /** By latency threshold in ms, then resource_name (`*` for the whole service): total, and slower than that. */
@@ -85,13 +85,6 @@ export interface EndpointMeasurement {
   readonly stable: Series;
 }
 
-/** How many of the canary's requests of a whole service carry a status, per bucket. */
-export interface ServiceStatuses {
-  readonly service: string;
-  readonly total: readonly number[];
-  readonly withStatus: readonly number[];
-}
-
 /** A latency threshold that not one of so many requests was within, of either side. */
 export interface UnmetThreshold {
   readonly latencyMs: number;
@@ -111,8 +104,6 @@ export interface Measurement {
   readonly selectors: { readonly canary: string; readonly stable: string };
   readonly availability?: readonly EndpointMeasurement[];
   readonly latency?: readonly EndpointMeasurement[];
-  /** Absent where no bad event of this CUJ is told by a status. */
-  readonly statuses?: readonly ServiceStatuses[];
   /** Thresholds of this CUJ's endpoints; absent where each is met by some request. */
   readonly unmetThresholds?: readonly UnmetThreshold[];
   /** Hits of the whole services, per bucket. */

@@ -37,8 +37,8 @@ export interface QuerySet {
   readonly check: QueryPair | undefined;
   /** The whole services. */
   readonly whole: QueryPair | undefined;
-  /** Of `whole`, the requests that carry a status; an index into the plan's queries. */
-  readonly withStatus?: number;
+  /** Of the totals of `grouped` and `whole`, what carries a status; indexes into the plan's queries. */
+  readonly withStatus?: { readonly grouped: number | undefined; readonly whole: number | undefined };
 }
 
 export interface AskedService {

@@ -98,6 +98,8 @@ export interface ScopeService {
   readonly service: Service;
   /** Resources that some CUJ asks for, `*` not among them. */
   readonly resources: readonly string[];
+  /** Whether some CUJ asks for `*`. */
+  readonly asWhole: boolean;
   /** Latency thresholds in ms, each with its resources (`*` for the whole service). */
   readonly thresholds: readonly { readonly latencyMs: number; readonly resources: readonly string[] }[];
 }

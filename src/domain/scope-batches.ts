@@ -9,6 +9,7 @@ export const maxBatchResources = 250;
 interface Asked {
   /** With repetitions: sorting these later takes a third of a set's memory. */
   readonly resources: string[];
+  asWhole: boolean;
   /** Latency threshold in ms → resources, `*` for the whole service; with repetitions. */
   readonly thresholds: Map<number, string[]>;
   /** How far back from now its furthest CUJ looks: window and lag together. */
@@ -94,6 +95,7 @@ function collect(cuj: Cuj, asked: Map<string, Asked>): void {
     if (of === undefined) {
       asked.set(name, {
         resources: [],
+        asWhole: false,
         thresholds: new Map(),
         reachMs: span + gate.lagMs,
         lagMs: gate.lagMs,
@@ -105,7 +107,8 @@ function collect(cuj: Cuj, asked: Map<string, Asked>): void {
   }
   for (const endpoint of cuj.endpoints) {
     const of = asked.get(endpoint.service) as Asked;
-    if (endpoint.resource !== '*') of.resources.push(endpoint.resource);
+    if (endpoint.resource === '*') of.asWhole = true;
+    else of.resources.push(endpoint.resource);
     if (endpoint.latencyMs === undefined) continue;
     const threshold = of.thresholds.get(endpoint.latencyMs);
     if (threshold === undefined) of.thresholds.set(endpoint.latencyMs, [endpoint.resource]);
@@ -138,6 +141,7 @@ function scopeService(service: Service, of: Asked): ScopeService {
   return {
     service,
     resources: sortedOnce(of.resources),
+    asWhole: of.asWhole,
     thresholds: [...of.thresholds]
       .sort(([a], [b]) => a - b)
       .map(([latencyMs, resources]) => ({ latencyMs, resources: sortedOnce(resources) })),

@@ -1,3 +1,4 @@
+import type { StatusGap } from './blind-spots.ts';
 import type { SliVerdict } from './judge-sli.ts';
 import type { Outcome, Reason, Traffic } from './outcome.ts';
 import type { RuleName } from './registry-schema.ts';
@@ -107,8 +108,7 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
       ? `${counts(sli)}${worst(sli)}, all in one minute: fails as soon as a second minute has any`
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
   no_data: (sli) => `nothing was measured for ${sli.sli}, though requests were`,
-  status_missing: ({ statusGap }) =>
-    `${plain(statusGap?.requests ?? 0)} of the canary's ${plain(statusGap?.total ?? 0)} requests on ${statusGap?.service} carry no http.status_code, so a 5XX among them cannot be seen`,
+  status_missing: ({ statusGap }) => (statusGap === undefined ? '' : unseen(statusGap)),
   threshold_unmet: ({ unmetThreshold }) =>
     `not one of ${plain(unmetThreshold?.requests ?? 0)} requests was within ${decimal(unmetThreshold?.latencyMs ?? 0)} ms, neither of the canary nor of stable`,
   canary_indistinguishable: (sli) =>
@@ -118,6 +118,12 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
   within_slo: counts,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}`,
 };
+
+function unseen({ side, service, endpoint, requests, total, other }: StatusGap): string {
+  const beside = side === 'canary' ? 'stable' : 'the canary';
+  const where = endpoint === '*' ? service : endpoint;
+  return `${plain(requests)} of ${plain(total)} requests of ${side === 'canary' ? 'the canary' : 'stable'} on ${where} carry no http.status_code (${beside}: ${plain(other.requests)} of ${plain(other.total)}), so a 5XX among them cannot be seen`;
+}
 
 /** What a violation was found by. Under `strict` evidence decides nothing, and is often next to none. */
 function grounds(sli: SliVerdict, { rule, ruleChanged }: SummaryFacts): string {

@@ -70,12 +70,14 @@ export function planTrace(question: Question, operation: string): void {
   const check = some
     ? { total: ask('check_hits', hits, filter, false), part: ask('check_bad', bad, filter, false) }
     : undefined;
-  // Stable without statuses would only make the canary look worse beside it, and that is rare enough to be worth no query.
-  const withStatus =
-    side === 'canary'
-      ? { withStatus: ask('all_with_status', (of) => traceStatusText(operation, of), undefined, false) }
-      : {};
-  set(undefined, 'hits', pathsOf, { grouped, check, whole, ...withStatus });
+  const known = (of: TagScope) => traceStatusText(operation, of);
+  const withStatus = {
+    grouped: some ? ask('with_status', known, filter, true) : undefined,
+    whole: services.some(({ asWhole }) => asWhole)
+      ? ask('all_with_status', known, undefined, false)
+      : undefined,
+  };
+  set(undefined, 'hits', pathsOf, { grouped, check, whole, withStatus });
 
   const timedPaths = union(services.flatMap((of) => of.thresholds.map(({ resources }) => resources)));
   const timedFilter = shortEnough(timedPaths);

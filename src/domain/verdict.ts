@@ -1,4 +1,4 @@
-import { statusGapOf, unmetThresholdOf } from './blind-spots.ts';
+import { unmetThresholdOf } from './blind-spots.ts';
 import { judgeSli, type SliVerdict } from './judge-sli.ts';
 import { bucketMs, type Measurement } from './metrics-source.ts';
 import { compareJudged, type Judged, type Outcome, type Reason, type Traffic } from './outcome.ts';
@@ -82,7 +82,6 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
   const window = judgedWindow(cuj.gate, measurement);
   const names = slisOf(cuj, options.service);
   const rule = options.budgetRule?.rule ?? cuj.gate.rule;
-  const statusGap = statusGapOf(measurement.statuses, window);
   const unmetThreshold = unmetThresholdOf(measurement.unmetThresholds);
   const slis = names
     .map((sli) =>
@@ -91,7 +90,6 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
         objective: cuj.objectives[sli] as NonNullable<(typeof cuj.objectives)[typeof sli]>,
         endpoints: measurement[sli] ?? [],
         window,
-        statusGap: sli === 'availability' ? statusGap : undefined,
         unmetThreshold: sli === 'latency' ? unmetThreshold : undefined,
         policy: { ...cuj.gate, rule },
         sliCount: options.sliCount ?? names.length,

@@ -14,11 +14,13 @@ export interface WrittenEndpoint extends Omit<EndpointMeasurement, 'canary' | 's
 export interface WrittenSeries {
   readonly total: readonly number[];
   readonly bad: readonly number[];
+  readonly withStatus?: readonly number[];
 }
 
 interface Lists {
   readonly total: ArrayLike<number>;
   readonly bad: ArrayLike<number>;
+  readonly withStatus?: ArrayLike<number>;
 }
 
 /** For JSON. `readMeasurement` is its inverse. */
@@ -39,13 +41,21 @@ export function readMeasurement(written: WrittenMeasurement): Measurement {
   }));
 }
 
-function writeSeries({ total, bad }: Series): WrittenSeries {
-  return { total: [...total], bad: [...bad] };
+function writeSeries({ total, bad, withStatus }: Series): WrittenSeries {
+  return {
+    total: [...total],
+    bad: [...bad],
+    ...(withStatus === undefined ? {} : { withStatus: [...withStatus] }),
+  };
 }
 
 /** From lists of any kind. */
-export function readSeries({ total, bad }: Lists): Series {
-  return { total: Float64Array.from(total), bad: Float64Array.from(bad) };
+export function readSeries({ total, bad, withStatus }: Lists): Series {
+  return {
+    total: Float64Array.from(total),
+    bad: Float64Array.from(bad),
+    ...(withStatus === undefined ? {} : { withStatus: Float64Array.from(withStatus) }),
+  };
 }
 
 type WithEndpoints<E> = Omit<Measurement, 'availability' | 'latency'> & {

@@ -88,10 +88,17 @@ const SliVerdictSchema = Closed({
   }),
   statusGap: Type.Optional(
     Closed(
-      { service: Type.String(), requests: Type.Number(), total: Type.Number() },
+      {
+        side: literals(['canary', 'stable']),
+        service: Type.String(),
+        endpoint: Type.String(),
+        requests: Type.Number(),
+        total: Type.Number(),
+        other: Closed({ requests: Type.Number(), total: Type.Number() }),
+      },
       {
         description:
-          "Most of the canary's requests on this service carry no http.status_code: so many of so many in the window. What fails among them is not seen, so there is no pass.",
+          'So many of so many requests of this side on this endpoint carry no http.status_code, and so many of the other side. What fails among them is not seen, so there is no pass (stable: no fail under baseline).',
       },
     ),
   ),

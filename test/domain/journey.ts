@@ -70,6 +70,7 @@ export function cujOf(wishes: CujWishes = {}): Cuj {
 export interface Counts {
   readonly total: ArrayLike<number>;
   readonly bad: ArrayLike<number>;
+  readonly withStatus?: ArrayLike<number>;
 }
 
 export const silent: Counts = { total: [], bad: [] };
@@ -119,8 +120,12 @@ function sumOf(
 /** A measurement as long as its longest series. Hits of the whole service default to the sum over its endpoints. */
 export function measurementOf(wishes: MeasurementWishes): Measurement {
   const before = new Array<number>(wishes.before ?? 0).fill(0);
-  const after = ({ total, bad }: Series) =>
-    readSeries({ total: [...before, ...total], bad: [...before, ...bad] });
+  const after = ({ total, bad, withStatus }: Series) =>
+    readSeries({
+      total: [...before, ...total],
+      bad: [...before, ...bad],
+      ...(withStatus === undefined ? {} : { withStatus: [...before, ...withStatus] }),
+    });
   const later = (endpoints: readonly EndpointMeasurement[] | undefined) =>
     endpoints?.map((endpoint) => ({
       ...endpoint,

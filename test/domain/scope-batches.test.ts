@@ -97,6 +97,7 @@ describe('batches', () => {
     });
     expect(registry.batches[0]?.services[0]).toMatchObject({
       resources: ['get_/fast', 'get_/slow'],
+      asWhole: true,
       thresholds: [
         { latencyMs: 300, resources: ['*', 'get_/fast'] },
         { latencyMs: 900, resources: ['get_/slow'] },

@@ -82,7 +82,6 @@ function everyoneOf(
 
 function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups[]): SideCounts {
   let whole: Series | undefined;
-  let withStatus: Float64Array | undefined;
   const requests = new Map<string, Series>();
   const latency = new Map<number, Map<string, Series>>();
   for (const set of sets) {
@@ -91,23 +90,23 @@ function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups
     const found = new Map<string, Series>();
     if (set.grouped !== undefined) {
       for (const resource of asked.resources) {
-        const series = seriesOf(set, set.grouped, asked.group, resource, groups);
+        const series = seriesOf(set, set.grouped, asked.group, resource, groups, set.withStatus?.grouped);
         if (series !== undefined) found.set(resource, series);
       }
     }
-    const all = set.whole === undefined ? undefined : seriesOf(set, set.whole, asked.group, '', groups);
+    const all =
+      set.whole === undefined
+        ? undefined
+        : seriesOf(set, set.whole, asked.group, '', groups, set.withStatus?.whole);
     if (set.latencyMs === undefined) {
       whole = all;
-      if (set.withStatus !== undefined && all !== undefined) {
-        withStatus = groups[set.withStatus]?.get(asked.group)?.get('') ?? new Float64Array(all.total.length);
-      }
       for (const [resource, series] of found) requests.set(resource, series);
     } else {
       if (all !== undefined) found.set('*', all);
       if (found.size > 0) latency.set(set.latencyMs, found);
     }
   }
-  return { whole, ...(withStatus === undefined ? {} : { withStatus }), requests, latency };
+  return { whole, requests, latency };
 }
 
 /** Absent bad events beside a total are none; without a total nothing is known. */
@@ -117,10 +116,15 @@ function seriesOf(
   service: string,
   resource: string,
   groups: readonly Groups[],
+  withStatus: number | undefined,
 ): Series | undefined {
   const total = groups[pair.total]?.get(service)?.get(resource);
   if (total === undefined) return undefined;
   const part = groups[pair.part]?.get(service)?.get(resource) ?? new Float64Array(total.length);
-  if (set.latencyMs === undefined) return { total, bad: part };
+  if (set.latencyMs === undefined) {
+    if (withStatus === undefined) return { total, bad: part };
+    const known = groups[withStatus]?.get(service)?.get(resource) ?? new Float64Array(total.length);
+    return { total, bad: part, withStatus: known };
+  }
   return { total, bad: total.map((all, i) => Math.max(0, all - (part[i] as number))) };
 }

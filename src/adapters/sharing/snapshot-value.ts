@@ -11,11 +11,14 @@ import type { ScopeService } from '../../domain/registry-model.ts';
 
 /** A snapshot as JSON: the counts as plain numbers, which are mostly small and mostly 0. */
 
-type SeriesValue = readonly [total: readonly number[], bad: readonly number[]];
+type SeriesValue = readonly [
+  total: readonly number[],
+  bad: readonly number[],
+  withStatus?: readonly number[],
+];
 type ByResource = readonly (readonly [resource: string, series: SeriesValue])[];
 interface SideValue {
   readonly whole: SeriesValue | null;
-  readonly withStatus: readonly number[] | null;
   readonly requests: ByResource;
   readonly latency: readonly (readonly [latencyMs: number, resources: ByResource])[];
 }
@@ -55,11 +58,10 @@ function serviceValue(
   ];
 }
 
-function sideValue({ whole, withStatus, requests, latency, ...more }: SideCounts): SideValue {
+function sideValue({ whole, requests, latency, ...more }: SideCounts): SideValue {
   more satisfies Nothing;
   return {
     whole: whole === undefined ? null : seriesValue(whole),
-    withStatus: withStatus === undefined ? null : [...withStatus],
     requests: resourcesValue(requests),
     latency: [...latency].map(([latencyMs, resources]) => [latencyMs, resourcesValue(resources)]),
   };
@@ -69,8 +71,9 @@ function resourcesValue(resources: ReadonlyMap<string, Series>): ByResource {
   return [...resources].map(([resource, series]) => [resource, seriesValue(series)]);
 }
 
-function seriesValue({ total, bad }: Series): SeriesValue {
-  return [[...total], [...bad]];
+function seriesValue({ total, bad, withStatus, ...more }: Series): SeriesValue {
+  more satisfies Nothing;
+  return withStatus === undefined ? [[...total], [...bad]] : [[...total], [...bad], [...withStatus]];
 }
 
 /** The snapshot that answers this very query, or undefined where the value is anything else. */
@@ -118,14 +121,9 @@ function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot 
   return { fromMs, toMs, services: new Map(services), queries };
 }
 
-function readSide(
-  { whole, withStatus, requests, latency }: SideValue,
-  asked: ScopeService,
-  buckets: number,
-): SideCounts {
+function readSide({ whole, requests, latency }: SideValue, asked: ScopeService, buckets: number): SideCounts {
   return {
     whole: whole === null ? undefined : readSeries(whole, buckets),
-    ...(withStatus === null ? {} : { withStatus: readCounts(withStatus, buckets) }),
     requests: readResources(requests, asked.resources, buckets),
     latency: new Map(
       latency.map(([latencyMs, resources]) => {
@@ -161,8 +159,12 @@ function readResources(
   );
 }
 
-function readSeries([total, bad]: SeriesValue, buckets: number): Series {
-  return { total: readCounts(total, buckets), bad: readCounts(bad, buckets) };
+function readSeries([total, bad, withStatus]: SeriesValue, buckets: number): Series {
+  return {
+    total: readCounts(total, buckets),
+    bad: readCounts(bad, buckets),
+    ...(withStatus === undefined ? {} : { withStatus: readCounts(withStatus, buckets) }),
+  };
 }
 
 function readCounts(counts: readonly number[], buckets: number): Float64Array {

@@ -142,15 +142,18 @@ describe('a scope', () => {
   });
 });
 
-describe("the canary's requests with a status", () => {
-  it('are counted beside the whole service, and are none where the spans have none', async () => {
-    const both = query([scoped('api', [me]), scoped('rpc', ['grpc.auth/login'])]);
+describe('requests with a status', () => {
+  it('are counted beside all of an endpoint, and are none where the spans have none', async () => {
+    const login = 'grpc.auth/login';
+    const both = query([scoped('api', [me]), scoped('rpc', [login, '*'])]);
     const { services } = await source.measure(both, never);
     const [api, rpc] = [services.get('api')!, services.get('rpc')!];
-    expect(api.canary.withStatus).toEqual(api.canary.whole?.total);
-    expect(sums(rpc.canary.whole)).toEqual({ total: 24, bad: 0 });
-    expect([...(rpc.canary.withStatus ?? [])]).toEqual([0, 0, 0, 0]);
-    expect(api.stable).not.toHaveProperty('withStatus');
+    for (const side of [api.canary, api.stable])
+      expect(side.requests.get(me)?.withStatus).toEqual(side.requests.get(me)?.total);
+    for (const series of [rpc.canary.requests.get(login), rpc.canary.whole]) {
+      expect(sums(series)).toEqual({ total: 24, bad: 0 });
+      expect([...(series?.withStatus ?? [])]).toEqual([0, 0, 0, 0]);
+    }
   });
 });
 

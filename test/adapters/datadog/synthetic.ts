@@ -39,11 +39,13 @@ export function service(name: string, overrides: Partial<Service> = {}): Service
 
 export function scoped(
   name: string,
-  resources: readonly string[],
+  endpoints: readonly string[],
   thresholds: ScopeService['thresholds'] = [],
   overrides: Partial<Service> = {},
 ): ScopeService {
-  return { service: service(name, overrides), resources, thresholds };
+  const resources = endpoints.filter((resource) => resource !== '*');
+  const asWhole = resources.length < endpoints.length;
+  return { service: service(name, overrides), resources, asWhole, thresholds };
 }
 
 export function batch(services: readonly ScopeService[], overrides: Partial<ScopeBatch> = {}): ScopeBatch {

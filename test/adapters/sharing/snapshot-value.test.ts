@@ -13,14 +13,18 @@ const asked = query([
 ]);
 
 const series = fc
-  .array(fc.tuple(fc.double({ min: 0, max: 1e9, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true })), {
-    minLength: minutes,
-    maxLength: minutes,
-  })
+  .tuple(
+    fc.array(
+      fc.tuple(fc.double({ min: 0, max: 1e9, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true })),
+      { minLength: minutes, maxLength: minutes },
+    ),
+    fc.boolean(),
+  )
   .map(
-    (counts): Series => ({
+    ([counts, known]): Series => ({
       total: Float64Array.from(counts, ([total]) => total),
       bad: Float64Array.from(counts, ([total, share]) => total * share),
+      ...(known ? { withStatus: Float64Array.from(counts, ([total, share]) => total * (1 - share)) } : {}),
     }),
   );
 const byResource = (resources: readonly string[]) =>
@@ -29,20 +33,15 @@ const byResource = (resources: readonly string[]) =>
     .map((all) => new Map(resources.flatMap((name, i) => (all[i] === undefined ? [] : [[name, all[i]]]))));
 const sideOf = (index: number): fc.Arbitrary<SideCounts> => {
   const of = asked.batch.services[index] as (typeof asked.batch.services)[number];
-  return fc.record(
-    {
-      whole: fc.option(series, { nil: undefined }),
-      withStatus: series.map(({ total }) => total),
-      requests: byResource(of.resources),
-      latency: fc
-        .tuple(...of.thresholds.map(({ resources }) => byResource(resources)))
-        .map(
-          (all) =>
-            new Map(of.thresholds.map(({ latencyMs }, i) => [latencyMs, all[i] as Map<string, Series>])),
-        ),
-    },
-    { requiredKeys: ['whole', 'requests', 'latency'] },
-  );
+  return fc.record({
+    whole: fc.option(series, { nil: undefined }),
+    requests: byResource(of.resources),
+    latency: fc
+      .tuple(...of.thresholds.map(({ resources }) => byResource(resources)))
+      .map(
+        (all) => new Map(of.thresholds.map(({ latencyMs }, i) => [latencyMs, all[i] as Map<string, Series>])),
+      ),
+  });
 };
 const everyone = fc.option(
   series.map(({ total }) => total),
