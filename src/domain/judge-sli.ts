@@ -9,7 +9,7 @@ import { EvidenceProcess, evidenceOf, logMixture, logShareEvidence, upperBound }
 import { digits, type SideFacts, sideFacts } from './side-facts.ts';
 import { type SliSums, sumSli } from './sli-sums.ts';
 import { burnRateOf, leastViolation, type Objective, violates } from './slo.ts';
-import { logStableEvidence } from './stable-evidence.ts';
+import { isStableBeside, logStableEvidence } from './stable-evidence.ts';
 import { isTrafficEnough } from './traffic-need.ts';
 import type { JudgedWindow } from './window.ts';
 
@@ -118,7 +118,7 @@ function evidenceIn(sums: SliSums, { objective, policy, sliCount, window }: SliQ
   return {
     logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
     logAlone,
-    logStable: logStableEvidence(sums, objective),
+    logStable: logStableEvidence(sums, window, objective, Math.log(1 / policy.falseAbort)),
     logShare: logShareEvidence(sums.minutes, window.first, window.end),
     logOne: Math.log(1 / policy.falseAbort),
     line: {
@@ -171,7 +171,7 @@ function decide(
         : { verdict: 'fail', reason: 'worse_than_stable' };
     }
     const { logStable, logShare, logOne } = evidence;
-    return sums.stableTotal > 0 && logStable >= logOne && logShare < logOne
+    return logStable >= logOne && logShare < logOne && isStableBeside(sums, window)
       ? inconclusive('shared_cause')
       : { verdict: 'fail', reason: 'slo_violated' };
   }

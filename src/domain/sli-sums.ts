@@ -1,6 +1,7 @@
 import type { EndpointMeasurement } from './metrics-source.ts';
-import { EvidenceProcess, lowerBoundIsAbove, upperBound } from './sequential.ts';
+import { EvidenceProcess } from './sequential.ts';
 import type { Objective } from './slo.ts';
+import { allowedRateOf } from './stable-evidence.ts';
 import type { JudgedWindow } from './window.ts';
 
 /** One endpoint's counts for one SLI, and what is held against them. */
@@ -105,9 +106,8 @@ function sumEndpoint(
   // Late data can bring an error a moment before its request.
   bad = Math.min(bad, total);
   stableBad = Math.min(stableBad, stableTotal);
-  const allowedRate = lowerBoundIsAbove(stableTotal * scale, stableBad * scale, objective.budget)
-    ? Math.max(objective.budget, upperBound(stableTotal * scale, stableBad * scale))
-    : objective.budget;
+  const stableCounts = { total: stableTotal, bad: stableBad };
+  const allowedRate = allowedRateOf(measured.stable, stableCounts, scale, window, objective);
   return {
     measured,
     scale,

@@ -1,25 +1,93 @@
-import { logEvidence, logMixture } from './sequential.ts';
+import type { Series } from './metrics-source.ts';
+import { logEvidence, logMixture, lowerBoundIsAbove, upperBound, upperBoundIsAtMost } from './sequential.ts';
 import type { SliSums } from './sli-sums.ts';
 import type { Objective } from './slo.ts';
+import type { JudgedWindow } from './window.ts';
 
 /** The newest minutes that are looked at by themselves: 1, 2, 4 … 64. */
 const newest = Array.from({ length: 7 }, (_, j) => 2 ** j);
+
+/** Less than this share of the traffic in the minutes in which the canary failed is a stray request, not stable. */
+const leastStableShare = 0.01;
+
+interface Counts {
+  readonly total: number;
+  readonly bad: number;
+}
+
+function sum(total: ArrayLike<number>, bad: ArrayLike<number>, first: number, end: number): Counts {
+  const counts = { total: 0, bad: 0 };
+  for (let i = first; i < end; i += 1) {
+    counts.total += total[i] ?? 0;
+    counts.bad += bad[i] ?? 0;
+  }
+  return counts;
+}
+
+/**
+ * Whether what stable did over all that was queried is over: its upper bound in the canary's window is below its rate over
+ * all. Stable is often the rest of the service, and that holds every release that was aborted before.
+ */
+function isOver(all: Counts, here: Counts): boolean {
+  return upperBoundIsAtMost(here.total, here.bad, all.bad / all.total);
+}
+
+/**
+ * p_i of one endpoint: the error budget, or stable's own upper bound where stable demonstrably fails the endpoint, over
+ * all that was queried or, where that is over, in the canary's window. `scale` is what a counted event weighs.
+ */
+export function allowedRateOf(
+  stable: Series,
+  all: Counts,
+  scale: number,
+  { first, end }: JudgedWindow,
+  { budget }: Objective,
+): number {
+  const weighed = ({ total, bad }: Counts) => ({ total: total * scale, bad: Math.min(total, bad) * scale });
+  let counts = weighed(all);
+  if (!lowerBoundIsAbove(counts.total, counts.bad, budget)) return budget;
+  const here = weighed(sum(stable.total, stable.bad, first, end));
+  if (isOver(counts, here)) {
+    if (!lowerBoundIsAbove(here.total, here.bad, budget)) return budget;
+    counts = here;
+  }
+  return Math.max(budget, upperBound(counts.total, counts.bad));
+}
 
 /**
  * Natural log of stable's own evidence against the objective: half over all that was queried, pooled and by endpoint as
  * the canary's is, which sees what has been wrong for long; half the mean over its newest 1, 2, 4 … 64 minutes, so that
  * clean hours before do not hide a fault that began just now. A mean of e-values, so at any one look at most alpha of
- * stables on their SLO show 1/alpha.
+ * stables on their SLO show 1/alpha. Where what it shows is over, it is the same over the canary's window alone.
  */
-export function logStableEvidence(sums: SliSums, { budget }: Objective): number {
+export function logStableEvidence(
+  sums: SliSums,
+  { first, end }: JudgedWindow,
+  { budget }: Objective,
+  logOne: number,
+): number {
+  const { stableTotal, stableBad } = sums.minutes;
+  const log = logEvidenceFrom(sums, 0, budget);
+  if (log < logOne) return log;
+  const all = sum(stableTotal, stableBad, 0, end);
+  const here = sum(stableTotal, stableBad, first, end);
+  return isOver(all, here) ? logEvidenceFrom(sums, first, budget) : log;
+}
+
+function logEvidenceFrom(sums: SliSums, from: number, budget: number): number {
   const logs: number[] = [];
   let n = 0;
   let e = 0;
-  for (const { scale, stableTotal, stableBad } of sums.endpoints) {
+  for (const { measured, scale, stableTotal, stableBad } of sums.endpoints) {
     if (stableTotal <= 0) continue;
-    n += stableTotal * scale;
-    e += stableBad * scale;
-    logs.push(logEvidence(stableTotal * scale, stableBad * scale, budget));
+    const { stable } = measured;
+    const counts =
+      from === 0
+        ? { total: stableTotal, bad: stableBad }
+        : sum(stable.total, stable.bad, from, sums.minutes.stableTotal.length);
+    n += counts.total * scale;
+    e += counts.bad * scale;
+    logs.push(logEvidence(counts.total * scale, counts.bad * scale, budget));
   }
   if (n <= 0) return 0;
   const queried = logMixture(logEvidence(n, e, budget), logs);
@@ -28,7 +96,7 @@ export function logStableEvidence(sums: SliSums, { budget }: Objective): number 
   let recentBad = 0;
   let at = total.length;
   const recent = newest.map((minutes) => {
-    for (; at > 0 && at > total.length - minutes; at -= 1) {
+    for (; at > from && at > total.length - minutes; at -= 1) {
       recentTotal += total[at - 1] as number;
       recentBad += bad[at - 1] as number;
     }
@@ -36,4 +104,16 @@ export function logStableEvidence(sums: SliSums, { budget }: Objective): number 
   });
   // The pair of means is the mixture that a CUJ's own evidence is.
   return logMixture(queried, recent);
+}
+
+/** Whether stable had traffic in the minutes in which the canary failed: without any, nothing can be shared. */
+export function isStableBeside({ minutes }: SliSums, { first, end }: JudgedWindow): boolean {
+  let canary = 0;
+  let stable = 0;
+  for (let i = first; i < end; i += 1) {
+    if (!((minutes.canaryBad[i] as number) > 0)) continue;
+    canary += minutes.canaryTotal[i] as number;
+    stable += minutes.stableTotal[i] as number;
+  }
+  return stable > leastStableShare * (canary + stable);
 }
