@@ -184,6 +184,8 @@ function timeOf(text: string): number {
 }
 
 const clockSkewMs = 5 * 60_000;
+/** A number that means an earlier time is a date or a year that was taken for seconds. */
+const firstSinceMs = Date.UTC(2017, 0);
 
 function checkSince(text: string, nowMs: number): number {
   let ms = Number.NaN;
@@ -196,6 +198,13 @@ function checkSince(text: string, nowMs: number): number {
     throw invalid(
       `since "${text}" is not a time.`,
       'Use RFC 3339 (2026-01-31T09:00:00Z) or epoch seconds; milliseconds are not accepted.',
+      { parameter: 'since' },
+    );
+  }
+  if (ms < firstSinceMs) {
+    throw invalid(
+      `since "${text}" would be ${new Date(ms).toISOString().slice(0, 10)}, before there were rollouts.`,
+      'Use RFC 3339 (2026-01-31T09:00:00Z) or epoch seconds; a date alone, such as 20260131, is none of these.',
       { parameter: 'since' },
     );
   }

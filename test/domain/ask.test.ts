@@ -141,6 +141,10 @@ describe('since', () => {
     '-5',
     '1e9',
     '',
+    '0',
+    '2026',
+    '20260131',
+    '1970-01-01T00:00:00Z',
     '2026-01-31T10:06:00Z',
   ])('refuses %j', (text) => {
     expect(refusal(() => since(text)).code).toBe('invalid_request');
