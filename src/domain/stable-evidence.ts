@@ -2,13 +2,10 @@ import type { Series } from './metrics-source.ts';
 import { logEvidence, logMixture, lowerBoundIsAbove, upperBound, upperBoundIsAtMost } from './sequential.ts';
 import type { SliSums } from './sli-sums.ts';
 import type { Objective } from './slo.ts';
-import type { JudgedWindow } from './window.ts';
+import { type JudgedWindow, leastStableShare } from './window.ts';
 
 /** The newest minutes that are looked at by themselves: 1, 2, 4 … 64. */
 const newest = Array.from({ length: 7 }, (_, j) => 2 ** j);
-
-/** Less than this share of the traffic in the minutes in which the canary failed is a stray request, not stable. */
-const leastStableShare = 0.01;
 
 interface Counts {
   readonly total: number;
@@ -115,5 +112,5 @@ export function isStableBeside({ minutes }: SliSums, { first, end }: JudgedWindo
     canary += minutes.canaryTotal[i] as number;
     stable += minutes.stableTotal[i] as number;
   }
-  return stable > leastStableShare * (canary + stable);
+  return stable > leastStableShare * canary;
 }

@@ -21,7 +21,11 @@ export function isTrafficEnough(
   yardstick: number,
 ): boolean {
   if (!reaches(seen, minRequests)) return false;
-  return rule === 'strict' || upperBoundIsAtMost(n, e, ruleOutBurn * yardstick);
+  if (rule === 'strict') return true;
+  const ruledOut = ruleOutBurn * yardstick;
+  // Under `baseline` the yardstick is what stable does, and it may fail so much that this would rule nothing out.
+  const most = rule === 'baseline' ? Math.min(ruledOut, (1 + yardstick) / 2) : ruledOut;
+  return upperBoundIsAtMost(n, e, most);
 }
 
 /** Requests without a bad one, as the source counts them, that a pass takes; Infinity where no number leads there. */

@@ -43,6 +43,9 @@ export interface JudgedWindow {
 /** More of the canary's requests than this share are stable's as well: beyond what late spans between two queries make. */
 const sharedRequestsLimit = 0.05;
 
+/** Less traffic than this share of the canary's is a stray request, not stable. */
+export const leastStableShare = 0.01;
+
 /** Long enough for every pod to have been asked something; the version before stable's is gone for longer. */
 const latelyMinutes = 3;
 
@@ -120,7 +123,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     wholeStable,
     ...(neither === undefined ? {} : { neitherLately: sum(neither, Math.max(0, buckets - latelyMinutes)) }),
     indistinguishable:
-      (wholeStable === 0 && firstHit >= 0 && firstHit < gap) ||
+      (wholeStable <= leastStableShare * wholeCanary && firstHit >= 0 && firstHit < gap) ||
       (wholeCanary > 0 && sum(both) > sharedRequestsLimit * wholeCanary),
   };
 }

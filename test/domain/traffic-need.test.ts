@@ -10,6 +10,12 @@ describe('the clean requests that a pass takes', () => {
     ['one under strict', { rule: 'strict' as const }, 0.0005, 1],
     ['minRequests under strict', { rule: 'strict' as const, minRequests: 30 }, 0.0005, 30],
     ['a burn that no rate can reach', { ruleOutBurn: 1_000 }, 0.01, 1],
+    [
+      'the same under baseline, which rules half of what is left out',
+      { rule: 'baseline' as const, ruleOutBurn: 1_000 },
+      0.01,
+      5,
+    ],
   ])('are those of %s', (_, policy, budget, requests) => {
     expect(cleanRequestsToPass({ ...defaultPolicy, ...policy }, budget)).toBe(requests);
   });

@@ -152,6 +152,11 @@ describe('the rule confidence', () => {
     expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'shared_cause' });
   });
 
+  it('takes a few stray requests beside a canary that was always there for no stable', () => {
+    expect(judged({ n: 5000, e: 0, stable: [50, 0] }).reason).toBe('canary_indistinguishable');
+    expect(judged({ n: 5000, e: 0, stable: [51, 0] }).verdict).toBe('pass');
+  });
+
   it('cannot pass but can fail a canary that nothing can be told apart from', () => {
     const stable = [0, 0] as const;
     expect(judged({ n: 5000, e: 0, stable })).toMatchObject({
@@ -288,7 +293,7 @@ describe('the rule strict', () => {
     const at = (e: number) =>
       judge(
         cujOf({ availability, gate }),
-        measurementOf({ availability: [endpointOf('GET /a', over(2, n, e), over(2, 9, 0))] }),
+        measurementOf({ availability: [endpointOf('GET /a', over(2, n, e), over(2, n, 0))] }),
         options,
       );
     expect(at(good).verdict).toBe('pass');
@@ -352,6 +357,12 @@ describe('the rule baseline', () => {
     [
       'too little traffic is told',
       { n: 20, e: 0, stable: [9000, 0] },
+      'inconclusive',
+      'insufficient_traffic',
+    ],
+    [
+      'a stable that fails more than a fourteenth does not make one request enough',
+      { n: 2, e: 2, stable: [9000, 720], minutes: 2 },
       'inconclusive',
       'insufficient_traffic',
     ],
