@@ -239,7 +239,10 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     async service(ask, signal) {
       const registry = ports.registry();
       if (!registry.services.has(ask.service)) throw serviceNotFound(registry, ask.service);
-      const cujs = [...registry.cujs.values()].filter((cuj) => cuj.services.includes(ask.service));
+      // A CUJ whose endpoints here have no threshold, and that has no objective but latency, says nothing about the service.
+      const cujs = [...registry.cujs.values()].filter(
+        (cuj) => cuj.services.includes(ask.service) && slisOf(cuj, ask.service).length > 0,
+      );
       const enforced = cujs
         .filter((cuj) => cuj.mode === 'enforce')
         .reduce((sum, cuj) => sum + slisOf(cuj, ask.service).length, 0);

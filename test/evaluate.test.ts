@@ -231,6 +231,22 @@ describe('the evaluation of a service', () => {
     expect(toFail.get('watched')).toEqual([20]);
   });
 
+  it('leaves out a CUJ that has nothing but latency, and no threshold there', async () => {
+    const onlyLatency = registryOf(`
+      { "apiVersion": "cuj-gate/v1",
+        "services": {
+          "shop": { "env": "prod", "operation": "http.request", "canary": "version:{version}" },
+          "auth": { "env": "prod", "operation": "http.request", "canary": "version:{version}" } },
+        "cujs": [
+          { "name": "pay", "owner": "t", "service": "shop", "slo": { "latency": 99 },
+            "endpoints": [ { "method": "POST", "path": "/pay", "latencyMs": 300 },
+                           { "service": "auth", "method": "GET", "path": "/me" } ] },
+          { "name": "enter", "owner": "t", "service": "auth", "slo": { "availability": 99 }, "endpoints": ["GET /me"] } ] }`);
+    const evaluator = createEvaluator({ registry: () => onlyLatency, source: calm(), now: () => now });
+    const { verdict } = await evaluator.service({ service: 'auth', params }, signal);
+    expect(verdict).toMatchObject({ verdict: 'pass', cujs: [{ cuj: 'enter' }] });
+  });
+
   it('counts only the SLIs that the service has endpoints for', async () => {
     const { evaluations } = await evaluatorOf(calm()).service({ service: 'auth', params }, signal);
     expect(evaluations.map(({ verdict }) => verdict.slis[0]?.evidenceToFail)).toEqual([40, 40]);

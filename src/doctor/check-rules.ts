@@ -1,9 +1,32 @@
 import type { Registry } from '../domain/registry-model.ts';
 import type { DoctorFinding } from './facts.ts';
-import { count } from './words.ts';
+import { count, listed } from './words.ts';
+
+/** CUJs that are judged in another way than their authors most likely meant. */
+export function checkRules(registry: Registry): DoctorFinding[] {
+  return [...unjudged(registry), ...strictOnFew(registry)];
+}
+
+/** Endpoints without a threshold, where latency is the only objective. */
+function unjudged(registry: Registry): DoctorFinding[] {
+  return [...registry.cujs.values()].flatMap(({ name, endpoints, objectives }) => {
+    const missing = endpoints.filter(({ latencyMs }) => latencyMs === undefined);
+    if (objectives.availability !== undefined || missing.length === 0) return [];
+    return [
+      {
+        severity: 'warning' as const,
+        check: 'endpoint-unjudged',
+        about: `cuj ${name}`,
+        message: `latency is the only objective, and no latencyMs is given for ${listed(missing.map(({ label }) => label))}`,
+        verdict: 'These endpoints may fail as they like: a broken canary passes.',
+        fix: 'Add slo.availability, or latencyMs to the CUJ or to these endpoints, or remove them.',
+      },
+    ];
+  });
+}
 
 /** Rules that abort for one unlucky request. */
-export function checkRules(registry: Registry): DoctorFinding[] {
+function strictOnFew(registry: Registry): DoctorFinding[] {
   return [...registry.cujs.values()].flatMap(({ name, mode, gate, objectives }) => {
     if (gate.rule !== 'strict' || mode === 'observe') return [];
     const strictest = Object.values(objectives).sort((a, b) => a.budget - b.budget)[0];

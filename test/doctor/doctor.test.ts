@@ -139,6 +139,21 @@ describe('the mistakes of datadog.md that can be seen', () => {
     expect(checks(findings, 'warning')).toEqual(['endpoint-without-hits']);
   });
 
+  it('an endpoint without a threshold in a CUJ that has no objective but latency', async () => {
+    const standIn = await clinic();
+    trade(standIn);
+    const { findings } = await visit(
+      standIn,
+      changed(({ defaults, cujs }) => {
+        Object.assign(defaults as object, { slo: {} });
+        Object.assign(cujs?.[0] as object, { slo: { availability: 99.9 } });
+        cujs?.[1]?.endpoints !== '*' && cujs?.[1]?.endpoints.push('GET /recommendations');
+      }),
+    );
+    expect(checks(findings, 'warning')).toEqual(['endpoint-unjudged']);
+    expect(find(findings, 'endpoint-unjudged')?.message).toContain('GET /recommendations');
+  });
+
   it('15: a strict rule that one failure among a few requests breaks', async () => {
     const standIn = await clinic();
     trade(standIn);
