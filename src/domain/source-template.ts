@@ -68,7 +68,8 @@ export function parseSourceTemplate(name: string, document: SourceDocument): Par
 
 type Mistake = Omit<TemplateProblem, 'field'>;
 
-const example = 'sum:istio.mesh.request.count{destination_service_name:{service},{selector}}.as_count()';
+const example =
+  'sum:istio.mesh.request.count{reporter:source,destination_service_name:{service},{selector}}.as_count()';
 const keyPattern = /^[a-z@][a-z0-9_./-]*$/;
 /** Literals and placeholders of a value. `*` stands at an end only, which is all that Datadog matches. */
 const valuePattern = /^\*?(?:[a-z0-9_:./-]|\{service\}|\{env\})+\*?$/;

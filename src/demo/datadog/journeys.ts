@@ -101,7 +101,12 @@ export function simulateJourneys(options: TrafficOptions): Traffic {
     }
     for (const [key, count] of mesh) {
       const [service, version, code] = key.split(' ') as [string, string, string];
-      const tags = { destination_service_name: service, destination_version: version, response_code: code };
+      const tags = {
+        reporter: 'source',
+        destination_service_name: service,
+        destination_version: version,
+        response_code: code,
+      };
       store.addCount('istio.mesh.request.count', at, count, tags);
     }
   };
