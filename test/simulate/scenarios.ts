@@ -5,7 +5,11 @@ export const sizes = [500, 2000, 6000, 20_000] as const;
 /** True rates of bad events as multiples of the allowed one. */
 export const multiples = [0.2, 0.6, 1, 2, 5, 10, 20] as const;
 
-function evenly(endpoints: number, canary: number, stable: number): SimulatedEndpoint[] {
+function evenly(
+  endpoints: number,
+  canary: SimulatedEndpoint['canary'],
+  stable: SimulatedEndpoint['stable'],
+): SimulatedEndpoint[] {
   return Array.from({ length: endpoints }, () => ({ share: 1 / endpoints, canary, stable }));
 }
 
@@ -149,6 +153,22 @@ export const cases: (Scenario & { readonly good: boolean })[] = [
     ...ten,
     endpoints: evenly(1, 0.2 * budget, 0.2 * budget),
     firstAttempt: { minutes: 5, silence: 6, rate: 100 * budget },
+  },
+  {
+    id: 'fault-before',
+    name: 'until the canary began, stable failed at 10 times the allowed rate (it holds an aborted release); the canary fails at 20 times',
+    good: false,
+    ...ten,
+    endpoints: evenly(4, 20 * budget, (minute: number) => (minute === 0 ? 10 : 0.2) * budget),
+  },
+  {
+    id: 'fault-before-alone',
+    name: 'the same, and the canary has all traffic from its second minute on',
+    good: false,
+    looks: 10,
+    canaryRequests: (minute) => (minute < 2 ? 200 : 2000),
+    stableRequests: (minute) => (minute < 2 ? 1800 : 0),
+    endpoints: evenly(4, 20 * budget, (minute: number) => (minute === 0 ? 10 : 0.2) * budget),
   },
   {
     id: 'sampled',
