@@ -9,6 +9,7 @@ import {
 } from './adapters/datadog/connection.ts';
 import { createDatadogSource } from './adapters/datadog/source.ts';
 import { createSourceMetrics } from './adapters/measured-source.ts';
+import { toldSource } from './adapters/told-source.ts';
 import { openSharing, type Sharing } from './compose-sharing.ts';
 import type { Traces } from './compose-traces.ts';
 import type { MetricsSource } from './domain/metrics-source.ts';
@@ -59,7 +60,8 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
       ...(traces === undefined ? {} : { tracing: traces.tracing }),
     });
   }
-  const datadog = sourceMetrics.measured(parts.source ?? (await createDatadogSource(connection)));
+  const measured = sourceMetrics.measured(parts.source ?? (await createDatadogSource(connection)));
+  const datadog = toldSource(measured, logger, now);
   const asked = traces?.call(datadog) ?? datadog;
   const observer = sourceMetrics.cacheObserver;
   const cached = createCachedSource(sharing?.source(asked, cacheTtlMs) ?? asked, {

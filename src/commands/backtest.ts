@@ -13,6 +13,7 @@ import { askAbout, type DatadogAccess } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
 import { paintFor } from './paint.ts';
 import { patient, type Sleep } from './patient.ts';
+import { sentence } from './sentence.ts';
 
 const about = `Finds the rollouts of the last days and replays each as the gate would have judged it: a look a minute, with the data \
 up to then and no later. Says which it would have aborted, when and why, which it would have passed, and where it never \
@@ -74,7 +75,7 @@ export function backtestCommand(io: Io, exit: (code: number) => void, sleep: Sle
           return print(io, await run(io, datadog, registry, options, sleep), options);
         } catch (error) {
           if (!(error instanceof SourceError)) throw error;
-          io.stderr.write(`cuj-gate backtest: ${error.message} ${error.hint}\n`);
+          io.stderr.write(`cuj-gate backtest: ${sentence(error.message)} ${error.hint}\n`);
           return exitCodes.misuse;
         }
       });

@@ -47,6 +47,11 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
   }
 }
 
+/** The names of the CUJs that something is simulated for. */
+function cujsWithTraffic({ endpoints }: RegistryTraffic): string[] {
+  return [...new Set(endpoints.flatMap(({ cujs }) => cujs.map(({ name }) => name)))];
+}
+
 async function show(
   io: Io,
   options: OwnRegistryOptions,
@@ -62,7 +67,7 @@ async function show(
   if (broken === undefined) {
     io.stderr.write(
       `cuj-gate demo: --break ${options.break}: no CUJ with traffic and no endpoint is called that.\n` +
-        `Name a CUJ (${[...registry.cujs.keys()].join(', ')}), an endpoint as the registry writes it, or none.\n`,
+        `Name a CUJ (${cujsWithTraffic(traffic).join(', ')}), an endpoint as the registry writes it, or none.\n`,
     );
     return exitCodes.misuse;
   }

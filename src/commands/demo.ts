@@ -30,6 +30,12 @@ function portArgument(text: string): number {
   return port;
 }
 
+function seedArgument(text: string): number {
+  if (!/^\d{1,9}$/.test(text))
+    throw new InvalidArgumentError('A seed is a whole number from 0 to 999999999.');
+  return Number(text);
+}
+
 /** `cuj-gate demo`: a broken canary is caught while the total error rate says fine. Exit code 0: the play went as told. */
 export function demoCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('demo')
@@ -44,7 +50,7 @@ export function demoCommand(io: Io, exit: (code: number) => void): Command {
     )
     .option('--once', 'end after the verdict')
     .option('--port <port>', 'where the gate listens (0: any free port)', portArgument, 8080)
-    .option('--seed <number>', 'other traffic of the same kind', (text) => Number.parseInt(text, 10) || 1, 1)
+    .option('--seed <number>', 'other traffic of the same kind', seedArgument, 1)
     .addHelpText(
       'after',
       `

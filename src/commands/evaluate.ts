@@ -68,7 +68,7 @@ Exit codes: 0 pass, 1 fail or inconclusive, 2 misuse.`,
         exit(
           options.replay === undefined
             ? await ask(io, cuj, options)
-            : await replay(io, options.replay, options),
+            : await replay(io, cuj, options.replay, options),
         );
       } catch (error) {
         const lines = complaint(error);
@@ -156,7 +156,20 @@ async function writeRecord(io: Io, file: string, evaluation: Evaluation): Promis
   }
 }
 
-async function replay(io: Io, file: string, options: Options): Promise<number> {
+async function replay(io: Io, cuj: string | undefined, file: string, options: Options): Promise<number> {
+  const { replay: _, json: __, param, ...others } = options;
+  const given = [
+    ...(cuj === undefined ? [] : [`the CUJ "${cuj}"`]),
+    ...(param.size === 0 ? [] : ['--param']),
+    ...Object.keys(others).map(
+      (name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+    ),
+  ];
+  if (given.length > 0) {
+    throw new Misuse(
+      `--replay judges what the record holds, and nothing else: leave out ${given.join(', ')}.`,
+    );
+  }
   let text: string;
   try {
     text = await readFile(file, 'utf8');

@@ -2,12 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { load } from 'js-yaml';
 import { findServiceRoutes } from '../adapters/datadog/service-routes.ts';
+import { listed } from '../doctor/words.ts';
 import { SourceError } from '../domain/errors.ts';
 import { readOpenApi } from '../init/openapi.ts';
 import { proposeRegistry } from '../init/proposal.ts';
 import { routeOfResource } from '../init/routes.ts';
 import { openDatadog } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
+import { sentence } from './sentence.ts';
 
 const about = `Proposes a first registry to edit: from the busiest routes of a service in Datadog, or offline from an OpenAPI file.
 Prints YAML on stdout. What it prints is valid, and decided by nobody: its comments say what to decide.`;
@@ -100,9 +102,13 @@ async function fromDatadog(options: Options, io: Io): Promise<string> {
     const found = await findServiceRoutes(datadog.api, service, env, datadog.now(), options.operation);
     const [serving, ...others] = found.operations;
     if (serving === undefined) {
-      const known = found.otherServices.slice(0, 10).join(', ');
+      const { services, envs } = found.elsewhere;
+      const known = [
+        ...(envs.length === 0 ? [] : [`It has some in ${listed(envs)}: --env.`]),
+        ...(services.length === 0 ? [] : [`Services in ${env}: ${listed(services, 20)}.`]),
+      ].join(' ');
       throw new Misuse(
-        `${service} had no hits in ${env} over the last day${options.operation === undefined ? '' : ` under ${options.operation}`}. ${known === '' ? 'Check --service, --env and DD_SITE.' : `Check --service and --env. Services there are: ${known}.`}`,
+        `${service} had no hits in ${env} over the last day${options.operation === undefined ? '' : ` under ${options.operation}`}. ${known === '' ? 'Check --service, --env and DD_SITE.' : `Check --service and --env. ${known}`}`,
       );
     }
     const total = [...serving.routes.values()].reduce((sum, hits) => sum + hits, 0);
@@ -128,7 +134,7 @@ async function fromDatadog(options: Options, io: Io): Promise<string> {
     }
     return text;
   } catch (error) {
-    if (error instanceof SourceError) throw new Misuse(`${error.message} ${error.hint}`);
+    if (error instanceof SourceError) throw new Misuse(`${sentence(error.message)} ${error.hint}`);
     throw error;
   } finally {
     await datadog.close();

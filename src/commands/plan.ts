@@ -9,6 +9,7 @@ import { askAbout, type DatadogAccess } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
 import { paintFor } from './paint.ts';
 import { planText } from './plan-text.ts';
+import { sentence } from './sentence.ts';
 
 const about = `Says, from the real traffic of the last days, which CUJs can be judged at a canary weight and how long that takes: by \
 day and in the quietest hour, what breakage would be caught by then, the least weight that would do, and what helps where \
@@ -47,6 +48,10 @@ export function planCommand(io: Io, exit: (code: number) => void): Command {
       const code = await askAbout(io, path, async (datadog, registry) => {
         const { traffic, refused } = await measure(io, datadog, registry, options.days);
         const plan = planTraffic(registry, traffic, weight);
+        if (refused && traffic.services.size === 0) {
+          io.stderr.write('cuj-gate plan: nothing could be asked, so nothing can be said.\n');
+          return exitCodes.misuse;
+        }
         io.stdout.write(
           options.json === true ? `${JSON.stringify(plan, null, 2)}\n` : planText(plan, paintFor(io)),
         );
@@ -77,7 +82,7 @@ async function measure(
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       refused = true;
-      io.stderr.write(`cuj-gate plan: ${names}: ${error.message} ${error.hint}\n`);
+      io.stderr.write(`cuj-gate plan: ${names}: ${sentence(error.message)} ${error.hint}\n`);
     }
   }
   return { traffic: { fromMs, toMs, services }, refused };

@@ -15,9 +15,20 @@ const misuseRules: ReadonlySet<string> = new Set([
 /** `cuj-gate validate <path>`. */
 export function validateCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('validate')
-    .argument('<path>', 'a .yaml, .yml, .json or .cue file, or a folder of the first three')
+    .argument(
+      '[path]',
+      'a .yaml, .yml, .json or .cue file, or a folder of the first three (default: CUJ_GATE_REGISTRY)',
+    )
+    .option('--registry <path>', 'the same, as the other commands take it')
     .option('--json', 'print one JSON object: ok, digest, files, cujs, services, problems')
-    .action(async (path: string, options: { json?: boolean }) => {
+    .action(async (given: string | undefined, options: { json?: boolean; registry?: string }) => {
+      const path = given ?? options.registry ?? io.env.CUJ_GATE_REGISTRY;
+      if (path === undefined || path === '') {
+        io.stderr.write(
+          'cuj-gate validate: no registry is named. Give its path, or set CUJ_GATE_REGISTRY.\n',
+        );
+        return exit(exitCodes.misuse);
+      }
       exit(await validate(path, options, io));
     });
 }

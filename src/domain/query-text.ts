@@ -51,6 +51,11 @@ export function traceCountTexts(operation: string, scope: TagScope): CountTexts 
   };
 }
 
+/** All hits of a trace operation, by env and service. */
+export function traceWhereText(operation: string): string {
+  return countText(`sum:trace.${safeMetric(operation)}.hits`, ['*'], ['env', 'service']);
+}
+
 /** Hits of a trace operation that carry a status: only among them can a 5XX be counted. */
 export function traceStatusText(operation: string, scope: TagScope): string {
   return countText(

@@ -152,7 +152,7 @@ const silences: Readonly<Record<Silence, (facts: SummaryFacts) => string>> = {
   canary_idle: (facts) =>
     `no request reaches the canary ${facts.canary}: all ${plain(facts.traffic?.stable ?? 0)} of the service are those of stable ${facts.stable}`,
   unknown_tag: (facts) =>
-    `no request matches the canary ${facts.canary}, but ${plain(facts.traffic?.neitherLately ?? 0)} of the newest minutes are neither its nor those of stable ${facts.stable}: wrong version tag?`,
+    `no request matches the canary ${facts.canary}, but ${plain(facts.traffic?.neitherLately ?? 0)} requests of the newest minutes are neither its nor those of stable ${facts.stable}: wrong version tag?`,
   cuj_not_reached: (facts) =>
     `the canary ${facts.canary} had ${plain(facts.traffic?.canary ?? 0)} requests, none of them on this CUJ`,
   service_silent: () => 'the service had no request at all: wrong env, service or operation?',
@@ -201,7 +201,7 @@ const hints: Readonly<Partial<Record<Reason, string>>> = {
   insufficient_traffic:
     'Wait, or raise the canary weight; requestsToVerdict says how many requests it takes.',
   status_missing:
-    'Let the tracer set http.status_code on the spans of this operation, or give the service a source of its own (gRPC): cuj-gate doctor tells.',
+    'If only the new version lost it, hold the release and mend its tracer; if no version has it (gRPC), give the service a source of its own.',
   threshold_unmet:
     'Correct latencyMs in the registry: it is in milliseconds. Where it is right, look for a cause outside the release.',
   canary_indistinguishable:

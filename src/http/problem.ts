@@ -103,7 +103,15 @@ export function problemOf(error: unknown): ProblemDocument {
   );
 }
 
+/** For people: lists of numbers, a count for each minute, on a line of their own and not a number a line. */
+function prettyText(value: object): string {
+  return JSON.stringify(value, null, 2).replace(
+    /\[\n\s+(-?[\d.e+-]+(?:,\n\s+-?[\d.e+-]+)*)\n\s+\]/g,
+    (_, numbers) => `[${(numbers as string).replace(/,\n\s+/g, ', ')}]`,
+  );
+}
+
 /** The body as it is sent: one JSON object and a newline. */
 export function jsonText(value: object, pretty: boolean): string {
-  return `${pretty ? JSON.stringify(value, null, 2) : JSON.stringify(value)}\n`;
+  return `${pretty ? prettyText(value) : JSON.stringify(value)}\n`;
 }

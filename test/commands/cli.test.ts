@@ -1,5 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -46,5 +48,16 @@ describe('the command line', () => {
     child.stdout.destroy();
     const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('says so, with 2, where its answer cannot be written', async () => {
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, ['--import', 'tsx', 'src/bin.ts', 'schema'], {
+      stdio: ['ignore', full, 'pipe'],
+    });
+    const [stderr, [code]] = await Promise.all([text(child.stderr as Readable), once(child, 'close')]);
+    closeSync(full);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^cuj-gate: the answer cannot be written: ENOSPC.*\n$/);
   });
 });

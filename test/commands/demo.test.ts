@@ -32,6 +32,12 @@ describe('demo --once', () => {
     expect(streams.stdout().match(/ {2}x \S+|^.*CUJs {2}x \S+/gm)).toEqual(['       CUJs  x signup']);
   });
 
+  it('takes no seed that is no number', async () => {
+    const misused = capture();
+    expect(await run(['demo', '--seed', 'abc'], misused.io)).toBe(2);
+    expect(misused.stderr()).toContain('A seed is a whole number');
+  });
+
   it('folds its lines between words where the terminal is narrow, and says the same', async () => {
     const narrow = capture({ isTTY: true, columns: 60 });
     await run(['demo', '--once'], narrow.io);

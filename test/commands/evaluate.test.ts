@@ -138,6 +138,11 @@ describe('evaluate', () => {
       'the same selector',
     ],
     ['a window that is none', ['login', '--param', 'version=v1', '--window', '5'], 'whole minutes'],
+    [
+      'a replay with a question of its own',
+      ['login', '--replay', 'login.json', '--param', 'version=v1', '--all-of', 'x'],
+      'leave out the CUJ "login", --param, --all-of',
+    ],
     ['a record that is missing', ['--replay', 'nowhere.json'], 'nowhere.json cannot be read'],
     ['a record that is none', ['--replay', 'package.json'], 'not a verdict record'],
     ['a registry that is missing', ['login', '--registry', 'nowhere.yaml'], 'nowhere.yaml'],

@@ -35,7 +35,11 @@ async function registryIn(text: string) {
   return loaded.registry;
 }
 
-function trade(operation: string, routes: Readonly<Record<string, number>>): void {
+function trade(
+  operation: string,
+  routes: Readonly<Record<string, number>>,
+  change: { service?: string; env?: string } = {},
+): void {
   for (const [resource, count] of Object.entries(routes)) {
     standIn.store.recordRequests({
       operation,
@@ -46,6 +50,7 @@ function trade(operation: string, routes: Readonly<Record<string, number>>): voi
       statusCode: 200,
       at: someTime - 5 * 3_600_000,
       count,
+      ...change,
     });
   }
 }
@@ -81,7 +86,17 @@ describe('cuj-gate init from Datadog', () => {
     const { code, stdout, stderr } = await init('--service', 'shoop');
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain('shoop had no hits in production over the last day');
-    expect(stderr).toContain('Services there are: shop.');
+    expect(stderr).toContain('Services in production: shop.');
+  });
+
+  it('names the services of every operation, and the envs that the one that was given is in', async () => {
+    trade('express.request', traffic);
+    trade('http.request', { 'GET /charge': 5_000 }, { service: 'pay' });
+    trade('http.request', { 'GET /charge': 10 }, { service: 'pay', env: 'staging' });
+    const { stderr } = await init('--service', 'pay', '--env', 'prod');
+    expect(stderr).toContain('It has some in production, staging: --env.');
+    const other = await init('--service', 'nope');
+    expect(other.stderr).toContain('Services in production: pay, shop.');
   });
 
   it("passes on Datadog's refusal", async () => {

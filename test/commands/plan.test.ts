@@ -80,7 +80,8 @@ describe('cuj-gate plan', () => {
     standIn.setFault(() => ({ kind: 'status', status: 403 }));
     const { code, stdout, stderr } = await plan();
     expect(stderr).toMatch(/cuj-gate plan: shop: .*403/);
-    expect(stdout).toContain('unknown');
+    expect(stdout).toBe('');
+    expect(stderr).toContain('nothing could be asked, so nothing can be said');
     expect(code).toBe(2);
   });
 });

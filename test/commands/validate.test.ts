@@ -79,7 +79,21 @@ describe('validate', () => {
   });
 
   it('takes no path at all for misuse', async () => {
-    expect((await cujGate('validate')).code).toBe(2);
+    const { code, stderr } = await cujGate('validate');
+    expect(code).toBe(2);
+    expect(stderr).toContain('Give its path, or set CUJ_GATE_REGISTRY.');
+  });
+
+  it('takes the registry as the other commands do, by option or environment', async () => {
+    for (const [argv, env] of [
+      [['validate', '--registry', example], {}],
+      [['validate'], { CUJ_GATE_REGISTRY: example }],
+      [['validate', example], { CUJ_GATE_REGISTRY: 'nowhere.yaml' }],
+    ] as const) {
+      const { io, stdout } = capture({ env });
+      expect(await run(argv, io)).toBe(0);
+      expect(stdout()).toMatch(/^ok: 10 CUJs/);
+    }
   });
 
   it('does not hand control characters of a file to the terminal', async () => {

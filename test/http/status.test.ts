@@ -35,6 +35,15 @@ describe('GET /cujs/:name/status', () => {
     expect(JSON.parse(body)).toMatchObject({ verdict: 'fail', ok: false });
   });
 
+  it('shows counts by the minute on one line, for people, and the same object', async () => {
+    const { app } = await bench();
+    const plain = await app.inject(`${login}&explain`);
+    const pretty = await app.inject(`${login}&explain&pretty`);
+    expect(pretty.json()).toEqual(plain.json());
+    expect(pretty.body).toMatch(/^ +"total": \[\d+(, \d+)+\],$/m);
+    expect(pretty.body).not.toMatch(/^ +\d+,?$/m);
+  });
+
   it('gives stable its own selector where its parameter is given', async () => {
     const { app } = await bench();
     const answer = await app.inject(`${login}&stable_version=v1`);

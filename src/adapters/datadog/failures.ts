@@ -33,7 +33,7 @@ export function failureOfStatus(status: number, body: string, redact: Redact): S
 
 function rejectionHint(status: number): string {
   if (status === 401 || status === 403) {
-    return 'Check DD_API_KEY, DD_APP_KEY (its scopes include timeseries_query and metrics_read) and DD_SITE: keys are good for one site only.';
+    return 'Check DD_API_KEY, DD_APP_KEY (its scopes include timeseries_query) and DD_SITE: keys are good for one site only.';
   }
   if (status === 404 || (status >= 300 && status < 400)) {
     return 'Check DD_SITE, and DD_URL where it is set: this is not the API.';

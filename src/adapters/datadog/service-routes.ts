@@ -1,7 +1,7 @@
 import type { OperationFacts, Shares } from '../../doctor/facts.ts';
 import { hourMs } from '../../domain/duration.ts';
-import { traceCountTexts } from '../../domain/query-text.ts';
-import { activeMetrics, groupTotals, metricTags, sharesBy } from './catalog.ts';
+import { traceCountTexts, traceWhereText } from '../../domain/query-text.ts';
+import { activeMetrics, groupTotals, sharesBy } from './catalog.ts';
 import type { DatadogApi } from './connection.ts';
 
 const dayMs = 24 * hourMs;
@@ -13,8 +13,8 @@ export interface ServiceRoutes {
   readonly operations: readonly OperationFacts[];
   /** Hits by version under the first of them. */
   readonly versions: Shares;
-  /** Services that the operations know in any env, where this one has no hits. */
-  readonly otherServices: readonly string[];
+  /** Where this one has no hits: the services that have some in this env, busiest first, and its own in other envs. */
+  readonly elsewhere: { readonly services: readonly string[]; readonly envs: readonly string[] };
 }
 
 /**
@@ -53,13 +53,27 @@ export async function findServiceRoutes(
     .sort((a, b) => likelihood(b) - likelihood(a));
   const first = operations[0];
   if (first === undefined) {
-    const tags =
-      candidates[0] === undefined ? undefined : await metricTags(api, `trace.${candidates[0]}.hits`);
-    return { operations, versions: new Map(), otherServices: [...(tags?.get('service') ?? [])] };
+    const names = candidates.map((_, i) => `q${i}`);
+    const where = await groupTotals(
+      api,
+      candidates.map((operation, i) => ({ name: `q${i}`, query: traceWhereText(operation) })),
+      fromMs,
+      toMs,
+    );
+    const groups = names.flatMap((name) => where.get(name) ?? []);
+    const elsewhere = {
+      services: [...sharesBy(groups, 'service', { env }).keys()],
+      envs: [...sharesBy(groups, 'env', { service }).keys()],
+    };
+    return { operations, versions: new Map(), elsewhere };
   }
   const query = traceCountTexts(first.operation, { ...scope, by: ['version'] }).total;
   const versions = await groupTotals(api, [{ name: 'versions', query }], fromMs, toMs);
-  return { operations, versions: sharesBy(versions.get('versions'), 'version'), otherServices: [] };
+  return {
+    operations,
+    versions: sharesBy(versions.get('versions'), 'version'),
+    elsewhere: { services: [], envs: [] },
+  };
 }
 
 /** Hits on what looks like routes. Under http.request Node counts its outgoing requests, so any other goes before. */

@@ -25,7 +25,8 @@ export type FoundFiles =
 
 /**
  * The files of a registry: the file itself, or a folder's *.yaml, *.yml and *.json in the order of their names. Dot
- * files are left out, which keeps a ConfigMap's `..data` and editors' swap files away; symbolic links are followed.
+ * files are left out, which keeps a ConfigMap's `..data` and editors' swap files away, and so is *.schema.json, which is
+ * what editors check a registry by; symbolic links are followed.
  */
 export async function findRegistryFiles(path: string): Promise<FoundFiles> {
   const info = await statOf(path);
@@ -121,7 +122,10 @@ async function fileSignature(path: string): Promise<string> {
 
 async function registryNames(folder: string): Promise<string[]> {
   const names = await namesIn(folder);
-  return names.filter((name) => !name.startsWith('.') && readable.has(extname(name).toLowerCase())).sort();
+  return names
+    .filter((name) => !name.startsWith('.') && !/\.schema\.json$/i.test(name))
+    .filter((name) => readable.has(extname(name).toLowerCase()))
+    .sort();
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -103,7 +103,7 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
         message: `${name} is ${quoted(String(error.data))}, which is not what is expected here`,
         fix: (
           patternFix(path) ??
-          (example === undefined ? `Expected:${about}` : `Write it as ${example}.${about}`)
+          (example === undefined ? `Expected:${about}` : `Write it like ${example}.${about}`)
         ).trim(),
       };
     default:
@@ -203,11 +203,17 @@ function article(type: string): string {
 
 function typeFix({ data, params }: ErrorObject, example: string | undefined, about: string): string {
   if (data === null) return `Write a value, or remove the key.${about}`;
-  if (example !== undefined) return `Write it as ${example}.${about}`;
+  if (params.type === 'number' || params.type === 'integer') {
+    // Never another number than the one that stands there: the schema's example would be taken for the right value.
+    return typeof data === 'string' && /^[+-]?\d+(\.\d+)?$/.test(data.trim())
+      ? `Write ${data.trim()} without quotes.${about}`
+      : `Write a plain number, without quotes or a unit${example === undefined ? '' : `, such as ${example}`}.${about}`;
+  }
+  if (example !== undefined) return `Write it like ${example}.${about}`;
   if (params.type === 'string') return `Put it in quotes.${about}`;
   if (params.type === 'array') return `Write a list: each entry on a line that starts with "- ".${about}`;
   if (params.type === 'object') return `Write a mapping: lines of key: value.${about}`;
-  return `Write a plain number, without quotes or a unit.${about}`;
+  return `Write ${article(String(params.type))}.${about}`;
 }
 
 function found(value: unknown): string {

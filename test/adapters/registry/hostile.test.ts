@@ -175,6 +175,8 @@ describe('files', () => {
       'a.yaml': good.slice(0, split),
       'notes.txt': 'not: [valid',
       '.hidden.yaml': 'not: [valid',
+      // What `cuj-gate schema` prints, where an editor finds it.
+      'registry.schema.json': '{ "$schema": "x" }',
     });
     const result = await loadRegistry(folder);
     expect(result).toMatchObject({ ok: true, files: [join(folder, 'a.yaml'), join(folder, 'b.yml')] });

@@ -136,7 +136,31 @@ const schemaTable: readonly (readonly [string, Spoiled])[] = [
       at: '¦"0.5"',
       value: '0.5',
       message: /must be a number, not the text "0.5"/,
-      fix: /without quotes/,
+      fix: /^Write 0\.5 without quotes\./,
+    },
+  ],
+  [
+    'an objective in quotes, of which no other number is proposed than its own',
+    {
+      from: 'slo: { availability: 99.95, latency: 99 }',
+      to: 'slo: { availability: "99.9", latency: 99 }',
+      rule: 'type',
+      path: 'cujs[0].slo.availability',
+      at: '¦"99.9"',
+      value: '99.9',
+      fix: /^Write 99\.9 without quotes\./,
+    },
+  ],
+  [
+    'an objective with a unit',
+    {
+      from: 'slo: { availability: 99.95, latency: 99 }',
+      to: 'slo: { availability: 42x, latency: 99 }',
+      rule: 'type',
+      path: 'cujs[0].slo.availability',
+      at: '¦42x',
+      value: '42x',
+      fix: /^Write a plain number, without quotes or a unit, such as 99\.95\./,
     },
   ],
   [
