@@ -159,7 +159,7 @@ function decide(
     if (!reaches(sums.totalSeen, policy.minRequests)) return inconclusive('insufficient_traffic');
     if (below) return { verdict: 'fail', reason: 'slo_violated' };
     if (statusGap !== undefined) return inconclusive('status_missing');
-    if (window.indistinguishable) return inconclusive('canary_indistinguishable');
+    if (window.indistinguishable !== undefined) return inconclusive('canary_indistinguishable');
     return { verdict: 'pass', reason: 'within_slo' };
   }
 
@@ -181,7 +181,7 @@ function decide(
   const lowTraffic = !isEnoughToPass(sums, question, 0);
   if (lowTraffic && policy.onLowTraffic === 'inconclusive') return inconclusive('insufficient_traffic');
   if (policy.rule === 'confidence' && below) return inconclusive('within_noise');
-  if (window.indistinguishable || (policy.rule === 'baseline' && sums.stableTotal <= 0)) {
+  if (window.indistinguishable !== undefined || (policy.rule === 'baseline' && sums.stableTotal <= 0)) {
     return inconclusive('canary_indistinguishable');
   }
   if (lowTraffic) return { verdict: 'pass', reason: 'insufficient_traffic' };
@@ -225,7 +225,8 @@ function cleanRequests(
   const { objective, policy, window } = question;
   if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
   if (reason !== 'no_data' && reason !== 'insufficient_traffic' && reason !== 'within_noise') return null;
-  if (window.indistinguishable || (policy.rule === 'baseline' && sums.stableTotal <= 0)) return null;
+  if (window.indistinguishable !== undefined || (policy.rule === 'baseline' && sums.stableTotal <= 0))
+    return null;
   if (isEnoughToFail(sums, evidence, policy)) return null;
   return requestsUntil(
     (more) =>

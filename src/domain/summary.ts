@@ -2,7 +2,7 @@ import type { StatusGap } from './blind-spots.ts';
 import type { SliVerdict } from './judge-sli.ts';
 import type { Outcome, Reason, Traffic } from './outcome.ts';
 import type { RuleName } from './registry-schema.ts';
-import type { Silence } from './window.ts';
+import type { Indistinguishable, Silence } from './window.ts';
 
 /**
  * The one-line summary: what kubectl, the Rollouts dashboard and a person at a terminal see. Verdict first, at most 300
@@ -20,6 +20,7 @@ export interface SummaryFacts {
   readonly stable: string;
   readonly slis: readonly SliVerdict[];
   readonly silence?: Silence;
+  readonly indistinguishable?: Indistinguishable;
   readonly traffic?: Traffic;
   /** The source's trouble, where there is no SLI to speak of. */
   readonly message?: string;
@@ -111,10 +112,14 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
   status_missing: ({ statusGap }) => (statusGap === undefined ? '' : unseen(statusGap)),
   threshold_unmet: ({ unmetThreshold }) =>
     `not one of ${plain(unmetThreshold?.requests ?? 0)} requests was within ${decimal(unmetThreshold?.latencyMs ?? 0)} ms, neither of the canary nor of stable`,
-  canary_indistinguishable: (sli) =>
-    sli.stable.total > 0
-      ? `${counts(sli)}, but the selectors of canary and stable match the same requests`
-      : `${counts(sli)}, but no traffic is stable's: the selector seems to match both sides`,
+  canary_indistinguishable: (sli, { indistinguishable }) =>
+    `${counts(sli)}, but ${
+      indistinguishable === 'shared'
+        ? 'the selectors of canary and stable match the same requests'
+        : indistinguishable === 'swapped'
+          ? 'stable came later than the canary: are the two versions swapped?'
+          : "no traffic is stable's: the selector seems to match both sides, or the rollout is long over"
+    }`,
   within_slo: counts,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}`,
 };

@@ -114,6 +114,7 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
     stable: measurement.selectors.stable,
     slis,
     ...(silence === undefined ? {} : { silence }),
+    ...(window.indistinguishable === undefined ? {} : { indistinguishable: window.indistinguishable }),
     traffic: {
       canary: tidy(window.wholeCanary),
       stable: tidy(window.wholeStable),

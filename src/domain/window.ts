@@ -33,12 +33,20 @@ export interface JudgedWindow {
   readonly wholeStable: number;
   /** Hits of the newest minutes that neither selector matches; absent where that is not known. */
   readonly neitherLately?: number;
-  /**
-   * The canary was there from the very start of what was queried and stable nowhere in it, or both selectors match the
-   * same requests: a broken canary would drown.
-   */
-  readonly indistinguishable: boolean;
+  /** Why the two sides cannot be told apart, so that a broken canary would drown; undefined where they can. */
+  readonly indistinguishable: Indistinguishable | undefined;
 }
+
+export type Indistinguishable =
+  /** The canary was there from the very start of what was queried, and stable nowhere in it. */
+  | 'alone'
+  /** The same, and stable came later: the canary is the old version and stable the new one. */
+  | 'swapped'
+  /** Both selectors match the same requests. */
+  | 'shared';
+
+/** So many requests of one side before the first of the other are no chance. */
+const leastBefore = 100;
 
 /** More of the canary's requests than this share are stable's as well: beyond what late spans between two queries make. */
 const sharedRequestsLimit = 0.05;
@@ -123,9 +131,26 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     wholeStable,
     ...(neither === undefined ? {} : { neitherLately: sum(neither, Math.max(0, buckets - latelyMinutes)) }),
     indistinguishable:
-      (wholeStable <= leastStableShare * wholeCanary && firstHit >= 0 && firstHit < gap) ||
-      (wholeCanary > 0 && sum(both) > sharedRequestsLimit * wholeCanary),
+      wholeCanary > 0 && sum(both) > sharedRequestsLimit * wholeCanary
+        ? 'shared'
+        : firstHit >= 0 && firstHit < gap
+          ? alwaysThere(canary, stable, wholeCanary, wholeStable, gap)
+          : undefined,
   };
+}
+
+/** What is wrong with a canary that has hits from the very start of what was queried. */
+function alwaysThere(
+  canary: readonly number[],
+  stable: readonly number[],
+  wholeCanary: number,
+  wholeStable: number,
+  gap: number,
+): Indistinguishable | undefined {
+  if (wholeStable <= leastStableShare * wholeCanary) return 'alone';
+  const stableFrom = stable.findIndex((count) => count > 0);
+  const isSameLife = (rolloutBegin(canary, gap)?.first ?? gap) < gap;
+  return isSameLife && stableFrom >= gap && sum(canary, 0, stableFrom) >= leastBefore ? 'swapped' : undefined;
 }
 
 /** Which silence it is, for a CUJ without any event in its window. */

@@ -152,6 +152,14 @@ describe('the rule confidence', () => {
     expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'shared_cause' });
   });
 
+  it('does not pass the old version, where the caller swapped the two', () => {
+    const late = { total: [0, 0, 0, 0, 0, 0, 0, 0, 100, 100], bad: [] };
+    const measurement = measurementOf({ availability: [endpointOf('GET /a', over(10, 5000, 0), late)] });
+    const { verdict, reason, summary } = judge(cujOf(), measurement, options);
+    expect({ verdict, reason }).toEqual({ verdict: 'inconclusive', reason: 'canary_indistinguishable' });
+    expect(summary).toMatch(/stable came later than the canary: are the two versions swapped\?$/);
+  });
+
   it('takes a few stray requests beside a canary that was always there for no stable', () => {
     expect(judged({ n: 5000, e: 0, stable: [50, 0] }).reason).toBe('canary_indistinguishable');
     expect(judged({ n: 5000, e: 0, stable: [51, 0] }).verdict).toBe('pass');

@@ -98,11 +98,18 @@ describe('a fixed window', () => {
 
 describe('a canary that nothing tells apart', () => {
   it.each([
-    ['is one that was always there while stable never was', 'CCCCCCCC', true],
-    ['is one whose first minutes were merely quiet', '..CCCCCC', true],
-    ['is none that came later', '.....CCC', false],
-    ['is none beside a stable, even one that went away', 'cCCCCCCC', false],
-    ['is none where nothing is there at all', '........', false],
+    ['is one that was always there while stable never was', 'CCCCCCCC', 'alone'],
+    ['is one whose first minutes were merely quiet', '..CCCCCC', 'alone'],
+    ['is none that came later', '.....CCC', undefined],
+    ['is none beside a stable, even one that went away', 'cCCCCCCC', undefined],
+    ['is none where nothing is there at all', '........', undefined],
+    ['is the old version where stable came only after it', 'CCCCCCCCCCCccc', 'swapped'],
+    ['is none where stable was merely quiet first', 'CCCCcccc', undefined],
+    [
+      'is none that went and came again, as an old version does that is rolled back to',
+      'CCCCCsssssccc',
+      undefined,
+    ],
   ])('%s (%s)', (_, minutes, indistinguishable) => {
     expect(judgedWindow(defaultPolicy, lived(minutes)).indistinguishable).toBe(indistinguishable);
   });
@@ -116,12 +123,12 @@ describe('selectors that match the same requests', () => {
 
   it('tell nothing apart where a good part of the canary is stable as well', () => {
     const { canary } = lived('cccccccc').whole;
-    expect(overlapping(canary.map((hits) => hits / 4)).indistinguishable).toBe(true);
+    expect(overlapping(canary.map((hits) => hits / 4)).indistinguishable).toBe('shared');
   });
 
   it('are not concluded from the few spans that arrive between two queries', () => {
     const { canary } = lived('cccccccc').whole;
-    expect(overlapping(canary.map((hits) => hits / 100)).indistinguishable).toBe(false);
+    expect(overlapping(canary.map((hits) => hits / 100)).indistinguishable).toBeUndefined();
   });
 });
 
@@ -162,14 +169,14 @@ describe('the answer to silence', () => {
       'ssssnn',
       toldApart('ssssnn'),
       'unknown_tag',
-      /no request matches the canary version:v2, but 8 of the newest minutes are neither its nor those of stable.*wrong version tag/,
+      /no request matches the canary version:v2, but 8 requests of the newest minutes are neither its nor those of stable.*wrong version tag/,
     ],
     [
       'all of the traffic is nobody’s, which is no silence of the service',
       'NNNNNN',
       toldApart('NNNNNN'),
       'unknown_tag',
-      /but 12 of the newest minutes/,
+      /but 12 requests of the newest minutes/,
     ],
     [
       'what was nobody’s is over: the version before stable’s',

@@ -52,11 +52,11 @@ export const scenario: Scenario = {
       ),
       waitsForPerson(
         mistagged,
-        /^INCONCLUSIVE like \(no_data\): no request matches the canary version:\w+, but \d+ of the newest minutes are neither its nor those of stable version:\w+: wrong version tag\?$/,
+        /^INCONCLUSIVE like \(no_data\): no request matches the canary version:\w+, but \d+ requests of the newest minutes are neither its nor those of stable version:\w+: wrong version tag\?$/,
       ),
       waitsForPerson(
         same,
-        /^INCONCLUSIVE plans \(canary_indistinguishable\): 0 of \d+ requests failed .* the selector seems to match both sides$/,
+        /^INCONCLUSIVE plans \(canary_indistinguishable\): 0 of \d+ requests failed .* the selector seems to match both sides, or the rollout is long over$/,
       ),
     ]);
 
