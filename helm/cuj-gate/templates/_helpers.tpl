@@ -133,6 +133,18 @@ port: http
 {{- if and .Values.adminPort (or (eq (int .Values.adminPort) 8080) (eq (int .Values.adminPort) (int .Values.service.port))) -}}
 {{- $problems = append $problems "adminPort is the port of the questions as well: choose another one, such as 9090." -}}
 {{- end -}}
+{{- /* A Prometheus that cannot scrape reads like a gate that is down. */ -}}
+{{- if .Values.serviceMonitor.enabled -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsFrom) -}}
+{{- $problems = append $problems "serviceMonitor is enabled and networkPolicy.metricsFrom names nobody: Prometheus would be kept out. Name where it runs." -}}
+{{- end -}}
+{{- if and .Values.auth.metrics (not .Values.serviceMonitor.authorization) -}}
+{{- $problems = append $problems "serviceMonitor is enabled and auth.metrics is on: give serviceMonitor.authorization, or Prometheus is answered 401." -}}
+{{- end -}}
+{{- if and .Values.tls.existingSecret (not .Values.adminPort) (not .Values.serviceMonitor.tlsConfig) -}}
+{{- $problems = append $problems "serviceMonitor is enabled and /metrics speaks TLS: give serviceMonitor.tlsConfig with the CA, or an adminPort." -}}
+{{- end -}}
+{{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if regexMatch "^(HOST|PORT|LOG_LEVEL|NODE_EXTRA_CA_CERTS|OTEL_EXPORTER_OTLP_ENDPOINT|DD_(API_KEY|APP_KEY)(_FILE)?|DD_SITE|DD_URL|CUJ_GATE_(REGISTRY|DEADLINE|CACHE_TTL|CACHE_SIZE|MAX_INFLIGHT|DRAIN_DELAY|RATE_LIMIT|REDIS_URL(_FILE)?|ADMIN_PORT|AUTH_[A-Z_]+|TLS_[A-Z_]+))$" .name -}}
 {{- $problems = append $problems (printf "extraEnv holds %s, which the chart sets from a value of its own." .name) -}}

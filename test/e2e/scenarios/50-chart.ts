@@ -97,6 +97,21 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     /redis is given with a settings\.cacheTtl of 0/,
   ],
   [
+    'a Prometheus that the policy keeps out',
+    ['--set', 'serviceMonitor.enabled=true,networkPolicy.enabled=true'],
+    /networkPolicy\.metricsFrom names nobody: Prometheus would be kept out/,
+  ],
+  [
+    'a Prometheus without a token',
+    ['--set', 'serviceMonitor.enabled=true,auth.metrics=true,auth.tokens.existingSecret=tokens'],
+    /give serviceMonitor\.authorization, or Prometheus is answered 401/,
+  ],
+  [
+    'a Prometheus that trusts nobody',
+    ['--set', 'serviceMonitor.enabled=true,tls.existingSecret=tls'],
+    /give serviceMonitor\.tlsConfig with the CA, or an adminPort/,
+  ],
+  [
     'a policy that names nobody',
     ['--set', 'networkPolicy.enabled=true', '--set-json', 'networkPolicy.from=[]'],
     /networkPolicy\.from names nobody/,
