@@ -159,6 +159,15 @@ function missingService(cuj: CujDocument, path: readonly (string | number)[], re
 }
 
 function checkResource(one: Written, index: number, document: EndpointDocument, reporter: Reporter): void {
+  // `?` alone is some frameworks' sign for a parameter that may be left out.
+  const query = one.path?.search(/\?[^/]*=|#/) ?? -1;
+  if (query >= 0) {
+    const route = one.label.slice(0, one.label.length - (one.path as string).length + query);
+    const at = ['endpoints', index, ...(typeof document === 'string' ? [] : ['path'])];
+    const message = `"${one.label}" holds a query, which is no part of a route: no request would ever match it`;
+    reporter.value(at, 'route-with-query', one.label, message, `Write the route alone: ${route}.`);
+    return;
+  }
   const stored = one.path === undefined ? normalizeTagValue(one.resource) : one.resource;
   if (stored === one.resource && isSafeTagValue(stored)) return;
   const shorthand = typeof document === 'string';

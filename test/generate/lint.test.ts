@@ -332,6 +332,13 @@ describe('one mistake in a good Rollout', () => {
     ],
     [
       'a template that is not there',
+      spoil(good, 'templateName: cuj-signup-gate', 'templateName: cuj-payment-gate'),
+      'warning',
+      'template-not-given',
+      'cuj-payment-gate',
+    ],
+    [
+      'a template whose name is mistyped',
       spoil(good, 'templateName: cuj-signup-gate', 'templateName: cuj-sign-up-gate'),
       'warning',
       'template-not-given',
@@ -460,6 +467,11 @@ describe('one mistake in a good Rollout', () => {
 
 describe('time and traffic', () => {
   const short = spoil(good, 'duration: 5m', 'duration: 10s').replace('count: 10\n', 'count: 1\n');
+
+  it('names the template that was most likely meant', () => {
+    const [found] = lint(spoil(good, 'templateName: cuj-signup-gate', 'templateName: cuj-sign-up-gate'));
+    expect(found?.fix).toBe('Did you mean "cuj-signup-gate"? Else give its file as well.');
+  });
 
   it('finds a pause that is over before there is data', () => {
     expect(lint(short).map(({ rule }) => rule)).toContain('pause-too-short');

@@ -1,6 +1,10 @@
+import { distance } from 'fastest-levenshtein';
 import type { Report } from './finding.ts';
 import type { Place } from './place.ts';
 import { type Analysis, type RolloutParts, type TemplateRef, templateRefs } from './rollout-parts.ts';
+
+/** Names that differ by this much are one, mistyped. */
+const mostEdits = 2;
 
 /** Several of one name where they lie in several namespaces. */
 export type ByName = ReadonlyMap<string, readonly Place[]>;
@@ -59,13 +63,16 @@ export function resolve(
       }
       if (template === undefined) {
         complete = false;
+        const near = [...meant.keys()].find((known) => distance(known, name) <= mostEdits);
         report(
           'warning',
           'template-not-given',
           place,
           `${kind} "${name}" is not among the files.`,
           'Its conditions and limits were not checked.',
-          'Give its file as well.',
+          near === undefined
+            ? 'Give its file as well.'
+            : `Did you mean "${near}"? Else give its file as well.`,
         );
         continue;
       }

@@ -829,6 +829,18 @@ const crossTable: readonly (readonly [string, Spoiled])[] = [
     },
   ],
   [
+    'a route with a query',
+    {
+      from: '- GET /api/v1/me/{id}',
+      to: '- GET /api/v1/me/{id}?fields=all',
+      rule: 'route-with-query',
+      path: `${login}.endpoints[1]`,
+      at: 'GET /api/v1/me/{id}?fields=all',
+      value: 'GET /api/v1/me/{id}?fields=all',
+      fix: /^Write the route alone: GET \/api\/v1\/me\/\{id\}\.$/,
+    },
+  ],
+  [
     'a resource that is not as it is stored',
     {
       from: 'resource: grpc.auth/login',
