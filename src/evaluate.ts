@@ -1,7 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import { LRUCache } from 'lru-cache';
 import { type Ask, type CheckedAsk, checkAsk } from './domain/ask.ts';
-import { floorMinute } from './domain/duration.ts';
+import { durationMs, durationText, floorMinute } from './domain/duration.ts';
 import { CallerError, SourceError } from './domain/errors.ts';
 import { measurementOf } from './domain/measurement.ts';
 import {
@@ -251,7 +251,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
           evaluate(
             registry,
             cuj,
-            { ...ask, cuj: cuj.name },
+            { ...ask, cuj: cuj.name, ...windowWithin(ask.window, cuj, cujs) },
             cuj.mode === 'enforce' ? enforced : undefined,
             signal,
           ),
@@ -268,6 +268,14 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
 }
 
 const none = new Float64Array();
+
+/** A span that some CUJ of the service is measured over is, for those that are measured over less, all of theirs. */
+function windowWithin(window: string | undefined, cuj: Cuj, cujs: readonly Cuj[]): Pick<Ask, 'window'> {
+  const ms = window === undefined ? undefined : durationMs(window);
+  const { maxWindowMs } = cuj.gate;
+  if (ms === undefined || ms <= maxWindowMs || cujs.every(({ gate }) => ms > gate.maxWindowMs)) return {};
+  return { window: durationText(maxWindowMs) };
+}
 
 /** How many numbers a measurement keeps from being freed; objects around them count as some more. */
 function countsOf(measurement: Measurement | undefined): number {

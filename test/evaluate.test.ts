@@ -247,6 +247,23 @@ describe('the evaluation of a service', () => {
     expect(verdict).toMatchObject({ verdict: 'pass', cujs: [{ cuj: 'enter' }] });
   });
 
+  it('judges a CUJ that is measured over less than the window that is asked for by all that it has', async () => {
+    const two = registryOf(`
+      { "apiVersion": "cuj-gate/v1", "defaults": { "slo": { "availability": 99 } },
+        "services": { "shop": { "env": "prod", "operation": "http.request", "canary": "version:{version}" } },
+        "cujs": [
+          { "name": "pay", "owner": "t", "service": "shop", "endpoints": ["GET /a"] },
+          { "name": "see", "owner": "t", "service": "shop", "mode": "observe", "gate": { "maxWindow": "30m" }, "endpoints": ["GET /b"] } ] }`);
+    const evaluator = createEvaluator({ registry: () => two, source: calm(), now: () => now });
+    const spans = async (window: string) => {
+      const { evaluations } = await evaluator.service({ service: 'shop', params, window }, signal);
+      return evaluations.map(({ verdict }) => verdict.window?.seconds);
+    };
+    expect(await spans('1h')).toEqual([3600, 1800]);
+    expect(await spans('5m')).toEqual([300, 300]);
+    await expect(spans('3h')).rejects.toThrow('longer than what is measured');
+  });
+
   it('counts only the SLIs that the service has endpoints for', async () => {
     const { evaluations } = await evaluatorOf(calm()).service({ service: 'auth', params }, signal);
     expect(evaluations.map(({ verdict }) => verdict.slis[0]?.evidenceToFail)).toEqual([40, 40]);

@@ -3,7 +3,7 @@ import type { Service } from './registry-model.ts';
 import type { CujPlace, RoutePlace } from './registry-routes.ts';
 import type { CujDocument, EndpointDocument } from './registry-schema.ts';
 import type { Named } from './registry-services.ts';
-import { isSafeTagValue, normalizeTagValue, resourceNameOf } from './resource-name.ts';
+import { isSafeTagValue, normalizeTagValue, queryAt, resourceNameOf } from './resource-name.ts';
 import type { SourceTemplate } from './source-template.ts';
 
 /** What the endpoints of a CUJ are read against. */
@@ -159,8 +159,7 @@ function missingService(cuj: CujDocument, path: readonly (string | number)[], re
 }
 
 function checkResource(one: Written, index: number, document: EndpointDocument, reporter: Reporter): void {
-  // `?` alone is some frameworks' sign for a parameter that may be left out.
-  const query = one.path?.search(/\?[^/]*=|#/) ?? -1;
+  const query = one.path === undefined ? -1 : queryAt(one.path);
   if (query >= 0) {
     const route = one.label.slice(0, one.label.length - (one.path as string).length + query);
     const at = ['endpoints', index, ...(typeof document === 'string' ? [] : ['path'])];

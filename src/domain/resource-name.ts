@@ -24,3 +24,8 @@ export function resourceNameOf(method: string, path: string): string {
 export function isSafeTagValue(value: string): boolean {
   return value.length <= maxTagValueLength && /^[a-z0-9_:./-]+$/.test(value);
 }
+
+/** Where a query begins in what should be a route, or -1. `?` alone is some frameworks' sign for what may be left out. */
+export function queryAt(path: string): number {
+  return path.search(/\?[^/]*=/);
+}

@@ -1,5 +1,5 @@
 import { methods } from '../domain/registry-schema.ts';
-import { resourceNameOf } from '../domain/resource-name.ts';
+import { queryAt, resourceNameOf } from '../domain/resource-name.ts';
 import type { FoundRoute, LeftOut } from './routes.ts';
 
 /** Read from an OpenAPI description; `notes` are sentences for people. */
@@ -36,7 +36,7 @@ export function readOpenApi(value: unknown): OpenApiRoutes {
       const full = `${basePath}${path}`;
       const label = `${method} ${full}`;
       if (operation.deprecated === true) leftOut.push({ label, share: undefined, why: 'deprecated' });
-      else if (!path.startsWith('/') || !/^\/\S*$/.test(full))
+      else if (!path.startsWith('/') || !/^\/\S*$/.test(full) || queryAt(full) >= 0)
         leftOut.push({ label, share: undefined, why: 'its path is not one' });
       else {
         const tag = Array.isArray(operation.tags) ? operation.tags[0] : undefined;

@@ -251,6 +251,7 @@ describe('an OpenAPI description', () => {
         ';m={x}',
         '$ref',
         '#',
+        'x?a=b',
         "it's",
         '{',
         '{}',
