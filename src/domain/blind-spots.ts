@@ -24,6 +24,7 @@ const toleratedRequests = 3;
  * Where requests without a status leave the SLI blind, in the window:
  * - an endpoint of the canary with more of them than others: the tracer sets none (gRPC, a misconfigured one), and the SLI
  *   would read 100% whatever happens;
+ * - all of the canary's requests, however few;
  * - the canary has so many more of them than stable that the share test singles it out at `logOne`: some frameworks'
  *   tracers set none on the very requests that crash. Clients that go away do so on both sides.
  * - stable alone, where `againstStable`: it looks better than it is, and nothing can be held against it.
@@ -35,24 +36,31 @@ export function statusGapOf(
   againstStable: boolean,
 ): StatusGap | undefined {
   const canary = unknownOf(endpoints, 'canary', window);
-  const blind = worstOf(canary.filter(({ unknown, total }) => isMost(unknown, total)));
+  const blind = worstOf(canary.filter(isMost));
   if (blind !== undefined) return gapOf('canary', blind, window);
   const worst = worstOf(canary);
-  if (worst !== undefined && sum(canary) > toleratedRequests) {
-    if (logShareEvidence(unknownByMinute(endpoints, window), window.first, window.end) >= logOne)
-      return gapOf('canary', worst, window);
-  }
+  const all = sum(canary);
+  const isSingledOut = () =>
+    logShareEvidence(unknownByMinute(endpoints, window), window.first, window.end) >= logOne;
+  if (
+    worst !== undefined &&
+    (all.unknown === all.total || (all.unknown > toleratedRequests && isSingledOut()))
+  )
+    return gapOf('canary', worst, window);
   if (!againstStable) return undefined;
   const stable = unknownOf(endpoints, 'stable', window);
-  const all = stable.reduce((total, one) => total + one.total, 0);
   const most = worstOf(stable);
-  return most !== undefined && isMost(sum(stable), all) ? gapOf('stable', most, window) : undefined;
+  return most !== undefined && isMost(sum(stable)) ? gapOf('stable', most, window) : undefined;
 }
 
-interface Unknown {
-  readonly endpoint: EndpointMeasurement;
+interface Counts {
+  /** Requests without a status. */
   readonly unknown: number;
   readonly total: number;
+}
+
+interface Unknown extends Counts {
+  readonly endpoint: EndpointMeasurement;
 }
 
 function unknownOf(
@@ -60,15 +68,10 @@ function unknownOf(
   side: 'canary' | 'stable',
   window: JudgedWindow,
 ): Unknown[] {
-  const found: Unknown[] = [];
-  for (const endpoint of endpoints) {
-    const { unknown, total } = unknownIn(endpoint[side], window);
-    if (unknown > 0) found.push({ endpoint, unknown, total });
-  }
-  return found;
+  return endpoints.map((endpoint) => ({ endpoint, ...unknownIn(endpoint[side], window) }));
 }
 
-function unknownIn({ total, withStatus }: Series, { first, end }: JudgedWindow) {
+function unknownIn({ total, withStatus }: Series, { first, end }: JudgedWindow): Counts {
   if (withStatus === undefined) return { unknown: 0, total: 0 };
   let all = 0;
   let known = 0;
@@ -79,20 +82,26 @@ function unknownIn({ total, withStatus }: Series, { first, end }: JudgedWindow) 
   return { unknown: all > known ? tidy(all - known) : 0, total: tidy(all) };
 }
 
-/** More than half, and more than chance; or all there is. */
-function isMost(unknown: number, total: number): boolean {
-  return unknown > total / 2 && (unknown > toleratedRequests || unknown === total);
+/** More than half, and more than chance. */
+function isMost({ unknown, total }: Counts): boolean {
+  return unknown > Math.max(toleratedRequests, total / 2);
 }
 
-function worstOf(unknown: readonly Unknown[]): Unknown | undefined {
-  return unknown.reduce<Unknown | undefined>(
-    (worst, one) => (worst === undefined || one.unknown > worst.unknown ? one : worst),
-    undefined,
-  );
+/** The endpoint with the most of them, if any. */
+function worstOf(endpoints: readonly Unknown[]): Unknown | undefined {
+  let worst: Unknown | undefined;
+  for (const one of endpoints) if (one.unknown > (worst?.unknown ?? 0)) worst = one;
+  return worst;
 }
 
-function sum(unknown: readonly Unknown[]): number {
-  return unknown.reduce((all, one) => all + one.unknown, 0);
+function sum(endpoints: readonly Unknown[]): Counts {
+  let unknown = 0;
+  let total = 0;
+  for (const one of endpoints) {
+    unknown += one.unknown;
+    total += one.total;
+  }
+  return { unknown: tidy(unknown), total: tidy(total) };
 }
 
 function gapOf(

@@ -112,6 +112,17 @@ describe('requests without a status', () => {
     expect(judged({ 'GET /a': [[3, 0, 3], clean] }, few).reason).toBe('status_missing');
   });
 
+  it('may be the only ones of an endpoint that hardly anybody asks', () => {
+    const rare = judged({
+      'GET /a': [[5_000, 0, 0], clean],
+      'GET /rare': [
+        [2, 0, 2],
+        [10, 0, 1],
+      ],
+    });
+    expect(rare.verdict).toBe('pass');
+  });
+
   it('are told over the window alone', () => {
     const before = { total: [9_999, 500], bad: [0, 0], withStatus: [0, 500] };
     const measurement = measurementOf({
