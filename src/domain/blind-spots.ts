@@ -1,6 +1,7 @@
 import type { EndpointMeasurement, Series, UnmetThreshold } from './metrics-source.ts';
 import { logShareEvidence } from './sequential.ts';
 import { tidy } from './side-facts.ts';
+import type { EndpointSums, SliSums } from './sli-sums.ts';
 import type { JudgedWindow } from './window.ts';
 
 /** What no number of requests would show: an SLI that is blind in one of these ways does not pass. */
@@ -30,106 +31,97 @@ const toleratedRequests = 3;
  * - stable alone, where `againstStable`: it looks better than it is, and nothing can be held against it.
  */
 export function statusGapOf(
-  endpoints: readonly EndpointMeasurement[],
+  { endpoints }: SliSums,
   window: JudgedWindow,
   logOne: number,
   againstStable: boolean,
 ): StatusGap | undefined {
-  const canary = unknownOf(endpoints, 'canary', window);
-  const blind = worstOf(canary.filter(isMost));
-  if (blind !== undefined) return gapOf('canary', blind, window);
-  const worst = worstOf(canary);
-  const all = sum(canary);
-  const isSingledOut = () =>
-    logShareEvidence(unknownByMinute(endpoints, window), window.first, window.end) >= logOne;
-  if (
-    worst !== undefined &&
-    (all.unknown === all.total || (all.unknown > toleratedRequests && isSingledOut()))
-  )
-    return gapOf('canary', worst, window);
-  if (!againstStable) return undefined;
-  const stable = unknownOf(endpoints, 'stable', window);
-  const most = worstOf(stable);
-  return most !== undefined && isMost(sum(stable)) ? gapOf('stable', most, window) : undefined;
-}
-
-interface Counts {
-  /** Requests without a status. */
-  readonly unknown: number;
-  readonly total: number;
-}
-
-interface Unknown extends Counts {
-  readonly endpoint: EndpointMeasurement;
-}
-
-function unknownOf(
-  endpoints: readonly EndpointMeasurement[],
-  side: 'canary' | 'stable',
-  window: JudgedWindow,
-): Unknown[] {
-  return endpoints.map((endpoint) => ({ endpoint, ...unknownIn(endpoint[side], window) }));
-}
-
-function unknownIn({ total, withStatus }: Series, { first, end }: JudgedWindow): Counts {
-  if (withStatus === undefined) return { unknown: 0, total: 0 };
-  let all = 0;
-  let known = 0;
-  for (let i = first; i < end; i += 1) {
-    all += total[i] ?? 0;
-    known += withStatus[i] ?? 0;
-  }
-  return { unknown: all > known ? tidy(all - known) : 0, total: tidy(all) };
-}
-
-/** More than half, and more than chance. */
-function isMost({ unknown, total }: Counts): boolean {
-  return unknown > Math.max(toleratedRequests, total / 2);
-}
-
-/** The endpoint with the most of them, if any. */
-function worstOf(endpoints: readonly Unknown[]): Unknown | undefined {
-  let worst: Unknown | undefined;
-  for (const one of endpoints) if (one.unknown > (worst?.unknown ?? 0)) worst = one;
-  return worst;
-}
-
-function sum(endpoints: readonly Unknown[]): Counts {
+  const blind = worstOf(endpoints.filter(({ unknown, total }) => isMost(unknown, total)));
+  if (blind !== undefined) return gapOf('canary', blind.measured, window);
   let unknown = 0;
   let total = 0;
   for (const one of endpoints) {
     unknown += one.unknown;
     total += one.total;
   }
-  return { unknown: tidy(unknown), total: tidy(total) };
+  const worst = worstOf(endpoints);
+  if (worst !== undefined) {
+    const isAll = unknown >= total;
+    if (isAll || (unknown > toleratedRequests && singlesOut(endpoints, unknown, total, window, logOne)))
+      return gapOf('canary', worst.measured, window);
+  }
+  return againstStable ? stableGapOf(endpoints, window) : undefined;
 }
 
-function gapOf(
-  side: 'canary' | 'stable',
-  { endpoint, unknown, total }: Unknown,
+function stableGapOf(endpoints: readonly EndpointSums[], window: JudgedWindow): StatusGap | undefined {
+  const gaps = endpoints.map(({ measured }) => gapOf('stable', measured, window));
+  const unknown = gaps.reduce((sum, gap) => sum + gap.requests, 0);
+  const total = gaps.reduce((sum, gap) => sum + gap.total, 0);
+  return isMost(unknown, total) ? gaps.sort((a, b) => b.requests - a.requests)[0] : undefined;
+}
+
+/** Whether the share test, with what has no status as the bad events, singles the canary out. */
+function singlesOut(
+  endpoints: readonly EndpointSums[],
+  unknown: number,
+  total: number,
   window: JudgedWindow,
-): StatusGap {
-  const other = unknownIn(endpoint[side === 'canary' ? 'stable' : 'canary'], window);
-  return {
-    side,
-    service: endpoint.service,
-    endpoint: endpoint.label,
-    requests: unknown,
-    total,
-    other: { requests: other.unknown, total: other.total },
+  logOne: number,
+): boolean {
+  // First all minutes as one: where that already says that the canary has no more than its share, the minutes, which
+  // cost ten times as much, are not looked at. Typed as they are: a second kind of array would slow every share test down.
+  const stableTotal = endpoints.reduce((sum, one) => sum + one.stableTotal, 0);
+  const stableUnknown = endpoints.reduce((sum, one) => sum + one.stableUnknown, 0);
+  const pooled = {
+    canaryTotal: Float64Array.of(total),
+    canaryBad: Float64Array.of(unknown),
+    stableTotal: Float64Array.of(stableTotal),
+    stableBad: Float64Array.of(stableUnknown),
   };
+  if (logShareEvidence(pooled, 0, 1) < 0) return false;
+  return logShareEvidence(unknownByMinute(endpoints, window), window.first, window.end) >= logOne;
+}
+
+/** More than half, and more than chance. */
+function isMost(unknown: number, total: number): boolean {
+  return unknown > Math.max(toleratedRequests, total / 2);
+}
+
+/** The endpoint with the most of them, if any. */
+function worstOf(endpoints: readonly EndpointSums[]): EndpointSums | undefined {
+  let worst: EndpointSums | undefined;
+  for (const one of endpoints) if (one.unknown > (worst?.unknown ?? 0)) worst = one;
+  return worst;
+}
+
+function gapOf(side: 'canary' | 'stable', measured: EndpointMeasurement, window: JudgedWindow): StatusGap {
+  const { service, label } = measured;
+  const own = unknownIn(measured[side], window);
+  const other = unknownIn(measured[side === 'canary' ? 'stable' : 'canary'], window);
+  return { side, service, endpoint: label, ...own, other };
+}
+
+function unknownIn({ total, withStatus = total }: Series, { first, end }: JudgedWindow) {
+  let all = 0;
+  let unknown = 0;
+  for (let i = first; i < end; i += 1) {
+    const count = total[i] ?? 0;
+    all += count;
+    unknown += count - (withStatus[i] ?? 0);
+  }
+  return { requests: tidy(Math.max(0, unknown)), total: tidy(all) };
 }
 
 /** Both sides minute by minute over all endpoints, with what has no status as the bad events. */
-function unknownByMinute(endpoints: readonly EndpointMeasurement[], { first, end }: JudgedWindow) {
+function unknownByMinute(endpoints: readonly EndpointSums[], { first, end }: JudgedWindow) {
   const minutes = {
     canaryTotal: new Float64Array(end),
     canaryBad: new Float64Array(end),
     stableTotal: new Float64Array(end),
     stableBad: new Float64Array(end),
   };
-  for (const { canary, stable, sampleRate, dispersion } of endpoints) {
-    const scale = sampleRate / dispersion;
+  for (const { measured, scale } of endpoints) {
+    const { canary, stable } = measured;
     add(canary, minutes.canaryTotal, minutes.canaryBad, scale);
     add(stable, minutes.stableTotal, minutes.stableBad, scale);
   }

@@ -71,7 +71,7 @@ export function judgeSli(question: SliQuestion): SliVerdict {
   const { sli, objective, window, policy, unmetThreshold } = question;
   const sums = sumSli(question.endpoints, window, objective);
   const evidence = evidenceIn(sums, question);
-  const statusGap = statusGapOf(question.endpoints, window, evidence.logOne, policy.rule === 'baseline');
+  const statusGap = statusGapOf(sums, window, evidence.logOne, policy.rule === 'baseline');
   const { verdict, reason } = decide(sums, evidence, question, statusGap);
   const lines = linesOf(sums, evidence.line, question);
   return {

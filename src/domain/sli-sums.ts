@@ -1,5 +1,6 @@
 import type { EndpointMeasurement } from './metrics-source.ts';
 import { EvidenceProcess } from './sequential.ts';
+import { tidy } from './side-facts.ts';
 import type { Objective } from './slo.ts';
 import { allowedRateOf } from './stable-evidence.ts';
 import type { JudgedWindow } from './window.ts';
@@ -15,6 +16,9 @@ export interface EndpointSums {
   /** The first and the last minute of the window in which the canary has traffic here; none: the last before the first. */
   readonly firstLive: number;
   readonly lastLive: number;
+  /** Requests without a status, of the canary over the window and of stable over all that was queried. */
+  readonly unknown: number;
+  readonly stableUnknown: number;
   /** Over all that was queried. */
   readonly stableTotal: number;
   readonly stableBad: number;
@@ -74,11 +78,15 @@ function sumEndpoint(
   const scale = measured.sampleRate / measured.dispersion;
   const { first, end } = window;
   let { total: counts, bad: failures } = measured.canary;
+  // Without statuses to know by, all are known.
+  let known = measured.canary.withStatus ?? counts;
+  let unknown = 0;
   let total = 0;
   let bad = 0;
   for (let i = first; i < end; i += 1) {
     const count = counts[i] ?? 0;
     total += count;
+    unknown += count - (known[i] ?? 0);
     (canaryTotal[i] as number) += count * scale;
     const failed = failures[i] ?? 0;
     if (failed > 0) {
@@ -91,11 +99,14 @@ function sumEndpoint(
   let lastLive = end - 1;
   while (lastLive >= firstLive && !((counts[lastLive] ?? 0) > 0)) lastLive -= 1;
   ({ total: counts, bad: failures } = measured.stable);
+  known = measured.stable.withStatus ?? counts;
+  let stableUnknown = 0;
   let stableTotal = 0;
   let stableBad = 0;
   for (let i = 0; i < end; i += 1) {
     const count = counts[i] ?? 0;
     stableTotal += count;
+    stableUnknown += count - (known[i] ?? 0);
     (stableTotals[i] as number) += count * scale;
     const failed = failures[i] ?? 0;
     if (failed > 0) {
@@ -115,11 +126,18 @@ function sumEndpoint(
     bad,
     firstLive,
     lastLive,
+    unknown: tidyUp(unknown),
+    stableUnknown: tidyUp(stableUnknown),
     stableTotal,
     stableBad,
     allowedRate,
     process: new EvidenceProcess(total * scale, allowedRate),
   };
+}
+
+/** Spans that arrive between two queries make a few more requests with a status than requests: those are none. */
+function tidyUp(unknown: number): number {
+  return unknown > 0 ? tidy(unknown) : 0;
 }
 
 /** In one block of memory: four would cost more than the sums of a small CUJ. */

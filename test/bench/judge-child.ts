@@ -16,7 +16,9 @@ function question(endpoints: number, minutes: number, badRate: number, seed: num
       for (let i = 0; i < n; i += 1) if (random() < rate) e += 1;
       return e;
     });
-    return { total, bad };
+    // One request in a thousand ends before it has a status, on both sides.
+    const withStatus = total.map((n) => n - (random() < n / 1000 ? 1 : 0));
+    return { total, bad, withStatus };
   };
   // In the order in which measurements have them.
   const availability = Array.from({ length: endpoints }, (_, i) =>
