@@ -21,7 +21,7 @@ export function planQueries(
     const own = { env: batch.env, services: services.map(({ service }) => service.name), fills };
     const scopes = scopesOf(own, canary, stable, unfilled);
     for (const side of sides) {
-      const question = { plan, number, side, scope: scopes[side], services, unfilled };
+      const question = { plan, number, side, scope: scopes[side], services, unfilled, statuses: true };
       if (isTrace) planTrace(question, operation);
       else planTemplate(question, batch);
     }
@@ -30,7 +30,7 @@ export function planQueries(
     const apart = sides.some((side) => scopes[side].override !== undefined || scopes[side].env !== batch.env);
     if (stable === undefined || apart) return;
     const scope = { env: batch.env, services: own.services, override: undefined, condition: undefined };
-    const question = { plan, number, side: 'stable', scope, services, unfilled } as const;
+    const question = { plan, number, side: 'stable', scope, services, unfilled, statuses: false } as const;
     plan.everyone.push(isTrace ? everyoneInTrace(question, operation) : everyoneInTemplate(question, batch));
   });
   return { queries: plan.queries, sets: plan.sets, everyone: plan.everyone };
@@ -42,7 +42,15 @@ export function planTraffic(batch: ScopeBatch): QueryPlan {
   [...questions(batch)].forEach(([operation, services], number) => {
     const names = services.map(({ service }) => service.name);
     const scope = { env: batch.env, services: names, override: undefined, condition: undefined };
-    const question = { plan, number, side: 'stable', scope, services, unfilled: false } as const;
+    const question = {
+      plan,
+      number,
+      side: 'stable',
+      scope,
+      services,
+      unfilled: false,
+      statuses: false,
+    } as const;
     if (batch.source === 'trace') planTrace(question, operation);
     else planTemplate(question, batch);
   });

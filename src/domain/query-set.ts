@@ -80,6 +80,8 @@ export interface Question {
   readonly scope: SideScope;
   readonly services: readonly ScopeService[];
   readonly unfilled: boolean;
+  /** Whether it matters which requests carry a status: for verdicts, not for the traffic alone. */
+  readonly statuses: boolean;
 }
 
 /** What the answer to a query may hold. */

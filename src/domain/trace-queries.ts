@@ -11,7 +11,7 @@ import type { ScopeService } from './registry-model.ts';
 
 /** Requests and 5XX of an operation's services on one side, and good events for each latency threshold. */
 export function planTrace(question: Question, operation: string): void {
-  const { plan, number, side, scope, services, unfilled } = question;
+  const { plan, number, side, scope, services, unfilled, statuses } = question;
   const passed = new Set(scope.services);
   const ask = (
     what: string,
@@ -72,10 +72,11 @@ export function planTrace(question: Question, operation: string): void {
     : undefined;
   const known = (of: TagScope) => traceStatusText(operation, of);
   const withStatus = {
-    grouped: some ? ask('with_status', known, filter, true) : undefined,
-    whole: services.some(({ asWhole }) => asWhole)
-      ? ask('all_with_status', known, undefined, false)
-      : undefined,
+    grouped: some && statuses ? ask('with_status', known, filter, true) : undefined,
+    whole:
+      statuses && services.some(({ asWhole }) => asWhole)
+        ? ask('all_with_status', known, undefined, false)
+        : undefined,
   };
   set(undefined, 'hits', pathsOf, { grouped, check, whole, withStatus });
 
