@@ -142,6 +142,51 @@ function unknownByMinute(endpoints: readonly EndpointSums[], { first, end }: Jud
   }
 }
 
+/** An endpoint without a request of the canary, though its share of the traffic predicts many. */
+export interface Unreached {
+  readonly endpoint: string;
+  readonly service: string;
+  /** Requests that the canary's share of the window's traffic predicts. */
+  readonly predicted: number;
+}
+
+/** So many are no chance. */
+const leastPredicted = 20;
+
+/**
+ * Endpoints that the canary no longer serves (a lost route), or that nobody reaches on it because the step before is
+ * broken, most missed first. No reason for a verdict: traffic may be routed by something that this cannot see.
+ */
+export function unreachedOf(
+  { endpoints, minutes }: SliSums,
+  { first, end }: JudgedWindow,
+): readonly Unreached[] {
+  const silent = endpoints.filter(({ total, stableTotal }) => total <= 0 && stableTotal > 0);
+  if (silent.length === 0 || silent.length === endpoints.length) return [];
+  let canary = 0;
+  let stable = 0;
+  for (let i = first; i < end; i += 1) {
+    canary += minutes.canaryTotal[i] as number;
+    stable += minutes.stableTotal[i] as number;
+  }
+  // What is silent on the canary tells nothing about its share.
+  const beside = silent.map(({ measured, scale }) => {
+    let requests = 0;
+    for (let i = first; i < end; i += 1) requests += measured.stable.total[i] ?? 0;
+    stable -= requests * scale;
+    return { measured, requests };
+  });
+  if (!(stable > 0)) return [];
+  return beside
+    .map(({ measured: { label, service }, requests }) => ({
+      endpoint: label,
+      service,
+      predicted: Math.round((requests * canary) / stable),
+    }))
+    .filter(({ predicted }) => predicted >= leastPredicted)
+    .sort((a, b) => b.predicted - a.predicted);
+}
+
 /** Fewer may all be slow by chance. */
 const leastUnmetRequests = 20;
 

@@ -1,5 +1,5 @@
 import { type AbortLines, abortLines, type Line, reaches, requestsUntil } from './abort-line.ts';
-import { type StatusGap, statusGapOf } from './blind-spots.ts';
+import { type StatusGap, statusGapOf, type Unreached, unreachedOf } from './blind-spots.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
 import type { EndpointMeasurement, UnmetThreshold } from './metrics-source.ts';
 import type { Outcome, Reason } from './outcome.ts';
@@ -46,6 +46,8 @@ export interface SliVerdict extends SideFacts {
   readonly statusGap?: StatusGap;
   /** Set where a latency threshold cannot be right: neither side has a single request within it. */
   readonly unmetThreshold?: UnmetThreshold;
+  /** Endpoints that the canary should have been asked for, and was not. */
+  readonly unreached?: readonly Unreached[];
   /** Worst first. */
   readonly endpoints: readonly EndpointVerdict[];
 }
@@ -73,6 +75,7 @@ export function judgeSli(question: SliQuestion): SliVerdict {
   const evidence = evidenceIn(sums, question);
   const statusGap = statusGapOf(sums, window, evidence.logOne, policy.rule === 'baseline');
   const { verdict, reason } = decide(sums, evidence, question, statusGap);
+  const unreached = unreachedOf(sums, window);
   const lines = linesOf(sums, evidence.line, question);
   return {
     sli,
@@ -94,6 +97,7 @@ export function judgeSli(question: SliQuestion): SliVerdict {
     shareEvidence: digits(evidenceOf(evidence.logShare)),
     ...(statusGap === undefined ? {} : { statusGap }),
     ...(unmetThreshold === undefined ? {} : { unmetThreshold }),
+    ...(unreached.length === 0 ? {} : { unreached }),
     endpoints: endpointVerdicts(sums, evidence.logAlone, lines.endpoints),
   };
 }

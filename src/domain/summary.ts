@@ -91,6 +91,14 @@ function worst(sli: SliVerdict): string {
   return `, worst ${endpoint.endpoint} ${plain(endpoint.bad)} of ${plain(endpoint.total)}`;
 }
 
+/** A pass says nothing about an endpoint that nobody asked for. */
+function missed({ unreached = [] }: SliVerdict): string {
+  const [first, ...others] = unreached;
+  if (first === undefined) return '';
+  const more = others.length === 0 ? '' : ` and of ${others.length} more`;
+  return `, but none of some ${plain(first.predicted)} expected on ${first.endpoint}${more}`;
+}
+
 function stable(sli: SliVerdict): string {
   return sli.stable.total > 0
     ? `; stable ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`
@@ -120,8 +128,8 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
           ? 'stable came later than the canary: are the two versions swapped?'
           : "no traffic is stable's: the selector seems to match both sides, or the rollout is long over"
     }`,
-  within_slo: counts,
-  not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}`,
+  within_slo: (sli) => `${counts(sli)}${missed(sli)}`,
+  not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,
 };
 
 function unseen({ side, service, endpoint, requests, total, other }: StatusGap): string {

@@ -108,6 +108,15 @@ const SliVerdictSchema = Closed({
       { description: 'Neither the canary nor stable had one request within this threshold, of so many.' },
     ),
   ),
+  unreached: Type.Optional(
+    Type.Array(
+      Closed({ endpoint: Type.String(), service: Type.String(), predicted: Type.Integer({ minimum: 0 }) }),
+      {
+        description:
+          'Endpoints without a request of the canary, though its share of the traffic predicts so many.',
+      },
+    ),
+  ),
   endpoints: Type.Array(EndpointVerdictSchema, { description: 'Worst first.' }),
 });
 
@@ -253,7 +262,7 @@ export const ProblemSchema = Type.Object(
 );
 
 /** Fails to compile where the domain's types and these schemas drift apart. */
-type Mutable<T> = { -readonly [K in keyof T]: T[K] extends object ? Mutable<T[K]> : T[K] };
+type Mutable<T> = { -readonly [K in keyof T]: NonNullable<T[K]> extends object ? Mutable<T[K]> : T[K] };
 type Covers<A, B extends A> = B;
 export type VerdictIsDescribed = Covers<Static<typeof VerdictSchema>, Mutable<Verdict>>;
 export type ServiceVerdictIsDescribed = Covers<Static<typeof ServiceVerdictSchema>, Mutable<ServiceVerdict>>;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { GatePolicy } from '../../src/domain/registry-model.ts';
 import { judge } from '../../src/domain/verdict.ts';
-import { type Counts, cujOf, endpointOf, measurementOf, over } from './journey.ts';
+import { type Counts, cujOf, endpointOf, measurementOf, over, silent } from './journey.ts';
 
 const options = { registryDigest: 'sha256:test' };
 const minutes = 10;
@@ -180,5 +180,45 @@ describe('a threshold that nothing is within', () => {
   it('takes twenty requests: fewer may all be slow by chance', () => {
     expect(judgedBy(20, {}).reason).toBe('threshold_unmet');
     expect(judgedBy(19, {}).reason).toBe('shared_cause');
+  });
+});
+
+describe('an endpoint that nobody asked the canary for', () => {
+  const of = (canary: number, stable: number) =>
+    endpointOf('', over(minutes, canary, 0), over(minutes, stable, 0));
+  const judgedOf = (endpoints: Readonly<Record<string, readonly [number, number]>>) =>
+    judge(
+      cujOf({ endpoints: Object.keys(endpoints) }),
+      measurementOf({
+        before: 1,
+        availability: Object.entries(endpoints).map(([label, [canary, stable]]) => ({
+          ...endpointOf(label, silent, silent),
+          canary: of(canary, stable).canary,
+          stable: of(canary, stable).stable,
+        })),
+      }),
+      options,
+    );
+
+  it('is told with a pass, most missed first, with how often it would have been', () => {
+    const { verdict, summary, slis } = judgedOf({
+      'GET /a': [1_000, 9_000],
+      'POST /orders': [0, 7_200],
+      'GET /b': [0, 180],
+      'GET /rare': [0, 170],
+    });
+    expect(verdict).toBe('pass');
+    expect(slis[0]?.unreached).toEqual([
+      { endpoint: 'POST /orders', service: 'shop', predicted: 800 },
+      { endpoint: 'GET /b', service: 'shop', predicted: 20 },
+    ]);
+    expect(summary).toBe(
+      'PASS login (within_slo): 0 of 1000 requests failed (100%, objective 99.95%), but none of some 800 expected on POST /orders and of 1 more',
+    );
+  });
+
+  it('is none where stable has none either, nor where there is nothing to tell its share by', () => {
+    expect(judgedOf({ 'GET /a': [1_000, 9_000], 'GET /b': [0, 0] }).slis[0]).not.toHaveProperty('unreached');
+    expect(judgedOf({ 'GET /a': [1_000, 0], 'GET /b': [0, 9_000] }).slis[0]).not.toHaveProperty('unreached');
   });
 });

@@ -13,7 +13,7 @@ const driftEvents = 3;
 
 /**
  * Refuses counts that cannot all be true: a part above its total, groups that were cut off, endpoints that are not a part
- * of their service. Throws SourceError source_malformed.
+ * of their service, more 5XX than statuses. Throws SourceError source_malformed.
  */
 export function refuseContradictions(plan: QueryPlan, groups: readonly Groups[]): void {
   for (const set of plan.sets) checkSet(plan, set, groups);
@@ -26,6 +26,7 @@ function checkSet(plan: QueryPlan, set: QuerySet, groups: readonly Groups[]): vo
     checkWhole(plan, set, asked, groups);
     checkRest(plan, set, asked, groups);
   }
+  checkStatuses(plan, set, groups);
 }
 
 /** Bad (or good) events are a part of all events, in every bucket of every group. */
@@ -40,6 +41,31 @@ function checkParts(plan: QueryPlan, pair: QueryPair, groups: readonly Groups[])
           const where = [service, resource].filter((text) => text !== '').join(' ') || 'the service';
           throw malformed(`${names} disagree on ${where}: ${part[i]} of ${all} events in one minute`);
         }
+      }
+    }
+  }
+}
+
+/** A 5XX is a status: where more of them are counted than of all statuses, series were lost. */
+function checkStatuses(
+  plan: QueryPlan,
+  { grouped, whole, withStatus }: QuerySet,
+  groups: readonly Groups[],
+): void {
+  for (const [pair, known] of [
+    [grouped, withStatus?.grouped],
+    [whole, withStatus?.whole],
+  ] as const) {
+    if (pair === undefined || known === undefined) continue;
+    for (const [service, resources] of groups[pair.part] as Groups) {
+      for (const [resource, part] of resources) {
+        const [bad, all] = [sum(part), sum(groups[known]?.get(service)?.get(resource))];
+        if (!isAbove(bad, all)) continue;
+        const names = [pair.part, known].map((query) => plan.queries[query]?.name);
+        const where = [service, resource].filter((text) => text !== '').join(' ');
+        throw malformed(
+          `${names[0]} counts ${tidy(bad)} 5XX of ${where}, but ${names[1]} only ${tidy(all)} requests with any status`,
+        );
       }
     }
   }

@@ -119,6 +119,7 @@ describe('counts of the same requests', () => {
   const facts: Facts = {
     c_hits_0: { 'api get_/me': [900, 900, 900, 900], 'api post_/login': [100, 100, 100, 100] },
     c_bad_0: { 'api get_/me': [5, 5, 5, 5] },
+    c_with_status_0: { 'api get_/me': [900, 900, 900, 900], 'api post_/login': [100, 100, 100, 100] },
     c_check_hits_0: { api: [1000, 1000, 1000, 1000] },
     c_check_bad_0: { api: [5, 5, 5, 5] },
     c_all_hits_0: { api: [1002, 1000, 1000, 1000] },
@@ -157,6 +158,11 @@ describe('counts of the same requests', () => {
       'bad events of the service that are of none of its endpoints, though all its requests are',
       { c_bad_0: {}, c_check_bad_0: {}, c_all_bad_0: { api: [6, 5, 5, 5] } },
       'outside the endpoints 21 of 2 requests of api failed, by c_all_bad_0 and c_check_bad_0',
+    ],
+    [
+      'more 5XX than statuses, which would read as requests without any',
+      { c_with_status_0: { 'api get_/me': [4, 4, 4, 4], 'api post_/login': [100, 100, 100, 100] } },
+      'c_bad_0 counts 20 5XX of api get_/me, but c_with_status_0 only 16 requests with any status',
     ],
     [
       'endpoints with more requests than their service',

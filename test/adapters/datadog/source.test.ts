@@ -400,6 +400,7 @@ describe('what cannot be trusted', () => {
     const facts = {
       ...soundFacts,
       c_bad_0: { 'api post_/login': [10.000000001, null, null, null] },
+      c_with_status_0: { 'api post_/login': [10, null, null, null] },
       c_check_bad_0: { api: [10, null, null, null] },
       c_all_bad_0: { api: [10, null, null, null] },
     };
