@@ -42,6 +42,8 @@ export function readTokens(path: string, bytes: Buffer): TokenSet {
       problems.push(
         `${at} the label before the colon is not one: up to 63 letters, digits, dots, dashes and underscores.`,
       );
+    } else if (/\s/.test(token)) {
+      problems.push(`${at} the token has a space in it: write label: token, and each on a line of its own.`);
     } else if (token.length < leastCharacters) {
       problems.push(
         `${at} the token has fewer than ${leastCharacters} characters: make one with openssl rand -base64 32.`,

@@ -55,11 +55,12 @@ describe('readTokens', () => {
       `argo: ${one}\nci: 123456789012345`,
       'tokens:2: the token has fewer than 16 characters',
     ],
+    ['a label without its colon', 'argo short', 'tokens:1: the token has a space in it: write label: token'],
     ['a label alone', 'argo:', 'tokens:1: the token has fewer than 16 characters'],
     [
       'a token with a space in it',
       'argo: two words of a token',
-      'tokens:1: the token has a character that none can have',
+      'tokens:1: the token has a space in it',
     ],
     ['a token in quotes', `argo: "${one}"`, 'tokens:1: the token has a character that none can have'],
     ['a label with a space', `the argo: ${one}`, 'tokens:1: the label before the colon is not one'],
