@@ -1,8 +1,8 @@
-import type { EndpointMeasurement, Series, UnmetThreshold } from './metrics-source.ts';
+import type { EndpointMeasurement, Series } from './metrics-source.ts';
 import { logShareEvidence } from './sequential.ts';
 import { tidy } from './side-facts.ts';
-import type { EndpointSums, SliSums } from './sli-sums.ts';
-import type { JudgedWindow } from './window.ts';
+import type { EndpointSums, Minutes, SliSums } from './sli-sums.ts';
+import { type JudgedWindow, leastStableShare } from './window.ts';
 
 /** What no number of requests would show: an SLI that is blind in one of these ways does not pass. */
 
@@ -22,76 +22,101 @@ export interface StatusGap {
 const toleratedRequests = 3;
 
 /**
- * Where requests without a status leave the SLI blind, in the window:
- * - an endpoint of the canary with more of them than others: the tracer sets none (gRPC, a misconfigured one), and the SLI
- *   would read 100% whatever happens;
- * - all of the canary's requests, however few;
+ * Where requests without a status leave the SLI blind to what the canary does, in the window:
+ * - all of the canary's requests have none, however few they are;
+ * - most of an endpoint's have none: the tracer sets none (gRPC, a misconfigured one), and the SLI would read 100% whatever
+ *   happens;
  * - the canary has so many more of them than stable that the share test singles it out at `logOne`: some frameworks'
  *   tracers set none on the very requests that crash. Clients that go away do so on both sides.
- * - stable alone, where `againstStable`: it looks better than it is, and nothing can be held against it.
  */
 export function statusGapOf(
-  { endpoints }: SliSums,
+  { endpoints, minutes, total }: SliSums,
   window: JudgedWindow,
   logOne: number,
-  againstStable: boolean,
 ): StatusGap | undefined {
-  const blind = worstOf(endpoints.filter(({ unknown, total }) => isMost(unknown, total)));
-  if (blind !== undefined) return gapOf('canary', blind.measured, window);
   let unknown = 0;
-  let total = 0;
+  let seen = 0;
+  let blind: EndpointSums | undefined;
   for (const one of endpoints) {
+    if (one.unknown <= 0) continue;
     unknown += one.unknown;
-    total += one.total;
+    seen += one.unknown * one.measured.sampleRate;
+    if (isMost(one.unknown, one.total, one.measured.sampleRate) && one.unknown > (blind?.unknown ?? 0))
+      blind = one;
   }
-  const worst = worstOf(endpoints);
-  if (worst !== undefined) {
-    const isAll = unknown >= total;
-    if (isAll || (unknown > toleratedRequests && singlesOut(endpoints, unknown, total, window, logOne)))
-      return gapOf('canary', worst.measured, window);
+  if (unknown <= 0) return undefined;
+  const isAll = tidy(unknown) >= tidy(total);
+  if (blind === undefined && !isAll && !(seen > toleratedRequests && singlesOut(minutes, window, logOne))) {
+    return undefined;
   }
-  return againstStable ? stableGapOf(endpoints, window) : undefined;
+  return gapOf('canary', (blind ?? mostBeyond(endpoints, unknown / total)).measured, window);
 }
 
-function stableGapOf(endpoints: readonly EndpointSums[], window: JudgedWindow): StatusGap | undefined {
-  const gaps = endpoints.map(({ measured }) => gapOf('stable', measured, window));
-  const unknown = gaps.reduce((sum, gap) => sum + gap.requests, 0);
-  const total = gaps.reduce((sum, gap) => sum + gap.total, 0);
-  return isMost(unknown, total) ? gaps.sort((a, b) => b.requests - a.requests)[0] : undefined;
+/** The endpoint with the most requests without a status beyond its part of them. */
+function mostBeyond(endpoints: readonly EndpointSums[], rate: number): EndpointSums {
+  const beyond = ({ unknown, total }: EndpointSums) => unknown - rate * total;
+  return endpoints.reduce((worst, one) => (beyond(one) > beyond(worst) ? one : worst));
+}
+
+/**
+ * Where stable looks better than it is, so that nothing can be held against it: most of its requests carry no status, of
+ * all or of an endpoint on which the canary fails.
+ */
+export function stableGapOf({ endpoints }: SliSums, window: JudgedWindow): StatusGap | undefined {
+  const found = endpoints.map(({ measured, bad }) => ({
+    bad,
+    measured,
+    gap: gapOf('stable', measured, window),
+  }));
+  const worst = [...found].sort((a, b) => b.gap.requests - a.gap.requests);
+  const failing = worst.find(
+    ({ bad, measured, gap }) => bad > 0 && isMost(gap.requests, gap.total, measured.sampleRate),
+  );
+  if (failing !== undefined) return failing.gap;
+  const unknown = found.reduce((sum, { gap }) => sum + gap.requests, 0);
+  const total = found.reduce((sum, { gap }) => sum + gap.total, 0);
+  return unknown > total / 2 ? worst[0]?.gap : undefined;
 }
 
 /** Whether the share test, with what has no status as the bad events, singles the canary out. */
-function singlesOut(
-  endpoints: readonly EndpointSums[],
-  unknown: number,
-  total: number,
-  window: JudgedWindow,
-  logOne: number,
-): boolean {
-  // First all minutes as one: where that already says that the canary has no more than its share, the minutes, which
-  // cost ten times as much, are not looked at. Typed as they are: a second kind of array would slow every share test down.
-  const stableTotal = endpoints.reduce((sum, one) => sum + one.stableTotal, 0);
-  const stableUnknown = endpoints.reduce((sum, one) => sum + one.stableUnknown, 0);
-  const pooled = {
-    canaryTotal: Float64Array.of(total),
-    canaryBad: Float64Array.of(unknown),
-    stableTotal: Float64Array.of(stableTotal),
-    stableBad: Float64Array.of(stableUnknown),
+function singlesOut(minutes: Minutes, { first, end }: JudgedWindow, logOne: number): boolean {
+  const { canaryTotal, stableTotal, canaryUnknown, stableUnknown } = minutes;
+  let canary = 0;
+  let stable = 0;
+  let unknown = 0;
+  let expected = 0;
+  for (let i = first; i < end; i += 1) {
+    const [own, other] = [canaryTotal[i] as number, stableTotal[i] as number];
+    canary += own;
+    stable += other;
+    unknown += canaryUnknown[i] as number;
+    if (own > 0)
+      expected += (((canaryUnknown[i] as number) + (stableUnknown[i] as number)) * own) / (own + other);
+  }
+  const sides = {
+    canaryTotal,
+    canaryBad: canaryUnknown,
+    stableTotal,
+    stableBad: stableUnknown,
   };
-  if (logShareEvidence(pooled, 0, 1) < 0) return false;
-  return logShareEvidence(unknownByMinute(endpoints, window), window.first, window.end) >= logOne;
+  if (stable > leastStableShare * canary) {
+    // Each multiple's evidence falls with the multiple where the canary has no more than is expected: none can be above 1.
+    return unknown > expected && logShareEvidence(sides, first, end) >= logOne;
+  }
+  // Hardly any of stable is beside it: the canary has all the traffic. Then against what stable did before.
+  const sum = (values: Float64Array) => values.reduce((all, value) => all + value, 0);
+  const before = {
+    canaryTotal: Float64Array.of(canary),
+    canaryBad: Float64Array.of(unknown),
+    stableTotal: Float64Array.of(sum(stableTotal)),
+    stableBad: Float64Array.of(sum(stableUnknown)),
+  };
+  return logShareEvidence(before, 0, 1) >= logOne;
 }
 
-/** More than half, and more than chance. */
-function isMost(unknown: number, total: number): boolean {
-  return unknown > Math.max(toleratedRequests, total / 2);
-}
-
-/** The endpoint with the most of them, if any. */
-function worstOf(endpoints: readonly EndpointSums[]): EndpointSums | undefined {
-  let worst: EndpointSums | undefined;
-  for (const one of endpoints) if (one.unknown > (worst?.unknown ?? 0)) worst = one;
-  return worst;
+/** More than half, and more than chance. `rate`: the share of requests that is seen, and counted for all. */
+function isMost(unknown: number, total: number, rate: number): boolean {
+  return unknown > total / 2 && unknown * rate > toleratedRequests;
 }
 
 function gapOf(side: 'canary' | 'stable', measured: EndpointMeasurement, window: JudgedWindow): StatusGap {
@@ -107,100 +132,85 @@ function unknownIn({ total, withStatus = total }: Series, { first, end }: Judged
   for (let i = first; i < end; i += 1) {
     const count = total[i] ?? 0;
     all += count;
-    unknown += count - (withStatus[i] ?? 0);
+    unknown += Math.max(0, count - (withStatus[i] ?? 0));
   }
-  return { requests: tidy(Math.max(0, unknown)), total: tidy(all) };
+  return { requests: tidy(unknown), total: tidy(all) };
 }
 
-/** Both sides minute by minute over all endpoints, with what has no status as the bad events. */
-function unknownByMinute(endpoints: readonly EndpointSums[], { first, end }: JudgedWindow) {
-  const minutes = {
-    canaryTotal: new Float64Array(end),
-    canaryBad: new Float64Array(end),
-    stableTotal: new Float64Array(end),
-    stableBad: new Float64Array(end),
-  };
-  for (const { measured, scale } of endpoints) {
-    const { canary, stable } = measured;
-    add(canary, minutes.canaryTotal, minutes.canaryBad, scale);
-    add(stable, minutes.stableTotal, minutes.stableBad, scale);
-  }
-  return minutes;
-
-  function add(
-    { total, withStatus }: Series,
-    totals: Float64Array,
-    unknown: Float64Array,
-    scale: number,
-  ): void {
-    if (withStatus === undefined) return;
-    for (let i = first; i < end; i += 1) {
-      const all = total[i] ?? 0;
-      (totals[i] as number) += all * scale;
-      (unknown[i] as number) += Math.max(0, all - (withStatus[i] ?? 0)) * scale;
-    }
-  }
-}
-
-/** An endpoint without a request of the canary, though its share of the traffic predicts many. */
-export interface Unreached {
-  readonly endpoint: string;
-  readonly service: string;
-  /** Requests that the canary's share of the window's traffic predicts. */
-  readonly predicted: number;
-}
-
-/** So many are no chance. */
-const leastPredicted = 20;
-
-/**
- * Endpoints that the canary no longer serves (a lost route), or that nobody reaches on it because the step before is
- * broken, most missed first. No reason for a verdict: traffic may be routed by something that this cannot see.
- */
-export function unreachedOf(
-  { endpoints, minutes }: SliSums,
-  { first, end }: JudgedWindow,
-): readonly Unreached[] {
-  const silent = endpoints.filter(({ total, stableTotal }) => total <= 0 && stableTotal > 0);
-  if (silent.length === 0 || silent.length === endpoints.length) return [];
-  let canary = 0;
-  let stable = 0;
-  for (let i = first; i < end; i += 1) {
-    canary += minutes.canaryTotal[i] as number;
-    stable += minutes.stableTotal[i] as number;
-  }
-  // What is silent on the canary tells nothing about its share.
-  const beside = silent.map(({ measured, scale }) => {
-    let requests = 0;
-    for (let i = first; i < end; i += 1) requests += measured.stable.total[i] ?? 0;
-    stable -= requests * scale;
-    return { measured, requests };
-  });
-  if (!(stable > 0)) return [];
-  return beside
-    .map(({ measured: { label, service }, requests }) => ({
-      endpoint: label,
-      service,
-      predicted: Math.round((requests * canary) / stable),
-    }))
-    .filter(({ predicted }) => predicted >= leastPredicted)
-    .sort((a, b) => b.predicted - a.predicted);
+/** A latency threshold that not one of so many requests was within, of either side. */
+export interface UnmetThreshold {
+  readonly latencyMs: number;
+  readonly requests: number;
 }
 
 /** Fewer may all be slow by chance. */
 const leastUnmetRequests = 20;
 
 /**
- * The threshold that most requests were asked against in vain. Where neither canary nor stable is ever within it, it was
- * written wrongly (seconds for milliseconds, say), or everything is slow for a cause outside the release.
+ * The threshold that most requests were asked against in vain. Where neither the canary nor stable, of which enough was
+ * seen, is ever within it, it was written wrongly (seconds for milliseconds, say), or everything is slow for a cause outside
+ * the release.
  */
-export function unmetThresholdOf(
-  thresholds: readonly UnmetThreshold[] | undefined,
-): UnmetThreshold | undefined {
+export function unmetThresholdOf({ endpoints }: SliSums): UnmetThreshold | undefined {
+  const found = new Map<number, { canary: number; stable: number; seen: number; met: boolean }>();
+  for (const { measured, total, bad, stableTotal, stableBad } of endpoints) {
+    const { latencyMs, sampleRate } = measured;
+    if (latencyMs === undefined) continue;
+    const of = found.get(latencyMs) ?? { canary: 0, stable: 0, seen: 0, met: false };
+    of.canary += total;
+    of.stable += stableTotal;
+    of.seen += stableTotal * sampleRate;
+    of.met ||= bad < total || stableBad < stableTotal;
+    found.set(latencyMs, of);
+  }
   let worst: UnmetThreshold | undefined;
-  for (const threshold of thresholds ?? []) {
-    if (threshold.requests >= leastUnmetRequests && threshold.requests > (worst?.requests ?? 0))
-      worst = threshold;
+  for (const [latencyMs, { canary, stable, seen, met }] of found) {
+    if (met || canary <= 0 || seen < leastUnmetRequests) continue;
+    const requests = tidy(canary + stable);
+    if (requests > (worst?.requests ?? 0)) worst = { latencyMs, requests };
   }
   return worst;
+}
+
+/** An endpoint without a request of the canary, though its share of the traffic predicts many. */
+export interface Unreached {
+  readonly endpoint: string;
+  readonly service: string;
+  /** Requests that the canary's share of the traffic predicts, minute by minute. */
+  readonly predicted: number;
+}
+
+/** So many that are seen are no chance. */
+const leastPredicted = 20;
+
+/**
+ * Endpoints that the canary no longer serves (a lost route), or that nobody reaches on it because the step before is
+ * broken, most missed first. No reason for a verdict: traffic may be routed by something that this cannot see.
+ */
+export function unreachedOf({ endpoints }: SliSums, { first, end }: JudgedWindow): readonly Unreached[] {
+  const silent = endpoints.filter(({ total, stableTotal }) => total <= 0 && stableTotal > 0);
+  if (silent.length === 0) return [];
+  return silent
+    .flatMap(({ measured: { service, label, sampleRate, stable } }) => {
+      // A service has a canary of its own: its share is told by the endpoints of it that both sides have.
+      const both = endpoints.filter(
+        ({ measured, total, stableTotal }) => measured.service === service && total > 0 && stableTotal > 0,
+      );
+      let predicted = 0;
+      for (let i = first; i < end; i += 1) {
+        const requests = stable.total[i] ?? 0;
+        if (requests <= 0) continue;
+        let own = 0;
+        let other = 0;
+        for (const { measured } of both) {
+          own += measured.canary.total[i] ?? 0;
+          other += measured.stable.total[i] ?? 0;
+        }
+        if (other > 0) predicted += (requests * own) / other;
+      }
+      return predicted * sampleRate >= leastPredicted
+        ? { endpoint: label, service, predicted: Math.round(predicted) }
+        : [];
+    })
+    .sort((a, b) => b.predicted - a.predicted);
 }

@@ -1,7 +1,15 @@
 import { type AbortLines, abortLines, type Line, reaches, requestsUntil } from './abort-line.ts';
-import { type StatusGap, statusGapOf, type Unreached, unreachedOf } from './blind-spots.ts';
+import {
+  type StatusGap,
+  stableGapOf,
+  statusGapOf,
+  type UnmetThreshold,
+  type Unreached,
+  unmetThresholdOf,
+  unreachedOf,
+} from './blind-spots.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
-import type { EndpointMeasurement, UnmetThreshold } from './metrics-source.ts';
+import type { EndpointMeasurement } from './metrics-source.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import type { GatePolicy } from './registry-model.ts';
 import type { SliName } from './registry-schema.ts';
@@ -42,7 +50,7 @@ export interface SliVerdict extends SideFacts {
   readonly stable: SideFacts & { readonly evidence: number };
   /** How strongly the bad events single out the canary against stable, over the canary's window. */
   readonly shareEvidence: number;
-  /** Set where most of the canary's requests carry no status, so that what fails among them is not seen. */
+  /** Set where requests carry no status, so that what fails among them is not seen, and it matters. */
   readonly statusGap?: StatusGap;
   /** Set where a latency threshold cannot be right: neither side has a single request within it. */
   readonly unmetThreshold?: UnmetThreshold;
@@ -58,8 +66,6 @@ export interface SliQuestion {
   readonly endpoints: readonly EndpointMeasurement[];
   readonly window: JudgedWindow;
   readonly policy: GatePolicy;
-  /** A threshold that nothing is ever within: no slow request tells the canary from stable. */
-  readonly unmetThreshold?: UnmetThreshold | undefined;
   /** How many SLIs share alpha. */
   readonly sliCount: number;
 }
@@ -70,11 +76,22 @@ const leastBadMinutes = 2;
 
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
-  const { sli, objective, window, policy, unmetThreshold } = question;
+  const { sli, objective, window, policy } = question;
   const sums = sumSli(question.endpoints, window, objective);
   const evidence = evidenceIn(sums, question);
-  const statusGap = statusGapOf(sums, window, evidence.logOne, policy.rule === 'baseline');
-  const { verdict, reason } = decide(sums, evidence, question, statusGap);
+  // Only a fail under `baseline` is held against stable.
+  const stableGap =
+    policy.rule === 'baseline' && isEnoughToFail(sums, evidence, policy)
+      ? stableGapOf(sums, window)
+      : undefined;
+  const statusGap = stableGap ?? statusGapOf(sums, window, evidence.logOne);
+  const unmetThreshold = sli === 'latency' ? unmetThresholdOf(sums) : undefined;
+  const { verdict, reason } = unlessUnmet(
+    decide(sums, evidence, question, statusGap),
+    unmetThreshold,
+    sums,
+    question,
+  );
   const unreached = unreachedOf(sums, window);
   const lines = linesOf(sums, evidence.line, question);
   return {
@@ -155,9 +172,8 @@ function decide(
   question: SliQuestion,
   statusGap: StatusGap | undefined,
 ): Decision {
-  const { objective, policy, window, unmetThreshold } = question;
+  const { objective, policy, window } = question;
   if (sums.total <= 0) return inconclusive('no_data');
-  if (unmetThreshold !== undefined) return inconclusive('threshold_unmet');
   const below = violates(objective, sums.total, sums.bad);
   if (policy.rule === 'strict') {
     if (!reaches(sums.totalSeen, policy.minRequests)) return inconclusive('insufficient_traffic');
@@ -206,6 +222,29 @@ function isEnoughToPass(sums: SliSums, { objective, policy }: SliQuestion, more:
       : objective.budget;
   const then = { seen: sums.totalSeen + more * seen, n: sums.n + more * weight, e: sums.e };
   return isTrafficEnough(then, policy, yardstick);
+}
+
+/**
+ * A threshold that nothing is ever within says nothing about the release: no pass, and under `strict` no fail either where
+ * what is left of the CUJ meets its objective. Evidence of other rules looks at stable, which is no better there.
+ */
+function unlessUnmet(
+  decision: Decision,
+  unmet: UnmetThreshold | undefined,
+  { endpoints }: SliSums,
+  { objective, policy }: SliQuestion,
+): Decision {
+  if (unmet === undefined) return decision;
+  if (decision.verdict !== 'fail') return inconclusive('threshold_unmet');
+  if (policy.rule !== 'strict') return decision;
+  let total = 0;
+  let bad = 0;
+  for (const one of endpoints) {
+    if (one.measured.latencyMs === unmet.latencyMs) continue;
+    total += one.total;
+    bad += one.bad;
+  }
+  return violates(objective, total, bad) ? decision : inconclusive('threshold_unmet');
 }
 
 function linesOf(sums: SliSums, line: Line, { objective, policy }: SliQuestion): AbortLines {

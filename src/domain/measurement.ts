@@ -7,7 +7,6 @@ import {
   type Series,
   type SideCounts,
   type Snapshot,
-  type UnmetThreshold,
 } from './metrics-source.ts';
 import type { Cuj, Endpoint, Service } from './registry-model.ts';
 import type { SliName } from './registry-schema.ts';
@@ -60,16 +59,6 @@ export function measurementOf(
     };
   };
   const endpoints = inOrder(cuj).filter((endpoint) => services.has(endpoint.service));
-  const unmet = (): UnmetThreshold[] => {
-    const found = new Map<number, number>();
-    for (const { service, latencyMs } of endpoints) {
-      if (latencyMs === undefined) continue;
-      const requests = snapshots.get(service)?.services.get(service)?.unmetThresholds?.get(latencyMs);
-      if (requests !== undefined) found.set(latencyMs, Math.max(requests, found.get(latencyMs) ?? 0));
-    }
-    return [...found].map(([latencyMs, requests]) => ({ latencyMs, requests }));
-  };
-  const unmetThresholds = cuj.objectives.latency === undefined ? [] : unmet();
   const whole = (side: 'canary' | 'stable') => {
     const hits = new Array<number>(buckets).fill(0);
     for (const name of services.keys()) {
@@ -118,7 +107,6 @@ export function measurementOf(
             .filter((endpoint) => endpoint.latencyMs !== undefined)
             .map((endpoint) => measured(endpoint, 'latency')),
         }),
-    ...(unmetThresholds.length === 0 ? {} : { unmetThresholds }),
     whole: {
       ...sides,
       ...(neither === undefined || both === undefined ? {} : { neither, both }),

@@ -39,11 +39,6 @@ export interface ServiceCounts {
   readonly stable: SideCounts;
   /** Requests of the whole service, whoever served them; absent where stable is the rest, so that both sides are all. */
   readonly everyone?: Float64Array;
-  /**
-   * Latency threshold in ms → requests: not one of so many was within it, of either side and of all services that have
-   * it. Absent where there is none of this kind.
-   */
-  readonly unmetThresholds?: ReadonlyMap<number, number>;
 }
 
 /** A query as it was sent, for people who want to ask the same. */
@@ -85,12 +80,6 @@ export interface EndpointMeasurement {
   readonly stable: Series;
 }
 
-/** A latency threshold that not one of so many requests was within, of either side. */
-export interface UnmetThreshold {
-  readonly latencyMs: number;
-  readonly requests: number;
-}
-
 /** Everything that a verdict is a function of, besides the CUJ. written-measurement.ts makes JSON of it. */
 export interface Measurement {
   /** Epoch ms of the first bucket. */
@@ -104,8 +93,6 @@ export interface Measurement {
   readonly selectors: { readonly canary: string; readonly stable: string };
   readonly availability?: readonly EndpointMeasurement[];
   readonly latency?: readonly EndpointMeasurement[];
-  /** Thresholds of this CUJ's endpoints; absent where each is met by some request. */
-  readonly unmetThresholds?: readonly UnmetThreshold[];
   /** Hits of the whole services, per bucket. */
   readonly whole: {
     readonly canary: readonly number[];

@@ -1,6 +1,5 @@
 import type { EndpointMeasurement } from './metrics-source.ts';
 import { EvidenceProcess } from './sequential.ts';
-import { tidy } from './side-facts.ts';
 import type { Objective } from './slo.ts';
 import { allowedRateOf } from './stable-evidence.ts';
 import type { JudgedWindow } from './window.ts';
@@ -16,9 +15,8 @@ export interface EndpointSums {
   /** The first and the last minute of the window in which the canary has traffic here; none: the last before the first. */
   readonly firstLive: number;
   readonly lastLive: number;
-  /** Requests without a status, of the canary over the window and of stable over all that was queried. */
+  /** The canary's requests without a status, over the window. */
   readonly unknown: number;
-  readonly stableUnknown: number;
   /** Over all that was queried. */
   readonly stableTotal: number;
   readonly stableBad: number;
@@ -50,6 +48,9 @@ export interface Minutes {
   readonly canaryBad: Float64Array;
   readonly stableTotal: Float64Array;
   readonly stableBad: Float64Array;
+  /** Requests without a status. */
+  readonly canaryUnknown: Float64Array;
+  readonly stableUnknown: Float64Array;
 }
 
 function compareTexts(a: string, b: string): number {
@@ -75,6 +76,7 @@ function sumEndpoint(
   minutes: Minutes,
 ): EndpointSums {
   const { canaryTotal, canaryBad, stableTotal: stableTotals, stableBad: stableBads } = minutes;
+  const { canaryUnknown, stableUnknown } = minutes;
   const scale = measured.sampleRate / measured.dispersion;
   const { first, end } = window;
   let { total: counts, bad: failures } = measured.canary;
@@ -86,8 +88,12 @@ function sumEndpoint(
   for (let i = first; i < end; i += 1) {
     const count = counts[i] ?? 0;
     total += count;
-    unknown += count - (known[i] ?? 0);
     (canaryTotal[i] as number) += count * scale;
+    const missing = count - (known[i] ?? 0);
+    if (missing > 0) {
+      unknown += missing;
+      (canaryUnknown[i] as number) += missing * scale;
+    }
     const failed = failures[i] ?? 0;
     if (failed > 0) {
       bad += failed;
@@ -100,14 +106,14 @@ function sumEndpoint(
   while (lastLive >= firstLive && !((counts[lastLive] ?? 0) > 0)) lastLive -= 1;
   ({ total: counts, bad: failures } = measured.stable);
   known = measured.stable.withStatus ?? counts;
-  let stableUnknown = 0;
   let stableTotal = 0;
   let stableBad = 0;
   for (let i = 0; i < end; i += 1) {
     const count = counts[i] ?? 0;
     stableTotal += count;
-    stableUnknown += count - (known[i] ?? 0);
     (stableTotals[i] as number) += count * scale;
+    const missing = count - (known[i] ?? 0);
+    if (missing > 0) (stableUnknown[i] as number) += missing * scale;
     const failed = failures[i] ?? 0;
     if (failed > 0) {
       stableBad += failed;
@@ -126,8 +132,7 @@ function sumEndpoint(
     bad,
     firstLive,
     lastLive,
-    unknown: tidyUp(unknown),
-    stableUnknown: tidyUp(stableUnknown),
+    unknown,
     stableTotal,
     stableBad,
     allowedRate,
@@ -135,16 +140,18 @@ function sumEndpoint(
   };
 }
 
-/** Spans that arrive between two queries make a few more requests with a status than requests: those are none. */
-function tidyUp(unknown: number): number {
-  return unknown > 0 ? tidy(unknown) : 0;
-}
-
-/** In one block of memory: four would cost more than the sums of a small CUJ. */
+/** In one block of memory: several would cost more than the sums of a small CUJ. */
 function emptyMinutes(length: number): Minutes {
-  const { buffer } = new Float64Array(4 * length);
+  const { buffer } = new Float64Array(6 * length);
   const column = (at: number) => new Float64Array(buffer, 8 * at * length, length);
-  return { canaryTotal: column(0), canaryBad: column(1), stableTotal: column(2), stableBad: column(3) };
+  return {
+    canaryTotal: column(0),
+    canaryBad: column(1),
+    stableTotal: column(2),
+    stableBad: column(3),
+    canaryUnknown: column(4),
+    stableUnknown: column(5),
+  };
 }
 
 /** Adds up what was measured of one SLI. */

@@ -26,7 +26,9 @@ function sum(total: ArrayLike<number>, bad: ArrayLike<number>, first: number, en
  * all. Stable is often the rest of the service, and that holds every release that was aborted before.
  */
 function isOver(all: Counts, here: Counts): boolean {
-  return upperBoundIsAtMost(here.total, here.bad, all.bad / all.total);
+  // No traffic says nothing about whether it is over.
+  if (here.total <= 0 || here.bad >= here.total) return false;
+  return upperBoundIsAtMost(here.total, here.bad, Math.min(1, all.bad / all.total));
 }
 
 /**

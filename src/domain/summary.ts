@@ -96,7 +96,8 @@ function missed({ unreached = [] }: SliVerdict): string {
   const [first, ...others] = unreached;
   if (first === undefined) return '';
   const more = others.length === 0 ? '' : ` and of ${others.length} more`;
-  return `, but none of some ${plain(first.predicted)} expected on ${first.endpoint}${more}`;
+  const where = first.endpoint === '*' ? first.service : first.endpoint;
+  return `, but none of some ${plain(first.predicted)} expected on ${where}${more}`;
 }
 
 function stable(sli: SliVerdict): string {
@@ -111,7 +112,8 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
     `${counts(sli)}${worst(sli)}${stable(sli)}; share evidence ${evidence(sli.shareEvidence)}`,
   shared_cause: (sli) =>
     `${counts(sli)}${worst(sli)}, but stable fails as well: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`,
-  insufficient_traffic: (sli) => `${counts(sli)}${worst(sli)}${untilVerdict(sli)}`,
+  insufficient_traffic: (sli) =>
+    `${counts(sli)}${worst(sli)}${sli.verdict === 'pass' ? missed(sli) : ''}${untilVerdict(sli)}`,
   within_noise: (sli, { rule }) =>
     isEnough(sli, rule)
       ? `${counts(sli)}${worst(sli)}, all in one minute: fails as soon as a second minute has any`

@@ -1,4 +1,3 @@
-import { unmetThresholdOf } from './blind-spots.ts';
 import { judgeSli, type SliVerdict } from './judge-sli.ts';
 import { bucketMs, type Measurement } from './metrics-source.ts';
 import { compareJudged, type Judged, type Outcome, type Reason, type Traffic } from './outcome.ts';
@@ -82,7 +81,6 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
   const window = judgedWindow(cuj.gate, measurement);
   const names = slisOf(cuj, options.service);
   const rule = options.budgetRule?.rule ?? cuj.gate.rule;
-  const unmetThreshold = unmetThresholdOf(measurement.unmetThresholds);
   const slis = names
     .map((sli) =>
       judgeSli({
@@ -90,7 +88,6 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
         objective: cuj.objectives[sli] as NonNullable<(typeof cuj.objectives)[typeof sli]>,
         endpoints: measurement[sli] ?? [],
         window,
-        unmetThreshold: sli === 'latency' ? unmetThreshold : undefined,
         policy: { ...cuj.gate, rule },
         sliCount: options.sliCount ?? names.length,
       }),

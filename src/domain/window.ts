@@ -40,7 +40,7 @@ export interface JudgedWindow {
 export type Indistinguishable =
   /** The canary was there from the very start of what was queried, and stable nowhere in it. */
   | 'alone'
-  /** The same, and stable came later: the canary is the old version and stable the new one. */
+  /** The same, and stable came later and has less: the canary is the old version and stable the new one. */
   | 'swapped'
   /** Both selectors match the same requests. */
   | 'shared';
@@ -134,23 +134,29 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
       wholeCanary > 0 && sum(both) > sharedRequestsLimit * wholeCanary
         ? 'shared'
         : firstHit >= 0 && firstHit < gap
-          ? alwaysThere(canary, stable, wholeCanary, wholeStable, gap)
+          ? alwaysThere(measurement, wholeCanary, wholeStable, gap)
           : undefined,
   };
 }
 
 /** What is wrong with a canary that has hits from the very start of what was queried. */
 function alwaysThere(
-  canary: readonly number[],
-  stable: readonly number[],
+  { whole: { canary, stable }, fromMs, sinceMs, availability = [], latency = [] }: Measurement,
   wholeCanary: number,
   wholeStable: number,
   gap: number,
 ): Indistinguishable | undefined {
   if (wholeStable <= leastStableShare * wholeCanary) return 'alone';
   const stableFrom = stable.findIndex((count) => count > 0);
-  const isSameLife = (rolloutBegin(canary, gap)?.first ?? gap) < gap;
-  return isSameLife && stableFrom >= gap && sum(canary, 0, stableFrom) >= leastBefore ? 'swapped' : undefined;
+  // What began before this rollout is no part of it: an undo brings back a version that was stable a moment ago.
+  const since = sinceMs === undefined ? 0 : Math.floor((sinceMs - fromMs) / bucketMs) - 1;
+  const rate = Math.min(1, ...[...availability, ...latency].map(({ sampleRate }) => sampleRate));
+  const isSwapped =
+    stableFrom >= Math.max(gap, since) &&
+    (rolloutBegin(canary, gap)?.first ?? gap) < gap &&
+    sum(canary, 0, stableFrom) * rate >= leastBefore &&
+    sum(canary, stableFrom) >= sum(stable, stableFrom);
+  return isSwapped ? 'swapped' : undefined;
 }
 
 /** Which silence it is, for a CUJ without any event in its window. */

@@ -106,7 +106,7 @@ export function problemOf(error: unknown): ProblemDocument {
 /** For people: lists of numbers, a count for each minute, on a line of their own and not a number a line. */
 function prettyText(value: object): string {
   return JSON.stringify(value, null, 2).replace(
-    /\[\n\s+(-?[\d.e+-]+(?:,\n\s+-?[\d.e+-]+)*)\n\s+\]/g,
+    /\[\n\s+(-?\d[\d.e+-]*(?:,\n\s+-?\d[\d.e+-]*)*)\n\s+\]/g,
     (_, numbers) => `[${(numbers as string).replace(/,\n\s+/g, ', ')}]`,
   );
 }

@@ -133,53 +133,157 @@ describe('requests without a status', () => {
     expect(judge(cujOf(), measurement, options).verdict).toBe('pass');
   });
 
+  it.each(rules)(
+    'are held against what stable has beside the canary, not against what it had before: %s',
+    (_, gate) => {
+      // An aborted release that is a part of the rest lost them, too.
+      const before = { total: [9_000, 9_000], bad: [0, 0], withStatus: [4_000, 9_000] };
+      const beside = counted(9_000, 0, 0);
+      const join = (of: 'total' | 'bad' | 'withStatus') => [
+        ...before[of],
+        ...Array.from(beside[of] as number[]),
+      ];
+      const stable = { total: join('total'), bad: join('bad'), withStatus: join('withStatus') };
+      const canary = counted(1_000, 0, 50);
+      const silence = [0, 0];
+      const measurement = measurementOf({
+        availability: [
+          endpointOf(
+            'GET /a',
+            {
+              total: [...silence, ...Array.from(canary.total)],
+              bad: [...silence, ...Array.from(canary.bad)],
+              withStatus: [...silence, ...Array.from(canary.withStatus as number[])],
+            },
+            stable,
+          ),
+        ],
+      });
+      expect(judge(cujOf({ gate }), measurement, options).reason).toBe('status_missing');
+    },
+  );
+
+  it('are held against what stable did before where the canary has all traffic', () => {
+    const alone = (without: number) => {
+      const canary = counted(10_000, 0, without);
+      const measurement = measurementOf({
+        availability: [
+          endpointOf(
+            'GET /a',
+            {
+              ...canary,
+              total: [0, ...Array.from(canary.total)],
+              bad: [0, ...Array.from(canary.bad)],
+              withStatus: [0, ...Array.from(canary.withStatus as number[])],
+            },
+            { total: [60_000], bad: [0], withStatus: [59_900] },
+          ),
+        ],
+      });
+      return judge(cujOf(), measurement, options).reason;
+    };
+    expect(alone(4_500)).toBe('status_missing');
+    expect(alone(20)).toBe('within_slo');
+  });
+
+  it('of sampled requests count as seen', () => {
+    const sampled = (seen: number) => ({
+      ...endpointOf('GET /rare', counted(100 * seen, 0, 100 * seen), counted(...clean)),
+      sampleRate: 0.01,
+    });
+    const verdictOn = (seen: number) =>
+      judge(
+        cujOf({ endpoints: ['GET /a', 'GET /rare'] }),
+        measurementOf({
+          before: 1,
+          availability: [endpointOf('GET /a', counted(50_000, 0, 0), counted(...clean)), sampled(seen)],
+        }),
+        options,
+      ).verdict;
+    expect(verdictOn(3)).toBe('pass');
+    expect(verdictOn(4)).toBe('inconclusive');
+  });
+
   it("hold nothing against the canary where they are stable's, under baseline", () => {
     const blind: Side = [10_000, 0, 10_000];
     const verdict = judged({ 'GET /a': [[5_000, 100, 0], blind] }, { rule: 'baseline' });
     expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'status_missing' });
     expect(verdict.summary).toContain('10000 of 10000 requests of stable on GET /a carry no');
     expect(judged({ 'GET /a': [[5_000, 100, 0], blind] }).verdict).toBe('fail');
+    // A trifle on the canary does not hide it, nor do endpoints on which stable is not blind.
+    const trifle = { 'GET /a': [[5_000, 100, 0], blind] as const, 'GET /b': [[4, 0, 4], clean] as const };
+    expect(judged(trifle, { rule: 'baseline' }).verdict).toBe('inconclusive');
+    const partly = {
+      'GET /a': [
+        [4_000, 80, 0],
+        [36_000, 0, 36_000],
+      ] as const,
+      'GET /b': [
+        [6_000, 0, 0],
+        [54_000, 0, 0],
+      ] as const,
+    };
+    expect(judged(partly, { rule: 'baseline' }).verdict).toBe('inconclusive');
   });
 });
 
 describe('a threshold that nothing is within', () => {
-  const timed = (latencyMs: number) =>
-    endpointOf('GET /a', over(minutes, 5_000, 5_000), over(minutes, 10_000, 10_000), { latencyMs });
+  const slow = (
+    label: string,
+    canary: number,
+    stable: number,
+    more: { latencyMs: number; sampleRate?: number },
+  ) => endpointOf(label, over(minutes, canary, canary), over(minutes, stable, stable), more);
+  const quick = (canary: number, bad: number) =>
+    endpointOf('GET /quick', over(minutes, canary, bad), over(minutes, 10_000, 0), { latencyMs: 300 });
 
-  function judgedBy(requests: number, gate: Partial<GatePolicy>, stable = 10_000, latencyMs = 2) {
-    const slow = {
-      ...timed(latencyMs),
-      ...(stable === 0 ? { stable: endpointOf('GET /a', over(minutes, 0, 0)).canary } : {}),
-    };
-    const measurement = measurementOf({ before: 1, latency: [slow] });
-    const cuj = cujOf({ latency: 99, endpoints: [{ label: 'GET /a', latencyMs }], gate });
-    return judge(cuj, { ...measurement, unmetThresholds: [{ latencyMs, requests }] }, options);
+  function judgedBy(endpoints: readonly ReturnType<typeof slow>[], gate: Partial<GatePolicy> = {}) {
+    const measurement = measurementOf({ before: 1, latency: endpoints });
+    const cuj = cujOf({
+      latency: 99,
+      endpoints: endpoints.map(({ label, latencyMs = 1 }) => ({ label, latencyMs })),
+      gate,
+    });
+    return judge(cuj, measurement, options);
   }
 
-  it.each<[string, Partial<GatePolicy>, number]>([
-    ['confidence', {}, 10_000],
-    ['confidence, without stable', {}, 0],
-    ['strict', { rule: 'strict' }, 10_000],
-    ['baseline', { rule: 'baseline' }, 10_000],
-  ])('neither fails nor passes under %s', (_, gate, stable) => {
-    const verdict = judgedBy(15_000, gate, stable);
-    expect(verdict).toMatchObject({
-      verdict: 'inconclusive',
-      reason: 'threshold_unmet',
-      slis: [{ requestsToVerdict: null, unmetThreshold: { latencyMs: 2, requests: 15_000 } }],
-    });
-    expect(verdict.summary).toBe(
-      'INCONCLUSIVE login (threshold_unmet): not one of 15000 requests was within 2 ms, neither of the canary nor of stable',
-    );
+  it.each<[string, Partial<GatePolicy>]>([
+    ['confidence', {}],
+    ['strict', { rule: 'strict' }],
+    ['baseline', { rule: 'baseline' }],
+  ])('neither fails nor passes under %s, alone or beside one that is met', (_, gate) => {
+    const unmet = slow('GET /a', 5_000, 10_000, { latencyMs: 2 });
+    for (const endpoints of [[unmet], [unmet, quick(5_000, 10)]]) {
+      const verdict = judgedBy(endpoints, gate);
+      expect(verdict).toMatchObject({
+        verdict: 'inconclusive',
+        reason: 'threshold_unmet',
+        slis: [{ requestsToVerdict: null, unmetThreshold: { latencyMs: 2, requests: 15_000 } }],
+      });
+      expect(verdict.summary).toBe(
+        'INCONCLUSIVE login (threshold_unmet): not one of 15000 requests was within 2 ms, neither of the canary nor of stable',
+      );
+    }
+  });
+
+  it('does not hide what fails by another one', () => {
+    const unmet = slow('GET /a', 50, 100, { latencyMs: 2 });
+    for (const rule of ['confidence', 'strict'] as const)
+      expect(judgedBy([unmet, quick(5_000, 2_500)], { rule }).verdict).toBe('fail');
   });
 
   it('is shown as it was written, without an exponent', () => {
-    expect(judgedBy(15_000, {}, 0, 0.0000005).summary).toContain('was within 0.0000005 ms,');
+    const { summary } = judgedBy([slow('GET /a', 5_000, 10_000, { latencyMs: 0.0000005 })]);
+    expect(summary).toContain('was within 0.0000005 ms,');
   });
 
-  it('takes twenty requests: fewer may all be slow by chance', () => {
-    expect(judgedBy(20, {}).reason).toBe('threshold_unmet');
-    expect(judgedBy(19, {}).reason).toBe('shared_cause');
+  it('takes twenty requests of stable that were seen, and one of the canary', () => {
+    expect(judgedBy([slow('GET /a', 20, 20, { latencyMs: 2 })]).reason).toBe('threshold_unmet');
+    expect(judgedBy([slow('GET /a', 20, 19, { latencyMs: 2 })]).reason).not.toBe('threshold_unmet');
+    expect(judgedBy([slow('GET /a', 20, 1_900, { latencyMs: 2, sampleRate: 0.01 })]).reason).not.toBe(
+      'threshold_unmet',
+    );
+    expect(judgedBy([slow('GET /a', 0, 25, { latencyMs: 2 }), quick(5_000, 0)]).verdict).toBe('pass');
   });
 });
 
@@ -215,6 +319,41 @@ describe('an endpoint that nobody asked the canary for', () => {
     expect(summary).toBe(
       'PASS login (within_slo): 0 of 1000 requests failed (100%, objective 99.95%), but none of some 800 expected on POST /orders and of 1 more',
     );
+  });
+
+  it('is foretold by the share of its own service, minute by minute, and by what was seen', () => {
+    const unreachedIn = (availability: ReturnType<typeof endpointOf>[]) =>
+      judge(
+        cujOf({ endpoints: availability.map(({ label, service }) => ({ label, service })) }),
+        measurementOf({ availability }),
+        options,
+      ).slis[0]?.unreached;
+    const shop = endpointOf('GET /a', over(minutes, 1_000, 0), over(minutes, 9_000, 0));
+    // Another service, which has no canary; one that only the new version has; one that nobody asked while it had weight.
+    const pay = endpointOf('POST /pay', silent, over(minutes, 8_000, 0), { service: 'pay' });
+    const fresh = endpointOf('GET /new', over(minutes, 10_000, 0), silent);
+    const rare = endpointOf('GET /rare', silent, over(minutes, 90, 0));
+    expect(unreachedIn([shop, pay, fresh, rare])).toBeUndefined();
+    const steps = endpointOf(
+      'GET /a',
+      { total: [10, 10, 500, 500], bad: [] },
+      { total: [990, 990, 500, 500], bad: [] },
+    );
+    const batch = endpointOf('POST /batch', silent, { total: [150, 150, 0, 0], bad: [] });
+    expect(unreachedIn([steps, batch])).toBeUndefined();
+    const sampled = { sampleRate: 0.01 };
+    expect(
+      unreachedIn([
+        endpointOf('GET /a', over(minutes, 1_000, 0), over(minutes, 9_000, 0), sampled),
+        endpointOf('GET /b', silent, over(minutes, 300, 0), sampled),
+      ]),
+    ).toBeUndefined();
+    // A route that moved: nothing on both sides tells the share.
+    const moved = [
+      endpointOf('POST /v2/orders', over(minutes, 704, 0), silent, { sampleRate: 0.1 }),
+      endpointOf('POST /v1/orders', silent, over(minutes, 6_331, 0), { sampleRate: 0.1 }),
+    ];
+    expect(unreachedIn(moved)).toBeUndefined();
   });
 
   it('is none where stable has none either, nor where there is nothing to tell its share by', () => {

@@ -83,6 +83,25 @@ describe('what stable does for ever', () => {
   });
 });
 
+describe('what stable has not been asked again', () => {
+  it('is not over: an endpoint that has always failed is allowed to the canary', () => {
+    const broken = then(over(60, 30, 30), none(4));
+    const canary = then(none(60), { total: [1, 0, 1, 0], bad: [1, 0, 1, 0] });
+    const measurement = measurementOf({
+      availability: [
+        endpointOf(
+          'GET /a',
+          then(none(60), over(4, 4_000, 0)),
+          then(over(60, 540_000, 0), over(4, 36_000, 0)),
+        ),
+        endpointOf('GET /b', canary, broken),
+      ],
+    });
+    const verdict = judge(cujOf({ endpoints: ['GET /a', 'GET /b'] }), measurement, options);
+    expect(verdict.verdict).not.toBe('fail');
+  });
+});
+
 describe('an outage that begins during the rollout', () => {
   it('is a shared cause though stable was worse for long before, and had got well', () => {
     const stable = then(over(30, 12_000, 3_000), over(60, 24_000, 0), over(7, 2_800, 0), over(3, 1_200, 60));

@@ -115,6 +115,20 @@ describe('a canary that nothing tells apart', () => {
   });
 });
 
+describe('an undo', () => {
+  /** The old version alone, the new one beside it, then alone for some minutes, and the old one again at a tenth. */
+  const undone = (more: Partial<Measurement> = {}) => {
+    const canary = [...Array(85).fill(100), ...Array(10).fill(50), ...Array(3).fill(0), ...Array(5).fill(10)];
+    const stable = [...Array(85).fill(0), ...Array(10).fill(50), ...Array(3).fill(100), ...Array(5).fill(90)];
+    return judgedWindow(defaultPolicy, { ...measurementOf({ whole: { canary, stable } }), ...more });
+  };
+
+  it('is not taken for swapped versions, with the begin of the rollout or without', () => {
+    expect(undone().indistinguishable).toBeUndefined();
+    expect(undone({ sinceMs: from + 98 * bucketMs }).indistinguishable).toBeUndefined();
+  });
+});
+
 describe('selectors that match the same requests', () => {
   const overlapping = (both: number[]) => {
     const measurement = lived('cccccccc');

@@ -1,5 +1,4 @@
 import type { AskedService, PlannedQuery, QueryPair, QueryPlan, QuerySet } from '../../domain/query-set.ts';
-import type { ScopeBatch } from '../../domain/registry-model.ts';
 import { type Groups, malformed } from './answer.ts';
 
 /** Datadog adds up floats: counts that must agree may differ by this share. */
@@ -152,54 +151,6 @@ function checkRest(
 /** Whether a count is above another one of the same requests by more than what may have arrived in between. */
 function isAbove(count: number, other: number): boolean {
   return count - other > Math.max(driftEvents, driftShare * other);
-}
-
-/**
- * Service → threshold in ms → requests, where not one of so many was within it, of either side and of all services of the
- * operation that have it. No contradiction, but what is said of slow requests there is hardly about the canary.
- */
-export function unmetThresholds(
-  { sets }: QueryPlan,
-  { services }: ScopeBatch,
-  groups: readonly Groups[],
-): ReadonlyMap<string, ReadonlyMap<number, number>> {
-  const unmet = new Map<string, Map<number, number>>();
-  const timed = sets.filter((set) => set.latencyMs !== undefined);
-  for (const key of new Set(timed.map((set) => set.key))) {
-    const same = timed.filter((set) => set.key === key);
-    const { latencyMs, services: asked } = same[0] as QuerySet & { readonly latencyMs: number };
-    // Services of another operation may have the same threshold; they have a key of their own.
-    const having = services.flatMap(({ service: { name }, thresholds }) => {
-      const resources = thresholds.find((one) => one.latencyMs === latencyMs)?.resources ?? [];
-      return resources.length > 0 && asked.some((one) => one.name === name) ? { name, resources } : [];
-    });
-    const count = (which: 'total' | 'part') =>
-      having.reduce(
-        (all, of) => all + same.reduce((sums, set) => sums + countOf(set, of, which, groups), 0),
-        0,
-      );
-    const requests = tidy(count('total'));
-    if (requests === 0 || count('part') > 0) continue;
-    for (const { name } of having)
-      unmet.set(name, (unmet.get(name) ?? new Map<number, number>()).set(latencyMs, requests));
-  }
-  return unmet;
-}
-
-/** Events of what one service asks about, on the side of a set. */
-function countOf(
-  { grouped, whole, services }: QuerySet,
-  { name, resources }: { readonly name: string; readonly resources: readonly string[] },
-  which: 'total' | 'part',
-  groups: readonly Groups[],
-): number {
-  const group = services.find((asked) => asked.name === name)?.group;
-  if (group === undefined) return 0;
-  return resources.reduce((all, resource) => {
-    const pair = resource === '*' ? whole : grouped;
-    const found = pair === undefined ? undefined : groups[pair[which]]?.get(group);
-    return all + sum(found?.get(resource === '*' ? '' : resource));
-  }, 0);
 }
 
 function sum(series: Float64Array | undefined): number {

@@ -9,7 +9,7 @@ import {
 import type { QueryPair, QueryPlan, QuerySet } from '../../domain/query-set.ts';
 import type { ScopeBatch } from '../../domain/registry-model.ts';
 import { type Groups, readGroups, type TimeseriesAttributes } from './answer.ts';
-import { refuseContradictions, unmetThresholds } from './contradictions.ts';
+import { refuseContradictions } from './contradictions.ts';
 
 /**
  * Joins the groups of an answer to counts of each service. Throws SourceError source_malformed where it does not have the
@@ -18,7 +18,6 @@ import { refuseContradictions, unmetThresholds } from './contradictions.ts';
 export function snapshotOf(plan: QueryPlan, query: ScopeQuery, attributes: TimeseriesAttributes): Snapshot {
   const groups = readGroups(plan.queries, attributes, query.fromMs, query.toMs);
   refuseContradictions(plan, groups);
-  const unmet = unmetThresholds(plan, query.batch, groups);
   const services = new Map<string, ServiceCounts>();
   for (const { service } of query.batch.services) {
     const side = (name: 'canary' | 'stable') =>
@@ -31,7 +30,6 @@ export function snapshotOf(plan: QueryPlan, query: ScopeQuery, attributes: Times
       canary: side('canary'),
       stable: side('stable'),
       ...everyoneOf(plan, service.name, query, groups),
-      ...unmetOf(unmet.get(service.name)),
     });
   }
   return {
@@ -56,12 +54,6 @@ export function trafficOf(
   const groups = readGroups(plan.queries, attributes, fromMs, toMs, everyMs);
   refuseContradictions(plan, groups);
   return new Map(batch.services.map(({ service: { name } }) => [name, sideOf(plan.sets, name, groups)]));
-}
-
-function unmetOf(
-  thresholds: ReadonlyMap<number, number> | undefined,
-): Pick<ServiceCounts, 'unmetThresholds'> {
-  return thresholds === undefined ? {} : { unmetThresholds: thresholds };
 }
 
 /** Without a point there was no request at all, which is another thing than not having asked. */

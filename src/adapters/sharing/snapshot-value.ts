@@ -28,7 +28,6 @@ type ServiceValue = readonly [
   canary: SideValue,
   stable: SideValue,
   everyone: readonly number[] | null,
-  unmetThresholds: readonly (readonly [latencyMs: number, requests: number])[] | null,
 ];
 
 /** Whatever else a snapshot comes to hold must be written down here, and the format in sealed.ts raised. */
@@ -44,18 +43,9 @@ export function snapshotValue({ fromMs, toMs, services, queries, ...more }: Snap
   };
 }
 
-function serviceValue(
-  name: string,
-  { canary, stable, everyone, unmetThresholds, ...more }: ServiceCounts,
-): ServiceValue {
+function serviceValue(name: string, { canary, stable, everyone, ...more }: ServiceCounts): ServiceValue {
   more satisfies Nothing;
-  return [
-    name,
-    sideValue(canary),
-    sideValue(stable),
-    everyone === undefined ? null : [...everyone],
-    unmetThresholds === undefined ? null : [...unmetThresholds],
-  ];
+  return [name, sideValue(canary), sideValue(stable), everyone === undefined ? null : [...everyone]];
 }
 
 function sideValue({ whole, requests, latency, ...more }: SideCounts): SideValue {
@@ -102,7 +92,7 @@ function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot 
   ensure(given.fromMs === fromMs && given.toMs === toMs && given.services.length === batch.services.length);
   const buckets = (toMs - fromMs) / bucketMs;
   const services = batch.services.map((asked, i) => {
-    const [name, canary, stable, everyone, unmet] = given.services[i] as ServiceValue;
+    const [name, canary, stable, everyone] = given.services[i] as ServiceValue;
     ensure(name === asked.service.name);
     return [
       name,
@@ -110,7 +100,6 @@ function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot 
         canary: readSide(canary, asked, buckets),
         stable: readSide(stable, asked, buckets),
         ...(everyone === null ? {} : { everyone: readCounts(everyone, buckets) }),
-        ...(unmet === null ? {} : { unmetThresholds: readThresholds(unmet, asked) }),
       },
     ] as const;
   });
@@ -133,16 +122,6 @@ function readSide({ whole, requests, latency }: SideValue, asked: ScopeService, 
       }),
     ),
   };
-}
-
-function readThresholds(
-  value: readonly (readonly [number, number])[],
-  { thresholds }: ScopeService,
-): ReadonlyMap<number, number> {
-  ensure(Array.isArray(value));
-  for (const [latencyMs, requests] of value)
-    ensure(thresholds.some((one) => one.latencyMs === latencyMs) && Number.isFinite(requests));
-  return new Map(value);
 }
 
 function readResources(

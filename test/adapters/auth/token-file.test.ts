@@ -57,11 +57,7 @@ describe('readTokens', () => {
     ],
     ['a label without its colon', 'argo short', 'tokens:1: the token has a space in it: write label: token'],
     ['a label alone', 'argo:', 'tokens:1: the token has fewer than 16 characters'],
-    [
-      'a token with a space in it',
-      'argo: two words of a token',
-      'tokens:1: the token has a space in it',
-    ],
+    ['a token with a space in it', 'argo: two words of a token', 'tokens:1: the token has a space in it'],
     ['a token in quotes', `argo: "${one}"`, 'tokens:1: the token has a character that none can have'],
     ['a label with a space', `the argo: ${one}`, 'tokens:1: the label before the colon is not one'],
     ['no label before the colon', `: ${one}`, 'tokens:1: the label before the colon is not one'],

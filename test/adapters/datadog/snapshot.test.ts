@@ -64,12 +64,6 @@ describe('latency', () => {
     expect(() => snapshot(timed, wrong)).toThrow(words);
   });
 
-  it('tells a threshold that nothing was ever within, of the services that have it', () => {
-    const unmet = (given: Facts) => snapshot(timed, given).services.get('api')?.unmetThresholds;
-    expect(unmet({ ...facts, c_good300_0: {}, c_check_good300_0: {} })).toEqual(new Map([[300, 14]]));
-    expect(unmet(facts)).toBeUndefined();
-  });
-
   it('believes that all of the canary’s requests were slow where some of stable’s were not', () => {
     const stable: Facts = {
       s_timed_0: { 'api get_/me': [1, 1, 1, 1] },

@@ -47,13 +47,9 @@ const everyone = fc.option(
   series.map(({ total }) => total),
   { nil: undefined },
 );
-const unmet = fc.option(
-  fc.nat().map((requests) => new Map([[300, requests]])),
-  { nil: undefined },
-);
 const snapshots: fc.Arbitrary<Snapshot> = fc
-  .tuple(sideOf(0), sideOf(0), sideOf(1), sideOf(1), everyone, unmet)
-  .map(([a, b, c, d, all, unmetThresholds]) => ({
+  .tuple(sideOf(0), sideOf(0), sideOf(1), sideOf(1), everyone)
+  .map(([a, b, c, d, all]) => ({
     fromMs: asked.fromMs,
     toMs: asked.toMs,
     services: new Map([
@@ -63,7 +59,6 @@ const snapshots: fc.Arbitrary<Snapshot> = fc
           canary: a,
           stable: b,
           ...(all === undefined ? {} : { everyone: all }),
-          ...(unmetThresholds === undefined ? {} : { unmetThresholds }),
         },
       ],
       ['auth', { canary: c, stable: d }],
