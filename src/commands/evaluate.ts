@@ -135,8 +135,8 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
       },
       signal,
     );
-    if (options.record !== undefined) await writeRecord(io, options.record, evaluation);
     print(io, options, evaluation.verdict, () => verdictText(evaluation.verdict, paintFor(io)));
+    if (options.record !== undefined) await writeRecord(io, options.record, evaluation);
     return codeOf(evaluation.verdict.verdict);
   } finally {
     await close();

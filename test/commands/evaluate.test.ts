@@ -110,6 +110,19 @@ describe('evaluate', () => {
     expect(again.code).toBe(1);
   });
 
+  it('shows the verdict also where it cannot be written down', async () => {
+    const { code, stdout, stderr } = await evaluate(
+      'login',
+      '--param',
+      'version=v1.42.0',
+      '--record',
+      path.join(folder, 'no', 'such', 'folder.json'),
+    );
+    expect(stdout).toMatch(/^PASS login/);
+    expect(stderr).toContain('folder.json cannot be written');
+    expect(code).toBe(2);
+  });
+
   it('says where a written-down verdict was edited', async () => {
     const file = path.join(folder, 'edited.json');
     await evaluate('login', '--param', 'version=v1.42.0', '--record', file);
