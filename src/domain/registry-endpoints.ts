@@ -158,11 +158,17 @@ function missingService(cuj: CujDocument, path: readonly (string | number)[], re
   );
 }
 
+/** Where an endpoint's route or resource is written. */
+function placeOf(one: Written, index: number, document: EndpointDocument): (string | number)[] {
+  const key = one.path === undefined ? 'resource' : 'path';
+  return ['endpoints', index, ...(typeof document === 'string' ? [] : [key])];
+}
+
 function checkResource(one: Written, index: number, document: EndpointDocument, reporter: Reporter): void {
   const query = one.path === undefined ? -1 : queryAt(one.path);
   if (query >= 0) {
     const route = one.label.slice(0, one.label.length - (one.path as string).length + query);
-    const at = ['endpoints', index, ...(typeof document === 'string' ? [] : ['path'])];
+    const at = placeOf(one, index, document);
     const message = `"${one.label}" holds a query, which is no part of a route: no request would ever match it`;
     reporter.value(at, 'route-with-query', one.label, message, `Write the route alone: ${route}.`);
     return;
@@ -170,7 +176,7 @@ function checkResource(one: Written, index: number, document: EndpointDocument, 
   const stored = one.path === undefined ? normalizeTagValue(one.resource) : one.resource;
   if (stored === one.resource && isSafeTagValue(stored)) return;
   const shorthand = typeof document === 'string';
-  const at = ['endpoints', index, ...(shorthand ? [] : [one.path === undefined ? 'resource' : 'path'])];
+  const at = placeOf(one, index, document);
   const value = shorthand ? one.label : (one.path ?? one.resource);
   if (one.path === undefined && one.resource === '*') {
     const fix = 'For the whole service write endpoints: "*"; otherwise name one resource.';

@@ -53,14 +53,13 @@ export async function findServiceRoutes(
     .sort((a, b) => likelihood(b) - likelihood(a));
   const first = operations[0];
   if (first === undefined) {
-    const names = candidates.map((_, i) => `q${i}`);
     const where = await groupTotals(
       api,
       candidates.map((operation, i) => ({ name: `q${i}`, query: traceWhereText(operation) })),
       fromMs,
       toMs,
     );
-    const groups = names.flatMap((name) => where.get(name) ?? []);
+    const groups = [...where.values()].flat();
     const elsewhere = {
       services: [...sharesBy(groups, 'service', { env }).keys()],
       envs: [...sharesBy(groups, 'env', { service }).keys()],
