@@ -1,5 +1,5 @@
 import type { Server as HttpsServer } from 'node:https';
-import pino, { type DestinationStream, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { createDatadogApi, type DatadogApi } from './adapters/datadog/connection.ts';
 import { createErrorBudgets } from './adapters/datadog/error-budget.ts';
@@ -14,6 +14,7 @@ import type { MetricsSource } from './domain/metrics-source.ts';
 import { createEvaluator, type Evaluator } from './evaluate.ts';
 import type { App } from './http/app.ts';
 import type { Phase, RegistryState } from './http/ports.ts';
+import { createLogger, secretsOf } from './log.ts';
 import { readSettings, type Settings, SettingsError } from './settings.ts';
 
 /** The composition root: the only place that wires ports to adapters. */
@@ -53,92 +54,6 @@ export class RegistryRefused extends Error {
     super(`the registry has ${result.problems.length + result.omitted} problem(s)`);
     this.result = result;
   }
-}
-
-/**
- * The gate's logger: JSON lines on stdout, static messages, data in fields. A line that holds one of the secrets,
- * wherever it came from, goes out without it. Lines are written in blocks, at the latest after `flushMs`; whoever ends
- * the process waits for `written` before.
- */
-export function createLogger(
-  level: Settings['logLevel'],
-  secrets: readonly (string | undefined)[] = [],
-  destination: DestinationStream = blocksToStdout(),
-): Logger {
-  const known = secrets.filter((secret) => secret !== undefined && secret !== '') as string[];
-  return pino(
-    {
-      level,
-      base: null,
-      timestamp: isoTime(),
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: ['authorization', 'headers.authorization', 'apiKey', 'appKey'], censor: '[redacted]' },
-      hooks: {
-        streamWrite: (line) =>
-          known.reduce(
-            (text, secret) => (text.includes(secret) ? text.replaceAll(secret, '[redacted]') : text),
-            line,
-          ),
-      },
-    },
-    destination,
-  );
-}
-
-const flushMs = 250;
-/** Handing a block over to the thread that writes it costs as much as two answers do, however long it is. */
-const blockBytes = 64 * 1024;
-/** A reader that takes nothing for so long must not keep the process. */
-const lastFlushMs = 1_000;
-
-/** Resolves when all lines are written, or cannot be. */
-export function written(logger: Logger): Promise<void> {
-  return new Promise((resolve) => {
-    const late = setTimeout(resolve, lastFlushMs);
-    logger.flush(() => {
-      clearTimeout(late);
-      resolve();
-    });
-  });
-}
-
-/** Lines are handed over as bytes: of texts sonic-boom would measure all that it holds anew for each one that comes. */
-function blocksToStdout(): DestinationStream {
-  const blocks = pino.destination({
-    dest: 1,
-    sync: false,
-    minLength: blockBytes,
-    maxWrite: 4 * blockBytes,
-    periodicFlush: flushMs,
-    contentMode: 'buffer',
-  });
-  const destination = {
-    // The type knows texts only, and not what contentMode makes of it.
-    write: (line: string) => void blocks.write(Buffer.from(line) as unknown as string),
-    // For logger.flush(). Not flushSync, which pino would call after a fatal line: where nobody reads, it never returns.
-    flush: (done?: (error?: Error) => void) => blocks.flush(done),
-  };
-  return destination;
-}
-
-/** As pino's own, but lines of the same millisecond share the text. */
-function isoTime(): () => string {
-  let atMs = Number.NaN;
-  let text = '';
-  return () => {
-    const nowMs = Date.now();
-    if (nowMs !== atMs) {
-      atMs = nowMs;
-      text = `,"time":"${new Date(nowMs).toISOString()}"`;
-    }
-    return text;
-  };
-}
-
-/** The secrets that the settings hold. */
-export function secretsOf({ datadog, redisUrl }: Settings): (string | undefined)[] {
-  const password = redisUrl === undefined ? '' : new URL(redisUrl).password;
-  return [datadog.apiKey, datadog.appKey, redisUrl, password, decodeURIComponent(password)];
 }
 
 /**

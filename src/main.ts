@@ -1,15 +1,8 @@
 import type { AddressInfo } from 'node:net';
-import {
-  compose,
-  createLogger,
-  type Gate,
-  type GateOverrides,
-  RegistryRefused,
-  secretsOf,
-  written,
-} from './compose.ts';
+import { compose, type Gate, type GateOverrides, RegistryRefused } from './compose.ts';
 import { CredentialsRefused } from './compose-access.ts';
 import type { App } from './http/app.ts';
+import { createLogger, secretsOf, written } from './log.ts';
 import type { Settings } from './settings.ts';
 
 /** Listening and a graceful end: the life of the server's process. */
@@ -53,7 +46,7 @@ function urlOf(app: App, scheme: 'http' | 'https'): string {
 /**
  * Serves until SIGTERM or SIGINT, then drains: readiness says no at once while everything is still answered, so that
  * endpoints are taken off the load balancers; then what is new is refused, what is under way is answered, and it
- * ends. A second signal ends it at once. Returns the exit code.
+ * ends. A second signal ends it at once, but for the log's last lines. Returns the exit code.
  */
 export async function serve(
   settings: Settings,
@@ -64,7 +57,6 @@ export async function serve(
   // What nobody caught leaves the process in a state that nobody thought of: a new one is better.
   const dieOf = (message: string) => (error: Error) => {
     logger.fatal({ err: error }, message);
-    // At its end the process would try for ever to hand the line to a reader that is gone.
     void written(logger).then(() => port.exit(1));
   };
   port.on('uncaughtException', dieOf('uncaught exception'));
@@ -90,11 +82,12 @@ export async function serve(
   }
   await new Promise<void>((resolve) => {
     const first = () => {
-      port.off('SIGTERM', first);
-      port.off('SIGINT', first);
-      const second = () => port.exit(1);
-      port.on('SIGTERM', second);
-      port.on('SIGINT', second);
+      const second = () => void written(logger).then(() => port.exit(1));
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+        // In this order: without a listener for an instant, one that is on its way would be lost.
+        port.on(signal, second);
+        port.off(signal, first);
+      }
       resolve();
     };
     port.on('SIGTERM', first);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { createLogger, type Gate } from '../compose.ts';
+import type { Gate } from '../compose.ts';
 import type { StandIn } from '../demo/datadog/stand-in.ts';
+import { createLogger } from '../log.ts';
 import { listen, refusal } from '../main.ts';
 import { readSettings } from '../settings.ts';
 import type { Io } from './io.ts';

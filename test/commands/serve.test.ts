@@ -137,11 +137,12 @@ describe('cuj-gate serve', () => {
   }, 30_000);
 
   it.each([
-    ['is told to go', 'SIGTERM', 0],
-    ['dies of a fault of its own', 'SIGUSR2', 1],
+    ['is told to go', ['SIGTERM'], '0s', 0],
+    ['is told to go twice', ['SIGTERM', 'SIGINT'], '15s', 1],
+    ['dies of a fault of its own', ['SIGUSR2'], '0s', 1],
   ] as const)(
     'ends though nobody reads its log any more, when it %s',
-    async (_, signal, code) => {
+    async (_, signals, drainDelay, code) => {
       const fault = "process.on('SIGUSR2', () => { throw new Error('out of luck'); });";
       const loaders = ['--import', 'tsx', '--import', `data:text/javascript,${encodeURIComponent(fault)}`];
       const child = spawn(process.execPath, [...loaders, join(root, 'src/bin.ts'), 'serve'], {
@@ -153,7 +154,7 @@ describe('cuj-gate serve', () => {
           CUJ_GATE_REGISTRY: registry,
           HOST: '127.0.0.1',
           PORT: '0',
-          CUJ_GATE_DRAIN_DELAY: '0s',
+          CUJ_GATE_DRAIN_DELAY: drainDelay,
         },
         stdio: ['ignore', 'pipe', 'ignore'],
       });
@@ -162,7 +163,7 @@ describe('cuj-gate serve', () => {
         await once(child.stdout, 'data');
         child.stdout.destroy();
         await once(child.stdout, 'close');
-        child.kill(signal);
+        for (const signal of signals) child.kill(signal);
         expect(await exited).toEqual([code, null]);
       } finally {
         child.kill('SIGKILL');
