@@ -110,7 +110,7 @@ describe('lines on stdout', () => {
       },
     );
     expect(code).toBe(3);
-  }, 20_000);
+  });
 
   it('are all there when they are said to be written, however much was held', async () => {
     const { code, lines } = await runLogger(`
@@ -122,7 +122,7 @@ describe('lines on stdout', () => {
     expect(code).toBe(3);
     const said = lines.map((line) => JSON.parse(line) as { readonly i?: number });
     expect(said.map(({ i }) => i)).toEqual([undefined, ...Array(1_000).keys(), undefined]);
-  }, 20_000);
+  });
 
   it('do not end a gate whose disk is full', async () => {
     const full = await open('/dev/full', 'w');
@@ -145,7 +145,7 @@ describe('lines on stdout', () => {
       child.kill('SIGKILL');
       await full.close();
     }
-  }, 20_000);
+  });
 
   it('wait for a reader that takes nothing, up to a bound, and not at the end', async () => {
     const { code } = await runLogger(
@@ -165,5 +165,5 @@ describe('lines on stdout', () => {
       },
     );
     expect(code).toBe(3);
-  }, 20_000);
+  });
 });

@@ -182,7 +182,7 @@ describe('a server', () => {
   ])('dies of an %s, and says of what', async (event, msg) => {
     const { process, logged } = await start();
     process.emit(event, new Error('out of luck'));
-    await vi.waitFor(() => expect(process.exits).toEqual([1]));
+    await vi.waitFor(() => expect(process.exits).toEqual([1]), { timeout: 30_000 });
     expect(await logged(msg)).toMatchObject({ level: 60, err: { message: 'out of luck' } });
   });
 });

@@ -1,10 +1,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { request } from 'undici';
+import { freePort } from '../free-ports.ts';
 
 /** Programs that figures are measured with; none outlives the run. */
 
@@ -98,13 +98,4 @@ async function load(...args: readonly string[]): Promise<Load[]> {
   for (const { errors } of results)
     if (errors > 0) throw new Error(`${errors} questions failed: load ${args.join(' ')}`);
   return results;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -6,12 +6,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle, bundleName } from '../../src/bundle/bundle.ts';
 import type { ClientKind } from '../../src/bundle/client-plugin.ts';
+import { freePort } from '../free-ports.ts';
 import { type Figure, ratios } from './figure.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -93,15 +93,6 @@ async function untilHealthy(child: ChildProcess, port: number): Promise<void> {
 function residentMegabytes(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return (Number(kib) * 1024) / 1e6;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function figuresOf(starts: ReadonlyMap<ClientKind, readonly Start[]>): Figure[] {

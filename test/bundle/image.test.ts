@@ -145,7 +145,7 @@ describe('the image, run', () => {
     } finally {
       gate.child.kill('SIGKILL');
     }
-  }, 30_000);
+  });
 
   it('reads a large registry in a thread of its own, which is the bundle again', async () => {
     const registry = path.join(image, 'large.json');
@@ -162,7 +162,7 @@ describe('the image, run', () => {
     } finally {
       gate.child.kill('SIGKILL');
     }
-  }, 30_000);
+  });
 
   async function serve(registry: string, env: Record<string, string> = {}) {
     const child = start(execForm('CMD'), {

@@ -5,7 +5,6 @@
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
 import { seededRandom } from '../domain/journey.ts';
 import { buildGate } from '../e2e/gate-program.ts';
+import { freePort } from '../free-ports.ts';
 import { tryOnWire, wireCase } from '../http/wire-fuzz.ts';
 import { Callers, question } from './callers.ts';
 import { Edits } from './edits.ts';
@@ -282,15 +282,6 @@ async function startRedis(folder: string): Promise<RedisProcess | undefined> {
   const redis = new RedisProcess(program, await freePort(), own);
   redis.start();
   return redis;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 process.exitCode = await main();

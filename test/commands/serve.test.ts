@@ -134,7 +134,7 @@ describe('cuj-gate serve', () => {
       datadog.closeAllConnections();
       datadog.close();
     }
-  }, 30_000);
+  });
 
   it.each([
     ['is told to go', ['SIGTERM'], '0s', 0],
@@ -169,6 +169,5 @@ describe('cuj-gate serve', () => {
         child.kill('SIGKILL');
       }
     },
-    20_000,
   );
 });

@@ -143,7 +143,7 @@ describe('demo --registry', () => {
       child.kill('SIGINT');
     }
     expect(await ended).toEqual([0, null]);
-  }, 30_000);
+  });
 });
 
 describe('planTraffic', () => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { type Child, freePorts } from './child.ts';
+import { freePort } from '../free-ports.ts';
+import type { Child } from './child.ts';
 import type { Loose } from './kube.ts';
 import { runProgram } from './run-program.ts';
 import type { ScenarioContext } from './scenario.ts';
@@ -26,7 +27,7 @@ export interface GateOptions {
 }
 
 export async function startGate(context: ScenarioContext, options: GateOptions): Promise<Gate> {
-  const [port] = await freePorts(1);
+  const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const child = context.start({
     name: options.name ?? 'gate',

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Bench, bench, healthy, snapshotOf } from './fixture.ts';
 import { dial, parseAnswers, portOf, type WireAnswer } from './wire.ts';
 
@@ -8,7 +8,7 @@ let gate: Bench;
 let port: number;
 
 beforeAll(async () => {
-  gate = await bench({ arrival: { timeoutMs: 400, checkEveryMs: 50 } });
+  gate = await bench();
   await gate.app.listen({ port: 0, host: '127.0.0.1' });
   port = portOf(gate.app);
 });
@@ -215,10 +215,22 @@ describe('a connection that is closed after one answer', () => {
       404,
       'cuj_not_found',
     ],
-    ['half of a request', 'GET /cujs/pay/sta', 408, 'request_timeout'],
-    ['headers without an end', `GET /healthz HTTP/1.1\r\n${host}X-Slow: `, 408, 'request_timeout'],
   ])('answers %s with a problem document', async (_, bytes, status, code) => {
-    const answers = parseAnswers(await dial(port, bytes).closed);
+    refuses(await dial(port, bytes).closed, status, code);
+  });
+
+  it.each([
+    ['half of a request', 'GET /cujs/pay/sta'],
+    ['headers without an end', `GET /healthz HTTP/1.1\r\n${host}X-Slow: `],
+  ])('answers %s when its time is over', async (_, bytes) => {
+    const { app } = await bench({ arrival: { timeoutMs: 100, checkEveryMs: 20 } });
+    onTestFinished(() => app.close());
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    refuses(await dial(portOf(app), bytes).closed, 408, 'request_timeout');
+  });
+
+  function refuses(text: string, status: number, code: string): void {
+    const answers = parseAnswers(text);
     expect(answers).toHaveLength(1);
     expect(jsonOf(answers[0])).toMatchObject({ status, code, type: 'about:blank' });
     expect(answers[0]).toMatchObject({ status, version: '1.1' });
@@ -226,7 +238,7 @@ describe('a connection that is closed after one answer', () => {
       detail: expect.stringMatching(/./),
       hint: expect.stringMatching(/./),
     });
-  });
+  }
 
   it.each([
     ['HTTP/1.0', `GET ${question} HTTP/1.0\r\n\r\n`],

@@ -95,7 +95,7 @@ it.each([
     if (body === undefined) response.flushHeaders();
     else response.end(body);
   });
-  const ours = api({ deadlineMs: 400, maxAnswerBytes: 100 });
+  const ours = api({ deadlineMs: 2_000, maxAnswerBytes: 100 });
   await expect(ours.getJson('/api/v1/validate')).rejects.toMatchObject({ code: 'source_rate_limited' });
   await expect(ours.getJson('/api/v1/validate')).rejects.toMatchObject({ code: 'source_rate_limited' });
   expect(loopback.requests).toHaveLength(1);
@@ -170,7 +170,7 @@ it('a 429 whose body does not end costs its connection, and no more than that', 
   let nowMs = 0;
   const ours = api({ clock: { now: () => nowMs, sleep: async () => {}, random: () => 0 } });
   await expect(ours.getJson('/api/v1/validate')).rejects.toMatchObject({ code: 'source_rate_limited' });
-  await vi.waitUntil(() => closed, { interval: 1 });
+  await vi.waitUntil(() => closed, { interval: 1, timeout: 30_000 });
   nowMs = 9_000;
   loopback.reply(respond(200, { data: 1 }));
   expect(await ours.getJson('/api/v1/validate')).toEqual({ data: 1 });
@@ -199,7 +199,7 @@ it('whoever gives up while waiting for a connection is let go at once, and nothi
     ours.getJson('/held', {}, givesUp.signal).catch(() => 'let go'),
   );
   const waiting = ours.getJson('/waiting', {}, givesUp.signal).catch(({ code }) => code);
-  await vi.waitUntil(() => loopback.requests.length === 16, { interval: 1 });
+  await vi.waitUntil(() => loopback.requests.length === 16, { interval: 1, timeout: 30_000 });
   givesUp.abort();
   expect(await waiting).toBe('source_timeout');
   expect(await Promise.all(held)).toEqual(Array(16).fill('let go'));

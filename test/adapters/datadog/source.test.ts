@@ -501,7 +501,7 @@ describe('one deadline', () => {
 
   it('gives one attempt no more than leaves room for another: a hanging connection is replaced', async () => {
     loopback.reply(hang, factsReply(soundFacts));
-    const snapshot = await (await connect({ deadlineMs: 1_600 })).measure(query(login), never);
+    const snapshot = await (await connect({ deadlineMs: 4_000 })).measure(query(login), never);
     expect(counts(snapshot, 'canary', 'get_/me')).toMatchObject({ total: [1, 0, 0, 2] });
   });
 

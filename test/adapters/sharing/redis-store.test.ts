@@ -12,7 +12,7 @@ let server: RedisServer | undefined;
 
 afterEach(() => server?.kill());
 
-function open(url: string, commandTimeoutMs = 150) {
+function open(url: string, commandTimeoutMs = 30_000) {
   const changes: { up: boolean; why: string }[] = [];
   const news = new EventEmitter();
   let errors = 0;

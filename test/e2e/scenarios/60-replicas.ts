@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePorts } from '../child.ts';
+import { freePort } from '../../free-ports.ts';
 import { startDatadog } from '../datadog.ts';
 import { type Gate, startGate } from '../gate.ts';
 import { runProgram } from '../run-program.ts';
@@ -67,7 +67,7 @@ export const scenario: Scenario = {
         datadog.traffic({ service, version, from: -120, to: 10, appRequestsPerMinute: 15_000 });
       }
     }
-    const [port] = await freePorts(1);
+    const port = await freePort();
     const redis = start({
       name: 'redis',
       command: 'redis-server',
