@@ -250,7 +250,10 @@ export interface ReadOptions {
 /** What `serve` cannot do without. */
 export const requiredToServe: readonly SettingName[] = ['CUJ_GATE_REGISTRY', 'DD_API_KEY', 'DD_APP_KEY'];
 
-/** Reads the settings. Throws SettingsError with all problems. An empty variable is the same as none. */
+/**
+ * Reads the settings. Throws SettingsError with all problems. An empty variable is the same as none; one of those that
+ * close the gate is refused.
+ */
 export function readSettings(
   env: Readonly<Record<string, string | undefined>>,
   options: ReadOptions = {},
@@ -260,6 +263,11 @@ export function readSettings(
 
   function get<N extends SettingName>(name: N): ValueOf<N> | undefined {
     const setting: Setting<unknown> = table[name];
+    if (/^CUJ_GATE_(AUTH|TLS)_/.test(name) && env[name]?.trim() === '') {
+      // `${TOKENS}` of a variable that nobody set must not open the gate.
+      problems.push(`${name} is empty: give it a value, or take the variable away.`);
+      return undefined;
+    }
     const text = textOf(name, setting);
     if (text === undefined) return undefined;
     const read = setting.read(text.text);
@@ -388,17 +396,25 @@ function isServiceLink(name: string, value: string | undefined): boolean {
   return name.endsWith('_PORT') && value !== undefined && /^(tcp|udp|sctp):\/\//.test(value);
 }
 
+/** All names that are read: those of the table, and `<name>_FILE` of its secrets. */
+const known: ReadonlySet<string> = new Set(
+  settingNames.flatMap((name) => {
+    const setting: Setting<unknown> = table[name];
+    return setting.secret === true ? [name, `${name}_FILE`] : [name];
+  }),
+);
+
 function* unknownNames(env: Readonly<Record<string, string | undefined>>): Generator<string> {
   for (const [name, value] of Object.entries(env)) {
-    if (!name.startsWith('CUJ_GATE_') || name in table || value === undefined) continue;
+    if (!name.startsWith('CUJ_GATE_') || known.has(name) || value === undefined) continue;
     if (serviceLink.test(name)) continue;
     if (isServiceLink(name, value)) continue;
-    const nearest = settingNames
-      .map((known) => ({ known, edits: Math.min(distance(name, known), distance(name.slice(9), known)) }))
+    const nearest = [...known]
+      .map((one) => ({ one, edits: Math.min(distance(name, one), distance(name.slice(9), one)) }))
       .sort((a, b) => a.edits - b.edits)[0];
     const meant =
-      nearest !== undefined && nearest.edits <= Math.min(5, nearest.known.length / 3)
-        ? `Did you mean ${nearest.known}?`
+      nearest !== undefined && nearest.edits <= Math.min(5, nearest.one.length / 3)
+        ? `Did you mean ${nearest.one}?`
         : "'cuj-gate serve --help' lists all of them.";
     yield `${name} is not a setting. ${meant}`;
   }

@@ -63,6 +63,26 @@ describe('readSettings', () => {
     expect(readSettings({ PORT: '', DD_URL: ' ', DD_API_KEY: '' })).toMatchObject({ port: 8080 });
   });
 
+  it("reads Redis' URL from a file", () => {
+    const { redisUrl } = readSettings(
+      { ...keys, CUJ_GATE_REDIS_URL_FILE: '/run/url' },
+      { readFile: () => 'redis://cache:6379/1\n' },
+    );
+    expect(redisUrl).toBe('redis://cache:6379/1');
+  });
+
+  it.each([
+    'CUJ_GATE_AUTH_TOKENS_FILE',
+    'CUJ_GATE_AUTH_OIDC_ISSUER',
+    'CUJ_GATE_AUTH_METRICS',
+    'CUJ_GATE_TLS_CERT_FILE',
+    'CUJ_GATE_TLS_CLIENT_CA_FILE',
+  ])('does not take an empty %s for none: the gate would be open', (name) => {
+    expect(problemsOf({ ...keys, [name]: ' ' })).toEqual([
+      `${name} is empty: give it a value, or take the variable away.`,
+    ]);
+  });
+
   it('drops the slash at the end of DD_URL and keeps its path', () => {
     expect(readSettings({ DD_URL: 'http://proxy:8126/datadog/' }).datadog.url).toBe(
       'http://proxy:8126/datadog',
@@ -79,6 +99,16 @@ describe('readSettings', () => {
       'a prefix that is not needed',
       { CUJ_GATE_PORT: '9090' },
       'CUJ_GATE_PORT is not a setting. Did you mean PORT?',
+    ],
+    [
+      'a misspelt file of a secret',
+      { ...keys, CUJ_GATE_REDIS_URL_FIEL: '/run/url' },
+      'CUJ_GATE_REDIS_URL_FIEL is not a setting. Did you mean CUJ_GATE_REDIS_URL_FILE?',
+    ],
+    [
+      'a file of what is no secret',
+      { ...keys, CUJ_GATE_CACHE_TTL_FILE: '/run/ttl' },
+      'CUJ_GATE_CACHE_TTL_FILE is not a setting. Did you mean CUJ_GATE_CACHE_TTL?',
     ],
     [
       'a short unknown setting that is near to nothing',

@@ -1,15 +1,28 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
-import { load } from 'js-yaml';
+import { load, loadAll } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
 import { defaultAnalysisOptions } from '../../src/generate/analysis-options.ts';
-import { datadogSites, logLevels, readSettings, settingNames, settingsTable } from '../../src/settings.ts';
+import { datadogSites, logLevels, readSettings, requiredToServe, settingsTable } from '../../src/settings.ts';
 
 const chart = new URL('../../helm/cuj-gate/', import.meta.url);
 const read = (file: string) => readFileSync(new URL(file, chart), 'utf8');
 const schema = JSON.parse(read('values.schema.json'));
 const defaults = load(read('values.yaml')) as Record<string, unknown>;
 const validate = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true }).compile(schema);
+
+interface Manifest {
+  readonly kind: string;
+  readonly spec: {
+    readonly template: {
+      readonly spec: {
+        readonly containers: readonly {
+          readonly env?: readonly { readonly name: string; readonly value?: string }[];
+        }[];
+      };
+    };
+  };
+}
 
 /** The defaults with one value, at a path of keys, replaced. */
 function withValue(path: string, value: unknown): unknown {
@@ -110,11 +123,25 @@ describe("the chart's settings", () => {
     auth: { oidc: { clockSkew: string }; metrics: boolean };
   };
 
-  it('are settings of the gate, each set once', () => {
-    const files = ['DD_API_KEY_FILE', 'DD_APP_KEY_FILE', 'CUJ_GATE_REDIS_URL_FILE'];
-    const known = new Set<string>([...settingNames, ...files, 'NODE_EXTRA_CA_CERTS']);
-    expect(set.filter((name) => !known.has(name))).toEqual([]);
+  const goldens = new URL('testdata/', import.meta.url);
+  const written = readdirSync(goldens).filter((name) => name.endsWith('.golden.yaml'));
+  const gateOf = (name: string) =>
+    (loadAll(readFileSync(new URL(name, goldens), 'utf8')) as Manifest[]).find(
+      ({ kind }) => kind === 'Deployment',
+    )?.spec.template.spec.containers[0];
+
+  it('are each set once, and each of them in one of the manifests here', () => {
     expect(new Set(set).size).toBe(set.length);
+    const shown = new Set(written.flatMap((name) => gateOf(name)?.env?.map((one) => one.name) ?? []));
+    expect(set.filter((name) => !shown.has(name))).toEqual([]);
+  });
+
+  it.each(written)('let the gate start, as the chart writes them in %s', (name) => {
+    const env = Object.fromEntries(
+      (gateOf(name)?.env ?? []).map((one) => [one.name, String(one.value ?? 'from a Secret')]),
+    );
+    const readFile = (path: string) => (path.includes('redis') ? 'rediss://:secret@redis:6380/0' : 'a-key');
+    expect(() => readSettings(env, { required: requiredToServe, readFile })).not.toThrow();
   });
 
   it('cannot be set a second time by extraEnv', () => {
