@@ -123,8 +123,7 @@ function sumEndpoint(
   // Late data can bring an error a moment before its request.
   bad = Math.min(bad, total);
   stableBad = Math.min(stableBad, stableTotal);
-  const stableCounts = { total: stableTotal, bad: stableBad };
-  const allowedRate = allowedRateOf(measured.stable, stableCounts, scale, window, objective);
+  const allowedRate = allowedRateOf(measured, { total: stableTotal, bad: stableBad }, window, objective);
   return {
     measured,
     scale,

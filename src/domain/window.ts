@@ -27,6 +27,8 @@ export interface JudgedWindow {
   /** Index behind the last one. */
   readonly end: number;
   readonly start: WindowStart;
+  /** Hits on the whole services by bucket, over all that was queried. */
+  readonly hits: { readonly canary: readonly number[]; readonly stable: readonly number[] };
   /** Hits of the canary on the whole services, inside the window and over all that was queried. */
   readonly wholeCanaryInWindow: number;
   readonly wholeCanary: number;
@@ -126,6 +128,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     first,
     end: buckets,
     start,
+    hits: { canary, stable },
     wholeCanaryInWindow: sum(canary, first, buckets),
     wholeCanary,
     wholeStable,

@@ -102,6 +102,37 @@ describe('what stable has not been asked again', () => {
   });
 });
 
+describe('a route that only releases have', () => {
+  /** Over 40 minutes stable alone, then 20 with a canary that has a quarter of the traffic; then what is told of the route. */
+  function retried(before: Counts, canary: Counts) {
+    const measurement = measurementOf({
+      availability: [
+        endpointOf('GET /a', then(none(40), over(20, 20_000, 0)), over(60, 180_000, 0)),
+        endpointOf('POST /pay', then(none(60 - canary.total.length), canary), before),
+      ],
+    });
+    const verdict = judge(cujOf({ endpoints: ['GET /a', 'POST /pay'] }), measurement, options);
+    const pay = verdict.slis[0]?.endpoints.find(({ endpoint }) => endpoint === 'POST /pay');
+    return { verdict: verdict.verdict, reason: verdict.reason, allowedRate: pay?.allowedRate };
+  }
+  const at = (minute: number, counts: Counts) => then(none(minute), counts);
+  const convicted = { verdict: 'fail', reason: 'slo_violated', allowedRate: 0.0005 };
+
+  it.each<[string, Counts, Counts]>([
+    ['one request of an aborted release failed on it', at(10, over(1, 1, 1)), over(9, 9, 9)],
+    ['five did in one minute', at(10, over(1, 5, 5)), over(9, 9, 9)],
+    ['twenty did, and nobody but releases is asked for it', at(5, over(10, 20, 20)), over(10, 20, 20)],
+    ['a third did', at(5, over(10, 30, 10)), over(9, 9, 7)],
+    ['one of two did', at(10, over(2, 2, 1)), over(6, 6, 6)],
+  ])('is not excused because %s', (_, before, canary) => {
+    expect(retried(before, canary)).toEqual(convicted);
+  });
+
+  it('is excused where stable is asked for it so seldom that nobody can tell', () => {
+    expect(retried(at(5, over(30, 30, 30)), over(4, 4, 4)).verdict).not.toBe('fail');
+  });
+});
+
 describe('an outage that begins during the rollout', () => {
   it('is a shared cause though stable was worse for long before, and had got well', () => {
     const stable = then(over(30, 12_000, 3_000), over(60, 24_000, 0), over(7, 2_800, 0), over(3, 1_200, 60));
