@@ -89,7 +89,6 @@ export function judgeSli(question: SliQuestion): SliVerdict {
   const { verdict, reason } = unlessUnmet(
     decide(sums, evidence, question, statusGap),
     unmetThreshold,
-    sums,
     question,
   );
   const unreached = unreachedOf(sums, window);
@@ -225,26 +224,22 @@ function isEnoughToPass(sums: SliSums, { objective, policy }: SliQuestion, more:
 }
 
 /**
- * A threshold that nothing is ever within says nothing about the release: no pass, and under `strict` no fail either where
- * what is left of the CUJ meets its objective. Evidence of other rules looks at stable, which is no better there.
+ * A threshold that nothing is ever within says nothing about the release: no pass, and no fail either unless the rest of
+ * the CUJ fails. Stable beside the canary is no worse there, but it may be gone: the canary has all traffic in the end.
  */
-function unlessUnmet(
-  decision: Decision,
-  unmet: UnmetThreshold | undefined,
-  { endpoints }: SliSums,
-  { objective, policy }: SliQuestion,
-): Decision {
+function unlessUnmet(decision: Decision, unmet: UnmetThreshold | undefined, question: SliQuestion): Decision {
   if (unmet === undefined) return decision;
-  if (decision.verdict !== 'fail') return inconclusive('threshold_unmet');
-  if (policy.rule !== 'strict') return decision;
-  let total = 0;
-  let bad = 0;
-  for (const one of endpoints) {
-    if (one.measured.latencyMs === unmet.latencyMs) continue;
-    total += one.total;
-    bad += one.bad;
-  }
-  return violates(objective, total, bad) ? decision : inconclusive('threshold_unmet');
+  return decision.verdict === 'fail' && isFailingBeside(unmet, question)
+    ? decision
+    : inconclusive('threshold_unmet');
+}
+
+function isFailingBeside({ latencyMs }: UnmetThreshold, question: SliQuestion): boolean {
+  const rest = { ...question, endpoints: question.endpoints.filter((one) => one.latencyMs !== latencyMs) };
+  const sums = sumSli(rest.endpoints, rest.window, rest.objective);
+  if (decide(sums, evidenceIn(sums, rest), rest, undefined).verdict !== 'fail') return false;
+  const another = unmetThresholdOf(sums);
+  return another === undefined || isFailingBeside(another, rest);
 }
 
 function linesOf(sums: SliSums, line: Line, { objective, policy }: SliQuestion): AbortLines {

@@ -266,6 +266,23 @@ describe('a threshold that nothing is within', () => {
     }
   });
 
+  it.each(['confidence', 'strict', 'baseline'] as const)(
+    'does not fail under %s once the canary has all traffic either',
+    (rule) => {
+      const later = (counts: ArrayLike<number>) => [...Array(40).fill(0), ...Array.from(counts)];
+      const slowAll = over(20, 2_000, 2_000);
+      const alone = (label: string, latencyMs: number) =>
+        endpointOf(label, { total: later(slowAll.total), bad: later(slowAll.bad) }, over(40, 4_000, 4_000), {
+          latencyMs,
+        });
+      for (const endpoints of [[alone('GET /a', 1)], [alone('GET /a', 1), alone('GET /b', 2), quick(50, 0)]])
+        expect(judgedBy(endpoints, { rule })).toMatchObject({
+          verdict: 'inconclusive',
+          reason: 'threshold_unmet',
+        });
+    },
+  );
+
   it('does not hide what fails by another one', () => {
     const unmet = slow('GET /a', 50, 100, { latencyMs: 2 });
     for (const rule of ['confidence', 'strict'] as const)
