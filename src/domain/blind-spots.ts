@@ -1,5 +1,5 @@
 import type { EndpointMeasurement, Series } from './metrics-source.ts';
-import { logShareEvidence } from './sequential.ts';
+import { type BothSides, logMixture, logShareEvidence, mostShareEvidence } from './sequential.ts';
 import { tidy } from './side-facts.ts';
 import type { EndpointSums, Minutes, SliSums } from './sli-sums.ts';
 import { type JudgedWindow, leastStableShare } from './window.ts';
@@ -26,8 +26,8 @@ const toleratedRequests = 3;
  * - all of the canary's requests have none, however few they are;
  * - most of an endpoint's have none: the tracer sets none (gRPC, a misconfigured one), and the SLI would read 100% whatever
  *   happens;
- * - the canary has so many more of them than stable that the share test singles it out at `logOne`: some frameworks'
- *   tracers set none on the very requests that crash. Clients that go away do so on both sides.
+ * - the canary has so many more of them than stable that the share test, of all and by endpoint, singles it out at
+ *   `logOne`: some frameworks' tracers set none on the very requests that crash. Clients that go away do so on both sides.
  */
 export function statusGapOf(
   { endpoints, minutes, total }: SliSums,
@@ -46,8 +46,17 @@ export function statusGapOf(
   }
   if (unknown <= 0) return undefined;
   const isAll = tidy(unknown) >= tidy(total);
-  if (blind === undefined && !isAll && !(seen > toleratedRequests && singlesOut(minutes, window, logOne))) {
-    return undefined;
+  if (blind === undefined && !isAll) {
+    if (!(seen > toleratedRequests)) return undefined;
+    // As with bad events: half of it pooled, half by endpoint, so that none drowns among the others.
+    const pooled = logSinglingOut(pooledSides(minutes), window);
+    const isReachedBy = (logOf: (one: EndpointSums) => number) => {
+      const alone = endpoints.map((one) => (one.unknown > 0 ? logOf(one) : 0));
+      return logMixture(pooled, alone) >= logOne;
+    };
+    // What they can be at most costs a tenth, and is hardly ever enough.
+    if (!isReachedBy((one) => mostSinglingOut(one, window))) return undefined;
+    if (!isReachedBy((one) => logSinglingOut(sidesOf(one, window), window))) return undefined;
   }
   return gapOf('canary', (blind ?? mostBeyond(endpoints, unknown / total)).measured, window);
 }
@@ -78,9 +87,57 @@ export function stableGapOf({ endpoints }: SliSums, window: JudgedWindow): Statu
   return unknown > total / 2 ? worst[0]?.gap : undefined;
 }
 
-/** Whether the share test, with what has no status as the bad events, singles the canary out. */
-function singlesOut(minutes: Minutes, { first, end }: JudgedWindow, logOne: number): boolean {
-  const { canaryTotal, stableTotal, canaryUnknown, stableUnknown } = minutes;
+/** Requests without a status in the place of the bad ones. */
+function pooledSides({ canaryTotal, canaryUnknown, stableTotal, stableUnknown }: Minutes): BothSides {
+  return { canaryTotal, canaryBad: canaryUnknown, stableTotal, stableBad: stableUnknown };
+}
+
+function sidesOf({ measured, scale }: EndpointSums, { end }: JudgedWindow): BothSides {
+  const weighed = (counts: ArrayLike<number>) =>
+    Float64Array.from({ length: end }, (_, i) => (counts[i] ?? 0) * scale);
+  const unknown = ({ total, withStatus = total }: Series) =>
+    Float64Array.from({ length: end }, (_, i) => Math.max(0, (total[i] ?? 0) - (withStatus[i] ?? 0)) * scale);
+  const { canary, stable } = measured;
+  return {
+    canaryTotal: weighed(canary.total),
+    canaryBad: unknown(canary),
+    stableTotal: weighed(stable.total),
+    stableBad: unknown(stable),
+  };
+}
+
+/**
+ * Not less than `logSinglingOut` of the endpoint. ln(1 + (r-1)·w) is concave in w, so it is at least w/W of its value at W,
+ * the greatest share of any minute in question; the sum over minutes then needs that logarithm once.
+ */
+function mostSinglingOut({ measured, scale, total }: EndpointSums, { first, end }: JudgedWindow): number {
+  const { canary, stable } = measured;
+  const { total: own, withStatus: ownKnown = own } = canary;
+  const { total: other, withStatus: otherKnown = other } = stable;
+  let stableTotal = 0;
+  let unknown = 0;
+  let expected = 0;
+  let greatest = 0;
+  for (let i = first; i < end; i += 1) {
+    const requests = own[i] ?? 0;
+    const beside = other[i] ?? 0;
+    stableTotal += beside;
+    const lost = requests - (ownKnown[i] ?? 0);
+    const besideLost = beside - (otherKnown[i] ?? 0);
+    if (!(lost > 0 || besideLost > 0) || requests <= 0 || beside <= 0) continue;
+    const share = requests / (requests + beside);
+    if (lost > 0) unknown += lost;
+    expected += (Math.max(0, lost) + Math.max(0, besideLost)) * share;
+    if (share > greatest) greatest = share;
+  }
+  if (stableTotal <= leastStableShare * total) return Number.POSITIVE_INFINITY;
+  if (unknown <= expected) return 0;
+  return mostShareEvidence(unknown * scale, (expected * scale) / greatest, greatest);
+}
+
+/** Natural log of the share test's evidence that the canary is singled out; no more than 0 where it plainly is not. */
+function logSinglingOut(sides: BothSides, { first, end }: JudgedWindow): number {
+  const { canaryTotal, canaryBad, stableTotal, stableBad } = sides;
   let canary = 0;
   let stable = 0;
   let unknown = 0;
@@ -89,29 +146,27 @@ function singlesOut(minutes: Minutes, { first, end }: JudgedWindow, logOne: numb
     const [own, other] = [canaryTotal[i] as number, stableTotal[i] as number];
     canary += own;
     stable += other;
-    unknown += canaryUnknown[i] as number;
-    if (own > 0)
-      expected += (((canaryUnknown[i] as number) + (stableUnknown[i] as number)) * own) / (own + other);
+    unknown += canaryBad[i] as number;
+    if (own > 0) expected += (((canaryBad[i] as number) + (stableBad[i] as number)) * own) / (own + other);
   }
-  const sides = {
-    canaryTotal,
-    canaryBad: canaryUnknown,
-    stableTotal,
-    stableBad: stableUnknown,
-  };
   if (stable > leastStableShare * canary) {
     // Each multiple's evidence falls with the multiple where the canary has no more than is expected: none can be above 1.
-    return unknown > expected && logShareEvidence(sides, first, end) >= logOne;
+    return unknown > expected ? logShareEvidence(sides, first, end) : 0;
   }
   // Hardly any of stable is beside it: the canary has all the traffic. Then against what stable did before.
-  const sum = (values: Float64Array) => values.reduce((all, value) => all + value, 0);
   const before = {
-    canaryTotal: Float64Array.of(canary),
-    canaryBad: Float64Array.of(unknown),
-    stableTotal: Float64Array.of(sum(stableTotal)),
-    stableBad: Float64Array.of(sum(stableUnknown)),
+    canaryTotal: [canary],
+    canaryBad: [unknown],
+    stableTotal: [sum(stableTotal, end)],
+    stableBad: [sum(stableBad, end)],
   };
-  return logShareEvidence(before, 0, 1) >= logOne;
+  return logShareEvidence(before, 0, 1);
+}
+
+function sum(values: ArrayLike<number>, end: number): number {
+  let total = 0;
+  for (let i = 0; i < end; i += 1) total += values[i] as number;
+  return total;
 }
 
 /** More than half, and more than chance. `rate`: the share of requests that is seen, and counted for all. */

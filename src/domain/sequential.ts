@@ -158,6 +158,21 @@ export function logShareEvidence(sides: BothSides, first: number, end: number): 
   return logMeanExp(shareLogs);
 }
 
+/**
+ * Natural log of E_share for one minute with share `w`, `canaryBad` of `bad` events on the canary. All multiples together
+ * are not more than the greatest one.
+ */
+export function mostShareEvidence(canaryBad: number, bad: number, w: number): number {
+  let most = Number.NEGATIVE_INFINITY;
+  for (let j = 0; j < shareMultiples.length; j += 1) {
+    const log =
+      canaryBad * (logShareMultiples[j] as number) -
+      bad * Math.log1p(((shareMultiples[j] as number) - 1) * w);
+    if (log > most) most = log;
+  }
+  return most;
+}
+
 /** Confidence of every one-sided bound that the gate uses. */
 export const boundConfidence = 0.95;
 

@@ -84,6 +84,30 @@ describe('requests without a status', () => {
     });
   });
 
+  it.each(rules)(
+    'never pass under %s where they are those of one endpoint, as few as the others have',
+    (_, gate) => {
+      const verdict = judged(
+        {
+          'GET /a': [
+            [19_800, 0, 200],
+            [178_200, 0, 1_800],
+          ],
+          'POST /pay': [
+            [200, 0, 90],
+            [1_800, 0, 20],
+          ],
+        },
+        gate,
+      );
+      expect(verdict).toMatchObject({
+        verdict: 'inconclusive',
+        reason: 'status_missing',
+        slis: [{ statusGap: { endpoint: 'POST /pay', requests: 90, total: 200 } }],
+      });
+    },
+  );
+
   it.each(rules)('may be few under %s where stable has as many: clients go away', (_, gate) => {
     const verdict = judged(
       {
