@@ -12,6 +12,10 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "cuj-gate.adminService" -}}
+{{- include "cuj-gate.fullname" . | trunc 57 | trimSuffix "-" }}-admin
+{{- end -}}
+
 {{- define "cuj-gate.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "cuj-gate.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -130,8 +134,8 @@ port: http
 {{- $problems = append $problems "tls.clientCa is given without adminPort: the kubelet's probes have no certificate, and no pod would become ready." -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.adminPort (or (eq (int .Values.adminPort) 8080) (eq (int .Values.adminPort) (int .Values.service.port))) -}}
-{{- $problems = append $problems "adminPort is the port of the questions as well: choose another one, such as 9090." -}}
+{{- if eq (int .Values.adminPort) 8080 -}}
+{{- $problems = append $problems "adminPort is 8080, where the pod takes questions: choose another one, such as 9090." -}}
 {{- end -}}
 {{- /* A Prometheus that cannot scrape reads like a gate that is down. */ -}}
 {{- if .Values.serviceMonitor.enabled -}}

@@ -78,7 +78,7 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     ['--set', 'tls.clientCa.existingConfigMap=ca,tls.existingSecret=tls'],
     /tls\.clientCa is given without adminPort/,
   ],
-  ['one port for both', ['--set', 'adminPort=8080'], /adminPort is the port of the questions as well/],
+  ['one port for both', ['--set', 'adminPort=8080'], /adminPort is 8080, where the pod takes questions/],
   [
     'a setting of its own given twice',
     ['--set', 'extraEnv[0].name=CUJ_GATE_AUTH_TOKENS_FILE'],
