@@ -15,7 +15,7 @@ interface ServiceMonitor {
   readonly kind: string;
   readonly spec: {
     readonly selector: { readonly matchLabels: Readonly<Record<string, string>> };
-    readonly endpoints: readonly { readonly port: string }[];
+    readonly endpoints: readonly { readonly port: string; readonly honorLabels?: boolean }[];
   };
 }
 
@@ -45,6 +45,11 @@ describe.each(written)('in %s', (name) => {
       expect(found).toHaveLength(1);
       expect(found[0]?.spec.ports.map((port) => port.name)).toContain(spec.endpoints[0]?.port);
     }
+  });
+
+  it("a ServiceMonitor leaves the label service to the gate's metrics, which the dashboard asks for", () => {
+    const monitors = objects.filter(({ kind }) => kind === 'ServiceMonitor') as ServiceMonitor[];
+    for (const { spec } of monitors) expect(spec.endpoints[0]?.honorLabels).toBe(true);
   });
 
   it('the pod of `helm test` asks a Service and a port of it', () => {
