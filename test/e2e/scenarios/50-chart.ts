@@ -130,6 +130,56 @@ const refused: [what: string, args: string[], message: RegExp][] = [
   ['a Kubernetes that is too old', ['--kube-version', '1.26.0'], /requires kubeVersion: >=1\.27/],
 ];
 
+/** Values, and what the notes after an installation must say of them, and not say. */
+const notes: [what: string, args: string[], says: RegExp[], not: RegExp[]][] = [
+  [
+    'nobody is kept away',
+    [],
+    [/Everything in this cluster may ask it: set networkPolicy/],
+    [/--auth-secret/],
+  ],
+  ['a policy is', ['--set', 'networkPolicy.enabled=true'], [], [/may ask it/]],
+  [
+    'a load balancer without auth, whatever a policy says',
+    ['--set', 'service.type=LoadBalancer,networkPolicy.enabled=true'],
+    [/Whoever reaches the load balancer may ask it: set auth\.tokens/],
+    [/Everything in this cluster/],
+  ],
+  [
+    'a node port without auth',
+    ['--set', 'service.type=NodePort'],
+    [/Whoever reaches the node port may ask it/],
+    [/Everything in this cluster/],
+  ],
+  [
+    'a load balancer with tokens, but open metrics',
+    ['--set', 'service.type=LoadBalancer,auth.tokens.existingSecret=tokens'],
+    [/Whoever reaches the load balancer may read \/metrics: set adminPort/],
+    [/may ask it/],
+  ],
+  [
+    'nothing that is open',
+    ['--set', 'service.type=LoadBalancer,auth.tokens.existingSecret=tokens,adminPort=9090'],
+    [],
+    [/Whoever/],
+  ],
+  [
+    'tokens',
+    ['--set', 'auth.tokens.existingSecret=tokens'],
+    [
+      /--gate-url http:\/\/gate-cuj-gate\.\S+:8080 --auth-secret cuj-gate\/token`/,
+      /one of the Secret tokens/,
+    ],
+    [/oauth2/],
+  ],
+  [
+    'an issuer',
+    ['--set', 'auth.oidc.issuer=https://login.example.com,auth.oidc.audience=gate'],
+    [/--oauth2-token-url URL --oauth2-secret NAME`/],
+    [/--auth-secret/],
+  ],
+];
+
 export const scenario: Scenario = {
   name: 'chart',
   what: 'the real helm lints and renders the chart, and refuses bad values; the API server accepts what it makes',
@@ -140,6 +190,7 @@ export const scenario: Scenario = {
     await defineServiceMonitors(context);
     for (const objects of rendered) await acceptsAll(context, objects);
     await admitsPods(context, rendered);
+    await notesSay(context);
     await installs(context);
   },
 };
@@ -250,6 +301,22 @@ async function admitsPods(
       () => kube.apply({ ...object, spec: spoiled }, { namespace: restricted, dryRun: true }),
       /violates PodSecurity "restricted/,
     );
+  }
+}
+
+async function notesSay({ programs, cluster, namespace, dir }: ScenarioContext): Promise<void> {
+  for (const [what, args, says, not] of notes) {
+    const { stdout } = await runProgram(
+      programs.helm.program,
+      [
+        ...['install', 'gate', chart, '--dry-run=client', '-f', valuesFile('minimal'), ...args],
+        ...['--kubeconfig', cluster.kubeconfig, '-n', namespace],
+      ],
+      { env: { PATH: process.env.PATH, HOME: dir } },
+    );
+    const said = stdout.slice(stdout.indexOf('\nNOTES:'));
+    for (const one of says) assert.match(said, one, what);
+    for (const one of not) assert.doesNotMatch(said, one, what);
   }
 }
 
