@@ -84,6 +84,10 @@ describe('values.schema.json', () => {
     ['a peer that admits everybody', 'networkPolicy.from', [{}], /fewer than 1/],
     ['a collector without a scheme', 'tracing.endpoint', 'otel-collector:4318', /pattern/],
     ['the URL of a Redis in place of its Secret', 'redis.existingSecret', 'redis://cache:6379', /pattern/],
+    ['a collector with a password', 'tracing.endpoint', 'http://me:secret@otel:4318', /pattern/],
+    ['a proxy with a password', 'datadog.url', 'http://me:secret@proxy:3128', /pattern/],
+    ['a proxy with a query', 'datadog.url', 'http://proxy:3128/api?x=1', /pattern/],
+    ['an interval of nothing', 'serviceMonitor.interval', '0s', /pattern/],
     ['egress that says nothing', 'networkPolicy.extraEgress', [{}], /fewer than 1/],
     ['a network that is none', 'networkPolicy.egressCidrs', ['10.0.0.1'], /pattern/],
     ['a port that is none', 'service.port', 70_000, /<= 65535/],
@@ -144,11 +148,16 @@ describe("the chart's settings", () => {
     expect(() => readSettings(env, { required: requiredToServe, readFile })).not.toThrow();
   });
 
-  it('cannot be set a second time by extraEnv', () => {
-    const guard = /regexMatch "([^"]+)"/.exec(read('templates/_helpers.tpl'))?.[1];
-    const pattern = new RegExp(guard ?? 'nothing');
-    expect([...set, 'DD_API_KEY'].filter((name) => !pattern.test(name))).toEqual([]);
-    expect(pattern.test('NODE_OPTIONS')).toBe(false);
+  it('cannot be set a second time by extraEnv: each is refused, and the value named that sets it', () => {
+    const owners = /"cuj-gate\.owners" -}}([\s\S]*?){{- end -}}/.exec(read('templates/_helpers.tpl'))?.[1];
+    const setBy = load(owners ?? '') as Record<string, string>;
+    const all = [...set, ...settingsTable().map(({ name }) => name)];
+    expect(all.filter((name) => setBy[name] === undefined)).toEqual([]);
+    const leads = (path: string) =>
+      path
+        .split('.')
+        .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], defaults);
+    expect(Object.values(setBy).filter((path) => leads(path) === undefined)).toEqual([]);
   });
 
   it('are what the gate would take by itself where values.yaml is left alone', () => {

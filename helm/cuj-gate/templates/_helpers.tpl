@@ -68,10 +68,46 @@ port: http
 {{- end -}}
 {{- end -}}
 
-{{- /* The port of the collector's URL, or that of its scheme. */ -}}
-{{- define "cuj-gate.tracingPort" -}}
-{{- $url := urlParse .Values.tracing.endpoint -}}
+{{- /* The port of a URL, or that of its scheme. */ -}}
+{{- define "cuj-gate.urlPort" -}}
+{{- $url := urlParse . -}}
 {{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary 443 80 (eq $url.scheme "https")) -}}
+{{- end -}}
+
+{{- /* Variables of the gate, and the value that sets each: extraEnv must not. */ -}}
+{{- define "cuj-gate.owners" -}}
+HOST: settings.host
+PORT: service.port
+LOG_LEVEL: settings.logLevel
+NODE_EXTRA_CA_CERTS: trustedCa.existingConfigMap
+DD_API_KEY: datadog.existingSecret
+DD_API_KEY_FILE: datadog.existingSecret
+DD_APP_KEY: datadog.existingSecret
+DD_APP_KEY_FILE: datadog.existingSecret
+DD_SITE: datadog.site
+DD_URL: datadog.url
+OTEL_EXPORTER_OTLP_ENDPOINT: tracing.endpoint
+OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: tracing.endpoint
+CUJ_GATE_REGISTRY: registry.existingConfigMap
+CUJ_GATE_DEADLINE: settings.deadline
+CUJ_GATE_CACHE_TTL: settings.cacheTtl
+CUJ_GATE_CACHE_SIZE: settings.cacheSize
+CUJ_GATE_MAX_INFLIGHT: settings.maxInflight
+CUJ_GATE_RATE_LIMIT: settings.rateLimit
+CUJ_GATE_REDIS_URL: redis.existingSecret
+CUJ_GATE_REDIS_URL_FILE: redis.existingSecret
+CUJ_GATE_DRAIN_DELAY: drainSeconds
+CUJ_GATE_ADMIN_PORT: adminPort
+CUJ_GATE_AUTH_TOKENS_FILE: auth.tokens.existingSecret
+CUJ_GATE_AUTH_OIDC_ISSUER: auth.oidc.issuer
+CUJ_GATE_AUTH_OIDC_AUDIENCE: auth.oidc.audience
+CUJ_GATE_AUTH_OIDC_JWKS_URL: auth.oidc.jwksUrl
+CUJ_GATE_AUTH_OIDC_CLAIM: auth.oidc.claim
+CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: auth.oidc.clockSkew
+CUJ_GATE_AUTH_METRICS: auth.metrics
+CUJ_GATE_TLS_CERT_FILE: tls.existingSecret
+CUJ_GATE_TLS_KEY_FILE: tls.existingSecret
+CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- end -}}
 
 {{- /* A duration of the values as ms. */ -}}
@@ -149,9 +185,48 @@ port: http
 {{- $problems = append $problems "serviceMonitor is enabled and /metrics speaks TLS: give serviceMonitor.tlsConfig with the CA, or an adminPort." -}}
 {{- end -}}
 {{- end -}}
+{{- $owners := fromYaml (include "cuj-gate.owners" .) -}}
+{{- $seen := dict -}}
 {{- range .Values.extraEnv -}}
-{{- if regexMatch "^(HOST|PORT|LOG_LEVEL|NODE_EXTRA_CA_CERTS|OTEL_EXPORTER_OTLP_ENDPOINT|DD_(API_KEY|APP_KEY)(_FILE)?|DD_SITE|DD_URL|CUJ_GATE_(REGISTRY|DEADLINE|CACHE_TTL|CACHE_SIZE|MAX_INFLIGHT|DRAIN_DELAY|RATE_LIMIT|REDIS_URL(_FILE)?|ADMIN_PORT|AUTH_[A-Z_]+|TLS_[A-Z_]+))$" .name -}}
-{{- $problems = append $problems (printf "extraEnv holds %s, which the chart sets from a value of its own." .name) -}}
+{{- if hasKey $owners .name -}}
+{{- $problems = append $problems (printf "extraEnv holds %s: set %s instead." .name (get $owners .name)) -}}
+{{- else if hasPrefix "CUJ_GATE_" .name -}}
+{{- $problems = append $problems (printf "extraEnv holds %s, which is no setting of the gate: it would not start. docs/settings.md has all of them, values.yaml the value for each." .name) -}}
+{{- else if hasKey $seen .name -}}
+{{- $problems = append $problems (printf "extraEnv holds %s twice: keep one of them." .name) -}}
+{{- end -}}
+{{- $_ := set $seen .name true -}}
+{{- end -}}
+{{- /* A label that is there twice, and a pod that the Service would not find. */ -}}
+{{- $own := fromYaml (include "cuj-gate.labels" .) -}}
+{{- range $path, $labels := dict "podLabels" .Values.podLabels "serviceMonitor.labels" .Values.serviceMonitor.labels "prometheusRule.labels" .Values.prometheusRule.labels "dashboard.labels" .Values.dashboard.labels -}}
+{{- range $key, $value := $labels -}}
+{{- if hasKey $own $key -}}
+{{- $problems = append $problems (printf "%s holds %s, a label of the chart's own: take it out%s." $path $key (ternary ", or set nameOverride" "" (eq $key "app.kubernetes.io/name"))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if regexMatch "/v1/traces/*$" .Values.tracing.endpoint -}}
+{{- $problems = append $problems "tracing.endpoint ends in /v1/traces, which the gate adds itself: leave it out." -}}
+{{- end -}}
+{{- if regexMatch "(?i)^(localhost|ip6-localhost|127\\..*|::1|::ffff:127\\..*|(0+:){7}0*1)$" .Values.settings.host -}}
+{{- $problems = append $problems (printf "settings.host is %s, which nobody outside the pod reaches, the probes included: 0.0.0.0, or \"::\" where pods have IPv6 only." .Values.settings.host) -}}
+{{- end -}}
+{{- with .Values.serviceMonitor -}}
+{{- if gt (include "cuj-gate.ms" .scrapeTimeout | int64) (include "cuj-gate.ms" .interval | int64) -}}
+{{- $problems = append $problems (printf "serviceMonitor.scrapeTimeout is %s, longer than serviceMonitor.interval, %s: Prometheus would refuse both." .scrapeTimeout .interval) -}}
+{{- end -}}
+{{- end -}}
+{{- /* What extraEgress opens is not looked into. */ -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.extraEgress) -}}
+{{- $keys := ternary (list "auth.oidc.jwksUrl" .Values.auth.oidc.jwksUrl) (list "auth.oidc.issuer" .Values.auth.oidc.issuer) (not (empty .Values.auth.oidc.jwksUrl)) -}}
+{{- range list (list "datadog.url" .Values.datadog.url) $keys -}}
+{{- if index . 1 -}}
+{{- $port := include "cuj-gate.urlPort" (index . 1) -}}
+{{- if ne $port (toString $.Values.networkPolicy.egressPort) -}}
+{{- $problems = append $problems (printf "networkPolicy lets nothing out to port %s, which %s needs: set networkPolicy.egressPort, or open it in networkPolicy.extraEgress." $port (index . 0)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if $problems -}}

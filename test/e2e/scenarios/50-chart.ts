@@ -49,7 +49,7 @@ const refused: [what: string, args: string[], message: RegExp][] = [
   [
     'a setting given twice',
     ['--set', 'extraEnv[0].name=CUJ_GATE_DEADLINE'],
-    /extraEnv holds CUJ_GATE_DEADLINE/,
+    /extraEnv holds CUJ_GATE_DEADLINE: set settings\.deadline instead/,
   ],
   [
     'bounds the wrong way round',
@@ -82,7 +82,7 @@ const refused: [what: string, args: string[], message: RegExp][] = [
   [
     'a setting of its own given twice',
     ['--set', 'extraEnv[0].name=CUJ_GATE_AUTH_TOKENS_FILE'],
-    /extraEnv holds CUJ_GATE_AUTH_TOKENS_FILE/,
+    /extraEnv holds CUJ_GATE_AUTH_TOKENS_FILE: set auth\.tokens\.existingSecret instead/,
   ],
   [
     'a deadline that Argo would not wait for',
@@ -124,7 +124,57 @@ const refused: [what: string, args: string[], message: RegExp][] = [
   [
     'the URL of a Redis in plain sight',
     ['--set', 'extraEnv[0].name=CUJ_GATE_REDIS_URL'],
-    /extraEnv holds CUJ_GATE_REDIS_URL/,
+    /extraEnv holds CUJ_GATE_REDIS_URL: set redis\.existingSecret instead/,
+  ],
+  [
+    'a misspelt setting',
+    ['--set', 'extraEnv[0].name=CUJ_GATE_AUTH_TOKENS_FIEL'],
+    /extraEnv holds CUJ_GATE_AUTH_TOKENS_FIEL, which is no setting of the gate: it would not start/,
+  ],
+  [
+    'traces given twice',
+    ['--set', 'extraEnv[0].name=OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
+    /extraEnv holds OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: set tracing\.endpoint instead/,
+  ],
+  [
+    'a variable given twice',
+    ['--set', 'extraEnv[0].name=TZ,extraEnv[1].name=TZ'],
+    /extraEnv holds TZ twice: keep one of them/,
+  ],
+  [
+    "a label of a pod that is the selector's",
+    ['--set', 'podLabels.app\\.kubernetes\\.io/name=x'],
+    /podLabels holds app\.kubernetes\.io\/name, a label of the chart's own/,
+  ],
+  ...['serviceMonitor', 'prometheusRule', 'dashboard'].map((section): [string, string[], RegExp] => [
+    `a label of ${section} that is the chart's`,
+    ['--set', `${section}.labels.app\\.kubernetes\\.io/instance=x`],
+    new RegExp(`${section}\\.labels holds app\\.kubernetes\\.io/instance, a label of the chart's own`),
+  ]),
+  ...['/v1/traces', '/otlp/v1/traces/'].map((path): [string, string[], RegExp] => [
+    'a collector with the path that the gate adds',
+    ['--set', `tracing.endpoint=http://otel:4318${path}`],
+    /tracing\.endpoint ends in \/v1\/traces, which the gate adds itself/,
+  ]),
+  ...['localhost', '127.0.0.1', '127.1', '::1', '0:0:0:0:0:0:0:1'].map((host): [string, string[], RegExp] => [
+    'an address that no probe reaches',
+    ['--set', `settings.host=${host}`],
+    new RegExp(`settings\\.host is ${host}, which nobody outside the pod reaches`),
+  ]),
+  [
+    'a scrape that outlasts its interval',
+    ['--set', 'serviceMonitor.interval=5s'],
+    /serviceMonitor\.scrapeTimeout is 10s, longer than serviceMonitor\.interval, 5s/,
+  ],
+  [
+    'a proxy that the policy keeps from the gate',
+    ['--set', 'networkPolicy.enabled=true,datadog.url=http://proxy:3128'],
+    /networkPolicy lets nothing out to port 3128, which datadog\.url needs/,
+  ],
+  [
+    'an issuer that the policy keeps from the gate',
+    ['--set', 'networkPolicy.enabled=true,auth.oidc.issuer=https://login:8443/x,auth.oidc.audience=gate'],
+    /networkPolicy lets nothing out to port 8443, which auth\.oidc\.issuer needs/,
   ],
   ['rules that are none', ['--set', 'prometheusRule.rules=x'], /prometheusRule\.rules holds no groups/],
   ['a Kubernetes that is too old', ['--kube-version', '1.26.0'], /requires kubeVersion: >=1\.27/],
