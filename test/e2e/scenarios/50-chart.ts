@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type KubeObject, kinds, objectsOf } from '../kube.ts';
+import { removeTemporary, temporaryFolder } from '../mortal.ts';
 import { ensurePrograms } from '../programs.ts';
 import { runProgram } from '../run-program.ts';
 import type { Scenario, ScenarioContext } from '../scenario.ts';
@@ -240,6 +241,7 @@ export const scenario: Scenario = {
     await defineServiceMonitors(context);
     for (const objects of rendered) await acceptsAll(context, objects);
     await admitsPods(context, rendered);
+    await alerts();
     await notesSay(context);
     await installs(context);
   },
@@ -351,6 +353,23 @@ async function admitsPods(
       () => kube.apply({ ...object, spec: spoiled }, { namespace: restricted, dryRun: true }),
       /violates PodSecurity "restricted/,
     );
+  }
+}
+
+/** The chart's alerts fire when the generated ones do, without the labels of an owner, whom the chart does not know. */
+async function alerts(): Promise<void> {
+  const dir = temporaryFolder();
+  try {
+    const rules = path.join(dir, 'cuj-gate.rules.yaml');
+    const cases = path.join(dir, 'cuj-gate.rules.test.yaml');
+    const generated = path.join(root, 'test', 'generate', 'testdata', 'cuj-gate.rules.test.yaml');
+    copyFileSync(path.join(chart, 'files', 'gate.rules.yaml'), rules);
+    const text = readFileSync(generated, 'utf8');
+    writeFileSync(cases, text.replaceAll(', owner="team-identity", tier="1"}', '}'));
+    await runProgram('promtool', ['check', 'rules', '--lint-fatal', rules]);
+    await runProgram('promtool', ['test', 'rules', cases]);
+  } finally {
+    removeTemporary(dir);
   }
 }
 
