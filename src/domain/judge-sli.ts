@@ -17,7 +17,7 @@ import { EvidenceProcess, evidenceOf, logMixture, logShareEvidence, upperBound }
 import { digits, type SideFacts, sideFacts } from './side-facts.ts';
 import { type SliSums, sumSli } from './sli-sums.ts';
 import { burnRateOf, leastViolation, type Objective, violates } from './slo.ts';
-import { isStableBeside, logStableEvidence } from './stable-evidence.ts';
+import { besideStable, isStableBeside, logStableEvidence } from './stable-evidence.ts';
 import { isTrafficEnough } from './traffic-need.ts';
 import type { JudgedWindow } from './window.ts';
 
@@ -197,29 +197,38 @@ function decide(
   // Evidence to fail that lies in one minute may be a blip; it is no ground for a pass either.
   if (failing) return inconclusive('within_noise');
   if (statusGap?.side === 'canary') return inconclusive('status_missing');
+  // No number of requests would help.
+  if (policy.rule === 'baseline' && besideStable(sums, window) === undefined) {
+    return inconclusive('canary_indistinguishable');
+  }
   const lowTraffic = !isEnoughToPass(sums, question, 0);
   if (lowTraffic && policy.onLowTraffic === 'inconclusive') return inconclusive('insufficient_traffic');
   if (policy.rule === 'confidence' && below) return inconclusive('within_noise');
-  if (window.indistinguishable !== undefined || (policy.rule === 'baseline' && sums.stableTotal <= 0)) {
-    return inconclusive('canary_indistinguishable');
-  }
+  if (isIncomparable(sums, question)) return inconclusive('canary_indistinguishable');
   if (lowTraffic) return { verdict: 'pass', reason: 'insufficient_traffic' };
   return { verdict: 'pass', reason: policy.rule === 'baseline' ? 'not_worse_than_stable' : 'within_slo' };
 }
 
+/** Whether nothing tells the canary from stable, or `baseline` has no stable to compare it with. */
+function isIncomparable(sums: SliSums, { policy, window }: SliQuestion): boolean {
+  return (
+    window.indistinguishable !== undefined || (policy.rule === 'baseline' && !besideStable(sums, window))
+  );
+}
+
 /** Whether `more` clean requests would be traffic enough for a pass, whatever the SLI is. */
-function isEnoughToPass(sums: SliSums, { objective, policy }: SliQuestion, more: number): boolean {
+function isEnoughToPass(sums: SliSums, { objective, policy, window }: SliQuestion, more: number): boolean {
   const { endpoints, total } = sums;
   // Requests to come weigh what those seen weigh on average; before the first one, what the least of them weigh.
   const weight = total > 0 ? sums.n / total : Math.min(1, ...endpoints.map(({ scale }) => scale));
   const seen =
     total > 0 ? sums.totalSeen / total : Math.min(1, ...endpoints.map(({ measured }) => measured.sampleRate));
-  // Under `baseline` a service below its SLO is measured by what stable does.
-  const yardstick =
-    policy.rule === 'baseline' && sums.stableTotal > 0
-      ? Math.max(objective.budget, sums.stableBad / sums.stableTotal)
-      : objective.budget;
-  const then = { seen: sums.totalSeen + more * seen, n: sums.n + more * weight, e: sums.e };
+  // Under `baseline` only what is beside stable is compared, and a service below its SLO is measured by what stable does.
+  const beside = policy.rule === 'baseline' ? besideStable(sums, window) : undefined;
+  const part = beside === undefined ? 1 : beside.n / sums.n;
+  const { n, e } = beside ?? sums;
+  const then = { seen: sums.totalSeen * part + more * seen, n: n + more * weight, e };
+  const yardstick = beside === undefined ? objective.budget : Math.max(objective.budget, beside.stableRate);
   return isTrafficEnough(then, policy, yardstick);
 }
 
@@ -260,11 +269,10 @@ function cleanRequests(
   question: SliQuestion,
   reason: Reason,
 ): number | null {
-  const { objective, policy, window } = question;
+  const { objective, policy } = question;
   if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
   if (reason !== 'no_data' && reason !== 'insufficient_traffic' && reason !== 'within_noise') return null;
-  if (window.indistinguishable !== undefined || (policy.rule === 'baseline' && sums.stableTotal <= 0))
-    return null;
+  if (isIncomparable(sums, question)) return null;
   if (isEnoughToFail(sums, evidence, policy)) return null;
   return requestsUntil(
     (more) =>

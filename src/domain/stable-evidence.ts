@@ -146,3 +146,27 @@ export function isStableBeside({ minutes }: SliSums, { first, end }: JudgedWindo
   }
   return stable > leastStableShare * canary;
 }
+
+/**
+ * The canary's n and e in the minutes of the window in which stable had traffic too, and stable's rate in them; undefined
+ * where it had any in none.
+ */
+export function besideStable(
+  { minutes }: SliSums,
+  { first, end }: JudgedWindow,
+): { readonly n: number; readonly e: number; readonly stableRate: number } | undefined {
+  let n = 0;
+  let e = 0;
+  let stable = 0;
+  let stableBad = 0;
+  for (let i = first; i < end; i += 1) {
+    const own = minutes.canaryTotal[i] as number;
+    const other = minutes.stableTotal[i] as number;
+    if (!(own > 0 && other > leastStableShare * own)) continue;
+    n += own;
+    e += minutes.canaryBad[i] as number;
+    stable += other;
+    stableBad += minutes.stableBad[i] as number;
+  }
+  return n > 0 ? { n, e: Math.min(e, n), stableRate: Math.min(1, stableBad / stable) } : undefined;
+}

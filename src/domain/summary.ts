@@ -128,11 +128,18 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
         ? 'the selectors of canary and stable match the same requests'
         : indistinguishable === 'swapped'
           ? 'stable came later than the canary: are the two versions swapped?'
-          : "no traffic is stable's: the selector seems to match both sides, or the rollout is long over"
+          : isLeftAlone(sli, indistinguishable)
+            ? 'stable has no traffic in the same minutes, and the rule baseline compares with nothing else'
+            : "no traffic is stable's: the selector seems to match both sides, or the rollout is long over"
     }`,
   within_slo: (sli) => `${counts(sli)}${missed(sli)}`,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,
 };
+
+/** Whether stable can be told from the canary, but has no traffic beside it. */
+function isLeftAlone({ stable }: SliVerdict, indistinguishable: Indistinguishable | undefined): boolean {
+  return indistinguishable === undefined && stable.total > 0;
+}
 
 function unseen({ side, service, endpoint, requests, total, other }: StatusGap): string {
   const beside = side === 'canary' ? 'stable' : 'the canary';
@@ -226,5 +233,8 @@ const hints: Readonly<Partial<Record<Reason, string>>> = {
 /** What to look at or to do. */
 export function hintFor(facts: SummaryFacts): string {
   if (facts.silence !== undefined) return silenceHints[facts.silence];
+  const [worst] = facts.slis;
+  if (facts.reason === 'canary_indistinguishable' && worst && isLeftAlone(worst, facts.indistinguishable))
+    return 'Ask while stable still has a part of the traffic, or judge this CUJ by the rule confidence.';
   return hints[facts.reason] ?? '';
 }

@@ -340,6 +340,17 @@ describe('the abort line', () => {
   });
 });
 
+/** The minutes in which stable has more than stray traffic beside the canary. */
+function besideIn({ total: own }: Series, { total: other }: Series): number[] {
+  return [...own.keys()].filter(
+    (i) => (own[i] as number) > 0 && (other[i] as number) > 0.01 * (own[i] as number),
+  );
+}
+
+function sumAt(counts: Float64Array, at: readonly number[]): number {
+  return at.reduce((sum, i) => sum + (counts[i] as number), 0);
+}
+
 describe('the clean requests to a verdict', () => {
   it('really lead to a pass, and one fewer does not', () => {
     let led = 0;
@@ -358,14 +369,22 @@ describe('the clean requests to a verdict', () => {
         const verdictAfter = (requests: number) =>
           verdictOf(
             journey,
-            journey.endpoints.map((endpoint) =>
-              withCanary(endpoint, {
-                total: endpoint.canary.total.map((total, i, all) =>
-                  i === all.length - 1 ? total + requests : total,
-                ),
-                bad: endpoint.canary.bad,
-              }),
-            ),
+            journey.endpoints.map(({ canary, stable, ...endpoint }) => {
+              const beside = besideIn(canary, stable);
+              const minute = raw.rule === 'baseline' ? (beside[0] as number) : canary.total.length - 1;
+              const add = (counts: Float64Array, more: number) =>
+                counts.map((count, i) => (i === minute ? count + more : count));
+              // Under `baseline` they come beside as many of stable, which goes on as before.
+              const rate = sumAt(stable.bad, beside) / sumAt(stable.total, beside);
+              return {
+                ...endpoint,
+                canary: { total: add(canary.total, requests), bad: canary.bad },
+                stable:
+                  raw.rule === 'baseline'
+                    ? { total: add(stable.total, requests), bad: add(stable.bad, requests * rate) }
+                    : stable,
+              };
+            }),
           ).verdict;
         expect(verdictAfter(more)).toBe('pass');
         expect(verdictAfter(more - 1)).not.toBe('pass');

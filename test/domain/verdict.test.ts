@@ -385,6 +385,50 @@ describe('the rule baseline', () => {
     expect(judged({ ...c, gate: { ...gate, ...c.gate } })).toMatchObject({ verdict, reason });
   });
 
+  /** Stable alone for 40 minutes, then the canary for 20. */
+  const rolledOut = (
+    canary: readonly [number, number],
+    before: readonly [number, number],
+    beside: readonly [number, number],
+  ) => {
+    const [own, old, now] = [over(20, ...canary), over(40, ...before), over(20, ...beside)];
+    const later = (counts: ArrayLike<number>) => [...Array(40).fill(0), ...Array.from(counts)];
+    const both = (a: ArrayLike<number>, b: ArrayLike<number>) => [...Array.from(a), ...Array.from(b)];
+    return judge(
+      cujOf({ gate }),
+      measurementOf({
+        availability: [
+          endpointOf(
+            'GET /a',
+            { total: later(own.total), bad: later(own.bad) },
+            { total: both(old.total, now.total), bad: both(old.bad, now.bad) },
+          ),
+        ],
+      }),
+      options,
+    );
+  };
+
+  it.each<[string, readonly [number, number], readonly [number, number]]>([
+    ['fails a lot', [10_000, 1_200], [200_000, 2_000]],
+    ['fails some', [2_010, 8], [200_000, 0]],
+    ['is clean', [10_000, 0], [200_000, 0]],
+  ])('passes no canary that %s beside no stable in the same minutes', (_, canary, before) => {
+    const verdict = rolledOut(canary, before, [0, 0]);
+    expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'canary_indistinguishable' });
+    expect(verdict.slis[0]?.requestsToVerdict).toBeNull();
+    expect(verdict.summary).toContain('stable has no traffic in the same minutes');
+    expect(verdict.hint).toContain('while stable still has a part of the traffic');
+  });
+
+  it('measures by what stable does beside the canary, not by what it did before', () => {
+    // 300 clean requests rule nothing out at the SLO, and much at the 10% that stable failed before.
+    expect(rolledOut([300, 0], [200_000, 20_000], [30_000, 0])).toMatchObject({
+      reason: 'insufficient_traffic',
+    });
+    expect(rolledOut([300, 0], [200_000, 0], [30_000, 3_000])).toMatchObject({ verdict: 'pass' });
+  });
+
   it('asks for two bad minutes as well', () => {
     const at = (bad: readonly number[]) =>
       judge(
