@@ -175,11 +175,14 @@ function decide(
   if (sums.total <= 0) return inconclusive('no_data');
   const below = violates(objective, sums.total, sums.bad);
   if (policy.rule === 'strict') {
-    if (!reaches(sums.totalSeen, policy.minRequests)) return inconclusive('insufficient_traffic');
+    const lowTraffic = !reaches(sums.totalSeen, policy.minRequests);
+    if (lowTraffic && (below || policy.onLowTraffic === 'inconclusive')) {
+      return inconclusive('insufficient_traffic');
+    }
     if (below) return { verdict: 'fail', reason: 'slo_violated' };
     if (statusGap !== undefined) return inconclusive('status_missing');
     if (window.indistinguishable !== undefined) return inconclusive('canary_indistinguishable');
-    return { verdict: 'pass', reason: 'within_slo' };
+    return { verdict: 'pass', reason: lowTraffic ? 'insufficient_traffic' : 'within_slo' };
   }
 
   const failing = isEnoughToFail(sums, evidence, policy);

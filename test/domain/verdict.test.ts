@@ -282,6 +282,18 @@ describe('the rule strict', () => {
       'insufficient_traffic',
     ],
     [
+      'fewer, and clean, pass where the registry says so',
+      { n: 10, e: 0, gate: { minRequests: 50, onLowTraffic: 'pass' } },
+      'pass',
+      'insufficient_traffic',
+    ],
+    [
+      'fewer, and below the objective, do not',
+      { n: 10, e: 1, gate: { minRequests: 50, onLowTraffic: 'pass' } },
+      'inconclusive',
+      'insufficient_traffic',
+    ],
+    [
       'a canary that nothing can be told apart from does not pass',
       { n: 99, e: 0, stable: [0, 0] },
       'inconclusive',
