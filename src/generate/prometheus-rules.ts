@@ -60,11 +60,6 @@ const gateRules: readonly Rule[] = [
       'Prometheus sees no cuj-gate. Analyses run into connection errors; a gate step gives up after consecutiveErrorLimit and aborts its rollout.',
     fix: 'Look at the pods of cuj-gate and at what scrapes them.',
   }),
-  rule('CujGateWithoutRegistry', 'min(cuj_gate_registry_cujs) == 0', '5m', 'page', {
-    summary: 'A gate runs with no CUJ.',
-    description: 'A cuj-gate has no CUJ in force, so every question is refused.',
-    fix: 'GET /registry says what it read; cuj-gate validate says what is wrong with it.',
-  }),
   rule('CujGateRegistryRefused', 'cuj_gate_registry_last_reload_successful == 0', '5m', 'ticket', {
     summary: 'A change of the registry was refused.',
     description: 'The files of the CUJ registry are wrong; the gate goes on with what it read before.',
