@@ -153,7 +153,12 @@ export const ReadinessSchema = Closed(
     summary: Type.String(),
     ok: Type.Literal(true),
     registry: Digest,
-    lastFailure: Type.Optional(RegistryFailureSchema),
+    problems: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'How many the last change of the registry was refused for; GET /registry has them.',
+      }),
+    ),
   },
   { $id: 'Readiness', description: 'The gate answers questions.' },
 );

@@ -89,7 +89,7 @@ export function registryDocument({
   };
 }
 
-export function failureDocument({ atMs, problems }: NonNullable<RegistryState['failure']>) {
+function failureDocument({ atMs, problems }: NonNullable<RegistryState['failure']>) {
   return {
     at: new Date(atMs).toISOString(),
     problems: problems.map(({ value, ...problem }) => ({

@@ -1,4 +1,3 @@
-import { failureDocument } from './catalog.ts';
 import type { ReadinessDocument } from './catalog-schemas.ts';
 import type { Phase, RegistryState } from './ports.ts';
 import { type ProblemDocument, problem } from './problem.ts';
@@ -10,14 +9,15 @@ export function readiness(
 ): ReadinessDocument | ProblemDocument {
   if (phase !== 'serving') return drainingProblem();
   if (state === undefined) return notReadyProblem();
+  const ready = { ok: true, registry: state.registry.digest } as const;
+  if (state.failure === undefined) return { summary: 'ready', ...ready };
+  // Anyone may ask this: what the problems are is for those who may read the registry.
+  const problems = state.failure.problems.length;
+  const count = `${problems} problem${problems === 1 ? '' : 's'}`;
   return {
-    summary:
-      state.failure === undefined
-        ? 'ready'
-        : 'ready, with the registry from before: its last change was refused for the problems below',
-    ok: true,
-    registry: state.registry.digest,
-    ...(state.failure === undefined ? {} : { lastFailure: failureDocument(state.failure) }),
+    summary: `ready, with the registry from before: its last change was refused for ${count}; GET /registry has ${problems === 1 ? 'it' : 'them'}`,
+    ...ready,
+    problems,
   };
 }
 
