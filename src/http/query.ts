@@ -36,7 +36,8 @@ function parse(text: string): Query {
       return {
         values: none,
         mistake: invalid(
-          `"${piece.slice(0, 100)}" in the query cannot be decoded.`,
+          // Without what stands behind it: this goes into the log, and it may be a token.
+          `Parameter "${shown(at < 0 ? piece : piece.slice(0, at))}" of the query cannot be decoded.`,
           'Percent-encode it as UTF-8: %20 for a space, %25 for a percent sign.',
         ),
       };
@@ -52,6 +53,23 @@ function parse(text: string): Query {
     values.set(name, value);
   }
   return { values, mistake: undefined };
+}
+
+/**
+ * A URL as the log may have it, with the values of `names` only: a token that somebody puts into a URL by mistake is
+ * called something else.
+ */
+export function loggedUrl(url: string, names: ReadonlySet<string>): string {
+  const [whole, fragment] = url.slice(0, 500).split('#', 2) as [string, string?];
+  const at = whole.indexOf('?') + 1;
+  const pieces = at === 0 ? [] : whole.slice(at).split('&');
+  const masked = pieces.map((piece) => {
+    const end = piece.indexOf('=');
+    const name = piece.slice(0, end);
+    return end < 0 || names.has(decode(name) ?? '') ? piece : `${name}=[redacted]`;
+  });
+  const path = at === 0 ? whole : whole.slice(0, at);
+  return `${path}${masked.join('&')}${fragment === undefined ? '' : '#[redacted]'}`;
 }
 
 function decode(text: string): string | undefined {

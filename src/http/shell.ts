@@ -2,14 +2,16 @@ import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer, type ServerOptions as HttpsOptions } from 'node:https';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyHttpOptions, type FastifyReply, type FastifyRequest } from 'fastify';
+import { paramsOf } from '../domain/ask.ts';
 import { CallerError } from '../domain/errors.ts';
+import { reservedParams } from '../domain/selector.ts';
 import { type Answer, answerProblem } from './answer.ts';
 import type { Guard } from './guard.ts';
 import { noRoute } from './known-routes.ts';
 import { answeredWhileClosing, drainingProblem } from './operations.ts';
-import type { AppPorts } from './ports.ts';
+import type { AppPorts, RegistryState } from './ports.ts';
 import { problem, problemOf } from './problem.ts';
-import { readQuery } from './query.ts';
+import { loggedUrl, readQuery } from './query.ts';
 import { requestId } from './request-id.ts';
 import { requestSpans } from './request-spans.ts';
 import type { RequestHandler, SocketErrors } from './socket-errors.ts';
@@ -55,7 +57,8 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
     else if (error instanceof CallerError) {
       // Argo throws the body of a refusal away: only here can the mistake of a template be read.
       const { code, detail, hint } = document;
-      logger.warn({ reqId: request.id, url: request.url.slice(0, 500), code, detail, hint }, 'refused');
+      const url = loggedUrl(request.url, namesOf(ports.registry()));
+      logger.warn({ reqId: request.id, url, code, detail, hint }, 'refused');
     }
     return answerProblem(answer, request, reply, document);
   };
@@ -106,6 +109,12 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
     else next();
   });
   return app;
+}
+
+/** All that a question about anything may hold. */
+function namesOf(state: RegistryState | undefined): ReadonlySet<string> {
+  const { required, optional } = paramsOf([...(state?.registry.services.values() ?? [])]);
+  return new Set([...reservedParams, ...required, ...optional]);
 }
 
 function handshake(tls: NonNullable<AppPorts['tls']>, timeoutMs: number): HttpsOptions {

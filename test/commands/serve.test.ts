@@ -111,9 +111,12 @@ describe('cuj-gate serve', () => {
       };
       const { url } = await logged('listening');
       for (const secret of [keys.DD_API_KEY, keys.DD_APP_KEY, redisPassword]) {
-        expect((await fetch(`${url}/cujs/signup/status?key=${secret}`)).status).toBe(400);
-        // The line shows the URL that was asked for.
-        expect(await logged('refused')).toMatchObject({ url: '/cujs/signup/status?key=[redacted]' });
+        expect((await fetch(`${url}/cujs/signup/status?version=v1&window=${secret}`)).status).toBe(400);
+        // The line shows the URL that was asked for, and what is wrong with it.
+        expect(await logged('refused')).toMatchObject({
+          url: '/cujs/signup/status?version=v1&window=[redacted]',
+          detail: 'window "[redacted]" is not a span in whole minutes.',
+        });
       }
       const question = once(datadog, 'asked');
       const answer = fetch(`${url}/cujs/signup/status?version=v2`);

@@ -51,6 +51,12 @@ it.each([
   expect(errors).toEqual([]);
 });
 
+it.each([question, '/cujs/nothing/status'])('a fragment after %s is not logged', async (path) => {
+  await dial(port, `GET ${path}#token=hunter2 HTTP/1.1\r\n${host}${close}\r\n`).closed;
+  expect(gate.log).toContainEqual(expect.objectContaining({ msg: 'refused', url: `${path}#[redacted]` }));
+  expect(JSON.stringify(gate.log)).not.toContain('hunter2');
+});
+
 it('whoever never stops sending is cut off all the same', async () => {
   const wire = dial(port, 'garbage\r\n\r\n', { allowHalfOpen: true });
   const drip = setInterval(() => wire.socket.write('x'), 50);

@@ -413,6 +413,23 @@ describe('the log', () => {
     expect(JSON.stringify(log)).not.toContain('hunter2');
   });
 
+  it.each([
+    [`${login}&token=hunter2&explain=1`, `${login}&token=[redacted]&explain=1`],
+    ['/cujs/nothing?access_token=hunter2', '/cujs/nothing?access_token=[redacted]'],
+    ['/cujs/nothing?version=v2&t%6fken=hunter2=', '/cujs/nothing?version=v2&t%6fken=[redacted]'],
+    [`${login}&token=hunter2&token=hunter2`, `${login}&token=[redacted]&token=[redacted]`],
+    [`${login}&token=hunter2%`, `${login}&token=[redacted]`],
+    [`${login}&%zz=hunter2`, `${login}&%zz=[redacted]`],
+    [`${login}&stable_version=%zz`, `${login}&stable_version=%zz`],
+    ['/cujs?token=hunter2', '/cujs?token=[redacted]'],
+  ])('of the refusal of %s has what a known parameter stands for, and of no other', async (url, logged) => {
+    const { app, log } = await bench();
+    const { statusCode } = await app.inject({ url, headers: { 'x-canary-token': 'hunter2' } });
+    expect(statusCode).toBeGreaterThanOrEqual(400);
+    expect(log.find(({ msg }) => msg === 'refused')).toMatchObject({ url: logged });
+    expect(JSON.stringify(log)).not.toContain('hunter2');
+  });
+
   it('has one debug line for any other request', async () => {
     const { app, log } = await bench();
     await app.inject('/registry');
