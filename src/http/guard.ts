@@ -169,7 +169,7 @@ function capital(text: string): string {
 }
 
 /** Passes on one of many, with the number of those that were kept back since. */
-function throttled(
+export function throttled(
   now: () => number,
   pass: (fields: Record<string, unknown>, suppressed: number) => void,
 ): (fields: Record<string, unknown>) => void {

@@ -15,6 +15,7 @@ import { loggedUrl, readQuery } from './query.ts';
 import { requestId } from './request-id.ts';
 import { requestSpans } from './request-spans.ts';
 import type { RequestHandler, SocketErrors } from './socket-errors.ts';
+import { logHandshakes } from './tls-errors.ts';
 
 /** Longer than the 90 s after which Go's transport drops an idle connection: the side that asks must be the first. */
 const keepAliveMs = 100_000;
@@ -82,6 +83,7 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
     rewriteUrl: ({ url }) => (url === undefined || url === '*' ? '/*' : url),
   } as FastifyHttpOptions<Server>).withTypeProvider<TypeBoxTypeProvider>();
   socketErrors.listen(app.server);
+  if (tls !== undefined) logHandshakes(app.server, ports);
 
   // Schemas describe; what they could check needs the registry, and what they could serialise is serialised once.
   app.setValidatorCompiler(() => () => true);

@@ -133,10 +133,35 @@ describe('TLS from files', () => {
     socket.on('error', () => {});
     socket.resume();
     await ended;
+    expect(await gate.logged('caller turned away')).toMatchObject({
+      level: 40,
+      address: '127.0.0.1',
+      code: 'ERR_SSL_HTTP_REQUEST',
+      detail: 'The caller speaks plain HTTP; this port speaks HTTPS.',
+      suppressed: 0,
+    });
     // Nothing was answered, so nothing is counted.
     const { text } = await ask(`${gate.url}/metrics`, { ca: first.cert });
     expect(text).not.toMatch(/http_request_duration_seconds_count\{route="none"/);
     expect((await ask(gate.url + question, { ca: first.cert })).status).toBe(200);
+  });
+
+  it('says nothing of a connection that is only opened and closed, as probes do', async () => {
+    const gate = await startGate(pairIn(first).env);
+    const socket = connect(Number(new URL(gate.url).port), '127.0.0.1', () => socket.end());
+    socket.resume();
+    const quiet = await gate.logged('connection without a handshake');
+    expect(quiet).toMatchObject({ level: 20, address: '127.0.0.1', code: 'ECONNRESET' });
+    expect(gate.lines.map(({ msg }) => msg)).not.toContain('caller turned away');
+  });
+
+  it('says that a caller does not trust its certificate', async () => {
+    const gate = await startGate(pairIn(first).env);
+    await expect(ask(gate.url + question, { ca: second.cert })).rejects.toThrow();
+    expect(await gate.logged('caller turned away')).toMatchObject({
+      address: '127.0.0.1',
+      detail: expect.stringMatching(/does it trust|alert/),
+    });
   });
 
   it('ends a connection whose handshake does not come', async () => {
@@ -179,6 +204,25 @@ describe('client certificates', () => {
     expect((await ask(gate.url + question, { ca: first.cert, ...argo })).status).toBe(200);
     await expect(ask(gate.url + question, { ca: first.cert, ...stranger })).rejects.toThrow();
     await expect(ask(gate.url + question, { ca: first.cert })).rejects.toThrow();
+  });
+
+  it.each<[string, (ca: Certificate) => Promise<object>, string]>([
+    ['missing', async () => ({}), 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE'],
+    ['foreign', () => certificate('argo-rollouts'), 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+    [
+      'past',
+      (ca) => certificate('argo-rollouts', { ca, notAfter: new Date(Date.now() - 60_000) }),
+      'CERT_HAS_EXPIRED',
+    ],
+  ])('that are %s are told of in the log, once every ten seconds', async (_, shown, code) => {
+    const { ca, gate } = await gateWithCa();
+    for (const certificates of [await shown(ca), await shown(ca)]) {
+      await expect(ask(gate.url + question, { ca: first.cert, ...certificates })).rejects.toThrow();
+    }
+    const line = await gate.logged('caller turned away');
+    expect(line).toMatchObject({ level: 40, address: '127.0.0.1', code, suppressed: 0 });
+    expect(line.detail).toMatch(/certificate/);
+    expect(gate.lines.filter(({ msg }) => msg === 'caller turned away')).toHaveLength(1);
   });
 
   it('say who asks, in the line of the verdict', async () => {
