@@ -47,7 +47,8 @@ const GateSchema = Type.Object(
       Type.Number({
         exclusiveMinimum: 0,
         maximum: 0.5,
-        description: 'The share of rollouts with every endpoint on the SLO that may be aborted by chance (alpha).',
+        description:
+          'The share of rollouts with every endpoint on the SLO that may be aborted by chance (alpha).',
       }),
     ),
     ruleOutBurn: Type.Optional(

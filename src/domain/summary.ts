@@ -230,11 +230,15 @@ const hints: Readonly<Partial<Record<Reason, string>>> = {
     'Let canary and stable differ in a tag that Datadog stores, for example DD_VERSION set to the pod template hash.',
 };
 
-/** What to look at or to do. */
-export function hintFor(facts: SummaryFacts): string {
+/** What to look at or to do. `spared`: the CUJ only observes, so nobody aborts for it. */
+export function hintFor(facts: SummaryFacts, spared: boolean): string {
+  if (spared && facts.verdict === 'fail') return 'Nothing now; set mode: enforce once it is trusted.';
   if (facts.silence !== undefined) return silenceHints[facts.silence];
   const [worst] = facts.slis;
   if (facts.reason === 'canary_indistinguishable' && worst && isLeftAlone(worst, facts.indistinguishable))
     return 'Ask while stable still has a part of the traffic, or judge this CUJ by the rule confidence.';
+  if (facts.reason === 'canary_indistinguishable' && facts.indistinguishable === 'swapped') {
+    return "Swap the two in the template: the canary's parameter (version) takes the new version, stable's (stable_version) the old one.";
+  }
   return hints[facts.reason] ?? '';
 }

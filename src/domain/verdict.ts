@@ -118,7 +118,7 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
       ...(window.neitherLately === undefined ? {} : { neitherLately: tidy(window.neitherLately) }),
     },
   };
-  return assemble(cuj, facts, spared, options, hintFor(facts), windowOf(measurement, window));
+  return assemble(cuj, facts, spared, options, hintFor(facts, spared), windowOf(measurement, window));
 }
 
 /** The answer where the source could not be asked: honest, and never a fail. */

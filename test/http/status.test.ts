@@ -89,6 +89,35 @@ describe('GET /cujs/:name/status', () => {
   });
 });
 
+describe('the hint', () => {
+  it('of a CUJ that only observes does not say to abort', async () => {
+    const { app, world } = await bench();
+    world.measure = async (query) => snapshotOf(query, broken, healthy);
+    expect((await app.inject('/cujs/browse/status?version=v2')).json()).toMatchObject({
+      reason: 'observe_only',
+      observed: { reason: 'slo_violated' },
+      hint: 'Nothing now; set mode: enforce once it is trusted.',
+    });
+  });
+
+  it('says to swap the versions where stable came after the canary', async () => {
+    const { app, world } = await bench();
+    world.measure = async (query) => {
+      const { services, ...rest } = snapshotOf(query, healthy, healthy);
+      for (const { stable } of services.values()) {
+        for (const of of [stable.whole, ...stable.requests.values()]) of?.total.fill(0, 0, -3);
+      }
+      return { ...rest, services };
+    };
+    const answer = (await app.inject(`${login}&stable_version=v1`)).json();
+    expect(answer).toMatchObject({
+      reason: 'canary_indistinguishable',
+      hint: expect.stringMatching(/^Swap the two in the template/),
+    });
+    expect(answer.summary).toMatch(/swapped\?/);
+  });
+});
+
 describe('parameters of the canary in headers', () => {
   it('takes them, with dashes for underscores and without URL encoding', async () => {
     const { app } = await bench();
