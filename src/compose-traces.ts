@@ -30,7 +30,7 @@ export async function openTraces(url: string, logger: Logger): Promise<Traces> {
   ]);
   const tracing = openTelemetry({
     url,
-    onLost: (why) => logger.warn({ why }, 'traces cannot be handed over'),
+    onLost: (why) => logger.warn({ url, why }, 'traces cannot be handed over'),
   });
   return {
     tracing,

@@ -97,6 +97,12 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     },
   });
   const traces = settings.tracesUrl === undefined ? undefined : await openTraces(settings.tracesUrl, logger);
+  if (traces !== undefined && settings.otlpProtocol === 'grpc') {
+    logger.warn(
+      { url: settings.tracesUrl },
+      'traces are handed over by OTLP/HTTP, not by gRPC as configured',
+    );
+  }
   const datadog = await openSource(settings, {
     logger,
     metrics,

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { distance } from 'fastest-levenshtein';
 import { type AccessSettings, accessOf, claim, trustworthyUrl, yesOrNo } from './access-settings.ts';
 import type { DatadogSite } from './adapters/datadog/connection.ts';
@@ -31,6 +31,8 @@ export interface Settings {
   readonly maxInflight: number;
   /** Where an OTLP/HTTP receiver takes traces; undefined: nothing is traced. */
   readonly tracesUrl: string | undefined;
+  /** What the SDK's variables say about it; the gate speaks OTLP over HTTP whatever that is. */
+  readonly otlpProtocol: string | undefined;
   /** Who may ask, over what, and how often. */
   readonly access: AccessSettings;
 }
@@ -96,8 +98,9 @@ const table = {
   },
   DD_URL: {
     default: undefined,
-    description: "Base URL to ask instead of the site's own, for a proxy or a stand-in.",
-    read: baseUrl,
+    description:
+      "Base URL to ask instead of the site's own, for a reverse proxy or a stand-in. HTTPS_PROXY is not read.",
+    read: baseUrl('https://datadog-proxy.example.com'),
   },
   CUJ_GATE_REGISTRY: {
     default: undefined,
@@ -122,12 +125,12 @@ const table = {
   },
   CUJ_GATE_DEADLINE: {
     default: '8s',
-    description: 'Time for a whole request. Under 10s, after which Argo Rollouts gives up.',
+    description: 'Time for a whole request, from 100ms to 9999ms: after 10s Argo Rollouts gives up.',
     read: duration(100, 9_999),
   },
   CUJ_GATE_CACHE_TTL: {
     default: '60s',
-    description: "How long Datadog's answer to one question is used again; 0s keeps none.",
+    description: "How long Datadog's answer to one question is used again, up to 10m; 0s keeps none.",
     read: duration(0, 600_000),
   },
   CUJ_GATE_CACHE_SIZE: {
@@ -146,17 +149,17 @@ const table = {
     default: undefined,
     description:
       'OpenTelemetry collector that takes traces by OTLP/HTTP, such as http://otel-collector:4318. Nothing is traced without it. The SDK reads its other OTEL_ variables itself.',
-    read: baseUrl,
+    read: collectorUrl,
   },
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: {
     default: undefined,
     description: 'The same with its path, such as http://otel-collector:4318/v1/traces; goes before it.',
-    read: baseUrl,
+    read: baseUrl('http://otel-collector:4318/v1/traces'),
   },
   CUJ_GATE_DRAIN_DELAY: {
     default: '5s',
     description:
-      'How long requests are still served after SIGTERM, while Kubernetes takes the pod out of its Service.',
+      'How long requests are still served after SIGTERM, up to 15s, while Kubernetes takes the pod out of its Service.',
     read: duration(0, 15_000),
   },
   CUJ_GATE_MAX_INFLIGHT: {
@@ -199,7 +202,7 @@ const table = {
   },
   CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: {
     default: '30s',
-    description: "How far the issuer's clock may be from the gate's.",
+    description: "How far the issuer's clock may be from the gate's, up to 5m.",
     read: duration(0, 300_000),
   },
   CUJ_GATE_AUTH_METRICS: {
@@ -243,6 +246,8 @@ export const settingNames = Object.keys(table) as readonly SettingName[];
 export interface ReadOptions {
   /** Settings without a default that the caller cannot do without. */
   readonly required?: readonly SettingName[];
+  /** Options of the command line that stand for settings, to be named in their place. */
+  readonly options?: Partial<Record<SettingName, string>>;
   /** Text of a file, for tests; throws as node:fs does. */
   readonly readFile?: (path: string) => string;
 }
@@ -259,7 +264,7 @@ export function readSettings(
   options: ReadOptions = {},
 ): Settings {
   const problems: string[] = [...unknownNames(env)];
-  const readFile = options.readFile ?? ((path: string) => readFileSync(path, 'utf8'));
+  const readFile = options.readFile ?? textOfFile;
 
   function get<N extends SettingName>(name: N): ValueOf<N> | undefined {
     const setting: Setting<unknown> = table[name];
@@ -296,7 +301,7 @@ export function readSettings(
       }
       return undefined;
     }
-    if (own !== undefined) return { text: own, from: name };
+    if (own !== undefined) return { text: own, from: options.options?.[name as SettingName] ?? name };
     if (setting.default !== undefined) return { text: setting.default, from: name };
     if (options.required?.includes(name as SettingName) === true) {
       const file = setting.secret === true ? ` (or ${name}_FILE)` : '';
@@ -329,6 +334,7 @@ export function readSettings(
     tracesUrl:
       get('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ??
       (otlpUrl === undefined ? undefined : `${otlpUrl}/v1/traces`),
+    otlpProtocol: given(env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL) ?? given(env.OTEL_EXPORTER_OTLP_PROTOCOL),
     access: accessOf(
       {
         tokensFile: get('CUJ_GATE_AUTH_TOKENS_FILE'),
@@ -377,6 +383,12 @@ export function settingsTable(): { name: SettingName; default: string | undefine
     default: table[name].default,
     description: table[name].description,
   }));
+}
+
+/** Of a pipe it would wait for a writer, and the start with it. */
+function textOfFile(path: string): string {
+  if (!statSync(path).isFile()) throw new Error('it is not a regular file');
+  return readFileSync(path, 'utf8');
 }
 
 function given(text: string | undefined): string | undefined {
@@ -449,28 +461,42 @@ function integer(least: number, most: number): (text: string) => Read<number> {
 
 const unitMs = { ms: 1, s: 1_000, m: 60_000 } as const;
 
+function spanText(ms: number): string {
+  const unit = (['m', 's'] as const).find((one) => ms % unitMs[one] === 0 && ms >= unitMs[one]) ?? 'ms';
+  return ms === 0 ? '0s' : `${ms / unitMs[unit]}${unit}`;
+}
+
 function duration(leastMs: number, mostMs: number): (text: string) => Read<number> {
   return (text) => {
     const match = /^(\d{1,7})(ms|s|m)$/.exec(text);
-    if (match === null) return { wrong: 'is not a duration such as 500ms, 8s or 1m' };
+    if (match === null)
+      return { wrong: 'is not a duration: a whole number and its unit, ms, s or m, such as 500ms, 8s or 1m' };
     const value = Number(match[1]) * unitMs[match[2] as keyof typeof unitMs];
     return value >= leastMs && value <= mostMs
       ? { value }
-      : { wrong: `is out of range: from ${leastMs}ms to ${mostMs}ms` };
+      : { wrong: `is out of range: from ${spanText(leastMs)} to ${spanText(mostMs)}` };
   };
 }
 
-function baseUrl(text: string): Read<string> {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    return { wrong: 'is not a URL such as http://localhost:8126' };
-  }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return { wrong: 'is not an http or https URL' };
-  if (url.username !== '' || url.password !== '') return { wrong: 'must not hold a user name or password' };
-  if (url.search !== '' || url.hash !== '') return { wrong: 'must not hold a query or a fragment' };
-  return { value: `${url.origin}${url.pathname.replace(/\/+$/, '')}` };
+function baseUrl(example: string): (text: string) => Read<string> {
+  return (text) => {
+    if (!URL.canParse(text)) return { wrong: `is not a URL such as ${example}` };
+    const { protocol, username, password, search, hash, origin, pathname } = new URL(text);
+    if (protocol !== 'http:' && protocol !== 'https:') return { wrong: 'is not an http or https URL' };
+    if (username !== '' || password !== '') return { wrong: 'must not hold a user name or password' };
+    if (search !== '' || hash !== '') return { wrong: 'must not hold a query or a fragment' };
+    return { value: `${origin}${pathname.replace(/\/+$/, '')}` };
+  };
+}
+
+function collectorUrl(text: string): Read<string> {
+  const read = baseUrl('http://otel-collector:4318')(text);
+  return 'value' in read && read.value.endsWith('/v1/traces')
+    ? {
+        wrong:
+          'ends in /v1/traces, which is added to it: leave the path out, or give OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+      }
+    : read;
 }
 
 function redisUrl(text: string): Read<string> {

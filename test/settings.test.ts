@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   type ReadOptions,
@@ -6,6 +10,7 @@ import {
   SettingsError,
   settingNames,
   settingsHelp,
+  settingsTable,
 } from '../src/settings.ts';
 
 const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) };
@@ -126,15 +131,30 @@ describe('readSettings', () => {
       'CUJ_GATE_DEADLINE=10s is out of range: from 100ms to 9999ms.',
     ],
     [
+      'a drain that Kubernetes would cut',
+      { CUJ_GATE_DRAIN_DELAY: '1m' },
+      'CUJ_GATE_DRAIN_DELAY=1m is out of range: from 0s to 15s.',
+    ],
+    [
       'a duration without its unit',
       { CUJ_GATE_CACHE_TTL: '60' },
-      'CUJ_GATE_CACHE_TTL=60 is not a duration such as 500ms, 8s or 1m.',
+      'CUJ_GATE_CACHE_TTL=60 is not a duration: a whole number and its unit, ms, s or m, such as 500ms, 8s or 1m.',
     ],
     ['a port that is none', { PORT: '65536' }, 'PORT=65536 is not a whole number from 0 to 65535.'],
     ['a number in another notation', { PORT: '1e3' }, 'PORT=1e3 is not a whole number from 0 to 65535.'],
     ['a site that is none', { DD_SITE: 'datadog.com' }, 'DD_SITE=datadog.com is none of datadoghq.com,'],
     ['a log level that is none', { LOG_LEVEL: 'verbose' }, 'LOG_LEVEL=verbose is none of fatal,'],
     ['a DD_URL without a scheme', { DD_URL: 'localhost' }, 'DD_URL=localhost is not a URL'],
+    [
+      'a collector without a scheme, with an example of one',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' },
+      'OTEL_EXPORTER_OTLP_ENDPOINT=collector is not a URL such as http://otel-collector:4318.',
+    ],
+    [
+      'a path that would be there twice',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/v1/traces/' },
+      'ends in /v1/traces, which is added to it: leave the path out, or give OTEL_EXPORTER_OTLP_TRACES_ENDPOINT.',
+    ],
     ['a DD_URL of another scheme', { DD_URL: 'ftp://x' }, 'DD_URL=ftp://x is not an http or https URL.'],
     ['a DD_URL with a password', { DD_URL: 'http://u:p@x' }, 'must not hold a user name or password.'],
     ['a key with a space in it', { DD_API_KEY: 'two keys' }, 'DD_API_KEY does not hold a key'],
@@ -186,6 +206,24 @@ describe('readSettings', () => {
     ]);
   });
 
+  it('refuses a pipe in the place of a file, which it would wait for', () => {
+    const pipe = join(mkdtempSync(join(tmpdir(), 'cuj-gate-settings-')), 'key');
+    execFileSync('mkfifo', [pipe]);
+    expect(problemsOf({ DD_APP_KEY_FILE: pipe, CUJ_GATE_REDIS_URL_FILE: '/dev/null' })).toEqual([
+      `DD_APP_KEY_FILE=${pipe} cannot be read: it is not a regular file.`,
+      'CUJ_GATE_REDIS_URL_FILE=/dev/null cannot be read: it is not a regular file.',
+    ]);
+    rmSync(dirname(pipe), { recursive: true });
+  });
+
+  it('follows a link to a file, as those of a Secret are', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cuj-gate-settings-'));
+    writeFileSync(join(folder, 'data'), keys.DD_APP_KEY);
+    symlinkSync('data', join(folder, 'key'));
+    expect(readSettings({ DD_APP_KEY_FILE: join(folder, 'key') }).datadog.appKey).toBe(keys.DD_APP_KEY);
+    rmSync(folder, { recursive: true });
+  });
+
   it('reports all problems at once, in its message as well', () => {
     const env = { CUJ_GATE_CASHE_TTL: '60s', PORT: 'http', LOG_LEVEL: 'loud' };
     const problems = problemsOf(env, { required: requiredToServe });
@@ -222,5 +260,17 @@ describe('readSettings', () => {
 describe('settingsHelp', () => {
   it.each(settingNames.map((name) => [name]))('shows %s', (name) => {
     expect(settingsHelp()).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
+  });
+});
+
+describe('settingsTable', () => {
+  it.each([
+    ['CUJ_GATE_DEADLINE', '10m', '9999ms'],
+    ['CUJ_GATE_CACHE_TTL', '99m', '10m'],
+    ['CUJ_GATE_DRAIN_DELAY', '99m', '15s'],
+    ['CUJ_GATE_AUTH_OIDC_CLOCK_SKEW', '99m', '5m'],
+  ])('says how long %s may be at most, as the refusal of more does', (name, tooLong, most) => {
+    expect(problemsOf({ [name]: tooLong })[0]).toContain(`to ${most}.`);
+    expect(settingsTable().find((setting) => setting.name === name)?.description).toContain(` to ${most}`);
   });
 });

@@ -28,7 +28,10 @@ async function start(io: Io, options: { registry?: string; port?: string }): Pro
   };
   let settings: Settings;
   try {
-    settings = readSettings(env, { required: requiredToServe });
+    settings = readSettings(env, {
+      required: requiredToServe,
+      options: options.port === undefined ? {} : { PORT: '--port' },
+    });
   } catch (error) {
     if (error instanceof SettingsError) return refuse([error.message]);
     throw error;

@@ -43,6 +43,12 @@ describe('cuj-gate serve', () => {
     expect(stderr).not.toContain(keys.DD_API_KEY);
   });
 
+  it('names the option that is wrong, and not the variable in whose place it stands', async () => {
+    const { code, stderr } = await cli(['serve', '--registry', registry, '--port', 'abc'], keys);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--port=abc is not a whole number from 0 to 65535.');
+  });
+
   it('refuses to start with a bad registry, and lists all that is wrong with it', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'cuj-gate-serve-'));
     try {

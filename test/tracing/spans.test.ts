@@ -205,3 +205,19 @@ it('nothing secret leaves with a trace', async () => {
   expect(text).not.toContain('top-secret');
   expect(text).not.toContain('b'.repeat(40));
 });
+
+it('a collector that is to be spoken to by gRPC is told of at the start, and so is one that is not there', async () => {
+  const lines: Record<string, unknown>[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const settings = settingsOf({
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+  });
+  const { gate, url } = await listen(settings, { logger, source: well });
+  await fetch(url + question);
+  await gate.close();
+  expect(lines).toMatchObject([
+    { level: 40, msg: 'traces are handed over by OTLP/HTTP, not by gRPC as configured' },
+    { level: 40, msg: 'traces cannot be handed over', url: 'http://127.0.0.1:1/v1/traces' },
+  ]);
+});

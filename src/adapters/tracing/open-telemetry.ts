@@ -44,8 +44,9 @@ export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
   const complain = (error: unknown) => {
     if (performance.now() - complainedAtMs < complaintEveryMs) return;
     complainedAtMs = performance.now();
-    const why = error instanceof Error ? error.message : String(error);
-    onLost(why.slice(0, 300));
+    const { message = String(error), code } = error as { message?: string; code?: unknown };
+    // The exporter's code of an answer is its status, and its message what stands behind that.
+    onLost((typeof code === 'number' ? `it answered ${code} ${message}`.trim() : message).slice(0, 300));
   };
   setGlobalErrorHandler(complain);
   const agent = new (url.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true });
