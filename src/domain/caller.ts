@@ -1,7 +1,14 @@
-/** Who asks, as far as what they sent tells. Every text is for the caller and for the log: none holds the token. */
+/**
+ * Who asks, as far as what they sent tells. Every text but `claim` is for the caller and for the log: none holds the token.
+ */
 export type Identification =
   | { readonly outcome: 'known'; readonly caller: string }
-  | { readonly outcome: 'refused'; readonly detail: string }
+  | {
+      readonly outcome: 'refused';
+      readonly detail: string;
+      /** For the log alone: what the gate asks for, and what a token holds that is otherwise good. */
+      readonly claim?: { readonly name: string; readonly expected: string; readonly received: string };
+    }
   /** The token may be good or bad: what it is verified with cannot be had at the moment. */
   | { readonly outcome: 'unavailable'; readonly message: string; readonly hint: string };
 

@@ -41,7 +41,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
   const complaint = throttled(ports.now, (fields, suppressed) =>
     logger.warn({ ...fields, suppressed }, 'caller turned away'),
   );
-  const complain = (request: FastifyRequest, code: string, detail: string) =>
+  const complain = (request: FastifyRequest, code: string, detail: string, more: object = {}) =>
     complaint({
       reqId: request.id,
       route: routeOf(request),
@@ -49,10 +49,17 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
       ...(request.caller === undefined ? {} : { caller: request.caller }),
       code,
       detail,
+      ...more,
     });
 
-  function unauthorized(request: FastifyRequest, reply: FastifyReply, detail: string, error: string): void {
-    complain(request, 'unauthorized', detail);
+  function unauthorized(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    detail: string,
+    error: string,
+    more: object = {},
+  ): void {
+    complain(request, 'unauthorized', detail, more);
     reply.header('www-authenticate', `Bearer realm="cuj-gate"${error}`);
     const hint = 'Send Authorization: Bearer and a token that the gate knows, or one of its issuer.';
     answerProblem(answer, request, reply, problem('unauthorized', detail, hint));
@@ -114,7 +121,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
       admit(request, reply, next);
     } else if (of.outcome === 'refused') {
       const error = `, error="invalid_token", error_description="${of.detail.replace(/["\\]/g, '')}"`;
-      unauthorized(request, reply, of.detail, error);
+      unauthorized(request, reply, of.detail, error, of.claim === undefined ? {} : { claim: of.claim });
     } else unavailable(request, reply, of);
   }
 

@@ -127,6 +127,15 @@ describe('a gate that asks for tokens', () => {
     expect(refusals()[1]).toMatchObject({ detail: 'The request has no bearer token.', suppressed: 3 });
   });
 
+  it('logs what a claim should have been, and tells the caller nothing of it', async () => {
+    const claim = { name: 'aud', expected: 'cuj-gate', received: 'cuj-gat' };
+    const refused: Identification = { outcome: 'refused', detail: 'The claim "aud" is wrong.', claim };
+    const { app, log } = await bench({ authenticator: authenticator(refused) });
+    const { body, headers } = await app.inject({ url: login, headers: bearer('x') });
+    expect(log.find((line) => line.msg === 'caller turned away')).toMatchObject({ claim });
+    expect(body + JSON.stringify(headers)).not.toContain('cuj-gat"');
+  });
+
   it('counts whom it turns away by the status in its metric', async () => {
     const { app, metric } = await bench({ authenticator: authenticator() });
     await app.inject(login);

@@ -31,6 +31,8 @@ export const acceptedAlgorithms = [
   'Ed25519',
 ];
 
+type Refused = Identification & { readonly outcome: 'refused' };
+
 /** Verifies access tokens that are JWTs (RFC 9068, or an ID token in its place). */
 export function createOidcVerifier(options: OidcOptions): (token: string) => Promise<Identification> {
   const { issuer, audience, claim, clockSkewMs, keyOf, now } = options;
@@ -46,7 +48,10 @@ export function createOidcVerifier(options: OidcOptions): (token: string) => Pro
         currentDate: new Date(now()),
       }));
     } catch (error) {
-      if (!(error instanceof KeysUnavailable)) return refused(detailOf(error));
+      if (!(error instanceof KeysUnavailable)) {
+        const claim = claimOf(error, options);
+        return { ...refused(detailOf(error)), ...(claim === undefined ? {} : { claim }) };
+      }
       // Whoever would be refused with the keys as well is refused without them.
       if (!isPlausible(token, options)) return refused('The token is not for this gate, or has expired.');
       return {
@@ -62,7 +67,7 @@ export function createOidcVerifier(options: OidcOptions): (token: string) => Pro
   };
 }
 
-function refused(detail: string): Identification {
+function refused(detail: string): Refused {
   return { outcome: 'refused', detail };
 }
 
@@ -70,6 +75,9 @@ function refused(detail: string): Identification {
 function detailOf(error: unknown): string {
   if (error instanceof errors.JWTExpired) return 'The token has expired.';
   if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === 'nbf' && error.reason === 'check_failed') {
+      return 'The token is not valid yet (nbf): check the clocks of its issuer and of the gate.';
+    }
     return error.reason === 'missing'
       ? `The token has no claim "${error.claim}".`
       : `The claim "${error.claim}" of the token is not what the gate asks for.`;
@@ -85,6 +93,17 @@ function detailOf(error: unknown): string {
   }
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'The signature of the token is wrong.';
   return 'The token cannot be verified.';
+}
+
+/** Of an issuer or audience that is not ours: one letter is enough, and the caller is not told which. */
+function claimOf(error: unknown, { issuer, audience }: OidcOptions): Refused['claim'] {
+  if (!(error instanceof errors.JWTClaimValidationFailed) || error.reason !== 'check_failed')
+    return undefined;
+  const expected = { iss: issuer, aud: audience }[error.claim];
+  if (expected === undefined) return undefined;
+  const value = error.payload[error.claim];
+  const received = (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, 200);
+  return { name: error.claim, expected, received };
 }
 
 /** What an unverified token says of itself: good only for refusing. */
