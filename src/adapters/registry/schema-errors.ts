@@ -67,7 +67,9 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
         ...at,
         rule: 'type',
         message: `${name} must be ${article(error.params.type as string)}, not ${found(error.data)}`,
-        fix: typeFix(error, example, about),
+        fix: quotesHelp(error)
+          ? typeFix(error, example, about)
+          : (patternFix(path) ?? typeFix(error, example, about)),
       };
     case 'const':
       return {
@@ -130,6 +132,13 @@ function bound(
   };
   const [sentence, fix] = sentences[error.keyword] ?? [String(error.message), 'Correct it.'];
   return { ...at, rule: 'range', message: `${name} ${sentence}`, fix: `${fix}${about}` };
+}
+
+/** Whether what should be a text would do as one: a 50 in quotes is still no percentage. */
+function quotesHelp({ data, params, parentSchema }: ErrorObject): boolean {
+  const { pattern } = (parentSchema ?? {}) as { pattern?: string };
+  const number = params.type === 'string' && typeof data === 'number';
+  return !number || pattern === undefined || new RegExp(pattern).test(String(data));
 }
 
 /** What a pattern of the schema means, by the last key. */

@@ -320,6 +320,18 @@ const schemaTable: readonly (readonly [string, Spoiled])[] = [
     },
   ],
   [
+    'a percentage as a number, which quotes would not help',
+    {
+      from: 'below: 50%',
+      to: 'below: 50',
+      rule: 'type',
+      path: `${login}.errorBudgetPolicy[1].below`,
+      at: 'below: ¦50',
+      value: 50,
+      fix: /^Write a percentage, such as 50%\.$/,
+    },
+  ],
+  [
     'an endpoint with a method in lower case',
     {
       from: 'GET /api/v1/me/{id}',
