@@ -36,20 +36,38 @@ export function noRoute(method: string, url: string, known: readonly string[]): 
       },
     );
   }
-  const nearest = nearestRoutes(segments, templates);
+  const shown = path.length > 200 ? `${path.slice(0, 200)}...` : path;
+  if (operationRoutes.includes(path) && !known.includes(path)) {
+    return problem(
+      'not_found',
+      `Nothing is at ${path} on this port.`,
+      'Ask for it on CUJ_GATE_ADMIN_PORT, in plain HTTP.',
+      { nearest: [] },
+    );
+  }
+  const [before, ...after] = path.split(';') as [string, ...string[]];
+  const nearest = nearestRoutes(before.slice(1).split('/'), templates);
+  if (after.length > 0 && nearest[0] === before) {
+    return problem(
+      'not_found',
+      `Nothing is at ${shown}.`,
+      `Parameters come after a question mark, not after a semicolon: ${`${before}?${after.join('&')}`.slice(0, 200)}`,
+      { nearest },
+    );
+  }
   const all = known.includes(routes.openapi)
     ? 'GET /openapi.json describes every route.'
     : `This port has ${known.join(', ')}.`;
   return problem(
     'not_found',
-    `Nothing is at ${path.length > 200 ? `${path.slice(0, 200)}...` : path}.`,
+    `Nothing is at ${shown}.`,
     nearest.length === 0 ? all : `Did you mean ${nearest.join(' or ')}? ${all}`,
     { nearest },
   );
 }
 
 function pathOf(url: string): string {
-  const path = url.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#;]/, 1)[0] as string;
+  const path = url.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] as string;
   return path.startsWith('/') ? path : `/${path}`;
 }
 

@@ -148,6 +148,15 @@ describe('a path that no route has', () => {
     expect(answer.json().nearest[0]).toBe(nearest[0]);
   });
 
+  it('is shown as it came where parameters stand behind a semicolon, and how to ask instead', async () => {
+    const { app } = await bench();
+    expect((await app.inject('/cujs/login/status;version=v2')).json()).toMatchObject({
+      status: 404,
+      detail: 'Nothing is at /cujs/login/status;version=v2.',
+      hint: 'Parameters come after a question mark, not after a semicolon: /cujs/login/status?version=v2',
+    });
+  });
+
   it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const)('%s is 405 with Allow', async (method) => {
     const { app } = await bench();
     const answer = await app.inject({ method, url: '/cujs/login/status', payload: { a: 1 } });
