@@ -108,15 +108,24 @@ function checkParams(services: readonly Service[], params: ReadonlyMap<string, s
     }
     const normalized = normalizeParam(name, raw);
     if ('error' in normalized) {
-      throw invalid(
-        `Parameter "${name}" cannot be used: ${normalized.error}.`,
-        'It must be the tag value that Datadog stores. In an AnalysisTemplate an empty value most often means that the label or field it is taken from does not exist on the Rollout.',
-        { parameter: name },
-      );
+      throw invalid(`Parameter "${name}" cannot be used: ${normalized.error}.`, hintOfValue(raw), {
+        parameter: name,
+      });
     }
     values.set(name, normalized.value);
   }
   return values;
+}
+
+function hintOfValue(raw: string): string {
+  const must = 'It must be the tag value that Datadog stores.';
+  if (raw.trim() === '') {
+    return `${must} In an AnalysisTemplate an empty value most often means that the label or field it is taken from does not exist on the Rollout.`;
+  }
+  if (/[{}$]/.test(raw)) {
+    return `${must} A placeholder arrives as it is where nobody fills it: is the argument declared in the args of the AnalysisTemplate?`;
+  }
+  return /[*?]/.test(raw) ? `${must} Wildcards are not taken: give one version.` : must;
 }
 
 /** A parameter as it stands in a header: `stable_version` is sent as `X-Canary-Stable-Version`. */
@@ -193,6 +202,13 @@ function checkSince(text: string, nowMs: number): number {
   // In a query string `+` is a space, so an offset such as +09:00 arrives with one.
   else {
     ms = timeOf(text.replace(/ (\d{2}:\d{2})$/, '+$1'));
+  }
+  if (Number.isNaN(ms) && Number.isFinite(timeOf(`${text}Z`))) {
+    throw invalid(
+      `since "${text}" has no UTC offset, so it is not one time.`,
+      'Add Z for UTC, or an offset such as +09:00.',
+      { parameter: 'since' },
+    );
   }
   if (!Number.isFinite(ms)) {
     throw invalid(

@@ -78,7 +78,7 @@ export function createStatusHandlers(
   const overloaded: Failure = {
     reason: 'gate_overloaded',
     message: `the gate has ${maxInflight} questions waiting and takes no more at the moment`,
-    hint: 'The next measurement asks again; if this lasts, run more replicas or raise CUJ_GATE_MAX_INFLIGHT.',
+    hint: 'The next measurement asks again; if this lasts, see whether Datadog is slow (cuj_gate_source_request_duration_seconds), else run more replicas or raise CUJ_GATE_MAX_INFLIGHT.',
   };
   const late: Failure = {
     reason: 'source_timeout',

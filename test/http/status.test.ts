@@ -192,6 +192,28 @@ describe('misuse is never a verdict', () => {
       400,
       { known: expect.arrayContaining(['version', 'pretty']) },
     ],
+    [
+      'a placeholder that nobody filled',
+      '/cujs/login/status?version={{args.version}}',
+      400,
+      { parameter: 'version', hint: expect.stringContaining('placeholder') },
+    ],
+    [
+      'a pattern',
+      '/cujs/login/status?version=v*',
+      400,
+      { parameter: 'version', hint: expect.stringContaining('Wildcards are not taken') },
+    ],
+    [
+      'a since without an offset',
+      `${login}&since=2026-01-31T09:00:00`,
+      400,
+      {
+        parameter: 'since',
+        detail: expect.stringContaining('has no UTC offset'),
+        hint: 'Add Z for UTC, or an offset such as +09:00.',
+      },
+    ],
     ['canary equal to stable', `${login}&stable_version=v2`, 400, { code: 'invalid_request' }],
     ['canary equal to stable once stored', `${login}&stable_version=V2`, 400, { code: 'invalid_request' }],
     ['a window that is none', `${login}&window=5x`, 400, { parameter: 'window' }],
