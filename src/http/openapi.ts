@@ -64,7 +64,8 @@ const question = {
   window: Type.Optional(
     Type.String({
       pattern: '^(rollout|[1-9][0-9]{0,4}(s|m|h|d))$',
-      description: "rollout, or a span in whole minutes such as 5m, instead of the registry's.",
+      description:
+        "rollout, or a span in whole minutes such as 5m, instead of the registry's; at least 2m, under the rule strict 1m.",
     }),
   ),
   since: Type.Optional(
@@ -97,6 +98,8 @@ const refusal = (description: string) => ({
 const always: Responses = {
   400: refusal('The request is wrong: an unknown, missing, repeated or malformed parameter.'),
   401: refusal('The gate asks for a bearer token, and there is none, or it is not one of its own.'),
+  414: refusal('The URL, or a name in it, is too long.'),
+  431: refusal('Request line and headers are more than 16 KiB.'),
   500: refusal('A fault of the gate itself.'),
   503: refusal(
     'This replica is shutting down, has no registry, or cannot verify tokens (asked for a verdict it then answers inconclusive).',
