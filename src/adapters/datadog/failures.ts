@@ -48,7 +48,7 @@ export function failureOfConnection(cause: unknown, redact: Redact): SourceError
   return new SourceError(
     'source_unavailable',
     `Datadog could not be reached (${redact(code)}): ${shorten(redact(error.message))}`,
-    'Check the network, DNS and proxy from here to the API of DD_SITE (or DD_URL).',
+    'Check the network and DNS from here to the API of DD_SITE (or DD_URL, which names a proxy; HTTPS_PROXY is not read).',
     { cause },
   );
 }
