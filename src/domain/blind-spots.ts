@@ -30,7 +30,7 @@ const toleratedRequests = 3;
  *   `logOne`: some frameworks' tracers set none on the very requests that crash. Clients that go away do so on both sides.
  */
 export function statusGapOf(
-  { endpoints, minutes, total }: SliSums,
+  { endpoints, byService, total }: SliSums,
   window: JudgedWindow,
   logOne: number,
 ): StatusGap | undefined {
@@ -49,14 +49,14 @@ export function statusGapOf(
   if (blind === undefined && !isAll) {
     if (!(seen > toleratedRequests)) return undefined;
     // As with bad events: half of it pooled, half by endpoint, so that none drowns among the others.
-    const pooled = logSinglingOut(pooledSides(minutes), window);
+    const pooled = logSinglingOut(byService.map(sidesOfMinutes), window);
     const isReachedBy = (logOf: (one: EndpointSums) => number) => {
       const alone = endpoints.map((one) => (one.unknown > 0 ? logOf(one) : 0));
       return logMixture(pooled, alone) >= logOne;
     };
     // What they can be at most costs a tenth, and is hardly ever enough.
     if (!isReachedBy((one) => mostSinglingOut(one, window))) return undefined;
-    if (!isReachedBy((one) => logSinglingOut(sidesOf(one, window), window))) return undefined;
+    if (!isReachedBy((one) => logSinglingOut([sidesOf(one, window)], window))) return undefined;
   }
   return gapOf('canary', (blind ?? mostBeyond(endpoints, unknown / total)).measured, window);
 }
@@ -88,7 +88,7 @@ export function stableGapOf({ endpoints }: SliSums, window: JudgedWindow): Statu
 }
 
 /** Requests without a status in the place of the bad ones. */
-function pooledSides({ canaryTotal, canaryUnknown, stableTotal, stableUnknown }: Minutes): BothSides {
+function sidesOfMinutes({ canaryTotal, canaryUnknown, stableTotal, stableUnknown }: Minutes): BothSides {
   return { canaryTotal, canaryBad: canaryUnknown, stableTotal, stableBad: stableUnknown };
 }
 
@@ -120,11 +120,12 @@ function mostSinglingOut({ measured, scale, total }: EndpointSums, { first, end 
   let greatest = 0;
   for (let i = first; i < end; i += 1) {
     const requests = own[i] ?? 0;
+    if (requests <= 0) continue;
     const beside = other[i] ?? 0;
     stableTotal += beside;
     const lost = requests - (ownKnown[i] ?? 0);
     const besideLost = beside - (otherKnown[i] ?? 0);
-    if (!(lost > 0 || besideLost > 0) || requests <= 0 || beside <= 0) continue;
+    if (!(lost > 0 || besideLost > 0) || beside <= 0) continue;
     const share = requests / (requests + beside);
     if (lost > 0) unknown += lost;
     expected += (Math.max(0, lost) + Math.max(0, besideLost)) * share;
@@ -136,36 +137,39 @@ function mostSinglingOut({ measured, scale, total }: EndpointSums, { first, end 
 }
 
 /** Natural log of the share test's evidence that the canary is singled out; no more than 0 where it plainly is not. */
-function logSinglingOut(sides: BothSides, { first, end }: JudgedWindow): number {
-  const { canaryTotal, canaryBad, stableTotal, stableBad } = sides;
+function logSinglingOut(services: readonly BothSides[], { first, end }: JudgedWindow): number {
   let canary = 0;
   let stable = 0;
   let unknown = 0;
   let expected = 0;
-  for (let i = first; i < end; i += 1) {
-    const [own, other] = [canaryTotal[i] as number, stableTotal[i] as number];
-    canary += own;
-    stable += other;
-    unknown += canaryBad[i] as number;
-    if (own > 0) expected += (((canaryBad[i] as number) + (stableBad[i] as number)) * own) / (own + other);
+  for (const { canaryTotal, canaryBad, stableTotal, stableBad } of services) {
+    for (let i = first; i < end; i += 1) {
+      const own = canaryTotal[i] as number;
+      if (!(own > 0)) continue;
+      const other = stableTotal[i] as number;
+      canary += own;
+      stable += other;
+      unknown += canaryBad[i] as number;
+      expected += (((canaryBad[i] as number) + (stableBad[i] as number)) * own) / (own + other);
+    }
   }
   if (stable > leastStableShare * canary) {
     // Each multiple's evidence falls with the multiple where the canary has no more than is expected: none can be above 1.
-    return unknown > expected ? logShareEvidence(sides, first, end) : 0;
+    return unknown > expected ? logShareEvidence(services, first, end) : 0;
   }
   // Hardly any of stable is beside it: the canary has all the traffic. Then against what stable did before.
-  const before = {
-    canaryTotal: [canary],
-    canaryBad: [unknown],
-    stableTotal: [sum(stableTotal, end)],
-    stableBad: [sum(stableBad, end)],
-  };
+  const before = services.map((sides) => ({
+    canaryTotal: [sum(sides.canaryTotal, first, end)],
+    canaryBad: [sum(sides.canaryBad, first, end)],
+    stableTotal: [sum(sides.stableTotal, 0, end)],
+    stableBad: [sum(sides.stableBad, 0, end)],
+  }));
   return logShareEvidence(before, 0, 1);
 }
 
-function sum(values: ArrayLike<number>, end: number): number {
+function sum(values: ArrayLike<number>, first: number, end: number): number {
   let total = 0;
-  for (let i = 0; i < end; i += 1) total += values[i] as number;
+  for (let i = first; i < end; i += 1) total += values[i] as number;
   return total;
 }
 

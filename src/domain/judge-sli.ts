@@ -139,7 +139,7 @@ function evidenceIn(sums: SliSums, { objective, policy, sliCount, window }: SliQ
     logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
     logAlone,
     logStable: logStableEvidence(sums, window, objective, Math.log(1 / policy.falseAbort)),
-    logShare: logShareEvidence(sums.minutes, window.first, window.end),
+    logShare: logShareEvidence(sums.byService, window.first, window.end),
     logOne: Math.log(1 / policy.falseAbort),
     line: {
       endpoints: sums.endpoints,

@@ -137,11 +137,16 @@ const shareLogs = new Float64Array(shareMultiples.length);
 
 /**
  * Natural log of E_share over the buckets [first, end): how strongly the bad events single out the canary, given its
- * share w of each bucket's traffic. Buckets in which either side has no traffic say nothing. Steps of the weight do no
- * harm.
+ * share w of each bucket's traffic, of each service by itself. Buckets in which either side has no traffic say nothing.
+ * Steps of the weight do no harm, nor do services with weights of their own.
  */
-export function logShareEvidence(sides: BothSides, first: number, end: number): number {
+export function logShareEvidence(services: readonly BothSides[], first: number, end: number): number {
   shareLogs.fill(0);
+  for (const sides of services) addShareLogs(sides, first, end);
+  return logMeanExp(shareLogs);
+}
+
+function addShareLogs(sides: BothSides, first: number, end: number): void {
   for (let i = first; i < end; i += 1) {
     const canaryBad = sides.canaryBad[i] as number;
     const stableBad = sides.stableBad[i] as number;
@@ -155,7 +160,6 @@ export function logShareEvidence(sides: BothSides, first: number, end: number): 
       (shareLogs[j] as number) += canaryBad * ((logShareMultiples[j] as number) - log) - stableBad * log;
     }
   }
-  return logMeanExp(shareLogs);
 }
 
 /**

@@ -40,9 +40,11 @@ export interface SliSums {
   readonly stableTotal: number;
   readonly stableBad: number;
   readonly minutes: Minutes;
+  /** The same of each service by itself: each has a canary's share of its own. */
+  readonly byService: readonly Minutes[];
 }
 
-/** Both sides over all endpoints, minute by minute of all that was queried (canary: of the window), weighed as n and e are. */
+/** Both sides over endpoints, minute by minute of all that was queried (canary: of the window), weighed as n and e are. */
 export interface Minutes {
   readonly canaryTotal: Float64Array;
   readonly canaryBad: Float64Array;
@@ -68,7 +70,7 @@ export function compareEndpoints(a: Named, b: Named): number {
   );
 }
 
-/** Adds one endpoint's counts up, and into the minutes of all. */
+/** Adds one endpoint's counts up, and into the minutes of its service. */
 function sumEndpoint(
   measured: EndpointMeasurement,
   window: JudgedWindow,
@@ -153,16 +155,35 @@ function emptyMinutes(length: number): Minutes {
   };
 }
 
+function together(services: readonly Minutes[], length: number): Minutes {
+  const [only] = services;
+  if (only !== undefined && services.length === 1) return only;
+  const all = emptyMinutes(length);
+  for (const column of Object.keys(all) as (keyof Minutes)[]) {
+    for (const one of services) {
+      for (let i = 0; i < length; i += 1) (all[column][i] as number) += one[column][i] as number;
+    }
+  }
+  return all;
+}
+
 /** Adds up what was measured of one SLI. */
 export function sumSli(
   measured: readonly EndpointMeasurement[],
   window: JudgedWindow,
   objective: Objective,
 ): SliSums {
-  const minutes = emptyMinutes(window.end);
-  const endpoints = [...measured]
-    .sort(compareEndpoints)
-    .map((endpoint) => sumEndpoint(endpoint, window, objective, minutes));
+  const services = new Map<string, Minutes>();
+  const endpoints = [...measured].sort(compareEndpoints).map((endpoint) => {
+    let own = services.get(endpoint.service);
+    if (own === undefined) {
+      own = emptyMinutes(window.end);
+      services.set(endpoint.service, own);
+    }
+    return sumEndpoint(endpoint, window, objective, own);
+  });
+  const byService = [...services.values()];
+  const minutes = together(byService, window.end);
   let total = 0;
   let bad = 0;
   let n = 0;
@@ -196,5 +217,6 @@ export function sumSli(
     stableTotal,
     stableBad,
     minutes,
+    byService,
   };
 }

@@ -135,38 +135,42 @@ function logEvidenceFrom(sums: SliSums, from: number, budget: number): number {
   return logMixture(queried, recent);
 }
 
-/** Whether stable had traffic in the minutes in which the canary failed: without any, nothing can be shared. */
-export function isStableBeside({ minutes }: SliSums, { first, end }: JudgedWindow): boolean {
+/** Whether stable had traffic where and when the canary failed: without any, nothing can be shared. */
+export function isStableBeside({ byService }: SliSums, { first, end }: JudgedWindow): boolean {
   let canary = 0;
   let stable = 0;
-  for (let i = first; i < end; i += 1) {
-    if (!((minutes.canaryBad[i] as number) > 0)) continue;
-    canary += minutes.canaryTotal[i] as number;
-    stable += minutes.stableTotal[i] as number;
+  for (const minutes of byService) {
+    for (let i = first; i < end; i += 1) {
+      if (!((minutes.canaryBad[i] as number) > 0)) continue;
+      canary += minutes.canaryTotal[i] as number;
+      stable += minutes.stableTotal[i] as number;
+    }
   }
   return stable > leastStableShare * canary;
 }
 
 /**
- * The canary's n and e in the minutes of the window in which stable had traffic too, and stable's rate in them; undefined
- * where it had any in none.
+ * The canary's n and e in the minutes of the window in which stable of the same service had traffic too, and stable's rate
+ * in them; undefined where it had any in none.
  */
 export function besideStable(
-  { minutes }: SliSums,
+  { byService }: SliSums,
   { first, end }: JudgedWindow,
 ): { readonly n: number; readonly e: number; readonly stableRate: number } | undefined {
   let n = 0;
   let e = 0;
   let stable = 0;
   let stableBad = 0;
-  for (let i = first; i < end; i += 1) {
-    const own = minutes.canaryTotal[i] as number;
-    const other = minutes.stableTotal[i] as number;
-    if (!(own > 0 && other > leastStableShare * own)) continue;
-    n += own;
-    e += minutes.canaryBad[i] as number;
-    stable += other;
-    stableBad += minutes.stableBad[i] as number;
+  for (const minutes of byService) {
+    for (let i = first; i < end; i += 1) {
+      const own = minutes.canaryTotal[i] as number;
+      const other = minutes.stableTotal[i] as number;
+      if (!(own > 0 && other > leastStableShare * own)) continue;
+      n += own;
+      e += minutes.canaryBad[i] as number;
+      stable += other;
+      stableBad += minutes.stableBad[i] as number;
+    }
   }
   return n > 0 ? { n, e: Math.min(e, n), stableRate: Math.min(1, stableBad / stable) } : undefined;
 }

@@ -141,7 +141,7 @@ describe('the share test', () => {
       stableTotal: column(2),
       stableBad: column(3),
     };
-    return logShareEvidence(sides, 0, buckets.length);
+    return logShareEvidence([sides], 0, buckets.length);
   };
 
   it('follows its definition: 10% of the traffic and 60% of the errors single the canary out', () => {
