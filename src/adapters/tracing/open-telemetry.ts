@@ -125,7 +125,10 @@ export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
     async close() {
       let late: NodeJS.Timeout | undefined;
       const limit = new Promise<void>((resolve) => {
-        late = setTimeout(resolve, timeoutMs);
+        late = setTimeout(() => {
+          complain(new Error(`handing over took longer than ${timeoutMs} ms`));
+          resolve();
+        }, timeoutMs);
       });
       // What fails in the last hand-over is given to us alone, not to the handler of errors.
       await Promise.race([provider.shutdown().catch(complain), limit]);
