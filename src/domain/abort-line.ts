@@ -18,6 +18,9 @@ export interface LineEndpoint {
   readonly process: EvidenceProcess;
 }
 
+/** Bad events that were really observed, without which no rate is demonstrably too high: one may be bad luck. */
+export const leastBadEvents = 2;
+
 /** Sums of fractions miss whole numbers by far less than this; what was observed are whole events. */
 const rounding = 1e-6;
 

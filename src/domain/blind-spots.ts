@@ -2,7 +2,7 @@ import type { EndpointMeasurement, Series } from './metrics-source.ts';
 import { type BothSides, logMixture, logShareEvidence, mostShareEvidence } from './sequential.ts';
 import { tidy } from './side-facts.ts';
 import type { EndpointSums, Minutes, SliSums } from './sli-sums.ts';
-import { type JudgedWindow, leastStableShare } from './window.ts';
+import { type JudgedWindow, leastStableShare, sum } from './window.ts';
 
 /** What no number of requests would show: an SLI that is blind in one of these ways does not pass. */
 
@@ -165,12 +165,6 @@ function logSinglingOut(services: readonly BothSides[], { first, end }: JudgedWi
     stableBad: [sum(sides.stableBad, 0, end)],
   }));
   return logShareEvidence(before, 0, 1);
-}
-
-function sum(values: ArrayLike<number>, first: number, end: number): number {
-  let total = 0;
-  for (let i = first; i < end; i += 1) total += values[i] as number;
-  return total;
 }
 
 /** More than half, and more than chance. `rate`: the share of requests that is seen, and counted for all. */

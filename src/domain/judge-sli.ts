@@ -1,4 +1,11 @@
-import { type AbortLines, abortLines, type Line, reaches, requestsUntil } from './abort-line.ts';
+import {
+  type AbortLines,
+  abortLines,
+  type Line,
+  leastBadEvents,
+  reaches,
+  requestsUntil,
+} from './abort-line.ts';
 import {
   type StatusGap,
   stableGapOf,
@@ -17,7 +24,7 @@ import { EvidenceProcess, evidenceOf, logMixture, logShareEvidence, upperBound }
 import { digits, type SideFacts, sideFacts } from './side-facts.ts';
 import { type SliSums, sumSli } from './sli-sums.ts';
 import { burnRateOf, leastViolation, type Objective, violates } from './slo.ts';
-import { besideStable, isStableBeside, logStableEvidence } from './stable-evidence.ts';
+import { type Beside, besideStable, isStableBeside, logStableEvidence } from './stable-evidence.ts';
 import { isTrafficEnough } from './traffic-need.ts';
 import type { JudgedWindow } from './window.ts';
 
@@ -70,8 +77,7 @@ export interface SliQuestion {
   readonly sliCount: number;
 }
 
-/** What a fail needs besides evidence: bad events that were really observed, in as many minutes. */
-const leastBadEvents = 2;
+/** What a fail needs besides evidence and bad events: as many minutes that hold some. */
 const leastBadMinutes = 2;
 
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts.md, in its order. */
@@ -128,6 +134,8 @@ interface Evidence {
   /** 1/alpha, and m/alpha where m SLIs share it. */
   readonly logOne: number;
   readonly line: Line;
+  /** Under `baseline`; undefined where stable is nowhere beside the canary. */
+  readonly beside: Beside | undefined;
 }
 
 function evidenceIn(sums: SliSums, { objective, policy, sliCount, window }: SliQuestion): Evidence {
@@ -147,6 +155,7 @@ function evidenceIn(sums: SliSums, { objective, policy, sliCount, window }: SliQ
       toFail: sliCount / policy.falseAbort,
       leastBadEvents,
     },
+    beside: policy.rule === 'baseline' ? besideStable(sums, window) : undefined,
   };
 }
 
@@ -201,33 +210,30 @@ function decide(
   if (failing) return inconclusive('within_noise');
   if (statusGap?.side === 'canary') return inconclusive('status_missing');
   // No number of requests would help.
-  if (policy.rule === 'baseline' && besideStable(sums, window) === undefined) {
+  if (policy.rule === 'baseline' && evidence.beside === undefined) {
     return inconclusive('canary_indistinguishable');
   }
-  const lowTraffic = !isEnoughToPass(sums, question, 0);
+  const lowTraffic = !isEnoughToPass(sums, evidence, question, 0);
   if (lowTraffic && policy.onLowTraffic === 'inconclusive') return inconclusive('insufficient_traffic');
   if (policy.rule === 'confidence' && below) return inconclusive('within_noise');
-  if (isIncomparable(sums, question)) return inconclusive('canary_indistinguishable');
+  if (window.indistinguishable !== undefined) return inconclusive('canary_indistinguishable');
   if (lowTraffic) return { verdict: 'pass', reason: 'insufficient_traffic' };
   return { verdict: 'pass', reason: policy.rule === 'baseline' ? 'not_worse_than_stable' : 'within_slo' };
 }
 
-/** Whether nothing tells the canary from stable, or `baseline` has no stable to compare it with. */
-function isIncomparable(sums: SliSums, { policy, window }: SliQuestion): boolean {
-  return (
-    window.indistinguishable !== undefined || (policy.rule === 'baseline' && !besideStable(sums, window))
-  );
-}
-
 /** Whether `more` clean requests would be traffic enough for a pass, whatever the SLI is. */
-function isEnoughToPass(sums: SliSums, { objective, policy, window }: SliQuestion, more: number): boolean {
+function isEnoughToPass(
+  sums: SliSums,
+  { beside }: Evidence,
+  { objective, policy }: SliQuestion,
+  more: number,
+): boolean {
   const { endpoints, total } = sums;
   // Requests to come weigh what those seen weigh on average; before the first one, what the least of them weigh.
   const weight = total > 0 ? sums.n / total : Math.min(1, ...endpoints.map(({ scale }) => scale));
   const seen =
     total > 0 ? sums.totalSeen / total : Math.min(1, ...endpoints.map(({ measured }) => measured.sampleRate));
   // Under `baseline` only what is beside stable is compared, and a service below its SLO is measured by what stable does.
-  const beside = policy.rule === 'baseline' ? besideStable(sums, window) : undefined;
   const part = beside === undefined ? 1 : beside.n / sums.n;
   const { n, e } = beside ?? sums;
   const then = { seen: sums.totalSeen * part + more * seen, n: n + more * weight, e };
@@ -272,15 +278,16 @@ function cleanRequests(
   question: SliQuestion,
   reason: Reason,
 ): number | null {
-  const { objective, policy } = question;
+  const { objective, policy, window } = question;
   if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
   if (reason !== 'no_data' && reason !== 'insufficient_traffic' && reason !== 'within_noise') return null;
-  if (isIncomparable(sums, question)) return null;
+  if (window.indistinguishable !== undefined) return null;
+  if (policy.rule === 'baseline' && evidence.beside === undefined) return null;
   if (isEnoughToFail(sums, evidence, policy)) return null;
   return requestsUntil(
     (more) =>
       sums.total + more > 0 &&
-      isEnoughToPass(sums, question, more) &&
+      isEnoughToPass(sums, evidence, question, more) &&
       (policy.rule === 'baseline' || !violates(objective, sums.total + more, sums.bad)),
   );
 }

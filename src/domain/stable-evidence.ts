@@ -1,4 +1,4 @@
-import { reaches } from './abort-line.ts';
+import { leastBadEvents, reaches } from './abort-line.ts';
 import type { EndpointMeasurement } from './metrics-source.ts';
 import { logEvidence, logMixture, lowerBoundIsAbove, upperBound, upperBoundIsAtMost } from './sequential.ts';
 import type { SliSums } from './sli-sums.ts';
@@ -33,9 +33,6 @@ function isOver(all: Counts, here: Counts): boolean {
   if (here.total <= 0 || here.bad >= here.total) return false;
   return upperBoundIsAtMost(here.total, here.bad, Math.min(1, all.bad / all.total));
 }
-
-/** As of a fail: one unlucky request is not how stable is. */
-const leastBadEvents = 2;
 
 /** Whether stable's rate is demonstrably above the error budget: by its lower bound, and by more than one event. */
 function isFailing({ total, bad }: Counts, dispersion: number, budget: number): boolean {
@@ -149,14 +146,18 @@ export function isStableBeside({ byService }: SliSums, { first, end }: JudgedWin
   return stable > leastStableShare * canary;
 }
 
+/** What `baseline` compares. */
+export interface Beside {
+  readonly n: number;
+  readonly e: number;
+  readonly stableRate: number;
+}
+
 /**
  * The canary's n and e in the minutes of the window in which stable of the same service had traffic too, and stable's rate
  * in them; undefined where it had any in none.
  */
-export function besideStable(
-  { byService }: SliSums,
-  { first, end }: JudgedWindow,
-): { readonly n: number; readonly e: number; readonly stableRate: number } | undefined {
+export function besideStable({ byService }: SliSums, { first, end }: JudgedWindow): Beside | undefined {
   let n = 0;
   let e = 0;
   let stable = 0;

@@ -59,7 +59,7 @@ export const leastStableShare = 0.01;
 /** Long enough for every pod to have been asked something; the version before stable's is gone for longer. */
 const latelyMinutes = 3;
 
-function sum(values: readonly number[], first = 0, end = values.length): number {
+export function sum(values: ArrayLike<number>, first = 0, end = values.length): number {
   let total = 0;
   for (let i = first; i < end; i += 1) total += values[i] ?? 0;
   return total;
