@@ -7,7 +7,7 @@ import { readTokens } from './adapters/auth/token-file.ts';
 import { type CredentialKind, createCredentialMetrics } from './adapters/credential-metrics.ts';
 import { FilesRefused, type HoldOptions, holdFiles } from './adapters/held-files.ts';
 import { readTls, type TlsCredentials, tlsPaths } from './adapters/tls-files.ts';
-import type { Authenticator, Identification } from './domain/caller.ts';
+import type { Authenticator, Identification } from './domain/ports/authenticator.ts';
 import type { AppPorts } from './http/ports.ts';
 
 /** Wires who may ask: tokens, an OpenID issuer's keys, TLS. Part of the composition root. */

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { DatadogApi } from './adapters/datadog/connection.ts';
-import type { MetricsSource } from './domain/metrics-source.ts';
-import type { Tracing } from './domain/tracing.ts';
+import type { MetricsSource } from './domain/metrics/metrics-source.ts';
+import type { Tracing } from './domain/ports/tracing.ts';
 
 /** Wires what replicas share. Part of the composition root. */
 

@@ -12,7 +12,7 @@ import { createSourceMetrics } from './adapters/measured-source.ts';
 import { toldSource } from './adapters/told-source.ts';
 import { openSharing, type Sharing } from './compose-sharing.ts';
 import type { Traces } from './compose-traces.ts';
-import type { MetricsSource } from './domain/metrics-source.ts';
+import type { MetricsSource } from './domain/metrics/metrics-source.ts';
 import type { Settings } from './settings.ts';
 
 /** Wires the way to Datadog: traces, the cache of the process, the one that replicas share, metrics. */

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { CacheObserver } from './adapters/cached-source.ts';
-import type { MetricsSource } from './domain/metrics-source.ts';
-import type { Tracing } from './domain/tracing.ts';
-import type { judge } from './domain/verdict.ts';
+import type { judge } from './domain/judge/judge.ts';
+import type { MetricsSource } from './domain/metrics/metrics-source.ts';
+import type { Tracing } from './domain/ports/tracing.ts';
 import type { Evaluator } from './evaluate.ts';
 
 /** Wires what is traced. Part of the composition root. */

@@ -10,7 +10,7 @@ import { type LoadResult, loadRegistry } from './adapters/registry-files.ts';
 import { openAccess } from './compose-access.ts';
 import { connect, openSource } from './compose-source.ts';
 import { openTraces } from './compose-traces.ts';
-import type { MetricsSource } from './domain/metrics-source.ts';
+import type { MetricsSource } from './domain/metrics/metrics-source.ts';
 import { createEvaluator, type Evaluator } from './evaluate.ts';
 import type { App } from './http/app.ts';
 import type { Phase, RegistryState } from './http/ports.ts';

@@ -7,10 +7,10 @@ import {
   type Series,
   type SideCounts,
   type Snapshot,
-} from '../src/domain/metrics-source.ts';
-import type { Registry } from '../src/domain/registry-model.ts';
+} from '../src/domain/metrics/metrics-source.ts';
+import type { Registry } from '../src/domain/registry/model.ts';
 import { createEvaluator } from '../src/evaluate.ts';
-import { registryOf } from './domain/journey.ts';
+import { registryOf } from './domain/judge/journey.ts';
 
 const registry = registryOf(`
   { "apiVersion": "cuj-gate/v1",

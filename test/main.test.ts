@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { GateOverrides } from '../src/compose.ts';
-import type { ScopeQuery, Snapshot } from '../src/domain/metrics-source.ts';
+import type { ScopeQuery, Snapshot } from '../src/domain/metrics/metrics-source.ts';
 import { createLogger } from '../src/log.ts';
 import { refusal, serve } from '../src/main.ts';
 import { readSettings, type Settings } from '../src/settings.ts';

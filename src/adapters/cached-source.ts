@@ -1,7 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import { LRUCache } from 'lru-cache';
 import { SourceError } from '../domain/errors.ts';
-import type { MetricsSource, ScopeQuery, Series, SideCounts, Snapshot } from '../domain/metrics-source.ts';
+import type {
+  MetricsSource,
+  ScopeQuery,
+  Series,
+  SideCounts,
+  Snapshot,
+} from '../domain/metrics/metrics-source.ts';
 import { questionKey } from './question-key.ts';
 
 /** Told what became of each question; exactly one of them for each. */

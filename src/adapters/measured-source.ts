@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { SourceError } from '../domain/errors.ts';
-import type { MetricsSource } from '../domain/metrics-source.ts';
+import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
 import type { CacheObserver } from './cached-source.ts';
 
 /** The metrics about the source, and what feeds them. No label holds anything that a caller can choose. */

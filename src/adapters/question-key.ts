@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { ScopeQuery } from '../domain/metrics-source.ts';
-import type { ScopeBatch } from '../domain/registry-model.ts';
-import { selectorText } from '../domain/selector.ts';
+import type { ScopeQuery } from '../domain/metrics/metrics-source.ts';
+import type { ScopeBatch } from '../domain/registry/model.ts';
+import { selectorText } from '../domain/registry/selector.ts';
 
 /** A batch may have hundreds of endpoints: its digest is taken once, not for every question. */
 const batchKeys = new WeakMap<ScopeBatch, string>();

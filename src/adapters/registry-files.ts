@@ -1,5 +1,5 @@
-import { maxFindings, resolveRegistry } from '../domain/registry.ts';
-import type { Problem, Registry } from '../domain/registry-model.ts';
+import type { Problem, Registry } from '../domain/registry/model.ts';
+import { maxFindings, resolveRegistry } from '../domain/registry/resolve.ts';
 import { signatureOf } from './registry/files.ts';
 import { type Gathered, gather, locate } from './registry/gather.ts';
 

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { SourceError } from '../domain/errors.ts';
-import type { MetricsSource } from '../domain/metrics-source.ts';
+import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
 
 /** The same trouble is told again after so long. */
 const everyMs = 5 * 60_000;

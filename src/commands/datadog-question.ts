@@ -1,8 +1,8 @@
 import { createDatadogApi, type DatadogApi, DatadogConnection } from '../adapters/datadog/connection.ts';
 import { createDatadogSource } from '../adapters/datadog/source.ts';
 import { loadRegistry } from '../adapters/registry-files.ts';
-import type { MetricsSource } from '../domain/metrics-source.ts';
-import type { Registry } from '../domain/registry-model.ts';
+import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { Registry } from '../domain/registry/model.ts';
 import { readSettings, type Settings, SettingsError } from '../settings.ts';
 import { exitCodes, type Io } from './io.ts';
 

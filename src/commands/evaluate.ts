@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { CallerError } from '../domain/errors.ts';
-import type { Outcome } from '../domain/outcome.ts';
+import type { Outcome } from '../domain/judge/outcome.ts';
 import type { Evaluation } from '../evaluate.ts';
 import { exitCodes, type Io } from './io.ts';
 import { paintFor } from './paint.ts';

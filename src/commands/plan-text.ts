@@ -1,4 +1,4 @@
-import { plain } from '../domain/summary.ts';
+import { plain } from '../domain/judge/summary.ts';
 import { hourText } from '../plan/levels.ts';
 import type { Judgeable, Outlook, PlanEntry, TrafficPlan, WeightPlan } from '../plan/plan.ts';
 import type { Paint } from './paint.ts';

@@ -1,6 +1,10 @@
-import type { Cuj } from '../domain/registry-model.ts';
-import { type JudgeOptions, judge, type Verdict } from '../domain/verdict.ts';
-import { readMeasurement, type WrittenMeasurement, writeMeasurement } from '../domain/written-measurement.ts';
+import { type JudgeOptions, judge, type Verdict } from '../domain/judge/judge.ts';
+import {
+  readMeasurement,
+  type WrittenMeasurement,
+  writeMeasurement,
+} from '../domain/metrics/measurement-json.ts';
+import type { Cuj } from '../domain/registry/model.ts';
 import type { Evaluation } from '../evaluate.ts';
 
 const format = 'cuj-gate/verdict-record/v1';

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { RegistrySchema } from '../domain/registry-schema.ts';
+import { RegistrySchema } from '../domain/registry/schema.ts';
 import { exitCodes, type Io } from './io.ts';
 
 /** `cuj-gate schema`. */

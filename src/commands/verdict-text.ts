@@ -1,9 +1,9 @@
-import type { SliVerdict } from '../domain/judge-sli.ts';
-import type { Outcome } from '../domain/outcome.ts';
-import type { RuleName } from '../domain/registry-schema.ts';
-import type { ServiceVerdict } from '../domain/service-verdict.ts';
-import { evidence, percent, plain } from '../domain/summary.ts';
-import type { Verdict } from '../domain/verdict.ts';
+import type { Verdict } from '../domain/judge/judge.ts';
+import type { ServiceVerdict } from '../domain/judge/judge-service.ts';
+import type { SliVerdict } from '../domain/judge/judge-sli.ts';
+import type { Outcome } from '../domain/judge/outcome.ts';
+import { evidence, percent, plain } from '../domain/judge/summary.ts';
+import type { RuleName } from '../domain/registry/schema.ts';
 import type { Paint } from './paint.ts';
 
 /** Colours a text by the outcome that it tells. */

@@ -1,5 +1,5 @@
 import { durationText } from '../domain/duration.ts';
-import type { Cuj, Registry } from '../domain/registry-model.ts';
+import type { Cuj, Registry } from '../domain/registry/model.ts';
 import { type AnalysisOptions, watchInconclusiveLimit } from './analysis-options.ts';
 import { cujQuestions, judgedServices, type Question, serviceQuestion } from './canary-args.ts';
 import { type GeneratedFile, GenerateError, sortedBy } from './generated-file.ts';

@@ -1,5 +1,5 @@
-import { headerName } from '../domain/ask.ts';
-import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
+import { headerName } from '../domain/metrics/evaluation-request.ts';
+import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import { GenerateError } from './generated-file.ts';
 import { serviceObjectName } from './kubernetes-metadata.ts';
 

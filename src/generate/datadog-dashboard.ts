@@ -1,4 +1,4 @@
-import type { Cuj, Registry } from '../domain/registry-model.ts';
+import type { Cuj, Registry } from '../domain/registry/model.ts';
 import { type CujSlo, slosOf, titleOf } from './datadog-slos.ts';
 import { sortedBy } from './generated-file.ts';
 import { cujResource, literal } from './terraform-names.ts';

@@ -1,9 +1,9 @@
-import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
-import type { SliName } from '../domain/registry-schema.ts';
-import { isSafeTagValue, normalizeTagValue } from '../domain/resource-name.ts';
-import type { Objective } from '../domain/slo.ts';
-import { type SloEvents, sloEvents } from '../domain/slo-query.ts';
-import { slisOf } from '../domain/verdict.ts';
+import { slisOf } from '../domain/judge/judge.ts';
+import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
+import type { Objective } from '../domain/registry/objective.ts';
+import type { SliName } from '../domain/registry/schema.ts';
+import { type SloEvents, sloEvents } from '../sources/datadog/query/slo-queries.ts';
+import { isSafeTagValue, normalizeTagValue } from '../sources/datadog/query/tag-normalization.ts';
 import { sortedBy } from './generated-file.ts';
 
 /** One SLO of a CUJ, as everything that is generated from it sees it. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
+import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import { type CujSlo, goodMeans, slosOf, titleOf } from './datadog-slos.ts';
 import { type GeneratedFile, sortedBy } from './generated-file.ts';
 import { isLabelValue } from './kubernetes-metadata.ts';

@@ -1,4 +1,4 @@
-import type { Cuj, Registry } from '../domain/registry-model.ts';
+import type { Cuj, Registry } from '../domain/registry/model.ts';
 import { titleOf } from './datadog-slos.ts';
 import { type GeneratedFile, sortedBy } from './generated-file.ts';
 import { oneLine, type YamlNote, yamlText } from './yaml-text.ts';

@@ -1,4 +1,4 @@
-import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
+import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import type { AnalysisOptions } from './analysis-options.ts';
 import { type TemplateUse, templateName, usesOf } from './analysis-templates.ts';
 import {

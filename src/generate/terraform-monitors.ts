@@ -1,5 +1,5 @@
-import type { Cuj, ErrorBudgetAction, Registry } from '../domain/registry-model.ts';
-import type { Objective } from '../domain/slo.ts';
+import type { Cuj, ErrorBudgetAction, Registry } from '../domain/registry/model.ts';
+import type { Objective } from '../domain/registry/objective.ts';
 import { type CujSlo, datadogTags, goodMeans, titleOf } from './datadog-slos.ts';
 import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
 import { oneLine } from './yaml-text.ts';

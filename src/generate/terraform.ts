@@ -1,5 +1,5 @@
-import type { Cuj, Registry } from '../domain/registry-model.ts';
-import { sloName } from '../domain/slo-query.ts';
+import type { Cuj, Registry } from '../domain/registry/model.ts';
+import { sloName } from '../sources/datadog/query/slo-queries.ts';
 import { datadogDashboard } from './datadog-dashboard.ts';
 import { type CujSlo, cujSlos, datadogTags, goodMeans, slosOf, titleOf } from './datadog-slos.ts';
 import { type GeneratedFile, sortedBy } from './generated-file.ts';

@@ -1,4 +1,4 @@
-import type { Registry, Service } from '../domain/registry-model.ts';
+import type { Registry, Service } from '../domain/registry/model.ts';
 import { judgedServices } from './canary-args.ts';
 import type { GeneratedFile } from './generated-file.ts';
 import { serviceObjectName } from './kubernetes-metadata.ts';

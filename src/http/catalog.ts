@@ -1,8 +1,8 @@
-import { paramsOf } from '../domain/ask.ts';
 import { durationText } from '../domain/duration.ts';
-import type { SentQuery } from '../domain/metrics-source.ts';
-import { describeQueries } from '../domain/query-plan.ts';
-import type { Cuj, Endpoint, Registry, Service } from '../domain/registry-model.ts';
+import { paramsOf } from '../domain/metrics/evaluation-request.ts';
+import type { SentQuery } from '../domain/metrics/metrics-source.ts';
+import type { Cuj, Endpoint, Registry, Service } from '../domain/registry/model.ts';
+import { describeQueries } from '../sources/datadog/query/query-plan.ts';
 import type { CujEntryDocument, CujListDocument, RegistryDocument } from './catalog-schemas.ts';
 import type { RegistryState } from './ports.ts';
 

@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Identification } from '../domain/caller.ts';
+import type { Identification } from '../domain/ports/authenticator.ts';
 import { type Answer, answerProblem, jsonType, routeOf, wantsPretty } from './answer.ts';
 import { routes } from './known-routes.ts';
 import type { GateMetrics } from './metrics.ts';

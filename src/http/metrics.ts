@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram } from 'prom-client';
-import type { Outcome, Reason } from '../domain/outcome.ts';
-import type { SideFacts } from '../domain/side-facts.ts';
-import type { Verdict } from '../domain/verdict.ts';
+import type { Verdict } from '../domain/judge/judge.ts';
+import type { Outcome, Reason } from '../domain/judge/outcome.ts';
+import type { SideFacts } from '../domain/judge/rounding.ts';
 import type { AppPorts } from './ports.ts';
 
 /** A gauge must not speak for a canary that nobody asks about any more. */

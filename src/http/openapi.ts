@@ -1,7 +1,7 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import Type, { type TSchema } from 'typebox';
-import { paramsOf } from '../domain/ask.ts';
-import type { Registry } from '../domain/registry-model.ts';
+import { paramsOf } from '../domain/metrics/evaluation-request.ts';
+import type { Registry } from '../domain/registry/model.ts';
 import {
   CujEntrySchema,
   CujListSchema,

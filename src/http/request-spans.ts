@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Tracing } from '../domain/tracing.ts';
+import type { Tracing } from '../domain/ports/tracing.ts';
 import { operationRoutes } from './known-routes.ts';
 
 type Hook = (request: FastifyRequest, reply: FastifyReply, next: () => void) => void;

@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Ask, paramsOf } from '../domain/ask.ts';
 import { durationText } from '../domain/duration.ts';
-import type { Measurement } from '../domain/metrics-source.ts';
-import type { Registry, Service } from '../domain/registry-model.ts';
-import type { ServiceVerdict } from '../domain/service-verdict.ts';
-import type { Verdict } from '../domain/verdict.ts';
-import { type WrittenMeasurement, writeMeasurement } from '../domain/written-measurement.ts';
+import type { Verdict } from '../domain/judge/judge.ts';
+import type { ServiceVerdict } from '../domain/judge/judge-service.ts';
+import { type Ask, paramsOf } from '../domain/metrics/evaluation-request.ts';
+import { type WrittenMeasurement, writeMeasurement } from '../domain/metrics/measurement-json.ts';
+import type { Measurement } from '../domain/metrics/metrics-source.ts';
+import type { Registry, Service } from '../domain/registry/model.ts';
 import { type Evaluation, findCuj, serviceNotFound } from '../evaluate.ts';
 import { type Answer, jsonType } from './answer.ts';
 import { withinDeadline } from './deadline.ts';

@@ -1,8 +1,8 @@
-import { type Ask, checkAsk } from '../domain/ask.ts';
 import type { SourceErrorCode } from '../domain/errors.ts';
-import type { Registry } from '../domain/registry-model.ts';
-import { judgeService, type ServiceVerdict } from '../domain/service-verdict.ts';
-import { unknownVerdict, type Verdict } from '../domain/verdict.ts';
+import { unknownVerdict, type Verdict } from '../domain/judge/judge.ts';
+import { judgeService, type ServiceVerdict } from '../domain/judge/judge-service.ts';
+import { type Ask, checkAsk } from '../domain/metrics/evaluation-request.ts';
+import type { Registry } from '../domain/registry/model.ts';
 import { findCuj, type ServiceAsk, serviceNotFound } from '../evaluate.ts';
 
 /** Why a question gets no measurement, in words for the summary. */

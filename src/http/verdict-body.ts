@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { ServiceVerdict } from '../domain/service-verdict.ts';
-import type { Verdict } from '../domain/verdict.ts';
+import type { Verdict } from '../domain/judge/judge.ts';
+import type { ServiceVerdict } from '../domain/judge/judge-service.ts';
 import type { Evaluation, ServiceEvaluation } from '../evaluate.ts';
 import { type GateMetrics, servicesLabel, type Tally } from './metrics.ts';
 import { jsonText } from './problem.ts';

@@ -1,8 +1,8 @@
 import Type, { type Static } from 'typebox';
 import { sourceErrorCodes } from '../domain/errors.ts';
-import type { Reason } from '../domain/outcome.ts';
-import type { ServiceVerdict } from '../domain/service-verdict.ts';
-import type { Verdict } from '../domain/verdict.ts';
+import type { Verdict } from '../domain/judge/judge.ts';
+import type { ServiceVerdict } from '../domain/judge/judge-service.ts';
+import type { Reason } from '../domain/judge/outcome.ts';
 import type { ProblemCode } from './problem.ts';
 import { Closed } from './schema-parts.ts';
 

@@ -1,5 +1,5 @@
-import type { Cuj, ErrorBudgetAction } from '../domain/registry-model.ts';
-import type { SliName } from '../domain/registry-schema.ts';
+import type { Cuj, ErrorBudgetAction } from '../domain/registry/model.ts';
+import type { SliName } from '../domain/registry/schema.ts';
 import type { BudgetOpinion } from '../evaluate.ts';
 
 /** What is left of the error budget of one SLI over the SLO's window, by Datadog's own account. */

@@ -1,5 +1,5 @@
-import type { Cuj } from '../domain/registry-model.ts';
-import type { SliName } from '../domain/registry-schema.ts';
+import type { Cuj } from '../domain/registry/model.ts';
+import type { SliName } from '../domain/registry/schema.ts';
 import { type CujBudget, dueActions, leastBudget, type SliBudget } from './error-budget.ts';
 
 /** Where a CUJ stands: an agreed action is due; nobody knows; nothing to do. */

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createCachedSource } from '../../src/adapters/cached-source.ts';
 import { SourceError } from '../../src/domain/errors.ts';
-import type { MetricsSource, ScopeQuery, Snapshot } from '../../src/domain/metrics-source.ts';
+import type { MetricsSource, ScopeQuery, Snapshot } from '../../src/domain/metrics/metrics-source.ts';
 import { batch, from, query, scoped, selector, template } from './datadog/synthetic.ts';
 
 const never = new AbortController().signal;

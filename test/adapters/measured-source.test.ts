@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
 import { createSourceMetrics } from '../../src/adapters/measured-source.ts';
 import { SourceError } from '../../src/domain/errors.ts';
-import type { Snapshot } from '../../src/domain/metrics-source.ts';
+import type { Snapshot } from '../../src/domain/metrics/metrics-source.ts';
 import { from, query, scoped, to } from './datadog/synthetic.ts';
 
 const asked = query([scoped('api', [])]);

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { toldSource } from '../../src/adapters/told-source.ts';
 import { SourceError } from '../../src/domain/errors.ts';
-import type { Snapshot } from '../../src/domain/metrics-source.ts';
+import type { Snapshot } from '../../src/domain/metrics/metrics-source.ts';
 import { batch, from, query, scoped, to } from './datadog/synthetic.ts';
 
 const asked = query([scoped('api', [])]);

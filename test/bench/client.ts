@@ -5,7 +5,7 @@ import { request } from 'undici';
 import { DatadogConnection } from '../../src/adapters/datadog/connection.ts';
 import { createDatadogSource } from '../../src/adapters/datadog/source.ts';
 import { startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
-import type { ScopeQuery } from '../../src/domain/metrics-source.ts';
+import type { ScopeQuery } from '../../src/domain/metrics/metrics-source.ts';
 import { bundleChild } from './bundle-child.ts';
 import { clientQuestion, endMs, endpoints } from './client-question.ts';
 import { type Figure, ratios } from './figure.ts';

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
-import { seededRandom } from '../domain/journey.ts';
+import { seededRandom } from '../domain/judge/journey.ts';
 import { buildGate } from '../e2e/gate-program.ts';
 import { freePort } from '../free-ports.ts';
 import { tryOnWire, wireCase } from '../http/wire-fuzz.ts';

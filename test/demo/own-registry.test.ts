@@ -9,7 +9,7 @@ import { loadRegistry } from '../../src/adapters/registry-files.ts';
 import { run } from '../../src/cli.ts';
 import { EventStore } from '../../src/demo/datadog/store.ts';
 import { brokenBy, planTraffic, simulateRegistry } from '../../src/demo/own-registry.ts';
-import type { Registry } from '../../src/domain/registry-model.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
 import { capture } from '../commands/io.ts';
 
 const root = path.join(import.meta.dirname, '../..');

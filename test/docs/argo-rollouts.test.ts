@@ -7,7 +7,7 @@ import { analysisTemplates } from '../../src/generate/analysis-templates.ts';
 import { rollouts } from '../../src/generate/rollout.ts';
 import { virtualServices } from '../../src/generate/virtual-service.ts';
 
-const root = path.join(import.meta.dirname, '..', '..');
+const root = path.join(import.meta.dirname, '../..');
 const examples = path.join(root, 'test', 'e2e', 'examples');
 
 interface Block {

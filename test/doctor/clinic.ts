@@ -7,9 +7,9 @@ import { surveyDatadog } from '../../src/adapters/datadog/survey.ts';
 import type { StandIn, StandInOptions } from '../../src/demo/datadog/stand-in.ts';
 import { examine } from '../../src/doctor/examine.ts';
 import type { DoctorFinding, Facts } from '../../src/doctor/facts.ts';
-import { resolveRegistry } from '../../src/domain/registry.ts';
-import type { Registry } from '../../src/domain/registry-model.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { MINUTE, NOON, standInAt, stopAll } from '../demo/datadog/fixture.ts';
 
 const open: DatadogConnection[] = [];

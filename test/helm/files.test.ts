@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Cuj, Registry } from '../../src/domain/registry-model.ts';
+import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
 import { grafanaDashboard } from '../../src/generate/grafana-dashboard.ts';
 import { prometheusRules } from '../../src/generate/prometheus-rules.ts';
 

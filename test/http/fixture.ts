@@ -8,11 +8,11 @@ import type {
   ServiceCounts,
   SideCounts,
   Snapshot,
-} from '../../src/domain/metrics-source.ts';
-import { bucketMs } from '../../src/domain/metrics-source.ts';
-import { resolveRegistry } from '../../src/domain/registry.ts';
-import type { Registry } from '../../src/domain/registry-model.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+} from '../../src/domain/metrics/metrics-source.ts';
+import { bucketMs } from '../../src/domain/metrics/metrics-source.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createEvaluator } from '../../src/evaluate.ts';
 import { type App, buildApp } from '../../src/http/app.ts';
 import type { AppPorts, Phase, RegistryState } from '../../src/http/ports.ts';

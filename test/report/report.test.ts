@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Cuj } from '../../src/domain/registry-model.ts';
-import type { SliName } from '../../src/domain/registry-schema.ts';
+import type { Cuj } from '../../src/domain/registry/model.ts';
+import type { SliName } from '../../src/domain/registry/schema.ts';
 import { type CujBudget, percentText, type SliBudget } from '../../src/report/error-budget.ts';
 import { markdownReport } from '../../src/report/markdown.ts';
 import { budgetReport } from '../../src/report/report.ts';

@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import pino from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SourceError } from '../../src/domain/errors.ts';
-import type { MetricsSource } from '../../src/domain/metrics-source.ts';
+import type { MetricsSource } from '../../src/domain/metrics/metrics-source.ts';
 import { listen } from '../../src/main.ts';
 import { question, settingsOf } from '../access/gate.ts';
 import { healthy, snapshotOf } from '../http/fixture.ts';

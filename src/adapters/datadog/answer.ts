@@ -1,6 +1,6 @@
 import { SourceError } from '../../domain/errors.ts';
-import { bucketMs } from '../../domain/metrics-source.ts';
-import type { PlannedQuery } from '../../domain/query-set.ts';
+import { bucketMs } from '../../domain/metrics/metrics-source.ts';
+import type { PlannedQuery } from '../../sources/datadog/query/query-plan-types.ts';
 
 /** The part of a timeseries answer that is used. Nothing in its lists is trusted yet. */
 export interface TimeseriesAttributes {

@@ -1,6 +1,6 @@
 import type { MetricTags, Shares } from '../../doctor/facts.ts';
 import { SourceError } from '../../domain/errors.ts';
-import type { SentQuery } from '../../domain/metrics-source.ts';
+import type { SentQuery } from '../../domain/metrics/metrics-source.ts';
 import { malformed } from './answer.ts';
 import type { DatadogApi } from './connection.ts';
 import { askHourly } from './hourly.ts';

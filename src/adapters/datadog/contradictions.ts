@@ -1,4 +1,10 @@
-import type { AskedService, PlannedQuery, QueryPair, QueryPlan, QuerySet } from '../../domain/query-set.ts';
+import type {
+  AskedService,
+  PlannedQuery,
+  QueryPair,
+  QueryPlan,
+  QuerySet,
+} from '../../sources/datadog/query/query-plan-types.ts';
 import { type Groups, malformed } from './answer.ts';
 
 /** Datadog adds up floats: counts that must agree may differ by this share. */

@@ -1,8 +1,8 @@
 import type { SloFacts } from '../../doctor/facts.ts';
 import { SourceError } from '../../domain/errors.ts';
-import type { Cuj, Registry } from '../../domain/registry-model.ts';
-import type { SliName } from '../../domain/registry-schema.ts';
-import { slisOf } from '../../domain/verdict.ts';
+import { slisOf } from '../../domain/judge/judge.ts';
+import type { Cuj, Registry } from '../../domain/registry/model.ts';
+import type { SliName } from '../../domain/registry/schema.ts';
 import type { BudgetOpinion } from '../../evaluate.ts';
 import { type CujBudget, opinionOf, type SliBudget } from '../../report/error-budget.ts';
 import type { DatadogApi } from './connection.ts';

@@ -1,7 +1,7 @@
 import { hourMs } from '../../domain/duration.ts';
-import type { SideCounts } from '../../domain/metrics-source.ts';
-import { planTraffic } from '../../domain/query-plan.ts';
-import type { ScopeBatch } from '../../domain/registry-model.ts';
+import type { SideCounts } from '../../domain/metrics/metrics-source.ts';
+import type { ScopeBatch } from '../../domain/registry/model.ts';
+import { planTraffic } from '../../sources/datadog/query/query-plan.ts';
 import { readAttributes } from './answer.ts';
 import type { DatadogApi } from './connection.ts';
 import { askHourly } from './hourly.ts';

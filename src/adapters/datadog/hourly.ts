@@ -1,5 +1,5 @@
 import { hourMs } from '../../domain/duration.ts';
-import type { SentQuery } from '../../domain/metrics-source.ts';
+import type { SentQuery } from '../../domain/metrics/metrics-source.ts';
 import type { DatadogApi } from './connection.ts';
 
 /**

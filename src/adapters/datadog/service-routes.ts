@@ -1,6 +1,6 @@
 import type { OperationFacts, Shares } from '../../doctor/facts.ts';
 import { hourMs } from '../../domain/duration.ts';
-import { traceCountTexts, traceWhereText } from '../../domain/query-text.ts';
+import { traceCountTexts, traceWhereText } from '../../sources/datadog/query/query-text.ts';
 import { activeMetrics, groupTotals, sharesBy } from './catalog.ts';
 import type { DatadogApi } from './connection.ts';
 

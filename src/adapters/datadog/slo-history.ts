@@ -2,10 +2,10 @@ import { sloOf } from '../../doctor/check-slos.ts';
 import type { SloFacts } from '../../doctor/facts.ts';
 import { durationMs } from '../../domain/duration.ts';
 import { SourceError } from '../../domain/errors.ts';
-import type { Cuj } from '../../domain/registry-model.ts';
-import type { SliName } from '../../domain/registry-schema.ts';
-import { sloName } from '../../domain/slo-query.ts';
+import type { Cuj } from '../../domain/registry/model.ts';
+import type { SliName } from '../../domain/registry/schema.ts';
 import type { SliBudget } from '../../report/error-budget.ts';
+import { sloName } from '../../sources/datadog/query/slo-queries.ts';
 import { malformed } from './answer.ts';
 import type { DatadogApi } from './connection.ts';
 

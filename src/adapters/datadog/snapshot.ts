@@ -5,9 +5,9 @@ import {
   type ServiceCounts,
   type SideCounts,
   type Snapshot,
-} from '../../domain/metrics-source.ts';
-import type { QueryPair, QueryPlan, QuerySet } from '../../domain/query-set.ts';
-import type { ScopeBatch } from '../../domain/registry-model.ts';
+} from '../../domain/metrics/metrics-source.ts';
+import type { ScopeBatch } from '../../domain/registry/model.ts';
+import type { QueryPair, QueryPlan, QuerySet } from '../../sources/datadog/query/query-plan-types.ts';
 import { type Groups, readGroups, type TimeseriesAttributes } from './answer.ts';
 import { refuseContradictions } from './contradictions.ts';
 

@@ -2,11 +2,11 @@ import type { HttpLibrary } from '@datadog/datadog-api-client/dist/packages/data
 import type { TimeseriesFormulaQueryRequest } from '@datadog/datadog-api-client/dist/packages/datadog-api-client-v2/models/TimeseriesFormulaQueryRequest.js';
 import type { TimeseriesFormulaQueryResponse } from '@datadog/datadog-api-client/dist/packages/datadog-api-client-v2/models/TimeseriesFormulaQueryResponse.js';
 import { LRUCache } from 'lru-cache';
-import { bucketMs, type MetricsSource, type ScopeQuery } from '../../domain/metrics-source.ts';
-import { planQueries } from '../../domain/query-plan.ts';
-import type { QueryPlan } from '../../domain/query-set.ts';
-import type { ScopeBatch } from '../../domain/registry-model.ts';
-import { selectorText } from '../../domain/selector.ts';
+import { bucketMs, type MetricsSource, type ScopeQuery } from '../../domain/metrics/metrics-source.ts';
+import type { ScopeBatch } from '../../domain/registry/model.ts';
+import { selectorText } from '../../domain/registry/selector.ts';
+import { planQueries } from '../../sources/datadog/query/query-plan.ts';
+import type { QueryPlan } from '../../sources/datadog/query/query-plan-types.ts';
 import { parseJson, readAttributes } from './answer.ts';
 import type { DatadogConnection } from './connection.ts';
 import { snapshotOf } from './snapshot.ts';

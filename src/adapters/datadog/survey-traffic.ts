@@ -1,7 +1,11 @@
 import type { OperationFacts, ServiceFacts } from '../../doctor/facts.ts';
-import type { SentQuery } from '../../domain/metrics-source.ts';
-import { templateCountTexts, traceCountTexts, traceLatencyTexts } from '../../domain/query-text.ts';
-import type { Registry, Service } from '../../domain/registry-model.ts';
+import type { SentQuery } from '../../domain/metrics/metrics-source.ts';
+import type { Registry, Service } from '../../domain/registry/model.ts';
+import {
+  templateCountTexts,
+  traceCountTexts,
+  traceLatencyTexts,
+} from '../../sources/datadog/query/query-text.ts';
 import { type GroupTotal, groupTotals, sharesBy } from './catalog.ts';
 import type { DatadogApi } from './connection.ts';
 

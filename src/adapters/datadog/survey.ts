@@ -1,7 +1,7 @@
 import type { Facts, MetricTags, ServiceFacts, SloFacts, Trouble } from '../../doctor/facts.ts';
 import { floorMinute, hourMs } from '../../domain/duration.ts';
 import { SourceError } from '../../domain/errors.ts';
-import type { Registry, Service } from '../../domain/registry-model.ts';
+import type { Registry, Service } from '../../domain/registry/model.ts';
 import { activeMetrics, checkApiKey, metricTags } from './catalog.ts';
 import type { DatadogApi } from './connection.ts';
 import { findSlos } from './slos.ts';

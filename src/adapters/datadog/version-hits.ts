@@ -1,7 +1,7 @@
 import { hourMs } from '../../domain/duration.ts';
-import { templateCountTexts, traceCountTexts } from '../../domain/query-text.ts';
-import type { ScopeBatch } from '../../domain/registry-model.ts';
-import { isSafeTagValue } from '../../domain/resource-name.ts';
+import type { ScopeBatch } from '../../domain/registry/model.ts';
+import { templateCountTexts, traceCountTexts } from '../../sources/datadog/query/query-text.ts';
+import { isSafeTagValue } from '../../sources/datadog/query/tag-normalization.ts';
 import { malformed, readAttributes } from './answer.ts';
 import type { DatadogApi } from './connection.ts';
 import { askHourly } from './hourly.ts';

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { resolveInSteps } from '../../domain/registry.ts';
+import { resolveInSteps } from '../../domain/registry/resolve.ts';
 import { type LoadResult, loadRegistry } from '../registry-files.ts';
 import { findRegistryFiles, signatureOf } from './files.ts';
 

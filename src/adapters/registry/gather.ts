@@ -1,5 +1,5 @@
-import { type Finding, pathText, type RegistryInput } from '../../domain/registry-findings.ts';
-import type { Problem } from '../../domain/registry-model.ts';
+import { type Finding, pathText, type RegistryInput } from '../../domain/registry/findings.ts';
+import type { Problem } from '../../domain/registry/model.ts';
 import { exportCue } from './cue.ts';
 import { decodeText } from './decode.ts';
 import {

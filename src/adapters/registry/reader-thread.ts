@@ -1,7 +1,7 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import type { RegistryInput } from '../../domain/registry-findings.ts';
-import type { Problem } from '../../domain/registry-model.ts';
-import type { CujDocument } from '../../domain/registry-schema.ts';
+import type { RegistryInput } from '../../domain/registry/findings.ts';
+import type { Problem } from '../../domain/registry/model.ts';
+import type { CujDocument } from '../../domain/registry/schema.ts';
 import { conclude } from '../registry-files.ts';
 import { gather } from './gather.ts';
 

@@ -1,4 +1,4 @@
-import type { Problem, Registry } from '../../domain/registry-model.ts';
+import type { Problem, Registry } from '../../domain/registry/model.ts';
 import type { LoadResult } from '../registry-files.ts';
 import { loadInBackground } from './background.ts';
 import { signatureOf } from './files.ts';

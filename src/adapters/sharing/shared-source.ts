@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { MetricsSource, ScopeQuery, Snapshot } from '../../domain/metrics-source.ts';
-import { planQueries } from '../../domain/query-plan.ts';
+import type { MetricsSource, ScopeQuery, Snapshot } from '../../domain/metrics/metrics-source.ts';
+import { planQueries } from '../../sources/datadog/query/query-plan.ts';
 import { questionKey } from '../question-key.ts';
 import type { SharedAnswers } from './shared-answers.ts';
 import { readSnapshot, snapshotValue } from './snapshot-value.ts';

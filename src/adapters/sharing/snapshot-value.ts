@@ -6,8 +6,8 @@ import {
   type ServiceCounts,
   type SideCounts,
   type Snapshot,
-} from '../../domain/metrics-source.ts';
-import type { ScopeService } from '../../domain/registry-model.ts';
+} from '../../domain/metrics/metrics-source.ts';
+import type { ScopeService } from '../../domain/registry/model.ts';
 
 /** A snapshot as JSON: the counts as plain numbers, which are mostly small and mostly 0. */
 

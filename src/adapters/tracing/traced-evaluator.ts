@@ -1,5 +1,5 @@
-import type { Tracing } from '../../domain/tracing.ts';
-import { judge } from '../../domain/verdict.ts';
+import { judge } from '../../domain/judge/judge.ts';
+import type { Tracing } from '../../domain/ports/tracing.ts';
 import type { Evaluator } from '../../evaluate.ts';
 
 /** An Evaluator that says on the request's span what was asked and what came of it. */

@@ -1,7 +1,7 @@
 import { SourceError } from '../../domain/errors.ts';
-import { bucketMs, type MetricsSource, type ScopeQuery } from '../../domain/metrics-source.ts';
-import { selectorText } from '../../domain/selector.ts';
-import type { TraceAttributes, Tracing } from '../../domain/tracing.ts';
+import { bucketMs, type MetricsSource, type ScopeQuery } from '../../domain/metrics/metrics-source.ts';
+import type { TraceAttributes, Tracing } from '../../domain/ports/tracing.ts';
+import { selectorText } from '../../domain/registry/selector.ts';
 import type { CacheObserver } from '../cached-source.ts';
 
 /** A MetricsSource whose every question is a span. Throws what the inner one throws. */

@@ -1,5 +1,5 @@
-import { headerName } from '../../domain/ask.ts';
-import type { Registry } from '../../domain/registry-model.ts';
+import { headerName } from '../../domain/metrics/evaluation-request.ts';
+import type { Registry } from '../../domain/registry/model.ts';
 import { checkArgs } from './arg-checks.ts';
 import type { Report } from './finding.ts';
 import { asksTheGate, gatePath } from './metric-checks.ts';

@@ -1,4 +1,4 @@
-import type { Registry } from '../../domain/registry-model.ts';
+import type { Registry } from '../../domain/registry/model.ts';
 import { checkCanary } from './canary-checks.ts';
 import type { LintFinding, Report } from './finding.ts';
 import { asksTheGate, checkMetric, gatePath } from './metric-checks.ts';

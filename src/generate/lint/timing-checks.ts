@@ -1,6 +1,6 @@
-import type { Cuj, Registry } from '../../domain/registry-model.ts';
-import { objectiveOf } from '../../domain/slo.ts';
-import { cleanRequestsToPass } from '../../domain/traffic-need.ts';
+import { cleanRequestsToPass } from '../../domain/judge/required-traffic.ts';
+import type { Cuj, Registry } from '../../domain/registry/model.ts';
+import { objectiveOf } from '../../domain/registry/objective.ts';
 import type { Report } from './finding.ts';
 import { gatePath, numberOf, type UsedMetric } from './metric-checks.ts';
 import type { Place } from './place.ts';

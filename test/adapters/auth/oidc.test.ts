@@ -10,7 +10,7 @@ import {
   unknownKeyCooldownMs,
 } from '../../../src/adapters/auth/jwks.ts';
 import { createOidcVerifier, type OidcOptions } from '../../../src/adapters/auth/oidc.ts';
-import type { Identification } from '../../../src/domain/caller.ts';
+import type { Identification } from '../../../src/domain/ports/authenticator.ts';
 import { respond } from '../datadog/loopback.ts';
 import { type Algorithm, Issuer, type KeyPair, keyPair } from './issuer.ts';
 

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { snapshotOf } from '../../../src/adapters/datadog/snapshot.ts';
-import type { ScopeQuery, Series, Snapshot } from '../../../src/domain/metrics-source.ts';
-import { planQueries } from '../../../src/domain/query-plan.ts';
-import { parseSourceTemplate, type SourceTemplate } from '../../../src/domain/source-template.ts';
+import type { ScopeQuery, Series, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import { planQueries } from '../../../src/sources/datadog/query/query-plan.ts';
+import {
+  parseSourceTemplate,
+  type SourceTemplate,
+} from '../../../src/sources/datadog/query/source-template.ts';
 import { answer, batch, type Facts, query, scoped, selector } from './synthetic.ts';
 
 /** The snapshot of an answer with these facts. */

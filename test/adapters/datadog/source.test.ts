@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DatadogConnection, type DatadogOptions } from '../../../src/adapters/datadog/connection.ts';
 import { createDatadogSource } from '../../../src/adapters/datadog/source.ts';
 import type { SourceError } from '../../../src/domain/errors.ts';
-import type { MetricsSource, ScopeQuery, Snapshot } from '../../../src/domain/metrics-source.ts';
+import type { MetricsSource, ScopeQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import { breakOff, hang, Loopback, type Received, recording, replay, respond } from './loopback.ts';
 import { answer, type Facts, from, query, scoped, soundFacts, to } from './synthetic.ts';
 

@@ -3,9 +3,12 @@ import { DatadogConnection } from '../../../src/adapters/datadog/connection.ts';
 import { createDatadogSource } from '../../../src/adapters/datadog/source.ts';
 import type { Fault } from '../../../src/demo/datadog/faults.ts';
 import { type StandIn, startDatadogStandIn } from '../../../src/demo/datadog/stand-in.ts';
-import type { MetricsSource, Series } from '../../../src/domain/metrics-source.ts';
-import { resourceNameOf } from '../../../src/domain/resource-name.ts';
-import { parseSourceTemplate, type SourceTemplate } from '../../../src/domain/source-template.ts';
+import type { MetricsSource, Series } from '../../../src/domain/metrics/metrics-source.ts';
+import {
+  parseSourceTemplate,
+  type SourceTemplate,
+} from '../../../src/sources/datadog/query/source-template.ts';
+import { resourceNameOf } from '../../../src/sources/datadog/query/tag-normalization.ts';
 import { batch, from, query, scoped, selector, to } from './synthetic.ts';
 
 /** The whole way against a Datadog that evaluates the queries, over traffic that has what mistakes trip over. */

@@ -1,6 +1,10 @@
-import type { ScopeQuery } from '../../../src/domain/metrics-source.ts';
-import type { ScopeBatch, ScopeService, Service } from '../../../src/domain/registry-model.ts';
-import { parseSelector, type Selector, type SelectorTemplate } from '../../../src/domain/selector.ts';
+import type { ScopeQuery } from '../../../src/domain/metrics/metrics-source.ts';
+import type { ScopeBatch, ScopeService, Service } from '../../../src/domain/registry/model.ts';
+import {
+  parseSelector,
+  type Selector,
+  type SelectorTemplate,
+} from '../../../src/domain/registry/selector.ts';
 
 /** No recording of a grouped answer exists: these are built in the shape that the client's models describe. */
 

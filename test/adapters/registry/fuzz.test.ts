@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { loadRegistry } from '../../../src/adapters/registry-files.ts';
-import { seededRandom } from '../../domain/journey.ts';
+import { seededRandom } from '../../domain/judge/journey.ts';
 import { scratchFile } from './scratch.ts';
 
 /** Spoiled copies of the example: each is a registry, or problems that say where and what to do. Never an exception. */

@@ -3,7 +3,7 @@ import { dump, load } from 'js-yaml';
 import { expect, it } from 'vitest';
 import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { Positions } from '../../../src/adapters/registry/positions.ts';
-import type { DocumentPath } from '../../../src/domain/registry-findings.ts';
+import type { DocumentPath } from '../../../src/domain/registry/findings.ts';
 
 // The same cases in every run: what fails can be seen again.
 fc.configureGlobal({ seed: 20261124 });

@@ -3,7 +3,7 @@ import { createSeal } from '../../../src/adapters/sharing/sealed.ts';
 import { SharedAnswers } from '../../../src/adapters/sharing/shared-answers.ts';
 import { createSharedApi } from '../../../src/adapters/sharing/shared-api.ts';
 import { createSharedSource } from '../../../src/adapters/sharing/shared-source.ts';
-import type { MetricsSource, ScopeQuery, Snapshot } from '../../../src/domain/metrics-source.ts';
+import type { MetricsSource, ScopeQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import { batch, from, query, scoped, selector } from '../datadog/synthetic.ts';
 import { FakeStore } from './fake-store.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readSnapshot, snapshotValue } from '../../../src/adapters/sharing/snapshot-value.ts';
-import type { Series, SideCounts, Snapshot } from '../../../src/domain/metrics-source.ts';
+import type { Series, SideCounts, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import { minutes, query, scoped } from '../datadog/synthetic.ts';
 
 // The same cases in every run: what fails can be seen again.
