@@ -1,9 +1,6 @@
 import type { Server as HttpsServer } from 'node:https';
 import type { Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
-import { createDatadogApi, type DatadogApi } from './adapters/datadog/connection.ts';
-import { createErrorBudgets } from './adapters/datadog/error-budget.ts';
-import { createDatadogSource } from './adapters/datadog/source.ts';
 import { registerErrorBudgetMetric } from './adapters/error-budget-metric.ts';
 import { type RegistryHolder, watchRegistry } from './adapters/registry/watch.ts';
 import { type LoadResult, loadRegistry } from './adapters/registry-files.ts';
@@ -16,6 +13,9 @@ import type { App } from './http/app.ts';
 import type { Phase, RegistryState } from './http/ports.ts';
 import { createLogger, secretsOf } from './log.ts';
 import { readSettings, type Settings, SettingsError } from './settings.ts';
+import { createDatadogApi, type DatadogApi } from './sources/datadog/api/connection.ts';
+import { createErrorBudgets } from './sources/datadog/api/error-budgets.ts';
+import { createDatadogSource } from './sources/datadog/api/source.ts';
 
 /** The composition root: the only place that wires ports to adapters. */
 

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { versionHits } from '../adapters/datadog/version-hits.ts';
 import { type Backtest, backtest } from '../backtest/backtest.ts';
 import { plainMinRequests } from '../backtest/replay.ts';
 import { scoreOf } from '../backtest/score.ts';
@@ -8,6 +7,7 @@ import { floorMinute, hourMs } from '../domain/duration.ts';
 import { SourceError } from '../domain/errors.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { serviceNotFound } from '../evaluate.ts';
+import { versionHits } from '../sources/datadog/api/version-hits.ts';
 import { backtestText, type Scores } from './backtest-text.ts';
 import { askAbout, type DatadogAccess } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';

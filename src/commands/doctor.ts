@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { surveyDatadog } from '../adapters/datadog/survey.ts';
 import { examine } from '../doctor/examine.ts';
 import { type DoctorFinding, type Facts, type Severity, severities } from '../doctor/facts.ts';
+import { surveyDatadog } from '../sources/datadog/api/doctor-survey.ts';
 import { askAbout } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
 import { type Paint, paintFor } from './paint.ts';

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { load } from 'js-yaml';
-import { findServiceRoutes } from '../adapters/datadog/service-routes.ts';
 import { listed } from '../doctor/words.ts';
 import { SourceError } from '../domain/errors.ts';
 import { readOpenApi } from '../init/openapi.ts';
 import { proposeRegistry } from '../init/proposal.ts';
 import { routeOfResource } from '../init/routes.ts';
+import { findServiceRoutes } from '../sources/datadog/api/service-routes.ts';
 import { openDatadog } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
 import { sentence } from './sentence.ts';

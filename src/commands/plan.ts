@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { hourlyTraffic } from '../adapters/datadog/hourly-traffic.ts';
 import { floorMinute, hourMs } from '../domain/duration.ts';
 import { SourceError } from '../domain/errors.ts';
 import type { SideCounts } from '../domain/metrics/metrics-source.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { type HourlyTraffic, planTraffic } from '../plan/plan.ts';
+import { hourlyTraffic } from '../sources/datadog/api/hourly-traffic.ts';
 import { askAbout, type DatadogAccess } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
 import { paintFor } from './paint.ts';

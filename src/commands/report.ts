@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
-import { readBudgets } from '../adapters/datadog/error-budget.ts';
 import { markdownReport } from '../report/markdown.ts';
 import { type BudgetReport, budgetReport, type ReportEntry } from '../report/report.ts';
 import { sliText } from '../report/sli-text.ts';
+import { readBudgets } from '../sources/datadog/api/error-budgets.ts';
 import { askAbout } from './datadog-question.ts';
 import { exitCodes, type Io } from './io.ts';
 import { type Paint, paintFor } from './paint.ts';

@@ -11,7 +11,7 @@ import {
 } from '../../../src/adapters/auth/jwks.ts';
 import { createOidcVerifier, type OidcOptions } from '../../../src/adapters/auth/oidc.ts';
 import type { Identification } from '../../../src/domain/ports/authenticator.ts';
-import { respond } from '../datadog/loopback.ts';
+import { respond } from '../../sources/datadog/loopback.ts';
 import { type Algorithm, Issuer, type KeyPair, keyPair } from './issuer.ts';
 
 interface World {

@@ -13,7 +13,7 @@ import {
   parseSourceTemplate,
   type SourceTemplate,
 } from '../../../../src/sources/datadog/query/source-template.ts';
-import { batch, scoped, selector, template } from '../../../adapters/datadog/synthetic.ts';
+import { batch, scoped, selector, template } from '../synthetic.ts';
 
 // The same cases in every run: what fails can be seen again.
 fc.configureGlobal({ seed: 20261124 });
