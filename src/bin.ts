@@ -22,5 +22,5 @@ if (isMainThread) {
   });
 } else {
   // Bundled, the thread that reads large registries starts here as well; it serves by being loaded.
-  await import('./adapters/registry/reader-thread.ts');
+  await import('./registry-files/worker.ts');
 }

@@ -1,6 +1,5 @@
 import { Argument, Command, CommanderError } from 'commander';
 import { createTwoFilesPatch } from 'diff';
-import { loadRegistry } from '../adapters/registry-files.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { nearestNames } from '../evaluate.ts';
 import { analysisTemplates } from '../generate/analysis-templates.ts';
@@ -12,6 +11,7 @@ import { prometheusRules } from '../generate/prometheus-rules.ts';
 import { rollouts } from '../generate/rollout.ts';
 import { terraform } from '../generate/terraform.ts';
 import { virtualServices } from '../generate/virtual-service.ts';
+import { loadRegistry } from '../registry-files/load.ts';
 import { addGenerateOptions, type GenerateFlags, rolloutOptions } from './generate-options.ts';
 import { exitCodes, type Io } from './io.ts';
 import { type Drift, driftOf, OutputError, type OwnedFile, writeFolder } from './output-folder.ts';

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { loadRegistry } from '../adapters/registry-files.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { hasAtMostThreeDecimals } from '../domain/registry/objective.ts';
 import type { LintFinding } from '../generate/lint/finding.ts';
 import { type LintInput, type LintResult, lintRollouts } from '../generate/lint/lint-rollouts.ts';
 import { seconds } from '../generate/lint/rollout-parts.ts';
+import { loadRegistry } from '../registry-files/load.ts';
 import { exitCodes, type Io } from './io.ts';
 import { type Paint, paintFor } from './paint.ts';
 import { problemText } from './validate.ts';

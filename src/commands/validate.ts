@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { type LoadResult, loadRegistry } from '../adapters/registry-files.ts';
 import type { Problem } from '../domain/registry/model.ts';
+import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
 import { exitCodes, type Io, type Stream } from './io.ts';
 import { type Paint, paintFor } from './paint.ts';
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import pino from 'pino';
 import { describe, expect, it } from 'vitest';
 import { listen, refusal, serve } from '../../src/main.ts';
-import { scratchFile } from '../adapters/registry/scratch.ts';
+import { scratchFile } from '../registry-files/scratch.ts';
 import { certificate } from './certificates.ts';
 import { ask, question, settingsOf, startGate } from './gate.ts';
 

@@ -6,8 +6,8 @@ import { connect as connectTls } from 'node:tls';
 import { generate } from 'selfsigned';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { listen, refusal } from '../../src/main.ts';
-import { scratchFolder } from '../adapters/registry/scratch.ts';
 import { bench } from '../http/fixture.ts';
+import { scratchFolder } from '../registry-files/scratch.ts';
 import { type Certificate, certificate } from './certificates.ts';
 import { ask, question, settingsOf, startGate } from './gate.ts';
 

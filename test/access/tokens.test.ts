@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { keysDeadlineMs } from '../../src/compose-access.ts';
 import { listen, refusal } from '../../src/main.ts';
 import { Issuer, keyPair } from '../adapters/auth/issuer.ts';
-import { scratchFile } from '../adapters/registry/scratch.ts';
+import { scratchFile } from '../registry-files/scratch.ts';
 import { ask, question, settingsOf, startGate } from './gate.ts';
 
 const first = 'Zm9yLXRlc3RzLW9ubHktMDE=';

@@ -3,7 +3,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FilesRefused, type HeldFiles, type HoldOptions, holdFiles } from '../../src/adapters/held-files.ts';
-import { scratchFolder } from './registry/scratch.ts';
+import { scratchFolder } from '../registry-files/scratch.ts';
 
 /** Two files whose texts must be the same, as a certificate and its key belong together. */
 async function holdPair(folder: string, options: Partial<HoldOptions<string>> = {}) {

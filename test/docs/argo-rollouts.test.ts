@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadRegistry } from '../../src/adapters/registry-files.ts';
 import { type AnalysisOptions, defaultAnalysisOptions } from '../../src/generate/analysis-options.ts';
 import { analysisTemplates } from '../../src/generate/analysis-templates.ts';
 import { rollouts } from '../../src/generate/rollout.ts';
 import { virtualServices } from '../../src/generate/virtual-service.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 const examples = path.join(root, 'test', 'e2e', 'examples');

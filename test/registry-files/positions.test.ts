@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { dump, load } from 'js-yaml';
 import { expect, it } from 'vitest';
 import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
-import { Positions } from '../../../src/adapters/registry/positions.ts';
-import type { DocumentPath } from '../../../src/domain/registry/findings.ts';
+import type { DocumentPath } from '../../src/domain/registry/findings.ts';
+import { Positions } from '../../src/registry-files/positions.ts';
 
 // The same cases in every run: what fails can be seen again.
 fc.configureGlobal({ seed: 20261124 });

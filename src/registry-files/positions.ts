@@ -1,5 +1,5 @@
 import { load, type State } from 'js-yaml';
-import type { DocumentPath } from '../../domain/registry/findings.ts';
+import type { DocumentPath } from '../domain/registry/findings.ts';
 import { lastKeyCounts } from './parse.ts';
 
 export interface Position {

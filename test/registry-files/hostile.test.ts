@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadRegistry } from '../../../src/adapters/registry-files.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
 import { scratchFile, scratchFolder } from './scratch.ts';
 
-const good = readFileSync(new URL('../../testdata/registry/good.yaml', import.meta.url), 'utf8');
+const good = readFileSync(new URL('../testdata/registry/good.yaml', import.meta.url), 'utf8');
 
 async function problemsOf(content: string | Uint8Array, name?: string) {
   const result = await loadRegistry(scratchFile(content, name));

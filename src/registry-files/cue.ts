@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { basename, dirname } from 'node:path';
 import { promisify } from 'node:util';
-import type { Problem } from '../../domain/registry/model.ts';
+import type { Problem } from '../domain/registry/model.ts';
 import { fileProblem, maxFileBytes } from './files.ts';
 
 const exec = promisify(execFile);

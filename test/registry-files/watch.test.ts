@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { createRegistryWatcher, watchRegistry } from '../../../src/adapters/registry/watch.ts';
-import { loadRegistry } from '../../../src/adapters/registry-files.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
+import { createRegistryWatcher, watchRegistry } from '../../src/registry-files/watch.ts';
 import { scratchFolder } from './scratch.ts';
 
-const good = readFileSync(new URL('../../testdata/registry/good.yaml', import.meta.url), 'utf8');
+const good = readFileSync(new URL('../testdata/registry/good.yaml', import.meta.url), 'utf8');
 const named = (name: string) => good.replace('name: everything', `name: ${name}`);
 const bad = good.replace('tier: 1', 'teir: 1');
 

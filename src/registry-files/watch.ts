@@ -1,7 +1,7 @@
-import type { Problem, Registry } from '../../domain/registry/model.ts';
-import type { LoadResult } from '../registry-files.ts';
+import type { Problem, Registry } from '../domain/registry/model.ts';
 import { loadInBackground } from './background.ts';
 import { signatureOf } from './files.ts';
+import type { LoadResult } from './load.ts';
 
 export interface LoadedRegistry {
   readonly registry: Registry;

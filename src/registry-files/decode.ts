@@ -1,4 +1,4 @@
-import type { Problem } from '../../domain/registry/model.ts';
+import type { Problem } from '../domain/registry/model.ts';
 import { fileProblem } from './files.ts';
 
 /** The text of a file, or why it is none. A byte order mark of UTF-8 is taken off, as editors put it there. */

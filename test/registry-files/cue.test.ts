@@ -1,7 +1,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { exportCue } from '../../../src/adapters/registry/cue.ts';
+import { exportCue } from '../../src/registry-files/cue.ts';
 import { scratchFolder } from './scratch.ts';
 
 /** A folder with a program called cue, and an environment that finds it. */

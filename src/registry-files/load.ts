@@ -1,7 +1,7 @@
 import type { Problem, Registry } from '../domain/registry/model.ts';
 import { maxFindings, resolveRegistry } from '../domain/registry/resolve.ts';
-import { signatureOf } from './registry/files.ts';
-import { type Gathered, gather, locate } from './registry/gather.ts';
+import { signatureOf } from './files.ts';
+import { type Gathered, gather, locate } from './read-documents.ts';
 
 export type LoadResult =
   | {

@@ -1,5 +1,6 @@
-import { type Finding, pathText, type RegistryInput } from '../../domain/registry/findings.ts';
-import type { Problem } from '../../domain/registry/model.ts';
+import { nearest } from '../adapters/registry/nearest.ts';
+import { type Finding, pathText, type RegistryInput } from '../domain/registry/findings.ts';
+import type { Problem } from '../domain/registry/model.ts';
 import { exportCue } from './cue.ts';
 import { decodeText } from './decode.ts';
 import {
@@ -10,10 +11,9 @@ import {
   type RegistryFile,
   readBounded,
 } from './files.ts';
-import { nearest } from './nearest.ts';
 import { parseText } from './parse.ts';
 import { Positions } from './positions.ts';
-import { checkStructure } from './structure.ts';
+import { checkStructure } from './validate-schema.ts';
 
 /** Everything that reading a registry's files gave, short of the model. */
 export interface Gathered {

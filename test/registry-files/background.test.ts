@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { loadInBackground } from '../../../src/adapters/registry/background.ts';
-import { readInThread } from '../../../src/adapters/registry/reader-thread.ts';
-import { loadRegistry } from '../../../src/adapters/registry-files.ts';
+import { loadInBackground } from '../../src/registry-files/background.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
+import { readInThread } from '../../src/registry-files/worker.ts';
 import { scratchFile } from './scratch.ts';
 
 /** A registry of a few hundred KiB. */

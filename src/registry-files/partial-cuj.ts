@@ -1,6 +1,6 @@
 import type { ValidateFunction } from 'ajv';
-import type { Finding } from '../../domain/registry/findings.ts';
-import type { CujDocument } from '../../domain/registry/schema.ts';
+import type { Finding } from '../domain/registry/findings.ts';
+import type { CujDocument } from '../domain/registry/schema.ts';
 
 /**
  * A CUJ without the parts that did not pass the schema, so that everything else about it can still be checked and all

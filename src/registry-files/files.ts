@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
-import type { Problem } from '../../domain/registry/model.ts';
+import type { Problem } from '../domain/registry/model.ts';
 
 /** Larger files are refused before they are read: no registry that people keep by hand comes near it. */
 export const maxFileBytes = 5 * 1024 * 1024;

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadRegistry } from '../../../src/adapters/registry-files.ts';
-import type { Problem } from '../../../src/domain/registry/model.ts';
+import type { Problem } from '../../src/domain/registry/model.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
 import { scratchFile } from './scratch.ts';
 
-const good = readFileSync(new URL('../../testdata/registry/good.yaml', import.meta.url), 'utf8');
+const good = readFileSync(new URL('../testdata/registry/good.yaml', import.meta.url), 'utf8');
 
 async function problemsOf(text: string): Promise<readonly Problem[]> {
   const result = await loadRegistry(scratchFile(text));

@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { loadRegistry } from '../../../src/adapters/registry-files.ts';
-import { seededRandom } from '../../domain/judge/journey.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
+import { seededRandom } from '../domain/judge/journey.ts';
 import { scratchFile } from './scratch.ts';
 
 /** Spoiled copies of the example: each is a registry, or problems that say where and what to do. Never an exception. */
 
-const good = readFileSync(new URL('../../../config/cujs.yaml', import.meta.url), 'utf8');
+const good = readFileSync(new URL('../../config/cujs.yaml', import.meta.url), 'utf8');
 const inserts = [
   '\u0000',
   '\t',

@@ -1,5 +1,5 @@
 import { CORE_SCHEMA, load, Type, YAMLException } from 'js-yaml';
-import { type DocumentPath, pathText } from '../../domain/registry/findings.ts';
+import { type DocumentPath, pathText } from '../domain/registry/findings.ts';
 
 /** One thing that is wrong with a text as YAML or JSON, 1-based. */
 export interface SyntaxProblem {

@@ -1,9 +1,9 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import type { RegistryInput } from '../../domain/registry/findings.ts';
-import type { Problem } from '../../domain/registry/model.ts';
-import type { CujDocument } from '../../domain/registry/schema.ts';
-import { conclude } from '../registry-files.ts';
-import { gather } from './gather.ts';
+import type { RegistryInput } from '../domain/registry/findings.ts';
+import type { Problem } from '../domain/registry/model.ts';
+import type { CujDocument } from '../domain/registry/schema.ts';
+import { conclude } from './load.ts';
+import { gather } from './read-documents.ts';
 
 /**
  * Reading and checking a registry in a thread of its own. The thread is started from this module's own address and,

@@ -1,6 +1,6 @@
 import type { ErrorObject, ValidateFunction } from 'ajv';
-import type { BrokenParts, DocumentPath, Finding, RegistryInput } from '../../domain/registry/findings.ts';
-import { pathText } from '../../domain/registry/findings.ts';
+import type { BrokenParts, DocumentPath, Finding, RegistryInput } from '../domain/registry/findings.ts';
+import { pathText } from '../domain/registry/findings.ts';
 import {
   type CujDocument,
   CujSchema,
@@ -8,8 +8,8 @@ import {
   RegistrySchema,
   ServiceSchema,
   SourceSchema,
-} from '../../domain/registry/schema.ts';
-import { mendCuj } from './mend-cuj.ts';
+} from '../domain/registry/schema.ts';
+import { mendCuj } from './partial-cuj.ts';
 import { explainErrors } from './schema-errors.ts';
 
 interface Validators {

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { resolveInSteps } from '../../domain/registry/resolve.ts';
-import { type LoadResult, loadRegistry } from '../registry-files.ts';
+import { resolveInSteps } from '../domain/registry/resolve.ts';
 import { findRegistryFiles, signatureOf } from './files.ts';
+import { type LoadResult, loadRegistry } from './load.ts';
 
 /** A registry below this is read in a few milliseconds, and explained in fifty where its syntax is wrong. */
 const smallBytes = 16 * 1024;
@@ -15,7 +15,7 @@ const sliceMs = 8;
 export async function loadInBackground(path: string, signal?: AbortSignal): Promise<LoadResult> {
   if (!(await isLarge(path))) return loadRegistry(path);
   const signature = await signatureOf(path);
-  const { readInThread } = await import('./reader-thread.ts');
+  const { readInThread } = await import('./worker.ts');
   let answer: Awaited<ReturnType<typeof readInThread>>;
   try {
     answer = await readInThread(path, signal);

@@ -1,6 +1,6 @@
 import type { ErrorObject } from 'ajv';
-import type { DocumentPath, Finding } from '../../domain/registry/findings.ts';
-import { pathText } from '../../domain/registry/findings.ts';
+import type { DocumentPath, Finding } from '../domain/registry/findings.ts';
+import { pathText } from '../domain/registry/findings.ts';
 import { meantErrors, misspeltKeys, type Schema, typeName } from './schema-union.ts';
 
 /**

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadRegistry } from '../../../src/adapters/registry-files.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cuj-gate-mend-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
