@@ -24,9 +24,9 @@ export interface Traces {
 export async function openTraces(url: string, logger: Logger): Promise<Traces> {
   // Loaded here: a gate that is not traced has no use for any of it.
   const [{ openTelemetry }, source, evaluator] = await Promise.all([
-    import('./adapters/tracing/open-telemetry.ts'),
+    import('./tracing/open-telemetry.ts'),
     import('./sources/decorators/tracing.ts'),
-    import('./adapters/tracing/traced-evaluator.ts'),
+    import('./tracing/traced-evaluator.ts'),
   ]);
   const tracing = openTelemetry({
     url,

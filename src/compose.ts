@@ -1,11 +1,11 @@
 import type { Server as HttpsServer } from 'node:https';
 import type { Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
-import { registerErrorBudgetMetric } from './adapters/error-budget-metric.ts';
 import { openAccess } from './compose-access.ts';
 import { connect, openSource } from './compose-source.ts';
 import { openTraces } from './compose-traces.ts';
 import type { MetricsSource } from './domain/metrics/metrics-source.ts';
+import { registerErrorBudgetMetric } from './error-budget/metric.ts';
 import { createEvaluator, type Evaluator } from './evaluate.ts';
 import type { App } from './http/app.ts';
 import type { Phase, RegistryState } from './http/ports.ts';

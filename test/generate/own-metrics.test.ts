@@ -1,6 +1,6 @@
 import { Registry as Metrics } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { createCredentialMetrics } from '../../src/adapters/credential-metrics.ts';
+import { createCredentialMetrics } from '../../src/auth/credential-metrics.ts';
 import { sourceErrorCodes } from '../../src/domain/errors.ts';
 import { grafanaDashboard } from '../../src/generate/grafana-dashboard.ts';
 import { prometheusRules } from '../../src/generate/prometheus-rules.ts';

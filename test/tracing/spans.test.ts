@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { SourceError } from '../../src/domain/errors.ts';
 import type { MetricsSource } from '../../src/domain/metrics/metrics-source.ts';
 import { listen } from '../../src/main.ts';
-import { question, settingsOf } from '../access/gate.ts';
+import { question, settingsOf } from '../auth/gate.ts';
 import { healthy, snapshotOf } from '../http/fixture.ts';
 import { type ReceivedSpan, startReceiver } from './receiver.ts';
 

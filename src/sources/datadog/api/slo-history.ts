@@ -4,7 +4,7 @@ import { durationMs } from '../../../domain/duration.ts';
 import { SourceError } from '../../../domain/errors.ts';
 import type { Cuj } from '../../../domain/registry/model.ts';
 import type { SliName } from '../../../domain/registry/schema.ts';
-import type { SliBudget } from '../../../report/error-budget.ts';
+import type { SliBudget } from '../../../error-budget/policy.ts';
 import { sloName } from '../query/slo-queries.ts';
 import type { DatadogApi } from './connection.ts';
 import { malformed } from './timeseries-response.ts';

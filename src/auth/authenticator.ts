@@ -1,4 +1,4 @@
-import type { Authenticator, Identification } from '../../domain/ports/authenticator.ts';
+import type { Authenticator, Identification } from '../domain/ports/authenticator.ts';
 import type { TokenSet } from './token-file.ts';
 
 export interface AuthenticatorParts {

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { FilesRefused } from './held-files.ts';
+import { FilesRefused } from '../files/watched-files.ts';
 
 /** What a TLS server is given; also what `setSecureContext` takes. */
 export interface TlsCredentials {

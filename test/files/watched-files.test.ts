@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { FilesRefused, type HeldFiles, type HoldOptions, holdFiles } from '../../src/adapters/held-files.ts';
+import { FilesRefused, type HeldFiles, type HoldOptions, holdFiles } from '../../src/files/watched-files.ts';
 import { scratchFolder } from '../registry-files/scratch.ts';
 
 /** Two files whose texts must be the same, as a certificate and its key belong together. */

@@ -1,17 +1,17 @@
 import { EventEmitter, once } from 'node:events';
 import { base64url, SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { createAuthenticator } from '../../../src/adapters/auth/authenticator.ts';
+import { createAuthenticator } from '../../src/auth/authenticator.ts';
 import {
   failureCooldownMs,
   Jwks,
   keepForMs,
   refreshAfterMs,
   unknownKeyCooldownMs,
-} from '../../../src/adapters/auth/jwks.ts';
-import { createOidcVerifier, type OidcOptions } from '../../../src/adapters/auth/oidc.ts';
-import type { Identification } from '../../../src/domain/ports/authenticator.ts';
-import { respond } from '../../sources/datadog/loopback.ts';
+} from '../../src/auth/jwks.ts';
+import { createOidcVerifier, type OidcOptions } from '../../src/auth/oidc.ts';
+import type { Identification } from '../../src/domain/ports/authenticator.ts';
+import { respond } from '../sources/datadog/loopback.ts';
 import { type Algorithm, Issuer, type KeyPair, keyPair } from './issuer.ts';
 
 interface World {

@@ -11,7 +11,7 @@ import {
   resourceFromAttributes,
 } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
-import type { TraceAttributes, TraceSpan, Tracing } from '../../domain/ports/tracing.ts';
+import type { TraceAttributes, TraceSpan, Tracing } from '../domain/ports/tracing.ts';
 
 /** The only file that knows OpenTelemetry, and the only way in which any of it is loaded. */
 

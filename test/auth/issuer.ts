@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { onTestFinished } from 'vitest';
-import { Loopback, respond } from '../../sources/datadog/loopback.ts';
+import { Loopback, respond } from '../sources/datadog/loopback.ts';
 
 export type Algorithm = 'RS256' | 'ES256' | 'EdDSA';
 

@@ -1,8 +1,8 @@
 import * as crypto from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { readTokens } from '../../../src/adapters/auth/token-file.ts';
-import { FilesRefused } from '../../../src/adapters/held-files.ts';
+import { readTokens } from '../../src/auth/token-file.ts';
+import { FilesRefused } from '../../src/files/watched-files.ts';
 
 // The same cases in every run: what fails can be seen again.
 fc.configureGlobal({ seed: 20261124 });

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { FilesRefused } from '../held-files.ts';
+import { FilesRefused } from '../files/watched-files.ts';
 
 /** The tokens of a file. They are kept as SHA-256 digests: nothing here can show one. */
 export interface TokenSet {

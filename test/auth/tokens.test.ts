@@ -3,9 +3,9 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { keysDeadlineMs } from '../../src/compose-access.ts';
 import { listen, refusal } from '../../src/main.ts';
-import { Issuer, keyPair } from '../adapters/auth/issuer.ts';
 import { scratchFile } from '../registry-files/scratch.ts';
 import { ask, question, settingsOf, startGate } from './gate.ts';
+import { Issuer, keyPair } from './issuer.ts';
 
 const first = 'Zm9yLXRlc3RzLW9ubHktMDE=';
 const second = 'Zm9yLXRlc3RzLW9ubHktMDI=';

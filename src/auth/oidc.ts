@@ -1,5 +1,5 @@
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import type { Identification } from '../../domain/ports/authenticator.ts';
+import type { Identification } from '../domain/ports/authenticator.ts';
 import { KeysUnavailable } from './jwks.ts';
 
 export interface OidcOptions {
