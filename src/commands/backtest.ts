@@ -6,7 +6,7 @@ import { scoreOf } from '../backtest/score.ts';
 import { floorMinute, hourMs } from '../domain/duration.ts';
 import { SourceError } from '../domain/errors.ts';
 import type { Registry } from '../domain/registry/model.ts';
-import { serviceNotFound } from '../evaluate.ts';
+import { serviceNotFound } from '../evaluation/evaluator.ts';
 import { versionHits } from '../sources/datadog/api/version-hits.ts';
 import { backtestText, type Scores } from './backtest-text.ts';
 import { askAbout, type DatadogAccess } from './datadog-question.ts';

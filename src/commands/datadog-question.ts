@@ -1,7 +1,7 @@
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { loadRegistry } from '../registry-files/load.ts';
-import { readSettings, type Settings, SettingsError } from '../settings.ts';
+import { readSettings, type Settings, SettingsError } from '../settings/settings.ts';
 import { createDatadogApi, type DatadogApi, DatadogConnection } from '../sources/datadog/api/connection.ts';
 import { createDatadogSource } from '../sources/datadog/api/source.ts';
 import { exitCodes, type Io } from './io.ts';

@@ -1,7 +1,7 @@
 import { Argument, Command, CommanderError } from 'commander';
 import { createTwoFilesPatch } from 'diff';
 import type { Registry } from '../domain/registry/model.ts';
-import { nearestNames } from '../evaluate.ts';
+import { nearestNames } from '../evaluation/evaluator.ts';
 import { analysisTemplates } from '../generate/analysis-templates.ts';
 import { checkParams, judgedServices } from '../generate/canary-args.ts';
 import { type GeneratedFile, GenerateError } from '../generate/generated-file.ts';

@@ -5,7 +5,7 @@ import {
   writeMeasurement,
 } from '../domain/metrics/measurement-json.ts';
 import type { Cuj } from '../domain/registry/model.ts';
-import type { Evaluation } from '../evaluate.ts';
+import type { Evaluation } from '../evaluation/evaluator.ts';
 
 const format = 'cuj-gate/verdict-record/v1';
 

@@ -1,6 +1,6 @@
 import type { Cuj, ErrorBudgetAction } from '../domain/registry/model.ts';
 import type { SliName } from '../domain/registry/schema.ts';
-import type { BudgetOpinion } from '../evaluate.ts';
+import type { BudgetOpinion } from '../evaluation/evaluator.ts';
 
 /** What is left of the error budget of one SLI over the SLO's window, by Datadog's own account. */
 export interface KnownBudget {

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import swagger from '@fastify/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { findCuj } from '../evaluate.ts';
+import { findCuj } from '../evaluation/evaluator.ts';
 import { type Answer, answerProblem, createAnswer, jsonType } from './answer.ts';
 import { cujEntry, cujList, registryDocument } from './catalog.ts';
 import { createGuard } from './guard.ts';

@@ -6,7 +6,7 @@ import { type Ask, paramsOf } from '../domain/metrics/evaluation-request.ts';
 import { type WrittenMeasurement, writeMeasurement } from '../domain/metrics/measurement-json.ts';
 import type { Measurement } from '../domain/metrics/metrics-source.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
-import { type Evaluation, findCuj, serviceNotFound } from '../evaluate.ts';
+import { type Evaluation, findCuj, serviceNotFound } from '../evaluation/evaluator.ts';
 import { type Answer, jsonType } from './answer.ts';
 import { withinDeadline } from './deadline.ts';
 import type { GateMetrics } from './metrics.ts';

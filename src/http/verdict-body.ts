@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Verdict } from '../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../domain/judge/judge-service.ts';
-import type { Evaluation, ServiceEvaluation } from '../evaluate.ts';
+import type { Evaluation, ServiceEvaluation } from '../evaluation/evaluator.ts';
 import { type GateMetrics, servicesLabel, type Tally } from './metrics.ts';
 import { jsonText } from './problem.ts';
 

@@ -1,6 +1,6 @@
 import { judge } from '../domain/judge/judge.ts';
 import type { Tracing } from '../domain/ports/tracing.ts';
-import type { Evaluator } from '../evaluate.ts';
+import type { Evaluator } from '../evaluation/evaluator.ts';
 
 /** An Evaluator that says on the request's span what was asked and what came of it. */
 export function createTracedEvaluator(inner: Evaluator, tracing: Tracing): Evaluator {

@@ -5,8 +5,8 @@ import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { onTestFinished } from 'vitest';
-import { listen } from '../../src/main.ts';
-import { readSettings } from '../../src/settings.ts';
+import { listen } from '../../src/server/lifecycle.ts';
+import { readSettings } from '../../src/settings/settings.ts';
 import { healthy, snapshotOf } from '../http/fixture.ts';
 
 const registry = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:net';
 import pino from 'pino';
 import { describe, expect, it } from 'vitest';
-import { listen, refusal, serve } from '../../src/main.ts';
+import { listen, refusal, serve } from '../../src/server/lifecycle.ts';
 import { scratchFile } from '../registry-files/scratch.ts';
 import { certificate } from './certificates.ts';
 import { ask, question, settingsOf, startGate } from './gate.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { generate } from 'selfsigned';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { listen, refusal } from '../../src/main.ts';
+import { listen, refusal } from '../../src/server/lifecycle.ts';
 import { bench } from '../http/fixture.ts';
 import { scratchFolder } from '../registry-files/scratch.ts';
 import { type Certificate, certificate } from './certificates.ts';

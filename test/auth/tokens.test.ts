@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { keysDeadlineMs } from '../../src/compose-access.ts';
-import { listen, refusal } from '../../src/main.ts';
+import { keysDeadlineMs } from '../../src/server/compose-auth.ts';
+import { listen, refusal } from '../../src/server/lifecycle.ts';
 import { scratchFile } from '../registry-files/scratch.ts';
 import { ask, question, settingsOf, startGate } from './gate.ts';
 import { Issuer, keyPair } from './issuer.ts';

@@ -12,7 +12,7 @@ import { bucketMs } from '../../src/domain/metrics/metrics-source.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
-import { createEvaluator } from '../../src/evaluate.ts';
+import { createEvaluator } from '../../src/evaluation/evaluator.ts';
 import { type App, buildApp } from '../../src/http/app.ts';
 import type { AppPorts, Phase, RegistryState } from '../../src/http/ports.ts';
 import { createCachedSource } from '../../src/sources/decorators/cache.ts';

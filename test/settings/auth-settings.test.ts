@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readSettings, SettingsError } from '../../src/settings.ts';
+import { readSettings, SettingsError } from '../../src/settings/settings.ts';
 
 function problemsOf(env: Record<string, string>): readonly string[] {
   try {

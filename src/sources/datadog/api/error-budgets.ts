@@ -4,7 +4,7 @@ import { slisOf } from '../../../domain/judge/judge.ts';
 import type { Cuj, Registry } from '../../../domain/registry/model.ts';
 import type { SliName } from '../../../domain/registry/schema.ts';
 import { type CujBudget, opinionOf, type SliBudget } from '../../../error-budget/policy.ts';
-import type { BudgetOpinion } from '../../../evaluate.ts';
+import type { BudgetOpinion } from '../../../evaluation/evaluator.ts';
 import type { DatadogApi } from './connection.ts';
 import { readBudget, unasked } from './slo-history.ts';
 import { findSlos } from './slos.ts';

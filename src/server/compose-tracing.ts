@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
-import type { judge } from './domain/judge/judge.ts';
-import type { MetricsSource } from './domain/metrics/metrics-source.ts';
-import type { Tracing } from './domain/ports/tracing.ts';
-import type { Evaluator } from './evaluate.ts';
-import type { CacheObserver } from './sources/decorators/cache.ts';
+import type { judge } from '../domain/judge/judge.ts';
+import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { Tracing } from '../domain/ports/tracing.ts';
+import type { Evaluator } from '../evaluation/evaluator.ts';
+import type { CacheObserver } from '../sources/decorators/cache.ts';
 
 /** Wires what is traced. Part of the composition root. */
 
@@ -24,9 +24,9 @@ export interface Traces {
 export async function openTraces(url: string, logger: Logger): Promise<Traces> {
   // Loaded here: a gate that is not traced has no use for any of it.
   const [{ openTelemetry }, source, evaluator] = await Promise.all([
-    import('./tracing/open-telemetry.ts'),
-    import('./sources/decorators/tracing.ts'),
-    import('./tracing/traced-evaluator.ts'),
+    import('../tracing/open-telemetry.ts'),
+    import('../sources/decorators/tracing.ts'),
+    import('../tracing/traced-evaluator.ts'),
   ]);
   const tracing = openTelemetry({
     url,

@@ -1,19 +1,19 @@
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import { openSharing, type Sharing } from './compose-sharing.ts';
-import type { Traces } from './compose-traces.ts';
-import type { MetricsSource } from './domain/metrics/metrics-source.ts';
-import type { Settings } from './settings.ts';
+import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { Settings } from '../settings/settings.ts';
 import {
   createDatadogApi,
   type DatadogApi,
   DatadogConnection,
   type DatadogOptions,
-} from './sources/datadog/api/connection.ts';
-import { createDatadogSource } from './sources/datadog/api/source.ts';
-import { createCachedSource } from './sources/decorators/cache.ts';
-import { toldSource } from './sources/decorators/outage-log.ts';
-import { createSourceMetrics } from './sources/decorators/request-metrics.ts';
+} from '../sources/datadog/api/connection.ts';
+import { createDatadogSource } from '../sources/datadog/api/source.ts';
+import { createCachedSource } from '../sources/decorators/cache.ts';
+import { toldSource } from '../sources/decorators/outage-log.ts';
+import { createSourceMetrics } from '../sources/decorators/request-metrics.ts';
+import { openSharing, type Sharing } from './compose-shared-cache.ts';
+import type { Traces } from './compose-tracing.ts';
 
 /** Wires the way to Datadog: traces, the cache of the process, the one that replicas share, metrics. */
 

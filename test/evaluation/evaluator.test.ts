@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type CallerError, SourceError } from '../src/domain/errors.ts';
+import { type CallerError, SourceError } from '../../src/domain/errors.ts';
 import {
   bucketMs,
   type MetricsSource,
@@ -7,10 +7,10 @@ import {
   type Series,
   type SideCounts,
   type Snapshot,
-} from '../src/domain/metrics/metrics-source.ts';
-import type { Registry } from '../src/domain/registry/model.ts';
-import { createEvaluator } from '../src/evaluate.ts';
-import { registryOf } from './domain/judge/journey.ts';
+} from '../../src/domain/metrics/metrics-source.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { createEvaluator } from '../../src/evaluation/evaluator.ts';
+import { registryOf } from '../domain/judge/journey.ts';
 
 const registry = registryOf(`
   { "apiVersion": "cuj-gate/v1",

@@ -3,15 +3,15 @@ import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { GateOverrides } from '../src/compose.ts';
-import type { ScopeQuery, Snapshot } from '../src/domain/metrics/metrics-source.ts';
-import { createLogger } from '../src/log.ts';
-import { refusal, serve } from '../src/main.ts';
-import { readSettings, type Settings } from '../src/settings.ts';
-import { healthy, snapshotOf } from './http/fixture.ts';
-import { dial, parseAnswers, type WireAnswer } from './http/wire.ts';
+import type { ScopeQuery, Snapshot } from '../../src/domain/metrics/metrics-source.ts';
+import type { GateOverrides } from '../../src/server/compose.ts';
+import { refusal, serve } from '../../src/server/lifecycle.ts';
+import { createLogger } from '../../src/server/logger.ts';
+import { readSettings, type Settings } from '../../src/settings/settings.ts';
+import { healthy, snapshotOf } from '../http/fixture.ts';
+import { dial, parseAnswers, type WireAnswer } from '../http/wire.ts';
 
-const registry = fileURLToPath(new URL('../config/cujs.yaml', import.meta.url));
+const registry = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));
 const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) };
 
 /** What a process is to a server: signals, and a last exit. */

@@ -11,7 +11,7 @@ import {
   settingNames,
   settingsHelp,
   settingsTable,
-} from '../src/settings.ts';
+} from '../../src/settings/settings.ts';
 
 const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) };
 

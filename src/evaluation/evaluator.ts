@@ -1,11 +1,11 @@
 import { distance } from 'fastest-levenshtein';
 import { LRUCache } from 'lru-cache';
-import { durationMs, durationText, floorMinute } from './domain/duration.ts';
-import { CallerError, SourceError } from './domain/errors.ts';
-import { type JudgeOptions, judge, slisOf, unknownVerdict, type Verdict } from './domain/judge/judge.ts';
-import { judgeService, type ServiceVerdict } from './domain/judge/judge-service.ts';
-import { type Ask, type CheckedAsk, checkAsk } from './domain/metrics/evaluation-request.ts';
-import { measurementOf } from './domain/metrics/measurement.ts';
+import { durationMs, durationText, floorMinute } from '../domain/duration.ts';
+import { CallerError, SourceError } from '../domain/errors.ts';
+import { type JudgeOptions, judge, slisOf, unknownVerdict, type Verdict } from '../domain/judge/judge.ts';
+import { judgeService, type ServiceVerdict } from '../domain/judge/judge-service.ts';
+import { type Ask, type CheckedAsk, checkAsk } from '../domain/metrics/evaluation-request.ts';
+import { measurementOf } from '../domain/metrics/measurement.ts';
 import {
   bucketMs,
   type Measurement,
@@ -13,10 +13,10 @@ import {
   type ScopeQuery,
   type SentQuery,
   type Snapshot,
-} from './domain/metrics/metrics-source.ts';
-import type { Cuj, Registry, ScopeBatch } from './domain/registry/model.ts';
-import type { RuleName } from './domain/registry/schema.ts';
-import { selectorText } from './domain/registry/selector.ts';
+} from '../domain/metrics/metrics-source.ts';
+import type { Cuj, Registry, ScopeBatch } from '../domain/registry/model.ts';
+import type { RuleName } from '../domain/registry/schema.ts';
+import { selectorText } from '../domain/registry/selector.ts';
 
 /** What the error budget says about a CUJ's rule right now. */
 export interface BudgetOpinion {

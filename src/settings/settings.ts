@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { distance } from 'fastest-levenshtein';
-import { type AccessSettings, accessOf, claim, trustworthyUrl, yesOrNo } from './access-settings.ts';
-import type { DatadogSite } from './sources/datadog/api/connection.ts';
+import type { DatadogSite } from '../sources/datadog/api/connection.ts';
+import { type AccessSettings, accessOf, claim, trustworthyUrl, yesOrNo } from './auth-settings.ts';
 
 /** The environment as the gate understands it. The only reader of it; every problem is reported at once. */
 export interface Settings {

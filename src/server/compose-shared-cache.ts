@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import type { MetricsSource } from './domain/metrics/metrics-source.ts';
-import type { Tracing } from './domain/ports/tracing.ts';
-import type { DatadogApi } from './sources/datadog/api/connection.ts';
+import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { Tracing } from '../domain/ports/tracing.ts';
+import type { DatadogApi } from '../sources/datadog/api/connection.ts';
 
 /** Wires what replicas share. Part of the composition root. */
 
@@ -42,12 +42,12 @@ export async function openSharing(url: string, parts: SharingParts): Promise<Sha
   // Loaded here: a gate without a shared cache has no use for any of it.
   const [{ RedisStore }, { createSeal }, { SharedAnswers }, { createSharingMetrics }, ...wrappers] =
     await Promise.all([
-      import('./sources/redis-cache/redis-store.ts'),
-      import('./sources/redis-cache/signed-envelope.ts'),
-      import('./sources/redis-cache/shared-cache.ts'),
-      import('./sources/redis-cache/metrics.ts'),
-      import('./sources/redis-cache/shared-source.ts'),
-      import('./sources/redis-cache/shared-api.ts'),
+      import('../sources/redis-cache/redis-store.ts'),
+      import('../sources/redis-cache/signed-envelope.ts'),
+      import('../sources/redis-cache/shared-cache.ts'),
+      import('../sources/redis-cache/metrics.ts'),
+      import('../sources/redis-cache/shared-source.ts'),
+      import('../sources/redis-cache/shared-api.ts'),
     ]);
   const [{ createSharedSource }, { createSharedApi }] = wrappers;
   const metrics = createSharingMetrics(parts.metrics);

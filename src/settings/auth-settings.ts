@@ -1,4 +1,4 @@
-import { isTrustworthyUrl } from './auth/trustworthy-url.ts';
+import { isTrustworthyUrl } from '../auth/trustworthy-url.ts';
 
 /** The settings about who may ask: what is between single ones, and how those are read that are of no other kind. */
 export interface AccessSettings {

@@ -1,14 +1,14 @@
 import type { Server as HttpsServer } from 'node:https';
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import type { AccessSettings } from './access-settings.ts';
-import { createAuthenticator } from './auth/authenticator.ts';
-import { type CredentialKind, createCredentialMetrics } from './auth/credential-metrics.ts';
-import { readTls, type TlsCredentials, tlsPaths } from './auth/tls.ts';
-import { readTokens } from './auth/token-file.ts';
-import type { Authenticator, Identification } from './domain/ports/authenticator.ts';
-import { FilesRefused, type HoldOptions, holdFiles } from './files/watched-files.ts';
-import type { AppPorts } from './http/ports.ts';
+import { createAuthenticator } from '../auth/authenticator.ts';
+import { type CredentialKind, createCredentialMetrics } from '../auth/credential-metrics.ts';
+import { readTls, type TlsCredentials, tlsPaths } from '../auth/tls.ts';
+import { readTokens } from '../auth/token-file.ts';
+import type { Authenticator, Identification } from '../domain/ports/authenticator.ts';
+import { FilesRefused, type HoldOptions, holdFiles } from '../files/watched-files.ts';
+import type { AppPorts } from '../http/ports.ts';
+import type { AccessSettings } from '../settings/auth-settings.ts';
 
 /** Wires who may ask: tokens, an OpenID issuer's keys, TLS. Part of the composition root. */
 
@@ -145,8 +145,8 @@ async function openOidc(
 ): Promise<(token: string) => Promise<Identification>> {
   // Loaded here: most gates have no use for it.
   const [{ Jwks }, { createOidcVerifier }] = await Promise.all([
-    import('./auth/jwks.ts'),
-    import('./auth/oidc.ts'),
+    import('../auth/jwks.ts'),
+    import('../auth/oidc.ts'),
   ]);
   const jwks = new Jwks({
     issuer,

@@ -1,9 +1,9 @@
 import type { AddressInfo } from 'node:net';
+import type { App } from '../http/app.ts';
+import type { Settings } from '../settings/settings.ts';
 import { compose, type Gate, type GateOverrides, RegistryRefused } from './compose.ts';
-import { CredentialsRefused } from './compose-access.ts';
-import type { App } from './http/app.ts';
-import { createLogger, secretsOf, written } from './log.ts';
-import type { Settings } from './settings.ts';
+import { CredentialsRefused } from './compose-auth.ts';
+import { createLogger, secretsOf, written } from './logger.ts';
 
 /** Listening and a graceful end: the life of the server's process. */
 

@@ -4,10 +4,10 @@ import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { createLogger, secretsOf } from '../src/log.ts';
-import { readSettings } from '../src/settings.ts';
+import { createLogger, secretsOf } from '../../src/server/logger.ts';
+import { readSettings } from '../../src/settings/settings.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) };
 
 describe('createLogger', () => {
@@ -46,7 +46,7 @@ describe('createLogger', () => {
 function spawnLogger(go: string, stdout: 'pipe' | number): ChildProcess {
   const script = `
     import fs from 'node:fs';
-    import { createLogger, written } from './src/log.ts';
+    import { createLogger, written } from './src/server/logger.ts';
     const logger = createLogger('info');
     // Something to live for, as the gate has its port.
     setInterval(() => {}, 60_000);

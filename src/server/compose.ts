@@ -1,21 +1,21 @@
 import type { Server as HttpsServer } from 'node:https';
 import type { Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
-import { openAccess } from './compose-access.ts';
-import { connect, openSource } from './compose-source.ts';
-import { openTraces } from './compose-traces.ts';
-import type { MetricsSource } from './domain/metrics/metrics-source.ts';
-import { registerErrorBudgetMetric } from './error-budget/metric.ts';
-import { createEvaluator, type Evaluator } from './evaluate.ts';
-import type { App } from './http/app.ts';
-import type { Phase, RegistryState } from './http/ports.ts';
-import { createLogger, secretsOf } from './log.ts';
-import { type LoadResult, loadRegistry } from './registry-files/load.ts';
-import { type RegistryHolder, watchRegistry } from './registry-files/watch.ts';
-import { readSettings, type Settings, SettingsError } from './settings.ts';
-import { createDatadogApi, type DatadogApi } from './sources/datadog/api/connection.ts';
-import { createErrorBudgets } from './sources/datadog/api/error-budgets.ts';
-import { createDatadogSource } from './sources/datadog/api/source.ts';
+import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import { registerErrorBudgetMetric } from '../error-budget/metric.ts';
+import { createEvaluator, type Evaluator } from '../evaluation/evaluator.ts';
+import type { App } from '../http/app.ts';
+import type { Phase, RegistryState } from '../http/ports.ts';
+import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
+import { type RegistryHolder, watchRegistry } from '../registry-files/watch.ts';
+import { readSettings, type Settings, SettingsError } from '../settings/settings.ts';
+import { createDatadogApi, type DatadogApi } from '../sources/datadog/api/connection.ts';
+import { createErrorBudgets } from '../sources/datadog/api/error-budgets.ts';
+import { createDatadogSource } from '../sources/datadog/api/source.ts';
+import { openAccess } from './compose-auth.ts';
+import { connect, openSource } from './compose-metrics-source.ts';
+import { openTraces } from './compose-tracing.ts';
+import { createLogger, secretsOf } from './logger.ts';
 
 /** The composition root: the only place that wires ports to adapters. */
 
@@ -139,7 +139,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     return state;
   };
   // Loaded here: commands that ask Datadog once need no server.
-  const { buildApps } = await import('./http/app.ts');
+  const { buildApps } = await import('../http/app.ts');
   const evaluator = createEvaluator({
     registry: () => registry.current().registry,
     source: datadog.source,
