@@ -7,7 +7,7 @@ import { readTls, type TlsCredentials, tlsPaths } from '../auth/tls.ts';
 import { readTokens } from '../auth/token-file.ts';
 import type { Authenticator, Identification } from '../domain/ports/authenticator.ts';
 import { FilesRefused, type HoldOptions, holdFiles } from '../files/watched-files.ts';
-import type { AppPorts } from '../http/ports.ts';
+import type { AppPorts } from '../http/server/ports.ts';
 import type { AccessSettings } from '../settings/auth-settings.ts';
 
 /** Wires who may ask: tokens, an OpenID issuer's keys, TLS. Part of the composition root. */

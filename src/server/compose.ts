@@ -4,8 +4,8 @@ import { Registry as MetricsRegistry } from 'prom-client';
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
 import { registerErrorBudgetMetric } from '../error-budget/metric.ts';
 import { createEvaluator, type Evaluator } from '../evaluation/evaluator.ts';
-import type { App } from '../http/app.ts';
-import type { Phase, RegistryState } from '../http/ports.ts';
+import type { App } from '../http/server/app.ts';
+import type { Phase, RegistryState } from '../http/server/ports.ts';
 import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
 import { type RegistryHolder, watchRegistry } from '../registry-files/watch.ts';
 import { readSettings, type Settings, SettingsError } from '../settings/settings.ts';
@@ -139,7 +139,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     return state;
   };
   // Loaded here: commands that ask Datadog once need no server.
-  const { buildApps } = await import('../http/app.ts');
+  const { buildApps } = await import('../http/server/app.ts');
   const evaluator = createEvaluator({
     registry: () => registry.current().registry,
     source: datadog.source,

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import type { App } from '../http/app.ts';
+import type { App } from '../http/server/app.ts';
 import type { Settings } from '../settings/settings.ts';
 import { compose, type Gate, type GateOverrides, RegistryRefused } from './compose.ts';
 import { CredentialsRefused } from './compose-auth.ts';

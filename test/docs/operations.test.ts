@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { VerdictSchema } from '../../src/http/verdict-schemas.ts';
+import { VerdictSchema } from '../../src/http/openapi/verdict-schemas.ts';
 import { settingsInMarkdown, settingsOnPage } from './settings-table.ts';
 
 /** Whoever is woken at night looks a name up: every name must be there. */

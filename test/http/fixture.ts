@@ -13,8 +13,8 @@ import type { Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createEvaluator } from '../../src/evaluation/evaluator.ts';
-import { type App, buildApp } from '../../src/http/app.ts';
-import type { AppPorts, Phase, RegistryState } from '../../src/http/ports.ts';
+import { type App, buildApp } from '../../src/http/server/app.ts';
+import type { AppPorts, Phase, RegistryState } from '../../src/http/server/ports.ts';
 import { createCachedSource } from '../../src/sources/decorators/cache.ts';
 
 /** 2026-01-31 09:00:30 UTC; with a lag of 90 s the newest complete minute ends at 08:59. */

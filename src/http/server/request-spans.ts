@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Tracing } from '../domain/ports/tracing.ts';
-import { operationRoutes } from './known-routes.ts';
+import type { Tracing } from '../../domain/ports/tracing.ts';
+import { operationRoutes } from './routes.ts';
 
 type Hook = (request: FastifyRequest, reply: FastifyReply, next: () => void) => void;
 

@@ -1,9 +1,9 @@
-import type { SourceErrorCode } from '../domain/errors.ts';
-import { unknownVerdict, type Verdict } from '../domain/judge/judge.ts';
-import { judgeService, type ServiceVerdict } from '../domain/judge/judge-service.ts';
-import { type Ask, checkAsk } from '../domain/metrics/evaluation-request.ts';
-import type { Registry } from '../domain/registry/model.ts';
-import { findCuj, type ServiceAsk, serviceNotFound } from '../evaluation/evaluator.ts';
+import type { SourceErrorCode } from '../../domain/errors.ts';
+import { unknownVerdict, type Verdict } from '../../domain/judge/judge.ts';
+import { judgeService, type ServiceVerdict } from '../../domain/judge/judge-service.ts';
+import { type Ask, checkAsk } from '../../domain/metrics/evaluation-request.ts';
+import type { Registry } from '../../domain/registry/model.ts';
+import { findCuj, type ServiceAsk, serviceNotFound } from '../../evaluation/evaluator.ts';
 
 /** Why a question gets no measurement, in words for the summary. */
 export interface Failure {

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import { CallerError, type CallerErrorCode } from '../domain/errors.ts';
+import { CallerError, type CallerErrorCode } from '../../domain/errors.ts';
 
 /** Codes that only the transport knows; the others are the domain's. */
 export type ProblemCode =

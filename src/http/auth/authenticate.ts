@@ -1,14 +1,14 @@
 import type { TLSSocket } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Identification } from '../domain/ports/authenticator.ts';
-import { type Answer, answerProblem, jsonType, routeOf, wantsPretty } from './answer.ts';
-import { routes } from './known-routes.ts';
-import type { GateMetrics } from './metrics.ts';
-import { notJudged } from './not-judged.ts';
-import type { AppPorts } from './ports.ts';
-import { jsonText, type ProblemDocument, problem } from './problem.ts';
+import type { Identification } from '../../domain/ports/authenticator.ts';
+import type { GateMetrics } from '../operations/metrics.ts';
+import type { AppPorts } from '../server/ports.ts';
+import { jsonText, type ProblemDocument, problem } from '../server/problem.ts';
+import { type Answer, answerProblem, jsonType, routeOf, wantsPretty } from '../server/respond.ts';
+import { routes } from '../server/routes.ts';
+import type { Failure } from '../status/fallback-verdict.ts';
+import { notJudged } from './auth-unavailable.ts';
 import { createRateLimiter } from './rate-limit.ts';
-import type { Failure } from './unknown-answer.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

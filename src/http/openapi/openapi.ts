@@ -1,7 +1,8 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import Type, { type TSchema } from 'typebox';
-import { paramsOf } from '../domain/metrics/evaluation-request.ts';
-import type { Registry } from '../domain/registry/model.ts';
+import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
+import type { Registry } from '../../domain/registry/model.ts';
+import { NotJudgedSchema } from '../auth/auth-unavailable.ts';
 import {
   CujEntrySchema,
   CujListSchema,
@@ -10,7 +11,6 @@ import {
   RegistryFailureSchema,
   RegistryStateSchema,
 } from './catalog-schemas.ts';
-import { NotJudgedSchema } from './not-judged.ts';
 import { ProblemSchema, ServiceVerdictSchema, VerdictSchema } from './verdict-schemas.ts';
 
 /** The description of every route, for tools; nothing here checks a request. */

@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import { LRUCache } from 'lru-cache';
-import { CallerError } from '../domain/errors.ts';
+import { CallerError } from '../../domain/errors.ts';
 
 /** A query string, read: every parameter at most once, or what is wrong with it. */
 export interface Query {

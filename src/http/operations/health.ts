@@ -1,6 +1,6 @@
-import type { ReadinessDocument } from './catalog-schemas.ts';
-import type { Phase, RegistryState } from './ports.ts';
-import { type ProblemDocument, problem } from './problem.ts';
+import type { ReadinessDocument } from '../openapi/catalog-schemas.ts';
+import type { Phase, RegistryState } from '../server/ports.ts';
+import { type ProblemDocument, problem } from '../server/problem.ts';
 
 /** Whether this replica should be asked: not without a registry, and not while it is going away. */
 export function readiness(

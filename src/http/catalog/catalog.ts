@@ -1,10 +1,10 @@
-import { durationText } from '../domain/duration.ts';
-import { paramsOf } from '../domain/metrics/evaluation-request.ts';
-import type { SentQuery } from '../domain/metrics/metrics-source.ts';
-import type { Cuj, Endpoint, Registry, Service } from '../domain/registry/model.ts';
-import { describeQueries } from '../sources/datadog/query/query-plan.ts';
-import type { CujEntryDocument, CujListDocument, RegistryDocument } from './catalog-schemas.ts';
-import type { RegistryState } from './ports.ts';
+import { durationText } from '../../domain/duration.ts';
+import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
+import type { SentQuery } from '../../domain/metrics/metrics-source.ts';
+import type { Cuj, Endpoint, Registry, Service } from '../../domain/registry/model.ts';
+import { describeQueries } from '../../sources/datadog/query/query-plan.ts';
+import type { CujEntryDocument, CujListDocument, RegistryDocument } from '../openapi/catalog-schemas.ts';
+import type { RegistryState } from '../server/ports.ts';
 
 /** The registry for people, as the gate understands it: what a reload changes is seen here first. */
 

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { GateMetrics } from './metrics.ts';
+import type { GateMetrics } from '../operations/metrics.ts';
+import { type Query, readFlag } from '../status/query-params.ts';
 import type { AppPorts } from './ports.ts';
 import { jsonText, type ProblemDocument, problemType } from './problem.ts';
-import { type Query, readFlag } from './query.ts';
 
 export const jsonType = 'application/json; charset=utf-8';
 

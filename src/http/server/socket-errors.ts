@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { GateMetrics } from './metrics.ts';
+import type { GateMetrics } from '../operations/metrics.ts';
 import { jsonText, type ProblemDocument, problem, problemType } from './problem.ts';
 
 /**

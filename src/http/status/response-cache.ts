@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
-import type { Verdict } from '../domain/judge/judge.ts';
-import type { ServiceVerdict } from '../domain/judge/judge-service.ts';
-import type { Evaluation, ServiceEvaluation } from '../evaluation/evaluator.ts';
-import { type GateMetrics, servicesLabel, type Tally } from './metrics.ts';
-import { jsonText } from './problem.ts';
+import type { Verdict } from '../../domain/judge/judge.ts';
+import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
+import type { Evaluation, ServiceEvaluation } from '../../evaluation/evaluator.ts';
+import { type GateMetrics, servicesLabel, type Tally } from '../operations/metrics.ts';
+import { jsonText } from '../server/problem.ts';
 
 /** What is made of a verdict once and used for every question that has the same answer. */
 export interface Prepared {

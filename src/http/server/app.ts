@@ -1,20 +1,20 @@
 import type { Server } from 'node:http';
 import swagger from '@fastify/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { findCuj } from '../evaluation/evaluator.ts';
-import { type Answer, answerProblem, createAnswer, jsonType } from './answer.ts';
-import { cujEntry, cujList, registryDocument } from './catalog.ts';
-import { createGuard } from './guard.ts';
-import { operationRoutes, questionRoutes, routes } from './known-routes.ts';
-import { createMetrics, type GateMetrics } from './metrics.ts';
-import { createOpenApi, describe, sharedSchemas, swaggerOptions } from './openapi.ts';
-import { notReadyProblem, readiness } from './operations.ts';
+import { findCuj } from '../../evaluation/evaluator.ts';
+import { createGuard } from '../auth/authenticate.ts';
+import { cujEntry, cujList, registryDocument } from '../catalog/catalog.ts';
+import { createOpenApi, describe, sharedSchemas, swaggerOptions } from '../openapi/openapi.ts';
+import { notReadyProblem, readiness } from '../operations/health.ts';
+import { createMetrics, type GateMetrics } from '../operations/metrics.ts';
+import { type Query, readPretty } from '../status/query-params.ts';
+import { createStatusHandlers, type Load } from '../status/routes.ts';
+import { createShell } from './fastify.ts';
 import type { AppPorts, RegistryState } from './ports.ts';
 import { jsonText, type ProblemDocument, ProblemError } from './problem.ts';
-import { type Query, readPretty } from './query.ts';
-import { createShell } from './shell.ts';
+import { type Answer, answerProblem, createAnswer, jsonType } from './respond.ts';
+import { operationRoutes, questionRoutes, routes } from './routes.ts';
 import { createSocketErrors } from './socket-errors.ts';
-import { createStatusHandlers, type Load } from './status-routes.ts';
 
 /** The HTTP service, ready to listen or to be injected into. */
 export type App = FastifyInstance<Server> & {

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Closed } from './schema-parts.ts';
+import { Closed } from '../openapi/schema-parts.ts';
 
 /**
  * What a question is answered while nobody can tell whether its caller may ask: not a refusal, since five of those in a

@@ -1,8 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram } from 'prom-client';
-import type { Verdict } from '../domain/judge/judge.ts';
-import type { Outcome, Reason } from '../domain/judge/outcome.ts';
-import type { SideFacts } from '../domain/judge/rounding.ts';
-import type { AppPorts } from './ports.ts';
+import type { Verdict } from '../../domain/judge/judge.ts';
+import type { Outcome, Reason } from '../../domain/judge/outcome.ts';
+import type { SideFacts } from '../../domain/judge/rounding.ts';
+import type { AppPorts } from '../server/ports.ts';
 
 /** A gauge must not speak for a canary that nobody asks about any more. */
 export const forgetAfterMs = 15 * 60_000;

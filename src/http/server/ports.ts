@@ -1,10 +1,10 @@
 import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import type { Authenticator } from '../domain/ports/authenticator.ts';
-import type { Tracing } from '../domain/ports/tracing.ts';
-import type { Problem, Registry } from '../domain/registry/model.ts';
-import type { Evaluator } from '../evaluation/evaluator.ts';
+import type { Authenticator } from '../../domain/ports/authenticator.ts';
+import type { Tracing } from '../../domain/ports/tracing.ts';
+import type { Problem, Registry } from '../../domain/registry/model.ts';
+import type { Evaluator } from '../../evaluation/evaluator.ts';
 
 /** The registry that is in force, and what became of attempts to replace it. */
 export interface RegistryState {

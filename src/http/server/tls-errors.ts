@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { throttled } from './guard.ts';
+import { throttled } from '../auth/authenticate.ts';
 import type { AppPorts } from './ports.ts';
 
 /** Handshakes that fail. Whoever asked sees a closed connection and nothing else, so the log has to say why. */

@@ -1,9 +1,9 @@
 import Type, { type Static } from 'typebox';
-import { sourceErrorCodes } from '../domain/errors.ts';
-import type { Verdict } from '../domain/judge/judge.ts';
-import type { ServiceVerdict } from '../domain/judge/judge-service.ts';
-import type { Reason } from '../domain/judge/outcome.ts';
-import type { ProblemCode } from './problem.ts';
+import { sourceErrorCodes } from '../../domain/errors.ts';
+import type { Verdict } from '../../domain/judge/judge.ts';
+import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
+import type { Reason } from '../../domain/judge/outcome.ts';
+import type { ProblemCode } from '../server/problem.ts';
 import { Closed } from './schema-parts.ts';
 
 /** What the two status routes answer. The types of the domain are checked against these at the foot of the file. */
