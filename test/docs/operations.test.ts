@@ -19,7 +19,7 @@ const { reason, silence } = VerdictSchema.properties;
 const metrics = sources
   .filter((source) => source.includes("from 'prom-client'"))
   .flatMap((source) => [...source.matchAll(/'(cuj_gate_[a-z_]+)'/g)].map(([, name]) => name as string));
-const rules = readFileSync(path.join(root, 'src/generate/prometheus-rules.ts'), 'utf8');
+const rules = readFileSync(path.join(root, 'src/generate/prometheus/prometheus-rules.ts'), 'utf8');
 const alerts = [...rules.matchAll(/'(CujGate\w+)'/g)].map(([, name]) => name as string);
 const logged = sources.flatMap((source) =>
   [...source.matchAll(/logger\.(?:error|warn|fatal)\([^;]*?'([^']{8,})',?\s*\)/g)].map(

@@ -3,8 +3,8 @@ import { load } from 'js-yaml';
 import { parseAllDocuments } from 'yaml';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
-import { type AnalysisOptions, defaultAnalysisOptions } from '../../src/generate/analysis-options.ts';
-import type { GeneratedFile } from '../../src/generate/generated-file.ts';
+import { type AnalysisOptions, defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
+import type { GeneratedFile } from '../../src/generate/output/generated-file.ts';
 
 export const examplePath = 'config/cujs.yaml';
 

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { load, loadAll } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
-import { defaultAnalysisOptions } from '../../src/generate/analysis-options.ts';
+import { defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
 import {
   datadogSites,
   logLevels,

@@ -1,10 +1,10 @@
-import { cleanRequestsToPass } from '../../domain/judge/required-traffic.ts';
-import type { Cuj, Registry } from '../../domain/registry/model.ts';
-import { objectiveOf } from '../../domain/registry/objective.ts';
+import { cleanRequestsToPass } from '../domain/judge/required-traffic.ts';
+import type { Cuj, Registry } from '../domain/registry/model.ts';
+import { objectiveOf } from '../domain/registry/objective.ts';
 import type { Report } from './finding.ts';
 import { gatePath, numberOf, type UsedMetric } from './metric-checks.ts';
-import type { Place } from './place.ts';
 import { type Analysis, type RolloutParts, seconds } from './rollout-parts.ts';
+import type { Place } from './yaml-node.ts';
 
 /** What a verdict takes, besides traffic. */
 export interface TimingOptions {

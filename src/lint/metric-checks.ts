@@ -1,7 +1,7 @@
 import { checkConditions } from './condition-checks.ts';
 import type { Report } from './finding.ts';
-import type { Place } from './place.ts';
 import { seconds, type Use } from './rollout-parts.ts';
+import type { Place } from './yaml-node.ts';
 
 /** A template's metric in the analysis that uses it. */
 export interface UsedMetric {

@@ -1,4 +1,4 @@
-import { durationMs } from '../domain/duration.ts';
+import { durationMs } from '../../domain/duration.ts';
 import type { CanaryArgOptions } from './canary-args.ts';
 
 /** How Argo's controller shows who it is. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
+import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 
 /** Labels and annotations of ours begin with this. */
 export const prefix = 'cuj-gate';

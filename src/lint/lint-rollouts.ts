@@ -1,8 +1,7 @@
-import type { Registry } from '../../domain/registry/model.ts';
+import type { Registry } from '../domain/registry/model.ts';
 import { checkCanary } from './canary-checks.ts';
 import type { LintFinding, Report } from './finding.ts';
 import { asksTheGate, checkMetric, gatePath } from './metric-checks.ts';
-import { type Place, placesIn } from './place.ts';
 import { type RolloutParts, rolloutParts } from './rollout-parts.ts';
 import {
   type ByName,
@@ -15,6 +14,7 @@ import {
   type Templates,
 } from './templates.ts';
 import { checkTiming, lagOf, type Shortfall, type TimingOptions } from './timing-checks.ts';
+import { type Place, placesIn } from './yaml-node.ts';
 
 export interface LintInput {
   readonly file: string;

@@ -1,4 +1,4 @@
-import type { GeneratedFile } from './generated-file.ts';
+import type { GeneratedFile } from '../output/generated-file.ts';
 import { type Json, type Panel, rows } from './grafana-panels.ts';
 
 /**

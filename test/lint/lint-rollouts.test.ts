@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { analysisTemplates } from '../../src/generate/analysis-templates.ts';
-import { lintRollouts } from '../../src/generate/lint/lint-rollouts.ts';
-import { seconds } from '../../src/generate/lint/rollout-parts.ts';
-import type { TimingOptions } from '../../src/generate/lint/timing-checks.ts';
-import { type RolloutOptions, rollouts } from '../../src/generate/rollout.ts';
-import { options, smallRegistry } from './example.ts';
+import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
+import { type RolloutOptions, rollouts } from '../../src/generate/argo/rollout.ts';
+import { lintRollouts } from '../../src/lint/lint-rollouts.ts';
+import { seconds } from '../../src/lint/rollout-parts.ts';
+import type { TimingOptions } from '../../src/lint/timing-checks.ts';
+import { options, smallRegistry } from '../generate/example.ts';
 
 const registry = smallRegistry([{ name: 'signup' }]);
 const made: RolloutOptions = { ...options(), analysis: 'cujs' };

@@ -1,8 +1,8 @@
-import type { Registry, Service } from '../domain/registry/model.ts';
+import type { Registry, Service } from '../../domain/registry/model.ts';
+import type { GeneratedFile } from '../output/generated-file.ts';
+import { type YamlDocument, yamlText } from '../output/yaml-text.ts';
 import { judgedServices } from './canary-args.ts';
-import type { GeneratedFile } from './generated-file.ts';
 import { serviceObjectName } from './kubernetes-metadata.ts';
-import { type YamlDocument, yamlText } from './yaml-text.ts';
 
 /** The route whose weights Argo moves. */
 export const route = 'primary';

@@ -1,10 +1,10 @@
-import { slisOf } from '../domain/judge/judge.ts';
-import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
-import type { Objective } from '../domain/registry/objective.ts';
-import type { SliName } from '../domain/registry/schema.ts';
-import { type SloEvents, sloEvents } from '../sources/datadog/query/slo-queries.ts';
-import { isSafeTagValue, normalizeTagValue } from '../sources/datadog/query/tag-normalization.ts';
-import { sortedBy } from './generated-file.ts';
+import { slisOf } from '../../domain/judge/judge.ts';
+import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import type { Objective } from '../../domain/registry/objective.ts';
+import type { SliName } from '../../domain/registry/schema.ts';
+import { type SloEvents, sloEvents } from '../../sources/datadog/query/slo-queries.ts';
+import { isSafeTagValue, normalizeTagValue } from '../../sources/datadog/query/tag-normalization.ts';
+import { sortedBy } from '../output/generated-file.ts';
 
 /** One SLO of a CUJ, as everything that is generated from it sees it. */
 export interface CujSlo {

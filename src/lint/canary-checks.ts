@@ -1,10 +1,10 @@
-import { headerName } from '../../domain/metrics/evaluation-request.ts';
-import type { Registry } from '../../domain/registry/model.ts';
+import { headerName } from '../domain/metrics/evaluation-request.ts';
+import type { Registry } from '../domain/registry/model.ts';
 import { checkArgs } from './arg-checks.ts';
 import type { Report } from './finding.ts';
 import { asksTheGate, gatePath } from './metric-checks.ts';
-import type { Place } from './place.ts';
 import type { Analysis, RolloutParts } from './rollout-parts.ts';
+import type { Place } from './yaml-node.ts';
 
 const hashLabel = 'rollouts-pod-template-hash';
 const versionTag = 'tags.datadoghq.com/version';

@@ -1,8 +1,8 @@
-import type { Cuj, Registry } from '../domain/registry/model.ts';
+import type { Cuj, Registry } from '../../domain/registry/model.ts';
+import { sortedBy } from '../output/generated-file.ts';
+import { oneLine } from '../output/yaml-text.ts';
 import { type CujSlo, slosOf, titleOf } from './datadog-slos.ts';
-import { sortedBy } from './generated-file.ts';
 import { cujResource, literal } from './terraform-names.ts';
-import { oneLine } from './yaml-text.ts';
 
 /**
  * The dashboard of the CUJs as Datadog's JSON, one group of widgets for each CUJ, the most critical first. Ids of SLOs are

@@ -1,4 +1,4 @@
-import type { Place } from './place.ts';
+import type { Place } from './yaml-node.ts';
 
 /** `error`: the analysis cannot do what it is there for. `warning`: it can, but less than it seems. */
 export type Severity = 'error' | 'warning';

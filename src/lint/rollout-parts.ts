@@ -1,4 +1,4 @@
-import type { Place } from './place.ts';
+import type { Place } from './yaml-node.ts';
 
 /** How an analysis runs: beside the steps, or as something that the rollout waits for. */
 export type Use = 'watch' | 'gate';

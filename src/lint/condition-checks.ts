@@ -1,5 +1,5 @@
 import type { Report } from './finding.ts';
-import type { Place } from './place.ts';
+import type { Place } from './yaml-node.ts';
 
 /** Providers that judge by themselves and know no conditions. */
 const withoutConditions = ['job', 'kayenta', 'plugin'];

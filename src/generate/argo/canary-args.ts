@@ -1,6 +1,6 @@
-import { headerName } from '../domain/metrics/evaluation-request.ts';
-import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
-import { GenerateError } from './generated-file.ts';
+import { headerName } from '../../domain/metrics/evaluation-request.ts';
+import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import { GenerateError } from '../output/generated-file.ts';
 import { serviceObjectName } from './kubernetes-metadata.ts';
 
 /** Where a Rollout has the value of one of the canary's parameters. */

@@ -1,7 +1,7 @@
-import type { Cuj, Registry } from '../domain/registry/model.ts';
-import { titleOf } from './datadog-slos.ts';
-import { type GeneratedFile, sortedBy } from './generated-file.ts';
-import { oneLine, type YamlNote, yamlText } from './yaml-text.ts';
+import type { Cuj, Registry } from '../../domain/registry/model.ts';
+import { titleOf } from '../datadog/datadog-slos.ts';
+import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
+import { oneLine, type YamlNote, yamlText } from '../output/yaml-text.ts';
 
 interface Rule {
   readonly alert: string;

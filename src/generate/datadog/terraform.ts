@@ -1,11 +1,11 @@
-import type { Cuj, Registry } from '../domain/registry/model.ts';
-import { sloName } from '../sources/datadog/query/slo-queries.ts';
+import type { Cuj, Registry } from '../../domain/registry/model.ts';
+import { sloName } from '../../sources/datadog/query/slo-queries.ts';
+import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
+import { oneLine } from '../output/yaml-text.ts';
 import { datadogDashboard } from './datadog-dashboard.ts';
 import { type CujSlo, cujSlos, datadogTags, goodMeans, slosOf, titleOf } from './datadog-slos.ts';
-import { type GeneratedFile, sortedBy } from './generated-file.ts';
 import { sloMonitors } from './terraform-monitors.ts';
 import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
-import { oneLine } from './yaml-text.ts';
 
 export interface TerraformOptions {
   /** Handles at the end of every monitor's message; `{owner}` is the CUJ's. */

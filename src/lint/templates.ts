@@ -1,7 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import type { Report } from './finding.ts';
-import type { Place } from './place.ts';
 import { type Analysis, type RolloutParts, type TemplateRef, templateRefs } from './rollout-parts.ts';
+import type { Place } from './yaml-node.ts';
 
 /** Names that differ by this much are one, mistyped. */
 const mostEdits = 2;

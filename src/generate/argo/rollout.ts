@@ -1,4 +1,6 @@
-import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
+import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
+import { type YamlNote, yamlText } from '../output/yaml-text.ts';
 import type { AnalysisOptions } from './analysis-options.ts';
 import { type TemplateUse, templateName, usesOf } from './analysis-templates.ts';
 import {
@@ -12,10 +14,8 @@ import {
   serviceQuestion,
   type ValueSource,
 } from './canary-args.ts';
-import { type GeneratedFile, sortedBy } from './generated-file.ts';
 import { isLabelValue, serviceObjectName } from './kubernetes-metadata.ts';
 import { canaryService, route, stableService, virtualServiceName } from './virtual-service.ts';
-import { type YamlNote, yamlText } from './yaml-text.ts';
 
 export interface RolloutOptions extends AnalysisOptions {
   /** Which templates the sample refers to: one for each CUJ, or the service's, which asks for all of them at once. */

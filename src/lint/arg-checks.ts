@@ -1,6 +1,6 @@
 import type { Report } from './finding.ts';
-import type { Place } from './place.ts';
 import type { Analysis, RolloutParts } from './rollout-parts.ts';
+import type { Place } from './yaml-node.ts';
 
 /** Every argument that a template needs must come from somewhere, and from something that is there. */
 export function checkArgs(rollout: RolloutParts, analysis: Analysis, template: Place, report: Report): void {
