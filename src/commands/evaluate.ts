@@ -3,10 +3,10 @@ import { Command, InvalidArgumentError } from 'commander';
 import { CallerError } from '../domain/errors.ts';
 import type { Outcome } from '../domain/judge/outcome.ts';
 import type { Evaluation } from '../evaluation/evaluator.ts';
-import { exitCodes, type Io } from './io.ts';
-import { paintFor } from './paint.ts';
-import { judgeAgain, parseRecord, recordOf } from './record.ts';
-import { serviceVerdictText, verdictText } from './verdict-text.ts';
+import { paintFor } from './render/colors.ts';
+import { serviceVerdictText, verdictText } from './render/verdict.ts';
+import { exitCodes, type Io } from './support/io.ts';
+import { judgeAgain, parseRecord, recordOf } from './support/measurement-record.ts';
 
 interface Options {
   readonly param: ReadonlyMap<string, string>;

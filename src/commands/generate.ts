@@ -12,10 +12,10 @@ import { type GeneratedFile, GenerateError } from '../generate/output/generated-
 import { grafanaDashboard } from '../generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../generate/prometheus/prometheus-rules.ts';
 import { loadRegistry } from '../registry-files/load.ts';
-import { addGenerateOptions, type GenerateFlags, rolloutOptions } from './generate-options.ts';
-import { exitCodes, type Io } from './io.ts';
-import { type Drift, driftOf, OutputError, type OwnedFile, writeFolder } from './output-folder.ts';
-import { type Paint, paintFor } from './paint.ts';
+import { type Paint, paintFor } from './render/colors.ts';
+import { addGenerateOptions, type GenerateFlags, rolloutOptions } from './support/generate-options.ts';
+import { exitCodes, type Io } from './support/io.ts';
+import { type Drift, driftOf, OutputError, type OwnedFile, writeFolder } from './support/output-folder.ts';
 import { problemText } from './validate.ts';
 
 type Generator = (registry: Registry, flags: GenerateFlags) => GeneratedFile[];

@@ -7,8 +7,8 @@ import type { LintFinding } from '../lint/finding.ts';
 import { type LintInput, type LintResult, lintRollouts } from '../lint/lint-rollouts.ts';
 import { seconds } from '../lint/rollout-parts.ts';
 import { loadRegistry } from '../registry-files/load.ts';
-import { exitCodes, type Io } from './io.ts';
-import { type Paint, paintFor } from './paint.ts';
+import { type Paint, paintFor } from './render/colors.ts';
+import { exitCodes, type Io } from './support/io.ts';
 import { problemText } from './validate.ts';
 
 interface Options {

@@ -7,7 +7,7 @@ import {
   SettingsError,
   settingsHelp,
 } from '../settings/settings.ts';
-import { exitCodes, type Io } from './io.ts';
+import { exitCodes, type Io } from './support/io.ts';
 
 /** `cuj-gate serve`. Exit codes: 0 after a graceful end, 2 where it refuses to start. */
 export function serveCommand(io: Io, exit: (code: number) => void): Command {

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Backtest, backtest } from '../../src/backtest/backtest.ts';
 import { scoreOf } from '../../src/backtest/score.ts';
-import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
+import type { StandIn } from '../../src/demo/datadog/simulator.ts';
 import { judge } from '../../src/domain/judge/judge.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/api/connection.ts';

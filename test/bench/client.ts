@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import type { ScopeQuery } from '../../src/domain/metrics/metrics-source.ts';
 import { DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
 import { createDatadogSource } from '../../src/sources/datadog/api/source.ts';

@@ -9,7 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import { seededRandom } from '../domain/judge/journey.ts';
 import { buildGate } from '../e2e/gate-program.ts';
 import { freePort } from '../free-ports.ts';

@@ -1,4 +1,4 @@
-import type { StandIn, StandInOptions } from '../../src/demo/datadog/stand-in.ts';
+import type { StandIn, StandInOptions } from '../../src/demo/datadog/simulator.ts';
 import { examine } from '../../src/doctor/examine.ts';
 import type { DoctorFinding, Facts } from '../../src/doctor/facts.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';

@@ -1,4 +1,4 @@
-import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
+import type { StandIn } from '../../src/demo/datadog/simulator.ts';
 import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
 import type { SliName } from '../../src/domain/registry/schema.ts';
 import { sloEvents, sloName } from '../../src/sources/datadog/query/slo-queries.ts';

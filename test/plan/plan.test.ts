@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
+import type { StandIn } from '../../src/demo/datadog/simulator.ts';
 import { judge } from '../../src/domain/judge/judge.ts';
 import type { SideCounts } from '../../src/domain/metrics/metrics-source.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';

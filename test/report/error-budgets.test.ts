@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
+import type { StandIn } from '../../src/demo/datadog/simulator.ts';
 import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import {

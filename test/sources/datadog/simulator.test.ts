@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../../src/demo/datadog/faults.ts';
-import { type StandIn, startDatadogStandIn } from '../../../src/demo/datadog/stand-in.ts';
+import { type StandIn, startDatadogStandIn } from '../../../src/demo/datadog/simulator.ts';
 import type { MetricsSource, Series } from '../../../src/domain/metrics/metrics-source.ts';
 import { DatadogConnection } from '../../../src/sources/datadog/api/connection.ts';
 import { createDatadogSource } from '../../../src/sources/datadog/api/source.ts';

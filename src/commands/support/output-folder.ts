@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { GeneratedFile } from '../generate/output/generated-file.ts';
+import type { GeneratedFile } from '../../generate/output/generated-file.ts';
 
 /** In every output folder: which files are ours, by which generator, and what they were when they were written. */
 export const manifestName = '.cuj-gate-manifest.json';

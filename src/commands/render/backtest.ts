@@ -1,9 +1,9 @@
-import type { Backtest } from '../backtest/backtest.ts';
-import type { CujReplay, Look, RolloutReplay } from '../backtest/replay.ts';
-import type { Score } from '../backtest/score.ts';
-import { plain } from '../domain/judge/summary.ts';
-import type { Paint } from './paint.ts';
-import { table } from './verdict-text.ts';
+import type { Backtest } from '../../backtest/backtest.ts';
+import type { CujReplay, Look, RolloutReplay } from '../../backtest/replay.ts';
+import type { Score } from '../../backtest/score.ts';
+import { plain } from '../../domain/judge/summary.ts';
+import type { Paint } from './colors.ts';
+import { table } from './verdict.ts';
 
 export interface Scores {
   readonly gate: Score;

@@ -4,10 +4,10 @@ import {
   type GateAuth,
   isArgoDuration,
   type TemplateKind,
-} from '../generate/argo/analysis-options.ts';
-import { parseValueSource, type ValueSource } from '../generate/argo/canary-args.ts';
-import type { RolloutOptions } from '../generate/argo/rollout.ts';
-import { GenerateError } from '../generate/output/generated-file.ts';
+} from '../../generate/argo/analysis-options.ts';
+import { parseValueSource, type ValueSource } from '../../generate/argo/canary-args.ts';
+import type { RolloutOptions } from '../../generate/argo/rollout.ts';
+import { GenerateError } from '../../generate/output/generated-file.ts';
 
 /** As commander hands them over. */
 export interface GenerateFlags {

@@ -1,11 +1,11 @@
-import { type JudgeOptions, judge, type Verdict } from '../domain/judge/judge.ts';
+import { type JudgeOptions, judge, type Verdict } from '../../domain/judge/judge.ts';
 import {
   readMeasurement,
   type WrittenMeasurement,
   writeMeasurement,
-} from '../domain/metrics/measurement-json.ts';
-import type { Cuj } from '../domain/registry/model.ts';
-import type { Evaluation } from '../evaluation/evaluator.ts';
+} from '../../domain/metrics/measurement-json.ts';
+import type { Cuj } from '../../domain/registry/model.ts';
+import type { Evaluation } from '../../evaluation/evaluator.ts';
 
 const format = 'cuj-gate/verdict-record/v1';
 

@@ -1,10 +1,10 @@
-import type { Verdict } from '../domain/judge/judge.ts';
-import type { ServiceVerdict } from '../domain/judge/judge-service.ts';
-import type { SliVerdict } from '../domain/judge/judge-sli.ts';
-import type { Outcome } from '../domain/judge/outcome.ts';
-import { evidence, percent, plain } from '../domain/judge/summary.ts';
-import type { RuleName } from '../domain/registry/schema.ts';
-import type { Paint } from './paint.ts';
+import type { Verdict } from '../../domain/judge/judge.ts';
+import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
+import type { SliVerdict } from '../../domain/judge/judge-sli.ts';
+import type { Outcome } from '../../domain/judge/outcome.ts';
+import { evidence, percent, plain } from '../../domain/judge/summary.ts';
+import type { RuleName } from '../../domain/registry/schema.ts';
+import type { Paint } from './colors.ts';
 
 /** Colours a text by the outcome that it tells. */
 export function paintOutcome(paint: Paint, outcome: Outcome, text: string): string {

@@ -1,9 +1,13 @@
-import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
-import type { Registry } from '../domain/registry/model.ts';
-import { loadRegistry } from '../registry-files/load.ts';
-import { readSettings, type Settings, SettingsError } from '../settings/settings.ts';
-import { createDatadogApi, type DatadogApi, DatadogConnection } from '../sources/datadog/api/connection.ts';
-import { createDatadogSource } from '../sources/datadog/api/source.ts';
+import type { MetricsSource } from '../../domain/metrics/metrics-source.ts';
+import type { Registry } from '../../domain/registry/model.ts';
+import { loadRegistry } from '../../registry-files/load.ts';
+import { readSettings, type Settings, SettingsError } from '../../settings/settings.ts';
+import {
+  createDatadogApi,
+  type DatadogApi,
+  DatadogConnection,
+} from '../../sources/datadog/api/connection.ts';
+import { createDatadogSource } from '../../sources/datadog/api/source.ts';
 import { exitCodes, type Io } from './io.ts';
 
 /** A question that people wait for may take longer than one that Argo waits for: it looks at a day or a month. */

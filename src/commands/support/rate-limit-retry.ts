@@ -1,4 +1,4 @@
-import { SourceError } from '../domain/errors.ts';
+import { SourceError } from '../../domain/errors.ts';
 
 /** Waits for so many ms. */
 export type Sleep = (ms: number) => Promise<unknown>;

@@ -1,5 +1,5 @@
 import { createColors } from 'picocolors';
-import type { Io } from './io.ts';
+import type { Io } from '../support/io.ts';
 
 /** Colours of the terminal, or plain text. */
 export type Paint = ReturnType<typeof createColors>;

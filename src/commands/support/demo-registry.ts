@@ -1,12 +1,12 @@
 import path from 'node:path';
-import { WatchedMetric } from '../demo/argo-caller.ts';
-import { type StandIn, startDatadogStandIn } from '../demo/datadog/stand-in.ts';
-import { brokenBy, planTraffic, type RegistryTraffic, simulateRegistry } from '../demo/own-registry.ts';
-import { paramsOf } from '../domain/metrics/evaluation-request.ts';
-import type { Registry, Service } from '../domain/registry/model.ts';
+import { WatchedMetric } from '../../demo/argo-caller.ts';
+import { type StandIn, startDatadogStandIn } from '../../demo/datadog/simulator.ts';
+import { brokenBy, planTraffic, type RegistryTraffic, simulateRegistry } from '../../demo/own-registry.ts';
+import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
+import type { Registry, Service } from '../../domain/registry/model.ts';
+import { type Paint, paintFor } from '../render/colors.ts';
 import { interrupted, makeUpKeys, startDemoGate } from './demo-gate.ts';
 import { exitCodes, type Io } from './io.ts';
-import { type Paint, paintFor } from './paint.ts';
 
 export interface OwnRegistryOptions {
   readonly registry: string;

@@ -1,8 +1,8 @@
-import { plain } from '../domain/judge/summary.ts';
-import { hourText } from '../plan/levels.ts';
-import type { Judgeable, Outlook, PlanEntry, TrafficPlan, WeightPlan } from '../plan/plan.ts';
-import type { Paint } from './paint.ts';
-import { table } from './verdict-text.ts';
+import { plain } from '../../domain/judge/summary.ts';
+import { hourText } from '../../plan/levels.ts';
+import type { Judgeable, Outlook, PlanEntry, TrafficPlan, WeightPlan } from '../../plan/plan.ts';
+import type { Paint } from './colors.ts';
+import { table } from './verdict.ts';
 
 const words: Readonly<Record<Judgeable, string>> = {
   always: 'yes',

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import type { StandIn } from '../demo/datadog/stand-in.ts';
-import type { Gate } from '../server/compose.ts';
-import { listen, refusal } from '../server/lifecycle.ts';
-import { createLogger } from '../server/logger.ts';
-import { readSettings } from '../settings/settings.ts';
+import type { StandIn } from '../../demo/datadog/simulator.ts';
+import type { Gate } from '../../server/compose.ts';
+import { listen, refusal } from '../../server/lifecycle.ts';
+import { createLogger } from '../../server/logger.ts';
+import { readSettings } from '../../settings/settings.ts';
 import type { Io } from './io.ts';
 
 /** What both demos share: a gate in front of a stand-in, and waiting. */
