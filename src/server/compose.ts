@@ -17,7 +17,7 @@ import { connect, openSource } from './compose-metrics-source.ts';
 import { openTraces } from './compose-tracing.ts';
 import { createLogger, secretsOf } from './logger.ts';
 
-/** The composition root: the only place that wires ports to adapters. */
+/** The composition root: the only place that wires ports to what fills them. */
 
 /** How often the error budgets that can change a rule are read: they are of weeks, and move slowly. */
 const errorBudgetIntervalMs = 5 * 60_000;

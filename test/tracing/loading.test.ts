@@ -59,7 +59,7 @@ async function serve(env: Record<string, string>) {
 
 const optional = (imports: readonly string[]) =>
   imports.filter((url) =>
-    /node_modules\/(@opentelemetry|ioredis)\/|src\/adapters\/(tracing|sharing)\//.test(url),
+    /node_modules\/(@opentelemetry|ioredis)\/|src\/(tracing|sources\/redis-cache)\//.test(url),
   );
 
 it('a gate without a collector and without Redis loads nothing that is for them', async () => {
