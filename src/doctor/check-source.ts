@@ -1,10 +1,11 @@
+import type { BackendFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import type { QueryTemplate } from '../sources/datadog/query/source-template.ts';
-import type { DoctorFinding, Facts } from './facts.ts';
+import type { DoctorFinding } from './finding.ts';
 import { listed, named } from './words.ts';
 
 /** Whether the metrics and tags that a source template names are there. Trace metrics: check-traffic.ts. */
-export function checkSource(registry: Registry, facts: Facts, service: Service): DoctorFinding[] {
+export function checkSource(registry: Registry, facts: BackendFacts, service: Service): DoctorFinding[] {
   const template = registry.sources.get(service.source);
   if (template === undefined) return [];
   const findings: DoctorFinding[] = [];
@@ -31,7 +32,7 @@ const silent = {
 };
 
 function checkQuery(
-  facts: Facts,
+  facts: BackendFacts,
   service: Service,
   side: 'total' | 'bad',
   { metric, terms }: QueryTemplate,

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { ErrorBudgets } from '../sources/datadog/api/error-budgets.ts';
+import type { ErrorBudgets } from './refresher.ts';
 
 /**
  * `cuj_gate_error_budget_remaining_ratio{cuj,sli}`, of the CUJs whose budget can change their rule. An unknown budget has

@@ -1,30 +1,6 @@
-import type { Cuj, ErrorBudgetAction } from '../domain/registry/model.ts';
+import type { BudgetOpinion, CujBudget, KnownBudget, SliBudget } from '../domain/ports/error-budget.ts';
+import type { ErrorBudgetAction } from '../domain/registry/model.ts';
 import type { SliName } from '../domain/registry/schema.ts';
-import type { BudgetOpinion } from '../evaluation/evaluator.ts';
-
-/** What is left of the error budget of one SLI over the SLO's window, by Datadog's own account. */
-export interface KnownBudget {
-  readonly known: true;
-  /** The share that is left: 1 is all of it, 0 none, below 0 overspent. */
-  readonly remaining: number;
-  /** Good events over total events in the window. */
-  readonly sli: number;
-  /** Times the allowed rate at which the last seven days burned; undefined where that was not asked or had no events. */
-  readonly recentBurn: number | undefined;
-  readonly sloId: string;
-  readonly sloName: string;
-  /** Percent, as the SLO in Datadog has it: the budget is this objective's. */
-  readonly target: number;
-}
-
-/** `why` is a sentence without its full stop. */
-export type SliBudget = KnownBudget | { readonly known: false; readonly why: string };
-
-export interface CujBudget {
-  readonly cuj: Cuj;
-  /** One for each objective of the CUJ. */
-  readonly slis: ReadonlyMap<SliName, SliBudget>;
-}
 
 /** The CUJ's budget is that of the SLI that has least left; undefined where none is known. */
 export function leastBudget(

@@ -14,17 +14,9 @@ import {
   type SentQuery,
   type Snapshot,
 } from '../domain/metrics/metrics-source.ts';
+import type { BudgetOpinion } from '../domain/ports/error-budget.ts';
 import type { Cuj, Registry, ScopeBatch } from '../domain/registry/model.ts';
-import type { RuleName } from '../domain/registry/schema.ts';
 import { selectorText } from '../domain/registry/selector.ts';
-
-/** What the error budget says about a CUJ's rule right now. */
-export interface BudgetOpinion {
-  /** The rule of the policy entry that is due. */
-  readonly rule?: { readonly rule: RuleName; readonly because: string };
-  /** Why the budget is not known, where a policy could have changed the rule. */
-  readonly note?: string;
-}
 
 export interface EvaluatorPorts {
   /** The registry now. One question uses one registry from beginning to end. */

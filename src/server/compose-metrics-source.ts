@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { JsonApi } from '../domain/ports/json-api.ts';
 import type { Settings } from '../settings/settings.ts';
 import {
   createDatadogApi,
-  type DatadogApi,
   DatadogConnection,
   type DatadogOptions,
 } from '../sources/datadog/api/connection.ts';
@@ -35,7 +35,7 @@ export interface SourceParts {
 
 export interface Source {
   readonly source: MetricsSource;
-  readonly api: DatadogApi;
+  readonly api: JsonApi;
   close(): Promise<void>;
 }
 

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { JsonApi } from '../domain/ports/json-api.ts';
 import type { Tracing } from '../domain/ports/tracing.ts';
-import type { DatadogApi } from '../sources/datadog/api/connection.ts';
 
 /** Wires what replicas share. Part of the composition root. */
 
@@ -25,7 +25,7 @@ export interface SharingParts {
 export interface Sharing {
   /** Around the source itself, inside the cache of this process. */
   source(inner: MetricsSource, ttlMs: number): MetricsSource;
-  api(inner: DatadogApi, ttlMs: number): DatadogApi;
+  api(inner: JsonApi, ttlMs: number): JsonApi;
   /** Datadog has answered 429. */
   limited(seconds: number): void;
   close(): Promise<void>;

@@ -2,15 +2,17 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { JsonApi } from '../domain/ports/json-api.ts';
 import { registerErrorBudgetMetric } from '../error-budget/metric.ts';
+import { createErrorBudgets } from '../error-budget/refresher.ts';
 import { createEvaluator, type Evaluator } from '../evaluation/evaluator.ts';
 import type { App } from '../http/server/app.ts';
 import type { Phase, RegistryState } from '../http/server/ports.ts';
 import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
 import { type RegistryHolder, watchRegistry } from '../registry-files/watch.ts';
 import { readSettings, type Settings, SettingsError } from '../settings/settings.ts';
-import { createDatadogApi, type DatadogApi } from '../sources/datadog/api/connection.ts';
-import { createErrorBudgets } from '../sources/datadog/api/error-budgets.ts';
+import { createDatadogApi } from '../sources/datadog/api/connection.ts';
+import { readBudgets } from '../sources/datadog/api/error-budgets.ts';
 import { createDatadogSource } from '../sources/datadog/api/source.ts';
 import { openAccess } from './compose-auth.ts';
 import { connect, openSource } from './compose-metrics-source.ts';
@@ -112,7 +114,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     apiTtlMs: errorBudgetIntervalMs,
   });
   const errorBudgets = createErrorBudgets({
-    api: datadog.api,
+    read: (cujs, untilMs, signal) => readBudgets(datadog.api, cujs, untilMs, { recent: false, signal }),
     registry: () => registry.current().registry,
     now,
     intervalMs: errorBudgetIntervalMs,
@@ -203,7 +205,7 @@ export interface Opened {
   readonly settings: Settings;
   readonly registry: LoadResult & { readonly ok: true };
   readonly evaluator: Evaluator;
-  readonly api: DatadogApi;
+  readonly api: JsonApi;
   readonly deadlineMs: number;
   close(): Promise<void>;
 }
@@ -237,7 +239,7 @@ export async function openEvaluator(
   const connection = connect(settings);
   const api = createDatadogApi(connection);
   const errorBudgets = createErrorBudgets({
-    api,
+    read: (cujs, untilMs, signal) => readBudgets(api, cujs, untilMs, { recent: false, signal }),
     registry: () => registry.registry,
     now,
     intervalMs: errorBudgetIntervalMs,

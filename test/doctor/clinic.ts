@@ -1,21 +1,19 @@
 import type { StandIn, StandInOptions } from '../../src/demo/datadog/simulator.ts';
 import { examine } from '../../src/doctor/examine.ts';
-import type { DoctorFinding, Facts } from '../../src/doctor/facts.ts';
+import type { DoctorFinding } from '../../src/doctor/finding.ts';
+import type { BackendFacts } from '../../src/domain/ports/backend-facts.ts';
+import type { JsonApi } from '../../src/domain/ports/json-api.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
-import {
-  createDatadogApi,
-  type DatadogApi,
-  DatadogConnection,
-} from '../../src/sources/datadog/api/connection.ts';
+import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
 import { surveyDatadog } from '../../src/sources/datadog/api/doctor-survey.ts';
 import { MINUTE, NOON, standInAt, stopAll } from '../demo/datadog/fixture.ts';
 
 const open: DatadogConnection[] = [];
 
 /** The way to a stand-in as the product goes it. */
-export function apiOf(standIn: StandIn): DatadogApi {
+export function apiOf(standIn: StandIn): JsonApi {
   const connection = new DatadogConnection({
     apiKey: 'a'.repeat(32),
     appKey: 'b'.repeat(40),
@@ -98,7 +96,7 @@ export async function clinic(options: Partial<StandInOptions> = {}): Promise<Sta
 export async function visit(
   standIn: StandIn,
   document: RegistryDocument,
-): Promise<{ facts: Facts; findings: DoctorFinding[] }> {
+): Promise<{ facts: BackendFacts; findings: DoctorFinding[] }> {
   const registry = registryOf(document);
   const facts = await surveyDatadog({ api: apiOf(standIn), registry, now: () => NOON });
   return { facts, findings: examine(registry, facts, { top: 5 }) };

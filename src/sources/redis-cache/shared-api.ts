@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { DatadogApi } from '../datadog/api/connection.ts';
+import type { JsonApi } from '../../domain/ports/json-api.ts';
 import type { SharedAnswers } from './shared-cache.ts';
 
-/** A DatadogApi that asks what no other replica has asked within `ttlMs`. Throws what the inner one throws. */
+/** A JsonApi that asks what no other replica has asked within `ttlMs`. Throws what the inner one throws. */
 export function createSharedApi(
-  inner: DatadogApi,
+  inner: JsonApi,
   answers: SharedAnswers,
   options: { readonly ttlMs: number },
-): DatadogApi {
+): JsonApi {
   const never = new AbortController().signal;
   const once = (content: unknown, ask: () => Promise<unknown>, signal: AbortSignal = never) =>
     answers.once<unknown>(

@@ -2,9 +2,9 @@ import { setMaxListeners } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { Pool } from 'undici';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { JsonApi } from '../../../src/domain/ports/json-api.ts';
 import {
   createDatadogApi,
-  type DatadogApi,
   DatadogConnection,
   type DatadogOptions,
 } from '../../../src/sources/datadog/api/connection.ts';
@@ -25,7 +25,7 @@ afterEach(async () => {
   await loopback.close();
 });
 
-function api(options: Partial<DatadogOptions> = {}): DatadogApi {
+function api(options: Partial<DatadogOptions> = {}): JsonApi {
   connection = new DatadogConnection({
     ...keys,
     url: loopback.url,

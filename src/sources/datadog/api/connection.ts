@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errors, Pool } from 'undici';
 import { SourceError } from '../../../domain/errors.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import { failureOfConnection, failureOfStatus, type Redact, redactor } from './error-mapping.ts';
 import { type Exchanged, type ExchangeHooks, exchange } from './http-exchange.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -166,18 +167,7 @@ export class DatadogConnection {
   }
 }
 
-/** Read-only questions besides a verdict's own: keys, tags of a metric, an SLO's history. */
-export interface DatadogApi {
-  /** The answer's JSON, not trusted yet. Throws SourceError. */
-  getJson(
-    path: string,
-    query?: Readonly<Record<string, string | number>>,
-    signal?: AbortSignal,
-  ): Promise<unknown>;
-  postJson(path: string, body: unknown, signal?: AbortSignal): Promise<unknown>;
-}
-
-export function createDatadogApi(connection: DatadogConnection): DatadogApi {
+export function createDatadogApi(connection: DatadogConnection): JsonApi {
   const ask = (request: ApiRequest, signal = new AbortController().signal) =>
     connection.attempt(async (inner) => parseJson((await connection.send(request, inner)).text), signal);
   return {

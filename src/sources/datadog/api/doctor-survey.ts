@@ -1,8 +1,14 @@
-import type { Facts, MetricTags, ServiceFacts, SloFacts, Trouble } from '../../../doctor/facts.ts';
 import { floorMinute, hourMs } from '../../../domain/duration.ts';
 import { SourceError } from '../../../domain/errors.ts';
+import type {
+  BackendFacts,
+  MetricTags,
+  ServiceFacts,
+  SloFacts,
+  SurveyFailure,
+} from '../../../domain/ports/backend-facts.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Registry, Service } from '../../../domain/registry/model.ts';
-import type { DatadogApi } from './connection.ts';
 import { askElsewhere, askWard, meshMetric, type Ward } from './doctor-traffic.ts';
 import { activeMetrics, checkApiKey, metricTags } from './metadata-api.ts';
 import { findSlos } from './slos.ts';
@@ -24,23 +30,23 @@ export function metricsOf(registry: Registry, service: Service): string[] {
  * Everything that doctor wants to know about the services and SLOs of a registry: one call each for the key, the list
  * of metrics, the tags of each metric, the counts of each group of services that share env and operation, and the
  * SLOs; one more for services that are not where the registry says. Nothing is written. Never throws SourceError: what
- * could not be asked is in `troubles`.
+ * could not be asked is in `failures`.
  */
 export async function surveyDatadog(ports: {
-  readonly api: DatadogApi;
+  readonly api: JsonApi;
   readonly registry: Registry;
   /** Epoch ms. */
   readonly now: () => number;
   /** Told what is about to be asked. */
   readonly onProgress?: (what: string) => void;
-}): Promise<Facts> {
+}): Promise<BackendFacts> {
   const { registry } = ports;
   const nowMs = ports.now();
   const toMs = floorMinute(nowMs - lagMs);
   const fromMs = Math.floor(toMs / hourMs) * hourMs - (spanHours - 1) * hourMs;
-  const troubles: Trouble[] = [];
+  const failures: SurveyFailure[] = [];
   let calls = 0;
-  const api: DatadogApi = {
+  const api: JsonApi = {
     getJson: (...question) => {
       calls += 1;
       return ports.api.getJson(...question);
@@ -50,21 +56,21 @@ export async function surveyDatadog(ports: {
       return ports.api.postJson(...question);
     },
   };
-  const attempt = async <T>(about: Trouble['about'], what: string, task: () => Promise<T>) => {
+  const attempt = async <T>(about: SurveyFailure['about'], what: string, task: () => Promise<T>) => {
     ports.onProgress?.(what);
     try {
       return await task();
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
-      troubles.push({ about, code: error.code, message: error.message, fix: error.hint });
+      failures.push({ about, code: error.code, message: error.message, fix: error.hint });
       return undefined;
     }
   };
-  const facts = (found: Partial<Facts>): Facts => ({
+  const facts = (found: Partial<BackendFacts>): BackendFacts => ({
     fromMs,
     toMs,
     calls,
-    troubles,
+    failures,
     activeMetrics: undefined,
     tags: new Map(),
     services: new Map(),
@@ -74,7 +80,7 @@ export async function surveyDatadog(ports: {
 
   await attempt('api-key', 'the API key', () => checkApiKey(api));
   // Without a key every other answer would be the same refusal.
-  if (troubles.length > 0) return facts({});
+  if (failures.length > 0) return facts({});
   const active = await attempt('metrics', 'the metrics of the last day', () => activeMetrics(api, fromMs));
 
   const tags = new Map<string, MetricTags>();

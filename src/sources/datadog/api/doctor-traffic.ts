@@ -1,8 +1,8 @@
-import type { OperationFacts, ServiceFacts } from '../../../doctor/facts.ts';
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
+import type { OperationFacts, ServiceFacts } from '../../../domain/ports/backend-facts.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Registry, Service } from '../../../domain/registry/model.ts';
 import { templateCountTexts, traceCountTexts, traceLatencyTexts } from '../query/query-text.ts';
-import type { DatadogApi } from './connection.ts';
 import { type GroupTotal, groupTotals, sharesBy } from './metadata-api.ts';
 
 /** Requests as the Istio mesh counts them, by destination. */
@@ -25,7 +25,7 @@ export function selectorKeys({ canary, stable }: Service): string[] {
 
 /** What the services of a ward had in a span: one call. Throws SourceError. */
 export async function askWard(
-  api: DatadogApi,
+  api: JsonApi,
   registry: Registry,
   ward: Ward,
   mesh: boolean,
@@ -38,7 +38,7 @@ export async function askWard(
 }
 
 async function askTrace(
-  api: DatadogApi,
+  api: JsonApi,
   registry: Registry,
   { env, operation, services }: Ward & { readonly operation: string },
   mesh: boolean,
@@ -110,7 +110,7 @@ async function askTrace(
 }
 
 async function askTemplate(
-  api: DatadogApi,
+  api: JsonApi,
   registry: Registry,
   service: Service,
   fromMs: number,
@@ -160,7 +160,7 @@ function thresholdOf(registry: Registry, services: readonly string[]): number | 
 
 /** The operations under which services have hits, other than their own: one call. Throws SourceError. */
 export async function askElsewhere(
-  api: DatadogApi,
+  api: JsonApi,
   registry: Registry,
   names: readonly string[],
   operations: readonly string[],

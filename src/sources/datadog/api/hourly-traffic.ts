@@ -1,8 +1,8 @@
 import { hourMs } from '../../../domain/duration.ts';
 import type { SideCounts } from '../../../domain/metrics/metrics-source.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { ScopeBatch } from '../../../domain/registry/model.ts';
 import { planTraffic } from '../query/query-plan.ts';
-import type { DatadogApi } from './connection.ts';
 import { askHourly } from './hourly-query.ts';
 import { trafficOf } from './snapshot.ts';
 import { readAttributes } from './timeseries-response.ts';
@@ -13,7 +13,7 @@ import { readAttributes } from './timeseries-response.ts';
  * service; each bucket is an hour. Throws SourceError.
  */
 export async function hourlyTraffic(
-  api: DatadogApi,
+  api: JsonApi,
   batch: ScopeBatch,
   fromMs: number,
   toMs: number,

@@ -1,7 +1,7 @@
-import type { MetricTags, Shares } from '../../../doctor/facts.ts';
 import { SourceError } from '../../../domain/errors.ts';
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
-import type { DatadogApi } from './connection.ts';
+import type { MetricTags, Shares } from '../../../domain/ports/backend-facts.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import { askHourly } from './hourly-query.ts';
 import { malformed } from './timeseries-response.ts';
 
@@ -11,7 +11,7 @@ import { malformed } from './timeseries-response.ts';
  */
 
 /** Whether the API key is good. (GET /api/v1/validate knows nothing of the application key.) */
-export async function checkApiKey(api: DatadogApi): Promise<void> {
+export async function checkApiKey(api: JsonApi): Promise<void> {
   const { valid } = record(await api.getJson('/api/v1/validate'), 'the answer to validate');
   if (valid !== true) {
     throw new SourceError(
@@ -23,13 +23,13 @@ export async function checkApiKey(api: DatadogApi): Promise<void> {
 }
 
 /** Names of all metrics with points since then. */
-export async function activeMetrics(api: DatadogApi, sinceMs: number): Promise<Set<string>> {
+export async function activeMetrics(api: JsonApi, sinceMs: number): Promise<Set<string>> {
   const answer = await api.getJson('/api/v1/metrics', { from: Math.floor(sinceMs / 1000) });
   return new Set(texts(record(answer, 'the list of metrics').metrics, 'metrics'));
 }
 
 /** Tag keys of a metric with their values; undefined where Datadog knows no such metric. */
-export async function metricTags(api: DatadogApi, metric: string): Promise<MetricTags | undefined> {
+export async function metricTags(api: JsonApi, metric: string): Promise<MetricTags | undefined> {
   let answer: unknown;
   try {
     answer = await api.getJson(`/api/v2/metrics/${encodeURIComponent(metric)}/all-tags`);
@@ -63,7 +63,7 @@ export interface GroupTotal {
  * group without points is absent.
  */
 export async function groupTotals(
-  api: DatadogApi,
+  api: JsonApi,
   queries: readonly SentQuery[],
   fromMs: number,
   toMs: number,

@@ -1,7 +1,7 @@
-import type { OperationFacts, Shares } from '../../../doctor/facts.ts';
 import { hourMs } from '../../../domain/duration.ts';
+import type { OperationFacts, Shares } from '../../../domain/ports/backend-facts.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import { traceCountTexts, traceWhereText } from '../query/query-text.ts';
-import type { DatadogApi } from './connection.ts';
 import { activeMetrics, groupTotals, sharesBy } from './metadata-api.ts';
 
 const dayMs = 24 * hourMs;
@@ -22,7 +22,7 @@ export interface ServiceRoutes {
  * Throws SourceError; TypeError where the names may not enter a query.
  */
 export async function findServiceRoutes(
-  api: DatadogApi,
+  api: JsonApi,
   service: string,
   env: string,
   nowMs: number,

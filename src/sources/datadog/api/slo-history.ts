@@ -1,12 +1,11 @@
-import { sloOf } from '../../../doctor/check-slos.ts';
-import type { SloFacts } from '../../../doctor/facts.ts';
 import { durationMs } from '../../../domain/duration.ts';
 import { SourceError } from '../../../domain/errors.ts';
+import type { SloFacts } from '../../../domain/ports/backend-facts.ts';
+import type { SliBudget } from '../../../domain/ports/error-budget.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Cuj } from '../../../domain/registry/model.ts';
 import type { SliName } from '../../../domain/registry/schema.ts';
-import type { SliBudget } from '../../../error-budget/policy.ts';
-import { sloName } from '../query/slo-queries.ts';
-import type { DatadogApi } from './connection.ts';
+import { sloName, sloOf } from '../query/slo-queries.ts';
 import { malformed } from './timeseries-response.ts';
 
 const recentMs = 7 * 86_400_000;
@@ -27,7 +26,7 @@ export interface BudgetQuestion {
  * unknown budget with the reason; what could not be asked is a SourceError.
  */
 export async function readBudget(
-  api: DatadogApi,
+  api: JsonApi,
   { cuj, sli, slos, nowMs, recent }: BudgetQuestion,
 ): Promise<SliBudget> {
   const slo = sloOf(slos, cuj, sli);
@@ -59,7 +58,7 @@ export async function readBudget(
 }
 
 async function recentBurn(
-  api: DatadogApi,
+  api: JsonApi,
   slo: SloFacts,
   target: number,
   windowMs: number,
@@ -76,7 +75,7 @@ type History =
   | { readonly sli: number; readonly remaining: ReadonlyMap<string, number> }
   | { readonly sli: undefined; readonly why: string };
 
-async function ask(api: DatadogApi, slo: SloFacts, fromMs: number, toMs: number): Promise<History> {
+async function ask(api: JsonApi, slo: SloFacts, fromMs: number, toMs: number): Promise<History> {
   const answer = (await api.getJson(`/api/v1/slo/${encodeURIComponent(slo.id)}/history`, {
     from_ts: Math.floor(fromMs / 1000),
     to_ts: Math.floor(toMs / 1000),

@@ -1,5 +1,5 @@
-import type { SloFacts } from '../../../doctor/facts.ts';
-import type { DatadogApi } from './connection.ts';
+import type { SloFacts } from '../../../domain/ports/backend-facts.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import { malformed } from './timeseries-response.ts';
 
 /** How the names of our own SLOs begin: sloName of domain/slo-query.ts. */
@@ -12,7 +12,7 @@ const searchWords = 'cuj-gate';
 const idsAtOnce = 50;
 
 /** The SLOs of these ids, and all whose name begins as ours do. One call for the names, one for each fifty ids. */
-export async function findSlos(api: DatadogApi, ids: readonly string[]): Promise<SloFacts[]> {
+export async function findSlos(api: JsonApi, ids: readonly string[]): Promise<SloFacts[]> {
   const found = new Map<string, SloFacts>();
   const keep = (slos: readonly SloFacts[]) => {
     for (const slo of slos) found.set(slo.id, slo);
@@ -29,7 +29,7 @@ export async function findSlos(api: DatadogApi, ids: readonly string[]): Promise
   return [...found.values()];
 }
 
-async function list(api: DatadogApi, query: Record<string, string | number>): Promise<SloFacts[]> {
+async function list(api: JsonApi, query: Record<string, string | number>): Promise<SloFacts[]> {
   const { data } = (await api.getJson('/api/v1/slo', query)) as { data?: unknown };
   if (!Array.isArray(data)) throw malformed('the list of SLOs has no data');
   return data.map(readSlo);

@@ -1,8 +1,8 @@
 import { hourMs } from '../../../domain/duration.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { ScopeBatch } from '../../../domain/registry/model.ts';
 import { templateCountTexts, traceCountTexts } from '../query/query-text.ts';
 import { isSafeTagValue } from '../query/tag-normalization.ts';
-import type { DatadogApi } from './connection.ts';
 import { askHourly } from './hourly-query.ts';
 import { malformed, readAttributes } from './timeseries-response.ts';
 
@@ -14,7 +14,7 @@ export type VersionHits = ReadonlyMap<string, ReadonlyMap<string, Float64Array>>
  * whole hours, epoch ms. Throws SourceError.
  */
 export async function versionHits(
-  api: DatadogApi,
+  api: JsonApi,
   batch: ScopeBatch,
   key: string,
   fromMs: number,

@@ -1,3 +1,4 @@
+import type { SloFacts } from '../../../domain/ports/backend-facts.ts';
 import type { Cuj, Endpoint, Registry, Service } from '../../../domain/registry/model.ts';
 import type { SliName } from '../../../domain/registry/schema.ts';
 import { templateCountTexts, traceCountTexts, traceLatencyTexts } from './query-text.ts';
@@ -19,6 +20,12 @@ export interface SloEvents {
 /** The name by which an SLO of ours is found in Datadog. */
 export function sloName(cuj: Pick<Cuj, 'name'>, sli: SliName): string {
   return `[cuj-gate] ${cuj.name} ${sli}`;
+}
+
+/** The SLO in Datadog that a CUJ's SLI has: the one of its id, else the one with our own name. */
+export function sloOf(slos: readonly SloFacts[], cuj: Cuj, sli: SliName): SloFacts | undefined {
+  const id = cuj.sloIds[sli];
+  return slos.find((slo) => (id === undefined ? slo.name === sloName(cuj, sli) : slo.id === id));
 }
 
 /** A filter's list of resources is cut into several queries beyond this many characters; Datadog publishes no limit. */

@@ -1,12 +1,15 @@
-/** What a doctor's visit found in Datadog. Plain data: the findings are a function of it and the registry. */
-export interface Facts {
+/**
+ * What a backend holds of the services of a registry, as `doctor` asked for it. Plain data: doctor's findings are a function of
+ * it and the registry.
+ */
+export interface BackendFacts {
   /** The span that was looked at, epoch ms. */
   readonly fromMs: number;
   readonly toMs: number;
-  /** Calls that were made to Datadog. */
+  /** Calls that were made to the backend. */
   readonly calls: number;
   /** What could not be asked; everything that depends on it is undefined below. */
-  readonly troubles: readonly Trouble[];
+  readonly failures: readonly SurveyFailure[];
   /** Names of metrics with points in the span. */
   readonly activeMetrics: ReadonlySet<string> | undefined;
   /** Tag keys of a metric with their values; a metric that could not be asked for is absent. */
@@ -38,7 +41,7 @@ export interface ServiceFacts {
   readonly envs: Shares | undefined;
   /** Other operations under which the service has hits, asked where its own has none or none that match. */
   readonly elsewhere: readonly OperationFacts[];
-  /** The service's requests as the Istio mesh counts them, where Datadog has them. */
+  /** The service's requests as the Istio mesh counts them, where the backend has them. */
   readonly meshRequests: number | undefined;
 }
 
@@ -47,7 +50,7 @@ export interface OperationFacts {
   readonly routes: Shares;
 }
 
-/** An SLO of Datadog, as far as it can differ from the registry. */
+/** An SLO as the backend has it, as far as it can differ from the registry. */
 export interface SloFacts {
   readonly id: string;
   readonly name: string;
@@ -58,26 +61,11 @@ export interface SloFacts {
   readonly queries: readonly string[];
 }
 
-/** Something that Datadog did not answer. */
-export interface Trouble {
+/** A question of the survey that failed. */
+export interface SurveyFailure {
   readonly about: 'api-key' | 'metrics' | 'tags' | 'queries' | 'slos';
   /** A source error code. */
   readonly code: string;
   readonly message: string;
-  readonly fix: string;
-}
-
-export type Severity = 'error' | 'warning' | 'info';
-export const severities: readonly Severity[] = ['error', 'warning', 'info'];
-
-export interface DoctorFinding {
-  readonly severity: Severity;
-  /** A stable, kebab-case name of the check. */
-  readonly check: string;
-  /** What it is about: `service member-api`, `cuj login`. */
-  readonly about: string;
-  readonly message: string;
-  /** What it means for a verdict. */
-  readonly verdict: string;
   readonly fix: string;
 }

@@ -1,45 +1,14 @@
-import type { MetricsSource } from '../../domain/metrics/metrics-source.ts';
+import type { JsonApi } from '../../domain/ports/json-api.ts';
 import type { Registry } from '../../domain/registry/model.ts';
 import { loadRegistry } from '../../registry-files/load.ts';
+import { type DatadogSession, openDatadogSession } from '../../server/datadog-session.ts';
 import { readSettings, type Settings, SettingsError } from '../../settings/settings.ts';
-import {
-  createDatadogApi,
-  type DatadogApi,
-  DatadogConnection,
-} from '../../sources/datadog/api/connection.ts';
-import { createDatadogSource } from '../../sources/datadog/api/source.ts';
 import { exitCodes, type Io } from './io.ts';
 
-/** A question that people wait for may take longer than one that Argo waits for: it looks at a day or a month. */
-const deadlineMs = 60_000;
-
-export interface DatadogAccess {
-  readonly api: DatadogApi;
-  /** The gate's own source over the same connection. */
-  readonly source: () => Promise<MetricsSource>;
-  readonly now: () => number;
-  readonly close: () => Promise<void>;
-}
-
 /** Datadog by the environment's keys; undefined, and said on stderr, where they are missing or wrong. */
-export function openDatadog(io: Io): (DatadogAccess & { readonly settings: Settings }) | undefined {
+export function openDatadog(io: Io): DatadogSession | undefined {
   const settings = settingsOf(io);
-  if (settings === undefined) return undefined;
-  const { apiKey, appKey, site, url } = settings.datadog;
-  const connection = new DatadogConnection({
-    apiKey: apiKey as string,
-    appKey: appKey as string,
-    site,
-    deadlineMs,
-    ...(url === undefined ? {} : { url }),
-  });
-  return {
-    settings,
-    api: createDatadogApi(connection),
-    source: () => createDatadogSource(connection),
-    now: io.now,
-    close: () => connection.close(),
-  };
+  return settings === undefined ? undefined : openDatadogSession(settings, io.now);
 }
 
 /**
@@ -49,12 +18,13 @@ export function openDatadog(io: Io): (DatadogAccess & { readonly settings: Setti
 export async function askAbout(
   io: Io,
   registryPath: string | undefined,
-  ask: (datadog: DatadogAccess, registry: Registry) => Promise<number>,
+  ask: (datadog: DatadogSession, registry: Registry) => Promise<number>,
 ): Promise<number> {
-  const datadog = openDatadog(io);
-  if (datadog === undefined) return exitCodes.misuse;
+  const settings = settingsOf(io);
+  if (settings === undefined) return exitCodes.misuse;
+  const datadog = openDatadogSession(settings, io.now);
   try {
-    const registry = await openRegistry(registryPath ?? datadog.settings.registry, io);
+    const registry = await openRegistry(registryPath ?? settings.registry, io);
     return registry === undefined ? exitCodes.misuse : await ask(datadog, registry);
   } finally {
     await datadog.close();
