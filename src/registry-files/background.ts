@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { resolveInSteps } from '../domain/registry/resolve.ts';
+import { datadogDialect } from '../sources/datadog/query/dialect.ts';
 import { findRegistryFiles, signatureOf } from './files.ts';
 import { type LoadResult, loadRegistry } from './load.ts';
 
@@ -25,7 +26,7 @@ export async function loadInBackground(path: string, signal?: AbortSignal): Prom
     return loadRegistry(path);
   }
   if (!answer.ok) return { ...answer, signature };
-  const steps = resolveInSteps(answer.inputs, answer.digest);
+  const steps = resolveInSteps(answer.inputs, answer.digest, { dialect: datadogDialect });
   let began = performance.now();
   for (;;) {
     const step = steps.next();

@@ -1,5 +1,6 @@
 import type { Problem, Registry } from '../domain/registry/model.ts';
 import { maxFindings, resolveRegistry } from '../domain/registry/resolve.ts';
+import { datadogDialect } from '../sources/datadog/query/dialect.ts';
 import { signatureOf } from './files.ts';
 import { type Gathered, gather, locate } from './read-documents.ts';
 
@@ -37,7 +38,7 @@ export function conclude(
   gathered: Gathered,
 ): Omit<LoadResult & { ok: true }, 'signature'> | Omit<LoadResult & { ok: false }, 'signature'> {
   const { files, inputs, digest, incomplete } = gathered;
-  const resolution = resolveRegistry(inputs, digest, { incomplete });
+  const resolution = resolveRegistry(inputs, digest, { dialect: datadogDialect, incomplete });
   const good = gathered.problems.length === 0 && gathered.findings.length === 0;
   if (resolution.ok && good) return { ok: true, registry: resolution.registry, files };
   const problems = locate(gathered, resolution.ok ? [] : resolution.findings);

@@ -23,7 +23,7 @@ export function clientQuestion(): ScopeQuery {
   if (service === undefined) throw new Error('the registry has lost its service');
   return {
     batch,
-    canary: fillSelector(service.canary, new Map([['version', 'v2']])),
+    canary: fillSelector(service.canary, new Map([['version', 'v2']]), service.dialect),
     stable: undefined,
     fromMs: endMs - 30 * 60_000,
     toMs: endMs,

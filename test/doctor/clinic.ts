@@ -8,6 +8,7 @@ import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
 import { surveyDatadog } from '../../src/sources/datadog/api/doctor-survey.ts';
+import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
 import { MINUTE, NOON, standInAt, stopAll } from '../demo/datadog/fixture.ts';
 
 const open: DatadogConnection[] = [];
@@ -30,7 +31,9 @@ export async function closeAll(): Promise<void> {
 
 /** A registry from a document; throws where it has problems. */
 export function registryOf(document: RegistryDocument): Registry {
-  const resolved = resolveRegistry([{ file: 'cujs.yaml', document }], `sha256:${'0'.repeat(64)}`);
+  const resolved = resolveRegistry([{ file: 'cujs.yaml', document }], `sha256:${'0'.repeat(64)}`, {
+    dialect: datadogDialect,
+  });
   if (!resolved.ok) throw new Error(JSON.stringify(resolved.findings));
   return resolved.registry;
 }

@@ -15,6 +15,7 @@ import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createEvaluator } from '../../src/evaluation/evaluator.ts';
 import { type App, buildApp } from '../../src/http/server/app.ts';
 import type { AppPorts, Phase, RegistryState } from '../../src/http/server/ports.ts';
+import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
 import { createCachedSource } from '../../src/sources/decorators/cache.ts';
 
 /** 2026-01-31 09:00:30 UTC; with a lag of 90 s the newest complete minute ends at 08:59. */
@@ -58,7 +59,9 @@ export const document: RegistryDocument = {
 };
 
 export function registryOf(of: RegistryDocument = document, of_digest = digest): Registry {
-  const resolution = resolveRegistry([{ file: 'cujs.yaml', document: of }], of_digest);
+  const resolution = resolveRegistry([{ file: 'cujs.yaml', document: of }], of_digest, {
+    dialect: datadogDialect,
+  });
   if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings));
   return resolution.registry;
 }

@@ -2,6 +2,7 @@ import { durationMs, durationText } from '../duration.ts';
 import { CallerError } from '../errors.ts';
 import type { Cuj, Registry, Service } from '../registry/model.ts';
 import { fillSelector, normalizeParam, type Selector, selectorText } from '../registry/selector.ts';
+import type { SourceDialect } from '../registry/source-dialect.ts';
 
 /** A question about one CUJ as a caller put it: texts, nothing checked. */
 export interface Ask {
@@ -106,19 +107,21 @@ function checkParams(services: readonly Service[], params: ReadonlyMap<string, s
         { parameter: name },
       );
     }
-    const normalized = normalizeParam(name, raw);
-    if ('error' in normalized) {
-      throw invalid(`Parameter "${name}" cannot be used: ${normalized.error}.`, hintOfValue(raw), {
-        parameter: name,
-      });
+    for (const { dialect } of services) {
+      const normalized = normalizeParam(name, raw, dialect);
+      if ('error' in normalized) {
+        throw invalid(`Parameter "${name}" cannot be used: ${normalized.error}.`, hintOfValue(raw, dialect), {
+          parameter: name,
+        });
+      }
     }
-    values.set(name, normalized.value);
+    values.set(name, raw);
   }
   return values;
 }
 
-function hintOfValue(raw: string): string {
-  const must = 'It must be the tag value that Datadog stores.';
+function hintOfValue(raw: string, { backend }: SourceDialect): string {
+  const must = `It must be the tag value that ${backend} stores.`;
   if (raw.trim() === '') {
     return `${must} In an AnalysisTemplate an empty value most often means that the label or field it is taken from does not exist on the Rollout.`;
   }
@@ -140,9 +143,12 @@ function selectorsOf(
   service: Service,
   values: ReadonlyMap<string, string>,
 ): { canary: Selector; stable: Selector | undefined } {
-  const canary = fillSelector(service.canary, values);
+  const canary = fillSelector(service.canary, values, service.dialect);
   const complete = service.stable?.params.every((param) => values.has(param)) ?? false;
-  const stable = service.stable !== undefined && complete ? fillSelector(service.stable, values) : undefined;
+  const stable =
+    service.stable !== undefined && complete
+      ? fillSelector(service.stable, values, service.dialect)
+      : undefined;
   const text = selectorText(canary);
   if (stable !== undefined && selectorText(stable) === text) {
     throw invalid(

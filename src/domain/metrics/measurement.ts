@@ -86,7 +86,7 @@ export function measurementOf(
   const beyond = (sign: 1 | -1) =>
     all?.map((hits, i) => {
       const left = sign * (hits - (sides.canary[i] as number) - (sides.stable[i] as number));
-      // Datadog adds up floats.
+      // Backends add up floats.
       return left > hits * 1e-6 ? left : 0;
     });
   const neither = beyond(1);

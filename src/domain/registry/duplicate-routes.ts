@@ -29,7 +29,7 @@ interface RoutesOfService {
 }
 
 /**
- * Compares the routes of each service across all CUJs: two that Datadog stores as one resource_name, and parameters
+ * Compares the routes of each service across all CUJs: two that the backend stores as one, and parameters
  * written as `{id}` here and as `:id` there, which means that one of the two was not copied from the framework.
  */
 export class RouteCheck {
@@ -95,7 +95,7 @@ export class RouteCheck {
       second,
       'same-resource-name',
       `"${label}" and "${first}"${this.#ownerOf(service, first)} are both stored as "${resource}", ` +
-        'so Datadog cannot tell them apart',
+        'so the backend cannot tell them apart',
       'If they are one endpoint, write both alike; if they are two, keep the one that matters.',
     );
   }

@@ -1,13 +1,13 @@
-import type { SourceTemplate } from '../../sources/datadog/query/source-template.ts';
 import type { Objective } from './objective.ts';
 import type { RuleName, SliName } from './schema.ts';
 import type { SelectorTemplate } from './selector.ts';
+import type { Source, SourceDialect } from './source-dialect.ts';
 
 /** The registry as the gate understands it: defaults applied, names resolved, durations in ms, objectives exact. */
 export interface Registry {
   /** SHA-256 over the files' names and bytes, as `sha256:<64 hex>`: the same files give the same digest everywhere. */
   readonly digest: string;
-  readonly sources: ReadonlyMap<string, SourceTemplate>;
+  readonly sources: ReadonlyMap<string, Source>;
   readonly services: ReadonlyMap<string, Service>;
   readonly cujs: ReadonlyMap<string, Cuj>;
   /** Which services are measured together; every service with a CUJ is in exactly one. */
@@ -18,6 +18,8 @@ export interface Registry {
 export interface Service {
   readonly name: string;
   readonly env: string;
+  /** Of the backend that measures it. */
+  readonly dialect: SourceDialect;
   /** `trace`, or the name of a template under `sources`. */
   readonly source: string;
   /** The span name; set where the source is `trace`. */
@@ -31,7 +33,7 @@ export interface Service {
 /** One endpoint, or the whole service (`resource` is `*`). */
 export interface Endpoint {
   readonly service: string;
-  /** The normalised resource_name, or `*`. */
+  /** The key by which the backend stores its counts, or `*`. */
   readonly resource: string;
   /** As the developers wrote it: `POST /api/v1/login`. */
   readonly label: string;
@@ -86,7 +88,7 @@ export interface ScopeBatch {
   readonly env: string;
   readonly source: string;
   /** What `source` names; undefined where it is `trace`. Carried here so that a question uses one registry only. */
-  readonly template: SourceTemplate | undefined;
+  readonly template: Source | undefined;
   readonly services: readonly ScopeService[];
   /** The span that covers every CUJ of the batch. */
   readonly maxWindowMs: number;

@@ -15,7 +15,7 @@ export interface Objective {
   readonly budgetPer100k: number;
 }
 
-/** Decimals beyond the third cannot be kept by Datadog's SLOs either, so they are refused. */
+/** Decimals beyond the third cannot be kept by the backends' SLOs either, so they are refused. */
 export function hasAtMostThreeDecimals(percent: number): boolean {
   return Math.abs(percent * 1000 - Math.round(percent * 1000)) < 1e-6;
 }

@@ -1,6 +1,5 @@
-import { maxResourceListLength } from '../../sources/datadog/query/query-plan-types.ts';
-import type { SourceTemplate } from '../../sources/datadog/query/source-template.ts';
 import type { Cuj, ScopeBatch, ScopeService, Service } from './model.ts';
+import type { Source } from './source-dialect.ts';
 
 /** Bounds of one batch, so that no question to the source grows with the registry. */
 export const maxBatchServices = 20;
@@ -27,7 +26,7 @@ interface Asked {
 export function planBatches(
   services: ReadonlyMap<string, Service>,
   cujs: Iterable<Cuj>,
-  sources: ReadonlyMap<string, SourceTemplate>,
+  sources: ReadonlyMap<string, Source>,
 ): readonly ScopeBatch[] {
   const steps = planBatchesInSteps(services, cujs, sources);
   for (;;) {
@@ -40,7 +39,7 @@ export function planBatches(
 export function* planBatchesInSteps(
   services: ReadonlyMap<string, Service>,
   cujs: Iterable<Cuj>,
-  sources: ReadonlyMap<string, SourceTemplate>,
+  sources: ReadonlyMap<string, Source>,
 ): Generator<undefined, readonly ScopeBatch[], undefined> {
   const asked = new Map<string, Asked>();
   for (const cuj of cujs) {
@@ -52,7 +51,13 @@ export function* planBatchesInSteps(
   for (const name of [...asked.keys()].sort()) {
     const service = services.get(name);
     if (service === undefined) continue;
-    const key = JSON.stringify([service.env, service.source, service.canary.text, service.stable?.text]);
+    const key = JSON.stringify([
+      service.dialect.backend,
+      service.env,
+      service.source,
+      service.canary.text,
+      service.stable?.text,
+    ]);
     const scope = scopes.get(key);
     if (scope === undefined) scopes.set(key, [service]);
     else scope.push(service);
@@ -70,7 +75,7 @@ export function* planBatchesInSteps(
       const isFull =
         open.length === maxBatchServices ||
         resources + more > maxBatchResources ||
-        characters + longer > maxResourceListLength;
+        characters + longer > service.dialect.maxEndpointListLength;
       if (open.length > 0 && isFull) {
         batches.push(batchOf(open, asked, sources));
         open = [];
@@ -119,7 +124,7 @@ function collect(cuj: Cuj, asked: Map<string, Asked>): void {
 function batchOf(
   services: readonly ScopeService[],
   asked: ReadonlyMap<string, Asked>,
-  sources: ReadonlyMap<string, SourceTemplate>,
+  sources: ReadonlyMap<string, Source>,
 ): ScopeBatch {
   const { env, source, name } = (services[0] as ScopeService).service;
   const parts = services.map(({ service }) => asked.get(service.name) as Asked);

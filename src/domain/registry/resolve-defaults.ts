@@ -90,7 +90,7 @@ export function collectDefaults(
   return defaults;
 }
 
-/** Percentages that an SLO in Datadog cannot keep. */
+/** Percentages that an SLO cannot keep. */
 export function checkSlo(slo: SloDocument | undefined, reporter: Reporter): void {
   for (const sli of ['availability', 'latency'] as const) {
     const percent = slo?.[sli];
@@ -114,7 +114,7 @@ export function checkSlo(slo: SloDocument | undefined, reporter: Reporter): void
       ['slo', sli],
       'percent-decimals',
       percent,
-      `the ${sli} objective ${percent} has more than 3 decimals, and Datadog's SLOs keep 3`,
+      `the ${sli} objective ${percent} has more than 3 decimals, and SLOs keep 3`,
       'Round it to at most 3 decimals, such as 99.95.',
     );
   }
@@ -166,7 +166,7 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
       'lag-range',
       own.lag,
       lag < minuteMs
-        ? `lag is ${own.lag}, and Datadog's newest minute is not complete before 60 s`
+        ? `lag is ${own.lag}, and the newest minute of the metrics is not complete before 60 s`
         : `lag is ${own.lag}, and an answer that is more than an hour late protects nothing`,
       'Use 60s to 1h; 90s suits most.',
     );

@@ -1,21 +1,16 @@
-import type { SourceTemplate } from '../../sources/datadog/query/source-template.ts';
-import {
-  isSafeTagValue,
-  normalizeTagValue,
-  queryAt,
-  resourceNameOf,
-} from '../../sources/datadog/query/tag-normalization.ts';
 import type { CujPlace, RoutePlace } from './duplicate-routes.ts';
 import type { Reporter } from './findings.ts';
 import type { Service } from './model.ts';
 import type { Named } from './resolve-services.ts';
 import type { CujDocument, EndpointDocument } from './schema.ts';
+import type { Source, SourceDialect } from './source-dialect.ts';
 
 /** What the endpoints of a CUJ are read against. */
 export interface EndpointScope {
   readonly services: Named<Service>;
   readonly serviceNames: readonly string[];
-  readonly sources: Named<SourceTemplate>;
+  readonly sources: Named<Source>;
+  readonly dialect: SourceDialect;
   /** False where some file could not be read, so that an unknown name proves nothing. */
   readonly complete: boolean;
 }
@@ -53,7 +48,7 @@ export function readEndpoints(
   }
 
   const result: RoutePlace[] = [];
-  const written = cuj.endpoints.map(readEndpoint);
+  const written = cuj.endpoints.map((document) => readEndpoint(document, scope.dialect));
   if (cuj.service === undefined && written.every(({ service }) => service === undefined)) {
     missingService(cuj, [], reporter);
   }
@@ -61,7 +56,7 @@ export function readEndpoints(
   const ungrouped = new Set<string>();
   for (const [index, one] of written.entries()) {
     const service = one.service ?? cuj.service;
-    checkResource(one, index, cuj.endpoints[index] as EndpointDocument, reporter);
+    checkResource(one, index, cuj.endpoints[index] as EndpointDocument, scope.dialect, reporter);
     if (service === undefined) {
       if (written.some((other) => other.service !== undefined))
         missingService(cuj, ['endpoints', index], reporter);
@@ -134,14 +129,14 @@ function sourceOf(service: string, scope: EndpointScope): string {
   return scope.services.get(service)?.source ?? 'trace';
 }
 
-function readEndpoint(document: EndpointDocument): Written {
+function readEndpoint(document: EndpointDocument, { endpointKey }: SourceDialect): Written {
   if (typeof document === 'string') {
     const space = document.indexOf(' ');
     const path = document.slice(space + 1);
     return {
       service: undefined,
       label: document,
-      resource: resourceNameOf(document.slice(0, space), path),
+      resource: endpointKey(document.slice(0, space), path),
       path,
       latencyMs: undefined,
     };
@@ -151,7 +146,7 @@ function readEndpoint(document: EndpointDocument): Written {
     return { service, label: document.resource, resource: document.resource, path: undefined, latencyMs };
   }
   const { method, path } = document;
-  return { service, label: `${method} ${path}`, resource: resourceNameOf(method, path), path, latencyMs };
+  return { service, label: `${method} ${path}`, resource: endpointKey(method, path), path, latencyMs };
 }
 
 function missingService(cuj: CujDocument, path: readonly (string | number)[], reporter: Reporter): void {
@@ -163,13 +158,24 @@ function missingService(cuj: CujDocument, path: readonly (string | number)[], re
   );
 }
 
+/** Where a query begins in what should be a route, or -1. `?` alone is some frameworks' sign for what may be left out. */
+export function queryAt(path: string): number {
+  return path.search(/\?[^/]*=/);
+}
+
 /** Where an endpoint's route or resource is written. */
 function placeOf(one: Written, index: number, document: EndpointDocument): (string | number)[] {
   const key = one.path === undefined ? 'resource' : 'path';
   return ['endpoints', index, ...(typeof document === 'string' ? [] : [key])];
 }
 
-function checkResource(one: Written, index: number, document: EndpointDocument, reporter: Reporter): void {
+function checkResource(
+  one: Written,
+  index: number,
+  document: EndpointDocument,
+  dialect: SourceDialect,
+  reporter: Reporter,
+): void {
   const query = one.path === undefined ? -1 : queryAt(one.path);
   if (query >= 0) {
     const route = one.label.slice(0, one.label.length - (one.path as string).length + query);
@@ -178,30 +184,30 @@ function checkResource(one: Written, index: number, document: EndpointDocument, 
     reporter.value(at, 'route-with-query', one.label, message, `Write the route alone: ${route}.`);
     return;
   }
-  const stored = one.path === undefined ? normalizeTagValue(one.resource) : one.resource;
-  if (stored === one.resource && isSafeTagValue(stored)) return;
+  const stored = one.path === undefined ? dialect.storedTagValue(one.resource) : one.resource;
+  if (stored === one.resource && dialect.isSafeTagValue(stored)) return;
   const shorthand = typeof document === 'string';
   const at = placeOf(one, index, document);
   const value = shorthand ? one.label : (one.path ?? one.resource);
   if (one.path === undefined && one.resource === '*') {
     const fix = 'For the whole service write endpoints: "*"; otherwise name one resource.';
     reporter.value(at, 'resource-not-stored', value, 'a resource cannot be "*"', fix);
-  } else if (!isSafeTagValue(stored)) {
+  } else if (!dialect.isSafeTagValue(stored)) {
     reporter.value(
       at,
       'resource-unsafe',
       value,
       stored === ''
-        ? `"${one.label}" holds nothing that Datadog keeps in a resource_name`
+        ? `"${one.label}" holds nothing that ${dialect.backend} keeps in a ${dialect.endpointTag}`
         : `"${one.label}" is stored as "${stored}", which holds letters that cannot be put into a query safely`,
-      'Only a-z 0-9 _ - : . / can be asked for; rename the route, or give the span a resource name in ASCII.',
+      `Only ${dialect.tagValueCharacters} can be asked for; rename the route, or give the span a resource name in ASCII.`,
     );
   } else {
     reporter.value(
       at,
       'resource-not-stored',
       value,
-      `the resource "${one.resource}" is not as Datadog stores it`,
+      `the resource "${one.resource}" is not as ${dialect.backend} stores it`,
       `Write what is stored: "${stored}".`,
     );
   }

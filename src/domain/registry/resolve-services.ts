@@ -1,8 +1,8 @@
-import { parseSourceTemplate, type SourceTemplate } from '../../sources/datadog/query/source-template.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { Service } from './model.ts';
 import type { ServiceDocument } from './schema.ts';
 import { parseSelector, type SelectorTemplate } from './selector.ts';
+import type { Source, SourceDialect } from './source-dialect.ts';
 
 /** Everything under one heading by name; `undefined` for what exists but is wrong and has been reported. */
 export type Named<T> = ReadonlyMap<string, T | undefined>;
@@ -34,8 +34,12 @@ function collect<D>(
 }
 
 /** All sources of the registry. */
-export function resolveSources(inputs: readonly RegistryInput[], report: Report): Named<SourceTemplate> {
-  const sources = new Map<string, SourceTemplate | undefined>();
+export function resolveSources(
+  inputs: readonly RegistryInput[],
+  dialect: SourceDialect,
+  report: Report,
+): Named<Source> {
+  const sources = new Map<string, Source | undefined>();
   const all = collect(inputs, 'sources', 'source', report, ({ document }) => document.sources);
   for (const [name, { document, broken, reporter }] of all) {
     if (name === 'trace') {
@@ -43,7 +47,7 @@ export function resolveSources(inputs: readonly RegistryInput[], report: Report)
         [],
         'reserved-source',
         name,
-        'the source name "trace" is taken: it stands for Datadog trace metrics',
+        `the source name "trace" is taken: it stands for the trace metrics of ${dialect.backend}`,
         'Choose another name, and name it in the service.',
       );
     }
@@ -51,8 +55,8 @@ export function resolveSources(inputs: readonly RegistryInput[], report: Report)
       sources.set(name, undefined);
       continue;
     }
-    const parsed = parseSourceTemplate(name, document);
-    sources.set(name, parsed.ok ? parsed.template : undefined);
+    const parsed = dialect.parseSource(name, document);
+    sources.set(name, parsed.ok ? parsed.source : undefined);
     if (parsed.ok) continue;
     for (const { field, message, fix } of parsed.problems) {
       reporter.value([field], 'source-template', document[field], message, fix);
@@ -67,15 +71,19 @@ export function resolveSources(inputs: readonly RegistryInput[], report: Report)
  */
 export function resolveServices(
   inputs: readonly RegistryInput[],
-  sources: Named<SourceTemplate>,
+  sources: Named<Source>,
+  dialect: SourceDialect,
   complete: boolean,
   report: Report,
 ): Named<Service> {
   const services = new Map<string, Service | undefined>();
   const all = collect(inputs, 'services', 'service', report, ({ document }) => document.services);
   for (const [name, { document, broken, reporter }] of all) {
-    if (broken) checkBrokenService(document, sources, complete, reporter);
-    services.set(name, broken ? undefined : resolveService(name, document, sources, complete, reporter));
+    if (broken) checkBrokenService(document, sources, dialect, complete, reporter);
+    services.set(
+      name,
+      broken ? undefined : resolveService(name, document, sources, dialect, complete, reporter),
+    );
   }
   return services;
 }
@@ -83,7 +91,8 @@ export function resolveServices(
 function resolveService(
   name: string,
   document: ServiceDocument,
-  sources: Named<SourceTemplate>,
+  sources: Named<Source>,
+  dialect: SourceDialect,
   complete: boolean,
   reporter: Reporter,
 ): Service | undefined {
@@ -106,9 +115,9 @@ function resolveService(
     );
   }
   checkSource(source, sources, complete, reporter);
-  const canary = readSelector('canary', document.canary, reporter);
+  const canary = readSelector('canary', document.canary, dialect, reporter);
   const stable =
-    document.stable === undefined ? undefined : readSelector('stable', document.stable, reporter);
+    document.stable === undefined ? undefined : readSelector('stable', document.stable, dialect, reporter);
   if (canary !== undefined && stable !== undefined && sameTraffic(canary, stable)) {
     reporter.value(
       ['stable'],
@@ -122,6 +131,7 @@ function resolveService(
   return {
     name,
     env: document.env,
+    dialect,
     source,
     operation: document.operation,
     canary,
@@ -134,23 +144,19 @@ function resolveService(
 /** What can still be said of a service that did not pass the schema: its selectors and its source. */
 function checkBrokenService(
   document: unknown,
-  sources: Named<SourceTemplate>,
+  sources: Named<Source>,
+  dialect: SourceDialect,
   complete: boolean,
   reporter: Reporter,
 ): void {
   if (typeof document !== 'object' || document === null) return;
   const { source, canary, stable } = document as Record<string, unknown>;
   if (typeof source === 'string' && source !== '') checkSource(source, sources, complete, reporter);
-  if (typeof canary === 'string' && canary !== '') readSelector('canary', canary, reporter);
-  if (typeof stable === 'string' && stable !== '') readSelector('stable', stable, reporter);
+  if (typeof canary === 'string' && canary !== '') readSelector('canary', canary, dialect, reporter);
+  if (typeof stable === 'string' && stable !== '') readSelector('stable', stable, dialect, reporter);
 }
 
-function checkSource(
-  source: string,
-  sources: Named<SourceTemplate>,
-  complete: boolean,
-  reporter: Reporter,
-): void {
+function checkSource(source: string, sources: Named<Source>, complete: boolean, reporter: Reporter): void {
   if (source === 'trace' || sources.has(source) || !complete) return;
   reporter.unknown(
     ['source'],
@@ -165,9 +171,10 @@ function checkSource(
 function readSelector(
   side: 'canary' | 'stable',
   text: string,
+  dialect: SourceDialect,
   reporter: Reporter,
 ): SelectorTemplate | undefined {
-  const parsed = parseSelector(text);
+  const parsed = parseSelector(text, dialect);
   if (!('error' in parsed)) return parsed;
   reporter.value(
     [side],

@@ -6,6 +6,7 @@ import { resolveCuj } from './resolve-cuj.ts';
 import { collectDefaults } from './resolve-defaults.ts';
 import { checkNamedServices } from './resolve-endpoints.ts';
 import { resolveServices, resolveSources } from './resolve-services.ts';
+import type { SourceDialect } from './source-dialect.ts';
 
 export type Resolution =
   | { readonly ok: true; readonly registry: Registry }
@@ -17,6 +18,8 @@ export type Resolution =
     };
 
 export interface ResolveOptions {
+  /** Of the backend that measures the services. */
+  readonly dialect: SourceDialect;
   /** Some file of the registry could not be read at all, so that a name nobody defined proves nothing. */
   readonly incomplete?: boolean;
 }
@@ -31,7 +34,7 @@ export const maxFindings = 1000;
 export function resolveRegistry(
   inputs: readonly RegistryInput[],
   digest: string,
-  options: ResolveOptions = {},
+  options: ResolveOptions,
 ): Resolution {
   const steps = resolveInSteps(inputs, digest, options);
   for (;;) {
@@ -44,7 +47,7 @@ export function resolveRegistry(
 export function* resolveInSteps(
   inputs: readonly RegistryInput[],
   digest: string,
-  { incomplete = false }: ResolveOptions = {},
+  { dialect, incomplete = false }: ResolveOptions,
 ): Generator<undefined, Resolution, undefined> {
   const findings: Finding[] = [];
   let omitted = 0;
@@ -54,9 +57,9 @@ export function* resolveInSteps(
   };
   const complete = !incomplete;
   const defaults = collectDefaults(inputs, complete, report);
-  const sources = resolveSources(inputs, report);
-  const services = resolveServices(inputs, sources, complete, report);
-  const scope = { services, serviceNames: [...services.keys()], sources, complete };
+  const sources = resolveSources(inputs, dialect, report);
+  const services = resolveServices(inputs, sources, dialect, complete, report);
+  const scope = { services, serviceNames: [...services.keys()], sources, dialect, complete };
   const cujs = new Map<string, Cuj>();
   const routes = new RouteCheck(cujs, report);
   const names = new CujNames();

@@ -25,7 +25,7 @@ const SloDefaultsSchema = Type.Object(
   {
     window: Type.Optional(
       Type.Union([Type.Literal('7d'), Type.Literal('30d'), Type.Literal('90d')], {
-        description: "The SLO's rolling window in Datadog.",
+        description: "The SLO's rolling window.",
       }),
     ),
     availability: Type.Optional(
@@ -211,7 +211,7 @@ export const CujSchema = Type.Object(
           availability: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })),
           latency: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })),
         },
-        { ...closed, description: 'SLOs that exist in Datadog already, by id.' },
+        { ...closed, description: 'SLOs that exist already, by id.' },
       ),
     ),
     gate: Type.Optional(GateSchema),

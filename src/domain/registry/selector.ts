@@ -1,4 +1,4 @@
-import { isSafeTagValue, normalizeTagValue } from '../../sources/datadog/query/tag-normalization.ts';
+import type { SourceDialect } from './source-dialect.ts';
 
 /**
  * Selector templates, such as `version:{version}`: which of a service's traffic is the canary. A selector is a
@@ -18,7 +18,7 @@ export interface SelectorTemplate {
   readonly params: readonly string[];
 }
 
-/** A selector whose placeholders are filled with values as Datadog stores them. */
+/** A selector whose placeholders are filled with values as the backend stores them. */
 export interface Selector {
   readonly terms: readonly { readonly key: string; readonly value: string }[];
 }
@@ -26,7 +26,6 @@ export interface Selector {
 /** Query parameters of the gate's own, which no placeholder may be called. */
 export const reservedParams = ['service', 'window', 'since', 'explain', 'pretty'] as const;
 
-const keyPattern = /^[a-z][a-z0-9_./-]*$/;
 const paramPattern = /^[a-z][a-z0-9_]{0,40}$/;
 
 /**
@@ -36,14 +35,18 @@ const paramPattern = /^[a-z][a-z0-9_]{0,40}$/;
 const meantOtherwise = /["'`{}()[\]<>,*?\\$|;&]/;
 
 /** Reads a template, or says in one sentence what is wrong with it. */
-export function parseSelector(text: string): SelectorTemplate | { readonly error: string } {
+export function parseSelector(
+  text: string,
+  dialect: SourceDialect,
+): SelectorTemplate | { readonly error: string } {
   const terms: SelectorTerm[] = [];
   const params: string[] = [];
   for (const piece of text.split(/\s*,\s*|\s+AND\s+/i)) {
     const at = piece.indexOf(':');
     if (at <= 0 || at === piece.length - 1) return { error: `"${piece}" is not key:value` };
     const key = piece.slice(0, at).trim();
-    if (!keyPattern.test(key)) return { error: `the tag key "${key}" may hold only a-z 0-9 _ . / -` };
+    if (!dialect.isTagKey(key))
+      return { error: `the tag key "${key}" may hold only ${dialect.tagKeyCharacters}` };
     if (terms.some((term) => term.key === key)) return { error: `the tag key "${key}" appears twice` };
     const parts: SelectorTerm['parts'][number][] = [];
     for (const bit of piece
@@ -62,11 +65,11 @@ export function parseSelector(text: string): SelectorTemplate | { readonly error
         }
         if (!params.includes(param)) params.push(param);
         parts.push({ param });
-      } else if (/^[a-z0-9_:./-]+$/.test(bit)) {
+      } else if (dialect.isSafeTagValue(bit)) {
         parts.push(bit);
       } else {
         return {
-          error: `"${bit}" holds characters that Datadog does not store in a tag value (a-z 0-9 _ - : . /)`,
+          error: `"${bit}" holds characters that ${dialect.backend} does not store in a tag value (${dialect.tagValueCharacters})`,
         };
       }
     }
@@ -76,27 +79,38 @@ export function parseSelector(text: string): SelectorTemplate | { readonly error
 }
 
 /**
- * Fills a template. Values are normalised to what Datadog stores.
+ * Fills a template. Values are normalised to what the backend stores.
  * Precondition: `values` has every param of the template, each accepted by {@link normalizeParam}.
  */
-export function fillSelector(template: SelectorTemplate, values: ReadonlyMap<string, string>): Selector {
+export function fillSelector(
+  template: SelectorTemplate,
+  values: ReadonlyMap<string, string>,
+  dialect: SourceDialect,
+): Selector {
   return {
     terms: template.terms.map((term) => ({
       key: term.key,
-      value: normalizeTagValue(
-        term.parts.map((part) => (typeof part === 'string' ? part : (values.get(part.param) ?? ''))).join(''),
+      value: dialect.storedTagValue(
+        term.parts
+          .map((part) =>
+            typeof part === 'string' ? part : dialect.storedTagValue(values.get(part.param) ?? ''),
+          )
+          .join(''),
       ),
     })),
   };
 }
 
-/** What Datadog stores for a caller's value, or why it cannot be asked for. */
+/** What the backend stores for a caller's value, or why it cannot be asked for. */
 export function normalizeParam(
   name: string,
   raw: string,
+  dialect: SourceDialect,
 ): { readonly value: string } | { readonly error: string } {
   if (raw.trim() === '') return { error: `${name} is empty` };
-  if (raw.length > 200) return { error: `${name} is longer than the 200 characters of a tag value` };
+  if (raw.length > dialect.maxTagValueLength) {
+    return { error: `${name} is longer than the ${dialect.maxTagValueLength} characters of a tag value` };
+  }
   if (/[^\x20-\x7e]/.test(raw)) return { error: `${name} holds characters outside printable ASCII` };
   const [other] = meantOtherwise.exec(raw) ?? [];
   if (other !== undefined) {
@@ -104,19 +118,13 @@ export function normalizeParam(
       error: `${name} holds \`${other}\`, so it is a pattern, a list or an unfilled placeholder, not one tag value`,
     };
   }
-  const value = normalizeTagValue(raw);
-  return isSafeTagValue(value)
+  const value = dialect.storedTagValue(raw);
+  return dialect.isSafeTagValue(value)
     ? { value }
-    : { error: `${name} holds nothing that Datadog stores in a tag value` };
+    : { error: `${name} holds nothing that ${dialect.backend} stores in a tag value` };
 }
 
-/** The selector as a filter in Datadog's boolean form: `a:b AND c:d`. */
+/** The selector for people, and as a key that is equal for equal selectors: `a:b AND c:d`. */
 export function selectorText(selector: Selector): string {
   return selector.terms.map((term) => `${term.key}:${term.value}`).join(' AND ');
-}
-
-/** Everything that the selector does not match, in the documented operators only: `a NOT IN (b) OR c NOT IN (d)`. */
-export function restText(selector: Selector): string {
-  const terms = selector.terms.map((term) => `${term.key} NOT IN (${term.value})`);
-  return terms.length === 1 ? (terms[0] as string) : `(${terms.join(' OR ')})`;
 }

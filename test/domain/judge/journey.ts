@@ -1,3 +1,4 @@
+import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
 /** Builders for the tests of verdicts: a CUJ, its endpoints and a measurement, with everything that is not the point. */
 
 import { readSeries } from '../../../src/domain/metrics/measurement-json.ts';
@@ -176,7 +177,9 @@ export function seededRandom(seed: number): () => number {
 /** A registry from JSON text; what is wrong with it is thrown. */
 export function registryOf(json: string): Registry {
   const document = JSON.parse(json) as RegistryDocument;
-  const resolution = resolveRegistry([{ file: 'test.json', document }], 'sha256:test');
+  const resolution = resolveRegistry([{ file: 'test.json', document }], 'sha256:test', {
+    dialect: datadogDialect,
+  });
   if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings, null, 2));
   return resolution.registry;
 }

@@ -4,6 +4,7 @@ import type { Registry } from '../../../src/domain/registry/model.ts';
 import { maxBatchResources, maxBatchServices } from '../../../src/domain/registry/query-batches.ts';
 import { resolveRegistry } from '../../../src/domain/registry/resolve.ts';
 import type { CujDocument, RegistryDocument, ServiceDocument } from '../../../src/domain/registry/schema.ts';
+import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
 import { maxResourceListLength } from '../../../src/sources/datadog/query/query-plan-types.ts';
 
 // The same cases in every run: what fails can be seen again.
@@ -34,6 +35,7 @@ function registryOf(document: Omit<RegistryDocument, 'apiVersion'>): Registry {
   const resolution = resolveRegistry(
     [{ file: 'r.yaml', document: { apiVersion: 'cuj-gate/v1', ...document } }],
     'sha256:0',
+    { dialect: datadogDialect },
   );
   if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings));
   return resolution.registry;

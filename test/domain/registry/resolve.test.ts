@@ -3,6 +3,7 @@ import { pathText, type RegistryInput } from '../../../src/domain/registry/findi
 import type { Cuj } from '../../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../../src/domain/registry/resolve.ts';
 import type { CujDocument, RegistryDocument } from '../../../src/domain/registry/schema.ts';
+import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
 
 const services = {
   api: { env: 'production', operation: 'http.request', canary: 'version:{version}' },
@@ -24,13 +25,14 @@ function resolveOne(cuj: Partial<CujDocument>, defaults: RegistryDocument['defau
   const resolution = resolveRegistry(
     [input({ defaults, services, cujs: [{ ...base, ...cuj }] })],
     'sha256:0',
+    { dialect: datadogDialect },
   );
   if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings));
   return resolution.registry.cujs.get('login') as Cuj;
 }
 
 const rules = (inputs: readonly RegistryInput[], incomplete = false) => {
-  const resolution = resolveRegistry(inputs, 'sha256:0', { incomplete });
+  const resolution = resolveRegistry(inputs, 'sha256:0', { dialect: datadogDialect, incomplete });
   return resolution.ok
     ? []
     : resolution.findings.map(({ file, path, rule }) => `${file} ${pathText(path)} ${rule}`);
@@ -159,6 +161,7 @@ describe('a registry of several files', () => {
     const resolution = resolveRegistry(
       [input({ cujs: [base] }, 'a.yaml'), input({ defaults: availability, services }, 'b.yaml')],
       'sha256:0',
+      { dialect: datadogDialect },
     );
     expect(resolution.ok && [...resolution.registry.cujs.keys()]).toEqual(['login']);
   });
@@ -248,7 +251,9 @@ describe('parts that did not pass the schema', () => {
 
 it('keeps a thousand findings and counts the rest', () => {
   const cujs = Array.from({ length: 1500 }, (_, i) => ({ ...base, name: `c${i}`, service: 'nobody' }));
-  const resolution = resolveRegistry([input({ defaults: availability, services, cujs })], 'sha256:0');
+  const resolution = resolveRegistry([input({ defaults: availability, services, cujs })], 'sha256:0', {
+    dialect: datadogDialect,
+  });
   expect(resolution.ok).toBe(false);
   expect(!resolution.ok && [resolution.findings.length, resolution.omitted]).toEqual([1000, 500]);
 });

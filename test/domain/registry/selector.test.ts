@@ -3,13 +3,14 @@ import {
   fillSelector,
   normalizeParam,
   parseSelector,
-  restText,
   type SelectorTemplate,
   selectorText,
 } from '../../../src/domain/registry/selector.ts';
+import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
+import { filterText, restText } from '../../../src/sources/datadog/query/selector-scopes.ts';
 
 function templateOf(text: string): SelectorTemplate {
-  const template = parseSelector(text);
+  const template = parseSelector(text, datadogDialect);
   if ('error' in template) throw new Error(template.error);
   return template;
 }
@@ -40,7 +41,7 @@ describe('a selector template', () => {
     ['version:{v},version:{w}', /appears twice/],
     ['version:{v},', /not key:value/],
   ])('%s is refused', (text, words) => {
-    const template = parseSelector(text);
+    const template = parseSelector(text, datadogDialect);
     expect('error' in template && template.error).toMatch(words);
   });
 });
@@ -48,10 +49,11 @@ describe('a selector template', () => {
 describe('a selector', () => {
   it('is a filter of what Datadog stores, and its complement', () => {
     const template = templateOf('role:canary,version:v{version}');
-    const selector = fillSelector(template, new Map([['version', '2.1_build7']]));
+    const selector = fillSelector(template, new Map([['version', '2.1_build7']]), datadogDialect);
     expect(selectorText(selector)).toBe('role:canary AND version:v2.1_build7');
+    expect(filterText(selector)).toBe('role:canary AND version:v2.1_build7');
     expect(restText(selector)).toBe('(role NOT IN (canary) OR version NOT IN (v2.1_build7))');
-    expect(restText(fillSelector(templateOf('version:{v}'), new Map([['v', 'v2']])))).toBe(
+    expect(restText(fillSelector(templateOf('version:{v}'), new Map([['v', 'v2']]), datadogDialect))).toBe(
       'version NOT IN (v2)',
     );
   });
@@ -81,7 +83,9 @@ describe('a selector', () => {
     'ｖ２',
     'バージョン',
   ])('cannot be asked for by %j, which is no tag value', (raw) => {
-    expect(normalizeParam('version', raw)).toEqual({ error: expect.stringContaining('version holds ') });
+    expect(normalizeParam('version', raw, datadogDialect)).toEqual({
+      error: expect.stringContaining('version holds '),
+    });
   });
 
   it.each([
@@ -91,6 +95,6 @@ describe('a selector', () => {
     ['v2 AND x', 'v2_and_x'],
     ['v2-- #1', 'v2--_1'],
   ])('asks for what Datadog stores of %j', (raw, value) => {
-    expect(normalizeParam('version', raw)).toEqual({ value });
+    expect(normalizeParam('version', raw, datadogDialect)).toEqual({ value });
   });
 });

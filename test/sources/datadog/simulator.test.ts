@@ -131,10 +131,10 @@ describe('a scope', () => {
   });
 
   it('of another source is counted by its template', async () => {
-    const { template } = parseSourceTemplate('istio', {
+    const { source: template } = parseSourceTemplate('istio', {
       total: 'sum:istio.hits{app:{service},{selector}}.as_count()',
       bad: 'sum:istio.hits{app:{service},{selector},code:5*}.as_count()',
-    }) as { template: SourceTemplate };
+    }) as unknown as { source: SourceTemplate };
     const istio = batch([scoped('api', [], [], { source: 'istio' })], { source: 'istio', template });
     const { services } = await source.measure(
       { ...asked, batch: istio, canary: selector('role:canary') },

@@ -204,12 +204,12 @@ describe('a source template', () => {
     total: 'sum:istio.hits{app:{service},{selector}}.as_count()',
     bad: 'sum:istio.hits{app:{service},{selector},code:5*}.as_count()',
     groupBy: 'route',
-  }) as { template: SourceTemplate };
+  }) as unknown as { source: SourceTemplate };
   const meshed = (resources: string[]) =>
     query([], {
       batch: batch(
         ['api', 'web'].map((name) => scoped(name, resources, [], { source: 'istio' })),
-        { source: 'istio', template: parsed.template },
+        { source: 'istio', template: parsed.source },
       ),
     });
 

@@ -5,6 +5,7 @@ import {
   type Selector,
   type SelectorTemplate,
 } from '../../../src/domain/registry/selector.ts';
+import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
 
 /** No recording of a grouped answer exists: these are built in the shape that the client's models describe. */
 
@@ -13,7 +14,7 @@ export const minutes = 4;
 export const to = from + minutes * 60_000;
 
 export function template(text: string): SelectorTemplate {
-  const parsed = parseSelector(text);
+  const parsed = parseSelector(text, datadogDialect);
   if ('error' in parsed) throw new Error(parsed.error);
   return parsed;
 }
@@ -31,6 +32,7 @@ export function service(name: string, overrides: Partial<Service> = {}): Service
   return {
     name,
     env: 'production',
+    dialect: datadogDialect,
     source: 'trace',
     operation: 'http.request',
     canary: template('version:{version}'),

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SourceError } from '../../../src/domain/errors.ts';
 import type { MetricsSource, ScopeQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import type { Source } from '../../../src/domain/registry/source-dialect.ts';
 import { createCachedSource } from '../../../src/sources/decorators/cache.ts';
 import { batch, from, query, scoped, selector, template } from '../datadog/synthetic.ts';
 
@@ -97,7 +98,7 @@ describe('questions at the same time', () => {
     ],
     [
       'another template',
-      { batch: batch(login.batch.services, { template: { ...sources, total, bad: total } }) },
+      { batch: batch(login.batch.services, { template: { ...sources, total, bad: total } as Source }) },
     ],
     ['another env', { batch: batch(login.batch.services, { env: 'staging' }) }],
   ])('are two calls with %s', (_, difference) => {

@@ -9,6 +9,7 @@ import type {
 } from '../../../domain/ports/backend-facts.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Registry, Service } from '../../../domain/registry/model.ts';
+import { templateOf } from '../query/source-template.ts';
 import { askElsewhere, askWard, meshMetric, type Ward } from './doctor-traffic.ts';
 import { activeMetrics, checkApiKey, metricTags } from './metadata-api.ts';
 import { findSlos } from './slos.ts';
@@ -22,8 +23,10 @@ const maxOtherOperations = 20;
 /** The metrics that a service's verdicts are made of. */
 export function metricsOf(registry: Registry, service: Service): string[] {
   if (service.operation !== undefined) return [`trace.${service.operation}.hits`];
-  const template = registry.sources.get(service.source);
-  return template === undefined ? [] : [...new Set([template.total.metric, template.bad.metric])];
+  const source = registry.sources.get(service.source);
+  if (source === undefined) return [];
+  const template = templateOf(source);
+  return [...new Set([template.total.metric, template.bad.metric])];
 }
 
 /**

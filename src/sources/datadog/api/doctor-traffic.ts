@@ -3,6 +3,7 @@ import type { OperationFacts, ServiceFacts } from '../../../domain/ports/backend
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Registry, Service } from '../../../domain/registry/model.ts';
 import { templateCountTexts, traceCountTexts, traceLatencyTexts } from '../query/query-text.ts';
+import { templateOf } from '../query/source-template.ts';
 import { type GroupTotal, groupTotals, sharesBy } from './metadata-api.ts';
 
 /** Requests as the Istio mesh counts them, by destination. */
@@ -116,8 +117,9 @@ async function askTemplate(
   fromMs: number,
   toMs: number,
 ): Promise<Map<string, ServiceFacts>> {
-  const template = registry.sources.get(service.source);
-  if (template === undefined) return new Map();
+  const source = registry.sources.get(service.source);
+  if (source === undefined) return new Map();
+  const template = templateOf(source);
   const texts = (by: string[]) =>
     templateCountTexts(template, { env: service.env, services: [service.name], by });
   const keys = selectorKeys(service);

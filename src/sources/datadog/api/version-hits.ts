@@ -2,6 +2,7 @@ import { hourMs } from '../../../domain/duration.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { ScopeBatch } from '../../../domain/registry/model.ts';
 import { templateCountTexts, traceCountTexts } from '../query/query-text.ts';
+import { templateOf } from '../query/source-template.ts';
 import { isSafeTagValue } from '../query/tag-normalization.ts';
 import { askHourly } from './hourly-query.ts';
 import { malformed, readAttributes } from './timeseries-response.ts';
@@ -72,7 +73,7 @@ function queriesOf(
       if (template === undefined)
         throw new TypeError(`service "${name}" does not carry its source "${source}"`);
       const scope = { env, services: [name], by: [key] };
-      return { name: `v${i}`, query: templateCountTexts(template, scope).total, service: name };
+      return { name: `v${i}`, query: templateCountTexts(templateOf(template), scope).total, service: name };
     });
   }
   const byOperation = new Map<string, string[]>();

@@ -12,7 +12,7 @@ export interface TagScope {
   readonly env: string;
   /** Values of the service tag, at least one. */
   readonly services: readonly string[];
-  /** A condition in boolean form, from selectorText or restText; absent: all traffic of the services. */
+  /** A condition in boolean form, from filterText or restText; absent: all traffic of the services. */
   readonly condition?: string | undefined;
   /** Only these resources; absent: all. */
   readonly resources?: readonly string[] | undefined;

@@ -1,4 +1,4 @@
-import { restText, type Selector, selectorText } from '../../../domain/registry/selector.ts';
+import type { Selector } from '../../../domain/registry/selector.ts';
 import { safeKey, safeValue } from './query-text.ts';
 
 export type Side = 'canary' | 'stable';
@@ -58,7 +58,7 @@ function selected(own: OwnScope, selector: Selector): SideScope {
     env: env ?? own.env,
     services: service === undefined ? own.services : [service],
     override: service,
-    condition: terms.length === 0 ? undefined : selectorText({ terms }),
+    condition: terms.length === 0 ? undefined : filterText({ terms }),
   };
 }
 
@@ -79,4 +79,15 @@ function rest(own: OwnScope, canary: Selector): SideScope {
     override: undefined,
     condition: elsewhere ? undefined : restText(telling.length === 0 ? canary : { terms: telling }),
   };
+}
+
+/** The selector as a filter in boolean form: `a:b AND c:d`. */
+export function filterText(selector: Selector): string {
+  return selector.terms.map((term) => `${term.key}:${term.value}`).join(' AND ');
+}
+
+/** Everything that the selector does not match, in the documented operators only: `a NOT IN (b) OR c NOT IN (d)`. */
+export function restText(selector: Selector): string {
+  const terms = selector.terms.map((term) => `${term.key} NOT IN (${term.value})`);
+  return terms.length === 1 ? (terms[0] as string) : `(${terms.join(' OR ')})`;
 }

@@ -1,8 +1,9 @@
 import type { SloFacts } from '../../../domain/ports/backend-facts.ts';
 import type { Cuj, Endpoint, Registry, Service } from '../../../domain/registry/model.ts';
 import type { SliName } from '../../../domain/registry/schema.ts';
+import type { Source } from '../../../domain/registry/source-dialect.ts';
 import { templateCountTexts, traceCountTexts, traceLatencyTexts } from './query-text.ts';
-import type { SourceTemplate } from './source-template.ts';
+import { templateOf } from './source-template.ts';
 
 /**
  * A CUJ's events as Datadog's SLOs count them: the gate's own queries (query-text.ts) without the canary's selector, so
@@ -75,13 +76,13 @@ interface Group {
 
 function textsOf(
   service: Service,
-  template: SourceTemplate | undefined,
+  template: Source | undefined,
   latencyMs: number | undefined,
   scope: { env: string; services: string[]; resources: readonly string[] | undefined },
 ): { total: string; part: string } {
   if (service.source !== 'trace') {
     if (template === undefined) throw new TypeError(`source "${service.source}" is not in the registry`);
-    const { total, bad } = templateCountTexts(template, scope);
+    const { total, bad } = templateCountTexts(templateOf(template), scope);
     return { total, part: bad };
   }
   if (service.operation === undefined) throw new TypeError(`service "${service.name}" has no operation`);

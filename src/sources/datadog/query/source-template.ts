@@ -1,4 +1,5 @@
 import type { SourceDocument } from '../../../domain/registry/schema.ts';
+import type { ParsedSource, Source, SourceProblem } from '../../../domain/registry/source-dialect.ts';
 
 /**
  * Sources as data: `sources:` of the registry. A template is parsed when the registry loads and written anew for every
@@ -25,28 +26,21 @@ export interface QueryTemplate {
   readonly terms: readonly TemplateTerm[];
 }
 
-export interface SourceTemplate {
-  readonly name: string;
+export interface SourceTemplate extends Source {
   readonly total: QueryTemplate;
   readonly bad: QueryTemplate;
-  /** The tag that tells endpoints apart; without it only the whole service can be judged. */
-  readonly groupBy: string | undefined;
 }
 
-/** What is wrong with one of a template's queries. */
-export interface TemplateProblem {
-  readonly field: 'total' | 'bad';
-  readonly message: string;
-  readonly fix: string;
+/** A source of the registry as this backend parsed it. Throws TypeError where another backend did. */
+export function templateOf(source: Source): SourceTemplate {
+  if (!('total' in source && 'bad' in source))
+    throw new TypeError(`source "${source.name}" is not Datadog's`);
+  return source as SourceTemplate;
 }
-
-export type ParsedSourceTemplate =
-  | { readonly ok: true; readonly template: SourceTemplate }
-  | { readonly ok: false; readonly problems: readonly TemplateProblem[] };
 
 /** Reads both queries of a template; every query that is wrong is reported, with its first mistake. */
-export function parseSourceTemplate(name: string, document: SourceDocument): ParsedSourceTemplate {
-  const problems: TemplateProblem[] = [];
+export function parseSourceTemplate(name: string, document: SourceDocument): ParsedSource {
+  const problems: SourceProblem[] = [];
   const parsed: Partial<Record<'total' | 'bad', QueryTemplate>> = {};
   for (const field of ['total', 'bad'] as const) {
     const query = parseQuery(document[field]);
@@ -63,10 +57,11 @@ export function parseSourceTemplate(name: string, document: SourceDocument): Par
     });
     return { ok: false, problems };
   }
-  return { ok: true, template: { name, total, bad, groupBy: document.groupBy } };
+  const template: SourceTemplate = { name, total, bad, groupBy: document.groupBy };
+  return { ok: true, source: template };
 }
 
-type Mistake = Omit<TemplateProblem, 'field'>;
+type Mistake = Omit<SourceProblem, 'field'>;
 
 const example =
   'sum:istio.mesh.request.count{reporter:source,destination_service_name:{service},{selector}}.as_count()';

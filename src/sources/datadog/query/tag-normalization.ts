@@ -4,7 +4,7 @@
  * other than letters, digits, `:` `.` `/` `-` becomes one `_`, a trailing `_` is dropped, cut at 200.
  */
 
-const maxTagValueLength = 200;
+export const maxTagValueLength = 200;
 
 /** What Datadog stores for a tag value. `V2.1+build7` is `v2.1_build7`; what has nothing to keep is the empty string. */
 export function normalizeTagValue(raw: string): string {
@@ -23,9 +23,4 @@ export function resourceNameOf(method: string, path: string): string {
 /** Whether a text may enter a query as it stands: no escaping is documented, so only the stored alphabet may. */
 export function isSafeTagValue(value: string): boolean {
   return value.length <= maxTagValueLength && /^[a-z0-9_:./-]+$/.test(value);
-}
-
-/** Where a query begins in what should be a route, or -1. `?` alone is some frameworks' sign for what may be left out. */
-export function queryAt(path: string): number {
-  return path.search(/\?[^/]*=/);
 }

@@ -7,15 +7,20 @@ import {
   shortEnough,
 } from './query-plan-types.ts';
 import { templateCountTexts, templateFills } from './query-text.ts';
+import { templateOf } from './source-template.ts';
 
 /** Which of its own names a batch's template writes into its queries. Throws TypeError where it carries none. */
 export function fillsOf({ id, source, template }: ScopeBatch): { service: boolean; env: boolean } {
   if (template === undefined) throw new TypeError(`batch ${id} does not carry its source "${source}"`);
-  return { service: templateFills(template, 'service'), env: templateFills(template, 'env') };
+  return {
+    service: templateFills(templateOf(template), 'service'),
+    env: templateFills(templateOf(template), 'env'),
+  };
 }
 
 /** Total and bad events of one service on one side, by the batch's source template. */
-export function planTemplate(question: Question, { template }: ScopeBatch): void {
+export function planTemplate(question: Question, batch: ScopeBatch): void {
+  const template = batch.template === undefined ? undefined : templateOf(batch.template);
   const { plan, number, side, scope, services, unfilled } = question;
   for (const { service, resources, thresholds } of services) {
     if (template === undefined || thresholds.length > 0) {
@@ -66,7 +71,7 @@ export function planTemplate(question: Question, { template }: ScopeBatch): void
 export function everyoneInTemplate(question: Question, { id, template }: ScopeBatch): EveryoneQuery {
   const { scope, services, unfilled } = question;
   if (template === undefined) throw new TypeError(`batch ${id} does not carry its source`);
-  const { total } = templateCountTexts(template, { ...scope, unfilled });
+  const { total } = templateCountTexts(templateOf(template), { ...scope, unfilled });
   const query = addQuery(question, 'everyone', total, {
     serviceKey: undefined,
     resourceKey: undefined,

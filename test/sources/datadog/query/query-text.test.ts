@@ -12,6 +12,7 @@ import {
 import {
   parseSourceTemplate,
   type SourceTemplate,
+  templateOf,
 } from '../../../../src/sources/datadog/query/source-template.ts';
 import { batch, scoped, selector, template } from '../synthetic.ts';
 
@@ -34,7 +35,7 @@ function texts(
 function source(total: string, bad: string, groupBy?: string): SourceTemplate {
   const parsed = parseSourceTemplate('istio', { total, bad, ...(groupBy === undefined ? {} : { groupBy }) });
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
-  return parsed.template;
+  return templateOf(parsed.source);
 }
 
 const one = batch([scoped('api', ['post_/login'])]);

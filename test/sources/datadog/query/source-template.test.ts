@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseSourceTemplate } from '../../../../src/sources/datadog/query/source-template.ts';
+import { parseSourceTemplate, templateOf } from '../../../../src/sources/datadog/query/source-template.ts';
 
 const total = 'sum:istio.requests{service:{service},{selector}}.as_count()';
 const bad = 'sum:istio.requests{service:{service},{selector},response_code:5*}.as_count()';
@@ -15,7 +15,7 @@ describe('a source template', () => {
   it('keeps name, metrics, conditions and the tag to group by', () => {
     expect(parseSourceTemplate('istio', { total, bad, groupBy: 'path' })).toEqual({
       ok: true,
-      template: {
+      source: {
         name: 'istio',
         groupBy: 'path',
         total: {
@@ -58,12 +58,12 @@ describe('a source template', () => {
     ],
   ])('%s', (_, text, terms) => {
     const parsed = filter(text);
-    expect(parsed.ok && parsed.template.total.terms).toEqual(terms);
+    expect(parsed.ok && templateOf(parsed.source).total.terms).toEqual(terms);
   });
 
   it('counts the values of a distribution with count:', () => {
     const parsed = parse('count:latency.by.route{{selector}}.as_count()');
-    expect(parsed.ok && parsed.template.total).toEqual({
+    expect(parsed.ok && templateOf(parsed.source).total).toEqual({
       aggregator: 'count',
       metric: 'latency.by.route',
       terms: [selector],
