@@ -3,8 +3,8 @@ import { plain } from '../domain/judge/summary.ts';
 import type { GatePolicy } from '../domain/registry/model.ts';
 import { upperBound } from '../domain/statistics/e-process.ts';
 import { hourText } from './levels.ts';
-import type { Measured, WeightPlan } from './plan.ts';
 import { cleanCanary, minutesOf, mostMinutes } from './projection.ts';
+import type { Measured, WeightPlan } from './traffic-plan.ts';
 
 /** The registry takes no more of either. */
 const longestWindowMinutes = 1_440;

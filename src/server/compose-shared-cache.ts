@@ -3,6 +3,7 @@ import type { Registry as MetricsRegistry } from 'prom-client';
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
 import type { JsonApi } from '../domain/ports/json-api.ts';
 import type { Tracing } from '../domain/ports/tracing.ts';
+import { describeQueries } from '../sources/datadog/query/query-plan.ts';
 
 /** Wires what replicas share. Part of the composition root. */
 
@@ -81,7 +82,7 @@ export async function openSharing(url: string, parts: SharingParts): Promise<Sha
     onMistake: (error) => logger.error({ err: error }, 'an answer could not be shared'),
   });
   return {
-    source: (inner, ttlMs) => createSharedSource(inner, answers, { ttlMs }),
+    source: (inner, ttlMs) => createSharedSource(inner, answers, { ttlMs, describe: describeQueries }),
     api: (inner, ttlMs) => createSharedApi(inner, answers, { ttlMs }),
     limited: (seconds) => void answers.limited(seconds),
     async close() {

@@ -14,6 +14,7 @@ import { readSettings, type Settings, SettingsError } from '../settings/settings
 import { createDatadogApi } from '../sources/datadog/api/connection.ts';
 import { readBudgets } from '../sources/datadog/api/error-budgets.ts';
 import { createDatadogSource } from '../sources/datadog/api/source.ts';
+import { describeQueries } from '../sources/datadog/query/query-plan.ts';
 import { openAccess } from './compose-auth.ts';
 import { connect, openSource } from './compose-metrics-source.ts';
 import { openTraces } from './compose-tracing.ts';
@@ -151,6 +152,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   });
   const { app, admin } = await buildApps({
     evaluator: traces?.evaluator(evaluator) ?? evaluator,
+    describeQueries,
     ...(traces === undefined ? {} : { tracing: traces.tracing }),
     registry: stateNow,
     logger,

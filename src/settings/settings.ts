@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { distance } from 'fastest-levenshtein';
-import type { DatadogSite } from '../sources/datadog/api/connection.ts';
+import { type DatadogSite, datadogSites } from '../sources/datadog/query/sites.ts';
 import { type AccessSettings, accessOf, claim, trustworthyUrl, yesOrNo } from './auth-settings.ts';
 
 /** The environment as the gate understands it. The only reader of it; every problem is reported at once. */
@@ -39,18 +39,6 @@ export interface Settings {
 
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
-
-/** Datadog's sites (docs.datadoghq.com/getting_started/site). */
-export const datadogSites = [
-  'datadoghq.com',
-  'us3.datadoghq.com',
-  'us5.datadoghq.com',
-  'ap1.datadoghq.com',
-  'ap2.datadoghq.com',
-  'uk1.datadoghq.com',
-  'datadoghq.eu',
-  'ddog-gov.com',
-] as const satisfies readonly DatadogSite[];
 
 /** The environment cannot be used. `problems` has one sentence for each thing wrong, what to do included. */
 export class SettingsError extends Error {

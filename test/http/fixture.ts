@@ -16,6 +16,7 @@ import { createEvaluator } from '../../src/evaluation/evaluator.ts';
 import { type App, buildApp } from '../../src/http/server/app.ts';
 import type { AppPorts, Phase, RegistryState } from '../../src/http/server/ports.ts';
 import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
+import { describeQueries } from '../../src/sources/datadog/query/query-plan.ts';
 import { createCachedSource } from '../../src/sources/decorators/cache.ts';
 
 /** 2026-01-31 09:00:30 UTC; with a lag of 90 s the newest complete minute ends at 08:59. */
@@ -167,6 +168,7 @@ export async function bench(options: Partial<AppPorts> = {}, cache?: 'uncached')
       source,
       now: () => world.nowMs,
     }),
+    describeQueries,
     registry: () => world.registry,
     logger: pino({ level: 'debug' }, { write: (line: string) => void log.push(JSON.parse(line)) }),
     metrics,

@@ -1,6 +1,6 @@
 import { plain } from '../../domain/judge/summary.ts';
 import { hourText } from '../../plan/levels.ts';
-import type { Judgeable, Outlook, PlanEntry, TrafficPlan, WeightPlan } from '../../plan/plan.ts';
+import type { Judgeable, Outlook, PlanEntry, TrafficPlan, WeightPlan } from '../../plan/traffic-plan.ts';
 import type { Paint } from './colors.ts';
 import { table } from './verdict.ts';
 

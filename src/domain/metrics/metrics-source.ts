@@ -65,6 +65,16 @@ export interface MetricsSource {
   kept?(queries: readonly ScopeQuery[]): readonly Snapshot[] | undefined;
 }
 
+/**
+ * The queries that a source sends for a batch, for people and as a key. Without selectors they are shown with the
+ * registry's own placeholders, such as `version:{version}`.
+ */
+export type DescribeQueries = (
+  batch: ScopeBatch,
+  canary?: Selector,
+  stable?: Selector,
+) => readonly SentQuery[];
+
 export const bucketMs = 60_000;
 
 export interface EndpointMeasurement {

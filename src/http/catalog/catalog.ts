@@ -1,8 +1,7 @@
 import { durationText } from '../../domain/duration.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
-import type { SentQuery } from '../../domain/metrics/metrics-source.ts';
+import type { DescribeQueries, SentQuery } from '../../domain/metrics/metrics-source.ts';
 import type { Cuj, Endpoint, Registry, Service } from '../../domain/registry/model.ts';
-import { describeQueries } from '../../sources/datadog/query/query-plan.ts';
 import type { CujEntryDocument, CujListDocument, RegistryDocument } from '../openapi/catalog-schemas.ts';
 import type { RegistryState } from '../server/ports.ts';
 
@@ -23,7 +22,7 @@ export function cujList(registry: Registry): CujListDocument {
   };
 }
 
-export function cujEntry(registry: Registry, cuj: Cuj): CujEntryDocument {
+export function cujEntry(registry: Registry, cuj: Cuj, describe: DescribeQueries): CujEntryDocument {
   const services = servicesOf(registry, cuj);
   const params = paramsOf(services);
   const query = params.required.map((name) => `${name}={${name}}`).join('&');
@@ -62,7 +61,7 @@ export function cujEntry(registry: Registry, cuj: Cuj): CujEntryDocument {
     endpoints: cuj.endpoints.map(endpoint),
     params,
     url: `/cujs/${cuj.name}/status${query === '' ? '' : `?${query}`}`,
-    queries: queriesOf(registry, cuj),
+    queries: queriesOf(registry, cuj, describe),
     registry: registry.digest,
   };
 }
@@ -127,7 +126,7 @@ function servicesOf(registry: Registry, cuj: Cuj): Service[] {
 }
 
 /** What is sent for this CUJ: the questions of its batches, which serve other CUJs of theirs in the same call. */
-function queriesOf(registry: Registry, cuj: Cuj): SentQuery[] {
+function queriesOf(registry: Registry, cuj: Cuj, describe: DescribeQueries): SentQuery[] {
   const batches = new Set(cuj.services.map((name) => registry.batchOfService.get(name)));
-  return [...batches].flatMap((batch) => (batch === undefined ? [] : describeQueries(batch)));
+  return [...batches].flatMap((batch) => (batch === undefined ? [] : describe(batch)));
 }

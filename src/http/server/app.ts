@@ -85,7 +85,9 @@ function addQuestions(app: Shell, ports: AppPorts, load: Load, metrics: GateMetr
     ok(request, reply, ({ registry }) => cujList(registry)),
   );
   app.get(routes.cuj, { schema: describe.cuj }, (request, reply) =>
-    ok(request, reply, ({ registry }) => cujEntry(registry, findCuj(registry, request.params.name))),
+    ok(request, reply, ({ registry }) =>
+      cujEntry(registry, findCuj(registry, request.params.name), ports.describeQueries),
+    ),
   );
   app.get(routes.registry, { schema: describe.registry }, (request, reply) =>
     ok(request, reply, registryDocument),

@@ -1,6 +1,7 @@
 import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
+import type { DescribeQueries } from '../../domain/metrics/metrics-source.ts';
 import type { Authenticator } from '../../domain/ports/authenticator.ts';
 import type { Tracing } from '../../domain/ports/tracing.ts';
 import type { Problem, Registry } from '../../domain/registry/model.ts';
@@ -29,6 +30,8 @@ export type Timer = (ms: number, fire: () => void) => () => void;
 /** Everything that the HTTP app needs from outside. */
 export interface AppPorts {
   readonly evaluator: Evaluator;
+  /** The texts of the queries behind a verdict. */
+  readonly describeQueries: DescribeQueries;
   /** Undefined: there is none, so the gate is not ready. */
   readonly registry: () => RegistryState | undefined;
   readonly logger: Logger;

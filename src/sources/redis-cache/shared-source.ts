@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { MetricsSource, ScopeQuery, Snapshot } from '../../domain/metrics/metrics-source.ts';
-import { planQueries } from '../datadog/query/query-plan.ts';
+import type {
+  DescribeQueries,
+  MetricsSource,
+  ScopeQuery,
+  Snapshot,
+} from '../../domain/metrics/metrics-source.ts';
 import { questionKey } from '../decorators/query-key.ts';
 import type { SharedAnswers } from './shared-cache.ts';
 import { readSnapshot, snapshotValue } from './snapshot-codec.ts';
@@ -12,13 +16,13 @@ import { readSnapshot, snapshotValue } from './snapshot-codec.ts';
 export function createSharedSource(
   inner: MetricsSource,
   answers: SharedAnswers,
-  options: { readonly ttlMs: number },
+  options: { readonly ttlMs: number; readonly describe: DescribeQueries },
 ): MetricsSource {
   return {
     measure(query, signal) {
       return answers.once<Snapshot>(
         {
-          name: nameOf(query),
+          name: nameOf(query, options.describe),
           ttlMs: options.ttlMs,
           ask: () => inner.measure(query, signal),
           write: snapshotValue,
@@ -31,11 +35,10 @@ export function createSharedSource(
 }
 
 /** The queries' own texts are part of it: a replica of another version that asks otherwise shares nothing with this one. */
-function nameOf(query: ScopeQuery): string {
-  const { queries } = planQueries(query.batch, query.canary, query.stable);
+function nameOf(query: ScopeQuery, describe: DescribeQueries): string {
   const content = JSON.stringify([
     questionKey(query),
-    ...queries.map(({ name, query: text }) => [name, text]),
+    ...describe(query.batch, query.canary, query.stable).map(({ name, query: text }) => [name, text]),
   ]);
   return `snapshot:${createHash('sha256').update(content).digest('base64url')}`;
 }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { MetricsSource, ScopeQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import { describeQueries } from '../../../src/sources/datadog/query/query-plan.ts';
 import { createSharedApi } from '../../../src/sources/redis-cache/shared-api.ts';
 import { SharedAnswers } from '../../../src/sources/redis-cache/shared-cache.ts';
 import { createSharedSource } from '../../../src/sources/redis-cache/shared-source.ts';
@@ -35,7 +36,7 @@ function world() {
     });
   const replica = () => {
     const own = answers();
-    const source = createSharedSource(inner, own, { ttlMs: 60_000 });
+    const source = createSharedSource(inner, own, { ttlMs: 60_000, describe: describeQueries });
     return async (asked: ScopeQuery) => {
       const snapshot = await source.measure(asked, never);
       await own.settled();

@@ -2,23 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errors, Pool } from 'undici';
 import { SourceError } from '../../../domain/errors.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
+import type { DatadogSite } from '../query/sites.ts';
 import { failureOfConnection, failureOfStatus, type Redact, redactor } from './error-mapping.ts';
 import { type Exchanged, type ExchangeHooks, exchange } from './http-exchange.ts';
 import { RateLimit } from './rate-limit.ts';
 import { type AttemptClock, withAttempts } from './retry.ts';
 import { malformed, parseJson } from './timeseries-response.ts';
-
-export const datadogSites = [
-  'datadoghq.com',
-  'us3.datadoghq.com',
-  'us5.datadoghq.com',
-  'ap1.datadoghq.com',
-  'ap2.datadoghq.com',
-  'uk1.datadoghq.com',
-  'datadoghq.eu',
-  'ddog-gov.com',
-] as const;
-export type DatadogSite = (typeof datadogSites)[number];
 
 export interface DatadogOptions {
   readonly apiKey: string;
