@@ -1,4 +1,3 @@
-import type { JsonApi } from '../../domain/ports/json-api.ts';
 import type { Registry } from '../../domain/registry/model.ts';
 import { loadRegistry } from '../../registry-files/load.ts';
 import { type DatadogSession, openDatadogSession } from '../../server/datadog-session.ts';

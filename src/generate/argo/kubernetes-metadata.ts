@@ -45,7 +45,11 @@ export function searchable(facts: Readonly<Record<string, string | undefined>>):
  * when, something changes that this CUJ is judged by or shown with; the registry's own digest changes with every byte.
  */
 export function entryDigest(registry: Registry, cuj: Cuj): string {
-  const services = cuj.services.map((name) => registry.services.get(name) as Service);
+  const services = cuj.services.map((name) => {
+    // The dialect is the program's, not the registry's: its wording must not change a digest.
+    const { dialect: _, ...service } = registry.services.get(name) as Service;
+    return service;
+  });
   return `sha256:${createHash('sha256').update(canonicalJson({ cuj, services })).digest('hex')}`;
 }
 
