@@ -27,7 +27,7 @@ describe('validate', () => {
     expect([code, stderr]).toEqual([1, '']);
     expect(stdout.replaceAll(path, 'cujs.yaml')).toBe(
       [
-        "cujs.yaml:5:48: lag is 5s, and the newest minute of the metrics is not complete before 60 s (lag-range)",
+        'cujs.yaml:5:48: lag is 5s, and the newest minute of the metrics is not complete before 60 s (lag-range)',
         '  at:    defaults.gate.lag',
         '  found: "5s"',
         '  fix:   Use 60s to 1h; 90s suits most.',

@@ -1,5 +1,6 @@
 import type { EndpointMeasurement, Series } from '../metrics/metrics-source.ts';
 import { type BothSides, logMixture, logShareEvidence, mostShareEvidence } from '../statistics/e-process.ts';
+import { reaches, rounding } from './abort-threshold.ts';
 import { type JudgedWindow, leastStableShare, sum } from './analysis-window.ts';
 import { tidy } from './rounding.ts';
 import type { EndpointSums, Minutes, SliSums } from './sli-counts.ts';
@@ -107,8 +108,9 @@ function sidesOf({ measured, scale }: EndpointSums, { end }: JudgedWindow): Both
 }
 
 /**
- * Not less than `logSinglingOut` of the endpoint. ln(1 + (r-1)·w) is concave in w, so it is at least w/W of its value at W,
- * the greatest share of any minute in question; the sum over minutes then needs that logarithm once.
+ * Not less than `logSinglingOut` of the endpoint; Infinity where no bound is known. ln(1 + (r-1)·w) is concave in w, so it
+ * is at least w/W of its value at W, the greatest share of any minute in question; the sum over minutes then needs that
+ * logarithm once.
  */
 function mostSinglingOut({ measured, scale, total }: EndpointSums, { first, end }: JudgedWindow): number {
   const { canary, stable } = measured;
@@ -131,8 +133,10 @@ function mostSinglingOut({ measured, scale, total }: EndpointSums, { first, end 
     expected += (Math.max(0, lost) + Math.max(0, besideLost)) * share;
     if (share > greatest) greatest = share;
   }
-  if (stableTotal <= leastStableShare * total) return Number.POSITIVE_INFINITY;
+  // Then it is another test, against what stable did before; a little more than it takes, since weighing rounds.
+  if (stableTotal <= leastStableShare * total * 1.000001) return Number.POSITIVE_INFINITY;
   if (unknown <= expected) return 0;
+  if (!(greatest > 0)) return Number.POSITIVE_INFINITY;
   return mostShareEvidence(unknown * scale, (expected * scale) / greatest, greatest);
 }
 
@@ -200,11 +204,11 @@ export interface UnmetThreshold {
 const leastUnmetRequests = 20;
 
 /**
- * The threshold that most requests were asked against in vain. Where neither the canary nor stable, of which enough was
- * seen, is ever within it, it was written wrongly (seconds for milliseconds, say), or everything is slow for a cause outside
- * the release.
+ * The thresholds that requests were asked against in vain, the one with the most requests first. Where neither the canary nor
+ * stable, of which enough was seen, is ever within one, it was written wrongly (seconds for milliseconds, say), or everything
+ * is slow for a cause outside the release.
  */
-export function unmetThresholdOf({ endpoints }: SliSums): UnmetThreshold | undefined {
+export function unmetThresholdsOf({ endpoints }: SliSums): readonly UnmetThreshold[] {
   const found = new Map<number, { canary: number; stable: number; seen: number; met: boolean }>();
   for (const { measured, total, bad, stableTotal, stableBad } of endpoints) {
     const { latencyMs, sampleRate } = measured;
@@ -213,16 +217,13 @@ export function unmetThresholdOf({ endpoints }: SliSums): UnmetThreshold | undef
     of.canary += total;
     of.stable += stableTotal;
     of.seen += stableTotal * sampleRate;
-    of.met ||= bad < total || stableBad < stableTotal;
+    of.met ||= total - bad > rounding || stableTotal - stableBad > rounding;
     found.set(latencyMs, of);
   }
-  let worst: UnmetThreshold | undefined;
-  for (const [latencyMs, { canary, stable, seen, met }] of found) {
-    if (met || canary <= 0 || seen < leastUnmetRequests) continue;
-    const requests = tidy(canary + stable);
-    if (requests > (worst?.requests ?? 0)) worst = { latencyMs, requests };
-  }
-  return worst;
+  return [...found]
+    .filter(([, { canary, seen, met }]) => !met && canary > 0 && reaches(seen, leastUnmetRequests))
+    .map(([latencyMs, { canary, stable }]) => ({ latencyMs, requests: tidy(canary + stable) }))
+    .sort((a, b) => b.requests - a.requests);
 }
 
 /** An endpoint without a request of the canary, though its share of the traffic predicts many. */
@@ -259,7 +260,7 @@ export function unreachedOf({ endpoints }: SliSums, { first, end }: JudgedWindow
           own += measured.canary.total[i] ?? 0;
           other += measured.stable.total[i] ?? 0;
         }
-        if (other > 0) predicted += (requests * own) / other;
+        if (other > rounding) predicted += (requests * own) / other;
       }
       return predicted * sampleRate >= leastPredicted
         ? { endpoint: label, service, predicted: Math.round(predicted) }

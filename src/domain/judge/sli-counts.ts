@@ -1,6 +1,7 @@
 import type { EndpointMeasurement } from '../metrics/metrics-source.ts';
 import type { Objective } from '../registry/objective.ts';
 import { EvidenceProcess } from '../statistics/e-process.ts';
+import { rounding } from './abort-threshold.ts';
 import type { JudgedWindow } from './analysis-window.ts';
 import { allowedRateOf } from './stable-baseline.ts';
 
@@ -23,20 +24,28 @@ export interface EndpointSums {
   /** p_i: the error budget, or stable's own upper bound where stable demonstrably fails the endpoint. */
   readonly allowedRate: number;
   readonly process: EvidenceProcess;
+  /** The minutes of its service, all endpoints together. */
+  readonly ofService: Minutes;
 }
 
-/** Everything about one SLI that the rules are decided on. Members that end in `Seen` count what was really observed. */
-export interface SliSums {
-  /** In an order of their own, so that nothing depends on the order in the registry. */
-  readonly endpoints: readonly EndpointSums[];
+/** Counts of the canary over some minutes, all endpoints together. */
+export interface CanaryCounts {
   readonly total: number;
-  readonly bad: number;
   /** n and e of the formulas: thinned by the sample rate and the dispersion. */
   readonly n: number;
   readonly e: number;
+  /** What was really observed: counted × sample rate. */
   readonly totalSeen: number;
   readonly badSeen: number;
+  /** Minutes that hold bad events. */
   readonly badMinutes: number;
+}
+
+/** Everything about one SLI that the rules are decided on; as CanaryCounts it is over the whole window. */
+export interface SliSums extends CanaryCounts {
+  /** In an order of their own, so that nothing depends on the order in the registry. */
+  readonly endpoints: readonly EndpointSums[];
+  readonly bad: number;
   readonly stableTotal: number;
   readonly stableBad: number;
   readonly minutes: Minutes;
@@ -92,12 +101,12 @@ function sumEndpoint(
     total += count;
     (canaryTotal[i] as number) += count * scale;
     const missing = count - (known[i] ?? 0);
-    if (missing > 0) {
+    if (missing > rounding) {
       unknown += missing;
       (canaryUnknown[i] as number) += missing * scale;
     }
     const failed = failures[i] ?? 0;
-    if (failed > 0) {
+    if (failed > rounding) {
       bad += failed;
       (canaryBad[i] as number) += failed * scale;
     }
@@ -115,9 +124,9 @@ function sumEndpoint(
     stableTotal += count;
     (stableTotals[i] as number) += count * scale;
     const missing = count - (known[i] ?? 0);
-    if (missing > 0) (stableUnknown[i] as number) += missing * scale;
+    if (missing > rounding) (stableUnknown[i] as number) += missing * scale;
     const failed = failures[i] ?? 0;
-    if (failed > 0) {
+    if (failed > rounding) {
       stableBad += failed;
       (stableBads[i] as number) += failed * scale;
     }
@@ -138,6 +147,7 @@ function sumEndpoint(
     stableBad,
     allowedRate,
     process: new EvidenceProcess(total * scale, allowedRate),
+    ofService: minutes,
   };
 }
 

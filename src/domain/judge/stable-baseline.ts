@@ -9,7 +9,7 @@ import {
 } from '../statistics/e-process.ts';
 import { leastBadEvents, reaches } from './abort-threshold.ts';
 import { type JudgedWindow, leastStableShare } from './analysis-window.ts';
-import type { SliSums } from './sli-counts.ts';
+import type { CanaryCounts, EndpointSums, SliSums } from './sli-counts.ts';
 
 /** The newest minutes that are looked at by themselves: 1, 2, 4 … 64. */
 const newest = Array.from({ length: 7 }, (_, j) => 2 ** j);
@@ -98,31 +98,38 @@ export function logStableEvidence(
   { budget }: Objective,
   logOne: number,
 ): number {
-  const { stableTotal, stableBad } = sums.minutes;
   const log = logEvidenceFrom(sums, 0, budget);
   if (log < logOne) return log;
-  const all = sum(stableTotal, stableBad, 0, end);
-  const here = sum(stableTotal, stableBad, first, end);
-  return isOver(all, here) ? logEvidenceFrom(sums, first, budget) : log;
+  const over = (from: number) => added(sums.endpoints.map((endpoint) => weighedFrom(endpoint, from, end)));
+  return isOver(over(0), over(first)) ? logEvidenceFrom(sums, first, budget) : log;
+}
+
+/** Stable's weighed counts on one endpoint from a minute on. Late data can bring an error a moment before its request. */
+function weighedFrom(endpoint: EndpointSums, from: number, end: number): Counts {
+  const { measured, scale, stableTotal, stableBad } = endpoint;
+  const { stable } = measured;
+  const { total, bad } =
+    from === 0 ? { total: stableTotal, bad: stableBad } : sum(stable.total, stable.bad, from, end);
+  return { total: total * scale, bad: Math.min(bad, total) * scale };
+}
+
+function added(counts: readonly Counts[]): Counts {
+  return {
+    total: counts.reduce((all, { total }) => all + total, 0),
+    bad: counts.reduce((all, { bad }) => all + bad, 0),
+  };
 }
 
 function logEvidenceFrom(sums: SliSums, from: number, budget: number): number {
-  const logs: number[] = [];
-  let n = 0;
-  let e = 0;
-  for (const { measured, scale, stableTotal, stableBad } of sums.endpoints) {
-    if (stableTotal <= 0) continue;
-    const { stable } = measured;
-    const counts =
-      from === 0
-        ? { total: stableTotal, bad: stableBad }
-        : sum(stable.total, stable.bad, from, sums.minutes.stableTotal.length);
-    n += counts.total * scale;
-    e += counts.bad * scale;
-    logs.push(logEvidence(counts.total * scale, counts.bad * scale, budget));
-  }
-  if (n <= 0) return 0;
-  const queried = logMixture(logEvidence(n, e, budget), logs);
+  const counts = sums.endpoints
+    .filter(({ stableTotal }) => stableTotal > 0)
+    .map((endpoint) => weighedFrom(endpoint, from, sums.minutes.stableTotal.length));
+  const pooled = added(counts);
+  if (pooled.total <= 0) return 0;
+  const queried = logMixture(
+    logEvidence(pooled.total, pooled.bad, budget),
+    counts.map((one) => logEvidence(one.total, one.bad, budget)),
+  );
   const { stableTotal: total, stableBad: bad } = sums.minutes;
   let recentTotal = 0;
   let recentBad = 0;
@@ -152,32 +159,52 @@ export function isStableBeside({ byService }: SliSums, { first, end }: JudgedWin
   return stable > leastStableShare * canary;
 }
 
-/** What `baseline` compares. */
-export interface Beside {
-  readonly n: number;
-  readonly e: number;
+/** What `baseline` compares: the canary's counts beside stable, and the rate of stable beside them; 0 without any. */
+export interface Beside extends CanaryCounts {
   readonly stableRate: number;
 }
 
 /**
- * The canary's n and e in the minutes of the window in which stable of the same service had traffic too, and stable's rate
- * in them; undefined where it had any in none.
+ * The canary's counts in the minutes of the window in which stable of the same service had traffic too, and stable's rate
+ * in them.
  */
-export function besideStable({ byService }: SliSums, { first, end }: JudgedWindow): Beside | undefined {
-  let n = 0;
-  let e = 0;
-  let stable = 0;
+export function besideStable({ endpoints, byService }: SliSums, { first, end }: JudgedWindow): Beside {
+  const counts = { total: 0, n: 0, e: 0, totalSeen: 0, badSeen: 0 };
+  const badMinutes = new Set<number>();
+  let stableTotal = 0;
   let stableBad = 0;
   for (const minutes of byService) {
+    const compared: number[] = [];
     for (let i = first; i < end; i += 1) {
       const own = minutes.canaryTotal[i] as number;
       const other = minutes.stableTotal[i] as number;
       if (!(own > 0 && other > leastStableShare * own)) continue;
-      n += own;
-      e += minutes.canaryBad[i] as number;
-      stable += other;
+      compared.push(i);
+      stableTotal += other;
       stableBad += minutes.stableBad[i] as number;
+      if ((minutes.canaryBad[i] as number) > 0) badMinutes.add(i);
+    }
+    for (const { measured, scale, ofService } of endpoints) {
+      if (ofService !== minutes) continue;
+      const { canary, sampleRate } = measured;
+      let total = 0;
+      let bad = 0;
+      for (const i of compared) {
+        total += canary.total[i] ?? 0;
+        bad += canary.bad[i] ?? 0;
+      }
+      // Late data can bring an error a moment before its request.
+      bad = Math.min(bad, total);
+      counts.total += total;
+      counts.n += total * scale;
+      counts.e += bad * scale;
+      counts.totalSeen += total * sampleRate;
+      counts.badSeen += bad * sampleRate;
     }
   }
-  return n > 0 ? { n, e: Math.min(e, n), stableRate: Math.min(1, stableBad / stable) } : undefined;
+  return {
+    ...counts,
+    badMinutes: badMinutes.size,
+    stableRate: stableTotal > 0 ? Math.min(1, stableBad / stableTotal) : 0,
+  };
 }
