@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { durationPattern } from '../duration.ts';
+import { ruleNames } from './rules.ts';
 
 /**
  * The registry's format. This schema is the type, the check at load and what `cuj-gate schema` prints for editors;
@@ -19,7 +20,6 @@ const LatencyMs = Type.Number({
 });
 
 export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
-export const ruleNames = ['confidence', 'strict', 'baseline'] as const;
 
 const SloDefaultsSchema = Type.Object(
   {
@@ -249,5 +249,4 @@ export type ServiceDocument = Static<typeof ServiceSchema>;
 export type SourceDocument = Static<typeof SourceSchema>;
 export type GateDocument = Static<typeof GateSchema>;
 export type EndpointDocument = Static<typeof EndpointSchema>;
-export type RuleName = (typeof ruleNames)[number];
 export type SliName = 'availability' | 'latency';
