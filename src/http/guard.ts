@@ -106,7 +106,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
     }
     const document = notJudged(message, hint);
     logger.info({ reqId: request.id, verdict: document.verdict, reason: document.reason }, 'verdict');
-    metrics.tally('*', '*', document.verdict, document.reason).count += 1;
+    metrics.tally('*', '*', document.verdict, document.reason).add();
     answer(request, reply, 200, jsonType, jsonText(document, wantsPretty(request)), true);
   }
 
