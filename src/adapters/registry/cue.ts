@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { basename, dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { oneLine } from '../../domain/outside-text.ts';
 import type { Problem } from '../../domain/registry-model.ts';
 import { fileProblem, maxFileBytes } from './files.ts';
 
@@ -65,7 +66,7 @@ function explain(path: string, { code, killed, stderr, message }: ExecFailure): 
       },
     );
   }
-  const said = (stderr?.toString('utf8').trim() || message).slice(0, 2000).replace(/\s*\n\s*/g, ' ');
+  const said = oneLine((stderr?.toString('utf8') || message).slice(0, 2000));
   return fileProblem(path, 'cue-failed', `cue export ${path} failed: ${said}`, {
     fix: 'Run cue vet on it and correct what it says.',
     ...cuePosition(said, basename(path)),
