@@ -114,7 +114,7 @@ export function locate(gathered: Gathered, more: readonly Finding[]): readonly P
       file: finding.file,
       line,
       column,
-      path: pathText(finding.path),
+      path: shortened(pathText(finding.path)),
       rule: finding.rule,
       ...('value' in finding ? { value: shortened(finding.value) } : {}),
       message: finding.message,
@@ -127,7 +127,7 @@ export function locate(gathered: Gathered, more: readonly Finding[]): readonly P
 }
 
 /** What was found, for people: a text of megabytes would be in the log, and in GET /registry. */
-function shortened(value: unknown): unknown {
+function shortened<T>(value: T): T | string {
   return typeof value === 'string' && value.length > maxShownValue
     ? `${value.slice(0, maxShownValue - 1)}…`
     : value;
