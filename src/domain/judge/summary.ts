@@ -1,3 +1,4 @@
+import { oneLine } from '../outside-text.ts';
 import type { RuleName } from '../registry/rules.ts';
 import type { Indistinguishable, Silence } from './analysis-window.ts';
 import type { StatusGap, UnmetThreshold } from './data-quality.ts';
@@ -46,11 +47,7 @@ function isPlain(text: string): boolean {
 }
 
 function escaped(text: string): string {
-  return text
-    .replace(/</g, '(')
-    .replace(/>/g, ')')
-    .replace(/&/g, '+')
-    .replace(/[\p{C}\s]+/gu, ' ');
+  return oneLine(text).replace(/</g, '(').replace(/>/g, ')').replace(/&/g, '+');
 }
 
 function badWord(sli: SliVerdict): string {
