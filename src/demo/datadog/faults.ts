@@ -23,7 +23,11 @@ export type TransportFault =
   | { readonly kind: 'reset_mid_body' }
   | { readonly kind: 'html' }
   | { readonly kind: 'cut_off' }
-  | { readonly kind: 'empty_body' };
+  | { readonly kind: 'empty_body' }
+  /** `Date` is wrong by so much: above 0 it is ahead of the simulator's clock, as it is to a caller whose clock is slow. */
+  | { readonly kind: 'date_shifted'; readonly offsetMs: number }
+  /** This text for `Date`, null for none at all; with `ageSeconds` also an `Age`, as a cache between the two sends it. */
+  | { readonly kind: 'date_replaced'; readonly date: string | null; readonly ageSeconds?: number };
 
 /** Faults of the content of a v2 timeseries or scalar answer, which else looks right. */
 export type AnswerFault =
@@ -38,7 +42,12 @@ export type AnswerFault =
   | { readonly kind: 'misaligned_times'; readonly offsetMs?: number }
   | { readonly kind: 'duplicated_groups' }
   | { readonly kind: 'unknown_groups'; readonly count?: number }
-  | { readonly kind: 'newest_minute_halved' };
+  | { readonly kind: 'newest_minute_halved' }
+  /**
+   * The last so many minutes of what was asked for are empty, for everybody: ingestion stopped and has not caught up. For
+   * one that lasts, and catches up, see EventStore.delayIngestion.
+   */
+  | { readonly kind: 'newest_minutes_missing'; readonly minutes: number };
 
 /** What a fault function is asked about. */
 export interface FaultedCall {

@@ -33,11 +33,13 @@ const ANSWER_FAULTS: Readonly<Record<AnswerFault['kind'], true>> = {
   duplicated_groups: true,
   unknown_groups: true,
   newest_minute_halved: true,
+  newest_minutes_missing: true,
 };
 
 const isAnswerFault = (fault: Fault): fault is Fault & AnswerFault => fault.kind in ANSWER_FAULTS;
 
 function spoilTimeseries(answer: TimeseriesAttributes, request: FormulaRequest, fault: AnswerFault): object {
+  if (fault.kind === 'newest_minutes_missing') return endingAt(answer, request.toMs - fault.minutes * 60_000);
   const rows: Rows = answer.series.map((series, i) => ({
     tags: series.group_tags,
     formula: series.query_index,
@@ -54,6 +56,17 @@ function spoilTimeseries(answer: TimeseriesAttributes, request: FormulaRequest, 
         ? values.map((value, i) => (answer.times[i]! > newest ? halved(value) : value))
         : values,
     ),
+  };
+}
+
+/** What was there before `endMs`; a series without a point left is no series. */
+function endingAt({ series, times, values }: TimeseriesAttributes, endMs: number): TimeseriesAttributes {
+  const kept = values.map((points) => points.filter((_, i) => times[i]! < endMs));
+  const isThere = (i: number): boolean => kept[i]!.some((value) => value !== null);
+  return {
+    series: series.filter((_, i) => isThere(i)),
+    times: times.filter((time) => time < endMs),
+    values: kept.filter((_, i) => isThere(i)),
   };
 }
 
@@ -112,6 +125,7 @@ function spoilRows(rows: Rows, request: FormulaRequest, fault: AnswerFault): Row
       return rows.concat(unknownGroups(rows, fault.count ?? 1));
     case 'misaligned_times':
     case 'newest_minute_halved':
+    case 'newest_minutes_missing':
       return rows;
   }
 }

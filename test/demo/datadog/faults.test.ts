@@ -145,6 +145,32 @@ describe('faults of the transport', () => {
   });
 });
 
+describe('the Date of an answer', () => {
+  const head = async (standIn: StandIn) => {
+    const { headers } = await raw(standIn);
+    return [headers.get('date'), headers.get('age')];
+  };
+
+  it('is that of its own clock', async () => {
+    const { standIn } = await threeEndpoints();
+    expect(await head(standIn)).toEqual(['Tue, 10 Mar 2026 12:00:00 GMT', null]);
+  });
+
+  it('can be wrong by so much', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'date_shifted', offsetMs: -6 * MINUTE });
+    expect(await head(standIn)).toEqual(['Tue, 10 Mar 2026 11:54:00 GMT', null]);
+  });
+
+  it.each([
+    [null, undefined, [null, null]],
+    ['no date', 30, ['no date', '30']],
+  ] as const)('can be %j, with the Age %s', async (date, ageSeconds, expected) => {
+    const fault = { kind: 'date_replaced' as const, date };
+    const { standIn } = await threeEndpoints(ageSeconds === undefined ? fault : { ...fault, ageSeconds });
+    expect(await head(standIn)).toEqual(expected);
+  });
+});
+
 describe('which calls a fault strikes', () => {
   it('strikes only its path', async () => {
     const { standIn } = await threeEndpoints({ kind: 'status', status: 500, path: '/api/v2/' });
@@ -195,6 +221,17 @@ describe('faults of the answer', () => {
   ] as const)('%s', async (_, fault, row) => {
     const { standIn } = await threeEndpoints(fault);
     expect(await rows(standIn)).toContainEqual(row);
+  });
+
+  it('lacks the newest minutes of everybody', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'newest_minutes_missing', minutes: 4 });
+    expect(new Map(await rows(standIn))).toEqual(
+      new Map([
+        ['0 /a', [30]],
+        ['0 /b', [20]],
+        ['0 /c', [10]],
+      ]),
+    );
   });
 
   it('cuts groups off beyond the largest, silently', async () => {
