@@ -51,7 +51,7 @@ export interface MissingSeries {
   /** Which of these series, counted from 0. It wraps around, so that any whole number hits some series. */
   readonly nth?: number;
   /** Which of its points are lost; the series goes without any of them where none is left. */
-  readonly points?: 'all' | 'older_half' | 'newer_half' | 'every_second';
+  readonly points?: 'all' | 'oldest' | 'newest' | 'older_half' | 'newer_half' | 'every_second';
 }
 
 /** What a fault function is asked about. */

@@ -149,6 +149,8 @@ function withoutPoints(values: readonly unknown[], points: NonNullable<MissingSe
   const half = there.length / 2;
   const lost = new Set(
     there.filter((_, rank) => {
+      if (points === 'oldest') return rank === 0;
+      if (points === 'newest') return rank === there.length - 1;
       if (points === 'older_half') return rank < half;
       if (points === 'newer_half') return rank >= half;
       return points === 'all' || rank % 2 === 0;

@@ -231,6 +231,8 @@ describe('faults of the answer', () => {
   });
 
   it.each([
+    ['oldest', [null, 30]],
+    ['newest', [30, null]],
     ['older_half', [null, 30]],
     ['newer_half', [30, null]],
     ['every_second', [null, 30]],
