@@ -239,7 +239,7 @@ describe('what cannot be trusted', () => {
       ({ times }) => {
         times[1] = (times[1] as number) + 10_000;
       },
-      'whole minute',
+      'not at a multiple of 60 s',
     ],
     [
       'a fraction of a millisecond',
