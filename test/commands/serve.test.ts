@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
-import { settingNames } from '../../src/settings.ts';
+import { settingNames } from '../../src/settings/settings.ts';
 import { capture } from './io.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
