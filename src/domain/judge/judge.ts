@@ -22,6 +22,7 @@ import {
 } from './outcome.ts';
 import { tidy } from './rounding.ts';
 import { hintFor, type SummaryFacts, summarize } from './summary.ts';
+import { unclassifiedIn, withUnclassifiedBad } from './unclassified.ts';
 
 export interface VerdictWindow {
   /** RFC 3339, inclusive. */
@@ -95,11 +96,28 @@ export function slisOf(cuj: Cuj, service?: string): SliName[] {
 
 /**
  * Judges one CUJ by one measurement. A pure function: the same measurement, written down and read again, gives the
- * same bytes. The CUJ's verdict is the worst of its SLIs.
+ * same bytes. The CUJ's verdict is the worst of its SLIs. A pass or a fail that unclassified requests could turn is none.
  */
 export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
   const { clockSkewMs } = measurement;
   if (isClockSkewed(clockSkewMs)) return skewedVerdict(cuj, measurement, clockSkewMs, options);
+  const verdict = judgeCounts(cuj, measurement, options);
+  const { verdict: outcome } = verdict.observed ?? verdict;
+  if (outcome === 'inconclusive') return verdict;
+  const worse = withUnclassifiedBad(measurement, outcome === 'pass' ? 'canary' : 'stable');
+  if (worse === undefined) return verdict;
+  const otherwise = judgeCounts(cuj, worse, options);
+  if ((otherwise.observed ?? otherwise).verdict === outcome) return verdict;
+  const count = tidy(unclassifiedIn(measurement));
+  const failure = {
+    reason: 'source_malformed',
+    message: `the metrics leave the verdict open: of ${count} requests the queries do not agree whether they were good or bad`,
+    hint: 'Nothing to do where it does not come back: they arrived while the queries were answered. Else ask the same queries by hand (GET /cujs/<name> shows them).',
+  } as const;
+  return unknownVerdict(cuj, failure, measurement.selectors, options);
+}
+
+function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
   const window = judgedWindow(cuj.gate, measurement);
   const stale = staleDataOf(measurement);
   const names = slisOf(cuj, options.service);
