@@ -41,6 +41,8 @@ export interface Gate {
   readonly logger: Logger;
   /** Where the process is in its life; main.ts moves it on. */
   phase: Phase;
+  /** Accepts who has connected by now, and then nobody. What they asked is answered as before. */
+  stopListening(): Promise<void>;
   /** Answers what is under way, then ends connections, watches and pools. */
   close(): Promise<void>;
 }
@@ -165,6 +167,9 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     admin,
     registry,
     logger,
+    async stopListening() {
+      await Promise.all([app.stopListening(), admin?.stopListening()]);
+    },
     async close() {
       // First what asks Datadog of its own accord: the pool waits for every request that is under way.
       ended.abort();

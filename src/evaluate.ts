@@ -1,4 +1,3 @@
-import { distance } from 'fastest-levenshtein';
 import { LRUCache } from 'lru-cache';
 import { type Ask, type CheckedAsk, checkAsk } from './domain/ask.ts';
 import { durationMs, durationText, floorMinute } from './domain/duration.ts';
@@ -17,6 +16,7 @@ import type { RuleName } from './domain/registry-schema.ts';
 import { selectorText } from './domain/selector.ts';
 import { judgeService, type ServiceVerdict } from './domain/service-verdict.ts';
 import { type JudgeOptions, judge, slisOf, unknownVerdict, type Verdict } from './domain/verdict.ts';
+import { nearestNames } from './nearest.ts';
 
 /** What the error budget says about a CUJ's rule right now. */
 export interface BudgetOpinion {
@@ -357,18 +357,4 @@ function notFoundHint(nearest: readonly string[], otherwise: string): string {
   return nearest.length === 0
     ? otherwise
     : `Did you mean ${nearest.map((name) => `"${name}"`).join(' or ')}? ${otherwise}`;
-}
-
-/** At most three known names within half of the wanted name's length in edits, nearest first. */
-export function nearestNames(wanted: string, known: Iterable<string>): string[] {
-  const text = wanted.slice(0, 100).toLowerCase();
-  return [...known]
-    .map((name) => ({
-      name,
-      edits: name.includes(text) && text.length > 2 ? 1 : distance(text, name.toLowerCase()),
-    }))
-    .filter(({ name, edits }) => edits <= Math.max(2, Math.floor(Math.min(text.length, name.length) / 2)))
-    .sort((a, b) => a.edits - b.edits || (a.name < b.name ? -1 : 1))
-    .slice(0, 3)
-    .map(({ name }) => name);
 }

@@ -96,6 +96,7 @@ export async function serve(
   gate.phase = 'draining';
   logger.info({ drainDelayMs: settings.drainDelayMs }, 'draining');
   await new Promise((resolve) => setTimeout(resolve, settings.drainDelayMs));
+  await gate.stopListening();
   gate.phase = 'closing';
   logger.info('closing');
   const cut = setTimeout(() => {

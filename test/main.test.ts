@@ -164,6 +164,19 @@ describe('a server', () => {
     await wire.closed;
   });
 
+  it('answers all who are connected when it stops listening', async () => {
+    const { process, port, ended } = await start();
+    process.emit('SIGTERM');
+    // Connected as far as the system is concerned; the server has yet to accept them, one a turn of the event loop.
+    const wires = Array.from({ length: 100 }, () => dial(port, ask('/registry')));
+    const answers = await Promise.all(wires.map(async ({ closed }) => parseAnswers(await closed)));
+    for (const [answer, ...more] of answers) {
+      expect(more).toEqual([]);
+      expect(answer).toMatchObject({ status: 200, headers: { connection: 'close' } });
+    }
+    expect(await ended).toBe(0);
+  });
+
   it('ends at once at a second signal', async () => {
     const { process, ended, logged } = await start({ CUJ_GATE_DRAIN_DELAY: '300ms' });
     process.emit('SIGINT');

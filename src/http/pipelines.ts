@@ -39,12 +39,15 @@ export interface Pipelines {
   readonly isBusy: (socket: Socket) => boolean;
   /** How many connections are busy. */
   readonly busy: () => number;
+  /** Begins no answer until the returned function is called. */
+  readonly hold: () => () => void;
 }
 
 /** `overflowed` is told of connections that were closed because they had too many requests. */
 export function createPipelines(overflowed: (socket: Socket) => void): Pipelines {
   const pipelines = new WeakMap<Socket, Pipeline>();
   const busy = new Set<Pipeline>();
+  let held: (() => void)[] | undefined;
 
   function open(socket: Socket): Pipeline {
     const pipeline: Pipeline = {
@@ -75,7 +78,8 @@ export function createPipelines(overflowed: (socket: Socket) => void): Pipelines
     busy.add(pipeline);
     // The system has all of the answer, or the connection is gone.
     response.once('close', pipeline.advance);
-    handler(request, response);
+    if (held === undefined) handler(request, response);
+    else held.push(() => handler(request, response));
   }
 
   return {
@@ -101,5 +105,14 @@ export function createPipelines(overflowed: (socket: Socket) => void): Pipelines
 
     isBusy: (socket) => pipelines.get(socket)?.isAnswering === true,
     busy: () => busy.size,
+
+    hold() {
+      held ??= [];
+      return () => {
+        const begin = held ?? [];
+        held = undefined;
+        for (const one of begin) one();
+      };
+    },
   };
 }

@@ -6,7 +6,7 @@ import { paramsOf } from '../domain/ask.ts';
 import { CallerError } from '../domain/errors.ts';
 import { reservedParams } from '../domain/selector.ts';
 import { type Answer, answerProblem } from './answer.ts';
-import type { Guard } from './guard.ts';
+import { type Guard, throttled } from './guard.ts';
 import { noRoute } from './known-routes.ts';
 import { answeredWhileClosing, drainingProblem } from './operations.ts';
 import type { RequestHandler } from './pipelines.ts';
@@ -16,12 +16,22 @@ import { loggedUrl, readQuery } from './query.ts';
 import { requestId } from './request-id.ts';
 import { requestSpans } from './request-spans.ts';
 import type { SocketErrors } from './socket-errors.ts';
+import { stopListening } from './stop-listening.ts';
 import { logHandshakes } from './tls-errors.ts';
 
 /** Longer than the 90 s after which Go's transport drops an idle connection: the side that asks must be the first. */
 const keepAliveMs = 100_000;
 
 const arrivalDefaults = { timeoutMs: 10_000, checkEveryMs: 2_000 };
+
+/** How many refusals are logged within ten seconds: those of all templates that are wrong at once, not those of an attack. */
+const refusedLines = 20;
+
+interface Refusal {
+  readonly reqId: string;
+  readonly url: string;
+  readonly document: ProblemDocument;
+}
 
 export interface ShellParts {
   readonly answer: Answer;
@@ -53,14 +63,20 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
           { ...options, ...handshake(tls, arrival.timeoutMs) },
           socketErrors.watched(handler),
         );
+  const refused = throttled<Refusal>(
+    ports.now,
+    ({ reqId, url, document: { code, detail, hint } }, suppressed) => {
+      const shown = loggedUrl(url, namesOf(ports.registry()));
+      logger.warn({ reqId, url: shown, code, detail, hint, suppressed }, 'refused');
+    },
+    refusedLines,
+  );
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const document = problemOf(error);
     if (document.status >= 500) logger.error({ err: error, reqId: request.id }, 'request failed');
     else if (error instanceof CallerError) {
       // Argo throws the body of a refusal away: only here can the mistake of a template be read.
-      const { code, detail, hint } = document;
-      const url = loggedUrl(request.url, namesOf(ports.registry()));
-      logger.warn({ reqId: request.id, url, code, detail, hint }, 'refused');
+      refused({ reqId: request.id, url: request.url, document });
     }
     return answerProblem(answer, request, reply, document);
   };
@@ -91,6 +107,7 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.decorate('inflight', parts.inflight);
   app.decorate('busyConnections', socketErrors.busy);
+  app.decorate('stopListening', () => stopListening(app.server, socketErrors));
   app.decorateRequest('startedAt', 0);
   app.decorateRequest('caller', undefined);
   app.decorateRequest('shed', undefined);

@@ -90,6 +90,8 @@ export interface SocketErrors {
   readonly listen: (server: Server) => void;
   /** How many connections have a request that is not answered to its last byte. */
   readonly busy: () => number;
+  /** Begins no answer until the returned function is called. */
+  readonly hold: () => () => void;
 }
 
 export function createSocketErrors(
@@ -97,7 +99,7 @@ export function createSocketErrors(
   ports: Pick<AppPorts, 'logger' | 'now' | 'unreadMs'>,
 ): SocketErrors {
   const ended = new WeakSet<Socket>();
-  const complaint = throttled(ports.now, (fields, suppressed) =>
+  const complaint = throttled<object>(ports.now, (fields, suppressed) =>
     ports.logger.warn({ ...fields, suppressed }, 'connection closed'),
   );
   const complain = (socket: Socket, code: string, detail: string) =>
@@ -142,6 +144,7 @@ export function createSocketErrors(
     watched,
 
     busy: pipelines.busy,
+    hold: pipelines.hold,
 
     listen(server) {
       // Node tells progress from standstill: this comes when nothing was read for so long, and after an idle connection's time.

@@ -1,14 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Ask, paramsOf } from '../domain/ask.ts';
 import { durationText } from '../domain/duration.ts';
-import type { Measurement } from '../domain/metrics-source.ts';
 import type { Registry, Service } from '../domain/registry-model.ts';
 import type { ServiceVerdict } from '../domain/service-verdict.ts';
 import type { Verdict } from '../domain/verdict.ts';
-import { type WrittenMeasurement, writeMeasurement } from '../domain/written-measurement.ts';
 import { type Evaluation, findCuj, serviceNotFound } from '../evaluate.ts';
 import { type Answer, jsonType } from './answer.ts';
 import { withinDeadline } from './deadline.ts';
+import { explainCuj, explainService } from './explain.ts';
 import type { GateMetrics } from './metrics.ts';
 import { notReadyProblem } from './operations.ts';
 import { type AppPorts, systemTimer } from './ports.ts';
@@ -135,13 +134,9 @@ export function createStatusHandlers(
   }
 
   function evaluated(evaluation: Evaluation): Judged {
-    const { verdict, queries, measurement } = evaluation;
+    const { verdict } = evaluation;
     metrics.judged(verdict);
-    return {
-      verdict,
-      found: prepared.cuj(evaluation),
-      explained: () => ({ queries, ...writtenIn(measurement) }),
-    };
+    return { verdict, found: prepared.cuj(evaluation), explained: () => explainCuj(evaluation) };
   }
 
   async function judged(
@@ -232,13 +227,7 @@ export function createStatusHandlers(
           return {
             verdict: evaluation.verdict,
             found: prepared.service(evaluation),
-            explained: () => ({
-              verdicts: evaluation.evaluations.map(({ verdict, queries, measurement }) => ({
-                ...verdict,
-                queries,
-                ...writtenIn(measurement),
-              })),
-            }),
+            explained: () => explainService(evaluation),
           };
         },
         (failure) => {
@@ -253,8 +242,4 @@ export function createStatusHandlers(
       return send(request, reply, of, question);
     },
   };
-}
-
-function writtenIn(measurement: Measurement | undefined): { readonly measurement?: WrittenMeasurement } {
-  return measurement === undefined ? {} : { measurement: writeMeasurement(measurement) };
 }
