@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
-import { maxExplainedChars } from '../../src/http/explain.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import { maxExplainedChars } from '../../src/http/status/explain.ts';
 import { type Bench, bench, healthy, registryOf, snapshotOf } from './fixture.ts';
 
 /** What a large registry may cost the answers to everybody else. */

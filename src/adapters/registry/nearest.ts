@@ -1,4 +1,4 @@
-import { nearestNames } from '../../nearest.ts';
+import { nearestNames } from '../../suggestions/nearest.ts';
 
 /** The known name that was most likely meant; undefined where none is near. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
