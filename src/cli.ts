@@ -1,8 +1,8 @@
 import { Command, CommanderError } from 'commander';
-import { distance } from 'fastest-levenshtein';
 import packageJson from '../package.json' with { type: 'json' };
 import { exitCodes, type Io, type Stream } from './commands/support/io.ts';
 import { visibleOnTerminal } from './domain/outside-text.ts';
+import { nearestNames } from './suggestions/nearest.ts';
 
 /** Builds the commander command of one verb; `exit` takes the exit code that the verb ends with. */
 export type VerbBuilder = (io: Io, exit: (code: number) => void) => Command;
@@ -104,9 +104,7 @@ export async function run(argv: readonly string[], world: Io): Promise<number> {
     return exitCodes.misuse;
   }
   if (wanted !== undefined && verbs[wanted] === undefined) {
-    const [nearest] = Object.keys(verbs)
-      .filter((name) => distance(name, wanted) <= name.length / 2)
-      .sort((a, b) => distance(a, wanted) - distance(b, wanted));
+    const [nearest] = nearestNames(wanted, Object.keys(verbs), { most: 1 });
     const meant = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
     io.stderr.write(`cuj-gate: there is no command "${wanted}".${meant} cuj-gate --help lists all.\n`);
     return exitCodes.misuse;

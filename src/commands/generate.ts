@@ -1,7 +1,6 @@
 import { Argument, Command, CommanderError } from 'commander';
 import { createTwoFilesPatch } from 'diff';
 import type { Registry } from '../domain/registry/model.ts';
-import { nearestNames } from '../evaluation/evaluator.ts';
 import { analysisTemplates } from '../generate/argo/analysis-templates.ts';
 import { checkParams, judgedServices } from '../generate/argo/canary-args.ts';
 import { rollouts } from '../generate/argo/rollout.ts';
@@ -12,6 +11,7 @@ import { type GeneratedFile, GenerateError } from '../generate/output/generated-
 import { grafanaDashboard } from '../generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../generate/prometheus/prometheus-rules.ts';
 import { loadRegistry } from '../registry-files/load.ts';
+import { nearestNames } from '../suggestions/nearest.ts';
 import { type Paint, paintFor } from './render/colors.ts';
 import { addGenerateOptions, type GenerateFlags, rolloutOptions } from './support/generate-options.ts';
 import { exitCodes, type Io } from './support/io.ts';

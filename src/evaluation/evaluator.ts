@@ -1,4 +1,3 @@
-import { distance } from 'fastest-levenshtein';
 import { LRUCache } from 'lru-cache';
 import { durationMs, durationText, floorMinute } from '../domain/duration.ts';
 import { CallerError, SourceError } from '../domain/errors.ts';
@@ -19,6 +18,7 @@ import {
 import type { BudgetOpinion } from '../domain/ports/error-budget.ts';
 import type { Cuj, Registry, ScopeBatch } from '../domain/registry/model.ts';
 import { selectorText } from '../domain/registry/selector.ts';
+import { nearestNames } from '../suggestions/nearest.ts';
 
 export interface EvaluatorPorts {
   /** The registry now. One question uses one registry from beginning to end. */
@@ -353,18 +353,4 @@ function notFoundHint(nearest: readonly string[], otherwise: string): string {
   return nearest.length === 0
     ? otherwise
     : `Did you mean ${nearest.map((name) => `"${name}"`).join(' or ')}? ${otherwise}`;
-}
-
-/** At most three known names within half of the wanted name's length in edits, nearest first. */
-export function nearestNames(wanted: string, known: Iterable<string>): string[] {
-  const text = wanted.slice(0, 100).toLowerCase();
-  return [...known]
-    .map((name) => ({
-      name,
-      edits: name.includes(text) && text.length > 2 ? 1 : distance(text, name.toLowerCase()),
-    }))
-    .filter(({ name, edits }) => edits <= Math.max(2, Math.floor(Math.min(text.length, name.length) / 2)))
-    .sort((a, b) => a.edits - b.edits || (a.name < b.name ? -1 : 1))
-    .slice(0, 3)
-    .map(({ name }) => name);
 }

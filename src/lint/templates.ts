@@ -1,5 +1,5 @@
 import { runInNewContext } from 'node:vm';
-import { distance } from 'fastest-levenshtein';
+import { nearestNames } from '../suggestions/nearest.ts';
 import type { Report } from './finding.ts';
 import { type Analysis, type RolloutParts, type TemplateRef, templateRefs } from './rollout-parts.ts';
 import type { Place } from './yaml-node.ts';
@@ -64,7 +64,7 @@ export function resolve(
       }
       if (template === undefined) {
         complete = false;
-        const near = [...meant.keys()].find((known) => distance(known, name) <= mostEdits);
+        const [near] = nearestNames(name, meant.keys(), { most: 1, maxEdits: () => mostEdits });
         report(
           'warning',
           'template-not-given',

@@ -1,4 +1,3 @@
-import { nearest } from '../adapters/registry/nearest.ts';
 import { type Finding, pathText, type RegistryInput } from '../domain/registry/findings.ts';
 import type { Problem } from '../domain/registry/model.ts';
 import { exportCue } from './cue.ts';
@@ -13,6 +12,7 @@ import {
   type RegistryFile,
   readBounded,
 } from './files.ts';
+import { nearest } from './nearest-key.ts';
 import { parseText } from './parse.ts';
 import { Positions } from './positions.ts';
 import { checkStructure } from './validate-schema.ts';

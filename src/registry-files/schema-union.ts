@@ -1,5 +1,5 @@
 import type { ErrorObject } from 'ajv';
-import { nearest } from '../adapters/registry/nearest.ts';
+import { nearest } from './nearest-key.ts';
 
 /** A JSON Schema, as far as the explanations look into it. */
 export interface Schema {

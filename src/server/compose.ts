@@ -45,6 +45,8 @@ export interface Gate {
   readonly logger: Logger;
   /** Where the process is in its life; main.ts moves it on. */
   phase: Phase;
+  /** Accepts who has connected by now, and then nobody. What they asked is answered as before. */
+  stopListening(): Promise<void>;
   /** Answers what is under way, then ends connections, watches and pools. */
   close(): Promise<void>;
 }
@@ -173,6 +175,9 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     admin,
     registry,
     logger,
+    async stopListening() {
+      await Promise.all([app.stopListening(), admin?.stopListening()]);
+    },
     async close() {
       // First what asks Datadog of its own accord: the pool waits for every request that is under way.
       ended.abort();
@@ -186,7 +191,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   });
 }
 
-/** Checks of an ending server, in ms apart, that must find no question waiting before what is still connected is cut. */
+/** Checks of an ending server, in ms apart, that must find nothing to answer before what is still connected is cut. */
 const reapEveryMs = 100;
 
 /**
@@ -196,7 +201,8 @@ const reapEveryMs = 100;
 async function closeServer(app: App): Promise<void> {
   let quiet = 0;
   const reaper = setInterval(() => {
-    quiet = app.inflight() === 0 ? quiet + 1 : 0;
+    // Not only questions: a caller's token is verified before one is counted, and what was answered must be read.
+    quiet = app.busyConnections() === 0 ? quiet + 1 : 0;
     if (quiet >= 2) app.server.closeAllConnections();
   }, reapEveryMs);
   try {

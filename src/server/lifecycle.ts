@@ -96,6 +96,7 @@ export async function serve(
   gate.phase = 'draining';
   logger.info({ drainDelayMs: settings.drainDelayMs }, 'draining');
   await new Promise((resolve) => setTimeout(resolve, settings.drainDelayMs));
+  await gate.stopListening();
   gate.phase = 'closing';
   logger.info('closing');
   const cut = setTimeout(() => {
@@ -105,7 +106,8 @@ export async function serve(
   await gate.close();
   clearTimeout(cut);
   logger.info('ended');
-  await written(logger);
+  // Without this, a reader that has stopped reading would hold the process: the log tries again for as long as it lives.
+  if (!(await written(logger))) port.exit(0);
   return 0;
 }
 

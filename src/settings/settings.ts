@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
-import { distance } from 'fastest-levenshtein';
 import { type DatadogSite, datadogSites } from '../sources/datadog/query/sites.ts';
+import { nearestNames } from '../suggestions/nearest.ts';
 import { type AccessSettings, accessOf, claim, trustworthyUrl, yesOrNo } from './auth-settings.ts';
 
 /** The environment as the gate understands it. The only reader of it; every problem is reported at once. */
@@ -418,13 +418,11 @@ function* unknownNames(env: Readonly<Record<string, string | undefined>>): Gener
     if (!name.startsWith('CUJ_GATE_') || known.has(name) || value === undefined) continue;
     if (serviceLink.test(name)) continue;
     if (isServiceLink(name, value)) continue;
-    const nearest = [...known]
-      .map((one) => ({ one, edits: Math.min(distance(name, one), distance(name.slice(9), one)) }))
-      .sort((a, b) => a.edits - b.edits)[0];
+    const options = { most: 1, maxEdits: (length: number) => Math.min(5, length / 3) };
+    // Some settings are other programs', and have no prefix of ours.
+    const nearest = nearestNames(name, known, options)[0] ?? nearestNames(name.slice(9), known, options)[0];
     const meant =
-      nearest !== undefined && nearest.edits <= Math.min(5, nearest.one.length / 3)
-        ? `Did you mean ${nearest.one}?`
-        : "'cuj-gate serve --help' lists all of them.";
+      nearest === undefined ? "'cuj-gate serve --help' lists all of them." : `Did you mean ${nearest}?`;
     yield `${name} is not a setting. ${meant}`;
   }
 }

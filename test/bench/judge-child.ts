@@ -5,7 +5,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { judge } from '../../src/domain/judge/judge.ts';
-import { compareEndpoints } from '../../src/domain/judge/sli-counts.ts';
+import { compareEndpoints } from '../../src/domain/registry/endpoint-order.ts';
 import { cujOf, endpointOf, measurementOf, seededRandom } from '../domain/judge/journey.ts';
 import { median } from './figure.ts';
 

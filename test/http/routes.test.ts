@@ -82,7 +82,7 @@ describe('the registry for people', () => {
     const { app } = await bench();
     expect((await app.inject('/cujs?prety')).json()).toMatchObject({
       status: 400,
-      hint: 'Did you mean "pretty"? It takes: pretty.',
+      hint: 'Did you mean "pretty"? It takes: limit, after, pretty.',
     });
     expect((await app.inject('/cujs/nothing')).json()).toMatchObject({ status: 404, code: 'cuj_not_found' });
   });
@@ -276,6 +276,8 @@ describe('GET /openapi.json', () => {
         ['/services/member-api/status?version=v2&explain=1', service],
         ['/services/nothing/status', service],
         ['/cujs', '/cujs'],
+        ['/cujs?limit=1', '/cujs'],
+        ['/cujs?limit=x', '/cujs'],
         ['/cujs/login', '/cujs/{name}'],
         ['/cujs/nothing', '/cujs/{name}'],
         ['/registry', '/registry'],

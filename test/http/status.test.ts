@@ -464,6 +464,17 @@ describe('the log', () => {
     expect(JSON.stringify(log)).not.toContain('hunter2');
   });
 
+  it('has twenty refusals of ten seconds, and then says how many more there were', async () => {
+    const { app, log, world } = await bench();
+    for (let i = 0; i < 25; i += 1) await app.inject(`/cujs/nothing-${i}`);
+    expect(log.filter(({ msg }) => msg === 'refused')).toHaveLength(20);
+    world.nowMs += 10_000;
+    await app.inject('/cujs/one-more');
+    const refused = log.filter(({ msg }) => msg === 'refused');
+    expect(refused).toHaveLength(21);
+    expect(refused.at(-1)).toMatchObject({ url: '/cujs/one-more', suppressed: 5 });
+  });
+
   it.each([
     [`${login}&token=hunter2&explain=1`, `${login}&token=[redacted]&explain=1`],
     ['/cujs/nothing?access_token=hunter2', '/cujs/nothing?access_token=[redacted]'],

@@ -1,8 +1,9 @@
 import { EventEmitter, once } from 'node:events';
+import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ScopeQuery, Snapshot } from '../../src/domain/metrics/metrics-source.ts';
 import type { GateOverrides } from '../../src/server/compose.ts';
 import { refusal, serve } from '../../src/server/lifecycle.ts';
@@ -162,6 +163,46 @@ describe('a server', () => {
     expect(JSON.parse(answered?.body ?? '')).toMatchObject({ code: 'draining' });
     answer();
     await wire.closed;
+  });
+
+  it('answers all who are connected when it stops listening', async () => {
+    const { process, port, ended } = await start();
+    process.emit('SIGTERM');
+    // Connected as far as the system is concerned; the server has yet to accept them, one a turn of the event loop.
+    const wires = Array.from({ length: 100 }, () => dial(port, ask('/registry')));
+    const answers = await Promise.all(wires.map(async ({ closed }) => parseAnswers(await closed)));
+    for (const [answer, ...more] of answers) {
+      expect(more).toEqual([]);
+      expect(answer).toMatchObject({ status: 200, headers: { connection: 'close' } });
+    }
+    expect(await ended).toBe(0);
+  });
+
+  it('answers a caller whose token was still being verified when it stopped listening', async () => {
+    const asked = new EventEmitter();
+    const issuer = createHttpServer((_, response) => asked.emit('asked', response));
+    await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void issuer.close());
+    const issuerUrl = `http://127.0.0.1:${(issuer.address() as { port: number }).port}`;
+    const { process, port, logged, ended } = await start({
+      CUJ_GATE_AUTH_OIDC_ISSUER: issuerUrl,
+      CUJ_GATE_AUTH_OIDC_AUDIENCE: 'gate',
+      CUJ_GATE_AUTH_OIDC_JWKS_URL: `${issuerUrl}/keys`,
+    });
+    const part = (of: object) => Buffer.from(JSON.stringify(of)).toString('base64url');
+    const exp = Math.floor(Date.now() / 1000) + 600;
+    const token = `${part({ alg: 'RS256', kid: 'k' })}.${part({ iss: issuerUrl, aud: 'gate', exp })}.AAAA`;
+    const fetched = once(asked, 'asked') as Promise<[ServerResponse]>;
+    const wire = dial(port, ask(signup).replace('\r\n\r\n', `\r\nAuthorization: Bearer ${token}\r\n\r\n`));
+    const [response] = await fetched;
+    process.emit('SIGTERM');
+    await logged('closing');
+    // Longer than it takes to find that no question is waiting.
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    response.writeHead(500).end();
+    const [answer] = parseAnswers(await wire.closed);
+    expect(JSON.parse(answer?.body ?? '')).toMatchObject({ reason: 'auth_unavailable' });
+    expect(await ended).toBe(0);
   });
 
   it('ends at once at a second signal', async () => {

@@ -1,8 +1,9 @@
-import { evaluate, type Frame, type Group, reduce, type SeriesSet } from './evaluate.ts';
+import { evaluate, reduce } from './evaluate.ts';
 import type { Formula, FormulaRequest } from './formula-request.ts';
 import { hash32 } from './normalise.ts';
 import { type Expression, type MetricQuery, parseQueryList } from './query-language.ts';
 import { Rejection } from './rejection.ts';
+import type { Frame, Group, SeriesSet } from './series-set.ts';
 import type { EventStore } from './store.ts';
 
 const HOUR_MS = 3_600_000;

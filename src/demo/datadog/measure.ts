@@ -1,7 +1,7 @@
-import type { Frame, Group, SeriesSet } from './evaluate.ts';
 import { SLOT_MS } from './points.ts';
 import type { Comparison, MetricQuery } from './query-language.ts';
 import { Rejection } from './rejection.ts';
+import type { Frame, Group, SeriesSet } from './series-set.ts';
 import type { EventStore, MetricType, Series } from './store.ts';
 
 /** More buckets than any answer could carry: a rollup of one second over a year is a mistake, not a question. */

@@ -1,6 +1,7 @@
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Answer, answerCall } from './api.ts';
+import type { Call } from './call.ts';
 import { type Fault, type FaultFunction, FaultList, type RateLimit, rateLimitHeaders } from './faults.ts';
 import { Quota } from './quota.ts';
 import { Rejection } from './rejection.ts';
@@ -22,19 +23,6 @@ export interface StandInOptions {
   readonly retentionMs?: number;
   /** A real quota on the query endpoints: counted, announced in headers, 429 beyond it. None when left out. */
   readonly quota?: { readonly limit: number; readonly periodSeconds: number; readonly name?: string };
-}
-
-/** One call as it came in; `status` is null where no answer was ever sent. */
-export interface Call {
-  readonly at: number;
-  readonly method: string;
-  /** Without the query string. */
-  readonly path: string;
-  readonly search: URLSearchParams;
-  readonly headers: IncomingHttpHeaders;
-  /** Parsed JSON, or the text where it is none, or null where there was no body. */
-  readonly body: unknown;
-  status: number | null;
 }
 
 export interface StandIn {

@@ -1,7 +1,8 @@
-import { bucketStarts, evaluate, type Frame, type SeriesSet } from './evaluate.ts';
+import { bucketStarts, evaluate } from './evaluate.ts';
 import { hash32 } from './normalise.ts';
 import { type Expression, parseFormula, parseQueryList } from './query-language.ts';
 import { Rejection } from './rejection.ts';
+import type { Frame, SeriesSet } from './series-set.ts';
 import type { EventStore } from './store.ts';
 
 /** A metric SLO as `POST /api/v1/slo` takes it: good events and either bad or total ones. Targets in percent. */

@@ -1,6 +1,7 @@
+import { compareEndpoints } from '../registry/endpoint-order.ts';
 import { evidenceOf } from '../statistics/e-process.ts';
 import { digits, type SideFacts, sideFacts, tidy } from './rounding.ts';
-import { compareEndpoints, type EndpointSums, type SliSums } from './sli-counts.ts';
+import type { EndpointSums, SliSums } from './sli-counts.ts';
 
 export interface EndpointVerdict extends SideFacts {
   readonly endpoint: string;

@@ -1,9 +1,10 @@
 import type { EndpointMeasurement } from '../metrics/metrics-source.ts';
+import { compareEndpoints } from '../registry/endpoint-order.ts';
 import type { Objective } from '../registry/objective.ts';
 import { EvidenceProcess } from '../statistics/e-process.ts';
 import { rounding } from './abort-threshold.ts';
+import { allowedRateOf } from './allowed-rate.ts';
 import type { JudgedWindow } from './analysis-window.ts';
-import { allowedRateOf } from './stable-baseline.ts';
 
 /** One endpoint's counts for one SLI, and what is held against them. */
 export interface EndpointSums {
@@ -62,21 +63,6 @@ export interface Minutes {
   /** Requests without a status. */
   readonly canaryUnknown: Float64Array;
   readonly stableUnknown: Float64Array;
-}
-
-function compareTexts(a: string, b: string): number {
-  return a === b ? 0 : a < b ? -1 : 1;
-}
-
-type Named = Pick<EndpointMeasurement, 'service' | 'resource' | 'label'>;
-
-/** An order of endpoints that depends on nothing but their names. */
-export function compareEndpoints(a: Named, b: Named): number {
-  return (
-    compareTexts(a.resource, b.resource) ||
-    compareTexts(a.service, b.service) ||
-    compareTexts(a.label, b.label)
-  );
 }
 
 /** Adds one endpoint's counts up, and into the minutes of its service. */

@@ -1,7 +1,7 @@
 import { floorMinute } from '../duration.ts';
 import { worstSkew } from '../judge/clock-skew.ts';
 import { leastHistoryMs } from '../judge/freshness.ts';
-import { compareEndpoints } from '../judge/sli-counts.ts';
+import { compareEndpoints } from '../registry/endpoint-order.ts';
 import type { Cuj, Endpoint, Service } from '../registry/model.ts';
 import type { SliName } from '../registry/schema.ts';
 import type { CheckedAsk } from './evaluation-request.ts';

@@ -39,7 +39,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
   const certificates = ports.tls?.ca !== undefined;
   if (authenticator === undefined && limiter === undefined && !certificates) return undefined;
 
-  const complaint = throttled(ports.now, (fields, suppressed) =>
+  const complaint = throttled<object>(ports.now, (fields, suppressed) =>
     logger.warn({ ...fields, suppressed }, 'caller turned away'),
   );
   const complain = (request: FastifyRequest, code: string, detail: string, more: object = {}) =>
@@ -176,20 +176,29 @@ function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** Passes on one of many, with the number of those that were kept back since. */
-export function throttled(
+/** Passes on at most `lines` within `complaintEveryMs`, with the number of those that were kept back before. */
+export function throttled<T>(
   now: () => number,
-  pass: (fields: Record<string, unknown>, suppressed: number) => void,
-): (fields: Record<string, unknown>) => void {
-  let lastMs = Number.NEGATIVE_INFINITY;
+  pass: (of: T, suppressed: number) => void,
+  lines = 1,
+): (of: T) => void {
+  let sinceMs = Number.NEGATIVE_INFINITY;
+  let passed = 0;
   let suppressed = 0;
-  return (fields) => {
-    if (now() - lastMs < complaintEveryMs) {
+  return (of) => {
+    const nowMs = now();
+    // A clock that was set back must not silence it.
+    if (nowMs - sinceMs >= complaintEveryMs || nowMs < sinceMs) {
+      sinceMs = nowMs;
+      passed = 0;
+    }
+    if (passed >= lines) {
       suppressed += 1;
       return;
     }
-    lastMs = now();
-    pass(fields, suppressed);
+    passed += 1;
+    const before = suppressed;
     suppressed = 0;
+    pass(of, before);
   };
 }

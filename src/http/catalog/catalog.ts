@@ -1,23 +1,47 @@
 import { durationText } from '../../domain/duration.ts';
+import { CallerError } from '../../domain/errors.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { DescribeQueries, SentQuery } from '../../domain/metrics/metrics-source.ts';
-import type { Cuj, Endpoint, Registry, Service } from '../../domain/registry/model.ts';
+import type { Cuj, Endpoint, Registry, ScopeBatch, Service } from '../../domain/registry/model.ts';
 import type { CujEntryDocument, CujListDocument, RegistryDocument } from '../openapi/catalog-schemas.ts';
 import type { RegistryState } from '../server/ports.ts';
+import type { Page } from '../status/query-params.ts';
 
 /** The registry for people, as the gate understands it: what a reload changes is seen here first. */
 
-export function cujList(registry: Registry): CujListDocument {
-  const cujs = [...registry.cujs.values()];
+/** One page of the list, in the registry's order. Throws CallerError where `after` is none of its CUJs. */
+export function cujList(registry: Registry, { limit, after }: Page): CujListDocument {
+  if (after !== undefined && !registry.cujs.has(after)) {
+    throw new CallerError(
+      'invalid_request',
+      `after="${after.slice(0, 100)}" is no CUJ of the registry in force.`,
+      'Begin again without it: the registry may have changed between two pages.',
+      { parameter: 'after' },
+    );
+  }
+  const page: Cuj[] = [];
+  let begun = after === undefined;
+  let next: string | undefined;
+  for (const cuj of registry.cujs.values()) {
+    if (begun) {
+      if (page.length === limit) {
+        next = `/cujs?limit=${limit}&after=${page.at(-1)?.name}`;
+        break;
+      }
+      page.push(cuj);
+    } else begun = cuj.name === after;
+  }
+  const all = `${registry.cujs.size} CUJs over ${registry.batchOfService.size} services`;
   return {
-    summary: `${cujs.length} CUJs over ${registry.batchOfService.size} services`,
-    cujs: cujs.map((cuj) => ({
+    summary: page.length === registry.cujs.size ? all : `${all}; ${page.length} of them here`,
+    cujs: page.map((cuj) => ({
       ...heading(cuj),
       services: [...cuj.services],
       objectives: objectives(cuj),
       params: paramsOf(servicesOf(registry, cuj)),
       url: `/cujs/${cuj.name}`,
     })),
+    ...(next === undefined ? {} : { next }),
     registry: registry.digest,
   };
 }
@@ -125,8 +149,15 @@ function servicesOf(registry: Registry, cuj: Cuj): Service[] {
   return cuj.services.map((name) => registry.services.get(name) as Service);
 }
 
+/** By batch: its endpoints are all of its CUJs', thousands of them, and every CUJ of it shows them. */
+const described = new WeakMap<ScopeBatch, readonly SentQuery[]>();
+
 /** What is sent for this CUJ: the questions of its batches, which serve other CUJs of theirs in the same call. */
 function queriesOf(registry: Registry, cuj: Cuj, describe: DescribeQueries): SentQuery[] {
-  const batches = new Set(cuj.services.map((name) => registry.batchOfService.get(name)));
-  return [...batches].flatMap((batch) => (batch === undefined ? [] : describe(batch)));
+  const batches = new Set(cuj.services.map((name) => registry.batchOfService.get(name) as ScopeBatch));
+  return [...batches].flatMap((batch) => {
+    const queries = described.get(batch) ?? describe(batch);
+    described.set(batch, queries);
+    return queries;
+  });
 }

@@ -41,9 +41,10 @@ export const CujListSchema = Closed(
         url: Type.String(),
       }),
     ),
+    next: Type.Optional(Type.String({ description: 'The URL of the next page. Absent on the last one.' })),
     registry: Digest,
   },
-  { $id: 'CujList', description: 'All CUJs of the registry.' },
+  { $id: 'CujList', description: 'The CUJs of the registry, a page of them where they are many.' },
 );
 export type CujListDocument = Static<typeof CujListSchema>;
 

@@ -3,6 +3,8 @@ import Type, { type TSchema } from 'typebox';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { Registry } from '../../domain/registry/model.ts';
 import { NotJudgedSchema } from '../auth/auth-unavailable.ts';
+import { jsonText } from '../server/problem.ts';
+import { defaultLimit, maxLimit } from '../status/query-params.ts';
 import {
   CujEntrySchema,
   CujListSchema,
@@ -141,9 +143,17 @@ export const describe = {
   cujs: {
     operationId: 'listCujs',
     tags: ['registry'],
-    summary: 'All CUJs',
-    querystring: Type.Object({ pretty }),
-    response: { 200: json('All CUJs.', 'CujList'), ...always, ...limited },
+    summary: 'All CUJs, a page at a time',
+    querystring: Type.Object({
+      limit: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: maxLimit, description: `How many; ${defaultLimit} by default.` }),
+      ),
+      after: Type.Optional(
+        Type.String({ description: 'The name of the last CUJ of the page before, as in `next`.' }),
+      ),
+      pretty,
+    }),
+    response: { 200: json('The CUJs, in the order of the registry.', 'CujList'), ...always, ...limited },
   },
   cuj: {
     operationId: 'getCuj',
@@ -210,19 +220,23 @@ interface OpenApiDocument {
 }
 
 /**
- * The document for a registry: its selectors' parameters are parameters of the status routes. Optional ones, since
- * which of them a question must give depends on the CUJ.
+ * The document for a registry, as it is sent: its selectors' parameters are parameters of the status routes. Optional
+ * ones, since which of them a question must give depends on the CUJ. It is written once: it is long, and all ask for the same.
  */
-export function createOpenApi(base: () => object): (registry: Registry | undefined) => object {
-  const made = new WeakMap<Registry, object>();
-  return (registry) => {
-    if (registry === undefined) return base();
-    let document = made.get(registry);
-    if (document === undefined) {
-      document = withParams(base(), registry);
-      made.set(registry, document);
-    }
-    return document;
+export function createOpenApi(
+  base: () => object,
+): (registry: Registry | undefined, pretty: boolean) => Buffer {
+  const made = new WeakMap<object, [plain?: Buffer, pretty?: Buffer]>();
+  const noRegistry = {};
+  return (registry, pretty) => {
+    const key = registry ?? noRegistry;
+    const bodies = made.get(key) ?? [];
+    made.set(key, bodies);
+    const at = pretty ? 1 : 0;
+    bodies[at] ??= Buffer.from(
+      jsonText(registry === undefined ? base() : withParams(base(), registry), pretty),
+    );
+    return bodies[at];
   };
 }
 

@@ -139,6 +139,15 @@ const explained = {
   measurement: Type.Optional(
     Type.Object({}, { description: 'With explain: the counts by minute that the verdict is a function of.' }),
   ),
+  omitted: Type.Optional(
+    Closed(
+      { queries: Type.Integer({ minimum: 0 }), endpoints: Type.Integer({ minimum: 0 }) },
+      {
+        description:
+          'With explain, where there is more than an answer has room for: how many queries, and counts of how many endpoints, are left out. Those with the most bad events on the canary are shown.',
+      },
+    ),
+  ),
 };
 
 const verdictMembers = {
@@ -254,7 +263,14 @@ export const ServiceVerdictSchema = Closed(
     registry: Digest,
     verdicts: Type.Optional(
       Type.Array(Closed({ ...verdictMembers, ...explained }), {
-        description: 'With explain: every verdict whole.',
+        description: 'With explain: the verdicts whole, the worst first.',
+      }),
+    ),
+    verdictsOmitted: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          'With explain, where there are more verdicts than an answer has room for: how many are left out. Ask for the status of their CUJs.',
       }),
     ),
   },

@@ -7,7 +7,7 @@ import { cujEntry, cujList, registryDocument } from '../catalog/catalog.ts';
 import { createOpenApi, describe, sharedSchemas, swaggerOptions } from '../openapi/openapi.ts';
 import { notReadyProblem, readiness } from '../operations/health.ts';
 import { createMetrics, type GateMetrics } from '../operations/metrics.ts';
-import { type Query, readPretty } from '../status/query-params.ts';
+import { type Query, readPage, readPretty } from '../status/query-params.ts';
 import { createStatusHandlers, type Load } from '../status/routes.ts';
 import { createShell } from './fastify.ts';
 import type { AppPorts, RegistryState } from './ports.ts';
@@ -20,6 +20,10 @@ import { createSocketErrors } from './socket-errors.ts';
 export type App = FastifyInstance<Server> & {
   /** Questions that wait for an answer. */
   readonly inflight: () => number;
+  /** Connections with a request that is not answered to its last byte. */
+  readonly busyConnections: () => number;
+  /** Accepts who has connected by now, and then nobody. */
+  readonly stopListening: () => Promise<void>;
 };
 
 /** What listens: the service, and where they are asked for apart, its probes and metrics. */
@@ -39,11 +43,10 @@ export async function buildApps(ports: AppPorts): Promise<Apps> {
   const metrics = createMetrics(ports, () => load.inflight);
   const answer = createAnswer(ports, metrics);
   const guard = createGuard(ports, metrics, answer);
-  const socketErrors = createSocketErrors(metrics);
   const shell = (routesOfIt: readonly string[], tls: AppPorts['tls']) =>
     createShell(ports, {
       answer,
-      socketErrors,
+      socketErrors: createSocketErrors(metrics, ports),
       guard,
       routes: routesOfIt,
       inflight: () => load.inflight,
@@ -71,19 +74,24 @@ type Shell = ReturnType<typeof createShell>;
 
 function addQuestions(app: Shell, ports: AppPorts, load: Load, metrics: GateMetrics, answer: Answer): void {
   const status = createStatusHandlers(ports, load, metrics, answer);
-  const ok = (request: FastifyRequest, reply: FastifyReply, body: (state: RegistryState) => object) => {
-    const pretty = readPretty(request.query as Query);
+  const registryNow = () => {
     const state = ports.registry();
     if (state === undefined) throw new ProblemError(notReadyProblem());
-    return answer(request, reply, 200, jsonType, jsonText(body(state), pretty));
+    return state;
+  };
+  const ok = (request: FastifyRequest, reply: FastifyReply, body: (state: RegistryState) => object) => {
+    const pretty = readPretty(request.query as Query);
+    return answer(request, reply, 200, jsonType, jsonText(body(registryNow()), pretty));
   };
   const openApi = createOpenApi(() => app.swagger());
 
   app.get(routes.cujStatus, { schema: describe.cujStatus }, status.cuj);
   app.get(routes.serviceStatus, { schema: describe.serviceStatus }, status.service);
-  app.get(routes.cujs, { schema: describe.cujs }, (request, reply) =>
-    ok(request, reply, ({ registry }) => cujList(registry)),
-  );
+  app.get(routes.cujs, { schema: describe.cujs }, (request, reply) => {
+    const page = readPage(request.query as Query);
+    const list = cujList(registryNow().registry, page);
+    return answer(request, reply, 200, jsonType, jsonText(list, page.pretty));
+  });
   app.get(routes.cuj, { schema: describe.cuj }, (request, reply) =>
     ok(request, reply, ({ registry }) =>
       cujEntry(registry, findCuj(registry, request.params.name), ports.describeQueries),
@@ -94,7 +102,7 @@ function addQuestions(app: Shell, ports: AppPorts, load: Load, metrics: GateMetr
   );
   app.get(routes.openapi, { schema: describe.openapi }, (request, reply) => {
     const pretty = readPretty(request.query as Query);
-    return answer(request, reply, 200, jsonType, jsonText(openApi(ports.registry()?.registry), pretty));
+    return answer(request, reply, 200, jsonType, openApi(ports.registry()?.registry, pretty));
   });
 }
 

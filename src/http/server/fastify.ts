@@ -1,26 +1,37 @@
-import { createServer as createHttpServer, type Server } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createHttpsServer, type ServerOptions as HttpsOptions } from 'node:https';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyHttpOptions, type FastifyReply, type FastifyRequest } from 'fastify';
 import { CallerError } from '../../domain/errors.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import { reservedParams } from '../../domain/registry/selector.ts';
-import type { Guard } from '../auth/authenticate.ts';
+import { type Guard, throttled } from '../auth/authenticate.ts';
 import { answeredWhileClosing, drainingProblem } from '../operations/health.ts';
 import { loggedUrl, readQuery } from '../status/query-params.ts';
+import type { RequestHandler } from './pipelines.ts';
 import type { AppPorts, RegistryState } from './ports.ts';
-import { problem, problemOf } from './problem.ts';
+import { type ProblemDocument, problem, problemOf } from './problem.ts';
 import { requestId } from './request-id.ts';
 import { requestSpans } from './request-spans.ts';
 import { type Answer, answerProblem } from './respond.ts';
 import { noRoute } from './routes.ts';
-import type { RequestHandler, SocketErrors } from './socket-errors.ts';
+import type { SocketErrors } from './socket-errors.ts';
+import { stopListening } from './stop-listening.ts';
 import { logHandshakes } from './tls-errors.ts';
 
 /** Longer than the 90 s after which Go's transport drops an idle connection: the side that asks must be the first. */
 const keepAliveMs = 100_000;
 
 const arrivalDefaults = { timeoutMs: 10_000, checkEveryMs: 2_000 };
+
+/** How many refusals are logged within ten seconds: those of all templates that are wrong at once, not those of an attack. */
+const refusedLines = 20;
+
+interface Refusal {
+  readonly reqId: string;
+  readonly url: string;
+  readonly document: ProblemDocument;
+}
 
 export interface ShellParts {
   readonly answer: Answer;
@@ -52,14 +63,20 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
           { ...options, ...handshake(tls, arrival.timeoutMs) },
           socketErrors.watched(handler),
         );
+  const refused = throttled<Refusal>(
+    ports.now,
+    ({ reqId, url, document: { code, detail, hint } }, suppressed) => {
+      const shown = loggedUrl(url, namesOf(ports.registry()));
+      logger.warn({ reqId, url: shown, code, detail, hint, suppressed }, 'refused');
+    },
+    refusedLines,
+  );
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const document = problemOf(error);
     if (document.status >= 500) logger.error({ err: error, reqId: request.id }, 'request failed');
     else if (error instanceof CallerError) {
       // Argo throws the body of a refusal away: only here can the mistake of a template be read.
-      const { code, detail, hint } = document;
-      const url = loggedUrl(request.url, namesOf(ports.registry()));
-      logger.warn({ reqId: request.id, url, code, detail, hint }, 'refused');
+      refused({ reqId: request.id, url: request.url, document });
     }
     return answerProblem(answer, request, reply, document);
   };
@@ -89,6 +106,8 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.decorate('inflight', parts.inflight);
+  app.decorate('busyConnections', socketErrors.busy);
+  app.decorate('stopListening', () => stopListening(app.server, socketErrors));
   app.decorateRequest('startedAt', 0);
   app.decorateRequest('caller', undefined);
   app.decorateRequest('shed', undefined);
@@ -99,18 +118,38 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
   if (ports.tracing !== undefined) app.addHook('onRequest', requestSpans(ports.tracing));
   app.addHook('onRequest', (request, reply, next) => {
     request.startedAt = performance.now();
-    if (request.is404) {
+    const hostProblem = problemOfHost(request.raw);
+    if (hostProblem !== undefined) answerProblem(answer, request, reply, hostProblem);
+    else if (request.is404) {
       // Before anything reads a body.
       nothingThere(request, reply);
-    } else if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
-      const detail = 'The Host header is missing.';
-      answerProblem(answer, request, reply, problem('malformed_request', detail, 'HTTP/1.1 requires it.'));
     } else if (phase() === 'closing' && !answeredWhileClosing.has(request.routeOptions.url as string)) {
       answerProblem(answer, request, reply, drainingProblem());
     } else if (guard !== undefined) guard(request, reply, next);
     else next();
   });
   return app;
+}
+
+/** RFC 9112, 3.2: what follows from two of them, or from half of one, differs from reader to reader. */
+function problemOfHost({ httpVersion, headers, rawHeaders }: IncomingMessage): ProblemDocument | undefined {
+  const { host } = headers;
+  if (host === undefined) {
+    return httpVersion === '1.1'
+      ? problem('malformed_request', 'The Host header is missing.', 'HTTP/1.1 requires it.')
+      : undefined;
+  }
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  if (hosts > 1) {
+    return problem('malformed_request', 'The Host header is given more than once.', 'Send it once.');
+  }
+  return /^[\w.~%!$&'()*+,;=:[\]-]*$/.test(host)
+    ? undefined
+    : problem('malformed_request', 'The Host header is not a host and a port.', 'Send it as gate:8080.');
 }
 
 /** All that a question about anything may hold. */

@@ -15,7 +15,7 @@ interface HandshakeError extends Error {
 
 /** Logs the callers of an HTTPS server that get no connection, as those are logged that get no answer. */
 export function logHandshakes(server: Server, { logger, now }: Pick<AppPorts, 'logger' | 'now'>): void {
-  const complaint = throttled(now, (fields, suppressed) =>
+  const complaint = throttled<object>(now, (fields, suppressed) =>
     logger.warn({ ...fields, suppressed }, 'caller turned away'),
   );
   /** Of a connection that is closed by now Node no longer tells it. */

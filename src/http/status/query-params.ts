@@ -1,7 +1,7 @@
-import { distance } from 'fastest-levenshtein';
 import { LRUCache } from 'lru-cache';
 import { CallerError } from '../../domain/errors.ts';
 import { visible } from '../../domain/outside-text.ts';
+import { nearestNames } from '../../suggestions/nearest.ts';
 
 /** A query string, read: every parameter at most once, or what is wrong with it. */
 export interface Query {
@@ -98,13 +98,8 @@ export function refuseUnknown(
   for (const name of given) {
     if (names.has(name)) continue;
     const all = [...names];
-    const nearest = all
-      .map((candidate) => ({ candidate, edits: distance(name.slice(0, 100).toLowerCase(), candidate) }))
-      .sort((a, b) => a.edits - b.edits)[0];
-    const meant =
-      nearest !== undefined && nearest.edits <= Math.max(2, Math.floor(nearest.candidate.length / 2))
-        ? `Did you mean "${nearest.candidate}"? `
-        : '';
+    const [nearest] = nearestNames(name, all, { most: 1 });
+    const meant = nearest === undefined ? '' : `Did you mean "${nearest}"? `;
     throw invalid(
       where === 'query'
         ? `Unknown parameter "${shown(name)}".`
@@ -196,11 +191,43 @@ function valuesOf(rawHeaders: readonly string[], header: string): string[] {
   return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === header);
 }
 
+/** Part of a list. */
+export interface Page {
+  readonly limit: number;
+  /** The name that the page before ended with. */
+  readonly after: string | undefined;
+}
+
+export const defaultLimit = 100;
+export const maxLimit = 200;
+
 const onlyPretty: ReadonlySet<string> = new Set(['pretty']);
+const ofLists: ReadonlySet<string> = new Set(['limit', 'after', 'pretty']);
 
 /** For routes whose query holds `pretty` and nothing else. Throws CallerError. */
 export function readPretty(query: Query): boolean {
+  return readFlag(readKnown(query, onlyPretty), 'pretty');
+}
+
+/** For lists. Throws CallerError. */
+export function readPage(query: Query): Page & { readonly pretty: boolean } {
+  const { values } = readKnown(query, ofLists);
+  const text = values.get('limit') ?? String(defaultLimit);
+  const limit = /^[1-9]\d{0,2}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(limit <= maxLimit)) {
+    throw invalid(
+      `limit="${shown(text)}" is not a whole number from 1 to ${maxLimit}.`,
+      'Ask for the next page for more.',
+      {
+        parameter: 'limit',
+      },
+    );
+  }
+  return { limit, after: values.get('after'), pretty: readFlag(query, 'pretty') };
+}
+
+function readKnown(query: Query, names: ReadonlySet<string>): Query {
   if (query.mistake !== undefined) throw query.mistake;
-  refuseUnknown(query.values.keys(), onlyPretty, 'query');
-  return readFlag(query, 'pretty');
+  refuseUnknown(query.values.keys(), names, 'query');
+  return query;
 }

@@ -3,8 +3,6 @@ import { durationText } from '../../domain/duration.ts';
 import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import { type Ask, paramsOf } from '../../domain/metrics/evaluation-request.ts';
-import { type WrittenMeasurement, writeMeasurement } from '../../domain/metrics/measurement-json.ts';
-import type { Measurement } from '../../domain/metrics/metrics-source.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
 import { type Evaluation, findCuj, serviceNotFound } from '../../evaluation/evaluator.ts';
 import { notReadyProblem } from '../operations/health.ts';
@@ -13,6 +11,7 @@ import { withinDeadline } from '../server/deadline.ts';
 import { type AppPorts, systemTimer } from '../server/ports.ts';
 import { jsonText, ProblemError } from '../server/problem.ts';
 import { type Answer, jsonType } from '../server/respond.ts';
+import { explainCuj, explainService } from './explain.ts';
 import { type Failure, unknownCuj, unknownService } from './fallback-verdict.ts';
 import { canaryParams, hasCanaryHeader, type Query, readFlag, refuseUnknown } from './query-params.ts';
 import { type Found, PreparedVerdicts } from './response-cache.ts';
@@ -135,13 +134,9 @@ export function createStatusHandlers(
   }
 
   function evaluated(evaluation: Evaluation): Judged {
-    const { verdict, queries, measurement } = evaluation;
+    const { verdict } = evaluation;
     metrics.judged(verdict);
-    return {
-      verdict,
-      found: prepared.cuj(evaluation),
-      explained: () => ({ queries, ...writtenIn(measurement) }),
-    };
+    return { verdict, found: prepared.cuj(evaluation), explained: () => explainCuj(evaluation) };
   }
 
   async function judged(
@@ -232,13 +227,7 @@ export function createStatusHandlers(
           return {
             verdict: evaluation.verdict,
             found: prepared.service(evaluation),
-            explained: () => ({
-              verdicts: evaluation.evaluations.map(({ verdict, queries, measurement }) => ({
-                ...verdict,
-                queries,
-                ...writtenIn(measurement),
-              })),
-            }),
+            explained: () => explainService(evaluation),
           };
         },
         (failure) => {
@@ -253,8 +242,4 @@ export function createStatusHandlers(
       return send(request, reply, of, question);
     },
   };
-}
-
-function writtenIn(measurement: Measurement | undefined): { readonly measurement?: WrittenMeasurement } {
-  return measurement === undefined ? {} : { measurement: writeMeasurement(measurement) };
 }
