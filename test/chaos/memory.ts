@@ -1,4 +1,5 @@
 import { request } from 'undici';
+import type { HeapAfterCollection } from './gates.ts';
 import type { Inspector } from './inspector.ts';
 
 /** What a gate says about its own process. */
@@ -19,38 +20,70 @@ export async function readMetrics(url: string): Promise<Reading> {
   };
 }
 
-/** What V8 may take beyond what it had, before anybody speaks of a leak: heap that no collection was worth yet. */
-const spareMb = 60;
+/** How far the chart's memory limit (512 MiB) may be used up: what V8 has not given back counts in it as well. */
+const mostResidentMb = 400;
 const spareFiles = 12;
+/** What is alive after a collection differs by so much from one moment to the next: questions under way, caches. */
+const spareHeapMb = 3;
+/** Collections in a run, from which the medians are taken. */
+const collections = 60;
+
+/** How long to wait between two collections, in ms: each stops the gate for some 50 ms. */
+export function collectEveryMs(seconds: number): number {
+  return Math.min(60_000, Math.max(1_500, (seconds * 1000) / collections));
+}
 
 /** Compares the last quarter with the second one: the first is warm-up. */
 export function checkMemory(
+  inspector: Inspector,
+  heaps: readonly HeapAfterCollection[],
+  readings: readonly Reading[],
+): void {
+  const sizes = heaps.map(({ heapMb, externalMb }) => heapMb + externalMb);
+  const [warm, late] = quarters(sizes);
+  const grown = late - warm;
+  const text = `${warm.toFixed(1)} MB in the second quarter, ${late.toFixed(1)} MB in the last`;
+  const shown = heaps
+    .map(({ heapMb, externalMb }) => `${heapMb.toFixed(1)}+${externalMb.toFixed(1)}`)
+    .join(' ');
+  const most = Math.max(...readings.map(({ residentMb }) => residentMb));
+  console.log(`memory of the steady gate after a collection: ${text}; heap+external in MB: ${shown}`);
+  console.log(`resident memory of the steady gate: ${most.toFixed(0)} MB at most`);
+  const wrong = Number.isFinite(grown)
+    ? grown <= spareHeapMb
+      ? []
+      : [`${text}, more than ${spareHeapMb} MB grown; heap+external in MB: ${shown}`]
+    : [`only ${heaps.length} collections`];
+  inspector.note('memory after a collection is flat', ...wrong);
+  inspector.note(
+    'resident memory is bounded',
+    ...(most <= mostResidentMb ? [] : [`${most.toFixed(0)} MB, more than ${mostResidentMb}`]),
+  );
+}
+
+/** `last` was read at rest, after the load. `lost` questions never got an answer. */
+export function checkLeftovers(
   inspector: Inspector,
   readings: readonly Reading[],
   last: Reading,
   lost: number,
 ): void {
-  const quarter = Math.floor(readings.length / 4);
-  const warm = readings.slice(quarter, 2 * quarter);
-  const late = readings.slice(3 * quarter);
-  const of = (some: readonly Reading[], what: 'residentMb' | 'openFiles') =>
-    median(some.map((one) => one[what]));
-  const grown = of(late, 'residentMb') - of(warm, 'residentMb');
-  const memory = `${of(warm, 'residentMb').toFixed(0)} MB, then ${of(late, 'residentMb').toFixed(0)} MB`;
-  console.log(
-    `memory of the steady gate: ${memory}; open files ${of(warm, 'openFiles')}, then ${of(late, 'openFiles')}, at rest ${last.openFiles}`,
-  );
-  inspector.note('memory is bounded', ...(grown <= spareMb ? [] : [memory]));
-  const files = `${of(warm, 'openFiles')} open files, ${of(late, 'openFiles')} in the end, ${last.openFiles} at rest`;
-  const bounded =
-    of(late, 'openFiles') <= of(warm, 'openFiles') + spareFiles &&
-    last.openFiles <= of(warm, 'openFiles') + spareFiles;
+  const [warm, late] = quarters(readings.map(({ openFiles }) => openFiles));
+  const files = `${warm} open files in the second quarter, ${late} in the last, ${last.openFiles} at rest`;
+  console.log(`${files}`);
+  const bounded = late <= warm + spareFiles && last.openFiles <= warm + spareFiles;
   inspector.note('open files are bounded', ...(bounded ? [] : [files]));
   const waiting = last.inflight === 0 && lost === 0;
   inspector.note(
     'nothing is left waiting',
     ...(waiting ? [] : [`${last.inflight} in the gate, ${lost} here`]),
   );
+}
+
+/** The medians of the second quarter and of the last. */
+function quarters(values: readonly number[]): [warm: number, late: number] {
+  const quarter = Math.floor(values.length / 4);
+  return [median(values.slice(quarter, 2 * quarter)), median(values.slice(3 * quarter))];
 }
 
 function median(values: readonly number[]): number {

@@ -14,12 +14,13 @@ import { seededRandom } from '../domain/journey.ts';
 import { buildGate } from '../e2e/gate-program.ts';
 import { freePort } from '../free-ports.ts';
 import { tryOnWire, wireCase } from '../http/wire-fuzz.ts';
-import { Callers, question } from './callers.ts';
+import { Callers, everyQuestion, question, sinceOf } from './callers.ts';
+import { isCalm, isSettled } from './calm.ts';
 import { Edits } from './edits.ts';
 import { type Draw, FaultGun, faultKinds } from './faults.ts';
-import { GateProcess, RedisProcess } from './gates.ts';
+import { GateProcess, type HeapAfterCollection, RedisProcess } from './gates.ts';
 import { Inspector } from './inspector.ts';
-import { checkMemory, type Reading, readMetrics } from './memory.ts';
+import { checkLeftovers, checkMemory, collectEveryMs, type Reading, readMetrics } from './memory.ts';
 import { RateLimitWatch } from './rate-limit.ts';
 import { plantTraffic } from './world.ts';
 
@@ -70,11 +71,14 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       DD_APP_KEY: 'chaos-app-key-of-nobody',
       CUJ_GATE_REGISTRY: own.path,
       CUJ_GATE_CACHE_TTL: '500ms',
+      // Full within seconds, so that what it holds does not grow for long.
+      CUJ_GATE_CACHE_SIZE: '20',
       CUJ_GATE_DRAIN_DELAY: `${drainDelayMs}ms`,
       ...(redis === undefined ? {} : { CUJ_GATE_REDIS_URL: `redis://127.0.0.1:${redis.port}` }),
     };
     const cwd = path.dirname(file);
-    const gate = new GateProcess({ name, file, cwd, port: await freePort(), env });
+    const probed = name === 'steady';
+    const gate = new GateProcess({ name, file, cwd, port: await freePort(), env, probed });
     edits.set(gate, own);
     cleanups.push(() => gate.kill('SIGKILL'));
     return gate;
@@ -82,14 +86,16 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   // One lives through all of it, so that a leak shows; the other one is killed again and again.
   const steady = await gateOf('steady', 'configmap');
   const mortal = await gateOf('mortal', 'rename');
+  let beganMs = Number.POSITIVE_INFINITY;
   const inspector = new Inspector(
     {
       store: standIn.store,
       world,
       variantOf: (owner) => [...edits.values()].map(({ variants }) => variants.get(owner)).find(Boolean),
-      halvedSince: (epochMs) => gun.halvedSince(epochMs),
+      halvedNear: (startedMs, endedMs) => gun.halvedNear(startedMs, endedMs),
     },
     edits,
+    (startedMs, endedMs) => isSettled(startedMs - beganMs, endedMs - beganMs),
   );
   for (const gate of [steady, mortal]) {
     const started = await gate.start();
@@ -99,11 +105,15 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
 
   const rateLimitWatch = new RateLimitWatch(standIn.calls, [steady, mortal]);
   cleanups.push(() => rateLimitWatch.stop());
-  const endMs = Date.now() + seconds * 1000;
+  const sinceMs = sinceOf(startMs, seconds);
+  const callers = new Callers(drawOfPart(), sinceMs, (answered) => inspector.inspect(answered));
+  await callers.askAll(steady, everyQuestion(startMs));
+  beganMs = Date.now();
+  const endMs = beganMs + seconds * 1000;
   const over = () => Date.now() >= endMs;
-  const callers = new Callers(drawOfPart(), (answered) => inspector.inspect(answered));
   const calling = [steady, steady, steady, mortal, mortal, mortal].map((gate) => callers.call(gate, 60));
   const readings: Reading[] = [];
+  const heaps: HeapAfterCollection[] = [];
   const tally = { kills: 0, terms: 0, wire: 0, freezes: 0, refusedStarts: 0 };
 
   const loop = async (pauseMs: number, draw: Draw, act: () => unknown) => {
@@ -126,7 +136,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     const own = edits.get(mortal) as Edits;
     away = true;
     if (drawDeath() < 0.5) {
-      inspector.excusedSince.set(mortal, Date.now());
+      inspector.excuses.set(mortal, { sinceMs: Date.now(), why: 'killed' });
       mortal.expectEnd();
       await mortal.kill('SIGKILL');
       tally.kills += 1;
@@ -146,7 +156,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     if (started !== 'ready') mortal.deaths.push(`${mortal.life} did not start: ${started}`);
     // Sockets of its last life may still be handed out once.
     await sleep(200);
-    inspector.excusedSince.delete(mortal);
+    inspector.excuses.delete(mortal);
     away = false;
   }
 
@@ -159,13 +169,13 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   /** Questions are under way when the signal comes, and until the drain is over all are answered. */
   async function terminate(): Promise<void> {
     const slow = standIn.faults.push({ kind: 'slow', delayMs: 900, path: '/query', times: 6 });
-    for (let i = 0; i < 8; i += 1) void callers.ask(mortal, question(drawDeath, Date.now()));
+    for (let i = 0; i < 8; i += 1) void callers.ask(mortal, question(drawDeath, Date.now(), sinceMs));
     await sleep(30);
-    const beganMs = Date.now();
-    inspector.excusedSince.set(mortal, beganMs + drainDelayMs);
+    const signalledMs = Date.now();
+    inspector.excuses.set(mortal, { sinceMs: signalledMs + drainDelayMs, why: 'drained' });
     const code = await mortal.kill('SIGTERM');
     slow();
-    const tookMs = Date.now() - beganMs;
+    const tookMs = Date.now() - signalledMs;
     inspector.note(
       'SIGTERM ends with 0, in time',
       ...(code === 0 && tookMs < 15_000 ? [] : [`${mortal.life} ended with ${code} after ${tookMs} ms`]),
@@ -173,7 +183,10 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   }
 
   const chaos = [
-    loop(450, drawFault, () => gun.fire(Date.now())),
+    loop(450, drawFault, () => {
+      if (isCalm(Date.now() - beganMs)) gun.unload();
+      else gun.fire(Date.now());
+    }),
     loop(5_000, drawEdit, () => {
       const gate = drawEdit() < 0.6 || away ? steady : mortal;
       const own = edits.get(gate) as Edits;
@@ -196,6 +209,14 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       () => 0.5,
       async () => {
         readings.push(await readMetrics(steady.url));
+      },
+    ),
+    loop(
+      collectEveryMs(seconds),
+      () => 0.5,
+      async () => {
+        const heap = await steady.collect();
+        if (heap !== undefined) heaps.push(heap);
       },
     ),
   ];
@@ -223,16 +244,17 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   await sleep(1_500);
   const last = await readMetrics(steady.url);
 
-  checkMemory(inspector, readings, last, callers.waiting);
+  checkMemory(inspector, heaps, readings);
+  checkLeftovers(inspector, readings, last, callers.waiting);
   rateLimitWatch.check(inspector, gun);
   for (const gate of [steady, mortal]) {
     inspector.note('no gate dies of itself', ...gate.deaths);
     inspector.note('nothing is logged that nobody thought of', ...gate.complaints);
   }
-  // A short run cannot fire all of them.
+  // A short run has no time for all of them.
   if (seconds >= 30) {
-    const unfired = faultKinds.filter((kind) => !gun.fired.has(kind));
-    inspector.note('every fault was fired', ...(unfired.length === 0 ? [] : [unfired.join()]));
+    const unstruck = faultKinds.filter((kind) => !gun.struck.has(kind));
+    inspector.note('every fault struck a call', ...(unstruck.length === 0 ? [] : [unstruck.join()]));
   }
   for (const gate of [steady, mortal]) {
     const code = await gate.kill('SIGTERM');
@@ -247,7 +269,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   );
   for (const [label, times] of inspector.answersByReason()) say(`  ${String(times).padStart(7)}  ${label}`);
   say(`\nfaults of Datadog, over ${standIn.calls.length} calls`);
-  say(`  ${[...gun.fired].map(([kind, times]) => `${kind} ${times}`).join(', ')}`);
+  say(`  ${[...gun.struck].map(([kind, times]) => `${kind} ${times}`).join(', ')}`);
   const all = [...edits.values()].map(({ counts }) => counts);
   const total = (of: 'good' | 'bad') => all.reduce((sum, counts) => sum + counts[of], 0);
   say(
