@@ -36,31 +36,57 @@ const askable = [
 /** When a rollout is said to have begun, epoch ms. */
 export type SinceMs = (draw: Draw, nowMs: number) => number;
 
+/** So long a run has the time to forget what it remembered, some ten minutes. */
+const longSeconds = 1800;
+/** How long before the run the rollouts of a short run began. */
+const sinceMinutes = [3, 12];
+
 /**
- * A rollout asks with one and the same `since` from its beginning to its end. Where each question has another one, what
- * the gate remembers grows until it is full, which takes some ten minutes: only a long run can afford that.
+ * A rollout asks with one and the same `since` from its beginning to its end. In a long run each question has another one,
+ * so that the gate has to forget the older ones.
  */
 export function sinceOf(startMs: number, seconds: number): SinceMs {
-  if (seconds >= 1800) return (draw, nowMs) => nowMs - 60_000 * (3 + Math.floor(draw() * 20));
-  return (draw) => startMs - pick(draw, shortSinceMinutes) * 60_000;
+  if (seconds >= longSeconds) return (draw, nowMs) => nowMs - 60_000 * (3 + Math.floor(draw() * 20));
+  return (draw) => startMs - pick(draw, sinceMinutes) * 60_000;
 }
 
-const shortSinceMinutes = [2, 12];
-
-/** Every question of a short run once: what the gate remembers is full after them. */
-export function* everyQuestion(startMs: number): Generator<Question> {
-  const spans: Pick<Asked, 'windowMinutes' | 'sinceMs'>[] = [
+/** Every question of a short run once. */
+export function everyQuestion(startMs: number): Question[] {
+  return askedEach([
     {},
     { windowMinutes: 5 },
-    ...shortSinceMinutes.map((minutes) => ({ sinceMs: wholeSecond(startMs - minutes * 60_000) })),
-  ];
+    ...sinceMinutes.map((minutes) => ({ sinceMs: startMs - minutes * 60_000 })),
+  ]);
+}
+
+/** As many questions as the gate remembers at most, for a long run: from then on it has to forget. None for a short one. */
+export function manyQuestions(startMs: number, seconds: number): Question[] {
+  if (seconds < longSeconds) return [];
+  return askedEach(Array.from({ length: 40 }, (_, i) => ({ sinceMs: startMs - (600 + i) * 1000 })));
+}
+
+function askedEach(spans: readonly Pick<Asked, 'windowMinutes' | 'sinceMs'>[]): Question[] {
   const names = [
     ...Object.keys(journeys).map((name) => ['cuj', name] as const),
     ...services.map((name) => ['service', name] as const),
   ];
-  for (const version of askable)
-    for (const span of spans)
-      for (const [kind, name] of names) yield statusQuestion({ kind, name, version, ...span }, false, false);
+  return askable.flatMap((version) =>
+    spans.flatMap(({ sinceMs, ...span }) =>
+      names.map(([kind, name]) =>
+        statusQuestion(
+          {
+            kind,
+            name,
+            version,
+            ...span,
+            ...(sinceMs === undefined ? {} : { sinceMs: wholeSecond(sinceMs) }),
+          },
+          false,
+          false,
+        ),
+      ),
+    ),
+  );
 }
 
 const services = ['member-api', 'matching-api'];

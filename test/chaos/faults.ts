@@ -92,6 +92,8 @@ export class FaultGun {
   readonly #muddled = new WeakSet<FaultedCall>();
   /** Epoch ms of the calls whose newest minute was halved, in order. */
   readonly #halvedAt: number[] = [];
+  /** Where the data of struck calls ended, epoch ms, in the order of the calls. */
+  readonly #ended: { readonly at: number; readonly endMs: number }[] = [];
 
   constructor(standIn: StandIn, draw: Draw) {
     this.#draw = draw;
@@ -120,6 +122,8 @@ export class FaultGun {
       this.struck.set(fault.kind, (this.struck.get(fault.kind) ?? 0) + 1);
       if (muddling.has(fault.kind)) this.#muddled.add(call);
       if (fault.kind === 'newest_minute_halved') this.#halvedAt.push(call.at);
+      if (fault.kind === 'newest_minutes_missing')
+        this.#ended.push({ at: call.at, endMs: toMsOf(call) - fault.minutes * 60_000 });
       return fault;
     });
   }
@@ -134,6 +138,19 @@ export class FaultGun {
     const newest = this.#halvedAt.findLast((at) => at <= endedMs);
     return newest !== undefined && newest >= startedMs - afterglowMs;
   }
+
+  /** Where data may have ended that an answer to a question of this moment rests on. */
+  endsNear(startedMs: number, endedMs: number): number[] {
+    const first = this.#ended.findLastIndex(({ at }) => at < startedMs - afterglowMs) + 1;
+    return this.#ended
+      .slice(first)
+      .filter(({ at }) => at <= endedMs)
+      .map(({ endMs }) => endMs);
+  }
+}
+
+function toMsOf(call: FaultedCall): number {
+  return (call.body as { data: { attributes: { to: number } } }).data.attributes.to;
 }
 
 const muddling: ReadonlySet<Fault['kind']> = new Set(['hang', 'slow', 'reset_mid_body', 'status']);

@@ -12,6 +12,7 @@ const reloadMs = 6_000;
 
 export type Claim =
   | 'every verdict can be true'
+  | 'nothing passes on old data'
   | 'once all faults are over, every verdict is measured'
   | 'every answer is a JSON object'
   | 'no answer has a status that it should not have'
@@ -38,6 +39,14 @@ export interface Excuse {
   readonly why: 'killed' | 'drained';
 }
 
+/** What was going on between two moments, epoch ms. */
+export interface Phases {
+  /** Whether no fault can have anything to do with a question that was put and answered then. */
+  readonly isCalm: (startedMs: number, endedMs: number) => boolean;
+  /** Whether all data was old, whatever a cache may have kept. */
+  readonly isLate: (startedMs: number, endedMs: number) => boolean;
+}
+
 /** A request may wait for so long on a busy machine before the gate reads it, and its connection is closed instead. */
 const unreadMs = 300;
 
@@ -51,17 +60,12 @@ export class Inspector {
   answers = 0;
   refusedConnections = 0;
   readonly excuses = new Map<GateProcess, Excuse>();
-  /** Whether no fault can have anything to do with a question that was put and answered at these moments. */
-  readonly #calm: (startedMs: number, endedMs: number) => boolean;
+  readonly #phases: Phases;
 
-  constructor(
-    known: Knowledge,
-    edits: ReadonlyMap<GateProcess, Edits>,
-    calm: (startedMs: number, endedMs: number) => boolean,
-  ) {
+  constructor(known: Knowledge, edits: ReadonlyMap<GateProcess, Edits>, phases: Phases) {
     this.#oracle = new Oracle(known);
     this.#edits = edits;
-    this.#calm = calm;
+    this.#phases = phases;
   }
 
   /** Something was looked at; `wrong` lists what was not as it should be. */
@@ -101,13 +105,19 @@ export class Inspector {
     if (status !== 200 || question.asked === undefined) return;
     const wrong = this.#oracle.judge({ ...question.asked, startedMs, endedMs }, body);
     this.note('every verdict can be true', ...wrong.map((one) => `${where}: ${one}`));
-    if (this.#calm(startedMs, endedMs)) {
-      const reasons = [body, body.observed, ...(body.cujs ?? [])].map((one) => one?.reason ?? '');
+    const outcomes = [body.observed ?? body, ...(body.cujs ?? [])].filter(
+      ({ reason }) => reason !== 'observe_only',
+    );
+    if (this.#phases.isCalm(startedMs, endedMs))
       this.note(
         'once all faults are over, every verdict is measured',
-        ...(reasons.some((reason) => blind.test(reason)) ? [`${where}: ${label}`] : []),
+        ...(outcomes.some(({ reason }) => blind.test(reason)) ? [`${where}: ${label}`] : []),
       );
-    }
+    if (this.#phases.isLate(startedMs, endedMs))
+      this.note(
+        'nothing passes on old data',
+        ...(outcomes.some(({ verdict }) => verdict === 'pass') ? [`${where}: ${label}`] : []),
+      );
     this.#checkReload(gate, startedMs, body, where);
   }
 

@@ -1,6 +1,6 @@
 import type { EventStore } from '../../src/demo/datadog/store.ts';
 import type { Variant } from './registries.ts';
-import { type Counted, Truth } from './truth.ts';
+import { type Counted, type Side, Truth } from './truth.ts';
 import {
   type Journey,
   journeys,
@@ -46,10 +46,18 @@ export interface Knowledge {
   readonly variantOf: (owner: string) => Variant | undefined;
   /** Whether an answer may have been made while Datadog halved its newest minute. */
   readonly halvedNear: (startedMs: number, endedMs: number) => boolean;
+  /** Epoch ms at which the data may have ended that an answer was made of, besides where it should have. */
+  readonly endsNear: (startedMs: number, endedMs: number) => readonly number[];
 }
 
 /** Reasons of verdicts that nothing was measured for. */
-export const blind = /^(source_\w+|gate_overloaded)$/;
+export const blind = /^(source_\w+|clock_skew|gate_overloaded)$/;
+
+interface Context {
+  readonly asked: Asked;
+  /** The answer says that its data has stopped, or cannot say so: a service's answer does not for each CUJ. */
+  readonly isOld: boolean;
+}
 
 /** What the endpoint of a journey covers. */
 interface Endpoint {
@@ -103,9 +111,10 @@ export class Oracle {
     }
     const observed = part.mode === 'observe';
     if (observed !== (journey.observed === true)) say(`${about} in mode ${part.mode}`);
-    if (observed) {
-      if (part.verdict !== 'pass' || part.reason !== 'observe_only')
-        say(`${about} although it only observes`);
+    if (observed && part.verdict !== 'pass') say(`${about} although it only observes`);
+    if (part.reason === 'observe_only') {
+      if (!observed) say(about);
+      if (part.observed?.verdict === 'pass') say(`${about} in the place of a pass`);
       // A service's answer does not show what it would have been.
       if (asked.kind === 'cuj') this.#judgeOutcome(asked, part, part.observed ?? {}, variant, say);
       return;
@@ -162,6 +171,8 @@ export class Oracle {
   }
 
   #checkCounts(asked: Asked, part: Body, journey: Journey, variant: Variant, about: string, say: Say): void {
+    const failed = about.includes(': fail ');
+    const context = { asked, isOld: failed && (part.staleData !== undefined || asked.kind === 'service') };
     const windows = part.window === undefined ? this.#windows(asked) : [span(part.window)];
     if (part.window !== undefined) {
       const [shown] = windows as [[number, number]];
@@ -181,8 +192,8 @@ export class Oracle {
       const bad = sli.sli === 'latency' ? 'slow' : 'bad';
       const fits = windows.some(
         ([from, to]) =>
-          this.#fits(asked, sli.total, own, { version: asked.version }, 'total', from, to) &&
-          this.#fits(asked, sli.bad, own, { version: asked.version }, bad, from, to),
+          this.#fits(context, sli.total, own, { version: asked.version }, 'total', from, to) &&
+          this.#fits(context, sli.bad, own, { version: asked.version }, bad, from, to),
       );
       if (!fits)
         say(`${about}: counts ${sli.bad} of ${sli.total} bad (${sli.sli}), which the store contradicts`);
@@ -195,12 +206,12 @@ export class Oracle {
       const shown = sli.endpoints.map(({ service, resource }: Body) => `${service} ${resource}`).sort();
       const all = endpoints.map(({ service, resource }) => `${service} ${resource}`).sort();
       if (shown.join() !== all.join()) say(`${about}: has the endpoints ${shown.join()}`);
-      for (const endpoint of endpoints) this.#checkEndpoint(asked, part, sli, endpoint, windows, say);
+      for (const endpoint of endpoints) this.#checkEndpoint(context, part, sli, endpoint, windows, say);
     }
   }
 
   #checkEndpoint(
-    asked: Asked,
+    context: Context,
     part: Body,
     sli: Body,
     { service, resource, routes: own }: Endpoint,
@@ -209,15 +220,15 @@ export class Oracle {
   ): void {
     const shown = sli.endpoints.find((one: Body) => one.service === service && one.resource === resource);
     if (shown === undefined) return;
-    const { version } = asked;
+    const { version } = context.asked;
     const others = { version, others: true } as const;
     const bad = sli.sli === 'latency' ? 'slow' : 'bad';
     const fits = windows.some(
       ([from, to]) =>
-        this.#fits(asked, shown.total, own, { version }, 'total', from, to) &&
-        this.#fits(asked, shown.bad, own, { version }, bad, from, to) &&
-        this.#fits(asked, shown.stable.total, own, others, 'total', to - maxWindowMs, to) &&
-        this.#fits(asked, shown.stable.bad, own, others, bad, to - maxWindowMs, to),
+        this.#fits(context, shown.total, own, { version }, 'total', from, to) &&
+        this.#fits(context, shown.bad, own, { version }, bad, from, to) &&
+        this.#fits(context, shown.stable.total, own, others, 'total', to - maxWindowMs, to) &&
+        this.#fits(context, shown.stable.bad, own, others, bad, to - maxWindowMs, to),
     );
     if (!fits)
       say(
@@ -225,29 +236,37 @@ export class Oracle {
       );
   }
 
-  /** Whether the store has so many, or would have if its newest minute were halved for some of the services. */
+  /**
+   * Whether the store has so many, or would have if for some of the services its newest minute were halved or, where
+   * the answer says that it is old, its newest data missing.
+   */
   #fits(
-    asked: Asked,
+    { asked, isOld }: Context,
     shown: number,
     own: readonly Route[],
-    side: { readonly version: string; readonly others?: true },
+    side: Side,
     what: keyof Counted,
     fromMs: number,
     toMs: number,
   ): boolean {
-    const all = (some: readonly Route[], from: number) =>
-      some.reduce((sum, route) => sum + this.#truth.count(route, side, from, toMs)[what], 0);
-    const whole = all(own, fromMs);
-    if (Math.abs(shown - whole) < 1e-3) return true;
-    if (!this.#known.halvedNear(asked.startedMs, asked.endedMs)) return false;
-    const services = [...new Set(own.map(({ service }) => service))];
-    return services
-      .reduce<string[][]>((sets, one) => sets.concat(sets.map((set) => [...set, one])), [[]])
-      .some((halved) => {
-        const some = own.filter(({ service }) => halved.includes(service));
-        // Each series is rounded down by itself, and what is good may be told by subtraction.
-        return Math.abs(shown - (whole - all(some, toMs - minuteMs) / 2)) <= 2 * some.length;
-      });
+    const { startedMs, endedMs } = asked;
+    const halved = this.#known.halvedNear(startedMs, endedMs);
+    const ends = isOld ? this.#known.endsNear(startedMs, endedMs) : [];
+    const ranges = [...new Set(own.map(({ service }) => service))].map((service) => {
+      const some = own.filter((route) => route.service === service);
+      const count = (from: number, to: number) =>
+        some.reduce((sum, route) => sum + this.#truth.count(route, side, from, to)[what], 0);
+      const whole = count(fromMs, toMs);
+      const half = whole - count(Math.max(fromMs, toMs - minuteMs), toMs) / 2;
+      // Each series is rounded down by itself, and what is good may be told by subtraction.
+      const spare = 2 * some.length;
+      return [
+        exactly(whole),
+        ...(halved ? [[half - spare, half + spare] as const] : []),
+        ...ends.filter((end) => end < toMs).map((end) => exactly(count(fromMs, Math.max(fromMs, end)))),
+      ];
+    });
+    return anySum(ranges).some(([low, high]) => low <= shown && shown <= high);
   }
 
   /** Windows that the question can mean; the clock may have passed a whole minute while it was answered. */
@@ -262,6 +281,18 @@ export class Oracle {
       return [Math.max(this.#known.world.canaryBeganMs, to - maxWindowMs), to];
     });
   }
+}
+
+type Range = readonly [low: number, high: number];
+
+const exactly = (count: number): Range => [count - 1e-3, count + 1e-3];
+
+/** All sums of one range of each list. */
+function anySum(lists: readonly (readonly Range[])[]): Range[] {
+  return lists.reduce<Range[]>(
+    (sums, ranges) => sums.flatMap(([a, b]) => ranges.map(([low, high]): Range => [a + low, b + high])),
+    [[0, 0]],
+  );
 }
 
 function judgeService(asked: Asked, body: Body, parts: readonly Body[], variant: Variant, say: Say): void {

@@ -14,13 +14,14 @@ import { seededRandom } from '../domain/journey.ts';
 import { buildGate } from '../e2e/gate-program.ts';
 import { freePort } from '../free-ports.ts';
 import { tryOnWire, wireCase } from '../http/wire-fuzz.ts';
-import { Callers, everyQuestion, question, sinceOf } from './callers.ts';
-import { isCalm, isSettled } from './calm.ts';
+import { Callers, everyQuestion, manyQuestions, question, sinceOf } from './callers.ts';
 import { Edits } from './edits.ts';
 import { type Draw, FaultGun, faultKinds } from './faults.ts';
 import { GateProcess, type HeapAfterCollection, RedisProcess } from './gates.ts';
 import { Inspector } from './inspector.ts';
-import { checkLeftovers, checkMemory, collectEveryMs, type Reading, readMetrics } from './memory.ts';
+import { LateData } from './late-data.ts';
+import { checkLeftovers, checkMemory, type Reading, readMetrics } from './memory.ts';
+import { isCalm, isSettledCalm, isSettledLate, lateForMs, minuteToCompare } from './phases.ts';
 import { RateLimitWatch } from './rate-limit.ts';
 import { plantTraffic } from './world.ts';
 
@@ -58,6 +59,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   cleanups.push(() => standIn.stop());
   const world = plantTraffic(standIn.store, startMs, seconds);
   const gun = new FaultGun(standIn, drawOfPart());
+  const lateData = new LateData(standIn.store, drawOfPart());
   const redis = await startRedis(folder);
   if (redis !== undefined) cleanups.push(() => redis.kill());
 
@@ -93,9 +95,16 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       world,
       variantOf: (owner) => [...edits.values()].map(({ variants }) => variants.get(owner)).find(Boolean),
       halvedNear: (startedMs, endedMs) => gun.halvedNear(startedMs, endedMs),
+      endsNear: (startedMs, endedMs) => [
+        ...gun.endsNear(startedMs, endedMs),
+        ...lateData.endsNear(startedMs, endedMs),
+      ],
     },
     edits,
-    (startedMs, endedMs) => isSettled(startedMs - beganMs, endedMs - beganMs),
+    {
+      isCalm: (startedMs, endedMs) => isSettledCalm(startedMs - beganMs, endedMs - beganMs),
+      isLate: (startedMs, endedMs) => isSettledLate(startedMs - beganMs, endedMs - beganMs),
+    },
   );
   for (const gate of [steady, mortal]) {
     const started = await gate.start();
@@ -107,13 +116,20 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   cleanups.push(() => rateLimitWatch.stop());
   const sinceMs = sinceOf(startMs, seconds);
   const callers = new Callers(drawOfPart(), sinceMs, (answered) => inspector.inspect(answered));
-  await callers.askAll(steady, everyQuestion(startMs));
+  const heaps: HeapAfterCollection[] = [];
+  /** Remembers the same questions before every collection: what is alive after it can be compared. */
+  const collect = async () => {
+    await callers.askAll(steady, everyQuestion(startMs));
+    const heap = await steady.collect();
+    if (heap !== undefined) heaps.push(heap);
+  };
+  await callers.askAll(steady, manyQuestions(startMs, seconds));
+  await collect();
   beganMs = Date.now();
   const endMs = beganMs + seconds * 1000;
   const over = () => Date.now() >= endMs;
   const calling = [steady, steady, steady, mortal, mortal, mortal].map((gate) => callers.call(gate, 60));
   const readings: Reading[] = [];
-  const heaps: HeapAfterCollection[] = [];
   const tally = { kills: 0, terms: 0, wire: 0, freezes: 0, refusedStarts: 0 };
 
   const loop = async (pauseMs: number, draw: Draw, act: () => unknown) => {
@@ -187,6 +203,14 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       if (isCalm(Date.now() - beganMs)) gun.unload();
       else gun.fire(Date.now());
     }),
+    loop(
+      500,
+      () => 0.5,
+      () => {
+        const forMs = lateForMs(Date.now() - beganMs);
+        if (forMs !== undefined && !lateData.isStopped(Date.now())) lateData.stop(Date.now(), forMs);
+      },
+    ),
     loop(5_000, drawEdit, () => {
       const gate = drawEdit() < 0.6 || away ? steady : mortal;
       const own = edits.get(gate) as Edits;
@@ -212,11 +236,11 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       },
     ),
     loop(
-      collectEveryMs(seconds),
+      500,
       () => 0.5,
       async () => {
-        const heap = await steady.collect();
-        if (heap !== undefined) heaps.push(heap);
+        const minute = minuteToCompare(Date.now() - beganMs);
+        if (minute !== undefined && heaps.length <= minute + 1) await collect();
       },
     ),
   ];
@@ -270,6 +294,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   for (const [label, times] of inspector.answersByReason()) say(`  ${String(times).padStart(7)}  ${label}`);
   say(`\nfaults of Datadog, over ${standIn.calls.length} calls`);
   say(`  ${[...gun.struck].map(([kind, times]) => `${kind} ${times}`).join(', ')}`);
+  say(`  data late for everybody ${lateData.times} times`);
   const all = [...edits.values()].map(({ counts }) => counts);
   const total = (of: 'good' | 'bad') => all.reduce((sum, counts) => sum + counts[of], 0);
   say(
