@@ -1,8 +1,10 @@
 import { distance } from 'fastest-levenshtein';
 import { LRUCache } from 'lru-cache';
-import { type Ask, type CheckedAsk, checkAsk } from './domain/ask.ts';
+import { type Ask, type CheckedAsk, checkAsk, refuseFuture } from './domain/ask.ts';
+import { isClockSkewed, worstSkew } from './domain/clock-skew.ts';
 import { durationMs, durationText, floorMinute } from './domain/duration.ts';
 import { CallerError, SourceError } from './domain/errors.ts';
+import { leastHistoryMs } from './domain/freshness.ts';
 import { measurementOf } from './domain/measurement.ts';
 import {
   bucketMs,
@@ -108,7 +110,7 @@ function knownAsk(registry: Registry, cuj: Cuj, ask: Ask, nowMs: number): KnownA
       before.calls = minuteCalls(registry, before.checked, nowMs);
     return before;
   }
-  const checked = checkAsk(registry, cuj, ask, nowMs);
+  const checked = checkAsk(registry, cuj, ask);
   const key = JSON.stringify([cuj.name, ask.service, ask.window, ask.since, [...ask.params].sort()]);
   const now = { registry, checked, key, calls: minuteCalls(registry, checked, nowMs) };
   knownAsks.set(ask, now);
@@ -184,6 +186,8 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
 
   function conclude(posed: Posed, snapshots: readonly Snapshot[]): Evaluation {
     const { registry, cuj, sliCount, nowMs, known, calls, opinion } = posed;
+    if (!isClockSkewed(worstSkew(snapshots.map(({ clockSkewMs }) => clockSkewMs))))
+      refuseFuture(known.checked, nowMs);
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once a minute, not once a question.
     const toMs = floorMinute(nowMs - cuj.gate.lagMs);
     const key = sliCount === undefined ? known.key : `${sliCount} ${known.key}`;
@@ -317,7 +321,7 @@ function minuteCalls(registry: Registry, ask: CheckedAsk, nowMs: number): Minute
     fromMs = Math.max(fromMs, toMs + batch.lagMs);
     untilMs = Math.min(untilMs, toMs + batch.lagMs + bucketMs);
     // The CUJ of the batch with the longest lag and window must find all of its span in the snapshot.
-    const spanMs = Math.ceil(batch.maxWindowMs / bucketMs) * bucketMs;
+    const spanMs = Math.ceil(Math.max(batch.maxWindowMs, leastHistoryMs) / bucketMs) * bucketMs;
     calls.set(key, { query: { batch, canary, stable, fromMs: toMs - spanMs, toMs }, services: [name] });
   }
   const all = [...calls.values()];

@@ -101,7 +101,7 @@ function queryOf(registry: Registry, batch: ScopeBatch, candidate: Candidate): S
   const [cuj] = cujsOf(registry, name);
   if (cuj === undefined) throw new TypeError(`service "${name}" is in a batch without a CUJ`);
   const ask = { cuj: cuj.name, service: name, params: paramsFor(service, version, before) };
-  const { canary, stable } = checkAsk(registry, cuj, ask, toMs).selectors.get(name) as NonNullable<
+  const { canary, stable } = checkAsk(registry, cuj, ask).selectors.get(name) as NonNullable<
     ReturnType<ReturnType<typeof checkAsk>['selectors']['get']>
   >;
   const reachMs = Math.ceil(batch.maxWindowMs / bucketMs) * bucketMs;

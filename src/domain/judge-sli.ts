@@ -75,6 +75,8 @@ export interface SliQuestion {
   readonly policy: GatePolicy;
   /** How many SLIs share alpha. */
   readonly sliCount: number;
+  /** The source has stopped before the window's end. */
+  readonly isStale: boolean;
 }
 
 /** What a fail needs besides evidence and bad events: as many minutes that hold some. */
@@ -92,9 +94,8 @@ export function judgeSli(question: SliQuestion): SliVerdict {
       : undefined;
   const statusGap = stableGap ?? statusGapOf(sums, window, evidence.logOne);
   const unmetThreshold = sli === 'latency' ? unmetThresholdOf(sums) : undefined;
-  const { verdict, reason } = unlessUnmet(
-    decide(sums, evidence, question, statusGap),
-    unmetThreshold,
+  const { verdict, reason } = unlessStale(
+    unlessUnmet(decide(sums, evidence, question, statusGap), unmetThreshold, question),
     question,
   );
   const unreached = unreachedOf(sums, window);
@@ -250,6 +251,11 @@ function unlessUnmet(decision: Decision, unmet: UnmetThreshold | undefined, ques
   return decision.verdict === 'fail' && isFailingBeside(unmet, question)
     ? decision
     : inconclusive('threshold_unmet');
+}
+
+/** What old data proves against a canary stays proven; nothing else can be said while the newest data is missing. */
+function unlessStale(decision: Decision, { isStale }: SliQuestion): Decision {
+  return isStale && decision.verdict !== 'fail' ? inconclusive('source_stale') : decision;
 }
 
 function isFailingBeside({ latencyMs }: UnmetThreshold, question: SliQuestion): boolean {

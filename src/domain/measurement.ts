@@ -1,4 +1,5 @@
 import type { CheckedAsk } from './ask.ts';
+import { worstSkew } from './clock-skew.ts';
 import { floorMinute } from './duration.ts';
 import {
   bucketMs,
@@ -7,6 +8,7 @@ import {
   type Series,
   type SideCounts,
   type Snapshot,
+  type SourceTraffic,
 } from './metrics-source.ts';
 import type { Cuj, Endpoint, Service } from './registry-model.ts';
 import type { SliName } from './registry-schema.ts';
@@ -91,11 +93,14 @@ export function measurementOf(
     });
   const neither = beyond(1);
   const both = beyond(-1);
+  const asked = new Set([...services.keys()].map((name) => snapshots.get(name) as Snapshot));
+  const clockSkewMs = worstSkew([...asked].map((snapshot) => snapshot.clockSkewMs));
   return {
     fromMs,
     toMs,
     ...(ask.sinceMs === undefined ? {} : { sinceMs: ask.sinceMs }),
     ...(ask.windowMs === undefined ? {} : { windowMs: ask.windowMs }),
+    ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
     selectors: ask.selectorTexts,
     ...(cuj.objectives.availability === undefined
       ? {}
@@ -111,7 +116,22 @@ export function measurementOf(
       ...sides,
       ...(neither === undefined || both === undefined ? {} : { neither, both }),
     },
+    sourceTraffic: [...asked].map((snapshot) => ({
+      services: [...services.keys()].filter((name) => snapshots.get(name) === snapshot),
+      hits: hitsOfAll(snapshot, toMs),
+    })),
   };
+}
+
+/** Requests by minute of everything that was asked for in one call, until `toMs`. */
+function hitsOfAll({ fromMs, services }: Snapshot, toMs: number): SourceTraffic['hits'] {
+  const hits = new Array<number>(Math.max(0, Math.round((toMs - fromMs) / bucketMs))).fill(0);
+  for (const { everyone, canary, stable } of services.values()) {
+    const parts = everyone === undefined ? [canary.whole?.total, stable.whole?.total] : [everyone];
+    for (const part of parts)
+      if (part !== undefined) for (let i = 0; i < hits.length; i += 1) hits[i]! += part[i] ?? 0;
+  }
+  return hits;
 }
 
 const ordered = new WeakMap<Cuj, readonly Endpoint[]>();

@@ -53,6 +53,11 @@ export interface Snapshot {
   readonly toMs: number;
   readonly services: ReadonlyMap<string, ServiceCounts>;
   readonly queries: readonly SentQuery[];
+  /**
+   * How far the clock of this process was ahead of the source's when it answered (below 0: behind), in ms. Absent where
+   * the source does not say what its time is.
+   */
+  readonly clockSkewMs?: number;
 }
 
 /** The port. Implementations throw SourceError and nothing else; `signal` aborts at the request's deadline. */
@@ -80,6 +85,17 @@ export interface EndpointMeasurement {
   readonly stable: Series;
 }
 
+/** What one call of the source said of everybody. */
+export interface SourceTraffic {
+  /** Services of the question that were measured by this call. */
+  readonly services: readonly string[];
+  /**
+   * Requests by minute of all services that the call was about, these and others, of either side or of neither. The
+   * last minute ends where the measurement does; the first may be earlier than the measurement's.
+   */
+  readonly hits: readonly number[];
+}
+
 /** Everything that a verdict is a function of, besides the CUJ. written-measurement.ts makes JSON of it. */
 export interface Measurement {
   /** Epoch ms of the first bucket. */
@@ -90,6 +106,8 @@ export interface Measurement {
   readonly sinceMs?: number;
   /** A fixed span that the caller asked for instead of the registry's window, in ms. */
   readonly windowMs?: number | 'rollout';
+  /** As of a snapshot; of several, the furthest from 0. */
+  readonly clockSkewMs?: number;
   readonly selectors: { readonly canary: string; readonly stable: string };
   readonly availability?: readonly EndpointMeasurement[];
   readonly latency?: readonly EndpointMeasurement[];
@@ -102,4 +120,6 @@ export interface Measurement {
     /** Hits that both selectors match; absent where stable is the rest. */
     readonly both?: readonly number[];
   };
+  /** One for each call of the source. Absent where nothing is known of others: then nothing is taken for stale. */
+  readonly sourceTraffic?: readonly SourceTraffic[];
 }

@@ -32,7 +32,7 @@ function counts(canary: number[], stable: number[], everyone?: number[]): Servic
 }
 
 function wholeOf(shop: ServiceCounts, auth: ServiceCounts) {
-  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) }, nowMs);
+  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
   const snapshot = {
     fromMs,
     toMs,
@@ -100,7 +100,7 @@ it.each([
     ]),
     queries: [],
   };
-  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) }, nowMs);
+  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
   const services = new Map([
     ['shop', snapshot],
     ['auth', snapshot],

@@ -33,13 +33,14 @@ type ServiceValue = readonly [
 /** Whatever else a snapshot comes to hold must be written down here, and the format in sealed.ts raised. */
 type Nothing = Readonly<Record<string, never>>;
 
-export function snapshotValue({ fromMs, toMs, services, queries, ...more }: Snapshot): object {
+export function snapshotValue({ fromMs, toMs, services, queries, clockSkewMs, ...more }: Snapshot): object {
   more satisfies Nothing;
   return {
     fromMs,
     toMs,
     services: [...services].map(([name, counts]) => serviceValue(name, counts)),
     queries: queries.map(({ name, query }) => [name, query]),
+    ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
   };
 }
 
@@ -88,7 +89,10 @@ function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot 
     readonly toMs: number;
     readonly services: readonly ServiceValue[];
     readonly queries: readonly [string, string][];
+    readonly clockSkewMs?: number;
   };
+  const { clockSkewMs } = given;
+  ensure(clockSkewMs === undefined || Number.isFinite(clockSkewMs));
   ensure(given.fromMs === fromMs && given.toMs === toMs && given.services.length === batch.services.length);
   const buckets = (toMs - fromMs) / bucketMs;
   const services = batch.services.map((asked, i) => {
@@ -107,7 +111,13 @@ function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot 
     ensure(typeof name === 'string' && typeof query === 'string');
     return { name, query };
   });
-  return { fromMs, toMs, services: new Map(services), queries };
+  return {
+    fromMs,
+    toMs,
+    services: new Map(services),
+    queries,
+    ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
+  };
 }
 
 function readSide({ whole, requests, latency }: SideValue, asked: ScopeService, buckets: number): SideCounts {

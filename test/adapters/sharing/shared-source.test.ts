@@ -35,7 +35,7 @@ function world() {
     });
   const replica = () => {
     const own = answers();
-    const source = createSharedSource(inner, own, { ttlMs: 60_000 });
+    const source = createSharedSource(inner, own, { ttlMs: 60_000, now: () => now });
     return async (asked: ScopeQuery) => {
       const snapshot = await source.measure(asked, never);
       await own.settled();
