@@ -178,7 +178,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   });
 }
 
-/** Checks of an ending server, in ms apart, that must find no question waiting before what is still connected is cut. */
+/** Checks of an ending server, in ms apart, that must find nothing to answer before what is still connected is cut. */
 const reapEveryMs = 100;
 
 /**
@@ -188,7 +188,8 @@ const reapEveryMs = 100;
 async function closeServer(app: App): Promise<void> {
   let quiet = 0;
   const reaper = setInterval(() => {
-    quiet = app.inflight() === 0 ? quiet + 1 : 0;
+    // Not only questions: a caller's token is verified before one is counted, and what was answered must be read.
+    quiet = app.busyConnections() === 0 ? quiet + 1 : 0;
     if (quiet >= 2) app.server.closeAllConnections();
   }, reapEveryMs);
   try {

@@ -47,13 +47,16 @@ const heldBytes = 16 * 1024 * 1024;
 /** A reader that takes nothing for so long must not keep the process. */
 const lastFlushMs = 1_000;
 
-/** Resolves when all lines are written, or cannot be. */
-export function written(logger: Logger): Promise<void> {
+/**
+ * Resolves when all lines are written, or cannot be, or after `lastFlushMs`. Then it is false: something still tries to
+ * write them, which holds the process until `process.exit`.
+ */
+export function written(logger: Logger): Promise<boolean> {
   return new Promise((resolve) => {
-    const late = setTimeout(resolve, lastFlushMs);
+    const late = setTimeout(() => resolve(false), lastFlushMs);
     logger.flush(() => {
       clearTimeout(late);
-      resolve();
+      resolve(true);
     });
   });
 }

@@ -105,7 +105,8 @@ export async function serve(
   await gate.close();
   clearTimeout(cut);
   logger.info('ended');
-  await written(logger);
+  // Without this, a reader that has stopped reading would hold the process: the log tries again for as long as it lives.
+  if (!(await written(logger))) port.exit(0);
   return 0;
 }
 

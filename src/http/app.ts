@@ -20,6 +20,8 @@ import { createStatusHandlers, type Load } from './status-routes.ts';
 export type App = FastifyInstance<Server> & {
   /** Questions that wait for an answer. */
   readonly inflight: () => number;
+  /** Connections with a request that is not answered to its last byte. */
+  readonly busyConnections: () => number;
 };
 
 /** What listens: the service, and where they are asked for apart, its probes and metrics. */
@@ -39,11 +41,10 @@ export async function buildApps(ports: AppPorts): Promise<Apps> {
   const metrics = createMetrics(ports, () => load.inflight);
   const answer = createAnswer(ports, metrics);
   const guard = createGuard(ports, metrics, answer);
-  const socketErrors = createSocketErrors(metrics);
   const shell = (routesOfIt: readonly string[], tls: AppPorts['tls']) =>
     createShell(ports, {
       answer,
-      socketErrors,
+      socketErrors: createSocketErrors(metrics, ports),
       guard,
       routes: routesOfIt,
       inflight: () => load.inflight,

@@ -58,6 +58,8 @@ export interface AppPorts {
   readonly tracing?: Tracing;
   /** How long a request may take to arrive, in ms, and how often that is looked at. */
   readonly arrival?: { readonly timeoutMs: number; readonly checkEveryMs: number };
+  /** How long an answer waits for a caller that reads nothing of it, in ms. */
+  readonly unreadMs?: number;
 }
 
 export const systemTimer: Timer = (ms, fire) => {

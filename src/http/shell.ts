@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type Server } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createHttpsServer, type ServerOptions as HttpsOptions } from 'node:https';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyHttpOptions, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -9,12 +9,13 @@ import { type Answer, answerProblem } from './answer.ts';
 import type { Guard } from './guard.ts';
 import { noRoute } from './known-routes.ts';
 import { answeredWhileClosing, drainingProblem } from './operations.ts';
+import type { RequestHandler } from './pipelines.ts';
 import type { AppPorts, RegistryState } from './ports.ts';
-import { problem, problemOf } from './problem.ts';
+import { type ProblemDocument, problem, problemOf } from './problem.ts';
 import { loggedUrl, readQuery } from './query.ts';
 import { requestId } from './request-id.ts';
 import { requestSpans } from './request-spans.ts';
-import type { RequestHandler, SocketErrors } from './socket-errors.ts';
+import type { SocketErrors } from './socket-errors.ts';
 import { logHandshakes } from './tls-errors.ts';
 
 /** Longer than the 90 s after which Go's transport drops an idle connection: the side that asks must be the first. */
@@ -89,6 +90,7 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.decorate('inflight', parts.inflight);
+  app.decorate('busyConnections', socketErrors.busy);
   app.decorateRequest('startedAt', 0);
   app.decorateRequest('caller', undefined);
   app.decorateRequest('shed', undefined);
@@ -99,18 +101,38 @@ export function createShell(ports: AppPorts, parts: ShellParts) {
   if (ports.tracing !== undefined) app.addHook('onRequest', requestSpans(ports.tracing));
   app.addHook('onRequest', (request, reply, next) => {
     request.startedAt = performance.now();
-    if (request.is404) {
+    const hostProblem = problemOfHost(request.raw);
+    if (hostProblem !== undefined) answerProblem(answer, request, reply, hostProblem);
+    else if (request.is404) {
       // Before anything reads a body.
       nothingThere(request, reply);
-    } else if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
-      const detail = 'The Host header is missing.';
-      answerProblem(answer, request, reply, problem('malformed_request', detail, 'HTTP/1.1 requires it.'));
     } else if (phase() === 'closing' && !answeredWhileClosing.has(request.routeOptions.url as string)) {
       answerProblem(answer, request, reply, drainingProblem());
     } else if (guard !== undefined) guard(request, reply, next);
     else next();
   });
   return app;
+}
+
+/** RFC 9112, 3.2: what follows from two of them, or from half of one, differs from reader to reader. */
+function problemOfHost({ httpVersion, headers, rawHeaders }: IncomingMessage): ProblemDocument | undefined {
+  const { host } = headers;
+  if (host === undefined) {
+    return httpVersion === '1.1'
+      ? problem('malformed_request', 'The Host header is missing.', 'HTTP/1.1 requires it.')
+      : undefined;
+  }
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  if (hosts > 1) {
+    return problem('malformed_request', 'The Host header is given more than once.', 'Send it once.');
+  }
+  return /^[\w.~%!$&'()*+,;=:[\]-]*$/.test(host)
+    ? undefined
+    : problem('malformed_request', 'The Host header is not a host and a port.', 'Send it as gate:8080.');
 }
 
 /** All that a question about anything may hold. */

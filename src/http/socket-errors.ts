@@ -1,6 +1,9 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { throttled } from './guard.ts';
 import type { GateMetrics } from './metrics.ts';
+import { createPipelines, maxWaiting, type RequestHandler } from './pipelines.ts';
+import type { AppPorts } from './ports.ts';
 import { jsonText, type ProblemDocument, problem, problemType } from './problem.ts';
 
 /**
@@ -49,6 +52,18 @@ function problemOfParseError(error: ParseError): ProblemDocument {
   }
 }
 
+const oddlyFramed = problem(
+  'malformed_request',
+  'The Transfer-Encoding is not chunked, or the request is HTTP/1.0.',
+  'Send a plain GET without a body.',
+);
+
+/** Whether where a request ends is a matter of opinion (RFC 9112, 6.1): what follows could be its body, or a request. */
+function isFramedOddly({ headers, httpVersion }: IncomingMessage): boolean {
+  const coding = headers['transfer-encoding'];
+  return coding !== undefined && (httpVersion === '1.0' || coding.toLowerCase() !== 'chunked');
+}
+
 /** Whether what overflowed begins with a line that is most of it: a request line, by all appearances. */
 function isLongLine(packet: Buffer): boolean {
   const end = packet.indexOf('\n');
@@ -64,35 +79,38 @@ function rawResponse(document: ProblemDocument, headers: string): string {
 /** How long a connection that was refused may go on sending, in ms, before it is cut. */
 const lingerMs = 2_000;
 
-export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
+/** How long an answer waits for a caller that reads nothing of it, in ms: longer than making one can take. */
+const unreadMs = 30_000;
 
 export interface SocketErrors {
   readonly clientError: (error: ParseError, socket: Socket) => void;
-  /** A server's handler of requests that knows what each connection still waits for. */
+  /** A server's handler of requests that answers those of one connection in turn. */
   readonly watched: (handler: RequestHandler) => RequestHandler;
-  /** Listens for CONNECT and for an Expect that is not 100-continue. */
+  /** Listens for CONNECT, for an Expect that is not 100-continue, and for answers that nobody reads. */
   readonly listen: (server: Server) => void;
+  /** How many connections have a request that is not answered to its last byte. */
+  readonly busy: () => number;
 }
 
-export function createSocketErrors(metrics: GateMetrics): SocketErrors {
+export function createSocketErrors(
+  metrics: GateMetrics,
+  ports: Pick<AppPorts, 'logger' | 'now' | 'unreadMs'>,
+): SocketErrors {
   const ended = new WeakSet<Socket>();
-  /** Requests of a connection that may not be answered yet, in order. Node shows only the one that it is writing. */
-  const pending = new WeakMap<Socket, ServerResponse[]>();
-
-  /**
-   * Runs `then` once the requests that came before on this connection are answered: whoever pipelines would otherwise
-   * take the refusal of a later request for the answer to an earlier one.
-   */
-  function afterPending(socket: Socket, then: () => void): void {
-    const next = pending.get(socket)?.find(({ closed }) => !closed);
-    if (next === undefined) then();
-    else next.once('close', () => afterPending(socket, then));
-  }
+  const complaint = throttled(ports.now, (fields, suppressed) =>
+    ports.logger.warn({ ...fields, suppressed }, 'connection closed'),
+  );
+  const complain = (socket: Socket, code: string, detail: string) =>
+    complaint({ address: socket.remoteAddress, code, detail });
+  const pipelines = createPipelines((socket) =>
+    complain(socket, 'too_many_requests_waiting', `It had more than ${maxWaiting} requests waiting.`),
+  );
 
   function end(socket: Socket, document: ProblemDocument, headers = ''): void {
     if (ended.has(socket)) return;
     ended.add(socket);
-    afterPending(socket, () => {
+    // Otherwise the refusal of a later request would be taken for the answer to an earlier one.
+    pipelines.afterAll(socket, () => {
       if (!socket.writable) return void socket.destroy();
       metrics.answered('none', 'other', document.status, 0);
       // Ended on our side only: closed with something unread, the other side is reset, and may lose what was answered.
@@ -103,6 +121,15 @@ export function createSocketErrors(metrics: GateMetrics): SocketErrors {
     });
   }
 
+  const watched: SocketErrors['watched'] = (handler) => (request, response) => {
+    // Node cuts the connection after a request of this name, with the answers to those before it still unwritten.
+    if (request.method === 'PRI') request.method = 'pri';
+    // Nothing behind a request that cannot be told from its body is a request.
+    if (ended.has(request.socket)) return;
+    if (isFramedOddly(request)) end(request.socket, oddlyFramed);
+    else pipelines.enter(request, response, handler);
+  };
+
   return {
     clientError(error, socket) {
       if (error.code === 'ECONNRESET') return void socket.destroy();
@@ -112,28 +139,29 @@ export function createSocketErrors(metrics: GateMetrics): SocketErrors {
       end(socket, problemOfParseError(error));
     },
 
-    watched: (handler) => (request, response) => {
-      // Node cuts the connection after a request of this name, with the answers to those before it still unwritten.
-      if (request.method === 'PRI') request.method = 'pri';
-      const waiting = pending.get(request.socket);
-      if (waiting === undefined) pending.set(request.socket, [response]);
-      else {
-        while (waiting[0]?.closed) waiting.shift();
-        waiting.push(response);
-      }
-      handler(request, response);
-    },
+    watched,
+
+    busy: pipelines.busy,
 
     listen(server) {
+      // Node tells progress from standstill: this comes when nothing was read for so long, and after an idle connection's time.
+      server.timeout = ports.unreadMs ?? unreadMs;
+      server.on('timeout', (socket: Socket) => {
+        if (pipelines.isBusy(socket))
+          complain(socket, 'answer_unread', `Nothing of an answer was read for ${server.timeout / 1000} s.`);
+        socket.destroy();
+      });
       server.on('connect', (_request: IncomingMessage, socket: Socket) => {
         socket.on('error', () => socket.destroy());
+        // Node no longer listens for it. Answers before this one may be unread.
+        socket.on('timeout', () => socket.destroy());
         end(
           socket,
           problem('method_not_allowed', 'CONNECT is not supported: this is no proxy.', 'Use GET.'),
           'allow: GET, HEAD\r\n',
         );
       });
-      server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+      const refuseExpectation: RequestHandler = (_, response) => {
         const document = problem(
           'expectation_failed',
           'Nothing but 100-continue can be expected here.',
@@ -148,7 +176,8 @@ export function createSocketErrors(metrics: GateMetrics): SocketErrors {
           connection: 'close',
         });
         response.end(body);
-      });
+      };
+      server.on('checkExpectation', watched(refuseExpectation));
     },
   };
 }

@@ -1,12 +1,14 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { promisify } from 'node:util';
+import { describe, expect, it, vi } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { settingNames } from '../../src/settings.ts';
 import { capture } from './io.ts';
@@ -179,4 +181,43 @@ describe('cuj-gate serve', () => {
       }
     },
   );
+
+  it('ends within its time at SIGTERM though the reader of its log has stopped reading', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'cuj-gate-serve-'));
+    const pipe = join(folder, 'log');
+    await promisify(execFile)('mkfifo', [pipe]);
+    // Open for both, it is a reader that never goes away.
+    const reader = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+    const writer = openSync(pipe, 'w');
+    const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'src/bin.ts'), 'serve'], {
+      cwd: root,
+      env: {
+        PATH: process.env.PATH,
+        ...keys,
+        DD_URL: 'http://127.0.0.1:1',
+        CUJ_GATE_REGISTRY: registry,
+        HOST: '127.0.0.1',
+        PORT: '0',
+        CUJ_GATE_DRAIN_DELAY: '0s',
+      },
+      stdio: ['ignore', writer, 'ignore'],
+    });
+    try {
+      const exited = once(child, 'exit');
+      const block = Buffer.alloc(4_096);
+      await vi.waitFor(() => expect(readSync(reader, block)).toBeGreaterThan(0), { timeout: 30_000 });
+      expect(block.toString()).toContain('"listening"');
+      const full = { code: 'EAGAIN' };
+      expect(() => {
+        for (;;) writeSync(reader, block);
+      }).toThrow(expect.objectContaining(full));
+      child.kill('SIGTERM');
+      expect(await exited).toEqual([0, null]);
+    } finally {
+      child.kill('SIGKILL');
+      closeSync(reader);
+      closeSync(writer);
+      await rm(folder, { recursive: true });
+    }
+  });
 });

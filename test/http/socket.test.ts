@@ -164,6 +164,14 @@ describe('a connection that is closed after one answer', () => {
       400,
       'malformed_request',
     ],
+    ['two Hosts', `GET /healthz HTTP/1.1\r\n${host}${close}Host: gate\r\n\r\n`, 400, 'malformed_request'],
+    [
+      'two Hosts on the way to nowhere',
+      `GET /x HTTP/1.0\r\n${host}hOST: b\r\n\r\n`,
+      400,
+      'malformed_request',
+    ],
+    ['a Host with a path', `GET /healthz HTTP/1.1\r\nHost: a/b\r\n${close}\r\n`, 400, 'malformed_request'],
     ['no Host', `GET /healthz HTTP/1.1\r\n${close}\r\n`, 400, 'malformed_request'],
     ['a TLS handshake', Buffer.from('16030100c8010000c40303', 'hex'), 400, 'malformed_request'],
     ['noise', Buffer.from([0, 1, 2, 3, 255, 254, 13, 10, 13, 10]), 400, 'malformed_request'],
@@ -342,6 +350,12 @@ describe('a connection that is kept', () => {
   });
 });
 
+it('a request of HTTP/1.0 in chunks is refused, and nothing after it is answered', async () => {
+  const chunked = `GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`;
+  const answers = parseAnswers(await dial(port, `${chunked}GET /smuggled HTTP/1.1\r\n${host}\r\n`).closed);
+  expect(answers.map(({ status }) => status)).toEqual([400]);
+});
+
 describe('headers of the canary', () => {
   const ask = async (headers: string) => {
     const wire = dial(port, `GET /cujs/pay/status HTTP/1.1\r\n${host}${close}${headers}\r\n`);
@@ -379,6 +393,9 @@ describe('a body of which two readers could think two lengths', () => {
     'Transfer-Encoding : chunked',
     'Transfer-Encoding:\r\n chunked',
     'X-Folded: a\r\n Content-Length: 44',
+    'Transfer-Encoding: identity',
+    'Transfer-Encoding: gzip',
+    'Transfer-Encoding: gzip, chunked',
     'Transfer-Encoding: chunked, identity',
     'Transfer-Encoding: chunked\r\nTransfer-Encoding: identity',
   ])('is refused, and nothing after it is answered: %j', async (framing) => {

@@ -1,0 +1,177 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { pino } from 'pino';
+import { Registry as MetricsRegistry } from 'prom-client';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { selectorText } from '../../src/domain/selector.ts';
+import { type App, buildApps } from '../../src/http/app.ts';
+import { maxWaiting } from '../../src/http/pipelines.ts';
+import type { AppPorts } from '../../src/http/ports.ts';
+import { certificate } from '../access/certificates.ts';
+import { type Bench, bench, healthy, nowMs, snapshotOf } from './fixture.ts';
+import { dial, parseAnswers, portOf } from './wire.ts';
+
+/** What one connection can make the gate hold. */
+
+async function listening(options: Partial<AppPorts> = {}): Promise<Bench & { readonly port: number }> {
+  const gate = await bench(options);
+  await gate.app.listen({ port: 0, host: '127.0.0.1' });
+  onTestFinished(async () => {
+    gate.app.server.closeAllConnections();
+    await gate.app.close();
+  });
+  return { ...gate, port: portOf(gate.app) };
+}
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: gate\r\n\r\n`;
+const question = (role: string) => get(`/cujs/pay/status?role=${role}`);
+
+/** Lets questions wait until they are let go, and says which were asked. */
+function holdQuestions({ world }: Bench) {
+  const asked: string[] = [];
+  const held: (() => void)[] = [];
+  world.measure = (query) => {
+    asked.push(selectorText(query.canary));
+    return new Promise((resolve) => held.push(() => resolve(snapshotOf(query, healthy, healthy))));
+  };
+  return { asked, letGo: () => held.shift()?.() };
+}
+
+const until = async (holds: () => boolean) => {
+  while (!holds()) await new Promise(setImmediate);
+};
+
+describe('requests that are sent before the answer to the one before is read', () => {
+  it('are answered in turn: the next is begun when the one before is answered', async () => {
+    const gate = await listening();
+    const { asked, letGo } = holdQuestions(gate);
+    const wire = dial(gate.port, question('a') + question('b') + get('/nothing') + question('c'));
+    await until(() => asked.length > 0);
+    await gate.app.inject('/healthz');
+    expect(asked).toEqual(['role:a']);
+    letGo();
+    await until(() => asked.length > 1);
+    expect(asked).toEqual(['role:a', 'role:b']);
+    letGo();
+    await until(() => asked.length > 2);
+    letGo();
+    const answers = await wire.answers(4);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 404, 200]);
+    wire.socket.destroy();
+  });
+
+  it(`close the connection when more than ${maxWaiting} of them wait, and no other one`, async () => {
+    const gate = await listening();
+    const { asked, letGo } = holdQuestions(gate);
+    const honest = dial(gate.port, question('honest') + get('/nothing').repeat(maxWaiting));
+    await until(() => asked.length === 1);
+    const greedy = dial(gate.port, question('greedy') + get('/metrics').repeat(2_000));
+    expect(await greedy.closed).toBe('');
+    expect(gate.log).toContainEqual(
+      expect.objectContaining({
+        msg: 'connection closed',
+        code: 'too_many_requests_waiting',
+        address: '127.0.0.1',
+      }),
+    );
+    expect(gate.app.busyConnections()).toBe(1);
+    letGo();
+    expect(await honest.answers(1 + maxWaiting)).toHaveLength(1 + maxWaiting);
+    honest.socket.destroy();
+    expect((await gate.app.inject('/metrics')).body).not.toContain('route="/metrics"');
+  });
+
+  it('are counted where an Expect is refused, too', async () => {
+    const gate = await listening();
+    const { asked } = holdQuestions(gate);
+    const bytes = question('a') + 'GET / HTTP/1.1\r\nHost: gate\r\nExpect: x\r\n\r\n'.repeat(1_000);
+    expect(await dial(gate.port, bytes).closed).toBe('');
+    expect(asked.length).toBeLessThanOrEqual(1);
+  });
+
+  it('close a connection of the port for probes and metrics as well', async () => {
+    const { app, admin } = await apart();
+    const sent = `${get('/metrics').repeat(2_000)}`;
+    expect(parseAnswers(await dial(portOf(admin), sent).closed).length).toBeLessThanOrEqual(1);
+    expect(admin.busyConnections()).toBe(0);
+    expect(app.busyConnections()).toBe(0);
+  });
+});
+
+async function apart(): Promise<{ readonly app: App; readonly admin: App }> {
+  const { app, admin } = await buildApps({
+    evaluator: { cuj: () => Promise.reject(), service: () => Promise.reject() },
+    registry: () => undefined,
+    logger: pino({ level: 'silent' }),
+    metrics: new MetricsRegistry(),
+    now: () => nowMs,
+    phase: () => 'serving',
+    deadlineMs: 8_000,
+    maxInflight: 100,
+    operationsApart: true,
+  });
+  const apps = { app, admin: admin as App };
+  await apps.admin.listen({ port: 0, host: '127.0.0.1' });
+  onTestFinished(async () => {
+    apps.admin.server.closeAllConnections();
+    await apps.admin.close();
+    await app.close();
+  });
+  return apps;
+}
+
+describe('an answer that nobody reads', () => {
+  /** More than the system takes off our hands for a connection. */
+  const hugeAnswer = (gate: Bench) => {
+    const { registry } = gate.world;
+    const problem = {
+      file: 'a',
+      line: 1,
+      column: 1,
+      path: '',
+      rule: 'r',
+      message: 'x'.repeat(30e6),
+      fix: '',
+    };
+    gate.world.registry = {
+      ...(registry as NonNullable<typeof registry>),
+      failure: { atMs: nowMs, problems: [problem] },
+    };
+  };
+  const closedUnread = expect.objectContaining({ msg: 'connection closed', code: 'answer_unread' });
+
+  it('is given up, and its connection with it', async () => {
+    const gate = await listening({ unreadMs: 100 });
+    hugeAnswer(gate);
+    const connected = once(gate.app.server, 'connection') as Promise<[Socket]>;
+    const wire = dial(gate.port, get('/registry'));
+    wire.socket.pause();
+    const [socket] = await connected;
+    await once(socket, 'close');
+    expect(gate.log).toContainEqual(closedUnread);
+    expect(gate.app.busyConnections()).toBe(0);
+    wire.socket.destroy();
+  });
+
+  it('is given up over TLS, too', async () => {
+    const { cert, key } = await certificate('gate');
+    const gate = await listening({ unreadMs: 100, tls: { cert, key } });
+    hugeAnswer(gate);
+    const connected = once(gate.app.server, 'secureConnection') as Promise<[Socket]>;
+    const socket = connectTls({ port: gate.port, host: '127.0.0.1', rejectUnauthorized: false });
+    socket.on('error', () => {});
+    socket.write(get('/registry'));
+    socket.pause();
+    const [accepted] = await connected;
+    await once(accepted, 'close');
+    expect(gate.log).toContainEqual(closedUnread);
+    socket.destroy();
+  });
+
+  it('is not given up while a question is being answered', async () => {
+    const { app } = await bench();
+    // The longest that CUJ_GATE_DEADLINE can be, and a token's verification.
+    expect(app.server.timeout).toBeGreaterThan(2 * 9_999);
+  });
+});
