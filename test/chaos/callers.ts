@@ -19,6 +19,8 @@ export interface Question {
 export interface Answered {
   readonly gate: GateProcess;
   readonly life: string;
+  /** How far the gate's clock was ahead, in ms. */
+  readonly skewMs: number;
   readonly question: Question;
   readonly startedMs: number;
   readonly endedMs: number;
@@ -180,10 +182,10 @@ export class Callers {
   }
 
   async ask(gate: GateProcess, asked: Question): Promise<void> {
-    const { life } = gate;
+    const { life, skewMs } = gate;
     const startedMs = Date.now();
     this.#waiting += 1;
-    const about = { gate, life, question: asked, startedMs };
+    const about = { gate, life, skewMs, question: asked, startedMs };
     try {
       const { statusCode, body } = await request(gate.url + asked.path, {
         dispatcher: this.#agent,

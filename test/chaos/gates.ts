@@ -24,6 +24,7 @@ export interface HeapAfterCollection {
   readonly externalMb: number;
 }
 
+const wrongClockArguments = ['--import', path.join(import.meta.dirname, 'wrong-clock.mjs')];
 const probeArguments = ['--expose-gc', '--import', path.join(import.meta.dirname, 'heap-probe.mjs')];
 
 /** Messages that no run may log: a mistake of the gate's own. */
@@ -36,6 +37,7 @@ export class GateProcess {
   readonly #program: GateProgram;
   #process: ChildProcess | undefined;
   #life = 0;
+  #skewMs = 0;
   /** Lines that should never have been logged, and whatever came on stderr. */
   readonly complaints: string[] = [];
   /** Messages of WARN and above, counted. */
@@ -62,14 +64,28 @@ export class GateProcess {
     return `${this.name}-${this.#life}`;
   }
 
-  /** Starts it and waits until it is ready, or has ended with a code. */
-  async start(): Promise<number | 'ready'> {
+  /** How far its clock is ahead of the machine's in this life, in ms. */
+  get skewMs(): number {
+    return this.#skewMs;
+  }
+
+  /** Starts it, with a clock that is wrong by so much, and waits until it is ready, or has ended with a code. */
+  async start(skewMs = 0): Promise<number | 'ready'> {
     this.#life += 1;
+    this.#skewMs = skewMs;
     this.#expectedEnd = false;
     const { file, cwd, env, port, probed = false } = this.#program;
-    const child = spawn(process.execPath, [...(probed ? probeArguments : []), file, 'serve'], {
+    const args = [...(probed ? probeArguments : []), ...(skewMs === 0 ? [] : wrongClockArguments)];
+    const child = spawn(process.execPath, [...args, file, 'serve'], {
       cwd,
-      env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: String(port), ...env, DD_API_KEY: this.life },
+      env: {
+        CHAOS_CLOCK_SKEW_MS: String(skewMs),
+        PATH: process.env.PATH,
+        HOST: '127.0.0.1',
+        PORT: String(port),
+        ...env,
+        DD_API_KEY: this.life,
+      },
       stdio: ['ignore', 'pipe', 'pipe', ...(probed ? (['ipc'] as const) : [])],
     });
     this.#process = child;

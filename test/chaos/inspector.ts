@@ -12,6 +12,7 @@ const reloadMs = 6_000;
 
 export type Claim =
   | 'every verdict can be true'
+  | 'a gate with a wrong clock judges nothing'
   | 'nothing passes on old data'
   | 'once all faults are over, every verdict is measured'
   | 'every answer is a JSON object'
@@ -103,6 +104,12 @@ export class Inspector {
         : `${status} ${body.code}`;
     this.#talk.set(label, (this.#talk.get(label) ?? 0) + 1);
     if (status !== 200 || question.asked === undefined) return;
+    if (answered.skewMs !== 0) {
+      const outcomes = [body, ...(body.cujs ?? [])].filter(({ mode }) => mode !== 'observe');
+      const judged = outcomes.some(({ reason }) => !blind.test(reason));
+      this.note('a gate with a wrong clock judges nothing', ...(judged ? [`${where}: ${label}`] : []));
+      return;
+    }
     const wrong = this.#oracle.judge({ ...question.asked, startedMs, endedMs }, body);
     this.note('every verdict can be true', ...wrong.map((one) => `${where}: ${one}`));
     const outcomes = [body.observed ?? body, ...(body.cujs ?? [])].filter(

@@ -9,9 +9,10 @@ interface Delay {
   readonly endMs: number;
 }
 
-/** At most minutes, and at least so many that a verdict may not do without them (docs/verdicts.md). */
-const leastLateMinutes = 6;
-const mostLateMinutes = 70;
+/** So many that a verdict may not do without them (docs/verdicts.md), and fewer than the canaries are old. */
+const lateMinutes = [6, 26] as const;
+/** Now and then so many that nothing of a canary is left. */
+const veryLateMinutes = [40, 70] as const;
 
 /**
  * Datadog's ingestion, which stops for everybody and catches up. A run has no time to wait until data has become old:
@@ -37,7 +38,8 @@ export class LateData {
   }
 
   stop(nowMs: number, forMs: number): void {
-    const late = leastLateMinutes + Math.floor(this.#draw() * (mostLateMinutes - leastLateMinutes));
+    const [least, most] = this.#delays.length % 4 === 3 ? veryLateMinutes : lateMinutes;
+    const late = least + Math.floor(this.#draw() * (most - least));
     const untilMs = nowMs + forMs;
     this.#store.delayIngestion({ fromMs: nowMs - late * 60_000, untilMs });
     this.#delays.push({ fromMs: nowMs, untilMs, endMs: this.#store.visibleEndSlot * SLOT_MS });

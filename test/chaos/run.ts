@@ -16,7 +16,7 @@ import { freePort } from '../free-ports.ts';
 import { tryOnWire, wireCase } from '../http/wire-fuzz.ts';
 import { Callers, everyQuestion, manyQuestions, question, sinceOf } from './callers.ts';
 import { Edits } from './edits.ts';
-import { type Draw, FaultGun, faultKinds } from './faults.ts';
+import { type Draw, FaultGun, faultKinds, pick } from './faults.ts';
 import { GateProcess, type HeapAfterCollection, RedisProcess } from './gates.ts';
 import { Inspector } from './inspector.ts';
 import { LateData } from './late-data.ts';
@@ -36,6 +36,8 @@ if (!(seconds >= 10) || !Number.isInteger(seed)) {
 }
 
 const drainDelayMs = 700;
+/** Beyond what the gate tolerates (docs/verdicts.md), and within what a rollout's own clock may be wrong by. */
+const wrongClocksMs = [-6 * 60_000, -2 * 60_000, 2 * 60_000, 6 * 60_000];
 const say = (text: string) => console.log(text);
 
 async function main(): Promise<number> {
@@ -130,7 +132,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const over = () => Date.now() >= endMs;
   const calling = [steady, steady, steady, mortal, mortal, mortal].map((gate) => callers.call(gate, 60));
   const readings: Reading[] = [];
-  const tally = { kills: 0, terms: 0, wire: 0, freezes: 0, refusedStarts: 0 };
+  const tally = { kills: 0, terms: 0, wire: 0, freezes: 0, refusedStarts: 0, wrongClocks: 0 };
 
   const loop = async (pauseMs: number, draw: Draw, act: () => unknown) => {
     await sleep(pauseMs * draw());
@@ -168,7 +170,10 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       tally.refusedStarts += 1;
     }
     own.putGood();
-    const started = await mortal.start();
+    // Every third life.
+    const skewMs = (tally.kills + tally.terms) % 3 === 2 ? pick(drawDeath, wrongClocksMs) : 0;
+    if (skewMs !== 0) tally.wrongClocks += 1;
+    const started = await mortal.start(skewMs);
     if (started !== 'ready') mortal.deaths.push(`${mortal.life} did not start: ${started}`);
     // Sockets of its last life may still be handed out once.
     await sleep(200);
@@ -298,7 +303,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const all = [...edits.values()].map(({ counts }) => counts);
   const total = (of: 'good' | 'bad') => all.reduce((sum, counts) => sum + counts[of], 0);
   say(
-    `registry: ${total('good')} good edits, ${total('bad')} bad; gates: ${tally.kills} × SIGKILL, ${tally.terms} × SIGTERM, ${tally.refusedStarts} starts refused`,
+    `registry: ${total('good')} good edits, ${total('bad')} bad; gates: ${tally.kills} × SIGKILL, ${tally.terms} × SIGTERM, ${tally.refusedStarts} starts refused, ${tally.wrongClocks} lives with a wrong clock`,
   );
   say(
     redis === undefined
