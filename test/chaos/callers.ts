@@ -41,7 +41,7 @@ export type SinceMs = (draw: Draw, nowMs: number) => number;
 /** So long a run has the time to forget what it remembered, some ten minutes. */
 const longSeconds = 1800;
 /** How long before the run the rollouts of a short run began. */
-const sinceMinutes = [3, 12];
+const sinceMinutes = [3, 12, 25];
 
 /**
  * A rollout asks with one and the same `since` from its beginning to its end. In a long run each question has another one,
@@ -102,7 +102,7 @@ export function question(draw: Draw, nowMs: number, sinceMs: SinceMs): Question 
   const inHeader = draw() < 0.5;
   const how = draw();
   const span =
-    how < 0.15 ? { windowMinutes: 5 } : how < 0.3 ? { sinceMs: wholeSecond(sinceMs(draw, nowMs)) } : {};
+    how < 0.15 ? { windowMinutes: 5 } : how < 0.4 ? { sinceMs: wholeSecond(sinceMs(draw, nowMs)) } : {};
   const explained = kind === 'cuj' && draw() < 0.1;
   return statusQuestion({ kind, name, version, ...span }, inHeader, explained);
 }

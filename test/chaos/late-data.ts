@@ -9,10 +9,18 @@ interface Delay {
   readonly endMs: number;
 }
 
-/** So many that a verdict may not do without them (docs/verdicts.md), and fewer than the canaries are old. */
-const lateMinutes = [6, 26] as const;
-/** Now and then so many that nothing of a canary is left. */
-const veryLateMinutes = [40, 70] as const;
+/**
+ * How late in turn, in minutes, from the least on without which a verdict may not do (docs/verdicts.md). A silence of
+ * `restartGap` (5 min) ends a window that goes by the canary's first hit, but not one that goes by `since`. After the last
+ * nothing of a canary is left.
+ */
+const lateMinutes: readonly (readonly [least: number, most: number])[] = [
+  [6, 6],
+  [6, 12],
+  [10, 25],
+  [6, 6],
+  [40, 70],
+];
 
 /**
  * Datadog's ingestion, which stops for everybody and catches up. A run has no time to wait until data has become old:
@@ -38,7 +46,7 @@ export class LateData {
   }
 
   stop(nowMs: number, forMs: number): void {
-    const [least, most] = this.#delays.length % 4 === 3 ? veryLateMinutes : lateMinutes;
+    const [least, most] = lateMinutes[this.#delays.length % lateMinutes.length] as readonly [number, number];
     const late = least + Math.floor(this.#draw() * (most - least));
     const untilMs = nowMs + forMs;
     this.#store.delayIngestion({ fromMs: nowMs - late * 60_000, untilMs });
