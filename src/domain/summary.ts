@@ -191,7 +191,7 @@ const silences: Readonly<Record<Silence, (facts: SummaryFacts) => string>> = {
   too_early: ({ sinceAheadSeconds }) =>
     sinceAheadSeconds === undefined
       ? 'the rollout began after the newest complete minute: ask again in a minute or two'
-      : `the rollout begins in the future (since), ${plain(sinceAheadSeconds)} s ahead of this gate's clock: ask again then, or compare the clocks`,
+      : `the rollout begins in the future (since), at least ${plain(sinceAheadSeconds)} s ahead of this gate's clock: ask again then, or compare the clocks`,
 };
 
 function body(facts: SummaryFacts): string {

@@ -430,6 +430,11 @@ describe('the rate limit', () => {
   it.each([
     ['X-RateLimit-Reset', { 'x-ratelimit-reset': '7', 'retry-after': '99' }, 7],
     ['Retry-After', { 'retry-after': '4' }, 4],
+    [
+      'a date in Retry-After, by the clock that wrote it',
+      { 'retry-after': 'Tue, 10 Mar 2026 12:00:09 GMT', date: 'Tue, 10 Mar 2026 12:00:00 GMT' },
+      9,
+    ],
     ['nothing: 10 s', {}, 10],
     ['nonsense: 10 s', { 'x-ratelimit-reset': 'soon' }, 10],
   ])(

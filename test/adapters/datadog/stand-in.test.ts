@@ -76,6 +76,7 @@ beforeAll(async () => {
     apiKey: 'k',
     appKey: 'a',
     url: datadog.url,
+    epochNow: () => now,
     deadlineMs: 5_000,
     clock: { sleep: async () => {}, random: () => 0 },
   });
