@@ -287,8 +287,8 @@ function countsOf(measurement: Measurement | undefined): number {
   let counts = 2 * (measurement.whole.canary.length + 20);
   for (const { canary, stable } of [...(measurement.availability ?? []), ...(measurement.latency ?? [])]) {
     // A view keeps all of what it is a view of, and the snapshot may be longer than this CUJ's span.
-    for (const { total, bad, withStatus = none } of [canary, stable])
-      for (const { buffer } of [total, bad, withStatus]) counts += buffer.byteLength / 8 + 20;
+    for (const { total, bad, withStatus = none, unclassified = none } of [canary, stable])
+      for (const { buffer } of [total, bad, withStatus, unclassified]) counts += buffer.byteLength / 8 + 20;
   }
   return counts;
 }

@@ -41,6 +41,7 @@ export function measurementOf(
           total: part(series.total, snapshot),
           bad: part(series.bad, snapshot),
           ...(series.withStatus === undefined ? {} : { withStatus: part(series.withStatus, snapshot) }),
+          ...(series.unclassified === undefined ? {} : { unclassified: part(series.unclassified, snapshot) }),
         };
   const measured = (endpoint: Endpoint, sli: SliName): EndpointMeasurement => {
     const service = services.get(endpoint.service) as Service;

@@ -22,6 +22,11 @@ export interface Series {
    * something else.
    */
   readonly withStatus?: Float64Array;
+  /**
+   * The part of `total` that one query counts and that no other counts as good or as bad, such as requests that arrived in
+   * between. Not in `bad`. Absent where there are none.
+   */
+  readonly unclassified?: Float64Array;
 }
 
 /** One side (canary or stable) of one service. A series that is absent had no point at all in the span. */

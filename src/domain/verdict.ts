@@ -14,6 +14,7 @@ import type { Cuj } from './registry-model.ts';
 import type { RuleName, SliName } from './registry-schema.ts';
 import { tidy } from './side-facts.ts';
 import { hintFor, type SummaryFacts, summarize } from './summary.ts';
+import { unclassifiedIn, withUnclassifiedBad } from './unclassified.ts';
 import { type JudgedWindow, judgedWindow, type Silence, silenceOf, type WindowStart } from './window.ts';
 
 export interface VerdictWindow {
@@ -88,11 +89,28 @@ export function slisOf(cuj: Cuj, service?: string): SliName[] {
 
 /**
  * Judges one CUJ by one measurement. A pure function: the same measurement, written down and read again, gives the
- * same bytes. The CUJ's verdict is the worst of its SLIs.
+ * same bytes. The CUJ's verdict is the worst of its SLIs. A pass or a fail that unclassified requests could turn is none.
  */
 export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
   const { clockSkewMs } = measurement;
   if (isClockSkewed(clockSkewMs)) return skewedVerdict(cuj, measurement, clockSkewMs, options);
+  const verdict = judgeCounts(cuj, measurement, options);
+  const { verdict: outcome } = verdict.observed ?? verdict;
+  if (outcome === 'inconclusive') return verdict;
+  const worse = withUnclassifiedBad(measurement, outcome === 'pass' ? 'canary' : 'stable');
+  if (worse === undefined) return verdict;
+  const otherwise = judgeCounts(cuj, worse, options);
+  if ((otherwise.observed ?? otherwise).verdict === outcome) return verdict;
+  const count = tidy(unclassifiedIn(measurement));
+  const failure = {
+    reason: 'source_malformed',
+    message: `Datadog's answer leaves the verdict open: of ${count} requests its queries do not agree whether they were good or bad.`,
+    hint: 'Nothing to do where it does not come back: they arrived while Datadog was asked. Else ask the same queries by hand (GET /cujs/<name> shows them).',
+  } as const;
+  return unknownVerdict(cuj, failure, measurement.selectors, options);
+}
+
+function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
   const window = judgedWindow(cuj.gate, measurement);
   const stale = staleDataOf(measurement);
   const names = slisOf(cuj, options.service);

@@ -47,6 +47,7 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
   more_bad_than_total: () => ({ kind: 'more_bad_than_total' }),
   // At least one is kept: an answer without any group is what a Datadog without traffic says too.
   groups_cut_off: (draw) => ({ kind: 'groups_cut_off', keep: 1 + Math.floor(draw() * 4) }),
+  coarse_points: (draw) => ({ kind: 'coarse_points', everyMs: pick(draw, [120_000, 300_000]) }),
   missing_series: (draw) =>
     draw() < 0.3
       ? { kind: 'missing_series' }

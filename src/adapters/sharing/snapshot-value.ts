@@ -14,7 +14,8 @@ import type { ScopeService } from '../../domain/registry-model.ts';
 type SeriesValue = readonly [
   total: readonly number[],
   bad: readonly number[],
-  withStatus?: readonly number[],
+  withStatus: readonly number[] | null,
+  unclassified: readonly number[] | null,
 ];
 type ByResource = readonly (readonly [resource: string, series: SeriesValue])[];
 interface SideValue {
@@ -62,9 +63,10 @@ function resourcesValue(resources: ReadonlyMap<string, Series>): ByResource {
   return [...resources].map(([resource, series]) => [resource, seriesValue(series)]);
 }
 
-function seriesValue({ total, bad, withStatus, ...more }: Series): SeriesValue {
+function seriesValue({ total, bad, withStatus, unclassified, ...more }: Series): SeriesValue {
   more satisfies Nothing;
-  return withStatus === undefined ? [[...total], [...bad]] : [[...total], [...bad], [...withStatus]];
+  const list = (counts: Float64Array | undefined) => (counts === undefined ? null : [...counts]);
+  return [[...total], [...bad], list(withStatus), list(unclassified)];
 }
 
 /** The snapshot that answers this very query, or undefined where the value is anything else. */
@@ -148,11 +150,12 @@ function readResources(
   );
 }
 
-function readSeries([total, bad, withStatus]: SeriesValue, buckets: number): Series {
+function readSeries([total, bad, withStatus, unclassified]: SeriesValue, buckets: number): Series {
   return {
     total: readCounts(total, buckets),
     bad: readCounts(bad, buckets),
-    ...(withStatus === undefined ? {} : { withStatus: readCounts(withStatus, buckets) }),
+    ...(withStatus === null ? {} : { withStatus: readCounts(withStatus, buckets) }),
+    ...(unclassified === null ? {} : { unclassified: readCounts(unclassified, buckets) }),
   };
 }
 
