@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { CacheObserver } from './adapters/cached-source.ts';
 import type { MetricsSource } from './domain/metrics-source.ts';
+import type { Redact } from './domain/redact.ts';
 import type { Tracing } from './domain/tracing.ts';
 import type { judge } from './domain/verdict.ts';
 import type { Evaluator } from './evaluate.ts';
@@ -21,7 +22,7 @@ export interface Traces {
 }
 
 /** Begins to trace. Nobody has to take the traces: a gate is not stopped by what looks on. */
-export async function openTraces(url: string, logger: Logger): Promise<Traces> {
+export async function openTraces(url: string, logger: Logger, redact: Redact): Promise<Traces> {
   // Loaded here: a gate that is not traced has no use for any of it.
   const [{ openTelemetry }, source, evaluator] = await Promise.all([
     import('./adapters/tracing/open-telemetry.ts'),
@@ -30,6 +31,7 @@ export async function openTraces(url: string, logger: Logger): Promise<Traces> {
   ]);
   const tracing = openTelemetry({
     url,
+    redact,
     onLost: (why) => logger.warn({ url, why }, 'traces cannot be handed over'),
   });
   return {

@@ -11,6 +11,7 @@ import { openAccess } from './compose-access.ts';
 import { connect, openSource } from './compose-source.ts';
 import { openTraces } from './compose-traces.ts';
 import type { MetricsSource } from './domain/metrics-source.ts';
+import { redactor } from './domain/redact.ts';
 import { createEvaluator, type Evaluator } from './evaluate.ts';
 import type { App } from './http/app.ts';
 import type { Phase, RegistryState } from './http/ports.ts';
@@ -96,7 +97,10 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       );
     },
   });
-  const traces = settings.tracesUrl === undefined ? undefined : await openTraces(settings.tracesUrl, logger);
+  const traces =
+    settings.tracesUrl === undefined
+      ? undefined
+      : await openTraces(settings.tracesUrl, logger, redactor(secretsOf(settings)));
   if (traces !== undefined && settings.otlpProtocol === 'grpc') {
     logger.warn(
       { url: settings.tracesUrl },

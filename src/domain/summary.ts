@@ -1,6 +1,7 @@
 import type { StatusGap } from './blind-spots.ts';
 import type { SliVerdict } from './judge-sli.ts';
 import type { Outcome, Reason, Traffic, VerdictStaleData } from './outcome.ts';
+import { oneLine } from './outside-text.ts';
 import type { RuleName } from './registry-schema.ts';
 import type { Indistinguishable, Silence } from './window.ts';
 
@@ -70,11 +71,7 @@ function isPlain(text: string): boolean {
 }
 
 function escaped(text: string): string {
-  return text
-    .replace(/</g, '(')
-    .replace(/>/g, ')')
-    .replace(/&/g, '+')
-    .replace(/[\p{C}\s]+/gu, ' ');
+  return oneLine(text).replace(/</g, '(').replace(/>/g, ')').replace(/&/g, '+');
 }
 
 function badWord(sli: SliVerdict): string {

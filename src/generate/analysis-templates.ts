@@ -1,10 +1,11 @@
 import { durationText } from '../domain/duration.ts';
+import { oneLine } from '../domain/outside-text.ts';
 import type { Cuj, Registry } from '../domain/registry-model.ts';
 import { type AnalysisOptions, watchInconclusiveLimit } from './analysis-options.ts';
 import { cujQuestions, judgedServices, type Question, serviceQuestion } from './canary-args.ts';
 import { type GeneratedFile, GenerateError, sortedBy } from './generated-file.ts';
 import { entryDigest, prefix, searchable } from './kubernetes-metadata.ts';
-import { oneLine, wrapped, type YamlDocument, type YamlNote, yamlText } from './yaml-text.ts';
+import { wrapped, type YamlDocument, type YamlNote, yamlText } from './yaml-text.ts';
 
 /** *watch* runs beside the steps and trips; *gate* is a step of its own and proves. */
 export type TemplateUse = 'watch' | 'gate';

@@ -1,8 +1,8 @@
+import { oneLine } from '../domain/outside-text.ts';
 import type { Cuj, Registry } from '../domain/registry-model.ts';
 import { type CujSlo, slosOf, titleOf } from './datadog-slos.ts';
 import { sortedBy } from './generated-file.ts';
 import { cujResource, literal } from './terraform-names.ts';
-import { oneLine } from './yaml-text.ts';
 
 /**
  * The dashboard of the CUJs as Datadog's JSON, one group of widgets for each CUJ, the most critical first. Ids of SLOs are

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
+import { oneLine } from '../domain/outside-text.ts';
 import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
 import { type CujSlo, goodMeans, slosOf, titleOf } from './datadog-slos.ts';
 import { type GeneratedFile, sortedBy } from './generated-file.ts';
 import { isLabelValue } from './kubernetes-metadata.ts';
 import { burnRates } from './terraform-monitors.ts';
-import { oneLine, type YamlDocument, yamlText } from './yaml-text.ts';
+import { type YamlDocument, yamlText } from './yaml-text.ts';
 
 const apiVersion = 'openslo/v1';
 

@@ -1,7 +1,8 @@
+import { oneLine } from '../domain/outside-text.ts';
 import type { Cuj, Registry } from '../domain/registry-model.ts';
 import { titleOf } from './datadog-slos.ts';
 import { type GeneratedFile, sortedBy } from './generated-file.ts';
-import { oneLine, type YamlNote, yamlText } from './yaml-text.ts';
+import { type YamlNote, yamlText } from './yaml-text.ts';
 
 interface Rule {
   readonly alert: string;

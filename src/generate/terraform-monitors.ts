@@ -1,8 +1,8 @@
+import { oneLine } from '../domain/outside-text.ts';
 import type { Cuj, ErrorBudgetAction, Registry } from '../domain/registry-model.ts';
 import type { Objective } from '../domain/slo.ts';
 import { type CujSlo, datadogTags, goodMeans, titleOf } from './datadog-slos.ts';
 import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
-import { oneLine } from './yaml-text.ts';
 
 /**
  * Burn rates at which somebody should know, with the two windows that must both burn. (Google's SRE workbook, ch. 5,

@@ -1,3 +1,4 @@
+import { oneLine } from '../domain/outside-text.ts';
 import type { Cuj, Registry } from '../domain/registry-model.ts';
 import { sloName } from '../domain/slo-query.ts';
 import { datadogDashboard } from './datadog-dashboard.ts';
@@ -5,7 +6,6 @@ import { type CujSlo, cujSlos, datadogTags, goodMeans, slosOf, titleOf } from '.
 import { type GeneratedFile, sortedBy } from './generated-file.ts';
 import { sloMonitors } from './terraform-monitors.ts';
 import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
-import { oneLine } from './yaml-text.ts';
 
 export interface TerraformOptions {
   /** Handles at the end of every monitor's message; `{owner}` is the CUJ's. */

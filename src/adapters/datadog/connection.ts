@@ -2,11 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errors, Pool } from 'undici';
 import { clockSkewOf } from '../../domain/clock-skew.ts';
 import { SourceError } from '../../domain/errors.ts';
+import { type Redact, redactor } from '../../domain/redact.ts';
 import { malformed, parseJson } from './answer.ts';
 import { dateOfAnswer } from './answer-date.ts';
 import { type AttemptClock, withAttempts } from './attempts.ts';
 import { type Exchanged, exchange } from './exchange.ts';
-import { failureOfConnection, failureOfStatus, type Redact, redactor } from './failures.ts';
+import { failureOfConnection, failureOfStatus } from './failures.ts';
 import { RateLimit } from './rate-limit.ts';
 
 export const datadogSites = [
@@ -52,7 +53,7 @@ export interface ApiRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A 200, as it was sent. */
+/** A 200, as it was sent but for the keys: a proxy that echoes one must not make the gate pass it on. */
 export interface ApiAnswer {
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
@@ -64,6 +65,8 @@ const defaultDeadlineMs = 8_000;
 const defaultMaxAnswerBytes = 32 * 1024 * 1024;
 /** An AnalysisTemplate asks every 30 s to 5 min: a connection that lives shorter costs a TLS handshake each time. */
 const keepAliveMs = 10 * 60_000;
+/** Datadog's keys have 32 or 40 characters. Made-up ones of a simulator may be a word that its answers are full of. */
+const leastKeyLength = 16;
 /** One call serves a whole scope; more at once than this is a thundering herd that had better queue. */
 const maxConnections = 16;
 
@@ -80,6 +83,7 @@ export class DatadogConnection {
   readonly #onClockSkew: (skewMs: number) => void;
   readonly #epochNow: () => number;
   readonly #redact: Redact;
+  readonly #redactAnswer: Redact;
   readonly #deadlineMs: number;
   readonly #maxAnswerBytes: number;
   readonly #clock: AttemptClock;
@@ -91,7 +95,9 @@ export class DatadogConnection {
     this.#pathPrefix = url.pathname.replace(/\/+$/, '');
     this.origin = url.origin;
     this.#keys = { 'dd-api-key': options.apiKey, 'dd-application-key': options.appKey };
-    this.#redact = redactor([options.apiKey, options.appKey]);
+    const keys = [options.apiKey, options.appKey];
+    this.#redact = redactor(keys);
+    this.#redactAnswer = redactor(keys.filter((key) => key.length >= leastKeyLength));
     this.#deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
     this.#maxAnswerBytes = options.maxAnswerBytes ?? defaultMaxAnswerBytes;
     this.#clock = {
@@ -178,7 +184,7 @@ export class DatadogConnection {
     const dateMs = dateOfAnswer(headers);
     const clockSkewMs = dateMs === undefined ? undefined : clockSkewOf(dateMs, sentMs, answeredMs);
     if (clockSkewMs !== undefined) this.#onClockSkew(clockSkewMs);
-    return { headers, text, clockSkewMs };
+    return { headers, text: this.#redactAnswer(text), clockSkewMs };
   }
 
   /** Closes idle connections and waits for those in use. */

@@ -2,11 +2,13 @@ import { sloOf } from '../../doctor/check-slos.ts';
 import type { SloFacts } from '../../doctor/facts.ts';
 import { durationMs } from '../../domain/duration.ts';
 import { SourceError } from '../../domain/errors.ts';
+import { oneLine } from '../../domain/outside-text.ts';
+import { withoutKeys } from '../../domain/redact.ts';
 import type { Cuj } from '../../domain/registry-model.ts';
 import type { SliName } from '../../domain/registry-schema.ts';
 import { sloName } from '../../domain/slo-query.ts';
 import type { SliBudget } from '../../report/error-budget.ts';
-import { malformed } from './answer.ts';
+import { malformed, show } from './answer.ts';
 import type { DatadogApi } from './connection.ts';
 
 const recentMs = 7 * 86_400_000;
@@ -88,7 +90,7 @@ async function ask(api: DatadogApi, slo: SloFacts, fromMs: number, toMs: number)
   if (sli === null || sli === undefined) {
     return { sli: undefined, why: `"${slo.name}" has no value over its window${reasonOf(overall, state)}` };
   }
-  if (typeof sli !== 'number' || !Number.isFinite(sli)) throw malformed(`an SLI is ${JSON.stringify(sli)}`);
+  if (typeof sli !== 'number' || !Number.isFinite(sli)) throw malformed(`an SLI is ${show(sli)}`);
   const left = Object.entries((remaining as Record<string, unknown> | null | undefined) ?? {}).filter(
     (entry): entry is [string, number] => Number.isFinite(entry[1]),
   );
@@ -98,7 +100,7 @@ async function ask(api: DatadogApi, slo: SloFacts, fromMs: number, toMs: number)
 function reasonOf({ errors }: Record<string, unknown>, state: unknown): string {
   const texts = (Array.isArray(errors) ? errors : []).map((error) => String(error?.error_message ?? ''));
   const text = texts.filter((one) => one !== '').join('; ') || (typeof state === 'string' ? state : '');
-  return text === '' ? '' : ` (${text.slice(0, 200)})`;
+  return text === '' ? '' : ` (${oneLine(withoutKeys(text)).slice(0, 200)})`;
 }
 
 function unknown(why: string): SliBudget {
