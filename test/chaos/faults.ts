@@ -48,10 +48,12 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
   // At least one is kept: an answer without any group is what a Datadog without traffic says too.
   groups_cut_off: (draw) => ({ kind: 'groups_cut_off', keep: 1 + Math.floor(draw() * 4) }),
   coarse_points: (draw) => ({ kind: 'coarse_points', everyMs: pick(draw, [120_000, 300_000]) }),
-  missing_series: (draw) =>
-    draw() < 0.3
-      ? { kind: 'missing_series' }
-      : { kind: 'missing_series', match: pick(draw, ['signup', 'likes', '/me', 'search', 'matches']) },
+  // Any of the series, or some of its points.
+  missing_series: (draw) => ({
+    kind: 'missing_series',
+    nth: Math.floor(draw() * 1000),
+    points: pick(draw, ['all', 'all', 'older_half', 'newer_half', 'every_second']),
+  }),
   reordered: () => ({ kind: 'reordered' }),
   misaligned_times: () => ({ kind: 'misaligned_times' }),
   duplicated_groups: () => ({ kind: 'duplicated_groups' }),
@@ -73,6 +75,9 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
 
 export const faultKinds = Object.keys(makers) as readonly Fault['kind'][];
 
+/** There are many series to lose. */
+const often: readonly Fault['kind'][] = ['missing_series'];
+
 /** A fault waits so long for a call to strike, in ms. */
 const longestWaitMs = 4_000;
 
@@ -82,7 +87,7 @@ interface Loaded {
   left: number;
 }
 
-/** Fires faults one after the other, every kind once before any comes again. */
+/** Fires faults one after the other, every kind at least once before all of them come again. */
 export class FaultGun {
   readonly #draw: Draw;
   #magazine: Fault['kind'][] = [];
@@ -102,7 +107,8 @@ export class FaultGun {
   }
 
   fire(nowMs: number): void {
-    if (this.#magazine.length === 0) this.#magazine = shuffled(this.#draw, faultKinds);
+    if (this.#magazine.length === 0)
+      this.#magazine = shuffled(this.#draw, [...faultKinds, ...often, ...often]);
     const kind = this.#magazine.pop() as Fault['kind'];
     const fault = makers[kind](this.#draw);
     const left = 1 + Math.floor(this.#draw() * 4);
