@@ -98,6 +98,8 @@ export class FaultGun {
   readonly #muddled = new WeakSet<FaultedCall>();
   /** Epoch ms of the calls whose newest minute was halved, in order. */
   readonly #halvedAt: number[] = [];
+  /** Epoch ms of the calls whose `Date` was wrong or missing, in order. */
+  readonly #misdatedAt: number[] = [];
   /** Where the data of struck calls ended, epoch ms, in the order of the calls. */
   readonly #ended: { readonly at: number; readonly endMs: number }[] = [];
 
@@ -129,6 +131,7 @@ export class FaultGun {
       this.struck.set(fault.kind, (this.struck.get(fault.kind) ?? 0) + 1);
       if (muddling.has(fault.kind)) this.#muddled.add(call);
       if (fault.kind === 'newest_minute_halved') this.#halvedAt.push(call.at);
+      if (fault.kind === 'date_shifted' || fault.kind === 'date_replaced') this.#misdatedAt.push(call.at);
       if (fault.kind === 'newest_minutes_missing')
         this.#ended.push({ at: call.at, endMs: toMsOf(call) - fault.minutes * 60_000 });
       return fault;
@@ -142,8 +145,12 @@ export class FaultGun {
 
   /** Whether an answer to a question of this moment may rest on a halved minute. */
   halvedNear(startedMs: number, endedMs: number): boolean {
-    const newest = this.#halvedAt.findLast((at) => at <= endedMs);
-    return newest !== undefined && newest >= startedMs - afterglowMs;
+    return anyNear(this.#halvedAt, startedMs, endedMs);
+  }
+
+  /** Whether it may rest on an answer of Datadog whose `Date` was wrong or missing. */
+  datesWrongNear(startedMs: number, endedMs: number): boolean {
+    return anyNear(this.#misdatedAt, startedMs, endedMs);
   }
 
   /** Where data may have ended that an answer to a question of this moment rests on. */
@@ -154,6 +161,11 @@ export class FaultGun {
       .filter(({ at }) => at <= endedMs)
       .map(({ endMs }) => endMs);
   }
+}
+
+function anyNear(callsAt: readonly number[], startedMs: number, endedMs: number): boolean {
+  const newest = callsAt.findLast((at) => at <= endedMs);
+  return newest !== undefined && newest >= startedMs - afterglowMs;
 }
 
 function toMsOf(call: FaultedCall): number {

@@ -46,6 +46,8 @@ export interface Phases {
   readonly isCalm: (startedMs: number, endedMs: number) => boolean;
   /** Whether all data was old, whatever a cache may have kept. */
   readonly isLate: (startedMs: number, endedMs: number) => boolean;
+  /** Whether Datadog's answers said what its time was. */
+  readonly isDated: (startedMs: number, endedMs: number) => boolean;
 }
 
 /** A request may wait for so long on a busy machine before the gate reads it, and its connection is closed instead. */
@@ -105,6 +107,8 @@ export class Inspector {
     this.#talk.set(label, (this.#talk.get(label) ?? 0) + 1);
     if (status !== 200 || question.asked === undefined) return;
     if (answered.skewMs !== 0) {
+      // By a wrong Date a wrong clock may look right, and without one nobody can tell.
+      if (!this.#phases.isDated(startedMs, endedMs)) return;
       const outcomes = [body, ...(body.cujs ?? [])].filter(({ mode }) => mode !== 'observe');
       const judged = outcomes.some(({ reason }) => !blind.test(reason));
       this.note('a gate with a wrong clock judges nothing', ...(judged ? [`${where}: ${label}`] : []));

@@ -23,10 +23,14 @@ export async function readMetrics(url: string): Promise<Reading> {
 /** How far the chart's memory limit (512 MiB) may be used up: what V8 has not given back counts in it as well. */
 const mostResidentMb = 400;
 const spareFiles = 12;
-/** Between two collections after the same questions so much may come: code that is compiled, questions under way. */
-const spareHeapMb = 3;
-/** The same after the very first minute, in which all code runs for the first time. */
-const spareColdHeapMb = 10;
+/**
+ * Between two collections after the same questions so much may come in a run that has the minutes for medians (code that
+ * is compiled, questions under way), in a short one, and after the very first minute, in which all code runs for the first
+ * time.
+ */
+const spareHeapMb = { long: 3, short: 6, cold: 10 };
+/** Collections from which medians are taken. */
+const manyCollections = 9;
 
 /**
  * Compares what is alive in the last quarter with what was in the second one: the first is warm-up. A short run has too
@@ -38,8 +42,9 @@ export function checkMemory(
   readings: readonly Reading[],
 ): void {
   const sizes = heaps.map(({ heapMb, externalMb }) => heapMb + externalMb);
-  const [warm, late] = sizes.length >= 8 ? quarters(sizes) : [sizes[sizes.length > 2 ? 1 : 0], sizes.at(-1)];
-  const spareMb = sizes.length > 2 ? spareHeapMb : spareColdHeapMb;
+  const [warm, late] =
+    sizes.length >= manyCollections ? quarters(sizes) : [sizes[sizes.length > 2 ? 1 : 0], sizes.at(-1)];
+  const spareMb = spareHeapMb[sizes.length >= manyCollections ? 'long' : sizes.length > 2 ? 'short' : 'cold'];
   const series = heaps
     .map(({ heapMb, externalMb }) => `${heapMb.toFixed(1)}+${externalMb.toFixed(1)}`)
     .join(' ');

@@ -92,6 +92,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const steady = await gateOf('steady', 'configmap');
   const mortal = await gateOf('mortal', 'rename');
   let beganMs = Number.POSITIVE_INFINITY;
+  let endMs = Number.POSITIVE_INFINITY;
   const inspector = new Inspector(
     {
       store: standIn.store,
@@ -105,8 +106,12 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     },
     edits,
     {
-      isCalm: (startedMs, endedMs) => isSettledCalm(startedMs - beganMs, endedMs - beganMs),
-      isLate: (startedMs, endedMs) => isSettledLate(startedMs - beganMs, endedMs - beganMs),
+      // What is still asked after the run has no phase.
+      isCalm: (startedMs, endedMs) =>
+        endedMs < endMs && isSettledCalm(startedMs - beganMs, endedMs - beganMs),
+      isLate: (startedMs, endedMs) =>
+        endedMs < endMs && isSettledLate(startedMs - beganMs, endedMs - beganMs),
+      isDated: (startedMs, endedMs) => !gun.datesWrongNear(startedMs, endedMs),
     },
   );
   for (const gate of [steady, mortal]) {
@@ -129,7 +134,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   await callers.askAll(steady, manyQuestions(startMs, seconds));
   await collect();
   beganMs = Date.now();
-  const endMs = beganMs + seconds * 1000;
+  endMs = beganMs + seconds * 1000;
   const over = () => Date.now() >= endMs;
   const calling = [steady, steady, steady, mortal, mortal, mortal].map((gate) => callers.call(gate, 60));
   const readings: Reading[] = [];
@@ -223,7 +228,9 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     loop(5_000, drawEdit, () => {
       const gate = drawEdit() < 0.6 || away ? steady : mortal;
       const own = edits.get(gate) as Edits;
-      if (drawEdit() < 0.5) own.putBad();
+      const what = drawEdit();
+      if (what < 0.4) own.putBad();
+      else if (what < 0.6 && gate === steady) own.putGoodUnreadable(1_200);
       else own.putGood();
     }),
     loop(7_000, drawDeath, mortalDies),
@@ -308,9 +315,9 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   say(`  ${[...gun.struck].map(([kind, times]) => `${kind} ${times}`).join(', ')}`);
   say(`  data late for everybody ${lateData.times} times`);
   const all = [...edits.values()].map(({ counts }) => counts);
-  const total = (of: 'good' | 'bad') => all.reduce((sum, counts) => sum + counts[of], 0);
+  const total = (of: 'good' | 'bad' | 'unreadable') => all.reduce((sum, counts) => sum + counts[of], 0);
   say(
-    `registry: ${total('good')} good edits, ${total('bad')} bad; gates: ${tally.kills} × SIGKILL, ${tally.terms} × SIGTERM, ${tally.refusedStarts} starts refused, ${tally.wrongClocks} lives with a wrong clock`,
+    `registry: ${total('good')} good edits, ${total('bad')} bad, ${total('unreadable')} unreadable at first; gates: ${tally.kills} × SIGKILL, ${tally.terms} × SIGTERM, ${tally.refusedStarts} starts refused, ${tally.wrongClocks} lives with a wrong clock`,
   );
   say(
     redis === undefined
