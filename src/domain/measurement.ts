@@ -1,6 +1,7 @@
 import type { CheckedAsk } from './ask.ts';
 import { worstSkew } from './clock-skew.ts';
 import { floorMinute } from './duration.ts';
+import { leastHistoryMs } from './freshness.ts';
 import {
   bucketMs,
   type EndpointMeasurement,
@@ -119,19 +120,37 @@ export function measurementOf(
     },
     sourceTraffic: [...asked].map((snapshot) => ({
       services: [...services.keys()].filter((name) => snapshots.get(name) === snapshot),
-      hits: hitsOfAll(snapshot, toMs),
+      hits: hitsOfAll(snapshot, fromMs, toMs),
     })),
   };
 }
 
-/** Requests by minute of everything that was asked for in one call, until `toMs`. */
-function hitsOfAll({ fromMs, services }: Snapshot, toMs: number): SourceTraffic['hits'] {
-  const hits = new Array<number>(Math.max(0, Math.round((toMs - fromMs) / bucketMs))).fill(0);
-  for (const { everyone, canary, stable } of services.values()) {
-    const parts = everyone === undefined ? [canary.whole?.total, stable.whole?.total] : [everyone];
-    for (const part of parts)
-      if (part !== undefined) for (let i = 0; i < hits.length; i += 1) hits[i]! += part[i] ?? 0;
+/**
+ * Requests by minute of everything that was asked for in one call, until `toMs`: over the CUJ's own span or the last hour,
+ * so that it does not depend on what other CUJs asked for either.
+ */
+function hitsOfAll(snapshot: Snapshot, fromMs: number, toMs: number): SourceTraffic['hits'] {
+  const all = allHits(snapshot);
+  const first = Math.max(
+    0,
+    Math.round((Math.min(fromMs, toMs - leastHistoryMs) - snapshot.fromMs) / bucketMs),
+  );
+  return [...all.subarray(first, Math.max(first, Math.round((toMs - snapshot.fromMs) / bucketMs)))];
+}
+
+const summed = new WeakMap<Snapshot, Float64Array>();
+
+/** The same for every CUJ that is judged by this snapshot, and every look of a backtest. */
+function allHits(snapshot: Snapshot): Float64Array {
+  let hits = summed.get(snapshot);
+  if (hits !== undefined) return hits;
+  hits = new Float64Array(Math.max(0, Math.round((snapshot.toMs - snapshot.fromMs) / bucketMs)));
+  for (const { everyone, canary, stable } of snapshot.services.values()) {
+    for (const part of everyone === undefined ? [canary.whole?.total, stable.whole?.total] : [everyone])
+      for (let i = 0; part !== undefined && i < hits.length; i += 1)
+        hits[i] = (hits[i] as number) + (part[i] ?? 0);
   }
+  summed.set(snapshot, hits);
   return hits;
 }
 
