@@ -128,6 +128,7 @@ function readTimes(times: readonly unknown[], fromMs: number, toMs: number, ever
  * in fewer than 1 of a million by that of events, so that a quiet hour is no wider interval.
  */
 function refuseCoarse(times: readonly number[], groups: readonly Groups[], everyMs: number): void {
+  if (times.length < 2) return;
   const gridMs = times.reduce(greatestCommonDivisor, 0);
   const digits = Math.log10(gridMs / everyMs);
   if ((times.length - 1) * digits < 3) return;

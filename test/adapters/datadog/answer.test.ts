@@ -55,4 +55,9 @@ describe('points of a wider interval than was asked for', () => {
   ])('may not be what they look like: %s', (_, offsets, each) => {
     expect(read(offsets, each)[0]?.get('')?.get('')).toHaveLength(120);
   });
+
+  it('are not what an answer without any point has', () => {
+    const empty = { series: [], times: [], values: [] };
+    expect(readGroups([query], empty, from, from + 120 * minute)[0]?.size).toBe(0);
+  });
 });

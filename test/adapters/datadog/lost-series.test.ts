@@ -319,7 +319,7 @@ class Answers {
   }
 }
 
-/** What else than all of a series is lost: all of these of each would take minutes, so they take turns. */
+/** What else than all of a series is lost: all of these of each would take minutes, so some take turns. */
 const points = ['oldest', 'newest', 'older_half', 'newer_half', 'every_second'] as const;
 
 describe.each(Object.entries(documents))('%s', (_, document) => {
@@ -344,7 +344,8 @@ describe.each(Object.entries(documents))('%s', (_, document) => {
     for (const { reason, summary } of truth.values()) if (reason === 'source_malformed') flips.push(summary);
     for (const [batch, size] of answers.sizes) {
       for (let nth = 0; nth < size; nth += 1) {
-        for (const part of ['all', points[nth % points.length] ?? 'all'] as const) {
+        const parts = nth % 2 === 0 ? [] : points.slice(nth % points.length).slice(0, 1);
+        for (const part of ['all', ...parts] as const) {
           answers.lose(batch, { nth, points: part });
           for (const [name, { verdict, summary }] of await judged(answers)) {
             const was = truth.get(name) as Verdict;

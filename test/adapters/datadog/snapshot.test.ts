@@ -167,6 +167,59 @@ describe('counts of the same requests', () => {
   });
 });
 
+describe('requests that arrive while the queries are answered', () => {
+  const whole = query([scoped('api', ['*'], [{ latencyMs: 300, resources: ['*'] }])]);
+  const facts: Facts = {
+    c_all_hits_0: { api: [100, 100, 100, 100] },
+    c_all_bad_0: { api: [null, 1, null, null] },
+    c_all_other_status_0: { api: [90, 89, 90, 90] },
+    c_all_no_status_0: { api: [10, 10, 10, 10] },
+    c_all_timed_0: { api: [100, 100, 100, 100] },
+    c_all_good300_0: { api: [99, 99, 99, 99] },
+    c_all_slow300_0: { api: [1, 1, 1, 1] },
+  };
+  const canaryOf = (changed: Facts) => snapshot(whole, { ...facts, ...changed }).services.get('api')!.canary;
+
+  it('leave nothing unclassified where they are in all counts', () => {
+    expect(canaryOf({}).whole).not.toHaveProperty('unclassified');
+  });
+
+  it('are unclassified where the total alone has them', () => {
+    const { whole: all, latency } = canaryOf({
+      c_all_hits_0: { api: [100, 100, 100, 103] },
+      c_all_timed_0: { api: [100, 100, 100, 102] },
+    });
+    expect(plain(all)).toEqual({ total: [100, 100, 100, 103], bad: [0, 1, 0, 0] });
+    expect([...(all?.unclassified ?? [])]).toEqual([0, 0, 0, 3]);
+    expect([...(all?.withStatus ?? [])]).toEqual([90, 90, 90, 93]);
+    const slow = latency.get(300)?.get('*');
+    expect(plain(slow)?.bad).toEqual([1, 1, 1, 1]);
+    expect([...(slow?.unclassified ?? [])]).toEqual([0, 0, 0, 2]);
+  });
+
+  it('are in the total where its parts alone have them, a bad one too', () => {
+    const { whole: all } = canaryOf({ c_all_bad_0: { api: [null, 1, null, 2] } });
+    expect(plain(all)).toEqual({ total: [100, 100, 100, 102], bad: [0, 1, 0, 2] });
+    expect(all).not.toHaveProperty('unclassified');
+  });
+
+  it.each([
+    [
+      'bad',
+      { c_all_hits_0: { api: [100, 100, 100, 130] } },
+      'c_all_hits_0 counts 430 events of api, but c_all_bad_0',
+    ],
+    ['lost', { c_all_no_status_0: {} }, 'c_all_no_status_0 360 together'],
+    [
+      'slow',
+      { c_all_good300_0: { api: [50, 50, 50, 50] } },
+      'c_all_good300_0 and c_all_slow300_0 204 together',
+    ],
+  ])('are not so many: %s', (_, changed, words) => {
+    expect(() => canaryOf(changed as Facts)).toThrow(words);
+  });
+});
+
 describe('without a filter, because the list of endpoints is too long for one', () => {
   const resources = Array.from({ length: 100 }, (_, i) => `get_/${'a'.repeat(40)}${i}`);
   const many = query([scoped('api', resources)]);
