@@ -114,9 +114,9 @@ export function locate(gathered: Gathered, more: readonly Finding[]): readonly P
       file: finding.file,
       line,
       column,
-      path: pathText(finding.path),
+      path: shortened(pathText(finding.path)),
       rule: finding.rule,
-      ...('value' in finding ? { value: finding.value } : {}),
+      ...('value' in finding ? { value: shortened(finding.value) } : {}),
       message: finding.message,
       fix: fixWithSuggestion(finding),
     });
@@ -125,6 +125,15 @@ export function locate(gathered: Gathered, more: readonly Finding[]): readonly P
   const rank = (problem: Problem) => order.get(problem.file) ?? -1;
   return problems.sort((a, b) => rank(a) - rank(b) || a.line - b.line || a.column - b.column);
 }
+
+/** What was found, for people: a text of megabytes would be in the log, and in GET /registry. */
+function shortened<T>(value: T): T | string {
+  return typeof value === 'string' && value.length > maxShownValue
+    ? `${value.slice(0, maxShownValue - 1)}…`
+    : value;
+}
+
+const maxShownValue = 1_000;
 
 /** Puts the nearest known name first, where one is near enough to have been meant. */
 function fixWithSuggestion({ unknown, fix }: Finding): string {
