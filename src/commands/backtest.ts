@@ -1,19 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { versionHits } from '../adapters/datadog/version-hits.ts';
 import { type Backtest, backtest } from '../backtest/backtest.ts';
 import { plainMinRequests } from '../backtest/replay.ts';
 import { scoreOf } from '../backtest/score.ts';
 import { floorMinute, hourMs } from '../domain/duration.ts';
 import { SourceError } from '../domain/errors.ts';
-import type { Registry } from '../domain/registry-model.ts';
-import { serviceNotFound } from '../evaluate.ts';
-import { backtestText, type Scores } from './backtest-text.ts';
-import { askAbout, type DatadogAccess } from './datadog-question.ts';
-import { exitCodes, type Io } from './io.ts';
-import { paintFor } from './paint.ts';
-import { patient, type Sleep } from './patient.ts';
-import { sentence } from './sentence.ts';
+import type { Registry } from '../domain/registry/model.ts';
+import { serviceNotFound } from '../evaluation/evaluator.ts';
+import { versionHits } from '../sources/datadog/api/version-hits.ts';
+import { backtestText, type Scores } from './render/backtest.ts';
+import { paintFor } from './render/colors.ts';
+import { sentence } from './render/sentence.ts';
+import { askAbout, type DatadogAccess } from './support/datadog-session.ts';
+import { exitCodes, type Io } from './support/io.ts';
+import { patient, type Sleep } from './support/rate-limit-retry.ts';
 
 const about = `Finds the rollouts of the last days and replays each as the gate would have judged it: a look a minute, with the data \
 up to then and no later. Says which it would have aborted, when and why, which it would have passed, and where it never \

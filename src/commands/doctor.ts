@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { surveyDatadog } from '../adapters/datadog/survey.ts';
 import { examine } from '../doctor/examine.ts';
 import { type DoctorFinding, type Facts, type Severity, severities } from '../doctor/facts.ts';
-import { askAbout } from './datadog-question.ts';
-import { exitCodes, type Io } from './io.ts';
-import { type Paint, paintFor } from './paint.ts';
+import { surveyDatadog } from '../sources/datadog/api/doctor-survey.ts';
+import { type Paint, paintFor } from './render/colors.ts';
+import { askAbout } from './support/datadog-session.ts';
+import { exitCodes, type Io } from './support/io.ts';
 
 const about = `Asks the live Datadog, read-only, whether a registry can be judged by it: keys and scopes, metrics, tags of the \
 selectors, traffic of every endpoint in the last day, status codes, SLOs. Prints what is wrong, what it means for a \

@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { load } from 'js-yaml';
-import { findServiceRoutes } from '../adapters/datadog/service-routes.ts';
 import { listed } from '../doctor/words.ts';
 import { SourceError } from '../domain/errors.ts';
 import { readOpenApi } from '../init/openapi.ts';
 import { proposeRegistry } from '../init/proposal.ts';
 import { routeOfResource } from '../init/routes.ts';
-import { openDatadog } from './datadog-question.ts';
-import { exitCodes, type Io } from './io.ts';
-import { sentence } from './sentence.ts';
+import { findServiceRoutes } from '../sources/datadog/api/service-routes.ts';
+import { sentence } from './render/sentence.ts';
+import { openDatadog } from './support/datadog-session.ts';
+import { exitCodes, type Io } from './support/io.ts';
 
 const about = `Proposes a first registry to edit: from the busiest routes of a service in Datadog, or offline from an OpenAPI file.
 Prints YAML on stdout. What it prints is valid, and decided by nobody: its comments say what to decide.`;

@@ -1,15 +1,15 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { hourlyTraffic } from '../adapters/datadog/hourly-traffic.ts';
 import { floorMinute, hourMs } from '../domain/duration.ts';
 import { SourceError } from '../domain/errors.ts';
-import type { SideCounts } from '../domain/metrics-source.ts';
-import type { Registry } from '../domain/registry-model.ts';
+import type { SideCounts } from '../domain/metrics/metrics-source.ts';
+import type { Registry } from '../domain/registry/model.ts';
 import { type HourlyTraffic, planTraffic } from '../plan/plan.ts';
-import { askAbout, type DatadogAccess } from './datadog-question.ts';
-import { exitCodes, type Io } from './io.ts';
-import { paintFor } from './paint.ts';
-import { planText } from './plan-text.ts';
-import { sentence } from './sentence.ts';
+import { hourlyTraffic } from '../sources/datadog/api/hourly-traffic.ts';
+import { paintFor } from './render/colors.ts';
+import { planText } from './render/plan.ts';
+import { sentence } from './render/sentence.ts';
+import { askAbout, type DatadogAccess } from './support/datadog-session.ts';
+import { exitCodes, type Io } from './support/io.ts';
 
 const about = `Says, from the real traffic of the last days, which CUJs can be judged at a canary weight and how long that takes: by \
 day and in the quietest hour, what breakage would be caught by then, the least weight that would do, and what helps where \

@@ -1,6 +1,6 @@
-import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
-import { normalizeTagValue } from '../domain/resource-name.ts';
-import { fillSelector, type SelectorTemplate } from '../domain/selector.ts';
+import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
+import { fillSelector, type SelectorTemplate } from '../domain/registry/selector.ts';
+import { normalizeTagValue } from '../sources/datadog/query/tag-normalization.ts';
 import { type Random, seededRandom } from './datadog/random.ts';
 import type { EventStore, RequestStream } from './datadog/store.ts';
 

@@ -1,4 +1,4 @@
-import type { Registry, Service } from '../domain/registry-model.ts';
+import type { Registry, Service } from '../domain/registry/model.ts';
 import type { DoctorFinding, Facts, ServiceFacts } from './facts.ts';
 import { filledRoutes, nearestRoutes } from './nearest-routes.ts';
 import { count, listed, named, percent } from './words.ts';

@@ -1,4 +1,4 @@
-import type { Registry } from '../domain/registry-model.ts';
+import type { Registry } from '../domain/registry/model.ts';
 import type { DoctorFinding } from './facts.ts';
 import { count, listed } from './words.ts';
 

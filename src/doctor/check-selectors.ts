@@ -1,5 +1,5 @@
-import type { Service } from '../domain/registry-model.ts';
-import type { SelectorTemplate, SelectorTerm } from '../domain/selector.ts';
+import type { Service } from '../domain/registry/model.ts';
+import type { SelectorTemplate, SelectorTerm } from '../domain/registry/selector.ts';
 import type { DoctorFinding, Facts, ServiceFacts, Shares } from './facts.ts';
 import { count, listed, named } from './words.ts';
 

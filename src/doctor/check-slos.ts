@@ -1,6 +1,6 @@
-import type { Cuj, Registry } from '../domain/registry-model.ts';
-import type { SliName } from '../domain/registry-schema.ts';
-import { sloEvents, sloName } from '../domain/slo-query.ts';
+import type { Cuj, Registry } from '../domain/registry/model.ts';
+import type { SliName } from '../domain/registry/schema.ts';
+import { sloEvents, sloName } from '../sources/datadog/query/slo-queries.ts';
 import type { DoctorFinding, Facts, SloFacts } from './facts.ts';
 import { type CountedEvents, countedEvents } from './metric-query.ts';
 import { listed } from './words.ts';

@@ -1,5 +1,5 @@
-import type { Registry, Service } from '../domain/registry-model.ts';
-import type { QueryTemplate } from '../domain/source-template.ts';
+import type { Registry, Service } from '../domain/registry/model.ts';
+import type { QueryTemplate } from '../sources/datadog/query/source-template.ts';
 import type { DoctorFinding, Facts } from './facts.ts';
 import { listed, named } from './words.ts';
 

@@ -1,4 +1,4 @@
-import type { Service } from '../domain/registry-model.ts';
+import type { Service } from '../domain/registry/model.ts';
 import type { DoctorFinding, Facts, ServiceFacts } from './facts.ts';
 import { count, listed, named, percent } from './words.ts';
 

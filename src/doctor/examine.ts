@@ -1,4 +1,4 @@
-import type { Registry, Service } from '../domain/registry-model.ts';
+import type { Registry, Service } from '../domain/registry/model.ts';
 import { checkRoutes } from './check-routes.ts';
 import { checkRules } from './check-rules.ts';
 import { checkSelectors } from './check-selectors.ts';

@@ -47,7 +47,7 @@ export function oneLine(text: string): string {
 }
 
 const escapeCode = '\u001b';
-/** What commands paint with (src/commands/paint.ts). None of it hides what comes after. */
+/** What commands paint with (src/commands/render/colors.ts). None of it hides what comes after. */
 const colour = /^\[(?:[0-3]|2[23]|3\d|9\d)m/;
 
 function isBreak(character: string): boolean {

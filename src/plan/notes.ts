@@ -1,5 +1,5 @@
 import { durationText } from '../domain/duration.ts';
-import { percent } from '../domain/summary.ts';
+import { percent } from '../domain/judge/summary.ts';
 import { hourText } from './levels.ts';
 import type { Measured, WeightPlan } from './plan.ts';
 import { mostMinutes } from './projection.ts';

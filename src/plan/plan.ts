@@ -1,8 +1,8 @@
-import { seriesOf } from '../domain/measurement.ts';
-import type { SideCounts } from '../domain/metrics-source.ts';
-import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
-import type { RuleName, SliName } from '../domain/registry-schema.ts';
-import { slisOf } from '../domain/verdict.ts';
+import { slisOf } from '../domain/judge/judge.ts';
+import { seriesOf } from '../domain/metrics/measurement.ts';
+import type { SideCounts } from '../domain/metrics/metrics-source.ts';
+import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
+import type { RuleName, SliName } from '../domain/registry/schema.ts';
 import { helpFor } from './help.ts';
 import { type Levels, levelAt, levelsOf } from './levels.ts';
 import { notesOf } from './notes.ts';

@@ -1,5 +1,5 @@
 import { oneLine } from '../domain/outside-text.ts';
-import { percentText } from './error-budget.ts';
+import { percentText } from '../error-budget/policy.ts';
 import type { BudgetReport, BudgetState, ReportEntry } from './report.ts';
 import { sliText } from './sli-text.ts';
 

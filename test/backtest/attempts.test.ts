@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { attemptsOf, candidatesOf } from '../../src/backtest/attempts.ts';
 import { paramsFor, tellingOf } from '../../src/backtest/versions.ts';
-import { parseSelector, type SelectorTemplate } from '../../src/domain/selector.ts';
+import { parseSelector, type SelectorTemplate } from '../../src/domain/registry/selector.ts';
 
 const hour = 3_600_000;
 const candidates = (hits: Record<string, number[]>) =>

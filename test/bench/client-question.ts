@@ -1,7 +1,7 @@
-import type { ScopeQuery } from '../../src/domain/metrics-source.ts';
-import type { ScopeBatch } from '../../src/domain/registry-model.ts';
-import { fillSelector } from '../../src/domain/selector.ts';
-import { registryOf } from '../domain/journey.ts';
+import type { ScopeQuery } from '../../src/domain/metrics/metrics-source.ts';
+import type { ScopeBatch } from '../../src/domain/registry/model.ts';
+import { fillSelector } from '../../src/domain/registry/selector.ts';
+import { registryOf } from '../domain/judge/journey.ts';
 
 /** The question that the figures about the client are measured with: one service, 24 endpoints, half an hour. */
 

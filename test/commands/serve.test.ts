@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
 import { run } from '../../src/cli.ts';
-import { settingNames } from '../../src/settings.ts';
+import { settingNames } from '../../src/settings/settings.ts';
 import { capture } from './io.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

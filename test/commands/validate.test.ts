@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
-import { scratchFile } from '../adapters/registry/scratch.ts';
+import { scratchFile } from '../registry-files/scratch.ts';
 import { capture } from './io.ts';
 
 const example = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadRegistry } from '../../src/adapters/registry-files.ts';
 import { run } from '../../src/cli.ts';
 import { EventStore } from '../../src/demo/datadog/store.ts';
 import { brokenBy, planTraffic, simulateRegistry } from '../../src/demo/own-registry.ts';
-import type { Registry } from '../../src/domain/registry-model.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
 import { capture } from '../commands/io.ts';
 
 const root = path.join(import.meta.dirname, '../..');

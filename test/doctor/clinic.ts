@@ -1,15 +1,15 @@
+import type { StandIn, StandInOptions } from '../../src/demo/datadog/simulator.ts';
+import { examine } from '../../src/doctor/examine.ts';
+import type { DoctorFinding, Facts } from '../../src/doctor/facts.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import {
   createDatadogApi,
   type DatadogApi,
   DatadogConnection,
-} from '../../src/adapters/datadog/connection.ts';
-import { surveyDatadog } from '../../src/adapters/datadog/survey.ts';
-import type { StandIn, StandInOptions } from '../../src/demo/datadog/stand-in.ts';
-import { examine } from '../../src/doctor/examine.ts';
-import type { DoctorFinding, Facts } from '../../src/doctor/facts.ts';
-import { resolveRegistry } from '../../src/domain/registry.ts';
-import type { Registry } from '../../src/domain/registry-model.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+} from '../../src/sources/datadog/api/connection.ts';
+import { surveyDatadog } from '../../src/sources/datadog/api/doctor-survey.ts';
 import { MINUTE, NOON, standInAt, stopAll } from '../demo/datadog/fixture.ts';
 
 const open: DatadogConnection[] = [];

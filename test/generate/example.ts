@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
 import { parseAllDocuments } from 'yaml';
-import { resolveRegistry } from '../../src/domain/registry.ts';
-import type { Registry } from '../../src/domain/registry-model.ts';
-import { type AnalysisOptions, defaultAnalysisOptions } from '../../src/generate/analysis-options.ts';
-import type { GeneratedFile } from '../../src/generate/generated-file.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
+import { type AnalysisOptions, defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
+import type { GeneratedFile } from '../../src/generate/output/generated-file.ts';
 
 export const examplePath = 'config/cujs.yaml';
 

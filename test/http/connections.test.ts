@@ -4,11 +4,11 @@ import { connect as connectTls } from 'node:tls';
 import { pino } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { selectorText } from '../../src/domain/selector.ts';
-import { type App, buildApps } from '../../src/http/app.ts';
-import { maxWaiting } from '../../src/http/pipelines.ts';
-import type { AppPorts } from '../../src/http/ports.ts';
-import { certificate } from '../access/certificates.ts';
+import { selectorText } from '../../src/domain/registry/selector.ts';
+import { type App, buildApps } from '../../src/http/server/app.ts';
+import { maxWaiting } from '../../src/http/server/pipelines.ts';
+import type { AppPorts } from '../../src/http/server/ports.ts';
+import { certificate } from '../auth/certificates.ts';
 import { type Bench, bench, healthy, nowMs, snapshotOf } from './fixture.ts';
 import { dial, parseAnswers, portOf } from './wire.ts';
 

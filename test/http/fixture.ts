@@ -1,6 +1,5 @@
 import { pino } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
-import { createCachedSource } from '../../src/adapters/cached-source.ts';
 import type {
   MetricsSource,
   ScopeQuery,
@@ -8,14 +7,15 @@ import type {
   ServiceCounts,
   SideCounts,
   Snapshot,
-} from '../../src/domain/metrics-source.ts';
-import { bucketMs } from '../../src/domain/metrics-source.ts';
-import { resolveRegistry } from '../../src/domain/registry.ts';
-import type { Registry } from '../../src/domain/registry-model.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
-import { createEvaluator } from '../../src/evaluate.ts';
-import { type App, buildApp } from '../../src/http/app.ts';
-import type { AppPorts, Phase, RegistryState } from '../../src/http/ports.ts';
+} from '../../src/domain/metrics/metrics-source.ts';
+import { bucketMs } from '../../src/domain/metrics/metrics-source.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import { createEvaluator } from '../../src/evaluation/evaluator.ts';
+import { type App, buildApp } from '../../src/http/server/app.ts';
+import type { AppPorts, Phase, RegistryState } from '../../src/http/server/ports.ts';
+import { createCachedSource } from '../../src/sources/decorators/cache.ts';
 
 /** 2026-01-31 09:00:30 UTC; with a lag of 90 s the newest complete minute ends at 08:59. */
 export const nowMs = Date.UTC(2026, 0, 31, 9, 0, 30);

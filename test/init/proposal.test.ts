@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { load } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
-import { resolveRegistry } from '../../src/domain/registry.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { groupRoutes } from '../../src/init/group.ts';
 import { readOpenApi } from '../../src/init/openapi.ts';
 import { type ProposalInput, proposeRegistry } from '../../src/init/proposal.ts';

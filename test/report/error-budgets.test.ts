@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { StandIn } from '../../src/demo/datadog/simulator.ts';
+import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import {
   createErrorBudgets,
   type ErrorBudgets,
   readBudgets,
-} from '../../src/adapters/datadog/error-budget.ts';
-import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
-import type { Cuj, Registry } from '../../src/domain/registry-model.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+} from '../../src/sources/datadog/api/error-budgets.ts';
 import { MINUTE, NOON, standInAt } from '../demo/datadog/fixture.ts';
 import { apiOf, closeAll, hits, registryOf, shopDocument } from '../doctor/clinic.ts';
 import { plantSlo } from '../doctor/slo-of-cuj.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
-import { question } from '../access/gate.ts';
+import { question } from '../auth/gate.ts';
 import { startReceiver } from './receiver.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -1,0 +1,127 @@
+import {
+  bucketMs,
+  type ScopeQuery,
+  type Series,
+  type ServiceCounts,
+  type SideCounts,
+  type Snapshot,
+} from '../../../domain/metrics/metrics-source.ts';
+import type { ScopeBatch } from '../../../domain/registry/model.ts';
+import type { QueryPair, QueryPlan, QuerySet } from '../query/query-plan-types.ts';
+import { accountOf } from './account.ts';
+import { refuseContradictions } from './consistency-checks.ts';
+import { type Groups, readGroups, type TimeseriesAttributes } from './timeseries-response.ts';
+
+/**
+ * Joins the groups of an answer to counts of each service. Throws SourceError source_malformed where it does not have the
+ * shape that was asked for, or contradicts itself.
+ */
+export function snapshotOf(plan: QueryPlan, query: ScopeQuery, attributes: TimeseriesAttributes): Snapshot {
+  const groups = readGroups(plan.queries, attributes, query.fromMs, query.toMs);
+  refuseContradictions(plan, groups);
+  const services = new Map<string, ServiceCounts>();
+  for (const { service } of query.batch.services) {
+    const side = (name: 'canary' | 'stable') =>
+      sideOf(
+        plan.sets.filter((set) => set.side === name),
+        service.name,
+        groups,
+      );
+    services.set(service.name, {
+      canary: side('canary'),
+      stable: side('stable'),
+      ...everyoneOf(plan, service.name, query, groups),
+    });
+  }
+  return {
+    fromMs: query.fromMs,
+    toMs: query.toMs,
+    services,
+    queries: plan.queries.map(({ name, query: text }) => ({ name, query: text })),
+  };
+}
+
+/**
+ * All traffic of a batch's services, whoever served it, in buckets of `everyMs`: the answer to `planTraffic`.
+ * Throws SourceError source_malformed.
+ */
+export function trafficOf(
+  plan: QueryPlan,
+  batch: ScopeBatch,
+  { fromMs, toMs }: Pick<ScopeQuery, 'fromMs' | 'toMs'>,
+  attributes: TimeseriesAttributes,
+  everyMs: number,
+): ReadonlyMap<string, SideCounts> {
+  const groups = readGroups(plan.queries, attributes, fromMs, toMs, everyMs);
+  refuseContradictions(plan, groups);
+  return new Map(batch.services.map(({ service: { name } }) => [name, sideOf(plan.sets, name, groups)]));
+}
+
+/** Without a point there was no request at all, which is another thing than not having asked. */
+function everyoneOf(
+  { everyone }: QueryPlan,
+  name: string,
+  { fromMs, toMs }: ScopeQuery,
+  groups: readonly Groups[],
+): Pick<ServiceCounts, 'everyone'> {
+  for (const { query, services } of everyone) {
+    const asked = services.find((service) => service.name === name);
+    if (asked === undefined) continue;
+    const hits = groups[query]?.get(asked.group)?.get('');
+    return { everyone: hits ?? new Float64Array((toMs - fromMs) / bucketMs) };
+  }
+  return {};
+}
+
+function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups[]): SideCounts {
+  let whole: Series | undefined;
+  const requests = new Map<string, Series>();
+  const latency = new Map<number, Map<string, Series>>();
+  for (const set of sets) {
+    const asked = set.services.find((service) => service.name === name);
+    if (asked === undefined) continue;
+    const found = new Map<string, Series>();
+    if (set.grouped !== undefined) {
+      for (const resource of asked.resources) {
+        const series = seriesOf(set, set.grouped, asked.group, resource, groups);
+        if (series !== undefined) found.set(resource, series);
+      }
+    }
+    const all = set.whole === undefined ? undefined : seriesOf(set, set.whole, asked.group, '', groups);
+    if (set.latencyMs === undefined) {
+      whole = all;
+      for (const [resource, series] of found) requests.set(resource, series);
+    } else {
+      if (all !== undefined) found.set('*', all);
+      if (found.size > 0) latency.set(set.latencyMs, found);
+    }
+  }
+  return { whole, requests, latency };
+}
+
+/** Bad events that are absent beside a total are none; where nothing but them could be asked, nothing is known without it. */
+function seriesOf(
+  set: QuerySet,
+  pair: QueryPair,
+  service: string,
+  resource: string,
+  groups: readonly Groups[],
+): Series | undefined {
+  if (pair.rest !== undefined) {
+    const account = accountOf({ ...pair, rest: pair.rest }, groups, service, resource);
+    if (account === undefined) return undefined;
+    const { part: one, rest, total, noStatus, unclassified } = account;
+    return {
+      total,
+      bad: set.latencyMs === undefined ? one : rest,
+      ...(pair.noStatus === undefined
+        ? {}
+        : { withStatus: total.map((all, i) => Math.max(0, all - (noStatus[i] as number))) }),
+      ...(unclassified === undefined ? {} : { unclassified }),
+    };
+  }
+  const total = groups[pair.total]?.get(service)?.get(resource);
+  if (total === undefined) return undefined;
+  const part = groups[pair.part]?.get(service)?.get(resource) ?? new Float64Array(total.length);
+  return { total, bad: part };
+}

@@ -1,0 +1,404 @@
+import { describe, expect, it } from 'vitest';
+import { judge } from '../../../src/domain/judge/judge.ts';
+import type { GatePolicy } from '../../../src/domain/registry/model.ts';
+import { type Counts, cujOf, endpointOf, measurementOf, over, silent } from './journey.ts';
+
+const options = { registryDigest: 'sha256:test' };
+const minutes = 10;
+
+/** So many requests in ten minutes, so many of them failed, and so many without a status. */
+function counted(total: number, bad: number, without: number): Counts {
+  const each = over(minutes, total, bad);
+  const none = over(minutes, without, 0);
+  return { ...each, withStatus: Array.from(each.total, (all, i) => all - (none.total[i] as number)) };
+}
+
+type Side = readonly [total: number, bad: number, without: number];
+const clean: Side = [10_000, 0, 0];
+
+/** Endpoints over ten minutes that follow one in which only stable had traffic. */
+function judged(
+  endpoints: Readonly<Record<string, readonly [canary: Side, stable: Side]>>,
+  gate: Partial<GatePolicy> = {},
+) {
+  const measurement = measurementOf({
+    before: 1,
+    availability: Object.entries(endpoints).map(([label, [canary, stable]]) =>
+      endpointOf(label, counted(...canary), counted(...stable)),
+    ),
+  });
+  return judge(cujOf({ gate, endpoints: Object.keys(endpoints) }), measurement, options);
+}
+
+const rules: [string, Partial<GatePolicy>][] = [
+  ['confidence', {}],
+  ['confidence, where little traffic may pass', { onLowTraffic: 'pass', minRequests: 9_000 }],
+  ['strict', { rule: 'strict' }],
+  ['baseline', { rule: 'baseline' }],
+];
+
+describe('requests without a status', () => {
+  it('never pass, and the summary says how many there are, where, and what stable has', () => {
+    const verdict = judged({ 'GET /a': [[5_000, 0, 0], clean], 'GET /b': [[1_000, 0, 1_000], clean] });
+    expect(verdict).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'status_missing',
+      slis: [
+        {
+          requestsToVerdict: null,
+          statusGap: { side: 'canary', service: 'shop', endpoint: 'GET /b', requests: 1_000, total: 1_000 },
+        },
+      ],
+    });
+    expect(verdict.summary).toBe(
+      'INCONCLUSIVE login (status_missing): 1000 of 1000 requests of the canary on GET /b carry no http.status_code (stable: 0 of 10000), so a 5XX among them cannot be seen',
+    );
+    expect(verdict.hint).toMatch(/tracer.*gRPC/);
+  });
+
+  it.each(rules)('never pass under %s', (_, gate) => {
+    expect(judged({ 'GET /a': [[5_000, 0, 0], clean] }, gate).verdict).toBe('pass');
+    for (const stable of [clean, [10_000, 0, 10_000] as const]) {
+      expect(judged({ 'GET /a': [[5_000, 0, 2_600], stable] }, gate)).toMatchObject({
+        verdict: 'inconclusive',
+        reason: 'status_missing',
+      });
+    }
+  });
+
+  it.each(rules)('never pass under %s where they are few, and stable has hardly any', (_, gate) => {
+    // The tracers of some frameworks set no status on the requests that crash.
+    expect(
+      judged(
+        {
+          'GET /a': [
+            [5_000, 0, 250],
+            [10_000, 0, 10],
+          ],
+        },
+        gate,
+      ),
+    ).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'status_missing',
+    });
+  });
+
+  it.each(rules)(
+    'never pass under %s where they are those of one endpoint, as few as the others have',
+    (_, gate) => {
+      const verdict = judged(
+        {
+          'GET /a': [
+            [19_800, 0, 200],
+            [178_200, 0, 1_800],
+          ],
+          'POST /pay': [
+            [200, 0, 90],
+            [1_800, 0, 20],
+          ],
+        },
+        gate,
+      );
+      expect(verdict).toMatchObject({
+        verdict: 'inconclusive',
+        reason: 'status_missing',
+        slis: [{ statusGap: { endpoint: 'POST /pay', requests: 90, total: 200 } }],
+      });
+    },
+  );
+
+  it.each(rules)('may be few under %s where stable has as many: clients go away', (_, gate) => {
+    const verdict = judged(
+      {
+        'GET /a': [
+          [5_000, 0, 250],
+          [10_000, 0, 480],
+        ],
+      },
+      gate,
+    );
+    expect(verdict.verdict).toBe('pass');
+    expect(verdict.slis[0]).not.toHaveProperty('statusGap');
+  });
+
+  it.each(rules.filter(([name]) => !name.includes('little')))(
+    'do not hide what others show: %s fails by the 5XX that are seen',
+    (_, gate) => {
+      expect(judged({ 'GET /a': [[5_000, 100, 4_000], clean] }, gate).verdict).toBe('fail');
+    },
+  );
+
+  it('may be three, that came while the queries were evaluated, if there are others', () => {
+    const few = { rule: 'strict' as const, restartGapMs: 3_600_000 };
+    expect(judged({ 'GET /a': [[4, 0, 3], clean] }, few).verdict).toBe('pass');
+    expect(judged({ 'GET /a': [[5, 0, 4], clean] }, few).reason).toBe('status_missing');
+    expect(judged({ 'GET /a': [[3, 0, 3], clean] }, few).reason).toBe('status_missing');
+  });
+
+  it('may be the only ones of an endpoint that hardly anybody asks', () => {
+    const rare = judged({
+      'GET /a': [[5_000, 0, 0], clean],
+      'GET /rare': [
+        [2, 0, 2],
+        [10, 0, 1],
+      ],
+    });
+    expect(rare.verdict).toBe('pass');
+  });
+
+  it('are told over the window alone', () => {
+    const before = { total: [9_999, 500], bad: [0, 0], withStatus: [0, 500] };
+    const measurement = measurementOf({
+      availability: [endpointOf('GET /a', before, over(2, 900, 0))],
+      whole: { canary: [9_999, 500], stable: [450, 450] },
+      windowMs: 60_000,
+    });
+    expect(judge(cujOf(), measurement, options).verdict).toBe('pass');
+  });
+
+  it.each(rules)(
+    'are held against what stable has beside the canary, not against what it had before: %s',
+    (_, gate) => {
+      // An aborted release that is a part of the rest lost them, too.
+      const before = { total: [9_000, 9_000], bad: [0, 0], withStatus: [4_000, 9_000] };
+      const beside = counted(9_000, 0, 0);
+      const join = (of: 'total' | 'bad' | 'withStatus') => [
+        ...before[of],
+        ...Array.from(beside[of] as number[]),
+      ];
+      const stable = { total: join('total'), bad: join('bad'), withStatus: join('withStatus') };
+      const canary = counted(1_000, 0, 50);
+      const silence = [0, 0];
+      const measurement = measurementOf({
+        availability: [
+          endpointOf(
+            'GET /a',
+            {
+              total: [...silence, ...Array.from(canary.total)],
+              bad: [...silence, ...Array.from(canary.bad)],
+              withStatus: [...silence, ...Array.from(canary.withStatus as number[])],
+            },
+            stable,
+          ),
+        ],
+      });
+      expect(judge(cujOf({ gate }), measurement, options).reason).toBe('status_missing');
+    },
+  );
+
+  it('are held against what stable did before where the canary has all traffic', () => {
+    const alone = (without: number) => {
+      const canary = counted(10_000, 0, without);
+      const measurement = measurementOf({
+        availability: [
+          endpointOf(
+            'GET /a',
+            {
+              ...canary,
+              total: [0, ...Array.from(canary.total)],
+              bad: [0, ...Array.from(canary.bad)],
+              withStatus: [0, ...Array.from(canary.withStatus as number[])],
+            },
+            { total: [60_000], bad: [0], withStatus: [59_900] },
+          ),
+        ],
+      });
+      return judge(cujOf(), measurement, options).reason;
+    };
+    expect(alone(4_500)).toBe('status_missing');
+    expect(alone(20)).toBe('within_slo');
+  });
+
+  it('of sampled requests count as seen', () => {
+    const sampled = (seen: number) => ({
+      ...endpointOf('GET /rare', counted(100 * seen, 0, 100 * seen), counted(...clean)),
+      sampleRate: 0.01,
+    });
+    const verdictOn = (seen: number) =>
+      judge(
+        cujOf({ endpoints: ['GET /a', 'GET /rare'] }),
+        measurementOf({
+          before: 1,
+          availability: [endpointOf('GET /a', counted(50_000, 0, 0), counted(...clean)), sampled(seen)],
+        }),
+        options,
+      ).verdict;
+    expect(verdictOn(3)).toBe('pass');
+    expect(verdictOn(4)).toBe('inconclusive');
+  });
+
+  it("hold nothing against the canary where they are stable's, under baseline", () => {
+    const blind: Side = [10_000, 0, 10_000];
+    const verdict = judged({ 'GET /a': [[5_000, 100, 0], blind] }, { rule: 'baseline' });
+    expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'status_missing' });
+    expect(verdict.summary).toContain('10000 of 10000 requests of stable on GET /a carry no');
+    expect(judged({ 'GET /a': [[5_000, 100, 0], blind] }).verdict).toBe('fail');
+    // A trifle on the canary does not hide it, nor do endpoints on which stable is not blind.
+    const trifle = { 'GET /a': [[5_000, 100, 0], blind] as const, 'GET /b': [[4, 0, 4], clean] as const };
+    expect(judged(trifle, { rule: 'baseline' }).verdict).toBe('inconclusive');
+    const partly = {
+      'GET /a': [
+        [4_000, 80, 0],
+        [36_000, 0, 36_000],
+      ] as const,
+      'GET /b': [
+        [6_000, 0, 0],
+        [54_000, 0, 0],
+      ] as const,
+    };
+    expect(judged(partly, { rule: 'baseline' }).verdict).toBe('inconclusive');
+  });
+});
+
+describe('a threshold that nothing is within', () => {
+  const slow = (
+    label: string,
+    canary: number,
+    stable: number,
+    more: { latencyMs: number; sampleRate?: number },
+  ) => endpointOf(label, over(minutes, canary, canary), over(minutes, stable, stable), more);
+  const quick = (canary: number, bad: number) =>
+    endpointOf('GET /quick', over(minutes, canary, bad), over(minutes, 10_000, 0), { latencyMs: 300 });
+
+  function judgedBy(endpoints: readonly ReturnType<typeof slow>[], gate: Partial<GatePolicy> = {}) {
+    const measurement = measurementOf({ before: 1, latency: endpoints });
+    const cuj = cujOf({
+      latency: 99,
+      endpoints: endpoints.map(({ label, latencyMs = 1 }) => ({ label, latencyMs })),
+      gate,
+    });
+    return judge(cuj, measurement, options);
+  }
+
+  it.each<[string, Partial<GatePolicy>]>([
+    ['confidence', {}],
+    ['strict', { rule: 'strict' }],
+    ['baseline', { rule: 'baseline' }],
+  ])('neither fails nor passes under %s, alone or beside one that is met', (_, gate) => {
+    const unmet = slow('GET /a', 5_000, 10_000, { latencyMs: 2 });
+    for (const endpoints of [[unmet], [unmet, quick(5_000, 10)]]) {
+      const verdict = judgedBy(endpoints, gate);
+      expect(verdict).toMatchObject({
+        verdict: 'inconclusive',
+        reason: 'threshold_unmet',
+        slis: [{ requestsToVerdict: null, unmetThreshold: { latencyMs: 2, requests: 15_000 } }],
+      });
+      expect(verdict.summary).toBe(
+        'INCONCLUSIVE login (threshold_unmet): not one of 15000 requests was within 2 ms, neither of the canary nor of stable',
+      );
+    }
+  });
+
+  it.each(['confidence', 'strict', 'baseline'] as const)(
+    'does not fail under %s once the canary has all traffic either',
+    (rule) => {
+      const later = (counts: ArrayLike<number>) => [...Array(40).fill(0), ...Array.from(counts)];
+      const slowAll = over(20, 2_000, 2_000);
+      const alone = (label: string, latencyMs: number) =>
+        endpointOf(label, { total: later(slowAll.total), bad: later(slowAll.bad) }, over(40, 4_000, 4_000), {
+          latencyMs,
+        });
+      for (const endpoints of [[alone('GET /a', 1)], [alone('GET /a', 1), alone('GET /b', 2), quick(50, 0)]])
+        expect(judgedBy(endpoints, { rule })).toMatchObject({
+          verdict: 'inconclusive',
+          reason: 'threshold_unmet',
+        });
+    },
+  );
+
+  it('does not hide what fails by another one', () => {
+    const unmet = slow('GET /a', 50, 100, { latencyMs: 2 });
+    for (const rule of ['confidence', 'strict'] as const)
+      expect(judgedBy([unmet, quick(5_000, 2_500)], { rule }).verdict).toBe('fail');
+  });
+
+  it('is shown as it was written, without an exponent', () => {
+    const { summary } = judgedBy([slow('GET /a', 5_000, 10_000, { latencyMs: 0.0000005 })]);
+    expect(summary).toContain('was within 0.0000005 ms,');
+  });
+
+  it('takes twenty requests of stable that were seen, and one of the canary', () => {
+    expect(judgedBy([slow('GET /a', 20, 20, { latencyMs: 2 })]).reason).toBe('threshold_unmet');
+    expect(judgedBy([slow('GET /a', 20, 19, { latencyMs: 2 })]).reason).not.toBe('threshold_unmet');
+    expect(judgedBy([slow('GET /a', 20, 1_900, { latencyMs: 2, sampleRate: 0.01 })]).reason).not.toBe(
+      'threshold_unmet',
+    );
+    expect(judgedBy([slow('GET /a', 0, 25, { latencyMs: 2 }), quick(5_000, 0)]).verdict).toBe('pass');
+  });
+});
+
+describe('an endpoint that nobody asked the canary for', () => {
+  const of = (canary: number, stable: number) =>
+    endpointOf('', over(minutes, canary, 0), over(minutes, stable, 0));
+  const judgedOf = (endpoints: Readonly<Record<string, readonly [number, number]>>) =>
+    judge(
+      cujOf({ endpoints: Object.keys(endpoints) }),
+      measurementOf({
+        before: 1,
+        availability: Object.entries(endpoints).map(([label, [canary, stable]]) => ({
+          ...endpointOf(label, silent, silent),
+          canary: of(canary, stable).canary,
+          stable: of(canary, stable).stable,
+        })),
+      }),
+      options,
+    );
+
+  it('is told with a pass, most missed first, with how often it would have been', () => {
+    const { verdict, summary, slis } = judgedOf({
+      'GET /a': [1_000, 9_000],
+      'POST /orders': [0, 7_200],
+      'GET /b': [0, 180],
+      'GET /rare': [0, 170],
+    });
+    expect(verdict).toBe('pass');
+    expect(slis[0]?.unreached).toEqual([
+      { endpoint: 'POST /orders', service: 'shop', predicted: 800 },
+      { endpoint: 'GET /b', service: 'shop', predicted: 20 },
+    ]);
+    expect(summary).toBe(
+      'PASS login (within_slo): 0 of 1000 requests failed (100%, objective 99.95%), but none of some 800 expected on POST /orders and of 1 more',
+    );
+  });
+
+  it('is foretold by the share of its own service, minute by minute, and by what was seen', () => {
+    const unreachedIn = (availability: ReturnType<typeof endpointOf>[]) =>
+      judge(
+        cujOf({ endpoints: availability.map(({ label, service }) => ({ label, service })) }),
+        measurementOf({ availability }),
+        options,
+      ).slis[0]?.unreached;
+    const shop = endpointOf('GET /a', over(minutes, 1_000, 0), over(minutes, 9_000, 0));
+    // Another service, which has no canary; one that only the new version has; one that nobody asked while it had weight.
+    const pay = endpointOf('POST /pay', silent, over(minutes, 8_000, 0), { service: 'pay' });
+    const fresh = endpointOf('GET /new', over(minutes, 10_000, 0), silent);
+    const rare = endpointOf('GET /rare', silent, over(minutes, 90, 0));
+    expect(unreachedIn([shop, pay, fresh, rare])).toBeUndefined();
+    const steps = endpointOf(
+      'GET /a',
+      { total: [10, 10, 500, 500], bad: [] },
+      { total: [990, 990, 500, 500], bad: [] },
+    );
+    const batch = endpointOf('POST /batch', silent, { total: [150, 150, 0, 0], bad: [] });
+    expect(unreachedIn([steps, batch])).toBeUndefined();
+    const sampled = { sampleRate: 0.01 };
+    expect(
+      unreachedIn([
+        endpointOf('GET /a', over(minutes, 1_000, 0), over(minutes, 9_000, 0), sampled),
+        endpointOf('GET /b', silent, over(minutes, 300, 0), sampled),
+      ]),
+    ).toBeUndefined();
+    // A route that moved: nothing on both sides tells the share.
+    const moved = [
+      endpointOf('POST /v2/orders', over(minutes, 704, 0), silent, { sampleRate: 0.1 }),
+      endpointOf('POST /v1/orders', silent, over(minutes, 6_331, 0), { sampleRate: 0.1 }),
+    ];
+    expect(unreachedIn(moved)).toBeUndefined();
+  });
+
+  it('is none where stable has none either, nor where there is nothing to tell its share by', () => {
+    expect(judgedOf({ 'GET /a': [1_000, 9_000], 'GET /b': [0, 0] }).slis[0]).not.toHaveProperty('unreached');
+    expect(judgedOf({ 'GET /a': [1_000, 0], 'GET /b': [0, 9_000] }).slis[0]).not.toHaveProperty('unreached');
+  });
+});
