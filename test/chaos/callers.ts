@@ -3,7 +3,7 @@ import { Agent, request } from 'undici';
 import { type Draw, pick } from './faults.ts';
 import type { GateProcess } from './gates.ts';
 import type { Asked } from './oracle.ts';
-import { cujRoutes, unknownVersion, versions } from './world.ts';
+import { journeys, unknownVersion, versions } from './world.ts';
 
 /** Callers of a gate: controllers with sane questions, and people who mistype. */
 
@@ -12,13 +12,15 @@ export interface Question {
   readonly headers?: Record<string, string>;
   /** What the answer is judged by; absent where the question is a mistake. */
   readonly asked?: Omit<Asked, 'startedMs' | 'endedMs'>;
-  /** Statuses besides 200 and 503 (draining) that are right. */
+  /** What a mistake may be answered with; 200 where none is named. */
   readonly statuses: readonly number[];
 }
 
 export interface Answered {
   readonly gate: GateProcess;
   readonly life: string;
+  /** How far the gate's clock was ahead, in ms. */
+  readonly skewMs: number;
   readonly question: Question;
   readonly startedMs: number;
   readonly endedMs: number;
@@ -33,34 +35,97 @@ const askable = [
   unknownVersion,
 ];
 
-export function question(draw: Draw, nowMs: number): Question {
+/** When a rollout is said to have begun, epoch ms. */
+export type SinceMs = (draw: Draw, nowMs: number) => number;
+
+/** So long a run has the time to forget what it remembered, some ten minutes. */
+const longSeconds = 1800;
+/** How long before the run the rollouts of a short run began. */
+const sinceMinutes = [3, 12, 25];
+
+/**
+ * A rollout asks with one and the same `since` from its beginning to its end. In a long run each question has another one,
+ * so that the gate has to forget the older ones.
+ */
+export function sinceOf(startMs: number, seconds: number): SinceMs {
+  if (seconds >= longSeconds) return (draw, nowMs) => nowMs - 60_000 * (3 + Math.floor(draw() * 20));
+  return (draw) => startMs - pick(draw, sinceMinutes) * 60_000;
+}
+
+/** Every question of a short run once. */
+export function everyQuestion(startMs: number): Question[] {
+  return askedEach([
+    {},
+    { windowMinutes: 5 },
+    ...sinceMinutes.map((minutes) => ({ sinceMs: startMs - minutes * 60_000 })),
+  ]);
+}
+
+/** As many questions as the gate remembers at most, for a long run: from then on it has to forget. None for a short one. */
+export function manyQuestions(startMs: number, seconds: number): Question[] {
+  if (seconds < longSeconds) return [];
+  return askedEach(Array.from({ length: 40 }, (_, i) => ({ sinceMs: startMs - (600 + i) * 1000 })));
+}
+
+function askedEach(spans: readonly Pick<Asked, 'windowMinutes' | 'sinceMs'>[]): Question[] {
+  const names = [
+    ...Object.keys(journeys).map((name) => ['cuj', name] as const),
+    ...services.map((name) => ['service', name] as const),
+  ];
+  return askable.flatMap((version) =>
+    spans.flatMap(({ sinceMs, ...span }) =>
+      names.map(([kind, name]) =>
+        statusQuestion(
+          {
+            kind,
+            name,
+            version,
+            ...span,
+            ...(sinceMs === undefined ? {} : { sinceMs: wholeSecond(sinceMs) }),
+          },
+          false,
+          false,
+        ),
+      ),
+    ),
+  );
+}
+
+const services = ['member-api', 'matching-api'];
+
+export function question(draw: Draw, nowMs: number, sinceMs: SinceMs): Question {
   const dice = draw();
   if (dice < 0.12) return garbage(draw);
   const version = pick(draw, askable);
   const kind = draw() < 0.25 ? 'service' : 'cuj';
-  const name =
-    kind === 'cuj' ? pick(draw, Object.keys(cujRoutes)) : pick(draw, ['member-api', 'matching-api']);
-  const path = kind === 'cuj' ? `/cujs/${name}/status` : `/services/${name}/status`;
-  const query: string[] = [];
+  const name = pick(draw, kind === 'cuj' ? Object.keys(journeys) : services);
   const inHeader = draw() < 0.5;
-  if (!inHeader) query.push(`version=${version}`);
-  let more: Pick<Asked, 'windowMinutes' | 'sinceMs'> = {};
   const how = draw();
-  if (how < 0.15) {
-    more = { windowMinutes: 5 };
-    query.push('window=5m');
-  } else if (how < 0.3) {
-    const seconds = Math.floor(nowMs / 1000) - 60 * (3 + Math.floor(draw() * 20));
-    more = { sinceMs: seconds * 1000 };
-    query.push(`since=${seconds}`);
-  }
-  if (kind === 'cuj' && draw() < 0.1) query.push('explain');
+  const span =
+    how < 0.15 ? { windowMinutes: 5 } : how < 0.4 ? { sinceMs: wholeSecond(sinceMs(draw, nowMs)) } : {};
+  const explained = kind === 'cuj' && draw() < 0.1;
+  return statusQuestion({ kind, name, version, ...span }, inHeader, explained);
+}
+
+const wholeSecond = (ms: number): number => Math.floor(ms / 1000) * 1000;
+
+function statusQuestion(
+  asked: Omit<Asked, 'startedMs' | 'endedMs'>,
+  inHeader: boolean,
+  explained: boolean,
+): Question {
+  const { kind, name, version, windowMinutes, sinceMs } = asked;
+  const query: string[] = [];
+  if (!inHeader) query.push(`version=${version}`);
+  if (windowMinutes !== undefined) query.push(`window=${windowMinutes}m`);
+  if (sinceMs !== undefined) query.push(`since=${sinceMs / 1000}`);
+  if (explained) query.push('explain');
+  const path = `/${kind}s/${name}/status`;
   return {
     path: query.length === 0 ? path : `${path}?${query.join('&')}`,
     ...(inHeader ? { headers: { 'x-canary-version': version } } : {}),
-    asked: { kind, name, version, ...more },
-    // A CUJ that only some of the registries have.
-    statuses: name === 'watched' ? [404] : [],
+    asked,
+    statuses: [],
   };
 }
 
@@ -89,12 +154,14 @@ function garbage(draw: Draw): Question {
 export class Callers {
   readonly #agent = new Agent({ connections: 64, bodyTimeout: 20_000, headersTimeout: 20_000 });
   readonly #draw: Draw;
+  readonly #sinceMs: SinceMs;
   readonly #take: (answered: Answered) => void;
   #waiting = 0;
   #stopped = false;
 
-  constructor(draw: Draw, take: (answered: Answered) => void) {
+  constructor(draw: Draw, sinceMs: SinceMs, take: (answered: Answered) => void) {
     this.#draw = draw;
+    this.#sinceMs = sinceMs;
     this.#take = take;
   }
 
@@ -109,16 +176,16 @@ export class Callers {
         await sleep(50);
         continue;
       }
-      await this.ask(gate, question(this.#draw, Date.now()));
+      await this.ask(gate, question(this.#draw, Date.now(), this.#sinceMs));
       await sleep(pauseMs * (0.5 + this.#draw()));
     }
   }
 
   async ask(gate: GateProcess, asked: Question): Promise<void> {
-    const { life } = gate;
+    const { life, skewMs } = gate;
     const startedMs = Date.now();
     this.#waiting += 1;
-    const about = { gate, life, question: asked, startedMs };
+    const about = { gate, life, skewMs, question: asked, startedMs };
     try {
       const { statusCode, body } = await request(gate.url + asked.path, {
         dispatcher: this.#agent,
@@ -135,6 +202,15 @@ export class Callers {
     } finally {
       this.#waiting -= 1;
     }
+  }
+
+  /** Asks all of them, some at once. */
+  async askAll(gate: GateProcess, questions: Iterable<Question>): Promise<void> {
+    const rest = questions[Symbol.iterator]();
+    const inTurn = async () => {
+      for (let next = rest.next(); !next.done; next = rest.next()) await this.ask(gate, next.value);
+    };
+    await Promise.all([inTurn(), inTurn(), inTurn(), inTurn()]);
   }
 
   stop(): void {

@@ -17,7 +17,7 @@ export class Edits {
   good = true;
   /** The newest good variant, and when it was put in place. */
   newest!: { readonly variant: Variant; readonly atMs: number };
-  counts = { good: 0, bad: 0 };
+  counts = { good: 0, bad: 0, unreadable: 0 };
 
   /** `number` numbers the variants: no two registries of a run have the same. */
   constructor(folder: string, how: 'rename' | 'configmap', draw: Draw, number: () => number) {
@@ -37,6 +37,25 @@ export class Edits {
     this.newest = { variant: next, atMs: Date.now() };
     this.good = true;
     this.counts.good += 1;
+  }
+
+  /** A good registry that cannot be read at first: its file is not there yet. Only where a ConfigMap is swapped. */
+  putGoodUnreadable(forMs: number): void {
+    const next = variant(this.#number());
+    this.variants.set(next.owner, next);
+    this.#write(next.text);
+    const file = path.join(this.#folder, '..data', 'cujs.yaml');
+    const hidden = path.join(this.#folder, `..hidden_${this.#writes}`);
+    renameSync(file, hidden);
+    this.counts.unreadable += 1;
+    const writes = this.#writes;
+    setTimeout(() => {
+      // Swapped again meanwhile: nobody would ever read it.
+      if (writes !== this.#writes) return rmSync(hidden);
+      renameSync(hidden, file);
+      this.newest = { variant: next, atMs: Date.now() };
+      this.good = true;
+    }, forMs);
   }
 
   /** Returns what was done. */

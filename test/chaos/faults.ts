@@ -1,4 +1,4 @@
-import type { Fault } from '../../src/demo/datadog/faults.ts';
+import type { Fault, FaultedCall } from '../../src/demo/datadog/faults.ts';
 import type { StandIn } from '../../src/demo/datadog/simulator.ts';
 
 /** Draws in [0, 1). */
@@ -15,14 +15,11 @@ export function shuffled<T>(draw: Draw, values: readonly T[]): T[] {
   return out;
 }
 
-const query = { path: '/query' } as const;
-
-/** Every fault that the stand-in knows: a kind that is missing here does not compile. */
+/** Every fault that the simulator knows: a kind that is missing here does not compile. */
 const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
   rate_limited: (draw) => ({
     kind: 'rate_limited',
     limits: { resetSeconds: 1 + Math.floor(draw() * 2) },
-    ...query,
   }),
   rate_limit_headers: (draw) => ({
     kind: 'rate_limit_headers',
@@ -33,19 +30,17 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
       resetSeconds: 1,
       name: 'query_timeseries',
     },
-    ...query,
   }),
   status: (draw) => ({
     kind: 'status',
     status: pick(draw, [400, 401, 403, 404, 408, 500, 502, 503, 504]),
-    ...query,
   }),
-  hang: () => ({ kind: 'hang', ...query }),
-  slow: (draw) => ({ kind: 'slow', delayMs: pick(draw, [300, 1500, 4000, 9000]), ...query }),
-  reset_mid_body: () => ({ kind: 'reset_mid_body', ...query }),
-  html: () => ({ kind: 'html', ...query }),
-  cut_off: () => ({ kind: 'cut_off', ...query }),
-  empty_body: () => ({ kind: 'empty_body', ...query }),
+  hang: () => ({ kind: 'hang' }),
+  slow: (draw) => ({ kind: 'slow', delayMs: pick(draw, [300, 1500, 4000, 9000]) }),
+  reset_mid_body: () => ({ kind: 'reset_mid_body' }),
+  html: () => ({ kind: 'html' }),
+  cut_off: () => ({ kind: 'cut_off' }),
+  empty_body: () => ({ kind: 'empty_body' }),
   nan_strings: () => ({ kind: 'nan_strings' }),
   infinite_values: () => ({ kind: 'infinite_values' }),
   negative_counts: () => ({ kind: 'negative_counts' }),
@@ -53,10 +48,12 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
   // At least one is kept: an answer without any group is what a Datadog without traffic says too.
   groups_cut_off: (draw) => ({ kind: 'groups_cut_off', keep: 1 + Math.floor(draw() * 4) }),
   coarse_points: (draw) => ({ kind: 'coarse_points', everyMs: pick(draw, [120_000, 300_000]) }),
-  missing_series: (draw) =>
-    draw() < 0.3
-      ? { kind: 'missing_series' }
-      : { kind: 'missing_series', match: pick(draw, ['signup', 'likes', '/me', 'search', 'matches']) },
+  // Any of the series, or some of its points.
+  missing_series: (draw) => ({
+    kind: 'missing_series',
+    nth: Math.floor(draw() * 1000),
+    points: pick(draw, ['all', 'all', 'older_half', 'newer_half', 'every_second']),
+  }),
   reordered: () => ({ kind: 'reordered' }),
   misaligned_times: () => ({ kind: 'misaligned_times' }),
   duplicated_groups: () => ({ kind: 'duplicated_groups' }),
@@ -69,63 +66,116 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
   date_shifted: (draw) => ({
     kind: 'date_shifted',
     offsetMs: pick(draw, [-360_000, -120_000, 120_000, 360_000]),
-    ...query,
   }),
   date_replaced: (draw) => ({
     kind: 'date_replaced',
     date: pick(draw, [null, 'yesterday', 'Thu, 01 Jan 1970 00:00:00 GMT']),
-    ...query,
   }),
 };
 
 export const faultKinds = Object.keys(makers) as readonly Fault['kind'][];
 
-/** Fires faults one after the other, every kind once before any comes again. */
+/** There are many series to lose. */
+const often: readonly Fault['kind'][] = ['missing_series'];
+
+/** A fault waits so long for a call to strike, in ms. */
+const longestWaitMs = 4_000;
+
+interface Loaded {
+  readonly fault: Fault;
+  readonly untilMs: number;
+  left: number;
+}
+
+/** Fires faults one after the other, every kind at least once before all of them come again. */
 export class FaultGun {
-  readonly #standIn: StandIn;
   readonly #draw: Draw;
   #magazine: Fault['kind'][] = [];
-  readonly fired = new Map<string, number>();
-  /** When what the stand-in sent was not what it meant to send, or came later. */
-  readonly #muddled: [fromMs: number, toMs: number][] = [];
-  #halvedFromMs = Number.POSITIVE_INFINITY;
-  #halvedUntilMs = 0;
+  #loaded: Loaded[] = [];
+  /** How many calls each kind struck. */
+  readonly struck = new Map<Fault['kind'], number>();
+  /** Calls that were answered late, or not as the simulator meant to. */
+  readonly #muddled = new WeakSet<FaultedCall>();
+  /** Epoch ms of the calls whose newest minute was halved, in order. */
+  readonly #halvedAt: number[] = [];
+  /** Epoch ms of the calls whose `Date` was wrong or missing, in order. */
+  readonly #misdatedAt: number[] = [];
+  /** Where the data of struck calls ended, epoch ms, in the order of the calls. */
+  readonly #ended: { readonly at: number; readonly endMs: number }[] = [];
 
   constructor(standIn: StandIn, draw: Draw) {
-    this.#standIn = standIn;
     this.#draw = draw;
+    standIn.setFault((call) => this.#strike(call));
   }
 
-  /** Returns how many ms it lasts at most. */
-  fire(nowMs: number): number {
-    if (this.#magazine.length === 0) this.#magazine = shuffled(this.#draw, faultKinds);
+  fire(nowMs: number): void {
+    if (this.#magazine.length === 0)
+      this.#magazine = shuffled(this.#draw, [...faultKinds, ...often, ...often]);
     const kind = this.#magazine.pop() as Fault['kind'];
     const fault = makers[kind](this.#draw);
-    const times = 1 + Math.floor(this.#draw() * 4);
-    const lastsMs = 300 + Math.floor(this.#draw() * 1200);
-    const stop = this.#standIn.faults.push({ ...fault, times });
-    setTimeout(stop, lastsMs).unref();
-    this.fired.set(kind, (this.fired.get(kind) ?? 0) + 1);
-    if (muddling.has(kind)) this.#muddled.push([nowMs, nowMs + lastsMs]);
-    if (kind === 'newest_minute_halved') {
-      if (this.#halvedUntilMs < nowMs) this.#halvedFromMs = nowMs;
-      this.#halvedUntilMs = nowMs + lastsMs + afterglowMs;
-    }
-    return lastsMs;
+    const left = 1 + Math.floor(this.#draw() * 4);
+    this.#loaded.push({ fault, left, untilMs: nowMs + longestWaitMs });
   }
 
-  /** Whether a call that came in at this moment may have been answered late, or with half of what was meant. */
-  muddledAt(epochMs: number): boolean {
-    return this.#muddled.some(([from, to]) => from - 5 <= epochMs && epochMs <= to + 50);
+  /** From now on no call is struck until another fault is fired. */
+  unload(): void {
+    this.#loaded = [];
   }
 
-  /** Whether what is answered to a question of this moment may rest on a halved minute. */
-  halvedSince(epochMs: number): boolean {
-    return epochMs <= this.#halvedUntilMs && epochMs + afterglowMs >= this.#halvedFromMs;
+  #strike(call: FaultedCall): Fault[] {
+    if (!call.path.includes('/query')) return [];
+    this.#loaded = this.#loaded.filter(({ left, untilMs }) => left > 0 && call.at < untilMs);
+    return this.#loaded.map((loaded) => {
+      const { fault } = loaded;
+      loaded.left -= 1;
+      this.struck.set(fault.kind, (this.struck.get(fault.kind) ?? 0) + 1);
+      if (muddling.has(fault.kind)) this.#muddled.add(call);
+      if (fault.kind === 'newest_minute_halved') this.#halvedAt.push(call.at);
+      if (fault.kind === 'date_shifted' || fault.kind === 'date_replaced') this.#misdatedAt.push(call.at);
+      if (fault.kind === 'newest_minutes_missing')
+        this.#ended.push({ at: call.at, endMs: toMsOf(call) - fault.minutes * 60_000 });
+      return fault;
+    });
+  }
+
+  /** Whether this call was answered late, or with half of what was meant. */
+  isMuddled(call: FaultedCall): boolean {
+    return this.#muddled.has(call);
+  }
+
+  /** Whether an answer to a question of this moment may rest on a halved minute. */
+  halvedNear(startedMs: number, endedMs: number): boolean {
+    return anyNear(this.#halvedAt, startedMs, endedMs);
+  }
+
+  /** Whether it may rest on an answer of Datadog whose `Date` was wrong or missing. */
+  datesWrongNear(startedMs: number, endedMs: number): boolean {
+    return anyNear(this.#misdatedAt, startedMs, endedMs);
+  }
+
+  /** Where data may have ended that an answer to a question of this moment rests on. */
+  endsNear(startedMs: number, endedMs: number): number[] {
+    const first = this.#ended.findLastIndex(({ at }) => at < startedMs - afterglowMs) + 1;
+    return this.#ended
+      .slice(first)
+      .filter(({ at }) => at <= endedMs)
+      .map(({ endMs }) => endMs);
   }
 }
 
-const muddling: ReadonlySet<string> = new Set(['hang', 'slow', 'reset_mid_body', 'status']);
+function anyNear(callsAt: readonly number[], startedMs: number, endedMs: number): boolean {
+  const newest = callsAt.findLast((at) => at <= endedMs);
+  return newest !== undefined && newest >= startedMs - afterglowMs;
+}
 
-/** A halved minute may be kept by a cache for its TTL, and asked for by a question that waited for all its deadline. */
-const afterglowMs = 12_000;
+function toMsOf(call: FaultedCall): number {
+  return (call.body as { data: { attributes: { to: number } } }).data.attributes.to;
+}
+
+const muddling: ReadonlySet<Fault['kind']> = new Set(['hang', 'slow', 'reset_mid_body', 'status']);
+
+/**
+ * How long after a call an answer may rest on it: a question waits for a call at most for its own deadline, and what it
+ * got is kept by a cache for its TTL.
+ */
+export const afterglowMs = 9_500;

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 
@@ -12,7 +13,19 @@ export interface GateProgram {
   readonly cwd: string;
   readonly port: number;
   readonly env: Readonly<Record<string, string>>;
+  /** Whether it collects all garbage on demand (heap-probe.mjs), else it runs exactly as anybody starts it. */
+  readonly probed?: boolean;
 }
+
+/** What is alive after a collection of all garbage. */
+export interface HeapAfterCollection {
+  readonly heapMb: number;
+  /** Outside of V8's heap, array buffers included. */
+  readonly externalMb: number;
+}
+
+const wrongClockArguments = ['--import', path.join(import.meta.dirname, 'wrong-clock.mjs')];
+const probeArguments = ['--expose-gc', '--import', path.join(import.meta.dirname, 'heap-probe.mjs')];
 
 /** Messages that no run may log: a mistake of the gate's own. */
 const forbidden = /uncaught|unhandled|could not be shared|internal error|request failed/i;
@@ -24,6 +37,7 @@ export class GateProcess {
   readonly #program: GateProgram;
   #process: ChildProcess | undefined;
   #life = 0;
+  #skewMs = 0;
   /** Lines that should never have been logged, and whatever came on stderr. */
   readonly complaints: string[] = [];
   /** Messages of WARN and above, counted. */
@@ -50,15 +64,29 @@ export class GateProcess {
     return `${this.name}-${this.#life}`;
   }
 
-  /** Starts it and waits until it is ready, or has ended with a code. */
-  async start(): Promise<number | 'ready'> {
+  /** How far its clock is ahead of the machine's in this life, in ms. */
+  get skewMs(): number {
+    return this.#skewMs;
+  }
+
+  /** Starts it, with a clock that is wrong by so much, and waits until it is ready, or has ended with a code. */
+  async start(skewMs = 0): Promise<number | 'ready'> {
     this.#life += 1;
+    this.#skewMs = skewMs;
     this.#expectedEnd = false;
-    const { file, cwd, env, port } = this.#program;
-    const child = spawn(process.execPath, [file, 'serve'], {
+    const { file, cwd, env, port, probed = false } = this.#program;
+    const args = [...(probed ? probeArguments : []), ...(skewMs === 0 ? [] : wrongClockArguments)];
+    const child = spawn(process.execPath, [...args, file, 'serve'], {
       cwd,
-      env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: String(port), ...env, DD_API_KEY: this.life },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        CHAOS_CLOCK_SKEW_MS: String(skewMs),
+        PATH: process.env.PATH,
+        HOST: '127.0.0.1',
+        PORT: String(port),
+        ...env,
+        DD_API_KEY: this.life,
+      },
+      stdio: ['ignore', 'pipe', 'pipe', ...(probed ? (['ipc'] as const) : [])],
     });
     this.#process = child;
     this.#listen(child);
@@ -105,6 +133,20 @@ export class GateProcess {
     if (entry.level !== 'info') {
       const key = `${entry.level} ${entry.msg}`;
       this.logged.set(key, (this.logged.get(key) ?? 0) + 1);
+    }
+  }
+
+  /** Collects all garbage in a probed gate. Undefined where it has not answered within 10 s. */
+  async collect(): Promise<HeapAfterCollection | undefined> {
+    const child = this.#process;
+    if (child === undefined || !this.running) return undefined;
+    const answer = once(child, 'message', { signal: AbortSignal.timeout(10_000) });
+    child.send('collect');
+    try {
+      const [{ heapBytes, externalBytes }] = await answer;
+      return { heapMb: heapBytes / 1e6, externalMb: externalBytes / 1e6 };
+    } catch {
+      return undefined;
     }
   }
 

@@ -1,7 +1,8 @@
 import type { Answered } from './callers.ts';
 import type { Edits } from './edits.ts';
 import type { GateProcess } from './gates.ts';
-import { type Knowledge, Oracle } from './oracle.ts';
+import { blind, type Knowledge, Oracle } from './oracle.ts';
+import { journeys } from './world.ts';
 
 /** Looks at every answer, and remembers what was wrong. */
 
@@ -11,6 +12,9 @@ const reloadMs = 6_000;
 
 export type Claim =
   | 'every verdict can be true'
+  | 'a gate with a wrong clock judges nothing'
+  | 'nothing passes on old data'
+  | 'once all faults are over, every verdict is measured'
   | 'every answer is a JSON object'
   | 'no answer has a status that it should not have'
   | 'no answer comes later than 9 s'
@@ -22,10 +26,32 @@ export type Claim =
   | 'nothing is logged that nobody thought of'
   | 'SIGTERM ends with 0, in time'
   | 'a bad registry refuses to start with 2'
-  | 'memory is bounded'
+  | 'memory after a collection is flat'
+  | 'resident memory is bounded'
   | 'open files are bounded'
   | 'nothing is left waiting'
-  | 'every fault was fired';
+  | 'every fault struck a call';
+
+/** Why a gate may leave connections without an answer. */
+export interface Excuse {
+  /** Epoch ms. */
+  readonly sinceMs: number;
+  /** A gate that is killed answers nobody; one that drains answers whoever came before its drain was over. */
+  readonly why: 'killed' | 'drained';
+}
+
+/** What was going on between two moments, epoch ms. */
+export interface Phases {
+  /** Whether no fault can have anything to do with a question that was put and answered then. */
+  readonly isCalm: (startedMs: number, endedMs: number) => boolean;
+  /** Whether all data was old, whatever a cache may have kept. */
+  readonly isLate: (startedMs: number, endedMs: number) => boolean;
+  /** Whether Datadog's answers said what its time was. */
+  readonly isDated: (startedMs: number, endedMs: number) => boolean;
+}
+
+/** A request may wait for so long on a busy machine before the gate reads it, and its connection is closed instead. */
+const unreadMs = 300;
 
 export class Inspector {
   readonly #oracle: Oracle;
@@ -36,12 +62,13 @@ export class Inspector {
   slowestMs = 0;
   answers = 0;
   refusedConnections = 0;
-  /** Since when a gate may leave connections unanswered: it is being killed, or drains. */
-  readonly excusedSince = new Map<GateProcess, number>();
+  readonly excuses = new Map<GateProcess, Excuse>();
+  readonly #phases: Phases;
 
-  constructor(known: Knowledge, edits: ReadonlyMap<GateProcess, Edits>) {
+  constructor(known: Knowledge, edits: ReadonlyMap<GateProcess, Edits>, phases: Phases) {
     this.#oracle = new Oracle(known);
     this.#edits = edits;
+    this.#phases = phases;
   }
 
   /** Something was looked at; `wrong` lists what was not as it should be. */
@@ -68,12 +95,7 @@ export class Inspector {
       ...(body ? [] : [`${where}: ${status} ${text?.slice(0, 200)}`]),
     );
     if (body === undefined) return;
-    const known = [
-      question.asked === undefined && question.statuses.length > 0 ? [] : [200],
-      question.statuses,
-      [503],
-    ];
-    const right = known.flat().includes(status) && (status !== 503 || body.code === 'draining');
+    const right = this.#mayHaveStatus(answered, body);
     this.note(
       'no answer has a status that it should not have',
       ...(right ? [] : [`${where}: ${status} ${text?.slice(0, 300)}`]),
@@ -84,15 +106,52 @@ export class Inspector {
         : `${status} ${body.code}`;
     this.#talk.set(label, (this.#talk.get(label) ?? 0) + 1);
     if (status !== 200 || question.asked === undefined) return;
+    if (answered.skewMs !== 0) {
+      // By a wrong Date a wrong clock may look right, and without one nobody can tell.
+      if (!this.#phases.isDated(startedMs, endedMs)) return;
+      const outcomes = [body, ...(body.cujs ?? [])].filter(({ mode }) => mode !== 'observe');
+      const judged = outcomes.some(({ reason }) => !blind.test(reason));
+      this.note('a gate with a wrong clock judges nothing', ...(judged ? [`${where}: ${label}`] : []));
+      return;
+    }
     const wrong = this.#oracle.judge({ ...question.asked, startedMs, endedMs }, body);
     this.note('every verdict can be true', ...wrong.map((one) => `${where}: ${one}`));
+    const outcomes = [body.observed ?? body, ...(body.cujs ?? [])].filter(
+      ({ reason }) => reason !== 'observe_only',
+    );
+    if (this.#phases.isCalm(startedMs, endedMs))
+      this.note(
+        'once all faults are over, every verdict is measured',
+        ...(outcomes.some(({ reason }) => blind.test(reason)) ? [`${where}: ${label}`] : []),
+      );
+    if (this.#phases.isLate(startedMs, endedMs))
+      this.note(
+        'nothing passes on old data',
+        ...(outcomes.some(({ verdict }) => verdict === 'pass') ? [`${where}: ${label}`] : []),
+      );
     this.#checkReload(gate, startedMs, body, where);
   }
 
+  // biome-ignore lint/suspicious/noExplicitAny: an answer
+  #mayHaveStatus({ question, gate, status, startedMs, endedMs }: Answered, body: any): boolean {
+    const excuse = this.excuses.get(gate);
+    if (status === 503)
+      return body.code === 'draining' && excuse?.why === 'drained' && endedMs >= excuse.sinceMs;
+    const { asked, statuses } = question;
+    if (asked === undefined) return (statuses.length > 0 ? statuses : [200]).includes(status as number);
+    // The newest registry may be in force already, or not yet.
+    const { newest } = this.#edits.get(gate) as Edits;
+    const settled = startedMs >= newest.atMs + reloadMs;
+    const comesAndGoes = asked.kind === 'cuj' && journeys[asked.name]?.observed === true;
+    if (status === 404) return comesAndGoes && !(settled && newest.variant.cujs.includes(asked.name));
+    return status === 200;
+  }
+
   #lost({ gate, startedMs, endedMs, error }: Answered, where: string): void {
-    const since = this.excusedSince.get(gate);
     this.refusedConnections += 1;
-    if (since !== undefined && endedMs >= since) return;
+    const excuse = this.excuses.get(gate);
+    if (excuse?.why === 'killed' && endedMs >= excuse.sinceMs) return;
+    if (excuse?.why === 'drained' && startedMs >= excuse.sinceMs - unreadMs) return;
     this.note(
       'no question is lost while a gate is there for it',
       `${where}: ${error} (${endedMs - startedMs} ms)`,

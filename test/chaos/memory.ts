@@ -1,4 +1,5 @@
 import { request } from 'undici';
+import type { HeapAfterCollection } from './gates.ts';
 import type { Inspector } from './inspector.ts';
 
 /** What a gate says about its own process. */
@@ -19,38 +20,73 @@ export async function readMetrics(url: string): Promise<Reading> {
   };
 }
 
-/** What V8 may take beyond what it had, before anybody speaks of a leak: heap that no collection was worth yet. */
-const spareMb = 60;
+/** How far the chart's memory limit (512 MiB) may be used up: what V8 has not given back counts in it as well. */
+const mostResidentMb = 400;
 const spareFiles = 12;
+/**
+ * Between two collections after the same questions so much may come in a run that has the minutes for medians (code that
+ * is compiled, questions under way), in a short one, and after the very first minute, in which all code runs for the first
+ * time.
+ */
+const spareHeapMb = { long: 3, short: 6, cold: 10 };
+/** Collections from which medians are taken. */
+const manyCollections = 9;
 
-/** Compares the last quarter with the second one: the first is warm-up. */
+/**
+ * Compares what is alive in the last quarter with what was in the second one: the first is warm-up. A short run has too
+ * few collections for that, and compares the last of them with the first after a minute, or with the first of all.
+ */
 export function checkMemory(
+  inspector: Inspector,
+  heaps: readonly HeapAfterCollection[],
+  readings: readonly Reading[],
+): void {
+  const sizes = heaps.map(({ heapMb, externalMb }) => heapMb + externalMb);
+  const [warm, late] =
+    sizes.length >= manyCollections ? quarters(sizes) : [sizes[sizes.length > 2 ? 1 : 0], sizes.at(-1)];
+  const spareMb = spareHeapMb[sizes.length >= manyCollections ? 'long' : sizes.length > 2 ? 'short' : 'cold'];
+  const series = heaps
+    .map(({ heapMb, externalMb }) => `${heapMb.toFixed(1)}+${externalMb.toFixed(1)}`)
+    .join(' ');
+  const text = `from ${warm?.toFixed(1)} to ${late?.toFixed(1)} MB (heap+external by minute: ${series})`;
+  const most = Math.max(...readings.map(({ residentMb }) => residentMb));
+  console.log(
+    `memory of the steady gate after a collection: ${text}; resident ${most.toFixed(0)} MB at most`,
+  );
+  const isFlat = sizes.length > 1 && warm !== undefined && late !== undefined && late - warm <= spareMb;
+  inspector.note(
+    'memory after a collection is flat',
+    ...(isFlat ? [] : [`${text}: more than ${spareMb} MB grown`]),
+  );
+  inspector.note(
+    'resident memory is bounded',
+    ...(most <= mostResidentMb ? [] : [`${most.toFixed(0)} MB, more than ${mostResidentMb}`]),
+  );
+}
+
+/** `last` was read at rest, after the load. `lost` questions never got an answer. */
+export function checkLeftovers(
   inspector: Inspector,
   readings: readonly Reading[],
   last: Reading,
   lost: number,
 ): void {
-  const quarter = Math.floor(readings.length / 4);
-  const warm = readings.slice(quarter, 2 * quarter);
-  const late = readings.slice(3 * quarter);
-  const of = (some: readonly Reading[], what: 'residentMb' | 'openFiles') =>
-    median(some.map((one) => one[what]));
-  const grown = of(late, 'residentMb') - of(warm, 'residentMb');
-  const memory = `${of(warm, 'residentMb').toFixed(0)} MB, then ${of(late, 'residentMb').toFixed(0)} MB`;
-  console.log(
-    `memory of the steady gate: ${memory}; open files ${of(warm, 'openFiles')}, then ${of(late, 'openFiles')}, at rest ${last.openFiles}`,
-  );
-  inspector.note('memory is bounded', ...(grown <= spareMb ? [] : [memory]));
-  const files = `${of(warm, 'openFiles')} open files, ${of(late, 'openFiles')} in the end, ${last.openFiles} at rest`;
-  const bounded =
-    of(late, 'openFiles') <= of(warm, 'openFiles') + spareFiles &&
-    last.openFiles <= of(warm, 'openFiles') + spareFiles;
+  const [warm, late] = quarters(readings.map(({ openFiles }) => openFiles));
+  const files = `${warm} open files in the second quarter, ${late} in the last, ${last.openFiles} at rest`;
+  console.log(`of the steady gate: ${files}`);
+  const bounded = late <= warm + spareFiles && last.openFiles <= warm + spareFiles;
   inspector.note('open files are bounded', ...(bounded ? [] : [files]));
   const waiting = last.inflight === 0 && lost === 0;
   inspector.note(
     'nothing is left waiting',
     ...(waiting ? [] : [`${last.inflight} in the gate, ${lost} here`]),
   );
+}
+
+/** The medians of the second quarter and of the last. */
+function quarters(values: readonly number[]): [warm: number, late: number] {
+  const quarter = Math.floor(values.length / 4);
+  return [median(values.slice(quarter, 2 * quarter)), median(values.slice(3 * quarter))];
 }
 
 function median(values: readonly number[]): number {

@@ -1,7 +1,16 @@
-import { SLOT_MS } from '../../src/demo/datadog/points.ts';
 import type { EventStore } from '../../src/demo/datadog/store.ts';
 import type { Variant } from './registries.ts';
-import { cujRoutes, type Route, routes, unknownVersion, versions, type World } from './world.ts';
+import { type Counted, type Side, Truth } from './truth.ts';
+import {
+  type Journey,
+  journeys,
+  type Route,
+  routes,
+  unknownVersion,
+  type Version,
+  versions,
+  type World,
+} from './world.ts';
 
 /**
  * Says whether an answer can be true. It counts in the event store itself and shares no code with the gate: neither its
@@ -11,6 +20,8 @@ import { cujRoutes, type Route, routes, unknownVersion, versions, type World } f
 const minuteMs = 60_000;
 const lagMs = 90_000;
 const maxWindowMs = 120 * minuteMs;
+/** In so many minutes of its traffic every canary shows what it is like. */
+const tellingMinutes = 4;
 
 export interface Asked {
   readonly kind: 'cuj' | 'service';
@@ -26,6 +37,7 @@ export interface Asked {
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are judged member by member
 type Body = any;
+type Say = (text: string) => void;
 
 export interface Knowledge {
   readonly store: EventStore;
@@ -33,24 +45,35 @@ export interface Knowledge {
   /** The registry whose owner signed the answer. */
   readonly variantOf: (owner: string) => Variant | undefined;
   /** Whether an answer may have been made while Datadog halved its newest minute. */
-  readonly halvedSince: (epochMs: number) => boolean;
+  readonly halvedNear: (startedMs: number, endedMs: number) => boolean;
+  /** Epoch ms at which the data may have ended that an answer was made of, besides where it should have. */
+  readonly endsNear: (startedMs: number, endedMs: number) => readonly number[];
 }
 
-interface Counted {
-  readonly total: number;
-  readonly bad: number;
-  readonly slow: number;
+/** Reasons of verdicts that nothing was measured for. */
+export const blind = /^(source_\w+|clock_skew|gate_overloaded)$/;
+
+interface Context {
+  readonly asked: Asked;
+  /** The answer says that its data has stopped, or cannot say so: a service's answer does not for each CUJ. */
+  readonly isOld: boolean;
 }
 
-const blind = /^(source_\w+|gate_overloaded)$/;
+/** What the endpoint of a journey covers. */
+interface Endpoint {
+  readonly service: string;
+  readonly resource: string;
+  readonly routes: readonly Route[];
+}
 
 export class Oracle {
   readonly #known: Knowledge;
+  readonly #truth: Truth;
   readonly #digests = new Map<string, string>();
-  readonly #counts = new Map<string, Counted>();
 
   constructor(known: Knowledge) {
     this.#known = known;
+    this.#truth = new Truth(known.store);
   }
 
   /** What is wrong with an answer of status 200; empty where it can be true. */
@@ -61,63 +84,95 @@ export class Oracle {
     if (body.ok !== (body.verdict === 'pass')) say(`ok is ${body.ok} beside ${body.verdict}`);
     if (typeof body.summary !== 'string' || !body.summary.startsWith(body.verdict.toUpperCase()))
       say(`the summary of a ${body.verdict} is ${body.summary}`);
+    if (body[asked.kind] !== asked.name) say(`${asked.kind} is ${body[asked.kind]}, not ${asked.name}`);
     const parts: Body[] = asked.kind === 'cuj' ? [body] : body.cujs;
-    if (parts === undefined) return blind.test(body.reason) && wrong.length === 0 ? [] : ['no cujs'];
+    if (!Array.isArray(parts) || parts.length === 0)
+      return blind.test(body.reason) && body.verdict === 'inconclusive' ? wrong : [...wrong, 'no cujs'];
     const owners = new Set(parts.map((part) => part.owner));
     if (owners.size > 1) say(`made of two registries: ${[...owners].join()}`);
-    const variant = this.#known.variantOf(parts[0]?.owner);
-    if (variant === undefined && parts.length > 0)
-      return [...wrong, `owner ${parts[0].owner} signed no registry`];
-    if (variant !== undefined && typeof body.registry === 'string') {
-      const digest = this.#digests.get(variant.owner) ?? body.registry;
-      this.#digests.set(variant.owner, digest);
-      if (digest !== body.registry) say(`${variant.owner} has the digests ${digest} and ${body.registry}`);
-    }
-    for (const part of parts) this.#judgeCuj(asked, part, variant as Variant, say);
-    if (asked.kind === 'service') this.#judgeService(body, parts, say);
+    const variant = this.#known.variantOf(parts[0].owner);
+    if (variant === undefined) return [...wrong, `owner ${parts[0].owner} signed no registry`];
+    const digest = this.#digests.get(variant.owner) ?? body.registry;
+    this.#digests.set(variant.owner, digest);
+    if (typeof digest !== 'string' || digest !== body.registry)
+      say(`${variant.owner} has the digests ${digest} and ${body.registry}`);
+    for (const part of parts) this.#judgeCuj(asked, part, variant, say);
+    if (asked.kind === 'service') judgeService(asked, body, parts, variant, say);
     return wrong;
   }
 
-  #judgeService(body: Body, parts: Body[], say: (text: string) => void): void {
-    const enforced = parts.filter(({ mode }) => mode === 'enforce').map(({ verdict }) => verdict);
-    const worst = enforced.includes('fail')
-      ? 'fail'
-      : enforced.includes('inconclusive')
-        ? 'inconclusive'
-        : 'pass';
-    if (enforced.length > 0 && body.verdict !== worst) say(`${body.verdict} where the worst CUJ is ${worst}`);
-  }
-
-  #judgeCuj(asked: Asked, part: Body, variant: Variant, say: (text: string) => void): void {
+  #judgeCuj(asked: Asked, part: Body, variant: Variant, say: Say): void {
     const { version } = asked;
     const about = `${part.cuj} of ${version}: ${part.verdict} ${part.reason}`;
+    const journey = journeys[part.cuj];
+    if (journey === undefined) {
+      say(`${about}: no such CUJ`);
+      return;
+    }
     const observed = part.mode === 'observe';
-    if (observed !== (part.cuj === 'watched')) say(`${about} in mode ${part.mode}`);
-    if (observed) {
-      if (part.verdict !== 'pass') say(`${about} although it only observes`);
+    if (observed !== (journey.observed === true)) say(`${about} in mode ${part.mode}`);
+    if (observed && part.verdict !== 'pass') say(`${about} although it only observes`);
+    if (part.reason === 'observe_only') {
+      if (!observed) say(about);
+      if (part.observed?.verdict === 'pass') say(`${about} in the place of a pass`);
+      // A service's answer does not show what it would have been.
+      if (asked.kind === 'cuj') this.#judgeOutcome(asked, part, part.observed ?? {}, variant, say);
       return;
     }
-    if (blind.test(part.reason)) {
-      if (part.verdict !== 'inconclusive') say(about);
-      return;
-    }
-    const nature =
-      version === unknownVersion ? 'unknown' : versions.find(({ name }) => name === version)?.nature;
-    const usual = asked.sinceMs === undefined;
-    const strict = part.cuj === 'profile';
-    if (nature === 'good' && usual && part.verdict !== 'pass') say(about);
-    if (nature === 'good' && part.verdict === 'fail') say(about);
-    if (nature === 'broken' && part.verdict === 'pass') say(about);
-    if (nature === 'broken' && usual && part.verdict !== 'fail') say(about);
-    if (nature === 'slow' && part.cuj === 'login' && part.verdict === 'pass') say(about);
-    if (nature === 'slow' && part.cuj !== 'login' && part.verdict === 'fail') say(about);
-    if (nature === 'unknown' && part.verdict !== 'inconclusive') say(about);
-    if (nature === 'small' && !strict && part.verdict !== 'inconclusive') say(about);
-    if (nature === 'unlucky' && !strict && part.verdict === 'fail') say(about);
-    this.#checkCounts(asked, part, variant, about, say);
+    this.#judgeOutcome(asked, part, part, variant, say);
   }
 
-  #checkCounts(asked: Asked, part: Body, variant: Variant, about: string, say: (text: string) => void): void {
+  #judgeOutcome(
+    asked: Asked,
+    part: Body,
+    outcome: { readonly verdict?: string; readonly reason?: string },
+    variant: Variant,
+    say: Say,
+  ): void {
+    const label = `${outcome.verdict} ${outcome.reason}`;
+    const about = `${part.cuj} of ${asked.version}: ${label}`;
+    if (blind.test(outcome.reason ?? '')) {
+      if (outcome.verdict !== 'inconclusive') say(about);
+      return;
+    }
+    const journey = journeys[part.cuj] as Journey;
+    if (!this.#mayBe(asked, journey, label)) say(about);
+    this.#checkCounts(asked, part, journey, variant, about, say);
+  }
+
+  /** Whether such an outcome can be right for what the traffic of this version is like. */
+  #mayBe(asked: Asked, journey: Journey, label: string): boolean {
+    const nature =
+      asked.version === unknownVersion
+        ? 'unknown'
+        : (versions.find(({ name }) => name === asked.version) as Version).nature;
+    const telling = this.#windows(asked).every(([from, to]) => to - from >= tellingMinutes * minuteMs);
+    const compared = journey.rule === 'baseline';
+    const passes = compared ? 'pass not_worse_than_stable' : 'pass within_slo';
+    const fails = compared ? 'fail worse_than_stable' : 'fail slo_violated';
+    switch (nature) {
+      case 'good':
+        return telling ? label === passes : !label.startsWith('fail');
+      case 'broken':
+        return telling ? label === fails : !label.startsWith('pass');
+      case 'slow':
+        if (journey.latencyMs !== undefined) return telling ? label === fails : !label.startsWith('pass');
+        return telling ? label === passes : !label.startsWith('fail');
+      case 'unknown':
+        return label === 'inconclusive no_data';
+      case 'small':
+        if (journey.rule !== undefined && label === passes) return true;
+        return label === 'inconclusive no_data' || label === 'inconclusive insufficient_traffic';
+      case 'unlucky':
+        return journey.rule === 'strict' || !label.startsWith('fail');
+      case 'stable':
+        return false;
+    }
+  }
+
+  #checkCounts(asked: Asked, part: Body, journey: Journey, variant: Variant, about: string, say: Say): void {
+    const failed = about.includes(': fail ');
+    const context = { asked, isOld: failed && (part.staleData !== undefined || asked.kind === 'service') };
     const windows = part.window === undefined ? this.#windows(asked) : [span(part.window)];
     if (part.window !== undefined) {
       const [shown] = windows as [[number, number]];
@@ -125,73 +180,93 @@ export class Oracle {
       if (asked.version !== unknownVersion && !may.some(([from, to]) => from === shown[0] && to === shown[1]))
         say(`${about}: the window ${part.window.from} to ${part.window.to} is not what was asked for`);
     }
-    const cujOf = cujRoutes[part.cuj] as readonly string[];
-    const own = routes.filter(
-      ({ route, service }) => cujOf.includes(route) && (asked.kind === 'cuj' || service === asked.name),
-    );
+    const endpoints = endpointsOf(journey, asked.kind === 'service' ? asked.name : undefined);
+    const own = endpoints.flatMap((endpoint) => endpoint.routes);
+    const slis = part.slis.map(({ sli }: Body) => sli).sort();
+    const expected = journey.latencyMs === undefined ? ['availability'] : ['availability', 'latency'];
+    if (slis.join() !== expected.join()) say(`${about}: has the SLIs ${slis.join()}`);
     for (const sli of part.slis) {
       const objective = sli.sli === 'latency' ? 0.99 : variant.availability;
       if (Math.abs(sli.objective - objective) > 1e-9)
         say(`${about}: objective ${sli.objective}, not ${objective}`);
-      const pick = (counted: Counted) => (sli.sli === 'latency' ? counted.slow : counted.bad);
-      const fits = windows.some(([from, to]) => {
-        const sums = own.map((one) => this.#count(one, asked.version, from, to));
-        const last = own.map((one) => this.#count(one, asked.version, to - minuteMs, to));
-        return (
-          this.#fits(
-            asked,
-            sli.total,
-            sum(sums.map(({ total }) => total)),
-            sum(last.map(({ total }) => total)),
-          ) && this.#fits(asked, sli.bad, sum(sums.map(pick)), sum(last.map(({ total }) => total)))
-        );
-      });
+      const bad = sli.sli === 'latency' ? 'slow' : 'bad';
+      const fits = windows.some(
+        ([from, to]) =>
+          this.#fits(context, sli.total, own, { version: asked.version }, 'total', from, to) &&
+          this.#fits(context, sli.bad, own, { version: asked.version }, bad, from, to),
+      );
       if (!fits)
         say(`${about}: counts ${sli.bad} of ${sli.total} bad (${sli.sli}), which the store contradicts`);
       const rate = sli.total > 0 ? sli.bad / sli.total : undefined;
-      if (sli.verdict === 'pass' && (rate === undefined || rate > 1 - objective + 1e-12))
+      const beyond = rate !== undefined && rate > 1 - objective + 1e-12;
+      if (sli.verdict === 'pass' && (rate === undefined || (beyond && journey.rule !== 'baseline')))
         say(`${about}: passes with ${sli.bad} of ${sli.total}`);
-      if (sli.verdict === 'fail' && (rate === undefined || rate <= 1 - objective))
-        say(`${about}: fails with ${sli.bad} of ${sli.total}`);
-      for (const endpoint of sli.endpoints ?? [])
-        this.#checkEndpoint(asked, part, sli.sli, endpoint, windows, say);
+      if (sli.verdict === 'fail' && !beyond) say(`${about}: fails with ${sli.bad} of ${sli.total}`);
+      if (asked.kind === 'service') continue;
+      const shown = sli.endpoints.map(({ service, resource }: Body) => `${service} ${resource}`).sort();
+      const all = endpoints.map(({ service, resource }) => `${service} ${resource}`).sort();
+      if (shown.join() !== all.join()) say(`${about}: has the endpoints ${shown.join()}`);
+      for (const endpoint of endpoints) this.#checkEndpoint(context, part, sli, endpoint, windows, say);
     }
   }
 
   #checkEndpoint(
-    asked: Asked,
+    context: Context,
     part: Body,
-    sli: string,
-    endpoint: Body,
+    sli: Body,
+    { service, resource, routes: own }: Endpoint,
     windows: readonly (readonly [number, number])[],
-    say: (text: string) => void,
+    say: Say,
   ): void {
-    const one = routes.find(
-      ({ service, resource }) => service === endpoint.service && resource === endpoint.resource,
+    const shown = sli.endpoints.find((one: Body) => one.service === service && one.resource === resource);
+    if (shown === undefined) return;
+    const { version } = context.asked;
+    const others = { version, others: true } as const;
+    const bad = sli.sli === 'latency' ? 'slow' : 'bad';
+    const fits = windows.some(
+      ([from, to]) =>
+        this.#fits(context, shown.total, own, { version }, 'total', from, to) &&
+        this.#fits(context, shown.bad, own, { version }, bad, from, to) &&
+        this.#fits(context, shown.stable.total, own, others, 'total', to - maxWindowMs, to) &&
+        this.#fits(context, shown.stable.bad, own, others, bad, to - maxWindowMs, to),
     );
-    if (one === undefined) return void say(`${part.cuj}: nobody knows the endpoint ${endpoint.resource}`);
-    const pick = (counted: Counted) => (sli === 'latency' ? counted.slow : counted.bad);
-    const fits = windows.some(([from, to]) => {
-      const all = this.#count(one, asked.version, from, to);
-      const rest = this.#count(one, `not ${asked.version}`, to - maxWindowMs, to);
-      const last = this.#count(one, asked.version, to - minuteMs, to).total;
-      const lastRest = this.#count(one, `not ${asked.version}`, to - minuteMs, to).total;
-      return (
-        this.#fits(asked, endpoint.total, all.total, last) &&
-        this.#fits(asked, endpoint.bad, pick(all), last) &&
-        this.#fits(asked, endpoint.stable.total, rest.total, lastRest) &&
-        this.#fits(asked, endpoint.stable.bad, pick(rest), lastRest)
-      );
-    });
     if (!fits)
       say(
-        `${part.cuj} of ${asked.version}, ${sli} of ${one.route}: ${endpoint.bad} of ${endpoint.total} (stable ${endpoint.stable.bad} of ${endpoint.stable.total}), which the store contradicts`,
+        `${part.cuj} of ${version}, ${sli.sli} of ${resource}: ${shown.bad} of ${shown.total} (stable ${shown.stable.bad} of ${shown.stable.total}), which the store contradicts`,
       );
   }
 
-  #fits(asked: Asked, shown: number, truth: number, newestMinute: number): boolean {
-    if (Math.abs(shown - truth) < 1e-3) return true;
-    return this.#known.halvedSince(asked.startedMs) && Math.abs(shown - truth) <= newestMinute;
+  /**
+   * Whether the store has so many, or would have if for some of the services its newest minute were halved or, where
+   * the answer says that it is old, its newest data missing.
+   */
+  #fits(
+    { asked, isOld }: Context,
+    shown: number,
+    own: readonly Route[],
+    side: Side,
+    what: keyof Counted,
+    fromMs: number,
+    toMs: number,
+  ): boolean {
+    const { startedMs, endedMs } = asked;
+    const halved = this.#known.halvedNear(startedMs, endedMs);
+    const ends = isOld ? this.#known.endsNear(startedMs, endedMs) : [];
+    const ranges = [...new Set(own.map(({ service }) => service))].map((service) => {
+      const some = own.filter((route) => route.service === service);
+      const count = (from: number, to: number) =>
+        some.reduce((sum, route) => sum + this.#truth.count(route, side, from, to)[what], 0);
+      const whole = count(fromMs, toMs);
+      const half = whole - count(Math.max(fromMs, toMs - minuteMs), toMs) / 2;
+      // Each series is rounded down by itself, and what is good may be told by subtraction.
+      const spare = 2 * some.length;
+      return [
+        exactly(whole),
+        ...(halved ? [[half - spare, half + spare] as const] : []),
+        ...ends.filter((end) => end < toMs).map((end) => exactly(count(fromMs, Math.max(fromMs, end)))),
+      ];
+    });
+    return anySum(ranges).some(([low, high]) => low <= shown && shown <= high);
   }
 
   /** Windows that the question can mean; the clock may have passed a whole minute while it was answered. */
@@ -206,42 +281,42 @@ export class Oracle {
       return [Math.max(this.#known.world.canaryBeganMs, to - maxWindowMs), to];
     });
   }
+}
 
-  /** `version` may begin with `not `: all others. */
-  #count({ service, operation, resource }: Route, version: string, fromMs: number, toMs: number): Counted {
-    const key = [service, resource, version, fromMs, toMs].join('|');
-    const before = this.#counts.get(key);
-    if (before !== undefined) return before;
-    const wanted = (tags: ReadonlyMap<string, string>) =>
-      tags.get('service') === service &&
-      tags.get('env') === 'production' &&
-      tags.get('resource_name') === resource &&
-      (version.startsWith('not ')
-        ? tags.get('version') !== version.slice(4)
-        : tags.get('version') === version);
-    let total = 0;
-    let bad = 0;
-    let slow = 0;
-    const slots = [fromMs / SLOT_MS, toMs / SLOT_MS] as const;
-    for (const { tags, points } of this.#known.store.metric(`trace.${operation}.hits`)?.series ?? []) {
-      if (!wanted(tags)) continue;
-      const failed = tags.get('http.status_code')?.startsWith('5') === true;
-      points.forEach(...slots, (_, amount) => {
-        total += amount;
-        if (failed) bad += amount;
-      });
-    }
-    for (const { tags, points } of this.#known.store.metric(`trace.${operation}`)?.series ?? []) {
-      if (!wanted(tags)) continue;
-      points.forEach(...slots, (_, amount, seconds) => {
-        if (seconds > 0.3) slow += amount;
-      });
-    }
-    const counted = { total, bad, slow };
-    if (this.#counts.size > 20_000) this.#counts.clear();
-    this.#counts.set(key, counted);
-    return counted;
-  }
+type Range = readonly [low: number, high: number];
+
+const exactly = (count: number): Range => [count - 1e-3, count + 1e-3];
+
+/** All sums of one range of each list. */
+function anySum(lists: readonly (readonly Range[])[]): Range[] {
+  return lists.reduce<Range[]>(
+    (sums, ranges) => sums.flatMap(([a, b]) => ranges.map(([low, high]): Range => [a + low, b + high])),
+    [[0, 0]],
+  );
+}
+
+function judgeService(asked: Asked, body: Body, parts: readonly Body[], variant: Variant, say: Say): void {
+  const enforced = parts.filter(({ mode }) => mode === 'enforce').map(({ verdict }) => verdict);
+  const worst = enforced.includes('fail')
+    ? 'fail'
+    : enforced.includes('inconclusive')
+      ? 'inconclusive'
+      : 'pass';
+  if (body.verdict !== worst) say(`${body.verdict} where the worst CUJ is ${worst}`);
+  const shown = parts.map(({ cuj }) => cuj).sort();
+  const own = variant.cujs
+    .filter((name) => endpointsOf(journeys[name] as Journey, asked.name).length > 0)
+    .sort();
+  if (shown.join() !== own.join()) say(`${asked.name} has the CUJs ${shown.join()}, not ${own.join()}`);
+}
+
+/** The endpoints of a journey, or those on one service. */
+function endpointsOf(journey: Journey, service: string | undefined): Endpoint[] {
+  const own = routes.filter(
+    (one) => journey.routes.includes(one.route) && (service === undefined || one.service === service),
+  );
+  if (!journey.whole) return own.map((one) => ({ ...one, routes: [one] }));
+  return own.length === 0 ? [] : [{ service: (own[0] as Route).service, resource: '*', routes: own }];
 }
 
 function span(window: { from: string; to: string }): [number, number] {
@@ -249,4 +324,3 @@ function span(window: { from: string; to: string }): [number, number] {
 }
 
 const floor = (ms: number): number => Math.floor(ms / minuteMs) * minuteMs;
-const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);

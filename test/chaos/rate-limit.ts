@@ -39,7 +39,7 @@ export class RateLimitWatch {
   #look(): void {
     for (; this.#looked < this.#calls.length; this.#looked += 1) {
       const call = this.#calls[this.#looked] as Call;
-      // One that is answered late is left out (FaultGun.muddledAt), and so need not be waited for.
+      // One that is answered late is left out (FaultGun.isMuddled), and so need not be waited for.
       if (call.status !== 429 || !call.path.includes('/query')) continue;
       const limited = { call, life: lifeOf(call), readAt: Number.POSITIVE_INFINITY };
       this.#limited.push(limited);
@@ -68,7 +68,7 @@ export class RateLimitWatch {
   /** After the run. */
   check(inspector: Inspector, gun: FaultGun): void {
     for (const { call: limited, life, readAt } of this.#limited) {
-      if (gun.muddledAt(limited.at)) continue;
+      if (gun.isMuddled(limited)) continue;
       const untilMs = limited.at + leastResetMs - roundingMs;
       if (readAt >= untilMs) continue;
       const wrong = this.#calls

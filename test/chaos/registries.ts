@@ -1,11 +1,9 @@
-import { cujRoutes, routes } from './world.ts';
+import { type Journey, journeys, routes } from './world.ts';
 
 /**
  * Registries that a run puts in force, good and bad. Each good one signs all its CUJs with its own owner, so that an
  * answer made of two of them shows.
  */
-
-export type CujName = keyof typeof cujRoutes & string;
 
 export interface Variant {
   readonly owner: string;
@@ -21,21 +19,28 @@ export function variant(number: number): Variant {
   // None so low that the little traffic of the small canary would be enough for a pass.
   const percent = [99.95, 99.9, 99.97][number % 3] as number;
   const owner = `team-${number}`;
-  // `watched` comes and goes; the other CUJs are always there.
-  const cujs = Object.keys(cujRoutes).filter((name) => name !== 'watched' || number % 2 === 0);
+  // What is observed comes and goes; the other CUJs are always there.
+  const cujs = Object.keys(journeys).filter((name) => !journeys[name]?.observed || number % 2 === 0);
   if (number % 4 === 3) cujs.reverse();
   const lines = cujs.map((name) => {
-    const mode = name === 'watched' ? ', mode: observe' : '';
-    const rule = name === 'profile' ? ', gate: { rule: strict }' : '';
-    const latency = name === 'login' ? `, slo: { availability: ${percent}, latency: 99 }` : '';
-    const endpoints = (cujRoutes[name] as readonly string[]).map((text) => {
+    const { routes: own, rule, latencyMs, whole, observed } = journeys[name] as Journey;
+    const service = routeOf.get(own[0] as string)?.service;
+    const latency = latencyMs === undefined ? '' : `slo: { availability: ${percent}, latency: 99 }`;
+    const endpoints = own.map((text) => {
       const [method, path] = text.split(' ');
-      const service = routeOf.get(text)?.service;
-      const slow = name === 'login' ? ', latencyMs: 300' : '';
-      return `{ service: ${service}, method: ${method}, path: "${path}"${slow} }`;
+      const slow = latencyMs === undefined ? '' : `, latencyMs: ${latencyMs}`;
+      return `{ service: ${routeOf.get(text)?.service}, method: ${method}, path: "${path}"${slow} }`;
     });
-    const service = routeOf.get((cujRoutes[name] as readonly string[])[0] as string)?.service;
-    return `  - { name: ${name}, owner: ${owner}, service: ${service}${mode}${rule}${latency}, endpoints: [${endpoints.join(', ')}] }`;
+    const members = [
+      `name: ${name}`,
+      `owner: ${owner}`,
+      `service: ${service}`,
+      observed ? 'mode: observe' : '',
+      rule === undefined ? '' : `gate: { rule: ${rule} }`,
+      latency,
+      `endpoints: ${whole ? '"*"' : `[${endpoints.join(', ')}]`}`,
+    ];
+    return `  - { ${members.filter((member) => member !== '').join(', ')} }`;
   });
   const text = `apiVersion: cuj-gate/v1
 # Edit ${number}

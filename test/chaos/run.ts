@@ -14,12 +14,15 @@ import { seededRandom } from '../domain/judge/journey.ts';
 import { buildGate } from '../e2e/gate-program.ts';
 import { freePort } from '../free-ports.ts';
 import { tryOnWire, wireCase } from '../http/wire-fuzz.ts';
-import { Callers, question } from './callers.ts';
+import { Callers, everyQuestion, manyQuestions, question, sinceOf } from './callers.ts';
+import { DeafClients } from './deaf-clients.ts';
 import { Edits } from './edits.ts';
-import { type Draw, FaultGun, faultKinds } from './faults.ts';
-import { GateProcess, RedisProcess } from './gates.ts';
+import { type Draw, FaultGun, faultKinds, pick } from './faults.ts';
+import { GateProcess, type HeapAfterCollection, RedisProcess } from './gates.ts';
 import { Inspector } from './inspector.ts';
-import { checkMemory, type Reading, readMetrics } from './memory.ts';
+import { LateData } from './late-data.ts';
+import { checkLeftovers, checkMemory, type Reading, readMetrics } from './memory.ts';
+import { isCalm, isSettledCalm, isSettledLate, lateForMs, minuteToCompare } from './phases.ts';
 import { RateLimitWatch } from './rate-limit.ts';
 import { plantTraffic } from './world.ts';
 
@@ -34,6 +37,8 @@ if (!(seconds >= 10) || !Number.isInteger(seed)) {
 }
 
 const drainDelayMs = 700;
+/** Beyond what the gate tolerates (docs/verdicts.md), and within what a rollout's own clock may be wrong by. */
+const wrongClocksMs = [-6 * 60_000, -2 * 60_000, 2 * 60_000, 6 * 60_000];
 const say = (text: string) => console.log(text);
 
 async function main(): Promise<number> {
@@ -57,6 +62,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   cleanups.push(() => standIn.stop());
   const world = plantTraffic(standIn.store, startMs, seconds);
   const gun = new FaultGun(standIn, drawOfPart());
+  const lateData = new LateData(standIn.store, drawOfPart());
   const redis = await startRedis(folder);
   if (redis !== undefined) cleanups.push(() => redis.kill());
 
@@ -70,11 +76,14 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       DD_APP_KEY: 'chaos-app-key-of-nobody',
       CUJ_GATE_REGISTRY: own.path,
       CUJ_GATE_CACHE_TTL: '500ms',
+      // Full within seconds, so that what it holds does not grow for long.
+      CUJ_GATE_CACHE_SIZE: '20',
       CUJ_GATE_DRAIN_DELAY: `${drainDelayMs}ms`,
       ...(redis === undefined ? {} : { CUJ_GATE_REDIS_URL: `redis://127.0.0.1:${redis.port}` }),
     };
     const cwd = path.dirname(file);
-    const gate = new GateProcess({ name, file, cwd, port: await freePort(), env });
+    const probed = name === 'steady';
+    const gate = new GateProcess({ name, file, cwd, port: await freePort(), env, probed });
     edits.set(gate, own);
     cleanups.push(() => gate.kill('SIGKILL'));
     return gate;
@@ -82,14 +91,28 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   // One lives through all of it, so that a leak shows; the other one is killed again and again.
   const steady = await gateOf('steady', 'configmap');
   const mortal = await gateOf('mortal', 'rename');
+  let beganMs = Number.POSITIVE_INFINITY;
+  let endMs = Number.POSITIVE_INFINITY;
   const inspector = new Inspector(
     {
       store: standIn.store,
       world,
       variantOf: (owner) => [...edits.values()].map(({ variants }) => variants.get(owner)).find(Boolean),
-      halvedSince: (epochMs) => gun.halvedSince(epochMs),
+      halvedNear: (startedMs, endedMs) => gun.halvedNear(startedMs, endedMs),
+      endsNear: (startedMs, endedMs) => [
+        ...gun.endsNear(startedMs, endedMs),
+        ...lateData.endsNear(startedMs, endedMs),
+      ],
     },
     edits,
+    {
+      // What is still asked after the run has no phase.
+      isCalm: (startedMs, endedMs) =>
+        endedMs < endMs && isSettledCalm(startedMs - beganMs, endedMs - beganMs),
+      isLate: (startedMs, endedMs) =>
+        endedMs < endMs && isSettledLate(startedMs - beganMs, endedMs - beganMs),
+      isDated: (startedMs, endedMs) => !gun.datesWrongNear(startedMs, endedMs),
+    },
   );
   for (const gate of [steady, mortal]) {
     const started = await gate.start();
@@ -99,12 +122,23 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
 
   const rateLimitWatch = new RateLimitWatch(standIn.calls, [steady, mortal]);
   cleanups.push(() => rateLimitWatch.stop());
-  const endMs = Date.now() + seconds * 1000;
+  const sinceMs = sinceOf(startMs, seconds);
+  const callers = new Callers(drawOfPart(), sinceMs, (answered) => inspector.inspect(answered));
+  const heaps: HeapAfterCollection[] = [];
+  /** Remembers the same questions before every collection: what is alive after it can be compared. */
+  const collect = async () => {
+    await callers.askAll(steady, everyQuestion(startMs));
+    const heap = await steady.collect();
+    if (heap !== undefined) heaps.push(heap);
+  };
+  await callers.askAll(steady, manyQuestions(startMs, seconds));
+  await collect();
+  beganMs = Date.now();
+  endMs = beganMs + seconds * 1000;
   const over = () => Date.now() >= endMs;
-  const callers = new Callers(drawOfPart(), (answered) => inspector.inspect(answered));
   const calling = [steady, steady, steady, mortal, mortal, mortal].map((gate) => callers.call(gate, 60));
   const readings: Reading[] = [];
-  const tally = { kills: 0, terms: 0, wire: 0, freezes: 0, refusedStarts: 0 };
+  const tally = { kills: 0, terms: 0, wire: 0, freezes: 0, refusedStarts: 0, wrongClocks: 0 };
 
   const loop = async (pauseMs: number, draw: Draw, act: () => unknown) => {
     await sleep(pauseMs * draw());
@@ -118,6 +152,9 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const drawDeath = drawOfPart();
   const drawRedis = drawOfPart();
   const drawWire = drawOfPart();
+  const drawDeaf = drawOfPart();
+  const deaf = new DeafClients(steady.port);
+  cleanups.push(() => deaf.leave());
 
   /** While the mortal one is away its registry is left alone: what it starts with must be known. */
   let away = false;
@@ -126,7 +163,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     const own = edits.get(mortal) as Edits;
     away = true;
     if (drawDeath() < 0.5) {
-      inspector.excusedSince.set(mortal, Date.now());
+      inspector.excuses.set(mortal, { sinceMs: Date.now(), why: 'killed' });
       mortal.expectEnd();
       await mortal.kill('SIGKILL');
       tally.kills += 1;
@@ -142,11 +179,14 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       tally.refusedStarts += 1;
     }
     own.putGood();
-    const started = await mortal.start();
+    // Every third life.
+    const skewMs = (tally.kills + tally.terms) % 3 === 2 ? pick(drawDeath, wrongClocksMs) : 0;
+    if (skewMs !== 0) tally.wrongClocks += 1;
+    const started = await mortal.start(skewMs);
     if (started !== 'ready') mortal.deaths.push(`${mortal.life} did not start: ${started}`);
     // Sockets of its last life may still be handed out once.
     await sleep(200);
-    inspector.excusedSince.delete(mortal);
+    inspector.excuses.delete(mortal);
     away = false;
   }
 
@@ -159,13 +199,13 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   /** Questions are under way when the signal comes, and until the drain is over all are answered. */
   async function terminate(): Promise<void> {
     const slow = standIn.faults.push({ kind: 'slow', delayMs: 900, path: '/query', times: 6 });
-    for (let i = 0; i < 8; i += 1) void callers.ask(mortal, question(drawDeath, Date.now()));
+    for (let i = 0; i < 8; i += 1) void callers.ask(mortal, question(drawDeath, Date.now(), sinceMs));
     await sleep(30);
-    const beganMs = Date.now();
-    inspector.excusedSince.set(mortal, beganMs + drainDelayMs);
+    const signalledMs = Date.now();
+    inspector.excuses.set(mortal, { sinceMs: signalledMs + drainDelayMs, why: 'drained' });
     const code = await mortal.kill('SIGTERM');
     slow();
-    const tookMs = Date.now() - beganMs;
+    const tookMs = Date.now() - signalledMs;
     inspector.note(
       'SIGTERM ends with 0, in time',
       ...(code === 0 && tookMs < 15_000 ? [] : [`${mortal.life} ended with ${code} after ${tookMs} ms`]),
@@ -173,11 +213,24 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   }
 
   const chaos = [
-    loop(450, drawFault, () => gun.fire(Date.now())),
+    loop(450, drawFault, () => {
+      if (isCalm(Date.now() - beganMs)) gun.unload();
+      else gun.fire(Date.now());
+    }),
+    loop(
+      500,
+      () => 0.5,
+      () => {
+        const forMs = lateForMs(Date.now() - beganMs);
+        if (forMs !== undefined && !lateData.isStopped(Date.now())) lateData.stop(Date.now(), forMs);
+      },
+    ),
     loop(5_000, drawEdit, () => {
       const gate = drawEdit() < 0.6 || away ? steady : mortal;
       const own = edits.get(gate) as Edits;
-      if (drawEdit() < 0.5) own.putBad();
+      const what = drawEdit();
+      if (what < 0.4) own.putBad();
+      else if (what < 0.6 && gate === steady) own.putGoodUnreadable(1_200);
       else own.putGood();
     }),
     loop(7_000, drawDeath, mortalDies),
@@ -191,11 +244,20 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
         ...wrong.map((text) => `${text}: ${shown}`),
       );
     }),
+    loop(2_000, drawDeaf, () => deaf.come(drawDeaf)),
     loop(
       1_000,
       () => 0.5,
       async () => {
         readings.push(await readMetrics(steady.url));
+      },
+    ),
+    loop(
+      500,
+      () => 0.5,
+      async () => {
+        const minute = minuteToCompare(Date.now() - beganMs);
+        if (minute !== undefined && heaps.length <= minute + 1) await collect();
       },
     ),
   ];
@@ -218,21 +280,24 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const waitedMs = Date.now();
   while (callers.waiting > 0 && Date.now() - waitedMs < 12_000) await sleep(50);
   await callers.close();
+  deaf.leave();
   standIn.faults.clear();
   // Keep-alive connections of the load are gone by now on this side; the gate sees it at once.
   await sleep(1_500);
   const last = await readMetrics(steady.url);
 
-  checkMemory(inspector, readings, last, callers.waiting);
+  // A shorter run ends before the first comparison.
+  if (seconds >= 60) checkMemory(inspector, heaps, readings);
+  checkLeftovers(inspector, readings, last, callers.waiting);
   rateLimitWatch.check(inspector, gun);
   for (const gate of [steady, mortal]) {
     inspector.note('no gate dies of itself', ...gate.deaths);
     inspector.note('nothing is logged that nobody thought of', ...gate.complaints);
   }
-  // A short run cannot fire all of them.
+  // A short run has no time for all of them.
   if (seconds >= 30) {
-    const unfired = faultKinds.filter((kind) => !gun.fired.has(kind));
-    inspector.note('every fault was fired', ...(unfired.length === 0 ? [] : [unfired.join()]));
+    const unstruck = faultKinds.filter((kind) => !gun.struck.has(kind));
+    inspector.note('every fault struck a call', ...(unstruck.length === 0 ? [] : [unstruck.join()]));
   }
   for (const gate of [steady, mortal]) {
     const code = await gate.kill('SIGTERM');
@@ -247,18 +312,19 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   );
   for (const [label, times] of inspector.answersByReason()) say(`  ${String(times).padStart(7)}  ${label}`);
   say(`\nfaults of Datadog, over ${standIn.calls.length} calls`);
-  say(`  ${[...gun.fired].map(([kind, times]) => `${kind} ${times}`).join(', ')}`);
+  say(`  ${[...gun.struck].map(([kind, times]) => `${kind} ${times}`).join(', ')}`);
+  say(`  data late for everybody ${lateData.times} times`);
   const all = [...edits.values()].map(({ counts }) => counts);
-  const total = (of: 'good' | 'bad') => all.reduce((sum, counts) => sum + counts[of], 0);
+  const total = (of: 'good' | 'bad' | 'unreadable') => all.reduce((sum, counts) => sum + counts[of], 0);
   say(
-    `registry: ${total('good')} good edits, ${total('bad')} bad; gates: ${tally.kills} × SIGKILL, ${tally.terms} × SIGTERM, ${tally.refusedStarts} starts refused`,
+    `registry: ${total('good')} good edits, ${total('bad')} bad, ${total('unreadable')} unreadable at first; gates: ${tally.kills} × SIGKILL, ${tally.terms} × SIGTERM, ${tally.refusedStarts} starts refused, ${tally.wrongClocks} lives with a wrong clock`,
   );
   say(
     redis === undefined
       ? 'Redis: no redis-server on PATH, gone without'
       : `Redis: killed ${redis.kills} times, frozen ${tally.freezes} times`,
   );
-  say(`raw sockets: ${tally.wire} cases`);
+  say(`raw sockets: ${tally.wire} cases, ${deaf.count} clients that read no answer`);
   for (const gate of [steady, mortal])
     say(`${gate.name} logged: ${[...gate.logged].map(([text, times]) => `${times} × ${text}`).join('; ')}`);
   const { lines, passed, failed } = inspector.report();

@@ -30,15 +30,31 @@ export const routes: readonly Route[] = [
   matching('GET /api/v1/matches', 'get_/api/v1/matches'),
 ];
 
+export interface Journey {
+  readonly routes: readonly string[];
+  readonly rule?: 'strict' | 'baseline';
+  /** Written as `endpoints: "*"`: its routes are all that their service has. */
+  readonly whole?: true;
+  /** Ms; absent where it has no objective of latency. */
+  readonly latencyMs?: number;
+  /** It has no say in a verdict, and comes and goes: not every registry has it. */
+  readonly observed?: true;
+}
+
 /** Written by hand in the registry as well: which of a CUJ's routes exist is a fact of the app, not of the gate. */
-export const cujRoutes: Readonly<Record<string, readonly string[]>> = {
-  signup: ['POST /api/v1/signup', 'POST /api/v1/signup/phone'],
-  login: ['GET /api/v1/me'],
-  profile: ['GET /api/v1/profile'],
-  search: ['GET /api/v1/search'],
-  like: ['POST /api/v1/users/:user_id/likes', 'GET /api/v1/matches'],
-  both: ['GET /api/v1/profile', 'GET /api/v1/matches'],
-  watched: ['GET /api/v1/search'],
+export const journeys: Readonly<Record<string, Journey>> = {
+  signup: { routes: ['POST /api/v1/signup', 'POST /api/v1/signup/phone'] },
+  login: { routes: ['GET /api/v1/me'], latencyMs: 300 },
+  profile: { routes: ['GET /api/v1/profile'], rule: 'strict' },
+  search: { routes: ['GET /api/v1/search'] },
+  like: { routes: ['POST /api/v1/users/:user_id/likes', 'GET /api/v1/matches'] },
+  both: { routes: ['GET /api/v1/profile', 'GET /api/v1/matches'] },
+  members: {
+    routes: ['POST /api/v1/signup', 'POST /api/v1/signup/phone', 'GET /api/v1/me', 'GET /api/v1/profile'],
+    whole: true,
+  },
+  compared: { routes: ['GET /api/v1/search', 'GET /api/v1/matches'], rule: 'baseline' },
+  watched: { routes: ['GET /api/v1/search'], observed: true },
 };
 
 export interface Version {
@@ -75,6 +91,7 @@ export interface World {
  * that is one minute off shows.
  */
 export function plantTraffic(store: EventStore, startMs: number, seconds: number): World {
+  const smallEvery = slotsPerSmallRequest(seconds);
   const canaryBeganMs = Math.floor((startMs - canaryAgeMs) / 60_000) * 60_000;
   const endMs = startMs + (seconds + 600) * 1000;
   for (const version of versions) {
@@ -92,7 +109,7 @@ export function plantTraffic(store: EventStore, startMs: number, seconds: number
         });
       for (let slot = firstSlot; slot * SLOT_MS < endMs; slot += 1) {
         const wave = (slot * 7 + at * 3) % 11;
-        const total = totalOf(version, wave, slot);
+        const total = totalOf(version, wave, slot, smallEvery);
         const bad = badOf(version, total, slot, slot === firstSlot + 40 && at === 0);
         const seconds = version.nature === 'slow' ? 1.2 : 0.05;
         const epochMs = slot * SLOT_MS;
@@ -104,9 +121,15 @@ export function plantTraffic(store: EventStore, startMs: number, seconds: number
   return { canaryBeganMs };
 }
 
-function totalOf({ nature, perSlot }: Version, wave: number, slot: number): number {
-  // One request a minute: too few to say anything for hours.
-  if (nature === 'small') return slot % 6 === 0 ? 1 : 0;
+/** The small canary has at most so many requests on a route by the end of the run: too few for any of the objectives. */
+const mostSmallRequests = 60;
+
+function slotsPerSmallRequest(seconds: number): number {
+  return Math.max(6, Math.ceil((canaryAgeMs + seconds * 1000) / SLOT_MS / mostSmallRequests));
+}
+
+function totalOf({ nature, perSlot }: Version, wave: number, slot: number, smallEvery: number): number {
+  if (nature === 'small') return slot % smallEvery === 0 ? 1 : 0;
   if (nature === 'unlucky') return 1;
   return perSlot + wave;
 }
