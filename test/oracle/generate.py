@@ -1,0 +1,318 @@
+#!/usr/bin/env python3
+"""Writes random hard measurements as verdict records without a verdict, one in each line.
+
+    generate.py --seed 1 --first 0 --count 1000
+
+A measurement is a function of seed and index alone, so that any of them can be made again.
+"""
+
+import argparse
+import json
+import random
+from math import exp, log, sqrt
+
+MINUTE_MS = 60_000
+START_MS = 1_781_066_340_000
+
+OBJECTIVES = [50, 80, 90, 93, 93.06, 95, 99, 99.5, 99.9, 99.95, 99.99]
+
+
+def binomial(rnd, n, p):
+    if n <= 0 or p <= 0:
+        return 0
+    if p >= 1:
+        return n
+    if n <= 30:
+        return sum(rnd.random() < p for _ in range(n))
+    if p > 0.5:
+        return n - binomial(rnd, n, 1 - p)
+    if n * p < 20:
+        # Waiting times between events are geometric.
+        count, at, denominator = 0, 0.0, log(1 - p)
+        while True:
+            at += int(log(1 - rnd.random()) / denominator) + 1
+            if at > n:
+                return count
+            count += 1
+    return min(n, max(0, round(rnd.gauss(n * p, sqrt(n * p * (1 - p))))))
+
+
+def poisson(rnd, mean):
+    if mean <= 0:
+        return 0
+    if mean > 30:
+        return max(0, round(rnd.gauss(mean, sqrt(mean))))
+    limit, count, product = exp(-mean), 0, rnd.random()
+    while product > limit:
+        count += 1
+        product *= rnd.random()
+    return count
+
+
+class Scenario:
+    def __init__(self, rnd):
+        self.rnd = rnd
+        self.minutes = rnd.choice([2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 45, 90, 120])
+        self.services = ["shop"] if rnd.random() < 0.7 else ["shop", "pay"]
+        # Both kinds of fault: what stable shows, and what the canary does.
+        self.fixed_traffic = rnd.random() < 0.25
+        self.gap_ms = rnd.choice([60, 90, 120, 180, 300, 300, 300, 600, 1200]) * 1000
+        self.weights = self.canary_weights()
+        self.has_selector = rnd.random() < 0.5
+
+    def canary_weights(self):
+        """The canary's share of the traffic by minute; and in which minutes stable is there."""
+        rnd, count = self.rnd, self.minutes
+        begin = 0 if rnd.random() < 0.3 else rnd.randrange(count)
+        kind = rnd.random()
+        if kind < 0.4:
+            weight = rnd.choice([0.01, 0.05, 0.1, 0.25, 0.5, 0.9, 0.985, 0.99, 0.995, 1])
+            weights = [weight] * count
+        elif kind < 0.7:
+            steps = sorted(rnd.choices([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.99, 1], k=rnd.randint(2, 5)))
+            length = max(1, (count - begin) // len(steps))
+            weights = [steps[min(len(steps) - 1, max(0, i - begin) // length)] for i in range(count)]
+        elif kind < 0.8:
+            # The versions are swapped: what is called canary goes out.
+            change = rnd.randrange(count)
+            begin = 0
+            late = rnd.choice([0, 0.05, 0.3, 0.5, 0.6, 0.9])
+            weights = [1 if i < change else late for i in range(count)]
+        else:
+            weights = [rnd.choice([0, 0.1, 0.5, 1, rnd.random()]) for _ in range(count)]
+        weights = [0 if i < begin else w for i, w in enumerate(weights)]
+        for _ in range(rnd.choice([0, 0, 0, 1, 2])):
+            # A silence of the canary; the last may reach to the end.
+            at, length = rnd.randrange(count), rnd.randint(1, 12)
+            weights = [0 if at <= i < at + length else w for i, w in enumerate(weights)]
+        return weights
+
+
+def rates(rnd, scenario, p0, endpoints):
+    """The chance of a bad event by side, endpoint and minute."""
+    count = scenario.minutes
+    base = {side: rnd.choice([0, 0, 0.2, 0.6, 1]) * p0 for side in ("canary", "stable")}
+    grid = {side: [[base[side]] * count for _ in range(endpoints)] for side in base}
+    for _ in range(rnd.choice([0, 0, 1, 1, 1, 2, 3])):
+        sides = rnd.choice([["canary"], ["canary"], ["stable"], ["canary", "stable"]])
+        chosen = range(endpoints) if rnd.random() < 0.4 else [rnd.randrange(endpoints)]
+        kind = rnd.random()
+        if kind < 0.35:
+            first, last = 0, count
+        elif kind < 0.6:
+            first, last = rnd.randrange(count), count
+        elif kind < 0.8:
+            first = rnd.randrange(count)
+            last = first + 1
+        else:
+            first, last = 0, rnd.randint(1, count)
+        rate = rnd.choice([2, 5, 10, 20, 50, 200, 1000]) * p0 if rnd.random() < 0.75 else rnd.choice([0.01, 0.05, 0.5, 1])
+        for side in sides:
+            own = rate * rnd.choice([1, 1, 1, 0.5, 2])
+            for e in chosen:
+                for i in range(first, min(last, count)):
+                    grid[side][e][i] = min(1, own)
+    return grid
+
+
+def missing_rates(rnd, scenario, endpoints):
+    """The chance that a request carries no status, by side and endpoint; and from which minute on."""
+    grid = {side: [[0.0] * scenario.minutes for _ in range(endpoints)] for side in ("canary", "stable")}
+    if rnd.random() < 0.6:
+        return grid
+    common = rnd.choice([0, 0.001, 0.02, 0.3, 0.6])
+    for side in grid:
+        for e in range(endpoints):
+            grid[side][e] = [common] * scenario.minutes
+    for _ in range(rnd.choice([0, 1, 1, 2, 3])):
+        side = rnd.choice(["canary", "canary", "stable"])
+        chosen = range(endpoints) if rnd.random() < 0.4 else [rnd.randrange(endpoints)]
+        rate = rnd.choice([0, 0.02, 0.1, 0.4, 0.5, 0.55, 0.9, 1, 1])
+        first = 0 if rnd.random() < 0.7 else rnd.randrange(scenario.minutes)
+        for e in chosen:
+            for i in range(first, scenario.minutes):
+                grid[side][e][i] = rate
+    return grid
+
+
+def measurement_of(rnd):
+    scenario = Scenario(rnd)
+    count = scenario.minutes
+    names = []
+    for service in scenario.services:
+        for e in range(rnd.choice([1, 1, 2, 3, 4]) if len(scenario.services) == 1 else rnd.randint(1, 3)):
+            names.append((service, e))
+    endpoints = len(names)
+    volume = exp(rnd.uniform(log(0.2), log(30_000)))
+    if rnd.random() < 0.3:
+        volume = rnd.choice([1, 2, 5, 20, 50])
+    shares = [rnd.choice([1, 1, 0.3, 0.1, 0.02, 0.005]) for _ in names]
+    total_share = sum(shares)
+    # Routing of its own: an endpoint that only one side has.
+    tilt = {side: [rnd.choice([1, 1, 1, 1, 1, 1, 0, 0.3]) if rnd.random() < 0.3 else 1 for _ in names] for side in ("canary", "stable")}
+    other = rnd.choice([0, 0, 0.1, 1, 10])
+    stable_stops = rnd.randrange(count) if rnd.random() < 0.1 else count
+
+    def traffic(mean):
+        return max(0, round(mean)) if scenario.fixed_traffic else poisson(rnd, mean)
+
+    totals = {"canary": [], "stable": []}
+    for e in range(endpoints):
+        mean = volume * shares[e] / total_share
+        totals["canary"].append([traffic(mean * w * tilt["canary"][e]) for w in scenario.weights])
+        totals["stable"].append(
+            [
+                traffic(mean * (1 - w) * tilt["stable"][e]) if i < stable_stops else 0
+                for i, w in enumerate(scenario.weights)
+            ]
+        )
+    whole = {side: [sum(totals[side][e][i] for e in range(endpoints)) for i in range(count)] for side in totals}
+    for i, w in enumerate(scenario.weights):
+        whole["canary"][i] += traffic(other * volume * w)
+        whole["stable"][i] += traffic(other * volume * (1 - w)) if i < stable_stops else 0
+
+    if scenario.has_selector:
+        kind = rnd.random()
+        neither = [0] * count
+        if kind < 0.3:
+            first = rnd.randrange(count)
+            mean = rnd.choice([0.1, 1, volume])
+            neither = [traffic(mean) if i >= first else 0 for i in range(count)]
+        both = [0] * count
+        if rnd.random() < 0.3:
+            share = rnd.choice([0.01, 0.05, 0.05, 0.06, 1])
+            both = [min(round(share * c) if scenario.fixed_traffic else binomial(rnd, c, share), c) for c in whole["canary"]]
+        whole["neither"], whole["both"] = neither, both
+
+    facts = {}
+    for service in scenario.services:
+        facts[service] = (
+            rnd.choice([1, 1, 1, 1, 0.5, 0.25, 0.1, 0.01]),
+            rnd.choice([1, 1, 1, 1, 2, 3.5, 19]),
+        )
+
+    objectives = {}
+    slis = rnd.choice([["availability"]] * 5 + [["availability", "latency"]] * 3 + [["latency"]])
+    written = {}
+    latencies = [rnd.choice([100, 300]) if rnd.random() < 0.5 else rnd.choice([100, 300, 500, 1000]) for _ in names]
+    for sli in slis:
+        percent = rnd.choice(OBJECTIVES)
+        per_100k = round((100 - percent) * 1000)
+        objectives[sli] = {
+            "percent": percent,
+            "ratio": (100_000 - per_100k) / 100_000,
+            "budget": per_100k / 100_000,
+            "budgetPer100k": per_100k,
+        }
+        p0 = per_100k / 100_000
+        bad_rate = rates(rnd, scenario, p0, endpoints)
+        has_status = sli == "availability" and rnd.random() < 0.75
+        missing_rate = missing_rates(rnd, scenario, endpoints) if has_status else None
+        wrong_threshold = rnd.choice(latencies) if sli == "latency" and rnd.random() < 0.2 else None
+        lost = rnd.random() < 0.05
+        list_of = []
+        for e, (service, number) in enumerate(names):
+            sides = {}
+            for side in ("canary", "stable"):
+                total = [0] * count if lost and side == "canary" else totals[side][e]
+                bad, with_status = [], []
+                for i in range(count):
+                    n = total[i]
+                    with_one = n
+                    if missing_rate is not None:
+                        with_one = n - binomial(rnd, n, missing_rate[side][e][i])
+                    with_status.append(with_one)
+                    if wrong_threshold is not None and latencies[e] == wrong_threshold:
+                        bad.append(n)
+                    else:
+                        bad.append(binomial(rnd, with_one, bad_rate[side][e][i]))
+                sides[side] = {"total": total, "bad": bad, **({"withStatus": with_status} if has_status else {})}
+            rate, dispersion = facts[service]
+            list_of.append(
+                {
+                    "service": service,
+                    "resource": f"get_/{number}",
+                    "label": f"GET /{number}",
+                    **({"latencyMs": latencies[e]} if sli == "latency" else {}),
+                    "sampleRate": rate,
+                    "dispersion": dispersion,
+                    **sides,
+                }
+            )
+        written[sli] = list_of
+
+    to_ms = START_MS + count * MINUTE_MS
+    asked = {}
+    if rnd.random() < 0.15:
+        asked["sinceMs"] = START_MS + rnd.randrange(-20 * MINUTE_MS, (count + 3) * MINUTE_MS)
+        if rnd.random() < 0.5:
+            asked["sinceMs"] -= asked["sinceMs"] % MINUTE_MS
+    if rnd.random() < 0.15:
+        asked["windowMs"] = rnd.randint(1, count) * MINUTE_MS
+    measurement = {
+        "fromMs": START_MS,
+        "toMs": to_ms,
+        **asked,
+        "selectors": {"canary": "version:v2", "stable": "version:v1" if scenario.has_selector else "the rest"},
+        **written,
+        "whole": whole,
+    }
+    gate = {
+        "rule": rnd.choice(["confidence"] * 4 + ["strict", "baseline", "baseline"]),
+        "falseAbort": rnd.choice([0.05, 0.05, 0.05, 0.01, 0.001, 0.2, 0.5]),
+        "ruleOutBurn": rnd.choice([14.4, 14.4, 14.4, 1, 2, 6, 100, 1000]),
+        "minRequests": rnd.choice([0, 0, 0, 1, 10, 50, 500, 5000]),
+        "onLowTraffic": rnd.choice(["inconclusive", "inconclusive", "pass"]),
+        "window": "rollout",
+        "maxWindowMs": count * MINUTE_MS,
+        "restartGapMs": scenario.gap_ms,
+        "lagMs": 90_000,
+    }
+    cuj = {
+        "name": "journey",
+        "title": "Journey",
+        "owner": "team",
+        "mode": "observe" if rnd.random() < 0.05 else "enforce",
+        "endpoints": [
+            {
+                "service": service,
+                "resource": f"get_/{number}",
+                "label": f"GET /{number}",
+                **({"latencyMs": latencies[e]} if "latency" in slis else {}),
+            }
+            for e, (service, number) in enumerate(names)
+        ],
+        "services": scenario.services,
+        "sloWindow": "30d",
+        "objectives": objectives,
+        "sloIds": {},
+        "gate": gate,
+        "errorBudgetPolicy": [],
+    }
+    options = {"registryDigest": "sha256:" + "0" * 64}
+    if rnd.random() < 0.1:
+        options["sliCount"] = len(slis) + rnd.randint(0, 20)
+    if rnd.random() < 0.05:
+        options["budgetRule"] = {"rule": "strict", "because": "the error budget is spent"}
+    return {
+        "format": "cuj-gate/verdict-record/v1",
+        "cuj": cuj,
+        "options": options,
+        "measurement": measurement,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--step", type=int, default=1)
+    parser.add_argument("--count", type=int, default=1000)
+    arguments = parser.parse_args()
+    for index in range(arguments.first, arguments.count, arguments.step):
+        record = measurement_of(random.Random(f"{arguments.seed}:{index}"))
+        print(json.dumps(record, separators=(",", ":")))
+
+
+if __name__ == "__main__":
+    main()
