@@ -18,7 +18,8 @@ export function differences(oracle: unknown, product: unknown): Difference[] {
 function compare(field: string, oracle: unknown, product: unknown, found: Difference[]): void {
   if (Array.isArray(oracle) && Array.isArray(product)) {
     const byKey = new Map(product.map((item) => [keyOf(item), item]));
-    if (oracle.length !== product.length) found.push({ field, oracle, product });
+    const [ours, theirs] = [oracle, product].map((items) => items.map(keyOf).join(', '));
+    if (ours !== theirs) found.push({ field: `${field} in order`, oracle: ours, product: theirs });
     for (const item of oracle) compare(`${field}[${keyOf(item)}]`, item, byKey.get(keyOf(item)), found);
     return;
   }

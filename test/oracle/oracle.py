@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 """Judges recorded measurements by docs/verdicts.md alone. It shares no code with src.
 
-Reads verdict records (`cuj-gate evaluate NAME --record FILE`), one in each line, and answers with one line of JSON for
-each: what the verdict should be, with its numbers. Numbers are not rounded here.
+Reads verdict records (`cuj-gate evaluate NAME --record FILE`), one in each line, and answers each with one line of JSON:
+what the verdict should be, with its numbers. Numbers are not rounded here.
 """
 
 import json
 import sys
 from datetime import datetime, timezone
-from math import log
+from functools import cached_property
+from math import floor, log
 
 from formulas import (
     capped,
-    exact,
     least,
     least_from,
     log_evidence,
@@ -25,38 +25,52 @@ from formulas import (
 )
 
 MINUTE_MS = 60_000
+# "hold from 0.000001 below the number on"
+BINARY_FRACTIONS = 1e-6
+# Thresholds of small numbers that were seen, such as "more than 3": binary fractions must not decide there.
+ROUNDING = 1e-9
+
+
+def at_least(seen, number):
+    return seen >= number - BINARY_FRACTIONS
 
 
 class Side:
-    """One side of one endpoint: counts by minute over all that was queried, and what they are worth."""
+    """One side (canary or stable) of one endpoint, counted, by minute over all that was queried."""
 
-    def __init__(self, series, scale, minutes):
-        self.total = series["total"]
-        self.bad = series["bad"]
-        with_status = series.get("withStatus")
-        self.missing = (
-            None if with_status is None else [t - s for t, s in zip(self.total, with_status)]
-        )
-        self.scale = scale
-        self.minutes = minutes
+    def __init__(self, series, count):
+        def filled(name):
+            return (series[name] + [0] * count)[:count]
 
-    def count(self, which, minutes):
-        series = getattr(self, which)
-        return 0 if series is None else sum(series[i] for i in minutes)
+        self.total = filled("total")
+        self.bad = filled("bad")
+        self.missing = [0] * count
+        if "withStatus" in series:
+            self.missing = [max(0, t - s) for t, s in zip(self.total, filled("withStatus"))]
+
+    def sum(self, which, minutes):
+        counts = getattr(self, which)
+        return sum(counts[minutes.start : minutes.stop])
+
+    def capped_bad(self, minutes):
+        """Late data can bring a bad event before its request."""
+        return min(self.sum("bad", minutes), self.sum("total", minutes))
 
 
 class Endpoint:
-    def __init__(self, written, minutes):
+    def __init__(self, written, count):
         self.service = written["service"]
         self.resource = written["resource"]
         self.label = written["label"]
         self.latency_ms = written.get("latencyMs")
-        self.rate = exact(written["sampleRate"])
-        self.rate_float = float(self.rate)
-        # "every count is multiplied by r/phi before it enters a formula"
-        self.scale = written["sampleRate"] / written["dispersion"]
-        self.canary = Side(written["canary"], self.scale, minutes)
-        self.stable = Side(written["stable"], self.scale, minutes)
+        self.rate = written["sampleRate"]
+        self.weight = written["sampleRate"] / written["dispersion"]
+        self.canary = Side(written["canary"], count)
+        self.stable = Side(written["stable"], count)
+
+    @property
+    def order(self):
+        return [name.encode("utf-16-be") for name in (self.resource, self.service, self.label)]
 
 
 class Question:
@@ -64,577 +78,646 @@ class Question:
 
     def __init__(self, record):
         cuj, options, measurement = record["cuj"], record["options"], record["measurement"]
-        self.cuj = cuj
-        self.gate = cuj["gate"]
-        budget_rule = options.get("budgetRule")
-        self.rule = self.gate["rule"] if budget_rule is None else budget_rule["rule"]
-        self.alpha = self.gate["falseAbort"]
-        self.burn = self.gate["ruleOutBurn"]
-        self.min_requests = self.gate["minRequests"]
-        self.pass_on_low = self.gate["onLowTraffic"] == "pass"
-        self.restart_gap_ms = self.gate["restartGapMs"]
+        gate = cuj["gate"]
+        self.mode = cuj["mode"]
+        self.rule = options["budgetRule"]["rule"] if "budgetRule" in options else gate["rule"]
+        self.alpha = gate["falseAbort"]
+        self.burn = gate["ruleOutBurn"]
+        self.min_requests = gate["minRequests"]
+        self.pass_on_low = gate["onLowTraffic"] == "pass"
+        self.gap = max(1, -(-gate["restartGapMs"] // MINUTE_MS))
+        self.max_window = -(-gate["maxWindowMs"] // MINUTE_MS)
         self.from_ms, self.to_ms = measurement["fromMs"], measurement["toMs"]
-        self.all = range((self.to_ms - self.from_ms) // MINUTE_MS)
+        count = (self.to_ms - self.from_ms) // MINUTE_MS
+        self.queried = range(count)
         self.since_ms = measurement.get("sinceMs")
-        window = measurement.get("windowMs", self.gate["window"])
-        self.window_ms = None if window == "rollout" else window
-        self.whole = measurement["whole"]
+        self.span = measurement.get("windowMs", gate["window"])
+        self.whole = {
+            side: (list(hits) + [0] * count)[:count] for side, hits in measurement["whole"].items()
+        }
         self.stable_has_selector = "neither" in self.whole
         self.slis = []
         for name in ("availability", "latency"):
             if name in measurement:
-                endpoints = [Endpoint(e, self.all) for e in measurement[name]]
+                endpoints = sorted((Endpoint(e, count) for e in measurement[name]), key=lambda e: e.order)
                 self.slis.append((name, endpoints, cuj["objectives"][name]))
         self.sli_count = options.get("sliCount", len(self.slis))
+        self.window, self.window_start = find_window(self)
 
-    def whole_sum(self, side, minutes):
-        return sum(self.whole[side][i] for i in minutes)
+    def hits(self, side, minutes):
+        return sum(self.whole[side][minutes.start : minutes.stop])
 
-
-# ---------------------------------------------------------------------------------------------------------------------
-# The window
-
-
-class Window:
-    def __init__(self, start_index, reason, question):
-        self.start = reason
-        count = len(question.all)
-        self.first = max(0, start_index)
-        self.minutes = range(min(self.first, count), count)
-        self.from_ms = question.from_ms + self.first * MINUTE_MS
-        self.to_ms = question.to_ms
+    @cached_property
+    def indistinguishable(self):
+        """When canary and stable cannot be told apart."""
+        canary, stable = self.hits("canary", self.queried), self.hits("stable", self.queried)
+        if "both" in self.whole and self.hits("both", self.queried) * 20 > canary:
+            return True
+        hits = [i for i in self.queried if self.whole["canary"][i] > 0]
+        if not hits or hits[0] >= self.gap:
+            return False
+        if stable * 100 <= canary:
+            return True
+        ends = hits + [len(self.queried)]
+        if any(after - before - 1 >= self.gap for before, after in zip(ends, ends[1:])):
+            return False
+        came = next(i for i in self.queried if self.whole["stable"][i] > 0)
+        if came < self.gap:
+            return False
+        if self.since_ms is not None and came < (self.since_ms - self.from_ms) // MINUTE_MS - 1:
+            return False
+        least_rate = min(e.rate for _, endpoints, _ in self.slis for e in endpoints)
+        if self.hits("canary", range(came)) * least_rate < 100 - ROUNDING:
+            return False
+        after = range(came, len(self.queried))
+        return self.hits("canary", after) >= self.hits("stable", after)
 
 
 def find_window(q):
-    def index_of(ms):
-        return (ms - q.from_ms) // MINUTE_MS
-
-    since = None if q.since_ms is None else index_of(-(-q.since_ms // MINUTE_MS) * MINUTE_MS)
-    if q.window_ms is not None:
-        fixed = index_of(q.to_ms - q.window_ms)
-        if since is not None and since > fixed:
-            return Window(since, "since", q)
-        return Window(fixed, "fixed", q)
-    if since is not None:
-        return Window(since, "since", q) if since >= 0 else Window(0, "max_window", q)
-    canary = q.whole["canary"]
-    hits = [i for i in q.all if canary[i] > 0]
-    if not hits:
-        return Window(0, "max_window", q)  # GUESS: nothing to begin at
-    begin = hits[0]
-    for before, after in zip(hits, hits[1:]):
-        if (after - before - 1) * MINUTE_MS >= q.restart_gap_ms:
-            begin = after
-    if begin != hits[0]:
-        return Window(begin, "after_gap", q)
-    if begin * MINUTE_MS < q.restart_gap_ms:
-        return Window(begin, "max_window", q)  # GUESS
-    return Window(begin, "first_hit", q)
+    end = len(q.queried)
+    if q.span != "rollout":
+        begin, start = end - -(-q.span // MINUTE_MS), "fixed"
+    else:
+        begin, start = end - q.max_window, "max_window"
+        hits = [i for i in q.queried if q.whole["canary"][i] > 0]
+        if q.since_ms is None and hits:
+            if hits[-1] < end - q.gap:
+                begin, start = end, "after_gap"
+            else:
+                first = hits[0]
+                for before, after in zip(hits, hits[1:]):
+                    if after - before - 1 >= q.gap:
+                        first = after
+                if first > max(0, begin):
+                    begin, start = first, "after_gap" if first > hits[0] else "first_hit"
+    begin = max(0, begin)
+    if q.since_ms is not None:
+        since = -((q.from_ms - q.since_ms) // MINUTE_MS)
+        if since >= begin:
+            begin, start = since, "since"
+    return range(min(begin, end), end), start
 
 
-def silence_of(q, window):
-    """Why there is no request; None where only this SLI was not measured."""
-    if len(window.minutes) == 0:
-        return "too_early"
-    if q.whole_sum("canary", window.minutes) > 0:
+def silence_of(q):
+    if q.hits("canary", q.window) > 0:
         return "cuj_not_reached"
-    if q.whole_sum("canary", q.all) > 0:
+    if q.window_start == "since" and len(q.window) == 0:
+        return "too_early"
+    if q.hits("canary", q.queried) > 0:
         return "canary_stopped"
-    neither = q.whole_sum("neither", newest(q)) if q.stable_has_selector else 0
-    if neither > 0:
+    if q.stable_has_selector and neither_lately(q) > 0:
         return "unknown_tag"
-    if q.whole_sum("stable", q.all) == 0:
+    if q.hits("stable", q.queried) == 0:
         return "service_silent"
     return "canary_idle" if q.stable_has_selector else "no_canary_traffic"
 
 
-def newest(q):
-    """GUESS: the "newest minutes" of unknown_tag are restartGap's."""
-    count = -(-q.restart_gap_ms // MINUTE_MS)
-    return q.all[-count:]
+def neither_lately(q):
+    return q.hits("neither", q.queried[-3:])
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# One SLI
 
 
 class Sli:
-    def __init__(self, q, window, name, endpoints, objective):
+    """One SLI over some endpoints: its counts, and what the formulas make of them."""
+
+    def __init__(self, q, name, endpoints, objective):
         self.q = q
-        self.window = window
         self.name = name
         self.endpoints = endpoints
+        self.objective = objective
         self.p0 = objective["budget"]
         self.budget_per_100k = objective["budgetPer100k"]
-        self.objective = objective["ratio"]
-        self.minutes = window.minutes
         self.log_to_fail = log(q.sli_count / q.alpha)
-        self.log_to_single_out = log(1 / q.alpha)
-        self.raw = [(e.canary.count("total", self.minutes), e.canary.count("bad", self.minutes)) for e in endpoints]
-        self.total = sum(n for n, _ in self.raw)
-        self.bad = sum(b for _, b in self.raw)
-        self.n = sum(n * e.scale for (n, _), e in zip(self.raw, endpoints))
-        self.e = sum(b * e.scale for (_, b), e in zip(self.raw, endpoints))
-        self.seen_total = sum(n * e.rate for (n, _), e in zip(self.raw, endpoints))
-        self.seen_bad = sum(b * e.rate for (_, b), e in zip(self.raw, endpoints))
-        self.stable_raw = [(e.stable.count("total", q.all), e.stable.count("bad", q.all)) for e in endpoints]
-        self.bad_minute_list = [i for i in self.minutes if any(e.canary.bad[i] > 0 for e in endpoints)]
-        self.allowed = [self.allowed_rate(i) for i in range(len(endpoints))]
-
-    # What the canary may fail
-
-    def chance_of_absence(self, canary_counts):
-        """log of the chance that all of these requests are the canary's, by its share of the service's traffic."""
-        total = 0.0
-        for minute, count in canary_counts:
-            if count <= 0:
-                continue
-            canary, stable = self.q.whole["canary"][minute], self.q.whole["stable"][minute]
-            if canary <= 0:
-                continue
-            total += count * log(canary / (canary + stable))
-        return total
-
-    def is_over(self, n_all, e_all, n_window, e_window, canary_counts):
-        """Whether what stable showed is over: "window" where the window alone counts, "gone" where nothing does."""
-        if n_window <= 0:
-            return "gone" if n_all > 0 and self.chance_of_absence(canary_counts) <= log(1 / 1000) else None
-        if n_all > 0 and upper_bound(n_window, e_window) < e_all / n_all:
-            return "window"
-        return None
-
-    def allowed_rate(self, index):
-        e = self.endpoints[index]
-        n_raw, e_raw = self.stable_raw[index]
-
-        def from_counts(total, bad):
-            if bad * e.rate >= 2 and lower_bound_is_above(total * e.scale, bad * e.scale, self.p0):
-                return upper_bound(total * e.scale, bad * e.scale)
-            return self.p0
-
-        allowed = from_counts(n_raw, e_raw)
-        if allowed == self.p0:
-            return allowed
-        n_w, e_w = e.stable.count("total", self.minutes), e.stable.count("bad", self.minutes)
-        s = e.scale
-        over = self.is_over(
-            n_raw * s, e_raw * s, n_w * s, e_w * s, [(i, e.canary.total[i] * s) for i in self.minutes]
-        )
-        if over == "window":
-            return from_counts(n_w, e_w)
-        return self.p0 if over == "gone" else allowed
-
-    # Evidence
-
-    def log_evidence_of(self, counts):
-        """counts: scaled (n, e) by endpoint."""
-        pooled = log_evidence(sum(n for n, _ in counts), sum(e for _, e in counts), self.p0)
-        weight = 0.5 / len(counts)
-        return mixture(
-            [(0.5, pooled)] + [(weight, log_evidence(n, e, p)) for (n, e), p in zip(counts, self.allowed)]
-        )
-
-    def scaled(self, bad=None):
-        """The canary's scaled counts; with the bad events by endpoint that are given instead of its own."""
-        return [
-            (n * e.scale, (b if bad is None else bad[i]) * e.scale)
-            for i, ((n, b), e) in enumerate(zip(self.raw, self.endpoints))
-        ]
-
-    def log_stable_evidence(self):
-        def over_span(span):
-            counts = [
-                (e.stable.count("total", span) * e.scale, e.stable.count("bad", span) * e.scale) for e in self.endpoints
-            ]
-            n, e = sum(n for n, _ in counts), sum(e for _, e in counts)
-            trafficked = [(n_i, e_i) for n_i, e_i in counts if n_i > 0]
-            parts = [(0.25, log_evidence(n, e, self.p0))]
-            if trafficked:
-                parts += [(0.25 / len(trafficked), log_evidence(n_i, e_i, self.p0)) for n_i, e_i in trafficked]
-            else:
-                parts += [(0.25, 0.0)]
-            for power in range(7):
-                last = span[-(2**power) :] if len(span) else span
-                n_l = sum(ep.stable.count("total", last) * ep.scale for ep in self.endpoints)
-                e_l = sum(ep.stable.count("bad", last) * ep.scale for ep in self.endpoints)
-                parts += [(0.5 / 7, log_evidence(n_l, e_l, self.p0))]
-            return mixture(parts), n, e
-
-        value, n, e = over_span(self.q.all)
-        if value < self.log_to_single_out:
-            return value
-        n_w = sum(ep.stable.count("total", self.minutes) * ep.scale for ep in self.endpoints)
-        e_w = sum(ep.stable.count("bad", self.minutes) * ep.scale for ep in self.endpoints)
-        canary_counts = [(i, sum(ep.canary.total[i] * ep.scale for ep in self.endpoints)) for i in self.minutes]
-        if self.is_over(n, e, n_w, e_w, canary_counts) is None:
-            return value
-        return over_span(self.minutes)[0]
-
-    # The share test
-
-    def share_cells(self, endpoints, which, minutes):
-        cells = []
+        self.log_single_out = log(1 / q.alpha)
+        window = q.window
+        self.counted = [(e.canary.sum("total", window), e.canary.capped_bad(window)) for e in endpoints]
+        self.total = sum(n for n, _ in self.counted)
+        self.bad = sum(b for _, b in self.counted)
+        self.seen = sum(n * e.rate for (n, _), e in zip(self.counted, endpoints))
+        self.seen_bad = sum(b * e.rate for (_, b), e in zip(self.counted, endpoints))
+        self.weighed = [(n * e.weight, b * e.weight) for (n, b), e in zip(self.counted, endpoints)]
+        self.n = sum(n for n, _ in self.weighed)
+        self.e = sum(b for _, b in self.weighed)
+        self.stable_counted = [(e.stable.sum("total", q.queried), e.stable.capped_bad(q.queried)) for e in endpoints]
+        self.bad_minutes = [i for i in window if any(e.canary.bad[i] > 0 for e in endpoints)]
         by_service = {}
         for e in endpoints:
             by_service.setdefault(e.service, []).append(e)
-        for members in by_service.values():
-            for i in minutes:
-                n_c = n_s = e_c = e_s = 0.0
-                for e in members:
-                    n_c += e.canary.total[i] * e.scale
-                    n_s += e.stable.total[i] * e.scale
-                    bad_c, bad_s = getattr(e.canary, which), getattr(e.stable, which)
-                    e_c += 0 if bad_c is None else bad_c[i] * e.scale
-                    e_s += 0 if bad_s is None else bad_s[i] * e.scale
-                cells.append((n_c, n_s, e_c, e_s))
-        return cells
+        self.services = list(by_service.values())
 
-    def log_share_evidence(self):
-        minutes = self.beside if self.q.rule == "baseline" else self.minutes
-        return log_share(self.share_cells(self.endpoints, "bad", minutes))
+    # Evidence
 
-    def more_than_a_hundredth(self, endpoints, minutes):
-        """Whether stable has more than 1% of the canary's traffic in these minutes."""
-        stable = sum(e.stable.count("total", minutes) for e in endpoints)
-        canary = sum(e.canary.count("total", minutes) for e in endpoints)
-        return stable * 100 > canary
+    @cached_property
+    def allowed(self):
+        return [self.allowed_to(i) for i in range(len(self.endpoints))]
 
-    @property
-    def beside(self):
-        """Minutes in which stable has more than 1% of the canary's traffic."""
-        return [i for i in self.minutes if self.more_than_a_hundredth(self.endpoints, [i])]
+    def allowed_to(self, index):
+        e = self.endpoints[index]
+        n, bad = self.stable_counted[index]
 
-    # Statuses
+        def fails(total, failed):
+            return at_least(failed * e.rate, 2) and lower_bound_is_above(total * e.weight, failed * e.weight, self.p0)
 
-    def status_gap(self):
-        if self.name != "availability":
+        if not fails(n, bad):
+            return self.p0
+        here_n, here_bad = e.stable.sum("total", self.q.window), e.stable.capped_bad(self.q.window)
+        if here_n <= 0 and self.is_gone(e):
+            return self.p0
+        weighed = [x * e.weight for x in (n, bad, here_n, here_bad)]
+        if is_over(*weighed):
+            if not fails(here_n, here_bad):
+                return self.p0
+            return max(self.p0, upper_bound(weighed[2], weighed[3]))
+        return max(self.p0, upper_bound(weighed[0], weighed[1]))
+
+    def is_gone(self, endpoint):
+        exponent = 0.0
+        for i in self.q.window:
+            hits, stable = self.q.whole["canary"][i], self.q.whole["stable"][i]
+            if endpoint.canary.total[i] > 0 and hits > 0:
+                exponent += endpoint.canary.total[i] * log(hits / (hits + stable))
+        return endpoint.weight * exponent <= log(1 / 1000)
+
+    def log_evidence_of(self, weighed):
+        n, e = sum(n for n, _ in weighed), sum(e for _, e in weighed)
+        each = 0.5 / len(weighed)
+        return mixture(
+            [(0.5, log_evidence(n, e, self.p0))]
+            + [(each, log_evidence(n_i, e_i, p_i)) for (n_i, e_i), p_i in zip(weighed, self.allowed)]
+        )
+
+    @cached_property
+    def log_e(self):
+        return self.log_evidence_of(self.weighed)
+
+    @cached_property
+    def log_stable(self):
+        """Stable's own evidence."""
+        queried, window = self.q.queried, self.q.window
+        present = [e for e, (n, _) in zip(self.endpoints, self.stable_counted) if n > 0]
+        if not present:
+            return 0.0
+
+        def counts(endpoints, span):
+            return (
+                sum(e.stable.sum("total", span) * e.weight for e in endpoints),
+                sum(e.stable.sum("bad", span) * e.weight for e in endpoints),
+            )
+
+        def capped_counts(span):
+            return (
+                sum(e.stable.sum("total", span) * e.weight for e in self.endpoints),
+                sum(e.stable.capped_bad(span) * e.weight for e in self.endpoints),
+            )
+
+        def over(span):
+            parts = [(0.25, log_evidence(*capped_counts(span), self.p0))]
+            for e in present:
+                n, bad = e.stable.sum("total", span) * e.weight, e.stable.capped_bad(span) * e.weight
+                parts.append((0.25 / len(present), log_evidence(n, bad, self.p0)))
+            for power in range(7):
+                parts.append((0.5 / 7, log_evidence(*counts(self.endpoints, span[-(2**power) :]), self.p0)))
+            return mixture(parts)
+
+        whole = over(queried)
+        if whole >= self.log_single_out and is_over(*capped_counts(queried), *capped_counts(window)):
+            return over(window)
+        return whole
+
+    # The share test
+
+    def cells(self, endpoints, which):
+        """(minute, n_c, n_s, e_c, e_s), weighed, of one service's endpoints by minute of the window."""
+        for i in self.q.window:
+            yield (
+                i,
+                sum(e.canary.total[i] * e.weight for e in endpoints),
+                sum(e.stable.total[i] * e.weight for e in endpoints),
+                sum(getattr(e.canary, which)[i] * e.weight for e in endpoints),
+                sum(getattr(e.stable, which)[i] * e.weight for e in endpoints),
+            )
+
+    @cached_property
+    def compared(self):
+        """The compared minutes of `baseline`, by service: (members, cells)."""
+        return [
+            (members, [c for c in self.cells(members, "bad") if c[1] > 0 and c[2] > 0.01 * c[1]])
+            for members in self.services
+        ]
+
+    @cached_property
+    def log_shared(self):
+        if self.q.rule == "baseline":
+            cells = [c for _, service in self.compared for c in service]
+        else:
+            cells = [c for members in self.services for c in self.cells(members, "bad")]
+        return log_share([c[1:] for c in cells if c[1] > 0 and c[2] > 0])
+
+    @cached_property
+    def stable_is_beside_failures(self):
+        canary = stable = 0.0
+        for members in self.services:
+            for _, n_c, n_s, e_c, _ in self.cells(members, "bad"):
+                if e_c > 0:
+                    canary += n_c
+                    stable += n_s
+        return stable > 0.01 * canary
+
+    # Requests without a status
+
+    @cached_property
+    def blind(self):
+        """The endpoint to name where the canary is blind, else None."""
+        window = self.q.window
+        missing = [e.canary.sum("missing", window) for e in self.endpoints]
+        total = sum(missing)
+        if total <= 0:
             return None
-        gaps = []
-        for e, (n, _) in zip(self.endpoints, self.raw):
-            missing = e.canary.count("missing", self.minutes)
-            if missing * 2 > n and missing * e.rate > 3:
-                gaps.append(e)
-        missing = sum(e.canary.count("missing", self.minutes) for e in self.endpoints)
-        if gaps:
-            return "endpoint"
-        if missing >= self.total > 0:
-            return "cuj"
-        seen = sum(e.canary.count("missing", self.minutes) * e.rate for e in self.endpoints)
-        if seen > 3 and self.log_status_share() >= self.log_to_single_out:
-            return "share"
+        first_way = [
+            i
+            for i, (n, _) in enumerate(self.counted)
+            if missing[i] * 2 > n and missing[i] * self.endpoints[i].rate > 3 + ROUNDING
+        ]
+        if first_way:
+            return max(first_way, key=lambda i: (missing[i], -i))
+        seen = sum(m * e.rate for m, e in zip(missing, self.endpoints))
+        if round(total, 6) == round(self.total, 6) or (
+            seen > 3 + ROUNDING and self.log_status_share(missing) >= self.log_single_out
+        ):
+            share = total / self.total
+            return max(range(len(missing)), key=lambda i: (missing[i] - share * self.counted[i][0], -i))
         return None
 
-    def log_status_share(self):
-        def test(endpoints):
-            if self.more_than_a_hundredth(endpoints, self.minutes):
-                return log_share(self.share_cells(endpoints, "missing", self.minutes))
-            cells = []
-            for service in sorted({e.service for e in endpoints}):
-                n_c = n_s = e_c = e_s = 0.0
-                for e in endpoints:
-                    if e.service != service:
-                        continue
-                    n_c += e.canary.count("total", self.minutes) * e.scale
-                    n_s += e.stable.count("total", self.q.all) * e.scale
-                    e_c += e.canary.count("missing", self.minutes) * e.scale
-                    e_s += e.stable.count("missing", self.q.all) * e.scale
-                cells.append((n_c, n_s, e_c, e_s))
-            return log_share(cells)
+    def log_status_share(self, missing):
+        each = 0.5 / len(self.endpoints)
+        parts = [(0.5, self.log_s(self.services))]
+        for e, without in zip(self.endpoints, missing):
+            parts.append((each, self.log_s([[e]]) if without > 0 else 0.0))
+        return mixture(parts)
 
-        weight = 0.5 / len(self.endpoints)
-        return mixture([(0.5, test(self.endpoints))] + [(weight, test([e])) for e in self.endpoints])
+    def log_s(self, groups):
+        cells = [[c[1:] for c in self.cells(members, "missing")] for members in groups]
+        beside = [c for group in cells for c in group if c[0] > 0]
+        canary, stable = sum(c[0] for c in beside), sum(c[1] for c in beside)
+        if stable > 0.01 * canary:
+            predicted = sum(n_c / (n_c + n_s) * (e_c + e_s) for n_c, n_s, e_c, e_s in beside)
+            if sum(c[2] for c in beside) <= predicted:
+                return 0.0
+            return log_share([c for c in beside if c[1] > 0])
+        sums = []
+        for members, group in zip(groups, cells):
+            n_c, e_c = sum(c[0] for c in group), sum(c[2] for c in group)
+            n_s = sum(e.stable.sum("total", self.q.queried) * e.weight for e in members)
+            e_s = sum(e.stable.sum("missing", self.q.queried) * e.weight for e in members)
+            if n_c > 0 and n_s > 0:
+                sums.append((n_c, n_s, e_c, e_s))
+        return log_share(sums)
 
-    def stable_status_gap(self):
-        """Most of stable's requests without a status."""
-        if self.name != "availability":
-            return False
-        total = sum(n for n, _ in self.stable_raw)
-        missing = sum(e.stable.count("missing", self.q.all) for e in self.endpoints)
-        return missing * 2 > total
+    @cached_property
+    def stable_blind(self):
+        """The endpoint to name where stable is blind, else None."""
+        window = self.q.window
+        totals = [e.stable.sum("total", window) for e in self.endpoints]
+        missing = [e.stable.sum("missing", window) for e in self.endpoints]
+        first_way = [
+            i
+            for i, e in enumerate(self.endpoints)
+            if self.counted[i][1] > 0 and missing[i] * 2 > totals[i] and missing[i] * e.rate > 3 + ROUNDING
+        ]
+        if first_way:
+            return max(first_way, key=lambda i: (missing[i], -i))
+        if sum(missing) * 2 > sum(totals):
+            return max(range(len(missing)), key=lambda i: (missing[i], -i))
+        return None
 
-    # Latency thresholds that nobody meets
+    def status_gap(self, side, index):
+        e = self.endpoints[index]
+        of = {
+            name: {
+                "requests": getattr(e, name).sum("missing", self.q.window),
+                "total": getattr(e, name).sum("total", self.q.window),
+            }
+            for name in ("canary", "stable")
+        }
+        other = "stable" if side == "canary" else "canary"
+        return {"side": side, "service": e.service, "endpoint": e.label, **of[side], "other": of[other]}
 
-    def unmet_threshold(self):
+    # A threshold that nothing is within
+
+    @cached_property
+    def unmet(self):
         if self.name != "latency":
             return None
-        for threshold in sorted({e.latency_ms for e in self.endpoints}):
+        found = None
+        for threshold in dict.fromkeys(e.latency_ms for e in self.endpoints):
             members = [i for i, e in enumerate(self.endpoints) if e.latency_ms == threshold]
-            good = sum(self.raw[i][0] - self.raw[i][1] + self.stable_raw[i][0] - self.stable_raw[i][1] for i in members)
-            canary = sum(self.raw[i][0] for i in members)
-            stable_seen = sum(self.stable_raw[i][0] * self.endpoints[i].rate for i in members)
-            if good == 0 and canary > 0 and stable_seen >= 20:
-                requests = canary + sum(self.stable_raw[i][0] for i in members)
-                return {"latencyMs": threshold, "requests": requests}
-        return None
+            pairs = [self.counted[i] for i in members] + [self.stable_counted[i] for i in members]
+            if any(bad != total for total, bad in pairs):
+                continue
+            canary = sum(self.counted[i][0] for i in members)
+            stable = sum(self.stable_counted[i][0] for i in members)
+            seen = sum(self.stable_counted[i][0] * self.endpoints[i].rate for i in members)
+            if canary > 0 and seen >= 20 - ROUNDING:
+                if found is None or canary + stable > found["requests"]:
+                    found = {"latencyMs": threshold, "requests": canary + stable}
+        return found
 
-    # Comparisons
+    # Other comparisons
 
-    def is_below_objective(self, bad=None, total=None):
-        bad = self.bad if bad is None else bad
-        total = self.total if total is None else total
-        return bad * 100_000 > total * self.budget_per_100k
+    def is_below_objective(self, more=0):
+        return 100_000 * self.bad > self.budget_per_100k * (self.total + more)
 
-    def allows(self, n, e):
-        """Whether traffic rules out the burn: scaled counts."""
-        return not upper_bound_is_above(n, e, self.q.burn * self.p0)
+    @cached_property
+    def baseline_sums(self):
+        """(seen, seen bad, n, e, stable's rate, bad minutes) of the compared minutes."""
+        seen = seen_bad = n = e = n_s = e_s = 0.0
+        minutes = set()
+        for members, cells in self.compared:
+            for i, n_c, n_s_i, e_c, e_s_i in cells:
+                n, e, n_s, e_s = n + n_c, e + e_c, n_s + n_s_i, e_s + e_s_i
+                seen += sum(m.canary.total[i] * m.rate for m in members)
+                seen_bad += sum(m.canary.bad[i] * m.rate for m in members)
+                if e_c > 0:
+                    minutes.add(i)
+        rate = min(1.0, e_s / n_s) if n_s > 0 else 0.0
+        return seen, seen_bad, n, min(e, n), rate, minutes
+
+    def is_low_traffic(self, more=0):
+        """Step 4 of `confidence`, 5 of `baseline`, `minRequests` of `strict`; with more clean requests."""
+        q = self.q
+        if self.total > 0:
+            seen_each, weight_each = self.seen / self.total, self.n / self.total
+        else:
+            seen_each = min(e.rate for e in self.endpoints)
+            weight_each = min(e.weight for e in self.endpoints)
+        if q.rule == "baseline":
+            seen, _, n, e, rate, _ = self.baseline_sums
+            rho = max(self.p0, rate)
+            bound = min(q.burn * rho, (1 + rho) / 2)
+        else:
+            seen, n, e, bound = self.seen, self.n, self.e, q.burn * self.p0
+        if not at_least(seen + more * seen_each, q.min_requests):
+            return True
+        return q.rule != "strict" and upper_bound_is_above(n + more * weight_each, e, bound)
 
 
-def indistinguishable(q):
-    first = next((i for i in q.all if q.whole["canary"][i] > 0), None)
-    canary = q.whole_sum("canary", q.all)
-    if "both" in q.whole and q.whole_sum("both", q.all) * 20 > canary:
-        return True
-    if first is None or first * MINUTE_MS >= q.restart_gap_ms:
-        return False
-    stable = q.whole_sum("stable", q.all)
-    if stable * 100 <= canary:
-        return True
-    first_stable = next((i for i in q.all if q.whole["stable"][i] > 0), None)
-    before = q.whole_sum("canary", q.all[:first_stable])
-    since_then = q.all[first_stable:]
-    # GUESS: "and has had no more since" compares all hits from stable's first minute on.
-    return before >= 100 and q.whole_sum("stable", since_then) <= q.whole_sum("canary", since_then)
+def is_over(n, e, here_n, here_e):
+    """Whether what stable did is over: weighed counts of all that was queried, and of the window."""
+    return here_n > 0 and here_e < here_n and upper_bound(here_n, here_e) <= e / n
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Verdicts
+# The rules
+
+
+def decide(s):
+    """(verdict, reason) of an SLI."""
+    if s.unmet is not None:
+        rest = [e for e in s.endpoints if e.latency_ms != s.unmet["latencyMs"]]
+        if rest:
+            verdict, reason = decide(Sli(s.q, s.name, rest, s.objective))
+            if verdict == "fail":
+                return verdict, reason
+        return "inconclusive", "threshold_unmet"
+    if s.total == 0:
+        return "inconclusive", "no_data"
+    return {"confidence": confidence, "strict": strict, "baseline": baseline}[s.q.rule](s)
+
+
+def has_evidence(s):
+    """Step 2 of `confidence`, 3 of `baseline`: evidence enough, of events enough."""
+    if s.q.rule == "strict":
+        return False
+    if s.q.rule == "baseline":
+        return s.log_shared >= s.log_to_fail and at_least(s.baseline_sums[1], 2)
+    return s.log_e >= s.log_to_fail and at_least(s.seen_bad, 2)
+
+
+def lies_in_one_minute(s):
+    return len(s.baseline_sums[5] if s.q.rule == "baseline" else s.bad_minutes) < 2
+
+
+def confidence(s):
+    if has_evidence(s):
+        if lies_in_one_minute(s):
+            return "inconclusive", "within_noise"
+        if s.log_stable >= s.log_single_out and s.log_shared < s.log_single_out and s.stable_is_beside_failures:
+            return "inconclusive", "shared_cause"
+        return "fail", "slo_violated"
+    if s.blind is not None:
+        return "inconclusive", "status_missing"
+    low = s.is_low_traffic()
+    if low and not s.q.pass_on_low:
+        return "inconclusive", "insufficient_traffic"
+    if s.is_below_objective():
+        return "inconclusive", "within_noise"
+    if s.q.indistinguishable:
+        return "inconclusive", "canary_indistinguishable"
+    return "pass", "insufficient_traffic" if low else "within_slo"
+
+
+def strict(s):
+    low = s.is_low_traffic()
+    if low and (s.is_below_objective() or not s.q.pass_on_low):
+        return "inconclusive", "insufficient_traffic"
+    if s.is_below_objective():
+        return "fail", "slo_violated"
+    if s.blind is not None:
+        return "inconclusive", "status_missing"
+    if s.q.indistinguishable:
+        return "inconclusive", "canary_indistinguishable"
+    return "pass", "insufficient_traffic" if low else "within_slo"
+
+
+def baseline(s):
+    if not any(cells for _, cells in s.compared):
+        return "inconclusive", "canary_indistinguishable"
+    if has_evidence(s):
+        if lies_in_one_minute(s):
+            return "inconclusive", "within_noise"
+        if s.stable_blind is not None:
+            return "inconclusive", "status_missing"
+        return "fail", "worse_than_stable"
+    if s.blind is not None:
+        return "inconclusive", "status_missing"
+    low = s.is_low_traffic()
+    if low and not s.q.pass_on_low:
+        return "inconclusive", "insufficient_traffic"
+    if s.q.indistinguishable:
+        return "inconclusive", "canary_indistinguishable"
+    return "pass", "insufficient_traffic" if low else "not_worse_than_stable"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Beside a verdict
 
 
 def side_of(total, bad):
-    return {
-        "good": total - bad,
-        "bad": bad,
-        "total": total,
-        "value": None if total == 0 else (total - bad) / total,
-    }
+    return {"good": total - bad, "bad": bad, "total": total, "value": None if total == 0 else (total - bad) / total}
 
 
-def judge_sli(q, window, name, endpoints, objective):
-    s = Sli(q, window, name, endpoints, objective)
-    log_e = s.log_evidence_of(s.scaled())
-    log_stable = s.log_stable_evidence()
-    log_shared = s.log_share_evidence()
-    verdict, reason, extra = decide(s, log_e, log_stable, log_shared)
+def sli_verdict(q, name, endpoints, objective):
+    s = Sli(q, name, endpoints, objective)
+    verdict, reason = decide(s)
     out = {
         "sli": name,
         "verdict": verdict,
         "reason": reason,
-        "objective": s.objective,
+        "objective": objective["ratio"],
         **side_of(s.total, s.bad),
         "burnRate": None if s.total == 0 else s.bad / s.total / s.p0,
-        "evidence": capped(log_e),
+        "evidence": capped(s.log_e),
         "evidenceToFail": q.sli_count / q.alpha,
         "upperBound": upper_bound(s.n, s.e),
-        "failAtBadEvents": abort_line(s),
-        "requestsToVerdict": requests_to_verdict(s, verdict, reason, log_e),
-        "badMinutes": len(s.bad_minute_list),
+        "failAtBadEvents": abort_threshold(s),
+        "requestsToVerdict": requests_to_verdict(s, reason),
+        "badMinutes": len(s.bad_minutes),
         "stable": {
-            **side_of(sum(n for n, _ in s.stable_raw), sum(b for _, b in s.stable_raw)),
-            "evidence": capped(log_stable),
+            **side_of(sum(n for n, _ in s.stable_counted), sum(b for _, b in s.stable_counted)),
+            "evidence": capped(s.log_stable),
         },
-        "shareEvidence": capped(log_shared),
-        **extra,
+        "shareEvidence": capped(s.log_shared),
     }
+    if q.rule == "baseline" and has_evidence(s) and s.stable_blind is not None:
+        out["statusGap"] = s.status_gap("stable", s.stable_blind)
+    elif s.blind is not None:
+        out["statusGap"] = s.status_gap("canary", s.blind)
+    if s.unmet is not None:
+        out["unmetThreshold"] = s.unmet
     unreached = unreached_of(s)
     if unreached:
         out["unreached"] = unreached
-    out["endpoints"] = [endpoint_of(s, i) for i in range(len(endpoints))]
+    found = [endpoint_verdict(s, i) for i in range(len(endpoints))]
+    out["endpoints"] = sorted(
+        found,
+        key=lambda e: (e["bad"] <= 0, -e["evidence"] if e["bad"] > 0 else 0, -e["bad"], -e["total"]),
+    )
     return out
 
 
-def decide(s, log_e, log_stable, log_shared):
+def abort_threshold(s):
     q = s.q
-    if s.total == 0:
-        return "inconclusive", "no_data", {}
-    unmet = s.unmet_threshold()
-    if unmet is not None and not rest_fails(s, unmet):
-        return "inconclusive", "threshold_unmet", {"unmetThreshold": unmet}
-    enough_events = s.seen_bad >= 2
-    minutes = len(s.bad_minute_list)
-    below = s.is_below_objective()
-    too_few = s.seen_total < q.min_requests
-
-    if q.rule == "strict":
-        if not too_few and below:
-            return "fail", "slo_violated", {}
-        gap = s.status_gap()
-        if gap is not None:
-            return "inconclusive", "status_missing", {"gap": gap}
-        if indistinguishable(q):
-            return "inconclusive", "canary_indistinguishable", {}
-        if too_few:
-            passes = q.pass_on_low and not below
-            return "pass" if passes else "inconclusive", "insufficient_traffic", {}
-        return "pass", "within_slo", {}
-
-    log_speaks = log_shared if q.rule == "baseline" else log_e
-    if log_speaks >= s.log_to_fail and enough_events:
-        if q.rule == "baseline" and s.stable_status_gap():
-            return "inconclusive", "status_missing", {}
-        if minutes < 2:
-            return "inconclusive", "within_noise", {}
-        if q.rule == "baseline":
-            return "fail", "worse_than_stable", {}
-        beside = s.more_than_a_hundredth(s.endpoints, s.bad_minute_list)
-        if log_stable >= s.log_to_single_out and beside and log_shared < s.log_to_single_out:
-            return "inconclusive", "shared_cause", {}
-        return "fail", "slo_violated", {}
-    gap = s.status_gap()
-    if gap is not None:
-        return "inconclusive", "status_missing", {"gap": gap}
-    if q.rule == "baseline" and not any(
-        e.stable.total[i] > 0 and e.canary.total[i] > 0 for i in s.beside for e in s.endpoints
-    ):
-        return "inconclusive", "canary_indistinguishable", {}
-    if s.low_traffic() if q.rule == "baseline" else too_few or not s.allows(s.n, s.e):
-        speaks_against = indistinguishable(q) or (q.rule != "baseline" and below)
-        if q.pass_on_low and not speaks_against:
-            return "pass", "insufficient_traffic", {}
-        return "inconclusive", "insufficient_traffic", {}
-    if q.rule != "baseline" and below:
-        return "inconclusive", "within_noise", {}
-    if indistinguishable(q):
-        return "inconclusive", "canary_indistinguishable", {}
-    return "pass", "not_worse_than_stable" if q.rule == "baseline" else "within_slo", {}
-
-
-def baseline_low_traffic(s):
-    """Step 4 of `baseline`: the canary's requests beside stable, against stable's rate there."""
-    minutes = s.beside
-    counts = [
-        (
-            e.canary.count("total", minutes),
-            e.canary.count("bad", minutes),
-            e.stable.count("total", minutes),
-            e.stable.count("bad", minutes),
-            e,
-        )
-        for e in s.endpoints
-    ]
-    if sum(n * e.rate for n, _, _, _, e in counts) < s.q.min_requests:
-        return True
-    n = sum(n * e.scale for n, _, _, _, e in counts)
-    bad = sum(b * e.scale for _, b, _, _, e in counts)
-    n_s = sum(m * e.scale for _, _, m, _, e in counts)
-    bad_s = sum(b * e.scale for _, _, _, b, e in counts)
-    base = max(s.p0, bad_s / n_s if n_s > 0 else 0)
-    return upper_bound_is_above(n, bad, min(s.q.burn * base, (1 + base) / 2))
-
-
-Sli.low_traffic = baseline_low_traffic
-
-
-def rest_fails(s, unmet):
-    """Whether the CUJ fails without the endpoints of this threshold."""
-    rest = [e for e in s.endpoints if e.latency_ms != unmet["latencyMs"]]
-    if not rest:
-        return False
-    objective = {"budget": s.p0, "budgetPer100k": s.budget_per_100k, "ratio": s.objective}
-    return judge_only(s.q, s.window, s.name, rest, objective) == "fail"
-
-
-def judge_only(q, window, name, endpoints, objective):
-    s = Sli(q, window, name, endpoints, objective)
-    return decide(s, s.log_evidence_of(s.scaled()), s.log_stable_evidence(), s.log_share_evidence())[0]
-
-
-def abort_line(s):
-    q = s.q
-    if q.rule == "baseline" or s.total == 0:
+    if q.rule == "baseline":
         return None
     if q.rule == "strict":
-        if s.seen_total < q.min_requests:
-            return None
-        return least(0, int(s.total), lambda k: s.is_below_objective(k))
-    weights = [n for n, _ in s.raw]
+        return strict_threshold(s)
+    weights = [n for n, _ in s.counted]
 
-    def fails(k):
-        spread = webster(weights, k)
-        seen = sum(b * e.rate for b, e in zip(spread, s.endpoints))
-        return seen >= 2 and s.log_evidence_of(s.scaled(spread)) >= s.log_to_fail
+    def fails(bad):
+        spread = webster(weights, bad)
+        if not at_least(sum(b * e.rate for b, e in zip(spread, s.endpoints)), 2):
+            return False
+        return s.log_evidence_of([(n, b * e.weight) for (n, _), b, e in zip(s.weighed, spread, s.endpoints)]) >= s.log_to_fail
 
-    return least(0, int(s.total), fails)
+    found = least(0, floor(s.total), fails)
+    if found is None:
+        return None
+    hit = [e for e, b in zip(s.endpoints, webster(weights, found)) if b > 0]
+    minutes = {i for e in hit for i in q.window if e.canary.total[i] > 0}
+    return found if len(minutes) >= 2 else None
 
 
-def endpoint_line(s, index):
+def strict_threshold(s):
+    if s.is_low_traffic():
+        return None
+    found = floor(s.budget_per_100k * s.total / 100_000) + 1
+    return found if found <= s.total else None
+
+
+def endpoint_threshold(s, index):
     q = s.q
-    n = s.raw[index][0]
-    if q.rule == "baseline" or n == 0:
+    n = s.counted[index][0]
+    if q.rule == "baseline":
+        return None
+    if q.rule == "strict":
+        found = strict_threshold(s)
+        return found if found is not None and found <= n else None
+    e = s.endpoints[index]
+    if sum(1 for i in q.window if e.canary.total[i] > 0) < 2:
         return None
 
-    def only(k):
-        return [k if i == index else 0 for i in range(len(s.endpoints))]
+    def fails(bad):
+        counts = [(n_i, bad * e.weight if i == index else 0) for i, (n_i, _) in enumerate(s.weighed)]
+        return at_least(bad * e.rate, 2) and s.log_evidence_of(counts) >= s.log_to_fail
 
-    if q.rule == "strict":
-        if s.seen_total < q.min_requests:
-            return None
-        return least(0, int(n), lambda k: s.is_below_objective(k))
-    return least(
-        0,
-        int(n),
-        lambda k: k * s.endpoints[index].rate >= 2 and s.log_evidence_of(s.scaled(only(k))) >= s.log_to_fail,
-    )
+    return least(0, floor(n), fails)
 
 
-def requests_to_verdict(s, verdict, reason, log_e):
-    q = s.q
-    if verdict == "pass" and reason != "insufficient_traffic":
+def requests_to_verdict(s, reason):
+    if reason in ("within_slo", "not_worse_than_stable"):
         return 0
-    if verdict == "fail" or reason in (
-        "shared_cause",
-        "status_missing",
-        "canary_indistinguishable",
-        "threshold_unmet",
-    ):
+    if reason not in ("no_data", "insufficient_traffic", "within_noise"):
         return None
-    if q.rule == "confidence" and log_e >= s.log_to_fail and s.seen_bad >= 2:
+    if (has_evidence(s) and lies_in_one_minute(s)) or s.q.indistinguishable or s.blind is not None:
         return None
-    rate = s.endpoints[0].rate_float
-    scale = s.n / s.total if s.total else s.endpoints[0].scale
-    seen = float(s.seen_total)
+    if s.q.rule == "baseline" and not any(cells for _, cells in s.compared):
+        return None
 
     def passes(more):
-        if seen + more * rate < q.min_requests:
-            return False
-        if s.is_below_objective(total=s.total + more):
-            return False
-        return q.rule == "strict" or s.allows(s.n + more * scale, s.e)
+        return not s.is_low_traffic(more) and (s.q.rule == "baseline" or not s.is_below_objective(more))
 
-    return least_from(0, passes)
+    # Without any request there is no pass, whatever else holds.
+    return least_from(1 if s.total == 0 else 0, passes, 10**12)
 
 
 def unreached_of(s):
-    if s.total == 0:
-        return []
-    canary = s.total
-    stable = sum(e.stable.count("total", s.minutes) for e in s.endpoints)
+    q = s.q
     found = []
-    for e, (n, _) in zip(s.endpoints, s.raw):
-        if n > 0 or stable == 0:
+    for i, e in enumerate(s.endpoints):
+        if s.counted[i][0] > 0 or s.stable_counted[i][0] <= 0:
             continue
-        predicted = e.stable.count("total", s.minutes) * canary / stable
-        if predicted >= 20:
-            found.append({"endpoint": e.label, "service": e.service, "predicted": round(predicted)})
-    return found
+        told = [
+            other
+            for j, other in enumerate(s.endpoints)
+            if other.service == e.service and s.counted[j][0] > 0 and s.stable_counted[j][0] > 0
+        ]
+        predicted = 0.0
+        for minute in q.window:
+            stable = sum(o.stable.total[minute] for o in told)
+            if stable > 0:
+                predicted += e.stable.total[minute] * sum(o.canary.total[minute] for o in told) / stable
+        if predicted * e.rate >= 20 - ROUNDING:
+            found.append((predicted, i))
+    found.sort(key=lambda pair: -pair[0])
+    return [
+        {"endpoint": s.endpoints[i].label, "service": s.endpoints[i].service, "predicted": floor(predicted + 0.5)}
+        for predicted, i in found
+    ]
 
 
-def endpoint_of(s, index):
+def endpoint_verdict(s, index):
     e = s.endpoints[index]
-    n, b = s.raw[index]
     return {
         "endpoint": e.label,
         "service": e.service,
         "resource": e.resource,
         **({} if e.latency_ms is None else {"latencyMs": e.latency_ms}),
-        **side_of(n, b),
-        "evidence": capped(log_evidence(n * e.scale, b * e.scale, s.allowed[index])),
+        **side_of(*s.counted[index]),
+        "evidence": capped(log_evidence(*s.weighed[index], s.allowed[index])),
         "allowedRate": s.allowed[index],
-        "failAtBadEvents": endpoint_line(s, index),
-        "stable": side_of(*s.stable_raw[index]),
+        "failAtBadEvents": endpoint_threshold(s, index),
+        "stable": side_of(*s.stable_counted[index]),
     }
 
 
-WORST_FIRST = {"fail": 0, "inconclusive": 1, "pass": 2}
+# ---------------------------------------------------------------------------------------------------------------------
+
+OUTCOMES = ["fail", "inconclusive", "pass"]
+REASONS = [
+    "slo_violated",
+    "worse_than_stable",
+    "shared_cause",
+    "status_missing",
+    "threshold_unmet",
+    "canary_indistinguishable",
+    "within_noise",
+    "insufficient_traffic",
+    "no_data",
+    "not_worse_than_stable",
+    "within_slo",
+]
 
 
 def time_of(ms):
@@ -643,26 +726,23 @@ def time_of(ms):
 
 def judge(record):
     q = Question(record)
-    window = find_window(q)
-    slis = [judge_sli(q, window, *sli) for sli in q.slis]
-    slis.sort(key=lambda sli: WORST_FIRST[sli["verdict"]])
-    worst = slis[0]
-    verdict, reason = worst["verdict"], worst["reason"]
-    out = {"verdict": verdict, "reason": reason}
-    if q.cuj["mode"] == "observe":
-        out = {"verdict": "pass", "reason": "observe_only", "observed": {"verdict": verdict, "reason": reason}}
+    slis = [sli_verdict(q, *sli) for sli in q.slis]
+    slis.sort(key=lambda sli: (OUTCOMES.index(sli["verdict"]), REASONS.index(sli["reason"])))
+    out = {"verdict": slis[0]["verdict"], "reason": slis[0]["reason"]}
+    if q.mode == "observe" and out["verdict"] != "pass":
+        out = {"verdict": "pass", "reason": "observe_only", "observed": out}
     out["rule"] = q.rule
     out["window"] = {
-        "from": time_of(window.from_ms),
-        "to": time_of(window.to_ms),
-        "seconds": len(window.minutes) * 60,
-        "start": window.start,
+        "from": time_of(q.from_ms + q.window.start * MINUTE_MS),
+        "to": time_of(q.to_ms),
+        "seconds": len(q.window) * 60,
+        "start": q.window_start,
     }
     if all(sli["total"] == 0 for sli in slis):
-        out["silence"] = silence_of(q, window)
-    out["traffic"] = {"canary": q.whole_sum("canary", q.all), "stable": q.whole_sum("stable", q.all)}
+        out["silence"] = silence_of(q)
+    out["traffic"] = {"canary": q.hits("canary", q.queried), "stable": q.hits("stable", q.queried)}
     if q.stable_has_selector:
-        out["traffic"]["neitherLately"] = q.whole_sum("neither", newest(q))
+        out["traffic"]["neitherLately"] = neither_lately(q)
     out["slis"] = slis
     return out
 
