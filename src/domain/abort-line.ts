@@ -22,7 +22,7 @@ export interface LineEndpoint {
 export const leastBadEvents = 2;
 
 /** Sums of fractions miss whole numbers by far less than this; what was observed are whole events. */
-const rounding = 1e-6;
+export const rounding = 1e-6;
 
 /** Whether an observed count reaches a whole number, binary fractions aside. */
 export function reaches(observed: number, least: number): boolean {
@@ -86,7 +86,7 @@ export function spread(totals: readonly number[], bad: number): number[] {
   let left = bad;
   for (let i = 0; i < totals.length; i += 1) {
     const total = totals[i] as number;
-    const share = Math.min(Math.floor(total), Math.round((bad * total) / all));
+    const share = total < 1 ? 0 : Math.min(Math.floor(total), Math.round((bad * total) / all));
     out[i] = share;
     left -= share;
   }
@@ -141,7 +141,7 @@ function cujLine(
 ): number | null {
   if (endpoints.length === 0) return null;
   const totals = endpoints.map((endpoint) => endpoint.total);
-  const most = sum(totals.map(Math.floor));
+  const most = sum(totals.map((total) => (total < 1 ? 0 : Math.floor(total))));
   const holds = (bad: number): boolean => {
     const counts = spread(totals, bad);
     let scaled = 0;

@@ -1,3 +1,4 @@
+import { rounding } from './abort-line.ts';
 import type { EndpointMeasurement, Series } from './metrics-source.ts';
 import { type BothSides, logMixture, logShareEvidence, mostShareEvidence } from './sequential.ts';
 import { tidy } from './side-facts.ts';
@@ -107,8 +108,9 @@ function sidesOf({ measured, scale }: EndpointSums, { end }: JudgedWindow): Both
 }
 
 /**
- * Not less than `logSinglingOut` of the endpoint. ln(1 + (r-1)·w) is concave in w, so it is at least w/W of its value at W,
- * the greatest share of any minute in question; the sum over minutes then needs that logarithm once.
+ * Not less than `logSinglingOut` of the endpoint; Infinity where no bound is known. ln(1 + (r-1)·w) is concave in w, so it
+ * is at least w/W of its value at W, the greatest share of any minute in question; the sum over minutes then needs that
+ * logarithm once.
  */
 function mostSinglingOut({ measured, scale, total }: EndpointSums, { first, end }: JudgedWindow): number {
   const { canary, stable } = measured;
@@ -131,8 +133,10 @@ function mostSinglingOut({ measured, scale, total }: EndpointSums, { first, end 
     expected += (Math.max(0, lost) + Math.max(0, besideLost)) * share;
     if (share > greatest) greatest = share;
   }
-  if (stableTotal <= leastStableShare * total) return Number.POSITIVE_INFINITY;
+  // Then it is another test, against what stable did before; a little more than it takes, since weighing rounds.
+  if (stableTotal <= leastStableShare * total * 1.000001) return Number.POSITIVE_INFINITY;
   if (unknown <= expected) return 0;
+  if (!(greatest > 0)) return Number.POSITIVE_INFINITY;
   return mostShareEvidence(unknown * scale, (expected * scale) / greatest, greatest);
 }
 
@@ -259,7 +263,7 @@ export function unreachedOf({ endpoints }: SliSums, { first, end }: JudgedWindow
           own += measured.canary.total[i] ?? 0;
           other += measured.stable.total[i] ?? 0;
         }
-        if (other > 0) predicted += (requests * own) / other;
+        if (other > rounding) predicted += (requests * own) / other;
       }
       return predicted * sampleRate >= leastPredicted
         ? { endpoint: label, service, predicted: Math.round(predicted) }

@@ -41,13 +41,18 @@ function betaFraction(x: number, a: number, b: number): number {
   return h;
 }
 
+/** A lesser parameter gives the same as this one does, and its reciprocal is no number of a double. */
+const leastParameter = 1e-200;
+
 /** I_x(a, b) of fixed a > 0 and b > 0, with the part that does not depend on x worked out once. */
 class IncompleteBeta {
   readonly #a: number;
   readonly #b: number;
   readonly #logScale: number;
 
-  constructor(a: number, b: number) {
+  constructor(alpha: number, beta: number) {
+    const a = Math.max(alpha, leastParameter);
+    const b = Math.max(beta, leastParameter);
     this.#a = a;
     this.#b = b;
     this.#logScale =
@@ -71,8 +76,8 @@ class IncompleteBeta {
     const a = this.#a;
     const b = this.#b;
     return x < (a + 1) / (a + b + 2)
-      ? (kernel * betaFraction(x, a, b)) / a
-      : 1 - (kernel * betaFraction(1 - x, b, a)) / b;
+      ? Math.min(1, (kernel * betaFraction(x, a, b)) / a)
+      : Math.max(0, 1 - (kernel * betaFraction(1 - x, b, a)) / b);
   }
 }
 

@@ -21,17 +21,22 @@ const logEvidenceCap = Math.log(evidenceCap);
 /** e^-45 of the greatest term is beyond a double's digits, however many terms a CUJ has. */
 const leastVisible = -45;
 
-/** Natural log of a mean of exponentials, without overflow. */
+/**
+ * Natural log of a mean of exponentials, without overflow; infinite where one of them is. What is no number is refused: left
+ * out, it would be taken for no evidence at all.
+ */
 function logMeanExp(logs: ArrayLike<number>): number {
   const { length } = logs;
   let max = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < length; i += 1) if ((logs[i] as number) > max) max = logs[i] as number;
-  if (max === Number.NEGATIVE_INFINITY) return max;
+  // The difference of two infinities is no number.
+  if (Math.abs(max) === Number.POSITIVE_INFINITY) return max;
   let sum = 0;
   for (let i = 0; i < length; i += 1) {
     const below = (logs[i] as number) - max;
-    if (below > leastVisible) sum += Math.exp(below);
+    if (!(below <= leastVisible)) sum += Math.exp(below);
   }
+  if (Number.isNaN(sum)) throw new RangeError('Evidence is not a number: this is a bug of the gate.');
   return max + Math.log(sum / length);
 }
 
@@ -152,7 +157,7 @@ function addShareLogs(sides: BothSides, first: number, end: number): void {
     const stableBad = sides.stableBad[i] as number;
     const canaryTotal = sides.canaryTotal[i] as number;
     const stableTotal = sides.stableTotal[i] as number;
-    if (!(canaryBad > 0 || stableBad > 0) || canaryTotal <= 0 || stableTotal <= 0) continue;
+    if (!(canaryBad > 0 || stableBad > 0) || !(canaryTotal > 0 && stableTotal > 0)) continue;
     const w = canaryTotal / (canaryTotal + stableTotal);
     for (let j = 0; j < shareLogs.length; j += 1) {
       // q/w = r/(1+(r-1)w) and (1-q)/(1-w) = 1/(1+(r-1)w).

@@ -1,3 +1,4 @@
+import { rounding } from './abort-line.ts';
 import type { EndpointMeasurement } from './metrics-source.ts';
 import { EvidenceProcess } from './sequential.ts';
 import type { Objective } from './slo.ts';
@@ -92,12 +93,12 @@ function sumEndpoint(
     total += count;
     (canaryTotal[i] as number) += count * scale;
     const missing = count - (known[i] ?? 0);
-    if (missing > 0) {
+    if (missing > rounding) {
       unknown += missing;
       (canaryUnknown[i] as number) += missing * scale;
     }
     const failed = failures[i] ?? 0;
-    if (failed > 0) {
+    if (failed > rounding) {
       bad += failed;
       (canaryBad[i] as number) += failed * scale;
     }
@@ -115,9 +116,9 @@ function sumEndpoint(
     stableTotal += count;
     (stableTotals[i] as number) += count * scale;
     const missing = count - (known[i] ?? 0);
-    if (missing > 0) (stableUnknown[i] as number) += missing * scale;
+    if (missing > rounding) (stableUnknown[i] as number) += missing * scale;
     const failed = failures[i] ?? 0;
-    if (failed > 0) {
+    if (failed > rounding) {
       stableBad += failed;
       (stableBads[i] as number) += failed * scale;
     }

@@ -210,6 +210,70 @@ describe('requests without a status', () => {
     expect(alone(20)).toBe('within_slo');
   });
 
+  it.each(rules)(
+    'never pass under %s where the canary has all traffic and one endpoint loses them',
+    (_, gate) => {
+      // GET /big loses 2% on both sides; POST /pay has 2% of the traffic and loses 40% on the canary alone.
+      const minute = (canary: boolean, total: number, without: number) => ({
+        total: Array.from({ length: 15 }, () => (canary ? total : 0)),
+        bad: [],
+        withStatus: Array.from({ length: 15 }, () => (canary ? total - without : 0)),
+      });
+      const before = (total: number, without: number) => ({
+        total: [total],
+        bad: [],
+        withStatus: [total - without],
+      });
+      const later = ({ total, withStatus }: { total: number[]; withStatus: number[] }, looks: number) => ({
+        total: [0, ...total.slice(0, looks)],
+        bad: [],
+        withStatus: [0, ...withStatus.slice(0, looks)],
+      });
+      const reasonAt = (looks: number) =>
+        judge(
+          cujOf({ gate, endpoints: ['GET /big', 'POST /pay'] }),
+          measurementOf({
+            availability: [
+              endpointOf('GET /big', later(minute(true, 4_900, 98), looks), before(49_000, 980)),
+              endpointOf('POST /pay', later(minute(true, 100, 40), looks), before(1_000, 0)),
+            ],
+          }),
+          options,
+        ).reason;
+      for (let looks = 1; looks <= 15; looks += 1)
+        expect(reasonAt(looks), `look ${looks}`).toBe('status_missing');
+    },
+  );
+
+  it.each(rules)(
+    'never pass under %s though one lies on an endpoint that only the release has',
+    (_, gate) => {
+      const verdict = judged(
+        {
+          'GET /big': [
+            [49_000, 0, 980],
+            [49_000, 0, 980],
+          ],
+          'POST /pay': [
+            [1_000, 0, 400],
+            [1_000, 0, 0],
+          ],
+          'GET /new': [
+            [50, 0, 1],
+            [0, 0, 0],
+          ],
+        },
+        gate,
+      );
+      expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'status_missing' });
+      expect(verdict.slis[0]?.statusGap).toMatchObject({
+        endpoint: 'POST /pay',
+        requests: 400,
+        total: 1_000,
+      });
+    },
+  );
+
   it('of sampled requests count as seen', () => {
     const sampled = (seen: number) => ({
       ...endpointOf('GET /rare', counted(100 * seen, 0, 100 * seen), counted(...clean)),

@@ -122,6 +122,21 @@ describe('the rule confidence', () => {
     expect(judge(cujOf(), two, options)).toMatchObject({ verdict: 'fail', reason: 'slo_violated' });
   });
 
+  it('does not take for a second bad minute what sums of fractions leave behind', () => {
+    const rest = 0.1 + 0.2 - 0.3;
+    expect(rest).toBeGreaterThan(0);
+    const at = (bad: number) =>
+      judge(
+        cujOf(),
+        measurementOf({
+          availability: [endpointOf('GET /a', { total: [1000, 1000], bad: [40, bad] }, over(2, 9000, 0))],
+        }),
+        options,
+      );
+    expect(at(rest)).toMatchObject({ reason: 'within_noise', slis: [{ badMinutes: 1 }] });
+    expect(at(1)).toMatchObject({ verdict: 'fail', slis: [{ badMinutes: 2 }] });
+  });
+
   it('does not pass a CUJ whose small endpoint failed in one minute, though the total meets the SLO', () => {
     const measurement = measurementOf({
       availability: [
