@@ -110,7 +110,8 @@ export function judgeSli(question: SliQuestion): SliVerdict {
     evidenceToFail: digits(question.sliCount / policy.falseAbort),
     upperBound: digits(upperBound(sums.n, sums.e)),
     failAtBadEvents: lines.cuj,
-    requestsToVerdict: cleanRequests(sums, evidence, question, reason),
+    // Where the canary is blind, requests alone do not lead to a pass.
+    requestsToVerdict: statusGap?.side === 'canary' ? null : cleanRequests(sums, evidence, question, reason),
     badMinutes: sums.badMinutes,
     stable: {
       ...sideFacts(sums.stableTotal, sums.stableBad),

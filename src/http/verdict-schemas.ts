@@ -75,11 +75,14 @@ const SliVerdictSchema = Closed({
   burnRate: OrNull(Count, '(1 - SLI) / (1 - objective).'),
   evidence: Type.Number({ description: 'At evidenceToFail the SLO is taken as violated.' }),
   evidenceToFail: Type.Number(),
-  upperBound: Type.Number({ description: 'One-sided 95% upper bound of the rate of bad events.' }),
+  upperBound: Type.Number({
+    description:
+      "One-sided 95% upper bound of the canary's rate of bad events over the whole window, under every rule.",
+  }),
   failAtBadEvents: OrNull(Type.Number(), 'The abort line: the least bad events at this traffic that fail.'),
   requestsToVerdict: OrNull(
     Type.Number(),
-    'Clean requests until a pass; null where traffic alone leads to none.',
+    'Clean requests until a pass that does not rest on onLowTraffic; null where traffic alone leads to none.',
   ),
   badMinutes: Type.Integer({ minimum: 0 }),
   stable: Closed({ ...side, evidence: Type.Number() }),
@@ -113,7 +116,7 @@ const SliVerdictSchema = Closed({
       Closed({ endpoint: Type.String(), service: Type.String(), predicted: Type.Integer({ minimum: 0 }) }),
       {
         description:
-          'Endpoints without a request of the canary, though its share of the traffic predicts so many.',
+          'Endpoints without a request of the canary, though its share of the traffic predicts so many. Listed beside every outcome; no reason for any.',
       },
     ),
   ),
