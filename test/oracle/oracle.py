@@ -589,12 +589,20 @@ def sli_verdict(q, name, endpoints, objective):
     unreached = unreached_of(s)
     if unreached:
         out["unreached"] = unreached
-    found = [endpoint_verdict(s, i) for i in range(len(endpoints))]
-    out["endpoints"] = sorted(
-        found,
-        key=lambda e: (e["bad"] <= 0, -e["evidence"] if e["bad"] > 0 else 0, -e["bad"], -e["total"]),
-    )
+    out["endpoints"] = [endpoint_verdict(s, i) for i in sorted(range(len(endpoints)), key=worst_first(s))]
     return out
+
+
+def worst_first(s):
+    def key(index):
+        total, bad = s.counted[index]
+        if bad <= 0:
+            return (1, 0, 0, -total)
+        # Beyond 10^12 as well. Rounded, so that evidence of 1 is 1 however it is worked out.
+        evidence = log_evidence(*s.weighed[index], s.allowed[index])
+        return (0, -round(evidence, 9), -bad, -total)
+
+    return key
 
 
 def abort_threshold(s):
