@@ -54,36 +54,39 @@ class Scenario:
         self.rnd = rnd
         self.minutes = rnd.choice([2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 45, 90, 120])
         self.services = ["shop"] if rnd.random() < 0.7 else ["shop", "pay"]
-        # Both kinds of fault: what stable shows, and what the canary does.
+        # Requests in fixed numbers meet "more than 1%" and the like exactly.
         self.fixed_traffic = rnd.random() < 0.25
         self.gap_ms = rnd.choice([60, 90, 120, 180, 300, 300, 300, 600, 1200]) * 1000
-        self.weights = self.canary_weights()
+        # Situations that chance alone would hardly make.
+        self.theme = rnd.choice([None] * 5 + ["swapped", "stable gone", "stable blind", "shared"])
+        self.weights = self.swapped() if self.theme == "swapped" else self.canary_weights()
         self.has_selector = rnd.random() < 0.5
+
+    def swapped(self):
+        """What is called canary goes out, and stable comes in."""
+        rnd, count = self.rnd, self.minutes
+        change = rnd.randrange(count)
+        late = rnd.choice([0, 0.3, 0.5, 0.5, 0.6, 0.9, 0.98])
+        return [1 if i < change else late for i in range(count)]
 
     def canary_weights(self):
         """The canary's share of the traffic by minute; and in which minutes stable is there."""
         rnd, count = self.rnd, self.minutes
-        begin = 0 if rnd.random() < 0.3 else rnd.randrange(count)
+        begin = 0 if rnd.random() < 0.3 else rnd.randrange(count if rnd.random() < 0.3 else (count + 1) // 2)
         kind = rnd.random()
         if kind < 0.4:
-            weight = rnd.choice([0.01, 0.05, 0.1, 0.25, 0.5, 0.9, 0.985, 0.99, 0.995, 1])
+            weight = rnd.choice([0.01, 0.05, 0.1, 0.25, 0.5, 0.9, 0.985, 0.99, 100 / 101, 0.995, 1])
             weights = [weight] * count
         elif kind < 0.7:
             steps = sorted(rnd.choices([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.99, 1], k=rnd.randint(2, 5)))
             length = max(1, (count - begin) // len(steps))
             weights = [steps[min(len(steps) - 1, max(0, i - begin) // length)] for i in range(count)]
-        elif kind < 0.8:
-            # The versions are swapped: what is called canary goes out.
-            change = rnd.randrange(count)
-            begin = 0
-            late = rnd.choice([0, 0.05, 0.3, 0.5, 0.6, 0.9])
-            weights = [1 if i < change else late for i in range(count)]
         else:
             weights = [rnd.choice([0, 0.1, 0.5, 1, rnd.random()]) for _ in range(count)]
         weights = [0 if i < begin else w for i, w in enumerate(weights)]
-        for _ in range(rnd.choice([0, 0, 0, 1, 2])):
+        for _ in range(rnd.choice([0, 0, 0, 0, 1, 2])):
             # A silence of the canary; the last may reach to the end.
-            at, length = rnd.randrange(count), rnd.randint(1, 12)
+            at, length = rnd.randrange(count), rnd.randint(1, 8)
             weights = [0 if at <= i < at + length else w for i, w in enumerate(weights)]
         return weights
 
@@ -112,12 +115,38 @@ def rates(rnd, scenario, p0, endpoints):
             for e in chosen:
                 for i in range(first, min(last, count)):
                     grid[side][e][i] = min(1, own)
+    if scenario.theme == "shared":
+        first = rnd.randrange(count)
+        rate = min(1, rnd.choice([10, 50, 200, 1000]) * p0)
+        for side in grid:
+            for e in range(endpoints):
+                for i in range(first, count):
+                    grid[side][e][i] = rate * rnd.choice([1, 1, 0.5]) if e == 0 else rate
+    if scenario.theme == "stable gone":
+        # Stable failed this endpoint before the canary came, and later no more or not at all.
+        change = next((i for i, w in enumerate(scenario.weights) if w > 0), count)
+        e = rnd.randrange(endpoints)
+        rate = rnd.choice([0.05, 0.3, 1])
+        for i in range(count):
+            grid["stable"][e][i] = rate if i < change else rnd.choice([0, 0, rate / 10])
+            grid["canary"][e][i] = rnd.choice([0, rate, p0 * 5])
+    if scenario.theme == "stable blind":
+        for e in range(endpoints):
+            rate = min(1, rnd.choice([0, 20, 200]) * p0)
+            for i in range(count):
+                grid["canary"][e][i] = rate
     return grid
 
 
 def missing_rates(rnd, scenario, endpoints):
     """The chance that a request carries no status, by side and endpoint; and from which minute on."""
     grid = {side: [[0.0] * scenario.minutes for _ in range(endpoints)] for side in ("canary", "stable")}
+    if scenario.theme == "stable blind":
+        for side in grid:
+            common = rnd.choice([0, 0, 0.3, 0.52]) if side == "canary" else rnd.choice([0.4, 0.52, 0.7, 1])
+            for e in range(endpoints):
+                grid[side][e] = [common if rnd.random() < 0.8 else 0.2] * scenario.minutes
+        return grid
     if rnd.random() < 0.6:
         return grid
     common = rnd.choice([0, 0.001, 0.02, 0.3, 0.6])
@@ -145,11 +174,13 @@ def measurement_of(rnd):
     endpoints = len(names)
     volume = exp(rnd.uniform(log(0.2), log(30_000)))
     if rnd.random() < 0.3:
-        volume = rnd.choice([1, 2, 5, 20, 50])
+        volume = rnd.choice([1, 2, 5, 20, 50, 101, 1010])
     shares = [rnd.choice([1, 1, 0.3, 0.1, 0.02, 0.005]) for _ in names]
     total_share = sum(shares)
     # Routing of its own: an endpoint that only one side has.
     tilt = {side: [rnd.choice([1, 1, 1, 1, 1, 1, 0, 0.3]) if rnd.random() < 0.3 else 1 for _ in names] for side in ("canary", "stable")}
+    if scenario.theme == "stable gone":
+        tilt["stable"][-1] = rnd.choice([0, 1])
     other = rnd.choice([0, 0, 0.1, 1, 10])
     stable_stops = rnd.randrange(count) if rnd.random() < 0.1 else count
 
@@ -162,7 +193,9 @@ def measurement_of(rnd):
         totals["canary"].append([traffic(mean * w * tilt["canary"][e]) for w in scenario.weights])
         totals["stable"].append(
             [
-                traffic(mean * (1 - w) * tilt["stable"][e]) if i < stable_stops else 0
+                traffic(mean * (1 - w) * (1 if w == 0 and scenario.theme == "stable gone" else tilt["stable"][e]))
+                if i < stable_stops
+                else 0
                 for i, w in enumerate(scenario.weights)
             ]
         )
@@ -209,7 +242,8 @@ def measurement_of(rnd):
         has_status = sli == "availability" and rnd.random() < 0.75
         missing_rate = missing_rates(rnd, scenario, endpoints) if has_status else None
         wrong_threshold = rnd.choice(latencies) if sli == "latency" and rnd.random() < 0.2 else None
-        lost = rnd.random() < 0.05
+        lost = rnd.random() < 0.03
+        late_data = rnd.random() < 0.05
         list_of = []
         for e, (service, number) in enumerate(names):
             sides = {}
@@ -226,6 +260,10 @@ def measurement_of(rnd):
                         bad.append(n)
                     else:
                         bad.append(binomial(rnd, with_one, bad_rate[side][e][i]))
+                if late_data:
+                    # Errors of a minute that came before their requests did.
+                    i = rnd.randrange(count)
+                    bad[i] += rnd.choice([1, 1, 3, total[i]])
                 sides[side] = {"total": total, "bad": bad, **({"withStatus": with_status} if has_status else {})}
             rate, dispersion = facts[service]
             list_of.append(
@@ -258,13 +296,13 @@ def measurement_of(rnd):
         "whole": whole,
     }
     gate = {
-        "rule": rnd.choice(["confidence"] * 4 + ["strict", "baseline", "baseline"]),
+        "rule": "baseline" if scenario.theme == "stable blind" else rnd.choice(["confidence"] * 4 + ["strict"] + ["baseline"] * 2),
         "falseAbort": rnd.choice([0.05, 0.05, 0.05, 0.01, 0.001, 0.2, 0.5]),
         "ruleOutBurn": rnd.choice([14.4, 14.4, 14.4, 1, 2, 6, 100, 1000]),
         "minRequests": rnd.choice([0, 0, 0, 1, 10, 50, 500, 5000]),
         "onLowTraffic": rnd.choice(["inconclusive", "inconclusive", "pass"]),
         "window": "rollout",
-        "maxWindowMs": count * MINUTE_MS,
+        "maxWindowMs": count * MINUTE_MS if rnd.random() < 0.95 else rnd.randint(1, count * 60) * 1000,
         "restartGapMs": scenario.gap_ms,
         "lagMs": 90_000,
     }
