@@ -1,4 +1,4 @@
-import { rounding } from './abort-line.ts';
+import { reaches, rounding } from './abort-line.ts';
 import type { EndpointMeasurement, Series } from './metrics-source.ts';
 import { type BothSides, logMixture, logShareEvidence, mostShareEvidence } from './sequential.ts';
 import { tidy } from './side-facts.ts';
@@ -204,11 +204,11 @@ export interface UnmetThreshold {
 const leastUnmetRequests = 20;
 
 /**
- * The threshold that most requests were asked against in vain. Where neither the canary nor stable, of which enough was
- * seen, is ever within it, it was written wrongly (seconds for milliseconds, say), or everything is slow for a cause outside
- * the release.
+ * The thresholds that requests were asked against in vain, the one with the most requests first. Where neither the canary nor
+ * stable, of which enough was seen, is ever within one, it was written wrongly (seconds for milliseconds, say), or everything
+ * is slow for a cause outside the release.
  */
-export function unmetThresholdOf({ endpoints }: SliSums): UnmetThreshold | undefined {
+export function unmetThresholdsOf({ endpoints }: SliSums): readonly UnmetThreshold[] {
   const found = new Map<number, { canary: number; stable: number; seen: number; met: boolean }>();
   for (const { measured, total, bad, stableTotal, stableBad } of endpoints) {
     const { latencyMs, sampleRate } = measured;
@@ -217,16 +217,13 @@ export function unmetThresholdOf({ endpoints }: SliSums): UnmetThreshold | undef
     of.canary += total;
     of.stable += stableTotal;
     of.seen += stableTotal * sampleRate;
-    of.met ||= bad < total || stableBad < stableTotal;
+    of.met ||= total - bad > rounding || stableTotal - stableBad > rounding;
     found.set(latencyMs, of);
   }
-  let worst: UnmetThreshold | undefined;
-  for (const [latencyMs, { canary, stable, seen, met }] of found) {
-    if (met || canary <= 0 || seen < leastUnmetRequests) continue;
-    const requests = tidy(canary + stable);
-    if (requests > (worst?.requests ?? 0)) worst = { latencyMs, requests };
-  }
-  return worst;
+  return [...found]
+    .filter(([, { canary, seen, met }]) => !met && canary > 0 && reaches(seen, leastUnmetRequests))
+    .map(([latencyMs, { canary, stable }]) => ({ latencyMs, requests: tidy(canary + stable) }))
+    .sort((a, b) => b.requests - a.requests);
 }
 
 /** An endpoint without a request of the canary, though its share of the traffic predicts many. */

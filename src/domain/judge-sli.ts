@@ -12,21 +12,21 @@ import {
   statusGapOf,
   type UnmetThreshold,
   type Unreached,
-  unmetThresholdOf,
+  unmetThresholdsOf,
   unreachedOf,
 } from './blind-spots.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
-import type { EndpointMeasurement } from './metrics-source.ts';
+import type { EndpointMeasurement, Series } from './metrics-source.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import type { GatePolicy } from './registry-model.ts';
 import type { SliName } from './registry-schema.ts';
 import { EvidenceProcess, evidenceOf, logMixture, logShareEvidence, upperBound } from './sequential.ts';
 import { digits, type SideFacts, sideFacts } from './side-facts.ts';
-import { type SliSums, sumSli } from './sli-sums.ts';
+import { type CanaryCounts, type SliSums, sumSli } from './sli-sums.ts';
 import { burnRateOf, leastViolation, type Objective, violates } from './slo.ts';
-import { type Beside, besideStable, isStableBeside, logStableEvidence } from './stable-evidence.ts';
+import { besideStable, isStableBeside, logStableEvidence } from './stable-evidence.ts';
 import { isTrafficEnough } from './traffic-need.ts';
-import type { JudgedWindow } from './window.ts';
+import { type JudgedWindow, leastStableShare } from './window.ts';
 
 /** One SLI of a CUJ, judged. */
 export interface SliVerdict extends SideFacts {
@@ -39,7 +39,7 @@ export interface SliVerdict extends SideFacts {
   /** At `evidenceToFail` and above the SLO is taken as violated. */
   readonly evidence: number;
   readonly evidenceToFail: number;
-  /** One-sided 95% upper bound of the rate of bad events. */
+  /** One-sided 95% upper bound of the rate of bad events; under `baseline` of those beside stable. */
   readonly upperBound: number;
   /**
    * The abort line: the least bad events at this traffic, spread as the traffic is and over two minutes, that fail
@@ -51,15 +51,21 @@ export interface SliVerdict extends SideFacts {
    * where requests alone do not lead there.
    */
   readonly requestsToVerdict: number | null;
-  /** Buckets of a minute that hold bad events; a fail needs two. */
+  /** Minutes that hold bad events, under `baseline` beside stable; a fail needs two. */
   readonly badMinutes: number;
   /** Stable over all that was queried. Evidence is its own: over all of that, and over its newest minutes. */
   readonly stable: SideFacts & { readonly evidence: number };
-  /** How strongly the bad events single out the canary against stable, over the canary's window. */
+  /**
+   * How strongly the bad events single out the canary against stable, over the canary's window; under `baseline` over what it
+   * compares.
+   */
   readonly shareEvidence: number;
   /** Set where requests carry no status, so that what fails among them is not seen, and it matters. */
   readonly statusGap?: StatusGap;
-  /** Set where a latency threshold cannot be right: neither side has a single request within it. */
+  /**
+   * Set where a latency threshold cannot be right: neither side has a single request within it. With a fail, everything else
+   * is of the endpoints that have other thresholds.
+   */
   readonly unmetThreshold?: UnmetThreshold;
   /** Endpoints that the canary should have been asked for, and was not. */
   readonly unreached?: readonly Unreached[];
@@ -82,23 +88,50 @@ const leastBadMinutes = 2;
 
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
+  const { sli, objective, window, endpoints } = question;
+  const sums = sumSli(endpoints, window, objective);
+  const unreached = unreachedOf(sums, window);
+  const unmet = sli === 'latency' ? unmetThresholdsOf(sums) : [];
+  const [unmetThreshold] = unmet;
+  if (unmetThreshold === undefined) return judgeSums(sums, question, { unreached });
+  // A threshold that nothing is ever within says nothing about the release: no pass, and no fail either unless the rest of
+  // the CUJ fails by itself. Stable beside the canary is no worse there, but it may be gone: the canary has all traffic in
+  // the end.
+  const leftOut = new Set(unmet.map(({ latencyMs }) => latencyMs));
+  const isLeftOut = ({ latencyMs }: { readonly latencyMs?: number }) =>
+    latencyMs !== undefined && leftOut.has(latencyMs);
+  // As if nobody had asked for them: without them the mean over the endpoints would be another one, and could be greater.
+  const others = endpoints.map((one) =>
+    isLeftOut(one) ? { ...one, canary: silence, stable: silence } : one,
+  );
+  const rest = judgeSums(sumSli(others, window, objective), question, { unmetThreshold, unreached });
+  if (rest.verdict === 'fail') return { ...rest, endpoints: rest.endpoints.filter((one) => !isLeftOut(one)) };
+  return {
+    ...judgeSums(sums, question, { unmetThreshold, unreached }),
+    ...inconclusive('threshold_unmet'),
+    requestsToVerdict: null,
+  };
+}
+
+const silence: Series = { total: new Float64Array(0), bad: new Float64Array(0) };
+
+function judgeSums(
+  sums: SliSums,
+  question: SliQuestion,
+  {
+    unmetThreshold,
+    unreached,
+  }: { readonly unmetThreshold?: UnmetThreshold; readonly unreached: readonly Unreached[] },
+): SliVerdict {
   const { sli, objective, window, policy } = question;
-  const sums = sumSli(question.endpoints, window, objective);
   const evidence = evidenceIn(sums, question);
   // Only a fail under `baseline` is held against stable.
   const stableGap =
-    policy.rule === 'baseline' && isEnoughToFail(sums, evidence, policy)
-      ? stableGapOf(sums, window)
-      : undefined;
+    policy.rule === 'baseline' && isEnoughToFail(evidence, policy) ? stableGapOf(sums, window) : undefined;
   const statusGap = stableGap ?? statusGapOf(sums, window, evidence.logOne);
-  const unmetThreshold = sli === 'latency' ? unmetThresholdOf(sums) : undefined;
-  const { verdict, reason } = unlessUnmet(
-    decide(sums, evidence, question, statusGap),
-    unmetThreshold,
-    question,
-  );
-  const unreached = unreachedOf(sums, window);
+  const { verdict, reason } = decide(sums, evidence, question, statusGap);
   const lines = linesOf(sums, evidence.line, question);
+  const { counts } = evidence;
   return {
     sli,
     verdict,
@@ -108,11 +141,10 @@ export function judgeSli(question: SliQuestion): SliVerdict {
     burnRate: sums.total > 0 ? digits(burnRateOf(objective, sums.total, sums.bad) as number) : null,
     evidence: digits(evidenceOf(evidence.logCanary)),
     evidenceToFail: digits(question.sliCount / policy.falseAbort),
-    upperBound: digits(upperBound(sums.n, sums.e)),
+    upperBound: digits(upperBound(counts.n, counts.e)),
     failAtBadEvents: lines.cuj,
-    // Where the canary is blind, requests alone do not lead to a pass.
-    requestsToVerdict: statusGap?.side === 'canary' ? null : cleanRequests(sums, evidence, question, reason),
-    badMinutes: sums.badMinutes,
+    requestsToVerdict: cleanRequests(sums, evidence, question, reason),
+    badMinutes: counts.badMinutes,
     stable: {
       ...sideFacts(sums.stableTotal, sums.stableBad),
       evidence: digits(evidenceOf(evidence.logStable)),
@@ -125,18 +157,21 @@ export function judgeSli(question: SliQuestion): SliVerdict {
   };
 }
 
-/** Natural logs of every evidence that the rules ask for. */
+/** Natural logs of every evidence that the rules ask for, and what else a rule goes by. */
 interface Evidence {
   readonly logCanary: number;
   /** Of each endpoint alone; ln 1 = 0 where it had no traffic. */
   readonly logAlone: readonly number[];
   readonly logStable: number;
+  /** Under `baseline` over the minutes that it compares, else over all of the window. */
   readonly logShare: number;
   /** 1/alpha, and m/alpha where m SLIs share it. */
   readonly logOne: number;
   readonly line: Line;
-  /** Under `baseline`; undefined where stable is nowhere beside the canary. */
-  readonly beside: Beside | undefined;
+  /** The canary's counts that the rule goes by: under `baseline` those beside stable, else all of the window. */
+  readonly counts: CanaryCounts;
+  /** What the upper bound is held against: under `baseline` what stable does beside the canary, where that is more. */
+  readonly referenceRate: number;
 }
 
 function evidenceIn(sums: SliSums, { objective, policy, sliCount, window }: SliQuestion): Evidence {
@@ -144,11 +179,17 @@ function evidenceIn(sums: SliSums, { objective, policy, sliCount, window }: SliQ
   // Over all endpoints, reached or not: a mean over those with traffic would rise when a clean one joins them, and the
   // chance of ever reaching 1/alpha would no longer be bounded by alpha.
   const logAlone = sums.endpoints.map((endpoint) => endpoint.process.log(endpoint.bad * endpoint.scale));
+  const beside = policy.rule === 'baseline' ? besideStable(sums, window) : undefined;
   return {
     logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
     logAlone,
     logStable: logStableEvidence(sums, window, objective, Math.log(1 / policy.falseAbort)),
-    logShare: logShareEvidence(sums.byService, window.first, window.end),
+    logShare: logShareEvidence(
+      sums.byService,
+      window.first,
+      window.end,
+      beside === undefined ? 0 : leastStableShare,
+    ),
     logOne: Math.log(1 / policy.falseAbort),
     line: {
       endpoints: sums.endpoints,
@@ -156,7 +197,8 @@ function evidenceIn(sums: SliSums, { objective, policy, sliCount, window }: SliQ
       toFail: sliCount / policy.falseAbort,
       leastBadEvents,
     },
-    beside: policy.rule === 'baseline' ? besideStable(sums, window) : undefined,
+    counts: beside ?? sums,
+    referenceRate: Math.max(objective.budget, beside?.stableRate ?? 0),
   };
 }
 
@@ -170,8 +212,8 @@ function inconclusive(reason: Reason): Decision {
 }
 
 /** Whether the evidence that this rule fails by is there, how many minutes it spans aside. */
-function isEnoughToFail(sums: SliSums, { logCanary, logShare, line }: Evidence, policy: GatePolicy): boolean {
-  if (policy.rule === 'strict' || !reaches(sums.badSeen, leastBadEvents)) return false;
+function isEnoughToFail({ counts, logCanary, logShare, line }: Evidence, policy: GatePolicy): boolean {
+  if (policy.rule === 'strict' || !reaches(counts.badSeen, leastBadEvents)) return false;
   return (policy.rule === 'baseline' ? logShare : logCanary) >= Math.log(line.toFail);
 }
 
@@ -195,8 +237,9 @@ function decide(
     return { verdict: 'pass', reason: lowTraffic ? 'insufficient_traffic' : 'within_slo' };
   }
 
-  const failing = isEnoughToFail(sums, evidence, policy);
-  if (failing && sums.badMinutes >= leastBadMinutes) {
+  const { counts } = evidence;
+  const failing = isEnoughToFail(evidence, policy);
+  if (failing && counts.badMinutes >= leastBadMinutes) {
     if (policy.rule === 'baseline') {
       return statusGap?.side === 'stable'
         ? inconclusive('status_missing')
@@ -210,11 +253,9 @@ function decide(
   // Evidence to fail that lies in one minute may be a blip; it is no ground for a pass either.
   if (failing) return inconclusive('within_noise');
   if (statusGap?.side === 'canary') return inconclusive('status_missing');
-  // No number of requests would help.
-  if (policy.rule === 'baseline' && evidence.beside === undefined) {
-    return inconclusive('canary_indistinguishable');
-  }
-  const lowTraffic = !isEnoughToPass(sums, evidence, question, 0);
+  // No number of requests would help. Nothing above failed it: that goes by the same minutes.
+  if (policy.rule === 'baseline' && counts.total <= 0) return inconclusive('canary_indistinguishable');
+  const lowTraffic = !isEnoughToPass(evidence, question, 0);
   if (lowTraffic && policy.onLowTraffic === 'inconclusive') return inconclusive('insufficient_traffic');
   if (policy.rule === 'confidence' && below) return inconclusive('within_noise');
   if (window.indistinguishable !== undefined) return inconclusive('canary_indistinguishable');
@@ -224,41 +265,16 @@ function decide(
 
 /** Whether `more` clean requests would be traffic enough for a pass, whatever the SLI is. */
 function isEnoughToPass(
-  sums: SliSums,
-  { beside }: Evidence,
-  { objective, policy }: SliQuestion,
+  { counts, line, referenceRate }: Evidence,
+  { policy }: SliQuestion,
   more: number,
 ): boolean {
-  const { endpoints, total } = sums;
+  const { total, n, e, totalSeen } = counts;
   // Requests to come weigh what those seen weigh on average; before the first one, what the least of them weigh.
-  const weight = total > 0 ? sums.n / total : Math.min(1, ...endpoints.map(({ scale }) => scale));
+  const weight = total > 0 ? n / total : Math.min(1, ...line.endpoints.map(({ scale }) => scale));
   const seen =
-    total > 0 ? sums.totalSeen / total : Math.min(1, ...endpoints.map(({ measured }) => measured.sampleRate));
-  // Under `baseline` only what is beside stable is compared, and a service below its SLO is measured by what stable does.
-  const part = beside === undefined ? 1 : beside.n / sums.n;
-  const { n, e } = beside ?? sums;
-  const then = { seen: sums.totalSeen * part + more * seen, n: n + more * weight, e };
-  const yardstick = beside === undefined ? objective.budget : Math.max(objective.budget, beside.stableRate);
-  return isTrafficEnough(then, policy, yardstick);
-}
-
-/**
- * A threshold that nothing is ever within says nothing about the release: no pass, and no fail either unless the rest of
- * the CUJ fails. Stable beside the canary is no worse there, but it may be gone: the canary has all traffic in the end.
- */
-function unlessUnmet(decision: Decision, unmet: UnmetThreshold | undefined, question: SliQuestion): Decision {
-  if (unmet === undefined) return decision;
-  return decision.verdict === 'fail' && isFailingBeside(unmet, question)
-    ? decision
-    : inconclusive('threshold_unmet');
-}
-
-function isFailingBeside({ latencyMs }: UnmetThreshold, question: SliQuestion): boolean {
-  const rest = { ...question, endpoints: question.endpoints.filter((one) => one.latencyMs !== latencyMs) };
-  const sums = sumSli(rest.endpoints, rest.window, rest.objective);
-  if (decide(sums, evidenceIn(sums, rest), rest, undefined).verdict !== 'fail') return false;
-  const another = unmetThresholdOf(sums);
-  return another === undefined || isFailingBeside(another, rest);
+    total > 0 ? totalSeen / total : Math.min(1, ...line.endpoints.map(({ measured }) => measured.sampleRate));
+  return isTrafficEnough({ seen: totalSeen + more * seen, n: n + more * weight, e }, policy, referenceRate);
 }
 
 function linesOf(sums: SliSums, line: Line, { objective, policy }: SliQuestion): AbortLines {
@@ -283,12 +299,12 @@ function cleanRequests(
   if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
   if (reason !== 'no_data' && reason !== 'insufficient_traffic' && reason !== 'within_noise') return null;
   if (window.indistinguishable !== undefined) return null;
-  if (policy.rule === 'baseline' && evidence.beside === undefined) return null;
-  if (isEnoughToFail(sums, evidence, policy)) return null;
+  if (policy.rule === 'baseline' && evidence.counts.total <= 0) return null;
+  if (isEnoughToFail(evidence, policy)) return null;
   return requestsUntil(
     (more) =>
       sums.total + more > 0 &&
-      isEnoughToPass(sums, evidence, question, more) &&
+      isEnoughToPass(evidence, question, more) &&
       (policy.rule === 'baseline' || !violates(objective, sums.total + more, sums.bad)),
   );
 }

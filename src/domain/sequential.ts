@@ -142,22 +142,29 @@ const shareLogs = new Float64Array(shareMultiples.length);
 
 /**
  * Natural log of E_share over the buckets [first, end): how strongly the bad events single out the canary, given its
- * share w of each bucket's traffic, of each service by itself. Buckets in which either side has no traffic say nothing.
- * Steps of the weight do no harm, nor do services with weights of their own.
+ * share w of each bucket's traffic, of each service by itself. Buckets in which either side has no traffic say nothing, nor
+ * do those in which stable has no more than `leastStable` times the canary's. Steps of the weight do no harm, nor do
+ * services with weights of their own.
  */
-export function logShareEvidence(services: readonly BothSides[], first: number, end: number): number {
+export function logShareEvidence(
+  services: readonly BothSides[],
+  first: number,
+  end: number,
+  leastStable = 0,
+): number {
   shareLogs.fill(0);
-  for (const sides of services) addShareLogs(sides, first, end);
+  for (const sides of services) addShareLogs(sides, first, end, leastStable);
   return logMeanExp(shareLogs);
 }
 
-function addShareLogs(sides: BothSides, first: number, end: number): void {
+function addShareLogs(sides: BothSides, first: number, end: number, leastStable: number): void {
   for (let i = first; i < end; i += 1) {
     const canaryBad = sides.canaryBad[i] as number;
     const stableBad = sides.stableBad[i] as number;
     const canaryTotal = sides.canaryTotal[i] as number;
     const stableTotal = sides.stableTotal[i] as number;
-    if (!(canaryBad > 0 || stableBad > 0) || !(canaryTotal > 0 && stableTotal > 0)) continue;
+    if (!(canaryBad > 0 || stableBad > 0)) continue;
+    if (!(canaryTotal > 0 && stableTotal > leastStable * canaryTotal)) continue;
     const w = canaryTotal / (canaryTotal + stableTotal);
     for (let j = 0; j < shareLogs.length; j += 1) {
       // q/w = r/(1+(r-1)w) and (1-q)/(1-w) = 1/(1+(r-1)w).

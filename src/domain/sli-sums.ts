@@ -24,20 +24,28 @@ export interface EndpointSums {
   /** p_i: the error budget, or stable's own upper bound where stable demonstrably fails the endpoint. */
   readonly allowedRate: number;
   readonly process: EvidenceProcess;
+  /** The minutes of its service, all endpoints together. */
+  readonly ofService: Minutes;
 }
 
-/** Everything about one SLI that the rules are decided on. Members that end in `Seen` count what was really observed. */
-export interface SliSums {
-  /** In an order of their own, so that nothing depends on the order in the registry. */
-  readonly endpoints: readonly EndpointSums[];
+/** Counts of the canary over some minutes, all endpoints together. */
+export interface CanaryCounts {
   readonly total: number;
-  readonly bad: number;
   /** n and e of the formulas: thinned by the sample rate and the dispersion. */
   readonly n: number;
   readonly e: number;
+  /** What was really observed: counted × sample rate. */
   readonly totalSeen: number;
   readonly badSeen: number;
+  /** Minutes that hold bad events. */
   readonly badMinutes: number;
+}
+
+/** Everything about one SLI that the rules are decided on; as CanaryCounts it is over the whole window. */
+export interface SliSums extends CanaryCounts {
+  /** In an order of their own, so that nothing depends on the order in the registry. */
+  readonly endpoints: readonly EndpointSums[];
+  readonly bad: number;
   readonly stableTotal: number;
   readonly stableBad: number;
   readonly minutes: Minutes;
@@ -139,6 +147,7 @@ function sumEndpoint(
     stableBad,
     allowedRate,
     process: new EvidenceProcess(total * scale, allowedRate),
+    ofService: minutes,
   };
 }
 

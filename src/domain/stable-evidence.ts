@@ -1,7 +1,7 @@
 import { leastBadEvents, reaches } from './abort-line.ts';
 import type { EndpointMeasurement } from './metrics-source.ts';
 import { logEvidence, logMixture, lowerBoundIsAbove, upperBound, upperBoundIsAtMost } from './sequential.ts';
-import type { SliSums } from './sli-sums.ts';
+import type { CanaryCounts, SliSums } from './sli-sums.ts';
 import type { Objective } from './slo.ts';
 import { type JudgedWindow, leastStableShare } from './window.ts';
 
@@ -146,32 +146,52 @@ export function isStableBeside({ byService }: SliSums, { first, end }: JudgedWin
   return stable > leastStableShare * canary;
 }
 
-/** What `baseline` compares. */
-export interface Beside {
-  readonly n: number;
-  readonly e: number;
+/** What `baseline` compares: the canary's counts beside stable, and the rate of stable beside them; 0 without any. */
+export interface Beside extends CanaryCounts {
   readonly stableRate: number;
 }
 
 /**
- * The canary's n and e in the minutes of the window in which stable of the same service had traffic too, and stable's rate
- * in them; undefined where it had any in none.
+ * The canary's counts in the minutes of the window in which stable of the same service had traffic too, and stable's rate
+ * in them.
  */
-export function besideStable({ byService }: SliSums, { first, end }: JudgedWindow): Beside | undefined {
-  let n = 0;
-  let e = 0;
-  let stable = 0;
+export function besideStable({ endpoints, byService }: SliSums, { first, end }: JudgedWindow): Beside {
+  const counts = { total: 0, n: 0, e: 0, totalSeen: 0, badSeen: 0 };
+  const badMinutes = new Set<number>();
+  let stableTotal = 0;
   let stableBad = 0;
   for (const minutes of byService) {
+    const compared: number[] = [];
     for (let i = first; i < end; i += 1) {
       const own = minutes.canaryTotal[i] as number;
       const other = minutes.stableTotal[i] as number;
       if (!(own > 0 && other > leastStableShare * own)) continue;
-      n += own;
-      e += minutes.canaryBad[i] as number;
-      stable += other;
+      compared.push(i);
+      stableTotal += other;
       stableBad += minutes.stableBad[i] as number;
+      if ((minutes.canaryBad[i] as number) > 0) badMinutes.add(i);
+    }
+    for (const { measured, scale, ofService } of endpoints) {
+      if (ofService !== minutes) continue;
+      const { canary, sampleRate } = measured;
+      let total = 0;
+      let bad = 0;
+      for (const i of compared) {
+        total += canary.total[i] ?? 0;
+        bad += canary.bad[i] ?? 0;
+      }
+      // Late data can bring an error a moment before its request.
+      bad = Math.min(bad, total);
+      counts.total += total;
+      counts.n += total * scale;
+      counts.e += bad * scale;
+      counts.totalSeen += total * sampleRate;
+      counts.badSeen += bad * sampleRate;
     }
   }
-  return n > 0 ? { n, e: Math.min(e, n), stableRate: Math.min(1, stableBad / stable) } : undefined;
+  return {
+    ...counts,
+    badMinutes: badMinutes.size,
+    stableRate: stableTotal > 0 ? Math.min(1, stableBad / stableTotal) : 0,
+  };
 }

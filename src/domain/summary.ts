@@ -1,4 +1,4 @@
-import type { StatusGap } from './blind-spots.ts';
+import type { StatusGap, UnmetThreshold } from './blind-spots.ts';
 import type { SliVerdict } from './judge-sli.ts';
 import type { Outcome, Reason, Traffic } from './outcome.ts';
 import type { RuleName } from './registry-schema.ts';
@@ -87,8 +87,19 @@ function counts(sli: SliVerdict): string {
 
 function worst(sli: SliVerdict): string {
   const endpoint = sli.endpoints[0];
-  if (endpoint === undefined || sli.endpoints.length < 2 || endpoint.bad === 0) return '';
+  if (endpoint === undefined || endpoint.bad === 0) return '';
+  // A lone endpoint is the CUJ, unless others were left out.
+  if (sli.endpoints.length < 2 && sli.unmetThreshold === undefined) return '';
   return `, worst ${endpoint.endpoint} ${plain(endpoint.bad)} of ${plain(endpoint.total)}`;
+}
+
+function unmet({ requests, latencyMs }: UnmetThreshold): string {
+  return `not one of ${plain(requests)} requests was within ${decimal(latencyMs)} ms`;
+}
+
+/** What a fail was told without: a threshold that nothing is within. */
+function leftOut({ unmetThreshold }: SliVerdict): string {
+  return unmetThreshold === undefined ? '' : `; left out: ${unmet(unmetThreshold)}`;
 }
 
 /** A pass says nothing about an endpoint that nobody asked for. */
@@ -107,21 +118,22 @@ function stable(sli: SliVerdict): string {
 }
 
 const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: SummaryFacts) => string>>> = {
-  slo_violated: (sli, facts) => `${counts(sli)}${worst(sli)}${stable(sli)}; ${grounds(sli, facts)}`,
+  slo_violated: (sli, facts) =>
+    `${counts(sli)}${worst(sli)}${stable(sli)}; ${grounds(sli, facts)}${leftOut(sli)}`,
   worse_than_stable: (sli) =>
-    `${counts(sli)}${worst(sli)}${stable(sli)}; share evidence ${evidence(sli.shareEvidence)}`,
+    `${counts(sli)}${worst(sli)}${stable(sli)}; share evidence ${evidence(sli.shareEvidence)}${leftOut(sli)}`,
   shared_cause: (sli) =>
     `${counts(sli)}${worst(sli)}, but stable fails as well: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`,
   insufficient_traffic: (sli) =>
     `${counts(sli)}${worst(sli)}${sli.verdict === 'pass' ? missed(sli) : ''}${untilVerdict(sli)}`,
   within_noise: (sli, { rule }) =>
     isEnough(sli, rule)
-      ? `${counts(sli)}${worst(sli)}, all in one minute: fails as soon as a second minute has any`
+      ? `${counts(sli)}${worst(sli)}, ${rule === 'baseline' ? 'beside stable in one minute only' : 'all in one minute'}: fails as soon as a second minute has any`
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
   no_data: (sli) => `nothing was measured for ${sli.sli}, though requests were`,
   status_missing: ({ statusGap }) => (statusGap === undefined ? '' : unseen(statusGap)),
   threshold_unmet: ({ unmetThreshold }) =>
-    `not one of ${plain(unmetThreshold?.requests ?? 0)} requests was within ${decimal(unmetThreshold?.latencyMs ?? 0)} ms, neither of the canary nor of stable`,
+    unmetThreshold === undefined ? '' : `${unmet(unmetThreshold)}, neither of the canary nor of stable`,
   canary_indistinguishable: (sli, { indistinguishable }) =>
     `${counts(sli)}, but ${
       indistinguishable === 'shared'

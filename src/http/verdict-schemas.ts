@@ -77,17 +77,21 @@ const SliVerdictSchema = Closed({
   evidenceToFail: Type.Number(),
   upperBound: Type.Number({
     description:
-      "One-sided 95% upper bound of the canary's rate of bad events over the whole window, under every rule.",
+      'One-sided 95% upper bound of the rate of bad events; under baseline of those in minutes with stable beside the canary.',
   }),
   failAtBadEvents: OrNull(Type.Number(), 'The abort line: the least bad events at this traffic that fail.'),
   requestsToVerdict: OrNull(
     Type.Number(),
     'Clean requests until a pass that does not rest on onLowTraffic; null where traffic alone leads to none.',
   ),
-  badMinutes: Type.Integer({ minimum: 0 }),
+  badMinutes: Type.Integer({
+    minimum: 0,
+    description: 'Minutes with bad events, under baseline with stable beside the canary. A fail needs two.',
+  }),
   stable: Closed({ ...side, evidence: Type.Number() }),
   shareEvidence: Type.Number({
-    description: 'How strongly bad events single out the canary against stable.',
+    description:
+      'How strongly bad events single out the canary against stable; under baseline in the minutes with stable beside the canary.',
   }),
   statusGap: Type.Optional(
     Closed(
@@ -108,7 +112,10 @@ const SliVerdictSchema = Closed({
   unmetThreshold: Type.Optional(
     Closed(
       { latencyMs: Type.Number(), requests: Type.Number() },
-      { description: 'Neither the canary nor stable had one request within this threshold, of so many.' },
+      {
+        description:
+          'Neither the canary nor stable had one request within this threshold, of so many. With a fail, the endpoints of such thresholds are left out of everything else.',
+      },
     ),
   ),
   unreached: Type.Optional(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { GatePolicy } from '../../src/domain/registry-model.ts';
 import { judge } from '../../src/domain/verdict.ts';
-import { type Counts, cujOf, endpointOf, measurementOf, over, silent } from './journey.ts';
+import { type Counts, cujOf, endpointOf, measurementOf, over, seededRandom, silent } from './journey.ts';
 
 const options = { registryDigest: 'sha256:test' };
 const minutes = 10;
@@ -219,7 +219,7 @@ describe('requests without a status', () => {
         bad: [],
         withStatus: Array.from({ length: 15 }, () => (canary ? total - without : 0)),
       });
-      const before = (total: number, without: number) => ({
+      const earlier = (total: number, without: number) => ({
         total: [total],
         bad: [],
         withStatus: [total - without],
@@ -234,8 +234,8 @@ describe('requests without a status', () => {
           cujOf({ gate, endpoints: ['GET /big', 'POST /pay'] }),
           measurementOf({
             availability: [
-              endpointOf('GET /big', later(minute(true, 4_900, 98), looks), before(49_000, 980)),
-              endpointOf('POST /pay', later(minute(true, 100, 40), looks), before(1_000, 0)),
+              endpointOf('GET /big', later(minute(true, 4_900, 98), looks), earlier(49_000, 980)),
+              endpointOf('POST /pay', later(minute(true, 100, 40), looks), earlier(1_000, 0)),
             ],
           }),
           options,
@@ -316,6 +316,7 @@ describe('requests without a status', () => {
 });
 
 describe('a threshold that nothing is within', () => {
+  type Rule = GatePolicy['rule'];
   const slow = (
     label: string,
     canary: number,
@@ -323,7 +324,7 @@ describe('a threshold that nothing is within', () => {
     more: { latencyMs: number; sampleRate?: number },
   ) => endpointOf(label, over(minutes, canary, canary), over(minutes, stable, stable), more);
   const quick = (canary: number, bad: number) =>
-    endpointOf('GET /quick', over(minutes, canary, bad), over(minutes, 10_000, 0), { latencyMs: 300 });
+    endpointOf('GET /quick', over(minutes, canary, bad), over(minutes, 10_000, 20), { latencyMs: 300 });
 
   function judgedBy(endpoints: readonly ReturnType<typeof slow>[], gate: Partial<GatePolicy> = {}) {
     const measurement = measurementOf({ before: 1, latency: endpoints });
@@ -375,6 +376,101 @@ describe('a threshold that nothing is within', () => {
     const unmet = slow('GET /a', 50, 100, { latencyMs: 2 });
     for (const rule of ['confidence', 'strict'] as const)
       expect(judgedBy([unmet, quick(5_000, 2_500)], { rule }).verdict).toBe('fail');
+  });
+
+  /** GET /report has 95% of the traffic and is never within its threshold; POST /pay is as slow as is said. */
+  const besideReport = (looks: number, pay: readonly [canary: number, stable: number], rule: Rule) =>
+    judgedBy(
+      [
+        endpointOf(
+          'GET /report',
+          over(looks, 1_900 * looks, 1_900 * looks),
+          over(looks, 17_100 * looks, 17_100 * looks),
+          {
+            latencyMs: 2,
+          },
+        ),
+        endpointOf(
+          'POST /pay',
+          over(looks, 100 * looks, pay[0] * looks),
+          over(looks, 900 * looks, pay[1] * looks),
+          {
+            latencyMs: 300,
+          },
+        ),
+      ],
+      { rule },
+    );
+
+  it.each<[Rule, string, string]>([
+    ['confidence', 'slo_violated', 'evidence over 1000000, fails at 20'],
+    ['baseline', 'worse_than_stable', 'share evidence over 1000000'],
+    ['strict', 'slo_violated', 'the rule strict fails below the objective'],
+  ])('does not hide that the rest fails where the whole does not, under %s', (rule, reason, grounds) => {
+    for (let looks = 2; looks <= 10; looks += 1) {
+      const verdict = besideReport(looks, [100, 0], rule);
+      expect(verdict, `look ${looks}`).toMatchObject({ verdict: 'fail', reason });
+      // What is shown is what failed.
+      const [sli] = verdict.slis;
+      expect(sli).toMatchObject({
+        bad: 100 * looks,
+        total: 100 * looks,
+        badMinutes: looks,
+        requestsToVerdict: null,
+        stable: { bad: 0, total: 900 * looks },
+        unmetThreshold: { latencyMs: 2, requests: 19_000 * looks },
+        endpoints: [{ endpoint: 'POST /pay', bad: 100 * looks }],
+      });
+      expect(rule === 'baseline' ? sli?.shareEvidence : sli?.evidence).toBeGreaterThanOrEqual(20);
+      if (rule !== 'baseline') expect(sli?.failAtBadEvents).toBeLessThanOrEqual(100 * looks);
+      expect(verdict.summary).toBe(
+        `FAIL login (${reason}): ${100 * looks} of ${100 * looks} requests slow (0%, objective 99%, burn 100x), worst POST /pay ${100 * looks} of ${100 * looks}; stable 0 of ${900 * looks}; ${grounds}; left out: not one of ${19_000 * looks} requests was within 2 ms`,
+      );
+    }
+    // One minute is one minute.
+    if (rule !== 'strict') expect(besideReport(1, [100, 0], rule).reason).toBe('threshold_unmet');
+  });
+
+  it.each(['confidence', 'baseline'] as const)(
+    'is no fail where stable is as slow on the rest, under %s',
+    (rule) => {
+      expect(besideReport(5, [50, 50 * 9], rule).reason).toBe('threshold_unmet');
+      expect(besideReport(5, [0, 0], rule).reason).toBe('threshold_unmet');
+    },
+  );
+
+  it('costs no false abort: left out, it never makes more evidence of what is left', () => {
+    const random = seededRandom(5);
+    let fails = 0;
+    for (let round = 0; round < 200; round += 1) {
+      const some = (most: number) => 1 + Math.floor(random() * most);
+      const endpoints = [
+        ...Array.from({ length: some(3) }, (_, i) =>
+          slow(`GET /slow/${i}`, some(50), 20 + some(500), { latencyMs: 2 }),
+        ),
+        ...Array.from({ length: some(3) }, (_, i) => {
+          const total = some(300);
+          return endpointOf(
+            `GET /other/${i}`,
+            over(minutes, total, Math.floor(total * random() ** 4)),
+            over(minutes, 9 * total, 0),
+            { latencyMs: 300 },
+          );
+        }),
+      ];
+      const verdict = judgedBy(endpoints);
+      if (verdict.verdict !== 'fail') continue;
+      fails += 1;
+      // The same counts without thresholds: what all of them show.
+      const whole = judge(
+        cujOf({ availability: 99, endpoints: endpoints.map(({ label }) => label) }),
+        measurementOf({ before: 1, availability: endpoints.map(({ latencyMs: _, ...one }) => one) }),
+        options,
+      );
+      expect(whole.slis[0]?.evidence).toBeGreaterThanOrEqual(verdict.slis[0]?.evidence as number);
+      expect(whole.slis[0]?.badMinutes).toBeGreaterThanOrEqual(2);
+    }
+    expect(fails).toBeGreaterThan(40);
   });
 
   it('is shown as it was written, without an exponent', () => {

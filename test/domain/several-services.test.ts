@@ -74,3 +74,62 @@ describe('a CUJ over two services, one of which is released,', () => {
     expect(judged(more, { stable: [200_000, 0] }).reason).toBe('status_missing');
   });
 });
+
+describe('what baseline counts of a CUJ over two services', () => {
+  /** The canary of shop has stable beside it, that of bank has none: only the first is compared. */
+  const counted = (
+    requests: number,
+    shop: { readonly sampleRate?: number; readonly dispersion?: number },
+    bank: { readonly sampleRate?: number; readonly dispersion?: number },
+  ) =>
+    judge(
+      cujOf({ availability: 99, gate: { rule: 'baseline', minRequests: 500 } }),
+      measurementOf({
+        before: 1,
+        availability: [
+          endpointOf('POST /orders', over(minutes, requests, 0), over(minutes, 9 * requests, 0), {
+            service: 'shop',
+            ...shop,
+          }),
+          endpointOf('POST /charges', over(minutes, 4_000, 0), silent, { service: 'bank', ...bank }),
+        ],
+      }),
+      options,
+    );
+
+  it.each([
+    ['in bursts elsewhere', {}, { dispersion: 10 }, 500],
+    ['in bursts', { dispersion: 10 }, {}, 500],
+    ['sampled elsewhere', {}, { sampleRate: 0.1 }, 500],
+    ['sampled', { sampleRate: 0.1 }, {}, 5_000],
+    ['sampled and in bursts', { sampleRate: 0.5, dispersion: 2 }, { sampleRate: 0.1, dispersion: 19 }, 1_000],
+  ])('is what was seen beside stable: %s', (_, shop, bank, enough) => {
+    expect(counted(enough, shop, bank)).toMatchObject({ verdict: 'pass', reason: 'not_worse_than_stable' });
+    // Requests to come weigh what those compared weigh.
+    const [sli] = counted(enough - 100, shop, bank).slis;
+    expect(sli).toMatchObject({ reason: 'insufficient_traffic', requestsToVerdict: 100 });
+  });
+
+  it('is exact where both are compared, each with a sample rate of its own', () => {
+    const of = (more: number) =>
+      judge(
+        cujOf({ availability: 99, gate: { rule: 'baseline', minRequests: 500 } }),
+        measurementOf({
+          before: 1,
+          availability: [
+            endpointOf('POST /orders', over(minutes, 300 + more, 0), over(minutes, 9_000, 0), {
+              service: 'shop',
+            }),
+            endpointOf('POST /charges', over(minutes, 1_990, 0), over(minutes, 9_000, 0), {
+              service: 'bank',
+              sampleRate: 0.1,
+              dispersion: 3,
+            }),
+          ],
+        }),
+        options,
+      );
+    expect(of(0).reason).toBe('insufficient_traffic');
+    expect(of(1).verdict).toBe('pass');
+  });
+});

@@ -456,6 +456,63 @@ describe('the rule baseline', () => {
     expect(rolledOut([300, 0], [200_000, 0], [30_000, 3_000])).toMatchObject({ verdict: 'pass' });
   });
 
+  /** By minute: the canary's requests and bad ones, stable's requests and bad ones. */
+  const byMinute = (...rows: readonly (readonly [number, number, number, number])[]) => {
+    const column = (at: 0 | 1 | 2 | 3) => rows.map((row) => row[at]);
+    return judge(
+      cujOf({ gate }),
+      measurementOf({
+        before: 6,
+        availability: [
+          endpointOf('GET /a', { total: column(0), bad: column(1) }, { total: column(2), bad: column(3) }),
+        ],
+      }),
+      options,
+    );
+  };
+  /** 99.5% of the traffic is the canary's, and an outside fault fails 5%; the few requests of stable are lucky. */
+  const hardlyBeside = [4_975, 249, 25, 0] as const;
+
+  it('compares nothing in minutes in which stable has no more than 1% of the traffic of the canary', () => {
+    const verdict = byMinute(...Array(10).fill(hardlyBeside));
+    expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'canary_indistinguishable' });
+    // And shows what it went by.
+    expect(verdict.slis[0]).toMatchObject({
+      bad: 2_490,
+      total: 49_750,
+      shareEvidence: 1,
+      upperBound: 1,
+      badMinutes: 0,
+      requestsToVerdict: null,
+    });
+    expect(verdict.summary).toContain('stable has no traffic in the same minutes');
+  });
+
+  it('takes its two bad minutes and its two bad events from the minutes that it compares', () => {
+    const minute = byMinute([500, 30, 500, 0], ...Array(5).fill(hardlyBeside));
+    expect(minute).toMatchObject({ verdict: 'inconclusive', reason: 'within_noise' });
+    expect(minute.slis[0]).toMatchObject({ badMinutes: 1, bad: 30 + 5 * 249 });
+    expect(minute.summary).toContain(
+      ', beside stable in one minute only: fails as soon as a second minute has any',
+    );
+    expect(byMinute([500, 29, 500, 0], [500, 1, 500, 0], hardlyBeside)).toMatchObject({
+      verdict: 'fail',
+      slis: [{ badMinutes: 2 }],
+    });
+    // One of a hundredth of the traffic is evidence of 21, but one event.
+    const event = byMinute([500, 1, 49_500, 0], ...Array(5).fill(hardlyBeside));
+    expect(event.slis[0]?.shareEvidence).toBeGreaterThan(20);
+    expect(event).toMatchObject({ verdict: 'inconclusive', reason: 'insufficient_traffic' });
+  });
+
+  it('shows the share evidence and the upper bound that decide, of what it compares', () => {
+    const alone = byMinute([500, 0, 500, 0], [500, 2, 500, 1]);
+    const followed = byMinute([500, 0, 500, 0], [500, 2, 500, 1], hardlyBeside, hardlyBeside);
+    for (const name of ['shareEvidence', 'upperBound', 'requestsToVerdict', 'badMinutes'] as const)
+      expect(followed.slis[0]?.[name]).toBe(alone.slis[0]?.[name]);
+    expect(followed.verdict).toBe(alone.verdict);
+  });
+
   it('asks for two bad minutes as well', () => {
     const at = (bad: readonly number[]) =>
       judge(
