@@ -173,17 +173,36 @@ describe('what baseline compares', () => {
       gate,
     );
 
-  it("is not what upperBound shows: that is the canary's over the whole window", () => {
+  it('is what upperBound shows, and what is traffic enough', () => {
     const [sli] = late([1_000, 0], [9_000, 0]).slis;
-    expect(sli?.upperBound).toBeCloseTo(1 - 0.05 ** (1 / 10_000), 8);
+    expect(sli?.upperBound).toBeCloseTo(1 - 0.05 ** (1 / 1_000), 8);
     expect(sli).toMatchObject({ verdict: 'pass', total: 10_000 });
     // 414 of 10,414 are compared, and 415 clean ones rule out 14.4 times the error budget.
     expect(outcome(late([414, 0], [10_000, 0]))).toBe('inconclusive insufficient_traffic');
     expect(outcome(late([415, 0], [10_000, 0]))).toBe('pass not_worse_than_stable');
   });
 
+  /** Two minutes beside stable, then one in which the canary is alone. */
+  const beside = (bad: readonly number[], sampleRate = 1) => {
+    const canary = then(none(5), { total: [100, 100, 100], bad });
+    const stable = then(over(5, 9_000, 0), { total: [90_000, 90_000, 0], bad: [0, 0, 0] });
+    const verdict = judged([endpointOf('GET /a', canary, stable, { sampleRate })], gate);
+    return [outcome(verdict), verdict.slis[0]?.badMinutes];
+  };
+
+  it('is where two bad minutes are counted', () => {
+    expect(beside([9, 0, 9])).toEqual(['inconclusive within_noise', 1]);
+    expect(beside([8, 1, 9])).toEqual(['fail worse_than_stable', 2]);
+  });
+
+  it('is where two bad events have to be seen', () => {
+    // Of events that are sampled at 10%, ten are one that was seen.
+    expect(beside([5, 5, 90], 0.1)[0]).not.toBe('fail worse_than_stable');
+    expect(beside([10, 10, 90], 0.1)).toEqual(['fail worse_than_stable', 2]);
+  });
+
   it("is a minute in which stable has more than 1% of the canary's requests", () => {
-    const beside = (stable: number) =>
+    const stableAt = (stable: number) =>
       outcome(
         judged(
           [
@@ -196,8 +215,8 @@ describe('what baseline compares', () => {
           gate,
         ),
       );
-    expect(beside(50)).toBe('inconclusive canary_indistinguishable');
-    expect(beside(51)).toBe('pass not_worse_than_stable');
+    expect(stableAt(50)).toBe('inconclusive canary_indistinguishable');
+    expect(stableAt(51)).toBe('pass not_worse_than_stable');
   });
 });
 
