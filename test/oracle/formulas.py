@@ -41,6 +41,8 @@ def _slopes_of(p):
 
 def log_evidence(n, e, p):
     """log E(n, e; p)."""
+    if n <= 0:
+        return 0.0
     return log_mean_exp([e * k - n * s for k, s in zip(LOG_K, _slopes_of(p))])
 
 

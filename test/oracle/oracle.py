@@ -7,9 +7,11 @@ what the verdict should be, with its numbers. Numbers are not rounded here.
 
 import json
 import sys
+from copy import copy
 from datetime import datetime, timezone
 from functools import cached_property
 from math import floor, log
+from types import SimpleNamespace
 
 from formulas import (
     capped,
@@ -67,6 +69,13 @@ class Endpoint:
         self.weight = written["sampleRate"] / written["dispersion"]
         self.canary = Side(written["canary"], count)
         self.stable = Side(written["stable"], count)
+
+    def silenced(self):
+        """As if neither side had a request here."""
+        other = copy(self)
+        nothing = [0] * len(self.canary.total)
+        other.canary = other.stable = Side({"total": nothing, "bad": nothing}, len(nothing))
+        return other
 
     @property
     def order(self):
@@ -408,9 +417,10 @@ class Sli:
 
     @cached_property
     def unmet(self):
+        """The unmet thresholds: how many requests had each in vain."""
+        found = {}
         if self.name != "latency":
-            return None
-        found = None
+            return found
         for threshold in dict.fromkeys(e.latency_ms for e in self.endpoints):
             members = [i for i, e in enumerate(self.endpoints) if e.latency_ms == threshold]
             pairs = [self.counted[i] for i in members] + [self.stable_counted[i] for i in members]
@@ -418,10 +428,8 @@ class Sli:
                 continue
             canary = sum(self.counted[i][0] for i in members)
             stable = sum(self.stable_counted[i][0] for i in members)
-            seen = sum(self.stable_counted[i][0] * self.endpoints[i].rate for i in members)
-            if canary > 0 and seen >= 20 - ROUNDING:
-                if found is None or canary + stable > found["requests"]:
-                    found = {"latencyMs": threshold, "requests": canary + stable}
+            if canary > 0 and at_least(sum(self.stable_counted[i][0] * self.endpoints[i].rate for i in members), 20):
+                found[threshold] = canary + stable
         return found
 
     # Other comparisons
@@ -431,36 +439,55 @@ class Sli:
 
     @cached_property
     def baseline_sums(self):
-        """(seen, seen bad, n, e, stable's rate, bad minutes) of the compared minutes."""
-        seen = seen_bad = n = e = n_s = e_s = 0.0
-        minutes = set()
+        sums = SimpleNamespace(counted=0, seen=0.0, seen_bad=0.0, n=0.0, e=0.0, rate=0.0, bad_minutes=set())
+        n_s = e_s = 0.0
         for members, cells in self.compared:
-            for i, n_c, n_s_i, e_c, e_s_i in cells:
-                n, e, n_s, e_s = n + n_c, e + e_c, n_s + n_s_i, e_s + e_s_i
-                seen += sum(m.canary.total[i] * m.rate for m in members)
-                seen_bad += sum(m.canary.bad[i] * m.rate for m in members)
-                if e_c > 0:
-                    minutes.add(i)
-        rate = min(1.0, e_s / n_s) if n_s > 0 else 0.0
-        return seen, seen_bad, n, min(e, n), rate, minutes
+            minutes = [c[0] for c in cells]
+            for m in members:
+                total = sum(m.canary.total[i] for i in minutes)
+                bad = min(total, sum(m.canary.bad[i] for i in minutes))
+                sums.counted += total
+                sums.seen += total * m.rate
+                sums.seen_bad += bad * m.rate
+                sums.n += total * m.weight
+                sums.e += bad * m.weight
+            n_s += sum(c[2] for c in cells)
+            e_s += sum(c[4] for c in cells)
+            sums.bad_minutes |= {c[0] for c in cells if c[3] > 0}
+        sums.rate = min(1.0, e_s / n_s) if n_s > 0 else 0.0
+        return sums
+
+    @property
+    def decisive(self):
+        """What bound and bad minutes go by: the compared minutes under `baseline`, else the whole window."""
+        if self.q.rule == "baseline":
+            return self.baseline_sums
+        return SimpleNamespace(
+            counted=self.total,
+            seen=self.seen,
+            seen_bad=self.seen_bad,
+            n=self.n,
+            e=self.e,
+            bad_minutes=self.bad_minutes,
+        )
 
     def is_low_traffic(self, more=0):
         """Step 4 of `confidence`, 5 of `baseline`, `minRequests` of `strict`; with more clean requests."""
-        q = self.q
-        if self.total > 0:
-            seen_each, weight_each = self.seen / self.total, self.n / self.total
+        q, sums = self.q, self.decisive
+        if sums.counted > 0:
+            seen_each, weight_each = sums.seen / sums.counted, sums.n / sums.counted
         else:
             seen_each = min(e.rate for e in self.endpoints)
             weight_each = min(e.weight for e in self.endpoints)
-        if q.rule == "baseline":
-            seen, _, n, e, rate, _ = self.baseline_sums
-            rho = max(self.p0, rate)
-            bound = min(q.burn * rho, (1 + rho) / 2)
-        else:
-            seen, n, e, bound = self.seen, self.n, self.e, q.burn * self.p0
-        if not at_least(seen + more * seen_each, q.min_requests):
+        if not at_least(sums.seen + more * seen_each, q.min_requests):
             return True
-        return q.rule != "strict" and upper_bound_is_above(n + more * weight_each, e, bound)
+        if q.rule == "strict":
+            return False
+        bound = q.burn * self.p0
+        if q.rule == "baseline":
+            rho = max(self.p0, sums.rate)
+            bound = min(q.burn * rho, (1 + rho) / 2)
+        return upper_bound_is_above(sums.n + more * weight_each, sums.e, bound)
 
 
 def is_over(n, e, here_n, here_e):
@@ -473,14 +500,21 @@ def is_over(n, e, here_n, here_e):
 
 
 def decide(s):
-    """(verdict, reason) of an SLI."""
-    if s.unmet is not None:
-        rest = [e for e in s.endpoints if e.latency_ms != s.unmet["latencyMs"]]
-        if rest:
-            verdict, reason = decide(Sli(s.q, s.name, rest, s.objective))
-            if verdict == "fail":
-                return verdict, reason
-        return "inconclusive", "threshold_unmet"
+    """(verdict, reason, the Sli that has the numbers) of an SLI."""
+    if s.unmet:
+        # The silenced endpoints stay in every mean.
+        rest = Sli(
+            s.q,
+            s.name,
+            [e.silenced() if e.latency_ms in s.unmet else e for e in s.endpoints],
+            s.objective,
+        )
+        verdict, reason = by_rule(rest)
+        return (verdict, reason, rest) if verdict == "fail" else ("inconclusive", "threshold_unmet", s)
+    return (*by_rule(s), s)
+
+
+def by_rule(s):
     if s.total == 0:
         return "inconclusive", "no_data"
     return {"confidence": confidence, "strict": strict, "baseline": baseline}[s.q.rule](s)
@@ -491,12 +525,12 @@ def has_evidence(s):
     if s.q.rule == "strict":
         return False
     if s.q.rule == "baseline":
-        return s.log_shared >= s.log_to_fail and at_least(s.baseline_sums[1], 2)
+        return s.log_shared >= s.log_to_fail and at_least(s.baseline_sums.seen_bad, 2)
     return s.log_e >= s.log_to_fail and at_least(s.seen_bad, 2)
 
 
 def lies_in_one_minute(s):
-    return len(s.baseline_sums[5] if s.q.rule == "baseline" else s.bad_minutes) < 2
+    return len(s.decisive.bad_minutes) < 2
 
 
 def confidence(s):
@@ -532,8 +566,6 @@ def strict(s):
 
 
 def baseline(s):
-    if not any(cells for _, cells in s.compared):
-        return "inconclusive", "canary_indistinguishable"
     if has_evidence(s):
         if lies_in_one_minute(s):
             return "inconclusive", "within_noise"
@@ -542,6 +574,8 @@ def baseline(s):
         return "fail", "worse_than_stable"
     if s.blind is not None:
         return "inconclusive", "status_missing"
+    if not any(cells for _, cells in s.compared):
+        return "inconclusive", "canary_indistinguishable"
     low = s.is_low_traffic()
     if low and not s.q.pass_on_low:
         return "inconclusive", "insufficient_traffic"
@@ -559,8 +593,8 @@ def side_of(total, bad):
 
 
 def sli_verdict(q, name, endpoints, objective):
-    s = Sli(q, name, endpoints, objective)
-    verdict, reason = decide(s)
+    every = Sli(q, name, endpoints, objective)
+    verdict, reason, s = decide(every)
     out = {
         "sli": name,
         "verdict": verdict,
@@ -570,10 +604,10 @@ def sli_verdict(q, name, endpoints, objective):
         "burnRate": None if s.total == 0 else s.bad / s.total / s.p0,
         "evidence": capped(s.log_e),
         "evidenceToFail": q.sli_count / q.alpha,
-        "upperBound": upper_bound(s.n, s.e),
+        "upperBound": upper_bound(s.decisive.n, s.decisive.e),
         "failAtBadEvents": abort_threshold(s),
         "requestsToVerdict": requests_to_verdict(s, reason),
-        "badMinutes": len(s.bad_minutes),
+        "badMinutes": len(s.decisive.bad_minutes),
         "stable": {
             **side_of(sum(n for n, _ in s.stable_counted), sum(b for _, b in s.stable_counted)),
             "evidence": capped(s.log_stable),
@@ -584,12 +618,17 @@ def sli_verdict(q, name, endpoints, objective):
         out["statusGap"] = s.status_gap("stable", s.stable_blind)
     elif s.blind is not None:
         out["statusGap"] = s.status_gap("canary", s.blind)
-    if s.unmet is not None:
-        out["unmetThreshold"] = s.unmet
-    unreached = unreached_of(s)
+    if every.unmet:
+        threshold, requests = max(every.unmet.items(), key=lambda item: item[1])
+        out["unmetThreshold"] = {"latencyMs": threshold, "requests": requests}
+    unreached = unreached_of(every)
     if unreached:
         out["unreached"] = unreached
-    out["endpoints"] = [endpoint_verdict(s, i) for i in sorted(range(len(endpoints)), key=worst_first(s))]
+    out["endpoints"] = [
+        endpoint_verdict(s, i)
+        for i in sorted(range(len(endpoints)), key=worst_first(s))
+        if s is every or endpoints[i].latency_ms not in every.unmet
+    ]
     return out
 
 
