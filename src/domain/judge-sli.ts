@@ -143,7 +143,8 @@ function judgeSums(
     evidenceToFail: digits(question.sliCount / policy.falseAbort),
     upperBound: digits(upperBound(counts.n, counts.e)),
     failAtBadEvents: lines.cuj,
-    requestsToVerdict: cleanRequests(sums, evidence, question, reason),
+    // Where the canary is blind, requests alone do not lead to a pass.
+    requestsToVerdict: statusGap?.side === 'canary' ? null : cleanRequests(sums, evidence, question, reason),
     badMinutes: counts.badMinutes,
     stable: {
       ...sideFacts(sums.stableTotal, sums.stableBad),
