@@ -243,7 +243,7 @@ def measurement_of(rnd):
         missing_rate = missing_rates(rnd, scenario, endpoints) if has_status else None
         wrong_threshold = rnd.choice(latencies) if sli == "latency" and rnd.random() < 0.2 else None
         lost = rnd.random() < 0.03
-        late_data = rnd.random() < 0.05
+        late_data = rnd.random() < 0.06
         list_of = []
         for e, (service, number) in enumerate(names):
             sides = {}

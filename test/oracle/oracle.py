@@ -45,10 +45,12 @@ class Side:
             return (series[name] + [0] * count)[:count]
 
         self.total = filled("total")
-        self.bad = filled("bad")
+        self.bad = [b if b > BINARY_FRACTIONS else 0 for b in filled("bad")]
         self.missing = [0] * count
         if "withStatus" in series:
-            self.missing = [max(0, t - s) for t, s in zip(self.total, filled("withStatus"))]
+            self.missing = [
+                t - s if t - s > BINARY_FRACTIONS else 0 for t, s in zip(self.total, filled("withStatus"))
+            ]
 
     def sum(self, which, minutes):
         counts = getattr(self, which)
@@ -269,29 +271,33 @@ class Sli:
         if not present:
             return 0.0
 
-        def counts(endpoints, span):
-            return (
-                sum(e.stable.sum("total", span) * e.weight for e in endpoints),
-                sum(e.stable.sum("bad", span) * e.weight for e in endpoints),
-            )
+        def failed(e, span):
+            """Capped over all that was queried, and nowhere else."""
+            return e.stable.capped_bad(span) if span == queried else e.stable.sum("bad", span)
 
-        def capped_counts(span):
+        def counts(span):
             return (
                 sum(e.stable.sum("total", span) * e.weight for e in self.endpoints),
-                sum(e.stable.capped_bad(span) * e.weight for e in self.endpoints),
+                sum(failed(e, span) * e.weight for e in self.endpoints),
+            )
+
+        def newest(span):
+            return (
+                sum(e.stable.sum("total", span) * e.weight for e in self.endpoints),
+                sum(e.stable.sum("bad", span) * e.weight for e in self.endpoints),
             )
 
         def over(span):
-            parts = [(0.25, log_evidence(*capped_counts(span), self.p0))]
+            parts = [(0.25, log_evidence(*counts(span), self.p0))]
             for e in present:
-                n, bad = e.stable.sum("total", span) * e.weight, e.stable.capped_bad(span) * e.weight
+                n, bad = e.stable.sum("total", span) * e.weight, failed(e, span) * e.weight
                 parts.append((0.25 / len(present), log_evidence(n, bad, self.p0)))
             for power in range(7):
-                parts.append((0.5 / 7, log_evidence(*counts(self.endpoints, span[-(2**power) :]), self.p0)))
+                parts.append((0.5 / 7, log_evidence(*newest(span[-(2**power) :]), self.p0)))
             return mixture(parts)
 
         whole = over(queried)
-        if whole >= self.log_single_out and is_over(*capped_counts(queried), *capped_counts(window)):
+        if whole >= self.log_single_out and is_over(*counts(queried), *counts(window)):
             return over(window)
         return whole
 
@@ -424,7 +430,7 @@ class Sli:
         for threshold in dict.fromkeys(e.latency_ms for e in self.endpoints):
             members = [i for i, e in enumerate(self.endpoints) if e.latency_ms == threshold]
             pairs = [self.counted[i] for i in members] + [self.stable_counted[i] for i in members]
-            if any(bad != total for total, bad in pairs):
+            if any(total - bad > BINARY_FRACTIONS for total, bad in pairs):
                 continue
             canary = sum(self.counted[i][0] for i in members)
             stable = sum(self.stable_counted[i][0] for i in members)
@@ -723,7 +729,7 @@ def unreached_of(s):
         predicted = 0.0
         for minute in q.window:
             stable = sum(o.stable.total[minute] for o in told)
-            if stable > 0:
+            if stable > BINARY_FRACTIONS:
                 predicted += e.stable.total[minute] * sum(o.canary.total[minute] for o in told) / stable
         if predicted * e.rate >= 20 - ROUNDING:
             found.append((predicted, i))
