@@ -263,7 +263,10 @@ def measurement_of(rnd):
                 if late_data:
                     # Errors of a minute that came before their requests did.
                     i = rnd.randrange(count)
-                    bad[i] += rnd.choice([1, 1, 3, total[i]])
+                    more = rnd.choice([1, 1, 3, total[i]])
+                    # Stable's stay below its requests in every window: what is capped there is not said.
+                    if side == "canary" or all(sum(bad[j:]) + more <= sum(total[j:]) for j in range(i + 1)):
+                        bad[i] += more
                 sides[side] = {"total": total, "bad": bad, **({"withStatus": with_status} if has_status else {})}
             rate, dispersion = facts[service]
             list_of.append(
