@@ -1,5 +1,5 @@
 import { evidenceOf } from './sequential.ts';
-import { digits, type SideFacts, sideFacts } from './side-facts.ts';
+import { digits, type SideFacts, sideFacts, tidy } from './side-facts.ts';
 import { compareEndpoints, type EndpointSums, type SliSums } from './sli-sums.ts';
 
 export interface EndpointVerdict extends SideFacts {
@@ -23,7 +23,10 @@ export function endpointVerdicts(
   lines: readonly (number | null)[],
 ): EndpointVerdict[] {
   return sums.endpoints
-    .map((endpoint, i) => ({ endpoint, log: logAlone[i] as number, failAt: lines[i] as number | null }))
+    .map((endpoint, i) => {
+      const log = logAlone[i] as number;
+      return { endpoint, log, rank: tidy(log), failAt: lines[i] as number | null };
+    })
     .sort(compareWorstFirst)
     .map(endpointVerdict);
 }
@@ -31,6 +34,8 @@ export function endpointVerdicts(
 interface JudgedEndpoint {
   readonly endpoint: EndpointSums;
   readonly log: number;
+  /** `log` without what binary fractions add to it: the order of equal evidence is not left to them. */
+  readonly rank: number;
   readonly failAt: number | null;
 }
 
@@ -59,7 +64,7 @@ function compareWorstFirst(a: JudgedEndpoint, b: JudgedEndpoint): number {
   const other = b.endpoint;
   if (bad > 0 !== other.bad > 0) return bad > 0 ? -1 : 1;
   if (bad > 0) {
-    if (a.log !== b.log) return b.log - a.log;
+    if (a.rank !== b.rank) return b.rank - a.rank;
     if (bad !== other.bad) return other.bad - bad;
   }
   return total === other.total ? compareEndpoints(measured, other.measured) : other.total - total;

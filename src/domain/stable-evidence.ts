@@ -1,7 +1,7 @@
 import { leastBadEvents, reaches } from './abort-line.ts';
 import type { EndpointMeasurement } from './metrics-source.ts';
 import { logEvidence, logMixture, lowerBoundIsAbove, upperBound, upperBoundIsAtMost } from './sequential.ts';
-import type { CanaryCounts, SliSums } from './sli-sums.ts';
+import type { CanaryCounts, EndpointSums, SliSums } from './sli-sums.ts';
 import type { Objective } from './slo.ts';
 import { type JudgedWindow, leastStableShare } from './window.ts';
 
@@ -92,31 +92,38 @@ export function logStableEvidence(
   { budget }: Objective,
   logOne: number,
 ): number {
-  const { stableTotal, stableBad } = sums.minutes;
   const log = logEvidenceFrom(sums, 0, budget);
   if (log < logOne) return log;
-  const all = sum(stableTotal, stableBad, 0, end);
-  const here = sum(stableTotal, stableBad, first, end);
-  return isOver(all, here) ? logEvidenceFrom(sums, first, budget) : log;
+  const over = (from: number) => added(sums.endpoints.map((endpoint) => weighedFrom(endpoint, from, end)));
+  return isOver(over(0), over(first)) ? logEvidenceFrom(sums, first, budget) : log;
+}
+
+/** Stable's weighed counts on one endpoint from a minute on. Late data can bring an error a moment before its request. */
+function weighedFrom(endpoint: EndpointSums, from: number, end: number): Counts {
+  const { measured, scale, stableTotal, stableBad } = endpoint;
+  const { stable } = measured;
+  const { total, bad } =
+    from === 0 ? { total: stableTotal, bad: stableBad } : sum(stable.total, stable.bad, from, end);
+  return { total: total * scale, bad: Math.min(bad, total) * scale };
+}
+
+function added(counts: readonly Counts[]): Counts {
+  return {
+    total: counts.reduce((all, { total }) => all + total, 0),
+    bad: counts.reduce((all, { bad }) => all + bad, 0),
+  };
 }
 
 function logEvidenceFrom(sums: SliSums, from: number, budget: number): number {
-  const logs: number[] = [];
-  let n = 0;
-  let e = 0;
-  for (const { measured, scale, stableTotal, stableBad } of sums.endpoints) {
-    if (stableTotal <= 0) continue;
-    const { stable } = measured;
-    const counts =
-      from === 0
-        ? { total: stableTotal, bad: stableBad }
-        : sum(stable.total, stable.bad, from, sums.minutes.stableTotal.length);
-    n += counts.total * scale;
-    e += counts.bad * scale;
-    logs.push(logEvidence(counts.total * scale, counts.bad * scale, budget));
-  }
-  if (n <= 0) return 0;
-  const queried = logMixture(logEvidence(n, e, budget), logs);
+  const counts = sums.endpoints
+    .filter(({ stableTotal }) => stableTotal > 0)
+    .map((endpoint) => weighedFrom(endpoint, from, sums.minutes.stableTotal.length));
+  const pooled = added(counts);
+  if (pooled.total <= 0) return 0;
+  const queried = logMixture(
+    logEvidence(pooled.total, pooled.bad, budget),
+    counts.map((one) => logEvidence(one.total, one.bad, budget)),
+  );
   const { stableTotal: total, stableBad: bad } = sums.minutes;
   let recentTotal = 0;
   let recentBad = 0;

@@ -586,6 +586,37 @@ describe('the endpoints of an SLI', () => {
   });
 });
 
+describe('endpoints with the same evidence', () => {
+  it('are in the order of their bad events, whatever binary fractions make of it', () => {
+    // Stable fails all of both, so that nothing that the canary does there proves anything: E is 1.
+    const row = (label: string, total: number) =>
+      endpointOf(label, over(10, total, total), over(10, 900, 900));
+    for (const [less, more] of [
+      [9, 10],
+      [834, 27_614],
+      [542, 27_508],
+    ] as const) {
+      const { slis } = judged([row('GET /a', less), row('GET /b', more)]);
+      expect(slis[0]?.endpoints.map(({ endpoint, evidence }) => [endpoint, evidence])).toEqual([
+        ['GET /b', 1],
+        ['GET /a', 1],
+      ]);
+    }
+  });
+});
+
+describe("what stable's late errors are counted as", () => {
+  it('is at most as many as its requests on the endpoint, also where it is asked whether they are over', () => {
+    // Three errors of GET /b came before their requests. Without them GET /a is what it was, and nothing is over.
+    const { slis } = judged([
+      endpointOf('GET /a', then(none(20), over(10, 100, 0)), then(over(20, 26, 3), over(10, 34, 3))),
+      endpointOf('GET /b', silent, then({ total: [0], bad: [40] }, none(29))),
+    ]);
+    expect(slis[0]?.stable).toMatchObject({ bad: 6, total: 60 });
+    expect(slis[0]?.stable.evidence).toBeGreaterThan(1e6);
+  });
+});
+
 describe('the abort threshold of an endpoint under strict', () => {
   it("is the CUJ's, where the endpoint has as many requests", () => {
     const { slis } = judged(
