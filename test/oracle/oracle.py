@@ -271,14 +271,10 @@ class Sli:
         if not present:
             return 0.0
 
-        def failed(e, span):
-            """Capped over all that was queried, and nowhere else."""
-            return e.stable.capped_bad(span) if span == queried else e.stable.sum("bad", span)
-
         def counts(span):
             return (
                 sum(e.stable.sum("total", span) * e.weight for e in self.endpoints),
-                sum(failed(e, span) * e.weight for e in self.endpoints),
+                sum(e.stable.capped_bad(span) * e.weight for e in self.endpoints),
             )
 
         def newest(span):
@@ -290,7 +286,7 @@ class Sli:
         def over(span):
             parts = [(0.25, log_evidence(*counts(span), self.p0))]
             for e in present:
-                n, bad = e.stable.sum("total", span) * e.weight, failed(e, span) * e.weight
+                n, bad = e.stable.sum("total", span) * e.weight, e.stable.capped_bad(span) * e.weight
                 parts.append((0.25 / len(present), log_evidence(n, bad, self.p0)))
             for power in range(7):
                 parts.append((0.5 / 7, log_evidence(*newest(span[-(2**power) :]), self.p0)))
@@ -643,9 +639,8 @@ def worst_first(s):
         total, bad = s.counted[index]
         if bad <= 0:
             return (1, 0, 0, -total)
-        # Beyond 10^12 as well. Rounded, so that evidence of 1 is 1 however it is worked out.
         evidence = log_evidence(*s.weighed[index], s.allowed[index])
-        return (0, -round(evidence, 9), -bad, -total)
+        return (0, -round(evidence, 6), -bad, -total)
 
     return key
 
