@@ -27,7 +27,8 @@ function compare(field: string, oracle: unknown, product: unknown, found: Differ
     for (const [name, value] of Object.entries(oracle))
       compare(field === '' ? name : `${field}.${name}`, value, product[name], found);
     for (const name of optional)
-      if (name in product && !(name in oracle)) found.push({ field: `${field}.${name}`, oracle: undefined, product: product[name] });
+      if (name in product && !(name in oracle))
+        found.push({ field: `${field}.${name}`, oracle: undefined, product: product[name] });
     return;
   }
   if (!same(oracle, product)) found.push({ field, oracle, product });
