@@ -164,6 +164,32 @@ def missing_rates(rnd, scenario, endpoints):
     return grid
 
 
+def source_traffic(rnd, scenario, whole, written, volume):
+    """What each call of the source said of everybody; where the data has stopped, nobody has any in the newest minutes."""
+    count = scenario.minutes
+    calls = [scenario.services] if rnd.random() < 0.7 else [[service] for service in scenario.services]
+    stopped = rnd.choice([0, 0, 1, 2, 3, 4, 5, 6, 8, 12, 24, 40]) if rnd.random() < 0.7 else 0
+    if stopped > 0 and rnd.random() < 0.7:
+        series = list(whole.values())
+        for sli in ("availability", "latency"):
+            for e in written.get(sli, []):
+                series += [lists for side in ("canary", "stable") for lists in e[side].values()]
+        for counts in series:
+            for i in range(max(0, count - stopped), count):
+                counts[i] = 0
+    found = []
+    for services in calls:
+        earlier = max(0, rnd.choice([0, 60]) - count)
+        busy = rnd.choice([1, 1, 0.9, 0.5, 0.2, 0])
+        everybody = [sum(whole[side][i] for side in ("canary", "stable")) for i in range(count)]
+        others = [poisson(rnd, volume) + 1 if rnd.random() < busy else 0 for _ in range(earlier + count)]
+        hits = [own + other for own, other in zip([0] * earlier + everybody, others)]
+        end = len(hits)
+        hits = [0 if i >= end - stopped else n for i, n in enumerate(hits)]
+        found.append({"services": services, "hits": hits})
+    return found
+
+
 def measurement_of(rnd):
     scenario = Scenario(rnd)
     count = scenario.minutes
@@ -279,6 +305,10 @@ def measurement_of(rnd):
             )
         written[sli] = list_of
 
+    if rnd.random() < 0.3:
+        written["sourceTraffic"] = source_traffic(rnd, scenario, whole, written, volume)
+    if rnd.random() < 0.05:
+        written["clockSkewMs"] = rnd.choice([0, 1_500, -20_000, 60_000, -60_000, 60_500, -61_499, 61_500, 3_600_000])
     to_ms = START_MS + count * MINUTE_MS
     asked = {}
     if rnd.random() < 0.15:

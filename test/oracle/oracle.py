@@ -9,6 +9,7 @@ import json
 import sys
 from copy import copy
 from datetime import datetime, timezone
+from fractions import Fraction
 from functools import cached_property
 from math import floor, log
 from types import SimpleNamespace
@@ -107,6 +108,9 @@ class Question:
             side: (list(hits) + [0] * count)[:count] for side, hits in measurement["whole"].items()
         }
         self.stable_has_selector = "neither" in self.whole
+        self.lag_ms = gate["lagMs"]
+        self.source_traffic = measurement.get("sourceTraffic", [])
+        self.clock_skew_ms = measurement.get("clockSkewMs", 0)
         self.slis = []
         for name in ("availability", "latency"):
             if name in measurement:
@@ -185,6 +189,33 @@ def silence_of(q):
 
 def neither_lately(q):
     return q.hits("neither", q.queried[-3:])
+
+
+def stale_data(q):
+    """When the data has stopped: whose it is, and how old the newest; else None."""
+    services, newest = set(), None
+    for call in q.source_traffic:
+        hits = call["hits"]
+        after = next((k for k, x in enumerate(reversed(hits)) if x > 0), None)
+        if after is None or after == 0:
+            continue
+        at = len(hits) - 1 - after
+        before = hits[max(0, at - 10) : at]
+        busy = sum(1 for x in before if x > 0)
+        chance = Fraction(1)
+        for i in range(1, after + 1):
+            chance *= Fraction(len(before) - busy + i, len(before) + i)
+        if chance <= Fraction(1, 1000):
+            services.update(call["services"])
+            end = q.to_ms - after * MINUTE_MS
+            newest = end if newest is None else min(newest, end)
+    if newest is None:
+        return None
+    return {
+        "services": sorted(services),
+        "newest": time_of(newest),
+        "ageSeconds": (q.to_ms + q.lag_ms - newest) / 1000,
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -754,6 +785,7 @@ def endpoint_verdict(s, index):
 
 OUTCOMES = ["fail", "inconclusive", "pass"]
 REASONS = [
+    "source_stale",
     "slo_violated",
     "worse_than_stable",
     "shared_cause",
@@ -772,13 +804,30 @@ def time_of(ms):
     return datetime.fromtimestamp(ms / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def judge(record):
-    q = Question(record)
-    slis = [sli_verdict(q, *sli) for sli in q.slis]
-    slis.sort(key=lambda sli: (OUTCOMES.index(sli["verdict"]), REASONS.index(sli["reason"])))
+def worst_of(q, slis):
     out = {"verdict": slis[0]["verdict"], "reason": slis[0]["reason"]}
     if q.mode == "observe" and out["verdict"] != "pass":
-        out = {"verdict": "pass", "reason": "observe_only", "observed": out}
+        return {"verdict": "pass", "reason": "observe_only", "observed": out}
+    return out
+
+
+def judge(record):
+    q = Question(record)
+    if abs(q.clock_skew_ms) > 60_000:
+        return {
+            **worst_of(q, [{"verdict": "inconclusive", "reason": "clock_skew"}]),
+            "rule": q.rule,
+            "clockSkewSeconds": floor(q.clock_skew_ms / 1000 + 0.5),
+            "slis": [],
+        }
+    stale = stale_data(q)
+    slis = [sli_verdict(q, *sli) for sli in q.slis]
+    if stale is not None:
+        for sli in slis:
+            if sli["verdict"] != "fail":
+                sli.update(verdict="inconclusive", reason="source_stale", requestsToVerdict=None)
+    slis.sort(key=lambda sli: (OUTCOMES.index(sli["verdict"]), REASONS.index(sli["reason"])))
+    out = worst_of(q, slis)
     out["rule"] = q.rule
     out["window"] = {
         "from": time_of(q.from_ms + q.window.start * MINUTE_MS),
@@ -786,7 +835,9 @@ def judge(record):
         "seconds": len(q.window) * 60,
         "start": q.window_start,
     }
-    if all(sli["total"] == 0 for sli in slis):
+    if stale is not None:
+        out["staleData"] = stale
+    elif all(sli["total"] == 0 for sli in slis):
         out["silence"] = silence_of(q)
     out["traffic"] = {"canary": q.hits("canary", q.queried), "stable": q.hits("stable", q.queried)}
     if q.stable_has_selector:
