@@ -35,7 +35,15 @@ function compare(field: string, oracle: unknown, product: unknown, found: Differ
 }
 
 /** Members that the oracle says by leaving them out. */
-const optional = ['silence', 'statusGap', 'unmetThreshold', 'unreached', 'observed', 'staleData', 'clockSkewSeconds'];
+const optional = [
+  'silence',
+  'statusGap',
+  'unmetThreshold',
+  'unreached',
+  'observed',
+  'staleData',
+  'clockSkewSeconds',
+];
 
 function same(oracle: unknown, product: unknown): boolean {
   if (typeof oracle === 'number' && typeof product === 'number') {

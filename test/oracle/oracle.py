@@ -193,7 +193,7 @@ def neither_lately(q):
 
 def stale_data(q):
     """When the data has stopped: whose it is, and how old the newest; else None."""
-    services, newest = set(), None
+    services, newest = {}, None
     for call in q.source_traffic:
         hits = call["hits"]
         after = next((k for k, x in enumerate(reversed(hits)) if x > 0), None)
@@ -206,13 +206,13 @@ def stale_data(q):
         for i in range(1, after + 1):
             chance *= Fraction(len(before) - busy + i, len(before) + i)
         if chance <= Fraction(1, 1000):
-            services.update(call["services"])
+            services.update(dict.fromkeys(call["services"]))
             end = q.to_ms - after * MINUTE_MS
             newest = end if newest is None else min(newest, end)
     if newest is None:
         return None
     return {
-        "services": sorted(services),
+        "services": list(services),
         "newest": time_of(newest),
         "ageSeconds": (q.to_ms + q.lag_ms - newest) / 1000,
     }
@@ -817,7 +817,7 @@ def judge(record):
         return {
             **worst_of(q, [{"verdict": "inconclusive", "reason": "clock_skew"}]),
             "rule": q.rule,
-            "clockSkewSeconds": floor(q.clock_skew_ms / 1000 + 0.5),
+            "clockSkewSeconds": int(q.clock_skew_ms / 1000),
             "slis": [],
         }
     stale = stale_data(q)

@@ -35,7 +35,9 @@ function* changesOf({ cuj, measurement }: Draft): Generator<(draft: Draft) => vo
   for (const sli of slis) {
     yield (draft) => {
       const { [sli]: _, ...rest } = draft.measurement;
-      if (slis.some((name) => name in rest)) draft.measurement = rest as Draft['measurement'];
+      if (!slis.some((name) => name in rest)) return;
+      draft.measurement = rest as Draft['measurement'];
+      delete draft.cuj.objectives[sli];
     };
   }
   for (const { service, resource } of cuj.endpoints) {
