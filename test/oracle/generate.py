@@ -125,11 +125,11 @@ def rates(rnd, scenario, p0, endpoints):
     if scenario.theme == "stable gone":
         # Stable failed this endpoint before the canary came, and later no more or not at all.
         change = next((i for i, w in enumerate(scenario.weights) if w > 0), count)
-        e = rnd.randrange(endpoints)
-        rate = rnd.choice([0.05, 0.3, 1])
+        rate, later = rnd.choice([0.05, 0.3, 1]), rnd.choice([0, 0, 0.1, 0.5, 0.9, 1])
+        own = rnd.choice([0, rate, rate / 3, min(1, p0 * 5)])
         for i in range(count):
-            grid["stable"][e][i] = rate if i < change else rnd.choice([0, 0, rate / 10])
-            grid["canary"][e][i] = rnd.choice([0, rate, p0 * 5])
+            grid["stable"][-1][i] = rate if i < change else rate * later
+            grid["canary"][-1][i] = own
     if scenario.theme == "stable blind":
         for e in range(endpoints):
             rate = min(1, rnd.choice([0, 20, 200]) * p0)
@@ -206,7 +206,10 @@ def measurement_of(rnd):
     # Routing of its own: an endpoint that only one side has.
     tilt = {side: [rnd.choice([1, 1, 1, 1, 1, 1, 0, 0.3]) if rnd.random() < 0.3 else 1 for _ in names] for side in ("canary", "stable")}
     if scenario.theme == "stable gone":
-        tilt["stable"][-1] = rnd.choice([0, 1])
+        tilt["stable"][-1] = rnd.choice([0, 0, 1])
+        tilt["canary"][-1] = 1
+        if rnd.random() < 0.5:
+            volume = rnd.choice([5, 10, 20, 50])
     other = rnd.choice([0, 0, 0.1, 1, 10])
     stable_stops = rnd.randrange(count) if rnd.random() < 0.1 else count
 
