@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { isMainThread } from 'node:worker_threads';
 import { run } from './cli.ts';
-import { exitCodes } from './commands/io.ts';
+import { exitCodes } from './commands/support/io.ts';
 
 if (isMainThread) {
   // A reader that has seen enough (`| head`) is no error: the rest is said to nobody, and the exit code is the verb's.
@@ -22,5 +22,5 @@ if (isMainThread) {
   });
 } else {
   // Bundled, the thread that reads large registries starts here as well; it serves by being loaded.
-  await import('./adapters/registry/reader-thread.ts');
+  await import('./registry-files/worker.ts');
 }

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { distance } from 'fastest-levenshtein';
 import packageJson from '../package.json' with { type: 'json' };
-import { exitCodes, type Io } from './commands/io.ts';
+import { exitCodes, type Io } from './commands/support/io.ts';
 
 /** Builds the commander command of one verb; `exit` takes the exit code that the verb ends with. */
 export type VerbBuilder = (io: Io, exit: (code: number) => void) => Command;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { compose, type Gate } from '../src/compose.ts';
-import { readSettings } from '../src/settings.ts';
+import { compose, type Gate } from '../src/server/compose.ts';
+import { readSettings } from '../src/settings/settings.ts';
 import { MINUTE, NOON, standInAt, stopAll } from './demo/datadog/fixture.ts';
 
 /** Two services whose CUJs are measured by one call. */

@@ -1,7 +1,7 @@
-import { checkAsk } from '../domain/ask.ts';
 import { hourMs } from '../domain/duration.ts';
-import { bucketMs, type ScopeQuery, type Snapshot } from '../domain/metrics-source.ts';
-import type { Registry, ScopeBatch, Service } from '../domain/registry-model.ts';
+import { checkAsk } from '../domain/metrics/evaluation-request.ts';
+import { bucketMs, type ScopeQuery, type Snapshot } from '../domain/metrics/metrics-source.ts';
+import type { Registry, ScopeBatch, Service } from '../domain/registry/model.ts';
 import { type Candidate, candidatesOf } from './attempts.ts';
 import { cujsOf, type PlainThreshold, type RolloutReplay, replay } from './replay.ts';
 import { paramsFor, tellingOfBatch } from './versions.ts';

@@ -1,9 +1,9 @@
-import { checkAsk } from '../domain/ask.ts';
-import { measurementOf } from '../domain/measurement.ts';
-import { bucketMs, type ServiceCounts, type Snapshot } from '../domain/metrics-source.ts';
-import type { Outcome, Reason } from '../domain/outcome.ts';
-import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
-import { judge } from '../domain/verdict.ts';
+import { judge } from '../domain/judge/judge.ts';
+import type { Outcome, Reason } from '../domain/judge/outcome.ts';
+import { checkAsk } from '../domain/metrics/evaluation-request.ts';
+import { measurementOf } from '../domain/metrics/measurement.ts';
+import { bucketMs, type ServiceCounts, type Snapshot } from '../domain/metrics/metrics-source.ts';
+import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import { type Attempt, attemptsOf, type Candidate, type Ending } from './attempts.ts';
 import { paramsFor } from './versions.ts';
 

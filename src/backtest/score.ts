@@ -1,4 +1,4 @@
-import { normalizeTagValue } from '../domain/resource-name.ts';
+import { normalizeTagValue } from '../sources/datadog/query/tag-normalization.ts';
 import type { RolloutReplay } from './replay.ts';
 
 /** How the gate, or a plain threshold, would have done, where people know which versions were bad. */

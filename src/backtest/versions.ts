@@ -1,4 +1,4 @@
-import type { ScopeBatch, Service } from '../domain/registry-model.ts';
+import type { ScopeBatch, Service } from '../domain/registry/model.ts';
 
 /** By which tag the versions of a service are told apart, or why they cannot be. */
 export type Telling = { readonly key: string; readonly param: string } | { readonly why: string };

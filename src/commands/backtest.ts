@@ -1,19 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { versionHits } from '../adapters/datadog/version-hits.ts';
 import { type Backtest, backtest } from '../backtest/backtest.ts';
 import { plainMinRequests } from '../backtest/replay.ts';
 import { scoreOf } from '../backtest/score.ts';
 import { floorMinute, hourMs } from '../domain/duration.ts';
 import { SourceError } from '../domain/errors.ts';
-import type { Registry } from '../domain/registry-model.ts';
-import { serviceNotFound } from '../evaluate.ts';
-import { backtestText, type Scores } from './backtest-text.ts';
-import { askAbout, type DatadogAccess } from './datadog-question.ts';
-import { exitCodes, type Io } from './io.ts';
-import { paintFor } from './paint.ts';
-import { patient, type Sleep } from './patient.ts';
-import { sentence } from './sentence.ts';
+import type { Registry } from '../domain/registry/model.ts';
+import { serviceNotFound } from '../evaluation/evaluator.ts';
+import type { DatadogSession } from '../server/datadog-session.ts';
+import { backtestText, type Scores } from './render/backtest.ts';
+import { paintFor } from './render/colors.ts';
+import { sentence } from './render/sentence.ts';
+import { exitCodes, type Io } from './support/io.ts';
+import { askAbout } from './support/open-datadog.ts';
+import { patient, type Sleep } from './support/rate-limit-retry.ts';
 
 const about = `Finds the rollouts of the last days and replays each as the gate would have judged it: a look a minute, with the data \
 up to then and no later. Says which it would have aborted, when and why, which it would have passed, and where it never \
@@ -85,16 +85,16 @@ export function backtestCommand(io: Io, exit: (code: number) => void, sleep: Sle
 
 async function run(
   io: Io,
-  { api, source, now }: DatadogAccess,
+  datadog: DatadogSession,
   registry: Registry,
   { days, service, max, threshold }: Options,
   sleep: Sleep,
 ): Promise<Backtest> {
-  const toMs = Math.floor(floorMinute(now() - 120_000) / hourMs) * hourMs;
+  const toMs = Math.floor(floorMinute(datadog.now() - 120_000) / hourMs) * hourMs;
   const paced = patient(everyMs, sleep, (seconds) => {
     io.stderr.write(`the rate limit is used up: waiting for ${seconds} s\n`);
   });
-  const datadog = await source();
+  const source = await datadog.source();
   return backtest(
     registry,
     {
@@ -105,8 +105,8 @@ async function run(
       threshold: { ratio: threshold / 100, minRequests: plainMinRequests },
     },
     {
-      versionHits: (...question) => paced(() => versionHits(api, ...question)),
-      measure: (query) => paced(() => datadog.measure(query, new AbortController().signal)),
+      versionHits: (...question) => paced(() => datadog.versionHits(...question)),
+      measure: (query) => paced(() => source.measure(query, new AbortController().signal)),
       onProgress: (what) => void io.stderr.write(`${what}\n`),
     },
   );

@@ -4,10 +4,10 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { Taken } from '../demo/argo-caller.ts';
 import { demoVersion, play, type Scene, setStage } from '../demo/play.ts';
 import { totalErrorRateLimit } from '../demo/total-error-rate.ts';
-import { interrupted, makeUpKeys, startDemoGate } from './demo-gate.ts';
-import { demoOwnRegistry } from './demo-registry.ts';
-import { exitCodes, type Io } from './io.ts';
-import { type Paint, paintFor } from './paint.ts';
+import { type Paint, paintFor } from './render/colors.ts';
+import { interrupted, makeUpKeys, startDemoGate } from './support/demo-gate.ts';
+import { demoOwnRegistry } from './support/demo-registry.ts';
+import { exitCodes, type Io } from './support/io.ts';
 
 /** The registry that the demo judges by: the example that ships with the gate. */
 const exampleRegistry = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));

@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { surveyDatadog } from '../adapters/datadog/survey.ts';
 import { examine } from '../doctor/examine.ts';
-import { type DoctorFinding, type Facts, type Severity, severities } from '../doctor/facts.ts';
-import { askAbout } from './datadog-question.ts';
-import { exitCodes, type Io } from './io.ts';
-import { type Paint, paintFor } from './paint.ts';
+import { type DoctorFinding, type Severity, severities } from '../doctor/finding.ts';
+import type { BackendFacts } from '../domain/ports/backend-facts.ts';
+import { type Paint, paintFor } from './render/colors.ts';
+import { exitCodes, type Io } from './support/io.ts';
+import { askAbout } from './support/open-datadog.ts';
 
 const about = `Asks the live Datadog, read-only, whether a registry can be judged by it: keys and scopes, metrics, tags of the \
 selectors, traffic of every endpoint in the last day, status codes, SLOs. Prints what is wrong, what it means for a \
@@ -24,13 +24,8 @@ export function doctorCommand(io: Io, exit: (code: number) => void): Command {
     .option('--top <n>', 'how many busy routes in no CUJ to name for each service', wholeNumber, 10)
     .option('--json', 'for machines')
     .action(async (options: Options) => {
-      const code = await askAbout(io, options.registry, async ({ api, now }, registry) => {
-        const facts = await surveyDatadog({
-          api,
-          registry,
-          now,
-          onProgress: (what) => void io.stderr.write(`asking for ${what}\n`),
-        });
+      const code = await askAbout(io, options.registry, async (datadog, registry) => {
+        const facts = await datadog.survey(registry, (what) => void io.stderr.write(`asking for ${what}\n`));
         const findings = examine(registry, facts, { top: options.top });
         io.stdout.write(
           options.json === true
@@ -50,14 +45,14 @@ function wholeNumber(value: string): number {
 
 function jsonText(
   registryDigest: string,
-  { calls, fromMs, toMs }: Facts,
+  { calls, fromMs, toMs }: BackendFacts,
   findings: readonly DoctorFinding[],
 ): string {
   const span = { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() };
   return `${JSON.stringify({ registryDigest, ...span, calls, counts: countsOf(findings), findings }, null, 2)}\n`;
 }
 
-function text(findings: readonly DoctorFinding[], { calls }: Facts, paint: Paint): string {
+function text(findings: readonly DoctorFinding[], { calls }: BackendFacts, paint: Paint): string {
   const colour: Record<Severity, (value: string) => string> = {
     error: paint.red,
     warning: paint.yellow,

@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { CallerError } from '../domain/errors.ts';
-import type { Outcome } from '../domain/outcome.ts';
-import type { Evaluation } from '../evaluate.ts';
-import { exitCodes, type Io } from './io.ts';
-import { paintFor } from './paint.ts';
-import { judgeAgain, parseRecord, recordOf } from './record.ts';
-import { serviceVerdictText, verdictText } from './verdict-text.ts';
+import type { Outcome } from '../domain/judge/outcome.ts';
+import type { Evaluation } from '../evaluation/evaluator.ts';
+import { paintFor } from './render/colors.ts';
+import { serviceVerdictText, verdictText } from './render/verdict.ts';
+import { exitCodes, type Io } from './support/io.ts';
+import { judgeAgain, parseRecord, recordOf } from './support/measurement-record.ts';
 
 interface Options {
   readonly param: ReadonlyMap<string, string>;
@@ -111,7 +111,7 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
     throw new Misuse('--service and --record go with one CUJ, not with --all-of.');
   }
   // Loaded here: a replay and a mistake must not wait for Datadog's client.
-  const { openEvaluator } = await import('../compose.ts');
+  const { openEvaluator } = await import('../server/compose.ts');
   const opened = await openEvaluator(io.env, options.registry, io.now);
   if ('problem' in opened) throw new Misuse(opened.problem);
   const { evaluator, deadlineMs, close } = opened;

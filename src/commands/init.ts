@@ -1,15 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { load } from 'js-yaml';
-import { findServiceRoutes } from '../adapters/datadog/service-routes.ts';
 import { listed } from '../doctor/words.ts';
 import { SourceError } from '../domain/errors.ts';
 import { readOpenApi } from '../init/openapi.ts';
 import { proposeRegistry } from '../init/proposal.ts';
 import { routeOfResource } from '../init/routes.ts';
-import { openDatadog } from './datadog-question.ts';
-import { exitCodes, type Io } from './io.ts';
-import { sentence } from './sentence.ts';
+import { sentence } from './render/sentence.ts';
+import { exitCodes, type Io } from './support/io.ts';
+import { openDatadog } from './support/open-datadog.ts';
 
 const about = `Proposes a first registry to edit: from the busiest routes of a service in Datadog, or offline from an OpenAPI file.
 Prints YAML on stdout. What it prints is valid, and decided by nobody: its comments say what to decide.`;
@@ -99,7 +98,7 @@ async function fromDatadog(options: Options, io: Io): Promise<string> {
   const { service, env } = options;
   try {
     io.stderr.write(`asking for the traffic of ${service} in ${env} over the last day\n`);
-    const found = await findServiceRoutes(datadog.api, service, env, datadog.now(), options.operation);
+    const found = await datadog.serviceRoutes(service, env, options.operation);
     const [serving, ...others] = found.operations;
     if (serving === undefined) {
       const { services, envs } = found.elsewhere;

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { loadRegistry } from '../adapters/registry-files.ts';
-import type { Registry } from '../domain/registry-model.ts';
-import { hasAtMostThreeDecimals } from '../domain/slo.ts';
-import type { LintFinding } from '../generate/lint/finding.ts';
-import { type LintInput, type LintResult, lintRollouts } from '../generate/lint/lint-rollouts.ts';
-import { seconds } from '../generate/lint/rollout-parts.ts';
-import { exitCodes, type Io } from './io.ts';
-import { type Paint, paintFor } from './paint.ts';
+import type { Registry } from '../domain/registry/model.ts';
+import { hasAtMostThreeDecimals } from '../domain/registry/objective.ts';
+import type { LintFinding } from '../lint/finding.ts';
+import { type LintInput, type LintResult, lintRollouts } from '../lint/lint-rollouts.ts';
+import { seconds } from '../lint/rollout-parts.ts';
+import { loadRegistry } from '../registry-files/load.ts';
+import { type Paint, paintFor } from './render/colors.ts';
+import { exitCodes, type Io } from './support/io.ts';
 import { problemText } from './validate.ts';
 
 interface Options {

@@ -1,15 +1,16 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { hourlyTraffic } from '../adapters/datadog/hourly-traffic.ts';
 import { floorMinute, hourMs } from '../domain/duration.ts';
 import { SourceError } from '../domain/errors.ts';
-import type { SideCounts } from '../domain/metrics-source.ts';
-import type { Registry } from '../domain/registry-model.ts';
-import { type HourlyTraffic, planTraffic } from '../plan/plan.ts';
-import { askAbout, type DatadogAccess } from './datadog-question.ts';
-import { exitCodes, type Io } from './io.ts';
-import { paintFor } from './paint.ts';
-import { planText } from './plan-text.ts';
-import { sentence } from './sentence.ts';
+import type { SideCounts } from '../domain/metrics/metrics-source.ts';
+import type { Registry } from '../domain/registry/model.ts';
+import { planTraffic } from '../plan/plan.ts';
+import type { HourlyTraffic } from '../plan/traffic-plan.ts';
+import type { DatadogSession } from '../server/datadog-session.ts';
+import { paintFor } from './render/colors.ts';
+import { planText } from './render/plan.ts';
+import { sentence } from './render/sentence.ts';
+import { exitCodes, type Io } from './support/io.ts';
+import { askAbout } from './support/open-datadog.ts';
 
 const about = `Says, from the real traffic of the last days, which CUJs can be judged at a canary weight and how long that takes: by \
 day and in the quietest hour, what breakage would be caught by then, the least weight that would do, and what helps where \
@@ -65,12 +66,12 @@ export function planCommand(io: Io, exit: (code: number) => void): Command {
 /** The traffic of every scope. What could not be asked for is said on stderr and missing. */
 async function measure(
   io: Io,
-  { api, now }: DatadogAccess,
+  datadog: DatadogSession,
   registry: Registry,
   daysBack: number,
 ): Promise<{ traffic: HourlyTraffic; refused: boolean }> {
   // The newest minutes are not complete; an hour that is not over yet would read as a quiet one.
-  const toMs = Math.floor(floorMinute(now() - 120_000) / hourMs) * hourMs;
+  const toMs = Math.floor(floorMinute(datadog.now() - 120_000) / hourMs) * hourMs;
   const fromMs = toMs - daysBack * 24 * hourMs;
   const services = new Map<string, SideCounts>();
   let refused = false;
@@ -78,7 +79,8 @@ async function measure(
     const names = batch.services.map(({ service }) => service.name).join(', ');
     io.stderr.write(`asking for the traffic of ${names}\n`);
     try {
-      for (const [name, counts] of await hourlyTraffic(api, batch, fromMs, toMs)) services.set(name, counts);
+      for (const [name, counts] of await datadog.hourlyTraffic(batch, fromMs, toMs))
+        services.set(name, counts);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       refused = true;

@@ -1,11 +1,10 @@
 import { Command, Option } from 'commander';
-import { readBudgets } from '../adapters/datadog/error-budget.ts';
 import { markdownReport } from '../report/markdown.ts';
 import { type BudgetReport, budgetReport, type ReportEntry } from '../report/report.ts';
 import { sliText } from '../report/sli-text.ts';
-import { askAbout } from './datadog-question.ts';
-import { exitCodes, type Io } from './io.ts';
-import { type Paint, paintFor } from './paint.ts';
+import { type Paint, paintFor } from './render/colors.ts';
+import { exitCodes, type Io } from './support/io.ts';
+import { askAbout } from './support/open-datadog.ts';
 
 const about = `Reports what is left of the error budget of every CUJ over its SLO's window, how fast it burns, and what the team \
 agreed to do about it (errorBudgetPolicy). Budgets are Datadog's: of the SLOs that sloId names, or that generate \
@@ -43,7 +42,7 @@ export function reportCommand(io: Io, exit: (code: number) => void): Command {
           return exitCodes.misuse;
         }
         const nowMs = datadog.now();
-        const budgets = await readBudgets(datadog.api, cujs, nowMs, {
+        const budgets = await datadog.errorBudgets(cujs, nowMs, {
           recent: true,
           onProgress: (done, of) => {
             if (io.stderr.isTTY === true)

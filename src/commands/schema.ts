@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { RegistrySchema } from '../domain/registry-schema.ts';
-import { exitCodes, type Io } from './io.ts';
+import { RegistrySchema } from '../domain/registry/schema.ts';
+import { exitCodes, type Io } from './support/io.ts';
 
 /** `cuj-gate schema`. */
 export function schemaCommand(io: Io, exit: (code: number) => void): Command {

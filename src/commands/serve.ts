@@ -1,7 +1,13 @@
 import { Command } from 'commander';
-import { refusal, serve } from '../main.ts';
-import { readSettings, requiredToServe, type Settings, SettingsError, settingsHelp } from '../settings.ts';
-import { exitCodes, type Io } from './io.ts';
+import { refusal, serve } from '../server/lifecycle.ts';
+import {
+  readSettings,
+  requiredToServe,
+  type Settings,
+  SettingsError,
+  settingsHelp,
+} from '../settings/settings.ts';
+import { exitCodes, type Io } from './support/io.ts';
 
 /** `cuj-gate serve`. Exit codes: 0 after a graceful end, 2 where it refuses to start. */
 export function serveCommand(io: Io, exit: (code: number) => void): Command {

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import { type LoadResult, loadRegistry } from '../adapters/registry-files.ts';
-import type { Problem } from '../domain/registry-model.ts';
-import { exitCodes, type Io, type Stream } from './io.ts';
-import { type Paint, paintFor } from './paint.ts';
+import type { Problem } from '../domain/registry/model.ts';
+import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
+import { type Paint, paintFor } from './render/colors.ts';
+import { exitCodes, type Io, type Stream } from './support/io.ts';
 
 /** Problems that mean that there was nothing to validate. */
 const misuseRules: ReadonlySet<string> = new Set([

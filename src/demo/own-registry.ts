@@ -1,6 +1,5 @@
-import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
-import { normalizeTagValue } from '../domain/resource-name.ts';
-import { fillSelector, type SelectorTemplate } from '../domain/selector.ts';
+import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
+import { fillSelector, type SelectorTemplate } from '../domain/registry/selector.ts';
 import { type Random, seededRandom } from './datadog/random.ts';
 import type { EventStore, RequestStream } from './datadog/store.ts';
 
@@ -68,14 +67,14 @@ export function planTraffic(registry: Registry): RegistryTraffic {
   const named = new Set(cujs.flatMap((cuj) => cuj.services));
   const services = [...registry.services.values()].filter(({ name }) => named.has(name));
   const endpoints: SimulatedEndpoint[] = [];
-  for (const { name } of services.filter(isTraced)) {
+  for (const { name, dialect } of services.filter(isTraced)) {
     const labels = new Map<string, string>();
     for (const { service, resource, label } of cujs.flatMap((cuj) => cuj.endpoints)) {
       if (service === name && resource !== '*' && !labels.has(resource)) labels.set(resource, label);
     }
     const isWhole = ({ service, resource }: Cuj['endpoints'][number]) => service === name && resource === '*';
     if (labels.size < madeUpRoutes.length && cujs.some((cuj) => cuj.endpoints.some(isWhole))) {
-      for (const route of madeUpRoutes) labels.set(normalizeTagValue(route), route);
+      for (const route of madeUpRoutes) labels.set(dialect.storedTagValue(route), route);
     }
     for (const [resource, label] of labels) {
       const counts = (cuj: Cuj) =>
@@ -120,8 +119,9 @@ export function brokenBy(
     return inOrder.map(lastOf).find((found) => found.length > 0) ?? [];
   }
   const cuj = registry.cujs.get(choice);
-  const resource = normalizeTagValue(choice);
-  const found = cuj === undefined ? endpoints.filter((one) => one.resource === resource) : lastOf(cuj);
+  const isChoice = ({ service, resource }: SimulatedEndpoint) =>
+    resource === registry.services.get(service)?.dialect.storedTagValue(choice);
+  const found = cuj === undefined ? endpoints.filter(isChoice) : lastOf(cuj);
   return found.length > 0 ? found : undefined;
 }
 
@@ -271,7 +271,7 @@ function tagsOf(
   params: ReadonlyMap<string, string>,
 ): Record<string, string> {
   const termsOf = (template: SelectorTemplate | undefined) =>
-    template === undefined ? [] : fillSelector(template, params).terms;
+    template === undefined ? [] : fillSelector(template, params, service.dialect).terms;
   const canary = termsOf(service.canary);
   const stable = termsOf(service.stable);
   const [own, other] = side === 'canary' ? [canary, stable] : [stable, canary];

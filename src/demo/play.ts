@@ -1,6 +1,6 @@
 import { type Phase, type Taken, WatchedMetric } from './argo-caller.ts';
 import { CANARY_VERSION, simulateJourneys } from './datadog/journeys.ts';
-import { type StandIn, startDatadogStandIn } from './datadog/stand-in.ts';
+import { type StandIn, startDatadogStandIn } from './datadog/simulator.ts';
 import { type TotalErrorRate, totalErrorRate } from './total-error-rate.ts';
 
 /**

@@ -1,12 +1,13 @@
-import type { Registry, Service } from '../domain/registry-model.ts';
-import type { DoctorFinding, Facts, ServiceFacts } from './facts.ts';
+import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
+import type { Registry, Service } from '../domain/registry/model.ts';
+import type { DoctorFinding } from './finding.ts';
 import { filledRoutes, nearestRoutes } from './nearest-routes.ts';
 import { count, listed, named, percent } from './words.ts';
 
 /** Endpoints without traffic, each with the name that it most likely has, and busy routes that are in no CUJ. */
 export function checkRoutes(
   registry: Registry,
-  facts: Facts,
+  facts: BackendFacts,
   service: Service,
   found: ServiceFacts,
   top: number,

@@ -1,5 +1,5 @@
-import type { Registry } from '../domain/registry-model.ts';
-import type { DoctorFinding } from './facts.ts';
+import type { Registry } from '../domain/registry/model.ts';
+import type { DoctorFinding } from './finding.ts';
 import { count, listed } from './words.ts';
 
 /** CUJs that are judged in another way than their authors most likely meant. */

@@ -1,10 +1,11 @@
-import type { Service } from '../domain/registry-model.ts';
-import type { SelectorTemplate, SelectorTerm } from '../domain/selector.ts';
-import type { DoctorFinding, Facts, ServiceFacts, Shares } from './facts.ts';
+import type { BackendFacts, ServiceFacts, Shares } from '../domain/ports/backend-facts.ts';
+import type { Service } from '../domain/registry/model.ts';
+import type { SelectorTemplate, SelectorTerm } from '../domain/registry/selector.ts';
+import type { DoctorFinding } from './finding.ts';
 import { count, listed, named } from './words.ts';
 
 /** Whether canary and stable can be told apart: the selectors' tags exist, have values, and more than one. */
-export function checkSelectors(facts: Facts, service: Service, found: ServiceFacts): DoctorFinding[] {
+export function checkSelectors(facts: BackendFacts, service: Service, found: ServiceFacts): DoctorFinding[] {
   const findings: DoctorFinding[] = [];
   const sides = [['canary', service.canary] as const, ['stable', service.stable] as const];
   const checked = new Set<string>();
@@ -22,7 +23,7 @@ export function checkSelectors(facts: Facts, service: Service, found: ServiceFac
 }
 
 function checkTerm(
-  facts: Facts,
+  facts: BackendFacts,
   service: Service,
   found: ServiceFacts,
   side: 'canary' | 'stable',
@@ -62,7 +63,7 @@ function checkTerm(
   };
 }
 
-function missingTagFix(facts: Facts, service: Service, key: string): string {
+function missingTagFix(facts: BackendFacts, service: Service, key: string): string {
   if (service.operation === undefined) {
     return 'Use a tag that the metrics of this source have.';
   }

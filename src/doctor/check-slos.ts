@@ -1,18 +1,13 @@
-import type { Cuj, Registry } from '../domain/registry-model.ts';
-import type { SliName } from '../domain/registry-schema.ts';
-import { sloEvents, sloName } from '../domain/slo-query.ts';
-import type { DoctorFinding, Facts, SloFacts } from './facts.ts';
+import type { BackendFacts, SloFacts } from '../domain/ports/backend-facts.ts';
+import type { Cuj, Registry } from '../domain/registry/model.ts';
+import type { SliName } from '../domain/registry/schema.ts';
+import { sloEvents, sloOf } from '../sources/datadog/query/slo-queries.ts';
+import type { DoctorFinding } from './finding.ts';
 import { type CountedEvents, countedEvents } from './metric-query.ts';
 import { listed } from './words.ts';
 
-/** The SLO in Datadog that a CUJ's SLI has: the one of its id, else the one with our own name. */
-export function sloOf(slos: readonly SloFacts[], cuj: Cuj, sli: SliName): SloFacts | undefined {
-  const id = cuj.sloIds[sli];
-  return slos.find((slo) => (id === undefined ? slo.name === sloName(cuj, sli) : slo.id === id));
-}
-
 /** SLOs in Datadog that are missing, or promise or count something else than the registry. */
-export function checkSlos(registry: Registry, { slos }: Facts): DoctorFinding[] {
+export function checkSlos(registry: Registry, { slos }: BackendFacts): DoctorFinding[] {
   if (slos === undefined) return [];
   const findings: DoctorFinding[] = [];
   const without: string[] = [];

@@ -1,12 +1,14 @@
-import type { Registry, Service } from '../domain/registry-model.ts';
-import type { QueryTemplate } from '../domain/source-template.ts';
-import type { DoctorFinding, Facts } from './facts.ts';
+import type { BackendFacts } from '../domain/ports/backend-facts.ts';
+import type { Registry, Service } from '../domain/registry/model.ts';
+import { type QueryTemplate, templateOf } from '../sources/datadog/query/source-template.ts';
+import type { DoctorFinding } from './finding.ts';
 import { listed, named } from './words.ts';
 
 /** Whether the metrics and tags that a source template names are there. Trace metrics: check-traffic.ts. */
-export function checkSource(registry: Registry, facts: Facts, service: Service): DoctorFinding[] {
-  const template = registry.sources.get(service.source);
-  if (template === undefined) return [];
+export function checkSource(registry: Registry, facts: BackendFacts, service: Service): DoctorFinding[] {
+  const source = registry.sources.get(service.source);
+  if (source === undefined) return [];
+  const template = templateOf(source);
   const findings: DoctorFinding[] = [];
   for (const side of ['total', 'bad'] as const)
     findings.push(...checkQuery(facts, service, side, template[side]));
@@ -31,7 +33,7 @@ const silent = {
 };
 
 function checkQuery(
-  facts: Facts,
+  facts: BackendFacts,
   service: Service,
   side: 'total' | 'bad',
   { metric, terms }: QueryTemplate,

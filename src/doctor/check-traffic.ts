@@ -1,5 +1,6 @@
-import type { Service } from '../domain/registry-model.ts';
-import type { DoctorFinding, Facts, ServiceFacts } from './facts.ts';
+import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
+import type { Service } from '../domain/registry/model.ts';
+import type { DoctorFinding } from './finding.ts';
 import { count, listed, named, percent } from './words.ts';
 
 /** How much fewer hits than the mesh's requests there must be before sampling is suspected. */
@@ -8,12 +9,12 @@ const sampledFactor = 3;
 const enoughRequests = 1_000;
 
 /** Whether the service has traffic where the registry says, with codes and durations, and all of it. */
-export function checkTraffic(facts: Facts, service: Service, found: ServiceFacts): DoctorFinding[] {
+export function checkTraffic(facts: BackendFacts, service: Service, found: ServiceFacts): DoctorFinding[] {
   if (found.total === 0) return [noTraffic(facts, service, found)];
   return [...codes(service, found), ...durations(service, found), ...sampling(service, found)];
 }
 
-function noTraffic(facts: Facts, service: Service, found: ServiceFacts): DoctorFinding {
+function noTraffic(facts: BackendFacts, service: Service, found: ServiceFacts): DoctorFinding {
   const about = named(service);
   const verdict = 'Inconclusive (no_data), always: there is nothing to judge.';
   const error = (check: string, message: string, fix: string): DoctorFinding => ({

@@ -1,11 +1,12 @@
-import type { Registry, Service } from '../domain/registry-model.ts';
+import type { BackendFacts, SurveyFailure } from '../domain/ports/backend-facts.ts';
+import type { Registry, Service } from '../domain/registry/model.ts';
 import { checkRoutes } from './check-routes.ts';
 import { checkRules } from './check-rules.ts';
 import { checkSelectors } from './check-selectors.ts';
 import { checkSlos } from './check-slos.ts';
 import { checkSource } from './check-source.ts';
 import { checkTraffic } from './check-traffic.ts';
-import { type DoctorFinding, type Facts, severities, type Trouble } from './facts.ts';
+import { type DoctorFinding, severities } from './finding.ts';
 
 export interface ExamineOptions {
   /** How many busy routes that are in no CUJ are named for each service. */
@@ -13,8 +14,8 @@ export interface ExamineOptions {
 }
 
 /** Everything that is wrong, or worth knowing, between a registry and what Datadog has. Worst first. */
-export function examine(registry: Registry, facts: Facts, options: ExamineOptions): DoctorFinding[] {
-  const findings = [...facts.troubles.map(troubleFinding), ...checkRules(registry)];
+export function examine(registry: Registry, facts: BackendFacts, options: ExamineOptions): DoctorFinding[] {
+  const findings = [...facts.failures.map(failureFinding), ...checkRules(registry)];
   for (const service of servicesOfCujs(registry)) {
     findings.push(...checkSource(registry, facts, service));
     const found = facts.services.get(service.name);
@@ -35,7 +36,7 @@ function servicesOfCujs(registry: Registry): Service[] {
   return [...registry.services.values()].filter(({ name }) => used.has(name));
 }
 
-const needs: Readonly<Record<Trouble['about'], { readonly about: string; readonly lost: string }>> = {
+const needs: Readonly<Record<SurveyFailure['about'], { readonly about: string; readonly lost: string }>> = {
   'api-key': {
     about: 'the API key',
     lost: 'No verdict can be reached while this lasts: every one is inconclusive.',
@@ -58,7 +59,7 @@ const needs: Readonly<Record<Trouble['about'], { readonly about: string; readonl
   },
 };
 
-const scopes: Readonly<Record<Trouble['about'], string>> = {
+const scopes: Readonly<Record<SurveyFailure['about'], string>> = {
   'api-key': '',
   metrics: ' The application key needs the scope metrics_read.',
   tags: ' The application key needs the scope metrics_read.',
@@ -66,7 +67,7 @@ const scopes: Readonly<Record<Trouble['about'], string>> = {
   slos: ' The application key needs the scope slos_read.',
 };
 
-function troubleFinding({ about, code, message, fix }: Trouble): DoctorFinding {
+function failureFinding({ about, code, message, fix }: SurveyFailure): DoctorFinding {
   const refused = code === 'source_rejected';
   return {
     severity: about === 'api-key' || about === 'queries' ? 'error' : 'warning',

@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein';
-import type { Shares } from './facts.ts';
+import type { Shares } from '../domain/ports/backend-facts.ts';
 
 /** Names that differ in more than this share of their characters are another route's. */
 const maxDifference = 0.3;

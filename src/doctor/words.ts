@@ -1,4 +1,4 @@
-import type { Service } from '../domain/registry-model.ts';
+import type { Service } from '../domain/registry/model.ts';
 
 /** `service member-api`. */
 export function named({ name }: Service): string {

@@ -1,5 +1,6 @@
-import { methods } from '../domain/registry-schema.ts';
-import { queryAt, resourceNameOf } from '../domain/resource-name.ts';
+import { queryAt } from '../domain/registry/resolve-endpoints.ts';
+import { methods } from '../domain/registry/schema.ts';
+import { resourceNameOf } from '../sources/datadog/query/tag-normalization.ts';
 import type { FoundRoute, LeftOut } from './routes.ts';
 
 /** Read from an OpenAPI description; `notes` are sentences for people. */

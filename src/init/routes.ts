@@ -1,5 +1,9 @@
-import { methods } from '../domain/registry-schema.ts';
-import { isSafeTagValue, normalizeTagValue, resourceNameOf } from '../domain/resource-name.ts';
+import { methods } from '../domain/registry/schema.ts';
+import {
+  isSafeTagValue,
+  normalizeTagValue,
+  resourceNameOf,
+} from '../sources/datadog/query/tag-normalization.ts';
 
 /** A route that a registry may be proposed from. */
 export interface FoundRoute {

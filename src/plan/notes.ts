@@ -1,8 +1,8 @@
 import { durationText } from '../domain/duration.ts';
-import { percent } from '../domain/summary.ts';
+import { percent } from '../domain/judge/summary.ts';
 import { hourText } from './levels.ts';
-import type { Measured, WeightPlan } from './plan.ts';
 import { mostMinutes } from './projection.ts';
+import type { Measured, WeightPlan } from './traffic-plan.ts';
 
 /** A silence that comes by chance in more rollouts than this is worth a word. */
 const unlikely = 0.05;

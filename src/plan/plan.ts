@@ -1,99 +1,21 @@
-import { seriesOf } from '../domain/measurement.ts';
-import type { SideCounts } from '../domain/metrics-source.ts';
-import type { Cuj, Registry, Service } from '../domain/registry-model.ts';
-import type { RuleName, SliName } from '../domain/registry-schema.ts';
-import { slisOf } from '../domain/verdict.ts';
+import { slisOf } from '../domain/judge/judge.ts';
+import { seriesOf } from '../domain/metrics/measurement.ts';
+import type { SideCounts } from '../domain/metrics/metrics-source.ts';
+import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
+import type { SliName } from '../domain/registry/schema.ts';
 import { helpFor } from './help.ts';
-import { type Levels, levelAt, levelsOf } from './levels.ts';
+import { levelAt, levelsOf } from './levels.ts';
 import { notesOf } from './notes.ts';
-import { cleanCanary, type EndpointMix, minutesOf, mostMinutes, type Subject } from './projection.ts';
-
-/** Traffic of whole services, whichever version served it; every bucket is an hour. */
-export interface HourlyTraffic {
-  /** Epoch ms, whole hours, whole days apart. */
-  readonly fromMs: number;
-  readonly toMs: number;
-  /** By service; those that could not be asked for are absent. */
-  readonly services: ReadonlyMap<string, SideCounts>;
-}
-
-/**
- * `always`: by day and in the quietest hour. `by_day`: not in the quietest hour. `unproven`: only because the CUJ says
- * onLowTraffic: pass. `never`: its window is over before a pass. `unknown`: its traffic could not be asked for.
- */
-export type Judgeable = 'always' | 'by_day' | 'unproven' | 'never' | 'unknown';
-
-/** A clean canary at one level of traffic. */
-export interface Outlook {
-  /** From the switch to the weight until the gate can say pass, the lag of the data included; null where nothing leads there. */
-  readonly minutes: number | null;
-  /** Whether that lies within what one look sees. */
-  readonly fits: boolean;
-  /** Requests of the canary by then, or in all that one look sees, and the abort line there. */
-  readonly requests: number;
-  readonly failAtBadEvents: number | null;
-  /** The abort line as a rate of the whole CUJ, 0 to 1, and as a multiple of the error budget. */
-  readonly caughtRate: number | null;
-  readonly caughtBurn: number | null;
-}
-
-export interface WeightPlan {
-  /** Percent. */
-  readonly weight: number;
-  readonly judgeable: Judgeable;
-  readonly median: Outlook;
-  readonly quietest: Outlook;
-}
-
-/** One SLI of one CUJ, in a rollout of one of its services. */
-export interface PlanEntry {
-  readonly cuj: string;
-  readonly service: string;
-  readonly owner: string;
-  readonly tier: 1 | 2 | 3;
-  readonly mode: 'enforce' | 'observe';
-  readonly sli: SliName;
-  readonly rule: RuleName;
-  /** Percent. */
-  readonly objective: number;
-  /** Good over all of the span, a ratio; null without requests. */
-  readonly value: number | null;
-  readonly requestsPerMinute: Levels;
-  /** What a pass takes at least, in requests as Datadog counts them; null where requests alone do not lead there. */
-  readonly cleanRequests: number | null;
-  /** Minutes of traffic that one look sees at most (maxWindow, or a fixed window). */
-  readonly windowMinutes: number;
-  readonly lagMinutes: number;
-  /** Percent that would do, rounded up to whole ones; null where not even 100 does. */
-  readonly leastWeight: { readonly median: number | null; readonly quietest: number | null };
-  /** As asked, the smallest first. */
-  readonly weights: readonly WeightPlan[];
-  /** What would help where the largest weight is not enough, each a sentence. */
-  readonly help: readonly string[];
-  /** What else the traffic says. */
-  readonly notes: readonly string[];
-}
-
-export interface TrafficPlan {
-  readonly registryDigest: string;
-  /** RFC 3339. */
-  readonly from: string;
-  readonly to: string;
-  readonly days: number;
-  readonly entries: readonly PlanEntry[];
-  /** Names of enforced CUJs that can be judged at none of the weights. */
-  readonly notJudgeable: readonly string[];
-}
-
-/** A subject with its traffic. */
-export interface Measured extends Subject {
-  readonly hours: Float64Array;
-  readonly wholeHours: Float64Array;
-  readonly fromMs: number;
-  readonly levels: Levels;
-  readonly value: number | null;
-  readonly cleanRequests: number | null;
-}
+import { cleanCanary, type EndpointMix, minutesOf, mostMinutes } from './projection.ts';
+import type {
+  HourlyTraffic,
+  Judgeable,
+  Measured,
+  Outlook,
+  PlanEntry,
+  TrafficPlan,
+  WeightPlan,
+} from './traffic-plan.ts';
 
 /** Which CUJs a canary can be judged by at some weights (percent), and how long that takes. Pure. */
 export function planTraffic(

@@ -1,8 +1,8 @@
-import type { SliVerdict } from '../domain/judge-sli.ts';
-import { bucketMs, type EndpointMeasurement } from '../domain/metrics-source.ts';
-import type { Cuj, Service } from '../domain/registry-model.ts';
-import type { SliName } from '../domain/registry-schema.ts';
-import { judge } from '../domain/verdict.ts';
+import { judge } from '../domain/judge/judge.ts';
+import type { SliVerdict } from '../domain/judge/judge-sli.ts';
+import { bucketMs, type EndpointMeasurement } from '../domain/metrics/metrics-source.ts';
+import type { Cuj, Service } from '../domain/registry/model.ts';
+import type { SliName } from '../domain/registry/schema.ts';
 
 /** One endpoint's share of a CUJ's traffic, and how it is served today. */
 export interface EndpointMix {

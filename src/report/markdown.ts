@@ -1,4 +1,4 @@
-import { percentText } from './error-budget.ts';
+import { percentText } from '../error-budget/policy.ts';
 import type { BudgetReport, BudgetState, ReportEntry } from './report.ts';
 import { sliText } from './sli-text.ts';
 

@@ -1,6 +1,7 @@
-import type { Cuj } from '../domain/registry-model.ts';
-import type { SliName } from '../domain/registry-schema.ts';
-import { type CujBudget, dueActions, leastBudget, type SliBudget } from './error-budget.ts';
+import type { CujBudget, SliBudget } from '../domain/ports/error-budget.ts';
+import type { Cuj } from '../domain/registry/model.ts';
+import type { SliName } from '../domain/registry/schema.ts';
+import { dueActions, leastBudget } from '../error-budget/policy.ts';
 
 /** Where a CUJ stands: an agreed action is due; nobody knows; nothing to do. */
 export type BudgetState = 'due' | 'unknown' | 'fine';

@@ -1,4 +1,4 @@
-import { percentText } from './error-budget.ts';
+import { percentText } from '../error-budget/policy.ts';
 import type { ReportSli } from './report.ts';
 
 /** `availability 99.95%: 99.91%, -80% of the budget left over 30d, burned 1.8x; 0.4x in the last 7 days`. */

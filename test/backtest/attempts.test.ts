@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { attemptsOf, candidatesOf } from '../../src/backtest/attempts.ts';
 import { paramsFor, tellingOf } from '../../src/backtest/versions.ts';
-import { parseSelector, type SelectorTemplate } from '../../src/domain/selector.ts';
+import { parseSelector, type SelectorTemplate } from '../../src/domain/registry/selector.ts';
+import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
 
 const hour = 3_600_000;
 const candidates = (hits: Record<string, number[]>) =>
@@ -89,7 +90,7 @@ describe('attempts by the minute', () => {
 });
 
 describe('which selectors tell past rollouts', () => {
-  const selector = (text: string) => parseSelector(text) as SelectorTemplate;
+  const selector = (text: string) => parseSelector(text, datadogDialect) as SelectorTemplate;
   const telling = (text: string) => tellingOf({ canary: selector(text) });
   it.each([
     ['version:{version}', { key: 'version', param: 'version' }],

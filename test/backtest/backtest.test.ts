@@ -1,15 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createDatadogApi, DatadogConnection } from '../../src/adapters/datadog/connection.ts';
-import { createDatadogSource } from '../../src/adapters/datadog/source.ts';
-import { versionHits } from '../../src/adapters/datadog/version-hits.ts';
 import { type Backtest, backtest } from '../../src/backtest/backtest.ts';
 import { scoreOf } from '../../src/backtest/score.ts';
-import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
-import { judge } from '../../src/domain/verdict.ts';
+import type { StandIn } from '../../src/demo/datadog/simulator.ts';
+import { judge } from '../../src/domain/judge/judge.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
+import { createDatadogSource } from '../../src/sources/datadog/api/source.ts';
+import { versionHits } from '../../src/sources/datadog/api/version-hits.ts';
 import { NOON } from '../demo/datadog/fixture.ts';
 import { clinic, closeAll, registryOf, shopDocument } from '../doctor/clinic.ts';
-import { cujOf, endpointOf, measurementOf } from '../domain/journey.ts';
+import { cujOf, endpointOf, measurementOf } from '../domain/judge/journey.ts';
 import { plant, plantMonth } from './planted.ts';
 
 const HOUR = 3_600_000;

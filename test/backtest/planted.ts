@@ -1,4 +1,4 @@
-import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
+import type { StandIn } from '../../src/demo/datadog/simulator.ts';
 import { hits } from '../doctor/clinic.ts';
 
 const MINUTE = 60_000;

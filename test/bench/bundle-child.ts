@@ -7,7 +7,7 @@ import { bundle } from '../../src/bundle/bundle.ts';
  * anew and has the whole client, neither of which the image does.
  */
 export async function bundleChild(script: string, folder: string): Promise<string> {
-  const root = path.join(import.meta.dirname, '..', '..');
+  const root = path.join(import.meta.dirname, '../..');
   const { code } = await bundle({ root, entry: path.join(import.meta.dirname, script) });
   const file = path.join(folder, script.replace(/\.ts$/, '.mjs'));
   writeFileSync(file, code);

@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { Pool } from 'undici';
-import { DatadogConnection } from '../../src/adapters/datadog/connection.ts';
-import { createDatadogSource } from '../../src/adapters/datadog/source.ts';
+import { DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
+import { createDatadogSource } from '../../src/sources/datadog/api/source.ts';
 import { clientQuestion } from './client-question.ts';
 import { median } from './figure.ts';
 

@@ -1,7 +1,7 @@
-import type { ScopeQuery } from '../../src/domain/metrics-source.ts';
-import type { ScopeBatch } from '../../src/domain/registry-model.ts';
-import { fillSelector } from '../../src/domain/selector.ts';
-import { registryOf } from '../domain/journey.ts';
+import type { ScopeQuery } from '../../src/domain/metrics/metrics-source.ts';
+import type { ScopeBatch } from '../../src/domain/registry/model.ts';
+import { fillSelector } from '../../src/domain/registry/selector.ts';
+import { registryOf } from '../domain/judge/journey.ts';
 
 /** The question that the figures about the client are measured with: one service, 24 endpoints, half an hour. */
 
@@ -23,7 +23,7 @@ export function clientQuestion(): ScopeQuery {
   if (service === undefined) throw new Error('the registry has lost its service');
   return {
     batch,
-    canary: fillSelector(service.canary, new Map([['version', 'v2']])),
+    canary: fillSelector(service.canary, new Map([['version', 'v2']]), service.dialect),
     stable: undefined,
     fromMs: endMs - 30 * 60_000,
     toMs: endMs,

@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pino } from 'pino';
 import { request } from 'undici';
-import { compose } from '../../src/compose.ts';
-import { startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
-import { readSettings } from '../../src/settings.ts';
+import { startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { compose } from '../../src/server/compose.ts';
+import { readSettings } from '../../src/settings/settings.ts';
 import type { Figure } from './figure.ts';
 
 /**

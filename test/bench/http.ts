@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { request } from 'undici';
-import { startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import { buildGate } from '../e2e/gate-program.ts';
 import { type Figure, ratios } from './figure.ts';
 import { closedLoad, openLoad, run, startGate, startRaw } from './processes.ts';

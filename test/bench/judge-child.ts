@@ -4,9 +4,9 @@
  * ever takes away. Prints a JSON list of them in µs for each case.
  */
 import { setTimeout } from 'node:timers/promises';
-import { compareEndpoints } from '../../src/domain/sli-sums.ts';
-import { judge } from '../../src/domain/verdict.ts';
-import { cujOf, endpointOf, measurementOf, seededRandom } from '../domain/journey.ts';
+import { judge } from '../../src/domain/judge/judge.ts';
+import { compareEndpoints } from '../../src/domain/judge/sli-counts.ts';
+import { cujOf, endpointOf, measurementOf, seededRandom } from '../domain/judge/journey.ts';
 import { median } from './figure.ts';
 
 function question(endpoints: number, minutes: number, badRate: number, seed: number) {

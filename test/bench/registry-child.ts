@@ -1,8 +1,8 @@
 /** Run as a process of its own: `time FOLDER JSON ROUNDS` or `memory FOLDER`. Prints one line of JSON. */
 import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { loadInBackground } from '../../src/adapters/registry/background.ts';
-import { loadRegistry } from '../../src/adapters/registry-files.ts';
+import { loadInBackground } from '../../src/registry-files/background.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
 
 const [mode, folder = '', second = '', third = ''] = process.argv.slice(2);
 

@@ -20,7 +20,7 @@ export async function measureRegistry(rounds: number, folder: string): Promise<F
   await build({
     entryPoints: [
       path.join(import.meta.dirname, 'registry-child.ts'),
-      path.join(root, 'src/adapters/registry/reader-thread.ts'),
+      path.join(root, 'src/registry-files/worker.ts'),
     ],
     outdir: out,
     outExtension: { '.js': '.mjs' },

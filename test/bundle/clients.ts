@@ -61,7 +61,7 @@ export async function clientTrimmedFor(ownSources: readonly string[]): Promise<C
 
 /** The text of our own adapter: what it calls of the client is what the product's bundle holds. */
 export function adapterSources(): string[] {
-  const folder = path.join(root, 'src', 'adapters', 'datadog');
+  const folder = path.join(root, 'src', 'sources', 'datadog', 'api');
   return readdirSync(folder).map((file) => readFileSync(path.join(folder, file), 'utf8'));
 }
 

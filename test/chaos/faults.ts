@@ -1,5 +1,5 @@
 import type { Fault } from '../../src/demo/datadog/faults.ts';
-import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
+import type { StandIn } from '../../src/demo/datadog/simulator.ts';
 
 /** Draws in [0, 1). */
 export type Draw = () => number;

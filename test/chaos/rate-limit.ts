@@ -1,5 +1,5 @@
 import { request } from 'undici';
-import type { Call } from '../../src/demo/datadog/stand-in.ts';
+import type { Call } from '../../src/demo/datadog/simulator.ts';
 import type { FaultGun } from './faults.ts';
 import type { GateProcess } from './gates.ts';
 import type { Inspector } from './inspector.ts';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { simulateJourneys } from '../../src/demo/datadog/journeys.ts';
-import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import { capture, someTime } from './io.ts';
 
 const minuteMs = 60_000;

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { generateCommand } from '../../src/commands/generate.ts';
 import { lintCommand } from '../../src/commands/lint.ts';
-import { manifestName } from '../../src/commands/output-folder.ts';
+import { manifestName } from '../../src/commands/support/output-folder.ts';
 import { capture } from './io.ts';
 
 const cuj = (name: string) =>

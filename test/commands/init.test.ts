@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadRegistry } from '../../src/adapters/registry-files.ts';
 import { run } from '../../src/cli.ts';
-import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
 import { capture, someTime } from './io.ts';
 
 let folder: string;

@@ -1,4 +1,4 @@
-import type { Io } from '../../src/commands/io.ts';
+import type { Io } from '../../src/commands/support/io.ts';
 
 /** When commands run in tests, unless told otherwise: an afternoon in Tokyo, with traffic, not on a whole minute. */
 export const someTime = Date.UTC(2026, 5, 10, 6, 41, 17);

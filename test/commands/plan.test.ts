@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
-import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import { hits, shopDocument } from '../doctor/clinic.ts';
 import { capture, someTime } from './io.ts';
 

@@ -3,9 +3,9 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { load } from 'js-yaml';
 import { expect, it } from 'vitest';
-import { checkStructure } from '../../src/adapters/registry/structure.ts';
 import { run } from '../../src/cli.ts';
 import { schemaText } from '../../src/commands/schema.ts';
+import { checkStructure } from '../../src/registry-files/validate-schema.ts';
 import { capture } from './io.ts';
 
 // The same cases in every run: what fails can be seen again.

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
-import { scratchFile } from '../adapters/registry/scratch.ts';
+import { scratchFile } from '../registry-files/scratch.ts';
 import { capture } from './io.ts';
 
 const example = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));
@@ -27,7 +27,7 @@ describe('validate', () => {
     expect([code, stderr]).toEqual([1, '']);
     expect(stdout.replaceAll(path, 'cujs.yaml')).toBe(
       [
-        "cujs.yaml:5:48: lag is 5s, and Datadog's newest minute is not complete before 60 s (lag-range)",
+        'cujs.yaml:5:48: lag is 5s, and the newest minute of the metrics is not complete before 60 s (lag-range)',
         '  at:    defaults.gate.lag',
         '  found: "5s"',
         '  fix:   Use 60s to 1h; 90s suits most.',

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { exportCue } from '../../src/adapters/registry/cue.ts';
+import { exportCue } from '../../src/registry-files/cue.ts';
 
 let folder: string;
 beforeEach(async () => {

@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadRegistry } from '../../src/adapters/registry-files.ts';
-import { type AnalysisOptions, defaultAnalysisOptions } from '../../src/generate/analysis-options.ts';
-import { analysisTemplates } from '../../src/generate/analysis-templates.ts';
-import { rollouts } from '../../src/generate/rollout.ts';
-import { virtualServices } from '../../src/generate/virtual-service.ts';
+import { type AnalysisOptions, defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
+import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
+import { rollouts } from '../../src/generate/argo/rollout.ts';
+import { virtualServices } from '../../src/generate/argo/virtual-service.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
 
-const root = path.join(import.meta.dirname, '..', '..');
+const root = path.join(import.meta.dirname, '../..');
 const examples = path.join(root, 'test', 'e2e', 'examples');
 
 interface Block {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { compose } from '../../src/compose.ts';
-import { readSettings } from '../../src/settings.ts';
+import { compose } from '../../src/server/compose.ts';
+import { readSettings } from '../../src/settings/settings.ts';
 
 const page = readFileSync(new URL('../../docs/http.md', import.meta.url), 'utf8');
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { VerdictSchema } from '../../src/http/verdict-schemas.ts';
+import { VerdictSchema } from '../../src/http/openapi/verdict-schemas.ts';
 import { settingsInMarkdown, settingsOnPage } from './settings-table.ts';
 
 /** Whoever is woken at night looks a name up: every name must be there. */
@@ -19,7 +19,7 @@ const { reason, silence } = VerdictSchema.properties;
 const metrics = sources
   .filter((source) => source.includes("from 'prom-client'"))
   .flatMap((source) => [...source.matchAll(/'(cuj_gate_[a-z_]+)'/g)].map(([, name]) => name as string));
-const rules = readFileSync(path.join(root, 'src/generate/prometheus-rules.ts'), 'utf8');
+const rules = readFileSync(path.join(root, 'src/generate/prometheus/prometheus-rules.ts'), 'utf8');
 const alerts = [...rules.matchAll(/'(CujGate\w+)'/g)].map(([, name]) => name as string);
 const logged = sources.flatMap((source) =>
   [...source.matchAll(/logger\.(?:error|warn|fatal)\([^;]*?'([^']{8,})',?\s*\)/g)].map(

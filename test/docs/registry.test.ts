@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { loadRegistry } from '../../src/adapters/registry-files.ts';
-import { scratchFile } from '../adapters/registry/scratch.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
+import { scratchFile } from '../registry-files/scratch.ts';
 
 const page = readFileSync(new URL('../../docs/registry.md', import.meta.url), 'utf8');
 const blocks = [...page.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, yaml]) => yaml as string);

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { settingsTable } from '../../src/settings.ts';
+import { settingsTable } from '../../src/settings/settings.ts';
 
 /** The table of docs/settings.md. Run as a program (`npx tsx test/docs/settings-table.ts`) it writes it. */
 

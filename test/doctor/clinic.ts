@@ -1,21 +1,20 @@
-import {
-  createDatadogApi,
-  type DatadogApi,
-  DatadogConnection,
-} from '../../src/adapters/datadog/connection.ts';
-import { surveyDatadog } from '../../src/adapters/datadog/survey.ts';
-import type { StandIn, StandInOptions } from '../../src/demo/datadog/stand-in.ts';
+import type { StandIn, StandInOptions } from '../../src/demo/datadog/simulator.ts';
 import { examine } from '../../src/doctor/examine.ts';
-import type { DoctorFinding, Facts } from '../../src/doctor/facts.ts';
-import { resolveRegistry } from '../../src/domain/registry.ts';
-import type { Registry } from '../../src/domain/registry-model.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+import type { DoctorFinding } from '../../src/doctor/finding.ts';
+import type { BackendFacts } from '../../src/domain/ports/backend-facts.ts';
+import type { JsonApi } from '../../src/domain/ports/json-api.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
+import { surveyDatadog } from '../../src/sources/datadog/api/doctor-survey.ts';
+import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
 import { MINUTE, NOON, standInAt, stopAll } from '../demo/datadog/fixture.ts';
 
 const open: DatadogConnection[] = [];
 
 /** The way to a stand-in as the product goes it. */
-export function apiOf(standIn: StandIn): DatadogApi {
+export function apiOf(standIn: StandIn): JsonApi {
   const connection = new DatadogConnection({
     apiKey: 'a'.repeat(32),
     appKey: 'b'.repeat(40),
@@ -32,7 +31,9 @@ export async function closeAll(): Promise<void> {
 
 /** A registry from a document; throws where it has problems. */
 export function registryOf(document: RegistryDocument): Registry {
-  const resolved = resolveRegistry([{ file: 'cujs.yaml', document }], `sha256:${'0'.repeat(64)}`);
+  const resolved = resolveRegistry([{ file: 'cujs.yaml', document }], `sha256:${'0'.repeat(64)}`, {
+    dialect: datadogDialect,
+  });
   if (!resolved.ok) throw new Error(JSON.stringify(resolved.findings));
   return resolved.registry;
 }
@@ -98,7 +99,7 @@ export async function clinic(options: Partial<StandInOptions> = {}): Promise<Sta
 export async function visit(
   standIn: StandIn,
   document: RegistryDocument,
-): Promise<{ facts: Facts; findings: DoctorFinding[] }> {
+): Promise<{ facts: BackendFacts; findings: DoctorFinding[] }> {
   const registry = registryOf(document);
   const facts = await surveyDatadog({ api: apiOf(standIn), registry, now: () => NOON });
   return { facts, findings: examine(registry, facts, { top: 5 }) };

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { DoctorFinding } from '../../src/doctor/facts.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+import type { DoctorFinding } from '../../src/doctor/finding.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { MINUTE, NOON } from '../demo/datadog/fixture.ts';
 import { clinic, closeAll, hits, routes, shopDocument, trade, visit } from './clinic.ts';
 

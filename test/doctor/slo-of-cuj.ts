@@ -1,7 +1,7 @@
-import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
-import type { Cuj, Registry } from '../../src/domain/registry-model.ts';
-import type { SliName } from '../../src/domain/registry-schema.ts';
-import { sloEvents, sloName } from '../../src/domain/slo-query.ts';
+import type { StandIn } from '../../src/demo/datadog/simulator.ts';
+import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
+import type { SliName } from '../../src/domain/registry/schema.ts';
+import { sloEvents, sloName } from '../../src/sources/datadog/query/slo-queries.ts';
 
 /** Puts the SLO that our own Terraform would make into a stand-in, or one that differs. Returns its id. */
 export function plantSlo(

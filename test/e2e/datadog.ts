@@ -1,5 +1,5 @@
 import { APP_ROUTES } from '../../src/demo/datadog/app-routes.ts';
-import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/stand-in.ts';
+import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import { EventStore } from '../../src/demo/datadog/store.ts';
 import type { ScenarioContext } from './scenario.ts';
 

@@ -7,7 +7,7 @@ import { bundle, bundleName } from '../../src/bundle/bundle.ts';
  * file that the image has. Returns its path.
  */
 export async function buildGate(folder: string): Promise<string> {
-  const root = path.join(import.meta.dirname, '..', '..');
+  const root = path.join(import.meta.dirname, '../..');
   const { code, assets } = await bundle({ root });
   mkdirSync(folder, { recursive: true });
   for (const asset of assets) cpSync(path.join(root, asset), path.join(folder, asset));

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { defaultAnalysisOptions } from '../../src/generate/analysis-options.ts';
+import { defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
 import { type KubeObject, objectsOf } from './kube.ts';
 
 const examples = path.join(import.meta.dirname, 'examples');

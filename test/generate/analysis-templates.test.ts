@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { analysisTemplates } from '../../src/generate/analysis-templates.ts';
-import { parseValueSource, type ValueSource } from '../../src/generate/canary-args.ts';
+import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
+import { parseValueSource, type ValueSource } from '../../src/generate/argo/canary-args.ts';
 import {
   documentsOf,
   exampleDocument,

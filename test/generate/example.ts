@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
 import { parseAllDocuments } from 'yaml';
-import { resolveRegistry } from '../../src/domain/registry.ts';
-import type { Registry } from '../../src/domain/registry-model.ts';
-import { type AnalysisOptions, defaultAnalysisOptions } from '../../src/generate/analysis-options.ts';
-import type { GeneratedFile } from '../../src/generate/generated-file.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
+import { type AnalysisOptions, defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
+import type { GeneratedFile } from '../../src/generate/output/generated-file.ts';
+import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
 
 export const examplePath = 'config/cujs.yaml';
 
@@ -19,7 +20,7 @@ export function exampleDocument(): Loose {
 
 /** A registry of a document, with a digest that says nothing. */
 export function registryOf(document: Loose, digest = `sha256:${'0'.repeat(64)}`): Registry {
-  const resolution = resolveRegistry([{ file: 'cujs.yaml', document }], digest);
+  const resolution = resolveRegistry([{ file: 'cujs.yaml', document }], digest, { dialect: datadogDialect });
   if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings, null, 2));
   return resolution.registry;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openslo } from '../../src/generate/openslo.ts';
+import { openslo } from '../../src/generate/openslo/openslo.ts';
 import { documentsOf, exampleDocument, type Loose, registryOf, smallRegistry } from './example.ts';
 
 const long = 'x'.repeat(200);

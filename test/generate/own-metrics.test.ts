@@ -1,13 +1,13 @@
 import { Registry as Metrics } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { createCredentialMetrics } from '../../src/adapters/credential-metrics.ts';
-import { createSourceMetrics } from '../../src/adapters/measured-source.ts';
-import { createSharingMetrics } from '../../src/adapters/sharing/sharing-metrics.ts';
+import { createCredentialMetrics } from '../../src/auth/credential-metrics.ts';
 import { sourceErrorCodes } from '../../src/domain/errors.ts';
-import { grafanaDashboard } from '../../src/generate/grafana-dashboard.ts';
-import { prometheusRules } from '../../src/generate/prometheus-rules.ts';
-import { routes } from '../../src/http/known-routes.ts';
-import { createMetrics } from '../../src/http/metrics.ts';
+import { grafanaDashboard } from '../../src/generate/prometheus/grafana-dashboard.ts';
+import { prometheusRules } from '../../src/generate/prometheus/prometheus-rules.ts';
+import { createMetrics } from '../../src/http/operations/metrics.ts';
+import { routes } from '../../src/http/server/routes.ts';
+import { createSourceMetrics } from '../../src/sources/decorators/request-metrics.ts';
+import { createSharingMetrics } from '../../src/sources/redis-cache/metrics.ts';
 import { documentsOf, exampleDocument, type Loose, registryOf, smallRegistry } from './example.ts';
 
 /** Names and labels of everything that a running gate shows, from the code that registers them. */

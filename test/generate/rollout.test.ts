@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { analysisTemplates } from '../../src/generate/analysis-templates.ts';
-import type { ValueSource } from '../../src/generate/canary-args.ts';
-import { lintRollouts } from '../../src/generate/lint/lint-rollouts.ts';
-import { type RolloutOptions, rollouts } from '../../src/generate/rollout.ts';
-import { virtualServices } from '../../src/generate/virtual-service.ts';
+import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
+import type { ValueSource } from '../../src/generate/argo/canary-args.ts';
+import { type RolloutOptions, rollouts } from '../../src/generate/argo/rollout.ts';
+import { virtualServices } from '../../src/generate/argo/virtual-service.ts';
+import { lintRollouts } from '../../src/lint/lint-rollouts.ts';
 import {
   documentsOf,
   exampleDocument,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { terraform } from '../../src/generate/terraform.ts';
+import { terraform } from '../../src/generate/datadog/terraform.ts';
 import { exampleDocument, type Loose, registryOf, smallRegistry, textOf } from './example.ts';
 
 interface Attribute {

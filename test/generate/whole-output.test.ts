@@ -5,7 +5,7 @@ import { diffLines } from 'diff';
 import { dump } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateCommand } from '../../src/commands/generate.ts';
-import { manifestName } from '../../src/commands/output-folder.ts';
+import { manifestName } from '../../src/commands/support/output-folder.ts';
 import { capture } from '../commands/io.ts';
 import { exampleDocument, examplePath, type Loose } from './example.ts';
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import type { Cuj, Registry } from '../../src/domain/registry-model.ts';
-import { grafanaDashboard } from '../../src/generate/grafana-dashboard.ts';
-import { prometheusRules } from '../../src/generate/prometheus-rules.ts';
+import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
+import { grafanaDashboard } from '../../src/generate/prometheus/grafana-dashboard.ts';
+import { prometheusRules } from '../../src/generate/prometheus/prometheus-rules.ts';
 
 // `npx vitest run test/helm -u` writes the chart's copies anew.
 

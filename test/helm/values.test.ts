@@ -2,8 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { load, loadAll } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
-import { defaultAnalysisOptions } from '../../src/generate/analysis-options.ts';
-import { datadogSites, logLevels, readSettings, requiredToServe, settingsTable } from '../../src/settings.ts';
+import { defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
+import { logLevels, readSettings, requiredToServe, settingsTable } from '../../src/settings/settings.ts';
+import { datadogSites } from '../../src/sources/datadog/query/sites.ts';
 
 const chart = new URL('../../helm/cuj-gate/', import.meta.url);
 const read = (file: string) => readFileSync(new URL(file, chart), 'utf8');

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { Authenticator, Identification } from '../../src/domain/caller.ts';
+import type { Authenticator, Identification } from '../../src/domain/ports/authenticator.ts';
 import { bench } from './fixture.ts';
 
 const good = 'a-good-token-0123456789';

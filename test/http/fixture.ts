@@ -1,6 +1,5 @@
 import { pino } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
-import { createCachedSource } from '../../src/adapters/cached-source.ts';
 import type {
   MetricsSource,
   ScopeQuery,
@@ -8,14 +7,17 @@ import type {
   ServiceCounts,
   SideCounts,
   Snapshot,
-} from '../../src/domain/metrics-source.ts';
-import { bucketMs } from '../../src/domain/metrics-source.ts';
-import { resolveRegistry } from '../../src/domain/registry.ts';
-import type { Registry } from '../../src/domain/registry-model.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
-import { createEvaluator } from '../../src/evaluate.ts';
-import { type App, buildApp } from '../../src/http/app.ts';
-import type { AppPorts, Phase, RegistryState } from '../../src/http/ports.ts';
+} from '../../src/domain/metrics/metrics-source.ts';
+import { bucketMs } from '../../src/domain/metrics/metrics-source.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import { createEvaluator } from '../../src/evaluation/evaluator.ts';
+import { type App, buildApp } from '../../src/http/server/app.ts';
+import type { AppPorts, Phase, RegistryState } from '../../src/http/server/ports.ts';
+import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
+import { describeQueries } from '../../src/sources/datadog/query/query-plan.ts';
+import { createCachedSource } from '../../src/sources/decorators/cache.ts';
 
 /** 2026-01-31 09:00:30 UTC; with a lag of 90 s the newest complete minute ends at 08:59. */
 export const nowMs = Date.UTC(2026, 0, 31, 9, 0, 30);
@@ -58,7 +60,9 @@ export const document: RegistryDocument = {
 };
 
 export function registryOf(of: RegistryDocument = document, of_digest = digest): Registry {
-  const resolution = resolveRegistry([{ file: 'cujs.yaml', document: of }], of_digest);
+  const resolution = resolveRegistry([{ file: 'cujs.yaml', document: of }], of_digest, {
+    dialect: datadogDialect,
+  });
   if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings));
   return resolution.registry;
 }
@@ -164,6 +168,7 @@ export async function bench(options: Partial<AppPorts> = {}, cache?: 'uncached')
       source,
       now: () => world.nowMs,
     }),
+    describeQueries,
     registry: () => world.registry,
     logger: pino({ level: 'debug' }, { write: (line: string) => void log.push(JSON.parse(line)) }),
     metrics,

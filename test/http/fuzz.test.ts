@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { seededRandom } from '../domain/journey.ts';
+import { seededRandom } from '../domain/judge/journey.ts';
 import { type Bench, bench } from './fixture.ts';
 import { portOf } from './wire.ts';
 import { tryOnWire, wireCase } from './wire-fuzz.ts';

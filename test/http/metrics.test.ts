@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SourceError } from '../../src/domain/errors.ts';
-import { forgetAfterMs } from '../../src/http/metrics.ts';
+import { forgetAfterMs } from '../../src/http/operations/metrics.ts';
 import { bench, broken, digest, healthy, snapshotOf } from './fixture.ts';
 
 const login = '/cujs/login/status?version=v2';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createRateLimiter } from '../../src/http/rate-limit.ts';
+import { createRateLimiter } from '../../src/http/auth/rate-limit.ts';
 
 // The same cases in every run: what fails can be seen again.
 fc.configureGlobal({ seed: 20261124 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SourceError } from '../../src/domain/errors.ts';
-import type { Snapshot } from '../../src/domain/metrics-source.ts';
+import type { Snapshot } from '../../src/domain/metrics/metrics-source.ts';
 import { bench, broken, digest, healthy, snapshotOf } from './fixture.ts';
 
 const login = '/cujs/login/status?version=v2';

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import type { App } from '../../src/http/app.ts';
+import type { App } from '../../src/http/server/app.ts';
 
 export interface WireAnswer {
   readonly version: string;

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { load } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
-import { resolveRegistry } from '../../src/domain/registry.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { groupRoutes } from '../../src/init/group.ts';
 import { readOpenApi } from '../../src/init/openapi.ts';
 import { type ProposalInput, proposeRegistry } from '../../src/init/proposal.ts';
 import { type FoundRoute, routeOfResource, sortOut } from '../../src/init/routes.ts';
+import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
 
 // The same cases in every run: what fails can be seen again.
 fc.configureGlobal({ seed: 20261124 });
@@ -29,7 +30,9 @@ const input = (routes: readonly FoundRoute[], more: Partial<ProposalInput> = {})
   ...more,
 });
 const resolve = (text: string) =>
-  resolveRegistry([{ file: 'cujs.yaml', document: load(text) as RegistryDocument }], 'sha256:0');
+  resolveRegistry([{ file: 'cujs.yaml', document: load(text) as RegistryDocument }], 'sha256:0', {
+    dialect: datadogDialect,
+  });
 const groups = (...labels: string[]) => groupRoutes(labels.map((label) => written(label)));
 
 describe('a resource name of Datadog', () => {

@@ -1,14 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { hourlyTraffic } from '../../src/adapters/datadog/hourly-traffic.ts';
-import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
-import type { SideCounts } from '../../src/domain/metrics-source.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
-import { judge } from '../../src/domain/verdict.ts';
+import type { StandIn } from '../../src/demo/datadog/simulator.ts';
+import { judge } from '../../src/domain/judge/judge.ts';
+import type { SideCounts } from '../../src/domain/metrics/metrics-source.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { levelsOf } from '../../src/plan/levels.ts';
-import { type PlanEntry, planTraffic } from '../../src/plan/plan.ts';
+import { planTraffic } from '../../src/plan/plan.ts';
+import type { PlanEntry } from '../../src/plan/traffic-plan.ts';
+import { hourlyTraffic } from '../../src/sources/datadog/api/hourly-traffic.ts';
 import { NOON } from '../demo/datadog/fixture.ts';
 import { apiOf, clinic, closeAll, hits, registryOf, shopDocument } from '../doctor/clinic.ts';
-import { cujOf, endpointOf, measurementOf, over } from '../domain/journey.ts';
+import { cujOf, endpointOf, measurementOf, over } from '../domain/judge/journey.ts';
 
 afterEach(closeAll);
 

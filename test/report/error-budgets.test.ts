@@ -1,12 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  createErrorBudgets,
-  type ErrorBudgets,
-  readBudgets,
-} from '../../src/adapters/datadog/error-budget.ts';
-import type { StandIn } from '../../src/demo/datadog/stand-in.ts';
-import type { Cuj, Registry } from '../../src/domain/registry-model.ts';
-import type { RegistryDocument } from '../../src/domain/registry-schema.ts';
+import type { StandIn } from '../../src/demo/datadog/simulator.ts';
+import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
+import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import { createErrorBudgets, type ErrorBudgets } from '../../src/error-budget/refresher.ts';
+import { readBudgets } from '../../src/sources/datadog/api/error-budgets.ts';
 import { MINUTE, NOON, standInAt } from '../demo/datadog/fixture.ts';
 import { apiOf, closeAll, hits, registryOf, shopDocument } from '../doctor/clinic.ts';
 import { plantSlo } from '../doctor/slo-of-cuj.ts';
@@ -42,7 +39,7 @@ async function setUp(document = gatedDocument()) {
   const warned: object[] = [];
   let current: Registry = registry;
   const budgets = createErrorBudgets({
-    api: apiOf(standIn),
+    read: (cujs, untilMs, signal) => readBudgets(apiOf(standIn), cujs, untilMs, { recent: false, signal }),
     registry: () => current,
     now: () => clock.now,
     intervalMs: 5 * MINUTE,
@@ -238,7 +235,7 @@ describe('error budgets that change rules', () => {
     const ticks: (() => void)[] = [];
     let ended = 0;
     const budgets: ErrorBudgets = createErrorBudgets({
-      api: apiOf(standIn),
+      read: (cujs, untilMs, signal) => readBudgets(apiOf(standIn), cujs, untilMs, { recent: false, signal }),
       registry: () => registry,
       now: () => NOON,
       intervalMs: 5 * MINUTE,

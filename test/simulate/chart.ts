@@ -1,5 +1,5 @@
-import { judge } from '../../src/domain/verdict.ts';
-import { cujOf, endpointOf, measurementOf } from '../domain/journey.ts';
+import { judge } from '../../src/domain/judge/judge.ts';
+import { cujOf, endpointOf, measurementOf } from '../domain/judge/journey.ts';
 import { confidenceLine, everAborts, strictLine } from './exact.ts';
 import { budget } from './rollout.ts';
 import { multiples, sizes } from './scenarios.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { judge } from '../../src/domain/verdict.ts';
-import { cujOf, endpointOf, measurementOf, over } from '../domain/journey.ts';
+import { judge } from '../../src/domain/judge/judge.ts';
+import { cujOf, endpointOf, measurementOf, over } from '../domain/judge/journey.ts';
 import { binomial, confidenceLine, everAborts, everAbortsOfTwo, strictLine } from './exact.ts';
 
 const p0 = 0.0005;

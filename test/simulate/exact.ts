@@ -3,7 +3,7 @@
  * the rule lets go on is followed look by look. The rule that a fail needs two minutes is left out, so the true chance
  * is lower still.
  */
-import { EvidenceProcess, logMixture } from '../../src/domain/sequential.ts';
+import { EvidenceProcess, logMixture } from '../../src/domain/statistics/e-process.ts';
 
 /** Chances of 0, 1, 2 … `most` of `n` events being bad. */
 export function binomial(n: number, rate: number, most: number): number[] {

@@ -1,9 +1,10 @@
 /** One simulated rollout, looked at every minute through the product's own judge. Seeded, so the same everywhere. */
-import type { EndpointMeasurement, Measurement, Series } from '../../src/domain/metrics-source.ts';
-import { bucketMs } from '../../src/domain/metrics-source.ts';
-import type { Cuj, GatePolicy } from '../../src/domain/registry-model.ts';
-import { judge } from '../../src/domain/verdict.ts';
-import { cujOf } from '../domain/journey.ts';
+
+import { judge } from '../../src/domain/judge/judge.ts';
+import type { EndpointMeasurement, Measurement, Series } from '../../src/domain/metrics/metrics-source.ts';
+import { bucketMs } from '../../src/domain/metrics/metrics-source.ts';
+import type { Cuj, GatePolicy } from '../../src/domain/registry/model.ts';
+import { cujOf } from '../domain/judge/journey.ts';
 
 export const budget = 0.0005;
 export const judgedRules = ['confidence', 'strict', 'baseline'] as const;

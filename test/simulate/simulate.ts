@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { seededRandom } from '../domain/journey.ts';
+import { seededRandom } from '../domain/judge/journey.ts';
 import { type Ending, type Rule, rollOut, rules, type Scenario } from './rollout.ts';
 import { scenarios } from './scenarios.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { openTelemetry } from '../../src/adapters/tracing/open-telemetry.ts';
+import { openTelemetry } from '../../src/tracing/open-telemetry.ts';
 import { startReceiver } from './receiver.ts';
 
 const about = { method: 'GET', route: '/cujs', headers: {}, attributes: {} };

@@ -2,9 +2,9 @@ import { request } from 'node:http';
 import pino from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SourceError } from '../../src/domain/errors.ts';
-import type { MetricsSource } from '../../src/domain/metrics-source.ts';
-import { listen } from '../../src/main.ts';
-import { question, settingsOf } from '../access/gate.ts';
+import type { MetricsSource } from '../../src/domain/metrics/metrics-source.ts';
+import { listen } from '../../src/server/lifecycle.ts';
+import { question, settingsOf } from '../auth/gate.ts';
 import { healthy, snapshotOf } from '../http/fixture.ts';
 import { type ReceivedSpan, startReceiver } from './receiver.ts';
 

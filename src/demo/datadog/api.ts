@@ -2,9 +2,9 @@ import { scalarAnswer, timeseriesAnswer, v1QueryAnswer } from './answers.ts';
 import type { Fault } from './faults.ts';
 import { parseFormulaRequest } from './formula-request.ts';
 import { Rejection } from './rejection.ts';
+import type { Call } from './simulator.ts';
 import { type StoredSlo, sloHistory } from './slo.ts';
 import { spoilAnswer } from './spoil.ts';
-import type { Call } from './stand-in.ts';
 import type { EventStore, Metric } from './store.ts';
 
 export interface Answer {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../../src/demo/datadog/faults.ts';
-import type { StandIn } from '../../../src/demo/datadog/stand-in.ts';
+import type { StandIn } from '../../../src/demo/datadog/simulator.ts';
 import { ask, get, MINUTE, NOON, post, signup, standInAt, stopAll } from './fixture.ts';
 
 afterEach(stopAll);

@@ -2,7 +2,7 @@ import {
   type StandIn,
   type StandInOptions,
   startDatadogStandIn,
-} from '../../../src/demo/datadog/stand-in.ts';
+} from '../../../src/demo/datadog/simulator.ts';
 import { EventStore } from '../../../src/demo/datadog/store.ts';
 
 /** A Tuesday noon, on the minute and on the hour: 10 s slots, minutes and hours all begin here. */

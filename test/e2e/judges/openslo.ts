@@ -3,8 +3,8 @@ import { pathToFileURL } from 'node:url';
 import { removeTemporary, temporaryFolder } from '../mortal.ts';
 import { runProgram } from '../run-program.ts';
 
-const module = path.join(import.meta.dirname, '..', 'go', 'oslo');
-const example = path.join(import.meta.dirname, '..', '..', 'generate', 'testdata', 'example', 'openslo');
+const module = path.join(import.meta.dirname, '../go/oslo');
+const example = path.join(import.meta.dirname, '../../generate/testdata/example/openslo');
 
 /** OpenSLO's own validator on the generated OpenSLO. Go's build cache makes every build but the first a matter of seconds. */
 export async function judgeOpenSlo(folder = example): Promise<string> {

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { removeTemporary, temporaryFolder } from '../mortal.ts';
 import { runProgram } from '../run-program.ts';
 
-const testdata = path.join(import.meta.dirname, '..', '..', 'generate', 'testdata');
+const testdata = path.join(import.meta.dirname, '../../generate/testdata');
 
 /** promtool on the generated rules: is their syntax right, and do they fire when they should and only then? */
 export async function judgePrometheusRules(): Promise<string> {

@@ -5,7 +5,7 @@ import type { Scenario } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
 import { startWorld } from '../world.ts';
 
-const registry = path.join(import.meta.dirname, '..', '..', '..', 'config', 'cujs.yaml');
+const registry = path.join(import.meta.dirname, '../../../config/cujs.yaml');
 
 export const scenario: Scenario = {
   name: 'delivery',

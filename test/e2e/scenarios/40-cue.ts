@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { loadRegistry } from '../../../src/adapters/registry-files.ts';
-import type { Registry } from '../../../src/domain/registry-model.ts';
-import { sloEvents } from '../../../src/domain/slo-query.ts';
+import type { Registry } from '../../../src/domain/registry/model.ts';
+import { loadRegistry } from '../../../src/registry-files/load.ts';
+import { sloEvents } from '../../../src/sources/datadog/query/slo-queries.ts';
 import { registryFixtures } from '../../cue/registry-fixtures.ts';
 import { runProgram } from '../run-program.ts';
 import type { Scenario, ScenarioContext } from '../scenario.ts';
 
-const root = path.join(import.meta.dirname, '..', '..', '..');
+const root = path.join(import.meta.dirname, '../../..');
 const schema = path.join(root, 'config', 'schema.cue');
 export const scenario: Scenario = {
   name: 'cue',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { AnalysisOptions } from '../../../src/generate/analysis-options.ts';
-import { analysisTemplates } from '../../../src/generate/analysis-templates.ts';
-import { rollouts } from '../../../src/generate/rollout.ts';
-import { virtualServices } from '../../../src/generate/virtual-service.ts';
+import type { AnalysisOptions } from '../../../src/generate/argo/analysis-options.ts';
+import { analysisTemplates } from '../../../src/generate/argo/analysis-templates.ts';
+import { rollouts } from '../../../src/generate/argo/rollout.ts';
+import { virtualServices } from '../../../src/generate/argo/virtual-service.ts';
 import { exampleDocument, options, registryOf } from '../../generate/example.ts';
 import { judgeOpenSlo } from '../judges/openslo.ts';
 import { judgePrometheusRules } from '../judges/prometheus-rules.ts';

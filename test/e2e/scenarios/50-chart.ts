@@ -8,7 +8,7 @@ import { runProgram } from '../run-program.ts';
 import type { Scenario, ScenarioContext } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
 
-const root = path.join(import.meta.dirname, '..', '..', '..');
+const root = path.join(import.meta.dirname, '../../..');
 const chart = path.join(root, 'helm', 'cuj-gate');
 const testdata = path.join(root, 'test', 'helm', 'testdata');
 /** Renderings that are kept: UPDATE_GOLDEN=1 writes them anew. */

@@ -1,0 +1,103 @@
+/**
+ * Who may import whom: an allow-list. An import that no line below names is an error. docs/development/architecture.md
+ * explains the rooms; a new room needs a line here.
+ */
+
+/** `rooms` and `libraries` are what a room may import besides itself; `io` gives it Node's own modules, `hashes` no more than node:crypto. */
+const rooms = [
+  { room: 'domain/statistics' },
+  { room: 'domain', libraries: ['typebox'] },
+  { room: 'sources/datadog/query', rooms: ['domain'] },
+  {
+    room: 'sources/datadog/api',
+    rooms: ['domain', 'sources/datadog/query'],
+    libraries: ['@datadog', 'undici', 'lru-cache'],
+    io: true,
+  },
+  {
+    room: 'sources/decorators',
+    rooms: ['domain'],
+    libraries: ['lru-cache', 'pino', 'prom-client'],
+    io: true,
+  },
+  {
+    room: 'sources/redis-cache',
+    rooms: ['domain', 'sources/decorators'],
+    libraries: ['ioredis', 'prom-client'],
+    io: true,
+  },
+  { room: 'evaluation', rooms: ['domain'], libraries: ['lru-cache'] },
+  { room: 'generate', rooms: ['domain', 'sources/*/query'], libraries: ['yaml'], hashes: true },
+  { room: 'lint', rooms: ['domain'], libraries: ['yaml'] },
+  { room: 'doctor', rooms: ['domain', 'sources/*/query'] },
+  { room: 'plan', rooms: ['domain'] },
+  { room: 'backtest', rooms: ['domain', 'evaluation', 'sources/*/query'] },
+  { room: 'report', rooms: ['domain', 'error-budget'] },
+  { room: 'init', rooms: ['domain', 'sources/*/query'], libraries: ['yaml'] },
+  { room: 'files', rooms: ['domain'], io: true },
+  {
+    room: 'registry-files',
+    rooms: ['domain', 'files', 'sources/*/query'],
+    libraries: ['ajv', 'yaml', 'js-yaml'],
+    io: true,
+  },
+  { room: 'auth', rooms: ['domain', 'files'], libraries: ['jose', 'prom-client', 'undici'], io: true },
+  { room: 'settings', rooms: ['domain', 'auth', 'sources/*/query'], io: true },
+  { room: 'error-budget', rooms: ['domain'], libraries: ['prom-client'] },
+  { room: 'tracing', rooms: ['domain', 'evaluation'], libraries: ['@opentelemetry'], io: true },
+  {
+    room: 'http',
+    rooms: ['domain', 'evaluation', 'report'],
+    libraries: ['fastify', '@fastify', 'typebox', 'pino', 'prom-client', 'lru-cache'],
+    io: true,
+  },
+  // The demo shares nothing with what it checks, the bundler nothing with what it bundles.
+  { room: 'demo', rooms: ['domain'], io: true },
+  { room: 'bundle', libraries: ['esbuild', '@cyclonedx'], io: true },
+];
+
+const roomPath = (room) => `^src/${room.replaceAll('*', '[^/]+')}/`;
+const libraryPath = (name) => `(^|/)node_modules/${name.replaceAll('.', '\\.')}(/|$)`;
+
+function allowedOf({ room, rooms: others = [], libraries = [], io = false, hashes = false }) {
+  // The mathematics is a room of its own inside the domain, which may not import the rest of it.
+  const from = {
+    path: roomPath(room),
+    ...(room === 'domain' ? { pathNot: roomPath('domain/statistics') } : {}),
+  };
+  const paths = [...[room, ...others].map(roomPath), ...libraries.map(libraryPath)];
+  if (hashes) paths.push('^crypto$');
+  return [{ from, to: { path: paths } }, ...(io ? [{ from, to: { dependencyTypes: ['core'] } }] : [])];
+}
+
+export default {
+  forbidden: [{ name: 'no-cycle', severity: 'error', from: {}, to: { circular: true } }],
+  allowedSeverity: 'error',
+  allowed: [
+    ...rooms.flatMap(allowedOf),
+    // The only room that wires: it may import everything.
+    { from: { path: '^src/server/' }, to: {} },
+    // The verbs of the CLI reach a backend through server/.
+    { from: { path: '^src/commands/' }, to: { pathNot: ['^src/bundle/', '^src/sources/[^/]+/api/'] } },
+    {
+      from: { path: '^src/(bin|cli)\\.ts$' },
+      to: {
+        path: [
+          '^src/(cli\\.ts$|commands/|registry-files/worker\\.ts$|domain/)',
+          '^package\\.json$',
+          libraryPath('commander'),
+        ],
+      },
+    },
+    { from: { path: '^src/(bin|cli)\\.ts$' }, to: { dependencyTypes: ['core'] } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    parser: 'swc',
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+};

@@ -1,0 +1,23 @@
+import type { Authenticator, Identification } from '../domain/ports/authenticator.ts';
+import type { TokenSet } from './token-file.ts';
+
+export interface AuthenticatorParts {
+  /** The tokens that are in force now. */
+  readonly tokens?: () => TokenSet;
+  readonly oidc?: (token: string) => Promise<Identification>;
+}
+
+/** A JWT in its compact form: three parts, of which the first is a JSON object in base64url. */
+const jwtText = /^eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
+
+/** Bearer tokens of the file, then JWTs of the issuer; callers are `token:<label>` and `oidc:<subject>`. */
+export function createAuthenticator({ tokens, oidc }: AuthenticatorParts): Authenticator {
+  return {
+    identify(token) {
+      const label = tokens?.().labelOf(token);
+      if (label !== undefined) return { outcome: 'known', caller: `token:${label}` };
+      if (oidc !== undefined && jwtText.test(token)) return oidc(token);
+      return { outcome: 'refused', detail: 'The token is none that the gate knows.' };
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { FilesRefused } from '../files/watched-files.ts';
+
+/** The tokens of a file. They are kept as SHA-256 digests: nothing here can show one. */
+export interface TokenSet {
+  readonly size: number;
+  /** The label of a token; undefined where it is none of them. Takes as long for a near miss as for any other text. */
+  labelOf(token: string): string | undefined;
+}
+
+/** RFC 6750's b64token, which is what may follow "Bearer" in a header. */
+const tokenText = /^[A-Za-z0-9._~+/-]+=*$/;
+/** Fewer can be guessed: 16 characters of base64 hold 96 bits where they are random. */
+const leastCharacters = 16;
+const labelText = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+interface Entry {
+  readonly line: number;
+  readonly label: string;
+  readonly digest: Buffer;
+}
+
+/**
+ * Reads `token` or `label: token` a line; empty lines and lines that begin with `#` say nothing. A token without a
+ * label is called `token-<n>`, by its place among the tokens. Throws FilesRefused with file and line.
+ */
+export function readTokens(path: string, bytes: Buffer): TokenSet {
+  const entries: Entry[] = [];
+  const problems: string[] = [];
+  const lines = bytes
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .split(/\r\n|\r|\n/);
+  for (const [i, raw] of lines.entries()) {
+    const text = raw.trim();
+    if (text === '' || text.startsWith('#')) continue;
+    const at = `${path}:${i + 1}:`;
+    const colon = text.indexOf(':');
+    const label = colon < 0 ? `token-${entries.length + 1}` : text.slice(0, colon).trimEnd();
+    const token = text.slice(colon + 1).trimStart();
+    if (!labelText.test(label)) {
+      problems.push(
+        `${at} the label before the colon is not one: up to 63 letters, digits, dots, dashes and underscores.`,
+      );
+    } else if (/\s/.test(token)) {
+      problems.push(`${at} the token has a space in it: write label: token, and each on a line of its own.`);
+    } else if (token.length < leastCharacters) {
+      problems.push(
+        `${at} the token has fewer than ${leastCharacters} characters: make one with openssl rand -base64 32.`,
+      );
+    } else if (!tokenText.test(token)) {
+      problems.push(
+        `${at} the token has a character that none can have: only A-Z a-z 0-9 - . _ ~ + / and = at its end.`,
+      );
+    } else {
+      const digest = sha256(token);
+      const twin = entries.find((entry) => entry.digest.equals(digest));
+      if (twin === undefined) entries.push({ line: i + 1, label, digest });
+      else problems.push(`${at} the token is that of line ${twin.line}: keep one of them.`);
+    }
+  }
+  if (problems.length === 0 && entries.length === 0) {
+    problems.push(`${path} holds no token: write one a line, as label: token.`);
+  }
+  if (problems.length > 0) throw new FilesRefused(problems);
+  return {
+    size: entries.length,
+    labelOf(token) {
+      const digest = sha256(token);
+      let label: string | undefined;
+      // All of them are compared whichever it is, each in constant time.
+      for (const entry of entries) if (timingSafeEqual(entry.digest, digest)) label = entry.label;
+      return label;
+    },
+  };
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,121 @@
+import type { Backtest } from '../../backtest/backtest.ts';
+import type { CujReplay, Look, RolloutReplay } from '../../backtest/replay.ts';
+import type { Score } from '../../backtest/score.ts';
+import { plain } from '../../domain/judge/summary.ts';
+import type { Paint } from './colors.ts';
+import { table } from './verdict.ts';
+
+export interface Scores {
+  readonly gate: Score;
+  /** What a plain total error rate would have done. */
+  readonly threshold: Score;
+}
+
+/** A backtest for people: a block a rollout, then what it adds up to. */
+export function backtestText(
+  { rollouts, notTold, leftOut, from, to }: Backtest,
+  /** Percent. */
+  threshold: number,
+  scores: Scores | undefined,
+  paint: Paint,
+): string {
+  const blocks = rollouts.map((rollout) => rolloutText(rollout, threshold, paint));
+  const count = (outcome: RolloutReplay['outcome']) =>
+    rollouts.filter((rollout) => rollout.outcome === outcome).length;
+  const plainly = rollouts.filter(({ total }) => total.firstFail !== null).length;
+  const end = [
+    `${amount(rollouts.length, 'rollout')} from ${minuteText(from)} to ${minuteText(to)} UTC: ${count('abort')} would have been aborted, ${count('pass')} passed, ${count('held')} never known`,
+    `a total error rate above ${plain(threshold)}% would have aborted ${plainly}`,
+    ...(leftOut === 0 ? [] : [`${leftOut} older ones were left out; --max takes more`]),
+    ...notTold.map(({ service, why }) => paint.yellow(`not replayed: ${service}: ${why}`)),
+    ...(scores === undefined
+      ? []
+      : [
+          '',
+          ...table(
+            [
+              ['', 'bad caught', 'bad missed', 'falsely aborted', 'spared'],
+              scoreRow('cuj-gate', scores.gate),
+              scoreRow('total error rate', scores.threshold),
+            ],
+            1,
+          ),
+          ...named('missed', scores.gate.missed, paint),
+          ...named('falsely aborted', scores.gate.falselyAborted, paint),
+        ]),
+  ];
+  return `${[...blocks, end.join('\n')].join('\n\n')}\n`;
+}
+
+const marks = { pass: '+', fail: 'x', inconclusive: '?' } as const;
+
+function rolloutText(rollout: RolloutReplay, threshold: number, paint: Paint): string {
+  const { service, version, before, from, minutes, ending, outcome, minute, summary, cujs, total } = rollout;
+  const end = {
+    all_traffic: 'then it had all traffic',
+    withdrawn: 'then it was withdrawn',
+    still_canary: 'and longer',
+  }[ending];
+  const says = {
+    abort: paint.red(`ABORTED after ${minute} min: ${summary}`),
+    pass: paint.green(`PASSED after ${minute} min`),
+    held: paint.yellow(`NOT KNOWN: a gate step would have paused for a person`),
+  }[outcome];
+  const { firstFail } = total;
+  return [
+    `${paint.bold(`${service} ${version}`)}  ${minuteText(from)} UTC, after ${before}: a canary for ${minutes} min, ${end}`,
+    `  cuj-gate          ${says}`,
+    `  total error rate  ${
+      firstFail === null
+        ? `fine: ${rate(total.failed, total.requests)}`
+        : `above ${plain(threshold)}% after ${firstFail.minute} min: ${rate(firstFail.failed, firstFail.requests)}`
+    }`,
+    ...table(
+      cujs.map((cuj) => cujRow(cuj, summary)),
+      4,
+    ).map((line) => `  ${line}`),
+  ].join('\n');
+}
+
+/** What the rollout's own line says already is not said again. */
+function cujRow({ cuj, mode, firstFail, firstPass, last }: CujReplay, said: string | null): string[] {
+  const mark = firstFail !== null ? 'x' : last === null ? '?' : marks[last.verdict];
+  return [
+    `${mark} ${cuj}${mode === 'observe' ? ' (observe)' : ''}`,
+    firstPass === null ? 'never passed' : `passed after ${firstPass.minute} min`,
+    firstFail === null ? '' : `failed after ${firstFail.minute} min (${firstFail.reason})`,
+    firstFail === null ? endText(last) : firstFail.summary === said ? '' : detail(firstFail),
+  ];
+}
+
+function endText(last: Look | null): string {
+  if (last === null) return 'it was a canary for less than a minute';
+  return last.verdict === 'pass' ? '' : `at the end ${last.reason}: ${detail(last)}`;
+}
+
+/** What follows the verdict, the CUJ and the reason in a summary. */
+function detail({ summary }: Look): string {
+  return summary.replace(/^[^:]*: /, '');
+}
+
+function scoreRow(name: string, score: Score): string[] {
+  const { caught, missed, falselyAborted, spared } = score;
+  return [name, ...[caught, missed, falselyAborted, spared].map((versions) => String(versions.length))];
+}
+
+function named(what: string, versions: readonly string[], paint: Paint): string[] {
+  return versions.length === 0 ? [] : [paint.red(`${what}: ${versions.join(', ')}`)];
+}
+
+function rate(failed: number, requests: number): string {
+  if (requests <= 0) return 'no request';
+  return `${plain(failed)} of ${plain(requests)} requests failed (${String(Math.round((failed / requests) * 1e5) / 1e3)}%)`;
+}
+
+function amount(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+function minuteText(rfc3339: string): string {
+  return rfc3339.slice(0, 16).replace('T', ' ');
+}

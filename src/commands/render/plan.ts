@@ -1,0 +1,151 @@
+import { plain } from '../../domain/judge/summary.ts';
+import { hourText } from '../../plan/levels.ts';
+import type { Judgeable, Outlook, PlanEntry, TrafficPlan, WeightPlan } from '../../plan/traffic-plan.ts';
+import type { Paint } from './colors.ts';
+import { table } from './verdict.ts';
+
+const words: Readonly<Record<Judgeable, string>> = {
+  always: 'yes',
+  by_day: 'by day',
+  unproven: 'unproven',
+  never: 'NO',
+  unknown: 'unknown',
+};
+
+/** A plan for people: the traffic, then a table a weight, then what would help. */
+export function planText(plan: TrafficPlan, paint: Paint): string {
+  const { entries } = plan;
+  const blocks = [
+    [
+      `Traffic of ${plan.days === 1 ? 'one day' : `${plan.days} days`}, ${minute(plan.from)} to ${minute(plan.to)} UTC: requests a minute of the CUJ, canary`,
+      'and stable together, in the median hour and in the quietest hour of the day.',
+      '',
+      ...headed(paint, 2, [
+        [
+          'CUJ',
+          'SLI',
+          'median',
+          'quietest',
+          'at',
+          'objective',
+          'so far',
+          'clean requests',
+          'least weight',
+          'quietest',
+        ],
+        ...entries.map(trafficRow),
+      ]),
+    ],
+    ...(entries[0]?.weights ?? []).map(({ weight }, at) => [
+      paint.bold(`At ${plain(weight)}%`),
+      ...headed(paint, 3, [
+        [
+          'CUJ',
+          'SLI',
+          'judged',
+          'pass after',
+          'fails at',
+          'of the budget',
+          'quietest hour',
+          'fails at',
+          'of the budget',
+        ],
+        ...entries.map((entry) => weightRow(entry, entry.weights[at] as WeightPlan)),
+      ]),
+    ]),
+  ];
+  const said = entries.flatMap((entry) => remarks(entry, paint));
+  if (said.length > 0) blocks.push(said);
+  blocks.push([summary(plan, paint)]);
+  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+function headed(paint: Paint, left: number, rows: readonly (readonly string[])[]): string[] {
+  const [header, ...body] = table(rows, left);
+  return [paint.dim(header as string), ...body];
+}
+
+function nameOf({ cuj, service, mode }: PlanEntry, all = true): string {
+  return `${cuj} (${service}${all && mode === 'observe' ? ', observe' : ''})`;
+}
+
+function trafficRow(entry: PlanEntry): string[] {
+  const { requestsPerMinute: levels, leastWeight, value } = entry;
+  const percentOrNone = (weight: number | null) => (weight === null ? 'none' : `${weight}%`);
+  return [
+    nameOf(entry),
+    entry.sli,
+    plain(levels.median),
+    plain(levels.quietest),
+    hourText(levels.quietestHour).replace(' UTC', ''),
+    `${entry.objective}%`,
+    value === null ? '-' : `${plain3(value * 100)}%`,
+    entry.cleanRequests === null ? '-' : plain(entry.cleanRequests),
+    percentOrNone(leastWeight.median),
+    percentOrNone(leastWeight.quietest),
+  ];
+}
+
+function weightRow(entry: PlanEntry, { judgeable, median, quietest }: WeightPlan): string[] {
+  return [
+    nameOf(entry),
+    entry.sli,
+    words[judgeable],
+    timeText(median),
+    ...caughtText(median),
+    timeText(quietest),
+    ...caughtText(quietest),
+  ];
+}
+
+function timeText({ minutes, fits }: Outlook): string {
+  if (minutes === null) return 'never';
+  return fits ? spanText(minutes) : `(${spanText(minutes)})`;
+}
+
+function caughtText({ failAtBadEvents, requests, caughtBurn }: Outlook): [string, string] {
+  if (failAtBadEvents === null || caughtBurn === null) return ['-', '-'];
+  return [`${failAtBadEvents} of ${plain(Math.round(requests))}`, `${plain(caughtBurn)}x`];
+}
+
+function remarks({ help, notes, ...entry }: PlanEntry, paint: Paint): string[] {
+  if (help.length === 0 && notes.length === 0) return [];
+  const { weight, judgeable } = entry.weights.at(-1) as WeightPlan;
+  const colour = judgeable === 'never' || judgeable === 'unknown' ? paint.red : paint.yellow;
+  const title =
+    judgeable === 'always' || judgeable === 'unknown'
+      ? ''
+      : {
+          by_day: ` by day only at ${plain(weight)}%`,
+          unproven: ` passes unproven at ${plain(weight)}%`,
+          never: ` cannot be judged at ${plain(weight)}%`,
+        }[judgeable];
+  return [
+    `${colour(paint.bold(nameOf({ help, notes, ...entry }, false)))} ${entry.sli}${title}`,
+    ...(help.length > 0 ? ['  what would help, any one of:'] : []),
+    ...help.map((line) => `    ${line}`),
+    ...notes.map((line) => `  note: ${line}`),
+  ];
+}
+
+function summary({ entries, notJudgeable }: TrafficPlan, paint: Paint): string {
+  const enforced = new Set(entries.filter(({ mode }) => mode === 'enforce').map(({ cuj }) => cuj)).size;
+  if (notJudgeable.length === 0) return paint.green(`all of ${enforced} enforced CUJs can be judged`);
+  return paint.red(
+    `${notJudgeable.length} of ${enforced} enforced CUJs can be judged at none of the weights: ${notJudgeable.join(', ')}`,
+  );
+}
+
+function spanText(minutes: number): string {
+  if (minutes < 120) return `${minutes} min`;
+  if (minutes < 48 * 60) return `${plain(Math.ceil(minutes / 6) / 10)} h`;
+  return `${Math.ceil(minutes / 1_440)} d`;
+}
+
+function plain3(value: number): string {
+  return String(Math.floor(value * 1000 + 1e-6) / 1000);
+}
+
+function minute(rfc3339: string): string {
+  return rfc3339.slice(0, 16).replace('T', ' ');
+}

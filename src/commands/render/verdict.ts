@@ -1,0 +1,108 @@
+import type { Verdict } from '../../domain/judge/judge.ts';
+import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
+import type { SliVerdict } from '../../domain/judge/judge-sli.ts';
+import type { Outcome } from '../../domain/judge/outcome.ts';
+import { evidence, percent, plain } from '../../domain/judge/summary.ts';
+import type { RuleName } from '../../domain/registry/schema.ts';
+import type { Paint } from './colors.ts';
+
+/** Colours a text by the outcome that it tells. */
+export function paintOutcome(paint: Paint, outcome: Outcome, text: string): string {
+  if (outcome === 'pass') return paint.green(text);
+  return outcome === 'fail' ? paint.red(text) : paint.yellow(text);
+}
+
+/** Lines of cells, each column as wide as its widest cell; the first `left` columns stand left, the others right. */
+export function table(rows: readonly (readonly string[])[], left: number): string[] {
+  const widths: number[] = [];
+  for (const row of rows)
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, cell.length);
+    });
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (i < left ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function line(value: number | null): string {
+  return value === null ? '-' : plain(value);
+}
+
+/** What the rule decides by, with what fails; nothing where it is the abort line alone. */
+function proof(sli: SliVerdict, rule: RuleName): string {
+  if (rule === 'strict') return '';
+  const [name, value] =
+    rule === 'baseline' ? ['share evidence', sli.shareEvidence] : ['evidence', sli.evidence];
+  return `${name} ${evidence(value)} (fails at ${plain(sli.evidenceToFail)}), `;
+}
+
+function sliLines(sli: SliVerdict, rule: RuleName, paint: Paint): string[] {
+  const bad = sli.sli === 'latency' ? 'slow' : 'failed';
+  const goal = `the objective is ${percent(sli.objective)}`;
+  const burn = sli.burnRate === null ? '' : `, burn rate ${plain(sli.burnRate)}`;
+  const head = [
+    paintOutcome(paint, sli.verdict, `${sli.sli}: ${sli.verdict} (${sli.reason})`),
+    sli.value === null
+      ? `  no requests; ${goal}`
+      : `  ${percent(sli.value)} of ${plain(sli.total)} requests were good, ${goal}: ${plain(sli.bad)} ${bad}${burn}`,
+    `  ${proof(sli, rule)}${sli.failAtBadEvents === null ? 'no abort line yet' : `abort line ${plain(sli.failAtBadEvents)} ${bad}`}, ${sli.requestsToVerdict === null ? 'traffic alone leads to no pass' : `${plain(sli.requestsToVerdict)} clean requests to a pass`}`,
+    `  stable: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)} ${bad}${sli.stable.value === null ? '' : ` (${percent(sli.stable.value)})`}`,
+  ];
+  const rows = [
+    ['  endpoint', 'requests', bad, 'SLI', 'evidence', 'abort line', `stable ${bad}`],
+    ...sli.endpoints.map((endpoint) => [
+      `  ${endpoint.endpoint}${endpoint.latencyMs === undefined ? '' : ` within ${plain(endpoint.latencyMs)} ms`}`,
+      plain(endpoint.total),
+      plain(endpoint.bad),
+      endpoint.value === null ? '-' : percent(endpoint.value),
+      evidence(endpoint.evidence),
+      line(endpoint.failAtBadEvents),
+      `${plain(endpoint.stable.bad)} of ${plain(endpoint.stable.total)}`,
+    ]),
+  ];
+  const [header, ...body] = table(rows, 1);
+  return [...head, '', paint.dim(header as string), ...body];
+}
+
+/** A verdict for people: the summary, then the numbers behind it. */
+export function verdictText(verdict: Verdict, paint: Paint): string {
+  const window = verdict.window;
+  return [
+    paintOutcome(paint, verdict.verdict, verdict.summary),
+    '',
+    ...verdict.slis.flatMap((sli) => [...sliLines(sli, verdict.rule, paint), '']),
+    ...(window === undefined
+      ? []
+      : [
+          `window   ${window.from} to ${window.to} (${plain(window.seconds / 60)} min, starts at ${window.start})`,
+        ]),
+    `canary   ${verdict.canary}`,
+    `stable   ${verdict.stable}`,
+    `rule     ${verdict.rule}${verdict.ruleChangedBy === undefined ? '' : ` (${verdict.ruleChangedBy})`}`,
+    ...(verdict.budgetNote === undefined ? [] : [`budget   ${verdict.budgetNote}`]),
+    `owner    ${verdict.owner}${verdict.runbook === undefined ? '' : `, ${verdict.runbook}`}`,
+    `to do    ${verdict.hint}`,
+    '',
+  ].join('\n');
+}
+
+/** A service's verdict for people: the summary, then a line a CUJ, worst first. */
+export function serviceVerdictText(verdict: ServiceVerdict, paint: Paint): string {
+  return [
+    paintOutcome(paint, verdict.verdict, verdict.summary),
+    '',
+    ...verdict.cujs.flatMap((cuj) => [
+      `  ${paintOutcome(paint, cuj.verdict, cuj.summary)}`,
+      ...(cuj.ruleChangedBy === undefined ? [] : [`    rule ${cuj.rule} (${cuj.ruleChangedBy})`]),
+      ...(cuj.budgetNote === undefined ? [] : [`    ${cuj.budgetNote}`]),
+    ]),
+    '',
+    `canary   ${verdict.canary}`,
+    `stable   ${verdict.stable}`,
+    `to do    ${verdict.hint}`,
+    '',
+  ].join('\n');
+}

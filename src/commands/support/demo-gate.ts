@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import type { StandIn } from '../../demo/datadog/simulator.ts';
+import type { Gate } from '../../server/compose.ts';
+import { listen, refusal } from '../../server/lifecycle.ts';
+import { createLogger } from '../../server/logger.ts';
+import { readSettings } from '../../settings/settings.ts';
+import type { Io } from './io.ts';
+
+/** What both demos share: a gate in front of a stand-in, and waiting. */
+
+/** Keys that the stand-in asks for. Made up anew each time: nothing here is worth a key, but the gate never runs without. */
+export function makeUpKeys(): { readonly apiKey: string; readonly appKey: string } {
+  return { apiKey: randomBytes(16).toString('hex'), appKey: randomBytes(20).toString('hex') };
+}
+
+/**
+ * The gate as a user starts it, in front of the stand-in; what surrounds the demo does not change it. Undefined, and
+ * said on stderr, where it refuses to start.
+ */
+export async function startDemoGate(
+  io: Io,
+  datadog: StandIn,
+  options: {
+    readonly keys: { readonly apiKey: string; readonly appKey: string };
+    readonly registry: string;
+    readonly port: number;
+    readonly now: () => number;
+  },
+): Promise<{ readonly gate: Gate; readonly url: string } | undefined> {
+  const settings = readSettings({
+    DD_URL: datadog.url,
+    DD_API_KEY: options.keys.apiKey,
+    DD_APP_KEY: options.keys.appKey,
+    CUJ_GATE_REGISTRY: options.registry,
+    HOST: '127.0.0.1',
+    PORT: String(options.port),
+  });
+  try {
+    return await listen(settings, { now: options.now, logger: createLogger('silent') });
+  } catch (error) {
+    const lines = refusal(error, settings);
+    if (lines === undefined) throw error;
+    const isAddress = (error as NodeJS.ErrnoException).code !== undefined;
+    io.stderr.write(`cuj-gate demo: ${lines.join('\n')}${isAddress ? ' (--port)' : ''}\n`);
+    return undefined;
+  }
+}
+
+export function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve());
+    process.once('SIGTERM', () => resolve());
+  });
+}

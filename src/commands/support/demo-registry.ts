@@ -1,0 +1,198 @@
+import path from 'node:path';
+import { WatchedMetric } from '../../demo/argo-caller.ts';
+import { type StandIn, startDatadogStandIn } from '../../demo/datadog/simulator.ts';
+import { brokenBy, planTraffic, type RegistryTraffic, simulateRegistry } from '../../demo/own-registry.ts';
+import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
+import type { Registry, Service } from '../../domain/registry/model.ts';
+import { type Paint, paintFor } from '../render/colors.ts';
+import { interrupted, makeUpKeys, startDemoGate } from './demo-gate.ts';
+import { exitCodes, type Io } from './io.ts';
+
+export interface OwnRegistryOptions {
+  readonly registry: string;
+  /** A CUJ, an endpoint, or `none`. */
+  readonly break?: string;
+  readonly once?: boolean;
+  readonly port: number;
+  readonly seed: number;
+}
+
+/** Traffic is made so far ahead; what lies in the future cannot be seen yet. */
+const aheadMs = 2 * 60_000;
+const everyMs = 30_000;
+
+/** `cuj-gate demo --registry`: verdicts on the user's own CUJs, by the clock on the wall, without an account. */
+export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Promise<number> {
+  const keys = makeUpKeys();
+  const datadog = await startDatadogStandIn({
+    now: io.now,
+    apiKey: keys.apiKey,
+    applicationKey: keys.appKey,
+  });
+  try {
+    const opened = await startDemoGate(io, datadog, {
+      keys,
+      registry: options.registry,
+      port: options.once === true ? 0 : options.port,
+      now: io.now,
+    });
+    if (opened === undefined) return exitCodes.misuse;
+    try {
+      return await show(io, options, datadog, opened.gate.registry.current().registry, opened.url, keys);
+    } finally {
+      await opened.gate.close();
+    }
+  } finally {
+    await datadog.stop();
+  }
+}
+
+/** The names of the CUJs that something is simulated for. */
+function cujsWithTraffic({ endpoints }: RegistryTraffic): string[] {
+  return [...new Set(endpoints.flatMap(({ cujs }) => cujs.map(({ name }) => name)))];
+}
+
+async function show(
+  io: Io,
+  options: OwnRegistryOptions,
+  datadog: StandIn,
+  registry: Registry,
+  url: string,
+  keys: { readonly apiKey: string; readonly appKey: string },
+): Promise<number> {
+  const paint = paintFor(io);
+  const say = (line = '') => void io.stdout.write(`${line}\n`);
+  const traffic = planTraffic(registry);
+  const broken = brokenBy(options.break, registry, traffic);
+  if (broken === undefined) {
+    io.stderr.write(
+      `cuj-gate demo: --break ${options.break}: no CUJ with traffic and no endpoint is called that.\n` +
+        `Name a CUJ (${cujsWithTraffic(traffic).join(', ')}), an endpoint as the registry writes it, or none.\n`,
+    );
+    return exitCodes.misuse;
+  }
+  const live = simulateRegistry({
+    store: datadog.store,
+    seed: options.seed,
+    registry,
+    traffic,
+    broken,
+    nowMs: io.now(),
+  });
+  live.advanceTo(io.now() + aheadMs);
+  const timer = setInterval(() => live.advanceTo(io.now() + aheadMs), everyMs);
+  try {
+    const services = new Set(traffic.endpoints.map(({ service }) => service)).size;
+    say(
+      paint.bold(
+        traffic.endpoints.length === 0
+          ? `Nothing in ${options.registry} can be simulated: none of its CUJs is on trace metrics.`
+          : `Simulated traffic for ${options.registry}: ${amount(traffic.endpoints.length, 'endpoint')} of ${amount(services, 'service')}, 25% of it on a canary.`,
+      ),
+    );
+    if (traffic.endpoints.length > 0 && broken.length === 0) say('The canary is healthy.');
+    for (const { label, service, cujs } of broken) {
+      say(
+        `On the canary ${label} of ${service} fails for one request in five. CUJs that it is in: ${cujs.map(({ name }) => name).join(', ')}.`,
+      );
+    }
+    for (const { name, source } of traffic.notSimulated) {
+      say(
+        paint.yellow(
+          `Not simulated: ${name}, whose source "${source}" is a template. Its CUJs have no data here.`,
+        ),
+      );
+    }
+    say();
+    const metrics = [...registry.cujs.values()].map(
+      (cuj) =>
+        new WatchedMetric({
+          name: cuj.name,
+          url: `${url}/cujs/${cuj.name}/status${queryOf(traffic, servicesOf(registry, cuj.services))}`,
+          headers: {},
+          failureLimit: 0,
+          inconclusiveLimit: 1000,
+          consecutiveErrorLimit: 10,
+        }),
+    );
+    for (const { metric, phase, value } of await Promise.all(metrics.map((metric) => metric.measure()))) {
+      if (phase === 'Error') say(paint.red(`ERROR ${metric}: ${value}`));
+      else if (phase === 'Failed') say(paint.red(value));
+      else say(phase === 'Successful' ? paint.green(value) : paint.yellow(value));
+    }
+    if (options.once === true) return exitCodes.good;
+    say();
+    for (const line of farewell(registry, traffic, broken, url, paint)) say(line);
+    say(`  export DD_URL=${datadog.url} DD_API_KEY=${keys.apiKey} DD_APP_KEY=${keys.appKey}`);
+    say(`  export CUJ_GATE_REGISTRY=${quoted(path.resolve(options.registry))}`);
+    const [cuj] = shownCujs(registry, traffic, broken);
+    if (cuj !== undefined) {
+      const params = paramsOfAll(traffic, servicesOf(registry, cuj.services));
+      say(
+        `  cuj-gate evaluate ${cuj.name}${params.map(([name, value]) => ` --param ${name}=${value}`).join('')}`,
+      );
+    }
+    say('  cuj-gate doctor');
+    await interrupted();
+    return exitCodes.good;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** The broken CUJ first, then others that have traffic. */
+function shownCujs(registry: Registry, traffic: RegistryTraffic, broken: RegistryTraffic['endpoints']) {
+  const busy = [...broken, ...traffic.endpoints].flatMap(({ cujs }) => cujs);
+  return [...new Set([...busy, ...registry.cujs.values()])].slice(0, 3);
+}
+
+function farewell(
+  registry: Registry,
+  traffic: RegistryTraffic,
+  broken: RegistryTraffic['endpoints'],
+  url: string,
+  paint: Paint,
+): string[] {
+  const cujs = shownCujs(registry, traffic, broken);
+  const [first] = cujs;
+  const curl = (route: string, services: readonly Service[]) => {
+    const query = queryOf(traffic, services);
+    return `  curl '${url}${route}${query}${query === '' ? '?' : '&'}pretty'`;
+  };
+  return [
+    'Look for yourself; traffic goes on until Ctrl-C:',
+    ...cujs.map(({ name, services }) => curl(`/cujs/${name}/status`, servicesOf(registry, services))),
+    ...(first === undefined
+      ? []
+      : first.services
+          .slice(0, 1)
+          .map((name) => curl(`/services/${name}/status`, servicesOf(registry, [name])))),
+    ...(first === undefined ? [] : [`  curl '${url}/cujs/${first.name}?pretty'`]),
+    paint.dim('(after a change of endpoints or selectors start it again: traffic is made for what it read)'),
+    '',
+    'From another terminal the other commands ask the same stand-in:',
+  ];
+}
+
+function servicesOf(registry: Registry, names: readonly string[]): Service[] {
+  return names.map((name) => registry.services.get(name) as Service);
+}
+
+function paramsOfAll(traffic: RegistryTraffic, services: readonly Service[]): [string, string][] {
+  const { required, optional } = paramsOf(services);
+  return [...required, ...optional].map((name) => [name, traffic.params.get(name) as string]);
+}
+
+function queryOf(traffic: RegistryTraffic, services: readonly Service[]): string {
+  const query = new URLSearchParams(paramsOfAll(traffic, services)).toString();
+  return query === '' ? '' : `?${query}`;
+}
+
+function amount(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+/** For a POSIX shell. */
+function quoted(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,235 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import {
+  defaultAnalysisOptions,
+  type GateAuth,
+  isArgoDuration,
+  type TemplateKind,
+} from '../../generate/argo/analysis-options.ts';
+import { parseValueSource, type ValueSource } from '../../generate/argo/canary-args.ts';
+import type { RolloutOptions } from '../../generate/argo/rollout.ts';
+import { GenerateError } from '../../generate/output/generated-file.ts';
+
+/** As commander hands them over. */
+export interface GenerateFlags {
+  readonly registry?: string;
+  readonly out?: string;
+  readonly check?: true;
+  readonly force?: true;
+  readonly service?: string;
+  readonly gateUrl: string;
+  readonly kind: TemplateKind;
+  readonly namespace?: string;
+  readonly versionFrom: ValueSource;
+  readonly param: ReadonlyMap<string, ValueSource>;
+  readonly authSecret?: { secret: string; key: string };
+  readonly oauth2TokenUrl?: string;
+  readonly oauth2Secret?: string;
+  readonly oauth2Scope: readonly string[];
+  readonly interval: string;
+  readonly initialDelay?: string;
+  readonly count: number;
+  readonly passes: number;
+  readonly watchErrors: number;
+  readonly gateErrors: number;
+  readonly registryDigest?: true;
+  readonly analysis: 'cujs' | 'service';
+  readonly notify: readonly string[];
+}
+
+const defaults = defaultAnalysisOptions;
+
+/** Adds every option of `generate`, in groups as its help shows them. */
+export function addGenerateOptions(command: Command): Command {
+  const collect = (value: string, all: readonly string[]) => [...all, value];
+  const add = (group: string, ...options: Option[]) => {
+    for (const option of options) command.addOption(option.helpGroup(group));
+  };
+  add(
+    'Input and output:',
+    new Option('--registry <path>', 'the registry: a file or a folder (default: $CUJ_GATE_REGISTRY)'),
+    new Option('--out <dir>', 'write files into this folder; without it, print them'),
+    new Option('--check', 'write nothing; show how the folder differs, exit code 1 where it does'),
+    new Option('--force', 'replace files that were edited, or not written by generate'),
+    new Option('--service <name>', 'rollout, virtual-service: only this service'),
+  );
+  add(
+    'AnalysisTemplates and Rollouts:',
+    new Option('--gate-url <url>', 'where the Argo Rollouts controller reaches the gate')
+      .argParser(gateUrl)
+      .default(defaults.gateUrl),
+    new Option('--kind <kind>', 'of the templates')
+      .choices(['AnalysisTemplate', 'ClusterAnalysisTemplate'])
+      .default(defaults.kind),
+    new Option(
+      '--namespace <name>',
+      'of everything that has one; without it, the one that is applied to',
+    ).argParser(namespaceName),
+    new Option(
+      '--version-from <source>',
+      'where a Rollout has the version: pod-template-hash, label:KEY of the pods, or field:PATH of the Rollout',
+    )
+      .argParser(versionSource)
+      .default(defaults.versionFrom, 'pod-template-hash'),
+    new Option(
+      '--param <name=source>',
+      'the same for one parameter of a selector; may be repeated; also value:TEXT and pod-template-hash:Stable',
+    )
+      .argParser(parameter)
+      .default(new Map(), 'none'),
+    new Option('--auth-secret <name/key>', 'a Secret with the token that the gate asks for').argParser(
+      secretKey,
+    ),
+    new Option('--oauth2-token-url <url>', 'client credentials: where a token is fetched').argParser(httpUrl),
+    new Option(
+      '--oauth2-secret <name>',
+      'client credentials: a Secret with client-id and client-secret',
+    ).argParser(objectName),
+    new Option('--oauth2-scope <scope>', 'client credentials: may be repeated')
+      .argParser(collect)
+      .default([], 'none'),
+    new Option('--interval <duration>', 'between two measurements')
+      .argParser(duration)
+      .default(defaults.interval),
+    new Option(
+      '--initial-delay <duration>',
+      "before a watch's first measurement; without it, the CUJ's lag and a minute",
+    ).argParser(duration),
+    new Option('--count <n>', 'how often a gate asks at most').argParser(atLeastOne).default(defaults.count),
+    new Option('--passes <n>', 'how many passes in a row a gate wants')
+      .argParser(atLeastOne)
+      .default(defaults.passes),
+    new Option('--watch-errors <n>', 'failed requests in a row that a watch bears, one every 10 s')
+      .argParser(atLeastOne)
+      .default(defaults.watchErrors),
+    new Option('--gate-errors <n>', 'the same for a gate').argParser(atLeastOne).default(defaults.gateErrors),
+    new Option('--analysis <which>', 'rollout: a template for each CUJ, or one for the service')
+      .choices(['cujs', 'service'])
+      .default('cujs'),
+    new Option(
+      '--registry-digest',
+      "also write the whole registry's digest on every object (which then changes with every change)",
+    ),
+  );
+  add(
+    'Terraform:',
+    new Option(
+      '--notify <handle>',
+      "whom monitors notify, such as @slack-{owner}; {owner} is the CUJ's; may be repeated",
+    )
+      .argParser(collect)
+      .default([], 'nobody'),
+  );
+  return command;
+}
+
+/** The options of templates and Rollouts. Throws GenerateError where flags contradict one another. */
+export function rolloutOptions(flags: GenerateFlags): RolloutOptions {
+  const { gateUrl: url, kind, namespace, versionFrom, param, interval, initialDelay, count, passes } = flags;
+  return {
+    gateUrl: url,
+    kind,
+    namespace,
+    versionFrom,
+    params: param,
+    auth: authOf(flags),
+    interval,
+    initialDelay,
+    count,
+    passes,
+    watchErrors: flags.watchErrors,
+    gateErrors: flags.gateErrors,
+    registryDigest: flags.registryDigest ?? false,
+    analysis: flags.analysis,
+  };
+}
+
+function authOf({
+  authSecret,
+  oauth2TokenUrl,
+  oauth2Secret,
+  oauth2Scope,
+}: GenerateFlags): GateAuth | undefined {
+  const oauth2 = oauth2TokenUrl !== undefined || oauth2Secret !== undefined || oauth2Scope.length > 0;
+  if (authSecret !== undefined && oauth2) {
+    throw new GenerateError(
+      '--auth-secret and --oauth2-… both say how to authenticate.',
+      'Give one of them.',
+    );
+  }
+  if (authSecret !== undefined) return { kind: 'token', ...authSecret };
+  if (!oauth2) return undefined;
+  if (oauth2TokenUrl === undefined || oauth2Secret === undefined) {
+    throw new GenerateError('OAuth2 needs --oauth2-token-url and --oauth2-secret.', 'Give both.');
+  }
+  return { kind: 'oauth2', tokenUrl: oauth2TokenUrl, secret: oauth2Secret, scopes: oauth2Scope };
+}
+
+function httpUrl(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new InvalidArgumentError('It is not a URL.');
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new InvalidArgumentError('It must begin with http:// or https://.');
+  if (/[\s{}]/.test(text)) throw new InvalidArgumentError('Argo would take braces for an argument.');
+  return text;
+}
+
+function gateUrl(text: string): string {
+  if (/[?#]/.test(httpUrl(text)))
+    throw new InvalidArgumentError('It must not hold ? or #: a path is added to it.');
+  return text.replace(/\/+$/, '');
+}
+
+function objectName(text: string): string {
+  if (!/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(text))
+    throw new InvalidArgumentError('Kubernetes does not take it as a name.');
+  return text;
+}
+
+function namespaceName(text: string): string {
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text))
+    throw new InvalidArgumentError('Kubernetes does not take it as a namespace.');
+  return text;
+}
+
+function secretKey(text: string): { secret: string; key: string } {
+  const at = text.indexOf('/');
+  const key = text.slice(at + 1);
+  if (at <= 0 || !/^[A-Za-z0-9._-]+$/.test(key)) throw new InvalidArgumentError('Write SECRET/KEY.');
+  return { secret: objectName(text.slice(0, at)), key };
+}
+
+function duration(text: string): string {
+  if (!isArgoDuration(text)) throw new InvalidArgumentError('Write a whole number and s, m or h: 60s.');
+  return text;
+}
+
+function atLeastOne(text: string): number {
+  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  return Number(text);
+}
+
+function valueSource(text: string): ValueSource {
+  const source = parseValueSource(text);
+  if ('error' in source) throw new InvalidArgumentError(`${source.error}.`);
+  return source;
+}
+
+/** Of the canary: what is the same in every release, or the old one's, judges another version than the new. */
+function versionSource(text: string): ValueSource {
+  const source = valueSource(text);
+  if (source.kind === 'value' || (source.kind === 'pod-template-hash' && source.of === 'Stable'))
+    throw new InvalidArgumentError(
+      'That is not the version of the new pods. Write pod-template-hash, label:KEY or field:PATH; what never changes goes into --param NAME=value:TEXT.',
+    );
+  return source;
+}
+
+function parameter(text: string, all: ReadonlyMap<string, ValueSource>): ReadonlyMap<string, ValueSource> {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new InvalidArgumentError('Write NAME=SOURCE, such as role=value:canary.');
+  return new Map([...all, [text.slice(0, at), valueSource(text.slice(at + 1))]]);
+}

@@ -1,0 +1,256 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { GeneratedFile } from '../../generate/output/generated-file.ts';
+
+/** In every output folder: which files are ours, by which generator, and what they were when they were written. */
+export const manifestName = '.cuj-gate-manifest.json';
+const format = 'cuj-gate/manifest/v1';
+
+/** A file with the generator that made it. */
+export interface OwnedFile extends GeneratedFile {
+  readonly what: string;
+}
+
+/** What would be different if the files were written now. `old` or `new` is undefined where there is no file. */
+export interface Drift {
+  readonly path: string;
+  readonly old: string | undefined;
+  readonly new: string | undefined;
+}
+
+/** The folder cannot be used as it is; nothing was changed. One sentence each, what to do included. */
+export class OutputError extends Error {
+  override readonly name = 'OutputError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+export interface Written {
+  readonly written: readonly string[];
+  readonly unchanged: number;
+  readonly removed: readonly string[];
+  /** Ours once, no longer generated, but edited since: left where they are. */
+  readonly kept: readonly string[];
+}
+
+interface Entry {
+  readonly what: string;
+  readonly sha256: string;
+  /** What the file was before, while files are being written: whichever of the two is found, nobody edited it. */
+  readonly was?: string | undefined;
+}
+type Manifest = ReadonlyMap<string, Entry>;
+
+/**
+ * How a folder differs from the files. `generators` are those that made all of theirs: what they made before and do not
+ * make now is stale; files of others are none of our business.
+ * Throws OutputError where the manifest cannot be read.
+ */
+export async function driftOf(
+  folder: string,
+  files: readonly OwnedFile[],
+  generators: readonly string[],
+): Promise<readonly Drift[]> {
+  const manifest = await readManifest(folder);
+  const drifts: Drift[] = [];
+  for (const file of files) {
+    const old = await readText(join(folder, file.path));
+    if (old !== file.text) drifts.push({ path: file.path, old, new: file.text });
+  }
+  for (const path of stalePaths(manifest, files, generators)) {
+    const old = await readText(join(folder, path));
+    if (old !== undefined) drifts.push({ path, old, new: undefined });
+  }
+  const wanted = manifestText(nextManifest(manifest, files, generators));
+  const old = await readText(join(folder, manifestName));
+  if (old !== wanted) drifts.push({ path: manifestName, old, new: wanted });
+  return drifts.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/**
+ * Writes the files, each by a temporary file and a rename, and removes those that the same generators wrote before and
+ * no longer make (`generators` are those that made all of theirs). A file that was not written by us, or was edited since,
+ * is never removed, and replaced only by `force`. Throws OutputError, before anything is changed, where such files stand in
+ * the way. The manifest says beforehand what is about to be written, so that a run that was interrupted half-way leaves no
+ * file that the next one takes for somebody else's.
+ */
+export async function writeFolder(
+  folder: string,
+  files: readonly OwnedFile[],
+  generators: readonly string[],
+  force = false,
+): Promise<Written> {
+  const manifest = await readManifest(folder);
+  const disk = new Map<string, string | undefined>();
+  const problems: string[] = [];
+  for (const { path, text } of files) {
+    const old = await readText(join(folder, path));
+    disk.set(path, old);
+    if (old === undefined || old === text || force) continue;
+    const entry = manifest.get(path);
+    if (entry === undefined) {
+      problems.push(
+        `${join(folder, path)} is there already and was not written by generate: move it away, or give --force.`,
+      );
+    } else if (!isOurs(entry, old)) {
+      problems.push(
+        `${join(folder, path)} was edited since it was written: move the edit into the registry or the options, then give --force.`,
+      );
+    }
+  }
+  if (problems.length > 0) throw new OutputError(problems);
+
+  const changing = files.filter(({ path, text }) => disk.get(path) !== text);
+  if (changing.length > 0) {
+    const about = changing.map(({ path, what, text }): [string, Entry] => {
+      const old = disk.get(path);
+      return [path, { what, sha256: digestOf(text), was: old === undefined ? undefined : digestOf(old) }];
+    });
+    await replace(join(folder, manifestName), manifestText(new Map([...manifest, ...about])));
+  }
+  const written: string[] = [];
+  for (const { path, text } of changing) {
+    await replace(join(folder, path), text);
+    written.push(path);
+  }
+  const removed: string[] = [];
+  const kept: string[] = [];
+  for (const path of stalePaths(manifest, files, generators)) {
+    const old = await readText(join(folder, path));
+    if (old === undefined) continue;
+    if (!isOurs(manifest.get(path), old)) kept.push(path);
+    else {
+      await unlink(join(folder, path));
+      await removeEmptyFolders(folder, path);
+      removed.push(path);
+    }
+  }
+  const text = manifestText(nextManifest(manifest, files, generators));
+  if ((await readText(join(folder, manifestName))) !== text) await replace(join(folder, manifestName), text);
+  return { written, unchanged: files.length - written.length, removed, kept };
+}
+
+/** Whether a file is what was written, or, after an interruption, what it was before. */
+function isOurs(entry: Entry | undefined, text: string): boolean {
+  const digest = digestOf(text);
+  return entry !== undefined && (entry.sha256 === digest || entry.was === digest);
+}
+
+/** Paths that the generators wrote before and do not make any more. */
+function stalePaths(
+  manifest: Manifest,
+  files: readonly OwnedFile[],
+  generators: readonly string[],
+): string[] {
+  const wanted = new Set(files.map(({ path }) => path));
+  return [...manifest]
+    .filter(([path, { what }]) => generators.includes(what) && !wanted.has(path))
+    .map(([path]) => path);
+}
+
+function nextManifest(
+  manifest: Manifest,
+  files: readonly OwnedFile[],
+  generators: readonly string[],
+): Manifest {
+  const others = [...manifest].filter(([, { what }]) => !generators.includes(what));
+  return new Map([
+    ...others,
+    ...files.map(({ path, what, text }) => [path, { what, sha256: digestOf(text) }] as const),
+  ]);
+}
+
+function manifestText(manifest: Manifest): string {
+  const files = Object.fromEntries([...manifest].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return `${JSON.stringify({ format, files }, null, 2)}\n`;
+}
+
+async function readManifest(folder: string): Promise<Manifest> {
+  const path = join(folder, manifestName);
+  const text = await readText(path);
+  if (text === undefined) return new Map();
+  const broken = (why: string) =>
+    new OutputError([
+      `${path} cannot be trusted: ${why}. Restore it, or delete it to have all files taken for foreign ones.`,
+    ]);
+  let value: { format?: unknown; files?: unknown } | null;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw broken('it is not JSON');
+  }
+  if (value?.format !== format || typeof value.files !== 'object' || value.files === null) {
+    throw broken(`it is not a ${format}`);
+  }
+  const manifest = new Map<string, Entry>();
+  for (const [name, entry] of Object.entries(value.files as Record<string, Partial<Entry> | null>)) {
+    // What it names may be deleted, so a path that leaves the folder must not get past here.
+    if (
+      !/^[\w.-]+(\/[\w.-]+)*$/.test(name) ||
+      name.split('/').some((step) => step === '.' || step === '..')
+    ) {
+      throw broken(`${JSON.stringify(name)} is not a path inside the folder`);
+    }
+    if (typeof entry?.what !== 'string' || typeof entry.sha256 !== 'string')
+      throw broken(`the entry of ${name} is incomplete`);
+    const was = typeof entry.was === 'string' ? entry.was : undefined;
+    manifest.set(name, { what: entry.what, sha256: entry.sha256, was });
+  }
+  return manifest;
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new OutputError([`${path} cannot be read: ${(error as Error).message}.`]);
+  }
+}
+
+async function replace(path: string, text: string): Promise<void> {
+  const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
+  try {
+    await makeFolder(dirname(path));
+    await writeFile(temporary, text, { flag: 'wx' });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw new OutputError([`${path} cannot be written: ${(error as Error).message}.`]);
+  }
+}
+
+/** Not Node's own `recursive`: that never ends where a file system refuses new folders with ENOENT, as /proc does. */
+async function makeFolder(path: string): Promise<void> {
+  const make = () =>
+    mkdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  try {
+    await make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await make();
+  }
+}
+
+async function removeEmptyFolders(folder: string, path: string): Promise<void> {
+  for (let at = dirname(path); at !== '.'; at = dirname(at)) {
+    try {
+      await rmdir(join(folder, at));
+    } catch {
+      return;
+    }
+  }
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -1,0 +1,205 @@
+import type { EvidenceProcess } from '../statistics/e-process.ts';
+
+/** What the search for an abort line needs of an SLI: its endpoints and the evidence that fails it. */
+export interface Line {
+  readonly endpoints: readonly LineEndpoint[];
+  readonly pooled: EvidenceProcess;
+  readonly toFail: number;
+  readonly leastBadEvents: number;
+}
+
+export interface LineEndpoint {
+  readonly total: number;
+  readonly scale: number;
+  /** The first and the last minute in which the canary has traffic here. */
+  readonly firstLive: number;
+  readonly lastLive: number;
+  readonly measured: { readonly sampleRate: number };
+  readonly process: EvidenceProcess;
+}
+
+/** Bad events that were really observed, without which no rate is demonstrably too high: one may be bad luck. */
+export const leastBadEvents = 2;
+
+/** Sums of fractions miss whole numbers by far less than this; what was observed are whole events. */
+export const rounding = 1e-6;
+
+/** Whether an observed count reaches a whole number, binary fractions aside. */
+export function reaches(observed: number, least: number): boolean {
+  return observed >= least - rounding;
+}
+
+/** The least whole number in [1, most] for which a rising predicate holds, or undefined. */
+function least(most: number, holds: (value: number) => boolean): number | undefined {
+  return leastAbove(0, most, holds);
+}
+
+/** As `least`, where it is known not to hold at `low`. */
+function leastAbove(low: number, most: number, holds: (value: number) => boolean): number | undefined {
+  const last = Math.floor(most);
+  let below = low;
+  for (let step = 1; below < last; step *= 2) {
+    const next = Math.min(below + step, last);
+    if (holds(next)) return between(below, next, holds);
+    below = next;
+  }
+  return undefined;
+}
+
+/** The least whole number above `low`, for which the predicate does not hold, up to `high`, for which it does. */
+function between(low: number, high: number, holds: (value: number) => boolean): number {
+  let below = low;
+  let above = high;
+  while (above - below > 1) {
+    const middle = Math.floor((below + above) / 2);
+    if (holds(middle)) above = middle;
+    else below = middle;
+  }
+  return above;
+}
+
+/** As `least`, by fewer questions where `guess` is near the answer. */
+function leastNear(guess: number, most: number, holds: (value: number) => boolean): number | undefined {
+  if (guess > most) return least(most, holds);
+  if (!holds(guess)) return leastAbove(guess, most, holds);
+  let high = guess;
+  for (let step = 1; high - step > 0; step *= 2) {
+    if (!holds(high - step)) return between(high - step, high, holds);
+    high -= step;
+  }
+  return between(0, high, holds);
+}
+
+function sum(values: readonly number[]): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+/**
+ * Spreads `bad` whole events over the endpoints as the traffic is, by Sainte-Laguë's divisors: one event more never
+ * takes one away from any endpoint, so the evidence of a spread rises with it. (Webster; Balinski & Young 1982.)
+ */
+export function spread(totals: readonly number[], bad: number): number[] {
+  const all = sum(totals);
+  const out = new Array<number>(totals.length);
+  let left = bad;
+  for (let i = 0; i < totals.length; i += 1) {
+    const total = totals[i] as number;
+    const share = total < 1 ? 0 : Math.min(Math.floor(total), Math.round((bad * total) / all));
+    out[i] = share;
+    left -= share;
+  }
+  for (; left > 0; left -= 1) {
+    let best = -1;
+    let highest = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < out.length; i += 1) {
+      const priority = (totals[i] as number) / (2 * (out[i] as number) + 1);
+      if (priority <= highest || (out[i] as number) + 1 > (totals[i] as number)) continue;
+      best = i;
+      highest = priority;
+    }
+    if (best < 0) break;
+    out[best] = (out[best] as number) + 1;
+  }
+  for (; left < 0; left += 1) {
+    let worst = -1;
+    let lowest = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < out.length; i += 1) {
+      const priority = (totals[i] as number) / (2 * (out[i] as number) - 1);
+      if (priority > lowest || (out[i] as number) <= 0) continue;
+      worst = i;
+      lowest = priority;
+    }
+    out[worst] = (out[worst] as number) - 1;
+  }
+  return out;
+}
+
+export interface AbortLines {
+  /**
+   * The CUJ's: the least bad events, spread as the traffic is, that fail; null where not even all would, or where the
+   * endpoints that they fall on have no second minute that could hold some of them.
+   */
+  readonly cuj: number | null;
+  /**
+   * Every endpoint's own, in the order given: the least bad events on it alone, all others clean, that fail the CUJ;
+   * null where its traffic cannot carry a fail.
+   */
+  readonly endpoints: readonly (number | null)[];
+}
+
+/** Where the verdict flips. */
+export function abortLines(line: Line): AbortLines {
+  const clean = line.endpoints.map(({ process }) => process.of(0));
+  return { cuj: cujLine(line, clean), endpoints: ownLines(line, clean) };
+}
+
+function cujLine(
+  { endpoints, pooled, toFail, leastBadEvents }: Line,
+  clean: readonly number[],
+): number | null {
+  if (endpoints.length === 0) return null;
+  const totals = endpoints.map((endpoint) => endpoint.total);
+  const most = sum(totals.map((total) => (total < 1 ? 0 : Math.floor(total))));
+  const holds = (bad: number): boolean => {
+    const counts = spread(totals, bad);
+    let scaled = 0;
+    let observed = 0;
+    let alone = 0;
+    let first = Number.POSITIVE_INFINITY;
+    let last = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < counts.length; i += 1) {
+      const count = counts[i] as number;
+      if (count <= 0) {
+        alone += clean[i] as number;
+        continue;
+      }
+      const { scale, measured, process, firstLive, lastLive } = endpoints[i] as LineEndpoint;
+      if (firstLive < first) first = firstLive;
+      if (lastLive > last) last = lastLive;
+      scaled += count * scale;
+      observed += count * measured.sampleRate;
+      alone += process.of(count * scale);
+    }
+    return (
+      first < last &&
+      reaches(observed, leastBadEvents) &&
+      (pooled.of(scaled) + alone / endpoints.length) / 2 >= toFail
+    );
+  };
+  // Spread out, bad events prove little on any one endpoint, so the pool alone comes near.
+  let counted = 0;
+  let weighed = 0;
+  for (const { total, scale } of endpoints) {
+    counted += total;
+    weighed += total * scale;
+  }
+  const weight = weighed / counted;
+  const guess = least(most, (bad) => pooled.of(bad * weight) / 2 >= toFail);
+  return leastNear(guess ?? most + 1, most, holds) ?? null;
+}
+
+function ownLines(line: Line, clean: readonly number[]): (number | null)[] {
+  const { endpoints, pooled, toFail } = line;
+  const allClean = sum(clean);
+  // One endpoint's line is near the next one's.
+  let guess = 1;
+  return endpoints.map(({ total, scale, firstLive, lastLive, measured, process }, i) => {
+    if (!(firstLive < lastLive)) return null;
+    const others = allClean - (clean[i] as number);
+    const holds = (bad: number): boolean =>
+      reaches(bad * measured.sampleRate, line.leastBadEvents) &&
+      (pooled.of(bad * scale) + (others + process.of(bad * scale)) / endpoints.length) / 2 >= toFail;
+    const found = leastNear(guess, Math.floor(total), holds);
+    if (found === undefined) return null;
+    guess = found;
+    return found;
+  });
+}
+
+/** How many clean requests more until `enough` holds, which must not stop holding with more; null beyond 10^12. */
+export function requestsUntil(enough: (more: number) => boolean): number | null {
+  if (enough(0)) return 0;
+  return least(1e12, enough) ?? null;
+}

@@ -1,0 +1,173 @@
+import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
+import type { GatePolicy } from '../registry/model.ts';
+
+/** Why a window starts where it does. */
+export type WindowStart = 'since' | 'first_hit' | 'after_gap' | 'max_window' | 'fixed';
+
+/** What the whole service's traffic says where the canary is silent. */
+export type Silence =
+  /** The service has traffic, none of it is the canary's: it gets none, or its tag is another. */
+  | 'no_canary_traffic'
+  /** All that the service has is stable's: nothing reaches the canary. */
+  | 'canary_idle'
+  /** The service has traffic that is neither the canary's nor stable's: somebody's tag is another. */
+  | 'unknown_tag'
+  /** The canary has traffic, but none on this CUJ. */
+  | 'cuj_not_reached'
+  /** The service has no traffic at all: wrong env, service or operation. */
+  | 'service_silent'
+  /** The canary had traffic before, but none in the window that is judged. */
+  | 'canary_stopped'
+  /** The rollout is younger than the data: the newest complete minute ends before it began. */
+  | 'too_early';
+
+export interface JudgedWindow {
+  /** Index of the first bucket that is judged. */
+  readonly first: number;
+  /** Index behind the last one. */
+  readonly end: number;
+  readonly start: WindowStart;
+  /** Hits on the whole services by bucket, over all that was queried. */
+  readonly hits: { readonly canary: readonly number[]; readonly stable: readonly number[] };
+  /** Hits of the canary on the whole services, inside the window and over all that was queried. */
+  readonly wholeCanaryInWindow: number;
+  readonly wholeCanary: number;
+  readonly wholeStable: number;
+  /** Hits of the newest minutes that neither selector matches; absent where that is not known. */
+  readonly neitherLately?: number;
+  /** Why the two sides cannot be told apart, so that a broken canary would drown; undefined where they can. */
+  readonly indistinguishable: Indistinguishable | undefined;
+}
+
+export type Indistinguishable =
+  /** The canary was there from the very start of what was queried, and stable nowhere in it. */
+  | 'alone'
+  /** The same, and stable came later and has less: the canary is the old version and stable the new one. */
+  | 'swapped'
+  /** Both selectors match the same requests. */
+  | 'shared';
+
+/** So many requests of one side before the first of the other are no chance. */
+const leastBefore = 100;
+
+/** More of the canary's requests than this share are stable's as well: beyond what late spans between two queries make. */
+const sharedRequestsLimit = 0.05;
+
+/** Less traffic than this share of the canary's is a stray request, not stable. */
+export const leastStableShare = 0.01;
+
+/** Long enough for every pod to have been asked something; the version before stable's is gone for longer. */
+const latelyMinutes = 3;
+
+export function sum(values: ArrayLike<number>, first = 0, end = values.length): number {
+  let total = 0;
+  for (let i = first; i < end; i += 1) total += values[i] ?? 0;
+  return total;
+}
+
+/**
+ * Where the rollout of this canary began, by its hits on the whole service: behind the last silence of at least
+ * `gap` buckets. `undefined` where the canary has no hits.
+ */
+function rolloutBegin(
+  hits: readonly number[],
+  gap: number,
+): { first: number; start: WindowStart } | undefined {
+  let last = hits.length - 1;
+  while (last >= 0 && !((hits[last] ?? 0) > 0)) last -= 1;
+  if (last < 0) return undefined;
+  if (hits.length - 1 - last >= gap) return { first: hits.length, start: 'after_gap' };
+  let first = last;
+  let silent = 0;
+  for (let i = last - 1; i >= 0 && silent < gap; i -= 1) {
+    if ((hits[i] ?? 0) > 0) {
+      first = i;
+      silent = 0;
+    } else silent += 1;
+  }
+  const earlier = hits.slice(0, first).some((count) => count > 0);
+  return { first, start: earlier ? 'after_gap' : first === 0 ? 'max_window' : 'first_hit' };
+}
+
+/** The part of a measurement that is judged. Pure. */
+export function judgedWindow(policy: GatePolicy, measurement: Measurement): JudgedWindow {
+  const { canary, stable, neither, both = [] } = measurement.whole;
+  const buckets = Math.round((measurement.toMs - measurement.fromMs) / bucketMs);
+  const gap = Math.max(1, Math.ceil(policy.restartGapMs / bucketMs));
+  const wanted = measurement.windowMs ?? policy.window;
+  const begin = rolloutBegin(canary, gap);
+  let first: number;
+  let start: WindowStart;
+  if (wanted !== 'rollout') {
+    first = buckets - Math.ceil(wanted / bucketMs);
+    start = 'fixed';
+  } else {
+    const span = Math.ceil(policy.maxWindowMs / bucketMs);
+    const oldest = Math.max(0, buckets - span);
+    first = oldest;
+    start = 'max_window';
+    // A caller that knows the begin overrides what silence suggests: a paused canary is still the same rollout.
+    if (measurement.sinceMs === undefined && begin !== undefined && begin.first > oldest) {
+      first = begin.first;
+      start = begin.start;
+    }
+  }
+  if (measurement.sinceMs !== undefined) {
+    // Rounded up: the minute in which the rollout began may hold errors of the canary's last life.
+    const since = Math.ceil((measurement.sinceMs - measurement.fromMs) / bucketMs);
+    if (since >= first) {
+      first = since;
+      start = 'since';
+    }
+  }
+  first = Math.min(Math.max(first, 0), buckets);
+  const wholeCanary = sum(canary);
+  const wholeStable = sum(stable);
+  const firstHit = canary.findIndex((count) => count > 0);
+  return {
+    first,
+    end: buckets,
+    start,
+    hits: { canary, stable },
+    wholeCanaryInWindow: sum(canary, first, buckets),
+    wholeCanary,
+    wholeStable,
+    ...(neither === undefined ? {} : { neitherLately: sum(neither, Math.max(0, buckets - latelyMinutes)) }),
+    indistinguishable:
+      wholeCanary > 0 && sum(both) > sharedRequestsLimit * wholeCanary
+        ? 'shared'
+        : firstHit >= 0 && firstHit < gap
+          ? alwaysThere(measurement, wholeCanary, wholeStable, gap)
+          : undefined,
+  };
+}
+
+/** What is wrong with a canary that has hits from the very start of what was queried. */
+function alwaysThere(
+  { whole: { canary, stable }, fromMs, sinceMs, availability = [], latency = [] }: Measurement,
+  wholeCanary: number,
+  wholeStable: number,
+  gap: number,
+): Indistinguishable | undefined {
+  if (wholeStable <= leastStableShare * wholeCanary) return 'alone';
+  const stableFrom = stable.findIndex((count) => count > 0);
+  // What began before this rollout is no part of it: an undo brings back a version that was stable a moment ago.
+  const since = sinceMs === undefined ? 0 : Math.floor((sinceMs - fromMs) / bucketMs) - 1;
+  const rate = Math.min(1, ...[...availability, ...latency].map(({ sampleRate }) => sampleRate));
+  const isSwapped =
+    stableFrom >= Math.max(gap, since) &&
+    (rolloutBegin(canary, gap)?.first ?? gap) < gap &&
+    sum(canary, 0, stableFrom) * rate >= leastBefore &&
+    sum(canary, stableFrom) >= sum(stable, stableFrom);
+  return isSwapped ? 'swapped' : undefined;
+}
+
+/** Which silence it is, for a CUJ without any event in its window. */
+export function silenceOf(window: JudgedWindow): Silence {
+  if (window.wholeCanaryInWindow > 0) return 'cuj_not_reached';
+  if (window.start === 'since' && window.first >= window.end) return 'too_early';
+  if (window.wholeCanary > 0) return 'canary_stopped';
+  if (window.neitherLately !== undefined && window.neitherLately > 0) return 'unknown_tag';
+  if (window.wholeStable <= 0) return 'service_silent';
+  return window.neitherLately === undefined ? 'no_canary_traffic' : 'canary_idle';
+}

@@ -1,0 +1,270 @@
+import type { EndpointMeasurement, Series } from '../metrics/metrics-source.ts';
+import { type BothSides, logMixture, logShareEvidence, mostShareEvidence } from '../statistics/e-process.ts';
+import { reaches, rounding } from './abort-threshold.ts';
+import { type JudgedWindow, leastStableShare, sum } from './analysis-window.ts';
+import { tidy } from './rounding.ts';
+import type { EndpointSums, Minutes, SliSums } from './sli-counts.ts';
+
+/** What no number of requests would show: an SLI that is blind in one of these ways does not pass. */
+
+/** Requests whose outcome nobody can know: they carry no status, so a 5XX among them is never counted. */
+export interface StatusGap {
+  readonly side: 'canary' | 'stable';
+  readonly service: string;
+  /** The registry's name of the endpoint with the most of them. */
+  readonly endpoint: string;
+  /** Its requests without a status in the window, and all of them; the same of the other side. */
+  readonly requests: number;
+  readonly total: number;
+  readonly other: { readonly requests: number; readonly total: number };
+}
+
+/** Requests that arrived between two queries of one call, and some that were cut off before they had a status. */
+const toleratedRequests = 3;
+
+/**
+ * Where requests without a status leave the SLI blind to what the canary does, in the window:
+ * - all of the canary's requests have none, however few they are;
+ * - most of an endpoint's have none: the tracer sets none (gRPC, a misconfigured one), and the SLI would read 100% whatever
+ *   happens;
+ * - the canary has so many more of them than stable that the share test, of all and by endpoint, singles it out at
+ *   `logOne`: some frameworks' tracers set none on the very requests that crash. Clients that go away do so on both sides.
+ */
+export function statusGapOf(
+  { endpoints, byService, total }: SliSums,
+  window: JudgedWindow,
+  logOne: number,
+): StatusGap | undefined {
+  let unknown = 0;
+  let seen = 0;
+  let blind: EndpointSums | undefined;
+  for (const one of endpoints) {
+    if (one.unknown <= 0) continue;
+    unknown += one.unknown;
+    seen += one.unknown * one.measured.sampleRate;
+    if (isMost(one.unknown, one.total, one.measured.sampleRate) && one.unknown > (blind?.unknown ?? 0))
+      blind = one;
+  }
+  if (unknown <= 0) return undefined;
+  const isAll = tidy(unknown) >= tidy(total);
+  if (blind === undefined && !isAll) {
+    if (!(seen > toleratedRequests)) return undefined;
+    // As with bad events: half of it pooled, half by endpoint, so that none drowns among the others.
+    const pooled = logSinglingOut(byService.map(sidesOfMinutes), window);
+    const isReachedBy = (logOf: (one: EndpointSums) => number) => {
+      const alone = endpoints.map((one) => (one.unknown > 0 ? logOf(one) : 0));
+      return logMixture(pooled, alone) >= logOne;
+    };
+    // What they can be at most costs a tenth, and is hardly ever enough.
+    if (!isReachedBy((one) => mostSinglingOut(one, window))) return undefined;
+    if (!isReachedBy((one) => logSinglingOut([sidesOf(one, window)], window))) return undefined;
+  }
+  return gapOf('canary', (blind ?? mostBeyond(endpoints, unknown / total)).measured, window);
+}
+
+/** The endpoint with the most requests without a status beyond its part of them. */
+function mostBeyond(endpoints: readonly EndpointSums[], rate: number): EndpointSums {
+  const beyond = ({ unknown, total }: EndpointSums) => unknown - rate * total;
+  return endpoints.reduce((worst, one) => (beyond(one) > beyond(worst) ? one : worst));
+}
+
+/**
+ * Where stable looks better than it is, so that nothing can be held against it: most of its requests carry no status, of
+ * all or of an endpoint on which the canary fails.
+ */
+export function stableGapOf({ endpoints }: SliSums, window: JudgedWindow): StatusGap | undefined {
+  const found = endpoints.map(({ measured, bad }) => ({
+    bad,
+    measured,
+    gap: gapOf('stable', measured, window),
+  }));
+  const worst = [...found].sort((a, b) => b.gap.requests - a.gap.requests);
+  const failing = worst.find(
+    ({ bad, measured, gap }) => bad > 0 && isMost(gap.requests, gap.total, measured.sampleRate),
+  );
+  if (failing !== undefined) return failing.gap;
+  const unknown = found.reduce((sum, { gap }) => sum + gap.requests, 0);
+  const total = found.reduce((sum, { gap }) => sum + gap.total, 0);
+  return unknown > total / 2 ? worst[0]?.gap : undefined;
+}
+
+/** Requests without a status in the place of the bad ones. */
+function sidesOfMinutes({ canaryTotal, canaryUnknown, stableTotal, stableUnknown }: Minutes): BothSides {
+  return { canaryTotal, canaryBad: canaryUnknown, stableTotal, stableBad: stableUnknown };
+}
+
+function sidesOf({ measured, scale }: EndpointSums, { end }: JudgedWindow): BothSides {
+  const weighed = (counts: ArrayLike<number>) =>
+    Float64Array.from({ length: end }, (_, i) => (counts[i] ?? 0) * scale);
+  const unknown = ({ total, withStatus = total }: Series) =>
+    Float64Array.from({ length: end }, (_, i) => Math.max(0, (total[i] ?? 0) - (withStatus[i] ?? 0)) * scale);
+  const { canary, stable } = measured;
+  return {
+    canaryTotal: weighed(canary.total),
+    canaryBad: unknown(canary),
+    stableTotal: weighed(stable.total),
+    stableBad: unknown(stable),
+  };
+}
+
+/**
+ * Not less than `logSinglingOut` of the endpoint; Infinity where no bound is known. ln(1 + (r-1)·w) is concave in w, so it
+ * is at least w/W of its value at W, the greatest share of any minute in question; the sum over minutes then needs that
+ * logarithm once.
+ */
+function mostSinglingOut({ measured, scale, total }: EndpointSums, { first, end }: JudgedWindow): number {
+  const { canary, stable } = measured;
+  const { total: own, withStatus: ownKnown = own } = canary;
+  const { total: other, withStatus: otherKnown = other } = stable;
+  let stableTotal = 0;
+  let unknown = 0;
+  let expected = 0;
+  let greatest = 0;
+  for (let i = first; i < end; i += 1) {
+    const requests = own[i] ?? 0;
+    if (requests <= 0) continue;
+    const beside = other[i] ?? 0;
+    stableTotal += beside;
+    const lost = requests - (ownKnown[i] ?? 0);
+    const besideLost = beside - (otherKnown[i] ?? 0);
+    if (!(lost > 0 || besideLost > 0) || beside <= 0) continue;
+    const share = requests / (requests + beside);
+    if (lost > 0) unknown += lost;
+    expected += (Math.max(0, lost) + Math.max(0, besideLost)) * share;
+    if (share > greatest) greatest = share;
+  }
+  // Then it is another test, against what stable did before; a little more than it takes, since weighing rounds.
+  if (stableTotal <= leastStableShare * total * 1.000001) return Number.POSITIVE_INFINITY;
+  if (unknown <= expected) return 0;
+  if (!(greatest > 0)) return Number.POSITIVE_INFINITY;
+  return mostShareEvidence(unknown * scale, (expected * scale) / greatest, greatest);
+}
+
+/** Natural log of the share test's evidence that the canary is singled out; no more than 0 where it plainly is not. */
+function logSinglingOut(services: readonly BothSides[], { first, end }: JudgedWindow): number {
+  let canary = 0;
+  let stable = 0;
+  let unknown = 0;
+  let expected = 0;
+  for (const { canaryTotal, canaryBad, stableTotal, stableBad } of services) {
+    for (let i = first; i < end; i += 1) {
+      const own = canaryTotal[i] as number;
+      if (!(own > 0)) continue;
+      const other = stableTotal[i] as number;
+      canary += own;
+      stable += other;
+      unknown += canaryBad[i] as number;
+      expected += (((canaryBad[i] as number) + (stableBad[i] as number)) * own) / (own + other);
+    }
+  }
+  if (stable > leastStableShare * canary) {
+    // Each multiple's evidence falls with the multiple where the canary has no more than is expected: none can be above 1.
+    return unknown > expected ? logShareEvidence(services, first, end) : 0;
+  }
+  // Hardly any of stable is beside it: the canary has all the traffic. Then against what stable did before.
+  const before = services.map((sides) => ({
+    canaryTotal: [sum(sides.canaryTotal, first, end)],
+    canaryBad: [sum(sides.canaryBad, first, end)],
+    stableTotal: [sum(sides.stableTotal, 0, end)],
+    stableBad: [sum(sides.stableBad, 0, end)],
+  }));
+  return logShareEvidence(before, 0, 1);
+}
+
+/** More than half, and more than chance. `rate`: the share of requests that is seen, and counted for all. */
+function isMost(unknown: number, total: number, rate: number): boolean {
+  return unknown > total / 2 && unknown * rate > toleratedRequests;
+}
+
+function gapOf(side: 'canary' | 'stable', measured: EndpointMeasurement, window: JudgedWindow): StatusGap {
+  const { service, label } = measured;
+  const own = unknownIn(measured[side], window);
+  const other = unknownIn(measured[side === 'canary' ? 'stable' : 'canary'], window);
+  return { side, service, endpoint: label, ...own, other };
+}
+
+function unknownIn({ total, withStatus = total }: Series, { first, end }: JudgedWindow) {
+  let all = 0;
+  let unknown = 0;
+  for (let i = first; i < end; i += 1) {
+    const count = total[i] ?? 0;
+    all += count;
+    unknown += Math.max(0, count - (withStatus[i] ?? 0));
+  }
+  return { requests: tidy(unknown), total: tidy(all) };
+}
+
+/** A latency threshold that not one of so many requests was within, of either side. */
+export interface UnmetThreshold {
+  readonly latencyMs: number;
+  readonly requests: number;
+}
+
+/** Fewer may all be slow by chance. */
+const leastUnmetRequests = 20;
+
+/**
+ * The thresholds that requests were asked against in vain, the one with the most requests first. Where neither the canary nor
+ * stable, of which enough was seen, is ever within one, it was written wrongly (seconds for milliseconds, say), or everything
+ * is slow for a cause outside the release.
+ */
+export function unmetThresholdsOf({ endpoints }: SliSums): readonly UnmetThreshold[] {
+  const found = new Map<number, { canary: number; stable: number; seen: number; met: boolean }>();
+  for (const { measured, total, bad, stableTotal, stableBad } of endpoints) {
+    const { latencyMs, sampleRate } = measured;
+    if (latencyMs === undefined) continue;
+    const of = found.get(latencyMs) ?? { canary: 0, stable: 0, seen: 0, met: false };
+    of.canary += total;
+    of.stable += stableTotal;
+    of.seen += stableTotal * sampleRate;
+    of.met ||= total - bad > rounding || stableTotal - stableBad > rounding;
+    found.set(latencyMs, of);
+  }
+  return [...found]
+    .filter(([, { canary, seen, met }]) => !met && canary > 0 && reaches(seen, leastUnmetRequests))
+    .map(([latencyMs, { canary, stable }]) => ({ latencyMs, requests: tidy(canary + stable) }))
+    .sort((a, b) => b.requests - a.requests);
+}
+
+/** An endpoint without a request of the canary, though its share of the traffic predicts many. */
+export interface Unreached {
+  readonly endpoint: string;
+  readonly service: string;
+  /** Requests that the canary's share of the traffic predicts, minute by minute. */
+  readonly predicted: number;
+}
+
+/** So many that are seen are no chance. */
+const leastPredicted = 20;
+
+/**
+ * Endpoints that the canary no longer serves (a lost route), or that nobody reaches on it because the step before is
+ * broken, most missed first. No reason for a verdict: traffic may be routed by something that this cannot see.
+ */
+export function unreachedOf({ endpoints }: SliSums, { first, end }: JudgedWindow): readonly Unreached[] {
+  const silent = endpoints.filter(({ total, stableTotal }) => total <= 0 && stableTotal > 0);
+  if (silent.length === 0) return [];
+  return silent
+    .flatMap(({ measured: { service, label, sampleRate, stable } }) => {
+      // A service has a canary of its own: its share is told by the endpoints of it that both sides have.
+      const both = endpoints.filter(
+        ({ measured, total, stableTotal }) => measured.service === service && total > 0 && stableTotal > 0,
+      );
+      let predicted = 0;
+      for (let i = first; i < end; i += 1) {
+        const requests = stable.total[i] ?? 0;
+        if (requests <= 0) continue;
+        let own = 0;
+        let other = 0;
+        for (const { measured } of both) {
+          own += measured.canary.total[i] ?? 0;
+          other += measured.stable.total[i] ?? 0;
+        }
+        if (other > rounding) predicted += (requests * own) / other;
+      }
+      return predicted * sampleRate >= leastPredicted
+        ? { endpoint: label, service, predicted: Math.round(predicted) }
+        : [];
+    })
+    .sort((a, b) => b.predicted - a.predicted);
+}

@@ -1,0 +1,71 @@
+import { evidenceOf } from '../statistics/e-process.ts';
+import { digits, type SideFacts, sideFacts, tidy } from './rounding.ts';
+import { compareEndpoints, type EndpointSums, type SliSums } from './sli-counts.ts';
+
+export interface EndpointVerdict extends SideFacts {
+  readonly endpoint: string;
+  readonly service: string;
+  readonly resource: string;
+  readonly latencyMs?: number;
+  readonly evidence: number;
+  /** The rate of bad events that is held against it: the error budget, or stable's own upper bound where stable fails it. */
+  readonly allowedRate: number;
+  /** How many bad events on this endpoint alone would fail the CUJ; null where its traffic cannot carry a fail. */
+  readonly failAtBadEvents: number | null;
+  /** Stable's counts over all that was queried. */
+  readonly stable: SideFacts;
+}
+
+/** The endpoints as they are shown, worst first. `logAlone` and `lines` are in the order of the sums. */
+export function endpointVerdicts(
+  sums: SliSums,
+  logAlone: readonly number[],
+  lines: readonly (number | null)[],
+): EndpointVerdict[] {
+  return sums.endpoints
+    .map((endpoint, i) => {
+      const log = logAlone[i] as number;
+      return { endpoint, log, rank: tidy(log), failAt: lines[i] as number | null };
+    })
+    .sort(compareWorstFirst)
+    .map(endpointVerdict);
+}
+
+interface JudgedEndpoint {
+  readonly endpoint: EndpointSums;
+  readonly log: number;
+  /** `log` without what binary fractions add to it: the order of equal evidence is not left to them. */
+  readonly rank: number;
+  readonly failAt: number | null;
+}
+
+function endpointVerdict({ endpoint, log, failAt }: JudgedEndpoint): EndpointVerdict {
+  const { label, service, resource, latencyMs } = endpoint.measured;
+  const { good, bad, total, value } = sideFacts(endpoint.total, endpoint.bad);
+  return {
+    endpoint: label,
+    service,
+    resource,
+    ...(latencyMs === undefined ? {} : { latencyMs }),
+    good,
+    bad,
+    total,
+    value,
+    evidence: digits(evidenceOf(log)),
+    allowedRate: digits(endpoint.allowedRate),
+    failAtBadEvents: failAt,
+    stable: sideFacts(endpoint.stableTotal, endpoint.stableBad),
+  };
+}
+
+/** Bad events first, by what they prove: a silent or clean endpoint is never worse than one that fails, however little. */
+function compareWorstFirst(a: JudgedEndpoint, b: JudgedEndpoint): number {
+  const { bad, total, measured } = a.endpoint;
+  const other = b.endpoint;
+  if (bad > 0 !== other.bad > 0) return bad > 0 ? -1 : 1;
+  if (bad > 0) {
+    if (a.rank !== b.rank) return b.rank - a.rank;
+    if (bad !== other.bad) return other.bad - bad;
+  }
+  return total === other.total ? compareEndpoints(measured, other.measured) : other.total - total;
+}

@@ -1,0 +1,194 @@
+import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
+import type { Cuj } from '../registry/model.ts';
+import type { RuleName, SliName } from '../registry/schema.ts';
+import {
+  type JudgedWindow,
+  judgedWindow,
+  type Silence,
+  silenceOf,
+  type WindowStart,
+} from './analysis-window.ts';
+import { judgeSli, type SliVerdict } from './judge-sli.ts';
+import { compareJudged, type Judged, type Outcome, type Reason, type Traffic } from './outcome.ts';
+import { tidy } from './rounding.ts';
+import { hintFor, type SummaryFacts, summarize } from './summary.ts';
+
+export interface VerdictWindow {
+  /** RFC 3339, inclusive. */
+  readonly from: string;
+  /** RFC 3339, exclusive: the newest complete minute's end. */
+  readonly to: string;
+  readonly seconds: number;
+  /** Why the window starts where it does. */
+  readonly start: WindowStart;
+}
+
+/** The gate's answer about one CUJ. The order of its members is the order in which a person reads them. */
+export interface Verdict {
+  readonly summary: string;
+  readonly verdict: Outcome;
+  /** True for a pass and for nothing else. */
+  readonly ok: boolean;
+  readonly reason: Reason;
+  /** What to look at or to do, in one or two sentences. */
+  readonly hint: string;
+  readonly cuj: string;
+  readonly services: readonly string[];
+  readonly owner: string;
+  readonly runbook?: string;
+  readonly mode: 'enforce' | 'observe';
+  /** What the verdict would have been, where mode is `observe` and it was not a pass. */
+  readonly observed?: Judged;
+  readonly rule: RuleName;
+  /** Set where the error budget policy replaced the registry's rule: what it says and why. */
+  readonly ruleChangedBy?: string;
+  /** Set where the error budget policy could have replaced the rule but the budget is not known. */
+  readonly budgetNote?: string;
+  readonly canary: string;
+  readonly stable: string;
+  readonly window?: VerdictWindow;
+  /** Which silence it is, where the reason is `no_data`. */
+  readonly silence?: Silence;
+  readonly traffic?: Traffic;
+  readonly slis: readonly SliVerdict[];
+  /** The registry that the verdict was made against. */
+  readonly registry: string;
+}
+
+export interface JudgeOptions {
+  readonly registryDigest: string;
+  /** How many SLIs the question covers: alpha is shared among them. Default: those judged here. */
+  readonly sliCount?: number;
+  /** The rule of the error budget policy that is due, and why. */
+  readonly budgetRule?: { readonly rule: RuleName; readonly because: string };
+  readonly budgetNote?: string;
+  /** The one service that was asked about, where the CUJ has several. */
+  readonly service?: string;
+}
+
+/**
+ * SLIs of a CUJ, as far as it has an objective for them; where only one of its services is asked about, as far as that
+ * service has endpoints for them.
+ */
+export function slisOf(cuj: Cuj, service?: string): SliName[] {
+  const asked = cuj.endpoints.filter((endpoint) => service === undefined || endpoint.service === service);
+  return (['availability', 'latency'] as const).filter(
+    (sli) =>
+      cuj.objectives[sli] !== undefined &&
+      (sli === 'availability' || asked.some((endpoint) => endpoint.latencyMs !== undefined)),
+  );
+}
+
+/**
+ * Judges one CUJ by one measurement. A pure function: the same measurement, written down and read again, gives the
+ * same bytes. The CUJ's verdict is the worst of its SLIs.
+ */
+export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
+  const window = judgedWindow(cuj.gate, measurement);
+  const names = slisOf(cuj, options.service);
+  const rule = options.budgetRule?.rule ?? cuj.gate.rule;
+  const slis = names
+    .map((sli) =>
+      judgeSli({
+        sli,
+        objective: cuj.objectives[sli] as NonNullable<(typeof cuj.objectives)[typeof sli]>,
+        endpoints: measurement[sli] ?? [],
+        window,
+        policy: { ...cuj.gate, rule },
+        sliCount: options.sliCount ?? names.length,
+      }),
+    )
+    .sort(compareJudged);
+  const worst = slis[0];
+  const judged = {
+    verdict: worst?.verdict ?? ('inconclusive' as const),
+    reason: worst?.reason ?? ('no_data' as const),
+  };
+  // Where one SLI has events and the other none, it is not the canary that is silent.
+  const silence = slis.every((sli) => sli.total <= 0) ? silenceOf(window) : undefined;
+  const spared = cuj.mode === 'observe' && judged.verdict !== 'pass';
+  const facts: SummaryFacts = {
+    verdict: judged.verdict,
+    reason: judged.reason,
+    rule,
+    ruleChanged: options.budgetRule !== undefined,
+    cuj: cuj.name,
+    canary: measurement.selectors.canary,
+    stable: measurement.selectors.stable,
+    slis,
+    ...(silence === undefined ? {} : { silence }),
+    ...(window.indistinguishable === undefined ? {} : { indistinguishable: window.indistinguishable }),
+    traffic: {
+      canary: tidy(window.wholeCanary),
+      stable: tidy(window.wholeStable),
+      ...(window.neitherLately === undefined ? {} : { neitherLately: tidy(window.neitherLately) }),
+    },
+  };
+  return assemble(cuj, facts, spared, options, hintFor(facts, spared), windowOf(measurement, window));
+}
+
+/** The answer where the source could not be asked: honest, and never a fail. */
+export function unknownVerdict(
+  cuj: Cuj,
+  failure: { readonly reason: Reason; readonly message: string; readonly hint: string },
+  selectors: { readonly canary: string; readonly stable: string },
+  options: JudgeOptions,
+): Verdict {
+  const facts: SummaryFacts = {
+    verdict: 'inconclusive',
+    reason: failure.reason,
+    rule: options.budgetRule?.rule ?? cuj.gate.rule,
+    ruleChanged: options.budgetRule !== undefined,
+    cuj: cuj.name,
+    canary: selectors.canary,
+    stable: selectors.stable,
+    slis: [],
+    message: failure.message,
+  };
+  return assemble(cuj, facts, cuj.mode === 'observe', options, failure.hint);
+}
+
+function assemble(
+  cuj: Cuj,
+  facts: SummaryFacts,
+  spared: boolean,
+  options: JudgeOptions,
+  hint: string,
+  window?: VerdictWindow,
+): Verdict {
+  const { verdict, reason, silence, traffic } = facts;
+  const outcome: Outcome = spared ? 'pass' : verdict;
+  return {
+    summary: summarize(facts, spared),
+    verdict: outcome,
+    ok: outcome === 'pass',
+    reason: spared ? 'observe_only' : reason,
+    hint,
+    cuj: cuj.name,
+    services: options.service === undefined ? cuj.services : [options.service],
+    owner: cuj.owner,
+    ...(cuj.runbook === undefined ? {} : { runbook: cuj.runbook }),
+    mode: cuj.mode,
+    ...(spared ? { observed: { verdict, reason } } : {}),
+    rule: facts.rule,
+    ...(options.budgetRule === undefined ? {} : { ruleChangedBy: options.budgetRule.because }),
+    ...(options.budgetNote === undefined ? {} : { budgetNote: options.budgetNote }),
+    canary: facts.canary,
+    stable: facts.stable,
+    ...(window === undefined ? {} : { window }),
+    ...(silence === undefined ? {} : { silence }),
+    ...(traffic === undefined ? {} : { traffic }),
+    slis: facts.slis,
+    registry: options.registryDigest,
+  };
+}
+
+function windowOf(measurement: Measurement, window: JudgedWindow): VerdictWindow {
+  const fromMs = measurement.fromMs + window.first * bucketMs;
+  return {
+    from: new Date(fromMs).toISOString(),
+    to: new Date(measurement.toMs).toISOString(),
+    seconds: Math.max(0, (measurement.toMs - fromMs) / 1000),
+    start: window.start,
+  };
+}

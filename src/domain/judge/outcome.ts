@@ -1,0 +1,66 @@
+import type { SourceErrorCode } from '../errors.ts';
+
+export type Outcome = 'pass' | 'fail' | 'inconclusive';
+
+/** Why a verdict is what it is. A closed set: dashboards and alerts are built on it. */
+export type Reason =
+  | 'within_slo'
+  | 'not_worse_than_stable'
+  | 'slo_violated'
+  | 'worse_than_stable'
+  | 'no_data'
+  | 'insufficient_traffic'
+  | 'within_noise'
+  | 'shared_cause'
+  | 'canary_indistinguishable'
+  | 'status_missing'
+  | 'threshold_unmet'
+  | 'observe_only'
+  | 'no_enforced_cujs'
+  | SourceErrorCode;
+
+/** Hits of the whole services: both sides over all that was queried, and of the newest minutes what neither selector matches. */
+export interface Traffic {
+  readonly canary: number;
+  readonly stable: number;
+  /** Absent where stable is the rest. */
+  readonly neitherLately?: number;
+}
+
+const severity: Readonly<Record<Outcome, number>> = { fail: 0, inconclusive: 1, pass: 2 };
+
+/** Negative where `a` is worse. For sorting worst first. */
+export function compareOutcomes(a: Outcome, b: Outcome): number {
+  return severity[a] - severity[b];
+}
+
+/**
+ * Reasons from the worst to the best, for SLIs and CUJs whose outcomes are the same: a real doubt goes before a mere
+ * lack of traffic, and a pass that rests on `onLowTraffic` before one that is proven.
+ */
+const reasonOrder: readonly Reason[] = [
+  'slo_violated',
+  'worse_than_stable',
+  'shared_cause',
+  'status_missing',
+  'threshold_unmet',
+  'canary_indistinguishable',
+  'within_noise',
+  'insufficient_traffic',
+  'no_data',
+  'not_worse_than_stable',
+  'within_slo',
+];
+
+/** What was found, and why. */
+export interface Judged {
+  readonly verdict: Outcome;
+  readonly reason: Reason;
+}
+
+/** Negative where `a` is worse, by outcome and then by reason. Reasons of the source's trouble are the worst doubts. */
+export function compareJudged(a: Judged, b: Judged): number {
+  return (
+    compareOutcomes(a.verdict, b.verdict) || reasonOrder.indexOf(a.reason) - reasonOrder.indexOf(b.reason)
+  );
+}

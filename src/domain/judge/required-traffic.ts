@@ -1,0 +1,42 @@
+import type { GatePolicy, Service } from '../registry/model.ts';
+import { upperBoundIsAtMost } from '../statistics/e-process.ts';
+import { reaches, requestsUntil } from './abort-threshold.ts';
+
+/** What a traffic is made of, as the formulas see it. */
+export interface SeenTraffic {
+  /** Requests that were really observed: counted × sample rate. */
+  readonly seen: number;
+  /** n and e of the formulas: thinned by the sample rate and the dispersion. */
+  readonly n: number;
+  readonly e: number;
+}
+
+/**
+ * Whether traffic is enough for a pass, whatever the SLI is: `minRequests` of it, and under every rule but `strict` a
+ * 95% upper bound of its rate of at most `ruleOutBurn` × `yardstick` (the error budget, or what stable does).
+ */
+export function isTrafficEnough(
+  { seen, n, e }: SeenTraffic,
+  { rule, minRequests, ruleOutBurn }: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn'>,
+  yardstick: number,
+): boolean {
+  if (!reaches(seen, minRequests)) return false;
+  if (rule === 'strict') return true;
+  const ruledOut = ruleOutBurn * yardstick;
+  // Under `baseline` the yardstick is what stable does, and it may fail so much that this would rule nothing out.
+  const most = rule === 'baseline' ? Math.min(ruledOut, (1 + yardstick) / 2) : ruledOut;
+  return upperBoundIsAtMost(n, e, most);
+}
+
+/** Requests without a bad one, as the source counts them, that a pass takes; Infinity where no number leads there. */
+export function cleanRequestsToPass(
+  policy: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn'>,
+  budget: number,
+  { sampleRate, dispersion }: Pick<Service, 'sampleRate' | 'dispersion'> = { sampleRate: 1, dispersion: 1 },
+): number {
+  const enough = (requests: number) => {
+    const seen = requests * sampleRate;
+    return requests > 0 && isTrafficEnough({ seen, n: seen / dispersion, e: 0 }, policy, budget);
+  };
+  return requestsUntil(enough) ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,239 @@
+import { durationMs, durationText } from '../duration.ts';
+import { CallerError } from '../errors.ts';
+import type { Cuj, Registry, Service } from '../registry/model.ts';
+import { fillSelector, normalizeParam, type Selector, selectorText } from '../registry/selector.ts';
+import type { SourceDialect } from '../registry/source-dialect.ts';
+
+/** A question about one CUJ as a caller put it: texts, nothing checked. */
+export interface Ask {
+  readonly cuj: string;
+  /** Only the endpoints of this service, where the CUJ has several. */
+  readonly service?: string;
+  /** `rollout` or a span such as `5m`, instead of the registry's. */
+  readonly window?: string;
+  /** When the rollout began: RFC 3339 or epoch seconds. */
+  readonly since?: string;
+  /** What the selectors' placeholders stand for. */
+  readonly params: ReadonlyMap<string, string>;
+}
+
+/** A question that can be measured. */
+export interface CheckedAsk {
+  readonly cuj: Cuj;
+  readonly services: readonly Service[];
+  readonly service: string | undefined;
+  readonly windowMs: number | 'rollout' | undefined;
+  readonly sinceMs: number | undefined;
+  /** Both selectors of each service, by service name; stable undefined is the rest. */
+  readonly selectors: ReadonlyMap<
+    string,
+    { readonly canary: Selector; readonly stable: Selector | undefined }
+  >;
+  /** The same as text, for people. */
+  readonly selectorTexts: { readonly canary: string; readonly stable: string };
+}
+
+const restWords = 'the rest';
+
+function invalid(message: string, hint: string, details: Record<string, unknown> = {}): CallerError {
+  return new CallerError('invalid_request', message, hint, details);
+}
+
+/** Every placeholder that a question about these services may fill; canary's must be filled. */
+export function paramsOf(services: readonly Service[]): { required: string[]; optional: string[] } {
+  const required = new Set(services.flatMap((service) => service.canary.params));
+  const optional = new Set(services.flatMap((service) => service.stable?.params ?? []));
+  return { required: [...required], optional: [...optional].filter((param) => !required.has(param)) };
+}
+
+/**
+ * Checks a question against the registry.
+ * Throws CallerError `invalid_request`: an empty or missing parameter must never widen a selector to the whole service.
+ */
+export function checkAsk(registry: Registry, cuj: Cuj, ask: Ask, nowMs: number): CheckedAsk {
+  if (ask.service !== undefined && !cuj.services.includes(ask.service)) {
+    throw invalid(
+      `CUJ "${cuj.name}" has no endpoint of service "${ask.service}".`,
+      `Its services are: ${cuj.services.join(', ')}.`,
+      { services: cuj.services },
+    );
+  }
+  const names = ask.service === undefined ? cuj.services : [ask.service];
+  const services = names.map((name) => registry.services.get(name) as Service);
+  const values = checkParams(services, ask.params);
+  const selectors = new Map(services.map((service) => [service.name, selectorsOf(service, values)] as const));
+  const texts = (pick: (pair: { canary: Selector; stable: Selector | undefined }) => Selector | undefined) =>
+    [
+      ...new Set(
+        [...selectors.values()].map((pair) => {
+          const selector = pick(pair);
+          return selector === undefined ? restWords : selectorText(selector);
+        }),
+      ),
+    ].join(' | ');
+  return {
+    cuj,
+    services,
+    service: ask.service,
+    windowMs: ask.window === undefined ? undefined : checkWindow(ask.window, cuj),
+    sinceMs: ask.since === undefined ? undefined : checkSince(ask.since, nowMs),
+    selectors,
+    selectorTexts: { canary: texts((pair) => pair.canary), stable: texts((pair) => pair.stable) },
+  };
+}
+
+function checkParams(services: readonly Service[], params: ReadonlyMap<string, string>): Map<string, string> {
+  const { required, optional } = paramsOf(services);
+  const known = [...required, ...optional];
+  for (const name of params.keys()) {
+    if (!known.includes(name)) {
+      throw invalid(
+        `Unknown parameter "${name}".`,
+        known.length === 0
+          ? 'The selectors of this CUJ take no parameter.'
+          : `Its selectors take: ${known.join(', ')}.`,
+        { parameter: name, known },
+      );
+    }
+  }
+  const values = new Map<string, string>();
+  for (const name of known) {
+    const raw = params.get(name);
+    if (raw === undefined) {
+      if (optional.includes(name)) continue;
+      throw invalid(
+        `Parameter "${name}" is missing.`,
+        `Give it in the query (?${name}=...) or in the header X-Canary-${headerName(name)}.`,
+        { parameter: name },
+      );
+    }
+    for (const { dialect } of services) {
+      const normalized = normalizeParam(name, raw, dialect);
+      if ('error' in normalized) {
+        throw invalid(`Parameter "${name}" cannot be used: ${normalized.error}.`, hintOfValue(raw, dialect), {
+          parameter: name,
+        });
+      }
+    }
+    values.set(name, raw);
+  }
+  return values;
+}
+
+function hintOfValue(raw: string, { backend }: SourceDialect): string {
+  const must = `It must be the tag value that ${backend} stores.`;
+  if (raw.trim() === '') {
+    return `${must} In an AnalysisTemplate an empty value most often means that the label or field it is taken from does not exist on the Rollout.`;
+  }
+  if (/[{}$]/.test(raw)) {
+    return `${must} A placeholder arrives as it is where nobody fills it: is the argument declared in the args of the AnalysisTemplate?`;
+  }
+  return /[*?]/.test(raw) ? `${must} Wildcards are not taken: give one version.` : must;
+}
+
+/** A parameter as it stands in a header: `stable_version` is sent as `X-Canary-Stable-Version`. */
+export function headerName(param: string): string {
+  return param
+    .split('_')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('-');
+}
+
+function selectorsOf(
+  service: Service,
+  values: ReadonlyMap<string, string>,
+): { canary: Selector; stable: Selector | undefined } {
+  const canary = fillSelector(service.canary, values, service.dialect);
+  const complete = service.stable?.params.every((param) => values.has(param)) ?? false;
+  const stable =
+    service.stable !== undefined && complete
+      ? fillSelector(service.stable, values, service.dialect)
+      : undefined;
+  const text = selectorText(canary);
+  if (stable !== undefined && selectorText(stable) === text) {
+    throw invalid(
+      `Canary and stable of service "${service.name}" are the same selector: ${text}.`,
+      'Give the two versions that this rollout replaces one by the other; where only configuration changes, let DD_VERSION be the pod template hash.',
+    );
+  }
+  return { canary, stable };
+}
+
+function checkWindow(text: string, cuj: Cuj): number | 'rollout' {
+  if (text === 'rollout') return 'rollout';
+  const ms = durationMs(text);
+  if (ms === undefined || ms % 60_000 !== 0) {
+    throw invalid(
+      `window "${text}" is not a span in whole minutes.`,
+      'Use rollout, or a span such as 5m or 1h.',
+      { parameter: 'window' },
+    );
+  }
+  if (ms < 2 * 60_000 && cuj.gate.rule !== 'strict') {
+    throw invalid(
+      `window "${text}" is too short: a fail needs bad events in two minutes, so nothing could ever fail.`,
+      'Use rollout, or at least 2m.',
+      { parameter: 'window' },
+    );
+  }
+  if (ms > cuj.gate.maxWindowMs) {
+    throw invalid(
+      `window "${text}" is longer than what is measured for CUJ "${cuj.name}".`,
+      `At most ${durationText(cuj.gate.maxWindowMs)} (maxWindow in the registry).`,
+      { parameter: 'window' },
+    );
+  }
+  return ms;
+}
+
+/** RFC 3339 with an offset: JavaScript's own parser accepts far more, and guesses. */
+const rfc3339 =
+  /^(\d{4}-\d{2})-(\d{2})[Tt ]([01]\d|2[0-3]):\d{2}:\d{2}(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
+
+/** Epoch ms, or NaN: a 30th of February is no day, where the parser would take it for the 2nd of March. */
+function timeOf(text: string): number {
+  const parts = rfc3339.exec(text);
+  if (parts === null) return Number.NaN;
+  const day = new Date(`${parts[1]}-${parts[2]}T00:00:00Z`).getUTCDate();
+  return day === Number(parts[2]) ? Date.parse(text.replace(' ', 'T')) : Number.NaN;
+}
+
+const clockSkewMs = 5 * 60_000;
+/** A number that means an earlier time is a date or a year that was taken for seconds. */
+const firstSinceMs = Date.UTC(2017, 0);
+
+function checkSince(text: string, nowMs: number): number {
+  let ms = Number.NaN;
+  if (/^\d{1,11}(\.\d+)?$/.test(text)) ms = Number(text) * 1000;
+  // In a query string `+` is a space, so an offset such as +09:00 arrives with one.
+  else {
+    ms = timeOf(text.replace(/ (\d{2}:\d{2})$/, '+$1'));
+  }
+  if (Number.isNaN(ms) && Number.isFinite(timeOf(`${text}Z`))) {
+    throw invalid(
+      `since "${text}" has no UTC offset, so it is not one time.`,
+      'Add Z for UTC, or an offset such as +09:00.',
+      { parameter: 'since' },
+    );
+  }
+  if (!Number.isFinite(ms)) {
+    throw invalid(
+      `since "${text}" is not a time.`,
+      'Use RFC 3339 (2026-01-31T09:00:00Z) or epoch seconds; milliseconds are not accepted.',
+      { parameter: 'since' },
+    );
+  }
+  if (ms < firstSinceMs) {
+    throw invalid(
+      `since "${text}" would be ${new Date(ms).toISOString().slice(0, 10)}, before there were rollouts.`,
+      'Use RFC 3339 (2026-01-31T09:00:00Z) or epoch seconds; a date alone, such as 20260131, is none of these.',
+      { parameter: 'since' },
+    );
+  }
+  if (ms > nowMs + clockSkewMs) {
+    throw invalid(`since "${text}" lies in the future.`, 'Give the time at which this rollout began.', {
+      parameter: 'since',
+    });
+  }
+  return ms;
+}

@@ -1,0 +1,143 @@
+import { floorMinute } from '../duration.ts';
+import { compareEndpoints } from '../judge/sli-counts.ts';
+import type { Cuj, Endpoint, Service } from '../registry/model.ts';
+import type { SliName } from '../registry/schema.ts';
+import type { CheckedAsk } from './evaluation-request.ts';
+import {
+  bucketMs,
+  type EndpointMeasurement,
+  type Measurement,
+  type Series,
+  type SideCounts,
+  type Snapshot,
+} from './metrics-source.ts';
+
+/**
+ * Cuts what one verdict needs out of the snapshots that were taken for its scopes: the CUJ's endpoints, over the CUJ's
+ * own span, so that a verdict never depends on what other CUJs asked for.
+ */
+export function measurementOf(
+  ask: CheckedAsk,
+  snapshots: ReadonlyMap<string, Snapshot>,
+  nowMs: number,
+): Measurement {
+  const { cuj } = ask;
+  const toMs = floorMinute(nowMs - cuj.gate.lagMs);
+  const { window, maxWindowMs } = cuj.gate;
+  const spanMs = window === 'rollout' ? maxWindowMs : Math.max(window, maxWindowMs);
+  const fromMs = toMs - Math.ceil(spanMs / bucketMs) * bucketMs;
+  const services = new Map(ask.services.map((service) => [service.name, service]));
+  const buckets = Math.round((toMs - fromMs) / bucketMs);
+  const silence = new Float64Array(buckets);
+  const silent: Series = { total: silence, bad: silence };
+  const part = (values: Float64Array, snapshot: Snapshot) =>
+    bucketsOf(values, Math.round((fromMs - snapshot.fromMs) / bucketMs), buckets);
+  const cut = (series: Series | undefined, snapshot: Snapshot): Series =>
+    series === undefined
+      ? silent
+      : {
+          total: part(series.total, snapshot),
+          bad: part(series.bad, snapshot),
+          ...(series.withStatus === undefined ? {} : { withStatus: part(series.withStatus, snapshot) }),
+        };
+  const measured = (endpoint: Endpoint, sli: SliName): EndpointMeasurement => {
+    const service = services.get(endpoint.service) as Service;
+    const snapshot = snapshots.get(endpoint.service) as Snapshot;
+    const counts = snapshot.services.get(endpoint.service);
+    const { latencyMs } = endpoint;
+    const side = (of: SideCounts | undefined) =>
+      cut(of === undefined ? undefined : seriesOf(of, endpoint, sli), snapshot);
+    return {
+      service: endpoint.service,
+      resource: endpoint.resource,
+      label: endpoint.label,
+      ...(sli === 'latency' && latencyMs !== undefined ? { latencyMs } : {}),
+      sampleRate: service.sampleRate,
+      dispersion: service.dispersion,
+      canary: side(counts?.canary),
+      stable: side(counts?.stable),
+    };
+  };
+  const endpoints = inOrder(cuj).filter((endpoint) => services.has(endpoint.service));
+  const whole = (side: 'canary' | 'stable') => {
+    const hits = new Array<number>(buckets).fill(0);
+    for (const name of services.keys()) {
+      const snapshot = snapshots.get(name) as Snapshot;
+      const own = cut(snapshot.services.get(name)?.[side].whole, snapshot).total;
+      for (let i = 0; i < buckets; i += 1) hits[i] = (hits[i] as number) + (own[i] ?? 0);
+    }
+    return hits;
+  };
+  const sides = { canary: whole('canary'), stable: whole('stable') };
+  const everyone = (): number[] | undefined => {
+    const hits = new Array<number>(buckets).fill(0);
+    for (const name of services.keys()) {
+      const snapshot = snapshots.get(name) as Snapshot;
+      const own = snapshot.services.get(name)?.everyone;
+      if (own === undefined) return undefined;
+      part(own, snapshot).forEach((count, i) => {
+        hits[i] = (hits[i] as number) + count;
+      });
+    }
+    return hits;
+  };
+  const all = everyone();
+  /** What everyone's hits have beyond the two sides together (1), or the two sides beyond everyone's (-1). */
+  const beyond = (sign: 1 | -1) =>
+    all?.map((hits, i) => {
+      const left = sign * (hits - (sides.canary[i] as number) - (sides.stable[i] as number));
+      // Backends add up floats.
+      return left > hits * 1e-6 ? left : 0;
+    });
+  const neither = beyond(1);
+  const both = beyond(-1);
+  return {
+    fromMs,
+    toMs,
+    ...(ask.sinceMs === undefined ? {} : { sinceMs: ask.sinceMs }),
+    ...(ask.windowMs === undefined ? {} : { windowMs: ask.windowMs }),
+    selectors: ask.selectorTexts,
+    ...(cuj.objectives.availability === undefined
+      ? {}
+      : { availability: endpoints.map((endpoint) => measured(endpoint, 'availability')) }),
+    ...(cuj.objectives.latency === undefined
+      ? {}
+      : {
+          latency: endpoints
+            .filter((endpoint) => endpoint.latencyMs !== undefined)
+            .map((endpoint) => measured(endpoint, 'latency')),
+        }),
+    whole: {
+      ...sides,
+      ...(neither === undefined || both === undefined ? {} : { neither, both }),
+    },
+  };
+}
+
+const ordered = new WeakMap<Cuj, readonly Endpoint[]>();
+
+/** The endpoints in the order that judging wants, which is found once and not for every verdict. */
+function inOrder(cuj: Cuj): readonly Endpoint[] {
+  let endpoints = ordered.get(cuj);
+  if (endpoints === undefined) {
+    endpoints = [...cuj.endpoints].sort(compareEndpoints);
+    ordered.set(cuj, endpoints);
+  }
+  return endpoints;
+}
+
+/** One side's counts of one endpoint for one SLI; absent where it had no point at all. */
+export function seriesOf(side: SideCounts, endpoint: Endpoint, sli: SliName): Series | undefined {
+  if (sli === 'latency') {
+    return endpoint.latencyMs === undefined
+      ? undefined
+      : side.latency.get(endpoint.latencyMs)?.get(endpoint.resource);
+  }
+  return endpoint.resource === '*' ? side.whole : side.requests.get(endpoint.resource);
+}
+
+/** So many buckets from an offset on; those that the source did not have are zero events. Shared where it can be. */
+function bucketsOf(values: Float64Array, offset: number, buckets: number): Float64Array {
+  if (offset >= 0 && offset + buckets <= values.length) return values.subarray(offset, offset + buckets);
+  return Float64Array.from({ length: buckets }, (_, i) => values[i + offset] ?? 0);
+}

@@ -1,0 +1,34 @@
+import type { Cuj } from '../registry/model.ts';
+import type { RuleName, SliName } from '../registry/schema.ts';
+
+/** What is left of the error budget of one SLI over the SLO's window, by the backend's own account. */
+export interface KnownBudget {
+  readonly known: true;
+  /** The share that is left: 1 is all of it, 0 none, below 0 overspent. */
+  readonly remaining: number;
+  /** Good events over total events in the window. */
+  readonly sli: number;
+  /** Times the allowed rate at which the last seven days burned; undefined where that was not asked or had no events. */
+  readonly recentBurn: number | undefined;
+  readonly sloId: string;
+  readonly sloName: string;
+  /** Percent, as the backend's SLO has it: the budget is this objective's. */
+  readonly target: number;
+}
+
+/** `why` is a sentence without its full stop. */
+export type SliBudget = KnownBudget | { readonly known: false; readonly why: string };
+
+export interface CujBudget {
+  readonly cuj: Cuj;
+  /** One for each objective of the CUJ. */
+  readonly slis: ReadonlyMap<SliName, SliBudget>;
+}
+
+/** What the error budget says about a CUJ's rule right now. */
+export interface BudgetOpinion {
+  /** The rule of the policy entry that is due. */
+  readonly rule?: { readonly rule: RuleName; readonly because: string };
+  /** Why the budget is not known, where a policy could have changed the rule. */
+  readonly note?: string;
+}

@@ -1,0 +1,117 @@
+import type { Report } from './findings.ts';
+import type { Cuj, Endpoint } from './model.ts';
+
+/** The CUJ that an endpoint stands in. */
+export interface CujPlace {
+  readonly file: string;
+  /** Index in the file's `cujs`. */
+  readonly index: number;
+  readonly name: string;
+}
+
+/** An endpoint and where it stands. */
+export interface RoutePlace {
+  readonly endpoint: Endpoint;
+  /** The route's path, where the endpoint is METHOD /path. */
+  readonly path: string | undefined;
+  readonly cuj: CujPlace;
+  /** Index in `endpoints`. */
+  readonly index: number;
+}
+
+interface RoutesOfService {
+  /** By resource_name, the first route that is stored so, as written: all that is kept of each route. */
+  readonly byResource: Map<string, string>;
+  braces: number;
+  colons: number;
+  firstBraces: RoutePlace | undefined;
+  firstColons: RoutePlace | undefined;
+}
+
+/**
+ * Compares the routes of each service across all CUJs: two that the backend stores as one, and parameters
+ * written as `{id}` here and as `:id` there, which means that one of the two was not copied from the framework.
+ */
+export class RouteCheck {
+  readonly #services = new Map<string, RoutesOfService>();
+  readonly #cujs: ReadonlyMap<string, Cuj>;
+  readonly #report: Report;
+  #collisions = 0;
+
+  /** `cujs` are those whose endpoints were added, the newest included. */
+  constructor(cujs: ReadonlyMap<string, Cuj>, report: Report) {
+    this.#cujs = cujs;
+    this.#report = report;
+  }
+
+  /** Takes one endpoint; what is no METHOD /path is compared with nothing. */
+  add(place: RoutePlace): void {
+    const { endpoint, path } = place;
+    if (path === undefined) return;
+    let routes = this.#services.get(endpoint.service);
+    if (routes === undefined) {
+      routes = {
+        byResource: new Map(),
+        braces: 0,
+        colons: 0,
+        firstBraces: undefined,
+        firstColons: undefined,
+      };
+      this.#services.set(endpoint.service, routes);
+    }
+    const first = routes.byResource.get(endpoint.resource);
+    if (first === undefined) routes.byResource.set(endpoint.resource, endpoint.label);
+    else if (first !== endpoint.label) this.#collision(first, place);
+    if (path.includes('{') && /\{[^{}/]*\}/.test(path)) {
+      routes.braces += 1;
+      routes.firstBraces ??= place;
+    }
+    if (path.includes('/:') && /\/:[A-Za-z_]/.test(path)) {
+      routes.colons += 1;
+      routes.firstColons ??= place;
+    }
+  }
+
+  /** Reports what only the whole of a service shows; one finding a service, at the rarer style. */
+  finish(): void {
+    for (const [service, { braces, colons, firstBraces, firstColons }] of this.#services) {
+      if (firstBraces === undefined || firstColons === undefined) continue;
+      const rare = braces < colons ? firstBraces : firstColons;
+      const usual = rare === firstBraces ? firstColons : firstBraces;
+      this.#found(
+        rare,
+        'mixed-route-parameters',
+        `the routes of the service "${service}" mix {id} and :id: "${rare.endpoint.label}" here, ` +
+          `"${usual.endpoint.label}" in the CUJ "${usual.cuj.name}"`,
+        "Write every route as the service's framework does: resource_name is made from that text.",
+      );
+    }
+  }
+
+  #collision(first: string, second: RoutePlace): void {
+    const { service, resource, label } = second.endpoint;
+    this.#collisions += 1;
+    this.#found(
+      second,
+      'same-resource-name',
+      `"${label}" and "${first}"${this.#ownerOf(service, first)} are both stored as "${resource}", ` +
+        'so the backend cannot tell them apart',
+      'If they are one endpoint, write both alike; if they are two, keep the one that matters.',
+    );
+  }
+
+  /** Looked for rather than kept: a registry has a hundred thousand routes and, mostly, no collision. */
+  #ownerOf(service: string, label: string): string {
+    if (this.#collisions > 100) return '';
+    for (const cuj of this.#cujs.values()) {
+      const has = cuj.endpoints.some((one) => one.service === service && one.label === label);
+      if (has) return ` of the CUJ "${cuj.name}"`;
+    }
+    return '';
+  }
+
+  #found({ cuj, index, endpoint }: RoutePlace, rule: string, message: string, fix: string): void {
+    const path = ['cujs', cuj.index, 'endpoints', index];
+    this.#report({ file: cuj.file, path, at: 'value', rule, value: endpoint.label, message, fix });
+  }
+}

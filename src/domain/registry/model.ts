@@ -1,0 +1,125 @@
+import type { Objective } from './objective.ts';
+import type { RuleName, SliName } from './schema.ts';
+import type { SelectorTemplate } from './selector.ts';
+import type { Source, SourceDialect } from './source-dialect.ts';
+
+/** The registry as the gate understands it: defaults applied, names resolved, durations in ms, objectives exact. */
+export interface Registry {
+  /** SHA-256 over the files' names and bytes, as `sha256:<64 hex>`: the same files give the same digest everywhere. */
+  readonly digest: string;
+  readonly sources: ReadonlyMap<string, Source>;
+  readonly services: ReadonlyMap<string, Service>;
+  readonly cujs: ReadonlyMap<string, Cuj>;
+  /** Which services are measured together; every service with a CUJ is in exactly one. */
+  readonly batches: readonly ScopeBatch[];
+  readonly batchOfService: ReadonlyMap<string, ScopeBatch>;
+}
+
+export interface Service {
+  readonly name: string;
+  readonly env: string;
+  /** Of the backend that measures it. */
+  readonly dialect: SourceDialect;
+  /** `trace`, or the name of a template under `sources`. */
+  readonly source: string;
+  /** The span name; set where the source is `trace`. */
+  readonly operation: string | undefined;
+  readonly canary: SelectorTemplate;
+  readonly stable: SelectorTemplate | undefined;
+  readonly sampleRate: number;
+  readonly dispersion: number;
+}
+
+/** One endpoint, or the whole service (`resource` is `*`). */
+export interface Endpoint {
+  readonly service: string;
+  /** The key by which the backend stores its counts, or `*`. */
+  readonly resource: string;
+  /** As the developers wrote it: `POST /api/v1/login`. */
+  readonly label: string;
+  readonly latencyMs: number | undefined;
+}
+
+export interface GatePolicy {
+  readonly rule: RuleName;
+  /** alpha. */
+  readonly falseAbort: number;
+  readonly ruleOutBurn: number;
+  readonly minRequests: number;
+  readonly onLowTraffic: 'inconclusive' | 'pass';
+  /** A fixed span in ms, or the rollout. */
+  readonly window: 'rollout' | number;
+  readonly maxWindowMs: number;
+  readonly restartGapMs: number;
+  readonly lagMs: number;
+}
+
+export interface ErrorBudgetAction {
+  /** Applies while less than this share of the error budget is left: 0.5 for 50%. */
+  readonly below: number;
+  readonly action: string;
+  readonly gate: RuleName | undefined;
+}
+
+export interface Cuj {
+  readonly name: string;
+  readonly title: string | undefined;
+  readonly description: string | undefined;
+  readonly owner: string;
+  readonly runbook: string | undefined;
+  readonly tier: 1 | 2 | 3;
+  readonly mode: 'enforce' | 'observe';
+  readonly endpoints: readonly Endpoint[];
+  /** The services of its endpoints, each once, in order of appearance. */
+  readonly services: readonly string[];
+  readonly sloWindow: '7d' | '30d' | '90d';
+  readonly objectives: { readonly [sli in SliName]?: Objective };
+  readonly sloIds: { readonly [sli in SliName]?: string };
+  readonly gate: GatePolicy;
+  readonly errorBudgetPolicy: readonly ErrorBudgetAction[];
+}
+
+/**
+ * Services that share env, source and selector templates, asked for in one call. A batch is bounded, so that the cost
+ * of a verdict does not grow with the registry.
+ */
+export interface ScopeBatch {
+  readonly id: string;
+  readonly env: string;
+  readonly source: string;
+  /** What `source` names; undefined where it is `trace`. Carried here so that a question uses one registry only. */
+  readonly template: Source | undefined;
+  readonly services: readonly ScopeService[];
+  /** The span that covers every CUJ of the batch. */
+  readonly maxWindowMs: number;
+  /** The least lag of any CUJ of the batch: the snapshot ends there, a CUJ with more cuts its own. */
+  readonly lagMs: number;
+}
+
+export interface ScopeService {
+  readonly service: Service;
+  /** Resources that some CUJ asks for, `*` not among them. */
+  readonly resources: readonly string[];
+  /** Whether some CUJ asks for `*`. */
+  readonly asWhole: boolean;
+  /** Latency thresholds in ms, each with its resources (`*` for the whole service). */
+  readonly thresholds: readonly { readonly latencyMs: number; readonly resources: readonly string[] }[];
+}
+
+/** One thing wrong with a registry. */
+export interface Problem {
+  readonly file: string;
+  /** 1-based. */
+  readonly line: number;
+  /** 1-based. */
+  readonly column: number;
+  /** Where in the document: `cujs[3].slo.availability`; the empty string is the document itself. */
+  readonly path: string;
+  /** A stable, kebab-case name of the check that failed: `unknown-key`. */
+  readonly rule: string;
+  /** What was found, as JSON; absent where nothing was there. */
+  readonly value?: unknown;
+  readonly message: string;
+  /** What to do, in one sentence. */
+  readonly fix: string;
+}

@@ -1,0 +1,158 @@
+import type { Cuj, ScopeBatch, ScopeService, Service } from './model.ts';
+import type { Source } from './source-dialect.ts';
+
+/** Bounds of one batch, so that no question to the source grows with the registry. */
+export const maxBatchServices = 20;
+export const maxBatchResources = 250;
+
+interface Asked {
+  /** With repetitions: sorting these later takes a third of a set's memory. */
+  readonly resources: string[];
+  asWhole: boolean;
+  /** Latency threshold in ms → resources, `*` for the whole service; with repetitions. */
+  readonly thresholds: Map<number, string[]>;
+  /** How far back from now its furthest CUJ looks: window and lag together. */
+  reachMs: number;
+  lagMs: number;
+}
+
+/**
+ * Which services are measured together: those that share env, source and both selector templates, in the order of
+ * their names, at most 20 services, 250 resources, and as many characters of these as a filter holds (beyond that the
+ * routes of all services would come back, and one with too many would spoil the answer for its neighbours). A service
+ * with more is a batch of its own. Services that no CUJ names are in none. The same registry gives the same batches,
+ * whatever the order of its entries.
+ */
+export function planBatches(
+  services: ReadonlyMap<string, Service>,
+  cujs: Iterable<Cuj>,
+  sources: ReadonlyMap<string, Source>,
+): readonly ScopeBatch[] {
+  const steps = planBatchesInSteps(services, cujs, sources);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** {@link planBatches}, which pauses after every CUJ and every service. */
+export function* planBatchesInSteps(
+  services: ReadonlyMap<string, Service>,
+  cujs: Iterable<Cuj>,
+  sources: ReadonlyMap<string, Source>,
+): Generator<undefined, readonly ScopeBatch[], undefined> {
+  const asked = new Map<string, Asked>();
+  for (const cuj of cujs) {
+    collect(cuj, asked);
+    yield;
+  }
+
+  const scopes = new Map<string, Service[]>();
+  for (const name of [...asked.keys()].sort()) {
+    const service = services.get(name);
+    if (service === undefined) continue;
+    const key = JSON.stringify([
+      service.dialect.backend,
+      service.env,
+      service.source,
+      service.canary.text,
+      service.stable?.text,
+    ]);
+    const scope = scopes.get(key);
+    if (scope === undefined) scopes.set(key, [service]);
+    else scope.push(service);
+  }
+
+  const batches: ScopeBatch[] = [];
+  for (const key of [...scopes.keys()].sort()) {
+    let open: ScopeService[] = [];
+    let resources = 0;
+    let characters = 0;
+    for (const service of scopes.get(key) as Service[]) {
+      const next = scopeService(service, asked.get(service.name) as Asked);
+      const more = next.resources.length;
+      const longer = next.resources.reduce((sum, resource) => sum + resource.length + 1, 0);
+      const isFull =
+        open.length === maxBatchServices ||
+        resources + more > maxBatchResources ||
+        characters + longer > service.dialect.maxEndpointListLength;
+      if (open.length > 0 && isFull) {
+        batches.push(batchOf(open, asked, sources));
+        open = [];
+        resources = 0;
+        characters = 0;
+      }
+      open.push(next);
+      resources += more;
+      characters += longer;
+      yield;
+    }
+    if (open.length > 0) batches.push(batchOf(open, asked, sources));
+  }
+  return batches;
+}
+
+function collect(cuj: Cuj, asked: Map<string, Asked>): void {
+  const { gate } = cuj;
+  const span = typeof gate.window === 'number' ? Math.max(gate.window, gate.maxWindowMs) : gate.maxWindowMs;
+  for (const name of cuj.services) {
+    const of = asked.get(name);
+    if (of === undefined) {
+      asked.set(name, {
+        resources: [],
+        asWhole: false,
+        thresholds: new Map(),
+        reachMs: span + gate.lagMs,
+        lagMs: gate.lagMs,
+      });
+    } else {
+      of.reachMs = Math.max(of.reachMs, span + gate.lagMs);
+      of.lagMs = Math.min(of.lagMs, gate.lagMs);
+    }
+  }
+  for (const endpoint of cuj.endpoints) {
+    const of = asked.get(endpoint.service) as Asked;
+    if (endpoint.resource === '*') of.asWhole = true;
+    else of.resources.push(endpoint.resource);
+    if (endpoint.latencyMs === undefined) continue;
+    const threshold = of.thresholds.get(endpoint.latencyMs);
+    if (threshold === undefined) of.thresholds.set(endpoint.latencyMs, [endpoint.resource]);
+    else threshold.push(endpoint.resource);
+  }
+}
+
+function batchOf(
+  services: readonly ScopeService[],
+  asked: ReadonlyMap<string, Asked>,
+  sources: ReadonlyMap<string, Source>,
+): ScopeBatch {
+  const { env, source, name } = (services[0] as ScopeService).service;
+  const parts = services.map(({ service }) => asked.get(service.name) as Asked);
+  const lagMs = Math.min(...parts.map((part) => part.lagMs));
+  return {
+    // A service is in exactly one batch, so the first one's name identifies it.
+    id: `${env}/${source}/${name}${services.length > 1 ? `+${services.length - 1}` : ''}`,
+    env,
+    source,
+    template: sources.get(source),
+    services,
+    // The snapshot ends at the least lag; a CUJ with a longer one must still find the whole of its window in it.
+    maxWindowMs: Math.max(...parts.map((part) => part.reachMs)) - lagMs,
+    lagMs,
+  };
+}
+
+function scopeService(service: Service, of: Asked): ScopeService {
+  return {
+    service,
+    resources: sortedOnce(of.resources),
+    asWhole: of.asWhole,
+    thresholds: [...of.thresholds]
+      .sort(([a], [b]) => a - b)
+      .map(([latencyMs, resources]) => ({ latencyMs, resources: sortedOnce(resources) })),
+  };
+}
+
+function sortedOnce(texts: readonly string[]): string[] {
+  return [...texts].sort().filter((text, index, all) => text !== all[index - 1]);
+}

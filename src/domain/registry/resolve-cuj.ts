@@ -1,0 +1,171 @@
+import type { RoutePlace } from './duplicate-routes.ts';
+import type { Reporter } from './findings.ts';
+import type { Cuj, Endpoint, ErrorBudgetAction } from './model.ts';
+import { hasAtMostThreeDecimals, type Objective, objectiveOf } from './objective.ts';
+import { checkGate, checkSlo, type Defaults, gatePolicy } from './resolve-defaults.ts';
+import { type EndpointScope, mayHaveLatency, readEndpoints } from './resolve-endpoints.ts';
+import type { CujDocument, SliName } from './schema.ts';
+
+export interface ResolvedCuj {
+  readonly cuj: Cuj;
+  readonly places: readonly RoutePlace[];
+}
+
+const noSloIds = Object.freeze({});
+
+/**
+ * One CUJ with the defaults applied. A default availability objective applies to every CUJ; a default latency
+ * objective only to those that give a threshold (`latencyMs`), because without one there is nothing to count.
+ */
+export function resolveCuj(
+  document: CujDocument,
+  defaults: Defaults,
+  scope: EndpointScope,
+  reporter: Reporter,
+): ResolvedCuj {
+  checkSlo(document.slo, reporter);
+  checkGate(document.gate, defaults, reporter);
+  const read = readEndpoints(document, scope, reporter);
+  const objectives = resolveObjectives(document, defaults, mayHaveLatency(read, scope), reporter);
+  checkSloIds(document, objectives, defaults, reporter);
+  const endpoints: Endpoint[] = read.map(({ endpoint }) =>
+    objectives.latency === undefined && endpoint.latencyMs !== undefined
+      ? { ...endpoint, latencyMs: undefined }
+      : endpoint,
+  );
+  const cuj: Cuj = {
+    name: document.name,
+    title: document.title,
+    description: document.description,
+    owner: document.owner,
+    runbook: document.runbook,
+    tier: (document.tier ?? 2) as 1 | 2 | 3,
+    mode: document.mode ?? 'enforce',
+    endpoints,
+    services: [...new Set(endpoints.map((endpoint) => endpoint.service))],
+    sloWindow: document.slo?.window ?? defaults.slo.window,
+    objectives,
+    sloIds: document.sloId ?? noSloIds,
+    gate: gatePolicy(document.gate, defaults),
+    errorBudgetPolicy: resolvePolicy(document, reporter),
+  };
+  return { cuj, places: read };
+}
+
+function resolveObjectives(
+  document: CujDocument,
+  defaults: Defaults,
+  traced: boolean,
+  reporter: Reporter,
+): { [sli in SliName]?: Objective } {
+  const own = document.slo ?? {};
+  const thresholds = thresholdPlaces(document);
+  const availability = own.availability ?? defaults.slo.availability;
+  const latency = own.latency ?? (thresholds.length > 0 ? defaults.slo.latency : undefined);
+  if (!traced) {
+    if (own.latency !== undefined) latencyOnTemplate(['slo', 'latency'], own.latency, reporter);
+    if (document.latencyMs !== undefined) latencyOnTemplate(['latencyMs'], document.latencyMs, reporter);
+  } else if (own.latency !== undefined && thresholds.length === 0) {
+    reporter.value(
+      ['slo', 'latency'],
+      'latency-without-threshold',
+      own.latency,
+      `the CUJ "${document.name}" has a latency objective, but no latencyMs says what is slow`,
+      'Add latencyMs to the CUJ or to its endpoints, or remove the latency objective.',
+    );
+  } else if (latency === undefined && !defaults.broken) {
+    for (const { path, value } of thresholds) {
+      reporter.key(
+        path,
+        'threshold-without-objective',
+        value,
+        `latencyMs is set, but the CUJ "${document.name}" has no latency objective`,
+        'Add slo.latency, such as 99, to the CUJ or to the defaults, or remove latencyMs.',
+      );
+    }
+  }
+  if (availability === undefined && latency === undefined && thresholds.length === 0 && !defaults.broken) {
+    reporter.missing(
+      [],
+      'no-objective',
+      `the CUJ "${document.name}" has no objective, so there is nothing to judge it by`,
+      'Add slo.availability, such as 99.95, to the CUJ or to the defaults.',
+    );
+  }
+  return {
+    ...(isPercent(availability) ? { availability: objectiveOf(availability) } : {}),
+    ...(isPercent(latency) && traced ? { latency: objectiveOf(latency) } : {}),
+  };
+}
+
+function isPercent(percent: number | undefined): percent is number {
+  return percent !== undefined && hasAtMostThreeDecimals(percent);
+}
+
+/** Where the CUJ says what is slow. */
+function thresholdPlaces(document: CujDocument): { path: (string | number)[]; value: number }[] {
+  const places: { path: (string | number)[]; value: number }[] = [];
+  if (document.latencyMs !== undefined) places.push({ path: ['latencyMs'], value: document.latencyMs });
+  if (document.endpoints === '*') return places;
+  for (const [index, endpoint] of document.endpoints.entries()) {
+    if (typeof endpoint === 'string' || endpoint.latencyMs === undefined) continue;
+    places.push({ path: ['endpoints', index, 'latencyMs'], value: endpoint.latencyMs });
+  }
+  return places;
+}
+
+function latencyOnTemplate(path: readonly string[], value: number, reporter: Reporter): void {
+  reporter.key(
+    path,
+    'latency-on-template',
+    value,
+    'none of the services of this CUJ is measured by trace metrics, and other sources have no latencies',
+    'Remove it: latency is judged on trace metrics only.',
+  );
+}
+
+function checkSloIds(
+  document: CujDocument,
+  objectives: { readonly [sli in SliName]?: Objective },
+  defaults: Defaults,
+  reporter: Reporter,
+): void {
+  for (const sli of ['availability', 'latency'] as const) {
+    const id = document.sloId?.[sli];
+    const written = document.slo?.[sli] !== undefined || defaults.broken;
+    if (id === undefined || objectives[sli] !== undefined || written) continue;
+    reporter.key(
+      ['sloId', sli],
+      'slo-id-without-objective',
+      id,
+      `sloId names an SLO for ${sli}, but the CUJ "${document.name}" has no ${sli} objective`,
+      `Add slo.${sli} to the CUJ, or remove the id.`,
+    );
+  }
+}
+
+/** The agreed actions, the one for the most budget left first. */
+function resolvePolicy(document: CujDocument, reporter: Reporter): ErrorBudgetAction[] {
+  const actions = new Map<number, ErrorBudgetAction>();
+  for (const [index, { below: text, action, gate }] of (document.errorBudgetPolicy ?? []).entries()) {
+    // Percent has at most a handful of decimals; rounding keeps 0.1% from becoming 0.00099999….
+    const below = Math.round(Number.parseFloat(text) * 1e6) / 1e8;
+    const at = ['errorBudgetPolicy', index, 'below'];
+    if (below > 1) {
+      const fix = 'Use at most 100%: that much is there before anything failed.';
+      reporter.value(
+        at,
+        'policy-over-100',
+        text,
+        `there is never more than 100% of an error budget left`,
+        fix,
+      );
+    }
+    if (actions.has(below)) {
+      const fix = 'Join both actions in one entry, or change one of the limits.';
+      reporter.value(at, 'duplicate-policy', text, `below ${text} is in the error budget policy twice`, fix);
+    }
+    actions.set(below, { below, action, gate });
+  }
+  return [...actions.values()].sort((a, b) => b.below - a.below);
+}

@@ -1,0 +1,211 @@
+import { durationMs } from '../duration.ts';
+import { type RegistryInput, type Report, Reporter } from './findings.ts';
+import type { GatePolicy } from './model.ts';
+import { hasAtMostThreeDecimals } from './objective.ts';
+import type { CujDocument, GateDocument } from './schema.ts';
+
+type SloDocument = NonNullable<CujDocument['slo']>;
+
+/** What applies where a CUJ says nothing. */
+export interface Defaults {
+  readonly slo: SloDocument & { readonly window: NonNullable<SloDocument['window']> };
+  readonly gate: Required<GateDocument>;
+  /** `gate` as the model has it. */
+  readonly policy: GatePolicy;
+  /** Some file's defaults did not pass the schema, or could not be read at all, so that nothing can be said about what they leave out. */
+  readonly broken: boolean;
+}
+
+/** The gate policy and the SLO window of a registry that names none. */
+export const builtInDefaults = {
+  slo: { window: '30d' },
+  gate: {
+    rule: 'confidence',
+    falseAbort: 0.05,
+    ruleOutBurn: 14.4,
+    minRequests: 0,
+    onLowTraffic: 'inconclusive',
+    window: 'rollout',
+    maxWindow: '2h',
+    restartGap: '5m',
+    lag: '90s',
+  },
+} as const satisfies { readonly slo: SloDocument; readonly gate: Required<GateDocument> };
+
+/**
+ * The defaults of all files over the built-in ones. Several files may each give some; the same one twice is a problem
+ * even where both agree, because nobody could say later which of them to change.
+ */
+export function collectDefaults(
+  inputs: readonly RegistryInput[],
+  complete: boolean,
+  report: Report,
+): Defaults {
+  const slo: Record<string, unknown> = {};
+  const gate: Record<string, unknown> = {};
+  const givenIn = new Map<string, Reporter>();
+  for (const { file, document, broken } of inputs) {
+    if (broken?.defaults || document.defaults === undefined) continue;
+    const reporter = new Reporter(report, file, ['defaults']);
+    for (const [section, into] of [['slo', slo] as const, ['gate', gate] as const]) {
+      for (const [key, value] of Object.entries(document.defaults[section] ?? {})) {
+        const name = `${section}.${key}`;
+        const first = givenIn.get(name);
+        if (first === undefined) {
+          givenIn.set(name, reporter);
+          into[key] = value;
+        } else {
+          const fix = 'Keep the default in one file.';
+          first.key(
+            [section, key],
+            'duplicate-default',
+            into[key],
+            `the default ${name} is given in ${file} as well`,
+            fix,
+          );
+          reporter.key(
+            [section, key],
+            'duplicate-default',
+            value,
+            `the default ${name} is given in ${first.file} as well`,
+            fix,
+          );
+        }
+      }
+    }
+  }
+  const effectiveGate = { ...builtInDefaults.gate, ...gate };
+  const defaults: Defaults = {
+    slo: { ...builtInDefaults.slo, ...slo },
+    gate: effectiveGate,
+    policy: policyOf(effectiveGate),
+    broken: !complete || inputs.some((input) => input.broken?.defaults === true),
+  };
+  for (const { file, document, broken } of inputs) {
+    if (broken?.defaults || document.defaults === undefined) continue;
+    const reporter = new Reporter(report, file, ['defaults']);
+    checkSlo(document.defaults.slo, reporter);
+    checkGate(document.defaults.gate, defaults, reporter);
+  }
+  return defaults;
+}
+
+/** Percentages that an SLO cannot keep. */
+export function checkSlo(slo: SloDocument | undefined, reporter: Reporter): void {
+  for (const sli of ['availability', 'latency'] as const) {
+    const percent = slo?.[sli];
+    if (percent === undefined) continue;
+    if (percent <= 1) {
+      // An objective of 1% or less lets everything pass; what was meant is a ratio.
+      const meant = Math.round(percent * 100_000) / 1000;
+      reporter.value(
+        ['slo', sli],
+        'percent-not-ratio',
+        percent,
+        `the ${sli} objective ${percent} is a percentage, so nearly everything would pass`,
+        meant < 100
+          ? `Write percent: ${meant} where the ratio ${percent} is meant.`
+          : 'Write percent, such as 99.95.',
+      );
+      continue;
+    }
+    if (hasAtMostThreeDecimals(percent)) continue;
+    reporter.value(
+      ['slo', sli],
+      'percent-decimals',
+      percent,
+      `the ${sli} objective ${percent} has more than 3 decimals, and SLOs keep 3`,
+      'Round it to at most 3 decimals, such as 99.95.',
+    );
+  }
+}
+
+const maxWindowLimitMs = 24 * 3_600_000;
+const minuteMs = 60_000;
+const lagLimitMs = 3_600_000;
+
+/** Durations of one `gate:` block. What it inherits is reported where it is written, not here again. */
+export function checkGate(own: GateDocument | undefined, defaults: Defaults, reporter: Reporter): void {
+  if (own === undefined) return;
+  for (const key of ['window', 'maxWindow', 'restartGap'] as const) {
+    const text = own[key];
+    if (text === undefined || text === 'rollout' || spanMs(text) % minuteMs === 0) continue;
+    reporter.value(
+      ['gate', key],
+      'whole-minutes',
+      text,
+      `${key} is ${text}, and traffic is counted in whole minutes`,
+      'Use whole minutes, such as 5m or 2h.',
+    );
+  }
+  for (const key of ['window', 'maxWindow'] as const) {
+    const text = own[key];
+    if (text === undefined || text === 'rollout' || spanMs(text) !== minuteMs) continue;
+    if ((own.rule ?? defaults.gate.rule) === 'strict') continue;
+    reporter.value(
+      ['gate', key],
+      'window-too-short',
+      text,
+      `${key} is ${text}, and a fail needs bad events in two minutes, so nothing could ever fail`,
+      'Use at least 2m, or the rule strict.',
+    );
+  }
+  if (own.maxWindow !== undefined && spanMs(own.maxWindow) > maxWindowLimitMs) {
+    reporter.value(
+      ['gate', 'maxWindow'],
+      'max-window-limit',
+      own.maxWindow,
+      `maxWindow is ${own.maxWindow}, and at most 24h are looked at`,
+      'Use at most 24h: a rollout that takes longer is judged by its last 24 hours.',
+    );
+  }
+  const lag = own.lag === undefined ? undefined : spanMs(own.lag);
+  if (lag !== undefined && (lag < minuteMs || lag > lagLimitMs)) {
+    reporter.value(
+      ['gate', 'lag'],
+      'lag-range',
+      own.lag,
+      lag < minuteMs
+        ? `lag is ${own.lag}, and the newest minute of the metrics is not complete before 60 s`
+        : `lag is ${own.lag}, and an answer that is more than an hour late protects nothing`,
+      'Use 60s to 1h; 90s suits most.',
+    );
+  }
+  // A broken `defaults` may hold the other half of the pair.
+  if ((own.window === undefined && own.maxWindow === undefined) || defaults.broken) return;
+  const window = own.window ?? defaults.gate.window;
+  const maxWindow = own.maxWindow ?? defaults.gate.maxWindow;
+  if (window === 'rollout' || spanMs(window) <= spanMs(maxWindow)) return;
+  const key = own.window === undefined ? 'maxWindow' : 'window';
+  reporter.value(
+    ['gate', key],
+    'window-over-max-window',
+    own[key],
+    `window (${window}) is longer than maxWindow (${maxWindow})`,
+    'Shorten window or lengthen maxWindow, which is at most 24h.',
+  );
+}
+
+/** The policy of a CUJ: its own values over the defaults. CUJs that say nothing share one. */
+export function gatePolicy(own: GateDocument | undefined, defaults: Defaults): GatePolicy {
+  return own === undefined ? defaults.policy : policyOf({ ...defaults.gate, ...own });
+}
+
+function policyOf(gate: Required<GateDocument>): GatePolicy {
+  return {
+    rule: gate.rule,
+    falseAbort: gate.falseAbort,
+    ruleOutBurn: gate.ruleOutBurn,
+    minRequests: gate.minRequests,
+    onLowTraffic: gate.onLowTraffic,
+    window: gate.window === 'rollout' ? 'rollout' : spanMs(gate.window),
+    maxWindowMs: spanMs(gate.maxWindow),
+    restartGapMs: spanMs(gate.restartGap),
+    lagMs: spanMs(gate.lag),
+  };
+}
+
+/** A duration that passed the schema. */
+function spanMs(text: string): number {
+  return durationMs(text) as number;
+}

@@ -1,0 +1,244 @@
+import type { CujPlace, RoutePlace } from './duplicate-routes.ts';
+import type { Reporter } from './findings.ts';
+import type { Service } from './model.ts';
+import type { Named } from './resolve-services.ts';
+import type { CujDocument, EndpointDocument } from './schema.ts';
+import type { Source, SourceDialect } from './source-dialect.ts';
+
+/** What the endpoints of a CUJ are read against. */
+export interface EndpointScope {
+  readonly services: Named<Service>;
+  readonly serviceNames: readonly string[];
+  readonly sources: Named<Source>;
+  readonly dialect: SourceDialect;
+  /** False where some file could not be read, so that an unknown name proves nothing. */
+  readonly complete: boolean;
+}
+
+interface Written {
+  readonly service: string | undefined;
+  readonly label: string;
+  readonly resource: string;
+  readonly path: string | undefined;
+  readonly latencyMs: number | undefined;
+}
+
+/**
+ * The endpoints of a CUJ with their services and resource names; what could not be resolved is reported and left out.
+ * `latencyMs` is the threshold as written: the endpoint's, else the CUJ's where the source has latencies.
+ */
+export function readEndpoints(
+  cuj: CujDocument,
+  scope: EndpointScope,
+  reporter: Reporter,
+): readonly RoutePlace[] {
+  const exists = serviceCheck(scope, reporter);
+  const place: CujPlace = { file: reporter.file, index: Number(reporter.base[1]), name: cuj.name };
+  if (cuj.service !== undefined) exists(cuj.service, ['service']);
+
+  if (cuj.endpoints === '*') {
+    if (cuj.service === undefined) {
+      missingService(cuj, [], reporter);
+      return [];
+    }
+    if (!exists(cuj.service, ['service'])) return [];
+    const latencyMs = sourceOf(cuj.service, scope) === 'trace' ? cuj.latencyMs : undefined;
+    const endpoint = { service: cuj.service, resource: '*', label: '*', latencyMs };
+    return [{ endpoint, path: undefined, cuj: place, index: 0 }];
+  }
+
+  const result: RoutePlace[] = [];
+  const written = cuj.endpoints.map((document) => readEndpoint(document, scope.dialect));
+  if (cuj.service === undefined && written.every(({ service }) => service === undefined)) {
+    missingService(cuj, [], reporter);
+  }
+  const seen = new Map<string, Written>();
+  const ungrouped = new Set<string>();
+  for (const [index, one] of written.entries()) {
+    const service = one.service ?? cuj.service;
+    checkResource(one, index, cuj.endpoints[index] as EndpointDocument, scope.dialect, reporter);
+    if (service === undefined) {
+      if (written.some((other) => other.service !== undefined))
+        missingService(cuj, ['endpoints', index], reporter);
+      continue;
+    }
+    if (!scope.services.has(service)) {
+      exists(service, ['endpoints', index, 'service']);
+      continue;
+    }
+    // Most endpoints are of the CUJ's own service: no new text is made for those.
+    const key = service === cuj.service ? one.resource : `${service}\n${one.resource}`;
+    const first = seen.get(key);
+    if (first === undefined) seen.set(key, one);
+    else if (first.label === one.label || one.path === undefined || first.path === undefined) {
+      // Routes that differ in writing are reported across CUJs, by RouteCheck.
+      const fix = 'Remove one of them: each request would count twice.';
+      const message = `the endpoint "${one.label}" is in the CUJ "${cuj.name}" twice`;
+      reporter.value(['endpoints', index], 'duplicate-endpoint', one.label, message, fix);
+    }
+    const source = sourceOf(service, scope);
+    if (source !== 'trace') checkTemplateEndpoint(one, index, service, source, scope, ungrouped, reporter);
+    const latencyMs = source === 'trace' ? (one.latencyMs ?? cuj.latencyMs) : undefined;
+    const endpoint = { service, resource: one.resource, label: one.label, latencyMs };
+    result.push({ endpoint, path: one.path, cuj: place, index });
+  }
+  return result;
+}
+
+/** Says whether a service exists; the first place in a CUJ that names one nobody defined is reported. */
+function serviceCheck(scope: EndpointScope, reporter: Reporter) {
+  const checked = new Set<string>();
+  return (name: string, at: readonly (string | number)[]): boolean => {
+    if (scope.services.has(name)) return true;
+    if (!scope.complete || checked.has(name)) return false;
+    checked.add(name);
+    const fix = 'Define it under services, or correct the name.';
+    reporter.unknown(
+      at,
+      'unknown-service',
+      name,
+      scope.serviceNames,
+      `nobody defined the service "${name}"`,
+      fix,
+    );
+    return false;
+  };
+}
+
+/** The services that a CUJ names which did not pass the schema: all that can be said about it besides. */
+export function checkNamedServices(cuj: unknown, scope: EndpointScope, reporter: Reporter): void {
+  const { service, endpoints } = (cuj ?? {}) as { readonly service?: unknown; readonly endpoints?: unknown };
+  const exists = serviceCheck(scope, reporter);
+  if (typeof service === 'string' && service !== '') exists(service, ['service']);
+  if (!Array.isArray(endpoints)) return;
+  for (const [index, endpoint] of endpoints.entries()) {
+    const named = (endpoint as { readonly service?: unknown } | null)?.service;
+    if (typeof named === 'string' && named !== '') exists(named, ['endpoints', index, 'service']);
+  }
+}
+
+/** Whether any endpoint can carry a latency threshold; a service that is broken or unknown might. */
+export function mayHaveLatency(endpoints: readonly RoutePlace[], scope: EndpointScope): boolean {
+  return (
+    endpoints.length === 0 || endpoints.some(({ endpoint }) => sourceOf(endpoint.service, scope) === 'trace')
+  );
+}
+
+/** The source of a service; a service that is wrong in itself counts as traced, so that nothing else is made of it. */
+function sourceOf(service: string, scope: EndpointScope): string {
+  return scope.services.get(service)?.source ?? 'trace';
+}
+
+function readEndpoint(document: EndpointDocument, { endpointKey }: SourceDialect): Written {
+  if (typeof document === 'string') {
+    const space = document.indexOf(' ');
+    const path = document.slice(space + 1);
+    return {
+      service: undefined,
+      label: document,
+      resource: endpointKey(document.slice(0, space), path),
+      path,
+      latencyMs: undefined,
+    };
+  }
+  const { service, latencyMs } = document;
+  if ('resource' in document) {
+    return { service, label: document.resource, resource: document.resource, path: undefined, latencyMs };
+  }
+  const { method, path } = document;
+  return { service, label: `${method} ${path}`, resource: endpointKey(method, path), path, latencyMs };
+}
+
+function missingService(cuj: CujDocument, path: readonly (string | number)[], reporter: Reporter): void {
+  reporter.missing(
+    path,
+    'service-missing',
+    `${path.length === 0 ? `the CUJ "${cuj.name}"` : 'this endpoint'} belongs to no service`,
+    'Add service to the CUJ, or to each of its endpoints.',
+  );
+}
+
+/** Where a query begins in what should be a route, or -1. `?` alone is some frameworks' sign for what may be left out. */
+export function queryAt(path: string): number {
+  return path.search(/\?[^/]*=/);
+}
+
+/** Where an endpoint's route or resource is written. */
+function placeOf(one: Written, index: number, document: EndpointDocument): (string | number)[] {
+  const key = one.path === undefined ? 'resource' : 'path';
+  return ['endpoints', index, ...(typeof document === 'string' ? [] : [key])];
+}
+
+function checkResource(
+  one: Written,
+  index: number,
+  document: EndpointDocument,
+  dialect: SourceDialect,
+  reporter: Reporter,
+): void {
+  const query = one.path === undefined ? -1 : queryAt(one.path);
+  if (query >= 0) {
+    const route = one.label.slice(0, one.label.length - (one.path as string).length + query);
+    const at = placeOf(one, index, document);
+    const message = `"${one.label}" holds a query, which is no part of a route: no request would ever match it`;
+    reporter.value(at, 'route-with-query', one.label, message, `Write the route alone: ${route}.`);
+    return;
+  }
+  const stored = one.path === undefined ? dialect.storedTagValue(one.resource) : one.resource;
+  if (stored === one.resource && dialect.isSafeTagValue(stored)) return;
+  const shorthand = typeof document === 'string';
+  const at = placeOf(one, index, document);
+  const value = shorthand ? one.label : (one.path ?? one.resource);
+  if (one.path === undefined && one.resource === '*') {
+    const fix = 'For the whole service write endpoints: "*"; otherwise name one resource.';
+    reporter.value(at, 'resource-not-stored', value, 'a resource cannot be "*"', fix);
+  } else if (!dialect.isSafeTagValue(stored)) {
+    reporter.value(
+      at,
+      'resource-unsafe',
+      value,
+      stored === ''
+        ? `"${one.label}" holds nothing that ${dialect.backend} keeps in a ${dialect.endpointTag}`
+        : `"${one.label}" is stored as "${stored}", which holds letters that cannot be put into a query safely`,
+      `Only ${dialect.tagValueCharacters} can be asked for; rename the route, or give the span a resource name in ASCII.`,
+    );
+  } else {
+    reporter.value(
+      at,
+      'resource-not-stored',
+      value,
+      `the resource "${one.resource}" is not as ${dialect.backend} stores it`,
+      `Write what is stored: "${stored}".`,
+    );
+  }
+}
+
+function checkTemplateEndpoint(
+  one: Written,
+  index: number,
+  service: string,
+  source: string,
+  scope: EndpointScope,
+  ungrouped: Set<string>,
+  reporter: Reporter,
+): void {
+  if (one.latencyMs !== undefined) {
+    reporter.key(
+      ['endpoints', index, 'latencyMs'],
+      'latency-on-template',
+      one.latencyMs,
+      `the service "${service}" is measured by the source "${source}", which has no latencies`,
+      'Remove latencyMs: latency is judged on trace metrics only.',
+    );
+  }
+  const template = scope.sources.get(source);
+  if (template === undefined || template.groupBy !== undefined || ungrouped.has(service)) return;
+  ungrouped.add(service);
+  reporter.value(
+    ['endpoints', index],
+    'endpoints-without-group-by',
+    one.label,
+    `the source "${source}" of the service "${service}" does not tell endpoints apart`,
+    'Write endpoints: "*" to judge the whole service, or add groupBy to the source.',
+  );
+}

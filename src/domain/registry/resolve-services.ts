@@ -1,0 +1,197 @@
+import { type RegistryInput, type Report, Reporter } from './findings.ts';
+import type { Service } from './model.ts';
+import type { ServiceDocument } from './schema.ts';
+import { parseSelector, type SelectorTemplate } from './selector.ts';
+import type { Source, SourceDialect } from './source-dialect.ts';
+
+/** Everything under one heading by name; `undefined` for what exists but is wrong and has been reported. */
+export type Named<T> = ReadonlyMap<string, T | undefined>;
+
+/** Named things of all files, each with where it stands. A name in two files is reported at both places. */
+function collect<D>(
+  inputs: readonly RegistryInput[],
+  heading: 'services' | 'sources',
+  what: string,
+  report: Report,
+  entriesOf: (input: RegistryInput) => Readonly<Record<string, D>> | undefined,
+): Map<string, { readonly document: D; readonly broken: boolean; readonly reporter: Reporter }> {
+  const all = new Map<string, { document: D; broken: boolean; reporter: Reporter }>();
+  for (const input of inputs) {
+    for (const [name, document] of Object.entries(entriesOf(input) ?? {})) {
+      const reporter = new Reporter(report, input.file, [heading, name]);
+      const first = all.get(name);
+      if (first === undefined) {
+        all.set(name, { document, broken: input.broken?.[heading].has(name) === true, reporter });
+        continue;
+      }
+      const fix = `Keep one of them, or give the other ${what} its own name.`;
+      const rule = `duplicate-${what}`;
+      first.reporter.key([], rule, name, `the ${what} "${name}" is defined in ${input.file} as well`, fix);
+      reporter.key([], rule, name, `the ${what} "${name}" is defined in ${first.reporter.file} as well`, fix);
+    }
+  }
+  return all;
+}
+
+/** All sources of the registry. */
+export function resolveSources(
+  inputs: readonly RegistryInput[],
+  dialect: SourceDialect,
+  report: Report,
+): Named<Source> {
+  const sources = new Map<string, Source | undefined>();
+  const all = collect(inputs, 'sources', 'source', report, ({ document }) => document.sources);
+  for (const [name, { document, broken, reporter }] of all) {
+    if (name === 'trace') {
+      reporter.key(
+        [],
+        'reserved-source',
+        name,
+        `the source name "trace" is taken: it stands for the trace metrics of ${dialect.backend}`,
+        'Choose another name, and name it in the service.',
+      );
+    }
+    if (broken) {
+      sources.set(name, undefined);
+      continue;
+    }
+    const parsed = dialect.parseSource(name, document);
+    sources.set(name, parsed.ok ? parsed.source : undefined);
+    if (parsed.ok) continue;
+    for (const { field, message, fix } of parsed.problems) {
+      reporter.value([field], 'source-template', document[field], message, fix);
+    }
+  }
+  return sources;
+}
+
+/**
+ * All services of the registry.
+ * @param complete false where some file could not be read: then what nobody defined may well be there.
+ */
+export function resolveServices(
+  inputs: readonly RegistryInput[],
+  sources: Named<Source>,
+  dialect: SourceDialect,
+  complete: boolean,
+  report: Report,
+): Named<Service> {
+  const services = new Map<string, Service | undefined>();
+  const all = collect(inputs, 'services', 'service', report, ({ document }) => document.services);
+  for (const [name, { document, broken, reporter }] of all) {
+    if (broken) checkBrokenService(document, sources, dialect, complete, reporter);
+    services.set(
+      name,
+      broken ? undefined : resolveService(name, document, sources, dialect, complete, reporter),
+    );
+  }
+  return services;
+}
+
+function resolveService(
+  name: string,
+  document: ServiceDocument,
+  sources: Named<Source>,
+  dialect: SourceDialect,
+  complete: boolean,
+  reporter: Reporter,
+): Service | undefined {
+  const source = document.source ?? 'trace';
+  if (source === 'trace' && document.operation === undefined) {
+    reporter.missing(
+      [],
+      'operation-missing',
+      `the service "${name}" has no operation, so its trace metrics cannot be named`,
+      'Add operation, the span name: http.request for Go, express.request for Express, servlet.request for Java.',
+    );
+  }
+  if (source !== 'trace' && document.operation !== undefined) {
+    reporter.key(
+      ['operation'],
+      'operation-with-template',
+      document.operation,
+      `the service "${name}" has an operation, but its source "${source}" names its own metrics`,
+      'Remove operation, or remove source to use trace metrics.',
+    );
+  }
+  checkSource(source, sources, complete, reporter);
+  const canary = readSelector('canary', document.canary, dialect, reporter);
+  const stable =
+    document.stable === undefined ? undefined : readSelector('stable', document.stable, dialect, reporter);
+  if (canary !== undefined && stable !== undefined && sameTraffic(canary, stable)) {
+    reporter.value(
+      ['stable'],
+      'stable-is-canary',
+      document.stable,
+      'stable selects the same traffic as canary, so there would be nothing to compare',
+      'Use another placeholder, such as version:{stable_version}, or remove stable: then it is the rest.',
+    );
+  }
+  if (canary === undefined) return undefined;
+  return {
+    name,
+    env: document.env,
+    dialect,
+    source,
+    operation: document.operation,
+    canary,
+    stable,
+    sampleRate: document.sampleRate ?? 1,
+    dispersion: document.dispersion ?? 1,
+  };
+}
+
+/** What can still be said of a service that did not pass the schema: its selectors and its source. */
+function checkBrokenService(
+  document: unknown,
+  sources: Named<Source>,
+  dialect: SourceDialect,
+  complete: boolean,
+  reporter: Reporter,
+): void {
+  if (typeof document !== 'object' || document === null) return;
+  const { source, canary, stable } = document as Record<string, unknown>;
+  if (typeof source === 'string' && source !== '') checkSource(source, sources, complete, reporter);
+  if (typeof canary === 'string' && canary !== '') readSelector('canary', canary, dialect, reporter);
+  if (typeof stable === 'string' && stable !== '') readSelector('stable', stable, dialect, reporter);
+}
+
+function checkSource(source: string, sources: Named<Source>, complete: boolean, reporter: Reporter): void {
+  if (source === 'trace' || sources.has(source) || !complete) return;
+  reporter.unknown(
+    ['source'],
+    'unknown-source',
+    source,
+    ['trace', ...sources.keys()],
+    `nobody defined the source "${source}"`,
+    'Define it under sources, or remove it to use trace metrics.',
+  );
+}
+
+function readSelector(
+  side: 'canary' | 'stable',
+  text: string,
+  dialect: SourceDialect,
+  reporter: Reporter,
+): SelectorTemplate | undefined {
+  const parsed = parseSelector(text, dialect);
+  if (!('error' in parsed)) return parsed;
+  reporter.value(
+    [side],
+    'selector',
+    text,
+    `the ${side} selector cannot be used: ${parsed.error}`,
+    'Write key:value conditions joined by commas, with placeholders in values only: version:{version}.',
+  );
+  return undefined;
+}
+
+/** Whether two templates give the same selector whatever fills them: the same conditions in any order. */
+function sameTraffic(a: SelectorTemplate, b: SelectorTemplate): boolean {
+  const key = ({ terms }: SelectorTemplate) =>
+    terms
+      .map((term) => JSON.stringify(term))
+      .sort()
+      .join(' ');
+  return key(a) === key(b);
+}

@@ -1,0 +1,253 @@
+import Type, { type Static } from 'typebox';
+import { durationPattern } from '../duration.ts';
+
+/**
+ * The registry's format. This schema is the type, the check at load and what `cuj-gate schema` prints for editors;
+ * what it cannot say (names that must exist elsewhere, decimals, uniqueness) is in registry.ts.
+ */
+
+const closed = { additionalProperties: false } as const;
+
+const Duration = (description: string) =>
+  Type.String({ pattern: durationPattern, description, examples: ['5m', '2h', '90s'] });
+const Percent = (description: string) =>
+  Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 100, description, examples: [99.95] });
+const LatencyMs = Type.Number({
+  exclusiveMinimum: 0,
+  maximum: 600_000,
+  description: 'A request slower than this many milliseconds is a bad event of the latency SLI.',
+});
+
+export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+export const ruleNames = ['confidence', 'strict', 'baseline'] as const;
+
+const SloDefaultsSchema = Type.Object(
+  {
+    window: Type.Optional(
+      Type.Union([Type.Literal('7d'), Type.Literal('30d'), Type.Literal('90d')], {
+        description: "The SLO's rolling window.",
+      }),
+    ),
+    availability: Type.Optional(
+      Percent('The availability objective in percent: requests that do not end in 5XX.'),
+    ),
+    latency: Type.Optional(
+      Percent("The latency objective in percent: requests within their endpoint's latencyMs."),
+    ),
+  },
+  closed,
+);
+
+const GateSchema = Type.Object(
+  {
+    rule: Type.Optional(
+      Type.Enum([...ruleNames], { description: 'How a verdict is reached; docs/verdicts.md.' }),
+    ),
+    falseAbort: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 0.5,
+        description:
+          'The share of rollouts with every endpoint on the SLO that may be aborted by chance (alpha).',
+      }),
+    ),
+    ruleOutBurn: Type.Optional(
+      Type.Number({
+        minimum: 1,
+        maximum: 1000,
+        description: 'The burn rate that traffic must rule out before a pass.',
+      }),
+    ),
+    minRequests: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 1_000_000_000,
+        description: 'Fewer canary requests than this never pass.',
+      }),
+    ),
+    onLowTraffic: Type.Optional(
+      Type.Union([Type.Literal('inconclusive'), Type.Literal('pass')], {
+        description:
+          'What to answer while traffic is too little to know and nothing speaks against the canary.',
+      }),
+    ),
+    window: Type.Optional(
+      Type.String({
+        pattern: `^(rollout|[1-9][0-9]{0,4}(s|m|h|d))$`,
+        description: 'rollout (all since this rollout began) or a fixed span such as 5m, in whole minutes.',
+      }),
+    ),
+    maxWindow: Type.Optional(Duration('The longest span that is looked at, in whole minutes.')),
+    restartGap: Type.Optional(
+      Duration('A silence of the canary this long ends one rollout and begins the next.'),
+    ),
+    lag: Type.Optional(Duration('How old the newest minute must be before it counts as complete.')),
+  },
+  closed,
+);
+
+const EndpointSchema = Type.Union([
+  Type.String({
+    pattern: `^(${methods.join('|')}) /\\S*$`,
+    description: 'METHOD /path, the route as the framework writes it.',
+    examples: ['POST /api/v1/login'],
+  }),
+  Type.Object(
+    {
+      service: Type.Optional(Type.String({ minLength: 1 })),
+      method: Type.Enum([...methods]),
+      path: Type.String({ pattern: '^/\\S*$' }),
+      latencyMs: Type.Optional(LatencyMs),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      service: Type.Optional(Type.String({ minLength: 1 })),
+      resource: Type.String({
+        minLength: 1,
+        maxLength: 200,
+        description: 'The raw resource_name, where it is not METHOD /path.',
+      }),
+      latencyMs: Type.Optional(LatencyMs),
+    },
+    closed,
+  ),
+]);
+
+const PolicySchema = Type.Object(
+  {
+    below: Type.String({
+      pattern: '^-?[0-9]{1,3}(\\.[0-9]+)?%$',
+      description: 'Error budget left, such as 50% or 0%.',
+    }),
+    action: Type.String({ minLength: 1, description: 'What the team agreed to do.' }),
+    gate: Type.Optional(
+      Type.Enum([...ruleNames], { description: 'The rule that judges rollouts while the budget is below.' }),
+    ),
+  },
+  closed,
+);
+
+export const ServiceSchema = Type.Object(
+  {
+    env: Type.String({ pattern: '^[a-z0-9_:./-]{1,200}$', description: 'The env tag.' }),
+    source: Type.Optional(
+      Type.String({ minLength: 1, description: 'trace (default) or a name under sources.' }),
+    ),
+    operation: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z][A-Za-z0-9_.]{0,150}$',
+        description: 'The span name in trace.<operation>.hits, such as http.request or express.request.',
+      }),
+    ),
+    canary: Type.String({
+      minLength: 1,
+      maxLength: 500,
+      description: 'Which traffic is the canary: version:{version}.',
+    }),
+    stable: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 500,
+        description: 'Which traffic is stable; without it, the rest.',
+      }),
+    ),
+    sampleRate: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 1,
+        description: 'The share of requests that the application traces.',
+      }),
+    ),
+    dispersion: Type.Optional(
+      Type.Number({
+        minimum: 1,
+        maximum: 1000,
+        description: 'How bursty errors are: variance over that of independent errors.',
+      }),
+    ),
+  },
+  closed,
+);
+
+export const SourceSchema = Type.Object(
+  {
+    total: Type.String({ minLength: 1, maxLength: 2000, description: 'A count query for all events.' }),
+    bad: Type.String({ minLength: 1, maxLength: 2000, description: 'A count query for bad events.' }),
+    groupBy: Type.Optional(
+      Type.String({
+        pattern: '^[a-z@][a-z0-9_./-]*$',
+        description: 'The tag that tells endpoints apart. Without it only endpoints: "*" can be judged.',
+      }),
+    ),
+  },
+  closed,
+);
+
+export const CujSchema = Type.Object(
+  {
+    name: Type.String({
+      pattern: '^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$',
+      description: 'A DNS label of at most 50 characters, unique, never renamed.',
+    }),
+    title: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+    description: Type.Optional(Type.String({ minLength: 1, maxLength: 2000 })),
+    owner: Type.String({ minLength: 1, maxLength: 200, description: 'The team that answers for this CUJ.' }),
+    runbook: Type.Optional(Type.String({ pattern: '^https?://\\S+$', maxLength: 1000 })),
+    tier: Type.Optional(Type.Integer({ minimum: 1, maximum: 3, description: '1 most critical … 3.' })),
+    service: Type.Optional(
+      Type.String({ minLength: 1, description: 'The service of every endpoint that names none.' }),
+    ),
+    mode: Type.Optional(
+      Type.Union([Type.Literal('enforce'), Type.Literal('observe')], {
+        description: 'observe: judged and shown, never fails a rollout.',
+      }),
+    ),
+    slo: Type.Optional(SloDefaultsSchema),
+    sloId: Type.Optional(
+      Type.Object(
+        {
+          availability: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })),
+          latency: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })),
+        },
+        { ...closed, description: 'SLOs that exist already, by id.' },
+      ),
+    ),
+    gate: Type.Optional(GateSchema),
+    latencyMs: Type.Optional(LatencyMs),
+    endpoints: Type.Union([Type.Literal('*'), Type.Array(EndpointSchema, { minItems: 1, maxItems: 500 })]),
+    errorBudgetPolicy: Type.Optional(Type.Array(PolicySchema, { minItems: 1, maxItems: 20 })),
+  },
+  closed,
+);
+
+export const RegistrySchema = Type.Object(
+  {
+    apiVersion: Type.Literal('cuj-gate/v1'),
+    defaults: Type.Optional(
+      Type.Object({ slo: Type.Optional(SloDefaultsSchema), gate: Type.Optional(GateSchema) }, closed),
+    ),
+    sources: Type.Optional(
+      Type.Record(Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' }), SourceSchema, closed),
+    ),
+    services: Type.Optional(
+      Type.Record(Type.String({ pattern: '^[a-z0-9]([a-z0-9_.-]{0,98}[a-z0-9])?$' }), ServiceSchema, closed),
+    ),
+    cujs: Type.Optional(Type.Array(CujSchema)),
+  },
+  {
+    ...closed,
+    title: 'cuj-gate registry',
+    description: 'Critical User Journeys and what they are judged by.',
+  },
+);
+
+export type RegistryDocument = Static<typeof RegistrySchema>;
+export type CujDocument = Static<typeof CujSchema>;
+export type ServiceDocument = Static<typeof ServiceSchema>;
+export type SourceDocument = Static<typeof SourceSchema>;
+export type GateDocument = Static<typeof GateSchema>;
+export type EndpointDocument = Static<typeof EndpointSchema>;
+export type RuleName = (typeof ruleNames)[number];
+export type SliName = 'availability' | 'latency';

@@ -1,0 +1,50 @@
+import type { SourceDocument } from './schema.ts';
+
+/**
+ * What a metrics backend brings to the registry: how it reads the registry's sources, what it stores for a tag value and
+ * for an endpoint, and what its queries can hold. The registry is resolved with it, so that what is asked for later is
+ * what is stored.
+ */
+export interface SourceDialect {
+  /** The backend's name in messages: `Datadog`. */
+  readonly backend: string;
+  /** How a pod tells the backend its version, in hints: `DD_VERSION or the label …`. */
+  readonly versionTag: string;
+  /** Reads an entry of `sources:`. Every field that is wrong is reported, with its first mistake. */
+  readonly parseSource: (name: string, document: SourceDocument) => ParsedSource;
+  readonly isTagKey: (key: string) => boolean;
+  /** The characters of a tag key, in messages: `a-z 0-9 _ . / -`. */
+  readonly tagKeyCharacters: string;
+  /** What the backend stores for a tag value; the empty string where it keeps nothing of it. */
+  readonly storedTagValue: (raw: string) => string;
+  /** Whether a text may enter a query as it stands. */
+  readonly isSafeTagValue: (value: string) => boolean;
+  /** The characters of a tag value that may enter a query, in messages: `a-z 0-9 _ - : . /`. */
+  readonly tagValueCharacters: string;
+  /** Longer tag values are not stored whole, in characters. */
+  readonly maxTagValueLength: number;
+  /** The tag by which endpoints are told apart, in messages: `resource_name`. */
+  readonly endpointTag: string;
+  /** The value of that tag for a route: the key by which counts of an endpoint are found. */
+  readonly endpointKey: (method: string, path: string) => string;
+  /** A list of endpoints with more characters than this does not fit into one filter. */
+  readonly maxEndpointListLength: number;
+}
+
+/** An entry of `sources:` as its backend understands it. What else it holds is the backend's own. */
+export interface Source {
+  readonly name: string;
+  /** The tag that tells endpoints apart; without it only the whole service can be judged. */
+  readonly groupBy: string | undefined;
+}
+
+/** What is wrong with one field of a source. */
+export interface SourceProblem {
+  readonly field: keyof SourceDocument;
+  readonly message: string;
+  readonly fix: string;
+}
+
+export type ParsedSource =
+  | { readonly ok: true; readonly source: Source }
+  | { readonly ok: false; readonly problems: readonly SourceProblem[] };

@@ -1,0 +1,52 @@
+import type { BudgetOpinion, CujBudget, KnownBudget, SliBudget } from '../domain/ports/error-budget.ts';
+import type { ErrorBudgetAction } from '../domain/registry/model.ts';
+import type { SliName } from '../domain/registry/schema.ts';
+
+/** The CUJ's budget is that of the SLI that has least left; undefined where none is known. */
+export function leastBudget(
+  slis: ReadonlyMap<SliName, SliBudget>,
+): { readonly sli: SliName; readonly budget: KnownBudget } | undefined {
+  let least: { sli: SliName; budget: KnownBudget } | undefined;
+  for (const [sli, budget] of slis) {
+    if (budget.known && (least === undefined || budget.remaining < least.budget.remaining))
+      least = { sli, budget };
+  }
+  return least;
+}
+
+/** The entries of a policy that apply at this share of the budget, the most severe first. */
+export function dueActions(policy: readonly ErrorBudgetAction[], remaining: number): ErrorBudgetAction[] {
+  return policy.filter(({ below }) => remaining < below).sort((a, b) => a.below - b.below);
+}
+
+/**
+ * What a CUJ's budget says about its rule. A known SLI that is below is enough for a change; where a budget is not known
+ * the rule stays, and a note says so.
+ */
+export function opinionOf({ cuj, slis }: CujBudget): BudgetOpinion {
+  const gated = cuj.errorBudgetPolicy.filter(({ gate }) => gate !== undefined);
+  if (gated.length === 0) return {};
+  const least = leastBudget(slis);
+  const due = least === undefined ? undefined : dueActions(gated, least.budget.remaining)[0];
+  const unknown = [...slis].flatMap(([sli, budget]) => (budget.known ? [] : [`${sli}: ${budget.why}`]));
+  // What is not known could only matter where a more severe entry is left.
+  const open = unknown.length > 0 && gated.some(({ below }) => due === undefined || below < due.below);
+  return {
+    ...(least === undefined || due?.gate === undefined || due.gate === cuj.gate.rule
+      ? {}
+      : {
+          rule: {
+            rule: due.gate,
+            because: `errorBudgetPolicy: ${percentText(least.budget.remaining)} of the ${least.sli} error budget is left, which is below ${percentText(due.below)}; agreed: ${due.action}`,
+          },
+        }),
+    ...(open ? { note: `the error budget is not known, so it changes no rule (${unknown.join('; ')})` } : {}),
+  };
+}
+
+/** A ratio in percent with at most one decimal, rounded down so that 0% is never said while below nothing is left. */
+export function percentText(ratio: number): string {
+  // Ratios such as 0.29 * 1000 fall a hair below the whole number that they mean.
+  const tenths = Math.floor(ratio * 1000 + 1e-9);
+  return `${tenths === 0 ? 0 : tenths / 10}%`;
+}

@@ -1,0 +1,208 @@
+import { headerName } from '../../domain/metrics/evaluation-request.ts';
+import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import { GenerateError } from '../output/generated-file.ts';
+import { serviceObjectName } from './kubernetes-metadata.ts';
+
+/** Where a Rollout has the value of one of the canary's parameters. */
+export type ValueSource =
+  | { readonly kind: 'pod-template-hash'; readonly of: 'Latest' | 'Stable' }
+  | { readonly kind: 'label'; readonly key: string }
+  | { readonly kind: 'field'; readonly path: string }
+  | { readonly kind: 'value'; readonly value: string };
+
+/** What decides which arguments templates declare and Rollouts pass. */
+export interface CanaryArgOptions {
+  /** The source of the one parameter of a canary selector: its version. */
+  readonly versionFrom: ValueSource;
+  /** Sources of single parameters, by their names in the registry. */
+  readonly params: ReadonlyMap<string, ValueSource>;
+}
+
+/** One parameter of a selector on its way from the Rollout to the gate. */
+export interface CanaryArg {
+  /** In the registry: `stable_version`. */
+  readonly param: string;
+  /** In Argo: `stable-version`. */
+  readonly arg: string;
+  /** On the wire: `X-Canary-Stable-Version`. Argo does not encode what it puts into a URL; a header needs no encoding. */
+  readonly header: string;
+  readonly source: ValueSource;
+}
+
+/** A question to the gate that a template can ask. */
+export interface Question {
+  /** The metric's name and the template's without its kind: `cuj-login`. */
+  readonly name: string;
+  readonly path: string;
+  readonly args: readonly CanaryArg[];
+  /** Whose Rollouts may ask it. */
+  readonly services: readonly string[];
+  /** The Rollout says which of the services it releases. */
+  readonly serviceArg: boolean;
+}
+
+const sourceForms = 'pod-template-hash, pod-template-hash:Stable, label:KEY, field:PATH or value:TEXT';
+
+/** Reads `pod-template-hash`, `label:version`, `field:spec.template…` or `value:canary`. */
+export function parseValueSource(text: string): ValueSource | { readonly error: string } {
+  const at = text.indexOf(':');
+  const kind = at < 0 ? text : text.slice(0, at);
+  const rest = at < 0 ? '' : text.slice(at + 1);
+  if (kind === 'pod-template-hash') {
+    if (at < 0 || rest === 'Latest') return { kind, of: 'Latest' };
+    return rest === 'Stable' ? { kind, of: 'Stable' } : { error: `"${rest}" is neither Latest nor Stable` };
+  }
+  if (kind === 'label') {
+    return /^([A-Za-z0-9.-]+\/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$/.test(rest)
+      ? { kind, key: rest }
+      : { error: `"${rest}" is not the key of a label` };
+  }
+  if (kind === 'field') {
+    return /^[A-Za-z][^\s"\\]*$/.test(rest)
+      ? { kind, path: rest }
+      : { error: `"${rest}" is not the path of a field` };
+  }
+  if (kind === 'value') {
+    return /^[\x21-\x7e]{1,200}$/.test(rest) ? { kind, value: rest } : { error: `"${rest}" is not a value` };
+  }
+  return { error: `"${text}" is none of ${sourceForms}` };
+}
+
+/** The arguments that a question about one service takes. Throws GenerateError where a parameter has no source. */
+export function argsOf(service: Service, options: CanaryArgOptions): readonly CanaryArg[] {
+  const required = service.canary.params;
+  const optional = (service.stable?.params ?? []).filter((param) => !required.includes(param));
+  const found: CanaryArg[] = [];
+  for (const param of required) {
+    const source = options.params.get(param) ?? (required.length === 1 ? options.versionFrom : undefined);
+    if (source === undefined) {
+      throw new GenerateError(
+        `The canary selector of service "${service.name}" takes ${required.join(', ')}: where a Rollout has ${param} is not known.`,
+        `Say it: --param ${param}=SOURCE, with SOURCE one of ${sourceForms}.`,
+      );
+    }
+    if (source.kind === 'pod-template-hash' && source.of === 'Stable') {
+      throw new GenerateError(
+        `The canary of service "${service.name}" would be named by the hash of the stable pods: the old version would be judged.`,
+        'Take pod-template-hash.',
+      );
+    }
+    found.push(canaryArg(param, source));
+  }
+  for (const param of optional) {
+    // Argo knows the stable pods' hash as well; any other stable value it does not, and then stable is the rest.
+    const byHash =
+      options.versionFrom.kind === 'pod-template-hash' && required.length === 1 && optional.length === 1;
+    const source = options.params.get(param) ?? (byHash ? stableHash : undefined);
+    if (source !== undefined) found.push(canaryArg(param, source));
+  }
+  return found;
+}
+
+const stableHash: ValueSource = { kind: 'pod-template-hash', of: 'Stable' };
+
+function canaryArg(param: string, source: ValueSource): CanaryArg {
+  return { param, arg: param.replaceAll('_', '-'), header: `X-Canary-${headerName(param)}`, source };
+}
+
+/**
+ * The questions about one CUJ. A Rollout releases one service, and a version says nothing about another service (its
+ * stable pods may even carry the same), so a CUJ of several services is asked for the one that is being released: the
+ * Rollout passes its name as the argument `service`. One template then serves all of them, and its name stays when a
+ * CUJ gains a service. Only where the services' selectors take different parameters, one template cannot do for both,
+ * and each service has its own: `cuj-NAME.SERVICE` (a CUJ's name has no dot, so no two of them are ever alike).
+ */
+export function cujQuestions(registry: Registry, cuj: Cuj, options: CanaryArgOptions): readonly Question[] {
+  const path = `/cujs/${cuj.name}/status`;
+  const each = cuj.services.map((name) => ({
+    service: name,
+    args: argsOf(registry.services.get(name) as Service, options),
+  }));
+  const shapes = new Set(each.map(({ args }) => args.map(({ param }) => param).join(' ')));
+  const [first] = each;
+  if (shapes.size === 1 && first !== undefined) {
+    const serviceArg = cuj.services.length > 1;
+    return [{ name: `cuj-${cuj.name}`, path, args: first.args, services: cuj.services, serviceArg }];
+  }
+  return each.map(({ service, args }) => ({
+    name: `cuj-${cuj.name}.${serviceObjectName(service)}`,
+    path: `${path}?service=${service}`,
+    args,
+    services: [service],
+    serviceArg: false,
+  }));
+}
+
+/** The question about all enforced CUJs of a service; undefined where it has none, for then nothing could ever pass. */
+export function serviceQuestion(
+  registry: Registry,
+  service: Service,
+  options: CanaryArgOptions,
+): Question | undefined {
+  const enforced = [...registry.cujs.values()].some(
+    (cuj) => cuj.mode === 'enforce' && cuj.services.includes(service.name),
+  );
+  if (!enforced) return undefined;
+  return {
+    name: `service-${serviceObjectName(service.name)}`,
+    path: `/services/${service.name}/status`,
+    args: argsOf(service, options),
+    services: [service.name],
+    serviceArg: false,
+  };
+}
+
+/** Services with at least one CUJ, by name, or only one of them: those that a Rollout can be judged for. */
+export function judgedServices(registry: Registry, only?: string): readonly Service[] {
+  const names = new Set([...registry.cujs.values()].flatMap((cuj) => cuj.services));
+  return [...names]
+    .filter((name) => only === undefined || name === only)
+    .sort()
+    .map((name) => registry.services.get(name) as Service);
+}
+
+/** Throws GenerateError where a source is given for a parameter that no selector takes: most likely a typo. */
+export function checkParams(registry: Registry, params: ReadonlyMap<string, unknown>): void {
+  const known = new Set(
+    [...registry.services.values()].flatMap(({ canary, stable }) => [
+      ...canary.params,
+      ...(stable?.params ?? []),
+    ]),
+  );
+  for (const name of params.keys()) {
+    if (known.has(name)) continue;
+    throw new GenerateError(
+      `No selector of the registry takes a parameter "${name}".`,
+      known.size === 0 ? 'None takes any.' : `They take: ${[...known].sort().join(', ')}.`,
+    );
+  }
+}
+
+/** Argo's `valueFrom` (or `value`) for an argument of a Rollout's analysis. */
+export function rolloutArg({ arg, source }: CanaryArg): Record<string, unknown> {
+  switch (source.kind) {
+    case 'pod-template-hash':
+      return { name: arg, valueFrom: { podTemplateHashValue: source.of } };
+    case 'label':
+    case 'field':
+      return { name: arg, valueFrom: { fieldRef: { fieldPath: fieldPathOf(source) } } };
+    case 'value':
+      return { name: arg, value: source.value };
+  }
+}
+
+/**
+ * Argo walks a path by its dots, so a pod template's label whose key has one cannot be reached; the Rollout's own
+ * metadata is read another way, which takes any key. Such a label must stand on both.
+ */
+export function fieldPathOf(source: ValueSource & { kind: 'label' | 'field' }): string {
+  if (source.kind === 'field') return source.path;
+  return onRolloutItself(source)
+    ? `metadata.labels['${source.key}']`
+    : `spec.template.metadata.labels.${source.key}`;
+}
+
+/** Whether the label has to be repeated in the Rollout's own metadata. */
+export function onRolloutItself(source: ValueSource): boolean {
+  return source.kind === 'label' && source.key.includes('.');
+}

@@ -1,0 +1,251 @@
+import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
+import { type YamlNote, yamlText } from '../output/yaml-text.ts';
+import type { AnalysisOptions } from './analysis-options.ts';
+import { type TemplateUse, templateName, usesOf } from './analysis-templates.ts';
+import {
+  argsOf,
+  type CanaryArg,
+  cujQuestions,
+  judgedServices,
+  onRolloutItself,
+  type Question,
+  rolloutArg,
+  serviceQuestion,
+  type ValueSource,
+} from './canary-args.ts';
+import { isLabelValue, serviceObjectName } from './kubernetes-metadata.ts';
+import { canaryService, route, stableService, virtualServiceName } from './virtual-service.ts';
+
+export interface RolloutOptions extends AnalysisOptions {
+  /** Which templates the sample refers to: one for each CUJ, or the service's, which asks for all of them at once. */
+  readonly analysis: 'cujs' | 'service';
+}
+
+/** What the sample's pods carry until somebody writes a real version. */
+const sampleVersion = 'v1.0.0';
+
+/**
+ * A Rollout for each service, in `rollouts/`: 25% of the traffic, five minutes with the CUJs watched, a gate, all of it.
+ * A sample to copy into the service's own repository: image, ports and replicas are nobody's but the service's.
+ */
+export function rollouts(registry: Registry, options: RolloutOptions, only?: string): GeneratedFile[] {
+  return judgedServices(registry, only).map((service) => ({
+    path: `rollouts/${serviceObjectName(service.name)}.yaml`,
+    text: rolloutText(registry, service, options),
+  }));
+}
+
+interface Asked {
+  readonly question: Question;
+  readonly uses: readonly TemplateUse[];
+}
+
+function asked(registry: Registry, service: Service, options: RolloutOptions): readonly Asked[] {
+  if (options.analysis === 'service') {
+    const question = serviceQuestion(registry, service, options);
+    return question === undefined ? [] : [{ question, uses: ['watch', 'gate'] }];
+  }
+  const cujs = sortedBy(
+    [...registry.cujs.values()].filter((cuj) => cuj.services.includes(service.name)),
+    ({ name }) => name,
+  );
+  return cujs.flatMap((cuj: Cuj) =>
+    cujQuestions(registry, cuj, options)
+      .filter((question) => question.services.includes(service.name))
+      .map((question) => ({ question, uses: usesOf(cuj) })),
+  );
+}
+
+function rolloutText(registry: Registry, service: Service, options: RolloutOptions): string {
+  const name = serviceObjectName(service.name);
+  const questions = asked(registry, service, options);
+  const args = argsOf(service, options);
+  const source = args.find(({ param }) => service.canary.params.includes(param))?.source;
+  const analysis = (use: TemplateUse) => analysisOf(questions, use, service, args, options);
+  const watch = analysis('watch');
+  const gate = analysis('gate');
+  const canary = {
+    canaryService: canaryService(name),
+    stableService: stableService(name),
+    canaryMetadata: { labels: { role: 'canary' } },
+    stableMetadata: { labels: { role: 'stable' } },
+    trafficRouting: { istio: { virtualService: { name: virtualServiceName(name), routes: [route] } } },
+    ...(watch === undefined ? {} : { analysis: { startingStep: 1, ...watch } }),
+    steps: [
+      { setWeight: 25 },
+      { pause: { duration: '5m' } },
+      ...(gate === undefined ? [] : [{ analysis: gate }]),
+      { setWeight: 100 },
+    ],
+  };
+  const ownLabels =
+    source !== undefined && source.kind === 'label' && onRolloutItself(source)
+      ? { [source.key]: sampleVersion }
+      : {};
+  const value = {
+    apiVersion: 'argoproj.io/v1alpha1',
+    kind: 'Rollout',
+    metadata: {
+      name,
+      ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
+      labels: { app: name, ...ownLabels },
+    },
+    spec: {
+      replicas: 4,
+      selector: { matchLabels: { app: name } },
+      template: podTemplate(service, name, source),
+      strategy: { canary },
+    },
+  };
+  return yamlText([
+    {
+      head: [
+        `A sample made by \`cuj-gate generate rollout\`: how ${service.name} is released by its Critical User Journeys.`,
+        '',
+        'Copy it into the repository of the service and make it your own. Yours to change: image, ports, resources, replicas,',
+        'setWeight and pause. Leave alone what a comment says to leave; `cuj-gate lint rollout FILE` checks the rest.',
+        'The templates come from `generate analysis-templates`, the Services and routes from `generate virtual-service`.',
+      ],
+      value,
+      notes: notesOf(source, watch !== undefined, gate !== undefined, options),
+    },
+  ]);
+}
+
+function analysisOf(
+  questions: readonly Asked[],
+  use: TemplateUse,
+  service: Service,
+  args: readonly CanaryArg[],
+  options: RolloutOptions,
+) {
+  const used = questions.filter(({ uses }) => uses.includes(use)).map(({ question }) => question);
+  if (used.length === 0) return undefined;
+  const clusterScope = options.kind === 'ClusterAnalysisTemplate' ? { clusterScope: true } : {};
+  const all = [
+    ...args.map(rolloutArg),
+    // Passed always: no template minds one more, and none goes without it when a CUJ gains a second service.
+    ...(options.analysis === 'cujs' ? [{ name: 'service', value: service.name }] : []),
+  ];
+  return {
+    templates: used.map((question) => ({ templateName: templateName(question, use), ...clusterScope })),
+    ...(all.length === 0 ? {} : { args: all }),
+  };
+}
+
+const tags = 'tags.datadoghq.com';
+const hashLabel = 'rollouts-pod-template-hash';
+
+/** The label of the pods that DD_VERSION is taken from: what Argo hands to the gate must be what Datadog stores. */
+function versionLabel(source: ValueSource | undefined): string {
+  if (source?.kind === 'pod-template-hash') return hashLabel;
+  if (source?.kind === 'label') return source.key;
+  const podLabel =
+    source?.kind === 'field' ? /^spec\.template\.metadata\.labels\.([^.]+)$/.exec(source.path) : null;
+  return podLabel?.[1] ?? `${tags}/version`;
+}
+
+function podTemplate(service: Service, name: string, source: ValueSource | undefined) {
+  const version = versionLabel(source);
+  const labels: Record<string, string> = { app: name };
+  if (isLabelValue(service.env)) labels[`${tags}/env`] = service.env;
+  if (isLabelValue(service.name)) labels[`${tags}/service`] = service.name;
+  if (version !== hashLabel) {
+    labels[version] = sampleVersion;
+    labels[`${tags}/version`] = sampleVersion;
+  }
+  return {
+    metadata: { labels },
+    spec: {
+      containers: [
+        {
+          name: 'app',
+          image: `registry.example.com/${name}:${sampleVersion}`,
+          ports: [{ name: 'http', containerPort: 8080 }],
+          env: [
+            { name: 'DD_ENV', value: service.env },
+            { name: 'DD_SERVICE', value: service.name },
+            { name: 'DD_VERSION', valueFrom: { fieldRef: { fieldPath: `metadata.labels['${version}']` } } },
+          ],
+        },
+      ],
+    },
+  };
+}
+
+function notesOf(
+  source: ValueSource | undefined,
+  watched: boolean,
+  gated: boolean,
+  options: RolloutOptions,
+): YamlNote[] {
+  const canary = (...path: (string | number)[]) => ['spec', 'strategy', 'canary', ...path];
+  const notes: YamlNote[] = [
+    {
+      at: ['spec', 'template', 'spec', 'containers', 0, 'env', 2],
+      lines: versionLines(source),
+    },
+    {
+      at: canary('canaryMetadata'),
+      lines: [
+        'For people and for additional primary tags; canary and stable are told apart by the selector in the registry.',
+      ],
+    },
+    {
+      at: canary('steps'),
+      lines: [
+        'Yours to change. The more traffic and time before the gate, the sooner it knows:',
+        '`cuj-gate lint rollout FILE --requests-per-minute N` says whether a pause is long enough.',
+      ],
+    },
+  ];
+  if (watched) {
+    notes.push({
+      at: canary('analysis'),
+      lines: [
+        'Runs beside the steps from the first canary traffic on; the first FAIL aborts and all traffic goes back to stable.',
+        ...(options.analysis === 'cujs'
+          ? [
+              'One template for each CUJ: the abort names it. With --analysis service one question covers all of them, shares the',
+            ].concat([
+              'chance of a false abort among them, and a CUJ that is added to the registry is judged without a change here.',
+            ])
+          : [
+              'One question about all enforced CUJs of the service: a CUJ that is added to the registry is judged without a change here.',
+            ]),
+      ],
+    });
+    if (source?.kind === 'label' && onRolloutItself(source)) {
+      notes.push({
+        at: canary('analysis', 'args', 0),
+        lines: [
+          "The label on the Rollout itself, which must say the same as the one on its pods: Argo cannot reach a pod's",
+          'label with a dot in its key. Change both with every release; a missing one is refused by the gate, never ignored.',
+        ],
+      });
+    }
+  }
+  if (gated) {
+    notes.push({
+      at: canary('steps', 2),
+      lines: [
+        'The proof: only an analysis that is a step can hold a release back. Leave it before the last weight.',
+      ],
+    });
+  }
+  return notes;
+}
+
+function versionLines(source: ValueSource | undefined): string[] {
+  if (source?.kind === 'pod-template-hash') {
+    return [
+      'Leave this: Datadog tags all trace metrics with DD_VERSION, and it is how canary and stable are told apart. The pod',
+      'template hash differs even where only configuration changes. Do not set tags.datadoghq.com/version beside it.',
+    ];
+  }
+  return [
+    'Leave this: Datadog tags all trace metrics with DD_VERSION, and it is how canary and stable are told apart. Change the',
+    'label with every release, configuration included: two releases of one version look the same to the gate.',
+  ];
+}

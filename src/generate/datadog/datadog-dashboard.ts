@@ -1,0 +1,112 @@
+import type { Cuj, Registry } from '../../domain/registry/model.ts';
+import { sortedBy } from '../output/generated-file.ts';
+import { oneLine } from '../output/yaml-text.ts';
+import { type CujSlo, slosOf, titleOf } from './datadog-slos.ts';
+import { cujResource, literal } from './terraform-names.ts';
+
+/**
+ * The dashboard of the CUJs as Datadog's JSON, one group of widgets for each CUJ, the most critical first. Ids of SLOs are
+ * Terraform's template variables, such as `${cuj_login_availability}`.
+ */
+export function datadogDashboard(registry: Registry): Record<string, unknown> {
+  const cujs = sortedBy(registry.cujs.values(), ({ tier, name }) => `${tier} ${name}`);
+  return {
+    title: '[cuj-gate] Critical User Journeys',
+    description:
+      'Made from the CUJ registry by `cuj-gate generate terraform`: change the registry, not this dashboard.',
+    layout_type: 'ordered',
+    reflow_type: 'auto',
+    widgets: cujs.map((cuj) => group(cuj, slosOf(registry, cuj))),
+  };
+}
+
+function group(cuj: Cuj, slos: readonly CujSlo[]): Record<string, unknown> {
+  return {
+    definition: {
+      type: 'group',
+      layout_type: 'ordered',
+      title: literal(`${oneLine(titleOf(cuj))} (tier ${cuj.tier})`),
+      widgets: [
+        note(cuj),
+        ...slos.flatMap((slo) => [
+          sloWidget(slo),
+          timeseries(
+            `${slo.sli === 'availability' ? 'Failed' : 'Slow'} requests, %`,
+            slo,
+            'line',
+            badShare(slo),
+          ),
+        ]),
+        ...slos
+          .slice(0, 1)
+          .map((slo) =>
+            timeseries('Requests', slo, 'bars', { formula: slo.events.total, alias: 'requests' }),
+          ),
+      ],
+    },
+  };
+}
+
+function note(cuj: Cuj): Record<string, unknown> {
+  const lines = [
+    ...(cuj.description === undefined ? [] : [oneLine(cuj.description)]),
+    `Owner: ${oneLine(cuj.owner)}`,
+    ...(cuj.runbook === undefined ? [] : [`[Runbook](${cuj.runbook})`]),
+    `Services: ${cuj.services.join(', ')}`,
+    ...(cuj.mode === 'observe' ? ['Only observed: it never fails a rollout.'] : []),
+  ];
+  return {
+    definition: {
+      type: 'note',
+      content: literal(lines.join('\n\n')),
+      background_color: 'white',
+      font_size: '14',
+    },
+  };
+}
+
+function sloWidget({ cuj, sli }: CujSlo): Record<string, unknown> {
+  return {
+    definition: {
+      type: 'slo',
+      title: `${cuj.name} ${sli}`,
+      view_type: 'detail',
+      view_mode: 'overall',
+      slo_id: `\${${cujResource(cuj, sli)}}`,
+      time_windows: [cuj.sloWindow],
+      show_error_budget: true,
+    },
+  };
+}
+
+/** Bad events in percent. A minute without bad events has no point, which is zero as long as there is traffic. */
+function badShare({ sli, events }: CujSlo): { formula: string; alias: string } {
+  const bad = sli === 'availability' ? events.bad.replace(/\bbad(_\d+)?\b/g, 'default_zero($&)') : events.bad;
+  return {
+    formula: `100 * (${bad}) / (${events.total})`,
+    alias: sli === 'availability' ? '5XX, %' : 'slow, %',
+  };
+}
+
+function timeseries(
+  title: string,
+  { events }: CujSlo,
+  display: 'line' | 'bars',
+  formula: { formula: string; alias: string },
+): Record<string, unknown> {
+  const used = events.queries.filter(({ name }) => new RegExp(`\\b${name}\\b`).test(formula.formula));
+  return {
+    definition: {
+      type: 'timeseries',
+      title,
+      requests: [
+        {
+          response_format: 'timeseries',
+          display_type: display,
+          formulas: [formula],
+          queries: used.map(({ name, query }) => ({ data_source: 'metrics', name, query })),
+        },
+      ],
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { slisOf } from '../../domain/judge/judge.ts';
+import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import type { Objective } from '../../domain/registry/objective.ts';
+import type { SliName } from '../../domain/registry/schema.ts';
+import { type SloEvents, sloEvents } from '../../sources/datadog/query/slo-queries.ts';
+import { isSafeTagValue, normalizeTagValue } from '../../sources/datadog/query/tag-normalization.ts';
+import { sortedBy } from '../output/generated-file.ts';
+
+/** One SLO of a CUJ, as everything that is generated from it sees it. */
+export interface CujSlo {
+  readonly cuj: Cuj;
+  readonly sli: SliName;
+  readonly objective: Objective;
+  readonly events: SloEvents;
+}
+
+/** All SLOs of a registry, by CUJ and SLI. */
+export function cujSlos(registry: Registry): CujSlo[] {
+  return sortedBy(registry.cujs.values(), ({ name }) => name).flatMap((cuj) => slosOf(registry, cuj));
+}
+
+/** The SLOs of one CUJ. */
+export function slosOf(registry: Registry, cuj: Cuj): CujSlo[] {
+  return slisOf(cuj).flatMap((sli) => {
+    const events = sloEvents(registry, cuj, sli);
+    const objective = cuj.objectives[sli];
+    return events === undefined || objective === undefined ? [] : [{ cuj, sli, objective, events }];
+  });
+}
+
+/** What people call a CUJ. */
+export function titleOf(cuj: Cuj): string {
+  return cuj.title ?? cuj.name;
+}
+
+/** What an SLI counts as good, in words. */
+export function goodMeans({ cuj, sli }: Pick<CujSlo, 'cuj' | 'sli'>): string {
+  if (sli === 'availability') return 'requests that do not end in 5XX';
+  const thresholds = [...new Set(cuj.endpoints.flatMap(({ latencyMs }) => latencyMs ?? []))].sort(
+    (a, b) => a - b,
+  );
+  return `requests within ${thresholds.join(', ')} ms, as their endpoint's threshold is`;
+}
+
+/** Tags as Datadog stores them, to search and to group by. */
+export function datadogTags(registry: Registry, cuj: Cuj): string[] {
+  const envs = new Set(cuj.services.map((name) => (registry.services.get(name) as Service).env));
+  const pairs: [string, string][] = [
+    ['cuj', cuj.name],
+    ...[...envs].sort().map((env): [string, string] => ['env', env]),
+    ['managed-by', 'cuj-gate'],
+    ['owner', normalizeTagValue(cuj.owner)],
+    ...[...cuj.services].sort().map((service): [string, string] => ['service', service]),
+    ['tier', String(cuj.tier)],
+  ];
+  return pairs.filter(([, value]) => isSafeTagValue(value)).map(([key, value]) => `${key}:${value}`);
+}

@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto';
+import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import { isLabelValue } from '../argo/kubernetes-metadata.ts';
+import { type CujSlo, goodMeans, slosOf, titleOf } from '../datadog/datadog-slos.ts';
+import { burnRates } from '../datadog/terraform-monitors.ts';
+import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
+import { oneLine, type YamlDocument, yamlText } from '../output/yaml-text.ts';
+
+const apiVersion = 'openslo/v1';
+
+/** OpenSLO's limits, in characters. */
+const nameLength = 63;
+const displayNameLength = 63;
+const descriptionLength = 1050;
+
+/**
+ * OpenSLO v1 in `openslo/`: a file for each CUJ (its SLOs with their indicators), for each service, and for each owner (a
+ * notification target and the alert policies, which are the same for all that a team owns).
+ */
+export function openslo(registry: Registry): GeneratedFile[] {
+  const cujs = sortedBy(registry.cujs.values(), ({ name }) => name);
+  const services = new Set(cujs.map((cuj) => cuj.services[0] as string));
+  const owners = new Set(cujs.map((cuj) => cuj.owner));
+  return [
+    ...cujs.map((cuj) => file(`cuj-${cuj.name}`, slosOf(registry, cuj).map(slo))),
+    ...[...services]
+      .sort()
+      .map((name) => file(`service-${nameOf(name)}`, [service(registry.services.get(name) as Service)])),
+    ...[...owners]
+      .sort()
+      .map((owner) =>
+        file(`owner-${nameOf(owner)}`, [target(owner), ...burnRates.map((rate) => policy(owner, rate))]),
+      ),
+  ];
+}
+
+function file(name: string, documents: readonly Record<string, unknown>[]): GeneratedFile {
+  const [first, ...more] = documents;
+  const head = [
+    'Made from the CUJ registry by `cuj-gate generate openslo`: change the registry, not this file.',
+  ];
+  const all: YamlDocument[] = [{ head, value: first }, ...more.map((value) => ({ head: [], value }))];
+  return { path: `openslo/${name}.yaml`, text: yamlText(all) };
+}
+
+function slo(of: CujSlo): Record<string, unknown> {
+  const { cuj, sli, objective, events } = of;
+  const name = `${cuj.name}-${sli}`;
+  const counted =
+    sli === 'availability' ? { bad: source(of, events.bad) } : { good: source(of, events.good) };
+  return {
+    apiVersion,
+    kind: 'SLO',
+    metadata: {
+      name,
+      displayName: cut(`${oneLine(titleOf(cuj))}: ${sli}`, displayNameLength),
+      labels: labels(cuj),
+    },
+    spec: {
+      description: cut(description(of), descriptionLength),
+      service: nameOf(cuj.services[0] as string),
+      indicator: {
+        metadata: { name },
+        spec: {
+          // Datadog's as_count() gives the events of an interval, not a number that only rises.
+          ratioMetric: { counter: false, ...counted, total: source(of, events.total) },
+        },
+      },
+      timeWindow: [{ duration: cuj.sloWindow, isRolling: true }],
+      budgetingMethod: 'Occurrences',
+      objectives: [{ displayName: `${objective.percent}% of ${goodMeans(of)}`, target: objective.ratio }],
+      alertPolicies: burnRates.map((rate) => policyName(cuj.owner, rate)),
+    },
+  };
+}
+
+/** A formula over named queries as one text, with each name replaced by its query. */
+function source({ events }: CujSlo, formula: string): Record<string, unknown> {
+  const queries = new Map(events.queries.map(({ name, query }) => [name, query]));
+  const query = formula.replace(/[a-z_]+\d*/g, (name) => queries.get(name) ?? name);
+  return { metricSource: { type: 'Datadog', spec: { query } } };
+}
+
+function service({ name, env }: Service): Record<string, unknown> {
+  return {
+    apiVersion,
+    kind: 'Service',
+    metadata: { name: nameOf(name), displayName: cut(name, displayNameLength) },
+    spec: { description: `Service ${name} in ${env}` },
+  };
+}
+
+function target(owner: string): Record<string, unknown> {
+  return {
+    apiVersion,
+    kind: 'AlertNotificationTarget',
+    metadata: { name: nameOf(owner), displayName: cut(oneLine(owner), displayNameLength) },
+    spec: {
+      target: nameOf(owner),
+      description: cut(`Whoever is on call for ${oneLine(owner)}`, descriptionLength),
+    },
+  };
+}
+
+type BurnRate = (typeof burnRates)[number];
+
+function policy(owner: string, rate: BurnRate): Record<string, unknown> {
+  const name = policyName(owner, rate);
+  return {
+    apiVersion,
+    kind: 'AlertPolicy',
+    metadata: { name, displayName: cut(`${oneLine(owner)}: burn ${rate.rate}x`, displayNameLength) },
+    spec: {
+      description: `The error budget burns ${rate.rate} times as fast as allowed, over ${rate.long} and over ${rate.short}.`,
+      alertWhenNoData: false,
+      alertWhenBreaching: true,
+      alertWhenResolved: true,
+      conditions: [
+        {
+          kind: 'AlertCondition',
+          metadata: { name },
+          spec: {
+            severity: rate.urgency,
+            condition: {
+              kind: 'burnrate',
+              op: 'gt',
+              threshold: rate.rate,
+              lookbackWindow: rate.long,
+              alertAfter: rate.short,
+            },
+          },
+        },
+      ],
+      notificationTargets: [{ targetRef: nameOf(owner) }],
+    },
+  };
+}
+
+function policyName(owner: string, { name }: BurnRate): string {
+  return nameOf(`${nameOf(owner, nameLength - 9)}-${name.replace('_', '-')}`);
+}
+
+function labels(cuj: Cuj): Record<string, string> {
+  const all = { cuj: cuj.name, owner: cuj.owner, tier: String(cuj.tier), mode: cuj.mode };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => isLabelValue(value)));
+}
+
+function description(of: CujSlo): string {
+  const { cuj } = of;
+  return [
+    ...(cuj.description === undefined ? [] : [oneLine(cuj.description)]),
+    `Good events: ${goodMeans(of)}.`,
+    ...(cuj.runbook === undefined ? [] : [`Runbook: ${cuj.runbook}`]),
+  ].join(' ');
+}
+
+/** A name as OpenSLO takes it (RFC 1123, at most 63 characters); what is none is mended and gets a hash of what it was. */
+function nameOf(text: string, max = nameLength): string {
+  if (/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(text) && text.length <= max) return text;
+  const mended = text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+/, '');
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 8);
+  return `${mended.slice(0, max - 9).replace(/-+$/, '') || 'x'}-${hash}`;
+}
+
+function cut(text: string, max: number): string {
+  const characters = Array.from(text);
+  return characters.length <= max ? text : `${characters.slice(0, max - 3).join('')}...`;
+}

@@ -1,0 +1,194 @@
+import type { TLSSocket } from 'node:tls';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Identification } from '../../domain/ports/authenticator.ts';
+import type { GateMetrics } from '../operations/metrics.ts';
+import type { AppPorts } from '../server/ports.ts';
+import { jsonText, type ProblemDocument, problem } from '../server/problem.ts';
+import { type Answer, answerProblem, jsonType, routeOf, wantsPretty } from '../server/respond.ts';
+import { routes } from '../server/routes.ts';
+import type { Failure } from '../status/fallback-verdict.ts';
+import { notJudged } from './auth-unavailable.ts';
+import { createRateLimiter } from './rate-limit.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks, where the gate knows: `token:<label>`, `oidc:<subject>`, `certificate:<common name>`. */
+    caller: string | undefined;
+    /** Set where a question is to be answered at once and without measuring. */
+    shed: Failure | undefined;
+    /** How long it took to find out who asks, in ms; the question's own deadline is shorter by it. */
+    identifiedInMs: number;
+  }
+}
+
+/** Runs before a route's handler: calls `next`, or answers. */
+export type Guard = (request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void) => void;
+
+/** How often at most the log says that callers are turned away: whoever can reach the port can make it happen. */
+const complaintEveryMs = 10_000;
+
+const probes: ReadonlySet<string> = new Set([routes.healthz, routes.readyz]);
+const questions: ReadonlySet<string> = new Set([routes.cujStatus, routes.serviceStatus]);
+
+/** Who may ask, and how often. Undefined where everybody may, as often as they like: then it costs nothing. */
+export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answer): Guard | undefined {
+  const { logger, authenticator, rateLimitPerMinute = 0, authenticateMetrics = false } = ports;
+  const limiter =
+    rateLimitPerMinute > 0 ? createRateLimiter(rateLimitPerMinute, ports.monotonicMs) : undefined;
+  const certificates = ports.tls?.ca !== undefined;
+  if (authenticator === undefined && limiter === undefined && !certificates) return undefined;
+
+  const complaint = throttled(ports.now, (fields, suppressed) =>
+    logger.warn({ ...fields, suppressed }, 'caller turned away'),
+  );
+  const complain = (request: FastifyRequest, code: string, detail: string, more: object = {}) =>
+    complaint({
+      reqId: request.id,
+      route: routeOf(request),
+      address: request.ip,
+      ...(request.caller === undefined ? {} : { caller: request.caller }),
+      code,
+      detail,
+      ...more,
+    });
+
+  function unauthorized(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    detail: string,
+    error: string,
+    more: object = {},
+  ): void {
+    complain(request, 'unauthorized', detail, more);
+    reply.header('www-authenticate', `Bearer realm="cuj-gate"${error}`);
+    const hint = 'Send Authorization: Bearer and a token that the gate knows, or one of its issuer.';
+    answerProblem(answer, request, reply, problem('unauthorized', detail, hint));
+  }
+
+  function admit(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
+    const seconds = limiter?.take(request.caller ?? `address:${request.ip}`);
+    if (seconds === undefined) {
+      next();
+      return;
+    }
+    const detail = `This caller has asked more than ${rateLimitPerMinute} times a minute.`;
+    complain(request, 'rate_limited', detail);
+    if (questions.has(routeOf(request))) {
+      // An error would count towards aborting a rollout; not knowing does not.
+      request.shed = {
+        reason: 'gate_overloaded',
+        message: `the caller has asked more than ${rateLimitPerMinute} times a minute`,
+        hint: 'Ask less often (interval), or raise CUJ_GATE_RATE_LIMIT.',
+      };
+      next();
+      return;
+    }
+    reply.header('retry-after', String(seconds));
+    answerProblem(
+      answer,
+      request,
+      reply,
+      problem('rate_limited', detail, 'Ask again later, or raise CUJ_GATE_RATE_LIMIT.'),
+    );
+  }
+
+  function unavailable(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { message, hint }: { readonly message: string; readonly hint: string },
+  ): void {
+    complain(request, 'auth_unavailable', message);
+    if (!questions.has(routeOf(request))) {
+      reply.header('retry-after', '5');
+      const document: ProblemDocument = problem('auth_unavailable', `${capital(message)}.`, hint);
+      answerProblem(answer, request, reply, document);
+      return;
+    }
+    const document = notJudged(message, hint);
+    logger.info({ reqId: request.id, verdict: document.verdict, reason: document.reason }, 'verdict');
+    metrics.tally('*', '*', document.verdict, document.reason).count += 1;
+    answer(request, reply, 200, jsonType, jsonText(document, wantsPretty(request)), true);
+  }
+
+  function decide(
+    of: Identification,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    next: (error?: Error) => void,
+  ): void {
+    if (of.outcome === 'known') {
+      request.caller = of.caller;
+      admit(request, reply, next);
+    } else if (of.outcome === 'refused') {
+      const error = `, error="invalid_token", error_description="${of.detail.replace(/["\\]/g, '')}"`;
+      unauthorized(request, reply, of.detail, error, of.claim === undefined ? {} : { claim: of.claim });
+    } else unavailable(request, reply, of);
+  }
+
+  return (request, reply, next) => {
+    const route = request.routeOptions.url as string;
+    if (probes.has(route) || (route === routes.metrics && !authenticateMetrics)) {
+      next();
+      return;
+    }
+    if (certificates) request.caller = certificateCaller(request.raw.socket as TLSSocket);
+    if (authenticator === undefined) {
+      admit(request, reply, next);
+      return;
+    }
+    const token = bearerToken(request.headers.authorization);
+    if (token === undefined) {
+      unauthorized(request, reply, 'The request has no bearer token.', '');
+      return;
+    }
+    const found = authenticator.identify(token);
+    if (!(found instanceof Promise)) {
+      decide(found, request, reply, next);
+      return;
+    }
+    found.then((of) => {
+      request.identifiedInMs = performance.now() - request.startedAt;
+      decide(of, request, reply, next);
+    }, next);
+  };
+}
+
+/** RFC 9110, 11.1: the scheme's letter case does not matter. */
+function bearerToken(authorization: string | undefined): string | undefined {
+  return authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+}
+
+const callers = new WeakMap<object, string>();
+
+/** TLS has verified the certificate by now; it is the same for as long as the connection lives. */
+function certificateCaller(socket: TLSSocket): string {
+  let caller = callers.get(socket);
+  if (caller === undefined) {
+    const name = socket.getPeerCertificate?.().subject?.CN;
+    caller = `certificate:${(Array.isArray(name) ? name.join() : (name ?? 'without-name')).slice(0, 128)}`;
+    callers.set(socket, caller);
+  }
+  return caller;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Passes on one of many, with the number of those that were kept back since. */
+export function throttled(
+  now: () => number,
+  pass: (fields: Record<string, unknown>, suppressed: number) => void,
+): (fields: Record<string, unknown>) => void {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  let suppressed = 0;
+  return (fields) => {
+    if (now() - lastMs < complaintEveryMs) {
+      suppressed += 1;
+      return;
+    }
+    lastMs = now();
+    pass(fields, suppressed);
+    suppressed = 0;
+  };
+}

@@ -1,0 +1,132 @@
+import { durationText } from '../../domain/duration.ts';
+import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
+import type { DescribeQueries, SentQuery } from '../../domain/metrics/metrics-source.ts';
+import type { Cuj, Endpoint, Registry, Service } from '../../domain/registry/model.ts';
+import type { CujEntryDocument, CujListDocument, RegistryDocument } from '../openapi/catalog-schemas.ts';
+import type { RegistryState } from '../server/ports.ts';
+
+/** The registry for people, as the gate understands it: what a reload changes is seen here first. */
+
+export function cujList(registry: Registry): CujListDocument {
+  const cujs = [...registry.cujs.values()];
+  return {
+    summary: `${cujs.length} CUJs over ${registry.batchOfService.size} services`,
+    cujs: cujs.map((cuj) => ({
+      ...heading(cuj),
+      services: [...cuj.services],
+      objectives: objectives(cuj),
+      params: paramsOf(servicesOf(registry, cuj)),
+      url: `/cujs/${cuj.name}`,
+    })),
+    registry: registry.digest,
+  };
+}
+
+export function cujEntry(registry: Registry, cuj: Cuj, describe: DescribeQueries): CujEntryDocument {
+  const services = servicesOf(registry, cuj);
+  const params = paramsOf(services);
+  const query = params.required.map((name) => `${name}={${name}}`).join('&');
+  return {
+    summary: `${cuj.name} of ${cuj.owner}: ${cuj.endpoints.length} endpoint${cuj.endpoints.length === 1 ? '' : 's'} of ${cuj.services.join(', ')}`,
+    ...heading(cuj),
+    ...(cuj.runbook === undefined ? {} : { runbook: cuj.runbook }),
+    objectives: objectives(cuj),
+    sloWindow: cuj.sloWindow,
+    gate: {
+      rule: cuj.gate.rule,
+      falseAbort: cuj.gate.falseAbort,
+      ruleOutBurn: cuj.gate.ruleOutBurn,
+      minRequests: cuj.gate.minRequests,
+      onLowTraffic: cuj.gate.onLowTraffic,
+      window: cuj.gate.window === 'rollout' ? 'rollout' : durationText(cuj.gate.window),
+      maxWindow: durationText(cuj.gate.maxWindowMs),
+      restartGap: durationText(cuj.gate.restartGapMs),
+      lag: durationText(cuj.gate.lagMs),
+    },
+    errorBudgetPolicy: cuj.errorBudgetPolicy.map(({ below, action, gate }) => ({
+      below,
+      action,
+      ...(gate === undefined ? {} : { gate }),
+    })),
+    services: services.map((service) => ({
+      name: service.name,
+      env: service.env,
+      source: service.source,
+      ...(service.operation === undefined ? {} : { operation: service.operation }),
+      canary: service.canary.text,
+      stable: service.stable?.text ?? 'the rest',
+      sampleRate: service.sampleRate,
+      dispersion: service.dispersion,
+    })),
+    endpoints: cuj.endpoints.map(endpoint),
+    params,
+    url: `/cujs/${cuj.name}/status${query === '' ? '' : `?${query}`}`,
+    queries: queriesOf(registry, cuj, describe),
+    registry: registry.digest,
+  };
+}
+
+export function registryDocument({
+  registry,
+  files,
+  loadedAtMs,
+  reloadErrors,
+  failure,
+}: RegistryState): RegistryDocument {
+  return {
+    summary:
+      failure === undefined
+        ? `${registry.cujs.size} CUJs from ${files.length} file${files.length === 1 ? '' : 's'}`
+        : `${registry.cujs.size} CUJs from ${files.length} file${files.length === 1 ? '' : 's'}; the last change was refused`,
+    digest: registry.digest,
+    files: [...files],
+    loadedAt: new Date(loadedAtMs).toISOString(),
+    cujs: registry.cujs.size,
+    services: registry.services.size,
+    reloadErrors,
+    ...(failure === undefined ? {} : { lastFailure: failureDocument(failure) }),
+  };
+}
+
+function failureDocument({ atMs, problems }: NonNullable<RegistryState['failure']>) {
+  return {
+    at: new Date(atMs).toISOString(),
+    problems: problems.map(({ value, ...problem }) => ({
+      ...problem,
+      ...(value === undefined ? {} : { value }),
+    })),
+  };
+}
+
+function heading(cuj: Cuj) {
+  return {
+    name: cuj.name,
+    ...(cuj.title === undefined ? {} : { title: cuj.title }),
+    ...(cuj.description === undefined ? {} : { description: cuj.description }),
+    owner: cuj.owner,
+    tier: cuj.tier,
+    mode: cuj.mode,
+  };
+}
+
+function objectives(cuj: Cuj): { availability?: number; latency?: number } {
+  const { availability, latency } = cuj.objectives;
+  return {
+    ...(availability === undefined ? {} : { availability: availability.ratio }),
+    ...(latency === undefined ? {} : { latency: latency.ratio }),
+  };
+}
+
+function endpoint({ service, resource, label, latencyMs }: Endpoint) {
+  return { endpoint: label, service, resource, ...(latencyMs === undefined ? {} : { latencyMs }) };
+}
+
+function servicesOf(registry: Registry, cuj: Cuj): Service[] {
+  return cuj.services.map((name) => registry.services.get(name) as Service);
+}
+
+/** What is sent for this CUJ: the questions of its batches, which serve other CUJs of theirs in the same call. */
+function queriesOf(registry: Registry, cuj: Cuj, describe: DescribeQueries): SentQuery[] {
+  const batches = new Set(cuj.services.map((name) => registry.batchOfService.get(name)));
+  return [...batches].flatMap((batch) => (batch === undefined ? [] : describe(batch)));
+}

@@ -1,0 +1,246 @@
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import Type, { type TSchema } from 'typebox';
+import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
+import type { Registry } from '../../domain/registry/model.ts';
+import { NotJudgedSchema } from '../auth/auth-unavailable.ts';
+import {
+  CujEntrySchema,
+  CujListSchema,
+  HealthSchema,
+  ReadinessSchema,
+  RegistryFailureSchema,
+  RegistryStateSchema,
+} from './catalog-schemas.ts';
+import { ProblemSchema, ServiceVerdictSchema, VerdictSchema } from './verdict-schemas.ts';
+
+/** The description of every route, for tools; nothing here checks a request. */
+
+export const sharedSchemas: readonly TSchema[] = [
+  VerdictSchema,
+  ServiceVerdictSchema,
+  CujListSchema,
+  CujEntrySchema,
+  RegistryStateSchema,
+  RegistryFailureSchema,
+  HealthSchema,
+  ReadinessSchema,
+  ProblemSchema,
+  NotJudgedSchema,
+];
+
+/** `authenticated`: whether a bearer token is asked for. */
+export const swaggerOptions = (authenticated: boolean): FastifyDynamicSwaggerOptions => ({
+  mode: 'dynamic',
+  openapi: {
+    openapi: '3.1.0',
+    info: {
+      title: 'cuj-gate',
+      version: '1',
+      description:
+        'Judges canary releases by Critical User Journeys. A judged outcome is 200, "not knowing" included; misuse is 4xx. Every answer but /metrics is a JSON object.',
+    },
+    tags: [
+      { name: 'verdicts', description: 'What Argo Rollouts asks.' },
+      { name: 'registry', description: 'What the gate judges, and by what.' },
+      { name: 'operations', description: 'What runs the gate.' },
+    ],
+    ...(authenticated
+      ? {
+          components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+          security: [{ bearer: [] }],
+        }
+      : {}),
+  },
+  refResolver: {
+    buildLocalReference: (schema, _base, _fragment, i) =>
+      typeof schema.$id === 'string' ? schema.$id : `schema-${i}`,
+  },
+});
+
+const flag = (description: string) =>
+  Type.Optional(Type.Enum(['', '1', 'true', '0', 'false'], { type: 'string', description }));
+const pretty = flag('Two-space indent.');
+const question = {
+  window: Type.Optional(
+    Type.String({
+      pattern: '^(rollout|[1-9][0-9]{0,4}(s|m|h|d))$',
+      description:
+        "rollout, or a span in whole minutes such as 5m, instead of the registry's; at least 2m, under the rule strict 1m.",
+    }),
+  ),
+  since: Type.Optional(
+    Type.String({
+      description: 'When the rollout began: RFC 3339 or epoch seconds.',
+      examples: ['2026-01-31T09:00:00Z'],
+    }),
+  ),
+  explain: flag('Adds the queries that were sent and the whole measurement.'),
+  pretty,
+};
+const cujName = Type.Object({
+  name: Type.String({ description: 'The name of a CUJ.', examples: ['login'] }),
+});
+
+type Responses = Record<string, unknown>;
+
+const json = (description: string, name: string) => ({
+  description,
+  content: { 'application/json': { schema: Type.Ref(name) } },
+});
+const judged = (description: string, name: string) => ({
+  description,
+  content: { 'application/json': { schema: Type.Union([Type.Ref(name), Type.Ref('NotJudged')]) } },
+});
+const refusal = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: Type.Ref('Problem') } },
+});
+const always: Responses = {
+  400: refusal('The request is wrong: an unknown, missing, repeated or malformed parameter.'),
+  401: refusal('The gate asks for a bearer token, and there is none, or it is not one of its own.'),
+  414: refusal('The URL, or a name in it, is too long.'),
+  431: refusal('Request line and headers are more than 16 KiB.'),
+  500: refusal('A fault of the gate itself.'),
+  503: refusal(
+    'This replica is shutting down, has no registry, or cannot verify tokens (asked for a verdict it then answers inconclusive).',
+  ),
+};
+const limited: Responses = {
+  429: refusal(
+    'This caller asks more often than it may (a question for a verdict is answered inconclusive).',
+  ),
+};
+const unknownCuj: Responses = { 404: refusal('No CUJ has this name; the nearest names are given.') };
+
+export const describe = {
+  cujStatus: {
+    operationId: 'getCujStatus',
+    tags: ['verdicts'],
+    summary: 'The verdict on one CUJ',
+    description:
+      "The selector's parameters, such as version, are query parameters or headers X-Canary-<Param>; a header needs no URL encoding.",
+    params: cujName,
+    querystring: Type.Object({
+      service: Type.Optional(Type.String({ description: 'Only the endpoints of this service.' })),
+      ...question,
+    }),
+    response: { 200: judged('The verdict, whatever it is.', 'Verdict'), ...always, ...unknownCuj },
+  },
+  serviceStatus: {
+    operationId: 'getServiceStatus',
+    tags: ['verdicts'],
+    summary: 'All enforced CUJs of a service, ANDed',
+    params: Type.Object({ service: Type.String({ description: 'A service of the registry.' }) }),
+    querystring: Type.Object(question),
+    response: {
+      200: judged('The worst verdict, and the summary of each CUJ.', 'ServiceVerdict'),
+      ...always,
+      404: refusal('No service has this name; the nearest names are given.'),
+    },
+  },
+  cujs: {
+    operationId: 'listCujs',
+    tags: ['registry'],
+    summary: 'All CUJs',
+    querystring: Type.Object({ pretty }),
+    response: { 200: json('All CUJs.', 'CujList'), ...always, ...limited },
+  },
+  cuj: {
+    operationId: 'getCuj',
+    tags: ['registry'],
+    summary: 'One CUJ as the gate understands it, with its queries to Datadog',
+    params: cujName,
+    querystring: Type.Object({ pretty }),
+    response: { 200: json('The CUJ.', 'CujEntry'), ...always, ...limited, ...unknownCuj },
+  },
+  registry: {
+    operationId: 'getRegistry',
+    tags: ['registry'],
+    summary: 'Which registry is in force, and why the last change was refused where it was',
+    querystring: Type.Object({ pretty }),
+    response: { 200: json('The registry in force.', 'RegistryState'), ...always, ...limited },
+  },
+  metrics: {
+    operationId: 'getMetrics',
+    tags: ['operations'],
+    summary: "The gate's own metrics for Prometheus",
+    response: {
+      200: {
+        description: 'Prometheus text format.',
+        content: { 'text/plain': { schema: Type.String() } },
+      },
+    },
+  },
+  healthz: {
+    operationId: 'getHealth',
+    tags: ['operations'],
+    security: [],
+    summary: 'Whether the process is alive',
+    response: { 200: json('Alive.', 'Health') },
+  },
+  readyz: {
+    operationId: 'getReadiness',
+    tags: ['operations'],
+    security: [],
+    summary: 'Whether this replica should be asked',
+    querystring: Type.Object({ pretty }),
+    response: { 200: json('Ready.', 'Readiness'), ...always },
+  },
+  openapi: {
+    operationId: 'getOpenApi',
+    tags: ['operations'],
+    summary: 'This description',
+    querystring: Type.Object({ pretty }),
+    response: {
+      200: {
+        description: 'OpenAPI 3.1.',
+        content: { 'application/json': { schema: Type.Object({}) } },
+      },
+      ...always,
+      ...limited,
+    },
+  },
+};
+
+interface Operation {
+  parameters?: object[];
+}
+interface OpenApiDocument {
+  readonly paths?: Readonly<Record<string, { get?: Operation } | undefined>>;
+}
+
+/**
+ * The document for a registry: its selectors' parameters are parameters of the status routes. Optional ones, since
+ * which of them a question must give depends on the CUJ.
+ */
+export function createOpenApi(base: () => object): (registry: Registry | undefined) => object {
+  const made = new WeakMap<Registry, object>();
+  return (registry) => {
+    if (registry === undefined) return base();
+    let document = made.get(registry);
+    if (document === undefined) {
+      document = withParams(base(), registry);
+      made.set(registry, document);
+    }
+    return document;
+  };
+}
+
+function withParams(base: object, registry: Registry): object {
+  const document = structuredClone(base) as OpenApiDocument;
+  const { required, optional } = paramsOf([...registry.services.values()]);
+  const parameters = [...required, ...optional].map((name) => ({
+    name,
+    in: 'query',
+    required: false,
+    description:
+      "Fills the selectors' {placeholder} of this name. With quotes, brackets, commas, wildcards or other scripts: 400.",
+    schema: { type: 'string', minLength: 1, maxLength: 200, pattern: '^[A-Za-z0-9]' },
+  }));
+  for (const [path, item] of Object.entries(document.paths ?? {})) {
+    if (path.endsWith('/status') && item?.get !== undefined) {
+      item.get.parameters = [...(item.get.parameters ?? []), ...parameters];
+    }
+  }
+  return document;
+}

@@ -1,0 +1,201 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram } from 'prom-client';
+import type { Verdict } from '../../domain/judge/judge.ts';
+import type { Outcome, Reason } from '../../domain/judge/outcome.ts';
+import type { SideFacts } from '../../domain/judge/rounding.ts';
+import type { AppPorts } from '../server/ports.ts';
+
+/** A gauge must not speak for a canary that nobody asks about any more. */
+export const forgetAfterMs = 15 * 60_000;
+
+/** Names that `promtool check metrics` objects to: gauges that end in `_total`. */
+const misnamed = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
+export interface GateMetrics {
+  /** What answers with these labels are counted by. `cuj` is `*` for the answer about a whole service. */
+  tally(cuj: string, service: string, outcome: Outcome, reason: Reason): Tally;
+  /** Remembers a CUJ's verdict, to be shown as gauges until it is old or the CUJ leaves the registry. */
+  judged(verdict: Verdict): void;
+  /** `route` is a template, never a path that a caller chose. */
+  answered(route: string, method: string, status: number, seconds: number): void;
+}
+
+/** prom-client finds a series by its labels at every step; whoever counts often keeps this, and it is asked when scraped. */
+export interface Tally {
+  count: number;
+}
+
+interface Shown {
+  readonly key: string;
+  readonly verdict: Verdict;
+  atMs: number;
+}
+
+/** Registers the gate's own metrics. Their labels take values of the registry and of closed sets only. */
+export function createMetrics(
+  { metrics, registry, now }: Pick<AppPorts, 'metrics' | 'registry' | 'now'>,
+  inflight: () => number,
+): GateMetrics {
+  const registers = [metrics];
+  collectDefaultMetrics({ register: metrics });
+  for (const name of misnamed) metrics.removeSingleMetric(name);
+
+  type Labels = Record<'cuj' | 'service' | 'verdict' | 'reason', string>;
+  const tallies = new Map<string, Tally & { readonly labels: Labels }>();
+  new Counter({
+    name: 'cuj_gate_verdicts_total',
+    help: 'Verdicts that were answered; cuj="*" is the answer about a whole service.',
+    labelNames: ['cuj', 'service', 'verdict', 'reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { labels, count } of tallies.values()) if (count > 0) this.inc(labels, count);
+    },
+  });
+  const durations = new Histogram({
+    name: 'cuj_gate_http_request_duration_seconds',
+    help: "Time from a request's arrival to its answer.",
+    labelNames: ['route', 'method', 'code'],
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10],
+    registers,
+  });
+
+  /** By CUJ and services: the latest verdict. */
+  const latest = new Map<string, Shown>();
+  /** What became of verdicts that were shown: the same one is answered for a minute. */
+  const known = new WeakMap<Verdict, Shown>();
+  function forget(): void {
+    const cujs = registry()?.registry.cujs;
+    const oldestMs = now() - forgetAfterMs;
+    for (const [key, { verdict, atMs }] of latest) {
+      if (atMs < oldestMs || cujs?.has(verdict.cuj) !== true) latest.delete(key);
+    }
+  }
+  /** Gauges are made of the latest verdicts when they are asked for, so an answer costs one map entry. */
+  function gauge<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    show: (gauge: Gauge<L>) => void,
+  ): void {
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset();
+        show(this);
+      },
+    });
+  }
+  const eachSli = (
+    show: (labels: { cuj: string; service: string; sli: string }, sli: Verdict['slis'][number]) => void,
+  ) => {
+    forget();
+    for (const { verdict } of latest.values()) {
+      for (const sli of verdict.slis) {
+        show({ cuj: verdict.cuj, service: servicesLabel(verdict), sli: sli.sli }, sli);
+      }
+    }
+  };
+  const sides = (sli: Verdict['slis'][number]): [string, SideFacts][] => [
+    ['canary', sli],
+    ['stable', sli.stable],
+  ];
+  gauge(
+    'cuj_gate_sli_ratio',
+    "Good events over total events in the latest verdict; stable's over all that was queried.",
+    ['cuj', 'service', 'sli', 'scope'],
+    (of) =>
+      eachSli((labels, sli) => {
+        for (const [scope, { value }] of sides(sli)) if (value !== null) of.set({ ...labels, scope }, value);
+      }),
+  );
+  gauge(
+    'cuj_gate_events',
+    'Good and bad events in the latest verdict; their sum is the total.',
+    ['cuj', 'service', 'sli', 'scope', 'kind'],
+    (of) =>
+      eachSli((labels, sli) => {
+        for (const [scope, { good, bad }] of sides(sli)) {
+          of.set({ ...labels, scope, kind: 'good' }, good);
+          of.set({ ...labels, scope, kind: 'bad' }, bad);
+        }
+      }),
+  );
+  gauge(
+    'cuj_gate_evidence',
+    'Evidence against the canary in the latest verdict; at 1/falseAbort times the number of SLIs it fails.',
+    ['cuj', 'service', 'sli'],
+    (of) => eachSli((labels, sli) => of.set(labels, sli.evidence)),
+  );
+  gauge('cuj_gate_inflight_questions', 'Status questions that wait for an answer.', [], (of) =>
+    of.set(inflight()),
+  );
+  gauge('cuj_gate_registry_info', 'Always 1; the digest of the registry in force.', ['digest'], (of) => {
+    const state = registry();
+    if (state !== undefined) of.set({ digest: state.registry.digest }, 1);
+  });
+  gauge('cuj_gate_registry_cujs', 'CUJs in the registry in force.', [], (of) =>
+    of.set(registry()?.registry.cujs.size ?? 0),
+  );
+  gauge(
+    'cuj_gate_registry_loaded_timestamp_seconds',
+    'When the registry in force was loaded, in seconds since the epoch.',
+    [],
+    (of) => of.set((registry()?.loadedAtMs ?? 0) / 1000),
+  );
+  gauge(
+    'cuj_gate_registry_last_reload_successful',
+    '0 while the files of the registry are wrong, so that an older registry is in force.',
+    [],
+    (of) => of.set(registry()?.failure === undefined ? 1 : 0),
+  );
+  new Counter({
+    name: 'cuj_gate_registry_reload_errors_total',
+    help: 'Changes of the registry that were refused because they were wrong.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(registry()?.reloadErrors ?? 0);
+    },
+  });
+
+  return {
+    tally(cuj, service, verdict, reason) {
+      const key = JSON.stringify([cuj, service, verdict, reason]);
+      let tally = tallies.get(key);
+      if (tally === undefined) {
+        tally = { count: 0, labels: { cuj, service, verdict, reason } };
+        tallies.set(key, tally);
+      }
+      return tally;
+    },
+    judged(verdict) {
+      if (verdict.slis.length === 0) return;
+      let shown = known.get(verdict);
+      if (shown === undefined) {
+        shown = { key: `${verdict.cuj} ${servicesLabel(verdict)}`, verdict, atMs: 0 };
+        known.set(verdict, shown);
+      }
+      shown.atMs = now();
+      latest.set(shown.key, shown);
+    },
+    answered(route, method, status, seconds) {
+      durations.observe({ route, method: methodLabel(method), code: status }, seconds);
+    },
+  };
+}
+
+/** A CUJ's services as one label value, bounded by the registry. */
+export function servicesLabel(verdict: Pick<Verdict, 'services'>): string {
+  return verdict.services.length === 1 ? (verdict.services[0] as string) : verdict.services.join(',');
+}
+
+function methodLabel(method: string): string {
+  return method === 'GET' || method === 'HEAD' || method === 'POST' ? method : 'other';
+}

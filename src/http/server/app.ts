@@ -1,0 +1,114 @@
+import type { Server } from 'node:http';
+import swagger from '@fastify/swagger';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { findCuj } from '../../evaluation/evaluator.ts';
+import { createGuard } from '../auth/authenticate.ts';
+import { cujEntry, cujList, registryDocument } from '../catalog/catalog.ts';
+import { createOpenApi, describe, sharedSchemas, swaggerOptions } from '../openapi/openapi.ts';
+import { notReadyProblem, readiness } from '../operations/health.ts';
+import { createMetrics, type GateMetrics } from '../operations/metrics.ts';
+import { type Query, readPretty } from '../status/query-params.ts';
+import { createStatusHandlers, type Load } from '../status/routes.ts';
+import { createShell } from './fastify.ts';
+import type { AppPorts, RegistryState } from './ports.ts';
+import { jsonText, type ProblemDocument, ProblemError } from './problem.ts';
+import { type Answer, answerProblem, createAnswer, jsonType } from './respond.ts';
+import { operationRoutes, questionRoutes, routes } from './routes.ts';
+import { createSocketErrors } from './socket-errors.ts';
+
+/** The HTTP service, ready to listen or to be injected into. */
+export type App = FastifyInstance<Server> & {
+  /** Questions that wait for an answer. */
+  readonly inflight: () => number;
+};
+
+/** What listens: the service, and where they are asked for apart, its probes and metrics. */
+export interface Apps {
+  readonly app: App;
+  readonly admin: App | undefined;
+}
+
+/** Builds the HTTP service with everything on one port. It does not listen. */
+export async function buildApp(ports: AppPorts): Promise<App> {
+  return (await buildApps(ports)).app;
+}
+
+/** Builds the HTTP service. Neither part listens. */
+export async function buildApps(ports: AppPorts): Promise<Apps> {
+  const load: Load = { inflight: 0 };
+  const metrics = createMetrics(ports, () => load.inflight);
+  const answer = createAnswer(ports, metrics);
+  const guard = createGuard(ports, metrics, answer);
+  const socketErrors = createSocketErrors(metrics);
+  const shell = (routesOfIt: readonly string[], tls: AppPorts['tls']) =>
+    createShell(ports, {
+      answer,
+      socketErrors,
+      guard,
+      routes: routesOfIt,
+      inflight: () => load.inflight,
+      tls,
+    });
+
+  const apart = ports.operationsApart === true;
+  const app = shell(apart ? questionRoutes : [...questionRoutes, ...operationRoutes], ports.tls);
+  await app.register(swagger, swaggerOptions(ports.authenticator !== undefined));
+  for (const schema of sharedSchemas) app.addSchema(schema);
+  addQuestions(app, ports, load, metrics, answer);
+  if (!apart) addOperations(app, ports, answer);
+  await app.ready();
+  if (!apart) return { app: app as unknown as App, admin: undefined };
+
+  // Probes and scrapers come from within the cluster, and have neither certificates nor our CA.
+  const admin = shell(operationRoutes, undefined);
+  for (const schema of sharedSchemas) admin.addSchema(schema);
+  addOperations(admin, ports, answer);
+  await admin.ready();
+  return { app: app as unknown as App, admin: admin as unknown as App };
+}
+
+type Shell = ReturnType<typeof createShell>;
+
+function addQuestions(app: Shell, ports: AppPorts, load: Load, metrics: GateMetrics, answer: Answer): void {
+  const status = createStatusHandlers(ports, load, metrics, answer);
+  const ok = (request: FastifyRequest, reply: FastifyReply, body: (state: RegistryState) => object) => {
+    const pretty = readPretty(request.query as Query);
+    const state = ports.registry();
+    if (state === undefined) throw new ProblemError(notReadyProblem());
+    return answer(request, reply, 200, jsonType, jsonText(body(state), pretty));
+  };
+  const openApi = createOpenApi(() => app.swagger());
+
+  app.get(routes.cujStatus, { schema: describe.cujStatus }, status.cuj);
+  app.get(routes.serviceStatus, { schema: describe.serviceStatus }, status.service);
+  app.get(routes.cujs, { schema: describe.cujs }, (request, reply) =>
+    ok(request, reply, ({ registry }) => cujList(registry)),
+  );
+  app.get(routes.cuj, { schema: describe.cuj }, (request, reply) =>
+    ok(request, reply, ({ registry }) =>
+      cujEntry(registry, findCuj(registry, request.params.name), ports.describeQueries),
+    ),
+  );
+  app.get(routes.registry, { schema: describe.registry }, (request, reply) =>
+    ok(request, reply, registryDocument),
+  );
+  app.get(routes.openapi, { schema: describe.openapi }, (request, reply) => {
+    const pretty = readPretty(request.query as Query);
+    return answer(request, reply, 200, jsonType, jsonText(openApi(ports.registry()?.registry), pretty));
+  });
+}
+
+function addOperations(app: Shell, ports: AppPorts, answer: Answer): void {
+  const open = ports.authenticateMetrics === true ? {} : { security: [] };
+  app.get(routes.metrics, { schema: { ...describe.metrics, ...open } }, async (request, reply) =>
+    answer(request, reply, 200, ports.metrics.contentType, await ports.metrics.metrics()),
+  );
+  app.get(routes.healthz, { schema: describe.healthz }, (request, reply) =>
+    answer(request, reply, 200, jsonType, jsonText({ summary: 'alive', ok: true }, false)),
+  );
+  app.get(routes.readyz, { schema: describe.readyz }, (request, reply) => {
+    const document = readiness(ports.phase(), ports.registry());
+    if (!document.ok) return answerProblem(answer, request, reply, document as ProblemDocument);
+    return answer(request, reply, 200, jsonType, jsonText(document, readPretty(request.query as Query)));
+  });
+}

@@ -1,0 +1,126 @@
+import { createServer as createHttpServer, type Server } from 'node:http';
+import { createServer as createHttpsServer, type ServerOptions as HttpsOptions } from 'node:https';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyHttpOptions, type FastifyReply, type FastifyRequest } from 'fastify';
+import { CallerError } from '../../domain/errors.ts';
+import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
+import { reservedParams } from '../../domain/registry/selector.ts';
+import type { Guard } from '../auth/authenticate.ts';
+import { answeredWhileClosing, drainingProblem } from '../operations/health.ts';
+import { loggedUrl, readQuery } from '../status/query-params.ts';
+import type { AppPorts, RegistryState } from './ports.ts';
+import { problem, problemOf } from './problem.ts';
+import { requestId } from './request-id.ts';
+import { requestSpans } from './request-spans.ts';
+import { type Answer, answerProblem } from './respond.ts';
+import { noRoute } from './routes.ts';
+import type { RequestHandler, SocketErrors } from './socket-errors.ts';
+import { logHandshakes } from './tls-errors.ts';
+
+/** Longer than the 90 s after which Go's transport drops an idle connection: the side that asks must be the first. */
+const keepAliveMs = 100_000;
+
+const arrivalDefaults = { timeoutMs: 10_000, checkEveryMs: 2_000 };
+
+export interface ShellParts {
+  readonly answer: Answer;
+  readonly socketErrors: SocketErrors;
+  readonly guard: Guard | undefined;
+  /** The templates of the routes that it will have. */
+  readonly routes: readonly string[];
+  readonly inflight: () => number;
+  readonly tls: AppPorts['tls'];
+}
+
+/** A server without routes, in which nothing is answered that is not a JSON object. */
+export function createShell(ports: AppPorts, parts: ShellParts) {
+  const { logger, phase } = ports;
+  const { answer, socketErrors, guard, tls } = parts;
+  const arrival = ports.arrival ?? arrivalDefaults;
+  const options = {
+    keepAliveTimeout: keepAliveMs,
+    requestTimeout: arrival.timeoutMs,
+    headersTimeout: arrival.timeoutMs,
+    connectionsCheckingInterval: arrival.checkEveryMs,
+    // Node would answer with an empty body; the hook below answers with a problem.
+    requireHostHeader: false,
+  };
+  const createServer = (handler: RequestHandler): Server =>
+    tls === undefined
+      ? createHttpServer(options, socketErrors.watched(handler))
+      : createHttpsServer(
+          { ...options, ...handshake(tls, arrival.timeoutMs) },
+          socketErrors.watched(handler),
+        );
+  const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    const document = problemOf(error);
+    if (document.status >= 500) logger.error({ err: error, reqId: request.id }, 'request failed');
+    else if (error instanceof CallerError) {
+      // Argo throws the body of a refusal away: only here can the mistake of a template be read.
+      const { code, detail, hint } = document;
+      const url = loggedUrl(request.url, namesOf(ports.registry()));
+      logger.warn({ reqId: request.id, url, code, detail, hint }, 'refused');
+    }
+    return answerProblem(answer, request, reply, document);
+  };
+  const nothingThere = (request: FastifyRequest, reply: FastifyReply) =>
+    answerProblem(answer, request, reply, noRoute(request.method, request.url, parts.routes));
+
+  const app = Fastify({
+    // One line a verdict is written by the routes; Fastify's own two a request would cost more than the rest.
+    logger: false,
+    genReqId: requestId(),
+    serverFactory: createServer,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 500, querystringParser: readQuery as never },
+    frameworkErrors: fail,
+    clientErrorHandler: (error, socket) => {
+      // Before a handshake is done, what is written waits for it, and so would the connection's end.
+      if (tls !== undefined && !/^(HPE_|ERR_HTTP_)/.test(error.code)) socket.destroy();
+      else socketErrors.clientError(error, socket);
+    },
+    // `OPTIONS *` is the only target that is no path.
+    rewriteUrl: ({ url }) => (url === undefined || url === '*' ? '/*' : url),
+  } as FastifyHttpOptions<Server>).withTypeProvider<TypeBoxTypeProvider>();
+  socketErrors.listen(app.server);
+  if (tls !== undefined) logHandshakes(app.server, ports);
+
+  // Schemas describe; what they could check needs the registry, and what they could serialise is serialised once.
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.decorate('inflight', parts.inflight);
+  app.decorateRequest('startedAt', 0);
+  app.decorateRequest('caller', undefined);
+  app.decorateRequest('shed', undefined);
+  app.decorateRequest('identifiedInMs', 0);
+  app.setErrorHandler(fail);
+  app.setNotFoundHandler(nothingThere);
+
+  if (ports.tracing !== undefined) app.addHook('onRequest', requestSpans(ports.tracing));
+  app.addHook('onRequest', (request, reply, next) => {
+    request.startedAt = performance.now();
+    if (request.is404) {
+      // Before anything reads a body.
+      nothingThere(request, reply);
+    } else if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
+      const detail = 'The Host header is missing.';
+      answerProblem(answer, request, reply, problem('malformed_request', detail, 'HTTP/1.1 requires it.'));
+    } else if (phase() === 'closing' && !answeredWhileClosing.has(request.routeOptions.url as string)) {
+      answerProblem(answer, request, reply, drainingProblem());
+    } else if (guard !== undefined) guard(request, reply, next);
+    else next();
+  });
+  return app;
+}
+
+/** All that a question about anything may hold. */
+function namesOf(state: RegistryState | undefined): ReadonlySet<string> {
+  const { required, optional } = paramsOf([...(state?.registry.services.values() ?? [])]);
+  return new Set([...reservedParams, ...required, ...optional]);
+}
+
+function handshake(tls: NonNullable<AppPorts['tls']>, timeoutMs: number): HttpsOptions {
+  // Where there is a CA, whoever shows no certificate of it gets no connection.
+  const callers = tls.ca === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
+  return { ...tls, ...callers, handshakeTimeout: timeoutMs };
+}

@@ -1,0 +1,69 @@
+import type { SecureContextOptions } from 'node:tls';
+import type { Logger } from 'pino';
+import type { Registry as MetricsRegistry } from 'prom-client';
+import type { DescribeQueries } from '../../domain/metrics/metrics-source.ts';
+import type { Authenticator } from '../../domain/ports/authenticator.ts';
+import type { Tracing } from '../../domain/ports/tracing.ts';
+import type { Problem, Registry } from '../../domain/registry/model.ts';
+import type { Evaluator } from '../../evaluation/evaluator.ts';
+
+/** The registry that is in force, and what became of attempts to replace it. */
+export interface RegistryState {
+  readonly registry: Registry;
+  readonly files: readonly string[];
+  /** Epoch ms. */
+  readonly loadedAtMs: number;
+  readonly reloadErrors: number;
+  /** The last attempt to reload, where it failed; the registry above went on. */
+  readonly failure: { readonly atMs: number; readonly problems: readonly Problem[] } | undefined;
+}
+
+/**
+ * Where the process is in its life. `draining`: everything is answered, but readiness says no, so that no new caller
+ * comes. `closing`: what is being answered is finished, what is new is refused.
+ */
+export type Phase = 'serving' | 'draining' | 'closing';
+
+/** Calls `fire` after so many ms; the returned function takes it back. */
+export type Timer = (ms: number, fire: () => void) => () => void;
+
+/** Everything that the HTTP app needs from outside. */
+export interface AppPorts {
+  readonly evaluator: Evaluator;
+  /** The texts of the queries behind a verdict. */
+  readonly describeQueries: DescribeQueries;
+  /** Undefined: there is none, so the gate is not ready. */
+  readonly registry: () => RegistryState | undefined;
+  readonly logger: Logger;
+  /** Where metrics are registered and what `/metrics` shows. */
+  readonly metrics: MetricsRegistry;
+  /** Epoch ms. */
+  readonly now: () => number;
+  readonly phase: () => Phase;
+  /** For a whole question, in ms. */
+  readonly deadlineMs: number;
+  /** How many questions may wait at once. */
+  readonly maxInflight: number;
+  readonly timer?: Timer;
+  /** Undefined: nobody is asked who they are. */
+  readonly authenticator?: Authenticator;
+  /** Whether `/metrics` asks for a token too. The probes never do. */
+  readonly authenticateMetrics?: boolean;
+  /** Requests a minute that one caller may make; 0: any number. */
+  readonly rateLimitPerMinute?: number;
+  /** What the rate limit goes by, in ms. */
+  readonly monotonicMs?: () => number;
+  /** HTTPS instead of HTTP; with `ca`, callers must show a certificate of it. */
+  readonly tls?: SecureContextOptions;
+  /** `/metrics` and the probes are left to an app of their own. */
+  readonly operationsApart?: boolean;
+  /** Undefined: nothing is traced. */
+  readonly tracing?: Tracing;
+  /** How long a request may take to arrive, in ms, and how often that is looked at. */
+  readonly arrival?: { readonly timeoutMs: number; readonly checkEveryMs: number };
+}
+
+export const systemTimer: Timer = (ms, fire) => {
+  const timer = setTimeout(fire, ms);
+  return () => clearTimeout(timer);
+};

@@ -1,0 +1,77 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { GateMetrics } from '../operations/metrics.ts';
+import { type Query, readFlag } from '../status/query-params.ts';
+import type { AppPorts } from './ports.ts';
+import { jsonText, type ProblemDocument, problemType } from './problem.ts';
+
+export const jsonType = 'application/json; charset=utf-8';
+
+/** Ends a request: every answer of every route goes out here, so that none is without its headers and its metric. */
+export type Answer = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  type: string,
+  body: string | Buffer,
+  /** Whether the request has its line in the log already. */
+  logged?: boolean,
+) => FastifyReply;
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** By performance.now(); 0 until the request was admitted. */
+    startedAt: number;
+  }
+}
+
+export function createAnswer({ phase, logger }: AppPorts, metrics: GateMetrics): Answer {
+  return (request, reply, status, type, body, logged = false) => {
+    reply.code(status).header('content-type', type).header('cache-control', 'no-store');
+    reply.header('x-request-id', request.id);
+    // A client that keeps its connection to a pod that is about to go would find it reset.
+    if (phase() !== 'serving') reply.header('connection', 'close');
+    // A path that cannot be decoded reaches no hook, nor has its request been decorated.
+    const seconds = request.startedAt > 0 ? (performance.now() - request.startedAt) / 1000 : 0;
+    metrics.answered(routeOf(request), request.method, status, seconds);
+    if (!logged && logger.isLevelEnabled('debug')) {
+      logger.debug(
+        {
+          reqId: request.id,
+          method: request.method,
+          route: routeOf(request),
+          status,
+          durationMs: seconds * 1000,
+        },
+        'answered',
+      );
+    }
+    return reply.send(body);
+  };
+}
+
+/** The template of the route that a request reached, `none` where it reached none. */
+export function routeOf(request: FastifyRequest): string {
+  return request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
+}
+
+/** Whether `?pretty` was asked for, as far as the query can be read at all. */
+export function wantsPretty(request: FastifyRequest): boolean {
+  const query = request.query as Query | undefined;
+  if (query?.values === undefined) return false;
+  try {
+    return readFlag(query, 'pretty');
+  } catch {
+    return false;
+  }
+}
+
+export function answerProblem(
+  answer: Answer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  document: ProblemDocument,
+): FastifyReply {
+  if (document.code === 'method_not_allowed') reply.header('allow', 'GET, HEAD');
+  if (document.code === 'draining' || document.code === 'not_ready') reply.header('retry-after', '1');
+  return answer(request, reply, document.status, problemType, jsonText(document, wantsPretty(request)));
+}

@@ -1,0 +1,37 @@
+import type { SourceErrorCode } from '../../domain/errors.ts';
+import { unknownVerdict, type Verdict } from '../../domain/judge/judge.ts';
+import { judgeService, type ServiceVerdict } from '../../domain/judge/judge-service.ts';
+import { type Ask, checkAsk } from '../../domain/metrics/evaluation-request.ts';
+import type { Registry } from '../../domain/registry/model.ts';
+import { findCuj, type ServiceAsk, serviceNotFound } from '../../evaluation/evaluator.ts';
+
+/** Why a question gets no measurement, in words for the summary. */
+export interface Failure {
+  readonly reason: SourceErrorCode;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** What is said about a CUJ that could not be measured in time. Throws CallerError for the caller's own mistakes. */
+export function unknownCuj(registry: Registry, ask: Ask, failure: Failure, nowMs: number): Verdict {
+  const cuj = findCuj(registry, ask.cuj);
+  const checked = checkAsk(registry, cuj, ask, nowMs);
+  return unknownVerdict(cuj, failure, checked.selectorTexts, {
+    registryDigest: registry.digest,
+    ...(checked.service === undefined ? {} : { service: checked.service }),
+  });
+}
+
+/** The same about all CUJs of a service. */
+export function unknownService(
+  registry: Registry,
+  ask: ServiceAsk,
+  failure: Failure,
+  nowMs: number,
+): ServiceVerdict {
+  if (!registry.services.has(ask.service)) throw serviceNotFound(registry, ask.service);
+  const verdicts = [...registry.cujs.values()]
+    .filter((cuj) => cuj.services.includes(ask.service))
+    .map((cuj) => unknownCuj(registry, { ...ask, cuj: cuj.name }, failure, nowMs));
+  return judgeService(ask.service, registry.digest, verdicts);
+}

@@ -1,0 +1,205 @@
+import { distance } from 'fastest-levenshtein';
+import { LRUCache } from 'lru-cache';
+import { CallerError } from '../../domain/errors.ts';
+
+/** A query string, read: every parameter at most once, or what is wrong with it. */
+export interface Query {
+  readonly values: ReadonlyMap<string, string>;
+  readonly mistake: CallerError | undefined;
+}
+
+const none: ReadonlyMap<string, string> = new Map();
+const known = new LRUCache<string, Query>({ max: 2_000 });
+
+/** Reads a query string. A controller asks the same thing for as long as a rollout takes, so the answers are kept. */
+export function readQuery(text: string): Query {
+  if (text.length > 1_000) return parse(text);
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  const query = parse(text);
+  known.set(text, query);
+  return query;
+}
+
+function parse(text: string): Query {
+  const values = new Map<string, string>();
+  // No client sends a fragment; taken for a part of the value it would ask about another version.
+  if (text.includes('#')) {
+    return { values: none, mistake: invalid('The query holds a #.', 'Write it as %23.') };
+  }
+  for (const piece of text.split('&')) {
+    if (piece === '') continue;
+    const at = piece.indexOf('=');
+    const name = decode(at < 0 ? piece : piece.slice(0, at));
+    const value = at < 0 ? '' : decode(piece.slice(at + 1));
+    if (name === undefined || value === undefined) {
+      return {
+        values: none,
+        mistake: invalid(
+          // Without what stands behind it: this goes into the log, and it may be a token.
+          `Parameter "${shown(at < 0 ? piece : piece.slice(0, at))}" of the query cannot be decoded.`,
+          'Percent-encode it as UTF-8: %20 for a space, %25 for a percent sign.',
+        ),
+      };
+    }
+    if (values.has(name)) {
+      return {
+        values: none,
+        mistake: invalid(`Parameter "${shown(name)}" is given more than once.`, 'Give it once.', {
+          parameter: name,
+        }),
+      };
+    }
+    values.set(name, value);
+  }
+  return { values, mistake: undefined };
+}
+
+/**
+ * A URL as the log may have it, with the values of `names` only: a token that somebody puts into a URL by mistake is
+ * called something else.
+ */
+export function loggedUrl(url: string, names: ReadonlySet<string>): string {
+  const [whole, fragment] = url.slice(0, 500).split('#', 2) as [string, string?];
+  const at = whole.indexOf('?') + 1;
+  const pieces = at === 0 ? [] : whole.slice(at).split('&');
+  const masked = pieces.map((piece) => {
+    const end = piece.indexOf('=');
+    const name = piece.slice(0, end);
+    return end < 0 || names.has(decode(name) ?? '') ? piece : `${name}=[redacted]`;
+  });
+  const path = at === 0 ? whole : whole.slice(0, at);
+  return `${path}${masked.join('&')}${fragment === undefined ? '' : '#[redacted]'}`;
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return undefined;
+  }
+}
+
+function invalid(message: string, hint: string, details: Record<string, unknown> = {}): CallerError {
+  return new CallerError('invalid_request', message, hint, details);
+}
+
+function shown(name: string): string {
+  return name.length > 100 ? `${name.slice(0, 100)}...` : name;
+}
+
+/** Throws CallerError where a parameter is none of `names`, with the nearest of them. */
+export function refuseUnknown(
+  given: Iterable<string>,
+  names: ReadonlySet<string>,
+  where: 'query' | 'header',
+): void {
+  for (const name of given) {
+    if (names.has(name)) continue;
+    const all = [...names];
+    const nearest = all
+      .map((candidate) => ({ candidate, edits: distance(name.slice(0, 100).toLowerCase(), candidate) }))
+      .sort((a, b) => a.edits - b.edits)[0];
+    const meant =
+      nearest !== undefined && nearest.edits <= Math.max(2, Math.floor(nearest.candidate.length / 2))
+        ? `Did you mean "${nearest.candidate}"? `
+        : '';
+    throw invalid(
+      where === 'query'
+        ? `Unknown parameter "${shown(name)}".`
+        : `Unknown parameter "${shown(name)}", from the header ${headerOf(name)}.`,
+      `${meant}It takes: ${all.join(', ')}.`,
+      { parameter: name, known: all },
+    );
+  }
+}
+
+/** `?pretty`, `?pretty=1`, `?pretty=true` against `0` and `false`; anything else is refused. */
+export function readFlag(query: Query, name: string): boolean {
+  const text = query.values.get(name);
+  switch (text) {
+    case undefined:
+    case '0':
+    case 'false':
+      return false;
+    case '':
+    case '1':
+    case 'true':
+      return true;
+    default:
+      throw invalid(`${name}="${shown(text)}" is not a yes or no.`, 'Use 1, true, 0 or false.', {
+        parameter: name,
+      });
+  }
+}
+
+const headerPrefix = 'x-canary-';
+
+function headerOf(param: string): string {
+  return `X-Canary-${param
+    .split('_')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('-')}`;
+}
+
+/** A request's headers as node:http has them. */
+export interface Headers {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Names and values in turn, as they came: `headers` joins repeated ones. */
+  readonly rawHeaders: readonly string[];
+}
+
+/** Whether any header of a request may say something about the canary. */
+export function hasCanaryHeader({ headers }: Headers): boolean {
+  for (const header in headers) if (header.startsWith(headerPrefix)) return true;
+  return false;
+}
+
+/**
+ * The selectors' parameters of a question: those of the query, and those of headers such as X-Canary-Stable-Version,
+ * which carry what a template cannot put into a URL safely. Throws CallerError where both say different things.
+ */
+export function canaryParams(
+  query: Query,
+  request: Headers,
+  own: ReadonlySet<string>,
+  names: ReadonlySet<string>,
+): ReadonlyMap<string, string> {
+  const params = new Map<string, string>();
+  for (const [name, value] of query.values) if (!own.has(name)) params.set(name, value);
+  for (const header in request.headers) {
+    if (!header.startsWith(headerPrefix)) continue;
+    const name = header.slice(headerPrefix.length).replaceAll('-', '_');
+    refuseUnknown([name], names, 'header');
+    const values = valuesOf(request.rawHeaders, header);
+    if (values.length > 1) {
+      throw invalid(`The header ${headerOf(name)} is given more than once.`, 'Give it once.', {
+        parameter: name,
+      });
+    }
+    const value = values[0] ?? '';
+    const other = params.get(name);
+    if (other !== undefined && other !== value) {
+      throw invalid(
+        `Parameter "${name}" is "${shown(other)}" in the query and "${shown(value)}" in the header ${headerOf(name)}.`,
+        'Give it in one place.',
+        { parameter: name },
+      );
+    }
+    params.set(name, value);
+  }
+  return params;
+}
+
+function valuesOf(rawHeaders: readonly string[], header: string): string[] {
+  return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === header);
+}
+
+const onlyPretty: ReadonlySet<string> = new Set(['pretty']);
+
+/** For routes whose query holds `pretty` and nothing else. Throws CallerError. */
+export function readPretty(query: Query): boolean {
+  if (query.mistake !== undefined) throw query.mistake;
+  refuseUnknown(query.values.keys(), onlyPretty, 'query');
+  return readFlag(query, 'pretty');
+}

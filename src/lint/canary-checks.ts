@@ -1,0 +1,208 @@
+import { headerName } from '../domain/metrics/evaluation-request.ts';
+import type { Registry } from '../domain/registry/model.ts';
+import { checkArgs } from './arg-checks.ts';
+import type { Report } from './finding.ts';
+import { asksTheGate, gatePath } from './metric-checks.ts';
+import type { Analysis, RolloutParts } from './rollout-parts.ts';
+import type { Place } from './yaml-node.ts';
+
+const hashLabel = 'rollouts-pod-template-hash';
+const versionTag = 'tags.datadoghq.com/version';
+
+/** Whether the gate is told which pods are the canary, by something that Datadog will have stored with their traffic. */
+export function checkCanary(
+  rollout: RolloutParts,
+  analysis: Analysis,
+  template: Place,
+  pods: Place | undefined,
+  registry: Registry | undefined,
+  report: Report,
+): void {
+  checkArgs(rollout, analysis, template, report);
+  for (const metric of template.at('spec', 'metrics').items) {
+    if (asksTheGate(metric)) checkParams(rollout, analysis, template, metric, pods, registry, report);
+  }
+}
+
+/**
+ * What the selectors in the registry want to be told; undefined where the registry is not given or does not know.
+ * Where a CUJ spans services with different selectors, what all of them want.
+ */
+function wantedParams(metric: Place, registry: Registry | undefined): readonly string[] | undefined {
+  const asked = gatePath(metric);
+  if (registry === undefined || asked === undefined) return undefined;
+  const service = /[?&]service=([^&{]+)/.exec(metric.at('provider', 'web', 'url').text ?? '')?.[1];
+  const names =
+    asked.of === 'service'
+      ? [asked.name]
+      : service === undefined
+        ? registry.cujs.get(asked.name)?.services
+        : [service];
+  const [first, ...others] = (names ?? []).map((name) => registry.services.get(name)?.canary.params);
+  return first?.filter((param) => others.every((params) => params?.includes(param)));
+}
+
+/** The parameters of one question: is there a canary among them, and do its pods say the same of themselves? */
+function checkParams(
+  rollout: RolloutParts,
+  analysis: Analysis,
+  template: Place,
+  metric: Place,
+  pods: Place | undefined,
+  registry: Registry | undefined,
+  report: Report,
+): void {
+  const web = metric.at('provider', 'web');
+  const url = web.at('url');
+  const query = (url.text ?? '').split('?')[1] ?? '';
+  const inQuery = query.split('&').flatMap((piece) => {
+    const [name = '', value = ''] = piece.split('=');
+    return /^(service|window|since|explain|pretty|)$/.test(name) ? [] : [{ name, value, place: url }];
+  });
+  const inHeaders = web.at('headers').items.flatMap((header) => {
+    const name = /^x-canary-(.+)$/i.exec(header.at('key').text ?? '')?.[1];
+    return name === undefined
+      ? []
+      : [
+          {
+            name: name.toLowerCase().replaceAll('-', '_'),
+            value: header.at('value').text ?? '',
+            place: header,
+          },
+        ];
+  });
+  const wanted = wantedParams(metric, registry);
+  const given = [...inQuery, ...inHeaders];
+  const params = given.filter(({ name }) => wanted?.includes(name) ?? !/^(stable|baseline)/.test(name));
+  const metricName = metric.at('name').text ?? '';
+  const missing = wanted?.find((param) => !given.some(({ name }) => name === param));
+  if (missing !== undefined || (wanted === undefined && params.length === 0)) {
+    const header = headerName(missing ?? 'version');
+    report(
+      'error',
+      'canary-not-told',
+      url,
+      `Metric "${metricName}" does not say which traffic is the canary${missing === undefined ? '' : `: ${missing} is missing`}.`,
+      `The gate refuses the question${missing === undefined ? ', unless the selector in the registry takes no parameter' : ''}.`,
+      `Add the header X-Canary-${header} with the argument that has it${missing === undefined ? ', or give --registry to have its selector looked at' : ''}.`,
+    );
+    return;
+  }
+  for (const { value, place } of inQuery) {
+    if (!value.includes('{{')) continue;
+    report(
+      'warning',
+      'arg-in-url',
+      place,
+      `Metric "${metricName}" puts an argument into the URL.`,
+      'Argo does not encode it: a version with a space, a + or a & asks for something else, or gets a 400.',
+      'Send it in a header: X-Canary-Version: "{{args.version}}".',
+    );
+  }
+  for (const { name, value, place } of params) {
+    const argName = /\{\{\s*args\.([^}\s]+)\s*\}\}/.exec(value)?.[1];
+    const isVersion = /version|hash/.test(name);
+    if (argName === undefined) {
+      if (isVersion) fixedVersion(value, place, report);
+      continue;
+    }
+    const arg = analysis.args.find((each) => each.name === argName);
+    const fixed =
+      arg === undefined
+        ? template
+            .at('spec', 'args')
+            .items.find((each) => each.at('name').text === argName)
+            ?.at('value')
+        : arg.place.at('value');
+    if (fixed?.exists === true && isVersion) fixedVersion(fixed.text ?? '', fixed, report);
+    if (arg === undefined) continue;
+    const hash = arg.place.at('valueFrom', 'podTemplateHashValue');
+    if (hash.text === 'Stable') {
+      report(
+        'error',
+        'judges-stable',
+        hash,
+        `Argument "${argName}" names the canary by the hash of the stable pods.`,
+        'The old version is judged; the new one is not looked at.',
+        'Take podTemplateHashValue: Latest.',
+      );
+    } else if (hash.text === 'Latest' && isVersion) checkPods(pods, rollout, undefined, report);
+    else {
+      const label = /^spec\.template\.metadata\.labels\.([^.]+)$/.exec(
+        arg.place.at('valueFrom', 'fieldRef', 'fieldPath').text ?? '',
+      )?.[1];
+      if (label !== undefined && isVersion) checkPods(pods, rollout, label, report);
+    }
+  }
+}
+
+function fixedVersion(value: string, place: Place, report: Report): void {
+  // Helm, or an experiment, puts something in there.
+  if (value.includes('{{')) return;
+  report(
+    'error',
+    'fixed-version',
+    place,
+    `The version that is asked for is always "${value}".`,
+    'Every release but that one is judged by the traffic of another, or of none.',
+    'Take it from the Rollout: podTemplateHashValue: Latest, or fieldRef: spec.template.metadata.labels.version.',
+  );
+}
+
+/** `label` is the pods' label that is asked for; undefined: their template hash. */
+function checkPods(
+  pods: Place | undefined,
+  rollout: RolloutParts,
+  label: string | undefined,
+  report: Report,
+): void {
+  if (pods === undefined || !pods.exists) return;
+  const labels = pods.at('metadata', 'labels');
+  const containers = pods.at('spec', 'containers').items;
+  const env = (name: string) =>
+    containers
+      .flatMap((container) => container.at('env').items)
+      .find((each) => each.at('name').text === name);
+  const version = env('DD_VERSION');
+  const tag = labels.at(versionTag);
+  const wanted = label ?? hashLabel;
+  if (version === undefined && !tag.exists) {
+    // A whole ConfigMap, or OpenTelemetry's own attributes, may have it: that cannot be followed here.
+    if (containers.some((container) => container.at('envFrom').exists)) return;
+    if (/service\.version=/.test(env('OTEL_RESOURCE_ATTRIBUTES')?.at('value').text ?? '')) return;
+    report(
+      'error',
+      'no-version',
+      pods.at('spec', 'containers').exists ? pods.at('spec', 'containers') : pods,
+      `The pods of Rollout "${rollout.name}" have neither DD_VERSION nor the label ${versionTag}.`,
+      'Datadog stores no version with their traffic: canary and stable cannot be told apart.',
+      `Add the variable DD_VERSION with fieldRef: metadata.labels['${wanted}'].`,
+    );
+    return;
+  }
+  const asked = label === undefined ? undefined : labels.at(label).text;
+  // A label that is not there has been reported where it is asked for.
+  if (label !== undefined && asked === undefined) return;
+  if (version !== undefined) {
+    const from = version.at('valueFrom', 'fieldRef', 'fieldPath').text;
+    const source = from === undefined ? undefined : /^metadata\.labels\['([^']+)'\]$/.exec(from)?.[1];
+    const value = version.at('value').text ?? (source === undefined ? undefined : labels.at(source).text);
+    const same = source === wanted || (asked !== undefined && value === asked);
+    // A version from somewhere else, such as a ConfigMap, cannot be followed here.
+    if (same || (source === undefined && value === undefined)) return;
+    mismatch(version, source === undefined ? `"${value}"` : `the label ${source}`, wanted, rollout, report);
+    return;
+  }
+  if (asked === undefined || tag.text !== asked) mismatch(tag, `"${tag.text}"`, wanted, rollout, report);
+}
+
+function mismatch(place: Place, found: string, wanted: string, rollout: RolloutParts, report: Report): void {
+  report(
+    'error',
+    'version-mismatch',
+    place,
+    `The pods of Rollout "${rollout.name}" report ${found} as their version; the analysis asks for the label ${wanted}.`,
+    'The gate finds no traffic of the canary and never knows anything.',
+    `Let DD_VERSION be fieldRef: metadata.labels['${wanted}'], or ask for what it is.`,
+  );
+}

@@ -1,0 +1,204 @@
+import type { Registry } from '../domain/registry/model.ts';
+import { checkCanary } from './canary-checks.ts';
+import type { LintFinding, Report } from './finding.ts';
+import { asksTheGate, checkMetric, gatePath } from './metric-checks.ts';
+import { type RolloutParts, rolloutParts } from './rollout-parts.ts';
+import {
+  type ByName,
+  byName,
+  checkDryRun,
+  checkNames,
+  literalArgs,
+  named,
+  resolve,
+  type Templates,
+} from './templates.ts';
+import { checkTiming, lagOf, type Shortfall, type TimingOptions } from './timing-checks.ts';
+import { type Place, placesIn } from './yaml-node.ts';
+
+export interface LintInput {
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface LintResult {
+  /** Names of the Rollouts that were looked at. */
+  readonly rollouts: readonly string[];
+  /** By file and line. */
+  readonly findings: readonly LintFinding[];
+}
+
+/**
+ * What in some Rollouts would make their analysis useless. Templates and Deployments are looked up in the same files;
+ * other documents are passed over. Pure.
+ */
+export function lintRollouts(inputs: readonly LintInput[], options: TimingOptions): LintResult {
+  const found = new Map<string, LintFinding>();
+  const report: Report = (severity, rule, at, message, meaning, fix) => {
+    const { file, line, column } = at;
+    // A template that two analyses use has its own mistakes once.
+    found.set(`${file}:${line}:${rule}:${message}`, {
+      severity,
+      rule,
+      file,
+      line,
+      column,
+      message,
+      meaning,
+      fix,
+    });
+  };
+  const documents: Place[] = [];
+  for (const { file, text } of inputs) {
+    const { documents: read, unreadable } = placesIn(file, text);
+    documents.push(
+      ...read.flatMap((place) => (place.at('kind').text === 'List' ? place.at('items').items : [place])),
+    );
+    for (const { place, message, fix } of unreadable) {
+      report(
+        'error',
+        'yaml',
+        place,
+        `This cannot be read: ${message}.`,
+        'Nothing in this document was checked.',
+        fix,
+      );
+    }
+  }
+  const ofKind = (kind: string) => documents.filter((place) => place.at('kind').text === kind);
+  const rollouts = ofKind('Rollout').map(rolloutParts);
+  const templates = {
+    own: byName(ofKind('AnalysisTemplate')),
+    cluster: byName(ofKind('ClusterAnalysisTemplate')),
+  };
+  const deployments = byName(ofKind('Deployment'));
+  for (const rollout of rollouts) checkRollout(rollout, templates, deployments, options, report);
+  return {
+    rollouts: rollouts.map(({ name }) => name),
+    findings: [...found.values()].sort((a, b) =>
+      a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line || a.column - b.column,
+    ),
+  };
+}
+
+function checkRollout(
+  rollout: RolloutParts,
+  templates: Templates,
+  deployments: ByName,
+  options: TimingOptions,
+  report: Report,
+): void {
+  const { place, name, analyses, weights, canary } = rollout;
+  const strategy = place.at('spec', 'strategy', 'canary');
+  if (analyses.length === 0 && rollout.experiments[0] !== undefined) {
+    report(
+      'warning',
+      'only-experiments',
+      rollout.experiments[0],
+      `Rollout "${name}" has no analysis but those of an experiment, which are not looked at here.`,
+      'What they ask, and with which limits, was not checked.',
+      'Add a background analysis of the CUJs and a gate step: cuj-gate generate rollout shows both.',
+    );
+    return;
+  }
+  if (analyses.length === 0) {
+    report(
+      'error',
+      'no-analysis',
+      place.at('spec', 'strategy'),
+      `Rollout "${name}" has no analysis at all.`,
+      'A broken release reaches everybody, step by step.',
+      'Add a background analysis of the CUJs and a gate step: cuj-gate generate rollout shows both.',
+    );
+    return;
+  }
+  if (canary && !analyses.some(({ use }) => use === 'gate')) {
+    report(
+      'warning',
+      'no-gate',
+      strategy.at('analysis'),
+      `Rollout "${name}" has a background analysis only.`,
+      'It trips, but it proves nothing: Argo calls a run that ends with the steps Successful, even without one measurement.',
+      'Add a step with a gate template before the last weight.',
+    );
+  }
+  if (canary && !analyses.some(({ use }) => use === 'watch')) {
+    report(
+      'warning',
+      'no-watch',
+      strategy.at('steps'),
+      `Rollout "${name}" has no background analysis.`,
+      'Between its analysis steps nobody looks.',
+      'Add spec.strategy.canary.analysis with watch templates.',
+    );
+  }
+  for (const { place: at, percent } of weights) {
+    if (options.requestsPerMinute !== undefined || percent >= 5 || percent <= 0) continue;
+    report(
+      'warning',
+      'weight-too-low',
+      at,
+      `setWeight ${percent} gives the canary one request in ${Math.round(100 / percent)}.`,
+      'A small journey may see a handful of requests: nothing can be known of it.',
+      'Set 10 or more, or say --requests-per-minute to have it worked out.',
+    );
+  }
+  const pods = podsOf(rollout, deployments);
+  let asked = false;
+  let all = true;
+  for (const analysis of analyses) {
+    const { used, complete } = resolve(rollout, analysis, templates, report);
+    let worst: Shortfall | undefined;
+    all &&= complete;
+    checkNames(analysis, used, report);
+    for (const template of used) {
+      checkCanary(rollout, analysis, template, pods, options.registry, report);
+      const args = literalArgs(analysis, template);
+      for (const metric of template.at('spec', 'metrics').items) {
+        const name = metric.at('name').text ?? '(no name)';
+        const usedMetric = { place: metric, name, use: analysis.use, args };
+        checkMetric(usedMetric, lagOf(metric, options), report);
+        if (!asksTheGate(metric)) continue;
+        asked = true;
+        checkKnown(metric, options.registry, report);
+        checkDryRun(name, analysis, used, report);
+        const shortfall = checkTiming(rollout, analysis, usedMetric, options, report);
+        if (shortfall !== undefined && shortfall.seconds > (worst?.seconds ?? 0)) worst = shortfall;
+      }
+    }
+    worst?.say();
+  }
+  if (!asked && all) {
+    report(
+      'warning',
+      'gate-not-asked',
+      analyses[0]?.place ?? place,
+      `No metric of Rollout "${name}" asks cuj-gate.`,
+      'Its Critical User Journeys are not judged.',
+      'Add the templates of cuj-gate generate analysis-templates.',
+    );
+  }
+}
+
+function checkKnown(metric: Place, registry: Registry | undefined, report: Report): void {
+  const asked = gatePath(metric);
+  if (registry === undefined || asked === undefined || asked.name.includes('{{')) return;
+  const known = asked.of === 'cuj' ? registry.cujs : registry.services;
+  if (known.has(asked.name)) return;
+  report(
+    'error',
+    'unknown-cuj',
+    metric.at('provider', 'web', 'url'),
+    `The registry has no ${asked.of === 'cuj' ? 'CUJ' : 'service'} "${asked.name}".`,
+    'The gate answers 404; enough of them abort the rollout.',
+    'Correct the name, or add it to the registry.',
+  );
+}
+
+/** The pod template, also where the Rollout takes it from a Deployment. */
+function podsOf({ place }: RolloutParts, deployments: ByName): Place | undefined {
+  const own = place.at('spec', 'template');
+  if (own.exists) return own;
+  const referred = place.at('spec', 'workloadRef', 'name').text;
+  return referred === undefined ? undefined : named(deployments, referred, place)?.at('spec', 'template');
+}

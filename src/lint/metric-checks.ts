@@ -1,0 +1,212 @@
+import { checkConditions } from './condition-checks.ts';
+import type { Report } from './finding.ts';
+import { seconds, type Use } from './rollout-parts.ts';
+import type { Place } from './yaml-node.ts';
+
+/** A template's metric in the analysis that uses it. */
+export interface UsedMetric {
+  readonly place: Place;
+  readonly name: string;
+  readonly use: Use;
+  /** Arguments whose value is written down, in the Rollout or as the template's default. */
+  readonly args: ReadonlyMap<string, string>;
+}
+
+/** Whether a metric asks a gate of ours, by the path of its URL. */
+export function asksTheGate(metric: Place): boolean {
+  return gatePath(metric) !== undefined;
+}
+
+/** What a metric asks about; undefined where it does not ask a gate. */
+export function gatePath(
+  metric: Place,
+): { readonly of: 'cuj' | 'service'; readonly name: string } | undefined {
+  const url = metric.at('provider', 'web', 'url').text ?? '';
+  const match = /\/(cujs|services)\/([^/?]+)\/status(?:\?|$)/.exec(url);
+  return match === null
+    ? undefined
+    : { of: match[1] === 'cujs' ? 'cuj' : 'service', name: match[2] as string };
+}
+
+/**
+ * What is wrong with a metric by itself and in its use, by the rules of Argo's controller. Of a metric that asks somebody
+ * else only what is a mistake whoever is asked: what is right for a point estimate of Prometheus is wrong for a verdict.
+ */
+export function checkMetric(metric: UsedMetric, lagSeconds: number, report: Report): void {
+  const { place, name } = metric;
+  const ours = asksTheGate(place);
+  checkConditions(place, name, ours, report);
+  checkFailureLimit(metric, ours, report);
+  checkCount(metric, report);
+  if (!ours) return;
+  checkInconclusiveLimit(metric, report);
+  checkErrorLimit(metric, report);
+  checkRhythm(metric, lagSeconds, report);
+}
+
+/**
+ * A whole number, by the value of an argument where the metric takes it from one; `unknown` where it cannot be seen in
+ * these files, undefined where there is none.
+ */
+export function numberOf(place: Place, { args }: UsedMetric): number | 'unknown' | undefined {
+  if (!place.exists) return undefined;
+  const { text } = place;
+  const name = /^\{\{\s*args\.([^}\s]+)\s*\}\}$/.exec(text ?? '')?.[1];
+  const value = name === undefined ? text : args.get(name);
+  return value !== undefined && /^-?\d+$/.test(value) ? Number(value) : 'unknown';
+}
+
+function checkFailureLimit(metric: UsedMetric, ours: boolean, report: Report): void {
+  const { place, name } = metric;
+  const failure = place.at('failureLimit');
+  const failures = numberOf(failure, metric) ?? 0;
+  if (failures === 'unknown') return;
+  const count = numberOf(place.at('count'), metric);
+  if (failures < 0 || (typeof count === 'number' && count > 0 && failures >= count)) {
+    report(
+      'error',
+      'failure-limit',
+      failure,
+      `failureLimit ${failures} of metric "${name}" is never passed.`,
+      'No FAIL ever aborts the rollout.',
+      ours
+        ? 'Set failureLimit: 0. A FAIL of the gate is evidence already, not one unlucky look.'
+        : 'Lower it.',
+    );
+  } else if (failures > 0 && ours) {
+    report(
+      failures > 2 ? 'error' : 'warning',
+      'failure-limit',
+      failure,
+      `failureLimit ${failures} of metric "${name}" lets ${failures} FAILs pass by.`,
+      `A broken canary keeps its traffic for ${failures} more ${failures === 1 ? 'interval' : 'intervals'}.`,
+      'Set failureLimit: 0. A FAIL of the gate is evidence already, not one unlucky look.',
+    );
+  }
+}
+
+function checkInconclusiveLimit(used: UsedMetric, report: Report): void {
+  const { place: metric, name, use } = used;
+  const inconclusive = metric.at('inconclusiveLimit');
+  const inconclusives = numberOf(inconclusive, used) ?? 0;
+  const passes = numberOf(metric.at('consecutiveSuccessLimit'), used) ?? 0;
+  const count = numberOf(metric.at('count'), used);
+  if (inconclusives === 'unknown') return;
+  if (inconclusives === 0) {
+    report(
+      'error',
+      'inconclusive-limit',
+      inconclusive.exists ? inconclusive : metric,
+      `inconclusiveLimit of metric "${name}" is 0${inconclusive.exists ? '' : ', the default'}.`,
+      'The first answer that nothing is known yet pauses the rollout for a person; early in a rollout that is every answer.',
+      use === 'watch'
+        ? 'Set inconclusiveLimit: 10000.'
+        : 'Set it to count, together with consecutiveSuccessLimit.',
+    );
+  } else if (use === 'watch' && inconclusives < 30) {
+    report(
+      'warning',
+      'inconclusive-limit',
+      inconclusive,
+      `inconclusiveLimit ${inconclusives} of metric "${name}" is soon passed.`,
+      'A CUJ with little traffic pauses the rollout for a person.',
+      'Set inconclusiveLimit: 10000: a background analysis is there to trip.',
+    );
+  } else if (use === 'gate' && passes === 0 && typeof count === 'number' && inconclusives >= count) {
+    report(
+      'error',
+      'pass-without-proof',
+      inconclusive,
+      `Metric "${name}" may be inconclusive ${count} times out of ${count} and has no consecutiveSuccessLimit.`,
+      'It can end Successful without one pass.',
+      'Add consecutiveSuccessLimit: 2.',
+    );
+  }
+}
+
+function checkErrorLimit(used: UsedMetric, report: Report): void {
+  const { place: metric, name, use } = used;
+  const error = metric.at('consecutiveErrorLimit');
+  const errors = numberOf(error, used) ?? 4;
+  if (errors === 'unknown' || errors >= 30) return;
+  report(
+    errors < 6 ? 'error' : 'warning',
+    'error-limit',
+    error.exists ? error : metric,
+    `consecutiveErrorLimit of metric "${name}" is ${errors}${error.exists ? '' : ', the default'}.`,
+    `Argo asks again every 10 s: a gate that cannot be reached for ${(errors + 1) * 10} s aborts the rollout.`,
+    `Set consecutiveErrorLimit: ${use === 'watch' ? 360 : 60}.`,
+  );
+}
+
+/** Argo takes a count of 0 for none. */
+function checkCount(metric: UsedMetric, report: Report): void {
+  const { place, name, use } = metric;
+  const count = place.at('count');
+  if (use !== 'gate' || !place.at('interval').exists || (numberOf(count, metric) ?? 0) !== 0) return;
+  report(
+    'error',
+    'no-count',
+    count.exists ? count : place,
+    `Metric "${name}" of a step has an interval and no count.`,
+    'It would never end; Argo refuses the Rollout.',
+    'Add count: 10 and consecutiveSuccessLimit: 2.',
+  );
+}
+
+function checkRhythm(used: UsedMetric, lagSeconds: number, report: Report): void {
+  const { place: metric, name, use } = used;
+  const interval = metric.at('interval');
+  const every = seconds(interval.text ?? '');
+  const count = metric.at('count');
+  if (use === 'gate' && (numberOf(count, used) ?? (interval.exists ? 0 : 1)) === 1) {
+    report(
+      'warning',
+      'asks-once',
+      count.exists ? count : metric,
+      `Metric "${name}" asks once.`,
+      'Where traffic is not enough yet at that moment, the rollout pauses for a person.',
+      'Add interval: 60s, count: 10 and consecutiveSuccessLimit: 2.',
+    );
+  }
+  if (use === 'watch' && !interval.exists) {
+    report(
+      'error',
+      'asks-once',
+      metric,
+      `Metric "${name}" of the background analysis has no interval.`,
+      'It asks once, when there is no data yet, and never again.',
+      'Add interval: 60s.',
+    );
+  } else if (use === 'watch' && count.exists && numberOf(count, used) !== 0) {
+    report(
+      'warning',
+      'watch-ends',
+      count,
+      `Metric "${name}" of the background analysis ends after ${count.text} looks.`,
+      'What breaks later is not seen.',
+      'Remove count.',
+    );
+  }
+  if (every !== undefined && every < Math.min(lagSeconds, 60)) {
+    report(
+      'warning',
+      'interval-below-lag',
+      interval,
+      `Metric "${name}" asks every ${interval.text}.`,
+      `Data comes once a minute, ${lagSeconds} s late: most answers repeat the one before, and a count is used up before anything is known.`,
+      'Set interval: 60s.',
+    );
+  }
+  const timeout = metric.at('provider', 'web', 'timeoutSeconds');
+  if (timeout.number !== undefined && timeout.number > 0 && timeout.number < 9) {
+    report(
+      'warning',
+      'timeout',
+      timeout,
+      `Metric "${name}" waits ${timeout.number} s.`,
+      'The gate takes up to 8 s where Datadog is slow; an answer that comes too late is an error.',
+      'Set timeoutSeconds: 10.',
+    );
+  }
+}

@@ -1,0 +1,156 @@
+import { distance } from 'fastest-levenshtein';
+import type { Report } from './finding.ts';
+import { type Analysis, type RolloutParts, type TemplateRef, templateRefs } from './rollout-parts.ts';
+import type { Place } from './yaml-node.ts';
+
+/** Names that differ by this much are one, mistyped. */
+const mostEdits = 2;
+
+/** Several of one name where they lie in several namespaces. */
+export type ByName = ReadonlyMap<string, readonly Place[]>;
+
+export interface Templates {
+  readonly own: ByName;
+  readonly cluster: ByName;
+}
+
+export function byName(places: readonly Place[]): ByName {
+  const found = new Map<string, Place[]>();
+  for (const place of places) {
+    const name = place.at('metadata', 'name').text ?? '';
+    found.set(name, [...(found.get(name) ?? []), place]);
+  }
+  return found;
+}
+
+/** What a name means in a Rollout's namespace; where either has none, it is not known yet and may be meant. */
+export function named(all: ByName, name: string, rollout: Place): Place | undefined {
+  const places = all.get(name) ?? [];
+  const namespaceOf = (place: Place) => place.at('metadata', 'namespace').text;
+  const own = namespaceOf(rollout);
+  const same = places.find((place) => namespaceOf(place) === own);
+  return same ?? places.find((place) => own === undefined || namespaceOf(place) === undefined);
+}
+
+/** The templates of an analysis, with those that they are made of; `complete` where all of them are among the files. */
+export function resolve(
+  { place: rollout }: RolloutParts,
+  analysis: Analysis,
+  templates: Templates,
+  report: Report,
+): { readonly used: readonly Place[]; readonly complete: boolean } {
+  const used = new Map<string, Place>();
+  let complete = true;
+  const add = (refs: readonly TemplateRef[]): void => {
+    for (const { name, cluster, place } of refs) {
+      const kind = cluster ? 'ClusterAnalysisTemplate' : 'AnalysisTemplate';
+      // Argo takes a template once, however often it is named.
+      if (used.has(`${kind} ${name}`)) continue;
+      const [meant, other] = cluster
+        ? [templates.cluster, templates.own]
+        : [templates.own, templates.cluster];
+      const elsewhere = named(other, name, rollout);
+      const template = named(meant, name, rollout) ?? elsewhere;
+      if (template !== undefined && template === elsewhere) {
+        report(
+          'error',
+          'other-scope',
+          place,
+          `There is no ${kind} "${name}" among the files, but ${cluster ? 'an AnalysisTemplate' : 'a ClusterAnalysisTemplate'}.`,
+          'Argo looks for the one kind only, and refuses the Rollout.',
+          cluster ? 'Remove clusterScope: true.' : 'Add clusterScope: true beside templateName.',
+        );
+      }
+      if (template === undefined) {
+        complete = false;
+        const near = [...meant.keys()].find((known) => distance(known, name) <= mostEdits);
+        report(
+          'warning',
+          'template-not-given',
+          place,
+          `${kind} "${name}" is not among the files.`,
+          'Its conditions and limits were not checked.',
+          near === undefined
+            ? 'Give its file as well.'
+            : `Did you mean "${near}"? Else give its file as well.`,
+        );
+        continue;
+      }
+      used.set(`${kind} ${name}`, template);
+      add(templateRefs(template.at('spec', 'templates')));
+    }
+  };
+  add(analysis.templates);
+  return { used: [...used.values()], complete };
+}
+
+/** Argo merges the metrics of all templates of an analysis, by their names. */
+export function checkNames(analysis: Analysis, used: readonly Place[], report: Report): void {
+  const seen = new Map<string, string>();
+  for (const template of used) {
+    const of = template.at('metadata', 'name').text ?? '';
+    for (const metric of template.at('spec', 'metrics').items) {
+      const name = metric.at('name').text ?? '';
+      const other = seen.get(name);
+      seen.set(name, of);
+      if (other === undefined || other === of) continue;
+      report(
+        'error',
+        'metric-twice',
+        analysis.place,
+        `The templates "${other}" and "${of}" of one analysis both have a metric "${name}".`,
+        'Argo refuses the Rollout.',
+        'Leave one of them out: a watch belongs into the background analysis, a gate into a step.',
+      );
+    }
+  }
+}
+
+/** A metric in dry-run mode is measured, and then nobody minds what it says. */
+export function checkDryRun(
+  metric: string,
+  analysis: Analysis,
+  used: readonly Place[],
+  report: Report,
+): void {
+  for (const from of [
+    analysis.place.at('dryRun'),
+    ...used.map((template) => template.at('spec', 'dryRun')),
+  ]) {
+    for (const { place, pattern } of from.items.map((item) => ({
+      place: item.at('metricName'),
+      pattern: item.at('metricName').text ?? '',
+    }))) {
+      if (!matches(pattern, metric)) continue;
+      report(
+        'error',
+        'dry-run',
+        place,
+        `Metric "${metric}" runs dry.`,
+        'Argo asks it and goes on whatever the answer: no FAIL ever aborts the rollout.',
+        'Remove dryRun; a CUJ that is only to be looked at has mode: observe in the registry.',
+      );
+    }
+  }
+}
+
+/** By a regular expression of Go's, which may be one that this engine does not take: then by its letters. */
+function matches(pattern: string, name: string): boolean {
+  try {
+    return new RegExp(pattern).test(name);
+  } catch {
+    return pattern === name;
+  }
+}
+
+/** What stands in the files: the Rollout's value for an argument, else the template's default. */
+export function literalArgs(analysis: Analysis, template: Place): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  for (const arg of [...template.at('spec', 'args').items, ...analysis.args.map(({ place }) => place)]) {
+    const name = arg.at('name').text ?? '';
+    const { text } = arg.at('value');
+    if (text !== undefined) values.set(name, text);
+    else if (arg.at('valueFrom').exists) values.delete(name);
+  }
+  return values;
+}

@@ -1,0 +1,211 @@
+import { cleanRequestsToPass } from '../domain/judge/required-traffic.ts';
+import type { Cuj, Registry } from '../domain/registry/model.ts';
+import { objectiveOf } from '../domain/registry/objective.ts';
+import type { Report } from './finding.ts';
+import { gatePath, numberOf, type UsedMetric } from './metric-checks.ts';
+import { type Analysis, type RolloutParts, seconds } from './rollout-parts.ts';
+import type { Place } from './yaml-node.ts';
+
+/** What a verdict takes, besides traffic. */
+export interface TimingOptions {
+  readonly registry: Registry | undefined;
+  /** Of the CUJ, canary and stable together. */
+  readonly requestsPerMinute: number | undefined;
+  /** Percent, where the registry is not given. */
+  readonly objective: number;
+  readonly ruleOutBurn: number;
+  readonly lagSeconds: number;
+  readonly maxWindowSeconds: number;
+}
+
+/** What one metric needs. */
+interface Need {
+  readonly requests: number;
+  readonly lagSeconds: number;
+  readonly maxWindowSeconds: number;
+}
+
+/** The lag of the data that a metric is about. */
+export function lagOf(metric: Place, options: TimingOptions): number {
+  const cujs = cujsOf(metric, options.registry);
+  return cujs.length === 0 ? options.lagSeconds : Math.max(...cujs.map(({ gate }) => gate.lagMs)) / 1000;
+}
+
+/** Traffic that is missing for a verdict; said of the metric of an analysis that misses most. */
+export interface Shortfall {
+  readonly seconds: number;
+  say(): void;
+}
+
+/**
+ * Whether an analysis gets the time that data takes, reported at once, and the traffic that a verdict takes, returned.
+ * A watch beside a gate may be over before it knows: it trips as soon as it does, and the gate is the proof.
+ */
+export function checkTiming(
+  rollout: RolloutParts,
+  analysis: Analysis,
+  used: UsedMetric,
+  options: TimingOptions,
+  report: Report,
+): Shortfall | undefined {
+  const { place: metric, name, use } = used;
+  if (use === 'watch' && rollout.analyses.some((other) => other.use === 'gate')) return undefined;
+  if (use === 'gate' && analysis.weight === 0) {
+    report(
+      'error',
+      'no-canary-traffic',
+      analysis.place,
+      `The analysis of Rollout "${rollout.name}" runs while no traffic goes to the canary.`,
+      'There is nothing to judge: it can only be inconclusive.',
+      rollout.canary ? 'Put setWeight and a pause before it.' : 'Use postPromotionAnalysis.',
+    );
+    return undefined;
+  }
+  const need = needOf(metric, options);
+  if (need === undefined) return undefined;
+  const every = seconds(metric.at('interval').text ?? '') ?? 0;
+  const count = numberOf(metric.at('count'), used) ?? 1;
+  if (count === 'unknown') return undefined;
+  const looks = use === 'gate' ? Math.max(0, count - 1) * every : 0;
+  const time = analysis.traffic.seconds + looks;
+  const delay = metric.at('initialDelay');
+  const late = seconds(delay.text ?? '') ?? 0;
+  const where = use === 'gate' ? analysis.place : rollout.place.at('spec', 'strategy', 'canary', 'steps');
+  if (use === 'watch' && late >= time && time > 0) {
+    report(
+      'error',
+      'delay-too-long',
+      delay,
+      `Metric "${name}" begins after ${text(late)}; the steps are over after ${text(time)}.`,
+      'It never measures, and Argo calls a run without a measurement Successful.',
+      'Shorten initialDelay or lengthen the pauses.',
+    );
+    return undefined;
+  }
+  if (time < need.lagSeconds + 60) {
+    report(
+      'error',
+      'pause-too-short',
+      where,
+      `The canary has traffic for ${text(time)} before ${use === 'gate' ? 'the last look' : 'the steps are over'}.`,
+      `Data is complete ${text(need.lagSeconds)} late and comes by the minute: there is none of it yet.`,
+      `Pause for ${text(need.lagSeconds + 240)} or more after setWeight.`,
+    );
+    return undefined;
+  }
+  return shortfallOf(
+    { rollout, analysis, name, use, need, looks, time, where, report },
+    options.requestsPerMinute,
+  );
+}
+
+interface Question {
+  readonly rollout: RolloutParts;
+  readonly analysis: Analysis;
+  readonly name: string;
+  readonly use: UsedMetric['use'];
+  readonly need: Need;
+  /** Seconds between a gate's first and last look. */
+  readonly looks: number;
+  /** Seconds with canary traffic until the last look. */
+  readonly time: number;
+  readonly where: Place;
+  readonly report: Report;
+}
+
+function shortfallOf(question: Question, requestsPerMinute: number | undefined): Shortfall | undefined {
+  const { rollout, analysis, name, use, need, looks, time, where, report } = question;
+  if (requestsPerMinute === undefined) return undefined;
+  const partly = rollout.weights.map(({ percent }) => percent).filter((percent) => percent < 100);
+  const weight = analysis.weight ?? Math.max(0, ...partly);
+  // What happens in the last minutes before a look is not in the data yet.
+  const full = analysis.traffic.fullSeconds + ((looks - need.lagSeconds) * weight) / 100;
+  if ((full / 60) * requestsPerMinute >= need.requests) return undefined;
+  const perSecond = (requestsPerMinute / 60) * (weight / 100);
+  const wanted = need.requests / perSecond + need.lagSeconds;
+  const much = `${need.requests} clean requests of metric "${name}" take ${text(wanted)} at ${weight}% of ${requestsPerMinute} a minute`;
+  if (wanted <= need.maxWindowSeconds) {
+    return {
+      seconds: wanted,
+      say: () =>
+        report(
+          'error',
+          'pause-too-short',
+          where,
+          `${much}; it has ${text(time)}.`,
+          use === 'gate'
+            ? 'The gate ends inconclusive, and the rollout pauses for a person.'
+            : 'The steps are over before anything is known.',
+          `Pause for ${text(wanted - looks)} or more, or raise the weight.`,
+        ),
+    };
+  }
+  const minutes = (need.maxWindowSeconds - need.lagSeconds) / 60;
+  const enough = Math.ceil((need.requests / requestsPerMinute / minutes) * 100);
+  return {
+    seconds: wanted,
+    say: () =>
+      report(
+        'error',
+        'weight-too-low',
+        rollout.weights.find(({ percent }) => percent === weight)?.place ?? where,
+        `${much}; only ${text(need.maxWindowSeconds)} are looked at.`,
+        'However long it pauses, a pass is never reached.',
+        enough <= 100
+          ? `Set a weight of ${enough}% or more, or lengthen maxWindow.`
+          : 'This traffic is too little for this objective: lower it, raise ruleOutBurn, or set onLowTraffic: pass.',
+      ),
+  };
+}
+
+/** The most that any CUJ of a metric needs; undefined where all of them only observe, and hold nothing back. */
+function needOf(metric: Place, options: TimingOptions): Need | undefined {
+  const known = cujsOf(metric, options.registry);
+  const cujs = known.filter(({ mode }) => mode === 'enforce');
+  if (known.length > 0 && cujs.length === 0) return undefined;
+  if (cujs.length === 0) {
+    return {
+      requests: cleanRequestsToPass(
+        { rule: 'confidence', minRequests: 0, ruleOutBurn: options.ruleOutBurn },
+        objectiveOf(options.objective).budget,
+      ),
+      lagSeconds: options.lagSeconds,
+      maxWindowSeconds: options.maxWindowSeconds,
+    };
+  }
+  const needs = cujs.flatMap(({ gate, objectives, services }) =>
+    Object.values(objectives).map((objective) =>
+      gate.onLowTraffic === 'pass'
+        ? Math.max(gate.minRequests, 1)
+        : // How several services share the traffic is not known here: no more is asked for than is certain.
+          Math.min(
+            ...services.map((name) =>
+              cleanRequestsToPass(gate, objective.budget, options.registry?.services.get(name)),
+            ),
+          ),
+    ),
+  );
+  return {
+    requests: Math.max(...needs),
+    lagSeconds: Math.max(...cujs.map(({ gate }) => gate.lagMs)) / 1000,
+    maxWindowSeconds: Math.max(...cujs.map(({ gate }) => gate.maxWindowMs)) / 1000,
+  };
+}
+
+/** The CUJs that a metric asks about, as far as the registry has them. */
+function cujsOf(metric: Place, registry: Registry | undefined): readonly Cuj[] {
+  const asked = gatePath(metric);
+  if (registry === undefined || asked === undefined) return [];
+  const cujs =
+    asked.of === 'cuj'
+      ? [registry.cujs.get(asked.name)]
+      : [...registry.cujs.values()].filter((cuj) => cuj.services.includes(asked.name));
+  return cujs.filter((cuj) => cuj !== undefined);
+}
+
+function text(duration: number): string {
+  if (duration === Number.POSITIVE_INFINITY) return 'any time';
+  const minutes = Math.ceil(duration / 60);
+  if (duration < 120) return `${Math.round(duration)} s`;
+  return minutes < 180 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`;
+}

@@ -1,0 +1,50 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { resolveInSteps } from '../domain/registry/resolve.ts';
+import { datadogDialect } from '../sources/datadog/query/dialect.ts';
+import { findRegistryFiles, signatureOf } from './files.ts';
+import { type LoadResult, loadRegistry } from './load.ts';
+
+/** A registry below this is read in a few milliseconds, and explained in fifty where its syntax is wrong. */
+const smallBytes = 16 * 1024;
+/** How long the model is built at a stretch while requests may wait. */
+const sliceMs = 8;
+
+/**
+ * {@link loadRegistry} for a process that has requests to answer: a large registry is read and checked in a thread of
+ * its own, and the model is made from it in slices of a few milliseconds.
+ */
+export async function loadInBackground(path: string, signal?: AbortSignal): Promise<LoadResult> {
+  if (!(await isLarge(path))) return loadRegistry(path);
+  const signature = await signatureOf(path);
+  const { readInThread } = await import('./worker.ts');
+  let answer: Awaited<ReturnType<typeof readInThread>>;
+  try {
+    answer = await readInThread(path, signal);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    // No thread to be had (limits of memory or of processes): late answers are better than no registry.
+    return loadRegistry(path);
+  }
+  if (!answer.ok) return { ...answer, signature };
+  const steps = resolveInSteps(answer.inputs, answer.digest, { dialect: datadogDialect });
+  let began = performance.now();
+  for (;;) {
+    const step = steps.next();
+    if (step.done) {
+      // The thread has resolved the same documents without a finding.
+      if (step.value.ok) return { ok: true, registry: step.value.registry, files: answer.files, signature };
+      return loadRegistry(path);
+    }
+    if (performance.now() - began < sliceMs) continue;
+    await nextTurn();
+    began = performance.now();
+  }
+}
+
+async function isLarge(path: string): Promise<boolean> {
+  const found = await findRegistryFiles(path);
+  if (!found.ok) return false;
+  const bytes = found.files.reduce((sum, file) => sum + file.bytes, 0);
+  // What CUE exports may be much longer than what it was given.
+  return bytes > smallBytes || found.files.some((file) => file.format === 'cue');
+}

@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
+import type { Problem } from '../domain/registry/model.ts';
+
+/** Larger files are refused before they are read: no registry that people keep by hand comes near it. */
+export const maxFileBytes = 5 * 1024 * 1024;
+/** The same for all files of a folder together. */
+export const maxTotalBytes = 20 * 1024 * 1024;
+
+const readable = new Set(['.yaml', '.yml', '.json']);
+
+export type FileFormat = 'text' | 'cue';
+
+export interface RegistryFile {
+  /** As the user named it, below the folder that the user named. */
+  readonly path: string;
+  readonly format: FileFormat;
+  readonly bytes: number;
+}
+
+export type FoundFiles =
+  | { readonly ok: true; readonly files: readonly RegistryFile[] }
+  | { readonly ok: false; readonly problem: Problem };
+
+/**
+ * The files of a registry: the file itself, or a folder's *.yaml, *.yml and *.json in the order of their names. Dot
+ * files are left out, which keeps a ConfigMap's `..data` and editors' swap files away, and so is *.schema.json, which is
+ * what editors check a registry by; symbolic links are followed.
+ */
+export async function findRegistryFiles(path: string): Promise<FoundFiles> {
+  const info = await statOf(path);
+  if (typeof info === 'string') return { ok: false, problem: missing(path, info) };
+  if (info.isFile()) {
+    const extension = extname(path).toLowerCase();
+    if (extension === '.cue') return { ok: true, files: [{ path, format: 'cue', bytes: Number(info.size) }] };
+    if (readable.has(extension))
+      return { ok: true, files: [{ path, format: 'text', bytes: Number(info.size) }] };
+    return {
+      ok: false,
+      problem: fileProblem(path, 'unknown-extension', `${path} is not a .yaml, .yml, .json or .cue file`, {
+        value: extension,
+        fix: 'Name a registry file, or the folder that holds the registry files.',
+      }),
+    };
+  }
+  if (!info.isDirectory()) {
+    const fix = 'Name a registry file, or a folder of them.';
+    return {
+      ok: false,
+      problem: fileProblem(path, 'not-a-file', `${path} is neither a file nor a folder`, { fix }),
+    };
+  }
+  const files: RegistryFile[] = [];
+  for (const name of await registryNames(path)) {
+    const at = join(path, name);
+    const entry = await statOf(at);
+    if (typeof entry === 'string') return { ok: false, problem: missing(at, entry) };
+    if (entry.isFile()) files.push({ path: at, format: 'text', bytes: Number(entry.size) });
+  }
+  if (files.length > 0) return { ok: true, files };
+  return {
+    ok: false,
+    problem: fileProblem(path, 'no-files', `the folder ${path} holds no .yaml, .yml or .json file`, {
+      fix: 'Put the registry there, or name another folder; sub-folders and dot files are not read.',
+    }),
+  };
+}
+
+/** Bytes of one file within the limit, or what is wrong with it. A file may have grown since it was found. */
+export async function readBounded(file: RegistryFile): Promise<Buffer | Problem> {
+  if (file.bytes > maxFileBytes) return tooLarge(file.path, file.bytes);
+  try {
+    const bytes = await readFile(file.path);
+    return bytes.length > maxFileBytes ? tooLarge(file.path, bytes.length) : bytes;
+  } catch (error) {
+    return missing(file.path, codeOf(error));
+  }
+}
+
+/** SHA-256 over base names and bytes: the same files give the same digest wherever they lie. */
+export class FilesDigest {
+  readonly #hash = createHash('sha256');
+
+  add(path: string, bytes: Uint8Array): void {
+    const name = Buffer.from(basename(path));
+    this.#hash.update(`${name.length}:${bytes.length}:`).update(name).update(bytes);
+  }
+
+  text(): string {
+    return `sha256:${this.#hash.digest('hex')}`;
+  }
+}
+
+/**
+ * A text that changes whenever the registry's files may have: names, and of each file the real path, inode, size and
+ * modification time. An atomic rename and the swap of a ConfigMap's `..data` are then the same as an edit.
+ */
+export async function signatureOf(path: string): Promise<string> {
+  const info = await statOf(path);
+  if (typeof info === 'string') return info;
+  if (info.isDirectory()) {
+    const names = await registryNames(path);
+    return (await Promise.all(names.map((name) => fileSignature(join(path, name))))).join('\n');
+  }
+  if (extname(path).toLowerCase() !== '.cue') return fileSignature(path);
+  // A CUE file shares its package with its neighbours.
+  const names = (await namesIn(dirname(path)))
+    .filter((name) => extname(name).toLowerCase() === '.cue')
+    .sort();
+  return (await Promise.all(names.map((name) => fileSignature(join(dirname(path), name))))).join('\n');
+}
+
+async function fileSignature(path: string): Promise<string> {
+  try {
+    const [real, info] = await Promise.all([realpath(path), stat(path, { bigint: true })]);
+    return [path, real, info.dev, info.ino, info.size, info.mtimeNs].join('\t');
+  } catch (error) {
+    return `${path}\t${codeOf(error)}`;
+  }
+}
+
+async function registryNames(folder: string): Promise<string[]> {
+  const names = await namesIn(folder);
+  return names
+    .filter((name) => !name.startsWith('.') && !/\.schema\.json$/i.test(name))
+    .filter((name) => readable.has(extname(name).toLowerCase()))
+    .sort();
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch {
+    return [];
+  }
+}
+
+async function statOf(path: string) {
+  try {
+    return await stat(path, { bigint: true });
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
+}
+
+function missing(path: string, code: string): Problem {
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    const fix = 'Check the path; it is taken from the folder that the command runs in.';
+    return fileProblem(path, 'no-such-file', `there is no ${path}`, { fix });
+  }
+  return fileProblem(path, 'unreadable-file', `${path} cannot be read (${code})`, {
+    fix: 'Give the user that runs this the right to read the file and its folders.',
+  });
+}
+
+function tooLarge(path: string, bytes: number): Problem {
+  return fileProblem(path, 'file-too-large', `${path} is larger than 5 MiB`, {
+    value: bytes,
+    fix: 'Split it: a folder of files is one registry.',
+  });
+}
+
+/** A problem of a file as a whole. */
+export function fileProblem(
+  path: string,
+  rule: string,
+  message: string,
+  rest: { readonly fix: string; readonly value?: unknown; readonly line?: number; readonly column?: number },
+): Problem {
+  return {
+    file: path,
+    line: rest.line ?? 1,
+    column: rest.column ?? 1,
+    path: '',
+    rule,
+    ...('value' in rest ? { value: rest.value } : {}),
+    message,
+    fix: rest.fix,
+  };
+}

@@ -1,0 +1,47 @@
+import type { Problem, Registry } from '../domain/registry/model.ts';
+import { maxFindings, resolveRegistry } from '../domain/registry/resolve.ts';
+import { datadogDialect } from '../sources/datadog/query/dialect.ts';
+import { signatureOf } from './files.ts';
+import { type Gathered, gather, locate } from './read-documents.ts';
+
+export type LoadResult =
+  | {
+      readonly ok: true;
+      readonly registry: Registry;
+      /** The files it was made from, as the user named them. */
+      readonly files: readonly string[];
+      /** What the files looked like before they were read: see signatureOf. */
+      readonly signature: string;
+    }
+  | {
+      readonly ok: false;
+      /** At least one, in the order of files, lines and columns. */
+      readonly problems: readonly Problem[];
+      /** How many more there are, beyond the first thousand. */
+      readonly omitted: number;
+      readonly files: readonly string[];
+      readonly signature: string;
+    };
+
+/**
+ * Reads a registry from a .yaml, .yml, .json or .cue file or a folder of the first three, or says everything that is
+ * wrong with it. Never throws for what is, or is not, at `path`. Holds the thread while it parses: for a registry that
+ * is read while requests wait there is loadInBackground (registry/background.ts).
+ */
+export async function loadRegistry(path: string): Promise<LoadResult> {
+  const signature = await signatureOf(path);
+  return { ...conclude(await gather(path)), signature };
+}
+
+/** What files that were read come to. */
+export function conclude(
+  gathered: Gathered,
+): Omit<LoadResult & { ok: true }, 'signature'> | Omit<LoadResult & { ok: false }, 'signature'> {
+  const { files, inputs, digest, incomplete } = gathered;
+  const resolution = resolveRegistry(inputs, digest, { dialect: datadogDialect, incomplete });
+  const good = gathered.problems.length === 0 && gathered.findings.length === 0;
+  if (resolution.ok && good) return { ok: true, registry: resolution.registry, files };
+  const problems = locate(gathered, resolution.ok ? [] : resolution.findings);
+  const omitted = (resolution.ok ? 0 : resolution.omitted) + Math.max(problems.length - maxFindings, 0);
+  return { ok: false, problems: problems.slice(0, maxFindings), omitted, files };
+}

@@ -1,0 +1,234 @@
+import { CORE_SCHEMA, load, Type, YAMLException } from 'js-yaml';
+import { type DocumentPath, pathText } from '../domain/registry/findings.ts';
+
+/** One thing that is wrong with a text as YAML or JSON, 1-based. */
+export interface SyntaxProblem {
+  readonly line: number;
+  readonly column: number;
+  readonly rule: string;
+  /** Where it can be told: of a key that stands twice. */
+  readonly path?: string;
+  readonly value?: string;
+  readonly message: string;
+  readonly fix: string;
+}
+
+export type Parsed =
+  /** `problems` are duplicate keys: the last of each counts, so that the rest can be checked as well. */
+  | { readonly ok: true; readonly value: unknown; readonly problems: readonly SyntaxProblem[] }
+  | { readonly ok: false; readonly problems: readonly SyntaxProblem[] };
+
+/** JSON's types and merge keys (`<<`), nothing else: no dates, no binary, no code. */
+const schema = CORE_SCHEMA.extend({
+  implicit: [new Type('tag:yaml.org,2002:merge', { kind: 'scalar', resolve: (text) => text === '<<' })],
+});
+
+/** The registry nests some six levels; js-yaml counts up to two for each. */
+const maxDepth = 64;
+/** `yaml` takes up to 0.9 s and 170 MB for this much; beyond it only the first syntax error is told, by js-yaml. */
+const maxRecoveryChars = 128 * 1024;
+const maxSyntaxProblems = 100;
+/** Entries of one mapping or list, apart from the registry's own long ones. */
+const maxEntries = 10_000;
+const maxLongEntries = 50_000;
+/** Values of a document altogether; 5 MiB of CUJs hold half of that. */
+const maxValues = 1_000_000;
+const longLists: ReadonlySet<string> = new Set(['cujs', 'services', 'sources']);
+
+export type YamlOptions = NonNullable<Parameters<typeof load>[1]>;
+
+/** How every text of a registry is read; JSON is YAML. */
+export function yamlOptions(text: string): YamlOptions {
+  // The last two are js-yaml's own bounds since 4.2. What merges copy is bounded by the size of the text.
+  return { schema, maxDepth, maxTotalMergeKeys: Math.max(10_000, text.length) } as YamlOptions;
+}
+
+/** The same for a text whose duplicate keys are told already. */
+export function lastKeyCounts(text: string): YamlOptions {
+  return { ...yamlOptions(text), json: true };
+}
+
+/** Reads one YAML or JSON document in time and memory bounded by the text's size. Duplicate keys are problems. */
+export async function parseText(text: string): Promise<Parsed> {
+  let value: unknown;
+  let problems: readonly SyntaxProblem[] = [];
+  try {
+    value = load(text, yamlOptions(text));
+  } catch (error) {
+    problems = await syntaxProblems(text, error);
+    if (problems.some(({ rule }) => rule !== 'duplicate-key')) return { ok: false, problems };
+    try {
+      value = load(text, lastKeyCounts(text));
+    } catch {
+      return { ok: false, problems };
+    }
+  }
+  if (value === undefined || value === null) {
+    return oneProblem({
+      line: 1,
+      column: 1,
+      rule: 'empty-document',
+      message: 'the document is empty',
+      fix: 'Start with apiVersion: cuj-gate/v1, services and cujs; cuj-gate init proposes a first one.',
+    });
+  }
+  const excess = excessOf(value, text);
+  return excess === undefined ? { ok: true, value, problems } : oneProblem(excess);
+}
+
+function oneProblem(problem: SyntaxProblem): Parsed {
+  return { ok: false, problems: [problem] };
+}
+
+/** All syntax errors, where the text is short enough for the slow parser that recovers from each. */
+async function syntaxProblems(text: string, error: unknown): Promise<readonly SyntaxProblem[]> {
+  const first = firstProblem(error);
+  if (first.rule === 'too-deep' || text.length > maxRecoveryChars) return [first];
+  const { LineCounter, parseDocument, visit } = await import('yaml');
+  const lines = new LineCounter();
+  try {
+    const document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      version: '1.2',
+      merge: true,
+    });
+    const errors = document.errors.slice(0, maxSyntaxProblems);
+    if (errors.length === 0) return [first];
+    const paths = new Map<number, DocumentPath>();
+    if (errors.some(({ code }) => code === 'DUPLICATE_KEY')) {
+      visit(document, {
+        Pair(_, pair, ancestors) {
+          const start = (pair.key as Ranged | null)?.range?.[0];
+          if (start !== undefined) paths.set(start, pathOf([...ancestors, pair]));
+        },
+      });
+    }
+    return errors.map(({ code, message, pos }) => {
+      const { line, col } = lines.linePos(pos[0]);
+      const path = code === 'DUPLICATE_KEY' ? paths.get(pos[0]) : undefined;
+      const told = path && { path: pathText(path), value: String(path.at(-1)) };
+      return { line: Math.max(line, 1), column: Math.max(col, 1), ...told, ...explain(code, message) };
+    });
+  } catch {
+    return [first];
+  }
+}
+
+interface Ranged {
+  readonly range?: readonly number[] | null;
+}
+
+/** The keys and indexes on the way from a document to the last of these nodes. */
+function pathOf(nodes: readonly unknown[]): DocumentPath {
+  const path: (string | number)[] = [];
+  nodes.forEach((node, i) => {
+    const { key, items } = node as { key?: { value?: unknown }; items?: unknown[] };
+    if (key !== undefined && key !== null) path.push(String(key.value));
+    const at = items?.indexOf(nodes[i + 1]) ?? -1;
+    if (at >= 0 && !isPair(nodes[i + 1])) path.push(at);
+  });
+  return path;
+}
+
+function isPair(node: unknown): boolean {
+  return typeof node === 'object' && node !== null && 'key' in node;
+}
+
+function firstProblem(error: unknown): SyntaxProblem {
+  if (!(error instanceof YAMLException)) {
+    // Not YAML's complaint: the stack, most likely.
+    return { line: 1, column: 1, ...explain('TOO_DEEP', String(error)) };
+  }
+  const { mark, reason } = error as YAMLException & { mark?: { line: number; column: number } };
+  const code = reason.startsWith('nesting exceeded')
+    ? 'TOO_DEEP'
+    : reason === 'duplicated mapping key'
+      ? 'DUPLICATE_KEY'
+      : reason.startsWith('expected a single document')
+        ? 'MULTIPLE_DOCS'
+        : 'SYNTAX';
+  return { line: (mark?.line ?? 0) + 1, column: (mark?.column ?? 0) + 1, ...explain(code, reason) };
+}
+
+function explain(code: string, reason: string): Omit<SyntaxProblem, 'line' | 'column'> {
+  switch (code) {
+    case 'TOO_DEEP':
+      return {
+        rule: 'too-deep',
+        message: 'the document is nested far deeper than a registry is',
+        fix: 'Compare with the example: CUJs hold endpoints, and those hold values.',
+      };
+    case 'DUPLICATE_KEY':
+      return {
+        rule: 'duplicate-key',
+        message: 'this key stands in the same mapping twice',
+        fix: 'Remove one of them: only one could count.',
+      };
+    case 'MULTIPLE_DOCS':
+      return {
+        rule: 'several-documents',
+        message: 'the file holds several YAML documents',
+        fix: 'Remove the --- line, or put each document in a file of its own in one folder.',
+      };
+    default:
+      return {
+        rule: 'syntax',
+        message: `this is not YAML: ${reason.split('\n')[0]}`,
+        fix: reason.startsWith('Tabs are not allowed')
+          ? 'Indent with spaces. Where it is the first of several, mend it first: the others may come from it.'
+          : 'Check indentation, quotes and brackets here and in the line before.',
+      };
+  }
+}
+
+/**
+ * What aliases make of a document, counted as often as it would be visited. Without them no text holds more values
+ * than characters, so more than that is an explosion (or a cycle).
+ */
+function excessOf(root: unknown, text: string): SyntaxProblem | undefined {
+  let left = Math.min(Math.max(maxEntries, text.length), maxValues);
+  let excess: SyntaxProblem | undefined;
+  const visit = (value: object, depth: number, long: boolean): boolean => {
+    const keys = Array.isArray(value) ? undefined : Object.keys(value);
+    const items: readonly unknown[] = keys === undefined ? (value as unknown[]) : Object.values(value);
+    left -= items.length;
+    if (left < 0 || depth > maxDepth) {
+      excess = text.includes('*') ? aliasBomb(text) : tooManyEntries(maxValues);
+      return false;
+    }
+    if (items.length > (long ? maxLongEntries : maxEntries)) {
+      excess = tooManyEntries(items.length);
+      return false;
+    }
+    for (const [i, item] of items.entries()) {
+      if (typeof item !== 'object' || item === null) continue;
+      if (!visit(item, depth + 1, depth === 0 && longLists.has(keys?.[i] ?? ''))) return false;
+    }
+    return true;
+  };
+  if (typeof root === 'object' && root !== null) visit(root, 0, false);
+  return excess;
+}
+
+function aliasBomb(text: string): SyntaxProblem {
+  const at = Math.max(text.search(/(?<=[\s,[{])\*[^\s,\]}]/), 0);
+  const before = text.slice(0, at);
+  return {
+    line: before.split('\n').length,
+    column: at - before.lastIndexOf('\n'),
+    rule: 'alias-bomb',
+    message: 'the aliases of this document expand to far more than was written',
+    fix: 'Write the values out, or put what is shared under defaults.',
+  };
+}
+
+function tooManyEntries(count: number): SyntaxProblem {
+  return {
+    line: 1,
+    column: 1,
+    rule: 'too-many-entries',
+    message: `the document, or one mapping or list of it, has ${count} entries or more`,
+    fix: 'Compare with the example: besides cujs and services nothing in a registry is that long.',
+  };
+}

@@ -1,0 +1,127 @@
+import { nearest } from '../adapters/registry/nearest.ts';
+import { type Finding, pathText, type RegistryInput } from '../domain/registry/findings.ts';
+import type { Problem } from '../domain/registry/model.ts';
+import { exportCue } from './cue.ts';
+import { decodeText } from './decode.ts';
+import {
+  FilesDigest,
+  fileProblem,
+  findRegistryFiles,
+  maxTotalBytes,
+  type RegistryFile,
+  readBounded,
+} from './files.ts';
+import { parseText } from './parse.ts';
+import { Positions } from './positions.ts';
+import { checkStructure } from './validate-schema.ts';
+
+/** Everything that reading a registry's files gave, short of the model. */
+export interface Gathered {
+  readonly digest: string;
+  /** The files that were found, as the user named them. */
+  readonly files: readonly string[];
+  readonly inputs: readonly RegistryInput[];
+  readonly findings: readonly Finding[];
+  /** Problems that have their place already: of files as a whole, and of syntax. */
+  readonly problems: readonly Problem[];
+  /** Some file gave no document, so that names it may define are not known. */
+  readonly incomplete: boolean;
+  /** The texts by file, to find lines and columns in; CUE's output has none that anybody could look up. */
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+/** Reads, parses and checks the structure of all files of a registry. Never throws for what is in them. */
+export async function gather(path: string): Promise<Gathered> {
+  const found = await findRegistryFiles(path);
+  if (!found.ok) return { ...nothing, problems: [found.problem] };
+  const files = found.files.map((file) => file.path);
+  const total = found.files.reduce((sum, file) => sum + file.bytes, 0);
+  if (found.files.length > 1 && total > maxTotalBytes) {
+    const fix = 'Remove what is no registry from the folder; a registry of 10,000 CUJs takes 5 MiB.';
+    const problem = fileProblem(
+      path,
+      'folder-too-large',
+      `the files of ${path} are larger than 20 MiB together`,
+      {
+        value: total,
+        fix,
+      },
+    );
+    return { ...nothing, files, problems: [problem] };
+  }
+  const digest = new FilesDigest();
+  const inputs: RegistryInput[] = [];
+  const findings: Finding[] = [];
+  const problems: Problem[] = [];
+  const texts = new Map<string, string>();
+  for (const file of found.files) {
+    const bytes = await bytesOf(file);
+    if (!Buffer.isBuffer(bytes)) {
+      problems.push(bytes);
+      continue;
+    }
+    digest.add(file.path, bytes);
+    const text = decodeText(file.path, bytes);
+    if (typeof text !== 'string') {
+      problems.push(text);
+      continue;
+    }
+    const parsed = await parseText(text);
+    problems.push(...parsed.problems.map((problem) => ({ file: file.path, path: '', ...problem })));
+    if (!parsed.ok) continue;
+    if (file.format === 'text') texts.set(file.path, text);
+    const structure = await checkStructure(file.path, parsed.value);
+    findings.push(...structure.findings);
+    if (structure.usable) inputs.push(structure.input);
+  }
+  const incomplete = inputs.length < found.files.length;
+  return { digest: digest.text(), files, inputs, findings, problems, incomplete, texts };
+}
+
+const nothing: Gathered = {
+  digest: '',
+  files: [],
+  inputs: [],
+  findings: [],
+  problems: [],
+  incomplete: true,
+  texts: new Map(),
+};
+
+function bytesOf(file: RegistryFile): Promise<Buffer | Problem> {
+  return file.format === 'cue' ? exportCue(file.path) : readBounded(file);
+}
+
+/** Findings with their places and suggestions, among the problems that had theirs, in the order of the files. */
+export function locate(gathered: Gathered, more: readonly Finding[]): readonly Problem[] {
+  const positions = new Map<string, Positions>();
+  const problems = [...gathered.problems];
+  for (const finding of [...gathered.findings, ...more]) {
+    const text = gathered.texts.get(finding.file);
+    let place = positions.get(finding.file);
+    if (place === undefined && text !== undefined) {
+      place = new Positions(text);
+      positions.set(finding.file, place);
+    }
+    const { line, column } = place?.of(finding.path, finding.at) ?? { line: 1, column: 1 };
+    problems.push({
+      file: finding.file,
+      line,
+      column,
+      path: pathText(finding.path),
+      rule: finding.rule,
+      ...('value' in finding ? { value: finding.value } : {}),
+      message: finding.message,
+      fix: fixWithSuggestion(finding),
+    });
+  }
+  const order = new Map(gathered.files.map((file, index) => [file, index]));
+  const rank = (problem: Problem) => order.get(problem.file) ?? -1;
+  return problems.sort((a, b) => rank(a) - rank(b) || a.line - b.line || a.column - b.column);
+}
+
+/** Puts the nearest known name first, where one is near enough to have been meant. */
+function fixWithSuggestion({ unknown, fix }: Finding): string {
+  const near = unknown && nearest(unknown.name, unknown.known);
+  return near === undefined ? fix : `Did you mean ${near}? ${fix}`;
+}

@@ -1,0 +1,135 @@
+import type { ErrorObject, ValidateFunction } from 'ajv';
+import type { BrokenParts, DocumentPath, Finding, RegistryInput } from '../domain/registry/findings.ts';
+import { pathText } from '../domain/registry/findings.ts';
+import {
+  type CujDocument,
+  CujSchema,
+  type RegistryDocument,
+  RegistrySchema,
+  ServiceSchema,
+  SourceSchema,
+} from '../domain/registry/schema.ts';
+import { mendCuj } from './partial-cuj.ts';
+import { explainErrors } from './schema-errors.ts';
+
+interface Validators {
+  readonly root: ValidateFunction;
+  readonly cuj: ValidateFunction;
+  readonly service: ValidateFunction;
+  readonly source: ValidateFunction;
+}
+
+let compiled: Promise<Validators> | undefined;
+
+/** ajv and its code are made on first use: no other command waits for them. */
+async function compile(): Promise<Validators> {
+  const { Ajv2020 } = await import('ajv/dist/2020.js');
+  const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: true, strictTypes: false });
+  const { apiVersion, defaults } = RegistrySchema.properties;
+  return {
+    // The long lists are checked entry by entry, so that one wrong entry condemns no other and errors stay few.
+    root: ajv.compile({
+      ...RegistrySchema,
+      properties: {
+        apiVersion,
+        defaults,
+        sources: { type: 'object' },
+        services: { type: 'object' },
+        cujs: { type: 'array' },
+      },
+    }),
+    cuj: ajv.compile(CujSchema),
+    service: ajv.compile(ServiceSchema),
+    source: ajv.compile(SourceSchema),
+  };
+}
+
+/** Names under `services` and `sources`, as the schema has them. */
+const namePattern = {
+  services: new RegExp(Object.keys(RegistrySchema.properties.services.patternProperties)[0] as string, 'u'),
+  sources: new RegExp(Object.keys(RegistrySchema.properties.sources.patternProperties)[0] as string, 'u'),
+};
+
+/** Findings beyond this are not made: who has so many reads the first. */
+const maxFindingsPerFile = 1000;
+
+export type Structure =
+  | { readonly usable: true; readonly input: RegistryInput; readonly findings: readonly Finding[] }
+  | { readonly usable: false; readonly findings: readonly Finding[] };
+
+/**
+ * Checks one document against the schema. What did not pass is named in the input's broken parts, so that the rest can
+ * still be checked for everything else.
+ */
+export async function checkStructure(file: string, value: unknown): Promise<Structure> {
+  compiled ??= compile();
+  const validators = await compiled;
+  const findings: Finding[] = [];
+  const check = (validate: ValidateFunction, part: unknown, base: DocumentPath): boolean => {
+    if (findings.length >= maxFindingsPerFile) return false;
+    if (validate(part)) return true;
+    findings.push(...explainErrors(file, base, part, validate.errors as ErrorObject[]));
+    return false;
+  };
+  if (!check(validators.root, value, []) && !isMapping(value)) return { usable: false, findings };
+
+  const document = value as Record<string, unknown>;
+  const broken = { services: new Set<string>(), sources: new Set<string>(), cujs: new Set<number>() };
+  for (const heading of ['services', 'sources'] as const) {
+    const entries = document[heading];
+    if (!isMapping(entries)) continue;
+    const validate = heading === 'services' ? validators.service : validators.source;
+    for (const [name, entry] of Object.entries(entries)) {
+      const named = namePattern[heading].test(name);
+      if (!named && findings.length < maxFindingsPerFile) findings.push(badName(file, heading, name));
+      if (!check(validate, entry, [heading, name]) || !named) broken[heading].add(name);
+    }
+  }
+  const mended = new Map<number, CujDocument>();
+  if (Array.isArray(document.cujs)) {
+    for (const [index, cuj] of document.cujs.entries()) {
+      const before = findings.length;
+      if (check(validators.cuj, cuj, ['cujs', index])) continue;
+      broken.cujs.add(index);
+      const rest = mendCuj(cuj, findings.slice(before), validators.cuj);
+      if (rest !== undefined) mended.set(index, rest);
+    }
+  }
+  const parts: BrokenParts = {
+    ...broken,
+    mended,
+    defaults: findings.some(({ path }) => path[0] === 'defaults'),
+  };
+  return { usable: true, findings, input: { file, document: usablePart(document), broken: parts } };
+}
+
+/** The document without headings of the wrong type, which are reported. */
+function usablePart(document: Record<string, unknown>): RegistryDocument {
+  const { services, sources, cujs } = document;
+  return {
+    ...document,
+    ...(services === undefined || isMapping(services) ? {} : { services: {} }),
+    ...(sources === undefined || isMapping(sources) ? {} : { sources: {} }),
+    ...(cujs === undefined || Array.isArray(cujs) ? {} : { cujs: [] }),
+  } as unknown as RegistryDocument;
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function badName(file: string, heading: 'services' | 'sources', name: string): Finding {
+  const path = [heading, name];
+  return {
+    file,
+    path,
+    at: 'key',
+    rule: 'name',
+    value: name,
+    message: `${pathText(path)} is not a name that can be used`,
+    fix:
+      heading === 'services'
+        ? 'Use the service tag as Datadog stores it: lower case letters, digits and _ . - between them.'
+        : 'Use lower case letters, digits and - between them, such as istio-canary.',
+  };
+}

@@ -1,0 +1,265 @@
+import type { Server as HttpsServer } from 'node:https';
+import type { Logger } from 'pino';
+import { Registry as MetricsRegistry } from 'prom-client';
+import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { JsonApi } from '../domain/ports/json-api.ts';
+import { registerErrorBudgetMetric } from '../error-budget/metric.ts';
+import { createErrorBudgets } from '../error-budget/refresher.ts';
+import { createEvaluator, type Evaluator } from '../evaluation/evaluator.ts';
+import type { App } from '../http/server/app.ts';
+import type { Phase, RegistryState } from '../http/server/ports.ts';
+import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
+import { type RegistryHolder, watchRegistry } from '../registry-files/watch.ts';
+import { readSettings, type Settings, SettingsError } from '../settings/settings.ts';
+import { createDatadogApi } from '../sources/datadog/api/connection.ts';
+import { readBudgets } from '../sources/datadog/api/error-budgets.ts';
+import { createDatadogSource } from '../sources/datadog/api/source.ts';
+import { describeQueries } from '../sources/datadog/query/query-plan.ts';
+import { openAccess } from './compose-auth.ts';
+import { connect, openSource } from './compose-metrics-source.ts';
+import { openTraces } from './compose-tracing.ts';
+import { createLogger, secretsOf } from './logger.ts';
+
+/** The composition root: the only place that wires ports to what fills them. */
+
+/** How often the error budgets that can change a rule are read: they are of weeks, and move slowly. */
+const errorBudgetIntervalMs = 5 * 60_000;
+
+export interface GateOverrides {
+  /** Epoch ms; the system's clock unless told. */
+  readonly now?: () => number;
+  readonly logger?: Logger;
+  /** Instead of Datadog; cache and metrics are put around it all the same. */
+  readonly source?: MetricsSource;
+  /** How often the files of tokens and certificates are looked at, in ms. */
+  readonly credentialsEveryMs?: number;
+}
+
+/** A gate that is wired and not yet listening. */
+export interface Gate {
+  readonly app: App;
+  /** Probes and metrics, where they have a port of their own. */
+  readonly admin: App | undefined;
+  readonly registry: RegistryHolder;
+  readonly logger: Logger;
+  /** Where the process is in its life; main.ts moves it on. */
+  phase: Phase;
+  /** Answers what is under way, then ends connections, watches and pools. */
+  close(): Promise<void>;
+}
+
+/** The registry could not be loaded: the gate refuses to start. */
+export class RegistryRefused extends Error {
+  override readonly name = 'RegistryRefused';
+  readonly result: LoadResult & { readonly ok: false };
+
+  constructor(result: LoadResult & { readonly ok: false }) {
+    super(`the registry has ${result.problems.length + result.omitted} problem(s)`);
+    this.result = result;
+  }
+}
+
+/**
+ * Wires the gate. Throws RegistryRefused where the registry is bad, CredentialsRefused where tokens or certificates are.
+ * Precondition: the settings hold a registry and both keys (requiredToServe).
+ */
+export async function compose(settings: Settings, overrides: GateOverrides = {}): Promise<Gate> {
+  const now = overrides.now ?? Date.now;
+  const logger = overrides.logger ?? createLogger(settings.logLevel, secretsOf(settings));
+  const path = settings.registry as string;
+  const initial = await loadRegistry(path);
+  if (!initial.ok) throw new RegistryRefused(initial);
+
+  const metrics = new MetricsRegistry();
+  const ended = new AbortController();
+  /** Later than `ended`: who asks must be known for as long as anybody is answered. */
+  const closed = new AbortController();
+  const { deadlineMs } = settings;
+  const access = await openAccess(settings.access, {
+    logger,
+    metrics,
+    now,
+    deadlineMs,
+    signal: closed.signal,
+    ...(overrides.credentialsEveryMs === undefined ? {} : { everyMs: overrides.credentialsEveryMs }),
+  });
+  let reloadErrors = 0;
+  const registry = watchRegistry({
+    path,
+    initial,
+    now,
+    signal: ended.signal,
+    onGood: (loaded) =>
+      logger.info({ digest: loaded.registry.digest, cujs: loaded.registry.cujs.size }, 'registry loaded'),
+    onBad: (failed) => {
+      reloadErrors += 1;
+      logger.error(
+        { problems: failed.problems.slice(0, 20), omitted: failed.omitted },
+        'registry refused, the old one goes on',
+      );
+    },
+  });
+  const traces = settings.tracesUrl === undefined ? undefined : await openTraces(settings.tracesUrl, logger);
+  if (traces !== undefined && settings.otlpProtocol === 'grpc') {
+    logger.warn(
+      { url: settings.tracesUrl },
+      'traces are handed over by OTLP/HTTP, not by gRPC as configured',
+    );
+  }
+  const datadog = await openSource(settings, {
+    logger,
+    metrics,
+    now,
+    traces,
+    source: overrides.source,
+    apiTtlMs: errorBudgetIntervalMs,
+  });
+  const errorBudgets = createErrorBudgets({
+    read: (cujs, untilMs, signal) => readBudgets(datadog.api, cujs, untilMs, { recent: false, signal }),
+    registry: () => registry.current().registry,
+    now,
+    intervalMs: errorBudgetIntervalMs,
+    logger,
+  });
+  registerErrorBudgetMetric(metrics, errorBudgets);
+  // A source of the caller's own stands for all of Datadog.
+  if (overrides.source === undefined) errorBudgets.start();
+  const gate: { phase: Phase } = { phase: 'serving' };
+  let state: RegistryState | undefined;
+  const stateNow = (): RegistryState => {
+    const current = registry.current();
+    const failed = registry.lastFailure();
+    // Asked for with every request, and the same for hours.
+    if (state?.registry !== current.registry || state.failure?.atMs !== failed?.at) {
+      state = {
+        registry: current.registry,
+        files: current.files,
+        loadedAtMs: current.loadedAt,
+        reloadErrors,
+        failure: failed === undefined ? undefined : { atMs: failed.at, problems: failed.problems },
+      };
+    }
+    return state;
+  };
+  // Loaded here: commands that ask Datadog once need no server.
+  const { buildApps } = await import('../http/server/app.ts');
+  const evaluator = createEvaluator({
+    registry: () => registry.current().registry,
+    source: datadog.source,
+    now,
+    budget: errorBudgets.opinion,
+    ...(traces === undefined ? {} : { judge: traces.judge }),
+  });
+  const { app, admin } = await buildApps({
+    evaluator: traces?.evaluator(evaluator) ?? evaluator,
+    describeQueries,
+    ...(traces === undefined ? {} : { tracing: traces.tracing }),
+    registry: stateNow,
+    logger,
+    metrics,
+    now,
+    phase: () => gate.phase,
+    deadlineMs,
+    maxInflight: settings.maxInflight,
+    ...access.ports,
+  });
+  if (settings.access.tls !== undefined) access.renewTlsOf(app.server as unknown as HttpsServer);
+  return Object.assign(gate, {
+    app,
+    admin,
+    registry,
+    logger,
+    async close() {
+      // First what asks Datadog of its own accord: the pool waits for every request that is under way.
+      ended.abort();
+      errorBudgets.stop();
+      await closeServer(app);
+      if (admin !== undefined) await closeServer(admin);
+      closed.abort();
+      await datadog.close();
+      await traces?.close();
+    },
+  });
+}
+
+/** Checks of an ending server, in ms apart, that must find no question waiting before what is still connected is cut. */
+const reapEveryMs = 100;
+
+/**
+ * Ends the server once what is under way is answered. Node waits for connections that have sent nothing, or half of a
+ * request, for as long as they like: they are cut when nothing else is left.
+ */
+async function closeServer(app: App): Promise<void> {
+  let quiet = 0;
+  const reaper = setInterval(() => {
+    quiet = app.inflight() === 0 ? quiet + 1 : 0;
+    if (quiet >= 2) app.server.closeAllConnections();
+  }, reapEveryMs);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(reaper);
+  }
+}
+
+/** What commands that ask Datadog once share: a registry, and the API. */
+export interface Opened {
+  readonly settings: Settings;
+  readonly registry: LoadResult & { readonly ok: true };
+  readonly evaluator: Evaluator;
+  readonly api: JsonApi;
+  readonly deadlineMs: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens registry and Datadog for one command, or says in lines for people why it cannot.
+ * `registryPath` goes before CUJ_GATE_REGISTRY.
+ */
+export async function openEvaluator(
+  env: Readonly<Record<string, string | undefined>>,
+  registryPath: string | undefined,
+  now: () => number,
+): Promise<Opened | { readonly problem: string }> {
+  let settings: Settings;
+  try {
+    const given = registryPath === undefined ? env : { ...env, CUJ_GATE_REGISTRY: registryPath };
+    settings = readSettings(given, { required: ['CUJ_GATE_REGISTRY', 'DD_API_KEY', 'DD_APP_KEY'] });
+  } catch (error) {
+    if (error instanceof SettingsError) return { problem: error.message };
+    throw error;
+  }
+  const registry = await loadRegistry(settings.registry as string);
+  if (!registry.ok) {
+    const shown = registry.problems
+      .slice(0, 10)
+      .map((problem) => `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`);
+    return {
+      problem: `the registry has problems; cuj-gate validate ${settings.registry} shows all of them:\n${shown.join('\n')}`,
+    };
+  }
+  const connection = connect(settings);
+  const api = createDatadogApi(connection);
+  const errorBudgets = createErrorBudgets({
+    read: (cujs, untilMs, signal) => readBudgets(api, cujs, untilMs, { recent: false, signal }),
+    registry: () => registry.registry,
+    now,
+    intervalMs: errorBudgetIntervalMs,
+    // The verdict itself says where a budget is not known.
+    logger: { warn: () => {}, error: () => {} },
+  });
+  const [source] = await Promise.all([createDatadogSource(connection), errorBudgets.refresh()]);
+  return {
+    settings,
+    registry,
+    evaluator: createEvaluator({
+      registry: () => registry.registry,
+      source,
+      now,
+      budget: errorBudgets.opinion,
+    }),
+    api,
+    deadlineMs: settings.deadlineMs,
+    close: () => connection.close(),
+  };
+}

@@ -1,0 +1,46 @@
+import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { BackendFacts } from '../domain/ports/backend-facts.ts';
+import type { CujBudget } from '../domain/ports/error-budget.ts';
+import type { Cuj, Registry, ScopeBatch } from '../domain/registry/model.ts';
+import type { Settings } from '../settings/settings.ts';
+import { createDatadogApi } from '../sources/datadog/api/connection.ts';
+import { surveyDatadog } from '../sources/datadog/api/doctor-survey.ts';
+import { type BudgetReadOptions, readBudgets } from '../sources/datadog/api/error-budgets.ts';
+import { hourlyTraffic } from '../sources/datadog/api/hourly-traffic.ts';
+import { findServiceRoutes, type ServiceRoutes } from '../sources/datadog/api/service-routes.ts';
+import { createDatadogSource } from '../sources/datadog/api/source.ts';
+import { type VersionHits, versionHits } from '../sources/datadog/api/version-hits.ts';
+import { connect } from './compose-metrics-source.ts';
+
+/** A question that people wait for may take longer than one that Argo waits for: it looks at a day or a month. */
+const deadlineMs = 60_000;
+
+/** What the commands ask Datadog besides verdicts, over one connection. Every method throws SourceError. */
+export interface DatadogSession {
+  /** The gate's own source over the same connection. */
+  source(): Promise<MetricsSource>;
+  survey(registry: Registry, onProgress: (what: string) => void): Promise<BackendFacts>;
+  errorBudgets(cujs: readonly Cuj[], nowMs: number, options: BudgetReadOptions): Promise<CujBudget[]>;
+  hourlyTraffic(batch: ScopeBatch, fromMs: number, toMs: number): ReturnType<typeof hourlyTraffic>;
+  versionHits(batch: ScopeBatch, key: string, fromMs: number, toMs: number): Promise<VersionHits>;
+  serviceRoutes(service: string, env: string, operation: string | undefined): Promise<ServiceRoutes>;
+  /** Epoch ms. */
+  readonly now: () => number;
+  close(): Promise<void>;
+}
+
+/** Opens Datadog for one command. Precondition: the settings hold both keys. */
+export function openDatadogSession(settings: Settings, now: () => number): DatadogSession {
+  const connection = connect({ ...settings, deadlineMs });
+  const api = createDatadogApi(connection);
+  return {
+    source: () => createDatadogSource(connection),
+    survey: (registry, onProgress) => surveyDatadog({ api, registry, now, onProgress }),
+    errorBudgets: (cujs, nowMs, options) => readBudgets(api, cujs, nowMs, options),
+    hourlyTraffic: (...question) => hourlyTraffic(api, ...question),
+    versionHits: (...question) => versionHits(api, ...question),
+    serviceRoutes: (service, env, operation) => findServiceRoutes(api, service, env, now(), operation),
+    now,
+    close: () => connection.close(),
+  };
+}

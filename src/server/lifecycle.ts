@@ -1,0 +1,148 @@
+import type { AddressInfo } from 'node:net';
+import type { App } from '../http/server/app.ts';
+import type { Settings } from '../settings/settings.ts';
+import { compose, type Gate, type GateOverrides, RegistryRefused } from './compose.ts';
+import { CredentialsRefused } from './compose-auth.ts';
+import { createLogger, secretsOf, written } from './logger.ts';
+
+/** Listening and a graceful end: the life of the server's process. */
+
+/** Beyond this after the drain, connections are cut: well within Kubernetes' 30 s of terminationGracePeriodSeconds. */
+const closeLimitMs = 12_000;
+
+/** What a server's life hangs on; a test brings its own. */
+export type ProcessPort = Pick<NodeJS.EventEmitter, 'on' | 'off'> & { exit(code: number): unknown };
+
+/**
+ * Wires a gate and lets it listen. Throws RegistryRefused, CredentialsRefused, or the system's error where the address
+ * cannot be had.
+ */
+export async function listen(
+  settings: Settings,
+  overrides: GateOverrides = {},
+): Promise<{ gate: Gate; url: string; adminUrl: string | undefined }> {
+  const gate = await compose(settings, overrides);
+  try {
+    await gate.app.listen({ host: settings.host, port: settings.port });
+    if (gate.admin !== undefined && settings.access.adminPort !== undefined) {
+      await gate.admin.listen({ host: settings.host, port: settings.access.adminPort });
+    }
+  } catch (error) {
+    await gate.close();
+    throw error;
+  }
+  return {
+    gate,
+    url: urlOf(gate.app, settings.access.tls === undefined ? 'http' : 'https'),
+    adminUrl: gate.admin === undefined ? undefined : urlOf(gate.admin, 'http'),
+  };
+}
+
+function urlOf(app: App, scheme: 'http' | 'https'): string {
+  const { address, port, family } = app.server.address() as AddressInfo;
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}
+
+/**
+ * Serves until SIGTERM or SIGINT, then drains: readiness says no at once while everything is still answered, so that
+ * endpoints are taken off the load balancers; then what is new is refused, what is under way is answered, and it
+ * ends. A second signal ends it at once, but for the log's last lines. Returns the exit code.
+ */
+export async function serve(
+  settings: Settings,
+  port: ProcessPort,
+  overrides: GateOverrides = {},
+): Promise<number> {
+  const logger = overrides.logger ?? createLogger(settings.logLevel, secretsOf(settings));
+  // What nobody caught leaves the process in a state that nobody thought of: a new one is better.
+  const dieOf = (message: string) => (error: Error) => {
+    logger.fatal({ err: error }, message);
+    void written(logger).then(() => port.exit(1));
+  };
+  port.on('uncaughtException', dieOf('uncaught exception'));
+  port.on('unhandledRejection', dieOf('unhandled rejection'));
+  const { gate, url, adminUrl } = await listen(settings, { ...overrides, logger });
+  const { registry, files } = gate.registry.current();
+  logger.info(
+    {
+      url,
+      ...(adminUrl === undefined ? {} : { adminUrl }),
+      digest: registry.digest,
+      files,
+      cujs: registry.cujs.size,
+      services: registry.services.size,
+    },
+    'listening',
+  );
+  if (isOpen(settings)) {
+    logger.warn(
+      { host: settings.host },
+      'whoever reaches this port may ask: no tokens, no issuer and no client certificates are configured',
+    );
+  }
+  await new Promise<void>((resolve) => {
+    const first = () => {
+      const second = () => void written(logger).then(() => port.exit(1));
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+        // In this order: without a listener for an instant, one that is on its way would be lost.
+        port.on(signal, second);
+        port.off(signal, first);
+      }
+      resolve();
+    };
+    port.on('SIGTERM', first);
+    port.on('SIGINT', first);
+  });
+  gate.phase = 'draining';
+  logger.info({ drainDelayMs: settings.drainDelayMs }, 'draining');
+  await new Promise((resolve) => setTimeout(resolve, settings.drainDelayMs));
+  gate.phase = 'closing';
+  logger.info('closing');
+  const cut = setTimeout(() => {
+    gate.app.server.closeAllConnections();
+    gate.admin?.server.closeAllConnections();
+  }, closeLimitMs);
+  await gate.close();
+  clearTimeout(cut);
+  logger.info('ended');
+  await written(logger);
+  return 0;
+}
+
+/** Whether callers beyond this machine are asked for nothing. */
+function isOpen({ host, access }: Settings): boolean {
+  const loopback = host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
+  return (
+    !loopback &&
+    access.tokensFile === undefined &&
+    access.oidc === undefined &&
+    access.tls?.clientCaFile === undefined
+  );
+}
+
+/** Why a gate did not start, in lines for people; undefined where the error is ours. */
+export function refusal(error: unknown, settings: Settings): string[] | undefined {
+  if (error instanceof RegistryRefused) {
+    const { problems, omitted } = error.result;
+    return [
+      `The registry ${settings.registry} is refused:`,
+      ...problems.flatMap(({ file, line, column, message, rule, fix }) => [
+        `${file}:${line}:${column}: ${message} (${rule})`,
+        `  fix: ${fix}`,
+      ]),
+      ...(omitted > 0 ? [`and ${omitted} more`] : []),
+    ];
+  }
+  if (error instanceof CredentialsRefused) {
+    return [`${error.what} are refused:`, ...error.problems.map((problem) => `  ${problem}`)];
+  }
+  const { code, port = settings.port } = error as NodeJS.ErrnoException & { readonly port?: number };
+  const at = `${settings.host}:${port}`;
+  const setting = port === settings.access.adminPort ? 'CUJ_GATE_ADMIN_PORT' : 'PORT';
+  if (code === 'EADDRINUSE') return [`${at} is in use by another process. Choose another ${setting}.`];
+  if (code === 'EACCES')
+    return [`${at} may not be listened on by this user. Choose a ${setting} above 1023.`];
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return [`HOST=${settings.host} is no address of this machine. Use 0.0.0.0 for all.`];
+  return undefined;
+}

@@ -1,0 +1,515 @@
+import { readFileSync, statSync } from 'node:fs';
+import { distance } from 'fastest-levenshtein';
+import { type DatadogSite, datadogSites } from '../sources/datadog/query/sites.ts';
+import { type AccessSettings, accessOf, claim, trustworthyUrl, yesOrNo } from './auth-settings.ts';
+
+/** The environment as the gate understands it. The only reader of it; every problem is reported at once. */
+export interface Settings {
+  readonly datadog: {
+    /** Undefined where neither DD_API_KEY nor DD_API_KEY_FILE is given. Never logged. */
+    readonly apiKey: string | undefined;
+    readonly appKey: string | undefined;
+    readonly site: DatadogSite;
+    /** Base URL instead of the site's own, without a trailing slash. */
+    readonly url: string | undefined;
+  };
+  /** The registry's file or folder. */
+  readonly registry: string | undefined;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly logLevel: LogLevel;
+  /** For a whole request; below the 10 s after which Argo gives up. */
+  readonly deadlineMs: number;
+  readonly cacheTtlMs: number;
+  /** Entries. */
+  readonly cacheSize: number;
+  /** The cache that replicas share; undefined: each asks for itself. Never logged. */
+  readonly redisUrl: string | undefined;
+  readonly drainDelayMs: number;
+  /** Status questions at once; more are answered `gate_overloaded`. */
+  readonly maxInflight: number;
+  /** Where an OTLP/HTTP receiver takes traces; undefined: nothing is traced. */
+  readonly tracesUrl: string | undefined;
+  /** What the SDK's variables say about it; the gate speaks OTLP over HTTP whatever that is. */
+  readonly otlpProtocol: string | undefined;
+  /** Who may ask, over what, and how often. */
+  readonly access: AccessSettings;
+}
+
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** The environment cannot be used. `problems` has one sentence for each thing wrong, what to do included. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      `${problems.length === 1 ? 'a setting is' : `${problems.length} settings are`} wrong:\n${problems.map((text) => `  ${text}`).join('\n')}`,
+    );
+    this.problems = problems;
+  }
+}
+
+/** What a reader makes of a text: the value, or what is wrong with it (a sentence's end: `is not …`). */
+type Read<T> = { readonly value: T } | { readonly wrong: string };
+
+interface Setting<T> {
+  /** As written, `undefined` where there is none. */
+  readonly default: string | undefined;
+  readonly description: string;
+  readonly read: (text: string) => Read<T>;
+  /** Its value is never shown, and `<name>_FILE` names a file that holds it. */
+  readonly secret?: true;
+}
+
+const table = {
+  DD_API_KEY: {
+    default: undefined,
+    description: "Datadog API key. Or DD_API_KEY_FILE, a file that holds it. Required by 'serve'.",
+    read: keyText,
+    secret: true,
+  },
+  DD_APP_KEY: {
+    default: undefined,
+    description:
+      "Datadog application key with the scope timeseries_query. Or DD_APP_KEY_FILE. Required by 'serve'.",
+    read: keyText,
+    secret: true,
+  },
+  DD_SITE: {
+    default: 'datadoghq.com',
+    description: `Datadog site: ${datadogSites.join(', ')}.`,
+    read: oneOf(datadogSites),
+  },
+  DD_URL: {
+    default: undefined,
+    description:
+      "Base URL to ask instead of the site's own, for a reverse proxy or a stand-in. HTTPS_PROXY is not read.",
+    read: baseUrl('https://datadog-proxy.example.com'),
+  },
+  CUJ_GATE_REGISTRY: {
+    default: undefined,
+    description: "The CUJ registry: a YAML or JSON file, or a folder of them. Required by 'serve'.",
+    read: anyText,
+  },
+  HOST: {
+    default: '0.0.0.0',
+    description: 'Address to listen on.',
+    read: (text: string): Read<string> =>
+      /^[A-Za-z0-9.:_-]+$/.test(text) ? { value: text } : { wrong: 'is not a host name or address' },
+  },
+  PORT: {
+    default: '8080',
+    description: 'Port to listen on; 0 takes any free one.',
+    read: integer(0, 65_535),
+  },
+  LOG_LEVEL: {
+    default: 'info',
+    description: `Least level that is logged: ${logLevels.join(', ')}.`,
+    read: oneOf(logLevels),
+  },
+  CUJ_GATE_DEADLINE: {
+    default: '8s',
+    description: 'Time for a whole request, from 100ms to 9999ms: after 10s Argo Rollouts gives up.',
+    read: duration(100, 9_999),
+  },
+  CUJ_GATE_CACHE_TTL: {
+    default: '60s',
+    description: "How long Datadog's answer to one question is used again, up to 10m; 0s keeps none.",
+    read: duration(0, 600_000),
+  },
+  CUJ_GATE_CACHE_SIZE: {
+    default: '500',
+    description: 'How many answers of Datadog are kept.',
+    read: integer(1, 100_000),
+  },
+  CUJ_GATE_REDIS_URL: {
+    default: undefined,
+    description:
+      'Redis or Valkey as a cache that replicas share, redis:// or rediss:// (TLS), with password and database where needed. Or CUJ_GATE_REDIS_URL_FILE. While it is down each replica asks Datadog for itself.',
+    read: redisUrl,
+    secret: true,
+  },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    default: undefined,
+    description:
+      'OpenTelemetry collector that takes traces by OTLP/HTTP, such as http://otel-collector:4318. Nothing is traced without it. The SDK reads its other OTEL_ variables itself.',
+    read: collectorUrl,
+  },
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: {
+    default: undefined,
+    description: 'The same with its path, such as http://otel-collector:4318/v1/traces; goes before it.',
+    read: baseUrl('http://otel-collector:4318/v1/traces'),
+  },
+  CUJ_GATE_DRAIN_DELAY: {
+    default: '5s',
+    description:
+      'How long requests are still served after SIGTERM, up to 15s, while Kubernetes takes the pod out of its Service.',
+    read: duration(0, 15_000),
+  },
+  CUJ_GATE_MAX_INFLIGHT: {
+    default: '1000',
+    description: 'Status questions that may wait at once; more are answered inconclusive (gate_overloaded).',
+    read: integer(1, 100_000),
+  },
+  CUJ_GATE_RATE_LIMIT: {
+    default: '0',
+    description:
+      'Requests a minute of one caller (token, JWT subject, certificate or address); 0 is any number. Questions beyond it are answered inconclusive (gate_overloaded), other routes 429.',
+    read: integer(0, 1_000_000),
+  },
+  CUJ_GATE_AUTH_TOKENS_FILE: {
+    default: undefined,
+    description:
+      "A file of bearer tokens, one a line as 'label: token'. Read again when it changes. Without it and without an issuer nobody is asked for a token.",
+    read: anyText,
+  },
+  CUJ_GATE_AUTH_OIDC_ISSUER: {
+    default: undefined,
+    description: 'Issuer of JWTs that are taken as bearer tokens. Needs CUJ_GATE_AUTH_OIDC_AUDIENCE.',
+    read: trustworthyUrl,
+  },
+  CUJ_GATE_AUTH_OIDC_AUDIENCE: {
+    default: undefined,
+    description: "What a JWT's aud must hold.",
+    read: anyText,
+  },
+  CUJ_GATE_AUTH_OIDC_JWKS_URL: {
+    default: undefined,
+    description: "Where the issuer's keys are, if it has no /.well-known/openid-configuration.",
+    read: trustworthyUrl,
+  },
+  CUJ_GATE_AUTH_OIDC_CLAIM: {
+    default: undefined,
+    description:
+      'A claim that a JWT must have with this value, or with this value in its list: groups=release.',
+    read: claim,
+  },
+  CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: {
+    default: '30s',
+    description: "How far the issuer's clock may be from the gate's, up to 5m.",
+    read: duration(0, 300_000),
+  },
+  CUJ_GATE_AUTH_METRICS: {
+    default: 'false',
+    description: '/metrics asks for a token too: true or false. The probes never do.',
+    read: yesOrNo,
+  },
+  CUJ_GATE_ADMIN_PORT: {
+    default: undefined,
+    description:
+      'A port of their own for /metrics, /healthz and /readyz, in plain HTTP; they are then not on PORT.',
+    read: integer(0, 65_535),
+  },
+  CUJ_GATE_TLS_CERT_FILE: {
+    default: undefined,
+    description:
+      'Certificate (chain) in PEM: PORT speaks HTTPS, TLS 1.2 or later. Read again when it changes.',
+    read: anyText,
+  },
+  CUJ_GATE_TLS_KEY_FILE: {
+    default: undefined,
+    description: "The certificate's key in PEM, without a passphrase.",
+    read: anyText,
+  },
+  CUJ_GATE_TLS_CLIENT_CA_FILE: {
+    default: undefined,
+    description:
+      'Callers must show a certificate that one of these CAs signed. Probes cannot: give CUJ_GATE_ADMIN_PORT too.',
+    read: anyText,
+  },
+} as const satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof table;
+type ValueOf<N extends SettingName> = Exclude<
+  ReturnType<(typeof table)[N]['read']>,
+  { wrong: string }
+>['value'];
+
+export const settingNames = Object.keys(table) as readonly SettingName[];
+
+export interface ReadOptions {
+  /** Settings without a default that the caller cannot do without. */
+  readonly required?: readonly SettingName[];
+  /** Options of the command line that stand for settings, to be named in their place. */
+  readonly options?: Partial<Record<SettingName, string>>;
+  /** Text of a file, for tests; throws as node:fs does. */
+  readonly readFile?: (path: string) => string;
+}
+
+/** What `serve` cannot do without. */
+export const requiredToServe: readonly SettingName[] = ['CUJ_GATE_REGISTRY', 'DD_API_KEY', 'DD_APP_KEY'];
+
+/**
+ * Reads the settings. Throws SettingsError with all problems. An empty variable is the same as none; one of those that
+ * close the gate is refused.
+ */
+export function readSettings(
+  env: Readonly<Record<string, string | undefined>>,
+  options: ReadOptions = {},
+): Settings {
+  const problems: string[] = [...unknownNames(env)];
+  const readFile = options.readFile ?? textOfFile;
+
+  function get<N extends SettingName>(name: N): ValueOf<N> | undefined {
+    const setting: Setting<unknown> = table[name];
+    if (/^CUJ_GATE_(AUTH|TLS)_/.test(name) && env[name]?.trim() === '') {
+      // `${TOKENS}` of a variable that nobody set must not open the gate.
+      problems.push(`${name} is empty: give it a value, or take the variable away.`);
+      return undefined;
+    }
+    const text = textOf(name, setting);
+    if (text === undefined) return undefined;
+    const read = setting.read(text.text);
+    if ('value' in read) return read.value as ValueOf<N>;
+    const hidden = setting.secret === true || /\/\/[^/]*@/.test(text.text);
+    const shown = hidden ? text.from : `${text.from}=${text.text}`;
+    problems.push(`${shown} ${read.wrong}.`);
+    return undefined;
+  }
+
+  function textOf(name: string, setting: Setting<unknown>): { text: string; from: string } | undefined {
+    const own = isServiceLink(name, env[name]) ? undefined : given(env[name]);
+    const path = setting.secret === true ? given(env[`${name}_FILE`]) : undefined;
+    if (own !== undefined && path !== undefined) {
+      problems.push(`${name} and ${name}_FILE are both given: keep one of them.`);
+      return undefined;
+    }
+    if (path !== undefined) {
+      const from = `${name}_FILE=${path}`;
+      try {
+        const text = given(readFile(path));
+        if (text !== undefined) return { text, from };
+        problems.push(`${from} is an empty file.`);
+      } catch (error) {
+        problems.push(`${from} cannot be read: ${(error as Error).message}.`);
+      }
+      return undefined;
+    }
+    if (own !== undefined) return { text: own, from: options.options?.[name as SettingName] ?? name };
+    if (setting.default !== undefined) return { text: setting.default, from: name };
+    if (options.required?.includes(name as SettingName) === true) {
+      const file = setting.secret === true ? ` (or ${name}_FILE)` : '';
+      const option = name === 'CUJ_GATE_REGISTRY' ? ' Or give --registry PATH.' : '';
+      problems.push(`${name}${file} is not set: ${setting.description.split('. ', 1)[0]}.${option}`);
+    }
+    return undefined;
+  }
+
+  const port = get('PORT');
+  const otlpUrl = get('OTEL_EXPORTER_OTLP_ENDPOINT');
+  // A setting with a default is undefined here only beside a problem, and then nobody sees the object.
+  const settings = {
+    datadog: Object.freeze({
+      apiKey: get('DD_API_KEY'),
+      appKey: get('DD_APP_KEY'),
+      site: get('DD_SITE') as DatadogSite,
+      url: get('DD_URL'),
+    }),
+    registry: get('CUJ_GATE_REGISTRY'),
+    host: get('HOST') as string,
+    port: port as number,
+    logLevel: get('LOG_LEVEL') as LogLevel,
+    deadlineMs: get('CUJ_GATE_DEADLINE') as number,
+    cacheTtlMs: get('CUJ_GATE_CACHE_TTL') as number,
+    cacheSize: get('CUJ_GATE_CACHE_SIZE') as number,
+    redisUrl: get('CUJ_GATE_REDIS_URL'),
+    drainDelayMs: get('CUJ_GATE_DRAIN_DELAY') as number,
+    maxInflight: get('CUJ_GATE_MAX_INFLIGHT') as number,
+    tracesUrl:
+      get('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ??
+      (otlpUrl === undefined ? undefined : `${otlpUrl}/v1/traces`),
+    otlpProtocol: given(env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL) ?? given(env.OTEL_EXPORTER_OTLP_PROTOCOL),
+    access: accessOf(
+      {
+        tokensFile: get('CUJ_GATE_AUTH_TOKENS_FILE'),
+        issuer: get('CUJ_GATE_AUTH_OIDC_ISSUER'),
+        audience: get('CUJ_GATE_AUTH_OIDC_AUDIENCE'),
+        jwksUrl: get('CUJ_GATE_AUTH_OIDC_JWKS_URL'),
+        claim: get('CUJ_GATE_AUTH_OIDC_CLAIM'),
+        clockSkewMs: get('CUJ_GATE_AUTH_OIDC_CLOCK_SKEW'),
+        authenticateMetrics: get('CUJ_GATE_AUTH_METRICS'),
+        port,
+        adminPort: get('CUJ_GATE_ADMIN_PORT'),
+        certFile: get('CUJ_GATE_TLS_CERT_FILE'),
+        keyFile: get('CUJ_GATE_TLS_KEY_FILE'),
+        clientCaFile: get('CUJ_GATE_TLS_CLIENT_CA_FILE'),
+        rateLimitPerMinute: get('CUJ_GATE_RATE_LIMIT'),
+      },
+      (name) => given(env[name]) !== undefined,
+      problems,
+    ),
+  };
+  if (settings.redisUrl !== undefined && settings.cacheTtlMs === 0)
+    problems.push(
+      'CUJ_GATE_REDIS_URL is given with CUJ_GATE_CACHE_TTL=0s: there is nothing to share where nothing is kept.',
+    );
+  if (problems.length > 0) throw new SettingsError(problems);
+  return Object.freeze(settings);
+}
+
+/** All settings for people: name, default, description. */
+export function settingsHelp(): string {
+  const width = Math.max(...settingNames.map((name) => name.length)) + 2;
+  const lines = settingNames.flatMap((name) => {
+    const setting: Setting<unknown> = table[name];
+    const ends = setting.default === undefined ? '' : ` Default: ${setting.default}.`;
+    return wrap(setting.description + ends, 100 - width).map(
+      (line, i) => `  ${(i === 0 ? name : '').padEnd(width)}${line}`,
+    );
+  });
+  return ['Settings, all from the environment:', ...lines].join('\n');
+}
+
+/** The same table as data, for documentation. */
+export function settingsTable(): { name: SettingName; default: string | undefined; description: string }[] {
+  return settingNames.map((name) => ({
+    name,
+    default: table[name].default,
+    description: table[name].description,
+  }));
+}
+
+/** Of a pipe it would wait for a writer, and the start with it. */
+function textOfFile(path: string): string {
+  if (!statSync(path).isFile()) throw new Error('it is not a regular file');
+  return readFileSync(path, 'utf8');
+}
+
+function given(text: string | undefined): string | undefined {
+  const trimmed = text?.trim();
+  return trimmed === '' ? undefined : trimmed;
+}
+
+/**
+ * Variables that Kubernetes itself puts into every pod beside a Service called cuj-gate or cuj-gate-something
+ * (kubernetes.io/docs/concepts/services-networking/service, "Environment variables").
+ */
+const serviceLink =
+  /^CUJ_GATE(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+
+/** What Kubernetes makes of a Service called cuj-gate-admin has the name of a setting, but not a setting's value. */
+function isServiceLink(name: string, value: string | undefined): boolean {
+  return name.endsWith('_PORT') && value !== undefined && /^(tcp|udp|sctp):\/\//.test(value);
+}
+
+/** All names that are read: those of the table, and `<name>_FILE` of its secrets. */
+const known: ReadonlySet<string> = new Set(
+  settingNames.flatMap((name) => {
+    const setting: Setting<unknown> = table[name];
+    return setting.secret === true ? [name, `${name}_FILE`] : [name];
+  }),
+);
+
+function* unknownNames(env: Readonly<Record<string, string | undefined>>): Generator<string> {
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith('CUJ_GATE_') || known.has(name) || value === undefined) continue;
+    if (serviceLink.test(name)) continue;
+    if (isServiceLink(name, value)) continue;
+    const nearest = [...known]
+      .map((one) => ({ one, edits: Math.min(distance(name, one), distance(name.slice(9), one)) }))
+      .sort((a, b) => a.edits - b.edits)[0];
+    const meant =
+      nearest !== undefined && nearest.edits <= Math.min(5, nearest.one.length / 3)
+        ? `Did you mean ${nearest.one}?`
+        : "'cuj-gate serve --help' lists all of them.";
+    yield `${name} is not a setting. ${meant}`;
+  }
+}
+
+function keyText(text: string): Read<string> {
+  // What may stand in an HTTP header; a key with a line break in its middle is two keys in one file.
+  return /^[\x21-\x7e]{1,200}$/.test(text)
+    ? { value: text }
+    : { wrong: 'does not hold a key (at most 200 printable characters without a space)' };
+}
+
+function anyText(text: string): Read<string> {
+  return { value: text };
+}
+
+function oneOf<const T extends string>(known: readonly T[]): (text: string) => Read<T> {
+  return (text) =>
+    (known as readonly string[]).includes(text)
+      ? { value: text as T }
+      : { wrong: `is none of ${known.join(', ')}` };
+}
+
+function integer(least: number, most: number): (text: string) => Read<number> {
+  return (text) => {
+    const value = Number(text);
+    return /^\d{1,9}$/.test(text) && value >= least && value <= most
+      ? { value }
+      : { wrong: `is not a whole number from ${least} to ${most}` };
+  };
+}
+
+const unitMs = { ms: 1, s: 1_000, m: 60_000 } as const;
+
+function spanText(ms: number): string {
+  const unit = (['m', 's'] as const).find((one) => ms % unitMs[one] === 0 && ms >= unitMs[one]) ?? 'ms';
+  return ms === 0 ? '0s' : `${ms / unitMs[unit]}${unit}`;
+}
+
+function duration(leastMs: number, mostMs: number): (text: string) => Read<number> {
+  return (text) => {
+    const match = /^(\d{1,7})(ms|s|m)$/.exec(text);
+    if (match === null)
+      return { wrong: 'is not a duration: a whole number and its unit, ms, s or m, such as 500ms, 8s or 1m' };
+    const value = Number(match[1]) * unitMs[match[2] as keyof typeof unitMs];
+    return value >= leastMs && value <= mostMs
+      ? { value }
+      : { wrong: `is out of range: from ${spanText(leastMs)} to ${spanText(mostMs)}` };
+  };
+}
+
+function baseUrl(example: string): (text: string) => Read<string> {
+  return (text) => {
+    if (!URL.canParse(text)) return { wrong: `is not a URL such as ${example}` };
+    const { protocol, username, password, search, hash, origin, pathname } = new URL(text);
+    if (protocol !== 'http:' && protocol !== 'https:') return { wrong: 'is not an http or https URL' };
+    if (username !== '' || password !== '') return { wrong: 'must not hold a user name or password' };
+    if (search !== '' || hash !== '') return { wrong: 'must not hold a query or a fragment' };
+    return { value: `${origin}${pathname.replace(/\/+$/, '')}` };
+  };
+}
+
+function collectorUrl(text: string): Read<string> {
+  const read = baseUrl('http://otel-collector:4318')(text);
+  return 'value' in read && read.value.endsWith('/v1/traces')
+    ? {
+        wrong:
+          'ends in /v1/traces, which is added to it: leave the path out, or give OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+      }
+    : read;
+}
+
+function redisUrl(text: string): Read<string> {
+  if (!URL.canParse(text)) return { wrong: 'is not a URL such as redis://:password@redis:6379/0' };
+  const { protocol, hostname, pathname, search, hash, username, password } = new URL(text);
+  if (protocol !== 'redis:' && protocol !== 'rediss:') return { wrong: 'is not a redis or rediss URL' };
+  if (hostname === '') return { wrong: 'names no host' };
+  if (!/^\/?\d{0,5}$/.test(pathname)) return { wrong: 'names a database that is not a number, such as /0' };
+  if (search !== '' || hash !== '') return { wrong: 'must not hold a query or a fragment' };
+  try {
+    decodeURIComponent(username + password);
+  } catch {
+    return { wrong: 'holds a user name or password with a % that has to be written as %25' };
+  }
+  return { value: text };
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,178 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { errors, Pool } from 'undici';
+import { SourceError } from '../../../domain/errors.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
+import type { DatadogSite } from '../query/sites.ts';
+import { failureOfConnection, failureOfStatus, type Redact, redactor } from './error-mapping.ts';
+import { type Exchanged, type ExchangeHooks, exchange } from './http-exchange.ts';
+import { RateLimit } from './rate-limit.ts';
+import { type AttemptClock, withAttempts } from './retry.ts';
+import { malformed, parseJson } from './timeseries-response.ts';
+
+export interface DatadogOptions {
+  readonly apiKey: string;
+  readonly appKey: string;
+  /** Default `datadoghq.com`. */
+  readonly site?: DatadogSite;
+  /** Instead of the site's API: a stand-in or a proxy, as `http(s)://host[:port][/path]`. */
+  readonly url?: string;
+  /** The most that one question takes, retries included. The caller's signal may be earlier. Default 8,000. */
+  readonly deadlineMs?: number;
+  /** A longer answer is refused. Default 32 MiB. */
+  readonly maxAnswerBytes?: number;
+  /** Told X-RateLimit-Remaining of every answer that has it, and 0 at a 429. */
+  readonly onRateLimitRemaining?: (remaining: number) => void;
+  /** Told of every 429, with the seconds until the reset. */
+  readonly onRateLimited?: (seconds: number) => void;
+  /** Monotonic ms, randomness and waiting; Node's own by default. */
+  readonly clock?: Partial<AttemptClock>;
+}
+
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST';
+  /** With its query string, such as `/api/v1/validate`. */
+  readonly path: string;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A 200, as it was sent. */
+export interface ApiAnswer {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
+const defaultDeadlineMs = 8_000;
+const defaultMaxAnswerBytes = 32 * 1024 * 1024;
+/** An AnalysisTemplate asks every 30 s to 5 min: a connection that lives shorter costs a TLS handshake each time. */
+const keepAliveMs = 10 * 60_000;
+/** One call serves a whole scope; more at once than this is a thundering herd that had better queue. */
+const maxConnections = 16;
+
+/**
+ * The way to Datadog's API: connections that outlive the interval of an AnalysisTemplate, the rate limit that all
+ * callers share, one deadline for each question, and SourceErrors for all that goes wrong.
+ */
+export class DatadogConnection {
+  readonly origin: string;
+  readonly #keys: { readonly 'dd-api-key': string; readonly 'dd-application-key': string };
+  readonly #pool: Pool;
+  readonly #pathPrefix: string;
+  readonly #rateLimit: RateLimit;
+  readonly #limitHooks: ExchangeHooks;
+  readonly #redact: Redact;
+  readonly #deadlineMs: number;
+  readonly #maxAnswerBytes: number;
+  readonly #clock: AttemptClock;
+
+  constructor(options: DatadogOptions) {
+    const url = new URL(options.url ?? `https://api.${options.site ?? 'datadoghq.com'}`);
+    if (url.protocol !== 'https:' && url.protocol !== 'http:')
+      throw new TypeError(`${url.protocol} is not HTTP`);
+    this.#pathPrefix = url.pathname.replace(/\/+$/, '');
+    this.origin = url.origin;
+    this.#keys = { 'dd-api-key': options.apiKey, 'dd-application-key': options.appKey };
+    this.#redact = redactor([options.apiKey, options.appKey]);
+    this.#deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
+    this.#maxAnswerBytes = options.maxAnswerBytes ?? defaultMaxAnswerBytes;
+    this.#clock = {
+      now: () => performance.now(),
+      random: Math.random,
+      sleep: (ms, signal) => delay(ms, undefined, { signal }),
+      ...options.clock,
+    };
+    this.#rateLimit = new RateLimit(
+      this.#clock.now,
+      Date.now,
+      options.onRateLimitRemaining ?? (() => {}),
+      options.onRateLimited,
+    );
+    this.#limitHooks = {
+      onStart: () => this.#rateLimit.check(),
+      // By the headers alone: a 429 whose body never comes would be taken for a slow answer and asked again.
+      onHead: (status, headers) => this.#rateLimit.note(status, headers),
+    };
+    this.#pool = new Pool(url.origin, {
+      connections: maxConnections,
+      keepAliveTimeout: keepAliveMs,
+      keepAliveMaxTimeout: keepAliveMs,
+      // Each attempt has a signal of its own; these only keep undici's defaults (10 s, 300 s) from mattering.
+      connect: { timeout: this.#deadlineMs },
+      headersTimeout: this.#deadlineMs,
+      bodyTimeout: this.#deadlineMs,
+      maxResponseSize: this.#maxAnswerBytes,
+    });
+  }
+
+  /** Asks nothing for so long, as after a 429: the rate limit is the organisation's. */
+  holdOff(seconds: number): void {
+    this.#rateLimit.holdOff(seconds);
+  }
+
+  /** Runs attempts inside the deadline; each may call {@link send} with the signal that it is given. */
+  attempt<T>(attempt: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    return withAttempts(attempt, signal, this.#deadlineMs, this.#clock);
+  }
+
+  /** One exchange. Throws SourceError for everything but a 200; the signal's reason when it aborts. */
+  async send(request: ApiRequest, signal: AbortSignal): Promise<ApiAnswer> {
+    // Before it queues for a connection, and again when it has got one: a 429 may have come meanwhile.
+    this.#rateLimit.check();
+    let answer: Exchanged;
+    try {
+      answer = await exchange(
+        this.#pool,
+        {
+          method: request.method,
+          path: `${this.#pathPrefix}${request.path}`,
+          headers: { accept: 'application/json', ...lowerCaseNames(request.headers), ...this.#keys },
+          body: request.body ?? null,
+        },
+        signal,
+        this.#limitHooks,
+      );
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (error instanceof SourceError) throw error;
+      if (error instanceof errors.ResponseExceededMaxSizeError) {
+        throw new SourceError(
+          'source_malformed',
+          `Datadog's answer is longer than ${this.#maxAnswerBytes} bytes.`,
+          'Judge fewer services with one selector, or shorten maxWindow.',
+          { lasting: true },
+        );
+      }
+      throw failureOfConnection(error, this.#redact);
+    }
+    const { status, headers, text } = answer;
+    if (status > 200 && status < 300) throw malformed(`it came with status ${status}`);
+    if (status !== 200) throw failureOfStatus(status, text, this.#redact);
+    return { headers, text };
+  }
+
+  /** Closes idle connections and waits for those in use. */
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+}
+
+export function createDatadogApi(connection: DatadogConnection): JsonApi {
+  const ask = (request: ApiRequest, signal = new AbortController().signal) =>
+    connection.attempt(async (inner) => parseJson((await connection.send(request, inner)).text), signal);
+  return {
+    async getJson(path, query = {}, signal) {
+      const search = new URLSearchParams();
+      for (const [name, value] of Object.entries(query)) search.set(name, String(value));
+      return ask({ method: 'GET', path: search.size === 0 ? path : `${path}?${search}` }, signal);
+    },
+    async postJson(path, body, signal) {
+      const headers = { 'content-type': 'application/json' };
+      return ask({ method: 'POST', path, headers, body: JSON.stringify(body) }, signal);
+    },
+  };
+}
+
+/** Two spellings of one name would be sent as two headers. */
+function lowerCaseNames(headers: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}

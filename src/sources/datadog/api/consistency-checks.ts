@@ -1,0 +1,170 @@
+import type {
+  AskedService,
+  PlannedQuery,
+  QueryPair,
+  QueryPlan,
+  QuerySet,
+} from '../query/query-plan-types.ts';
+import { type Groups, malformed } from './timeseries-response.ts';
+
+/** Datadog adds up floats: counts that must agree may differ by this share. */
+const tolerance = 1e-6;
+/**
+ * Counts of the same requests may differ by this share, or by so many events: spans that arrive while the queries of one
+ * call are evaluated are in some of them only, and sketches of durations are merged along different ways.
+ */
+const driftShare = 0.05;
+const driftEvents = 3;
+
+/**
+ * Refuses counts that cannot all be true: a part above its total, groups that were cut off, endpoints that are not a part
+ * of their service, more 5XX than statuses. Throws SourceError source_malformed.
+ */
+export function refuseContradictions(plan: QueryPlan, groups: readonly Groups[]): void {
+  for (const set of plan.sets) checkSet(plan, set, groups);
+}
+
+function checkSet(plan: QueryPlan, set: QuerySet, groups: readonly Groups[]): void {
+  for (const pair of [set.grouped, set.check, set.whole]) if (pair) checkParts(plan, pair, groups);
+  for (const asked of set.services) {
+    checkCutOff(plan, set, asked, groups);
+    checkWhole(plan, set, asked, groups);
+    checkRest(plan, set, asked, groups);
+  }
+  checkStatuses(plan, set, groups);
+}
+
+/** Bad (or good) events are a part of all events, in every bucket of every group. */
+function checkParts(plan: QueryPlan, pair: QueryPair, groups: readonly Groups[]): void {
+  const names = `${plan.queries[pair.part]?.name} and ${plan.queries[pair.total]?.name}`;
+  for (const [service, resources] of groups[pair.part] as Groups) {
+    for (const [resource, part] of resources) {
+      const total = groups[pair.total]?.get(service)?.get(resource);
+      for (let i = 0; i < part.length; i += 1) {
+        const all = total?.[i] ?? 0;
+        if ((part[i] as number) > all + tolerance * Math.max(1, all)) {
+          const where = [service, resource].filter((text) => text !== '').join(' ') || 'the service';
+          throw malformed(`${names} disagree on ${where}: ${part[i]} of ${all} events in one minute`);
+        }
+      }
+    }
+  }
+}
+
+/** A 5XX is a status: where more of them are counted than of all statuses, series were lost. */
+function checkStatuses(
+  plan: QueryPlan,
+  { grouped, whole, withStatus }: QuerySet,
+  groups: readonly Groups[],
+): void {
+  for (const [pair, known] of [
+    [grouped, withStatus?.grouped],
+    [whole, withStatus?.whole],
+  ] as const) {
+    if (pair === undefined || known === undefined) continue;
+    for (const [service, resources] of groups[pair.part] as Groups) {
+      for (const [resource, part] of resources) {
+        const [bad, all] = [sum(part), sum(groups[known]?.get(service)?.get(resource))];
+        if (!isAbove(bad, all)) continue;
+        const names = [pair.part, known].map((query) => plan.queries[query]?.name);
+        const where = [service, resource].filter((text) => text !== '').join(' ');
+        throw malformed(
+          `${names[0]} counts ${tidy(bad)} 5XX of ${where}, but ${names[1]} only ${tidy(all)} requests with any status`,
+        );
+      }
+    }
+  }
+}
+
+/** Endpoints with traffic of a service without any cannot be, and no more can their bad events. */
+function checkWhole(plan: QueryPlan, set: QuerySet, asked: AskedService, groups: readonly Groups[]): void {
+  for (const which of ['total', 'part'] as const) {
+    const known = [set.grouped, set.check].some(
+      (pair) => pair && hasEvents(groups[pair[which]], asked.group),
+    );
+    if (!known) continue;
+    for (const pair of [set.check, set.whole]) {
+      if (pair === undefined || groups[pair[which]]?.get(asked.group)) continue;
+      const { name } = plan.queries[pair[which]] as { name: string };
+      const what = which === 'total' ? 'traffic' : `${set.latencyMs === undefined ? 'bad' : 'good'} events`;
+      throw malformed(`${name} knows no ${what} of ${asked.name}, but its endpoints have some`);
+    }
+  }
+}
+
+function hasEvents(groups: Groups | undefined, service: string): boolean {
+  return [...(groups?.get(service)?.values() ?? [])].some((series) => sum(series) > 0);
+}
+
+/**
+ * How many groups Datadog returns at most is not published. Where the same events counted without groups are more, and
+ * an endpoint that was asked for is among the missing, groups were cut off: a missing bad group must not read as zero.
+ */
+function checkCutOff(plan: QueryPlan, set: QuerySet, asked: AskedService, groups: readonly Groups[]): void {
+  if (set.grouped === undefined || set.check === undefined) return;
+  const totals = groups[set.grouped.total]?.get(asked.group);
+  for (const which of ['total', 'part'] as const) {
+    const came = groups[set.grouped[which]]?.get(asked.group);
+    const counted = sum(groups[set.check[which]]?.get(asked.group)?.get(''));
+    const grouped = [...(came?.values() ?? [])].reduce((all, series) => all + sum(series), 0);
+    const { name, resources } = plan.queries[set.grouped[which]] as PlannedQuery;
+    const complete = resources !== undefined && [...resources].every((resource) => came?.has(resource));
+    if (isAbove(grouped, counted) || (complete && isAbove(counted, grouped))) {
+      const check = plan.queries[set.check[which]]?.name;
+      throw malformed(
+        `${name} counts ${tidy(grouped)} events of ${asked.name} endpoint by endpoint, but ${check} ${tidy(counted)}`,
+      );
+    }
+    if (grouped >= counted - tolerance * Math.max(1, counted)) continue;
+    const missing = asked.resources.filter(
+      (resource) => !came?.has(resource) && (which === 'total' || sum(totals?.get(resource)) > 0),
+    );
+    if (missing.length === 0) continue;
+    throw malformed(
+      `groups were cut off: ${came?.size ?? 0} of ${asked.name} came back for ${name}` +
+        ` with ${tidy(grouped)} of ${tidy(counted)} events; ${missing[0]} is among the missing`,
+    );
+  }
+}
+
+/** The endpoints are a part of their service, and what failed elsewhere in it is a part of what was asked there. */
+function checkRest(
+  plan: QueryPlan,
+  { check, whole, latencyMs }: QuerySet,
+  { name, group }: AskedService,
+  groups: readonly Groups[],
+): void {
+  if (check === undefined || whole === undefined) return;
+  const count = (query: number) => sum(groups[query]?.get(group)?.get(''));
+  const rest = (which: 'total' | 'part') => {
+    const [endpoints, all] = [count(check[which]), count(whole[which])];
+    if (isAbove(endpoints, all)) {
+      const names = [check, whole].map((pair) => plan.queries[pair[which]]?.name);
+      throw malformed(
+        `${names[0]} counts ${tidy(endpoints)} events of ${name}'s endpoints, but ${names[1]} ${tidy(all)} of all of it`,
+      );
+    }
+    return all - endpoints;
+  };
+  const [requests, failed] = [rest('total'), rest('part')];
+  // The totals of a threshold are those of all endpoints with any threshold.
+  if (latencyMs !== undefined || !isAbove(failed, requests)) return;
+  throw malformed(
+    `outside the endpoints ${tidy(failed)} of ${tidy(requests)} requests of ${name} failed, by ${plan.queries[whole.part]?.name} and ${plan.queries[check.part]?.name}`,
+  );
+}
+
+/** Whether a count is above another one of the same requests by more than what may have arrived in between. */
+function isAbove(count: number, other: number): boolean {
+  return count - other > Math.max(driftEvents, driftShare * other);
+}
+
+function sum(series: Float64Array | undefined): number {
+  let total = 0;
+  for (const value of series ?? []) total += value;
+  return total;
+}
+
+function tidy(count: number): number {
+  return Math.round(count * 1000) / 1000;
+}

@@ -1,0 +1,145 @@
+import { floorMinute, hourMs } from '../../../domain/duration.ts';
+import { SourceError } from '../../../domain/errors.ts';
+import type {
+  BackendFacts,
+  MetricTags,
+  ServiceFacts,
+  SloFacts,
+  SurveyFailure,
+} from '../../../domain/ports/backend-facts.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
+import type { Registry, Service } from '../../../domain/registry/model.ts';
+import { templateOf } from '../query/source-template.ts';
+import { askElsewhere, askWard, meshMetric, type Ward } from './doctor-traffic.ts';
+import { activeMetrics, checkApiKey, metricTags } from './metadata-api.ts';
+import { findSlos } from './slos.ts';
+
+const spanHours = 24;
+/** The newest minutes are not complete; an hour more or less of a day is nothing to doctor. */
+const lagMs = 120_000;
+/** Operations among which a service without hits is looked for. */
+const maxOtherOperations = 20;
+
+/** The metrics that a service's verdicts are made of. */
+export function metricsOf(registry: Registry, service: Service): string[] {
+  if (service.operation !== undefined) return [`trace.${service.operation}.hits`];
+  const source = registry.sources.get(service.source);
+  if (source === undefined) return [];
+  const template = templateOf(source);
+  return [...new Set([template.total.metric, template.bad.metric])];
+}
+
+/**
+ * Everything that doctor wants to know about the services and SLOs of a registry: one call each for the key, the list
+ * of metrics, the tags of each metric, the counts of each group of services that share env and operation, and the
+ * SLOs; one more for services that are not where the registry says. Nothing is written. Never throws SourceError: what
+ * could not be asked is in `failures`.
+ */
+export async function surveyDatadog(ports: {
+  readonly api: JsonApi;
+  readonly registry: Registry;
+  /** Epoch ms. */
+  readonly now: () => number;
+  /** Told what is about to be asked. */
+  readonly onProgress?: (what: string) => void;
+}): Promise<BackendFacts> {
+  const { registry } = ports;
+  const nowMs = ports.now();
+  const toMs = floorMinute(nowMs - lagMs);
+  const fromMs = Math.floor(toMs / hourMs) * hourMs - (spanHours - 1) * hourMs;
+  const failures: SurveyFailure[] = [];
+  let calls = 0;
+  const api: JsonApi = {
+    getJson: (...question) => {
+      calls += 1;
+      return ports.api.getJson(...question);
+    },
+    postJson: (...question) => {
+      calls += 1;
+      return ports.api.postJson(...question);
+    },
+  };
+  const attempt = async <T>(about: SurveyFailure['about'], what: string, task: () => Promise<T>) => {
+    ports.onProgress?.(what);
+    try {
+      return await task();
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      failures.push({ about, code: error.code, message: error.message, fix: error.hint });
+      return undefined;
+    }
+  };
+  const facts = (found: Partial<BackendFacts>): BackendFacts => ({
+    fromMs,
+    toMs,
+    calls,
+    failures,
+    activeMetrics: undefined,
+    tags: new Map(),
+    services: new Map(),
+    slos: undefined,
+    ...found,
+  });
+
+  await attempt('api-key', 'the API key', () => checkApiKey(api));
+  // Without a key every other answer would be the same refusal.
+  if (failures.length > 0) return facts({});
+  const active = await attempt('metrics', 'the metrics of the last day', () => activeMetrics(api, fromMs));
+
+  const tags = new Map<string, MetricTags>();
+  const metrics = [...registry.services.values()].flatMap((service) => metricsOf(registry, service));
+  for (const metric of new Set(metrics)) {
+    if (active !== undefined && !active.has(metric)) continue;
+    const found = await attempt('tags', `the tags of ${metric}`, () => metricTags(api, metric));
+    if (found !== undefined) tags.set(metric, found);
+  }
+
+  const services = new Map<string, ServiceFacts>();
+  for (const ward of wardsOf(registry)) {
+    const names = ward.services.map(({ name }) => name).join(', ');
+    const found = await attempt('queries', `the traffic of ${names}`, () =>
+      askWard(api, registry, ward, active?.has(meshMetric) === true, fromMs, toMs),
+    );
+    for (const [name, one] of found ?? []) services.set(name, one);
+  }
+
+  const astray = [...services].filter(([name, one]) => isAstray(registry, name, one)).map(([name]) => name);
+  const operations = [...(active ?? [])]
+    .flatMap((metric) => /^trace\.(.+)\.hits$/.exec(metric)?.[1] ?? [])
+    .slice(0, maxOtherOperations);
+  if (astray.length > 0 && operations.length > 0) {
+    const elsewhere = await attempt('queries', `where else ${astray.join(', ')} may be`, () =>
+      askElsewhere(api, registry, astray, operations, fromMs, toMs),
+    );
+    for (const [name, found] of elsewhere ?? []) {
+      services.set(name, { ...(services.get(name) as ServiceFacts), elsewhere: found });
+    }
+  }
+
+  const ids = [...registry.cujs.values()].flatMap(({ sloIds }) => Object.values(sloIds));
+  const slos: SloFacts[] | undefined = await attempt('slos', 'the SLOs', () => findSlos(api, ids));
+  return facts({ calls, activeMetrics: active, tags, services, slos });
+}
+
+/** Services that differ in nothing that a query names, templates each for itself. */
+function wardsOf(registry: Registry): Ward[] {
+  const wards = new Map<string, Ward & { readonly services: Service[] }>();
+  for (const service of registry.services.values()) {
+    const { env, source, operation } = service;
+    const key = JSON.stringify([env, source, operation ?? service.name]);
+    const known = wards.get(key);
+    if (known === undefined) wards.set(key, { env, source, operation, services: [service] });
+    else known.services.push(service);
+  }
+  return [...wards.values()];
+}
+
+/** Whether nothing of what the registry says about a traced service's traffic is there. */
+function isAstray(registry: Registry, name: string, { total, routes }: ServiceFacts): boolean {
+  if (registry.services.get(name)?.operation === undefined) return false;
+  if (total === 0) return true;
+  const wanted = [...registry.cujs.values()]
+    .flatMap(({ endpoints }) => endpoints)
+    .filter(({ service, resource }) => service === name && resource !== '*');
+  return wanted.length > 0 && wanted.every(({ resource }) => routes?.has(resource) !== true);
+}

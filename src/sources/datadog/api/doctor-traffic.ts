@@ -1,0 +1,190 @@
+import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
+import type { OperationFacts, ServiceFacts } from '../../../domain/ports/backend-facts.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
+import type { Registry, Service } from '../../../domain/registry/model.ts';
+import { templateCountTexts, traceCountTexts, traceLatencyTexts } from '../query/query-text.ts';
+import { templateOf } from '../query/source-template.ts';
+import { type GroupTotal, groupTotals, sharesBy } from './metadata-api.ts';
+
+/** Requests as the Istio mesh counts them, by destination. */
+export const meshMetric = 'istio.mesh.request.count';
+
+/** A group of services that one call can ask for together. */
+export interface Ward {
+  readonly env: string;
+  readonly source: string;
+  /** Set for trace metrics. */
+  readonly operation: string | undefined;
+  readonly services: readonly Service[];
+}
+
+/** Tag keys by which a service's canary and stable are told apart. `service` and `env` name the scope itself. */
+export function selectorKeys({ canary, stable }: Service): string[] {
+  const keys = [...canary.terms, ...(stable?.terms ?? [])].map(({ key }) => key);
+  return [...new Set(keys)].filter((key) => key !== 'service' && key !== 'env');
+}
+
+/** What the services of a ward had in a span: one call. Throws SourceError. */
+export async function askWard(
+  api: JsonApi,
+  registry: Registry,
+  ward: Ward,
+  mesh: boolean,
+  fromMs: number,
+  toMs: number,
+): Promise<Map<string, ServiceFacts>> {
+  return ward.operation === undefined
+    ? askTemplate(api, registry, ward.services[0] as Service, fromMs, toMs)
+    : askTrace(api, registry, { ...ward, operation: ward.operation }, mesh, fromMs, toMs);
+}
+
+async function askTrace(
+  api: JsonApi,
+  registry: Registry,
+  { env, operation, services }: Ward & { readonly operation: string },
+  mesh: boolean,
+  fromMs: number,
+  toMs: number,
+): Promise<Map<string, ServiceFacts>> {
+  const names = services.map(({ name }) => name);
+  const scope = { env, services: names };
+  const count = (...by: string[]) => traceCountTexts(operation, { ...scope, by: ['service', ...by] });
+  const keys = [...new Set(services.flatMap(selectorKeys))];
+  const timed = thresholdOf(registry, names);
+  // All envs: a wrong env is then seen with the right one beside it.
+  const everywhere = count('env').total.replace(`{env:${env} AND `, '{');
+  const list = names.length === 1 ? `:${names[0]}` : ` IN (${names.join(',')})`;
+  const totals = await groupTotals(
+    api,
+    [
+      { name: 'bad', query: count().bad },
+      { name: 'routes', query: count('resource_name').total },
+      { name: 'codes', query: count('http.status_code').total },
+      { name: 'envs', query: everywhere },
+      ...keys.map((key, i) => ({ name: `key${i}`, query: count(key).total })),
+      ...(timed === undefined
+        ? []
+        : [
+            {
+              name: 'timed',
+              query: traceLatencyTexts(operation, timed, { ...scope, by: ['service'] }).total,
+            },
+          ]),
+      ...(mesh
+        ? [
+            {
+              name: 'mesh',
+              query: `sum:${meshMetric}{destination_service_name${list}} by {destination_service_name}.as_count()`,
+            },
+          ]
+        : []),
+    ],
+    fromMs,
+    toMs,
+  );
+  return new Map(
+    services.map((service) => {
+      const where = { service: service.name };
+      const sum = (name: string) => sharesBy(totals.get(name), 'service', where).get(service.name) ?? 0;
+      const envs = sharesBy(totals.get('envs'), 'env', where);
+      const facts: ServiceFacts = {
+        total: envs.get(env) ?? 0,
+        bad: sum('bad'),
+        routes: sharesBy(totals.get('routes'), 'resource_name', where),
+        statusCodes: sharesBy(totals.get('codes'), 'http.status_code', where),
+        selectorValues: new Map(
+          selectorKeys(service).map((key) => [
+            key,
+            sharesBy(totals.get(`key${keys.indexOf(key)}`), key, where),
+          ]),
+        ),
+        timed: timed === undefined ? undefined : sum('timed'),
+        envs,
+        elsewhere: [],
+        meshRequests: mesh
+          ? sharesBy(totals.get('mesh'), 'destination_service_name').get(service.name)
+          : undefined,
+      };
+      return [service.name, facts];
+    }),
+  );
+}
+
+async function askTemplate(
+  api: JsonApi,
+  registry: Registry,
+  service: Service,
+  fromMs: number,
+  toMs: number,
+): Promise<Map<string, ServiceFacts>> {
+  const source = registry.sources.get(service.source);
+  if (source === undefined) return new Map();
+  const template = templateOf(source);
+  const texts = (by: string[]) =>
+    templateCountTexts(template, { env: service.env, services: [service.name], by });
+  const keys = selectorKeys(service);
+  const queries: SentQuery[] = [
+    { name: 'total', query: texts([]).total },
+    { name: 'bad', query: texts([]).bad },
+    ...(template.groupBy === undefined ? [] : [{ name: 'routes', query: texts([template.groupBy]).total }]),
+    ...keys.map((key, i) => ({ name: `key${i}`, query: texts([key]).total })),
+  ];
+  const totals = await groupTotals(api, queries, fromMs, toMs);
+  const sum = (groups: readonly GroupTotal[] | undefined) =>
+    groups?.reduce((all, { total }) => all + total, 0) ?? 0;
+  return new Map([
+    [
+      service.name,
+      {
+        total: sum(totals.get('total')),
+        bad: sum(totals.get('bad')),
+        routes: template.groupBy === undefined ? undefined : sharesBy(totals.get('routes'), template.groupBy),
+        statusCodes: undefined,
+        selectorValues: new Map(keys.map((key, i) => [key, sharesBy(totals.get(`key${i}`), key)])),
+        timed: undefined,
+        envs: undefined,
+        elsewhere: [],
+        meshRequests: undefined,
+      },
+    ],
+  ]);
+}
+
+/** Any latency threshold on one of the services: the distribution is there for all of them or for none. */
+function thresholdOf(registry: Registry, services: readonly string[]): number | undefined {
+  for (const cuj of registry.cujs.values()) {
+    for (const { service, latencyMs } of cuj.endpoints) {
+      if (latencyMs !== undefined && services.includes(service)) return latencyMs;
+    }
+  }
+  return undefined;
+}
+
+/** The operations under which services have hits, other than their own: one call. Throws SourceError. */
+export async function askElsewhere(
+  api: JsonApi,
+  registry: Registry,
+  names: readonly string[],
+  operations: readonly string[],
+  fromMs: number,
+  toMs: number,
+): Promise<Map<string, OperationFacts[]>> {
+  const envs = [...new Set(names.map((name) => (registry.services.get(name) as Service).env))];
+  const asked = operations.flatMap((operation, at) =>
+    envs.map((env, of) => {
+      const services = names.filter((name) => registry.services.get(name)?.env === env);
+      const { total } = traceCountTexts(operation, { env, services, by: ['service', 'resource_name'] });
+      return { operation, services, name: `other${at}_${of}`, query: total };
+    }),
+  );
+  const totals = await groupTotals(api, asked, fromMs, toMs);
+  const found = new Map<string, OperationFacts[]>(names.map((name) => [name, []]));
+  for (const { operation, services, name } of asked) {
+    for (const service of services) {
+      if (registry.services.get(service)?.operation === operation) continue;
+      const routes = sharesBy(totals.get(name), 'resource_name', { service });
+      if (routes.size > 0) found.get(service)?.push({ operation, routes });
+    }
+  }
+  return found;
+}

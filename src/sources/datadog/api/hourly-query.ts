@@ -1,0 +1,27 @@
+import { hourMs } from '../../../domain/duration.ts';
+import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
+
+/**
+ * The answer to count queries by the hour, not trusted yet: one POST /api/v2/query/timeseries for all of them, with a
+ * formula of its own for each. Both ends are whole hours, epoch ms. Throws SourceError.
+ */
+export async function askHourly(
+  api: JsonApi,
+  queries: readonly SentQuery[],
+  fromMs: number,
+  toMs: number,
+): Promise<unknown> {
+  return api.postJson('/api/v2/query/timeseries', {
+    data: {
+      type: 'timeseries_request',
+      attributes: {
+        from: fromMs,
+        to: toMs,
+        interval: hourMs,
+        formulas: queries.map(({ name }) => ({ formula: name })),
+        queries: queries.map(({ name, query }) => ({ data_source: 'metrics', name, query })),
+      },
+    },
+  });
+}

@@ -1,0 +1,79 @@
+import { SourceError } from '../../../domain/errors.ts';
+
+type Headers = Readonly<Record<string, string | undefined>>;
+
+/** Where neither header says when, the least that Datadog's own periods (10 s) suggest. */
+const unknownResetSeconds = 10;
+/** A header that says more is a mistake of somebody's clock: be back within the longest period (1 h). */
+const maxResetSeconds = 3_600;
+
+/**
+ * Datadog's rate limit is the organisation's, so one 429 stops every call of this process until its reset.
+ * `now` is monotonic ms; `epochNow` is epoch ms, for the dates that Retry-After may hold.
+ */
+export class RateLimit {
+  readonly #now: () => number;
+  readonly #epochNow: () => number;
+  readonly #onRemaining: (remaining: number) => void;
+  readonly #onLimited: (seconds: number) => void;
+  #blockedUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    now: () => number,
+    epochNow: () => number,
+    onRemaining: (remaining: number) => void,
+    onLimited: (seconds: number) => void = () => {},
+  ) {
+    this.#now = now;
+    this.#epochNow = epochNow;
+    this.#onRemaining = onRemaining;
+    this.#onLimited = onLimited;
+  }
+
+  /** Nothing is asked for so long: another process of the same organisation was told. */
+  holdOff(seconds: number): void {
+    this.#blockedUntilMs = Math.max(this.#blockedUntilMs, this.#now() + seconds * 1000);
+  }
+
+  /** Throws SourceError source_rate_limited, with the seconds left, before a reset. */
+  check(): void {
+    const leftMs = this.#blockedUntilMs - this.#now();
+    if (leftMs > 0) throw rateLimited(Math.ceil(leftMs / 1000));
+  }
+
+  /** Notes what an answer says about the limit. Throws SourceError source_rate_limited for a 429. */
+  note(status: number, headers: Headers): void {
+    const remaining = headers['x-ratelimit-remaining'];
+    if (remaining !== undefined && /^\d+$/.test(remaining)) this.#onRemaining(Number(remaining));
+    if (status !== 429) return;
+    const seconds = this.#resetSeconds(headers);
+    // A later 429 of a call that was under way may name an earlier reset: the latest one counts.
+    this.holdOff(seconds);
+    this.#onRemaining(0);
+    this.#onLimited(seconds);
+    throw rateLimited(seconds);
+  }
+
+  #resetSeconds(headers: Headers): number {
+    const retryAfter = headers['retry-after'];
+    const seconds =
+      wholeSeconds(headers['x-ratelimit-reset']) ??
+      wholeSeconds(retryAfter) ??
+      (retryAfter === undefined ? Number.NaN : (Date.parse(retryAfter) - this.#epochNow()) / 1000);
+    if (!Number.isFinite(seconds)) return unknownResetSeconds;
+    return Math.min(Math.max(Math.ceil(seconds), 1), maxResetSeconds);
+  }
+}
+
+function wholeSeconds(text: string | undefined): number | undefined {
+  return text !== undefined && /^\s*\d+(\.\d+)?\s*$/.test(text) ? Number(text) : undefined;
+}
+
+function rateLimited(seconds: number): SourceError {
+  return new SourceError(
+    'source_rate_limited',
+    `Datadog's rate limit is used up; it resets in ${seconds} s, and nothing is asked before.`,
+    'Raise the cache TTL or the interval of the AnalysisTemplates, or ask Datadog for a higher limit.',
+    { retryAfterSeconds: seconds },
+  );
+}

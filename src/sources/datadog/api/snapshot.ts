@@ -1,0 +1,122 @@
+import {
+  bucketMs,
+  type ScopeQuery,
+  type Series,
+  type ServiceCounts,
+  type SideCounts,
+  type Snapshot,
+} from '../../../domain/metrics/metrics-source.ts';
+import type { ScopeBatch } from '../../../domain/registry/model.ts';
+import type { QueryPair, QueryPlan, QuerySet } from '../query/query-plan-types.ts';
+import { refuseContradictions } from './consistency-checks.ts';
+import { type Groups, readGroups, type TimeseriesAttributes } from './timeseries-response.ts';
+
+/**
+ * Joins the groups of an answer to counts of each service. Throws SourceError source_malformed where it does not have the
+ * shape that was asked for, or contradicts itself.
+ */
+export function snapshotOf(plan: QueryPlan, query: ScopeQuery, attributes: TimeseriesAttributes): Snapshot {
+  const groups = readGroups(plan.queries, attributes, query.fromMs, query.toMs);
+  refuseContradictions(plan, groups);
+  const services = new Map<string, ServiceCounts>();
+  for (const { service } of query.batch.services) {
+    const side = (name: 'canary' | 'stable') =>
+      sideOf(
+        plan.sets.filter((set) => set.side === name),
+        service.name,
+        groups,
+      );
+    services.set(service.name, {
+      canary: side('canary'),
+      stable: side('stable'),
+      ...everyoneOf(plan, service.name, query, groups),
+    });
+  }
+  return {
+    fromMs: query.fromMs,
+    toMs: query.toMs,
+    services,
+    queries: plan.queries.map(({ name, query: text }) => ({ name, query: text })),
+  };
+}
+
+/**
+ * All traffic of a batch's services, whoever served it, in buckets of `everyMs`: the answer to `planTraffic`.
+ * Throws SourceError source_malformed.
+ */
+export function trafficOf(
+  plan: QueryPlan,
+  batch: ScopeBatch,
+  { fromMs, toMs }: Pick<ScopeQuery, 'fromMs' | 'toMs'>,
+  attributes: TimeseriesAttributes,
+  everyMs: number,
+): ReadonlyMap<string, SideCounts> {
+  const groups = readGroups(plan.queries, attributes, fromMs, toMs, everyMs);
+  refuseContradictions(plan, groups);
+  return new Map(batch.services.map(({ service: { name } }) => [name, sideOf(plan.sets, name, groups)]));
+}
+
+/** Without a point there was no request at all, which is another thing than not having asked. */
+function everyoneOf(
+  { everyone }: QueryPlan,
+  name: string,
+  { fromMs, toMs }: ScopeQuery,
+  groups: readonly Groups[],
+): Pick<ServiceCounts, 'everyone'> {
+  for (const { query, services } of everyone) {
+    const asked = services.find((service) => service.name === name);
+    if (asked === undefined) continue;
+    const hits = groups[query]?.get(asked.group)?.get('');
+    return { everyone: hits ?? new Float64Array((toMs - fromMs) / bucketMs) };
+  }
+  return {};
+}
+
+function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups[]): SideCounts {
+  let whole: Series | undefined;
+  const requests = new Map<string, Series>();
+  const latency = new Map<number, Map<string, Series>>();
+  for (const set of sets) {
+    const asked = set.services.find((service) => service.name === name);
+    if (asked === undefined) continue;
+    const found = new Map<string, Series>();
+    if (set.grouped !== undefined) {
+      for (const resource of asked.resources) {
+        const series = seriesOf(set, set.grouped, asked.group, resource, groups, set.withStatus?.grouped);
+        if (series !== undefined) found.set(resource, series);
+      }
+    }
+    const all =
+      set.whole === undefined
+        ? undefined
+        : seriesOf(set, set.whole, asked.group, '', groups, set.withStatus?.whole);
+    if (set.latencyMs === undefined) {
+      whole = all;
+      for (const [resource, series] of found) requests.set(resource, series);
+    } else {
+      if (all !== undefined) found.set('*', all);
+      if (found.size > 0) latency.set(set.latencyMs, found);
+    }
+  }
+  return { whole, requests, latency };
+}
+
+/** Absent bad events beside a total are none; without a total nothing is known. */
+function seriesOf(
+  set: QuerySet,
+  pair: QueryPair,
+  service: string,
+  resource: string,
+  groups: readonly Groups[],
+  withStatus: number | undefined,
+): Series | undefined {
+  const total = groups[pair.total]?.get(service)?.get(resource);
+  if (total === undefined) return undefined;
+  const part = groups[pair.part]?.get(service)?.get(resource) ?? new Float64Array(total.length);
+  if (set.latencyMs === undefined) {
+    if (withStatus === undefined) return { total, bad: part };
+    const known = groups[withStatus]?.get(service)?.get(resource) ?? new Float64Array(total.length);
+    return { total, bad: part, withStatus: known };
+  }
+  return { total, bad: total.map((all, i) => Math.max(0, all - (part[i] as number))) };
+}

@@ -1,0 +1,193 @@
+import { SourceError } from '../../../domain/errors.ts';
+import { bucketMs } from '../../../domain/metrics/metrics-source.ts';
+import type { PlannedQuery } from '../query/query-plan-types.ts';
+
+/** The part of a timeseries answer that is used. Nothing in its lists is trusted yet. */
+export interface TimeseriesAttributes {
+  readonly series: readonly unknown[];
+  readonly times: readonly unknown[];
+  readonly values: readonly unknown[];
+}
+
+/**
+ * More than 160 million a second, which no service has. Sums of what is below it stay under 2^53, beyond which
+ * adding one changes nothing and a search for the abort line would never end.
+ */
+const mostInOneMinute = 1e10;
+
+/** service → resource → counts per bucket. A query that does not group by one of them has the empty string there. */
+export type Groups = ReadonlyMap<string, ReadonlyMap<string, Float64Array>>;
+
+export function malformed(what: string, cause?: unknown): SourceError {
+  return new SourceError(
+    'source_malformed',
+    `Datadog's answer cannot be trusted: ${what}.`,
+    'Ask the same queries by hand (GET /cujs/<name> shows them). Where DD_URL names a proxy, see that it passes answers on unchanged.',
+    cause === undefined ? {} : { cause },
+  );
+}
+
+/** The JSON of a body. Throws SourceError source_malformed; asking again may help. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw malformed(
+      'it is not JSON; most likely it is a page of a proxy, or it was cut off on the way',
+      error,
+    );
+  }
+}
+
+/**
+ * A timeseries answer down to its three lists: a status of 200 says nothing about what is inside.
+ * Throws SourceError source_malformed; asking again may help.
+ */
+export function readAttributes(answer: unknown): TimeseriesAttributes {
+  const body = asObject(answer, 'it is not an object');
+  refuseErrors(body);
+  const data = asObject(body.data, 'it has no data');
+  const attributes = asObject(data.attributes, 'data has no attributes');
+  refuseErrors(attributes);
+  if (data.type !== 'timeseries_response') throw malformed('it is not a timeseries_response');
+  const { series, times, values } = attributes;
+  if (!Array.isArray(series)) throw malformed('series is missing');
+  if (!Array.isArray(times)) throw malformed('times is missing');
+  if (!Array.isArray(values)) throw malformed('values is missing');
+  return { series, times, values };
+}
+
+/**
+ * The groups of each query of a plan, by its index. Points at or after `toMs` are dropped: Datadog hands out the bucket
+ * that holds the end. A group without any point in the span is absent, which is not zero. Buckets are minutes, or
+ * `everyMs` long.
+ * Throws SourceError source_malformed.
+ */
+export function readGroups(
+  queries: readonly PlannedQuery[],
+  { series, times, values }: TimeseriesAttributes,
+  fromMs: number,
+  toMs: number,
+  everyMs: number = bucketMs,
+): readonly Groups[] {
+  if (series.length !== values.length) {
+    throw malformed(`${series.length} series stand beside ${values.length} lists of values`);
+  }
+  const slots = readTimes(times, fromMs, toMs, everyMs);
+  const buckets = Math.round((toMs - fromMs) / everyMs);
+  const groups = queries.map(() => new Map<string, Map<string, Float64Array>>());
+  const seen = queries.map(() => new Set<string>());
+  series.forEach((entry, i) => {
+    const { query_index: queryIndex, group_tags: groupTags } = asObject(
+      entry,
+      `series ${i} is not an object`,
+    );
+    const query = typeof queryIndex === 'number' ? queries[queryIndex] : undefined;
+    if (query === undefined)
+      throw malformed(`series ${i} belongs to query ${show(queryIndex)} of ${queries.length}`);
+    const { service, resource } = readTags(query, groupTags);
+    const at = queryIndex as number;
+    const identity = `${service}\n${resource}`;
+    if (seen[at]?.has(identity)) throw malformed(`${query.name} has the group ${show(groupTags)} twice`);
+    seen[at]?.add(identity);
+    const points = readPoints(query, values[i], slots, buckets, everyMs);
+    if (points === undefined) return;
+    const ofService = groups[at]?.get(service);
+    if (ofService === undefined) groups[at]?.set(service, new Map([[resource, points]]));
+    else ofService.set(resource, points);
+  });
+  return groups;
+}
+
+/** The bucket of each time; -1 for those at or after the end. */
+function readTimes(times: readonly unknown[], fromMs: number, toMs: number, everyMs: number): Int32Array {
+  const slots = new Int32Array(times.length);
+  let last = Number.NEGATIVE_INFINITY;
+  times.forEach((time, i) => {
+    if (typeof time !== 'number' || !Number.isSafeInteger(time)) {
+      throw malformed(`time ${i} is ${show(time)}, not a whole number of milliseconds`);
+    }
+    if (time < fromMs) throw malformed(`time ${time} lies before the span, which begins at ${fromMs}`);
+    if (time % everyMs !== 0)
+      throw malformed(
+        `time ${time} is not at a whole ${everyMs === bucketMs ? 'minute' : 'hour'}, as interval ${everyMs} asks for`,
+      );
+    if (time <= last) throw malformed(`time ${time} does not come after ${last}`);
+    last = time;
+    slots[i] = time >= toMs ? -1 : (time - fromMs) / everyMs;
+  });
+  return slots;
+}
+
+function readTags(query: PlannedQuery, tags: unknown): { service: string; resource: string } {
+  if (!Array.isArray(tags)) throw malformed(`a series of ${query.name} has no group_tags`);
+  const wanted = [query.serviceKey, query.resourceKey].filter((key) => key !== undefined);
+  const found = new Map<string, string>();
+  for (const tag of tags) {
+    const at = typeof tag === 'string' ? tag.indexOf(':') : -1;
+    if (at <= 0) throw malformed(`${query.name} has the group tag ${show(tag)}, which is not key:value`);
+    found.set(tag.slice(0, at), tag.slice(at + 1));
+  }
+  if (tags.length !== wanted.length || !wanted.every((key) => found.has(key))) {
+    throw malformed(
+      `${query.name} groups by ${wanted.join(', ') || 'nothing'}, but a group is ${show(tags)}`,
+    );
+  }
+  const service = query.serviceKey === undefined ? '' : (found.get(query.serviceKey) as string);
+  const resource = query.resourceKey === undefined ? '' : (found.get(query.resourceKey) as string);
+  if (query.services !== undefined && !query.services.has(service)) {
+    throw malformed(`${query.name} holds service ${show(service)}, which its filter excludes`);
+  }
+  if (query.resourceKey !== undefined && query.resources !== undefined && !query.resources.has(resource)) {
+    throw malformed(`${query.name} holds the resource ${show(resource)}, which its filter excludes`);
+  }
+  return { service, resource };
+}
+
+function readPoints(
+  query: PlannedQuery,
+  values: unknown,
+  slots: Int32Array,
+  buckets: number,
+  everyMs: number,
+): Float64Array | undefined {
+  if (!Array.isArray(values)) throw malformed(`a series of ${query.name} has no values`);
+  if (values.length !== slots.length) {
+    throw malformed(`a series of ${query.name} has ${values.length} values for ${slots.length} times`);
+  }
+  const most = (mostInOneMinute * everyMs) / bucketMs;
+  let points: Float64Array | undefined;
+  for (let i = 0; i < slots.length; i += 1) {
+    const value: unknown = values[i];
+    if (value === null) continue;
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0 || value > most) {
+      throw malformed(`${query.name} counts ${show(value)} events`);
+    }
+    const slot = slots[i] as number;
+    if (slot < 0) continue;
+    points ??= new Float64Array(buckets);
+    points[slot] = value;
+  }
+  return points;
+}
+
+function refuseErrors({ errors, error, status }: Record<string, unknown>): void {
+  for (const text of [errors, error]) {
+    if (text === undefined || text === null || text === '') continue;
+    if (Array.isArray(text) && text.length === 0) continue;
+    throw malformed(`it reports ${show(text)}`);
+  }
+  if (status !== undefined && status !== null && status !== 'ok')
+    throw malformed(`its status is ${show(status)}`);
+}
+
+function asObject(value: unknown, otherwise: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(otherwise);
+  return value as Record<string, unknown>;
+}
+
+/** A value of the answer in a message, cut: an answer may be megabytes. */
+function show(value: unknown): string {
+  const text = typeof value === 'number' || value === undefined ? String(value) : JSON.stringify(value);
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+}

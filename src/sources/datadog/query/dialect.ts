@@ -1,0 +1,20 @@
+import type { SourceDialect } from '../../../domain/registry/source-dialect.ts';
+import { maxResourceListLength } from './query-plan-types.ts';
+import { parseSourceTemplate } from './source-template.ts';
+import { isSafeTagValue, maxTagValueLength, normalizeTagValue, resourceNameOf } from './tag-normalization.ts';
+
+/** Datadog, as the registry's resolution sees it. */
+export const datadogDialect: SourceDialect = {
+  backend: 'Datadog',
+  versionTag: 'DD_VERSION or the label tags.datadoghq.com/version',
+  parseSource: parseSourceTemplate,
+  isTagKey: (key) => /^[a-z][a-z0-9_./-]*$/.test(key),
+  tagKeyCharacters: 'a-z 0-9 _ . / -',
+  storedTagValue: normalizeTagValue,
+  isSafeTagValue,
+  tagValueCharacters: 'a-z 0-9 _ - : . /',
+  maxTagValueLength,
+  endpointTag: 'resource_name',
+  endpointKey: resourceNameOf,
+  maxEndpointListLength: maxResourceListLength,
+};

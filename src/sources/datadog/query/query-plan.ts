@@ -1,0 +1,96 @@
+import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
+import type { ScopeBatch, ScopeService } from '../../../domain/registry/model.ts';
+import type { Selector, SelectorTemplate } from '../../../domain/registry/selector.ts';
+import type { Plan, QueryPlan } from './query-plan-types.ts';
+import { scopesOf, sides } from './selector-scopes.ts';
+import { everyoneInTemplate, fillsOf, planTemplate } from './template-queries.ts';
+import { everyoneInTrace, planTrace } from './trace-queries.ts';
+
+/** The questions of one scope. Throws TypeError where a value may not enter a query: the caller did not check it. */
+export function planQueries(
+  batch: ScopeBatch,
+  canary: Selector,
+  stable: Selector | undefined,
+  options: { readonly unfilled?: boolean } = {},
+): QueryPlan {
+  const plan: Plan = { queries: [], sets: [], everyone: [], known: new Map() };
+  const unfilled = options.unfilled ?? false;
+  const isTrace = batch.source === 'trace';
+  [...questions(batch)].forEach(([operation, services], number) => {
+    const fills = isTrace ? { service: true, env: true } : fillsOf(batch);
+    const own = { env: batch.env, services: services.map(({ service }) => service.name), fills };
+    const scopes = scopesOf(own, canary, stable, unfilled);
+    for (const side of sides) {
+      const question = { plan, number, side, scope: scopes[side], services, unfilled, statuses: true };
+      if (isTrace) planTrace(question, operation);
+      else planTemplate(question, batch);
+    }
+    // Only where stable has a selector of its own can anything be neither. A selector that names another service or
+    // env looks at traffic that this scope does not hold.
+    const apart = sides.some((side) => scopes[side].override !== undefined || scopes[side].env !== batch.env);
+    if (stable === undefined || apart) return;
+    const scope = { env: batch.env, services: own.services, override: undefined, condition: undefined };
+    const question = { plan, number, side: 'stable', scope, services, unfilled, statuses: false } as const;
+    plan.everyone.push(isTrace ? everyoneInTrace(question, operation) : everyoneInTemplate(question, batch));
+  });
+  return { queries: plan.queries, sets: plan.sets, everyone: plan.everyone };
+}
+
+/** The questions of one scope about all of its traffic, whoever serves it: the canary's, stable's and anyone's. */
+export function planTraffic(batch: ScopeBatch): QueryPlan {
+  const plan: Plan = { queries: [], sets: [], everyone: [], known: new Map() };
+  [...questions(batch)].forEach(([operation, services], number) => {
+    const names = services.map(({ service }) => service.name);
+    const scope = { env: batch.env, services: names, override: undefined, condition: undefined };
+    const question = {
+      plan,
+      number,
+      side: 'stable',
+      scope,
+      services,
+      unfilled: false,
+      statuses: false,
+    } as const;
+    if (batch.source === 'trace') planTrace(question, operation);
+    else planTemplate(question, batch);
+  });
+  return { queries: plan.queries, sets: plan.sets, everyone: [] };
+}
+
+/**
+ * The exact texts for people who want to ask the same. Without selectors they are shown with the registry's own
+ * placeholders, such as `version:{version}`; stable is then the registry's selector, or the rest where it has none.
+ */
+export function describeQueries(batch: ScopeBatch, canary?: Selector, stable?: Selector): SentQuery[] {
+  const service = batch.services[0]?.service;
+  if (service === undefined) return [];
+  const ownStable =
+    canary === undefined && service.stable !== undefined ? unfilledSelector(service.stable) : undefined;
+  const plan = planQueries(batch, canary ?? unfilledSelector(service.canary), stable ?? ownStable, {
+    unfilled: true,
+  });
+  return plan.queries.map(({ name, query }) => ({ name, query }));
+}
+
+function unfilledSelector(template: SelectorTemplate): Selector {
+  return {
+    terms: template.terms.map(({ key, parts }) => ({
+      key,
+      value: parts.map((part) => (typeof part === 'string' ? part : `{${part.param}}`)).join(''),
+    })),
+  };
+}
+
+/** The services of each operation; of a template each service for itself, since its groups do not name it. */
+function questions(batch: ScopeBatch): Map<string, ScopeService[]> {
+  const found = new Map<string, ScopeService[]>();
+  for (const scoped of batch.services) {
+    const { operation, name } = scoped.service;
+    if (batch.source === 'trace' && operation === undefined) {
+      throw new TypeError(`service "${name}" has no operation`);
+    }
+    const key = batch.source === 'trace' ? (operation as string) : name;
+    found.set(key, [...(found.get(key) ?? []), scoped]);
+  }
+  return found;
+}

@@ -1,0 +1,142 @@
+import type { SloFacts } from '../../../domain/ports/backend-facts.ts';
+import type { Cuj, Endpoint, Registry, Service } from '../../../domain/registry/model.ts';
+import type { SliName } from '../../../domain/registry/schema.ts';
+import type { Source } from '../../../domain/registry/source-dialect.ts';
+import { templateCountTexts, traceCountTexts, traceLatencyTexts } from './query-text.ts';
+import { templateOf } from './source-template.ts';
+
+/**
+ * A CUJ's events as Datadog's SLOs count them: the gate's own queries (query-text.ts) without the canary's selector, so
+ * that an SLO and a verdict can never mean different requests.
+ */
+export interface SloEvents {
+  /** Names are those of the formulas. */
+  readonly queries: readonly { readonly name: string; readonly query: string }[];
+  /** Sums over the queries; good + bad is the total. */
+  readonly good: string;
+  readonly bad: string;
+  readonly total: string;
+}
+
+/** The name by which an SLO of ours is found in Datadog. */
+export function sloName(cuj: Pick<Cuj, 'name'>, sli: SliName): string {
+  return `[cuj-gate] ${cuj.name} ${sli}`;
+}
+
+/** The SLO in Datadog that a CUJ's SLI has: the one of its id, else the one with our own name. */
+export function sloOf(slos: readonly SloFacts[], cuj: Cuj, sli: SliName): SloFacts | undefined {
+  const id = cuj.sloIds[sli];
+  return slos.find((slo) => (id === undefined ? slo.name === sloName(cuj, sli) : slo.id === id));
+}
+
+/** A filter's list of resources is cut into several queries beyond this many characters; Datadog publishes no limit. */
+const maxListLength = 4_000;
+
+/**
+ * The events of one SLI. Services and resources are taken in the order of their names, so that moving an endpoint in the
+ * registry changes nothing. Undefined where the CUJ has no endpoint for the SLI.
+ */
+export function sloEvents(registry: Registry, cuj: Cuj, sli: SliName): SloEvents | undefined {
+  const groups = sli === 'availability' ? requestGroups(cuj) : latencyGroups(cuj);
+  if (groups.length === 0) return undefined;
+  const queries: { name: string; query: string }[] = [];
+  const parts: string[] = [];
+  const totals: string[] = [];
+  const part = sli === 'availability' ? 'bad' : 'good';
+  groups.forEach(({ service: name, resources, latencyMs }, i) => {
+    const service = registry.services.get(name) as Service;
+    const scope = {
+      env: service.env,
+      services: [name],
+      resources: resources.includes('*') ? undefined : resources,
+    };
+    const texts = textsOf(service, registry.sources.get(service.source), latencyMs, scope);
+    const suffix = groups.length === 1 ? '' : `_${i + 1}`;
+    queries.push(
+      { name: `total${suffix}`, query: texts.total },
+      { name: `${part}${suffix}`, query: texts.part },
+    );
+    totals.push(`total${suffix}`);
+    parts.push(`${part}${suffix}`);
+  });
+  const total = totals.join(' + ');
+  const counted = parts.join(' + ');
+  const rest = `${total} - ${parts.join(' - ')}`;
+  return part === 'bad'
+    ? { queries, total, bad: counted, good: rest }
+    : { queries, total, good: counted, bad: rest };
+}
+
+interface Group {
+  readonly service: string;
+  /** `*` alone is the whole service. */
+  readonly resources: readonly string[];
+  readonly latencyMs?: number;
+}
+
+function textsOf(
+  service: Service,
+  template: Source | undefined,
+  latencyMs: number | undefined,
+  scope: { env: string; services: string[]; resources: readonly string[] | undefined },
+): { total: string; part: string } {
+  if (service.source !== 'trace') {
+    if (template === undefined) throw new TypeError(`source "${service.source}" is not in the registry`);
+    const { total, bad } = templateCountTexts(templateOf(template), scope);
+    return { total, part: bad };
+  }
+  if (service.operation === undefined) throw new TypeError(`service "${service.name}" has no operation`);
+  if (latencyMs === undefined) {
+    const { total, bad } = traceCountTexts(service.operation, scope);
+    return { total, part: bad };
+  }
+  const { total, good } = traceLatencyTexts(service.operation, latencyMs, scope);
+  return { total, part: good };
+}
+
+function requestGroups(cuj: Cuj): Group[] {
+  return byService(cuj.endpoints).flatMap(([service, endpoints]) =>
+    lists(endpoints).map((resources) => ({ service, resources })),
+  );
+}
+
+/** One query counts one threshold, so endpoints are grouped by theirs. */
+function latencyGroups(cuj: Cuj): Group[] {
+  const timed = cuj.endpoints.filter((endpoint) => endpoint.latencyMs !== undefined);
+  return byService(timed).flatMap(([service, endpoints]) => {
+    const thresholds = [...new Set(endpoints.map(({ latencyMs }) => latencyMs as number))].sort(
+      (a, b) => a - b,
+    );
+    return thresholds.flatMap((latencyMs) =>
+      lists(endpoints.filter((endpoint) => endpoint.latencyMs === latencyMs)).map((resources) => ({
+        service,
+        resources,
+        latencyMs,
+      })),
+    );
+  });
+}
+
+function byService(endpoints: readonly Endpoint[]): [string, Endpoint[]][] {
+  const found = new Map<string, Endpoint[]>();
+  for (const endpoint of endpoints) {
+    found.set(endpoint.service, [...(found.get(endpoint.service) ?? []), endpoint]);
+  }
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function lists(endpoints: readonly Endpoint[]): string[][] {
+  const all: string[][] = [];
+  let length = 0;
+  for (const resource of [...new Set(endpoints.map((endpoint) => endpoint.resource))].sort()) {
+    const open = all.at(-1);
+    if (open === undefined || length + resource.length > maxListLength) {
+      all.push([resource]);
+      length = resource.length;
+    } else {
+      open.push(resource);
+      length += resource.length + 1;
+    }
+  }
+  return all;
+}

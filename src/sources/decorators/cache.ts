@@ -1,0 +1,164 @@
+import { setMaxListeners } from 'node:events';
+import { LRUCache } from 'lru-cache';
+import { SourceError } from '../../domain/errors.ts';
+import type {
+  MetricsSource,
+  ScopeQuery,
+  Series,
+  SideCounts,
+  Snapshot,
+} from '../../domain/metrics/metrics-source.ts';
+import { questionKey } from './query-key.ts';
+
+/** Told what became of each question; exactly one of them for each. */
+export interface CacheObserver {
+  hit(): void;
+  /** The question went to the source. */
+  miss(): void;
+  /** The question joined one that was under way. */
+  coalesced(): void;
+}
+
+export interface CacheOptions {
+  /** How long a snapshot is good for, in ms; 0 keeps none and only joins what is asked at the same time. */
+  readonly ttlMs: number;
+  readonly maxEntries: number;
+  /** Approximate memory of all snapshots, in bytes. */
+  readonly maxBytes: number;
+  readonly observer?: CacheObserver;
+  /** Monotonic ms. */
+  readonly now?: () => number;
+}
+
+interface Flight {
+  readonly snapshot: Promise<Snapshot>;
+  readonly controller: AbortController;
+  waiting: number;
+}
+
+/**
+ * A MetricsSource that asks each question once: equal questions that arrive together share one call, and a snapshot is
+ * kept for its TTL. Hits return the very same object, so that what is derived from it can be kept beside it. Failures
+ * are shared by those who wait for them and never kept.
+ *
+ * Throws what the inner source throws; source_timeout to a caller whose own signal aborts. The shared call goes on
+ * for the others, and is aborted when the last one has gone.
+ */
+export function createCachedSource(inner: MetricsSource, options: CacheOptions): MetricsSource {
+  const { ttlMs, maxEntries, maxBytes, observer } = options;
+  // lru-cache takes a TTL of 0 for "forever".
+  const snapshots = ttlMs > 0 ? keepFor(ttlMs, maxEntries, maxBytes, options.now) : undefined;
+  const flights = new Map<string, Flight>();
+
+  function takeOff(key: string, query: ScopeQuery): Flight {
+    const controller = new AbortController();
+    const snapshot = inner.measure(query, controller.signal).then((measured) => {
+      if (flights.get(key) === flight) snapshots?.set(key, measured);
+      return measured;
+    });
+    const flight: Flight = { snapshot, controller, waiting: 0 };
+    flights.set(key, flight);
+    const land = () => {
+      if (flights.get(key) === flight) flights.delete(key);
+    };
+    // Everybody may have gone by the time it fails: then nobody else handles the rejection.
+    snapshot.then(land, land);
+    return flight;
+  }
+
+  return {
+    kept(queries) {
+      const found: Snapshot[] = [];
+      for (const query of queries) {
+        const snapshot = snapshots?.get(questionKey(query));
+        if (snapshot === undefined) return undefined;
+        found.push(snapshot);
+      }
+      for (let i = 0; i < found.length; i += 1) observer?.hit();
+      return found;
+    },
+
+    async measure(query, signal) {
+      const key = questionKey(query);
+      const known = snapshots?.get(key);
+      if (known !== undefined) {
+        observer?.hit();
+        return known;
+      }
+      if (signal.aborted) throw gaveUp();
+      let flight = flights.get(key);
+      if (flight === undefined) {
+        observer?.miss();
+        flight = takeOff(key, query);
+      } else observer?.coalesced();
+      const joined = flight;
+      joined.waiting += 1;
+      try {
+        return await untilAborted(joined.snapshot, signal);
+      } finally {
+        joined.waiting -= 1;
+        if (joined.waiting === 0 && flights.get(key) === joined) {
+          flights.delete(key);
+          joined.controller.abort();
+        }
+      }
+    },
+  };
+}
+
+function keepFor(ttlMs: number, max: number, maxBytes: number, now: (() => number) | undefined) {
+  return new LRUCache<string, Snapshot>({
+    max,
+    maxSize: maxBytes,
+    sizeCalculation: approximateBytes,
+    ttl: ttlMs,
+    ttlResolution: 0,
+    ...(now === undefined ? {} : { perf: { now } }),
+  });
+}
+
+function gaveUp(): SourceError {
+  return new SourceError(
+    'source_timeout',
+    'Datadog did not answer before the deadline of this request.',
+    'Most often this passes. Where it stays, look at the network to Datadog and at how long maxWindow makes its work.',
+  );
+}
+
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(gaveUp());
+    // One request about a service waits for as many questions as it has CUJs: that is no leak.
+    setMaxListeners(0, signal);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Bytes of the numbers and texts; objects around them are counted roughly. */
+function approximateBytes(snapshot: Snapshot): number {
+  let bytes = 1_000;
+  for (const { name, query } of snapshot.queries) bytes += 2 * (name.length + query.length);
+  for (const { canary, stable, everyone } of snapshot.services.values()) {
+    bytes += sideBytes(canary) + sideBytes(stable) + (everyone?.byteLength ?? 0);
+  }
+  return bytes;
+}
+
+function sideBytes({ whole, requests, latency }: SideCounts): number {
+  let bytes = 500 + seriesBytes(whole);
+  for (const series of requests.values()) bytes += seriesBytes(series);
+  for (const resources of latency.values())
+    for (const series of resources.values()) bytes += seriesBytes(series);
+  return bytes;
+}
+
+function seriesBytes(series: Series | undefined): number {
+  if (series === undefined) return 0;
+  return 400 + series.total.byteLength + series.bad.byteLength + (series.withStatus?.byteLength ?? 0);
+}

@@ -1,0 +1,79 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { SourceError } from '../../domain/errors.ts';
+import type { MetricsSource } from '../../domain/metrics/metrics-source.ts';
+import type { CacheObserver } from './cache.ts';
+
+/** The metrics about the source, and what feeds them. No label holds anything that a caller can choose. */
+export interface SourceMetrics {
+  /** A decorator that times every call; to be put inside the cache. */
+  measured(inner: MetricsSource): MetricsSource;
+  readonly cacheObserver: CacheObserver;
+  rateLimitRemaining(remaining: number): void;
+}
+
+/** An answer takes 0.1 to 2 s; 8 s is the gate's deadline, 10 s Argo's. */
+const bucketsSeconds = [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 10];
+
+/** Registers the metrics. `now` is monotonic ms. */
+export function createSourceMetrics(
+  registry: Registry,
+  now: () => number = () => performance.now(),
+): SourceMetrics {
+  const registers = [registry];
+  const duration = new Histogram({
+    name: 'cuj_gate_source_request_duration_seconds',
+    help: 'Time until Datadog answered a question, retries included, by outcome (ok, or the reason of the failure).',
+    labelNames: ['outcome'],
+    buckets: bucketsSeconds,
+    registers,
+  });
+  /** Questions come far more often than scrapers do. */
+  const counter = (name: string, help: string): (() => void) => {
+    let count = 0;
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(count);
+      },
+    });
+    return () => {
+      count += 1;
+    };
+  };
+  const hits = counter('cuj_gate_cache_hits_total', 'Questions that a kept answer of Datadog served.');
+  const misses = counter('cuj_gate_cache_misses_total', 'Questions that went to Datadog.');
+  const coalesced = counter(
+    'cuj_gate_cache_coalesced_total',
+    'Questions that joined one that was under way.',
+  );
+  let remainingGauge: Gauge | undefined;
+  return {
+    measured: (inner) => ({
+      async measure(query, signal) {
+        const begin = now();
+        let outcome = 'ok';
+        try {
+          return await inner.measure(query, signal);
+        } catch (error) {
+          outcome = error instanceof SourceError ? error.code : 'internal_error';
+          throw error;
+        } finally {
+          duration.observe({ outcome }, (now() - begin) / 1000);
+        }
+      },
+    }),
+    cacheObserver: { hit: hits, miss: misses, coalesced },
+    rateLimitRemaining(remaining) {
+      // Not before it is known: a gauge that begins at 0 would say that the limit is used up.
+      remainingGauge ??= new Gauge({
+        name: 'cuj_gate_source_rate_limit_remaining',
+        help: "Calls left in Datadog's current rate limit period, as its last answer said.",
+        registers,
+      });
+      remainingGauge.set(remaining);
+    },
+  };
+}

@@ -1,0 +1,153 @@
+import {
+  bucketMs,
+  type ScopeQuery,
+  type SentQuery,
+  type Series,
+  type ServiceCounts,
+  type SideCounts,
+  type Snapshot,
+} from '../../domain/metrics/metrics-source.ts';
+import type { ScopeService } from '../../domain/registry/model.ts';
+
+/** A snapshot as JSON: the counts as plain numbers, which are mostly small and mostly 0. */
+
+type SeriesValue = readonly [
+  total: readonly number[],
+  bad: readonly number[],
+  withStatus?: readonly number[],
+];
+type ByResource = readonly (readonly [resource: string, series: SeriesValue])[];
+interface SideValue {
+  readonly whole: SeriesValue | null;
+  readonly requests: ByResource;
+  readonly latency: readonly (readonly [latencyMs: number, resources: ByResource])[];
+}
+
+type ServiceValue = readonly [
+  name: string,
+  canary: SideValue,
+  stable: SideValue,
+  everyone: readonly number[] | null,
+];
+
+/** Whatever else a snapshot comes to hold must be written down here, and the format in sealed.ts raised. */
+type Nothing = Readonly<Record<string, never>>;
+
+export function snapshotValue({ fromMs, toMs, services, queries, ...more }: Snapshot): object {
+  more satisfies Nothing;
+  return {
+    fromMs,
+    toMs,
+    services: [...services].map(([name, counts]) => serviceValue(name, counts)),
+    queries: queries.map(({ name, query }) => [name, query]),
+  };
+}
+
+function serviceValue(name: string, { canary, stable, everyone, ...more }: ServiceCounts): ServiceValue {
+  more satisfies Nothing;
+  return [name, sideValue(canary), sideValue(stable), everyone === undefined ? null : [...everyone]];
+}
+
+function sideValue({ whole, requests, latency, ...more }: SideCounts): SideValue {
+  more satisfies Nothing;
+  return {
+    whole: whole === undefined ? null : seriesValue(whole),
+    requests: resourcesValue(requests),
+    latency: [...latency].map(([latencyMs, resources]) => [latencyMs, resourcesValue(resources)]),
+  };
+}
+
+function resourcesValue(resources: ReadonlyMap<string, Series>): ByResource {
+  return [...resources].map(([resource, series]) => [resource, seriesValue(series)]);
+}
+
+function seriesValue({ total, bad, withStatus, ...more }: Series): SeriesValue {
+  more satisfies Nothing;
+  return withStatus === undefined ? [[...total], [...bad]] : [[...total], [...bad], [...withStatus]];
+}
+
+/** The snapshot that answers this very query, or undefined where the value is anything else. */
+export function readSnapshot(value: unknown, query: ScopeQuery): Snapshot | undefined {
+  try {
+    return readAll(value, query);
+  } catch (error) {
+    if (error instanceof NotASnapshot || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+class NotASnapshot extends Error {}
+
+function ensure(condition: boolean): asserts condition {
+  if (!condition) throw new NotASnapshot();
+}
+
+function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot {
+  const given = value as {
+    readonly fromMs: number;
+    readonly toMs: number;
+    readonly services: readonly ServiceValue[];
+    readonly queries: readonly [string, string][];
+  };
+  ensure(given.fromMs === fromMs && given.toMs === toMs && given.services.length === batch.services.length);
+  const buckets = (toMs - fromMs) / bucketMs;
+  const services = batch.services.map((asked, i) => {
+    const [name, canary, stable, everyone] = given.services[i] as ServiceValue;
+    ensure(name === asked.service.name);
+    return [
+      name,
+      {
+        canary: readSide(canary, asked, buckets),
+        stable: readSide(stable, asked, buckets),
+        ...(everyone === null ? {} : { everyone: readCounts(everyone, buckets) }),
+      },
+    ] as const;
+  });
+  const queries = given.queries.map(([name, query]): SentQuery => {
+    ensure(typeof name === 'string' && typeof query === 'string');
+    return { name, query };
+  });
+  return { fromMs, toMs, services: new Map(services), queries };
+}
+
+function readSide({ whole, requests, latency }: SideValue, asked: ScopeService, buckets: number): SideCounts {
+  return {
+    whole: whole === null ? undefined : readSeries(whole, buckets),
+    requests: readResources(requests, asked.resources, buckets),
+    latency: new Map(
+      latency.map(([latencyMs, resources]) => {
+        const threshold = asked.thresholds.find((one) => one.latencyMs === latencyMs);
+        ensure(threshold !== undefined);
+        return [latencyMs, readResources(resources, threshold.resources, buckets)];
+      }),
+    ),
+  };
+}
+
+function readResources(
+  value: ByResource,
+  asked: readonly string[],
+  buckets: number,
+): ReadonlyMap<string, Series> {
+  const known = new Set(asked);
+  return new Map(
+    value.map(([resource, series]) => {
+      ensure(known.has(resource));
+      return [resource, readSeries(series, buckets)];
+    }),
+  );
+}
+
+function readSeries([total, bad, withStatus]: SeriesValue, buckets: number): Series {
+  return {
+    total: readCounts(total, buckets),
+    bad: readCounts(bad, buckets),
+    ...(withStatus === undefined ? {} : { withStatus: readCounts(withStatus, buckets) }),
+  };
+}
+
+function readCounts(counts: readonly number[], buckets: number): Float64Array {
+  ensure(Array.isArray(counts) && counts.length === buckets);
+  ensure(counts.every((count) => Number.isFinite(count) && count >= 0));
+  return Float64Array.from(counts);
+}

@@ -1,0 +1,156 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { type Context, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { setGlobalErrorHandler, W3CTraceContextPropagator } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  resourceFromAttributes,
+} from '@opentelemetry/resources';
+import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import type { TraceAttributes, TraceSpan, Tracing } from '../domain/ports/tracing.ts';
+
+/** The only file that knows OpenTelemetry, and the only way in which any of it is loaded. */
+
+export interface OpenTelemetryOptions {
+  /** Where an OTLP/HTTP receiver takes traces: `http://collector:4318/v1/traces`. */
+  readonly url: string;
+  /** Told that traces could not be handed over, at most once a minute. */
+  readonly onLost?: (why: string) => void;
+  /** The longest that handing over takes, tries anew included, and that closing waits for it, in ms. Default 3,000. */
+  readonly timeoutMs?: number;
+}
+
+/** Traces that are on their way out until it is closed. */
+export interface OpenTelemetry extends Tracing {
+  close(): Promise<void>;
+}
+
+/** The SDK's own 10 s would hold up the end of a process whose collector is gone. */
+const defaultTimeoutMs = 3_000;
+const complaintEveryMs = 60_000;
+
+/**
+ * Hands traces over to an OTLP/HTTP receiver as JSON. The SDK's own variables hold for the rest (OTEL_SERVICE_NAME,
+ * OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, OTEL_BSP_*). Nothing of it is global but
+ * the handler of the SDK's own errors.
+ */
+export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
+  const { url, onLost = () => {}, timeoutMs = defaultTimeoutMs } = options;
+  let complainedAtMs = Number.NEGATIVE_INFINITY;
+  const complain = (error: unknown) => {
+    if (performance.now() - complainedAtMs < complaintEveryMs) return;
+    complainedAtMs = performance.now();
+    const { message = String(error), code } = error as { message?: string; code?: unknown };
+    // The exporter's code of an answer is its status, and its message what stands behind that.
+    onLost((typeof code === 'number' ? `it answered ${code} ${message}`.trim() : message).slice(0, 300));
+  };
+  setGlobalErrorHandler(complain);
+  const agent = new (url.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true });
+  const exporter = new OTLPTraceExporter({ url, timeoutMillis: timeoutMs, httpAgentOptions: () => agent });
+  const provider = new BasicTracerProvider({
+    resource: defaultResource()
+      .merge(resourceFromAttributes({ 'service.name': 'cuj-gate' }))
+      .merge(detectResources({ detectors: [envDetector] })),
+    spanProcessors: [new BatchSpanProcessor(exporter)],
+  });
+  const tracer = provider.getTracer('cuj-gate');
+  const contexts = new AsyncLocalStorageContextManager().enable();
+  const propagator = new W3CTraceContextPropagator();
+  const within = <T>(parent: Context, span: Span, work: () => T): T =>
+    contexts.with(trace.setSpan(parent, span), work);
+
+  return {
+    request({ method, route, headers, attributes }, work) {
+      const known = knownMethods.has(method);
+      const name = known ? method : 'HTTP';
+      const parent = propagator.extract(ROOT_CONTEXT, headers, carrier);
+      const span = tracer.startSpan(
+        route === undefined ? name : `${name} ${route}`,
+        {
+          kind: SpanKind.SERVER,
+          attributes: {
+            'http.request.method': known ? method : '_OTHER',
+            ...(route === undefined ? {} : { 'http.route': route }),
+            ...attributes,
+          },
+        },
+        parent,
+      );
+      const ending = {
+        ...spanOf(span),
+        end(status: number | undefined) {
+          if (status !== undefined) span.setAttribute('http.response.status_code', status);
+          if (status === undefined || status >= 500) {
+            span.setAttribute('error.type', status === undefined ? 'cancelled' : String(status));
+            span.setStatus({ code: SpanStatusCode.ERROR });
+          }
+          span.end();
+        },
+      };
+      within(parent, span, () => work(ending));
+    },
+
+    span(name, kind, attributes, work) {
+      const parent = contexts.active();
+      const span = tracer.startSpan(
+        name,
+        { kind: kind === 'client' ? SpanKind.CLIENT : SpanKind.INTERNAL, attributes: { ...attributes } },
+        parent,
+      );
+      const failed = (error: unknown) => {
+        const message = error instanceof Error ? error.message : String(error);
+        span.setStatus({ code: SpanStatusCode.ERROR, message });
+        span.end();
+      };
+      try {
+        const result = within(parent, span, () => work(spanOf(span)));
+        if (result instanceof Promise) result.then(() => span.end(), failed);
+        else span.end();
+        return result;
+      } catch (error) {
+        failed(error);
+        throw error;
+      }
+    },
+
+    note(attributes) {
+      const span = trace.getSpan(contexts.active());
+      if (span?.isRecording()) span.setAttributes({ ...attributes });
+    },
+
+    async close() {
+      let late: NodeJS.Timeout | undefined;
+      const limit = new Promise<void>((resolve) => {
+        late = setTimeout(() => {
+          complain(new Error(`handing over took longer than ${timeoutMs} ms`));
+          resolve();
+        }, timeoutMs);
+      });
+      // What fails in the last hand-over is given to us alone, not to the handler of errors.
+      await Promise.race([provider.shutdown().catch(complain), limit]);
+      clearTimeout(late);
+      // A receiver that hangs must not hold the process up.
+      agent.destroy();
+      contexts.disable();
+    },
+  };
+}
+
+const knownMethods: ReadonlySet<string> = new Set([
+  ...['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'],
+]);
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+const carrier = {
+  get: (headers: Headers, name: string) => headers[name],
+  keys: (headers: Headers) => Object.keys(headers),
+};
+
+function spanOf(span: Span): TraceSpan {
+  return { set: (attributes: TraceAttributes) => void span.setAttributes({ ...attributes }) };
+}

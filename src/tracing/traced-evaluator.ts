@@ -1,0 +1,33 @@
+import { judge } from '../domain/judge/judge.ts';
+import type { Tracing } from '../domain/ports/tracing.ts';
+import type { Evaluator } from '../evaluation/evaluator.ts';
+
+/** An Evaluator that says on the request's span what was asked and what came of it. */
+export function createTracedEvaluator(inner: Evaluator, tracing: Tracing): Evaluator {
+  return {
+    async cuj(ask, signal) {
+      tracing.note({ 'cuj_gate.cuj': ask.cuj });
+      const evaluation = await inner.cuj(ask, signal);
+      const { verdict, reason } = evaluation.verdict;
+      tracing.note({ 'cuj_gate.verdict': verdict, 'cuj_gate.reason': reason });
+      return evaluation;
+    },
+    async service(ask, signal) {
+      tracing.note({ 'cuj_gate.service': ask.service });
+      const evaluation = await inner.service(ask, signal);
+      const { verdict, reason } = evaluation.verdict;
+      tracing.note({ 'cuj_gate.verdict': verdict, 'cuj_gate.reason': reason });
+      return evaluation;
+    },
+  };
+}
+
+/** The judge, each of whose verdicts is a span. */
+export function createTracedJudge(tracing: Tracing): typeof judge {
+  return (cuj, measurement, options) =>
+    tracing.span('judge', 'internal', { 'cuj_gate.cuj': cuj.name }, (span) => {
+      const verdict = judge(cuj, measurement, options);
+      span.set({ 'cuj_gate.verdict': verdict.verdict, 'cuj_gate.reason': verdict.reason });
+      return verdict;
+    });
+}

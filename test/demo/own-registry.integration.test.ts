@@ -1,0 +1,209 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../../src/cli.ts';
+import { EventStore } from '../../src/demo/datadog/store.ts';
+import { brokenBy, planTraffic, simulateRegistry } from '../../src/demo/own-registry.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
+import { capture } from '../commands/io.ts';
+
+const root = path.join(import.meta.dirname, '../..');
+const example = path.join(root, 'config/cujs.yaml');
+const odd = path.join(import.meta.dirname, 'odd-registry.yaml');
+
+async function registryOf(file: string): Promise<Registry> {
+  const loaded = await loadRegistry(file);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  return loaded.registry;
+}
+
+/** The demo over real HTTP, and the first words of each verdict by CUJ. */
+async function demo(file: string, ...more: string[]) {
+  const streams = capture();
+  const code = await run(['demo', '--registry', file, '--once', ...more], streams.io);
+  const lines = streams
+    .stdout()
+    .split('\n')
+    .filter((line) => /^(PASS|FAIL|INCONCLUSIVE|ERROR) /.test(line));
+  const verdicts = Object.fromEntries(
+    lines.map((line) => {
+      const [outcome, cuj, reason] = line.split(' ') as [string, string, string];
+      return [cuj, `${outcome} ${reason.replace(/[:,]$/, '')}`];
+    }),
+  );
+  return { code, verdicts, text: streams.stdout(), stderr: streams.stderr() };
+}
+
+describe('demo --registry', () => {
+  it('fails the first CUJ by its last endpoint and passes every other', async () => {
+    const { code, verdicts, text, stderr } = await demo(example);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { signup, ...others } = verdicts;
+    expect(signup).toBe('FAIL (slo_violated)');
+    expect(text).toMatch(/^FAIL signup .* worst POST \/api\/v1\/signup\/phone\/verify \d+ of \d+/m);
+    expect(Object.keys(others)).toHaveLength(9);
+    expect(new Set(Object.values(others))).toEqual(new Set(['PASS (within_slo)']));
+  });
+
+  const healthy = {
+    watched: 'PASS (within_slo)',
+    mesh: 'INCONCLUSIVE (no_data)',
+    browse: 'PASS (within_slo)',
+    pay: 'PASS (within_slo)',
+    fast: 'PASS (within_slo)',
+    whole: 'PASS (within_slo)',
+    talk: 'PASS (not_worse_than_stable)',
+    across: 'PASS (within_slo)',
+  };
+
+  it.each([
+    ['the first enforced CUJ with traffic', undefined, { browse: 'FAIL (slo_violated)' }, 'GET /items '],
+    ['nothing', 'none', {}, undefined],
+    ['an endpoint as written', 'GET /items/{id}', { browse: 'FAIL (slo_violated)' }, 'GET /items/{id} '],
+    ['a resource', 'chat.say/send', { talk: 'FAIL (worse_than_stable)' }, 'chat.say/send '],
+    ['a CUJ under strict', 'fast', { fast: 'FAIL (slo_violated)' }, undefined],
+    ['a CUJ that is a whole service', 'whole', { whole: 'FAIL (slo_violated)' }, undefined],
+    ['a CUJ of several services', 'across', { across: 'FAIL (slo_violated)' }, 'GET /c '],
+    ['a CUJ that only observes', 'watched', { watched: 'PASS (observe_only' }, undefined],
+  ])('breaks %s in a registry of odd cases, and nothing else', async (_, choice, broken, worst) => {
+    const { code, verdicts, text } = await demo(odd, ...(choice === undefined ? [] : ['--break', choice]));
+    expect(code).toBe(0);
+    expect(verdicts).toEqual({ ...healthy, ...broken });
+    if (worst !== undefined) expect(text).toContain(`worst ${worst}`);
+    expect(text).toMatch(/Not simulated: gateway, whose source "istio" is a template/);
+  });
+
+  it('says what --break may name where it names nothing', async () => {
+    for (const choice of ['GET /nowhere', 'mesh']) {
+      const { code, stderr, text } = await demo(odd, '--break', choice);
+      expect({ code, text }).toEqual({ code: 2, text: '' });
+      expect(stderr).toContain(`--break ${choice}: no CUJ with traffic and no endpoint is called that`);
+    }
+    const streams = capture();
+    expect(await run(['demo', '--break', 'signup'], streams.io)).toBe(2);
+    expect(streams.stderr()).toContain('--break goes with --registry');
+  });
+
+  it('says so where nothing can be simulated', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'cuj-gate-'));
+    const file = path.join(folder, 'mesh.yaml');
+    const text = await readFile(odd, 'utf8');
+    await writeFile(file, text.replace(/^ {2}- \{ name: (?!mesh).*\n/gm, ''));
+    const { code, verdicts, text: said } = await demo(file);
+    await rm(folder, { recursive: true });
+    expect({ code, verdicts }).toEqual({ code: 0, verdicts: { mesh: 'INCONCLUSIVE (no_data)' } });
+    expect(said).toMatch(
+      /^Nothing in .* can be simulated: none of its CUJs is on trace metrics\.\nNot simulated: gateway/,
+    );
+  });
+
+  it('refuses a bad registry with the problems that serve lists', async () => {
+    const file = path.join(root, 'package.json');
+    const { code, stderr } = await demo(file);
+    const served = capture({ env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) } });
+    expect(await run(['serve', '--registry', file], served.io)).toBe(code);
+    expect(code).toBe(2);
+    expect(stderr.replace('cuj-gate demo: ', '')).toBe(served.stderr().replace('cuj-gate serve: ', ''));
+  });
+
+  it('stays up, answers the other commands as it says, and ends well on Ctrl-C', async () => {
+    const argv = ['--import', 'tsx', 'src/bin.ts', 'demo', '--registry', odd, '--port', '0'];
+    const child = spawn(process.execPath, argv, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(child, 'close');
+    try {
+      const said: string[] = [];
+      for await (const line of createInterface(child.stdout)) {
+        said.push(line.trim());
+        if (line.trim() === 'cuj-gate doctor') break;
+      }
+      const exports = said.flatMap((line) => (line.startsWith('export ') ? line.slice(7).split(' ') : []));
+      const env = Object.fromEntries(exports.map((pair) => pair.split(/=(.*)/s) as [string, string]));
+      const asked = said.find((line) => line.startsWith('cuj-gate evaluate')) as string;
+      const evaluated = capture({ env, now: Date.now });
+      expect(await run(asked.split(' ').slice(1), evaluated.io)).toBe(1);
+      expect(evaluated.stdout()).toContain('FAIL browse (slo_violated)');
+
+      const examined = capture({ env, now: Date.now });
+      await run(['doctor', '--json'], examined.io);
+      const { findings } = JSON.parse(examined.stdout()) as {
+        findings: { severity: string; about: string }[];
+      };
+      const errors = findings.filter(({ severity }) => severity === 'error');
+      expect(new Set(errors.map(({ about }) => about))).toEqual(new Set(['service gateway']));
+
+      const curls = said.flatMap((line) => /^curl '([^']+)'/.exec(line)?.[1] ?? []);
+      expect(curls).toHaveLength(5);
+      for (const url of curls) expect((await fetch(url)).status).toBe(200);
+    } finally {
+      child.kill('SIGINT');
+    }
+    expect(await ended).toEqual([0, null]);
+  });
+});
+
+describe('planTraffic', () => {
+  let registry: Registry;
+  beforeAll(async () => {
+    registry = await registryOf(odd);
+  });
+
+  it('finds an example for each placeholder, and never the same for two', () => {
+    const { params } = planTraffic(registry);
+    expect(Object.fromEntries(params)).toEqual({
+      version: 'v2',
+      hash: 'hash-2',
+      canary_service: 'service-2',
+      zone: 'zone-2',
+      stable_version: 'v1',
+      stable_hash: 'hash-1',
+    });
+  });
+
+  it('gives routes to a service that is judged as a whole, and every endpoint to all CUJs that it counts for', () => {
+    const { endpoints } = planTraffic(registry);
+    const ofZone = endpoints.filter(({ service }) => service === 'by-zone');
+    expect(ofZone.map(({ label, cujs }) => [label, cujs.map(({ name }) => name)])).toEqual([
+      ['GET /rooms', ['whole', 'talk']],
+      ['GET /demo/home', ['whole']],
+      ['GET /demo/items', ['whole']],
+      ['POST /demo/items', ['whole']],
+    ]);
+  });
+
+  it('tells the sides apart by the tags of the selectors, and only by values that exist for that side', () => {
+    const nowMs = Date.UTC(2026, 5, 1, 12);
+    const store = new EventStore({ now: () => nowMs });
+    const traffic = planTraffic(registry);
+    simulateRegistry({
+      store,
+      seed: 1,
+      registry,
+      traffic,
+      broken: brokenBy('none', registry, traffic) ?? [],
+      nowMs,
+    }).advanceTo(nowMs);
+    const shown = ['env', 'service', 'version', 'role', 'hash', 'zone'];
+    const seen = ['http.request', 'express.request', 'grpc.server'].flatMap((operation) =>
+      (store.metric(`trace.${operation}.hits`)?.series ?? []).map(({ tags }) =>
+        shown.flatMap((key) => tags.get(key) ?? []).join(' '),
+      ),
+    );
+    expect([...new Set(seen)].sort()).toEqual([
+      'production by-both v1 stable',
+      'production by-both v2 canary',
+      'production by-name v1',
+      'production by-role v1 stable',
+      'production by-role v2 canary',
+      'production by-zone v1 zone-2',
+      'production by-zone v2 zone-2',
+      'production service-2 v2',
+      'staging by-hash v1 h-hash-1',
+      'staging by-hash v2 h-hash-2',
+    ]);
+  });
+});

@@ -1,0 +1,260 @@
+import { describe, expect, it } from 'vitest';
+import { judgedWindow } from '../../../src/domain/judge/analysis-window.ts';
+import { judge } from '../../../src/domain/judge/judge.ts';
+import { bucketMs, type Measurement } from '../../../src/domain/metrics/metrics-source.ts';
+import type { GatePolicy } from '../../../src/domain/registry/model.ts';
+import { cujOf, defaultPolicy, endpointOf, measurementOf, over, silent } from './journey.ts';
+
+/** One character a minute: `c` canary and stable, `s` stable alone, `C` canary alone, `n` stable and neither, `.` nothing. */
+function lived(minutes: string, more: Partial<Measurement> = {}): Measurement {
+  const hits = (of: string) => Array.from(minutes, (minute) => (of.includes(minute) ? 10 : 0));
+  return { ...measurementOf({ whole: { canary: hits('cC'), stable: hits('csn') } }), ...more };
+}
+
+/** The same where stable has a selector of its own, so that what is neither is known; `N` is neither alone. */
+function toldApart(minutes: string): Partial<Measurement> {
+  const { whole } = lived(minutes);
+  return { whole: { ...whole, neither: Array.from(minutes, (minute) => ('nN'.includes(minute) ? 4 : 0)) } };
+}
+
+const from = measurementOf({}).fromMs;
+
+describe('the rollout window', () => {
+  it.each<[string, string, number, string]>([
+    ['begins at the first hit', 'ssssssscccc', 7, 'first_hit'],
+    ['is all that was queried where the canary was there from the start', 'ccccccccccc', 0, 'max_window'],
+    [
+      'begins after a silence as long as restartGap: an earlier life is not judged',
+      'cccsssssccc',
+      8,
+      'after_gap',
+    ],
+    ['goes on through a shorter silence', 'sssssscccssssccc', 6, 'first_hit'],
+    ['sees only the last of several lives', 'csssssccsssssccc', 13, 'after_gap'],
+    ['is over where the canary has been silent for restartGap', 'sssccccccsssss', 14, 'after_gap'],
+    ['goes on where it has been silent for less', 'ssscccccsssss'.slice(0, 12), 3, 'first_hit'],
+    ['is everything where the canary never came', 'ssssssssss', 0, 'max_window'],
+  ])('%s (%s)', (_, minutes, first, start) => {
+    expect(judgedWindow(defaultPolicy, lived(minutes))).toMatchObject({ first, end: minutes.length, start });
+  });
+
+  it('begins at since, rounded up to the minute: the one it began in may hold errors of the last life', () => {
+    const at = (sinceMs: number) => judgedWindow(defaultPolicy, lived('cccccccccc', { sinceMs }));
+    expect(at(from + 4 * bucketMs)).toMatchObject({ first: 4, start: 'since' });
+    expect(at(from + 4 * bucketMs + 1)).toMatchObject({ first: 5, start: 'since' });
+  });
+
+  it('begins at since whatever silences there were, since a paused canary is the same rollout', () => {
+    const paused = lived('sscccssssssccc', { sinceMs: from + 2 * bucketMs });
+    expect(judgedWindow(defaultPolicy, paused)).toMatchObject({ first: 2, start: 'since' });
+  });
+
+  it('reaches back no further than maxWindow, whatever since says', () => {
+    const policy: GatePolicy = { ...defaultPolicy, maxWindowMs: 5 * bucketMs };
+    const old = lived('cccccccccc', { sinceMs: from - 3_600_000 });
+    expect(judgedWindow(policy, old)).toMatchObject({ first: 5, start: 'max_window' });
+  });
+
+  it('never begins behind its end', () => {
+    expect(judgedWindow(defaultPolicy, lived('cccc', { sinceMs: from + 99 * bucketMs }))).toMatchObject({
+      first: 4,
+      end: 4,
+      start: 'since',
+    });
+  });
+
+  it('keeps the longer life where restartGap is longer', () => {
+    const policy: GatePolicy = { ...defaultPolicy, restartGapMs: 10 * bucketMs };
+    expect(judgedWindow(policy, lived('sccsssssccc')).first).toBe(1);
+  });
+});
+
+describe('a fixed window', () => {
+  it('is the newest span, silences or not', () => {
+    expect(judgedWindow({ ...defaultPolicy, window: 300_000 }, lived('ccccssssssss'))).toMatchObject({
+      first: 7,
+      start: 'fixed',
+    });
+  });
+
+  it('of the caller goes before that of the registry, and back to the rollout', () => {
+    const policy: GatePolicy = { ...defaultPolicy, window: 300_000 };
+    expect(judgedWindow(policy, lived('sssssssccc', { windowMs: 120_000 })).first).toBe(8);
+    expect(judgedWindow(policy, lived('sssssssccc', { windowMs: 'rollout' })).start).toBe('first_hit');
+  });
+
+  it('does not reach back before since', () => {
+    const policy: GatePolicy = { ...defaultPolicy, window: 300_000 };
+    expect(judgedWindow(policy, lived('cccccccccc', { sinceMs: from + 8 * bucketMs }))).toMatchObject({
+      first: 8,
+      start: 'since',
+    });
+    expect(judgedWindow(policy, lived('cccccccccc', { sinceMs: from }))).toMatchObject({
+      first: 5,
+      start: 'fixed',
+    });
+  });
+});
+
+describe('a canary that nothing tells apart', () => {
+  it.each([
+    ['is one that was always there while stable never was', 'CCCCCCCC', 'alone'],
+    ['is one whose first minutes were merely quiet', '..CCCCCC', 'alone'],
+    ['is none that came later', '.....CCC', undefined],
+    ['is none beside a stable, even one that went away', 'cCCCCCCC', undefined],
+    ['is none where nothing is there at all', '........', undefined],
+    ['is the old version where stable came only after it', 'CCCCCCCCCCCccc', 'swapped'],
+    ['is none where stable was merely quiet first', 'CCCCcccc', undefined],
+    [
+      'is none that went and came again, as an old version does that is rolled back to',
+      'CCCCCsssssccc',
+      undefined,
+    ],
+  ])('%s (%s)', (_, minutes, indistinguishable) => {
+    expect(judgedWindow(defaultPolicy, lived(minutes)).indistinguishable).toBe(indistinguishable);
+  });
+});
+
+describe('an undo', () => {
+  /** The old version alone, the new one beside it, then alone for some minutes, and the old one again at a tenth. */
+  const undone = (more: Partial<Measurement> = {}) => {
+    const canary = [...Array(85).fill(100), ...Array(10).fill(50), ...Array(3).fill(0), ...Array(5).fill(10)];
+    const stable = [...Array(85).fill(0), ...Array(10).fill(50), ...Array(3).fill(100), ...Array(5).fill(90)];
+    return judgedWindow(defaultPolicy, { ...measurementOf({ whole: { canary, stable } }), ...more });
+  };
+
+  it('is not taken for swapped versions, with the begin of the rollout or without', () => {
+    expect(undone().indistinguishable).toBeUndefined();
+    expect(undone({ sinceMs: from + 98 * bucketMs }).indistinguishable).toBeUndefined();
+  });
+});
+
+describe('selectors that match the same requests', () => {
+  const overlapping = (both: number[]) => {
+    const measurement = lived('cccccccc');
+    return judgedWindow(defaultPolicy, { ...measurement, whole: { ...measurement.whole, both } });
+  };
+
+  it('tell nothing apart where a good part of the canary is stable as well', () => {
+    const { canary } = lived('cccccccc').whole;
+    expect(overlapping(canary.map((hits) => hits / 4)).indistinguishable).toBe('shared');
+  });
+
+  it('are not concluded from the few spans that arrive between two queries', () => {
+    const { canary } = lived('cccccccc').whole;
+    expect(overlapping(canary.map((hits) => hits / 100)).indistinguishable).toBeUndefined();
+  });
+});
+
+describe('the answer to silence', () => {
+  const cuj = cujOf();
+  const answer = (minutes: string, more: Partial<Measurement> = {}) =>
+    judge(
+      cuj,
+      { ...lived(minutes, more), availability: [endpointOf('GET /a', silent)] },
+      { registryDigest: 'd' },
+    );
+
+  it.each<[string, string, Partial<Measurement>, string, RegExp]>([
+    [
+      'none of the traffic is the canary’s',
+      'ssssss',
+      {},
+      'no_canary_traffic',
+      /version:v2.*rest of the service had 60.*wrong selector/,
+    ],
+    [
+      'the canary has traffic, but not on this CUJ',
+      'ssssssscccc',
+      {},
+      'cuj_not_reached',
+      /had 40 requests, none of them on this CUJ/,
+    ],
+    ['the service has none at all', '......', {}, 'service_silent', /wrong env, service or operation/],
+    [
+      'all of the traffic is stable’s',
+      'ssssss',
+      toldApart('ssssss'),
+      'canary_idle',
+      /no request reaches the canary version:v2: all 60 of the service are those of stable/,
+    ],
+    [
+      'some of the traffic is nobody’s',
+      'ssssnn',
+      toldApart('ssssnn'),
+      'unknown_tag',
+      /no request matches the canary version:v2, but 8 requests of the newest minutes are neither its nor those of stable.*wrong version tag/,
+    ],
+    [
+      'all of the traffic is nobody’s, which is no silence of the service',
+      'NNNNNN',
+      toldApart('NNNNNN'),
+      'unknown_tag',
+      /but 12 requests of the newest minutes/,
+    ],
+    [
+      'what was nobody’s is over: the version before stable’s',
+      'nnnsss',
+      toldApart('nnnsss'),
+      'canary_idle',
+      /no request reaches the canary/,
+    ],
+    [
+      'the service has none at all, by either selector or by neither',
+      '......',
+      toldApart('......'),
+      'service_silent',
+      /wrong env, service or operation/,
+    ],
+    ['the canary had some and stopped', 'ccccssssss', {}, 'canary_stopped', /before, but none in the window/],
+    [
+      'the rollout is younger than the data',
+      'cccsss',
+      { sinceMs: from + 6 * bucketMs },
+      'too_early',
+      /ask again in a minute or two/,
+    ],
+  ])('tells: %s', (_, minutes, more, silence, words) => {
+    const verdict = answer(minutes, more);
+    expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'no_data', silence });
+    expect(verdict.summary).toMatch(words);
+    expect(verdict.hint).not.toBe('');
+  });
+
+  it('counts the canary’s hits and the rest’s over all that was queried', () => {
+    expect(answer('sssssccc').traffic).toEqual({ canary: 30, stable: 80 });
+    expect(answer('ssssnn', toldApart('ssssnn')).traffic).toEqual({
+      canary: 0,
+      stable: 60,
+      neitherLately: 8,
+    });
+  });
+});
+
+describe('the window in the answer', () => {
+  it('has both ends, and why it begins there', () => {
+    const measurement = measurementOf({
+      before: 5,
+      availability: [endpointOf('GET /a', over(10, 2000, 0), over(10, 9000, 0))],
+      whole: { canary: [...Array(5).fill(0), ...Array(10).fill(9)], stable: Array(15).fill(9) },
+    });
+    expect(judge(cujOf(), measurement, { registryDigest: 'd' }).window).toEqual({
+      from: '2026-01-31T09:05:00.000Z',
+      to: '2026-01-31T09:15:00.000Z',
+      seconds: 600,
+      start: 'first_hit',
+    });
+  });
+
+  it('judges what is inside and nothing else: errors of an aborted first try do not count', () => {
+    const canary = {
+      total: [...Array(8).fill(500), ...Array(6).fill(0), ...Array(8).fill(500)],
+      bad: [50, 50, 50],
+    };
+    const measurement = measurementOf({ availability: [endpointOf('GET /a', canary, over(22, 90_000, 0))] });
+    expect(judge(cujOf(), measurement, { registryDigest: 'd' })).toMatchObject({
+      verdict: 'pass',
+      window: { start: 'after_gap', seconds: 480 },
+    });
+  });
+});

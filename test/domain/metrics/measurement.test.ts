@@ -1,0 +1,113 @@
+import { expect, it } from 'vitest';
+import { checkAsk } from '../../../src/domain/metrics/evaluation-request.ts';
+import { measurementOf } from '../../../src/domain/metrics/measurement.ts';
+import { bucketMs, type ServiceCounts, type SideCounts } from '../../../src/domain/metrics/metrics-source.ts';
+import type { Cuj } from '../../../src/domain/registry/model.ts';
+import { registryOf } from '../judge/journey.ts';
+
+const registry = registryOf(`
+  { "apiVersion": "cuj-gate/v1",
+    "defaults": { "slo": { "availability": 99.95 }, "gate": { "maxWindow": "3m" } },
+    "services": {
+      "shop": { "env": "prod", "operation": "http.request", "canary": "version:{version}" },
+      "auth": { "env": "prod", "operation": "http.request", "canary": "version:{version}" } },
+    "cujs": [ { "name": "login", "owner": "t", "service": "shop",
+                "endpoints": ["GET /a", { "service": "auth", "method": "GET", "path": "/me" }] } ] }`);
+const cuj = registry.cujs.get('login') as Cuj;
+const toMs = Date.parse('2026-01-31T10:00:00Z');
+const nowMs = toMs + cuj.gate.lagMs;
+const fromMs = toMs - 3 * bucketMs;
+
+function side(total: readonly number[]): SideCounts {
+  const whole = { total: Float64Array.from(total), bad: new Float64Array(total.length) };
+  return { whole, requests: new Map(), latency: new Map() };
+}
+
+function counts(canary: number[], stable: number[], everyone?: number[]): ServiceCounts {
+  return {
+    canary: side(canary),
+    stable: side(stable),
+    ...(everyone === undefined ? {} : { everyone: Float64Array.from(everyone) }),
+  };
+}
+
+function wholeOf(shop: ServiceCounts, auth: ServiceCounts) {
+  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) }, nowMs);
+  const snapshot = {
+    fromMs,
+    toMs,
+    services: new Map([
+      ['shop', shop],
+      ['auth', auth],
+    ]),
+    queries: [],
+  };
+  const { whole } = measurementOf(
+    ask,
+    new Map([
+      ['shop', snapshot],
+      ['auth', snapshot],
+    ]),
+    nowMs,
+  );
+  return whole;
+}
+
+it.each<[string, ServiceCounts, ServiceCounts, number[] | undefined]>([
+  [
+    'is what both sides of all services leave over',
+    counts([1, 1, 1], [5, 5, 5], [6, 8, 6]),
+    counts([0, 0, 0], [2, 2, 2], [2, 2, 5]),
+    [0, 2, 3],
+  ],
+  [
+    'is nothing where the sides overlap or floats do not add up',
+    counts([4, 0, 0], [4, 0.1 + 0.2, 1], [5, 0.3, 1 + 1e-9]),
+    counts([0, 0, 0], [0, 0, 0], [0, 0, 0]),
+    [0, 0, 0],
+  ],
+  [
+    'is not known where it is not known of every service',
+    counts([1, 1, 1], [5, 5, 5], [9, 9, 9]),
+    counts([0, 0, 0], [2, 2, 2]),
+    undefined,
+  ],
+])('traffic of neither side %s', (_, shop, auth, expected) => {
+  expect(wholeOf(shop, auth).neither).toEqual(expected);
+});
+
+it('requests that both selectors match are what the two sides have beyond everyone', () => {
+  const shop = counts([4, 5, 5], [4, 2, 5], [5, 7, 9]);
+  const auth = counts([0, 0, 0], [0, 0, 0], [0, 0, 0]);
+  expect(wholeOf(shop, auth).both).toEqual([3, 0, 1]);
+});
+
+it.each([
+  ['wider than the span', -2, 6, [3, 4, 5]],
+  ['shorter than the span at its begin', 1, 2, [0, 1, 2]],
+  ['shorter than the span at its end', 0, 2, [1, 2, 0]],
+])('cuts out of a snapshot that is %s what lies in it, and nothing else', (_, offset, buckets, expected) => {
+  const total = Float64Array.from({ length: buckets }, (_, i) => i + 1);
+  const all = { total, bad: total.map((count) => count / 10) };
+  const none = { whole: undefined, requests: new Map(), latency: new Map() };
+  const canary = { ...none, whole: all, requests: new Map([['get_/a', all]]) };
+  const snapshot = {
+    fromMs: fromMs + offset * bucketMs,
+    toMs: fromMs + (offset + buckets) * bucketMs,
+    services: new Map([
+      ['shop', { canary, stable: none }],
+      ['auth', { canary: none, stable: none }],
+    ]),
+    queries: [],
+  };
+  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) }, nowMs);
+  const services = new Map([
+    ['shop', snapshot],
+    ['auth', snapshot],
+  ]);
+  const { availability, whole } = measurementOf(ask, services, nowMs);
+  expect([...(availability?.[0]?.canary.total ?? [])]).toEqual(expected);
+  expect([...(availability?.[0]?.canary.bad ?? [])]).toEqual(expected.map((count) => count / 10));
+  expect([...(availability?.[1]?.canary.total ?? [])]).toEqual([0, 0, 0]);
+  expect(whole.canary).toEqual(expected);
+});

@@ -1,0 +1,278 @@
+import { describe, expect, it } from 'vitest';
+import { type CallerError, SourceError } from '../../src/domain/errors.ts';
+import {
+  bucketMs,
+  type MetricsSource,
+  type ScopeQuery,
+  type Series,
+  type SideCounts,
+  type Snapshot,
+} from '../../src/domain/metrics/metrics-source.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { createEvaluator } from '../../src/evaluation/evaluator.ts';
+import { registryOf } from '../domain/judge/journey.ts';
+
+const registry = registryOf(`
+  { "apiVersion": "cuj-gate/v1",
+    "defaults": { "slo": { "availability": 99.95 }, "gate": { "maxWindow": "1h" } },
+    "services": {
+      "shop": { "env": "prod", "operation": "http.request", "canary": "version:{version}" },
+      "auth": { "env": "prod", "operation": "http.request", "canary": "version:{version}" },
+      "mail": { "env": "prod", "operation": "smtp", "canary": "role:canary" } },
+    "cujs": [
+      { "name": "login", "owner": "t", "service": "shop", "endpoints": ["GET /a", "GET /b"] },
+      { "name": "slow-data", "owner": "t", "service": "shop", "gate": { "lag": "10m" }, "endpoints": ["GET /a"] },
+      { "name": "pay", "owner": "t", "service": "shop", "slo": { "latency": 99 },
+        "endpoints": [ { "method": "POST", "path": "/pay", "latencyMs": 300 },
+                       { "service": "auth", "method": "GET", "path": "/me" },
+                       { "service": "mail", "resource": "send" } ] },
+      { "name": "watched", "owner": "t", "service": "shop", "mode": "observe", "endpoints": ["GET /w"] },
+      { "name": "all", "owner": "t", "service": "auth", "endpoints": "*" } ] }`);
+
+const now = Date.parse('2026-01-31T10:00:30Z');
+const signal = new AbortController().signal;
+const params = new Map([['version', 'v2']]);
+
+interface Rate {
+  readonly total: number;
+  readonly bad?: number;
+  /** Epoch ms from which there is traffic. */
+  readonly fromMs?: number;
+}
+
+/** A source in memory: constant rates a minute, by side and by service and resource (`shop GET /a`). */
+class Rates implements MetricsSource {
+  readonly asked: ScopeQuery[] = [];
+  trouble: Error | undefined;
+  readonly #rates: (side: 'canary' | 'stable', service: string, resource: string) => Rate | undefined;
+
+  constructor(rates: (side: 'canary' | 'stable', service: string, resource: string) => Rate | undefined) {
+    this.#rates = rates;
+  }
+
+  async measure(query: ScopeQuery): Promise<Snapshot> {
+    this.asked.push(query);
+    if (this.trouble !== undefined) throw this.trouble;
+    const side = (of: 'canary' | 'stable', service: string, resources: readonly string[]): SideCounts => {
+      const series = (resource: string): Series | undefined => {
+        const rate = this.#rates(of, service, resource);
+        if (rate === undefined) return undefined;
+        const buckets = (query.toMs - query.fromMs) / bucketMs;
+        const at = (count: number) =>
+          Float64Array.from({ length: buckets }, (_, i) =>
+            query.fromMs + i * bucketMs >= (rate.fromMs ?? 0) ? count : 0,
+          );
+        return { total: at(rate.total), bad: at(rate.bad ?? 0) };
+      };
+      const known = resources.map((resource) => [resource, series(resource)] as const);
+      const requests = new Map(known.filter((pair): pair is [string, Series] => pair[1] !== undefined));
+      return { whole: series('*'), requests, latency: new Map([[300, requests]]) };
+    };
+    return {
+      fromMs: query.fromMs,
+      toMs: query.toMs,
+      services: new Map(
+        query.batch.services.map(({ service, resources }) => [
+          service.name,
+          {
+            canary: side('canary', service.name, resources),
+            stable: side('stable', service.name, resources),
+          },
+        ]),
+      ),
+      queries: [{ name: query.batch.id, query: 'as asked' }],
+    };
+  }
+}
+
+const calm = () => new Rates((side) => ({ total: side === 'canary' ? 100 : 900 }));
+
+function evaluatorOf(source: MetricsSource, at: Registry = registry, clock = () => now) {
+  return createEvaluator({ registry: () => at, source, now: clock });
+}
+
+describe('the evaluation of a CUJ', () => {
+  it('asks for the span of maxWindow that ends at the newest complete minute, and judges it', async () => {
+    const source = calm();
+    const { verdict, queries } = await evaluatorOf(source).cuj({ cuj: 'login', params }, signal);
+    expect(verdict).toMatchObject({
+      verdict: 'pass',
+      registry: 'sha256:test',
+      window: { from: '2026-01-31T08:59:00.000Z', to: '2026-01-31T09:59:00.000Z' },
+      traffic: { canary: 6000, stable: 54_000 },
+    });
+    expect(verdict.slis[0]).toMatchObject({ total: 12_000, bad: 0 });
+    expect(source.asked).toHaveLength(1);
+    expect(queries).toHaveLength(1);
+  });
+
+  it('is made again only when a minute, the snapshot or the registry is another', async () => {
+    let clock = now;
+    const source = calm();
+    const snapshot = await source.measure({
+      ...(await firstQuery()),
+    });
+    const still: MetricsSource = { measure: async () => snapshot };
+    const evaluator = evaluatorOf(still, registry, () => clock);
+    const first = await evaluator.cuj({ cuj: 'login', params }, signal);
+    clock += 20_000;
+    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toBe(first);
+    expect(await evaluator.cuj({ cuj: 'login', params, window: '5m' }, signal)).not.toBe(first);
+    clock += 60_000;
+    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).not.toBe(first);
+  });
+
+  it('is forgotten where others hold too many counts, however few they are', async () => {
+    const snapshot = await calm().measure(await firstQuery());
+    const still: MetricsSource = { measure: async () => snapshot };
+    const ports = { registry: () => registry, source: still, now: () => now, rememberedCounts: 2_000 };
+    const evaluator = createEvaluator(ports);
+    const first = await evaluator.cuj({ cuj: 'login', params }, signal);
+    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toBe(first);
+    for (const window of ['5m', '6m', '7m']) await evaluator.cuj({ cuj: 'login', params, window }, signal);
+    const again = await evaluator.cuj({ cuj: 'login', params }, signal);
+    expect(again).not.toBe(first);
+    expect(again).toEqual(first);
+  });
+
+  it('takes the counts of its own endpoints, whatever else the snapshot holds', async () => {
+    const source = new Rates((side, service, resource) =>
+      side === 'stable' || resource === 'get_/w' || service === 'auth'
+        ? { total: 900, bad: 900 }
+        : { total: 100 },
+    );
+    const { verdict } = await evaluatorOf(source).cuj({ cuj: 'login', params }, signal);
+    expect(verdict.slis[0]).toMatchObject({ total: 12_000, bad: 0 });
+  });
+
+  it('of several services asks each scope once and sums over all', async () => {
+    const source = calm();
+    const { verdict } = await evaluatorOf(source).cuj({ cuj: 'pay', params }, signal);
+    expect(source.asked).toHaveLength(2);
+    expect(verdict.slis.map(({ sli, total }) => [sli, total])).toEqual([
+      ['availability', 18_000],
+      ['latency', 6000],
+    ]);
+  });
+
+  it('about one of its services leaves the others and what only they have out', async () => {
+    const source = calm();
+    const { verdict } = await evaluatorOf(source).cuj({ cuj: 'pay', params, service: 'auth' }, signal);
+    expect(source.asked).toHaveLength(1);
+    expect(verdict).toMatchObject({ verdict: 'pass', services: ['auth'] });
+    expect(verdict.slis.map(({ sli }) => sli)).toEqual(['availability']);
+  });
+
+  it("judges the whole service where its endpoints are '*'", async () => {
+    const source = new Rates((side, _, resource) =>
+      resource === '*' ? { total: side === 'canary' ? 100 : 900, bad: side === 'canary' ? 5 : 0 } : undefined,
+    );
+    const { verdict } = await evaluatorOf(source).cuj({ cuj: 'all', params }, signal);
+    expect(verdict).toMatchObject({ verdict: 'fail', slis: [{ total: 6000, bad: 300 }] });
+  });
+
+  it('sees a canary that was always there also where another CUJ of its batch has less lag', async () => {
+    const alone = new Rates((side) => (side === 'canary' ? { total: 500 } : undefined));
+    for (const cuj of ['login', 'slow-data']) {
+      const { verdict } = await evaluatorOf(alone).cuj({ cuj, params }, signal);
+      expect(verdict).toMatchObject({ reason: 'canary_indistinguishable', window: { start: 'max_window' } });
+    }
+  });
+
+  it('begins at the first hit of the canary on the service', async () => {
+    const fromMs = Date.parse('2026-01-31T09:40:00Z');
+    const source = new Rates((side) => (side === 'canary' ? { total: 100, fromMs } : { total: 900 }));
+    const { verdict } = await evaluatorOf(source).cuj({ cuj: 'login', params }, signal);
+    expect(verdict.window).toMatchObject({ from: '2026-01-31T09:40:00.000Z', start: 'first_hit' });
+  });
+
+  it("answers the source's trouble with a doubt, and throws what is nobody's trouble", async () => {
+    const source = calm();
+    source.trouble = new SourceError('source_timeout', 'Datadog did not answer in 7 s.', 'Wait.');
+    const { verdict } = await evaluatorOf(source).cuj({ cuj: 'login', params }, signal);
+    expect(verdict).toMatchObject({
+      verdict: 'inconclusive',
+      ok: false,
+      reason: 'source_timeout',
+      hint: 'Wait.',
+    });
+    source.trouble = new TypeError('a bug');
+    await expect(evaluatorOf(source).cuj({ cuj: 'login', params }, signal)).rejects.toThrow('a bug');
+  });
+
+  it('knows the nearest names of a CUJ and a service that do not exist', async () => {
+    const evaluator = evaluatorOf(calm());
+    const cuj = await evaluator.cuj({ cuj: 'logon', params }, signal).catch((error: CallerError) => error);
+    expect(cuj).toMatchObject({ code: 'cuj_not_found', details: { nearest: ['login'] } });
+    const service = await evaluator
+      .service({ service: 'shpo', params }, signal)
+      .catch((error: CallerError) => error);
+    expect(service).toMatchObject({ code: 'service_not_found', details: { nearest: ['shop'] } });
+  });
+});
+
+describe('the evaluation of a service', () => {
+  it('ands its enforced CUJs, shares alpha among their SLIs and lets others watch', async () => {
+    const source = new Rates((side, _, resource) =>
+      side === 'canary' ? { total: 100, bad: resource === 'get_/w' ? 50 : 0 } : { total: 900 },
+    );
+    const { verdict, evaluations } = await evaluatorOf(source).service({ service: 'shop', params }, signal);
+    expect(verdict).toMatchObject({ verdict: 'pass', service: 'shop' });
+    expect(verdict.cujs.map(({ cuj }) => cuj)).toEqual(['login', 'pay', 'slow-data', 'watched']);
+    // login, slow-data and both of pay's: four share it. The watched one has all of its own.
+    const toFail = new Map(
+      evaluations.map(({ cuj, verdict: { slis } }) => [
+        cuj.name,
+        slis.map(({ evidenceToFail }) => evidenceToFail),
+      ]),
+    );
+    expect(toFail.get('login')).toEqual([80]);
+    expect(toFail.get('pay')).toEqual([80, 80]);
+    expect(toFail.get('watched')).toEqual([20]);
+  });
+
+  it('leaves out a CUJ that has nothing but latency, and no threshold there', async () => {
+    const onlyLatency = registryOf(`
+      { "apiVersion": "cuj-gate/v1",
+        "services": {
+          "shop": { "env": "prod", "operation": "http.request", "canary": "version:{version}" },
+          "auth": { "env": "prod", "operation": "http.request", "canary": "version:{version}" } },
+        "cujs": [
+          { "name": "pay", "owner": "t", "service": "shop", "slo": { "latency": 99 },
+            "endpoints": [ { "method": "POST", "path": "/pay", "latencyMs": 300 },
+                           { "service": "auth", "method": "GET", "path": "/me" } ] },
+          { "name": "enter", "owner": "t", "service": "auth", "slo": { "availability": 99 }, "endpoints": ["GET /me"] } ] }`);
+    const evaluator = createEvaluator({ registry: () => onlyLatency, source: calm(), now: () => now });
+    const { verdict } = await evaluator.service({ service: 'auth', params }, signal);
+    expect(verdict).toMatchObject({ verdict: 'pass', cujs: [{ cuj: 'enter' }] });
+  });
+
+  it('judges a CUJ that is measured over less than the window that is asked for by all that it has', async () => {
+    const two = registryOf(`
+      { "apiVersion": "cuj-gate/v1", "defaults": { "slo": { "availability": 99 } },
+        "services": { "shop": { "env": "prod", "operation": "http.request", "canary": "version:{version}" } },
+        "cujs": [
+          { "name": "pay", "owner": "t", "service": "shop", "endpoints": ["GET /a"] },
+          { "name": "see", "owner": "t", "service": "shop", "mode": "observe", "gate": { "maxWindow": "30m" }, "endpoints": ["GET /b"] } ] }`);
+    const evaluator = createEvaluator({ registry: () => two, source: calm(), now: () => now });
+    const spans = async (window: string) => {
+      const { evaluations } = await evaluator.service({ service: 'shop', params, window }, signal);
+      return evaluations.map(({ verdict }) => verdict.window?.seconds);
+    };
+    expect(await spans('1h')).toEqual([3600, 1800]);
+    expect(await spans('5m')).toEqual([300, 300]);
+    await expect(spans('3h')).rejects.toThrow('longer than what is measured');
+  });
+
+  it('counts only the SLIs that the service has endpoints for', async () => {
+    const { evaluations } = await evaluatorOf(calm()).service({ service: 'auth', params }, signal);
+    expect(evaluations.map(({ verdict }) => verdict.slis[0]?.evidenceToFail)).toEqual([40, 40]);
+  });
+});
+
+/** The question that `login` leads to. */
+async function firstQuery(): Promise<ScopeQuery> {
+  const source = calm();
+  await evaluatorOf(source).cuj({ cuj: 'login', params }, signal);
+  return source.asked[0] as ScopeQuery;
+}

@@ -1,0 +1,146 @@
+import { EventEmitter, once } from 'node:events';
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { FilesRefused, type HeldFiles, type HoldOptions, holdFiles } from '../../src/files/watched-files.ts';
+import { scratchFolder } from '../registry-files/scratch.ts';
+
+/** Two files whose texts must be the same, as a certificate and its key belong together. */
+async function holdPair(folder: string, options: Partial<HoldOptions<string>> = {}) {
+  const refused: (readonly string[])[] = [];
+  const taken: string[] = [];
+  const held = await holdFiles<string>({
+    paths: [join(folder, 'a'), join(folder, 'b')],
+    make([a, b]) {
+      if (!a?.equals(b as Buffer)) throw new FilesRefused(['a and b differ.']);
+      return a.toString();
+    },
+    onGood: (made) => taken.push(made),
+    onBad: (problems) => refused.push(problems),
+    intervalMs: 0,
+    ...options,
+  });
+  return { held, refused, taken };
+}
+
+/** Until a look finds nothing to wait for. */
+async function settle(held: HeldFiles<unknown>) {
+  let outcome = await held.look();
+  if (outcome === 'settling') outcome = await held.look();
+  return outcome;
+}
+
+function both(folder: string, text: string): void {
+  for (const name of ['a', 'b']) writeFileSync(join(folder, name), text);
+}
+
+function toFolder(folder: string): void {
+  rmSync(join(folder, 'a'));
+  mkdirSync(join(folder, 'a'));
+}
+
+describe('holdFiles', () => {
+  it('has the files at once and reads them again when they change', async () => {
+    const folder = scratchFolder({ a: 'old', b: 'old' });
+    const { held, taken } = await holdPair(folder);
+    expect(held.current()).toBe('old');
+    expect(await held.look()).toBe('unchanged');
+    both(folder, 'new!');
+    expect(await settle(held)).toBe('reloaded');
+    expect(held.current()).toBe('new!');
+    expect(taken).toEqual(['new!']);
+  });
+
+  it('leaves a change alone that is still going on', async () => {
+    const folder = scratchFolder({ a: 'old', b: 'old' });
+    const { held, refused } = await holdPair(folder);
+    writeFileSync(join(folder, 'a'), 'new!');
+    expect(await held.look()).toBe('settling');
+    writeFileSync(join(folder, 'b'), 'new!');
+    expect(await held.look()).toBe('settling');
+    expect(await held.look()).toBe('reloaded');
+    expect(refused).toEqual([]);
+  });
+
+  it('makes nothing of files that change while they are read', async () => {
+    const folder = scratchFolder({ a: 'old', b: 'old' });
+    let meanwhile = () => {};
+    const { held } = await holdPair(folder, {
+      make([a]) {
+        meanwhile();
+        return (a as Buffer).toString();
+      },
+    });
+    both(folder, 'half');
+    expect(await held.look()).toBe('settling');
+    meanwhile = () => both(folder, 'whole');
+    expect(await held.look()).toBe('settling');
+    expect(held.current()).toBe('old');
+    meanwhile = () => {};
+    expect(await settle(held)).toBe('reloaded');
+    expect(held.current()).toBe('whole');
+  });
+
+  it("sees the swap of a Secret's ..data, which changes neither names nor links", async () => {
+    const folder = scratchFolder();
+    for (const version of ['1', '2']) {
+      mkdirSync(join(folder, version));
+      both(join(folder, version), `version ${version}`);
+    }
+    symlinkSync('1', join(folder, '..data'));
+    for (const name of ['a', 'b']) symlinkSync(join('..data', name), join(folder, name));
+    const { held } = await holdPair(folder);
+    expect(held.current()).toBe('version 1');
+    symlinkSync('2', join(folder, '..tmp'));
+    renameSync(join(folder, '..tmp'), join(folder, '..data'));
+    expect(await settle(held)).toBe('reloaded');
+    expect(held.current()).toBe('version 2');
+  });
+
+  it.each<[string, (folder: string) => void, RegExp]>([
+    ['is gone', (folder) => rmSync(join(folder, 'a')), /a cannot be read \(ENOENT\)/],
+    ['is a folder', toFolder, /a is not a file/],
+    ['is wrong', (folder) => writeFileSync(join(folder, 'a'), 'other'), /a and b differ/],
+    [
+      'is huge',
+      (folder) => writeFileSync(join(folder, 'a'), 'x'.repeat(1024 * 1024 + 1)),
+      /larger than 1 MiB/,
+    ],
+  ])(
+    'keeps what it has where a file %s, says so once, and goes on when it is good again',
+    async (_, spoil, problem) => {
+      const folder = scratchFolder({ a: 'old', b: 'old' });
+      const { held, refused, taken } = await holdPair(folder);
+      spoil(folder);
+      expect(await settle(held)).toBe('refused');
+      expect(held.current()).toBe('old');
+      for (let i = 0; i < 3; i += 1) expect(await held.look()).toBe('unchanged');
+      expect(refused).toHaveLength(1);
+      expect(refused[0]?.join()).toMatch(problem);
+      rmSync(join(folder, 'a'), { recursive: true, force: true });
+      both(folder, 'mended');
+      expect(await settle(held)).toBe('reloaded');
+      expect(taken).toEqual(['mended']);
+    },
+  );
+
+  it('refuses at the start what it would refuse later', async () => {
+    await expect(holdPair(scratchFolder({ a: 'old' }))).rejects.toThrow(/b cannot be read \(ENOENT\)/);
+    await expect(holdPair(scratchFolder({ a: 'old', b: 'new' }))).rejects.toThrow(FilesRefused);
+  });
+
+  it('looks by itself, until it is told to end', async () => {
+    const folder = scratchFolder({ a: 'old', b: 'old' });
+    const ended = new AbortController();
+    const news = new EventEmitter();
+    await holdPair(folder, {
+      intervalMs: 5,
+      onGood: (made) => news.emit('taken', made),
+      signal: ended.signal,
+    });
+    const taken = once(news, 'taken');
+    both(folder, 'new!');
+    expect(await taken).toEqual(['new!']);
+    ended.abort();
+  });
+});

@@ -1,0 +1,755 @@
+import { describe, expect, it } from 'vitest';
+import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
+import { type RolloutOptions, rollouts } from '../../src/generate/argo/rollout.ts';
+import { lintRollouts } from '../../src/lint/lint-rollouts.ts';
+import { seconds } from '../../src/lint/rollout-parts.ts';
+import type { TimingOptions } from '../../src/lint/timing-checks.ts';
+import { options, smallRegistry } from '../generate/example.ts';
+
+const registry = smallRegistry([{ name: 'signup' }]);
+const made: RolloutOptions = { ...options(), analysis: 'cujs' };
+const byLabel: RolloutOptions = { ...made, versionFrom: { kind: 'label', key: 'version' } };
+const sample = (of: RolloutOptions, from = registry) =>
+  [...rollouts(from, of), ...analysisTemplates(from, of)].map(({ text }) => text).join('---\n');
+const good = sample(made);
+const goodByLabel = sample(byLabel);
+
+const defaults: TimingOptions = {
+  registry: undefined,
+  requestsPerMinute: undefined,
+  objective: 99.95,
+  ruleOutBurn: 14.4,
+  lagSeconds: 90,
+  maxWindowSeconds: 7200,
+};
+
+function lint(text: string, changes: Partial<TimingOptions> = {}) {
+  return lintRollouts([{ file: 'rollout.yaml', text }], { ...defaults, ...changes }).findings;
+}
+
+/** The text with one piece replaced, which must be there. */
+function spoil(text: string, piece: string | RegExp, by: string): string {
+  const spoilt = text.replace(piece, () => by);
+  if (spoilt === text) throw new Error(`nothing to spoil: ${piece}`);
+  return spoilt;
+}
+
+/** Without the lines from the first that matches `from` up to, but not with, the next that matches `to`. */
+function without(text: string, from: RegExp, to: RegExp): string {
+  const lines = text.split('\n');
+  const first = lines.findIndex((line) => from.test(line));
+  const end = lines.findIndex((line, i) => i > first && to.test(line));
+  if (first < 0 || end < 0) throw new Error(`nothing to remove: ${from}`);
+  return [...lines.slice(0, first), ...lines.slice(end)].join('\n');
+}
+
+const gateMetric = (text: string, piece: string, by: string) => {
+  const at = text.indexOf('name: cuj-signup-gate\n');
+  return text.slice(0, at) + spoil(text.slice(at), piece, by);
+};
+
+it('has nothing to say against the samples', () => {
+  expect(lint(good)).toEqual([]);
+  expect(lint(goodByLabel)).toEqual([]);
+});
+
+describe('one mistake in a good Rollout', () => {
+  const cases: readonly [
+    what: string,
+    text: string,
+    severity: 'error' | 'warning',
+    rule: string,
+    line: string,
+  ][] = [
+    [
+      'no analysis at all',
+      without(without(good, /^ {6}analysis:/, /^ {6}#/), /^ {8}- analysis:/, /^ {8}- setWeight: 100/),
+      'error',
+      'no-analysis',
+      'strategy:',
+    ],
+    [
+      'analyses of no templates, which are none',
+      good.replaceAll(/( {2,})templates:\n(?: +- templateName: .*\n)+/g, '$1templates: []\n'),
+      'error',
+      'no-analysis',
+      'strategy:',
+    ],
+    [
+      'no gate behind the watch',
+      without(good, /^ {8}- analysis:/, /^ {8}- setWeight: 100/),
+      'warning',
+      'no-gate',
+      'analysis:',
+    ],
+    ['no watch before the gate', without(good, /^ {6}analysis:/, /^ {6}#/), 'warning', 'no-watch', 'steps:'],
+    [
+      'neither condition',
+      without(good, /successCondition/, /provider:/),
+      'error',
+      'no-conditions',
+      '- name: cuj-signup',
+    ],
+    [
+      'no failure condition',
+      spoil(good, / *failureCondition: .*\n/, ''),
+      'error',
+      'one-condition',
+      'successCondition',
+    ],
+    [
+      'no success condition',
+      spoil(good, / *successCondition: .*\n/, ''),
+      'error',
+      'one-condition',
+      'failureCondition',
+    ],
+    [
+      'a condition for another form of the answer',
+      spoil(good, 'failureCondition: result startsWith "FAIL"', 'failureCondition: result == "fail"'),
+      'error',
+      'condition-never-holds',
+      'failureCondition',
+    ],
+    ['ok selected', spoil(good, '{$.summary}', '{$.ok}'), 'error', 'ok-is-two-valued', 'jsonPath'],
+    [
+      'something else selected',
+      spoil(good, '{$.summary}', '{$.slis[0].value}'),
+      'warning',
+      'unusual-selection',
+      'jsonPath',
+    ],
+    [
+      'failureLimit a little high',
+      spoil(good, 'failureLimit: 0', 'failureLimit: 1'),
+      'warning',
+      'failure-limit',
+      'failureLimit',
+    ],
+    [
+      'failureLimit high',
+      spoil(good, 'failureLimit: 0', 'failureLimit: 3'),
+      'error',
+      'failure-limit',
+      'failureLimit',
+    ],
+    [
+      'failureLimit off',
+      spoil(good, 'failureLimit: 0', 'failureLimit: -1'),
+      'error',
+      'failure-limit',
+      'failureLimit',
+    ],
+    [
+      'failureLimit as high as count',
+      gateMetric(good, 'failureLimit: 0', 'failureLimit: 10'),
+      'error',
+      'failure-limit',
+      'failureLimit',
+    ],
+    [
+      'inconclusiveLimit 0',
+      spoil(good, 'inconclusiveLimit: 10000', 'inconclusiveLimit: 0'),
+      'error',
+      'inconclusive-limit',
+      'inconclusiveLimit',
+    ],
+    [
+      'inconclusiveLimit left out',
+      spoil(good, / *inconclusiveLimit: 10000\n/, ''),
+      'error',
+      'inconclusive-limit',
+      '- name: cuj-signup',
+    ],
+    [
+      'inconclusiveLimit low in a watch',
+      spoil(good, 'inconclusiveLimit: 10000', 'inconclusiveLimit: 3'),
+      'warning',
+      'inconclusive-limit',
+      'inconclusiveLimit',
+    ],
+    [
+      'a gate that can end without a pass',
+      spoil(good, / *consecutiveSuccessLimit: 2\n/, ''),
+      'error',
+      'pass-without-proof',
+      'inconclusiveLimit',
+    ],
+    [
+      'consecutiveErrorLimit left out',
+      spoil(good, / *consecutiveErrorLimit: 360\n/, ''),
+      'error',
+      'error-limit',
+      '- name: cuj-signup',
+    ],
+    [
+      'consecutiveErrorLimit small',
+      spoil(good, 'consecutiveErrorLimit: 360', 'consecutiveErrorLimit: 10'),
+      'warning',
+      'error-limit',
+      'consecutiveErrorLimit',
+    ],
+    ['a step without count', spoil(good, / *count: 10\n/, ''), 'error', 'no-count', '- name: cuj-signup'],
+    ['a step that asks once', spoil(good, 'count: 10\n', 'count: 1\n'), 'warning', 'asks-once', 'count'],
+    [
+      'a watch that asks once',
+      spoil(good, / *interval: 60s\n/, ''),
+      'error',
+      'asks-once',
+      '- name: cuj-signup',
+    ],
+    [
+      'a watch that ends',
+      spoil(good, 'interval: 60s', 'interval: 60s\n      count: 3'),
+      'warning',
+      'watch-ends',
+      'count',
+    ],
+    [
+      'an interval below the lag',
+      spoil(good, 'interval: 60s', 'interval: 10s'),
+      'warning',
+      'interval-below-lag',
+      'interval',
+    ],
+    [
+      "a timeout below the gate's",
+      spoil(good, 'timeoutSeconds: 10', 'timeoutSeconds: 3'),
+      'warning',
+      'timeout',
+      'timeoutSeconds',
+    ],
+    [
+      'nothing that tells the canary',
+      without(good, /headers:/, /timeoutSeconds|# Leave both: the gate/),
+      'error',
+      'canary-not-told',
+      'url:',
+    ],
+    [
+      'a version in the URL',
+      spoil(good, '/cujs/signup/status', '/cujs/signup/status?version={{args.version}}'),
+      'warning',
+      'arg-in-url',
+      'url:',
+    ],
+    [
+      'a version that never changes',
+      spoil(good, 'value: "{{args.version}}"', 'value: v1.0.0'),
+      'error',
+      'fixed-version',
+      'X-Canary-Version',
+    ],
+    [
+      'a version that never changes, in the Rollout',
+      spoil(good, /valueFrom:\n *podTemplateHashValue: Latest/, 'value: v1'),
+      'error',
+      'fixed-version',
+      'value: v1',
+    ],
+    [
+      'the hash of the stable pods',
+      spoil(good, 'podTemplateHashValue: Latest', 'podTemplateHashValue: Stable'),
+      'error',
+      'judges-stable',
+      'podTemplateHashValue',
+    ],
+    [
+      'an argument that is not passed',
+      spoil(
+        good,
+        /- name: version\n *valueFrom:\n *podTemplateHashValue: Latest\n *- name: service/,
+        '- name: service',
+      ),
+      'error',
+      'missing-arg',
+      'analysis:',
+    ],
+    [
+      'no version on the pods',
+      without(good, /- name: DD_VERSION/, /^ {2}strategy:/),
+      'error',
+      'no-version',
+      'containers:',
+    ],
+    [
+      'another version on the pods',
+      spoil(
+        good,
+        /valueFrom:\n *fieldRef:\n *fieldPath: metadata.labels\['rollouts-pod-template-hash'\]/,
+        'value: v1.0.0',
+      ),
+      'error',
+      'version-mismatch',
+      'DD_VERSION',
+    ],
+    [
+      'a label that the pods do not have',
+      spoil(
+        goodByLabel,
+        'fieldPath: spec.template.metadata.labels.version',
+        'fieldPath: spec.template.metadata.labels.release',
+      ),
+      'error',
+      'empty-arg',
+      'fieldPath',
+    ],
+    [
+      'a label that Argo cannot reach',
+      spoil(
+        goodByLabel,
+        'fieldPath: spec.template.metadata.labels.version',
+        'fieldPath: spec.template.metadata.labels.tags.datadoghq.com/version',
+      ),
+      'error',
+      'empty-arg',
+      'fieldPath',
+    ],
+    [
+      'a label that the Rollout does not have',
+      spoil(
+        goodByLabel,
+        'fieldPath: spec.template.metadata.labels.version',
+        "fieldPath: metadata.labels['version']",
+      ),
+      'error',
+      'empty-arg',
+      'fieldPath',
+    ],
+    [
+      'a gate before any traffic',
+      spoil(good, 'setWeight: 25', 'setWeight: 0'),
+      'error',
+      'no-canary-traffic',
+      'analysis:',
+    ],
+    [
+      'hardly any weight',
+      spoil(good, 'setWeight: 25', 'setWeight: 1'),
+      'warning',
+      'weight-too-low',
+      'setWeight',
+    ],
+    [
+      'a template that is not there',
+      spoil(good, 'templateName: cuj-signup-gate', 'templateName: cuj-payment-gate'),
+      'warning',
+      'template-not-given',
+      'cuj-payment-gate',
+    ],
+    [
+      'a template whose name is mistyped',
+      spoil(good, 'templateName: cuj-signup-gate', 'templateName: cuj-sign-up-gate'),
+      'warning',
+      'template-not-given',
+      'cuj-sign-up-gate',
+    ],
+    [
+      'a template of the other scope',
+      good.replaceAll('kind: AnalysisTemplate', 'kind: ClusterAnalysisTemplate'),
+      'error',
+      'other-scope',
+      'templateName',
+    ],
+    [
+      "a scope that is not the template's",
+      good.replaceAll(/( *)- (templateName: .*)\n/g, '$1- $2\n$1  clusterScope: true\n'),
+      'error',
+      'other-scope',
+      'templateName',
+    ],
+    [
+      'templates that ask somebody else',
+      good.replaceAll('/cujs/signup/status', '/health'),
+      'warning',
+      'gate-not-asked',
+      'analysis:',
+    ],
+    ['a document that is no YAML', `${good}---\nkind: [\n`, 'error', 'yaml', ''],
+    [
+      'a chart that Helm has not rendered',
+      spoil(good, 'failureLimit: 0', 'failureLimit: {{ .Values.failureLimit }}'),
+      'error',
+      'yaml',
+      'failureLimit',
+    ],
+    [
+      'a step whose count is 0, which is none',
+      spoil(good, 'count: 10\n', 'count: 0\n'),
+      'error',
+      'no-count',
+      'count',
+    ],
+    [
+      'a CUJ that is asked only for show',
+      spoil(
+        good,
+        '        startingStep: 1\n',
+        '        startingStep: 1\n        dryRun: [{ metricName: cuj-.* }]\n',
+      ),
+      'error',
+      'dry-run',
+      'dryRun',
+    ],
+    [
+      'a template that is only for show',
+      spoil(good, '  metrics:\n', '  dryRun: [{ metricName: cuj-signup }]\n  metrics:\n'),
+      'error',
+      'dry-run',
+      'dryRun',
+    ],
+    [
+      'watch and gate in one analysis',
+      spoil(
+        good,
+        '- templateName: cuj-signup-watch\n',
+        '- templateName: cuj-signup-watch\n          - templateName: cuj-signup-gate\n',
+      ),
+      'error',
+      'metric-twice',
+      'analysis:',
+    ],
+    [
+      'a label of the Rollout that is written as one of the pods',
+      spoil(
+        goodByLabel,
+        'fieldPath: spec.template.metadata.labels.version',
+        'fieldPath: metadata.labels.version',
+      ),
+      'error',
+      'empty-arg',
+      'fieldPath',
+    ],
+    [
+      'an annotation that the Rollout does not have',
+      spoil(
+        goodByLabel,
+        'fieldPath: spec.template.metadata.labels.version',
+        "fieldPath: metadata.annotations['release']",
+      ),
+      'error',
+      'empty-arg',
+      'fieldPath',
+    ],
+    [
+      'a path that ends in more than a value',
+      spoil(
+        goodByLabel,
+        'fieldPath: spec.template.metadata.labels.version',
+        'fieldPath: spec.template.metadata.labels',
+      ),
+      'error',
+      'empty-arg',
+      'fieldPath',
+    ],
+    [
+      'a label that is empty',
+      goodByLabel.replaceAll(' version: v1.0.0', ' version: ""'),
+      'error',
+      'empty-arg',
+      'fieldPath',
+    ],
+  ];
+
+  it.each(cases)('is found: %s', (_, text, severity, rule, line) => {
+    const findings = lint(text);
+    const found = findings.find((finding) => finding.rule === rule);
+    expect(found, JSON.stringify(findings.map((finding) => finding.rule))).toMatchObject({
+      severity,
+      file: 'rollout.yaml',
+    });
+    expect(text.split('\n')[(found?.line ?? 0) - 1]).toContain(line);
+    for (const said of [found?.message, found?.meaning, found?.fix]) expect(said).toMatch(/[.)}'"]$/);
+    // Nothing else is made up: what comes along follows from the same mistake.
+    expect(findings.filter((finding) => finding.severity === 'error' && finding.rule !== rule)).toEqual([]);
+  });
+});
+
+describe('time and traffic', () => {
+  const short = spoil(good, 'duration: 5m', 'duration: 10s').replace('count: 10\n', 'count: 1\n');
+
+  it('names the template that was most likely meant', () => {
+    const [found] = lint(spoil(good, 'templateName: cuj-signup-gate', 'templateName: cuj-sign-up-gate'));
+    expect(found?.fix).toBe('Did you mean "cuj-signup-gate"? Else give its file as well.');
+  });
+
+  it('finds a pause that is over before there is data', () => {
+    expect(lint(short).map(({ rule }) => rule)).toContain('pause-too-short');
+  });
+
+  it.each([
+    // 415 clean requests rule out a burn of 14.4 at 99.95%; the gate has 5 + 9 minutes less 90 s of lag at 25%.
+    [133, [], 'just enough'],
+    [132, ['pause-too-short'], 'one short of it'],
+    [10, ['weight-too-low'], 'so few that the longest window ends first'],
+  ])('works out that %d requests a minute give %j: %s', (requestsPerMinute, rules) => {
+    expect(lint(good, { requestsPerMinute }).map(({ rule }) => rule)).toEqual(rules);
+  });
+
+  it("takes each CUJ's own objective and rule from the registry", () => {
+    const lenient = smallRegistry([{ name: 'signup', slo: { availability: 99 } }]);
+    expect(lint(good, { requestsPerMinute: 20, registry: lenient })).toEqual([]);
+    expect(lint(good, { requestsPerMinute: 20, registry })).toHaveLength(1);
+    const observed = smallRegistry([{ name: 'signup', mode: 'observe' }]);
+    expect(lint(good, { requestsPerMinute: 1, registry: observed })).toEqual([]);
+  });
+
+  it.each([
+    [{ sampleRate: 0.1 }, 1_326, 1_327],
+    [{ dispersion: 2 }, 265, 266],
+  ])('asks for more requests of a service with %j', (counted, few, enough) => {
+    const service = { env: 'prod', operation: 'http.request', canary: 'version:{version}', ...counted };
+    const thinned = smallRegistry([{ name: 'signup' }], { shop: service });
+    expect(lint(good, { requestsPerMinute: enough, registry: thinned })).toEqual([]);
+    expect(lint(good, { requestsPerMinute: few, registry: thinned })).toHaveLength(1);
+  });
+
+  it('finds a CUJ that the registry does not have', () => {
+    const other = smallRegistry([{ name: 'login' }]);
+    expect(lint(good, { registry: other }).map(({ rule }) => rule)).toEqual(['unknown-cuj', 'unknown-cuj']);
+  });
+
+  it('lets a pause without an end be long enough', () => {
+    expect(lint(spoil(good, /pause:\n *duration: 5m/, 'pause: {}'), { requestsPerMinute: 1 })).toEqual([]);
+  });
+
+  it('finds a watch that begins when the steps are over, where there is no gate', () => {
+    const alone = without(good, /^ {8}- analysis:/, /^ {8}- setWeight: 100/);
+    const rules = lint(spoil(alone, 'initialDelay: 150s', 'initialDelay: 1h')).map(({ rule }) => rule);
+    expect(rules).toContain('delay-too-long');
+  });
+
+  it.each([
+    ['90s', 90],
+    ['5m', 300],
+    ['1h30m', 5400],
+    ['300', 300],
+    ['1.5h', 5400],
+    ['soon', undefined],
+    ['5 m', undefined],
+  ])('reads the duration %s', (text, value) => {
+    expect(seconds(text)).toBe(value);
+  });
+});
+
+describe('other shapes', () => {
+  it('takes pods from the Deployment that a Rollout refers to', () => {
+    const rollout = good.replace(
+      / {2}template:\n([\s\S]*?) {2}strategy:/,
+      '  workloadRef:\n    apiVersion: apps/v1\n    kind: Deployment\n    name: shop\n  strategy:',
+    );
+    const deployment = (version: string) =>
+      `---\nkind: Deployment\nmetadata:\n  name: shop\nspec:\n  template:\n    spec:\n      containers:\n        - name: app\n          env:\n            - name: DD_VERSION\n              ${version}\n`;
+    expect(lint(rollout)).toEqual([]);
+    expect(
+      lint(
+        rollout +
+          deployment(
+            'valueFrom: { fieldRef: { fieldPath: "metadata.labels[\'rollouts-pod-template-hash\']" } }',
+          ),
+      ),
+    ).toEqual([]);
+    expect(lint(rollout + deployment('value: v1')).map(({ rule }) => rule)).toEqual(['version-mismatch']);
+  });
+
+  it('knows that before a blue-green promotion there is no traffic to judge', () => {
+    const blueGreen = `kind: Rollout\nmetadata: { name: shop }\nspec:\n  strategy:\n    blueGreen:\n      KINDAnalysis:\n        templates: [{ templateName: cuj-signup-gate }]\n        args: [{ name: version, valueFrom: { podTemplateHashValue: Latest } }]\n---\n${analysisTemplates(registry, made)[0]?.text}`;
+    expect(lint(blueGreen.replace('KIND', 'prePromotion')).map(({ rule }) => rule)).toEqual([
+      'no-canary-traffic',
+    ]);
+    expect(lint(blueGreen.replace('KIND', 'postPromotion'))).toEqual([]);
+  });
+
+  it('knows that Argo does not look into the workload that a Rollout refers to', () => {
+    const byRef = goodByLabel.replace(
+      / {2}template:\n([\s\S]*?) {2}strategy:/,
+      '  workloadRef: { apiVersion: apps/v1, kind: Deployment, name: shop }\n  strategy:',
+    );
+    const [found, ...others] = lint(byRef);
+    expect(found).toMatchObject({ rule: 'empty-arg', severity: 'error' });
+    expect(found?.message).toContain('workloadRef');
+    expect(others.every(({ rule }) => rule === 'empty-arg')).toBe(true);
+  });
+
+  it('does not call it missing where a version may come from a ConfigMap or from OpenTelemetry', () => {
+    const bare = without(good, /- name: DD_VERSION/, /^ {2}strategy:/);
+    expect(lint(bare).map(({ rule }) => rule)).toContain('no-version');
+    const env = (text: string) => spoil(bare, /\n( *)env:\n/, `\n          ${text}\n          env:\n`);
+    expect(lint(env('envFrom: [{ configMapRef: { name: release } }]'))).toEqual([]);
+    const otel = '- { name: OTEL_RESOURCE_ATTRIBUTES, value: "service.version=$(HASH)" }';
+    expect(lint(spoil(bare, /env:\n/, `env:\n            ${otel}\n`))).toEqual([]);
+  });
+
+  it('takes the traffic of a header or a mirror for traffic', () => {
+    const zero = spoil(good, 'setWeight: 25', 'setWeight: 0');
+    expect(lint(zero).map(({ rule }) => rule)).toEqual(['no-canary-traffic']);
+    const routed = spoil(
+      zero,
+      '- setWeight: 0',
+      '- setHeaderRoute: { name: testers }\n        - setWeight: 0',
+    );
+    expect(lint(routed, { requestsPerMinute: 1000 })).toEqual([]);
+  });
+
+  it('knows of analyses in experiments only that they are there', () => {
+    const none = without(
+      without(good, /^ {6}analysis:/, /^ {6}#/),
+      /^ {8}- analysis:/,
+      /^ {8}- setWeight: 100/,
+    );
+    const experiment = '- experiment: { analyses: [{ name: a, templateName: t }] }\n        - setWeight: 25';
+    expect(lint(spoil(none, '- setWeight: 25', experiment)).map(({ rule }) => rule)).toEqual([
+      'only-experiments',
+    ]);
+  });
+
+  it('follows the templates that a template is made of', () => {
+    const part = (use: string) =>
+      `---\nkind: AnalysisTemplate\nmetadata: { name: all-${use} }\nspec:\n  templates: [{ templateName: cuj-signup-${use} }]\n`;
+    const of = ['watch', 'gate'].reduce(
+      (text, use) => spoil(text, `templateName: cuj-signup-${use}`, `templateName: all-${use}`) + part(use),
+      good,
+    );
+    expect(lint(of)).toEqual([]);
+    expect(lint(spoil(of, 'failureLimit: 0', 'failureLimit: 5')).map(({ rule }) => rule)).toEqual([
+      'failure-limit',
+    ]);
+  });
+
+  it('reads anchors and merges as kubectl does', () => {
+    const anchored = `kind: Rollout
+metadata: { name: shop }
+spec:
+  strategy:
+    canary:
+      steps:
+        - setWeight: 25
+        - pause: { duration: 5m }
+        - analysis:
+            templates: [{ templateName: gate }]
+            args: &args [{ name: version, valueFrom: { podTemplateHashValue: Latest } }]
+        - setWeight: 100
+      analysis: { startingStep: 1, templates: [{ templateName: watch }], args: *args }
+---
+kind: List
+items:
+  - kind: AnalysisTemplate
+    metadata: { name: watch }
+    spec:
+      args: &takes [{ name: version }]
+      metrics:
+        - &metric
+          name: cuj-signup
+          interval: 60s
+          failureLimit: 0
+          inconclusiveLimit: 10000
+          consecutiveErrorLimit: 360
+          successCondition: result startsWith "PASS"
+          failureCondition: result startsWith "FAIL"
+          provider:
+            web:
+              url: http://gate/cujs/signup/status
+              headers: [{ key: X-Canary-Version, value: "{{args.version}}" }]
+              jsonPath: "{$.summary}"
+  - kind: AnalysisTemplate
+    metadata: { name: gate }
+    spec:
+      args: *takes
+      metrics:
+        - { <<: *metric, count: 10, inconclusiveLimit: 10, consecutiveSuccessLimit: 2 }
+`;
+    expect(lint(anchored)).toEqual([]);
+    expect(lint(spoil(anchored, 'consecutiveSuccessLimit: 2', '')).map(({ rule }) => rule)).toEqual([
+      'pass-without-proof',
+    ]);
+    expect(lint(spoil(anchored, 'failureLimit: 0', 'failureLimit: 5')).map(({ rule }) => rule)).toEqual([
+      'failure-limit',
+    ]);
+  });
+
+  it('takes limits from arguments, and says nothing of those that it cannot know', () => {
+    const by = (arg: string) =>
+      gateMetric(good, '  args:\n', `  args:\n    - ${arg}\n`)
+        .replace('count: 10\n', 'count: "{{args.looks}}"\n')
+        .replace('inconclusiveLimit: 10\n', 'inconclusiveLimit: "{{ args.looks }}"\n');
+    expect(lint(by('{ name: looks, value: "10" }'), { requestsPerMinute: 133 })).toEqual([]);
+    expect(lint(by('{ name: looks, value: "0" }')).map(({ rule }) => rule)).toEqual([
+      'no-count',
+      'inconclusive-limit',
+    ]);
+    expect(
+      lint(by('{ name: looks, valueFrom: { fieldRef: { fieldPath: metadata.name } } }'), {
+        requestsPerMinute: 1,
+      }),
+    ).toEqual([]);
+    expect(lint(good.replaceAll('failureLimit: 0', 'failureLimit: "{{ .Values.limit }}"'))).toEqual([]);
+  });
+
+  it('asks of a metric that asks somebody else only what is wrong whoever is asked', () => {
+    const other = (metric: string) =>
+      `${spoil(good, '- templateName: cuj-signup-gate\n', '- templateName: cuj-signup-gate\n              - templateName: other\n')}---\nkind: AnalysisTemplate\nmetadata: { name: other }\nspec:\n  metrics: [{ name: other, ${metric} }]\n`;
+    const prometheus = 'provider: { prometheus: { query: up } }';
+    expect(
+      lint(other(`interval: 20s, count: 5, failureLimit: 3, successCondition: result > 0.9, ${prometheus}`)),
+    ).toEqual([]);
+    expect(lint(other('provider: { job: { spec: {} } }'))).toEqual([]);
+    const rules = (metric: string) => lint(other(`${metric}, ${prometheus}`)).map(({ rule }) => rule);
+    expect(rules('interval: 20s, count: 5')).toEqual(['no-conditions']);
+    expect(rules('interval: 20s, successCondition: result > 0.9')).toEqual(['no-count']);
+    expect(rules('interval: 20s, count: 5, failureLimit: 5, successCondition: result > 0.9')).toEqual([
+      'failure-limit',
+    ]);
+  });
+
+  it('takes the template of the namespace that the Rollout is in', () => {
+    const inside = (text: string, namespace: string) =>
+      text.replace(/^metadata:\n/gm, `metadata:\n  namespace: ${namespace}\n`);
+    const bad = spoil(good, 'failureLimit: 0', 'failureLimit: 5');
+    const both = (shop: string, staging: string) =>
+      lint(`${inside(shop, 'shop')}---\n${inside(staging, 'staging')}`).map(({ line }) => line);
+    const [line] = both(bad, good);
+    expect(both(bad, good)).toHaveLength(1);
+    expect(both(good, bad)).toHaveLength(1);
+    expect(both(good, bad)[0]).toBeGreaterThan(line as number);
+  });
+
+  it('knows from the registry which parameters a selector takes', () => {
+    const selecting = (canary: string) =>
+      smallRegistry([{ name: 'signup' }], { shop: { env: 'prod', operation: 'http.request', canary } });
+    const fixed = selecting('role:canary');
+    const silent = sample(made, fixed);
+    expect(lint(silent).map(({ rule }) => rule)).toEqual(['canary-not-told', 'canary-not-told']);
+    expect(lint(silent, { registry: fixed })).toEqual([]);
+    const zoned = selecting('version:{version},zone:{zone}');
+    const [found] = lint(good, { registry: zoned });
+    expect(found).toMatchObject({ rule: 'canary-not-told', severity: 'error' });
+    expect(found?.message).toContain('zone is missing');
+    expect(found?.fix).toContain('X-Canary-Zone');
+  });
+
+  it('reads lists, quoted numbers and several files', () => {
+    const [rollout, ...templates] = good.split('---\n');
+    const list = `kind: List\nitems:\n${[rollout, ...templates]
+      .map(
+        (text) =>
+          `- ${(text ?? '')
+            .replace(/^#.*\n|^ *#.*\n/gm, '')
+            .trim()
+            .split('\n')
+            .join('\n  ')}`,
+      )
+      .join('\n')}\n`;
+    expect(lint(list)).toEqual([]);
+    expect(lint(good.replaceAll('failureLimit: 0', 'failureLimit: "0"'))).toEqual([]);
+    const files = [rollout, ...templates].map((text, i) => ({ file: `${i}.yaml`, text: text ?? '' }));
+    expect(lintRollouts(files, defaults)).toEqual({ rollouts: ['shop'], findings: [] });
+  });
+
+  it('reports the mistake of a template once, however many analyses use it', () => {
+    const spoilt = spoil(good, 'templateName: cuj-signup-gate', 'templateName: cuj-signup-watch').replaceAll(
+      / *failureCondition: .*\n/g,
+      '',
+    );
+    expect(lint(spoilt).filter(({ rule }) => rule === 'one-condition')).toHaveLength(1);
+  });
+});

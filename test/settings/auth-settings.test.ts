@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { readSettings, SettingsError } from '../../src/settings/settings.ts';
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    readSettings(env);
+  } catch (error) {
+    if (error instanceof SettingsError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+const oidc = {
+  CUJ_GATE_AUTH_OIDC_ISSUER: 'https://login.example.com/',
+  CUJ_GATE_AUTH_OIDC_AUDIENCE: 'cuj-gate',
+};
+
+describe('the settings about who may ask', () => {
+  it('are read whole, the issuer letter by letter', () => {
+    const { access } = readSettings({
+      ...oidc,
+      CUJ_GATE_AUTH_OIDC_JWKS_URL: 'https://login.example.com/keys?v=2',
+      CUJ_GATE_AUTH_OIDC_CLAIM: 'https://example.com/team = release=blue',
+      CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: '1m',
+      CUJ_GATE_AUTH_TOKENS_FILE: '/run/tokens',
+      CUJ_GATE_AUTH_METRICS: 'true',
+      CUJ_GATE_ADMIN_PORT: '9090',
+      CUJ_GATE_TLS_CERT_FILE: '/tls/crt',
+      CUJ_GATE_TLS_KEY_FILE: '/tls/key',
+      CUJ_GATE_TLS_CLIENT_CA_FILE: '/tls/ca',
+      CUJ_GATE_RATE_LIMIT: '600',
+    });
+    expect(access).toEqual({
+      tokensFile: '/run/tokens',
+      oidc: {
+        issuer: 'https://login.example.com/',
+        audience: 'cuj-gate',
+        jwksUrl: 'https://login.example.com/keys?v=2',
+        claim: { name: 'https://example.com/team', value: 'release=blue' },
+        clockSkewMs: 60_000,
+      },
+      authenticateMetrics: true,
+      adminPort: 9090,
+      tls: { certFile: '/tls/crt', keyFile: '/tls/key', clientCaFile: '/tls/ca' },
+      rateLimitPerMinute: 600,
+    });
+  });
+
+  it.each(['http://localhost:5556/dex', 'http://127.0.0.1:5556', 'http://[::1]:5556'])(
+    'take an issuer on this machine without TLS: %s',
+    (issuer) => {
+      expect(problemsOf({ ...oidc, CUJ_GATE_AUTH_OIDC_ISSUER: issuer })).toEqual([]);
+    },
+  );
+
+  it.each([
+    [
+      'an issuer without an audience',
+      { CUJ_GATE_AUTH_OIDC_ISSUER: 'https://a.example' },
+      'CUJ_GATE_AUTH_OIDC_ISSUER is given without CUJ_GATE_AUTH_OIDC_AUDIENCE',
+    ],
+    [
+      'an audience without an issuer',
+      { CUJ_GATE_AUTH_OIDC_AUDIENCE: 'x' },
+      'CUJ_GATE_AUTH_OIDC_AUDIENCE is given without CUJ_GATE_AUTH_OIDC_ISSUER',
+    ],
+    [
+      'keys without an issuer',
+      { CUJ_GATE_AUTH_OIDC_JWKS_URL: 'https://a.example' },
+      'CUJ_GATE_AUTH_OIDC_JWKS_URL is given without',
+    ],
+    [
+      'a claim without an issuer',
+      { CUJ_GATE_AUTH_OIDC_CLAIM: 'a=b' },
+      'CUJ_GATE_AUTH_OIDC_CLAIM is given without',
+    ],
+    [
+      'an issuer in plain HTTP',
+      { ...oidc, CUJ_GATE_AUTH_OIDC_ISSUER: 'http://login.example.com' },
+      'is not https',
+    ],
+    ['keys in plain HTTP', { ...oidc, CUJ_GATE_AUTH_OIDC_JWKS_URL: 'http://10.0.0.1/keys' }, 'is not https'],
+    ['an issuer that is no URL', { ...oidc, CUJ_GATE_AUTH_OIDC_ISSUER: 'login' }, 'is not a URL'],
+    [
+      'a claim without a value',
+      { ...oidc, CUJ_GATE_AUTH_OIDC_CLAIM: 'groups' },
+      'is not a claim and its value',
+    ],
+    ['a clock skew of an hour', { ...oidc, CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: '60m' }, 'is out of range'],
+    [
+      'a certificate without a key',
+      { CUJ_GATE_TLS_CERT_FILE: '/c' },
+      'CUJ_GATE_TLS_CERT_FILE is given without CUJ_GATE_TLS_KEY_FILE',
+    ],
+    [
+      'a key without a certificate',
+      { CUJ_GATE_TLS_KEY_FILE: '/k' },
+      'CUJ_GATE_TLS_KEY_FILE is given without CUJ_GATE_TLS_CERT_FILE',
+    ],
+    [
+      'client certificates without TLS',
+      { CUJ_GATE_TLS_CLIENT_CA_FILE: '/ca' },
+      'CUJ_GATE_TLS_CLIENT_CA_FILE is given without',
+    ],
+    [
+      'one port for both',
+      { PORT: '9090', CUJ_GATE_ADMIN_PORT: '9090' },
+      'CUJ_GATE_ADMIN_PORT=9090 is PORT as well',
+    ],
+    [
+      'metrics that ask for a token that nobody can have',
+      { CUJ_GATE_AUTH_METRICS: 'true' },
+      'CUJ_GATE_AUTH_METRICS is on, but no token is known',
+    ],
+    [
+      'a flag that is none',
+      { CUJ_GATE_AUTH_METRICS: 'yes' },
+      'CUJ_GATE_AUTH_METRICS=yes is neither true nor false.',
+    ],
+    [
+      'a rate limit below nothing',
+      { CUJ_GATE_RATE_LIMIT: '-1' },
+      'CUJ_GATE_RATE_LIMIT=-1 is not a whole number',
+    ],
+  ])('refuse %s', (_, env, problem) => {
+    const [first, ...more] = problemsOf(env as Record<string, string>);
+    expect(first).toContain(problem);
+    expect(more).toEqual([]);
+  });
+
+  it('do not take what Kubernetes makes of a Service called cuj-gate-admin for a port', () => {
+    const { access } = readSettings({ CUJ_GATE_ADMIN_PORT: 'tcp://10.0.0.1:9090' });
+    expect(access.adminPort).toBeUndefined();
+  });
+});

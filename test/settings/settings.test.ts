@@ -1,0 +1,276 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  type ReadOptions,
+  readSettings,
+  requiredToServe,
+  SettingsError,
+  settingNames,
+  settingsHelp,
+  settingsTable,
+} from '../../src/settings/settings.ts';
+
+const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) };
+
+function problemsOf(env: Record<string, string>, options: ReadOptions = {}): readonly string[] {
+  try {
+    readSettings(env, options);
+  } catch (error) {
+    if (error instanceof SettingsError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('readSettings', () => {
+  it('has a default for everything but keys, registry and DD_URL', () => {
+    expect(readSettings({})).toEqual({
+      datadog: { apiKey: undefined, appKey: undefined, site: 'datadoghq.com', url: undefined },
+      registry: undefined,
+      host: '0.0.0.0',
+      port: 8080,
+      logLevel: 'info',
+      deadlineMs: 8_000,
+      cacheTtlMs: 60_000,
+      cacheSize: 500,
+      drainDelayMs: 5_000,
+      maxInflight: 1_000,
+      access: {
+        tokensFile: undefined,
+        oidc: undefined,
+        authenticateMetrics: false,
+        adminPort: undefined,
+        tls: undefined,
+        rateLimitPerMinute: 0,
+      },
+    });
+  });
+
+  it('gives objects that nobody can change', () => {
+    const settings = readSettings(keys);
+    expect(Object.isFrozen(settings)).toBe(true);
+    expect(Object.isFrozen(settings.datadog)).toBe(true);
+  });
+
+  it('reads keys from files, without the line break that editors add', () => {
+    const files: Record<string, string> = { '/run/api': `${keys.DD_API_KEY}\n`, '/run/app': keys.DD_APP_KEY };
+    const { datadog } = readSettings(
+      { DD_API_KEY_FILE: '/run/api', DD_APP_KEY_FILE: '/run/app' },
+      { readFile: (path) => files[path] as string },
+    );
+    expect(datadog).toMatchObject({ apiKey: keys.DD_API_KEY, appKey: keys.DD_APP_KEY });
+  });
+
+  it('takes an empty variable for none, as a chart leaves them', () => {
+    expect(readSettings({ PORT: '', DD_URL: ' ', DD_API_KEY: '' })).toMatchObject({ port: 8080 });
+  });
+
+  it("reads Redis' URL from a file", () => {
+    const { redisUrl } = readSettings(
+      { ...keys, CUJ_GATE_REDIS_URL_FILE: '/run/url' },
+      { readFile: () => 'redis://cache:6379/1\n' },
+    );
+    expect(redisUrl).toBe('redis://cache:6379/1');
+  });
+
+  it.each([
+    'CUJ_GATE_AUTH_TOKENS_FILE',
+    'CUJ_GATE_AUTH_OIDC_ISSUER',
+    'CUJ_GATE_AUTH_METRICS',
+    'CUJ_GATE_TLS_CERT_FILE',
+    'CUJ_GATE_TLS_CLIENT_CA_FILE',
+  ])('does not take an empty %s for none: the gate would be open', (name) => {
+    expect(problemsOf({ ...keys, [name]: ' ' })).toEqual([
+      `${name} is empty: give it a value, or take the variable away.`,
+    ]);
+  });
+
+  it('drops the slash at the end of DD_URL and keeps its path', () => {
+    expect(readSettings({ DD_URL: 'http://proxy:8126/datadog/' }).datadog.url).toBe(
+      'http://proxy:8126/datadog',
+    );
+  });
+
+  it.each([
+    [
+      'an unknown setting, with the nearest',
+      { CUJ_GATE_DEADLIN: '8s' },
+      'CUJ_GATE_DEADLIN is not a setting. Did you mean CUJ_GATE_DEADLINE?',
+    ],
+    [
+      'a prefix that is not needed',
+      { CUJ_GATE_PORT: '9090' },
+      'CUJ_GATE_PORT is not a setting. Did you mean PORT?',
+    ],
+    [
+      'a misspelt file of a secret',
+      { ...keys, CUJ_GATE_REDIS_URL_FIEL: '/run/url' },
+      'CUJ_GATE_REDIS_URL_FIEL is not a setting. Did you mean CUJ_GATE_REDIS_URL_FILE?',
+    ],
+    [
+      'a file of what is no secret',
+      { ...keys, CUJ_GATE_CACHE_TTL_FILE: '/run/ttl' },
+      'CUJ_GATE_CACHE_TTL_FILE is not a setting. Did you mean CUJ_GATE_CACHE_TTL?',
+    ],
+    [
+      'a short unknown setting that is near to nothing',
+      { CUJ_GATE_FOO: 'x' },
+      "CUJ_GATE_FOO is not a setting. 'cuj-gate serve --help' lists all of them.",
+    ],
+    [
+      'an unknown setting like no other',
+      { CUJ_GATE_FROBNICATION: 'x' },
+      "CUJ_GATE_FROBNICATION is not a setting. 'cuj-gate serve --help' lists all of them.",
+    ],
+    [
+      'a deadline that Argo would not wait for',
+      { CUJ_GATE_DEADLINE: '10s' },
+      'CUJ_GATE_DEADLINE=10s is out of range: from 100ms to 9999ms.',
+    ],
+    [
+      'a drain that Kubernetes would cut',
+      { CUJ_GATE_DRAIN_DELAY: '1m' },
+      'CUJ_GATE_DRAIN_DELAY=1m is out of range: from 0s to 15s.',
+    ],
+    [
+      'a duration without its unit',
+      { CUJ_GATE_CACHE_TTL: '60' },
+      'CUJ_GATE_CACHE_TTL=60 is not a duration: a whole number and its unit, ms, s or m, such as 500ms, 8s or 1m.',
+    ],
+    ['a port that is none', { PORT: '65536' }, 'PORT=65536 is not a whole number from 0 to 65535.'],
+    ['a number in another notation', { PORT: '1e3' }, 'PORT=1e3 is not a whole number from 0 to 65535.'],
+    ['a site that is none', { DD_SITE: 'datadog.com' }, 'DD_SITE=datadog.com is none of datadoghq.com,'],
+    ['a log level that is none', { LOG_LEVEL: 'verbose' }, 'LOG_LEVEL=verbose is none of fatal,'],
+    ['a DD_URL without a scheme', { DD_URL: 'localhost' }, 'DD_URL=localhost is not a URL'],
+    [
+      'a collector without a scheme, with an example of one',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' },
+      'OTEL_EXPORTER_OTLP_ENDPOINT=collector is not a URL such as http://otel-collector:4318.',
+    ],
+    [
+      'a path that would be there twice',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/v1/traces/' },
+      'ends in /v1/traces, which is added to it: leave the path out, or give OTEL_EXPORTER_OTLP_TRACES_ENDPOINT.',
+    ],
+    ['a DD_URL of another scheme', { DD_URL: 'ftp://x' }, 'DD_URL=ftp://x is not an http or https URL.'],
+    ['a DD_URL with a password', { DD_URL: 'http://u:p@x' }, 'must not hold a user name or password.'],
+    ['a key with a space in it', { DD_API_KEY: 'two keys' }, 'DD_API_KEY does not hold a key'],
+    [
+      'both twins',
+      { ...keys, DD_API_KEY_FILE: '/run/api' },
+      'DD_API_KEY and DD_API_KEY_FILE are both given: keep one of them.',
+    ],
+    ['a Redis without a scheme', { CUJ_GATE_REDIS_URL: 'redis:6379' }, 'CUJ_GATE_REDIS_URL names no host.'],
+    ['a Redis of another scheme', { CUJ_GATE_REDIS_URL: 'http://r' }, 'is not a redis or rediss URL.'],
+    [
+      'a database with a name',
+      { CUJ_GATE_REDIS_URL: 'redis://r/gate' },
+      'names a database that is not a number',
+    ],
+    ['options in a Redis URL', { CUJ_GATE_REDIS_URL: 'redis://r?family=6' }, 'must not hold a query'],
+    ['a password with a bare %', { CUJ_GATE_REDIS_URL: 'redis://:50%@r' }, 'written as %25'],
+    [
+      'a cache to share that keeps nothing',
+      { CUJ_GATE_REDIS_URL: 'redis://r', CUJ_GATE_CACHE_TTL: '0s' },
+      'there is nothing to share where nothing is kept.',
+    ],
+    ['a host that is none', { HOST: 'http://x' }, 'HOST=http://x is not a host name or address.'],
+  ])('refuses %s', (_, env, problem) => {
+    const [first, ...more] = problemsOf(env as Record<string, string>);
+    expect(first).toContain(problem);
+    expect(more).toEqual([]);
+  });
+
+  it('never shows the text of a key, not even of one that is wrong', () => {
+    const secret = 'sëcret-sëcret-sëcret';
+    expect(problemsOf({ DD_URL: 'http://me:hunter2@proxy' }).join()).not.toContain('hunter2');
+    expect(problemsOf({ CUJ_GATE_REDIS_URL: 'redis://:hunter2@r/gate' }).join()).not.toContain('hunter2');
+    expect(problemsOf({ DD_API_KEY: secret }).join()).not.toContain(secret);
+    expect(problemsOf({ DD_API_KEY_FILE: '/run/api' }, { readFile: () => secret }).join()).not.toContain(
+      secret,
+    );
+  });
+
+  it('names the file that cannot be read, and why', () => {
+    const readFile = () => {
+      throw new Error('ENOENT: no such file or directory');
+    };
+    expect(problemsOf({ DD_APP_KEY_FILE: '/run/app' }, { readFile })).toEqual([
+      'DD_APP_KEY_FILE=/run/app cannot be read: ENOENT: no such file or directory.',
+    ]);
+    expect(problemsOf({ DD_APP_KEY_FILE: '/run/app' }, { readFile: () => '\n' })).toEqual([
+      'DD_APP_KEY_FILE=/run/app is an empty file.',
+    ]);
+  });
+
+  it('refuses a pipe in the place of a file, which it would wait for', () => {
+    const pipe = join(mkdtempSync(join(tmpdir(), 'cuj-gate-settings-')), 'key');
+    execFileSync('mkfifo', [pipe]);
+    expect(problemsOf({ DD_APP_KEY_FILE: pipe, CUJ_GATE_REDIS_URL_FILE: '/dev/null' })).toEqual([
+      `DD_APP_KEY_FILE=${pipe} cannot be read: it is not a regular file.`,
+      'CUJ_GATE_REDIS_URL_FILE=/dev/null cannot be read: it is not a regular file.',
+    ]);
+    rmSync(dirname(pipe), { recursive: true });
+  });
+
+  it('follows a link to a file, as those of a Secret are', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cuj-gate-settings-'));
+    writeFileSync(join(folder, 'data'), keys.DD_APP_KEY);
+    symlinkSync('data', join(folder, 'key'));
+    expect(readSettings({ DD_APP_KEY_FILE: join(folder, 'key') }).datadog.appKey).toBe(keys.DD_APP_KEY);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('reports all problems at once, in its message as well', () => {
+    const env = { CUJ_GATE_CASHE_TTL: '60s', PORT: 'http', LOG_LEVEL: 'loud' };
+    const problems = problemsOf(env, { required: requiredToServe });
+    expect(problems).toHaveLength(6);
+    expect(new SettingsError(problems).message).toContain('6 settings are wrong');
+    for (const problem of problems) expect(new SettingsError(problems).message).toContain(problem);
+  });
+
+  it('names every variable that serving needs and that is missing', () => {
+    expect(problemsOf({}, { required: requiredToServe })).toEqual([
+      'DD_API_KEY (or DD_API_KEY_FILE) is not set: Datadog API key.',
+      expect.stringContaining('DD_APP_KEY (or DD_APP_KEY_FILE) is not set'),
+      expect.stringMatching(/^CUJ_GATE_REGISTRY is not set: .*\. Or give --registry PATH\.$/),
+    ]);
+  });
+
+  it('lets pass what Kubernetes adds beside a Service called cuj-gate', () => {
+    expect(
+      problemsOf({
+        CUJ_GATE_SERVICE_HOST: '10.0.0.1',
+        CUJ_GATE_SERVICE_PORT: '8080',
+        CUJ_GATE_SERVICE_PORT_HTTP: '8080',
+        CUJ_GATE_PORT: 'tcp://10.0.0.1:8080',
+        CUJ_GATE_PORT_8080_TCP: 'tcp://10.0.0.1:8080',
+        CUJ_GATE_PORT_8080_TCP_PROTO: 'tcp',
+        CUJ_GATE_PORT_8080_TCP_PORT: '8080',
+        CUJ_GATE_PORT_8080_TCP_ADDR: '10.0.0.1',
+        CUJ_GATE_CANARY_SERVICE_HOST: '10.0.0.2',
+      }),
+    ).toEqual([]);
+  });
+});
+
+describe('settingsHelp', () => {
+  it.each(settingNames.map((name) => [name]))('shows %s', (name) => {
+    expect(settingsHelp()).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
+  });
+});
+
+describe('settingsTable', () => {
+  it.each([
+    ['CUJ_GATE_DEADLINE', '10m', '9999ms'],
+    ['CUJ_GATE_CACHE_TTL', '99m', '10m'],
+    ['CUJ_GATE_DRAIN_DELAY', '99m', '15s'],
+    ['CUJ_GATE_AUTH_OIDC_CLOCK_SKEW', '99m', '5m'],
+  ])('says how long %s may be at most, as the refusal of more does', (name, tooLong, most) => {
+    expect(problemsOf({ [name]: tooLong })[0]).toContain(`to ${most}.`);
+    expect(settingsTable().find((setting) => setting.name === name)?.description).toContain(` to ${most}`);
+  });
+});

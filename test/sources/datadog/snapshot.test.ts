@@ -1,0 +1,244 @@
+import { describe, expect, it } from 'vitest';
+import type { ScopeQuery, Series, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import { snapshotOf } from '../../../src/sources/datadog/api/snapshot.ts';
+import { planQueries } from '../../../src/sources/datadog/query/query-plan.ts';
+import {
+  parseSourceTemplate,
+  type SourceTemplate,
+} from '../../../src/sources/datadog/query/source-template.ts';
+import { answer, batch, type Facts, query, scoped, selector } from './synthetic.ts';
+
+/** The snapshot of an answer with these facts. */
+function snapshot(asked: ScopeQuery, facts: Facts): Snapshot {
+  const plan = planQueries(asked.batch, asked.canary, asked.stable);
+  const queries = plan.queries.map(({ name, query: text }) => ({ name, query: text }));
+  const { series, times, values } = answer(JSON.stringify({ data: { attributes: { queries } } }), facts).data
+    .attributes;
+  return snapshotOf(plan, asked, { series, times, values });
+}
+
+function plain(series: Series | undefined) {
+  return series && { total: [...series.total], bad: [...series.bad] };
+}
+
+describe('latency', () => {
+  const timed = query([
+    scoped(
+      'api',
+      ['get_/me', 'post_/login'],
+      [
+        { latencyMs: 300, resources: ['get_/me'] },
+        { latencyMs: 500, resources: ['*', 'post_/login'] },
+      ],
+    ),
+  ]);
+  const facts: Facts = {
+    c_timed_0: { 'api get_/me': [10, null, 4, null], 'api post_/login': [5, 5, null, null] },
+    c_check_timed_0: { api: [15, 5, 4, null] },
+    c_good300_0: { 'api get_/me': [9, null, null, null] },
+    c_check_good300_0: { api: [9, null, null, null] },
+    c_good500_0: { 'api post_/login': [5, 4, null, null] },
+    c_check_good500_0: { api: [5, 4, null, null] },
+    c_all_timed_0: { api: [20, 6, 4, 1] },
+    c_all_good500_0: { api: [20, 5, 4, 1] },
+  };
+
+  it('makes bad events of all that were not within the threshold', () => {
+    const { latency, requests, whole } = snapshot(timed, facts).services.get('api')!.canary;
+    expect(plain(latency.get(300)?.get('get_/me'))).toEqual({ total: [10, 0, 4, 0], bad: [1, 0, 4, 0] });
+    expect(plain(latency.get(500)?.get('post_/login'))).toEqual({ total: [5, 5, 0, 0], bad: [0, 1, 0, 0] });
+    expect(plain(latency.get(500)?.get('*'))).toEqual({ total: [20, 6, 4, 1], bad: [0, 1, 0, 0] });
+    expect(latency.get(300)?.has('post_/login')).toBe(false);
+    expect([requests.size, whole]).toEqual([0, undefined]);
+  });
+
+  it.each<[string, Facts, string]>([
+    [
+      'more requests within the threshold than there were',
+      { ...facts, c_good300_0: { 'api get_/me': [11, null, null, null] } },
+      '11 of 10',
+    ],
+    [
+      'good events that were cut off, which must not read as slow requests',
+      { ...facts, c_good500_0: {}, c_check_good500_0: { api: [5, 4, null, null] } },
+      'groups were cut off',
+    ],
+  ])('does not believe %s', (_, wrong, words) => {
+    expect(() => snapshot(timed, wrong)).toThrow(words);
+  });
+
+  it('believes that all of the canary’s requests were slow where some of stable’s were not', () => {
+    const stable: Facts = {
+      s_timed_0: { 'api get_/me': [1, 1, 1, 1] },
+      s_check_timed_0: { api: [1, 1, 1, 1] },
+      s_good300_0: { 'api get_/me': [1, 1, 1, 1] },
+      s_check_good300_0: { api: [1, 1, 1, 1] },
+      s_all_timed_0: { api: [1, 1, 1, 1] },
+      s_all_good500_0: { api: [1, 1, 1, 1] },
+    };
+    const slow = snapshot(timed, { ...facts, ...stable, c_good300_0: {}, c_check_good300_0: {} });
+    expect(plain(slow.services.get('api')?.canary.latency.get(300)?.get('get_/me'))?.bad).toEqual([
+      10, 0, 4, 0,
+    ]);
+  });
+});
+
+describe('several services', () => {
+  it('are told apart by their groups, and what only the other one asks for is left out', () => {
+    const two = query([scoped('api', ['get_/me']), scoped('web', ['get_/'])]);
+    const { services } = snapshot(two, {
+      c_hits_0: { 'api get_/me': [1, 1, 1, 1], 'web get_/me': [7, 7, 7, 7], 'web get_/': [2, 2, 2, 2] },
+      c_check_hits_0: { api: [1, 1, 1, 1], web: [9, 9, 9, 9] },
+      c_all_hits_0: { api: [1, 1, 1, 1], web: [9, 9, 9, 9] },
+    });
+    expect([...(services.get('api')?.canary.requests.keys() ?? [])]).toEqual(['get_/me']);
+    expect([...(services.get('web')?.canary.requests.keys() ?? [])]).toEqual(['get_/']);
+    expect(plain(services.get('web')?.canary.whole)?.total).toEqual([9, 9, 9, 9]);
+  });
+
+  it('read a canary under another name back to the service of the registry', () => {
+    const renamed = query([scoped('api', ['get_/me'])], { canary: selector('service:api-canary') });
+    const { canary, stable } = snapshot(renamed, {
+      c_hits_0: { 'api-canary get_/me': [1, 2, 3, 4] },
+      c_check_hits_0: { 'api-canary': [1, 2, 3, 4] },
+      c_all_hits_0: { 'api-canary': [1, 2, 3, 4] },
+      s_all_hits_0: { api: [5, 5, 5, 5] },
+    }).services.get('api')!;
+    expect(plain(canary.requests.get('get_/me'))?.total).toEqual([1, 2, 3, 4]);
+    expect(plain(stable.whole)?.total).toEqual([5, 5, 5, 5]);
+  });
+});
+
+describe('counts of the same requests', () => {
+  const asked = query([
+    scoped('api', ['get_/me', 'post_/login'], [{ latencyMs: 300, resources: ['get_/me', 'post_/login'] }]),
+  ]);
+  const facts: Facts = {
+    c_hits_0: { 'api get_/me': [900, 900, 900, 900], 'api post_/login': [100, 100, 100, 100] },
+    c_bad_0: { 'api get_/me': [5, 5, 5, 5] },
+    c_with_status_0: { 'api get_/me': [900, 900, 900, 900], 'api post_/login': [100, 100, 100, 100] },
+    c_check_hits_0: { api: [1000, 1000, 1000, 1000] },
+    c_check_bad_0: { api: [5, 5, 5, 5] },
+    c_all_hits_0: { api: [1002, 1000, 1000, 1000] },
+    c_all_bad_0: { api: [6, 5, 5, 5] },
+    c_timed_0: { 'api get_/me': [900, 900, 900, 900], 'api post_/login': [100, 100, 100, 100] },
+    c_check_timed_0: { api: [1000, 1000, 1000, 1000] },
+    c_good300_0: { 'api get_/me': [890, 890, 890, 890], 'api post_/login': [99, 99, 99, 99] },
+    c_check_good300_0: { api: [989, 989, 989, 989] },
+  };
+
+  it.each<[string, Facts]>([
+    ['that agree', {}],
+    ['that grew by some spans between two queries', { c_check_hits_0: { api: [1000, 1000, 1000, 990] } }],
+    ['of which an endpoint is missing that had no bad events', { c_bad_0: { 'api get_/me': [5, 5, 5, 5] } }],
+  ])('are believed where they are those %s', (_, changed) => {
+    expect(() => snapshot(asked, { ...facts, ...changed })).not.toThrow();
+  });
+
+  it.each<[string, Facts, string]>([
+    [
+      'more requests by endpoint than together, in which bad ones drown',
+      { c_hits_0: { 'api get_/me': [90_000, 90_000, 90_000, 90_000], 'api post_/login': [1, 1, 1, 1] } },
+      'c_hits_0 counts 360004 events of api endpoint by endpoint, but c_check_hits_0 4000',
+    ],
+    [
+      'fewer requests by endpoint than together, though all endpoints came',
+      { c_hits_0: { 'api get_/me': [450, 450, 450, 450], 'api post_/login': [50, 50, 50, 50] } },
+      'c_hits_0 counts 2000 events of api endpoint by endpoint, but c_check_hits_0 4000',
+    ],
+    [
+      'good events that are there but zero, which would read as slow requests',
+      { c_good300_0: { 'api get_/me': [0, 0, 0, 0], 'api post_/login': [0, 0, 0, 0] } },
+      'c_good300_0 counts 0 events of api endpoint by endpoint, but c_check_good300_0 3956',
+    ],
+    [
+      'bad events of the service that are of none of its endpoints, though all its requests are',
+      { c_bad_0: {}, c_check_bad_0: {}, c_all_bad_0: { api: [6, 5, 5, 5] } },
+      'outside the endpoints 21 of 2 requests of api failed, by c_all_bad_0 and c_check_bad_0',
+    ],
+    [
+      'more 5XX than statuses, which would read as requests without any',
+      { c_with_status_0: { 'api get_/me': [4, 4, 4, 4], 'api post_/login': [100, 100, 100, 100] } },
+      'c_bad_0 counts 20 5XX of api get_/me, but c_with_status_0 only 16 requests with any status',
+    ],
+    [
+      'endpoints with more requests than their service',
+      { c_all_hits_0: { api: [100, 100, 100, 100] } },
+      "c_check_hits_0 counts 4000 events of api's endpoints, but c_all_hits_0 400 of all of it",
+    ],
+  ])('are not believed where they are %s', (_, wrong, words) => {
+    expect(() => snapshot(asked, { ...facts, ...wrong })).toThrow(words);
+  });
+});
+
+describe('without a filter, because the list of endpoints is too long for one', () => {
+  const resources = Array.from({ length: 100 }, (_, i) => `get_/${'a'.repeat(40)}${i}`);
+  const many = query([scoped('api', resources)]);
+  const one = `api ${resources[0]}`;
+
+  it('passes over endpoints that nobody asked for', () => {
+    const { requests } = snapshot(many, {
+      c_hits_0: { [one]: [1, 1, 1, 1], 'api get_/other': [3, 3, 3, 3] },
+      c_all_hits_0: { api: [4, 4, 4, 4] },
+    }).services.get('api')!.canary;
+    expect([...requests.keys()]).toEqual([resources[0]]);
+  });
+
+  it('sees by the whole service that groups were cut off', () => {
+    const facts = { c_hits_0: { [one]: [1, 1, 1, 1] }, c_all_hits_0: { api: [4, 4, 4, 4] } };
+    expect(() => snapshot(many, facts)).toThrow('1 of api came back for c_hits_0 with 4 of 16 events');
+  });
+
+  it('sees that bad groups of an endpoint with traffic were cut off', () => {
+    const facts = {
+      c_hits_0: { [one]: [4, 4, 4, 4] },
+      c_all_hits_0: { api: [4, 4, 4, 4] },
+      c_all_bad_0: { api: [1, null, null, null] },
+    };
+    expect(() => snapshot(many, facts)).toThrow('0 of api came back for c_bad_0 with 0 of 1 events');
+  });
+});
+
+describe('a source template', () => {
+  const parsed = parseSourceTemplate('istio', {
+    total: 'sum:istio.hits{app:{service},{selector}}.as_count()',
+    bad: 'sum:istio.hits{app:{service},{selector},code:5*}.as_count()',
+    groupBy: 'route',
+  }) as unknown as { source: SourceTemplate };
+  const meshed = (resources: string[]) =>
+    query([], {
+      batch: batch(
+        ['api', 'web'].map((name) => scoped(name, resources, [], { source: 'istio' })),
+        { source: 'istio', template: parsed.source },
+      ),
+    });
+
+  it('knows each service by the query that asked for it', () => {
+    const { services } = snapshot(meshed(['get_/me']), {
+      c_hits_0: { 'get_/me': [1, 1, 1, 1] },
+      c_check_hits_0: { '': [1, 1, 1, 1] },
+      c_all_hits_0: { '': [2, 2, 2, 2] },
+      c_all_bad_0: { '': [null, 1, null, null] },
+      c_all_hits_1: { '': [8, 8, 8, 8] },
+    });
+    expect(plain(services.get('api')?.canary.requests.get('get_/me'))?.total).toEqual([1, 1, 1, 1]);
+    expect(plain(services.get('api')?.canary.whole)).toEqual({ total: [2, 2, 2, 2], bad: [0, 1, 0, 0] });
+    expect(plain(services.get('web')?.canary.whole)?.total).toEqual([8, 8, 8, 8]);
+  });
+});
+
+describe('all requests of a service, whoever served them', () => {
+  const asked = (stable: string | undefined) =>
+    query([scoped('api', ['post_/login'])], {
+      stable: stable === undefined ? undefined : selector(stable),
+    });
+
+  it.each<[string, string | undefined, Facts, readonly number[] | undefined]>([
+    ['are counted as they come', 'version:v1', { s_everyone_0: { api: [7, null, 2, 1] } }, [7, 0, 2, 1]],
+    ['are none where none came', 'version:v1', {}, [0, 0, 0, 0]],
+    ['are not known where stable is the rest', undefined, {}, undefined],
+  ])('%s', (_, stable, facts, counts) => {
+    const { everyone } = snapshot(asked(stable), facts).services.get('api')!;
+    expect(everyone && [...everyone]).toEqual(counts);
+  });
+});

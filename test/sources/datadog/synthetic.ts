@@ -1,0 +1,124 @@
+import type { ScopeQuery } from '../../../src/domain/metrics/metrics-source.ts';
+import type { ScopeBatch, ScopeService, Service } from '../../../src/domain/registry/model.ts';
+import {
+  parseSelector,
+  type Selector,
+  type SelectorTemplate,
+} from '../../../src/domain/registry/selector.ts';
+import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
+
+/** No recording of a grouped answer exists: these are built in the shape that the client's models describe. */
+
+export const from = Date.UTC(2026, 0, 31, 9, 0);
+export const minutes = 4;
+export const to = from + minutes * 60_000;
+
+export function template(text: string): SelectorTemplate {
+  const parsed = parseSelector(text, datadogDialect);
+  if ('error' in parsed) throw new Error(parsed.error);
+  return parsed;
+}
+
+export function selector(text: string): Selector {
+  return {
+    terms: text.split(',').map((term) => {
+      const at = term.indexOf(':');
+      return { key: term.slice(0, at), value: term.slice(at + 1) };
+    }),
+  };
+}
+
+export function service(name: string, overrides: Partial<Service> = {}): Service {
+  return {
+    name,
+    env: 'production',
+    dialect: datadogDialect,
+    source: 'trace',
+    operation: 'http.request',
+    canary: template('version:{version}'),
+    stable: undefined,
+    sampleRate: 1,
+    dispersion: 1,
+    ...overrides,
+  };
+}
+
+export function scoped(
+  name: string,
+  endpoints: readonly string[],
+  thresholds: ScopeService['thresholds'] = [],
+  overrides: Partial<Service> = {},
+): ScopeService {
+  const resources = endpoints.filter((resource) => resource !== '*');
+  const asWhole = resources.length < endpoints.length;
+  return { service: service(name, overrides), resources, asWhole, thresholds };
+}
+
+export function batch(services: readonly ScopeService[], overrides: Partial<ScopeBatch> = {}): ScopeBatch {
+  return {
+    id: 'production/trace/test',
+    env: 'production',
+    source: 'trace',
+    template: undefined,
+    services,
+    maxWindowMs: minutes * 60_000,
+    lagMs: 90_000,
+    ...overrides,
+  };
+}
+
+export function query(services: readonly ScopeService[], overrides: Partial<ScopeQuery> = {}): ScopeQuery {
+  return {
+    batch: batch(services),
+    canary: selector('version:v2'),
+    stable: undefined,
+    fromMs: from,
+    toMs: to,
+    ...overrides,
+  };
+}
+
+/** query name → group (`service`, or `service resource`) → one value for each minute. */
+export type Facts = Readonly<Record<string, Readonly<Record<string, readonly (number | null)[]>>>>;
+
+export interface TimeseriesBody {
+  data: {
+    type: string;
+    attributes: { series: Record<string, unknown>[]; times: number[]; values: unknown[][] };
+  };
+}
+
+/** The answer that Datadog would give to the queries of a request body, if these were the facts. */
+export function answer(requestBody: string, facts: Facts): TimeseriesBody {
+  const { queries } = (
+    JSON.parse(requestBody) as { data: { attributes: { queries: { name: string; query: string }[] } } }
+  ).data.attributes;
+  const series: Record<string, unknown>[] = [];
+  const values: unknown[][] = [];
+  for (const [name, groups] of Object.entries(facts)) {
+    const index = queries.findIndex((asked) => asked.name === name);
+    if (index < 0)
+      throw new Error(`${name} was not asked; asked were ${queries.map((asked) => asked.name).join(' ')}`);
+    const keys = /by \{([^}]*)\}/.exec(queries[index]?.query ?? '')?.[1]?.split(',') ?? [];
+    for (const [group, counts] of Object.entries(groups)) {
+      const parts = group.split(' ');
+      series.push({ group_tags: keys.map((key, i) => `${key}:${parts[i]}`), query_index: index, unit: null });
+      values.push([...counts]);
+    }
+  }
+  const times = Array.from({ length: minutes }, (_, i) => from + i * 60_000);
+  return { data: { type: 'timeseries_response', attributes: { series, times, values } } };
+}
+
+/** Traffic of one service with two endpoints that agrees with itself. */
+export const soundFacts: Facts = {
+  c_hits_0: { 'api post_/login': [10, 20, 0, 5], 'api get_/me': [1, null, null, 2] },
+  c_bad_0: { 'api post_/login': [null, 3, null, null] },
+  c_check_hits_0: { api: [11, 20, 0, 7] },
+  c_check_bad_0: { api: [null, 3, null, null] },
+  c_all_hits_0: { api: [15, 25, 1, 9] },
+  c_all_bad_0: { api: [null, 4, null, null] },
+  s_hits_0: { 'api post_/login': [90, 80, 100, 95], 'api get_/me': [9, 9, 9, 9] },
+  s_check_hits_0: { api: [99, 89, 109, 104] },
+  s_all_hits_0: { api: [120, 110, 130, 125] },
+};

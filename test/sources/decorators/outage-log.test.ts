@@ -1,0 +1,86 @@
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { SourceError } from '../../../src/domain/errors.ts';
+import type { Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import { toldSource } from '../../../src/sources/decorators/outage-log.ts';
+import { batch, from, query, scoped, to } from '../datadog/synthetic.ts';
+
+const asked = query([scoped('api', [])]);
+const snapshot: Snapshot = { fromMs: from, toMs: to, services: new Map(), queries: [] };
+const never = new AbortController().signal;
+
+const other = query([scoped('auth', [])], {
+  batch: batch([scoped('auth', [])], { id: 'production/trace/auth' }),
+});
+
+/** A source that answers or fails as told, and the lines that it makes of it. */
+function told() {
+  const lines: Record<string, unknown>[] = [];
+  const logger = pino({ base: null, timestamp: false }, { write: (line) => lines.push(JSON.parse(line)) });
+  let nowMs = 0;
+  let error: Error | undefined;
+  const source = toldSource(
+    {
+      measure: async () => {
+        if (error !== undefined) throw error;
+        return snapshot;
+      },
+    },
+    logger,
+    () => nowMs,
+  );
+  const ask = (seconds: number, trouble?: Error, of = asked) => {
+    nowMs = seconds * 1_000;
+    error = trouble;
+    return source.measure(of, never).catch((thrown: unknown) => expect(thrown).toBe(trouble));
+  };
+  return { lines, ask };
+}
+
+const down = new SourceError('source_unavailable', 'Datadog answered 500: oops', 'Wait.');
+const refused = new SourceError('source_rejected', 'Datadog answered 403: Forbidden', 'Check.');
+
+it('tells what the trouble is when it begins, changes, lasts for minutes and is over', async () => {
+  const { lines, ask } = told();
+  await ask(0);
+  for (let at = 10; at < 310; at += 10) await ask(at, down);
+  expect(lines).toEqual([
+    {
+      level: 40,
+      code: 'source_unavailable',
+      detail: 'Datadog answered 500: oops',
+      hint: 'Wait.',
+      batch: asked.batch.id,
+      msg: 'Datadog gives no answer',
+    },
+  ]);
+  await ask(310, down);
+  await ask(320, refused);
+  await ask(330, new Error('ours'));
+  await ask(340);
+  await ask(350);
+  expect(lines.slice(1)).toMatchObject([
+    { detail: 'Datadog answered 500: oops' },
+    { detail: 'Datadog answered 403: Forbidden' },
+    { level: 30, failures: 32, seconds: 330, msg: 'Datadog answers again' },
+  ]);
+});
+
+it('is no flood where one batch is refused and another is not, or where trouble comes and goes', async () => {
+  const { lines, ask } = told();
+  for (let minute = 0; minute < 60; minute += 1) {
+    await ask(minute * 60, refused);
+    await ask(minute * 60 + 1, undefined, other);
+  }
+  expect(lines).toHaveLength(12);
+  for (let at = 4_000; at < 4_200; at += 2) {
+    await ask(at, at % 4 === 0 ? down : refused, other);
+    await ask(at + 1, undefined, other);
+  }
+  expect(lines.slice(12).map(({ msg }) => msg)).toEqual([
+    'Datadog gives no answer',
+    'Datadog answers again',
+    'Datadog gives no answer',
+    'Datadog answers again',
+  ]);
+});

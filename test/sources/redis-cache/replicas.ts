@@ -1,0 +1,100 @@
+import { SharedAnswers, type SharedQuestion } from '../../../src/sources/redis-cache/shared-cache.ts';
+import { createSeal } from '../../../src/sources/redis-cache/signed-envelope.ts';
+import { FakeStore } from './fake-store.ts';
+
+/** Turns of the event loop until it is so; compression takes some, and no certain number. */
+export async function until(so: () => boolean): Promise<void> {
+  while (!so()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A call of the source, answered by hand. */
+export interface Call {
+  answer(text: string): void;
+  fail(error: Error): void;
+}
+
+/** Replicas around one store and one source, with a clock that moves only when told. */
+export class Replicas {
+  nowMs = 1_000_000;
+  readonly store = new FakeStore(() => this.nowMs);
+  /** What the source was asked, over all replicas. */
+  readonly calls: Call[] = [];
+  readonly #pauses: (() => void)[] = [];
+  readonly #tasks = new Set<() => void>();
+
+  /** Another replica; its clock may be off by so much. */
+  start(options: { secret?: string; clockOffMs?: number; heldOff?: (seconds: number) => void } = {}) {
+    const counted = { hits: 0, misses: 0, ignored: 0 };
+    const answers = new SharedAnswers({
+      store: this.store,
+      seal: createSeal(options.secret ?? 'an application key', 'https://api.datadoghq.com'),
+      maxWaitMs: 6_000,
+      now: () => this.nowMs + (options.clockOffMs ?? 0),
+      observer: {
+        hit: () => {
+          counted.hits += 1;
+        },
+        miss: () => {
+          counted.misses += 1;
+        },
+        ignored: () => {
+          counted.ignored += 1;
+        },
+      },
+      onMistake: (error) => {
+        throw error;
+      },
+      ...(options.heldOff === undefined ? {} : { onHeldOff: options.heldOff }),
+      clock: {
+        monotonic: () => this.nowMs,
+        pause: (_, signal) =>
+          new Promise((resolve) => {
+            const wake = () => {
+              signal.removeEventListener('abort', wake);
+              resolve();
+            };
+            this.#pauses.push(wake);
+            signal.addEventListener('abort', wake, { once: true });
+          }),
+        every: (_, task) => {
+          this.#tasks.add(task);
+          return () => this.#tasks.delete(task);
+        },
+      },
+    });
+    const ask = (name = 'question', signal = new AbortController().signal) =>
+      answers.once(this.#question(name), signal);
+    return { answers, counted, ask };
+  }
+
+  /** How many wait for another replica's answer. */
+  get waiting(): number {
+    return this.#pauses.length;
+  }
+
+  /** Some time passes: locks are extended by holders that live, and those that wait look again. */
+  async pass(ms: number, { holdersLive = true } = {}): Promise<void> {
+    this.nowMs += ms;
+    if (holdersLive) for (const task of this.#tasks) task();
+    for (const wake of this.#pauses.splice(0)) wake();
+  }
+
+  /** The nth call of the source, as soon as it is made. */
+  async call(nth: number): Promise<Call> {
+    await until(() => this.calls.length >= nth);
+    return this.calls[nth - 1] as Call;
+  }
+
+  #question(name: string): SharedQuestion<string> {
+    return {
+      name,
+      ttlMs: 60_000,
+      ask: () =>
+        new Promise((resolve, reject) => {
+          this.calls.push({ answer: resolve, fail: reject });
+        }),
+      write: (text) => ({ text }),
+      read: (value) => (value as { text?: string }).text,
+    };
+  }
+}

@@ -1,0 +1,113 @@
+import { expect, it } from 'vitest';
+import type { MetricsSource, ScopeQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import { describeQueries } from '../../../src/sources/datadog/query/query-plan.ts';
+import { createSharedApi } from '../../../src/sources/redis-cache/shared-api.ts';
+import { SharedAnswers } from '../../../src/sources/redis-cache/shared-cache.ts';
+import { createSharedSource } from '../../../src/sources/redis-cache/shared-source.ts';
+import { createSeal } from '../../../src/sources/redis-cache/signed-envelope.ts';
+import { batch, from, query, scoped, selector } from '../datadog/synthetic.ts';
+import { FakeStore } from './fake-store.ts';
+
+const never = new AbortController().signal;
+const login = query([scoped('api', ['post_/login'])]);
+
+function world() {
+  const now = from + 600_000;
+  const store = new FakeStore(() => now);
+  const calls: ScopeQuery[] = [];
+  const inner: MetricsSource = {
+    async measure(asked) {
+      calls.push(asked);
+      const minutes = (asked.toMs - asked.fromMs) / 60_000;
+      const series = { total: new Float64Array(minutes).fill(calls.length), bad: new Float64Array(minutes) };
+      const side = { whole: series, requests: new Map(), latency: new Map() };
+      const services = new Map(
+        asked.batch.services.map(({ service }) => [service.name, { canary: side, stable: side }]),
+      );
+      return { fromMs: asked.fromMs, toMs: asked.toMs, services, queries: [] } satisfies Snapshot;
+    },
+  };
+  const answers = () =>
+    new SharedAnswers({
+      store,
+      seal: createSeal('an application key', 'https://api.datadoghq.com'),
+      maxWaitMs: 1_000,
+      now: () => now,
+    });
+  const replica = () => {
+    const own = answers();
+    const source = createSharedSource(inner, own, { ttlMs: 60_000, describe: describeQueries });
+    return async (asked: ScopeQuery) => {
+      const snapshot = await source.measure(asked, never);
+      await own.settled();
+      return snapshot;
+    };
+  };
+  return { calls, answers, replica };
+}
+
+it('what one replica has measured is what the other answers with', async () => {
+  const { calls, replica } = world();
+  const [first, second] = [replica(), replica()];
+  const measured = await first(login);
+  expect(await second(login)).toEqual(measured);
+  // Another registry that asks the same: its batch is another object.
+  expect(await second(query([scoped('api', ['post_/login'], [], { sampleRate: 0.5 })]))).toEqual(measured);
+  expect(calls).toHaveLength(1);
+});
+
+it.each<[string, Partial<ScopeQuery>]>([
+  ['another canary', { canary: selector('version:v3') }],
+  ['another stable', { stable: selector('version:v1') }],
+  ['the minute after', { fromMs: login.fromMs + 60_000, toMs: login.toMs + 60_000 }],
+  ['another endpoint', { batch: batch([scoped('api', ['get_/me'])]) }],
+  [
+    'another threshold',
+    { batch: batch([scoped('api', ['post_/login'], [{ latencyMs: 1, resources: ['*'] }])]) },
+  ],
+  ['another env', { batch: batch([scoped('api', ['post_/login'])], { env: 'staging' }) }],
+  ['another operation', { batch: batch([scoped('api', ['post_/login'], [], { operation: 'grpc.server' })]) }],
+])('is not what answers %s', async (_, difference) => {
+  const { calls, replica } = world();
+  await replica()(login);
+  await replica()({ ...login, ...difference });
+  expect(calls).toHaveLength(2);
+});
+
+it('other questions than measurements are shared too, by path, query and body', async () => {
+  const { answers } = world();
+  const asked: string[] = [];
+  const inner = {
+    getJson: async (path: string, parameters?: object) => {
+      asked.push(path);
+      return { path, parameters, nothing: null };
+    },
+    postJson: async (path: string, body: unknown) => {
+      asked.push(path);
+      return [body];
+    },
+  };
+  const replica = () => {
+    const own = answers();
+    const api = createSharedApi(inner, own, { ttlMs: 300_000 });
+    const settled = async <T>(answer: Promise<T>) => {
+      await answer;
+      await own.settled();
+      return answer;
+    };
+    return {
+      get: (path: string, parameters?: Record<string, string>) => settled(api.getJson(path, parameters)),
+      post: (path: string, body: unknown) => settled(api.postJson(path, body)),
+    };
+  };
+  const history = await replica().get('/api/v1/slo/1/history', { to_ts: '600' });
+  expect(await replica().get('/api/v1/slo/1/history', { to_ts: '600' })).toEqual(history);
+  expect(asked).toHaveLength(1);
+  await replica().get('/api/v1/slo/1/history', { to_ts: '900' });
+  await replica().get('/api/v1/slo/2/history', { to_ts: '600' });
+  expect(asked).toHaveLength(3);
+  expect(await replica().post('/search', { q: 1 })).toEqual([{ q: 1 }]);
+  expect(await replica().post('/search', { q: 1 })).toEqual([{ q: 1 }]);
+  await replica().post('/search', { q: 2 });
+  expect(asked).toHaveLength(5);
+});

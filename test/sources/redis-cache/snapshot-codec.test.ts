@@ -1,0 +1,145 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Series, SideCounts, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import { readSnapshot, snapshotValue } from '../../../src/sources/redis-cache/snapshot-codec.ts';
+import { minutes, query, scoped } from '../datadog/synthetic.ts';
+
+// The same cases in every run: what fails can be seen again.
+fc.configureGlobal({ seed: 20261124 });
+
+const asked = query([
+  scoped('api', ['post_/login', 'get_/me'], [{ latencyMs: 300, resources: ['post_/login', '*'] }]),
+  scoped('auth', ['grpc.auth/login']),
+]);
+
+const series = fc
+  .tuple(
+    fc.array(
+      fc.tuple(fc.double({ min: 0, max: 1e9, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true })),
+      { minLength: minutes, maxLength: minutes },
+    ),
+    fc.boolean(),
+  )
+  .map(
+    ([counts, known]): Series => ({
+      total: Float64Array.from(counts, ([total]) => total),
+      bad: Float64Array.from(counts, ([total, share]) => total * share),
+      ...(known ? { withStatus: Float64Array.from(counts, ([total, share]) => total * (1 - share)) } : {}),
+    }),
+  );
+const byResource = (resources: readonly string[]) =>
+  fc
+    .tuple(...resources.map(() => fc.option(series, { nil: undefined })))
+    .map((all) => new Map(resources.flatMap((name, i) => (all[i] === undefined ? [] : [[name, all[i]]]))));
+const sideOf = (index: number): fc.Arbitrary<SideCounts> => {
+  const of = asked.batch.services[index] as (typeof asked.batch.services)[number];
+  return fc.record({
+    whole: fc.option(series, { nil: undefined }),
+    requests: byResource(of.resources),
+    latency: fc
+      .tuple(...of.thresholds.map(({ resources }) => byResource(resources)))
+      .map(
+        (all) => new Map(of.thresholds.map(({ latencyMs }, i) => [latencyMs, all[i] as Map<string, Series>])),
+      ),
+  });
+};
+const everyone = fc.option(
+  series.map(({ total }) => total),
+  { nil: undefined },
+);
+const snapshots: fc.Arbitrary<Snapshot> = fc
+  .tuple(sideOf(0), sideOf(0), sideOf(1), sideOf(1), everyone)
+  .map(([a, b, c, d, all]) => ({
+    fromMs: asked.fromMs,
+    toMs: asked.toMs,
+    services: new Map([
+      [
+        'api',
+        {
+          canary: a,
+          stable: b,
+          ...(all === undefined ? {} : { everyone: all }),
+        },
+      ],
+      ['auth', { canary: c, stable: d }],
+    ]),
+    queries: [{ name: 'c_hits_0', query: 'sum:trace.http.request.hits{service:api}.as_count()' }],
+  }));
+
+const throughJson = (value: unknown) => JSON.parse(JSON.stringify(value));
+
+it('a snapshot comes back as it was, to the last digit', () => {
+  fc.assert(
+    fc.property(snapshots, (snapshot) => {
+      expect(readSnapshot(throughJson(snapshotValue(snapshot)), asked)).toEqual(snapshot);
+    }),
+  );
+});
+
+describe('is no answer', () => {
+  // biome-ignore lint/suspicious/noExplicitAny: what is spoiled here has no type any more.
+  type Spoiled = any;
+  const full = () => {
+    const one = { total: Float64Array.from([1, 2, 3, 4]), bad: Float64Array.from([0, 0, 1, 0]) };
+    const side: SideCounts = {
+      whole: one,
+      requests: new Map([['post_/login', one]]),
+      latency: new Map([[300, new Map([['*', one]])]]),
+    };
+    const plain = { whole: one, requests: new Map([['grpc.auth/login', one]]), latency: new Map() };
+    return snapshotValue({
+      fromMs: asked.fromMs,
+      toMs: asked.toMs,
+      services: new Map([
+        ['api', { canary: side, stable: side, everyone: one.total }],
+        ['auth', { canary: plain, stable: plain }],
+      ]),
+      queries: [],
+    });
+  };
+  it.each<[string, (value: Spoiled) => unknown]>([
+    ['null', () => null],
+    ['a text', () => 'snapshot'],
+    ['an empty object', () => ({})],
+    ['a snapshot of another span', (value) => ({ ...value, toMs: value.toMs + 60_000 })],
+    ['a snapshot without one service', (value) => ({ ...value, services: value.services.slice(1) })],
+    ['a snapshot of other services', (value) => ({ ...value, services: value.services.toReversed() })],
+    [
+      'one with a minute too few of everyone',
+      (value) => {
+        value.services[0][3].pop();
+        return value;
+      },
+    ],
+    [
+      'one with a service that is not whole',
+      (value) => {
+        value.services[1].pop();
+        return value;
+      },
+    ],
+    ['one without queries', ({ queries: _, ...value }) => value],
+    ['one with queries that are no texts', (value) => ({ ...value, queries: [[1, 2]] })],
+    ...(
+      [
+        ['a count that is negative', (side) => (side.whole[0][0] = -1)],
+        ['a count that is a text', (side) => (side.whole[0][0] = '1')],
+        ['a count that is null', (side) => (side.whole[1][2] = null)],
+        ['a minute too few', (side) => side.whole[0].pop()],
+        ['bad events of more minutes', (side) => side.requests[0][1][1].push(0)],
+        ['an endpoint that nobody asked for', (side) => (side.requests[0][0] = 'get_/other')],
+        ['a threshold that nobody asked for', (side) => (side.latency[0][0] = 301)],
+        ['no endpoints', (side) => delete side.requests],
+      ] as [string, (side: Spoiled) => void][]
+    ).map(([what, spoil]): [string, (value: Spoiled) => unknown] => [
+      what,
+      (value) => {
+        spoil(value.services[0][1]);
+        return value;
+      },
+    ]),
+  ])('%s', (_, spoil) => {
+    expect(readSnapshot(throughJson(full()), asked)).toBeDefined();
+    expect(readSnapshot(spoil(throughJson(full())), asked)).toBeUndefined();
+  });
+});
