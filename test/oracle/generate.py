@@ -190,7 +190,7 @@ def source_traffic(rnd, scenario, whole, written, volume):
     return found
 
 
-def measurement_of(rnd):
+def measurement_of(rnd, freshness=True):
     scenario = Scenario(rnd)
     count = scenario.minutes
     names = []
@@ -308,9 +308,9 @@ def measurement_of(rnd):
             )
         written[sli] = list_of
 
-    if rnd.random() < 0.3:
+    if freshness and rnd.random() < 0.3:
         written["sourceTraffic"] = source_traffic(rnd, scenario, whole, written, volume)
-    if rnd.random() < 0.05:
+    if freshness and rnd.random() < 0.05:
         written["clockSkewMs"] = rnd.choice([0, 1_500, -20_000, 60_000, -60_000, 60_500, -61_499, 61_500, 3_600_000])
     to_ms = START_MS + count * MINUTE_MS
     asked = {}
@@ -379,9 +379,10 @@ def main():
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--without-freshness", action="store_true", help="neither sourceTraffic nor clockSkewMs")
     arguments = parser.parse_args()
     for index in range(arguments.first, arguments.count, arguments.step):
-        record = measurement_of(random.Random(f"{arguments.seed}:{index}"))
+        record = measurement_of(random.Random(f"{arguments.seed}:{index}"), not arguments.without_freshness)
         print(json.dumps(record, separators=(",", ":")))
 
 

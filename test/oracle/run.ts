@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { judgeAgain, parseRecord, type VerdictRecord } from '../../src/commands/record.ts';
+import {
+  judgeAgain,
+  parseRecord,
+  type VerdictRecord,
+} from '../../src/commands/support/measurement-record.ts';
 import { type Difference, differences } from './compare.ts';
 import { shrink } from './shrink.ts';
 
@@ -23,6 +27,7 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '2' },
     show: { type: 'string', default: '5' },
     out: { type: 'string' },
+    'without-freshness': { type: 'boolean', default: false },
   },
 });
 
@@ -78,6 +83,7 @@ async function work(first: number, step: number, end: number): Promise<void> {
   const generator = python(
     'generate.py',
     ...['--seed', values.seed, '--first', String(first), '--step', String(step), '--count', String(end)],
+    ...(values['without-freshness'] ? ['--without-freshness'] : []),
   );
   const generated = exitOf(generator);
   const oracle = new Oracle();

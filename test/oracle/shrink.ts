@@ -1,4 +1,4 @@
-import type { VerdictRecord } from '../../src/commands/record.ts';
+import type { VerdictRecord } from '../../src/commands/support/measurement-record.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: Mutable<T[K]> };
 type Draft = Mutable<Omit<VerdictRecord, 'verdict'>>;
