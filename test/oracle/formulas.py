@@ -202,6 +202,27 @@ def least_from(start, holds, limit=10**15):
 
 
 def webster(weights, seats):
+    """So many seats by Webster's method, ties to the first, nobody more than the weight; None where they do not fit."""
+    given = [0] * len(weights)
+    open_to = [i for i, w in enumerate(weights) if floor(w) > 0]
+    while True:
+        left = seats - sum(given)
+        if left == 0:
+            return given
+        if not open_to:
+            return None
+        shares = _webster([weights[i] for i in open_to], left)
+        full = [i for i, share in zip(open_to, shares) if share > floor(weights[i])]
+        if not full:
+            for i, share in zip(open_to, shares):
+                given[i] = share
+            return given
+        for i in full:
+            given[i] = floor(weights[i])
+        open_to = [i for i in open_to if i not in full]
+
+
+def _webster(weights, seats):
     """So many seats by Webster's method, ties to the first."""
     total = sum(weights)
     if total <= 0:

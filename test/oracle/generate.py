@@ -190,6 +190,17 @@ def source_traffic(rnd, scenario, whole, written, volume):
     return found
 
 
+def make_fractional(factor, whole, written):
+    """Counts need not be whole: a source may give what it has scaled up or down."""
+    lists = list(whole.values())
+    for sli in ("availability", "latency"):
+        for e in written.get(sli, []):
+            # Some lists are both SLIs' own.
+            lists += [counts for side in ("canary", "stable") for counts in e[side].values()]
+    for counts in {id(counts): counts for counts in lists}.values():
+        counts[:] = [n * factor for n in counts]
+
+
 def measurement_of(rnd, freshness=True):
     scenario = Scenario(rnd)
     count = scenario.minutes
@@ -312,6 +323,8 @@ def measurement_of(rnd, freshness=True):
         written["sourceTraffic"] = source_traffic(rnd, scenario, whole, written, volume)
     if freshness and rnd.random() < 0.05:
         written["clockSkewMs"] = rnd.choice([0, 1_500, -20_000, 60_000, -60_000, 60_500, -61_499, 61_500, 3_600_000])
+    if rnd.random() < 0.03:
+        make_fractional(rnd.choice([0.5, 0.1, 1 / 3, 0.7]), whole, written)
     to_ms = START_MS + count * MINUTE_MS
     asked = {}
     if rnd.random() < 0.15:

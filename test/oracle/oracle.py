@@ -690,7 +690,7 @@ def abort_threshold(s):
             return False
         return s.log_evidence_of([(n, b * e.weight) for (n, _), b, e in zip(s.weighed, spread, s.endpoints)]) >= s.log_to_fail
 
-    found = least(0, floor(s.total), fails)
+    found = least(0, sum(floor(n) for n in weights), fails)
     if found is None:
         return None
     hit = [e for e, b in zip(s.endpoints, webster(weights, found)) if b > 0]
