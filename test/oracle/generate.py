@@ -58,8 +58,20 @@ class Scenario:
         self.fixed_traffic = rnd.random() < 0.25
         self.gap_ms = rnd.choice([60, 90, 120, 180, 300, 300, 300, 600, 1200]) * 1000
         # Situations that chance alone would hardly make.
-        self.theme = rnd.choice([None] * 5 + ["swapped", "stable gone", "stable blind", "shared"])
+        self.theme = rnd.choice([None] * 5 + ["swapped", "stable gone", "stable blind", "shared", "one percent", "statuses"])
         self.weights = self.swapped() if self.theme == "swapped" else self.canary_weights()
+        if self.theme == "one percent":
+            # Stable has exactly 1% of the canary's requests, or hardly more or less.
+            self.fixed_traffic = True
+            begin = rnd.randrange(max(1, self.minutes // 2))
+            self.weights = [0 if i < begin else 100 / 101 for i in range(self.minutes)]
+            if rnd.random() < 0.3:
+                self.weights[-1] = rnd.choice([1, 0.98])
+        if self.theme == "statuses" and rnd.random() < 0.5:
+            # Next to no stable: sums are compared.
+            begin = rnd.randrange(max(1, self.minutes // 2))
+            weight = rnd.choice([0.98, 0.985, 0.99, 100 / 101, 0.995, 1])
+            self.weights = [0 if i < begin else weight for i in range(self.minutes)]
         self.has_selector = rnd.random() < 0.5
 
     def swapped(self):
@@ -115,7 +127,7 @@ def rates(rnd, scenario, p0, endpoints):
             for e in chosen:
                 for i in range(first, min(last, count)):
                     grid[side][e][i] = min(1, own)
-    if scenario.theme == "shared":
+    if scenario.theme in ("shared", "one percent"):
         first = rnd.randrange(count)
         rate = min(1, rnd.choice([10, 50, 200, 1000]) * p0)
         for side in grid:
@@ -147,7 +159,13 @@ def missing_rates(rnd, scenario, endpoints):
             for e in range(endpoints):
                 grid[side][e] = [common if rnd.random() < 0.8 else 0.2] * scenario.minutes
         return grid
-    if rnd.random() < 0.6:
+    if scenario.theme == "statuses":
+        for side in grid:
+            common = rnd.choice([0.001, 0.02, 0.1, 0.3, 0.45]) if side == "canary" else rnd.choice([0, 0, 0.001, 0.01, 0.3])
+            for e in range(endpoints):
+                grid[side][e] = [common * rnd.choice([0, 1, 1, 1.1])] * scenario.minutes
+        return grid
+    if rnd.random() < (0.3 if scenario.theme == "one percent" else 0.6):
         return grid
     common = rnd.choice([0, 0.001, 0.02, 0.3, 0.6])
     for side in grid:
@@ -213,6 +231,9 @@ def measurement_of(rnd, freshness=True):
     if rnd.random() < 0.3:
         volume = rnd.choice([1, 2, 5, 20, 50, 101, 1010])
     shares = [rnd.choice([1, 1, 0.3, 0.1, 0.02, 0.005]) for _ in names]
+    if scenario.theme == "one percent":
+        shares = [1] * len(names)
+        volume = endpoints * 101 * rnd.choice([1, 1, 2, 3, 7, 29, 100])
     total_share = sum(shares)
     # Routing of its own: an endpoint that only one side has.
     tilt = {side: [rnd.choice([1, 1, 1, 1, 1, 1, 0, 0.3]) if rnd.random() < 0.3 else 1 for _ in names] for side in ("canary", "stable")}
@@ -222,6 +243,9 @@ def measurement_of(rnd, freshness=True):
         if rnd.random() < 0.5:
             volume = rnd.choice([5, 10, 20, 50])
     other = rnd.choice([0, 0, 0.1, 1, 10])
+    if scenario.theme == "one percent":
+        tilt = {side: [1] * endpoints for side in tilt}
+        other = rnd.choice([0, 0, 1])
     stable_stops = rnd.randrange(count) if rnd.random() < 0.1 else count
 
     def traffic(mean):
