@@ -3,7 +3,7 @@
  * explains the rooms; a new room needs a line here.
  */
 
-/** `rooms` and `libraries` are what a room may import besides itself; `io` gives it Node's own modules, `hashes` no more than node:crypto. */
+/** `rooms` and `libraries` are what a room may import besides itself; `io` gives it all of Node's own modules, `modules` some of them. */
 const rooms = [
   { room: 'domain/statistics' },
   { room: 'domain', libraries: ['typebox'] },
@@ -27,8 +27,8 @@ const rooms = [
     io: true,
   },
   { room: 'evaluation', rooms: ['domain'], libraries: ['lru-cache'] },
-  { room: 'generate', rooms: ['domain', 'sources/*/query'], libraries: ['yaml'], hashes: true },
-  { room: 'lint', rooms: ['domain'], libraries: ['yaml'] },
+  { room: 'generate', rooms: ['domain', 'sources/*/query'], libraries: ['yaml'], modules: ['crypto'] },
+  { room: 'lint', rooms: ['domain'], libraries: ['yaml'], modules: ['vm'] },
   { room: 'doctor', rooms: ['domain', 'sources/*/query'] },
   { room: 'plan', rooms: ['domain'] },
   { room: 'backtest', rooms: ['domain', 'evaluation', 'sources/*/query'] },
@@ -59,14 +59,14 @@ const rooms = [
 const roomPath = (room) => `^src/${room.replaceAll('*', '[^/]+')}/`;
 const libraryPath = (name) => `(^|/)node_modules/${name.replaceAll('.', '\\.')}(/|$)`;
 
-function allowedOf({ room, rooms: others = [], libraries = [], io = false, hashes = false }) {
+function allowedOf({ room, rooms: others = [], libraries = [], modules = [], io = false }) {
   // The mathematics is a room of its own inside the domain, which may not import the rest of it.
   const from = {
     path: roomPath(room),
     ...(room === 'domain' ? { pathNot: roomPath('domain/statistics') } : {}),
   };
   const paths = [...[room, ...others].map(roomPath), ...libraries.map(libraryPath)];
-  if (hashes) paths.push('^crypto$');
+  paths.push(...modules.map((name) => `^${name}$`));
   return [{ from, to: { path: paths } }, ...(io ? [{ from, to: { dependencyTypes: ['core'] } }] : [])];
 }
 

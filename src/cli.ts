@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { distance } from 'fastest-levenshtein';
 import packageJson from '../package.json' with { type: 'json' };
-import { exitCodes, type Io } from './commands/support/io.ts';
+import { exitCodes, type Io, type Stream } from './commands/support/io.ts';
+import { visibleOnTerminal } from './domain/outside-text.ts';
 
 /** Builds the commander command of one verb; `exit` takes the exit code that the verb ends with. */
 export type VerbBuilder = (io: Io, exit: (code: number) => void) => Command;
@@ -74,7 +75,8 @@ Start here:
   cuj-gate serve --help                      every setting`;
 
 /** Runs the command line. Returns the exit code; never calls process.exit, so that open writes are kept. */
-export async function run(argv: readonly string[], io: Io): Promise<number> {
+export async function run(argv: readonly string[], world: Io): Promise<number> {
+  const io = shownSafely(world);
   let code: number = exitCodes.good;
   const exit = (value: number) => {
     code = value;
@@ -116,6 +118,27 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     return error.exitCode === 0 ? exitCodes.good : exitCodes.misuse;
   }
   return code;
+}
+
+/**
+ * What registries, Datadog and files hold must not steer a terminal. Into a file or a pipe the answer goes as it is: what
+ * is generated has to stay the same text.
+ */
+function shownSafely(io: Io): Io {
+  const shown = (stream: Stream): Stream => ({
+    write: (text) => stream.write(visibleOnTerminal(text)),
+    get isTTY() {
+      return stream.isTTY;
+    },
+    get columns() {
+      return stream.columns;
+    },
+  });
+  return {
+    ...io,
+    stdout: io.stdout.isTTY === true ? shown(io.stdout) : io.stdout,
+    stderr: shown(io.stderr),
+  };
 }
 
 /** Errors come back as exceptions and all text goes to the streams that were given. */

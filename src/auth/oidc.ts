@@ -1,4 +1,5 @@
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { visible } from '../domain/outside-text.ts';
 import type { Identification } from '../domain/ports/authenticator.ts';
 import { KeysUnavailable } from './jwks.ts';
 
@@ -103,7 +104,7 @@ function claimOf(error: unknown, { issuer, audience }: OidcOptions): Refused['cl
   if (expected === undefined) return undefined;
   const value = error.payload[error.claim];
   const received = (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, 200);
-  return { name: error.claim, expected, received };
+  return { name: error.claim, expected, received: visible(received) };
 }
 
 /** What an unverified token says of itself: good only for refusing. */
@@ -135,5 +136,5 @@ function hasClaim(payload: JWTPayload, { name, value }: { name: string; value: s
 /** Client credentials have their client as subject; some issuers name it in a claim of its own only. */
 function subjectOf({ sub, client_id, azp }: JWTPayload): string {
   const subject = [sub, client_id, azp].find((text) => typeof text === 'string' && text !== '');
-  return ((subject as string | undefined) ?? 'without-subject').slice(0, 128);
+  return visible(((subject as string | undefined) ?? 'without-subject').slice(0, 128));
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { visible } from '../domain/outside-text.ts';
 import type { Problem } from '../domain/registry/model.ts';
 import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
 import { type Paint, paintFor } from './render/colors.ts';
@@ -72,25 +73,17 @@ function writeText(result: LoadResult, out: Stream, paint: Paint): void {
 export function problemText(problem: Problem, paint: Paint): string {
   const { file, line, column, path, message, rule, fix } = problem;
   const lines = [
-    `${paint.bold(`${file}:${line}:${column}`)}: ${printable(message)} ${paint.dim(`(${rule})`)}`,
+    `${paint.bold(visible(`${file}:${line}:${column}`))}: ${visible(message)} ${paint.dim(`(${rule})`)}`,
   ];
-  if (path !== '') lines.push(`  at:    ${printable(path)}`);
+  if (path !== '') lines.push(`  at:    ${visible(path)}`);
   if ('value' in problem) lines.push(`  found: ${found(problem.value)}`);
-  lines.push(`  fix:   ${printable(fix)}`);
+  lines.push(`  fix:   ${visible(fix)}`);
   return `${lines.join('\n')}\n`;
 }
 
 function found(value: unknown): string {
-  const text = printable(JSON.stringify(value) ?? String(value));
+  const text = visible(JSON.stringify(value) ?? String(value));
   return text.length > 160 ? `${text.slice(0, 159)}…` : text;
-}
-
-/** What a file holds must not write to the terminal: control characters are shown, not sent. */
-function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u${(character.codePointAt(0) as number).toString(16).padStart(4, '0')}`,
-  );
 }
 
 function count(number: number, what: string): string {

@@ -1,4 +1,5 @@
 import type { Registry } from '../domain/registry/model.ts';
+import { ruleFacts } from '../domain/registry/rules.ts';
 import type { DoctorFinding } from './finding.ts';
 import { count, listed } from './words.ts';
 
@@ -28,7 +29,7 @@ function unjudged(registry: Registry): DoctorFinding[] {
 /** Rules that abort for one unlucky request. */
 function strictOnFew(registry: Registry): DoctorFinding[] {
   return [...registry.cujs.values()].flatMap(({ name, mode, gate, objectives }) => {
-    if (gate.rule !== 'strict' || mode === 'observe') return [];
+    if (ruleFacts[gate.rule].belowObjective !== 'fail' || mode === 'observe') return [];
     const strictest = Object.values(objectives).sort((a, b) => a.budget - b.budget)[0];
     if (strictest === undefined) return [];
     const enough = Math.ceil(100_000 / strictest.budgetPer100k);

@@ -44,8 +44,7 @@ function checkTerm(
       fix: missingTagFix(facts, service, term.key),
     };
   }
-  const pattern = patternOf(term);
-  const matching = [...values.keys()].filter((value) => pattern.test(value));
+  const matching = [...values.keys()].filter((value) => fits(term, value));
   if (matching.length > 0) return undefined;
   const fixed = term.parts.every((part) => typeof part === 'string');
   return {
@@ -97,12 +96,24 @@ function oneVersion(service: Service, found: ServiceFacts): DoctorFinding[] {
   ];
 }
 
-/** What a filled placeholder can become. */
-function patternOf({ parts }: SelectorTerm): RegExp {
-  const source = parts.map((part) =>
-    typeof part === 'string' ? part.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&') : '.+',
-  );
-  return new RegExp(`^${source.join('')}$`);
+/** Whether a value is what the term becomes where each placeholder is filled with a character or more. */
+function fits({ parts }: SelectorTerm, value: string): boolean {
+  let at = 0;
+  /** How many characters the placeholders before this part need. */
+  let least = 0;
+  for (const [i, part] of parts.entries()) {
+    if (typeof part !== 'string') {
+      least += 1;
+      continue;
+    }
+    const from = at + least;
+    const isLast = i === parts.length - 1;
+    const found = least === 0 ? at : isLast ? value.length - part.length : value.indexOf(part, from);
+    if (found < from || !value.startsWith(part, found)) return false;
+    at = found + part.length;
+    least = 0;
+  }
+  return least === 0 ? at === value.length : value.length - at >= least;
 }
 
 function textOf({ key, parts }: SelectorTerm): string {

@@ -20,13 +20,15 @@ function conditionsOf(filter: string): Map<string, Set<string>> {
     conditions.set(key, known);
   };
   const rest = filter.replace(
-    /([a-z@][\w.@/-]*)\s+(NOT\s+)?IN\s*\(([^()]*)\)/gi,
+    /(?<![\w.@/-])([a-z@][\w.@/-]*)\s+(NOT\s+)?IN\s*\(([^()]*)\)/gi,
     (_, key: string, negated: string | undefined, values: string) => {
       if (negated === undefined) add(key, values.split(','));
       return ' ';
     },
   );
-  for (const [, negated, key, value] of rest.matchAll(/(!|NOT\s+)?([a-z@][\w.@/-]*):([^\s,()]+)/gi)) {
+  for (const [, negated, key, value] of rest.matchAll(
+    /(?<![\w.@/-])(!|NOT\s+)?([a-z@][\w.@/-]*):([^\s,()]+)/gi,
+  )) {
     if (negated === undefined) add(key as string, [value as string]);
   }
   return conditions;

@@ -65,6 +65,7 @@ export function createErrorBudgets(options: ErrorBudgetOptions): ErrorBudgets {
     const cujs = [...registry().cujs.values()].filter(isGated);
     if (cujs.length === 0) {
       readings.clear();
+      complaints.clear();
       return;
     }
     const atMs = now();
@@ -87,7 +88,9 @@ export function createErrorBudgets(options: ErrorBudgetOptions): ErrorBudgets {
         }
       }
     }
-    for (const key of readings.keys()) if (!wanted.has(key)) readings.delete(key);
+    for (const known of [readings, complaints]) {
+      for (const key of known.keys()) if (!wanted.has(key)) known.delete(key);
+    }
   }
 
   /** Once for each reason, not every five minutes. */

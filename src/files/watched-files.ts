@@ -11,6 +11,9 @@ export class FilesRefused extends Error {
   }
 }
 
+/** Files could not be read, which says nothing about what they hold: the next look tries again. */
+class FilesUnread extends FilesRefused {}
+
 /** What a look at the files came to. */
 export type LookOutcome = 'unchanged' | 'settling' | 'reloaded' | 'refused';
 
@@ -26,8 +29,10 @@ export interface HoldOptions<T> {
   /** The files' bytes in the order of `paths`. Throws FilesRefused. */
   readonly make: (contents: readonly Buffer[]) => T;
   readonly onGood?: (made: T) => void;
-  /** A change was refused, once for each change: what was made before goes on. */
+  /** A change was refused, or could not be read. Called once for each change, not at each look that tries again. */
   readonly onBad?: (problems: readonly string[]) => void;
+  /** Bytes of a file; node:fs unless told. */
+  readonly read?: (path: string) => Promise<Buffer>;
   /** Ends the looking. */
   readonly signal?: AbortSignal;
   /** 0: only when `look` is called. */
@@ -40,14 +45,17 @@ const maxBytes = 1024 * 1024;
 /**
  * Reads files and looks at them again and again, as the registry's are looked at: edits, atomic renames and the swap of
  * a Secret's `..data` are seen alike. Throws FilesRefused where they are bad at the start; afterwards files that are
- * gone, empty or wrong never replace what is in force.
+ * gone, empty or wrong never replace what is in force. Files that could not be read are tried again at each look.
  */
 export async function holdFiles<T>(options: HoldOptions<T>): Promise<HeldFiles<T>> {
-  const { paths, make, signal, intervalMs = 1_000 } = options;
-  /** What the files looked like when they were last read, and at the last look where that differs. */
-  let read = await signatureOf(paths);
+  const { paths, make, signal, intervalMs = 1_000, read: readBytes = readFile } = options;
+  /** What the files looked like when they were last read; undefined where they could not be. */
+  let read: string | undefined = await signatureOf(paths);
+  /** What they looked like at the last look, where that differs. */
   let seen: string | undefined;
-  let current = make(await contentsOf(paths));
+  let current = make(await contentsOf(paths, readBytes));
+  /** Why they could not be read at the last look. */
+  let unread: string | undefined;
   let underWay: Promise<LookOutcome> | undefined;
 
   async function lookOnce(): Promise<LookOutcome> {
@@ -62,18 +70,29 @@ export async function holdFiles<T>(options: HoldOptions<T>): Promise<HeldFiles<T
     }
     let made: T | FilesRefused;
     try {
-      made = make(await contentsOf(paths));
+      made = make(await contentsOf(paths, readBytes));
     } catch (error) {
-      if (!(error instanceof FilesRefused)) throw error;
-      made = error;
+      made =
+        error instanceof FilesRefused
+          ? error
+          : new FilesUnread([`it could not be read: ${(error as Error).message}`]);
     }
     if ((await signatureOf(paths)) !== signature) {
       // Changed while it was read: this may be the certificate of one pair and the key of another.
       seen = undefined;
       return 'settling';
     }
+    if (made instanceof FilesUnread) {
+      // Descriptors that ran out, or a right that is given later, leave no trace in the signature.
+      read = undefined;
+      if (unread === made.message) return 'unchanged';
+      unread = made.message;
+      options.onBad?.(made.problems);
+      return 'refused';
+    }
     read = signature;
     seen = undefined;
+    unread = undefined;
     if (made instanceof FilesRefused) {
       options.onBad?.(made.problems);
       return 'refused';
@@ -113,7 +132,8 @@ async function signatureOf(paths: readonly string[]): Promise<string> {
     try {
       // Of what a link leads to: the swap of a Secret's `..data` is another inode.
       const info = await stat(path, { bigint: true });
-      return [info.dev, info.ino, info.size, info.mtimeNs, info.mode].join('\t');
+      // The time of the last change of the inode tells of a chmod, chown or ACL, which leave the other time alone.
+      return [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs, info.mode].join('\t');
     } catch (error) {
       return codeOf(error);
     }
@@ -121,21 +141,27 @@ async function signatureOf(paths: readonly string[]): Promise<string> {
   return (await Promise.all(each)).join('\n');
 }
 
-async function contentsOf(paths: readonly string[]): Promise<Buffer[]> {
+async function contentsOf(
+  paths: readonly string[],
+  read: (path: string) => Promise<Buffer>,
+): Promise<Buffer[]> {
   const contents: Buffer[] = [];
   const problems: string[] = [];
+  let unread = false;
   for (const path of paths) {
     try {
       const info = await stat(path);
       if (!info.isFile()) problems.push(`${path} is not a file.`);
       else if (info.size > maxBytes) problems.push(`${path} is larger than 1 MiB.`);
-      else contents.push(await readFile(path));
+      else contents.push(await read(path));
     } catch (error) {
+      unread = true;
       problems.push(
         `${path} cannot be read (${codeOf(error)}): check the path, and that the gate's user may read it.`,
       );
     }
   }
+  if (unread) throw new FilesUnread(problems);
   if (problems.length > 0) throw new FilesRefused(problems);
   return contents;
 }

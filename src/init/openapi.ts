@@ -64,11 +64,14 @@ function basePathOf(servers: unknown): string {
     const variable = variables[name];
     return isRecord(variable) && typeof variable.default === 'string' ? variable.default : whole;
   });
-  const path = url
-    .replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '')
-    .replace(/[?#].*$/, '')
-    .replace(/\/+$/, '');
+  const path = withoutSlashes(url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '').split(/[?#]/, 1)[0] as string);
   return /^(\/[^\s{}]*)?$/.test(path) ? path : '';
+}
+
+function withoutSlashes(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === '/') end -= 1;
+  return path.slice(0, end);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

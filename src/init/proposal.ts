@@ -1,3 +1,4 @@
+import { oneLine } from '../domain/outside-text.ts';
 import { groupRoutes, type RouteGroup } from './group.ts';
 import { type FoundRoute, type LeftOut, sortOut } from './routes.ts';
 
@@ -105,7 +106,7 @@ function quoted(text: string): string {
 
 /** Other people's words inside a comment: one line, and nothing that cannot be seen. */
 function comment(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}\s]+/gu, ' ').slice(0, 200);
+  return oneLine(text).slice(0, 200);
 }
 
 function percent(ratio: number): string {

@@ -59,7 +59,9 @@ function checkFieldRef(rollout: RolloutParts, name: string, arg: Place, report: 
   }
   const steps = path.split(/[.[\]]+/).filter((step) => step !== '');
   if (steps[0] !== 'spec' || (rollout.place.at(...steps).text ?? '') !== '') return;
-  const dotted = /labels\.(.*\..*)$/.exec(path)?.[1];
+  const at = path.indexOf('labels.');
+  const behind = at < 0 ? '' : path.slice(at + 'labels.'.length);
+  const dotted = behind.includes('.') ? behind : undefined;
   if (steps[1] === 'template' && rollout.place.at('spec', 'workloadRef').exists) {
     empty(
       `${path}, but the pod template is another object's (workloadRef).`,

@@ -100,7 +100,7 @@ function checkParams(
     );
   }
   for (const { name, value, place } of params) {
-    const argName = /\{\{\s*args\.([^}\s]+)\s*\}\}/.exec(value)?.[1];
+    const argName = /\{\{\s*args\.([^{}\s]+)\s*\}\}/.exec(value)?.[1];
     const isVersion = /version|hash/.test(name);
     if (argName === undefined) {
       if (isVersion) fixedVersion(value, place, report);

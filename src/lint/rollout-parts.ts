@@ -145,7 +145,7 @@ function sum(waits: readonly Traffic[]): Traffic {
 export function seconds(text: string): number | undefined {
   if (/^\d+$/.test(text)) return Number(text);
   const units = { h: 3600, m: 60, s: 1, ms: 0.001 } as const;
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
+  const parts = [...text.matchAll(/(?<![\d.])(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
   if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text) return undefined;
   return parts.reduce((sum, [, number, unit]) => sum + Number(number) * units[unit as keyof typeof units], 0);
 }

@@ -128,7 +128,7 @@ export function placesIn(file: string, text: string): { documents: Place[]; unre
   const documents: Place[] = [];
   const unreadable: Unreadable[] = [];
   // Argo's own braces stand in quotes; a template's actions (`{{- if …`) begin a line or a value.
-  const template = /^\s*([\w./-]+:\s*|-\s+)*\{\{/m.test(text);
+  const template = /^[ \t]*(?:[\w./-]+:[ \t]*|-[ \t]+)*\{\{/m.test(text);
   for (const document of parseAllDocuments(text, { lineCounter: lines, uniqueKeys: false })) {
     if (!('contents' in document)) continue;
     const source = { file, lines, document };

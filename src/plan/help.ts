@@ -1,6 +1,7 @@
 import { durationText } from '../domain/duration.ts';
-import { plain } from '../domain/judge/summary.ts';
+import { plain } from '../domain/judge/number-text.ts';
 import type { GatePolicy } from '../domain/registry/model.ts';
+import { ruleFacts } from '../domain/registry/rules.ts';
 import { upperBound } from '../domain/statistics/e-process.ts';
 import { hourText } from './levels.ts';
 import { cleanCanary, minutesOf, mostMinutes } from './projection.ts';
@@ -46,7 +47,7 @@ export function helpFor(
   const needWith = (gate: Partial<GatePolicy>) =>
     cleanCanary({ ...one, cuj: { ...cuj, gate: { ...cuj.gate, ...gate } } }, level, 0, 0).requestsToVerdict ??
     Number.POSITIVE_INFINITY;
-  if (cuj.gate.rule !== 'strict') {
+  if (ruleFacts[cuj.gate.rule].usesUpperBound) {
     const budget = cuj.objectives[one.sli]?.budget as number;
     const scale = service.sampleRate / service.dispersion;
     const burn = Math.ceil((upperBound(available * scale, 0) / budget) * 10 + 1e-9) / 10;

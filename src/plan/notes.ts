@@ -1,5 +1,6 @@
 import { durationText } from '../domain/duration.ts';
-import { percent } from '../domain/judge/summary.ts';
+import { percent } from '../domain/judge/number-text.ts';
+import { ruleFacts } from '../domain/registry/rules.ts';
 import { hourText } from './levels.ts';
 import { mostMinutes } from './projection.ts';
 import type { Measured, WeightPlan } from './traffic-plan.ts';
@@ -17,10 +18,11 @@ export function notesOf(
 ): string[] {
   const notes: string[] = [];
   const { rule, restartGapMs, window } = cuj.gate;
+  const { belowObjective } = ruleFacts[rule];
   const objective = cuj.objectives[sli];
-  if (objective !== undefined && value !== null && value < objective.ratio && rule !== 'baseline') {
+  if (objective !== undefined && value !== null && value < objective.ratio && belowObjective !== 'compared') {
     notes.push(
-      `Over all of the span it was at ${percent(value)}, below its objective of ${objective.percent}%: a canary just as good ${rule === 'strict' ? 'fails' : 'ends within_noise'} more often than it passes. Mend it, lower the objective, or judge it by rule: baseline.`,
+      `Over all of the span it was at ${percent(value)}, below its objective of ${objective.percent}%: a canary just as good ${belowObjective === 'fail' ? 'fails' : `ends ${belowObjective}`} more often than it passes. Mend it, lower the objective, or judge it by rule: baseline.`,
     );
   }
   if (window === 'rollout') {

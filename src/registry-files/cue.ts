@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { basename, dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { oneLine } from '../domain/outside-text.ts';
 import type { Problem } from '../domain/registry/model.ts';
 import { fileProblem, maxFileBytes } from './files.ts';
 
@@ -54,7 +55,18 @@ function explain(path: string, { code, killed, stderr, message }: ExecFailure): 
       fix: 'Run cue export yourself to see what takes so long.',
     });
   }
-  const said = (stderr?.toString('utf8').trim() || message).slice(0, 2000).replace(/\s*\n\s*/g, ' ');
+  if (typeof code !== 'number') {
+    // Descriptors, processes or memory ran out: that is not what the file holds.
+    return fileProblem(
+      path,
+      'cue-not-run',
+      `cue export ${path} did not run to its end: ${code ?? 'it was killed'}`,
+      {
+        fix: 'Run cue export yourself; see whether memory, processes or open files are at their limit.',
+      },
+    );
+  }
+  const said = oneLine((stderr?.toString('utf8') || message).slice(0, 2000));
   return fileProblem(path, 'cue-failed', `cue export ${path} failed: ${said}`, {
     fix: 'Run cue vet on it and correct what it says.',
     ...cuePosition(said, basename(path)),

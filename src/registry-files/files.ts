@@ -52,7 +52,9 @@ export async function findRegistryFiles(path: string): Promise<FoundFiles> {
     };
   }
   const files: RegistryFile[] = [];
-  for (const name of await registryNames(path)) {
+  const names = await registryNames(path);
+  if (typeof names === 'string') return { ok: false, problem: missing(path, names) };
+  for (const name of names) {
     const at = join(path, name);
     const entry = await statOf(at);
     if (typeof entry === 'string') return { ok: false, problem: missing(at, entry) };
@@ -67,11 +69,14 @@ export async function findRegistryFiles(path: string): Promise<FoundFiles> {
   };
 }
 
+/** Bytes of a file: node:fs, or a test's. */
+export type ReadBytes = (path: string) => Promise<Buffer>;
+
 /** Bytes of one file within the limit, or what is wrong with it. A file may have grown since it was found. */
-export async function readBounded(file: RegistryFile): Promise<Buffer | Problem> {
+export async function readBounded(file: RegistryFile, read: ReadBytes = readFile): Promise<Buffer | Problem> {
   if (file.bytes > maxFileBytes) return tooLarge(file.path, file.bytes);
   try {
-    const bytes = await readFile(file.path);
+    const bytes = await read(file.path);
     return bytes.length > maxFileBytes ? tooLarge(file.path, bytes.length) : bytes;
   } catch (error) {
     return missing(file.path, codeOf(error));
@@ -92,47 +97,63 @@ export class FilesDigest {
   }
 }
 
+/** Rules of problems that say that something could not be read, and so nothing about what it holds. */
+const readFailures: ReadonlySet<string> = new Set([
+  'unreadable-file',
+  'no-cue',
+  'cue-timeout',
+  'cue-not-run',
+]);
+
+export function isReadFailure({ rule }: Pick<Problem, 'rule'>): boolean {
+  return readFailures.has(rule);
+}
+
 /**
  * A text that changes whenever the registry's files may have: names, and of each file the real path, inode, size and
- * modification time. An atomic rename and the swap of a ConfigMap's `..data` are then the same as an edit.
+ * the times of its last changes, a chmod included. An atomic rename and the swap of a ConfigMap's `..data` are then the
+ * same as an edit. What it cannot show is why a read failed: see {@link isReadFailure}.
  */
 export async function signatureOf(path: string): Promise<string> {
   const info = await statOf(path);
   if (typeof info === 'string') return info;
   if (info.isDirectory()) {
     const names = await registryNames(path);
+    if (typeof names === 'string') return names;
     return (await Promise.all(names.map((name) => fileSignature(join(path, name))))).join('\n');
   }
   if (extname(path).toLowerCase() !== '.cue') return fileSignature(path);
   // A CUE file shares its package with its neighbours.
-  const names = (await namesIn(dirname(path)))
-    .filter((name) => extname(name).toLowerCase() === '.cue')
-    .sort();
+  const all = await namesIn(dirname(path));
+  if (typeof all === 'string') return all;
+  const names = all.filter((name) => extname(name).toLowerCase() === '.cue').sort();
   return (await Promise.all(names.map((name) => fileSignature(join(dirname(path), name))))).join('\n');
 }
 
 async function fileSignature(path: string): Promise<string> {
   try {
     const [real, info] = await Promise.all([realpath(path), stat(path, { bigint: true })]);
-    return [path, real, info.dev, info.ino, info.size, info.mtimeNs].join('\t');
+    return [path, real, info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join('\t');
   } catch (error) {
     return `${path}\t${codeOf(error)}`;
   }
 }
 
-async function registryNames(folder: string): Promise<string[]> {
+async function registryNames(folder: string): Promise<string[] | string> {
   const names = await namesIn(folder);
+  if (typeof names === 'string') return names;
   return names
     .filter((name) => !name.startsWith('.') && !/\.schema\.json$/i.test(name))
     .filter((name) => readable.has(extname(name).toLowerCase()))
     .sort();
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+/** A folder's names, or the code of the error. */
+async function namesIn(folder: string): Promise<string[] | string> {
   try {
     return await readdir(folder);
-  } catch {
-    return [];
+  } catch (error) {
+    return codeOf(error);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Problem, Registry } from '../domain/registry/model.ts';
 import { maxFindings, resolveRegistry } from '../domain/registry/resolve.ts';
 import { datadogDialect } from '../sources/datadog/query/dialect.ts';
-import { signatureOf } from './files.ts';
+import { type ReadBytes, signatureOf } from './files.ts';
 import { type Gathered, gather, locate } from './read-documents.ts';
 
 export type LoadResult =
@@ -19,6 +19,8 @@ export type LoadResult =
       readonly problems: readonly Problem[];
       /** How many more there are, beyond the first thousand. */
       readonly omitted: number;
+      /** Something could not be read: read again, the same files may be good. */
+      readonly unread: boolean;
       readonly files: readonly string[];
       readonly signature: string;
     };
@@ -28,20 +30,20 @@ export type LoadResult =
  * wrong with it. Never throws for what is, or is not, at `path`. Holds the thread while it parses: for a registry that
  * is read while requests wait there is loadInBackground (registry/background.ts).
  */
-export async function loadRegistry(path: string): Promise<LoadResult> {
+export async function loadRegistry(path: string, read?: ReadBytes): Promise<LoadResult> {
   const signature = await signatureOf(path);
-  return { ...conclude(await gather(path)), signature };
+  return { ...conclude(await gather(path, read)), signature };
 }
 
 /** What files that were read come to. */
 export function conclude(
   gathered: Gathered,
 ): Omit<LoadResult & { ok: true }, 'signature'> | Omit<LoadResult & { ok: false }, 'signature'> {
-  const { files, inputs, digest, incomplete } = gathered;
+  const { files, inputs, digest, incomplete, unread } = gathered;
   const resolution = resolveRegistry(inputs, digest, { dialect: datadogDialect, incomplete });
   const good = gathered.problems.length === 0 && gathered.findings.length === 0;
   if (resolution.ok && good) return { ok: true, registry: resolution.registry, files };
   const problems = locate(gathered, resolution.ok ? [] : resolution.findings);
   const omitted = (resolution.ok ? 0 : resolution.omitted) + Math.max(problems.length - maxFindings, 0);
-  return { ok: false, problems: problems.slice(0, maxFindings), omitted, files };
+  return { ok: false, problems: problems.slice(0, maxFindings), omitted, unread, files };
 }

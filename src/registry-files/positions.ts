@@ -65,7 +65,7 @@ export class Positions {
     // Nothing was written: point behind the colon, not at the next key.
     if (node.kind === null && node.result === null) return node.start;
     // White space, comments, anchors and tags stand before a value; no value begins with # & or !.
-    const blank = /(?:\s|#[^\n]*|[&!][^\s,[\]{}]*)*/y;
+    const blank = /(?:\s+|#[^\n]*|[&!][^\s,[\]{}]*)*/y;
     blank.lastIndex = node.start;
     blank.test(this.#text);
     return blank.lastIndex;

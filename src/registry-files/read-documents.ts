@@ -7,7 +7,9 @@ import {
   FilesDigest,
   fileProblem,
   findRegistryFiles,
+  isReadFailure,
   maxTotalBytes,
+  type ReadBytes,
   type RegistryFile,
   readBounded,
 } from './files.ts';
@@ -26,14 +28,16 @@ export interface Gathered {
   readonly problems: readonly Problem[];
   /** Some file gave no document, so that names it may define are not known. */
   readonly incomplete: boolean;
+  /** Something could not be read: read again, the same files may hold something else. */
+  readonly unread: boolean;
   /** The texts by file, to find lines and columns in; CUE's output has none that anybody could look up. */
   readonly texts: ReadonlyMap<string, string>;
 }
 
 /** Reads, parses and checks the structure of all files of a registry. Never throws for what is in them. */
-export async function gather(path: string): Promise<Gathered> {
+export async function gather(path: string, read?: ReadBytes): Promise<Gathered> {
   const found = await findRegistryFiles(path);
-  if (!found.ok) return { ...nothing, problems: [found.problem] };
+  if (!found.ok) return { ...nothing, problems: [found.problem], unread: isReadFailure(found.problem) };
   const files = found.files.map((file) => file.path);
   const total = found.files.reduce((sum, file) => sum + file.bytes, 0);
   if (found.files.length > 1 && total > maxTotalBytes) {
@@ -55,7 +59,7 @@ export async function gather(path: string): Promise<Gathered> {
   const problems: Problem[] = [];
   const texts = new Map<string, string>();
   for (const file of found.files) {
-    const bytes = await bytesOf(file);
+    const bytes = await bytesOf(file, read);
     if (!Buffer.isBuffer(bytes)) {
       problems.push(bytes);
       continue;
@@ -75,7 +79,8 @@ export async function gather(path: string): Promise<Gathered> {
     if (structure.usable) inputs.push(structure.input);
   }
   const incomplete = inputs.length < found.files.length;
-  return { digest: digest.text(), files, inputs, findings, problems, incomplete, texts };
+  const unread = problems.some(isReadFailure);
+  return { digest: digest.text(), files, inputs, findings, problems, incomplete, unread, texts };
 }
 
 const nothing: Gathered = {
@@ -85,11 +90,12 @@ const nothing: Gathered = {
   findings: [],
   problems: [],
   incomplete: true,
+  unread: false,
   texts: new Map(),
 };
 
-function bytesOf(file: RegistryFile): Promise<Buffer | Problem> {
-  return file.format === 'cue' ? exportCue(file.path) : readBounded(file);
+function bytesOf(file: RegistryFile, read: ReadBytes | undefined): Promise<Buffer | Problem> {
+  return file.format === 'cue' ? exportCue(file.path) : readBounded(file, read);
 }
 
 /** Findings with their places and suggestions, among the problems that had theirs, in the order of the files. */
@@ -108,9 +114,9 @@ export function locate(gathered: Gathered, more: readonly Finding[]): readonly P
       file: finding.file,
       line,
       column,
-      path: pathText(finding.path),
+      path: shortened(pathText(finding.path)),
       rule: finding.rule,
-      ...('value' in finding ? { value: finding.value } : {}),
+      ...('value' in finding ? { value: shortened(finding.value) } : {}),
       message: finding.message,
       fix: fixWithSuggestion(finding),
     });
@@ -119,6 +125,15 @@ export function locate(gathered: Gathered, more: readonly Finding[]): readonly P
   const rank = (problem: Problem) => order.get(problem.file) ?? -1;
   return problems.sort((a, b) => rank(a) - rank(b) || a.line - b.line || a.column - b.column);
 }
+
+/** What was found, for people: a text of megabytes would be in the log, and in GET /registry. */
+function shortened<T>(value: T): T | string {
+  return typeof value === 'string' && value.length > maxShownValue
+    ? `${value.slice(0, maxShownValue - 1)}…`
+    : value;
+}
+
+const maxShownValue = 1_000;
 
 /** Puts the nearest known name first, where one is near enough to have been meant. */
 function fixWithSuggestion({ unknown, fix }: Finding): string {

@@ -1,4 +1,5 @@
 import type { ErrorObject } from 'ajv';
+import { visible } from '../domain/outside-text.ts';
 import type { DocumentPath, Finding } from '../domain/registry/findings.ts';
 import { pathText } from '../domain/registry/findings.ts';
 import { meantErrors, misspeltKeys, type Schema, typeName } from './schema-union.ts';
@@ -235,10 +236,7 @@ function found(value: unknown): string {
 /** A text in quotes, cut, with what cannot be seen escaped. */
 function quoted(text: string): string {
   const short = text.length > 80 ? `${text.slice(0, 79)}…` : text;
-  return JSON.stringify(short).replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u${(character.codePointAt(0) as number).toString(16).padStart(4, '0')}`,
-  );
+  return visible(JSON.stringify(short));
 }
 
 function lowerFirst(text: string): string {

@@ -32,13 +32,18 @@ export interface WatchOptions {
   readonly initial: LoadResult & { readonly ok: true };
   /** A change is in force from now on. Also called when the files are again what they were before a bad change. */
   readonly onGood?: (loaded: LoadedRegistry) => void;
-  /** A change was refused, once for each change; the old registry goes on. */
+  /** A change was refused, or could not be read. Called once for each change, not at each look that tries again. */
   readonly onBad?: (failed: FailedReload) => void;
   /** Ends the watching, a reload under way included. */
   readonly signal?: AbortSignal;
   /** Epoch ms; the system's clock unless told. */
   readonly now?: () => number;
+  /** Reads the registry; loadInBackground unless told. */
+  readonly load?: (path: string, signal?: AbortSignal) => Promise<LoadResult>;
 }
+
+/** Looks that are waited through, at most, until files that could not be read are tried again: ten seconds. */
+const mostLooksBetweenTries = 40;
 
 /** What a look at the files came to. */
 export type PollOutcome = 'unchanged' | 'settling' | 'reloaded' | 'refused';
@@ -56,13 +61,16 @@ export interface RegistryWatcher extends RegistryHolder {
  * ConfigMap's `..data` and network file systems alike, where change notifications miss one or the other.
  */
 export function createRegistryWatcher(options: WatchOptions): RegistryWatcher {
-  const { path, initial, signal, now = Date.now } = options;
+  const { path, initial, signal, now = Date.now, load = loadInBackground } = options;
   let current: LoadedRegistry = { registry: initial.registry, files: initial.files, loadedAt: now() };
   let failure: FailedReload | undefined;
-  /** What the files looked like when they were last read. */
-  let read = initial.signature;
+  /** What the files looked like when they were last read; undefined where they could not be. */
+  let read: string | undefined = initial.signature;
   /** What they looked like at the last look, where that differs. */
   let seen: string | undefined;
+  /** Of files that could not be read and look the same since: tries so far, and looks until the next one. */
+  let tries = 0;
+  let looksToWait = 0;
   let underWay: Promise<PollOutcome> | undefined;
 
   const look = async (): Promise<PollOutcome> => {
@@ -73,14 +81,28 @@ export function createRegistryWatcher(options: WatchOptions): RegistryWatcher {
     }
     if (signature !== seen) {
       seen = signature;
+      tries = 0;
+      looksToWait = 0;
       return 'settling';
     }
-    const result = await loadInBackground(path, signal);
+    if (looksToWait > 0) {
+      looksToWait -= 1;
+      return 'unchanged';
+    }
+    const result = await load(path, signal);
     if (signal?.aborted) return 'unchanged';
     if ((await signatureOf(path)) !== signature) {
       // Changed while it was read: this may be half of two.
       seen = undefined;
       return 'settling';
+    }
+    if (!result.ok && result.unread) {
+      // Descriptors that ran out, or a right that is given later, leave no trace in the signature. At the next look
+      // again, then less and less often: what can be read of a large registry is parsed at each try.
+      read = undefined;
+      looksToWait = Math.min(2 ** tries - 1, mostLooksBetweenTries - 1);
+      tries += 1;
+      return tries > 1 && isSame(result.problems, failure?.problems) ? 'unchanged' : take(result);
     }
     read = signature;
     seen = undefined;
@@ -110,6 +132,10 @@ export function createRegistryWatcher(options: WatchOptions): RegistryWatcher {
       return underWay;
     },
   };
+}
+
+function isSame(some: readonly Problem[], others: readonly Problem[] | undefined): boolean {
+  return JSON.stringify(some) === JSON.stringify(others);
 }
 
 /** Looks every `intervalMs` until the signal: a change is in force within a second. Holds no process open. */

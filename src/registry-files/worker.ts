@@ -23,6 +23,7 @@ export type ThreadAnswer =
       readonly ok: false;
       readonly problems: readonly Problem[];
       readonly omitted: number;
+      readonly unread: boolean;
       readonly files: readonly string[];
     };
 

@@ -1,3 +1,4 @@
+import { oneLine } from '../domain/outside-text.ts';
 import { percentText } from '../error-budget/policy.ts';
 import type { BudgetReport, BudgetState, ReportEntry } from './report.ts';
 import { sliText } from './sli-text.ts';
@@ -57,7 +58,7 @@ function heading({ cuj, title }: ReportEntry): string {
 
 /** People's words inside Markdown: one line that opens no cell, link or tag. */
 function cell(text: string): string {
-  return text.replace(/\s+/g, ' ').replace(/[\\`*_[\]<>|]/g, '\\$&');
+  return oneLine(text).replace(/[\\`*_[\]<>|]/g, '\\$&');
 }
 
 function footer({ at, registryDigest }: BudgetReport): string {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { judge } from '../domain/judge/judge.ts';
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
 import type { Tracing } from '../domain/ports/tracing.ts';
+import type { Redact } from '../domain/redact.ts';
 import type { Evaluator } from '../evaluation/evaluator.ts';
 import type { CacheObserver } from '../sources/decorators/cache.ts';
 
@@ -21,7 +22,7 @@ export interface Traces {
 }
 
 /** Begins to trace. Nobody has to take the traces: a gate is not stopped by what looks on. */
-export async function openTraces(url: string, logger: Logger): Promise<Traces> {
+export async function openTraces(url: string, logger: Logger, redact: Redact): Promise<Traces> {
   // Loaded here: a gate that is not traced has no use for any of it.
   const [{ openTelemetry }, source, evaluator] = await Promise.all([
     import('../tracing/open-telemetry.ts'),
@@ -30,6 +31,7 @@ export async function openTraces(url: string, logger: Logger): Promise<Traces> {
   ]);
   const tracing = openTelemetry({
     url,
+    redact,
     onLost: (why) => logger.warn({ url, why }, 'traces cannot be handed over'),
   });
   return {

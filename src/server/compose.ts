@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
 import type { JsonApi } from '../domain/ports/json-api.ts';
+import { redactor } from '../domain/redact.ts';
 import { registerErrorBudgetMetric } from '../error-budget/metric.ts';
 import { createErrorBudgets } from '../error-budget/refresher.ts';
 import { createEvaluator, type Evaluator } from '../evaluation/evaluator.ts';
@@ -99,7 +100,10 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       );
     },
   });
-  const traces = settings.tracesUrl === undefined ? undefined : await openTraces(settings.tracesUrl, logger);
+  const traces =
+    settings.tracesUrl === undefined
+      ? undefined
+      : await openTraces(settings.tracesUrl, logger, redactor(secretsOf(settings)));
   if (traces !== undefined && settings.otlpProtocol === 'grpc') {
     logger.warn(
       { url: settings.tracesUrl },

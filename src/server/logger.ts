@@ -1,17 +1,19 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
+import { visibleLines } from '../domain/outside-text.ts';
+import { redactor } from '../domain/redact.ts';
 import type { Settings } from '../settings/settings.ts';
 
 /** The log of the server's process: JSON lines on stdout. */
 
 /** The secrets that the settings hold. */
-export function secretsOf({ datadog, redisUrl }: Settings): (string | undefined)[] {
+export function secretsOf({ datadog, redisUrl, otlpSecrets }: Settings): (string | undefined)[] {
   const password = redisUrl === undefined ? '' : new URL(redisUrl).password;
-  return [datadog.apiKey, datadog.appKey, redisUrl, password, decodeURIComponent(password)];
+  return [datadog.apiKey, datadog.appKey, redisUrl, password, decodeURIComponent(password), ...otlpSecrets];
 }
 
 /**
  * The gate's logger: JSON lines on stdout, static messages, data in fields. A line that holds one of the secrets,
- * wherever it came from, goes out without it. Lines are written in blocks, at the latest after `flushMs`; whoever ends
+ * wherever it came from, goes out without it, and what a terminal would obey or not show is escaped. Lines are written in blocks, at the latest after `flushMs`; whoever ends
  * the process waits for `written` before.
  */
 export function createLogger(
@@ -19,7 +21,7 @@ export function createLogger(
   secrets: readonly (string | undefined)[] = [],
   destination: DestinationStream = blocksToStdout(),
 ): Logger {
-  const known = secrets.filter((secret) => secret !== undefined && secret !== '') as string[];
+  const redact = redactor(secrets);
   return pino(
     {
       level,
@@ -28,11 +30,8 @@ export function createLogger(
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: ['authorization', 'headers.authorization', 'apiKey', 'appKey'], censor: '[redacted]' },
       hooks: {
-        streamWrite: (line) =>
-          known.reduce(
-            (text, secret) => (text.includes(secret) ? text.replaceAll(secret, '[redacted]') : text),
-            line,
-          ),
+        // JSON has escaped what is below a space; what else cannot be seen is the same text when it is escaped.
+        streamWrite: (line) => visibleLines(redact(line)),
       },
     },
     destination,

@@ -32,6 +32,8 @@ export interface Settings {
   /** Where an OTLP/HTTP receiver takes traces; undefined: nothing is traced. */
   readonly tracesUrl: string | undefined;
   /** What the SDK's variables say about it; the gate speaks OTLP over HTTP whatever that is. */
+  /** What headers for the collector may hold of keys: never to be shown. */
+  readonly otlpSecrets: readonly string[];
   readonly otlpProtocol: string | undefined;
   /** Who may ask, over what, and how often. */
   readonly access: AccessSettings;
@@ -322,6 +324,7 @@ export function readSettings(
     tracesUrl:
       get('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ??
       (otlpUrl === undefined ? undefined : `${otlpUrl}/v1/traces`),
+    otlpSecrets: [env.OTEL_EXPORTER_OTLP_HEADERS, env.OTEL_EXPORTER_OTLP_TRACES_HEADERS].flatMap(longValues),
     otlpProtocol: given(env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL) ?? given(env.OTEL_EXPORTER_OTLP_PROTOCOL),
     access: accessOf(
       {
@@ -371,6 +374,12 @@ export function settingsTable(): { name: SettingName; default: string | undefine
     default: table[name].default,
     description: table[name].description,
   }));
+}
+
+/** The words of `name=value,name=value`, percent-encoded or not, that are as long as a key. OpenTelemetry checks them. */
+function longValues(headers: string | undefined): string[] {
+  const values = (headers ?? '').split(',').map((pair) => pair.slice(pair.indexOf('=') + 1));
+  return values.flatMap((value) => value.split(/%20|\s/)).filter((word) => word.length >= 16);
 }
 
 /** Of a pipe it would wait for a writer, and the start with it. */

@@ -11,7 +11,9 @@ import {
   resourceFromAttributes,
 } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import { visible } from '../domain/outside-text.ts';
 import type { TraceAttributes, TraceSpan, Tracing } from '../domain/ports/tracing.ts';
+import type { Redact } from '../domain/redact.ts';
 
 /** The only file that knows OpenTelemetry, and the only way in which any of it is loaded. */
 
@@ -22,6 +24,8 @@ export interface OpenTelemetryOptions {
   readonly onLost?: (why: string) => void;
   /** The longest that handing over takes, tries anew included, and that closing waits for it, in ms. Default 3,000. */
   readonly timeoutMs?: number;
+  /** Takes secrets out of texts that go into a span; as they are unless told. */
+  readonly redact?: Redact;
 }
 
 /** Traces that are on their way out until it is closed. */
@@ -39,7 +43,7 @@ const complaintEveryMs = 60_000;
  * the handler of the SDK's own errors.
  */
 export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
-  const { url, onLost = () => {}, timeoutMs = defaultTimeoutMs } = options;
+  const { url, onLost = () => {}, timeoutMs = defaultTimeoutMs, redact = (text) => text } = options;
   let complainedAtMs = Number.NEGATIVE_INFINITY;
   const complain = (error: unknown) => {
     if (performance.now() - complainedAtMs < complaintEveryMs) return;
@@ -49,6 +53,17 @@ export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
     onLost((typeof code === 'number' ? `it answered ${code} ${message}`.trim() : message).slice(0, 300));
   };
   setGlobalErrorHandler(complain);
+  const clean = (text: string) => visible(redact(text));
+  const cleaned = (attributes: TraceAttributes): TraceAttributes =>
+    Object.fromEntries(
+      Object.entries(attributes).map(([key, value]) => [
+        key,
+        typeof value === 'string' ? clean(value) : value,
+      ]),
+    );
+  const spanOf = (span: Span): TraceSpan => ({
+    set: (attributes) => void span.setAttributes(cleaned(attributes)),
+  });
   const agent = new (url.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true });
   const exporter = new OTLPTraceExporter({ url, timeoutMillis: timeoutMs, httpAgentOptions: () => agent });
   const provider = new BasicTracerProvider({
@@ -75,7 +90,7 @@ export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
           attributes: {
             'http.request.method': known ? method : '_OTHER',
             ...(route === undefined ? {} : { 'http.route': route }),
-            ...attributes,
+            ...cleaned(attributes),
           },
         },
         parent,
@@ -98,12 +113,12 @@ export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
       const parent = contexts.active();
       const span = tracer.startSpan(
         name,
-        { kind: kind === 'client' ? SpanKind.CLIENT : SpanKind.INTERNAL, attributes: { ...attributes } },
+        { kind: kind === 'client' ? SpanKind.CLIENT : SpanKind.INTERNAL, attributes: cleaned(attributes) },
         parent,
       );
       const failed = (error: unknown) => {
         const message = error instanceof Error ? error.message : String(error);
-        span.setStatus({ code: SpanStatusCode.ERROR, message });
+        span.setStatus({ code: SpanStatusCode.ERROR, message: clean(message) });
         span.end();
       };
       try {
@@ -119,7 +134,7 @@ export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
 
     note(attributes) {
       const span = trace.getSpan(contexts.active());
-      if (span?.isRecording()) span.setAttributes({ ...attributes });
+      if (span?.isRecording()) span.setAttributes(cleaned(attributes));
     },
 
     async close() {
@@ -150,7 +165,3 @@ const carrier = {
   get: (headers: Headers, name: string) => headers[name],
   keys: (headers: Headers) => Object.keys(headers),
 };
-
-function spanOf(span: Span): TraceSpan {
-  return { set: (attributes: TraceAttributes) => void span.setAttributes({ ...attributes }) };
-}

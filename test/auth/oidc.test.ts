@@ -69,6 +69,7 @@ describe('a JWT of the issuer', () => {
     ['its client where it has no subject', { sub: undefined, client_id: 'ci' }, 'oidc:ci'],
     ['its authorised party where it has neither', { sub: undefined, azp: 'ci' }, 'oidc:ci'],
     ['nobody where it names nobody', { sub: undefined }, 'oidc:without-subject'],
+    ['without what a terminal would obey', { sub: 'a\u009b\u202eb' }, 'oidc:a\\u009b\\u202eb'],
     ['at most 128 characters', { sub: 'x'.repeat(500) }, `oidc:${'x'.repeat(128)}`],
   ])('is of %s', async (_, claims, caller) => {
     const { issuer, verify } = await world();

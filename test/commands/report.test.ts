@@ -28,11 +28,11 @@ const document = (() => {
   return shop;
 })();
 
-async function report(args: string[] = []) {
+async function report(args: string[] = [], isTTY = false) {
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(document));
   const env = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url };
-  const { io, stdout, stderr } = capture({ env });
+  const { io, stdout, stderr } = capture({ env, isTTY });
   const code = await run(['report', '--registry', path, ...args], io);
   return { code, stdout: stdout(), stderr: stderr() };
 }
@@ -45,6 +45,22 @@ function spend(): void {
 }
 
 describe('cuj-gate report', () => {
+  it('does not let the words of a registry steer the terminal', async () => {
+    spend();
+    const buy = document.cujs?.[0] as { owner: string; errorBudgetPolicy: { action: string }[] };
+    const { owner } = buy;
+    buy.owner = 'team\u001b[2J\u009b2J\u202e';
+    try {
+      const { stdout } = await report([], true);
+      expect(stdout).toContain('team\\u001b[2J\\u009b2J\\u202e, tier 2');
+      expect(stdout).toContain('\u001b[1mbuy\u001b[22m');
+      const { stderr } = await report(['--owner', 'nobody']);
+      expect(stderr).toContain('team\\u001b[2J\\u009b2J\\u202e');
+    } finally {
+      buy.owner = owner;
+    }
+  });
+
   it('prints every CUJ, what is due and what nobody knows, and ends with 0', async () => {
     spend();
     const { code, stdout } = await report();

@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FilesRefused, type HeldFiles, type HoldOptions, holdFiles } from '../../src/files/watched-files.ts';
@@ -123,6 +124,58 @@ describe('holdFiles', () => {
       expect(taken).toEqual(['mended']);
     },
   );
+
+  it('tries a failed read again at the next look, and says once what failed', async () => {
+    const folder = scratchFolder({ a: 'old', b: 'old' });
+    let code: string | undefined;
+    const { held, refused, taken } = await holdPair(folder, {
+      read: async (path) => {
+        if (code !== undefined) throw Object.assign(new Error(code), { code });
+        return readFile(path);
+      },
+    });
+    both(folder, 'new!');
+    code = 'EMFILE';
+    expect(await settle(held)).toBe('refused');
+    expect(held.current()).toBe('old');
+    expect(await held.look()).toBe('unchanged');
+    expect(refused).toHaveLength(1);
+    expect(refused[0]?.join()).toMatch(/a cannot be read \(EMFILE\)/);
+    code = 'EACCES';
+    expect(await held.look()).toBe('refused');
+    code = undefined;
+    expect(await held.look()).toBe('reloaded');
+    expect(await held.look()).toBe('unchanged');
+    expect(taken).toEqual(['new!']);
+  });
+
+  it('tells a failed read from a wrong content that was refused before', async () => {
+    const folder = scratchFolder({ a: 'old', b: 'old' });
+    let fails = false;
+    const { held, refused } = await holdPair(folder, {
+      read: async (path) => {
+        if (fails) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+        return readFile(path);
+      },
+    });
+    writeFileSync(join(folder, 'a'), 'wrong');
+    fails = true;
+    expect(await settle(held)).toBe('refused');
+    fails = false;
+    expect(await held.look()).toBe('refused');
+    expect(await held.look()).toBe('unchanged');
+    expect(refused.map((problems) => problems.join())).toEqual([
+      expect.stringMatching(/EIO/),
+      'a and b differ.',
+    ]);
+  });
+
+  it('takes a change of mode alone for a change', async () => {
+    const folder = scratchFolder({ a: 'old', b: 'old' });
+    const { held } = await holdPair(folder);
+    chmodSync(join(folder, 'a'), 0o640);
+    expect(await settle(held)).toBe('reloaded');
+  });
 
   it('refuses at the start what it would refuse later', async () => {
     await expect(holdPair(scratchFolder({ a: 'old' }))).rejects.toThrow(/b cannot be read \(ENOENT\)/);

@@ -1,7 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SourceError } from '../../src/domain/errors.ts';
 import { forgetAfterMs } from '../../src/http/operations/metrics.ts';
-import { bench, broken, digest, healthy, snapshotOf } from './fixture.ts';
+import { bench, broken, digest, document, healthy, registryOf, snapshotOf } from './fixture.ts';
 
 const login = '/cujs/login/status?version=v2';
 
@@ -67,6 +67,67 @@ describe('GET /metrics', () => {
     cujs.delete('login');
     world.registry = state && { ...state, registry: { ...state.registry, cujs } };
     expect(await text(app)).not.toMatch(/^cuj_gate_(sli_ratio|events|evidence)\{cuj="login"/m);
+    expect(await text(app)).not.toContain('cuj="login"');
+  });
+
+  it('forgets a service that leaves the registry, and a CUJ that moves to another one', async () => {
+    const { app, world } = await bench();
+    await app.inject('/services/payment-api/status?role=canary');
+    await app.inject(login);
+    await app.inject('/cujs/signup/status?version=v2');
+    expect(await text(app)).toContain('cuj_gate_verdicts_total{cuj="*",service="payment-api"');
+    const services = { ...document.services, 'new-api': document.services?.['member-api'] as never };
+    delete (services as Record<string, unknown>)['payment-api'];
+    const cujs = (document.cujs ?? [])
+      .filter(({ name }) => name !== 'pay')
+      .map((cuj) => (cuj.name === 'login' ? { ...cuj, service: 'new-api' } : cuj));
+    world.registry = world.registry && {
+      ...world.registry,
+      registry: registryOf({ ...document, services, cujs }),
+    };
+    const shown = await text(app);
+    expect(shown).not.toContain('payment-api');
+    expect(shown).not.toContain('cuj="login"');
+    expect(shown).toContain('cuj="signup"');
+  });
+
+  it('forgets an SLI that leaves its CUJ', async () => {
+    const { app, world } = await bench();
+    await app.inject(login);
+    expect(await text(app)).toContain('cuj="login",service="member-api",sli="latency"');
+    const cujs = (document.cujs ?? []).map((cuj) =>
+      cuj.name === 'login'
+        ? { ...cuj, slo: { availability: 99.95 }, endpoints: ['POST /api/v1/login'] }
+        : cuj,
+    );
+    world.registry = world.registry && { ...world.registry, registry: registryOf({ ...document, cujs }) };
+    const shown = await text(app);
+    expect(shown).toContain('cuj="login",service="member-api",sli="availability"');
+    expect(shown).not.toContain('sli="latency"');
+  });
+
+  it('drops what answers under way at the reload count, and counts anew when the CUJ is back', async () => {
+    const { app, world, metric } = await bench();
+    const before = world.registry;
+    const cujs = new Map(before?.registry.cujs);
+    cujs.delete('login');
+    const without = before && { ...before, registry: { ...before.registry, cujs } };
+    let answer = () => {};
+    world.measure = (query) =>
+      new Promise((resolve) => {
+        answer = () => resolve(snapshotOf(query, healthy, healthy));
+      });
+    const late = app.inject(login);
+    await vi.waitFor(() => expect(app.inflight()).toBe(1));
+    world.registry = without;
+    expect(await text(app)).not.toContain('cuj="login"');
+    answer();
+    expect((await late).statusCode).toBe(200);
+    for (let scrape = 0; scrape < 2; scrape += 1) expect(await text(app)).not.toContain('cuj="login"');
+    world.registry = before;
+    await app.inject(login);
+    const labels = 'cuj="login",service="member-api",verdict="pass",reason="within_slo"';
+    expect(await metric(`cuj_gate_verdicts_total{${labels}}`)).toBe(1);
   });
 
   it('never takes a label from a caller', async () => {

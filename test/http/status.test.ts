@@ -481,6 +481,33 @@ describe('the log', () => {
     expect(JSON.stringify(log)).not.toContain('hunter2');
   });
 
+  it.each([
+    ['a path', '/cujs/lo\u009bgin%E2%80%AE/status?version=v2'],
+    ['the name of a parameter', `${login}&ver\u0085sion%E2%80%AE%E2%81%A6=1`],
+    ['the value of a parameter', `${login}&window=5m%C2%9B%E2%80%A8%D8%9C`],
+    ['a service', '/services/member%E2%80%8B-api/status'],
+    ['a route that is none', '/nothing%C2%9B/\u009b'],
+  ])('and the answer show what in %s a terminal would obey or not show', async (_, url) => {
+    const { app, log } = await bench();
+    const { statusCode, body } = await app.inject(url);
+    expect(statusCode).toBeGreaterThanOrEqual(400);
+    for (const text of [body, JSON.stringify(log), JSON.parse(body).detail]) {
+      expect(text).not.toMatch(/[\u007f-\u009f\u2028\u2029\p{Cf}]/u);
+    }
+  });
+
+  it('and the answer show what in a header a terminal would obey', async () => {
+    const { app, log } = await bench();
+    for (const headers of [
+      { 'x-canary-version': 'v\u009b2J' },
+      { 'x-canary-version': 'v2', 'x-canary-stable-version': '\u0085' },
+    ]) {
+      const { statusCode, body } = await app.inject({ url: '/cujs/login/status?version=v2', headers });
+      expect(statusCode).toBe(400);
+      expect(body + JSON.stringify(log)).not.toMatch(/[\u007f-\u009f]/);
+    }
+  });
+
   it('has one debug line for any other request', async () => {
     const { app, log } = await bench();
     await app.inject('/registry');

@@ -392,6 +392,17 @@ describe('one mistake in a good Rollout', () => {
       'dryRun',
     ],
     [
+      'a pattern that would take for ever, which is taken by its letters, and one that fits',
+      spoil(
+        good,
+        '        startingStep: 1\n',
+        '        startingStep: 1\n        dryRun: [{ metricName: "((((.+)+)+)+)+!" }, { metricName: cuj-.* }]\n',
+      ),
+      'error',
+      'dry-run',
+      'cuj-.*',
+    ],
+    [
       'a template that is only for show',
       spoil(good, '  metrics:\n', '  dryRun: [{ metricName: cuj-signup }]\n  metrics:\n'),
       'error',

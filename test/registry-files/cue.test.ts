@@ -27,6 +27,14 @@ it('says so where there is no cue in PATH', async () => {
   });
 });
 
+it('tells a cue that was killed from one that refuses the file', async () => {
+  const { env } = withCue('kill -9 $$');
+  expect(await exportCue('cujs.cue', env)).toMatchObject({
+    rule: 'cue-not-run',
+    message: 'cue export cujs.cue did not run to its end: it was killed',
+  });
+});
+
 it('hands on what cue complains of, with its place', async () => {
   const { env } = withCue(
     `printf 'cujs.0.owner: incomplete value string:\\n    ./cujs.cue:7:3\\n' >&2; exit 1`,

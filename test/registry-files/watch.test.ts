@@ -1,4 +1,14 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { loadRegistry } from '../../src/registry-files/load.ts';
@@ -9,7 +19,7 @@ const good = readFileSync(new URL('../testdata/registry/good.yaml', import.meta.
 const named = (name: string) => good.replace('name: everything', `name: ${name}`);
 const bad = good.replace('tier: 1', 'teir: 1');
 
-async function watching(path: string) {
+async function watching(path: string, read: (path: string) => Promise<Buffer> = readFile) {
   const initial = await loadRegistry(path);
   if (!initial.ok) throw new Error(JSON.stringify(initial.problems));
   let time = 1000;
@@ -18,6 +28,7 @@ async function watching(path: string) {
     path,
     initial,
     now: () => time,
+    load: (from) => loadRegistry(from, read),
     onGood: ({ registry, loadedAt }) => events.push(`good ${[...registry.cujs.keys()][1]} ${loadedAt}`),
     onBad: ({ problems, at }) => events.push(`bad ${problems[0]?.rule} ${at}`),
   });
@@ -107,6 +118,50 @@ describe('a watched file', () => {
     expect(events).toEqual(['bad no-such-file 1002', 'good back-again 1005']);
   });
 
+  it('that could not be read is tried again, although it looks the same', async () => {
+    const path = join(scratchFolder({ 'cujs.yaml': good }), 'cujs.yaml');
+    let fails = false;
+    const { polls, events, watcher, second } = await watching(path, async (file) => {
+      if (fails) throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' });
+      return readFile(file);
+    });
+    replace(path, named('corrected'));
+    fails = true;
+    expect(await polls(3)).toEqual(['settling', 'refused', 'unchanged']);
+    expect(watcher.lastFailure()?.problems[0]?.message).toMatch(/cannot be read \(EMFILE\)/);
+    fails = false;
+    expect(await polls(3)).toEqual(['unchanged', 'reloaded', 'unchanged']);
+    expect(second()).toBe('corrected');
+    expect(watcher.lastFailure()).toBeUndefined();
+    expect(events).toEqual(['bad unreadable-file 1002', 'good corrected 1005']);
+  });
+
+  it('that could not be read is tried less and less often, at the latest after forty looks', async () => {
+    const path = join(scratchFolder({ 'cujs.yaml': good }), 'cujs.yaml');
+    let failed = 0;
+    const { polls, events } = await watching(path, async (file) => {
+      if (failed < 10) {
+        failed += 1;
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      }
+      return readFile(file);
+    });
+    replace(path, named('late'));
+    const outcomes = await polls(2 + 1 + 2 + 4 + 8 + 16 + 32 + 3 * 40 + 40);
+    expect(outcomes.filter((outcome) => outcome !== 'unchanged')).toEqual([
+      'settling',
+      'refused',
+      'reloaded',
+    ]);
+    expect(events).toHaveLength(2);
+  });
+
+  it('whose mode alone changed is read again', async () => {
+    const { path, polls } = await one();
+    chmodSync(path, 0o640);
+    expect(await polls(3)).toEqual(['settling', 'unchanged', 'unchanged']);
+  });
+
   it('of the same size and name is still seen by its time', async () => {
     const { path, polls, second } = await one();
     writeFileSync(path, named('everythinh'));
@@ -186,5 +241,16 @@ describe('watching by the clock', () => {
     } finally {
       timers.mockRestore();
     }
+  });
+});
+
+describe('a registry whose folder cannot be read', () => {
+  it('is not taken for one without files', async () => {
+    const folder = scratchFolder({ 'a.yaml': good });
+    const result = await loadRegistry(folder, async () => {
+      throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    });
+    expect(result).toMatchObject({ ok: false, unread: true });
+    expect(await loadRegistry(scratchFolder())).toMatchObject({ ok: false, unread: false });
   });
 });

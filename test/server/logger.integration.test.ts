@@ -40,6 +40,36 @@ describe('createLogger', () => {
         .map((line) => JSON.parse(line).level),
     ).toEqual(['error', 'info']);
   });
+
+  it('lets no secret out that JSON or a URL writes in another way', () => {
+    const password = 'p"q\\r/s?9';
+    const lines: string[] = [];
+    const logger = createLogger('info', [password], { write: (line: string) => void lines.push(line) });
+    logger.info({ why: password, url: `redis://:${encodeURIComponent(password)}@redis` }, 'lost');
+    expect(JSON.parse(lines.join(''))).toMatchObject({ why: '[redacted]', url: 'redis://:[redacted]@redis' });
+  });
+
+  it('escapes what a terminal would obey or not show, wherever it came from', () => {
+    const lines: string[] = [];
+    const logger = createLogger('info', [], { write: (line: string) => void lines.push(line) });
+    const outside = 'a\u0085\u009b2J\u061c\u200e\u202e\u2066\u2028\u200b\ufeffz 🚀 ログ';
+    logger.child({ caller: outside }).info({ [outside]: { detail: outside }, err: new Error(outside) }, 'x');
+    const text = lines.join('');
+    expect(text).not.toMatch(/[\p{Cf}\p{Zl}\p{Zp}\u007f-\u009f]/u);
+    expect(text).toContain('🚀 ログ');
+    expect(text.split('\n')).toHaveLength(2);
+    expect(JSON.parse(text)).toMatchObject({ caller: outside, [outside]: { detail: outside } });
+  });
+
+  it('knows the keys in the headers for the collector of traces', () => {
+    const key = 'c'.repeat(20);
+    const headers = {
+      OTEL_EXPORTER_OTLP_HEADERS: `api-key=${key},Authorization=Bearer%20${'d'.repeat(16)},x=y`,
+    };
+    const known = secretsOf(readSettings({ ...keys, ...headers }));
+    expect(known).toEqual(expect.arrayContaining([key, 'd'.repeat(16)]));
+    expect(known).not.toContain('y');
+  });
 });
 
 /** A process of its own that logs as the gate does; `go` is what it does once it has said its first line. */

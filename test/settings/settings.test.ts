@@ -38,6 +38,7 @@ describe('readSettings', () => {
       cacheSize: 500,
       drainDelayMs: 5_000,
       maxInflight: 1_000,
+      otlpSecrets: [],
       access: {
         tokensFile: undefined,
         oidc: undefined,

@@ -24,6 +24,25 @@ it('what throws, now or later, is marked and passed on', async () => {
   ]);
 });
 
+it('shows no secret and nothing that a terminal would obey', async () => {
+  const { url, spans } = await startReceiver();
+  const redact = (text: string) => text.replaceAll('hunter2', '[redacted]');
+  const traces = openTelemetry({ url: `${url}/v1/traces`, redact });
+  const attributes = { path: '/x\u009bhunter2', count: 3 };
+  const failed = traces.span('ask', 'client', attributes, async (span) => {
+    span.set({ more: 'hunter2' });
+    throw new Error('bad key hunter2\u202e');
+  });
+  await expect(failed).rejects.toThrow('hunter2');
+  traces.request({ ...about, attributes: { path: 'hunter2' } }, (span) => span.end(200));
+  await traces.close();
+  expect(spans[0]).toMatchObject({
+    status: { code: 2, message: 'bad key [redacted]\\u202e' },
+    attributes: { path: '/x\\u009b[redacted]', count: 3, more: '[redacted]' },
+  });
+  expect(spans[1]?.attributes.path).toBe('[redacted]');
+});
+
 it('a server’s own failure marks the request, a caller’s mistake does not', async () => {
   const { url, spans } = await startReceiver();
   const traces = openTelemetry({ url: `${url}/v1/traces` });

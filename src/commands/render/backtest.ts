@@ -1,7 +1,7 @@
 import type { Backtest } from '../../backtest/backtest.ts';
 import type { CujReplay, Look, RolloutReplay } from '../../backtest/replay.ts';
 import type { Score } from '../../backtest/score.ts';
-import { plain } from '../../domain/judge/summary.ts';
+import { plain } from '../../domain/judge/number-text.ts';
 import type { Paint } from './colors.ts';
 import { table } from './verdict.ts';
 

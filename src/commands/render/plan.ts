@@ -1,4 +1,4 @@
-import { plain } from '../../domain/judge/summary.ts';
+import { plain } from '../../domain/judge/number-text.ts';
 import { hourText } from '../../plan/levels.ts';
 import type { Judgeable, Outlook, PlanEntry, TrafficPlan, WeightPlan } from '../../plan/traffic-plan.ts';
 import type { Paint } from './colors.ts';

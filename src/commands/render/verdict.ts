@@ -1,9 +1,10 @@
 import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import type { SliVerdict } from '../../domain/judge/judge-sli.ts';
+import { evidence, percent, plain } from '../../domain/judge/number-text.ts';
 import type { Outcome } from '../../domain/judge/outcome.ts';
-import { evidence, percent, plain } from '../../domain/judge/summary.ts';
-import type { RuleName } from '../../domain/registry/schema.ts';
+import { rules } from '../../domain/judge/rules/table.ts';
+import type { RuleName } from '../../domain/registry/rules.ts';
 import type { Paint } from './colors.ts';
 
 /** Colours a text by the outcome that it tells. */
@@ -33,10 +34,9 @@ function line(value: number | null): string {
 
 /** What the rule decides by, with what fails; nothing where it is the abort line alone. */
 function proof(sli: SliVerdict, rule: RuleName): string {
-  if (rule === 'strict') return '';
-  const [name, value] =
-    rule === 'baseline' ? ['share evidence', sli.shareEvidence] : ['evidence', sli.evidence];
-  return `${name} ${evidence(value)} (fails at ${plain(sli.evidenceToFail)}), `;
+  const decisive = rules[rule].decidesBy?.(sli);
+  if (decisive === undefined) return '';
+  return `${decisive.name} ${evidence(decisive.value)} (fails at ${plain(sli.evidenceToFail)}), `;
 }
 
 function sliLines(sli: SliVerdict, rule: RuleName, paint: Paint): string[] {

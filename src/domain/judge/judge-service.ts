@@ -1,7 +1,8 @@
-import type { RuleName } from '../registry/schema.ts';
+import type { RuleName } from '../registry/rules.ts';
 import type { Verdict } from './judge.ts';
+import { percent, plain } from './number-text.ts';
 import { compareJudged, type Outcome, type Reason } from './outcome.ts';
-import { percent, plain, summaryText } from './summary.ts';
+import { summaryText } from './summary.ts';
 
 /** All `enforce` CUJs of a service, ANDed: the worst verdict decides. */
 export interface ServiceVerdict {

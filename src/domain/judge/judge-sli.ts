@@ -1,23 +1,8 @@
-import type { EndpointMeasurement, Series } from '../metrics/metrics-source.ts';
-import type { GatePolicy } from '../registry/model.ts';
-import { burnRateOf, leastViolation, type Objective, violates } from '../registry/objective.ts';
+import type { Series } from '../metrics/metrics-source.ts';
+import { burnRateOf } from '../registry/objective.ts';
 import type { SliName } from '../registry/schema.ts';
-import {
-  EvidenceProcess,
-  evidenceOf,
-  logMixture,
-  logShareEvidence,
-  upperBound,
-} from '../statistics/e-process.ts';
-import {
-  type AbortLines,
-  abortLines,
-  type Line,
-  leastBadEvents,
-  reaches,
-  requestsUntil,
-} from './abort-threshold.ts';
-import { type JudgedWindow, leastStableShare } from './analysis-window.ts';
+import { evidenceOf, upperBound } from '../statistics/e-process.ts';
+import { requestsUntil } from './abort-threshold.ts';
 import {
   type StatusGap,
   stableGapOf,
@@ -31,8 +16,10 @@ import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import { isTrafficEnough } from './required-traffic.ts';
 import { digits, type SideFacts, sideFacts } from './rounding.ts';
-import { type CanaryCounts, type SliSums, sumSli } from './sli-counts.ts';
-import { besideStable, isStableBeside, logStableEvidence } from './stable-baseline.ts';
+import { inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
+import { rules } from './rules/table.ts';
+import { type SliSums, sumSli } from './sli-counts.ts';
+import { type Evidence, evidenceIn, type SliQuestion } from './sli-evidence.ts';
 
 /** One SLI of a CUJ, judged. */
 export interface SliVerdict extends SideFacts {
@@ -79,19 +66,6 @@ export interface SliVerdict extends SideFacts {
   readonly endpoints: readonly EndpointVerdict[];
 }
 
-export interface SliQuestion {
-  readonly sli: SliName;
-  readonly objective: Objective;
-  readonly endpoints: readonly EndpointMeasurement[];
-  readonly window: JudgedWindow;
-  readonly policy: GatePolicy;
-  /** How many SLIs share alpha. */
-  readonly sliCount: number;
-}
-
-/** What a fail needs besides evidence and bad events: as many minutes that hold some. */
-const leastBadMinutes = 2;
-
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
   const { sli, objective, window, endpoints } = question;
@@ -130,13 +104,21 @@ function judgeSums(
   }: { readonly unmetThreshold?: UnmetThreshold; readonly unreached: readonly Unreached[] },
 ): SliVerdict {
   const { sli, objective, window, policy } = question;
-  const evidence = evidenceIn(sums, question);
-  // Only a fail under `baseline` is held against stable.
+  const rule = rules[policy.rule];
+  const evidence = evidenceIn(sums, question, rule.comparesStable);
+  // Only a fail by comparison is held against stable.
   const stableGap =
-    policy.rule === 'baseline' && isEnoughToFail(evidence, policy) ? stableGapOf(sums, window) : undefined;
-  const statusGap = stableGap ?? statusGapOf(sums, window, evidence.logOne);
-  const { verdict, reason } = decide(sums, evidence, question, statusGap);
-  const lines = linesOf(sums, evidence.line, question);
+    rule.comparesStable && rule.hasEvidenceToFail(evidence) ? stableGapOf(sums, window) : undefined;
+  const context: RuleContext = {
+    sums,
+    evidence,
+    question,
+    statusGap: stableGap ?? statusGapOf(sums, window, evidence.logOne),
+    isTrafficEnough: (more) => isEnoughToPass(evidence, question, more),
+  };
+  const { statusGap } = context;
+  const { verdict, reason } = rule.decide(context);
+  const lines = rule.abortThresholds(context);
   const { counts } = evidence;
   return {
     sli,
@@ -149,8 +131,7 @@ function judgeSums(
     evidenceToFail: digits(question.sliCount / policy.falseAbort),
     upperBound: digits(upperBound(counts.n, counts.e)),
     failAtBadEvents: lines.cuj,
-    // Where the canary is blind, requests alone do not lead to a pass.
-    requestsToVerdict: statusGap?.side === 'canary' ? null : cleanRequests(sums, evidence, question, reason),
+    requestsToVerdict: cleanRequests(rule, context, reason),
     badMinutes: counts.badMinutes,
     stable: {
       ...sideFacts(sums.stableTotal, sums.stableBad),
@@ -162,112 +143,6 @@ function judgeSums(
     ...(unreached.length === 0 ? {} : { unreached }),
     endpoints: endpointVerdicts(sums, evidence.logAlone, lines.endpoints),
   };
-}
-
-/** Natural logs of every evidence that the rules ask for, and what else a rule goes by. */
-interface Evidence {
-  readonly logCanary: number;
-  /** Of each endpoint alone; ln 1 = 0 where it had no traffic. */
-  readonly logAlone: readonly number[];
-  readonly logStable: number;
-  /** Under `baseline` over the minutes that it compares, else over all of the window. */
-  readonly logShare: number;
-  /** 1/alpha, and m/alpha where m SLIs share it. */
-  readonly logOne: number;
-  readonly line: Line;
-  /** The canary's counts that the rule goes by: under `baseline` those beside stable, else all of the window. */
-  readonly counts: CanaryCounts;
-  /** What the upper bound is held against: under `baseline` what stable does beside the canary, where that is more. */
-  readonly referenceRate: number;
-}
-
-function evidenceIn(sums: SliSums, { objective, policy, sliCount, window }: SliQuestion): Evidence {
-  const pooled = new EvidenceProcess(sums.n, objective.budget);
-  // Over all endpoints, reached or not: a mean over those with traffic would rise when a clean one joins them, and the
-  // chance of ever reaching 1/alpha would no longer be bounded by alpha.
-  const logAlone = sums.endpoints.map((endpoint) => endpoint.process.log(endpoint.bad * endpoint.scale));
-  const beside = policy.rule === 'baseline' ? besideStable(sums, window) : undefined;
-  return {
-    logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
-    logAlone,
-    logStable: logStableEvidence(sums, window, objective, Math.log(1 / policy.falseAbort)),
-    logShare: logShareEvidence(
-      sums.byService,
-      window.first,
-      window.end,
-      beside === undefined ? 0 : leastStableShare,
-    ),
-    logOne: Math.log(1 / policy.falseAbort),
-    line: {
-      endpoints: sums.endpoints,
-      pooled,
-      toFail: sliCount / policy.falseAbort,
-      leastBadEvents,
-    },
-    counts: beside ?? sums,
-    referenceRate: Math.max(objective.budget, beside?.stableRate ?? 0),
-  };
-}
-
-interface Decision {
-  readonly verdict: Outcome;
-  readonly reason: Reason;
-}
-
-function inconclusive(reason: Reason): Decision {
-  return { verdict: 'inconclusive', reason };
-}
-
-/** Whether the evidence that this rule fails by is there, how many minutes it spans aside. */
-function isEnoughToFail({ counts, logCanary, logShare, line }: Evidence, policy: GatePolicy): boolean {
-  if (policy.rule === 'strict' || !reaches(counts.badSeen, leastBadEvents)) return false;
-  return (policy.rule === 'baseline' ? logShare : logCanary) >= Math.log(line.toFail);
-}
-
-function decide(
-  sums: SliSums,
-  evidence: Evidence,
-  question: SliQuestion,
-  statusGap: StatusGap | undefined,
-): Decision {
-  const { objective, policy, window } = question;
-  if (sums.total <= 0) return inconclusive('no_data');
-  const below = violates(objective, sums.total, sums.bad);
-  if (policy.rule === 'strict') {
-    const lowTraffic = !reaches(sums.totalSeen, policy.minRequests);
-    if (lowTraffic && (below || policy.onLowTraffic === 'inconclusive')) {
-      return inconclusive('insufficient_traffic');
-    }
-    if (below) return { verdict: 'fail', reason: 'slo_violated' };
-    if (statusGap !== undefined) return inconclusive('status_missing');
-    if (window.indistinguishable !== undefined) return inconclusive('canary_indistinguishable');
-    return { verdict: 'pass', reason: lowTraffic ? 'insufficient_traffic' : 'within_slo' };
-  }
-
-  const { counts } = evidence;
-  const failing = isEnoughToFail(evidence, policy);
-  if (failing && counts.badMinutes >= leastBadMinutes) {
-    if (policy.rule === 'baseline') {
-      return statusGap?.side === 'stable'
-        ? inconclusive('status_missing')
-        : { verdict: 'fail', reason: 'worse_than_stable' };
-    }
-    const { logStable, logShare, logOne } = evidence;
-    return logStable >= logOne && logShare < logOne && isStableBeside(sums, window)
-      ? inconclusive('shared_cause')
-      : { verdict: 'fail', reason: 'slo_violated' };
-  }
-  // Evidence to fail that lies in one minute may be a blip; it is no ground for a pass either.
-  if (failing) return inconclusive('within_noise');
-  if (statusGap?.side === 'canary') return inconclusive('status_missing');
-  // No number of requests would help. Nothing above failed it: that goes by the same minutes.
-  if (policy.rule === 'baseline' && counts.total <= 0) return inconclusive('canary_indistinguishable');
-  const lowTraffic = !isEnoughToPass(evidence, question, 0);
-  if (lowTraffic && policy.onLowTraffic === 'inconclusive') return inconclusive('insufficient_traffic');
-  if (policy.rule === 'confidence' && below) return inconclusive('within_noise');
-  if (window.indistinguishable !== undefined) return inconclusive('canary_indistinguishable');
-  if (lowTraffic) return { verdict: 'pass', reason: 'insufficient_traffic' };
-  return { verdict: 'pass', reason: policy.rule === 'baseline' ? 'not_worse_than_stable' : 'within_slo' };
 }
 
 /** Whether `more` clean requests would be traffic enough for a pass, whatever the SLI is. */
@@ -284,34 +159,20 @@ function isEnoughToPass(
   return isTrafficEnough({ seen: totalSeen + more * seen, n: n + more * weight, e }, policy, referenceRate);
 }
 
-function linesOf(sums: SliSums, line: Line, { objective, policy }: SliQuestion): AbortLines {
-  if (policy.rule === 'confidence') return abortLines(line);
-  const failAt =
-    policy.rule === 'strict' && reaches(sums.totalSeen, policy.minRequests)
-      ? (leastViolation(objective, sums.total) ?? null)
-      : null;
-  return {
-    cuj: failAt,
-    endpoints: sums.endpoints.map(({ total }) => (failAt !== null && failAt <= total ? failAt : null)),
-  };
-}
-
-function cleanRequests(
-  sums: SliSums,
-  evidence: Evidence,
-  question: SliQuestion,
-  reason: Reason,
-): number | null {
-  const { objective, policy, window } = question;
+function cleanRequests(rule: Rule, context: RuleContext, reason: Reason): number | null {
+  const { sums, evidence, question, statusGap } = context;
+  const { objective, window } = question;
+  // Where the canary is blind, requests alone do not lead to a pass.
+  if (statusGap?.side === 'canary') return null;
   if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
   if (reason !== 'no_data' && reason !== 'insufficient_traffic' && reason !== 'within_noise') return null;
   if (window.indistinguishable !== undefined) return null;
-  if (policy.rule === 'baseline' && evidence.counts.total <= 0) return null;
-  if (isEnoughToFail(evidence, policy)) return null;
+  if (rule.comparesStable && evidence.counts.total <= 0) return null;
+  if (rule.hasEvidenceToFail(evidence)) return null;
   return requestsUntil(
     (more) =>
       sums.total + more > 0 &&
-      isEnoughToPass(evidence, question, more) &&
-      (policy.rule === 'baseline' || !violates(objective, sums.total + more, sums.bad)),
+      context.isTrafficEnough(more) &&
+      rule.mayPassAt(objective, sums.total + more, sums.bad),
   );
 }

@@ -1,6 +1,7 @@
 import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
 import type { Cuj } from '../registry/model.ts';
-import type { RuleName, SliName } from '../registry/schema.ts';
+import type { RuleName } from '../registry/rules.ts';
+import type { SliName } from '../registry/schema.ts';
 import {
   type JudgedWindow,
   judgedWindow,

@@ -1,6 +1,7 @@
 import type { GatePolicy, Service } from '../registry/model.ts';
 import { upperBoundIsAtMost } from '../statistics/e-process.ts';
 import { reaches, requestsUntil } from './abort-threshold.ts';
+import { rules } from './rules/table.ts';
 
 /** What a traffic is made of, as the formulas see it. */
 export interface SeenTraffic {
@@ -12,20 +13,17 @@ export interface SeenTraffic {
 }
 
 /**
- * Whether traffic is enough for a pass, whatever the SLI is: `minRequests` of it, and under every rule but `strict` a
- * 95% upper bound of its rate of at most `ruleOutBurn` × `yardstick` (the error budget, or what stable does).
+ * Whether traffic is enough for a pass, whatever the SLI is: `minRequests` of it, and a 95% upper bound of its rate of bad
+ * events that the rule lets pass. `referenceRate` is the error budget, or what stable does.
  */
 export function isTrafficEnough(
   { seen, n, e }: SeenTraffic,
   { rule, minRequests, ruleOutBurn }: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn'>,
-  yardstick: number,
+  referenceRate: number,
 ): boolean {
   if (!reaches(seen, minRequests)) return false;
-  if (rule === 'strict') return true;
-  const ruledOut = ruleOutBurn * yardstick;
-  // Under `baseline` the yardstick is what stable does, and it may fail so much that this would rule nothing out.
-  const most = rule === 'baseline' ? Math.min(ruledOut, (1 + yardstick) / 2) : ruledOut;
-  return upperBoundIsAtMost(n, e, most);
+  const highest = rules[rule].highestBound({ ruleOutBurn }, referenceRate);
+  return highest === undefined || upperBoundIsAtMost(n, e, highest);
 }
 
 /** Requests without a bad one, as the source counts them, that a pass takes; Infinity where no number leads there. */

@@ -1,8 +1,11 @@
-import type { RuleName } from '../registry/schema.ts';
+import { oneLine } from '../outside-text.ts';
+import type { RuleName } from '../registry/rules.ts';
 import type { Indistinguishable, Silence } from './analysis-window.ts';
 import type { StatusGap, UnmetThreshold } from './data-quality.ts';
 import type { SliVerdict } from './judge-sli.ts';
+import { decimal, evidence, percent, plain } from './number-text.ts';
 import type { Outcome, Reason, Traffic } from './outcome.ts';
+import { rules } from './rules/table.ts';
 
 /**
  * The one-line summary: what kubectl, the Rollouts dashboard and a person at a terminal see. Verdict first, at most 300
@@ -30,29 +33,6 @@ export const summaryLimit = 300;
 
 const words: Readonly<Record<Outcome, string>> = { pass: 'PASS', fail: 'FAIL', inconclusive: 'INCONCLUSIVE' };
 
-/** A count, or any number, without an exponent: at most one decimal below 100 and two below 1. */
-export function plain(value: number): string {
-  if (Number.isInteger(value)) return String(value);
-  if (value >= 100) return String(Math.round(value));
-  return String(value >= 1 ? Math.round(value * 10) / 10 : Math.round(value * 100) / 100);
-}
-
-/** A number as it was written, without an exponent. */
-function decimal(value: number): string {
-  return value.toFixed(9).replace(/\.?0+$/, '');
-}
-
-/** Evidence for people: beyond a million, how much beyond says nothing more. */
-export function evidence(value: number): string {
-  return value > 1e6 ? 'over 1000000' : plain(value);
-}
-
-/** A ratio as percent with three decimals, rounded down, so that what misses an objective never reads as meeting it. */
-export function percent(ratio: number): string {
-  const thousandths = Math.floor(ratio * 100_000 + 1e-6);
-  return `${String(thousandths / 1000)}%`;
-}
-
 /** Makes any text fit for a summary: one line, printable, without the characters that Argo escapes, at most 300 long. */
 export function summaryText(text: string): string {
   const safe = (isPlain(text) ? text : escaped(text)).trim();
@@ -67,11 +47,7 @@ function isPlain(text: string): boolean {
 }
 
 function escaped(text: string): string {
-  return text
-    .replace(/</g, '(')
-    .replace(/>/g, ')')
-    .replace(/&/g, '+')
-    .replace(/[\p{C}\s]+/gu, ' ');
+  return oneLine(text).replace(/</g, '(').replace(/>/g, ')').replace(/&/g, '+');
 }
 
 function badWord(sli: SliVerdict): string {
@@ -128,7 +104,7 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
     `${counts(sli)}${worst(sli)}${sli.verdict === 'pass' ? missed(sli) : ''}${untilVerdict(sli)}`,
   within_noise: (sli, { rule }) =>
     isEnough(sli, rule)
-      ? `${counts(sli)}${worst(sli)}, ${rule === 'baseline' ? 'beside stable in one minute only' : 'all in one minute'}: fails as soon as a second minute has any`
+      ? `${counts(sli)}${worst(sli)}, ${rules[rule].oneMinuteText}: fails as soon as a second minute has any`
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
   no_data: (sli) => `nothing was measured for ${sli.sli}, though requests were`,
   status_missing: ({ statusGap }) => (statusGap === undefined ? '' : unseen(statusGap)),
@@ -161,13 +137,16 @@ function unseen({ side, service, endpoint, requests, total, other }: StatusGap):
 
 /** What a violation was found by. Under `strict` evidence decides nothing, and is often next to none. */
 function grounds(sli: SliVerdict, { rule, ruleChanged }: SummaryFacts): string {
-  if (rule !== 'strict') return `evidence ${evidence(sli.evidence)}, fails at ${plain(sli.evidenceToFail)}`;
+  const decisive = rules[rule].decidesBy?.(sli);
+  if (decisive !== undefined) {
+    return `${decisive.name} ${evidence(decisive.value)}, fails at ${plain(sli.evidenceToFail)}`;
+  }
   return `the rule strict${ruleChanged ? ', due by the error budget policy,' : ''} fails below the objective`;
 }
 
 /** Whether the evidence alone would fail it, and only the second minute is missing. */
 function isEnough(sli: SliVerdict, rule: RuleName): boolean {
-  return (rule === 'baseline' ? sli.shareEvidence : sli.evidence) >= sli.evidenceToFail;
+  return (rules[rule].decidesBy?.(sli).value ?? sli.evidence) >= sli.evidenceToFail;
 }
 
 function untilVerdict(sli: SliVerdict): string {

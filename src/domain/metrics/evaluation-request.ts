@@ -1,6 +1,7 @@
 import { durationMs, durationText } from '../duration.ts';
 import { CallerError } from '../errors.ts';
 import type { Cuj, Registry, Service } from '../registry/model.ts';
+import { ruleFacts } from '../registry/rules.ts';
 import { fillSelector, normalizeParam, type Selector, selectorText } from '../registry/selector.ts';
 import type { SourceDialect } from '../registry/source-dialect.ts';
 
@@ -169,7 +170,7 @@ function checkWindow(text: string, cuj: Cuj): number | 'rollout' {
       { parameter: 'window' },
     );
   }
-  if (ms < 2 * 60_000 && cuj.gate.rule !== 'strict') {
+  if (ms < ruleFacts[cuj.gate.rule].minBadMinutes * 60_000) {
     throw invalid(
       `window "${text}" is too short: a fail needs bad events in two minutes, so nothing could ever fail.`,
       'Use rollout, or at least 2m.',

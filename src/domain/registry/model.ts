@@ -1,5 +1,6 @@
 import type { Objective } from './objective.ts';
-import type { RuleName, SliName } from './schema.ts';
+import type { RuleName } from './rules.ts';
+import type { SliName } from './schema.ts';
 import type { SelectorTemplate } from './selector.ts';
 import type { Source, SourceDialect } from './source-dialect.ts';
 

@@ -2,6 +2,7 @@ import { durationMs } from '../duration.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { GatePolicy } from './model.ts';
 import { hasAtMostThreeDecimals } from './objective.ts';
+import { ruleFacts } from './rules.ts';
 import type { CujDocument, GateDocument } from './schema.ts';
 
 type SloDocument = NonNullable<CujDocument['slo']>;
@@ -141,7 +142,8 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
   for (const key of ['window', 'maxWindow'] as const) {
     const text = own[key];
     if (text === undefined || text === 'rollout' || spanMs(text) !== minuteMs) continue;
-    if ((own.rule ?? defaults.gate.rule) === 'strict') continue;
+    const { minBadMinutes } = ruleFacts[own.rule ?? defaults.gate.rule];
+    if (minBadMinutes < 2) continue;
     reporter.value(
       ['gate', key],
       'window-too-short',

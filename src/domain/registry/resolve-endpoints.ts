@@ -160,7 +160,15 @@ function missingService(cuj: CujDocument, path: readonly (string | number)[], re
 
 /** Where a query begins in what should be a route, or -1. `?` alone is some frameworks' sign for what may be left out. */
 export function queryAt(path: string): number {
-  return path.search(/\?[^/]*=/);
+  // One step a character: a regular expression would look from each ? to the end.
+  let question = -1;
+  for (let i = 0; i < path.length; i += 1) {
+    const character = path[i];
+    if (character === '/') question = -1;
+    else if (character === '?' && question < 0) question = i;
+    else if (character === '=' && question >= 0) return question;
+  }
+  return -1;
 }
 
 /** Where an endpoint's route or resource is written. */

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { durationPattern } from '../duration.ts';
+import { ruleNames } from './rules.ts';
 
 /**
  * The registry's format. This schema is the type, the check at load and what `cuj-gate schema` prints for editors;
@@ -7,6 +8,11 @@ import { durationPattern } from '../duration.ts';
  */
 
 const closed = { additionalProperties: false } as const;
+
+/** Of a route as it is written. Datadog keeps the first 200 characters of what it makes of it. */
+const maxRouteLength = 1000;
+/** As long as the longest name that can be defined. */
+const maxNameLength = 100;
 
 const Duration = (description: string) =>
   Type.String({ pattern: durationPattern, description, examples: ['5m', '2h', '90s'] });
@@ -19,7 +25,6 @@ const LatencyMs = Type.Number({
 });
 
 export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
-export const ruleNames = ['confidence', 'strict', 'baseline'] as const;
 
 const SloDefaultsSchema = Type.Object(
   {
@@ -89,21 +94,22 @@ const GateSchema = Type.Object(
 const EndpointSchema = Type.Union([
   Type.String({
     pattern: `^(${methods.join('|')}) /\\S*$`,
+    maxLength: maxRouteLength,
     description: 'METHOD /path, the route as the framework writes it.',
     examples: ['POST /api/v1/login'],
   }),
   Type.Object(
     {
-      service: Type.Optional(Type.String({ minLength: 1 })),
+      service: Type.Optional(Type.String({ minLength: 1, maxLength: maxNameLength })),
       method: Type.Enum([...methods]),
-      path: Type.String({ pattern: '^/\\S*$' }),
+      path: Type.String({ pattern: '^/\\S*$', maxLength: maxRouteLength }),
       latencyMs: Type.Optional(LatencyMs),
     },
     closed,
   ),
   Type.Object(
     {
-      service: Type.Optional(Type.String({ minLength: 1 })),
+      service: Type.Optional(Type.String({ minLength: 1, maxLength: maxNameLength })),
       resource: Type.String({
         minLength: 1,
         maxLength: 200,
@@ -118,10 +124,10 @@ const EndpointSchema = Type.Union([
 const PolicySchema = Type.Object(
   {
     below: Type.String({
-      pattern: '^-?[0-9]{1,3}(\\.[0-9]+)?%$',
+      pattern: '^-?[0-9]{1,3}(\\.[0-9]{1,9})?%$',
       description: 'Error budget left, such as 50% or 0%.',
     }),
-    action: Type.String({ minLength: 1, description: 'What the team agreed to do.' }),
+    action: Type.String({ minLength: 1, maxLength: 2000, description: 'What the team agreed to do.' }),
     gate: Type.Optional(
       Type.Enum([...ruleNames], { description: 'The rule that judges rollouts while the budget is below.' }),
     ),
@@ -133,7 +139,11 @@ export const ServiceSchema = Type.Object(
   {
     env: Type.String({ pattern: '^[a-z0-9_:./-]{1,200}$', description: 'The env tag.' }),
     source: Type.Optional(
-      Type.String({ minLength: 1, description: 'trace (default) or a name under sources.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: maxNameLength,
+        description: 'trace (default) or a name under sources.',
+      }),
     ),
     operation: Type.Optional(
       Type.String({
@@ -178,6 +188,7 @@ export const SourceSchema = Type.Object(
     groupBy: Type.Optional(
       Type.String({
         pattern: '^[a-z@][a-z0-9_./-]*$',
+        maxLength: 200,
         description: 'The tag that tells endpoints apart. Without it only endpoints: "*" can be judged.',
       }),
     ),
@@ -197,7 +208,11 @@ export const CujSchema = Type.Object(
     runbook: Type.Optional(Type.String({ pattern: '^https?://\\S+$', maxLength: 1000 })),
     tier: Type.Optional(Type.Integer({ minimum: 1, maximum: 3, description: '1 most critical … 3.' })),
     service: Type.Optional(
-      Type.String({ minLength: 1, description: 'The service of every endpoint that names none.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: maxNameLength,
+        description: 'The service of every endpoint that names none.',
+      }),
     ),
     mode: Type.Optional(
       Type.Union([Type.Literal('enforce'), Type.Literal('observe')], {
@@ -249,5 +264,4 @@ export type ServiceDocument = Static<typeof ServiceSchema>;
 export type SourceDocument = Static<typeof SourceSchema>;
 export type GateDocument = Static<typeof GateSchema>;
 export type EndpointDocument = Static<typeof EndpointSchema>;
-export type RuleName = (typeof ruleNames)[number];
 export type SliName = 'availability' | 'latency';

@@ -1,7 +1,8 @@
 import { durationText } from '../../domain/duration.ts';
+import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import { type GeneratedFile, GenerateError, sortedBy } from '../output/generated-file.ts';
-import { oneLine, wrapped, type YamlDocument, type YamlNote, yamlText } from '../output/yaml-text.ts';
+import { wrapped, type YamlDocument, type YamlNote, yamlText } from '../output/yaml-text.ts';
 import { type AnalysisOptions, watchInconclusiveLimit } from './analysis-options.ts';
 import { cujQuestions, judgedServices, type Question, serviceQuestion } from './canary-args.ts';
 import { entryDigest, prefix, searchable } from './kubernetes-metadata.ts';

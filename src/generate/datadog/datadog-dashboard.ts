@@ -1,6 +1,6 @@
+import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import { sortedBy } from '../output/generated-file.ts';
-import { oneLine } from '../output/yaml-text.ts';
 import { type CujSlo, slosOf, titleOf } from './datadog-slos.ts';
 import { cujResource, literal } from './terraform-names.ts';
 

@@ -1,6 +1,6 @@
+import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, ErrorBudgetAction, Registry } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
-import { oneLine } from '../output/yaml-text.ts';
 import { type CujSlo, datadogTags, goodMeans, titleOf } from './datadog-slos.ts';
 import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
 

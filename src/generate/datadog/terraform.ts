@@ -1,7 +1,7 @@
+import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import { sloName } from '../../sources/datadog/query/slo-queries.ts';
 import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
-import { oneLine } from '../output/yaml-text.ts';
 import { datadogDashboard } from './datadog-dashboard.ts';
 import { type CujSlo, cujSlos, datadogTags, goodMeans, slosOf, titleOf } from './datadog-slos.ts';
 import { sloMonitors } from './terraform-monitors.ts';

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
+import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import { isLabelValue } from '../argo/kubernetes-metadata.ts';
 import { type CujSlo, goodMeans, slosOf, titleOf } from '../datadog/datadog-slos.ts';
 import { burnRates } from '../datadog/terraform-monitors.ts';
 import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
-import { oneLine, type YamlDocument, yamlText } from '../output/yaml-text.ts';
+import { type YamlDocument, yamlText } from '../output/yaml-text.ts';
 
 const apiVersion = 'openslo/v1';
 

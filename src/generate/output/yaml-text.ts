@@ -1,4 +1,5 @@
 import { Document, isCollection, isMap, isNode, isScalar } from 'yaml';
+import { oneLine } from '../../domain/outside-text.ts';
 
 /** A comment of several lines that stands before a key or a list's item. */
 export interface YamlNote {
@@ -49,11 +50,6 @@ function note(document: Document, at: YamlNote['at'], lines: readonly string[]):
 /** The library writes `#` before what it is given, and a blank line for an empty one. */
 function commentOf(lines: readonly string[]): string {
   return lines.map((line) => ` ${line}`).join('\n');
-}
-
-/** One printable line: what people wrote may hold line breaks, and a comment must not end early. */
-export function oneLine(text: string): string {
-  return text.replace(/[\p{C}\s]+/gu, ' ').trim();
 }
 
 /** Breaks a text into lines of at most some 100 characters, at spaces. */

@@ -1,7 +1,8 @@
+import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import { titleOf } from '../datadog/datadog-slos.ts';
 import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
-import { oneLine, type YamlNote, yamlText } from '../output/yaml-text.ts';
+import { type YamlNote, yamlText } from '../output/yaml-text.ts';
 
 interface Rule {
   readonly alert: string;

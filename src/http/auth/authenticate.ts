@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { visible } from '../../domain/outside-text.ts';
 import type { Identification } from '../../domain/ports/authenticator.ts';
 import type { GateMetrics } from '../operations/metrics.ts';
 import type { AppPorts } from '../server/ports.ts';
@@ -106,7 +107,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
     }
     const document = notJudged(message, hint);
     logger.info({ reqId: request.id, verdict: document.verdict, reason: document.reason }, 'verdict');
-    metrics.tally('*', '*', document.verdict, document.reason).count += 1;
+    metrics.tally('*', '*', document.verdict, document.reason).add();
     answer(request, reply, 200, jsonType, jsonText(document, wantsPretty(request)), true);
   }
 
@@ -165,7 +166,7 @@ function certificateCaller(socket: TLSSocket): string {
   let caller = callers.get(socket);
   if (caller === undefined) {
     const name = socket.getPeerCertificate?.().subject?.CN;
-    caller = `certificate:${(Array.isArray(name) ? name.join() : (name ?? 'without-name')).slice(0, 128)}`;
+    caller = `certificate:${visible((Array.isArray(name) ? name.join() : (name ?? 'without-name')).slice(0, 128))}`;
     callers.set(socket, caller);
   }
   return caller;

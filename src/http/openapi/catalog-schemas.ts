@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
-import { Closed } from './schema-parts.ts';
+import { ruleNames } from '../../domain/registry/rules.ts';
+import { Closed, literals } from './schema-parts.ts';
 
 /** What the routes about the registry answer. */
 
@@ -12,7 +13,7 @@ const Params = Closed({
   required: Type.Array(Type.String(), { description: 'What every question must give.' }),
   optional: Type.Array(Type.String(), { description: "Stable's own; without them stable is the rest." }),
 });
-const Rule = Type.Union([Type.Literal('confidence'), Type.Literal('strict'), Type.Literal('baseline')]);
+const Rule = literals(ruleNames);
 const Digest = Type.String({
   pattern: '^sha256:[0-9a-f]{64}$',
   description: 'Of the registry that is in force.',

@@ -3,17 +3,11 @@ import { sourceErrorCodes } from '../../domain/errors.ts';
 import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import type { Reason } from '../../domain/judge/outcome.ts';
+import { ruleNames } from '../../domain/registry/rules.ts';
 import type { ProblemCode } from '../server/problem.ts';
-import { Closed } from './schema-parts.ts';
+import { Closed, literals } from './schema-parts.ts';
 
 /** What the two status routes answer. The types of the domain are checked against these at the foot of the file. */
-
-const literals = <const T extends readonly string[]>(values: T, description?: string) =>
-  Type.Enum<[...T]>([...values], { type: 'string', ...(description === undefined ? {} : { description }) });
-const Ratio = Type.Number({ minimum: 0, maximum: 1 });
-const Count = Type.Number({ minimum: 0 });
-const OrNull = <T extends ReturnType<typeof Type.Number>>(schema: T, description: string) =>
-  Type.Union([schema, Type.Null()], { description });
 
 const reasons = [
   'within_slo',
@@ -32,9 +26,13 @@ const reasons = [
   ...sourceErrorCodes,
 ] as const satisfies readonly Reason[];
 
+const Ratio = Type.Number({ minimum: 0, maximum: 1 });
+const Count = Type.Number({ minimum: 0 });
+const OrNull = <T extends ReturnType<typeof Type.Number>>(schema: T, description: string) =>
+  Type.Union([schema, Type.Null()], { description });
 const Outcome = literals(['pass', 'fail', 'inconclusive']);
 const ReasonCode = literals(reasons, 'Why. A closed set.');
-const RuleName = literals(['confidence', 'strict', 'baseline']);
+const RuleName = literals(ruleNames);
 const Mode = literals(['enforce', 'observe']);
 const SliName = literals(['availability', 'latency']);
 const Summary = Type.String({

@@ -17,7 +17,7 @@ const misnamed = [
 export interface GateMetrics {
   /** What answers with these labels are counted by. `cuj` is `*` for the answer about a whole service. */
   tally(cuj: string, service: string, outcome: Outcome, reason: Reason): Tally;
-  /** Remembers a CUJ's verdict, to be shown as gauges until it is old or the CUJ leaves the registry. */
+  /** Remembers a CUJ's verdict, to be shown as gauges until it is old or what it is about leaves the registry. */
   judged(verdict: Verdict): void;
   /** `route` is a template, never a path that a caller chose. */
   answered(route: string, method: string, status: number, seconds: number): void;
@@ -25,7 +25,7 @@ export interface GateMetrics {
 
 /** prom-client finds a series by its labels at every step; whoever counts often keeps this, and it is asked when scraped. */
 export interface Tally {
-  count: number;
+  add(): void;
 }
 
 interface Shown {
@@ -44,7 +44,7 @@ export function createMetrics(
   for (const name of misnamed) metrics.removeSingleMetric(name);
 
   type Labels = Record<'cuj' | 'service' | 'verdict' | 'reason', string>;
-  const tallies = new Map<string, Tally & { readonly labels: Labels }>();
+  const verdicts = new Map<string, { readonly labels: Labels; count: number }>();
   new Counter({
     name: 'cuj_gate_verdicts_total',
     help: 'Verdicts that were answered; cuj="*" is the answer about a whole service.',
@@ -52,9 +52,22 @@ export function createMetrics(
     registers,
     collect() {
       this.reset();
-      for (const { labels, count } of tallies.values()) if (count > 0) this.inc(labels, count);
+      for (const [key, { labels, count }] of verdicts) {
+        if (isInForce(labels.cuj, labels.service)) this.inc(labels, count);
+        // An answer that was under way at the reload may count once more; the next scrape drops that as well.
+        else verdicts.delete(key);
+      }
     },
   });
+  /** Whether the registry in force still has what a series is about: nobody would ever take away the others. */
+  function isInForce(cuj: string, service: string): boolean {
+    const state = registry();
+    if (state === undefined || (cuj === '*' && service === '*')) return true;
+    const { cujs, services } = state.registry;
+    if (cuj === '*') return services.has(service);
+    const known = cujs.get(cuj)?.services;
+    return known !== undefined && service.split(',').every((name) => known.includes(name));
+  }
   const durations = new Histogram({
     name: 'cuj_gate_http_request_duration_seconds',
     help: "Time from a request's arrival to its answer.",
@@ -68,10 +81,9 @@ export function createMetrics(
   /** What became of verdicts that were shown: the same one is answered for a minute. */
   const known = new WeakMap<Verdict, Shown>();
   function forget(): void {
-    const cujs = registry()?.registry.cujs;
     const oldestMs = now() - forgetAfterMs;
     for (const [key, { verdict, atMs }] of latest) {
-      if (atMs < oldestMs || cujs?.has(verdict.cuj) !== true) latest.delete(key);
+      if (atMs < oldestMs || !isInForce(verdict.cuj, servicesLabel(verdict))) latest.delete(key);
     }
   }
   /** Gauges are made of the latest verdicts when they are asked for, so an answer costs one map entry. */
@@ -96,8 +108,10 @@ export function createMetrics(
     show: (labels: { cuj: string; service: string; sli: string }, sli: Verdict['slis'][number]) => void,
   ) => {
     forget();
+    const cujs = registry()?.registry.cujs;
     for (const { verdict } of latest.values()) {
       for (const sli of verdict.slis) {
+        if (cujs?.get(verdict.cuj)?.objectives[sli.sli] === undefined) continue;
         show({ cuj: verdict.cuj, service: servicesLabel(verdict), sli: sli.sli }, sli);
       }
     }
@@ -167,13 +181,16 @@ export function createMetrics(
 
   return {
     tally(cuj, service, verdict, reason) {
+      const labels = { cuj, service, verdict, reason };
       const key = JSON.stringify([cuj, service, verdict, reason]);
-      let tally = tallies.get(key);
-      if (tally === undefined) {
-        tally = { count: 0, labels: { cuj, service, verdict, reason } };
-        tallies.set(key, tally);
-      }
-      return tally;
+      return {
+        add() {
+          // Looked up each time: the series may have been dropped since, with its CUJ, and have come back.
+          const series = verdicts.get(key);
+          if (series === undefined) verdicts.set(key, { labels, count: 1 });
+          else series.count += 1;
+        },
+      };
     },
     judged(verdict) {
       if (verdict.slis.length === 0) return;

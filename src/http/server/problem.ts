@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { CallerError, type CallerErrorCode } from '../../domain/errors.ts';
+import { visible, visibleLines } from '../../domain/outside-text.ts';
 
 /** Codes that only the transport knows; the others are the domain's. */
 export type ProblemCode =
@@ -48,7 +49,7 @@ const statusOf: Readonly<Record<ProblemCode, number>> = {
   http_version_not_supported: 505,
 };
 
-/** `details` are further members; they never replace the fixed ones. */
+/** `details` are further members; they never replace the fixed ones. What a caller wrote is shown, not sent on. */
 export function problem(
   code: ProblemCode,
   detail: string,
@@ -60,8 +61,8 @@ export function problem(
     title: STATUS_CODES[status] as string,
     status,
     code,
-    detail,
-    hint,
+    detail: visible(detail),
+    hint: visible(hint),
     type: 'about:blank',
   } as const;
   return { ...fixed, ...details, ...fixed };
@@ -111,7 +112,7 @@ function prettyText(value: object): string {
   );
 }
 
-/** The body as it is sent: one JSON object and a newline. */
+/** The body as it is sent: one JSON object and a newline. What a terminal would obey or not show is escaped. */
 export function jsonText(value: object, pretty: boolean): string {
-  return `${pretty ? prettyText(value) : JSON.stringify(value)}\n`;
+  return visibleLines(`${pretty ? prettyText(value) : JSON.stringify(value)}\n`);
 }

@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { visible } from '../../domain/outside-text.ts';
 import { throttled } from '../auth/authenticate.ts';
 import type { AppPorts } from './ports.ts';
 
@@ -54,6 +55,6 @@ function detailOf(error: HandshakeError, tls: TLSSocket): string {
     case 'ECONNRESET':
       return "The caller broke the handshake off: does it trust the gate's certificate?";
     default:
-      return `The handshake failed: ${(error.reason ?? error.message).slice(0, 200)}.`;
+      return visible(`The handshake failed: ${(error.reason ?? error.message).slice(0, 200)}.`);
   }
 }

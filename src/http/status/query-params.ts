@@ -1,6 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import { LRUCache } from 'lru-cache';
 import { CallerError } from '../../domain/errors.ts';
+import { visible } from '../../domain/outside-text.ts';
 
 /** A query string, read: every parameter at most once, or what is wrong with it. */
 export interface Query {
@@ -69,7 +70,7 @@ export function loggedUrl(url: string, names: ReadonlySet<string>): string {
     return end < 0 || names.has(decode(name) ?? '') ? piece : `${name}=[redacted]`;
   });
   const path = at === 0 ? whole : whole.slice(0, at);
-  return `${path}${masked.join('&')}${fragment === undefined ? '' : '#[redacted]'}`;
+  return visible(`${path}${masked.join('&')}${fragment === undefined ? '' : '#[redacted]'}`);
 }
 
 function decode(text: string): string | undefined {

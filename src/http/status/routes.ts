@@ -183,7 +183,7 @@ export function createStatusHandlers(
         'Datadog rejects the gate: no verdict is possible',
       );
     }
-    found.prepared.tally.count += 1;
+    found.prepared.tally.add();
     const body = explain ? jsonText({ ...verdict, ...explained() }, pretty) : found.prepared.body(pretty);
     return answer(request, reply, 200, jsonType, body, true);
   }

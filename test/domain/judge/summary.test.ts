@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { judge, unknownVerdict, type Verdict } from '../../../src/domain/judge/judge.ts';
 import { judgeService } from '../../../src/domain/judge/judge-service.ts';
-import { percent, plain, summaryText } from '../../../src/domain/judge/summary.ts';
+import { percent, plain } from '../../../src/domain/judge/number-text.ts';
+import { summaryText } from '../../../src/domain/judge/summary.ts';
 import { cujOf, endpointOf, measurementOf, over } from './journey.ts';
 
 const options = { registryDigest: 'sha256:test' };

@@ -192,6 +192,46 @@ describe('what Datadog refuses', () => {
   });
 });
 
+describe('a key that comes back in a 200', () => {
+  const foreign = 'f'.repeat(32);
+  const echoed = `${apiKey} ${appKey} ${foreign}`;
+  it.each([
+    ['errors', respond(200, { errors: [`bad keys ${echoed}`] })],
+    ['an error', respond(200, { error: `${'x'.repeat(90)} ${echoed}`, data: {} })],
+    [
+      'a status',
+      respond(200, {
+        data: {
+          type: 'timeseries_response',
+          attributes: { status: echoed.toUpperCase(), series: [], times: [], values: [] },
+        },
+      }),
+    ],
+    ['a page', respond(200, `<html>${echoed}</html>`)],
+  ])('in %s is not shown', async (_, reply) => {
+    loopback.reply(reply);
+    const error = await failure((await connect()).measure(query(login), never));
+    expect(error.code).toBe('source_malformed');
+    for (const secret of [apiKey, appKey, foreign]) {
+      for (const part of [secret, secret.slice(0, 20)]) {
+        expect(`${error.message} ${error.hint} ${error.stack}`.toLowerCase()).not.toContain(part);
+      }
+    }
+  });
+
+  it('in a group tag is not shown', async () => {
+    loopback.reply(
+      factsReply(soundFacts, (body) => {
+        body.data.attributes.series[0]!.group_tags = [`service:${apiKey}`, `resource_name:${foreign}\u202e`];
+        return body;
+      }),
+    );
+    const error = await failure((await connect()).measure(query(login), never));
+    expect(error.message).toMatch(/service/);
+    expect(error.message).not.toMatch(new RegExp(`${apiKey}|${foreign}|\u202e`));
+  });
+});
+
 describe('what cannot be trusted', () => {
   it.each([
     ['a page of HTML with status 200', respond(200, '<html>hello</html>', { 'content-type': 'text/html' })],

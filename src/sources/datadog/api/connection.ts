@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errors, Pool } from 'undici';
 import { SourceError } from '../../../domain/errors.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
+import { type Redact, redactor } from '../../../domain/redact.ts';
 import type { DatadogSite } from '../query/sites.ts';
-import { failureOfConnection, failureOfStatus, type Redact, redactor } from './error-mapping.ts';
+import { failureOfConnection, failureOfStatus } from './error-mapping.ts';
 import { type Exchanged, type ExchangeHooks, exchange } from './http-exchange.ts';
 import { RateLimit } from './rate-limit.ts';
 import { type AttemptClock, withAttempts } from './retry.ts';
@@ -36,7 +37,7 @@ export interface ApiRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A 200, as it was sent. */
+/** A 200, as it was sent but for the keys: a proxy that echoes one must not make the gate pass it on. */
 export interface ApiAnswer {
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
@@ -46,6 +47,8 @@ const defaultDeadlineMs = 8_000;
 const defaultMaxAnswerBytes = 32 * 1024 * 1024;
 /** An AnalysisTemplate asks every 30 s to 5 min: a connection that lives shorter costs a TLS handshake each time. */
 const keepAliveMs = 10 * 60_000;
+/** Datadog's keys have 32 or 40 characters. Made-up ones of a simulator may be a word that its answers are full of. */
+const leastKeyLength = 16;
 /** One call serves a whole scope; more at once than this is a thundering herd that had better queue. */
 const maxConnections = 16;
 
@@ -61,6 +64,7 @@ export class DatadogConnection {
   readonly #rateLimit: RateLimit;
   readonly #limitHooks: ExchangeHooks;
   readonly #redact: Redact;
+  readonly #redactAnswer: Redact;
   readonly #deadlineMs: number;
   readonly #maxAnswerBytes: number;
   readonly #clock: AttemptClock;
@@ -72,7 +76,9 @@ export class DatadogConnection {
     this.#pathPrefix = url.pathname.replace(/\/+$/, '');
     this.origin = url.origin;
     this.#keys = { 'dd-api-key': options.apiKey, 'dd-application-key': options.appKey };
-    this.#redact = redactor([options.apiKey, options.appKey]);
+    const keys = [options.apiKey, options.appKey];
+    this.#redact = redactor(keys);
+    this.#redactAnswer = redactor(keys.filter((key) => key.length >= leastKeyLength));
     this.#deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
     this.#maxAnswerBytes = options.maxAnswerBytes ?? defaultMaxAnswerBytes;
     this.#clock = {
@@ -147,7 +153,7 @@ export class DatadogConnection {
     const { status, headers, text } = answer;
     if (status > 200 && status < 300) throw malformed(`it came with status ${status}`);
     if (status !== 200) throw failureOfStatus(status, text, this.#redact);
-    return { headers, text };
+    return { headers, text: this.#redactAnswer(text) };
   }
 
   /** Closes idle connections and waits for those in use. */

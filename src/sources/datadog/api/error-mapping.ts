@@ -1,21 +1,10 @@
 import { SourceError } from '../../../domain/errors.ts';
-
-/** Keys never leave this process, not even where an answer echoes them. */
-export type Redact = (text: string) => string;
+import { oneLine } from '../../../domain/outside-text.ts';
+import { type Redact, withoutKeys } from '../../../domain/redact.ts';
 
 const maxQuotedLength = 200;
-
-/** Hides the given keys, and everything that looks like one of Datadog's. */
-export function redactor(keys: readonly string[]): Redact {
-  const known = keys.filter((key) => key !== '');
-  return (text) => {
-    let clean = text;
-    for (const key of known) clean = clean.replaceAll(key, '***');
-    return clean
-      .replace(/\b[0-9a-f]{32}(?:[0-9a-f]{8})?\b/gi, '***')
-      .replace(/\bdd(?:app|api|pat)_\w+/gi, '***');
-  };
-}
+/** A page of a proxy may be megabytes; its first words are enough. */
+const maxPageLength = 10_000;
 
 /** What an answer with another status than 200 means. 429 is not among them: rate-limit.ts. */
 export function failureOfStatus(status: number, body: string, redact: Redact): SourceError {
@@ -73,12 +62,16 @@ function quoted(body: string, redact: Redact): string {
     } else if (typeof errors === 'string') texts = [errors];
   } catch {
     // Not JSON: a proxy's page. Its words are better than nothing.
-    texts = [body.replace(/<[^>]*>/g, ' ')];
+    texts = [
+      redact(body)
+        .slice(0, maxPageLength)
+        .replace(/<[^<>]*>/g, ' '),
+    ];
   }
   return shorten(redact(texts.join('; ')));
 }
 
 function shorten(text: string): string {
-  const line = text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
+  const line = oneLine(withoutKeys(text));
   return line.length > maxQuotedLength ? `${line.slice(0, maxQuotedLength - 1)}…` : line;
 }

@@ -1,12 +1,14 @@
 import { durationMs } from '../../../domain/duration.ts';
 import { SourceError } from '../../../domain/errors.ts';
+import { oneLine } from '../../../domain/outside-text.ts';
 import type { SloFacts } from '../../../domain/ports/backend-facts.ts';
 import type { SliBudget } from '../../../domain/ports/error-budget.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
+import { withoutKeys } from '../../../domain/redact.ts';
 import type { Cuj } from '../../../domain/registry/model.ts';
 import type { SliName } from '../../../domain/registry/schema.ts';
 import { sloName, sloOf } from '../query/slo-queries.ts';
-import { malformed } from './timeseries-response.ts';
+import { malformed, show } from './timeseries-response.ts';
 
 const recentMs = 7 * 86_400_000;
 
@@ -87,7 +89,7 @@ async function ask(api: JsonApi, slo: SloFacts, fromMs: number, toMs: number): P
   if (sli === null || sli === undefined) {
     return { sli: undefined, why: `"${slo.name}" has no value over its window${reasonOf(overall, state)}` };
   }
-  if (typeof sli !== 'number' || !Number.isFinite(sli)) throw malformed(`an SLI is ${JSON.stringify(sli)}`);
+  if (typeof sli !== 'number' || !Number.isFinite(sli)) throw malformed(`an SLI is ${show(sli)}`);
   const left = Object.entries((remaining as Record<string, unknown> | null | undefined) ?? {}).filter(
     (entry): entry is [string, number] => Number.isFinite(entry[1]),
   );
@@ -97,7 +99,7 @@ async function ask(api: JsonApi, slo: SloFacts, fromMs: number, toMs: number): P
 function reasonOf({ errors }: Record<string, unknown>, state: unknown): string {
   const texts = (Array.isArray(errors) ? errors : []).map((error) => String(error?.error_message ?? ''));
   const text = texts.filter((one) => one !== '').join('; ') || (typeof state === 'string' ? state : '');
-  return text === '' ? '' : ` (${text.slice(0, 200)})`;
+  return text === '' ? '' : ` (${oneLine(withoutKeys(text)).slice(0, 200)})`;
 }
 
 function unknown(why: string): SliBudget {

@@ -1,5 +1,7 @@
 import { SourceError } from '../../../domain/errors.ts';
 import { bucketMs } from '../../../domain/metrics/metrics-source.ts';
+import { visible } from '../../../domain/outside-text.ts';
+import { withoutKeys } from '../../../domain/redact.ts';
 import type { PlannedQuery } from '../query/query-plan-types.ts';
 
 /** The part of a timeseries answer that is used. Nothing in its lists is trusted yet. */
@@ -186,8 +188,11 @@ function asObject(value: unknown, otherwise: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** A value of the answer in a message, cut: an answer may be megabytes. */
-function show(value: unknown): string {
+/** A value of the answer in a message: without keys, and cut, because an answer may be megabytes. */
+export function show(value: unknown): string {
   const text = typeof value === 'number' || value === undefined ? String(value) : JSON.stringify(value);
-  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+  const clean = visible(withoutKeys(text.slice(0, maxShownText)));
+  return clean.length > 120 ? `${clean.slice(0, 117)}...` : clean;
 }
+
+const maxShownText = 1_000;

@@ -1,0 +1,56 @@
+import type { GatePolicy } from '../../registry/model.ts';
+import type { Objective } from '../../registry/objective.ts';
+import { type AbortLines, leastBadEvents, reaches } from '../abort-threshold.ts';
+import type { StatusGap } from '../data-quality.ts';
+import type { Judged, Outcome, Reason } from '../outcome.ts';
+import type { SliSums } from '../sli-counts.ts';
+import type { Evidence, SliQuestion } from '../sli-evidence.ts';
+
+/** Everything that a rule decides on. */
+export interface RuleContext {
+  readonly sums: SliSums;
+  readonly evidence: Evidence;
+  readonly question: SliQuestion;
+  /** Set where requests without a status keep the SLI, or what it is compared with, from being seen. */
+  readonly statusGap: StatusGap | undefined;
+  /** Whether `more` clean requests would be traffic enough for a pass, whatever the SLI is. */
+  readonly isTrafficEnough: (more: number) => boolean;
+}
+
+/** The shown numbers of an SLI that a rule's words are about. */
+interface ShownEvidence {
+  readonly evidence: number;
+  readonly shareEvidence: number;
+  readonly evidenceToFail: number;
+}
+
+/** One way to reach a verdict. The order of the checks in `decide` is the order of the steps in docs/verdicts.md. */
+export interface Rule {
+  /** Whether it goes by the minutes with stable beside the canary, and by nothing else. */
+  readonly comparesStable: boolean;
+  /** The highest upper bound of the rate of bad events that passes; undefined: it asks for none. */
+  readonly highestBound: (
+    policy: Pick<GatePolicy, 'ruleOutBurn'>,
+    referenceRate: number,
+  ) => number | undefined;
+  /** Whether the evidence that it fails by is there, how many minutes it spans aside. */
+  readonly hasEvidenceToFail: (evidence: Evidence) => boolean;
+  readonly decide: (context: RuleContext) => Judged;
+  /** Where the verdict turns into a fail. */
+  readonly abortThresholds: (context: RuleContext) => AbortLines;
+  /** Whether so many bad events of so many keep an SLI from nothing but for lack of traffic. */
+  readonly mayPassAt: (objective: Objective, total: number, bad: number) => boolean;
+  /** The evidence that it decides by, and what it is called; undefined: it decides by the counts. */
+  readonly decidesBy: ((shown: ShownEvidence) => { name: string; value: number }) | undefined;
+  /** What is said of evidence to fail that lies in one minute. */
+  readonly oneMinuteText: string;
+}
+
+export function inconclusive(reason: Reason): Judged {
+  return { verdict: 'inconclusive' satisfies Outcome, reason };
+}
+
+/** Evidence of at least m/alpha, from at least two bad events that were seen. */
+export function isDemonstrated(log: number, { counts, line }: Evidence): boolean {
+  return reaches(counts.badSeen, leastBadEvents) && log >= Math.log(line.toFail);
+}

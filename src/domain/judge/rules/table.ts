@@ -1,0 +1,8 @@
+import type { RuleName } from '../../registry/rules.ts';
+import { baseline } from './baseline.ts';
+import { confidence } from './confidence.ts';
+import type { Rule } from './rule.ts';
+import { strict } from './strict.ts';
+
+/** Every rule that a registry may name. */
+export const rules: Readonly<Record<RuleName, Rule>> = { confidence, strict, baseline };

@@ -1,0 +1,70 @@
+import type { EndpointMeasurement } from '../metrics/metrics-source.ts';
+import type { GatePolicy } from '../registry/model.ts';
+import type { Objective } from '../registry/objective.ts';
+import type { SliName } from '../registry/schema.ts';
+import { EvidenceProcess, logMixture, logShareEvidence } from '../statistics/e-process.ts';
+import { type Line, leastBadEvents } from './abort-threshold.ts';
+import { type JudgedWindow, leastStableShare } from './analysis-window.ts';
+import type { CanaryCounts, SliSums } from './sli-counts.ts';
+import { besideStable, logStableEvidence } from './stable-baseline.ts';
+
+/** One SLI of one CUJ, to be judged. */
+export interface SliQuestion {
+  readonly sli: SliName;
+  readonly objective: Objective;
+  readonly endpoints: readonly EndpointMeasurement[];
+  readonly window: JudgedWindow;
+  readonly policy: GatePolicy;
+  /** How many SLIs share alpha. */
+  readonly sliCount: number;
+}
+
+/** Natural logs of every evidence that the rules ask for, and what else a rule goes by. */
+export interface Evidence {
+  readonly logCanary: number;
+  /** Of each endpoint alone; ln 1 = 0 where it had no traffic. */
+  readonly logAlone: readonly number[];
+  readonly logStable: number;
+  /** Over the compared minutes under a rule that compares, else over all of the window. */
+  readonly logShare: number;
+  /** 1/alpha, and m/alpha where m SLIs share it. */
+  readonly logOne: number;
+  readonly line: Line;
+  /** The canary's counts that the rule goes by: of the compared minutes, else of all of the window. */
+  readonly counts: CanaryCounts;
+  /** What the upper bound is held against: what stable does in the compared minutes, where that is more than the budget. */
+  readonly referenceRate: number;
+}
+
+/** `comparesStable`: the rule goes by the minutes with stable beside the canary, and by nothing else. */
+export function evidenceIn(
+  sums: SliSums,
+  { objective, policy, sliCount, window }: SliQuestion,
+  comparesStable: boolean,
+): Evidence {
+  const pooled = new EvidenceProcess(sums.n, objective.budget);
+  // Over all endpoints, reached or not: a mean over those with traffic would rise when a clean one joins them, and the
+  // chance of ever reaching 1/alpha would no longer be bounded by alpha.
+  const logAlone = sums.endpoints.map((endpoint) => endpoint.process.log(endpoint.bad * endpoint.scale));
+  const beside = comparesStable ? besideStable(sums, window) : undefined;
+  return {
+    logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
+    logAlone,
+    logStable: logStableEvidence(sums, window, objective, Math.log(1 / policy.falseAbort)),
+    logShare: logShareEvidence(
+      sums.byService,
+      window.first,
+      window.end,
+      beside === undefined ? 0 : leastStableShare,
+    ),
+    logOne: Math.log(1 / policy.falseAbort),
+    line: {
+      endpoints: sums.endpoints,
+      pooled,
+      toFail: sliCount / policy.falseAbort,
+      leastBadEvents,
+    },
+    counts: beside ?? sums,
+    referenceRate: Math.max(objective.budget, beside?.stableRate ?? 0),
+  };
+}
