@@ -686,16 +686,16 @@ def abort_threshold(s):
 
     def fails(bad):
         spread = webster(weights, bad)
+        # Two minutes are there once the endpoints that bad events fall on have them, taken together.
+        hit = [e for e, b in zip(s.endpoints, spread) if b > 0]
+        if len({i for e in hit for i in q.window if e.canary.total[i] > 0}) < 2:
+            return False
         if not at_least(sum(b * e.rate for b, e in zip(spread, s.endpoints)), 2):
             return False
-        return s.log_evidence_of([(n, b * e.weight) for (n, _), b, e in zip(s.weighed, spread, s.endpoints)]) >= s.log_to_fail
+        counts = [(n, b * e.weight) for (n, _), b, e in zip(s.weighed, spread, s.endpoints)]
+        return s.log_evidence_of(counts) >= s.log_to_fail
 
-    found = least(0, sum(floor(n) for n in weights), fails)
-    if found is None:
-        return None
-    hit = [e for e, b in zip(s.endpoints, webster(weights, found)) if b > 0]
-    minutes = {i for e in hit for i in q.window if e.canary.total[i] > 0}
-    return found if len(minutes) >= 2 else None
+    return least(0, sum(floor(n) for n in weights), fails)
 
 
 def strict_threshold(s):
