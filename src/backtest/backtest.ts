@@ -81,7 +81,11 @@ export async function backtest(
     const query = queryOf(registry, batch, candidate);
     // Services of one scope that were released together are in one answer.
     const key = JSON.stringify([batch.id, query.canary, query.stable, query.fromMs, query.toMs]);
-    if (last?.key !== key) last = { key, snapshot: await ports.measure(query) };
+    if (last?.key !== key) {
+      // What is over is judged alike whatever our clock says.
+      const { clockSkewMs: _, ...snapshot } = await ports.measure(query);
+      last = { key, snapshot };
+    }
     rollouts.push(...replay(registry, candidate, last.snapshot, options.threshold));
   }
   return {
@@ -101,7 +105,7 @@ function queryOf(registry: Registry, batch: ScopeBatch, candidate: Candidate): S
   const [cuj] = cujsOf(registry, name);
   if (cuj === undefined) throw new TypeError(`service "${name}" is in a batch without a CUJ`);
   const ask = { cuj: cuj.name, service: name, params: paramsFor(service, version, before) };
-  const { canary, stable } = checkAsk(registry, cuj, ask, toMs).selectors.get(name) as NonNullable<
+  const { canary, stable } = checkAsk(registry, cuj, ask).selectors.get(name) as NonNullable<
     ReturnType<ReturnType<typeof checkAsk>['selectors']['get']>
   >;
   const reachMs = Math.ceil(batch.maxWindowMs / bucketMs) * bucketMs;

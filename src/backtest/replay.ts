@@ -120,7 +120,7 @@ function replayAttempt(
   const replays = cujs.map((cuj) => ({ cuj, looks: [] as Look[] }));
   for (const { cuj, looks } of replays) {
     const { lagMs } = cuj.gate;
-    const checked = checkAsk(registry, cuj, { cuj: cuj.name, service: service.name, params }, endMs + lagMs);
+    const checked = checkAsk(registry, cuj, { cuj: cuj.name, service: service.name, params });
     for (let toMs = startMs + bucketMs; toMs <= endMs; toMs += bucketMs) {
       const measurement = measurementOf(checked, snapshots, toMs + lagMs);
       const verdict = judge(cuj, measurement, { registryDigest: registry.digest, service: service.name });

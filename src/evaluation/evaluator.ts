@@ -2,9 +2,11 @@ import { distance } from 'fastest-levenshtein';
 import { LRUCache } from 'lru-cache';
 import { durationMs, durationText, floorMinute } from '../domain/duration.ts';
 import { CallerError, SourceError } from '../domain/errors.ts';
+import { isClockSkewed, worstSkew } from '../domain/judge/clock-skew.ts';
+import { leastHistoryMs } from '../domain/judge/freshness.ts';
 import { type JudgeOptions, judge, slisOf, unknownVerdict, type Verdict } from '../domain/judge/judge.ts';
 import { judgeService, type ServiceVerdict } from '../domain/judge/judge-service.ts';
-import { type Ask, type CheckedAsk, checkAsk } from '../domain/metrics/evaluation-request.ts';
+import { type Ask, type CheckedAsk, checkAsk, refuseFuture } from '../domain/metrics/evaluation-request.ts';
 import { measurementOf } from '../domain/metrics/measurement.ts';
 import {
   bucketMs,
@@ -100,7 +102,7 @@ function knownAsk(registry: Registry, cuj: Cuj, ask: Ask, nowMs: number): KnownA
       before.calls = minuteCalls(registry, before.checked, nowMs);
     return before;
   }
-  const checked = checkAsk(registry, cuj, ask, nowMs);
+  const checked = checkAsk(registry, cuj, ask);
   const key = JSON.stringify([cuj.name, ask.service, ask.window, ask.since, [...ask.params].sort()]);
   const now = { registry, checked, key, calls: minuteCalls(registry, checked, nowMs) };
   knownAsks.set(ask, now);
@@ -176,6 +178,8 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
 
   function conclude(posed: Posed, snapshots: readonly Snapshot[]): Evaluation {
     const { registry, cuj, sliCount, nowMs, known, calls, opinion } = posed;
+    if (!isClockSkewed(worstSkew(snapshots.map(({ clockSkewMs }) => clockSkewMs))))
+      refuseFuture(known.checked, nowMs);
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once a minute, not once a question.
     const toMs = floorMinute(nowMs - cuj.gate.lagMs);
     const key = sliCount === undefined ? known.key : `${sliCount} ${known.key}`;
@@ -275,8 +279,8 @@ function countsOf(measurement: Measurement | undefined): number {
   let counts = 2 * (measurement.whole.canary.length + 20);
   for (const { canary, stable } of [...(measurement.availability ?? []), ...(measurement.latency ?? [])]) {
     // A view keeps all of what it is a view of, and the snapshot may be longer than this CUJ's span.
-    for (const { total, bad, withStatus = none } of [canary, stable])
-      for (const { buffer } of [total, bad, withStatus]) counts += buffer.byteLength / 8 + 20;
+    for (const { total, bad, withStatus = none, unclassified = none } of [canary, stable])
+      for (const { buffer } of [total, bad, withStatus, unclassified]) counts += buffer.byteLength / 8 + 20;
   }
   return counts;
 }
@@ -309,7 +313,7 @@ function minuteCalls(registry: Registry, ask: CheckedAsk, nowMs: number): Minute
     fromMs = Math.max(fromMs, toMs + batch.lagMs);
     untilMs = Math.min(untilMs, toMs + batch.lagMs + bucketMs);
     // The CUJ of the batch with the longest lag and window must find all of its span in the snapshot.
-    const spanMs = Math.ceil(batch.maxWindowMs / bucketMs) * bucketMs;
+    const spanMs = Math.ceil(Math.max(batch.maxWindowMs, leastHistoryMs) / bucketMs) * bucketMs;
     calls.set(key, { query: { batch, canary, stable, fromMs: toMs - spanMs, toMs }, services: [name] });
   }
   const all = [...calls.values()];

@@ -47,6 +47,8 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
   const connection = connect(settings, {
     onRateLimitRemaining: sourceMetrics.rateLimitRemaining,
     onRateLimited: (seconds) => sharing?.limited(seconds),
+    onClockSkew: sourceMetrics.clockSkew,
+    epochNow: now,
   });
   if (settings.redisUrl !== undefined) {
     sharing = await openSharing(settings.redisUrl, {
@@ -84,7 +86,7 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
 /** The connection that the settings describe. */
 export function connect(
   settings: Settings,
-  told: Pick<DatadogOptions, 'onRateLimitRemaining' | 'onRateLimited'> = {},
+  told: Pick<DatadogOptions, 'onRateLimitRemaining' | 'onRateLimited' | 'onClockSkew' | 'epochNow'> = {},
 ): DatadogConnection {
   const { apiKey, appKey, site, url } = settings.datadog;
   return new DatadogConnection({

@@ -82,7 +82,7 @@ export async function openSharing(url: string, parts: SharingParts): Promise<Sha
     onMistake: (error) => logger.error({ err: error }, 'an answer could not be shared'),
   });
   return {
-    source: (inner, ttlMs) => createSharedSource(inner, answers, { ttlMs, describe: describeQueries }),
+    source: (inner, ttlMs) => createSharedSource(inner, answers, { ttlMs, now, describe: describeQueries }),
     api: (inner, ttlMs) => createSharedApi(inner, answers, { ttlMs }),
     limited: (seconds) => void answers.limited(seconds),
     async close() {

@@ -242,7 +242,7 @@ export async function openEvaluator(
       problem: `the registry has problems; cuj-gate validate ${settings.registry} shows all of them:\n${shown.join('\n')}`,
     };
   }
-  const connection = connect(settings);
+  const connection = connect(settings, { epochNow: now });
   const api = createDatadogApi(connection);
   const errorBudgets = createErrorBudgets({
     read: (cujs, untilMs, signal) => readBudgets(api, cujs, untilMs, { recent: false, signal }),

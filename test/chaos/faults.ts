@@ -52,6 +52,7 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
   more_bad_than_total: () => ({ kind: 'more_bad_than_total' }),
   // At least one is kept: an answer without any group is what a Datadog without traffic says too.
   groups_cut_off: (draw) => ({ kind: 'groups_cut_off', keep: 1 + Math.floor(draw() * 4) }),
+  coarse_points: (draw) => ({ kind: 'coarse_points', everyMs: pick(draw, [120_000, 300_000]) }),
   missing_series: (draw) =>
     draw() < 0.3
       ? { kind: 'missing_series' }
@@ -61,6 +62,20 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
   duplicated_groups: () => ({ kind: 'duplicated_groups' }),
   unknown_groups: (draw) => ({ kind: 'unknown_groups', count: 1 + Math.floor(draw() * 5) }),
   newest_minute_halved: () => ({ kind: 'newest_minute_halved' }),
+  newest_minutes_missing: (draw) => ({
+    kind: 'newest_minutes_missing',
+    minutes: 5 + Math.floor(draw() * 60),
+  }),
+  date_shifted: (draw) => ({
+    kind: 'date_shifted',
+    offsetMs: pick(draw, [-360_000, -120_000, 120_000, 360_000]),
+    ...query,
+  }),
+  date_replaced: (draw) => ({
+    kind: 'date_replaced',
+    date: pick(draw, [null, 'yesterday', 'Thu, 01 Jan 1970 00:00:00 GMT']),
+    ...query,
+  }),
 };
 
 export const faultKinds = Object.keys(makers) as readonly Fault['kind'][];

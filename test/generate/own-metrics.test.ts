@@ -14,7 +14,9 @@ import { documentsOf, exampleDocument, type Loose, registryOf, smallRegistry } f
 async function metricsOfTheGate(): Promise<Map<string, readonly string[]>> {
   const metrics = new Metrics();
   createMetrics({ metrics, registry: () => undefined, now: () => 0 }, () => 0);
-  createSourceMetrics(metrics).rateLimitRemaining(1);
+  const source = createSourceMetrics(metrics);
+  source.rateLimitRemaining(1);
+  source.clockSkew(0);
   createCredentialMetrics(metrics, () => 0);
   createSharingMetrics(metrics);
   const found = new Map<string, readonly string[]>();
@@ -123,6 +125,8 @@ describe('the dashboard', () => {
       'cuj_gate_verdicts_total',
       'cuj_gate_evidence',
       'cuj_gate_source_rate_limit_remaining',
+      'cuj_gate_source_stale_seconds',
+      'cuj_gate_source_clock_skew_seconds',
       'cuj_gate_registry_loaded_timestamp_seconds',
     ]) {
       expect(text).toContain(metric);

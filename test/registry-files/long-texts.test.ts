@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadRegistry } from '../../src/registry-files/load.ts';
 import { queryAt } from '../../src/domain/registry/resolve-endpoints.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
 import { scratchFile } from './scratch.ts';
 
 const good = readFileSync(new URL('../testdata/registry/good.yaml', import.meta.url), 'utf8');

@@ -23,7 +23,11 @@ export type TransportFault =
   | { readonly kind: 'reset_mid_body' }
   | { readonly kind: 'html' }
   | { readonly kind: 'cut_off' }
-  | { readonly kind: 'empty_body' };
+  | { readonly kind: 'empty_body' }
+  /** `Date` is wrong by so much: above 0 it is ahead of the simulator's clock, as it is to a caller whose clock is slow. */
+  | { readonly kind: 'date_shifted'; readonly offsetMs: number }
+  /** This text for `Date`, null for none at all; with `ageSeconds` also an `Age`, as a cache between the two sends it. */
+  | { readonly kind: 'date_replaced'; readonly date: string | null; readonly ageSeconds?: number };
 
 /** Faults of the content of a v2 timeseries or scalar answer, which else looks right. */
 export type AnswerFault =
@@ -33,12 +37,31 @@ export type AnswerFault =
   /** `bad` lists the formulas that are set above their total; by default those whose query speaks of errors. */
   | { readonly kind: 'more_bad_than_total'; readonly bad?: readonly number[] }
   | { readonly kind: 'groups_cut_off'; readonly keep: number }
-  | { readonly kind: 'missing_series'; readonly match?: string }
+  | ({ readonly kind: 'missing_series' } & MissingSeries)
+  /** Points of a coarser grid than was asked for, each the sum of what it covers. */
+  | { readonly kind: 'coarse_points'; readonly everyMs: number }
   | { readonly kind: 'reordered' }
   | { readonly kind: 'misaligned_times'; readonly offsetMs?: number }
   | { readonly kind: 'duplicated_groups' }
   | { readonly kind: 'unknown_groups'; readonly count?: number }
-  | { readonly kind: 'newest_minute_halved' };
+  | { readonly kind: 'newest_minute_halved' }
+  /**
+   * The last so many minutes of what was asked for are empty, for everybody: ingestion stopped and has not caught up. For
+   * one that lasts, and catches up, see EventStore.delayIngestion.
+   */
+  | { readonly kind: 'newest_minutes_missing'; readonly minutes: number };
+
+/** Which series of an answer is lost; by default the first one, with all of its points. */
+export interface MissingSeries {
+  /** Only series of this query: its formula, such as `c_all_bad_0`, or the formula's number. */
+  readonly query?: string | number;
+  /** Only series whose tags contain this. */
+  readonly match?: string;
+  /** Which of these series, counted from 0. It wraps around, so that any whole number hits some series. */
+  readonly nth?: number;
+  /** Which of its points are lost; the series goes without any of them where none is left. */
+  readonly points?: 'all' | 'oldest' | 'newest' | 'older_half' | 'newer_half' | 'every_second';
+}
 
 /** What a fault function is asked about. */
 export interface FaultedCall {

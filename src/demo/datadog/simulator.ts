@@ -153,8 +153,11 @@ function deliver(answer: () => Answer, faults: readonly Fault[], call: Call, res
 
   call.status = status;
   const bytes = Buffer.from(text);
+  const dated = dateHeaders(call.at, find('date_shifted')?.offsetMs ?? 0, find('date_replaced'));
+  response.sendDate = false;
   response.writeHead(status, {
     'Content-Type': 'application/json',
+    ...dated,
     'Content-Length': bytes.length,
     ...headers,
   });
@@ -163,6 +166,19 @@ function deliver(answer: () => Answer, faults: readonly Fault[], call: Call, res
   } else {
     response.end(bytes);
   }
+}
+
+/** By the simulator's own clock, not the machine's. */
+function dateHeaders(
+  nowMs: number,
+  offsetMs: number,
+  replaced: Extract<Fault, { kind: 'date_replaced' }> | undefined,
+): Record<string, string> {
+  const date = replaced === undefined ? new Date(nowMs + offsetMs).toUTCString() : replaced.date;
+  return {
+    ...(date === null ? {} : { Date: date }),
+    ...(replaced?.ageSeconds === undefined ? {} : { Age: String(replaced.ageSeconds) }),
+  };
 }
 
 const REASONS: Readonly<Record<number, string>> = {

@@ -1,5 +1,5 @@
 import type { ScalarColumn, TimeseriesAttributes } from './answers.ts';
-import type { AnswerFault, Fault } from './faults.ts';
+import type { AnswerFault, Fault, MissingSeries } from './faults.ts';
 import type { FormulaRequest } from './formula-request.ts';
 
 /** JSON has no literal for it; the text of the answer gets `1e999`, which every parser reads as infinity. */
@@ -28,21 +28,25 @@ const ANSWER_FAULTS: Readonly<Record<AnswerFault['kind'], true>> = {
   more_bad_than_total: true,
   groups_cut_off: true,
   missing_series: true,
+  coarse_points: true,
   reordered: true,
   misaligned_times: true,
   duplicated_groups: true,
   unknown_groups: true,
   newest_minute_halved: true,
+  newest_minutes_missing: true,
 };
 
 const isAnswerFault = (fault: Fault): fault is Fault & AnswerFault => fault.kind in ANSWER_FAULTS;
 
 function spoilTimeseries(answer: TimeseriesAttributes, request: FormulaRequest, fault: AnswerFault): object {
+  if (fault.kind === 'newest_minutes_missing') return endingAt(answer, request.toMs - fault.minutes * 60_000);
   const rows: Rows = answer.series.map((series, i) => ({
     tags: series.group_tags,
     formula: series.query_index,
     values: answer.values[i]!,
   }));
+  if (fault.kind === 'coarse_points') return coarsened(answer, request.fromMs, fault.everyMs);
   const spoiled = spoilRows(rows, request, fault);
   const offset = fault.kind === 'misaligned_times' ? (fault.offsetMs ?? 7_000) : 0;
   const newest = (answer.times.at(-1) ?? 0) - 60_000;
@@ -54,6 +58,17 @@ function spoilTimeseries(answer: TimeseriesAttributes, request: FormulaRequest, 
         ? values.map((value, i) => (answer.times[i]! > newest ? halved(value) : value))
         : values,
     ),
+  };
+}
+
+/** What was there before `endMs`; a series without a point left is no series. */
+function endingAt({ series, times, values }: TimeseriesAttributes, endMs: number): TimeseriesAttributes {
+  const kept = values.map((points) => points.filter((_, i) => times[i]! < endMs));
+  const isThere = (i: number): boolean => kept[i]!.some((value) => value !== null);
+  return {
+    series: series.filter((_, i) => isThere(i)),
+    times: times.filter((time) => time < endMs),
+    values: kept.filter((_, i) => isThere(i)),
   };
 }
 
@@ -98,20 +113,18 @@ function spoilRows(rows: Rows, request: FormulaRequest, fault: AnswerFault): Row
       return moreBadThanTotal(rows, fault.bad ?? badFormulas(request));
     case 'groups_cut_off':
       return cutOff(rows, fault.keep);
-    case 'missing_series': {
-      const gone = rows.findIndex(
-        (row) => fault.match === undefined || row.tags.join().includes(fault.match),
-      );
-      return rows.filter((_, i) => i !== gone);
-    }
+    case 'missing_series':
+      return missingSeries(rows, request, fault);
     case 'reordered':
       return [...rows].reverse();
     case 'duplicated_groups':
       return rows.flatMap((row, i) => (i === 0 ? [row, row] : [row]));
     case 'unknown_groups':
       return rows.concat(unknownGroups(rows, fault.count ?? 1));
+    case 'coarse_points':
     case 'misaligned_times':
     case 'newest_minute_halved':
+    case 'newest_minutes_missing':
       return rows;
   }
 }
@@ -124,6 +137,58 @@ function replaceFirst(values: readonly unknown[], replace: (value: unknown) => u
 /** What another fault has spoiled stays so: arithmetic with it would write null, and hide a minute instead. */
 function belowZero(value: unknown): unknown {
   return typeof value === 'number' && value >= 0 ? -1 - value : value;
+}
+
+function missingSeries(
+  rows: Rows,
+  request: FormulaRequest,
+  { query, match, nth = 0, points }: MissingSeries,
+): Rows {
+  const found = rows.filter(
+    ({ tags, formula }) =>
+      (query === undefined || query === formula || query === request.formulas[formula]?.text.trim()) &&
+      (match === undefined || tags.join().includes(match)),
+  );
+  const gone = found[nth % found.length];
+  return rows.flatMap((row) => {
+    if (row !== gone) return [row];
+    const values = withoutPoints(row.values, points ?? 'all');
+    return values.every((value) => value === null) ? [] : [{ ...row, values }];
+  });
+}
+
+/** The values with some of those that are there lost. */
+function withoutPoints(values: readonly unknown[], points: NonNullable<MissingSeries['points']>): unknown[] {
+  const there = values.flatMap((value, i) => (value === null ? [] : [i]));
+  const half = there.length / 2;
+  const lost = new Set(
+    there.filter((_, rank) => {
+      if (points === 'oldest') return rank === 0;
+      if (points === 'newest') return rank === there.length - 1;
+      if (points === 'older_half') return rank < half;
+      if (points === 'newer_half') return rank >= half;
+      return points === 'all' || rank % 2 === 0;
+    }),
+  );
+  return values.map((value, i) => (lost.has(i) ? null : value));
+}
+
+/** As for all series, the bucket in which the span begins is left out unless it begins there too. */
+function coarsened(answer: TimeseriesAttributes, fromMs: number, everyMs: number): TimeseriesAttributes {
+  const startOf = (time: number) => Math.floor(time / everyMs) * everyMs;
+  const times = [...new Set(answer.times.map(startOf))].filter((time) => time >= fromMs);
+  const values = answer.values.map((series) =>
+    times.map((start) => {
+      const parts = series.filter((value, i) => value !== null && startOf(answer.times[i]!) === start);
+      return parts.length === 0 ? null : parts.reduce<number>((sum, value) => sum + (value ?? 0), 0);
+    }),
+  );
+  const kept = values.flatMap((series, i) => (series.some((value) => value !== null) ? [i] : []));
+  return {
+    series: kept.map((i) => answer.series[i]!),
+    times,
+    values: kept.map((i) => values[i]!),
+  };
 }
 
 /** Top N groups of each formula by sum, silently: what an unpublished limit would look like. */
@@ -151,7 +216,7 @@ function unknownGroups(rows: Rows, count: number): Rows {
 
 function badFormulas(request: FormulaRequest): number[] {
   const bad = request.queries.filter(({ query }) =>
-    /status_code:5|status_class:5xx|\.errors\{|\(v:/.test(query.text),
+    /(?<!NOT http\.)status_code:5|status_class:5xx|\.errors\{|\(v:/.test(query.text),
   );
   const names = new Set(bad.map(({ name }) => name));
   return request.formulas.flatMap((formula, i) => (names.has(formula.text.trim()) ? [i] : []));

@@ -54,6 +54,16 @@ export interface StoreOptions {
   readonly sketchError?: number;
 }
 
+/** Ingestion that is late for everybody. All of it epoch milliseconds. */
+export interface IngestionDelay {
+  /** Nothing newer than what could be seen at this moment comes in. */
+  readonly fromMs: number;
+  /** From then on it does again. */
+  readonly untilMs: number;
+  /** What was held back comes in bit by bit over so long; 0, at once, when left out. */
+  readonly catchUpMs?: number;
+}
+
 interface MutableMetric extends Metric {
   readonly series: Series[];
   readonly byKey: Map<string, Series>;
@@ -66,6 +76,7 @@ export class EventStore {
   readonly #sketchError: number;
   readonly #metrics = new Map<string, MutableMetric>();
   readonly #streams = new Map<string, RequestStream>();
+  #delay: IngestionDelay | undefined;
 
   constructor(options: StoreOptions) {
     this.#now = options.now;
@@ -75,7 +86,22 @@ export class EventStore {
 
   /** The first slot that cannot be seen yet: its agents have not flushed. */
   get visibleEndSlot(): number {
-    return Math.floor((this.#now() - this.#lagMs) / SLOT_MS);
+    return Math.floor((this.#ingestedMs() - this.#lagMs) / SLOT_MS);
+  }
+
+  /** Ingestion stops for everybody and catches up later; undefined: it is as it should be. One delay at a time. */
+  delayIngestion(delay: IngestionDelay | undefined): void {
+    this.#delay = delay;
+  }
+
+  /** The moment whose submissions are in by now: now itself, unless ingestion is late. */
+  #ingestedMs(): number {
+    const now = this.#now();
+    if (this.#delay === undefined) return now;
+    const { fromMs, untilMs, catchUpMs = 0 } = this.#delay;
+    if (now < fromMs || now >= untilMs + catchUpMs) return now;
+    if (now < untilMs) return fromMs;
+    return fromMs + ((now - untilMs) / catchUpMs) * (untilMs + catchUpMs - fromMs);
   }
 
   metric(name: string): Metric | undefined {

@@ -68,6 +68,14 @@ export interface SliVerdict extends SideFacts {
 
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
+  const judged = judgeWithoutUnmet(question);
+  // What old data proves against a canary stays proven; nothing else can be said while the newest data is missing.
+  return question.isStale && judged.verdict !== 'fail'
+    ? { ...judged, ...inconclusive('source_stale'), requestsToVerdict: null }
+    : judged;
+}
+
+function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
   const { sli, objective, window, endpoints } = question;
   const sums = sumSli(endpoints, window, objective);
   const unreached = unreachedOf(sums, window);

@@ -9,10 +9,20 @@ import {
   silenceOf,
   type WindowStart,
 } from './analysis-window.ts';
+import { isClockSkewed } from './clock-skew.ts';
+import { type StaleData, staleDataOf } from './freshness.ts';
 import { judgeSli, type SliVerdict } from './judge-sli.ts';
-import { compareJudged, type Judged, type Outcome, type Reason, type Traffic } from './outcome.ts';
+import {
+  compareJudged,
+  type Judged,
+  type Outcome,
+  type Reason,
+  type Traffic,
+  type VerdictStaleData,
+} from './outcome.ts';
 import { tidy } from './rounding.ts';
 import { hintFor, type SummaryFacts, summarize } from './summary.ts';
+import { unclassifiedIn, withUnclassifiedBad } from './unclassified.ts';
 
 export interface VerdictWindow {
   /** RFC 3339, inclusive. */
@@ -48,6 +58,10 @@ export interface Verdict {
   readonly canary: string;
   readonly stable: string;
   readonly window?: VerdictWindow;
+  /** Set where the data has stopped; a fail that it proves already stays one. */
+  readonly staleData?: VerdictStaleData;
+  /** How far the gate's clock is ahead of the source's (below 0: behind), where the reason is `clock_skew`. */
+  readonly clockSkewSeconds?: number;
   /** Which silence it is, where the reason is `no_data`. */
   readonly silence?: Silence;
   readonly traffic?: Traffic;
@@ -82,10 +96,30 @@ export function slisOf(cuj: Cuj, service?: string): SliName[] {
 
 /**
  * Judges one CUJ by one measurement. A pure function: the same measurement, written down and read again, gives the
- * same bytes. The CUJ's verdict is the worst of its SLIs.
+ * same bytes. The CUJ's verdict is the worst of its SLIs. A pass or a fail that unclassified requests could turn is none.
  */
 export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
+  const { clockSkewMs } = measurement;
+  if (isClockSkewed(clockSkewMs)) return skewedVerdict(cuj, measurement, clockSkewMs, options);
+  const verdict = judgeCounts(cuj, measurement, options);
+  const { verdict: outcome } = verdict.observed ?? verdict;
+  if (outcome === 'inconclusive') return verdict;
+  const worse = withUnclassifiedBad(measurement, outcome === 'pass' ? 'canary' : 'stable');
+  if (worse === undefined) return verdict;
+  const otherwise = judgeCounts(cuj, worse, options);
+  if ((otherwise.observed ?? otherwise).verdict === outcome) return verdict;
+  const count = tidy(unclassifiedIn(measurement));
+  const failure = {
+    reason: 'source_malformed',
+    message: `the metrics leave the verdict open: of ${count} requests the queries do not agree whether they were good or bad`,
+    hint: 'Nothing to do where it does not come back: they arrived while the queries were answered. Else ask the same queries by hand (GET /cujs/<name> shows them).',
+  } as const;
+  return unknownVerdict(cuj, failure, measurement.selectors, options);
+}
+
+function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
   const window = judgedWindow(cuj.gate, measurement);
+  const stale = staleDataOf(measurement);
   const names = slisOf(cuj, options.service);
   const rule = options.budgetRule?.rule ?? cuj.gate.rule;
   const slis = names
@@ -97,6 +131,7 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
         window,
         policy: { ...cuj.gate, rule },
         sliCount: options.sliCount ?? names.length,
+        isStale: stale !== undefined,
       }),
     )
     .sort(compareJudged);
@@ -106,7 +141,7 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
     reason: worst?.reason ?? ('no_data' as const),
   };
   // Where one SLI has events and the other none, it is not the canary that is silent.
-  const silence = slis.every((sli) => sli.total <= 0) ? silenceOf(window) : undefined;
+  const silence = stale === undefined && slis.every((sli) => sli.total <= 0) ? silenceOf(window) : undefined;
   const spared = cuj.mode === 'observe' && judged.verdict !== 'pass';
   const facts: SummaryFacts = {
     verdict: judged.verdict,
@@ -118,6 +153,8 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
     stable: measurement.selectors.stable,
     slis,
     ...(silence === undefined ? {} : { silence }),
+    ...aheadOf(measurement, cuj.gate.lagMs),
+    ...(stale === undefined ? {} : { staleData: staleDataIn(stale, cuj.gate.lagMs) }),
     ...(window.indistinguishable === undefined ? {} : { indistinguishable: window.indistinguishable }),
     traffic: {
       canary: tidy(window.wholeCanary),
@@ -126,6 +163,36 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
     },
   };
   return assemble(cuj, facts, spared, options, hintFor(facts, spared), windowOf(measurement, window));
+}
+
+/** The question was put within the minute after the lag. */
+function aheadOf({ sinceMs, toMs }: Measurement, lagMs: number): Pick<SummaryFacts, 'sinceAheadSeconds'> {
+  const aheadMs = (sinceMs ?? Number.NEGATIVE_INFINITY) - (toMs + lagMs + bucketMs);
+  return aheadMs > 0 ? { sinceAheadSeconds: Math.ceil(aheadMs / 1000) } : {};
+}
+
+function staleDataIn({ services, newestMs, missingMinutes }: StaleData, lagMs: number): VerdictStaleData {
+  return {
+    services,
+    newest: new Date(newestMs).toISOString(),
+    ageSeconds: (missingMinutes * bucketMs + lagMs) / 1000,
+  };
+}
+
+/** With a wrong clock the newest minute is another one: old data looks complete, or what is not there yet does. */
+function skewedVerdict(
+  cuj: Cuj,
+  { selectors }: Measurement,
+  clockSkewMs: number,
+  options: JudgeOptions,
+): Verdict {
+  const seconds = Math.trunc(clockSkewMs / 1000);
+  const failure = {
+    reason: 'clock_skew' as const,
+    message: `the clock of this gate is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} Datadog's, so it cannot tell which minute is the newest complete one`,
+    hint: "Set the clock of the gate's node right (NTP). Where DD_URL names a proxy, see that it leaves the Date of Datadog's answers as it is.",
+  };
+  return { ...unknownVerdict(cuj, failure, selectors, options), clockSkewSeconds: seconds };
 }
 
 /** The answer where the source could not be asked: honest, and never a fail. */
@@ -157,7 +224,7 @@ function assemble(
   hint: string,
   window?: VerdictWindow,
 ): Verdict {
-  const { verdict, reason, silence, traffic } = facts;
+  const { verdict, reason, silence, staleData, traffic } = facts;
   const outcome: Outcome = spared ? 'pass' : verdict;
   return {
     summary: summarize(facts, spared),
@@ -177,6 +244,7 @@ function assemble(
     canary: facts.canary,
     stable: facts.stable,
     ...(window === undefined ? {} : { window }),
+    ...(staleData === undefined ? {} : { staleData }),
     ...(silence === undefined ? {} : { silence }),
     ...(traffic === undefined ? {} : { traffic }),
     slis: facts.slis,

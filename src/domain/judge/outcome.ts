@@ -15,6 +15,8 @@ export type Reason =
   | 'canary_indistinguishable'
   | 'status_missing'
   | 'threshold_unmet'
+  | 'source_stale'
+  | 'clock_skew'
   | 'observe_only'
   | 'no_enforced_cujs'
   | SourceErrorCode;
@@ -25,6 +27,16 @@ export interface Traffic {
   readonly stable: number;
   /** Absent where stable is the rest. */
   readonly neitherLately?: number;
+}
+
+/** Data that has stopped for everybody, for canary and stable alike. */
+export interface VerdictStaleData {
+  /** Services of the CUJ whose data it is. */
+  readonly services: readonly string[];
+  /** RFC 3339: the end of the newest minute that has any request. */
+  readonly newest: string;
+  /** How old that is, at least: until `window.to`, and the lag of the CUJ. */
+  readonly ageSeconds: number;
 }
 
 const severity: Readonly<Record<Outcome, number>> = { fail: 0, inconclusive: 1, pass: 2 };
@@ -41,6 +53,8 @@ export function compareOutcomes(a: Outcome, b: Outcome): number {
 const reasonOrder: readonly Reason[] = [
   'slo_violated',
   'worse_than_stable',
+  'clock_skew',
+  'source_stale',
   'shared_cause',
   'status_missing',
   'threshold_unmet',

@@ -17,6 +17,8 @@ export interface SliQuestion {
   readonly policy: GatePolicy;
   /** How many SLIs share alpha. */
   readonly sliCount: number;
+  /** The source has stopped before the window's end. */
+  readonly isStale: boolean;
 }
 
 /** Natural logs of every evidence that the rules ask for, and what else a rule goes by. */

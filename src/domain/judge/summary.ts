@@ -4,7 +4,7 @@ import type { Indistinguishable, Silence } from './analysis-window.ts';
 import type { StatusGap, UnmetThreshold } from './data-quality.ts';
 import type { SliVerdict } from './judge-sli.ts';
 import { decimal, evidence, percent, plain } from './number-text.ts';
-import type { Outcome, Reason, Traffic } from './outcome.ts';
+import type { Outcome, Reason, Traffic, VerdictStaleData } from './outcome.ts';
 import { rules } from './rules/table.ts';
 
 /**
@@ -23,6 +23,9 @@ export interface SummaryFacts {
   readonly stable: string;
   readonly slis: readonly SliVerdict[];
   readonly silence?: Silence;
+  readonly staleData?: VerdictStaleData;
+  /** Set where `since` lies ahead of the gate's clock by so many seconds. */
+  readonly sinceAheadSeconds?: number;
   readonly indistinguishable?: Indistinguishable;
   readonly traffic?: Traffic;
   /** The source's trouble, where there is no SLI to speak of. */
@@ -108,6 +111,8 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
   no_data: (sli) => `nothing was measured for ${sli.sli}, though requests were`,
   status_missing: ({ statusGap }) => (statusGap === undefined ? '' : unseen(statusGap)),
+  source_stale: (sli, { staleData }) =>
+    `no request of anybody on ${staleData?.services.join(', ')} since ${staleData?.newest.slice(11, 16)} UTC, canary and stable alike: the data has stopped and is ${minutes(staleData?.ageSeconds ?? 0)} min old (${plain(sli.bad)} of ${plain(sli.total)} ${badWord(sli)} until then)`,
   threshold_unmet: ({ unmetThreshold }) =>
     unmetThreshold === undefined ? '' : `${unmet(unmetThreshold)}, neither of the canary nor of stable`,
   canary_indistinguishable: (sli, { indistinguishable }) =>
@@ -123,6 +128,10 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
   within_slo: (sli) => `${counts(sli)}${missed(sli)}`,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,
 };
+
+function minutes(seconds: number): string {
+  return plain(Math.round(seconds / 60));
+}
 
 /** Whether stable can be told from the canary, but has no traffic beside it. */
 function isLeftAlone({ stable }: SliVerdict, indistinguishable: Indistinguishable | undefined): boolean {
@@ -170,7 +179,10 @@ const silences: Readonly<Record<Silence, (facts: SummaryFacts) => string>> = {
     `the canary ${facts.canary} had ${plain(facts.traffic?.canary ?? 0)} requests, none of them on this CUJ`,
   service_silent: () => 'the service had no request at all: wrong env, service or operation?',
   canary_stopped: (facts) => `the canary ${facts.canary} had requests before, but none in the window`,
-  too_early: () => 'the rollout began after the newest complete minute: ask again in a minute or two',
+  too_early: ({ sinceAheadSeconds }) =>
+    sinceAheadSeconds === undefined
+      ? 'the rollout began after the newest complete minute: ask again in a minute or two'
+      : `the rollout begins in the future (since), at least ${plain(sinceAheadSeconds)} s ahead of this gate's clock: ask again then, or compare the clocks`,
 };
 
 function body(facts: SummaryFacts): string {
@@ -215,6 +227,8 @@ const hints: Readonly<Partial<Record<Reason, string>>> = {
     'Wait, or raise the canary weight; requestsToVerdict says how many requests it takes.',
   status_missing:
     'If only the new version lost it, hold the release and mend its tracer; if no version has it (gRPC), give the service a source of its own.',
+  source_stale:
+    "Wait: the gate judges again as soon as data comes in. Look at Datadog's status page and at the agents of these services. Where nobody sends requests any more, wait until they do.",
   threshold_unmet:
     'Correct latencyMs in the registry: it is in milliseconds. Where it is right, look for a cause outside the release.',
   canary_indistinguishable:

@@ -50,8 +50,9 @@ export function paramsOf(services: readonly Service[]): { required: string[]; op
 /**
  * Checks a question against the registry.
  * Throws CallerError `invalid_request`: an empty or missing parameter must never widen a selector to the whole service.
+ * Whether `since` lies in the future is not asked here: see {@link refuseFuture}.
  */
-export function checkAsk(registry: Registry, cuj: Cuj, ask: Ask, nowMs: number): CheckedAsk {
+export function checkAsk(registry: Registry, cuj: Cuj, ask: Ask): CheckedAsk {
   if (ask.service !== undefined && !cuj.services.includes(ask.service)) {
     throw invalid(
       `CUJ "${cuj.name}" has no endpoint of service "${ask.service}".`,
@@ -77,7 +78,7 @@ export function checkAsk(registry: Registry, cuj: Cuj, ask: Ask, nowMs: number):
     services,
     service: ask.service,
     windowMs: ask.window === undefined ? undefined : checkWindow(ask.window, cuj),
-    sinceMs: ask.since === undefined ? undefined : checkSince(ask.since, nowMs),
+    sinceMs: ask.since === undefined ? undefined : checkSince(ask.since),
     selectors,
     selectorTexts: { canary: texts((pair) => pair.canary), stable: texts((pair) => pair.stable) },
   };
@@ -199,11 +200,15 @@ function timeOf(text: string): number {
   return day === Number(parts[2]) ? Date.parse(text.replace(' ', 'T')) : Number.NaN;
 }
 
-const clockSkewMs = 5 * 60_000;
+/**
+ * `since` may lie so far ahead of our clock: the clocks of the caller and of the gate differ, and the answer is
+ * `too_early`. More than that is another time zone.
+ */
+const maxAheadMs = 30 * 60_000;
 /** A number that means an earlier time is a date or a year that was taken for seconds. */
 const firstSinceMs = Date.UTC(2017, 0);
 
-function checkSince(text: string, nowMs: number): number {
+function checkSince(text: string): number {
   let ms = Number.NaN;
   if (/^\d{1,11}(\.\d+)?$/.test(text)) ms = Number(text) * 1000;
   // In a query string `+` is a space, so an offset such as +09:00 arrives with one.
@@ -231,10 +236,18 @@ function checkSince(text: string, nowMs: number): number {
       { parameter: 'since' },
     );
   }
-  if (ms > nowMs + clockSkewMs) {
-    throw invalid(`since "${text}" lies in the future.`, 'Give the time at which this rollout began.', {
-      parameter: 'since',
-    });
-  }
   return ms;
+}
+
+/**
+ * Throws CallerError `invalid_request` where the rollout would begin far in the future. Precondition: `nowMs` is not known
+ * to be wrong. By a slow clock every rollout begins in the future, and that is no mistake of the caller's.
+ */
+export function refuseFuture({ sinceMs }: CheckedAsk, nowMs: number): void {
+  if (sinceMs === undefined || sinceMs <= nowMs + maxAheadMs) return;
+  throw invalid(
+    `since ${new Date(sinceMs).toISOString()} lies in the future: here it is ${new Date(nowMs).toISOString()}.`,
+    'Give the time at which this rollout began, with the UTC offset that it was read in.',
+    { parameter: 'since' },
+  );
 }

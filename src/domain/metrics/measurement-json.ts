@@ -15,12 +15,14 @@ export interface WrittenSeries {
   readonly total: readonly number[];
   readonly bad: readonly number[];
   readonly withStatus?: readonly number[];
+  readonly unclassified?: readonly number[];
 }
 
 interface Lists {
   readonly total: ArrayLike<number>;
   readonly bad: ArrayLike<number>;
   readonly withStatus?: ArrayLike<number>;
+  readonly unclassified?: ArrayLike<number>;
 }
 
 /** For JSON. `readMeasurement` is its inverse. */
@@ -41,20 +43,22 @@ export function readMeasurement(written: WrittenMeasurement): Measurement {
   }));
 }
 
-function writeSeries({ total, bad, withStatus }: Series): WrittenSeries {
+function writeSeries({ total, bad, withStatus, unclassified }: Series): WrittenSeries {
   return {
     total: [...total],
     bad: [...bad],
     ...(withStatus === undefined ? {} : { withStatus: [...withStatus] }),
+    ...(unclassified === undefined ? {} : { unclassified: [...unclassified] }),
   };
 }
 
 /** From lists of any kind. */
-export function readSeries({ total, bad, withStatus }: Lists): Series {
+export function readSeries({ total, bad, withStatus, unclassified }: Lists): Series {
   return {
     total: Float64Array.from(total),
     bad: Float64Array.from(bad),
     ...(withStatus === undefined ? {} : { withStatus: Float64Array.from(withStatus) }),
+    ...(unclassified === undefined ? {} : { unclassified: Float64Array.from(unclassified) }),
   };
 }
 

@@ -1,4 +1,6 @@
 import { floorMinute } from '../duration.ts';
+import { worstSkew } from '../judge/clock-skew.ts';
+import { leastHistoryMs } from '../judge/freshness.ts';
 import { compareEndpoints } from '../judge/sli-counts.ts';
 import type { Cuj, Endpoint, Service } from '../registry/model.ts';
 import type { SliName } from '../registry/schema.ts';
@@ -10,6 +12,7 @@ import {
   type Series,
   type SideCounts,
   type Snapshot,
+  type SourceTraffic,
 } from './metrics-source.ts';
 
 /**
@@ -39,6 +42,7 @@ export function measurementOf(
           total: part(series.total, snapshot),
           bad: part(series.bad, snapshot),
           ...(series.withStatus === undefined ? {} : { withStatus: part(series.withStatus, snapshot) }),
+          ...(series.unclassified === undefined ? {} : { unclassified: part(series.unclassified, snapshot) }),
         };
   const measured = (endpoint: Endpoint, sli: SliName): EndpointMeasurement => {
     const service = services.get(endpoint.service) as Service;
@@ -91,11 +95,14 @@ export function measurementOf(
     });
   const neither = beyond(1);
   const both = beyond(-1);
+  const asked = new Set([...services.keys()].map((name) => snapshots.get(name) as Snapshot));
+  const clockSkewMs = worstSkew([...asked].map((snapshot) => snapshot.clockSkewMs));
   return {
     fromMs,
     toMs,
     ...(ask.sinceMs === undefined ? {} : { sinceMs: ask.sinceMs }),
     ...(ask.windowMs === undefined ? {} : { windowMs: ask.windowMs }),
+    ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
     selectors: ask.selectorTexts,
     ...(cuj.objectives.availability === undefined
       ? {}
@@ -111,7 +118,40 @@ export function measurementOf(
       ...sides,
       ...(neither === undefined || both === undefined ? {} : { neither, both }),
     },
+    sourceTraffic: [...asked].map((snapshot) => ({
+      services: [...services.keys()].filter((name) => snapshots.get(name) === snapshot),
+      hits: hitsOfAll(snapshot, fromMs, toMs),
+    })),
   };
+}
+
+/**
+ * Requests by minute of everything that was asked for in one call, until `toMs`: over the CUJ's own span or the last hour,
+ * so that it does not depend on what other CUJs asked for either.
+ */
+function hitsOfAll(snapshot: Snapshot, fromMs: number, toMs: number): SourceTraffic['hits'] {
+  const all = allHits(snapshot);
+  const first = Math.max(
+    0,
+    Math.round((Math.min(fromMs, toMs - leastHistoryMs) - snapshot.fromMs) / bucketMs),
+  );
+  return [...all.subarray(first, Math.max(first, Math.round((toMs - snapshot.fromMs) / bucketMs)))];
+}
+
+const summed = new WeakMap<Snapshot, Float64Array>();
+
+/** The same for every CUJ that is judged by this snapshot, and every look of a backtest. */
+function allHits(snapshot: Snapshot): Float64Array {
+  let hits = summed.get(snapshot);
+  if (hits !== undefined) return hits;
+  hits = new Float64Array(Math.max(0, Math.round((snapshot.toMs - snapshot.fromMs) / bucketMs)));
+  for (const { everyone, canary, stable } of snapshot.services.values()) {
+    for (const part of everyone === undefined ? [canary.whole?.total, stable.whole?.total] : [everyone])
+      for (let i = 0; part !== undefined && i < hits.length; i += 1)
+        hits[i] = (hits[i] as number) + (part[i] ?? 0);
+  }
+  summed.set(snapshot, hits);
+  return hits;
 }
 
 const ordered = new WeakMap<Cuj, readonly Endpoint[]>();

@@ -22,6 +22,11 @@ export interface Series {
    * something else.
    */
   readonly withStatus?: Float64Array;
+  /**
+   * The part of `total` that one query counts and that no other counts as good or as bad, such as requests that arrived in
+   * between. Not in `bad`. Absent where there are none.
+   */
+  readonly unclassified?: Float64Array;
 }
 
 /** One side (canary or stable) of one service. A series that is absent had no point at all in the span. */
@@ -53,6 +58,11 @@ export interface Snapshot {
   readonly toMs: number;
   readonly services: ReadonlyMap<string, ServiceCounts>;
   readonly queries: readonly SentQuery[];
+  /**
+   * How far the clock of this process was ahead of the source's when it answered (below 0: behind), in ms. Absent where
+   * the source does not say what its time is.
+   */
+  readonly clockSkewMs?: number;
 }
 
 /** The port. Implementations throw SourceError and nothing else; `signal` aborts at the request's deadline. */
@@ -90,6 +100,17 @@ export interface EndpointMeasurement {
   readonly stable: Series;
 }
 
+/** What one call of the source said of everybody. */
+export interface SourceTraffic {
+  /** Services of the question that were measured by this call. */
+  readonly services: readonly string[];
+  /**
+   * Requests by minute of all services that the call was about, these and others, of either side or of neither. The
+   * last minute ends where the measurement does; the first may be earlier than the measurement's.
+   */
+  readonly hits: readonly number[];
+}
+
 /** Everything that a verdict is a function of, besides the CUJ. written-measurement.ts makes JSON of it. */
 export interface Measurement {
   /** Epoch ms of the first bucket. */
@@ -100,6 +121,8 @@ export interface Measurement {
   readonly sinceMs?: number;
   /** A fixed span that the caller asked for instead of the registry's window, in ms. */
   readonly windowMs?: number | 'rollout';
+  /** As of a snapshot; of several, the furthest from 0. */
+  readonly clockSkewMs?: number;
   readonly selectors: { readonly canary: string; readonly stable: string };
   readonly availability?: readonly EndpointMeasurement[];
   readonly latency?: readonly EndpointMeasurement[];
@@ -112,4 +135,6 @@ export interface Measurement {
     /** Hits that both selectors match; absent where stable is the rest. */
     readonly both?: readonly number[];
   };
+  /** One for each call of the source. Absent where nothing is known of others: then nothing is taken for stale. */
+  readonly sourceTraffic?: readonly SourceTraffic[];
 }

@@ -81,7 +81,7 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
       ),
       series(
         'Why nothing is known',
-        "Inconclusive answers by reason. source_…, gate_overloaded and auth_unavailable are ours, Datadog's or the issuer's to mend.",
+        "Inconclusive answers by reason. source_…, clock_skew, gate_overloaded and auth_unavailable are ours, Datadog's or the issuer's to mend.",
         'short',
         [
           [
@@ -166,6 +166,15 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
       series('Calls left', "In Datadog's current rate limit period.", 'short', [
         ['min(cuj_gate_source_rate_limit_remaining)', 'left'],
       ]),
+      series(
+        'Data that has stopped, and clocks that are wrong',
+        'The age of the newest data where it has stopped for canary and stable alike; how far a replica is off the clock of Datadog.',
+        's',
+        [
+          ['max by (cuj, service) (cuj_gate_source_stale_seconds) > 0', '{{cuj}} {{service}} stale'],
+          ['max(abs(cuj_gate_source_clock_skew_seconds))', 'clock'],
+        ],
+      ),
       series(
         'Questions by how they were answered',
         'The more come from the cache or join one under way, the fewer calls are spent.',

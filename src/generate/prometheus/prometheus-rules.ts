@@ -52,7 +52,7 @@ const sourceCalls = 'cuj_gate_source_request_duration_seconds_count';
 const httpAnswers = 'cuj_gate_http_request_duration_seconds';
 const statusRoutes = 'route=~"/(cujs|services)/.*/status"';
 /** Reasons that lie with the gate, with Datadog or with the issuer of tokens, never with a release. */
-const blind = 'reason=~"source_.*|gate_overloaded|auth_unavailable"';
+const blind = 'reason=~"source_.*|clock_skew|gate_overloaded|auth_unavailable"';
 
 const gateRules: readonly Rule[] = [
   rule('CujGateDown', 'absent(cuj_gate_registry_cujs)', '5m', 'page', {
@@ -110,6 +110,18 @@ const gateRules: readonly Rule[] = [
     summary: "Datadog's rate limit is nearly used up.",
     description: '{{ $value }} calls are left in the current period.',
     fix: 'See who else spends the limit of this endpoint; ask less often (interval), or have Datadog raise it.',
+  }),
+  rule('CujGateDataStale', 'max(cuj_gate_source_stale_seconds) > 0', '5m', 'page', {
+    summary: "Datadog's data has stopped for canary and stable alike.",
+    description:
+      'The newest data is {{ $value | humanizeDuration }} old. Nothing passes while it stays so: verdicts are inconclusive (source_stale).',
+    fix: "Look at Datadog's status page (APM, delayed metrics), then at the agents of the services; cuj_gate_source_stale_seconds says which.",
+  }),
+  rule('CujGateClockSkew', 'max(abs(cuj_gate_source_clock_skew_seconds)) > 20', '5m', 'ticket', {
+    summary: "A gate's clock is wrong.",
+    description:
+      "It is {{ $value | humanizeDuration }} off Datadog's. Beyond a minute nothing is judged: verdicts are inconclusive (clock_skew).",
+    fix: 'Set the clock of the node right (NTP). Where DD_URL names a proxy, see that it leaves the Date of answers as it is.',
   }),
   rule('CujGateSharedCacheDown', 'min(cuj_gate_shared_cache_up) == 0', '15m', 'ticket', {
     summary: 'Replicas ask Datadog each for itself.',

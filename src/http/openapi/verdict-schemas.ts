@@ -21,6 +21,8 @@ const reasons = [
   'canary_indistinguishable',
   'status_missing',
   'threshold_unmet',
+  'source_stale',
+  'clock_skew',
   'observe_only',
   'no_enforced_cujs',
   ...sourceErrorCodes,
@@ -164,6 +166,28 @@ const verdictMembers = {
       to: Type.String({ format: 'date-time', description: "Exclusive: the newest complete minute's end." }),
       seconds: Type.Number({ minimum: 0 }),
       start: literals(['since', 'first_hit', 'after_gap', 'max_window', 'fixed']),
+    }),
+  ),
+  staleData: Type.Optional(
+    Closed(
+      {
+        services: Type.Array(Type.String()),
+        newest: Type.String({
+          format: 'date-time',
+          description: 'The end of the newest minute with a request.',
+        }),
+        ageSeconds: Type.Number({ minimum: 0, description: 'How old that is, at least.' }),
+      },
+      {
+        description:
+          'Set where the data of these services, canary and stable alike, has stopped (source_stale). A fail that older data proves stays one.',
+      },
+    ),
+  ),
+  clockSkewSeconds: Type.Optional(
+    Type.Integer({
+      description:
+        "With the reason clock_skew: how far the gate's clock is ahead of Datadog's; below 0: behind.",
     }),
   ),
   silence: Type.Optional(

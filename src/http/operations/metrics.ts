@@ -104,17 +104,20 @@ export function createMetrics(
       },
     });
   }
+  const eachVerdict = (show: (labels: { cuj: string; service: string }, verdict: Verdict) => void) => {
+    forget();
+    for (const { verdict } of latest.values())
+      show({ cuj: verdict.cuj, service: servicesLabel(verdict) }, verdict);
+  };
   const eachSli = (
     show: (labels: { cuj: string; service: string; sli: string }, sli: Verdict['slis'][number]) => void,
   ) => {
-    forget();
     const cujs = registry()?.registry.cujs;
-    for (const { verdict } of latest.values()) {
-      for (const sli of verdict.slis) {
-        if (cujs?.get(verdict.cuj)?.objectives[sli.sli] === undefined) continue;
-        show({ cuj: verdict.cuj, service: servicesLabel(verdict), sli: sli.sli }, sli);
+    eachVerdict((labels, { cuj, slis }) => {
+      for (const sli of slis) {
+        if (cujs?.get(cuj)?.objectives[sli.sli] !== undefined) show({ ...labels, sli: sli.sli }, sli);
       }
-    }
+    });
   };
   const sides = (sli: Verdict['slis'][number]): [string, SideFacts][] => [
     ['canary', sli],
@@ -146,6 +149,12 @@ export function createMetrics(
     'Evidence against the canary in the latest verdict; at 1/falseAbort times the number of SLIs it fails.',
     ['cuj', 'service', 'sli'],
     (of) => eachSli((labels, sli) => of.set(labels, sli.evidence)),
+  );
+  gauge(
+    'cuj_gate_source_stale_seconds',
+    'How old the newest data was where the latest verdict found that it has stopped for canary and stable alike; else 0.',
+    ['cuj', 'service'],
+    (of) => eachVerdict((labels, { staleData }) => of.set(labels, staleData?.ageSeconds ?? 0)),
   );
   gauge('cuj_gate_inflight_questions', 'Status questions that wait for an answer.', [], (of) =>
     of.set(inflight()),

@@ -13,9 +13,9 @@ export interface Failure {
 }
 
 /** What is said about a CUJ that could not be measured in time. Throws CallerError for the caller's own mistakes. */
-export function unknownCuj(registry: Registry, ask: Ask, failure: Failure, nowMs: number): Verdict {
+export function unknownCuj(registry: Registry, ask: Ask, failure: Failure): Verdict {
   const cuj = findCuj(registry, ask.cuj);
-  const checked = checkAsk(registry, cuj, ask, nowMs);
+  const checked = checkAsk(registry, cuj, ask);
   return unknownVerdict(cuj, failure, checked.selectorTexts, {
     registryDigest: registry.digest,
     ...(checked.service === undefined ? {} : { service: checked.service }),
@@ -23,15 +23,10 @@ export function unknownCuj(registry: Registry, ask: Ask, failure: Failure, nowMs
 }
 
 /** The same about all CUJs of a service. */
-export function unknownService(
-  registry: Registry,
-  ask: ServiceAsk,
-  failure: Failure,
-  nowMs: number,
-): ServiceVerdict {
+export function unknownService(registry: Registry, ask: ServiceAsk, failure: Failure): ServiceVerdict {
   if (!registry.services.has(ask.service)) throw serviceNotFound(registry, ask.service);
   const verdicts = [...registry.cujs.values()]
     .filter((cuj) => cuj.services.includes(ask.service))
-    .map((cuj) => unknownCuj(registry, { ...ask, cuj: cuj.name }, failure, nowMs));
+    .map((cuj) => unknownCuj(registry, { ...ask, cuj: cuj.name }, failure));
   return judgeService(ask.service, registry.digest, verdicts);
 }

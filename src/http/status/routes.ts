@@ -205,7 +205,7 @@ export function createStatusHandlers(
         request,
         async (signal) => evaluated(await evaluator.cuj(ask, signal)),
         (failure) => {
-          const verdict = unknownCuj(registry, ask, failure, now());
+          const verdict = unknownCuj(registry, ask, failure);
           return {
             verdict,
             found: prepared.once(verdict),
@@ -242,7 +242,7 @@ export function createStatusHandlers(
           };
         },
         (failure) => {
-          const verdict = unknownService(registry, ask, failure, now());
+          const verdict = unknownService(registry, ask, failure);
           return {
             verdict,
             found: prepared.once(verdict),

@@ -160,5 +160,7 @@ function sideBytes({ whole, requests, latency }: SideCounts): number {
 
 function seriesBytes(series: Series | undefined): number {
   if (series === undefined) return 0;
-  return 400 + series.total.byteLength + series.bad.byteLength + (series.withStatus?.byteLength ?? 0);
+  const { total, bad, withStatus, unclassified } = series;
+  const more = (withStatus?.byteLength ?? 0) + (unclassified?.byteLength ?? 0);
+  return 400 + total.byteLength + bad.byteLength + more;
 }

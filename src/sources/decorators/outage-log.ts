@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { SourceError } from '../../domain/errors.ts';
+import { isClockSkewed } from '../../domain/judge/clock-skew.ts';
 import type { MetricsSource } from '../../domain/metrics/metrics-source.ts';
 
 /** The same trouble is told again after so long. */
@@ -19,16 +20,24 @@ interface Trouble {
 /**
  * Tells the log when the source can no longer be asked, why, and when it can be again: the verdicts beside it say only
  * `source_unavailable`. Each batch for itself, and each kind of trouble once in five minutes, however often it comes and
- * goes. `now` is epoch ms.
+ * goes. A clock that is so wrong that nothing is judged is told of as often. `now` is epoch ms.
  */
 export function toldSource(inner: MetricsSource, logger: Logger, now: () => number): MetricsSource {
   // As many as the registry has batches, and those of registries before it.
   const troubles = new Map<string, Trouble>();
+  let skewToldMs = Number.NEGATIVE_INFINITY;
+  const tellSkew = (skewMs: number | undefined) => {
+    if (!isClockSkewed(skewMs) || Math.abs(now() - skewToldMs) < everyMs) return;
+    skewToldMs = now();
+    const seconds = Math.trunc(skewMs / 1000);
+    logger.error({ code: 'clock_skew', seconds }, "clock differs from Datadog's: no verdict is possible");
+  };
   return {
     async measure(query, signal) {
       const batch = query.batch.id;
       try {
         const snapshot = await inner.measure(query, signal);
+        tellSkew(snapshot.clockSkewMs);
         const trouble = troubles.get(batch);
         if (trouble?.sinceMs !== undefined) {
           if (trouble.isTold) {

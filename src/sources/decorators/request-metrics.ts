@@ -9,6 +9,7 @@ export interface SourceMetrics {
   measured(inner: MetricsSource): MetricsSource;
   readonly cacheObserver: CacheObserver;
   rateLimitRemaining(remaining: number): void;
+  clockSkew(skewMs: number): void;
 }
 
 /** An answer takes 0.1 to 2 s; 8 s is the gate's deadline, 10 s Argo's. */
@@ -50,6 +51,7 @@ export function createSourceMetrics(
     'Questions that joined one that was under way.',
   );
   let remainingGauge: Gauge | undefined;
+  let skewGauge: Gauge | undefined;
   return {
     measured: (inner) => ({
       async measure(query, signal) {
@@ -74,6 +76,14 @@ export function createSourceMetrics(
         registers,
       });
       remainingGauge.set(remaining);
+    },
+    clockSkew(skewMs) {
+      skewGauge ??= new Gauge({
+        name: 'cuj_gate_source_clock_skew_seconds',
+        help: "How far this replica's clock is ahead of Datadog's, as the Date of its last answer said; below 0: behind.",
+        registers,
+      });
+      skewGauge.set(skewMs / 1000);
     },
   };
 }

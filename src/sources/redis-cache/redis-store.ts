@@ -93,6 +93,14 @@ export class RedisStore implements SharedStore {
     });
   }
 
+  leftMs(name: string): Promise<number | undefined> {
+    return this.#run(async (redis) => {
+      // Below 0: there is no such value, or nothing ends it.
+      const leftMs = await redis.pttl(this.#prefix + name);
+      return leftMs < 0 ? undefined : leftMs;
+    });
+  }
+
   set(name: string, value: Buffer, ttlMs: number): Promise<void> {
     return this.#run(async (redis) => {
       await redis.set(this.#prefix + name, value, 'PX', ttlMs);

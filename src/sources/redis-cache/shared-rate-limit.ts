@@ -15,7 +15,10 @@ export interface SharedLimitOptions {
   readonly onHeldOff: (seconds: number) => void;
 }
 
-/** The reset of Datadog's rate limit, which is the organisation's: what one replica is told holds for all. */
+/**
+ * The reset of Datadog's rate limit, which is the organisation's: what one replica is told holds for all. Shared is the
+ * time that is left, which the store counts down: no replica's clock is compared with another's.
+ */
 export class SharedLimit {
   readonly #options: SharedLimitOptions;
   readonly #name: string;
@@ -34,8 +37,8 @@ export class SharedLimit {
     // Every call that was under way comes back with one.
     if (untilMs <= this.#untilMs + 1_000) return;
     this.#untilMs = untilMs;
-    const value = await seal.close(this.#name, { untilMs: now() + seconds * 1000 }, now());
-    await store.set(this.#name, value, seconds * 1000);
+    const forMs = seconds * 1000;
+    await store.set(this.#name, await seal.close(this.#name, { forMs }, now()), forMs);
   }
 
   /** Learns what the others know. Rejects as the store does. */
@@ -45,13 +48,15 @@ export class SharedLimit {
     const bytes = await store.get(this.#name);
     if (bytes === undefined) return;
     const value = (await seal.open(this.#name, bytes, now(), maxLimitMs)) as
-      | { readonly untilMs: number }
+      | { readonly forMs: number }
       | undefined;
     if (value === undefined) {
       ignored();
       return;
     }
-    const leftMs = Math.min(value.untilMs - now(), maxLimitMs);
+    const left = await store.leftMs(this.#name);
+    // The store's time to live is not sealed: it can only shorten what the value says.
+    const leftMs = Math.min(left ?? 0, value.forMs, maxLimitMs);
     if (!(leftMs > 0)) return;
     this.#untilMs = monotonic() + leftMs;
     onHeldOff(Math.ceil(leftMs / 1000));

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isClockSkewed, leastBetween } from '../../domain/judge/clock-skew.ts';
 import type {
   DescribeQueries,
   MetricsSource,
@@ -11,22 +12,35 @@ import { readSnapshot, snapshotValue } from './snapshot-codec.ts';
 
 /**
  * A MetricsSource that asks what no other replica has asked within `ttlMs`: to be put between the cache of this process
- * and the source itself. Throws what the inner source throws.
+ * and the source itself. `now` is epoch ms. Throws what the inner source throws.
  */
 export function createSharedSource(
   inner: MetricsSource,
   answers: SharedAnswers,
-  options: { readonly ttlMs: number; readonly describe: DescribeQueries },
+  options: { readonly ttlMs: number; readonly now: () => number; readonly describe: DescribeQueries },
 ): MetricsSource {
+  const { ttlMs, now } = options;
+  /** A snapshot of another replica, with the skew of our own clock in the place of its. */
+  const read = (value: unknown, query: ScopeQuery): Snapshot | undefined => {
+    const given = value as { readonly atMs?: number; readonly snapshot?: unknown } | undefined;
+    const snapshot = readSnapshot(given?.snapshot, query);
+    if (snapshot?.clockSkewMs === undefined) return snapshot;
+    // Its clock was wrong, so it asked for another minute than it believed: ours may be right.
+    if (isClockSkewed(snapshot.clockSkewMs)) return undefined;
+    const sinceMs = now() - ((given?.atMs ?? Number.NaN) - snapshot.clockSkewMs);
+    if (Number.isNaN(sinceMs)) return undefined;
+    // It was made at any time within its life.
+    return { ...snapshot, clockSkewMs: leastBetween(sinceMs - ttlMs, sinceMs) };
+  };
   return {
     measure(query, signal) {
       return answers.once<Snapshot>(
         {
           name: nameOf(query, options.describe),
-          ttlMs: options.ttlMs,
+          ttlMs,
           ask: () => inner.measure(query, signal),
-          write: snapshotValue,
-          read: (value) => readSnapshot(value, query),
+          write: (snapshot) => ({ atMs: now(), snapshot: snapshotValue(snapshot) }),
+          read: (value) => read(value, query),
         },
         signal,
       );

@@ -14,7 +14,8 @@ import type { ScopeService } from '../../domain/registry/model.ts';
 type SeriesValue = readonly [
   total: readonly number[],
   bad: readonly number[],
-  withStatus?: readonly number[],
+  withStatus: readonly number[] | null,
+  unclassified: readonly number[] | null,
 ];
 type ByResource = readonly (readonly [resource: string, series: SeriesValue])[];
 interface SideValue {
@@ -33,13 +34,14 @@ type ServiceValue = readonly [
 /** Whatever else a snapshot comes to hold must be written down here, and the format in sealed.ts raised. */
 type Nothing = Readonly<Record<string, never>>;
 
-export function snapshotValue({ fromMs, toMs, services, queries, ...more }: Snapshot): object {
+export function snapshotValue({ fromMs, toMs, services, queries, clockSkewMs, ...more }: Snapshot): object {
   more satisfies Nothing;
   return {
     fromMs,
     toMs,
     services: [...services].map(([name, counts]) => serviceValue(name, counts)),
     queries: queries.map(({ name, query }) => [name, query]),
+    ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
   };
 }
 
@@ -61,9 +63,10 @@ function resourcesValue(resources: ReadonlyMap<string, Series>): ByResource {
   return [...resources].map(([resource, series]) => [resource, seriesValue(series)]);
 }
 
-function seriesValue({ total, bad, withStatus, ...more }: Series): SeriesValue {
+function seriesValue({ total, bad, withStatus, unclassified, ...more }: Series): SeriesValue {
   more satisfies Nothing;
-  return withStatus === undefined ? [[...total], [...bad]] : [[...total], [...bad], [...withStatus]];
+  const list = (counts: Float64Array | undefined) => (counts === undefined ? null : [...counts]);
+  return [[...total], [...bad], list(withStatus), list(unclassified)];
 }
 
 /** The snapshot that answers this very query, or undefined where the value is anything else. */
@@ -88,7 +91,10 @@ function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot 
     readonly toMs: number;
     readonly services: readonly ServiceValue[];
     readonly queries: readonly [string, string][];
+    readonly clockSkewMs?: number;
   };
+  const { clockSkewMs } = given;
+  ensure(clockSkewMs === undefined || Number.isFinite(clockSkewMs));
   ensure(given.fromMs === fromMs && given.toMs === toMs && given.services.length === batch.services.length);
   const buckets = (toMs - fromMs) / bucketMs;
   const services = batch.services.map((asked, i) => {
@@ -107,7 +113,13 @@ function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot 
     ensure(typeof name === 'string' && typeof query === 'string');
     return { name, query };
   });
-  return { fromMs, toMs, services: new Map(services), queries };
+  return {
+    fromMs,
+    toMs,
+    services: new Map(services),
+    queries,
+    ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
+  };
 }
 
 function readSide({ whole, requests, latency }: SideValue, asked: ScopeService, buckets: number): SideCounts {
@@ -138,11 +150,12 @@ function readResources(
   );
 }
 
-function readSeries([total, bad, withStatus]: SeriesValue, buckets: number): Series {
+function readSeries([total, bad, withStatus, unclassified]: SeriesValue, buckets: number): Series {
   return {
     total: readCounts(total, buckets),
     bad: readCounts(bad, buckets),
-    ...(withStatus === undefined ? {} : { withStatus: readCounts(withStatus, buckets) }),
+    ...(withStatus === null ? {} : { withStatus: readCounts(withStatus, buckets) }),
+    ...(unclassified === null ? {} : { unclassified: readCounts(unclassified, buckets) }),
   };
 }
 

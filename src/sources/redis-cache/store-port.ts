@@ -5,6 +5,8 @@
 export interface SharedStore {
   /** Undefined where there is none. What comes back may have been written by anybody. */
   get(name: string): Promise<Buffer | undefined>;
+  /** How long what is kept under the name still lives, in ms; undefined where nothing is, or it never ends. */
+  leftMs(name: string): Promise<number | undefined>;
   set(name: string, value: Buffer, ttlMs: number): Promise<void>;
   /** Takes a lock for so long; false where somebody has it. `token` tells the holder from others. */
   acquire(name: string, token: string, ttlMs: number): Promise<boolean>;

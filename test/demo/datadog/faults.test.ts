@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Fault } from '../../../src/demo/datadog/faults.ts';
+import type { Fault, MissingSeries } from '../../../src/demo/datadog/faults.ts';
 import type { StandIn } from '../../../src/demo/datadog/simulator.ts';
 import { ask, get, MINUTE, NOON, post, signup, standInAt, stopAll } from './fixture.ts';
 
@@ -145,6 +145,32 @@ describe('faults of the transport', () => {
   });
 });
 
+describe('the Date of an answer', () => {
+  const head = async (standIn: StandIn) => {
+    const { headers } = await raw(standIn);
+    return [headers.get('date'), headers.get('age')];
+  };
+
+  it('is that of its own clock', async () => {
+    const { standIn } = await threeEndpoints();
+    expect(await head(standIn)).toEqual(['Tue, 10 Mar 2026 12:00:00 GMT', null]);
+  });
+
+  it('can be wrong by so much', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'date_shifted', offsetMs: -6 * MINUTE });
+    expect(await head(standIn)).toEqual(['Tue, 10 Mar 2026 11:54:00 GMT', null]);
+  });
+
+  it.each([
+    [null, undefined, [null, null]],
+    ['no date', 30, ['no date', '30']],
+  ] as const)('can be %j, with the Age %s', async (date, ageSeconds, expected) => {
+    const fault = { kind: 'date_replaced' as const, date };
+    const { standIn } = await threeEndpoints(ageSeconds === undefined ? fault : { ...fault, ageSeconds });
+    expect(await head(standIn)).toEqual(expected);
+  });
+});
+
 describe('which calls a fault strikes', () => {
   it('strikes only its path', async () => {
     const { standIn } = await threeEndpoints({ kind: 'status', status: 500, path: '/api/v2/' });
@@ -197,6 +223,17 @@ describe('faults of the answer', () => {
     expect(await rows(standIn)).toContainEqual(row);
   });
 
+  it('lacks the newest minutes of everybody', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'newest_minutes_missing', minutes: 4 });
+    expect(new Map(await rows(standIn))).toEqual(
+      new Map([
+        ['0 /a', [30]],
+        ['0 /b', [20]],
+        ['0 /c', [10]],
+      ]),
+    );
+  });
+
   it('cuts groups off beyond the largest, silently', async () => {
     const { standIn } = await threeEndpoints({ kind: 'groups_cut_off', keep: 2 });
     expect((await rows(standIn)).map(([key]: [string]) => key).sort()).toEqual(['0 /a', '0 /b', '1 /a']);
@@ -205,6 +242,49 @@ describe('faults of the answer', () => {
   it('loses one series', async () => {
     const { standIn } = await threeEndpoints({ kind: 'missing_series', match: 'get_/b' });
     expect((await rows(standIn)).map(([key]: [string]) => key).sort()).toEqual(['0 /a', '0 /c', '1 /a']);
+  });
+
+  it.each<[Partial<MissingSeries>, readonly string[]]>([
+    [{ query: 1 }, ['0 /a', '0 /b', '0 /c']],
+    [{ query: 'bad' }, ['0 /a', '0 /b', '0 /c']],
+    [{ query: 'total', match: 'get_/c' }, ['0 /a', '0 /b', '1 /a']],
+    [{ query: 'total', match: 'get_/c', nth: 7 }, ['0 /a', '0 /b', '1 /a']],
+    [{ query: 'neither' }, ['0 /a', '0 /b', '0 /c', '1 /a']],
+    [{ query: 'bad', points: 'older_half' }, ['0 /a', '0 /b', '0 /c']],
+  ])('loses the series that %j names', async (which, left) => {
+    const { standIn } = await threeEndpoints({ kind: 'missing_series', ...which });
+    expect((await rows(standIn)).map(([key]: [string]) => key).sort()).toEqual(left);
+  });
+
+  it('loses each of the series in turn', async () => {
+    const { standIn } = await threeEndpoints();
+    const all = (await rows(standIn)).map(([key]: [string]) => key);
+    for (let nth = 0; nth < 5; nth += 1) {
+      standIn.setFault(() => ({ kind: 'missing_series', nth }));
+      expect((await rows(standIn)).map(([key]: [string]) => key)).toEqual(
+        all.filter((_: string, i: number) => i !== nth % 4),
+      );
+    }
+  });
+
+  it.each([
+    ['oldest', [null, 30]],
+    ['newest', [30, null]],
+    ['older_half', [null, 30]],
+    ['newer_half', [30, null]],
+    ['every_second', [null, 30]],
+  ] as const)('loses some points of a series: %s', async (points, values) => {
+    const { standIn } = await threeEndpoints({ kind: 'missing_series', query: 0, match: 'get_/b', points });
+    const counts = values.map((value) => value && 20);
+    expect(await rows(standIn)).toContainEqual(['0 /b', counts]);
+  });
+
+  it('answers in points of a coarser grid', async () => {
+    const { standIn } = await threeEndpoints({ kind: 'coarse_points', everyMs: 5 * MINUTE });
+    const { attributes } = await post(standIn, 'timeseries', timeseries);
+    expect(attributes.times).toEqual([NOON - 5 * MINUTE]);
+    expect(await rows(standIn)).toContainEqual(['0 /b', [40]]);
+    expect(await rows(standIn)).toContainEqual(['1 /a', [1]]);
   });
 
   it('answers a group twice', async () => {

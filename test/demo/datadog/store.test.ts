@@ -217,3 +217,26 @@ describe('what can be seen by now', () => {
     expect(query(store, text, NOON, NOON + 2 * MINUTE, 10_000)).toEqual({ '': expected });
   });
 });
+
+describe('ingestion that is late', () => {
+  const hits = 'sum:trace.http.request.hits{*}.as_count()';
+  const newestMinute = (store: EventStore) => {
+    const points = query(store, hits, NOON - 10 * MINUTE, NOON + 20 * MINUTE)[''] as object;
+    return Math.max(...Object.keys(points).map(Number)) / 60;
+  };
+
+  it('stops for everybody, and catches up', () => {
+    const { store, clock } = storeAt(NOON - MINUTE, { lagMs: 0 });
+    for (let minute = -10; minute < 20; minute += 1) {
+      store.recordRequests({ ...signup, at: NOON + minute * MINUTE });
+    }
+    store.delayIngestion({ fromMs: NOON, untilMs: NOON + 10 * MINUTE, catchUpMs: 2 * MINUTE });
+    const newestAt = (minute: number) => {
+      clock.now = NOON + minute * MINUTE;
+      return newestMinute(store);
+    };
+    expect([-1, 1, 9, 10, 11, 12, 15].map(newestAt)).toEqual([-2, -1, -1, -1, 5, 11, 14]);
+    store.delayIngestion(undefined);
+    expect(newestAt(9)).toBe(8);
+  });
+});

@@ -73,6 +73,7 @@ export interface Counts {
   readonly total: ArrayLike<number>;
   readonly bad: ArrayLike<number>;
   readonly withStatus?: ArrayLike<number>;
+  readonly unclassified?: ArrayLike<number>;
 }
 
 export const silent: Counts = { total: [], bad: [] };
@@ -122,11 +123,12 @@ function sumOf(
 /** A measurement as long as its longest series. Hits of the whole service default to the sum over its endpoints. */
 export function measurementOf(wishes: MeasurementWishes): Measurement {
   const before = new Array<number>(wishes.before ?? 0).fill(0);
-  const after = ({ total, bad, withStatus }: Series) =>
+  const after = ({ total, bad, withStatus, unclassified }: Series) =>
     readSeries({
       total: [...before, ...total],
       bad: [...before, ...bad],
       ...(withStatus === undefined ? {} : { withStatus: [...before, ...withStatus] }),
+      ...(unclassified === undefined ? {} : { unclassified: [...before, ...unclassified] }),
     });
   const later = (endpoints: readonly EndpointMeasurement[] | undefined) =>
     endpoints?.map((endpoint) => ({

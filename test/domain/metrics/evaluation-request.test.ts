@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CallerError } from '../../../src/domain/errors.ts';
-import { type Ask, checkAsk } from '../../../src/domain/metrics/evaluation-request.ts';
+import { type Ask, checkAsk, refuseFuture } from '../../../src/domain/metrics/evaluation-request.ts';
 import { registryOf } from '../judge/journey.ts';
 
 const registry = registryOf(`
@@ -20,7 +20,7 @@ const now = Date.parse('2026-01-31T10:00:00Z');
 function check(cuj: string, params: Record<string, string>, more: Partial<Ask> = {}) {
   const entry = registry.cujs.get(cuj);
   if (entry === undefined) throw new Error(cuj);
-  return checkAsk(registry, entry, { cuj, params: new Map(Object.entries(params)), ...more }, now);
+  return checkAsk(registry, entry, { cuj, params: new Map(Object.entries(params)), ...more });
 }
 
 function refusal(ask: () => unknown): CallerError {
@@ -145,8 +145,16 @@ describe('since', () => {
     '2026',
     '20260131',
     '1970-01-01T00:00:00Z',
-    '2026-01-31T10:06:00Z',
   ])('refuses %j', (text) => {
     expect(refusal(() => since(text)).code).toBe('invalid_request');
+  });
+
+  it('may be half an hour ahead of our clock, and no more', () => {
+    const at = (since: string) => refuseFuture(check('login', { version: 'v2' }, { since }), now);
+    at('2026-01-31T10:30:00Z');
+    expect(refusal(() => at('2026-01-31T10:30:01Z'))).toMatchObject({
+      code: 'invalid_request',
+      message: 'since 2026-01-31T10:30:01.000Z lies in the future: here it is 2026-01-31T10:00:00.000Z.',
+    });
   });
 });

@@ -32,7 +32,7 @@ function counts(canary: number[], stable: number[], everyone?: number[]): Servic
 }
 
 function wholeOf(shop: ServiceCounts, auth: ServiceCounts) {
-  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) }, nowMs);
+  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
   const snapshot = {
     fromMs,
     toMs,
@@ -100,7 +100,7 @@ it.each([
     ]),
     queries: [],
   };
-  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) }, nowMs);
+  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
   const services = new Map([
     ['shop', snapshot],
     ['auth', snapshot],
@@ -110,4 +110,40 @@ it.each([
   expect([...(availability?.[0]?.canary.bad ?? [])]).toEqual(expected.map((count) => count / 10));
   expect([...(availability?.[1]?.canary.total ?? [])]).toEqual([0, 0, 0]);
   expect(whole.canary).toEqual(expected);
+});
+
+it('the traffic of each call is that of all its services, over the last hour at least and no more than that', () => {
+  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
+  const minutes = (count: number) => new Array<number>(90).fill(count);
+  const call = (services: readonly [string, ServiceCounts][], clockSkewMs: number) => ({
+    fromMs: toMs - 88 * bucketMs,
+    toMs: toMs + 2 * bucketMs,
+    services: new Map(services),
+    queries: [],
+    clockSkewMs,
+  });
+  const stable = counts(minutes(1), minutes(2));
+  // Its CUJ has the least lag: the snapshot goes on for two minutes.
+  const beside = counts(minutes(1), minutes(2), minutes(5));
+  const shop = call(
+    [
+      ['shop', stable],
+      ['nobody asked about', beside],
+    ],
+    -300,
+  );
+  const auth = call([['auth', counts(minutes(0), minutes(0))]], 200);
+  const { sourceTraffic, clockSkewMs } = measurementOf(
+    ask,
+    new Map([
+      ['shop', shop],
+      ['auth', auth],
+    ]),
+    nowMs,
+  );
+  expect(sourceTraffic).toEqual([
+    { services: ['shop'], hits: new Array(60).fill(8) },
+    { services: ['auth'], hits: new Array(60).fill(0) },
+  ]);
+  expect(clockSkewMs).toBe(-300);
 });

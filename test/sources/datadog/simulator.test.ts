@@ -79,6 +79,7 @@ beforeAll(async () => {
     apiKey: 'k',
     appKey: 'a',
     url: datadog.url,
+    epochNow: () => now,
     deadlineMs: 5_000,
     clock: { sleep: async () => {}, random: () => 0 },
   });

@@ -55,8 +55,8 @@ describe('latency', () => {
   it.each<[string, Facts, string]>([
     [
       'more requests within the threshold than there were',
-      { ...facts, c_good300_0: { 'api get_/me': [11, null, null, null] } },
-      '11 of 10',
+      { ...facts, c_good300_0: { 'api get_/me': [19, null, null, null] } },
+      'c_timed_0 counts 14 events of api get_/me, but c_good300_0 and c_slow300_0 23 together',
     ],
     [
       'good events that were cut off, which must not read as slow requests',
@@ -116,7 +116,6 @@ describe('counts of the same requests', () => {
   const facts: Facts = {
     c_hits_0: { 'api get_/me': [900, 900, 900, 900], 'api post_/login': [100, 100, 100, 100] },
     c_bad_0: { 'api get_/me': [5, 5, 5, 5] },
-    c_with_status_0: { 'api get_/me': [900, 900, 900, 900], 'api post_/login': [100, 100, 100, 100] },
     c_check_hits_0: { api: [1000, 1000, 1000, 1000] },
     c_check_bad_0: { api: [5, 5, 5, 5] },
     c_all_hits_0: { api: [1002, 1000, 1000, 1000] },
@@ -157,9 +156,9 @@ describe('counts of the same requests', () => {
       'outside the endpoints 21 of 2 requests of api failed, by c_all_bad_0 and c_check_bad_0',
     ],
     [
-      'more 5XX than statuses, which would read as requests without any',
-      { c_with_status_0: { 'api get_/me': [4, 4, 4, 4], 'api post_/login': [100, 100, 100, 100] } },
-      'c_bad_0 counts 20 5XX of api get_/me, but c_with_status_0 only 16 requests with any status',
+      'fewer by status than all, whether they have one or not',
+      { c_other_status_0: { 'api post_/login': [100, 100, 100, 100] } },
+      'c_hits_0 counts 3600 events of api get_/me, but c_bad_0 and c_other_status_0 and c_no_status_0 20 together',
     ],
     [
       'endpoints with more requests than their service',
@@ -168,6 +167,59 @@ describe('counts of the same requests', () => {
     ],
   ])('are not believed where they are %s', (_, wrong, words) => {
     expect(() => snapshot(asked, { ...facts, ...wrong })).toThrow(words);
+  });
+});
+
+describe('requests that arrive while the queries are answered', () => {
+  const whole = query([scoped('api', ['*'], [{ latencyMs: 300, resources: ['*'] }])]);
+  const facts: Facts = {
+    c_all_hits_0: { api: [100, 100, 100, 100] },
+    c_all_bad_0: { api: [null, 1, null, null] },
+    c_all_other_status_0: { api: [90, 89, 90, 90] },
+    c_all_no_status_0: { api: [10, 10, 10, 10] },
+    c_all_timed_0: { api: [100, 100, 100, 100] },
+    c_all_good300_0: { api: [99, 99, 99, 99] },
+    c_all_slow300_0: { api: [1, 1, 1, 1] },
+  };
+  const canaryOf = (changed: Facts) => snapshot(whole, { ...facts, ...changed }).services.get('api')!.canary;
+
+  it('leave nothing unclassified where they are in all counts', () => {
+    expect(canaryOf({}).whole).not.toHaveProperty('unclassified');
+  });
+
+  it('are unclassified where the total alone has them', () => {
+    const { whole: all, latency } = canaryOf({
+      c_all_hits_0: { api: [100, 100, 100, 103] },
+      c_all_timed_0: { api: [100, 100, 100, 102] },
+    });
+    expect(plain(all)).toEqual({ total: [100, 100, 100, 103], bad: [0, 1, 0, 0] });
+    expect([...(all?.unclassified ?? [])]).toEqual([0, 0, 0, 3]);
+    expect([...(all?.withStatus ?? [])]).toEqual([90, 90, 90, 93]);
+    const slow = latency.get(300)?.get('*');
+    expect(plain(slow)?.bad).toEqual([1, 1, 1, 1]);
+    expect([...(slow?.unclassified ?? [])]).toEqual([0, 0, 0, 2]);
+  });
+
+  it('are in the total where its parts alone have them, a bad one too', () => {
+    const { whole: all } = canaryOf({ c_all_bad_0: { api: [null, 1, null, 2] } });
+    expect(plain(all)).toEqual({ total: [100, 100, 100, 102], bad: [0, 1, 0, 2] });
+    expect(all).not.toHaveProperty('unclassified');
+  });
+
+  it.each([
+    [
+      'bad',
+      { c_all_hits_0: { api: [100, 100, 100, 130] } },
+      'c_all_hits_0 counts 430 events of api, but c_all_bad_0',
+    ],
+    ['lost', { c_all_no_status_0: {} }, 'c_all_no_status_0 360 together'],
+    [
+      'slow',
+      { c_all_good300_0: { api: [50, 50, 50, 50] } },
+      'c_all_good300_0 and c_all_slow300_0 204 together',
+    ],
+  ])('are not so many: %s', (_, changed, words) => {
+    expect(() => canaryOf(changed as Facts)).toThrow(words);
   });
 });
 

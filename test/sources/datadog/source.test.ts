@@ -131,10 +131,11 @@ describe('what is made of it', () => {
       body.data.attributes.times = body.data.attributes.times.map((time) => time + shift);
       const { queries } = JSON.parse(request.body).data.attributes;
       const index = queries.findIndex(({ name }: { name: string }) => name === 'c_all_hits_0');
-      Object.assign(body.data.attributes.series[0] as object, {
-        group_tags: ['service:api'],
-        query_index: index,
-      });
+      const [series] = body.data.attributes.series;
+      Object.assign(series as object, { group_tags: ['service:api'], query_index: index });
+      const rest = queries.findIndex(({ name }: { name: string }) => name === 'c_all_not_bad_0');
+      body.data.attributes.series.push({ ...series, query_index: rest });
+      body.data.attributes.values.push(body.data.attributes.values[0] as unknown[]);
       replay({
         ...(exchange as never as Parameters<typeof replay>[0]),
         response: {
@@ -278,7 +279,7 @@ describe('what cannot be trusted', () => {
       ({ times }) => {
         times[1] = (times[1] as number) + 10_000;
       },
-      'whole minute',
+      'not at a multiple of 60 s',
     ],
     [
       'a fraction of a millisecond',
@@ -396,13 +397,13 @@ describe('what cannot be trusted', () => {
   it.each([
     [
       'more bad events than events in one minute',
-      { ...soundFacts, c_bad_0: { 'api post_/login': [null, 21, null, null] } },
-      '21 of 20',
+      { ...soundFacts, c_bad_0: { 'api post_/login': [null, 29, null, null] } },
+      'c_hits_0 counts 35 events of api post_/login, but c_bad_0 and c_other_status_0 and c_no_status_0 44 together',
     ],
     [
       'bad events of an endpoint without any',
-      { ...soundFacts, c_bad_0: { 'api get_/me': [null, 1, null, null] } },
-      '1 of 0',
+      { ...soundFacts, c_bad_0: { 'api get_/me': [null, 9, null, null] } },
+      'c_hits_0 counts 3 events of api get_/me, but c_bad_0 and c_other_status_0 and c_no_status_0 12 together',
     ],
     [
       'endpoints with traffic of a service without',
@@ -440,7 +441,6 @@ describe('what cannot be trusted', () => {
     const facts = {
       ...soundFacts,
       c_bad_0: { 'api post_/login': [10.000000001, null, null, null] },
-      c_with_status_0: { 'api post_/login': [10, null, null, null] },
       c_check_bad_0: { api: [10, null, null, null] },
       c_all_bad_0: { api: [10, null, null, null] },
     };
@@ -470,6 +470,11 @@ describe('the rate limit', () => {
   it.each([
     ['X-RateLimit-Reset', { 'x-ratelimit-reset': '7', 'retry-after': '99' }, 7],
     ['Retry-After', { 'retry-after': '4' }, 4],
+    [
+      'a date in Retry-After, by the clock that wrote it',
+      { 'retry-after': 'Tue, 10 Mar 2026 12:00:09 GMT', date: 'Tue, 10 Mar 2026 12:00:00 GMT' },
+      9,
+    ],
     ['nothing: 10 s', {}, 10],
     ['nonsense: 10 s', { 'x-ratelimit-reset': 'soon' }, 10],
   ])(

@@ -88,6 +88,33 @@ export interface TimeseriesBody {
   };
 }
 
+/**
+ * What the queries for the rest of a total count, where the facts do not say: what the others leave. Nothing is without a
+ * status unless the facts say so.
+ */
+function withRest(queries: readonly { name: string; query: string }[], facts: Facts): Facts {
+  const rest: Record<string, Record<string, readonly (number | null)[]>> = {};
+  for (const { name, query: text } of queries) {
+    const [, head, kind, ms, number] =
+      /^(\w_(?:all_)?)(not_bad|other_status|slow)([\d_]*)_(\d+)$/.exec(name) ?? [];
+    if (facts[name] !== undefined || kind === undefined) continue;
+    const parts = kind === 'slow' ? [`good${ms}`] : ['bad', 'no_status'];
+    const groups = Object.entries(facts[`${head}${kind === 'slow' ? 'timed' : 'hits'}_${number}`] ?? {});
+    rest[name] = Object.fromEntries(
+      groups
+        .filter(([group]) => !/resource_name[: ]/.test(text) || text.includes(group.split(' ')[1] ?? ''))
+        .map(([group, counts]) => {
+          const known = parts.map((part) => facts[`${head}${part}_${number}`]?.[group]);
+          const left = counts.map((all, i) =>
+            known.reduce<number>((sum, part) => sum - (part?.[i] ?? 0), all ?? 0),
+          );
+          return [group, left.map((count) => (count > 0 ? count : null))];
+        }),
+    );
+  }
+  return { ...rest, ...facts };
+}
+
 /** The answer that Datadog would give to the queries of a request body, if these were the facts. */
 export function answer(requestBody: string, facts: Facts): TimeseriesBody {
   const { queries } = (
@@ -95,7 +122,7 @@ export function answer(requestBody: string, facts: Facts): TimeseriesBody {
   ).data.attributes;
   const series: Record<string, unknown>[] = [];
   const values: unknown[][] = [];
-  for (const [name, groups] of Object.entries(facts)) {
+  for (const [name, groups] of Object.entries(withRest(queries, facts))) {
     const index = queries.findIndex((asked) => asked.name === name);
     if (index < 0)
       throw new Error(`${name} was not asked; asked were ${queries.map((asked) => asked.name).join(' ')}`);

@@ -19,11 +19,12 @@ function told() {
   const logger = pino({ base: null, timestamp: false }, { write: (line) => lines.push(JSON.parse(line)) });
   let nowMs = 0;
   let error: Error | undefined;
+  let skew: Pick<Snapshot, 'clockSkewMs'> = {};
   const source = toldSource(
     {
       measure: async () => {
         if (error !== undefined) throw error;
-        return snapshot;
+        return { ...snapshot, ...skew };
       },
     },
     logger,
@@ -34,7 +35,10 @@ function told() {
     error = trouble;
     return source.measure(of, never).catch((thrown: unknown) => expect(thrown).toBe(trouble));
   };
-  return { lines, ask };
+  const skewedBy = (clockSkewMs: number) => {
+    skew = { clockSkewMs };
+  };
+  return { lines, ask, skewedBy };
 }
 
 const down = new SourceError('source_unavailable', 'Datadog answered 500: oops', 'Wait.');
@@ -83,4 +87,20 @@ it('is no flood where one batch is refused and another is not, or where trouble 
     'Datadog gives no answer',
     'Datadog answers again',
   ]);
+});
+
+it('tells that the clock is wrong, once in five minutes', async () => {
+  const { lines, ask, skewedBy } = told();
+  skewedBy(60_000);
+  await ask(0);
+  expect(lines).toEqual([]);
+  skewedBy(-61_900);
+  for (let at = 10; at <= 320; at += 10) await ask(at);
+  const line = {
+    level: 50,
+    code: 'clock_skew',
+    seconds: -61,
+    msg: "clock differs from Datadog's: no verdict is possible",
+  };
+  expect(lines).toEqual([line, line]);
 });

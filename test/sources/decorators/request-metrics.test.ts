@@ -64,3 +64,11 @@ it('says nothing of the rate limit before Datadog did', async () => {
   metrics.rateLimitRemaining(40);
   expect(await sampleOf(registry, 'cuj_gate_source_rate_limit_remaining')).toBe(40);
 });
+
+it('shows how far the clock is ahead of Datadog’s, once that is known', async () => {
+  const registry = new Registry();
+  const metrics = createSourceMetrics(registry);
+  expect(await registry.metrics()).not.toContain('clock_skew');
+  metrics.clockSkew(-61_500);
+  expect(await sampleOf(registry, 'cuj_gate_source_clock_skew_seconds')).toBe(-61.5);
+});

@@ -14,6 +14,11 @@ export class FakeStore implements SharedStore {
     return this.#live(name);
   }
 
+  async leftMs(name: string): Promise<number | undefined> {
+    if (this.#live(name) === undefined) return undefined;
+    return (this.values.get(name)?.endMs ?? 0) - this.#now();
+  }
+
   async set(name: string, value: Buffer, ttlMs: number): Promise<void> {
     this.#live(name);
     this.values.set(name, { value, endMs: this.#now() + ttlMs });

@@ -50,6 +50,11 @@ describe.skipIf(redisProgram === undefined)('with a real server', () => {
     await store.set('a', bytes, 60_000);
     expect(await store.get('a')).toEqual(bytes);
     expect(Number((await server.command('PTTL', 'test:a')).slice(1))).toBeGreaterThan(59_000);
+    expect(await store.leftMs('a')).toBeGreaterThan(59_000);
+    expect(await store.leftMs('a')).toBeLessThanOrEqual(60_000);
+    await server.command('SET', 'test:endless', 'x');
+    expect(await store.leftMs('endless')).toBeUndefined();
+    expect(await store.leftMs('nothing')).toBeUndefined();
   });
 
   it('a lock is one holder’s, who alone can extend it or give it up', async () => {

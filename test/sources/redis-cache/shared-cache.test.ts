@@ -206,6 +206,32 @@ describe('a 429', () => {
     expect(held).toEqual([30]);
   });
 
+  it.each([
+    ['fast', 3_600_000],
+    ['a little fast', 45_000],
+    ['slow', -3_600_000],
+    ['a little slow', -45_000],
+  ])('lasts as long for all where the clock of the replica that met it is %s', async (_, clockOffMs) => {
+    const held: number[] = [];
+    const first = replicas.start({ clockOffMs });
+    const second = replicas.start({ heldOff: (seconds) => held.push(seconds) });
+    await first.answers.limited(30);
+    await replicas.pass(10_000);
+    await expect(second.ask()).rejects.toMatchObject({ retryAfterSeconds: 20 });
+    expect(held).toEqual([20]);
+    await replicas.pass(20_000);
+    void second.ask();
+    await replicas.call(1);
+  });
+
+  it('lasts no longer than it was told to, however long the store keeps it', async () => {
+    const [first, second] = [replicas.start(), replicas.start()];
+    await first.answers.limited(30);
+    for (const [name, { value }] of replicas.store.values)
+      replicas.store.values.set(name, { value, endMs: Number.POSITIVE_INFINITY });
+    await expect(second.ask()).rejects.toMatchObject({ retryAfterSeconds: 30 });
+  });
+
   it('cannot be made up by somebody without the secret', async () => {
     const foreign = replicas.start({ secret: 'another key' });
     await foreign.answers.limited(3_600);

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { MetricsSource, ScopeQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import { describeQueries } from '../../../src/sources/datadog/query/query-plan.ts';
 import { createSharedApi } from '../../../src/sources/redis-cache/shared-api.ts';
@@ -11,10 +11,11 @@ import { FakeStore } from './fake-store.ts';
 const never = new AbortController().signal;
 const login = query([scoped('api', ['post_/login'])]);
 
-function world() {
-  const now = from + 600_000;
-  const store = new FakeStore(() => now);
+function world({ clockSkewMs, ttlMs = 60_000 }: { clockSkewMs?: number; ttlMs?: number } = {}) {
+  const clock = { now: from + 600_000 };
+  const store = new FakeStore(() => clock.now);
   const calls: ScopeQuery[] = [];
+  const skew = clockSkewMs === undefined ? {} : { clockSkewMs };
   const inner: MetricsSource = {
     async measure(asked) {
       calls.push(asked);
@@ -24,26 +25,31 @@ function world() {
       const services = new Map(
         asked.batch.services.map(({ service }) => [service.name, { canary: side, stable: side }]),
       );
-      return { fromMs: asked.fromMs, toMs: asked.toMs, services, queries: [] } satisfies Snapshot;
+      return { fromMs: asked.fromMs, toMs: asked.toMs, services, queries: [], ...skew } satisfies Snapshot;
     },
   };
-  const answers = () =>
+  const answers = (clockOffMs = 0) =>
     new SharedAnswers({
       store,
       seal: createSeal('an application key', 'https://api.datadoghq.com'),
       maxWaitMs: 1_000,
-      now: () => now,
+      now: () => clock.now + clockOffMs,
     });
-  const replica = () => {
-    const own = answers();
-    const source = createSharedSource(inner, own, { ttlMs: 60_000, describe: describeQueries });
+  /** Its clock may be off by so much. */
+  const replica = (clockOffMs = 0) => {
+    const own = answers(clockOffMs);
+    const source = createSharedSource(inner, own, {
+      ttlMs,
+      describe: describeQueries,
+      now: () => clock.now + clockOffMs,
+    });
     return async (asked: ScopeQuery) => {
       const snapshot = await source.measure(asked, never);
       await own.settled();
       return snapshot;
     };
   };
-  return { calls, answers, replica };
+  return { clock, calls, answers, replica };
 }
 
 it('what one replica has measured is what the other answers with', async () => {
@@ -110,4 +116,31 @@ it('other questions than measurements are shared too, by path, query and body', 
   expect(await replica().post('/search', { q: 1 })).toEqual([{ q: 1 }]);
   await replica().post('/search', { q: 2 });
   expect(asked).toHaveLength(5);
+});
+
+describe('the clock of a replica', () => {
+  it('is compared with Datadog’s also where another replica asked', async () => {
+    const { calls, replica } = world({ clockSkewMs: -500, ttlMs: 15_000 });
+    await replica()(login);
+    expect((await replica()(login)).clockSkewMs).toBe(-500);
+    // The answer may be as old as its life is long.
+    expect((await replica(70_000)(login)).clockSkewMs).toBe(70_000 - 15_000 - 500);
+    expect((await replica(-70_000)(login)).clockSkewMs).toBe(-70_500);
+    expect(calls).toHaveLength(1);
+  });
+
+  it('is not taken for wrong where the answer is old', async () => {
+    const { clock, calls, replica } = world({ clockSkewMs: 0 });
+    await replica()(login);
+    clock.now += 59_000;
+    expect((await replica()(login)).clockSkewMs).toBe(0);
+    expect(calls).toHaveLength(1);
+  });
+
+  it('that was wrong when it asked makes its answer nobody else’s', async () => {
+    const { calls, replica } = world({ clockSkewMs: 61_000 });
+    await replica()(login);
+    await replica()(login);
+    expect(calls).toHaveLength(2);
+  });
 });

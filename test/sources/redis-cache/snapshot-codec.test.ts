@@ -19,12 +19,14 @@ const series = fc
       { minLength: minutes, maxLength: minutes },
     ),
     fc.boolean(),
+    fc.boolean(),
   )
   .map(
-    ([counts, known]): Series => ({
+    ([counts, known, isOpen]): Series => ({
       total: Float64Array.from(counts, ([total]) => total),
       bad: Float64Array.from(counts, ([total, share]) => total * share),
       ...(known ? { withStatus: Float64Array.from(counts, ([total, share]) => total * (1 - share)) } : {}),
+      ...(isOpen ? { unclassified: Float64Array.from(counts, ([, share]) => share) } : {}),
     }),
   );
 const byResource = (resources: readonly string[]) =>

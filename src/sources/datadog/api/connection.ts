@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errors, Pool } from 'undici';
 import { SourceError } from '../../../domain/errors.ts';
+import { clockSkewOf } from '../../../domain/judge/clock-skew.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import { type Redact, redactor } from '../../../domain/redact.ts';
 import type { DatadogSite } from '../query/sites.ts';
+import { dateOfAnswer } from './answer-date.ts';
 import { failureOfConnection, failureOfStatus } from './error-mapping.ts';
-import { type Exchanged, type ExchangeHooks, exchange } from './http-exchange.ts';
+import { type Exchanged, exchange } from './http-exchange.ts';
 import { RateLimit } from './rate-limit.ts';
 import { type AttemptClock, withAttempts } from './retry.ts';
 import { malformed, parseJson } from './timeseries-response.ts';
@@ -25,6 +27,10 @@ export interface DatadogOptions {
   readonly onRateLimitRemaining?: (remaining: number) => void;
   /** Told of every 429, with the seconds until the reset. */
   readonly onRateLimited?: (seconds: number) => void;
+  /** Told of every 200 that has a Date how far our own clock is ahead of it (below 0: behind), in ms. */
+  readonly onClockSkew?: (skewMs: number) => void;
+  /** Epoch ms, to be compared with the Date of answers; the system's clock by default. */
+  readonly epochNow?: () => number;
   /** Monotonic ms, randomness and waiting; Node's own by default. */
   readonly clock?: Partial<AttemptClock>;
 }
@@ -41,6 +47,8 @@ export interface ApiRequest {
 export interface ApiAnswer {
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
+  /** How far our own clock was ahead of Datadog's (below 0: behind), in ms; undefined where the answer has no Date. */
+  readonly clockSkewMs: number | undefined;
 }
 
 const defaultDeadlineMs = 8_000;
@@ -62,7 +70,8 @@ export class DatadogConnection {
   readonly #pool: Pool;
   readonly #pathPrefix: string;
   readonly #rateLimit: RateLimit;
-  readonly #limitHooks: ExchangeHooks;
+  readonly #onClockSkew: (skewMs: number) => void;
+  readonly #epochNow: () => number;
   readonly #redact: Redact;
   readonly #redactAnswer: Redact;
   readonly #deadlineMs: number;
@@ -87,17 +96,14 @@ export class DatadogConnection {
       sleep: (ms, signal) => delay(ms, undefined, { signal }),
       ...options.clock,
     };
+    this.#onClockSkew = options.onClockSkew ?? (() => {});
+    this.#epochNow = options.epochNow ?? Date.now;
     this.#rateLimit = new RateLimit(
       this.#clock.now,
-      Date.now,
+      this.#epochNow,
       options.onRateLimitRemaining ?? (() => {}),
       options.onRateLimited,
     );
-    this.#limitHooks = {
-      onStart: () => this.#rateLimit.check(),
-      // By the headers alone: a 429 whose body never comes would be taken for a slow answer and asked again.
-      onHead: (status, headers) => this.#rateLimit.note(status, headers),
-    };
     this.#pool = new Pool(url.origin, {
       connections: maxConnections,
       keepAliveTimeout: keepAliveMs,
@@ -125,6 +131,8 @@ export class DatadogConnection {
     // Before it queues for a connection, and again when it has got one: a 429 may have come meanwhile.
     this.#rateLimit.check();
     let answer: Exchanged;
+    let sentMs = 0;
+    let answeredMs = 0;
     try {
       answer = await exchange(
         this.#pool,
@@ -135,7 +143,17 @@ export class DatadogConnection {
           body: request.body ?? null,
         },
         signal,
-        this.#limitHooks,
+        {
+          onStart: () => {
+            this.#rateLimit.check();
+            sentMs = this.#epochNow();
+          },
+          // By the headers alone: a 429 whose body never comes would be taken for a slow answer and asked again.
+          onHead: (status, headers) => {
+            answeredMs = this.#epochNow();
+            this.#rateLimit.note(status, headers);
+          },
+        },
       );
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -153,7 +171,10 @@ export class DatadogConnection {
     const { status, headers, text } = answer;
     if (status > 200 && status < 300) throw malformed(`it came with status ${status}`);
     if (status !== 200) throw failureOfStatus(status, text, this.#redact);
-    return { headers, text: this.#redactAnswer(text) };
+    const dateMs = dateOfAnswer(headers);
+    const clockSkewMs = dateMs === undefined ? undefined : clockSkewOf(dateMs, sentMs, answeredMs);
+    if (clockSkewMs !== undefined) this.#onClockSkew(clockSkewMs);
+    return { headers, text: this.#redactAnswer(text), clockSkewMs };
   }
 
   /** Closes idle connections and waits for those in use. */

@@ -5,10 +5,9 @@ import type {
   QueryPlan,
   QuerySet,
 } from '../query/query-plan-types.ts';
+import { accountOf, tolerance } from './account.ts';
 import { type Groups, malformed } from './timeseries-response.ts';
 
-/** Datadog adds up floats: counts that must agree may differ by this share. */
-const tolerance = 1e-6;
 /**
  * Counts of the same requests may differ by this share, or by so many events: spans that arrive while the queries of one
  * call are evaluated are in some of them only, and sketches of durations are merged along different ways.
@@ -17,21 +16,49 @@ const driftShare = 0.05;
 const driftEvents = 3;
 
 /**
- * Refuses counts that cannot all be true: a part above its total, groups that were cut off, endpoints that are not a part
- * of their service, more 5XX than statuses. Throws SourceError source_malformed.
+ * Refuses counts that cannot all be true: parts that do not add up to their total, groups that were cut off, endpoints that
+ * are not a part of their service. Throws SourceError source_malformed.
  */
 export function refuseContradictions(plan: QueryPlan, groups: readonly Groups[]): void {
   for (const set of plan.sets) checkSet(plan, set, groups);
 }
 
 function checkSet(plan: QueryPlan, set: QuerySet, groups: readonly Groups[]): void {
-  for (const pair of [set.grouped, set.check, set.whole]) if (pair) checkParts(plan, pair, groups);
+  for (const pair of [set.grouped, set.whole])
+    if (pair !== undefined && pair.rest === undefined) checkParts(plan, pair, groups);
   for (const asked of set.services) {
+    for (const resource of asked.resources) checkSum(plan, set.grouped, asked, resource, groups);
+    checkSum(plan, set.whole, asked, '', groups);
     checkCutOff(plan, set, asked, groups);
     checkWhole(plan, set, asked, groups);
     checkRest(plan, set, asked, groups);
   }
-  checkStatuses(plan, set, groups);
+}
+
+/**
+ * Every event is in one of the parts. What is off by no more than may have arrived in between is judged both ways
+ * (src/domain/judge/unclassified.ts); anything beyond is a series that was lost, as a whole or some of its points.
+ */
+function checkSum(
+  plan: QueryPlan,
+  pair: QueryPair | undefined,
+  { name, group }: AskedService,
+  resource: string,
+  groups: readonly Groups[],
+): void {
+  if (pair?.rest === undefined) return;
+  const { rest } = pair;
+  const account = accountOf({ ...pair, rest }, groups, group, resource);
+  if (account === undefined) return;
+  const counted = sum(groups[pair.total]?.get(group)?.get(resource));
+  const all = sum(account.total);
+  const parts = all - sum(account.unclassified);
+  if (!isAbove(all, counted) && !isAbove(all, parts)) return;
+  const names = [pair.part, ...rest].map((query) => plan.queries[query]?.name).join(' and ');
+  throw malformed(
+    `${plan.queries[pair.total]?.name} counts ${tidy(counted)} events of ${[name, resource].join(' ').trim()},` +
+      ` but ${names} ${tidy(parts)} together`,
+  );
 }
 
 /** Bad (or good) events are a part of all events, in every bucket of every group. */
@@ -46,31 +73,6 @@ function checkParts(plan: QueryPlan, pair: QueryPair, groups: readonly Groups[])
           const where = [service, resource].filter((text) => text !== '').join(' ') || 'the service';
           throw malformed(`${names} disagree on ${where}: ${part[i]} of ${all} events in one minute`);
         }
-      }
-    }
-  }
-}
-
-/** A 5XX is a status: where more of them are counted than of all statuses, series were lost. */
-function checkStatuses(
-  plan: QueryPlan,
-  { grouped, whole, withStatus }: QuerySet,
-  groups: readonly Groups[],
-): void {
-  for (const [pair, known] of [
-    [grouped, withStatus?.grouped],
-    [whole, withStatus?.whole],
-  ] as const) {
-    if (pair === undefined || known === undefined) continue;
-    for (const [service, resources] of groups[pair.part] as Groups) {
-      for (const [resource, part] of resources) {
-        const [bad, all] = [sum(part), sum(groups[known]?.get(service)?.get(resource))];
-        if (!isAbove(bad, all)) continue;
-        const names = [pair.part, known].map((query) => plan.queries[query]?.name);
-        const where = [service, resource].filter((text) => text !== '').join(' ');
-        throw malformed(
-          `${names[0]} counts ${tidy(bad)} 5XX of ${where}, but ${names[1]} only ${tidy(all)} requests with any status`,
-        );
       }
     }
   }

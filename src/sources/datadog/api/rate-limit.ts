@@ -1,4 +1,5 @@
 import { SourceError } from '../../../domain/errors.ts';
+import { dateOfAnswer } from './answer-date.ts';
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
@@ -59,7 +60,10 @@ export class RateLimit {
     const seconds =
       wholeSeconds(headers['x-ratelimit-reset']) ??
       wholeSeconds(retryAfter) ??
-      (retryAfter === undefined ? Number.NaN : (Date.parse(retryAfter) - this.#epochNow()) / 1000);
+      (retryAfter === undefined
+        ? Number.NaN
+        : // By the clock that wrote it, where it says what its time is: ours may be another.
+          (Date.parse(retryAfter) - (dateOfAnswer(headers) ?? this.#epochNow())) / 1000);
     if (!Number.isFinite(seconds)) return unknownResetSeconds;
     return Math.min(Math.max(Math.ceil(seconds), 1), maxResetSeconds);
   }

@@ -8,6 +8,7 @@ import {
 } from '../../../domain/metrics/metrics-source.ts';
 import type { ScopeBatch } from '../../../domain/registry/model.ts';
 import type { QueryPair, QueryPlan, QuerySet } from '../query/query-plan-types.ts';
+import { accountOf } from './account.ts';
 import { refuseContradictions } from './consistency-checks.ts';
 import { type Groups, readGroups, type TimeseriesAttributes } from './timeseries-response.ts';
 
@@ -82,14 +83,11 @@ function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups
     const found = new Map<string, Series>();
     if (set.grouped !== undefined) {
       for (const resource of asked.resources) {
-        const series = seriesOf(set, set.grouped, asked.group, resource, groups, set.withStatus?.grouped);
+        const series = seriesOf(set, set.grouped, asked.group, resource, groups);
         if (series !== undefined) found.set(resource, series);
       }
     }
-    const all =
-      set.whole === undefined
-        ? undefined
-        : seriesOf(set, set.whole, asked.group, '', groups, set.withStatus?.whole);
+    const all = set.whole === undefined ? undefined : seriesOf(set, set.whole, asked.group, '', groups);
     if (set.latencyMs === undefined) {
       whole = all;
       for (const [resource, series] of found) requests.set(resource, series);
@@ -101,22 +99,29 @@ function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups
   return { whole, requests, latency };
 }
 
-/** Absent bad events beside a total are none; without a total nothing is known. */
+/** Bad events that are absent beside a total are none; where nothing but them could be asked, nothing is known without it. */
 function seriesOf(
   set: QuerySet,
   pair: QueryPair,
   service: string,
   resource: string,
   groups: readonly Groups[],
-  withStatus: number | undefined,
 ): Series | undefined {
+  if (pair.rest !== undefined) {
+    const account = accountOf({ ...pair, rest: pair.rest }, groups, service, resource);
+    if (account === undefined) return undefined;
+    const { part: one, rest, total, noStatus, unclassified } = account;
+    return {
+      total,
+      bad: set.latencyMs === undefined ? one : rest,
+      ...(pair.noStatus === undefined
+        ? {}
+        : { withStatus: total.map((all, i) => Math.max(0, all - (noStatus[i] as number))) }),
+      ...(unclassified === undefined ? {} : { unclassified }),
+    };
+  }
   const total = groups[pair.total]?.get(service)?.get(resource);
   if (total === undefined) return undefined;
   const part = groups[pair.part]?.get(service)?.get(resource) ?? new Float64Array(total.length);
-  if (set.latencyMs === undefined) {
-    if (withStatus === undefined) return { total, bad: part };
-    const known = groups[withStatus]?.get(service)?.get(resource) ?? new Float64Array(total.length);
-    return { total, bad: part, withStatus: known };
-  }
-  return { total, bad: total.map((all, i) => Math.max(0, all - (part[i] as number))) };
+  return { total, bad: part };
 }

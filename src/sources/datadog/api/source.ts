@@ -22,12 +22,13 @@ export async function createDatadogSource(connection: DatadogConnection): Promis
     async measure(query: ScopeQuery, signal: AbortSignal) {
       const plan = planOf(query);
       const body = requestOf(plan, query);
-      const attributes = await connection.attempt(
-        async (inner) => readAttributes(await ask(body, inner)),
-        signal,
-      );
+      const { attributes, clockSkewMs } = await connection.attempt(async (inner) => {
+        const answered = await ask(body, inner);
+        return { attributes: readAttributes(answered.json), clockSkewMs: answered.clockSkewMs };
+      }, signal);
       // Not tried again: what arrived whole and contradicts itself would most likely arrive so again.
-      return snapshotOf(plan, query, attributes);
+      const snapshot = snapshotOf(plan, query, attributes);
+      return clockSkewMs === undefined ? snapshot : { ...snapshot, clockSkewMs };
     },
   };
 }
@@ -75,7 +76,13 @@ function requestOf({ queries }: QueryPlan, { fromMs, toMs }: ScopeQuery): Timese
   };
 }
 
-type Asker = (body: TimeseriesFormulaQueryRequest, signal: AbortSignal) => Promise<unknown>;
+interface Answered {
+  /** Not trusted yet. */
+  readonly json: unknown;
+  readonly clockSkewMs: number | undefined;
+}
+
+type Asker = (body: TimeseriesFormulaQueryRequest, signal: AbortSignal) => Promise<Answered>;
 
 /**
  * The client's MetricsApi over our connection: it writes the request; its transport, retries and globals stay out, and
@@ -91,10 +98,12 @@ async function createAsker(connection: DatadogConnection): Promise<Asker> {
     import('@datadog/datadog-api-client/dist/packages/datadog-api-client-common/index.js'),
   ]);
   const server = new BaseServerConfiguration(connection.origin, {});
+  /** The client hands on the very answer that it is given. */
+  const skews = new WeakMap<object, number | undefined>();
   const httpApi: HttpLibrary = {
     async send(request) {
       const { signal } = request.getHttpConfig();
-      const { headers, text } = await connection.send(
+      const { headers, text, clockSkewMs } = await connection.send(
         {
           method: 'POST',
           path: request.getUrl().slice(connection.origin.length),
@@ -103,22 +112,32 @@ async function createAsker(connection: DatadogConnection): Promise<Asker> {
         },
         signal as AbortSignal,
       );
-      return new ResponseContext(200, headers, {
+      const response = new ResponseContext(200, headers, {
         text: async () => text,
         binary: async () => Buffer.from(text),
       });
+      skews.set(response, clockSkewMs);
+      return response;
     },
   };
   // Not createConfiguration(): it reads the environment, and DD_SITE changes state of the whole module. The keys are
   // the connection's to add.
   const configuration = new Configuration(server, 0, {}, httpApi, {}, {}, false, false, 0, 2, 2, {});
   const reader = new MetricsApiResponseProcessor();
-  reader.queryTimeseriesData = async (response) =>
-    parseJson(await response.body.text()) as TimeseriesFormulaQueryResponse;
+  reader.queryTimeseriesData = async (response) => {
+    const answered: Answered = {
+      json: parseJson(await response.body.text()),
+      clockSkewMs: skews.get(response),
+    };
+    return answered as TimeseriesFormulaQueryResponse;
+  };
   const api = new MetricsApi(configuration, new MetricsApiRequestFactory(configuration), reader);
   return (body, signal) => {
     // The client hands each call's own configuration to the request, and that is the way for its signal.
     const httpConfig = { value: { signal }, enumerable: true };
-    return api.queryTimeseriesData({ body }, Object.create(configuration, { httpConfig }));
+    return api.queryTimeseriesData(
+      { body },
+      Object.create(configuration, { httpConfig }),
+    ) as unknown as Promise<Answered>;
   };
 }

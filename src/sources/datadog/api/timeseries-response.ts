@@ -98,6 +98,7 @@ export function readGroups(
     if (ofService === undefined) groups[at]?.set(service, new Map([[resource, points]]));
     else ofService.set(resource, points);
   });
+  refuseCoarse(times as readonly number[], groups, everyMs);
   return groups;
 }
 
@@ -112,13 +113,38 @@ function readTimes(times: readonly unknown[], fromMs: number, toMs: number, ever
     if (time < fromMs) throw malformed(`time ${time} lies before the span, which begins at ${fromMs}`);
     if (time % everyMs !== 0)
       throw malformed(
-        `time ${time} is not at a whole ${everyMs === bucketMs ? 'minute' : 'hour'}, as interval ${everyMs} asks for`,
+        `time ${time} is not at a multiple of ${everyMs / 1000} s, as interval ${everyMs} asks for`,
       );
     if (time <= last) throw malformed(`time ${time} does not come after ${last}`);
     last = time;
     slots[i] = time >= toMs ? -1 : (time - fromMs) / everyMs;
   });
   return slots;
+}
+
+/**
+ * Datadog widens an interval that it does not grant, and no answer says which one it has. Points that all lie on a wider
+ * grid tell: users spread over the minutes do that by chance in fewer than 1 of 1,000 answers by the number of points, and
+ * in fewer than 1 of a million by that of events, so that a quiet hour is no wider interval.
+ */
+function refuseCoarse(times: readonly number[], groups: readonly Groups[], everyMs: number): void {
+  if (times.length < 2) return;
+  const gridMs = times.reduce(greatestCommonDivisor, 0);
+  const digits = Math.log10(gridMs / everyMs);
+  if ((times.length - 1) * digits < 3) return;
+  const sums = groups.flatMap((of) => [...of.values()]).flatMap((of) => [...of.values()].map(sumOf));
+  if ((sums.reduce((most, sum) => Math.max(most, sum), 0) - 1) * digits < 6) return;
+  throw malformed(
+    `all ${times.length} points are at multiples of ${gridMs / 1000} s, but buckets of ${everyMs / 1000} s were asked for`,
+  );
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
+function sumOf(series: Float64Array): number {
+  return series.reduce((sum, count) => sum + count, 0);
 }
 
 function readTags(query: PlannedQuery, tags: unknown): { service: string; resource: string } {

@@ -17,10 +17,14 @@ export interface PlannedQuery extends SentQuery {
   readonly resources: ReadonlySet<string> | undefined;
 }
 
-/** A total and the part of it that tells good from bad; both are indexes into the plan's queries. */
+/** A total and the part of it that tells good from bad; all are indexes into the plan's queries. */
 export interface QueryPair {
   readonly total: number;
   readonly part: number;
+  /** Queries that count what `part` leaves of `total`, each event once; undefined where they are not asked. */
+  readonly rest?: readonly number[] | undefined;
+  /** The one of `rest` that counts requests without a status. */
+  readonly noStatus?: number | undefined;
 }
 
 /** What one side of some services is asked for one SLI. */
@@ -37,8 +41,6 @@ export interface QuerySet {
   readonly check: QueryPair | undefined;
   /** The whole services. */
   readonly whole: QueryPair | undefined;
-  /** Of the totals of `grouped` and `whole`, what carries a status; indexes into the plan's queries. */
-  readonly withStatus?: { readonly grouped: number | undefined; readonly whole: number | undefined };
 }
 
 export interface AskedService {

@@ -1,4 +1,4 @@
-import type { QueryTemplate, SourceTemplate, TemplateTerm } from './source-template.ts';
+import { type QueryTemplate, restOf, type SourceTemplate, type TemplateTerm } from './source-template.ts';
 import { isSafeTagValue } from './tag-normalization.ts';
 
 /**
@@ -26,18 +26,28 @@ export interface TagScope {
 export interface CountTexts {
   readonly total: string;
   readonly bad: string;
+  /** What is left of total without bad, in as many queries; undefined where the source has no words for it. */
+  readonly rest: readonly string[] | undefined;
 }
 
-/** Total and good events of one scope: bad is what remains. */
+/** Total, good and slow events of one scope: the two are all. */
 export interface LatencyTexts {
   readonly total: string;
   readonly good: string;
+  readonly slow: string;
 }
 
-const serverErrors = 'http.status_code:5*';
+/** The requests of one scope that are no 5XX, by whether they carry a status. */
+export interface StatusTexts {
+  readonly otherStatus: string;
+  readonly noStatus: string;
+}
 
-/** Any status. A bare `*` is documented nowhere; what begins with something is. */
-const anyStatus = `(${[1, 2, 3, 4, 5].map((digit) => `http.status_code:${digit}*`).join(' OR ')})`;
+/** A bare `*` is documented nowhere; what begins with something is. */
+const statusFrom = (digit: number) => `http.status_code:${digit}*`;
+const serverErrors = statusFrom(5);
+const otherStatuses = `(${[1, 2, 3, 4].map(statusFrom).join(' OR ')})`;
+const noStatus = [1, 2, 3, 4, 5].map((digit) => `NOT ${statusFrom(digit)}`);
 
 /**
  * Hits and 5XX of a trace operation. Both from `trace.<operation>.hits`, so that bad is a part of total by
@@ -48,6 +58,7 @@ export function traceCountTexts(operation: string, scope: TagScope): CountTexts 
   return {
     total: countText(metric, traceConditions(scope), scope.by),
     bad: countText(metric, [...traceConditions(scope), serverErrors], scope.by),
+    rest: [countText(metric, [...traceConditions(scope), `NOT ${serverErrors}`], scope.by)],
   };
 }
 
@@ -56,22 +67,23 @@ export function traceWhereText(operation: string): string {
   return countText(`sum:trace.${safeMetric(operation)}.hits`, ['*'], ['env', 'service']);
 }
 
-/** Hits of a trace operation that carry a status: only among them can a 5XX be counted. */
-export function traceStatusText(operation: string, scope: TagScope): string {
-  return countText(
-    `sum:trace.${safeMetric(operation)}.hits`,
-    [...traceConditions(scope), anyStatus],
-    scope.by,
-  );
+/** What 5XX leave of the hits of a trace operation, in two parts: a 5XX can be counted only among those with a status. */
+export function traceStatusTexts(operation: string, scope: TagScope): StatusTexts {
+  const metric = `sum:trace.${safeMetric(operation)}.hits`;
+  return {
+    otherStatus: countText(metric, [...traceConditions(scope), otherStatuses], scope.by),
+    noStatus: countText(metric, [...traceConditions(scope), ...noStatus], scope.by),
+  };
 }
 
-/** Requests of a trace operation by its duration distribution, and those within `latencyMs`. */
+/** Requests of a trace operation by its duration distribution, those within `latencyMs` and those above it. */
 export function traceLatencyTexts(operation: string, latencyMs: number, scope: TagScope): LatencyTexts {
   const metric = `trace.${safeMetric(operation)}`;
   const conditions = traceConditions(scope);
   return {
     total: countText(`count:${metric}`, conditions, scope.by),
     good: countText(`count(v: v<=${secondsText(latencyMs)}):${metric}`, conditions, scope.by),
+    slow: countText(`count(v: v>${secondsText(latencyMs)}):${metric}`, conditions, scope.by),
   };
 }
 
@@ -95,7 +107,7 @@ export function templateCountTexts(template: SourceTemplate, scope: TagScope): C
     const filter = conditions.length === 0 ? ['*'] : conditions;
     return countText(`${query.aggregator}:${safeMetric(query.metric)}`, filter, scope.by);
   };
-  return { total: text(template.total), bad: text(template.bad) };
+  return { total: text(template.total), bad: text(template.bad), rest: restOf(template)?.map(text) };
 }
 
 /** Whether a template names the service (or env) by a placeholder in both of its queries. */

@@ -61,6 +61,26 @@ export function parseSourceTemplate(name: string, document: SourceDocument): Par
   return { ok: true, source: template };
 }
 
+/**
+ * Queries that together count what `bad` leaves of `total`. Only where `bad` is `total` with more conditions can they be
+ * written: of another metric nothing says which of its events are which of the total's. Undefined where it is not.
+ */
+export function restOf({ total, bad }: SourceTemplate): readonly QueryTemplate[] | undefined {
+  if (total.metric !== bad.metric || total.aggregator !== bad.aggregator) return undefined;
+  const more = [...bad.terms];
+  for (const term of total.terms) {
+    const at = more.findIndex((other) => JSON.stringify(other) === JSON.stringify(term));
+    if (at < 0) return undefined;
+    more.splice(at, 1);
+  }
+  // Not (a and b) is: not a; or a, and not b. No event is in two of these.
+  return more.flatMap((term, i) =>
+    term.kind === 'selector'
+      ? []
+      : [{ ...total, terms: [...total.terms, ...more.slice(0, i), { ...term, negated: !term.negated }] }],
+  );
+}
+
 type Mistake = Omit<SourceProblem, 'field'>;
 
 const example =

@@ -33,7 +33,12 @@ export function planTemplate(question: Question, batch: ScopeBatch): void {
       );
     }
     const filter = shortEnough(resources);
-    const pair = (what: string, only: readonly string[] | undefined, by: string | undefined): QueryPair => {
+    const pair = (
+      what: string,
+      only: readonly string[] | undefined,
+      by: string | undefined,
+      restToo: boolean,
+    ): QueryPair => {
       const texts = templateCountTexts(template, {
         ...scope,
         resources: only,
@@ -49,12 +54,15 @@ export function planTemplate(question: Question, batch: ScopeBatch): void {
       return {
         total: addQuery(question, `${what}hits`, texts.total, shape),
         part: addQuery(question, `${what}bad`, texts.bad, shape),
+        ...(restToo && texts.rest !== undefined
+          ? { rest: texts.rest.map((text, i) => addQuery(question, `${what}not_bad${i || ''}`, text, shape)) }
+          : {}),
       };
     };
-    const grouped = some ? pair('', filter, template.groupBy) : undefined;
+    const grouped = some ? pair('', filter, template.groupBy, true) : undefined;
     // Before the check, which is the same where there is no filter.
-    const whole = pair('all_', undefined, undefined);
-    const check = some ? pair('check_', filter, undefined) : undefined;
+    const whole = pair('all_', undefined, undefined, true);
+    const check = some ? pair('check_', filter, undefined, false) : undefined;
     plan.sets.push({
       side,
       latencyMs: undefined,

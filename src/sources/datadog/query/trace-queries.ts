@@ -7,7 +7,7 @@ import {
   shortEnough,
   union,
 } from './query-plan-types.ts';
-import { type TagScope, traceCountTexts, traceLatencyTexts, traceStatusText } from './query-text.ts';
+import { type TagScope, traceCountTexts, traceLatencyTexts, traceStatusTexts } from './query-text.ts';
 
 /** Requests and 5XX of an operation's services on one side, and good events for each latency threshold. */
 export function planTrace(question: Question, operation: string): void {
@@ -39,7 +39,7 @@ export function planTrace(question: Question, operation: string): void {
     latencyMs: number | undefined,
     key: string,
     resourcesOf: (of: ScopeService) => readonly string[],
-    pairs: Pick<QuerySet, 'grouped' | 'check' | 'whole' | 'withStatus'>,
+    pairs: Pick<QuerySet, 'grouped' | 'check' | 'whole'>,
   ) =>
     plan.sets.push({
       side,
@@ -59,26 +59,32 @@ export function planTrace(question: Question, operation: string): void {
   const paths = union(services.map(pathsOf));
   const filter = shortEnough(paths);
   const some = paths.length > 0;
-  const grouped = some
-    ? { total: ask('hits', hits, filter, true), part: ask('bad', bad, filter, true) }
-    : undefined;
-  // Before the check, which is the same where there is no filter.
-  const whole = {
-    total: ask('all_hits', hits, undefined, false),
-    part: ask('all_bad', bad, undefined, false),
+  const rest = (of: TagScope) => (traceCountTexts(operation, of).rest as readonly string[])[0] as string;
+  /** Hits, 5XX and all others, so that none of the three can be lost unseen. */
+  const counted = (
+    all: string,
+    only: readonly string[] | undefined,
+    byResource: boolean,
+    byStatus: boolean,
+  ) => {
+    const [total, part] = [
+      ask(`${all}hits`, hits, only, byResource),
+      ask(`${all}bad`, bad, only, byResource),
+    ];
+    if (!byStatus) return { total, part, rest: [ask(`${all}not_bad`, rest, only, byResource)] };
+    const texts = (of: TagScope) => traceStatusTexts(operation, of);
+    const other = ask(`${all}other_status`, (of) => texts(of).otherStatus, only, byResource);
+    const noStatus = ask(`${all}no_status`, (of) => texts(of).noStatus, only, byResource);
+    return { total, part, rest: [other, noStatus], noStatus };
   };
+  const grouped = some ? counted('', filter, true, statuses) : undefined;
+  // Before the check, which is the same where there is no filter.
+  const asWhole = services.some((of) => of.asWhole);
+  const whole = counted('all_', undefined, false, statuses && asWhole);
   const check = some
     ? { total: ask('check_hits', hits, filter, false), part: ask('check_bad', bad, filter, false) }
     : undefined;
-  const known = (of: TagScope) => traceStatusText(operation, of);
-  const withStatus = {
-    grouped: some && statuses ? ask('with_status', known, filter, true) : undefined,
-    whole:
-      statuses && services.some(({ asWhole }) => asWhole)
-        ? ask('all_with_status', known, undefined, false)
-        : undefined,
-  };
-  set(undefined, 'hits', pathsOf, { grouped, check, whole, withStatus });
+  set(undefined, 'hits', pathsOf, { grouped, check, whole });
 
   const timedPaths = union(services.flatMap((of) => of.thresholds.map(({ resources }) => resources)));
   const timedFilter = shortEnough(timedPaths);
@@ -92,15 +98,22 @@ export function planTrace(question: Question, operation: string): void {
     // The total is the same for every threshold: one query for all resources that have one.
     const timed = (of: TagScope) => traceLatencyTexts(operation, latencyMs, of).total;
     const good = (of: TagScope) => traceLatencyTexts(operation, latencyMs, of).good;
-    const label = `good${String(latencyMs).replace('.', '_')}`;
+    const slow = (of: TagScope) => traceLatencyTexts(operation, latencyMs, of).slow;
+    const ms = String(latencyMs).replace('.', '_');
+    const label = `good${ms}`;
     const someHere = here.length > 0;
     const groupedHere = someHere
-      ? { total: ask('timed', timed, timedFilter, true), part: ask(label, good, hereFilter, true) }
+      ? {
+          total: ask('timed', timed, timedFilter, true),
+          part: ask(label, good, hereFilter, true),
+          rest: [ask(`slow${ms}`, slow, hereFilter, true)],
+        }
       : undefined;
     const wholeHere = needsWhole
       ? {
           total: ask('all_timed', timed, undefined, false),
           part: ask(`all_${label}`, good, undefined, false),
+          rest: [ask(`all_slow${ms}`, slow, undefined, false)],
         }
       : undefined;
     const checkHere = someHere

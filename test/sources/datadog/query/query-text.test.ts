@@ -41,7 +41,7 @@ function source(total: string, bad: string, groupBy?: string): SourceTemplate {
 const one = batch([scoped('api', ['post_/login'])]);
 
 describe('what a service with trace metrics is asked', () => {
-  it('is hits and 5XX of one metric, for its endpoints, the same without groups, and the whole service; and which of them have a status', () => {
+  it('is hits and 5XX of one metric, for its endpoints, the same without groups, and the whole service; and what is left of each total', () => {
     const scope = 'env:production AND service:api AND version:v2';
     const endpoints = `${scope} AND resource_name:post_/login`;
     expect(Object.entries(texts(one)).filter(([name]) => name.startsWith('c_'))).toEqual([
@@ -50,19 +50,27 @@ describe('what a service with trace metrics is asked', () => {
         'c_bad_0',
         `sum:trace.http.request.hits{${endpoints} AND http.status_code:5*} by {service,resource_name}.as_count()`,
       ],
+      [
+        'c_other_status_0',
+        `sum:trace.http.request.hits{${endpoints} AND (http.status_code:1* OR http.status_code:2* OR http.status_code:3* OR http.status_code:4*)} by {service,resource_name}.as_count()`,
+      ],
+      [
+        'c_no_status_0',
+        `sum:trace.http.request.hits{${endpoints} AND NOT http.status_code:1* AND NOT http.status_code:2* AND NOT http.status_code:3* AND NOT http.status_code:4* AND NOT http.status_code:5*} by {service,resource_name}.as_count()`,
+      ],
       ['c_all_hits_0', `sum:trace.http.request.hits{${scope}} by {service}.as_count()`],
       [
         'c_all_bad_0',
         `sum:trace.http.request.hits{${scope} AND http.status_code:5*} by {service}.as_count()`,
       ],
+      [
+        'c_all_not_bad_0',
+        `sum:trace.http.request.hits{${scope} AND NOT http.status_code:5*} by {service}.as_count()`,
+      ],
       ['c_check_hits_0', `sum:trace.http.request.hits{${endpoints}} by {service}.as_count()`],
       [
         'c_check_bad_0',
         `sum:trace.http.request.hits{${endpoints} AND http.status_code:5*} by {service}.as_count()`,
-      ],
-      [
-        'c_with_status_0',
-        `sum:trace.http.request.hits{${endpoints} AND (http.status_code:1* OR http.status_code:2* OR http.status_code:3* OR http.status_code:4* OR http.status_code:5*)} by {service,resource_name}.as_count()`,
       ],
     ]);
   });
@@ -86,13 +94,17 @@ describe('what a service with trace metrics is asked', () => {
     expect(Object.keys(texts(batch([scoped('api', [])])))).toEqual([
       'c_all_hits_0',
       'c_all_bad_0',
+      'c_all_not_bad_0',
       's_all_hits_0',
       's_all_bad_0',
+      's_all_not_bad_0',
     ]);
     const whole = Object.keys(texts(batch([scoped('api', ['*'])])));
     expect(whole.filter((name) => name.includes('status'))).toEqual([
-      'c_all_with_status_0',
-      's_all_with_status_0',
+      'c_all_other_status_0',
+      'c_all_no_status_0',
+      's_all_other_status_0',
+      's_all_no_status_0',
     ]);
   });
 
@@ -100,7 +112,7 @@ describe('what a service with trace metrics is asked', () => {
     const resources = Array.from({ length: 100 }, (_, i) => `get_/${'a'.repeat(40)}${i}`);
     const [set] = planQueries(batch([scoped('api', resources)]), selector('version:v2'), undefined).sets;
     expect(resources.join(',').length).toBeGreaterThan(maxResourceListLength);
-    expect(set?.check).toEqual(set?.whole);
+    expect(set?.whole).toMatchObject(set?.check as object);
     expect(texts(batch([scoped('api', resources)])).c_hits_0).toBe(
       'sum:trace.http.request.hits{env:production AND service:api AND version:v2} by {service,resource_name}.as_count()',
     );
@@ -299,18 +311,26 @@ describe('source templates', () => {
     expect(texts(meshed([], undefined, ['api', 'web']))).toEqual({
       c_all_hits_0:
         'sum:istio.mesh.request.count{destination_service_name:api AND env:production AND version:v2}.as_count()',
+      c_all_not_bad_0:
+        'sum:istio.mesh.request.count{destination_service_name:api AND env:production AND version:v2 AND NOT response_code:5*}.as_count()',
       c_all_bad_0:
         'sum:istio.mesh.request.count{destination_service_name:api AND env:production AND version:v2 AND response_code:5*}.as_count()',
       s_all_hits_0:
         'sum:istio.mesh.request.count{destination_service_name:api AND env:production AND version NOT IN (v2)}.as_count()',
+      s_all_not_bad_0:
+        'sum:istio.mesh.request.count{destination_service_name:api AND env:production AND version NOT IN (v2) AND NOT response_code:5*}.as_count()',
       s_all_bad_0:
         'sum:istio.mesh.request.count{destination_service_name:api AND env:production AND version NOT IN (v2) AND response_code:5*}.as_count()',
       c_all_hits_1:
         'sum:istio.mesh.request.count{destination_service_name:web AND env:production AND version:v2}.as_count()',
+      c_all_not_bad_1:
+        'sum:istio.mesh.request.count{destination_service_name:web AND env:production AND version:v2 AND NOT response_code:5*}.as_count()',
       c_all_bad_1:
         'sum:istio.mesh.request.count{destination_service_name:web AND env:production AND version:v2 AND response_code:5*}.as_count()',
       s_all_hits_1:
         'sum:istio.mesh.request.count{destination_service_name:web AND env:production AND version NOT IN (v2)}.as_count()',
+      s_all_not_bad_1:
+        'sum:istio.mesh.request.count{destination_service_name:web AND env:production AND version NOT IN (v2) AND NOT response_code:5*}.as_count()',
       s_all_bad_1:
         'sum:istio.mesh.request.count{destination_service_name:web AND env:production AND version NOT IN (v2) AND response_code:5*}.as_count()',
     });
@@ -443,8 +463,10 @@ describe('describeQueries', () => {
     expect(shown.map(({ query }) => query)).toEqual([
       expect.stringContaining('{env:production AND service:api AND version:{version} AND role:canary}'),
       expect.stringContaining('version:{version} AND role:canary AND http.status_code:5*}'),
+      expect.stringContaining('version:{version} AND role:canary AND NOT http.status_code:5*}'),
       expect.stringContaining('{env:production AND service:api AND version:{stable_version}}'),
       expect.stringContaining('version:{stable_version} AND http.status_code:5*}'),
+      expect.stringContaining('version:{stable_version} AND NOT http.status_code:5*}'),
       expect.stringContaining('{env:production AND service:api} by {service}'),
     ]);
   });

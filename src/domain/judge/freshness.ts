@@ -1,0 +1,58 @@
+import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
+
+/** What the minutes just before the silence are like is what the silent ones should have been like. */
+const referenceMinutes = 10;
+/** A silence with no more chance than this is none: the data has stopped. It takes four empty minutes at the least. */
+const silenceChanceLimit = 1 / 1000;
+/** So much is asked for at the least, whatever is judged: a silence, and the minutes that it is told by. */
+export const leastHistoryMs = 60 * bucketMs;
+
+/** Data that has stopped for everybody. */
+export interface StaleData {
+  /** Services of the question whose data it is. */
+  readonly services: readonly string[];
+  /** Epoch ms: the end of the newest minute in which any of them, or of those measured with them, has a request. */
+  readonly newestMs: number;
+  /** Minutes from then until the end of what is judged, all of them empty. */
+  readonly missingMinutes: number;
+}
+
+/**
+ * The newest minutes without a request of anybody, where chance does not explain them: a stop of the data, not of the
+ * traffic. Undefined where there are none such, and where nothing can be said: no request in all that was queried.
+ *
+ * What is counted is minutes with any traffic, not requests: a burst of a thousand requests is one minute. Were all
+ * minutes alike, those with traffic would fall into the newest ones as often as into the minutes before.
+ */
+export function missingMinutesOf(hits: readonly number[]): number | undefined {
+  let newest = hits.length - 1;
+  while (newest >= 0 && !((hits[newest] ?? 0) > 0)) newest -= 1;
+  const missing = hits.length - 1 - newest;
+  if (newest < 0 || missing === 0) return undefined;
+  // Without the newest one with traffic: that it has some is why the silence begins there.
+  const reference = hits.slice(Math.max(0, newest - referenceMinutes), newest);
+  const busy = reference.filter((count) => count > 0).length;
+  return chanceOfSilence(reference.length, busy, missing) <= silenceChanceLimit ? missing : undefined;
+}
+
+/** That all `busy` of `minutes + missing` minutes fall among the first `minutes`: C(minutes, busy) / C(minutes + missing, busy). */
+function chanceOfSilence(minutes: number, busy: number, missing: number): number {
+  let chance = 1;
+  for (let i = 1; i <= missing; i += 1) chance *= (minutes - busy + i) / (minutes + i);
+  return chance;
+}
+
+/** Data that a verdict would rest on and that has stopped; of several calls' the oldest. Pure. */
+export function staleDataOf({ toMs, sourceTraffic = [] }: Measurement): StaleData | undefined {
+  const stopped = sourceTraffic.flatMap(({ services, hits }) => {
+    const missingMinutes = missingMinutesOf(hits);
+    return missingMinutes === undefined ? [] : [{ services, missingMinutes }];
+  });
+  if (stopped.length === 0) return undefined;
+  const missingMinutes = Math.max(...stopped.map((one) => one.missingMinutes));
+  return {
+    services: stopped.flatMap(({ services }) => services),
+    newestMs: toMs - missingMinutes * bucketMs,
+    missingMinutes,
+  };
+}
