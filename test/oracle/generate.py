@@ -306,6 +306,8 @@ def measurement_of(rnd, freshness=True):
         has_status = sli == "availability" and rnd.random() < 0.75
         missing_rate = missing_rates(rnd, scenario, endpoints) if has_status else None
         wrong_threshold = rnd.choice(latencies) if sli == "latency" and rnd.random() < 0.2 else None
+        # What one query counts and no other does.
+        unclassified = rnd.choice([0.0005, 0.01, 0.04]) if rnd.random() < 0.15 else 0
         lost = rnd.random() < 0.03
         late_data = rnd.random() < 0.1
         list_of = []
@@ -329,6 +331,9 @@ def measurement_of(rnd, freshness=True):
                     i = rnd.randrange(count)
                     bad[i] += rnd.choice([1, 1, 3, total[i]])
                 sides[side] = {"total": total, "bad": bad, **({"withStatus": with_status} if has_status else {})}
+                if unclassified > 0:
+                    rest = [max(0, n - b) for n, b in zip(total, bad)]
+                    sides[side]["unclassified"] = [binomial(rnd, round(n), unclassified) for n in rest]
             rate, dispersion = facts[service]
             list_of.append(
                 {

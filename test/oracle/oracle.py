@@ -47,11 +47,17 @@ class Side:
 
         self.total = filled("total")
         self.bad = [b if b > BINARY_FRACTIONS else 0 for b in filled("bad")]
+        self.unclassified = filled("unclassified") if "unclassified" in series else [0] * count
         self.missing = [0] * count
         if "withStatus" in series:
             self.missing = [
                 t - s if t - s > BINARY_FRACTIONS else 0 for t, s in zip(self.total, filled("withStatus"))
             ]
+
+    def with_unclassified_bad(self):
+        other = copy(self)
+        other.bad = [b + u for b, u in zip(self.bad, self.unclassified)]
+        return other
 
     def sum(self, which, minutes):
         counts = getattr(self, which)
@@ -78,6 +84,11 @@ class Endpoint:
         other = copy(self)
         nothing = [0] * len(self.canary.total)
         other.canary = other.stable = Side({"total": nothing, "bad": nothing}, len(nothing))
+        return other
+
+    def with_unclassified_bad(self, side):
+        other = copy(self)
+        setattr(other, side, getattr(self, side).with_unclassified_bad())
         return other
 
     @property
@@ -811,22 +822,30 @@ def worst_of(q, slis):
     return out
 
 
+def not_judged(q, reason):
+    return {**worst_of(q, [{"verdict": "inconclusive", "reason": reason}]), "rule": q.rule, "slis": []}
+
+
+def sli_verdicts(q, slis, stale):
+    found = [sli_verdict(q, *sli) for sli in slis]
+    for sli in found:
+        if stale is not None and sli["verdict"] != "fail":
+            sli.update(verdict="inconclusive", reason="source_stale", requestsToVerdict=None)
+    return sorted(found, key=lambda sli: (OUTCOMES.index(sli["verdict"]), REASONS.index(sli["reason"])))
+
+
 def judge(record):
     q = Question(record)
     if abs(q.clock_skew_ms) > 60_000:
-        return {
-            **worst_of(q, [{"verdict": "inconclusive", "reason": "clock_skew"}]),
-            "rule": q.rule,
-            "clockSkewSeconds": int(q.clock_skew_ms / 1000),
-            "slis": [],
-        }
+        return {**not_judged(q, "clock_skew"), "clockSkewSeconds": int(q.clock_skew_ms / 1000)}
     stale = stale_data(q)
-    slis = [sli_verdict(q, *sli) for sli in q.slis]
-    if stale is not None:
-        for sli in slis:
-            if sli["verdict"] != "fail":
-                sli.update(verdict="inconclusive", reason="source_stale", requestsToVerdict=None)
-    slis.sort(key=lambda sli: (OUTCOMES.index(sli["verdict"]), REASONS.index(sli["reason"])))
+    slis = sli_verdicts(q, q.slis, stale)
+    # A pass must still be one if the canary's unclassified requests were bad, and a fail if stable's were.
+    side = {"pass": "canary", "fail": "stable"}.get(slis[0]["verdict"])
+    if side is not None and any(any(getattr(e, side).unclassified) for _, es, _ in q.slis for e in es):
+        worse = [(name, [e.with_unclassified_bad(side) for e in es], objective) for name, es, objective in q.slis]
+        if sli_verdicts(q, worse, stale)[0]["verdict"] != slis[0]["verdict"]:
+            return not_judged(q, "source_malformed")
     out = worst_of(q, slis)
     out["rule"] = q.rule
     out["window"] = {

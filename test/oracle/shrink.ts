@@ -79,6 +79,7 @@ function* changesOf({ cuj, measurement }: Draft): Generator<(draft: Draft) => vo
       for (const side of ['canary', 'stable'] as const) {
         yield (draft) => draft.measurement[sli]?.[i]?.[side].bad.fill(0);
         yield (draft) => delete draft.measurement[sli]?.[i]?.[side].withStatus;
+        yield (draft) => delete draft.measurement[sli]?.[i]?.[side].unclassified;
       }
     }
   }
@@ -88,6 +89,6 @@ function eachList({ measurement }: Draft, change: (list: number[]) => void): voi
   for (const list of Object.values(measurement.whole)) change(list);
   for (const sli of slis)
     for (const { canary, stable } of measurement[sli] ?? [])
-      for (const { total, bad, withStatus } of [canary, stable])
-        for (const list of [total, bad, withStatus]) if (list !== undefined) change(list);
+      for (const { total, bad, withStatus, unclassified } of [canary, stable])
+        for (const list of [total, bad, withStatus, unclassified]) if (list !== undefined) change(list);
 }
