@@ -1,0 +1,68 @@
+export interface Difference {
+  readonly field: string;
+  readonly oracle: unknown;
+  readonly product: unknown;
+}
+
+/** The product rounds what are no counts to 6 digits. */
+const relativeTolerance = 6e-6;
+const smallest = 1e-290;
+
+/** Everything that the oracle says is to be in the product's verdict; what it says nothing about is not looked at. */
+export function differences(oracle: unknown, product: unknown): Difference[] {
+  const found: Difference[] = [];
+  compare('', oracle, product, found);
+  return found;
+}
+
+function compare(field: string, oracle: unknown, product: unknown, found: Difference[]): void {
+  if (Array.isArray(oracle) && Array.isArray(product)) {
+    const byKey = new Map(product.map((item) => [keyOf(item), item]));
+    const [ours, theirs] = [oracle, product].map((items) => items.map(keyOf).join(', '));
+    if (ours !== theirs) found.push({ field: `${field} in order`, oracle: ours, product: theirs });
+    for (const item of oracle) compare(`${field}[${keyOf(item)}]`, item, byKey.get(keyOf(item)), found);
+    return;
+  }
+  if (isObject(oracle) && isObject(product)) {
+    for (const [name, value] of Object.entries(oracle))
+      compare(field === '' ? name : `${field}.${name}`, value, product[name], found);
+    for (const name of optional)
+      if (name in product && !(name in oracle))
+        found.push({ field: `${field}.${name}`, oracle: undefined, product: product[name] });
+    return;
+  }
+  if (!same(oracle, product)) found.push({ field, oracle, product });
+}
+
+/** Members that the oracle says by leaving them out. */
+const optional = [
+  'silence',
+  'statusGap',
+  'unmetThreshold',
+  'unreached',
+  'observed',
+  'staleData',
+  'clockSkewSeconds',
+];
+
+function same(oracle: unknown, product: unknown): boolean {
+  if (typeof oracle === 'number' && typeof product === 'number') {
+    if (Number.isInteger(oracle) && Number.isInteger(product)) return oracle === product;
+    return (
+      Math.abs(oracle - product) <= relativeTolerance * Math.abs(oracle) ||
+      (Math.abs(oracle) < smallest && Math.abs(product) < smallest)
+    );
+  }
+  return oracle === product;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** SLIs by their name, endpoints by theirs. */
+function keyOf(item: unknown): string {
+  if (!isObject(item)) return JSON.stringify(item);
+  if ('sli' in item) return String(item.sli);
+  return `${item.service} ${item.endpoint}`;
+}

@@ -1,0 +1,876 @@
+#!/usr/bin/env python3
+"""Judges recorded measurements by docs/verdicts.md alone. It shares no code with src.
+
+Reads verdict records (`cuj-gate evaluate NAME --record FILE`), one in each line, and answers each with one line of JSON:
+what the verdict should be, with its numbers. Numbers are not rounded here.
+"""
+
+import json
+import sys
+from copy import copy
+from datetime import datetime, timezone
+from fractions import Fraction
+from functools import cached_property
+from math import floor, log
+from types import SimpleNamespace
+
+from formulas import (
+    capped,
+    least,
+    least_from,
+    log_evidence,
+    log_share,
+    lower_bound_is_above,
+    mixture,
+    upper_bound,
+    upper_bound_is_above,
+    webster,
+)
+
+MINUTE_MS = 60_000
+# "hold from 0.000001 below the number on"
+BINARY_FRACTIONS = 1e-6
+# Thresholds of small numbers that were seen, such as "more than 3": binary fractions must not decide there.
+ROUNDING = 1e-9
+
+
+def at_least(seen, number):
+    return seen >= number - BINARY_FRACTIONS
+
+
+class Side:
+    """One side (canary or stable) of one endpoint, counted, by minute over all that was queried."""
+
+    def __init__(self, series, count):
+        def filled(name):
+            return (series[name] + [0] * count)[:count]
+
+        self.total = filled("total")
+        self.bad = [b if b > BINARY_FRACTIONS else 0 for b in filled("bad")]
+        self.unclassified = filled("unclassified") if "unclassified" in series else [0] * count
+        self.missing = [0] * count
+        if "withStatus" in series:
+            self.missing = [
+                t - s if t - s > BINARY_FRACTIONS else 0 for t, s in zip(self.total, filled("withStatus"))
+            ]
+
+    def with_unclassified_bad(self):
+        other = copy(self)
+        other.bad = [b + u for b, u in zip(self.bad, self.unclassified)]
+        return other
+
+    def sum(self, which, minutes):
+        counts = getattr(self, which)
+        return sum(counts[minutes.start : minutes.stop])
+
+    def capped_bad(self, minutes):
+        """Late data can bring a bad event before its request."""
+        return min(self.sum("bad", minutes), self.sum("total", minutes))
+
+
+class Endpoint:
+    def __init__(self, written, count):
+        self.service = written["service"]
+        self.resource = written["resource"]
+        self.label = written["label"]
+        self.latency_ms = written.get("latencyMs")
+        self.rate = written["sampleRate"]
+        self.weight = written["sampleRate"] / written["dispersion"]
+        self.canary = Side(written["canary"], count)
+        self.stable = Side(written["stable"], count)
+
+    def silenced(self):
+        """As if neither side had a request here."""
+        other = copy(self)
+        nothing = [0] * len(self.canary.total)
+        other.canary = other.stable = Side({"total": nothing, "bad": nothing}, len(nothing))
+        return other
+
+    def with_unclassified_bad(self, side):
+        other = copy(self)
+        setattr(other, side, getattr(self, side).with_unclassified_bad())
+        return other
+
+    @property
+    def order(self):
+        return [name.encode("utf-16-be") for name in (self.resource, self.service, self.label)]
+
+
+class Question:
+    """A record, read."""
+
+    def __init__(self, record):
+        cuj, options, measurement = record["cuj"], record["options"], record["measurement"]
+        gate = cuj["gate"]
+        self.mode = cuj["mode"]
+        self.rule = options["budgetRule"]["rule"] if "budgetRule" in options else gate["rule"]
+        self.alpha = gate["falseAbort"]
+        self.burn = gate["ruleOutBurn"]
+        self.min_requests = gate["minRequests"]
+        self.pass_on_low = gate["onLowTraffic"] == "pass"
+        self.gap = max(1, -(-gate["restartGapMs"] // MINUTE_MS))
+        self.max_window = -(-gate["maxWindowMs"] // MINUTE_MS)
+        self.from_ms, self.to_ms = measurement["fromMs"], measurement["toMs"]
+        count = (self.to_ms - self.from_ms) // MINUTE_MS
+        self.queried = range(count)
+        self.since_ms = measurement.get("sinceMs")
+        self.span = measurement.get("windowMs", gate["window"])
+        self.whole = {
+            side: (list(hits) + [0] * count)[:count] for side, hits in measurement["whole"].items()
+        }
+        self.stable_has_selector = "neither" in self.whole
+        self.lag_ms = gate["lagMs"]
+        self.source_traffic = measurement.get("sourceTraffic", [])
+        self.clock_skew_ms = measurement.get("clockSkewMs", 0)
+        self.slis = []
+        for name in ("availability", "latency"):
+            if name in measurement:
+                endpoints = sorted((Endpoint(e, count) for e in measurement[name]), key=lambda e: e.order)
+                self.slis.append((name, endpoints, cuj["objectives"][name]))
+        self.sli_count = options.get("sliCount", len(self.slis))
+        self.window, self.window_start = find_window(self)
+
+    def hits(self, side, minutes):
+        return sum(self.whole[side][minutes.start : minutes.stop])
+
+    @cached_property
+    def indistinguishable(self):
+        """When canary and stable cannot be told apart."""
+        canary, stable = self.hits("canary", self.queried), self.hits("stable", self.queried)
+        if "both" in self.whole and self.hits("both", self.queried) * 20 > canary:
+            return True
+        hits = [i for i in self.queried if self.whole["canary"][i] > 0]
+        if not hits or hits[0] >= self.gap:
+            return False
+        if stable * 100 <= canary:
+            return True
+        ends = hits + [len(self.queried)]
+        if any(after - before - 1 >= self.gap for before, after in zip(ends, ends[1:])):
+            return False
+        came = next(i for i in self.queried if self.whole["stable"][i] > 0)
+        if came < self.gap:
+            return False
+        if self.since_ms is not None and came < (self.since_ms - self.from_ms) // MINUTE_MS - 1:
+            return False
+        least_rate = min(e.rate for _, endpoints, _ in self.slis for e in endpoints)
+        if self.hits("canary", range(came)) * least_rate < 100 - ROUNDING:
+            return False
+        after = range(came, len(self.queried))
+        return self.hits("canary", after) >= self.hits("stable", after)
+
+
+def find_window(q):
+    end = len(q.queried)
+    if q.span != "rollout":
+        begin, start = end - -(-q.span // MINUTE_MS), "fixed"
+    else:
+        begin, start = end - q.max_window, "max_window"
+        hits = [i for i in q.queried if q.whole["canary"][i] > 0]
+        if q.since_ms is None and hits:
+            if hits[-1] < end - q.gap:
+                begin, start = end, "after_gap"
+            else:
+                first = hits[0]
+                for before, after in zip(hits, hits[1:]):
+                    if after - before - 1 >= q.gap:
+                        first = after
+                if first > max(0, begin):
+                    begin, start = first, "after_gap" if first > hits[0] else "first_hit"
+    begin = max(0, begin)
+    if q.since_ms is not None:
+        since = -((q.from_ms - q.since_ms) // MINUTE_MS)
+        if since >= begin:
+            begin, start = since, "since"
+    return range(min(begin, end), end), start
+
+
+def silence_of(q):
+    if q.hits("canary", q.window) > 0:
+        return "cuj_not_reached"
+    if q.window_start == "since" and len(q.window) == 0:
+        return "too_early"
+    if q.hits("canary", q.queried) > 0:
+        return "canary_stopped"
+    if q.stable_has_selector and neither_lately(q) > 0:
+        return "unknown_tag"
+    if q.hits("stable", q.queried) == 0:
+        return "service_silent"
+    return "canary_idle" if q.stable_has_selector else "no_canary_traffic"
+
+
+def neither_lately(q):
+    return q.hits("neither", q.queried[-3:])
+
+
+def stale_data(q):
+    """When the data has stopped: whose it is, and how old the newest; else None."""
+    services, newest = {}, None
+    for call in q.source_traffic:
+        hits = call["hits"]
+        after = next((k for k, x in enumerate(reversed(hits)) if x > 0), None)
+        if after is None or after == 0:
+            continue
+        at = len(hits) - 1 - after
+        before = hits[max(0, at - 10) : at]
+        busy = sum(1 for x in before if x > 0)
+        chance = Fraction(1)
+        for i in range(1, after + 1):
+            chance *= Fraction(len(before) - busy + i, len(before) + i)
+        if chance <= Fraction(1, 1000):
+            services.update(dict.fromkeys(call["services"]))
+            end = q.to_ms - after * MINUTE_MS
+            newest = end if newest is None else min(newest, end)
+    if newest is None:
+        return None
+    return {
+        "services": list(services),
+        "newest": time_of(newest),
+        "ageSeconds": (q.to_ms + q.lag_ms - newest) / 1000,
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Sli:
+    """One SLI over some endpoints: its counts, and what the formulas make of them."""
+
+    def __init__(self, q, name, endpoints, objective):
+        self.q = q
+        self.name = name
+        self.endpoints = endpoints
+        self.objective = objective
+        self.p0 = objective["budget"]
+        self.budget_per_100k = objective["budgetPer100k"]
+        self.log_to_fail = log(q.sli_count / q.alpha)
+        self.log_single_out = log(1 / q.alpha)
+        window = q.window
+        self.counted = [(e.canary.sum("total", window), e.canary.capped_bad(window)) for e in endpoints]
+        self.total = sum(n for n, _ in self.counted)
+        self.bad = sum(b for _, b in self.counted)
+        self.seen = sum(n * e.rate for (n, _), e in zip(self.counted, endpoints))
+        self.seen_bad = sum(b * e.rate for (_, b), e in zip(self.counted, endpoints))
+        self.weighed = [(n * e.weight, b * e.weight) for (n, b), e in zip(self.counted, endpoints)]
+        self.n = sum(n for n, _ in self.weighed)
+        self.e = sum(b for _, b in self.weighed)
+        self.stable_counted = [(e.stable.sum("total", q.queried), e.stable.capped_bad(q.queried)) for e in endpoints]
+        self.bad_minutes = [i for i in window if any(e.canary.bad[i] > 0 for e in endpoints)]
+        by_service = {}
+        for e in endpoints:
+            by_service.setdefault(e.service, []).append(e)
+        self.services = list(by_service.values())
+
+    # Evidence
+
+    @cached_property
+    def allowed(self):
+        return [self.allowed_to(i) for i in range(len(self.endpoints))]
+
+    def allowed_to(self, index):
+        e = self.endpoints[index]
+        n, bad = self.stable_counted[index]
+
+        def fails(total, failed):
+            return at_least(failed * e.rate, 2) and lower_bound_is_above(total * e.weight, failed * e.weight, self.p0)
+
+        if not fails(n, bad):
+            return self.p0
+        here_n, here_bad = e.stable.sum("total", self.q.window), e.stable.capped_bad(self.q.window)
+        if here_n <= 0 and self.is_gone(e):
+            return self.p0
+        weighed = [x * e.weight for x in (n, bad, here_n, here_bad)]
+        if is_over(*weighed):
+            if not fails(here_n, here_bad):
+                return self.p0
+            return max(self.p0, upper_bound(weighed[2], weighed[3]))
+        return max(self.p0, upper_bound(weighed[0], weighed[1]))
+
+    def is_gone(self, endpoint):
+        exponent = 0.0
+        for i in self.q.window:
+            hits, stable = self.q.whole["canary"][i], self.q.whole["stable"][i]
+            if endpoint.canary.total[i] > 0 and hits > 0:
+                exponent += endpoint.canary.total[i] * log(hits / (hits + stable))
+        return endpoint.weight * exponent <= log(1 / 1000)
+
+    def log_evidence_of(self, weighed):
+        n, e = sum(n for n, _ in weighed), sum(e for _, e in weighed)
+        each = 0.5 / len(weighed)
+        return mixture(
+            [(0.5, log_evidence(n, e, self.p0))]
+            + [(each, log_evidence(n_i, e_i, p_i)) for (n_i, e_i), p_i in zip(weighed, self.allowed)]
+        )
+
+    @cached_property
+    def log_e(self):
+        return self.log_evidence_of(self.weighed)
+
+    @cached_property
+    def log_stable(self):
+        """Stable's own evidence."""
+        queried, window = self.q.queried, self.q.window
+        present = [e for e, (n, _) in zip(self.endpoints, self.stable_counted) if n > 0]
+        if not present:
+            return 0.0
+
+        def counts(span):
+            return (
+                sum(e.stable.sum("total", span) * e.weight for e in self.endpoints),
+                sum(e.stable.capped_bad(span) * e.weight for e in self.endpoints),
+            )
+
+        def newest(span):
+            return (
+                sum(e.stable.sum("total", span) * e.weight for e in self.endpoints),
+                sum(e.stable.sum("bad", span) * e.weight for e in self.endpoints),
+            )
+
+        def over(span):
+            parts = [(0.25, log_evidence(*counts(span), self.p0))]
+            for e in present:
+                n, bad = e.stable.sum("total", span) * e.weight, e.stable.capped_bad(span) * e.weight
+                parts.append((0.25 / len(present), log_evidence(n, bad, self.p0)))
+            for power in range(7):
+                parts.append((0.5 / 7, log_evidence(*newest(span[-(2**power) :]), self.p0)))
+            return mixture(parts)
+
+        whole = over(queried)
+        if whole >= self.log_single_out and is_over(*counts(queried), *counts(window)):
+            return over(window)
+        return whole
+
+    # The share test
+
+    def cells(self, endpoints, which):
+        """(minute, n_c, n_s, e_c, e_s), weighed, of one service's endpoints by minute of the window."""
+        for i in self.q.window:
+            yield (
+                i,
+                sum(e.canary.total[i] * e.weight for e in endpoints),
+                sum(e.stable.total[i] * e.weight for e in endpoints),
+                sum(getattr(e.canary, which)[i] * e.weight for e in endpoints),
+                sum(getattr(e.stable, which)[i] * e.weight for e in endpoints),
+            )
+
+    @cached_property
+    def compared(self):
+        """The compared minutes of `baseline`, by service: (members, cells)."""
+        return [
+            (members, [c for c in self.cells(members, "bad") if c[1] > 0 and c[2] > 0.01 * c[1]])
+            for members in self.services
+        ]
+
+    @cached_property
+    def log_shared(self):
+        if self.q.rule == "baseline":
+            cells = [c for _, service in self.compared for c in service]
+        else:
+            cells = [c for members in self.services for c in self.cells(members, "bad")]
+        return log_share([c[1:] for c in cells if c[1] > 0 and c[2] > 0])
+
+    @cached_property
+    def stable_is_beside_failures(self):
+        canary = stable = 0.0
+        for members in self.services:
+            for _, n_c, n_s, e_c, _ in self.cells(members, "bad"):
+                if e_c > 0:
+                    canary += n_c
+                    stable += n_s
+        return stable > 0.01 * canary
+
+    # Requests without a status
+
+    @cached_property
+    def blind(self):
+        """The endpoint to name where the canary is blind, else None."""
+        window = self.q.window
+        missing = [e.canary.sum("missing", window) for e in self.endpoints]
+        total = sum(missing)
+        if total <= 0:
+            return None
+        first_way = [
+            i
+            for i, (n, _) in enumerate(self.counted)
+            if missing[i] * 2 > n and missing[i] * self.endpoints[i].rate > 3 + ROUNDING
+        ]
+        if first_way:
+            return max(first_way, key=lambda i: (missing[i], -i))
+        seen = sum(m * e.rate for m, e in zip(missing, self.endpoints))
+        if round(total, 6) == round(self.total, 6) or (
+            seen > 3 + ROUNDING and self.log_status_share(missing) >= self.log_single_out
+        ):
+            share = total / self.total
+            return max(range(len(missing)), key=lambda i: (missing[i] - share * self.counted[i][0], -i))
+        return None
+
+    def log_status_share(self, missing):
+        each = 0.5 / len(self.endpoints)
+        parts = [(0.5, self.log_s(self.services))]
+        for e, without in zip(self.endpoints, missing):
+            parts.append((each, self.log_s([[e]]) if without > 0 else 0.0))
+        return mixture(parts)
+
+    def log_s(self, groups):
+        cells = [[c[1:] for c in self.cells(members, "missing")] for members in groups]
+        beside = [c for group in cells for c in group if c[0] > 0]
+        canary, stable = sum(c[0] for c in beside), sum(c[1] for c in beside)
+        if stable > 0.01 * canary:
+            predicted = sum(n_c / (n_c + n_s) * (e_c + e_s) for n_c, n_s, e_c, e_s in beside)
+            if sum(c[2] for c in beside) <= predicted:
+                return 0.0
+            return log_share([c for c in beside if c[1] > 0])
+        sums = []
+        for members, group in zip(groups, cells):
+            n_c, e_c = sum(c[0] for c in group), sum(c[2] for c in group)
+            n_s = sum(e.stable.sum("total", self.q.queried) * e.weight for e in members)
+            e_s = sum(e.stable.sum("missing", self.q.queried) * e.weight for e in members)
+            if n_c > 0 and n_s > 0:
+                sums.append((n_c, n_s, e_c, e_s))
+        return log_share(sums)
+
+    @cached_property
+    def stable_blind(self):
+        """The endpoint to name where stable is blind, else None."""
+        window = self.q.window
+        totals = [e.stable.sum("total", window) for e in self.endpoints]
+        missing = [e.stable.sum("missing", window) for e in self.endpoints]
+        first_way = [
+            i
+            for i, e in enumerate(self.endpoints)
+            if self.counted[i][1] > 0 and missing[i] * 2 > totals[i] and missing[i] * e.rate > 3 + ROUNDING
+        ]
+        if first_way:
+            return max(first_way, key=lambda i: (missing[i], -i))
+        if sum(missing) * 2 > sum(totals):
+            return max(range(len(missing)), key=lambda i: (missing[i], -i))
+        return None
+
+    def status_gap(self, side, index):
+        e = self.endpoints[index]
+        of = {
+            name: {
+                "requests": getattr(e, name).sum("missing", self.q.window),
+                "total": getattr(e, name).sum("total", self.q.window),
+            }
+            for name in ("canary", "stable")
+        }
+        other = "stable" if side == "canary" else "canary"
+        return {"side": side, "service": e.service, "endpoint": e.label, **of[side], "other": of[other]}
+
+    # A threshold that nothing is within
+
+    @cached_property
+    def unmet(self):
+        """The unmet thresholds: how many requests had each in vain."""
+        found = {}
+        if self.name != "latency":
+            return found
+        for threshold in dict.fromkeys(e.latency_ms for e in self.endpoints):
+            members = [i for i, e in enumerate(self.endpoints) if e.latency_ms == threshold]
+            pairs = [self.counted[i] for i in members] + [self.stable_counted[i] for i in members]
+            if any(total - bad > BINARY_FRACTIONS for total, bad in pairs):
+                continue
+            canary = sum(self.counted[i][0] for i in members)
+            stable = sum(self.stable_counted[i][0] for i in members)
+            if canary > 0 and at_least(sum(self.stable_counted[i][0] * self.endpoints[i].rate for i in members), 20):
+                found[threshold] = canary + stable
+        return found
+
+    # Other comparisons
+
+    def is_below_objective(self, more=0):
+        return 100_000 * self.bad > self.budget_per_100k * (self.total + more)
+
+    @cached_property
+    def baseline_sums(self):
+        sums = SimpleNamespace(counted=0, seen=0.0, seen_bad=0.0, n=0.0, e=0.0, rate=0.0, bad_minutes=set())
+        n_s = e_s = 0.0
+        for members, cells in self.compared:
+            minutes = [c[0] for c in cells]
+            for m in members:
+                total = sum(m.canary.total[i] for i in minutes)
+                bad = min(total, sum(m.canary.bad[i] for i in minutes))
+                sums.counted += total
+                sums.seen += total * m.rate
+                sums.seen_bad += bad * m.rate
+                sums.n += total * m.weight
+                sums.e += bad * m.weight
+            n_s += sum(c[2] for c in cells)
+            e_s += sum(c[4] for c in cells)
+            sums.bad_minutes |= {c[0] for c in cells if c[3] > 0}
+        sums.rate = min(1.0, e_s / n_s) if n_s > 0 else 0.0
+        return sums
+
+    @property
+    def decisive(self):
+        """What bound and bad minutes go by: the compared minutes under `baseline`, else the whole window."""
+        if self.q.rule == "baseline":
+            return self.baseline_sums
+        return SimpleNamespace(
+            counted=self.total,
+            seen=self.seen,
+            seen_bad=self.seen_bad,
+            n=self.n,
+            e=self.e,
+            bad_minutes=self.bad_minutes,
+        )
+
+    def is_low_traffic(self, more=0):
+        """Step 4 of `confidence`, 5 of `baseline`, `minRequests` of `strict`; with more clean requests."""
+        q, sums = self.q, self.decisive
+        if sums.counted > 0:
+            seen_each, weight_each = sums.seen / sums.counted, sums.n / sums.counted
+        else:
+            seen_each = min(e.rate for e in self.endpoints)
+            weight_each = min(e.weight for e in self.endpoints)
+        if not at_least(sums.seen + more * seen_each, q.min_requests):
+            return True
+        if q.rule == "strict":
+            return False
+        bound = q.burn * self.p0
+        if q.rule == "baseline":
+            rho = max(self.p0, sums.rate)
+            bound = min(q.burn * rho, (1 + rho) / 2)
+        return upper_bound_is_above(sums.n + more * weight_each, sums.e, bound)
+
+
+def is_over(n, e, here_n, here_e):
+    """Whether what stable did is over: weighed counts of all that was queried, and of the window."""
+    return here_n > 0 and here_e < here_n and upper_bound(here_n, here_e) <= e / n
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The rules
+
+
+def decide(s):
+    """(verdict, reason, the Sli that has the numbers) of an SLI."""
+    if s.unmet:
+        # The silenced endpoints stay in every mean.
+        rest = Sli(
+            s.q,
+            s.name,
+            [e.silenced() if e.latency_ms in s.unmet else e for e in s.endpoints],
+            s.objective,
+        )
+        verdict, reason = by_rule(rest)
+        return (verdict, reason, rest) if verdict == "fail" else ("inconclusive", "threshold_unmet", s)
+    return (*by_rule(s), s)
+
+
+def by_rule(s):
+    if s.total == 0:
+        return "inconclusive", "no_data"
+    return {"confidence": confidence, "strict": strict, "baseline": baseline}[s.q.rule](s)
+
+
+def has_evidence(s):
+    """Step 2 of `confidence`, 3 of `baseline`: evidence enough, of events enough."""
+    if s.q.rule == "strict":
+        return False
+    if s.q.rule == "baseline":
+        return s.log_shared >= s.log_to_fail and at_least(s.baseline_sums.seen_bad, 2)
+    return s.log_e >= s.log_to_fail and at_least(s.seen_bad, 2)
+
+
+def lies_in_one_minute(s):
+    return len(s.decisive.bad_minutes) < 2
+
+
+def confidence(s):
+    if has_evidence(s):
+        if lies_in_one_minute(s):
+            return "inconclusive", "within_noise"
+        if s.log_stable >= s.log_single_out and s.log_shared < s.log_single_out and s.stable_is_beside_failures:
+            return "inconclusive", "shared_cause"
+        return "fail", "slo_violated"
+    if s.blind is not None:
+        return "inconclusive", "status_missing"
+    low = s.is_low_traffic()
+    if low and not s.q.pass_on_low:
+        return "inconclusive", "insufficient_traffic"
+    if s.is_below_objective():
+        return "inconclusive", "within_noise"
+    if s.q.indistinguishable:
+        return "inconclusive", "canary_indistinguishable"
+    return "pass", "insufficient_traffic" if low else "within_slo"
+
+
+def strict(s):
+    low = s.is_low_traffic()
+    if low and (s.is_below_objective() or not s.q.pass_on_low):
+        return "inconclusive", "insufficient_traffic"
+    if s.is_below_objective():
+        return "fail", "slo_violated"
+    if s.blind is not None:
+        return "inconclusive", "status_missing"
+    if s.q.indistinguishable:
+        return "inconclusive", "canary_indistinguishable"
+    return "pass", "insufficient_traffic" if low else "within_slo"
+
+
+def baseline(s):
+    if has_evidence(s):
+        if lies_in_one_minute(s):
+            return "inconclusive", "within_noise"
+        if s.stable_blind is not None:
+            return "inconclusive", "status_missing"
+        return "fail", "worse_than_stable"
+    if s.blind is not None:
+        return "inconclusive", "status_missing"
+    if not any(cells for _, cells in s.compared):
+        return "inconclusive", "canary_indistinguishable"
+    low = s.is_low_traffic()
+    if low and not s.q.pass_on_low:
+        return "inconclusive", "insufficient_traffic"
+    if s.q.indistinguishable:
+        return "inconclusive", "canary_indistinguishable"
+    return "pass", "insufficient_traffic" if low else "not_worse_than_stable"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Beside a verdict
+
+
+def side_of(total, bad):
+    return {"good": total - bad, "bad": bad, "total": total, "value": None if total == 0 else (total - bad) / total}
+
+
+def sli_verdict(q, name, endpoints, objective):
+    every = Sli(q, name, endpoints, objective)
+    verdict, reason, s = decide(every)
+    out = {
+        "sli": name,
+        "verdict": verdict,
+        "reason": reason,
+        "objective": objective["ratio"],
+        **side_of(s.total, s.bad),
+        "burnRate": None if s.total == 0 else s.bad / s.total / s.p0,
+        "evidence": capped(s.log_e),
+        "evidenceToFail": q.sli_count / q.alpha,
+        "upperBound": upper_bound(s.decisive.n, s.decisive.e),
+        "failAtBadEvents": abort_threshold(s),
+        "requestsToVerdict": requests_to_verdict(s, reason),
+        "badMinutes": len(s.decisive.bad_minutes),
+        "stable": {
+            **side_of(sum(n for n, _ in s.stable_counted), sum(b for _, b in s.stable_counted)),
+            "evidence": capped(s.log_stable),
+        },
+        "shareEvidence": capped(s.log_shared),
+    }
+    if q.rule == "baseline" and has_evidence(s) and s.stable_blind is not None:
+        out["statusGap"] = s.status_gap("stable", s.stable_blind)
+    elif s.blind is not None:
+        out["statusGap"] = s.status_gap("canary", s.blind)
+    if every.unmet:
+        threshold, requests = max(every.unmet.items(), key=lambda item: item[1])
+        out["unmetThreshold"] = {"latencyMs": threshold, "requests": requests}
+    unreached = unreached_of(every)
+    if unreached:
+        out["unreached"] = unreached
+    out["endpoints"] = [
+        endpoint_verdict(s, i)
+        for i in sorted(range(len(endpoints)), key=worst_first(s))
+        if s is every or endpoints[i].latency_ms not in every.unmet
+    ]
+    return out
+
+
+def worst_first(s):
+    def key(index):
+        total, bad = s.counted[index]
+        if bad <= 0:
+            return (1, 0, 0, -total)
+        evidence = log_evidence(*s.weighed[index], s.allowed[index])
+        return (0, -round(evidence, 6), -bad, -total)
+
+    return key
+
+
+def abort_threshold(s):
+    q = s.q
+    if q.rule == "baseline":
+        return None
+    if q.rule == "strict":
+        return strict_threshold(s)
+    weights = [n for n, _ in s.counted]
+
+    def fails(bad):
+        spread = webster(weights, bad)
+        # Two minutes are there once the endpoints that bad events fall on have them, taken together.
+        hit = [e for e, b in zip(s.endpoints, spread) if b > 0]
+        if len({i for e in hit for i in q.window if e.canary.total[i] > 0}) < 2:
+            return False
+        if not at_least(sum(b * e.rate for b, e in zip(spread, s.endpoints)), 2):
+            return False
+        counts = [(n, b * e.weight) for (n, _), b, e in zip(s.weighed, spread, s.endpoints)]
+        return s.log_evidence_of(counts) >= s.log_to_fail
+
+    return least(0, sum(floor(n) for n in weights), fails)
+
+
+def strict_threshold(s):
+    if s.is_low_traffic():
+        return None
+    found = floor(s.budget_per_100k * s.total / 100_000) + 1
+    return found if found <= s.total else None
+
+
+def endpoint_threshold(s, index):
+    q = s.q
+    n = s.counted[index][0]
+    if q.rule == "baseline":
+        return None
+    if q.rule == "strict":
+        found = strict_threshold(s)
+        return found if found is not None and found <= n else None
+    e = s.endpoints[index]
+    if sum(1 for i in q.window if e.canary.total[i] > 0) < 2:
+        return None
+
+    def fails(bad):
+        counts = [(n_i, bad * e.weight if i == index else 0) for i, (n_i, _) in enumerate(s.weighed)]
+        return at_least(bad * e.rate, 2) and s.log_evidence_of(counts) >= s.log_to_fail
+
+    return least(0, floor(n), fails)
+
+
+def requests_to_verdict(s, reason):
+    if reason in ("within_slo", "not_worse_than_stable"):
+        return 0
+    if reason not in ("no_data", "insufficient_traffic", "within_noise"):
+        return None
+    if (has_evidence(s) and lies_in_one_minute(s)) or s.q.indistinguishable or s.blind is not None:
+        return None
+    if s.q.rule == "baseline" and not any(cells for _, cells in s.compared):
+        return None
+
+    def passes(more):
+        return not s.is_low_traffic(more) and (s.q.rule == "baseline" or not s.is_below_objective(more))
+
+    # Without any request there is no pass, whatever else holds.
+    return least_from(1 if s.total == 0 else 0, passes, 10**12)
+
+
+def unreached_of(s):
+    q = s.q
+    found = []
+    for i, e in enumerate(s.endpoints):
+        if s.counted[i][0] > 0 or s.stable_counted[i][0] <= 0:
+            continue
+        told = [
+            other
+            for j, other in enumerate(s.endpoints)
+            if other.service == e.service and s.counted[j][0] > 0 and s.stable_counted[j][0] > 0
+        ]
+        predicted = 0.0
+        for minute in q.window:
+            stable = sum(o.stable.total[minute] for o in told)
+            if stable > BINARY_FRACTIONS:
+                predicted += e.stable.total[minute] * sum(o.canary.total[minute] for o in told) / stable
+        if predicted * e.rate >= 20 - ROUNDING:
+            found.append((predicted, i))
+    found.sort(key=lambda pair: -pair[0])
+    return [
+        {"endpoint": s.endpoints[i].label, "service": s.endpoints[i].service, "predicted": floor(predicted + 0.5)}
+        for predicted, i in found
+    ]
+
+
+def endpoint_verdict(s, index):
+    e = s.endpoints[index]
+    return {
+        "endpoint": e.label,
+        "service": e.service,
+        "resource": e.resource,
+        **({} if e.latency_ms is None else {"latencyMs": e.latency_ms}),
+        **side_of(*s.counted[index]),
+        "evidence": capped(log_evidence(*s.weighed[index], s.allowed[index])),
+        "allowedRate": s.allowed[index],
+        "failAtBadEvents": endpoint_threshold(s, index),
+        "stable": side_of(*s.stable_counted[index]),
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+OUTCOMES = ["fail", "inconclusive", "pass"]
+REASONS = [
+    "source_stale",
+    "slo_violated",
+    "worse_than_stable",
+    "shared_cause",
+    "status_missing",
+    "threshold_unmet",
+    "canary_indistinguishable",
+    "within_noise",
+    "insufficient_traffic",
+    "no_data",
+    "not_worse_than_stable",
+    "within_slo",
+]
+
+
+def time_of(ms):
+    return datetime.fromtimestamp(ms / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def worst_of(q, slis):
+    out = {"verdict": slis[0]["verdict"], "reason": slis[0]["reason"]}
+    if q.mode == "observe" and out["verdict"] != "pass":
+        return {"verdict": "pass", "reason": "observe_only", "observed": out}
+    return out
+
+
+def not_judged(q, reason):
+    return {**worst_of(q, [{"verdict": "inconclusive", "reason": reason}]), "rule": q.rule, "slis": []}
+
+
+def sli_verdicts(q, slis, stale):
+    found = [sli_verdict(q, *sli) for sli in slis]
+    for sli in found:
+        if stale is not None and sli["verdict"] != "fail":
+            sli.update(verdict="inconclusive", reason="source_stale", requestsToVerdict=None)
+    return sorted(found, key=lambda sli: (OUTCOMES.index(sli["verdict"]), REASONS.index(sli["reason"])))
+
+
+def judge(record):
+    q = Question(record)
+    if abs(q.clock_skew_ms) > 60_000:
+        return {**not_judged(q, "clock_skew"), "clockSkewSeconds": int(q.clock_skew_ms / 1000)}
+    stale = stale_data(q)
+    slis = sli_verdicts(q, q.slis, stale)
+    # A pass must still be one if the canary's unclassified requests were bad, and a fail if stable's were.
+    side = {"pass": "canary", "fail": "stable"}.get(slis[0]["verdict"])
+    if side is not None and any(any(getattr(e, side).unclassified) for _, es, _ in q.slis for e in es):
+        worse = [(name, [e.with_unclassified_bad(side) for e in es], objective) for name, es, objective in q.slis]
+        if sli_verdicts(q, worse, stale)[0]["verdict"] != slis[0]["verdict"]:
+            return not_judged(q, "source_malformed")
+    out = worst_of(q, slis)
+    out["rule"] = q.rule
+    out["window"] = {
+        "from": time_of(q.from_ms + q.window.start * MINUTE_MS),
+        "to": time_of(q.to_ms),
+        "seconds": len(q.window) * 60,
+        "start": q.window_start,
+    }
+    if stale is not None:
+        out["staleData"] = stale
+    elif all(sli["total"] == 0 for sli in slis):
+        out["silence"] = silence_of(q)
+    out["traffic"] = {"canary": q.hits("canary", q.queried), "stable": q.hits("stable", q.queried)}
+    if q.stable_has_selector:
+        out["traffic"]["neitherLately"] = neither_lately(q)
+    out["slis"] = slis
+    return out
+
+
+def main():
+    for line in sys.stdin:
+        if line.strip():
+            sys.stdout.write(json.dumps(judge(json.loads(line))) + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
