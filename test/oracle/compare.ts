@@ -4,7 +4,8 @@ export interface Difference {
   readonly product: unknown;
 }
 
-/** The product rounds what are no counts to 6 digits. */
+/** The product rounds these to 6 digits, or does not round them; counts are to be the same. */
+const noCounts = /\.(value|burnRate|evidence|evidenceToFail|upperBound|shareEvidence|allowedRate)$/;
 const relativeTolerance = 6e-6;
 const smallest = 1e-290;
 
@@ -31,7 +32,7 @@ function compare(field: string, oracle: unknown, product: unknown, found: Differ
         found.push({ field: `${field}.${name}`, oracle: undefined, product: product[name] });
     return;
   }
-  if (!same(oracle, product)) found.push({ field, oracle, product });
+  if (!same(oracle, product, noCounts.test(field))) found.push({ field, oracle, product });
 }
 
 /** Members that the oracle says by leaving them out. */
@@ -45,9 +46,11 @@ const optional = [
   'clockSkewSeconds',
 ];
 
-function same(oracle: unknown, product: unknown): boolean {
+function same(oracle: unknown, product: unknown, rounded: boolean): boolean {
   if (typeof oracle === 'number' && typeof product === 'number') {
-    if (Number.isInteger(oracle) && Number.isInteger(product)) return oracle === product;
+    if (oracle === product) return true;
+    // Counts have 6 decimals.
+    if (!rounded) return Math.abs(oracle - product) < 1e-6;
     return (
       Math.abs(oracle - product) <= relativeTolerance * Math.abs(oracle) ||
       (Math.abs(oracle) < smallest && Math.abs(product) < smallest)

@@ -230,10 +230,10 @@ def _webster(weights, seats):
     shares = [floor(Fraction(w) * seats / total + Fraction(1, 2)) for w in weights]
     # A rounding by one divisor is Webster's for its own sum; seats are added or taken by priority from there.
     while sum(shares) < seats:
-        best = max(range(len(weights)), key=lambda i: (Fraction(weights[i]) / (2 * shares[i] + 1), -i))
+        best = max(range(len(weights)), key=lambda i: (weights[i] / (2 * shares[i] + 1), -i))
         shares[best] += 1
     while sum(shares) > seats:
         held = [i for i in range(len(weights)) if shares[i] > 0]
-        worst = min(held, key=lambda i: (Fraction(weights[i]) / (2 * shares[i] - 1), -i))
+        worst = min(held, key=lambda i: (weights[i] / (2 * shares[i] - 1), -i))
         shares[worst] -= 1
     return shares

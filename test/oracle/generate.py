@@ -144,6 +144,8 @@ def rates(rnd, scenario, p0, endpoints):
             grid["canary"][-1][i] = own
     if scenario.theme == "stable blind":
         for e in range(endpoints):
+            if rnd.random() < 0.3:
+                continue
             rate = min(1, rnd.choice([0, 20, 200]) * p0)
             for i in range(count):
                 grid["canary"][e][i] = rate
@@ -156,8 +158,9 @@ def missing_rates(rnd, scenario, endpoints):
     if scenario.theme == "stable blind":
         for side in grid:
             common = rnd.choice([0, 0, 0.3, 0.52]) if side == "canary" else rnd.choice([0.4, 0.52, 0.7, 1])
+            other = rnd.choice([0, 0.2, 0.45]) if side == "stable" else 0.2
             for e in range(endpoints):
-                grid[side][e] = [common if rnd.random() < 0.8 else 0.2] * scenario.minutes
+                grid[side][e] = [common if rnd.random() < 0.6 else other] * scenario.minutes
         return grid
     if scenario.theme == "statuses":
         for side in grid:
@@ -241,7 +244,7 @@ def measurement_of(rnd, freshness=True):
         tilt["stable"][-1] = rnd.choice([0, 0, 1])
         tilt["canary"][-1] = 1
         if rnd.random() < 0.5:
-            volume = rnd.choice([5, 10, 20, 50])
+            volume = rnd.choice([2, 3, 5, 10, 20, 50])
     other = rnd.choice([0, 0, 0.1, 1, 10])
     if scenario.theme == "one percent":
         tilt = {side: [1] * endpoints for side in tilt}
