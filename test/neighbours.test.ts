@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compose, type Gate } from '../src/server/compose.ts';
 import { readSettings } from '../src/settings/settings.ts';
-import { MINUTE, NOON, standInAt, stopAll } from './demo/datadog/fixture.ts';
+import { MINUTE, NOON, simulatorAt, stopAll } from './demo/datadog/fixture.ts';
 
 /** Two services whose CUJs are measured by one call. */
 const registry = {
@@ -42,7 +42,7 @@ afterEach(async () => {
 
 /** The answers on both CUJs, where `talk` has spans with or without a status, and how many calls they took. */
 async function ask(talkStatus: number | undefined) {
-  const { standIn } = await standInAt(NOON);
+  const { simulator } = await simulatorAt(NOON);
   for (let minute = 3; minute < 10; minute += 1) {
     for (const [version, count] of [
       ['v1', 3_000],
@@ -55,14 +55,19 @@ async function ask(talkStatus: number | undefined) {
         at: NOON - minute * MINUTE,
         count,
       };
-      standIn.store.recordRequests({ ...event, service: 'shop', resource: 'POST /orders', statusCode: 200 });
+      simulator.store.recordRequests({
+        ...event,
+        service: 'shop',
+        resource: 'POST /orders',
+        statusCode: 200,
+      });
       const talk = talkStatus === undefined ? {} : { statusCode: talkStatus };
-      standIn.store.recordRequests({ ...event, ...talk, service: 'talk', resource: 'POST /messages' });
+      simulator.store.recordRequests({ ...event, ...talk, service: 'talk', resource: 'POST /messages' });
     }
   }
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(registry));
-  const env = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url };
+  const env = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: simulator.url };
   const running = await compose(readSettings({ ...env, CUJ_GATE_REGISTRY: path }), {
     now: () => NOON,
     logger: pino({ level: 'silent' }),
@@ -70,7 +75,7 @@ async function ask(talkStatus: number | undefined) {
   gate = running;
   const status = async (cuj: string) =>
     (await running.app.inject({ url: `/cujs/${cuj}/status?version=v2` })).json();
-  return { say: await status('say'), buy: await status('buy'), calls: standIn.calls.length };
+  return { say: await status('say'), buy: await status('buy'), calls: simulator.calls.length };
 }
 
 describe('what is wrong with one CUJ leaves those in the same call alone', () => {
@@ -87,7 +92,7 @@ describe('what is wrong with one CUJ leaves those in the same call alone', () =>
   it('where its spans have no status', async () => {
     const { say, buy, calls } = await ask(undefined);
     expect(say.slis).toMatchObject([
-      { sli: 'availability', reason: 'status_missing', statusGap: { service: 'talk', requests: 7_000 } },
+      { sli: 'availability', reason: 'status_missing', missingStatus: { service: 'talk', requests: 7_000 } },
       { sli: 'latency', reason: 'threshold_unmet' },
     ]);
     expect(say).toMatchObject({ verdict: 'inconclusive', reason: 'status_missing' });

@@ -11,7 +11,7 @@ export interface TokenSet {
 /** RFC 6750's b64token, which is what may follow "Bearer" in a header. */
 const tokenText = /^[A-Za-z0-9._~+/-]+=*$/;
 /** Fewer can be guessed: 16 characters of base64 hold 96 bits where they are random. */
-const leastCharacters = 16;
+const minCharacters = 16;
 const labelText = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 interface Entry {
@@ -44,9 +44,9 @@ export function readTokens(path: string, bytes: Buffer): TokenSet {
       );
     } else if (/\s/.test(token)) {
       problems.push(`${at} the token has a space in it: write label: token, and each on a line of its own.`);
-    } else if (token.length < leastCharacters) {
+    } else if (token.length < minCharacters) {
       problems.push(
-        `${at} the token has fewer than ${leastCharacters} characters: make one with openssl rand -base64 32.`,
+        `${at} the token has fewer than ${minCharacters} characters: make one with openssl rand -base64 32.`,
       );
     } else if (!tokenText.test(token)) {
       problems.push(

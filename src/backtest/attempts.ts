@@ -4,7 +4,7 @@ import { hourMs } from '../domain/duration.ts';
  */
 
 /** A version with fewer hits than this in all its hours was a stray request, not a rollout. */
-export const leastHits = 20;
+export const minHits = 20;
 /** The longest part of a rollout that is replayed. */
 export const longestHours = 8;
 
@@ -43,7 +43,7 @@ export function candidatesOf(
         last += 1;
         total += at(version, last);
       }
-      if (total < leastHits) continue;
+      if (total < minHits) continue;
       const end = Math.min(last + 1, first + longestHours, hours);
       found.push({
         service,

@@ -1,7 +1,7 @@
 import { hourMs } from '../domain/duration.ts';
-import { checkAsk } from '../domain/metrics/evaluation-request.ts';
-import { bucketMs, type ScopeQuery, type Snapshot } from '../domain/metrics/metrics-source.ts';
-import type { Registry, ScopeBatch, Service } from '../domain/registry/model.ts';
+import { resolveRequest } from '../domain/metrics/evaluation-request.ts';
+import { type BatchQuery, bucketMs, type Snapshot } from '../domain/metrics/metrics-source.ts';
+import type { QueryBatch, Registry, Service } from '../domain/registry/model.ts';
 import { type Candidate, candidatesOf } from './attempts.ts';
 import { cujsOf, type PlainThreshold, type RolloutReplay, replay } from './replay.ts';
 import { paramsFor, tellingOfBatch } from './versions.ts';
@@ -10,12 +10,12 @@ import { paramsFor, tellingOfBatch } from './versions.ts';
 export interface BacktestPorts {
   /** Hits by service, value of the tag, and hour. */
   readonly versionHits: (
-    batch: ScopeBatch,
+    batch: QueryBatch,
     key: string,
     fromMs: number,
     toMs: number,
   ) => Promise<ReadonlyMap<string, ReadonlyMap<string, Float64Array>>>;
-  readonly measure: (query: ScopeQuery) => Promise<Snapshot>;
+  readonly measure: (query: BatchQuery) => Promise<Snapshot>;
   readonly onProgress: (what: string) => void;
 }
 
@@ -55,7 +55,7 @@ export async function backtest(
   const { fromMs, toMs } = options;
   const wanted = (name: string) => options.service === undefined || options.service === name;
   const notTold: Backtest['notTold'][number][] = [];
-  const found: { batch: ScopeBatch; candidate: Candidate }[] = [];
+  const found: { batch: QueryBatch; candidate: Candidate }[] = [];
   for (const batch of registry.batches) {
     const names = batch.services.map(({ service }) => service.name).filter(wanted);
     if (names.length === 0) continue;
@@ -99,14 +99,14 @@ export async function backtest(
 }
 
 /** The gate's own question about the version, over the rollout and the longest window before it. */
-function queryOf(registry: Registry, batch: ScopeBatch, candidate: Candidate): ScopeQuery {
+function queryOf(registry: Registry, batch: QueryBatch, candidate: Candidate): BatchQuery {
   const { service: name, version, before, fromMs, toMs } = candidate;
   const service = registry.services.get(name) as Service;
   const [cuj] = cujsOf(registry, name);
   if (cuj === undefined) throw new TypeError(`service "${name}" is in a batch without a CUJ`);
   const ask = { cuj: cuj.name, service: name, params: paramsFor(service, version, before) };
-  const { canary, stable } = checkAsk(registry, cuj, ask).selectors.get(name) as NonNullable<
-    ReturnType<ReturnType<typeof checkAsk>['selectors']['get']>
+  const { canary, stable } = resolveRequest(registry, cuj, ask).selectors.get(name) as NonNullable<
+    ReturnType<ReturnType<typeof resolveRequest>['selectors']['get']>
   >;
   const reachMs = Math.ceil(batch.maxWindowMs / bucketMs) * bucketMs;
   return { batch, canary, stable, fromMs: fromMs - reachMs, toMs };

@@ -1,6 +1,6 @@
 import { judge } from '../domain/judge/judge.ts';
 import type { Outcome, Reason } from '../domain/judge/outcome.ts';
-import { checkAsk } from '../domain/metrics/evaluation-request.ts';
+import { resolveRequest } from '../domain/metrics/evaluation-request.ts';
 import { measurementOf } from '../domain/metrics/measurement.ts';
 import { bucketMs, type ServiceCounts, type Snapshot } from '../domain/metrics/metrics-source.ts';
 import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
@@ -93,9 +93,9 @@ export function replay(
   const minutes = Math.round((snapshot.toMs - snapshot.fromMs) / bucketMs);
   const canary = counts.canary.whole?.total ?? new Float64Array(minutes);
   const others = Float64Array.from({ length: minutes }, (_, i) =>
-    counts.everyone === undefined
+    counts.allTraffic === undefined
       ? (counts.stable.whole?.total[i] ?? 0)
-      : Math.max(0, (counts.everyone[i] as number) - (canary[i] ?? 0)),
+      : Math.max(0, (counts.allTraffic[i] as number) - (canary[i] ?? 0)),
   );
   const cujs = cujsOf(registry, service.name);
   const start = Math.round((candidate.fromMs - snapshot.fromMs) / bucketMs);
@@ -120,11 +120,11 @@ function replayAttempt(
   const replays = cujs.map((cuj) => ({ cuj, looks: [] as Look[] }));
   for (const { cuj, looks } of replays) {
     const { lagMs } = cuj.gate;
-    const checked = checkAsk(registry, cuj, { cuj: cuj.name, service: service.name, params });
+    const checked = resolveRequest(registry, cuj, { cuj: cuj.name, service: service.name, params });
     for (let toMs = startMs + bucketMs; toMs <= endMs; toMs += bucketMs) {
       const measurement = measurementOf(checked, snapshots, toMs + lagMs);
       const verdict = judge(cuj, measurement, { registryDigest: registry.digest, service: service.name });
-      const { verdict: outcome, reason } = verdict.observed ?? verdict;
+      const { verdict: outcome, reason } = verdict.wouldBe ?? verdict;
       looks.push({
         minute: seenAfter(toMs, startMs, lagMs),
         verdict: outcome,

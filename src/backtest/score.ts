@@ -10,7 +10,7 @@ export interface Score {
   /** Not named, and aborted. */
   readonly falselyAborted: readonly string[];
   /** Not named, and not aborted. */
-  readonly spared: readonly string[];
+  readonly letThrough: readonly string[];
 }
 
 /** Versions as they are stored; what was named but not rolled out in the span is in `unknown`. */
@@ -34,7 +34,7 @@ export function scoreOf(
       caught: pick(true, true),
       missed: pick(true, false),
       falselyAborted: pick(false, true),
-      spared: pick(false, false),
+      letThrough: pick(false, false),
     },
     unknown: [...bad].filter((version) => !ofVersion.has(version)),
   };

@@ -1,4 +1,4 @@
-import type { ScopeBatch, Service } from '../domain/registry/model.ts';
+import type { QueryBatch, Service } from '../domain/registry/model.ts';
 
 /** By which tag the versions of a service are told apart, or why they cannot be. */
 export type Telling = { readonly key: string; readonly param: string } | { readonly why: string };
@@ -50,6 +50,6 @@ export function paramsFor(
 }
 
 /** Of a batch: all of its services share the selector templates. */
-export function tellingOfBatch(batch: ScopeBatch): Telling {
-  return tellingOf((batch.services[0] as ScopeBatch['services'][number]).service);
+export function tellingOfBatch(batch: QueryBatch): Telling {
+  return tellingOf((batch.services[0] as QueryBatch['services'][number]).service);
 }

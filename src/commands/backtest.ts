@@ -9,11 +9,11 @@ import type { Registry } from '../domain/registry/model.ts';
 import { serviceNotFound } from '../evaluation/evaluator.ts';
 import type { DatadogSession } from '../server/datadog-session.ts';
 import { backtestText, type Scores } from './render/backtest.ts';
-import { paintFor } from './render/colors.ts';
+import { colorsFor } from './render/colors.ts';
 import { sentence } from './render/sentence.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { askAbout } from './support/open-datadog.ts';
-import { patient, type Sleep } from './support/rate-limit-retry.ts';
+import { retryOnRateLimit, type Sleep } from './support/rate-limit-retry.ts';
 
 const about = `Finds the rollouts of the last days and replays each as the gate would have judged it: a look a minute, with the data \
 up to then and no later. Says which it would have aborted, when and why, which it would have passed, and where it never \
@@ -91,7 +91,7 @@ async function run(
   sleep: Sleep,
 ): Promise<Backtest> {
   const toMs = Math.floor(floorMinute(datadog.now() - 120_000) / hourMs) * hourMs;
-  const paced = patient(everyMs, sleep, (seconds) => {
+  const paced = retryOnRateLimit(everyMs, sleep, (seconds) => {
     io.stderr.write(`the rate limit is used up: waiting for ${seconds} s\n`);
   });
   const source = await datadog.source();
@@ -122,7 +122,7 @@ function print(io: Io, result: Backtest, { bad, json, threshold }: Options): num
   io.stdout.write(
     json === true
       ? `${JSON.stringify({ ...result, thresholdPercent: threshold, ...(scores === undefined ? {} : { scores }) }, null, 2)}\n`
-      : backtestText(result, threshold, scores, paintFor(io)),
+      : backtestText(result, threshold, scores, colorsFor(io)),
   );
   if (gate === undefined) return exitCodes.good;
   if (gate.unknown.length > 0) {

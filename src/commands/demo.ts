@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { Taken } from '../demo/argo-caller.ts';
 import { demoVersion, play, type Scene, setStage } from '../demo/play.ts';
 import { totalErrorRateLimit } from '../demo/total-error-rate.ts';
-import { type Paint, paintFor } from './render/colors.ts';
+import { type Colors, colorsFor } from './render/colors.ts';
 import { interrupted, makeUpKeys, startDemoGate } from './support/demo-gate.ts';
 import { demoOwnRegistry } from './support/demo-registry.ts';
 import { exitCodes, type Io } from './support/io.ts';
@@ -71,7 +71,7 @@ Examples:
 }
 
 async function demo(io: Io, options: Options): Promise<number> {
-  const paint = paintFor(io);
+  const colors = colorsFor(io);
   const say = (line = '') => void io.stdout.write(`${fold(line, io.stdout.columns)}\n`);
   const keys = makeUpKeys();
   const stage = await setStage({ seed: options.seed, ...keys });
@@ -88,12 +88,12 @@ async function demo(io: Io, options: Options): Promise<number> {
   const { gate, url } = opened;
   try {
     const cujs = [...gate.registry.current().registry.cujs.keys()];
-    say(paint.bold('A matching app releases v1.42.0: 25% of the traffic goes to the canary.'));
+    say(colors.bold('A matching app releases v1.42.0: 25% of the traffic goes to the canary.'));
     say('Its last step of sign-up now fails for one member in five, and sign-up is 1% of all traffic.');
     say(
       `The old analysis aborts when the canary's total error rate passes ${percentage(totalErrorRateLimit)}. The gate judges ${cujs.length} CUJs.`,
     );
-    say(paint.dim('(+ pass, ? not enough to know, x fail; a simulated minute a line)'));
+    say(colors.dim('(+ pass, ? not enough to know, x fail; a simulated minute a line)'));
     say();
     const onTerminal = io.stdout.isTTY === true && options.once !== true;
     const pause = () =>
@@ -102,11 +102,11 @@ async function demo(io: Io, options: Options): Promise<number> {
         : Promise.resolve();
     let last: Scene | undefined;
     for await (const scene of play(stage, url, cujs, keys, pause)) {
-      for (const line of sceneLines(scene, paint)) say(line);
+      for (const line of sceneLines(scene, colors)) say(line);
       last = scene;
     }
     const caught = last?.ended?.phase === 'Failed' && last.total.fine;
-    for (const line of ending(last, paint)) say(line);
+    for (const line of ending(last, colors)) say(line);
     if (options.once === true) return caught ? exitCodes.good : exitCodes.no;
     say('Look for yourself; time stands still until Ctrl-C:');
     // Never folded: they are there to be copied.
@@ -143,31 +143,31 @@ function percentage(ratio: number): string {
 
 const marks = { Successful: '+', Inconclusive: '?', Failed: 'x', Error: '!' } as const;
 
-function sceneLines(scene: Scene, paint: Paint): string[] {
+function sceneLines(scene: Scene, colors: Colors): string[] {
   const time = new Date(scene.atMs).toISOString().slice(11, 16);
   const { requests, ratio, fine } = scene.total;
   const total =
     requests === 0
       ? 'no canary request is visible yet'
-      : `${percentage(ratio)} of ${requests} canary requests failed: ${fine ? paint.green('fine') : paint.red('above the limit')}`;
+      : `${percentage(ratio)} of ${requests} canary requests failed: ${fine ? colors.green('fine') : colors.red('above the limit')}`;
   const mark = ({ metric, phase }: Taken) => {
     const text = `${marks[phase]}${together}${metric.replace(/^cuj-/, '')}`;
-    if (phase === 'Successful') return paint.green(text);
-    return phase === 'Inconclusive' ? paint.yellow(text) : paint.red(text);
+    if (phase === 'Successful') return colors.green(text);
+    return phase === 'Inconclusive' ? colors.yellow(text) : colors.red(text);
   };
   return [
-    `${paint.bold(time)}  total error rate  ${total}`,
+    `${colors.bold(time)}  total error rate  ${total}`,
     `       CUJs  ${scene.taken.map(mark).join('  ')}`,
   ];
 }
 
-function ending(last: Scene | undefined, paint: Paint): string[] {
+function ending(last: Scene | undefined, colors: Colors): string[] {
   if (last?.ended === undefined) return ['', 'The play ended without a verdict.'];
   const failed = last.taken.filter(({ phase }) => phase === 'Failed');
   return [
     '',
-    `What the total error rate says   ${paint.green('fine')}: ${percentage(last.total.ratio)} of ${last.total.requests} requests failed, the limit is ${percentage(totalErrorRateLimit)}`,
-    ...failed.map(({ value }) => `What cuj-gate says               ${paint.red(value)}`),
+    `What the total error rate says   ${colors.green('fine')}: ${percentage(last.total.ratio)} of ${last.total.requests} requests failed, the limit is ${percentage(totalErrorRateLimit)}`,
+    ...failed.map(({ value }) => `What cuj-gate says               ${colors.red(value)}`),
     `What Argo Rollouts does          ${last.ended.message}: the rollout is aborted ${last.minute} minutes after it began`,
     '',
   ];

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { examine } from '../doctor/examine.ts';
 import { type DoctorFinding, type Severity, severities } from '../doctor/finding.ts';
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
-import { type Paint, paintFor } from './render/colors.ts';
+import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { askAbout } from './support/open-datadog.ts';
 
@@ -30,7 +30,7 @@ export function doctorCommand(io: Io, exit: (code: number) => void): Command {
         io.stdout.write(
           options.json === true
             ? jsonText(registry.digest, facts, findings)
-            : text(findings, facts, paintFor(io)),
+            : text(findings, facts, colorsFor(io)),
         );
         return findings.some(({ severity }) => severity === 'error') ? exitCodes.no : exitCodes.good;
       });
@@ -52,15 +52,15 @@ function jsonText(
   return `${JSON.stringify({ registryDigest, ...span, calls, counts: countsOf(findings), findings }, null, 2)}\n`;
 }
 
-function text(findings: readonly DoctorFinding[], { calls }: BackendFacts, paint: Paint): string {
+function text(findings: readonly DoctorFinding[], { calls }: BackendFacts, colors: Colors): string {
   const colour: Record<Severity, (value: string) => string> = {
-    error: paint.red,
-    warning: paint.yellow,
-    info: paint.cyan,
+    error: colors.red,
+    warning: colors.yellow,
+    info: colors.cyan,
   };
   const blocks = findings.map(
     ({ severity, check, about, message, verdict, fix }) =>
-      `${colour[severity](severity.padEnd(7))} ${paint.bold(about)}  ${paint.dim(check)}\n` +
+      `${colour[severity](severity.padEnd(7))} ${colors.bold(about)}  ${colors.dim(check)}\n` +
       `        ${message}\n        verdict: ${verdict}\n        fix: ${fix}\n`,
   );
   const counts = countsOf(findings);

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { CallerError } from '../domain/errors.ts';
 import type { Outcome } from '../domain/judge/outcome.ts';
 import type { Evaluation } from '../evaluation/evaluator.ts';
-import { paintFor } from './render/colors.ts';
+import { colorsFor } from './render/colors.ts';
 import { serviceVerdictText, verdictText } from './render/verdict.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { judgeAgain, parseRecord, recordOf } from './support/measurement-record.ts';
@@ -124,7 +124,7 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
     const signal = AbortSignal.timeout(deadlineMs);
     if (options.allOf !== undefined) {
       const { verdict } = await evaluator.service({ ...question, service: options.allOf }, signal);
-      print(io, options, verdict, () => serviceVerdictText(verdict, paintFor(io)));
+      print(io, options, verdict, () => serviceVerdictText(verdict, colorsFor(io)));
       return codeOf(verdict.verdict);
     }
     const evaluation = await evaluator.cuj(
@@ -135,7 +135,7 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
       },
       signal,
     );
-    print(io, options, evaluation.verdict, () => verdictText(evaluation.verdict, paintFor(io)));
+    print(io, options, evaluation.verdict, () => verdictText(evaluation.verdict, colorsFor(io)));
     if (options.record !== undefined) await writeRecord(io, options.record, evaluation);
     return codeOf(evaluation.verdict.verdict);
   } finally {
@@ -182,7 +182,7 @@ async function replay(io: Io, cuj: string | undefined, file: string, options: Op
   } catch (error) {
     throw new Misuse(`${file} cannot be judged: ${(error as Error).message}. Write one with --record.`);
   }
-  print(io, options, again.verdict, () => verdictText(again.verdict, paintFor(io)));
+  print(io, options, again.verdict, () => verdictText(again.verdict, colorsFor(io)));
   if (!again.same) {
     io.stderr.write(
       `This is not the verdict that ${file} holds: the file was edited, or another version of cuj-gate wrote it.\n`,

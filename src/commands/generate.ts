@@ -12,7 +12,7 @@ import { grafanaDashboard } from '../generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../generate/prometheus/prometheus-rules.ts';
 import { loadRegistry } from '../registry-files/load.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
-import { type Paint, paintFor } from './render/colors.ts';
+import { type Colors, colorsFor } from './render/colors.ts';
 import { addGenerateOptions, type GenerateFlags, rolloutOptions } from './support/generate-options.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { type Drift, driftOf, OutputError, type OwnedFile, writeFolder } from './support/output-folder.ts';
@@ -85,7 +85,7 @@ async function generate(what: readonly string[], flags: GenerateFlags, io: Io): 
   const loaded = await loadRegistry(path);
   if (!loaded.ok) {
     for (const problem of loaded.problems)
-      io.stderr.write(problemText(problem, paintFor({ ...io, stdout: io.stderr })));
+      io.stderr.write(problemText(problem, colorsFor({ ...io, stdout: io.stderr })));
     complain('the registry has problems, so nothing was generated. cuj-gate validate shows them in full.');
     return loaded.files.length === 0 ? exitCodes.misuse : exitCodes.no;
   }
@@ -161,8 +161,8 @@ async function check(
   io: Io,
 ): Promise<number> {
   const drifts = await driftOf(folder, files, wanted);
-  const paint = paintFor(io);
-  for (const drift of drifts) io.stdout.write(driftText(drift, paint));
+  const colors = colorsFor(io);
+  for (const drift of drifts) io.stdout.write(driftText(drift, colors));
   if (drifts.length === 0) {
     io.stderr.write(`${folder}: all ${files.length} files are as generated\n`);
     return exitCodes.good;
@@ -174,7 +174,7 @@ async function check(
 }
 
 /** A unified difference from what is on disk to what would be generated. */
-function driftText(drift: Drift, paint: Paint): string {
+function driftText(drift: Drift, colors: Colors): string {
   const patch = createTwoFilesPatch(
     drift.old === undefined ? '/dev/null' : `${drift.path} (on disk)`,
     drift.new === undefined ? '/dev/null' : `${drift.path} (generated)`,
@@ -188,10 +188,10 @@ function driftText(drift: Drift, paint: Paint): string {
     .split('\n')
     .filter((line) => !/^=+$/.test(line))
     .map((line) => {
-      if (/^(---|\+\+\+) /.test(line)) return paint.bold(line);
-      if (line.startsWith('@@')) return paint.cyan(line);
-      if (line.startsWith('+')) return paint.green(line);
-      return line.startsWith('-') ? paint.red(line) : line;
+      if (/^(---|\+\+\+) /.test(line)) return colors.bold(line);
+      if (line.startsWith('@@')) return colors.cyan(line);
+      if (line.startsWith('+')) return colors.green(line);
+      return line.startsWith('-') ? colors.red(line) : line;
     })
     .join('\n');
 }

@@ -7,7 +7,7 @@ import type { LintFinding } from '../lint/finding.ts';
 import { type LintInput, type LintResult, lintRollouts } from '../lint/lint-rollouts.ts';
 import { seconds } from '../lint/rollout-parts.ts';
 import { loadRegistry } from '../registry-files/load.ts';
-import { type Paint, paintFor } from './render/colors.ts';
+import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { problemText } from './validate.ts';
 
@@ -107,7 +107,7 @@ async function lint(files: readonly string[], options: Options, io: Io): Promise
     const loaded = await loadRegistry(registryPath);
     if (!loaded.ok) {
       for (const problem of loaded.problems)
-        io.stderr.write(problemText(problem, paintFor({ ...io, stdout: io.stderr })));
+        io.stderr.write(problemText(problem, colorsFor({ ...io, stdout: io.stderr })));
       complain('the registry has problems, so nothing was checked.');
       return exitCodes.misuse;
     }
@@ -127,25 +127,25 @@ async function lint(files: readonly string[], options: Options, io: Io): Promise
     return exitCodes.misuse;
   }
   if (options.json === true) io.stdout.write(`${JSON.stringify({ ok: errors === 0, ...result }, null, 2)}\n`);
-  else io.stdout.write(resultText(result, errors, paintFor(io)));
+  else io.stdout.write(resultText(result, errors, colorsFor(io)));
   return errors === 0 ? exitCodes.good : exitCodes.no;
 }
 
-function resultText({ rollouts, findings }: LintResult, errors: number, paint: Paint): string {
+function resultText({ rollouts, findings }: LintResult, errors: number, colors: Colors): string {
   const names = rollouts.join(', ');
-  if (findings.length === 0) return `${paint.green('ok')}: ${names}: nothing makes the analysis useless\n`;
+  if (findings.length === 0) return `${colors.green('ok')}: ${names}: nothing makes the analysis useless\n`;
   const warnings = findings.length - errors;
   const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
   const of = names === '' ? '' : `${names}: `;
-  return `${findings.map((finding) => findingText(finding, paint)).join('')}${of}${count(errors, 'error')}, ${count(warnings, 'warning')}\n`;
+  return `${findings.map((finding) => findingText(finding, colors)).join('')}${of}${count(errors, 'error')}, ${count(warnings, 'warning')}\n`;
 }
 
 function findingText(
   { severity, rule, file, line, column, message, meaning, fix }: LintFinding,
-  paint: Paint,
+  colors: Colors,
 ): string {
-  const word = severity === 'error' ? paint.red('error') : paint.yellow('warning');
-  return `${paint.bold(`${file}:${line}:${column}`)}: ${word}: ${message} ${paint.dim(`(${rule})`)}\n  means: ${meaning}\n  fix:   ${fix}\n`;
+  const word = severity === 'error' ? colors.red('error') : colors.yellow('warning');
+  return `${colors.bold(`${file}:${line}:${column}`)}: ${word}: ${message} ${colors.dim(`(${rule})`)}\n  means: ${meaning}\n  fix:   ${fix}\n`;
 }
 
 function positive(text: string): number {

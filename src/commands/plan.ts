@@ -6,7 +6,7 @@ import type { Registry } from '../domain/registry/model.ts';
 import { planTraffic } from '../plan/plan.ts';
 import type { HourlyTraffic } from '../plan/traffic-plan.ts';
 import type { DatadogSession } from '../server/datadog-session.ts';
-import { paintFor } from './render/colors.ts';
+import { colorsFor } from './render/colors.ts';
 import { planText } from './render/plan.ts';
 import { sentence } from './render/sentence.ts';
 import { exitCodes, type Io } from './support/io.ts';
@@ -23,7 +23,7 @@ Examples:
   cuj-gate plan --weight 5 --weight 25 --weight 50     the steps of a rollout
   cuj-gate plan --weight 5,25,50 --days 14 --json`;
 
-const mostDays = 30;
+const maxDays = 30;
 
 interface Options {
   readonly registry?: string;
@@ -41,7 +41,7 @@ export function planCommand(io: Io, exit: (code: number) => void): Command {
       'share of the traffic that the canary gets; a list, or given again (default: 25)',
       weights,
     )
-    .option('--days <n>', `how many days of traffic to look at, up to ${mostDays}`, days, 7)
+    .option('--days <n>', `how many days of traffic to look at, up to ${maxDays}`, days, 7)
     .option('--json', 'for machines')
     .addHelpText('after', examples)
     .action(async (options: Options) => {
@@ -54,7 +54,7 @@ export function planCommand(io: Io, exit: (code: number) => void): Command {
           return exitCodes.misuse;
         }
         io.stdout.write(
-          options.json === true ? `${JSON.stringify(plan, null, 2)}\n` : planText(plan, paintFor(io)),
+          options.json === true ? `${JSON.stringify(plan, null, 2)}\n` : planText(plan, colorsFor(io)),
         );
         if (refused) return exitCodes.misuse;
         return plan.notJudgeable.length === 0 ? exitCodes.good : exitCodes.no;
@@ -101,8 +101,8 @@ function weights(value: string, known: readonly number[] = []): readonly number[
 }
 
 function days(value: string): number {
-  if (!/^[1-9]\d?$/.test(value) || Number(value) > mostDays) {
-    throw new InvalidArgumentError(`a whole number from 1 to ${mostDays} is expected.`);
+  if (!/^[1-9]\d?$/.test(value) || Number(value) > maxDays) {
+    throw new InvalidArgumentError(`a whole number from 1 to ${maxDays} is expected.`);
   }
   return Number(value);
 }

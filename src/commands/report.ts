@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { markdownReport } from '../report/markdown.ts';
 import { type BudgetReport, budgetReport, type ReportEntry } from '../report/report.ts';
 import { sliText } from '../report/sli-text.ts';
-import { type Paint, paintFor } from './render/colors.ts';
+import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { askAbout } from './support/open-datadog.ts';
 
@@ -50,29 +50,29 @@ export function reportCommand(io: Io, exit: (code: number) => void): Command {
           },
         });
         const report = budgetReport(registry.digest, budgets, nowMs);
-        io.stdout.write(texts[options.json === true ? 'json' : options.format](report, paintFor(io)));
+        io.stdout.write(texts[options.json === true ? 'json' : options.format](report, colorsFor(io)));
         return exitCodes.good;
       });
       exit(code);
     });
 }
 
-const texts: Readonly<Record<Options['format'], (report: BudgetReport, paint: Paint) => string>> = {
+const texts: Readonly<Record<Options['format'], (report: BudgetReport, colors: Colors) => string>> = {
   text: plainReport,
   markdown: markdownReport,
   json: (report) => `${JSON.stringify(report, null, 2)}\n`,
 };
 
-function plainReport({ cujs }: BudgetReport, paint: Paint): string {
+function plainReport({ cujs }: BudgetReport, colors: Colors): string {
   const count = (state: ReportEntry['state']) => cujs.filter((entry) => entry.state === state).length;
   const summary = `${count('due')} with something due, ${count('unknown')} unknown, ${count('fine')} fine\n`;
-  return [...cujs.map((entry) => plainEntry(entry, paint)), summary].join('\n');
+  return [...cujs.map((entry) => plainEntry(entry, colors)), summary].join('\n');
 }
 
-function plainEntry({ cuj, owner, tier, state, due, slis, window }: ReportEntry, paint: Paint): string {
-  const colour = { due: paint.red, unknown: paint.yellow, fine: paint.green }[state];
+function plainEntry({ cuj, owner, tier, state, due, slis, window }: ReportEntry, colors: Colors): string {
+  const colour = { due: colors.red, unknown: colors.yellow, fine: colors.green }[state];
   const lines = [
-    `${colour(state.padEnd(7))} ${paint.bold(cuj)}  ${owner}, tier ${tier}`,
+    `${colour(state.padEnd(7))} ${colors.bold(cuj)}  ${owner}, tier ${tier}`,
     ...slis.map((sli) => `        ${sliText(sli, window)}`),
     ...due.map(
       ({ action, gate }) =>

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { visible } from '../domain/outside-text.ts';
 import type { Problem } from '../domain/registry/model.ts';
 import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
-import { type Paint, paintFor } from './render/colors.ts';
+import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io, type Stream } from './support/io.ts';
 
 /** Problems that mean that there was nothing to validate. */
@@ -40,7 +40,7 @@ export async function validate(path: string, { json = false }: { json?: boolean 
   const misuse =
     !result.ok && result.files.length === 0 && result.problems.every(({ rule }) => misuseRules.has(rule));
   if (json) io.stdout.write(`${JSON.stringify(report(result), null, 2)}\n`);
-  else writeText(result, misuse ? io.stderr : io.stdout, paintFor(io));
+  else writeText(result, misuse ? io.stderr : io.stdout, colorsFor(io));
   if (result.ok) return exitCodes.good;
   return misuse ? exitCodes.misuse : exitCodes.no;
 }
@@ -55,25 +55,25 @@ function report(result: LoadResult) {
   return { ok: true, digest, files, cujs: [...cujs.keys()], services: [...services.keys()], problems: [] };
 }
 
-function writeText(result: LoadResult, out: Stream, paint: Paint): void {
+function writeText(result: LoadResult, out: Stream, colors: Colors): void {
   if (result.ok) {
     const { cujs, services, digest } = result.registry;
     const size = `${count(cujs.size, 'CUJ')}, ${count(services.size, 'service')}`;
-    out.write(`${paint.green('ok')}: ${size}, digest ${digest}\n`);
+    out.write(`${colors.green('ok')}: ${size}, digest ${digest}\n`);
     return;
   }
   const { problems, omitted } = result;
-  for (const problem of problems) out.write(problemText(problem, paint));
+  for (const problem of problems) out.write(problemText(problem, colors));
   const total = problems.length + omitted;
   const rest = omitted > 0 ? `, the first ${problems.length} shown` : '';
-  out.write(`${paint.red(count(total, 'problem'))}${rest}\n`);
+  out.write(`${colors.red(count(total, 'problem'))}${rest}\n`);
 }
 
 /** A problem for people, as compilers write theirs so that editors and terminals can jump to it. */
-export function problemText(problem: Problem, paint: Paint): string {
+export function problemText(problem: Problem, colors: Colors): string {
   const { file, line, column, path, message, rule, fix } = problem;
   const lines = [
-    `${paint.bold(visible(`${file}:${line}:${column}`))}: ${visible(message)} ${paint.dim(`(${rule})`)}`,
+    `${colors.bold(visible(`${file}:${line}:${column}`))}: ${visible(message)} ${colors.dim(`(${rule})`)}`,
   ];
   if (path !== '') lines.push(`  at:    ${visible(path)}`);
   if ('value' in problem) lines.push(`  found: ${found(problem.value)}`);

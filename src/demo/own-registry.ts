@@ -46,7 +46,7 @@ const coarseMs = 10 * minuteMs;
 const canaryAgeMs = 30 * minuteMs;
 /** A clean canary has traffic enough for a pass after so many minutes. */
 const minutesToPass = 10;
-const leastPerMinute = 60;
+const minPerMinute = 60;
 /** Stable's traffic for each request of the canary: a canary at 25%. */
 const stableShare = 3;
 const brokenRate = 0.2;
@@ -185,7 +185,7 @@ class EndpointTraffic {
 
   constructor({ store, registry, traffic, broken }: RegistryTrafficOptions, endpoint: SimulatedEndpoint) {
     const service = registry.services.get(endpoint.service) as Service;
-    this.#perMinute = Math.max(leastPerMinute, ...endpoint.cujs.map((cuj) => canaryPerMinute(cuj, service)));
+    this.#perMinute = Math.max(minPerMinute, ...endpoint.cujs.map((cuj) => canaryPerMinute(cuj, service)));
     const budgets = endpoint.cujs.flatMap(({ objectives }) =>
       Object.values(objectives).map(({ budget }) => budget),
     );

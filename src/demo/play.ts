@@ -1,6 +1,6 @@
 import { type Phase, type Taken, WatchedMetric } from './argo-caller.ts';
 import { CANARY_VERSION, simulateJourneys } from './datadog/journeys.ts';
-import { type StandIn, startDatadogStandIn } from './datadog/simulator.ts';
+import { type Simulator, startDatadogStandIn } from './datadog/simulator.ts';
 import { type TotalErrorRate, totalErrorRate } from './total-error-rate.ts';
 
 /**
@@ -27,7 +27,7 @@ export interface PlayClock {
 
 export interface Stage {
   readonly clock: PlayClock;
-  readonly datadog: StandIn;
+  readonly datadog: Simulator;
   readonly advanceTo: (epochMs: number) => void;
 }
 

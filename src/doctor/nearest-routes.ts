@@ -3,7 +3,7 @@ import type { Shares } from '../domain/ports/backend-facts.ts';
 
 /** Names that differ in more than this share of their characters are another route's. */
 const maxDifference = 0.3;
-const mostNames = 3;
+const maxNames = 3;
 
 /** Resource names with traffic that a wanted one most likely means, best first. */
 export function nearestRoutes(wanted: string, routes: Shares): string[] {
@@ -18,7 +18,7 @@ export function nearestRoutes(wanted: string, routes: Shares): string[] {
     })
     .filter(({ difference }) => difference <= maxDifference)
     .sort((a, b) => a.difference - b.difference || (routes.get(b.name) ?? 0) - (routes.get(a.name) ?? 0))
-    .slice(0, mostNames)
+    .slice(0, maxNames)
     .map(({ name }) => name);
 }
 

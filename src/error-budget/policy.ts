@@ -3,7 +3,7 @@ import type { ErrorBudgetAction } from '../domain/registry/model.ts';
 import type { SliName } from '../domain/registry/schema.ts';
 
 /** The CUJ's budget is that of the SLI that has least left; undefined where none is known. */
-export function leastBudget(
+export function minBudget(
   slis: ReadonlyMap<SliName, SliBudget>,
 ): { readonly sli: SliName; readonly budget: KnownBudget } | undefined {
   let least: { sli: SliName; budget: KnownBudget } | undefined;
@@ -26,7 +26,7 @@ export function dueActions(policy: readonly ErrorBudgetAction[], remaining: numb
 export function opinionOf({ cuj, slis }: CujBudget): BudgetOpinion {
   const gated = cuj.errorBudgetPolicy.filter(({ gate }) => gate !== undefined);
   if (gated.length === 0) return {};
-  const least = leastBudget(slis);
+  const least = minBudget(slis);
   const due = least === undefined ? undefined : dueActions(gated, least.budget.remaining)[0];
   const unknown = [...slis].flatMap(([sli, budget]) => (budget.known ? [] : [`${sli}: ${budget.why}`]));
   // What is not known could only matter where a more severe entry is left.

@@ -2,21 +2,26 @@ import { LRUCache } from 'lru-cache';
 import { durationMs, durationText, floorMinute } from '../domain/duration.ts';
 import { CallerError, SourceError } from '../domain/errors.ts';
 import { isClockSkewed, worstSkew } from '../domain/judge/clock-skew.ts';
-import { leastHistoryMs } from '../domain/judge/freshness.ts';
+import { minHistoryMs } from '../domain/judge/freshness.ts';
 import { type JudgeOptions, judge, slisOf, unknownVerdict, type Verdict } from '../domain/judge/judge.ts';
 import { judgeService, type ServiceVerdict } from '../domain/judge/judge-service.ts';
-import { type Ask, type CheckedAsk, checkAsk, refuseFuture } from '../domain/metrics/evaluation-request.ts';
+import {
+  type EvaluationRequest,
+  type ResolvedRequest,
+  refuseFuture,
+  resolveRequest,
+} from '../domain/metrics/evaluation-request.ts';
 import { measurementOf } from '../domain/metrics/measurement.ts';
 import {
+  type BatchQuery,
   bucketMs,
   type Measurement,
   type MetricsSource,
-  type ScopeQuery,
   type SentQuery,
   type Snapshot,
 } from '../domain/metrics/metrics-source.ts';
 import type { BudgetOpinion } from '../domain/ports/error-budget.ts';
-import type { Cuj, Registry, ScopeBatch } from '../domain/registry/model.ts';
+import type { Cuj, QueryBatch, Registry } from '../domain/registry/model.ts';
 import { selectorText } from '../domain/registry/selector.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 
@@ -50,14 +55,14 @@ export interface ServiceEvaluation {
 }
 
 /** A question about a whole service. */
-export type ServiceAsk = Omit<Ask, 'cuj' | 'service'> & { readonly service: string };
+export type ServiceRequest = Omit<EvaluationRequest, 'cuj' | 'service'> & { readonly service: string };
 
 export interface Evaluator {
   /** Throws CallerError for the caller's mistakes; the source's trouble is an `inconclusive` verdict. */
-  cuj(ask: Ask, signal: AbortSignal): Promise<Evaluation>;
-  service(ask: ServiceAsk, signal: AbortSignal): Promise<ServiceEvaluation>;
+  cuj(ask: EvaluationRequest, signal: AbortSignal): Promise<Evaluation>;
+  service(ask: ServiceRequest, signal: AbortSignal): Promise<ServiceEvaluation>;
   /** As `cuj`, at once, where all that it takes is at hand: undefined where somebody has to be asked. */
-  keptCuj?(ask: Ask): Evaluation | undefined;
+  keptCuj?(ask: EvaluationRequest): Evaluation | undefined;
 }
 
 interface Remembered {
@@ -84,46 +89,46 @@ function idOf(snapshot: Snapshot): number {
 }
 
 /** A question that was checked, for as long as its registry is in force. */
-interface KnownAsk {
+interface KnownRequest {
   readonly registry: Registry;
-  readonly checked: CheckedAsk;
+  readonly checked: ResolvedRequest;
   /** Equal for equal questions. */
   readonly key: string;
   calls: MinuteCalls;
 }
 
 /** By the object that put the question: who asks again and again may hand in the same, and is not checked again. */
-const knownAsks = new WeakMap<Ask, KnownAsk>();
+const knownRequests = new WeakMap<EvaluationRequest, KnownRequest>();
 
-function knownAsk(registry: Registry, cuj: Cuj, ask: Ask, nowMs: number): KnownAsk {
-  const before = knownAsks.get(ask);
+function knownRequest(registry: Registry, cuj: Cuj, ask: EvaluationRequest, nowMs: number): KnownRequest {
+  const before = knownRequests.get(ask);
   if (before?.registry === registry) {
     if (nowMs < before.calls.fromMs || nowMs >= before.calls.untilMs)
       before.calls = minuteCalls(registry, before.checked, nowMs);
     return before;
   }
-  const checked = checkAsk(registry, cuj, ask);
+  const checked = resolveRequest(registry, cuj, ask);
   const key = JSON.stringify([cuj.name, ask.service, ask.window, ask.since, [...ask.params].sort()]);
   const now = { registry, checked, key, calls: minuteCalls(registry, checked, nowMs) };
-  knownAsks.set(ask, now);
+  knownRequests.set(ask, now);
   return now;
 }
 
 const noOpinion: BudgetOpinion = {};
 
 /** One question, as it is to be measured and judged. */
-interface Posed {
+interface EvaluationContext {
   readonly registry: Registry;
   readonly cuj: Cuj;
   readonly sliCount: number | undefined;
   readonly nowMs: number;
-  readonly known: KnownAsk;
+  readonly known: KnownRequest;
   /** Those of the moment: `known` goes on to others with the minute. */
   readonly calls: MinuteCalls;
   readonly opinion: BudgetOpinion;
 }
 
-function optionsOf({ registry, sliCount, known, opinion }: Posed): JudgeOptions {
+function optionsOf({ registry, sliCount, known, opinion }: EvaluationContext): JudgeOptions {
   const { service } = known.checked;
   return {
     registryDigest: registry.digest,
@@ -143,9 +148,14 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     sizeCalculation: ({ evaluation }) => countsOf(evaluation.measurement),
   });
 
-  function pose(registry: Registry, cuj: Cuj, ask: Ask, sliCount: number | undefined): Posed {
+  function pose(
+    registry: Registry,
+    cuj: Cuj,
+    ask: EvaluationRequest,
+    sliCount: number | undefined,
+  ): EvaluationContext {
     const nowMs = ports.now();
-    const known = knownAsk(registry, cuj, ask, nowMs);
+    const known = knownRequest(registry, cuj, ask, nowMs);
     const { calls } = known;
     return { registry, cuj, sliCount, nowMs, known, calls, opinion: ports.budget?.(cuj) ?? noOpinion };
   }
@@ -153,7 +163,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
   async function evaluate(
     registry: Registry,
     cuj: Cuj,
-    ask: Ask,
+    ask: EvaluationRequest,
     sliCount: number | undefined,
     signal: AbortSignal,
   ): Promise<Evaluation> {
@@ -176,7 +186,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     return conclude(posed, snapshots);
   }
 
-  function conclude(posed: Posed, snapshots: readonly Snapshot[]): Evaluation {
+  function conclude(posed: EvaluationContext, snapshots: readonly Snapshot[]): Evaluation {
     const { registry, cuj, sliCount, nowMs, known, calls, opinion } = posed;
     if (!isClockSkewed(worstSkew(snapshots.map(({ clockSkewMs }) => clockSkewMs))))
       refuseFuture(known.checked, nowMs);
@@ -266,7 +276,11 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
 const none = new Float64Array();
 
 /** A span that some CUJ of the service is measured over is, for those that are measured over less, all of theirs. */
-function windowWithin(window: string | undefined, cuj: Cuj, cujs: readonly Cuj[]): Pick<Ask, 'window'> {
+function windowWithin(
+  window: string | undefined,
+  cuj: Cuj,
+  cujs: readonly Cuj[],
+): Pick<EvaluationRequest, 'window'> {
   const ms = window === undefined ? undefined : durationMs(window);
   const { maxWindowMs } = cuj.gate;
   if (ms === undefined || ms <= maxWindowMs || cujs.every(({ gate }) => ms > gate.maxWindowMs)) return {};
@@ -290,18 +304,18 @@ interface MinuteCalls {
   /** Epoch ms: from when, and until when, they are these. */
   readonly fromMs: number;
   readonly untilMs: number;
-  readonly queries: readonly ScopeQuery[];
+  readonly queries: readonly BatchQuery[];
   /** The services that each of them is for. */
   readonly services: readonly (readonly string[])[];
 }
 
 /** One call for each batch and pair of selectors among the question's services. */
-function minuteCalls(registry: Registry, ask: CheckedAsk, nowMs: number): MinuteCalls {
-  const calls = new Map<string, { query: ScopeQuery; services: string[] }>();
+function minuteCalls(registry: Registry, ask: ResolvedRequest, nowMs: number): MinuteCalls {
+  const calls = new Map<string, { query: BatchQuery; services: string[] }>();
   let fromMs = Number.NEGATIVE_INFINITY;
   let untilMs = Number.POSITIVE_INFINITY;
   for (const { name } of ask.services) {
-    const batch = registry.batchOfService.get(name) as ScopeBatch;
+    const batch = registry.batchOfService.get(name) as QueryBatch;
     const { canary, stable } = ask.selectors.get(name) as NonNullable<ReturnType<typeof ask.selectors.get>>;
     const key = `${batch.id}|${selectorText(canary)}|${stable === undefined ? '' : selectorText(stable)}`;
     const known = calls.get(key);
@@ -313,7 +327,7 @@ function minuteCalls(registry: Registry, ask: CheckedAsk, nowMs: number): Minute
     fromMs = Math.max(fromMs, toMs + batch.lagMs);
     untilMs = Math.min(untilMs, toMs + batch.lagMs + bucketMs);
     // The CUJ of the batch with the longest lag and window must find all of its span in the snapshot.
-    const spanMs = Math.ceil(Math.max(batch.maxWindowMs, leastHistoryMs) / bucketMs) * bucketMs;
+    const spanMs = Math.ceil(Math.max(batch.maxWindowMs, minHistoryMs) / bucketMs) * bucketMs;
     calls.set(key, { query: { batch, canary, stable, fromMs: toMs - spanMs, toMs }, services: [name] });
   }
   const all = [...calls.values()];

@@ -18,7 +18,7 @@ class FilesUnread extends FilesRefused {}
 export type LookOutcome = 'unchanged' | 'settling' | 'reloaded' | 'refused';
 
 /** What is made of files, kept in step with them. */
-export interface HeldFiles<T> {
+export interface WatchedFiles<T> {
   current(): T;
   /** Looks once. A change is taken when it looks the same in two looks in a row. */
   look(): Promise<LookOutcome>;
@@ -47,7 +47,7 @@ const maxBytes = 1024 * 1024;
  * a Secret's `..data` are seen alike. Throws FilesRefused where they are bad at the start; afterwards files that are
  * gone, empty or wrong never replace what is in force. Files that could not be read are tried again at each look.
  */
-export async function holdFiles<T>(options: HoldOptions<T>): Promise<HeldFiles<T>> {
+export async function watchFiles<T>(options: HoldOptions<T>): Promise<WatchedFiles<T>> {
   const { paths, make, signal, intervalMs = 1_000, read: readBytes = readFile } = options;
   /** What the files looked like when they were last read; undefined where they could not be. */
   let read: string | undefined = await signatureOf(paths);
@@ -102,7 +102,7 @@ export async function holdFiles<T>(options: HoldOptions<T>): Promise<HeldFiles<T
     return 'reloaded';
   }
 
-  const held: HeldFiles<T> = {
+  const held: WatchedFiles<T> = {
     current: () => current,
     look() {
       underWay ??= lookOnce().finally(() => {

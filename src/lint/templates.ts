@@ -5,7 +5,7 @@ import { type Analysis, type RolloutParts, type TemplateRef, templateRefs } from
 import type { Place } from './yaml-node.ts';
 
 /** Names that differ by this much are one, mistyped. */
-const mostEdits = 2;
+const maxEdits = 2;
 
 /** Several of one name where they lie in several namespaces. */
 export type ByName = ReadonlyMap<string, readonly Place[]>;
@@ -64,7 +64,7 @@ export function resolve(
       }
       if (template === undefined) {
         complete = false;
-        const [near] = nearestNames(name, meant.keys(), { most: 1, maxEdits: () => mostEdits });
+        const [near] = nearestNames(name, meant.keys(), { most: 1, maxEdits: () => maxEdits });
         report(
           'warning',
           'template-not-given',

@@ -4,7 +4,7 @@ import type { GatePolicy } from '../domain/registry/model.ts';
 import { ruleFacts } from '../domain/registry/rules.ts';
 import { upperBound } from '../domain/statistics/e-process.ts';
 import { hourText } from './levels.ts';
-import { cleanCanary, minutesOf, mostMinutes } from './projection.ts';
+import { cleanCanary, maxMinutes, minutesOf } from './projection.ts';
 import type { Measured, WeightPlan } from './traffic-plan.ts';
 
 /** The registry takes no more of either. */
@@ -31,7 +31,7 @@ export function helpFor(
     ];
   }
   if (need === null) return ['No number of requests leads to a pass: stable has no traffic to compare with.'];
-  const most = mostMinutes(cuj);
+  const most = maxMinutes(cuj);
   const available = perMinute * most;
   const help: string[] = [];
   const percent = Math.ceil((need / (level * most)) * 100 - 1e-9);

@@ -2,7 +2,7 @@ import { durationText } from '../domain/duration.ts';
 import { percent } from '../domain/judge/number-text.ts';
 import { ruleFacts } from '../domain/registry/rules.ts';
 import { hourText } from './levels.ts';
-import { mostMinutes } from './projection.ts';
+import { maxMinutes } from './projection.ts';
 import type { Measured, WeightPlan } from './traffic-plan.ts';
 
 /** A silence that comes by chance in more rollouts than this is worth a word. */
@@ -27,7 +27,7 @@ export function notesOf(
   }
   if (window === 'rollout') {
     const perMinute = (wholeQuietest * weight) / 100;
-    const minutes = Math.min(quietest.minutes ?? mostMinutes(cuj), mostMinutes(cuj));
+    const minutes = Math.min(quietest.minutes ?? maxMinutes(cuj), maxMinutes(cuj));
     const gap = Math.ceil(restartGapMs / 60_000);
     if (perMinute > 0 && silenceChance(perMinute, gap, minutes) > unlikely) {
       let enough = gap;

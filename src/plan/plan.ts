@@ -6,7 +6,7 @@ import type { SliName } from '../domain/registry/schema.ts';
 import { helpFor } from './help.ts';
 import { levelAt, levelsOf } from './levels.ts';
 import { notesOf } from './notes.ts';
-import { cleanCanary, type EndpointMix, minutesOf, mostMinutes } from './projection.ts';
+import { cleanCanary, type EndpointMix, maxMinutes, minutesOf } from './projection.ts';
 import type {
   HourlyTraffic,
   Judgeable,
@@ -103,8 +103,8 @@ function entryOf(one: Measured, all: readonly Measured[], weights: readonly numb
   const { cuj, levels, cleanRequests } = one;
   const plans = weights.map((weight) => weightPlan(one, weight));
   const largest = plans.at(-1) as WeightPlan;
-  const windowMinutes = mostMinutes(cuj);
-  const leastAt = (level: number): number | null => {
+  const windowMinutes = maxMinutes(cuj);
+  const minAt = (level: number): number | null => {
     if (cleanRequests === null || level <= 0) return null;
     const percent = Math.max(1, Math.ceil((cleanRequests / (level * windowMinutes)) * 100 - 1e-9));
     return percent > 100 ? null : percent;
@@ -114,7 +114,7 @@ function entryOf(one: Measured, all: readonly Measured[], weights: readonly numb
     value: one.value,
     requestsPerMinute: levels,
     cleanRequests,
-    leastWeight: { median: leastAt(levels.median), quietest: leastAt(levels.quietest) },
+    minWeight: { median: minAt(levels.median), quietest: minAt(levels.quietest) },
     weights: plans,
     help: helpFor(one, all, largest),
     notes: notesOf(one, largest, levelAt(one.wholeHours, one.fromMs, levels.quietestHour)),
@@ -131,7 +131,7 @@ function headOf(cuj: Cuj, service: Service, sli: SliName) {
     sli,
     rule: cuj.gate.rule,
     objective: cuj.objectives[sli]?.percent as number,
-    windowMinutes: mostMinutes(cuj),
+    windowMinutes: maxMinutes(cuj),
     lagMinutes: cuj.gate.lagMs / 60_000,
   };
 }
@@ -150,7 +150,7 @@ function judgeableOf(cuj: Cuj, median: Outlook, quietest: Outlook): Judgeable {
 
 function outlook(one: Measured, level: number, weight: number): Outlook {
   const perMinute = (level * weight) / 100;
-  const most = mostMinutes(one.cuj);
+  const most = maxMinutes(one.cuj);
   const minutes = minutesOf(one.cleanRequests, perMinute);
   const fits = minutes <= most;
   const judged = cleanCanary(one, level, weight / 100, Math.min(minutes, most));
@@ -180,7 +180,7 @@ function unknownEntry(cuj: Cuj, service: Service, sli: SliName, weights: readonl
     value: null,
     requestsPerMinute: { median: 0, quietest: 0, quietestHour: 0 },
     cleanRequests: null,
-    leastWeight: { median: null, quietest: null },
+    minWeight: { median: null, quietest: null },
     weights: weights.map((weight) => ({ weight, judgeable: 'unknown', median: nothing, quietest: nothing })),
     help: [],
     notes: ['Its traffic could not be asked for; stderr says why.'],

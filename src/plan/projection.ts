@@ -24,7 +24,7 @@ export interface Subject {
 }
 
 /** Minutes of canary traffic that one look sees at most. */
-export function mostMinutes({ gate }: Cuj): number {
+export function maxMinutes({ gate }: Cuj): number {
   return Math.ceil((gate.window === 'rollout' ? gate.maxWindowMs : gate.window) / bucketMs);
 }
 
@@ -47,7 +47,7 @@ export function cleanCanary(
   weight: number,
   minutes: number,
 ): SliVerdict {
-  const buckets = Math.max(mostMinutes(cuj), Math.ceil(cuj.gate.maxWindowMs / bucketMs));
+  const buckets = Math.max(maxMinutes(cuj), Math.ceil(cuj.gate.maxWindowMs / bucketMs));
   const first = buckets - minutes;
   const series = (of: (canary: number) => number) =>
     Float64Array.from({ length: buckets }, (_, i) => of(i >= first ? weight : 0));

@@ -61,7 +61,7 @@ export interface PlanEntry {
   readonly windowMinutes: number;
   readonly lagMinutes: number;
   /** Percent that would do, rounded up to whole ones; null where not even 100 does. */
-  readonly leastWeight: { readonly median: number | null; readonly quietest: number | null };
+  readonly minWeight: { readonly median: number | null; readonly quietest: number | null };
   /** As asked, the smallest first. */
   readonly weights: readonly WeightPlan[];
   /** What would help where the largest weight is not enough, each a sentence. */

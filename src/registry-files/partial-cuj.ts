@@ -7,7 +7,7 @@ import type { CujDocument } from '../domain/registry/schema.ts';
  * problems are told at once. What stands in for a removed part raises no complaint of its own. Undefined where what is
  * left is no CUJ. The result is for checking only: a registry with a finding never comes into force.
  */
-export function mendCuj(
+export function partialCujOf(
   cuj: unknown,
   findings: readonly Finding[],
   validate: ValidateFunction,

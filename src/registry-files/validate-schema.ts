@@ -9,7 +9,7 @@ import {
   ServiceSchema,
   SourceSchema,
 } from '../domain/registry/schema.ts';
-import { mendCuj } from './partial-cuj.ts';
+import { partialCujOf } from './partial-cuj.ts';
 import { explainErrors } from './schema-errors.ts';
 
 interface Validators {
@@ -91,7 +91,7 @@ export async function checkStructure(file: string, value: unknown): Promise<Stru
       const before = findings.length;
       if (check(validators.cuj, cuj, ['cujs', index])) continue;
       broken.cujs.add(index);
-      const rest = mendCuj(cuj, findings.slice(before), validators.cuj);
+      const rest = partialCujOf(cuj, findings.slice(before), validators.cuj);
       if (rest !== undefined) mended.set(index, rest);
     }
   }

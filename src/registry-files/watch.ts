@@ -43,7 +43,7 @@ export interface WatchOptions {
 }
 
 /** Looks that are waited through, at most, until files that could not be read are tried again: ten seconds. */
-const mostLooksBetweenTries = 40;
+const maxLooksBetweenTries = 40;
 
 /** What a look at the files came to. */
 export type PollOutcome = 'unchanged' | 'settling' | 'reloaded' | 'refused';
@@ -100,7 +100,7 @@ export function createRegistryWatcher(options: WatchOptions): RegistryWatcher {
       // Descriptors that ran out, or a right that is given later, leave no trace in the signature. At the next look
       // again, then less and less often: what can be read of a large registry is parsed at each try.
       read = undefined;
-      looksToWait = Math.min(2 ** tries - 1, mostLooksBetweenTries - 1);
+      looksToWait = Math.min(2 ** tries - 1, maxLooksBetweenTries - 1);
       tries += 1;
       return tries > 1 && isSame(result.problems, failure?.problems) ? 'unchanged' : take(result);
     }

@@ -1,7 +1,7 @@
 import type { CujBudget, SliBudget } from '../domain/ports/error-budget.ts';
 import type { Cuj } from '../domain/registry/model.ts';
 import type { SliName } from '../domain/registry/schema.ts';
-import { dueActions, leastBudget } from '../error-budget/policy.ts';
+import { dueActions, minBudget } from '../error-budget/policy.ts';
 
 /** Where a CUJ stands: an agreed action is due; nobody knows; nothing to do. */
 export type BudgetState = 'due' | 'unknown' | 'fine';
@@ -76,7 +76,7 @@ export function budgetReport(
 }
 
 function entryOf({ cuj, slis }: CujBudget): ReportEntry {
-  const least = leastBudget(slis)?.budget.remaining;
+  const least = minBudget(slis)?.budget.remaining;
   const due = least === undefined ? [] : dueActions(cuj.errorBudgetPolicy, least);
   const ruling = due.find(({ gate }) => gate !== undefined);
   const overspent = least !== undefined && least < 0;

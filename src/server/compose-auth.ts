@@ -6,7 +6,7 @@ import { type CredentialKind, createCredentialMetrics } from '../auth/credential
 import { readTls, type TlsCredentials, tlsPaths } from '../auth/tls.ts';
 import { readTokens } from '../auth/token-file.ts';
 import type { Authenticator, Identification } from '../domain/ports/authenticator.ts';
-import { FilesRefused, type HoldOptions, holdFiles } from '../files/watched-files.ts';
+import { FilesRefused, type HoldOptions, watchFiles } from '../files/watched-files.ts';
 import type { AppPorts } from '../http/server/ports.ts';
 import type { AccessSettings } from '../settings/auth-settings.ts';
 
@@ -67,7 +67,7 @@ export async function openAccess(settings: AccessSettings, parts: AccessParts): 
     what: string,
     options: Pick<HoldOptions<T>, 'paths' | 'make'> & { onGood: (made: T) => void },
   ) {
-    const held = holdFiles({
+    const held = watchFiles({
       ...options,
       signal,
       ...(parts.everyMs === undefined ? {} : { intervalMs: parts.everyMs }),

@@ -10,7 +10,7 @@ import {
 } from '../sources/datadog/api/connection.ts';
 import { createDatadogSource } from '../sources/datadog/api/source.ts';
 import { createCachedSource } from '../sources/decorators/cache.ts';
-import { toldSource } from '../sources/decorators/outage-log.ts';
+import { withOutageLog } from '../sources/decorators/outage-log.ts';
 import { createSourceMetrics } from '../sources/decorators/request-metrics.ts';
 import { openSharing, type Sharing } from './compose-shared-cache.ts';
 import type { Traces } from './compose-tracing.ts';
@@ -63,7 +63,7 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
     });
   }
   const measured = sourceMetrics.measured(parts.source ?? (await createDatadogSource(connection)));
-  const datadog = toldSource(measured, logger, now);
+  const datadog = withOutageLog(measured, logger, now);
   const asked = traces?.call(datadog) ?? datadog;
   const observer = sourceMetrics.cacheObserver;
   const cached = createCachedSource(sharing?.source(asked, cacheTtlMs) ?? asked, {

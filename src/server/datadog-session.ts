@@ -1,7 +1,7 @@
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
 import type { CujBudget } from '../domain/ports/error-budget.ts';
-import type { Cuj, Registry, ScopeBatch } from '../domain/registry/model.ts';
+import type { Cuj, QueryBatch, Registry } from '../domain/registry/model.ts';
 import type { Settings } from '../settings/settings.ts';
 import { createDatadogApi } from '../sources/datadog/api/connection.ts';
 import { surveyDatadog } from '../sources/datadog/api/doctor-survey.ts';
@@ -21,8 +21,8 @@ export interface DatadogSession {
   source(): Promise<MetricsSource>;
   survey(registry: Registry, onProgress: (what: string) => void): Promise<BackendFacts>;
   errorBudgets(cujs: readonly Cuj[], nowMs: number, options: BudgetReadOptions): Promise<CujBudget[]>;
-  hourlyTraffic(batch: ScopeBatch, fromMs: number, toMs: number): ReturnType<typeof hourlyTraffic>;
-  versionHits(batch: ScopeBatch, key: string, fromMs: number, toMs: number): Promise<VersionHits>;
+  hourlyTraffic(batch: QueryBatch, fromMs: number, toMs: number): ReturnType<typeof hourlyTraffic>;
+  versionHits(batch: QueryBatch, key: string, fromMs: number, toMs: number): Promise<VersionHits>;
   serviceRoutes(service: string, env: string, operation: string | undefined): Promise<ServiceRoutes>;
   /** Epoch ms. */
   readonly now: () => number;

@@ -461,15 +461,15 @@ function spanText(ms: number): string {
   return ms === 0 ? '0s' : `${ms / unitMs[unit]}${unit}`;
 }
 
-function duration(leastMs: number, mostMs: number): (text: string) => Read<number> {
+function duration(minMs: number, maxMs: number): (text: string) => Read<number> {
   return (text) => {
     const match = /^(\d{1,7})(ms|s|m)$/.exec(text);
     if (match === null)
       return { wrong: 'is not a duration: a whole number and its unit, ms, s or m, such as 500ms, 8s or 1m' };
     const value = Number(match[1]) * unitMs[match[2] as keyof typeof unitMs];
-    return value >= leastMs && value <= mostMs
+    return value >= minMs && value <= maxMs
       ? { value }
-      : { wrong: `is out of range: from ${spanText(leastMs)} to ${spanText(mostMs)}` };
+      : { wrong: `is out of range: from ${spanText(minMs)} to ${spanText(maxMs)}` };
   };
 }
 

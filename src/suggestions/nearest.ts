@@ -30,7 +30,7 @@ export function nearestNames(
   }: NearestOptions = {},
 ): string[] {
   const text = wanted.slice(0, maxLength).toLowerCase();
-  return mostAlike(text, known)
+  return maxAlike(text, known)
     .map((name) => ({
       name,
       edits:
@@ -45,7 +45,7 @@ export function nearestNames(
 }
 
 /** At most `maxCompared` names: those that hold the text, then those that share most of their beginning and end with it. */
-function mostAlike(text: string, known: Iterable<string>): string[] {
+function maxAlike(text: string, known: Iterable<string>): string[] {
   /** By how much they share. One that is full takes no more. */
   const shelves: (string[] | undefined)[] = [];
   for (const name of known) {

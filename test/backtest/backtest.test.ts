@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Backtest, backtest } from '../../src/backtest/backtest.ts';
 import { scoreOf } from '../../src/backtest/score.ts';
-import type { StandIn } from '../../src/demo/datadog/simulator.ts';
+import type { Simulator } from '../../src/demo/datadog/simulator.ts';
 import { judge } from '../../src/domain/judge/judge.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
@@ -16,11 +16,11 @@ const HOUR = 3_600_000;
 const begin = NOON - 11 * HOUR;
 
 async function replayed(
-  standIn: StandIn,
+  simulator: Simulator,
   document: RegistryDocument = shopDocument(),
   more: { service?: string; most?: number } = {},
 ): Promise<Backtest> {
-  const connection = new DatadogConnection({ apiKey: 'a', appKey: 'b', url: standIn.url });
+  const connection = new DatadogConnection({ apiKey: 'a', appKey: 'b', url: simulator.url });
   try {
     const [api, source] = [createDatadogApi(connection), await createDatadogSource(connection)];
     return await backtest(
@@ -69,12 +69,12 @@ function minuteOf(outcome: 'fail' | 'pass', endpoints: { perMinute: number; badF
 }
 
 describe('a backtest of rollouts that were planted', () => {
-  let standIn: StandIn;
+  let simulator: Simulator;
   let result: Backtest;
   beforeAll(async () => {
-    standIn = await clinic();
-    plantMonth(standIn, begin);
-    result = await replayed(standIn);
+    simulator = await clinic();
+    plantMonth(simulator, begin);
+    result = await replayed(simulator);
   });
   afterAll(closeAll);
 
@@ -95,7 +95,7 @@ describe('a backtest of rollouts that were planted', () => {
   });
 
   it('takes one call to find them and one for each, and asks about v4, which took over within an hour', () => {
-    const versions = standIn.calls.map(({ body }) => /version:(v\d)/.exec(JSON.stringify(body))?.[1]);
+    const versions = simulator.calls.map(({ body }) => /version:(v\d)/.exec(JSON.stringify(body))?.[1]);
     expect(versions).toEqual([undefined, 'v2', 'v3', 'v4']);
   });
 
@@ -132,11 +132,11 @@ describe('a backtest of rollouts that were planted', () => {
   it('counts what was caught, missed and falsely aborted by version', () => {
     const aborted = ({ outcome }: { outcome: string }) => outcome === 'abort';
     expect(scoreOf(result.rollouts, ['V3'], aborted)).toEqual({
-      score: { caught: ['v3'], missed: [], falselyAborted: [], spared: ['v2'] },
+      score: { caught: ['v3'], missed: [], falselyAborted: [], letThrough: ['v2'] },
       unknown: [],
     });
     expect(scoreOf(result.rollouts, ['v2', 'v9'], aborted)).toEqual({
-      score: { caught: [], missed: ['v2'], falselyAborted: ['v3'], spared: [] },
+      score: { caught: [], missed: ['v2'], falselyAborted: ['v3'], letThrough: [] },
       unknown: ['v9'],
     });
   });
@@ -146,22 +146,22 @@ describe('a backtest', () => {
   afterEach(closeAll);
 
   it('shows what a CUJ that only observes would have said, and aborts nothing for it', async () => {
-    const standIn = await clinic();
-    plantMonth(standIn, begin);
+    const simulator = await clinic();
+    plantMonth(simulator, begin);
     const document = shopDocument();
     Object.assign(document.cujs?.[0] as object, { mode: 'observe' });
-    const { rollouts } = await replayed(standIn, document, { most: 2 });
+    const { rollouts } = await replayed(simulator, document, { most: 2 });
     expect(rollouts[0]).toMatchObject({ version: 'v3', outcome: 'pass', minute: 13 });
     expect(rollouts[0]?.cujs[0]).toMatchObject({ mode: 'observe', firstFail: { reason: 'slo_violated' } });
   });
 
   it('holds what it could not know in time, and says what is missing', async () => {
-    const standIn = await clinic();
-    plant(standIn, begin, [
+    const simulator = await clinic();
+    plant(simulator, begin, [
       { from: 0, to: 300, version: 'v1', share: 1 },
       { from: 130, to: 134, version: 'v2', share: 0.25 },
     ]);
-    const { rollouts } = await replayed(standIn);
+    const { rollouts } = await replayed(simulator);
     expect(rollouts).toMatchObject([
       { version: 'v2', minutes: 4, ending: 'withdrawn', outcome: 'held', minute: null, summary: null },
     ]);
@@ -173,33 +173,33 @@ describe('a backtest', () => {
   });
 
   it('judges by stable of the version before where the selector takes one', async () => {
-    const standIn = await clinic();
-    plantMonth(standIn, begin);
+    const simulator = await clinic();
+    plantMonth(simulator, begin);
     const document = shopDocument();
     Object.assign(document.services?.shop as object, { stable: 'version:{stable_version}' });
-    const { rollouts } = await replayed(standIn, document);
+    const { rollouts } = await replayed(simulator, document);
     expect(rollouts.map(({ version, outcome }) => [version, outcome])).toEqual([
       ['v2', 'pass'],
       ['v3', 'abort'],
       ['v3', 'pass'],
     ]);
-    expect(JSON.stringify(standIn.calls[1]?.body)).toContain('version:v1');
+    expect(JSON.stringify(simulator.calls[1]?.body)).toContain('version:v1');
   });
 
   it('says which services it cannot replay, and why, without a call', async () => {
-    const standIn = await clinic();
+    const simulator = await clinic();
     const document = shopDocument();
     Object.assign(document.services?.shop as object, { canary: 'role:canary' });
-    const { rollouts, notTold } = await replayed(standIn, document);
+    const { rollouts, notTold } = await replayed(simulator, document);
     expect(rollouts).toEqual([]);
     expect(notTold).toEqual([{ service: 'shop', why: expect.stringContaining('role:canary') }]);
-    expect(standIn.calls).toEqual([]);
+    expect(simulator.calls).toEqual([]);
   });
 
   it('takes the newest where there are more than asked for, and says how many it left out', async () => {
-    const standIn = await clinic();
-    plantMonth(standIn, begin);
-    const { rollouts, leftOut } = await replayed(standIn, shopDocument(), { most: 2 });
+    const simulator = await clinic();
+    plantMonth(simulator, begin);
+    const { rollouts, leftOut } = await replayed(simulator, shopDocument(), { most: 2 });
     expect(rollouts.map(({ version }) => version)).toEqual(['v3', 'v3']);
     expect(leftOut).toBe(1);
   });

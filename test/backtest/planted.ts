@@ -1,4 +1,4 @@
-import type { StandIn } from '../../src/demo/datadog/simulator.ts';
+import type { Simulator } from '../../src/demo/datadog/simulator.ts';
 import { hits } from '../doctor/clinic.ts';
 
 const MINUTE = 60_000;
@@ -22,7 +22,7 @@ interface Phase {
 }
 
 /** Submits what some versions served; times are minutes since `begin`, epoch ms. */
-export function plant({ store }: StandIn, begin: number, phases: readonly Phase[]): void {
+export function plant({ store }: Simulator, begin: number, phases: readonly Phase[]): void {
   for (const { from, to, version, share, bad = {} } of phases) {
     for (let minute = from; minute < to; minute += 1) {
       for (const [resource, all] of Object.entries(perMinute)) {
@@ -40,9 +40,9 @@ export function plant({ store }: StandIn, begin: number, phases: readonly Phase[
  * its fourth minute on, is withdrawn after fifteen, and comes back repaired for twelve. v4 takes over at once. v0 is a
  * stray request.
  */
-export function plantMonth(standIn: StandIn, begin: number): void {
+export function plantMonth(simulator: Simulator, begin: number): void {
   const orders = { 'POST /orders': 1 };
-  plant(standIn, begin, [
+  plant(simulator, begin, [
     { from: 0, to: 190, version: 'v1', share: 1 },
     { from: 190, to: 210, version: 'v1', share: 0.75 },
     { from: 190, to: 210, version: 'v2', share: 0.25 },
@@ -56,7 +56,7 @@ export function plantMonth(standIn: StandIn, begin: number): void {
     { from: 415, to: 500, version: 'v2', share: 1 },
     { from: 500, to: 600, version: 'v4', share: 1 },
   ]);
-  standIn.store.recordRequests({
+  simulator.store.recordRequests({
     ...hits,
     version: 'v0',
     resource: 'GET /search',

@@ -1,5 +1,5 @@
-import type { ScopeQuery } from '../../src/domain/metrics/metrics-source.ts';
-import type { ScopeBatch } from '../../src/domain/registry/model.ts';
+import type { BatchQuery } from '../../src/domain/metrics/metrics-source.ts';
+import type { QueryBatch } from '../../src/domain/registry/model.ts';
 import { fillSelector } from '../../src/domain/registry/selector.ts';
 import { registryOf } from '../domain/judge/journey.ts';
 
@@ -9,7 +9,7 @@ export const endMs = Date.UTC(2026, 5, 1, 9);
 
 export const endpoints = Array.from({ length: 24 }, (_, i) => `GET /api/v1/things/${i}`);
 
-export function clientQuestion(): ScopeQuery {
+export function clientQuestion(): BatchQuery {
   const registry = registryOf(
     JSON.stringify({
       apiVersion: 'cuj-gate/v1',
@@ -18,7 +18,7 @@ export function clientQuestion(): ScopeQuery {
       cujs: [{ name: 'all', owner: 'team', service: 'api', endpoints }],
     }),
   );
-  const batch = registry.batchOfService.get('api') as ScopeBatch;
+  const batch = registry.batchOfService.get('api') as QueryBatch;
   const service = registry.services.get('api');
   if (service === undefined) throw new Error('the registry has lost its service');
   return {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
-import type { ScopeQuery } from '../../src/domain/metrics/metrics-source.ts';
+import type { BatchQuery } from '../../src/domain/metrics/metrics-source.ts';
 import { DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
 import { createDatadogSource } from '../../src/sources/datadog/api/source.ts';
 import { bundleChild } from './bundle-child.ts';
@@ -70,7 +70,7 @@ export async function measureSockets(folder: string): Promise<Figure[]> {
 
 /** What the stand-in answers to one service's question, byte for byte. */
 async function recordAnswer(): Promise<{
-  query: ScopeQuery;
+  query: BatchQuery;
   question: string;
   answer: string;
   groups: number;

@@ -1,5 +1,5 @@
 import type { Fault, FaultedCall } from '../../src/demo/datadog/faults.ts';
-import type { StandIn } from '../../src/demo/datadog/simulator.ts';
+import type { Simulator } from '../../src/demo/datadog/simulator.ts';
 
 /** Draws in [0, 1). */
 export type Draw = () => number;
@@ -103,9 +103,9 @@ export class FaultGun {
   /** Where the data of struck calls ended, epoch ms, in the order of the calls. */
   readonly #ended: { readonly at: number; readonly endMs: number }[] = [];
 
-  constructor(standIn: StandIn, draw: Draw) {
+  constructor(simulator: Simulator, draw: Draw) {
     this.#draw = draw;
-    standIn.setFault((call) => this.#strike(call));
+    simulator.setFault((call) => this.#strike(call));
   }
 
   fire(nowMs: number): void {

@@ -116,7 +116,7 @@ export class Inspector {
     }
     const wrong = this.#oracle.judge({ ...question.asked, startedMs, endedMs }, body);
     this.note('every verdict can be true', ...wrong.map((one) => `${where}: ${one}`));
-    const outcomes = [body.observed ?? body, ...(body.cujs ?? [])].filter(
+    const outcomes = [body.wouldBe ?? body, ...(body.cujs ?? [])].filter(
       ({ reason }) => reason !== 'observe_only',
     );
     if (this.#phases.isCalm(startedMs, endedMs))

@@ -21,7 +21,7 @@ export async function readMetrics(url: string): Promise<Reading> {
 }
 
 /** How far the chart's memory limit (512 MiB) may be used up: what V8 has not given back counts in it as well. */
-const mostResidentMb = 400;
+const maxResidentMb = 400;
 const spareFiles = 12;
 /**
  * Between two collections after the same questions so much may come in a run that has the minutes for medians (code that
@@ -60,7 +60,7 @@ export function checkMemory(
   );
   inspector.note(
     'resident memory is bounded',
-    ...(most <= mostResidentMb ? [] : [`${most.toFixed(0)} MB, more than ${mostResidentMb}`]),
+    ...(most <= maxResidentMb ? [] : [`${most.toFixed(0)} MB, more than ${maxResidentMb}`]),
   );
 }
 

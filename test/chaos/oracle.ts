@@ -114,9 +114,9 @@ export class Oracle {
     if (observed && part.verdict !== 'pass') say(`${about} although it only observes`);
     if (part.reason === 'observe_only') {
       if (!observed) say(about);
-      if (part.observed?.verdict === 'pass') say(`${about} in the place of a pass`);
+      if (part.wouldBe?.verdict === 'pass') say(`${about} in the place of a pass`);
       // A service's answer does not show what it would have been.
-      if (asked.kind === 'cuj') this.#judgeOutcome(asked, part, part.observed ?? {}, variant, say);
+      if (asked.kind === 'cuj') this.#judgeOutcome(asked, part, part.wouldBe ?? {}, variant, say);
       return;
     }
     this.#judgeOutcome(asked, part, part, variant, say);

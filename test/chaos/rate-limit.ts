@@ -5,7 +5,7 @@ import type { GateProcess } from './gates.ts';
 import type { Inspector } from './inspector.ts';
 
 /** The least that a reset says in a run (faults.ts): each 429 forbids its gate's calls for at least so long. */
-const leastResetMs = 1_000;
+const minResetMs = 1_000;
 /** Clocks are read in whole milliseconds, on both sides. */
 const roundingMs = 5;
 /** So many answers of a gate, one after the other, show that it has read what was sent before, and sent what it meant to. */
@@ -69,7 +69,7 @@ export class RateLimitWatch {
   check(inspector: Inspector, gun: FaultGun): void {
     for (const { call: limited, life, readAt } of this.#limited) {
       if (gun.isMuddled(limited)) continue;
-      const untilMs = limited.at + leastResetMs - roundingMs;
+      const untilMs = limited.at + minResetMs - roundingMs;
       if (readAt >= untilMs) continue;
       const wrong = this.#calls
         .filter(({ at }) => at > readAt && at < untilMs)

@@ -58,11 +58,11 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const drawOfPart = (): Draw => seededRandom(seed * 31 + ++parts);
   const file = await buildGate(path.join(folder, 'gate'));
   const startMs = Date.now();
-  const standIn = await startDatadogStandIn({ now: Date.now });
-  cleanups.push(() => standIn.stop());
-  const world = plantTraffic(standIn.store, startMs, seconds);
-  const gun = new FaultGun(standIn, drawOfPart());
-  const lateData = new LateData(standIn.store, drawOfPart());
+  const simulator = await startDatadogStandIn({ now: Date.now });
+  cleanups.push(() => simulator.stop());
+  const world = plantTraffic(simulator.store, startMs, seconds);
+  const gun = new FaultGun(simulator, drawOfPart());
+  const lateData = new LateData(simulator.store, drawOfPart());
   const redis = await startRedis(folder);
   if (redis !== undefined) cleanups.push(() => redis.kill());
 
@@ -72,7 +72,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const gateOf = async (name: string, how: 'rename' | 'configmap') => {
     const own = new Edits(path.join(folder, `registry-${name}`), how, drawOfPart(), number);
     const env = {
-      DD_URL: standIn.url,
+      DD_URL: simulator.url,
       DD_APP_KEY: 'chaos-app-key-of-nobody',
       CUJ_GATE_REGISTRY: own.path,
       CUJ_GATE_CACHE_TTL: '500ms',
@@ -95,7 +95,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   let endMs = Number.POSITIVE_INFINITY;
   const inspector = new Inspector(
     {
-      store: standIn.store,
+      store: simulator.store,
       world,
       variantOf: (owner) => [...edits.values()].map(({ variants }) => variants.get(owner)).find(Boolean),
       halvedNear: (startedMs, endedMs) => gun.halvedNear(startedMs, endedMs),
@@ -120,7 +120,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       throw new Error(`${gate.name} ended with ${started}: ${gate.complaints.join('\n')}`);
   }
 
-  const rateLimitWatch = new RateLimitWatch(standIn.calls, [steady, mortal]);
+  const rateLimitWatch = new RateLimitWatch(simulator.calls, [steady, mortal]);
   cleanups.push(() => rateLimitWatch.stop());
   const sinceMs = sinceOf(startMs, seconds);
   const callers = new Callers(drawOfPart(), sinceMs, (answered) => inspector.inspect(answered));
@@ -198,7 +198,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
 
   /** Questions are under way when the signal comes, and until the drain is over all are answered. */
   async function terminate(): Promise<void> {
-    const slow = standIn.faults.push({ kind: 'slow', delayMs: 900, path: '/query', times: 6 });
+    const slow = simulator.faults.push({ kind: 'slow', delayMs: 900, path: '/query', times: 6 });
     for (let i = 0; i < 8; i += 1) void callers.ask(mortal, question(drawDeath, Date.now(), sinceMs));
     await sleep(30);
     const signalledMs = Date.now();
@@ -281,7 +281,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   while (callers.waiting > 0 && Date.now() - waitedMs < 12_000) await sleep(50);
   await callers.close();
   deaf.leave();
-  standIn.faults.clear();
+  simulator.faults.clear();
   // Keep-alive connections of the load are gone by now on this side; the gate sees it at once.
   await sleep(1_500);
   const last = await readMetrics(steady.url);
@@ -311,7 +311,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     `\nanswers ${inspector.answers}, slowest ${inspector.slowestMs} ms, connections refused while a gate was away ${inspector.refusedConnections}`,
   );
   for (const [label, times] of inspector.answersByReason()) say(`  ${String(times).padStart(7)}  ${label}`);
-  say(`\nfaults of Datadog, over ${standIn.calls.length} calls`);
+  say(`\nfaults of Datadog, over ${simulator.calls.length} calls`);
   say(`  ${[...gun.struck].map(([kind, times]) => `${kind} ${times}`).join(', ')}`);
   say(`  data late for everybody ${lateData.times} times`);
   const all = [...edits.values()].map(({ counts }) => counts);

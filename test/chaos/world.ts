@@ -122,10 +122,10 @@ export function plantTraffic(store: EventStore, startMs: number, seconds: number
 }
 
 /** The small canary has at most so many requests on a route by the end of the run: too few for any of the objectives. */
-const mostSmallRequests = 60;
+const maxSmallRequests = 60;
 
 function slotsPerSmallRequest(seconds: number): number {
-  return Math.max(6, Math.ceil((canaryAgeMs + seconds * 1000) / SLOT_MS / mostSmallRequests));
+  return Math.max(6, Math.ceil((canaryAgeMs + seconds * 1000) / SLOT_MS / maxSmallRequests));
 }
 
 function totalOf({ nature, perSlot }: Version, wave: number, slot: number, smallEvery: number): number {

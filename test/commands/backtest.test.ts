@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backtestCommand } from '../../src/commands/backtest.ts';
-import { patient } from '../../src/commands/support/rate-limit-retry.ts';
-import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { retryOnRateLimit } from '../../src/commands/support/rate-limit-retry.ts';
+import { type Simulator, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import { SourceError } from '../../src/domain/errors.ts';
 import { plantMonth } from '../backtest/planted.ts';
 import { shopDocument } from '../doctor/clinic.ts';
@@ -13,14 +13,14 @@ import { capture, someTime } from './io.ts';
 const HOUR = 3_600_000;
 
 let folder: string;
-let standIn: StandIn;
+let simulator: Simulator;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'backtest-'));
-  standIn = await startDatadogStandIn({ now: () => someTime });
-  plantMonth(standIn, (Math.floor(someTime / HOUR) - 12) * HOUR);
+  simulator = await startDatadogStandIn({ now: () => someTime });
+  plantMonth(simulator, (Math.floor(someTime / HOUR) - 12) * HOUR);
 });
 afterEach(async () => {
-  await standIn.stop();
+  await simulator.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -28,7 +28,7 @@ async function backtest(...args: string[]) {
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(shopDocument()));
   const { io, stdout, stderr } = capture({
-    env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url },
+    env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: simulator.url },
   });
   let code: number | undefined;
   const waited: number[] = [];
@@ -85,7 +85,7 @@ describe('cuj-gate backtest', () => {
     const { stdout } = await backtest('--json', '--bad', 'v3');
     const { rollouts, scores } = JSON.parse(stdout);
     expect(rollouts.map(({ outcome }: { outcome: string }) => outcome)).toEqual(['pass', 'abort', 'pass']);
-    expect(scores.gate).toEqual({ caught: ['v3'], missed: [], falselyAborted: [], spared: ['v2'] });
+    expect(scores.gate).toEqual({ caught: ['v3'], missed: [], falselyAborted: [], letThrough: ['v2'] });
   });
 
   it('names the nearest service where there is none of the name', async () => {
@@ -110,7 +110,7 @@ describe('patience', () => {
     const waited: number[] = [];
     return {
       waited,
-      ask: patient(
+      ask: retryOnRateLimit(
         1_000,
         async (ms) => waited.push(ms),
         () => {},

@@ -3,26 +3,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
-import type { StandIn } from '../../src/demo/datadog/simulator.ts';
+import type { Simulator } from '../../src/demo/datadog/simulator.ts';
 import { startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import { hits, routes, shopDocument } from '../doctor/clinic.ts';
 import { capture, someTime } from './io.ts';
 
 let folder: string;
-let standIn: StandIn;
+let simulator: Simulator;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'doctor-'));
-  standIn = await startDatadogStandIn({ now: () => someTime });
+  simulator = await startDatadogStandIn({ now: () => someTime });
 });
 afterEach(async () => {
-  await standIn.stop();
+  await simulator.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
 async function doctor(document: unknown, args: string[] = [], env: Record<string, string | undefined> = {}) {
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(document));
-  const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url };
+  const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: simulator.url };
   const { io, stdout, stderr } = capture({ env: { ...keys, ...env } });
   const code = await run(['doctor', '--registry', path, ...args], io);
   return { code, stdout: stdout(), stderr: stderr() };
@@ -33,8 +33,8 @@ function trade(): void {
   for (const [resource, count] of Object.entries(routes)) {
     for (const version of ['v1', 'v2']) {
       const event = { ...hits, resource, version, at: someTime - 60 * 60_000 };
-      standIn.store.recordRequests({ ...event, statusCode: 200, count });
-      standIn.store.recordRequests({ ...event, statusCode: 500, count: 1 });
+      simulator.store.recordRequests({ ...event, statusCode: 200, count });
+      simulator.store.recordRequests({ ...event, statusCode: 500, count: 1 });
     }
   }
 }
@@ -92,6 +92,6 @@ describe('cuj-gate doctor', () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(said);
     expect(stdout).toBe('');
-    expect(standIn.calls).toEqual([]);
+    expect(simulator.calls).toEqual([]);
   });
 });

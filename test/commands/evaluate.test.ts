@@ -4,13 +4,13 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { simulateJourneys } from '../../src/demo/datadog/journeys.ts';
-import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { type Simulator, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import { capture, someTime } from './io.ts';
 
 const minuteMs = 60_000;
 
 describe('evaluate', () => {
-  let datadog: StandIn;
+  let datadog: Simulator;
   let folder: string;
   let env: Record<string, string>;
 

@@ -3,24 +3,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
-import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { type Simulator, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import { loadRegistry } from '../../src/registry-files/load.ts';
 import { capture, someTime } from './io.ts';
 
 let folder: string;
-let standIn: StandIn;
+let simulator: Simulator;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'init-'));
-  standIn = await startDatadogStandIn({ now: () => someTime });
+  simulator = await startDatadogStandIn({ now: () => someTime });
 });
 afterEach(async () => {
-  await standIn.stop();
+  await simulator.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
 async function init(...args: string[]) {
   const written = capture({
-    env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url },
+    env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: simulator.url },
   });
   const code = await run(['init', ...args], written.io);
   return { code, stdout: written.stdout(), stderr: written.stderr() };
@@ -41,7 +41,7 @@ function trade(
   change: { service?: string; env?: string } = {},
 ): void {
   for (const [resource, count] of Object.entries(routes)) {
-    standIn.store.recordRequests({
+    simulator.store.recordRequests({
       operation,
       env: 'production',
       service: 'shop',
@@ -74,7 +74,7 @@ describe('cuj-gate init from Datadog', () => {
     expect(stdout).toContain('- name: items # 60% of the traffic');
     expect(stdout).toContain('it also has hits under http.request');
     expect(stdout).toContain('versions of the last day: v7');
-    expect(standIn.calls.map(({ path }) => path)).toEqual([
+    expect(simulator.calls.map(({ path }) => path)).toEqual([
       '/api/v1/metrics',
       '/api/v2/query/timeseries',
       '/api/v2/query/timeseries',
@@ -100,7 +100,7 @@ describe('cuj-gate init from Datadog', () => {
   });
 
   it("passes on Datadog's refusal", async () => {
-    standIn.faults.push({ kind: 'status', status: 403 });
+    simulator.faults.push({ kind: 'status', status: 403 });
     const { code, stderr } = await init('--service', 'shop');
     expect(code).toBe(2);
     expect(stderr).toMatch(/Datadog answered 403.*DD_API_KEY/);
@@ -114,7 +114,7 @@ describe('cuj-gate init from Datadog', () => {
     const { code, stderr } = await init(...args);
     expect(code).toBe(2);
     expect(stderr).toMatch(message);
-    expect(standIn.calls).toEqual([]);
+    expect(simulator.calls).toEqual([]);
   });
 });
 
@@ -129,7 +129,7 @@ describe('cuj-gate init from OpenAPI', () => {
     expect(code).toBe(0);
     expect((await registryIn(stdout)).cujs.get('buying')?.endpoints[0]?.resource).toBe('post_/orders');
     expect(stdout).toContain('operation: http.request # CHECK');
-    expect(standIn.calls).toEqual([]);
+    expect(simulator.calls).toEqual([]);
   });
 
   it('says what is wrong with a file', async () => {

@@ -3,18 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
-import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { type Simulator, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import { hits, shopDocument } from '../doctor/clinic.ts';
 import { capture, someTime } from './io.ts';
 
 let folder: string;
-let standIn: StandIn;
+let simulator: Simulator;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'plan-'));
-  standIn = await startDatadogStandIn({ now: () => someTime });
+  simulator = await startDatadogStandIn({ now: () => someTime });
 });
 afterEach(async () => {
-  await standIn.stop();
+  await simulator.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -22,7 +22,7 @@ async function plan(...args: string[]) {
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(shopDocument()));
   const { io, stdout, stderr } = capture({
-    env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url },
+    env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: simulator.url },
   });
   return { code: await run(['plan', '--registry', path, ...args], io), stdout: stdout(), stderr: stderr() };
 }
@@ -32,7 +32,7 @@ function trade(perHour: Record<string, number>): void {
   const hour = 3_600_000;
   for (let at = Math.floor(someTime / hour - 50) * hour; at < someTime + hour; at += hour) {
     for (const [resource, count] of Object.entries(perHour)) {
-      standIn.store.recordRequests({ ...hits, version: 'v1', resource, at, statusCode: 200, count });
+      simulator.store.recordRequests({ ...hits, version: 'v1', resource, at, statusCode: 200, count });
     }
   }
 }
@@ -65,7 +65,7 @@ describe('cuj-gate plan', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       days: 1,
       notJudgeable: [],
-      entries: [{ cuj: 'buy', leastWeight: { median: 6 } }, {}, {}],
+      entries: [{ cuj: 'buy', minWeight: { median: 6 } }, {}, {}],
     });
     expect(code).toBe(0);
   });
@@ -77,7 +77,7 @@ describe('cuj-gate plan', () => {
   });
 
   it('ends with 2 and says why where Datadog cannot be asked', async () => {
-    standIn.setFault(() => ({ kind: 'status', status: 403 }));
+    simulator.setFault(() => ({ kind: 'status', status: 403 }));
     const { code, stdout, stderr } = await plan();
     expect(stderr).toMatch(/cuj-gate plan: shop: .*403/);
     expect(stdout).toBe('');

@@ -3,19 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
-import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { type Simulator, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import { hits, registryOf, shopDocument } from '../doctor/clinic.ts';
 import { plantSlo } from '../doctor/slo-of-cuj.ts';
 import { capture, someTime } from './io.ts';
 
 let folder: string;
-let standIn: StandIn;
+let simulator: Simulator;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'report-'));
-  standIn = await startDatadogStandIn({ now: () => someTime });
+  simulator = await startDatadogStandIn({ now: () => someTime });
 });
 afterEach(async () => {
-  await standIn.stop();
+  await simulator.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -31,17 +31,17 @@ const document = (() => {
 async function report(args: string[] = [], isTTY = false) {
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(document));
-  const env = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url };
+  const env = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: simulator.url };
   const { io, stdout, stderr } = capture({ env, isTTY });
   const code = await run(['report', '--registry', path, ...args], io);
   return { code, stdout: stdout(), stderr: stderr() };
 }
 
 function spend(): void {
-  plantSlo(standIn, registryOf(document), 'buy');
+  plantSlo(simulator, registryOf(document), 'buy');
   const event = { ...hits, resource: 'POST /orders', version: 'v1', at: someTime - 3 * 86_400_000 };
-  standIn.store.recordRequests({ ...event, statusCode: 200, count: 99_960 });
-  standIn.store.recordRequests({ ...event, statusCode: 500, count: 40 });
+  simulator.store.recordRequests({ ...event, statusCode: 200, count: 99_960 });
+  simulator.store.recordRequests({ ...event, statusCode: 500, count: 40 });
 }
 
 describe('cuj-gate report', () => {

@@ -13,7 +13,7 @@ const sources = readdirSync(path.join(root, 'src'), { recursive: true, encoding:
   .map((name) => readFileSync(path.join(root, 'src', name), 'utf8'));
 
 const enumOf = (schema: unknown): string[] => (schema as { enum: string[] }).enum;
-const { reason, silence } = VerdictSchema.properties;
+const { reason, noDataCause } = VerdictSchema.properties;
 
 /** Metrics by the text that registers them: those of Redis, TLS or an issuer exist only where they are configured. */
 const metrics = sources
@@ -34,7 +34,7 @@ describe('docs/operations.md', () => {
     );
   });
 
-  it.each([...enumOf(silence)])('says what to do about the silence %s', (name) => {
+  it.each([...enumOf(noDataCause)])('says what to do about the silence %s', (name) => {
     expect(text).toMatch(new RegExp(`^\\| \`${name}\` \\| .{10,} \\| .{5,} \\|$`, 'm'));
   });
 

@@ -1,4 +1,4 @@
-import type { StandIn, StandInOptions } from '../../src/demo/datadog/simulator.ts';
+import type { Simulator, SimulatorOptions } from '../../src/demo/datadog/simulator.ts';
 import { examine } from '../../src/doctor/examine.ts';
 import type { DoctorFinding } from '../../src/doctor/finding.ts';
 import type { BackendFacts } from '../../src/domain/ports/backend-facts.ts';
@@ -9,16 +9,16 @@ import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
 import { surveyDatadog } from '../../src/sources/datadog/api/doctor-survey.ts';
 import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
-import { MINUTE, NOON, standInAt, stopAll } from '../demo/datadog/fixture.ts';
+import { MINUTE, NOON, simulatorAt, stopAll } from '../demo/datadog/fixture.ts';
 
 const open: DatadogConnection[] = [];
 
 /** The way to a stand-in as the product goes it. */
-export function apiOf(standIn: StandIn): JsonApi {
+export function apiOf(simulator: Simulator): JsonApi {
   const connection = new DatadogConnection({
     apiKey: 'a'.repeat(32),
     appKey: 'b'.repeat(40),
-    url: standIn.url,
+    url: simulator.url,
   });
   open.push(connection);
   return createDatadogApi(connection);
@@ -75,7 +75,7 @@ export const routes: Readonly<Record<string, number>> = {
 
 /** A morning's requests of the shop in two versions, with a few failures. */
 export function trade(
-  { store }: StandIn,
+  { store }: Simulator,
   change: Partial<typeof hits> = {},
   of: Readonly<Record<string, number>> = routes,
 ): void {
@@ -91,16 +91,16 @@ export function trade(
   }
 }
 
-export async function clinic(options: Partial<StandInOptions> = {}): Promise<StandIn> {
-  return (await standInAt(NOON, options)).standIn;
+export async function clinic(options: Partial<SimulatorOptions> = {}): Promise<Simulator> {
+  return (await simulatorAt(NOON, options)).simulator;
 }
 
 /** A visit, over HTTP. */
 export async function visit(
-  standIn: StandIn,
+  simulator: Simulator,
   document: RegistryDocument,
 ): Promise<{ facts: BackendFacts; findings: DoctorFinding[] }> {
   const registry = registryOf(document);
-  const facts = await surveyDatadog({ api: apiOf(standIn), registry, now: () => NOON });
+  const facts = await surveyDatadog({ api: apiOf(simulator), registry, now: () => NOON });
   return { facts, findings: examine(registry, facts, { top: 5 }) };
 }

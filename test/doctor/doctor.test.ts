@@ -20,9 +20,9 @@ function changed(change: (document: ReturnType<typeof shopDocument>) => void): R
 
 describe('a healthy registry', () => {
   it('has no errors and no warnings, and the busy routes of no CUJ are named with their share', async () => {
-    const standIn = await clinic();
-    trade(standIn);
-    const { findings } = await visit(standIn, shopDocument());
+    const simulator = await clinic();
+    trade(simulator);
+    const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings)).toEqual([]);
     expect(checks(findings, 'warning')).toEqual([]);
     expect(find(findings, 'routes-in-no-cuj')).toMatchObject({
@@ -32,11 +32,11 @@ describe('a healthy registry', () => {
   });
 
   it('takes five calls, one more for each further group of services, none of which writes', async () => {
-    const standIn = await clinic();
-    trade(standIn);
-    trade(standIn, { service: 'stock' });
+    const simulator = await clinic();
+    trade(simulator);
+    trade(simulator, { service: 'stock' });
     const { facts } = await visit(
-      standIn,
+      simulator,
       changed(({ services }) => {
         Object.assign(services as object, {
           stock: { env: 'production', operation: 'express.request', canary: 'version:{version}' },
@@ -44,7 +44,7 @@ describe('a healthy registry', () => {
       }),
     );
     expect(facts.calls).toBe(5);
-    expect(standIn.calls.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    expect(simulator.calls.map(({ method, path }) => `${method} ${path}`)).toEqual([
       'GET /api/v1/validate',
       'GET /api/v1/metrics',
       'GET /api/v2/metrics/trace.express.request.hits/all-tags',
@@ -56,10 +56,10 @@ describe('a healthy registry', () => {
 
 describe('the mistakes of datadog.md that can be seen', () => {
   it('1: a selector on a span tag, which trace metrics do not have', async () => {
-    const standIn = await clinic();
-    trade(standIn);
+    const simulator = await clinic();
+    trade(simulator);
     const { findings } = await visit(
-      standIn,
+      simulator,
       changed(({ services }) => Object.assign(services?.shop as object, { canary: 'release_track:{track}' })),
     );
     expect(checks(findings)).toEqual(['selector-tag-missing']);
@@ -68,10 +68,10 @@ describe('the mistakes of datadog.md that can be seen', () => {
   });
 
   it('2: http.status_class on .hits, which excludes nothing', async () => {
-    const standIn = await clinic();
-    trade(standIn);
+    const simulator = await clinic();
+    trade(simulator);
     const { findings } = await visit(
-      standIn,
+      simulator,
       templated('sum:trace.express.request.hits', 'http.status_class:5xx'),
     );
     expect(checks(findings)).toEqual(['filter-tag-missing']);
@@ -80,17 +80,17 @@ describe('the mistakes of datadog.md that can be seen', () => {
   });
 
   it('3: .errors taken for 5XX', async () => {
-    const standIn = await clinic();
-    trade(standIn);
-    const { findings } = await visit(standIn, templated('sum:trace.express.request.errors'));
+    const simulator = await clinic();
+    trade(simulator);
+    const { findings } = await visit(simulator, templated('sum:trace.express.request.errors'));
     expect(checks(findings, 'warning')).toEqual(['errors-are-not-5xx']);
   });
 
   it('4: http.request hard-coded where the service has another operation', async () => {
-    const standIn = await clinic();
-    trade(standIn);
+    const simulator = await clinic();
+    trade(simulator);
     const { findings } = await visit(
-      standIn,
+      simulator,
       changed(({ services }) => Object.assign(services?.shop as object, { operation: 'http.request' })),
     );
     expect(checks(findings)).toEqual(['operation-without-hits']);
@@ -98,11 +98,11 @@ describe('the mistakes of datadog.md that can be seen', () => {
   });
 
   it("4: http.request of a Node service, which is there, but is its outgoing requests'", async () => {
-    const standIn = await clinic();
-    trade(standIn);
-    trade(standIn, { operation: 'http.request' }, { 'POST /charge': 700 });
+    const simulator = await clinic();
+    trade(simulator);
+    trade(simulator, { operation: 'http.request' }, { 'POST /charge': 700 });
     const { findings } = await visit(
-      standIn,
+      simulator,
       changed(({ services }) => Object.assign(services?.shop as object, { operation: 'http.request' })),
     );
     expect(checks(findings)).toContain('operation-of-other-spans');
@@ -110,10 +110,10 @@ describe('the mistakes of datadog.md that can be seen', () => {
   });
 
   it('5: raw paths as resource names', async () => {
-    const standIn = await clinic();
+    const simulator = await clinic();
     const raw = Object.fromEntries(['17', '18', '19'].map((id) => [`GET /items/${id}`, 500]));
-    trade(standIn, {}, { ...raw, 'POST /orders': 400, 'GET /search': 2_000 });
-    const { findings } = await visit(standIn, shopDocument());
+    trade(simulator, {}, { ...raw, 'POST /orders': 400, 'GET /search': 2_000 });
+    const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings)).toEqual(['raw-paths']);
     expect(findings[0]).toMatchObject({
       about: 'cuj buy: GET /items/:id',
@@ -122,28 +122,28 @@ describe('the mistakes of datadog.md that can be seen', () => {
   });
 
   it('5: a route that the framework writes otherwise, with the name that it has', async () => {
-    const standIn = await clinic();
+    const simulator = await clinic();
     const { 'GET /items/:id': items, ...others } = routes;
-    trade(standIn, {}, { ...others, 'GET /items/{id}': items as number });
-    const { findings } = await visit(standIn, shopDocument());
+    trade(simulator, {}, { ...others, 'GET /items/{id}': items as number });
+    const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings)).toEqual(['endpoint-name']);
     expect(findings[0]?.message).toContain('get_/items/_id (5,002 hits)');
   });
 
   it('9: an endpoint without hits is not taken for zero errors', async () => {
-    const standIn = await clinic();
+    const simulator = await clinic();
     const { 'POST /orders': _, ...others } = routes;
-    trade(standIn, {}, others);
-    const { findings } = await visit(standIn, shopDocument());
+    trade(simulator, {}, others);
+    const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings)).toEqual([]);
     expect(checks(findings, 'warning')).toEqual(['endpoint-without-hits']);
   });
 
   it('an endpoint without a threshold in a CUJ that has no objective but latency', async () => {
-    const standIn = await clinic();
-    trade(standIn);
+    const simulator = await clinic();
+    trade(simulator);
     const { findings } = await visit(
-      standIn,
+      simulator,
       changed(({ defaults, cujs }) => {
         Object.assign(defaults as object, { slo: {} });
         Object.assign(cujs?.[0] as object, { slo: { availability: 99.9 } });
@@ -155,10 +155,10 @@ describe('the mistakes of datadog.md that can be seen', () => {
   });
 
   it('15: a strict rule that one failure among a few requests breaks', async () => {
-    const standIn = await clinic();
-    trade(standIn);
+    const simulator = await clinic();
+    trade(simulator);
     const { findings } = await visit(
-      standIn,
+      simulator,
       changed(({ cujs }) =>
         Object.assign(cujs?.[0] as object, { gate: { rule: 'strict', minRequests: 50 } }),
       ),
@@ -170,17 +170,17 @@ describe('the mistakes of datadog.md that can be seen', () => {
 
 describe('what else can be wrong', () => {
   it('an env in which the service has no hits, with those in which it has', async () => {
-    const standIn = await clinic();
-    trade(standIn, { env: 'prod' });
-    const { findings } = await visit(standIn, shopDocument());
+    const simulator = await clinic();
+    trade(simulator, { env: 'prod' });
+    const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings)).toEqual(['env-without-hits']);
     expect(findings[0]?.message).toContain('prod (19,410)');
   });
 
   it('a service that is called otherwise', async () => {
-    const standIn = await clinic();
-    trade(standIn, { service: 'shop-api' });
-    const { findings } = await visit(standIn, shopDocument());
+    const simulator = await clinic();
+    trade(simulator, { service: 'shop-api' });
+    const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings)).toEqual(['service-without-hits']);
     expect(findings[0]?.fix).toContain('shop-api');
   });
@@ -192,9 +192,9 @@ describe('what else can be wrong', () => {
   });
 
   it('only one version, so that canary and stable may share it', async () => {
-    const standIn = await clinic();
+    const simulator = await clinic();
     for (const [resource, count] of Object.entries(routes)) {
-      standIn.store.recordRequests({
+      simulator.store.recordRequests({
         ...hits,
         resource,
         version: 'v1',
@@ -203,16 +203,16 @@ describe('what else can be wrong', () => {
         count,
       });
     }
-    const { findings } = await visit(standIn, shopDocument());
+    const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings, 'warning')).toEqual(['one-version']);
     expect(find(findings, 'no-bad-events-seen')?.severity).toBe('info');
   });
 
   it('a selector whose text around the placeholder fits no value', async () => {
-    const standIn = await clinic();
-    trade(standIn);
+    const simulator = await clinic();
+    trade(simulator);
     const { findings } = await visit(
-      standIn,
+      simulator,
       changed(({ services }) =>
         Object.assign(services?.shop as object, { canary: 'version:release-{version}' }),
       ),
@@ -222,13 +222,13 @@ describe('what else can be wrong', () => {
   });
 
   it('a fixed selector of a canary that did not run in the last day is no error', async () => {
-    const standIn = await clinic();
+    const simulator = await clinic();
     const event = { ...hits, version: 'v1', primaryTags: { role: 'stable' }, at: NOON - 90 * MINUTE };
     for (const [resource, count] of Object.entries(routes)) {
-      standIn.store.recordRequests({ ...event, resource, statusCode: 200, count });
+      simulator.store.recordRequests({ ...event, resource, statusCode: 200, count });
     }
     const { findings } = await visit(
-      standIn,
+      simulator,
       changed(({ services }) => Object.assign(services?.shop as object, { canary: 'role:canary' })),
     );
     expect(checks(findings)).toEqual([]);
@@ -236,51 +236,51 @@ describe('what else can be wrong', () => {
   });
 
   it('a CUJ of which nothing has hits', async () => {
-    const standIn = await clinic();
+    const simulator = await clinic();
     const { 'GET /search': _, ...others } = routes;
-    trade(standIn, {}, others);
-    const { findings } = await visit(standIn, shopDocument());
+    trade(simulator, {}, others);
+    const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings)).toEqual(['cuj-without-hits']);
   });
 
   it('an application that samples, seen beside the mesh', async () => {
-    const standIn = await clinic();
-    trade(standIn);
-    standIn.store.addCount('istio.mesh.request.count', NOON - 90 * MINUTE, 194_100, {
+    const simulator = await clinic();
+    trade(simulator);
+    simulator.store.addCount('istio.mesh.request.count', NOON - 90 * MINUTE, 194_100, {
       destination_service_name: 'shop',
       response_code: '200',
     });
-    const { findings } = await visit(standIn, shopDocument());
+    const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings, 'warning')).toEqual(['sample-rate']);
     expect(find(findings, 'sample-rate')?.message).toContain('10%, and sampleRate says 100%');
     const told = changed(({ services }) => Object.assign(services?.shop as object, { sampleRate: 0.1 }));
-    expect(checks((await visit(standIn, told)).findings, 'warning')).toEqual([]);
+    expect(checks((await visit(simulator, told)).findings, 'warning')).toEqual([]);
   });
 });
 
 describe('keys and scopes', () => {
   it('a wrong API key is the only finding', async () => {
-    const standIn = await clinic({ apiKey: 'another' });
-    const { findings, facts } = await visit(standIn, shopDocument());
+    const simulator = await clinic({ apiKey: 'another' });
+    const { findings, facts } = await visit(simulator, shopDocument());
     expect(checks(findings)).toEqual(['api-key-refused']);
     expect(findings[0]?.fix).toContain('DD_SITE');
     expect(facts.calls).toBe(1);
   });
 
   it('a wrong application key is seen where it is needed', async () => {
-    const standIn = await clinic({ applicationKey: 'another' });
-    trade(standIn);
-    const { findings } = await visit(standIn, shopDocument());
+    const simulator = await clinic({ applicationKey: 'another' });
+    trade(simulator);
+    const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings)).toEqual(['queries-refused']);
     expect(checks(findings, 'warning')).toEqual(['metrics-refused', 'tags-refused', 'slos-refused']);
     expect(find(findings, 'queries-refused')?.fix).toContain('timeseries_query');
   });
 
   it('a key that may not read SLOs leaves everything else checked', async () => {
-    const standIn = await clinic();
-    trade(standIn);
-    standIn.faults.push({ kind: 'status', status: 403, path: '/api/v1/slo' });
-    const { findings } = await visit(standIn, shopDocument());
+    const simulator = await clinic();
+    trade(simulator);
+    simulator.faults.push({ kind: 'status', status: 403, path: '/api/v1/slo' });
+    const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings)).toEqual([]);
     expect(find(findings, 'slos-refused')?.fix).toContain('slos_read');
     expect(find(findings, 'routes-in-no-cuj')).toBeDefined();

@@ -1,11 +1,11 @@
-import type { StandIn } from '../../src/demo/datadog/simulator.ts';
+import type { Simulator } from '../../src/demo/datadog/simulator.ts';
 import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
 import type { SliName } from '../../src/domain/registry/schema.ts';
 import { sloEvents, sloName } from '../../src/sources/datadog/query/slo-queries.ts';
 
 /** Puts the SLO that our own Terraform would make into a stand-in, or one that differs. Returns its id. */
 export function plantSlo(
-  standIn: StandIn,
+  simulator: Simulator,
   registry: Registry,
   cujName: string,
   sli: SliName = 'availability',
@@ -19,7 +19,7 @@ export function plantSlo(
 ): string {
   const cuj = registry.cujs.get(cujName) as Cuj;
   const { good, bad, queries } = sloEvents(registry, cuj, sli) as NonNullable<ReturnType<typeof sloEvents>>;
-  return standIn.addSlo({
+  return simulator.addSlo({
     ...(change.id === undefined ? {} : { id: change.id }),
     name: change.name ?? sloName(cuj, sli),
     thresholds: [

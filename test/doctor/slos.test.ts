@@ -7,28 +7,28 @@ afterEach(closeAll);
 const registry = registryOf(shopDocument());
 
 async function findingsWith(
-  plant: (standIn: Awaited<ReturnType<typeof clinic>>) => void,
+  plant: (simulator: Awaited<ReturnType<typeof clinic>>) => void,
   document = shopDocument(),
 ) {
-  const standIn = await clinic();
-  trade(standIn);
-  plant(standIn);
-  const { findings } = await visit(standIn, document);
+  const simulator = await clinic();
+  trade(simulator);
+  plant(simulator);
+  const { findings } = await visit(simulator, document);
   return findings.filter(({ check }) => check.startsWith('slo-'));
 }
 
 describe('SLOs in Datadog beside the registry', () => {
   it('that are as Terraform made them are no finding', async () => {
-    const findings = await findingsWith((standIn) => {
-      plantSlo(standIn, registry, 'buy');
-      plantSlo(standIn, registry, 'search');
-      plantSlo(standIn, registry, 'search', 'latency');
+    const findings = await findingsWith((simulator) => {
+      plantSlo(simulator, registry, 'buy');
+      plantSlo(simulator, registry, 'search');
+      plantSlo(simulator, registry, 'search', 'latency');
     });
     expect(findings).toEqual([]);
   });
 
   it('that are missing are one note for all of them', async () => {
-    const findings = await findingsWith((standIn) => plantSlo(standIn, registry, 'buy'));
+    const findings = await findingsWith((simulator) => plantSlo(simulator, registry, 'buy'));
     expect(findings).toMatchObject([
       {
         severity: 'info',
@@ -39,8 +39,8 @@ describe('SLOs in Datadog beside the registry', () => {
   });
 
   it('may be written otherwise, as long as they count the same', async () => {
-    const findings = await findingsWith((standIn) => {
-      plantSlo(standIn, registry, 'buy', 'availability', {
+    const findings = await findingsWith((simulator) => {
+      plantSlo(simulator, registry, 'buy', 'availability', {
         edit: (query) => query.replace('}.as_count()', '} by {resource_name}.as_count()'),
       });
     });
@@ -82,8 +82,8 @@ describe('SLOs in Datadog beside the registry', () => {
       '"[cuj-gate] buy availability" does not count the metric trace.express.request.hits',
     ],
   ])('are a warning with %s', async (_, change, check, message) => {
-    const findings = await findingsWith((standIn) =>
-      plantSlo(standIn, registry, 'buy', 'availability', change),
+    const findings = await findingsWith((simulator) =>
+      plantSlo(simulator, registry, 'buy', 'availability', change),
     );
     expect(findings).toContainEqual(
       expect.objectContaining({ severity: 'warning', check, message, about: 'cuj buy: availability SLO' }),
@@ -97,8 +97,8 @@ describe('SLOs in Datadog beside the registry', () => {
     Object.assign(document.cujs?.[0] as object, { sloId: { availability: id } });
     Object.assign(document.cujs?.[1] as object, { sloId: { latency: gone } });
     const findings = await findingsWith(
-      (standIn) =>
-        plantSlo(standIn, registry, 'buy', 'availability', { id, name: 'Orders work', target: 99 }),
+      (simulator) =>
+        plantSlo(simulator, registry, 'buy', 'availability', { id, name: 'Orders work', target: 99 }),
       document,
     );
     expect(findings.map(({ check, severity }) => `${severity} ${check}`)).toEqual([
@@ -111,8 +111,8 @@ describe('SLOs in Datadog beside the registry', () => {
   });
 
   it('of a CUJ that is no more are named', async () => {
-    const findings = await findingsWith((standIn) => {
-      plantSlo(standIn, registry, 'buy', 'availability', {
+    const findings = await findingsWith((simulator) => {
+      plantSlo(simulator, registry, 'buy', 'availability', {
         id: 'e'.repeat(32),
         name: '[cuj-gate] purchase availability',
       });

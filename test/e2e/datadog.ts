@@ -1,5 +1,5 @@
 import { APP_ROUTES } from '../../src/demo/datadog/app-routes.ts';
-import { type StandIn, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { type Simulator, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
 import { EventStore } from '../../src/demo/datadog/store.ts';
 import type { ScenarioContext } from './scenario.ts';
 
@@ -13,8 +13,8 @@ import type { ScenarioContext } from './scenario.ts';
  */
 export interface Datadog {
   readonly url: string;
-  readonly calls: StandIn['calls'];
-  readonly faults: StandIn['faults'];
+  readonly calls: Simulator['calls'];
+  readonly faults: Simulator['faults'];
   /** One version's requests on one route. */
   requests(requests: Requests): void;
   /** One version's traffic on all routes of a service, shared over them as the matching app's is. */
@@ -68,9 +68,9 @@ const thisMinute = () => Math.floor(Date.now() / minuteMs) * minuteMs;
 export async function startDatadog({ onEnd }: ScenarioContext): Promise<Datadog> {
   const written: Written[] = [];
   let store = new EventStore({ now: Date.now });
-  let standIn = await startDatadogStandIn({ now: Date.now, store });
-  const { url, port, calls, faults } = standIn;
-  onEnd(() => standIn.stop());
+  let simulator = await startDatadogStandIn({ now: Date.now, store });
+  const { url, port, calls, faults } = simulator;
+  onEnd(() => simulator.stop());
 
   const record = (requests: Requests, operation: string) => {
     const now = thisMinute();
@@ -105,8 +105,8 @@ export async function startDatadog({ onEnd }: ScenarioContext): Promise<Datadog>
         one.fromMs -= minutes * minuteMs;
         write(store, one);
       }
-      await standIn.stop();
-      standIn = await startDatadogStandIn({ now: Date.now, store, port });
+      await simulator.stop();
+      simulator = await startDatadogStandIn({ now: Date.now, store, port });
     },
   };
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type CallerError, SourceError } from '../../src/domain/errors.ts';
 import {
+  type BatchQuery,
   bucketMs,
   type MetricsSource,
-  type ScopeQuery,
   type Series,
   type SideCounts,
   type Snapshot,
@@ -42,7 +42,7 @@ interface Rate {
 
 /** A source in memory: constant rates a minute, by side and by service and resource (`shop GET /a`). */
 class Rates implements MetricsSource {
-  readonly asked: ScopeQuery[] = [];
+  readonly asked: BatchQuery[] = [];
   trouble: Error | undefined;
   readonly #rates: (side: 'canary' | 'stable', service: string, resource: string) => Rate | undefined;
 
@@ -50,7 +50,7 @@ class Rates implements MetricsSource {
     this.#rates = rates;
   }
 
-  async measure(query: ScopeQuery): Promise<Snapshot> {
+  async measure(query: BatchQuery): Promise<Snapshot> {
     this.asked.push(query);
     if (this.trouble !== undefined) throw this.trouble;
     const side = (of: 'canary' | 'stable', service: string, resources: readonly string[]): SideCounts => {
@@ -220,15 +220,15 @@ describe('the evaluation of a service', () => {
     expect(verdict).toMatchObject({ verdict: 'pass', service: 'shop' });
     expect(verdict.cujs.map(({ cuj }) => cuj)).toEqual(['login', 'pay', 'slow-data', 'watched']);
     // login, slow-data and both of pay's: four share it. The watched one has all of its own.
-    const toFail = new Map(
+    const threshold = new Map(
       evaluations.map(({ cuj, verdict: { slis } }) => [
         cuj.name,
-        slis.map(({ evidenceToFail }) => evidenceToFail),
+        slis.map(({ evidenceThreshold }) => evidenceThreshold),
       ]),
     );
-    expect(toFail.get('login')).toEqual([80]);
-    expect(toFail.get('pay')).toEqual([80, 80]);
-    expect(toFail.get('watched')).toEqual([20]);
+    expect(threshold.get('login')).toEqual([80]);
+    expect(threshold.get('pay')).toEqual([80, 80]);
+    expect(threshold.get('watched')).toEqual([20]);
   });
 
   it('leaves out a CUJ that has nothing but latency, and no threshold there', async () => {
@@ -266,13 +266,13 @@ describe('the evaluation of a service', () => {
 
   it('counts only the SLIs that the service has endpoints for', async () => {
     const { evaluations } = await evaluatorOf(calm()).service({ service: 'auth', params }, signal);
-    expect(evaluations.map(({ verdict }) => verdict.slis[0]?.evidenceToFail)).toEqual([40, 40]);
+    expect(evaluations.map(({ verdict }) => verdict.slis[0]?.evidenceThreshold)).toEqual([40, 40]);
   });
 });
 
 /** The question that `login` leads to. */
-async function firstQuery(): Promise<ScopeQuery> {
+async function firstQuery(): Promise<BatchQuery> {
   const source = calm();
   await evaluatorOf(source).cuj({ cuj: 'login', params }, signal);
-  return source.asked[0] as ScopeQuery;
+  return source.asked[0] as BatchQuery;
 }

@@ -3,14 +3,19 @@ import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { FilesRefused, type HeldFiles, type HoldOptions, holdFiles } from '../../src/files/watched-files.ts';
+import {
+  FilesRefused,
+  type HoldOptions,
+  type WatchedFiles,
+  watchFiles,
+} from '../../src/files/watched-files.ts';
 import { scratchFolder } from '../registry-files/scratch.ts';
 
 /** Two files whose texts must be the same, as a certificate and its key belong together. */
 async function holdPair(folder: string, options: Partial<HoldOptions<string>> = {}) {
   const refused: (readonly string[])[] = [];
   const taken: string[] = [];
-  const held = await holdFiles<string>({
+  const held = await watchFiles<string>({
     paths: [join(folder, 'a'), join(folder, 'b')],
     make([a, b]) {
       if (!a?.equals(b as Buffer)) throw new FilesRefused(['a and b differ.']);
@@ -25,7 +30,7 @@ async function holdPair(folder: string, options: Partial<HoldOptions<string>> = 
 }
 
 /** Until a look finds nothing to wait for. */
-async function settle(held: HeldFiles<unknown>) {
+async function settle(held: WatchedFiles<unknown>) {
   let outcome = await held.look();
   if (outcome === 'settling') outcome = await held.look();
   return outcome;
@@ -40,7 +45,7 @@ function toFolder(folder: string): void {
   mkdirSync(join(folder, 'a'));
 }
 
-describe('holdFiles', () => {
+describe('watchFiles', () => {
   it('has the files at once and reads them again when they change', async () => {
     const folder = scratchFolder({ a: 'old', b: 'old' });
     const { held, taken } = await holdPair(folder);

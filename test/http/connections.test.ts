@@ -141,7 +141,7 @@ describe('an answer that nobody reads', () => {
     };
   };
   /** How many bytes the gate itself held for this connection at most. */
-  const mostHeldUntilClosed = async (socket: Socket) => {
+  const maxHeldUntilClosed = async (socket: Socket) => {
     let most = 0;
     while (!socket.closed) {
       most = Math.max(most, socket.writableLength);
@@ -158,7 +158,7 @@ describe('an answer that nobody reads', () => {
     const wire = dial(gate.port, get('/registry'));
     wire.socket.pause();
     const [socket] = await connected;
-    expect(await mostHeldUntilClosed(socket)).toBeLessThan(1e6);
+    expect(await maxHeldUntilClosed(socket)).toBeLessThan(1e6);
     expect(gate.log).toContainEqual(closedUnread);
     await until(() => gate.app.busyConnections() === 0);
     wire.socket.destroy();
@@ -174,7 +174,7 @@ describe('an answer that nobody reads', () => {
     socket.write(get('/registry'));
     socket.pause();
     const [accepted] = await connected;
-    expect(await mostHeldUntilClosed(accepted)).toBeLessThan(1e6);
+    expect(await maxHeldUntilClosed(accepted)).toBeLessThan(1e6);
     expect(gate.log).toContainEqual(closedUnread);
     socket.destroy();
   });

@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import type {
+  BatchQuery,
   MetricsSource,
-  ScopeQuery,
   Series,
   ServiceCounts,
   SideCounts,
@@ -81,8 +81,8 @@ function series(buckets: number, { perMinute, badPerMinute }: Traffic): Series {
 }
 
 function side(
-  query: ScopeQuery,
-  service: ScopeQuery['batch']['services'][number],
+  query: BatchQuery,
+  service: BatchQuery['batch']['services'][number],
   traffic: Traffic,
   special: Readonly<Record<string, Traffic>> = {},
 ): SideCounts {
@@ -103,7 +103,7 @@ function side(
 
 /** The same traffic on every endpoint of every service, but for what is special about the canary's requests. */
 export function snapshotOf(
-  query: ScopeQuery,
+  query: BatchQuery,
   canary: Traffic,
   stable: Traffic,
   special: Readonly<Record<string, Traffic>> = {},
@@ -125,7 +125,7 @@ export function snapshotOf(
 export const healthy: Traffic = { perMinute: 300, badPerMinute: 0 };
 export const broken: Traffic = { perMinute: 300, badPerMinute: 30 };
 
-export type Measure = (query: ScopeQuery, signal: AbortSignal) => Promise<Snapshot>;
+export type Measure = (query: BatchQuery, signal: AbortSignal) => Promise<Snapshot>;
 
 export interface Bench {
   readonly app: App;

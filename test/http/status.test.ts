@@ -95,7 +95,7 @@ describe('the hint', () => {
     world.measure = async (query) => snapshotOf(query, broken, healthy);
     expect((await app.inject('/cujs/browse/status?version=v2')).json()).toMatchObject({
       reason: 'observe_only',
-      observed: { reason: 'slo_violated' },
+      wouldBe: { reason: 'slo_violated' },
       hint: 'Nothing now; set mode: enforce once it is trusted.',
     });
   });

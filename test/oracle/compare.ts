@@ -37,11 +37,11 @@ function compare(field: string, oracle: unknown, product: unknown, found: Differ
 
 /** Members that the oracle says by leaving them out. */
 const optional = [
-  'silence',
-  'statusGap',
+  'noDataCause',
+  'missingStatus',
   'unmetThreshold',
   'unreached',
-  'observed',
+  'wouldBe',
   'staleData',
   'clockSkewSeconds',
 ];

@@ -282,7 +282,7 @@ def measurement_of(rnd, freshness=True):
         if rnd.random() < 0.3:
             share = rnd.choice([0.01, 0.05, 0.05, 0.06, 1])
             both = [min(round(share * c) if scenario.fixed_traffic else binomial(rnd, c, share), c) for c in whole["canary"]]
-        whole["neither"], whole["both"] = neither, both
+        whole["unmatched"], whole["overlapping"] = neither, both
 
     facts = {}
     for service in scenario.services:

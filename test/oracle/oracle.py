@@ -118,7 +118,7 @@ class Question:
         self.whole = {
             side: (list(hits) + [0] * count)[:count] for side, hits in measurement["whole"].items()
         }
-        self.stable_has_selector = "neither" in self.whole
+        self.stable_has_selector = "unmatched" in self.whole
         self.lag_ms = gate["lagMs"]
         self.source_traffic = measurement.get("sourceTraffic", [])
         self.clock_skew_ms = measurement.get("clockSkewMs", 0)
@@ -137,7 +137,7 @@ class Question:
     def indistinguishable(self):
         """When canary and stable cannot be told apart."""
         canary, stable = self.hits("canary", self.queried), self.hits("stable", self.queried)
-        if "both" in self.whole and self.hits("both", self.queried) * 20 > canary:
+        if "overlapping" in self.whole and self.hits("overlapping", self.queried) * 20 > canary:
             return True
         hits = [i for i in self.queried if self.whole["canary"][i] > 0]
         if not hits or hits[0] >= self.gap:
@@ -199,7 +199,7 @@ def silence_of(q):
 
 
 def neither_lately(q):
-    return q.hits("neither", q.queried[-3:])
+    return q.hits("unmatched", q.queried[-3:])
 
 
 def stale_data(q):
@@ -647,7 +647,7 @@ def sli_verdict(q, name, endpoints, objective):
         **side_of(s.total, s.bad),
         "burnRate": None if s.total == 0 else s.bad / s.total / s.p0,
         "evidence": capped(s.log_e),
-        "evidenceToFail": q.sli_count / q.alpha,
+        "evidenceThreshold": q.sli_count / q.alpha,
         "upperBound": upper_bound(s.decisive.n, s.decisive.e),
         "failAtBadEvents": abort_threshold(s),
         "requestsToVerdict": requests_to_verdict(s, reason),
@@ -659,9 +659,9 @@ def sli_verdict(q, name, endpoints, objective):
         "shareEvidence": capped(s.log_shared),
     }
     if q.rule == "baseline" and has_evidence(s) and s.stable_blind is not None:
-        out["statusGap"] = s.status_gap("stable", s.stable_blind)
+        out["missingStatus"] = s.status_gap("stable", s.stable_blind)
     elif s.blind is not None:
-        out["statusGap"] = s.status_gap("canary", s.blind)
+        out["missingStatus"] = s.status_gap("canary", s.blind)
     if every.unmet:
         threshold, requests = max(every.unmet.items(), key=lambda item: item[1])
         out["unmetThreshold"] = {"latencyMs": threshold, "requests": requests}
@@ -818,7 +818,7 @@ def time_of(ms):
 def worst_of(q, slis):
     out = {"verdict": slis[0]["verdict"], "reason": slis[0]["reason"]}
     if q.mode == "observe" and out["verdict"] != "pass":
-        return {"verdict": "pass", "reason": "observe_only", "observed": out}
+        return {"verdict": "pass", "reason": "observe_only", "wouldBe": out}
     return out
 
 
@@ -857,10 +857,10 @@ def judge(record):
     if stale is not None:
         out["staleData"] = stale
     elif all(sli["total"] == 0 for sli in slis):
-        out["silence"] = silence_of(q)
+        out["noDataCause"] = silence_of(q)
     out["traffic"] = {"canary": q.hits("canary", q.queried), "stable": q.hits("stable", q.queried)}
     if q.stable_has_selector:
-        out["traffic"]["neitherLately"] = neither_lately(q)
+        out["traffic"]["unmatchedRecently"] = neither_lately(q)
     out["slis"] = slis
     return out
 

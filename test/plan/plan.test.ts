@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { StandIn } from '../../src/demo/datadog/simulator.ts';
+import type { Simulator } from '../../src/demo/datadog/simulator.ts';
 import { judge } from '../../src/domain/judge/judge.ts';
 import type { SideCounts } from '../../src/domain/metrics/metrics-source.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
@@ -18,7 +18,7 @@ const days = 3;
 const from = NOON - days * 24 * HOUR;
 
 /** So many requests an hour, a tenth of them around 03:00 UTC; one afternoon is an outage without any traffic. */
-function trade(standIn: StandIn, perHour: Record<string, number>, more: { version?: string } = {}): void {
+function trade(simulator: Simulator, perHour: Record<string, number>, more: { version?: string } = {}): void {
   for (let hour = from; hour < NOON; hour += HOUR) {
     if (hour === from + 2 * HOUR) continue;
     const night = new Date(hour).getUTCHours() === 3;
@@ -27,17 +27,22 @@ function trade(standIn: StandIn, perHour: Record<string, number>, more: { versio
       const event = { ...hits, version: 'v1', resource, ...more };
       // Spread over the hour, as traffic is.
       for (const at of [0, 20, 40]) {
-        standIn.store.recordRequests({ ...event, at: hour + at * 60_000, statusCode: 200, count: count / 3 });
+        simulator.store.recordRequests({
+          ...event,
+          at: hour + at * 60_000,
+          statusCode: 200,
+          count: count / 3,
+        });
       }
     }
   }
 }
 
-async function planOf(standIn: StandIn, document: RegistryDocument, weights: number[]) {
+async function planOf(simulator: Simulator, document: RegistryDocument, weights: number[]) {
   const registry = registryOf(document);
   const services = new Map<string, SideCounts>();
   for (const batch of registry.batches) {
-    for (const [name, counts] of await hourlyTraffic(apiOf(standIn), batch, from, NOON))
+    for (const [name, counts] of await hourlyTraffic(apiOf(simulator), batch, from, NOON))
       services.set(name, counts);
   }
   const plan = planTraffic(registry, { fromMs: from, toMs: NOON, services }, weights);
@@ -56,17 +61,17 @@ describe('the levels of traffic', () => {
 
 describe('a plan from traffic that was planted', () => {
   it('counts every version once, in one call, and says how long a pass takes by day and at night', async () => {
-    const standIn = await clinic();
-    trade(standIn, { 'GET /items/:id': 2_400, 'POST /orders': 600, 'GET /search': 6_000 });
-    trade(standIn, { 'GET /items/:id': 600 }, { version: 'v2' });
-    const { plan, entry } = await planOf(standIn, shopDocument(), [25]);
-    expect(standIn.calls).toHaveLength(1);
+    const simulator = await clinic();
+    trade(simulator, { 'GET /items/:id': 2_400, 'POST /orders': 600, 'GET /search': 6_000 });
+    trade(simulator, { 'GET /items/:id': 600 }, { version: 'v2' });
+    const { plan, entry } = await planOf(simulator, shopDocument(), [25]);
+    expect(simulator.calls).toHaveLength(1);
     // 3,600 an hour, 360 at night. 415 clean requests at 15 a minute are 28 minutes, 1.5 more until the data is there.
     expect(entry('buy')).toMatchObject({
       requestsPerMinute: { median: 60, quietest: 6, quietestHour: 3 },
       cleanRequests: 415,
       windowMinutes: 120,
-      leastWeight: { median: 6, quietest: 58 },
+      minWeight: { median: 6, quietest: 58 },
       weights: [
         {
           weight: 25,
@@ -93,11 +98,11 @@ describe('a plan from traffic that was planted', () => {
   });
 
   it('names the breakage that the judge fails in that time, and not one event less', async () => {
-    const standIn = await clinic();
-    trade(standIn, { 'GET /search': 6_000 });
+    const simulator = await clinic();
+    trade(simulator, { 'GET /search': 6_000 });
     const document = shopDocument();
     document.cujs = [{ name: 'search', owner: 'x', service: 'shop', endpoints: ['GET /search'] }];
-    const { entry } = await planOf(standIn, document, [25]);
+    const { entry } = await planOf(simulator, document, [25]);
     const { minutes, requests, failAtBadEvents, caughtBurn } = entry('search').weights[0]!.median;
     expect(minutes).toBe(17 + 2);
     expect(requests).toBe(425);
@@ -116,11 +121,11 @@ describe('a plan from traffic that was planted', () => {
   });
 
   it('counts what was observed of sampled and bursty services', async () => {
-    const standIn = await clinic();
-    trade(standIn, { 'GET /items/:id': 60_000 });
+    const simulator = await clinic();
+    trade(simulator, { 'GET /items/:id': 60_000 });
     const document = shopDocument();
     Object.assign(document.services?.shop as object, { sampleRate: 0.1, dispersion: 2 });
-    const { entry } = await planOf(standIn, document, [50]);
+    const { entry } = await planOf(simulator, document, [50]);
     // Each counted request weighs a twentieth.
     const needed = entry('buy').cleanRequests as number;
     expect(needed).toBeGreaterThan(20 * 414);
@@ -129,9 +134,9 @@ describe('a plan from traffic that was planted', () => {
   });
 
   it('says what cannot be judged, and what lives below its SLO', async () => {
-    const standIn = await clinic();
-    trade(standIn, { 'POST /orders': 60, 'GET /search': 6_000 });
-    standIn.store.recordRequests({
+    const simulator = await clinic();
+    trade(simulator, { 'POST /orders': 60, 'GET /search': 6_000 });
+    simulator.store.recordRequests({
       ...hits,
       version: 'v1',
       resource: 'GET /search',
@@ -147,10 +152,10 @@ describe('a plan from traffic that was planted', () => {
       mode: 'observe',
       endpoints: ['GET /ghost'],
     });
-    const { plan, entry } = await planOf(standIn, document, [5, 25]);
+    const { plan, entry } = await planOf(simulator, document, [5, 25]);
     expect(plan.notJudgeable).toEqual(['buy']);
     expect(entry('buy').weights.map(({ judgeable }) => judgeable)).toEqual(['never', 'never']);
-    expect(entry('buy').leastWeight).toEqual({ median: null, quietest: null });
+    expect(entry('buy').minWeight).toEqual({ median: null, quietest: null });
     expect(entry('buy').help.join(' ')).not.toContain('A weight of');
     expect(entry('search').notes.join(' ')).toContain('below its objective of 99.95%');
     expect(entry('ghost').help.join(' ')).toContain('cuj-gate doctor');
@@ -158,25 +163,25 @@ describe('a plan from traffic that was planted', () => {
   });
 
   it('calls a pass that only onLowTraffic gives unproven', async () => {
-    const standIn = await clinic();
-    trade(standIn, { 'POST /orders': 60, 'GET /search': 6_000 });
+    const simulator = await clinic();
+    trade(simulator, { 'POST /orders': 60, 'GET /search': 6_000 });
     const document = shopDocument();
     Object.assign(document.cujs?.[0] as object, { gate: { onLowTraffic: 'pass' } });
-    const { plan, entry } = await planOf(standIn, document, [25]);
+    const { plan, entry } = await planOf(simulator, document, [25]);
     expect(entry('buy').weights[0]?.judgeable).toBe('unproven');
     expect(plan.notJudgeable).toEqual([]);
   });
 
   it('reads sources other than traces, without their selector', async () => {
-    const standIn = await clinic();
+    const simulator = await clinic();
     const tags = { destination_service_name: 'shop', destination_version: 'v1' };
     for (let hour = from; hour < NOON; hour += HOUR) {
-      standIn.store.addCount('mesh.requests', hour, 3_594, { ...tags, response_code: '200' });
-      standIn.store.addCount('mesh.requests', hour, 6, { ...tags, response_code: '503' });
+      simulator.store.addCount('mesh.requests', hour, 3_594, { ...tags, response_code: '200' });
+      simulator.store.addCount('mesh.requests', hour, 6, { ...tags, response_code: '503' });
     }
     const filter = 'destination_service_name:{service},{selector}';
     const { entry } = await planOf(
-      standIn,
+      simulator,
       {
         apiVersion: 'cuj-gate/v1',
         sources: {

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { StandIn } from '../../src/demo/datadog/simulator.ts';
+import type { Simulator } from '../../src/demo/datadog/simulator.ts';
 import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createErrorBudgets, type ErrorBudgets } from '../../src/error-budget/refresher.ts';
 import { readBudgets } from '../../src/sources/datadog/api/error-budgets.ts';
-import { MINUTE, NOON, standInAt } from '../demo/datadog/fixture.ts';
+import { MINUTE, NOON, simulatorAt } from '../demo/datadog/fixture.ts';
 import { apiOf, closeAll, hits, registryOf, shopDocument } from '../doctor/clinic.ts';
 import { plantSlo } from '../doctor/slo-of-cuj.ts';
 
@@ -27,19 +27,19 @@ function gatedDocument(change: object = {}): RegistryDocument {
 }
 
 /** Requests to `buy` some days ago, of which so many fail. */
-function orders(standIn: StandIn, total: number, failed: number, daysAgo = 10): void {
+function orders(simulator: Simulator, total: number, failed: number, daysAgo = 10): void {
   const event = { ...hits, resource: 'POST /orders', version: 'v1', at: NOON - daysAgo * dayMs };
-  standIn.store.recordRequests({ ...event, statusCode: 200, count: total - failed });
-  if (failed > 0) standIn.store.recordRequests({ ...event, statusCode: 503, count: failed });
+  simulator.store.recordRequests({ ...event, statusCode: 200, count: total - failed });
+  if (failed > 0) simulator.store.recordRequests({ ...event, statusCode: 503, count: failed });
 }
 
 async function setUp(document = gatedDocument()) {
-  const { standIn, clock } = await standInAt(NOON);
+  const { simulator, clock } = await simulatorAt(NOON);
   const registry = registryOf(document);
   const warned: object[] = [];
   let current: Registry = registry;
   const budgets = createErrorBudgets({
-    read: (cujs, untilMs, signal) => readBudgets(apiOf(standIn), cujs, untilMs, { recent: false, signal }),
+    read: (cujs, untilMs, signal) => readBudgets(apiOf(simulator), cujs, untilMs, { recent: false, signal }),
     registry: () => current,
     now: () => clock.now,
     intervalMs: 5 * MINUTE,
@@ -47,7 +47,7 @@ async function setUp(document = gatedDocument()) {
   });
   const opinion = (name = 'buy') => budgets.opinion(current.cujs.get(name) as Cuj);
   return {
-    standIn,
+    simulator,
     clock,
     registry,
     budgets,
@@ -61,11 +61,11 @@ async function setUp(document = gatedDocument()) {
 
 describe('reading error budgets', () => {
   it('gives what is left, the value, and the burn of the last week, by our own name', async () => {
-    const { standIn, registry } = await setUp();
-    const sloId = plantSlo(standIn, registry, 'buy');
-    orders(standIn, 100_000, 20, 10);
-    orders(standIn, 100_000, 100, 3);
-    const [buy] = await readBudgets(apiOf(standIn), [registry.cujs.get('buy') as Cuj], NOON, {
+    const { simulator, registry } = await setUp();
+    const sloId = plantSlo(simulator, registry, 'buy');
+    orders(simulator, 100_000, 20, 10);
+    orders(simulator, 100_000, 100, 3);
+    const [buy] = await readBudgets(apiOf(simulator), [registry.cujs.get('buy') as Cuj], NOON, {
       recent: true,
     });
     const budget = buy?.slis.get('availability');
@@ -82,17 +82,17 @@ describe('reading error budgets', () => {
   });
 
   it('takes one call for the SLOs and one for each history', async () => {
-    const { standIn, registry } = await setUp();
-    plantSlo(standIn, registry, 'buy');
-    plantSlo(standIn, registry, 'search', 'latency');
-    orders(standIn, 1_000, 0);
-    await readBudgets(apiOf(standIn), [...registry.cujs.values()], NOON, { recent: false });
-    expect(standIn.calls.map(({ path }) => path.replace(/[0-9a-f]{32}/, 'ID')).sort()).toEqual([
+    const { simulator, registry } = await setUp();
+    plantSlo(simulator, registry, 'buy');
+    plantSlo(simulator, registry, 'search', 'latency');
+    orders(simulator, 1_000, 0);
+    await readBudgets(apiOf(simulator), [...registry.cujs.values()], NOON, { recent: false });
+    expect(simulator.calls.map(({ path }) => path.replace(/[0-9a-f]{32}/, 'ID')).sort()).toEqual([
       '/api/v1/slo',
       '/api/v1/slo/ID/history',
       '/api/v1/slo/ID/history',
     ]);
-    const [, history] = standIn.calls;
+    const [, history] = simulator.calls;
     expect(Number(history?.search.get('to_ts')) - Number(history?.search.get('from_ts'))).toBe(30 * 86_400);
   });
 
@@ -100,37 +100,37 @@ describe('reading error budgets', () => {
     ['there is no SLO', () => {}, /no SLO called "\[cuj-gate\] buy availability"/],
     [
       'nothing was asked of the CUJ in the window',
-      (standIn: StandIn, registry: Registry) => void plantSlo(standIn, registry, 'buy'),
+      (simulator: Simulator, registry: Registry) => void plantSlo(simulator, registry, 'buy'),
       /has no value over its window \(The denominator is zero valued\)/,
     ],
     [
       'the SLO has another window',
-      (standIn: StandIn, registry: Registry) => {
-        plantSlo(standIn, registry, 'buy', 'availability', { timeframe: '7d' });
-        orders(standIn, 1_000, 0);
+      (simulator: Simulator, registry: Registry) => {
+        plantSlo(simulator, registry, 'buy', 'availability', { timeframe: '7d' });
+        orders(simulator, 1_000, 0);
       },
       /has no target over 30d/,
     ],
     [
       'Datadog is down',
-      (standIn: StandIn, registry: Registry) => {
-        plantSlo(standIn, registry, 'buy');
-        standIn.faults.push({ kind: 'status', status: 403, path: 'history' });
+      (simulator: Simulator, registry: Registry) => {
+        plantSlo(simulator, registry, 'buy');
+        simulator.faults.push({ kind: 'status', status: 403, path: 'history' });
       },
       /could not be read \(source_rejected\): Datadog answered 403/,
     ],
     [
       'an answer is cut off',
-      (standIn: StandIn, registry: Registry) => {
-        plantSlo(standIn, registry, 'buy');
-        standIn.faults.push({ kind: 'empty_body', path: 'history' });
+      (simulator: Simulator, registry: Registry) => {
+        plantSlo(simulator, registry, 'buy');
+        simulator.faults.push({ kind: 'empty_body', path: 'history' });
       },
       /could not be read \(source_malformed\)/,
     ],
   ])('is unknown, with the reason, where %s', async (_, plant, why) => {
-    const { standIn, registry } = await setUp();
-    plant(standIn, registry);
-    const [buy] = await readBudgets(apiOf(standIn), [registry.cujs.get('buy') as Cuj], NOON, {
+    const { simulator, registry } = await setUp();
+    plant(simulator, registry);
+    const [buy] = await readBudgets(apiOf(simulator), [registry.cujs.get('buy') as Cuj], NOON, {
       recent: false,
     });
     expect(buy?.slis.get('availability')).toEqual({ known: false, why: expect.stringMatching(why) });
@@ -163,9 +163,9 @@ describe('error budgets that change rules', () => {
       },
     ],
   ])('%s', async (_, failed, opinion) => {
-    const { standIn, registry, budgets, opinion: ofBuy } = await setUp();
-    plantSlo(standIn, registry, 'buy');
-    orders(standIn, 200_000, failed);
+    const { simulator, registry, budgets, opinion: ofBuy } = await setUp();
+    plantSlo(simulator, registry, 'buy');
+    orders(simulator, 200_000, failed);
     await budgets.refresh();
     expect(ofBuy()).toEqual(opinion);
   });
@@ -178,11 +178,11 @@ describe('error budgets that change rules', () => {
   });
 
   it('lets an SLI that is known to be below change the rule while another is unknown', async () => {
-    const { standIn, registry, budgets, opinion } = await setUp(
+    const { simulator, registry, budgets, opinion } = await setUp(
       gatedDocument({ slo: { latency: 99 }, latencyMs: 500 }),
     );
-    plantSlo(standIn, registry, 'buy');
-    orders(standIn, 200_000, 60);
+    plantSlo(simulator, registry, 'buy');
+    orders(simulator, 200_000, 60);
     await budgets.refresh();
     expect(opinion()).toEqual({
       rule: expect.objectContaining({ rule: 'strict' }),
@@ -191,19 +191,19 @@ describe('error budgets that change rules', () => {
   });
 
   it('asks for no CUJ without an entry with gate:, and nobody at all where there is none', async () => {
-    const { standIn, budgets, opinion } = await setUp(shopDocument());
+    const { simulator, budgets, opinion } = await setUp(shopDocument());
     await budgets.refresh();
-    expect(standIn.calls).toEqual([]);
+    expect(simulator.calls).toEqual([]);
     expect(opinion()).toEqual({});
     expect(budgets.remaining()).toEqual([]);
   });
 
   it('keeps what it knows through a failure, for half an hour', async () => {
-    const { standIn, clock, registry, budgets, warned, opinion } = await setUp();
-    plantSlo(standIn, registry, 'buy');
-    orders(standIn, 200_000, 60);
+    const { simulator, clock, registry, budgets, warned, opinion } = await setUp();
+    plantSlo(simulator, registry, 'buy');
+    orders(simulator, 200_000, 60);
     await budgets.refresh();
-    standIn.faults.push({ kind: 'status', status: 403 });
+    simulator.faults.push({ kind: 'status', status: 403 });
     clock.now = NOON + 30 * MINUTE;
     await budgets.refresh();
     expect(opinion().rule?.rule).toBe('strict');
@@ -216,26 +216,27 @@ describe('error budgets that change rules', () => {
     });
     expect(budgets.remaining()).toEqual([]);
 
-    standIn.faults.clear();
+    simulator.faults.clear();
     await budgets.refresh();
     expect(opinion().rule?.rule).toBe('strict');
   });
 
   it('forgets a budget when the CUJ gets another objective', async () => {
-    const { standIn, registry, budgets, opinion, reload } = await setUp();
-    plantSlo(standIn, registry, 'buy');
-    orders(standIn, 200_000, 60);
+    const { simulator, registry, budgets, opinion, reload } = await setUp();
+    plantSlo(simulator, registry, 'buy');
+    orders(simulator, 200_000, 60);
     await budgets.refresh();
     reload(registryOf(gatedDocument({ slo: { availability: 99.9 } })));
     expect(opinion()).toEqual({ note: expect.stringContaining('not been read yet') });
   });
 
   it('asks at the start and at every interval until it is stopped', async () => {
-    const { standIn, registry } = await setUp();
+    const { simulator, registry } = await setUp();
     const ticks: (() => void)[] = [];
     let ended = 0;
     const budgets: ErrorBudgets = createErrorBudgets({
-      read: (cujs, untilMs, signal) => readBudgets(apiOf(standIn), cujs, untilMs, { recent: false, signal }),
+      read: (cujs, untilMs, signal) =>
+        readBudgets(apiOf(simulator), cujs, untilMs, { recent: false, signal }),
       registry: () => registry,
       now: () => NOON,
       intervalMs: 5 * MINUTE,
@@ -251,10 +252,10 @@ describe('error budgets that change rules', () => {
     budgets.start();
     budgets.start();
     await budgets.refresh();
-    expect(standIn.calls).toHaveLength(1);
+    expect(simulator.calls).toHaveLength(1);
     ticks[0]?.();
     await budgets.refresh();
-    expect(standIn.calls).toHaveLength(2);
+    expect(simulator.calls).toHaveLength(2);
     budgets.stop();
     expect([ticks.length, ended]).toEqual([1, 1]);
   });

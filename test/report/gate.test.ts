@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compose, type Gate, openEvaluator } from '../../src/server/compose.ts';
 import { readSettings } from '../../src/settings/settings.ts';
-import { MINUTE, NOON, standInAt, stopAll } from '../demo/datadog/fixture.ts';
+import { MINUTE, NOON, simulatorAt, stopAll } from '../demo/datadog/fixture.ts';
 import { hits, registryOf, shopDocument } from '../doctor/clinic.ts';
 import { plantSlo } from '../doctor/slo-of-cuj.ts';
 
@@ -23,32 +23,32 @@ afterEach(async () => {
 
 /** The shop with a policy, a canary of 2,000 requests of which 2 fail, and a budget of which so much is spent. */
 async function setUp(plant: { failed: number } | undefined) {
-  const { standIn } = await standInAt(NOON);
+  const { simulator } = await simulatorAt(NOON);
   const document = shopDocument();
   Object.assign(document.cujs?.[0] as object, {
     errorBudgetPolicy: [{ below: '50%', action: 'Reliability work first', gate: 'strict' }],
   });
   if (plant !== undefined) {
-    plantSlo(standIn, registryOf(document), 'buy');
+    plantSlo(simulator, registryOf(document), 'buy');
     const old = { ...hits, resource: 'POST /orders', version: 'v0', at: NOON - 5 * 1_440 * MINUTE };
-    standIn.store.recordRequests({ ...old, statusCode: 200, count: 1_000_000 });
-    standIn.store.recordRequests({ ...old, statusCode: 500, count: plant.failed });
+    simulator.store.recordRequests({ ...old, statusCode: 200, count: 1_000_000 });
+    simulator.store.recordRequests({ ...old, statusCode: 500, count: plant.failed });
   }
   for (const minutes of [8, 6]) {
     const event = { ...hits, resource: 'POST /orders', at: NOON - minutes * MINUTE };
-    standIn.store.recordRequests({ ...event, version: 'v1', statusCode: 200, count: 9_000 });
-    standIn.store.recordRequests({ ...event, version: 'v2', statusCode: 200, count: 999 });
-    standIn.store.recordRequests({ ...event, version: 'v2', statusCode: 500, count: 1 });
+    simulator.store.recordRequests({ ...event, version: 'v1', statusCode: 200, count: 9_000 });
+    simulator.store.recordRequests({ ...event, version: 'v2', statusCode: 200, count: 999 });
+    simulator.store.recordRequests({ ...event, version: 'v2', statusCode: 500, count: 1 });
   }
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(document));
   const env = {
     DD_API_KEY: 'a'.repeat(32),
     DD_APP_KEY: 'b'.repeat(40),
-    DD_URL: standIn.url,
+    DD_URL: simulator.url,
     CUJ_GATE_REGISTRY: path,
   };
-  return { standIn, env };
+  return { simulator, env };
 }
 
 async function serve(env: Record<string, string>): Promise<Gate> {

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { ScopeQuery, Snapshot } from '../../src/domain/metrics/metrics-source.ts';
+import type { BatchQuery, Snapshot } from '../../src/domain/metrics/metrics-source.ts';
 import type { GateOverrides } from '../../src/server/compose.ts';
 import { refusal, serve } from '../../src/server/lifecycle.ts';
 import { createLogger } from '../../src/server/logger.ts';
@@ -30,7 +30,7 @@ interface Served {
   readonly ended: Promise<number>;
   /** Settles with the log's line of a message. */
   readonly logged: (msg: string) => Promise<Record<string, unknown>>;
-  readonly overrides: { measure: (query: ScopeQuery) => Promise<Snapshot> };
+  readonly overrides: { measure: (query: BatchQuery) => Promise<Snapshot> };
 }
 
 const running: Served[] = [];
@@ -62,7 +62,7 @@ async function start(env: Record<string, string> = {}): Promise<Served> {
       },
     },
   );
-  const world = { measure: async (query: ScopeQuery) => snapshotOf(query, healthy, healthy) };
+  const world = { measure: async (query: BatchQuery) => snapshotOf(query, healthy, healthy) };
   const overrides: GateOverrides = { logger, source: { measure: (query) => world.measure(query) } };
   const ended = serve(settings, process, overrides);
   const logged = async (msg: string) => {

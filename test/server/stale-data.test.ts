@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../src/demo/datadog/faults.ts';
 import { compose, type Gate } from '../../src/server/compose.ts';
 import { readSettings } from '../../src/settings/settings.ts';
-import { MINUTE, standInAt, stopAll } from '../demo/datadog/fixture.ts';
+import { MINUTE, simulatorAt, stopAll } from '../demo/datadog/fixture.ts';
 
 /** The whole way from the simulator to the answer, where its data is late or the gate's clock is wrong. */
 
@@ -44,17 +44,17 @@ async function shop({
   gateBehindMs = 0,
   isTalking = false,
 } = {}) {
-  const { standIn, clock } = await standInAt(nowMs);
+  const { simulator, clock } = await simulatorAt(nowMs);
   const request = { env: 'production', operation: 'http.request', statusCode: 200 };
   for (let then = at('06:30:00'); then < nowMs; then += MINUTE) {
     const orders = { ...request, at: then, service: 'shop', resource: 'POST /orders' };
-    if (then < untilMs) standIn.store.recordRequests({ ...orders, version: 'v1', count: 4_500 });
+    if (then < untilMs) simulator.store.recordRequests({ ...orders, version: 'v1', count: 4_500 });
     if (then < untilMs && then >= at('07:39:00')) {
       const statusCode = then < at('07:59:00') ? 200 : 500;
-      standIn.store.recordRequests({ ...orders, version: 'v2', statusCode, count: 500 });
+      simulator.store.recordRequests({ ...orders, version: 'v2', statusCode, count: 500 });
     }
     if (isTalking)
-      standIn.store.recordRequests({
+      simulator.store.recordRequests({
         ...orders,
         service: 'talk',
         resource: 'POST /messages',
@@ -64,7 +64,7 @@ async function shop({
   }
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(registry));
-  const env = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: standIn.url };
+  const env = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: simulator.url };
   const lines: Record<string, unknown>[] = [];
   const running = await compose(readSettings({ ...env, CUJ_GATE_REGISTRY: path, CUJ_GATE_CACHE_TTL: '0s' }), {
     now: () => clock.now - gateBehindMs,
@@ -77,15 +77,15 @@ async function shop({
   };
   const since = encodeURIComponent('2026-03-10T07:39:00Z');
   const buy = (more = `&since=${since}`) => get(`/cujs/buy/status?version=v2${more}`);
-  return { standIn, clock, get, buy, lines };
+  return { simulator, clock, get, buy, lines };
 }
 
 describe('ingestion that has stopped for everybody', () => {
   const stop = { fromMs: at('07:59:00') + 25_000, untilMs: at('08:30:00'), catchUpMs: 5 * MINUTE };
 
   it('makes no pass of 10,000 clean requests that were before', async () => {
-    const { standIn, get, buy } = await shop();
-    standIn.store.delayIngestion(stop);
+    const { simulator, get, buy } = await shop();
+    simulator.store.delayIngestion(stop);
     const { body } = await buy();
     expect(body).toMatchObject({
       verdict: 'inconclusive',
@@ -104,8 +104,8 @@ describe('ingestion that has stopped for everybody', () => {
   });
 
   it('is over when the data has caught up: then the fail shows', async () => {
-    const { standIn, clock, get, buy } = await shop({ nowMs: at('08:40:00') });
-    standIn.store.delayIngestion(stop);
+    const { simulator, clock, get, buy } = await shop({ nowMs: at('08:40:00') });
+    simulator.store.delayIngestion(stop);
     clock.now = at('08:19:40');
     expect((await buy()).body.reason).toBe('source_stale');
     clock.now = at('08:36:00');
@@ -116,8 +116,8 @@ describe('ingestion that has stopped for everybody', () => {
   });
 
   it('leaves a fail that is proven already', async () => {
-    const { standIn, buy } = await shop();
-    standIn.store.delayIngestion({ ...stop, fromMs: at('08:05:25') });
+    const { simulator, buy } = await shop();
+    simulator.store.delayIngestion({ ...stop, fromMs: at('08:05:25') });
     expect((await buy()).body).toMatchObject({
       verdict: 'fail',
       reason: 'slo_violated',
@@ -126,9 +126,9 @@ describe('ingestion that has stopped for everybody', () => {
   });
 
   it('is told in one call as well, as a fault', async () => {
-    const { standIn, buy } = await shop({ nowMs: at('07:59:40') });
+    const { simulator, buy } = await shop({ nowMs: at('07:59:40') });
     expect((await buy()).body.verdict).toBe('pass');
-    standIn.faults.push({ kind: 'newest_minutes_missing', minutes: 6 });
+    simulator.faults.push({ kind: 'newest_minutes_missing', minutes: 6 });
     expect((await buy()).body).toMatchObject({
       reason: 'source_stale',
       staleData: { newest: '2026-03-10T07:52:00.000Z' },
@@ -171,7 +171,7 @@ describe('a clock that is wrong', () => {
     const { buy } = await shop();
     const { statusCode, body } = await buy('&since=2026-03-10T08:25:40Z');
     expect(statusCode).toBe(200);
-    expect(body).toMatchObject({ verdict: 'inconclusive', reason: 'no_data', silence: 'too_early' });
+    expect(body).toMatchObject({ verdict: 'inconclusive', reason: 'no_data', noDataCause: 'too_early' });
     expect(body.summary).toContain("at least 310 s ahead of this gate's clock");
     expect((await buy('&since=2026-03-10T09:19:40Z')).statusCode).toBe(400);
   });
@@ -187,14 +187,14 @@ describe('a clock that is wrong', () => {
     ['that of a copy', { kind: 'date_replaced', date: 'Tue, 10 Mar 2026 07:00:00 GMT', ageSeconds: 3_540 }],
     ['one that is half a minute off', { kind: 'date_shifted', offsetMs: 30_000 }],
   ])('is not known by %s: it is judged', async (_, fault) => {
-    const { standIn, buy } = await shop({ nowMs: at('07:59:40') });
-    standIn.faults.push(fault);
+    const { simulator, buy } = await shop({ nowMs: at('07:59:40') });
+    simulator.faults.push(fault);
     expect((await buy()).body.verdict).toBe('pass');
   });
 
   it('is known by a Date that is off by more', async () => {
-    const { standIn, buy } = await shop({ nowMs: at('07:59:40') });
-    standIn.faults.push({ kind: 'date_shifted', offsetMs: -5 * MINUTE, times: 1 });
+    const { simulator, buy } = await shop({ nowMs: at('07:59:40') });
+    simulator.faults.push({ kind: 'date_shifted', offsetMs: -5 * MINUTE, times: 1 });
     expect((await buy()).body).toMatchObject({ reason: 'clock_skew', clockSkewSeconds: 299 });
     expect((await buy()).body.verdict).toBe('pass');
   });

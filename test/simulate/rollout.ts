@@ -182,7 +182,7 @@ export function rollOut(scenario: Scenario, random: () => number): Record<Rule, 
         rule === 'confidence' &&
         reason === 'within_noise' &&
         sli !== undefined &&
-        sli.evidence >= sli.evidenceToFail &&
+        sli.evidence >= sli.evidenceThreshold &&
         sli.badMinutes < 2 &&
         sli.bad <= budget * sli.total &&
         sli.upperBound <= 14.4 * budget;

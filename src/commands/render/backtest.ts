@@ -2,7 +2,7 @@ import type { Backtest } from '../../backtest/backtest.ts';
 import type { CujReplay, Look, RolloutReplay } from '../../backtest/replay.ts';
 import type { Score } from '../../backtest/score.ts';
 import { plain } from '../../domain/judge/number-text.ts';
-import type { Paint } from './colors.ts';
+import type { Colors } from './colors.ts';
 import { table } from './verdict.ts';
 
 export interface Scores {
@@ -17,9 +17,9 @@ export function backtestText(
   /** Percent. */
   threshold: number,
   scores: Scores | undefined,
-  paint: Paint,
+  colors: Colors,
 ): string {
-  const blocks = rollouts.map((rollout) => rolloutText(rollout, threshold, paint));
+  const blocks = rollouts.map((rollout) => rolloutText(rollout, threshold, colors));
   const count = (outcome: RolloutReplay['outcome']) =>
     rollouts.filter((rollout) => rollout.outcome === outcome).length;
   const plainly = rollouts.filter(({ total }) => total.firstFail !== null).length;
@@ -27,21 +27,21 @@ export function backtestText(
     `${amount(rollouts.length, 'rollout')} from ${minuteText(from)} to ${minuteText(to)} UTC: ${count('abort')} would have been aborted, ${count('pass')} passed, ${count('held')} never known`,
     `a total error rate above ${plain(threshold)}% would have aborted ${plainly}`,
     ...(leftOut === 0 ? [] : [`${leftOut} older ones were left out; --max takes more`]),
-    ...notTold.map(({ service, why }) => paint.yellow(`not replayed: ${service}: ${why}`)),
+    ...notTold.map(({ service, why }) => colors.yellow(`not replayed: ${service}: ${why}`)),
     ...(scores === undefined
       ? []
       : [
           '',
           ...table(
             [
-              ['', 'bad caught', 'bad missed', 'falsely aborted', 'spared'],
+              ['', 'bad caught', 'bad missed', 'falsely aborted', 'let through'],
               scoreRow('cuj-gate', scores.gate),
               scoreRow('total error rate', scores.threshold),
             ],
             1,
           ),
-          ...named('missed', scores.gate.missed, paint),
-          ...named('falsely aborted', scores.gate.falselyAborted, paint),
+          ...named('missed', scores.gate.missed, colors),
+          ...named('falsely aborted', scores.gate.falselyAborted, colors),
         ]),
   ];
   return `${[...blocks, end.join('\n')].join('\n\n')}\n`;
@@ -49,7 +49,7 @@ export function backtestText(
 
 const marks = { pass: '+', fail: 'x', inconclusive: '?' } as const;
 
-function rolloutText(rollout: RolloutReplay, threshold: number, paint: Paint): string {
+function rolloutText(rollout: RolloutReplay, threshold: number, colors: Colors): string {
   const { service, version, before, from, minutes, ending, outcome, minute, summary, cujs, total } = rollout;
   const end = {
     all_traffic: 'then it had all traffic',
@@ -57,13 +57,13 @@ function rolloutText(rollout: RolloutReplay, threshold: number, paint: Paint): s
     still_canary: 'and longer',
   }[ending];
   const says = {
-    abort: paint.red(`ABORTED after ${minute} min: ${summary}`),
-    pass: paint.green(`PASSED after ${minute} min`),
-    held: paint.yellow(`NOT KNOWN: a gate step would have paused for a person`),
+    abort: colors.red(`ABORTED after ${minute} min: ${summary}`),
+    pass: colors.green(`PASSED after ${minute} min`),
+    held: colors.yellow(`NOT KNOWN: a gate step would have paused for a person`),
   }[outcome];
   const { firstFail } = total;
   return [
-    `${paint.bold(`${service} ${version}`)}  ${minuteText(from)} UTC, after ${before}: a canary for ${minutes} min, ${end}`,
+    `${colors.bold(`${service} ${version}`)}  ${minuteText(from)} UTC, after ${before}: a canary for ${minutes} min, ${end}`,
     `  cuj-gate          ${says}`,
     `  total error rate  ${
       firstFail === null
@@ -99,12 +99,12 @@ function detail({ summary }: Look): string {
 }
 
 function scoreRow(name: string, score: Score): string[] {
-  const { caught, missed, falselyAborted, spared } = score;
-  return [name, ...[caught, missed, falselyAborted, spared].map((versions) => String(versions.length))];
+  const { caught, missed, falselyAborted, letThrough } = score;
+  return [name, ...[caught, missed, falselyAborted, letThrough].map((versions) => String(versions.length))];
 }
 
-function named(what: string, versions: readonly string[], paint: Paint): string[] {
-  return versions.length === 0 ? [] : [paint.red(`${what}: ${versions.join(', ')}`)];
+function named(what: string, versions: readonly string[], colors: Colors): string[] {
+  return versions.length === 0 ? [] : [colors.red(`${what}: ${versions.join(', ')}`)];
 }
 
 function rate(failed: number, requests: number): string {

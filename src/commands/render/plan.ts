@@ -1,7 +1,7 @@
 import { plain } from '../../domain/judge/number-text.ts';
 import { hourText } from '../../plan/levels.ts';
 import type { Judgeable, Outlook, PlanEntry, TrafficPlan, WeightPlan } from '../../plan/traffic-plan.ts';
-import type { Paint } from './colors.ts';
+import type { Colors } from './colors.ts';
 import { table } from './verdict.ts';
 
 const words: Readonly<Record<Judgeable, string>> = {
@@ -13,14 +13,14 @@ const words: Readonly<Record<Judgeable, string>> = {
 };
 
 /** A plan for people: the traffic, then a table a weight, then what would help. */
-export function planText(plan: TrafficPlan, paint: Paint): string {
+export function planText(plan: TrafficPlan, colors: Colors): string {
   const { entries } = plan;
   const blocks = [
     [
       `Traffic of ${plan.days === 1 ? 'one day' : `${plan.days} days`}, ${minute(plan.from)} to ${minute(plan.to)} UTC: requests a minute of the CUJ, canary`,
       'and stable together, in the median hour and in the quietest hour of the day.',
       '',
-      ...headed(paint, 2, [
+      ...headed(colors, 2, [
         [
           'CUJ',
           'SLI',
@@ -37,8 +37,8 @@ export function planText(plan: TrafficPlan, paint: Paint): string {
       ]),
     ],
     ...(entries[0]?.weights ?? []).map(({ weight }, at) => [
-      paint.bold(`At ${plain(weight)}%`),
-      ...headed(paint, 3, [
+      colors.bold(`At ${plain(weight)}%`),
+      ...headed(colors, 3, [
         [
           'CUJ',
           'SLI',
@@ -54,15 +54,15 @@ export function planText(plan: TrafficPlan, paint: Paint): string {
       ]),
     ]),
   ];
-  const said = entries.flatMap((entry) => remarks(entry, paint));
+  const said = entries.flatMap((entry) => remarks(entry, colors));
   if (said.length > 0) blocks.push(said);
-  blocks.push([summary(plan, paint)]);
+  blocks.push([summary(plan, colors)]);
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
-function headed(paint: Paint, left: number, rows: readonly (readonly string[])[]): string[] {
+function headed(colors: Colors, left: number, rows: readonly (readonly string[])[]): string[] {
   const [header, ...body] = table(rows, left);
-  return [paint.dim(header as string), ...body];
+  return [colors.dim(header as string), ...body];
 }
 
 function nameOf({ cuj, service, mode }: PlanEntry, all = true): string {
@@ -70,7 +70,7 @@ function nameOf({ cuj, service, mode }: PlanEntry, all = true): string {
 }
 
 function trafficRow(entry: PlanEntry): string[] {
-  const { requestsPerMinute: levels, leastWeight, value } = entry;
+  const { requestsPerMinute: levels, minWeight, value } = entry;
   const percentOrNone = (weight: number | null) => (weight === null ? 'none' : `${weight}%`);
   return [
     nameOf(entry),
@@ -81,8 +81,8 @@ function trafficRow(entry: PlanEntry): string[] {
     `${entry.objective}%`,
     value === null ? '-' : `${plain3(value * 100)}%`,
     entry.cleanRequests === null ? '-' : plain(entry.cleanRequests),
-    percentOrNone(leastWeight.median),
-    percentOrNone(leastWeight.quietest),
+    percentOrNone(minWeight.median),
+    percentOrNone(minWeight.quietest),
   ];
 }
 
@@ -108,10 +108,10 @@ function caughtText({ failAtBadEvents, requests, caughtBurn }: Outlook): [string
   return [`${failAtBadEvents} of ${plain(Math.round(requests))}`, `${plain(caughtBurn)}x`];
 }
 
-function remarks({ help, notes, ...entry }: PlanEntry, paint: Paint): string[] {
+function remarks({ help, notes, ...entry }: PlanEntry, colors: Colors): string[] {
   if (help.length === 0 && notes.length === 0) return [];
   const { weight, judgeable } = entry.weights.at(-1) as WeightPlan;
-  const colour = judgeable === 'never' || judgeable === 'unknown' ? paint.red : paint.yellow;
+  const colour = judgeable === 'never' || judgeable === 'unknown' ? colors.red : colors.yellow;
   const title =
     judgeable === 'always' || judgeable === 'unknown'
       ? ''
@@ -121,17 +121,17 @@ function remarks({ help, notes, ...entry }: PlanEntry, paint: Paint): string[] {
           never: ` cannot be judged at ${plain(weight)}%`,
         }[judgeable];
   return [
-    `${colour(paint.bold(nameOf({ help, notes, ...entry }, false)))} ${entry.sli}${title}`,
+    `${colour(colors.bold(nameOf({ help, notes, ...entry }, false)))} ${entry.sli}${title}`,
     ...(help.length > 0 ? ['  what would help, any one of:'] : []),
     ...help.map((line) => `    ${line}`),
     ...notes.map((line) => `  note: ${line}`),
   ];
 }
 
-function summary({ entries, notJudgeable }: TrafficPlan, paint: Paint): string {
+function summary({ entries, notJudgeable }: TrafficPlan, colors: Colors): string {
   const enforced = new Set(entries.filter(({ mode }) => mode === 'enforce').map(({ cuj }) => cuj)).size;
-  if (notJudgeable.length === 0) return paint.green(`all of ${enforced} enforced CUJs can be judged`);
-  return paint.red(
+  if (notJudgeable.length === 0) return colors.green(`all of ${enforced} enforced CUJs can be judged`);
+  return colors.red(
     `${notJudgeable.length} of ${enforced} enforced CUJs can be judged at none of the weights: ${notJudgeable.join(', ')}`,
   );
 }

@@ -5,12 +5,12 @@ import { evidence, percent, plain } from '../../domain/judge/number-text.ts';
 import type { Outcome } from '../../domain/judge/outcome.ts';
 import { rules } from '../../domain/judge/rules/table.ts';
 import type { RuleName } from '../../domain/registry/rules.ts';
-import type { Paint } from './colors.ts';
+import type { Colors } from './colors.ts';
 
 /** Colours a text by the outcome that it tells. */
-export function paintOutcome(paint: Paint, outcome: Outcome, text: string): string {
-  if (outcome === 'pass') return paint.green(text);
-  return outcome === 'fail' ? paint.red(text) : paint.yellow(text);
+export function colorOutcome(colors: Colors, outcome: Outcome, text: string): string {
+  if (outcome === 'pass') return colors.green(text);
+  return outcome === 'fail' ? colors.red(text) : colors.yellow(text);
 }
 
 /** Lines of cells, each column as wide as its widest cell; the first `left` columns stand left, the others right. */
@@ -36,15 +36,15 @@ function line(value: number | null): string {
 function proof(sli: SliVerdict, rule: RuleName): string {
   const decisive = rules[rule].decidesBy?.(sli);
   if (decisive === undefined) return '';
-  return `${decisive.name} ${evidence(decisive.value)} (fails at ${plain(sli.evidenceToFail)}), `;
+  return `${decisive.name} ${evidence(decisive.value)} (fails at ${plain(sli.evidenceThreshold)}), `;
 }
 
-function sliLines(sli: SliVerdict, rule: RuleName, paint: Paint): string[] {
+function sliLines(sli: SliVerdict, rule: RuleName, colors: Colors): string[] {
   const bad = sli.sli === 'latency' ? 'slow' : 'failed';
   const goal = `the objective is ${percent(sli.objective)}`;
   const burn = sli.burnRate === null ? '' : `, burn rate ${plain(sli.burnRate)}`;
   const head = [
-    paintOutcome(paint, sli.verdict, `${sli.sli}: ${sli.verdict} (${sli.reason})`),
+    colorOutcome(colors, sli.verdict, `${sli.sli}: ${sli.verdict} (${sli.reason})`),
     sli.value === null
       ? `  no requests; ${goal}`
       : `  ${percent(sli.value)} of ${plain(sli.total)} requests were good, ${goal}: ${plain(sli.bad)} ${bad}${burn}`,
@@ -64,16 +64,16 @@ function sliLines(sli: SliVerdict, rule: RuleName, paint: Paint): string[] {
     ]),
   ];
   const [header, ...body] = table(rows, 1);
-  return [...head, '', paint.dim(header as string), ...body];
+  return [...head, '', colors.dim(header as string), ...body];
 }
 
 /** A verdict for people: the summary, then the numbers behind it. */
-export function verdictText(verdict: Verdict, paint: Paint): string {
+export function verdictText(verdict: Verdict, colors: Colors): string {
   const window = verdict.window;
   return [
-    paintOutcome(paint, verdict.verdict, verdict.summary),
+    colorOutcome(colors, verdict.verdict, verdict.summary),
     '',
-    ...verdict.slis.flatMap((sli) => [...sliLines(sli, verdict.rule, paint), '']),
+    ...verdict.slis.flatMap((sli) => [...sliLines(sli, verdict.rule, colors), '']),
     ...(window === undefined
       ? []
       : [
@@ -90,12 +90,12 @@ export function verdictText(verdict: Verdict, paint: Paint): string {
 }
 
 /** A service's verdict for people: the summary, then a line a CUJ, worst first. */
-export function serviceVerdictText(verdict: ServiceVerdict, paint: Paint): string {
+export function serviceVerdictText(verdict: ServiceVerdict, colors: Colors): string {
   return [
-    paintOutcome(paint, verdict.verdict, verdict.summary),
+    colorOutcome(colors, verdict.verdict, verdict.summary),
     '',
     ...verdict.cujs.flatMap((cuj) => [
-      `  ${paintOutcome(paint, cuj.verdict, cuj.summary)}`,
+      `  ${colorOutcome(colors, cuj.verdict, cuj.summary)}`,
       ...(cuj.ruleChangedBy === undefined ? [] : [`    rule ${cuj.rule} (${cuj.ruleChangedBy})`]),
       ...(cuj.budgetNote === undefined ? [] : [`    ${cuj.budgetNote}`]),
     ]),

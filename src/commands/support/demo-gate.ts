@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { StandIn } from '../../demo/datadog/simulator.ts';
+import type { Simulator } from '../../demo/datadog/simulator.ts';
 import type { Gate } from '../../server/compose.ts';
 import { listen, refusal } from '../../server/lifecycle.ts';
 import { createLogger } from '../../server/logger.ts';
@@ -19,7 +19,7 @@ export function makeUpKeys(): { readonly apiKey: string; readonly appKey: string
  */
 export async function startDemoGate(
   io: Io,
-  datadog: StandIn,
+  datadog: Simulator,
   options: {
     readonly keys: { readonly apiKey: string; readonly appKey: string };
     readonly registry: string;

@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { WatchedMetric } from '../../demo/argo-caller.ts';
-import { type StandIn, startDatadogStandIn } from '../../demo/datadog/simulator.ts';
+import { type Simulator, startDatadogStandIn } from '../../demo/datadog/simulator.ts';
 import { brokenBy, planTraffic, type RegistryTraffic, simulateRegistry } from '../../demo/own-registry.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
-import { type Paint, paintFor } from '../render/colors.ts';
+import { type Colors, colorsFor } from '../render/colors.ts';
 import { interrupted, makeUpKeys, startDemoGate } from './demo-gate.ts';
 import { exitCodes, type Io } from './io.ts';
 
@@ -55,12 +55,12 @@ function cujsWithTraffic({ endpoints }: RegistryTraffic): string[] {
 async function show(
   io: Io,
   options: OwnRegistryOptions,
-  datadog: StandIn,
+  datadog: Simulator,
   registry: Registry,
   url: string,
   keys: { readonly apiKey: string; readonly appKey: string },
 ): Promise<number> {
-  const paint = paintFor(io);
+  const colors = colorsFor(io);
   const say = (line = '') => void io.stdout.write(`${line}\n`);
   const traffic = planTraffic(registry);
   const broken = brokenBy(options.break, registry, traffic);
@@ -84,7 +84,7 @@ async function show(
   try {
     const services = new Set(traffic.endpoints.map(({ service }) => service)).size;
     say(
-      paint.bold(
+      colors.bold(
         traffic.endpoints.length === 0
           ? `Nothing in ${options.registry} can be simulated: none of its CUJs is on trace metrics.`
           : `Simulated traffic for ${options.registry}: ${amount(traffic.endpoints.length, 'endpoint')} of ${amount(services, 'service')}, 25% of it on a canary.`,
@@ -98,7 +98,7 @@ async function show(
     }
     for (const { name, source } of traffic.notSimulated) {
       say(
-        paint.yellow(
+        colors.yellow(
           `Not simulated: ${name}, whose source "${source}" is a template. Its CUJs have no data here.`,
         ),
       );
@@ -116,13 +116,13 @@ async function show(
         }),
     );
     for (const { metric, phase, value } of await Promise.all(metrics.map((metric) => metric.measure()))) {
-      if (phase === 'Error') say(paint.red(`ERROR ${metric}: ${value}`));
-      else if (phase === 'Failed') say(paint.red(value));
-      else say(phase === 'Successful' ? paint.green(value) : paint.yellow(value));
+      if (phase === 'Error') say(colors.red(`ERROR ${metric}: ${value}`));
+      else if (phase === 'Failed') say(colors.red(value));
+      else say(phase === 'Successful' ? colors.green(value) : colors.yellow(value));
     }
     if (options.once === true) return exitCodes.good;
     say();
-    for (const line of farewell(registry, traffic, broken, url, paint)) say(line);
+    for (const line of farewell(registry, traffic, broken, url, colors)) say(line);
     say(`  export DD_URL=${datadog.url} DD_API_KEY=${keys.apiKey} DD_APP_KEY=${keys.appKey}`);
     say(`  export CUJ_GATE_REGISTRY=${quoted(path.resolve(options.registry))}`);
     const [cuj] = shownCujs(registry, traffic, broken);
@@ -151,7 +151,7 @@ function farewell(
   traffic: RegistryTraffic,
   broken: RegistryTraffic['endpoints'],
   url: string,
-  paint: Paint,
+  colors: Colors,
 ): string[] {
   const cujs = shownCujs(registry, traffic, broken);
   const [first] = cujs;
@@ -168,7 +168,7 @@ function farewell(
           .slice(0, 1)
           .map((name) => curl(`/services/${name}/status`, servicesOf(registry, [name])))),
     ...(first === undefined ? [] : [`  curl '${url}/cujs/${first.name}?pretty'`]),
-    paint.dim('(after a change of endpoints or selectors start it again: traffic is made for what it read)'),
+    colors.dim('(after a change of endpoints or selectors start it again: traffic is made for what it read)'),
     '',
     'From another terminal the other commands ask the same stand-in:',
   ];

@@ -3,7 +3,7 @@ import { SourceError } from '../../domain/errors.ts';
 /** Waits for so many ms. */
 export type Sleep = (ms: number) => Promise<unknown>;
 
-const mostWaits = 5;
+const maxWaits = 5;
 /** A reset that is further away than this is not worth waiting for. */
 const longestWaitSeconds = 900;
 
@@ -12,7 +12,7 @@ const longestWaitSeconds = 900;
  * keeps its share; after a 429 nothing is asked before its reset, and then again. Throws the call's own SourceError
  * where waiting leads nowhere.
  */
-export function patient(
+export function retryOnRateLimit(
   everyMs: number,
   sleep: Sleep,
   onWait: (seconds: number) => void,
@@ -26,7 +26,7 @@ export function patient(
         return await call();
       } catch (error) {
         const seconds = error instanceof SourceError ? error.retryAfterSeconds : undefined;
-        if (seconds === undefined || seconds > longestWaitSeconds || waits === mostWaits) throw error;
+        if (seconds === undefined || seconds > longestWaitSeconds || waits === maxWaits) throw error;
         onWait(seconds);
         await sleep(seconds * 1000);
       }

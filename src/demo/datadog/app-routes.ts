@@ -18,10 +18,16 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   'payment-api': 'servlet.request',
 };
 
-type Line = readonly [route: string, weight: number, medianMs: number, status?: number, ratio?: number];
+type EvidenceThreshold = readonly [
+  route: string,
+  weight: number,
+  medianMs: number,
+  status?: number,
+  ratio?: number,
+];
 
 /** Weights add up to about 100, so one reads as percent: sign-up together is 1%, its last step a tenth of that. */
-const LINES: Readonly<Record<string, readonly Line[]>> = {
+const LINES: Readonly<Record<string, readonly EvidenceThreshold[]>> = {
   'member-api': [
     ['POST /api/v1/signup', 0.47, 140, 422, 0.03],
     ['POST /api/v1/signup/phone', 0.43, 110, 422, 0.02],

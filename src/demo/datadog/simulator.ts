@@ -9,7 +9,7 @@ import { type SloDefinition, type StoredSlo, storeSlo } from './slo.ts';
 import { toText } from './spoil.ts';
 import { EventStore } from './store.ts';
 
-export interface StandInOptions {
+export interface SimulatorOptions {
   /** The clock, epoch milliseconds. */
   readonly now: () => number;
   /** What it answers from; an empty store of its own when left out. */
@@ -25,7 +25,7 @@ export interface StandInOptions {
   readonly quota?: { readonly limit: number; readonly periodSeconds: number; readonly name?: string };
 }
 
-export interface StandIn {
+export interface Simulator {
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
   readonly port: number;
@@ -39,7 +39,7 @@ export interface StandIn {
 }
 
 /** Starts a Datadog on 127.0.0.1 that answers from a store, speaks as recorded and fails on demand. */
-export async function startDatadogStandIn(options: StandInOptions): Promise<StandIn> {
+export async function startDatadogStandIn(options: SimulatorOptions): Promise<Simulator> {
   const store = options.store ?? new EventStore({ now: options.now });
   const faults = new FaultList();
   const calls: Call[] = [];

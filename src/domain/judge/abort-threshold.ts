@@ -1,14 +1,14 @@
 import type { EvidenceProcess } from '../statistics/e-process.ts';
 
 /** What the search for an abort line needs of an SLI: its endpoints and the evidence that fails it. */
-export interface Line {
-  readonly endpoints: readonly LineEndpoint[];
+export interface EvidenceThreshold {
+  readonly endpoints: readonly ThresholdEndpoint[];
   readonly pooled: EvidenceProcess;
-  readonly toFail: number;
-  readonly leastBadEvents: number;
+  readonly threshold: number;
+  readonly minBadEvents: number;
 }
 
-export interface LineEndpoint {
+export interface ThresholdEndpoint {
   readonly total: number;
   readonly scale: number;
   /** The first and the last minute in which the canary has traffic here. */
@@ -19,7 +19,7 @@ export interface LineEndpoint {
 }
 
 /** Bad events that were really observed, without which no rate is demonstrably too high: one may be bad luck. */
-export const leastBadEvents = 2;
+export const minBadEvents = 2;
 
 /** Sums of fractions miss whole numbers by far less than this; what was observed are whole events. */
 export const rounding = 1e-6;
@@ -31,11 +31,11 @@ export function reaches(observed: number, least: number): boolean {
 
 /** The least whole number in [1, most] for which a rising predicate holds, or undefined. */
 function least(most: number, holds: (value: number) => boolean): number | undefined {
-  return leastAbove(0, most, holds);
+  return minAbove(0, most, holds);
 }
 
 /** As `least`, where it is known not to hold at `low`. */
-function leastAbove(low: number, most: number, holds: (value: number) => boolean): number | undefined {
+function minAbove(low: number, most: number, holds: (value: number) => boolean): number | undefined {
   const last = Math.floor(most);
   let below = low;
   for (let step = 1; below < last; step *= 2) {
@@ -59,9 +59,9 @@ function between(low: number, high: number, holds: (value: number) => boolean): 
 }
 
 /** As `least`, by fewer questions where `guess` is near the answer. */
-function leastNear(guess: number, most: number, holds: (value: number) => boolean): number | undefined {
+function minNear(guess: number, most: number, holds: (value: number) => boolean): number | undefined {
   if (guess > most) return least(most, holds);
-  if (!holds(guess)) return leastAbove(guess, most, holds);
+  if (!holds(guess)) return minAbove(guess, most, holds);
   let high = guess;
   for (let step = 1; high - step > 0; step *= 2) {
     if (!holds(high - step)) return between(high - step, high, holds);
@@ -116,7 +116,7 @@ export function spread(totals: readonly number[], bad: number): number[] {
   return out;
 }
 
-export interface AbortLines {
+export interface AbortThresholds {
   /**
    * The CUJ's: the least bad events, spread as the traffic is, that fail; null where not even all would, or where the
    * endpoints that they fall on have no second minute that could hold some of them.
@@ -130,13 +130,13 @@ export interface AbortLines {
 }
 
 /** Where the verdict flips. */
-export function abortLines(line: Line): AbortLines {
+export function abortThresholdsOf(line: EvidenceThreshold): AbortThresholds {
   const clean = line.endpoints.map(({ process }) => process.of(0));
   return { cuj: cujLine(line, clean), endpoints: ownLines(line, clean) };
 }
 
 function cujLine(
-  { endpoints, pooled, toFail, leastBadEvents }: Line,
+  { endpoints, pooled, threshold, minBadEvents }: EvidenceThreshold,
   clean: readonly number[],
 ): number | null {
   if (endpoints.length === 0) return null;
@@ -155,7 +155,7 @@ function cujLine(
         alone += clean[i] as number;
         continue;
       }
-      const { scale, measured, process, firstLive, lastLive } = endpoints[i] as LineEndpoint;
+      const { scale, measured, process, firstLive, lastLive } = endpoints[i] as ThresholdEndpoint;
       if (firstLive < first) first = firstLive;
       if (lastLive > last) last = lastLive;
       scaled += count * scale;
@@ -164,8 +164,8 @@ function cujLine(
     }
     return (
       first < last &&
-      reaches(observed, leastBadEvents) &&
-      (pooled.of(scaled) + alone / endpoints.length) / 2 >= toFail
+      reaches(observed, minBadEvents) &&
+      (pooled.of(scaled) + alone / endpoints.length) / 2 >= threshold
     );
   };
   // Spread out, bad events prove little on any one endpoint, so the pool alone comes near.
@@ -176,12 +176,12 @@ function cujLine(
     weighed += total * scale;
   }
   const weight = weighed / counted;
-  const guess = least(most, (bad) => pooled.of(bad * weight) / 2 >= toFail);
-  return leastNear(guess ?? most + 1, most, holds) ?? null;
+  const guess = least(most, (bad) => pooled.of(bad * weight) / 2 >= threshold);
+  return minNear(guess ?? most + 1, most, holds) ?? null;
 }
 
-function ownLines(line: Line, clean: readonly number[]): (number | null)[] {
-  const { endpoints, pooled, toFail } = line;
+function ownLines(line: EvidenceThreshold, clean: readonly number[]): (number | null)[] {
+  const { endpoints, pooled, threshold } = line;
   const allClean = sum(clean);
   // One endpoint's line is near the next one's.
   let guess = 1;
@@ -189,9 +189,9 @@ function ownLines(line: Line, clean: readonly number[]): (number | null)[] {
     if (!(firstLive < lastLive)) return null;
     const others = allClean - (clean[i] as number);
     const holds = (bad: number): boolean =>
-      reaches(bad * measured.sampleRate, line.leastBadEvents) &&
-      (pooled.of(bad * scale) + (others + process.of(bad * scale)) / endpoints.length) / 2 >= toFail;
-    const found = leastNear(guess, Math.floor(total), holds);
+      reaches(bad * measured.sampleRate, line.minBadEvents) &&
+      (pooled.of(bad * scale) + (others + process.of(bad * scale)) / endpoints.length) / 2 >= threshold;
+    const found = minNear(guess, Math.floor(total), holds);
     if (found === undefined) return null;
     guess = found;
     return found;

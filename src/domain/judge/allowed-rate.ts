@@ -1,7 +1,7 @@
 import type { EndpointMeasurement } from '../metrics/metrics-source.ts';
 import type { Objective } from '../registry/objective.ts';
 import { lowerBoundIsAbove, upperBound, upperBoundIsAtMost } from '../statistics/e-process.ts';
-import { leastBadEvents, reaches } from './abort-threshold.ts';
+import { minBadEvents, reaches } from './abort-threshold.ts';
 import type { JudgedWindow } from './analysis-window.ts';
 
 type Measured = Pick<EndpointMeasurement, 'canary' | 'stable' | 'sampleRate' | 'dispersion'>;
@@ -33,11 +33,11 @@ export function isOver(all: Counts, here: Counts): boolean {
 
 /** Whether stable's rate is demonstrably above the error budget: by its lower bound, and by more than one event. */
 function isFailing({ total, bad }: Counts, dispersion: number, budget: number): boolean {
-  return reaches(bad * dispersion, leastBadEvents) && lowerBoundIsAbove(total, bad, budget);
+  return reaches(bad * dispersion, minBadEvents) && lowerBoundIsAbove(total, bad, budget);
 }
 
 /** Below this, that all requests of an endpoint fell on the canary is no chance. */
-const leastChance = 0.001;
+const minChance = 0.001;
 
 /**
  * Whether stable is no longer asked for an endpoint: by the canary's share of the service's traffic, minute by minute, its
@@ -50,7 +50,7 @@ function isGone({ canary, sampleRate, dispersion }: Measured, { first, end, hits
     const own = hits.canary[i] ?? 0;
     if (requests > 0 && own > 0) log += requests * Math.log(own / (own + (hits.stable[i] ?? 0)));
   }
-  return (log * sampleRate) / dispersion <= Math.log(leastChance);
+  return (log * sampleRate) / dispersion <= Math.log(minChance);
 }
 
 /**

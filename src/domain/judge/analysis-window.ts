@@ -5,7 +5,7 @@ import type { GatePolicy } from '../registry/model.ts';
 export type WindowStart = 'since' | 'first_hit' | 'after_gap' | 'max_window' | 'fixed';
 
 /** What the whole service's traffic says where the canary is silent. */
-export type Silence =
+export type NoDataCause =
   /** The service has traffic, none of it is the canary's: it gets none, or its tag is another. */
   | 'no_canary_traffic'
   /** All that the service has is stable's: nothing reaches the canary. */
@@ -34,7 +34,7 @@ export interface JudgedWindow {
   readonly wholeCanary: number;
   readonly wholeStable: number;
   /** Hits of the newest minutes that neither selector matches; absent where that is not known. */
-  readonly neitherLately?: number;
+  readonly unmatchedRecently?: number;
   /** Why the two sides cannot be told apart, so that a broken canary would drown; undefined where they can. */
   readonly indistinguishable: Indistinguishable | undefined;
 }
@@ -48,13 +48,13 @@ export type Indistinguishable =
   | 'shared';
 
 /** So many requests of one side before the first of the other are no chance. */
-const leastBefore = 100;
+const minBefore = 100;
 
 /** More of the canary's requests than this share are stable's as well: beyond what late spans between two queries make. */
 const sharedRequestsLimit = 0.05;
 
 /** Less traffic than this share of the canary's is a stray request, not stable. */
-export const leastStableShare = 0.01;
+export const minStableShare = 0.01;
 
 /** Long enough for every pod to have been asked something; the version before stable's is gone for longer. */
 const latelyMinutes = 3;
@@ -91,7 +91,7 @@ function rolloutBegin(
 
 /** The part of a measurement that is judged. Pure. */
 export function judgedWindow(policy: GatePolicy, measurement: Measurement): JudgedWindow {
-  const { canary, stable, neither, both = [] } = measurement.whole;
+  const { canary, stable, unmatched, overlapping = [] } = measurement.whole;
   const buckets = Math.round((measurement.toMs - measurement.fromMs) / bucketMs);
   const gap = Math.max(1, Math.ceil(policy.restartGapMs / bucketMs));
   const wanted = measurement.windowMs ?? policy.window;
@@ -132,9 +132,11 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     wholeCanaryInWindow: sum(canary, first, buckets),
     wholeCanary,
     wholeStable,
-    ...(neither === undefined ? {} : { neitherLately: sum(neither, Math.max(0, buckets - latelyMinutes)) }),
+    ...(unmatched === undefined
+      ? {}
+      : { unmatchedRecently: sum(unmatched, Math.max(0, buckets - latelyMinutes)) }),
     indistinguishable:
-      wholeCanary > 0 && sum(both) > sharedRequestsLimit * wholeCanary
+      wholeCanary > 0 && sum(overlapping) > sharedRequestsLimit * wholeCanary
         ? 'shared'
         : firstHit >= 0 && firstHit < gap
           ? alwaysThere(measurement, wholeCanary, wholeStable, gap)
@@ -149,7 +151,7 @@ function alwaysThere(
   wholeStable: number,
   gap: number,
 ): Indistinguishable | undefined {
-  if (wholeStable <= leastStableShare * wholeCanary) return 'alone';
+  if (wholeStable <= minStableShare * wholeCanary) return 'alone';
   const stableFrom = stable.findIndex((count) => count > 0);
   // What began before this rollout is no part of it: an undo brings back a version that was stable a moment ago.
   const since = sinceMs === undefined ? 0 : Math.floor((sinceMs - fromMs) / bucketMs) - 1;
@@ -157,17 +159,17 @@ function alwaysThere(
   const isSwapped =
     stableFrom >= Math.max(gap, since) &&
     (rolloutBegin(canary, gap)?.first ?? gap) < gap &&
-    sum(canary, 0, stableFrom) * rate >= leastBefore &&
+    sum(canary, 0, stableFrom) * rate >= minBefore &&
     sum(canary, stableFrom) >= sum(stable, stableFrom);
   return isSwapped ? 'swapped' : undefined;
 }
 
-/** Which silence it is, for a CUJ without any event in its window. */
-export function silenceOf(window: JudgedWindow): Silence {
+/** Why there is no data, for a CUJ without any event in its window. */
+export function noDataCauseOf(window: JudgedWindow): NoDataCause {
   if (window.wholeCanaryInWindow > 0) return 'cuj_not_reached';
   if (window.start === 'since' && window.first >= window.end) return 'too_early';
   if (window.wholeCanary > 0) return 'canary_stopped';
-  if (window.neitherLately !== undefined && window.neitherLately > 0) return 'unknown_tag';
+  if (window.unmatchedRecently !== undefined && window.unmatchedRecently > 0) return 'unknown_tag';
   if (window.wholeStable <= 0) return 'service_silent';
-  return window.neitherLately === undefined ? 'no_canary_traffic' : 'canary_idle';
+  return window.unmatchedRecently === undefined ? 'no_canary_traffic' : 'canary_idle';
 }

@@ -1,14 +1,14 @@
 import type { EndpointMeasurement, Series } from '../metrics/metrics-source.ts';
-import { type BothSides, logMixture, logShareEvidence, mostShareEvidence } from '../statistics/e-process.ts';
+import { type BothSides, logMixture, logShareEvidence, maxShareEvidence } from '../statistics/e-process.ts';
 import { reaches, rounding } from './abort-threshold.ts';
-import { type JudgedWindow, leastStableShare, sum } from './analysis-window.ts';
-import { tidy } from './rounding.ts';
+import { type JudgedWindow, minStableShare, sum } from './analysis-window.ts';
+import { roundCount } from './rounding.ts';
 import type { EndpointSums, Minutes, SliSums } from './sli-counts.ts';
 
 /** What no number of requests would show: an SLI that is blind in one of these ways does not pass. */
 
 /** Requests whose outcome nobody can know: they carry no status, so a 5XX among them is never counted. */
-export interface StatusGap {
+export interface MissingStatus {
   readonly side: 'canary' | 'stable';
   readonly service: string;
   /** The registry's name of the endpoint with the most of them. */
@@ -30,11 +30,11 @@ const toleratedRequests = 3;
  * - the canary has so many more of them than stable that the share test, of all and by endpoint, singles it out at
  *   `logOne`: some frameworks' tracers set none on the very requests that crash. Clients that go away do so on both sides.
  */
-export function statusGapOf(
+export function missingStatusOf(
   { endpoints, byService, total }: SliSums,
   window: JudgedWindow,
   logOne: number,
-): StatusGap | undefined {
+): MissingStatus | undefined {
   let unknown = 0;
   let seen = 0;
   let blind: EndpointSums | undefined;
@@ -46,7 +46,7 @@ export function statusGapOf(
       blind = one;
   }
   if (unknown <= 0) return undefined;
-  const isAll = tidy(unknown) >= tidy(total);
+  const isAll = roundCount(unknown) >= roundCount(total);
   if (blind === undefined && !isAll) {
     if (!(seen > toleratedRequests)) return undefined;
     // As with bad events: half of it pooled, half by endpoint, so that none drowns among the others.
@@ -56,14 +56,14 @@ export function statusGapOf(
       return logMixture(pooled, alone) >= logOne;
     };
     // What they can be at most costs a tenth, and is hardly ever enough.
-    if (!isReachedBy((one) => mostSinglingOut(one, window))) return undefined;
+    if (!isReachedBy((one) => maxSinglingOut(one, window))) return undefined;
     if (!isReachedBy((one) => logSinglingOut([sidesOf(one, window)], window))) return undefined;
   }
-  return gapOf('canary', (blind ?? mostBeyond(endpoints, unknown / total)).measured, window);
+  return gapOf('canary', (blind ?? maxBeyond(endpoints, unknown / total)).measured, window);
 }
 
 /** The endpoint with the most requests without a status beyond its part of them. */
-function mostBeyond(endpoints: readonly EndpointSums[], rate: number): EndpointSums {
+function maxBeyond(endpoints: readonly EndpointSums[], rate: number): EndpointSums {
   const beyond = ({ unknown, total }: EndpointSums) => unknown - rate * total;
   return endpoints.reduce((worst, one) => (beyond(one) > beyond(worst) ? one : worst));
 }
@@ -72,7 +72,10 @@ function mostBeyond(endpoints: readonly EndpointSums[], rate: number): EndpointS
  * Where stable looks better than it is, so that nothing can be held against it: most of its requests carry no status, of
  * all or of an endpoint on which the canary fails.
  */
-export function stableGapOf({ endpoints }: SliSums, window: JudgedWindow): StatusGap | undefined {
+export function missingStatusOfStable(
+  { endpoints }: SliSums,
+  window: JudgedWindow,
+): MissingStatus | undefined {
   const found = endpoints.map(({ measured, bad }) => ({
     bad,
     measured,
@@ -112,7 +115,7 @@ function sidesOf({ measured, scale }: EndpointSums, { end }: JudgedWindow): Both
  * is at least w/W of its value at W, the greatest share of any minute in question; the sum over minutes then needs that
  * logarithm once.
  */
-function mostSinglingOut({ measured, scale, total }: EndpointSums, { first, end }: JudgedWindow): number {
+function maxSinglingOut({ measured, scale, total }: EndpointSums, { first, end }: JudgedWindow): number {
   const { canary, stable } = measured;
   const { total: own, withStatus: ownKnown = own } = canary;
   const { total: other, withStatus: otherKnown = other } = stable;
@@ -134,10 +137,10 @@ function mostSinglingOut({ measured, scale, total }: EndpointSums, { first, end 
     if (share > greatest) greatest = share;
   }
   // Then it is another test, against what stable did before; a little more than it takes, since weighing rounds.
-  if (stableTotal <= leastStableShare * total * 1.000001) return Number.POSITIVE_INFINITY;
+  if (stableTotal <= minStableShare * total * 1.000001) return Number.POSITIVE_INFINITY;
   if (unknown <= expected) return 0;
   if (!(greatest > 0)) return Number.POSITIVE_INFINITY;
-  return mostShareEvidence(unknown * scale, (expected * scale) / greatest, greatest);
+  return maxShareEvidence(unknown * scale, (expected * scale) / greatest, greatest);
 }
 
 /** Natural log of the share test's evidence that the canary is singled out; no more than 0 where it plainly is not. */
@@ -157,7 +160,7 @@ function logSinglingOut(services: readonly BothSides[], { first, end }: JudgedWi
       expected += (((canaryBad[i] as number) + (stableBad[i] as number)) * own) / (own + other);
     }
   }
-  if (stable > leastStableShare * canary) {
+  if (stable > minStableShare * canary) {
     // Each multiple's evidence falls with the multiple where the canary has no more than is expected: none can be above 1.
     return unknown > expected ? logShareEvidence(services, first, end) : 0;
   }
@@ -176,7 +179,11 @@ function isMost(unknown: number, total: number, rate: number): boolean {
   return unknown > total / 2 && unknown * rate > toleratedRequests;
 }
 
-function gapOf(side: 'canary' | 'stable', measured: EndpointMeasurement, window: JudgedWindow): StatusGap {
+function gapOf(
+  side: 'canary' | 'stable',
+  measured: EndpointMeasurement,
+  window: JudgedWindow,
+): MissingStatus {
   const { service, label } = measured;
   const own = unknownIn(measured[side], window);
   const other = unknownIn(measured[side === 'canary' ? 'stable' : 'canary'], window);
@@ -191,7 +198,7 @@ function unknownIn({ total, withStatus = total }: Series, { first, end }: Judged
     all += count;
     unknown += Math.max(0, count - (withStatus[i] ?? 0));
   }
-  return { requests: tidy(unknown), total: tidy(all) };
+  return { requests: roundCount(unknown), total: roundCount(all) };
 }
 
 /** A latency threshold that not one of so many requests was within, of either side. */
@@ -201,7 +208,7 @@ export interface UnmetThreshold {
 }
 
 /** Fewer may all be slow by chance. */
-const leastUnmetRequests = 20;
+const minUnmetRequests = 20;
 
 /**
  * The thresholds that requests were asked against in vain, the one with the most requests first. Where neither the canary nor
@@ -221,8 +228,8 @@ export function unmetThresholdsOf({ endpoints }: SliSums): readonly UnmetThresho
     found.set(latencyMs, of);
   }
   return [...found]
-    .filter(([, { canary, seen, met }]) => !met && canary > 0 && reaches(seen, leastUnmetRequests))
-    .map(([latencyMs, { canary, stable }]) => ({ latencyMs, requests: tidy(canary + stable) }))
+    .filter(([, { canary, seen, met }]) => !met && canary > 0 && reaches(seen, minUnmetRequests))
+    .map(([latencyMs, { canary, stable }]) => ({ latencyMs, requests: roundCount(canary + stable) }))
     .sort((a, b) => b.requests - a.requests);
 }
 
@@ -235,7 +242,7 @@ export interface Unreached {
 }
 
 /** So many that are seen are no chance. */
-const leastPredicted = 20;
+const minPredicted = 20;
 
 /**
  * Endpoints that the canary no longer serves (a lost route), or that nobody reaches on it because the step before is
@@ -262,7 +269,7 @@ export function unreachedOf({ endpoints }: SliSums, { first, end }: JudgedWindow
         }
         if (other > rounding) predicted += (requests * own) / other;
       }
-      return predicted * sampleRate >= leastPredicted
+      return predicted * sampleRate >= minPredicted
         ? { endpoint: label, service, predicted: Math.round(predicted) }
         : [];
     })

@@ -1,6 +1,6 @@
 import { compareEndpoints } from '../registry/endpoint-order.ts';
 import { evidenceOf } from '../statistics/e-process.ts';
-import { digits, type SideFacts, sideFacts, tidy } from './rounding.ts';
+import { roundCount, type SideFacts, sideFacts, toSignificant } from './rounding.ts';
 import type { EndpointSums, SliSums } from './sli-counts.ts';
 
 export interface EndpointVerdict extends SideFacts {
@@ -26,7 +26,7 @@ export function endpointVerdicts(
   return sums.endpoints
     .map((endpoint, i) => {
       const log = logAlone[i] as number;
-      return { endpoint, log, rank: tidy(log), failAt: lines[i] as number | null };
+      return { endpoint, log, rank: roundCount(log), failAt: lines[i] as number | null };
     })
     .sort(compareWorstFirst)
     .map(endpointVerdict);
@@ -52,8 +52,8 @@ function endpointVerdict({ endpoint, log, failAt }: JudgedEndpoint): EndpointVer
     bad,
     total,
     value,
-    evidence: digits(evidenceOf(log)),
-    allowedRate: digits(endpoint.allowedRate),
+    evidence: toSignificant(evidenceOf(log)),
+    allowedRate: toSignificant(endpoint.allowedRate),
     failAtBadEvents: failAt,
     stable: sideFacts(endpoint.stableTotal, endpoint.stableBad),
   };

@@ -5,7 +5,7 @@ const referenceMinutes = 10;
 /** A silence with no more chance than this is none: the data has stopped. It takes four empty minutes at the least. */
 const silenceChanceLimit = 1 / 1000;
 /** So much is asked for at the least, whatever is judged: a silence, and the minutes that it is told by. */
-export const leastHistoryMs = 60 * bucketMs;
+export const minHistoryMs = 60 * bucketMs;
 
 /** Data that has stopped for everybody. */
 export interface StaleData {

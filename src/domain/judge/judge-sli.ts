@@ -4,9 +4,9 @@ import type { SliName } from '../registry/schema.ts';
 import { evidenceOf, upperBound } from '../statistics/e-process.ts';
 import { requestsUntil } from './abort-threshold.ts';
 import {
-  type StatusGap,
-  stableGapOf,
-  statusGapOf,
+  type MissingStatus,
+  missingStatusOf,
+  missingStatusOfStable,
   type UnmetThreshold,
   type Unreached,
   unmetThresholdsOf,
@@ -15,7 +15,7 @@ import {
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import { isTrafficEnough } from './required-traffic.ts';
-import { digits, type SideFacts, sideFacts } from './rounding.ts';
+import { type SideFacts, sideFacts, toSignificant } from './rounding.ts';
 import { inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
 import { rules } from './rules/table.ts';
 import { type SliSums, sumSli } from './sli-counts.ts';
@@ -29,9 +29,9 @@ export interface SliVerdict extends SideFacts {
   /** A ratio. */
   readonly objective: number;
   readonly burnRate: number | null;
-  /** At `evidenceToFail` and above the SLO is taken as violated. */
+  /** At `evidenceThreshold` and above the SLO is taken as violated. */
   readonly evidence: number;
-  readonly evidenceToFail: number;
+  readonly evidenceThreshold: number;
   /** One-sided 95% upper bound of the rate of bad events; under `baseline` of those beside stable. */
   readonly upperBound: number;
   /**
@@ -54,7 +54,7 @@ export interface SliVerdict extends SideFacts {
    */
   readonly shareEvidence: number;
   /** Set where requests carry no status, so that what fails among them is not seen, and it matters. */
-  readonly statusGap?: StatusGap;
+  readonly missingStatus?: MissingStatus;
   /**
    * Set where a latency threshold cannot be right: neither side has a single request within it. With a fail, everything else
    * is of the endpoints that have other thresholds.
@@ -115,16 +115,16 @@ function judgeSums(
   const rule = rules[policy.rule];
   const evidence = evidenceIn(sums, question, rule.comparesStable);
   // Only a fail by comparison is held against stable.
-  const stableGap =
-    rule.comparesStable && rule.hasEvidenceToFail(evidence) ? stableGapOf(sums, window) : undefined;
+  const missingOfStable =
+    rule.comparesStable && rule.hasEvidenceToFail(evidence) ? missingStatusOfStable(sums, window) : undefined;
   const context: RuleContext = {
     sums,
     evidence,
     question,
-    statusGap: stableGap ?? statusGapOf(sums, window, evidence.logOne),
+    missingStatus: missingOfStable ?? missingStatusOf(sums, window, evidence.logOne),
     isTrafficEnough: (more) => isEnoughToPass(evidence, question, more),
   };
-  const { statusGap } = context;
+  const { missingStatus } = context;
   const { verdict, reason } = rule.decide(context);
   const lines = rule.abortThresholds(context);
   const { counts } = evidence;
@@ -134,19 +134,19 @@ function judgeSums(
     reason,
     objective: objective.ratio,
     ...sideFacts(sums.total, sums.bad),
-    burnRate: sums.total > 0 ? digits(burnRateOf(objective, sums.total, sums.bad) as number) : null,
-    evidence: digits(evidenceOf(evidence.logCanary)),
-    evidenceToFail: digits(question.sliCount / policy.falseAbort),
-    upperBound: digits(upperBound(counts.n, counts.e)),
+    burnRate: sums.total > 0 ? toSignificant(burnRateOf(objective, sums.total, sums.bad) as number) : null,
+    evidence: toSignificant(evidenceOf(evidence.logCanary)),
+    evidenceThreshold: toSignificant(question.sliCount / policy.falseAbort),
+    upperBound: toSignificant(upperBound(counts.n, counts.e)),
     failAtBadEvents: lines.cuj,
     requestsToVerdict: cleanRequests(rule, context, reason),
     badMinutes: counts.badMinutes,
     stable: {
       ...sideFacts(sums.stableTotal, sums.stableBad),
-      evidence: digits(evidenceOf(evidence.logStable)),
+      evidence: toSignificant(evidenceOf(evidence.logStable)),
     },
-    shareEvidence: digits(evidenceOf(evidence.logShare)),
-    ...(statusGap === undefined ? {} : { statusGap }),
+    shareEvidence: toSignificant(evidenceOf(evidence.logShare)),
+    ...(missingStatus === undefined ? {} : { missingStatus }),
     ...(unmetThreshold === undefined ? {} : { unmetThreshold }),
     ...(unreached.length === 0 ? {} : { unreached }),
     endpoints: endpointVerdicts(sums, evidence.logAlone, lines.endpoints),
@@ -168,10 +168,10 @@ function isEnoughToPass(
 }
 
 function cleanRequests(rule: Rule, context: RuleContext, reason: Reason): number | null {
-  const { sums, evidence, question, statusGap } = context;
+  const { sums, evidence, question, missingStatus } = context;
   const { objective, window } = question;
   // Where the canary is blind, requests alone do not lead to a pass.
-  if (statusGap?.side === 'canary') return null;
+  if (missingStatus?.side === 'canary') return null;
   if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
   if (reason !== 'no_data' && reason !== 'insufficient_traffic' && reason !== 'within_noise') return null;
   if (window.indistinguishable !== undefined) return null;

@@ -5,8 +5,8 @@ import type { SliName } from '../registry/schema.ts';
 import {
   type JudgedWindow,
   judgedWindow,
-  type Silence,
-  silenceOf,
+  type NoDataCause,
+  noDataCauseOf,
   type WindowStart,
 } from './analysis-window.ts';
 import { isClockSkewed } from './clock-skew.ts';
@@ -20,7 +20,7 @@ import {
   type Traffic,
   type VerdictStaleData,
 } from './outcome.ts';
-import { tidy } from './rounding.ts';
+import { roundCount } from './rounding.ts';
 import { hintFor, type SummaryFacts, summarize } from './summary.ts';
 import { unclassifiedIn, withUnclassifiedBad } from './unclassified.ts';
 
@@ -49,7 +49,7 @@ export interface Verdict {
   readonly runbook?: string;
   readonly mode: 'enforce' | 'observe';
   /** What the verdict would have been, where mode is `observe` and it was not a pass. */
-  readonly observed?: Judged;
+  readonly wouldBe?: Judged;
   readonly rule: RuleName;
   /** Set where the error budget policy replaced the registry's rule: what it says and why. */
   readonly ruleChangedBy?: string;
@@ -62,8 +62,8 @@ export interface Verdict {
   readonly staleData?: VerdictStaleData;
   /** How far the gate's clock is ahead of the source's (below 0: behind), where the reason is `clock_skew`. */
   readonly clockSkewSeconds?: number;
-  /** Which silence it is, where the reason is `no_data`. */
-  readonly silence?: Silence;
+  /** Why there is no data, where the reason is `no_data`. */
+  readonly noDataCause?: NoDataCause;
   readonly traffic?: Traffic;
   readonly slis: readonly SliVerdict[];
   /** The registry that the verdict was made against. */
@@ -102,13 +102,13 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
   const { clockSkewMs } = measurement;
   if (isClockSkewed(clockSkewMs)) return skewedVerdict(cuj, measurement, clockSkewMs, options);
   const verdict = judgeCounts(cuj, measurement, options);
-  const { verdict: outcome } = verdict.observed ?? verdict;
+  const { verdict: outcome } = verdict.wouldBe ?? verdict;
   if (outcome === 'inconclusive') return verdict;
   const worse = withUnclassifiedBad(measurement, outcome === 'pass' ? 'canary' : 'stable');
   if (worse === undefined) return verdict;
   const otherwise = judgeCounts(cuj, worse, options);
-  if ((otherwise.observed ?? otherwise).verdict === outcome) return verdict;
-  const count = tidy(unclassifiedIn(measurement));
+  if ((otherwise.wouldBe ?? otherwise).verdict === outcome) return verdict;
+  const count = roundCount(unclassifiedIn(measurement));
   const failure = {
     reason: 'source_malformed',
     message: `the metrics leave the verdict open: of ${count} requests the queries do not agree whether they were good or bad`,
@@ -141,8 +141,9 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
     reason: worst?.reason ?? ('no_data' as const),
   };
   // Where one SLI has events and the other none, it is not the canary that is silent.
-  const silence = stale === undefined && slis.every((sli) => sli.total <= 0) ? silenceOf(window) : undefined;
-  const spared = cuj.mode === 'observe' && judged.verdict !== 'pass';
+  const noDataCause =
+    stale === undefined && slis.every((sli) => sli.total <= 0) ? noDataCauseOf(window) : undefined;
+  const suppressed = cuj.mode === 'observe' && judged.verdict !== 'pass';
   const facts: SummaryFacts = {
     verdict: judged.verdict,
     reason: judged.reason,
@@ -152,17 +153,19 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
     canary: measurement.selectors.canary,
     stable: measurement.selectors.stable,
     slis,
-    ...(silence === undefined ? {} : { silence }),
+    ...(noDataCause === undefined ? {} : { noDataCause }),
     ...aheadOf(measurement, cuj.gate.lagMs),
     ...(stale === undefined ? {} : { staleData: staleDataIn(stale, cuj.gate.lagMs) }),
     ...(window.indistinguishable === undefined ? {} : { indistinguishable: window.indistinguishable }),
     traffic: {
-      canary: tidy(window.wholeCanary),
-      stable: tidy(window.wholeStable),
-      ...(window.neitherLately === undefined ? {} : { neitherLately: tidy(window.neitherLately) }),
+      canary: roundCount(window.wholeCanary),
+      stable: roundCount(window.wholeStable),
+      ...(window.unmatchedRecently === undefined
+        ? {}
+        : { unmatchedRecently: roundCount(window.unmatchedRecently) }),
     },
   };
-  return assemble(cuj, facts, spared, options, hintFor(facts, spared), windowOf(measurement, window));
+  return assemble(cuj, facts, suppressed, options, hintFor(facts, suppressed), windowOf(measurement, window));
 }
 
 /** The question was put within the minute after the lag. */
@@ -219,25 +222,25 @@ export function unknownVerdict(
 function assemble(
   cuj: Cuj,
   facts: SummaryFacts,
-  spared: boolean,
+  suppressed: boolean,
   options: JudgeOptions,
   hint: string,
   window?: VerdictWindow,
 ): Verdict {
-  const { verdict, reason, silence, staleData, traffic } = facts;
-  const outcome: Outcome = spared ? 'pass' : verdict;
+  const { verdict, reason, noDataCause, staleData, traffic } = facts;
+  const outcome: Outcome = suppressed ? 'pass' : verdict;
   return {
-    summary: summarize(facts, spared),
+    summary: summarize(facts, suppressed),
     verdict: outcome,
     ok: outcome === 'pass',
-    reason: spared ? 'observe_only' : reason,
+    reason: suppressed ? 'observe_only' : reason,
     hint,
     cuj: cuj.name,
     services: options.service === undefined ? cuj.services : [options.service],
     owner: cuj.owner,
     ...(cuj.runbook === undefined ? {} : { runbook: cuj.runbook }),
     mode: cuj.mode,
-    ...(spared ? { observed: { verdict, reason } } : {}),
+    ...(suppressed ? { wouldBe: { verdict, reason } } : {}),
     rule: facts.rule,
     ...(options.budgetRule === undefined ? {} : { ruleChangedBy: options.budgetRule.because }),
     ...(options.budgetNote === undefined ? {} : { budgetNote: options.budgetNote }),
@@ -245,7 +248,7 @@ function assemble(
     stable: facts.stable,
     ...(window === undefined ? {} : { window }),
     ...(staleData === undefined ? {} : { staleData }),
-    ...(silence === undefined ? {} : { silence }),
+    ...(noDataCause === undefined ? {} : { noDataCause }),
     ...(traffic === undefined ? {} : { traffic }),
     slis: facts.slis,
     registry: options.registryDigest,

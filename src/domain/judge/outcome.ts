@@ -26,7 +26,7 @@ export interface Traffic {
   readonly canary: number;
   readonly stable: number;
   /** Absent where stable is the rest. */
-  readonly neitherLately?: number;
+  readonly unmatchedRecently?: number;
 }
 
 /** Data that has stopped for everybody, for canary and stable alike. */

@@ -3,10 +3,10 @@ import type { GatePolicy } from '../registry/model.ts';
 import type { Objective } from '../registry/objective.ts';
 import type { SliName } from '../registry/schema.ts';
 import { EvidenceProcess, logMixture, logShareEvidence } from '../statistics/e-process.ts';
-import { type Line, leastBadEvents } from './abort-threshold.ts';
-import { type JudgedWindow, leastStableShare } from './analysis-window.ts';
+import { type EvidenceThreshold, minBadEvents } from './abort-threshold.ts';
+import { type JudgedWindow, minStableShare } from './analysis-window.ts';
 import type { CanaryCounts, SliSums } from './sli-counts.ts';
-import { besideStable, logStableEvidence } from './stable-baseline.ts';
+import { comparedCounts, logStableEvidence } from './stable-baseline.ts';
 
 /** One SLI of one CUJ, to be judged. */
 export interface SliQuestion {
@@ -31,7 +31,7 @@ export interface Evidence {
   readonly logShare: number;
   /** 1/alpha, and m/alpha where m SLIs share it. */
   readonly logOne: number;
-  readonly line: Line;
+  readonly line: EvidenceThreshold;
   /** The canary's counts that the rule goes by: of the compared minutes, else of all of the window. */
   readonly counts: CanaryCounts;
   /** What the upper bound is held against: what stable does in the compared minutes, where that is more than the budget. */
@@ -48,7 +48,7 @@ export function evidenceIn(
   // Over all endpoints, reached or not: a mean over those with traffic would rise when a clean one joins them, and the
   // chance of ever reaching 1/alpha would no longer be bounded by alpha.
   const logAlone = sums.endpoints.map((endpoint) => endpoint.process.log(endpoint.bad * endpoint.scale));
-  const beside = comparesStable ? besideStable(sums, window) : undefined;
+  const beside = comparesStable ? comparedCounts(sums, window) : undefined;
   return {
     logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
     logAlone,
@@ -57,14 +57,14 @@ export function evidenceIn(
       sums.byService,
       window.first,
       window.end,
-      beside === undefined ? 0 : leastStableShare,
+      beside === undefined ? 0 : minStableShare,
     ),
     logOne: Math.log(1 / policy.falseAbort),
     line: {
       endpoints: sums.endpoints,
       pooled,
-      toFail: sliCount / policy.falseAbort,
-      leastBadEvents,
+      threshold: sliCount / policy.falseAbort,
+      minBadEvents,
     },
     counts: beside ?? sums,
     referenceRate: Math.max(objective.budget, beside?.stableRate ?? 0),

@@ -1,7 +1,7 @@
 import type { Objective } from '../registry/objective.ts';
 import { logEvidence, logMixture } from '../statistics/e-process.ts';
 import { type Counts, isOver, sum } from './allowed-rate.ts';
-import { type JudgedWindow, leastStableShare } from './analysis-window.ts';
+import { type JudgedWindow, minStableShare } from './analysis-window.ts';
 import type { CanaryCounts, EndpointSums, SliSums } from './sli-counts.ts';
 
 /** The newest minutes that are looked at by themselves: 1, 2, 4 … 64. */
@@ -67,7 +67,7 @@ function logEvidenceFrom(sums: SliSums, from: number, budget: number): number {
 }
 
 /** Whether stable had traffic where and when the canary failed: without any, nothing can be shared. */
-export function isStableBeside({ byService }: SliSums, { first, end }: JudgedWindow): boolean {
+export function hasConcurrentStable({ byService }: SliSums, { first, end }: JudgedWindow): boolean {
   let canary = 0;
   let stable = 0;
   for (const minutes of byService) {
@@ -77,11 +77,11 @@ export function isStableBeside({ byService }: SliSums, { first, end }: JudgedWin
       stable += minutes.stableTotal[i] as number;
     }
   }
-  return stable > leastStableShare * canary;
+  return stable > minStableShare * canary;
 }
 
 /** What `baseline` compares: the canary's counts beside stable, and the rate of stable beside them; 0 without any. */
-export interface Beside extends CanaryCounts {
+export interface ComparedCounts extends CanaryCounts {
   readonly stableRate: number;
 }
 
@@ -89,7 +89,10 @@ export interface Beside extends CanaryCounts {
  * The canary's counts in the minutes of the window in which stable of the same service had traffic too, and stable's rate
  * in them.
  */
-export function besideStable({ endpoints, byService }: SliSums, { first, end }: JudgedWindow): Beside {
+export function comparedCounts(
+  { endpoints, byService }: SliSums,
+  { first, end }: JudgedWindow,
+): ComparedCounts {
   const counts = { total: 0, n: 0, e: 0, totalSeen: 0, badSeen: 0 };
   const badMinutes = new Set<number>();
   let stableTotal = 0;
@@ -99,7 +102,7 @@ export function besideStable({ endpoints, byService }: SliSums, { first, end }: 
     for (let i = first; i < end; i += 1) {
       const own = minutes.canaryTotal[i] as number;
       const other = minutes.stableTotal[i] as number;
-      if (!(own > 0 && other > leastStableShare * own)) continue;
+      if (!(own > 0 && other > minStableShare * own)) continue;
       compared.push(i);
       stableTotal += other;
       stableBad += minutes.stableBad[i] as number;

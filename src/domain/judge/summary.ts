@@ -1,7 +1,7 @@
 import { oneLine } from '../outside-text.ts';
 import type { RuleName } from '../registry/rules.ts';
-import type { Indistinguishable, Silence } from './analysis-window.ts';
-import type { StatusGap, UnmetThreshold } from './data-quality.ts';
+import type { Indistinguishable, NoDataCause } from './analysis-window.ts';
+import type { MissingStatus, UnmetThreshold } from './data-quality.ts';
 import type { SliVerdict } from './judge-sli.ts';
 import { decimal, evidence, percent, plain } from './number-text.ts';
 import type { Outcome, Reason, Traffic, VerdictStaleData } from './outcome.ts';
@@ -22,7 +22,7 @@ export interface SummaryFacts {
   readonly canary: string;
   readonly stable: string;
   readonly slis: readonly SliVerdict[];
-  readonly silence?: Silence;
+  readonly noDataCause?: NoDataCause;
   readonly staleData?: VerdictStaleData;
   /** Set where `since` lies ahead of the gate's clock by so many seconds. */
   readonly sinceAheadSeconds?: number;
@@ -110,7 +110,7 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
       ? `${counts(sli)}${worst(sli)}, ${rules[rule].oneMinuteText}: fails as soon as a second minute has any`
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
   no_data: (sli) => `nothing was measured for ${sli.sli}, though requests were`,
-  status_missing: ({ statusGap }) => (statusGap === undefined ? '' : unseen(statusGap)),
+  status_missing: ({ missingStatus }) => (missingStatus === undefined ? '' : unseen(missingStatus)),
   source_stale: (sli, { staleData }) =>
     `no request of anybody on ${staleData?.services.join(', ')} since ${staleData?.newest.slice(11, 16)} UTC, canary and stable alike: the data has stopped and is ${minutes(staleData?.ageSeconds ?? 0)} min old (${plain(sli.bad)} of ${plain(sli.total)} ${badWord(sli)} until then)`,
   threshold_unmet: ({ unmetThreshold }) =>
@@ -138,7 +138,7 @@ function isLeftAlone({ stable }: SliVerdict, indistinguishable: Indistinguishabl
   return indistinguishable === undefined && stable.total > 0;
 }
 
-function unseen({ side, service, endpoint, requests, total, other }: StatusGap): string {
+function unseen({ side, service, endpoint, requests, total, other }: MissingStatus): string {
   const beside = side === 'canary' ? 'stable' : 'the canary';
   const where = endpoint === '*' ? service : endpoint;
   return `${plain(requests)} of ${plain(total)} requests of ${side === 'canary' ? 'the canary' : 'stable'} on ${where} carry no http.status_code (${beside}: ${plain(other.requests)} of ${plain(other.total)}), so a 5XX among them cannot be seen`;
@@ -148,14 +148,14 @@ function unseen({ side, service, endpoint, requests, total, other }: StatusGap):
 function grounds(sli: SliVerdict, { rule, ruleChanged }: SummaryFacts): string {
   const decisive = rules[rule].decidesBy?.(sli);
   if (decisive !== undefined) {
-    return `${decisive.name} ${evidence(decisive.value)}, fails at ${plain(sli.evidenceToFail)}`;
+    return `${decisive.name} ${evidence(decisive.value)}, fails at ${plain(sli.evidenceThreshold)}`;
   }
   return `the rule strict${ruleChanged ? ', due by the error budget policy,' : ''} fails below the objective`;
 }
 
 /** Whether the evidence alone would fail it, and only the second minute is missing. */
 function isEnough(sli: SliVerdict, rule: RuleName): boolean {
-  return (rules[rule].decidesBy?.(sli).value ?? sli.evidence) >= sli.evidenceToFail;
+  return (rules[rule].decidesBy?.(sli).value ?? sli.evidence) >= sli.evidenceThreshold;
 }
 
 function untilVerdict(sli: SliVerdict): string {
@@ -168,13 +168,13 @@ function untilVerdict(sli: SliVerdict): string {
   return open === '' ? '' : `; ${open}`;
 }
 
-const silences: Readonly<Record<Silence, (facts: SummaryFacts) => string>> = {
+const noDataSentences: Readonly<Record<NoDataCause, (facts: SummaryFacts) => string>> = {
   no_canary_traffic: (facts) =>
     `no request matches the canary ${facts.canary}, while the rest of the service had ${plain(facts.traffic?.stable ?? 0)}: wrong selector, or nothing sent to it?`,
   canary_idle: (facts) =>
     `no request reaches the canary ${facts.canary}: all ${plain(facts.traffic?.stable ?? 0)} of the service are those of stable ${facts.stable}`,
   unknown_tag: (facts) =>
-    `no request matches the canary ${facts.canary}, but ${plain(facts.traffic?.neitherLately ?? 0)} requests of the newest minutes are neither its nor those of stable ${facts.stable}: wrong version tag?`,
+    `no request matches the canary ${facts.canary}, but ${plain(facts.traffic?.unmatchedRecently ?? 0)} requests of the newest minutes are neither its nor those of stable ${facts.stable}: wrong version tag?`,
   cuj_not_reached: (facts) =>
     `the canary ${facts.canary} had ${plain(facts.traffic?.canary ?? 0)} requests, none of them on this CUJ`,
   service_silent: () => 'the service had no request at all: wrong env, service or operation?',
@@ -187,20 +187,20 @@ const silences: Readonly<Record<Silence, (facts: SummaryFacts) => string>> = {
 
 function body(facts: SummaryFacts): string {
   if (facts.message !== undefined) return facts.message;
-  if (facts.silence !== undefined) return silences[facts.silence](facts);
+  if (facts.noDataCause !== undefined) return noDataSentences[facts.noDataCause](facts);
   const shown = facts.verdict === 'pass' ? facts.slis : facts.slis.slice(0, 1);
   return shown.map((sli) => (sentences[sli.reason] ?? counts)(sli, facts)).join('; ');
 }
 
-/** The summary of one CUJ's verdict. `spared`: the CUJ only observes, so what would have been said is said as a remark. */
-export function summarize(facts: SummaryFacts, spared: boolean): string {
-  const verdict = spared
+/** The summary of one CUJ's verdict. `suppressed`: the CUJ only observes, so what would have been said is said as a remark. */
+export function summarize(facts: SummaryFacts, suppressed: boolean): string {
+  const verdict = suppressed
     ? `PASS ${facts.cuj} (observe_only, would be ${words[facts.verdict]} ${facts.reason})`
     : `${words[facts.verdict]} ${facts.cuj} (${facts.reason})`;
   return summaryText(`${verdict}: ${body(facts)}`);
 }
 
-const silenceHints: Readonly<Record<Silence, string>> = {
+const noDataHints: Readonly<Record<NoDataCause, string>> = {
   no_canary_traffic:
     "Compare the canary's tags in Datadog with the selector: DD_VERSION or the label tags.datadoghq.com/version of the new pods.",
   canary_idle:
@@ -235,10 +235,10 @@ const hints: Readonly<Partial<Record<Reason, string>>> = {
     'Let canary and stable differ in a tag that Datadog stores, for example DD_VERSION set to the pod template hash.',
 };
 
-/** What to look at or to do. `spared`: the CUJ only observes, so nobody aborts for it. */
-export function hintFor(facts: SummaryFacts, spared: boolean): string {
-  if (spared && facts.verdict === 'fail') return 'Nothing now; set mode: enforce once it is trusted.';
-  if (facts.silence !== undefined) return silenceHints[facts.silence];
+/** What to look at or to do. `suppressed`: the CUJ only observes, so nobody aborts for it. */
+export function hintFor(facts: SummaryFacts, suppressed: boolean): string {
+  if (suppressed && facts.verdict === 'fail') return 'Nothing now; set mode: enforce once it is trusted.';
+  if (facts.noDataCause !== undefined) return noDataHints[facts.noDataCause];
   const [worst] = facts.slis;
   if (facts.reason === 'canary_indistinguishable' && worst && isLeftAlone(worst, facts.indistinguishable))
     return 'Ask while stable still has a part of the traffic, or judge this CUJ by the rule confidence.';

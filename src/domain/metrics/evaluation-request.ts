@@ -6,7 +6,7 @@ import { fillSelector, normalizeParam, type Selector, selectorText } from '../re
 import type { SourceDialect } from '../registry/source-dialect.ts';
 
 /** A question about one CUJ as a caller put it: texts, nothing checked. */
-export interface Ask {
+export interface EvaluationRequest {
   readonly cuj: string;
   /** Only the endpoints of this service, where the CUJ has several. */
   readonly service?: string;
@@ -19,7 +19,7 @@ export interface Ask {
 }
 
 /** A question that can be measured. */
-export interface CheckedAsk {
+export interface ResolvedRequest {
   readonly cuj: Cuj;
   readonly services: readonly Service[];
   readonly service: string | undefined;
@@ -52,7 +52,7 @@ export function paramsOf(services: readonly Service[]): { required: string[]; op
  * Throws CallerError `invalid_request`: an empty or missing parameter must never widen a selector to the whole service.
  * Whether `since` lies in the future is not asked here: see {@link refuseFuture}.
  */
-export function checkAsk(registry: Registry, cuj: Cuj, ask: Ask): CheckedAsk {
+export function resolveRequest(registry: Registry, cuj: Cuj, ask: EvaluationRequest): ResolvedRequest {
   if (ask.service !== undefined && !cuj.services.includes(ask.service)) {
     throw invalid(
       `CUJ "${cuj.name}" has no endpoint of service "${ask.service}".`,
@@ -243,7 +243,7 @@ function checkSince(text: string): number {
  * Throws CallerError `invalid_request` where the rollout would begin far in the future. Precondition: `nowMs` is not known
  * to be wrong. By a slow clock every rollout begins in the future, and that is no mistake of the caller's.
  */
-export function refuseFuture({ sinceMs }: CheckedAsk, nowMs: number): void {
+export function refuseFuture({ sinceMs }: ResolvedRequest, nowMs: number): void {
   if (sinceMs === undefined || sinceMs <= nowMs + maxAheadMs) return;
   throw invalid(
     `since ${new Date(sinceMs).toISOString()} lies in the future: here it is ${new Date(nowMs).toISOString()}.`,

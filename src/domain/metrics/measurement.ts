@@ -1,10 +1,10 @@
 import { floorMinute } from '../duration.ts';
 import { worstSkew } from '../judge/clock-skew.ts';
-import { leastHistoryMs } from '../judge/freshness.ts';
+import { minHistoryMs } from '../judge/freshness.ts';
 import { compareEndpoints } from '../registry/endpoint-order.ts';
 import type { Cuj, Endpoint, Service } from '../registry/model.ts';
 import type { SliName } from '../registry/schema.ts';
-import type { CheckedAsk } from './evaluation-request.ts';
+import type { ResolvedRequest } from './evaluation-request.ts';
 import {
   bucketMs,
   type EndpointMeasurement,
@@ -20,7 +20,7 @@ import {
  * own span, so that a verdict never depends on what other CUJs asked for.
  */
 export function measurementOf(
-  ask: CheckedAsk,
+  ask: ResolvedRequest,
   snapshots: ReadonlyMap<string, Snapshot>,
   nowMs: number,
 ): Measurement {
@@ -73,11 +73,11 @@ export function measurementOf(
     return hits;
   };
   const sides = { canary: whole('canary'), stable: whole('stable') };
-  const everyone = (): number[] | undefined => {
+  const allTraffic = (): number[] | undefined => {
     const hits = new Array<number>(buckets).fill(0);
     for (const name of services.keys()) {
       const snapshot = snapshots.get(name) as Snapshot;
-      const own = snapshot.services.get(name)?.everyone;
+      const own = snapshot.services.get(name)?.allTraffic;
       if (own === undefined) return undefined;
       part(own, snapshot).forEach((count, i) => {
         hits[i] = (hits[i] as number) + count;
@@ -85,16 +85,16 @@ export function measurementOf(
     }
     return hits;
   };
-  const all = everyone();
-  /** What everyone's hits have beyond the two sides together (1), or the two sides beyond everyone's (-1). */
+  const all = allTraffic();
+  /** What the hits of all traffic have beyond the two sides together (1), or the two sides beyond all traffic (-1). */
   const beyond = (sign: 1 | -1) =>
     all?.map((hits, i) => {
       const left = sign * (hits - (sides.canary[i] as number) - (sides.stable[i] as number));
       // Backends add up floats.
       return left > hits * 1e-6 ? left : 0;
     });
-  const neither = beyond(1);
-  const both = beyond(-1);
+  const unmatched = beyond(1);
+  const overlapping = beyond(-1);
   const asked = new Set([...services.keys()].map((name) => snapshots.get(name) as Snapshot));
   const clockSkewMs = worstSkew([...asked].map((snapshot) => snapshot.clockSkewMs));
   return {
@@ -116,7 +116,7 @@ export function measurementOf(
         }),
     whole: {
       ...sides,
-      ...(neither === undefined || both === undefined ? {} : { neither, both }),
+      ...(unmatched === undefined || overlapping === undefined ? {} : { unmatched, overlapping }),
     },
     sourceTraffic: [...asked].map((snapshot) => ({
       services: [...services.keys()].filter((name) => snapshots.get(name) === snapshot),
@@ -131,10 +131,7 @@ export function measurementOf(
  */
 function hitsOfAll(snapshot: Snapshot, fromMs: number, toMs: number): SourceTraffic['hits'] {
   const all = allHits(snapshot);
-  const first = Math.max(
-    0,
-    Math.round((Math.min(fromMs, toMs - leastHistoryMs) - snapshot.fromMs) / bucketMs),
-  );
+  const first = Math.max(0, Math.round((Math.min(fromMs, toMs - minHistoryMs) - snapshot.fromMs) / bucketMs));
   return [...all.subarray(first, Math.max(first, Math.round((toMs - snapshot.fromMs) / bucketMs)))];
 }
 
@@ -145,8 +142,8 @@ function allHits(snapshot: Snapshot): Float64Array {
   let hits = summed.get(snapshot);
   if (hits !== undefined) return hits;
   hits = new Float64Array(Math.max(0, Math.round((snapshot.toMs - snapshot.fromMs) / bucketMs)));
-  for (const { everyone, canary, stable } of snapshot.services.values()) {
-    for (const part of everyone === undefined ? [canary.whole?.total, stable.whole?.total] : [everyone])
+  for (const { allTraffic, canary, stable } of snapshot.services.values()) {
+    for (const part of allTraffic === undefined ? [canary.whole?.total, stable.whole?.total] : [allTraffic])
       for (let i = 0; part !== undefined && i < hits.length; i += 1)
         hits[i] = (hits[i] as number) + (part[i] ?? 0);
   }

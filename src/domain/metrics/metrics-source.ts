@@ -1,9 +1,9 @@
-import type { ScopeBatch } from '../registry/model.ts';
+import type { QueryBatch } from '../registry/model.ts';
 import type { Selector } from '../registry/selector.ts';
 
 /** What is asked of a source: one batch of services, both sides, one aligned span. */
-export interface ScopeQuery {
-  readonly batch: ScopeBatch;
+export interface BatchQuery {
+  readonly batch: QueryBatch;
   readonly canary: Selector;
   /** Undefined: stable is the rest, everything of the services that the canary selector does not match. */
   readonly stable: Selector | undefined;
@@ -43,7 +43,7 @@ export interface ServiceCounts {
   readonly canary: SideCounts;
   readonly stable: SideCounts;
   /** Requests of the whole service, whoever served them; absent where stable is the rest, so that both sides are all. */
-  readonly everyone?: Float64Array;
+  readonly allTraffic?: Float64Array;
 }
 
 /** A query as it was sent, for people who want to ask the same. */
@@ -67,12 +67,12 @@ export interface Snapshot {
 
 /** The port. Implementations throw SourceError and nothing else; `signal` aborts at the request's deadline. */
 export interface MetricsSource {
-  measure(query: ScopeQuery, signal: AbortSignal): Promise<Snapshot>;
+  measure(query: BatchQuery, signal: AbortSignal): Promise<Snapshot>;
   /**
    * What `measure` would give without asking anybody, one snapshot for each query; undefined where that is not so for
    * all of them. Left out by sources that keep nothing.
    */
-  kept?(queries: readonly ScopeQuery[]): readonly Snapshot[] | undefined;
+  kept?(queries: readonly BatchQuery[]): readonly Snapshot[] | undefined;
 }
 
 /**
@@ -80,7 +80,7 @@ export interface MetricsSource {
  * registry's own placeholders, such as `version:{version}`.
  */
 export type DescribeQueries = (
-  batch: ScopeBatch,
+  batch: QueryBatch,
   canary?: Selector,
   stable?: Selector,
 ) => readonly SentQuery[];
@@ -131,9 +131,9 @@ export interface Measurement {
     readonly canary: readonly number[];
     readonly stable: readonly number[];
     /** Hits that neither selector matches; absent where stable is the rest. */
-    readonly neither?: readonly number[];
+    readonly unmatched?: readonly number[];
     /** Hits that both selectors match; absent where stable is the rest. */
-    readonly both?: readonly number[];
+    readonly overlapping?: readonly number[];
   };
   /** One for each call of the source. Absent where nothing is known of others: then nothing is taken for stale. */
   readonly sourceTraffic?: readonly SourceTraffic[];

@@ -12,8 +12,8 @@ export interface Registry {
   readonly services: ReadonlyMap<string, Service>;
   readonly cujs: ReadonlyMap<string, Cuj>;
   /** Which services are measured together; every service with a CUJ is in exactly one. */
-  readonly batches: readonly ScopeBatch[];
-  readonly batchOfService: ReadonlyMap<string, ScopeBatch>;
+  readonly batches: readonly QueryBatch[];
+  readonly batchOfService: ReadonlyMap<string, QueryBatch>;
 }
 
 export interface Service {
@@ -84,20 +84,20 @@ export interface Cuj {
  * Services that share env, source and selector templates, asked for in one call. A batch is bounded, so that the cost
  * of a verdict does not grow with the registry.
  */
-export interface ScopeBatch {
+export interface QueryBatch {
   readonly id: string;
   readonly env: string;
   readonly source: string;
   /** What `source` names; undefined where it is `trace`. Carried here so that a question uses one registry only. */
   readonly template: Source | undefined;
-  readonly services: readonly ScopeService[];
+  readonly services: readonly BatchService[];
   /** The span that covers every CUJ of the batch. */
   readonly maxWindowMs: number;
   /** The least lag of any CUJ of the batch: the snapshot ends there, a CUJ with more cuts its own. */
   readonly lagMs: number;
 }
 
-export interface ScopeService {
+export interface BatchService {
   readonly service: Service;
   /** Resources that some CUJ asks for, `*` not among them. */
   readonly resources: readonly string[];

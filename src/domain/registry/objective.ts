@@ -33,7 +33,7 @@ export function violates(objective: Objective, total: number, bad: number): bool
 }
 
 /** The least whole number of bad events that breaks the objective at `total` events; undefined where none can. */
-export function leastViolation(objective: Objective, total: number): number | undefined {
+export function minViolation(objective: Objective, total: number): number | undefined {
   const least = Math.floor((objective.budgetPer100k * total) / 100_000) + 1;
   return least <= total ? least : undefined;
 }

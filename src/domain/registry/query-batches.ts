@@ -1,4 +1,4 @@
-import type { Cuj, ScopeBatch, ScopeService, Service } from './model.ts';
+import type { BatchService, Cuj, QueryBatch, Service } from './model.ts';
 import type { Source } from './source-dialect.ts';
 
 /** Bounds of one batch, so that no question to the source grows with the registry. */
@@ -27,7 +27,7 @@ export function planBatches(
   services: ReadonlyMap<string, Service>,
   cujs: Iterable<Cuj>,
   sources: ReadonlyMap<string, Source>,
-): readonly ScopeBatch[] {
+): readonly QueryBatch[] {
   const steps = planBatchesInSteps(services, cujs, sources);
   for (;;) {
     const step = steps.next();
@@ -40,7 +40,7 @@ export function* planBatchesInSteps(
   services: ReadonlyMap<string, Service>,
   cujs: Iterable<Cuj>,
   sources: ReadonlyMap<string, Source>,
-): Generator<undefined, readonly ScopeBatch[], undefined> {
+): Generator<undefined, readonly QueryBatch[], undefined> {
   const asked = new Map<string, Asked>();
   for (const cuj of cujs) {
     collect(cuj, asked);
@@ -63,13 +63,13 @@ export function* planBatchesInSteps(
     else scope.push(service);
   }
 
-  const batches: ScopeBatch[] = [];
+  const batches: QueryBatch[] = [];
   for (const key of [...scopes.keys()].sort()) {
-    let open: ScopeService[] = [];
+    let open: BatchService[] = [];
     let resources = 0;
     let characters = 0;
     for (const service of scopes.get(key) as Service[]) {
-      const next = scopeService(service, asked.get(service.name) as Asked);
+      const next = batchService(service, asked.get(service.name) as Asked);
       const more = next.resources.length;
       const longer = next.resources.reduce((sum, resource) => sum + resource.length + 1, 0);
       const isFull =
@@ -122,11 +122,11 @@ function collect(cuj: Cuj, asked: Map<string, Asked>): void {
 }
 
 function batchOf(
-  services: readonly ScopeService[],
+  services: readonly BatchService[],
   asked: ReadonlyMap<string, Asked>,
   sources: ReadonlyMap<string, Source>,
-): ScopeBatch {
-  const { env, source, name } = (services[0] as ScopeService).service;
+): QueryBatch {
+  const { env, source, name } = (services[0] as BatchService).service;
   const parts = services.map(({ service }) => asked.get(service.name) as Asked);
   const lagMs = Math.min(...parts.map((part) => part.lagMs));
   return {
@@ -142,7 +142,7 @@ function batchOf(
   };
 }
 
-function scopeService(service: Service, of: Asked): ScopeService {
+function batchService(service: Service, of: Asked): BatchService {
   return {
     service,
     resources: sortedOnce(of.resources),

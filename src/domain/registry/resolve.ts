@@ -1,6 +1,6 @@
 import { RouteCheck } from './duplicate-routes.ts';
 import { type Finding, type RegistryInput, type Report, Reporter } from './findings.ts';
-import type { Cuj, Registry, ScopeBatch } from './model.ts';
+import type { Cuj, QueryBatch, Registry } from './model.ts';
 import { planBatchesInSteps } from './query-batches.ts';
 import { resolveCuj } from './resolve-cuj.ts';
 import { collectDefaults } from './resolve-defaults.ts';
@@ -90,7 +90,7 @@ export function* resolveInSteps(
 
   const known = <T>(all: ReadonlyMap<string, T | undefined>) => all as ReadonlyMap<string, T>;
   const batches = yield* planBatchesInSteps(known(services), cujs.values(), known(sources));
-  const batchOfService = new Map<string, ScopeBatch>();
+  const batchOfService = new Map<string, QueryBatch>();
   for (const batch of batches)
     for (const { service } of batch.services) batchOfService.set(service.name, batch);
   return {

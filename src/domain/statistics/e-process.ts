@@ -19,7 +19,7 @@ export const evidenceCap = 1e12;
 const logEvidenceCap = Math.log(evidenceCap);
 
 /** e^-45 of the greatest term is beyond a double's digits, however many terms a CUJ has. */
-const leastVisible = -45;
+const minVisible = -45;
 
 /**
  * Natural log of a mean of exponentials, without overflow; infinite where one of them is. What is no number is refused: left
@@ -34,7 +34,7 @@ function logMeanExp(logs: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < length; i += 1) {
     const below = (logs[i] as number) - max;
-    if (!(below <= leastVisible)) sum += Math.exp(below);
+    if (!(below <= minVisible)) sum += Math.exp(below);
   }
   if (Number.isNaN(sum)) throw new RangeError('Evidence is not a number: this is a bug of the gate.');
   return max + Math.log(sum / length);
@@ -54,12 +54,12 @@ function costsOf(rate: number): readonly number[] {
 }
 
 /** Up to here 2^(10·bad) is far from overflow, so the sum can be taken as it stands. */
-const mostInPlain = 90;
-const powersOfTwo = Float64Array.from({ length: mostInPlain }, (_, bad) => 2 ** bad);
+const maxInPlain = 90;
+const powersOfTwo = Float64Array.from({ length: maxInPlain }, (_, bad) => 2 ** bad);
 /** exp() of less than this, negated, is 0. */
-const leastExponent = 746;
+const minExponent = 746;
 /** Below this, terms that underflowed could be missing from the plain sum; above it they are beyond a double's digits. */
-const leastInPlain = 1e-6;
+const minInPlain = 1e-6;
 
 /**
  * One endpoint's or pool's e-process, with the part that depends on `total` alone worked out once, so that a search
@@ -79,7 +79,7 @@ export class EvidenceProcess {
     this.#total = total;
     this.#costs = costsOf(rate);
     let terms = 0;
-    while (terms < this.#costs.length && total * (this.#costs[terms] as number) <= leastExponent) terms += 1;
+    while (terms < this.#costs.length && total * (this.#costs[terms] as number) <= minExponent) terms += 1;
     const factors = new Array<number>(terms);
     for (let j = 0; j < terms; j += 1) factors[j] = Math.exp(-total * (this.#costs[j] as number));
     this.#factors = factors;
@@ -87,15 +87,15 @@ export class EvidenceProcess {
 
   /** The evidence that `bad` events give; Infinity where a double cannot hold it, 0 where it is next to none. */
   of(bad: number): number {
-    return bad < mostInPlain
+    return bad < maxInPlain
       ? this.#sum(bad) / oddsMultiples.length
       : Math.exp(logEvidenceAt(this.#total, bad, this.#costs));
   }
 
   /** Natural log of the evidence that `bad` events give. */
   log(bad: number): number {
-    const sum = bad < mostInPlain ? this.#sum(bad) : 0;
-    return sum > leastInPlain
+    const sum = bad < maxInPlain ? this.#sum(bad) : 0;
+    return sum > minInPlain
       ? Math.log(sum / oddsMultiples.length)
       : logEvidenceAt(this.#total, bad, this.#costs);
   }
@@ -143,28 +143,28 @@ const shareLogs = new Float64Array(shareMultiples.length);
 /**
  * Natural log of E_share over the buckets [first, end): how strongly the bad events single out the canary, given its
  * share w of each bucket's traffic, of each service by itself. Buckets in which either side has no traffic say nothing, nor
- * do those in which stable has no more than `leastStable` times the canary's. Steps of the weight do no harm, nor do
+ * do those in which stable has no more than `minStable` times the canary's. Steps of the weight do no harm, nor do
  * services with weights of their own.
  */
 export function logShareEvidence(
   services: readonly BothSides[],
   first: number,
   end: number,
-  leastStable = 0,
+  minStable = 0,
 ): number {
   shareLogs.fill(0);
-  for (const sides of services) addShareLogs(sides, first, end, leastStable);
+  for (const sides of services) addShareLogs(sides, first, end, minStable);
   return logMeanExp(shareLogs);
 }
 
-function addShareLogs(sides: BothSides, first: number, end: number, leastStable: number): void {
+function addShareLogs(sides: BothSides, first: number, end: number, minStable: number): void {
   for (let i = first; i < end; i += 1) {
     const canaryBad = sides.canaryBad[i] as number;
     const stableBad = sides.stableBad[i] as number;
     const canaryTotal = sides.canaryTotal[i] as number;
     const stableTotal = sides.stableTotal[i] as number;
     if (!(canaryBad > 0 || stableBad > 0)) continue;
-    if (!(canaryTotal > 0 && stableTotal > leastStable * canaryTotal)) continue;
+    if (!(canaryTotal > 0 && stableTotal > minStable * canaryTotal)) continue;
     const w = canaryTotal / (canaryTotal + stableTotal);
     for (let j = 0; j < shareLogs.length; j += 1) {
       // q/w = r/(1+(r-1)w) and (1-q)/(1-w) = 1/(1+(r-1)w).
@@ -178,7 +178,7 @@ function addShareLogs(sides: BothSides, first: number, end: number, leastStable:
  * Natural log of E_share for one minute with share `w`, `canaryBad` of `bad` events on the canary. All multiples together
  * are not more than the greatest one.
  */
-export function mostShareEvidence(canaryBad: number, bad: number, w: number): number {
+export function maxShareEvidence(canaryBad: number, bad: number, w: number): number {
   let most = Number.NEGATIVE_INFINITY;
   for (let j = 0; j < shareMultiples.length; j += 1) {
     const log =

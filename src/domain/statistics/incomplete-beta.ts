@@ -42,7 +42,7 @@ function betaFraction(x: number, a: number, b: number): number {
 }
 
 /** A lesser parameter gives the same as this one does, and its reciprocal is no number of a double. */
-const leastParameter = 1e-200;
+const minParameter = 1e-200;
 
 /** I_x(a, b) of fixed a > 0 and b > 0, with the part that does not depend on x worked out once. */
 class IncompleteBeta {
@@ -51,8 +51,8 @@ class IncompleteBeta {
   readonly #logScale: number;
 
   constructor(alpha: number, beta: number) {
-    const a = Math.max(alpha, leastParameter);
-    const b = Math.max(beta, leastParameter);
+    const a = Math.max(alpha, minParameter);
+    const b = Math.max(beta, minParameter);
     this.#a = a;
     this.#b = b;
     this.#logScale =

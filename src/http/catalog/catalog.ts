@@ -2,7 +2,7 @@ import { durationText } from '../../domain/duration.ts';
 import { CallerError } from '../../domain/errors.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { DescribeQueries, SentQuery } from '../../domain/metrics/metrics-source.ts';
-import type { Cuj, Endpoint, Registry, ScopeBatch, Service } from '../../domain/registry/model.ts';
+import type { Cuj, Endpoint, QueryBatch, Registry, Service } from '../../domain/registry/model.ts';
 import type { CujEntryDocument, CujListDocument, RegistryDocument } from '../openapi/catalog-schemas.ts';
 import type { RegistryState } from '../server/ports.ts';
 import type { Page } from '../status/query-params.ts';
@@ -150,11 +150,11 @@ function servicesOf(registry: Registry, cuj: Cuj): Service[] {
 }
 
 /** By batch: its endpoints are all of its CUJs', thousands of them, and every CUJ of it shows them. */
-const described = new WeakMap<ScopeBatch, readonly SentQuery[]>();
+const described = new WeakMap<QueryBatch, readonly SentQuery[]>();
 
 /** What is sent for this CUJ: the questions of its batches, which serve other CUJs of theirs in the same call. */
 function queriesOf(registry: Registry, cuj: Cuj, describe: DescribeQueries): SentQuery[] {
-  const batches = new Set(cuj.services.map((name) => registry.batchOfService.get(name) as ScopeBatch));
+  const batches = new Set(cuj.services.map((name) => registry.batchOfService.get(name) as QueryBatch));
   return [...batches].flatMap((batch) => {
     const queries = described.get(batch) ?? describe(batch);
     described.set(batch, queries);

@@ -73,8 +73,8 @@ const SliVerdictSchema = Closed({
   objective: Ratio,
   ...side,
   burnRate: OrNull(Count, '(1 - SLI) / (1 - objective).'),
-  evidence: Type.Number({ description: 'At evidenceToFail the SLO is taken as violated.' }),
-  evidenceToFail: Type.Number(),
+  evidence: Type.Number({ description: 'At evidenceThreshold the SLO is taken as violated.' }),
+  evidenceThreshold: Type.Number(),
   upperBound: Type.Number({
     description:
       'One-sided 95% upper bound of the rate of bad events; under baseline of those in minutes with stable beside the canary.',
@@ -93,7 +93,7 @@ const SliVerdictSchema = Closed({
     description:
       'How strongly bad events single out the canary against stable; under baseline in the minutes with stable beside the canary.',
   }),
-  statusGap: Type.Optional(
+  missingStatus: Type.Optional(
     Closed(
       {
         side: literals(['canary', 'stable']),
@@ -161,7 +161,7 @@ const verdictMembers = {
   owner: Type.String(),
   runbook: Type.Optional(Type.String()),
   mode: Mode,
-  observed: Type.Optional(Closed({ verdict: Outcome, reason: ReasonCode })),
+  wouldBe: Type.Optional(Closed({ verdict: Outcome, reason: ReasonCode })),
   rule: RuleName,
   ruleChangedBy: Type.Optional(
     Type.String({ description: 'The error budget policy that replaced the rule.' }),
@@ -199,7 +199,7 @@ const verdictMembers = {
         "With the reason clock_skew: how far the gate's clock is ahead of Datadog's; below 0: behind.",
     }),
   ),
-  silence: Type.Optional(
+  noDataCause: Type.Optional(
     literals([
       'no_canary_traffic',
       'canary_idle',
@@ -210,7 +210,7 @@ const verdictMembers = {
       'too_early',
     ]),
   ),
-  traffic: Type.Optional(Closed({ canary: Count, stable: Count, neitherLately: Type.Optional(Count) })),
+  traffic: Type.Optional(Closed({ canary: Count, stable: Count, unmatchedRecently: Type.Optional(Count) })),
   slis: Type.Array(SliVerdictSchema, { description: 'Worst first; empty where nothing could be measured.' }),
   registry: Digest,
 };

@@ -9,7 +9,7 @@ import { notReadyProblem, readiness } from '../operations/health.ts';
 import { createMetrics, type GateMetrics } from '../operations/metrics.ts';
 import { type Query, readPage, readPretty } from '../status/query-params.ts';
 import { createStatusHandlers, type Load } from '../status/routes.ts';
-import { createShell } from './fastify.ts';
+import { createFastify } from './fastify.ts';
 import type { AppPorts, RegistryState } from './ports.ts';
 import { jsonText, type ProblemDocument, ProblemError } from './problem.ts';
 import { type Answer, answerProblem, createAnswer, jsonType } from './respond.ts';
@@ -44,7 +44,7 @@ export async function buildApps(ports: AppPorts): Promise<Apps> {
   const answer = createAnswer(ports, metrics);
   const guard = createGuard(ports, metrics, answer);
   const shell = (routesOfIt: readonly string[], tls: AppPorts['tls']) =>
-    createShell(ports, {
+    createFastify(ports, {
       answer,
       socketErrors: createSocketErrors(metrics, ports),
       guard,
@@ -70,9 +70,15 @@ export async function buildApps(ports: AppPorts): Promise<Apps> {
   return { app: app as unknown as App, admin: admin as unknown as App };
 }
 
-type Shell = ReturnType<typeof createShell>;
+type FastifyServer = ReturnType<typeof createFastify>;
 
-function addQuestions(app: Shell, ports: AppPorts, load: Load, metrics: GateMetrics, answer: Answer): void {
+function addQuestions(
+  app: FastifyServer,
+  ports: AppPorts,
+  load: Load,
+  metrics: GateMetrics,
+  answer: Answer,
+): void {
   const status = createStatusHandlers(ports, load, metrics, answer);
   const registryNow = () => {
     const state = ports.registry();
@@ -106,7 +112,7 @@ function addQuestions(app: Shell, ports: AppPorts, load: Load, metrics: GateMetr
   });
 }
 
-function addOperations(app: Shell, ports: AppPorts, answer: Answer): void {
+function addOperations(app: FastifyServer, ports: AppPorts, answer: Answer): void {
   const open = ports.authenticateMetrics === true ? {} : { security: [] };
   app.get(routes.metrics, { schema: { ...describe.metrics, ...open } }, async (request, reply) =>
     answer(request, reply, 200, ports.metrics.contentType, await ports.metrics.metrics()),

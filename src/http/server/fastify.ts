@@ -44,7 +44,7 @@ export interface ShellParts {
 }
 
 /** A server without routes, in which nothing is answered that is not a JSON object. */
-export function createShell(ports: AppPorts, parts: ShellParts) {
+export function createFastify(ports: AppPorts, parts: ShellParts) {
   const { logger, phase } = ports;
   const { answer, socketErrors, guard, tls } = parts;
   const arrival = ports.arrival ?? arrivalDefaults;

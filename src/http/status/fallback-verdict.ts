@@ -1,9 +1,9 @@
 import type { SourceErrorCode } from '../../domain/errors.ts';
 import { unknownVerdict, type Verdict } from '../../domain/judge/judge.ts';
 import { judgeService, type ServiceVerdict } from '../../domain/judge/judge-service.ts';
-import { type Ask, checkAsk } from '../../domain/metrics/evaluation-request.ts';
+import { type EvaluationRequest, resolveRequest } from '../../domain/metrics/evaluation-request.ts';
 import type { Registry } from '../../domain/registry/model.ts';
-import { findCuj, type ServiceAsk, serviceNotFound } from '../../evaluation/evaluator.ts';
+import { findCuj, type ServiceRequest, serviceNotFound } from '../../evaluation/evaluator.ts';
 
 /** Why a question gets no measurement, in words for the summary. */
 export interface Failure {
@@ -13,9 +13,9 @@ export interface Failure {
 }
 
 /** What is said about a CUJ that could not be measured in time. Throws CallerError for the caller's own mistakes. */
-export function unknownCuj(registry: Registry, ask: Ask, failure: Failure): Verdict {
+export function unknownCuj(registry: Registry, ask: EvaluationRequest, failure: Failure): Verdict {
   const cuj = findCuj(registry, ask.cuj);
-  const checked = checkAsk(registry, cuj, ask);
+  const checked = resolveRequest(registry, cuj, ask);
   return unknownVerdict(cuj, failure, checked.selectorTexts, {
     registryDigest: registry.digest,
     ...(checked.service === undefined ? {} : { service: checked.service }),
@@ -23,7 +23,7 @@ export function unknownCuj(registry: Registry, ask: Ask, failure: Failure): Verd
 }
 
 /** The same about all CUJs of a service. */
-export function unknownService(registry: Registry, ask: ServiceAsk, failure: Failure): ServiceVerdict {
+export function unknownService(registry: Registry, ask: ServiceRequest, failure: Failure): ServiceVerdict {
   if (!registry.services.has(ask.service)) throw serviceNotFound(registry, ask.service);
   const verdicts = [...registry.cujs.values()]
     .filter((cuj) => cuj.services.includes(ask.service))

@@ -94,7 +94,7 @@ function cujFields(verdict: Verdict): LogFields {
     service: servicesLabel(verdict),
     verdict: verdict.verdict,
     reason: verdict.reason,
-    ...(verdict.observed === undefined ? {} : { observed: verdict.observed.verdict }),
+    ...(verdict.wouldBe === undefined ? {} : { wouldBe: verdict.wouldBe.verdict }),
     canary: verdict.canary,
     stable: verdict.stable,
     ...(verdict.window === undefined

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { durationText } from '../../domain/duration.ts';
 import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
-import { type Ask, paramsOf } from '../../domain/metrics/evaluation-request.ts';
+import { type EvaluationRequest, paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
 import { type Evaluation, findCuj, serviceNotFound } from '../../evaluation/evaluator.ts';
 import { notReadyProblem } from '../operations/health.ts';
@@ -50,7 +50,7 @@ interface Question {
   readonly explain: boolean;
   readonly pretty: boolean;
   /** The same object for the same question, so that whoever gets it need not check it again. */
-  readonly ask: Ask;
+  readonly ask: EvaluationRequest;
 }
 
 interface Judged {

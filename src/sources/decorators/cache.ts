@@ -2,8 +2,8 @@ import { setMaxListeners } from 'node:events';
 import { LRUCache } from 'lru-cache';
 import { SourceError } from '../../domain/errors.ts';
 import type {
+  BatchQuery,
   MetricsSource,
-  ScopeQuery,
   Series,
   SideCounts,
   Snapshot,
@@ -50,7 +50,7 @@ export function createCachedSource(inner: MetricsSource, options: CacheOptions):
   const snapshots = ttlMs > 0 ? keepFor(ttlMs, maxEntries, maxBytes, options.now) : undefined;
   const flights = new Map<string, Flight>();
 
-  function takeOff(key: string, query: ScopeQuery): Flight {
+  function takeOff(key: string, query: BatchQuery): Flight {
     const controller = new AbortController();
     const snapshot = inner.measure(query, controller.signal).then((measured) => {
       if (flights.get(key) === flight) snapshots?.set(key, measured);
@@ -144,8 +144,8 @@ async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promis
 function approximateBytes(snapshot: Snapshot): number {
   let bytes = 1_000;
   for (const { name, query } of snapshot.queries) bytes += 2 * (name.length + query.length);
-  for (const { canary, stable, everyone } of snapshot.services.values()) {
-    bytes += sideBytes(canary) + sideBytes(stable) + (everyone?.byteLength ?? 0);
+  for (const { canary, stable, allTraffic } of snapshot.services.values()) {
+    bytes += sideBytes(canary) + sideBytes(stable) + (allTraffic?.byteLength ?? 0);
   }
   return bytes;
 }

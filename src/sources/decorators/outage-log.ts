@@ -22,7 +22,7 @@ interface Trouble {
  * `source_unavailable`. Each batch for itself, and each kind of trouble once in five minutes, however often it comes and
  * goes. A clock that is so wrong that nothing is judged is told of as often. `now` is epoch ms.
  */
-export function toldSource(inner: MetricsSource, logger: Logger, now: () => number): MetricsSource {
+export function withOutageLog(inner: MetricsSource, logger: Logger, now: () => number): MetricsSource {
   // As many as the registry has batches, and those of registries before it.
   const troubles = new Map<string, Trouble>();
   let skewToldMs = Number.NEGATIVE_INFINITY;

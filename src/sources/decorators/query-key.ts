@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
-import type { ScopeQuery } from '../../domain/metrics/metrics-source.ts';
-import type { ScopeBatch } from '../../domain/registry/model.ts';
+import type { BatchQuery } from '../../domain/metrics/metrics-source.ts';
+import type { QueryBatch } from '../../domain/registry/model.ts';
 import { selectorText } from '../../domain/registry/selector.ts';
 
 /** A batch may have hundreds of endpoints: its digest is taken once, not for every question. */
-const batchKeys = new WeakMap<ScopeBatch, string>();
+const batchKeys = new WeakMap<QueryBatch, string>();
 
 /** The same object is asked about for a minute. */
-const keys = new WeakMap<ScopeQuery, string>();
+const keys = new WeakMap<BatchQuery, string>();
 
 /** All that the answer depends on. Not the registry: a reload that changes other services keeps the snapshots. */
-export function questionKey(query: ScopeQuery): string {
+export function questionKey(query: BatchQuery): string {
   let key = keys.get(query);
   if (key === undefined) {
     key = makeKey(query);
@@ -19,7 +19,7 @@ export function questionKey(query: ScopeQuery): string {
   return key;
 }
 
-function makeKey({ batch, canary, stable, fromMs, toMs }: ScopeQuery): string {
+function makeKey({ batch, canary, stable, fromMs, toMs }: BatchQuery): string {
   let batchKey = batchKeys.get(batch);
   if (batchKey === undefined) {
     const content = JSON.stringify([

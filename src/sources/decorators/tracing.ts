@@ -1,5 +1,5 @@
 import { SourceError } from '../../domain/errors.ts';
-import { bucketMs, type MetricsSource, type ScopeQuery } from '../../domain/metrics/metrics-source.ts';
+import { type BatchQuery, bucketMs, type MetricsSource } from '../../domain/metrics/metrics-source.ts';
 import type { TraceAttributes, Tracing } from '../../domain/ports/tracing.ts';
 import { selectorText } from '../../domain/registry/selector.ts';
 import type { CacheObserver } from './cache.ts';
@@ -35,7 +35,7 @@ export function createTracedObserver(inner: CacheObserver, tracing: Tracing): Ca
   return { hit: noting('hit'), miss: noting('miss'), coalesced: noting('coalesced') };
 }
 
-function attributesOf({ batch, canary, stable, fromMs, toMs }: ScopeQuery): TraceAttributes {
+function attributesOf({ batch, canary, stable, fromMs, toMs }: BatchQuery): TraceAttributes {
   return {
     'cuj_gate.batch': batch.id,
     'cuj_gate.buckets': (toMs - fromMs) / bucketMs,

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { isClockSkewed, leastBetween } from '../../domain/judge/clock-skew.ts';
 import type {
+  BatchQuery,
   DescribeQueries,
   MetricsSource,
-  ScopeQuery,
   Snapshot,
 } from '../../domain/metrics/metrics-source.ts';
 import { questionKey } from '../decorators/query-key.ts';
@@ -21,7 +21,7 @@ export function createSharedSource(
 ): MetricsSource {
   const { ttlMs, now } = options;
   /** A snapshot of another replica, with the skew of our own clock in the place of its. */
-  const read = (value: unknown, query: ScopeQuery): Snapshot | undefined => {
+  const read = (value: unknown, query: BatchQuery): Snapshot | undefined => {
     const given = value as { readonly atMs?: number; readonly snapshot?: unknown } | undefined;
     const snapshot = readSnapshot(given?.snapshot, query);
     if (snapshot?.clockSkewMs === undefined) return snapshot;
@@ -49,7 +49,7 @@ export function createSharedSource(
 }
 
 /** The queries' own texts are part of it: a replica of another version that asks otherwise shares nothing with this one. */
-function nameOf(query: ScopeQuery, describe: DescribeQueries): string {
+function nameOf(query: BatchQuery, describe: DescribeQueries): string {
   const content = JSON.stringify([
     questionKey(query),
     ...describe(query.batch, query.canary, query.stable).map(({ name, query: text }) => [name, text]),

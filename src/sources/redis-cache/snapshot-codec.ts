@@ -1,13 +1,13 @@
 import {
+  type BatchQuery,
   bucketMs,
-  type ScopeQuery,
   type SentQuery,
   type Series,
   type ServiceCounts,
   type SideCounts,
   type Snapshot,
 } from '../../domain/metrics/metrics-source.ts';
-import type { ScopeService } from '../../domain/registry/model.ts';
+import type { BatchService } from '../../domain/registry/model.ts';
 
 /** A snapshot as JSON: the counts as plain numbers, which are mostly small and mostly 0. */
 
@@ -28,7 +28,7 @@ type ServiceValue = readonly [
   name: string,
   canary: SideValue,
   stable: SideValue,
-  everyone: readonly number[] | null,
+  allTraffic: readonly number[] | null,
 ];
 
 /** Whatever else a snapshot comes to hold must be written down here, and the format in sealed.ts raised. */
@@ -45,9 +45,9 @@ export function snapshotValue({ fromMs, toMs, services, queries, clockSkewMs, ..
   };
 }
 
-function serviceValue(name: string, { canary, stable, everyone, ...more }: ServiceCounts): ServiceValue {
+function serviceValue(name: string, { canary, stable, allTraffic, ...more }: ServiceCounts): ServiceValue {
   more satisfies Nothing;
-  return [name, sideValue(canary), sideValue(stable), everyone === undefined ? null : [...everyone]];
+  return [name, sideValue(canary), sideValue(stable), allTraffic === undefined ? null : [...allTraffic]];
 }
 
 function sideValue({ whole, requests, latency, ...more }: SideCounts): SideValue {
@@ -70,7 +70,7 @@ function seriesValue({ total, bad, withStatus, unclassified, ...more }: Series):
 }
 
 /** The snapshot that answers this very query, or undefined where the value is anything else. */
-export function readSnapshot(value: unknown, query: ScopeQuery): Snapshot | undefined {
+export function readSnapshot(value: unknown, query: BatchQuery): Snapshot | undefined {
   try {
     return readAll(value, query);
   } catch (error) {
@@ -85,7 +85,7 @@ function ensure(condition: boolean): asserts condition {
   if (!condition) throw new NotASnapshot();
 }
 
-function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot {
+function readAll(value: unknown, { batch, fromMs, toMs }: BatchQuery): Snapshot {
   const given = value as {
     readonly fromMs: number;
     readonly toMs: number;
@@ -98,14 +98,14 @@ function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot 
   ensure(given.fromMs === fromMs && given.toMs === toMs && given.services.length === batch.services.length);
   const buckets = (toMs - fromMs) / bucketMs;
   const services = batch.services.map((asked, i) => {
-    const [name, canary, stable, everyone] = given.services[i] as ServiceValue;
+    const [name, canary, stable, allTraffic] = given.services[i] as ServiceValue;
     ensure(name === asked.service.name);
     return [
       name,
       {
         canary: readSide(canary, asked, buckets),
         stable: readSide(stable, asked, buckets),
-        ...(everyone === null ? {} : { everyone: readCounts(everyone, buckets) }),
+        ...(allTraffic === null ? {} : { allTraffic: readCounts(allTraffic, buckets) }),
       },
     ] as const;
   });
@@ -122,7 +122,7 @@ function readAll(value: unknown, { batch, fromMs, toMs }: ScopeQuery): Snapshot 
   };
 }
 
-function readSide({ whole, requests, latency }: SideValue, asked: ScopeService, buckets: number): SideCounts {
+function readSide({ whole, requests, latency }: SideValue, asked: BatchService, buckets: number): SideCounts {
   return {
     whole: whole === null ? undefined : readSeries(whole, buckets),
     requests: readResources(requests, asked.resources, buckets),

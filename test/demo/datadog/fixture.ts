@@ -1,6 +1,6 @@
 import {
-  type StandIn,
-  type StandInOptions,
+  type Simulator,
+  type SimulatorOptions,
   startDatadogStandIn,
 } from '../../../src/demo/datadog/simulator.ts';
 import { EventStore } from '../../../src/demo/datadog/store.ts';
@@ -15,18 +15,18 @@ export function storeAt(epochMs: number, options: { lagMs?: number; sketchError?
   return { clock, store: new EventStore({ now: () => clock.now, ...options }) };
 }
 
-const running: StandIn[] = [];
+const running: Simulator[] = [];
 
 /** A running stand-in whose clock is moved by hand. */
-export async function standInAt(epochMs: number, options: Partial<StandInOptions> = {}) {
+export async function simulatorAt(epochMs: number, options: Partial<SimulatorOptions> = {}) {
   const clock = { now: epochMs };
-  const standIn = await startDatadogStandIn({ now: () => clock.now, ...options });
-  running.push(standIn);
-  return { clock, standIn };
+  const simulator = await startDatadogStandIn({ now: () => clock.now, ...options });
+  running.push(simulator);
+  return { clock, simulator };
 }
 
 export async function stopAll(): Promise<void> {
-  await Promise.all(running.splice(0).map((standIn) => standIn.stop()));
+  await Promise.all(running.splice(0).map((simulator) => simulator.stop()));
 }
 
 /** One request of the sign-up endpoint of member-api, unless told otherwise. */
@@ -39,8 +39,8 @@ export const signup = {
   statusCode: 200,
 };
 
-export async function post(standIn: StandIn, kind: 'timeseries' | 'scalar', attributes: object) {
-  const response = await fetch(`${standIn.url}/api/v2/query/${kind}`, {
+export async function post(simulator: Simulator, kind: 'timeseries' | 'scalar', attributes: object) {
+  const response = await fetch(`${simulator.url}/api/v2/query/${kind}`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ data: { type: `${kind}_request`, attributes } }),
@@ -49,8 +49,8 @@ export async function post(standIn: StandIn, kind: 'timeseries' | 'scalar', attr
   return { response, body, attributes: body.data?.attributes, errors: body.errors };
 }
 
-export async function get(standIn: StandIn, path: string, headers: Record<string, string> = {}) {
-  const response = await fetch(`${standIn.url}${path}`, { headers });
+export async function get(simulator: Simulator, path: string, headers: Record<string, string> = {}) {
+  const response = await fetch(`${simulator.url}${path}`, { headers });
   return { status: response.status, body: JSON.parse(await response.text()) };
 }
 

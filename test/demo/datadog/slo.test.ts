@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SloDefinition } from '../../../src/demo/datadog/slo.ts';
-import { get, MINUTE, NOON, signup, standInAt, stopAll } from './fixture.ts';
+import { get, MINUTE, NOON, signup, simulatorAt, stopAll } from './fixture.ts';
 
 afterEach(stopAll);
 
@@ -33,12 +33,12 @@ const history = (id: string) =>
 
 describe('GET /api/v1/slo/{id}/history', () => {
   it('answers the SLI in percent and what is left of each budget', async () => {
-    const { standIn } = await standInAt(NOON);
-    const { id } = standIn.addSlo(slo);
-    standIn.store.recordRequests({ ...signup, at: NOON - 600 * MINUTE, count: 9_990 });
-    standIn.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 5, statusCode: 500 });
-    standIn.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 5 });
-    const { data } = (await get(standIn, history(id))).body;
+    const { simulator } = await simulatorAt(NOON);
+    const { id } = simulator.addSlo(slo);
+    simulator.store.recordRequests({ ...signup, at: NOON - 600 * MINUTE, count: 9_990 });
+    simulator.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 5, statusCode: 500 });
+    simulator.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 5 });
+    const { data } = (await get(simulator, history(id))).body;
     expect(data.overall.sli_value).toBeCloseTo(99.95, 10);
     expect(data.overall.error_budget_remaining['7d']).toBeCloseTo(50, 6);
     expect(data.overall.error_budget_remaining['30d']).toBeCloseTo(95, 6);
@@ -50,37 +50,42 @@ describe('GET /api/v1/slo/{id}/history', () => {
   });
 
   it('lets the remaining budget fall below zero', async () => {
-    const { standIn } = await standInAt(NOON);
-    const { id } = standIn.addSlo(slo);
-    standIn.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 98 });
-    standIn.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 2, statusCode: 503 });
-    const { overall } = (await get(standIn, history(id))).body.data;
+    const { simulator } = await simulatorAt(NOON);
+    const { id } = simulator.addSlo(slo);
+    simulator.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 98 });
+    simulator.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 2, statusCode: 503 });
+    const { overall } = (await get(simulator, history(id))).body.data;
     expect(overall.state).toBe('breached');
     expect(overall.error_budget_remaining['30d']).toBeCloseTo(-100, 6);
   });
 
   it('adds up groups that have traffic and no errors', async () => {
-    const { standIn } = await standInAt(NOON);
+    const { simulator } = await simulatorAt(NOON);
     const { count } = slo.sli_specification;
     const queries = count.queries.map((one) => ({
       ...one,
       query: one.query.replace('.as_count', ' by {resource_name}.as_count'),
     }));
-    const { id } = standIn.addSlo({ ...slo, sli_specification: { count: { ...count, queries } } });
-    standIn.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 99 });
-    standIn.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, resource: 'GET /x', statusCode: 500 });
-    const { data } = (await get(standIn, history(id))).body;
+    const { id } = simulator.addSlo({ ...slo, sli_specification: { count: { ...count, queries } } });
+    simulator.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 99 });
+    simulator.store.recordRequests({
+      ...signup,
+      at: NOON - 300 * MINUTE,
+      resource: 'GET /x',
+      statusCode: 500,
+    });
+    const { data } = (await get(simulator, history(id))).body;
     expect(data.overall.sli_value).toBeCloseTo(99);
     expect(data.group_by).toEqual(['resource_name']);
   });
 
   it('takes total events for bad ones where the SLO has those', async () => {
-    const { standIn } = await standInAt(NOON);
+    const { simulator } = await simulatorAt(NOON);
     const { bad_events_formula: _, ...rest } = slo.sli_specification.count;
     const count = { ...rest, total_events_formula: { formula: 'total' } };
-    const { id } = standIn.addSlo({ ...slo, sli_specification: { count } });
-    standIn.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 100 });
-    const { data } = (await get(standIn, history(id))).body;
+    const { id } = simulator.addSlo({ ...slo, sli_specification: { count } });
+    simulator.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 100 });
+    const { data } = (await get(simulator, history(id))).body;
     expect(data.overall.sli_value).toBe(100);
     expect(data.series.denominator.sum).toBe(100);
   });
@@ -89,9 +94,9 @@ describe('GET /api/v1/slo/{id}/history', () => {
     const recording = JSON.parse(
       readFileSync(new URL('./testdata/slo-history-no-data.json', import.meta.url), 'utf8'),
     );
-    const { standIn } = await standInAt(NOON);
-    const { id } = standIn.addSlo({ ...slo, thresholds: [{ timeframe: '7d', target: 95 }] });
-    const { data } = (await get(standIn, history(id))).body;
+    const { simulator } = await simulatorAt(NOON);
+    const { id } = simulator.addSlo({ ...slo, thresholds: [{ timeframe: '7d', target: 95 }] });
+    const { data } = (await get(simulator, history(id))).body;
     expect(data.overall).toEqual(recording.overall);
     expect(Object.keys(data).sort()).toEqual(recording.keys);
     expect(data.series.interval).toBe(recording.interval);
@@ -107,9 +112,9 @@ describe('GET /api/v1/slo/{id}/history', () => {
     ['a history without times', '/api/v1/slo/x/history', 400, /from_ts must be/],
     ['an empty range', '/api/v1/slo/x/history?from_ts=2&to_ts=2', 400, /must be before/],
   ])('refuses %s', async (_, path, status, reason) => {
-    const { standIn } = await standInAt(NOON);
-    standIn.addSlo({ ...slo, id: 'x' });
-    const answer = await get(standIn, path);
+    const { simulator } = await simulatorAt(NOON);
+    simulator.addSlo({ ...slo, id: 'x' });
+    const answer = await get(simulator, path);
     expect(answer.status).toBe(status);
     expect(answer.body.errors[0]).toMatch(reason);
   });
@@ -124,18 +129,18 @@ describe('SLOs', () => {
     ['by tags that none has', '?tags_query=cuj:none', []],
     ['in pages', '?limit=1&offset=1', ['b']],
   ])('are listed %s', async (_, search, ids) => {
-    const { standIn } = await standInAt(NOON);
-    standIn.addSlo({ ...slo, id: 'a' });
-    standIn.addSlo({ ...slo, id: 'b', name: 'Login', tags: ['env:production', 'cuj:login'] });
-    const { body } = await get(standIn, `/api/v1/slo${search}`);
+    const { simulator } = await simulatorAt(NOON);
+    simulator.addSlo({ ...slo, id: 'a' });
+    simulator.addSlo({ ...slo, id: 'b', name: 'Login', tags: ['env:production', 'cuj:login'] });
+    const { body } = await get(simulator, `/api/v1/slo${search}`);
     expect(body.data.map((one: { id: string }) => one.id)).toEqual(ids);
     expect(body.metadata.page.total_count).toBe(2);
   });
 
   it('are answered one by one, with the queries written out as recorded', async () => {
-    const { standIn } = await standInAt(NOON);
-    standIn.addSlo({ ...slo, id: 'a' });
-    const { data } = (await get(standIn, '/api/v1/slo/a')).body;
+    const { simulator } = await simulatorAt(NOON);
+    simulator.addSlo({ ...slo, id: 'a' });
+    const { data } = (await get(simulator, '/api/v1/slo/a')).body;
     const [total, bad] = slo.sli_specification.count.queries.map(({ query }) => query);
     expect(data.query).toEqual({
       numerator: `${total} - ${bad}`,
@@ -158,11 +163,11 @@ describe('SLOs', () => {
       /Error parsing/,
     ],
   ])('are refused with %s', async (_, change, reason) => {
-    const { standIn } = await standInAt(NOON);
+    const { simulator } = await simulatorAt(NOON);
     const count = {
       ...slo.sli_specification.count,
       ...change,
     } as SloDefinition['sli_specification']['count'];
-    expect(() => standIn.addSlo({ ...slo, sli_specification: { count } })).toThrow(reason);
+    expect(() => simulator.addSlo({ ...slo, sli_specification: { count } })).toThrow(reason);
   });
 });

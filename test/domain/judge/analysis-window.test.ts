@@ -14,7 +14,7 @@ function lived(minutes: string, more: Partial<Measurement> = {}): Measurement {
 /** The same where stable has a selector of its own, so that what is neither is known; `N` is neither alone. */
 function toldApart(minutes: string): Partial<Measurement> {
   const { whole } = lived(minutes);
-  return { whole: { ...whole, neither: Array.from(minutes, (minute) => ('nN'.includes(minute) ? 4 : 0)) } };
+  return { whole: { ...whole, unmatched: Array.from(minutes, (minute) => ('nN'.includes(minute) ? 4 : 0)) } };
 }
 
 const from = measurementOf({}).fromMs;
@@ -44,7 +44,7 @@ describe('the rollout window', () => {
     expect(at(from + 4 * bucketMs + 1)).toMatchObject({ first: 5, start: 'since' });
   });
 
-  it('begins at since whatever silences there were, since a paused canary is the same rollout', () => {
+  it('begins at since whatever noDataSentences there were, since a paused canary is the same rollout', () => {
     const paused = lived('sscccssssssccc', { sinceMs: from + 2 * bucketMs });
     expect(judgedWindow(defaultPolicy, paused)).toMatchObject({ first: 2, start: 'since' });
   });
@@ -70,7 +70,7 @@ describe('the rollout window', () => {
 });
 
 describe('a fixed window', () => {
-  it('is the newest span, silences or not', () => {
+  it('is the newest span, noDataSentences or not', () => {
     expect(judgedWindow({ ...defaultPolicy, window: 300_000 }, lived('ccccssssssss'))).toMatchObject({
       first: 7,
       start: 'fixed',
@@ -132,7 +132,10 @@ describe('an undo', () => {
 describe('selectors that match the same requests', () => {
   const overlapping = (both: number[]) => {
     const measurement = lived('cccccccc');
-    return judgedWindow(defaultPolicy, { ...measurement, whole: { ...measurement.whole, both } });
+    return judgedWindow(defaultPolicy, {
+      ...measurement,
+      whole: { ...measurement.whole, overlapping: both },
+    });
   };
 
   it('tell nothing apart where a good part of the canary is stable as well', () => {
@@ -216,7 +219,7 @@ describe('the answer to silence', () => {
     ],
   ])('tells: %s', (_, minutes, more, silence, words) => {
     const verdict = answer(minutes, more);
-    expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'no_data', silence });
+    expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'no_data', noDataCause: silence });
     expect(verdict.summary).toMatch(words);
     expect(verdict.hint).not.toBe('');
   });
@@ -226,7 +229,7 @@ describe('the answer to silence', () => {
     expect(answer('ssssnn', toldApart('ssssnn')).traffic).toEqual({
       canary: 0,
       stable: 60,
-      neitherLately: 8,
+      unmatchedRecently: 8,
     });
   });
 });

@@ -46,7 +46,13 @@ describe('requests without a status', () => {
       slis: [
         {
           requestsToVerdict: null,
-          statusGap: { side: 'canary', service: 'shop', endpoint: 'GET /b', requests: 1_000, total: 1_000 },
+          missingStatus: {
+            side: 'canary',
+            service: 'shop',
+            endpoint: 'GET /b',
+            requests: 1_000,
+            total: 1_000,
+          },
         },
       ],
     });
@@ -103,7 +109,7 @@ describe('requests without a status', () => {
       expect(verdict).toMatchObject({
         verdict: 'inconclusive',
         reason: 'status_missing',
-        slis: [{ statusGap: { endpoint: 'POST /pay', requests: 90, total: 200 } }],
+        slis: [{ missingStatus: { endpoint: 'POST /pay', requests: 90, total: 200 } }],
       });
     },
   );
@@ -119,7 +125,7 @@ describe('requests without a status', () => {
       gate,
     );
     expect(verdict.verdict).toBe('pass');
-    expect(verdict.slis[0]).not.toHaveProperty('statusGap');
+    expect(verdict.slis[0]).not.toHaveProperty('missingStatus');
   });
 
   it.each(rules.filter(([name]) => !name.includes('little')))(
@@ -266,7 +272,7 @@ describe('requests without a status', () => {
         gate,
       );
       expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'status_missing' });
-      expect(verdict.slis[0]?.statusGap).toMatchObject({
+      expect(verdict.slis[0]?.missingStatus).toMatchObject({
         endpoint: 'POST /pay',
         requests: 400,
         total: 1_000,

@@ -132,10 +132,10 @@ describe('a verdict while the data has stopped', () => {
   it('is not canary_stopped: stable has stopped as well', () => {
     const hits = minutes('2500*40 0*14');
     const silent = [endpointOf('GET /a', counts('0*20 250*20 0*14'), counts('2250*40 0*14'))];
-    expect(verdictOf(silent, undefined)).toMatchObject({ reason: 'no_data', silence: 'canary_stopped' });
+    expect(verdictOf(silent, undefined)).toMatchObject({ reason: 'no_data', noDataCause: 'canary_stopped' });
     const verdict = verdictOf(silent, [{ services: ['shop'], hits }]);
     expect(verdict).toMatchObject({ reason: 'source_stale' });
-    expect(verdict.silence).toBeUndefined();
+    expect(verdict.noDataCause).toBeUndefined();
   });
 
   it('is judged as it is where another service that was measured with it has traffic', () => {
@@ -160,7 +160,7 @@ describe('a verdict while the data has stopped', () => {
     expect(verdictOf(clean, stopped, { mode: 'observe' })).toMatchObject({
       verdict: 'pass',
       reason: 'observe_only',
-      observed: { verdict: 'inconclusive', reason: 'source_stale' },
+      wouldBe: { verdict: 'inconclusive', reason: 'source_stale' },
     });
   });
 });
@@ -182,7 +182,7 @@ describe('a clock that is wrong', () => {
     expect(verdict.summary).toMatch(words);
     expect(verdictOf(failing, undefined, { clockSkewMs, mode: 'observe' })).toMatchObject({
       verdict: 'pass',
-      observed: { reason: 'clock_skew' },
+      wouldBe: { reason: 'clock_skew' },
     });
   });
 

@@ -553,21 +553,21 @@ describe('several SLIs', () => {
 
   it('share alpha: each needs twice the evidence, and four sharing it four times', () => {
     const measurement = both([2000, 6], [2000, 0]);
-    expect(judge(cuj, measurement, options).slis.map(({ evidenceToFail }) => evidenceToFail)).toEqual([
+    expect(judge(cuj, measurement, options).slis.map(({ evidenceThreshold }) => evidenceThreshold)).toEqual([
       40, 40,
     ]);
     const alone = judge(cujOf(), { ...measurement }, options);
-    expect(alone.slis[0]).toMatchObject({ evidenceToFail: 20, verdict: 'fail' });
+    expect(alone.slis[0]).toMatchObject({ evidenceThreshold: 20, verdict: 'fail' });
     const evidence = alone.slis[0]?.evidence as number;
     const shared = judge(cujOf(), measurement, { ...options, sliCount: Math.floor(evidence / 20) + 1 });
     expect(shared.verdict).toBe('inconclusive');
-    expect(judge(cujOf(), measurement, { ...options, sliCount: 4 }).slis[0]?.evidenceToFail).toBe(80);
+    expect(judge(cujOf(), measurement, { ...options, sliCount: 4 }).slis[0]?.evidenceThreshold).toBe(80);
   });
 
   it('do not call the canary silent where only the timings are missing', () => {
     const verdict = judge(cuj, both([2000, 0], [0, 0]), options);
     expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'no_data' });
-    expect(verdict.silence).toBeUndefined();
+    expect(verdict.noDataCause).toBeUndefined();
     expect(verdict.summary).toContain('nothing was measured for latency');
   });
 
@@ -601,7 +601,7 @@ describe('several SLIs', () => {
     });
     const verdict = judge(two, measurement, { ...options, service: 'auth' });
     expect(verdict).toMatchObject({ verdict: 'pass', services: ['auth'] });
-    expect(verdict.slis.map(({ sli, evidenceToFail }) => [sli, evidenceToFail])).toEqual([
+    expect(verdict.slis.map(({ sli, evidenceThreshold }) => [sli, evidenceThreshold])).toEqual([
       ['availability', 20],
     ]);
   });
@@ -708,7 +708,7 @@ describe('observe mode', () => {
       verdict: 'pass',
       ok: true,
       reason: 'observe_only',
-      observed: { verdict: 'fail', reason: 'slo_violated' },
+      wouldBe: { verdict: 'fail', reason: 'slo_violated' },
       summary: expect.stringMatching(/^PASS login \(observe_only, would be FAIL slo_violated\): 40 of 2000/),
     });
   });
@@ -719,7 +719,7 @@ describe('observe mode', () => {
     });
     const verdict = judge(cujOf({ mode: 'observe' }), clean, options);
     expect(verdict).toMatchObject({ verdict: 'pass', reason: 'within_slo' });
-    expect(verdict.observed).toBeUndefined();
+    expect(verdict.wouldBe).toBeUndefined();
   });
 });
 

@@ -234,7 +234,7 @@ describe('every number of a verdict', () => {
         const verdict = verdictOf(journey);
         if (verdict.verdict !== 'fail') return;
         const sli = verdict.slis[0] as Verdict['slis'][number];
-        expect(sli.evidence).toBeGreaterThanOrEqual(sli.evidenceToFail);
+        expect(sli.evidence).toBeGreaterThanOrEqual(sli.evidenceThreshold);
         expect(sli.badMinutes).toBeGreaterThanOrEqual(2);
         expect(
           sli.failAtBadEvents === null || sli.endpoints.length > 1 || sli.bad >= sli.failAtBadEvents,

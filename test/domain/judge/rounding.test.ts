@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { digits } from '../../../src/domain/judge/rounding.ts';
+import { toSignificant } from '../../../src/domain/judge/rounding.ts';
 
 it('six digits are those that Number.prototype.toPrecision gives, at every size', () => {
   fc.assert(
@@ -8,10 +8,10 @@ it('six digits are those that Number.prototype.toPrecision gives, at every size'
       const value = m * 10 ** e;
       const expected = Number(value.toPrecision(6));
       // Halves may be rounded either way: the product that is rounded here is a double, too.
-      expect(Math.abs(digits(value) - expected) / expected).toBeLessThan(1.1e-5);
-      expect(digits(digits(value))).toBe(digits(value));
+      expect(Math.abs(toSignificant(value) - expected) / expected).toBeLessThan(1.1e-5);
+      expect(toSignificant(toSignificant(value))).toBe(toSignificant(value));
       expect(
-        String(digits(value))
+        String(toSignificant(value))
           .replace(/e.*|\.|^0\.?0*/g, '')
           .replace(/^0+|0+$/g, '').length,
       ).toBeLessThanOrEqual(6);
@@ -19,5 +19,5 @@ it('six digits are those that Number.prototype.toPrecision gives, at every size'
     { numRuns: 2_000, seed: 7 },
   );
   for (const exact of [0, 1, 9.99999, 99999.97, 999999.4, 1e-7, 1e-16, 0.0005, 20, 1e6, 1e12])
-    expect(digits(exact)).toBe(Number(exact.toPrecision(6)));
+    expect(toSignificant(exact)).toBe(Number(exact.toPrecision(6)));
 });

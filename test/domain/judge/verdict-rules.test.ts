@@ -99,7 +99,7 @@ describe('the selectors match the same requests', () => {
     const measurement = measurementOf({
       availability: [endpointOf('GET /a', { total: canary, bad: [] }, { total: stable, bad: [] })],
     });
-    const whole = { ...measurement.whole, neither: repeated([30, 0]), both };
+    const whole = { ...measurement.whole, unmatched: repeated([30, 0]), overlapping: both };
     return judge(cujOf({ gate }), { ...measurement, whole }, options).reason;
   };
   const few = repeated([30, 4]);
@@ -151,7 +151,7 @@ describe("stable's own evidence", () => {
     const cuj = cujOf({ availability: 99.95, latency: 99, endpoints: [{ label: 'GET /a', latencyMs }] });
     const verdict = judge(cuj, measurementOf({ availability: of(9, 4), latency: of(0, 0) }), options);
     const [sli] = verdict.slis;
-    expect(sli?.evidenceToFail).toBe(40);
+    expect(sli?.evidenceThreshold).toBe(40);
     expect(sli?.stable.evidence).toBeGreaterThan(20);
     expect(sli?.stable.evidence).toBeLessThan(40);
     expect(outcome(verdict)).toBe('inconclusive shared_cause');
@@ -301,8 +301,11 @@ describe('requestsToVerdict', () => {
 describe('unknown_tag', () => {
   const silence = (neither: readonly number[], more: { windowMs?: number; sinceMs?: number } = {}) => {
     const measurement = measurementOf({ availability: [endpointOf('GET /a', none(10), over(10, 900, 0))] });
-    return judge(cujOf(), { ...measurement, ...more, whole: { ...measurement.whole, neither } }, options)
-      .silence;
+    return judge(
+      cujOf(),
+      { ...measurement, ...more, whole: { ...measurement.whole, unmatched: neither } },
+      options,
+    ).noDataCause;
   };
 
   it('is told by the newest three minutes of what was queried, whatever the window is', () => {
@@ -471,7 +474,7 @@ describe('the window', () => {
       more,
     ).window;
 
-  it('does not look for silences where since is given, though it lies before all that was queried', () => {
+  it('does not look for noDataSentences where since is given, though it lies before all that was queried', () => {
     const paused = repeated([5, 9], [20, 0], [5, 9]);
     expect(windowOf(paused, {})).toMatchObject({ start: 'after_gap', seconds: 300 });
     expect(windowOf(paused, {}, { sinceMs: fromMs - bucketMs })).toMatchObject({
@@ -520,7 +523,7 @@ describe('requests without a status', () => {
   it('name the endpoint in the answer to a fail as well', () => {
     const { reason, slis } = judged([endpointOf('GET /a', blind(10, 1_000, 90, 600), over(10, 9_000, 0))]);
     expect(reason).toBe('slo_violated');
-    expect(slis[0]?.statusGap).toMatchObject({ side: 'canary', requests: 600, total: 1_000 });
+    expect(slis[0]?.missingStatus).toMatchObject({ side: 'canary', requests: 600, total: 1_000 });
   });
 });
 

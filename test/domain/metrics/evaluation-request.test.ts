@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { CallerError } from '../../../src/domain/errors.ts';
-import { type Ask, checkAsk, refuseFuture } from '../../../src/domain/metrics/evaluation-request.ts';
+import {
+  type EvaluationRequest,
+  refuseFuture,
+  resolveRequest,
+} from '../../../src/domain/metrics/evaluation-request.ts';
 import { registryOf } from '../judge/journey.ts';
 
 const registry = registryOf(`
@@ -17,10 +21,10 @@ const registry = registryOf(`
 
 const now = Date.parse('2026-01-31T10:00:00Z');
 
-function check(cuj: string, params: Record<string, string>, more: Partial<Ask> = {}) {
+function check(cuj: string, params: Record<string, string>, more: Partial<EvaluationRequest> = {}) {
   const entry = registry.cujs.get(cuj);
   if (entry === undefined) throw new Error(cuj);
-  return checkAsk(registry, entry, { cuj, params: new Map(Object.entries(params)), ...more });
+  return resolveRequest(registry, entry, { cuj, params: new Map(Object.entries(params)), ...more });
 }
 
 function refusal(ask: () => unknown): CallerError {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { checkAsk } from '../../../src/domain/metrics/evaluation-request.ts';
+import { resolveRequest } from '../../../src/domain/metrics/evaluation-request.ts';
 import { measurementOf } from '../../../src/domain/metrics/measurement.ts';
 import { bucketMs, type ServiceCounts, type SideCounts } from '../../../src/domain/metrics/metrics-source.ts';
 import type { Cuj } from '../../../src/domain/registry/model.ts';
@@ -23,16 +23,16 @@ function side(total: readonly number[]): SideCounts {
   return { whole, requests: new Map(), latency: new Map() };
 }
 
-function counts(canary: number[], stable: number[], everyone?: number[]): ServiceCounts {
+function counts(canary: number[], stable: number[], allTraffic?: number[]): ServiceCounts {
   return {
     canary: side(canary),
     stable: side(stable),
-    ...(everyone === undefined ? {} : { everyone: Float64Array.from(everyone) }),
+    ...(allTraffic === undefined ? {} : { allTraffic: Float64Array.from(allTraffic) }),
   };
 }
 
 function wholeOf(shop: ServiceCounts, auth: ServiceCounts) {
-  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
+  const ask = resolveRequest(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
   const snapshot = {
     fromMs,
     toMs,
@@ -73,13 +73,13 @@ it.each<[string, ServiceCounts, ServiceCounts, number[] | undefined]>([
     undefined,
   ],
 ])('traffic of neither side %s', (_, shop, auth, expected) => {
-  expect(wholeOf(shop, auth).neither).toEqual(expected);
+  expect(wholeOf(shop, auth).unmatched).toEqual(expected);
 });
 
-it('requests that both selectors match are what the two sides have beyond everyone', () => {
+it('requests that both selectors match are what the two sides have beyond all traffic', () => {
   const shop = counts([4, 5, 5], [4, 2, 5], [5, 7, 9]);
   const auth = counts([0, 0, 0], [0, 0, 0], [0, 0, 0]);
-  expect(wholeOf(shop, auth).both).toEqual([3, 0, 1]);
+  expect(wholeOf(shop, auth).overlapping).toEqual([3, 0, 1]);
 });
 
 it.each([
@@ -100,7 +100,7 @@ it.each([
     ]),
     queries: [],
   };
-  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
+  const ask = resolveRequest(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
   const services = new Map([
     ['shop', snapshot],
     ['auth', snapshot],
@@ -113,7 +113,7 @@ it.each([
 });
 
 it('the traffic of each call is that of all its services, over the last hour at least and no more than that', () => {
-  const ask = checkAsk(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
+  const ask = resolveRequest(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
   const minutes = (count: number) => new Array<number>(90).fill(count);
   const call = (services: readonly [string, ServiceCounts][], clockSkewMs: number) => ({
     fromMs: toMs - 88 * bucketMs,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   burnRateOf,
   hasAtMostThreeDecimals,
-  leastViolation,
+  minViolation,
   objectiveOf,
   sliOf,
   violates,
@@ -22,7 +22,7 @@ describe('an objective', () => {
   it('is broken by exactly one event more than it allows, at every traffic', () => {
     const objective = objectiveOf(99.95);
     for (const total of [1, 1999, 2000, 2001, 3999, 4000, 1e6, 1e9]) {
-      const least = leastViolation(objective, total);
+      const least = minViolation(objective, total);
       if (least === undefined) expect(violates(objective, total, total)).toBe(false);
       else {
         expect(violates(objective, total, least)).toBe(true);

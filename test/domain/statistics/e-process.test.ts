@@ -11,7 +11,7 @@ import {
   logShareEvidence,
   lowerBound,
   lowerBoundIsAbove,
-  mostShareEvidence,
+  maxShareEvidence,
   upperBound,
   upperBoundIsAtMost,
 } from '../../../src/domain/statistics/e-process.ts';
@@ -192,7 +192,7 @@ describe('the share test', () => {
           own += bad;
           expected += (bad + stableBad) * (shares[i] as number);
         });
-        expect(mostShareEvidence(own, expected / greatest, greatest)).toBeGreaterThanOrEqual(
+        expect(maxShareEvidence(own, expected / greatest, greatest)).toBeGreaterThanOrEqual(
           logOf(...rows) - 1e-9,
         );
       }),

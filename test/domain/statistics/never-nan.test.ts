@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  abortLines,
-  leastBadEvents,
+  abortThresholdsOf,
+  minBadEvents,
   reaches,
   requestsUntil,
   spread,
@@ -19,7 +19,7 @@ import {
   logShareEvidence,
   lowerBound,
   lowerBoundIsAbove,
-  mostShareEvidence,
+  maxShareEvidence,
   upperBound,
   upperBoundIsAtMost,
 } from '../../../src/domain/statistics/e-process.ts';
@@ -105,7 +105,7 @@ describe('the mathematics never gives a number that is none', () => {
     );
     fc.assert(
       fc.property(count, count, rate, (canaryBad, bad, w) => {
-        expectIn(mostShareEvidence(canaryBad, bad, w), ...anything);
+        expectIn(maxShareEvidence(canaryBad, bad, w), ...anything);
       }),
       seeded(1_000),
     );
@@ -154,7 +154,7 @@ describe('the mathematics never gives a number that is none', () => {
           for (const one of given) expectIn(one, 0, bad);
           expect(given.reduce((sum, one) => sum + one, 0)).toBe(Math.min(bad, room));
           const n = some.reduce((sum, { total, scale }) => sum + total * scale, 0);
-          const lines = abortLines({
+          const lines = abortThresholdsOf({
             endpoints: some.map(({ total, scale, rate: own }) => ({
               total,
               scale,
@@ -164,8 +164,8 @@ describe('the mathematics never gives a number that is none', () => {
               process: new EvidenceProcess(total * scale, own),
             })),
             pooled: new EvidenceProcess(n, p),
-            toFail: 20,
-            leastBadEvents,
+            threshold: 20,
+            minBadEvents,
           });
           for (const line of [lines.cuj, ...lines.endpoints]) if (line !== null) expectIn(line, 1, 4e12 + 1);
         },
@@ -184,7 +184,7 @@ describe('the mathematics never gives a number that is none', () => {
       fc.property(policy, count, count, rate, (wishes, n, e, p) => {
         expect(typeof isTrafficEnough({ seen: n, n, e }, wishes, p)).toBe('boolean');
         expectIn(cleanRequestsToPass({ ...defaultPolicy, ...wishes }, p), 0, Infinity);
-        expect(reaches(n, leastBadEvents)).toBe(n >= leastBadEvents - 1e-6);
+        expect(reaches(n, minBadEvents)).toBe(n >= minBadEvents - 1e-6);
         expectIn(requestsUntil((more) => n + more >= 20) ?? Infinity, 0, 21);
       }),
       seeded(1_000),

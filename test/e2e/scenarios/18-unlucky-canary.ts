@@ -35,14 +35,18 @@ export const scenario: Scenario = {
     const registry = path.join(dir, 'cujs.yaml');
     writeFileSync(registry, registryText);
     const world = await startWorld(context, { registry, env: noCache });
-    const [patient, strict] = await Promise.all([
+    const [retryOnRateLimit, strict] = await Promise.all([
       world.deploy('member-api', { pause: '5m' }),
       world.deploy('matching-api', { pause: '5m' }),
     ]);
-    const followed = followMeasurements(kube, patient);
+    const followed = followMeasurements(kube, retryOnRateLimit);
     onEnd(() => followed.stop());
-    await Promise.all([patient.start('v1.1.0'), strict.start('v1.1.0')]);
-    const profile = { service: patient.name, version: patient.canaryHash, route: 'GET /api/v1/profile' };
+    await Promise.all([retryOnRateLimit.start('v1.1.0'), strict.start('v1.1.0')]);
+    const profile = {
+      service: retryOnRateLimit.name,
+      version: retryOnRateLimit.canaryHash,
+      route: 'GET /api/v1/profile',
+    };
     const matches = { service: strict.name, version: strict.canaryHash, route: 'GET /api/v1/matches' };
     for (const of of [profile, matches]) {
       for (let minute = -12; minute < -4; minute += 1) {
@@ -71,7 +75,7 @@ export const scenario: Scenario = {
         /^"INCONCLUSIVE profile \(within_noise\): 2 of 2000 requests failed .* below the objective by no more than chance; passes after 2000 clean requests more/,
       );
     }
-    assert.equal((await rolloutPhase(kube, patient)).aborted, false);
+    assert.equal((await rolloutPhase(kube, retryOnRateLimit)).aborted, false);
 
     // The clean requests that it asked for, which in life would have come meanwhile.
     world.datadog.requests({ ...profile, from: -4, to: -3, perMinute: 2_000 });
@@ -80,7 +84,7 @@ export const scenario: Scenario = {
       timeoutMs: 30_000,
       until: (value) => value.startsWith('"PASS profile (within_slo): 2 of 4000 requests failed'),
     });
-    await promoteRollout(kube, patient);
-    await patient.untilPromoted();
+    await promoteRollout(kube, retryOnRateLimit);
+    await retryOnRateLimit.untilPromoted();
   },
 };

@@ -8,7 +8,7 @@ import { type FormulaRequest, parseFormulaRequest } from '../../../src/demo/data
 import { spoilAnswer } from '../../../src/demo/datadog/spoil.ts';
 import { EventStore } from '../../../src/demo/datadog/store.ts';
 import type { Verdict } from '../../../src/domain/judge/judge.ts';
-import type { ScopeQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import type { BatchQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import { resolveRegistry } from '../../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
 import { createEvaluator } from '../../../src/evaluation/evaluator.ts';
@@ -296,14 +296,14 @@ class Answers {
     return `${request.formulas[query]?.text} {${tags.join()}}`;
   }
 
-  readonly measure = (query: ScopeQuery): Promise<Snapshot> => {
+  readonly measure = (query: BatchQuery): Promise<Snapshot> => {
     const { id } = query.batch;
     const taken = this.#taken.get(id) ?? this.#take(query);
     this.#taken.set(id, taken);
     return taken;
   };
 
-  async #take(query: ScopeQuery): Promise<Snapshot> {
+  async #take(query: BatchQuery): Promise<Snapshot> {
     const { batch, canary, stable, fromMs, toMs } = query;
     const plan = planQueries(batch, canary, stable);
     let known = this.#known.get(batch.id);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../../src/demo/datadog/faults.ts';
-import { type StandIn, startDatadogStandIn } from '../../../src/demo/datadog/simulator.ts';
+import { type Simulator, startDatadogStandIn } from '../../../src/demo/datadog/simulator.ts';
 import type { MetricsSource, Series } from '../../../src/domain/metrics/metrics-source.ts';
 import { DatadogConnection } from '../../../src/sources/datadog/api/connection.ts';
 import { createDatadogSource } from '../../../src/sources/datadog/api/source.ts';
@@ -17,7 +17,7 @@ const never = new AbortController().signal;
 const me = resourceNameOf('GET', '/api/v1/me');
 const photo = resourceNameOf('DELETE', '/api/v1/photos/:photo_id');
 const now = to + 60_000;
-let datadog: StandIn;
+let datadog: Simulator;
 let connection: DatadogConnection;
 let source: MetricsSource;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ScopeQuery, Series, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import type { BatchQuery, Series, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import { snapshotOf } from '../../../src/sources/datadog/api/snapshot.ts';
 import { planQueries } from '../../../src/sources/datadog/query/query-plan.ts';
 import {
@@ -9,7 +9,7 @@ import {
 import { answer, batch, type Facts, query, scoped, selector } from './synthetic.ts';
 
 /** The snapshot of an answer with these facts. */
-function snapshot(asked: ScopeQuery, facts: Facts): Snapshot {
+function snapshot(asked: BatchQuery, facts: Facts): Snapshot {
   const plan = planQueries(asked.batch, asked.canary, asked.stable);
   const queries = plan.queries.map(({ name, query: text }) => ({ name, query: text }));
   const { series, times, values } = answer(JSON.stringify({ data: { attributes: { queries } } }), facts).data
@@ -286,11 +286,11 @@ describe('all requests of a service, whoever served them', () => {
     });
 
   it.each<[string, string | undefined, Facts, readonly number[] | undefined]>([
-    ['are counted as they come', 'version:v1', { s_everyone_0: { api: [7, null, 2, 1] } }, [7, 0, 2, 1]],
+    ['are counted as they come', 'version:v1', { s_all_traffic_0: { api: [7, null, 2, 1] } }, [7, 0, 2, 1]],
     ['are none where none came', 'version:v1', {}, [0, 0, 0, 0]],
     ['are not known where stable is the rest', undefined, {}, undefined],
   ])('%s', (_, stable, facts, counts) => {
-    const { everyone } = snapshot(asked(stable), facts).services.get('api')!;
-    expect(everyone && [...everyone]).toEqual(counts);
+    const { allTraffic } = snapshot(asked(stable), facts).services.get('api')!;
+    expect(allTraffic && [...allTraffic]).toEqual(counts);
   });
 });

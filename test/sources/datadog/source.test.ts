@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { SourceError } from '../../../src/domain/errors.ts';
-import type { MetricsSource, ScopeQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import type { BatchQuery, MetricsSource, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import { DatadogConnection, type DatadogOptions } from '../../../src/sources/datadog/api/connection.ts';
 import { createDatadogSource } from '../../../src/sources/datadog/api/source.ts';
 import { breakOff, hang, Loopback, type Received, recording, replay, respond } from './loopback.ts';
@@ -145,7 +145,7 @@ describe('what is made of it', () => {
         },
       })(response, request);
     });
-    const hour: ScopeQuery = query([scoped('api', [])], { toMs: from + 3_600_000 });
+    const hour: BatchQuery = query([scoped('api', [])], { toMs: from + 3_600_000 });
     const whole = (await (await connect()).measure(hour, never)).services.get('api')?.canary.whole;
     expect(whole?.total).toHaveLength(60);
     expect([whole?.total[0], whole?.total[1], whole?.total[43], whole?.total[2]]).toEqual([1, 1, 87, 0]);

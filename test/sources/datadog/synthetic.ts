@@ -1,5 +1,5 @@
-import type { ScopeQuery } from '../../../src/domain/metrics/metrics-source.ts';
-import type { ScopeBatch, ScopeService, Service } from '../../../src/domain/registry/model.ts';
+import type { BatchQuery } from '../../../src/domain/metrics/metrics-source.ts';
+import type { BatchService, QueryBatch, Service } from '../../../src/domain/registry/model.ts';
 import {
   parseSelector,
   type Selector,
@@ -46,15 +46,15 @@ export function service(name: string, overrides: Partial<Service> = {}): Service
 export function scoped(
   name: string,
   endpoints: readonly string[],
-  thresholds: ScopeService['thresholds'] = [],
+  thresholds: BatchService['thresholds'] = [],
   overrides: Partial<Service> = {},
-): ScopeService {
+): BatchService {
   const resources = endpoints.filter((resource) => resource !== '*');
   const asWhole = resources.length < endpoints.length;
   return { service: service(name, overrides), resources, asWhole, thresholds };
 }
 
-export function batch(services: readonly ScopeService[], overrides: Partial<ScopeBatch> = {}): ScopeBatch {
+export function batch(services: readonly BatchService[], overrides: Partial<QueryBatch> = {}): QueryBatch {
   return {
     id: 'production/trace/test',
     env: 'production',
@@ -67,7 +67,7 @@ export function batch(services: readonly ScopeService[], overrides: Partial<Scop
   };
 }
 
-export function query(services: readonly ScopeService[], overrides: Partial<ScopeQuery> = {}): ScopeQuery {
+export function query(services: readonly BatchService[], overrides: Partial<BatchQuery> = {}): BatchQuery {
   return {
     batch: batch(services),
     canary: selector('version:v2'),

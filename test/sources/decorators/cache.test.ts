@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SourceError } from '../../../src/domain/errors.ts';
-import type { MetricsSource, ScopeQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import type { BatchQuery, MetricsSource, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import type { Source } from '../../../src/domain/registry/source-dialect.ts';
 import { createCachedSource } from '../../../src/sources/decorators/cache.ts';
 import { batch, from, query, scoped, selector, template } from '../datadog/synthetic.ts';
@@ -9,7 +9,7 @@ const never = new AbortController().signal;
 const login = query([scoped('api', ['post_/login'])]);
 
 interface Call {
-  readonly query: ScopeQuery;
+  readonly query: BatchQuery;
   readonly signal: AbortSignal;
   readonly answer: (buckets?: number) => Snapshot;
   readonly fail: (error: Error) => void;
@@ -19,7 +19,7 @@ interface Call {
 class HandSource implements MetricsSource {
   readonly calls: Call[] = [];
 
-  measure(asked: ScopeQuery, signal: AbortSignal): Promise<Snapshot> {
+  measure(asked: BatchQuery, signal: AbortSignal): Promise<Snapshot> {
     return new Promise((resolve, reject) => {
       this.calls.push({
         query: asked,
@@ -82,7 +82,7 @@ describe('questions at the same time', () => {
 
   const sources = { name: 'istio', groupBy: undefined };
   const total = { aggregator: 'sum' as const, metric: 'a.hits', terms: [{ kind: 'selector' as const }] };
-  it.each<[string, Partial<ScopeQuery>]>([
+  it.each<[string, Partial<BatchQuery>]>([
     ['another canary', { canary: selector('version:v3') }],
     ['another stable', { stable: selector('version:v1') }],
     ['another begin', { fromMs: from - 60_000 }],

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { SourceError } from '../../../src/domain/errors.ts';
 import type { Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
-import { toldSource } from '../../../src/sources/decorators/outage-log.ts';
+import { withOutageLog } from '../../../src/sources/decorators/outage-log.ts';
 import { batch, from, query, scoped, to } from '../datadog/synthetic.ts';
 
 const asked = query([scoped('api', [])]);
@@ -20,7 +20,7 @@ function told() {
   let nowMs = 0;
   let error: Error | undefined;
   let skew: Pick<Snapshot, 'clockSkewMs'> = {};
-  const source = toldSource(
+  const source = withOutageLog(
     {
       measure: async () => {
         if (error !== undefined) throw error;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MetricsSource, ScopeQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import type { BatchQuery, MetricsSource, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import { describeQueries } from '../../../src/sources/datadog/query/query-plan.ts';
 import { createSharedApi } from '../../../src/sources/redis-cache/shared-api.ts';
 import { SharedAnswers } from '../../../src/sources/redis-cache/shared-cache.ts';
@@ -14,7 +14,7 @@ const login = query([scoped('api', ['post_/login'])]);
 function world({ clockSkewMs, ttlMs = 60_000 }: { clockSkewMs?: number; ttlMs?: number } = {}) {
   const clock = { now: from + 600_000 };
   const store = new FakeStore(() => clock.now);
-  const calls: ScopeQuery[] = [];
+  const calls: BatchQuery[] = [];
   const skew = clockSkewMs === undefined ? {} : { clockSkewMs };
   const inner: MetricsSource = {
     async measure(asked) {
@@ -43,7 +43,7 @@ function world({ clockSkewMs, ttlMs = 60_000 }: { clockSkewMs?: number; ttlMs?: 
       describe: describeQueries,
       now: () => clock.now + clockOffMs,
     });
-    return async (asked: ScopeQuery) => {
+    return async (asked: BatchQuery) => {
       const snapshot = await source.measure(asked, never);
       await own.settled();
       return snapshot;
@@ -62,7 +62,7 @@ it('what one replica has measured is what the other answers with', async () => {
   expect(calls).toHaveLength(1);
 });
 
-it.each<[string, Partial<ScopeQuery>]>([
+it.each<[string, Partial<BatchQuery>]>([
   ['another canary', { canary: selector('version:v3') }],
   ['another stable', { stable: selector('version:v1') }],
   ['the minute after', { fromMs: login.fromMs + 60_000, toMs: login.toMs + 60_000 }],

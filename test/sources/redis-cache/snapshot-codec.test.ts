@@ -45,12 +45,12 @@ const sideOf = (index: number): fc.Arbitrary<SideCounts> => {
       ),
   });
 };
-const everyone = fc.option(
+const allTraffic = fc.option(
   series.map(({ total }) => total),
   { nil: undefined },
 );
 const snapshots: fc.Arbitrary<Snapshot> = fc
-  .tuple(sideOf(0), sideOf(0), sideOf(1), sideOf(1), everyone)
+  .tuple(sideOf(0), sideOf(0), sideOf(1), sideOf(1), allTraffic)
   .map(([a, b, c, d, all]) => ({
     fromMs: asked.fromMs,
     toMs: asked.toMs,
@@ -60,7 +60,7 @@ const snapshots: fc.Arbitrary<Snapshot> = fc
         {
           canary: a,
           stable: b,
-          ...(all === undefined ? {} : { everyone: all }),
+          ...(all === undefined ? {} : { allTraffic: all }),
         },
       ],
       ['auth', { canary: c, stable: d }],
@@ -93,7 +93,7 @@ describe('is no answer', () => {
       fromMs: asked.fromMs,
       toMs: asked.toMs,
       services: new Map([
-        ['api', { canary: side, stable: side, everyone: one.total }],
+        ['api', { canary: side, stable: side, allTraffic: one.total }],
         ['auth', { canary: plain, stable: plain }],
       ]),
       queries: [],
@@ -107,7 +107,7 @@ describe('is no answer', () => {
     ['a snapshot without one service', (value) => ({ ...value, services: value.services.slice(1) })],
     ['a snapshot of other services', (value) => ({ ...value, services: value.services.toReversed() })],
     [
-      'one with a minute too few of everyone',
+      'one with a minute too few of all traffic',
       (value) => {
         value.services[0][3].pop();
         return value;

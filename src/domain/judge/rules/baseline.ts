@@ -8,16 +8,16 @@ export const baseline: Rule = {
   highestBound: ({ ruleOutBurn }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, (1 + referenceRate) / 2),
   hasEvidenceToFail: (evidence) => isDemonstrated(evidence.logShare, evidence),
-  decide({ sums, evidence, question, statusGap, isTrafficEnough }) {
+  decide({ sums, evidence, question, missingStatus, isTrafficEnough }) {
     const { policy, window } = question;
     if (sums.total <= 0) return inconclusive('no_data');
     if (baseline.hasEvidenceToFail(evidence)) {
       if (evidence.counts.badMinutes < ruleFacts.baseline.minBadMinutes) return inconclusive('within_noise');
-      return statusGap?.side === 'stable'
+      return missingStatus?.side === 'stable'
         ? inconclusive('status_missing')
         : { verdict: 'fail', reason: 'worse_than_stable' };
     }
-    if (statusGap?.side === 'canary') return inconclusive('status_missing');
+    if (missingStatus?.side === 'canary') return inconclusive('status_missing');
     // No number of requests would help. Nothing above failed it: that goes by the same minutes.
     if (evidence.counts.total <= 0) return inconclusive('canary_indistinguishable');
     const lowTraffic = !isTrafficEnough(0);

@@ -1,7 +1,7 @@
 import { violates } from '../../registry/objective.ts';
 import { ruleFacts } from '../../registry/rules.ts';
-import { abortLines } from '../abort-threshold.ts';
-import { isStableBeside } from '../stable-baseline.ts';
+import { abortThresholdsOf } from '../abort-threshold.ts';
+import { hasConcurrentStable } from '../stable-baseline.ts';
 import { inconclusive, isDemonstrated, type Rule } from './rule.ts';
 
 /** Fails what has more errors than a service on its SLO ever reaches; passes once traffic rules out a fast burn. */
@@ -9,7 +9,7 @@ export const confidence: Rule = {
   comparesStable: false,
   highestBound: ({ ruleOutBurn }, referenceRate) => ruleOutBurn * referenceRate,
   hasEvidenceToFail: (evidence) => isDemonstrated(evidence.logCanary, evidence),
-  decide({ sums, evidence, question, statusGap, isTrafficEnough }) {
+  decide({ sums, evidence, question, missingStatus, isTrafficEnough }) {
     const { objective, policy, window } = question;
     if (sums.total <= 0) return inconclusive('no_data');
     if (confidence.hasEvidenceToFail(evidence)) {
@@ -17,18 +17,18 @@ export const confidence: Rule = {
       if (evidence.counts.badMinutes < ruleFacts.confidence.minBadMinutes)
         return inconclusive('within_noise');
       const { logStable, logShare, logOne } = evidence;
-      return logStable >= logOne && logShare < logOne && isStableBeside(sums, window)
+      return logStable >= logOne && logShare < logOne && hasConcurrentStable(sums, window)
         ? inconclusive('shared_cause')
         : { verdict: 'fail', reason: 'slo_violated' };
     }
-    if (statusGap !== undefined) return inconclusive('status_missing');
+    if (missingStatus !== undefined) return inconclusive('status_missing');
     const lowTraffic = !isTrafficEnough(0);
     if (lowTraffic && policy.onLowTraffic === 'inconclusive') return inconclusive('insufficient_traffic');
     if (violates(objective, sums.total, sums.bad)) return inconclusive('within_noise');
     if (window.indistinguishable !== undefined) return inconclusive('canary_indistinguishable');
     return { verdict: 'pass', reason: lowTraffic ? 'insufficient_traffic' : 'within_slo' };
   },
-  abortThresholds: ({ evidence }) => abortLines(evidence.line),
+  abortThresholds: ({ evidence }) => abortThresholdsOf(evidence.line),
   mayPassAt: (objective, total, bad) => !violates(objective, total, bad),
   decidesBy: ({ evidence }) => ({ name: 'evidence', value: evidence }),
   oneMinuteText: 'all in one minute',

@@ -1,7 +1,7 @@
 import type { GatePolicy } from '../../registry/model.ts';
 import type { Objective } from '../../registry/objective.ts';
-import { type AbortLines, leastBadEvents, reaches } from '../abort-threshold.ts';
-import type { StatusGap } from '../data-quality.ts';
+import { type AbortThresholds, minBadEvents, reaches } from '../abort-threshold.ts';
+import type { MissingStatus } from '../data-quality.ts';
 import type { Judged, Outcome, Reason } from '../outcome.ts';
 import type { SliSums } from '../sli-counts.ts';
 import type { Evidence, SliQuestion } from '../sli-evidence.ts';
@@ -12,7 +12,7 @@ export interface RuleContext {
   readonly evidence: Evidence;
   readonly question: SliQuestion;
   /** Set where requests without a status keep the SLI, or what it is compared with, from being seen. */
-  readonly statusGap: StatusGap | undefined;
+  readonly missingStatus: MissingStatus | undefined;
   /** Whether `more` clean requests would be traffic enough for a pass, whatever the SLI is. */
   readonly isTrafficEnough: (more: number) => boolean;
 }
@@ -21,7 +21,7 @@ export interface RuleContext {
 interface ShownEvidence {
   readonly evidence: number;
   readonly shareEvidence: number;
-  readonly evidenceToFail: number;
+  readonly evidenceThreshold: number;
 }
 
 /** One way to reach a verdict. The order of the checks in `decide` is the order of the steps in docs/verdicts.md. */
@@ -37,7 +37,7 @@ export interface Rule {
   readonly hasEvidenceToFail: (evidence: Evidence) => boolean;
   readonly decide: (context: RuleContext) => Judged;
   /** Where the verdict turns into a fail. */
-  readonly abortThresholds: (context: RuleContext) => AbortLines;
+  readonly abortThresholds: (context: RuleContext) => AbortThresholds;
   /** Whether so many bad events of so many keep an SLI from nothing but for lack of traffic. */
   readonly mayPassAt: (objective: Objective, total: number, bad: number) => boolean;
   /** The evidence that it decides by, and what it is called; undefined: it decides by the counts. */
@@ -52,5 +52,5 @@ export function inconclusive(reason: Reason): Judged {
 
 /** Evidence of at least m/alpha, from at least two bad events that were seen. */
 export function isDemonstrated(log: number, { counts, line }: Evidence): boolean {
-  return reaches(counts.badSeen, leastBadEvents) && log >= Math.log(line.toFail);
+  return reaches(counts.badSeen, minBadEvents) && log >= Math.log(line.threshold);
 }

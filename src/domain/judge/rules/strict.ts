@@ -1,4 +1,4 @@
-import { leastViolation, violates } from '../../registry/objective.ts';
+import { minViolation, violates } from '../../registry/objective.ts';
 import { reaches } from '../abort-threshold.ts';
 import { inconclusive, type Rule } from './rule.ts';
 
@@ -7,7 +7,7 @@ export const strict: Rule = {
   comparesStable: false,
   highestBound: () => undefined,
   hasEvidenceToFail: () => false,
-  decide({ sums, question, statusGap, isTrafficEnough }) {
+  decide({ sums, question, missingStatus, isTrafficEnough }) {
     const { objective, policy, window } = question;
     if (sums.total <= 0) return inconclusive('no_data');
     const below = violates(objective, sums.total, sums.bad);
@@ -16,13 +16,13 @@ export const strict: Rule = {
       return inconclusive('insufficient_traffic');
     }
     if (below) return { verdict: 'fail', reason: 'slo_violated' };
-    if (statusGap !== undefined) return inconclusive('status_missing');
+    if (missingStatus !== undefined) return inconclusive('status_missing');
     if (window.indistinguishable !== undefined) return inconclusive('canary_indistinguishable');
     return { verdict: 'pass', reason: lowTraffic ? 'insufficient_traffic' : 'within_slo' };
   },
   abortThresholds({ sums, question: { objective, policy } }) {
     const failAt = reaches(sums.totalSeen, policy.minRequests)
-      ? (leastViolation(objective, sums.total) ?? null)
+      ? (minViolation(objective, sums.total) ?? null)
       : null;
     return {
       cuj: failAt,

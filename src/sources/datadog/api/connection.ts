@@ -56,7 +56,7 @@ const defaultMaxAnswerBytes = 32 * 1024 * 1024;
 /** An AnalysisTemplate asks every 30 s to 5 min: a connection that lives shorter costs a TLS handshake each time. */
 const keepAliveMs = 10 * 60_000;
 /** Datadog's keys have 32 or 40 characters. Made-up ones of a simulator may be a word that its answers are full of. */
-const leastKeyLength = 16;
+const minKeyLength = 16;
 /** One call serves a whole scope; more at once than this is a thundering herd that had better queue. */
 const maxConnections = 16;
 
@@ -87,7 +87,7 @@ export class DatadogConnection {
     this.#keys = { 'dd-api-key': options.apiKey, 'dd-application-key': options.appKey };
     const keys = [options.apiKey, options.appKey];
     this.#redact = redactor(keys);
-    this.#redactAnswer = redactor(keys.filter((key) => key.length >= leastKeyLength));
+    this.#redactAnswer = redactor(keys.filter((key) => key.length >= minKeyLength));
     this.#deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
     this.#maxAnswerBytes = options.maxAnswerBytes ?? defaultMaxAnswerBytes;
     this.#clock = {

@@ -56,8 +56,8 @@ function checkSum(
   if (!isAbove(all, counted) && !isAbove(all, parts)) return;
   const names = [pair.part, ...rest].map((query) => plan.queries[query]?.name).join(' and ');
   throw malformed(
-    `${plan.queries[pair.total]?.name} counts ${tidy(counted)} events of ${[name, resource].join(' ').trim()},` +
-      ` but ${names} ${tidy(parts)} together`,
+    `${plan.queries[pair.total]?.name} counts ${roundCount(counted)} events of ${[name, resource].join(' ').trim()},` +
+      ` but ${names} ${roundCount(parts)} together`,
   );
 }
 
@@ -114,7 +114,7 @@ function checkCutOff(plan: QueryPlan, set: QuerySet, asked: AskedService, groups
     if (isAbove(grouped, counted) || (complete && isAbove(counted, grouped))) {
       const check = plan.queries[set.check[which]]?.name;
       throw malformed(
-        `${name} counts ${tidy(grouped)} events of ${asked.name} endpoint by endpoint, but ${check} ${tidy(counted)}`,
+        `${name} counts ${roundCount(grouped)} events of ${asked.name} endpoint by endpoint, but ${check} ${roundCount(counted)}`,
       );
     }
     if (grouped >= counted - tolerance * Math.max(1, counted)) continue;
@@ -124,7 +124,7 @@ function checkCutOff(plan: QueryPlan, set: QuerySet, asked: AskedService, groups
     if (missing.length === 0) continue;
     throw malformed(
       `groups were cut off: ${came?.size ?? 0} of ${asked.name} came back for ${name}` +
-        ` with ${tidy(grouped)} of ${tidy(counted)} events; ${missing[0]} is among the missing`,
+        ` with ${roundCount(grouped)} of ${roundCount(counted)} events; ${missing[0]} is among the missing`,
     );
   }
 }
@@ -143,7 +143,7 @@ function checkRest(
     if (isAbove(endpoints, all)) {
       const names = [check, whole].map((pair) => plan.queries[pair[which]]?.name);
       throw malformed(
-        `${names[0]} counts ${tidy(endpoints)} events of ${name}'s endpoints, but ${names[1]} ${tidy(all)} of all of it`,
+        `${names[0]} counts ${roundCount(endpoints)} events of ${name}'s endpoints, but ${names[1]} ${roundCount(all)} of all of it`,
       );
     }
     return all - endpoints;
@@ -152,7 +152,7 @@ function checkRest(
   // The totals of a threshold are those of all endpoints with any threshold.
   if (latencyMs !== undefined || !isAbove(failed, requests)) return;
   throw malformed(
-    `outside the endpoints ${tidy(failed)} of ${tidy(requests)} requests of ${name} failed, by ${plan.queries[whole.part]?.name} and ${plan.queries[check.part]?.name}`,
+    `outside the endpoints ${roundCount(failed)} of ${roundCount(requests)} requests of ${name} failed, by ${plan.queries[whole.part]?.name} and ${plan.queries[check.part]?.name}`,
   );
 }
 
@@ -167,6 +167,6 @@ function sum(series: Float64Array | undefined): number {
   return total;
 }
 
-function tidy(count: number): number {
+function roundCount(count: number): number {
   return Math.round(count * 1000) / 1000;
 }

@@ -10,7 +10,7 @@ import type {
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Registry, Service } from '../../../domain/registry/model.ts';
 import { templateOf } from '../query/source-template.ts';
-import { askElsewhere, askWard, meshMetric, type Ward } from './doctor-traffic.ts';
+import { askElsewhere, askServiceGroup, meshMetric, type ServiceGroup } from './doctor-traffic.ts';
 import { activeMetrics, checkApiKey, metricTags } from './metadata-api.ts';
 import { findSlos } from './slos.ts';
 
@@ -98,12 +98,14 @@ export async function surveyDatadog(ports: {
   for (const ward of wardsOf(registry)) {
     const names = ward.services.map(({ name }) => name).join(', ');
     const found = await attempt('queries', `the traffic of ${names}`, () =>
-      askWard(api, registry, ward, active?.has(meshMetric) === true, fromMs, toMs),
+      askServiceGroup(api, registry, ward, active?.has(meshMetric) === true, fromMs, toMs),
     );
     for (const [name, one] of found ?? []) services.set(name, one);
   }
 
-  const astray = [...services].filter(([name, one]) => isAstray(registry, name, one)).map(([name]) => name);
+  const astray = [...services]
+    .filter(([name, one]) => isMisconfigured(registry, name, one))
+    .map(([name]) => name);
   const operations = [...(active ?? [])]
     .flatMap((metric) => /^trace\.(.+)\.hits$/.exec(metric)?.[1] ?? [])
     .slice(0, maxOtherOperations);
@@ -122,20 +124,20 @@ export async function surveyDatadog(ports: {
 }
 
 /** Services that differ in nothing that a query names, templates each for itself. */
-function wardsOf(registry: Registry): Ward[] {
-  const wards = new Map<string, Ward & { readonly services: Service[] }>();
+function wardsOf(registry: Registry): ServiceGroup[] {
+  const serviceGroups = new Map<string, ServiceGroup & { readonly services: Service[] }>();
   for (const service of registry.services.values()) {
     const { env, source, operation } = service;
     const key = JSON.stringify([env, source, operation ?? service.name]);
-    const known = wards.get(key);
-    if (known === undefined) wards.set(key, { env, source, operation, services: [service] });
+    const known = serviceGroups.get(key);
+    if (known === undefined) serviceGroups.set(key, { env, source, operation, services: [service] });
     else known.services.push(service);
   }
-  return [...wards.values()];
+  return [...serviceGroups.values()];
 }
 
 /** Whether nothing of what the registry says about a traced service's traffic is there. */
-function isAstray(registry: Registry, name: string, { total, routes }: ServiceFacts): boolean {
+function isMisconfigured(registry: Registry, name: string, { total, routes }: ServiceFacts): boolean {
   if (registry.services.get(name)?.operation === undefined) return false;
   if (total === 0) return true;
   const wanted = [...registry.cujs.values()]

@@ -10,7 +10,7 @@ import { type GroupTotal, groupTotals, sharesBy } from './metadata-api.ts';
 export const meshMetric = 'istio.mesh.request.count';
 
 /** A group of services that one call can ask for together. */
-export interface Ward {
+export interface ServiceGroup {
   readonly env: string;
   readonly source: string;
   /** Set for trace metrics. */
@@ -25,10 +25,10 @@ export function selectorKeys({ canary, stable }: Service): string[] {
 }
 
 /** What the services of a ward had in a span: one call. Throws SourceError. */
-export async function askWard(
+export async function askServiceGroup(
   api: JsonApi,
   registry: Registry,
-  ward: Ward,
+  ward: ServiceGroup,
   mesh: boolean,
   fromMs: number,
   toMs: number,
@@ -41,7 +41,7 @@ export async function askWard(
 async function askTrace(
   api: JsonApi,
   registry: Registry,
-  { env, operation, services }: Ward & { readonly operation: string },
+  { env, operation, services }: ServiceGroup & { readonly operation: string },
   mesh: boolean,
   fromMs: number,
   toMs: number,

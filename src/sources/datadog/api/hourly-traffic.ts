@@ -1,7 +1,7 @@
 import { hourMs } from '../../../domain/duration.ts';
 import type { SideCounts } from '../../../domain/metrics/metrics-source.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
-import type { ScopeBatch } from '../../../domain/registry/model.ts';
+import type { QueryBatch } from '../../../domain/registry/model.ts';
 import { planTraffic } from '../query/query-plan.ts';
 import { askHourly } from './hourly-query.ts';
 import { trafficOf } from './snapshot.ts';
@@ -14,7 +14,7 @@ import { readAttributes } from './timeseries-response.ts';
  */
 export async function hourlyTraffic(
   api: JsonApi,
-  batch: ScopeBatch,
+  batch: QueryBatch,
   fromMs: number,
   toMs: number,
 ): Promise<ReadonlyMap<string, SideCounts>> {

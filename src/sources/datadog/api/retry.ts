@@ -16,7 +16,7 @@ const firstPauseMs = 200;
 /** The share of what is left that one attempt may take, so that a hanging connection leaves room for another. */
 const attemptShare = 0.6;
 /** A retry that gets less than this share of the deadline is not worth a call. */
-const leastShare = 1 / 16;
+const minShare = 1 / 16;
 
 /**
  * Runs attempts until one succeeds, inside one deadline. Another attempt follows trouble that may pass by itself
@@ -42,7 +42,7 @@ export async function withAttempts<T>(
       if (signal.aborted) throw timeoutFailure(deadlineMs);
       if (retries === maxRetries || !mayPass(failure)) throw failure;
       const pauseMs = firstPauseMs * 2 ** retries * (0.5 + clock.random() / 2);
-      if (endMs - clock.now() - pauseMs < deadlineMs * leastShare) throw failure;
+      if (endMs - clock.now() - pauseMs < deadlineMs * minShare) throw failure;
       await clock.sleep(pauseMs, signal).catch(() => {
         throw timeoutFailure(deadlineMs);
       });

@@ -1,12 +1,12 @@
 import {
+  type BatchQuery,
   bucketMs,
-  type ScopeQuery,
   type Series,
   type ServiceCounts,
   type SideCounts,
   type Snapshot,
 } from '../../../domain/metrics/metrics-source.ts';
-import type { ScopeBatch } from '../../../domain/registry/model.ts';
+import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { QueryPair, QueryPlan, QuerySet } from '../query/query-plan-types.ts';
 import { accountOf } from './account.ts';
 import { refuseContradictions } from './consistency-checks.ts';
@@ -16,7 +16,7 @@ import { type Groups, readGroups, type TimeseriesAttributes } from './timeseries
  * Joins the groups of an answer to counts of each service. Throws SourceError source_malformed where it does not have the
  * shape that was asked for, or contradicts itself.
  */
-export function snapshotOf(plan: QueryPlan, query: ScopeQuery, attributes: TimeseriesAttributes): Snapshot {
+export function snapshotOf(plan: QueryPlan, query: BatchQuery, attributes: TimeseriesAttributes): Snapshot {
   const groups = readGroups(plan.queries, attributes, query.fromMs, query.toMs);
   refuseContradictions(plan, groups);
   const services = new Map<string, ServiceCounts>();
@@ -30,7 +30,7 @@ export function snapshotOf(plan: QueryPlan, query: ScopeQuery, attributes: Times
     services.set(service.name, {
       canary: side('canary'),
       stable: side('stable'),
-      ...everyoneOf(plan, service.name, query, groups),
+      ...allOf(plan, service.name, query, groups),
     });
   }
   return {
@@ -47,8 +47,8 @@ export function snapshotOf(plan: QueryPlan, query: ScopeQuery, attributes: Times
  */
 export function trafficOf(
   plan: QueryPlan,
-  batch: ScopeBatch,
-  { fromMs, toMs }: Pick<ScopeQuery, 'fromMs' | 'toMs'>,
+  batch: QueryBatch,
+  { fromMs, toMs }: Pick<BatchQuery, 'fromMs' | 'toMs'>,
   attributes: TimeseriesAttributes,
   everyMs: number,
 ): ReadonlyMap<string, SideCounts> {
@@ -58,17 +58,17 @@ export function trafficOf(
 }
 
 /** Without a point there was no request at all, which is another thing than not having asked. */
-function everyoneOf(
-  { everyone }: QueryPlan,
+function allOf(
+  { allTraffic }: QueryPlan,
   name: string,
-  { fromMs, toMs }: ScopeQuery,
+  { fromMs, toMs }: BatchQuery,
   groups: readonly Groups[],
-): Pick<ServiceCounts, 'everyone'> {
-  for (const { query, services } of everyone) {
+): Pick<ServiceCounts, 'allTraffic'> {
+  for (const { query, services } of allTraffic) {
     const asked = services.find((service) => service.name === name);
     if (asked === undefined) continue;
     const hits = groups[query]?.get(asked.group)?.get('');
-    return { everyone: hits ?? new Float64Array((toMs - fromMs) / bucketMs) };
+    return { allTraffic: hits ?? new Float64Array((toMs - fromMs) / bucketMs) };
   }
   return {};
 }

@@ -2,8 +2,8 @@ import type { HttpLibrary } from '@datadog/datadog-api-client/dist/packages/data
 import type { TimeseriesFormulaQueryRequest } from '@datadog/datadog-api-client/dist/packages/datadog-api-client-v2/models/TimeseriesFormulaQueryRequest.js';
 import type { TimeseriesFormulaQueryResponse } from '@datadog/datadog-api-client/dist/packages/datadog-api-client-v2/models/TimeseriesFormulaQueryResponse.js';
 import { LRUCache } from 'lru-cache';
-import { bucketMs, type MetricsSource, type ScopeQuery } from '../../../domain/metrics/metrics-source.ts';
-import type { ScopeBatch } from '../../../domain/registry/model.ts';
+import { type BatchQuery, bucketMs, type MetricsSource } from '../../../domain/metrics/metrics-source.ts';
+import type { QueryBatch } from '../../../domain/registry/model.ts';
 import { selectorText } from '../../../domain/registry/selector.ts';
 import { planQueries } from '../query/query-plan.ts';
 import type { QueryPlan } from '../query/query-plan-types.ts';
@@ -19,7 +19,7 @@ export async function createDatadogSource(connection: DatadogConnection): Promis
   const ask = await createAsker(connection);
   const planOf = rememberPlans();
   return {
-    async measure(query: ScopeQuery, signal: AbortSignal) {
+    async measure(query: BatchQuery, signal: AbortSignal) {
       const plan = planOf(query);
       const body = requestOf(plan, query);
       const { attributes, clockSkewMs } = await connection.attempt(async (inner) => {
@@ -34,8 +34,8 @@ export async function createDatadogSource(connection: DatadogConnection): Promis
 }
 
 /** A rollout asks the same for an hour, only the span moves: its texts are written and checked once. */
-function rememberPlans(): (query: ScopeQuery) => QueryPlan {
-  const plans = new WeakMap<ScopeBatch, LRUCache<string, QueryPlan>>();
+function rememberPlans(): (query: BatchQuery) => QueryPlan {
+  const plans = new WeakMap<QueryBatch, LRUCache<string, QueryPlan>>();
   return ({ batch, canary, stable }) => {
     let ofBatch = plans.get(batch);
     if (ofBatch === undefined) {
@@ -56,7 +56,7 @@ function rememberPlans(): (query: ScopeQuery) => QueryPlan {
 const plansPerBatch = 50;
 
 /** Milliseconds, minutes, and a formula of its own for each query, so that no answer is told apart by position alone. */
-function requestOf({ queries }: QueryPlan, { fromMs, toMs }: ScopeQuery): TimeseriesFormulaQueryRequest {
+function requestOf({ queries }: QueryPlan, { fromMs, toMs }: BatchQuery): TimeseriesFormulaQueryRequest {
   return {
     data: {
       type: 'timeseries_request',

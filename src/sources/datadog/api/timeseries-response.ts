@@ -15,7 +15,7 @@ export interface TimeseriesAttributes {
  * More than 160 million a second, which no service has. Sums of what is below it stay under 2^53, beyond which
  * adding one changes nothing and a search for the abort line would never end.
  */
-const mostInOneMinute = 1e10;
+const maxInOneMinute = 1e10;
 
 /** service → resource → counts per bucket. A query that does not group by one of them has the empty string there. */
 export type Groups = ReadonlyMap<string, ReadonlyMap<string, Float64Array>>;
@@ -183,7 +183,7 @@ function readPoints(
   if (values.length !== slots.length) {
     throw malformed(`a series of ${query.name} has ${values.length} values for ${slots.length} times`);
   }
-  const most = (mostInOneMinute * everyMs) / bucketMs;
+  const most = (maxInOneMinute * everyMs) / bucketMs;
   let points: Float64Array | undefined;
   for (let i = 0; i < slots.length; i += 1) {
     const value: unknown = values[i];

@@ -1,6 +1,6 @@
 import { hourMs } from '../../../domain/duration.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
-import type { ScopeBatch } from '../../../domain/registry/model.ts';
+import type { QueryBatch } from '../../../domain/registry/model.ts';
 import { templateCountTexts, traceCountTexts } from '../query/query-text.ts';
 import { templateOf } from '../query/source-template.ts';
 import { isSafeTagValue } from '../query/tag-normalization.ts';
@@ -16,7 +16,7 @@ export type VersionHits = ReadonlyMap<string, ReadonlyMap<string, Float64Array>>
  */
 export async function versionHits(
   api: JsonApi,
-  batch: ScopeBatch,
+  batch: QueryBatch,
   key: string,
   fromMs: number,
   toMs: number,
@@ -65,7 +65,7 @@ export async function versionHits(
 }
 
 function queriesOf(
-  { env, source, template, services }: ScopeBatch,
+  { env, source, template, services }: QueryBatch,
   key: string,
 ): { name: string; query: string; service: string | undefined }[] {
   if (source !== 'trace') {

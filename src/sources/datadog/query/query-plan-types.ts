@@ -1,5 +1,5 @@
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
-import type { ScopeService } from '../../../domain/registry/model.ts';
+import type { BatchService } from '../../../domain/registry/model.ts';
 import type { Side, SideScope } from './selector-scopes.ts';
 
 /** A longer list of resources is left out of the filter, in characters. Datadog publishes no limit of its own. */
@@ -53,7 +53,7 @@ export interface AskedService {
 }
 
 /** All requests of some services, by either side or by neither; `query` is an index into the plan's queries. */
-export interface EveryoneQuery {
+export interface AllTrafficQuery {
   readonly query: number;
   readonly services: readonly Pick<AskedService, 'name' | 'group'>[];
 }
@@ -62,14 +62,14 @@ export interface EveryoneQuery {
 export interface QueryPlan {
   readonly queries: readonly PlannedQuery[];
   readonly sets: readonly QuerySet[];
-  readonly everyone: readonly EveryoneQuery[];
+  readonly allTraffic: readonly AllTrafficQuery[];
 }
 
 /** A plan while it is written. */
 export interface Plan extends QueryPlan {
   readonly queries: PlannedQuery[];
   readonly sets: QuerySet[];
-  readonly everyone: EveryoneQuery[];
+  readonly allTraffic: AllTrafficQuery[];
   /** Text → index. */
   readonly known: Map<string, number>;
 }
@@ -80,7 +80,7 @@ export interface Question {
   readonly number: number;
   readonly side: Side;
   readonly scope: SideScope;
-  readonly services: readonly ScopeService[];
+  readonly services: readonly BatchService[];
   readonly unfilled: boolean;
   /** Whether it matters which requests carry a status: for verdicts, not for the traffic alone. */
   readonly statuses: boolean;

@@ -1,19 +1,19 @@
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
-import type { ScopeBatch, ScopeService } from '../../../domain/registry/model.ts';
+import type { BatchService, QueryBatch } from '../../../domain/registry/model.ts';
 import type { Selector, SelectorTemplate } from '../../../domain/registry/selector.ts';
 import type { Plan, QueryPlan } from './query-plan-types.ts';
 import { scopesOf, sides } from './selector-scopes.ts';
-import { everyoneInTemplate, fillsOf, planTemplate } from './template-queries.ts';
-import { everyoneInTrace, planTrace } from './trace-queries.ts';
+import { allInTemplate, fillsOf, planTemplate } from './template-queries.ts';
+import { allInTrace, planTrace } from './trace-queries.ts';
 
 /** The questions of one scope. Throws TypeError where a value may not enter a query: the caller did not check it. */
 export function planQueries(
-  batch: ScopeBatch,
+  batch: QueryBatch,
   canary: Selector,
   stable: Selector | undefined,
   options: { readonly unfilled?: boolean } = {},
 ): QueryPlan {
-  const plan: Plan = { queries: [], sets: [], everyone: [], known: new Map() };
+  const plan: Plan = { queries: [], sets: [], allTraffic: [], known: new Map() };
   const unfilled = options.unfilled ?? false;
   const isTrace = batch.source === 'trace';
   [...questions(batch)].forEach(([operation, services], number) => {
@@ -31,14 +31,14 @@ export function planQueries(
     if (stable === undefined || apart) return;
     const scope = { env: batch.env, services: own.services, override: undefined, condition: undefined };
     const question = { plan, number, side: 'stable', scope, services, unfilled, statuses: false } as const;
-    plan.everyone.push(isTrace ? everyoneInTrace(question, operation) : everyoneInTemplate(question, batch));
+    plan.allTraffic.push(isTrace ? allInTrace(question, operation) : allInTemplate(question, batch));
   });
-  return { queries: plan.queries, sets: plan.sets, everyone: plan.everyone };
+  return { queries: plan.queries, sets: plan.sets, allTraffic: plan.allTraffic };
 }
 
 /** The questions of one scope about all of its traffic, whoever serves it: the canary's, stable's and anyone's. */
-export function planTraffic(batch: ScopeBatch): QueryPlan {
-  const plan: Plan = { queries: [], sets: [], everyone: [], known: new Map() };
+export function planTraffic(batch: QueryBatch): QueryPlan {
+  const plan: Plan = { queries: [], sets: [], allTraffic: [], known: new Map() };
   [...questions(batch)].forEach(([operation, services], number) => {
     const names = services.map(({ service }) => service.name);
     const scope = { env: batch.env, services: names, override: undefined, condition: undefined };
@@ -54,14 +54,14 @@ export function planTraffic(batch: ScopeBatch): QueryPlan {
     if (batch.source === 'trace') planTrace(question, operation);
     else planTemplate(question, batch);
   });
-  return { queries: plan.queries, sets: plan.sets, everyone: [] };
+  return { queries: plan.queries, sets: plan.sets, allTraffic: [] };
 }
 
 /**
  * The exact texts for people who want to ask the same. Without selectors they are shown with the registry's own
  * placeholders, such as `version:{version}`; stable is then the registry's selector, or the rest where it has none.
  */
-export function describeQueries(batch: ScopeBatch, canary?: Selector, stable?: Selector): SentQuery[] {
+export function describeQueries(batch: QueryBatch, canary?: Selector, stable?: Selector): SentQuery[] {
   const service = batch.services[0]?.service;
   if (service === undefined) return [];
   const ownStable =
@@ -82,8 +82,8 @@ function unfilledSelector(template: SelectorTemplate): Selector {
 }
 
 /** The services of each operation; of a template each service for itself, since its groups do not name it. */
-function questions(batch: ScopeBatch): Map<string, ScopeService[]> {
-  const found = new Map<string, ScopeService[]>();
+function questions(batch: QueryBatch): Map<string, BatchService[]> {
+  const found = new Map<string, BatchService[]>();
   for (const scoped of batch.services) {
     const { operation, name } = scoped.service;
     if (batch.source === 'trace' && operation === undefined) {

@@ -1,7 +1,7 @@
-import type { ScopeBatch } from '../../../domain/registry/model.ts';
+import type { QueryBatch } from '../../../domain/registry/model.ts';
 import {
+  type AllTrafficQuery,
   addQuery,
-  type EveryoneQuery,
   type QueryPair,
   type Question,
   shortEnough,
@@ -10,7 +10,7 @@ import { templateCountTexts, templateFills } from './query-text.ts';
 import { templateOf } from './source-template.ts';
 
 /** Which of its own names a batch's template writes into its queries. Throws TypeError where it carries none. */
-export function fillsOf({ id, source, template }: ScopeBatch): { service: boolean; env: boolean } {
+export function fillsOf({ id, source, template }: QueryBatch): { service: boolean; env: boolean } {
   if (template === undefined) throw new TypeError(`batch ${id} does not carry its source "${source}"`);
   return {
     service: templateFills(templateOf(template), 'service'),
@@ -19,7 +19,7 @@ export function fillsOf({ id, source, template }: ScopeBatch): { service: boolea
 }
 
 /** Total and bad events of one service on one side, by the batch's source template. */
-export function planTemplate(question: Question, batch: ScopeBatch): void {
+export function planTemplate(question: Question, batch: QueryBatch): void {
   const template = batch.template === undefined ? undefined : templateOf(batch.template);
   const { plan, number, side, scope, services, unfilled } = question;
   for (const { service, resources, thresholds } of services) {
@@ -76,11 +76,11 @@ export function planTemplate(question: Question, batch: ScopeBatch): void {
 }
 
 /** All requests of a batch's service, which is the question's only one; its scope has no condition. */
-export function everyoneInTemplate(question: Question, { id, template }: ScopeBatch): EveryoneQuery {
+export function allInTemplate(question: Question, { id, template }: QueryBatch): AllTrafficQuery {
   const { scope, services, unfilled } = question;
   if (template === undefined) throw new TypeError(`batch ${id} does not carry its source`);
   const { total } = templateCountTexts(templateOf(template), { ...scope, unfilled });
-  const query = addQuery(question, 'everyone', total, {
+  const query = addQuery(question, 'all_traffic', total, {
     serviceKey: undefined,
     resourceKey: undefined,
     services: undefined,

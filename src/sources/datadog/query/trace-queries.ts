@@ -1,7 +1,7 @@
-import type { ScopeService } from '../../../domain/registry/model.ts';
+import type { BatchService } from '../../../domain/registry/model.ts';
 import {
+  type AllTrafficQuery,
   addQuery,
-  type EveryoneQuery,
   type QuerySet,
   type Question,
   shortEnough,
@@ -38,7 +38,7 @@ export function planTrace(question: Question, operation: string): void {
   const set = (
     latencyMs: number | undefined,
     key: string,
-    resourcesOf: (of: ScopeService) => readonly string[],
+    resourcesOf: (of: BatchService) => readonly string[],
     pairs: Pick<QuerySet, 'grouped' | 'check' | 'whole'>,
   ) =>
     plan.sets.push({
@@ -55,7 +55,7 @@ export function planTrace(question: Question, operation: string): void {
 
   const hits = (of: TagScope) => traceCountTexts(operation, of).total;
   const bad = (of: TagScope) => traceCountTexts(operation, of).bad;
-  const pathsOf = (of: ScopeService) => of.resources;
+  const pathsOf = (of: BatchService) => of.resources;
   const paths = union(services.map(pathsOf));
   const filter = shortEnough(paths);
   const some = paths.length > 0;
@@ -90,7 +90,7 @@ export function planTrace(question: Question, operation: string): void {
   const timedFilter = shortEnough(timedPaths);
   const thresholds = new Set(services.flatMap((of) => of.thresholds.map(({ latencyMs }) => latencyMs)));
   for (const latencyMs of [...thresholds].sort((a, b) => a - b)) {
-    const slowPathsOf = (of: ScopeService) =>
+    const slowPathsOf = (of: BatchService) =>
       of.thresholds.filter((entry) => entry.latencyMs === latencyMs).flatMap((entry) => entry.resources);
     const here = union(services.map(slowPathsOf));
     const hereFilter = shortEnough(here);
@@ -127,10 +127,10 @@ export function planTrace(question: Question, operation: string): void {
 }
 
 /** All requests of an operation's services; the question's scope has no condition. */
-export function everyoneInTrace(question: Question, operation: string): EveryoneQuery {
+export function allInTrace(question: Question, operation: string): AllTrafficQuery {
   const { scope, services, unfilled } = question;
   const { total } = traceCountTexts(operation, { ...scope, by: ['service'], unfilled });
-  const query = addQuery(question, 'everyone', total, {
+  const query = addQuery(question, 'all_traffic', total, {
     serviceKey: 'service',
     resourceKey: undefined,
     services: new Set(scope.services),

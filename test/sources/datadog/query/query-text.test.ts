@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ScopeBatch } from '../../../../src/domain/registry/model.ts';
+import type { QueryBatch } from '../../../../src/domain/registry/model.ts';
 import type { Selector } from '../../../../src/domain/registry/selector.ts';
 import { describeQueries, planQueries } from '../../../../src/sources/datadog/query/query-plan.ts';
 import { maxResourceListLength } from '../../../../src/sources/datadog/query/query-plan-types.ts';
@@ -20,7 +20,7 @@ import { batch, scoped, selector, template } from '../synthetic.ts';
 fc.configureGlobal({ seed: 20261124 });
 
 function texts(
-  of: ScopeBatch,
+  of: QueryBatch,
   canary: Selector | string = 'version:v2',
   stable?: string,
 ): Record<string, string> {
@@ -273,10 +273,10 @@ describe('all requests of a service, whoever served them', () => {
   });
 
   it('are asked for once where stable has a selector of its own, for then something can be neither', () => {
-    expect(texts(one, 'version:v2', 'version:v1').s_everyone_0).toBe(
+    expect(texts(one, 'version:v2', 'version:v1').s_all_traffic_0).toBe(
       'sum:trace.http.request.hits{env:production AND service:api} by {service}.as_count()',
     );
-    expect(texts(meshed, 'version:v2', 'version:v1').s_everyone_0).toBe(
+    expect(texts(meshed, 'version:v2', 'version:v1').s_all_traffic_0).toBe(
       'sum:istio.mesh.request.count{destination_service_name:api}.as_count()',
     );
   });
@@ -290,7 +290,9 @@ describe('all requests of a service, whoever served them', () => {
     ],
     ['stable runs in an env of its own', 'version:v2', 'env:blue,version:v1'],
   ])('are not asked for where %s', (_, canary, stable) => {
-    expect(Object.keys(texts(one, canary, stable)).filter((name) => name.includes('everyone'))).toEqual([]);
+    expect(Object.keys(texts(one, canary, stable)).filter((name) => name.includes('all_traffic'))).toEqual(
+      [],
+    );
   });
 });
 
