@@ -15,23 +15,18 @@ const misnamed = [
 ];
 
 export interface GateMetrics {
-  /** What answers with these labels are counted by. `cuj` is `*` for the answer about a whole service. */
-  tally(cuj: string, service: string, outcome: Outcome, reason: Reason): Tally;
+  /** Counts an answer. `cuj` is `*` for the answer about a whole service. */
+  verdictAnswered(cuj: string, service: string, outcome: Outcome, reason: Reason): void;
   /** Remembers a CUJ's verdict, to be shown as gauges until it is old or what it is about leaves the registry. */
   judged(verdict: Verdict): void;
   /** `route` is a template, never a path that a caller chose. */
   answered(route: string, method: string, status: number, seconds: number): void;
 }
 
-/** prom-client finds a series by its labels at every step; whoever counts often keeps this, and it is asked when scraped. */
-export interface Tally {
-  add(): void;
-}
-
 interface Shown {
-  readonly key: string;
   readonly verdict: Verdict;
-  atMs: number;
+  /** Epoch ms of its latest answer. */
+  readonly atMs: number;
 }
 
 /** Registers the gate's own metrics. Their labels take values of the registry and of closed sets only. */
@@ -78,8 +73,6 @@ export function createMetrics(
 
   /** By CUJ and services: the latest verdict. */
   const latest = new Map<string, Shown>();
-  /** What became of verdicts that were shown: the same one is answered for a minute. */
-  const known = new WeakMap<Verdict, Shown>();
   function forget(): void {
     const oldestMs = now() - forgetAfterMs;
     for (const [key, { verdict, atMs }] of latest) {
@@ -189,27 +182,15 @@ export function createMetrics(
   });
 
   return {
-    tally(cuj, service, verdict, reason) {
-      const labels = { cuj, service, verdict, reason };
+    verdictAnswered(cuj, service, verdict, reason) {
       const key = JSON.stringify([cuj, service, verdict, reason]);
-      return {
-        add() {
-          // Looked up each time: the series may have been dropped since, with its CUJ, and have come back.
-          const series = verdicts.get(key);
-          if (series === undefined) verdicts.set(key, { labels, count: 1 });
-          else series.count += 1;
-        },
-      };
+      const series = verdicts.get(key);
+      if (series === undefined) verdicts.set(key, { labels: { cuj, service, verdict, reason }, count: 1 });
+      else series.count += 1;
     },
     judged(verdict) {
       if (verdict.slis.length === 0) return;
-      let shown = known.get(verdict);
-      if (shown === undefined) {
-        shown = { key: `${verdict.cuj} ${servicesLabel(verdict)}`, verdict, atMs: 0 };
-        known.set(verdict, shown);
-      }
-      shown.atMs = now();
-      latest.set(shown.key, shown);
+      latest.set(`${verdict.cuj} ${servicesLabel(verdict)}`, { verdict, atMs: now() });
     },
     answered(route, method, status, seconds) {
       durations.observe({ route, method: methodLabel(method), code: status }, seconds);

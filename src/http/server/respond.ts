@@ -46,8 +46,8 @@ export function createAnswer({ phase, logger }: AppPorts, metrics: GateMetrics):
         'answered',
       );
     }
-    if (body.length <= pieceBytes) return reply.send(body);
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    if (bytes.length <= pieceBytes) return reply.send(bytes);
     reply.header('content-length', bytes.length);
     return reply.send(Readable.from(piecesOf(bytes), { objectMode: false, highWaterMark: pieceBytes }));
   };

@@ -38,11 +38,12 @@ interface Flight {
 
 /**
  * A MetricsSource that asks each question once: equal questions that arrive together share one call, and a snapshot is
- * kept for its TTL. Hits return the very same object, so that what is derived from it can be kept beside it. Failures
- * are shared by those who wait for them and never kept.
+ * kept for its TTL. Hits return the very same object, so that a verdict made of it can be remembered. Failures are shared
+ * by those who wait for them and never kept.
  *
- * Throws what the inner source throws; source_timeout to a caller whose own signal aborts. The shared call goes on
- * for the others, and is aborted when the last one has gone.
+ * Throws what the inner source throws; source_timeout to a caller whose own signal aborts, and at once where it has
+ * aborted already and the snapshot is not kept. The shared call continues for the others, and is aborted when the last
+ * one has gone.
  */
 export function createCachedSource(inner: MetricsSource, options: CacheOptions): MetricsSource {
   const { ttlMs, maxEntries, maxBytes, observer } = options;
@@ -67,17 +68,6 @@ export function createCachedSource(inner: MetricsSource, options: CacheOptions):
   }
 
   return {
-    kept(queries) {
-      const found: Snapshot[] = [];
-      for (const query of queries) {
-        const snapshot = snapshots?.get(questionKey(query));
-        if (snapshot === undefined) return undefined;
-        found.push(snapshot);
-      }
-      for (let i = 0; i < found.length; i += 1) observer?.hit();
-      return found;
-    },
-
     async measure(query, signal) {
       const key = questionKey(query);
       const known = snapshots?.get(key);
