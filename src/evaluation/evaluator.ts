@@ -26,25 +26,25 @@ import { selectorText } from '../domain/registry/selector.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 
 export interface EvaluatorPorts {
-  /** The registry now. One question uses one registry from beginning to end. */
+  /** The current registry. A question uses one registry from beginning to end. */
   readonly registry: () => Registry;
   readonly source: MetricsSource;
   /** Epoch ms. */
   readonly now: () => number;
-  /** The error budget's opinion on a CUJ's rule; it may not wait for anything. */
+  /** The error budget's opinion on a CUJ's rule. It is synchronous: no verdict waits for it. */
   readonly budget?: (cuj: Cuj) => BudgetOpinion;
-  /** Instead of the judge itself: one that is traced, say. */
+  /** Replaces the judge, for example with a traced one. */
   readonly judge?: typeof judge;
-  /** How many counts of judged questions are remembered, 8 bytes each. */
+  /** How many counts the memo of verdicts may hold, 8 bytes each. */
   readonly rememberedCounts?: number;
 }
 
-/** A verdict with what it was made of. */
+/** A verdict with the data it was made from. */
 export interface Evaluation {
   readonly verdict: Verdict;
   readonly cuj: Cuj;
   readonly options: JudgeOptions;
-  /** Absent where the source could not be asked. */
+  /** Absent where the source failed. */
   readonly measurement?: Measurement;
   readonly queries: readonly SentQuery[];
   /** Whether this verdict was given before, and not judged anew. */
@@ -82,7 +82,8 @@ interface Remembered {
 export function createEvaluator(ports: EvaluatorPorts): Evaluator {
   const memory = new LRUCache<string, Remembered>({
     max: 2_000,
-    // By size as well: callers choose how many questions there are (since, window), and registries how large they are.
+    // Bounded by size as well: callers choose how many different questions there are (since, window), and registries how
+    // large each is.
     maxSize: ports.rememberedCounts ?? 4_000_000,
     sizeCalculation: ({ evaluation }) => countsOf(evaluation.measurement),
   });
@@ -159,7 +160,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     async service(ask, signal) {
       const registry = ports.registry();
       if (!registry.services.has(ask.service)) throw serviceNotFound(registry, ask.service);
-      // A CUJ whose endpoints here have no threshold, and that has no objective but latency, says nothing about the service.
+      // A CUJ with only a latency objective says nothing about a service whose endpoints have no threshold.
       const cujs = [...registry.cujs.values()].filter(
         (cuj) => cuj.services.includes(ask.service) && slisOf(cuj, ask.service).length > 0,
       );
@@ -204,7 +205,7 @@ function optionsOf(
 
 const none = new Float64Array();
 
-/** A span that some CUJ of the service is measured over is, for those that are measured over less, all of theirs. */
+/** A window that is longer than this CUJ's `maxWindow`, but not than that of every CUJ, becomes this CUJ's `maxWindow`. */
 function windowWithin(
   window: string | undefined,
   cuj: Cuj,
@@ -216,12 +217,12 @@ function windowWithin(
   return { window: durationText(maxWindowMs) };
 }
 
-/** How many numbers a measurement keeps from being freed; objects around them count as some more. */
+/** How many numbers a measurement keeps in memory, with an allowance for the objects around them. */
 function countsOf(measurement: Measurement | undefined): number {
   if (measurement === undefined) return 100;
   let counts = 2 * (measurement.whole.canary.length + 20);
   for (const { canary, stable } of [...(measurement.availability ?? []), ...(measurement.latency ?? [])]) {
-    // A view keeps all of what it is a view of, and the snapshot may be longer than this CUJ's span.
+    // A view keeps its whole buffer, and the snapshot may be longer than this CUJ's span.
     for (const { total, bad, withStatus = none, unclassified = none } of [canary, stable])
       for (const { buffer } of [total, bad, withStatus, unclassified]) counts += buffer.byteLength / 8 + 20;
   }

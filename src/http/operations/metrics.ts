@@ -4,7 +4,7 @@ import type { Outcome, Reason } from '../../domain/judge/outcome.ts';
 import type { SideFacts } from '../../domain/judge/rounding.ts';
 import type { AppPorts } from '../server/ports.ts';
 
-/** A gauge must not speak for a canary that nobody asks about any more. */
+/** The gauges of a verdict end after this time without a question about its CUJ. */
 export const forgetAfterMs = 15 * 60_000;
 
 /** Names that `promtool check metrics` objects to: gauges that end in `_total`. */
@@ -17,7 +17,7 @@ const misnamed = [
 export interface GateMetrics {
   /** Counts an answer. `cuj` is `*` for the answer about a whole service. */
   verdictAnswered(cuj: string, service: string, outcome: Outcome, reason: Reason): void;
-  /** Remembers a CUJ's verdict, to be shown as gauges until it is old or what it is about leaves the registry. */
+  /** Shows a CUJ's verdict as gauges, until it is old or its CUJ or services leave the registry. */
   judged(verdict: Verdict): void;
   /** `route` is a template, never a path that a caller chose. */
   answered(route: string, method: string, status: number, seconds: number): void;
@@ -42,19 +42,19 @@ export function createMetrics(
   const verdicts = new Map<string, { readonly labels: Labels; count: number }>();
   new Counter({
     name: 'cuj_gate_verdicts_total',
-    help: 'Verdicts that were answered; cuj="*" is the answer about a whole service.',
+    help: 'Verdicts answered; cuj="*" is the answer about a whole service.',
     labelNames: ['cuj', 'service', 'verdict', 'reason'],
     registers,
     collect() {
       this.reset();
       for (const [key, { labels, count }] of verdicts) {
         if (isInForce(labels.cuj, labels.service)) this.inc(labels, count);
-        // An answer that was under way at the reload may count once more; the next scrape drops that as well.
+        // An answer in progress during the reload may add the series again; the next scrape drops it.
         else verdicts.delete(key);
       }
     },
   });
-  /** Whether the registry in force still has what a series is about: nobody would ever take away the others. */
+  /** Whether the CUJ and services of a series are still in the registry: other series are dropped. */
   function isInForce(cuj: string, service: string): boolean {
     const state = registry();
     if (state === undefined || (cuj === '*' && service === '*')) return true;
@@ -79,7 +79,7 @@ export function createMetrics(
       if (atMs < oldestMs || !isInForce(verdict.cuj, servicesLabel(verdict))) latest.delete(key);
     }
   }
-  /** Gauges are made of the latest verdicts when they are asked for, so an answer costs one map entry. */
+  /** Gauges are computed from the latest verdicts when metrics are scraped. */
   function gauge<L extends string>(
     name: string,
     help: string,

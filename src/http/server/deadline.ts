@@ -1,11 +1,11 @@
 import type { Timer } from './ports.ts';
 
-/** How long before the deadline the work is told to stop, so that what has arrived by then is still judged. */
+/** The work is told to stop this long before the deadline, so that what has arrived is still judged. */
 export const graceMs = 250;
 
 /**
- * Runs `start` and answers by the deadline in any case: with `late` where it has not settled. Its signal aborts
- * `graceMs` before that. What a straggler throws afterwards goes to `straggler`.
+ * Runs `start`, and answers with `late` where it has not settled by the deadline. Its signal aborts `graceMs` before
+ * that. An error that is thrown after the deadline goes to `straggler`.
  */
 export function withinDeadline<T>(
   timer: Timer,

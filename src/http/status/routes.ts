@@ -19,7 +19,7 @@ import { logFields } from './verdict-log.ts';
 const ownOfCuj: ReadonlySet<string> = new Set(['service', 'window', 'since', 'explain', 'pretty']);
 const ownOfService: ReadonlySet<string> = new Set(['window', 'since', 'explain', 'pretty']);
 
-/** How often at most the log says that the source rejects us: a standing fault, not one fault a question. */
+/** The log says that the source rejected the credentials at most this often: it is one lasting fault. */
 const complaintEveryMs = 60_000;
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
@@ -64,13 +64,13 @@ export function createStatusHandlers(
 
   const overloaded: Failure = {
     reason: 'gate_overloaded',
-    message: `the gate has ${maxInflight} questions waiting and takes no more at the moment`,
-    hint: 'The next measurement asks again; if this lasts, see whether Datadog is slow (cuj_gate_source_request_duration_seconds), else run more replicas or raise CUJ_GATE_MAX_INFLIGHT.',
+    message: `${maxInflight} questions are waiting, and the gate accepts no more (CUJ_GATE_MAX_INFLIGHT)`,
+    hint: 'Wait for the next measurement. If this lasts, check whether Datadog is slow (cuj_gate_source_request_duration_seconds); otherwise run more replicas or raise CUJ_GATE_MAX_INFLIGHT.',
   };
   const late: Failure = {
     reason: 'source_timeout',
     message: `Datadog did not answer within ${durationText(deadlineMs)}`,
-    hint: 'The next measurement asks again; if this lasts, look at status.datadoghq.com and at the network to it.',
+    hint: 'Wait for the next measurement. If this lasts, check status.datadoghq.com and the network to Datadog.',
   };
 
   function registryNow(): Registry {
@@ -129,7 +129,7 @@ export function createStatusHandlers(
     try {
       return await withinDeadline(
         timer,
-        // Finding out who asks was part of the answer's time.
+        // The time it took to identify the caller counts as well.
         Math.max(1, deadlineMs - request.identifiedInMs),
         start,
         () => failed(late),
@@ -157,7 +157,7 @@ export function createStatusHandlers(
       complainedAtMs = now();
       logger.error(
         { reqId: request.id, hint: verdict.hint },
-        'Datadog rejects the gate: no verdict is possible',
+        "Datadog rejected the gate's credentials: no verdict is possible",
       );
     }
     metrics.verdictAnswered(fields.cuj, fields.service, verdict.verdict, verdict.reason);

@@ -10,17 +10,17 @@ import type {
 } from '../../domain/metrics/metrics-source.ts';
 import { questionKey } from './query-key.ts';
 
-/** Told what became of each question; exactly one of them for each. */
+/** Called once for each question, with what became of it. */
 export interface CacheObserver {
   hit(): void;
   /** The question went to the source. */
   miss(): void;
-  /** The question joined one that was under way. */
+  /** The question joined an equal one in progress. */
   coalesced(): void;
 }
 
 export interface CacheOptions {
-  /** How long a snapshot is good for, in ms; 0 keeps none and only joins what is asked at the same time. */
+  /** Time to live of a snapshot, in ms. 0: no snapshot is kept, and only simultaneous equal questions share a call. */
   readonly ttlMs: number;
   readonly maxEntries: number;
   /** Approximate memory of all snapshots, in bytes. */
@@ -62,7 +62,7 @@ export function createCachedSource(inner: MetricsSource, options: CacheOptions):
     const land = () => {
       if (flights.get(key) === flight) flights.delete(key);
     };
-    // Everybody may have gone by the time it fails: then nobody else handles the rejection.
+    // All callers may have left by the time it fails: then nothing else handles the rejection.
     snapshot.then(land, land);
     return flight;
   }
@@ -111,7 +111,7 @@ function gaveUp(): SourceError {
   return new SourceError(
     'source_timeout',
     'Datadog did not answer before the deadline of this request.',
-    'Most often this passes. Where it stays, look at the network to Datadog and at how long maxWindow makes its work.',
+    'Usually this is temporary. If it lasts, check the network to Datadog, and try a shorter maxWindow.',
   );
 }
 
@@ -119,7 +119,7 @@ async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promis
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
     stop = () => reject(gaveUp());
-    // One request about a service waits for as many questions as it has CUJs: that is no leak.
+    // A request about a service adds a listener for each of its CUJs: that is no leak.
     setMaxListeners(0, signal);
     signal.addEventListener('abort', stop, { once: true });
   });

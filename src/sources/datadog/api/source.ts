@@ -22,14 +22,14 @@ export async function createDatadogSource(connection: DatadogConnection): Promis
         const answered = await ask(body, inner);
         return { attributes: readAttributes(answered.json), clockSkewMs: answered.clockSkewMs };
       }, signal);
-      // Not tried again: what arrived whole and contradicts itself would most likely arrive so again.
+      // Not retried: an answer that arrived whole and contradicts itself would most likely do so again.
       const snapshot = snapshotOf(plan, query, attributes);
       return clockSkewMs === undefined ? snapshot : { ...snapshot, clockSkewMs };
     },
   };
 }
 
-/** Milliseconds, minutes, and a formula of its own for each query, so that no answer is told apart by position alone. */
+/** Times in ms, buckets of a minute, and a formula for each query, so that answers are told apart by name. */
 function requestOf({ queries }: QueryPlan, { fromMs, toMs }: BatchQuery): TimeseriesFormulaQueryRequest {
   return {
     data: {
@@ -72,7 +72,7 @@ async function createAsker(connection: DatadogConnection): Promise<Asker> {
     import('@datadog/datadog-api-client/dist/packages/datadog-api-client-common/index.js'),
   ]);
   const server = new BaseServerConfiguration(connection.origin, {});
-  /** The client hands on the very answer that it is given. */
+  /** By response: the client passes on the same object that it was given. */
   const skews = new WeakMap<object, number | undefined>();
   const httpApi: HttpLibrary = {
     async send(request) {
