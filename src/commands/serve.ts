@@ -22,7 +22,6 @@ export function serveCommand(io: Io, exit: (code: number) => void): Command {
 }
 
 async function start(io: Io, options: { registry?: string; port?: string }): Promise<number> {
-  warmTicks();
   const env = {
     ...io.env,
     ...(options.registry === undefined ? {} : { CUJ_GATE_REGISTRY: options.registry }),
@@ -49,13 +48,4 @@ async function start(io: Io, options: { registry?: string; port?: string }): Pro
     if (lines === undefined) throw error;
     return refuse(lines);
   }
-}
-
-/**
- * Node 20 forms its queue of ticks by the first ones that it sees. Where those are few and of many kinds, V8 now and then
- * settles on a slow way for the rest of the process: 350 ns a tick instead of 60, six times for every answer (measured).
- */
-function warmTicks(): void {
-  const nothing = () => {};
-  for (let i = 0; i < 3_000; i += 1) process.nextTick(nothing, i);
 }

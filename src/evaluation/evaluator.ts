@@ -26,27 +26,29 @@ import { selectorText } from '../domain/registry/selector.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 
 export interface EvaluatorPorts {
-  /** The registry now. One question uses one registry from beginning to end. */
+  /** The current registry. A question uses one registry from beginning to end. */
   readonly registry: () => Registry;
   readonly source: MetricsSource;
   /** Epoch ms. */
   readonly now: () => number;
-  /** The error budget's opinion on a CUJ's rule; it may not wait for anything. */
+  /** The error budget's opinion on a CUJ's rule. It is synchronous: no verdict waits for it. */
   readonly budget?: (cuj: Cuj) => BudgetOpinion;
-  /** Instead of the judge itself: one that is traced, say. */
+  /** Replaces the judge, for example with a traced one. */
   readonly judge?: typeof judge;
-  /** How many counts of judged questions are remembered, 8 bytes each. */
+  /** How many counts the memo of verdicts may hold, 8 bytes each. */
   readonly rememberedCounts?: number;
 }
 
-/** A verdict with what it was made of. */
+/** A verdict with the data it was made from. */
 export interface Evaluation {
   readonly verdict: Verdict;
   readonly cuj: Cuj;
   readonly options: JudgeOptions;
-  /** Absent where the source could not be asked. */
+  /** Absent where the source failed. */
   readonly measurement?: Measurement;
   readonly queries: readonly SentQuery[];
+  /** Whether this verdict was given before, and not judged anew. */
+  readonly remembered: boolean;
 }
 
 export interface ServiceEvaluation {
@@ -58,107 +60,33 @@ export interface ServiceEvaluation {
 export type ServiceRequest = Omit<EvaluationRequest, 'cuj' | 'service'> & { readonly service: string };
 
 export interface Evaluator {
-  /** Throws CallerError for the caller's mistakes; the source's trouble is an `inconclusive` verdict. */
+  /**
+   * Throws CallerError for the caller's mistakes; a failure of the source is an `inconclusive` verdict. Where the signal
+   * has aborted already, nothing is sent: what can be answered from the source's cache is, the rest is `source_timeout`.
+   */
   cuj(ask: EvaluationRequest, signal: AbortSignal): Promise<Evaluation>;
   service(ask: ServiceRequest, signal: AbortSignal): Promise<ServiceEvaluation>;
-  /** As `cuj`, at once, where all that it takes is at hand: undefined where somebody has to be asked. */
-  keptCuj?(ask: EvaluationRequest): Evaluation | undefined;
 }
 
+/** An evaluation, and what it holds for. */
 interface Remembered {
   readonly registry: Registry;
   readonly toMs: number;
-  /** Only to see whether they are the same: how long they are kept is the cache's to say. */
-  readonly snapshots: readonly number[];
+  /** Compared by identity. Weak, so that the source's cache alone decides how long a snapshot is kept. */
+  readonly snapshots: readonly WeakRef<Snapshot>[];
   readonly budget: string;
   readonly evaluation: Evaluation;
-}
-
-const snapshotIds = new WeakMap<Snapshot, number>();
-let snapshotsSeen = 0;
-
-/** A number that no other snapshot of this process has. */
-function idOf(snapshot: Snapshot): number {
-  let id = snapshotIds.get(snapshot);
-  if (id === undefined) {
-    snapshotsSeen += 1;
-    id = snapshotsSeen;
-    snapshotIds.set(snapshot, id);
-  }
-  return id;
-}
-
-/** A question that was checked, for as long as its registry is in force. */
-interface KnownRequest {
-  readonly registry: Registry;
-  readonly checked: ResolvedRequest;
-  /** Equal for equal questions. */
-  readonly key: string;
-  calls: MinuteCalls;
-}
-
-/** By the object that put the question: who asks again and again may hand in the same, and is not checked again. */
-const knownRequests = new WeakMap<EvaluationRequest, KnownRequest>();
-
-function knownRequest(registry: Registry, cuj: Cuj, ask: EvaluationRequest, nowMs: number): KnownRequest {
-  const before = knownRequests.get(ask);
-  if (before?.registry === registry) {
-    if (nowMs < before.calls.fromMs || nowMs >= before.calls.untilMs)
-      before.calls = minuteCalls(registry, before.checked, nowMs);
-    return before;
-  }
-  const checked = resolveRequest(registry, cuj, ask);
-  const key = JSON.stringify([cuj.name, ask.service, ask.window, ask.since, [...ask.params].sort()]);
-  const now = { registry, checked, key, calls: minuteCalls(registry, checked, nowMs) };
-  knownRequests.set(ask, now);
-  return now;
-}
-
-const noOpinion: BudgetOpinion = {};
-
-/** One question, as it is to be measured and judged. */
-interface EvaluationContext {
-  readonly registry: Registry;
-  readonly cuj: Cuj;
-  readonly sliCount: number | undefined;
-  readonly nowMs: number;
-  readonly known: KnownRequest;
-  /** Those of the moment: `known` goes on to others with the minute. */
-  readonly calls: MinuteCalls;
-  readonly opinion: BudgetOpinion;
-}
-
-function optionsOf({ registry, sliCount, known, opinion }: EvaluationContext): JudgeOptions {
-  const { service } = known.checked;
-  return {
-    registryDigest: registry.digest,
-    ...(sliCount === undefined ? {} : { sliCount }),
-    ...(service === undefined ? {} : { service }),
-    ...(opinion.rule === undefined ? {} : { budgetRule: opinion.rule }),
-    ...(opinion.note === undefined ? {} : { budgetNote: opinion.note }),
-  };
 }
 
 /** The use case: find the CUJ, measure canary and stable, judge. */
 export function createEvaluator(ports: EvaluatorPorts): Evaluator {
   const memory = new LRUCache<string, Remembered>({
     max: 2_000,
-    // By size as well: callers choose how many questions there are (since, window), and registries how large they are.
+    // Bounded by size as well: callers choose how many different questions there are (since, window), and registries how
+    // large each is.
     maxSize: ports.rememberedCounts ?? 4_000_000,
     sizeCalculation: ({ evaluation }) => countsOf(evaluation.measurement),
   });
-
-  function pose(
-    registry: Registry,
-    cuj: Cuj,
-    ask: EvaluationRequest,
-    sliCount: number | undefined,
-  ): EvaluationContext {
-    const nowMs = ports.now();
-    const known = knownRequest(registry, cuj, ask, nowMs);
-    const { calls } = known;
-    return { registry, cuj, sliCount, nowMs, known, calls, opinion: ports.budget?.(cuj) ?? noOpinion };
-  }
 
   async function evaluate(
     registry: Registry,
@@ -167,33 +95,33 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     sliCount: number | undefined,
     signal: AbortSignal,
   ): Promise<Evaluation> {
-    const posed = pose(registry, cuj, ask, sliCount);
+    const nowMs = ports.now();
+    const request = resolveRequest(registry, cuj, ask);
+    const opinion = ports.budget?.(cuj) ?? {};
+    const options = optionsOf(registry, request, opinion, sliCount);
+    const calls = callsOf(registry, request, nowMs);
     let snapshots: Snapshot[];
     try {
-      const { queries } = posed.calls;
-      snapshots = await Promise.all(queries.map((query) => ports.source.measure(query, signal)));
+      snapshots = await Promise.all(calls.map(({ query }) => ports.source.measure(query, signal)));
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       const failure = { reason: error.code, message: error.message, hint: error.hint };
-      const options = optionsOf(posed);
-      return {
-        verdict: unknownVerdict(cuj, failure, posed.known.checked.selectorTexts, options),
-        cuj,
-        options,
-        queries: [],
-      };
+      const verdict = unknownVerdict(cuj, failure, request.selectorTexts, options);
+      return { verdict, cuj, options, queries: [], remembered: false };
     }
-    return conclude(posed, snapshots);
-  }
-
-  function conclude(posed: EvaluationContext, snapshots: readonly Snapshot[]): Evaluation {
-    const { registry, cuj, sliCount, nowMs, known, calls, opinion } = posed;
     if (!isClockSkewed(worstSkew(snapshots.map(({ clockSkewMs }) => clockSkewMs))))
-      refuseFuture(known.checked, nowMs);
+      refuseFuture(request, nowMs);
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once a minute, not once a question.
     const toMs = floorMinute(nowMs - cuj.gate.lagMs);
-    const key = sliCount === undefined ? known.key : `${sliCount} ${known.key}`;
-    const budget = opinion.rule === undefined && opinion.note === undefined ? '' : JSON.stringify(opinion);
+    const key = JSON.stringify([
+      cuj.name,
+      sliCount,
+      ask.service,
+      ask.window,
+      ask.since,
+      [...ask.params].sort(),
+    ]);
+    const budget = JSON.stringify(opinion);
     const before = memory.get(key);
     if (
       before !== undefined &&
@@ -201,30 +129,25 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       before.toMs === toMs &&
       before.budget === budget &&
       before.snapshots.length === snapshots.length &&
-      before.snapshots.every((id, i) => id === idOf(snapshots[i] as Snapshot))
+      before.snapshots.every((ref, i) => ref.deref() === snapshots[i])
     ) {
-      return before.evaluation;
+      return { ...before.evaluation, remembered: true };
     }
     const byService = new Map<string, Snapshot>();
-    calls.services.forEach((services, i) => {
+    calls.forEach(({ services }, i) => {
       for (const name of services) byService.set(name, snapshots[i] as Snapshot);
     });
-    const measurement = measurementOf(known.checked, byService, nowMs);
-    const options = optionsOf(posed);
+    const measurement = measurementOf(request, byService, nowMs);
     const evaluation: Evaluation = {
       verdict: (ports.judge ?? judge)(cuj, measurement, options),
       cuj,
       options,
       measurement,
       queries: snapshots.flatMap((snapshot) => snapshot.queries),
+      remembered: false,
     };
-    memory.set(key, {
-      registry,
-      toMs,
-      snapshots: snapshots.map(idOf),
-      budget,
-      evaluation,
-    });
+    const refs = snapshots.map((snapshot) => new WeakRef(snapshot));
+    memory.set(key, { registry, toMs, snapshots: refs, budget, evaluation });
     return evaluation;
   }
 
@@ -234,18 +157,10 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       return evaluate(registry, findCuj(registry, ask.cuj), ask, undefined, signal);
     },
 
-    keptCuj(ask) {
-      if (ports.source.kept === undefined) return undefined;
-      const registry = ports.registry();
-      const posed = pose(registry, findCuj(registry, ask.cuj), ask, undefined);
-      const snapshots = ports.source.kept(posed.calls.queries);
-      return snapshots === undefined ? undefined : conclude(posed, snapshots);
-    },
-
     async service(ask, signal) {
       const registry = ports.registry();
       if (!registry.services.has(ask.service)) throw serviceNotFound(registry, ask.service);
-      // A CUJ whose endpoints here have no threshold, and that has no objective but latency, says nothing about the service.
+      // A CUJ with only a latency objective says nothing about a service whose endpoints have no threshold.
       const cujs = [...registry.cujs.values()].filter(
         (cuj) => cuj.services.includes(ask.service) && slisOf(cuj, ask.service).length > 0,
       );
@@ -273,9 +188,24 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
   };
 }
 
+function optionsOf(
+  registry: Registry,
+  { service }: ResolvedRequest,
+  opinion: BudgetOpinion,
+  sliCount: number | undefined,
+): JudgeOptions {
+  return {
+    registryDigest: registry.digest,
+    ...(sliCount === undefined ? {} : { sliCount }),
+    ...(service === undefined ? {} : { service }),
+    ...(opinion.rule === undefined ? {} : { budgetRule: opinion.rule }),
+    ...(opinion.note === undefined ? {} : { budgetNote: opinion.note }),
+  };
+}
+
 const none = new Float64Array();
 
-/** A span that some CUJ of the service is measured over is, for those that are measured over less, all of theirs. */
+/** A window that is longer than this CUJ's `maxWindow`, but not than that of every CUJ, becomes this CUJ's `maxWindow`. */
 function windowWithin(
   window: string | undefined,
   cuj: Cuj,
@@ -287,36 +217,32 @@ function windowWithin(
   return { window: durationText(maxWindowMs) };
 }
 
-/** How many numbers a measurement keeps from being freed; objects around them count as some more. */
+/** How many numbers a measurement keeps in memory, with an allowance for the objects around them. */
 function countsOf(measurement: Measurement | undefined): number {
   if (measurement === undefined) return 100;
   let counts = 2 * (measurement.whole.canary.length + 20);
   for (const { canary, stable } of [...(measurement.availability ?? []), ...(measurement.latency ?? [])]) {
-    // A view keeps all of what it is a view of, and the snapshot may be longer than this CUJ's span.
+    // A view keeps its whole buffer, and the snapshot may be longer than this CUJ's span.
     for (const { total, bad, withStatus = none, unclassified = none } of [canary, stable])
       for (const { buffer } of [total, bad, withStatus, unclassified]) counts += buffer.byteLength / 8 + 20;
   }
   return counts;
 }
 
-/** The calls that a question takes, the same as long as the newest complete minute is. */
-interface MinuteCalls {
-  /** Epoch ms: from when, and until when, they are these. */
-  readonly fromMs: number;
-  readonly untilMs: number;
-  readonly queries: readonly BatchQuery[];
-  /** The services that each of them is for. */
-  readonly services: readonly (readonly string[])[];
+/** A call of the source, and the services of the request that it is for. */
+interface Call {
+  readonly query: BatchQuery;
+  readonly services: string[];
 }
 
-/** One call for each batch and pair of selectors among the question's services. */
-function minuteCalls(registry: Registry, ask: ResolvedRequest, nowMs: number): MinuteCalls {
-  const calls = new Map<string, { query: BatchQuery; services: string[] }>();
-  let fromMs = Number.NEGATIVE_INFINITY;
-  let untilMs = Number.POSITIVE_INFINITY;
-  for (const { name } of ask.services) {
+/** One call for each batch and pair of selectors among the request's services. */
+function callsOf(registry: Registry, request: ResolvedRequest, nowMs: number): Call[] {
+  const calls = new Map<string, Call>();
+  for (const { name } of request.services) {
     const batch = registry.batchOfService.get(name) as QueryBatch;
-    const { canary, stable } = ask.selectors.get(name) as NonNullable<ReturnType<typeof ask.selectors.get>>;
+    const { canary, stable } = request.selectors.get(name) as NonNullable<
+      ReturnType<typeof request.selectors.get>
+    >;
     const key = `${batch.id}|${selectorText(canary)}|${stable === undefined ? '' : selectorText(stable)}`;
     const known = calls.get(key);
     if (known !== undefined) {
@@ -324,19 +250,11 @@ function minuteCalls(registry: Registry, ask: ResolvedRequest, nowMs: number): M
       continue;
     }
     const toMs = floorMinute(nowMs - batch.lagMs);
-    fromMs = Math.max(fromMs, toMs + batch.lagMs);
-    untilMs = Math.min(untilMs, toMs + batch.lagMs + bucketMs);
     // The CUJ of the batch with the longest lag and window must find all of its span in the snapshot.
     const spanMs = Math.ceil(Math.max(batch.maxWindowMs, minHistoryMs) / bucketMs) * bucketMs;
     calls.set(key, { query: { batch, canary, stable, fromMs: toMs - spanMs, toMs }, services: [name] });
   }
-  const all = [...calls.values()];
-  return {
-    fromMs,
-    untilMs,
-    queries: all.map(({ query }) => query),
-    services: all.map(({ services }) => services),
-  };
+  return [...calls.values()];
 }
 
 /** The CUJ of a name. Throws CallerError `cuj_not_found` with the nearest names. */

@@ -51,9 +51,13 @@ export async function measureRegistry(rounds: number, folder: string): Promise<F
       name: 'registry: 1,000 CUJs × 10 loaded, against JSON.parse and ajv',
       values: ratios(ours as number[], theirs as number[]),
       unit: '×',
-      target: { atMost: 10 },
     },
-    { name: 'registry: 1,000 CUJs × 10 loaded', values: ours as number[], unit: 'ms' },
+    {
+      name: 'registry: 1,000 CUJs × 10 loaded',
+      values: ours as number[],
+      unit: 'ms',
+      target: { atMost: 1_000 },
+    },
     {
       name: 'registry: memory that loading 10,000 CUJs × 10 adds, at its peak',
       values: memory.map(({ grownMb }) => grownMb),

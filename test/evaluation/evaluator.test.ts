@@ -106,20 +106,38 @@ describe('the evaluation of a CUJ', () => {
     expect(queries).toHaveLength(1);
   });
 
-  it('is made again only when a minute, the snapshot or the registry is another', async () => {
+  it("is made again only when a minute, the snapshot, the registry or the budget's opinion is another", async () => {
     let clock = now;
     const source = calm();
     const snapshot = await source.measure({
       ...(await firstQuery()),
     });
-    const still: MetricsSource = { measure: async () => snapshot };
-    const evaluator = evaluatorOf(still, registry, () => clock);
+    let measured = snapshot;
+    let current = registry;
+    let opinion = {};
+    const reloaded = { ...registry };
+    const evaluator = createEvaluator({
+      registry: () => current,
+      source: { measure: async () => measured },
+      now: () => clock,
+      budget: () => opinion,
+    });
+    const isNew = { remembered: false };
     const first = await evaluator.cuj({ cuj: 'login', params }, signal);
+    expect(first.remembered).toBe(false);
     clock += 20_000;
-    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toBe(first);
-    expect(await evaluator.cuj({ cuj: 'login', params, window: '5m' }, signal)).not.toBe(first);
+    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toEqual({ ...first, remembered: true });
+    expect(await evaluator.cuj({ cuj: 'login', params, window: '5m' }, signal)).toMatchObject(isNew);
+    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject({ remembered: true });
+    current = reloaded;
+    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject(isNew);
+    measured = { ...snapshot };
+    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject(isNew);
     clock += 60_000;
-    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).not.toBe(first);
+    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject(isNew);
+    opinion = { note: 'the error budget is used up' };
+    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject(isNew);
+    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject({ remembered: true });
   });
 
   it('is forgotten where others hold too many counts, however few they are', async () => {
@@ -128,11 +146,11 @@ describe('the evaluation of a CUJ', () => {
     const ports = { registry: () => registry, source: still, now: () => now, rememberedCounts: 2_000 };
     const evaluator = createEvaluator(ports);
     const first = await evaluator.cuj({ cuj: 'login', params }, signal);
-    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toBe(first);
+    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject({ remembered: true });
     for (const window of ['5m', '6m', '7m']) await evaluator.cuj({ cuj: 'login', params, window }, signal);
     const again = await evaluator.cuj({ cuj: 'login', params }, signal);
-    expect(again).not.toBe(first);
     expect(again).toEqual(first);
+    expect(again.remembered).toBe(false);
   });
 
   it('takes the counts of its own endpoints, whatever else the snapshot holds', async () => {

@@ -394,6 +394,27 @@ describe('what the gate does not know is 200 inconclusive', () => {
     expect((await waiting).json()).toMatchObject({ reason: 'source_timeout' });
   });
 
+  it('answers for a service what it has at hand of all its CUJs, and asks nothing for what it has not', async () => {
+    const { app, world } = await bench({ maxInflight: 1 });
+    const service = '/services/member-api/status?version=v2';
+    const before = (await app.inject(service)).json();
+    let asked = 0;
+    world.measure = () => {
+      asked += 1;
+      return new Promise<Snapshot>(() => {});
+    };
+    const waiting = app.inject('/services/member-api/status?version=v3');
+    await waitFor(() => app.inflight() === 1);
+    const askedByTheFirst = asked;
+    expect((await app.inject(service)).json()).toEqual(before);
+    const shed = (await app.inject('/services/member-api/status?version=v4')).json();
+    expect(shed).toMatchObject({ verdict: 'inconclusive', reason: 'gate_overloaded', canary: 'version:v4' });
+    expect(asked).toBe(askedByTheFirst);
+    world.timers.shift()?.fire();
+    world.timers.shift()?.fire();
+    await waiting;
+  });
+
   it('sheds load at once, but not misuse', async () => {
     const { app, world } = await bench({ maxInflight: 1 });
     let answer = (_: Snapshot) => {};

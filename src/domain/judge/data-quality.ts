@@ -1,5 +1,5 @@
 import type { EndpointMeasurement, Series } from '../metrics/metrics-source.ts';
-import { type BothSides, logMixture, logShareEvidence, maxShareEvidence } from '../statistics/e-process.ts';
+import { type BothSides, logMixture, logShareEvidence } from '../statistics/e-process.ts';
 import { reaches, rounding } from './abort-threshold.ts';
 import { type JudgedWindow, minStableShare, sum } from './analysis-window.ts';
 import { roundCount } from './rounding.ts';
@@ -51,13 +51,10 @@ export function missingStatusOf(
     if (!(seen > toleratedRequests)) return undefined;
     // As with bad events: half of it pooled, half by endpoint, so that none drowns among the others.
     const pooled = logSinglingOut(byService.map(sidesOfMinutes), window);
-    const isReachedBy = (logOf: (one: EndpointSums) => number) => {
-      const alone = endpoints.map((one) => (one.unknown > 0 ? logOf(one) : 0));
-      return logMixture(pooled, alone) >= logOne;
-    };
-    // What they can be at most costs a tenth, and is hardly ever enough.
-    if (!isReachedBy((one) => maxSinglingOut(one, window))) return undefined;
-    if (!isReachedBy((one) => logSinglingOut([sidesOf(one, window)], window))) return undefined;
+    const alone = endpoints.map((one) =>
+      one.unknown > 0 ? logSinglingOut([sidesOf(one, window)], window) : 0,
+    );
+    if (!(logMixture(pooled, alone) >= logOne)) return undefined;
   }
   return gapOf('canary', (blind ?? maxBeyond(endpoints, unknown / total)).measured, window);
 }
@@ -96,51 +93,25 @@ function sidesOfMinutes({ canaryTotal, canaryUnknown, stableTotal, stableUnknown
   return { canaryTotal, canaryBad: canaryUnknown, stableTotal, stableBad: stableUnknown };
 }
 
-function sidesOf({ measured, scale }: EndpointSums, { end }: JudgedWindow): BothSides {
-  const weighed = (counts: ArrayLike<number>) =>
-    Float64Array.from({ length: end }, (_, i) => (counts[i] ?? 0) * scale);
-  const unknown = ({ total, withStatus = total }: Series) =>
-    Float64Array.from({ length: end }, (_, i) => Math.max(0, (total[i] ?? 0) - (withStatus[i] ?? 0)) * scale);
-  const { canary, stable } = measured;
+function sidesOf({ measured: { canary, stable }, scale }: EndpointSums, { end }: JudgedWindow): BothSides {
   return {
-    canaryTotal: weighed(canary.total),
-    canaryBad: unknown(canary),
-    stableTotal: weighed(stable.total),
-    stableBad: unknown(stable),
+    canaryTotal: weighed(canary.total, scale, end),
+    canaryBad: unknownByMinute(canary, scale, end),
+    stableTotal: weighed(stable.total, scale, end),
+    stableBad: unknownByMinute(stable, scale, end),
   };
 }
 
-/**
- * Not less than `logSinglingOut` of the endpoint; Infinity where no bound is known. ln(1 + (r-1)·w) is concave in w, so it
- * is at least w/W of its value at W, the greatest share of any minute in question; the sum over minutes then needs that
- * logarithm once.
- */
-function maxSinglingOut({ measured, scale, total }: EndpointSums, { first, end }: JudgedWindow): number {
-  const { canary, stable } = measured;
-  const { total: own, withStatus: ownKnown = own } = canary;
-  const { total: other, withStatus: otherKnown = other } = stable;
-  let stableTotal = 0;
-  let unknown = 0;
-  let expected = 0;
-  let greatest = 0;
-  for (let i = first; i < end; i += 1) {
-    const requests = own[i] ?? 0;
-    if (requests <= 0) continue;
-    const beside = other[i] ?? 0;
-    stableTotal += beside;
-    const lost = requests - (ownKnown[i] ?? 0);
-    const besideLost = beside - (otherKnown[i] ?? 0);
-    if (!(lost > 0 || besideLost > 0) || beside <= 0) continue;
-    const share = requests / (requests + beside);
-    if (lost > 0) unknown += lost;
-    expected += (Math.max(0, lost) + Math.max(0, besideLost)) * share;
-    if (share > greatest) greatest = share;
-  }
-  // Then it is another test, against what stable did before; a little more than it takes, since weighing rounds.
-  if (stableTotal <= minStableShare * total * 1.000001) return Number.POSITIVE_INFINITY;
-  if (unknown <= expected) return 0;
-  if (!(greatest > 0)) return Number.POSITIVE_INFINITY;
-  return maxShareEvidence(unknown * scale, (expected * scale) / greatest, greatest);
+function weighed(counts: ArrayLike<number>, scale: number, end: number): Float64Array {
+  const weighed = new Float64Array(end);
+  for (let i = 0; i < end; i += 1) weighed[i] = (counts[i] ?? 0) * scale;
+  return weighed;
+}
+
+function unknownByMinute({ total, withStatus = total }: Series, scale: number, end: number): Float64Array {
+  const unknown = new Float64Array(end);
+  for (let i = 0; i < end; i += 1) unknown[i] = Math.max(0, (total[i] ?? 0) - (withStatus[i] ?? 0)) * scale;
+  return unknown;
 }
 
 /** Natural log of the share test's evidence that the canary is singled out; no more than 0 where it plainly is not. */

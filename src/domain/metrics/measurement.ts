@@ -2,7 +2,7 @@ import { floorMinute } from '../duration.ts';
 import { worstSkew } from '../judge/clock-skew.ts';
 import { minHistoryMs } from '../judge/freshness.ts';
 import { compareEndpoints } from '../registry/endpoint-order.ts';
-import type { Cuj, Endpoint, Service } from '../registry/model.ts';
+import type { Endpoint, Service } from '../registry/model.ts';
 import type { SliName } from '../registry/schema.ts';
 import type { ResolvedRequest } from './evaluation-request.ts';
 import {
@@ -62,7 +62,9 @@ export function measurementOf(
       stable: side(counts?.stable),
     };
   };
-  const endpoints = inOrder(cuj).filter((endpoint) => services.has(endpoint.service));
+  const endpoints = [...cuj.endpoints]
+    .sort(compareEndpoints)
+    .filter((endpoint) => services.has(endpoint.service));
   const whole = (side: 'canary' | 'stable') => {
     const hits = new Array<number>(buckets).fill(0);
     for (const name of services.keys()) {
@@ -130,37 +132,15 @@ export function measurementOf(
  * so that it does not depend on what other CUJs asked for either.
  */
 function hitsOfAll(snapshot: Snapshot, fromMs: number, toMs: number): SourceTraffic['hits'] {
-  const all = allHits(snapshot);
-  const first = Math.max(0, Math.round((Math.min(fromMs, toMs - minHistoryMs) - snapshot.fromMs) / bucketMs));
-  return [...all.subarray(first, Math.max(first, Math.round((toMs - snapshot.fromMs) / bucketMs)))];
-}
-
-const summed = new WeakMap<Snapshot, Float64Array>();
-
-/** The same for every CUJ that is judged by this snapshot, and every look of a backtest. */
-function allHits(snapshot: Snapshot): Float64Array {
-  let hits = summed.get(snapshot);
-  if (hits !== undefined) return hits;
-  hits = new Float64Array(Math.max(0, Math.round((snapshot.toMs - snapshot.fromMs) / bucketMs)));
+  const bucketAt = (ms: number) => Math.round((Math.min(ms, snapshot.toMs) - snapshot.fromMs) / bucketMs);
+  const first = Math.max(0, bucketAt(Math.min(fromMs, toMs - minHistoryMs)));
+  const hits = new Array<number>(Math.max(0, bucketAt(toMs) - first)).fill(0);
   for (const { allTraffic, canary, stable } of snapshot.services.values()) {
     for (const part of allTraffic === undefined ? [canary.whole?.total, stable.whole?.total] : [allTraffic])
       for (let i = 0; part !== undefined && i < hits.length; i += 1)
-        hits[i] = (hits[i] as number) + (part[i] ?? 0);
+        hits[i] = (hits[i] as number) + (part[first + i] ?? 0);
   }
-  summed.set(snapshot, hits);
   return hits;
-}
-
-const ordered = new WeakMap<Cuj, readonly Endpoint[]>();
-
-/** The endpoints in the order that judging wants, which is found once and not for every verdict. */
-function inOrder(cuj: Cuj): readonly Endpoint[] {
-  let endpoints = ordered.get(cuj);
-  if (endpoints === undefined) {
-    endpoints = [...cuj.endpoints].sort(compareEndpoints);
-    ordered.set(cuj, endpoints);
-  }
-  return endpoints;
 }
 
 /** One side's counts of one endpoint for one SLI; absent where it had no point at all. */

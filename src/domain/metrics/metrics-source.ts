@@ -68,11 +68,6 @@ export interface Snapshot {
 /** The port. Implementations throw SourceError and nothing else; `signal` aborts at the request's deadline. */
 export interface MetricsSource {
   measure(query: BatchQuery, signal: AbortSignal): Promise<Snapshot>;
-  /**
-   * What `measure` would give without asking anybody, one snapshot for each query; undefined where that is not so for
-   * all of them. Left out by sources that keep nothing.
-   */
-  kept?(queries: readonly BatchQuery[]): readonly Snapshot[] | undefined;
 }
 
 /**

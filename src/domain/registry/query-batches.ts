@@ -28,24 +28,8 @@ export function planBatches(
   cujs: Iterable<Cuj>,
   sources: ReadonlyMap<string, Source>,
 ): readonly QueryBatch[] {
-  const steps = planBatchesInSteps(services, cujs, sources);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
-}
-
-/** {@link planBatches}, which pauses after every CUJ and every service. */
-export function* planBatchesInSteps(
-  services: ReadonlyMap<string, Service>,
-  cujs: Iterable<Cuj>,
-  sources: ReadonlyMap<string, Source>,
-): Generator<undefined, readonly QueryBatch[], undefined> {
   const asked = new Map<string, Asked>();
-  for (const cuj of cujs) {
-    collect(cuj, asked);
-    yield;
-  }
+  for (const cuj of cujs) collect(cuj, asked);
 
   const scopes = new Map<string, Service[]>();
   for (const name of [...asked.keys()].sort()) {
@@ -85,7 +69,6 @@ export function* planBatchesInSteps(
       open.push(next);
       resources += more;
       characters += longer;
-      yield;
     }
     if (open.length > 0) batches.push(batchOf(open, asked, sources));
   }

@@ -1,7 +1,7 @@
 import { RouteCheck } from './duplicate-routes.ts';
 import { type Finding, type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { Cuj, QueryBatch, Registry } from './model.ts';
-import { planBatchesInSteps } from './query-batches.ts';
+import { planBatches } from './query-batches.ts';
 import { resolveCuj } from './resolve-cuj.ts';
 import { collectDefaults } from './resolve-defaults.ts';
 import { checkNamedServices } from './resolve-endpoints.ts';
@@ -89,7 +89,7 @@ export function* resolveInSteps(
   if (findings.length > 0) return { ok: false, findings, omitted };
 
   const known = <T>(all: ReadonlyMap<string, T | undefined>) => all as ReadonlyMap<string, T>;
-  const batches = yield* planBatchesInSteps(known(services), cujs.values(), known(sources));
+  const batches = planBatches(known(services), cujs.values(), known(sources));
   const batchOfService = new Map<string, QueryBatch>();
   for (const batch of batches)
     for (const { service } of batch.services) batchOfService.set(service.name, batch);

@@ -45,12 +45,9 @@ export function evidenceOf(logEvidence: number): number {
   return logEvidence >= logEvidenceCap ? evidenceCap : Math.exp(logEvidence);
 }
 
-/** ln(1+(k-1)p) for every multiple k: what one event costs the evidence. Most endpoints share a rate, so it is kept. */
-let costs: { readonly rate: number; readonly logs: readonly number[] } = { rate: Number.NaN, logs: [] };
-
+/** ln(1+(k-1)p) for every multiple k: what one event costs the evidence. */
 function costsOf(rate: number): readonly number[] {
-  if (costs.rate !== rate) costs = { rate, logs: oddsMultiples.map((k) => Math.log1p((k - 1) * rate)) };
-  return costs.logs;
+  return oddsMultiples.map((k) => Math.log1p((k - 1) * rate));
 }
 
 /** Up to here 2^(10·bad) is far from overflow, so the sum can be taken as it stands. */
@@ -109,14 +106,9 @@ export class EvidenceProcess {
   }
 }
 
-/** Reused by every call: nothing in here waits. */
-const terms = new Float64Array(oddsMultiples.length);
-
 /** As EvidenceProcess.log, term by term in logs, for any number of events. */
 function logEvidenceAt(total: number, bad: number, logs: readonly number[]): number {
-  for (let j = 0; j < terms.length; j += 1)
-    terms[j] = bad * (logMultiples[j] as number) - total * (logs[j] as number);
-  return logMeanExp(terms);
+  return logMeanExp(logMultiples.map((logMultiple, j) => bad * logMultiple - total * (logs[j] as number)));
 }
 
 /** Natural log of E(n, e; p), for one look: an EvidenceProcess pays where more follow. Zero events are no evidence: 0. */
@@ -137,9 +129,6 @@ export interface BothSides {
   readonly stableBad: ArrayLike<number>;
 }
 
-/** Reused by every call: nothing in here waits. */
-const shareLogs = new Float64Array(shareMultiples.length);
-
 /**
  * Natural log of E_share over the buckets [first, end): how strongly the bad events single out the canary, given its
  * share w of each bucket's traffic, of each service by itself. Buckets in which either side has no traffic say nothing, nor
@@ -152,12 +141,19 @@ export function logShareEvidence(
   end: number,
   minStable = 0,
 ): number {
-  shareLogs.fill(0);
-  for (const sides of services) addShareLogs(sides, first, end, minStable);
+  const shareLogs = new Float64Array(shareMultiples.length);
+  for (const sides of services) addShareLogs(shareLogs, sides, first, end, minStable);
   return logMeanExp(shareLogs);
 }
 
-function addShareLogs(sides: BothSides, first: number, end: number, minStable: number): void {
+/** Adds one service's log evidence for every multiple to `shareLogs`. */
+function addShareLogs(
+  shareLogs: Float64Array,
+  sides: BothSides,
+  first: number,
+  end: number,
+  minStable: number,
+): void {
   for (let i = first; i < end; i += 1) {
     const canaryBad = sides.canaryBad[i] as number;
     const stableBad = sides.stableBad[i] as number;
@@ -172,21 +168,6 @@ function addShareLogs(sides: BothSides, first: number, end: number, minStable: n
       (shareLogs[j] as number) += canaryBad * ((logShareMultiples[j] as number) - log) - stableBad * log;
     }
   }
-}
-
-/**
- * Natural log of E_share for one minute with share `w`, `canaryBad` of `bad` events on the canary. All multiples together
- * are not more than the greatest one.
- */
-export function maxShareEvidence(canaryBad: number, bad: number, w: number): number {
-  let most = Number.NEGATIVE_INFINITY;
-  for (let j = 0; j < shareMultiples.length; j += 1) {
-    const log =
-      canaryBad * (logShareMultiples[j] as number) -
-      bad * Math.log1p(((shareMultiples[j] as number) - 1) * w);
-    if (log > most) most = log;
-  }
-  return most;
 }
 
 /** Confidence of every one-sided bound that the gate uses. */

@@ -107,7 +107,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
     }
     const document = notJudged(message, hint);
     logger.info({ reqId: request.id, verdict: document.verdict, reason: document.reason }, 'verdict');
-    metrics.tally('*', '*', document.verdict, document.reason).add();
+    metrics.verdictAnswered('*', '*', document.verdict, document.reason);
     answer(request, reply, 200, jsonType, jsonText(document, wantsPretty(request)), true);
   }
 

@@ -149,15 +149,8 @@ function servicesOf(registry: Registry, cuj: Cuj): Service[] {
   return cuj.services.map((name) => registry.services.get(name) as Service);
 }
 
-/** By batch: its endpoints are all of its CUJs', thousands of them, and every CUJ of it shows them. */
-const described = new WeakMap<QueryBatch, readonly SentQuery[]>();
-
 /** What is sent for this CUJ: the questions of its batches, which serve other CUJs of theirs in the same call. */
 function queriesOf(registry: Registry, cuj: Cuj, describe: DescribeQueries): SentQuery[] {
   const batches = new Set(cuj.services.map((name) => registry.batchOfService.get(name) as QueryBatch));
-  return [...batches].flatMap((batch) => {
-    const queries = described.get(batch) ?? describe(batch);
-    described.set(batch, queries);
-    return queries;
-  });
+  return [...batches].flatMap((batch) => describe(batch));
 }

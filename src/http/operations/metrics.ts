@@ -4,7 +4,7 @@ import type { Outcome, Reason } from '../../domain/judge/outcome.ts';
 import type { SideFacts } from '../../domain/judge/rounding.ts';
 import type { AppPorts } from '../server/ports.ts';
 
-/** A gauge must not speak for a canary that nobody asks about any more. */
+/** The gauges of a verdict end after this time without a question about its CUJ. */
 export const forgetAfterMs = 15 * 60_000;
 
 /** Names that `promtool check metrics` objects to: gauges that end in `_total`. */
@@ -15,23 +15,18 @@ const misnamed = [
 ];
 
 export interface GateMetrics {
-  /** What answers with these labels are counted by. `cuj` is `*` for the answer about a whole service. */
-  tally(cuj: string, service: string, outcome: Outcome, reason: Reason): Tally;
-  /** Remembers a CUJ's verdict, to be shown as gauges until it is old or what it is about leaves the registry. */
+  /** Counts an answer. `cuj` is `*` for the answer about a whole service. */
+  verdictAnswered(cuj: string, service: string, outcome: Outcome, reason: Reason): void;
+  /** Shows a CUJ's verdict as gauges, until it is old or its CUJ or services leave the registry. */
   judged(verdict: Verdict): void;
   /** `route` is a template, never a path that a caller chose. */
   answered(route: string, method: string, status: number, seconds: number): void;
 }
 
-/** prom-client finds a series by its labels at every step; whoever counts often keeps this, and it is asked when scraped. */
-export interface Tally {
-  add(): void;
-}
-
 interface Shown {
-  readonly key: string;
   readonly verdict: Verdict;
-  atMs: number;
+  /** Epoch ms of its latest answer. */
+  readonly atMs: number;
 }
 
 /** Registers the gate's own metrics. Their labels take values of the registry and of closed sets only. */
@@ -47,19 +42,19 @@ export function createMetrics(
   const verdicts = new Map<string, { readonly labels: Labels; count: number }>();
   new Counter({
     name: 'cuj_gate_verdicts_total',
-    help: 'Verdicts that were answered; cuj="*" is the answer about a whole service.',
+    help: 'Verdicts answered; cuj="*" is the answer about a whole service.',
     labelNames: ['cuj', 'service', 'verdict', 'reason'],
     registers,
     collect() {
       this.reset();
       for (const [key, { labels, count }] of verdicts) {
         if (isInForce(labels.cuj, labels.service)) this.inc(labels, count);
-        // An answer that was under way at the reload may count once more; the next scrape drops that as well.
+        // An answer in progress during the reload may add the series again; the next scrape drops it.
         else verdicts.delete(key);
       }
     },
   });
-  /** Whether the registry in force still has what a series is about: nobody would ever take away the others. */
+  /** Whether the CUJ and services of a series are still in the registry: other series are dropped. */
   function isInForce(cuj: string, service: string): boolean {
     const state = registry();
     if (state === undefined || (cuj === '*' && service === '*')) return true;
@@ -78,15 +73,13 @@ export function createMetrics(
 
   /** By CUJ and services: the latest verdict. */
   const latest = new Map<string, Shown>();
-  /** What became of verdicts that were shown: the same one is answered for a minute. */
-  const known = new WeakMap<Verdict, Shown>();
   function forget(): void {
     const oldestMs = now() - forgetAfterMs;
     for (const [key, { verdict, atMs }] of latest) {
       if (atMs < oldestMs || !isInForce(verdict.cuj, servicesLabel(verdict))) latest.delete(key);
     }
   }
-  /** Gauges are made of the latest verdicts when they are asked for, so an answer costs one map entry. */
+  /** Gauges are computed from the latest verdicts when metrics are scraped. */
   function gauge<L extends string>(
     name: string,
     help: string,
@@ -189,27 +182,15 @@ export function createMetrics(
   });
 
   return {
-    tally(cuj, service, verdict, reason) {
-      const labels = { cuj, service, verdict, reason };
+    verdictAnswered(cuj, service, verdict, reason) {
       const key = JSON.stringify([cuj, service, verdict, reason]);
-      return {
-        add() {
-          // Looked up each time: the series may have been dropped since, with its CUJ, and have come back.
-          const series = verdicts.get(key);
-          if (series === undefined) verdicts.set(key, { labels, count: 1 });
-          else series.count += 1;
-        },
-      };
+      const series = verdicts.get(key);
+      if (series === undefined) verdicts.set(key, { labels: { cuj, service, verdict, reason }, count: 1 });
+      else series.count += 1;
     },
     judged(verdict) {
       if (verdict.slis.length === 0) return;
-      let shown = known.get(verdict);
-      if (shown === undefined) {
-        shown = { key: `${verdict.cuj} ${servicesLabel(verdict)}`, verdict, atMs: 0 };
-        known.set(verdict, shown);
-      }
-      shown.atMs = now();
-      latest.set(shown.key, shown);
+      latest.set(`${verdict.cuj} ${servicesLabel(verdict)}`, { verdict, atMs: now() });
     },
     answered(route, method, status, seconds) {
       durations.observe({ route, method: methodLabel(method), code: status }, seconds);

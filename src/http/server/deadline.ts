@@ -1,18 +1,11 @@
 import type { Timer } from './ports.ts';
 
-/** How long before the deadline the work is told to stop, so that what has arrived by then is still judged. */
+/** The work is told to stop this long before the deadline, so that what has arrived is still judged. */
 export const graceMs = 250;
 
 /**
- * Controllers whose question was answered in time. Making one costs as much as all else that a kept answer takes, and
- * nobody listens to a signal once what it was given to has settled well.
- */
-const spare: AbortController[] = [];
-const maxSpare = 64;
-
-/**
- * Runs `start` and answers by the deadline in any case: with `late` where it has not settled. Its signal aborts
- * `graceMs` before that. What a straggler throws afterwards goes to `straggler`.
+ * Runs `start`, and answers with `late` where it has not settled by the deadline. Its signal aborts `graceMs` before
+ * that. An error that is thrown after the deadline goes to `straggler`.
  */
 export function withinDeadline<T>(
   timer: Timer,
@@ -22,7 +15,7 @@ export function withinDeadline<T>(
   straggler: (error: unknown) => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const controller = spare.pop() ?? new AbortController();
+    const controller = new AbortController();
     const grace = Math.min(graceMs, deadlineMs / 4);
     let over = false;
     let cancel = timer(deadlineMs - grace, () => {
@@ -39,7 +32,6 @@ export function withinDeadline<T>(
     start(controller.signal).then(
       (value) => {
         cancel();
-        if (spare.length < maxSpare && !controller.signal.aborted) spare.push(controller);
         resolve(value);
       },
       (error: unknown) => {

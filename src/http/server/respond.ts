@@ -7,7 +7,7 @@ import { jsonText, type ProblemDocument, problemType } from './problem.ts';
 
 export const jsonType = 'application/json; charset=utf-8';
 
-/** Ends a request: every answer of every route goes out here, so that none is without its headers and its metric. */
+/** Sends an answer. Every answer of every route is sent here, so that all have the same headers and are counted. */
 export type Answer = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -29,9 +29,9 @@ export function createAnswer({ phase, logger }: AppPorts, metrics: GateMetrics):
   return (request, reply, status, type, body, logged = false) => {
     reply.code(status).header('content-type', type).header('cache-control', 'no-store');
     reply.header('x-request-id', request.id);
-    // A client that keeps its connection to a pod that is about to go would find it reset.
+    // The pod is about to end: a client that kept its connection would find it reset.
     if (phase() !== 'serving') reply.header('connection', 'close');
-    // A path that cannot be decoded reaches no hook, nor has its request been decorated.
+    // A request whose path cannot be decoded reaches no hook, and is not decorated.
     const seconds = request.startedAt > 0 ? (performance.now() - request.startedAt) / 1000 : 0;
     metrics.answered(routeOf(request), request.method, status, seconds);
     if (!logged && logger.isLevelEnabled('debug')) {
@@ -46,16 +46,16 @@ export function createAnswer({ phase, logger }: AppPorts, metrics: GateMetrics):
         'answered',
       );
     }
-    if (body.length <= pieceBytes) return reply.send(body);
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    if (bytes.length <= pieceBytes) return reply.send(bytes);
     reply.header('content-length', bytes.length);
     return reply.send(Readable.from(piecesOf(bytes), { objectMode: false, highWaterMark: pieceBytes }));
   };
 }
 
 /**
- * A long answer goes out in pieces, the next one when the system has taken the one before. Then TLS encrypts no more than that ahead
- * of its reader, and a slow reader can be told from one that reads nothing.
+ * A long answer is sent in pieces, each when the system has taken the one before. TLS then encrypts no further ahead of
+ * its reader, and a slow reader can be distinguished from one that reads nothing.
  */
 const pieceBytes = 64 * 1024;
 

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import { CallerError } from '../../domain/errors.ts';
 import { visible } from '../../domain/outside-text.ts';
 import { nearestNames } from '../../suggestions/nearest.ts';
@@ -10,19 +9,9 @@ export interface Query {
 }
 
 const none: ReadonlyMap<string, string> = new Map();
-const known = new LRUCache<string, Query>({ max: 2_000 });
 
-/** Reads a query string. A controller asks the same thing for as long as a rollout takes, so the answers are kept. */
+/** Reads a query string. */
 export function readQuery(text: string): Query {
-  if (text.length > 1_000) return parse(text);
-  const found = known.get(text);
-  if (found !== undefined) return found;
-  const query = parse(text);
-  known.set(text, query);
-  return query;
-}
-
-function parse(text: string): Query {
   const values = new Map<string, string>();
   // No client sends a fragment; taken for a part of the value it would ask about another version.
   if (text.includes('#')) {
@@ -143,12 +132,6 @@ export interface Headers {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Names and values in turn, as they came: `headers` joins repeated ones. */
   readonly rawHeaders: readonly string[];
-}
-
-/** Whether any header of a request may say something about the canary. */
-export function hasCanaryHeader({ headers }: Headers): boolean {
-  for (const header in headers) if (header.startsWith(headerPrefix)) return true;
-  return false;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import { type EvaluationRequest, paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
-import { type Evaluation, findCuj, serviceNotFound } from '../../evaluation/evaluator.ts';
+import { findCuj, serviceNotFound } from '../../evaluation/evaluator.ts';
 import { notReadyProblem } from '../operations/health.ts';
 import type { GateMetrics } from '../operations/metrics.ts';
 import { withinDeadline } from '../server/deadline.ts';
@@ -13,17 +13,16 @@ import { jsonText, ProblemError } from '../server/problem.ts';
 import { type Answer, jsonType } from '../server/respond.ts';
 import { explainCuj, explainService } from './explain.ts';
 import { type Failure, unknownCuj, unknownService } from './fallback-verdict.ts';
-import { canaryParams, hasCanaryHeader, type Query, readFlag, refuseUnknown } from './query-params.ts';
-import { type Found, PreparedVerdicts } from './response-cache.ts';
+import { canaryParams, type Query, readFlag, refuseUnknown } from './query-params.ts';
+import { logFields } from './verdict-log.ts';
 
 const ownOfCuj: ReadonlySet<string> = new Set(['service', 'window', 'since', 'explain', 'pretty']);
 const ownOfService: ReadonlySet<string> = new Set(['window', 'since', 'explain', 'pretty']);
 
-/** How often at most the log says that the source rejects us: a standing fault, not one fault a question. */
+/** The log says that the source rejected the credentials at most this often: it is one lasting fault. */
 const complaintEveryMs = 60_000;
 
-/** Undefined: it has answered already. */
-type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> | undefined;
+type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
 export interface StatusHandlers {
   readonly cuj: Handler;
@@ -35,27 +34,19 @@ export interface Load {
   inflight: number;
 }
 
-/** The names that a question about some services may use. */
-interface Names {
-  /** All that the query may hold. */
-  readonly query: ReadonlySet<string>;
-  /** What the selectors take. */
-  readonly params: ReadonlySet<string>;
-  /** Questions that were read before, by their query: a controller asks the same for as long as a rollout takes. */
-  readonly questions: WeakMap<Query, Question>;
-}
-
 /** What a request asks, read and found to be well-formed. */
 interface Question {
   readonly explain: boolean;
   readonly pretty: boolean;
-  /** The same object for the same question, so that whoever gets it need not check it again. */
   readonly ask: EvaluationRequest;
 }
 
 interface Judged {
   readonly verdict: Verdict | ServiceVerdict;
-  readonly found: Found;
+  /** Whether it was judged for an earlier question. */
+  readonly cached: boolean;
+  /** Whether the source was needed for it, and was not asked or failed. */
+  readonly unmeasured: boolean;
   /** The members that `explain` adds. */
   readonly explained: () => object;
 }
@@ -69,20 +60,17 @@ export function createStatusHandlers(
 ): StatusHandlers {
   const { evaluator, logger, now, deadlineMs, maxInflight } = ports;
   const timer = ports.timer ?? systemTimer;
-  const prepared = new PreparedVerdicts(logger, metrics);
-  /** By the CUJ or service object itself, so that they live as long as its registry. */
-  const known = new WeakMap<object, Names>();
   let complainedAtMs = Number.NEGATIVE_INFINITY;
 
   const overloaded: Failure = {
     reason: 'gate_overloaded',
-    message: `the gate has ${maxInflight} questions waiting and takes no more at the moment`,
-    hint: 'The next measurement asks again; if this lasts, see whether Datadog is slow (cuj_gate_source_request_duration_seconds), else run more replicas or raise CUJ_GATE_MAX_INFLIGHT.',
+    message: `${maxInflight} questions are waiting, and the gate accepts no more (CUJ_GATE_MAX_INFLIGHT)`,
+    hint: 'Wait for the next measurement. If this lasts, check whether Datadog is slow (cuj_gate_source_request_duration_seconds); otherwise run more replicas or raise CUJ_GATE_MAX_INFLIGHT.',
   };
   const late: Failure = {
     reason: 'source_timeout',
     message: `Datadog did not answer within ${durationText(deadlineMs)}`,
-    hint: 'The next measurement asks again; if this lasts, look at status.datadoghq.com and at the network to it.',
+    hint: 'Wait for the next measurement. If this lasts, check status.datadoghq.com and the network to Datadog.',
   };
 
   function registryNow(): Registry {
@@ -91,69 +79,60 @@ export function createStatusHandlers(
     return state.registry;
   }
 
-  function namesOf(of: object, services: () => readonly Service[], own: ReadonlySet<string>): Names {
-    let names = known.get(of);
-    if (names === undefined) {
-      const { required, optional } = paramsOf(services());
-      const params = new Set([...required, ...optional]);
-      names = { params, query: new Set([...params, ...own]), questions: new WeakMap() };
-      known.set(of, names);
-    }
-    return names;
-  }
-
   /** Reads a question about what is called `cuj`, or about a service. Throws CallerError. */
   function readQuestion(
     request: FastifyRequest,
-    names: Names,
+    services: readonly Service[],
     own: ReadonlySet<string>,
     cuj: string,
   ): Question {
     const query = request.query as Query;
-    const plain = !hasCanaryHeader(request.raw);
-    const known = plain ? names.questions.get(query) : undefined;
-    if (known !== undefined) return known;
     if (query.mistake !== undefined) throw query.mistake;
-    refuseUnknown(query.values.keys(), names.query, 'query');
+    const { required, optional } = paramsOf(services);
+    const params = new Set([...required, ...optional]);
+    refuseUnknown(query.values.keys(), new Set([...params, ...own]), 'query');
     const service = query.values.get('service');
     const window = query.values.get('window');
     const since = query.values.get('since');
-    const question: Question = {
+    return {
       explain: readFlag(query, 'explain'),
       pretty: readFlag(query, 'pretty'),
       ask: {
         cuj,
-        params: canaryParams(query, request.raw, own, names.params),
+        params: canaryParams(query, request.raw, own, params),
         ...(service === undefined ? {} : { service }),
         ...(window === undefined ? {} : { window }),
         ...(since === undefined ? {} : { since }),
       },
     };
-    if (plain) names.questions.set(query, question);
-    return question;
-  }
-
-  function evaluated(evaluation: Evaluation): Judged {
-    const { verdict } = evaluation;
-    metrics.judged(verdict);
-    return { verdict, found: prepared.cuj(evaluation), explained: () => explainCuj(evaluation) };
   }
 
   async function judged(
     request: FastifyRequest,
     start: (signal: AbortSignal) => Promise<Judged>,
-    unknown: (failure: Failure) => Judged,
+    unknown: (failure: Failure) => Verdict | ServiceVerdict,
+    explained: () => object,
   ): Promise<Judged> {
-    if (request.shed !== undefined) return unknown(request.shed);
-    if (load.inflight >= maxInflight) return unknown(overloaded);
+    const failed = (failure: Failure): Judged => ({
+      verdict: unknown(failure),
+      cached: false,
+      unmeasured: true,
+      explained,
+    });
+    if (request.shed !== undefined) return failed(request.shed);
+    if (load.inflight >= maxInflight) {
+      // With this signal the source is not asked; what its cache has is answered all the same.
+      const kept = await start(AbortSignal.abort());
+      return kept.unmeasured ? failed(overloaded) : kept;
+    }
     load.inflight += 1;
     try {
       return await withinDeadline(
         timer,
-        // Finding out who asks was part of the answer's time.
+        // The time it took to identify the caller counts as well.
         Math.max(1, deadlineMs - request.identifiedInMs),
         start,
-        () => unknown(late),
+        () => failed(late),
         (error) => logger.error({ err: error }, 'a question failed after its deadline'),
       );
     } finally {
@@ -164,50 +143,52 @@ export function createStatusHandlers(
   function send(
     request: FastifyRequest,
     reply: FastifyReply,
-    { verdict, found, explained }: Judged,
+    { verdict, cached, explained }: Judged,
     { explain, pretty }: { explain: boolean; pretty: boolean },
   ): FastifyReply {
+    const fields = logFields(verdict);
     const durationMs = Math.round((performance.now() - request.startedAt) * 1000) / 1000;
-    const facts = { reqId: request.id, durationMs, cached: found.cached };
     const { caller } = request;
-    found.prepared.log.info(caller === undefined ? facts : { ...facts, caller }, 'verdict');
+    logger.info(
+      { ...fields, reqId: request.id, durationMs, cached, ...(caller === undefined ? {} : { caller }) },
+      'verdict',
+    );
     if (verdict.reason === 'source_rejected' && now() - complainedAtMs >= complaintEveryMs) {
       complainedAtMs = now();
       logger.error(
         { reqId: request.id, hint: verdict.hint },
-        'Datadog rejects the gate: no verdict is possible',
+        "Datadog rejected the gate's credentials: no verdict is possible",
       );
     }
-    found.prepared.tally.add();
-    const body = explain ? jsonText({ ...verdict, ...explained() }, pretty) : found.prepared.body(pretty);
+    metrics.verdictAnswered(fields.cuj, fields.service, verdict.verdict, verdict.reason);
+    const body = jsonText(explain ? { ...verdict, ...explained() } : verdict, pretty);
     return answer(request, reply, 200, jsonType, body, true);
   }
 
   return {
-    cuj(request, reply) {
+    async cuj(request, reply) {
       const registry = registryNow();
       const cuj = findCuj(registry, (request.params as { name: string }).name);
-      const services = () => cuj.services.map((name) => registry.services.get(name) as Service);
-      const question = readQuestion(request, namesOf(cuj, services, ownOfCuj), ownOfCuj, cuj.name);
+      const services = cuj.services.map((name) => registry.services.get(name) as Service);
+      const question = readQuestion(request, services, ownOfCuj, cuj.name);
       const { ask } = question;
-      // Whoever can be answered at once need not wait for anything, nor be counted among those who do.
-      const kept = request.shed === undefined ? evaluator.keptCuj?.(ask) : undefined;
-      if (kept !== undefined) {
-        send(request, reply, evaluated(kept), question);
-        return undefined;
-      }
-      return judged(
+      const of = await judged(
         request,
-        async (signal) => evaluated(await evaluator.cuj(ask, signal)),
-        (failure) => {
-          const verdict = unknownCuj(registry, ask, failure);
+        async (signal) => {
+          const evaluation = await evaluator.cuj(ask, signal);
+          const { verdict, remembered, measurement } = evaluation;
+          metrics.judged(verdict);
           return {
             verdict,
-            found: prepared.once(verdict),
-            explained: () => ({ queries: [] }),
+            cached: remembered,
+            unmeasured: measurement === undefined,
+            explained: () => explainCuj(evaluation),
           };
         },
-      ).then((of) => send(request, reply, of, question));
+        (failure) => unknownCuj(registry, ask, failure),
+        () => ({ queries: [] }),
+      );
+      return send(request, reply, of, question);
     },
 
     async service(request, reply) {
@@ -215,29 +196,24 @@ export function createStatusHandlers(
       const name = (request.params as { service: string }).service;
       const service = registry.services.get(name);
       if (service === undefined) throw serviceNotFound(registry, name);
-      const names = namesOf(service, () => [service], ownOfService);
-      const question = readQuestion(request, names, ownOfService, '*');
+      const question = readQuestion(request, [service], ownOfService, '*');
       const { cuj: _, ...part } = question.ask;
       const ask = { ...part, service: name };
       const of = await judged(
         request,
         async (signal) => {
           const evaluation = await evaluator.service(ask, signal);
-          for (const { verdict } of evaluation.evaluations) metrics.judged(verdict);
+          const { verdict, evaluations } = evaluation;
+          for (const one of evaluations) metrics.judged(one.verdict);
           return {
-            verdict: evaluation.verdict,
-            found: prepared.service(evaluation),
+            verdict,
+            cached: evaluations.length > 0 && evaluations.every(({ remembered }) => remembered),
+            unmeasured: evaluations.some(({ measurement }) => measurement === undefined),
             explained: () => explainService(evaluation),
           };
         },
-        (failure) => {
-          const verdict = unknownService(registry, ask, failure);
-          return {
-            verdict,
-            found: prepared.once(verdict),
-            explained: () => ({ verdicts: [] }),
-          };
-        },
+        (failure) => unknownService(registry, ask, failure),
+        () => ({ verdicts: [] }),
       );
       return send(request, reply, of, question);
     },

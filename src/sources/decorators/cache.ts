@@ -10,17 +10,17 @@ import type {
 } from '../../domain/metrics/metrics-source.ts';
 import { questionKey } from './query-key.ts';
 
-/** Told what became of each question; exactly one of them for each. */
+/** Called once for each question, with what became of it. */
 export interface CacheObserver {
   hit(): void;
   /** The question went to the source. */
   miss(): void;
-  /** The question joined one that was under way. */
+  /** The question joined an equal one in progress. */
   coalesced(): void;
 }
 
 export interface CacheOptions {
-  /** How long a snapshot is good for, in ms; 0 keeps none and only joins what is asked at the same time. */
+  /** Time to live of a snapshot, in ms. 0: no snapshot is kept, and only simultaneous equal questions share a call. */
   readonly ttlMs: number;
   readonly maxEntries: number;
   /** Approximate memory of all snapshots, in bytes. */
@@ -38,11 +38,12 @@ interface Flight {
 
 /**
  * A MetricsSource that asks each question once: equal questions that arrive together share one call, and a snapshot is
- * kept for its TTL. Hits return the very same object, so that what is derived from it can be kept beside it. Failures
- * are shared by those who wait for them and never kept.
+ * kept for its TTL. Hits return the very same object, so that a verdict made of it can be remembered. Failures are shared
+ * by those who wait for them and never kept.
  *
- * Throws what the inner source throws; source_timeout to a caller whose own signal aborts. The shared call goes on
- * for the others, and is aborted when the last one has gone.
+ * Throws what the inner source throws; source_timeout to a caller whose own signal aborts, and at once where it has
+ * aborted already and the snapshot is not kept. The shared call continues for the others, and is aborted when the last
+ * one has gone.
  */
 export function createCachedSource(inner: MetricsSource, options: CacheOptions): MetricsSource {
   const { ttlMs, maxEntries, maxBytes, observer } = options;
@@ -61,23 +62,12 @@ export function createCachedSource(inner: MetricsSource, options: CacheOptions):
     const land = () => {
       if (flights.get(key) === flight) flights.delete(key);
     };
-    // Everybody may have gone by the time it fails: then nobody else handles the rejection.
+    // All callers may have left by the time it fails: then nothing else handles the rejection.
     snapshot.then(land, land);
     return flight;
   }
 
   return {
-    kept(queries) {
-      const found: Snapshot[] = [];
-      for (const query of queries) {
-        const snapshot = snapshots?.get(questionKey(query));
-        if (snapshot === undefined) return undefined;
-        found.push(snapshot);
-      }
-      for (let i = 0; i < found.length; i += 1) observer?.hit();
-      return found;
-    },
-
     async measure(query, signal) {
       const key = questionKey(query);
       const known = snapshots?.get(key);
@@ -121,7 +111,7 @@ function gaveUp(): SourceError {
   return new SourceError(
     'source_timeout',
     'Datadog did not answer before the deadline of this request.',
-    'Most often this passes. Where it stays, look at the network to Datadog and at how long maxWindow makes its work.',
+    'Usually this is temporary. If it lasts, check the network to Datadog, and try a shorter maxWindow.',
   );
 }
 
@@ -129,7 +119,7 @@ async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promis
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
     stop = () => reject(gaveUp());
-    // One request about a service waits for as many questions as it has CUJs: that is no leak.
+    // A request about a service adds a listener for each of its CUJs: that is no leak.
     setMaxListeners(0, signal);
     signal.addEventListener('abort', stop, { once: true });
   });

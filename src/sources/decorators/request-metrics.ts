@@ -28,7 +28,7 @@ export function createSourceMetrics(
     buckets: bucketsSeconds,
     registers,
   });
-  /** Questions come far more often than scrapers do. */
+  /** A plain number, read when metrics are scraped. */
   const counter = (name: string, help: string): (() => void) => {
     let count = 0;
     new Counter({
@@ -44,11 +44,11 @@ export function createSourceMetrics(
       count += 1;
     };
   };
-  const hits = counter('cuj_gate_cache_hits_total', 'Questions that a kept answer of Datadog served.');
-  const misses = counter('cuj_gate_cache_misses_total', 'Questions that went to Datadog.');
+  const hits = counter('cuj_gate_cache_hits_total', 'Questions answered from the cache.');
+  const misses = counter('cuj_gate_cache_misses_total', 'Questions sent to Datadog.');
   const coalesced = counter(
     'cuj_gate_cache_coalesced_total',
-    'Questions that joined one that was under way.',
+    'Questions that joined an equal one in progress.',
   );
   let remainingGauge: Gauge | undefined;
   let skewGauge: Gauge | undefined;

@@ -1,6 +1,5 @@
 import betaCdf from '@stdlib/stats-base-dists-beta-cdf';
 import betaQuantile from '@stdlib/stats-base-dists-beta-quantile';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   EvidenceProcess,
@@ -11,7 +10,6 @@ import {
   logShareEvidence,
   lowerBound,
   lowerBoundIsAbove,
-  maxShareEvidence,
   upperBound,
   upperBoundIsAtMost,
 } from '../../../src/domain/statistics/e-process.ts';
@@ -166,38 +164,6 @@ describe('the share test', () => {
     // The canary's share rises just as an outside fault begins: 30 of its 1,000 requests fail, 30 of stable's 10,000.
     expect(Math.exp(logOf([50, 0, 9000, 0], [950, 30, 1000, 30]))).toBeLessThan(1);
     expect(Math.exp(logOf([1000, 30, 10_000, 30]))).toBeGreaterThan(1e6);
-  });
-
-  it('is never more than its bound from the sums and the greatest share', () => {
-    const bucket = fc.record({
-      canary: fc.nat(50),
-      stable: fc.nat(200),
-      lost: fc.nat(50),
-      stableLost: fc.nat(50),
-    });
-    fc.assert(
-      fc.property(fc.array(bucket, { minLength: 1, maxLength: 12 }), (buckets) => {
-        const rows = buckets
-          .filter(({ canary, stable }) => canary > 0 && stable > 0)
-          .map(({ canary, stable, lost, stableLost }): Bucket => {
-            return [canary, Math.min(canary, lost), stable, Math.min(stable, stableLost)];
-          });
-        const failing = rows.filter(([, bad, , stableBad]) => bad + stableBad > 0);
-        if (failing.length === 0) return;
-        const shares = failing.map(([canary, , stable]) => canary / (canary + stable));
-        const greatest = Math.max(...shares);
-        let own = 0;
-        let expected = 0;
-        failing.forEach(([, bad, , stableBad], i) => {
-          own += bad;
-          expected += (bad + stableBad) * (shares[i] as number);
-        });
-        expect(maxShareEvidence(own, expected / greatest, greatest)).toBeGreaterThanOrEqual(
-          logOf(...rows) - 1e-9,
-        );
-      }),
-      { seed: 1, numRuns: 2_000 },
-    );
   });
 
   it('goes by each service alone: what is lopsided by their weights only is no evidence', () => {

@@ -19,7 +19,6 @@ import {
   logShareEvidence,
   lowerBound,
   lowerBoundIsAbove,
-  maxShareEvidence,
   upperBound,
   upperBoundIsAtMost,
 } from '../../../src/domain/statistics/e-process.ts';
@@ -102,12 +101,6 @@ describe('the mathematics never gives a number that is none', () => {
         expectIn(logShareEvidence(services, 0, 5), ...anything);
       }),
       seeded(5_000),
-    );
-    fc.assert(
-      fc.property(count, count, rate, (canaryBad, bad, w) => {
-        expectIn(maxShareEvidence(canaryBad, bad, w), ...anything);
-      }),
-      seeded(1_000),
     );
   });
 

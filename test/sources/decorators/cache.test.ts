@@ -136,20 +136,22 @@ describe('what is kept', () => {
     expect(counted).toEqual({ hit: 1, miss: 2, coalesced: 0 });
   });
 
-  it('is handed out at once where all that is asked is there, and counted only then', async () => {
+  it('is handed out to a caller that may not wait, who else asks nothing', async () => {
     const source = cached();
-    const other = { ...login, canary: selector('version:other') };
     const first = source.measure(login, never);
-    expect(source.kept?.([login])).toBeUndefined();
+    await expect(source.measure(login, AbortSignal.abort())).rejects.toMatchObject({
+      code: 'source_timeout',
+    });
     inner.calls[0]?.answer();
     const snapshot = await first;
-    expect(source.kept?.([login])).toEqual([snapshot]);
-    expect(source.kept?.([login, { ...login }])?.map((one) => one === snapshot)).toEqual([true, true]);
-    expect(source.kept?.([login, other])).toBeUndefined();
+    expect(await source.measure({ ...login }, AbortSignal.abort())).toBe(snapshot);
     expect(inner.calls).toHaveLength(1);
-    expect(counted).toEqual({ hit: 3, miss: 1, coalesced: 0 });
     now += 30_001;
-    expect(source.kept?.([login])).toBeUndefined();
+    await expect(source.measure(login, AbortSignal.abort())).rejects.toMatchObject({
+      code: 'source_timeout',
+    });
+    expect(inner.calls).toHaveLength(1);
+    expect(counted).toEqual({ hit: 1, miss: 1, coalesced: 0 });
   });
 
   it('is nothing with a TTL of 0', async () => {

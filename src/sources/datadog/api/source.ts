@@ -1,10 +1,7 @@
 import type { HttpLibrary } from '@datadog/datadog-api-client/dist/packages/datadog-api-client-common/index.js';
 import type { TimeseriesFormulaQueryRequest } from '@datadog/datadog-api-client/dist/packages/datadog-api-client-v2/models/TimeseriesFormulaQueryRequest.js';
 import type { TimeseriesFormulaQueryResponse } from '@datadog/datadog-api-client/dist/packages/datadog-api-client-v2/models/TimeseriesFormulaQueryResponse.js';
-import { LRUCache } from 'lru-cache';
 import { type BatchQuery, bucketMs, type MetricsSource } from '../../../domain/metrics/metrics-source.ts';
-import type { QueryBatch } from '../../../domain/registry/model.ts';
-import { selectorText } from '../../../domain/registry/selector.ts';
 import { planQueries } from '../query/query-plan.ts';
 import type { QueryPlan } from '../query/query-plan-types.ts';
 import type { DatadogConnection } from './connection.ts';
@@ -17,45 +14,22 @@ import { parseJson, readAttributes } from './timeseries-response.ts';
  */
 export async function createDatadogSource(connection: DatadogConnection): Promise<MetricsSource> {
   const ask = await createAsker(connection);
-  const planOf = rememberPlans();
   return {
     async measure(query: BatchQuery, signal: AbortSignal) {
-      const plan = planOf(query);
+      const plan = planQueries(query.batch, query.canary, query.stable);
       const body = requestOf(plan, query);
       const { attributes, clockSkewMs } = await connection.attempt(async (inner) => {
         const answered = await ask(body, inner);
         return { attributes: readAttributes(answered.json), clockSkewMs: answered.clockSkewMs };
       }, signal);
-      // Not tried again: what arrived whole and contradicts itself would most likely arrive so again.
+      // Not retried: an answer that arrived whole and contradicts itself would most likely do so again.
       const snapshot = snapshotOf(plan, query, attributes);
       return clockSkewMs === undefined ? snapshot : { ...snapshot, clockSkewMs };
     },
   };
 }
 
-/** A rollout asks the same for an hour, only the span moves: its texts are written and checked once. */
-function rememberPlans(): (query: BatchQuery) => QueryPlan {
-  const plans = new WeakMap<QueryBatch, LRUCache<string, QueryPlan>>();
-  return ({ batch, canary, stable }) => {
-    let ofBatch = plans.get(batch);
-    if (ofBatch === undefined) {
-      ofBatch = new LRUCache({ max: plansPerBatch });
-      plans.set(batch, ofBatch);
-    }
-    const key = `${selectorText(canary)}|${stable === undefined ? '' : selectorText(stable)}`;
-    let plan = ofBatch.get(key);
-    if (plan === undefined) {
-      plan = planQueries(batch, canary, stable);
-      ofBatch.set(key, plan);
-    }
-    return plan;
-  };
-}
-
-/** More rollouts than this at once, over the same few services, are not rollouts. */
-const plansPerBatch = 50;
-
-/** Milliseconds, minutes, and a formula of its own for each query, so that no answer is told apart by position alone. */
+/** Times in ms, buckets of a minute, and a formula for each query, so that answers are told apart by name. */
 function requestOf({ queries }: QueryPlan, { fromMs, toMs }: BatchQuery): TimeseriesFormulaQueryRequest {
   return {
     data: {
@@ -98,7 +72,7 @@ async function createAsker(connection: DatadogConnection): Promise<Asker> {
     import('@datadog/datadog-api-client/dist/packages/datadog-api-client-common/index.js'),
   ]);
   const server = new BaseServerConfiguration(connection.origin, {});
-  /** The client hands on the very answer that it is given. */
+  /** By response: the client passes on the same object that it was given. */
   const skews = new WeakMap<object, number | undefined>();
   const httpApi: HttpLibrary = {
     async send(request) {
