@@ -23,6 +23,7 @@ import {
 import type { BudgetOpinion } from '../domain/ports/error-budget.ts';
 import type { Cuj, QueryBatch, Registry } from '../domain/registry/model.ts';
 import { selectorText } from '../domain/registry/selector.ts';
+import { allSlis } from '../domain/sli/by-sli.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 
 export interface EvaluatorPorts {
@@ -245,7 +246,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     async service(ask, signal) {
       const registry = ports.registry();
       if (!registry.services.has(ask.service)) throw serviceNotFound(registry, ask.service);
-      // A CUJ whose endpoints here have no threshold, and that has no objective but latency, says nothing about the service.
+      // A CUJ whose objectives all need a threshold, and whose endpoints here have none, says nothing about the service.
       const cujs = [...registry.cujs.values()].filter(
         (cuj) => cuj.services.includes(ask.service) && slisOf(cuj, ask.service).length > 0,
       );
@@ -291,7 +292,7 @@ function windowWithin(
 function countsOf(measurement: Measurement | undefined): number {
   if (measurement === undefined) return 100;
   let counts = 2 * (measurement.whole.canary.length + 20);
-  for (const { canary, stable } of [...(measurement.availability ?? []), ...(measurement.latency ?? [])]) {
+  for (const { canary, stable } of allSlis(measurement)) {
     // A view keeps all of what it is a view of, and the snapshot may be longer than this CUJ's span.
     for (const { total, bad, withStatus = none, unclassified = none } of [canary, stable])
       for (const { buffer } of [total, bad, withStatus, unclassified]) counts += buffer.byteLength / 8 + 20;

@@ -1,7 +1,8 @@
 import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
 import type { Cuj } from '../registry/model.ts';
 import type { RuleName } from '../registry/rules.ts';
-import type { SliName } from '../registry/schema.ts';
+import { countsEndpoint } from '../sli/kind.ts';
+import { type SliName, sliKinds, sliNames } from '../sli/table.ts';
 import {
   type JudgedWindow,
   judgedWindow,
@@ -87,10 +88,9 @@ export interface JudgeOptions {
  */
 export function slisOf(cuj: Cuj, service?: string): SliName[] {
   const asked = cuj.endpoints.filter((endpoint) => service === undefined || endpoint.service === service);
-  return (['availability', 'latency'] as const).filter(
+  return sliNames.filter(
     (sli) =>
-      cuj.objectives[sli] !== undefined &&
-      (sli === 'availability' || asked.some((endpoint) => endpoint.latencyMs !== undefined)),
+      cuj.objectives[sli] !== undefined && asked.some((endpoint) => countsEndpoint(sliKinds[sli], endpoint)),
   );
 }
 

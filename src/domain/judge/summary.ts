@@ -1,5 +1,6 @@
 import { oneLine } from '../outside-text.ts';
 import type { RuleName } from '../registry/rules.ts';
+import { sliKinds } from '../sli/table.ts';
 import type { Indistinguishable, NoDataCause } from './analysis-window.ts';
 import type { MissingStatus, UnmetThreshold } from './data-quality.ts';
 import type { SliVerdict } from './judge-sli.ts';
@@ -54,7 +55,7 @@ function escaped(text: string): string {
 }
 
 function badWord(sli: SliVerdict): string {
-  return sli.sli === 'latency' ? 'slow' : 'failed';
+  return sliKinds[sli.sli].badWord;
 }
 
 function counts(sli: SliVerdict): string {
