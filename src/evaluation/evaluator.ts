@@ -21,8 +21,9 @@ import {
   type Snapshot,
 } from '../domain/metrics/metrics-source.ts';
 import type { BudgetOpinion } from '../domain/ports/error-budget.ts';
-import type { Cuj, QueryBatch, Registry } from '../domain/registry/model.ts';
+import type { Cuj, QueryBatch, Registry, Service } from '../domain/registry/model.ts';
 import { selectorText } from '../domain/registry/selector.ts';
+import type { BackendWords } from '../domain/registry/source-dialect.ts';
 import { allSlis } from '../domain/sli/by-sli.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 
@@ -135,9 +136,16 @@ function optionsOf({ registry, sliCount, known, opinion }: EvaluationContext): J
     registryDigest: registry.digest,
     ...(sliCount === undefined ? {} : { sliCount }),
     ...(service === undefined ? {} : { service }),
+    backend: wordsOf(known.checked),
     ...(opinion.rule === undefined ? {} : { budgetRule: opinion.rule }),
     ...(opinion.note === undefined ? {} : { budgetNote: opinion.note }),
   };
+}
+
+/** What people know the backend by. One process asks one backend, so all services have the same. */
+function wordsOf({ services }: ResolvedRequest): BackendWords {
+  const { backend, versionTag, addressSetting } = (services[0] as Service).dialect;
+  return { backend, versionTag, addressSetting };
 }
 
 /** The use case: find the CUJ, measure canary and stable, judge. */

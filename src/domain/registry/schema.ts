@@ -10,7 +10,7 @@ import { ruleNames } from './rules.ts';
 
 const closed = { additionalProperties: false } as const;
 
-/** Of a route as it is written. Datadog keeps the first 200 characters of what it makes of it. */
+/** Of a route as it is written, in characters. A backend may store less of it. */
 const maxRouteLength = 1000;
 /** As long as the longest name that can be defined. */
 const maxNameLength = 100;
