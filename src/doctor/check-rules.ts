@@ -1,5 +1,6 @@
 import type { Registry } from '../domain/registry/model.ts';
 import { ruleFacts } from '../domain/registry/rules.ts';
+import { sliKinds, sliNames } from '../domain/sli/table.ts';
 import type { DoctorFinding } from './finding.ts';
 import { count, listed } from './words.ts';
 
@@ -8,17 +9,18 @@ export function checkRules(registry: Registry): DoctorFinding[] {
   return [...unjudged(registry), ...strictOnFew(registry)];
 }
 
-/** Endpoints without a threshold, where latency is the only objective. */
+/** Endpoints without a threshold, where every objective needs one. */
 function unjudged(registry: Registry): DoctorFinding[] {
   return [...registry.cujs.values()].flatMap(({ name, endpoints, objectives }) => {
     const missing = endpoints.filter(({ latencyMs }) => latencyMs === undefined);
-    if (objectives.availability !== undefined || missing.length === 0) return [];
+    const needed = sliNames.filter((sli) => objectives[sli] !== undefined);
+    if (missing.length === 0 || !needed.every((sli) => sliKinds[sli].needsThreshold)) return [];
     return [
       {
         severity: 'warning' as const,
         check: 'endpoint-unjudged',
         about: `cuj ${name}`,
-        message: `latency is the only objective, and no latencyMs is given for ${listed(missing.map(({ label }) => label))}`,
+        message: `${needed.join(' and ')} is the only objective, and no latencyMs is given for ${listed(missing.map(({ label }) => label))}`,
         verdict: 'These endpoints may fail as they like: a broken canary passes.',
         fix: 'Add slo.availability, or latencyMs to the CUJ or to these endpoints, or remove them.',
       },

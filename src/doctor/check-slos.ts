@@ -1,6 +1,6 @@
 import type { BackendFacts, SloFacts } from '../domain/ports/backend-facts.ts';
 import type { Cuj, Registry } from '../domain/registry/model.ts';
-import type { SliName } from '../domain/registry/schema.ts';
+import { type SliName, sliNames } from '../domain/sli/table.ts';
 import { sloEvents, sloOf } from '../sources/datadog/query/slo-queries.ts';
 import type { DoctorFinding } from './finding.ts';
 import { type CountedEvents, countedEvents } from './metric-query.ts';
@@ -13,7 +13,7 @@ export function checkSlos(registry: Registry, { slos }: BackendFacts): DoctorFin
   const without: string[] = [];
   const meant = new Set<string>();
   for (const cuj of registry.cujs.values()) {
-    for (const sli of ['availability', 'latency'] as const) {
+    for (const sli of sliNames) {
       if (cuj.objectives[sli] === undefined) continue;
       const slo = sloOf(slos, cuj, sli);
       if (slo !== undefined) {

@@ -1,5 +1,5 @@
 /**
- * Text from outside (paths, parameters, tokens, registries, Datadog's answers) on its way to people: log, error answers,
+ * Text from outside (paths, parameters, tokens, registries, answers of backends) on its way to people: log, error answers,
  * summaries, terminals. What cannot be seen there must not steer a terminal or turn a line around.
  */
 

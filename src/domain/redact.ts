@@ -1,4 +1,4 @@
-/** The one place that hides secrets: what comes from Datadog, and what goes into the log and into traces. */
+/** The one place that hides secrets: in what comes from backends, and in what goes into the log and into traces. */
 
 /** Takes secrets out of a text. */
 export type Redact = (text: string) => string;
@@ -25,7 +25,7 @@ function spellings(secret: string): string[] {
   );
 }
 
-/** Hides whatever looks like a key of Datadog's: a proxy may have keys of its own, which the gate does not know. */
+/** Hides what looks like a key of a backend: a proxy may have keys of its own, which the gate does not know. */
 export function withoutKeys(text: string): string {
   return text
     .replace(/\b[0-9a-f]{32}(?:[0-9a-f]{8})?\b/gi, hidden)

@@ -1,6 +1,6 @@
 import type { BudgetOpinion, CujBudget, KnownBudget, SliBudget } from '../domain/ports/error-budget.ts';
 import type { ErrorBudgetAction } from '../domain/registry/model.ts';
-import type { SliName } from '../domain/registry/schema.ts';
+import type { SliName } from '../domain/sli/table.ts';
 
 /** The CUJ's budget is that of the SLI that has least left; undefined where none is known. */
 export function minBudget(

@@ -2,7 +2,7 @@ import { SourceError } from '../domain/errors.ts';
 import { slisOf } from '../domain/judge/judge.ts';
 import type { BudgetOpinion, CujBudget, SliBudget } from '../domain/ports/error-budget.ts';
 import type { Cuj, Registry } from '../domain/registry/model.ts';
-import type { SliName } from '../domain/registry/schema.ts';
+import type { SliName } from '../domain/sli/table.ts';
 import { opinionOf } from './policy.ts';
 
 const staleMs = 30 * 60_000;

@@ -21,8 +21,10 @@ import {
   type Snapshot,
 } from '../domain/metrics/metrics-source.ts';
 import type { BudgetOpinion } from '../domain/ports/error-budget.ts';
-import type { Cuj, QueryBatch, Registry } from '../domain/registry/model.ts';
+import type { Cuj, QueryBatch, Registry, Service } from '../domain/registry/model.ts';
 import { selectorText } from '../domain/registry/selector.ts';
+import type { BackendWords } from '../domain/registry/source-dialect.ts';
+import { allSlis } from '../domain/sli/by-sli.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 
 export interface EvaluatorPorts {
@@ -76,6 +78,12 @@ interface Remembered {
   readonly snapshots: readonly WeakRef<Snapshot>[];
   readonly budget: string;
   readonly evaluation: Evaluation;
+}
+
+/** What people know the backend by. One process asks one backend, so all services have the same. */
+function wordsOf({ services }: ResolvedRequest): BackendWords {
+  const { backend, versionTag, addressSetting } = (services[0] as Service).dialect;
+  return { backend, versionTag, addressSetting };
 }
 
 /** The use case: find the CUJ, measure canary and stable, judge. */
@@ -160,7 +168,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     async service(ask, signal) {
       const registry = ports.registry();
       if (!registry.services.has(ask.service)) throw serviceNotFound(registry, ask.service);
-      // A CUJ with only a latency objective says nothing about a service whose endpoints have no threshold.
+      // A CUJ whose objectives all need a threshold, and whose endpoints here have none, says nothing about the service.
       const cujs = [...registry.cujs.values()].filter(
         (cuj) => cuj.services.includes(ask.service) && slisOf(cuj, ask.service).length > 0,
       );
@@ -190,14 +198,16 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
 
 function optionsOf(
   registry: Registry,
-  { service }: ResolvedRequest,
+  resolved: ResolvedRequest,
   opinion: BudgetOpinion,
   sliCount: number | undefined,
 ): JudgeOptions {
+  const { service } = resolved;
   return {
     registryDigest: registry.digest,
     ...(sliCount === undefined ? {} : { sliCount }),
     ...(service === undefined ? {} : { service }),
+    backend: wordsOf(resolved),
     ...(opinion.rule === undefined ? {} : { budgetRule: opinion.rule }),
     ...(opinion.note === undefined ? {} : { budgetNote: opinion.note }),
   };
@@ -221,7 +231,7 @@ function windowWithin(
 function countsOf(measurement: Measurement | undefined): number {
   if (measurement === undefined) return 100;
   let counts = 2 * (measurement.whole.canary.length + 20);
-  for (const { canary, stable } of [...(measurement.availability ?? []), ...(measurement.latency ?? [])]) {
+  for (const { canary, stable } of allSlis(measurement)) {
     // A view keeps its whole buffer, and the snapshot may be longer than this CUJ's span.
     for (const { total, bad, withStatus = none, unclassified = none } of [canary, stable])
       for (const { buffer } of [total, bad, withStatus, unclassified]) counts += buffer.byteLength / 8 + 20;

@@ -1,8 +1,8 @@
 import { slisOf } from '../domain/judge/judge.ts';
-import { seriesOf } from '../domain/metrics/measurement.ts';
 import type { SideCounts } from '../domain/metrics/metrics-source.ts';
 import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
-import type { SliName } from '../domain/registry/schema.ts';
+import { countsEndpoint } from '../domain/sli/kind.ts';
+import { type SliName, sliKinds } from '../domain/sli/table.ts';
 import { helpFor } from './help.ts';
 import { levelAt, levelsOf } from './levels.ts';
 import { notesOf } from './notes.ts';
@@ -66,11 +66,10 @@ function measure(
 ): Measured {
   const hours = new Float64Array(Math.round((toMs - fromMs) / 3_600_000));
   const endpoints = cuj.endpoints.filter(
-    (endpoint) =>
-      endpoint.service === service.name && (sli === 'availability' || endpoint.latencyMs !== undefined),
+    (endpoint) => endpoint.service === service.name && countsEndpoint(sliKinds[sli], endpoint),
   );
   const sums = endpoints.map((endpoint) => {
-    const series = seriesOf(counts, endpoint, sli);
+    const series = sliKinds[sli].seriesOf(counts, endpoint);
     for (let i = 0; i < hours.length; i += 1) hours[i] = (hours[i] as number) + (series?.total[i] ?? 0);
     return { endpoint, total: sum(series?.total), bad: sum(series?.bad) };
   });
@@ -80,7 +79,7 @@ function measure(
     ({ endpoint, total: own, bad: ownBad }): EndpointMix => ({
       resource: endpoint.resource,
       label: endpoint.label,
-      latencyMs: sli === 'latency' ? endpoint.latencyMs : undefined,
+      latencyMs: sliKinds[sli].needsThreshold ? endpoint.latencyMs : undefined,
       // Without a request nobody knows the mix; it matters to nothing then.
       share: total > 0 ? own / total : 1 / sums.length,
       badRate: own > 0 ? Math.min(1, ownBad / own) : 0,

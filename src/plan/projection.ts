@@ -2,7 +2,7 @@ import { judge } from '../domain/judge/judge.ts';
 import type { SliVerdict } from '../domain/judge/judge-sli.ts';
 import { bucketMs, type EndpointMeasurement } from '../domain/metrics/metrics-source.ts';
 import type { Cuj, Service } from '../domain/registry/model.ts';
-import type { SliName } from '../domain/registry/schema.ts';
+import type { SliName } from '../domain/sli/table.ts';
 
 /** One endpoint's share of a CUJ's traffic, and how it is served today. */
 export interface EndpointMix {

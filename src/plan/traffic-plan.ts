@@ -1,6 +1,6 @@
 import type { SideCounts } from '../domain/metrics/metrics-source.ts';
 import type { RuleName } from '../domain/registry/rules.ts';
-import type { SliName } from '../domain/registry/schema.ts';
+import type { SliName } from '../domain/sli/table.ts';
 import type { Levels } from './levels.ts';
 import type { Subject } from './projection.ts';
 

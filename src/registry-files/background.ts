@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { resolveInSteps } from '../domain/registry/resolve.ts';
-import { datadogDialect } from '../sources/datadog/query/dialect.ts';
+import { defaultBackend, dialects } from './dialects.ts';
 import { findRegistryFiles, signatureOf } from './files.ts';
-import { type LoadResult, loadRegistry } from './load.ts';
+import { type LoadOptions, type LoadResult, loadRegistry } from './load.ts';
 
 /** A registry below this is read in a few milliseconds, and explained in fifty where its syntax is wrong. */
 const smallBytes = 16 * 1024;
@@ -16,27 +16,30 @@ const sliceMs = 8;
  * {@link loadRegistry} for a process that has requests to answer: a large registry is read and checked in a thread of
  * its own, and the model is made from it in slices of a few milliseconds.
  */
-export async function loadInBackground(path: string, signal?: AbortSignal): Promise<LoadResult> {
-  if (!(await isLarge(path))) return loadRegistry(path);
+export async function loadInBackground(
+  path: string,
+  { backend = defaultBackend, signal }: LoadOptions & { readonly signal?: AbortSignal | undefined } = {},
+): Promise<LoadResult> {
+  if (!(await isLarge(path))) return loadRegistry(path, { backend });
   const signature = await signatureOf(path);
   const { readInThread } = await import('./worker.ts');
   let answer: Awaited<ReturnType<typeof readInThread>>;
   try {
-    answer = await readInThread(path, signal);
+    answer = await readInThread(path, backend, signal);
   } catch (error) {
     if (signal?.aborted) throw error;
     // No thread to be had (limits of memory or of processes): late answers are better than no registry.
-    return loadRegistry(path);
+    return loadRegistry(path, { backend });
   }
   if (!answer.ok) return { ...answer, signature };
-  const steps = resolveInSteps(answer.inputs, answer.digest, { dialect: datadogDialect });
+  const steps = resolveInSteps(answer.inputs, answer.digest, { dialect: dialects[backend] });
   let began = performance.now();
   for (;;) {
     const step = steps.next();
     if (step.done) {
       // The thread has resolved the same documents without a finding.
       if (step.value.ok) return { ok: true, registry: step.value.registry, files: answer.files, signature };
-      return loadRegistry(path);
+      return loadRegistry(path, { backend });
     }
     if (performance.now() - began < sliceMs) continue;
     await nextTurn();

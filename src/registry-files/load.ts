@@ -1,6 +1,6 @@
 import type { Problem, Registry } from '../domain/registry/model.ts';
 import { maxFindings, resolveRegistry } from '../domain/registry/resolve.ts';
-import { datadogDialect } from '../sources/datadog/query/dialect.ts';
+import { type BackendName, defaultBackend, dialects } from './dialects.ts';
 import { type ReadBytes, signatureOf } from './files.ts';
 import { type Gathered, gather, locate } from './read-documents.ts';
 
@@ -25,22 +25,31 @@ export type LoadResult =
       readonly signature: string;
     };
 
+export interface LoadOptions {
+  /** The backend that measures the services; {@link defaultBackend} unless told. */
+  readonly backend?: BackendName | undefined;
+}
+
 /**
  * Reads a registry from a .yaml, .yml, .json or .cue file or a folder of the first three, or says everything that is
  * wrong with it. Never throws for what is, or is not, at `path`. Holds the thread while it parses: for a registry that
  * is read while requests wait there is loadInBackground (registry/background.ts).
  */
-export async function loadRegistry(path: string, read?: ReadBytes): Promise<LoadResult> {
+export async function loadRegistry(
+  path: string,
+  { backend = defaultBackend, read }: LoadOptions & { readonly read?: ReadBytes } = {},
+): Promise<LoadResult> {
   const signature = await signatureOf(path);
-  return { ...conclude(await gather(path, read)), signature };
+  return { ...conclude(await gather(path, read), backend), signature };
 }
 
 /** What files that were read come to. */
 export function conclude(
   gathered: Gathered,
+  backend: BackendName,
 ): Omit<LoadResult & { ok: true }, 'signature'> | Omit<LoadResult & { ok: false }, 'signature'> {
   const { files, inputs, digest, incomplete, unread } = gathered;
-  const resolution = resolveRegistry(inputs, digest, { dialect: datadogDialect, incomplete });
+  const resolution = resolveRegistry(inputs, digest, { dialect: dialects[backend], incomplete });
   const good = gathered.problems.length === 0 && gathered.findings.length === 0;
   if (resolution.ok && good) return { ok: true, registry: resolution.registry, files };
   const problems = locate(gathered, resolution.ok ? [] : resolution.findings);

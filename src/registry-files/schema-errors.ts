@@ -2,6 +2,7 @@ import type { ErrorObject } from 'ajv';
 import { visible } from '../domain/outside-text.ts';
 import type { DocumentPath, Finding } from '../domain/registry/findings.ts';
 import { pathText } from '../domain/registry/findings.ts';
+import { sliNames } from '../domain/sli/table.ts';
 import { meantErrors, misspeltKeys, type Schema, typeName } from './schema-union.ts';
 
 /**
@@ -145,6 +146,7 @@ function quotesHelp({ data, params, parentSchema }: ErrorObject): boolean {
 /** What a pattern of the schema means, by the last key. */
 function patternFix(path: DocumentPath): string | undefined {
   const last = path.findLast((step) => typeof step === 'string');
+  if (sliNames.some((sli) => sli === last)) return "Write the SLO's id from Datadog: 32 hexadecimal digits.";
   switch (last) {
     case 'name':
       return 'Use at most 50 lower case letters, digits and hyphens, such as profile-edit.';
@@ -158,9 +160,6 @@ function patternFix(path: DocumentPath): string | undefined {
       return 'Write a URL that starts with https://.';
     case 'env':
       return 'Write the env tag as Datadog stores it: a-z 0-9 _ - : . / in lower case.';
-    case 'availability':
-    case 'latency':
-      return "Write the SLO's id from Datadog: 32 hexadecimal digits.";
     case 'window':
       return 'Write rollout, or a whole number and a unit, such as 5m.';
     case 'maxWindow':

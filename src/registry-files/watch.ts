@@ -1,7 +1,7 @@
 import type { Problem, Registry } from '../domain/registry/model.ts';
 import { loadInBackground } from './background.ts';
 import { signatureOf } from './files.ts';
-import type { LoadResult } from './load.ts';
+import type { LoadOptions, LoadResult } from './load.ts';
 
 export interface LoadedRegistry {
   readonly registry: Registry;
@@ -25,7 +25,7 @@ export interface RegistryHolder {
   lastFailure(): FailedReload | undefined;
 }
 
-export interface WatchOptions {
+export interface WatchOptions extends LoadOptions {
   /** The file or folder that `initial` was read from. */
   readonly path: string;
   /** What loadRegistry gave at the start. */
@@ -61,7 +61,8 @@ export interface RegistryWatcher extends RegistryHolder {
  * ConfigMap's `..data` and network file systems alike, where change notifications miss one or the other.
  */
 export function createRegistryWatcher(options: WatchOptions): RegistryWatcher {
-  const { path, initial, signal, now = Date.now, load = loadInBackground } = options;
+  const { path, initial, backend, signal, now = Date.now } = options;
+  const load = options.load ?? ((from, until) => loadInBackground(from, { backend, signal: until }));
   let current: LoadedRegistry = { registry: initial.registry, files: initial.files, loadedAt: now() };
   let failure: FailedReload | undefined;
   /** What the files looked like when they were last read; undefined where they could not be. */

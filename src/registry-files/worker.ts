@@ -2,6 +2,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import type { RegistryInput } from '../domain/registry/findings.ts';
 import type { Problem } from '../domain/registry/model.ts';
 import type { CujDocument } from '../domain/registry/schema.ts';
+import type { BackendName } from './dialects.ts';
 import { conclude } from './load.ts';
 import { gather } from './read-documents.ts';
 
@@ -30,6 +31,7 @@ export type ThreadAnswer =
 interface Task {
   readonly role: typeof role;
   readonly path: string;
+  readonly backend: BackendName;
 }
 
 type Message =
@@ -53,10 +55,14 @@ const chunk = 100;
  * Reads a registry in another thread. The answer arrives in pieces, each taken in a turn of the event loop of its own.
  * Rejects where the thread could not do its work, for whatever reason: the caller then reads by itself.
  */
-export function readInThread(path: string, signal?: AbortSignal): Promise<ThreadAnswer> {
+export function readInThread(
+  path: string,
+  backend: BackendName,
+  signal?: AbortSignal,
+): Promise<ThreadAnswer> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
-    const task: Task = { role, path };
+    const task: Task = { role, path, backend };
     const worker = startThread(task);
     let documents: RegistryInput[] = [];
     let head: (Message & { kind: 'good' }) | undefined;
@@ -102,10 +108,10 @@ function startThread(workerData: Task): Worker {
   return new Worker(code, { eval: true, workerData });
 }
 
-async function serve(path: string): Promise<void> {
+async function serve({ path, backend }: Task): Promise<void> {
   const port = parentPort;
   if (port === null) return;
-  const steps = messages(path);
+  const steps = messages(path, backend);
   const send = async () => {
     const step = await steps.next();
     if (!step.done) port.postMessage(step.value);
@@ -114,9 +120,9 @@ async function serve(path: string): Promise<void> {
   await send();
 }
 
-async function* messages(path: string): AsyncGenerator<Message, void, undefined> {
+async function* messages(path: string, backend: BackendName): AsyncGenerator<Message, void, undefined> {
   const gathered = await gather(path);
-  const result = conclude(gathered);
+  const result = conclude(gathered, backend);
   if (!result.ok) {
     yield { kind: 'bad', answer: result };
     return;
@@ -133,5 +139,5 @@ async function* messages(path: string): AsyncGenerator<Message, void, undefined>
   yield { kind: 'end' };
 }
 
-const task = workerData as Partial<Task> | null;
-if (!isMainThread && task?.role === role && task.path !== undefined) void serve(task.path);
+const task = workerData as Task | null;
+if (!isMainThread && task?.role === role) void serve(task);

@@ -1,6 +1,6 @@
 import type { CujBudget, SliBudget } from '../domain/ports/error-budget.ts';
 import type { Cuj } from '../domain/registry/model.ts';
-import type { SliName } from '../domain/registry/schema.ts';
+import type { SliName } from '../domain/sli/table.ts';
 import { dueActions, minBudget } from '../error-budget/policy.ts';
 
 /** Where a CUJ stands: an agreed action is due; nobody knows; nothing to do. */

@@ -9,6 +9,7 @@ import { createErrorBudgets } from '../error-budget/refresher.ts';
 import { createEvaluator, type Evaluator } from '../evaluation/evaluator.ts';
 import type { App } from '../http/server/app.ts';
 import type { Phase, RegistryState } from '../http/server/ports.ts';
+import type { BackendName } from '../registry-files/dialects.ts';
 import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
 import { type RegistryHolder, watchRegistry } from '../registry-files/watch.ts';
 import { readSettings, type Settings, SettingsError } from '../settings/settings.ts';
@@ -22,6 +23,9 @@ import { openTraces } from './compose-tracing.ts';
 import { createLogger, secretsOf } from './logger.ts';
 
 /** The composition root: the only place that wires ports to what fills them. */
+
+/** The backend of this process: what the registry is read for, and what is opened below. */
+const backend: BackendName = 'datadog';
 
 /** How often the error budgets that can change a rule are read: they are of weeks, and move slowly. */
 const errorBudgetIntervalMs = 5 * 60_000;
@@ -70,7 +74,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   const now = overrides.now ?? Date.now;
   const logger = overrides.logger ?? createLogger(settings.logLevel, secretsOf(settings));
   const path = settings.registry as string;
-  const initial = await loadRegistry(path);
+  const initial = await loadRegistry(path, { backend });
   if (!initial.ok) throw new RegistryRefused(initial);
 
   const metrics = new MetricsRegistry();
@@ -90,6 +94,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   const registry = watchRegistry({
     path,
     initial,
+    backend,
     now,
     signal: ended.signal,
     onGood: (loaded) =>
@@ -239,7 +244,7 @@ export async function openEvaluator(
     if (error instanceof SettingsError) return { problem: error.message };
     throw error;
   }
-  const registry = await loadRegistry(settings.registry as string);
+  const registry = await loadRegistry(settings.registry as string, { backend });
   if (!registry.ok) {
     const shown = registry.problems
       .slice(0, 10)

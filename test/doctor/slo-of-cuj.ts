@@ -1,6 +1,6 @@
 import type { Simulator } from '../../src/demo/datadog/simulator.ts';
 import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
-import type { SliName } from '../../src/domain/registry/schema.ts';
+import type { SliName } from '../../src/domain/sli/table.ts';
 import { sloEvents, sloName } from '../../src/sources/datadog/query/slo-queries.ts';
 
 /** Puts the SLO that our own Terraform would make into a stand-in, or one that differs. Returns its id. */

@@ -30,7 +30,7 @@ function large(spoil: (cuj: Record<string, unknown>, index: number) => void = ()
 
 it('a large registry is the same read in the background as read at once', async () => {
   const path = scratchFile(large(), 'r.json');
-  const answer = await readInThread(path);
+  const answer = await readInThread(path, 'datadog');
   expect(answer.ok && answer.inputs[0]?.document.cujs).toHaveLength(600);
   const there = await loadInBackground(path);
   expect(there.ok && there.registry.cujs.size).toBe(600);
@@ -68,8 +68,8 @@ it('a reload in the background lets other work go between', async () => {
 it('a reload that is cut off rejects, before the thread has started and after', async () => {
   const path = scratchFile(large(), 'r.json');
   const stop = new AbortController();
-  const reading = readInThread(path, stop.signal);
+  const reading = readInThread(path, 'datadog', stop.signal);
   stop.abort(new Error('closing'));
   await expect(reading).rejects.toThrow('ended before it answered');
-  await expect(loadInBackground(path, stop.signal)).rejects.toThrow('closing');
+  await expect(loadInBackground(path, { signal: stop.signal })).rejects.toThrow('closing');
 });

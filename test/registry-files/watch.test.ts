@@ -28,7 +28,7 @@ async function watching(path: string, read: (path: string) => Promise<Buffer> = 
     path,
     initial,
     now: () => time,
-    load: (from) => loadRegistry(from, read),
+    load: (from) => loadRegistry(from, { read }),
     onGood: ({ registry, loadedAt }) => events.push(`good ${[...registry.cujs.keys()][1]} ${loadedAt}`),
     onBad: ({ problems, at }) => events.push(`bad ${problems[0]?.rule} ${at}`),
   });
@@ -247,8 +247,10 @@ describe('watching by the clock', () => {
 describe('a registry whose folder cannot be read', () => {
   it('is not taken for one without files', async () => {
     const folder = scratchFolder({ 'a.yaml': good });
-    const result = await loadRegistry(folder, async () => {
-      throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    const result = await loadRegistry(folder, {
+      read: async () => {
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      },
     });
     expect(result).toMatchObject({ ok: false, unread: true });
     expect(await loadRegistry(scratchFolder())).toMatchObject({ ok: false, unread: false });

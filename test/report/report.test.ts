@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CujBudget, SliBudget } from '../../src/domain/ports/error-budget.ts';
 import type { Cuj } from '../../src/domain/registry/model.ts';
-import type { SliName } from '../../src/domain/registry/schema.ts';
+import type { SliName } from '../../src/domain/sli/table.ts';
 import { percentText } from '../../src/error-budget/policy.ts';
 import { markdownReport } from '../../src/report/markdown.ts';
 import { budgetReport } from '../../src/report/report.ts';

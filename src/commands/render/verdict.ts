@@ -5,6 +5,7 @@ import { evidence, percent, plain } from '../../domain/judge/number-text.ts';
 import type { Outcome } from '../../domain/judge/outcome.ts';
 import { rules } from '../../domain/judge/rules/table.ts';
 import type { RuleName } from '../../domain/registry/rules.ts';
+import { sliKinds } from '../../domain/sli/table.ts';
 import type { Colors } from './colors.ts';
 
 /** Colours a text by the outcome that it tells. */
@@ -40,7 +41,7 @@ function proof(sli: SliVerdict, rule: RuleName): string {
 }
 
 function sliLines(sli: SliVerdict, rule: RuleName, colors: Colors): string[] {
-  const bad = sli.sli === 'latency' ? 'slow' : 'failed';
+  const bad = sliKinds[sli.sli].badWord;
   const goal = `the objective is ${percent(sli.objective)}`;
   const burn = sli.burnRate === null ? '' : `, burn rate ${plain(sli.burnRate)}`;
   const head = [

@@ -1,5 +1,6 @@
 import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
 import type { GatePolicy } from '../registry/model.ts';
+import { allSlis } from '../sli/by-sli.ts';
 
 /** Why a window starts where it does. */
 export type WindowStart = 'since' | 'first_hit' | 'after_gap' | 'max_window' | 'fixed';
@@ -146,16 +147,18 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
 
 /** What is wrong with a canary that has hits from the very start of what was queried. */
 function alwaysThere(
-  { whole: { canary, stable }, fromMs, sinceMs, availability = [], latency = [] }: Measurement,
+  measurement: Measurement,
   wholeCanary: number,
   wholeStable: number,
   gap: number,
 ): Indistinguishable | undefined {
+  const { whole, fromMs, sinceMs } = measurement;
+  const { canary, stable } = whole;
   if (wholeStable <= minStableShare * wholeCanary) return 'alone';
   const stableFrom = stable.findIndex((count) => count > 0);
   // What began before this rollout is no part of it: an undo brings back a version that was stable a moment ago.
   const since = sinceMs === undefined ? 0 : Math.floor((sinceMs - fromMs) / bucketMs) - 1;
-  const rate = Math.min(1, ...[...availability, ...latency].map(({ sampleRate }) => sampleRate));
+  const rate = Math.min(1, ...allSlis(measurement).map(({ sampleRate }) => sampleRate));
   const isSwapped =
     stableFrom >= Math.max(gap, since) &&
     (rolloutBegin(canary, gap)?.first ?? gap) < gap &&

@@ -1,6 +1,6 @@
 import type { Series } from '../metrics/metrics-source.ts';
 import { burnRateOf } from '../registry/objective.ts';
-import type { SliName } from '../registry/schema.ts';
+import type { SliName } from '../sli/table.ts';
 import { evidenceOf, upperBound } from '../statistics/e-process.ts';
 import { requestsUntil } from './abort-threshold.ts';
 import {
@@ -76,10 +76,10 @@ export function judgeSli(question: SliQuestion): SliVerdict {
 }
 
 function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
-  const { sli, objective, window, endpoints } = question;
+  const { objective, window, endpoints } = question;
   const sums = sumSli(endpoints, window, objective);
   const unreached = unreachedOf(sums, window);
-  const unmet = sli === 'latency' ? unmetThresholdsOf(sums) : [];
+  const unmet = unmetThresholdsOf(sums);
   const [unmetThreshold] = unmet;
   if (unmetThreshold === undefined) return judgeSums(sums, question, { unreached });
   // A threshold that nothing is ever within says nothing about the release: no pass, and no fail either unless the rest of

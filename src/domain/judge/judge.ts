@@ -1,7 +1,9 @@
 import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
 import type { Cuj } from '../registry/model.ts';
 import type { RuleName } from '../registry/rules.ts';
-import type { SliName } from '../registry/schema.ts';
+import type { BackendWords } from '../registry/source-dialect.ts';
+import { countsEndpoint } from '../sli/kind.ts';
+import { type SliName, sliKinds, sliNames } from '../sli/table.ts';
 import {
   type JudgedWindow,
   judgedWindow,
@@ -21,7 +23,7 @@ import {
   type VerdictStaleData,
 } from './outcome.ts';
 import { roundCount } from './rounding.ts';
-import { hintFor, type SummaryFacts, summarize } from './summary.ts';
+import { anyBackend, hintFor, type SummaryFacts, summarize } from './summary.ts';
 import { unclassifiedIn, withUnclassifiedBad } from './unclassified.ts';
 
 export interface VerdictWindow {
@@ -79,6 +81,8 @@ export interface JudgeOptions {
   readonly budgetNote?: string;
   /** The one service that was asked about, where the CUJ has several. */
   readonly service?: string;
+  /** What the texts call the backend that was asked. Default: {@link anyBackend}. */
+  readonly backend?: BackendWords;
 }
 
 /**
@@ -87,10 +91,9 @@ export interface JudgeOptions {
  */
 export function slisOf(cuj: Cuj, service?: string): SliName[] {
   const asked = cuj.endpoints.filter((endpoint) => service === undefined || endpoint.service === service);
-  return (['availability', 'latency'] as const).filter(
+  return sliNames.filter(
     (sli) =>
-      cuj.objectives[sli] !== undefined &&
-      (sli === 'availability' || asked.some((endpoint) => endpoint.latencyMs !== undefined)),
+      cuj.objectives[sli] !== undefined && asked.some((endpoint) => countsEndpoint(sliKinds[sli], endpoint)),
   );
 }
 
@@ -165,7 +168,14 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
         : { unmatchedRecently: roundCount(window.unmatchedRecently) }),
     },
   };
-  return assemble(cuj, facts, suppressed, options, hintFor(facts, suppressed), windowOf(measurement, window));
+  return assemble(
+    cuj,
+    facts,
+    suppressed,
+    options,
+    hintFor(facts, suppressed, options.backend),
+    windowOf(measurement, window),
+  );
 }
 
 /** The question was put within the minute after the lag. */
@@ -190,10 +200,11 @@ function skewedVerdict(
   options: JudgeOptions,
 ): Verdict {
   const seconds = Math.trunc(clockSkewMs / 1000);
+  const { backend, addressSetting } = options.backend ?? anyBackend;
   const failure = {
     reason: 'clock_skew' as const,
-    message: `the clock of this gate is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} Datadog's, so it cannot tell which minute is the newest complete one`,
-    hint: "Set the clock of the gate's node right (NTP). Where DD_URL names a proxy, see that it leaves the Date of Datadog's answers as it is.",
+    message: `the clock of this gate is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} ${backend}'s, so it cannot tell which minute is the newest complete one`,
+    hint: `Set the clock of the gate's node right (NTP). Where ${addressSetting} names a proxy, see that it leaves the Date of ${backend}'s answers as it is.`,
   };
   return { ...unknownVerdict(cuj, failure, selectors, options), clockSkewSeconds: seconds };
 }

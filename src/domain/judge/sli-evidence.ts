@@ -1,7 +1,7 @@
 import type { EndpointMeasurement } from '../metrics/metrics-source.ts';
 import type { GatePolicy } from '../registry/model.ts';
 import type { Objective } from '../registry/objective.ts';
-import type { SliName } from '../registry/schema.ts';
+import type { SliName } from '../sli/table.ts';
 import { EvidenceProcess, logMixture, logShareEvidence } from '../statistics/e-process.ts';
 import { type EvidenceThreshold, minBadEvents } from './abort-threshold.ts';
 import { type JudgedWindow, minStableShare } from './analysis-window.ts';

@@ -1,5 +1,7 @@
 import { oneLine } from '../outside-text.ts';
 import type { RuleName } from '../registry/rules.ts';
+import type { BackendWords } from '../registry/source-dialect.ts';
+import { sliKinds } from '../sli/table.ts';
 import type { Indistinguishable, NoDataCause } from './analysis-window.ts';
 import type { MissingStatus, UnmetThreshold } from './data-quality.ts';
 import type { SliVerdict } from './judge-sli.ts';
@@ -54,7 +56,7 @@ function escaped(text: string): string {
 }
 
 function badWord(sli: SliVerdict): string {
-  return sli.sli === 'latency' ? 'slow' : 'failed';
+  return sliKinds[sli.sli].badWord;
 }
 
 function counts(sli: SliVerdict): string {
@@ -200,13 +202,22 @@ export function summarize(facts: SummaryFacts, suppressed: boolean): string {
   return summaryText(`${verdict}: ${body(facts)}`);
 }
 
-const noDataHints: Readonly<Record<NoDataCause, string>> = {
-  no_canary_traffic:
-    "Compare the canary's tags in Datadog with the selector: DD_VERSION or the label tags.datadoghq.com/version of the new pods.",
+/** Where nobody says which backend was asked. */
+export const anyBackend: BackendWords = {
+  backend: 'the metrics backend',
+  versionTag: 'the version',
+  addressSetting: 'the address of the backend',
+};
+
+type HintOf = (words: BackendWords) => string;
+
+const noDataHints: Readonly<Record<NoDataCause, string | HintOf>> = {
+  no_canary_traffic: ({ backend, versionTag }) =>
+    `Compare the canary's tags in ${backend} with the selector: ${versionTag} of the new pods.`,
   canary_idle:
     'Look at what routes the traffic: the weight of the canary in the VirtualService, its Service and its pods.',
-  unknown_tag:
-    "Compare the tags of the service's requests in Datadog with both selectors: DD_VERSION or the label tags.datadoghq.com/version of the pods.",
+  unknown_tag: ({ backend, versionTag }) =>
+    `Compare the tags of the service's requests in ${backend} with both selectors: ${versionTag} of the pods.`,
   cuj_not_reached:
     'Wait for members to take this CUJ, raise the canary weight, or check the endpoints with cuj-gate doctor.',
   service_silent: 'Check env, service name and operation in the registry with cuj-gate doctor.',
@@ -215,7 +226,7 @@ const noDataHints: Readonly<Record<NoDataCause, string>> = {
   too_early: "Data is complete only after the registry's lag; the next measurement will see more.",
 };
 
-const hints: Readonly<Partial<Record<Reason, string>>> = {
+const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
   within_slo: 'Nothing to do.',
   not_worse_than_stable: 'Nothing to do.',
   slo_violated: 'Abort or roll back; start with the worst endpoint and the runbook.',
@@ -227,23 +238,27 @@ const hints: Readonly<Partial<Record<Reason, string>>> = {
     'Wait, or raise the canary weight; requestsToVerdict says how many requests it takes.',
   status_missing:
     'If only the new version lost it, hold the release and mend its tracer; if no version has it (gRPC), give the service a source of its own.',
-  source_stale:
-    "Wait: the gate judges again as soon as data comes in. Look at Datadog's status page and at the agents of these services. Where nobody sends requests any more, wait until they do.",
+  source_stale: ({ backend }) =>
+    `Wait: the gate judges again as soon as data comes in. Look at ${backend}'s status page and at the agents of these services. Where nobody sends requests any more, wait until they do.`,
   threshold_unmet:
     'Correct latencyMs in the registry: it is in milliseconds. Where it is right, look for a cause outside the release.',
-  canary_indistinguishable:
-    'Let canary and stable differ in a tag that Datadog stores, for example DD_VERSION set to the pod template hash.',
+  canary_indistinguishable: ({ backend, versionTag }) =>
+    `Let canary and stable differ in a tag that ${backend} stores, for example ${versionTag}, set to the pod template hash.`,
 };
 
 /** What to look at or to do. `suppressed`: the CUJ only observes, so nobody aborts for it. */
-export function hintFor(facts: SummaryFacts, suppressed: boolean): string {
+export function hintFor(facts: SummaryFacts, suppressed: boolean, words = anyBackend): string {
   if (suppressed && facts.verdict === 'fail') return 'Nothing now; set mode: enforce once it is trusted.';
-  if (facts.noDataCause !== undefined) return noDataHints[facts.noDataCause];
+  if (facts.noDataCause !== undefined) return hintText(noDataHints[facts.noDataCause], words);
   const [worst] = facts.slis;
   if (facts.reason === 'canary_indistinguishable' && worst && isLeftAlone(worst, facts.indistinguishable))
     return 'Ask while stable still has a part of the traffic, or judge this CUJ by the rule confidence.';
   if (facts.reason === 'canary_indistinguishable' && facts.indistinguishable === 'swapped') {
     return "Swap the two in the template: the canary's parameter (version) takes the new version, stable's (stable_version) the old one.";
   }
-  return hints[facts.reason] ?? '';
+  return hintText(hints[facts.reason] ?? '', words);
+}
+
+function hintText(hint: string | HintOf, words: BackendWords): string {
+  return typeof hint === 'string' ? hint : hint(words);
 }

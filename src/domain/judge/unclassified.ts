@@ -1,4 +1,5 @@
 import type { EndpointMeasurement, Measurement, Series } from '../metrics/metrics-source.ts';
+import { allSlis, mapSlis } from '../sli/by-sli.ts';
 
 /**
  * The measurement if the unclassified requests of one side were all bad; undefined where it has none. The canary's speak
@@ -8,21 +9,15 @@ export function withUnclassifiedBad(
   measurement: Measurement,
   side: 'canary' | 'stable',
 ): Measurement | undefined {
-  const slis = (['availability', 'latency'] as const).filter((sli) =>
-    measurement[sli]?.some((endpoint) => endpoint[side].unclassified !== undefined),
-  );
-  if (slis.length === 0) return undefined;
+  if (allSlis(measurement).every((endpoint) => endpoint[side].unclassified === undefined)) return undefined;
   const changed = (endpoint: EndpointMeasurement) => ({ ...endpoint, [side]: allBad(endpoint[side]) });
-  return {
-    ...measurement,
-    ...Object.fromEntries(slis.map((sli) => [sli, measurement[sli]?.map(changed)])),
-  };
+  return { ...measurement, ...mapSlis(measurement, (endpoints) => endpoints.map(changed)) };
 }
 
 /** How many requests are unclassified, on either side. */
-export function unclassifiedIn({ availability = [], latency = [] }: Measurement): number {
+export function unclassifiedIn(measurement: Measurement): number {
   let count = 0;
-  for (const { canary, stable } of [...availability, ...latency])
+  for (const { canary, stable } of allSlis(measurement))
     for (const { unclassified } of [canary, stable]) for (const events of unclassified ?? []) count += events;
   return count;
 }

@@ -155,7 +155,7 @@ function selectorsOf(
   if (stable !== undefined && selectorText(stable) === text) {
     throw invalid(
       `Canary and stable of service "${service.name}" are the same selector: ${text}.`,
-      'Give the two versions that this rollout replaces one by the other; where only configuration changes, let DD_VERSION be the pod template hash.',
+      `Give the two versions that this rollout replaces one by the other; where only configuration changes, let ${service.dialect.versionTag} be the pod template hash.`,
     );
   }
   return { canary, stable };

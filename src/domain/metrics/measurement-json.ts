@@ -1,10 +1,9 @@
+import { type BySli, mapSlis } from '../sli/by-sli.ts';
+import type { SliName } from '../sli/table.ts';
 import type { EndpointMeasurement, Measurement, Series } from './metrics-source.ts';
 
 /** A measurement as JSON has it: counts are lists of numbers. */
-export interface WrittenMeasurement extends Omit<Measurement, 'availability' | 'latency'> {
-  readonly availability?: readonly WrittenEndpoint[];
-  readonly latency?: readonly WrittenEndpoint[];
-}
+export type WrittenMeasurement = WithEndpoints<WrittenEndpoint>;
 
 export interface WrittenEndpoint extends Omit<EndpointMeasurement, 'canary' | 'stable'> {
   readonly canary: WrittenSeries;
@@ -62,10 +61,7 @@ export function readSeries({ total, bad, withStatus, unclassified }: Lists): Ser
   };
 }
 
-type WithEndpoints<E> = Omit<Measurement, 'availability' | 'latency'> & {
-  readonly availability?: readonly E[];
-  readonly latency?: readonly E[];
-};
+type WithEndpoints<E> = Omit<Measurement, SliName> & BySli<readonly E[]>;
 
 /** The order of the members is kept: a record that is read and written again is the same. */
 function withEndpoints<From, To>(
@@ -75,7 +71,6 @@ function withEndpoints<From, To>(
   const converted = { ...of } as WithEndpoints<From> & WithEndpoints<To>;
   return Object.assign(
     converted,
-    of.availability === undefined ? {} : { availability: of.availability.map(convert) },
-    of.latency === undefined ? {} : { latency: of.latency.map(convert) },
+    mapSlis<readonly From[], readonly To[]>(of, (endpoints) => endpoints.map(convert)),
   );
 }

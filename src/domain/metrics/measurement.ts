@@ -3,7 +3,9 @@ import { worstSkew } from '../judge/clock-skew.ts';
 import { minHistoryMs } from '../judge/freshness.ts';
 import { compareEndpoints } from '../registry/endpoint-order.ts';
 import type { Endpoint, Service } from '../registry/model.ts';
-import type { SliName } from '../registry/schema.ts';
+import { mapSlis } from '../sli/by-sli.ts';
+import { countsEndpoint, type SliKind } from '../sli/kind.ts';
+import { sliKinds } from '../sli/table.ts';
 import type { ResolvedRequest } from './evaluation-request.ts';
 import {
   bucketMs,
@@ -44,18 +46,18 @@ export function measurementOf(
           ...(series.withStatus === undefined ? {} : { withStatus: part(series.withStatus, snapshot) }),
           ...(series.unclassified === undefined ? {} : { unclassified: part(series.unclassified, snapshot) }),
         };
-  const measured = (endpoint: Endpoint, sli: SliName): EndpointMeasurement => {
+  const measured = (endpoint: Endpoint, kind: SliKind): EndpointMeasurement => {
     const service = services.get(endpoint.service) as Service;
     const snapshot = snapshots.get(endpoint.service) as Snapshot;
     const counts = snapshot.services.get(endpoint.service);
     const { latencyMs } = endpoint;
     const side = (of: SideCounts | undefined) =>
-      cut(of === undefined ? undefined : seriesOf(of, endpoint, sli), snapshot);
+      cut(of === undefined ? undefined : kind.seriesOf(of, endpoint), snapshot);
     return {
       service: endpoint.service,
       resource: endpoint.resource,
       label: endpoint.label,
-      ...(sli === 'latency' && latencyMs !== undefined ? { latencyMs } : {}),
+      ...(kind.needsThreshold && latencyMs !== undefined ? { latencyMs } : {}),
       sampleRate: service.sampleRate,
       dispersion: service.dispersion,
       canary: side(counts?.canary),
@@ -106,16 +108,11 @@ export function measurementOf(
     ...(ask.windowMs === undefined ? {} : { windowMs: ask.windowMs }),
     ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
     selectors: ask.selectorTexts,
-    ...(cuj.objectives.availability === undefined
-      ? {}
-      : { availability: endpoints.map((endpoint) => measured(endpoint, 'availability')) }),
-    ...(cuj.objectives.latency === undefined
-      ? {}
-      : {
-          latency: endpoints
-            .filter((endpoint) => endpoint.latencyMs !== undefined)
-            .map((endpoint) => measured(endpoint, 'latency')),
-        }),
+    ...mapSlis(cuj.objectives, (_, sli) =>
+      endpoints
+        .filter((endpoint) => countsEndpoint(sliKinds[sli], endpoint))
+        .map((endpoint) => measured(endpoint, sliKinds[sli])),
+    ),
     whole: {
       ...sides,
       ...(unmatched === undefined || overlapping === undefined ? {} : { unmatched, overlapping }),
@@ -141,16 +138,6 @@ function hitsOfAll(snapshot: Snapshot, fromMs: number, toMs: number): SourceTraf
         hits[i] = (hits[i] as number) + (part[first + i] ?? 0);
   }
   return hits;
-}
-
-/** One side's counts of one endpoint for one SLI; absent where it had no point at all. */
-export function seriesOf(side: SideCounts, endpoint: Endpoint, sli: SliName): Series | undefined {
-  if (sli === 'latency') {
-    return endpoint.latencyMs === undefined
-      ? undefined
-      : side.latency.get(endpoint.latencyMs)?.get(endpoint.resource);
-  }
-  return endpoint.resource === '*' ? side.whole : side.requests.get(endpoint.resource);
 }
 
 /** So many buckets from an offset on; those that the source did not have are zero events. Shared where it can be. */

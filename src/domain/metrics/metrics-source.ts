@@ -1,5 +1,7 @@
 import type { QueryBatch } from '../registry/model.ts';
 import type { Selector } from '../registry/selector.ts';
+import type { BySli } from '../sli/by-sli.ts';
+import type { Series, SideCounts } from './series.ts';
 
 /** What is asked of a source: one batch of services, both sides, one aligned span. */
 export interface BatchQuery {
@@ -13,31 +15,7 @@ export interface BatchQuery {
   readonly toMs: number;
 }
 
-/** Counts per 60 s bucket; index 0 is the bucket that begins at the snapshot's `fromMs`. Both arrays are equally long. */
-export interface Series {
-  readonly total: Float64Array;
-  readonly bad: Float64Array;
-  /**
-   * The part of `total` that carries a status: only among these can a 5XX be seen. Absent where bad events are told by
-   * something else.
-   */
-  readonly withStatus?: Float64Array;
-  /**
-   * The part of `total` that one query counts and that no other counts as good or as bad, such as requests that arrived in
-   * between. Not in `bad`. Absent where there are none.
-   */
-  readonly unclassified?: Float64Array;
-}
-
-/** One side (canary or stable) of one service. A series that is absent had no point at all in the span. */
-export interface SideCounts {
-  /** Requests and 5XX of the whole service. */
-  readonly whole: Series | undefined;
-  /** By resource_name. */
-  readonly requests: ReadonlyMap<string, Series>;
-  /** By latency threshold in ms, then resource_name (`*` for the whole service): total, and slower than that. */
-  readonly latency: ReadonlyMap<number, ReadonlyMap<string, Series>>;
-}
+export type { Series, SideCounts };
 
 export interface ServiceCounts {
   readonly canary: SideCounts;
@@ -86,7 +64,7 @@ export interface EndpointMeasurement {
   readonly service: string;
   readonly resource: string;
   readonly label: string;
-  /** Latency only: a bad event is slower than this. */
+  /** Set where the SLI needs a threshold: a bad event is slower than this. */
   readonly latencyMs?: number;
   readonly sampleRate: number;
   readonly dispersion: number;
@@ -106,8 +84,10 @@ export interface SourceTraffic {
   readonly hits: readonly number[];
 }
 
-/** Everything that a verdict is a function of, besides the CUJ. written-measurement.ts makes JSON of it. */
-export interface Measurement {
+/**
+ * Everything that a verdict is a function of, besides the CUJ; the endpoints by SLI. measurement-json.ts makes JSON of it.
+ */
+export interface Measurement extends BySli<readonly EndpointMeasurement[]> {
   /** Epoch ms of the first bucket. */
   readonly fromMs: number;
   /** Epoch ms, exclusive: the newest complete minute's end. */
@@ -119,8 +99,6 @@ export interface Measurement {
   /** As of a snapshot; of several, the furthest from 0. */
   readonly clockSkewMs?: number;
   readonly selectors: { readonly canary: string; readonly stable: string };
-  readonly availability?: readonly EndpointMeasurement[];
-  readonly latency?: readonly EndpointMeasurement[];
   /** Hits of the whole services, per bucket. */
   readonly whole: {
     readonly canary: readonly number[];

@@ -1,6 +1,6 @@
 import type { Cuj } from '../registry/model.ts';
 import type { RuleName } from '../registry/rules.ts';
-import type { SliName } from '../registry/schema.ts';
+import type { SliName } from '../sli/table.ts';
 
 /** What is left of the error budget of one SLI over the SLO's window, by the backend's own account. */
 export interface KnownBudget {

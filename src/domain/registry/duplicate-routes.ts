@@ -1,5 +1,6 @@
 import type { Report } from './findings.ts';
 import type { Cuj, Endpoint } from './model.ts';
+import type { SourceDialect } from './source-dialect.ts';
 
 /** The CUJ that an endpoint stands in. */
 export interface CujPlace {
@@ -20,7 +21,7 @@ export interface RoutePlace {
 }
 
 interface RoutesOfService {
-  /** By resource_name, the first route that is stored so, as written: all that is kept of each route. */
+  /** By the backend's key, the first route that is stored so, as written: all that is kept of each route. */
   readonly byResource: Map<string, string>;
   braces: number;
   colons: number;
@@ -36,11 +37,13 @@ export class RouteCheck {
   readonly #services = new Map<string, RoutesOfService>();
   readonly #cujs: ReadonlyMap<string, Cuj>;
   readonly #report: Report;
+  readonly #endpointTag: string;
   #collisions = 0;
 
   /** `cujs` are those whose endpoints were added, the newest included. */
-  constructor(cujs: ReadonlyMap<string, Cuj>, report: Report) {
+  constructor(cujs: ReadonlyMap<string, Cuj>, { endpointTag }: SourceDialect, report: Report) {
     this.#cujs = cujs;
+    this.#endpointTag = endpointTag;
     this.#report = report;
   }
 
@@ -83,7 +86,7 @@ export class RouteCheck {
         'mixed-route-parameters',
         `the routes of the service "${service}" mix {id} and :id: "${rare.endpoint.label}" here, ` +
           `"${usual.endpoint.label}" in the CUJ "${usual.cuj.name}"`,
-        "Write every route as the service's framework does: resource_name is made from that text.",
+        `Write every route as the service's framework does: ${this.#endpointTag} is made from that text.`,
       );
     }
   }

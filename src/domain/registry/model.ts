@@ -1,6 +1,6 @@
+import type { BySli } from '../sli/by-sli.ts';
 import type { Objective } from './objective.ts';
 import type { RuleName } from './rules.ts';
-import type { SliName } from './schema.ts';
 import type { SelectorTemplate } from './selector.ts';
 import type { Source, SourceDialect } from './source-dialect.ts';
 
@@ -74,8 +74,8 @@ export interface Cuj {
   /** The services of its endpoints, each once, in order of appearance. */
   readonly services: readonly string[];
   readonly sloWindow: '7d' | '30d' | '90d';
-  readonly objectives: { readonly [sli in SliName]?: Objective };
-  readonly sloIds: { readonly [sli in SliName]?: string };
+  readonly objectives: BySli<Objective>;
+  readonly sloIds: BySli<string>;
   readonly gate: GatePolicy;
   readonly errorBudgetPolicy: readonly ErrorBudgetAction[];
 }

@@ -1,10 +1,12 @@
+import { type BySli, forEverySli } from '../sli/by-sli.ts';
+import { type SliName, sliKinds, sliNames } from '../sli/table.ts';
 import type { RoutePlace } from './duplicate-routes.ts';
 import type { Reporter } from './findings.ts';
 import type { Cuj, Endpoint, ErrorBudgetAction } from './model.ts';
 import { hasAtMostThreeDecimals, type Objective, objectiveOf } from './objective.ts';
 import { checkGate, checkSlo, type Defaults, gatePolicy } from './resolve-defaults.ts';
 import { type EndpointScope, mayHaveLatency, readEndpoints } from './resolve-endpoints.ts';
-import type { CujDocument, SliName } from './schema.ts';
+import type { CujDocument } from './schema.ts';
 
 export interface ResolvedCuj {
   readonly cuj: Cuj;
@@ -13,9 +15,12 @@ export interface ResolvedCuj {
 
 const noSloIds = Object.freeze({});
 
+/** The SLIs that need a threshold (`latencyMs`). */
+const thresholdSlis = sliNames.filter((sli) => sliKinds[sli].needsThreshold);
+
 /**
- * One CUJ with the defaults applied. A default availability objective applies to every CUJ; a default latency
- * objective only to those that give a threshold (`latencyMs`), because without one there is nothing to count.
+ * One CUJ with the defaults applied. A default objective applies to every CUJ. Where the SLI needs a threshold
+ * (`latencyMs`), it applies only to CUJs that give one, because without a threshold there is nothing to count.
  */
 export function resolveCuj(
   document: CujDocument,
@@ -28,10 +33,9 @@ export function resolveCuj(
   const read = readEndpoints(document, scope, reporter);
   const objectives = resolveObjectives(document, defaults, mayHaveLatency(read, scope), reporter);
   checkSloIds(document, objectives, defaults, reporter);
+  const usesThresholds = thresholdSlis.some((sli) => objectives[sli] !== undefined);
   const endpoints: Endpoint[] = read.map(({ endpoint }) =>
-    objectives.latency === undefined && endpoint.latencyMs !== undefined
-      ? { ...endpoint, latencyMs: undefined }
-      : endpoint,
+    !usesThresholds && endpoint.latencyMs !== undefined ? { ...endpoint, latencyMs: undefined } : endpoint,
   );
   const cuj: Cuj = {
     name: document.name,
@@ -57,45 +61,54 @@ function resolveObjectives(
   defaults: Defaults,
   traced: boolean,
   reporter: Reporter,
-): { [sli in SliName]?: Objective } {
+): BySli<Objective> {
   const own = document.slo ?? {};
   const thresholds = thresholdPlaces(document);
-  const availability = own.availability ?? defaults.slo.availability;
-  const latency = own.latency ?? (thresholds.length > 0 ? defaults.slo.latency : undefined);
+  const percents: BySli<number | undefined> = forEverySli(
+    (sli, { needsThreshold }) =>
+      own[sli] ?? (needsThreshold && thresholds.length === 0 ? undefined : defaults.slo[sli]),
+  );
+  const has = (sli: SliName) => percents[sli] !== undefined;
   if (!traced) {
-    if (own.latency !== undefined) latencyOnTemplate(['slo', 'latency'], own.latency, reporter);
+    for (const sli of thresholdSlis)
+      if (own[sli] !== undefined) latencyOnTemplate(['slo', sli], own[sli], reporter);
     if (document.latencyMs !== undefined) latencyOnTemplate(['latencyMs'], document.latencyMs, reporter);
-  } else if (own.latency !== undefined && thresholds.length === 0) {
-    reporter.value(
-      ['slo', 'latency'],
-      'latency-without-threshold',
-      own.latency,
-      `the CUJ "${document.name}" has a latency objective, but no latencyMs says what is slow`,
-      'Add latencyMs to the CUJ or to its endpoints, or remove the latency objective.',
-    );
-  } else if (latency === undefined && !defaults.broken) {
+  } else if (thresholds.length === 0) {
+    for (const sli of thresholdSlis.filter((name) => own[name] !== undefined)) {
+      reporter.value(
+        ['slo', sli],
+        'latency-without-threshold',
+        own[sli],
+        `the CUJ "${document.name}" has a ${sli} objective, but no latencyMs says what is ${sliKinds[sli].badWord}`,
+        `Add latencyMs to the CUJ or to its endpoints, or remove the ${sli} objective.`,
+      );
+    }
+  } else if (!thresholdSlis.some(has) && !defaults.broken) {
     for (const { path, value } of thresholds) {
       reporter.key(
         path,
         'threshold-without-objective',
         value,
-        `latencyMs is set, but the CUJ "${document.name}" has no latency objective`,
-        'Add slo.latency, such as 99, to the CUJ or to the defaults, or remove latencyMs.',
+        `latencyMs is set, but the CUJ "${document.name}" has no ${thresholdSlis.join(' or ')} objective`,
+        `Add slo.${thresholdSlis[0]}, such as 99, to the CUJ or to the defaults, or remove latencyMs.`,
       );
     }
   }
-  if (availability === undefined && latency === undefined && thresholds.length === 0 && !defaults.broken) {
+  if (!sliNames.some(has) && thresholds.length === 0 && !defaults.broken) {
     reporter.missing(
       [],
       'no-objective',
       `the CUJ "${document.name}" has no objective, so there is nothing to judge it by`,
-      'Add slo.availability, such as 99.95, to the CUJ or to the defaults.',
+      `Add slo.${sliNames.find((sli) => !sliKinds[sli].needsThreshold)}, such as 99.95, to the CUJ or to the defaults.`,
     );
   }
-  return {
-    ...(isPercent(availability) ? { availability: objectiveOf(availability) } : {}),
-    ...(isPercent(latency) && traced ? { latency: objectiveOf(latency) } : {}),
-  };
+  const objectives: { [sli in SliName]?: Objective } = {};
+  for (const sli of sliNames) {
+    const percent = percents[sli];
+    if (isPercent(percent) && (traced || !sliKinds[sli].needsThreshold))
+      objectives[sli] = objectiveOf(percent);
+  }
+  return objectives;
 }
 
 function isPercent(percent: number | undefined): percent is number {
@@ -126,11 +139,11 @@ function latencyOnTemplate(path: readonly string[], value: number, reporter: Rep
 
 function checkSloIds(
   document: CujDocument,
-  objectives: { readonly [sli in SliName]?: Objective },
+  objectives: BySli<Objective>,
   defaults: Defaults,
   reporter: Reporter,
 ): void {
-  for (const sli of ['availability', 'latency'] as const) {
+  for (const sli of sliNames) {
     const id = document.sloId?.[sli];
     const written = document.slo?.[sli] !== undefined || defaults.broken;
     if (id === undefined || objectives[sli] !== undefined || written) continue;

@@ -1,4 +1,5 @@
 import { durationMs } from '../duration.ts';
+import { sliNames } from '../sli/table.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { GatePolicy } from './model.ts';
 import { hasAtMostThreeDecimals } from './objective.ts';
@@ -93,7 +94,7 @@ export function collectDefaults(
 
 /** Percentages that an SLO cannot keep. */
 export function checkSlo(slo: SloDocument | undefined, reporter: Reporter): void {
-  for (const sli of ['availability', 'latency'] as const) {
+  for (const sli of sliNames) {
     const percent = slo?.[sli];
     if (percent === undefined) continue;
     if (percent <= 1) {

@@ -61,7 +61,7 @@ export function* resolveInSteps(
   const services = resolveServices(inputs, sources, dialect, complete, report);
   const scope = { services, serviceNames: [...services.keys()], sources, dialect, complete };
   const cujs = new Map<string, Cuj>();
-  const routes = new RouteCheck(cujs, report);
+  const routes = new RouteCheck(cujs, dialect, report);
   const names = new CujNames();
   let count = 0;
   for (const { file, document, broken } of inputs) {

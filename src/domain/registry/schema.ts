@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { durationPattern } from '../duration.ts';
+import { forEverySli } from '../sli/by-sli.ts';
 import { ruleNames } from './rules.ts';
 
 /**
@@ -9,7 +10,7 @@ import { ruleNames } from './rules.ts';
 
 const closed = { additionalProperties: false } as const;
 
-/** Of a route as it is written. Datadog keeps the first 200 characters of what it makes of it. */
+/** Of a route as it is written, in characters. A backend may store less of it. */
 const maxRouteLength = 1000;
 /** As long as the longest name that can be defined. */
 const maxNameLength = 100;
@@ -33,11 +34,8 @@ const SloDefaultsSchema = Type.Object(
         description: "The SLO's rolling window.",
       }),
     ),
-    availability: Type.Optional(
-      Percent('The availability objective in percent: requests that do not end in 5XX.'),
-    ),
-    latency: Type.Optional(
-      Percent("The latency objective in percent: requests within their endpoint's latencyMs."),
+    ...forEverySli((sli, { goodRequests }) =>
+      Type.Optional(Percent(`The ${sli} objective in percent: requests ${goodRequests}.`)),
     ),
   },
   closed,
@@ -222,10 +220,7 @@ export const CujSchema = Type.Object(
     slo: Type.Optional(SloDefaultsSchema),
     sloId: Type.Optional(
       Type.Object(
-        {
-          availability: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })),
-          latency: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })),
-        },
+        forEverySli(() => Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' }))),
         { ...closed, description: 'SLOs that exist already, by id.' },
       ),
     ),
@@ -264,4 +259,3 @@ export type ServiceDocument = Static<typeof ServiceSchema>;
 export type SourceDocument = Static<typeof SourceSchema>;
 export type GateDocument = Static<typeof GateSchema>;
 export type EndpointDocument = Static<typeof EndpointSchema>;
-export type SliName = 'availability' | 'latency';

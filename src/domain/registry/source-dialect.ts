@@ -5,11 +5,7 @@ import type { SourceDocument } from './schema.ts';
  * for an endpoint, and what its queries can hold. The registry is resolved with it, so that what is asked for later is
  * what is stored.
  */
-export interface SourceDialect {
-  /** The backend's name in messages: `Datadog`. */
-  readonly backend: string;
-  /** How a pod tells the backend its version, in hints: `DD_VERSION or the label …`. */
-  readonly versionTag: string;
+export interface SourceDialect extends BackendWords {
   /** Reads an entry of `sources:`. Every field that is wrong is reported, with its first mistake. */
   readonly parseSource: (name: string, document: SourceDocument) => ParsedSource;
   readonly isTagKey: (key: string) => boolean;
@@ -29,6 +25,16 @@ export interface SourceDialect {
   readonly endpointKey: (method: string, path: string) => string;
   /** A list of endpoints with more characters than this does not fit into one filter. */
   readonly maxEndpointListLength: number;
+}
+
+/** What people know a backend by. Plain data: a verdict's record holds it. */
+export interface BackendWords {
+  /** The backend's name in messages: `Prometheus`. */
+  readonly backend: string;
+  /** What gives a pod's requests their version, in hints: `the label app_version`. */
+  readonly versionTag: string;
+  /** The setting with the backend's address, where a proxy may be named: `PROMETHEUS_URL`. */
+  readonly addressSetting: string;
 }
 
 /** An entry of `sources:` as its backend understands it. What else it holds is the backend's own. */

@@ -1,8 +1,15 @@
 import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
+import type { SliName } from '../../domain/sli/table.ts';
 import { sortedBy } from '../output/generated-file.ts';
 import { type CujSlo, slosOf, titleOf } from './datadog-slos.ts';
 import { cujResource, literal } from './terraform-names.ts';
+
+/** How the dashboard names the bad events of each SLI. */
+const badTexts: Readonly<Record<SliName, { readonly title: string; readonly alias: string }>> = {
+  availability: { title: 'Failed requests, %', alias: '5XX, %' },
+  latency: { title: 'Slow requests, %', alias: 'slow, %' },
+};
 
 /**
  * The dashboard of the CUJs as Datadog's JSON, one group of widgets for each CUJ, the most critical first. Ids of SLOs are
@@ -30,12 +37,7 @@ function group(cuj: Cuj, slos: readonly CujSlo[]): Record<string, unknown> {
         note(cuj),
         ...slos.flatMap((slo) => [
           sloWidget(slo),
-          timeseries(
-            `${slo.sli === 'availability' ? 'Failed' : 'Slow'} requests, %`,
-            slo,
-            'line',
-            badShare(slo),
-          ),
+          timeseries(badTexts[slo.sli].title, slo, 'line', badShare(slo)),
         ]),
         ...slos
           .slice(0, 1)
@@ -81,10 +83,10 @@ function sloWidget({ cuj, sli }: CujSlo): Record<string, unknown> {
 
 /** Bad events in percent. A minute without bad events has no point, which is zero as long as there is traffic. */
 function badShare({ sli, events }: CujSlo): { formula: string; alias: string } {
-  const bad = sli === 'availability' ? events.bad.replace(/\bbad(_\d+)?\b/g, 'default_zero($&)') : events.bad;
+  const bad = events.bad.replace(/\bbad(_\d+)?\b/g, 'default_zero($&)');
   return {
     formula: `100 * (${bad}) / (${events.total})`,
-    alias: sli === 'availability' ? '5XX, %' : 'slow, %',
+    alias: badTexts[sli].alias,
   };
 }
 

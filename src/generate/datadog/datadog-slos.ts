@@ -1,7 +1,7 @@
 import { slisOf } from '../../domain/judge/judge.ts';
 import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
-import type { SliName } from '../../domain/registry/schema.ts';
+import { type SliName, sliKinds } from '../../domain/sli/table.ts';
 import { type SloEvents, sloEvents } from '../../sources/datadog/query/slo-queries.ts';
 import { isSafeTagValue, normalizeTagValue } from '../../sources/datadog/query/tag-normalization.ts';
 import { sortedBy } from '../output/generated-file.ts';
@@ -35,7 +35,8 @@ export function titleOf(cuj: Cuj): string {
 
 /** What an SLI counts as good, in words. */
 export function goodMeans({ cuj, sli }: Pick<CujSlo, 'cuj' | 'sli'>): string {
-  if (sli === 'availability') return 'requests that do not end in 5XX';
+  const { needsThreshold, goodRequests } = sliKinds[sli];
+  if (!needsThreshold) return `requests ${goodRequests}`;
   const thresholds = [...new Set(cuj.endpoints.flatMap(({ latencyMs }) => latencyMs ?? []))].sort(
     (a, b) => a - b,
   );

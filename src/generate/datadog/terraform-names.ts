@@ -1,5 +1,5 @@
 import type { Cuj } from '../../domain/registry/model.ts';
-import type { SliName } from '../../domain/registry/schema.ts';
+import type { SliName } from '../../domain/sli/table.ts';
 
 /**
  * Names of Terraform resources. They are made of CUJ names, which are never renamed, and of closed sets of words, so

@@ -47,8 +47,7 @@ function file(name: string, documents: readonly Record<string, unknown>[]): Gene
 function slo(of: CujSlo): Record<string, unknown> {
   const { cuj, sli, objective, events } = of;
   const name = `${cuj.name}-${sli}`;
-  const counted =
-    sli === 'availability' ? { bad: source(of, events.bad) } : { good: source(of, events.good) };
+  const counted = { [events.queried]: source(of, events[events.queried]) };
   return {
     apiVersion,
     kind: 'SLO',

@@ -3,6 +3,7 @@ import { CallerError } from '../../domain/errors.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { DescribeQueries, SentQuery } from '../../domain/metrics/metrics-source.ts';
 import type { Cuj, Endpoint, QueryBatch, Registry, Service } from '../../domain/registry/model.ts';
+import { type BySli, mapSlis } from '../../domain/sli/by-sli.ts';
 import type { CujEntryDocument, CujListDocument, RegistryDocument } from '../openapi/catalog-schemas.ts';
 import type { RegistryState } from '../server/ports.ts';
 import type { Page } from '../status/query-params.ts';
@@ -133,12 +134,8 @@ function heading(cuj: Cuj) {
   };
 }
 
-function objectives(cuj: Cuj): { availability?: number; latency?: number } {
-  const { availability, latency } = cuj.objectives;
-  return {
-    ...(availability === undefined ? {} : { availability: availability.ratio }),
-    ...(latency === undefined ? {} : { latency: latency.ratio }),
-  };
+function objectives(cuj: Cuj): BySli<number> {
+  return mapSlis(cuj.objectives, ({ ratio }) => ratio);
 }
 
 function endpoint({ service, resource, label, latencyMs }: Endpoint) {

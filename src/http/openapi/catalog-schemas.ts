@@ -1,14 +1,14 @@
 import Type, { type Static } from 'typebox';
 import { ruleNames } from '../../domain/registry/rules.ts';
+import { forEverySli } from '../../domain/sli/by-sli.ts';
 import { Closed, literals } from './schema-parts.ts';
 
 /** What the routes about the registry answer. */
 
 const Ratio = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
-const Objectives = Closed({
-  availability: Type.Optional(Ratio('Share of requests that must not end in 5XX.')),
-  latency: Type.Optional(Ratio("Share of requests that must be within their endpoint's latencyMs.")),
-});
+const Objectives = Closed(
+  forEverySli((_, { goodRequests }) => Type.Optional(Ratio(`The least share of requests ${goodRequests}.`))),
+);
 const Params = Closed({
   required: Type.Array(Type.String(), { description: 'What every question must give.' }),
   optional: Type.Array(Type.String(), { description: "Stable's own; without them stable is the rest." }),

@@ -4,6 +4,7 @@ import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import type { Reason } from '../../domain/judge/outcome.ts';
 import { ruleNames } from '../../domain/registry/rules.ts';
+import { sliNames } from '../../domain/sli/table.ts';
 import type { ProblemCode } from '../server/problem.ts';
 import { Closed, literals } from './schema-parts.ts';
 
@@ -36,7 +37,7 @@ const Outcome = literals(['pass', 'fail', 'inconclusive']);
 const ReasonCode = literals(reasons, 'Why. A closed set.');
 const RuleName = literals(ruleNames);
 const Mode = literals(['enforce', 'observe']);
-const SliName = literals(['availability', 'latency']);
+const SliName = literals(sliNames);
 const Summary = Type.String({
   maxLength: 300,
   pattern: '^(PASS|FAIL|INCONCLUSIVE) [^<>&]*$',

@@ -1,6 +1,7 @@
 import type { Verdict } from '../../domain/judge/judge.ts';
 import { type WrittenMeasurement, writeMeasurement } from '../../domain/metrics/measurement-json.ts';
 import type { EndpointMeasurement, Measurement, SentQuery } from '../../domain/metrics/metrics-source.ts';
+import { allSlis, mapSlis } from '../../domain/sli/by-sli.ts';
 import type { Evaluation, ServiceEvaluation } from '../../evaluation/evaluator.ts';
 
 /**
@@ -50,18 +51,16 @@ export function explainService({ verdict, evaluations }: ServiceEvaluation) {
 function explainWithin({ queries, measurement }: Evaluation, room: Room): Explained {
   const shown = firstThatFit(queries, ({ name, query }) => name.length + query.length + 30, room, 1 / 2);
   if (measurement === undefined) return withOmitted({ queries: shown }, queries.length - shown.length, 0);
-  const availability = measurement.availability && worstThatFit(measurement.availability, room);
-  const latency = measurement.latency && worstThatFit(measurement.latency, room);
   const kept: Measurement = {
     ...measurement,
-    ...(availability === undefined ? {} : { availability }),
-    ...(latency === undefined ? {} : { latency }),
+    ...mapSlis<readonly EndpointMeasurement[], readonly EndpointMeasurement[]>(measurement, (endpoints) =>
+      worstThatFit(endpoints, room),
+    ),
   };
-  const endpoints = (of: Measurement) => (of.availability?.length ?? 0) + (of.latency?.length ?? 0);
   return withOmitted(
     { queries: shown, measurement: writeMeasurement(kept) },
     queries.length - shown.length,
-    endpoints(measurement) - endpoints(kept),
+    allSlis(measurement).length - allSlis(kept).length,
   );
 }
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { judge, unknownVerdict, type Verdict } from '../../../src/domain/judge/judge.ts';
+import { type JudgeOptions, judge, unknownVerdict, type Verdict } from '../../../src/domain/judge/judge.ts';
 import { judgeService } from '../../../src/domain/judge/judge-service.ts';
 import { percent, plain } from '../../../src/domain/judge/number-text.ts';
 import { summaryText } from '../../../src/domain/judge/summary.ts';
+import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
 import { cujOf, endpointOf, measurementOf, over } from './journey.ts';
 
 const options = { registryDigest: 'sha256:test' };
@@ -225,5 +226,52 @@ describe('the verdict on a service', () => {
     const { summary } = judgeService('matching-api', 'd', many);
     expect(summary.length).toBeLessThanOrEqual(300);
     expect(summary).toMatch(/^FAIL matching-api \(slo_violated\): 60 of 60 CUJs: journey-x/);
+  });
+});
+
+describe('hints that speak of the backend', () => {
+  const silent = measurementOf({ availability: [endpointOf('GET /a', over(30, 0, 0), over(30, 900, 0))] });
+  const stable = { canary: new Array(30).fill(0), stable: new Array(30).fill(30) };
+  const cases = {
+    no_canary_traffic: { ...silent, whole: stable },
+    unknown_tag: {
+      ...silent,
+      whole: { ...stable, unmatched: new Array(30).fill(5), overlapping: new Array(30).fill(0) },
+    },
+    canary_indistinguishable: measurementOf({
+      availability: [endpointOf('GET /a', over(30, 90_000, 0))],
+    }),
+    source_stale: {
+      ...silent,
+      sourceTraffic: [{ services: ['shop'], hits: [...new Array(20).fill(9), ...new Array(6).fill(0)] }],
+    },
+    clock_skew: { ...silent, clockSkewMs: 90_000 },
+  };
+  const hintsOf = (more: Pick<JudgeOptions, 'backend'>) =>
+    Object.entries(cases).map(([expected, measurement]) => {
+      const { reason, noDataCause, hint } = judge(cujOf(), measurement, { ...options, ...more });
+      expect(noDataCause ?? reason).toBe(expected);
+      return hint;
+    });
+
+  it('name it, and what gives it the version', () => {
+    const { backend, versionTag, addressSetting } = datadogDialect;
+    expect(hintsOf({ backend: { backend, versionTag, addressSetting } })).toEqual([
+      "Compare the canary's tags in Datadog with the selector: DD_VERSION or the label tags.datadoghq.com/version of the new pods.",
+      "Compare the tags of the service's requests in Datadog with both selectors: DD_VERSION or the label tags.datadoghq.com/version of the pods.",
+      'Let canary and stable differ in a tag that Datadog stores, for example DD_VERSION or the label tags.datadoghq.com/version, set to the pod template hash.',
+      "Wait: the gate judges again as soon as data comes in. Look at Datadog's status page and at the agents of these services. Where nobody sends requests any more, wait until they do.",
+      "Set the clock of the gate's node right (NTP). Where DD_URL names a proxy, see that it leaves the Date of Datadog's answers as it is.",
+    ]);
+  });
+
+  it('make sense where nobody says which backend it is', () => {
+    expect(hintsOf({})).toEqual([
+      "Compare the canary's tags in the metrics backend with the selector: the version of the new pods.",
+      "Compare the tags of the service's requests in the metrics backend with both selectors: the version of the pods.",
+      'Let canary and stable differ in a tag that the metrics backend stores, for example the version, set to the pod template hash.',
+      "Wait: the gate judges again as soon as data comes in. Look at the metrics backend's status page and at the agents of these services. Where nobody sends requests any more, wait until they do.",
+      "Set the clock of the gate's node right (NTP). Where the address of the backend names a proxy, see that it leaves the Date of the metrics backend's answers as it is.",
+    ]);
   });
 });

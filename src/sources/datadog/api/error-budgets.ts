@@ -3,7 +3,7 @@ import type { SloFacts } from '../../../domain/ports/backend-facts.ts';
 import type { CujBudget, SliBudget } from '../../../domain/ports/error-budget.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Cuj } from '../../../domain/registry/model.ts';
-import type { SliName } from '../../../domain/registry/schema.ts';
+import type { SliName } from '../../../domain/sli/table.ts';
 import { readBudget, unasked } from './slo-history.ts';
 import { findSlos } from './slos.ts';
 

@@ -6,7 +6,7 @@ import type { SliBudget } from '../../../domain/ports/error-budget.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import { withoutKeys } from '../../../domain/redact.ts';
 import type { Cuj } from '../../../domain/registry/model.ts';
-import type { SliName } from '../../../domain/registry/schema.ts';
+import type { SliName } from '../../../domain/sli/table.ts';
 import { sloName, sloOf } from '../query/slo-queries.ts';
 import { malformed, show } from './timeseries-response.ts';
 

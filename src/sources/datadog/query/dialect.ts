@@ -7,6 +7,7 @@ import { isSafeTagValue, maxTagValueLength, normalizeTagValue, resourceNameOf } 
 export const datadogDialect: SourceDialect = {
   backend: 'Datadog',
   versionTag: 'DD_VERSION or the label tags.datadoghq.com/version',
+  addressSetting: 'DD_URL',
   parseSource: parseSourceTemplate,
   isTagKey: (key) => /^[a-z][a-z0-9_./-]*$/.test(key),
   tagKeyCharacters: 'a-z 0-9 _ . / -',

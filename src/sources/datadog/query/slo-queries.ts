@@ -1,7 +1,7 @@
 import type { SloFacts } from '../../../domain/ports/backend-facts.ts';
 import type { Cuj, Endpoint, Registry, Service } from '../../../domain/registry/model.ts';
-import type { SliName } from '../../../domain/registry/schema.ts';
 import type { Source } from '../../../domain/registry/source-dialect.ts';
+import type { SliName } from '../../../domain/sli/table.ts';
 import { templateCountTexts, traceCountTexts, traceLatencyTexts } from './query-text.ts';
 import { templateOf } from './source-template.ts';
 
@@ -12,6 +12,8 @@ import { templateOf } from './source-template.ts';
 export interface SloEvents {
   /** Names are those of the formulas. */
   readonly queries: readonly { readonly name: string; readonly query: string }[];
+  /** Which of the two is queried; the other is the rest of the total. */
+  readonly queried: 'good' | 'bad';
   /** Sums over the queries; good + bad is the total. */
   readonly good: string;
   readonly bad: string;
@@ -29,6 +31,14 @@ export function sloOf(slos: readonly SloFacts[], cuj: Cuj, sli: SliName): SloFac
   return slos.find((slo) => (id === undefined ? slo.name === sloName(cuj, sli) : slo.id === id));
 }
 
+/** How the events of each SLI are queried. */
+const countedBy: Readonly<
+  Record<SliName, { readonly queried: 'good' | 'bad'; readonly groupsOf: (cuj: Cuj) => Group[] }>
+> = {
+  availability: { queried: 'bad', groupsOf: requestGroups },
+  latency: { queried: 'good', groupsOf: latencyGroups },
+};
+
 /** A filter's list of resources is cut into several queries beyond this many characters; Datadog publishes no limit. */
 const maxListLength = 4_000;
 
@@ -37,12 +47,12 @@ const maxListLength = 4_000;
  * registry changes nothing. Undefined where the CUJ has no endpoint for the SLI.
  */
 export function sloEvents(registry: Registry, cuj: Cuj, sli: SliName): SloEvents | undefined {
-  const groups = sli === 'availability' ? requestGroups(cuj) : latencyGroups(cuj);
+  const { groupsOf, queried } = countedBy[sli];
+  const groups = groupsOf(cuj);
   if (groups.length === 0) return undefined;
   const queries: { name: string; query: string }[] = [];
   const parts: string[] = [];
   const totals: string[] = [];
-  const part = sli === 'availability' ? 'bad' : 'good';
   groups.forEach(({ service: name, resources, latencyMs }, i) => {
     const service = registry.services.get(name) as Service;
     const scope = {
@@ -54,17 +64,17 @@ export function sloEvents(registry: Registry, cuj: Cuj, sli: SliName): SloEvents
     const suffix = groups.length === 1 ? '' : `_${i + 1}`;
     queries.push(
       { name: `total${suffix}`, query: texts.total },
-      { name: `${part}${suffix}`, query: texts.part },
+      { name: `${queried}${suffix}`, query: texts.part },
     );
     totals.push(`total${suffix}`);
-    parts.push(`${part}${suffix}`);
+    parts.push(`${queried}${suffix}`);
   });
   const total = totals.join(' + ');
   const counted = parts.join(' + ');
   const rest = `${total} - ${parts.join(' - ')}`;
-  return part === 'bad'
-    ? { queries, total, bad: counted, good: rest }
-    : { queries, total, good: counted, bad: rest };
+  return queried === 'bad'
+    ? { queries, queried, total, bad: counted, good: rest }
+    : { queries, queried, total, good: counted, bad: rest };
 }
 
 interface Group {

@@ -1,0 +1,25 @@
+/** Counts per 60 s bucket; index 0 is the bucket that begins at the snapshot's `fromMs`. Both arrays are equally long. */
+export interface Series {
+  readonly total: Float64Array;
+  readonly bad: Float64Array;
+  /**
+   * The part of `total` that carries a status: only among these can a 5XX be seen. Absent where bad events are told by
+   * something else.
+   */
+  readonly withStatus?: Float64Array;
+  /**
+   * The part of `total` that one query counts and that no other counts as good or as bad, such as requests that arrived in
+   * between. Not in `bad`. Absent where there are none.
+   */
+  readonly unclassified?: Float64Array;
+}
+
+/** One side (canary or stable) of one service. A series that is absent had no point at all in the span. */
+export interface SideCounts {
+  /** Requests and 5XX of the whole service. */
+  readonly whole: Series | undefined;
+  /** By resource_name. */
+  readonly requests: ReadonlyMap<string, Series>;
+  /** By latency threshold in ms, then resource_name (`*` for the whole service): total, and slower than that. */
+  readonly latency: ReadonlyMap<number, ReadonlyMap<string, Series>>;
+}

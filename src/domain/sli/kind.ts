@@ -1,0 +1,32 @@
+import type { Series, SideCounts } from '../metrics/series.ts';
+
+/** What a kind needs to know of an endpoint. */
+export interface SliEndpoint {
+  /** `*` is the whole service. */
+  readonly resource: string;
+  readonly latencyMs?: number | undefined;
+}
+
+/**
+ * One kind of SLI: what it counts, and what its events are called. docs/development/adding-an-sli-kind.md says how to add
+ * one.
+ */
+export interface SliKind {
+  /** What a bad request did, in summaries: `3 of 20 requests failed`. */
+  readonly badWord: string;
+  /** Which requests are good, to follow the word "requests": `that do not end in 5XX`. */
+  readonly goodRequests: string;
+  /**
+   * Whether a bad event is one above the endpoint's threshold (`latencyMs`). Then endpoints without a threshold are not
+   * counted, a default objective applies only to CUJs with a threshold, and services with a source of their own cannot be
+   * judged.
+   */
+  readonly needsThreshold: boolean;
+  /** One side's counts of an endpoint. Undefined: the source had no point at all. */
+  readonly seriesOf: (side: SideCounts, endpoint: SliEndpoint) => Series | undefined;
+}
+
+/** Whether the SLI counts the requests of an endpoint. */
+export function countsEndpoint(kind: SliKind, { latencyMs }: Pick<SliEndpoint, 'latencyMs'>): boolean {
+  return !kind.needsThreshold || latencyMs !== undefined;
+}

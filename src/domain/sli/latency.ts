@@ -1,0 +1,10 @@
+import type { SliKind } from './kind.ts';
+
+/** Requests that are slower than their endpoint's threshold. */
+export const latency: SliKind = {
+  badWord: 'slow',
+  goodRequests: "within their endpoint's latencyMs",
+  needsThreshold: true,
+  seriesOf: (side, { resource, latencyMs }) =>
+    latencyMs === undefined ? undefined : side.latency.get(latencyMs)?.get(resource),
+};
