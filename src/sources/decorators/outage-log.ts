@@ -3,34 +3,34 @@ import { SourceError } from '../../domain/errors.ts';
 import { isClockSkewed } from '../../domain/judge/clock-skew.ts';
 import type { MetricsSource } from '../../domain/metrics/metrics-source.ts';
 
-/** The same code is logged again after this time. */
+/** The least time between log lines about the same error. */
 const everyMs = 5 * 60_000;
 
-/** An outage of one batch. */
+/** Failed queries of one batch. */
 interface Outage {
-  /** Epoch ms of the first failure; undefined while queries succeed. */
+  /** Epoch ms; undefined while queries succeed. */
   sinceMs: number | undefined;
   failures: number;
-  /** Whether the log has a line that says so, and none yet that says that it is over. */
+  /** Whether the log has a line about the failure, and none about the recovery yet. */
   isLogged: boolean;
-  /** Code → epoch ms of the latest line with it. */
+  /** Error code → epoch ms of its latest log line. */
   readonly loggedMs: Map<string, number>;
 }
 
 /**
- * Logs when queries of a batch begin to fail, why, and when they succeed again: the verdicts say only
- * `source_unavailable`. A batch logs each code at most once in five minutes, however often it comes and goes. A clock that
- * is so wrong that nothing is judged is logged as often. `now` is epoch ms.
+ * Logs when queries begin to fail, why, and when they succeed again; verdicts say only `source_unavailable`. Each batch
+ * is logged by itself, and each kind of error at most once in five minutes. So is a clock that is so wrong that nothing
+ * is judged. `now` is epoch ms.
  */
 export function withOutageLog(inner: MetricsSource, logger: Logger, now: () => number): MetricsSource {
-  // One entry for each batch of the registry and of the registries before it.
+  // One for each batch of the registry and of previous registries.
   const outages = new Map<string, Outage>();
   let skewLoggedMs = Number.NEGATIVE_INFINITY;
   const logSkew = (skewMs: number | undefined) => {
     if (!isClockSkewed(skewMs) || Math.abs(now() - skewLoggedMs) < everyMs) return;
     skewLoggedMs = now();
     const seconds = Math.trunc(skewMs / 1000);
-    logger.error({ code: 'clock_skew', seconds }, "clock differs from Datadog's: no verdict is possible");
+    logger.error({ code: 'clock_skew', seconds }, "clock differs from Datadog's; no verdicts possible");
   };
   return {
     async measure(query, signal) {

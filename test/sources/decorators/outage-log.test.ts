@@ -100,7 +100,7 @@ it('tells that the clock is wrong, once in five minutes', async () => {
     level: 50,
     code: 'clock_skew',
     seconds: -61,
-    msg: "clock differs from Datadog's: no verdict is possible",
+    msg: "clock differs from Datadog's; no verdicts possible",
   };
   expect(lines).toEqual([line, line]);
 });
