@@ -10,7 +10,7 @@ interface Delay {
 }
 
 /**
- * How late in turn, in minutes, from the least on without which a verdict may not do (docs/verdicts.md). A silence of
+ * How late in turn, in minutes, from the least on without which a verdict may not do (docs/verdicts-reference.md). A silence of
  * `restartGap` (5 min) ends a window that goes by the canary's first hit, but not one that goes by `since`. After the last
  * nothing of a canary is left.
  */

@@ -37,7 +37,7 @@ if (!(seconds >= 10) || !Number.isInteger(seed)) {
 }
 
 const drainDelayMs = 700;
-/** Beyond what the gate tolerates (docs/verdicts.md), and within what a rollout's own clock may be wrong by. */
+/** Beyond what the gate tolerates (docs/verdicts-reference.md), and within what a rollout's own clock may be wrong by. */
 const wrongClocksMs = [-6 * 60_000, -2 * 60_000, 2 * 60_000, 6 * 60_000];
 const say = (text: string) => console.log(text);
 

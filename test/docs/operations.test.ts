@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { VerdictSchema } from '../../src/http/openapi/verdict-schemas.ts';
 import { settingsInMarkdown, settingsOnPage } from './settings-table.ts';
 
-/** Whoever is woken at night looks a name up: every name must be there. */
+/** Somebody who is woken at night looks a name up: every name must be there. */
 
 const root = path.join(import.meta.dirname, '../..');
 const text = readFileSync(path.join(root, 'docs/operations.md'), 'utf8');

@@ -1,4 +1,4 @@
-"""The mathematics of docs/verdicts.md, written anew: nothing here is taken from src."""
+"""The mathematics of docs/verdicts-reference.md, written anew: nothing here is taken from src."""
 
 from fractions import Fraction
 from math import exp, expm1, floor, inf, lgamma, log, log1p

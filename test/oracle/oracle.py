@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Judges recorded measurements by docs/verdicts.md alone. It shares no code with src.
+"""Judges recorded measurements by docs/verdicts-reference.md alone. It shares no code with src.
 
 Reads verdict records (`cuj-gate evaluate NAME --record FILE`), one in each line, and answers each with one line of JSON:
 what the verdict should be, with its numbers. Numbers are not rounded here.
@@ -629,7 +629,7 @@ def baseline(s):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Beside a verdict
+# Fields of an answer
 
 
 def side_of(total, bad):

@@ -13,7 +13,7 @@ import { type Difference, differences } from './compare.ts';
 import { shrink } from './shrink.ts';
 
 /**
- * Random hard measurements, judged by the product and by oracle.py, which was written from docs/verdicts.md alone.
+ * Random hard measurements, judged by the product and by oracle.py, which was written from docs/verdicts-reference.md alone.
  *
  *     npm run oracle -- --count 120000 --seed 7
  *     npm run oracle -- --seed 7 --only 1234

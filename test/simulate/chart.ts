@@ -9,6 +9,7 @@ import type { Results } from './simulate.ts';
 
 const width = 760;
 const height = 400;
+const font = `font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12"`;
 const plot = { left: 62, right: 180, top: 52, bottom: 50 };
 const ink = {
   text: '#24292f',
@@ -54,7 +55,7 @@ function frame(title: string, x: Scale, y: Scale, xName: string, yName: string, 
       return `<path d="M${plot.left} ${at}H${right}" stroke="${ink.grid}"/>${text(plot.left - 8, y.at(value) + 4, label, ' text-anchor="end"')}`;
     }),
   ];
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${title}" font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12" fill="${ink.text}">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${title}" ${font} fill="${ink.text}">
 <rect width="${width}" height="${height}" rx="8" fill="${ink.paper}"/>
 ${text(plot.left, 28, title, ' font-size="15" font-weight="600"')}
 ${lines.join('\n')}
@@ -76,7 +77,128 @@ function outcome(requests: number, bad: number) {
   return judge(cujOf(), measurement, { registryDigest: 'chart' });
 }
 
-/** Abort line and pass line over requests, each asked of the product. */
+interface Timeline {
+  readonly title: string;
+  readonly why: readonly [string, string];
+  /** Counts of each minute, for ten minutes at most. */
+  readonly canary: readonly (readonly [requests: number, bad: number])[];
+  readonly stable: readonly (readonly [requests: number, bad: number])[];
+}
+
+const minutes = 8;
+
+function steady(requests: number, ...bad: readonly number[]): [number, number][] {
+  return Array.from({ length: minutes }, (_, i) => [requests, bad[i] ?? 0]);
+}
+
+export const timelines: readonly Timeline[] = [
+  {
+    title: 'A good release',
+    why: ['passes after 415 requests', 'without a failure'],
+    canary: steady(100),
+    stable: steady(900, 0, 0, 1),
+  },
+  {
+    title: 'A broken release',
+    why: ['is aborted in the second minute', 'that has failures'],
+    canary: steady(100, 0, 0, 3, 2),
+    stable: steady(900, 0, 1),
+  },
+  {
+    title: 'Too little traffic',
+    why: ['is not decided: one failure of', '160 requests may be chance'],
+    canary: steady(20, 0, 0, 0, 1),
+    stable: steady(180),
+  },
+  {
+    title: 'A dependency fails',
+    why: ['is not held against the release:', 'stable fails as well'],
+    canary: steady(100, 0, 0, 3, 2, 2, 3, 2, 3),
+    stable: steady(900, 0, 0, 20, 22, 19, 20, 21, 18),
+  },
+];
+
+/** What the product answers at the end of each minute, up to the first fail. */
+export function verdictsOf({ canary, stable }: Timeline): { verdict: string; reason: string }[] {
+  const answers: { verdict: string; reason: string }[] = [];
+  for (let minute = 1; minute <= minutes && answers.at(-1)?.verdict !== 'fail'; minute += 1) {
+    const [total, bad] = [0, 1].map((at) => canary.slice(0, minute).map((counts) => counts[at] as number));
+    const [all, failed] = [0, 1].map((at) => stable.slice(0, minute).map((counts) => counts[at] as number));
+    const measurement = measurementOf({
+      availability: [
+        endpointOf(
+          'GET /a',
+          { total: total as number[], bad: bad as number[] },
+          { total: all as number[], bad: failed as number[] },
+        ),
+      ],
+    });
+    const { verdict, reason } = judge(cujOf(), measurement, { registryDigest: 'chart' });
+    answers.push({ verdict, reason });
+  }
+  return answers;
+}
+
+/** Four rollouts, minute by minute: requests and failures of canary and stable, and the verdict of the product. */
+export function timelineChart(): string {
+  const left = 272;
+  const step = 58;
+  const panel = 96;
+  const top = 66;
+  const all = top + timelines.length * panel + 22;
+  const marks = {
+    pass: [ink.pass, 'PASS'],
+    fail: [ink.fail, 'FAIL'],
+    inconclusive: [ink.faint, '?'],
+  } as const;
+  const side = (counts: Timeline['canary'], y: number, until: number) =>
+    counts
+      .slice(0, until)
+      .map(([requests, bad], i) => {
+        const x = left + i * step + step / 2;
+        if (bad === 0) return text(x, y, String(requests), ' text-anchor="middle"');
+        return `${text(x - 3, y, String(requests), ' text-anchor="end"')}<rect x="${round(x + 1)}" y="${round(y - 12)}" width="22" height="16" rx="8" fill="${ink.fail}"/>${text(x + 12, y, String(bad), ` text-anchor="middle" font-weight="700" fill="${ink.paper}"`)}`;
+      })
+      .join('');
+  const panels = timelines.map((timeline, row) => {
+    const y = top + row * panel;
+    const answers = verdictsOf(timeline);
+    const chips = answers.map(({ verdict }, i) => {
+      const [colour, word] = marks[verdict as keyof typeof marks];
+      const x = left + i * step;
+      return `<rect x="${x + 5}" y="${y + 62}" width="${step - 10}" height="19" rx="4" fill="${colour}"/>${text(x + step / 2, y + 76, word, ` text-anchor="middle" font-weight="700" fill="${ink.paper}"`)}`;
+    });
+    const aborted =
+      answers.at(-1)?.verdict === 'fail'
+        ? text(
+            left + answers.length * step + 8,
+            y + 76,
+            'aborted: all traffic is stable’s again',
+            ` fill="${ink.fail}"`,
+          )
+        : '';
+    return `<path d="M20 ${y}H${width - 20}" stroke="${ink.grid}"/>
+${text(20, y + 26, timeline.title, ' font-weight="700" font-size="13"')}
+${text(20, y + 46, timeline.why[0], ` fill="${ink.faint}"`)}${text(20, y + 62, timeline.why[1], ` fill="${ink.faint}"`)}
+${text(left - 10, y + 26, 'canary', ` text-anchor="end" fill="${ink.faint}"`)}${side(timeline.canary, y + 26, answers.length)}
+${text(left - 10, y + 48, 'stable', ` text-anchor="end" fill="${ink.faint}"`)}${side(timeline.stable, y + 48, answers.length)}
+${chips.join('')}${aborted}`;
+  });
+  const head = Array.from({ length: minutes }, (_, i) =>
+    text(left + i * step + step / 2, top - 10, `${i + 1}`, ` text-anchor="middle" fill="${ink.faint}"`),
+  ).join('');
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${all}" width="${width}" height="${all}" role="img" aria-label="Four rollouts minute by minute: a good release passes, a broken one is aborted, and two are inconclusive" ${font} fill="${ink.text}">
+<rect width="${width}" height="${all}" rx="8" fill="${ink.paper}"/>
+${text(20, 28, 'Four rollouts, minute by minute, at an objective of 99.95%', ' font-size="15" font-weight="600"')}
+${text(left - 10, top - 10, 'minute', ` text-anchor="end" fill="${ink.faint}"`)}${head}
+${panels.join('\n')}
+<rect x="20" y="${all - 22}" width="22" height="14" rx="7" fill="${ink.fail}"/>${text(50, all - 11, 'failed requests, beside all requests of the minute', ` fill="${ink.faint}"`)}
+<rect x="400" y="${all - 22}" width="22" height="14" rx="4" fill="${ink.faint}"/>${text(411, all - 11, '?', ` text-anchor="middle" font-weight="700" fill="${ink.paper}"`)}${text(430, all - 11, 'INCONCLUSIVE: not known yet', ` fill="${ink.faint}"`)}
+</svg>
+`;
+}
+
+/** Abort threshold and pass threshold over requests, each asked of the product. */
 export function linesChart(): string {
   const from = 50;
   const to = 20_000;
@@ -130,8 +252,8 @@ export function linesChart(): string {
     text(right + 12, y.at(24.2), 'FAIL', ` font-weight="700" fill="${ink.fail}"`),
     text(right + 12, y.at(24.2) + 16, 'at this line or above', ` fill="${ink.faint}"`),
     text(right + 12, y.at(16), 'INCONCLUSIVE', ' font-weight="700"'),
-    text(right + 12, y.at(16) + 16, 'the counts cannot', ` fill="${ink.faint}"`),
-    text(right + 12, y.at(16) + 31, 'carry either', ` fill="${ink.faint}"`),
+    text(right + 12, y.at(16) + 16, 'too few requests', ` fill="${ink.faint}"`),
+    text(right + 12, y.at(16) + 31, 'for either', ` fill="${ink.faint}"`),
     text(right + 12, y.at(5.4), 'PASS', ` font-weight="700" fill="${ink.pass}"`),
     text(right + 12, y.at(5.4) + 16, 'on or above the SLO,', ` fill="${ink.faint}"`),
     text(right + 12, y.at(5.4) + 31, '14.4× burn ruled out', ` fill="${ink.faint}"`),
@@ -201,7 +323,7 @@ export function characteristicsChart(results: Results): string {
     ),
     dots(2000, 'strict', ink.fail),
     ...sizes.map((n, i) => dots(n, 'confidence', shades[i] as string)),
-    text(right + 14, plot.top + 12, 'requests in ten looks', ` fill="${ink.faint}"`),
+    text(right + 14, plot.top + 12, 'requests, ten analyses', ` fill="${ink.faint}"`),
     ...order.map((n, row) => legend(row, shades[sizes.indexOf(n)] as string, n.toLocaleString('en'))),
     legend(order.length, ink.fail, '2,000, strict', true),
     text(right + 14, plot.top + 34 + (order.length + 1) * 22 + 6, 'lines: exact', ` fill="${ink.faint}"`),

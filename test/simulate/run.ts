@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { characteristicsChart, linesChart } from './chart.ts';
+import { characteristicsChart, linesChart, timelineChart } from './chart.ts';
 import { type Results, simulateAll } from './simulate.ts';
 import { fillIn, tablesOf } from './tables.ts';
 
@@ -45,6 +45,7 @@ if (values.write) {
   writeFileSync(stored, `${JSON.stringify(results, null, 2)}\n`);
   const docs = new URL('docs/verdicts.md', root);
   writeFileSync(docs, fillIn(readFileSync(docs, 'utf8'), tables));
+  writeFileSync(new URL('docs/verdict-timeline.svg', root), timelineChart());
   writeFileSync(new URL('docs/verdict-lines.svg', root), linesChart());
   writeFileSync(new URL('docs/verdict-characteristics.svg', root), characteristicsChart(results));
 }

@@ -204,7 +204,7 @@ export const cases: (Scenario & { readonly good: boolean })[] = [
   },
   {
     id: 'late-good',
-    name: 'the newest minute shows half of its events until the next look, 0.6 times the allowed rate',
+    name: 'the newest minute shows half of its events until the next analysis, 0.6 times the allowed rate',
     good: true,
     ...ten,
     endpoints: evenly(4, 0.6 * budget, 0.2 * budget),

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { characteristicsChart, linesChart } from './chart.ts';
+import { characteristicsChart, linesChart, timelineChart, timelines, verdictsOf } from './chart.ts';
 import { cases, scenarios } from './scenarios.ts';
 import { type Cell, type Results, resultsOf, simulate } from './simulate.ts';
 import { fillIn, tablesOf } from './tables.ts';
@@ -109,8 +109,21 @@ describe('the stored results', () => {
   it('are what the tables and charts of docs/verdicts.md show', () => {
     const docs = read('docs/verdicts.md');
     expect(fillIn(docs, tablesOf(results))).toBe(docs);
+    expect(timelineChart()).toBe(read('docs/verdict-timeline.svg'));
     expect(linesChart()).toBe(read('docs/verdict-lines.svg'));
     expect(characteristicsChart(results)).toBe(read('docs/verdict-characteristics.svg'));
+  });
+});
+
+describe('the first picture of docs/verdicts.md', () => {
+  it('says of each rollout what the product decides', () => {
+    const [good, broken, quiet, outage] = timelines.map(verdictsOf);
+    expect(good?.findIndex(({ verdict }) => verdict === 'pass')).toBe(4);
+    expect(broken?.map(({ reason }) => reason).slice(-2)).toEqual(['within_noise', 'slo_violated']);
+    expect(quiet?.at(-1)?.reason).toBe('insufficient_traffic');
+    expect(outage?.at(-1)?.reason).toBe('shared_cause');
+    for (const answers of [quiet, outage])
+      expect(answers?.every(({ verdict }) => verdict === 'inconclusive')).toBe(true);
   });
 });
 

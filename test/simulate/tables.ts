@@ -107,7 +107,7 @@ function exact(): string {
       ...[0.6, 1].map((multiple) => at(multiple, strictLine(50))),
     ];
   });
-  return table(['requests in 120 looks', '0.6×', '1×', '2×', '5×', '`strict` 0.6×', '`strict` 1×'], rows);
+  return table(['requests in 120 analyses', '0.6×', '1×', '2×', '5×', '`strict` 0.6×', '`strict` 1×'], rows);
 }
 
 function source(results: Results): string {

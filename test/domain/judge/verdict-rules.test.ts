@@ -1,5 +1,5 @@
 /**
- * The sentences of docs/verdicts.md that say over what, of what and in which order. Each test is decided by a number that the
+ * The sentences of docs/verdicts-reference.md that say over what, of what and in which order. Each test is decided by a number that the
  * other reading of the sentence would make another one.
  */
 import { describe, expect, it } from 'vitest';
@@ -47,7 +47,7 @@ function judged(
 
 const outcome = ({ verdict, reason }: Verdict) => `${verdict} ${reason}`;
 
-/** E of docs/verdicts.md. */
+/** E of docs/verdicts-reference.md. */
 function evidence(n: number, e: number, p = 0.0005): number {
   let sum = 0;
   for (let k = 2; k <= 1024; k *= 2) sum += Math.exp(e * Math.log(k) - n * Math.log1p((k - 1) * p));

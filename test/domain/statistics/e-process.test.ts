@@ -47,7 +47,7 @@ describe('evidence of a pair of counts', () => {
     [20_000, 10, 0.00466],
     [20_000, 30, 15_920],
   ])(
-    'of %i requests and %i bad is %f at an objective of 0.9995, as docs/verdicts.md says',
+    'of %i requests and %i bad is %f at an objective of 0.9995, as docs/verdicts-reference.md says',
     (n, e, expected) => {
       expect(Math.exp(logEvidence(n, e, p0)) / expected).toBeCloseTo(1, 2);
       expect(evidenceByDefinition(n, e, p0) / expected).toBeCloseTo(1, 2);

@@ -194,26 +194,26 @@ const notes: [what: string, args: string[], says: RegExp[], not: RegExp[]][] = [
   [
     'a load balancer without auth, whatever a policy says',
     ['--set', 'service.type=LoadBalancer,networkPolicy.enabled=true'],
-    [/Whoever reaches the load balancer may ask it: set auth\.tokens/],
+    [/Everyone who can reach the load balancer may ask it: set auth\.tokens/],
     [/Everything in this cluster/],
   ],
   [
     'a node port without auth',
     ['--set', 'service.type=NodePort'],
-    [/Whoever reaches the node port may ask it/],
+    [/Everyone who can reach the node port may ask it/],
     [/Everything in this cluster/],
   ],
   [
     'a load balancer with tokens, but open metrics',
     ['--set', 'service.type=LoadBalancer,auth.tokens.existingSecret=tokens'],
-    [/Whoever reaches the load balancer may read \/metrics: set adminPort/],
+    [/Everyone who can reach the load balancer may read \/metrics: set adminPort/],
     [/may ask it/],
   ],
   [
     'nothing that is open',
     ['--set', 'service.type=LoadBalancer,auth.tokens.existingSecret=tokens,adminPort=9090'],
     [],
-    [/Whoever/],
+    [/Everyone who can reach/],
   ],
   [
     'tokens',
