@@ -11,7 +11,7 @@ const rooms = [
   {
     room: 'sources/datadog/api',
     rooms: ['domain', 'sources/datadog/query'],
-    libraries: ['@datadog', 'undici', 'lru-cache'],
+    libraries: ['@datadog', 'undici'],
     io: true,
   },
   {
@@ -73,7 +73,16 @@ function allowedOf({ room, rooms: others = [], libraries = [], modules = [], io 
 }
 
 export default {
-  forbidden: [{ name: 'no-cycle', severity: 'error', from: {}, to: { circular: true } }],
+  forbidden: [
+    { name: 'no-cycle', severity: 'error', from: {}, to: { circular: true } },
+    // Everything else reads YAML with yaml: docs/adr/0013-two-yaml-parsers-for-registries.md.
+    {
+      name: 'js-yaml-for-registries-alone',
+      severity: 'error',
+      from: { pathNot: roomPath('registry-files') },
+      to: { path: libraryPath('js-yaml') },
+    },
+  ],
   allowedSeverity: 'error',
   allowed: [
     ...rooms.flatMap(allowedOf),

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { load } from 'js-yaml';
+import { parse } from 'yaml';
 import { listed } from '../doctor/words.ts';
 import { SourceError } from '../domain/errors.ts';
 import { readOpenApi } from '../init/openapi.ts';
@@ -70,7 +70,7 @@ async function fromOpenApi(options: Options, file: string): Promise<string> {
   let description: ReturnType<typeof readOpenApi>;
   try {
     // JSON is YAML as well.
-    description = readOpenApi(load(await readFile(file, 'utf8')));
+    description = readOpenApi(parse(await readFile(file, 'utf8'), { merge: true, maxAliasCount: -1 }));
   } catch (error) {
     throw new Misuse(`${file} cannot be used: ${(error as Error).message}`);
   }

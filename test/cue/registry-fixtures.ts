@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { load } from 'js-yaml';
+import { parse } from 'yaml';
 
 /** One registry and whether it is in the format. */
 export interface RegistryFixture {
@@ -16,7 +16,7 @@ interface Change {
 }
 
 const folder = new URL('../testdata/registry-fixtures/', import.meta.url);
-const read = (name: string) => load(readFileSync(new URL(name, folder), 'utf8'));
+const read = (name: string) => parse(readFileSync(new URL(name, folder), 'utf8'));
 
 /** Every line of changes.yaml applied to base.yaml: what both the JSON Schema and the CUE schema are held against. */
 export function registryFixtures(): RegistryFixture[] {

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { load } from 'js-yaml';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import { type AnalysisOptions, defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
@@ -15,7 +14,7 @@ export type Loose = any;
 
 /** The example's document, to be changed at will. */
 export function exampleDocument(): Loose {
-  return load(readFileSync(examplePath, 'utf8'));
+  return parse(readFileSync(examplePath, 'utf8'));
 }
 
 /** A registry of a document, with a digest that says nothing. */

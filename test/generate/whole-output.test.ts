@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { diffLines } from 'diff';
-import { dump } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
 import { generateCommand } from '../../src/commands/generate.ts';
 import { manifestName } from '../../src/commands/support/output-folder.ts';
 import { capture } from '../commands/io.ts';
@@ -27,7 +27,7 @@ async function generate(...args: string[]) {
 async function outputOf(name: string, document: Loose): Promise<Map<string, string>> {
   const registry = join(dir, `${name}.yaml`);
   const out = join(dir, name);
-  await writeFile(registry, dump(document));
+  await writeFile(registry, stringify(document));
   expect(await generate('all', '--registry', registry, '--out', out)).toMatchObject({ code: 0 });
   return filesIn(out);
 }

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { loadAll } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
+import { manifestsOf } from './manifests.ts';
 
 interface Service {
   readonly kind: string;
@@ -21,9 +21,8 @@ interface ServiceMonitor {
 
 const goldens = new URL('testdata/', import.meta.url);
 const written = readdirSync(goldens).filter((name) => name.endsWith('.golden.yaml'));
-// Throws where a key, such as a label, is there twice.
 const objectsOf = (name: string) =>
-  loadAll(readFileSync(new URL(name, goldens), 'utf8')) as { kind: string }[];
+  manifestsOf<{ kind: string }>(readFileSync(new URL(name, goldens), 'utf8'));
 
 describe.each(written)('in %s', (name) => {
   const objects = objectsOf(name);

@@ -1,15 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
-import { load, loadAll } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
 import { logLevels, readSettings, requiredToServe, settingsTable } from '../../src/settings/settings.ts';
 import { datadogSites } from '../../src/sources/datadog/query/sites.ts';
+import { manifestsOf } from './manifests.ts';
 
 const chart = new URL('../../helm/cuj-gate/', import.meta.url);
 const read = (file: string) => readFileSync(new URL(file, chart), 'utf8');
 const schema = JSON.parse(read('values.schema.json'));
-const defaults = load(read('values.yaml')) as Record<string, unknown>;
+const defaults = parse(read('values.yaml')) as Record<string, unknown>;
 const validate = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true }).compile(schema);
 
 interface Manifest {
@@ -131,7 +132,7 @@ describe("the chart's settings", () => {
   const goldens = new URL('testdata/', import.meta.url);
   const written = readdirSync(goldens).filter((name) => name.endsWith('.golden.yaml'));
   const gateOf = (name: string) =>
-    (loadAll(readFileSync(new URL(name, goldens), 'utf8')) as Manifest[]).find(
+    manifestsOf<Manifest>(readFileSync(new URL(name, goldens), 'utf8')).find(
       ({ kind }) => kind === 'Deployment',
     )?.spec.template.spec.containers[0];
 
@@ -151,7 +152,7 @@ describe("the chart's settings", () => {
 
   it('cannot be set a second time by extraEnv: each is refused, and the value named that sets it', () => {
     const owners = /"cuj-gate\.owners" -}}([\s\S]*?){{- end -}}/.exec(read('templates/_helpers.tpl'))?.[1];
-    const setBy = load(owners ?? '') as Record<string, string>;
+    const setBy = parse(owners ?? '') as Record<string, string>;
     const all = [...set, ...settingsTable().map(({ name }) => name)];
     expect(all.filter((name) => setBy[name] === undefined)).toEqual([]);
     const leads = (path: string) =>

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { load } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { groupRoutes } from '../../src/init/group.ts';
@@ -30,7 +30,7 @@ const input = (routes: readonly FoundRoute[], more: Partial<ProposalInput> = {})
   ...more,
 });
 const resolve = (text: string) =>
-  resolveRegistry([{ file: 'cujs.yaml', document: load(text) as RegistryDocument }], 'sha256:0', {
+  resolveRegistry([{ file: 'cujs.yaml', document: parse(text) as RegistryDocument }], 'sha256:0', {
     dialect: datadogDialect,
   });
 const groups = (...labels: string[]) => groupRoutes(labels.map((label) => written(label)));

@@ -13,11 +13,11 @@ import { createRateLimiter } from './rate-limit.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks, where the gate knows: `token:<label>`, `oidc:<subject>`, `certificate:<common name>`. */
+    /** The caller, where the gate knows it: `token:<label>`, `oidc:<subject>`, `certificate:<common name>`. */
     caller: string | undefined;
-    /** Set where a question is to be answered at once and without measuring. */
+    /** Set where a question is answered at once, without measuring. */
     shed: Failure | undefined;
-    /** How long it took to find out who asks, in ms; the question's own deadline is shorter by it. */
+    /** How long it took to identify the caller, in ms. The question's deadline is shorter by it. */
     identifiedInMs: number;
   }
 }
@@ -25,13 +25,13 @@ declare module 'fastify' {
 /** Runs before a route's handler: calls `next`, or answers. */
 export type Guard = (request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void) => void;
 
-/** How often at most the log says that callers are turned away: whoever can reach the port can make it happen. */
+/** The log says at most this often that callers are turned away: anyone who reaches the port can cause it. */
 const complaintEveryMs = 10_000;
 
 const probes: ReadonlySet<string> = new Set([routes.healthz, routes.readyz]);
 const questions: ReadonlySet<string> = new Set([routes.cujStatus, routes.serviceStatus]);
 
-/** Who may ask, and how often. Undefined where everybody may, as often as they like: then it costs nothing. */
+/** Checks who the caller is and how often it asks. Undefined where neither is configured. */
 export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answer): Guard | undefined {
   const { logger, authenticator, rateLimitPerMinute = 0, authenticateMetrics = false } = ports;
   const limiter =
@@ -75,7 +75,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
     const detail = `This caller has asked more than ${rateLimitPerMinute} times a minute.`;
     complain(request, 'rate_limited', detail);
     if (questions.has(routeOf(request))) {
-      // An error would count towards aborting a rollout; not knowing does not.
+      // An error would count towards aborting the rollout; an inconclusive verdict does not.
       request.shed = {
         reason: 'gate_overloaded',
         message: `the caller has asked more than ${rateLimitPerMinute} times a minute`,
@@ -161,7 +161,7 @@ function bearerToken(authorization: string | undefined): string | undefined {
 
 const callers = new WeakMap<object, string>();
 
-/** TLS has verified the certificate by now; it is the same for as long as the connection lives. */
+/** TLS has verified the certificate. It is read once: a socket that has closed has none. */
 function certificateCaller(socket: TLSSocket): string {
   let caller = callers.get(socket);
   if (caller === undefined) {
@@ -176,7 +176,7 @@ function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** Passes on at most `lines` within `complaintEveryMs`, with the number of those that were kept back before. */
+/** Passes on at most `lines` within `complaintEveryMs`, with the number that was suppressed before. */
 export function throttled<T>(
   now: () => number,
   pass: (of: T, suppressed: number) => void,
@@ -187,7 +187,7 @@ export function throttled<T>(
   let suppressed = 0;
   return (of) => {
     const nowMs = now();
-    // A clock that was set back must not silence it.
+    // After the clock was set back, lines must not stop.
     if (nowMs - sinceMs >= complaintEveryMs || nowMs < sinceMs) {
       sinceMs = nowMs;
       passed = 0;

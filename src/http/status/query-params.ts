@@ -13,7 +13,7 @@ const none: ReadonlyMap<string, string> = new Map();
 /** Reads a query string. */
 export function readQuery(text: string): Query {
   const values = new Map<string, string>();
-  // No client sends a fragment; taken for a part of the value it would ask about another version.
+  // Clients send no fragment. Read as a part of the value, it would ask about another version.
   if (text.includes('#')) {
     return { values: none, mistake: invalid('The query holds a #.', 'Write it as %23.') };
   }
@@ -26,7 +26,7 @@ export function readQuery(text: string): Query {
       return {
         values: none,
         mistake: invalid(
-          // Without what stands behind it: this goes into the log, and it may be a token.
+          // Without the value: this is logged, and the value may be a token.
           `Parameter "${shown(at < 0 ? piece : piece.slice(0, at))}" of the query cannot be decoded.`,
           'Percent-encode it as UTF-8: %20 for a space, %25 for a percent sign.',
         ),
@@ -46,8 +46,7 @@ export function readQuery(text: string): Query {
 }
 
 /**
- * A URL as the log may have it, with the values of `names` only: a token that somebody puts into a URL by mistake is
- * called something else.
+ * A URL for the log, with the values of `names` alone: a token that is put into a URL by mistake has another name.
  */
 export function loggedUrl(url: string, names: ReadonlySet<string>): string {
   const [whole, fragment] = url.slice(0, 500).split('#', 2) as [string, string?];
@@ -112,7 +111,7 @@ export function readFlag(query: Query, name: string): boolean {
     case 'true':
       return true;
     default:
-      throw invalid(`${name}="${shown(text)}" is not a yes or no.`, 'Use 1, true, 0 or false.', {
+      throw invalid(`${name}="${shown(text)}" is not a boolean.`, 'Use 1, true, 0 or false.', {
         parameter: name,
       });
   }
@@ -130,13 +129,13 @@ function headerOf(param: string): string {
 /** A request's headers as node:http has them. */
 export interface Headers {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Names and values in turn, as they came: `headers` joins repeated ones. */
+  /** Names and values alternate, in the order of arrival. `headers` joins repeated ones. */
   readonly rawHeaders: readonly string[];
 }
 
 /**
  * The selectors' parameters of a question: those of the query, and those of headers such as X-Canary-Stable-Version,
- * which carry what a template cannot put into a URL safely. Throws CallerError where both say different things.
+ * which carry what a template cannot put into a URL safely. Throws CallerError where the two differ.
  */
 export function canaryParams(
   query: Query,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import yaml from 'js-yaml';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { APP_ROUTES } from '../../../src/demo/datadog/app-routes.ts';
 import { evaluate, reduce } from '../../../src/demo/datadog/evaluate.ts';
 import { simulateJourneys, type TrafficOptions } from '../../../src/demo/datadog/journeys.ts';
@@ -48,7 +48,7 @@ describe('the simulated app', () => {
       }>;
     }
     const file = new URL('../../../config/cujs.yaml', import.meta.url);
-    const registry = yaml.load(readFileSync(file, 'utf8')) as Registry;
+    const registry = parse(readFileSync(file, 'utf8')) as Registry;
     const wanted = registry.cujs.flatMap((cuj) =>
       cuj.endpoints.map((endpoint) =>
         typeof endpoint === 'string'

@@ -46,7 +46,7 @@ export function timeoutFailure(deadlineMs: number): SourceError {
   return new SourceError(
     'source_timeout',
     `Datadog did not answer within ${deadlineMs / 1000} s.`,
-    'Most often this passes. Where it stays, look at the network to Datadog and at how long maxWindow makes its work.',
+    'Usually this is temporary. If it lasts, check the network to Datadog, and try a shorter maxWindow.',
   );
 }
 
