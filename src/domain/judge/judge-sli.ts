@@ -16,7 +16,7 @@ import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import { isTrafficEnough } from './required-traffic.ts';
 import { type SideFacts, sideFacts, toSignificant } from './rounding.ts';
-import { inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
+import { decide, inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
 import { rules } from './rules/table.ts';
 import { type SliSums, sumSli } from './sli-counts.ts';
 import { type Evidence, evidenceIn, type SliQuestion } from './sli-evidence.ts';
@@ -125,7 +125,7 @@ function judgeSums(
     isTrafficEnough: (more) => isEnoughToPass(evidence, question, more),
   };
   const { missingStatus } = context;
-  const { verdict, reason } = rule.decide(context);
+  const { verdict, reason } = decide(rule, context);
   const lines = rule.abortThresholds(context);
   const { counts } = evidence;
   return {

@@ -24,8 +24,29 @@ interface ShownEvidence {
   readonly evidenceThreshold: number;
 }
 
-/** One way to reach a verdict. The order of the checks in `decide` is the order of the steps in docs/verdicts.md. */
+/** A verdict with one of some reasons. */
+type Decision<R extends Reason> = Judged & { readonly reason: R };
+
+/** One step of a rule's definition in docs/verdicts.md. */
+export interface Step {
+  /** Everything that the step may decide, in the order in which the definition names it. */
+  readonly reasons: readonly Reason[];
+  /** Undefined where the step does not apply. */
+  readonly decide: (context: RuleContext) => Judged | undefined;
+}
+
+/** A step whose function can only give the reasons that are listed. */
+export function step<const R extends Reason>(
+  reasons: readonly R[],
+  decide: (context: RuleContext) => Decision<R> | undefined,
+): Step {
+  return { reasons, decide };
+}
+
+/** One way to reach a verdict. */
 export interface Rule {
+  /** The steps of docs/verdicts.md, in their order. The first one that applies decides, and the last one always applies. */
+  readonly steps: readonly Step[];
   /** Whether it goes by the minutes with stable beside the canary, and by nothing else. */
   readonly comparesStable: boolean;
   /** The highest upper bound of the rate of bad events that passes; undefined: it asks for none. */
@@ -35,7 +56,6 @@ export interface Rule {
   ) => number | undefined;
   /** Whether the evidence that it fails by is there, how many minutes it spans aside. */
   readonly hasEvidenceToFail: (evidence: Evidence) => boolean;
-  readonly decide: (context: RuleContext) => Judged;
   /** Where the verdict turns into a fail. */
   readonly abortThresholds: (context: RuleContext) => AbortThresholds;
   /** Whether so many bad events of so many keep an SLI from nothing but for lack of traffic. */
@@ -46,8 +66,17 @@ export interface Rule {
   readonly oneMinuteText: string;
 }
 
-export function inconclusive(reason: Reason): Judged {
+export function inconclusive<R extends Reason>(reason: R): Decision<R> {
   return { verdict: 'inconclusive' satisfies Outcome, reason };
+}
+
+/** Takes a rule's steps in their order. */
+export function decide({ steps }: Rule, context: RuleContext): Judged {
+  for (const one of steps) {
+    const decided = one.decide(context);
+    if (decided !== undefined) return decided;
+  }
+  throw new TypeError('no step of the rule applies');
 }
 
 /** Evidence of at least m/alpha, from at least two bad events that were seen. */
