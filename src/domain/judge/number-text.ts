@@ -10,12 +10,12 @@ export function decimal(value: number): string {
   return value.toFixed(9).replace(/\.?0+$/, '');
 }
 
-/** Evidence for people: beyond a million, how much beyond says nothing more. */
+/** Evidence for people. A greater number than a million would tell them nothing more. */
 export function evidence(value: number): string {
   return value > 1e6 ? 'over 1000000' : plain(value);
 }
 
-/** A ratio as percent with three decimals, rounded down, so that what misses an objective never reads as meeting it. */
+/** A ratio as percent with three decimals, rounded down: a ratio below an objective is never shown as the objective. */
 export function percent(ratio: number): string {
   const thousandths = Math.floor(ratio * 100_000 + 1e-6);
   return `${String(thousandths / 1000)}%`;

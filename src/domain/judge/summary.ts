@@ -18,7 +18,7 @@ export interface SummaryFacts {
   readonly verdict: Outcome;
   readonly reason: Reason;
   readonly rule: RuleName;
-  /** The error budget policy put this rule in the place of the registry's. */
+  /** Whether the error budget policy replaced the registry's rule by this one. */
   readonly ruleChanged: boolean;
   readonly cuj: string;
   readonly canary: string;
@@ -30,7 +30,7 @@ export interface SummaryFacts {
   readonly sinceAheadSeconds?: number;
   readonly indistinguishable?: Indistinguishable;
   readonly traffic?: Traffic;
-  /** The source's trouble, where there is no SLI to speak of. */
+  /** Why the source could not be asked, where there is no SLI. */
   readonly message?: string;
 }
 
@@ -46,7 +46,7 @@ export function summaryText(text: string): string {
   return `${safe.slice(0, summaryLimit - 3).replace(/[\ud800-\udbff]$/, '')}...`;
 }
 
-/** Nearly every summary is ASCII that needs no change, which is told much faster than Unicode's classes are. */
+/** Nearly every summary is ASCII that needs no change, and this check is much faster than Unicode's classes. */
 function isPlain(text: string): boolean {
   return !/[^ -~]|[<>&]| {2}/.test(text);
 }
@@ -69,7 +69,7 @@ function counts(sli: SliVerdict): string {
 function worst(sli: SliVerdict): string {
   const endpoint = sli.endpoints[0];
   if (endpoint === undefined || endpoint.bad === 0) return '';
-  // A lone endpoint is the CUJ, unless others were left out.
+  // If there is one endpoint only, it is the CUJ, unless others were left out.
   if (sli.endpoints.length < 2 && sli.unmetThreshold === undefined) return '';
   return `, worst ${endpoint.endpoint} ${plain(endpoint.bad)} of ${plain(endpoint.total)}`;
 }
@@ -78,12 +78,12 @@ function unmet({ requests, latencyMs }: UnmetThreshold): string {
   return `not one of ${plain(requests)} requests was within ${decimal(latencyMs)} ms`;
 }
 
-/** What a fail was told without: a threshold that nothing is within. */
+/** What a fail does not include: endpoints whose threshold is unmet. */
 function leftOut({ unmetThreshold }: SliVerdict): string {
   return unmetThreshold === undefined ? '' : `; left out: ${unmet(unmetThreshold)}`;
 }
 
-/** A pass says nothing about an endpoint that nobody asked for. */
+/** A pass says nothing about an endpoint without requests. */
 function missed({ unreached = [] }: SliVerdict): string {
   const [first, ...others] = unreached;
   if (first === undefined) return '';
@@ -146,7 +146,7 @@ function unseen({ side, service, endpoint, requests, total, other }: MissingStat
   return `${plain(requests)} of ${plain(total)} requests of ${side === 'canary' ? 'the canary' : 'stable'} on ${where} carry no http.status_code (${beside}: ${plain(other.requests)} of ${plain(other.total)}), so a 5XX among them cannot be seen`;
 }
 
-/** What a violation was found by. Under `strict` evidence decides nothing, and is often next to none. */
+/** What proves a violation. Under `strict` evidence decides nothing, and is often very low. */
 function grounds(sli: SliVerdict, { rule, ruleChanged }: SummaryFacts): string {
   const decisive = rules[rule].decidesBy?.(sli);
   if (decisive !== undefined) {
@@ -155,7 +155,7 @@ function grounds(sli: SliVerdict, { rule, ruleChanged }: SummaryFacts): string {
   return `the rule strict${ruleChanged ? ', due by the error budget policy,' : ''} fails below the objective`;
 }
 
-/** Whether the evidence alone would fail it, and only the second minute is missing. */
+/** Whether the evidence would fail it, and only a second bad minute is missing. */
 function isEnough(sli: SliVerdict, rule: RuleName): boolean {
   return (rules[rule].decidesBy?.(sli).value ?? sli.evidence) >= sli.evidenceThreshold;
 }
@@ -194,7 +194,8 @@ function body(facts: SummaryFacts): string {
   return shown.map((sli) => (sentences[sli.reason] ?? counts)(sli, facts)).join('; ');
 }
 
-/** The summary of one CUJ's verdict. `suppressed`: the CUJ only observes, so what would have been said is said as a remark. */
+/** The summary of one CUJ's verdict. `suppressed`: the CUJ is report-only, so it passes, and the
+ * summary says what it would be. */
 export function summarize(facts: SummaryFacts, suppressed: boolean): string {
   const verdict = suppressed
     ? `PASS ${facts.cuj} (observe_only, would be ${words[facts.verdict]} ${facts.reason})`
@@ -202,7 +203,7 @@ export function summarize(facts: SummaryFacts, suppressed: boolean): string {
   return summaryText(`${verdict}: ${body(facts)}`);
 }
 
-/** Where nobody says which backend was asked. */
+/** Words for a backend that is not named. */
 export const anyBackend: BackendWords = {
   backend: 'the metrics backend',
   versionTag: 'the version',
@@ -231,22 +232,22 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
   not_worse_than_stable: 'Nothing to do.',
   slo_violated: 'Abort or roll back; start with the worst endpoint and the runbook.',
   worse_than_stable: 'Abort or roll back; the canary has far more than its share of the bad events.',
-  shared_cause: 'Look for a cause outside the release, such as a dependency: aborting would not mend it.',
+  shared_cause: 'Look for a cause outside the release, such as a dependency: aborting would not fix it.',
   within_noise: 'Wait: more traffic will tell a violation from chance.',
   no_data: "Check this SLI's metric and thresholds with cuj-gate doctor.",
   insufficient_traffic:
     'Wait, or raise the canary weight; requestsToVerdict says how many requests it takes.',
   status_missing:
-    'If only the new version lost it, hold the release and mend its tracer; if no version has it (gRPC), give the service a source of its own.',
+    'If only the new version lost it, hold the release and fix its tracer. If no version has it (gRPC), give the service a source of its own.',
   source_stale: ({ backend }) =>
-    `Wait: the gate judges again as soon as data comes in. Look at ${backend}'s status page and at the agents of these services. Where nobody sends requests any more, wait until they do.`,
+    `Wait: the gate judges again as soon as data comes in. Look at ${backend}'s status page and at the agents of these services. If nobody sends requests any more, wait until somebody does.`,
   threshold_unmet:
-    'Correct latencyMs in the registry: it is in milliseconds. Where it is right, look for a cause outside the release.',
+    'Correct latencyMs in the registry: it is in milliseconds. If it is right, look for a cause outside the release.',
   canary_indistinguishable: ({ backend, versionTag }) =>
     `Let canary and stable differ in a tag that ${backend} stores, for example ${versionTag}, set to the pod template hash.`,
 };
 
-/** What to look at or to do. `suppressed`: the CUJ only observes, so nobody aborts for it. */
+/** What to look at or to do. `suppressed`: the CUJ is report-only, so a fail aborts nothing. */
 export function hintFor(facts: SummaryFacts, suppressed: boolean, words = anyBackend): string {
   if (suppressed && facts.verdict === 'fail') return 'Nothing now; set mode: enforce once it is trusted.';
   if (facts.noDataCause !== undefined) return hintText(noDataHints[facts.noDataCause], words);

@@ -88,7 +88,7 @@ export function measurementOf(
     return hits;
   };
   const all = allTraffic();
-  /** What the hits of all traffic have beyond the two sides together (1), or the two sides beyond all traffic (-1). */
+  /** The hits of all traffic that neither side has (1), or those that both sides have (-1). */
   const beyond = (sign: 1 | -1) =>
     all?.map((hits, i) => {
       const left = sign * (hits - (sides.canary[i] as number) - (sides.stable[i] as number));
@@ -134,7 +134,7 @@ function hitsOfAll(snapshot: Snapshot, fromMs: number, toMs: number): SourceTraf
 
 const summed = new WeakMap<Snapshot, Float64Array>();
 
-/** The same for every CUJ that is judged by this snapshot, and every look of a backtest. */
+/** The same for every CUJ that is judged by this snapshot, and for every interim analysis of a backtest. */
 function allHits(snapshot: Snapshot): Float64Array {
   let hits = summed.get(snapshot);
   if (hits !== undefined) return hits;
@@ -160,7 +160,7 @@ function inOrder(cuj: Cuj): readonly Endpoint[] {
   return endpoints;
 }
 
-/** So many buckets from an offset on; those that the source did not have are zero events. Shared where it can be. */
+/** So many buckets from an offset on. Buckets that the source did not have are zero events. A view, where possible. */
 function bucketsOf(values: Float64Array, offset: number, buckets: number): Float64Array {
   if (offset >= 0 && offset + buckets <= values.length) return values.subarray(offset, offset + buckets);
   return Float64Array.from({ length: buckets }, (_, i) => values[i + offset] ?? 0);

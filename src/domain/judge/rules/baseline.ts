@@ -20,7 +20,7 @@ export const baseline: Rule = {
         : { verdict: 'fail', reason: 'worse_than_stable' };
     }),
     statusMissing,
-    // No number of requests would help. Nothing above failed it: that goes by the same minutes.
+    // No number of requests would help. Step 2 goes by the same minutes, so it did not apply.
     step(['canary_indistinguishable'], ({ evidence }) =>
       evidence.counts.total <= 0 ? inconclusive('canary_indistinguishable') : undefined,
     ),
@@ -32,7 +32,7 @@ export const baseline: Rule = {
     })),
   ],
   comparesStable: true,
-  // Stable may fail so much that its rate, many times over, would rule nothing out.
+  // Stable may fail so often that a multiple of its rate rules nothing out.
   highestBound: ({ ruleOutBurn }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, (1 + referenceRate) / 2),
   hasEvidenceToFail: (evidence) => isDemonstrated(evidence.logShare, evidence),

@@ -17,7 +17,7 @@ export const confidence: Rule = {
     noData,
     step(['within_noise', 'shared_cause', 'slo_violated'], ({ sums, evidence, question }) => {
       if (!confidence.hasEvidenceToFail(evidence)) return undefined;
-      // It may be a blip, and is no ground for a pass either.
+      // It may be a blip, so it is no fail; and it is no pass.
       if (evidence.counts.badMinutes < ruleFacts.confidence.minBadMinutes)
         return inconclusive('within_noise');
       const { logStable, logShare, logOne } = evidence;

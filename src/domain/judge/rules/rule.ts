@@ -11,13 +11,13 @@ export interface RuleContext {
   readonly sums: SliSums;
   readonly evidence: Evidence;
   readonly question: SliQuestion;
-  /** Set where requests without a status keep the SLI, or what it is compared with, from being seen. */
+  /** Set where requests without a status may hide failures of the canary, or of stable that it is compared with. */
   readonly missingStatus: MissingStatus | undefined;
   /** Whether `more` clean requests would be traffic enough for a pass, whatever the SLI is. */
   readonly isTrafficEnough: (more: number) => boolean;
 }
 
-/** The shown numbers of an SLI that a rule's words are about. */
+/** The numbers of an SLI verdict that `decidesBy` may use. */
 interface ShownEvidence {
   readonly evidence: number;
   readonly shareEvidence: number;
@@ -47,22 +47,22 @@ export function step<const R extends Reason>(
 export interface Rule {
   /** The steps of docs/verdicts.md, in their order. The first one that applies decides, and the last one always applies. */
   readonly steps: readonly Step[];
-  /** Whether it goes by the minutes with stable beside the canary, and by nothing else. */
+  /** Whether it uses only the compared minutes, in which stable has traffic beside the canary. */
   readonly comparesStable: boolean;
-  /** The highest upper bound of the rate of bad events that passes; undefined: it asks for none. */
+  /** The highest upper bound of the rate of bad events that passes. Undefined: a pass needs no bound. */
   readonly highestBound: (
     policy: Pick<GatePolicy, 'ruleOutBurn'>,
     referenceRate: number,
   ) => number | undefined;
-  /** Whether the evidence that it fails by is there, how many minutes it spans aside. */
+  /** Whether there is evidence to fail, whatever number of minutes it spans. */
   readonly hasEvidenceToFail: (evidence: Evidence) => boolean;
-  /** Where the verdict turns into a fail. */
+  /** The numbers of bad events at which the verdict becomes a fail. */
   readonly abortThresholds: (context: RuleContext) => AbortThresholds;
-  /** Whether so many bad events of so many keep an SLI from nothing but for lack of traffic. */
+  /** Whether these counts would pass if there were enough traffic. */
   readonly mayPassAt: (objective: Objective, total: number, bad: number) => boolean;
-  /** The evidence that it decides by, and what it is called; undefined: it decides by the counts. */
+  /** The evidence that it decides by, and what it is called. Undefined: it decides by counts. */
   readonly decidesBy: ((shown: ShownEvidence) => { name: string; value: number }) | undefined;
-  /** What is said of evidence to fail that lies in one minute. */
+  /** How the summary describes evidence that lies in one minute. */
   readonly oneMinuteText: string;
 }
 
