@@ -1,6 +1,6 @@
 /**
- * Every way in which the gate can decline to judge. The first group is the caller's mistake (4xx, it must never be
- * able to pass), the second the source's trouble or the gate's own, which is an honest `inconclusive`.
+ * Every way in which the gate can decline to judge. The first group is mistakes of the caller (4xx; they can never pass).
+ * The second is failures of the source or of the gate, which are `inconclusive`.
  */
 export const callerErrorCodes = [
   'invalid_request',
@@ -25,7 +25,7 @@ export const sourceErrorCodes = [
 ] as const;
 export type SourceErrorCode = (typeof sourceErrorCodes)[number];
 
-/** The caller asked for something that has no answer. `hint` says what to do. */
+/** The caller's request cannot be answered. `hint` says what to do. */
 export class CallerError extends Error {
   override readonly name = 'CallerError';
   readonly code: CallerErrorCode;
@@ -46,9 +46,9 @@ export class SourceError extends Error {
   override readonly name = 'SourceError';
   readonly code: SourceErrorCode;
   readonly hint: string;
-  /** Seconds after which asking again makes sense, where the source said so. */
+  /** Seconds until a retry makes sense, where the source says so. */
   readonly retryAfterSeconds: number | undefined;
-  /** Asked again at once, the same would come of it. */
+  /** A retry at once would fail in the same way. */
   readonly lasting: boolean;
 
   constructor(

@@ -1,6 +1,6 @@
 /**
  * Text from outside (paths, parameters, tokens, registries, answers of backends) on its way to people: log, error answers,
- * summaries, terminals. What cannot be seen there must not steer a terminal or turn a line around.
+ * summaries, terminals. Invisible characters in it must not control a terminal or reverse a line.
  */
 
 /**
@@ -8,11 +8,11 @@
  * separators, halves of a character, and letters that are drawn as nothing.
  */
 const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u115f\u1160\u3164\uffa0]/gu;
-/** Nearly every text is plain ASCII, which is told much faster than Unicode's classes are. */
+/** Nearly every text is plain ASCII, and this check is much faster than Unicode's classes. */
 const notPlain = /[^ -~]/;
 const notPlainLines = /[^ -~\n]/;
 
-/** The text with what cannot be seen written as `\uXXXX`, line breaks and tabs included. */
+/** The text with invisible characters written as `\uXXXX`, line breaks and tabs included. */
 export function visible(text: string): string {
   return notPlain.test(text) ? text.replace(unseen, escaped) : text;
 }
@@ -39,7 +39,7 @@ export function visibleOnTerminal(text: string): string {
   );
 }
 
-/** One line in which runs of spaces and of what cannot be seen are one space. */
+/** One line, in which runs of spaces and invisible characters are one space. */
 export function oneLine(text: string): string {
   return notPlain.test(text) || text.includes('  ')
     ? text.replace(/[\p{C}\p{Z}\s\u115f\u1160\u3164\uffa0]+/gu, ' ').trim()

@@ -202,7 +202,7 @@ describe('misuse is never a verdict', () => {
       'a pattern',
       '/cujs/login/status?version=v*',
       400,
-      { parameter: 'version', hint: expect.stringContaining('Wildcards are not taken') },
+      { parameter: 'version', hint: expect.stringContaining('Wildcards are not supported') },
     ],
     [
       'a since without an offset',

@@ -1,6 +1,6 @@
 import type { EvidenceProcess } from '../statistics/e-process.ts';
 
-/** What the search for an abort line needs of an SLI: its endpoints and the evidence that fails it. */
+/** What the search for the abort threshold needs of an SLI: its endpoints and the evidence that fails it. */
 export interface EvidenceThreshold {
   readonly endpoints: readonly ThresholdEndpoint[];
   readonly pooled: EvidenceProcess;
@@ -18,13 +18,13 @@ export interface ThresholdEndpoint {
   readonly process: EvidenceProcess;
 }
 
-/** Bad events that were really observed, without which no rate is demonstrably too high: one may be bad luck. */
+/** With fewer bad events seen, no rate is demonstrably too high: one may be bad luck. */
 export const minBadEvents = 2;
 
-/** Sums of fractions miss whole numbers by far less than this; what was observed are whole events. */
+/** Sums of fractions miss whole numbers by far less than this. Events that were seen are whole numbers. */
 export const rounding = 1e-6;
 
-/** Whether an observed count reaches a whole number, binary fractions aside. */
+/** Whether a seen count reaches a whole number; the error of binary fractions is allowed for. */
 export function reaches(observed: number, least: number): boolean {
   return observed >= least - rounding;
 }
@@ -129,7 +129,7 @@ export interface AbortThresholds {
   readonly endpoints: readonly (number | null)[];
 }
 
-/** Where the verdict flips. */
+/** The numbers of bad events at which the verdict becomes a fail. */
 export function abortThresholdsOf(line: EvidenceThreshold): AbortThresholds {
   const clean = line.endpoints.map(({ process }) => process.of(0));
   return { cuj: cujLine(line, clean), endpoints: ownLines(line, clean) };
@@ -168,7 +168,7 @@ function cujLine(
       (pooled.of(scaled) + alone / endpoints.length) / 2 >= threshold
     );
   };
-  // Spread out, bad events prove little on any one endpoint, so the pool alone comes near.
+  // Bad events that are spread out prove little on any one endpoint, so the pool alone is a good first guess.
   let counted = 0;
   let weighed = 0;
   for (const { total, scale } of endpoints) {
@@ -183,7 +183,7 @@ function cujLine(
 function ownLines(line: EvidenceThreshold, clean: readonly number[]): (number | null)[] {
   const { endpoints, pooled, threshold } = line;
   const allClean = sum(clean);
-  // One endpoint's line is near the next one's.
+  // The thresholds of neighbouring endpoints are near each other.
   let guess = 1;
   return endpoints.map(({ total, scale, firstLive, lastLive, measured, process }, i) => {
     if (!(firstLive < lastLive)) return null;
@@ -198,7 +198,10 @@ function ownLines(line: EvidenceThreshold, clean: readonly number[]): (number | 
   });
 }
 
-/** How many clean requests more until `enough` holds, which must not stop holding with more; null beyond 10^12. */
+/**
+ * The number of further clean requests until `enough` holds; null beyond 10^12. Precondition: where it holds, it holds for
+ * all greater numbers.
+ */
 export function requestsUntil(enough: (more: number) => boolean): number | null {
   if (enough(0)) return 0;
   return least(1e12, enough) ?? null;

@@ -26,7 +26,7 @@ export function sum(total: ArrayLike<number>, bad: ArrayLike<number>, first: num
  * all. Stable is often the rest of the service, and that holds every release that was aborted before.
  */
 export function isOver(all: Counts, here: Counts): boolean {
-  // No traffic says nothing about how it fails.
+  // Without traffic nothing is known of its failures.
   if (here.total <= 0 || here.bad >= here.total) return false;
   return upperBoundIsAtMost(here.total, here.bad, Math.min(1, all.bad / all.total));
 }
@@ -36,7 +36,7 @@ function isFailing({ total, bad }: Counts, dispersion: number, budget: number): 
   return reaches(bad * dispersion, minBadEvents) && lowerBoundIsAbove(total, bad, budget);
 }
 
-/** Below this, that all requests of an endpoint fell on the canary is no chance. */
+/** With a lower probability than this, it is no chance that all requests of an endpoint were the canary's. */
 const minChance = 0.001;
 
 /**

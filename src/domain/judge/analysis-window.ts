@@ -7,11 +7,11 @@ export type WindowStart = 'since' | 'first_hit' | 'after_gap' | 'max_window' | '
 
 /** What the whole service's traffic says where the canary is silent. */
 export type NoDataCause =
-  /** The service has traffic, none of it is the canary's: it gets none, or its tag is another. */
+  /** The service has traffic, but none of it is the canary's: no traffic is sent to it, or its tag is a different one. */
   | 'no_canary_traffic'
-  /** All that the service has is stable's: nothing reaches the canary. */
+  /** All traffic of the service is stable's: no traffic is sent to the canary. */
   | 'canary_idle'
-  /** The service has traffic that is neither the canary's nor stable's: somebody's tag is another. */
+  /** The service has traffic that is neither the canary's nor stable's: a tag is a different one. */
   | 'unknown_tag'
   /** The canary has traffic, but none on this CUJ. */
   | 'cuj_not_reached'
@@ -48,16 +48,16 @@ export type Indistinguishable =
   /** Both selectors match the same requests. */
   | 'shared';
 
-/** So many requests of one side before the first of the other are no chance. */
+/** At least so many requests of one side before the first one of the other are no chance. */
 const minBefore = 100;
 
-/** More of the canary's requests than this share are stable's as well: beyond what late spans between two queries make. */
+/** If stable matches more than this share of the canary's requests, late spans between two queries do not explain it. */
 const sharedRequestsLimit = 0.05;
 
-/** Less traffic than this share of the canary's is a stray request, not stable. */
+/** Stable's traffic below this share of the canary's is stray requests. */
 export const minStableShare = 0.01;
 
-/** Long enough for every pod to have been asked something; the version before stable's is gone for longer. */
+/** Long enough for every pod to get a request, and too short for the version before stable to be seen. */
 const latelyMinutes = 3;
 
 export function sum(values: ArrayLike<number>, first = 0, end = values.length): number {
@@ -107,14 +107,14 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     const oldest = Math.max(0, buckets - span);
     first = oldest;
     start = 'max_window';
-    // A caller that knows the begin overrides what silence suggests: a paused canary is still the same rollout.
+    // The begin that the caller gives goes before what silence suggests: a paused canary is still the same rollout.
     if (measurement.sinceMs === undefined && begin !== undefined && begin.first > oldest) {
       first = begin.first;
       start = begin.start;
     }
   }
   if (measurement.sinceMs !== undefined) {
-    // Rounded up: the minute in which the rollout began may hold errors of the canary's last life.
+    // Rounded up: the minute in which the rollout began may hold errors of the rollout before.
     const since = Math.ceil((measurement.sinceMs - measurement.fromMs) / bucketMs);
     if (since >= first) {
       first = since;
@@ -156,7 +156,7 @@ function alwaysThere(
   const { canary, stable } = whole;
   if (wholeStable <= minStableShare * wholeCanary) return 'alone';
   const stableFrom = stable.findIndex((count) => count > 0);
-  // What began before this rollout is no part of it: an undo brings back a version that was stable a moment ago.
+  // What began before this rollout is not part of it: an undo brings back a version that was stable a moment ago.
   const since = sinceMs === undefined ? 0 : Math.floor((sinceMs - fromMs) / bucketMs) - 1;
   const rate = Math.min(1, ...allSlis(measurement).map(({ sampleRate }) => sampleRate));
   const isSwapped =

@@ -1,12 +1,12 @@
 /**
- * Beyond this nothing is judged. The registry's lag is 90 s and agents flush within 30 s: a clock that is fast by less
- * still sees minutes that are nearly complete, and one that is slow by less is late by one minute.
+ * With a greater skew nothing is judged. The registry's lag is 90 s, and agents flush within 30 s. A clock that is fast by
+ * less still sees minutes that are nearly complete. A clock that is slow by less is late by one minute.
  */
 export const maxClockSkewMs = 60_000;
 
 /**
- * How far this process's clock is ahead of the source's (below 0: behind), in ms: the least that explains a time of the
- * source's in whole seconds, which was told between `fromMs` and `toMs` of our own.
+ * How far this process's clock is ahead of the source's (below 0: behind), in ms. It is the least skew that explains a time
+ * of the source in whole seconds, which the source gave between `fromMs` and `toMs` of our clock.
  */
 export function clockSkewOf(sourceMs: number, fromMs: number, toMs: number): number {
   return leastBetween(Math.min(fromMs, toMs) - (sourceMs + 1000), Math.max(fromMs, toMs) - sourceMs);
@@ -17,7 +17,7 @@ export function leastBetween(low: number, high: number): number {
   return low > 0 ? low : Math.min(high, 0);
 }
 
-/** Whether a clock is so wrong that what it takes for the newest complete minute is another one. */
+/** Whether a clock is so wrong that it takes another minute for the newest complete one. */
 export function isClockSkewed(skewMs: number | undefined): skewMs is number {
   return skewMs !== undefined && Math.abs(skewMs) > maxClockSkewMs;
 }

@@ -5,9 +5,9 @@ import { type JudgedWindow, minStableShare, sum } from './analysis-window.ts';
 import { roundCount } from './rounding.ts';
 import type { EndpointSums, Minutes, SliSums } from './sli-counts.ts';
 
-/** What no number of requests would show: an SLI that is blind in one of these ways does not pass. */
+/** Failures that no number of requests would show. An SLI that is blind in one of these ways does not pass. */
 
-/** Requests whose outcome nobody can know: they carry no status, so a 5XX among them is never counted. */
+/** Requests whose outcome is not known: they carry no status, so a 5XX among them is never counted. */
 export interface MissingStatus {
   readonly side: 'canary' | 'stable';
   readonly service: string;
@@ -19,11 +19,11 @@ export interface MissingStatus {
   readonly other: { readonly requests: number; readonly total: number };
 }
 
-/** Requests that arrived between two queries of one call, and some that were cut off before they had a status. */
+/** So few requests may have arrived between two queries of one call, or may have ended before they had a status. */
 const toleratedRequests = 3;
 
 /**
- * Where requests without a status leave the SLI blind to what the canary does, in the window:
+ * Where requests without a status make the SLI blind to failures of the canary, in the window:
  * - all of the canary's requests have none, however few they are;
  * - most of an endpoint's have none: the tracer sets none (gRPC, a misconfigured one), and the SLI would read 100% whatever
  *   happens;
@@ -49,7 +49,7 @@ export function missingStatusOf(
   const isAll = roundCount(unknown) >= roundCount(total);
   if (blind === undefined && !isAll) {
     if (!(seen > toleratedRequests)) return undefined;
-    // As with bad events: half of it pooled, half by endpoint, so that none drowns among the others.
+    // As with bad events: half pooled, half by endpoint, so that one endpoint is not lost among the others.
     const pooled = logSinglingOut(byService.map(sidesOfMinutes), window);
     const alone = endpoints.map((one) =>
       one.unknown > 0 ? logSinglingOut([sidesOf(one, window)], window) : 0,
@@ -66,8 +66,8 @@ function maxBeyond(endpoints: readonly EndpointSums[], rate: number): EndpointSu
 }
 
 /**
- * Where stable looks better than it is, so that nothing can be held against it: most of its requests carry no status, of
- * all or of an endpoint on which the canary fails.
+ * Where stable looks better than it is, so that the canary cannot be compared with it: most of its requests carry no status,
+ * of all endpoints or of one on which the canary fails.
  */
 export function missingStatusOfStable(
   { endpoints }: SliSums,
@@ -135,7 +135,7 @@ function logSinglingOut(services: readonly BothSides[], { first, end }: JudgedWi
     // Each multiple's evidence falls with the multiple where the canary has no more than is expected: none can be above 1.
     return unknown > expected ? logShareEvidence(services, first, end) : 0;
   }
-  // Hardly any of stable is beside it: the canary has all the traffic. Then against what stable did before.
+  // Stable has hardly any traffic beside it: the canary has all. It is then compared with what stable did before.
   const before = services.map((sides) => ({
     canaryTotal: [sum(sides.canaryTotal, first, end)],
     canaryBad: [sum(sides.canaryBad, first, end)],
@@ -172,19 +172,19 @@ function unknownIn({ total, withStatus = total }: Series, { first, end }: Judged
   return { requests: roundCount(unknown), total: roundCount(all) };
 }
 
-/** A latency threshold that not one of so many requests was within, of either side. */
+/** A latency threshold that no request of either side was within. */
 export interface UnmetThreshold {
   readonly latencyMs: number;
   readonly requests: number;
 }
 
-/** Fewer may all be slow by chance. */
+/** With fewer requests, all may be slow by chance. */
 const minUnmetRequests = 20;
 
 /**
- * The thresholds that requests were asked against in vain, the one with the most requests first. Where neither the canary nor
- * stable, of which enough was seen, is ever within one, it was written wrongly (seconds for milliseconds, say), or everything
- * is slow for a cause outside the release.
+ * The unmet thresholds, the one with the most requests first. If neither the canary nor stable, of which enough was seen, is
+ * ever within a threshold, then it is wrong (seconds instead of milliseconds), or everything is slow for a cause outside the
+ * release.
  */
 export function unmetThresholdsOf({ endpoints }: SliSums): readonly UnmetThreshold[] {
   const found = new Map<number, { canary: number; stable: number; seen: number; met: boolean }>();
@@ -212,12 +212,12 @@ export interface Unreached {
   readonly predicted: number;
 }
 
-/** So many that are seen are no chance. */
+/** If so many are predicted and none is seen, it is no chance. */
 const minPredicted = 20;
 
 /**
- * Endpoints that the canary no longer serves (a lost route), or that nobody reaches on it because the step before is
- * broken, most missed first. No reason for a verdict: traffic may be routed by something that this cannot see.
+ * Endpoints that the canary no longer serves (a lost route), or that no user reaches because the step before is broken; the
+ * one with the most missing requests first. It decides no verdict: traffic may be routed by something that is not measured.
  */
 export function unreachedOf({ endpoints }: SliSums, { first, end }: JudgedWindow): readonly Unreached[] {
   const silent = endpoints.filter(({ total, stableTotal }) => total <= 0 && stableTotal > 0);

@@ -1,13 +1,13 @@
 import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
 
-/** What the minutes just before the silence are like is what the silent ones should have been like. */
+/** The minutes before the silence that show what the silent ones should have been like. */
 const referenceMinutes = 10;
-/** A silence with no more chance than this is none: the data has stopped. It takes four empty minutes at the least. */
+/** If a silence has at most this probability, the data has stopped. It takes at least four empty minutes. */
 const silenceChanceLimit = 1 / 1000;
-/** So much is asked for at the least, whatever is judged: a silence, and the minutes that it is told by. */
+/** The least span that is queried: a silence, and the minutes before it that it is compared with. */
 export const minHistoryMs = 60 * bucketMs;
 
-/** Data that has stopped for everybody. */
+/** Data that has stopped for canary and stable alike. */
 export interface StaleData {
   /** Services of the question whose data it is. */
   readonly services: readonly string[];
@@ -18,18 +18,18 @@ export interface StaleData {
 }
 
 /**
- * The newest minutes without a request of anybody, where chance does not explain them: a stop of the data, not of the
- * traffic. Undefined where there are none such, and where nothing can be said: no request in all that was queried.
+ * The number of newest minutes without any request, where chance does not explain them: the data has stopped, not the
+ * traffic. Undefined where chance explains them, and where there is no request in all that was queried.
  *
- * What is counted is minutes with any traffic, not requests: a burst of a thousand requests is one minute. Were all
- * minutes alike, those with traffic would fall into the newest ones as often as into the minutes before.
+ * It counts minutes with any traffic, not requests: a burst of a thousand requests is one minute. If all minutes are alike,
+ * those with traffic are among the newest ones as often as among the minutes before.
  */
 export function missingMinutesOf(hits: readonly number[]): number | undefined {
   let newest = hits.length - 1;
   while (newest >= 0 && !((hits[newest] ?? 0) > 0)) newest -= 1;
   const missing = hits.length - 1 - newest;
   if (newest < 0 || missing === 0) return undefined;
-  // Without the newest one with traffic: that it has some is why the silence begins there.
+  // Without the newest minute with traffic: the silence begins there because it has some.
   const reference = hits.slice(Math.max(0, newest - referenceMinutes), newest);
   const busy = reference.filter((count) => count > 0).length;
   return chanceOfSilence(reference.length, busy, missing) <= silenceChanceLimit ? missing : undefined;

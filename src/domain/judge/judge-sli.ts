@@ -16,7 +16,7 @@ import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import { isTrafficEnough } from './required-traffic.ts';
 import { type SideFacts, sideFacts, toSignificant } from './rounding.ts';
-import { inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
+import { decide, inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
 import { rules } from './rules/table.ts';
 import { type SliSums, sumSli } from './sli-counts.ts';
 import { type Evidence, evidenceIn, type SliQuestion } from './sli-evidence.ts';
@@ -35,13 +35,13 @@ export interface SliVerdict extends SideFacts {
   /** One-sided 95% upper bound of the rate of bad events; under `baseline` of those beside stable. */
   readonly upperBound: number;
   /**
-   * The abort line: the least bad events at this traffic, spread as the traffic is and over two minutes, that fail
-   * (unless stable turns out to share the cause). Null: none can, yet; and always under `baseline`.
+   * The abort threshold: the least bad events at this traffic, spread as the traffic is and over two minutes, that fail
+   * (unless stable shares the cause). Null: no number does yet; and always under `baseline`.
    */
   readonly failAtBadEvents: number | null;
   /**
-   * Clean requests until a pass that owes nothing to `onLowTraffic`: 0 where nothing is missing, null after a fail and
-   * where requests alone do not lead there.
+   * Clean requests until a pass that does not depend on `onLowTraffic`. 0 where none is missing; null after a fail, and where
+   * requests alone do not lead to a pass.
    */
   readonly requestsToVerdict: number | null;
   /** Minutes that hold bad events, under `baseline` beside stable; a fail needs two. */
@@ -53,14 +53,14 @@ export interface SliVerdict extends SideFacts {
    * compares.
    */
   readonly shareEvidence: number;
-  /** Set where requests carry no status, so that what fails among them is not seen, and it matters. */
+  /** Set where so many requests carry no status that failures may be hidden among them. */
   readonly missingStatus?: MissingStatus;
   /**
-   * Set where a latency threshold cannot be right: neither side has a single request within it. With a fail, everything else
-   * is of the endpoints that have other thresholds.
+   * Set where a threshold cannot be right: no request of either side is within it. With a fail, all other members are of the
+   * endpoints that have other thresholds.
    */
   readonly unmetThreshold?: UnmetThreshold;
-  /** Endpoints that the canary should have been asked for, and was not. */
+  /** Endpoints on which the canary should have had requests, and had none. */
   readonly unreached?: readonly Unreached[];
   /** Worst first. */
   readonly endpoints: readonly EndpointVerdict[];
@@ -69,7 +69,7 @@ export interface SliVerdict extends SideFacts {
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
   const judged = judgeWithoutUnmet(question);
-  // What old data proves against a canary stays proven; nothing else can be said while the newest data is missing.
+  // A fail that old data proves stays proven. Nothing else is known while the newest data is missing.
   return question.isStale && judged.verdict !== 'fail'
     ? { ...judged, ...inconclusive('source_stale'), requestsToVerdict: null }
     : judged;
@@ -82,13 +82,12 @@ function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
   const unmet = unmetThresholdsOf(sums);
   const [unmetThreshold] = unmet;
   if (unmetThreshold === undefined) return judgeSums(sums, question, { unreached });
-  // A threshold that nothing is ever within says nothing about the release: no pass, and no fail either unless the rest of
-  // the CUJ fails by itself. Stable beside the canary is no worse there, but it may be gone: the canary has all traffic in
-  // the end.
+  // A threshold that no request is within says nothing about the release: it can neither pass nor fail, unless the rest of
+  // the CUJ fails by itself. Comparison with stable does not help: at the end of a rollout stable has no traffic.
   const leftOut = new Set(unmet.map(({ latencyMs }) => latencyMs));
   const isLeftOut = ({ latencyMs }: { readonly latencyMs?: number }) =>
     latencyMs !== undefined && leftOut.has(latencyMs);
-  // As if nobody had asked for them: without them the mean over the endpoints would be another one, and could be greater.
+  // As if they had no requests. If they were left out, the mean over the endpoints would change, and could be greater.
   const others = endpoints.map((one) =>
     isLeftOut(one) ? { ...one, canary: silence, stable: silence } : one,
   );
@@ -114,7 +113,7 @@ function judgeSums(
   const { sli, objective, window, policy } = question;
   const rule = rules[policy.rule];
   const evidence = evidenceIn(sums, question, rule.comparesStable);
-  // Only a fail by comparison is held against stable.
+  // Stable's status matters only for a fail by comparison.
   const missingOfStable =
     rule.comparesStable && rule.hasEvidenceToFail(evidence) ? missingStatusOfStable(sums, window) : undefined;
   const context: RuleContext = {
@@ -125,7 +124,7 @@ function judgeSums(
     isTrafficEnough: (more) => isEnoughToPass(evidence, question, more),
   };
   const { missingStatus } = context;
-  const { verdict, reason } = rule.decide(context);
+  const { verdict, reason } = decide(rule, context);
   const lines = rule.abortThresholds(context);
   const { counts } = evidence;
   return {
@@ -160,7 +159,7 @@ function isEnoughToPass(
   more: number,
 ): boolean {
   const { total, n, e, totalSeen } = counts;
-  // Requests to come weigh what those seen weigh on average; before the first one, what the least of them weigh.
+  // Further requests are taken to weigh what those seen weigh on average; before the first one, the least weight.
   const weight = total > 0 ? n / total : Math.min(1, ...line.endpoints.map(({ scale }) => scale));
   const seen =
     total > 0 ? totalSeen / total : Math.min(1, ...line.endpoints.map(({ measured }) => measured.sampleRate));

@@ -60,7 +60,7 @@ export interface Verdict {
   readonly canary: string;
   readonly stable: string;
   readonly window?: VerdictWindow;
-  /** Set where the data has stopped; a fail that it proves already stays one. */
+  /** Set where the data has stopped. A fail that the older data proves stays a fail. */
   readonly staleData?: VerdictStaleData;
   /** How far the gate's clock is ahead of the source's (below 0: behind), where the reason is `clock_skew`. */
   readonly clockSkewSeconds?: number;
@@ -99,7 +99,8 @@ export function slisOf(cuj: Cuj, service?: string): SliName[] {
 
 /**
  * Judges one CUJ by one measurement. A pure function: the same measurement, written down and read again, gives the
- * same bytes. The CUJ's verdict is the worst of its SLIs. A pass or a fail that unclassified requests could turn is none.
+ * same bytes. The CUJ's verdict is the worst of its SLIs. A pass or a fail that unclassified
+ * requests could change is inconclusive.
  */
 export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
   const { clockSkewMs } = measurement;
@@ -115,7 +116,7 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
   const failure = {
     reason: 'source_malformed',
     message: `the metrics leave the verdict open: of ${count} requests the queries do not agree whether they were good or bad`,
-    hint: 'Nothing to do where it does not come back: they arrived while the queries were answered. Else ask the same queries by hand (GET /cujs/<name> shows them).',
+    hint: 'If it happens once, do nothing: the requests arrived while the queries were answered. Otherwise run the same queries by hand (GET /cujs/<name> shows them).',
   } as const;
   return unknownVerdict(cuj, failure, measurement.selectors, options);
 }
@@ -143,7 +144,7 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
     verdict: worst?.verdict ?? ('inconclusive' as const),
     reason: worst?.reason ?? ('no_data' as const),
   };
-  // Where one SLI has events and the other none, it is not the canary that is silent.
+  // If another SLI has events, the canary is not silent.
   const noDataCause =
     stale === undefined && slis.every((sli) => sli.total <= 0) ? noDataCauseOf(window) : undefined;
   const suppressed = cuj.mode === 'observe' && judged.verdict !== 'pass';
@@ -178,7 +179,7 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
   );
 }
 
-/** The question was put within the minute after the lag. */
+/** How far `since` is ahead of now, which is at most a minute after `toMs` and the lag. */
 function aheadOf({ sinceMs, toMs }: Measurement, lagMs: number): Pick<SummaryFacts, 'sinceAheadSeconds'> {
   const aheadMs = (sinceMs ?? Number.NEGATIVE_INFINITY) - (toMs + lagMs + bucketMs);
   return aheadMs > 0 ? { sinceAheadSeconds: Math.ceil(aheadMs / 1000) } : {};
@@ -192,7 +193,7 @@ function staleDataIn({ services, newestMs, missingMinutes }: StaleData, lagMs: n
   };
 }
 
-/** With a wrong clock the newest minute is another one: old data looks complete, or what is not there yet does. */
+/** A wrong clock takes another minute for the newest one: either it is old, or its data is not complete yet. */
 function skewedVerdict(
   cuj: Cuj,
   { selectors }: Measurement,
@@ -204,12 +205,12 @@ function skewedVerdict(
   const failure = {
     reason: 'clock_skew' as const,
     message: `the clock of this gate is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} ${backend}'s, so it cannot tell which minute is the newest complete one`,
-    hint: `Set the clock of the gate's node right (NTP). Where ${addressSetting} names a proxy, see that it leaves the Date of ${backend}'s answers as it is.`,
+    hint: `Set the clock of the gate's node right (NTP). Where ${addressSetting} names a proxy, make sure that it does not change the Date of ${backend}'s answers.`,
   };
   return { ...unknownVerdict(cuj, failure, selectors, options), clockSkewSeconds: seconds };
 }
 
-/** The answer where the source could not be asked: honest, and never a fail. */
+/** The verdict where the source could not be asked: inconclusive, and never a fail. */
 export function unknownVerdict(
   cuj: Cuj,
   failure: { readonly reason: Reason; readonly message: string; readonly hint: string },

@@ -23,7 +23,7 @@ export function rolloutsOf(evidence: number, threshold = 0): number {
   return Math.floor(rollouts / step) * step;
 }
 
-/** A ratio as percent with three decimals, rounded down, so that what misses an objective never reads as meeting it. */
+/** A ratio as percent with three decimals, rounded down: a ratio below an objective is never shown as the objective. */
 export function percent(ratio: number): string {
   const thousandths = Math.floor(ratio * 100_000 + 1e-6);
   return `${String(thousandths / 1000)}%`;

@@ -29,7 +29,7 @@ export interface Traffic {
   readonly unmatchedRecently?: number;
 }
 
-/** Data that has stopped for everybody, for canary and stable alike. */
+/** Data that has stopped, for canary and stable alike. */
 export interface VerdictStaleData {
   /** Services of the CUJ whose data it is. */
   readonly services: readonly string[];
@@ -47,8 +47,8 @@ export function compareOutcomes(a: Outcome, b: Outcome): number {
 }
 
 /**
- * Reasons from the worst to the best, for SLIs and CUJs whose outcomes are the same: a real doubt goes before a mere
- * lack of traffic, and a pass that rests on `onLowTraffic` before one that is proven.
+ * Reasons from the worst to the best, for SLIs and CUJs with the same outcome. A doubt about the data goes before a lack of
+ * traffic, and a pass because of `onLowTraffic` before one that is proven.
  */
 const reasonOrder: readonly Reason[] = [
   'slo_violated',
@@ -72,7 +72,7 @@ export interface Judged {
   readonly reason: Reason;
 }
 
-/** Negative where `a` is worse, by outcome and then by reason. Reasons of the source's trouble are the worst doubts. */
+/** Negative where `a` is worse, by outcome and then by reason. Of inconclusive ones, failures of the source are the worst. */
 export function compareJudged(a: Judged, b: Judged): number {
   return (
     compareOutcomes(a.verdict, b.verdict) || reasonOrder.indexOf(a.reason) - reasonOrder.indexOf(b.reason)

@@ -3,9 +3,9 @@ import { upperBoundIsAtMost } from '../statistics/e-process.ts';
 import { reaches, requestsUntil } from './abort-threshold.ts';
 import { rules } from './rules/table.ts';
 
-/** What a traffic is made of, as the formulas see it. */
+/** Traffic, as the formulas use it. */
 export interface SeenTraffic {
-  /** Requests that were really observed: counted × sample rate. */
+  /** Requests seen: counted × sample rate. */
   readonly seen: number;
   /** n and e of the formulas: thinned by the sample rate and the dispersion. */
   readonly n: number;

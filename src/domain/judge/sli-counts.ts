@@ -6,7 +6,7 @@ import { rounding } from './abort-threshold.ts';
 import { allowedRateOf } from './allowed-rate.ts';
 import type { JudgedWindow } from './analysis-window.ts';
 
-/** One endpoint's counts for one SLI, and what is held against them. */
+/** One endpoint's counts for one SLI, and the rate that they are compared with. */
 export interface EndpointSums {
   readonly measured: EndpointMeasurement;
   /** sampleRate / dispersion: what one counted event weighs in the formulas. */
@@ -35,7 +35,7 @@ export interface CanaryCounts {
   /** n and e of the formulas: thinned by the sample rate and the dispersion. */
   readonly n: number;
   readonly e: number;
-  /** What was really observed: counted × sample rate. */
+  /** Seen: counted × sample rate. */
   readonly totalSeen: number;
   readonly badSeen: number;
   /** Minutes that hold bad events. */
@@ -77,7 +77,7 @@ function sumEndpoint(
   const scale = measured.sampleRate / measured.dispersion;
   const { first, end } = window;
   let { total: counts, bad: failures } = measured.canary;
-  // Without statuses to know by, all are known.
+  // Where bad events are not told by a status, all are known.
   let known = measured.canary.withStatus ?? counts;
   let unknown = 0;
   let total = 0;

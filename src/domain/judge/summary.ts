@@ -69,7 +69,7 @@ function counts(sli: SliVerdict): string {
 function worst(sli: SliVerdict): string {
   const endpoint = sli.endpoints[0];
   if (endpoint === undefined || endpoint.bad === 0) return '';
-  // A lone endpoint is the CUJ, unless others were left out.
+  // If there is one endpoint only, it is the CUJ, unless others were left out.
   if (sli.endpoints.length < 2 && sli.unmetThreshold === undefined) return '';
   return `, worst ${endpoint.endpoint} ${plain(endpoint.bad)} of ${plain(endpoint.total)}`;
 }
@@ -216,7 +216,7 @@ export function summarize(facts: SummaryFacts, suppressed: boolean): string {
   return summaryText(`${verdict}: ${body(facts)}`);
 }
 
-/** Where nobody says which backend was asked. */
+/** Words for a backend that is not named. */
 export const anyBackend: BackendWords = {
   backend: 'the metrics backend',
   versionTag: 'the version',

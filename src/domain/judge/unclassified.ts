@@ -2,8 +2,8 @@ import type { EndpointMeasurement, Measurement, Series } from '../metrics/metric
 import { allSlis, mapSlis } from '../sli/by-sli.ts';
 
 /**
- * The measurement if the unclassified requests of one side were all bad; undefined where it has none. The canary's speak
- * against a pass, stable's against a fail.
+ * The measurement as it would be if all unclassified requests of one side were bad. Undefined where that side has none. For
+ * the canary it tests a pass, for stable a fail.
  */
 export function withUnclassifiedBad(
   measurement: Measurement,

@@ -5,7 +5,7 @@ import { ruleFacts } from '../registry/rules.ts';
 import { fillSelector, normalizeParam, type Selector, selectorText } from '../registry/selector.ts';
 import type { SourceDialect } from '../registry/source-dialect.ts';
 
-/** A question about one CUJ as a caller put it: texts, nothing checked. */
+/** A request for one CUJ as the caller sent it: texts, not checked. */
 export interface EvaluationRequest {
   readonly cuj: string;
   /** Only the endpoints of this service, where the CUJ has several. */
@@ -18,7 +18,7 @@ export interface EvaluationRequest {
   readonly params: ReadonlyMap<string, string>;
 }
 
-/** A question that can be measured. */
+/** A request that was checked against the registry, and can be measured. */
 export interface ResolvedRequest {
   readonly cuj: Cuj;
   readonly services: readonly Service[];
@@ -40,7 +40,7 @@ function invalid(message: string, hint: string, details: Record<string, unknown>
   return new CallerError('invalid_request', message, hint, details);
 }
 
-/** Every placeholder that a question about these services may fill; canary's must be filled. */
+/** Every placeholder that a request for these services may fill. The canary's must be filled. */
 export function paramsOf(services: readonly Service[]): { required: string[]; optional: string[] } {
   const required = new Set(services.flatMap((service) => service.canary.params));
   const optional = new Set(services.flatMap((service) => service.stable?.params ?? []));
@@ -48,9 +48,9 @@ export function paramsOf(services: readonly Service[]): { required: string[]; op
 }
 
 /**
- * Checks a question against the registry.
+ * Checks a request against the registry.
  * Throws CallerError `invalid_request`: an empty or missing parameter must never widen a selector to the whole service.
- * Whether `since` lies in the future is not asked here: see {@link refuseFuture}.
+ * It does not check whether `since` is in the future: see {@link refuseFuture}.
  */
 export function resolveRequest(registry: Registry, cuj: Cuj, ask: EvaluationRequest): ResolvedRequest {
   if (ask.service !== undefined && !cuj.services.includes(ask.service)) {
@@ -128,9 +128,9 @@ function hintOfValue(raw: string, { backend }: SourceDialect): string {
     return `${must} In an AnalysisTemplate an empty value most often means that the label or field it is taken from does not exist on the Rollout.`;
   }
   if (/[{}$]/.test(raw)) {
-    return `${must} A placeholder arrives as it is where nobody fills it: is the argument declared in the args of the AnalysisTemplate?`;
+    return `${must} The placeholder was not filled: is the argument declared in the args of the AnalysisTemplate?`;
   }
-  return /[*?]/.test(raw) ? `${must} Wildcards are not taken: give one version.` : must;
+  return /[*?]/.test(raw) ? `${must} Wildcards are not supported: give one version.` : must;
 }
 
 /** A parameter as it stands in a header: `stable_version` is sent as `X-Canary-Stable-Version`. */
@@ -155,7 +155,7 @@ function selectorsOf(
   if (stable !== undefined && selectorText(stable) === text) {
     throw invalid(
       `Canary and stable of service "${service.name}" are the same selector: ${text}.`,
-      `Give the two versions that this rollout replaces one by the other; where only configuration changes, let ${service.dialect.versionTag} be the pod template hash.`,
+      `Give the new version for the canary and the old one for stable. If only configuration changes, let ${service.dialect.versionTag} be the pod template hash.`,
     );
   }
   return { canary, stable };
@@ -241,12 +241,12 @@ function checkSince(text: string): number {
 
 /**
  * Throws CallerError `invalid_request` where the rollout would begin far in the future. Precondition: `nowMs` is not known
- * to be wrong. By a slow clock every rollout begins in the future, and that is no mistake of the caller's.
+ * to be wrong. For a slow clock every rollout begins in the future, which is not the caller's mistake.
  */
 export function refuseFuture({ sinceMs }: ResolvedRequest, nowMs: number): void {
   if (sinceMs === undefined || sinceMs <= nowMs + maxAheadMs) return;
   throw invalid(
-    `since ${new Date(sinceMs).toISOString()} lies in the future: here it is ${new Date(nowMs).toISOString()}.`,
+    `since ${new Date(sinceMs).toISOString()} is in the future: the clock of this gate says ${new Date(nowMs).toISOString()}.`,
     'Give the time at which this rollout began, with the UTC offset that it was read in.',
     { parameter: 'since' },
   );

@@ -90,7 +90,7 @@ export function measurementOf(
     return hits;
   };
   const all = allTraffic();
-  /** What the hits of all traffic have beyond the two sides together (1), or the two sides beyond all traffic (-1). */
+  /** The hits of all traffic that neither side has (1), or those that both sides have (-1). */
   const beyond = (sign: 1 | -1) =>
     all?.map((hits, i) => {
       const left = sign * (hits - (sides.canary[i] as number) - (sides.stable[i] as number));

@@ -20,7 +20,7 @@ export type { Series, SideCounts };
 export interface ServiceCounts {
   readonly canary: SideCounts;
   readonly stable: SideCounts;
-  /** Requests of the whole service, whoever served them; absent where stable is the rest, so that both sides are all. */
+  /** Requests of the whole service, of both sides and of neither; absent where stable is the rest, so that both sides are all. */
   readonly allTraffic?: Float64Array;
 }
 
@@ -30,7 +30,7 @@ export interface SentQuery {
   readonly query: string;
 }
 
-/** The source's answer for one scope: checked, joined, nothing of the wire left in it. */
+/** The source's answer for one batch: checked, joined, and independent of the backend's format. */
 export interface Snapshot {
   readonly fromMs: number;
   readonly toMs: number;
@@ -73,7 +73,7 @@ export interface EndpointMeasurement {
   readonly stable: Series;
 }
 
-/** What one call of the source said of everybody. */
+/** The traffic of all services of one call of the source. */
 export interface SourceTraffic {
   /** Services of the question that were measured by this call. */
   readonly services: readonly string[];
@@ -108,6 +108,6 @@ export interface Measurement extends BySli<readonly EndpointMeasurement[]> {
     /** Hits that both selectors match; absent where stable is the rest. */
     readonly overlapping?: readonly number[];
   };
-  /** One for each call of the source. Absent where nothing is known of others: then nothing is taken for stale. */
+  /** One for each call of the source. Absent where the other services are not known: then no data is taken for stale. */
   readonly sourceTraffic?: readonly SourceTraffic[];
 }

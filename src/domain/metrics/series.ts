@@ -16,10 +16,10 @@ export interface Series {
 
 /** One side (canary or stable) of one service. A series that is absent had no point at all in the span. */
 export interface SideCounts {
-  /** Requests and 5XX of the whole service. */
+  /** Requests and failed ones of the whole service. */
   readonly whole: Series | undefined;
-  /** By resource_name. */
+  /** By the key of the endpoint. */
   readonly requests: ReadonlyMap<string, Series>;
-  /** By latency threshold in ms, then resource_name (`*` for the whole service): total, and slower than that. */
+  /** By latency threshold in ms, then the key of the endpoint (`*` for the whole service): total, and slower than that. */
   readonly latency: ReadonlyMap<number, ReadonlyMap<string, Series>>;
 }

@@ -15,7 +15,7 @@ export interface Finding {
   readonly value?: unknown;
   readonly message: string;
   readonly fix: string;
-  /** A name that nobody defined, with those that exist: whoever reports this may suggest the nearest. */
+  /** A name that is not defined, with those that are: the reader of the finding may suggest the nearest. */
   readonly unknown?: { readonly name: string; readonly known: readonly string[] };
 }
 
@@ -77,7 +77,7 @@ export class Reporter {
     this.#report({ file: this.file, path: [...this.base, ...path], at: 'value', rule, message, fix });
   }
 
-  /** A reference to something that nobody defined. */
+  /** A reference to something that is not defined. */
   unknown(
     path: DocumentPath,
     rule: string,

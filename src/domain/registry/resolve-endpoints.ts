@@ -85,7 +85,7 @@ export function readEndpoints(
   return result;
 }
 
-/** Says whether a service exists; the first place in a CUJ that names one nobody defined is reported. */
+/** Says whether a service exists; the first place in a CUJ that names one without a definition is reported. */
 function serviceCheck(scope: EndpointScope, reporter: Reporter) {
   const checked = new Set<string>();
   return (name: string, at: readonly (string | number)[]): boolean => {
@@ -98,7 +98,7 @@ function serviceCheck(scope: EndpointScope, reporter: Reporter) {
       'unknown-service',
       name,
       scope.serviceNames,
-      `nobody defined the service "${name}"`,
+      `the service "${name}" is not defined`,
       fix,
     );
     return false;

@@ -67,7 +67,7 @@ export function resolveSources(
 
 /**
  * All services of the registry.
- * @param complete false where some file could not be read: then what nobody defined may well be there.
+ * @param complete false where some file could not be read: then a name that is not defined may be defined there.
  */
 export function resolveServices(
   inputs: readonly RegistryInput[],
@@ -163,7 +163,7 @@ function checkSource(source: string, sources: Named<Source>, complete: boolean, 
     'unknown-source',
     source,
     ['trace', ...sources.keys()],
-    `nobody defined the source "${source}"`,
+    `the source "${source}" is not defined`,
     'Define it under sources, or remove it to use trace metrics.',
   );
 }

@@ -13,14 +13,14 @@ export type Resolution =
   | {
       readonly ok: false;
       readonly findings: readonly Finding[];
-      /** How many more there were, which nobody would read. */
+      /** How many more there were. */
       readonly omitted: number;
     };
 
 export interface ResolveOptions {
   /** Of the backend that measures the services. */
   readonly dialect: SourceDialect;
-  /** Some file of the registry could not be read at all, so that a name nobody defined proves nothing. */
+  /** Some file of the registry could not be read at all, so that a name without a definition may be defined there. */
   readonly incomplete?: boolean;
 }
 
@@ -43,7 +43,7 @@ export function resolveRegistry(
   }
 }
 
-/** {@link resolveRegistry}, which pauses after every CUJ, so that a caller with other things to do can go between. */
+/** {@link resolveRegistry}, which pauses after every CUJ, so that the caller can do other work in between. */
 export function* resolveInSteps(
   inputs: readonly RegistryInput[],
   digest: string,
@@ -76,7 +76,7 @@ export function* resolveInSteps(
         checkNamedServices(cuj, scope, reporter);
         continue;
       }
-      // What was taken out of a broken CUJ may be just what a complaint would miss.
+      // What was taken out of a broken CUJ may be what a problem would report as missing.
       const base = isBroken ? { ...defaults, broken: true } : defaults;
       const resolved = resolveCuj(readable, base, scope, reporter);
       cujs.set(readable.name, resolved.cuj);
@@ -130,7 +130,7 @@ function reportEmpty(inputs: readonly RegistryInput[], report: Report): void {
   reporter.missing(
     [],
     'no-cujs',
-    'the registry has no CUJs, so every release would be judged by nothing',
+    'the registry has no CUJs, so there is nothing to judge a release by',
     'Add at least one CUJ under cujs.',
   );
 }

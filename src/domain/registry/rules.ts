@@ -4,7 +4,7 @@ export interface RuleFacts {
   readonly minBadMinutes: number;
   /** Whether a pass asks for an upper bound of the rate of bad events (`ruleOutBurn`). */
   readonly usesUpperBound: boolean;
-  /** What an SLI below its objective is, where nothing else decides: `compared` with stable, it may well pass. */
+  /** What an SLI below its objective is, where nothing else decides. `compared` (with stable): it may pass. */
   readonly belowObjective: 'fail' | 'within_noise' | 'compared';
 }
 

@@ -4,8 +4,8 @@ import { forEverySli } from '../sli/by-sli.ts';
 import { ruleNames } from './rules.ts';
 
 /**
- * The registry's format. This schema is the type, the check at load and what `cuj-gate schema` prints for editors;
- * what it cannot say (names that must exist elsewhere, decimals, uniqueness) is in registry.ts.
+ * The registry's format. This schema is the type, the check when a registry is loaded, and what `cuj-gate schema` prints for
+ * editors. What it cannot say (names that must exist elsewhere, decimals, uniqueness) is in resolve.ts.
  */
 
 const closed = { additionalProperties: false } as const;

@@ -29,8 +29,8 @@ export const reservedParams = ['service', 'window', 'since', 'explain', 'pretty'
 const paramPattern = /^[a-z][a-z0-9_]{0,40}$/;
 
 /**
- * Quotes, brackets, commas, wildcards and what templates and shells expand. A version with one of them is no version but
- * a placeholder that nobody filled, a pattern or a list: normalised it would name a tag that nobody meant.
+ * Quotes, brackets, commas, wildcards and what templates and shells expand. A version with one of them is a placeholder that
+ * was not filled, a pattern or a list. Normalised, it would name a tag that the caller did not mean.
  */
 const meantOtherwise = /["'`{}()[\]<>,*?\\$|;&]/;
 

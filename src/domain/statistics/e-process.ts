@@ -1,5 +1,5 @@
 /**
- * The mathematics of verdicts, nothing else: an e-process for counts that may be looked at as often as one likes, the
+ * The mathematics of verdicts: an e-process for counts, which allows any number of interim analyses, the
  * Clopper-Pearson bounds, and the share test between canary and stable. Counts may be fractional (a sample rate or a
  * dispersion scales them). docs/verdicts.md derives all of it.
  */
@@ -14,7 +14,7 @@ const logMultiples = oddsMultiples.map((k) => Math.log(k));
 const shareMultiples = Array.from({ length: 7 }, (_, j) => 2 ** (j + 1));
 const logShareMultiples = shareMultiples.map((r) => Math.log(r));
 
-/** Evidence is reported up to this; beyond it the number says nothing more and would need an exponent to print. */
+/** The greatest evidence that is reported. A greater number would tell people nothing more, and need an exponent. */
 export const evidenceCap = 1e12;
 const logEvidenceCap = Math.log(evidenceCap);
 
@@ -131,9 +131,9 @@ export interface BothSides {
 
 /**
  * Natural log of E_share over the buckets [first, end): how strongly the bad events single out the canary, given its
- * share w of each bucket's traffic, of each service by itself. Buckets in which either side has no traffic say nothing, nor
- * do those in which stable has no more than `minStable` times the canary's. Steps of the weight do no harm, nor do
- * services with weights of their own.
+ * share w of each bucket's traffic, of each service by itself. Buckets in which either side has no traffic are
+ * left out, and so are those in which stable has no more than `minStable` times the canary's. Steps of the weight, and
+ * services with different weights, do not change what it means.
  */
 export function logShareEvidence(
   services: readonly BothSides[],

@@ -10,7 +10,7 @@ import { Closed, literals } from './schema-parts.ts';
 
 /** What the two status routes answer. The types of the domain are checked against these at the foot of the file. */
 
-const reasons = [
+export const reasons = [
   'within_slo',
   'not_worse_than_stable',
   'slo_violated',

@@ -7,6 +7,7 @@ import type {
   Measurement,
   SourceTraffic,
 } from '../../../src/domain/metrics/metrics-source.ts';
+import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
 import { cujOf, endpointOf, measurementOf } from './journey.ts';
 
 /** Minutes of traffic: `9*30 0*3` is 30 minutes with 9 requests and 3 without one. */
@@ -81,7 +82,10 @@ function verdictOf(
     ...(sourceTraffic === undefined ? {} : { sourceTraffic }),
     ...measured,
   };
-  return judge(cujOf({ endpoints: labels, gate, mode }), measurement, { registryDigest: 'x' });
+  return judge(cujOf({ endpoints: labels, gate, mode }), measurement, {
+    registryDigest: 'x',
+    backend: datadogDialect,
+  });
 }
 
 const stopped = [{ services: ['shop'], hits: minutes('2500*50 0*4') }];

@@ -281,8 +281,8 @@ describe('hints that speak of the backend', () => {
       "Compare the canary's tags in Datadog with the selector: DD_VERSION or the label tags.datadoghq.com/version of the new pods.",
       "Compare the tags of the service's requests in Datadog with both selectors: DD_VERSION or the label tags.datadoghq.com/version of the pods.",
       'Let canary and stable differ in a tag that Datadog stores, for example DD_VERSION or the label tags.datadoghq.com/version, set to the pod template hash.',
-      "Wait: the gate judges again as soon as data comes in. Look at Datadog's status page and at the agents of these services. Where nobody sends requests any more, wait until they do.",
-      "Set the clock of the gate's node right (NTP). Where DD_URL names a proxy, see that it leaves the Date of Datadog's answers as it is.",
+      "Wait: the gate judges again as soon as data comes in. Look at Datadog's status page and at the agents of these services. If nobody sends requests any more, wait until somebody does.",
+      "Set the clock of the gate's node right (NTP). Where DD_URL names a proxy, make sure that it does not change the Date of Datadog's answers.",
     ]);
   });
 
@@ -291,8 +291,8 @@ describe('hints that speak of the backend', () => {
       "Compare the canary's tags in the metrics backend with the selector: the version of the new pods.",
       "Compare the tags of the service's requests in the metrics backend with both selectors: the version of the pods.",
       'Let canary and stable differ in a tag that the metrics backend stores, for example the version, set to the pod template hash.',
-      "Wait: the gate judges again as soon as data comes in. Look at the metrics backend's status page and at the agents of these services. Where nobody sends requests any more, wait until they do.",
-      "Set the clock of the gate's node right (NTP). Where the address of the backend names a proxy, see that it leaves the Date of the metrics backend's answers as it is.",
+      "Wait: the gate judges again as soon as data comes in. Look at the metrics backend's status page and at the agents of these services. If nobody sends requests any more, wait until somebody does.",
+      "Set the clock of the gate's node right (NTP). Where the address of the backend names a proxy, make sure that it does not change the Date of the metrics backend's answers.",
     ]);
   });
 });

@@ -158,7 +158,8 @@ describe('since', () => {
     at('2026-01-31T10:30:00Z');
     expect(refusal(() => at('2026-01-31T10:30:01Z'))).toMatchObject({
       code: 'invalid_request',
-      message: 'since 2026-01-31T10:30:01.000Z lies in the future: here it is 2026-01-31T10:00:00.000Z.',
+      message:
+        'since 2026-01-31T10:30:01.000Z is in the future: the clock of this gate says 2026-01-31T10:00:00.000Z.',
     });
   });
 });

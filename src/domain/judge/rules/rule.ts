@@ -11,49 +11,78 @@ export interface RuleContext {
   readonly sums: SliSums;
   readonly evidence: Evidence;
   readonly question: SliQuestion;
-  /** Set where the SLI, or what it is compared with, is unknown because requests have no status. */
+  /** Set where requests without a status may hide failures of the canary, or of stable that it is compared with. */
   readonly missingStatus: MissingStatus | undefined;
   /** Whether the traffic would be enough for a pass with `more` clean requests, regardless of the SLI. */
   readonly isTrafficEnough: (more: number) => boolean;
 }
 
-/** The numbers of an SLI that a rule's texts explain. */
+/** The numbers of an SLI verdict that `decidesBy` may use. */
 interface ShownEvidence {
   readonly evidence: number;
   readonly shareEvidence: number;
   readonly evidenceThreshold: number;
 }
 
-/** One way to reach a verdict. The order of the checks in `decide` is the order of the steps in docs/verdicts.md. */
+/** A verdict with one of some reasons. */
+type Decision<R extends Reason> = Judged & { readonly reason: R };
+
+/** One step of a rule's definition in docs/verdicts.md. */
+export interface Step {
+  /** Everything that the step may decide, in the order in which the definition names it. */
+  readonly reasons: readonly Reason[];
+  /** Undefined where the step does not apply. */
+  readonly decide: (context: RuleContext) => Judged | undefined;
+}
+
+/** A step whose function can only give the reasons that are listed. */
+export function step<const R extends Reason>(
+  reasons: readonly R[],
+  decide: (context: RuleContext) => Decision<R> | undefined,
+): Step {
+  return { reasons, decide };
+}
+
+/** One way to reach a verdict. */
 export interface Rule {
-  /** Whether it uses only the minutes that have traffic of canary and stable. */
+  /** The steps of docs/verdicts.md, in their order. The first one that applies decides, and the last one always applies. */
+  readonly steps: readonly Step[];
+  /** Whether it uses only the compared minutes, in which stable has traffic beside the canary. */
   readonly comparesStable: boolean;
-  /** The highest upper bound of the rate of bad events that passes; undefined: the rule has no such limit. */
+  /** The highest upper bound of the rate of bad events that passes. Undefined: a pass needs no bound. */
   readonly highestBound: (
     policy: Pick<GatePolicy, 'ruleOutBurn'>,
     referenceRate: number,
   ) => number | undefined;
-  /** Whether the evidence is enough for a fail, regardless of how many minutes it spans. */
+  /** Whether there is evidence to fail, whatever number of minutes it spans. */
   readonly hasEvidenceToFail: (evidence: Evidence) => boolean;
-  readonly decide: (context: RuleContext) => Judged;
   /** The numbers of bad events at which the verdict becomes a fail. */
   readonly abortThresholds: (context: RuleContext) => AbortThresholds;
-  /** Whether an SLI with these counts may pass once it has enough traffic. */
+  /** Whether these counts would pass if there were enough traffic. */
   readonly mayPassAt: (objective: Objective, total: number, bad: number) => boolean;
   /**
    * The evidence that it decides by, and what that is evidence against: a release of which `expected` is true. Undefined:
    * it decides by the counts.
    */
   readonly decidesBy: ((shown: ShownEvidence) => { expected: string; value: number }) | undefined;
-  /** How the summary describes evidence for a fail that lies in one minute. */
+  /** How the summary describes evidence that lies in one minute. */
   readonly oneMinuteText: string;
 }
 
-export function inconclusive(reason: Reason): Judged {
+export function inconclusive<R extends Reason>(reason: R): Decision<R> {
   return { verdict: 'inconclusive' satisfies Outcome, reason };
 }
 
-/** Whether the evidence is at least m/alpha and comes from at least two bad events that were observed. */
+/** Takes a rule's steps in their order. */
+export function decide({ steps }: Rule, context: RuleContext): Judged {
+  for (const one of steps) {
+    const decided = one.decide(context);
+    if (decided !== undefined) return decided;
+  }
+  throw new TypeError('no step of the rule applies');
+}
+
+/** Evidence of at least m/alpha, from at least two bad events that were seen. */
 export function isDemonstrated(log: number, { counts, line }: Evidence): boolean {
   return reaches(counts.badSeen, minBadEvents) && log >= Math.log(line.threshold);
 }

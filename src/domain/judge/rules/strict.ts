@@ -1,25 +1,35 @@
 import { minViolation, violates } from '../../registry/objective.ts';
 import { reaches } from '../abort-threshold.ts';
-import { inconclusive, type Rule } from './rule.ts';
+import { inconclusive, type Rule, type RuleContext, step } from './rule.ts';
+import { indistinguishable, isPassOfLowTraffic, noData, statusMissing } from './steps.ts';
+
+function isBelow({ sums, question }: RuleContext): boolean {
+  return violates(question.objective, sums.total, sums.bad);
+}
 
 /** Fails by the counts and the objective alone. */
 export const strict: Rule = {
+  steps: [
+    noData,
+    step(['insufficient_traffic'], (context) =>
+      (isBelow(context) || context.question.policy.onLowTraffic === 'inconclusive') &&
+      !context.isTrafficEnough(0)
+        ? inconclusive('insufficient_traffic')
+        : undefined,
+    ),
+    step(['slo_violated'], (context) =>
+      isBelow(context) ? { verdict: 'fail', reason: 'slo_violated' } : undefined,
+    ),
+    statusMissing,
+    indistinguishable,
+    step(['insufficient_traffic', 'within_slo'], (context) => ({
+      verdict: 'pass',
+      reason: isPassOfLowTraffic(context) ? 'insufficient_traffic' : 'within_slo',
+    })),
+  ],
   comparesStable: false,
   highestBound: () => undefined,
   hasEvidenceToFail: () => false,
-  decide({ sums, question, missingStatus, isTrafficEnough }) {
-    const { objective, policy, window } = question;
-    if (sums.total <= 0) return inconclusive('no_data');
-    const below = violates(objective, sums.total, sums.bad);
-    const lowTraffic = !isTrafficEnough(0);
-    if (lowTraffic && (below || policy.onLowTraffic === 'inconclusive')) {
-      return inconclusive('insufficient_traffic');
-    }
-    if (below) return { verdict: 'fail', reason: 'slo_violated' };
-    if (missingStatus !== undefined) return inconclusive('status_missing');
-    if (window.indistinguishable !== undefined) return inconclusive('canary_indistinguishable');
-    return { verdict: 'pass', reason: lowTraffic ? 'insufficient_traffic' : 'within_slo' };
-  },
   abortThresholds({ sums, question: { objective, policy } }) {
     const failAt = reaches(sums.totalSeen, policy.minRequests)
       ? (minViolation(objective, sums.total) ?? null)
