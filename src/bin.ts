@@ -4,13 +4,13 @@ import { run } from './cli.ts';
 import { exitCodes } from './commands/support/io.ts';
 
 if (isMainThread) {
-  // A reader that has seen enough (`| head`) is no error: the rest is said to nobody, and the exit code is the verb's.
+  // A reader that stops early (`| head`) is not an error: the rest is discarded, and the exit code stays the command's.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') return;
-      // What could not be said is no answer: a full disk must not read as one.
+      // Lost output is a failure: a full disk must not look like success.
       if (stream === process.stdout)
-        process.stderr.write(`cuj-gate: the answer cannot be written: ${error.message}\n`);
+        process.stderr.write(`cuj-gate: writing the output failed: ${error.message}\n`);
       process.exit(exitCodes.misuse);
     });
   }
@@ -21,6 +21,6 @@ if (isMainThread) {
     now: Date.now,
   });
 } else {
-  // Bundled, the thread that reads large registries starts here as well; it serves by being loaded.
+  // In the bundle, the thread that reads large registries starts here too. Importing the module starts it.
   await import('./registry-files/worker.ts');
 }

@@ -4,26 +4,26 @@ import { exitCodes, type Io, type Stream } from './commands/support/io.ts';
 import { visibleOnTerminal } from './domain/outside-text.ts';
 import { nearestNames } from './suggestions/nearest.ts';
 
-/** Builds the commander command of one verb; `exit` takes the exit code that the verb ends with. */
+/** Builds the command of one verb; `exit` receives its exit code. */
 export type VerbBuilder = (io: Io, exit: (code: number) => void) => Command;
 
 interface Verb {
   readonly summary: string;
-  /** Loaded only when the verb is called: `validate` must not wait for Datadog's client. */
+  /** Loaded on demand: `validate` should not wait for Datadog's client. */
   readonly load: () => Promise<VerbBuilder>;
 }
 
 const verbs: Readonly<Record<string, Verb>> = {
   serve: {
-    summary: 'run the gate: the HTTP service that Argo Rollouts asks',
+    summary: 'run the gate: the HTTP service for Argo Rollouts',
     load: async () => (await import('./commands/serve.ts')).serveCommand,
   },
   demo: {
-    summary: 'watch a broken canary being caught, without an account or a network',
+    summary: 'show how a broken canary is caught, without an account or a network',
     load: async () => (await import('./commands/demo.ts')).demoCommand,
   },
   validate: {
-    summary: 'check a registry, all problems at once with file and line',
+    summary: 'check a registry, reporting all problems with file and line',
     load: async () => (await import('./commands/validate.ts')).validateCommand,
   },
   schema: {
@@ -31,7 +31,7 @@ const verbs: Readonly<Record<string, Verb>> = {
     load: async () => (await import('./commands/schema.ts')).schemaCommand,
   },
   evaluate: {
-    summary: 'judge one CUJ, or all of a service, now; or judge a written-down verdict again',
+    summary: 'judge one CUJ, or all CUJs of a service, now; or judge a recorded verdict again',
     load: async () => (await import('./commands/evaluate.ts')).evaluateCommand,
   },
   init: {
@@ -39,33 +39,33 @@ const verbs: Readonly<Record<string, Verb>> = {
     load: async () => (await import('./commands/init.ts')).initCommand,
   },
   doctor: {
-    summary: 'ask the live Datadog, read-only, whether the registry can be judged by it',
+    summary: 'check the registry against the live Datadog, read-only',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
   },
   report: {
-    summary: 'what is left of every error budget, and what was agreed to do about it',
+    summary: 'report the remaining error budgets and the actions that are due',
     load: async () => (await import('./commands/report.ts')).reportCommand,
   },
   plan: {
-    summary: 'which CUJs can be judged at a canary weight, and how long it takes, by real traffic',
+    summary: 'show which CUJs can be judged at a canary weight, and how long that takes',
     load: async () => (await import('./commands/plan.ts')).planCommand,
   },
   backtest: {
-    summary: 'replay past rollouts: what the gate would have aborted, and what it would have missed',
+    summary: 'replay past rollouts: what the gate would have aborted, and what missed',
     load: async () => (await import('./commands/backtest.ts')).backtestCommand,
   },
   generate: {
-    summary: 'make AnalysisTemplates, Terraform, OpenSLO, dashboards and alerts from the registry',
+    summary: 'generate AnalysisTemplates, Terraform, OpenSLO, dashboards and alerts from the registry',
     load: async () => (await import('./commands/generate.ts')).buildGenerateCommand,
   },
   lint: {
-    summary: 'say what in a Rollout would make its analysis useless',
+    summary: 'check a Rollout for mistakes that make its analysis useless',
     load: async () => (await import('./commands/lint.ts')).buildLintCommand,
   },
 };
 
 const outro = `
-Exit codes: 0 good, 1 the answer is no (a failing verdict, drift, problems found), 2 misuse.
+Exit codes: 0 success, 1 a negative result (a failing verdict, drift, problems found), 2 misuse.
 
 Start here:
   cuj-gate demo                              see it work
@@ -74,7 +74,7 @@ Start here:
   cuj-gate evaluate login --param version=v1.42.0
   cuj-gate serve --help                      every setting`;
 
-/** Runs the command line. Returns the exit code; never calls process.exit, so that open writes are kept. */
+/** Runs the command line. Returns the exit code. Does not call process.exit, so that pending writes complete. */
 export async function run(argv: readonly string[], world: Io): Promise<number> {
   const io = shownSafely(world);
   let code: number = exitCodes.good;
@@ -106,7 +106,7 @@ export async function run(argv: readonly string[], world: Io): Promise<number> {
   if (wanted !== undefined && verbs[wanted] === undefined) {
     const [nearest] = nearestNames(wanted, Object.keys(verbs), { most: 1 });
     const meant = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
-    io.stderr.write(`cuj-gate: there is no command "${wanted}".${meant} cuj-gate --help lists all.\n`);
+    io.stderr.write(`cuj-gate: unknown command "${wanted}".${meant} See cuj-gate --help.\n`);
     return exitCodes.misuse;
   }
   try {
@@ -119,8 +119,8 @@ export async function run(argv: readonly string[], world: Io): Promise<number> {
 }
 
 /**
- * What registries, Datadog and files hold must not steer a terminal. Into a file or a pipe the answer goes as it is: what
- * is generated has to stay the same text.
+ * Escapes control characters of registries, Datadog and files on a terminal. Output to a file or a pipe is unchanged:
+ * generated text must stay the same.
  */
 function shownSafely(io: Io): Io {
   const shown = (stream: Stream): Stream => ({
@@ -139,11 +139,11 @@ function shownSafely(io: Io): Io {
   };
 }
 
-/** Errors come back as exceptions and all text goes to the streams that were given. */
+/** Makes commander throw its errors, and write all text to the given streams. */
 function settle(command: Command, io: Io): Command {
   command
     .exitOverride()
-    .showHelpAfterError('(--help shows what it takes)')
+    .showHelpAfterError('(see --help)')
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),

@@ -12,14 +12,14 @@ import { backtestText, type Scores } from './render/backtest.ts';
 import { colorsFor } from './render/colors.ts';
 import { sentence } from './render/sentence.ts';
 import { exitCodes, type Io } from './support/io.ts';
-import { askAbout } from './support/open-datadog.ts';
+import { withDatadog } from './support/open-datadog.ts';
 import { retryOnRateLimit, type Sleep } from './support/rate-limit-retry.ts';
 
-const about = `Finds the rollouts of the last days and replays each as the gate would have judged it: a look a minute, with the data \
-up to then and no later. Says which it would have aborted, when and why, which it would have passed, and where it never \
-knew; and what a plain total error rate would have said. With --bad, counts what was caught, missed and falsely aborted. \
-Read-only, one call a scope and one a rollout, a second apart. Exits 0, with --bad 1 where a bad version is missed or \
-another would have been aborted. Needs DD_API_KEY and DD_APP_KEY.`;
+const about = `Find the rollouts of the last days and replay each as the gate would have judged it: once a minute, with the data \
+up to that minute. Shows which rollouts the gate would have aborted, when and why, which it would have passed, which \
+stayed inconclusive, and what a plain total error rate would have done. With --bad, counts caught, missed and falsely \
+aborted versions. Read-only: one call per scope and one per rollout, a second apart. Exit code 0; with --bad, 1 if a bad \
+version is missed or another one would have been aborted. Requires DD_API_KEY and DD_APP_KEY.`;
 
 const examples = `
 Examples:
@@ -27,8 +27,8 @@ Examples:
   cuj-gate backtest --service member-api --bad v1.42.0 --bad v1.40.3
   cuj-gate backtest --days 7 --json
 
-A rollout is found where a version of a service has its first traffic while another has some. That takes a canary
-selector of one tag with one placeholder, such as version:{version}.`;
+A rollout is found where a version of a service has its first traffic while another version has traffic. This requires a
+canary selector of one tag with one placeholder, such as version:{version}.`;
 
 const everyMs = 1_000;
 
@@ -42,25 +42,20 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `sleep` is the tests' own. */
+/** Tests provide `sleep`. */
 export function backtestCommand(io: Io, exit: (code: number) => void, sleep: Sleep = delay): Command {
   return new Command('backtest')
     .description(about)
     .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
-    .option('--days <n>', 'how many days to look back, up to 90', upTo(90), 30)
+    .option('--days <n>', 'number of days to look back, up to 90', upTo(90), 30)
     .option('--service <name>', 'only the rollouts of this service')
-    .option('--bad <version>', 'a version that is known to have been bad; may be given again', collect)
-    .option(
-      '--threshold <percent>',
-      'the total error rate that a plain analysis would abort above',
-      percent,
-      1,
-    )
-    .option('--max <n>', 'at most so many rollouts, the newest', upTo(500), 100)
-    .option('--json', 'for machines')
+    .option('--bad <version>', 'a version that is known to be bad; may be repeated', collect)
+    .option('--threshold <percent>', 'total error rate above which a plain analysis would abort', percent, 1)
+    .option('--max <n>', 'maximum number of rollouts, newest first', upTo(500), 100)
+    .option('--json', 'print JSON')
     .addHelpText('after', examples)
     .action(async (options: Options) => {
-      const code = await askAbout(io, options.registry, async (datadog, registry) => {
+      const code = await withDatadog(io, options.registry, async (datadog, registry) => {
         const { service } = options;
         if (service !== undefined && !registry.services.has(service)) {
           const { message, details } = serviceNotFound(registry, service);
@@ -92,7 +87,7 @@ async function run(
 ): Promise<Backtest> {
   const toMs = Math.floor(floorMinute(datadog.now() - 120_000) / hourMs) * hourMs;
   const paced = retryOnRateLimit(everyMs, sleep, (seconds) => {
-    io.stderr.write(`the rate limit is used up: waiting for ${seconds} s\n`);
+    io.stderr.write(`rate limit exhausted: waiting for ${seconds} s\n`);
   });
   const source = await datadog.source();
   return backtest(
@@ -128,7 +123,7 @@ function print(io: Io, result: Backtest, { bad, json, threshold }: Options): num
   if (gate.unknown.length > 0) {
     const known = [...new Set(result.rollouts.map(({ version }) => version))].join(', ');
     io.stderr.write(
-      `cuj-gate backtest: no rollout of ${gate.unknown.join(', ')} was found. ${known === '' ? 'None was found at all.' : `Found: ${known}.`}\n`,
+      `cuj-gate backtest: no rollout of ${gate.unknown.join(', ')} was found. ${known === '' ? 'There are no rollouts.' : `Found: ${known}.`}\n`,
     );
     return exitCodes.misuse;
   }
@@ -138,7 +133,7 @@ function print(io: Io, result: Backtest, { bad, json, threshold }: Options): num
 function upTo(most: number): (value: string) => number {
   return (value) => {
     if (!/^[1-9]\d{0,2}$/.test(value) || Number(value) > most) {
-      throw new InvalidArgumentError(`a whole number from 1 to ${most} is expected.`);
+      throw new InvalidArgumentError(`expected a whole number from 1 to ${most}.`);
     }
     return Number(value);
   };
@@ -147,11 +142,11 @@ function upTo(most: number): (value: string) => number {
 function percent(value: string): number {
   const number = /^\d{1,3}(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
   if (!(number > 0 && number < 100))
-    throw new InvalidArgumentError('percent between 0 and 100 are expected, such as 1.');
+    throw new InvalidArgumentError('expected a percentage between 0 and 100, such as 1.');
   return number;
 }
 
 function collect(value: string, known: readonly string[] = []): readonly string[] {
-  if (value.trim() === '') throw new InvalidArgumentError('a version is expected.');
+  if (value.trim() === '') throw new InvalidArgumentError('expected a version.');
   return [...known, value];
 }

@@ -9,7 +9,7 @@ import { interrupted, makeUpKeys, startDemoGate } from './support/demo-gate.ts';
 import { demoOwnRegistry } from './support/demo-registry.ts';
 import { exitCodes, type Io } from './support/io.ts';
 
-/** The registry that the demo judges by: the example that ships with the gate. */
+/** The registry of the demo: the example that ships with the gate. */
 const exampleRegistry = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));
 
 interface Options {
@@ -36,21 +36,21 @@ function seedArgument(text: string): number {
   return Number(text);
 }
 
-/** `cuj-gate demo`: a broken canary is caught while the total error rate says fine. Exit code 0: the play went as told. */
+/** `cuj-gate demo`: catches a broken canary while the total error rate is fine. Exit code 0: the canary was caught. */
 export function demoCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('demo')
     .description(
-      'A Datadog stand-in with a day of simulated traffic, the gate in front of it, and a canary that breaks one small ' +
-        'endpoint of one CUJ. No account, no network. Stays up for curl until Ctrl-C.',
+      'Run the gate with a Datadog simulator, a day of simulated traffic, and a canary that breaks one small endpoint of ' +
+        'one CUJ. Needs no account and no network. Runs until Ctrl-C, so that you can query it with curl.',
     )
-    .option('--registry <path>', 'your own registry instead: traffic is simulated for its endpoints')
+    .option('--registry <path>', 'your own registry; traffic is simulated for its endpoints')
     .option(
       '--break <what>',
       "with --registry: the CUJ (its last endpoint) or endpoint that fails on the canary, or none (default: the first CUJ's)",
     )
-    .option('--once', 'end after the verdict')
-    .option('--port <port>', 'where the gate listens (0: any free port)', portArgument, 8080)
-    .option('--seed <number>', 'other traffic of the same kind', seedArgument, 1)
+    .option('--once', 'exit after the verdict')
+    .option('--port <port>', 'port to listen on (0: any free port)', portArgument, 8080)
+    .option('--seed <number>', 'seed of the random traffic', seedArgument, 1)
     .addHelpText(
       'after',
       `
@@ -63,7 +63,7 @@ Examples:
       const { registry } = options;
       if (registry !== undefined) return exit(await demoOwnRegistry(io, { ...options, registry }));
       if (options.break !== undefined) {
-        io.stderr.write('cuj-gate demo: --break goes with --registry.\n');
+        io.stderr.write('cuj-gate demo: --break requires --registry.\n');
         return exit(exitCodes.misuse);
       }
       exit(await demo(io, options));
@@ -91,9 +91,9 @@ async function demo(io: Io, options: Options): Promise<number> {
     say(colors.bold('A matching app releases v1.42.0: 25% of the traffic goes to the canary.'));
     say('Its last step of sign-up now fails for one member in five, and sign-up is 1% of all traffic.');
     say(
-      `The old analysis aborts when the canary's total error rate passes ${percentage(totalErrorRateLimit)}. The gate judges ${cujs.length} CUJs.`,
+      `A plain analysis aborts when the canary's total error rate exceeds ${percentage(totalErrorRateLimit)}. The gate judges ${cujs.length} CUJs.`,
     );
-    say(colors.dim('(+ pass, ? not enough to know, x fail; a simulated minute a line)'));
+    say(colors.dim('(+ pass, ? inconclusive, x fail; one simulated minute per line)'));
     say();
     const onTerminal = io.stdout.isTTY === true && options.once !== true;
     const pause = () =>
@@ -108,8 +108,8 @@ async function demo(io: Io, options: Options): Promise<number> {
     const caught = last?.ended?.phase === 'Failed' && last.total.fine;
     for (const line of ending(last, colors)) say(line);
     if (options.once === true) return caught ? exitCodes.good : exitCodes.no;
-    say('Look for yourself; time stands still until Ctrl-C:');
-    // Never folded: they are there to be copied.
+    say('Query the gate yourself; simulated time is stopped. Ctrl-C to exit:');
+    // Not folded, so that they can be copied.
     for (const line of curls(url)) io.stdout.write(`  ${line}\n`);
     await interrupted();
     return exitCodes.good;
@@ -119,12 +119,12 @@ async function demo(io: Io, options: Options): Promise<number> {
   }
 }
 
-/** Stands for a space at which a line is never folded. */
+/** A space at which lines are not folded. */
 const together = '\u00a0';
-/** What a folded line's rest stands under: the names of the CUJs. */
+/** The indentation of folded lines: aligns with the names of the CUJs. */
 const hanging = ' '.repeat(13);
 
-/** Folds a line between words to the width of the terminal; without one it is one line, for grep. */
+/** Folds a line between words to the width of the terminal. Without a terminal lines stay whole, for grep. */
 function fold(line: string, columns = Number.POSITIVE_INFINITY): string {
   const lines: string[] = [];
   let current = '';
@@ -162,7 +162,7 @@ function sceneLines(scene: Scene, colors: Colors): string[] {
 }
 
 function ending(last: Scene | undefined, colors: Colors): string[] {
-  if (last?.ended === undefined) return ['', 'The play ended without a verdict.'];
+  if (last?.ended === undefined) return ['', 'The demo ended without a verdict.'];
   const failed = last.taken.filter(({ phase }) => phase === 'Failed');
   return [
     '',

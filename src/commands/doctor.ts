@@ -4,12 +4,11 @@ import { type DoctorFinding, type Severity, severities } from '../doctor/finding
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io } from './support/io.ts';
-import { askAbout } from './support/open-datadog.ts';
+import { withDatadog } from './support/open-datadog.ts';
 
-const about = `Asks the live Datadog, read-only, whether a registry can be judged by it: keys and scopes, metrics, tags of the \
-selectors, traffic of every endpoint in the last day, status codes, SLOs. Prints what is wrong, what it means for a \
-verdict and what to do. Exits 1 where there are errors. \
-Needs DD_API_KEY and DD_APP_KEY.`;
+const about = `Check the registry against the live Datadog, read-only: keys and scopes, metrics, tags of the selectors, \
+traffic of every endpoint in the last day, status codes, SLOs. Prints what is wrong, what it means for verdicts, and how \
+to fix it. Exit code 1 if there are errors. Requires DD_API_KEY and DD_APP_KEY.`;
 
 interface Options {
   readonly registry?: string;
@@ -21,11 +20,11 @@ export function doctorCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('doctor')
     .description(about)
     .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
-    .option('--top <n>', 'how many busy routes in no CUJ to name for each service', wholeNumber, 10)
-    .option('--json', 'for machines')
+    .option('--top <n>', 'number of busy routes without a CUJ to list for each service', wholeNumber, 10)
+    .option('--json', 'print JSON')
     .action(async (options: Options) => {
-      const code = await askAbout(io, options.registry, async (datadog, registry) => {
-        const facts = await datadog.survey(registry, (what) => void io.stderr.write(`asking for ${what}\n`));
+      const code = await withDatadog(io, options.registry, async (datadog, registry) => {
+        const facts = await datadog.survey(registry, (what) => void io.stderr.write(`querying ${what}\n`));
         const findings = examine(registry, facts, { top: options.top });
         io.stdout.write(
           options.json === true
@@ -39,7 +38,7 @@ export function doctorCommand(io: Io, exit: (code: number) => void): Command {
 }
 
 function wholeNumber(value: string): number {
-  if (!/^\d{1,3}$/.test(value)) throw new InvalidArgumentError('a whole number below 1000 is expected.');
+  if (!/^\d{1,3}$/.test(value)) throw new InvalidArgumentError('expected a whole number below 1000.');
   return Number(value);
 }
 

@@ -29,27 +29,29 @@ function collectParam(text: string, known: ReadonlyMap<string, string>): Readonl
 }
 
 /**
- * `cuj-gate evaluate`: one question from the command line, by the same code that answers over HTTP.
+ * `cuj-gate evaluate`: evaluates once on the command line, with the same code as the HTTP API.
  * Exit code 0 for a pass, 1 for anything else, 2 for misuse.
  */
 export function evaluateCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('evaluate')
-    .description('Judge one CUJ, or all of a service, by Datadog now; or judge a written-down verdict again.')
+    .description(
+      'Judge one CUJ, or all CUJs of a service, with current data of Datadog; or judge a recorded verdict again.',
+    )
     .argument('[cuj]', 'the name of a CUJ in the registry')
     .option(
       '--param <name=value>',
-      'what a placeholder of the selectors stands for; may be given again',
+      'value of a placeholder in the selectors; may be repeated',
       collectParam,
       new Map(),
     )
     .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
     .option('--all-of <service>', 'all enforced CUJs of a service, ANDed, instead of one CUJ')
-    .option('--service <name>', 'only the endpoints of this service, where the CUJ has several')
-    .option('--window <span>', 'rollout, or a span such as 5m')
-    .option('--since <time>', 'when the rollout began: RFC 3339 or epoch seconds')
-    .option('--record <file>', 'write the verdict down with all that it is a function of')
-    .option('--replay <file>', 'judge a written-down verdict again; asks nobody')
-    .option('--json', 'the answer as the HTTP service gives it')
+    .option('--service <name>', 'only the endpoints of this service, if the CUJ has several')
+    .option('--window <span>', 'rollout, or a duration such as 5m')
+    .option('--since <time>', 'start of the rollout: RFC 3339 or epoch seconds')
+    .option('--record <file>', 'write the verdict and all its inputs to a file')
+    .option('--replay <file>', 'judge a recorded verdict again, without Datadog')
+    .option('--json', 'print the response of the HTTP API')
     .addHelpText(
       'after',
       `
@@ -79,12 +81,12 @@ Exit codes: 0 pass, 1 fail or inconclusive, 2 misuse.`,
     });
 }
 
-/** A mistake of the user's, as one or more lines; anything else is ours and stays an exception. */
+/** The text of an error that the user can correct. Other errors remain exceptions. */
 class Misuse extends Error {}
 
 function complaint(error: unknown): string | undefined {
   if (error instanceof CallerError) {
-    // The hints are written for callers over HTTP; a missing parameter is given otherwise here.
+    // The hints are for HTTP callers; on the command line a parameter is an option.
     const { parameter, nearest } = error.details;
     const missing = typeof parameter === 'string' && error.message.endsWith('is missing.');
     if (missing) return `${error.message}\nGive it with --param ${parameter}=...`;
@@ -95,7 +97,7 @@ function complaint(error: unknown): string | undefined {
 
 function nameHint(nearest: readonly string[]): string {
   return nearest.length === 0
-    ? 'Its name must be one of those in the registry (--registry, CUJ_GATE_REGISTRY).'
+    ? 'Use a name from the registry (--registry, CUJ_GATE_REGISTRY).'
     : `Did you mean ${nearest.map((name) => `"${name}"`).join(' or ')}?`;
 }
 
@@ -105,12 +107,12 @@ function codeOf(outcome: Outcome): number {
 
 async function ask(io: Io, cuj: string | undefined, options: Options): Promise<number> {
   if ((cuj === undefined) === (options.allOf === undefined)) {
-    throw new Misuse('Name one CUJ, or a service with --all-of. cuj-gate evaluate --help shows examples.');
+    throw new Misuse('Give one CUJ, or a service with --all-of. See cuj-gate evaluate --help for examples.');
   }
   if (options.allOf !== undefined && (options.service !== undefined || options.record !== undefined)) {
-    throw new Misuse('--service and --record go with one CUJ, not with --all-of.');
+    throw new Misuse('--service and --record cannot be combined with --all-of.');
   }
-  // Loaded here: a replay and a mistake must not wait for Datadog's client.
+  // Loaded on demand: a replay or a usage error should not wait for Datadog's client.
   const { openEvaluator } = await import('../server/compose.ts');
   const opened = await openEvaluator(io.env, options.registry, io.now);
   if ('problem' in opened) throw new Misuse(opened.problem);
@@ -146,7 +148,7 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
 async function writeRecord(io: Io, file: string, evaluation: Evaluation): Promise<void> {
   const record = recordOf(evaluation);
   if (record === undefined) {
-    io.stderr.write(`Nothing was measured, so there is nothing to write to ${file}.\n`);
+    io.stderr.write(`No data was measured: ${file} was not written.\n`);
     return;
   }
   try {
@@ -166,9 +168,7 @@ async function replay(io: Io, cuj: string | undefined, file: string, options: Op
     ),
   ];
   if (given.length > 0) {
-    throw new Misuse(
-      `--replay judges what the record holds, and nothing else: leave out ${given.join(', ')}.`,
-    );
+    throw new Misuse(`--replay uses only the record: remove ${given.join(', ')}.`);
   }
   let text: string;
   try {
@@ -180,12 +180,12 @@ async function replay(io: Io, cuj: string | undefined, file: string, options: Op
   try {
     again = judgeAgain(parseRecord(text));
   } catch (error) {
-    throw new Misuse(`${file} cannot be judged: ${(error as Error).message}. Write one with --record.`);
+    throw new Misuse(`${file} cannot be judged: ${(error as Error).message}. Create a record with --record.`);
   }
   print(io, options, again.verdict, () => verdictText(again.verdict, colorsFor(io)));
   if (!again.same) {
     io.stderr.write(
-      `This is not the verdict that ${file} holds: the file was edited, or another version of cuj-gate wrote it.\n`,
+      `The verdict differs from the one in ${file}: the file was edited, or another version of cuj-gate wrote it.\n`,
     );
     return exitCodes.no;
   }

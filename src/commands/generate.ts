@@ -20,7 +20,7 @@ import { problemText } from './validate.ts';
 
 type Generator = (registry: Registry, flags: GenerateFlags) => GeneratedFile[];
 
-/** Every generator by the word that asks for it, in the order in which `all` runs them. */
+/** Every generator by its name on the command line, in the order in which `all` runs them. */
 const generators: Readonly<Record<string, Generator>> = {
   'analysis-templates': (registry, flags) => analysisTemplates(registry, rolloutOptions(flags)),
   rollout: (registry, flags) => rollouts(registry, rolloutOptions(flags), flags.service),
@@ -36,22 +36,22 @@ const examples = `
 Examples:
   cuj-gate generate analysis-templates --registry cujs.yaml | kubectl apply -n shop -f -
   cuj-gate generate all --registry cujs.yaml --out generated
-  cuj-gate generate all --registry cujs.yaml --out generated --check     in CI: exit code 1 where they differ`;
+  cuj-gate generate all --registry cujs.yaml --out generated --check     in CI: exit code 1 if files differ`;
 
-/** The verb for the program; `exit` takes the exit code that it ends with. */
+/** The command; `exit` receives the exit code. */
 export function buildGenerateCommand(io: Io, exit: (code: number) => void): Command {
   const command = new Command('generate')
     .description(
-      'Makes everything that follows from the registry: one file that developers own, and no query twice.',
+      'Generate AnalysisTemplates, Rollouts, SLOs, monitors, dashboards and alerts from the registry.',
     )
-    .addArgument(new Argument('<what...>', 'what to make').choices([...names, 'all']));
+    .addArgument(new Argument('<what...>', 'what to generate').choices([...names, 'all']));
   addGenerateOptions(command)
     .addHelpText('after', examples)
     .action(async (what: string[]) => exit(await generate(what, command.opts<GenerateFlags>(), io)));
   return command;
 }
 
-/** Runs `generate ARGS` by itself. Returns the exit code. */
+/** Runs `generate ARGS`. Returns the exit code. */
 export async function generateCommand(args: readonly string[], io: Io): Promise<number> {
   let code: number = exitCodes.good;
   const command = buildGenerateCommand(io, (value) => {
@@ -75,18 +75,18 @@ async function generate(what: readonly string[], flags: GenerateFlags, io: Io): 
   const complain = (message: string) => void io.stderr.write(`cuj-gate generate: ${message}\n`);
   const path = flags.registry ?? io.env.CUJ_GATE_REGISTRY;
   if (path === undefined || path === '') {
-    complain('no registry. Give --registry PATH, or set CUJ_GATE_REGISTRY.');
+    complain('no registry given. Use --registry PATH, or set CUJ_GATE_REGISTRY.');
     return exitCodes.misuse;
   }
   if (flags.out === undefined && (flags.check === true || flags.force === true)) {
-    complain(`${flags.check ? '--check' : '--force'} needs --out DIR: the folder that is meant.`);
+    complain(`${flags.check ? '--check' : '--force'} requires --out DIR, the folder to compare or write.`);
     return exitCodes.misuse;
   }
   const loaded = await loadRegistry(path);
   if (!loaded.ok) {
     for (const problem of loaded.problems)
       io.stderr.write(problemText(problem, colorsFor({ ...io, stdout: io.stderr })));
-    complain('the registry has problems, so nothing was generated. cuj-gate validate shows them in full.');
+    complain('the registry is invalid, nothing was generated. Run cuj-gate validate to see all problems.');
     return loaded.files.length === 0 ? exitCodes.misuse : exitCodes.no;
   }
   const wanted = what.includes('all') ? names : names.filter((name) => what.includes(name));
@@ -100,7 +100,7 @@ async function generate(what: readonly string[], flags: GenerateFlags, io: Io): 
       io.stdout.write(streamText(files));
       return exitCodes.good;
     }
-    // Of one service alone nothing can be said about the files of the others.
+    // With --service, the files of other services are not compared.
     const complete = flags.service === undefined ? wanted : [];
     return flags.check === true
       ? await check(flags.out, files, complete, io)
@@ -123,12 +123,12 @@ function checkService(registry: Registry, name: string | undefined): void {
   if (name === undefined || known.includes(name)) return;
   const [nearest] = nearestNames(name, known);
   throw new GenerateError(
-    `No CUJ is about a service "${name}".`,
-    nearest === undefined ? `The services are: ${known.join(', ')}.` : `Did you mean "${nearest}"?`,
+    `No CUJ uses a service "${name}".`,
+    nearest === undefined ? `Services: ${known.join(', ')}.` : `Did you mean "${nearest}"?`,
   );
 }
 
-/** One file as it is; several as one stream of YAML documents, each after a comment with its path. */
+/** One file as it is, or several as YAML documents, each with its path in a comment. */
 function streamText(files: readonly GeneratedFile[]): string {
   if (files.length === 1) return (files[0] as GeneratedFile).text;
   return files.map(({ path, text }) => `# ${path}\n${text}`).join('---\n');
@@ -145,9 +145,7 @@ async function write(
   for (const path of written) io.stderr.write(`wrote    ${path}\n`);
   for (const path of removed) io.stderr.write(`removed  ${path}\n`);
   for (const path of kept)
-    io.stderr.write(
-      `kept     ${path}: no longer generated, but edited since it was written; it is yours now\n`,
-    );
+    io.stderr.write(`kept     ${path}: no longer generated, but edited since it was written; not removed\n`);
   io.stderr.write(
     `${folder}: ${written.length} written, ${unchanged} unchanged, ${removed.length} removed\n`,
   );
@@ -164,11 +162,11 @@ async function check(
   const colors = colorsFor(io);
   for (const drift of drifts) io.stdout.write(driftText(drift, colors));
   if (drifts.length === 0) {
-    io.stderr.write(`${folder}: all ${files.length} files are as generated\n`);
+    io.stderr.write(`${folder}: all ${files.length} files are up to date\n`);
     return exitCodes.good;
   }
   io.stderr.write(
-    `${folder}: ${drifts.length} ${drifts.length === 1 ? 'file differs' : 'files differ'} from what the registry gives. Run the same command without --check and commit the result.\n`,
+    `${folder}: ${drifts.length} ${drifts.length === 1 ? 'file differs' : 'files differ'} from the registry. Run the same command without --check and commit the result.\n`,
   );
   return exitCodes.no;
 }

@@ -10,8 +10,8 @@ import { sentence } from './render/sentence.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { openDatadog } from './support/open-datadog.ts';
 
-const about = `Proposes a first registry to edit: from the busiest routes of a service in Datadog, or offline from an OpenAPI file.
-Prints YAML on stdout. What it prints is valid, and decided by nobody: its comments say what to decide.`;
+const about = `Propose a first registry from the busiest routes of a service in Datadog, or offline from an OpenAPI file.
+Prints valid YAML on stdout. It is a proposal to edit: its comments say what you have to decide.`;
 
 const examples = `
 Examples:
@@ -26,7 +26,7 @@ interface Options {
   readonly top: number;
 }
 
-/** Something that the user can put right; its message says what. */
+/** An error that the user can correct. */
 class Misuse extends Error {}
 
 export function initCommand(io: Io, exit: (code: number) => void): Command {
@@ -45,11 +45,11 @@ export function initCommand(io: Io, exit: (code: number) => void): Command {
     )
     .option(
       '--operation <span>',
-      'the span name, such as express.request (default: found in Datadog)',
+      'the span name, such as express.request (default: looked up in Datadog)',
       pattern(/^[A-Za-z][A-Za-z0-9_.]{0,150}$/, 'a span name such as http.request'),
     )
     .option('--openapi <file>', 'an OpenAPI 3 description (YAML or JSON) instead of Datadog')
-    .option('--top <n>', 'how many routes to propose, the busiest first', wholeNumber, 60)
+    .option('--top <n>', 'number of routes to propose, busiest first', wholeNumber, 60)
     .addHelpText('after', examples)
     .action(async (options: Options) => {
       try {
@@ -69,7 +69,7 @@ export function initCommand(io: Io, exit: (code: number) => void): Command {
 async function fromOpenApi(options: Options, file: string): Promise<string> {
   let description: ReturnType<typeof readOpenApi>;
   try {
-    // JSON is YAML as well.
+    // The YAML parser reads JSON too.
     description = readOpenApi(parse(await readFile(file, 'utf8'), { merge: true, maxAliasCount: -1 }));
   } catch (error) {
     throw new Misuse(`${file} cannot be used: ${(error as Error).message}`);
@@ -87,23 +87,23 @@ async function fromOpenApi(options: Options, file: string): Promise<string> {
     leftOut,
     from: `the OpenAPI description of ${JSON.stringify(title)}${basePath === '' ? '' : ` under ${basePath}`}; write placeholders as the framework does`,
   });
-  if (text === undefined) throw new Misuse(`${file} describes no route that could be judged.`);
+  if (text === undefined) throw new Misuse(`${file} has no route that could be judged.`);
   return text;
 }
 
 async function fromDatadog(options: Options, io: Io): Promise<string> {
   const datadog = openDatadog(io);
-  // Said already.
+  // Already reported.
   if (datadog === undefined) throw new Misuse('');
   const { service, env } = options;
   try {
-    io.stderr.write(`asking for the traffic of ${service} in ${env} over the last day\n`);
+    io.stderr.write(`querying the traffic of ${service} in ${env} over the last day\n`);
     const found = await datadog.serviceRoutes(service, env, options.operation);
     const [serving, ...others] = found.operations;
     if (serving === undefined) {
       const { services, envs } = found.elsewhere;
       const known = [
-        ...(envs.length === 0 ? [] : [`It has some in ${listed(envs)}: --env.`]),
+        ...(envs.length === 0 ? [] : [`It has traffic in ${listed(envs)}: see --env.`]),
         ...(services.length === 0 ? [] : [`Services in ${env}: ${listed(services, 20)}.`]),
       ].join(' ');
       throw new Misuse(
@@ -128,7 +128,7 @@ async function fromDatadog(options: Options, io: Io): Promise<string> {
     });
     if (text === undefined) {
       throw new Misuse(
-        `${service} has hits under ${serving.operation}, but none of them is on a route. Give --operation.`,
+        `${service} has hits under ${serving.operation}, but none on a route. Set --operation.`,
       );
     }
     return text;
@@ -142,13 +142,12 @@ async function fromDatadog(options: Options, io: Io): Promise<string> {
 
 function pattern(wanted: RegExp, what: string): (value: string) => string {
   return (value) => {
-    if (!wanted.test(value)) throw new InvalidArgumentError(`${what} is expected.`);
+    if (!wanted.test(value)) throw new InvalidArgumentError(`expected ${what}.`);
     return value;
   };
 }
 
 function wholeNumber(value: string): number {
-  if (!/^[1-9]\d{0,2}$/.test(value))
-    throw new InvalidArgumentError('a whole number from 1 to 999 is expected.');
+  if (!/^[1-9]\d{0,2}$/.test(value)) throw new InvalidArgumentError('expected a whole number from 1 to 999.');
   return Number(value);
 }

@@ -22,36 +22,36 @@ interface Options {
 }
 
 const notes = `
-Give the AnalysisTemplates in the same files or in others: what is not given is not checked.
-With --registry each CUJ's own objective, rule and lag are used; without it, the options below it.
-Exit codes: 0 nothing that makes an analysis useless, 1 at least one error, 2 misuse.`;
+Include the AnalysisTemplates: templates that are not among the files are not checked.
+With --registry, the objective, rule and lag of each CUJ are used; otherwise the options listed after it.
+Exit codes: 0 no error, 1 at least one error, 2 misuse.`;
 
-/** The verb for the program; `exit` takes the exit code that it ends with. */
+/** The command; `exit` receives the exit code. */
 export function buildLintCommand(io: Io, exit: (code: number) => void): Command {
   const command = new Command('lint')
-    .description('Says what in an existing Rollout would make its analysis useless.')
-    .addArgument(new Argument('<what>', 'what to look at').choices(['rollout']))
+    .description('Check an existing Rollout for mistakes that make its analysis useless.')
+    .addArgument(new Argument('<what>', 'what to check').choices(['rollout']))
     .argument('<files...>', 'YAML files with Rollouts and their templates; - is standard input')
     .option('--registry <path>', 'the registry (default: $CUJ_GATE_REGISTRY, if set)')
     .addOption(
       new Option(
         '--requests-per-minute <n>',
-        'of a CUJ, canary and stable together: works out whether the pauses are long enough',
+        'requests of a CUJ, canary and stable together; checks whether the pauses are long enough',
       ).argParser(positive),
     )
     .addOption(new Option('--objective <percent>', 'availability').argParser(percent).default(99.95))
     .addOption(
-      new Option('--rule-out-burn <rate>', 'what traffic must rule out before a pass')
+      new Option('--rule-out-burn <rate>', 'burn rate that traffic must rule out before a pass')
         .argParser(positive)
         .default(14.4),
     )
     .addOption(
-      new Option('--lag <duration>', "how late Datadog's data is complete")
+      new Option('--lag <duration>', "age at which Datadog's data is complete")
         .argParser(duration)
         .default(90, '90s'),
     )
     .addOption(
-      new Option('--max-window <duration>', 'the longest span that is looked at')
+      new Option('--max-window <duration>', 'longest window that is judged')
         .argParser(duration)
         .default(7200, '2h'),
     )
@@ -62,7 +62,7 @@ export function buildLintCommand(io: Io, exit: (code: number) => void): Command 
   );
 }
 
-/** Runs `lint ARGS` by itself. Returns the exit code. */
+/** Runs `lint ARGS`. Returns the exit code. */
 export async function lintCommand(args: readonly string[], io: Io): Promise<number> {
   let code: number = exitCodes.good;
   const command = buildLintCommand(io, (value) => {
@@ -87,7 +87,7 @@ async function lint(files: readonly string[], options: Options, io: Io): Promise
   const inputs: LintInput[] = [];
   for (const file of files) {
     try {
-      // 0 is the descriptor of standard input.
+      // 0 is the file descriptor of standard input.
       inputs.push({
         file: file === '-' ? '(standard input)' : file,
         text: await readFile(file === '-' ? '/dev/stdin' : file, 'utf8'),
@@ -95,7 +95,7 @@ async function lint(files: readonly string[], options: Options, io: Io): Promise
     } catch (error) {
       complain(
         (error as NodeJS.ErrnoException).code === 'EISDIR'
-          ? `${file} is a folder: name its files, such as ${path.join(file, '*.yaml')}.`
+          ? `${file} is a folder: give its files, such as ${path.join(file, '*.yaml')}.`
           : `${file} cannot be read: ${(error as Error).message}.`,
       );
       return exitCodes.misuse;
@@ -108,7 +108,7 @@ async function lint(files: readonly string[], options: Options, io: Io): Promise
     if (!loaded.ok) {
       for (const problem of loaded.problems)
         io.stderr.write(problemText(problem, colorsFor({ ...io, stdout: io.stderr })));
-      complain('the registry has problems, so nothing was checked.');
+      complain('the registry is invalid, nothing was checked.');
       return exitCodes.misuse;
     }
     registry = loaded.registry;
@@ -123,7 +123,7 @@ async function lint(files: readonly string[], options: Options, io: Io): Promise
   });
   const errors = result.findings.filter(({ severity }) => severity === 'error').length;
   if (result.rollouts.length === 0 && errors === 0) {
-    complain('there is no Rollout in these files.');
+    complain('no Rollout in these files.');
     return exitCodes.misuse;
   }
   if (options.json === true) io.stdout.write(`${JSON.stringify({ ok: errors === 0, ...result }, null, 2)}\n`);
@@ -133,7 +133,7 @@ async function lint(files: readonly string[], options: Options, io: Io): Promise
 
 function resultText({ rollouts, findings }: LintResult, errors: number, colors: Colors): string {
   const names = rollouts.join(', ');
-  if (findings.length === 0) return `${colors.green('ok')}: ${names}: nothing makes the analysis useless\n`;
+  if (findings.length === 0) return `${colors.green('ok')}: ${names}: no problems found\n`;
   const warnings = findings.length - errors;
   const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
   const of = names === '' ? '' : `${names}: `;
@@ -158,14 +158,13 @@ function positive(text: string): number {
 function percent(text: string): number {
   const value = positive(text);
   if (value >= 100 || !hasAtMostThreeDecimals(value)) {
-    throw new InvalidArgumentError('It must lie between 0 and 100, with at most three decimals.');
+    throw new InvalidArgumentError('It must be between 0 and 100, with at most three decimals.');
   }
   return value;
 }
 
 function duration(text: string): number {
   const value = seconds(text);
-  if (value === undefined || value <= 0)
-    throw new InvalidArgumentError('Write a duration such as 90s or 2h.');
+  if (value === undefined || value <= 0) throw new InvalidArgumentError('Use a duration such as 90s or 2h.');
   return value;
 }

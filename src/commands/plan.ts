@@ -10,12 +10,12 @@ import { colorsFor } from './render/colors.ts';
 import { planText } from './render/plan.ts';
 import { sentence } from './render/sentence.ts';
 import { exitCodes, type Io } from './support/io.ts';
-import { askAbout } from './support/open-datadog.ts';
+import { withDatadog } from './support/open-datadog.ts';
 
-const about = `Says, from the real traffic of the last days, which CUJs can be judged at a canary weight and how long that takes: by \
-day and in the quietest hour, what breakage would be caught by then, the least weight that would do, and what helps where \
-none does. Read-only, one call for the services of one scope. Exits 1 where an enforced CUJ can be judged at none of the \
-weights. Needs DD_API_KEY and DD_APP_KEY.`;
+const about = `Show, from the traffic of the last days, which CUJs can be judged at a canary weight and how long that takes: by \
+day and in the quietest hour, which breakage would be caught by then, the least sufficient weight, and what helps if \
+there is none. Read-only: one call per scope. Exit code 1 if an enforced CUJ cannot be judged at any of the weights. \
+Requires DD_API_KEY and DD_APP_KEY.`;
 
 const examples = `
 Examples:
@@ -36,21 +36,17 @@ export function planCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('plan')
     .description(about)
     .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
-    .option(
-      '--weight <percent>',
-      'share of the traffic that the canary gets; a list, or given again (default: 25)',
-      weights,
-    )
-    .option('--days <n>', `how many days of traffic to look at, up to ${maxDays}`, days, 7)
-    .option('--json', 'for machines')
+    .option('--weight <percent>', 'traffic share of the canary; a list, or repeated (default: 25)', weights)
+    .option('--days <n>', `number of days of traffic, up to ${maxDays}`, days, 7)
+    .option('--json', 'print JSON')
     .addHelpText('after', examples)
     .action(async (options: Options) => {
       const { registry: path, weight = [25] } = options;
-      const code = await askAbout(io, path, async (datadog, registry) => {
+      const code = await withDatadog(io, path, async (datadog, registry) => {
         const { traffic, refused } = await measure(io, datadog, registry, options.days);
         const plan = planTraffic(registry, traffic, weight);
         if (refused && traffic.services.size === 0) {
-          io.stderr.write('cuj-gate plan: nothing could be asked, so nothing can be said.\n');
+          io.stderr.write('cuj-gate plan: all queries failed, there is no plan.\n');
           return exitCodes.misuse;
         }
         io.stdout.write(
@@ -63,21 +59,21 @@ export function planCommand(io: Io, exit: (code: number) => void): Command {
     });
 }
 
-/** The traffic of every scope. What could not be asked for is said on stderr and missing. */
+/** The traffic of every scope. Scopes whose query failed are reported on stderr and left out. */
 async function measure(
   io: Io,
   datadog: DatadogSession,
   registry: Registry,
   daysBack: number,
 ): Promise<{ traffic: HourlyTraffic; refused: boolean }> {
-  // The newest minutes are not complete; an hour that is not over yet would read as a quiet one.
+  // The newest minutes are incomplete, and an incomplete hour would look like a quiet one.
   const toMs = Math.floor(floorMinute(datadog.now() - 120_000) / hourMs) * hourMs;
   const fromMs = toMs - daysBack * 24 * hourMs;
   const services = new Map<string, SideCounts>();
   let refused = false;
   for (const batch of registry.batches) {
     const names = batch.services.map(({ service }) => service.name).join(', ');
-    io.stderr.write(`asking for the traffic of ${names}\n`);
+    io.stderr.write(`querying the traffic of ${names}\n`);
     try {
       for (const [name, counts] of await datadog.hourlyTraffic(batch, fromMs, toMs))
         services.set(name, counts);
@@ -96,13 +92,13 @@ function weights(value: string, known: readonly number[] = []): readonly number[
     (text) => /^\d{1,3}(\.\d+)?$/.test(text) && Number(text) > 0 && Number(text) <= 100,
   );
   if (!good)
-    throw new InvalidArgumentError('percent above 0 and up to 100 are expected, such as 25 or 5,25,50.');
+    throw new InvalidArgumentError('expected percentages above 0 and up to 100, such as 25 or 5,25,50.');
   return [...known, ...numbers.map(Number)];
 }
 
 function days(value: string): number {
   if (!/^[1-9]\d?$/.test(value) || Number(value) > maxDays) {
-    throw new InvalidArgumentError(`a whole number from 1 to ${maxDays} is expected.`);
+    throw new InvalidArgumentError(`expected a whole number from 1 to ${maxDays}.`);
   }
   return Number(value);
 }

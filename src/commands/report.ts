@@ -4,12 +4,11 @@ import { type BudgetReport, budgetReport, type ReportEntry } from '../report/rep
 import { sliText } from '../report/sli-text.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io } from './support/io.ts';
-import { askAbout } from './support/open-datadog.ts';
+import { withDatadog } from './support/open-datadog.ts';
 
-const about = `Reports what is left of the error budget of every CUJ over its SLO's window, how fast it burns, and what the team \
-agreed to do about it (errorBudgetPolicy). Budgets are Datadog's: of the SLOs that sloId names, or that generate \
-terraform made. Exits 0 whatever is left: it is a report. \
-Needs DD_API_KEY and DD_APP_KEY, with the scope slos_read.`;
+const about = `Report the error budget that each CUJ has left in its SLO's window, its burn rate, and the actions that are due \
+by its errorBudgetPolicy. Budgets come from the SLOs in Datadog: those that sloId names, or those created by generate \
+terraform. Exit code 0 regardless of the budgets. Requires DD_API_KEY and DD_APP_KEY with the scope slos_read.`;
 
 interface Options {
   readonly registry?: string;
@@ -24,20 +23,20 @@ export function reportCommand(io: Io, exit: (code: number) => void): Command {
     .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
     .option('--owner <team>', 'only the CUJs of this owner')
     .addOption(
-      new Option('--format <format>', 'markdown is the page for the SLO meeting')
+      new Option('--format <format>', 'output format; markdown is a page for SLO meetings')
         .choices(['text', 'markdown', 'json'])
         .default('text'),
     )
     .option('--json', 'the same as --format json')
     .action(async (options: Options) => {
-      const code = await askAbout(io, options.registry, async (datadog, registry) => {
+      const code = await withDatadog(io, options.registry, async (datadog, registry) => {
         const cujs = [...registry.cujs.values()].filter(
           ({ owner }) => options.owner === undefined || owner === options.owner,
         );
         if (cujs.length === 0) {
           const owners = [...new Set([...registry.cujs.values()].map(({ owner }) => owner))].sort();
           io.stderr.write(
-            `cuj-gate report: no CUJ is owned by "${options.owner}". Owners: ${owners.join(', ')}.\n`,
+            `cuj-gate report: no CUJ has the owner "${options.owner}". Owners: ${owners.join(', ')}.\n`,
           );
           return exitCodes.misuse;
         }
@@ -65,7 +64,7 @@ const texts: Readonly<Record<Options['format'], (report: BudgetReport, colors: C
 
 function plainReport({ cujs }: BudgetReport, colors: Colors): string {
   const count = (state: ReportEntry['state']) => cujs.filter((entry) => entry.state === state).length;
-  const summary = `${count('due')} with something due, ${count('unknown')} unknown, ${count('fine')} fine\n`;
+  const summary = `${count('due')} with an action due, ${count('unknown')} unknown, ${count('fine')} fine\n`;
   return [...cujs.map((entry) => plainEntry(entry, colors)), summary].join('\n');
 }
 

@@ -10,7 +10,7 @@ export function schemaCommand(io: Io, exit: (code: number) => void): Command {
   });
 }
 
-/** The registry's JSON Schema as config/registry.schema.json holds it. */
+/** The registry's JSON Schema, the content of config/registry.schema.json. */
 export function schemaText(): string {
   return `${JSON.stringify({ $schema: 'https://json-schema.org/draft/2020-12/schema', ...RegistrySchema }, null, 2)}\n`;
 }

@@ -9,12 +9,12 @@ import {
 } from '../settings/settings.ts';
 import { exitCodes, type Io } from './support/io.ts';
 
-/** `cuj-gate serve`. Exit codes: 0 after a graceful end, 2 where it refuses to start. */
+/** `cuj-gate serve`. Exit codes: 0 after a graceful shutdown, 2 if it cannot start. */
 export function serveCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('serve')
-    .description('Run the gate: the HTTP service that Argo Rollouts, people with curl and Prometheus ask.')
+    .description('Run the gate: the HTTP service for Argo Rollouts, curl and Prometheus.')
     .option('--registry <path>', 'the registry: a file or a folder (default: CUJ_GATE_REGISTRY)')
-    .option('--port <port>', 'where to listen (default: PORT, or 8080)')
+    .option('--port <port>', 'port to listen on (default: PORT, or 8080)')
     .addHelpText('after', () => `\n${settingsHelp()}`)
     .action(async (options: { registry?: string; port?: string }) => {
       exit(await start(io, options));

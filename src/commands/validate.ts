@@ -5,7 +5,7 @@ import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io, type Stream } from './support/io.ts';
 
-/** Problems that mean that there was nothing to validate. */
+/** Problems that mean that there is no file to validate. */
 const misuseRules: ReadonlySet<string> = new Set([
   'no-such-file',
   'not-a-file',
@@ -20,21 +20,19 @@ export function validateCommand(io: Io, exit: (code: number) => void): Command {
       '[path]',
       'a .yaml, .yml, .json or .cue file, or a folder of the first three (default: CUJ_GATE_REGISTRY)',
     )
-    .option('--registry <path>', 'the same, as the other commands take it')
+    .option('--registry <path>', 'the same, as in other commands')
     .option('--json', 'print one JSON object: ok, digest, files, cujs, services, problems')
     .action(async (given: string | undefined, options: { json?: boolean; registry?: string }) => {
       const path = given ?? options.registry ?? io.env.CUJ_GATE_REGISTRY;
       if (path === undefined || path === '') {
-        io.stderr.write(
-          'cuj-gate validate: no registry is named. Give its path, or set CUJ_GATE_REGISTRY.\n',
-        );
+        io.stderr.write('cuj-gate validate: no registry given. Give its path, or set CUJ_GATE_REGISTRY.\n');
         return exit(exitCodes.misuse);
       }
       exit(await validate(path, options, io));
     });
 }
 
-/** Checks a registry and prints what is wrong with it. Exit codes: 0 nothing, 1 problems, 2 nothing to check. */
+/** Checks a registry and prints its problems. Exit codes: 0 none, 1 problems, 2 no file to check. */
 export async function validate(path: string, { json = false }: { json?: boolean }, io: Io): Promise<number> {
   const result = await loadRegistry(path);
   const misuse =
@@ -69,7 +67,7 @@ function writeText(result: LoadResult, out: Stream, colors: Colors): void {
   out.write(`${colors.red(count(total, 'problem'))}${rest}\n`);
 }
 
-/** A problem for people, as compilers write theirs so that editors and terminals can jump to it. */
+/** A problem in the format of compilers, so that editors and terminals can jump to it. */
 export function problemText(problem: Problem, colors: Colors): string {
   const { file, line, column, path, message, rule, fix } = problem;
   const lines = [

@@ -371,7 +371,7 @@ describe('without keys', () => {
     issuer.loopback.reply(respond(302, {}, { location: `${issuer.url}/elsewhere` }));
     expect(await verify(await issuer.token())).toMatchObject(unavailable);
     expect(issuer.loopback.requests).toHaveLength(1);
-    expect(failures[0]).toContain('answered 302');
+    expect(failures[0]).toContain('responded with 302');
   });
 
   it('a fetch that is under way ends with the gate', async () => {

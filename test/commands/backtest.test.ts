@@ -58,7 +58,7 @@ describe('cuj-gate backtest', () => {
     expect(stdout).toMatch(/\n {2}cuj-gate {10}ABORTED after \d+ min: FAIL buy \(slo_violated\): /);
     expect(stdout).toMatch(/\n {2}x buy +never passed +failed after \d+ min \(slo_violated\)\n/);
     expect(stdout).toMatch(
-      /\n3 rollouts from .* UTC: 1 would have been aborted, 2 passed, 0 never known\na total error rate above 1% would have aborted 0\n$/,
+      /\n3 rollouts from .* UTC: 1 would have been aborted, 2 passed, 0 inconclusive\na total error rate above 1% would have aborted 0\n$/,
     );
     expect(stderr).toContain('replaying 2 of 3: shop v3');
     // A second between calls.

@@ -46,7 +46,7 @@ describe('cuj-gate doctor', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/info {4}service shop {2}routes-in-no-cuj\n {8}the busiest routes/);
     expect(stdout).toMatch(/0 errors, 0 warnings, 2 notes; 5 calls to Datadog\n$/);
-    expect(stderr).toContain('asking for the traffic of shop\n');
+    expect(stderr).toContain('querying the traffic of shop\n');
   });
 
   it('ends with 1 where there is an error, and says what it means and what to do', async () => {

@@ -68,7 +68,7 @@ describe('evaluate', () => {
 
   it.each([
     ['an unknown CUJ, with the nearest', ['sigup'], 'No CUJ is called "sigup".\nDid you mean "signup"?\n'],
-    ['a CUJ like no other', ['zzzzzzzz'], 'Its name must be one of those in the registry'],
+    ['a CUJ like no other', ['zzzzzzzz'], 'Use a name from the registry'],
     ['an unknown service', ['--all-of', 'member-ap'], 'Did you mean "member-api"?'],
   ])('names %s, and no route of the HTTP service', async (_, argv, said) => {
     const { code, stderr } = await evaluate(...argv, '--param', 'version=v1.42.0');
@@ -128,13 +128,13 @@ describe('evaluate', () => {
     await evaluate('login', '--param', 'version=v1.42.0', '--record', file);
     writeFileSync(file, readFileSync(file, 'utf8').replace('"verdict": "pass"', '"verdict": "fail"'));
     const { code, stderr } = await evaluate('--replay', file);
-    expect(stderr).toContain('not the verdict');
+    expect(stderr).toContain('The verdict differs from the one in');
     expect(code).toBe(1);
   });
 
   it.each([
-    ['neither a CUJ nor a service', [], 'Name one CUJ'],
-    ['both a CUJ and a service', ['login', '--all-of', 'member-api'], 'Name one CUJ'],
+    ['neither a CUJ nor a service', [], 'Give one CUJ'],
+    ['both a CUJ and a service', ['login', '--all-of', 'member-api'], 'Give one CUJ'],
     ['an unknown CUJ', ['logni', '--param', 'version=v1'], 'Did you mean "login"?'],
     ['a missing parameter', ['login'], 'Parameter "version" is missing.\nGive it with --param version=...'],
     ['an empty parameter', ['login', '--param', 'version='], 'version is empty'],
@@ -154,7 +154,7 @@ describe('evaluate', () => {
     [
       'a replay with a question of its own',
       ['login', '--replay', 'login.json', '--param', 'version=v1', '--all-of', 'x'],
-      'leave out the CUJ "login", --param, --all-of',
+      'remove the CUJ "login", --param, --all-of',
     ],
     ['a record that is missing', ['--replay', 'nowhere.json'], 'nowhere.json cannot be read'],
     ['a record that is none', ['--replay', 'package.json'], 'not a verdict record'],

@@ -74,7 +74,7 @@ describe('generate without --out', () => {
 
 describe('misuse ends with 2 and says what to do', () => {
   it.each([
-    ['no registry', ['all'], {}, 'Give --registry PATH'],
+    ['no registry', ['all'], {}, 'Use --registry PATH'],
     [
       'a registry that is not there',
       ['all', '--registry', '/does/not/exist.yaml'],
@@ -83,7 +83,7 @@ describe('misuse ends with 2 and says what to do', () => {
     ],
     ['nothing to make', [], undefined, "missing required argument 'what'"],
     ['something unknown', ['helm'], undefined, 'Allowed choices are analysis-templates'],
-    ['--check without a folder', ['all', '--check'], undefined, '--check needs --out DIR'],
+    ['--check without a folder', ['all', '--check'], undefined, '--check requires --out DIR'],
     [
       'an unknown service, with the nearest',
       ['rollout', '--service', 'shopp'],
@@ -121,20 +121,15 @@ describe('misuse ends with 2 and says what to do', () => {
       'the old version would be judged',
     ],
     ['a URL that is none', ['all', '--gate-url', 'gate:8080'], undefined, 'http:// or https://'],
-    ['a URL with a query', ['all', '--gate-url', 'http://gate?x=1'], undefined, 'must not hold ? or #'],
-    [
-      'an interval that is none',
-      ['all', '--interval', '60'],
-      undefined,
-      'Write a whole number and s, m or h',
-    ],
-    ['a count that is none', ['all', '--count', '0'], undefined, 'a whole number from 1 on'],
-    ['a Secret without a key', ['all', '--auth-secret', 'gate'], undefined, 'Write SECRET/KEY'],
+    ['a URL with a query', ['all', '--gate-url', 'http://gate?x=1'], undefined, 'must not contain ? or #'],
+    ['an interval that is none', ['all', '--interval', '60'], undefined, 'Use a whole number with s, m or h'],
+    ['a count that is none', ['all', '--count', '0'], undefined, 'a whole number of at least 1'],
+    ['a Secret without a key', ['all', '--auth-secret', 'gate'], undefined, 'Use SECRET/KEY'],
     [
       'two ways to authenticate',
       ['all', '--auth-secret', 'a/b', '--oauth2-secret', 'c'],
       undefined,
-      'Give one of them',
+      'Use one of them',
     ],
     ['half of OAuth2', ['all', '--oauth2-secret', 'c'], undefined, 'Give both'],
   ] as const)('%s', async (_, args, env, message) => {
@@ -371,7 +366,7 @@ describe('lint rollout', () => {
   it('ends with 0 where nothing is wrong', async () => {
     expect(await lint(['rollout', ...files()])).toEqual({
       code: 0,
-      stdout: 'ok: shop: nothing makes the analysis useless\n',
+      stdout: 'ok: shop: no problems found\n',
       stderr: '',
     });
   });
@@ -404,9 +399,9 @@ describe('lint rollout', () => {
   });
 
   it.each([
-    ['a folder', ['rollout', 'config'], 'config is a folder: name its files, such as config/*.yaml'],
+    ['a folder', ['rollout', 'config'], 'config is a folder: give its files, such as config/*.yaml'],
     ['a file that is not there', ['rollout', '/does/not/exist.yaml'], '/does/not/exist.yaml cannot be read'],
-    ['files without a Rollout', ['rollout', 'config/cujs.yaml'], 'there is no Rollout'],
+    ['files without a Rollout', ['rollout', 'config/cujs.yaml'], 'no Rollout in these files'],
     ['no file', ['rollout'], "missing required argument 'files'"],
     ['an objective that is none', ['rollout', 'x', '--objective', '100'], 'between 0 and 100'],
     ['traffic that is none', ['rollout', 'x', '--requests-per-minute', 'many'], 'a number above 0'],

@@ -94,7 +94,7 @@ describe('cuj-gate init from Datadog', () => {
     trade('http.request', { 'GET /charge': 5_000 }, { service: 'pay' });
     trade('http.request', { 'GET /charge': 10 }, { service: 'pay', env: 'staging' });
     const { stderr } = await init('--service', 'pay', '--env', 'prod');
-    expect(stderr).toContain('It has some in production, staging: --env.');
+    expect(stderr).toContain('It has traffic in production, staging: see --env.');
     const other = await init('--service', 'nope');
     expect(other.stderr).toContain('Services in production: pay, shop.');
   });

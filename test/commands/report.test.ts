@@ -71,7 +71,7 @@ describe('cuj-gate report', () => {
     expect(stdout).toMatch(
       /unknown search.*\n {8}availability 99\.95%: not known; Datadog has no SLO called "\[cuj-gate\] search availability"/,
     );
-    expect(stdout).toMatch(/1 with something due, 1 unknown, 0 fine\n$/);
+    expect(stdout).toMatch(/1 with an action due, 1 unknown, 0 fine\n$/);
   });
 
   it('prints a page in Markdown and an object in JSON, of one owner where asked', async () => {

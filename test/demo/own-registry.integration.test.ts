@@ -82,11 +82,11 @@ describe('demo --registry', () => {
     for (const choice of ['GET /nowhere', 'mesh']) {
       const { code, stderr, text } = await demo(odd, '--break', choice);
       expect({ code, text }).toEqual({ code: 2, text: '' });
-      expect(stderr).toContain(`--break ${choice}: no CUJ with traffic and no endpoint is called that`);
+      expect(stderr).toContain(`--break ${choice}: there is no such CUJ with traffic, and no such endpoint`);
     }
     const streams = capture();
     expect(await run(['demo', '--break', 'signup'], streams.io)).toBe(2);
-    expect(streams.stderr()).toContain('--break goes with --registry');
+    expect(streams.stderr()).toContain('--break requires --registry');
   });
 
   it('says so where nothing can be simulated', async () => {
@@ -97,9 +97,7 @@ describe('demo --registry', () => {
     const { code, verdicts, text: said } = await demo(file);
     await rm(folder, { recursive: true });
     expect({ code, verdicts }).toEqual({ code: 0, verdicts: { mesh: 'INCONCLUSIVE (no_data)' } });
-    expect(said).toMatch(
-      /^Nothing in .* can be simulated: none of its CUJs is on trace metrics\.\nNot simulated: gateway/,
-    );
+    expect(said).toMatch(/^No CUJ in .* can be simulated: none uses trace metrics\.\nNot simulated: gateway/);
   });
 
   it('refuses a bad registry with the problems that serve lists', async () => {

@@ -4,9 +4,9 @@ import { rules } from '../../src/domain/judge/rules/table.ts';
 import { ruleNames } from '../../src/domain/registry/rules.ts';
 import { reasons } from '../../src/http/openapi/verdict-schemas.ts';
 
-/** The steps of each rule are those of docs/verdicts.md, in their order. */
+/** The steps of each rule are those of docs/verdicts-reference.md, in their order. */
 
-const page = readFileSync(new URL('../../docs/verdicts.md', import.meta.url), 'utf8');
+const page = readFileSync(new URL('../../docs/verdicts-reference.md', import.meta.url), 'utf8');
 
 /** The reasons that each numbered step of a rule names, each once. */
 function stepsOfPage(rule: string): string[][] {
@@ -22,7 +22,7 @@ function stepsOfPage(rule: string): string[][] {
 }
 
 describe.each(ruleNames)('the rule %s', (name) => {
-  it('takes the steps of docs/verdicts.md in their order', () => {
+  it('takes the steps of docs/verdicts-reference.md in their order', () => {
     const steps = rules[name].steps.map((step) => step.reasons);
     expect(steps.length).toBeGreaterThan(5);
     expect(steps).toEqual(stepsOfPage(name));

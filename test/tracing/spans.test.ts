@@ -43,7 +43,7 @@ describe('a question', () => {
     expect(receiver.paths).toEqual(['/v1/traces']);
     const [root] = named(all, server);
     const [measure] = named(all, 'measure');
-    const [call] = named(all, 'ask Datadog');
+    const [call] = named(all, 'query Datadog');
     const [judge] = named(all, 'judge');
     expect(all).toHaveLength(4);
     expect(new Set(all.map(({ traceId }) => traceId)).size).toBe(1);
@@ -128,7 +128,7 @@ describe('a question', () => {
     await Promise.all(both);
     await ask(question);
     const all = await spans();
-    expect(asked).toBe(named(all, 'ask Datadog').length);
+    expect(asked).toBe(named(all, 'query Datadog').length);
     const measured = named(all, 'measure').map(({ attributes }) => attributes['cuj_gate.cache']);
     expect(measured).toHaveLength(3);
     expect(measured.at(-1)).toBe('hit');
@@ -146,7 +146,7 @@ describe('a question', () => {
       status: { code: 2, message: 'Datadog answered 503' },
       attributes: { 'cuj_gate.outcome': 'source_unavailable' },
     };
-    expect(named(all, 'ask Datadog')[0]).toMatchObject(failed);
+    expect(named(all, 'query Datadog')[0]).toMatchObject(failed);
     expect(named(all, 'measure')[0]).toMatchObject(failed);
     expect(named(all, server)[0]).toMatchObject({
       status: { code: 0 },

@@ -7,11 +7,11 @@ import { table } from './verdict.ts';
 
 export interface Scores {
   readonly gate: Score;
-  /** What a plain total error rate would have done. */
+  /** The score of a plain total error rate. */
   readonly threshold: Score;
 }
 
-/** A backtest for people: a block a rollout, then what it adds up to. */
+/** A backtest as text: a block for each rollout, then the totals. */
 export function backtestText(
   { rollouts, notTold, leftOut, from, to }: Backtest,
   /** Percent. */
@@ -24,9 +24,9 @@ export function backtestText(
     rollouts.filter((rollout) => rollout.outcome === outcome).length;
   const plainly = rollouts.filter(({ total }) => total.firstFail !== null).length;
   const end = [
-    `${amount(rollouts.length, 'rollout')} from ${minuteText(from)} to ${minuteText(to)} UTC: ${count('abort')} would have been aborted, ${count('pass')} passed, ${count('held')} never known`,
+    `${amount(rollouts.length, 'rollout')} from ${minuteText(from)} to ${minuteText(to)} UTC: ${count('abort')} would have been aborted, ${count('pass')} passed, ${count('held')} inconclusive`,
     `a total error rate above ${plain(threshold)}% would have aborted ${plainly}`,
-    ...(leftOut === 0 ? [] : [`${leftOut} older ones were left out; --max takes more`]),
+    ...(leftOut === 0 ? [] : [`${leftOut} older rollouts were left out; see --max`]),
     ...notTold.map(({ service, why }) => colors.yellow(`not replayed: ${service}: ${why}`)),
     ...(scores === undefined
       ? []
@@ -54,12 +54,12 @@ function rolloutText(rollout: RolloutReplay, threshold: number, colors: Colors):
   const end = {
     all_traffic: 'then it had all traffic',
     withdrawn: 'then it was withdrawn',
-    still_canary: 'and longer',
+    still_canary: 'still a canary at the end',
   }[ending];
   const says = {
     abort: colors.red(`ABORTED after ${minute} min: ${summary}`),
     pass: colors.green(`PASSED after ${minute} min`),
-    held: colors.yellow(`NOT KNOWN: a gate step would have paused for a person`),
+    held: colors.yellow(`INCONCLUSIVE: an inline analysis step would have paused the rollout`),
   }[outcome];
   const { firstFail } = total;
   return [
@@ -77,7 +77,7 @@ function rolloutText(rollout: RolloutReplay, threshold: number, colors: Colors):
   ].join('\n');
 }
 
-/** What the rollout's own line says already is not said again. */
+/** The row of a CUJ. Leaves out what the rollout's own line says already. */
 function cujRow({ cuj, mode, firstFail, firstPass, last }: CujReplay, said: string | null): string[] {
   const mark = firstFail !== null ? 'x' : last === null ? '?' : marks[last.verdict];
   return [
@@ -93,7 +93,7 @@ function endText(last: Look | null): string {
   return last.verdict === 'pass' ? '' : `at the end ${last.reason}: ${detail(last)}`;
 }
 
-/** What follows the verdict, the CUJ and the reason in a summary. */
+/** The part of a summary after the verdict, the CUJ and the reason. */
 function detail({ summary }: Look): string {
   return summary.replace(/^[^:]*: /, '');
 }

@@ -12,7 +12,7 @@ const words: Readonly<Record<Judgeable, string>> = {
   unknown: 'unknown',
 };
 
-/** A plan for people: the traffic, then a table a weight, then what would help. */
+/** A plan as text: the traffic, a table for each weight, then what would help. */
 export function planText(plan: TrafficPlan, colors: Colors): string {
   const { entries } = plan;
   const blocks = [
@@ -132,7 +132,7 @@ function summary({ entries, notJudgeable }: TrafficPlan, colors: Colors): string
   const enforced = new Set(entries.filter(({ mode }) => mode === 'enforce').map(({ cuj }) => cuj)).size;
   if (notJudgeable.length === 0) return colors.green(`all of ${enforced} enforced CUJs can be judged`);
   return colors.red(
-    `${notJudgeable.length} of ${enforced} enforced CUJs can be judged at none of the weights: ${notJudgeable.join(', ')}`,
+    `${notJudgeable.length} of ${enforced} enforced CUJs cannot be judged at any of the weights: ${notJudgeable.join(', ')}`,
   );
 }
 

@@ -75,7 +75,7 @@ function sliLines(sli: SliVerdict, rule: RuleName, colors: Colors): string[] {
   return [...head, '', colors.dim(header as string), ...body];
 }
 
-/** A verdict for people: the summary, then the numbers behind it. */
+/** A verdict as text: the summary, then the numbers behind it. */
 export function verdictText(verdict: Verdict, colors: Colors): string {
   const window = verdict.window;
   return [
@@ -97,7 +97,7 @@ export function verdictText(verdict: Verdict, colors: Colors): string {
   ].join('\n');
 }
 
-/** A service's verdict for people: the summary, then a line a CUJ, worst first. */
+/** A service's verdict as text: the summary, then a line for each CUJ, worst first. */
 export function serviceVerdictText(verdict: ServiceVerdict, colors: Colors): string {
   return [
     colorOutcome(colors, verdict.verdict, verdict.summary),

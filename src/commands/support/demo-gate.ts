@@ -6,16 +6,16 @@ import { createLogger } from '../../server/logger.ts';
 import { readSettings } from '../../settings/settings.ts';
 import type { Io } from './io.ts';
 
-/** What both demos share: a gate in front of a stand-in, and waiting. */
+/** Shared by both demos: starts a gate that queries a simulator, and waits for Ctrl-C. */
 
-/** Keys that the stand-in asks for. Made up anew each time: nothing here is worth a key, but the gate never runs without. */
+/** Random keys for the simulator. The gate never runs without keys. */
 export function makeUpKeys(): { readonly apiKey: string; readonly appKey: string } {
   return { apiKey: randomBytes(16).toString('hex'), appKey: randomBytes(20).toString('hex') };
 }
 
 /**
- * The gate as a user starts it, in front of the stand-in; what surrounds the demo does not change it. Undefined, and
- * said on stderr, where it refuses to start.
+ * Starts the gate as a user does, with the simulator as Datadog. Ignores the environment. Where it cannot start, reports
+ * why on stderr and returns undefined.
  */
 export async function startDemoGate(
   io: Io,

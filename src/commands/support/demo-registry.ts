@@ -17,11 +17,11 @@ export interface OwnRegistryOptions {
   readonly seed: number;
 }
 
-/** Traffic is made so far ahead; what lies in the future cannot be seen yet. */
+/** How far ahead traffic is simulated. Data of the future is not visible yet. */
 const aheadMs = 2 * 60_000;
 const everyMs = 30_000;
 
-/** `cuj-gate demo --registry`: verdicts on the user's own CUJs, by the clock on the wall, without an account. */
+/** `cuj-gate demo --registry`: verdicts on the user's own CUJs in real time, without an account. */
 export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Promise<number> {
   const keys = makeUpKeys();
   const datadog = await startDatadogStandIn({
@@ -47,7 +47,7 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
   }
 }
 
-/** The names of the CUJs that something is simulated for. */
+/** The names of the CUJs with simulated traffic. */
 function cujsWithTraffic({ endpoints }: RegistryTraffic): string[] {
   return [...new Set(endpoints.flatMap(({ cujs }) => cujs.map(({ name }) => name)))];
 }
@@ -66,8 +66,8 @@ async function show(
   const broken = brokenBy(options.break, registry, traffic);
   if (broken === undefined) {
     io.stderr.write(
-      `cuj-gate demo: --break ${options.break}: no CUJ with traffic and no endpoint is called that.\n` +
-        `Name a CUJ (${cujsWithTraffic(traffic).join(', ')}), an endpoint as the registry writes it, or none.\n`,
+      `cuj-gate demo: --break ${options.break}: there is no such CUJ with traffic, and no such endpoint.\n` +
+        `Give a CUJ (${cujsWithTraffic(traffic).join(', ')}), an endpoint as the registry writes it, or none.\n`,
     );
     return exitCodes.misuse;
   }
@@ -86,14 +86,14 @@ async function show(
     say(
       colors.bold(
         traffic.endpoints.length === 0
-          ? `Nothing in ${options.registry} can be simulated: none of its CUJs is on trace metrics.`
+          ? `No CUJ in ${options.registry} can be simulated: none uses trace metrics.`
           : `Simulated traffic for ${options.registry}: ${amount(traffic.endpoints.length, 'endpoint')} of ${amount(services, 'service')}, 25% of it on a canary.`,
       ),
     );
     if (traffic.endpoints.length > 0 && broken.length === 0) say('The canary is healthy.');
     for (const { label, service, cujs } of broken) {
       say(
-        `On the canary ${label} of ${service} fails for one request in five. CUJs that it is in: ${cujs.map(({ name }) => name).join(', ')}.`,
+        `On the canary, ${label} of ${service} fails for one request in five. Its CUJs: ${cujs.map(({ name }) => name).join(', ')}.`,
       );
     }
     for (const { name, source } of traffic.notSimulated) {
@@ -140,7 +140,7 @@ async function show(
   }
 }
 
-/** The broken CUJ first, then others that have traffic. */
+/** The broken CUJ first, then the other CUJs with traffic. */
 function shownCujs(registry: Registry, traffic: RegistryTraffic, broken: RegistryTraffic['endpoints']) {
   const busy = [...broken, ...traffic.endpoints].flatMap(({ cujs }) => cujs);
   return [...new Set([...busy, ...registry.cujs.values()])].slice(0, 3);
@@ -160,7 +160,7 @@ function farewell(
     return `  curl '${url}${route}${query}${query === '' ? '?' : '&'}pretty'`;
   };
   return [
-    'Look for yourself; traffic goes on until Ctrl-C:',
+    'Query the gate yourself; traffic continues until Ctrl-C:',
     ...cujs.map(({ name, services }) => curl(`/cujs/${name}/status`, servicesOf(registry, services))),
     ...(first === undefined
       ? []
@@ -168,9 +168,11 @@ function farewell(
           .slice(0, 1)
           .map((name) => curl(`/services/${name}/status`, servicesOf(registry, [name])))),
     ...(first === undefined ? [] : [`  curl '${url}/cujs/${first.name}?pretty'`]),
-    colors.dim('(after a change of endpoints or selectors start it again: traffic is made for what it read)'),
+    colors.dim(
+      '(restart the demo after changes of endpoints or selectors: traffic is simulated for the registry read at the start)',
+    ),
     '',
-    'From another terminal the other commands ask the same stand-in:',
+    'Other commands can query the same simulator from another terminal:',
   ];
 }
 

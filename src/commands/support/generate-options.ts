@@ -9,7 +9,7 @@ import { parseValueSource, type ValueSource } from '../../generate/argo/canary-a
 import type { RolloutOptions } from '../../generate/argo/rollout.ts';
 import { GenerateError } from '../../generate/output/generated-file.ts';
 
-/** As commander hands them over. */
+/** The options as commander parses them. */
 export interface GenerateFlags {
   readonly registry?: string;
   readonly out?: string;
@@ -38,7 +38,7 @@ export interface GenerateFlags {
 
 const defaults = defaultAnalysisOptions;
 
-/** Adds every option of `generate`, in groups as its help shows them. */
+/** Adds the options of `generate`, in the groups of its help. */
 export function addGenerateOptions(command: Command): Command {
   const collect = (value: string, all: readonly string[]) => [...all, value];
   const add = (group: string, ...options: Option[]) => {
@@ -47,74 +47,76 @@ export function addGenerateOptions(command: Command): Command {
   add(
     'Input and output:',
     new Option('--registry <path>', 'the registry: a file or a folder (default: $CUJ_GATE_REGISTRY)'),
-    new Option('--out <dir>', 'write files into this folder; without it, print them'),
-    new Option('--check', 'write nothing; show how the folder differs, exit code 1 where it does'),
-    new Option('--force', 'replace files that were edited, or not written by generate'),
+    new Option('--out <dir>', 'write files to this folder (default: print them)'),
+    new Option('--check', 'write nothing; show differences, with exit code 1 if there are any'),
+    new Option('--force', 'replace files that were edited or not written by generate'),
     new Option('--service <name>', 'rollout, virtual-service: only this service'),
   );
   add(
     'AnalysisTemplates and Rollouts:',
-    new Option('--gate-url <url>', 'where the Argo Rollouts controller reaches the gate')
+    new Option('--gate-url <url>', 'URL at which the Argo Rollouts controller reaches the gate')
       .argParser(gateUrl)
       .default(defaults.gateUrl),
-    new Option('--kind <kind>', 'of the templates')
+    new Option('--kind <kind>', 'kind of the templates')
       .choices(['AnalysisTemplate', 'ClusterAnalysisTemplate'])
       .default(defaults.kind),
     new Option(
       '--namespace <name>',
-      'of everything that has one; without it, the one that is applied to',
+      'namespace of all namespaced objects (default: none, as given to kubectl)',
     ).argParser(namespaceName),
     new Option(
       '--version-from <source>',
-      'where a Rollout has the version: pod-template-hash, label:KEY of the pods, or field:PATH of the Rollout',
+      'source of the version: pod-template-hash, label:KEY of the pods, or field:PATH of the Rollout',
     )
       .argParser(versionSource)
       .default(defaults.versionFrom, 'pod-template-hash'),
     new Option(
       '--param <name=source>',
-      'the same for one parameter of a selector; may be repeated; also value:TEXT and pod-template-hash:Stable',
+      'source of one parameter of a selector, also value:TEXT and pod-template-hash:Stable; may be repeated',
     )
       .argParser(parameter)
       .default(new Map(), 'none'),
-    new Option('--auth-secret <name/key>', 'a Secret with the token that the gate asks for').argParser(
-      secretKey,
+    new Option('--auth-secret <name/key>', "Secret with the gate's token").argParser(secretKey),
+    new Option('--oauth2-token-url <url>', 'client credentials: URL of the token endpoint').argParser(
+      httpUrl,
     ),
-    new Option('--oauth2-token-url <url>', 'client credentials: where a token is fetched').argParser(httpUrl),
     new Option(
       '--oauth2-secret <name>',
-      'client credentials: a Secret with client-id and client-secret',
+      'client credentials: Secret with client-id and client-secret',
     ).argParser(objectName),
-    new Option('--oauth2-scope <scope>', 'client credentials: may be repeated')
+    new Option('--oauth2-scope <scope>', 'client credentials: scope; may be repeated')
       .argParser(collect)
       .default([], 'none'),
-    new Option('--interval <duration>', 'between two measurements')
+    new Option('--interval <duration>', 'time between two measurements')
       .argParser(duration)
       .default(defaults.interval),
     new Option(
       '--initial-delay <duration>',
-      "before a watch's first measurement; without it, the CUJ's lag and a minute",
+      "delay of a watch's first measurement (default: the CUJ's lag plus one minute)",
     ).argParser(duration),
-    new Option('--count <n>', 'how often a gate asks at most').argParser(atLeastOne).default(defaults.count),
-    new Option('--passes <n>', 'how many passes in a row a gate wants')
+    new Option('--count <n>', 'maximum number of measurements of a gate')
+      .argParser(atLeastOne)
+      .default(defaults.count),
+    new Option('--passes <n>', 'number of consecutive passes that a gate needs')
       .argParser(atLeastOne)
       .default(defaults.passes),
-    new Option('--watch-errors <n>', 'failed requests in a row that a watch bears, one every 10 s')
+    new Option('--watch-errors <n>', 'consecutive failed requests that a watch tolerates, one every 10 s')
       .argParser(atLeastOne)
       .default(defaults.watchErrors),
     new Option('--gate-errors <n>', 'the same for a gate').argParser(atLeastOne).default(defaults.gateErrors),
-    new Option('--analysis <which>', 'rollout: a template for each CUJ, or one for the service')
+    new Option('--analysis <which>', 'templates of a rollout: one for each CUJ, or one for the service')
       .choices(['cujs', 'service'])
       .default('cujs'),
     new Option(
       '--registry-digest',
-      "also write the whole registry's digest on every object (which then changes with every change)",
+      'annotate every object with the digest of the whole registry; every change then changes all objects',
     ),
   );
   add(
     'Terraform:',
     new Option(
       '--notify <handle>',
-      "whom monitors notify, such as @slack-{owner}; {owner} is the CUJ's; may be repeated",
+      "handle that monitors notify, such as @slack-{owner}; {owner} is the CUJ's owner; may be repeated",
     )
       .argParser(collect)
       .default([], 'nobody'),
@@ -122,7 +124,7 @@ export function addGenerateOptions(command: Command): Command {
   return command;
 }
 
-/** The options of templates and Rollouts. Throws GenerateError where flags contradict one another. */
+/** The options of templates and Rollouts. Throws GenerateError where options contradict each other. */
 export function rolloutOptions(flags: GenerateFlags): RolloutOptions {
   const { gateUrl: url, kind, namespace, versionFrom, param, interval, initialDelay, count, passes } = flags;
   return {
@@ -151,15 +153,12 @@ function authOf({
 }: GenerateFlags): GateAuth | undefined {
   const oauth2 = oauth2TokenUrl !== undefined || oauth2Secret !== undefined || oauth2Scope.length > 0;
   if (authSecret !== undefined && oauth2) {
-    throw new GenerateError(
-      '--auth-secret and --oauth2-… both say how to authenticate.',
-      'Give one of them.',
-    );
+    throw new GenerateError('--auth-secret and --oauth2-… are both given.', 'Use one of them.');
   }
   if (authSecret !== undefined) return { kind: 'token', ...authSecret };
   if (!oauth2) return undefined;
   if (oauth2TokenUrl === undefined || oauth2Secret === undefined) {
-    throw new GenerateError('OAuth2 needs --oauth2-token-url and --oauth2-secret.', 'Give both.');
+    throw new GenerateError('OAuth2 requires --oauth2-token-url and --oauth2-secret.', 'Give both.');
   }
   return { kind: 'oauth2', tokenUrl: oauth2TokenUrl, secret: oauth2Secret, scopes: oauth2Scope };
 }
@@ -173,42 +172,47 @@ function httpUrl(text: string): string {
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new InvalidArgumentError('It must begin with http:// or https://.');
-  if (/[\s{}]/.test(text)) throw new InvalidArgumentError('Argo would take braces for an argument.');
+  if (/[\s{}]/.test(text))
+    throw new InvalidArgumentError(
+      'Spaces and braces are not allowed: Argo would read braces as an argument.',
+    );
   return text;
 }
 
 function gateUrl(text: string): string {
   if (/[?#]/.test(httpUrl(text)))
-    throw new InvalidArgumentError('It must not hold ? or #: a path is added to it.');
+    throw new InvalidArgumentError('It must not contain ? or #: a path is appended.');
   return text.replace(/\/+$/, '');
 }
 
 function objectName(text: string): string {
   if (!/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(text))
-    throw new InvalidArgumentError('Kubernetes does not take it as a name.');
+    throw new InvalidArgumentError('It is not a valid Kubernetes name.');
   return text;
 }
 
 function namespaceName(text: string): string {
   if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text))
-    throw new InvalidArgumentError('Kubernetes does not take it as a namespace.');
+    throw new InvalidArgumentError('It is not a valid Kubernetes namespace.');
   return text;
 }
 
 function secretKey(text: string): { secret: string; key: string } {
   const at = text.indexOf('/');
   const key = text.slice(at + 1);
-  if (at <= 0 || !/^[A-Za-z0-9._-]+$/.test(key)) throw new InvalidArgumentError('Write SECRET/KEY.');
+  if (at <= 0 || !/^[A-Za-z0-9._-]+$/.test(key)) throw new InvalidArgumentError('Use SECRET/KEY.');
   return { secret: objectName(text.slice(0, at)), key };
 }
 
 function duration(text: string): string {
-  if (!isArgoDuration(text)) throw new InvalidArgumentError('Write a whole number and s, m or h: 60s.');
+  if (!isArgoDuration(text))
+    throw new InvalidArgumentError('Use a whole number with s, m or h, such as 60s.');
   return text;
 }
 
 function atLeastOne(text: string): number {
-  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  if (!/^[1-9][0-9]{0,8}$/.test(text))
+    throw new InvalidArgumentError('It must be a whole number of at least 1.');
   return Number(text);
 }
 
@@ -218,18 +222,18 @@ function valueSource(text: string): ValueSource {
   return source;
 }
 
-/** Of the canary: what is the same in every release, or the old one's, judges another version than the new. */
+/** Sources of the canary's version. A constant, or the version of stable, would judge another version. */
 function versionSource(text: string): ValueSource {
   const source = valueSource(text);
   if (source.kind === 'value' || (source.kind === 'pod-template-hash' && source.of === 'Stable'))
     throw new InvalidArgumentError(
-      'That is not the version of the new pods. Write pod-template-hash, label:KEY or field:PATH; what never changes goes into --param NAME=value:TEXT.',
+      'That is not the version of the new pods. Use pod-template-hash, label:KEY or field:PATH. For constants, use --param NAME=value:TEXT.',
     );
   return source;
 }
 
 function parameter(text: string, all: ReadonlyMap<string, ValueSource>): ReadonlyMap<string, ValueSource> {
   const at = text.indexOf('=');
-  if (at <= 0) throw new InvalidArgumentError('Write NAME=SOURCE, such as role=value:canary.');
+  if (at <= 0) throw new InvalidArgumentError('Use NAME=SOURCE, such as role=value:canary.');
   return new Map([...all, [text.slice(0, at), valueSource(text.slice(at + 1))]]);
 }

@@ -1,27 +1,27 @@
-/** A place to write to: the process's, or a test's own. */
+/** An output stream of the process or of a test. */
 export interface Stream {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
-  /** Width of a terminal in characters; undefined where it is none. */
+  /** Width of the terminal in characters; undefined without a terminal. */
   readonly columns?: number | undefined;
 }
 
-/** What a command sees of the world around it. */
+/** The environment of a command. */
 export interface Io {
-  /** Answers. */
+  /** Results. */
   readonly stdout: Stream;
-  /** Notes, progress, complaints, logs. */
+  /** Notes, progress, errors, logs. */
   readonly stderr: Stream;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** What time it is, epoch milliseconds. */
+  /** The current time in epoch milliseconds. */
   readonly now: () => number;
 }
 
 /** Exit codes of every command. */
 export const exitCodes = {
   good: 0,
-  /** The answer is no: a failing verdict, drift, problems found. */
+  /** A negative result: a failing verdict, drift, problems found. */
   no: 1,
-  /** The command was not understood or could not be carried out. */
+  /** A usage error, or the command could not run. */
   misuse: 2,
 } as const;

@@ -9,7 +9,7 @@ import type { Evaluation } from '../../evaluation/evaluator.ts';
 
 const format = 'cuj-gate/verdict-record/v1';
 
-/** A verdict written down with all that it is a function of, so that it can be judged again. */
+/** A verdict with all its inputs, so that it can be judged again. */
 export interface VerdictRecord {
   readonly format: typeof format;
   readonly cuj: Cuj;
@@ -24,7 +24,7 @@ export function recordOf({ cuj, options, measurement, verdict }: Evaluation): Ve
   return { format, cuj, options, measurement: writeMeasurement(measurement), verdict };
 }
 
-/** Reads a record's text. Throws an Error that says what is wrong with it. */
+/** Parses a record. Throws an Error whose message says what is invalid. */
 export function parseRecord(text: string): VerdictRecord {
   let value: unknown;
   try {
@@ -43,7 +43,7 @@ export function parseRecord(text: string): VerdictRecord {
   return record as VerdictRecord;
 }
 
-/** Judges a record again and says whether the bytes are the same. */
+/** Judges a record again, and reports whether the verdict is the same, byte for byte. */
 export function judgeAgain(record: VerdictRecord): { readonly verdict: Verdict; readonly same: boolean } {
   const verdict = judge(record.cuj, readMeasurement(record.measurement), record.options);
   return { verdict, same: JSON.stringify(verdict) === JSON.stringify(record.verdict) };

@@ -4,36 +4,36 @@ import { type DatadogSession, openDatadogSession } from '../../server/datadog-se
 import { readSettings, type Settings, SettingsError } from '../../settings/settings.ts';
 import { exitCodes, type Io } from './io.ts';
 
-/** Datadog by the environment's keys; undefined, and said on stderr, where they are missing or wrong. */
+/** Opens Datadog with the keys of the environment. If they are missing or invalid, reports that and returns undefined. */
 export function openDatadog(io: Io): DatadogSession | undefined {
   const settings = settingsOf(io);
   return settings === undefined ? undefined : openDatadogSession(settings, io.now);
 }
 
 /**
- * Opens Datadog and the registry of `--registry` or CUJ_GATE_REGISTRY for one question, and closes what it opened. Ends
- * with the exit code of `ask`; with that of misuse, and said on stderr, where either cannot be opened.
+ * Opens Datadog and the registry of `--registry` or CUJ_GATE_REGISTRY, calls `query`, and closes Datadog. Returns the exit
+ * code of `query`, or that of misuse, with a message on stderr, if one of them cannot be opened.
  */
-export async function askAbout(
+export async function withDatadog(
   io: Io,
   registryPath: string | undefined,
-  ask: (datadog: DatadogSession, registry: Registry) => Promise<number>,
+  query: (datadog: DatadogSession, registry: Registry) => Promise<number>,
 ): Promise<number> {
   const settings = settingsOf(io);
   if (settings === undefined) return exitCodes.misuse;
   const datadog = openDatadogSession(settings, io.now);
   try {
     const registry = await openRegistry(registryPath ?? settings.registry, io);
-    return registry === undefined ? exitCodes.misuse : await ask(datadog, registry);
+    return registry === undefined ? exitCodes.misuse : await query(datadog, registry);
   } finally {
     await datadog.close();
   }
 }
 
-/** The registry of `--registry` or CUJ_GATE_REGISTRY; undefined, and said on stderr, where there is none that is good. */
+/** The registry of `--registry` or CUJ_GATE_REGISTRY. If it is invalid, reports that on stderr and returns undefined. */
 async function openRegistry(path: string | undefined, io: Io): Promise<Registry | undefined> {
   if (path === undefined) {
-    io.stderr.write('cuj-gate: no registry is named. Give --registry <path>, or set CUJ_GATE_REGISTRY.\n');
+    io.stderr.write('cuj-gate: no registry given. Use --registry <path>, or set CUJ_GATE_REGISTRY.\n');
     return undefined;
   }
   const loaded = await loadRegistry(path);
@@ -41,7 +41,7 @@ async function openRegistry(path: string | undefined, io: Io): Promise<Registry 
   for (const { file, line, column, message, fix } of loaded.problems.slice(0, 5)) {
     io.stderr.write(`${file}:${line}:${column}: ${message}\n  fix: ${fix}\n`);
   }
-  io.stderr.write(`cuj-gate: the registry is not good; cuj-gate validate ${path} shows all of it.\n`);
+  io.stderr.write(`cuj-gate: the registry is invalid; run cuj-gate validate ${path} to see all problems.\n`);
   return undefined;
 }
 

@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/p
 import { dirname, join } from 'node:path';
 import type { GeneratedFile } from '../../generate/output/generated-file.ts';
 
-/** In every output folder: which files are ours, by which generator, and what they were when they were written. */
+/** The manifest in every output folder: the files that were written, their generators and their digests. */
 export const manifestName = '.cuj-gate-manifest.json';
 const format = 'cuj-gate/manifest/v1';
 
@@ -12,14 +12,14 @@ export interface OwnedFile extends GeneratedFile {
   readonly what: string;
 }
 
-/** What would be different if the files were written now. `old` or `new` is undefined where there is no file. */
+/** A difference between the folder and the files. `old` or `new` is undefined where there is no file. */
 export interface Drift {
   readonly path: string;
   readonly old: string | undefined;
   readonly new: string | undefined;
 }
 
-/** The folder cannot be used as it is; nothing was changed. One sentence each, what to do included. */
+/** The folder cannot be used; nothing was changed. `problems` has one sentence for each, including what to do. */
 export class OutputError extends Error {
   override readonly name = 'OutputError';
   readonly problems: readonly string[];
@@ -34,22 +34,22 @@ export interface Written {
   readonly written: readonly string[];
   readonly unchanged: number;
   readonly removed: readonly string[];
-  /** Ours once, no longer generated, but edited since: left where they are. */
+  /** No longer generated, but edited since they were written: not removed. */
   readonly kept: readonly string[];
 }
 
 interface Entry {
   readonly what: string;
   readonly sha256: string;
-  /** What the file was before, while files are being written: whichever of the two is found, nobody edited it. */
+  /** The digest before this run, while files are being written. A file with either digest was not edited. */
   readonly was?: string | undefined;
 }
 type Manifest = ReadonlyMap<string, Entry>;
 
 /**
- * How a folder differs from the files. `generators` are those that made all of theirs: what they made before and do not
- * make now is stale; files of others are none of our business.
- * Throws OutputError where the manifest cannot be read.
+ * How a folder differs from the files. `generators` are those that generated all their files: files that they wrote
+ * earlier and do not generate now are stale. Files of other generators are ignored. Throws OutputError where the manifest
+ * is invalid.
  */
 export async function driftOf(
   folder: string,
@@ -73,11 +73,10 @@ export async function driftOf(
 }
 
 /**
- * Writes the files, each by a temporary file and a rename, and removes those that the same generators wrote before and
- * no longer make (`generators` are those that made all of theirs). A file that was not written by us, or was edited since,
- * is never removed, and replaced only by `force`. Throws OutputError, before anything is changed, where such files stand in
- * the way. The manifest says beforehand what is about to be written, so that a run that was interrupted half-way leaves no
- * file that the next one takes for somebody else's.
+ * Writes the files, each through a temporary file and a rename, and removes stale files of the `generators` (those that
+ * generated all their files). A file that generate did not write, or that was edited since, is never removed, and is
+ * replaced only with `force`. Throws OutputError for such files before anything is changed. The manifest is written first,
+ * so that after an interrupted run the next one recognises all files.
  */
 export async function writeFolder(
   folder: string,
@@ -94,12 +93,10 @@ export async function writeFolder(
     if (old === undefined || old === text || force) continue;
     const entry = manifest.get(path);
     if (entry === undefined) {
-      problems.push(
-        `${join(folder, path)} is there already and was not written by generate: move it away, or give --force.`,
-      );
+      problems.push(`${join(folder, path)} exists and was not written by generate: move it, or use --force.`);
     } else if (!isOurs(entry, old)) {
       problems.push(
-        `${join(folder, path)} was edited since it was written: move the edit into the registry or the options, then give --force.`,
+        `${join(folder, path)} was edited since it was written: move the edit into the registry or the options, then use --force.`,
       );
     }
   }
@@ -135,13 +132,13 @@ export async function writeFolder(
   return { written, unchanged: files.length - written.length, removed, kept };
 }
 
-/** Whether a file is what was written, or, after an interruption, what it was before. */
+/** Whether a file is as written by generate or, after an interrupted run, as before it. */
 function isOurs(entry: Entry | undefined, text: string): boolean {
   const digest = digestOf(text);
   return entry !== undefined && (entry.sha256 === digest || entry.was === digest);
 }
 
-/** Paths that the generators wrote before and do not make any more. */
+/** Paths that the generators wrote earlier and no longer generate. */
 function stalePaths(
   manifest: Manifest,
   files: readonly OwnedFile[],
@@ -176,7 +173,7 @@ async function readManifest(folder: string): Promise<Manifest> {
   if (text === undefined) return new Map();
   const broken = (why: string) =>
     new OutputError([
-      `${path} cannot be trusted: ${why}. Restore it, or delete it to have all files taken for foreign ones.`,
+      `${path} is invalid: ${why}. Restore it, or delete it; then all files count as not written by generate.`,
     ]);
   let value: { format?: unknown; files?: unknown } | null;
   try {
@@ -189,7 +186,7 @@ async function readManifest(folder: string): Promise<Manifest> {
   }
   const manifest = new Map<string, Entry>();
   for (const [name, entry] of Object.entries(value.files as Record<string, Partial<Entry> | null>)) {
-    // What it names may be deleted, so a path that leaves the folder must not get past here.
+    // Listed files may be deleted, so paths outside the folder are refused.
     if (
       !/^[\w.-]+(\/[\w.-]+)*$/.test(name) ||
       name.split('/').some((step) => step === '.' || step === '..')
@@ -226,7 +223,7 @@ async function replace(path: string, text: string): Promise<void> {
   }
 }
 
-/** Not Node's own `recursive`: that never ends where a file system refuses new folders with ENOENT, as /proc does. */
+/** Node's `recursive` option never returns on file systems that refuse new folders with ENOENT, such as /proc. */
 async function makeFolder(path: string): Promise<void> {
   const make = () =>
     mkdir(path).catch((error: NodeJS.ErrnoException) => {

@@ -1,16 +1,16 @@
 import { SourceError } from '../../domain/errors.ts';
 
-/** Waits for so many ms. */
+/** Waits for a number of ms. */
 export type Sleep = (ms: number) => Promise<unknown>;
 
 const maxWaits = 5;
-/** A reset that is further away than this is not worth waiting for. */
+/** The longest wait for a reset of the rate limit. */
 const longestWaitSeconds = 900;
 
 /**
- * Makes calls one after another, at least `everyMs` apart, so that the gate that shares the organisation's rate limit
- * keeps its share; after a 429 nothing is asked before its reset, and then again. Throws the call's own SourceError
- * where waiting leads nowhere.
+ * Makes calls one after another, at least `everyMs` apart, to leave most of the organisation's rate limit to the gate.
+ * After a 429 it waits for the reset and tries again. Throws the call's SourceError if the wait would be too long or too
+ * often.
  */
 export function retryOnRateLimit(
   everyMs: number,

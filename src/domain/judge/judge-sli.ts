@@ -66,7 +66,7 @@ export interface SliVerdict extends SideFacts {
   readonly endpoints: readonly EndpointVerdict[];
 }
 
-/** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts.md, in its order. */
+/** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts-reference.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
   const judged = judgeWithoutUnmet(question);
   // A fail that old data proves stays proven. Nothing else is known while the newest data is missing.

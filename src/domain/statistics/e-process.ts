@@ -1,7 +1,7 @@
 /**
  * The mathematics of verdicts: an e-process for counts, which allows any number of interim analyses, the
  * Clopper-Pearson bounds, and the share test between canary and stable. Counts may be fractional (a sample rate or a
- * dispersion scales them). docs/verdicts.md derives all of it.
+ * dispersion scales them). docs/verdicts-reference.md has all of it.
  */
 
 import { betaQuantile, regularizedBeta } from './incomplete-beta.ts';

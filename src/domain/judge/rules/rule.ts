@@ -27,7 +27,7 @@ interface ShownEvidence {
 /** A verdict with one of some reasons. */
 type Decision<R extends Reason> = Judged & { readonly reason: R };
 
-/** One step of a rule's definition in docs/verdicts.md. */
+/** One step of a rule's definition in docs/verdicts-reference.md. */
 export interface Step {
   /** Everything that the step may decide, in the order in which the definition names it. */
   readonly reasons: readonly Reason[];
@@ -45,7 +45,7 @@ export function step<const R extends Reason>(
 
 /** One way to reach a verdict. */
 export interface Rule {
-  /** The steps of docs/verdicts.md, in their order. The first one that applies decides, and the last one always applies. */
+  /** The steps of docs/verdicts-reference.md, in their order. The first one that applies decides, and the last one always applies. */
   readonly steps: readonly Step[];
   /** Whether it uses only the compared minutes, in which stable has traffic beside the canary. */
   readonly comparesStable: boolean;
