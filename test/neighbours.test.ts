@@ -82,7 +82,7 @@ describe('what is wrong with one CUJ leaves those in the same call alone', () =>
   it('where nothing is ever within its threshold', async () => {
     const { say, buy, calls } = await ask(200);
     expect(say.summary).toBe(
-      'INCONCLUSIVE say (threshold_unmet): not one of 28000 requests was within 2 ms, neither of the canary nor of stable',
+      'INCONCLUSIVE say (threshold_unmet): none of 28000 requests was within 2 ms, canary and stable alike',
     );
     expect(say.hint).toContain('milliseconds');
     expect(buy).toMatchObject({ verdict: 'pass', reason: 'within_slo' });

@@ -2,7 +2,7 @@ import type { Authenticator, Identification } from '../domain/ports/authenticato
 import type { TokenSet } from './token-file.ts';
 
 export interface AuthenticatorParts {
-  /** The tokens that are in force now. */
+  /** The current tokens. */
   readonly tokens?: () => TokenSet;
   readonly oidc?: (token: string) => Promise<Identification>;
 }
@@ -17,7 +17,7 @@ export function createAuthenticator({ tokens, oidc }: AuthenticatorParts): Authe
       const label = tokens?.().labelOf(token);
       if (label !== undefined) return { outcome: 'known', caller: `token:${label}` };
       if (oidc !== undefined && jwtText.test(token)) return oidc(token);
-      return { outcome: 'refused', detail: 'The token is none that the gate knows.' };
+      return { outcome: 'refused', detail: 'The token is unknown.' };
     },
   };
 }

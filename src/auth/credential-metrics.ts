@@ -1,15 +1,15 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-/** Credentials that are read from files, by what they are. */
+/** Kinds of credentials that are read from files. */
 export type CredentialKind = 'tokens' | 'tls';
 
 export interface CredentialMetrics {
-  /** A change of the files was refused. */
+  /** Counts a change of the files that was refused. */
   refused(kind: CredentialKind): void;
   keysFailed(): void;
 }
 
-/** Registers what is to be known of credentials before callers find out: refused changes, and what is about to end. */
+/** Registers metrics about credentials: refused changes, failed key fetches, and when the certificate expires. */
 export function createCredentialMetrics(
   metrics: Registry,
   /** Epoch ms; undefined without TLS. */
@@ -18,7 +18,7 @@ export function createCredentialMetrics(
   const registers = [metrics];
   const refused = new Counter({
     name: 'cuj_gate_credential_reload_errors_total',
-    help: 'Changes of the token file or of the TLS files that were refused because they were wrong.',
+    help: 'Changes of the token file or of the TLS files that were refused because they were invalid.',
     labelNames: ['credential'],
     registers,
   });
@@ -29,7 +29,7 @@ export function createCredentialMetrics(
   });
   new Gauge({
     name: 'cuj_gate_tls_certificate_expiry_timestamp_seconds',
-    help: 'When the certificate that the gate shows ends, in seconds since the epoch; absent without TLS.',
+    help: "When the gate's TLS certificate expires, in seconds since the epoch; absent without TLS.",
     registers,
     collect() {
       this.reset();

@@ -2,38 +2,38 @@ import { type CryptoKey, createLocalJWKSet, errors, type JWTVerifyGetKey } from 
 import { request } from 'undici';
 import { isTrustworthyUrl } from './trustworthy-url.ts';
 
-/** The keys to verify with cannot be had now. The message names what was asked and what came of it. */
+/** The keys for verification are not available now. The message names the URL and the error. */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable';
 }
 
 export interface JwksOptions {
   readonly issuer: string;
-  /** Undefined: asked of the issuer, at /.well-known/openid-configuration. */
+  /** Undefined: discovered at the issuer's /.well-known/openid-configuration. */
   readonly jwksUrl: string | undefined;
   /** For one fetch, discovery included, in ms. */
   readonly deadlineMs: number;
   /** Epoch ms. */
   readonly now: () => number;
   readonly onFetched?: (keys: number) => void;
-  /** Called at every fetch that fails, which is at most every `failureCooldownMs`. */
+  /** Called for every failed fetch, at most once per `failureCooldownMs`. */
   readonly onFailed?: (message: string) => void;
 }
 
-/** Keys older than this are fetched anew beside the request that uses them, so that a key that was withdrawn goes. */
+/** Older keys are refreshed in the background, so that withdrawn keys are removed. */
 export const refreshAfterMs = 10 * 60_000;
-/** Where fetching fails, known keys go on for so long: longer than a night's outage, shorter than a forgotten one. */
+/** How long known keys stay valid while fetching fails: longer than an overnight outage, but not for ever. */
 export const keepForMs = 24 * 60 * 60_000;
-/** A token of an unknown key asks for a fetch at most so often: made-up tokens must not become load on the issuer. */
+/** The least time between fetches for unknown keys, so that forged tokens cause no load on the issuer. */
 export const unknownKeyCooldownMs = 30_000;
-/** After a fetch that failed nobody waits for another one until then. */
+/** How long after a failed fetch no other fetch is tried. */
 export const failureCooldownMs = 5_000;
 
 const maxBytes = 1024 * 1024;
 
 type LocalKeys = ReturnType<typeof createLocalJWKSet>;
 
-/** An issuer's public keys: fetched when first needed, kept, and kept on while the issuer cannot be reached. */
+/** An issuer's public keys: fetched when first needed, cached, and used further while the issuer is unreachable. */
 export class Jwks {
   readonly #options: JwksOptions;
   #keys: LocalKeys | undefined;
@@ -48,8 +48,8 @@ export class Jwks {
   }
 
   /**
-   * The key that a token names. Throws KeysUnavailable where it is not known and cannot be asked for, jose's
-   * JWKSNoMatchingKey where the issuer has none of that name.
+   * The key that a token names. Throws KeysUnavailable where it is unknown and cannot be fetched, jose's
+   * JWKSNoMatchingKey where the issuer has no such key.
    */
   readonly keyOf: JWTVerifyGetKey = async (header, token): Promise<CryptoKey> => {
     const ageMs = this.#options.now() - this.#fetchedAtMs;
@@ -68,12 +68,12 @@ export class Jwks {
     }
   };
 
-  /** Fetches without anybody waiting. */
+  /** Fetches in the background. */
   warm(): void {
     this.#fetchUnlessFailing().catch(() => undefined);
   }
 
-  /** Ends a fetch that is under way. */
+  /** Cancels a pending fetch. */
   close(): void {
     this.#ended.abort();
   }
@@ -94,16 +94,17 @@ export class Jwks {
     try {
       const signal = AbortSignal.any([deadline, this.#ended.signal]);
       const document = (await getJson(await this.#url(signal), signal)) as { keys?: unknown };
-      // A set without a key would turn every caller away.
-      if (!Array.isArray(document.keys) || document.keys.length === 0) throw new Error('it answered no keys');
+      // An empty set would refuse every caller.
+      if (!Array.isArray(document.keys) || document.keys.length === 0)
+        throw new Error('the response contains no keys');
       this.#keys = createLocalJWKSet(document as Parameters<typeof createLocalJWKSet>[0]);
       this.#fetchedAtMs = now();
       this.#failedAtMs = Number.NEGATIVE_INFINITY;
       onFetched?.(document.keys.length);
     } catch (error) {
-      if (this.#ended.signal.aborted) throw new KeysUnavailable('the gate is ending');
-      const why = deadline.aborted ? `no answer within ${deadlineMs} ms` : (error as Error).message;
-      this.#failure = `the keys of ${this.#options.issuer} cannot be fetched: ${why}`;
+      if (this.#ended.signal.aborted) throw new KeysUnavailable('the gate is shutting down');
+      const why = deadline.aborted ? `no response within ${deadlineMs} ms` : (error as Error).message;
+      this.#failure = `fetching the keys of ${this.#options.issuer} failed: ${why}`;
       this.#failedAtMs = now();
       onFailed?.(this.#failure);
       throw new KeysUnavailable(this.#failure);
@@ -113,18 +114,18 @@ export class Jwks {
   async #url(signal: AbortSignal): Promise<string> {
     const { issuer, jwksUrl } = this.#options;
     if (jwksUrl !== undefined) return jwksUrl;
-    // OpenID Connect Discovery 1.0, 4.1: a slash at the issuer's end is dropped first.
+    // OpenID Connect Discovery 1.0, section 4.1: a trailing slash of the issuer is removed first.
     const at = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
     const found = (await getJson(at, signal)) as { issuer?: unknown; jwks_uri?: unknown };
-    if (found.issuer !== issuer) throw new Error(`${at} is about another issuer`);
+    if (found.issuer !== issuer) throw new Error(`${at} describes another issuer`);
     if (typeof found.jwks_uri !== 'string' || !isTrustworthyUrl(found.jwks_uri)) {
-      throw new Error(`${at} names no https jwks_uri`);
+      throw new Error(`${at} has no https jwks_uri`);
     }
     return found.jwks_uri;
   }
 }
 
-/** Redirects are not followed: what is trusted is the URL that was configured. */
+/** Does not follow redirects: only the configured URL is trusted. */
 async function getJson(url: string, signal: AbortSignal): Promise<object> {
   const { statusCode, body } = await request(url, {
     signal,
@@ -135,15 +136,15 @@ async function getJson(url: string, signal: AbortSignal): Promise<object> {
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > maxBytes) throw new Error(`${url} answered more than 1 MiB`);
+    if (bytes > maxBytes) throw new Error(`the response of ${url} is larger than 1 MiB`);
     chunks.push(chunk);
   }
-  if (statusCode !== 200) throw new Error(`${url} answered ${statusCode}`);
+  if (statusCode !== 200) throw new Error(`${url} responded with ${statusCode}`);
   try {
     const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
     if (typeof value === 'object' && value !== null) return value;
   } catch {
-    // Told below.
+    // Reported below.
   }
-  throw new Error(`${url} answered no JSON object`);
+  throw new Error(`the response of ${url} is not a JSON object`);
 }

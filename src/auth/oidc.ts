@@ -4,20 +4,20 @@ import type { Identification } from '../domain/ports/authenticator.ts';
 import { KeysUnavailable } from './jwks.ts';
 
 export interface OidcOptions {
-  /** Compared with `iss` as it is, a slash at the end included. */
+  /** Compared with `iss` exactly, including a trailing slash. */
   readonly issuer: string;
   /** Must be among `aud`. */
   readonly audience: string;
   /** A claim that a token must have, and its value. */
   readonly claim: { readonly name: string; readonly value: string } | undefined;
-  /** How far the issuer's clock may be from ours, in ms. */
+  /** The accepted difference between the issuer's clock and the gate's, in ms. */
   readonly clockSkewMs: number;
   readonly keyOf: JWTVerifyGetKey;
   /** Epoch ms. */
   readonly now: () => number;
 }
 
-/** Signatures with a public key only: with a shared secret (HS…), or none, whoever verifies could also sign. */
+/** Signatures with public keys only. With a shared secret (HS…) every verifier could also sign. */
 export const acceptedAlgorithms = [
   'RS256',
   'RS384',
@@ -34,7 +34,7 @@ export const acceptedAlgorithms = [
 
 type Refused = Identification & { readonly outcome: 'refused' };
 
-/** Verifies access tokens that are JWTs (RFC 9068, or an ID token in its place). */
+/** Verifies access tokens that are JWTs (RFC 9068, or ID tokens). */
 export function createOidcVerifier(options: OidcOptions): (token: string) => Promise<Identification> {
   const { issuer, audience, claim, clockSkewMs, keyOf, now } = options;
   return async (token) => {
@@ -53,16 +53,16 @@ export function createOidcVerifier(options: OidcOptions): (token: string) => Pro
         const claim = claimOf(error, options);
         return { ...refused(detailOf(error)), ...(claim === undefined ? {} : { claim }) };
       }
-      // Whoever would be refused with the keys as well is refused without them.
-      if (!isPlausible(token, options)) return refused('The token is not for this gate, or has expired.');
+      // Tokens that are invalid regardless of their signature are refused without the keys.
+      if (!isPlausible(token, options)) return refused('The token is not for this gate, or it has expired.');
       return {
         outcome: 'unavailable',
-        message: "the keys to verify the caller's token with cannot be had",
-        hint: 'The next measurement asks again; if this lasts, look at the issuer of the tokens and at the network to it.',
+        message: "the keys to verify the caller's token are not available",
+        hint: 'The next measurement tries again. If this persists, check the issuer of the tokens and the network to it.',
       };
     }
     if (claim !== undefined && !hasClaim(payload, claim)) {
-      return refused(`The claim "${claim.name}" of the token is not what the gate asks for.`);
+      return refused(`The claim "${claim.name}" of the token does not have the required value.`);
     }
     return { outcome: 'known', caller: `oidc:${subjectOf(payload)}` };
   };
@@ -72,7 +72,7 @@ function refused(detail: string): Refused {
   return { outcome: 'refused', detail };
 }
 
-/** Never the library's own message: it may hold what the token says. */
+/** Never the library's own message: it may contain parts of the token. */
 function detailOf(error: unknown): string {
   if (error instanceof errors.JWTExpired) return 'The token has expired.';
   if (error instanceof errors.JWTClaimValidationFailed) {
@@ -81,7 +81,7 @@ function detailOf(error: unknown): string {
     }
     return error.reason === 'missing'
       ? `The token has no claim "${error.claim}".`
-      : `The claim "${error.claim}" of the token is not what the gate asks for.`;
+      : `The claim "${error.claim}" of the token does not have the required value.`;
   }
   if (error instanceof errors.JOSEAlgNotAllowed) {
     return `The algorithm of the token's signature is not accepted: only ${acceptedAlgorithms.join(', ')}.`;
@@ -90,13 +90,13 @@ function detailOf(error: unknown): string {
     return 'The token is signed with a key that its issuer does not publish.';
   }
   if (error instanceof errors.JWKSMultipleMatchingKeys) {
-    return 'The token does not name its key (kid), and several of the issuer fit.';
+    return 'The token has no key ID (kid), and several keys of the issuer match.';
   }
-  if (error instanceof errors.JWSSignatureVerificationFailed) return 'The signature of the token is wrong.';
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'The signature of the token is invalid.';
   return 'The token cannot be verified.';
 }
 
-/** Of an issuer or audience that is not ours: one letter is enough, and the caller is not told which. */
+/** The issuer or audience that does not match, for the log: the difference may be one letter. Callers are not told. */
 function claimOf(error: unknown, { issuer, audience }: OidcOptions): Refused['claim'] {
   if (!(error instanceof errors.JWTClaimValidationFailed) || error.reason !== 'check_failed')
     return undefined;
@@ -107,7 +107,7 @@ function claimOf(error: unknown, { issuer, audience }: OidcOptions): Refused['cl
   return { name: error.claim, expected, received: visible(received) };
 }
 
-/** What an unverified token says of itself: good only for refusing. */
+/** The claims of an unverified token. They may only be used to refuse it. */
 function isPlausible(token: string, { issuer, audience, clockSkewMs, now }: OidcOptions): boolean {
   try {
     const { iss, aud, exp } = decodeJwt(token);
@@ -125,7 +125,7 @@ function isPlausible(token: string, { issuer, audience, clockSkewMs, now }: Oidc
 
 function hasClaim(payload: JWTPayload, { name, value }: { name: string; value: string }): boolean {
   const claim = payload[name];
-  // RFC 8693, 4.2: a scope is a list with spaces between.
+  // RFC 8693, section 4.2: a scope is a list separated by spaces.
   const values = name === 'scope' && typeof claim === 'string' ? claim.split(' ') : [claim].flat();
   return values.some(
     (one) =>
@@ -133,7 +133,7 @@ function hasClaim(payload: JWTPayload, { name, value }: { name: string; value: s
   );
 }
 
-/** Client credentials have their client as subject; some issuers name it in a claim of its own only. */
+/** With client credentials the subject is the client. Some issuers put it only into a claim of its own. */
 function subjectOf({ sub, client_id, azp }: JWTPayload): string {
   const subject = [sub, client_id, azp].find((text) => typeof text === 'string' && text !== '');
   return visible(((subject as string | undefined) ?? 'without-subject').slice(0, 128));

@@ -1,16 +1,16 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { FilesRefused } from '../files/watched-files.ts';
 
-/** The tokens of a file. They are kept as SHA-256 digests: nothing here can show one. */
+/** The tokens of a file. Only their SHA-256 digests are kept. */
 export interface TokenSet {
   readonly size: number;
-  /** The label of a token; undefined where it is none of them. Takes as long for a near miss as for any other text. */
+  /** The label of a token; undefined if it is unknown. Runs in constant time. */
   labelOf(token: string): string | undefined;
 }
 
-/** RFC 6750's b64token, which is what may follow "Bearer" in a header. */
+/** The b64token of RFC 6750: what may follow "Bearer" in a header. */
 const tokenText = /^[A-Za-z0-9._~+/-]+=*$/;
-/** Fewer can be guessed: 16 characters of base64 hold 96 bits where they are random. */
+/** Shorter tokens can be guessed. 16 random characters of base64 have 96 bits. */
 const minCharacters = 16;
 const labelText = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
@@ -21,8 +21,8 @@ interface Entry {
 }
 
 /**
- * Reads `token` or `label: token` a line; empty lines and lines that begin with `#` say nothing. A token without a
- * label is called `token-<n>`, by its place among the tokens. Throws FilesRefused with file and line.
+ * Reads one `token` or `label: token` per line. Empty lines and lines that begin with `#` are ignored. A token without a
+ * label is called `token-<n>`, by its position among the tokens. Throws FilesRefused with file and line.
  */
 export function readTokens(path: string, bytes: Buffer): TokenSet {
   const entries: Entry[] = [];
@@ -40,27 +40,27 @@ export function readTokens(path: string, bytes: Buffer): TokenSet {
     const token = text.slice(colon + 1).trimStart();
     if (!labelText.test(label)) {
       problems.push(
-        `${at} the label before the colon is not one: up to 63 letters, digits, dots, dashes and underscores.`,
+        `${at} the label before the colon is invalid: use up to 63 letters, digits, dots, dashes and underscores.`,
       );
     } else if (/\s/.test(token)) {
-      problems.push(`${at} the token has a space in it: write label: token, and each on a line of its own.`);
+      problems.push(`${at} the token contains a space: write one label: token per line.`);
     } else if (token.length < minCharacters) {
       problems.push(
-        `${at} the token has fewer than ${minCharacters} characters: make one with openssl rand -base64 32.`,
+        `${at} the token has fewer than ${minCharacters} characters: create one with openssl rand -base64 32.`,
       );
     } else if (!tokenText.test(token)) {
       problems.push(
-        `${at} the token has a character that none can have: only A-Z a-z 0-9 - . _ ~ + / and = at its end.`,
+        `${at} the token has an invalid character: use only A-Z a-z 0-9 - . _ ~ + / and = at its end.`,
       );
     } else {
       const digest = sha256(token);
       const twin = entries.find((entry) => entry.digest.equals(digest));
       if (twin === undefined) entries.push({ line: i + 1, label, digest });
-      else problems.push(`${at} the token is that of line ${twin.line}: keep one of them.`);
+      else problems.push(`${at} the token is the same as on line ${twin.line}: keep one of them.`);
     }
   }
   if (problems.length === 0 && entries.length === 0) {
-    problems.push(`${path} holds no token: write one a line, as label: token.`);
+    problems.push(`${path} contains no token: write one label: token per line.`);
   }
   if (problems.length > 0) throw new FilesRefused(problems);
   return {
@@ -68,7 +68,7 @@ export function readTokens(path: string, bytes: Buffer): TokenSet {
     labelOf(token) {
       const digest = sha256(token);
       let label: string | undefined;
-      // All of them are compared whichever it is, each in constant time.
+      // All tokens are compared, each in constant time.
       for (const entry of entries) if (timingSafeEqual(entry.digest, digest)) label = entry.label;
       return label;
     },

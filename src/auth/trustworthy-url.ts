@@ -1,4 +1,4 @@
-/** Whoever can change what comes from there can make tokens: https, or this machine itself. */
+/** Whether a URL may provide keys: https, or this machine. An attacker who can change the response can forge tokens. */
 export function isTrustworthyUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname } = new URL(text);

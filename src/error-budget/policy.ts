@@ -2,7 +2,7 @@ import type { BudgetOpinion, CujBudget, KnownBudget, SliBudget } from '../domain
 import type { ErrorBudgetAction } from '../domain/registry/model.ts';
 import type { SliName } from '../domain/registry/schema.ts';
 
-/** The CUJ's budget is that of the SLI that has least left; undefined where none is known. */
+/** The CUJ's budget is the lowest of its SLIs' budgets; undefined where none is known. */
 export function minBudget(
   slis: ReadonlyMap<SliName, SliBudget>,
 ): { readonly sli: SliName; readonly budget: KnownBudget } | undefined {
@@ -14,14 +14,14 @@ export function minBudget(
   return least;
 }
 
-/** The entries of a policy that apply at this share of the budget, the most severe first. */
+/** The entries of a policy that apply at this share of the budget, most severe first. */
 export function dueActions(policy: readonly ErrorBudgetAction[], remaining: number): ErrorBudgetAction[] {
   return policy.filter(({ below }) => remaining < below).sort((a, b) => a.below - b.below);
 }
 
 /**
- * What a CUJ's budget says about its rule. A known SLI that is below is enough for a change; where a budget is not known
- * the rule stays, and a note says so.
+ * Whether a CUJ's budget changes its rule. One known SLI below the limit is enough. Where a budget is unknown the rule
+ * stays, and a note says so.
  */
 export function opinionOf({ cuj, slis }: CujBudget): BudgetOpinion {
   const gated = cuj.errorBudgetPolicy.filter(({ gate }) => gate !== undefined);
@@ -29,7 +29,7 @@ export function opinionOf({ cuj, slis }: CujBudget): BudgetOpinion {
   const least = minBudget(slis);
   const due = least === undefined ? undefined : dueActions(gated, least.budget.remaining)[0];
   const unknown = [...slis].flatMap(([sli, budget]) => (budget.known ? [] : [`${sli}: ${budget.why}`]));
-  // What is not known could only matter where a more severe entry is left.
+  // An unknown budget matters only if a more severe entry could apply.
   const open = unknown.length > 0 && gated.some(({ below }) => due === undefined || below < due.below);
   return {
     ...(least === undefined || due?.gate === undefined || due.gate === cuj.gate.rule
@@ -40,13 +40,15 @@ export function opinionOf({ cuj, slis }: CujBudget): BudgetOpinion {
             because: `errorBudgetPolicy: ${percentText(least.budget.remaining)} of the ${least.sli} error budget is left, which is below ${percentText(due.below)}; agreed: ${due.action}`,
           },
         }),
-    ...(open ? { note: `the error budget is not known, so it changes no rule (${unknown.join('; ')})` } : {}),
+    ...(open
+      ? { note: `the error budget is unknown, so the rule is unchanged (${unknown.join('; ')})` }
+      : {}),
   };
 }
 
-/** A ratio in percent with at most one decimal, rounded down so that 0% is never said while below nothing is left. */
+/** A ratio in percent with at most one decimal, rounded down. */
 export function percentText(ratio: number): string {
-  // Ratios such as 0.29 * 1000 fall a hair below the whole number that they mean.
+  // Binary fractions such as 0.29 * 1000 may be slightly below the whole number.
   const tenths = Math.floor(ratio * 1000 + 1e-9);
   return `${tenths === 0 ? 0 : tenths / 10}%`;
 }

@@ -7,14 +7,14 @@ import { opinionOf } from './policy.ts';
 
 const staleMs = 30 * 60_000;
 
-/** What the refresher logs by: pino's shape. */
+/** The part of pino's interface that the refresher uses. */
 export interface BudgetLogger {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
 export interface ErrorBudgetOptions {
-  /** The budgets of some CUJs over the windows that end at `untilMs`. What could not be read is an unknown budget. */
+  /** The budgets of some CUJs over the windows that end at `untilMs`. A budget that could not be read is unknown. */
   readonly read: (
     cujs: readonly Cuj[],
     untilMs: number,
@@ -23,24 +23,24 @@ export interface ErrorBudgetOptions {
   readonly registry: () => Registry;
   /** Epoch ms. */
   readonly now: () => number;
-  /** How often the budgets are asked for. */
+  /** How often the budgets are read. */
   readonly intervalMs: number;
   readonly logger: BudgetLogger;
-  /** Calls the task every so many ms until it is told to stop; an unref'ed timer unless given. */
+  /** Calls the task at an interval until it is stopped; default: an unref'ed timer. */
   readonly every?: (ms: number, task: () => void) => () => void;
 }
 
-/** The error budgets that change rules, kept fresh in the background. */
+/** The error budgets that change rules, refreshed in the background. */
 export interface ErrorBudgets {
-  /** Asks at once and then at every interval. */
+  /** Refreshes now and then at every interval. */
   start(): void;
-  /** Ends that, and what is being asked. */
+  /** Stops, and cancels a pending refresh. */
   stop(): void;
-  /** One round; never rejects. One that is asked for while another is under way joins it. */
+  /** Refreshes once; never rejects. Concurrent calls share one refresh. */
   refresh(): Promise<void>;
-  /** The evaluator's port: answers from what is known, without waiting. */
+  /** The evaluator's port: returns the known budgets without waiting. */
   opinion(cuj: Cuj): BudgetOpinion;
-  /** What is known and not stale, as ratios. */
+  /** The budgets that are known and not stale, as ratios. */
   remaining(): { readonly cuj: string; readonly sli: SliName; readonly ratio: number }[];
 }
 
@@ -50,8 +50,8 @@ interface Reading {
 }
 
 /**
- * Keeps the error budgets of the CUJs whose errorBudgetPolicy has an entry with `gate:`; no other is asked for. A round
- * that fails leaves what is known, for half an hour: then the budget is unknown, and no rule is changed by it.
+ * Keeps the error budgets of the CUJs whose errorBudgetPolicy has an entry with `gate:`. When a refresh fails, the known
+ * budgets are used for half an hour. After that they are unknown and change no rule.
  */
 export function createErrorBudgets(options: ErrorBudgetOptions): ErrorBudgets {
   const { read, registry, now, intervalMs, logger, every = unrefInterval } = options;
@@ -71,17 +71,17 @@ export function createErrorBudgets(options: ErrorBudgetOptions): ErrorBudgets {
     const atMs = now();
     const wanted = new Set<string>();
     const { signal } = ended;
-    // Replicas that share their answers share these only where they ask about the very same span.
+    // Replicas can share these queries only if they query exactly the same span.
     const untilMs = Math.floor(atMs / intervalMs) * intervalMs;
     const budgets = await read(cujs, untilMs, signal);
-    // What was cut off by the gate's own end is no news.
+    // Errors caused by the shutdown are not logged.
     if (signal.aborted) return;
     for (const { cuj, slis } of budgets) {
       for (const [sli, budget] of slis) {
         const key = keyOf(cuj, sli);
         wanted.add(key);
         complain(key, cuj, sli, budget);
-        // What was read a while ago is better than nothing, until it is stale.
+        // An older budget is used until it is stale.
         const old = readings.get(key);
         if (budget.known || old === undefined || !old.budget.known || isStale(old)) {
           readings.set(key, { budget, atMs });
@@ -93,12 +93,12 @@ export function createErrorBudgets(options: ErrorBudgetOptions): ErrorBudgets {
     }
   }
 
-  /** Once for each reason, not every five minutes. */
+  /** Logs each reason once, not at every refresh. */
   function complain(key: string, cuj: Cuj, sli: SliName, budget: SliBudget): void {
     if (budget.known) complaints.delete(key);
     else if (complaints.get(key) !== budget.why) {
       complaints.set(key, budget.why);
-      logger.warn({ cuj: cuj.name, sli, why: budget.why }, 'error budget not known');
+      logger.warn({ cuj: cuj.name, sli, why: budget.why }, 'error budget unknown');
     }
   }
 
@@ -117,7 +117,7 @@ export function createErrorBudgets(options: ErrorBudgetOptions): ErrorBudgets {
     underWay ??= round()
       .catch((error: unknown) => {
         const code = error instanceof SourceError ? error.code : undefined;
-        logger.error({ err: error, code }, 'error budgets could not be refreshed');
+        logger.error({ err: error, code }, 'error budget refresh failed');
       })
       .finally(() => {
         underWay = undefined;
@@ -157,7 +157,7 @@ function isGated(cuj: Cuj): boolean {
   return cuj.errorBudgetPolicy.some(({ gate }) => gate !== undefined);
 }
 
-/** A change of the SLO's identity must not be judged by the old SLO's budget. */
+/** The identity of an SLO: a changed SLO must not use the budget of the old one. */
 function keyOf(cuj: Cuj, sli: SliName): string {
   return JSON.stringify([cuj.name, sli, cuj.sloIds[sli], cuj.sloWindow, cuj.objectives[sli]?.percent]);
 }

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 
-/** Files that hold credentials cannot be used. `problems` has one sentence for each thing wrong; none shows a secret. */
+/** Files with credentials are invalid. `problems` has one sentence for each problem; none contains a secret. */
 export class FilesRefused extends Error {
   override readonly name = 'FilesRefused';
   readonly problems: readonly string[];
@@ -11,54 +11,54 @@ export class FilesRefused extends Error {
   }
 }
 
-/** Files could not be read, which says nothing about what they hold: the next look tries again. */
+/** Files could not be read. Their content may be valid: the next poll reads them again. */
 class FilesUnread extends FilesRefused {}
 
-/** What a look at the files came to. */
-export type LookOutcome = 'unchanged' | 'settling' | 'reloaded' | 'refused';
+/** The result of a poll. */
+export type FilePollOutcome = 'unchanged' | 'settling' | 'reloaded' | 'refused';
 
-/** What is made of files, kept in step with them. */
+/** A value that is read from files and updated when they change. */
 export interface WatchedFiles<T> {
   current(): T;
-  /** Looks once. A change is taken when it looks the same in two looks in a row. */
-  look(): Promise<LookOutcome>;
+  /** Polls once. A change is read when two polls in a row see the same. */
+  poll(): Promise<FilePollOutcome>;
 }
 
-export interface HoldOptions<T> {
+export interface FileWatchOptions<T> {
   readonly paths: readonly string[];
   /** The files' bytes in the order of `paths`. Throws FilesRefused. */
   readonly make: (contents: readonly Buffer[]) => T;
   readonly onGood?: (made: T) => void;
-  /** A change was refused, or could not be read. Called once for each change, not at each look that tries again. */
+  /** A change was invalid or could not be read. Called once for each change, not for each retry. */
   readonly onBad?: (problems: readonly string[]) => void;
-  /** Bytes of a file; node:fs unless told. */
+  /** Reads a file; default: node:fs. */
   readonly read?: (path: string) => Promise<Buffer>;
-  /** Ends the looking. */
+  /** Stops polling. */
   readonly signal?: AbortSignal;
-  /** 0: only when `look` is called. */
+  /** 0: only when `poll` is called. */
   readonly intervalMs?: number;
 }
 
-/** Beyond it a file holds no credentials, and is not held in memory. */
+/** Larger files are refused: they cannot be credentials. */
 const maxBytes = 1024 * 1024;
 
 /**
- * Reads files and looks at them again and again, as the registry's are looked at: edits, atomic renames and the swap of
- * a Secret's `..data` are seen alike. Throws FilesRefused where they are bad at the start; afterwards files that are
- * gone, empty or wrong never replace what is in force. Files that could not be read are tried again at each look.
+ * Reads files and polls them for changes: edits, atomic renames and the swap of a Secret's `..data`. Throws FilesRefused
+ * where they are invalid at the start. Later, missing or invalid files never replace the current value. Files that could
+ * not be read are read again at each poll.
  */
-export async function watchFiles<T>(options: HoldOptions<T>): Promise<WatchedFiles<T>> {
+export async function watchFiles<T>(options: FileWatchOptions<T>): Promise<WatchedFiles<T>> {
   const { paths, make, signal, intervalMs = 1_000, read: readBytes = readFile } = options;
-  /** What the files looked like when they were last read; undefined where they could not be. */
+  /** The signature of the files when they were last read; undefined if they could not be read. */
   let read: string | undefined = await signatureOf(paths);
-  /** What they looked like at the last look, where that differs. */
+  /** The signature at the last poll, where it differs. */
   let seen: string | undefined;
   let current = make(await contentsOf(paths, readBytes));
-  /** Why they could not be read at the last look. */
+  /** Why they could not be read at the last poll. */
   let unread: string | undefined;
-  let underWay: Promise<LookOutcome> | undefined;
+  let pending: Promise<FilePollOutcome> | undefined;
 
-  async function lookOnce(): Promise<LookOutcome> {
+  async function pollOnce(): Promise<FilePollOutcome> {
     const signature = await signatureOf(paths);
     if (signature === read) {
       seen = undefined;
@@ -75,15 +75,15 @@ export async function watchFiles<T>(options: HoldOptions<T>): Promise<WatchedFil
       made =
         error instanceof FilesRefused
           ? error
-          : new FilesUnread([`it could not be read: ${(error as Error).message}`]);
+          : new FilesUnread([`reading failed: ${(error as Error).message}`]);
     }
     if ((await signatureOf(paths)) !== signature) {
-      // Changed while it was read: this may be the certificate of one pair and the key of another.
+      // The files changed while they were read: the certificate may be of one pair and the key of another.
       seen = undefined;
       return 'settling';
     }
     if (made instanceof FilesUnread) {
-      // Descriptors that ran out, or a right that is given later, leave no trace in the signature.
+      // The cause, such as exhausted descriptors or missing permissions, does not show in the signature.
       read = undefined;
       if (unread === made.message) return 'unchanged';
       unread = made.message;
@@ -102,37 +102,35 @@ export async function watchFiles<T>(options: HoldOptions<T>): Promise<WatchedFil
     return 'reloaded';
   }
 
-  const held: WatchedFiles<T> = {
+  const watched: WatchedFiles<T> = {
     current: () => current,
-    look() {
-      underWay ??= lookOnce().finally(() => {
-        underWay = undefined;
+    poll() {
+      pending ??= pollOnce().finally(() => {
+        pending = undefined;
       });
-      return underWay;
+      return pending;
     },
   };
   const again = () => {
     if (signal?.aborted) return;
     setTimeout(() => {
       if (signal?.aborted) return;
-      held
-        .look()
-        .catch((error: unknown) =>
-          options.onBad?.([`it could not be looked at: ${(error as Error).message}`]),
-        )
+      watched
+        .poll()
+        .catch((error: unknown) => options.onBad?.([`polling failed: ${(error as Error).message}`]))
         .finally(again);
     }, intervalMs).unref();
   };
   if (intervalMs > 0) again();
-  return held;
+  return watched;
 }
 
 async function signatureOf(paths: readonly string[]): Promise<string> {
   const each = paths.map(async (path) => {
     try {
-      // Of what a link leads to: the swap of a Secret's `..data` is another inode.
+      // `stat` follows links: the swap of a Secret's `..data` changes the inode.
       const info = await stat(path, { bigint: true });
-      // The time of the last change of the inode tells of a chmod, chown or ACL, which leave the other time alone.
+      // ctime also changes with chmod, chown and ACLs, which do not change mtime.
       return [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs, info.mode].join('\t');
     } catch (error) {
       return codeOf(error);

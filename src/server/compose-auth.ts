@@ -6,22 +6,22 @@ import { type CredentialKind, createCredentialMetrics } from '../auth/credential
 import { readTls, type TlsCredentials, tlsPaths } from '../auth/tls.ts';
 import { readTokens } from '../auth/token-file.ts';
 import type { Authenticator, Identification } from '../domain/ports/authenticator.ts';
-import { FilesRefused, type HoldOptions, watchFiles } from '../files/watched-files.ts';
+import { FilesRefused, type FileWatchOptions, watchFiles } from '../files/watched-files.ts';
 import type { AppPorts } from '../http/server/ports.ts';
 import type { AccessSettings } from '../settings/auth-settings.ts';
 
-/** Wires who may ask: tokens, an OpenID issuer's keys, TLS. Part of the composition root. */
+/** Wires authentication: tokens, an OpenID issuer's keys, TLS. Part of the composition root. */
 
 export interface AccessParts {
   readonly logger: Logger;
   readonly metrics: MetricsRegistry;
   /** Epoch ms. */
   readonly now: () => number;
-  /** For a whole request, in ms; keys that are not there yet may take a quarter of it. */
+  /** For a whole request, in ms. A quarter of it may be spent on fetching keys. */
   readonly deadlineMs: number;
-  /** Ends all watching. */
+  /** Stops all watchers. */
   readonly signal: AbortSignal;
-  /** How often files are looked at, in ms. */
+  /** How often files are polled, in ms. */
   readonly everyMs?: number;
 }
 
@@ -30,19 +30,19 @@ export interface Access {
     AppPorts,
     'authenticator' | 'authenticateMetrics' | 'rateLimitPerMinute' | 'tls' | 'operationsApart'
   >;
-  /** From now on a new certificate is shown to whoever connects from then on. */
+  /** Connects the server to the watcher: a new certificate is used for all later connections. */
   renewTlsOf(server: HttpsServer): void;
 }
 
-/** Beyond it a deadline leaves keys no more time: a request that waits for them is late enough. */
+/** The most time for fetching keys, however long the deadline is. */
 const longestForKeysMs = 2_000;
 
-/** How long a request whose whole deadline is so many ms may wait for an issuer's keys, in ms. */
+/** How long a request may wait for an issuer's keys, in ms, given the deadline of the whole request. */
 export function keysDeadlineMs(deadlineMs: number): number {
   return Math.min(longestForKeysMs, deadlineMs / 4);
 }
 
-/** The credentials cannot be used: the gate refuses to start. */
+/** The credentials are invalid: the gate does not start. */
 export class CredentialsRefused extends Error {
   override readonly name = 'CredentialsRefused';
   readonly what: string;
@@ -55,19 +55,19 @@ export class CredentialsRefused extends Error {
   }
 }
 
-/** Throws CredentialsRefused where tokens or certificates are bad. An issuer that cannot be reached is waited for. */
+/** Throws CredentialsRefused where tokens or certificates are invalid. Does not require that the issuer is reachable. */
 export async function openAccess(settings: AccessSettings, parts: AccessParts): Promise<Access> {
   const { logger, now, signal } = parts;
   let tls: TlsCredentials | undefined;
   let server: HttpsServer | undefined;
   const metrics = createCredentialMetrics(parts.metrics, () => tls?.expiresAtMs);
 
-  async function hold<T>(
+  async function watch<T>(
     credential: CredentialKind,
     what: string,
-    options: Pick<HoldOptions<T>, 'paths' | 'make'> & { onGood: (made: T) => void },
+    options: Pick<FileWatchOptions<T>, 'paths' | 'make'> & { onGood: (made: T) => void },
   ) {
-    const held = watchFiles({
+    const watched = watchFiles({
       ...options,
       signal,
       ...(parts.everyMs === undefined ? {} : { intervalMs: parts.everyMs }),
@@ -77,17 +77,17 @@ export async function openAccess(settings: AccessSettings, parts: AccessParts): 
       },
       onBad: (problems) => {
         metrics.refused(credential);
-        logger.error({ credential, problems }, 'credentials refused, the old ones go on');
+        logger.error({ credential, problems }, 'credentials reload failed; keeping previous version');
       },
     });
-    return held.catch((error: unknown) => {
+    return watched.catch((error: unknown) => {
       throw error instanceof FilesRefused ? new CredentialsRefused(what, error.problems) : error;
     });
   }
 
   if (settings.tls !== undefined) {
     const paths = settings.tls;
-    const held = await hold('tls', 'The TLS files', {
+    const watched = await watch('tls', 'The TLS files', {
       paths: tlsPaths(paths),
       make: (contents) => readTls(paths, contents),
       onGood: (credentials) => {
@@ -95,11 +95,11 @@ export async function openAccess(settings: AccessSettings, parts: AccessParts): 
         server?.setSecureContext(contextOf(credentials));
       },
     });
-    tls = held.current();
+    tls = watched.current();
     if (tls.expiresAtMs <= now()) {
       logger.error(
         { file: paths.certFile, expiredAt: new Date(tls.expiresAtMs).toISOString() },
-        'the certificate has expired',
+        'TLS certificate has expired',
       );
     }
   }
@@ -108,7 +108,7 @@ export async function openAccess(settings: AccessSettings, parts: AccessParts): 
   const tokens =
     path === undefined
       ? undefined
-      : await hold('tokens', 'The tokens', {
+      : await watch('tokens', 'The tokens', {
           paths: [path],
           make: ([bytes]) => readTokens(path, bytes as Buffer),
           onGood: () => {},
@@ -143,7 +143,7 @@ async function openOidc(
   { logger, now, deadlineMs, signal }: AccessParts,
   failed: () => void,
 ): Promise<(token: string) => Promise<Identification>> {
-  // Loaded here: most gates have no use for it.
+  // Loaded on demand: most gates do not use OIDC.
   const [{ Jwks }, { createOidcVerifier }] = await Promise.all([
     import('../auth/jwks.ts'),
     import('../auth/oidc.ts'),
@@ -153,10 +153,10 @@ async function openOidc(
     jwksUrl,
     deadlineMs: keysDeadlineMs(deadlineMs),
     now,
-    onFetched: (keys) => logger.info({ issuer, keys }, 'keys of the issuer fetched'),
+    onFetched: (keys) => logger.info({ issuer, keys }, 'issuer keys fetched'),
     onFailed: (message) => {
       failed();
-      logger.error({ issuer, detail: message }, 'keys of the issuer cannot be fetched');
+      logger.error({ issuer, detail: message }, 'issuer keys fetch failed');
     },
   });
   signal.addEventListener('abort', () => jwks.close(), { once: true });

@@ -15,9 +15,9 @@ import { createSourceMetrics } from '../sources/decorators/request-metrics.ts';
 import { openSharing, type Sharing } from './compose-shared-cache.ts';
 import type { Traces } from './compose-tracing.ts';
 
-/** Wires the way to Datadog: traces, the cache of the process, the one that replicas share, metrics. */
+/** Wires the metrics source: the Datadog client, tracing, the process's cache, the shared cache, metrics. */
 
-/** Approximate memory that kept snapshots may take. */
+/** Approximate memory limit of cached snapshots. */
 const cacheBytes = 128 * 1024 * 1024;
 
 export interface SourceParts {
@@ -25,11 +25,11 @@ export interface SourceParts {
   readonly metrics: MetricsRegistry;
   /** Epoch ms. */
   readonly now: () => number;
-  /** Undefined: nothing is traced. */
+  /** Undefined: no tracing. */
   readonly traces: Traces | undefined;
-  /** Instead of Datadog. */
+  /** Replaces Datadog. */
   readonly source: MetricsSource | undefined;
-  /** How long what {@link Source.api} answers is shared, in ms. */
+  /** How long responses of {@link Source.api} are shared, in ms. */
   readonly apiTtlMs: number;
 }
 
@@ -83,7 +83,7 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
   };
 }
 
-/** The connection that the settings describe. */
+/** The options of the Datadog connection, from the settings. */
 export function connect(
   settings: Settings,
   told: Pick<DatadogOptions, 'onRateLimitRemaining' | 'onRateLimited' | 'onClockSkew' | 'epochNow'> = {},

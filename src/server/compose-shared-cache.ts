@@ -5,7 +5,7 @@ import type { JsonApi } from '../domain/ports/json-api.ts';
 import type { Tracing } from '../domain/ports/tracing.ts';
 import { describeQueries } from '../sources/datadog/query/query-plan.ts';
 
-/** Wires what replicas share. Part of the composition root. */
+/** Wires the cache that replicas share. Part of the composition root. */
 
 export interface SharingParts {
   readonly logger: Logger;
@@ -14,33 +14,33 @@ export interface SharingParts {
   readonly now: () => number;
   /** For a whole request, in ms. */
   readonly deadlineMs: number;
-  /** What all replicas know and nobody else: whoever can write to Redis cannot make up an answer without it. */
+  /** The secret that only replicas know. Without it, write access to Redis is not enough to forge an entry. */
   readonly secret: string;
-  /** Where Datadog is asked: replicas of two sites have nothing to share. */
+  /** The base URL of Datadog: replicas of different sites share nothing. */
   readonly origin: string;
   readonly onHeldOff: (seconds: number) => void;
-  /** Undefined: nothing is traced. */
+  /** Undefined: no tracing. */
   readonly tracing?: Tracing;
 }
 
 export interface Sharing {
-  /** Around the source itself, inside the cache of this process. */
+  /** Wraps the source itself, inside the cache of this process. */
   source(inner: MetricsSource, ttlMs: number): MetricsSource;
   api(inner: JsonApi, ttlMs: number): JsonApi;
-  /** Datadog has answered 429. */
+  /** Reports a 429 of Datadog. */
   limited(seconds: number): void;
   close(): Promise<void>;
 }
 
-/** Another replica's answer may be waited for by this share of the deadline; the rest is enough to ask. */
+/** The share of the deadline to wait for another replica's query. The rest is enough for a query of its own. */
 const waitShare = 0.75;
-/** What is on its way to Redis when the gate ends may take so long. */
+/** The time limit for pending writes to Redis at shutdown. */
 const closeLimitMs = 500;
 
-/** Opens the shared cache. It is in use as soon as Redis answers, and nobody waits for that. */
+/** Opens the shared cache. It is used as soon as Redis responds; startup does not wait for it. */
 export async function openSharing(url: string, parts: SharingParts): Promise<Sharing> {
   const { logger, now, tracing } = parts;
-  // Loaded here: a gate without a shared cache has no use for any of it.
+  // Loaded on demand: a gate without a shared cache does not need it.
   const [{ RedisStore }, { createSeal }, { SharedAnswers }, { createSharingMetrics }, ...wrappers] =
     await Promise.all([
       import('../sources/redis-cache/redis-store.ts'),
@@ -58,8 +58,8 @@ export async function openSharing(url: string, parts: SharingParts): Promise<Sha
     onError: metrics.error,
     onChange(up, why) {
       metrics.up(up);
-      if (up) logger.info('shared cache in use');
-      else logger.warn({ why }, 'shared cache lost, the gate goes on without it');
+      if (up) logger.info('shared cache connected');
+      else logger.warn({ why }, 'shared cache connection lost; continuing without it');
     },
   });
   const answers = new SharedAnswers({
@@ -79,7 +79,7 @@ export async function openSharing(url: string, parts: SharingParts): Promise<Sha
       ignored: metrics.ignored,
     },
     onHeldOff: parts.onHeldOff,
-    onMistake: (error) => logger.error({ err: error }, 'an answer could not be shared'),
+    onMistake: (error) => logger.error({ err: error }, 'shared cache write failed'),
   });
   return {
     source: (inner, ttlMs) => createSharedSource(inner, answers, { ttlMs, now, describe: describeQueries }),

@@ -6,24 +6,24 @@ import type { Redact } from '../domain/redact.ts';
 import type { Evaluator } from '../evaluation/evaluator.ts';
 import type { CacheObserver } from '../sources/decorators/cache.ts';
 
-/** Wires what is traced. Part of the composition root. */
+/** Wires tracing. Part of the composition root. */
 
 export interface Traces {
   readonly tracing: Tracing;
-  /** Around everything that answers a question: the caches as well. */
+  /** Traces evaluations, caches included. */
   question(inner: MetricsSource): MetricsSource;
-  /** Around what asks Datadog. */
+  /** Traces calls to Datadog. */
   call(inner: MetricsSource): MetricsSource;
   cache(inner: CacheObserver): CacheObserver;
   evaluator(inner: Evaluator): Evaluator;
   readonly judge: typeof judge;
-  /** Hands over what is left, for some seconds at most. */
+  /** Exports the remaining spans, within a few seconds. */
   close(): Promise<void>;
 }
 
-/** Begins to trace. Nobody has to take the traces: a gate is not stopped by what looks on. */
+/** Starts tracing. A collector that is down does not affect verdicts. */
 export async function openTraces(url: string, logger: Logger, redact: Redact): Promise<Traces> {
-  // Loaded here: a gate that is not traced has no use for any of it.
+  // Loaded on demand: a gate without tracing does not need it.
   const [{ openTelemetry }, source, evaluator] = await Promise.all([
     import('../tracing/open-telemetry.ts'),
     import('../sources/decorators/tracing.ts'),
@@ -32,12 +32,12 @@ export async function openTraces(url: string, logger: Logger, redact: Redact): P
   const tracing = openTelemetry({
     url,
     redact,
-    onLost: (why) => logger.warn({ url, why }, 'traces cannot be handed over'),
+    onLost: (why) => logger.warn({ url, why }, 'trace export failed'),
   });
   return {
     tracing,
     question: (inner) => source.createTracedSource(inner, tracing, 'measure', 'internal'),
-    call: (inner) => source.createTracedSource(inner, tracing, 'ask Datadog', 'client'),
+    call: (inner) => source.createTracedSource(inner, tracing, 'query Datadog', 'client'),
     cache: (inner) => source.createTracedObserver(inner, tracing),
     evaluator: (inner) => evaluator.createTracedEvaluator(inner, tracing),
     judge: evaluator.createTracedJudge(tracing),

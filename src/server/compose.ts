@@ -21,37 +21,37 @@ import { connect, openSource } from './compose-metrics-source.ts';
 import { openTraces } from './compose-tracing.ts';
 import { createLogger, secretsOf } from './logger.ts';
 
-/** The composition root: the only place that wires ports to what fills them. */
+/** The composition root: the only place that connects ports to their implementations. */
 
-/** How often the error budgets that can change a rule are read: they are of weeks, and move slowly. */
+/** How often error budgets that can change a rule are read. They cover weeks and change slowly. */
 const errorBudgetIntervalMs = 5 * 60_000;
 
 export interface GateOverrides {
-  /** Epoch ms; the system's clock unless told. */
+  /** Epoch ms; default: the system clock. */
   readonly now?: () => number;
   readonly logger?: Logger;
-  /** Instead of Datadog; cache and metrics are put around it all the same. */
+  /** Replaces Datadog. Cache and metrics still wrap it. */
   readonly source?: MetricsSource;
-  /** How often the files of tokens and certificates are looked at, in ms. */
+  /** How often the files of tokens and certificates are polled, in ms. */
   readonly credentialsEveryMs?: number;
 }
 
-/** A gate that is wired and not yet listening. */
+/** A gate that is wired but does not listen yet. */
 export interface Gate {
   readonly app: App;
-  /** Probes and metrics, where they have a port of their own. */
+  /** Probes and metrics, where they have their own port. */
   readonly admin: App | undefined;
   readonly registry: RegistryHolder;
   readonly logger: Logger;
-  /** Where the process is in its life; main.ts moves it on. */
+  /** The phase of the process; lifecycle.ts sets it. */
   phase: Phase;
-  /** Accepts who has connected by now, and then nobody. What they asked is answered as before. */
+  /** Stops accepting connections. Requests on open connections are still answered. */
   stopListening(): Promise<void>;
-  /** Answers what is under way, then ends connections, watches and pools. */
+  /** Completes pending requests, then closes connections, watchers and pools. */
   close(): Promise<void>;
 }
 
-/** The registry could not be loaded: the gate refuses to start. */
+/** The registry is invalid: the gate does not start. */
 export class RegistryRefused extends Error {
   override readonly name = 'RegistryRefused';
   readonly result: LoadResult & { readonly ok: false };
@@ -63,8 +63,8 @@ export class RegistryRefused extends Error {
 }
 
 /**
- * Wires the gate. Throws RegistryRefused where the registry is bad, CredentialsRefused where tokens or certificates are.
- * Precondition: the settings hold a registry and both keys (requiredToServe).
+ * Wires the gate. Throws RegistryRefused or CredentialsRefused where the registry or the credentials are invalid.
+ * Precondition: the settings have a registry and both keys (requiredToServe).
  */
 export async function compose(settings: Settings, overrides: GateOverrides = {}): Promise<Gate> {
   const now = overrides.now ?? Date.now;
@@ -75,7 +75,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
 
   const metrics = new MetricsRegistry();
   const ended = new AbortController();
-  /** Later than `ended`: who asks must be known for as long as anybody is answered. */
+  /** Aborted later than `ended`: callers are authenticated until the last request is answered. */
   const closed = new AbortController();
   const { deadlineMs } = settings;
   const access = await openAccess(settings.access, {
@@ -98,7 +98,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       reloadErrors += 1;
       logger.error(
         { problems: failed.problems.slice(0, 20), omitted: failed.omitted },
-        'registry refused, the old one goes on',
+        'registry reload failed; keeping previous version',
       );
     },
   });
@@ -107,10 +107,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       ? undefined
       : await openTraces(settings.tracesUrl, logger, redactor(secretsOf(settings)));
   if (traces !== undefined && settings.otlpProtocol === 'grpc') {
-    logger.warn(
-      { url: settings.tracesUrl },
-      'traces are handed over by OTLP/HTTP, not by gRPC as configured',
-    );
+    logger.warn({ url: settings.tracesUrl }, 'OTLP over gRPC is not supported; exporting traces over HTTP');
   }
   const datadog = await openSource(settings, {
     logger,
@@ -128,14 +125,14 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     logger,
   });
   registerErrorBudgetMetric(metrics, errorBudgets);
-  // A source of the caller's own stands for all of Datadog.
+  // The caller's source replaces Datadog completely.
   if (overrides.source === undefined) errorBudgets.start();
   const gate: { phase: Phase } = { phase: 'serving' };
   let state: RegistryState | undefined;
   const stateNow = (): RegistryState => {
     const current = registry.current();
     const failed = registry.lastFailure();
-    // Asked for with every request, and the same for hours.
+    // Read with every request, and unchanged for hours.
     if (state?.registry !== current.registry || state.failure?.atMs !== failed?.at) {
       state = {
         registry: current.registry,
@@ -147,7 +144,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     }
     return state;
   };
-  // Loaded here: commands that ask Datadog once need no server.
+  // Loaded on demand: commands that query Datadog once need no server.
   const { buildApps } = await import('../http/server/app.ts');
   const evaluator = createEvaluator({
     registry: () => registry.current().registry,
@@ -179,7 +176,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       await Promise.all([app.stopListening(), admin?.stopListening()]);
     },
     async close() {
-      // First what asks Datadog of its own accord: the pool waits for every request that is under way.
+      // Background queries stop first: the pool waits for every pending request.
       ended.abort();
       errorBudgets.stop();
       await closeServer(app);
@@ -191,17 +188,17 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   });
 }
 
-/** Checks of an ending server, in ms apart, that must find nothing to answer before what is still connected is cut. */
+/** Interval in ms, and number of checks without a pending request, before remaining connections are closed. */
 const reapEveryMs = 100;
 
 /**
- * Ends the server once what is under way is answered. Node waits for connections that have sent nothing, or half of a
- * request, for as long as they like: they are cut when nothing else is left.
+ * Closes the server once pending requests are answered. Node would wait without limit for connections that have sent
+ * nothing or half a request: they are closed when no other request is pending.
  */
 async function closeServer(app: App): Promise<void> {
   let quiet = 0;
   const reaper = setInterval(() => {
-    // Not only questions: a caller's token is verified before one is counted, and what was answered must be read.
+    // Includes requests that are still being authenticated, and responses that the client has not read yet.
     quiet = app.busyConnections() === 0 ? quiet + 1 : 0;
     if (quiet >= 2) app.server.closeAllConnections();
   }, reapEveryMs);
@@ -212,7 +209,7 @@ async function closeServer(app: App): Promise<void> {
   }
 }
 
-/** What commands that ask Datadog once share: a registry, and the API. */
+/** The registry and the evaluator of a command that queries Datadog once. */
 export interface Opened {
   readonly settings: Settings;
   readonly registry: LoadResult & { readonly ok: true };
@@ -223,8 +220,8 @@ export interface Opened {
 }
 
 /**
- * Opens registry and Datadog for one command, or says in lines for people why it cannot.
- * `registryPath` goes before CUJ_GATE_REGISTRY.
+ * Opens registry and Datadog for one command, or returns why that failed, as text for the user.
+ * `registryPath` overrides CUJ_GATE_REGISTRY.
  */
 export async function openEvaluator(
   env: Readonly<Record<string, string | undefined>>,
@@ -245,7 +242,7 @@ export async function openEvaluator(
       .slice(0, 10)
       .map((problem) => `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`);
     return {
-      problem: `the registry has problems; cuj-gate validate ${settings.registry} shows all of them:\n${shown.join('\n')}`,
+      problem: `the registry is invalid; run cuj-gate validate ${settings.registry} to see all problems:\n${shown.join('\n')}`,
     };
   }
   const connection = connect(settings, { epochNow: now });
@@ -255,7 +252,7 @@ export async function openEvaluator(
     registry: () => registry.registry,
     now,
     intervalMs: errorBudgetIntervalMs,
-    // The verdict itself says where a budget is not known.
+    // An unknown budget is reported in the verdict.
     logger: { warn: () => {}, error: () => {} },
   });
   const [source] = await Promise.all([createDatadogSource(connection), errorBudgets.refresh()]);

@@ -12,12 +12,12 @@ import { createDatadogSource } from '../sources/datadog/api/source.ts';
 import { type VersionHits, versionHits } from '../sources/datadog/api/version-hits.ts';
 import { connect } from './compose-metrics-source.ts';
 
-/** A question that people wait for may take longer than one that Argo waits for: it looks at a day or a month. */
+/** The deadline of commands is longer than the server's: they query a day or a month of data. */
 const deadlineMs = 60_000;
 
-/** What the commands ask Datadog besides verdicts, over one connection. Every method throws SourceError. */
+/** The Datadog queries of the commands, over one connection. Every method throws SourceError. */
 export interface DatadogSession {
-  /** The gate's own source over the same connection. */
+  /** The metrics source over the same connection. */
   source(): Promise<MetricsSource>;
   survey(registry: Registry, onProgress: (what: string) => void): Promise<BackendFacts>;
   errorBudgets(cujs: readonly Cuj[], nowMs: number, options: BudgetReadOptions): Promise<CujBudget[]>;
@@ -29,7 +29,7 @@ export interface DatadogSession {
   close(): Promise<void>;
 }
 
-/** Opens Datadog for one command. Precondition: the settings hold both keys. */
+/** Opens Datadog for one command. Precondition: the settings have both keys. */
 export function openDatadogSession(settings: Settings, now: () => number): DatadogSession {
   const connection = connect({ ...settings, deadlineMs });
   const api = createDatadogApi(connection);

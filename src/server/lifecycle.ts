@@ -5,17 +5,17 @@ import { compose, type Gate, type GateOverrides, RegistryRefused } from './compo
 import { CredentialsRefused } from './compose-auth.ts';
 import { createLogger, secretsOf, written } from './logger.ts';
 
-/** Listening and a graceful end: the life of the server's process. */
+/** Starts the server's process, and shuts it down gracefully. */
 
-/** Beyond this after the drain, connections are cut: well within Kubernetes' 30 s of terminationGracePeriodSeconds. */
+/** When connections are closed by force after the drain. Well within the 30 s of terminationGracePeriodSeconds. */
 const closeLimitMs = 12_000;
 
-/** What a server's life hangs on; a test brings its own. */
+/** The process, as the lifecycle uses it. Tests provide their own. */
 export type ProcessPort = Pick<NodeJS.EventEmitter, 'on' | 'off'> & { exit(code: number): unknown };
 
 /**
- * Wires a gate and lets it listen. Throws RegistryRefused, CredentialsRefused, or the system's error where the address
- * cannot be had.
+ * Wires a gate and listens. Throws RegistryRefused, CredentialsRefused, or the system's error where the address is not
+ * available.
  */
 export async function listen(
   settings: Settings,
@@ -54,7 +54,7 @@ export async function serve(
   overrides: GateOverrides = {},
 ): Promise<number> {
   const logger = overrides.logger ?? createLogger(settings.logLevel, secretsOf(settings));
-  // What nobody caught leaves the process in a state that nobody thought of: a new one is better.
+  // An uncaught error leaves the process in an unknown state: exit and let Kubernetes restart it.
   const dieOf = (message: string) => (error: Error) => {
     logger.fatal({ err: error }, message);
     void written(logger).then(() => port.exit(1));
@@ -77,14 +77,14 @@ export async function serve(
   if (isOpen(settings)) {
     logger.warn(
       { host: settings.host },
-      'whoever reaches this port may ask: no tokens, no issuer and no client certificates are configured',
+      'no authentication configured: anyone who can connect to this port can query verdicts',
     );
   }
   await new Promise<void>((resolve) => {
     const first = () => {
       const second = () => void written(logger).then(() => port.exit(1));
       for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-        // In this order: without a listener for an instant, one that is on its way would be lost.
+        // In this order: a signal that arrives while there is no listener would end the process.
         port.on(signal, second);
         port.off(signal, first);
       }
@@ -106,12 +106,12 @@ export async function serve(
   await gate.close();
   clearTimeout(cut);
   logger.info('ended');
-  // Without this, a reader that has stopped reading would hold the process: the log tries again for as long as it lives.
+  // Exit even if the reader of the log has stopped reading: otherwise the log would retry for ever.
   if (!(await written(logger))) port.exit(0);
   return 0;
 }
 
-/** Whether callers beyond this machine are asked for nothing. */
+/** Whether callers from other machines need no credentials. */
 function isOpen({ host, access }: Settings): boolean {
   const loopback = host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
   return (
@@ -122,12 +122,12 @@ function isOpen({ host, access }: Settings): boolean {
   );
 }
 
-/** Why a gate did not start, in lines for people; undefined where the error is ours. */
+/** Why the gate did not start, as text for the user; undefined for an error of the program itself. */
 export function refusal(error: unknown, settings: Settings): string[] | undefined {
   if (error instanceof RegistryRefused) {
     const { problems, omitted } = error.result;
     return [
-      `The registry ${settings.registry} is refused:`,
+      `The registry ${settings.registry} is invalid:`,
       ...problems.flatMap(({ file, line, column, message, rule, fix }) => [
         `${file}:${line}:${column}: ${message} (${rule})`,
         `  fix: ${fix}`,
@@ -136,15 +136,14 @@ export function refusal(error: unknown, settings: Settings): string[] | undefine
     ];
   }
   if (error instanceof CredentialsRefused) {
-    return [`${error.what} are refused:`, ...error.problems.map((problem) => `  ${problem}`)];
+    return [`${error.what} are invalid:`, ...error.problems.map((problem) => `  ${problem}`)];
   }
   const { code, port = settings.port } = error as NodeJS.ErrnoException & { readonly port?: number };
   const at = `${settings.host}:${port}`;
   const setting = port === settings.access.adminPort ? 'CUJ_GATE_ADMIN_PORT' : 'PORT';
   if (code === 'EADDRINUSE') return [`${at} is in use by another process. Choose another ${setting}.`];
-  if (code === 'EACCES')
-    return [`${at} may not be listened on by this user. Choose a ${setting} above 1023.`];
+  if (code === 'EACCES') return [`This user may not listen on ${at}. Choose a ${setting} above 1023.`];
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-    return [`HOST=${settings.host} is no address of this machine. Use 0.0.0.0 for all.`];
+    return [`HOST=${settings.host} is not an address of this machine. Use 0.0.0.0 for all addresses.`];
   return undefined;
 }

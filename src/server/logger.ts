@@ -5,16 +5,16 @@ import type { Settings } from '../settings/settings.ts';
 
 /** The log of the server's process: JSON lines on stdout. */
 
-/** The secrets that the settings hold. */
+/** The secrets in the settings. */
 export function secretsOf({ datadog, redisUrl, otlpSecrets }: Settings): (string | undefined)[] {
   const password = redisUrl === undefined ? '' : new URL(redisUrl).password;
   return [datadog.apiKey, datadog.appKey, redisUrl, password, decodeURIComponent(password), ...otlpSecrets];
 }
 
 /**
- * The gate's logger: JSON lines on stdout, static messages, data in fields. A line that holds one of the secrets,
- * wherever it came from, goes out without it, and what a terminal would obey or not show is escaped. Lines are written in blocks, at the latest after `flushMs`; whoever ends
- * the process waits for `written` before.
+ * The gate's logger: JSON lines on stdout, static messages, data in fields. Secrets are removed from every line, and
+ * invisible characters are escaped. Lines are written in blocks, at the latest after `flushMs`; wait for `written`
+ * before ending the process.
  */
 export function createLogger(
   level: Settings['logLevel'],
@@ -30,7 +30,7 @@ export function createLogger(
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: ['authorization', 'headers.authorization', 'apiKey', 'appKey'], censor: '[redacted]' },
       hooks: {
-        // JSON has escaped what is below a space; what else cannot be seen is the same text when it is escaped.
+        // JSON escapes control characters below a space. Other invisible characters are escaped here.
         streamWrite: (line) => visibleLines(redact(line)),
       },
     },
@@ -39,16 +39,16 @@ export function createLogger(
 }
 
 const flushMs = 250;
-/** Handing a block over to the thread that writes it costs as much as two answers do, however long it is. */
+/** The size of a block. Each write costs as much as two responses, whatever the size. */
 const blockBytes = 64 * 1024;
-/** What waits for a reader that takes nothing; what comes beyond it is lost rather than kept for ever. */
+/** The most that is buffered for a reader that does not read. Further lines are dropped. */
 const heldBytes = 16 * 1024 * 1024;
-/** A reader that takes nothing for so long must not keep the process. */
+/** How long the exit waits for a reader that does not read. */
 const lastFlushMs = 1_000;
 
 /**
- * Resolves when all lines are written, or cannot be, or after `lastFlushMs`. Then it is false: something still tries to
- * write them, which holds the process until `process.exit`.
+ * Resolves when all lines are written, or writing failed, or after `lastFlushMs`. Then it resolves to false: the retries
+ * keep the process alive until `process.exit`.
  */
 export function written(logger: Logger): Promise<boolean> {
   return new Promise((resolve) => {
@@ -60,7 +60,7 @@ export function written(logger: Logger): Promise<boolean> {
   });
 }
 
-/** Lines are handed over as bytes: of texts sonic-boom would measure all that it holds anew for each one that comes. */
+/** Lines are passed as bytes: with strings, sonic-boom measures its whole buffer for each line. */
 function blocksToStdout(): DestinationStream & { flush(done: () => void): void } {
   const blocks = pino.destination({
     dest: 1,
@@ -71,38 +71,38 @@ function blocksToStdout(): DestinationStream & { flush(done: () => void): void }
     periodicFlush: flushMs,
     contentMode: 'buffer',
   });
-  // Nobody is left to read, or the disk is full: the gate goes on without a log, and tries again with the next block.
+  // The reader is gone or the disk is full: the gate continues without a log, and retries with the next block.
   let failed = false;
-  let held = 0;
+  let buffered = 0;
   blocks.on('error', () => {
     failed = true;
   });
   blocks.on('write', (bytes: number) => {
     failed = false;
-    held -= bytes;
+    buffered -= bytes;
   });
   blocks.on('drop', (line: Buffer) => {
-    held -= line.length;
+    buffered -= line.length;
   });
-  // pino calls it as the process exits, and where nobody reads it never returns. Whoever exits waits for `written`.
+  // pino calls this at exit, and it never returns if the reader does not read. Callers wait for `written` instead.
   blocks.flushSync = () => {};
   const flush = (done: () => void): void => {
-    if (held <= 0 || failed) done();
-    // What is under way may be an older block, and the end of one block is not the end of all.
+    if (buffered <= 0 || failed) done();
+    // The pending write may be an older block: more blocks may follow.
     else blocks.flush(() => flush(done));
   };
   return {
     write: (line) => {
       const bytes = Buffer.from(line);
-      held += bytes.length;
-      // The type knows texts only, and not what contentMode makes of it.
+      buffered += bytes.length;
+      // The type allows strings only, regardless of contentMode.
       blocks.write(bytes as unknown as string);
     },
     flush,
   };
 }
 
-/** As pino's own, but lines of the same millisecond share the text. */
+/** Like pino's own, but lines of the same millisecond share the text. */
 function isoTime(): () => string {
   let atMs = Number.NaN;
   let text = '';

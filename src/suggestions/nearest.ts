@@ -1,24 +1,23 @@
 import { distance } from 'fastest-levenshtein';
 
-/** "Did you mean": the same for names of CUJs and services, parameters, commands and keys of the registry. */
+/** "Did you mean" for names of CUJs and services, parameters, commands and keys of the registry. */
 
-/** Longer ones are compared by their beginning. */
+/** Longer names are compared by their beginning. */
 const maxLength = 100;
-/** How many names are compared edit by edit at most, which takes a thousand times as long as a look at their ends. */
+/** The most names that are compared by edit distance, which takes a thousand times as long as comparing their ends. */
 export const maxCompared = 64;
 
 export interface NearestOptions {
-  /** How many names are wanted at most. */
+  /** The most names to return. */
   readonly most?: number;
-  /** How many edits make a name of this length, or of the wanted one's where that is shorter, another name. */
+  /** The number of edits from which on a name of this length counts as another name. */
   readonly maxEdits?: (length: number) => number;
   readonly edits?: (a: string, b: string) => number;
 }
 
 /**
- * The known names that were most likely meant, nearest first: within half of the shorter name's length in edits unless
- * told otherwise. The cost is one look at every known name, and `maxCompared` comparisons however many there are: only
- * those that begin and end most like the wanted one are compared.
+ * The known names that were most likely meant, nearest first. By default a name is near if its edit distance is at most
+ * half the shorter name's length. Only the `maxCompared` names with the most similar beginning and end are compared.
  */
 export function nearestNames(
   wanted: string,
@@ -44,9 +43,9 @@ export function nearestNames(
     .map(({ name }) => name);
 }
 
-/** At most `maxCompared` names: those that hold the text, then those that share most of their beginning and end with it. */
+/** At most `maxCompared` names: those that contain the text, then those with the most similar beginning and end. */
 function maxAlike(text: string, known: Iterable<string>): string[] {
-  /** By how much they share. One that is full takes no more. */
+  /** Names by the number of shared characters. A full list takes no more. */
   const shelves: (string[] | undefined)[] = [];
   for (const name of known) {
     const shared = name.includes(text) ? maxLength : sharedEnds(text, name);
@@ -75,7 +74,7 @@ function sharedEnds(text: string, name: string): number {
   return start + end;
 }
 
-/** Letter case makes no difference; `a` is of a lower-cased text. */
+/** Ignores letter case; `a` is already lower-case. */
 function sameLetter(a: number, b: number): boolean {
   return a === b || (b >= 65 && b <= 90 && a === b + 32);
 }

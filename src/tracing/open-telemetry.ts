@@ -15,32 +15,32 @@ import { visible } from '../domain/outside-text.ts';
 import type { TraceAttributes, TraceSpan, Tracing } from '../domain/ports/tracing.ts';
 import type { Redact } from '../domain/redact.ts';
 
-/** The only file that knows OpenTelemetry, and the only way in which any of it is loaded. */
+/** The only file that imports OpenTelemetry. It is loaded on demand. */
 
 export interface OpenTelemetryOptions {
-  /** Where an OTLP/HTTP receiver takes traces: `http://collector:4318/v1/traces`. */
+  /** The URL of an OTLP/HTTP receiver: `http://collector:4318/v1/traces`. */
   readonly url: string;
-  /** Told that traces could not be handed over, at most once a minute. */
+  /** Called when traces could not be exported, at most once a minute. */
   readonly onLost?: (why: string) => void;
-  /** The longest that handing over takes, tries anew included, and that closing waits for it, in ms. Default 3,000. */
+  /** The time limit of an export, retries included, and of closing, in ms. Default 3,000. */
   readonly timeoutMs?: number;
-  /** Takes secrets out of texts that go into a span; as they are unless told. */
+  /** Removes secrets from texts in spans; default: none. */
   readonly redact?: Redact;
 }
 
-/** Traces that are on their way out until it is closed. */
+/** An exporter of traces, until it is closed. */
 export interface OpenTelemetry extends Tracing {
   close(): Promise<void>;
 }
 
-/** The SDK's own 10 s would hold up the end of a process whose collector is gone. */
+/** The SDK's default of 10 s would delay the shutdown while the collector is down. */
 const defaultTimeoutMs = 3_000;
 const complaintEveryMs = 60_000;
 
 /**
- * Hands traces over to an OTLP/HTTP receiver as JSON. The SDK's own variables hold for the rest (OTEL_SERVICE_NAME,
- * OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, OTEL_BSP_*). Nothing of it is global but
- * the handler of the SDK's own errors.
+ * Exports traces to an OTLP/HTTP receiver as JSON. The SDK's variables configure the rest (OTEL_SERVICE_NAME,
+ * OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, OTEL_BSP_*). Only the handler of the SDK's
+ * own errors is global.
  */
 export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
   const { url, onLost = () => {}, timeoutMs = defaultTimeoutMs, redact = (text) => text } = options;
@@ -49,8 +49,13 @@ export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
     if (performance.now() - complainedAtMs < complaintEveryMs) return;
     complainedAtMs = performance.now();
     const { message = String(error), code } = error as { message?: string; code?: unknown };
-    // The exporter's code of an answer is its status, and its message what stands behind that.
-    onLost((typeof code === 'number' ? `it answered ${code} ${message}`.trim() : message).slice(0, 300));
+    // The exporter's `code` is the HTTP status of the response, and its `message` the status text.
+    onLost(
+      (typeof code === 'number' ? `the collector responded with ${code} ${message}`.trim() : message).slice(
+        0,
+        300,
+      ),
+    );
   };
   setGlobalErrorHandler(complain);
   const clean = (text: string) => visible(redact(text));
@@ -141,14 +146,14 @@ export function openTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
       let late: NodeJS.Timeout | undefined;
       const limit = new Promise<void>((resolve) => {
         late = setTimeout(() => {
-          complain(new Error(`handing over took longer than ${timeoutMs} ms`));
+          complain(new Error(`the export took longer than ${timeoutMs} ms`));
           resolve();
         }, timeoutMs);
       });
-      // What fails in the last hand-over is given to us alone, not to the handler of errors.
+      // Errors of the last export are passed only to this callback, not to the handler of errors.
       await Promise.race([provider.shutdown().catch(complain), limit]);
       clearTimeout(late);
-      // A receiver that hangs must not hold the process up.
+      // A receiver that hangs must not delay the shutdown.
       agent.destroy();
       contexts.disable();
     },

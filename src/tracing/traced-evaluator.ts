@@ -2,7 +2,7 @@ import { judge } from '../domain/judge/judge.ts';
 import type { Tracing } from '../domain/ports/tracing.ts';
 import type { Evaluator } from '../evaluation/evaluator.ts';
 
-/** An Evaluator that says on the request's span what was asked and what came of it. */
+/** An Evaluator that records request and outcome on the request's span. */
 export function createTracedEvaluator(inner: Evaluator, tracing: Tracing): Evaluator {
   return {
     async cuj(ask, signal) {
@@ -22,7 +22,7 @@ export function createTracedEvaluator(inner: Evaluator, tracing: Tracing): Evalu
   };
 }
 
-/** The judge, each of whose verdicts is a span. */
+/** A judge that records a span for each verdict. */
 export function createTracedJudge(tracing: Tracing): typeof judge {
   return (cuj, measurement, options) =>
     tracing.span('judge', 'internal', { 'cuj_gate.cuj': cuj.name }, (span) => {

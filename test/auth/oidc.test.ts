@@ -86,9 +86,13 @@ describe('a JWT of the issuer', () => {
     [
       'of another issuer',
       { iss: 'https://evil.example' },
-      'The claim "iss" of the token is not what the gate asks for.',
+      'The claim "iss" of the token does not have the required value.',
     ],
-    ['for another audience', { aud: 'other' }, 'The claim "aud" of the token is not what the gate asks for.'],
+    [
+      'for another audience',
+      { aud: 'other' },
+      'The claim "aud" of the token does not have the required value.',
+    ],
     ['for nobody', { aud: undefined }, 'The token has no claim "aud".'],
     ['without an end', { exp: undefined }, 'The token has no claim "exp".'],
     ['that ended beyond the clock skew', { exp: seconds - 30 }, 'The token has expired.'],
@@ -150,7 +154,7 @@ describe('a forged JWT', () => {
   it('is refused where a key that is not the of the issuer signed it under the name of one that is', async () => {
     const { issuer, verify } = await world();
     const other = await keyPair('first');
-    expect(await verify(await issuer.token({}, other))).toEqual(refused(/signature of the token is wrong/));
+    expect(await verify(await issuer.token({}, other))).toEqual(refused(/signature of the token is invalid/));
   });
 
   it('is refused where its claims were changed afterwards', async () => {
@@ -159,7 +163,7 @@ describe('a forged JWT', () => {
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
     const changed = base64url.encode(JSON.stringify({ ...claims, sub: 'admin' }));
     expect(await verify(`${header}.${changed}.${signature}`)).toEqual(
-      refused(/signature of the token is wrong/),
+      refused(/signature of the token is invalid/),
     );
   });
 
@@ -191,7 +195,10 @@ describe('the claim that is asked for', () => {
     expect(found).toEqual(
       good
         ? known
-        : { outcome: 'refused', detail: `The claim "${name}" of the token is not what the gate asks for.` },
+        : {
+            outcome: 'refused',
+            detail: `The claim "${name}" of the token does not have the required value.`,
+          },
     );
   });
 });
@@ -260,7 +267,7 @@ describe("the issuer's keys", () => {
     expect(await verify(token)).toEqual(known);
     await background;
     expect(failures).toEqual([
-      `the keys of ${issuer.url} cannot be fetched: ${issuer.url}/.well-known/openid-configuration answered 503`,
+      `fetching the keys of ${issuer.url} failed: ${issuer.url}/.well-known/openid-configuration responded with 503`,
     ]);
     clock.ms += failureCooldownMs;
     expect(await verify(token)).toMatchObject({ outcome: 'unavailable' });
@@ -270,7 +277,7 @@ describe("the issuer's keys", () => {
 describe('without keys', () => {
   const unavailable = {
     outcome: 'unavailable',
-    message: "the keys to verify the caller's token with cannot be had",
+    message: "the keys to verify the caller's token are not available",
   };
 
   it('nobody is known, and a token that may be good is not called bad', async () => {
@@ -306,7 +313,7 @@ describe('without keys', () => {
     const { issuer, verify, failures } = await world({ deadlineMs: 20 });
     issuer.broken = 0;
     expect(await verify(await issuer.token())).toMatchObject(unavailable);
-    expect(failures[0]).toContain('no answer within 20 ms');
+    expect(failures[0]).toContain('no response within 20 ms');
   });
 
   it('a token of a new key is not called bad while the issuer cannot be asked for it', async () => {
@@ -320,12 +327,12 @@ describe('without keys', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['no JSON', '<html>', /answered no JSON object/],
-    ['null', null, /answered no JSON object/],
-    ['no keys', { keys: [] }, /it answered no keys/],
-    ['something else', { hello: 1 }, /it answered no keys/],
+    ['no JSON', '<html>', /is not a JSON object/],
+    ['null', null, /is not a JSON object/],
+    ['no keys', { keys: [] }, /contains no keys/],
+    ['something else', { hello: 1 }, /contains no keys/],
     ['keys that are none', { keys: [1] }, /malformed/],
-    ['more than 1 MiB', { keys: ['x'.repeat(1024 * 1024)] }, /more than 1 MiB/],
+    ['more than 1 MiB', { keys: ['x'.repeat(1024 * 1024)] }, /larger than 1 MiB/],
   ])('that is said where the issuer answers %s', async (_, body, failure) => {
     const { issuer, verify, failures, clock, fetched } = await world();
     const token = await issuer.token();
@@ -348,14 +355,10 @@ describe('without keys', () => {
     [
       'about another issuer',
       { issuer: 'https://other.example', jwks_uri: 'https://other.example/keys' },
-      /is about another issuer/,
+      /describes another issuer/,
     ],
-    ['without a URL of keys', {}, /names no https jwks_uri/],
-    [
-      'that sends keys through plain HTTP',
-      { jwks_uri: 'http://keys.example/keys' },
-      /names no https jwks_uri/,
-    ],
+    ['without a URL of keys', {}, /has no https jwks_uri/],
+    ['that sends keys through plain HTTP', { jwks_uri: 'http://keys.example/keys' }, /has no https jwks_uri/],
   ])('that is said where discovery answers something %s', async (_, document, failure) => {
     const { issuer, verify, failures } = await world();
     issuer.loopback.reply(respond(200, { issuer: issuer.url, ...document }));

@@ -81,7 +81,7 @@ describe('a port of their own for probes and /metrics', () => {
 });
 
 describe('a start', () => {
-  const warning = /whoever reaches this port may ask/;
+  const warning = /no authentication configured/;
 
   async function warningsOf(env: Record<string, string>): Promise<unknown[]> {
     const lines: Record<string, unknown>[] = [];

@@ -74,14 +74,14 @@ describe('TLS from files', () => {
     [
       'no certificate',
       (files) => writeFileSync(files.at('tls.crt'), 'nothing'),
-      /holds no certificate in PEM/,
+      /contains no certificate in PEM/,
     ],
-    ['no key', (files) => writeFileSync(files.at('tls.key'), ''), /cannot be used .*without a passphrase/],
+    ['no key', (files) => writeFileSync(files.at('tls.key'), ''), /are invalid .*without a passphrase/],
   ])('keeps the pair that it has where the new one has %s, and says so', async (_, spoil, problem) => {
     const files = pairIn(first);
     const gate = await startGate(files.env);
     spoil(files);
-    const refused = await gate.logged('credentials refused, the old ones go on');
+    const refused = await gate.logged('credentials reload failed; keeping previous version');
     expect(refused).toMatchObject({ level: 50, credential: 'tls' });
     expect(JSON.stringify(refused.problems)).toMatch(problem);
     expect(JSON.stringify(refused)).not.toContain('PRIVATE KEY');
@@ -93,8 +93,8 @@ describe('TLS from files', () => {
     const settings = settingsOf(files.env);
     const error = await listen(settings).catch((reason: unknown) => reason);
     expect(refusal(error, settings)).toEqual([
-      'The TLS files are refused:',
-      `  ${files.at('tls.key')} is not the key of the certificate in ${files.at('tls.crt')}: give a pair.`,
+      'The TLS files are invalid:',
+      `  ${files.at('tls.key')} is not the key of the certificate in ${files.at('tls.crt')}: use a matching pair.`,
     ]);
   });
 
@@ -111,7 +111,7 @@ describe('TLS from files', () => {
   it('says when the certificate ends, in a metric, and at the start if it has ended', async () => {
     const notAfter = new Date(Math.floor(Date.now() / 1000) * 1000 - 60_000);
     const gate = await startGate(pairIn(await certificate('late', { notAfter })).env);
-    expect(await gate.logged('the certificate has expired')).toMatchObject({
+    expect(await gate.logged('TLS certificate has expired')).toMatchObject({
       level: 50,
       expiredAt: notAfter.toISOString(),
     });

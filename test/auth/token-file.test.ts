@@ -48,21 +48,25 @@ describe('readTokens', () => {
   });
 
   it.each([
-    ['nothing', '', 'tokens holds no token'],
-    ['comments only', '# a\n\n', 'tokens holds no token'],
+    ['nothing', '', 'tokens contains no token'],
+    ['comments only', '# a\n\n', 'tokens contains no token'],
     [
       'a short token',
       `argo: ${one}\nci: 123456789012345`,
       'tokens:2: the token has fewer than 16 characters',
     ],
-    ['a label without its colon', 'argo short', 'tokens:1: the token has a space in it: write label: token'],
+    [
+      'a label without its colon',
+      'argo short',
+      'tokens:1: the token contains a space: write one label: token',
+    ],
     ['a label alone', 'argo:', 'tokens:1: the token has fewer than 16 characters'],
-    ['a token with a space in it', 'argo: two words of a token', 'tokens:1: the token has a space in it'],
-    ['a token in quotes', `argo: "${one}"`, 'tokens:1: the token has a character that none can have'],
-    ['a label with a space', `the argo: ${one}`, 'tokens:1: the label before the colon is not one'],
-    ['no label before the colon', `: ${one}`, 'tokens:1: the label before the colon is not one'],
-    ['one token twice', `a: ${one}\nb: ${one}`, 'tokens:2: the token is that of line 1'],
-    ['JSON', `{"argo": "${one}"}`, 'tokens:1: the label before the colon is not one'],
+    ['a token with a space in it', 'argo: two words of a token', 'tokens:1: the token contains a space'],
+    ['a token in quotes', `argo: "${one}"`, 'tokens:1: the token has an invalid character'],
+    ['a label with a space', `the argo: ${one}`, 'tokens:1: the label before the colon is invalid'],
+    ['no label before the colon', `: ${one}`, 'tokens:1: the label before the colon is invalid'],
+    ['one token twice', `a: ${one}\nb: ${one}`, 'tokens:2: the token is the same as on line 1'],
+    ['JSON', `{"argo": "${one}"}`, 'tokens:1: the label before the colon is invalid'],
   ])('refuses a file with %s', (_, text, problem) => {
     const problems = problemsOf(text);
     expect(problems).toHaveLength(1);

@@ -38,8 +38,8 @@ describe('bearer tokens from a file', () => {
 
   it.each<[string, (file: string) => void, string]>([
     ['is gone', (file) => rmSync(file), 'cannot be read (ENOENT)'],
-    ['is empty', (file) => writeFileSync(file, ''), 'holds no token'],
-    ['holds comments only', (file) => writeFileSync(file, `# argo: ${second}\n`), 'holds no token'],
+    ['is empty', (file) => writeFileSync(file, ''), 'contains no token'],
+    ['holds comments only', (file) => writeFileSync(file, `# argo: ${second}\n`), 'contains no token'],
     [
       'has one bad line',
       (file) => writeFileSync(file, `new: ${second}\nbad: x\n`),
@@ -49,7 +49,7 @@ describe('bearer tokens from a file', () => {
     const file = scratchFile(`argo: ${first}\n`, 'tokens');
     const gate = await startGate({ CUJ_GATE_AUTH_TOKENS_FILE: file });
     spoil(file);
-    const refused = await gate.logged('credentials refused, the old ones go on');
+    const refused = await gate.logged('credentials reload failed; keeping previous version');
     expect(refused).toMatchObject({ level: 50, credential: 'tokens' });
     expect(JSON.stringify(refused.problems)).toContain(problem);
     expect((await ask(gate.url + question, bearer(first))).status).toBe(200);
@@ -64,7 +64,7 @@ describe('bearer tokens from a file', () => {
     const settings = settingsOf({ CUJ_GATE_AUTH_TOKENS_FILE: file });
     const error = await listen(settings).catch((reason: unknown) => reason);
     expect(refusal(error, settings)).toEqual([
-      'The tokens are refused:',
+      'The tokens are invalid:',
       expect.stringContaining(`${file}:1: the token has fewer than 16 characters`),
     ]);
   });
@@ -80,7 +80,7 @@ describe('JWTs of an issuer', () => {
       CUJ_GATE_AUTH_OIDC_ISSUER: issuer.url,
       CUJ_GATE_AUTH_OIDC_AUDIENCE: 'cuj-gate',
     });
-    await gate.logged('keys of the issuer fetched');
+    await gate.logged('issuer keys fetched');
     expect((await ask(gate.url + question, bearer(await issuer.token()))).status).toBe(200);
     expect(await gate.logged('verdict')).toMatchObject({ caller: 'oidc:argo-rollouts' });
     expect((await ask(gate.url + question, bearer(first))).status).toBe(200);
@@ -120,7 +120,7 @@ describe('JWTs of an issuer', () => {
     await asked;
     await gate.close();
     await cut;
-    expect(gate.lines.map((line) => line.msg)).not.toContain('keys of the issuer cannot be fetched');
+    expect(gate.lines.map((line) => line.msg)).not.toContain('issuer keys fetch failed');
   });
 
   it.each([
@@ -142,8 +142,8 @@ describe('JWTs of an issuer', () => {
     const answer = await ask(gate.url + question, bearer(await issuer.token()));
     expect(answer.status).toBe(200);
     expect(JSON.parse(answer.text)).toMatchObject({ verdict: 'inconclusive', reason: 'auth_unavailable' });
-    expect(await gate.logged('keys of the issuer cannot be fetched')).toMatchObject({
-      detail: expect.stringMatching(/no answer within 500 ms$/),
+    expect(await gate.logged('issuer keys fetch failed')).toMatchObject({
+      detail: expect.stringMatching(/no response within 500 ms$/),
     });
   });
 
@@ -154,7 +154,7 @@ describe('JWTs of an issuer', () => {
       CUJ_GATE_AUTH_OIDC_ISSUER: issuer.url,
       CUJ_GATE_AUTH_OIDC_AUDIENCE: 'cuj-gate',
     });
-    expect(await gate.logged('keys of the issuer cannot be fetched')).toMatchObject({ level: 50 });
+    expect(await gate.logged('issuer keys fetch failed')).toMatchObject({ level: 50 });
     const answer = await ask(gate.url + question, bearer(await issuer.token()));
     expect(answer.status).toBe(200);
     expect(JSON.parse(answer.text)).toMatchObject({ verdict: 'inconclusive', reason: 'auth_unavailable' });

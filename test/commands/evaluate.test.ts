@@ -81,7 +81,7 @@ describe('evaluate', () => {
     const { code, stdout } = await evaluate('login', '--param', 'version=v9.9.9');
     expect(stdout).toMatch(/^INCONCLUSIVE login \(no_data\): no request matches the canary version:v9\.9\.9/);
     expect(stdout).toContain('  no requests; the objective is 99.95%\n');
-    expect(stdout).toContain('no abort line yet, ');
+    expect(stdout).toContain('no abort threshold yet, ');
     expect(code).toBe(1);
   });
 

@@ -5,17 +5,17 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   FilesRefused,
-  type HoldOptions,
+  type FileWatchOptions,
   type WatchedFiles,
   watchFiles,
 } from '../../src/files/watched-files.ts';
 import { scratchFolder } from '../registry-files/scratch.ts';
 
 /** Two files whose texts must be the same, as a certificate and its key belong together. */
-async function holdPair(folder: string, options: Partial<HoldOptions<string>> = {}) {
+async function watchPair(folder: string, options: Partial<FileWatchOptions<string>> = {}) {
   const refused: (readonly string[])[] = [];
   const taken: string[] = [];
-  const held = await watchFiles<string>({
+  const watched = await watchFiles<string>({
     paths: [join(folder, 'a'), join(folder, 'b')],
     make([a, b]) {
       if (!a?.equals(b as Buffer)) throw new FilesRefused(['a and b differ.']);
@@ -26,13 +26,13 @@ async function holdPair(folder: string, options: Partial<HoldOptions<string>> = 
     intervalMs: 0,
     ...options,
   });
-  return { held, refused, taken };
+  return { watched, refused, taken };
 }
 
 /** Until a look finds nothing to wait for. */
-async function settle(held: WatchedFiles<unknown>) {
-  let outcome = await held.look();
-  if (outcome === 'settling') outcome = await held.look();
+async function settle(watched: WatchedFiles<unknown>) {
+  let outcome = await watched.poll();
+  if (outcome === 'settling') outcome = await watched.poll();
   return outcome;
 }
 
@@ -48,43 +48,43 @@ function toFolder(folder: string): void {
 describe('watchFiles', () => {
   it('has the files at once and reads them again when they change', async () => {
     const folder = scratchFolder({ a: 'old', b: 'old' });
-    const { held, taken } = await holdPair(folder);
-    expect(held.current()).toBe('old');
-    expect(await held.look()).toBe('unchanged');
+    const { watched, taken } = await watchPair(folder);
+    expect(watched.current()).toBe('old');
+    expect(await watched.poll()).toBe('unchanged');
     both(folder, 'new!');
-    expect(await settle(held)).toBe('reloaded');
-    expect(held.current()).toBe('new!');
+    expect(await settle(watched)).toBe('reloaded');
+    expect(watched.current()).toBe('new!');
     expect(taken).toEqual(['new!']);
   });
 
   it('leaves a change alone that is still going on', async () => {
     const folder = scratchFolder({ a: 'old', b: 'old' });
-    const { held, refused } = await holdPair(folder);
+    const { watched, refused } = await watchPair(folder);
     writeFileSync(join(folder, 'a'), 'new!');
-    expect(await held.look()).toBe('settling');
+    expect(await watched.poll()).toBe('settling');
     writeFileSync(join(folder, 'b'), 'new!');
-    expect(await held.look()).toBe('settling');
-    expect(await held.look()).toBe('reloaded');
+    expect(await watched.poll()).toBe('settling');
+    expect(await watched.poll()).toBe('reloaded');
     expect(refused).toEqual([]);
   });
 
   it('makes nothing of files that change while they are read', async () => {
     const folder = scratchFolder({ a: 'old', b: 'old' });
     let meanwhile = () => {};
-    const { held } = await holdPair(folder, {
+    const { watched } = await watchPair(folder, {
       make([a]) {
         meanwhile();
         return (a as Buffer).toString();
       },
     });
     both(folder, 'half');
-    expect(await held.look()).toBe('settling');
+    expect(await watched.poll()).toBe('settling');
     meanwhile = () => both(folder, 'whole');
-    expect(await held.look()).toBe('settling');
-    expect(held.current()).toBe('old');
+    expect(await watched.poll()).toBe('settling');
+    expect(watched.current()).toBe('old');
     meanwhile = () => {};
-    expect(await settle(held)).toBe('reloaded');
-    expect(held.current()).toBe('whole');
+    expect(await settle(watched)).toBe('reloaded');
+    expect(watched.current()).toBe('whole');
   });
 
   it("sees the swap of a Secret's ..data, which changes neither names nor links", async () => {
@@ -95,12 +95,12 @@ describe('watchFiles', () => {
     }
     symlinkSync('1', join(folder, '..data'));
     for (const name of ['a', 'b']) symlinkSync(join('..data', name), join(folder, name));
-    const { held } = await holdPair(folder);
-    expect(held.current()).toBe('version 1');
+    const { watched } = await watchPair(folder);
+    expect(watched.current()).toBe('version 1');
     symlinkSync('2', join(folder, '..tmp'));
     renameSync(join(folder, '..tmp'), join(folder, '..data'));
-    expect(await settle(held)).toBe('reloaded');
-    expect(held.current()).toBe('version 2');
+    expect(await settle(watched)).toBe('reloaded');
+    expect(watched.current()).toBe('version 2');
   });
 
   it.each<[string, (folder: string) => void, RegExp]>([
@@ -116,16 +116,16 @@ describe('watchFiles', () => {
     'keeps what it has where a file %s, says so once, and goes on when it is good again',
     async (_, spoil, problem) => {
       const folder = scratchFolder({ a: 'old', b: 'old' });
-      const { held, refused, taken } = await holdPair(folder);
+      const { watched, refused, taken } = await watchPair(folder);
       spoil(folder);
-      expect(await settle(held)).toBe('refused');
-      expect(held.current()).toBe('old');
-      for (let i = 0; i < 3; i += 1) expect(await held.look()).toBe('unchanged');
+      expect(await settle(watched)).toBe('refused');
+      expect(watched.current()).toBe('old');
+      for (let i = 0; i < 3; i += 1) expect(await watched.poll()).toBe('unchanged');
       expect(refused).toHaveLength(1);
       expect(refused[0]?.join()).toMatch(problem);
       rmSync(join(folder, 'a'), { recursive: true, force: true });
       both(folder, 'mended');
-      expect(await settle(held)).toBe('reloaded');
+      expect(await settle(watched)).toBe('reloaded');
       expect(taken).toEqual(['mended']);
     },
   );
@@ -133,7 +133,7 @@ describe('watchFiles', () => {
   it('tries a failed read again at the next look, and says once what failed', async () => {
     const folder = scratchFolder({ a: 'old', b: 'old' });
     let code: string | undefined;
-    const { held, refused, taken } = await holdPair(folder, {
+    const { watched, refused, taken } = await watchPair(folder, {
       read: async (path) => {
         if (code !== undefined) throw Object.assign(new Error(code), { code });
         return readFile(path);
@@ -141,23 +141,23 @@ describe('watchFiles', () => {
     });
     both(folder, 'new!');
     code = 'EMFILE';
-    expect(await settle(held)).toBe('refused');
-    expect(held.current()).toBe('old');
-    expect(await held.look()).toBe('unchanged');
+    expect(await settle(watched)).toBe('refused');
+    expect(watched.current()).toBe('old');
+    expect(await watched.poll()).toBe('unchanged');
     expect(refused).toHaveLength(1);
     expect(refused[0]?.join()).toMatch(/a cannot be read \(EMFILE\)/);
     code = 'EACCES';
-    expect(await held.look()).toBe('refused');
+    expect(await watched.poll()).toBe('refused');
     code = undefined;
-    expect(await held.look()).toBe('reloaded');
-    expect(await held.look()).toBe('unchanged');
+    expect(await watched.poll()).toBe('reloaded');
+    expect(await watched.poll()).toBe('unchanged');
     expect(taken).toEqual(['new!']);
   });
 
   it('tells a failed read from a wrong content that was refused before', async () => {
     const folder = scratchFolder({ a: 'old', b: 'old' });
     let fails = false;
-    const { held, refused } = await holdPair(folder, {
+    const { watched, refused } = await watchPair(folder, {
       read: async (path) => {
         if (fails) throw Object.assign(new Error('EIO'), { code: 'EIO' });
         return readFile(path);
@@ -165,10 +165,10 @@ describe('watchFiles', () => {
     });
     writeFileSync(join(folder, 'a'), 'wrong');
     fails = true;
-    expect(await settle(held)).toBe('refused');
+    expect(await settle(watched)).toBe('refused');
     fails = false;
-    expect(await held.look()).toBe('refused');
-    expect(await held.look()).toBe('unchanged');
+    expect(await watched.poll()).toBe('refused');
+    expect(await watched.poll()).toBe('unchanged');
     expect(refused.map((problems) => problems.join())).toEqual([
       expect.stringMatching(/EIO/),
       'a and b differ.',
@@ -177,21 +177,21 @@ describe('watchFiles', () => {
 
   it('takes a change of mode alone for a change', async () => {
     const folder = scratchFolder({ a: 'old', b: 'old' });
-    const { held } = await holdPair(folder);
+    const { watched } = await watchPair(folder);
     chmodSync(join(folder, 'a'), 0o640);
-    expect(await settle(held)).toBe('reloaded');
+    expect(await settle(watched)).toBe('reloaded');
   });
 
   it('refuses at the start what it would refuse later', async () => {
-    await expect(holdPair(scratchFolder({ a: 'old' }))).rejects.toThrow(/b cannot be read \(ENOENT\)/);
-    await expect(holdPair(scratchFolder({ a: 'old', b: 'new' }))).rejects.toThrow(FilesRefused);
+    await expect(watchPair(scratchFolder({ a: 'old' }))).rejects.toThrow(/b cannot be read \(ENOENT\)/);
+    await expect(watchPair(scratchFolder({ a: 'old', b: 'new' }))).rejects.toThrow(FilesRefused);
   });
 
   it('looks by itself, until it is told to end', async () => {
     const folder = scratchFolder({ a: 'old', b: 'old' });
     const ended = new AbortController();
     const news = new EventEmitter();
-    await holdPair(folder, {
+    await watchPair(folder, {
       intervalMs: 5,
       onGood: (made) => news.emit('taken', made),
       signal: ended.signal,

@@ -14,7 +14,7 @@ function authenticator(found?: Identification, later = false): Authenticator {
         found ??
         (token === good
           ? { outcome: 'known', caller: 'token:argo' }
-          : { outcome: 'refused', detail: 'The token is none that the gate knows.' });
+          : { outcome: 'refused', detail: 'The token is unknown.' });
       return later ? Promise.resolve(of) : of;
     },
   };
@@ -22,7 +22,7 @@ function authenticator(found?: Identification, later = false): Authenticator {
 
 const unavailable: Identification = {
   outcome: 'unavailable',
-  message: "the keys to verify the caller's token with cannot be had",
+  message: "the keys to verify the caller's token are not available",
   hint: 'Look at the issuer.',
 };
 
@@ -54,7 +54,7 @@ describe('a gate that asks for tokens', () => {
     const answer = await app.inject({ url, headers: bearer('wrong-token-0123456789') });
     expect(answer.statusCode).toBe(401);
     expect(answer.headers['www-authenticate']).toBe(
-      'Bearer realm="cuj-gate", error="invalid_token", error_description="The token is none that the gate knows."',
+      'Bearer realm="cuj-gate", error="invalid_token", error_description="The token is unknown."',
     );
     expect(answer.body).not.toMatch(/login|signup|member-api|team-/);
   });
@@ -118,7 +118,7 @@ describe('a gate that asks for tokens', () => {
         route: '/cujs/:name/status',
         address: '127.0.0.1',
         code: 'unauthorized',
-        detail: 'The token is none that the gate knows.',
+        detail: 'The token is unknown.',
         suppressed: 0,
       }),
     ]);
@@ -174,7 +174,7 @@ describe('a gate that cannot verify tokens at the moment', () => {
     expect(answer.statusCode).toBe(200);
     expect(answer.json()).toEqual({
       summary:
-        "INCONCLUSIVE nothing judged (auth_unavailable): the keys to verify the caller's token with cannot be had",
+        "INCONCLUSIVE nothing judged (auth_unavailable): the keys to verify the caller's token are not available",
       verdict: 'inconclusive',
       ok: false,
       reason: 'auth_unavailable',

@@ -96,7 +96,7 @@ describe('the hint', () => {
     expect((await app.inject('/cujs/browse/status?version=v2')).json()).toMatchObject({
       reason: 'observe_only',
       wouldBe: { reason: 'slo_violated' },
-      hint: 'Nothing now; set mode: enforce once it is trusted.',
+      hint: 'Nothing now. Set mode: enforce once you trust the CUJ.',
     });
   });
 

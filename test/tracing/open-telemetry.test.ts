@@ -84,7 +84,7 @@ it('a collector that takes nothing is told of once', async () => {
   traces.request(about, (span) => span.end(200));
   await traces.close();
   expect(bodies).toHaveLength(1);
-  expect(lost).toEqual(['it answered 404 Not Found']);
+  expect(lost).toEqual(['the collector responded with 404 Not Found']);
 });
 
 it('a collector that is not there is told of, and holds no end up', async () => {

@@ -217,7 +217,7 @@ it('a collector that is to be spoken to by gRPC is told of at the start, and so 
   await fetch(url + question);
   await gate.close();
   expect(lines).toMatchObject([
-    { level: 40, msg: 'traces are handed over by OTLP/HTTP, not by gRPC as configured' },
-    { level: 40, msg: 'traces cannot be handed over', url: 'http://127.0.0.1:1/v1/traces' },
+    { level: 40, msg: 'OTLP over gRPC is not supported; exporting traces over HTTP' },
+    { level: 40, msg: 'trace export failed', url: 'http://127.0.0.1:1/v1/traces' },
   ]);
 });

@@ -1,19 +1,20 @@
 import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import type { SliVerdict } from '../../domain/judge/judge-sli.ts';
-import { evidence, percent, plain } from '../../domain/judge/number-text.ts';
+import { percent, plain, rolloutsOf } from '../../domain/judge/number-text.ts';
 import type { Outcome } from '../../domain/judge/outcome.ts';
 import { rules } from '../../domain/judge/rules/table.ts';
+import { evidenceText } from '../../domain/judge/summary.ts';
 import type { RuleName } from '../../domain/registry/rules.ts';
 import type { Colors } from './colors.ts';
 
-/** Colours a text by the outcome that it tells. */
+/** Colours a text by its outcome. */
 export function colorOutcome(colors: Colors, outcome: Outcome, text: string): string {
   if (outcome === 'pass') return colors.green(text);
   return outcome === 'fail' ? colors.red(text) : colors.yellow(text);
 }
 
-/** Lines of cells, each column as wide as its widest cell; the first `left` columns stand left, the others right. */
+/** Lines of cells, each column as wide as its widest cell; the first `left` columns are left-aligned, the others right. */
 export function table(rows: readonly (readonly string[])[], left: number): string[] {
   const widths: number[] = [];
   for (const row of rows)
@@ -28,15 +29,21 @@ export function table(rows: readonly (readonly string[])[], left: number): strin
   );
 }
 
-function line(value: number | null): string {
+function countOrDash(value: number | null): string {
   return value === null ? '-' : plain(value);
 }
 
-/** What the rule decides by, with what fails; nothing where it is the abort line alone. */
+/** Evidence in a column: "1 in 620". */
+function oneIn(evidence: number): string {
+  const rollouts = rolloutsOf(evidence);
+  return rollouts < 2 ? '-' : `1 in ${rollouts}`;
+}
+
+/** The evidence that the rule decides by, and its threshold; empty where the rule decides by the counts. */
 function proof(sli: SliVerdict, rule: RuleName): string {
   const decisive = rules[rule].decidesBy?.(sli);
   if (decisive === undefined) return '';
-  return `${decisive.name} ${evidence(decisive.value)} (fails at ${plain(sli.evidenceThreshold)}), `;
+  return `${evidenceText(decisive, sli.evidenceThreshold)} (aborts at 1 in ${plain(sli.evidenceThreshold)}), `;
 }
 
 function sliLines(sli: SliVerdict, rule: RuleName, colors: Colors): string[] {
@@ -48,18 +55,18 @@ function sliLines(sli: SliVerdict, rule: RuleName, colors: Colors): string[] {
     sli.value === null
       ? `  no requests; ${goal}`
       : `  ${percent(sli.value)} of ${plain(sli.total)} requests were good, ${goal}: ${plain(sli.bad)} ${bad}${burn}`,
-    `  ${proof(sli, rule)}${sli.failAtBadEvents === null ? 'no abort line yet' : `abort line ${plain(sli.failAtBadEvents)} ${bad}`}, ${sli.requestsToVerdict === null ? 'traffic alone leads to no pass' : `${plain(sli.requestsToVerdict)} clean requests to a pass`}`,
+    `  ${proof(sli, rule)}${sli.failAtBadEvents === null ? 'no abort threshold yet' : `abort threshold ${plain(sli.failAtBadEvents)} ${bad}`}, ${sli.requestsToVerdict === null ? 'more traffic alone does not lead to a pass' : `${plain(sli.requestsToVerdict)} clean requests to a pass`}`,
     `  stable: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)} ${bad}${sli.stable.value === null ? '' : ` (${percent(sli.stable.value)})`}`,
   ];
   const rows = [
-    ['  endpoint', 'requests', bad, 'SLI', 'evidence', 'abort line', `stable ${bad}`],
+    ['  endpoint', 'requests', bad, 'SLI', 'rarer than', 'abort threshold', `stable ${bad}`],
     ...sli.endpoints.map((endpoint) => [
       `  ${endpoint.endpoint}${endpoint.latencyMs === undefined ? '' : ` within ${plain(endpoint.latencyMs)} ms`}`,
       plain(endpoint.total),
       plain(endpoint.bad),
       endpoint.value === null ? '-' : percent(endpoint.value),
-      evidence(endpoint.evidence),
-      line(endpoint.failAtBadEvents),
+      oneIn(endpoint.evidence),
+      countOrDash(endpoint.failAtBadEvents),
       `${plain(endpoint.stable.bad)} of ${plain(endpoint.stable.total)}`,
     ]),
   ];

@@ -10,9 +10,17 @@ export function decimal(value: number): string {
   return value.toFixed(9).replace(/\.?0+$/, '');
 }
 
-/** Evidence for people: beyond a million, how much beyond says nothing more. */
-export function evidence(value: number): string {
-  return value > 1e6 ? 'over 1000000' : plain(value);
+/** Evidence beyond this, and beyond the threshold, is not shown in full: it would tell a reader nothing more. */
+const maxRollouts = 1e6;
+
+/**
+ * N in "fewer than 1 of N rollouts": by Ville's inequality, evidence of E is ever reached by fewer than 1 of E rollouts.
+ * Rounded down to three significant digits, so that the sentence stays true.
+ */
+export function rolloutsOf(evidence: number, threshold = 0): number {
+  const rollouts = Math.floor(Math.min(evidence, Math.max(maxRollouts, threshold)));
+  const step = 10 ** Math.max(0, String(rollouts).length - 3);
+  return Math.floor(rollouts / step) * step;
 }
 
 /** A ratio as percent with three decimals, rounded down, so that what misses an objective never reads as meeting it. */

@@ -3,20 +3,20 @@ import type { RuleName } from '../registry/rules.ts';
 import type { Indistinguishable, NoDataCause } from './analysis-window.ts';
 import type { MissingStatus, UnmetThreshold } from './data-quality.ts';
 import type { SliVerdict } from './judge-sli.ts';
-import { decimal, evidence, percent, plain } from './number-text.ts';
+import { decimal, percent, plain, rolloutsOf } from './number-text.ts';
 import type { Outcome, Reason, Traffic, VerdictStaleData } from './outcome.ts';
 import { rules } from './rules/table.ts';
 
 /**
- * The one-line summary: what kubectl, the Rollouts dashboard and a person at a terminal see. Verdict first, at most 300
- * characters, without `< > &` (which Argo would store escaped), without exponents.
+ * The summary of a verdict in one line, as kubectl, the Rollouts dashboard and the CLI show it. The verdict comes first. A
+ * summary has at most 300 characters, no `< > &` (Argo would store them escaped) and no exponents.
  */
 
 export interface SummaryFacts {
   readonly verdict: Outcome;
   readonly reason: Reason;
   readonly rule: RuleName;
-  /** The error budget policy put this rule in the place of the registry's. */
+  /** The error budget policy replaced the registry's rule by this one. */
   readonly ruleChanged: boolean;
   readonly cuj: string;
   readonly canary: string;
@@ -24,11 +24,11 @@ export interface SummaryFacts {
   readonly slis: readonly SliVerdict[];
   readonly noDataCause?: NoDataCause;
   readonly staleData?: VerdictStaleData;
-  /** Set where `since` lies ahead of the gate's clock by so many seconds. */
+  /** By how many seconds `since` is ahead of the gate's clock, where it is. */
   readonly sinceAheadSeconds?: number;
   readonly indistinguishable?: Indistinguishable;
   readonly traffic?: Traffic;
-  /** The source's trouble, where there is no SLI to speak of. */
+  /** The error of the source, where there is no SLI. */
   readonly message?: string;
 }
 
@@ -36,15 +36,15 @@ export const summaryLimit = 300;
 
 const words: Readonly<Record<Outcome, string>> = { pass: 'PASS', fail: 'FAIL', inconclusive: 'INCONCLUSIVE' };
 
-/** Makes any text fit for a summary: one line, printable, without the characters that Argo escapes, at most 300 long. */
+/** Any text as a summary: one printable line without the characters that Argo escapes, at most 300 long. */
 export function summaryText(text: string): string {
   const safe = (isPlain(text) ? text : escaped(text)).trim();
   if (safe.length <= summaryLimit) return safe;
-  // A character outside the first plane is two units: never cut between them.
+  // A character outside the basic plane has two code units: do not cut between them.
   return `${safe.slice(0, summaryLimit - 3).replace(/[\ud800-\udbff]$/, '')}...`;
 }
 
-/** Nearly every summary is ASCII that needs no change, which is told much faster than Unicode's classes are. */
+/** Nearly every summary is plain ASCII. This check is much faster than Unicode's character classes. */
 function isPlain(text: string): boolean {
   return !/[^ -~]|[<>&]| {2}/.test(text);
 }
@@ -73,21 +73,21 @@ function worst(sli: SliVerdict): string {
 }
 
 function unmet({ requests, latencyMs }: UnmetThreshold): string {
-  return `not one of ${plain(requests)} requests was within ${decimal(latencyMs)} ms`;
+  return `none of ${plain(requests)} requests was within ${decimal(latencyMs)} ms`;
 }
 
-/** What a fail was told without: a threshold that nothing is within. */
+/** The threshold whose endpoints a fail leaves out, because no request of either side is within it. */
 function leftOut({ unmetThreshold }: SliVerdict): string {
   return unmetThreshold === undefined ? '' : `; left out: ${unmet(unmetThreshold)}`;
 }
 
-/** A pass says nothing about an endpoint that nobody asked for. */
+/** A pass says nothing about an endpoint without requests. */
 function missed({ unreached = [] }: SliVerdict): string {
   const [first, ...others] = unreached;
   if (first === undefined) return '';
   const more = others.length === 0 ? '' : ` and of ${others.length} more`;
   const where = first.endpoint === '*' ? first.service : first.endpoint;
-  return `, but none of some ${plain(first.predicted)} expected on ${where}${more}`;
+  return `, but none of about ${plain(first.predicted)} expected requests on ${where}${more}`;
 }
 
 function stable(sli: SliVerdict): string {
@@ -98,32 +98,32 @@ function stable(sli: SliVerdict): string {
 
 const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: SummaryFacts) => string>>> = {
   slo_violated: (sli, facts) =>
-    `${counts(sli)}${worst(sli)}${stable(sli)}; ${grounds(sli, facts)}${leftOut(sli)}`,
-  worse_than_stable: (sli) =>
-    `${counts(sli)}${worst(sli)}${stable(sli)}; share evidence ${evidence(sli.shareEvidence)}${leftOut(sli)}`,
+    `${counts(sli)}${worst(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
+  worse_than_stable: (sli, facts) =>
+    `${counts(sli)}${worst(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
   shared_cause: (sli) =>
     `${counts(sli)}${worst(sli)}, but stable fails as well: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`,
   insufficient_traffic: (sli) =>
     `${counts(sli)}${worst(sli)}${sli.verdict === 'pass' ? missed(sli) : ''}${untilVerdict(sli)}`,
   within_noise: (sli, { rule }) =>
     isEnough(sli, rule)
-      ? `${counts(sli)}${worst(sli)}, ${rules[rule].oneMinuteText}: fails as soon as a second minute has any`
+      ? `${counts(sli)}${worst(sli)}, ${rules[rule].oneMinuteText}: fails once another minute has one`
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
-  no_data: (sli) => `nothing was measured for ${sli.sli}, though requests were`,
+  no_data: (sli) => `the canary has requests, but no data for ${sli.sli}`,
   status_missing: ({ missingStatus }) => (missingStatus === undefined ? '' : unseen(missingStatus)),
   source_stale: (sli, { staleData }) =>
-    `no request of anybody on ${staleData?.services.join(', ')} since ${staleData?.newest.slice(11, 16)} UTC, canary and stable alike: the data has stopped and is ${minutes(staleData?.ageSeconds ?? 0)} min old (${plain(sli.bad)} of ${plain(sli.total)} ${badWord(sli)} until then)`,
+    `no data of canary and stable on ${staleData?.services.join(', ')} since ${staleData?.newest.slice(11, 16)} UTC: the newest is ${minutes(staleData?.ageSeconds ?? 0)} min old (${plain(sli.bad)} of ${plain(sli.total)} ${badWord(sli)} until then)`,
   threshold_unmet: ({ unmetThreshold }) =>
-    unmetThreshold === undefined ? '' : `${unmet(unmetThreshold)}, neither of the canary nor of stable`,
+    unmetThreshold === undefined ? '' : `${unmet(unmetThreshold)}, canary and stable alike`,
   canary_indistinguishable: (sli, { indistinguishable }) =>
     `${counts(sli)}, but ${
       indistinguishable === 'shared'
         ? 'the selectors of canary and stable match the same requests'
         : indistinguishable === 'swapped'
-          ? 'stable came later than the canary: are the two versions swapped?'
-          : isLeftAlone(sli, indistinguishable)
-            ? 'stable has no traffic in the same minutes, and the rule baseline compares with nothing else'
-            : "no traffic is stable's: the selector seems to match both sides, or the rollout is long over"
+          ? 'stable began after the canary: are the two versions swapped?'
+          : lacksConcurrentStable(sli, indistinguishable)
+            ? 'stable has no traffic in the same minutes, and the rule baseline compares only those'
+            : 'stable has no traffic: the selector of the canary matches both versions, or the rollout is over'
     }`,
   within_slo: (sli) => `${counts(sli)}${missed(sli)}`,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,
@@ -133,8 +133,11 @@ function minutes(seconds: number): string {
   return plain(Math.round(seconds / 60));
 }
 
-/** Whether stable can be told from the canary, but has no traffic beside it. */
-function isLeftAlone({ stable }: SliVerdict, indistinguishable: Indistinguishable | undefined): boolean {
+/** Whether stable can be distinguished from the canary, but has no traffic in the same minutes. */
+function lacksConcurrentStable(
+  { stable }: SliVerdict,
+  indistinguishable: Indistinguishable | undefined,
+): boolean {
   return indistinguishable === undefined && stable.total > 0;
 }
 
@@ -144,16 +147,27 @@ function unseen({ side, service, endpoint, requests, total, other }: MissingStat
   return `${plain(requests)} of ${plain(total)} requests of ${side === 'canary' ? 'the canary' : 'stable'} on ${where} carry no http.status_code (${beside}: ${plain(other.requests)} of ${plain(other.total)}), so a 5XX among them cannot be seen`;
 }
 
-/** What a violation was found by. Under `strict` evidence decides nothing, and is often next to none. */
+/** Why the rule fails the canary. Under `strict` the counts decide, and the evidence is often low. */
 function grounds(sli: SliVerdict, { rule, ruleChanged }: SummaryFacts): string {
   const decisive = rules[rule].decidesBy?.(sli);
   if (decisive !== undefined) {
-    return `${decisive.name} ${evidence(decisive.value)}, fails at ${plain(sli.evidenceThreshold)}`;
+    return `${evidenceText(decisive, sli.evidenceThreshold)}; aborts at 1 in ${plain(sli.evidenceThreshold)}`;
   }
-  return `the rule strict${ruleChanged ? ', due by the error budget policy,' : ''} fails below the objective`;
+  return `the rule strict${ruleChanged ? ', set by the error budget policy,' : ''} fails below the objective`;
 }
 
-/** Whether the evidence alone would fail it, and only the second minute is missing. */
+/** What evidence means, for people. */
+export function evidenceText(
+  { expected, value }: { expected: string; value: number },
+  threshold: number,
+): string {
+  const rollouts = rolloutsOf(value, threshold);
+  return rollouts < 2
+    ? `consistent with ${expected}`
+    : `${expected} does this in fewer than 1 of ${rollouts} rollouts`;
+}
+
+/** Whether the evidence is enough for a fail, and only a second minute with bad events is missing. */
 function isEnough(sli: SliVerdict, rule: RuleName): boolean {
   return (rules[rule].decidesBy?.(sli).value ?? sli.evidence) >= sli.evidenceThreshold;
 }
@@ -162,7 +176,7 @@ function untilVerdict(sli: SliVerdict): string {
   const pass =
     sli.requestsToVerdict === null
       ? ''
-      : `${sli.verdict === 'pass' ? 'proven' : 'passes'} after ${plain(sli.requestsToVerdict)} clean requests more`;
+      : `${sli.verdict === 'pass' ? 'proven' : 'passes'} after ${plain(sli.requestsToVerdict)} more clean requests`;
   const fail = sli.failAtBadEvents === null ? '' : `fails at ${plain(sli.failAtBadEvents)} ${badWord(sli)}`;
   const open = [pass, fail].filter((text) => text !== '').join(', ');
   return open === '' ? '' : `; ${open}`;
@@ -170,19 +184,19 @@ function untilVerdict(sli: SliVerdict): string {
 
 const noDataSentences: Readonly<Record<NoDataCause, (facts: SummaryFacts) => string>> = {
   no_canary_traffic: (facts) =>
-    `no request matches the canary ${facts.canary}, while the rest of the service had ${plain(facts.traffic?.stable ?? 0)}: wrong selector, or nothing sent to it?`,
+    `no request matches the canary ${facts.canary}, the rest of the service had ${plain(facts.traffic?.stable ?? 0)}: is the selector wrong, or is no traffic routed to the canary?`,
   canary_idle: (facts) =>
-    `no request reaches the canary ${facts.canary}: all ${plain(facts.traffic?.stable ?? 0)} of the service are those of stable ${facts.stable}`,
+    `no request reaches the canary ${facts.canary}: all ${plain(facts.traffic?.stable ?? 0)} requests of the service match stable ${facts.stable}`,
   unknown_tag: (facts) =>
-    `no request matches the canary ${facts.canary}, but ${plain(facts.traffic?.unmatchedRecently ?? 0)} requests of the newest minutes are neither its nor those of stable ${facts.stable}: wrong version tag?`,
+    `no request matches the canary ${facts.canary}, but ${plain(facts.traffic?.unmatchedRecently ?? 0)} requests of the newest minutes match neither it nor stable ${facts.stable}: is the version tag wrong?`,
   cuj_not_reached: (facts) =>
     `the canary ${facts.canary} had ${plain(facts.traffic?.canary ?? 0)} requests, none of them on this CUJ`,
-  service_silent: () => 'the service had no request at all: wrong env, service or operation?',
-  canary_stopped: (facts) => `the canary ${facts.canary} had requests before, but none in the window`,
+  service_silent: () => 'the service had no request at all: is env, service or operation wrong?',
+  canary_stopped: (facts) => `the canary ${facts.canary} had requests earlier, but none in the window`,
   too_early: ({ sinceAheadSeconds }) =>
     sinceAheadSeconds === undefined
-      ? 'the rollout began after the newest complete minute: ask again in a minute or two'
-      : `the rollout begins in the future (since), at least ${plain(sinceAheadSeconds)} s ahead of this gate's clock: ask again then, or compare the clocks`,
+      ? 'the rollout began after the newest complete minute: query again in one or two minutes'
+      : `since is in the future, at least ${plain(sinceAheadSeconds)} s ahead of the clock of this gate: query again later, or compare the clocks`,
 };
 
 function body(facts: SummaryFacts): string {
@@ -192,7 +206,7 @@ function body(facts: SummaryFacts): string {
   return shown.map((sli) => (sentences[sli.reason] ?? counts)(sli, facts)).join('; ');
 }
 
-/** The summary of one CUJ's verdict. `suppressed`: the CUJ only observes, so what would have been said is said as a remark. */
+/** The summary of one CUJ's verdict. `suppressed`: the mode is observe, so the verdict is a remark after a PASS. */
 export function summarize(facts: SummaryFacts, suppressed: boolean): string {
   const verdict = suppressed
     ? `PASS ${facts.cuj} (observe_only, would be ${words[facts.verdict]} ${facts.reason})`
@@ -204,46 +218,49 @@ const noDataHints: Readonly<Record<NoDataCause, string>> = {
   no_canary_traffic:
     "Compare the canary's tags in Datadog with the selector: DD_VERSION or the label tags.datadoghq.com/version of the new pods.",
   canary_idle:
-    'Look at what routes the traffic: the weight of the canary in the VirtualService, its Service and its pods.',
+    'Check the traffic routing: the weight of the canary in the VirtualService, its Service and its pods.',
   unknown_tag:
     "Compare the tags of the service's requests in Datadog with both selectors: DD_VERSION or the label tags.datadoghq.com/version of the pods.",
   cuj_not_reached:
-    'Wait for members to take this CUJ, raise the canary weight, or check the endpoints with cuj-gate doctor.',
+    'Wait for traffic on this CUJ, raise the canary weight, or check the endpoints with cuj-gate doctor.',
   service_silent: 'Check env, service name and operation in the registry with cuj-gate doctor.',
-  canary_stopped:
-    'Check that the canary still receives traffic, or pass since= with the begin of the rollout.',
-  too_early: "Data is complete only after the registry's lag; the next measurement will see more.",
+  canary_stopped: 'Check that the canary still receives traffic, or pass the start of the rollout as since.',
+  too_early: "Data is complete only after the registry's lag: wait for the next measurement.",
 };
 
 const hints: Readonly<Partial<Record<Reason, string>>> = {
   within_slo: 'Nothing to do.',
   not_worse_than_stable: 'Nothing to do.',
-  slo_violated: 'Abort or roll back; start with the worst endpoint and the runbook.',
-  worse_than_stable: 'Abort or roll back; the canary has far more than its share of the bad events.',
-  shared_cause: 'Look for a cause outside the release, such as a dependency: aborting would not mend it.',
-  within_noise: 'Wait: more traffic will tell a violation from chance.',
+  slo_violated: 'Abort or roll back. Start with the worst endpoint and the runbook.',
+  worse_than_stable: 'Abort or roll back. The canary has far more than its share of the bad events.',
+  shared_cause: 'Look for a cause outside the release, such as a dependency. An abort would not fix it.',
+  within_noise: 'Wait: more traffic distinguishes a violation from chance.',
   no_data: "Check this SLI's metric and thresholds with cuj-gate doctor.",
   insufficient_traffic:
-    'Wait, or raise the canary weight; requestsToVerdict says how many requests it takes.',
+    'Wait, or raise the canary weight. requestsToVerdict is the number of requests needed.',
   status_missing:
-    'If only the new version lost it, hold the release and mend its tracer; if no version has it (gRPC), give the service a source of its own.',
+    'If only the new version lacks it, hold the release and fix its tracer. If no version has it (gRPC), define a source for the service.',
   source_stale:
-    "Wait: the gate judges again as soon as data comes in. Look at Datadog's status page and at the agents of these services. Where nobody sends requests any more, wait until they do.",
+    "Wait: the gate judges again as soon as data arrives. Check Datadog's status page and the agents of these services. If the services get no requests any more, wait until they do.",
   threshold_unmet:
-    'Correct latencyMs in the registry: it is in milliseconds. Where it is right, look for a cause outside the release.',
+    'Correct latencyMs in the registry: it is in milliseconds. If it is right, look for a cause outside the release.',
   canary_indistinguishable:
-    'Let canary and stable differ in a tag that Datadog stores, for example DD_VERSION set to the pod template hash.',
+    'Make canary and stable differ in a tag that Datadog stores: for example, set DD_VERSION to the pod template hash.',
 };
 
-/** What to look at or to do. `suppressed`: the CUJ only observes, so nobody aborts for it. */
+/** What to check or do next. `suppressed`: the mode is observe, so the rollout is not aborted. */
 export function hintFor(facts: SummaryFacts, suppressed: boolean): string {
-  if (suppressed && facts.verdict === 'fail') return 'Nothing now; set mode: enforce once it is trusted.';
+  if (suppressed && facts.verdict === 'fail') return 'Nothing now. Set mode: enforce once you trust the CUJ.';
   if (facts.noDataCause !== undefined) return noDataHints[facts.noDataCause];
   const [worst] = facts.slis;
-  if (facts.reason === 'canary_indistinguishable' && worst && isLeftAlone(worst, facts.indistinguishable))
-    return 'Ask while stable still has a part of the traffic, or judge this CUJ by the rule confidence.';
+  if (
+    facts.reason === 'canary_indistinguishable' &&
+    worst &&
+    lacksConcurrentStable(worst, facts.indistinguishable)
+  )
+    return 'Query while stable still has traffic, or use the rule confidence for this CUJ.';
   if (facts.reason === 'canary_indistinguishable' && facts.indistinguishable === 'swapped') {
-    return "Swap the two in the template: the canary's parameter (version) takes the new version, stable's (stable_version) the old one.";
+    return 'Swap the two in the template: version is the new version, stable_version the old one.';
   }
   return hints[facts.reason] ?? '';
 }

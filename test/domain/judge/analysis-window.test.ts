@@ -164,7 +164,7 @@ describe('the answer to silence', () => {
       'ssssss',
       {},
       'no_canary_traffic',
-      /version:v2.*rest of the service had 60.*wrong selector/,
+      /version:v2.*rest of the service had 60.*is the selector wrong/,
     ],
     [
       'the canary has traffic, but not on this CUJ',
@@ -173,20 +173,20 @@ describe('the answer to silence', () => {
       'cuj_not_reached',
       /had 40 requests, none of them on this CUJ/,
     ],
-    ['the service has none at all', '......', {}, 'service_silent', /wrong env, service or operation/],
+    ['the service has none at all', '......', {}, 'service_silent', /is env, service or operation wrong/],
     [
       'all of the traffic is stable’s',
       'ssssss',
       toldApart('ssssss'),
       'canary_idle',
-      /no request reaches the canary version:v2: all 60 of the service are those of stable/,
+      /no request reaches the canary version:v2: all 60 requests of the service match stable/,
     ],
     [
       'some of the traffic is nobody’s',
       'ssssnn',
       toldApart('ssssnn'),
       'unknown_tag',
-      /no request matches the canary version:v2, but 8 requests of the newest minutes are neither its nor those of stable.*wrong version tag/,
+      /no request matches the canary version:v2, but 8 requests of the newest minutes match neither it nor stable.*is the version tag wrong/,
     ],
     [
       'all of the traffic is nobody’s, which is no silence of the service',
@@ -207,15 +207,21 @@ describe('the answer to silence', () => {
       '......',
       toldApart('......'),
       'service_silent',
-      /wrong env, service or operation/,
+      /is env, service or operation wrong/,
     ],
-    ['the canary had some and stopped', 'ccccssssss', {}, 'canary_stopped', /before, but none in the window/],
+    [
+      'the canary had some and stopped',
+      'ccccssssss',
+      {},
+      'canary_stopped',
+      /had requests earlier, but none in the window/,
+    ],
     [
       'the rollout is younger than the data',
       'cccsss',
       { sinceMs: from + 6 * bucketMs },
       'too_early',
-      /ask again in a minute or two/,
+      /query again in one or two minutes/,
     ],
   ])('tells: %s', (_, minutes, more, silence, words) => {
     const verdict = answer(minutes, more);

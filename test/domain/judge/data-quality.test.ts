@@ -356,7 +356,7 @@ describe('a threshold that nothing is within', () => {
         slis: [{ requestsToVerdict: null, unmetThreshold: { latencyMs: 2, requests: 15_000 } }],
       });
       expect(verdict.summary).toBe(
-        'INCONCLUSIVE login (threshold_unmet): not one of 15000 requests was within 2 ms, neither of the canary nor of stable',
+        'INCONCLUSIVE login (threshold_unmet): none of 15000 requests was within 2 ms, canary and stable alike',
       );
     }
   });
@@ -409,8 +409,16 @@ describe('a threshold that nothing is within', () => {
     );
 
   it.each<[Rule, string, string]>([
-    ['confidence', 'slo_violated', 'evidence over 1000000, fails at 20'],
-    ['baseline', 'worse_than_stable', 'share evidence over 1000000'],
+    [
+      'confidence',
+      'slo_violated',
+      'a service meeting its SLO does this in fewer than 1 of 1000000 rollouts; aborts at 1 in 20',
+    ],
+    [
+      'baseline',
+      'worse_than_stable',
+      'a canary no worse than stable does this in fewer than 1 of 1000000 rollouts; aborts at 1 in 20',
+    ],
     ['strict', 'slo_violated', 'the rule strict fails below the objective'],
   ])('does not hide that the rest fails where the whole does not, under %s', (rule, reason, grounds) => {
     for (let looks = 2; looks <= 10; looks += 1) {
@@ -430,7 +438,7 @@ describe('a threshold that nothing is within', () => {
       expect(rule === 'baseline' ? sli?.shareEvidence : sli?.evidence).toBeGreaterThanOrEqual(20);
       if (rule !== 'baseline') expect(sli?.failAtBadEvents).toBeLessThanOrEqual(100 * looks);
       expect(verdict.summary).toBe(
-        `FAIL login (${reason}): ${100 * looks} of ${100 * looks} requests slow (0%, objective 99%, burn 100x), worst POST /pay ${100 * looks} of ${100 * looks}; stable 0 of ${900 * looks}; ${grounds}; left out: not one of ${19_000 * looks} requests was within 2 ms`,
+        `FAIL login (${reason}): ${100 * looks} of ${100 * looks} requests slow (0%, objective 99%, burn 100x), worst POST /pay ${100 * looks} of ${100 * looks}; stable 0 of ${900 * looks}; left out: none of ${19_000 * looks} requests was within 2 ms; ${grounds}`,
       );
     }
     // One minute is one minute.
@@ -524,7 +532,7 @@ describe('an endpoint that nobody asked the canary for', () => {
       { endpoint: 'GET /b', service: 'shop', predicted: 20 },
     ]);
     expect(summary).toBe(
-      'PASS login (within_slo): 0 of 1000 requests failed (100%, objective 99.95%), but none of some 800 expected on POST /orders and of 1 more',
+      'PASS login (within_slo): 0 of 1000 requests failed (100%, objective 99.95%), but none of about 800 expected requests on POST /orders and of 1 more',
     );
   });
 

@@ -99,7 +99,7 @@ describe('a verdict while the data has stopped', () => {
       slis: [{ verdict: 'inconclusive', reason: 'source_stale', requestsToVerdict: null, total: 7_500 }],
     });
     expect(verdict.summary).toBe(
-      'INCONCLUSIVE login (source_stale): no request of anybody on shop since 09:50 UTC, canary and stable alike: the data has stopped and is 6 min old (0 of 7500 failed until then)',
+      'INCONCLUSIVE login (source_stale): no data of canary and stable on shop since 09:50 UTC: the newest is 6 min old (0 of 7500 failed until then)',
     );
     expect(verdict.hint).toContain('Wait');
   });

@@ -172,7 +172,7 @@ describe('the rule confidence', () => {
     const measurement = measurementOf({ availability: [endpointOf('GET /a', over(10, 5000, 0), late)] });
     const { verdict, reason, summary } = judge(cujOf(), measurement, options);
     expect({ verdict, reason }).toEqual({ verdict: 'inconclusive', reason: 'canary_indistinguishable' });
-    expect(summary).toMatch(/stable came later than the canary: are the two versions swapped\?$/);
+    expect(summary).toMatch(/stable began after the canary: are the two versions swapped\?$/);
   });
 
   it('takes a few stray requests beside a canary that was always there for no stable', () => {
@@ -445,7 +445,7 @@ describe('the rule baseline', () => {
     expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'canary_indistinguishable' });
     expect(verdict.slis[0]?.requestsToVerdict).toBeNull();
     expect(verdict.summary).toContain('stable has no traffic in the same minutes');
-    expect(verdict.hint).toContain('while stable still has a part of the traffic');
+    expect(verdict.hint).toContain('while stable still has traffic');
   });
 
   it('measures by what stable does beside the canary, not by what it did before', () => {
@@ -493,7 +493,7 @@ describe('the rule baseline', () => {
     expect(minute).toMatchObject({ verdict: 'inconclusive', reason: 'within_noise' });
     expect(minute.slis[0]).toMatchObject({ badMinutes: 1, bad: 30 + 5 * 249 });
     expect(minute.summary).toContain(
-      ', beside stable in one minute only: fails as soon as a second minute has any',
+      ', all in one minute that has traffic of stable: fails once another minute has one',
     );
     expect(byMinute([500, 29, 500, 0], [500, 1, 500, 0], hardlyBeside)).toMatchObject({
       verdict: 'fail',
@@ -568,7 +568,7 @@ describe('several SLIs', () => {
     const verdict = judge(cuj, both([2000, 0], [0, 0]), options);
     expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'no_data' });
     expect(verdict.noDataCause).toBeUndefined();
-    expect(verdict.summary).toContain('nothing was measured for latency');
+    expect(verdict.summary).toContain('no data for latency');
   });
 
   it('show a pass that rests on onLowTraffic as what it is, also beside a proven one', () => {

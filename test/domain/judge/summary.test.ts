@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { judge, unknownVerdict, type Verdict } from '../../../src/domain/judge/judge.ts';
 import { judgeService } from '../../../src/domain/judge/judge-service.ts';
-import { percent, plain } from '../../../src/domain/judge/number-text.ts';
+import { percent, plain, rolloutsOf } from '../../../src/domain/judge/number-text.ts';
 import { summaryText } from '../../../src/domain/judge/summary.ts';
 import { cujOf, endpointOf, measurementOf, over } from './journey.ts';
 
@@ -24,10 +24,10 @@ describe('the summary of a violation under strict', () => {
     const budgetRule = { rule: 'strict', because: 'errorBudgetPolicy: nothing is left' } as const;
     const verdict = judge(cujOf(), measurement, { ...options, budgetRule });
     expect(verdict.summary).toMatch(
-      /; the rule strict, due by the error budget policy, fails below the objective$/,
+      /; the rule strict, set by the error budget policy, fails below the objective$/,
     );
     const service = judgeService('shop', 'sha256:test', [verdict]);
-    expect(service.summary).toContain('due by the error budget policy');
+    expect(service.summary).toContain('set by the error budget policy');
     expect(service.cujs[0]).toMatchObject({ rule: 'strict', ruleChangedBy: budgetRule.because });
   });
 
@@ -51,6 +51,27 @@ describe('numbers in a summary', () => {
     [1234.5, '1235'],
   ])('%f reads %s', (value, text) => {
     expect(plain(value)).toBe(text);
+  });
+
+  it.each([
+    [0.3, 0],
+    [1.99, 1],
+    [20, 20],
+    [23.7, 23],
+    [114.99, 114],
+    [626_202, 626_000],
+    [999_999, 999_000],
+    [1e6, 1e6],
+    [1e12, 1e6],
+  ])(
+    'evidence of %d is fewer than 1 of %d rollouts: rounded down, so that the sentence stays true',
+    (evidence, n) => {
+      expect(rolloutsOf(evidence)).toBe(n);
+    },
+  );
+
+  it('never states less than the threshold that the evidence reached', () => {
+    expect(rolloutsOf(1e12, 2e9)).toBe(2e9);
   });
 
   it.each([
@@ -107,9 +128,9 @@ function verdictOf(wishes: {
 describe('the summary of a CUJ', () => {
   it.each([
     [
-      'a fail names numbers, worst endpoint, stable and evidence',
+      'a fail names numbers, worst endpoint, stable and what the evidence means',
       verdictOf({ n: 1000, e: 10, labels: ['GET /a', 'POST /b'] }),
-      /^FAIL login \(slo_violated\): 20 of 2000 requests failed \(99%, objective 99\.95%, burn 20x\), worst GET \/a 10 of 1000; stable 0 of 20000; evidence (over 1000000|\d+), fails at 20$/,
+      /^FAIL login \(slo_violated\): 20 of 2000 requests failed \(99%, objective 99\.95%, burn 20x\), worst GET \/a 10 of 1000; stable 0 of 20000; a service meeting its SLO does this in fewer than 1 of \d+ rollouts; aborts at 1 in 20$/,
     ],
     [
       'a pass is short',
@@ -124,12 +145,12 @@ describe('the summary of a CUJ', () => {
     [
       'little traffic says what it takes either way',
       verdictOf({ n: 100, e: 0 }),
-      'INCONCLUSIVE login (insufficient_traffic): 0 of 100 requests failed (100%, objective 99.95%); passes after 315 clean requests more, fails at 2 failed',
+      'INCONCLUSIVE login (insufficient_traffic): 0 of 100 requests failed (100%, objective 99.95%); passes after 315 more clean requests, fails at 2 failed',
     ],
     [
       'noise is called noise',
       verdictOf({ n: 2000, e: 2 }),
-      'INCONCLUSIVE login (within_noise): 2 of 2000 requests failed (99.9%, objective 99.95%, burn 2x), below the objective by no more than chance; passes after 2000 clean requests more, fails at 6 failed',
+      'INCONCLUSIVE login (within_noise): 2 of 2000 requests failed (99.9%, objective 99.95%, burn 2x), below the objective by no more than chance; passes after 2000 more clean requests, fails at 6 failed',
     ],
     [
       'a shared cause shows stable',

@@ -41,7 +41,7 @@ export const scenario: Scenario = {
     const last = measurementValues(failed, 'cuj-signup').at(-1)!;
     assert.equal(last.phase, 'Failed');
     const reason =
-      /^FAIL signup \(slo_violated\): 3 of \d+ requests failed \(99\.\d+%, objective 99\.95%, burn [\d.]+x\), worst POST \/api\/v1\/signup\/phone\/verify 3 of \d+; stable 0 of \d+; evidence \d+, fails at 20$/;
+      /^FAIL signup \(slo_violated\): 3 of \d+ requests failed \(99\.\d+%, objective 99\.95%, burn [\d.]+x\), worst POST \/api\/v1\/signup\/phone\/verify 3 of \d+; stable 0 of \d+; a service meeting its SLO does this in fewer than 1 of \d+ rollouts; aborts at 1 in 20$/;
     assert.match(JSON.parse(last.value), reason);
 
     const kubectl = ['--kubeconfig', cluster.kubeconfig, '-n', namespace];

@@ -48,15 +48,15 @@ export const scenario: Scenario = {
     await Promise.all([
       waitsForPerson(
         silent,
-        /^INCONCLUSIVE signup \(no_data\): no request reaches the canary version:\w+: all \d+ of the service are those of stable version:\w+$/,
+        /^INCONCLUSIVE signup \(no_data\): no request reaches the canary version:\w+: all \d+ requests of the service match stable version:\w+$/,
       ),
       waitsForPerson(
         mistagged,
-        /^INCONCLUSIVE like \(no_data\): no request matches the canary version:\w+, but \d+ requests of the newest minutes are neither its nor those of stable version:\w+: wrong version tag\?$/,
+        /^INCONCLUSIVE like \(no_data\): no request matches the canary version:\w+, but \d+ requests of the newest minutes match neither it nor stable version:\w+: is the version tag wrong\?$/,
       ),
       waitsForPerson(
         same,
-        /^INCONCLUSIVE plans \(canary_indistinguishable\): 0 of \d+ requests failed .* the selector seems to match both sides, or the rollout is long over$/,
+        /^INCONCLUSIVE plans \(canary_indistinguishable\): 0 of \d+ requests failed .* stable has no traffic: the selector of the canary matches both versions, or the rollout is over$/,
       ),
     ]);
 

@@ -72,7 +72,7 @@ export const scenario: Scenario = {
       assert.equal(phase, 'Inconclusive');
       assert.match(
         value,
-        /^"INCONCLUSIVE profile \(within_noise\): 2 of 2000 requests failed .* below the objective by no more than chance; passes after 2000 clean requests more/,
+        /^"INCONCLUSIVE profile \(within_noise\): 2 of 2000 requests failed .* below the objective by no more than chance; passes after 2000 more clean requests/,
       );
     }
     assert.equal((await rolloutPhase(kube, retryOnRateLimit)).aborted, false);

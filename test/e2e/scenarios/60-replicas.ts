@@ -150,7 +150,7 @@ export const scenario: Scenario = {
     allPass(after.answered);
     assert.equal(after.calls, one.calls);
 
-    const lost = (gate: Gate) => gate.log().filter(({ msg }) => /^shared cache lost/.test(msg));
+    const lost = (gate: Gate) => gate.log().filter(({ msg }) => /^shared cache connection lost/.test(msg));
     // Ten processes that start at once may have found it slow before.
     const lostBefore = gates.map((gate) => lost(gate).length);
     // Redis dies while all of them are asked.

@@ -55,7 +55,7 @@ it('tells what the trouble is when it begins, changes, lasts for minutes and is 
       detail: 'Datadog answered 500: oops',
       hint: 'Wait.',
       batch: asked.batch.id,
-      msg: 'Datadog gives no answer',
+      msg: 'Datadog query failed',
     },
   ]);
   await ask(310, down);
@@ -66,7 +66,7 @@ it('tells what the trouble is when it begins, changes, lasts for minutes and is 
   expect(lines.slice(1)).toMatchObject([
     { detail: 'Datadog answered 500: oops' },
     { detail: 'Datadog answered 403: Forbidden' },
-    { level: 30, failures: 32, seconds: 330, msg: 'Datadog answers again' },
+    { level: 30, failures: 32, seconds: 330, msg: 'Datadog query succeeded again' },
   ]);
 });
 
@@ -82,10 +82,10 @@ it('is no flood where one batch is refused and another is not, or where trouble 
     await ask(at + 1, undefined, other);
   }
   expect(lines.slice(12).map(({ msg }) => msg)).toEqual([
-    'Datadog gives no answer',
-    'Datadog answers again',
-    'Datadog gives no answer',
-    'Datadog answers again',
+    'Datadog query failed',
+    'Datadog query succeeded again',
+    'Datadog query failed',
+    'Datadog query succeeded again',
   ]);
 });
 
@@ -100,7 +100,7 @@ it('tells that the clock is wrong, once in five minutes', async () => {
     level: 50,
     code: 'clock_skew',
     seconds: -61,
-    msg: "clock differs from Datadog's: no verdict is possible",
+    msg: "clock differs from Datadog's; no verdicts possible",
   };
   expect(lines).toEqual([line, line]);
 });

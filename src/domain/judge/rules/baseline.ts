@@ -1,10 +1,10 @@
 import { ruleFacts } from '../../registry/rules.ts';
 import { inconclusive, isDemonstrated, type Rule } from './rule.ts';
 
-/** Fails what is worse than stable in the same minutes: for services that live below their SLO. */
+/** Fails a canary that is worse than stable in the same minutes: for services that are always below their SLO. */
 export const baseline: Rule = {
   comparesStable: true,
-  // Stable may fail so much that its rate, many times over, would rule nothing out.
+  // A multiple of stable's rate may exceed 1, and would then rule nothing out.
   highestBound: ({ ruleOutBurn }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, (1 + referenceRate) / 2),
   hasEvidenceToFail: (evidence) => isDemonstrated(evidence.logShare, evidence),
@@ -18,7 +18,7 @@ export const baseline: Rule = {
         : { verdict: 'fail', reason: 'worse_than_stable' };
     }
     if (missingStatus?.side === 'canary') return inconclusive('status_missing');
-    // No number of requests would help. Nothing above failed it: that goes by the same minutes.
+    // Without minutes to compare, more requests of the canary do not help.
     if (evidence.counts.total <= 0) return inconclusive('canary_indistinguishable');
     const lowTraffic = !isTrafficEnough(0);
     if (lowTraffic && policy.onLowTraffic === 'inconclusive') return inconclusive('insufficient_traffic');
@@ -27,6 +27,6 @@ export const baseline: Rule = {
   },
   abortThresholds: ({ sums }) => ({ cuj: null, endpoints: sums.endpoints.map(() => null) }),
   mayPassAt: () => true,
-  decidesBy: ({ shareEvidence }) => ({ name: 'share evidence', value: shareEvidence }),
-  oneMinuteText: 'beside stable in one minute only',
+  decidesBy: ({ shareEvidence }) => ({ expected: 'a canary no worse than stable', value: shareEvidence }),
+  oneMinuteText: 'all in one minute that has traffic of stable',
 };

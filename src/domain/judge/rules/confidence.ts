@@ -4,7 +4,7 @@ import { abortThresholdsOf } from '../abort-threshold.ts';
 import { hasConcurrentStable } from '../stable-baseline.ts';
 import { inconclusive, isDemonstrated, type Rule } from './rule.ts';
 
-/** Fails what has more errors than a service on its SLO ever reaches; passes once traffic rules out a fast burn. */
+/** Fails a canary with more errors than a service on its SLO has; passes once the traffic rules out a fast burn. */
 export const confidence: Rule = {
   comparesStable: false,
   highestBound: ({ ruleOutBurn }, referenceRate) => ruleOutBurn * referenceRate,
@@ -13,7 +13,7 @@ export const confidence: Rule = {
     const { objective, policy, window } = question;
     if (sums.total <= 0) return inconclusive('no_data');
     if (confidence.hasEvidenceToFail(evidence)) {
-      // It may be a blip, and is no ground for a pass either.
+      // Bad events of one minute may be a blip: neither a fail nor a pass.
       if (evidence.counts.badMinutes < ruleFacts.confidence.minBadMinutes)
         return inconclusive('within_noise');
       const { logStable, logShare, logOne } = evidence;
@@ -30,6 +30,6 @@ export const confidence: Rule = {
   },
   abortThresholds: ({ evidence }) => abortThresholdsOf(evidence.line),
   mayPassAt: (objective, total, bad) => !violates(objective, total, bad),
-  decidesBy: ({ evidence }) => ({ name: 'evidence', value: evidence }),
+  decidesBy: ({ evidence }) => ({ expected: 'a service meeting its SLO', value: evidence }),
   oneMinuteText: 'all in one minute',
 };

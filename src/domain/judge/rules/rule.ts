@@ -6,18 +6,18 @@ import type { Judged, Outcome, Reason } from '../outcome.ts';
 import type { SliSums } from '../sli-counts.ts';
 import type { Evidence, SliQuestion } from '../sli-evidence.ts';
 
-/** Everything that a rule decides on. */
+/** The input of a rule. */
 export interface RuleContext {
   readonly sums: SliSums;
   readonly evidence: Evidence;
   readonly question: SliQuestion;
-  /** Set where requests without a status keep the SLI, or what it is compared with, from being seen. */
+  /** Set where the SLI, or what it is compared with, is unknown because requests have no status. */
   readonly missingStatus: MissingStatus | undefined;
-  /** Whether `more` clean requests would be traffic enough for a pass, whatever the SLI is. */
+  /** Whether the traffic would be enough for a pass with `more` clean requests, regardless of the SLI. */
   readonly isTrafficEnough: (more: number) => boolean;
 }
 
-/** The shown numbers of an SLI that a rule's words are about. */
+/** The numbers of an SLI that a rule's texts explain. */
 interface ShownEvidence {
   readonly evidence: number;
   readonly shareEvidence: number;
@@ -26,23 +26,26 @@ interface ShownEvidence {
 
 /** One way to reach a verdict. The order of the checks in `decide` is the order of the steps in docs/verdicts.md. */
 export interface Rule {
-  /** Whether it goes by the minutes with stable beside the canary, and by nothing else. */
+  /** Whether it uses only the minutes that have traffic of canary and stable. */
   readonly comparesStable: boolean;
-  /** The highest upper bound of the rate of bad events that passes; undefined: it asks for none. */
+  /** The highest upper bound of the rate of bad events that passes; undefined: the rule has no such limit. */
   readonly highestBound: (
     policy: Pick<GatePolicy, 'ruleOutBurn'>,
     referenceRate: number,
   ) => number | undefined;
-  /** Whether the evidence that it fails by is there, how many minutes it spans aside. */
+  /** Whether the evidence is enough for a fail, regardless of how many minutes it spans. */
   readonly hasEvidenceToFail: (evidence: Evidence) => boolean;
   readonly decide: (context: RuleContext) => Judged;
-  /** Where the verdict turns into a fail. */
+  /** The numbers of bad events at which the verdict becomes a fail. */
   readonly abortThresholds: (context: RuleContext) => AbortThresholds;
-  /** Whether so many bad events of so many keep an SLI from nothing but for lack of traffic. */
+  /** Whether an SLI with these counts may pass once it has enough traffic. */
   readonly mayPassAt: (objective: Objective, total: number, bad: number) => boolean;
-  /** The evidence that it decides by, and what it is called; undefined: it decides by the counts. */
-  readonly decidesBy: ((shown: ShownEvidence) => { name: string; value: number }) | undefined;
-  /** What is said of evidence to fail that lies in one minute. */
+  /**
+   * The evidence that it decides by, and what that is evidence against: a release of which `expected` is true. Undefined:
+   * it decides by the counts.
+   */
+  readonly decidesBy: ((shown: ShownEvidence) => { expected: string; value: number }) | undefined;
+  /** How the summary describes evidence for a fail that lies in one minute. */
   readonly oneMinuteText: string;
 }
 
@@ -50,7 +53,7 @@ export function inconclusive(reason: Reason): Judged {
   return { verdict: 'inconclusive' satisfies Outcome, reason };
 }
 
-/** Evidence of at least m/alpha, from at least two bad events that were seen. */
+/** Whether the evidence is at least m/alpha and comes from at least two bad events that were observed. */
 export function isDemonstrated(log: number, { counts, line }: Evidence): boolean {
   return reaches(counts.badSeen, minBadEvents) && log >= Math.log(line.threshold);
 }

@@ -4,5 +4,5 @@ import { confidence } from './confidence.ts';
 import type { Rule } from './rule.ts';
 import { strict } from './strict.ts';
 
-/** Every rule that a registry may name. */
+/** All rules by the name that the registry uses. */
 export const rules: Readonly<Record<RuleName, Rule>> = { confidence, strict, baseline };
