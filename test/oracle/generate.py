@@ -356,7 +356,7 @@ def measurement_of(rnd, freshness=True):
     if freshness and rnd.random() < 0.05:
         written["clockSkewMs"] = rnd.choice([0, 1_500, -20_000, 60_000, -60_000, 60_500, -61_499, 61_500, 3_600_000])
     # Not where "exactly 1%" would hang on the last binary digit.
-    if scenario.theme != "one percent" and rnd.random() < 0.03:
+    if not scenario.fixed_traffic and rnd.random() < 0.03:
         make_fractional(rnd.choice([0.5, 0.1, 1 / 3, 0.7]), whole, written)
     to_ms = START_MS + count * MINUTE_MS
     asked = {}
