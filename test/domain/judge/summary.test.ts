@@ -280,8 +280,8 @@ describe('hints that speak of the backend', () => {
     expect(hintsOf({ backend: { backend, versionTag, addressSetting } })).toEqual([
       "Compare the canary's tags in Datadog with the selector: DD_VERSION or the label tags.datadoghq.com/version of the new pods.",
       "Compare the tags of the service's requests in Datadog with both selectors: DD_VERSION or the label tags.datadoghq.com/version of the pods.",
-      'Let canary and stable differ in a tag that Datadog stores, for example DD_VERSION or the label tags.datadoghq.com/version, set to the pod template hash.',
-      "Wait: the gate judges again as soon as data comes in. Look at Datadog's status page and at the agents of these services. If nobody sends requests any more, wait until somebody does.",
+      'Make canary and stable differ in a tag that Datadog stores: for example, set DD_VERSION or the label tags.datadoghq.com/version to the pod template hash.',
+      "Wait: the gate judges again as soon as data arrives. Check Datadog's status page and the agents of these services. If the services get no requests any more, wait until they do.",
       "Set the clock of the gate's node right (NTP). Where DD_URL names a proxy, make sure that it does not change the Date of Datadog's answers.",
     ]);
   });
@@ -290,8 +290,8 @@ describe('hints that speak of the backend', () => {
     expect(hintsOf({})).toEqual([
       "Compare the canary's tags in the metrics backend with the selector: the version of the new pods.",
       "Compare the tags of the service's requests in the metrics backend with both selectors: the version of the pods.",
-      'Let canary and stable differ in a tag that the metrics backend stores, for example the version, set to the pod template hash.',
-      "Wait: the gate judges again as soon as data comes in. Look at the metrics backend's status page and at the agents of these services. If nobody sends requests any more, wait until somebody does.",
+      'Make canary and stable differ in a tag that the metrics backend stores: for example, set the version to the pod template hash.',
+      "Wait: the gate judges again as soon as data arrives. Check the metrics backend's status page and the agents of these services. If the services get no requests any more, wait until they do.",
       "Set the clock of the gate's node right (NTP). Where the address of the backend names a proxy, make sure that it does not change the Date of the metrics backend's answers.",
     ]);
   });

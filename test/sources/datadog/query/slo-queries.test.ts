@@ -17,6 +17,7 @@ describe("an SLO's events", () => {
     const scope =
       'env:production AND service:member-api AND resource_name IN (get_/api/v1/me,post_/api/v1/login,post_/api/v1/token/refresh)';
     expect(eventsOf(example, 'login', 'availability')).toEqual({
+      queried: 'bad',
       queries: [
         { name: 'total', query: `sum:trace.http.request.hits{${scope}}.as_count()` },
         { name: 'bad', query: `sum:trace.http.request.hits{${scope} AND http.status_code:5*}.as_count()` },
