@@ -4,6 +4,7 @@ import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import { type EvaluationRequest, paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
+import type { SourceDialect } from '../../domain/registry/source-dialect.ts';
 import { type Evaluation, findCuj, serviceNotFound } from '../../evaluation/evaluator.ts';
 import { notReadyProblem } from '../operations/health.ts';
 import type { GateMetrics } from '../operations/metrics.ts';
@@ -74,16 +75,16 @@ export function createStatusHandlers(
   const known = new WeakMap<object, Names>();
   let complainedAtMs = Number.NEGATIVE_INFINITY;
 
-  const overloaded: Failure = {
+  const overloaded = ({ backend }: SourceDialect): Failure => ({
     reason: 'gate_overloaded',
     message: `the gate has ${maxInflight} questions waiting and takes no more at the moment`,
-    hint: 'The next measurement asks again; if this lasts, see whether Datadog is slow (cuj_gate_source_request_duration_seconds), else run more replicas or raise CUJ_GATE_MAX_INFLIGHT.',
-  };
-  const late: Failure = {
+    hint: `The next measurement asks again; if this lasts, see whether ${backend} is slow (cuj_gate_source_request_duration_seconds), else run more replicas or raise CUJ_GATE_MAX_INFLIGHT.`,
+  });
+  const late = ({ backend }: SourceDialect): Failure => ({
     reason: 'source_timeout',
-    message: `Datadog did not answer within ${durationText(deadlineMs)}`,
-    hint: 'The next measurement asks again; if this lasts, look at status.datadoghq.com and at the network to it.',
-  };
+    message: `${backend} did not answer within ${durationText(deadlineMs)}`,
+    hint: `The next measurement asks again; if this lasts, look at ${backend}'s status page and at the network to it.`,
+  });
 
   function registryNow(): Registry {
     const state = ports.registry();
@@ -141,11 +142,12 @@ export function createStatusHandlers(
 
   async function judged(
     request: FastifyRequest,
+    dialect: SourceDialect,
     start: (signal: AbortSignal) => Promise<Judged>,
     unknown: (failure: Failure) => Judged,
   ): Promise<Judged> {
     if (request.shed !== undefined) return unknown(request.shed);
-    if (load.inflight >= maxInflight) return unknown(overloaded);
+    if (load.inflight >= maxInflight) return unknown(overloaded(dialect));
     load.inflight += 1;
     try {
       return await withinDeadline(
@@ -153,7 +155,7 @@ export function createStatusHandlers(
         // Finding out who asks was part of the answer's time.
         Math.max(1, deadlineMs - request.identifiedInMs),
         start,
-        () => unknown(late),
+        () => unknown(late(dialect)),
         (error) => logger.error({ err: error }, 'a question failed after its deadline'),
       );
     } finally {
@@ -196,8 +198,11 @@ export function createStatusHandlers(
         send(request, reply, evaluated(kept), question);
         return undefined;
       }
+      // One process asks one backend, so all services have the same dialect.
+      const { dialect } = registry.services.get(cuj.services[0] as string) as Service;
       return judged(
         request,
+        dialect,
         async (signal) => evaluated(await evaluator.cuj(ask, signal)),
         (failure) => {
           const verdict = unknownCuj(registry, ask, failure);
@@ -221,6 +226,7 @@ export function createStatusHandlers(
       const ask = { ...part, service: name };
       const of = await judged(
         request,
+        service.dialect,
         async (signal) => {
           const evaluation = await evaluator.service(ask, signal);
           for (const { verdict } of evaluation.evaluations) metrics.judged(verdict);
