@@ -149,6 +149,23 @@ describe('a backend that stores values and routes as they are', () => {
     );
   });
 
+  test('is named where it does not answer in time', async () => {
+    const registry = registryOf();
+    const source = { measure: () => new Promise<never>(() => undefined) };
+    const evaluator = createEvaluator({ registry: () => registry, source, now: () => nowMs });
+    const state = { registry, files: [], loadedAtMs: nowMs, reloadErrors: 0, failure: undefined };
+    const { app, world } = await bench({ evaluator, registry: () => state });
+    const answer = app.inject({ url: `/cujs/order/status?${versions}` }).then((one) => one.json());
+    await vi.waitFor(() => expect(world.timers).not.toEqual([]));
+    // First the source is told to stop, then the answer goes without it.
+    while (world.timers.length > 0) world.timers.shift()?.fire();
+    expect(await answer).toMatchObject({
+      reason: 'source_timeout',
+      summary: 'INCONCLUSIVE order (source_timeout): Tally did not answer within 8s',
+      hint: "The next measurement asks again; if this lasts, look at Tally's status page and at the network to it.",
+    });
+  });
+
   test('is in the record of a verdict, so that a replay gives the same bytes', async () => {
     const { evaluator } = await gate(0);
     const params = new Map([

@@ -1,5 +1,5 @@
 /**
- * Who asks, as far as what they sent tells. Every text but `claim` is for the caller and for the log: none holds the token.
+ * Who the caller is, by what it sent. Every text but `claim` is for the caller and for the log. None holds the token.
  */
 export type Identification =
   | { readonly outcome: 'known'; readonly caller: string }
@@ -9,14 +9,14 @@ export type Identification =
       /** For the log alone: what the gate asks for, and what a token holds that is otherwise good. */
       readonly claim?: { readonly name: string; readonly expected: string; readonly received: string };
     }
-  /** The token may be good or bad: what it is verified with cannot be had at the moment. */
+  /** The token cannot be verified at the moment: the keys are not available. */
   | { readonly outcome: 'unavailable'; readonly message: string; readonly hint: string };
 
-/** The port behind which bearer tokens are known. */
+/** The port that verifies bearer tokens. */
 export interface Authenticator {
   /**
-   * `token` is what stands after "Bearer". Answers at once where nothing has to be waited for; never throws, and never
-   * takes a token for good because something failed.
+   * `token` is the text after "Bearer". Answers without a promise where nothing has to be waited for. It never throws, and
+   * never accepts a token because something failed.
    */
   identify(token: string): Identification | Promise<Identification>;
 }

@@ -1,6 +1,6 @@
 /**
- * What a backend holds of the services of a registry, as `doctor` asked for it. Plain data: doctor's findings are a function of
- * it and the registry.
+ * What a backend has of the services of a registry, as `doctor` asked for it. Plain data: doctor's findings are a function
+ * of it and of the registry.
  */
 export interface BackendFacts {
   /** The span that was looked at, epoch ms. */
@@ -8,7 +8,7 @@ export interface BackendFacts {
   readonly toMs: number;
   /** Calls that were made to the backend. */
   readonly calls: number;
-  /** What could not be asked; everything that depends on it is undefined below. */
+  /** Calls that failed. Everything that depends on them is undefined below. */
   readonly failures: readonly SurveyFailure[];
   /** Names of metrics with points in the span. */
   readonly activeMetrics: ReadonlySet<string> | undefined;

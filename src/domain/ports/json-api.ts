@@ -1,4 +1,4 @@
-/** Read-only questions besides a verdict's own: keys, tags of a metric, an SLO's history. */
+/** Read-only calls of the backend, other than those of a verdict: keys, tags of a metric, an SLO's history. */
 export interface JsonApi {
   /** The answer's JSON, not trusted yet. Throws SourceError. */
   getJson(

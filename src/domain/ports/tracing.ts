@@ -1,4 +1,4 @@
-/** What a trace says about a piece of work. Never a secret, and nothing whose number has no bound but its values. */
+/** Attributes of a span: no secrets. The set of keys is bounded; values need not be. */
 export type TraceAttributes = Readonly<Record<string, string | number | boolean>>;
 
 /** A piece of work that is being traced. */
@@ -20,9 +20,9 @@ export interface TracedRequest {
   readonly attributes: TraceAttributes;
 }
 
-/** The port to whatever takes traces. Where nothing does there is none, and nobody asks: a hit pays nothing for it. */
+/** The port for traces. Where traces are off there is no such object, so that they cost nothing. */
 export interface Tracing {
-  /** Traces a request, as a part of the trace that its headers name. What `work` causes is below it. */
+  /** Traces a request, as a part of the trace that its headers name. Spans of `work` are its children. */
   request(about: TracedRequest, work: (span: RequestSpan) => void): void;
   /**
    * Traces work until it has settled, as a part of what is being traced. A failure is marked and passed on.
@@ -34,6 +34,6 @@ export interface Tracing {
     attributes: TraceAttributes,
     work: (span: TraceSpan) => T,
   ): T;
-  /** Says more about what is being traced right now. */
+  /** Adds attributes to the current span. */
   note(attributes: TraceAttributes): void;
 }

@@ -47,7 +47,7 @@ export class RouteCheck {
     this.#report = report;
   }
 
-  /** Takes one endpoint; what is no METHOD /path is compared with nothing. */
+  /** Adds one endpoint. Endpoints that are not METHOD /path are not compared. */
   add(place: RoutePlace): void {
     const { endpoint, path } = place;
     if (path === undefined) return;
@@ -75,7 +75,7 @@ export class RouteCheck {
     }
   }
 
-  /** Reports what only the whole of a service shows; one finding a service, at the rarer style. */
+  /** Reports what only all routes of a service show: one finding for a service, at the rarer style. */
   finish(): void {
     for (const [service, { braces, colons, firstBraces, firstColons }] of this.#services) {
       if (firstBraces === undefined || firstColons === undefined) continue;

@@ -7,7 +7,7 @@ export type DocumentPath = readonly (string | number)[];
 export interface Finding {
   readonly file: string;
   readonly path: DocumentPath;
-  /** Whether the last key of the path is at fault, or what stands there. */
+  /** Whether the last key of the path is wrong, or its value. */
   readonly at: 'key' | 'value';
   /** Kebab-case and stable. */
   readonly rule: string;
@@ -19,7 +19,7 @@ export interface Finding {
   readonly unknown?: { readonly name: string; readonly known: readonly string[] };
 }
 
-/** Parts of a document that did not pass the schema: reported already, and no ground for further complaints. */
+/** Parts of a document that did not pass the schema. They are reported already, and cause no further findings. */
 export interface BrokenParts {
   readonly defaults: boolean;
   readonly sources: ReadonlySet<string>;

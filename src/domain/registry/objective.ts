@@ -9,7 +9,7 @@ export interface Objective {
   readonly percent: number;
   /** The ratio, 0.9995. */
   readonly ratio: number;
-  /** The error budget as a ratio, 0.0005: p0 of verdict.md. */
+  /** The error budget as a ratio, 0.0005: p0 of docs/verdicts.md. */
   readonly budget: number;
   /** The error budget in bad events per 100,000: 50. */
   readonly budgetPer100k: number;

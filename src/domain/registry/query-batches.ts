@@ -1,7 +1,7 @@
 import type { BatchService, Cuj, QueryBatch, Service } from './model.ts';
 import type { Source } from './source-dialect.ts';
 
-/** Bounds of one batch, so that no question to the source grows with the registry. */
+/** Bounds of one batch, so that no query grows with the registry. */
 export const maxBatchServices = 20;
 export const maxBatchResources = 250;
 

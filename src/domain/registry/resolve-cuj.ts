@@ -115,7 +115,7 @@ function isPercent(percent: number | undefined): percent is number {
   return percent !== undefined && hasAtMostThreeDecimals(percent);
 }
 
-/** Where the CUJ says what is slow. */
+/** The places of the CUJ's thresholds. */
 function thresholdPlaces(document: CujDocument): { path: (string | number)[]; value: number }[] {
   const places: { path: (string | number)[]; value: number }[] = [];
   if (document.latencyMs !== undefined) places.push({ path: ['latencyMs'], value: document.latencyMs });

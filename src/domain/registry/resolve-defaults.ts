@@ -8,13 +8,13 @@ import type { CujDocument, GateDocument } from './schema.ts';
 
 type SloDocument = NonNullable<CujDocument['slo']>;
 
-/** What applies where a CUJ says nothing. */
+/** The values of a CUJ that does not write its own. */
 export interface Defaults {
   readonly slo: SloDocument & { readonly window: NonNullable<SloDocument['window']> };
   readonly gate: Required<GateDocument>;
   /** `gate` as the model has it. */
   readonly policy: GatePolicy;
-  /** Some file's defaults did not pass the schema, or could not be read at all, so that nothing can be said about what they leave out. */
+  /** The defaults of some file did not pass the schema or could not be read, so it is not known what they leave out. */
   readonly broken: boolean;
 }
 
@@ -36,7 +36,7 @@ export const builtInDefaults = {
 
 /**
  * The defaults of all files over the built-in ones. Several files may each give some; the same one twice is a problem
- * even where both agree, because nobody could say later which of them to change.
+ * even where both agree, because later it would not be clear which of them to change.
  */
 export function collectDefaults(
   inputs: readonly RegistryInput[],
@@ -92,7 +92,7 @@ export function collectDefaults(
   return defaults;
 }
 
-/** Percentages that an SLO cannot keep. */
+/** Reports percentages that an SLO cannot have. */
 export function checkSlo(slo: SloDocument | undefined, reporter: Reporter): void {
   for (const sli of sliNames) {
     const percent = slo?.[sli];

@@ -105,7 +105,7 @@ function serviceCheck(scope: EndpointScope, reporter: Reporter) {
   };
 }
 
-/** The services that a CUJ names which did not pass the schema: all that can be said about it besides. */
+/** Checks the services that a CUJ names which did not pass the schema. */
 export function checkNamedServices(cuj: unknown, scope: EndpointScope, reporter: Reporter): void {
   const { service, endpoints } = (cuj ?? {}) as { readonly service?: unknown; readonly endpoints?: unknown };
   const exists = serviceCheck(scope, reporter);
@@ -124,7 +124,7 @@ export function mayHaveLatency(endpoints: readonly RoutePlace[], scope: Endpoint
   );
 }
 
-/** The source of a service; a service that is wrong in itself counts as traced, so that nothing else is made of it. */
+/** The source of a service; a service that is wrong counts as traced, so that it causes no further findings. */
 function sourceOf(service: string, scope: EndpointScope): string {
   return scope.services.get(service)?.source ?? 'trace';
 }

@@ -4,6 +4,7 @@ import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import { type EvaluationRequest, paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
+import type { SourceDialect } from '../../domain/registry/source-dialect.ts';
 import { findCuj, serviceNotFound } from '../../evaluation/evaluator.ts';
 import { notReadyProblem } from '../operations/health.ts';
 import type { GateMetrics } from '../operations/metrics.ts';
@@ -62,16 +63,16 @@ export function createStatusHandlers(
   const timer = ports.timer ?? systemTimer;
   let complainedAtMs = Number.NEGATIVE_INFINITY;
 
-  const overloaded: Failure = {
+  const overloaded = ({ backend }: SourceDialect): Failure => ({
     reason: 'gate_overloaded',
     message: `${maxInflight} questions are waiting, and the gate accepts no more (CUJ_GATE_MAX_INFLIGHT)`,
-    hint: 'Wait for the next measurement. If this lasts, check whether Datadog is slow (cuj_gate_source_request_duration_seconds); otherwise run more replicas or raise CUJ_GATE_MAX_INFLIGHT.',
-  };
-  const late: Failure = {
+    hint: `Wait for the next measurement. If this lasts, check whether ${backend} is slow (cuj_gate_source_request_duration_seconds); otherwise run more replicas or raise CUJ_GATE_MAX_INFLIGHT.`,
+  });
+  const late = ({ backend }: SourceDialect): Failure => ({
     reason: 'source_timeout',
-    message: `Datadog did not answer within ${durationText(deadlineMs)}`,
-    hint: 'Wait for the next measurement. If this lasts, check status.datadoghq.com and the network to Datadog.',
-  };
+    message: `${backend} did not answer within ${durationText(deadlineMs)}`,
+    hint: `Wait for the next measurement. If this lasts, check ${backend}'s status page and the network to it.`,
+  });
 
   function registryNow(): Registry {
     const state = ports.registry();
@@ -109,6 +110,7 @@ export function createStatusHandlers(
 
   async function judged(
     request: FastifyRequest,
+    dialect: SourceDialect,
     start: (signal: AbortSignal) => Promise<Judged>,
     unknown: (failure: Failure) => Verdict | ServiceVerdict,
     explained: () => object,
@@ -123,7 +125,7 @@ export function createStatusHandlers(
     if (load.inflight >= maxInflight) {
       // With this signal the source is not asked; what its cache has is answered all the same.
       const kept = await start(AbortSignal.abort());
-      return kept.unmeasured ? failed(overloaded) : kept;
+      return kept.unmeasured ? failed(overloaded(dialect)) : kept;
     }
     load.inflight += 1;
     try {
@@ -132,7 +134,7 @@ export function createStatusHandlers(
         // The time it took to identify the caller counts as well.
         Math.max(1, deadlineMs - request.identifiedInMs),
         start,
-        () => failed(late),
+        () => failed(late(dialect)),
         (error) => logger.error({ err: error }, 'a question failed after its deadline'),
       );
     } finally {
@@ -172,8 +174,11 @@ export function createStatusHandlers(
       const services = cuj.services.map((name) => registry.services.get(name) as Service);
       const question = readQuestion(request, services, ownOfCuj, cuj.name);
       const { ask } = question;
+      // One process asks one backend, so all services have the same dialect.
+      const { dialect } = services[0] as Service;
       const of = await judged(
         request,
+        dialect,
         async (signal) => {
           const evaluation = await evaluator.cuj(ask, signal);
           const { verdict, remembered, measurement } = evaluation;
@@ -201,6 +206,7 @@ export function createStatusHandlers(
       const ask = { ...part, service: name };
       const of = await judged(
         request,
+        service.dialect,
         async (signal) => {
           const evaluation = await evaluator.service(ask, signal);
           const { verdict, evaluations } = evaluation;

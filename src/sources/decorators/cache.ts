@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { LRUCache } from 'lru-cache';
 import { SourceError } from '../../domain/errors.ts';
+import { anyBackend } from '../../domain/judge/summary.ts';
 import type {
   BatchQuery,
   MetricsSource,
@@ -75,7 +76,7 @@ export function createCachedSource(inner: MetricsSource, options: CacheOptions):
         observer?.hit();
         return known;
       }
-      if (signal.aborted) throw gaveUp();
+      if (signal.aborted) throw gaveUp(query);
       let flight = flights.get(key);
       if (flight === undefined) {
         observer?.miss();
@@ -84,7 +85,7 @@ export function createCachedSource(inner: MetricsSource, options: CacheOptions):
       const joined = flight;
       joined.waiting += 1;
       try {
-        return await untilAborted(joined.snapshot, signal);
+        return await untilAborted(joined.snapshot, signal, () => gaveUp(query));
       } finally {
         joined.waiting -= 1;
         if (joined.waiting === 0 && flights.get(key) === joined) {
@@ -107,18 +108,19 @@ function keepFor(ttlMs: number, max: number, maxBytes: number, now: (() => numbe
   });
 }
 
-function gaveUp(): SourceError {
+function gaveUp({ batch }: BatchQuery): SourceError {
+  const { backend } = batch.services[0]?.service.dialect ?? anyBackend;
   return new SourceError(
     'source_timeout',
-    'Datadog did not answer before the deadline of this request.',
-    'Usually this is temporary. If it lasts, check the network to Datadog, and try a shorter maxWindow.',
+    `${backend} did not answer before the deadline of this request.`,
+    `Usually this is temporary. If it lasts, check the network to ${backend}, and try a shorter maxWindow.`,
   );
 }
 
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal, errorOf: () => Error): Promise<T> {
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(gaveUp());
+    stop = () => reject(errorOf());
     // A request about a service adds a listener for each of its CUJs: that is no leak.
     setMaxListeners(0, signal);
     signal.addEventListener('abort', stop, { once: true });
