@@ -1,11 +1,11 @@
 import { type Phase, type Taken, WatchedMetric } from './argo-caller.ts';
 import { CANARY_VERSION, simulateJourneys } from './datadog/journeys.ts';
-import { type Simulator, startDatadogStandIn } from './datadog/simulator.ts';
+import { type Simulator, startDatadogSimulator } from './datadog/simulator.ts';
 import { type TotalErrorRate, totalErrorRate } from './total-error-rate.ts';
 
 /**
  * The demo's play: a day of the matching app's traffic, a canary at 25% that breaks the last step of sign-up for one
- * request in five, the gate in front of the stand-in, and a caller that follows Argo's rules. Time is simulated: it
+ * request in five, the gate in front of the simulator, and a caller that follows Argo's rules. Time is simulated: it
  * stands still between two acts, so that what curl shows is what was just judged.
  */
 
@@ -42,14 +42,14 @@ export interface Scene {
   readonly ended?: { readonly phase: Phase; readonly message: string };
 }
 
-/** Sets the stage: a stand-in with a day of traffic behind it, and a canary about to begin. */
+/** Sets the stage: a simulator with a day of past traffic, and a canary about to begin. */
 export async function setStage(options: {
   readonly seed: number;
   readonly apiKey: string;
   readonly appKey: string;
 }): Promise<Stage> {
   const clock: PlayClock = { nowMs: noonMs };
-  const datadog = await startDatadogStandIn({
+  const datadog = await startDatadogSimulator({
     now: () => clock.nowMs,
     apiKey: options.apiKey,
     applicationKey: options.appKey,

@@ -26,7 +26,7 @@ async function sum(
     headers: { 'DD-API-KEY': keys.apiKey, 'DD-APPLICATION-KEY': keys.appKey },
   });
   if (!response.ok)
-    throw new Error(`the Datadog stand-in answered ${response.status}: ${await response.text()}`);
+    throw new Error(`the Datadog simulator responded with ${response.status}: ${await response.text()}`);
   const { series } = (await response.json()) as { series: { pointlist: [number, number | null][] }[] };
   return series.flatMap(({ pointlist }) => pointlist).reduce((total, [, value]) => total + (value ?? 0), 0);
 }

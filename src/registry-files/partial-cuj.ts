@@ -3,9 +3,9 @@ import type { Finding } from '../domain/registry/findings.ts';
 import type { CujDocument } from '../domain/registry/schema.ts';
 
 /**
- * A CUJ without the parts that did not pass the schema, so that everything else about it can still be checked and all
- * problems are told at once. What stands in for a removed part raises no complaint of its own. Undefined where what is
- * left is no CUJ. The result is for checking only: a registry with a finding never comes into force.
+ * A CUJ without the parts that violate the schema, so that the rest can be checked and all problems are reported at once.
+ * Placeholders for removed parts cause no problems. Undefined where the rest is not a CUJ. The result is used only for
+ * checks: a registry with a finding is never used.
  */
 export function partialCujOf(
   cuj: unknown,
@@ -13,31 +13,31 @@ export function partialCujOf(
   validate: ValidateFunction,
 ): CujDocument | undefined {
   if (typeof cuj !== 'object' || cuj === null) return undefined;
-  const mended = structuredClone(cuj) as Record<string, unknown>;
+  const partial = structuredClone(cuj) as Record<string, unknown>;
   for (const { path } of findings) {
     const [key, second] = path.slice(2);
     if (key === undefined || typeof key !== 'string') continue;
-    // Without these nothing can be looked up.
+    // The rest cannot be checked without these.
     if (key === 'name' || key === 'service') return undefined;
-    if (key === 'endpoints' && typeof second === 'number' && Array.isArray(mended.endpoints)) {
-      mended.endpoints[second] = placeholder(mended.endpoints[second], second);
+    if (key === 'endpoints' && typeof second === 'number' && Array.isArray(partial.endpoints)) {
+      partial.endpoints[second] = placeholder(partial.endpoints[second], second);
     } else if (key === 'endpoints') {
       return undefined;
     } else if (key === 'latencyMs') {
-      mended.latencyMs = 1;
+      partial.latencyMs = 1;
     } else if (key === 'owner') {
-      mended.owner = '-';
-    } else if (typeof second === 'string' && isMapping(mended[key])) {
-      delete mended[key][second];
+      partial.owner = '-';
+    } else if (typeof second === 'string' && isMapping(partial[key])) {
+      delete partial[key][second];
     } else {
-      delete mended[key];
+      delete partial[key];
     }
   }
-  mended.owner ??= '-';
-  return validate(mended) ? (mended as CujDocument) : undefined;
+  partial.owner ??= '-';
+  return validate(partial) ? (partial as CujDocument) : undefined;
 }
 
-/** An endpoint that is like no other and has a threshold where the unreadable one had. */
+/** A unique endpoint, with a threshold if the invalid one had one. */
 function placeholder(endpoint: unknown, index: number): unknown {
   const path = `/unreadable-endpoint-${index}`;
   const timed = isMapping(endpoint) && 'latencyMs' in endpoint;

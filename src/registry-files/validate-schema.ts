@@ -85,19 +85,19 @@ export async function checkStructure(file: string, value: unknown): Promise<Stru
       if (!check(validate, entry, [heading, name]) || !named) broken[heading].add(name);
     }
   }
-  const mended = new Map<number, CujDocument>();
+  const partial = new Map<number, CujDocument>();
   if (Array.isArray(document.cujs)) {
     for (const [index, cuj] of document.cujs.entries()) {
       const before = findings.length;
       if (check(validators.cuj, cuj, ['cujs', index])) continue;
       broken.cujs.add(index);
       const rest = partialCujOf(cuj, findings.slice(before), validators.cuj);
-      if (rest !== undefined) mended.set(index, rest);
+      if (rest !== undefined) partial.set(index, rest);
     }
   }
   const parts: BrokenParts = {
     ...broken,
-    mended,
+    partial,
     defaults: findings.some(({ path }) => path[0] === 'defaults'),
   };
   return { usable: true, findings, input: { file, document: usablePart(document), broken: parts } };

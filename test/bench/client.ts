@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import type { BatchQuery } from '../../src/domain/metrics/metrics-source.ts';
 import { DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
 import { createDatadogSource } from '../../src/sources/datadog/api/source.ts';
@@ -75,7 +75,7 @@ async function recordAnswer(): Promise<{
   groups: number;
 }> {
   const query = clientQuestion();
-  const datadog = await startDatadogStandIn({ now: () => endMs + 300_000 });
+  const datadog = await startDatadogSimulator({ now: () => endMs + 300_000 });
   for (const [i, resource] of endpoints.entries())
     for (let at = query.fromMs; at < endMs; at += 60_000)
       for (const version of ['v1', 'v2'])

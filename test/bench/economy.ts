@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pino } from 'pino';
 import { request } from 'undici';
-import { startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { compose } from '../../src/server/compose.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import type { Figure } from './figure.ts';
@@ -56,7 +56,7 @@ const endpointsOf = (cuj: number): string[] => Array.from({ length: 5 }, (_, i) 
 /** Argo Rollouts' metricproviders/datadog, apiVersion v2: one POST /api/v2/query/scalar for each metric. */
 async function countProvider(): Promise<number> {
   let nowMs = startMs;
-  const datadog = await startDatadogStandIn({ now: () => nowMs });
+  const datadog = await startDatadogSimulator({ now: () => nowMs });
   await schedule(async (atMs, service) => {
     nowMs = atMs;
     const metrics = Array.from({ length: cujsPerService }, async (_, cuj) => {
@@ -94,7 +94,7 @@ async function countProvider(): Promise<number> {
 
 async function countGate(folder: string, versionOf: Versions): Promise<number> {
   let nowMs = startMs;
-  const datadog = await startDatadogStandIn({ now: () => nowMs });
+  const datadog = await startDatadogSimulator({ now: () => nowMs });
   for (const service of services) {
     for (let cuj = 0; cuj < cujsPerService; cuj += 1) {
       for (const resource of endpointsOf(cuj)) {

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { request } from 'undici';
-import { startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { buildGate } from '../e2e/gate-program.ts';
 import { type Figure, ratios } from './figure.ts';
 import { closedLoad, openLoad, run, startGate, startRaw } from './processes.ts';
@@ -26,7 +26,7 @@ const slicesOfRound = 4;
 const noTimes = () => ({ perSecond: [] as number[], cpu: [] as number[], p99: [] as number[] });
 
 export async function measureHttp(rounds: number, folder: string): Promise<Figure[]> {
-  const datadog = await startDatadogStandIn({ now: Date.now });
+  const datadog = await startDatadogSimulator({ now: Date.now });
   const nowMs = Date.now();
   for (let at = nowMs - 20 * 60_000; at < nowMs + 20 * 60_000; at += 10_000) {
     for (const resource of ['POST /api/v1/signup', 'POST /api/v1/signup/phone']) {

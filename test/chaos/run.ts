@@ -9,7 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { seededRandom } from '../domain/judge/journey.ts';
 import { buildGate } from '../e2e/gate-program.ts';
 import { freePort } from '../free-ports.ts';
@@ -58,7 +58,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const drawOfPart = (): Draw => seededRandom(seed * 31 + ++parts);
   const file = await buildGate(path.join(folder, 'gate'));
   const startMs = Date.now();
-  const simulator = await startDatadogStandIn({ now: Date.now });
+  const simulator = await startDatadogSimulator({ now: Date.now });
   cleanups.push(() => simulator.stop());
   const world = plantTraffic(simulator.store, startMs, seconds);
   const gun = new FaultGun(simulator, drawOfPart());

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backtestCommand } from '../../src/commands/backtest.ts';
 import { retryOnRateLimit } from '../../src/commands/support/rate-limit-retry.ts';
-import { type Simulator, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { SourceError } from '../../src/domain/errors.ts';
 import { plantMonth } from '../backtest/planted.ts';
 import { shopDocument } from '../doctor/clinic.ts';
@@ -16,7 +16,7 @@ let folder: string;
 let simulator: Simulator;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'backtest-'));
-  simulator = await startDatadogStandIn({ now: () => someTime });
+  simulator = await startDatadogSimulator({ now: () => someTime });
   plantMonth(simulator, (Math.floor(someTime / HOUR) - 12) * HOUR);
 });
 afterEach(async () => {

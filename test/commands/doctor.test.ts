@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import type { Simulator } from '../../src/demo/datadog/simulator.ts';
-import { startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { hits, routes, shopDocument } from '../doctor/clinic.ts';
 import { capture, someTime } from './io.ts';
 
@@ -12,7 +12,7 @@ let folder: string;
 let simulator: Simulator;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'doctor-'));
-  simulator = await startDatadogStandIn({ now: () => someTime });
+  simulator = await startDatadogSimulator({ now: () => someTime });
 });
 afterEach(async () => {
   await simulator.stop();

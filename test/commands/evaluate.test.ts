@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { simulateJourneys } from '../../src/demo/datadog/journeys.ts';
-import { type Simulator, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { capture, someTime } from './io.ts';
 
 const minuteMs = 60_000;
@@ -15,7 +15,7 @@ describe('evaluate', () => {
   let env: Record<string, string>;
 
   beforeAll(async () => {
-    datadog = await startDatadogStandIn({ now: () => someTime, apiKey: 'api', applicationKey: 'app' });
+    datadog = await startDatadogSimulator({ now: () => someTime, apiKey: 'api', applicationKey: 'app' });
     simulateJourneys({
       store: datadog.store,
       seed: 1,

@@ -94,13 +94,13 @@ describe('misuse ends with 2 and says what to do', () => {
       'a parameter that no selector takes',
       ['rollout', '--param', 'verion=value:x'],
       undefined,
-      'They take: version.',
+      'They have: version.',
     ],
     [
       'a source that is none',
       ['rollout', '--version-from', 'image'],
       undefined,
-      '"image" is none of pod-template-hash',
+      '"image" is not one of pod-template-hash',
     ],
     [
       'the stable version for the canary',
@@ -255,7 +255,7 @@ describe('generate --out', () => {
     await writeFile(join(out, manifestName), text);
     expect(await templates()).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('cannot be trusted'),
+      stderr: expect.stringContaining('is invalid'),
     });
     expect(await readdir(out)).toEqual([manifestName]);
   });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
-import { type Simulator, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { loadRegistry } from '../../src/registry-files/load.ts';
 import { capture, someTime } from './io.ts';
 
@@ -11,7 +11,7 @@ let folder: string;
 let simulator: Simulator;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'init-'));
-  simulator = await startDatadogStandIn({ now: () => someTime });
+  simulator = await startDatadogSimulator({ now: () => someTime });
 });
 afterEach(async () => {
   await simulator.stop();

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
-import { type Simulator, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { hits, registryOf, shopDocument } from '../doctor/clinic.ts';
 import { plantSlo } from '../doctor/slo-of-cuj.ts';
 import { capture, someTime } from './io.ts';
@@ -12,7 +12,7 @@ let folder: string;
 let simulator: Simulator;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'report-'));
-  simulator = await startDatadogStandIn({ now: () => someTime });
+  simulator = await startDatadogSimulator({ now: () => someTime });
 });
 afterEach(async () => {
   await simulator.stop();

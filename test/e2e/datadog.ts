@@ -1,5 +1,5 @@
 import { APP_ROUTES } from '../../src/demo/datadog/app-routes.ts';
-import { type Simulator, startDatadogStandIn } from '../../src/demo/datadog/simulator.ts';
+import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { EventStore } from '../../src/demo/datadog/store.ts';
 import type { ScenarioContext } from './scenario.ts';
 
@@ -68,7 +68,7 @@ const thisMinute = () => Math.floor(Date.now() / minuteMs) * minuteMs;
 export async function startDatadog({ onEnd }: ScenarioContext): Promise<Datadog> {
   const written: Written[] = [];
   let store = new EventStore({ now: Date.now });
-  let simulator = await startDatadogStandIn({ now: Date.now, store });
+  let simulator = await startDatadogSimulator({ now: Date.now, store });
   const { url, port, calls, faults } = simulator;
   onEnd(() => simulator.stop());
 
@@ -106,7 +106,7 @@ export async function startDatadog({ onEnd }: ScenarioContext): Promise<Datadog>
         write(store, one);
       }
       await simulator.stop();
-      simulator = await startDatadogStandIn({ now: Date.now, store, port });
+      simulator = await startDatadogSimulator({ now: Date.now, store, port });
     },
   };
 }

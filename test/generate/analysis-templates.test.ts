@@ -187,7 +187,7 @@ describe('which templates there are', () => {
     const registry = smallRegistry([{ name: 'a' }], {
       shop: { env: 'prod', operation: 'http.request', canary: 'version:{version},cell:{cell}' },
     });
-    expect(() => analysisTemplates(registry, options())).toThrow('where a Rollout has version is not known');
+    expect(() => analysisTemplates(registry, options())).toThrow('the source of version is unknown');
   });
 
   it('refuses a gate that cannot pass as often as it must', () => {

@@ -16,7 +16,7 @@ it("the chart holds generate's alerts, that of a CUJ for any of them: it does no
   const [file] = prometheusRules(registry);
   const text = file?.text
     .replace(
-      '# Made from the CUJ registry by `cuj-gate generate prometheus-rules`: change the registry, not this file.',
+      '# Generated from the CUJ registry by `cuj-gate generate prometheus-rules`: change the registry, not this file.',
       '# The output of `cuj-gate generate prometheus-rules` has an alert for each CUJ, with its owner, in place of the last one.',
     )
     .replace(/ +# Owner: .*\n/, '')

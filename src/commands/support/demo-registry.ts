@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { WatchedMetric } from '../../demo/argo-caller.ts';
-import { type Simulator, startDatadogStandIn } from '../../demo/datadog/simulator.ts';
+import { type Simulator, startDatadogSimulator } from '../../demo/datadog/simulator.ts';
 import { brokenBy, planTraffic, type RegistryTraffic, simulateRegistry } from '../../demo/own-registry.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
@@ -24,7 +24,7 @@ const everyMs = 30_000;
 /** `cuj-gate demo --registry`: verdicts on the user's own CUJs in real time, without an account. */
 export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Promise<number> {
   const keys = makeUpKeys();
-  const datadog = await startDatadogStandIn({
+  const datadog = await startDatadogSimulator({
     now: io.now,
     apiKey: keys.apiKey,
     applicationKey: keys.appKey,

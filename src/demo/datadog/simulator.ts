@@ -39,7 +39,7 @@ export interface Simulator {
 }
 
 /** Starts a Datadog on 127.0.0.1 that answers from a store, speaks as recorded and fails on demand. */
-export async function startDatadogStandIn(options: SimulatorOptions): Promise<Simulator> {
+export async function startDatadogSimulator(options: SimulatorOptions): Promise<Simulator> {
   const store = options.store ?? new EventStore({ now: options.now });
   const faults = new FaultList();
   const calls: Call[] = [];
@@ -64,7 +64,7 @@ export async function startDatadogStandIn(options: SimulatorOptions): Promise<Si
   const server = createServer((request, response) => {
     readText(request).then(
       (text) => {
-        const url = new URL(request.url ?? '/', 'http://stand-in');
+        const url = new URL(request.url ?? '/', 'http://simulator');
         const call: Call = {
           at: options.now(),
           method: request.method ?? '',

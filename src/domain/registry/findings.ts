@@ -27,7 +27,7 @@ export interface BrokenParts {
   /** By index in `cujs`. */
   readonly cujs: ReadonlySet<number>;
   /** Broken CUJs without what is wrong with them, so that the rest of each is still checked; by index in `cujs`. */
-  readonly mended?: ReadonlyMap<number, CujDocument>;
+  readonly partial?: ReadonlyMap<number, CujDocument>;
 }
 
 /** One file of the registry. Whatever is not among the broken parts passed the schema. */

@@ -71,7 +71,7 @@ export function* resolveInSteps(
       // A CUJ that did not pass the schema still holds its name, if it has one.
       names.check((cuj as { readonly name?: unknown } | null)?.name, reporter);
       const isBroken = broken?.cujs.has(index) === true;
-      const readable = isBroken ? broken.mended?.get(index) : cuj;
+      const readable = isBroken ? broken.partial?.get(index) : cuj;
       if (readable === undefined) {
         checkNamedServices(cuj, scope, reporter);
         continue;

@@ -1,7 +1,7 @@
 import { durationMs } from '../../domain/duration.ts';
 import type { CanaryArgOptions } from './canary-args.ts';
 
-/** How Argo's controller shows who it is. */
+/** How Argo's controller authenticates. */
 export type GateAuth =
   | { readonly kind: 'token'; readonly secret: string; readonly key: string }
   | {
@@ -14,25 +14,25 @@ export type GateAuth =
 
 export type TemplateKind = 'AnalysisTemplate' | 'ClusterAnalysisTemplate';
 
-/** What templates and Rollouts are made with, besides the registry. */
+/** Options of templates and Rollouts. */
 export interface AnalysisOptions extends CanaryArgOptions {
   /** Where Argo's controller reaches the gate; without a trailing slash. */
   readonly gateUrl: string;
   readonly kind: TemplateKind;
   readonly namespace: string | undefined;
   readonly auth: GateAuth | undefined;
-  /** Between two measurements, as Argo writes it: `60s`. */
+  /** The time between two measurements, in Argo's format: `60s`. */
   readonly interval: string;
-  /** Before a watch's first measurement; undefined: until the first minute of data is complete. */
+  /** The delay of a watch's first measurement; undefined: until the first minute of data is complete. */
   readonly initialDelay: string | undefined;
-  /** How often a gate asks at most. */
+  /** The maximum number of measurements of a gate. */
   readonly count: number;
-  /** How many passes in a row a gate wants. */
+  /** The number of consecutive passes that a gate needs. */
   readonly passes: number;
-  /** Failed requests in a row that a watch and a gate bear; Argo makes one every 10 s. */
+  /** Consecutive failed requests that a watch and a gate tolerate; Argo makes one every 10 s. */
   readonly watchErrors: number;
   readonly gateErrors: number;
-  /** Also write the whole registry's digest on every object, so that every object changes with every change of it. */
+  /** Annotate every object with the digest of the whole registry, so that every change changes all objects. */
   readonly registryDigest: boolean;
 }
 
@@ -41,12 +41,12 @@ export const defaultAnalysisOptions: AnalysisOptions = {
   kind: 'AnalysisTemplate',
   namespace: undefined,
   auth: undefined,
-  // Datadog's data comes in whole minutes: asking more often repeats the answer.
+  // Datadog's data arrives in whole minutes: more frequent measurements repeat the result.
   interval: '60s',
   initialDelay: undefined,
   count: 10,
   passes: 2,
-  // An hour for what runs beside a rollout, ten minutes for what holds it up.
+  // An hour for background analyses, ten minutes for steps that block the rollout.
   watchErrors: 360,
   gateErrors: 60,
   registryDigest: false,
@@ -55,12 +55,12 @@ export const defaultAnalysisOptions: AnalysisOptions = {
 };
 
 /**
- * High enough never to pause a rollout: a week of not knowing, once a minute. A background analysis may be as ignorant
- * as it likes, it is there to trip.
+ * High enough never to pause a rollout: a week of inconclusive measurements, one per minute. A background analysis only
+ * has to abort.
  */
 export const watchInconclusiveLimit = 10_000;
 
-/** Whether Argo takes a text as a duration; `0s` is none. */
+/** Whether a text is a duration in Argo's format, greater than 0. */
 export function isArgoDuration(text: string): boolean {
   return text === '0s' || durationMs(text.replace(/d$/, '?')) !== undefined;
 }

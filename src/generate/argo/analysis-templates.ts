@@ -7,7 +7,7 @@ import { type AnalysisOptions, watchInconclusiveLimit } from './analysis-options
 import { cujQuestions, judgedServices, type Question, serviceQuestion } from './canary-args.ts';
 import { entryDigest, prefix, searchable } from './kubernetes-metadata.ts';
 
-/** *watch* runs beside the steps and trips; *gate* is a step of its own and proves. */
+/** `watch`: a background analysis, which can abort. `gate`: an inline analysis step, which has to pass. */
 export type TemplateUse = 'watch' | 'gate';
 
 /** The name by which Rollouts refer to a template. */
@@ -15,20 +15,20 @@ export function templateName(question: Question, use: TemplateUse): string {
   return `${question.name}-${use}`;
 }
 
-/** Which templates there are for a CUJ: one that only observes can prove nothing, so it has no gate. */
+/** The templates of a CUJ. A CUJ in report-only mode has no gate: it always passes. */
 export function usesOf(cuj: Cuj): readonly TemplateUse[] {
   return cuj.mode === 'observe' ? ['watch'] : ['watch', 'gate'];
 }
 
 /**
- * One file for each CUJ and one for each service with an enforced CUJ, in `analysis-templates/`. What they must hold is
- * decided by what Argo Rollouts does with an answer; docs/generate.md lists it.
+ * One file for each CUJ and one for each service with an enforced CUJ, in `analysis-templates/`. docs/generate.md explains
+ * the fields and how Argo Rollouts uses them.
  * Throws GenerateError where a selector's parameters have no source.
  */
 export function analysisTemplates(registry: Registry, options: AnalysisOptions): GeneratedFile[] {
   if (options.passes > options.count) {
     throw new GenerateError(
-      `A gate that asks ${options.count} times cannot pass ${options.passes} times in a row.`,
+      `A gate with ${options.count} measurements cannot pass ${options.passes} times in a row.`,
       'Lower --passes or raise --count.',
     );
   }
@@ -45,7 +45,7 @@ export function analysisTemplates(registry: Registry, options: AnalysisOptions):
     if (question === undefined) continue;
     const lags = [...registry.cujs.values()].filter((cuj) => cuj.services.includes(service.name));
     const subject: Subject = {
-      lines: [`All enforced CUJs of ${service.name} in one question: the worst verdict decides.`],
+      lines: [`All enforced CUJs of ${service.name} in one measurement: the worst verdict decides.`],
       facts: { service: service.name },
       observes: false,
       annotations: options.registryDigest ? { [`${prefix}/registry-digest`]: registry.digest } : {},
@@ -57,10 +57,10 @@ export function analysisTemplates(registry: Registry, options: AnalysisOptions):
   return files;
 }
 
-/** What a template is about. */
+/** The subject of a template. */
 interface Subject {
   readonly lines: readonly string[];
-  /** A CUJ that is judged and shown, and never fails a rollout. */
+  /** Report-only mode: the CUJ is judged and shown, and never fails a rollout. */
   readonly observes: boolean;
   readonly facts: Readonly<Record<string, string | undefined>>;
   readonly annotations: Readonly<Record<string, string>>;
@@ -93,18 +93,18 @@ function cujSubject(registry: Registry, cuj: Cuj, options: AnalysisOptions): Sub
 
 const useLines: Readonly<Record<TemplateUse, readonly string[]>> = {
   watch: [
-    'A watch: for background analysis (spec.strategy.canary.analysis). It trips on the first FAIL and aborts the',
-    'rollout. It proves nothing: Argo calls a run that ends with the steps Successful. Follow it with a gate.',
+    'A watch: for background analysis (spec.strategy.canary.analysis). It aborts the rollout on the first FAIL. It proves',
+    'nothing: Argo calls a run that ends with the steps Successful. Use it together with a gate.',
   ],
   gate: [
-    'A gate: for a step of its own (steps: - analysis). Argo goes on when the answer was PASS often enough in a row,',
-    'aborts on the first FAIL, and pauses for a person where neither came: then look at the last value, which says why.',
+    'A gate: for an inline analysis step (steps: - analysis). Argo continues after enough consecutive PASS results, aborts',
+    'on the first FAIL, and otherwise pauses the rollout for a person: the last value then explains why.',
   ],
 };
 
 const observeLines = [
-  'A watch: for background analysis (spec.strategy.canary.analysis). The CUJ only observes (mode: observe), so what it',
-  'would have said stands in the value behind a PASS, and no rollout fails by it. Nothing has to follow it.',
+  'A watch: for background analysis (spec.strategy.canary.analysis). The CUJ is in report-only mode (mode: observe): its',
+  'verdict is shown after a PASS and never fails a rollout. It needs no gate.',
 ];
 
 function template(
@@ -134,7 +134,7 @@ function template(
   };
   return {
     head: [
-      'Made from the CUJ registry by `cuj-gate generate analysis-templates`: change the registry, not this file.',
+      'Generated from the CUJ registry by `cuj-gate generate analysis-templates`: change the registry, not this file.',
       '',
       ...subject.lines,
       '',
@@ -219,25 +219,27 @@ function notesOf(
     notes.push({
       at: ['spec', 'args'],
       lines: [
-        'The Rollout gives them. They have no default on purpose: a missing one is an error, never an empty selector.',
+        'Set by the Rollout. They have no default on purpose: a missing argument is an error, never an empty selector.',
         ...(options.auth === undefined
           ? []
-          : ['Secrets are read in the namespace of the Rollout, without a line break at their end.']),
+          : ["Secrets are read from the Rollout's namespace. They must not end in a line break."]),
       ],
     });
   }
   notes.push(
     {
       at: at('interval'),
-      lines: ['May be changed (--interval). Data comes once a minute: asking more often tells nothing more.'],
+      lines: [
+        'May be changed (--interval). Data arrives once a minute: more frequent measurements add nothing.',
+      ],
     },
     ...(use === 'gate'
       ? [
           {
             at: at('count'),
             lines: [
-              'May be changed (--count, --passes): how often to ask at most, and how many passes in a row are a proof.',
-              'Leave both in: without consecutiveSuccessLimit a run that never passed can end Successful.',
+              'May be changed (--count, --passes): the maximum number of measurements, and the consecutive passes that are needed.',
+              'Keep both: without consecutiveSuccessLimit a run that never passed can end Successful.',
             ],
           },
         ]
@@ -245,34 +247,32 @@ function notesOf(
     {
       at: at('failureLimit'),
       lines: [
-        'Leave the three limits as they are. A FAIL is evidence already: one is enough, and 0 acts on it.',
+        'Keep the three limits. One FAIL is enough evidence to abort, therefore failureLimit is 0.',
         ...(use === 'watch'
-          ? ['Not knowing, and a gate that is down for a while, must not stop what nothing speaks against.']
+          ? ['Inconclusive results, and a gate that is down for a while, must not block a healthy rollout.']
           : [
-              'Not knowing is borne until the last ask, a gate that is down for 10 s x consecutiveErrorLimit.',
+              'Inconclusive results are tolerated until the last measurement, and a gate that is down for 10 s x consecutiveErrorLimit.',
             ]),
       ],
     },
     {
       at: at('successCondition'),
       lines: [
-        'Leave both: an answer that is neither is Inconclusive. With one of them only, not knowing would pass or fail.',
+        'Keep both: a result that matches neither is Inconclusive. With only one of them, it would pass or fail.',
       ],
     },
     {
       at: at('provider', 'web', 'url'),
       lines: [
-        'May be changed (--gate-url): where the controller reaches the gate.',
+        'May be changed (--gate-url): the URL at which the controller reaches the gate.',
         ...(question.serviceArg
-          ? ['The CUJ spans services; the Rollout names the one that it releases.']
+          ? ['The CUJ spans services; the Rollout names the service that it releases.']
           : []),
       ],
     },
     {
       at: at('provider', 'web', 'timeoutSeconds'),
-      lines: [
-        'Leave both: the gate answers within 8 s, and the summary is what people see in kubectl and the dashboard.',
-      ],
+      lines: ['Keep both: the gate responds within 8 s, and kubectl and the dashboard show the summary.'],
     },
   );
   return notes;

@@ -3,41 +3,41 @@ import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import { GenerateError } from '../output/generated-file.ts';
 import { serviceObjectName } from './kubernetes-metadata.ts';
 
-/** Where a Rollout has the value of one of the canary's parameters. */
+/** Where a Rollout has the value of a parameter of the canary. */
 export type ValueSource =
   | { readonly kind: 'pod-template-hash'; readonly of: 'Latest' | 'Stable' }
   | { readonly kind: 'label'; readonly key: string }
   | { readonly kind: 'field'; readonly path: string }
   | { readonly kind: 'value'; readonly value: string };
 
-/** What decides which arguments templates declare and Rollouts pass. */
+/** The options that decide which arguments templates declare and Rollouts pass. */
 export interface CanaryArgOptions {
-  /** The source of the one parameter of a canary selector: its version. */
+  /** The source of the canary selector's version parameter. */
   readonly versionFrom: ValueSource;
-  /** Sources of single parameters, by their names in the registry. */
+  /** Sources of other parameters, by their names in the registry. */
   readonly params: ReadonlyMap<string, ValueSource>;
 }
 
-/** One parameter of a selector on its way from the Rollout to the gate. */
+/** A selector's parameter, which the Rollout passes to the gate. */
 export interface CanaryArg {
   /** In the registry: `stable_version`. */
   readonly param: string;
   /** In Argo: `stable-version`. */
   readonly arg: string;
-  /** On the wire: `X-Canary-Stable-Version`. Argo does not encode what it puts into a URL; a header needs no encoding. */
+  /** The header: `X-Canary-Stable-Version`. Argo does not encode values in a URL; a header needs no encoding. */
   readonly header: string;
   readonly source: ValueSource;
 }
 
-/** A question to the gate that a template can ask. */
+/** A request to the gate that a template can make. */
 export interface Question {
   /** The metric's name and the template's without its kind: `cuj-login`. */
   readonly name: string;
   readonly path: string;
   readonly args: readonly CanaryArg[];
-  /** Whose Rollouts may ask it. */
+  /** The services whose Rollouts may use it. */
   readonly services: readonly string[];
-  /** The Rollout says which of the services it releases. */
+  /** The Rollout names the service that it releases. */
   readonly serviceArg: boolean;
 }
 
@@ -65,10 +65,10 @@ export function parseValueSource(text: string): ValueSource | { readonly error: 
   if (kind === 'value') {
     return /^[\x21-\x7e]{1,200}$/.test(rest) ? { kind, value: rest } : { error: `"${rest}" is not a value` };
   }
-  return { error: `"${text}" is none of ${sourceForms}` };
+  return { error: `"${text}" is not one of ${sourceForms}` };
 }
 
-/** The arguments that a question about one service takes. Throws GenerateError where a parameter has no source. */
+/** The arguments of a request about one service. Throws GenerateError where a parameter has no source. */
 export function argsOf(service: Service, options: CanaryArgOptions): readonly CanaryArg[] {
   const required = service.canary.params;
   const optional = (service.stable?.params ?? []).filter((param) => !required.includes(param));
@@ -77,20 +77,20 @@ export function argsOf(service: Service, options: CanaryArgOptions): readonly Ca
     const source = options.params.get(param) ?? (required.length === 1 ? options.versionFrom : undefined);
     if (source === undefined) {
       throw new GenerateError(
-        `The canary selector of service "${service.name}" takes ${required.join(', ')}: where a Rollout has ${param} is not known.`,
-        `Say it: --param ${param}=SOURCE, with SOURCE one of ${sourceForms}.`,
+        `The canary selector of service "${service.name}" takes ${required.join(', ')}: the source of ${param} is unknown.`,
+        `Give --param ${param}=SOURCE, with SOURCE one of ${sourceForms}.`,
       );
     }
     if (source.kind === 'pod-template-hash' && source.of === 'Stable') {
       throw new GenerateError(
-        `The canary of service "${service.name}" would be named by the hash of the stable pods: the old version would be judged.`,
-        'Take pod-template-hash.',
+        `The canary of service "${service.name}" would be selected by the hash of the stable pods: the old version would be judged.`,
+        'Use pod-template-hash.',
       );
     }
     found.push(canaryArg(param, source));
   }
   for (const param of optional) {
-    // Argo knows the stable pods' hash as well; any other stable value it does not, and then stable is the rest.
+    // Argo knows only the hash of the stable pods. For any other source, stable is the rest of the traffic.
     const byHash =
       options.versionFrom.kind === 'pod-template-hash' && required.length === 1 && optional.length === 1;
     const source = options.params.get(param) ?? (byHash ? stableHash : undefined);
@@ -106,11 +106,11 @@ function canaryArg(param: string, source: ValueSource): CanaryArg {
 }
 
 /**
- * The questions about one CUJ. A Rollout releases one service, and a version says nothing about another service (its
- * stable pods may even carry the same), so a CUJ of several services is asked for the one that is being released: the
- * Rollout passes its name as the argument `service`. One template then serves all of them, and its name stays when a
- * CUJ gains a service. Only where the services' selectors take different parameters, one template cannot do for both,
- * and each service has its own: `cuj-NAME.SERVICE` (a CUJ's name has no dot, so no two of them are ever alike).
+ * The requests for one CUJ. A Rollout releases one service, and its version does not apply to other services. A CUJ of
+ * several services is therefore judged for the released service: the Rollout passes its name as the argument `service`.
+ * One template serves all services, and its name stays when a CUJ gains a service. Only if the services' selectors take
+ * different parameters, each service has its own template: `cuj-NAME.SERVICE`. Names of CUJs have no dot, so these names
+ * are unique.
  */
 export function cujQuestions(registry: Registry, cuj: Cuj, options: CanaryArgOptions): readonly Question[] {
   const path = `/cujs/${cuj.name}/status`;
@@ -133,7 +133,7 @@ export function cujQuestions(registry: Registry, cuj: Cuj, options: CanaryArgOpt
   }));
 }
 
-/** The question about all enforced CUJs of a service; undefined where it has none, for then nothing could ever pass. */
+/** The request for all enforced CUJs of a service; undefined if it has none: such a request could never pass. */
 export function serviceQuestion(
   registry: Registry,
   service: Service,
@@ -152,7 +152,7 @@ export function serviceQuestion(
   };
 }
 
-/** Services with at least one CUJ, by name, or only one of them: those that a Rollout can be judged for. */
+/** The services with at least one CUJ, by name, or only the given one. */
 export function judgedServices(registry: Registry, only?: string): readonly Service[] {
   const names = new Set([...registry.cujs.values()].flatMap((cuj) => cuj.services));
   return [...names]
@@ -161,7 +161,7 @@ export function judgedServices(registry: Registry, only?: string): readonly Serv
     .map((name) => registry.services.get(name) as Service);
 }
 
-/** Throws GenerateError where a source is given for a parameter that no selector takes: most likely a typo. */
+/** Throws GenerateError where a source is given for a parameter that no selector has: most likely a typo. */
 export function checkParams(registry: Registry, params: ReadonlyMap<string, unknown>): void {
   const known = new Set(
     [...registry.services.values()].flatMap(({ canary, stable }) => [
@@ -172,8 +172,8 @@ export function checkParams(registry: Registry, params: ReadonlyMap<string, unkn
   for (const name of params.keys()) {
     if (known.has(name)) continue;
     throw new GenerateError(
-      `No selector of the registry takes a parameter "${name}".`,
-      known.size === 0 ? 'None takes any.' : `They take: ${[...known].sort().join(', ')}.`,
+      `No selector in the registry has a parameter "${name}".`,
+      known.size === 0 ? 'They have no parameters.' : `They have: ${[...known].sort().join(', ')}.`,
     );
   }
 }
@@ -192,8 +192,8 @@ export function rolloutArg({ arg, source }: CanaryArg): Record<string, unknown> 
 }
 
 /**
- * Argo walks a path by its dots, so a pod template's label whose key has one cannot be reached; the Rollout's own
- * metadata is read another way, which takes any key. Such a label must stand on both.
+ * Argo splits a path at dots, so it cannot reach a label of the pod template whose key has a dot. It reads the Rollout's
+ * own metadata differently, with any key. Such a label must be on both.
  */
 export function fieldPathOf(source: ValueSource & { kind: 'label' | 'field' }): string {
   if (source.kind === 'field') return source.path;

@@ -18,16 +18,16 @@ import { isLabelValue, serviceObjectName } from './kubernetes-metadata.ts';
 import { canaryService, route, stableService, virtualServiceName } from './virtual-service.ts';
 
 export interface RolloutOptions extends AnalysisOptions {
-  /** Which templates the sample refers to: one for each CUJ, or the service's, which asks for all of them at once. */
+  /** The templates that the sample uses: one for each CUJ, or the service's, which covers all CUJs in one request. */
   readonly analysis: 'cujs' | 'service';
 }
 
-/** What the sample's pods carry until somebody writes a real version. */
+/** The version of the sample's pods; users replace it. */
 const sampleVersion = 'v1.0.0';
 
 /**
- * A Rollout for each service, in `rollouts/`: 25% of the traffic, five minutes with the CUJs watched, a gate, all of it.
- * A sample to copy into the service's own repository: image, ports and replicas are nobody's but the service's.
+ * A Rollout for each service, in `rollouts/`: 25% of the traffic for five minutes with a background analysis, then a gate,
+ * then all traffic. A sample to copy into the service's repository, which owns image, ports and replicas.
  */
 export function rollouts(registry: Registry, options: RolloutOptions, only?: string): GeneratedFile[] {
   return judgedServices(registry, only).map((service) => ({
@@ -101,10 +101,10 @@ function rolloutText(registry: Registry, service: Service, options: RolloutOptio
   return yamlText([
     {
       head: [
-        `A sample made by \`cuj-gate generate rollout\`: how ${service.name} is released by its Critical User Journeys.`,
+        `A sample by \`cuj-gate generate rollout\`: releases ${service.name} by its Critical User Journeys.`,
         '',
-        'Copy it into the repository of the service and make it your own. Yours to change: image, ports, resources, replicas,',
-        'setWeight and pause. Leave alone what a comment says to leave; `cuj-gate lint rollout FILE` checks the rest.',
+        'Copy it into the repository of the service and adapt it: image, ports, resources, replicas, setWeight and pause. Keep',
+        'the fields whose comment says so; `cuj-gate lint rollout FILE` checks the result.',
         'The templates come from `generate analysis-templates`, the Services and routes from `generate virtual-service`.',
       ],
       value,
@@ -125,7 +125,7 @@ function analysisOf(
   const clusterScope = options.kind === 'ClusterAnalysisTemplate' ? { clusterScope: true } : {};
   const all = [
     ...args.map(rolloutArg),
-    // Passed always: no template minds one more, and none goes without it when a CUJ gains a second service.
+    // Always passed: templates ignore additional arguments, and need this one when a CUJ gains a second service.
     ...(options.analysis === 'cujs' ? [{ name: 'service', value: service.name }] : []),
   ];
   return {
@@ -137,7 +137,7 @@ function analysisOf(
 const tags = 'tags.datadoghq.com';
 const hashLabel = 'rollouts-pod-template-hash';
 
-/** The label of the pods that DD_VERSION is taken from: what Argo hands to the gate must be what Datadog stores. */
+/** The pods' label for DD_VERSION: Argo must pass to the gate the version that Datadog stores. */
 function versionLabel(source: ValueSource | undefined): string {
   if (source?.kind === 'pod-template-hash') return hashLabel;
   if (source?.kind === 'label') return source.key;
@@ -189,14 +189,14 @@ function notesOf(
     {
       at: canary('canaryMetadata'),
       lines: [
-        'For people and for additional primary tags; canary and stable are told apart by the selector in the registry.',
+        'For people and for additional primary tags; the selector in the registry distinguishes canary and stable.',
       ],
     },
     {
       at: canary('steps'),
       lines: [
-        'Yours to change. The more traffic and time before the gate, the sooner it knows:',
-        '`cuj-gate lint rollout FILE --requests-per-minute N` says whether a pause is long enough.',
+        'May be changed. More traffic and time before the gate mean an earlier verdict:',
+        '`cuj-gate lint rollout FILE --requests-per-minute N` checks whether a pause is long enough.',
       ],
     },
   ];
@@ -204,15 +204,14 @@ function notesOf(
     notes.push({
       at: canary('analysis'),
       lines: [
-        'Runs beside the steps from the first canary traffic on; the first FAIL aborts and all traffic goes back to stable.',
+        'Background analysis, from the first canary traffic on. The first FAIL aborts, and all traffic returns to stable.',
         ...(options.analysis === 'cujs'
           ? [
-              'One template for each CUJ: the abort names it. With --analysis service one question covers all of them, shares the',
-            ].concat([
-              'chance of a false abort among them, and a CUJ that is added to the registry is judged without a change here.',
-            ])
+              'One template for each CUJ: the abort names the CUJ. With --analysis service one request covers all CUJs, shares the',
+              'chance of a false abort among them, and new CUJs in the registry are judged without a change here.',
+            ]
           : [
-              'One question about all enforced CUJs of the service: a CUJ that is added to the registry is judged without a change here.',
+              'One request for all enforced CUJs of the service: new CUJs in the registry are judged without a change here.',
             ]),
       ],
     });
@@ -220,8 +219,8 @@ function notesOf(
       notes.push({
         at: canary('analysis', 'args', 0),
         lines: [
-          "The label on the Rollout itself, which must say the same as the one on its pods: Argo cannot reach a pod's",
-          'label with a dot in its key. Change both with every release; a missing one is refused by the gate, never ignored.',
+          "The label on the Rollout itself, which must be the same as on its pods: Argo cannot reach a pod's label with a dot in",
+          'its key. Change both with every release. The gate refuses a missing version; it never ignores it.',
         ],
       });
     }
@@ -229,9 +228,7 @@ function notesOf(
   if (gated) {
     notes.push({
       at: canary('steps', 2),
-      lines: [
-        'The proof: only an analysis that is a step can hold a release back. Leave it before the last weight.',
-      ],
+      lines: ['The gate: only an analysis step can hold a release back. Keep it before the last weight.'],
     });
   }
   return notes;
@@ -240,12 +237,12 @@ function notesOf(
 function versionLines(source: ValueSource | undefined): string[] {
   if (source?.kind === 'pod-template-hash') {
     return [
-      'Leave this: Datadog tags all trace metrics with DD_VERSION, and it is how canary and stable are told apart. The pod',
-      'template hash differs even where only configuration changes. Do not set tags.datadoghq.com/version beside it.',
+      'Keep this: Datadog tags all trace metrics with DD_VERSION, which distinguishes canary and stable. The pod template',
+      'hash changes even if only configuration changes. Do not set tags.datadoghq.com/version as well.',
     ];
   }
   return [
-    'Leave this: Datadog tags all trace metrics with DD_VERSION, and it is how canary and stable are told apart. Change the',
-    'label with every release, configuration included: two releases of one version look the same to the gate.',
+    'Keep this: Datadog tags all trace metrics with DD_VERSION, which distinguishes canary and stable. Change the label',
+    'with every release, configuration included: two releases of one version look the same to the gate.',
   ];
 }

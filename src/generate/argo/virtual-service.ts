@@ -4,9 +4,9 @@ import { type YamlDocument, yamlText } from '../output/yaml-text.ts';
 import { judgedServices } from './canary-args.ts';
 import { serviceObjectName } from './kubernetes-metadata.ts';
 
-/** The route whose weights Argo moves. */
+/** The route whose weights Argo sets. */
 export const route = 'primary';
-/** On requests to the canary, for the application's logs and spans. */
+/** A header on requests to the canary, for the application's logs and spans. */
 export const canaryHeader = 'x-canary';
 
 export const virtualServiceName = (name: string): string => name;
@@ -14,8 +14,8 @@ export const stableService = (name: string): string => `${name}-stable`;
 export const canaryService = (name: string): string => `${name}-canary`;
 
 /**
- * For each service the VirtualService that Argo moves and the Kubernetes Services behind it, in `virtual-services/`.
- * A sample to copy, as the Rollout is.
+ * A VirtualService for each service, whose weights Argo sets, and its Kubernetes Services, in `virtual-services/`. A sample
+ * to copy, like the Rollout.
  */
 export function virtualServices(
   registry: Registry,
@@ -44,10 +44,10 @@ function documents(service: Service, namespace: string | undefined): YamlDocumen
   return [
     {
       head: [
-        `A sample made by \`cuj-gate generate virtual-service\`: the routes of ${service.name}, whose weights Argo Rollouts moves.`,
+        `A sample by \`cuj-gate generate virtual-service\`: the routes of ${service.name}, whose weights Argo Rollouts sets.`,
         '',
-        'Copy it into the repository of the service. Yours to change: hosts, gateways, ports, retries and timeouts.',
-        `Leave the name of the route (${route}) and the two destinations: the Rollout refers to them.`,
+        'Copy it into the repository of the service and adapt it: hosts, gateways, ports, retries and timeouts.',
+        `Keep the name of the route (${route}) and the two destinations: the Rollout refers to them.`,
       ],
       value: {
         apiVersion: 'networking.istio.io/v1',
@@ -77,18 +77,20 @@ function documents(service: Service, namespace: string | undefined): YamlDocumen
       notes: [
         {
           at: ['spec', 'http', 0, 'route', 0, 'weight'],
-          lines: ['Where Argo starts; it writes both weights itself, so keep GitOps from putting them back.'],
+          lines: [
+            'The initial weights. Argo changes both: exclude them from GitOps, so that they are not reset.',
+          ],
         },
         {
           at: ['spec', 'http', 0, 'route', 1, 'headers'],
           lines: [
-            `${canaryHeader} tells the application that it is the canary, for its logs and spans. Trace metrics do not know a span's`,
-            'tags: the gate tells canary and stable apart by DD_VERSION (see the Rollout), not by this header.',
+            `${canaryHeader} tells the application that it is the canary, for its logs and spans. Trace metrics do not include tags`,
+            'of spans: the gate distinguishes canary and stable by DD_VERSION (see the Rollout), not by this header.',
           ],
         },
       ],
     },
-    { head: ['What clients call.'], value: backend(name) },
+    { head: ['The service that clients call.'], value: backend(name) },
     {
       head: ['The stable pods: Argo adds their hash to the selector.'],
       value: backend(stableService(name)),

@@ -12,7 +12,7 @@ const badTexts: Readonly<Record<SliName, { readonly title: string; readonly alia
 };
 
 /**
- * The dashboard of the CUJs as Datadog's JSON, one group of widgets for each CUJ, the most critical first. Ids of SLOs are
+ * The Datadog dashboard of the CUJs as JSON, one group of widgets for each CUJ, most critical first. Ids of SLOs are
  * Terraform's template variables, such as `${cuj_login_availability}`.
  */
 export function datadogDashboard(registry: Registry): Record<string, unknown> {
@@ -20,7 +20,7 @@ export function datadogDashboard(registry: Registry): Record<string, unknown> {
   return {
     title: '[cuj-gate] Critical User Journeys',
     description:
-      'Made from the CUJ registry by `cuj-gate generate terraform`: change the registry, not this dashboard.',
+      'Generated from the CUJ registry by `cuj-gate generate terraform`: change the registry, not this dashboard.',
     layout_type: 'ordered',
     reflow_type: 'auto',
     widgets: cujs.map((cuj) => group(cuj, slosOf(registry, cuj))),
@@ -55,7 +55,7 @@ function note(cuj: Cuj): Record<string, unknown> {
     `Owner: ${oneLine(cuj.owner)}`,
     ...(cuj.runbook === undefined ? [] : [`[Runbook](${cuj.runbook})`]),
     `Services: ${cuj.services.join(', ')}`,
-    ...(cuj.mode === 'observe' ? ['Only observed: it never fails a rollout.'] : []),
+    ...(cuj.mode === 'observe' ? ['Report-only: it never fails a rollout.'] : []),
   ];
   return {
     definition: {
@@ -81,7 +81,7 @@ function sloWidget({ cuj, sli }: CujSlo): Record<string, unknown> {
   };
 }
 
-/** Bad events in percent. A minute without bad events has no point, which is zero as long as there is traffic. */
+/** Bad events in percent. Minutes without bad events have no point, which counts as zero if there is traffic. */
 function badShare({ sli, events }: CujSlo): { formula: string; alias: string } {
   const bad = events.bad.replace(/\bbad(_\d+)?\b/g, 'default_zero($&)');
   return {

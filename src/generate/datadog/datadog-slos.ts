@@ -6,7 +6,7 @@ import { type SloEvents, sloEvents } from '../../sources/datadog/query/slo-queri
 import { isSafeTagValue, normalizeTagValue } from '../../sources/datadog/query/tag-normalization.ts';
 import { sortedBy } from '../output/generated-file.ts';
 
-/** One SLO of a CUJ, as everything that is generated from it sees it. */
+/** One SLO of a CUJ, the input of the generators. */
 export interface CujSlo {
   readonly cuj: Cuj;
   readonly sli: SliName;
@@ -28,12 +28,12 @@ export function slosOf(registry: Registry, cuj: Cuj): CujSlo[] {
   });
 }
 
-/** What people call a CUJ. */
+/** The title of a CUJ. */
 export function titleOf(cuj: Cuj): string {
   return cuj.title ?? cuj.name;
 }
 
-/** What an SLI counts as good, in words. */
+/** The good events of an SLI, in words. */
 export function goodMeans({ cuj, sli }: Pick<CujSlo, 'cuj' | 'sli'>): string {
   const { needsThreshold, goodRequests } = sliKinds[sli];
   if (!needsThreshold) return `requests ${goodRequests}`;
@@ -43,7 +43,7 @@ export function goodMeans({ cuj, sli }: Pick<CujSlo, 'cuj' | 'sli'>): string {
   return `requests within ${thresholds.join(', ')} ms, as their endpoint's threshold is`;
 }
 
-/** Tags as Datadog stores them, to search and to group by. */
+/** Tags in Datadog's format, for searching and grouping. */
 export function datadogTags(registry: Registry, cuj: Cuj): string[] {
   const envs = new Set(cuj.services.map((name) => (registry.services.get(name) as Service).env));
   const pairs: [string, string][] = [

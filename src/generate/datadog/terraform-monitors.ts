@@ -5,7 +5,7 @@ import { type CujSlo, datadogTags, goodMeans, titleOf } from './datadog-slos.ts'
 import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
 
 /**
- * Burn rates at which somebody should know, with the two windows that must both burn. (Google's SRE workbook, ch. 5,
+ * Burn rates of alerts, each with the two windows that must both exceed it. (Google's SRE workbook, chapter 5,
  * table 5-8: 2% of a 30-day budget in an hour, 5% in six, 10% in a day.)
  */
 export const burnRates = [
@@ -17,9 +17,9 @@ export const burnRates = [
 type BurnRate = (typeof burnRates)[number];
 
 /**
- * The same for one SLO. Where not even requests that all fail burn so fast (1 / error budget: 10 times at 90%), Datadog
- * refuses the monitor, and with it the whole apply. It then stands at half of what is possible: half of the requests
- * bad. Where that is still within the objective, there is none. (docs.datadoghq.com, Burn Rate Alerts.)
+ * The same for one SLO. Datadog refuses a monitor whose burn rate is not possible (at most 1 / error budget: 10 at 90%),
+ * and with it the whole apply. The burn rate is then half of the maximum: half of the requests are bad. Where that is
+ * within the objective, there is no monitor. (docs.datadoghq.com, Burn Rate Alerts.)
  */
 export function burnRatesOf({
   budgetPer100k,
@@ -31,7 +31,7 @@ export function burnRatesOf({
   });
 }
 
-/** Consumed budget, in percent, at which people hear of it where the registry has no policy for it. */
+/** The consumed budget, in percent, at which monitors alert if the registry has no policy. */
 const defaultConsumed = 75;
 
 /** Attributes of `datadog_monitor` resources by their names. */
@@ -45,7 +45,7 @@ export function sloMonitors(
   const id = `"\${${sloIdExpression(cuj, sli)}}"`;
   const common = {
     type: 'slo alert',
-    // The provider would ask Datadog at plan time about an SLO that does not exist yet.
+    // Without this, the provider would query Datadog at plan time for an SLO that does not exist yet.
     validate: false,
     tags: datadogTags(registry, cuj),
   };
@@ -79,7 +79,7 @@ export function sloMonitors(
   return monitors;
 }
 
-/** The points of the error budget policy that an alert can be set on; Datadog takes consumed budget up to 100%. */
+/** The entries of the error budget policy that an alert can use: Datadog allows consumed budget up to 100%. */
 function budgetAlerts(cuj: Cuj): { readonly consumed: number; readonly action?: string }[] {
   const points = cuj.errorBudgetPolicy
     .map((entry: ErrorBudgetAction) => ({

@@ -2,20 +2,20 @@ import type { Cuj } from '../../domain/registry/model.ts';
 import type { SliName } from '../../domain/sli/table.ts';
 
 /**
- * Names of Terraform resources. They are made of CUJ names, which are never renamed, and of closed sets of words, so
- * that no change of one CUJ, and no order, moves another one's address. CUJ names hold no `_`: two never become one.
+ * Names of Terraform resources, made of CUJ names, which are never renamed, and of fixed words, so that no change of one
+ * CUJ moves the address of another one. CUJ names contain no `_`, so the names are unique.
  */
 export function cujResource(cuj: Pick<Cuj, 'name'>, sli: SliName): string {
   return `cuj_${cuj.name.replaceAll('-', '_')}_${sli}`;
 }
 
-/** An expression that Terraform fills with the SLO's id. */
+/** A Terraform expression for the SLO's id. */
 export function sloIdExpression(cuj: Pick<Cuj, 'name'>, sli: SliName): string {
   return `datadog_service_level_objective.${cujResource(cuj, sli)}.id`;
 }
 
-/** Text of people's, with what Terraform would take for an expression made harmless. */
+/** A text in which Terraform's expressions are escaped. */
 export function literal(text: string): string {
-  // A function, because a replacement's own `$$` means one `$`.
+  // A function, because `$$` in a replacement string means `$`.
   return text.replace(/[$%]\{/g, (start) => `${start[0]}${start}`);
 }

@@ -38,7 +38,7 @@ export function openslo(registry: Registry): GeneratedFile[] {
 function file(name: string, documents: readonly Record<string, unknown>[]): GeneratedFile {
   const [first, ...more] = documents;
   const head = [
-    'Made from the CUJ registry by `cuj-gate generate openslo`: change the registry, not this file.',
+    'Generated from the CUJ registry by `cuj-gate generate openslo`: change the registry, not this file.',
   ];
   const all: YamlDocument[] = [{ head, value: first }, ...more.map((value) => ({ head: [], value }))];
   return { path: `openslo/${name}.yaml`, text: yamlText(all) };
@@ -62,7 +62,7 @@ function slo(of: CujSlo): Record<string, unknown> {
       indicator: {
         metadata: { name },
         spec: {
-          // Datadog's as_count() gives the events of an interval, not a number that only rises.
+          // Datadog's as_count() returns the events of an interval, not a monotonic counter.
           ratioMetric: { counter: false, ...counted, total: source(of, events.total) },
         },
       },
@@ -97,7 +97,7 @@ function target(owner: string): Record<string, unknown> {
     metadata: { name: nameOf(owner), displayName: cut(oneLine(owner), displayNameLength) },
     spec: {
       target: nameOf(owner),
-      description: cut(`Whoever is on call for ${oneLine(owner)}`, descriptionLength),
+      description: cut(`On-call of ${oneLine(owner)}`, descriptionLength),
     },
   };
 }
@@ -154,15 +154,15 @@ function description(of: CujSlo): string {
   ].join(' ');
 }
 
-/** A name as OpenSLO takes it (RFC 1123, at most 63 characters); what is none is mended and gets a hash of what it was. */
+/** A valid OpenSLO name (RFC 1123, at most 63 characters). Other names are normalised, with a hash of the original. */
 function nameOf(text: string, max = nameLength): string {
   if (/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(text) && text.length <= max) return text;
-  const mended = text
+  const normalised = text
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+/, '');
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 8);
-  return `${mended.slice(0, max - 9).replace(/-+$/, '') || 'x'}-${hash}`;
+  return `${normalised.slice(0, max - 9).replace(/-+$/, '') || 'x'}-${hash}`;
 }
 
 function cut(text: string, max: number): string {

@@ -6,7 +6,7 @@ export interface GeneratedFile {
   readonly text: string;
 }
 
-/** The registry and the options cannot be made into what was asked for. `hint` says what to do. */
+/** The output cannot be generated from the registry and the options. `hint` says what to do. */
 export class GenerateError extends Error {
   override readonly name = 'GenerateError';
   readonly hint: string;
@@ -17,7 +17,7 @@ export class GenerateError extends Error {
   }
 }
 
-/** Sorted by code points, so that neither the order of the registry nor a locale moves anything. */
+/** Sorted by code points, independent of the order of the registry and of the locale. */
 export function sortedBy<T>(items: Iterable<T>, key: (item: T) => string): T[] {
   return [...items].sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
 }

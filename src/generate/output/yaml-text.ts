@@ -1,15 +1,15 @@
 import { Document, isCollection, isMap, isNode, isScalar } from 'yaml';
 import { oneLine } from '../../domain/outside-text.ts';
 
-/** A comment of several lines that stands before a key or a list's item. */
+/** A comment of several lines before a key or an item of a list. */
 export interface YamlNote {
-  /** Keys and indexes from the root to what it speaks about. */
+  /** Keys and indexes from the root to the node. */
   readonly at: readonly (string | number)[];
   readonly lines: readonly string[];
 }
 
 export interface YamlDocument {
-  /** Comment lines at the top; an empty line stays one. */
+  /** Comment lines at the top; empty lines are kept. */
   readonly head: readonly string[];
   /** Plain data; keys are written in their order. Members that are undefined are left out. */
   readonly value: unknown;
@@ -17,8 +17,8 @@ export interface YamlDocument {
 }
 
 /**
- * YAML as a person would write it: block style, no folding, comments where they belong, and quotes wherever YAML 1.1
- * (which Kubernetes' reader still speaks) would take a text for something else.
+ * Readable YAML: block style, no folding, with comments, and with quotes where YAML 1.1 (which Kubernetes still uses) would
+ * read a text as another type.
  */
 export function yamlText(documents: readonly YamlDocument[]): string {
   return documents.map(documentText).join('---\n');

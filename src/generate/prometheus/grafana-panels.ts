@@ -3,7 +3,7 @@ export type Json = Readonly<Record<string, unknown>>;
 interface Target {
   readonly expr: string;
   readonly legend: string;
-  /** The value of now, for stats and tables. */
+  /** The current value, for stats and tables. */
   readonly instant?: true;
 }
 
@@ -30,35 +30,35 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
   {
     title: 'Now',
     panels: [
-      stat('CUJs', 'In the registry in force.', 'short', 'max(cuj_gate_registry_cujs)'),
+      stat('CUJs', 'In the current registry.', 'short', 'max(cuj_gate_registry_cujs)'),
       stat(
         'Registry loaded',
-        'How long ago the registry in force was loaded.',
+        'Time since the current registry was loaded.',
         's',
         'time() - max(cuj_gate_registry_loaded_timestamp_seconds)',
       ),
       stat(
         'Refused changes, 1 d',
-        'Changes of the registry that were wrong; the one before them goes on.',
+        'Failed reloads of the registry; the previous version is kept.',
         'short',
         'sum(increase(cuj_gate_registry_reload_errors_total[1d]))',
         1,
       ),
       stat(
         'CUJs with a fresh verdict',
-        'A verdict is shown for 15 minutes after the last question.',
+        'A verdict is shown for 15 minutes after the last measurement.',
         'short',
         'count(count by (cuj) (cuj_gate_evidence)) or vector(0)',
       ),
       stat(
         'Datadog calls left',
-        "Of Datadog's current rate limit period, as its last answer said.",
+        "In Datadog's current rate limit period, by its last response.",
         'short',
         'min(cuj_gate_source_rate_limit_remaining)',
       ),
       stat(
         'Calls to Datadog, 1 h',
-        'What the gate spent of the budget of calls in the last hour.',
+        'Calls of the gate in the last hour; they count against the rate limit.',
         'short',
         'sum(increase(cuj_gate_source_request_duration_seconds_count[1h]))',
       ),
@@ -69,7 +69,7 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
     panels: [
       series(
         'Verdicts',
-        'Answers by verdict.',
+        'Verdicts by outcome.',
         'short',
         [
           [
@@ -80,8 +80,8 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
         { custom: bars },
       ),
       series(
-        'Why nothing is known',
-        "Inconclusive answers by reason. source_…, clock_skew, gate_overloaded and auth_unavailable are ours, Datadog's or the issuer's to mend.",
+        'Inconclusive by reason',
+        'Inconclusive verdicts by reason. The causes of source_…, clock_skew, gate_overloaded and auth_unavailable are in the gate, in Datadog or in the token issuer.',
         'short',
         [
           [
@@ -93,7 +93,7 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
       ),
       {
         title: 'Verdicts by CUJ, in the time shown',
-        description: 'How often each CUJ passed, failed or was not known.',
+        description: 'How often each CUJ passed, failed or was inconclusive.',
         type: 'table',
         unit: 'short',
         width: 24,
@@ -113,7 +113,7 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
     panels: [
       series(
         'Evidence against the canary',
-        'At 1/falseAbort (20 by default) times the number of SLIs in the question a canary fails.',
+        'A service meeting its SLO reaches evidence of N in fewer than 1 of N rollouts. The canary fails at 1/falseAbort (20 by default) times the number of SLIs that are judged together.',
         'short',
         [[`max by (cuj, service, sli) (cuj_gate_evidence{${chosen}})`, sliLegend]],
         { threshold: 20, custom: { scaleDistribution: { type: 'log', log: 10 } } },
@@ -121,13 +121,13 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
       series('SLI, canary', 'Good events over total events since the rollout began.', 'percentunit', [
         [`min by (cuj, service, sli) (cuj_gate_sli_ratio{${chosen},scope="canary"})`, sliLegend],
       ]),
-      series('Events of the canary', 'What a verdict stands on.', 'short', [
+      series('Events of the canary', 'Events that the verdicts are based on.', 'short', [
         [
           `sum by (cuj, service, sli) (max by (cuj, service, sli, kind) (cuj_gate_events{${chosen},scope="canary"}))`,
           sliLegend,
         ],
       ]),
-      series('SLI, stable', 'The same for stable, over all that was queried.', 'percentunit', [
+      series('SLI, stable', 'The same for stable, over the queried span.', 'percentunit', [
         [`min by (cuj, service, sli) (cuj_gate_sli_ratio{${chosen},scope="stable"})`, sliLegend],
       ]),
     ],
@@ -148,8 +148,8 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
         { custom: bars },
       ),
       series(
-        'Time to answer',
-        'The gate gives up at 8 s.',
+        'Response time',
+        'The gate stops waiting after 8 s.',
         's',
         [
           [
@@ -167,8 +167,8 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
         ['min(cuj_gate_source_rate_limit_remaining)', 'left'],
       ]),
       series(
-        'Data that has stopped, and clocks that are wrong',
-        'The age of the newest data where it has stopped for canary and stable alike; how far a replica is off the clock of Datadog.',
+        'Stale data and clock skew',
+        "The age of the newest data where it has stopped for canary and stable; the difference between a replica's clock and Datadog's.",
         's',
         [
           ['max by (cuj, service) (cuj_gate_source_stale_seconds) > 0', '{{cuj}} {{service}} stale'],
@@ -176,13 +176,13 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
         ],
       ),
       series(
-        'Questions by how they were answered',
-        'The more come from the cache or join one under way, the fewer calls are spent.',
+        'Queries by source of the result',
+        'Results from the cache, and joined queries, cost no calls to Datadog.',
         'reqps',
         [
           ['sum(rate(cuj_gate_cache_hits_total[$__rate_interval]))', 'from the cache'],
-          ['sum(rate(cuj_gate_cache_coalesced_total[$__rate_interval]))', 'joined one under way'],
-          ['sum(rate(cuj_gate_cache_misses_total[$__rate_interval]))', 'asked Datadog'],
+          ['sum(rate(cuj_gate_cache_coalesced_total[$__rate_interval]))', 'joined a pending query'],
+          ['sum(rate(cuj_gate_cache_misses_total[$__rate_interval]))', 'queried Datadog'],
         ],
         { custom: bars },
       ),
@@ -193,7 +193,7 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
     panels: [
       series(
         'Answers',
-        'By route and code. Anything but 200 is an error to Argo, and enough of them abort a rollout.',
+        'By route and code. Argo treats anything but 200 as an error, and aborts a rollout after enough errors.',
         'reqps',
         [
           [
@@ -203,8 +203,8 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
         ],
       ),
       series(
-        'Time to answer, 99%',
-        'Argo gives up at 10 s.',
+        'Response time, 99%',
+        'Argo stops waiting after 10 s.',
         's',
         [
           [
@@ -214,12 +214,12 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
         ],
         { threshold: 8 },
       ),
-      series('Questions under way', 'Beyond the limit load is shed with gate_overloaded.', 'short', [
-        ['sum(cuj_gate_inflight_questions)', 'under way'],
+      series('Pending requests', 'Beyond the limit, requests are answered with gate_overloaded.', 'short', [
+        ['sum(cuj_gate_inflight_questions)', 'pending'],
       ]),
       series(
-        'Registries in force',
-        'More than one for longer than a reload: the replicas judge differently.',
+        'Current registries',
+        'More than one for longer than a reload means that replicas judge differently.',
         'short',
         [['count by (digest) (cuj_gate_registry_info)', '{{digest}}']],
       ),

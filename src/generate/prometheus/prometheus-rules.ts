@@ -18,9 +18,9 @@ interface Group {
 }
 
 /**
- * Alerts about the gate itself, from its own metrics, in `prometheus/`: an SRE must hear of a gate that cannot judge before
- * a rollout does. One group for the gate; one for each CUJ, with its owner, because a CUJ that is never known is its
- * developers' to mend.
+ * Alerts about the gate, from its own metrics, in `prometheus/`: SREs should know that a gate cannot judge before a rollout
+ * depends on it. One group for the gate, and one for each CUJ with its owner: developers fix a CUJ that is always
+ * inconclusive.
  */
 export function prometheusRules(registry: Registry): GeneratedFile[] {
   const cujs = sortedBy(registry.cujs.values(), ({ name }) => name);
@@ -35,10 +35,10 @@ export function prometheusRules(registry: Registry): GeneratedFile[] {
       text: yamlText([
         {
           head: [
-            'Made from the CUJ registry by `cuj-gate generate prometheus-rules`: change the registry, not this file.',
+            'Generated from the CUJ registry by `cuj-gate generate prometheus-rules`: change the registry, not this file.',
             '',
-            'severity: page means that no release is judged right now; ticket means that somebody should look this week.',
-            'Route by the labels severity and owner. May be changed where it is loaded: nothing refers to the names.',
+            'severity: page means that no release is judged now; ticket means that it should be fixed this week.',
+            'Route by the labels severity and owner. Alerts may be changed and renamed: nothing refers to their names.',
           ],
           value: { groups },
           notes,
@@ -51,25 +51,25 @@ export function prometheusRules(registry: Registry): GeneratedFile[] {
 const sourceCalls = 'cuj_gate_source_request_duration_seconds_count';
 const httpAnswers = 'cuj_gate_http_request_duration_seconds';
 const statusRoutes = 'route=~"/(cujs|services)/.*/status"';
-/** Reasons that lie with the gate, with Datadog or with the issuer of tokens, never with a release. */
+/** Reasons whose cause is the gate, Datadog or the token issuer, never a release. */
 const blind = 'reason=~"source_.*|clock_skew|gate_overloaded|auth_unavailable"';
 
 const gateRules: readonly Rule[] = [
   rule('CujGateDown', 'absent(cuj_gate_registry_cujs)', '5m', 'page', {
-    summary: 'No gate answers.',
+    summary: 'No gate is running.',
     description:
-      'Prometheus sees no cuj-gate. Analyses run into connection errors; a gate step gives up after consecutiveErrorLimit and aborts its rollout.',
-    fix: 'Look at the pods of cuj-gate and at what scrapes them.',
+      'Prometheus has no cuj-gate target. Analyses get connection errors; a gate step aborts its rollout after consecutiveErrorLimit.',
+    fix: 'Check the pods of cuj-gate and their scrape configuration.',
   }),
   rule('CujGateRegistryRefused', 'cuj_gate_registry_last_reload_successful == 0', '5m', 'ticket', {
-    summary: 'A change of the registry was refused.',
-    description: 'The files of the CUJ registry are wrong; the gate goes on with what it read before.',
-    fix: 'GET /registry lists the problems, with file and line.',
+    summary: 'A registry reload failed.',
+    description: 'The files of the CUJ registry are invalid; the gate keeps the previous version.',
+    fix: 'See the problems, with file and line, at GET /registry.',
   }),
   rule('CujGateRegistriesDiffer', 'count(count by (digest) (cuj_gate_registry_info)) > 1', '15m', 'ticket', {
-    summary: 'Gates judge by different registries.',
+    summary: 'Gates have different registries.',
     description: 'Replicas of cuj-gate have had different registries for a quarter of an hour.',
-    fix: 'Compare GET /registry of each: one of them refused a change or does not see it.',
+    fix: 'Compare GET /registry of each replica: one refused a change or does not see it.',
   }),
   rule(
     'CujGateSourceRejects',
@@ -77,10 +77,10 @@ const gateRules: readonly Rule[] = [
     '5m',
     'page',
     {
-      summary: 'Datadog refuses the gate.',
+      summary: 'Datadog rejects queries of the gate.',
       description:
-        'Datadog answers 4XX: the keys are wrong or lack a scope, or it does not take a query. Every verdict is inconclusive.',
-      fix: 'cuj-gate doctor says which it is.',
+        'Datadog responds with 4XX: the keys are wrong or lack a scope, or a query is invalid. Every verdict is inconclusive.',
+      fix: 'Run cuj-gate doctor to find the cause.',
     },
   ),
   rule(
@@ -89,10 +89,10 @@ const gateRules: readonly Rule[] = [
     '10m',
     'page',
     {
-      summary: 'Datadog does not answer, or not in time.',
+      summary: 'Queries to Datadog fail or time out.',
       description:
-        '{{ $value | humanizePercentage }} of the questions to Datadog fail. What cannot be asked is inconclusive.',
-      fix: "Look at Datadog's status page, then at the network between.",
+        '{{ $value | humanizePercentage }} of the queries to Datadog fail. Their verdicts are inconclusive.',
+      fix: "Check Datadog's status page, then the network to Datadog.",
     },
   ),
   rule(
@@ -101,33 +101,33 @@ const gateRules: readonly Rule[] = [
     '5m',
     'page',
     {
-      summary: "Datadog's rate limit is used up.",
-      description: 'Datadog answers 429. Verdicts stay inconclusive until its period ends.',
-      fix: 'See who else spends the limit of this endpoint; ask less often (interval), or have Datadog raise it.',
+      summary: "Datadog's rate limit is exhausted.",
+      description: 'Datadog responds with 429. Verdicts are inconclusive until the period ends.',
+      fix: 'Find other users of this endpoint; increase the interval, or ask Datadog for a higher limit.',
     },
   ),
   rule('CujGateRateLimitLow', 'min(cuj_gate_source_rate_limit_remaining) < 50', '5m', 'ticket', {
-    summary: "Datadog's rate limit is nearly used up.",
+    summary: "Datadog's rate limit is nearly exhausted.",
     description: '{{ $value }} calls are left in the current period.',
-    fix: 'See who else spends the limit of this endpoint; ask less often (interval), or have Datadog raise it.',
+    fix: 'Find other users of this endpoint; increase the interval, or ask Datadog for a higher limit.',
   }),
   rule('CujGateDataStale', 'max(cuj_gate_source_stale_seconds) > 0', '5m', 'page', {
-    summary: "Datadog's data has stopped for canary and stable alike.",
+    summary: "Datadog's data has stopped for canary and stable.",
     description:
-      'The newest data is {{ $value | humanizeDuration }} old. Nothing passes while it stays so: verdicts are inconclusive (source_stale).',
-    fix: "Look at Datadog's status page (APM, delayed metrics), then at the agents of the services; cuj_gate_source_stale_seconds says which.",
+      'The newest data is {{ $value | humanizeDuration }} old. Nothing passes meanwhile: verdicts are inconclusive (source_stale).',
+    fix: "Check Datadog's status page (APM, delayed metrics), then the agents of the services in cuj_gate_source_stale_seconds.",
   }),
   rule('CujGateClockSkew', 'max(abs(cuj_gate_source_clock_skew_seconds)) > 20', '5m', 'ticket', {
     summary: "A gate's clock is wrong.",
     description:
-      "It is {{ $value | humanizeDuration }} off Datadog's. Beyond a minute nothing is judged: verdicts are inconclusive (clock_skew).",
-    fix: 'Set the clock of the node right (NTP). Where DD_URL names a proxy, see that it leaves the Date of answers as it is.',
+      "It differs from Datadog's by {{ $value | humanizeDuration }}. Beyond a minute nothing is judged: verdicts are inconclusive (clock_skew).",
+    fix: 'Correct the clock of the node (NTP). If DD_URL is a proxy, it must not change the Date header of responses.',
   }),
   rule('CujGateSharedCacheDown', 'min(cuj_gate_shared_cache_up) == 0', '15m', 'ticket', {
-    summary: 'Replicas ask Datadog each for itself.',
+    summary: 'The shared cache is unavailable.',
     description:
-      'A cuj-gate has not reached the shared cache for a quarter of an hour. Verdicts are as good as before, but every replica spends the rate limit.',
-    fix: 'Look at Redis or Valkey and at CUJ_GATE_REDIS_URL.',
+      'A cuj-gate has not reached the shared cache for 15 minutes. Verdicts are not affected, but every replica queries Datadog itself, which uses the rate limit.',
+    fix: 'Check Redis or Valkey, and CUJ_GATE_REDIS_URL.',
   }),
   rule(
     'CujGateCannotJudge',
@@ -135,10 +135,10 @@ const gateRules: readonly Rule[] = [
     '10m',
     'page',
     {
-      summary: 'Most verdicts are inconclusive for no fault of a release.',
+      summary: 'Most verdicts are inconclusive for reasons outside the releases.',
       description:
-        '{{ $value | humanizePercentage }} of the answers say that the gate, Datadog or the issuer of tokens is in trouble.',
-      fix: 'sum by (reason) (rate(cuj_gate_verdicts_total[15m])) says why; the log has the details.',
+        '{{ $value | humanizePercentage }} of the verdicts report a problem of the gate, of Datadog or of the token issuer.',
+      fix: 'See the reasons with sum by (reason) (rate(cuj_gate_verdicts_total[15m])), and the log for details.',
     },
   ),
   rule(
@@ -147,10 +147,10 @@ const gateRules: readonly Rule[] = [
     '30m',
     'ticket',
     {
-      summary: 'Rollouts progress and nobody asks the gate.',
+      summary: 'Rollouts progress without using the gate.',
       description:
         '{{ $value }} rollouts have progressed for half an hour without one verdict: they run without analysis.',
-      fix: 'cuj-gate lint rollout FILE says what is missing. (It needs the metrics of the Argo Rollouts controller.)',
+      fix: 'Run cuj-gate lint rollout FILE to see what is missing. (This alert needs the metrics of the Argo Rollouts controller.)',
     },
   ),
   rule(
@@ -159,10 +159,10 @@ const gateRules: readonly Rule[] = [
     '10m',
     'ticket',
     {
-      summary: 'Questions are answered {{ $labels.code }}.',
+      summary: 'Status requests get {{ $labels.code }}.',
       description:
-        '400 and 404: a template asks for a CUJ that is not there or gives no version. 401: its token is none that the gate knows. 5XX: the gate is in trouble. Argo counts them as errors, and enough of them abort a rollout.',
-      fix: 'The log of the gate has the question and what is wrong with it; kubectl describe analysisrun has the template.',
+        '400 and 404: a template requests an unknown CUJ or passes no version. 401: its token is unknown. 5XX: an error of the gate. Argo counts them as errors, and aborts a rollout after enough of them.',
+      fix: 'See the request and its error in the log of the gate, and the template in kubectl describe analysisrun.',
     },
   ),
   rule(
@@ -171,10 +171,10 @@ const gateRules: readonly Rule[] = [
     '0m',
     'ticket',
     {
-      summary: 'New {{ $labels.credential }} were refused.',
+      summary: 'Reloading {{ $labels.credential }} failed.',
       description:
-        'The token file or the TLS files of cuj-gate changed and are wrong; the gate goes on with what it had.',
-      fix: 'The log of the gate says which file and line.',
+        'The token file or the TLS files of cuj-gate changed and are invalid; the gate keeps the previous version.',
+      fix: 'See the file and line in the log of the gate.',
     },
   ),
   rule(
@@ -183,10 +183,10 @@ const gateRules: readonly Rule[] = [
     '60m',
     'ticket',
     {
-      summary: 'The certificate of the gate ends.',
+      summary: 'The TLS certificate of the gate expires soon.',
       description:
-        'It ends in {{ $value | humanizeDuration }}; from then on every question is an error, and errors abort rollouts.',
-      fix: 'Renew the Secret: the gate takes the new certificate without a restart.',
+        'It expires in {{ $value | humanizeDuration }}. From then on every request is an error, and errors abort rollouts.',
+      fix: 'Renew the Secret: the gate reloads the certificate without a restart.',
     },
   ),
   rule(
@@ -195,15 +195,15 @@ const gateRules: readonly Rule[] = [
     '10m',
     'ticket',
     {
-      summary: 'Answers take nearly as long as Argo waits.',
+      summary: 'Responses take nearly as long as Argo waits.',
       description:
-        'One answer in a hundred takes over {{ $value | humanizeDuration }}; the gate stops at 8 s, Argo at 10 s.',
-      fix: 'cuj_gate_source_request_duration_seconds says whether it is Datadog.',
+        'One response in a hundred takes over {{ $value | humanizeDuration }}. The gate stops waiting after 8 s, Argo after 10 s.',
+      fix: 'Check cuj_gate_source_request_duration_seconds to see whether Datadog is slow.',
     },
   ),
 ];
 
-/** A CUJ that was asked about for an hour and whose canary was hardly ever seen cannot hold a release back. */
+/** A CUJ without data of its canary in nearly all measurements of an hour cannot stop a release. */
 function cujGroup(cuj: Cuj): Group {
   const cujLabel = `cuj="${cuj.name}"`;
   const unseen = `cuj_gate_verdicts_total{${cujLabel},reason=~"no_data|canary_indistinguishable|status_missing"}`;
@@ -217,9 +217,9 @@ function cujGroup(cuj: Cuj): Group {
         '15m',
         'ticket',
         {
-          summary: `The canary of CUJ ${cuj.name} is not seen.`,
-          description: `${text(titleOf(cuj))}: nearly every verdict of the last hour says that the canary has no traffic, cannot be told from stable or does not say how its requests end, so this CUJ protects nobody.`,
-          fix: 'Most likely the version that the Rollout passes is not what Datadog stores (DD_VERSION). cuj-gate doctor tells.',
+          summary: `CUJ ${cuj.name} has no data of the canary.`,
+          description: `${text(titleOf(cuj))}: nearly every verdict of the last hour says that the canary has no traffic, is indistinguishable from stable, or has no status codes. This CUJ cannot stop a bad release.`,
+          fix: 'Most likely the version that the Rollout passes is not the one that Datadog stores (DD_VERSION). Run cuj-gate doctor.',
           ...(cuj.runbook === undefined ? {} : { runbook_url: text(cuj.runbook) }),
         },
         { cuj: cuj.name, owner: text(cuj.owner), tier: String(cuj.tier) },
@@ -239,7 +239,7 @@ function rule(
   return { alert, expr, for: wait, labels: { severity, ...labels }, annotations };
 }
 
-/** Prometheus expands `{{` in labels and annotations. */
+/** Escapes `{{`, which Prometheus expands in labels and annotations. */
 function text(of: string): string {
   return oneLine(of).replaceAll('{{', '{ {');
 }

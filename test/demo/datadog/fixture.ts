@@ -1,7 +1,7 @@
 import {
   type Simulator,
   type SimulatorOptions,
-  startDatadogStandIn,
+  startDatadogSimulator,
 } from '../../../src/demo/datadog/simulator.ts';
 import { EventStore } from '../../../src/demo/datadog/store.ts';
 
@@ -20,7 +20,7 @@ const running: Simulator[] = [];
 /** A running stand-in whose clock is moved by hand. */
 export async function simulatorAt(epochMs: number, options: Partial<SimulatorOptions> = {}) {
   const clock = { now: epochMs };
-  const simulator = await startDatadogStandIn({ now: () => clock.now, ...options });
+  const simulator = await startDatadogSimulator({ now: () => clock.now, ...options });
   running.push(simulator);
   return { clock, simulator };
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../../src/demo/datadog/faults.ts';
-import { type Simulator, startDatadogStandIn } from '../../../src/demo/datadog/simulator.ts';
+import { type Simulator, startDatadogSimulator } from '../../../src/demo/datadog/simulator.ts';
 import type { MetricsSource, Series } from '../../../src/domain/metrics/metrics-source.ts';
 import { DatadogConnection } from '../../../src/sources/datadog/api/connection.ts';
 import { createDatadogSource } from '../../../src/sources/datadog/api/source.ts';
@@ -22,7 +22,7 @@ let connection: DatadogConnection;
 let source: MetricsSource;
 
 beforeAll(async () => {
-  datadog = await startDatadogStandIn({ now: () => now, apiKey: 'k', applicationKey: 'a' });
+  datadog = await startDatadogSimulator({ now: () => now, apiKey: 'k', applicationKey: 'a' });
   const at = { env: 'production', service: 'api', operation: 'http.request', host: 'node-1' };
   for (let minute = -2; minute < 5; minute += 1) {
     const then = from + minute * 60_000 + 30_000;
