@@ -8,7 +8,7 @@ export function tellingOf({ canary }: Pick<Service, 'canary'>): Telling {
   const [term, ...more] = canary.terms;
   if (canary.params.length === 0) {
     return {
-      why: `its canary selector ${canary.text} is the same in every rollout, so past ones cannot be told apart`,
+      why: `its canary selector ${canary.text} is the same in every rollout, so past rollouts are indistinguishable`,
     };
   }
   const [part, ...rest] = term?.parts ?? [];
@@ -20,12 +20,12 @@ export function tellingOf({ canary }: Pick<Service, 'canary'>): Telling {
     typeof part === 'string'
   ) {
     return {
-      why: `its canary selector ${canary.text} is more than one tag with one placeholder, so its past values are not known`,
+      why: `its canary selector ${canary.text} is more than one tag with one placeholder, so its past values are unknown`,
     };
   }
   if (term.key === 'service' || term.key === 'env') {
     return {
-      why: `its canary has a ${term.key} tag of its own, so its versions do not stand under one service`,
+      why: `its canary has its own ${term.key} tag, so its versions are not under one service`,
     };
   }
   return { key: term.key, param: part.param };

@@ -48,7 +48,7 @@ function silentEndpoint(
   const about = `cuj ${cuj}: ${label}`;
   const verdict = all
     ? 'The CUJ is judged without it. Where nothing of a CUJ has traffic it is inconclusive (no_data).'
-    : 'The CUJ is judged without it: if it breaks, nobody sees it.';
+    : 'The CUJ is judged without it: failures are not detected.';
   const filled = filledRoutes(resource, routes);
   if (filled.length > 0) {
     return {
@@ -75,7 +75,7 @@ function silentEndpoint(
     severity: 'warning',
     check: 'endpoint-without-hits',
     about,
-    message: `${resource} had no hits in the last day, and nothing with traffic is called nearly so`,
+    message: `${resource} had no hits in the last day, and no route with traffic has a similar name`,
     verdict,
     fix: 'Remove it if it is gone; otherwise check the method and the path against the traces of one request.',
   };
@@ -131,8 +131,8 @@ function uncovered(
       check: 'routes-in-no-cuj',
       about: named(service),
       message: `the busiest routes that are in no CUJ, with their share of the traffic: ${listed(names, top)}`,
-      verdict: 'None: no verdict looks at them.',
-      fix: 'Add to a CUJ what users would miss. Health checks and polling are best left out.',
+      verdict: 'None: no verdict uses them.',
+      fix: 'Add the routes that matter to users to a CUJ. Leave out health checks and polling.',
     },
   ];
 }

@@ -21,7 +21,7 @@ function unjudged(registry: Registry): DoctorFinding[] {
         check: 'endpoint-unjudged',
         about: `cuj ${name}`,
         message: `${needed.join(' and ')} is the only objective, and no latencyMs is given for ${listed(missing.map(({ label }) => label))}`,
-        verdict: 'These endpoints may fail as they like: a broken canary passes.',
+        verdict: 'Failures of these endpoints are not detected: a broken canary passes.',
         fix: 'Add slo.availability, or latencyMs to the CUJ or to these endpoints, or remove them.',
       },
     ];

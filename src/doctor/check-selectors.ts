@@ -57,8 +57,8 @@ function checkTerm(
       ? `Inconclusive (no_data) while that lasts. Where no ${side} ran in the last day, this is as it should be.`
       : 'Inconclusive (no_data), always: the selector matches nothing.',
     fix: fixed
-      ? 'Look again while a rollout is under way, or correct the value.'
-      : 'Write what stands around the placeholder as the values have it.',
+      ? 'Check again during a rollout, or correct the value.'
+      : 'Correct the text around the placeholder to match the values.',
   };
 }
 
@@ -91,7 +91,7 @@ function oneVersion(service: Service, found: ServiceFacts): DoctorFinding[] {
       message: `only one value of ${keys.join(', ')} was seen in the last day: ${keys.map((key) => valuesText(found.selectorValues.get(key) as Shares)).join(', ')}`,
       verdict:
         'If a release was rolled out in that time, canary and stable share the value: verdicts are inconclusive (canary_indistinguishable), or the canary is missing.',
-      fix: 'Nothing to do where nothing was released. Otherwise let the value change with every release: DD_VERSION from the image tag, or from the pod template hash where releases change configuration only.',
+      fix: 'Nothing to do if nothing was released. Otherwise make the value change with every release: DD_VERSION from the image tag, or from the pod template hash where releases change configuration only.',
     },
   ];
 }

@@ -37,8 +37,7 @@ export function checkSlos(registry: Registry, { slos }: BackendFacts): DoctorFin
       check: 'slo-missing',
       about: 'the SLOs',
       message: `no SLO in Datadog for ${listed(without)}`,
-      verdict:
-        'None: verdicts count for themselves. Error budgets stay unknown, so that no errorBudgetPolicy applies.',
+      verdict: 'None for verdicts. Error budgets are unknown, so no errorBudgetPolicy applies.',
       fix: 'cuj-gate generate terraform makes them; SLOs that exist are named by sloId.',
     });
   }
@@ -50,7 +49,7 @@ export function checkSlos(registry: Registry, { slos }: BackendFacts): DoctorFin
       about: 'the SLOs',
       message: `SLOs in Datadog that no CUJ of this registry has: ${listed(orphans)}`,
       verdict: 'None.',
-      fix: 'Remove them, unless another registry has them. A CUJ that was renamed lost its history.',
+      fix: 'Remove them, unless another registry uses them. A renamed CUJ loses its history.',
     });
   }
   return findings;
@@ -72,7 +71,7 @@ function differences(registry: Registry, cuj: Cuj, sli: SliName, slo: SloFacts):
       about,
       message,
       verdict:
-        'The gate judges by the registry; the error budget, and what an errorBudgetPolicy makes of it, is the SLO’s.',
+        'The gate judges by the registry; the error budget and errorBudgetPolicy use the SLO in Datadog.',
       fix: 'Apply what cuj-gate generate terraform writes, or correct the registry.',
     });
   if (slo.type !== 'metric') differ('slo-type', `"${slo.name}" is a ${slo.type} SLO, not one of a metric`);

@@ -58,8 +58,7 @@ function checkQuery(
       check: 'metric-missing',
       about,
       message: `there is no metric ${metric} with points in the last day (${side} of the source "${service.source}")`,
-      verdict:
-        side === 'bad' ? `If that is not for want of failures: ${lowerFirst(silent.bad)}` : silent.total,
+      verdict: side === 'bad' ? `If there were failures: ${lowerFirst(silent.bad)}` : silent.total,
       fix: 'Check its name in the Metrics Summary of Datadog.',
     });
     return findings;

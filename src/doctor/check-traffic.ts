@@ -84,7 +84,7 @@ function codes(service: Service, found: ServiceFacts): DoctorFinding[] {
         message: `${count(found.total - coded)} of ${count(found.total)} hits have no http.status_code`,
         verdict:
           'Inconclusive (status_missing) where it is most of the canary: a 5XX among those requests is never counted.',
-        fix: 'Let the tracer set http.status_code on the span, or describe the service by a source of its own (gRPC has other tags).',
+        fix: 'Make the tracer set http.status_code on the span, or define a source for the service (gRPC has other tags).',
       },
     ];
   }
@@ -98,7 +98,7 @@ function codes(service: Service, found: ServiceFacts): DoctorFinding[] {
         about: named(service),
         message: `there were ${count(expected)} hits with ${listed(failed.map(([code]) => code))}, and the query for bad events counts none`,
         verdict: 'The SLI reads 100% whatever happens, so a broken canary passes.',
-        fix: 'Ask the queries of GET /cujs/<name> by hand and report what they answer: the filter http.status_code:5* should match.',
+        fix: 'Run the queries of GET /cujs/<name> by hand and report the results: the filter http.status_code:5* should match.',
       },
     ];
   }
@@ -108,9 +108,9 @@ function codes(service: Service, found: ServiceFacts): DoctorFinding[] {
         severity: 'info',
         check: 'no-bad-events-seen',
         about: named(service),
-        message: `none of ${count(found.total)} hits of the last day ended in 5XX, so the filter for bad events could not be seen to work`,
+        message: `none of ${count(found.total)} hits of the last day ended in 5XX, so the filter for bad events could not be verified`,
         verdict: 'None, if the service really has no errors.',
-        fix: 'Look whether errors reach Datadog with a status code: some frameworks answer 500 outside of the span.',
+        fix: 'Check whether errors reach Datadog with a status code: some frameworks send the 500 outside the span.',
       },
     ];
   }
@@ -145,11 +145,11 @@ function sampling(service: Service, { meshRequests, total }: ServiceFacts): Doct
       message: `${count(total)} hits beside ${count(meshRequests)} requests in the mesh: ${percent(seen)}, and sampleRate says ${percent(service.sampleRate)}`,
       verdict:
         seen < service.sampleRate
-          ? 'Ratios stay right, but there is less evidence than the traffic would give: verdicts take longer.'
-          : 'Evidence is counted at less than what was seen: verdicts take longer than they need.',
+          ? 'Ratios are correct, but there is less evidence than the traffic allows: verdicts take longer.'
+          : 'Evidence is scaled down too much: verdicts take longer than necessary.',
       fix:
         seen < service.sampleRate
-          ? 'Where the application samples before the agent counts, say so with sampleRate; otherwise look for traffic without traces.'
+          ? 'If the application samples before the agent counts, set sampleRate. Otherwise look for traffic without traces.'
           : 'Correct sampleRate.',
     },
   ];

@@ -13,7 +13,7 @@ export interface ExamineOptions {
   readonly top: number;
 }
 
-/** Everything that is wrong, or worth knowing, between a registry and what Datadog has. Worst first. */
+/** All differences between a registry and the data in Datadog. Worst first. */
 export function examine(registry: Registry, facts: BackendFacts, options: ExamineOptions): DoctorFinding[] {
   const findings = [...facts.failures.map(failureFinding), ...checkRules(registry)];
   for (const service of servicesOfCujs(registry)) {
@@ -22,7 +22,7 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
     if (found === undefined) continue;
     const traffic = checkTraffic(facts, service, found);
     findings.push(...traffic);
-    // Where nothing is there at all, everything else would be the same complaint again.
+    // Without any traffic, other findings would repeat the same problem.
     if (found.total === 0) continue;
     findings.push(...checkSelectors(facts, service, found));
     findings.push(...checkRoutes(registry, facts, service, found, options.top));
@@ -39,23 +39,23 @@ function servicesOfCujs(registry: Registry): Service[] {
 const needs: Readonly<Record<SurveyFailure['about'], { readonly about: string; readonly lost: string }>> = {
   'api-key': {
     about: 'the API key',
-    lost: 'No verdict can be reached while this lasts: every one is inconclusive.',
+    lost: 'Every verdict is inconclusive while this lasts.',
   },
   metrics: {
     about: 'the list of metrics',
-    lost: 'None for verdicts: they do not need it. Doctor could not look for the right operation.',
+    lost: 'None: verdicts do not need it. Doctor could not look for the right operation.',
   },
   tags: {
     about: 'the tags of a metric',
-    lost: 'None for verdicts: they do not need it. Doctor could not check the tag keys of selectors and templates.',
+    lost: 'None: verdicts do not need it. Doctor could not check the tag keys of selectors and templates.',
   },
   queries: {
     about: 'the queries of a verdict',
-    lost: 'No verdict can be reached while this lasts: it is inconclusive.',
+    lost: 'Its verdicts are inconclusive while this lasts.',
   },
   slos: {
     about: 'the SLOs',
-    lost: 'None for most verdicts. An errorBudgetPolicy with gate: does nothing while the budget is not known.',
+    lost: 'None for most verdicts. An errorBudgetPolicy with gate: does nothing while the budget is unknown.',
   },
 };
 

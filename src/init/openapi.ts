@@ -19,7 +19,7 @@ export function readOpenApi(value: unknown): OpenApiRoutes {
     throw new Error(`it is Swagger ${value.swagger}; convert it to OpenAPI 3 first`);
   }
   if (typeof value.openapi !== 'string' || !/^3\.\d/.test(value.openapi)) {
-    throw new Error('it is not OpenAPI 3: a member openapi: 3.x is expected');
+    throw new Error('it is not OpenAPI 3: the member openapi: 3.x is missing');
   }
   const paths = isRecord(value.paths) ? value.paths : {};
   const basePath = basePathOf(value.servers);
@@ -38,7 +38,7 @@ export function readOpenApi(value: unknown): OpenApiRoutes {
       const label = `${method} ${full}`;
       if (operation.deprecated === true) leftOut.push({ label, share: undefined, why: 'deprecated' });
       else if (!path.startsWith('/') || !/^\/\S*$/.test(full) || queryAt(full) >= 0)
-        leftOut.push({ label, share: undefined, why: 'its path is not one' });
+        leftOut.push({ label, share: undefined, why: 'its path is invalid' });
       else {
         const tag = Array.isArray(operation.tags) ? operation.tags[0] : undefined;
         routes.push({

@@ -21,10 +21,10 @@ export interface ProposalInput {
 
 /** A CUJ cannot have more endpoints. */
 const maxEndpoints = 500;
-/** Left-out routes are comments: more of them nobody reads. */
+/** The most left-out routes that are listed in comments. */
 const maxLeftOut = 20;
 
-/** A registry to edit, as YAML: valid as it stands, with what must be decided marked. Undefined without any route. */
+/** A registry to edit, as valid YAML with marked decisions. Undefined without any route. */
 export function proposeRegistry(input: ProposalInput): string | undefined {
   const sorted = sortOut(input.routes);
   const kept = sorted.routes.slice(0, input.top);
@@ -40,11 +40,11 @@ export function proposeRegistry(input: ProposalInput): string | undefined {
     '# yaml-language-server: $schema=./registry.schema.json',
     '#',
     `# A PROPOSAL, made by cuj-gate init from ${input.from}.`,
-    '# Nothing in it was decided by anybody. Before it judges a release:',
-    '#   1. Make journeys of the groups: what does a user want to get done? Rename, move, merge and delete. A name is',
+    '# It contains no decisions. Before it judges a release:',
+    '#   1. Turn the groups into journeys: what does a user want to do? Rename, move, merge and delete. A name is',
     '#      never changed later, and an endpoint may be in several CUJs.',
-    '#   2. Replace every CHANGE-ME by the team that answers for the CUJ.',
-    '#   3. Agree on the objectives. 99.9 is a placeholder, not advice.',
+    '#   2. Replace every CHANGE-ME with the team that owns the CUJ.',
+    '#   3. Agree on the objectives. 99.9 is a placeholder, not a recommendation.',
     '#   4. Run cuj-gate validate and cuj-gate doctor; then change mode from observe to enforce, one CUJ at a time.',
     'apiVersion: cuj-gate/v1',
     '',

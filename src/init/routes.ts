@@ -27,7 +27,7 @@ export interface LeftOut {
   readonly why: string;
 }
 
-/** Monitoring and polling: busy, and no journey of anybody. */
+/** Monitoring and polling: busy, but not part of a journey. */
 const chores =
   /(^|\/)(health\w*|livez?|liveness|readyz?|readiness|ping|metrics|actuator|favicon\.ico|robots\.txt)(\/|$)/i;
 
@@ -39,10 +39,10 @@ export function sortOut(routes: readonly FoundRoute[]): { routes: FoundRoute[]; 
     const { label, share, resource, route } = found;
     const drop = (why: string) => leftOut.push({ label, share, why });
     const other = kept.get(resource);
-    if (!isSafeTagValue(resource)) drop('its name holds characters that cannot be asked for');
-    else if (route === undefined && !/^[a-z]/.test(resource)) drop('its name is no route');
+    if (!isSafeTagValue(resource)) drop('its name contains characters that cannot be queried');
+    else if (route === undefined && !/^[a-z]/.test(resource)) drop('its name is not a route');
     else if (route !== undefined && chores.test(route.path)) drop('a health check or the like');
-    else if (route?.method === 'OPTIONS') drop('browsers ask it by themselves');
+    else if (route?.method === 'OPTIONS') drop('browsers send it automatically');
     else if (other !== undefined) drop(`Datadog stores it under the same name as ${other.label}`);
     else kept.set(resource, found);
   }

@@ -2,7 +2,7 @@ import type { Report } from './finding.ts';
 import type { Analysis, RolloutParts } from './rollout-parts.ts';
 import type { Place } from './yaml-node.ts';
 
-/** Every argument that a template needs must come from somewhere, and from something that is there. */
+/** Every argument that a template requires must be set, from a source that exists. */
 export function checkArgs(rollout: RolloutParts, analysis: Analysis, template: Place, report: Report): void {
   const passed = new Map(analysis.args.map((arg) => [arg.name, arg.place]));
   for (const arg of template.at('spec', 'args').items) {
@@ -20,7 +20,7 @@ export function checkArgs(rollout: RolloutParts, analysis: Analysis, template: P
   for (const { name, place } of analysis.args) checkFieldRef(rollout, name, place, report);
 }
 
-/** What Argo reads of a Rollout's metadata without a key. */
+/** The fields of a Rollout's metadata that Argo reads without a key. */
 const metadataFields = [
   'metadata.name',
   'metadata.namespace',
@@ -40,8 +40,8 @@ function checkFieldRef(rollout: RolloutParts, name: string, arg: Place, report: 
     if ((rollout.place.at('metadata', what, key).text ?? '') !== '') return;
     empty(
       `the Rollout's ${what.slice(0, -1)} "${key}", which it does not have.`,
-      'It becomes the empty string; the gate refuses the question, and enough refusals abort the rollout.',
-      `Add it to the Rollout's own metadata, or take a label of its pods: spec.template.metadata.labels.KEY.`,
+      'It becomes the empty string; the gate refuses the request, and enough errors abort the rollout.',
+      `Add it to the Rollout's own metadata, or use a label of its pods: spec.template.metadata.labels.KEY.`,
     );
     return;
   }
@@ -64,9 +64,9 @@ function checkFieldRef(rollout: RolloutParts, name: string, arg: Place, report: 
   const dotted = behind.includes('.') ? behind : undefined;
   if (steps[1] === 'template' && rollout.place.at('spec', 'workloadRef').exists) {
     empty(
-      `${path}, but the pod template is another object's (workloadRef).`,
-      'Argo walks the Rollout alone and cannot make the analysis run.',
-      "Take podTemplateHashValue: Latest, or a label of the Rollout itself: metadata.labels['KEY'].",
+      `${path}, but the pod template is in another object (workloadRef).`,
+      'Argo reads only the Rollout and cannot create the analysis run.',
+      "Use podTemplateHashValue: Latest, or a label of the Rollout itself: metadata.labels['KEY'].",
     );
   } else if (
     dotted !== undefined &&
@@ -74,13 +74,13 @@ function checkFieldRef(rollout: RolloutParts, name: string, arg: Place, report: 
   ) {
     empty(
       `${path}, where the Rollout has nothing.`,
-      'Argo walks the path by its dots, so a label with a dot in its key cannot be reached.',
-      'Give the pods a label without dots as well (version), or take pod-template-hash.',
+      'Argo splits the path at dots, so it cannot reach a label with a dot in its key.',
+      'Add a label without dots to the pods (version), or use pod-template-hash.',
     );
   } else {
     empty(
       `${path}, where the Rollout has nothing.`,
-      'Argo cannot make the analysis run.',
+      'Argo cannot create the analysis run.',
       'Correct the path.',
     );
   }

@@ -9,7 +9,7 @@ import type { Place } from './yaml-node.ts';
 const hashLabel = 'rollouts-pod-template-hash';
 const versionTag = 'tags.datadoghq.com/version';
 
-/** Whether the gate is told which pods are the canary, by something that Datadog will have stored with their traffic. */
+/** Whether the analysis passes the canary's version to the gate, as Datadog stores it with the traffic of its pods. */
 export function checkCanary(
   rollout: RolloutParts,
   analysis: Analysis,
@@ -25,8 +25,8 @@ export function checkCanary(
 }
 
 /**
- * What the selectors in the registry want to be told; undefined where the registry is not given or does not know.
- * Where a CUJ spans services with different selectors, what all of them want.
+ * The parameters of the selectors in the registry; undefined without a registry or for unknown names. For a CUJ of
+ * services with different selectors, the parameters of all of them.
  */
 function wantedParams(metric: Place, registry: Registry | undefined): readonly string[] | undefined {
   const asked = gatePath(metric);
@@ -42,7 +42,7 @@ function wantedParams(metric: Place, registry: Registry | undefined): readonly s
   return first?.filter((param) => others.every((params) => params?.includes(param)));
 }
 
-/** The parameters of one question: is there a canary among them, and do its pods say the same of themselves? */
+/** Checks the parameters of one metric: one must select the canary, and its pods must report the same value. */
 function checkParams(
   rollout: RolloutParts,
   analysis: Analysis,
@@ -82,9 +82,9 @@ function checkParams(
       'error',
       'canary-not-told',
       url,
-      `Metric "${metricName}" does not say which traffic is the canary${missing === undefined ? '' : `: ${missing} is missing`}.`,
-      `The gate refuses the question${missing === undefined ? ', unless the selector in the registry takes no parameter' : ''}.`,
-      `Add the header X-Canary-${header} with the argument that has it${missing === undefined ? ', or give --registry to have its selector looked at' : ''}.`,
+      `Metric "${metricName}" does not select the traffic of the canary${missing === undefined ? '' : `: ${missing} is missing`}.`,
+      `The gate refuses the request${missing === undefined ? ', unless the selector in the registry has no parameter' : ''}.`,
+      `Add the header X-Canary-${header} with the argument that has it${missing === undefined ? ', or use --registry to check its selector' : ''}.`,
     );
     return;
   }
@@ -95,7 +95,7 @@ function checkParams(
       'arg-in-url',
       place,
       `Metric "${metricName}" puts an argument into the URL.`,
-      'Argo does not encode it: a version with a space, a + or a & asks for something else, or gets a 400.',
+      'Argo does not encode it: a version with a space, a + or a & changes the request, or gets a 400.',
       'Send it in a header: X-Canary-Version: "{{args.version}}".',
     );
   }
@@ -122,9 +122,9 @@ function checkParams(
         'error',
         'judges-stable',
         hash,
-        `Argument "${argName}" names the canary by the hash of the stable pods.`,
-        'The old version is judged; the new one is not looked at.',
-        'Take podTemplateHashValue: Latest.',
+        `Argument "${argName}" selects the canary by the hash of the stable pods.`,
+        'The old version is judged, not the new one.',
+        'Use podTemplateHashValue: Latest.',
       );
     } else if (hash.text === 'Latest' && isVersion) checkPods(pods, rollout, undefined, report);
     else {
@@ -137,19 +137,19 @@ function checkParams(
 }
 
 function fixedVersion(value: string, place: Place, report: Report): void {
-  // Helm, or an experiment, puts something in there.
+  // Helm, or an experiment, replaces it.
   if (value.includes('{{')) return;
   report(
     'error',
     'fixed-version',
     place,
-    `The version that is asked for is always "${value}".`,
-    'Every release but that one is judged by the traffic of another, or of none.',
-    'Take it from the Rollout: podTemplateHashValue: Latest, or fieldRef: spec.template.metadata.labels.version.',
+    `The version is always "${value}".`,
+    'Every other release is judged by the traffic of another version, or by none.',
+    'Read it from the Rollout: podTemplateHashValue: Latest, or fieldRef: spec.template.metadata.labels.version.',
   );
 }
 
-/** `label` is the pods' label that is asked for; undefined: their template hash. */
+/** `label` is the pods' label with the version; undefined: their template hash. */
 function checkPods(
   pods: Place | undefined,
   rollout: RolloutParts,
@@ -167,7 +167,7 @@ function checkPods(
   const tag = labels.at(versionTag);
   const wanted = label ?? hashLabel;
   if (version === undefined && !tag.exists) {
-    // A whole ConfigMap, or OpenTelemetry's own attributes, may have it: that cannot be followed here.
+    // A ConfigMap, or OpenTelemetry's attributes, may set it; these are not checked.
     if (containers.some((container) => container.at('envFrom').exists)) return;
     if (/service\.version=/.test(env('OTEL_RESOURCE_ATTRIBUTES')?.at('value').text ?? '')) return;
     report(
@@ -175,20 +175,20 @@ function checkPods(
       'no-version',
       pods.at('spec', 'containers').exists ? pods.at('spec', 'containers') : pods,
       `The pods of Rollout "${rollout.name}" have neither DD_VERSION nor the label ${versionTag}.`,
-      'Datadog stores no version with their traffic: canary and stable cannot be told apart.',
+      'Datadog stores no version with their traffic: canary and stable are indistinguishable.',
       `Add the variable DD_VERSION with fieldRef: metadata.labels['${wanted}'].`,
     );
     return;
   }
   const asked = label === undefined ? undefined : labels.at(label).text;
-  // A label that is not there has been reported where it is asked for.
+  // A missing label is reported where it is used.
   if (label !== undefined && asked === undefined) return;
   if (version !== undefined) {
     const from = version.at('valueFrom', 'fieldRef', 'fieldPath').text;
     const source = from === undefined ? undefined : /^metadata\.labels\['([^']+)'\]$/.exec(from)?.[1];
     const value = version.at('value').text ?? (source === undefined ? undefined : labels.at(source).text);
     const same = source === wanted || (asked !== undefined && value === asked);
-    // A version from somewhere else, such as a ConfigMap, cannot be followed here.
+    // A version from another source, such as a ConfigMap, is not checked.
     if (same || (source === undefined && value === undefined)) return;
     mismatch(version, source === undefined ? `"${value}"` : `the label ${source}`, wanted, rollout, report);
     return;
@@ -201,8 +201,8 @@ function mismatch(place: Place, found: string, wanted: string, rollout: RolloutP
     'error',
     'version-mismatch',
     place,
-    `The pods of Rollout "${rollout.name}" report ${found} as their version; the analysis asks for the label ${wanted}.`,
-    'The gate finds no traffic of the canary and never knows anything.',
-    `Let DD_VERSION be fieldRef: metadata.labels['${wanted}'], or ask for what it is.`,
+    `The pods of Rollout "${rollout.name}" report ${found} as their version; the analysis uses the label ${wanted}.`,
+    'The gate finds no traffic of the canary, and every verdict is inconclusive.',
+    `Let DD_VERSION be fieldRef: metadata.labels['${wanted}'], or use its source in the analysis.`,
   );
 }

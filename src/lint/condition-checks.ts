@@ -1,7 +1,7 @@
 import type { Report } from './finding.ts';
 import type { Place } from './yaml-node.ts';
 
-/** Providers that judge by themselves and know no conditions. */
+/** Providers with their own judgment, without conditions. */
 const withoutConditions = ['job', 'kayenta', 'plugin'];
 
 export function checkConditions(metric: Place, name: string, ours: boolean, report: Report): void {
@@ -14,7 +14,7 @@ export function checkConditions(metric: Place, name: string, ours: boolean, repo
       'no-conditions',
       metric,
       `Metric "${name}" has neither successCondition nor failureCondition.`,
-      `Argo calls every answer Successful${ours ? ', a FAIL too' : ', whatever it says'}.`,
+      `Argo calls every result Successful${ours ? ', even a FAIL' : ''}.`,
       ours ? 'Set both: result startsWith "PASS" and result startsWith "FAIL".' : 'Set both.',
     );
     return;
@@ -26,7 +26,7 @@ export function checkConditions(metric: Place, name: string, ours: boolean, repo
       'one-condition',
       success,
       `Metric "${name}" has no failureCondition.`,
-      'Whatever does not succeed fails: an answer that nothing is known yet aborts the rollout.',
+      'Every result that does not succeed fails: an inconclusive result aborts the rollout.',
       'Add failureCondition: result startsWith "FAIL".',
     );
   }
@@ -36,7 +36,7 @@ export function checkConditions(metric: Place, name: string, ours: boolean, repo
       'one-condition',
       failure,
       `Metric "${name}" has no successCondition.`,
-      'Whatever does not fail succeeds: not knowing counts as a pass.',
+      'Every result that does not fail succeeds: an inconclusive result counts as a pass.',
       'Add successCondition: result startsWith "PASS".',
     );
   }
@@ -54,7 +54,7 @@ function checkSelection(metric: Place, name: string, success: Place, failure: Pl
       'ok-is-two-valued',
       path,
       `Metric "${name}" selects ok, which is false for inconclusive as well as for fail.`,
-      'Not knowing yet aborts the rollout.',
+      'An inconclusive result aborts the rollout.',
       'Select {$.summary} and judge result startsWith "PASS" / "FAIL".',
     );
     return;
@@ -75,8 +75,8 @@ function checkSelection(metric: Place, name: string, success: Place, failure: Pl
       'warning',
       'unusual-selection',
       path,
-      `Metric "${name}" selects ${path.text} of the gate's answer.`,
-      'Whether its conditions keep pass, fail and inconclusive apart is not known here.',
+      `Metric "${name}" selects ${path.text} of the gate's response.`,
+      'Whether its conditions distinguish pass, fail and inconclusive was not checked.',
       'Select {$.summary} and judge result startsWith "PASS" / "FAIL".',
     );
     return;

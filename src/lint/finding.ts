@@ -1,9 +1,9 @@
 import type { Place } from './yaml-node.ts';
 
-/** `error`: the analysis cannot do what it is there for. `warning`: it can, but less than it seems. */
+/** `error`: the analysis is useless. `warning`: it is weaker than it seems. */
 export type Severity = 'error' | 'warning';
 
-/** One thing that makes an analysis useless, or nearly. */
+/** A mistake that makes an analysis useless or weaker. */
 export interface LintFinding {
   readonly severity: Severity;
   /** Kebab-case and stable. */
@@ -20,7 +20,7 @@ export interface LintFinding {
   readonly fix: string;
 }
 
-/** What one check says; a report adds where. */
+/** The result of one check; a report adds the position. */
 export type Report = (
   severity: Severity,
   rule: string,

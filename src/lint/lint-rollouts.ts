@@ -22,21 +22,21 @@ export interface LintInput {
 }
 
 export interface LintResult {
-  /** Names of the Rollouts that were looked at. */
+  /** Names of the Rollouts that were checked. */
   readonly rollouts: readonly string[];
   /** By file and line. */
   readonly findings: readonly LintFinding[];
 }
 
 /**
- * What in some Rollouts would make their analysis useless. Templates and Deployments are looked up in the same files;
- * other documents are passed over. Pure.
+ * Mistakes in Rollouts that make their analysis useless. Templates and Deployments are looked up in the same files;
+ * other documents are ignored. Pure.
  */
 export function lintRollouts(inputs: readonly LintInput[], options: TimingOptions): LintResult {
   const found = new Map<string, LintFinding>();
   const report: Report = (severity, rule, at, message, meaning, fix) => {
     const { file, line, column } = at;
-    // A template that two analyses use has its own mistakes once.
+    // The mistakes of a template are reported once, even if two analyses use it.
     found.set(`${file}:${line}:${rule}:${message}`, {
       severity,
       rule,
@@ -95,8 +95,8 @@ function checkRollout(
       'warning',
       'only-experiments',
       rollout.experiments[0],
-      `Rollout "${name}" has no analysis but those of an experiment, which are not looked at here.`,
-      'What they ask, and with which limits, was not checked.',
+      `Rollout "${name}" has only analyses of an experiment, which are not checked.`,
+      'Their metrics and limits were not checked.',
       'Add a background analysis of the CUJs and a gate step: cuj-gate generate rollout shows both.',
     );
     return;
@@ -107,7 +107,7 @@ function checkRollout(
       'no-analysis',
       place.at('spec', 'strategy'),
       `Rollout "${name}" has no analysis at all.`,
-      'A broken release reaches everybody, step by step.',
+      'A broken release reaches all users, step by step.',
       'Add a background analysis of the CUJs and a gate step: cuj-gate generate rollout shows both.',
     );
     return;
@@ -118,7 +118,7 @@ function checkRollout(
       'no-gate',
       strategy.at('analysis'),
       `Rollout "${name}" has a background analysis only.`,
-      'It trips, but it proves nothing: Argo calls a run that ends with the steps Successful, even without one measurement.',
+      'It can abort, but proves nothing: Argo calls a run that ends with the steps Successful, even without a measurement.',
       'Add a step with a gate template before the last weight.',
     );
   }
@@ -128,7 +128,7 @@ function checkRollout(
       'no-watch',
       strategy.at('steps'),
       `Rollout "${name}" has no background analysis.`,
-      'Between its analysis steps nobody looks.',
+      'Failures between its analysis steps are not detected.',
       'Add spec.strategy.canary.analysis with watch templates.',
     );
   }
@@ -139,8 +139,8 @@ function checkRollout(
       'weight-too-low',
       at,
       `setWeight ${percent} gives the canary one request in ${Math.round(100 / percent)}.`,
-      'A small journey may see a handful of requests: nothing can be known of it.',
-      'Set 10 or more, or say --requests-per-minute to have it worked out.',
+      'A CUJ with little traffic may get too few requests for a verdict.',
+      'Set 10 or more, or use --requests-per-minute to check it.',
     );
   }
   const pods = podsOf(rollout, deployments);
@@ -173,7 +173,7 @@ function checkRollout(
       'warning',
       'gate-not-asked',
       analyses[0]?.place ?? place,
-      `No metric of Rollout "${name}" asks cuj-gate.`,
+      `No metric of Rollout "${name}" uses cuj-gate.`,
       'Its Critical User Journeys are not judged.',
       'Add the templates of cuj-gate generate analysis-templates.',
     );
@@ -190,7 +190,7 @@ function checkKnown(metric: Place, registry: Registry | undefined, report: Repor
     'unknown-cuj',
     metric.at('provider', 'web', 'url'),
     `The registry has no ${asked.of === 'cuj' ? 'CUJ' : 'service'} "${asked.name}".`,
-    'The gate answers 404; enough of them abort the rollout.',
+    'The gate responds with 404, which is an error to Argo; enough errors abort the rollout.',
     'Correct the name, or add it to the registry.',
   );
 }

@@ -3,21 +3,21 @@ import type { Report } from './finding.ts';
 import { seconds, type Use } from './rollout-parts.ts';
 import type { Place } from './yaml-node.ts';
 
-/** A template's metric in the analysis that uses it. */
+/** A metric of a template, with the analysis that uses it. */
 export interface UsedMetric {
   readonly place: Place;
   readonly name: string;
   readonly use: Use;
-  /** Arguments whose value is written down, in the Rollout or as the template's default. */
+  /** Arguments with a fixed value, in the Rollout or as the template's default. */
   readonly args: ReadonlyMap<string, string>;
 }
 
-/** Whether a metric asks a gate of ours, by the path of its URL. */
+/** Whether a metric uses cuj-gate, by the path of its URL. */
 export function asksTheGate(metric: Place): boolean {
   return gatePath(metric) !== undefined;
 }
 
-/** What a metric asks about; undefined where it does not ask a gate. */
+/** The subject of a metric; undefined where it does not use cuj-gate. */
 export function gatePath(
   metric: Place,
 ): { readonly of: 'cuj' | 'service'; readonly name: string } | undefined {
@@ -29,8 +29,8 @@ export function gatePath(
 }
 
 /**
- * What is wrong with a metric by itself and in its use, by the rules of Argo's controller. Of a metric that asks somebody
- * else only what is a mistake whoever is asked: what is right for a point estimate of Prometheus is wrong for a verdict.
+ * Mistakes in a metric and its use, by the rules of Argo's controller. For a metric of another provider only general
+ * mistakes: limits that suit a point estimate of Prometheus do not suit a verdict.
  */
 export function checkMetric(metric: UsedMetric, lagSeconds: number, report: Report): void {
   const { place, name } = metric;
@@ -67,11 +67,9 @@ function checkFailureLimit(metric: UsedMetric, ours: boolean, report: Report): v
       'error',
       'failure-limit',
       failure,
-      `failureLimit ${failures} of metric "${name}" is never passed.`,
+      `failureLimit ${failures} of metric "${name}" is never exceeded.`,
       'No FAIL ever aborts the rollout.',
-      ours
-        ? 'Set failureLimit: 0. A FAIL of the gate is evidence already, not one unlucky look.'
-        : 'Lower it.',
+      ours ? 'Set failureLimit: 0. One FAIL of the gate is enough evidence to abort.' : 'Lower it.',
     );
   } else if (failures > 0 && ours) {
     report(
@@ -80,7 +78,7 @@ function checkFailureLimit(metric: UsedMetric, ours: boolean, report: Report): v
       failure,
       `failureLimit ${failures} of metric "${name}" lets ${failures} FAILs pass by.`,
       `A broken canary keeps its traffic for ${failures} more ${failures === 1 ? 'interval' : 'intervals'}.`,
-      'Set failureLimit: 0. A FAIL of the gate is evidence already, not one unlucky look.',
+      'Set failureLimit: 0. One FAIL of the gate is enough evidence to abort.',
     );
   }
 }
@@ -98,7 +96,7 @@ function checkInconclusiveLimit(used: UsedMetric, report: Report): void {
       'inconclusive-limit',
       inconclusive.exists ? inconclusive : metric,
       `inconclusiveLimit of metric "${name}" is 0${inconclusive.exists ? '' : ', the default'}.`,
-      'The first answer that nothing is known yet pauses the rollout for a person; early in a rollout that is every answer.',
+      'The first inconclusive result pauses the rollout for a person; early in a rollout every result is inconclusive.',
       use === 'watch'
         ? 'Set inconclusiveLimit: 10000.'
         : 'Set it to count, together with consecutiveSuccessLimit.',
@@ -108,9 +106,9 @@ function checkInconclusiveLimit(used: UsedMetric, report: Report): void {
       'warning',
       'inconclusive-limit',
       inconclusive,
-      `inconclusiveLimit ${inconclusives} of metric "${name}" is soon passed.`,
+      `inconclusiveLimit ${inconclusives} of metric "${name}" is soon exceeded.`,
       'A CUJ with little traffic pauses the rollout for a person.',
-      'Set inconclusiveLimit: 10000: a background analysis is there to trip.',
+      'Set inconclusiveLimit: 10000: a background analysis only has to abort.',
     );
   } else if (use === 'gate' && passes === 0 && typeof count === 'number' && inconclusives >= count) {
     report(
@@ -134,12 +132,12 @@ function checkErrorLimit(used: UsedMetric, report: Report): void {
     'error-limit',
     error.exists ? error : metric,
     `consecutiveErrorLimit of metric "${name}" is ${errors}${error.exists ? '' : ', the default'}.`,
-    `Argo asks again every 10 s: a gate that cannot be reached for ${(errors + 1) * 10} s aborts the rollout.`,
+    `Argo retries every 10 s: a gate that is unreachable for ${(errors + 1) * 10} s aborts the rollout.`,
     `Set consecutiveErrorLimit: ${use === 'watch' ? 360 : 60}.`,
   );
 }
 
-/** Argo takes a count of 0 for none. */
+/** Argo treats a count of 0 as none. */
 function checkCount(metric: UsedMetric, report: Report): void {
   const { place, name, use } = metric;
   const count = place.at('count');
@@ -164,8 +162,8 @@ function checkRhythm(used: UsedMetric, lagSeconds: number, report: Report): void
       'warning',
       'asks-once',
       count.exists ? count : metric,
-      `Metric "${name}" asks once.`,
-      'Where traffic is not enough yet at that moment, the rollout pauses for a person.',
+      `Metric "${name}" is measured once.`,
+      'If the traffic is not enough at that time, the rollout pauses for a person.',
       'Add interval: 60s, count: 10 and consecutiveSuccessLimit: 2.',
     );
   }
@@ -175,7 +173,7 @@ function checkRhythm(used: UsedMetric, lagSeconds: number, report: Report): void
       'asks-once',
       metric,
       `Metric "${name}" of the background analysis has no interval.`,
-      'It asks once, when there is no data yet, and never again.',
+      'It is measured once, when there is no data yet.',
       'Add interval: 60s.',
     );
   } else if (use === 'watch' && count.exists && numberOf(count, used) !== 0) {
@@ -183,8 +181,8 @@ function checkRhythm(used: UsedMetric, lagSeconds: number, report: Report): void
       'warning',
       'watch-ends',
       count,
-      `Metric "${name}" of the background analysis ends after ${count.text} looks.`,
-      'What breaks later is not seen.',
+      `Metric "${name}" of the background analysis ends after ${count.text} measurements.`,
+      'Later failures are not detected.',
       'Remove count.',
     );
   }
@@ -193,8 +191,8 @@ function checkRhythm(used: UsedMetric, lagSeconds: number, report: Report): void
       'warning',
       'interval-below-lag',
       interval,
-      `Metric "${name}" asks every ${interval.text}.`,
-      `Data comes once a minute, ${lagSeconds} s late: most answers repeat the one before, and a count is used up before anything is known.`,
+      `Metric "${name}" is measured every ${interval.text}.`,
+      `Data arrives once a minute, ${lagSeconds} s late: most results repeat the previous one, and count is used up too early.`,
       'Set interval: 60s.',
     );
   }
@@ -205,7 +203,7 @@ function checkRhythm(used: UsedMetric, lagSeconds: number, report: Report): void
       'timeout',
       timeout,
       `Metric "${name}" waits ${timeout.number} s.`,
-      'The gate takes up to 8 s where Datadog is slow; an answer that comes too late is an error.',
+      'The gate takes up to 8 s when Datadog is slow; a response after the timeout is an error.',
       'Set timeoutSeconds: 10.',
     );
   }

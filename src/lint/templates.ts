@@ -58,8 +58,8 @@ export function resolve(
           'other-scope',
           place,
           `There is no ${kind} "${name}" among the files, but ${cluster ? 'an AnalysisTemplate' : 'a ClusterAnalysisTemplate'}.`,
-          'Argo looks for the one kind only, and refuses the Rollout.',
-          cluster ? 'Remove clusterScope: true.' : 'Add clusterScope: true beside templateName.',
+          'Argo looks only for this kind, and refuses the Rollout.',
+          cluster ? 'Remove clusterScope: true.' : 'Add clusterScope: true next to templateName.',
         );
       }
       if (template === undefined) {
@@ -69,11 +69,9 @@ export function resolve(
           'warning',
           'template-not-given',
           place,
-          `${kind} "${name}" is not among the files.`,
+          `${kind} "${name}" is not in the files.`,
           'Its conditions and limits were not checked.',
-          near === undefined
-            ? 'Give its file as well.'
-            : `Did you mean "${near}"? Else give its file as well.`,
+          near === undefined ? 'Include its file.' : `Did you mean "${near}"? Otherwise include its file.`,
         );
         continue;
       }
@@ -101,13 +99,13 @@ export function checkNames(analysis: Analysis, used: readonly Place[], report: R
         analysis.place,
         `The templates "${other}" and "${of}" of one analysis both have a metric "${name}".`,
         'Argo refuses the Rollout.',
-        'Leave one of them out: a watch belongs into the background analysis, a gate into a step.',
+        'Remove one of them: a watch belongs in the background analysis, a gate in a step.',
       );
     }
   }
 }
 
-/** A metric in dry-run mode is measured, and then nobody minds what it says. */
+/** A metric in dry-run mode is measured, and its result is ignored. */
 export function checkDryRun(
   metric: string,
   analysis: Analysis,
@@ -127,9 +125,9 @@ export function checkDryRun(
         'error',
         'dry-run',
         place,
-        `Metric "${metric}" runs dry.`,
-        'Argo asks it and goes on whatever the answer: no FAIL ever aborts the rollout.',
-        'Remove dryRun; a CUJ that is only to be looked at has mode: observe in the registry.',
+        `Metric "${metric}" is in dry-run mode.`,
+        'Argo ignores its results: no FAIL ever aborts the rollout.',
+        'Remove dryRun. For report-only mode, set mode: observe for the CUJ in the registry.',
       );
     }
   }

@@ -38,8 +38,8 @@ export interface Shortfall {
 }
 
 /**
- * Whether an analysis gets the time that data takes, reported at once, and the traffic that a verdict takes, returned.
- * A watch beside a gate may be over before it knows: it trips as soon as it does, and the gate is the proof.
+ * Whether an analysis gets the time that data needs (reported) and the traffic that a verdict needs (returned). A watch
+ * that accompanies a gate may end before there is a verdict: the gate is the proof.
  */
 export function checkTiming(
   rollout: RolloutParts,
@@ -55,8 +55,8 @@ export function checkTiming(
       'error',
       'no-canary-traffic',
       analysis.place,
-      `The analysis of Rollout "${rollout.name}" runs while no traffic goes to the canary.`,
-      'There is nothing to judge: it can only be inconclusive.',
+      `The analysis of Rollout "${rollout.name}" runs while the canary has no traffic.`,
+      'There is nothing to judge: every result is inconclusive.',
       rollout.canary ? 'Put setWeight and a pause before it.' : 'Use postPromotionAnalysis.',
     );
     return undefined;
@@ -76,8 +76,8 @@ export function checkTiming(
       'error',
       'delay-too-long',
       delay,
-      `Metric "${name}" begins after ${text(late)}; the steps are over after ${text(time)}.`,
-      'It never measures, and Argo calls a run without a measurement Successful.',
+      `Metric "${name}" begins after ${text(late)}; the steps end after ${text(time)}.`,
+      'It is never measured, and Argo calls a run without a measurement Successful.',
       'Shorten initialDelay or lengthen the pauses.',
     );
     return undefined;
@@ -87,8 +87,8 @@ export function checkTiming(
       'error',
       'pause-too-short',
       where,
-      `The canary has traffic for ${text(time)} before ${use === 'gate' ? 'the last look' : 'the steps are over'}.`,
-      `Data is complete ${text(need.lagSeconds)} late and comes by the minute: there is none of it yet.`,
+      `The canary has traffic for ${text(time)} before ${use === 'gate' ? 'the last measurement' : 'the steps end'}.`,
+      `Data is complete ${text(need.lagSeconds)} late and arrives once a minute: there is no data yet.`,
       `Pause for ${text(need.lagSeconds + 240)} or more after setWeight.`,
     );
     return undefined;
@@ -105,9 +105,9 @@ interface Question {
   readonly name: string;
   readonly use: UsedMetric['use'];
   readonly need: Need;
-  /** Seconds between a gate's first and last look. */
+  /** Seconds between a gate's first and last measurement. */
   readonly looks: number;
-  /** Seconds with canary traffic until the last look. */
+  /** Seconds with canary traffic until the last measurement. */
   readonly time: number;
   readonly where: Place;
   readonly report: Report;
@@ -118,7 +118,7 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
   if (requestsPerMinute === undefined) return undefined;
   const partly = rollout.weights.map(({ percent }) => percent).filter((percent) => percent < 100);
   const weight = analysis.weight ?? Math.max(0, ...partly);
-  // What happens in the last minutes before a look is not in the data yet.
+  // The last minutes before a measurement are not in the data yet.
   const full = analysis.traffic.fullSeconds + ((looks - need.lagSeconds) * weight) / 100;
   if ((full / 60) * requestsPerMinute >= need.requests) return undefined;
   const perSecond = (requestsPerMinute / 60) * (weight / 100);
@@ -134,8 +134,8 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
           where,
           `${much}; it has ${text(time)}.`,
           use === 'gate'
-            ? 'The gate ends inconclusive, and the rollout pauses for a person.'
-            : 'The steps are over before anything is known.',
+            ? 'The gate is inconclusive, and the rollout pauses for a person.'
+            : 'The steps end before there is a verdict.',
           `Pause for ${text(wanted - looks)} or more, or raise the weight.`,
         ),
     };
@@ -149,16 +149,16 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
         'error',
         'weight-too-low',
         rollout.weights.find(({ percent }) => percent === weight)?.place ?? where,
-        `${much}; only ${text(need.maxWindowSeconds)} are looked at.`,
-        'However long it pauses, a pass is never reached.',
+        `${much}; maxWindow is ${text(need.maxWindowSeconds)}.`,
+        'It can never pass, however long the pause is.',
         enough <= 100
           ? `Set a weight of ${enough}% or more, or lengthen maxWindow.`
-          : 'This traffic is too little for this objective: lower it, raise ruleOutBurn, or set onLowTraffic: pass.',
+          : 'The traffic is too low for this objective: lower the objective, raise ruleOutBurn, or set onLowTraffic: pass.',
       ),
   };
 }
 
-/** The most that any CUJ of a metric needs; undefined where all of them only observe, and hold nothing back. */
+/** The greatest need of a metric's CUJs; undefined if all are in report-only mode. */
 function needOf(metric: Place, options: TimingOptions): Need | undefined {
   const known = cujsOf(metric, options.registry);
   const cujs = known.filter(({ mode }) => mode === 'enforce');
@@ -177,7 +177,7 @@ function needOf(metric: Place, options: TimingOptions): Need | undefined {
     Object.values(objectives).map((objective) =>
       gate.onLowTraffic === 'pass'
         ? Math.max(gate.minRequests, 1)
-        : // How several services share the traffic is not known here: no more is asked for than is certain.
+        : // How several services share the traffic is unknown: this is a lower limit.
           Math.min(
             ...services.map((name) =>
               cleanRequestsToPass(gate, objective.budget, options.registry?.services.get(name)),

@@ -20,8 +20,8 @@ interface Source {
 }
 
 /**
- * A place in a YAML document: its value where it has one, and a line in any case, so that what is missing can be reported
- * where it should have been.
+ * A place in a YAML document, with its value if there is one. It always has a line, so that a missing value can be
+ * reported where it should be.
  */
 export class Place {
   readonly #source: Source;
@@ -120,7 +120,7 @@ export interface Unreadable {
 
 const correct = 'Correct the YAML.';
 const render =
-  'Give what Helm makes of it: helm template … | cuj-gate lint rollout -. Otherwise, quote the braces.';
+  'Use the output of Helm: helm template … | cuj-gate lint rollout -. Otherwise, quote the braces.';
 
 /** The documents of a file, empty ones left out. */
 export function placesIn(file: string, text: string): { documents: Place[]; unreadable: Unreadable[] } {

@@ -7,13 +7,13 @@ import { hourText } from './levels.ts';
 import { cleanCanary, maxMinutes, minutesOf } from './projection.ts';
 import type { Measured, WeightPlan } from './traffic-plan.ts';
 
-/** The registry takes no more of either. */
+/** The registry's maximum of each. */
 const longestWindowMinutes = 1_440;
 const highestBurn = 1_000;
 
 /**
- * What would make a CUJ judgeable at the weight, each as one sentence: for its quietest hour where it is only that, for
- * its median otherwise. Empty where nothing is missing.
+ * What would make a CUJ judgeable at the weight, each as one sentence: for its quietest hour if only that is too quiet,
+ * otherwise for its median. Empty where nothing is missing.
  */
 export function helpFor(
   one: Measured,
@@ -27,10 +27,11 @@ export function helpFor(
   const perMinute = (level * weight) / 100;
   if (one.levels.median <= 0) {
     return [
-      `${service.name} had no request on it in more than half of the hours: cuj-gate doctor says whether its endpoints are the right ones.`,
+      `${service.name} had no requests on it in more than half of the hours: check its endpoints with cuj-gate doctor.`,
     ];
   }
-  if (need === null) return ['No number of requests leads to a pass: stable has no traffic to compare with.'];
+  if (need === null)
+    return ['It cannot pass with any number of requests: stable has no traffic to compare with.'];
   const most = maxMinutes(cuj);
   const available = perMinute * most;
   const help: string[] = [];
@@ -41,7 +42,7 @@ export function helpFor(
     help.push(
       cuj.gate.window === 'rollout'
         ? `maxWindow: ${windowText(minutes)}, and a pause as long.`
-        : `window: rollout with maxWindow: ${windowText(minutes)}: a fixed window of ${durationText(cuj.gate.window)} sees that much only.`,
+        : `window: rollout with maxWindow: ${windowText(minutes)}: a fixed window of ${durationText(cuj.gate.window)} has no more traffic.`,
     );
   }
   const needWith = (gate: Partial<GatePolicy>) =>
@@ -52,22 +53,22 @@ export function helpFor(
     const scale = service.sampleRate / service.dispersion;
     const burn = Math.ceil((upperBound(available * scale, 0) / budget) * 10 + 1e-9) / 10;
     if (burn > cuj.gate.ruleOutBurn && burn <= highestBurn && needWith({ ruleOutBurn: burn }) <= available) {
-      help.push(`ruleOutBurn: ${plain(burn)}: a pass then rules out no less than that burn.`);
+      help.push(`ruleOutBurn: ${plain(burn)}: a pass then rules out only this burn rate.`);
     }
   }
   if (cuj.gate.minRequests > 0 && needWith({ minRequests: 0 }) <= available) {
     const least = Math.floor(available * service.sampleRate);
-    help.push(`minRequests: ${least} or less: ${cuj.gate.minRequests} is more than comes in that time.`);
+    help.push(`minRequests: ${least} or less: ${cuj.gate.minRequests} is more than arrives in that time.`);
   }
   const partner = partnerOf(one, all, need / (most * (weight / 100)), night);
   if (partner !== undefined) {
     help.push(
-      `Joined with ${partner.cuj.name} (${plain(levelOf(partner, night))} requests a minute) into one CUJ; each endpoint keeps evidence of its own.`,
+      `Joined with ${partner.cuj.name} (${plain(levelOf(partner, night))} requests per minute) in one CUJ; each endpoint keeps its own evidence.`,
     );
   }
   if (night) help.push(`Rollouts at another time than around ${hourText(one.levels.quietestHour)}.`);
   if (cuj.gate.onLowTraffic !== 'pass') {
-    help.push('onLowTraffic: pass: lets it through unproven; what is demonstrably broken still fails.');
+    help.push('onLowTraffic: pass: it passes unproven; demonstrable failures still abort.');
   }
   return help;
 }
@@ -76,7 +77,7 @@ function levelOf({ levels }: Measured, night: boolean): number {
   return night ? levels.quietest : levels.median;
 }
 
-/** The CUJ of the same service and objective that is just busy enough to make up for what is missing, the owner's own first. */
+/** The CUJ of the same service and objective with just enough traffic for what is missing; the same owner first. */
 function partnerOf(
   one: Measured,
   all: readonly Measured[],
@@ -102,7 +103,7 @@ function partnerOf(
     )[0];
 }
 
-/** The next half hour, as the registry takes it. */
+/** Rounded up to half an hour, in the registry's format. */
 function windowText(minutes: number): string {
   return durationText(Math.min(longestWindowMinutes, Math.ceil(minutes / 30) * 30) * 60_000);
 }

@@ -5,11 +5,11 @@ import { hourText } from './levels.ts';
 import { maxMinutes } from './projection.ts';
 import type { Measured, WeightPlan } from './traffic-plan.ts';
 
-/** A silence that comes by chance in more rollouts than this is worth a word. */
+/** The share of rollouts with a gap by chance from which on it is reported. */
 const unlikely = 0.05;
 const longestGapMinutes = 120;
 
-/** What a plan must not be silent about: a service that lives below its SLO, and a canary that falls silent by chance. */
+/** Notes of a plan: a service that is below its SLO, and a canary with gaps in its traffic by chance. */
 export function notesOf(
   { cuj, sli, value, levels }: Measured,
   { weight, quietest }: Pick<WeightPlan, 'weight' | 'quietest'>,
@@ -22,7 +22,7 @@ export function notesOf(
   const objective = cuj.objectives[sli];
   if (objective !== undefined && value !== null && value < objective.ratio && belowObjective !== 'compared') {
     notes.push(
-      `Over all of the span it was at ${percent(value)}, below its objective of ${objective.percent}%: a canary just as good ${belowObjective === 'fail' ? 'fails' : `ends ${belowObjective}`} more often than it passes. Mend it, lower the objective, or judge it by rule: baseline.`,
+      `It was at ${percent(value)} over the span, below its objective of ${objective.percent}%: an equally good canary ${belowObjective === 'fail' ? 'fails' : `ends ${belowObjective}`} more often than it passes. Fix the service, lower the objective, or use rule: baseline.`,
     );
   }
   if (window === 'rollout') {
@@ -33,7 +33,7 @@ export function notesOf(
       let enough = gap;
       while (enough < longestGapMinutes && silenceChance(perMinute, enough, minutes) > unlikely) enough += 1;
       notes.push(
-        `Around ${hourText(levels.quietestHour)} the canary of the whole service is silent for restartGap (${durationText(restartGapMs)}) by chance in some rollouts at ${weight}%, and each silence begins the window again: set restartGap: ${durationText(enough * 60_000)}, or let the caller give since.`,
+        `Around ${hourText(levels.quietestHour)} the canary of the whole service has no requests for restartGap (${durationText(restartGapMs)}) by chance in some rollouts at ${weight}%, and each gap resets the window: set restartGap: ${durationText(enough * 60_000)}, or pass since.`,
       );
     }
   }

@@ -80,7 +80,7 @@ function measure(
       resource: endpoint.resource,
       label: endpoint.label,
       latencyMs: sliKinds[sli].needsThreshold ? endpoint.latencyMs : undefined,
-      // Without a request nobody knows the mix; it matters to nothing then.
+      // Without requests the mix is unknown, and does not matter.
       share: total > 0 ? own / total : 1 / sums.length,
       badRate: own > 0 ? Math.min(1, ownBad / own) : 0,
     }),
@@ -182,6 +182,6 @@ function unknownEntry(cuj: Cuj, service: Service, sli: SliName, weights: readonl
     minWeight: { median: null, quietest: null },
     weights: weights.map((weight) => ({ weight, judgeable: 'unknown', median: nothing, quietest: nothing })),
     help: [],
-    notes: ['Its traffic could not be asked for; stderr says why.'],
+    notes: ['Its traffic is unknown: the query failed, see stderr.'],
   };
 }

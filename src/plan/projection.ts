@@ -23,21 +23,21 @@ export interface Subject {
   readonly mix: readonly EndpointMix[];
 }
 
-/** Minutes of canary traffic that one look sees at most. */
+/** The most minutes of canary traffic in one window. */
 export function maxMinutes({ gate }: Cuj): number {
   return Math.ceil((gate.window === 'rollout' ? gate.maxWindowMs : gate.window) / bucketMs);
 }
 
-/** Minutes of traffic until so many requests came; a look sees whole minutes. Infinity where they never do. */
+/** Whole minutes of traffic until that many requests have arrived. Infinity where they never do. */
 export function minutesOf(requests: number | null, perMinute: number): number {
   if (requests === null || perMinute <= 0) return Number.POSITIVE_INFINITY;
   return Math.max(1, Math.ceil(requests / perMinute - 1e-9));
 }
 
 /**
- * What the gate itself would say of a canary without a bad event: so many minutes of its share of the CUJ's traffic,
- * beside a stable that goes on as it does today. Asked of the product's judge, so that sampling, dispersion, rules and
- * abort lines are what they are in a rollout.
+ * The gate's verdict on a canary without bad events, after some minutes of its share of the CUJ's traffic, with a stable
+ * that behaves as it does today. Uses the real judge, so that sampling, dispersion, rules and abort thresholds are the same
+ * as in a rollout.
  */
 export function cleanCanary(
   { cuj, service, sli, mix }: Subject,

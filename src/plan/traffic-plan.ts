@@ -14,8 +14,8 @@ export interface HourlyTraffic {
 }
 
 /**
- * `always`: by day and in the quietest hour. `by_day`: not in the quietest hour. `unproven`: only because the CUJ says
- * onLowTraffic: pass. `never`: its window is over before a pass. `unknown`: its traffic could not be asked for.
+ * `always`: by day and in the quietest hour. `by_day`: not in the quietest hour. `unproven`: only because the CUJ has
+ * onLowTraffic: pass. `never`: its window is too short for a pass. `unknown`: the query of its traffic failed.
  */
 export type Judgeable = 'always' | 'by_day' | 'unproven' | 'never' | 'unknown';
 
@@ -25,10 +25,10 @@ export interface Outlook {
   readonly minutes: number | null;
   /** Whether that lies within what one look sees. */
   readonly fits: boolean;
-  /** Requests of the canary by then, or in all that one look sees, and the abort line there. */
+  /** Requests of the canary by then, or in the whole window, and the abort threshold there. */
   readonly requests: number;
   readonly failAtBadEvents: number | null;
-  /** The abort line as a rate of the whole CUJ, 0 to 1, and as a multiple of the error budget. */
+  /** The abort threshold as a rate of the whole CUJ, 0 to 1, and as a multiple of the error budget. */
   readonly caughtRate: number | null;
   readonly caughtBurn: number | null;
 }

@@ -4,7 +4,7 @@ import { defaultBackend, dialects } from './dialects.ts';
 import { findRegistryFiles, signatureOf } from './files.ts';
 import { type LoadOptions, type LoadResult, loadRegistry } from './load.ts';
 
-/** A registry below this is read in a few milliseconds, and explained in fifty where its syntax is wrong. */
+/** Smaller registries are read within a few milliseconds, or within fifty if their syntax is invalid. */
 const smallBytes = 16 * 1024;
 /**
  * How long the model is built at a stretch while requests may wait: of 1,000 CUJs it takes longer than the 50 ms that a
@@ -13,8 +13,8 @@ const smallBytes = 16 * 1024;
 const sliceMs = 8;
 
 /**
- * {@link loadRegistry} for a process that has requests to answer: a large registry is read and checked in a thread of
- * its own, and the model is made from it in slices of a few milliseconds.
+ * {@link loadRegistry} for a process that serves requests: a large registry is read and checked in its own thread, and the
+ * model is built in slices of a few milliseconds.
  */
 export async function loadInBackground(
   path: string,
@@ -28,7 +28,7 @@ export async function loadInBackground(
     answer = await readInThread(path, backend, signal);
   } catch (error) {
     if (signal?.aborted) throw error;
-    // No thread to be had (limits of memory or of processes): late answers are better than no registry.
+    // No thread available (limits of memory or processes): delayed responses are better than no registry.
     return loadRegistry(path, { backend });
   }
   if (!answer.ok) return { ...answer, signature };

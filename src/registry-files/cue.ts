@@ -41,8 +41,8 @@ interface ExecFailure {
 
 function explain(path: string, { code, killed, stderr, message }: ExecFailure): Problem {
   if (code === 'ENOENT') {
-    return fileProblem(path, 'no-cue', `${path} is CUE, and there is no cue in PATH to export it`, {
-      fix: 'Install cue (https://cuelang.org), or run cue export elsewhere and hand over its JSON.',
+    return fileProblem(path, 'no-cue', `${path} is CUE, but there is no cue in PATH to export it`, {
+      fix: 'Install cue (https://cuelang.org), or run cue export elsewhere and use its JSON.',
     });
   }
   if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') {
@@ -56,7 +56,7 @@ function explain(path: string, { code, killed, stderr, message }: ExecFailure): 
     });
   }
   if (typeof code !== 'number') {
-    // Descriptors, processes or memory ran out: that is not what the file holds.
+    // Descriptors, processes or memory are exhausted: this is not a problem of the file.
     return fileProblem(
       path,
       'cue-not-run',

@@ -1,7 +1,7 @@
 import type { Problem } from '../domain/registry/model.ts';
 import { fileProblem } from './files.ts';
 
-/** The text of a file, or why it is none. A byte order mark of UTF-8 is taken off, as editors put it there. */
+/** The text of a file, or the problem with its encoding. Removes a UTF-8 byte order mark. */
 export function decodeText(path: string, bytes: Uint8Array): string | Problem {
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
     return fileProblem(path, 'not-utf8', `${path} is UTF-16`, { fix: 'Save it as UTF-8.' });
@@ -11,19 +11,19 @@ export function decodeText(path: string, bytes: Uint8Array): string | Problem {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     const { line, column } = firstInvalid(bytes);
-    return fileProblem(path, 'not-utf8', `${path} holds bytes that are not UTF-8`, {
+    return fileProblem(path, 'not-utf8', `${path} contains bytes that are not UTF-8`, {
       line,
       column,
-      fix: 'Save it as UTF-8, or write the character here anew.',
+      fix: 'Save it as UTF-8, or type the character again.',
     });
   }
   const nul = text.indexOf('\0');
   if (nul === -1) return text;
   const before = text.slice(0, nul);
-  return fileProblem(path, 'nul-byte', `${path} holds a NUL byte`, {
+  return fileProblem(path, 'nul-byte', `${path} contains a NUL byte`, {
     line: before.split('\n').length,
     column: nul - before.lastIndexOf('\n'),
-    fix: 'Remove it: a text holds none, so the file may be cut off or binary.',
+    fix: 'Remove it. The file may be truncated or binary.',
   });
 }
 

@@ -3,7 +3,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import type { Problem } from '../domain/registry/model.ts';
 
-/** Larger files are refused before they are read: no registry that people keep by hand comes near it. */
+/** Larger files are refused before they are read: no hand-written registry is as large. */
 export const maxFileBytes = 5 * 1024 * 1024;
 /** The same for all files of a folder together. */
 export const maxTotalBytes = 20 * 1024 * 1024;
@@ -40,12 +40,12 @@ export async function findRegistryFiles(path: string): Promise<FoundFiles> {
       ok: false,
       problem: fileProblem(path, 'unknown-extension', `${path} is not a .yaml, .yml, .json or .cue file`, {
         value: extension,
-        fix: 'Name a registry file, or the folder that holds the registry files.',
+        fix: 'Give a registry file, or the folder with the registry files.',
       }),
     };
   }
   if (!info.isDirectory()) {
-    const fix = 'Name a registry file, or a folder of them.';
+    const fix = 'Give a registry file, or a folder of them.';
     return {
       ok: false,
       problem: fileProblem(path, 'not-a-file', `${path} is neither a file nor a folder`, { fix }),
@@ -63,8 +63,8 @@ export async function findRegistryFiles(path: string): Promise<FoundFiles> {
   if (files.length > 0) return { ok: true, files };
   return {
     ok: false,
-    problem: fileProblem(path, 'no-files', `the folder ${path} holds no .yaml, .yml or .json file`, {
-      fix: 'Put the registry there, or name another folder; sub-folders and dot files are not read.',
+    problem: fileProblem(path, 'no-files', `the folder ${path} contains no .yaml, .yml or .json file`, {
+      fix: 'Put the registry there, or give another folder; sub-folders and dot files are not read.',
     }),
   };
 }
@@ -83,7 +83,7 @@ export async function readBounded(file: RegistryFile, read: ReadBytes = readFile
   }
 }
 
-/** SHA-256 over base names and bytes: the same files give the same digest wherever they lie. */
+/** SHA-256 over base names and bytes: the same files have the same digest in any folder. */
 export class FilesDigest {
   readonly #hash = createHash('sha256');
 
@@ -110,9 +110,9 @@ export function isReadFailure({ rule }: Pick<Problem, 'rule'>): boolean {
 }
 
 /**
- * A text that changes whenever the registry's files may have: names, and of each file the real path, inode, size and
- * the times of its last changes, a chmod included. An atomic rename and the swap of a ConfigMap's `..data` are then the
- * same as an edit. What it cannot show is why a read failed: see {@link isReadFailure}.
+ * A text that changes whenever the registry's files may have changed: names, and each file's real path, inode, size and
+ * times of the last changes, including chmod. It detects edits, atomic renames and the swap of a ConfigMap's `..data`. It
+ * does not show why a read failed: see {@link isReadFailure}.
  */
 export async function signatureOf(path: string): Promise<string> {
   const info = await statOf(path);
@@ -171,11 +171,11 @@ function codeOf(error: unknown): string {
 
 function missing(path: string, code: string): Problem {
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    const fix = 'Check the path; it is taken from the folder that the command runs in.';
+    const fix = 'Check the path; it is relative to the working directory.';
     return fileProblem(path, 'no-such-file', `there is no ${path}`, { fix });
   }
   return fileProblem(path, 'unreadable-file', `${path} cannot be read (${code})`, {
-    fix: 'Give the user that runs this the right to read the file and its folders.',
+    fix: 'Give this user read permission for the file and its folders.',
   });
 }
 

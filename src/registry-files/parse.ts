@@ -1,12 +1,12 @@
 import { CORE_SCHEMA, load, Type, YAMLException } from 'js-yaml';
 import { type DocumentPath, pathText } from '../domain/registry/findings.ts';
 
-/** One thing that is wrong with a text as YAML or JSON, 1-based. */
+/** A syntax error of YAML or JSON; positions are 1-based. */
 export interface SyntaxProblem {
   readonly line: number;
   readonly column: number;
   readonly rule: string;
-  /** Where it can be told: of a key that stands twice. */
+  /** Only for duplicate keys. */
   readonly path?: string;
   readonly value?: string;
   readonly message: string;
@@ -14,36 +14,36 @@ export interface SyntaxProblem {
 }
 
 export type Parsed =
-  /** `problems` are duplicate keys: the last of each counts, so that the rest can be checked as well. */
+  /** `problems` are duplicate keys. The last one is used, so that the rest can be checked. */
   | { readonly ok: true; readonly value: unknown; readonly problems: readonly SyntaxProblem[] }
   | { readonly ok: false; readonly problems: readonly SyntaxProblem[] };
 
-/** JSON's types and merge keys (`<<`), nothing else: no dates, no binary, no code. */
+/** Only JSON's types and merge keys (`<<`): no dates, no binary, no code. */
 const schema = CORE_SCHEMA.extend({
   implicit: [new Type('tag:yaml.org,2002:merge', { kind: 'scalar', resolve: (text) => text === '<<' })],
 });
 
 /** The registry nests some six levels; js-yaml counts up to two for each. */
 const maxDepth = 64;
-/** `yaml` takes up to 0.9 s and 170 MB for this much; beyond it only the first syntax error is told, by js-yaml. */
+/** `yaml` needs up to 0.9 s and 170 MB for this size. For larger texts only js-yaml's first syntax error is reported. */
 const maxRecoveryChars = 128 * 1024;
 const maxSyntaxProblems = 100;
 /** Entries of one mapping or list, apart from the registry's own long ones. */
 const maxEntries = 10_000;
 const maxLongEntries = 50_000;
-/** Values of a document altogether; 5 MiB of CUJs hold half of that. */
+/** Values of a document in total; 5 MiB of CUJs have half of that. */
 const maxValues = 1_000_000;
 const longLists: ReadonlySet<string> = new Set(['cujs', 'services', 'sources']);
 
 export type YamlOptions = NonNullable<Parameters<typeof load>[1]>;
 
-/** How every text of a registry is read; JSON is YAML. */
+/** The options for all texts of a registry, including JSON. */
 export function yamlOptions(text: string): YamlOptions {
   // The last two are js-yaml's own bounds since 4.2. What merges copy is bounded by the size of the text.
   return { schema, maxDepth, maxTotalMergeKeys: Math.max(10_000, text.length) } as YamlOptions;
 }
 
-/** The same for a text whose duplicate keys are told already. */
+/** The same for a text whose duplicate keys are already reported. */
 export function lastKeyCounts(text: string): YamlOptions {
   return { ...yamlOptions(text), json: true };
 }
@@ -69,7 +69,7 @@ export async function parseText(text: string): Promise<Parsed> {
       column: 1,
       rule: 'empty-document',
       message: 'the document is empty',
-      fix: 'Start with apiVersion: cuj-gate/v1, services and cujs; cuj-gate init proposes a first one.',
+      fix: 'Start with apiVersion: cuj-gate/v1, services and cujs; cuj-gate init proposes a first registry.',
     });
   }
   const excess = excessOf(value, text);
@@ -137,7 +137,7 @@ function isPair(node: unknown): boolean {
 
 function firstProblem(error: unknown): SyntaxProblem {
   if (!(error instanceof YAMLException)) {
-    // Not YAML's complaint: the stack, most likely.
+    // Not an error of the parser, most likely a stack overflow.
     return { line: 1, column: 1, ...explain('TOO_DEEP', String(error)) };
   }
   const { mark, reason } = error as YAMLException & { mark?: { line: number; column: number } };
@@ -156,35 +156,35 @@ function explain(code: string, reason: string): Omit<SyntaxProblem, 'line' | 'co
     case 'TOO_DEEP':
       return {
         rule: 'too-deep',
-        message: 'the document is nested far deeper than a registry is',
-        fix: 'Compare with the example: CUJs hold endpoints, and those hold values.',
+        message: 'the document is nested too deeply',
+        fix: 'Compare with the example: CUJs contain endpoints, and endpoints contain values.',
       };
     case 'DUPLICATE_KEY':
       return {
         rule: 'duplicate-key',
-        message: 'this key stands in the same mapping twice',
-        fix: 'Remove one of them: only one could count.',
+        message: 'the mapping has this key twice',
+        fix: 'Remove one of them.',
       };
     case 'MULTIPLE_DOCS':
       return {
         rule: 'several-documents',
-        message: 'the file holds several YAML documents',
-        fix: 'Remove the --- line, or put each document in a file of its own in one folder.',
+        message: 'the file contains several YAML documents',
+        fix: 'Remove the --- line, or put each document into its own file in one folder.',
       };
     default:
       return {
         rule: 'syntax',
         message: `this is not YAML: ${reason.split('\n')[0]}`,
         fix: reason.startsWith('Tabs are not allowed')
-          ? 'Indent with spaces. Where it is the first of several, mend it first: the others may come from it.'
-          : 'Check indentation, quotes and brackets here and in the line before.',
+          ? 'Indent with spaces. Fix the first error first: others may be caused by it.'
+          : 'Check indentation, quotes and brackets in this line and the one before.',
       };
   }
 }
 
 /**
- * What aliases make of a document, counted as often as it would be visited. Without them no text holds more values
- * than characters, so more than that is an explosion (or a cycle).
+ * The number of values after aliases are expanded. Without aliases, a text cannot have more values than characters, so a
+ * greater number is an explosion (or a cycle).
  */
 function excessOf(root: unknown, text: string): SyntaxProblem | undefined {
   let left = Math.min(Math.max(maxEntries, text.length), maxValues);
@@ -218,8 +218,8 @@ function aliasBomb(text: string): SyntaxProblem {
     line: before.split('\n').length,
     column: at - before.lastIndexOf('\n'),
     rule: 'alias-bomb',
-    message: 'the aliases of this document expand to far more than was written',
-    fix: 'Write the values out, or put what is shared under defaults.',
+    message: 'the aliases of this document expand to too many values',
+    fix: 'Write the values without aliases, or put shared values under defaults.',
   };
 }
 
@@ -229,6 +229,6 @@ function tooManyEntries(count: number): SyntaxProblem {
     column: 1,
     rule: 'too-many-entries',
     message: `the document, or one mapping or list of it, has ${count} entries or more`,
-    fix: 'Compare with the example: besides cujs and services nothing in a registry is that long.',
+    fix: 'Compare with the example: only cujs and services may be that long.',
   };
 }

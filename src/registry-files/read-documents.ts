@@ -26,7 +26,7 @@ export interface Gathered {
   readonly findings: readonly Finding[];
   /** Problems that have their place already: of files as a whole, and of syntax. */
   readonly problems: readonly Problem[];
-  /** Some file gave no document, so that names it may define are not known. */
+  /** A file has no document, so that the names that it may define are unknown. */
   readonly incomplete: boolean;
   /** Something could not be read: read again, the same files may hold something else. */
   readonly unread: boolean;
@@ -34,14 +34,14 @@ export interface Gathered {
   readonly texts: ReadonlyMap<string, string>;
 }
 
-/** Reads, parses and checks the structure of all files of a registry. Never throws for what is in them. */
+/** Reads, parses and checks the structure of all files of a registry. Never throws for their content. */
 export async function gather(path: string, read?: ReadBytes): Promise<Gathered> {
   const found = await findRegistryFiles(path);
   if (!found.ok) return { ...nothing, problems: [found.problem], unread: isReadFailure(found.problem) };
   const files = found.files.map((file) => file.path);
   const total = found.files.reduce((sum, file) => sum + file.bytes, 0);
   if (found.files.length > 1 && total > maxTotalBytes) {
-    const fix = 'Remove what is no registry from the folder; a registry of 10,000 CUJs takes 5 MiB.';
+    const fix = 'Remove other files from the folder; a registry of 10,000 CUJs takes 5 MiB.';
     const problem = fileProblem(
       path,
       'folder-too-large',
@@ -126,7 +126,7 @@ export function locate(gathered: Gathered, more: readonly Finding[]): readonly P
   return problems.sort((a, b) => rank(a) - rank(b) || a.line - b.line || a.column - b.column);
 }
 
-/** What was found, for people: a text of megabytes would be in the log, and in GET /registry. */
+/** The value for messages, cut: a text of megabytes would be in the log, and in GET /registry. */
 function shortened<T>(value: T): T | string {
   return typeof value === 'string' && value.length > maxShownValue
     ? `${value.slice(0, maxShownValue - 1)}…`
@@ -135,7 +135,7 @@ function shortened<T>(value: T): T | string {
 
 const maxShownValue = 1_000;
 
-/** Puts the nearest known name first, where one is near enough to have been meant. */
+/** Puts the nearest known name first, where one is near. */
 function fixWithSuggestion({ unknown, fix }: Finding): string {
   const near = unknown && nearest(unknown.name, unknown.known);
   return near === undefined ? fix : `Did you mean ${near}? ${fix}`;

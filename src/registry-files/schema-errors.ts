@@ -6,8 +6,8 @@ import { sliNames } from '../domain/sli/table.ts';
 import { meantErrors, misspeltKeys, type Schema, typeName } from './schema-union.ts';
 
 /**
- * What ajv found (allErrors, verbose) as sentences. Of a union only the alternative that the value was meant to be is
- * spoken of: nobody wants to hear that an endpoint with a typo is not a text either.
+ * The errors of ajv (allErrors, verbose) as sentences. For a union, only the alternative that was most likely meant is
+ * reported.
  */
 export function explainErrors(
   file: string,
@@ -104,7 +104,7 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
       return {
         ...at,
         rule: 'pattern',
-        message: `${name} is ${quoted(String(error.data))}, which is not what is expected here`,
+        message: `${name} is ${quoted(String(error.data))}, which is not allowed here`,
         fix: (
           patternFix(path) ??
           (example === undefined ? `Expected:${about}` : `Write it like ${example}.${about}`)
@@ -127,7 +127,7 @@ function bound(
     maximum: [`must be at most ${limit}`, `Use ${limit} or less.`],
     exclusiveMinimum: [`must be more than ${limit}`, `Use more than ${limit}.`],
     exclusiveMaximum: [`must be less than ${limit}`, `Use less than ${limit}.`],
-    minLength: ['must not be empty', 'Write something, or remove the key.'],
+    minLength: ['must not be empty', 'Add a value, or remove the key.'],
     maxLength: [`must have at most ${limit} characters`, 'Shorten it.'],
     minItems: ['must not be empty', 'Add an entry, or remove the key.'],
     maxItems: [`must have at most ${limit} entries`, 'Split it.'],
@@ -136,7 +136,7 @@ function bound(
   return { ...at, rule: 'range', message: `${name} ${sentence}`, fix: `${fix}${about}` };
 }
 
-/** Whether what should be a text would do as one: a 50 in quotes is still no percentage. */
+/** Whether the value would be valid in quotes: 50 in quotes is still not a percentage. */
 function quotesHelp({ data, params, parentSchema }: ErrorObject): boolean {
   const { pattern } = (parentSchema ?? {}) as { pattern?: string };
   const number = params.type === 'string' && typeof data === 'number';
@@ -151,7 +151,7 @@ function patternFix(path: DocumentPath): string | undefined {
     case 'name':
       return 'Use at most 50 lower case letters, digits and hyphens, such as profile-edit.';
     case 'endpoints':
-      return 'Write METHOD /path with one space and an upper case method, such as POST /api/v1/login; what is no HTTP route is { resource: NAME }.';
+      return 'Write METHOD /path with one space and an upper case method, such as POST /api/v1/login. For anything but an HTTP route, use { resource: NAME }.';
     case 'path':
       return 'Start with / and use no spaces, such as /api/v1/login.';
     case 'below':
@@ -213,7 +213,7 @@ function article(type: string): string {
 function typeFix({ data, params }: ErrorObject, example: string | undefined, about: string): string {
   if (data === null) return `Write a value, or remove the key.${about}`;
   if (params.type === 'number' || params.type === 'integer') {
-    // Never another number than the one that stands there: the schema's example would be taken for the right value.
+    // Keep the number in the file: an example of the schema could be mistaken for the right value.
     return typeof data === 'string' && /^[+-]?\d+(\.\d+)?$/.test(data.trim())
       ? `Write ${data.trim()} without quotes.${about}`
       : `Write a plain number, without quotes or a unit${example === undefined ? '' : `, such as ${example}`}.${about}`;
@@ -232,7 +232,7 @@ function found(value: unknown): string {
   return typeof value === 'string' ? `the text ${text}` : text;
 }
 
-/** A text in quotes, cut, with what cannot be seen escaped. */
+/** A text in quotes, cut, with invisible characters escaped. */
 function quoted(text: string): string {
   const short = text.length > 80 ? `${text.slice(0, 79)}…` : text;
   return visible(JSON.stringify(short));

@@ -13,7 +13,7 @@ export interface Schema {
   readonly examples?: readonly unknown[];
 }
 
-/** The errors that say something about what was meant: of each union's alternatives one at most. */
+/** The errors of the most likely alternative of each union. */
 export function meantErrors(errors: readonly ErrorObject[]): readonly ErrorObject[] {
   const choices = new Map<string, number | undefined>();
   for (const error of errors) {
@@ -26,7 +26,7 @@ export function meantErrors(errors: readonly ErrorObject[]): readonly ErrorObjec
   return errors.filter((error) => isMeant(error, choices));
 }
 
-/** Keys that stand there under a similar name: one typo is one problem, not an unknown key and a missing one. */
+/** Keys with a similar name: a typo is one problem, not an unknown key and a missing one. */
 export function misspeltKeys(errors: readonly ErrorObject[]): ReadonlySet<string> {
   const misspelt = new Set<string>();
   for (const { keyword, instancePath, params, parentSchema } of errors) {

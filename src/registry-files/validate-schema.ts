@@ -21,13 +21,13 @@ interface Validators {
 
 let compiled: Promise<Validators> | undefined;
 
-/** ajv and its code are made on first use: no other command waits for them. */
+/** ajv and its code are created on first use: other commands do not wait for them. */
 async function compile(): Promise<Validators> {
   const { Ajv2020 } = await import('ajv/dist/2020.js');
   const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: true, strictTypes: false });
   const { apiVersion, defaults } = RegistrySchema.properties;
   return {
-    // The long lists are checked entry by entry, so that one wrong entry condemns no other and errors stay few.
+    // Long lists are checked entry by entry, so that an invalid entry does not affect others and errors stay few.
     root: ajv.compile({
       ...RegistrySchema,
       properties: {
@@ -50,7 +50,7 @@ const namePattern = {
   sources: new RegExp(Object.keys(RegistrySchema.properties.sources.patternProperties)[0] as string, 'u'),
 };
 
-/** Findings beyond this are not made: who has so many reads the first. */
+/** The most findings that are reported. */
 const maxFindingsPerFile = 1000;
 
 export type Structure =
@@ -58,8 +58,8 @@ export type Structure =
   | { readonly usable: false; readonly findings: readonly Finding[] };
 
 /**
- * Checks one document against the schema. What did not pass is named in the input's broken parts, so that the rest can
- * still be checked for everything else.
+ * Checks one document against the schema. Invalid parts are listed in the input's broken parts, so that the rest can be
+ * checked further.
  */
 export async function checkStructure(file: string, value: unknown): Promise<Structure> {
   compiled ??= compile();
@@ -126,7 +126,7 @@ function badName(file: string, heading: 'services' | 'sources', name: string): F
     at: 'key',
     rule: 'name',
     value: name,
-    message: `${pathText(path)} is not a name that can be used`,
+    message: `${pathText(path)} is not a valid name`,
     fix:
       heading === 'services'
         ? 'Use the service tag as Datadog stores it: lower case letters, digits and _ . - between them.'

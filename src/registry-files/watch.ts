@@ -18,63 +18,63 @@ export interface FailedReload {
   readonly omitted: number;
 }
 
-/** The registry that is in force, whole: whoever answers a question takes it once and uses nothing else. */
+/** The current registry. Each request reads it once, so that it uses one version. */
 export interface RegistryHolder {
   current(): LoadedRegistry;
-  /** Why the newest change is not in force; undefined where it is. */
+  /** Why the newest change was refused; undefined where it was not. */
   lastFailure(): FailedReload | undefined;
 }
 
 export interface WatchOptions extends LoadOptions {
   /** The file or folder that `initial` was read from. */
   readonly path: string;
-  /** What loadRegistry gave at the start. */
+  /** The result of loadRegistry at the start. */
   readonly initial: LoadResult & { readonly ok: true };
-  /** A change is in force from now on. Also called when the files are again what they were before a bad change. */
+  /** A change was loaded. Also called when the files are again as they were before a refused change. */
   readonly onGood?: (loaded: LoadedRegistry) => void;
-  /** A change was refused, or could not be read. Called once for each change, not at each look that tries again. */
+  /** A change was invalid or could not be read. Called once for each change, not for each retry. */
   readonly onBad?: (failed: FailedReload) => void;
-  /** Ends the watching, a reload under way included. */
+  /** Stops watching, and cancels a pending reload. */
   readonly signal?: AbortSignal;
-  /** Epoch ms; the system's clock unless told. */
+  /** Epoch ms; default: the system clock. */
   readonly now?: () => number;
-  /** Reads the registry; loadInBackground unless told. */
+  /** Reads the registry; default: loadInBackground. */
   readonly load?: (path: string, signal?: AbortSignal) => Promise<LoadResult>;
 }
 
-/** Looks that are waited through, at most, until files that could not be read are tried again: ten seconds. */
-const maxLooksBetweenTries = 40;
+/** The most polls between two attempts to read files that could not be read: ten seconds. */
+const maxPollsBetweenTries = 40;
 
-/** What a look at the files came to. */
+/** The result of a poll. */
 export type PollOutcome = 'unchanged' | 'settling' | 'reloaded' | 'refused';
 
 export interface RegistryWatcher extends RegistryHolder {
   /**
-   * Looks at the files once. A change is read only when it looks the same in two looks in a row, so that a file which
-   * is being written is left alone. Looks do not overlap: one that is asked for while another is under way joins it.
+   * Polls the files once. A change is read only when two polls in a row see the same, so that a file is not read while it
+   * is being written. Concurrent calls share one poll.
    */
   poll(): Promise<PollOutcome>;
 }
 
 /**
- * Keeps a registry in step with its files by looking at them: that sees edits, atomic renames, the swap of a
- * ConfigMap's `..data` and network file systems alike, where change notifications miss one or the other.
+ * Reloads a registry when its files change. Polling detects edits, atomic renames, the swap of a ConfigMap's `..data` and
+ * changes on network file systems; change notifications miss some of these.
  */
 export function createRegistryWatcher(options: WatchOptions): RegistryWatcher {
   const { path, initial, backend, signal, now = Date.now } = options;
   const load = options.load ?? ((from, until) => loadInBackground(from, { backend, signal: until }));
   let current: LoadedRegistry = { registry: initial.registry, files: initial.files, loadedAt: now() };
   let failure: FailedReload | undefined;
-  /** What the files looked like when they were last read; undefined where they could not be. */
+  /** The signature of the files when they were last read; undefined if they could not be read. */
   let read: string | undefined = initial.signature;
-  /** What they looked like at the last look, where that differs. */
+  /** The signature at the last poll, where it differs. */
   let seen: string | undefined;
-  /** Of files that could not be read and look the same since: tries so far, and looks until the next one. */
+  /** For unchanged files that could not be read: attempts so far, and polls until the next one. */
   let tries = 0;
-  let looksToWait = 0;
-  let underWay: Promise<PollOutcome> | undefined;
+  let pollsToWait = 0;
+  let pending: Promise<PollOutcome> | undefined;
 
-  const look = async (): Promise<PollOutcome> => {
+  const pollOnce = async (): Promise<PollOutcome> => {
     const signature = await signatureOf(path);
     if (signature === read) {
       seen = undefined;
@@ -83,25 +83,25 @@ export function createRegistryWatcher(options: WatchOptions): RegistryWatcher {
     if (signature !== seen) {
       seen = signature;
       tries = 0;
-      looksToWait = 0;
+      pollsToWait = 0;
       return 'settling';
     }
-    if (looksToWait > 0) {
-      looksToWait -= 1;
+    if (pollsToWait > 0) {
+      pollsToWait -= 1;
       return 'unchanged';
     }
     const result = await load(path, signal);
     if (signal?.aborted) return 'unchanged';
     if ((await signatureOf(path)) !== signature) {
-      // Changed while it was read: this may be half of two.
+      // The files changed while they were read: this may be a mix of two versions.
       seen = undefined;
       return 'settling';
     }
     if (!result.ok && result.unread) {
-      // Descriptors that ran out, or a right that is given later, leave no trace in the signature. At the next look
-      // again, then less and less often: what can be read of a large registry is parsed at each try.
+      // The cause, such as exhausted descriptors or missing permissions, does not show in the signature. Retried at the
+      // next poll, then less and less often: each attempt parses what can be read of a large registry.
       read = undefined;
-      looksToWait = Math.min(2 ** tries - 1, maxLooksBetweenTries - 1);
+      pollsToWait = Math.min(2 ** tries - 1, maxPollsBetweenTries - 1);
       tries += 1;
       return tries > 1 && isSame(result.problems, failure?.problems) ? 'unchanged' : take(result);
     }
@@ -127,10 +127,10 @@ export function createRegistryWatcher(options: WatchOptions): RegistryWatcher {
     current: () => current,
     lastFailure: () => failure,
     poll: () => {
-      underWay ??= look().finally(() => {
-        underWay = undefined;
+      pending ??= pollOnce().finally(() => {
+        pending = undefined;
       });
-      return underWay;
+      return pending;
     },
   };
 }
@@ -139,14 +139,14 @@ function isSame(some: readonly Problem[], others: readonly Problem[] | undefined
   return JSON.stringify(some) === JSON.stringify(others);
 }
 
-/** Looks every `intervalMs` until the signal: a change is in force within a second. Holds no process open. */
+/** Polls every `intervalMs` until the signal: a change is loaded within a second. Does not keep the process alive. */
 export function watchRegistry(options: WatchOptions & { readonly intervalMs?: number }): RegistryHolder {
   const { signal, intervalMs = 250 } = options;
   const watcher = createRegistryWatcher(options);
   const again = () => {
     if (signal?.aborted) return;
     setTimeout(() => {
-      // A look that fails (a reload cut off by the signal, at most) must not end the watching.
+      // A failed poll (for example a cancelled reload) must not stop the watching.
       void watcher
         .poll()
         .catch(() => undefined)

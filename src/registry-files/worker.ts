@@ -7,12 +7,12 @@ import { conclude } from './load.ts';
 import { gather } from './read-documents.ts';
 
 /**
- * Reading and checking a registry in a thread of its own. The thread is started from this module's own address and,
- * seeing what it was started for, serves. In a bundle that address is the bundle's, so the bundle's entry must import
- * this module, and do nothing else, when it finds itself outside the main thread: see bin.ts.
+ * Reads and checks a registry in its own thread. The thread is started with this module's URL, and the module serves
+ * requests when it is loaded in that thread. In a bundle that URL is the bundle's: outside the main thread, its entry must
+ * only import this module (see bin.ts).
  */
 
-/** What a registry's files came to: documents that hold no problem, or the problems. */
+/** The result of reading a registry's files: documents without problems, or the problems. */
 export type ThreadAnswer =
   | {
       readonly ok: true;
@@ -48,12 +48,12 @@ type Message =
 
 const role = 'cuj-gate registry reader';
 
-/** CUJs a message: receiving one takes the main thread about a millisecond. */
+/** CUJs per message: receiving one takes the main thread about a millisecond. */
 const chunk = 100;
 
 /**
- * Reads a registry in another thread. The answer arrives in pieces, each taken in a turn of the event loop of its own.
- * Rejects where the thread could not do its work, for whatever reason: the caller then reads by itself.
+ * Reads a registry in another thread. The result arrives in pieces, each in its own turn of the event loop. Rejects where
+ * the thread fails, for any reason: the caller then reads the registry itself.
  */
 export function readInThread(
   path: string,
@@ -93,17 +93,17 @@ export function readInThread(
           return;
         }
       }
-      // Messages that wait are all delivered in one turn, so the next one is asked for in another.
+      // Pending messages are all delivered in one turn, so the next one is requested in another turn.
       setImmediate(() => worker.postMessage('next'));
     });
   });
 }
 
-/** A thread that loads this module. Sources in TypeScript on a Node that does not read them need tsx there as well. */
+/** Starts a thread that loads this module. TypeScript sources need tsx in the thread, too, on a Node without support. */
 function startThread(workerData: Task): Worker {
   const url = import.meta.url;
   if (!url.endsWith('.ts') || process.features.typescript) return new Worker(new URL(url), { workerData });
-  // Found from the working directory, which is the checkout for whoever runs the sources.
+  // Resolved from the working directory, which is the checkout when the sources are run.
   const code = `import('tsx/esm/api').then(({ register }) => { register(); return import('${url}'); });`;
   return new Worker(code, { eval: true, workerData });
 }

@@ -4,12 +4,12 @@ import type { BudgetReport, BudgetState, ReportEntry } from './report.ts';
 import { sliText } from './sli-text.ts';
 
 const headings: Readonly<Record<BudgetState, string>> = {
-  due: 'Something is due',
-  unknown: 'Nobody knows',
+  due: 'Action due',
+  unknown: 'Unknown',
   fine: 'Nothing to do',
 };
 
-/** The report as the page that lies before people in the SLO meeting. */
+/** The report as a page for SLO meetings. */
 export function markdownReport(report: BudgetReport): string {
   const states = (['due', 'unknown', 'fine'] as const).filter((state) =>
     report.cujs.some((entry) => entry.state === state),
@@ -31,12 +31,12 @@ function block(entry: ReportEntry): string {
     ...entry.slis.map((sli) => `- ${cell(sliText(sli, entry.window))}`),
   ];
   for (const { below, action, gate } of entry.due) {
-    const rule = gate === null ? '' : ` Rollouts are judged by the rule \`${gate}\` meanwhile.`;
+    const rule = gate === null ? '' : ` Rollouts are judged by the rule \`${gate}\` until then.`;
     lines.push(`- [ ] **${cell(action)}** (agreed below ${percentText(below)}).${rule}`);
   }
   if (entry.state === 'due' && entry.due.length === 0) {
     lines.push(
-      '- [ ] **Agree on what to do**: the budget is overspent, and the CUJ has no errorBudgetPolicy for it.',
+      '- [ ] **Agree on an action**: the budget is overspent, and the CUJ has no errorBudgetPolicy.',
     );
   }
   return lines.join('\n');
@@ -56,11 +56,11 @@ function heading({ cuj, title }: ReportEntry): string {
   return title === null ? cuj : `${cell(title)} (${cuj})`;
 }
 
-/** People's words inside Markdown: one line that opens no cell, link or tag. */
+/** Escapes a text for Markdown: one line without cells, links or tags. */
 function cell(text: string): string {
   return oneLine(text).replace(/[\\`*_[\]<>|]/g, '\\$&');
 }
 
 function footer({ at, registryDigest }: BudgetReport): string {
-  return `By \`cuj-gate report\` at ${at}, from the SLOs in Datadog; registry ${registryDigest}. A burn of 1x uses the budget up exactly by the end of the window.`;
+  return `By \`cuj-gate report\` at ${at}, from the SLOs in Datadog; registry ${registryDigest}. A burn rate of 1x uses up the budget exactly at the end of the window.`;
 }

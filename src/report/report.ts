@@ -3,7 +3,7 @@ import type { Cuj } from '../domain/registry/model.ts';
 import type { SliName } from '../domain/sli/table.ts';
 import { dueActions, minBudget } from '../error-budget/policy.ts';
 
-/** Where a CUJ stands: an agreed action is due; nobody knows; nothing to do. */
+/** The state of a CUJ: an agreed action is due, the budget is unknown, or nothing to do. */
 export type BudgetState = 'due' | 'unknown' | 'fine';
 
 /** One CUJ in the report. */
@@ -16,11 +16,11 @@ export interface ReportEntry {
   /** The SLO's window: `30d`. */
   readonly window: string;
   readonly state: BudgetState;
-  /** The share that the SLI with the least has left; null where none is known. */
+  /** The lowest remaining share of its SLIs; null where none is known. */
   readonly remaining: number | null;
   /**
-   * What the team agreed to do at this point, the most severe first. `gate` is set on the one entry whose rule is in
-   * force: the most severe that has one.
+   * The actions that are due, most severe first. `gate` is set on the entry whose rule applies: the most severe one that has
+   * a rule.
    */
   readonly due: readonly { readonly below: number; readonly action: string; readonly gate: string | null }[];
   readonly slis: readonly ReportSli[];
@@ -30,7 +30,7 @@ export interface ReportSli {
   readonly sli: SliName;
   /** Percent, of the registry. */
   readonly objective: number;
-  /** Percent, of the SLO in Datadog, where that is another one: the budget is its. */
+  /** Percent, of the SLO in Datadog, where it differs: the budget is based on it. */
   readonly datadogObjective: number | null;
   readonly remaining: number | null;
   /** Good events over total events in the window. */
@@ -55,8 +55,8 @@ export interface BudgetReport {
 const order: readonly BudgetState[] = ['due', 'unknown', 'fine'];
 
 /**
- * The error budgets for people: what is due first, by what is left and then by tier; then what nobody knows, because
- * that is something to decide as well; then the rest.
+ * The error budgets: first the CUJs with an action due, by remaining budget and then by tier; then those that are unknown,
+ * which need a decision too; then the rest.
  */
 export function budgetReport(
   registryDigest: string,
@@ -88,7 +88,7 @@ function entryOf({ cuj, slis }: CujBudget): ReportEntry {
     tier: cuj.tier,
     runbook: cuj.runbook ?? null,
     window: cuj.sloWindow,
-    // Nobody agreed on anything, but a budget that is overspent is no reason to be quiet.
+    // Without a policy, an overspent budget is still reported.
     state: due.length > 0 || overspent ? 'due' : unknown ? 'unknown' : 'fine',
     remaining: least ?? null,
     due: due.map((entry) => ({

@@ -3,14 +3,14 @@ import { type DatadogSite, datadogSites } from '../sources/datadog/query/sites.t
 import { nearestNames } from '../suggestions/nearest.ts';
 import { type AccessSettings, accessOf, claim, trustworthyUrl, yesOrNo } from './auth-settings.ts';
 
-/** The environment as the gate understands it. The only reader of it; every problem is reported at once. */
+/** Reads the settings from the environment. All problems are reported at once. */
 export interface Settings {
   readonly datadog: {
-    /** Undefined where neither DD_API_KEY nor DD_API_KEY_FILE is given. Never logged. */
+    /** Undefined where neither DD_API_KEY nor DD_API_KEY_FILE is set. Never logged. */
     readonly apiKey: string | undefined;
     readonly appKey: string | undefined;
     readonly site: DatadogSite;
-    /** Base URL instead of the site's own, without a trailing slash. */
+    /** Base URL that replaces the site's, without a trailing slash. */
     readonly url: string | undefined;
   };
   /** The registry's file or folder. */
@@ -19,58 +19,58 @@ export interface Settings {
   /** 0: any free port. */
   readonly port: number;
   readonly logLevel: LogLevel;
-  /** For a whole request; below the 10 s after which Argo gives up. */
+  /** For a whole request; less than the 10 s that Argo waits. */
   readonly deadlineMs: number;
   readonly cacheTtlMs: number;
   /** Entries. */
   readonly cacheSize: number;
-  /** The cache that replicas share; undefined: each asks for itself. Never logged. */
+  /** The cache that replicas share; undefined: none. Never logged. */
   readonly redisUrl: string | undefined;
   readonly drainDelayMs: number;
-  /** Status questions at once; more are answered `gate_overloaded`. */
+  /** Concurrent status requests; more are answered `gate_overloaded`. */
   readonly maxInflight: number;
-  /** Where an OTLP/HTTP receiver takes traces; undefined: nothing is traced. */
+  /** The URL of an OTLP/HTTP receiver; undefined: no tracing. */
   readonly tracesUrl: string | undefined;
-  /** What the SDK's variables say about it; the gate speaks OTLP over HTTP whatever that is. */
-  /** What headers for the collector may hold of keys: never to be shown. */
+  /** The protocol in the SDK's variables. The gate always uses OTLP over HTTP. */
+  /** Possible keys in the headers for the collector. Never logged. */
   readonly otlpSecrets: readonly string[];
   readonly otlpProtocol: string | undefined;
-  /** Who may ask, over what, and how often. */
+  /** Authentication, TLS and rate limit. */
   readonly access: AccessSettings;
 }
 
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** The environment cannot be used. `problems` has one sentence for each thing wrong, what to do included. */
+/** The environment is invalid. `problems` has one sentence for each problem, including what to do. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
     super(
-      `${problems.length === 1 ? 'a setting is' : `${problems.length} settings are`} wrong:\n${problems.map((text) => `  ${text}`).join('\n')}`,
+      `${problems.length === 1 ? 'a setting is' : `${problems.length} settings are`} invalid:\n${problems.map((text) => `  ${text}`).join('\n')}`,
     );
     this.problems = problems;
   }
 }
 
-/** What a reader makes of a text: the value, or what is wrong with it (a sentence's end: `is not …`). */
+/** The result of reading a setting: the value, or what is wrong, as the end of a sentence (`is not …`). */
 type Read<T> = { readonly value: T } | { readonly wrong: string };
 
 interface Setting<T> {
-  /** As written, `undefined` where there is none. */
+  /** The default as text; undefined where there is none. */
   readonly default: string | undefined;
   readonly description: string;
   readonly read: (text: string) => Read<T>;
-  /** Its value is never shown, and `<name>_FILE` names a file that holds it. */
+  /** Its value is never shown, and `<name>_FILE` may name a file with it. */
   readonly secret?: true;
 }
 
 const table = {
   DD_API_KEY: {
     default: undefined,
-    description: "Datadog API key. Or DD_API_KEY_FILE, a file that holds it. Required by 'serve'.",
+    description: "Datadog API key. Or DD_API_KEY_FILE, a file with it. Required by 'serve'.",
     read: keyText,
     secret: true,
   },
@@ -89,7 +89,7 @@ const table = {
   DD_URL: {
     default: undefined,
     description:
-      "Base URL to ask instead of the site's own, for a reverse proxy or a stand-in. HTTPS_PROXY is not read.",
+      "Base URL that replaces the site's, for a reverse proxy or a simulator. HTTPS_PROXY is not read.",
     read: baseUrl('https://datadog-proxy.example.com'),
   },
   CUJ_GATE_REGISTRY: {
@@ -105,111 +105,110 @@ const table = {
   },
   PORT: {
     default: '8080',
-    description: 'Port to listen on; 0 takes any free one.',
+    description: 'Port to listen on; 0: any free port.',
     read: integer(0, 65_535),
   },
   LOG_LEVEL: {
     default: 'info',
-    description: `Least level that is logged: ${logLevels.join(', ')}.`,
+    description: `Minimum log level: ${logLevels.join(', ')}.`,
     read: oneOf(logLevels),
   },
   CUJ_GATE_DEADLINE: {
     default: '8s',
-    description: 'Time for a whole request, from 100ms to 9999ms: after 10s Argo Rollouts gives up.',
+    description: 'Time limit of a request, from 100ms to 9999ms: Argo Rollouts stops waiting after 10s.',
     read: duration(100, 9_999),
   },
   CUJ_GATE_CACHE_TTL: {
     default: '60s',
-    description: "How long Datadog's answer to one question is used again, up to 10m; 0s keeps none.",
+    description: 'How long a result of Datadog is cached, up to 10m; 0s: no cache.',
     read: duration(0, 600_000),
   },
   CUJ_GATE_CACHE_SIZE: {
     default: '500',
-    description: 'How many answers of Datadog are kept.',
+    description: 'Maximum number of cached results of Datadog.',
     read: integer(1, 100_000),
   },
   CUJ_GATE_REDIS_URL: {
     default: undefined,
     description:
-      'Redis or Valkey as a cache that replicas share, redis:// or rediss:// (TLS), with password and database where needed. Or CUJ_GATE_REDIS_URL_FILE. While it is down each replica asks Datadog for itself.',
+      'Redis or Valkey as a cache that replicas share, redis:// or rediss:// (TLS), with password and database if needed. Or CUJ_GATE_REDIS_URL_FILE. While it is down, each replica queries Datadog itself.',
     read: redisUrl,
     secret: true,
   },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
     default: undefined,
     description:
-      'OpenTelemetry collector that takes traces by OTLP/HTTP, such as http://otel-collector:4318. Nothing is traced without it. The SDK reads its other OTEL_ variables itself.',
+      'OpenTelemetry collector for traces over OTLP/HTTP, such as http://otel-collector:4318. Default: no tracing. The SDK reads its other OTEL_ variables itself.',
     read: collectorUrl,
   },
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: {
     default: undefined,
-    description: 'The same with its path, such as http://otel-collector:4318/v1/traces; goes before it.',
+    description: 'The same with its path, such as http://otel-collector:4318/v1/traces; takes precedence.',
     read: baseUrl('http://otel-collector:4318/v1/traces'),
   },
   CUJ_GATE_DRAIN_DELAY: {
     default: '5s',
     description:
-      'How long requests are still served after SIGTERM, up to 15s, while Kubernetes takes the pod out of its Service.',
+      'How long requests are served after SIGTERM, up to 15s, while Kubernetes removes the pod from its Service.',
     read: duration(0, 15_000),
   },
   CUJ_GATE_MAX_INFLIGHT: {
     default: '1000',
-    description: 'Status questions that may wait at once; more are answered inconclusive (gate_overloaded).',
+    description:
+      'Maximum number of concurrent status requests; more are answered inconclusive (gate_overloaded).',
     read: integer(1, 100_000),
   },
   CUJ_GATE_RATE_LIMIT: {
     default: '0',
     description:
-      'Requests a minute of one caller (token, JWT subject, certificate or address); 0 is any number. Questions beyond it are answered inconclusive (gate_overloaded), other routes 429.',
+      'Requests per minute of one caller (token, JWT subject, certificate or address); 0: unlimited. More status requests are answered inconclusive (gate_overloaded), other requests with 429.',
     read: integer(0, 1_000_000),
   },
   CUJ_GATE_AUTH_TOKENS_FILE: {
     default: undefined,
     description:
-      "A file of bearer tokens, one a line as 'label: token'. Read again when it changes. Without it and without an issuer nobody is asked for a token.",
+      "File with bearer tokens, one 'label: token' per line. Reloaded when it changes. Without it and without an issuer, no token is required.",
     read: anyText,
   },
   CUJ_GATE_AUTH_OIDC_ISSUER: {
     default: undefined,
-    description: 'Issuer of JWTs that are taken as bearer tokens. Needs CUJ_GATE_AUTH_OIDC_AUDIENCE.',
+    description: 'Issuer of JWTs that are accepted as bearer tokens. Requires CUJ_GATE_AUTH_OIDC_AUDIENCE.',
     read: trustworthyUrl,
   },
   CUJ_GATE_AUTH_OIDC_AUDIENCE: {
     default: undefined,
-    description: "What a JWT's aud must hold.",
+    description: "Audience that a JWT's aud must contain.",
     read: anyText,
   },
   CUJ_GATE_AUTH_OIDC_JWKS_URL: {
     default: undefined,
-    description: "Where the issuer's keys are, if it has no /.well-known/openid-configuration.",
+    description: "URL of the issuer's keys, if it has no /.well-known/openid-configuration.",
     read: trustworthyUrl,
   },
   CUJ_GATE_AUTH_OIDC_CLAIM: {
     default: undefined,
-    description:
-      'A claim that a JWT must have with this value, or with this value in its list: groups=release.',
+    description: 'Required claim of a JWT, whose value or list must contain this value: groups=release.',
     read: claim,
   },
   CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: {
     default: '30s',
-    description: "How far the issuer's clock may be from the gate's, up to 5m.",
+    description: "Accepted difference between the issuer's clock and the gate's, up to 5m.",
     read: duration(0, 300_000),
   },
   CUJ_GATE_AUTH_METRICS: {
     default: 'false',
-    description: '/metrics asks for a token too: true or false. The probes never do.',
+    description: 'Whether /metrics requires a token too: true or false. Probes never do.',
     read: yesOrNo,
   },
   CUJ_GATE_ADMIN_PORT: {
     default: undefined,
     description:
-      'A port of their own for /metrics, /healthz and /readyz, in plain HTTP; they are then not on PORT.',
+      'Separate port for /metrics, /healthz and /readyz, in plain HTTP; they are then not on PORT.',
     read: integer(0, 65_535),
   },
   CUJ_GATE_TLS_CERT_FILE: {
     default: undefined,
-    description:
-      'Certificate (chain) in PEM: PORT speaks HTTPS, TLS 1.2 or later. Read again when it changes.',
+    description: 'Certificate (chain) in PEM: PORT serves HTTPS, TLS 1.2 or later. Reloaded when it changes.',
     read: anyText,
   },
   CUJ_GATE_TLS_KEY_FILE: {
@@ -220,7 +219,7 @@ const table = {
   CUJ_GATE_TLS_CLIENT_CA_FILE: {
     default: undefined,
     description:
-      'Callers must show a certificate that one of these CAs signed. Probes cannot: give CUJ_GATE_ADMIN_PORT too.',
+      'CAs of client certificates, which callers then need. Probes have none: set CUJ_GATE_ADMIN_PORT too.',
     read: anyText,
   },
 } as const satisfies Record<string, Setting<unknown>>;
@@ -234,20 +233,20 @@ type ValueOf<N extends SettingName> = Exclude<
 export const settingNames = Object.keys(table) as readonly SettingName[];
 
 export interface ReadOptions {
-  /** Settings without a default that the caller cannot do without. */
+  /** Settings without a default that the caller requires. */
   readonly required?: readonly SettingName[];
-  /** Options of the command line that stand for settings, to be named in their place. */
+  /** Command line options that set settings; messages name the option instead. */
   readonly options?: Partial<Record<SettingName, string>>;
-  /** Text of a file, for tests; throws as node:fs does. */
+  /** Reads a file, for tests; throws like node:fs. */
   readonly readFile?: (path: string) => string;
 }
 
-/** What `serve` cannot do without. */
+/** The settings that `serve` requires. */
 export const requiredToServe: readonly SettingName[] = ['CUJ_GATE_REGISTRY', 'DD_API_KEY', 'DD_APP_KEY'];
 
 /**
- * Reads the settings. Throws SettingsError with all problems. An empty variable is the same as none; one of those that
- * close the gate is refused.
+ * Reads the settings. Throws SettingsError with all problems. An empty variable counts as not set, but empty variables of
+ * authentication and TLS are refused.
  */
 export function readSettings(
   env: Readonly<Record<string, string | undefined>>,
@@ -259,8 +258,8 @@ export function readSettings(
   function get<N extends SettingName>(name: N): ValueOf<N> | undefined {
     const setting: Setting<unknown> = table[name];
     if (/^CUJ_GATE_(AUTH|TLS)_/.test(name) && env[name]?.trim() === '') {
-      // `${TOKENS}` of a variable that nobody set must not open the gate.
-      problems.push(`${name} is empty: give it a value, or take the variable away.`);
+      // An unset `${TOKENS}` in a manifest must not turn authentication off.
+      problems.push(`${name} is empty: set a value, or remove the variable.`);
       return undefined;
     }
     const text = textOf(name, setting);
@@ -277,7 +276,7 @@ export function readSettings(
     const own = isServiceLink(name, env[name]) ? undefined : given(env[name]);
     const path = setting.secret === true ? given(env[`${name}_FILE`]) : undefined;
     if (own !== undefined && path !== undefined) {
-      problems.push(`${name} and ${name}_FILE are both given: keep one of them.`);
+      problems.push(`${name} and ${name}_FILE are both set: keep one of them.`);
       return undefined;
     }
     if (path !== undefined) {
@@ -303,7 +302,7 @@ export function readSettings(
 
   const port = get('PORT');
   const otlpUrl = get('OTEL_EXPORTER_OTLP_ENDPOINT');
-  // A setting with a default is undefined here only beside a problem, and then nobody sees the object.
+  // A setting with a default is undefined only if there is a problem, and then the object is not returned.
   const settings = {
     datadog: Object.freeze({
       apiKey: get('DD_API_KEY'),
@@ -348,13 +347,13 @@ export function readSettings(
   };
   if (settings.redisUrl !== undefined && settings.cacheTtlMs === 0)
     problems.push(
-      'CUJ_GATE_REDIS_URL is given with CUJ_GATE_CACHE_TTL=0s: there is nothing to share where nothing is kept.',
+      'CUJ_GATE_REDIS_URL is set with CUJ_GATE_CACHE_TTL=0s: without a cache there is nothing to share.',
     );
   if (problems.length > 0) throw new SettingsError(problems);
   return Object.freeze(settings);
 }
 
-/** All settings for people: name, default, description. */
+/** All settings as text: name, default, description. */
 export function settingsHelp(): string {
   const width = Math.max(...settingNames.map((name) => name.length)) + 2;
   const lines = settingNames.flatMap((name) => {
@@ -364,7 +363,7 @@ export function settingsHelp(): string {
       (line, i) => `  ${(i === 0 ? name : '').padEnd(width)}${line}`,
     );
   });
-  return ['Settings, all from the environment:', ...lines].join('\n');
+  return ['Settings (environment variables):', ...lines].join('\n');
 }
 
 /** The same table as data, for documentation. */
@@ -376,13 +375,13 @@ export function settingsTable(): { name: SettingName; default: string | undefine
   }));
 }
 
-/** The words of `name=value,name=value`, percent-encoded or not, that are as long as a key. OpenTelemetry checks them. */
+/** The words of `name=value,name=value`, percent-encoded or not, that may be keys. OpenTelemetry validates them. */
 function longValues(headers: string | undefined): string[] {
   const values = (headers ?? '').split(',').map((pair) => pair.slice(pair.indexOf('=') + 1));
   return values.flatMap((value) => value.split(/%20|\s/)).filter((word) => word.length >= 16);
 }
 
-/** Of a pipe it would wait for a writer, and the start with it. */
+/** Only regular files: reading a pipe would block the start until there is a writer. */
 function textOfFile(path: string): string {
   if (!statSync(path).isFile()) throw new Error('it is not a regular file');
   return readFileSync(path, 'utf8');
@@ -394,18 +393,18 @@ function given(text: string | undefined): string | undefined {
 }
 
 /**
- * Variables that Kubernetes itself puts into every pod beside a Service called cuj-gate or cuj-gate-something
+ * Variables that Kubernetes adds to every pod if there is a Service called cuj-gate or cuj-gate-something
  * (kubernetes.io/docs/concepts/services-networking/service, "Environment variables").
  */
 const serviceLink =
   /^CUJ_GATE(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
 
-/** What Kubernetes makes of a Service called cuj-gate-admin has the name of a setting, but not a setting's value. */
+/** Kubernetes' variable for a Service called cuj-gate-admin has the name of a setting, but not the format of its value. */
 function isServiceLink(name: string, value: string | undefined): boolean {
   return name.endsWith('_PORT') && value !== undefined && /^(tcp|udp|sctp):\/\//.test(value);
 }
 
-/** All names that are read: those of the table, and `<name>_FILE` of its secrets. */
+/** The names of all variables: those of the table, and `<name>_FILE` for secrets. */
 const known: ReadonlySet<string> = new Set(
   settingNames.flatMap((name) => {
     const setting: Setting<unknown> = table[name];
@@ -419,19 +418,18 @@ function* unknownNames(env: Readonly<Record<string, string | undefined>>): Gener
     if (serviceLink.test(name)) continue;
     if (isServiceLink(name, value)) continue;
     const options = { most: 1, maxEdits: (length: number) => Math.min(5, length / 3) };
-    // Some settings are other programs', and have no prefix of ours.
+    // Some variables belong to other programs and do not have our prefix.
     const nearest = nearestNames(name, known, options)[0] ?? nearestNames(name.slice(9), known, options)[0];
-    const meant =
-      nearest === undefined ? "'cuj-gate serve --help' lists all of them." : `Did you mean ${nearest}?`;
+    const meant = nearest === undefined ? "See 'cuj-gate serve --help'." : `Did you mean ${nearest}?`;
     yield `${name} is not a setting. ${meant}`;
   }
 }
 
 function keyText(text: string): Read<string> {
-  // What may stand in an HTTP header; a key with a line break in its middle is two keys in one file.
+  // The characters of an HTTP header. A line break within a key means that the file has two keys.
   return /^[\x21-\x7e]{1,200}$/.test(text)
     ? { value: text }
-    : { wrong: 'does not hold a key (at most 200 printable characters without a space)' };
+    : { wrong: 'is not a key (at most 200 printable characters without a space)' };
 }
 
 function anyText(text: string): Read<string> {
@@ -442,7 +440,7 @@ function oneOf<const T extends string>(known: readonly T[]): (text: string) => R
   return (text) =>
     (known as readonly string[]).includes(text)
       ? { value: text as T }
-      : { wrong: `is none of ${known.join(', ')}` };
+      : { wrong: `is not one of ${known.join(', ')}` };
 }
 
 function integer(least: number, most: number): (text: string) => Read<number> {
@@ -478,8 +476,8 @@ function baseUrl(example: string): (text: string) => Read<string> {
     if (!URL.canParse(text)) return { wrong: `is not a URL such as ${example}` };
     const { protocol, username, password, search, hash, origin, pathname } = new URL(text);
     if (protocol !== 'http:' && protocol !== 'https:') return { wrong: 'is not an http or https URL' };
-    if (username !== '' || password !== '') return { wrong: 'must not hold a user name or password' };
-    if (search !== '' || hash !== '') return { wrong: 'must not hold a query or a fragment' };
+    if (username !== '' || password !== '') return { wrong: 'must not contain a user name or password' };
+    if (search !== '' || hash !== '') return { wrong: 'must not contain a query or a fragment' };
     return { value: `${origin}${pathname.replace(/\/+$/, '')}` };
   };
 }
@@ -489,7 +487,7 @@ function collectorUrl(text: string): Read<string> {
   return 'value' in read && read.value.endsWith('/v1/traces')
     ? {
         wrong:
-          'ends in /v1/traces, which is added to it: leave the path out, or give OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+          'ends in /v1/traces, which is appended: remove the path, or set OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
       }
     : read;
 }
@@ -498,13 +496,13 @@ function redisUrl(text: string): Read<string> {
   if (!URL.canParse(text)) return { wrong: 'is not a URL such as redis://:password@redis:6379/0' };
   const { protocol, hostname, pathname, search, hash, username, password } = new URL(text);
   if (protocol !== 'redis:' && protocol !== 'rediss:') return { wrong: 'is not a redis or rediss URL' };
-  if (hostname === '') return { wrong: 'names no host' };
-  if (!/^\/?\d{0,5}$/.test(pathname)) return { wrong: 'names a database that is not a number, such as /0' };
-  if (search !== '' || hash !== '') return { wrong: 'must not hold a query or a fragment' };
+  if (hostname === '') return { wrong: 'has no host' };
+  if (!/^\/?\d{0,5}$/.test(pathname)) return { wrong: 'has a database that is not a number such as /0' };
+  if (search !== '' || hash !== '') return { wrong: 'must not contain a query or a fragment' };
   try {
     decodeURIComponent(username + password);
   } catch {
-    return { wrong: 'holds a user name or password with a % that has to be written as %25' };
+    return { wrong: 'has a user name or password with a % that must be written as %25' };
   }
   return { value: text };
 }

@@ -98,7 +98,7 @@ describe('which selectors tell past rollouts', () => {
     ['role:canary', { why: expect.stringContaining('the same in every rollout') }],
     ['version:v{version}', { why: expect.stringContaining('more than one tag with one placeholder') }],
     ['role:canary,version:{version}', { why: expect.stringContaining('more than one tag') }],
-    ['service:{name}', { why: expect.stringContaining('a service tag of its own') }],
+    ['service:{name}', { why: expect.stringContaining('its own service tag') }],
   ])('%s', (text, expected) => {
     expect(telling(text)).toEqual(expected);
   });

@@ -69,7 +69,7 @@ describe('cuj-gate report', () => {
       /^due {5}buy {2}team-orders, tier 2\n {8}availability 99\.95%: 99\.96%, 20% of the budget left over 30d, burned at 0\.8x; 0\.8x in the last 7 days\n {8}due: Reliability work first \(rollouts are judged by the rule strict\)\n/,
     );
     expect(stdout).toMatch(
-      /unknown search.*\n {8}availability 99\.95%: not known; Datadog has no SLO called "\[cuj-gate\] search availability"/,
+      /unknown search.*\n {8}availability 99\.95%: unknown; Datadog has no SLO called "\[cuj-gate\] search availability"/,
     );
     expect(stdout).toMatch(/1 with an action due, 1 unknown, 0 fine\n$/);
   });
@@ -77,7 +77,7 @@ describe('cuj-gate report', () => {
   it('prints a page in Markdown and an object in JSON, of one owner where asked', async () => {
     spend();
     const page = await report(['--format', 'markdown', '--owner', 'team-orders']);
-    expect(page.stdout).toContain('## Something is due (1)');
+    expect(page.stdout).toContain('## Action due (1)');
     expect(page.stdout).not.toContain('search');
     const { stdout } = await report(['--json', '--owner', 'team-orders']);
     expect(JSON.parse(stdout)).toMatchObject({

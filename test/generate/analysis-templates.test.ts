@@ -281,7 +281,7 @@ describe('options', () => {
     ['label:', { error: '"" is not the key of a label' }],
     ['label:a b', { error: '"a b" is not the key of a label' }],
     ['pod-template-hash:Old', { error: '"Old" is neither Latest nor Stable' }],
-    ['version', { error: expect.stringContaining('"version" is none of') }],
+    ['version', { error: expect.stringContaining('"version" is not one of') }],
   ])('reads the source %s', (text, source) => {
     expect(parseValueSource(text)).toEqual(source);
   });

@@ -211,7 +211,7 @@ describe('an OpenAPI description', () => {
       servers: [{ url: '/v2' }],
       paths: Object.fromEntries(paths.map((path) => [path, { get: {} }])),
     });
-    expect(leftOut).toEqual([{ label: 'GET /v2f', share: undefined, why: 'its path is not one' }]);
+    expect(leftOut).toEqual([{ label: 'GET /v2f', share: undefined, why: 'its path is invalid' }]);
     const sorted = sortOut(routes);
     expect(sorted.routes.map(({ label }) => label)).toEqual([
       'GET /v2/a/{id}',

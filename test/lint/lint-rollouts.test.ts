@@ -221,7 +221,7 @@ describe('one mistake in a good Rollout', () => {
     ],
     [
       'nothing that tells the canary',
-      without(good, /headers:/, /timeoutSeconds|# Leave both: the gate/),
+      without(good, /headers:/, /timeoutSeconds|# Keep both: the gate/),
       'error',
       'canary-not-told',
       'url:',
@@ -481,7 +481,7 @@ describe('time and traffic', () => {
 
   it('names the template that was most likely meant', () => {
     const [found] = lint(spoil(good, 'templateName: cuj-signup-gate', 'templateName: cuj-sign-up-gate'));
-    expect(found?.fix).toBe('Did you mean "cuj-signup-gate"? Else give its file as well.');
+    expect(found?.fix).toBe('Did you mean "cuj-signup-gate"? Otherwise include its file.');
   });
 
   it('finds a pause that is over before there is data', () => {

@@ -85,7 +85,7 @@ describe('a plan from traffic that was planted', () => {
       'A weight of 58% or more.',
       'maxWindow: 5h, and a pause as long.',
       expect.stringMatching(/^ruleOutBurn: 33\.1:/),
-      'Joined with search (10 requests a minute) into one CUJ; each endpoint keeps evidence of its own.',
+      'Joined with search (10 requests per minute) in one CUJ; each endpoint keeps its own evidence.',
       'Rollouts at another time than around 03:00 UTC.',
       expect.stringMatching(/^onLowTraffic: pass/),
     ]);

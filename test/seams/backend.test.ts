@@ -162,7 +162,7 @@ describe('a backend that stores values and routes as they are', () => {
     expect(await answer).toMatchObject({
       reason: 'source_timeout',
       summary: 'INCONCLUSIVE order (source_timeout): Tally did not answer within 8s',
-      hint: "The next measurement asks again; if this lasts, look at Tally's status page and at the network to it.",
+      hint: "Wait for the next measurement. If this lasts, check Tally's status page and the network to it.",
     });
   });
 

@@ -58,22 +58,22 @@ describe('the settings about who may ask', () => {
     [
       'an issuer without an audience',
       { CUJ_GATE_AUTH_OIDC_ISSUER: 'https://a.example' },
-      'CUJ_GATE_AUTH_OIDC_ISSUER is given without CUJ_GATE_AUTH_OIDC_AUDIENCE',
+      'CUJ_GATE_AUTH_OIDC_ISSUER is set without CUJ_GATE_AUTH_OIDC_AUDIENCE',
     ],
     [
       'an audience without an issuer',
       { CUJ_GATE_AUTH_OIDC_AUDIENCE: 'x' },
-      'CUJ_GATE_AUTH_OIDC_AUDIENCE is given without CUJ_GATE_AUTH_OIDC_ISSUER',
+      'CUJ_GATE_AUTH_OIDC_AUDIENCE is set without CUJ_GATE_AUTH_OIDC_ISSUER',
     ],
     [
       'keys without an issuer',
       { CUJ_GATE_AUTH_OIDC_JWKS_URL: 'https://a.example' },
-      'CUJ_GATE_AUTH_OIDC_JWKS_URL is given without',
+      'CUJ_GATE_AUTH_OIDC_JWKS_URL is set without',
     ],
     [
       'a claim without an issuer',
       { CUJ_GATE_AUTH_OIDC_CLAIM: 'a=b' },
-      'CUJ_GATE_AUTH_OIDC_CLAIM is given without',
+      'CUJ_GATE_AUTH_OIDC_CLAIM is set without',
     ],
     [
       'an issuer in plain HTTP',
@@ -85,33 +85,33 @@ describe('the settings about who may ask', () => {
     [
       'a claim without a value',
       { ...oidc, CUJ_GATE_AUTH_OIDC_CLAIM: 'groups' },
-      'is not a claim and its value',
+      'is not a claim with a value',
     ],
     ['a clock skew of an hour', { ...oidc, CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: '60m' }, 'is out of range'],
     [
       'a certificate without a key',
       { CUJ_GATE_TLS_CERT_FILE: '/c' },
-      'CUJ_GATE_TLS_CERT_FILE is given without CUJ_GATE_TLS_KEY_FILE',
+      'CUJ_GATE_TLS_CERT_FILE is set without CUJ_GATE_TLS_KEY_FILE',
     ],
     [
       'a key without a certificate',
       { CUJ_GATE_TLS_KEY_FILE: '/k' },
-      'CUJ_GATE_TLS_KEY_FILE is given without CUJ_GATE_TLS_CERT_FILE',
+      'CUJ_GATE_TLS_KEY_FILE is set without CUJ_GATE_TLS_CERT_FILE',
     ],
     [
       'client certificates without TLS',
       { CUJ_GATE_TLS_CLIENT_CA_FILE: '/ca' },
-      'CUJ_GATE_TLS_CLIENT_CA_FILE is given without',
+      'CUJ_GATE_TLS_CLIENT_CA_FILE is set without',
     ],
     [
       'one port for both',
       { PORT: '9090', CUJ_GATE_ADMIN_PORT: '9090' },
-      'CUJ_GATE_ADMIN_PORT=9090 is PORT as well',
+      'CUJ_GATE_ADMIN_PORT=9090 is the same as PORT',
     ],
     [
       'metrics that ask for a token that nobody can have',
       { CUJ_GATE_AUTH_METRICS: 'true' },
-      'CUJ_GATE_AUTH_METRICS is on, but no token is known',
+      'CUJ_GATE_AUTH_METRICS is on, but no tokens are configured',
     ],
     [
       'a flag that is none',

@@ -85,7 +85,7 @@ describe('readSettings', () => {
     'CUJ_GATE_TLS_CLIENT_CA_FILE',
   ])('does not take an empty %s for none: the gate would be open', (name) => {
     expect(problemsOf({ ...keys, [name]: ' ' })).toEqual([
-      `${name} is empty: give it a value, or take the variable away.`,
+      `${name} is empty: set a value, or remove the variable.`,
     ]);
   });
 
@@ -119,12 +119,12 @@ describe('readSettings', () => {
     [
       'a short unknown setting that is near to nothing',
       { CUJ_GATE_FOO: 'x' },
-      "CUJ_GATE_FOO is not a setting. 'cuj-gate serve --help' lists all of them.",
+      "CUJ_GATE_FOO is not a setting. See 'cuj-gate serve --help'.",
     ],
     [
       'an unknown setting like no other',
       { CUJ_GATE_FROBNICATION: 'x' },
-      "CUJ_GATE_FROBNICATION is not a setting. 'cuj-gate serve --help' lists all of them.",
+      "CUJ_GATE_FROBNICATION is not a setting. See 'cuj-gate serve --help'.",
     ],
     [
       'a deadline that Argo would not wait for',
@@ -143,8 +143,8 @@ describe('readSettings', () => {
     ],
     ['a port that is none', { PORT: '65536' }, 'PORT=65536 is not a whole number from 0 to 65535.'],
     ['a number in another notation', { PORT: '1e3' }, 'PORT=1e3 is not a whole number from 0 to 65535.'],
-    ['a site that is none', { DD_SITE: 'datadog.com' }, 'DD_SITE=datadog.com is none of datadoghq.com,'],
-    ['a log level that is none', { LOG_LEVEL: 'verbose' }, 'LOG_LEVEL=verbose is none of fatal,'],
+    ['a site that is none', { DD_SITE: 'datadog.com' }, 'DD_SITE=datadog.com is not one of datadoghq.com,'],
+    ['a log level that is none', { LOG_LEVEL: 'verbose' }, 'LOG_LEVEL=verbose is not one of fatal,'],
     ['a DD_URL without a scheme', { DD_URL: 'localhost' }, 'DD_URL=localhost is not a URL'],
     [
       'a collector without a scheme, with an example of one',
@@ -154,29 +154,29 @@ describe('readSettings', () => {
     [
       'a path that would be there twice',
       { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/v1/traces/' },
-      'ends in /v1/traces, which is added to it: leave the path out, or give OTEL_EXPORTER_OTLP_TRACES_ENDPOINT.',
+      'ends in /v1/traces, which is appended: remove the path, or set OTEL_EXPORTER_OTLP_TRACES_ENDPOINT.',
     ],
     ['a DD_URL of another scheme', { DD_URL: 'ftp://x' }, 'DD_URL=ftp://x is not an http or https URL.'],
-    ['a DD_URL with a password', { DD_URL: 'http://u:p@x' }, 'must not hold a user name or password.'],
-    ['a key with a space in it', { DD_API_KEY: 'two keys' }, 'DD_API_KEY does not hold a key'],
+    ['a DD_URL with a password', { DD_URL: 'http://u:p@x' }, 'must not contain a user name or password.'],
+    ['a key with a space in it', { DD_API_KEY: 'two keys' }, 'DD_API_KEY is not a key'],
     [
       'both twins',
       { ...keys, DD_API_KEY_FILE: '/run/api' },
-      'DD_API_KEY and DD_API_KEY_FILE are both given: keep one of them.',
+      'DD_API_KEY and DD_API_KEY_FILE are both set: keep one of them.',
     ],
-    ['a Redis without a scheme', { CUJ_GATE_REDIS_URL: 'redis:6379' }, 'CUJ_GATE_REDIS_URL names no host.'],
+    ['a Redis without a scheme', { CUJ_GATE_REDIS_URL: 'redis:6379' }, 'CUJ_GATE_REDIS_URL has no host.'],
     ['a Redis of another scheme', { CUJ_GATE_REDIS_URL: 'http://r' }, 'is not a redis or rediss URL.'],
     [
       'a database with a name',
       { CUJ_GATE_REDIS_URL: 'redis://r/gate' },
-      'names a database that is not a number',
+      'has a database that is not a number',
     ],
-    ['options in a Redis URL', { CUJ_GATE_REDIS_URL: 'redis://r?family=6' }, 'must not hold a query'],
+    ['options in a Redis URL', { CUJ_GATE_REDIS_URL: 'redis://r?family=6' }, 'must not contain a query'],
     ['a password with a bare %', { CUJ_GATE_REDIS_URL: 'redis://:50%@r' }, 'written as %25'],
     [
       'a cache to share that keeps nothing',
       { CUJ_GATE_REDIS_URL: 'redis://r', CUJ_GATE_CACHE_TTL: '0s' },
-      'there is nothing to share where nothing is kept.',
+      'without a cache there is nothing to share.',
     ],
     ['a host that is none', { HOST: 'http://x' }, 'HOST=http://x is not a host name or address.'],
   ])('refuses %s', (_, env, problem) => {
@@ -229,7 +229,7 @@ describe('readSettings', () => {
     const env = { CUJ_GATE_CASHE_TTL: '60s', PORT: 'http', LOG_LEVEL: 'loud' };
     const problems = problemsOf(env, { required: requiredToServe });
     expect(problems).toHaveLength(6);
-    expect(new SettingsError(problems).message).toContain('6 settings are wrong');
+    expect(new SettingsError(problems).message).toContain('6 settings are invalid');
     for (const problem of problems) expect(new SettingsError(problems).message).toContain(problem);
   });
 
