@@ -9,11 +9,11 @@ export const maxClockSkewMs = 60_000;
  * of the source in whole seconds, which the source gave between `fromMs` and `toMs` of our clock.
  */
 export function clockSkewOf(sourceMs: number, fromMs: number, toMs: number): number {
-  return leastBetween(Math.min(fromMs, toMs) - (sourceMs + 1000), Math.max(fromMs, toMs) - sourceMs);
+  return nearestToZero(Math.min(fromMs, toMs) - (sourceMs + 1000), Math.max(fromMs, toMs) - sourceMs);
 }
 
 /** The number nearest to 0 between two others. */
-export function leastBetween(low: number, high: number): number {
+export function nearestToZero(low: number, high: number): number {
   return low > 0 ? low : Math.min(high, 0);
 }
 

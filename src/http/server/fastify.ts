@@ -159,7 +159,7 @@ function namesOf(state: RegistryState | undefined): ReadonlySet<string> {
 }
 
 function handshake(tls: NonNullable<AppPorts['tls']>, timeoutMs: number): HttpsOptions {
-  // Where there is a CA, whoever shows no certificate of it gets no connection.
+  // With a client CA, a caller without a certificate of it gets no connection.
   const callers = tls.ca === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
   return { ...tls, ...callers, handshakeTimeout: timeoutMs };
 }
