@@ -139,61 +139,61 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- end -}}
 {{- end -}}
 {{- if and .Values.redis.existingSecret (eq (include "cuj-gate.ms" .Values.settings.cacheTtl) "0") -}}
-{{- $problems = append $problems "redis is given with a settings.cacheTtl of 0: there is nothing to share where nothing is kept." -}}
+{{- $problems = append $problems "redis is set with a settings.cacheTtl of 0: without a cache there is nothing to share." -}}
 {{- end -}}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.from) -}}
-{{- $problems = append $problems "networkPolicy.from names nobody, which Kubernetes takes for everybody: name who may ask." -}}
+{{- $problems = append $problems "networkPolicy.from is empty, which for Kubernetes means everybody: list the peers that may connect." -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- $problems = append $problems "autoscaling.minReplicas is above autoscaling.maxReplicas." -}}
 {{- end -}}
 {{- if .Values.prometheusRule.rules -}}
 {{- if not (kindIs "slice" (get (fromYaml .Values.prometheusRule.rules) "groups")) -}}
-{{- $problems = append $problems "prometheusRule.rules holds no groups: give it the file that `cuj-gate generate prometheus-rules` writes, by --set-file." -}}
+{{- $problems = append $problems "prometheusRule.rules contains no groups: set it with --set-file to the output of `cuj-gate generate prometheus-rules`." -}}
 {{- end -}}
 {{- end -}}
 {{- $asked := or .Values.auth.tokens.existingSecret .Values.auth.oidc.issuer -}}
 {{- if and .Values.auth.oidc.issuer (not .Values.auth.oidc.audience) -}}
-{{- $problems = append $problems "auth.oidc.issuer is given without auth.oidc.audience: a token for anybody else would be good here too." -}}
+{{- $problems = append $problems "auth.oidc.issuer is set without auth.oidc.audience: tokens for other audiences would be accepted too." -}}
 {{- end -}}
 {{- if and (not .Values.auth.oidc.issuer) (or .Values.auth.oidc.audience .Values.auth.oidc.jwksUrl .Values.auth.oidc.claim) -}}
-{{- $problems = append $problems "auth.oidc has values but no issuer: give auth.oidc.issuer." -}}
+{{- $problems = append $problems "auth.oidc has values but no issuer: set auth.oidc.issuer." -}}
 {{- end -}}
 {{- if and .Values.auth.metrics (not $asked) -}}
-{{- $problems = append $problems "auth.metrics is on, but no token is known: give auth.tokens.existingSecret or auth.oidc.issuer." -}}
+{{- $problems = append $problems "auth.metrics is on, but no tokens are configured: set auth.tokens.existingSecret or auth.oidc.issuer." -}}
 {{- end -}}
 {{- if .Values.tls.clientCa.existingConfigMap -}}
 {{- if not .Values.tls.existingSecret -}}
-{{- $problems = append $problems "tls.clientCa is given without tls.existingSecret: without TLS no caller shows a certificate." -}}
+{{- $problems = append $problems "tls.clientCa is set without tls.existingSecret: client certificates require TLS." -}}
 {{- end -}}
 {{- if not .Values.adminPort -}}
-{{- $problems = append $problems "tls.clientCa is given without adminPort: the kubelet's probes have no certificate, and no pod would become ready." -}}
+{{- $problems = append $problems "tls.clientCa is set without adminPort: the kubelet's probes have no certificate, and no pod would become ready." -}}
 {{- end -}}
 {{- end -}}
 {{- if eq (int .Values.adminPort) 8080 -}}
-{{- $problems = append $problems "adminPort is 8080, where the pod takes questions: choose another one, such as 9090." -}}
+{{- $problems = append $problems "adminPort is 8080, which the pod uses for requests: choose another port, such as 9090." -}}
 {{- end -}}
 {{- /* A Prometheus that cannot scrape reads like a gate that is down. */ -}}
 {{- if .Values.serviceMonitor.enabled -}}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsFrom) -}}
-{{- $problems = append $problems "serviceMonitor is enabled and networkPolicy.metricsFrom names nobody: Prometheus would be kept out. Name where it runs." -}}
+{{- $problems = append $problems "serviceMonitor is enabled and networkPolicy.metricsFrom is empty: Prometheus could not connect. List its peers." -}}
 {{- end -}}
 {{- if and .Values.auth.metrics (not .Values.serviceMonitor.authorization) -}}
-{{- $problems = append $problems "serviceMonitor is enabled and auth.metrics is on: give serviceMonitor.authorization, or Prometheus is answered 401." -}}
+{{- $problems = append $problems "serviceMonitor is enabled and auth.metrics is on: set serviceMonitor.authorization, or Prometheus gets 401." -}}
 {{- end -}}
 {{- if and .Values.tls.existingSecret (not .Values.adminPort) (not .Values.serviceMonitor.tlsConfig) -}}
-{{- $problems = append $problems "serviceMonitor is enabled and /metrics speaks TLS: give serviceMonitor.tlsConfig with the CA, or an adminPort." -}}
+{{- $problems = append $problems "serviceMonitor is enabled and /metrics uses TLS: set serviceMonitor.tlsConfig with the CA, or adminPort." -}}
 {{- end -}}
 {{- end -}}
 {{- $owners := fromYaml (include "cuj-gate.owners" .) -}}
 {{- $seen := dict -}}
 {{- range .Values.extraEnv -}}
 {{- if hasKey $owners .name -}}
-{{- $problems = append $problems (printf "extraEnv holds %s: set %s instead." .name (get $owners .name)) -}}
+{{- $problems = append $problems (printf "extraEnv contains %s: set %s instead." .name (get $owners .name)) -}}
 {{- else if hasPrefix "CUJ_GATE_" .name -}}
-{{- $problems = append $problems (printf "extraEnv holds %s, which is no setting of the gate: it would not start. docs/settings.md has all of them, values.yaml the value for each." .name) -}}
+{{- $problems = append $problems (printf "extraEnv contains %s, which is not a setting of the gate: it would not start. See docs/settings.md for the settings and values.yaml for their values." .name) -}}
 {{- else if hasKey $seen .name -}}
-{{- $problems = append $problems (printf "extraEnv holds %s twice: keep one of them." .name) -}}
+{{- $problems = append $problems (printf "extraEnv contains %s twice: keep one of them." .name) -}}
 {{- end -}}
 {{- $_ := set $seen .name true -}}
 {{- end -}}
@@ -202,15 +202,15 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- range $path, $labels := dict "podLabels" .Values.podLabels "serviceMonitor.labels" .Values.serviceMonitor.labels "prometheusRule.labels" .Values.prometheusRule.labels "dashboard.labels" .Values.dashboard.labels -}}
 {{- range $key, $value := $labels -}}
 {{- if hasKey $own $key -}}
-{{- $problems = append $problems (printf "%s holds %s, a label of the chart's own: take it out%s." $path $key (ternary ", or set nameOverride" "" (eq $key "app.kubernetes.io/name"))) -}}
+{{- $problems = append $problems (printf "%s contains %s, a label that the chart sets: remove it%s." $path $key (ternary ", or set nameOverride" "" (eq $key "app.kubernetes.io/name"))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if regexMatch "/v1/traces/*$" .Values.tracing.endpoint -}}
-{{- $problems = append $problems "tracing.endpoint ends in /v1/traces, which the gate adds itself: leave it out." -}}
+{{- $problems = append $problems "tracing.endpoint ends in /v1/traces, which the gate appends: remove it." -}}
 {{- end -}}
 {{- if regexMatch "(?i)^(localhost|ip6-localhost|127\\..*|::1|::ffff:127\\..*|(0+:){7}0*1)$" .Values.settings.host -}}
-{{- $problems = append $problems (printf "settings.host is %s, which nobody outside the pod reaches, the probes included: 0.0.0.0, or \"::\" where pods have IPv6 only." .Values.settings.host) -}}
+{{- $problems = append $problems (printf "settings.host is %s, which is unreachable from outside the pod, also for probes: use 0.0.0.0, or \"::\" if pods have only IPv6." .Values.settings.host) -}}
 {{- end -}}
 {{- with .Values.serviceMonitor -}}
 {{- if gt (include "cuj-gate.ms" .scrapeTimeout | int64) (include "cuj-gate.ms" .interval | int64) -}}
@@ -224,7 +224,7 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- if index . 1 -}}
 {{- $port := include "cuj-gate.urlPort" (index . 1) -}}
 {{- if ne $port (toString $.Values.networkPolicy.egressPort) -}}
-{{- $problems = append $problems (printf "networkPolicy lets nothing out to port %s, which %s needs: set networkPolicy.egressPort, or open it in networkPolicy.extraEgress." $port (index . 0)) -}}
+{{- $problems = append $problems (printf "networkPolicy allows no egress to port %s, which %s needs: set networkPolicy.egressPort, or open it in networkPolicy.extraEgress." $port (index . 0)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

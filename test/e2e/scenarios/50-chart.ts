@@ -51,7 +51,7 @@ const refused: [what: string, args: string[], message: RegExp][] = [
   [
     'a setting given twice',
     ['--set', 'extraEnv[0].name=CUJ_GATE_DEADLINE'],
-    /extraEnv holds CUJ_GATE_DEADLINE: set settings\.deadline instead/,
+    /extraEnv contains CUJ_GATE_DEADLINE: set settings\.deadline instead/,
   ],
   [
     'bounds the wrong way round',
@@ -61,7 +61,7 @@ const refused: [what: string, args: string[], message: RegExp][] = [
   [
     'an issuer without an audience',
     ['--set', 'auth.oidc.issuer=https://login.example.com'],
-    /auth\.oidc\.issuer is given without auth\.oidc\.audience/,
+    /auth\.oidc\.issuer is set without auth\.oidc\.audience/,
   ],
   [
     'an issuer in plain HTTP',
@@ -69,22 +69,22 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     /auth\/oidc\/issuer.*does not match pattern/,
   ],
   ['an audience without an issuer', ['--set', 'auth.oidc.audience=x'], /auth\.oidc has values but no issuer/],
-  ['metrics for nobody', ['--set', 'auth.metrics=true'], /auth\.metrics is on, but no token is known/],
+  ['metrics for nobody', ['--set', 'auth.metrics=true'], /auth\.metrics is on, but no tokens are configured/],
   [
     'client certificates without TLS',
     ['--set', 'tls.clientCa.existingConfigMap=ca,adminPort=9090'],
-    /tls\.clientCa is given without tls\.existingSecret/,
+    /tls\.clientCa is set without tls\.existingSecret/,
   ],
   [
     'probes that would need a certificate',
     ['--set', 'tls.clientCa.existingConfigMap=ca,tls.existingSecret=tls'],
-    /tls\.clientCa is given without adminPort/,
+    /tls\.clientCa is set without adminPort/,
   ],
-  ['one port for both', ['--set', 'adminPort=8080'], /adminPort is 8080, where the pod takes questions/],
+  ['one port for both', ['--set', 'adminPort=8080'], /adminPort is 8080, which the pod uses for requests/],
   [
     'a setting of its own given twice',
     ['--set', 'extraEnv[0].name=CUJ_GATE_AUTH_TOKENS_FILE'],
-    /extraEnv holds CUJ_GATE_AUTH_TOKENS_FILE: set auth\.tokens\.existingSecret instead/,
+    /extraEnv contains CUJ_GATE_AUTH_TOKENS_FILE: set auth\.tokens\.existingSecret instead/,
   ],
   [
     'a deadline that Argo would not wait for',
@@ -96,72 +96,72 @@ const refused: [what: string, args: string[], message: RegExp][] = [
   [
     'a cache that keeps nothing, shared',
     ['--set', 'redis.existingSecret=redis,settings.cacheTtl=0s'],
-    /redis is given with a settings\.cacheTtl of 0/,
+    /redis is set with a settings\.cacheTtl of 0/,
   ],
   [
     'a Prometheus that the policy keeps out',
     ['--set', 'serviceMonitor.enabled=true,networkPolicy.enabled=true'],
-    /networkPolicy\.metricsFrom names nobody: Prometheus would be kept out/,
+    /networkPolicy\.metricsFrom is empty: Prometheus could not connect/,
   ],
   [
     'a Prometheus without a token',
     ['--set', 'serviceMonitor.enabled=true,auth.metrics=true,auth.tokens.existingSecret=tokens'],
-    /give serviceMonitor\.authorization, or Prometheus is answered 401/,
+    /set serviceMonitor\.authorization, or Prometheus gets 401/,
   ],
   [
     'a Prometheus that trusts nobody',
     ['--set', 'serviceMonitor.enabled=true,tls.existingSecret=tls'],
-    /give serviceMonitor\.tlsConfig with the CA, or an adminPort/,
+    /set serviceMonitor\.tlsConfig with the CA, or adminPort/,
   ],
   [
     'a policy that names nobody',
     ['--set', 'networkPolicy.enabled=true', '--set-json', 'networkPolicy.from=[]'],
-    /networkPolicy\.from names nobody/,
+    /networkPolicy\.from is empty/,
   ],
   [
     'a policy whose peers were taken away',
     ['--set', 'networkPolicy.enabled=true', '--set-json', 'networkPolicy.from=null'],
-    /networkPolicy\.from names nobody/,
+    /networkPolicy\.from is empty/,
   ],
   [
     'the URL of a Redis in plain sight',
     ['--set', 'extraEnv[0].name=CUJ_GATE_REDIS_URL'],
-    /extraEnv holds CUJ_GATE_REDIS_URL: set redis\.existingSecret instead/,
+    /extraEnv contains CUJ_GATE_REDIS_URL: set redis\.existingSecret instead/,
   ],
   [
     'a misspelt setting',
     ['--set', 'extraEnv[0].name=CUJ_GATE_AUTH_TOKENS_FIEL'],
-    /extraEnv holds CUJ_GATE_AUTH_TOKENS_FIEL, which is no setting of the gate: it would not start/,
+    /extraEnv contains CUJ_GATE_AUTH_TOKENS_FIEL, which is not a setting of the gate: it would not start/,
   ],
   [
     'traces given twice',
     ['--set', 'extraEnv[0].name=OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
-    /extraEnv holds OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: set tracing\.endpoint instead/,
+    /extraEnv contains OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: set tracing\.endpoint instead/,
   ],
   [
     'a variable given twice',
     ['--set', 'extraEnv[0].name=TZ,extraEnv[1].name=TZ'],
-    /extraEnv holds TZ twice: keep one of them/,
+    /extraEnv contains TZ twice: keep one of them/,
   ],
   [
     "a label of a pod that is the selector's",
     ['--set', 'podLabels.app\\.kubernetes\\.io/name=x'],
-    /podLabels holds app\.kubernetes\.io\/name, a label of the chart's own/,
+    /podLabels contains app\.kubernetes\.io\/name, a label that the chart sets/,
   ],
   ...['serviceMonitor', 'prometheusRule', 'dashboard'].map((section): [string, string[], RegExp] => [
     `a label of ${section} that is the chart's`,
     ['--set', `${section}.labels.app\\.kubernetes\\.io/instance=x`],
-    new RegExp(`${section}\\.labels holds app\\.kubernetes\\.io/instance, a label of the chart's own`),
+    new RegExp(`${section}\\.labels contains app\\.kubernetes\\.io/instance, a label that the chart sets`),
   ]),
   ...['/v1/traces', '/otlp/v1/traces/'].map((path): [string, string[], RegExp] => [
     'a collector with the path that the gate adds',
     ['--set', `tracing.endpoint=http://otel:4318${path}`],
-    /tracing\.endpoint ends in \/v1\/traces, which the gate adds itself/,
+    /tracing\.endpoint ends in \/v1\/traces, which the gate appends/,
   ]),
   ...['localhost', '127.0.0.1', '127.1', '::1', '0:0:0:0:0:0:0:1'].map((host): [string, string[], RegExp] => [
     'an address that no probe reaches',
     ['--set', `settings.host=${host}`],
-    new RegExp(`settings\\.host is ${host}, which nobody outside the pod reaches`),
+    new RegExp(`settings\\.host is ${host}, which is unreachable from outside the pod`),
   ]),
   [
     'a scrape that outlasts its interval',
@@ -171,14 +171,14 @@ const refused: [what: string, args: string[], message: RegExp][] = [
   [
     'a proxy that the policy keeps from the gate',
     ['--set', 'networkPolicy.enabled=true,datadog.url=http://proxy:3128'],
-    /networkPolicy lets nothing out to port 3128, which datadog\.url needs/,
+    /networkPolicy allows no egress to port 3128, which datadog\.url needs/,
   ],
   [
     'an issuer that the policy keeps from the gate',
     ['--set', 'networkPolicy.enabled=true,auth.oidc.issuer=https://login:8443/x,auth.oidc.audience=gate'],
-    /networkPolicy lets nothing out to port 8443, which auth\.oidc\.issuer needs/,
+    /networkPolicy allows no egress to port 8443, which auth\.oidc\.issuer needs/,
   ],
-  ['rules that are none', ['--set', 'prometheusRule.rules=x'], /prometheusRule\.rules holds no groups/],
+  ['rules that are none', ['--set', 'prometheusRule.rules=x'], /prometheusRule\.rules contains no groups/],
   ['a Kubernetes that is too old', ['--kube-version', '1.26.0'], /requires kubeVersion: >=1\.27/],
 ];
 
