@@ -212,7 +212,7 @@ def source_traffic(rnd, scenario, whole, written, volume):
 
 
 def make_fractional(factor, whole, written):
-    """Counts need not be whole: a source may give what it has scaled up or down."""
+    """Counts need not be whole. These are exact in binary: no verdict is to hang on a last digit."""
     lists = list(whole.values())
     for sli in ("availability", "latency"):
         for e in written.get(sli, []):
@@ -357,7 +357,7 @@ def measurement_of(rnd, freshness=True):
         written["clockSkewMs"] = rnd.choice([0, 1_500, -20_000, 60_000, -60_000, 60_500, -61_499, 61_500, 3_600_000])
     # Not where "exactly 1%" would hang on the last binary digit.
     if not scenario.fixed_traffic and rnd.random() < 0.03:
-        make_fractional(rnd.choice([0.5, 0.1, 1 / 3, 0.7]), whole, written)
+        make_fractional(rnd.choice([0.5, 0.25, 0.75]), whole, written)
     to_ms = START_MS + count * MINUTE_MS
     asked = {}
     if rnd.random() < 0.15:
