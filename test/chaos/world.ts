@@ -109,7 +109,7 @@ export function plantTraffic(store: EventStore, startMs: number, seconds: number
         });
       for (let slot = firstSlot; slot * SLOT_MS < endMs; slot += 1) {
         const wave = (slot * 7 + at * 3) % 11;
-        const total = totalOf(version, wave, slot, smallEvery);
+        const total = totalOf(version, wave, slot - firstSlot, smallEvery);
         const bad = badOf(version, total, slot, slot === firstSlot + 40 && at === 0);
         const seconds = version.nature === 'slow' ? 1.2 : 0.05;
         const epochMs = slot * SLOT_MS;
@@ -129,6 +129,7 @@ function slotsPerSmallRequest(seconds: number): number {
 }
 
 function totalOf({ nature, perSlot }: Version, wave: number, slot: number, smallEvery: number): number {
+  // Slots count from the canary's begin, so that its first request lies in its first minute however rare they are.
   if (nature === 'small') return slot % smallEvery === 0 ? 1 : 0;
   if (nature === 'unlucky') return 1;
   return perSlot + wave;

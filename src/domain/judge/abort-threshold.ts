@@ -29,6 +29,11 @@ export function reaches(observed: number, least: number): boolean {
   return observed >= least - rounding;
 }
 
+/** Whether an observed count is more than a whole number, binary fractions aside. */
+export function exceeds(observed: number, most: number): boolean {
+  return observed > most + rounding;
+}
+
 /** The least whole number in [1, most] for which a rising predicate holds, or undefined. */
 function least(most: number, holds: (value: number) => boolean): number | undefined {
   return minAbove(0, most, holds);

@@ -1,6 +1,6 @@
 import type { EndpointMeasurement, Series } from '../metrics/metrics-source.ts';
 import { type BothSides, logMixture, logShareEvidence } from '../statistics/e-process.ts';
-import { reaches, rounding } from './abort-threshold.ts';
+import { exceeds, reaches, rounding } from './abort-threshold.ts';
 import { type JudgedWindow, minStableShare, sum } from './analysis-window.ts';
 import { roundCount } from './rounding.ts';
 import type { EndpointSums, Minutes, SliSums } from './sli-counts.ts';
@@ -48,7 +48,7 @@ export function missingStatusOf(
   if (unknown <= 0) return undefined;
   const isAll = roundCount(unknown) >= roundCount(total);
   if (blind === undefined && !isAll) {
-    if (!(seen > toleratedRequests)) return undefined;
+    if (!exceeds(seen, toleratedRequests)) return undefined;
     // As with bad events: half pooled, half by endpoint, so that one endpoint is not lost among the others.
     const pooled = logSinglingOut(byService.map(sidesOfMinutes), window);
     const alone = endpoints.map((one) =>
@@ -147,7 +147,7 @@ function logSinglingOut(services: readonly BothSides[], { first, end }: JudgedWi
 
 /** More than half, and more than chance. `rate`: the share of requests that is seen, and counted for all. */
 function isMost(unknown: number, total: number, rate: number): boolean {
-  return unknown > total / 2 && unknown * rate > toleratedRequests;
+  return unknown > total / 2 && exceeds(unknown * rate, toleratedRequests);
 }
 
 function gapOf(

@@ -114,6 +114,19 @@ describe('requests without a status', () => {
     },
   );
 
+  it('are no more than three where binary fractions alone make them more', () => {
+    // 0.1 · 30 is above 3 in doubles.
+    const lost = [...Array(30)].reduce((sum: number) => sum + 0.1, 0);
+    expect(lost).toBeGreaterThan(3);
+    const verdict = judged({
+      'POST /pay': [
+        [5, 0, lost],
+        [1_000, 0, 0],
+      ],
+    });
+    expect(verdict.reason).not.toBe('status_missing');
+  });
+
   it.each(rules)('may be few under %s where stable has as many: clients go away', (_, gate) => {
     const verdict = judged(
       {
