@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { VerdictSchema } from '../../src/http/openapi/verdict-schemas.ts';
 import { settingsInMarkdown, settingsOnPage } from './settings-table.ts';
 
-/** Whoever is woken at night looks a name up: every name must be there. */
+/** On-call engineers look names up here: every name must be in the page. */
 
 const root = path.join(import.meta.dirname, '../..');
 const text = readFileSync(path.join(root, 'docs/operations.md'), 'utf8');
