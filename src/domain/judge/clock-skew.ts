@@ -9,11 +9,11 @@ export const maxClockSkewMs = 60_000;
  * source's in whole seconds, which was told between `fromMs` and `toMs` of our own.
  */
 export function clockSkewOf(sourceMs: number, fromMs: number, toMs: number): number {
-  return leastBetween(Math.min(fromMs, toMs) - (sourceMs + 1000), Math.max(fromMs, toMs) - sourceMs);
+  return minBetween(Math.min(fromMs, toMs) - (sourceMs + 1000), Math.max(fromMs, toMs) - sourceMs);
 }
 
 /** The number nearest to 0 between two others. */
-export function leastBetween(low: number, high: number): number {
+export function minBetween(low: number, high: number): number {
   return low > 0 ? low : Math.min(high, 0);
 }
 

@@ -73,7 +73,7 @@ const GateSchema = Type.Object(
     onLowTraffic: Type.Optional(
       Type.Union([Type.Literal('inconclusive'), Type.Literal('pass')], {
         description:
-          'What to answer while traffic is too little to know and nothing speaks against the canary.',
+          'What to answer while traffic is too little to know and there is no evidence against the canary.',
       }),
     ),
     window: Type.Optional(

@@ -79,7 +79,10 @@ const SliVerdictSchema = Closed({
     description:
       'One-sided 95% upper bound of the rate of bad events; under baseline of those in minutes with stable beside the canary.',
   }),
-  failAtBadEvents: OrNull(Type.Number(), 'The abort line: the least bad events at this traffic that fail.'),
+  failAtBadEvents: OrNull(
+    Type.Number(),
+    'The abort threshold: the least bad events at this traffic that fail.',
+  ),
   requestsToVerdict: OrNull(
     Type.Number(),
     'Clean requests until a pass that does not rest on onLowTraffic; null where traffic alone leads to none.',
@@ -253,7 +256,7 @@ export const ServiceVerdictSchema = Closed(
             bad: Count,
             total: Count,
             evidence: Type.Number(),
-            failAtBadEvents: OrNull(Type.Number(), 'The abort line.'),
+            failAtBadEvents: OrNull(Type.Number(), 'The abort threshold.'),
             requestsToVerdict: OrNull(Type.Number(), 'Clean requests until a pass.'),
           }),
         ),

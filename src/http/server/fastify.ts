@@ -159,7 +159,7 @@ function namesOf(state: RegistryState | undefined): ReadonlySet<string> {
 }
 
 function handshake(tls: NonNullable<AppPorts['tls']>, timeoutMs: number): HttpsOptions {
-  // Where there is a CA, whoever shows no certificate of it gets no connection.
+  // With a CA, callers without a certificate of it get no connection.
   const callers = tls.ca === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
   return { ...tls, ...callers, handshakeTimeout: timeoutMs };
 }

@@ -5,7 +5,7 @@ import { visible } from '../../domain/outside-text.ts';
 import { throttled } from '../auth/authenticate.ts';
 import type { AppPorts } from './ports.ts';
 
-/** Handshakes that fail. Whoever asked sees a closed connection and nothing else, so the log has to say why. */
+/** Failed handshakes. The caller sees only a closed connection, so the log has to say why. */
 
 interface HandshakeError extends Error {
   readonly code?: string;

@@ -55,7 +55,7 @@ export interface SharedQuestion<T> {
 const lockMs = 2_000;
 const extendEveryMs = 600;
 const pollMs = 100;
-/** Those that wait for an answer learn by it that there is none; whoever comes later asks anew. */
+/** Those that wait for an answer learn by it that there is none; later callers query again. */
 const failureMs = 2_000;
 /** What a source's trouble is for all replicas alike. A rejection may be one replica's own keys. */
 const commonTrouble: readonly SourceErrorCode[] = [
@@ -188,7 +188,7 @@ export class SharedAnswers {
     const stop = this.#clock.every(extendEveryMs, () => {
       store.extend(lock, token, lockMs).catch(() => {});
     });
-    /** Not waited for: whoever asked has the answer already. */
+    /** Not waited for: the caller has the answer already. */
     const tell = (value: () => object | undefined, ttlMs: number, first?: Promise<void>) =>
       this.#tell(async () => {
         try {
@@ -209,7 +209,7 @@ export class SharedAnswers {
       const failure = common
         ? { failure: { id: token, code: error.code, message: error.message, hint: error.hint } }
         : undefined;
-      // Whoever has the lock next must know of a 429 by then.
+      // The next holder of the lock must know of a 429 by then.
       void tell(() => failure, failureMs, this.#noteLimit(error));
       throw error;
     }

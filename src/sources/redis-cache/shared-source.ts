@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isClockSkewed, leastBetween } from '../../domain/judge/clock-skew.ts';
+import { isClockSkewed, minBetween } from '../../domain/judge/clock-skew.ts';
 import type {
   BatchQuery,
   DescribeQueries,
@@ -30,7 +30,7 @@ export function createSharedSource(
     const sinceMs = now() - ((given?.atMs ?? Number.NaN) - snapshot.clockSkewMs);
     if (Number.isNaN(sinceMs)) return undefined;
     // It was made at any time within its life.
-    return { ...snapshot, clockSkewMs: leastBetween(sinceMs - ttlMs, sinceMs) };
+    return { ...snapshot, clockSkewMs: minBetween(sinceMs - ttlMs, sinceMs) };
   };
   return {
     measure(query, signal) {

@@ -1,6 +1,6 @@
 /**
  * What replicas share: small values with a lifetime, and locks that end by themselves. Every call settles within some
- * 150 ms, and rejects with SharedStoreDown where the store cannot be asked: whoever calls goes on without it.
+ * 150 ms, and rejects with SharedStoreDown where the store cannot be asked: callers continue without it.
  */
 export interface SharedStore {
   /** Undefined where there is none. What comes back may have been written by anybody. */

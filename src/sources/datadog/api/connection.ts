@@ -17,7 +17,7 @@ export interface DatadogOptions {
   readonly appKey: string;
   /** Default `datadoghq.com`. */
   readonly site?: DatadogSite;
-  /** Instead of the site's API: a stand-in or a proxy, as `http(s)://host[:port][/path]`. */
+  /** Instead of the site's API: a simulator or a proxy, as `http(s)://host[:port][/path]`. */
   readonly url?: string;
   /** The most that one question takes, retries included. The caller's signal may be earlier. Default 8,000. */
   readonly deadlineMs?: number;

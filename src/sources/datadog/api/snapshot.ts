@@ -42,7 +42,7 @@ export function snapshotOf(plan: QueryPlan, query: BatchQuery, attributes: Times
 }
 
 /**
- * All traffic of a batch's services, whoever served it, in buckets of `everyMs`: the answer to `planTraffic`.
+ * All traffic of a batch's services, of any version, in buckets of `everyMs`: the answer to `planTraffic`.
  * Throws SourceError source_malformed.
  */
 export function trafficOf(

@@ -13,7 +13,7 @@ export interface TimeseriesAttributes {
 
 /**
  * More than 160 million a second, which no service has. Sums of what is below it stay under 2^53, beyond which
- * adding one changes nothing and a search for the abort line would never end.
+ * adding one changes nothing and a search for the abort threshold would never end.
  */
 const maxInOneMinute = 1e10;
 

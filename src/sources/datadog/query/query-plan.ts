@@ -36,7 +36,7 @@ export function planQueries(
   return { queries: plan.queries, sets: plan.sets, allTraffic: plan.allTraffic };
 }
 
-/** The questions of one scope about all of its traffic, whoever serves it: the canary's, stable's and anyone's. */
+/** The questions of one scope about all of its traffic, of any version: the canary's, stable's and anyone's. */
 export function planTraffic(batch: QueryBatch): QueryPlan {
   const plan: Plan = { queries: [], sets: [], allTraffic: [], known: new Map() };
   [...questions(batch)].forEach(([operation, services], number) => {
