@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 
 /** Loopback ports for programs that must be told where to listen. */
 
-/** The first port that the kernel gives out by itself, to whoever listens on 0 or connects somewhere. */
+/** The first port of the kernel's ephemeral range, used for listening on 0 and for outgoing connections. */
 function firstEphemeral(): number {
   const range = '/proc/sys/net/ipv4/ip_local_port_range';
   return existsSync(range) ? Number.parseInt(readFileSync(range, 'utf8'), 10) : 32_768;

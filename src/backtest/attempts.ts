@@ -1,9 +1,9 @@
 import { hourMs } from '../domain/duration.ts';
 /**
- * Where in the past a version was a canary: first by the hour, over weeks, then by the minute, over hours. Pure.
+ * Finds when a version was a canary in the past: first by the hour, over weeks, then by the minute, over hours. Pure.
  */
 
-/** A version with fewer hits than this in all its hours was a stray request, not a rollout. */
+/** A version with fewer hits in total is stray traffic, not a rollout. */
 export const minHits = 20;
 /** The longest part of a rollout that is replayed. */
 export const longestHours = 8;
@@ -62,10 +62,10 @@ export function candidatesOf(
  */
 export type Ending = 'all_traffic' | 'withdrawn' | 'still_canary';
 
-/** One life of a version as a canary; indexes of minutes. */
+/** One rollout of a version as a canary; indexes of minutes. */
 export interface Attempt {
   readonly first: number;
-  /** Behind the last minute in which it was a canary. */
+  /** Exclusive: after the last minute in which it was a canary. */
   readonly end: number;
   readonly ending: Ending;
 }
@@ -76,8 +76,8 @@ const stragglers = 0.01;
 const settledMinutes = 3;
 
 /**
- * The attempts in a span of minutes, from `start` on. A silence of `gap` minutes ends one: what comes after it is
- * another, as the gate's own window has it.
+ * The attempts in a span of minutes, from `start` on. A gap of `gap` minutes without traffic ends an attempt, as in the
+ * gate's window.
  */
 export function attemptsOf(
   canary: ArrayLike<number>,

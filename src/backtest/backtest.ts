@@ -6,7 +6,7 @@ import { type Candidate, candidatesOf } from './attempts.ts';
 import { cujsOf, type PlainThreshold, type RolloutReplay, replay } from './replay.ts';
 import { paramsFor, tellingOfBatch } from './versions.ts';
 
-/** What a backtest asks; each call may throw SourceError. */
+/** The queries of a backtest; each call may throw SourceError. */
 export interface BacktestPorts {
   /** Hits by service, value of the tag, and hour. */
   readonly versionHits: (
@@ -25,7 +25,7 @@ export interface BacktestOptions {
   readonly toMs: number;
   /** Only this one. */
   readonly service: string | undefined;
-  /** At most so many, the newest. */
+  /** The maximum number, newest first. */
   readonly most: number;
   readonly threshold: PlainThreshold;
 }
@@ -37,9 +37,9 @@ export interface Backtest {
   readonly to: string;
   /** Oldest first. */
   readonly rollouts: readonly RolloutReplay[];
-  /** Services whose past rollouts cannot be told apart. */
+  /** Services whose past rollouts are indistinguishable. */
   readonly notTold: readonly { readonly service: string; readonly why: string }[];
-  /** How many more there were than were asked for. */
+  /** How many more rollouts there were than `most`. */
   readonly leftOut: number;
 }
 
@@ -82,7 +82,7 @@ export async function backtest(
     // Services of one scope that were released together are in one answer.
     const key = JSON.stringify([batch.id, query.canary, query.stable, query.fromMs, query.toMs]);
     if (last?.key !== key) {
-      // What is over is judged alike whatever our clock says.
+      // The clock does not matter for past data.
       const { clockSkewMs: _, ...snapshot } = await ports.measure(query);
       last = { key, snapshot };
     }

@@ -7,7 +7,7 @@ import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import { type Attempt, attemptsOf, type Candidate, type Ending } from './attempts.ts';
 import { paramsFor } from './versions.ts';
 
-/** One look: minutes since the version's first hit, as a clock beside the rollout would have shown. */
+/** One measurement: minutes since the version's first hit, in real time. */
 export interface Look {
   readonly minute: number;
   /** Of a CUJ that only observes: what it would have been. */
@@ -21,23 +21,23 @@ export interface CujReplay {
   readonly mode: 'enforce' | 'observe';
   readonly firstFail: Look | null;
   readonly firstPass: Look | null;
-  /** The last look while it was a canary; null where not even one was possible. */
+  /** The last measurement while it was a canary; null where there was none. */
   readonly last: Look | null;
-  /** The looks at which verdict or reason changed. */
+  /** The measurements at which verdict or reason changed. */
   readonly changes: readonly Omit<Look, 'summary'>[];
 }
 
-/** What an error rate of everything that the canary serves would have said. */
+/** The result of a total error rate of the canary. */
 export interface TotalReplay {
   readonly requests: number;
   readonly failed: number;
   /** A ratio, at the end. */
   readonly ratio: number | null;
-  /** The first look at which it was above the threshold, over all since the begin. */
+  /** The first measurement above the threshold, over all traffic since the start. */
   readonly firstFail: { readonly minute: number; readonly requests: number; readonly failed: number } | null;
 }
 
-/** `abort`: an enforced CUJ failed at some look. `pass`: none did, and at one look all passed. `held`: neither. */
+/** `abort`: an enforced CUJ failed. `pass`: none failed, and at one measurement all passed. `held`: neither. */
 export type RolloutOutcome = 'abort' | 'pass' | 'held';
 
 export interface RolloutReplay {
@@ -79,8 +79,8 @@ export function cujsOf(registry: Registry, service: string): Cuj[] {
 }
 
 /**
- * Replays every attempt of a candidate: a look a minute by the gate's own judge, each with the data up to its own end
- * and nothing later. The CUJs are asked one by one for this service, as generated templates ask. Pure.
+ * Replays every attempt of a candidate: one verdict per minute by the gate's judge, each with the data up to that minute.
+ * CUJs are judged one by one for this service, as with generated templates. Pure.
  */
 export function replay(
   registry: Registry,
@@ -166,7 +166,7 @@ function cujReplay({ name, mode }: Cuj, looks: readonly Look[]): CujReplay {
   };
 }
 
-/** The first fail of any enforced CUJ ends a rollout whenever it comes; without one, the look at which all pass. */
+/** The first fail of an enforced CUJ ends a rollout; without a fail, the measurement at which all pass. */
 function outcomeOf(
   enforced: readonly (readonly Look[])[],
 ): Pick<RolloutReplay, 'outcome' | 'minute' | 'summary'> {

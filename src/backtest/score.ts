@@ -1,11 +1,11 @@
 import { normalizeTagValue } from '../sources/datadog/query/tag-normalization.ts';
 import type { RolloutReplay } from './replay.ts';
 
-/** How the gate, or a plain threshold, would have done, where people know which versions were bad. */
+/** The score of the gate, or of a plain threshold, against versions that are known to be bad. */
 export interface Score {
   /** Named as bad, and aborted. */
   readonly caught: readonly string[];
-  /** Named as bad, and not aborted: passed, or never known. */
+  /** Named as bad, and not aborted: passed or inconclusive. */
   readonly missed: readonly string[];
   /** Not named, and aborted. */
   readonly falselyAborted: readonly string[];

@@ -1,6 +1,6 @@
 import type { QueryBatch, Service } from '../domain/registry/model.ts';
 
-/** By which tag the versions of a service are told apart, or why they cannot be. */
+/** The tag that distinguishes the versions of a service, or why there is none. */
 export type Telling = { readonly key: string; readonly param: string } | { readonly why: string };
 
 /** Past rollouts can be told by one tag with one placeholder as its whole value, such as `version:{version}`. */

@@ -4,9 +4,9 @@ import path from 'node:path';
 import type { Plugin } from 'esbuild';
 
 /**
- * Files that our sources find beside themselves, as `new URL('../config/x', import.meta.url)`. In a bundle all sources
- * have one address, so each of these is made relative to the bundle, which expects the file where it lies in the
- * checkout: `config/x`. Their names, relative to `root`, are added to `found`.
+ * Handles files that sources reference as `new URL('../config/x', import.meta.url)`. In a bundle all sources have the same
+ * URL, so each reference is made relative to the bundle, with the path in the checkout: `config/x`. The names, relative to
+ * `root`, are added to `found`.
  */
 export function assets(root: string, found: Set<string>): Plugin {
   const src = path.join(root, 'src') + path.sep;
@@ -21,9 +21,9 @@ export function assets(root: string, found: Set<string>): Plugin {
           (_, relative: string) => {
             const target = path.resolve(path.dirname(file), relative);
             const name = path.relative(root, target).split(path.sep).join('/');
-            if (!existsSync(target)) throw new Error(`${file} names ${relative}, which does not exist.`);
+            if (!existsSync(target)) throw new Error(`${file} references ${relative}, which does not exist.`);
             if (name.startsWith('..') || name.startsWith('src/')) {
-              throw new Error(`${file} names ${relative}: a bundle can take along only files outside src.`);
+              throw new Error(`${file} references ${relative}: a bundle can only include files outside src.`);
             }
             found.add(name);
             return `new URL('./${name}', import.meta.url)`;

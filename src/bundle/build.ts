@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { imageFiles } from './image-files.ts';
 
 /**
- * `npm run bundle`: the one file that the image runs, the licences of what is in it, and its bill of materials. It
- * lives under src because it must know how the source calls the Datadog client; nothing else in src imports it, and it
- * is no part of the npm package.
+ * `npm run bundle`: builds the single file that the image runs, with its licences and its bill of materials. It is under
+ * src because it depends on how the source calls the Datadog client. Nothing else in src imports it, and it is not part of
+ * the npm package.
  */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -19,13 +19,12 @@ export interface Bundle {
   readonly code: string;
   /** Inputs are named relative to `root`, with forward slashes. */
   readonly metafile: Metafile;
-  /** Files that the bundle looks for beside itself, named relative to `root` and to the bundle alike. */
+  /** Files that the bundle reads, relative to `root` and to the bundle. */
   readonly assets: readonly string[];
 }
 
 /**
- * Libraries that are CommonJS ask for Node's own modules by `require`, and pino for its folder, neither of which an ES
- * module has.
+ * CommonJS libraries load Node's modules with `require`, and pino uses `__dirname`. ES modules have neither.
  */
 const banner = [
   "import { createRequire as bundleRequire } from 'node:module';",
@@ -36,7 +35,7 @@ const banner = [
   'const __dirname = bundleDirname(__filename);',
 ].join('\n');
 
-/** The whole of cuj-gate as one ES module that needs nothing but Node. Throws esbuild's BuildFailure. */
+/** Bundles cuj-gate into one ES module that needs only Node. Throws esbuild's BuildFailure. */
 export async function bundle({
   root,
   entry = path.join(root, 'src', 'bin.ts'),
@@ -58,7 +57,7 @@ export async function bundle({
     bundle: true,
     platform: 'node',
     format: 'esm',
-    // What engines in package.json promises.
+    // The minimum of `engines` in package.json.
     target: 'node20.19',
     // Node keeps the text in memory: without blanks the process is some 7% smaller (measured). Names stay as they are
     // and lines short, so that a stack trace still says where it was.
@@ -78,7 +77,7 @@ export async function bundle({
   return { code: file.text, metafile, assets: [...found].sort() };
 }
 
-/** Our own files that name the client: what they call of it is what the bundle keeps. */
+/** The source files that use the client: the bundle keeps only what they call. */
 function sourcesWithClient(src: string): string[] {
   return readdirSync(src, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts') && !file.startsWith('bundle'))

@@ -5,7 +5,7 @@ import type { Plugin } from 'esbuild';
 import { LayoutChanged, trimSerializer } from './trim-serializer.ts';
 import { rootTypes, usedApis } from './used-apis.ts';
 
-/** Which Datadog client goes into a bundle: `full` and `none` exist to be compared with. */
+/** The Datadog client in a bundle: `full` and `none` are for comparisons. */
 export type ClientKind = 'trimmed' | 'full' | 'none';
 
 const serializer = /datadog-api-client-(v[12])[\\/]models[\\/]ObjectSerializer\.js$/;
@@ -28,7 +28,7 @@ export function trimmedClient(clientDist: string, ownSources: readonly string[])
           .flatMap((api) => rootTypes(readApi(api.version, api.api), api, apiFile(api.version, api.api)));
         return { contents: trimSerializer(await readFile(file, 'utf8'), file, roots).source, loader: 'js' };
       });
-      // Our connection is the transport; the client's own would bring node-fetch, whatwg-url and pako along.
+      // The gate has its own transport; the client's would add node-fetch, whatwg-url and pako.
       build.onLoad({ filter: transport }, async ({ path: file }) => {
         const source = await readFile(file, 'utf8');
         if (!source.includes('exports.IsomorphicFetchHttpLibrary = IsomorphicFetchHttpLibrary;')) {

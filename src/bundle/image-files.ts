@@ -5,13 +5,13 @@ import { licencesText } from './licences.ts';
 import { type BundledPackage, contentsOf } from './packages.ts';
 import { sbomText } from './sbom.ts';
 
-/** What `npm run bundle` writes and the image holds: names relative to its folder, and texts. */
+/** The files that `npm run bundle` writes for the image: names relative to its folder, and texts. */
 export interface ImageFiles {
   readonly files: Readonly<Record<string, string>>;
   readonly packages: readonly BundledPackage[];
 }
 
-/** Bundles the checkout at `root`. Throws where something in it cannot be bundled, or passed on. */
+/** Bundles the checkout at `root`. Throws where a part cannot be bundled, or not be redistributed. */
 export async function imageFiles(root: string): Promise<ImageFiles> {
   const { name, version } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as {
     name: string;

@@ -33,8 +33,8 @@ interface Lockfile {
 }
 
 /**
- * The packages in a bundle by esbuild's own account, sorted by name and version. Throws an Error where one has no
- * licence that can be passed on, or is not the one that package-lock.json pins.
+ * The packages in a bundle, from esbuild's metafile, sorted by name and version. Throws an Error where the licence of one
+ * does not allow redistribution, or its version is not the one in package-lock.json.
  */
 export function contentsOf(metafile: Metafile, root: string): Contents {
   const locked = integrities(root);
@@ -126,7 +126,7 @@ function licenceTexts(folder: string, id: string, licence: string, author: strin
     .filter((file) => /^(licen[cs]e|copying|notice)/i.test(file))
     .sort();
   if (files.length > 0) return files.map((file) => readFileSync(path.join(folder, file), 'utf8').trim());
-  // The terms of MIT are the same for everybody; of any other licence the author's own text must be found.
+  // The text of MIT is always the same. For other licences the package must include the text.
   if (licence === 'MIT') return [mit(author)];
   throw new Error(
     `${id} is licensed ${licence} and ships no text of it: replace the package, or ask its author.`,

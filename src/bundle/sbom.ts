@@ -3,8 +3,8 @@ import { Enums, Models, Serialize, SPDX, Spec } from '@cyclonedx/cyclonedx-libra
 import type { BundledPackage, Contents } from './packages.ts';
 
 /**
- * The bill of materials of a bundle, as CycloneDX 1.6 JSON. The same bundle gives the same bytes: it has no time of
- * day, and its serial number is made of what it lists.
+ * The bill of materials of a bundle, as CycloneDX 1.6 JSON. It is reproducible: it has no timestamp, and its serial number
+ * is a hash of its content.
  */
 export function sbomText(own: { name: string; version: string }, { packages, ownImports }: Contents): string {
   const components = new Map(packages.map((one) => [`${one.name}@${one.version}`, componentOf(one)]));

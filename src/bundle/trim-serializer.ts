@@ -3,9 +3,9 @@ import path from 'node:path';
 import { runInNewContext } from 'node:vm';
 
 /**
- * Cuts the Datadog client's ObjectSerializer down to the models that the operations in use can reach. Its own code
- * stays as it is, word for word; only the four tables in front of it (imports, enums, types, unions) get shorter. What
- * does not look exactly as in client 1.64.0 throws LayoutChanged: a guess would surface as a wrong verdict.
+ * Reduces the Datadog client's ObjectSerializer to the models that the used operations can reach. Its code is unchanged;
+ * only the four tables before it (imports, enums, types, unions) get shorter. Anything that differs from client 1.64.0
+ * throws LayoutChanged: a guess could lead to a wrong verdict.
  */
 
 export class LayoutChanged extends Error {

@@ -8,8 +8,8 @@ export interface UsedApi {
 }
 
 /**
- * The operations that our own source calls, found in its text: `apis/<Api>.js` is imported and the class has a method
- * that is called by name. A name too many costs a few kilobytes; none at all is a mistake.
+ * The operations that the source calls, found in its text: `apis/<Api>.js` is imported, and a method of the class is
+ * called by name. An additional name costs a few kilobytes; no name at all is an error.
  * @throws LayoutChanged where an API is imported and none of its operations is called.
  */
 export function usedApis(

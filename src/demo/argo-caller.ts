@@ -1,7 +1,7 @@
 /**
- * A caller that treats answers as Argo Rollouts' web metric provider does (read from its v1.10.0 source): non-2xx is an
- * error whose body is thrown away, the value under `$.summary` is judged by both conditions, and the limits decide when
- * a run ends. It exists so that the demo shows what a controller would do, not what the gate hopes for.
+ * A caller that behaves like Argo Rollouts' web metric provider (according to its v1.10.0 source): a status other than 2xx
+ * is an error whose body is ignored, both conditions judge the value of `$.summary`, and the limits decide when a run
+ * ends. It lets the demo show what a real controller would do.
  */
 
 export type Phase = 'Successful' | 'Failed' | 'Inconclusive' | 'Error';
@@ -18,14 +18,14 @@ export interface MetricOptions {
 export interface Taken {
   readonly metric: string;
   readonly phase: Phase;
-  /** What `kubectl describe analysisrun` shows. */
+  /** The value that `kubectl describe analysisrun` shows. */
   readonly value: string;
 }
 
-/** Argo gives up on a whole exchange after this. */
+/** Argo's timeout of a request. */
 const timeoutMs = 10_000;
 
-/** One metric of a background analysis run: measured again and again until a limit is passed. */
+/** One metric of a background analysis run: measured repeatedly until a limit is exceeded. */
 export class WatchedMetric {
   readonly options: MetricOptions;
   #failed = 0;
@@ -44,7 +44,7 @@ export class WatchedMetric {
     return { metric: this.options.name, phase, value };
   }
 
-  /** How the run ends by what was measured so far, or undefined while it goes on. */
+  /** The end of the run after the measurements so far; undefined while it continues. */
   verdict(): { readonly phase: Phase; readonly message: string } | undefined {
     const { name, failureLimit, inconclusiveLimit, consecutiveErrorLimit } = this.options;
     const ended = (phase: Phase, what: string) => ({

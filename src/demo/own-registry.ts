@@ -4,18 +4,17 @@ import { type Random, seededRandom } from './datadog/random.ts';
 import type { EventStore, RequestStream } from './datadog/store.ts';
 
 /**
- * Traffic for a registry that the demo has never seen: every endpoint on trace metrics is asked for by both canary and
- * stable, told apart by the tags that the registry's own selectors name. What it should show is the user's registry at
- * work, so traffic is enough for a verdict, and nothing is slow or fails but what was chosen to.
+ * Traffic for the user's registry: canary and stable get requests on every endpoint with trace metrics, with the tags of
+ * the registry's selectors. The traffic is enough for a verdict, and only the chosen endpoint fails.
  */
 
 /** An endpoint that gets traffic. */
 export interface SimulatedEndpoint {
   readonly service: string;
-  /** As the registry writes it; of a CUJ that is a whole service, a route made up for it. */
+  /** As written in the registry; for a CUJ of a whole service, a made-up route. */
   readonly label: string;
   readonly resource: string;
-  /** The CUJs that it counts for, in the registry's order. */
+  /** Its CUJs, in the registry's order. */
   readonly cujs: readonly Cuj[];
 }
 
@@ -23,7 +22,7 @@ export interface RegistryTraffic {
   /** Example values for the selectors' placeholders, by name. */
   readonly params: ReadonlyMap<string, string>;
   readonly endpoints: readonly SimulatedEndpoint[];
-  /** Services with a CUJ that get no traffic: their source is a template, whose metrics only the user knows. */
+  /** Services without simulated traffic: their source is a template with the user's own metrics. */
   readonly notSimulated: readonly Service[];
 }
 
@@ -40,11 +39,11 @@ export interface RegistryTrafficOptions {
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
-/** Older history is only looked at as a whole, so it need not cost a point a minute. */
+/** The interval of older history, which is only used in total. */
 const coarseMs = 10 * minuteMs;
-/** What was rolled out so long ago has a verdict, whatever the registry's windows are. */
+/** The age of the rollout, long enough for a verdict with any window of the registry. */
 const canaryAgeMs = 30 * minuteMs;
-/** A clean canary has traffic enough for a pass after so many minutes. */
+/** After so many minutes a clean canary has enough traffic for a pass. */
 const minutesToPass = 10;
 const minPerMinute = 60;
 /** Stable's traffic for each request of the canary: a canary at 25%. */
@@ -58,10 +57,10 @@ const latencies: readonly (readonly [share: number, ofThreshold: number])[] = [
   [0.3, 0.35],
   [0.1, 0.6],
 ];
-/** For a service that is judged as a whole and names too few endpoints of its own. */
+/** Routes of a service that is judged as a whole and has too few endpoints. */
 const madeUpRoutes = ['GET /demo/home', 'GET /demo/items', 'POST /demo/items'];
 
-/** What of a registry can be simulated, and by which values the canary is asked for. Pure. */
+/** The traffic to simulate for a registry, and the values of the selectors' placeholders. Pure. */
 export function planTraffic(registry: Registry): RegistryTraffic {
   const cujs = [...registry.cujs.values()];
   const named = new Set(cujs.flatMap((cuj) => cuj.services));
@@ -94,8 +93,8 @@ function isTraced({ operation }: Service): boolean {
 }
 
 /**
- * What `--break` means: a CUJ's last endpoint, an endpoint as written (in every service that has it), `none`, or by
- * default the last one of the first enforced CUJ. Undefined where nothing is called that.
+ * The endpoints of `--break`: a CUJ's last endpoint, an endpoint as written (in every service that has it), `none`, or by
+ * default the last endpoint of the first enforced CUJ. Undefined for unknown names.
  */
 export function brokenBy(
   choice: string | undefined,
@@ -153,7 +152,7 @@ function exampleParams(services: readonly Service[]): Map<string, string> {
   return params;
 }
 
-/** Starts the traffic: a day of stable, half an hour of the canary, and on from there as time is advanced. */
+/** Starts the traffic: a day of stable and half an hour of the canary, continued as time advances. */
 export function simulateRegistry(options: RegistryTrafficOptions): { advanceTo(epochMs: number): void } {
   const { registry, traffic, nowMs } = options;
   const random = seededRandom(options.seed);
@@ -189,7 +188,7 @@ class EndpointTraffic {
     const budgets = endpoint.cujs.flatMap(({ objectives }) =>
       Object.values(objectives).map(({ budget }) => budget),
     );
-    // Some, as everywhere; so few that no SLO notices.
+    // A few failures, far below every SLO.
     this.#stableErrorRate = Math.min(0.0001, ...budgets) / 10;
     this.#canaryErrorRate = broken.includes(endpoint) ? brokenRate : 0;
     const thresholds = endpoint.cujs.flatMap((cuj) =>
@@ -207,7 +206,7 @@ class EndpointTraffic {
     };
     const streams = new Map<string, RequestStream>();
     this.#stream = (side, statusCode) => {
-      // Opened on first use: without a failure there is no series of failures in Datadog either.
+      // Opened on first use: without failures Datadog has no series of failures either.
       const stream =
         streams.get(`${side} ${statusCode}`) ??
         store.requests({
@@ -251,7 +250,7 @@ class EndpointTraffic {
 
 const exampleVersions = { canary: 'v2', stable: 'v1' } as const;
 
-/** Requests a minute by which a clean canary passes this CUJ in time, with room for luck. */
+/** Requests per minute with which a clean canary passes this CUJ in time, with some margin. */
 function canaryPerMinute({ gate, objectives }: Cuj, { sampleRate, dispersion }: Service): number {
   const spanMs = Math.min(
     minutesToPass * minuteMs,

@@ -4,9 +4,9 @@ import { type Simulator, startDatadogSimulator } from './datadog/simulator.ts';
 import { type TotalErrorRate, totalErrorRate } from './total-error-rate.ts';
 
 /**
- * The demo's play: a day of the matching app's traffic, a canary at 25% that breaks the last step of sign-up for one
- * request in five, the gate in front of the simulator, and a caller that follows Argo's rules. Time is simulated: it
- * stands still between two acts, so that what curl shows is what was just judged.
+ * The demo's scenario: a day of the matching app's traffic, a canary at 25% that breaks the last step of sign-up for one
+ * request in five, a gate that queries the simulator, and a caller that follows Argo's rules. Simulated time stops after
+ * the last minute, so that curl shows what was just judged.
  */
 
 export const demoVersion = CANARY_VERSION;
@@ -14,13 +14,13 @@ export const demoVersion = CANARY_VERSION;
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
 
-/** Noon in Tokyo's evening traffic; the date is of no importance, but the same one gives the same play. */
+/** The start of the demo. The date does not matter; the same date gives the same demo. */
 const noonMs = Date.UTC(2026, 5, 1, 12);
 
-/** As many minutes as the play lasts at most; the verdict falls long before. */
+/** The maximum length in minutes; the verdict comes much earlier. */
 const lastMinute = 20;
 
-/** The clock of the play, epoch ms. */
+/** The simulated clock, epoch ms. */
 export interface PlayClock {
   nowMs: number;
 }
@@ -31,7 +31,7 @@ export interface Stage {
   readonly advanceTo: (epochMs: number) => void;
 }
 
-/** What was seen at the end of one simulated minute. */
+/** The measurements at the end of a simulated minute. */
 export interface Scene {
   readonly atMs: number;
   /** Minutes since the canary began. */
@@ -42,7 +42,7 @@ export interface Scene {
   readonly ended?: { readonly phase: Phase; readonly message: string };
 }
 
-/** Sets the stage: a simulator with a day of past traffic, and a canary about to begin. */
+/** Starts a simulator with a day of past traffic and a canary that is about to begin. */
 export async function setStage(options: {
   readonly seed: number;
   readonly apiKey: string;
@@ -66,7 +66,7 @@ export async function setStage(options: {
 
 /**
  * Plays minute by minute until a metric ends the analysis. `pause` is awaited between two minutes.
- * `cujs` are watched at `gateUrl`, each as a metric of a generated watch template would be.
+ * `cujs` are measured at `gateUrl` like the metrics of generated watch templates.
  */
 export async function* play(
   stage: Stage,

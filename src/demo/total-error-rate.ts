@@ -1,6 +1,6 @@
 /**
- * The analysis that the company had before: the error rate of all canary traffic, straight from Datadog, which aborts
- * above 0.05%. The queries are what Argo's own Datadog provider would be given.
+ * A plain analysis for comparison: the error rate of all canary traffic, which aborts above 0.05%. The queries are those
+ * for Argo's own Datadog provider.
  */
 
 export interface TotalErrorRate {
@@ -31,7 +31,7 @@ async function sum(
   return series.flatMap(({ pointlist }) => pointlist).reduce((total, [, value]) => total + (value ?? 0), 0);
 }
 
-/** Asks for the canary's total error rate between two times (epoch ms, whole minutes). */
+/** Queries the canary's total error rate between two times (epoch ms, whole minutes). */
 export async function totalErrorRate(
   datadogUrl: string,
   version: string,

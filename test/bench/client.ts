@@ -67,7 +67,7 @@ export async function measureSockets(folder: string): Promise<Figure[]> {
   }
 }
 
-/** What the stand-in answers to one service's question, byte for byte. */
+/** What the simulator answers to one service's question, byte for byte. */
 async function recordAnswer(): Promise<{
   query: BatchQuery;
   question: string;

@@ -8,7 +8,7 @@ import { readSettings } from '../../src/settings/settings.ts';
 import type { Figure } from './figure.ts';
 
 /**
- * Calls to Datadog, counted at a stand-in: ten simulated minutes of three rollouts at once, each of a service with twenty
+ * Calls to Datadog, counted at a simulator: ten simulated minutes of three rollouts at once, each of a service with twenty
  * CUJs of five endpoints, asked about every 30 s. Once as Argo's own Datadog provider asks, one call a metric; once
  * through the gate. Both really ask.
  */

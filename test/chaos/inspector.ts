@@ -36,7 +36,7 @@ export type Claim =
 export interface Excuse {
   /** Epoch ms. */
   readonly sinceMs: number;
-  /** A gate that is killed answers nobody; one that drains answers whoever came before its drain was over. */
+  /** A killed gate answers nothing; a draining gate answers requests that arrive before the drain ends. */
   readonly why: 'killed' | 'drained';
 }
 

@@ -19,7 +19,7 @@ interface Limited {
 }
 
 /**
- * Whoever was told 429 may not ask that endpoint before the reset. Every life of a gate has an API key of its own.
+ * A caller that got 429 may not query that endpoint before the reset. Every start of a gate has its own API key.
  * On a busy machine a call may cross a 429 for as long as a process waits for its turn, so no time is allowed for that;
  * rather the gate itself shows when it has read the 429: by then it has answered questions that were put later.
  */

@@ -131,11 +131,11 @@ describe('patience', () => {
     expect(waited).toEqual([30_000, 30_000, 30_000, 30_000, 30_000]);
   });
 
-  it('does not wait for what waiting does not mend, nor for longer than a quarter of an hour', async () => {
+  it('does not wait for what waiting does not fix, nor for longer than a quarter of an hour', async () => {
     const { waited, ask } = clock();
     await expect(ask(() => Promise.reject(limited(901)))).rejects.toThrow('later');
     await expect(
-      ask(() => Promise.reject(new SourceError('source_rejected', 'keys', 'mend'))),
+      ask(() => Promise.reject(new SourceError('source_rejected', 'keys', 'fix'))),
     ).rejects.toThrow('keys');
     expect(waited).toEqual([1_000]);
   });

@@ -58,6 +58,6 @@ describe('the command line', () => {
     const [stderr, [code]] = await Promise.all([text(child.stderr as Readable), once(child, 'close')]);
     closeSync(full);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^cuj-gate: the answer cannot be written: ENOSPC.*\n$/);
+    expect(stderr).toMatch(/^cuj-gate: writing the output failed: ENOSPC.*\n$/);
   });
 });

@@ -13,7 +13,7 @@ import { MINUTE, NOON, simulatorAt, stopAll } from '../demo/datadog/fixture.ts';
 
 const open: DatadogConnection[] = [];
 
-/** The way to a stand-in as the product goes it. */
+/** The way to a simulator as the product goes it. */
 export function apiOf(simulator: Simulator): JsonApi {
   const connection = new DatadogConnection({
     apiKey: 'a'.repeat(32),

@@ -186,7 +186,7 @@ async function go(module: string, args: string[]): Promise<string> {
       cwd: path.join(modules, module),
       // A build that is interrupted leaves its half-made packages behind, hundreds of megabytes.
       env: { ...process.env, CGO_ENABLED: '0', GOWORK: 'off', GOTMPDIR: temporary },
-      // A build takes both cores for minutes; whoever works on this machine meanwhile comes first.
+      // A build uses both cores for minutes; other work on this machine has priority.
       nice: 10,
     });
     return stdout;

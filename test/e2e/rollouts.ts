@@ -297,7 +297,7 @@ export function recordWeights(kube: Kube, service: Named): { seen: string[]; sto
       await look();
       await sleep(100);
     }
-    // Whoever stops it has just seen something that the last round may have missed.
+    // The caller has just seen something that the last round may have missed.
     await look();
   };
   const ended = loop();

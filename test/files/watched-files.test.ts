@@ -124,9 +124,9 @@ describe('watchFiles', () => {
       expect(refused).toHaveLength(1);
       expect(refused[0]?.join()).toMatch(problem);
       rmSync(join(folder, 'a'), { recursive: true, force: true });
-      both(folder, 'mended');
+      both(folder, 'fixed');
       expect(await settle(watched)).toBe('reloaded');
-      expect(taken).toEqual(['mended']);
+      expect(taken).toEqual(['fixed']);
     },
   );
 

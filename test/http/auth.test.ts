@@ -88,7 +88,7 @@ describe('a gate that asks for tokens', () => {
     expect((await app.inject({ url: login, headers: { authorization } })).statusCode).toBe(status);
   });
 
-  it.each([true, false])('answers whoever is known, at once or after a while: %s', async (later) => {
+  it.each([true, false])('answers known callers, at once or after a while: %s', async (later) => {
     const { app } = await bench({ authenticator: authenticator(undefined, later) });
     const answer = await app.inject({ url: login, headers: bearer(good) });
     expect(answer.json()).toMatchObject({ verdict: 'pass' });
@@ -341,7 +341,7 @@ describe('a rate limit', () => {
 
   it('does not let callers whom nobody knows use up the share of one who is known', async () => {
     const { app } = await bench({ authenticator: authenticator(), rateLimitPerMinute: 1 });
-    // 401 each time: whoever has no good token is turned away before anything is counted.
+    // 401 each time: callers without a valid token are refused before anything is counted.
     for (const url of [login, '/cujs', login, '/cujs']) expect((await app.inject(url)).statusCode).toBe(401);
     for (const url of [login, '/cujs', login, '/cujs'])
       expect((await app.inject({ url, headers: bearer('y'.repeat(20)) })).statusCode).toBe(401);

@@ -35,7 +35,7 @@ const question = '/cujs/pay/status?role=canary';
 it.each([
   ['garbage', 'GET /healthz HTTP/1.1\r\nHost: gate\r\n\r\ngarbage\r\n\r\n', 2],
   ['a URL that is too long', `GET /${'x'.repeat(40_000)}`, 1],
-])('whoever is still sending %s reads the refusal, and is not reset', async (_, bytes, count) => {
+])('a client that is still sending %s reads the refusal, and is not reset', async (_, bytes, count) => {
   const wire = dial(port, bytes, { allowHalfOpen: true });
   const errors: Error[] = [];
   wire.socket.on('error', (error) => errors.push(error));
@@ -57,7 +57,7 @@ it.each([question, '/cujs/nothing/status'])('a fragment after %s is not logged',
   expect(JSON.stringify(gate.log)).not.toContain('hunter2');
 });
 
-it('whoever never stops sending is cut off all the same', async () => {
+it('a client that never stops sending is disconnected', async () => {
   const wire = dial(port, 'garbage\r\n\r\n', { allowHalfOpen: true });
   const drip = setInterval(() => wire.socket.write('x'), 50);
   await wire.closed;

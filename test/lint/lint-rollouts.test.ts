@@ -696,7 +696,7 @@ items:
     expect(lint(good.replaceAll('failureLimit: 0', 'failureLimit: "{{ .Values.limit }}"'))).toEqual([]);
   });
 
-  it('asks of a metric that asks somebody else only what is wrong whoever is asked', () => {
+  it('checks a metric of another provider only for general mistakes', () => {
     const other = (metric: string) =>
       `${spoil(good, '- templateName: cuj-signup-gate\n', '- templateName: cuj-signup-gate\n              - templateName: other\n')}---\nkind: AnalysisTemplate\nmetadata: { name: other }\nspec:\n  metrics: [{ name: other, ${metric} }]\n`;
     const prometheus = 'provider: { prometheus: { query: up } }';

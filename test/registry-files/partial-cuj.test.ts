@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadRegistry } from '../../src/registry-files/load.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'cuj-gate-mend-'));
+const folder = mkdtempSync(path.join(tmpdir(), 'cuj-gate-fix-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Rules of all problems of a registry with one service and this CUJ. */

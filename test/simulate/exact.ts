@@ -55,7 +55,7 @@ export function everAborts(
   return aborted;
 }
 
-/** The abort line of `confidence` for a lone endpoint, without the two-minute rule. */
+/** The abort threshold of `confidence` for a lone endpoint, without the two-minute rule. */
 export function confidenceLine(budget: number, alpha = 0.05): (requests: number) => number {
   let line = 2;
   let last = 0;
@@ -68,7 +68,7 @@ export function confidenceLine(budget: number, alpha = 0.05): (requests: number)
   };
 }
 
-/** The abort line of `strict`: the least bad events that break the objective. */
+/** The abort threshold of `strict`: the least bad events that break the objective. */
 export function strictLine(budgetPer100k: number): (requests: number) => number {
   return (requests) => Math.floor((budgetPer100k * requests) / 100_000) + 1;
 }

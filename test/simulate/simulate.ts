@@ -61,7 +61,7 @@ export function simulate(scenario: Scenario, runs: number, seed: number): Cell {
   return { id: scenario.id, ...(Object.fromEntries(tallies) as Record<Rule, Tally>) };
 }
 
-/** Results of cells in the order of the scenarios, whoever simulated them. */
+/** Results of cells in the order of the scenarios, regardless of the worker. */
 export function resultsOf(cells: readonly Cell[], runs: number, seed: number): Results {
   const order = new Map(scenarios.map(({ id }, i) => [id, i]));
   const sorted = [...cells].sort((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0));

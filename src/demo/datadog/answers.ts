@@ -160,7 +160,7 @@ export function defaultIntervalMs(rangeMs: number): number {
   return DEFAULT_INTERVALS_S.find(([hours]) => rangeMs <= hours * HOUR_MS)![1] * 1000;
 }
 
-/** The order that Datadog answers in means nothing, so it must help nobody: shuffled, the same way each time. */
+/** The order of Datadog's series has no meaning. They are shuffled, deterministically, so that no caller relies on it. */
 function shuffled(set: SeriesSet): Group[] {
   const groups = [...set.groups.values()].filter((group) => group.points.size > 0);
   return groups.sort((a, b) => hash32(keyOf(a)) - hash32(keyOf(b)));
@@ -181,7 +181,7 @@ function valuesOfKey(group: Group, key: string): string[] {
   return group.tags.filter((tag) => tag.startsWith(`${key}:`)).map((tag) => tag.slice(key.length + 1));
 }
 
-/** Seconds for what is a duration; nothing for counts and for arithmetic, where Datadog's rules are its own. */
+/** The unit: seconds for durations, none for counts and arithmetic, for which Datadog has rules of its own. */
 function unitOf(
   expression: Expression,
   request: FormulaRequest,

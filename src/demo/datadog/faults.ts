@@ -24,9 +24,9 @@ export type TransportFault =
   | { readonly kind: 'html' }
   | { readonly kind: 'cut_off' }
   | { readonly kind: 'empty_body' }
-  /** `Date` is wrong by so much: above 0 it is ahead of the simulator's clock, as it is to a caller whose clock is slow. */
+  /** The error of `Date`: above 0 it is ahead of the simulator's clock, as for a caller whose clock is slow. */
   | { readonly kind: 'date_shifted'; readonly offsetMs: number }
-  /** This text for `Date`, null for none at all; with `ageSeconds` also an `Age`, as a cache between the two sends it. */
+  /** The text of `Date`, null for no header; with `ageSeconds` also an `Age` header, as caches send it. */
   | { readonly kind: 'date_replaced'; readonly date: string | null; readonly ageSeconds?: number };
 
 /** Faults of the content of a v2 timeseries or scalar answer, which else looks right. */
@@ -46,8 +46,8 @@ export type AnswerFault =
   | { readonly kind: 'unknown_groups'; readonly count?: number }
   | { readonly kind: 'newest_minute_halved' }
   /**
-   * The last so many minutes of what was asked for are empty, for everybody: ingestion stopped and has not caught up. For
-   * one that lasts, and catches up, see EventStore.delayIngestion.
+   * The last minutes of the queried span are empty for all series: ingestion stopped and has not caught up. For a lasting
+   * delay that catches up, see EventStore.delayIngestion.
    */
   | { readonly kind: 'newest_minutes_missing'; readonly minutes: number };
 
@@ -63,7 +63,7 @@ export interface MissingSeries {
   readonly points?: 'all' | 'oldest' | 'newest' | 'older_half' | 'newer_half' | 'every_second';
 }
 
-/** What a fault function is asked about. */
+/** The input of a fault function. */
 export interface FaultedCall {
   readonly at: number;
   readonly method: string;
@@ -71,15 +71,15 @@ export interface FaultedCall {
   readonly body: unknown;
 }
 
-/** Decides per call; several faults can strike one call. */
+/** Decides for each call; several faults can apply to one call. */
 export type FaultFunction = (call: FaultedCall) => Fault | readonly Fault[] | undefined;
 
-/** The faults that wait for calls. Each strikes its next `times` matching calls, then is gone. */
+/** Pending faults. Each applies to its next `times` matching calls and is then removed. */
 export class FaultList {
   #pending: Array<{ fault: Fault; left: number; struck: number }> = [];
   #decide: FaultFunction | undefined;
 
-  /** Adds faults; the returned function takes them away again. */
+  /** Adds faults; the returned function removes them. */
   push(...faults: readonly Fault[]): () => void {
     const added = faults.map((fault) => ({
       fault,
@@ -101,7 +101,7 @@ export class FaultList {
     this.#decide = undefined;
   }
 
-  /** The faults of this call, used up by it. */
+  /** The faults of this call; their remaining times are reduced. */
   take(call: FaultedCall): Fault[] {
     const struck: Fault[] = [];
     for (const entry of this.#pending) {

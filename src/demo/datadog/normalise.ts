@@ -2,7 +2,7 @@
  * What Datadog stores for a tag value or a resource name: lower case, every run of anything but letters, digits,
  * `:` `.` `/` `-` made one `_`, no `_` at the end, 200 characters at most.
  *
- * Written a second time on purpose: the gate has its own, and a fault shared by both would be seen by no test.
+ * A second implementation on purpose: no test would detect a mistake that the gate and the simulator share.
  */
 export function normaliseTagValue(raw: string): string {
   return raw

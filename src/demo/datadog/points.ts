@@ -45,7 +45,7 @@ export class Points {
   }
 
   #upperBound(slot: number): number {
-    // Nearly every point comes in order: the end is the answer without a search.
+    // Nearly all points arrive in order: the position is the end, without a search.
     if (this.#length === 0 || this.#slots[this.#length - 1]! <= slot) return this.#length;
     let low = 0;
     let high = this.#length;

@@ -12,16 +12,16 @@ import { EventStore } from './store.ts';
 export interface SimulatorOptions {
   /** The clock, epoch milliseconds. */
   readonly now: () => number;
-  /** What it answers from; an empty store of its own when left out. */
+  /** The store with the data; default: an empty store. */
   readonly store?: EventStore;
-  /** 0, any free port, when left out. */
+  /** Default: 0, any free port. */
   readonly port?: number;
-  /** Checked only where given. */
+  /** Checked only if set. */
   readonly apiKey?: string;
   readonly applicationKey?: string;
-  /** Enforces retention as recorded: queries that end before it are refused with 400. Not enforced when left out. */
+  /** Enforces retention as recorded: queries that end before it are refused with 400. Default: not enforced. */
   readonly retentionMs?: number;
-  /** A real quota on the query endpoints: counted, announced in headers, 429 beyond it. None when left out. */
+  /** A quota on the query endpoints, with headers, and 429 when exceeded. Default: none. */
   readonly quota?: { readonly limit: number; readonly periodSeconds: number; readonly name?: string };
 }
 
@@ -38,7 +38,7 @@ export interface Simulator {
   stop(): Promise<void>;
 }
 
-/** Starts a Datadog on 127.0.0.1 that answers from a store, speaks as recorded and fails on demand. */
+/** Starts a Datadog simulator on 127.0.0.1. It responds from a store, in the recorded formats, and fails on demand. */
 export async function startDatadogSimulator(options: SimulatorOptions): Promise<Simulator> {
   const store = options.store ?? new EventStore({ now: options.now });
   const faults = new FaultList();
@@ -78,7 +78,7 @@ export async function startDatadogSimulator(options: SimulatorOptions): Promise<
         const struck = faults.take(call);
         deliver(() => answer(call, struck), struck, call, response);
       },
-      // The caller gave up while sending: nobody is left to answer.
+      // The caller closed the connection while sending.
       () => response.destroy(),
     );
   });
@@ -108,7 +108,7 @@ export async function startDatadogSimulator(options: SimulatorOptions): Promise<
   };
 }
 
-/** Sends the answer, or what the faults make of it. */
+/** Sends the response, changed by the faults. */
 function deliver(answer: () => Answer, faults: readonly Fault[], call: Call, response: ServerResponse): void {
   const find = <K extends Fault['kind']>(kind: K): Extract<Fault, { kind: K }> | undefined =>
     faults.find((fault): fault is Extract<Fault, { kind: K }> => fault.kind === kind);

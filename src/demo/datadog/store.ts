@@ -14,7 +14,7 @@ export interface Metric {
   readonly series: readonly Series[];
 }
 
-/** Who served a request and how it ended. Names and values are raw: the store normalises, as Datadog's agent does. */
+/** The service of a request and its outcome. Names and values are raw: the store normalises them like Datadog's agent. */
 export interface RequestIdentity {
   readonly operation: string;
   readonly env: string;
@@ -25,7 +25,7 @@ export interface RequestIdentity {
   /** Left out: the span has no `http.status_code`, as those of gRPC. */
   readonly statusCode?: number;
   readonly host?: string;
-  /** Additional primary tags, such as `{ role: 'canary' }`. Span tags never reach trace metrics: there is no way in. */
+  /** Additional primary tags, such as `{ role: 'canary' }`. Span tags are not part of trace metrics. */
   readonly primaryTags?: Readonly<Record<string, string>>;
 }
 
@@ -40,7 +40,7 @@ export interface RequestBatch {
   readonly durations?: ReadonlyArray<readonly [seconds: number, requests: number]>;
 }
 
-/** Where the requests of one identity go; kept by callers who write millions. */
+/** The stream for the requests of one identity; callers that write millions reuse it. */
 export interface RequestStream {
   record(batch: RequestBatch): void;
 }
@@ -54,13 +54,13 @@ export interface StoreOptions {
   readonly sketchError?: number;
 }
 
-/** Ingestion that is late for everybody. All of it epoch milliseconds. */
+/** Delayed ingestion of all series, in epoch milliseconds. */
 export interface IngestionDelay {
-  /** Nothing newer than what could be seen at this moment comes in. */
+  /** When ingestion stops: data that is newer than what was visible then does not arrive. */
   readonly fromMs: number;
-  /** From then on it does again. */
+  /** When ingestion resumes. */
   readonly untilMs: number;
-  /** What was held back comes in bit by bit over so long; 0, at once, when left out. */
+  /** How long the delayed data takes to arrive; default: 0, at once. */
   readonly catchUpMs?: number;
 }
 
@@ -69,7 +69,7 @@ interface MutableMetric extends Metric {
   readonly byKey: Map<string, Series>;
 }
 
-/** Everything that was ever submitted, per metric and series, and how much of it can be seen by now. */
+/** All submitted data by metric and series, and how much of it is visible now. */
 export class EventStore {
   readonly #now: () => number;
   readonly #lagMs: number;
@@ -84,17 +84,17 @@ export class EventStore {
     this.#sketchError = options.sketchError ?? 0;
   }
 
-  /** The first slot that cannot be seen yet: its agents have not flushed. */
+  /** The first slot that is not visible yet: the agents have not flushed it. */
   get visibleEndSlot(): number {
     return Math.floor((this.#ingestedMs() - this.#lagMs) / SLOT_MS);
   }
 
-  /** Ingestion stops for everybody and catches up later; undefined: it is as it should be. One delay at a time. */
+  /** Ingestion stops and catches up later; undefined: no delay. One delay at a time. */
   delayIngestion(delay: IngestionDelay | undefined): void {
     this.#delay = delay;
   }
 
-  /** The moment whose submissions are in by now: now itself, unless ingestion is late. */
+  /** The time up to which submissions are visible: now, unless ingestion is delayed. */
   #ingestedMs(): number {
     const now = this.#now();
     if (this.#delay === undefined) return now;

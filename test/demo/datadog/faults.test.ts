@@ -342,7 +342,7 @@ describe('faults of the answer', () => {
     [[{ kind: 'nan_strings' }, { kind: 'negative_counts' }], 'NaN'],
     [[{ kind: 'infinite_values' }, { kind: 'negative_counts' }], Number.POSITIVE_INFINITY],
     [[{ kind: 'negative_counts' }, { kind: 'negative_counts' }], -11],
-  ] as const)('never mends or hides one fault by another: %j', async (faults, first) => {
+  ] as const)('never fixes or hides one fault by another: %j', async (faults, first) => {
     const { simulator } = await threeEndpoints(...faults);
     expect((await rows(simulator))[1]?.[1][0]).toBe(first);
   });

@@ -17,7 +17,7 @@ export function storeAt(epochMs: number, options: { lagMs?: number; sketchError?
 
 const running: Simulator[] = [];
 
-/** A running stand-in whose clock is moved by hand. */
+/** A running simulator whose clock is moved by hand. */
 export async function simulatorAt(epochMs: number, options: Partial<SimulatorOptions> = {}) {
   const clock = { now: epochMs };
   const simulator = await startDatadogSimulator({ now: () => clock.now, ...options });

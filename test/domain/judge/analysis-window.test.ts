@@ -12,7 +12,7 @@ function lived(minutes: string, more: Partial<Measurement> = {}): Measurement {
 }
 
 /** The same where stable has a selector of its own, so that what is neither is known; `N` is neither alone. */
-function toldApart(minutes: string): Partial<Measurement> {
+function distinguishable(minutes: string): Partial<Measurement> {
   const { whole } = lived(minutes);
   return { whole: { ...whole, unmatched: Array.from(minutes, (minute) => ('nN'.includes(minute) ? 4 : 0)) } };
 }
@@ -177,35 +177,35 @@ describe('the answer to silence', () => {
     [
       'all of the traffic is stable’s',
       'ssssss',
-      toldApart('ssssss'),
+      distinguishable('ssssss'),
       'canary_idle',
       /no request reaches the canary version:v2: all 60 requests of the service match stable/,
     ],
     [
       'some of the traffic is nobody’s',
       'ssssnn',
-      toldApart('ssssnn'),
+      distinguishable('ssssnn'),
       'unknown_tag',
       /no request matches the canary version:v2, but 8 requests of the newest minutes match neither it nor stable.*is the version tag wrong/,
     ],
     [
       'all of the traffic is nobody’s, which is no silence of the service',
       'NNNNNN',
-      toldApart('NNNNNN'),
+      distinguishable('NNNNNN'),
       'unknown_tag',
       /but 12 requests of the newest minutes/,
     ],
     [
       'what was nobody’s is over: the version before stable’s',
       'nnnsss',
-      toldApart('nnnsss'),
+      distinguishable('nnnsss'),
       'canary_idle',
       /no request reaches the canary/,
     ],
     [
       'the service has none at all, by either selector or by neither',
       '......',
-      toldApart('......'),
+      distinguishable('......'),
       'service_silent',
       /is env, service or operation wrong/,
     ],
@@ -232,7 +232,7 @@ describe('the answer to silence', () => {
 
   it('counts the canary’s hits and the rest’s over all that was queried', () => {
     expect(answer('sssssccc').traffic).toEqual({ canary: 30, stable: 80 });
-    expect(answer('ssssnn', toldApart('ssssnn')).traffic).toEqual({
+    expect(answer('ssssnn', distinguishable('ssssnn')).traffic).toEqual({
       canary: 0,
       stable: 60,
       unmatchedRecently: 8,

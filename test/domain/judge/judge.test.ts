@@ -261,7 +261,7 @@ describe('what a verdict holds against an endpoint', () => {
     expect(one.slis[0]?.endpoints.map(({ service }) => service)).toEqual(['auth', 'shop']);
   });
 
-  it('has one abort line, whichever of two equally busy endpoints the registry names first', () => {
+  it('has one abort threshold, whichever of two equally busy endpoints the registry names first', () => {
     // The odd event of three goes to one of them, and stable fails the second: what it proves there is less.
     const well = endpointOf('GET /a', over(4, 209, 0), over(4, 9000, 0));
     const flaky = endpointOf('GET /b', over(4, 209, 0), over(4, 1000, 20));
@@ -336,7 +336,7 @@ describe('the rule strict', () => {
     expect(at(good).slis[0]?.failAtBadEvents).toBe(bad);
   });
 
-  it('has no abort line while minRequests keep anything from failing', () => {
+  it('has no abort threshold while minRequests keep anything from failing', () => {
     expect(judged({ n: 99, e: 0, gate: { ...gate, minRequests: 100 } }).sli.failAtBadEvents).toBeNull();
     expect(judged({ n: 100, e: 0, gate: { ...gate, minRequests: 100 } }).sli.failAtBadEvents).toBe(1);
   });
@@ -346,7 +346,7 @@ describe('the rule strict', () => {
   });
 });
 
-describe('the abort line of a CUJ', () => {
+describe('the abort threshold of a CUJ', () => {
   it('waits for a second minute where its events fall, not where any of the CUJ has traffic', () => {
     // As the traffic is, the first eleven events fall on GET /b, all of whose requests came in one minute.
     const at = (a: number, b: number) =>
@@ -669,11 +669,11 @@ describe('the numbers beside a verdict', () => {
     [10_000, 15],
     [20_000, 23],
     [50_000, 44],
-  ])('at %i requests of a lone endpoint the abort line is %i', (n, line) => {
+  ])('at %i requests of a lone endpoint the abort threshold is %i', (n, line) => {
     expect(judged({ n, e: 0 }).sli.failAtBadEvents).toBe(line);
   });
 
-  it('has no abort line where traffic lies in one minute, since a fail takes two', () => {
+  it('has no abort threshold where traffic lies in one minute, since a fail takes two', () => {
     expect(judged({ n: 5000, e: 0, minutes: 1 }).sli.failAtBadEvents).toBeNull();
     const measurement = measurementOf({
       availability: [

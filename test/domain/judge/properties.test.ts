@@ -282,7 +282,7 @@ function putAllBad(endpoints: readonly EndpointMeasurement[], counts: readonly n
   );
 }
 
-describe('the abort line', () => {
+describe('the abort threshold', () => {
   const withoutStable = (journey: Journey): Journey => ({
     ...journey,
     endpoints: journey.endpoints.map((endpoint) => ({ ...endpoint, stable: readSeries(silent) })),

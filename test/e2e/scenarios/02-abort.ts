@@ -36,7 +36,7 @@ spec:
 
 export const scenario: Scenario = {
   name: 'abort',
-  what: 'an answer that turns from PASS to FAIL aborts a canary, whoever gives it',
+  what: 'a result that changes from PASS to FAIL aborts a canary, whatever the backend',
   async run({ kube, namespace, onEnd, log }) {
     const asked: string[] = [];
     let summary = 'PASS signup 0 of 288 requests failed';

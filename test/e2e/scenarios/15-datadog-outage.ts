@@ -32,7 +32,7 @@ export const scenario: Scenario = {
     await waitFor(passes, { what: 'a first pass', timeoutMs: 40_000 });
 
     for (const { fault, reason, words } of outages) {
-      const mend = world.datadog.faults.push(fault);
+      const fix = world.datadog.faults.push(fault);
       const began = followed.seen.length;
       const during = () => followed.seen.slice(began).filter(({ value }) => value.includes(reason));
       // A hanging Datadog takes the gate's whole deadline, eight seconds, at each measurement.
@@ -41,7 +41,7 @@ export const scenario: Scenario = {
         timeoutMs: 90_000,
         until: (seen) => seen.length >= measurementsEach,
       });
-      mend();
+      fix();
       for (const { phase, value } of during()) {
         assert.equal(phase, 'Inconclusive', 'not knowing must be an answer, never an error');
         assert.ok(value.startsWith(`"INCONCLUSIVE signup (${reason}): `), value);

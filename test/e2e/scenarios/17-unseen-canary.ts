@@ -60,7 +60,7 @@ export const scenario: Scenario = {
       ),
     ]);
 
-    // Somebody mends the route and looks again: Argo asks the gate anew, it does not take the person's word for it.
+    // Somebody fixes the route and looks again: Argo asks the gate anew, it does not take the person's word for it.
     world.canary(silent);
     await promoteRollout(context.kube, silent);
     const runs = await silent.untilPromoted();

@@ -10,7 +10,7 @@ const verify = 'POST /api/v1/signup/phone/verify';
 
 export const scenario: Scenario = {
   name: 'retry',
-  what: 'a version that was aborted is retried when its cause is mended: judged afresh, by its second life alone',
+  what: 'a version that was aborted is retried when its cause is fixed: judged afresh, by its second life alone',
   async run(context) {
     const { kube, namespace } = context;
     const world = await startWorld(context, { env: noCache });
@@ -34,7 +34,7 @@ export const scenario: Scenario = {
       show: (sets) => sets.map(({ spec }) => spec.replicas).join(),
     });
 
-    // Somebody mends the setting that the version had been missing, and twenty minutes pass.
+    // Somebody fixes the setting that the version had been missing, and twenty minutes pass.
     await world.datadog.elapse(20);
     world.datadog.traffic({
       ...{ service: release.name, version: release.stableHash, from: -20, to: 10 },

@@ -131,9 +131,9 @@ export const scenario: Scenario = {
 
     // One is told 429; before the reset nobody asks. No turn may be waited for meanwhile: the reset would pass.
     await awayFromTheTurn(30_000);
-    const mend = datadog.faults.push({ kind: 'rate_limited', limits: { resetSeconds: 8 } });
+    const fix = datadog.faults.push({ kind: 'rate_limited', limits: { resetSeconds: 8 } });
     const limited = await callsOf(() => ask(gates[0] as Gate, 'signup', 'v3'));
-    mend();
+    fix();
     assert.equal(limited.answered.reason, 'source_rate_limited');
     assert.equal(limited.calls, 1);
     // Whoever was told answers first and tells the others then.

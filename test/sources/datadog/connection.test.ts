@@ -190,7 +190,7 @@ it('a 429 costs no connection', async () => {
   expect(loopback.sockets).toBe(1);
 });
 
-it('whoever gives up while waiting for a connection is let go at once, and nothing is sent', async () => {
+it('a caller that gives up while waiting for a connection returns at once, and nothing is sent', async () => {
   loopback.reply(() => {});
   const ours = api();
   const givesUp = new AbortController();

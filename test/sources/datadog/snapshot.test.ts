@@ -279,7 +279,7 @@ describe('a source template', () => {
   });
 });
 
-describe('all requests of a service, whoever served them', () => {
+describe('all requests of a service, of any version', () => {
   const asked = (stable: string | undefined) =>
     query([scoped('api', ['post_/login'])], {
       stable: stable === undefined ? undefined : selector(stable),

@@ -380,7 +380,7 @@ describe('what cannot be trusted', () => {
       'counts',
     ],
   ] as [string, (attributes: ReturnType<typeof answer>['data']['attributes']) => unknown, string][])(
-    'is malformed at once, because asking again would not mend it: %s',
+    'is malformed at once, because asking again would not fix it: %s',
     async (_, spoil, words) => {
       loopback.reply((response, request) => {
         const body = answer(request.body, soundFacts);

@@ -25,7 +25,7 @@ describe('across replicas', () => {
     expect(ten.reduce((misses, { counted }) => misses + counted.misses, 0)).toBe(1);
   });
 
-  it('whoever comes later has it at once, until its time is over', async () => {
+  it('later callers get it at once, until it expires', async () => {
     const [first, second] = [replicas.start(), replicas.start()];
     const asked = first.ask();
     (await replicas.call(1)).answer('42');
@@ -114,7 +114,7 @@ describe('across replicas', () => {
   });
 });
 
-describe('whoever waits', () => {
+describe('a waiting caller', () => {
   it('goes on waiting while the holder lives, and asks itself while there is time for it', async () => {
     const [first, second] = [replicas.start(), replicas.start()];
     void first.ask();
@@ -262,7 +262,7 @@ describe('without the store', () => {
     expect(first.counted).toEqual({ hits: 0, misses: 0, ignored: 0 });
   });
 
-  it('whoever waits asks as soon as it is lost, and the answer is given although it cannot be kept', async () => {
+  it('waiting callers query as soon as it is lost, and return the result although it cannot be cached', async () => {
     const [first, second] = [replicas.start(), replicas.start()];
     const asked = first.ask();
     const call = await replicas.call(1);

@@ -262,7 +262,7 @@ describe('the two sides', () => {
   });
 });
 
-describe('all requests of a service, whoever served them', () => {
+describe('all requests of a service, of any version', () => {
   const mesh = source(
     'sum:istio.mesh.request.count{destination_service_name:{service},{selector}}.as_count()',
     'sum:istio.mesh.request.count{destination_service_name:{service},{selector},response_code:5*}.as_count()',

@@ -68,7 +68,7 @@ describe("an SLO's events", () => {
   });
 
   it.each([...example.cujs.values()].flatMap((cuj) => slisOf(cuj).map((sli) => [cuj.name, sli] as const)))(
-    'of %s, %s are taken by the stand-in of Datadog, which refuses what Datadog does not know',
+    'of %s, %s are taken by the simulator of Datadog, which refuses what Datadog does not know',
     (name, sli) => {
       const events = eventsOf(example, name, sli);
       const stored = storeSlo(
