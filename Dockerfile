@@ -33,7 +33,7 @@ ENTRYPOINT ["/nodejs/bin/node", "/app/cuj-gate.mjs"]
 CMD ["serve"]
 
 # Last, so that another version builds nothing again.
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 ARG SOURCE=
 LABEL org.opencontainers.image.title="cuj-gate" \
