@@ -5,14 +5,14 @@ import type { GateProcess } from './gates.ts';
 import type { Asked } from './oracle.ts';
 import { journeys, unknownVersion, versions } from './world.ts';
 
-/** Callers of a gate: controllers with sane questions, and people who mistype. */
+/** Callers of a gate: controllers with valid requests, and people with typing mistakes. */
 
 export interface Question {
   readonly path: string;
   readonly headers?: Record<string, string>;
-  /** What the answer is judged by; absent where the question is a mistake. */
+  /** The input to check the answer with; absent where the request is a mistake. */
   readonly asked?: Omit<Asked, 'startedMs' | 'endedMs'>;
-  /** What a mistake may be answered with; 200 where none is named. */
+  /** The statuses that the answer to a mistake may have; only 200 if empty. */
   readonly statuses: readonly number[];
 }
 
@@ -35,17 +35,17 @@ const askable = [
   unknownVersion,
 ];
 
-/** When a rollout is said to have begun, epoch ms. */
+/** The start of a rollout that a request claims, epoch ms. */
 export type SinceMs = (draw: Draw, nowMs: number) => number;
 
-/** So long a run has the time to forget what it remembered, some ten minutes. */
+/** From this duration on, the gate's memory of some ten minutes expires within the run. */
 const longSeconds = 1800;
-/** How long before the run the rollouts of a short run began. */
+/** In a short run: the minutes from the start of a rollout to the start of the run. */
 const sinceMinutes = [3, 12, 25];
 
 /**
- * A rollout asks with one and the same `since` from its beginning to its end. In a long run each question has another one,
- * so that the gate has to forget the older ones.
+ * A rollout sends the same `since` from its start to its end. In a long run each request has a different one, so that the
+ * gate has to evict older ones.
  */
 export function sinceOf(startMs: number, seconds: number): SinceMs {
   if (seconds >= longSeconds) return (draw, nowMs) => nowMs - 60_000 * (3 + Math.floor(draw() * 20));
@@ -61,7 +61,7 @@ export function everyQuestion(startMs: number): Question[] {
   ]);
 }
 
-/** As many questions as the gate remembers at most, for a long run: from then on it has to forget. None for a short one. */
+/** For a long run, as many requests as the gate keeps at most: it has to evict from then on. None for a short run. */
 export function manyQuestions(startMs: number, seconds: number): Question[] {
   if (seconds < longSeconds) return [];
   return askedEach(Array.from({ length: 40 }, (_, i) => ({ sinceMs: startMs - (600 + i) * 1000 })));
@@ -169,7 +169,7 @@ export class Callers {
     return this.#waiting;
   }
 
-  /** Asks until stopped; resolves then. */
+  /** Sends requests until stopped, then resolves. */
   async call(gate: GateProcess, pauseMs: number): Promise<void> {
     while (!this.#stopped) {
       if (!gate.running) {
@@ -204,7 +204,7 @@ export class Callers {
     }
   }
 
-  /** Asks all of them, some at once. */
+  /** Sends all of them, some at a time. */
   async askAll(gate: GateProcess, questions: Iterable<Question>): Promise<void> {
     const rest = questions[Symbol.iterator]();
     const inTurn = async () => {

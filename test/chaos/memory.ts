@@ -2,7 +2,7 @@ import { request } from 'undici';
 import type { HeapAfterCollection } from './gates.ts';
 import type { Inspector } from './inspector.ts';
 
-/** What a gate says about its own process. */
+/** Metrics of a gate about its own process. */
 export interface Reading {
   readonly residentMb: number;
   readonly openFiles: number;
@@ -20,21 +20,20 @@ export async function readMetrics(url: string): Promise<Reading> {
   };
 }
 
-/** How far the chart's memory limit (512 MiB) may be used up: what V8 has not given back counts in it as well. */
+/** The allowed part of the chart's memory limit (512 MiB), with memory that V8 has not released yet. */
 const maxResidentMb = 400;
 const spareFiles = 12;
 /**
- * Between two collections after the same questions so much may come in a run that has the minutes for medians (code that
- * is compiled, questions under way), in a short one, and after the very first minute, in which all code runs for the first
- * time.
+ * The allowed growth between two collections after the same requests (compiled code, pending requests): in a run that is
+ * long enough for medians, in a short one, and after the first minute, in which all code runs for the first time.
  */
 const spareHeapMb = { long: 3, short: 6, cold: 10 };
-/** Collections from which medians are taken. */
+/** The number of collections from which on medians are compared. */
 const manyCollections = 9;
 
 /**
- * Compares what is alive in the last quarter with what was in the second one: the first is warm-up. A short run has too
- * few collections for that, and compares the last of them with the first after a minute, or with the first of all.
+ * Compares the live memory of the last quarter with that of the second one: the first is warm-up. A short run has too few
+ * collections for that: it compares the last of them with the first after a minute, or with the very first.
  */
 export function checkMemory(
   inspector: Inspector,
@@ -78,7 +77,7 @@ export function checkLeftovers(
   inspector.note('open files are bounded', ...(bounded ? [] : [files]));
   const waiting = last.inflight === 0 && lost === 0;
   inspector.note(
-    'nothing is left waiting',
+    'no request is left pending',
     ...(waiting ? [] : [`${last.inflight} in the gate, ${lost} here`]),
   );
 }

@@ -1,7 +1,7 @@
 /**
  * npm run chaos [-- --seconds 60 --seed N]: two gates under load while Datadog, Redis, the registry and the gates' own
- * processes fail at random, and every answer is checked against what the event store says. Exits 1 where anything was
- * wrong. The seed repeats the order of events; the machine decides how they interleave.
+ * processes fail at random, and every answer is checked against what the event store says. Exits 1 if a check
+ * failed. The seed repeats the order of events; how they interleave depends on the machine.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -37,7 +37,7 @@ if (!(seconds >= 10) || !Number.isInteger(seed)) {
 }
 
 const drainDelayMs = 700;
-/** Beyond what the gate tolerates (docs/verdicts-reference.md), and within what a rollout's own clock may be wrong by. */
+/** Beyond what the gate tolerates (docs/verdicts-reference.md), and within the allowed error of a rollout's own clock. */
 const wrongClocksMs = [-6 * 60_000, -2 * 60_000, 2 * 60_000, 6 * 60_000];
 const say = (text: string) => console.log(text);
 
@@ -53,7 +53,7 @@ async function main(): Promise<number> {
 
 async function run(folder: string, cleanups: (() => unknown)[]): Promise<number> {
   say(`chaos: ${seconds} s, seed ${seed}, Node ${process.version}`);
-  // Each part draws from its own: what one part does must not shift what another draws.
+  // Each part has its own random numbers, so that one part does not shift those of another.
   let parts = 0;
   const drawOfPart = (): Draw => seededRandom(seed * 31 + ++parts);
   const file = await buildGate(path.join(folder, 'gate'));
@@ -88,7 +88,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     cleanups.push(() => gate.kill('SIGKILL'));
     return gate;
   };
-  // One lives through all of it, so that a leak shows; the other one is killed again and again.
+  // One runs all the time, so that leaks are found; the other one is killed repeatedly.
   const steady = await gateOf('steady', 'configmap');
   const mortal = await gateOf('mortal', 'rename');
   let beganMs = Number.POSITIVE_INFINITY;
@@ -106,7 +106,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     },
     edits,
     {
-      // What is still asked after the run has no phase.
+      // Requests after the run have no phase.
       isCalm: (startedMs, endedMs) =>
         endedMs < endMs && isSettledCalm(startedMs - beganMs, endedMs - beganMs),
       isLate: (startedMs, endedMs) =>
@@ -125,7 +125,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const sinceMs = sinceOf(startMs, seconds);
   const callers = new Callers(drawOfPart(), sinceMs, (answered) => inspector.inspect(answered));
   const heaps: HeapAfterCollection[] = [];
-  /** Remembers the same questions before every collection: what is alive after it can be compared. */
+  /** Sends the same requests before every collection, so that live memory can be compared. */
   const collect = async () => {
     await callers.askAll(steady, everyQuestion(startMs));
     const heap = await steady.collect();
@@ -156,7 +156,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const deaf = new DeafClients(steady.port);
   cleanups.push(() => deaf.leave());
 
-  /** While the mortal one is away its registry is left alone: what it starts with must be known. */
+  /** While the mortal gate is down, its registry is not edited: the one that it starts with must be known. */
   let away = false;
 
   async function mortalDies(): Promise<void> {
@@ -179,12 +179,12 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       tally.refusedStarts += 1;
     }
     own.putGood();
-    // Every third life.
+    // Every third start.
     const skewMs = (tally.kills + tally.terms) % 3 === 2 ? pick(drawDeath, wrongClocksMs) : 0;
     if (skewMs !== 0) tally.wrongClocks += 1;
     const started = await mortal.start(skewMs);
     if (started !== 'ready') mortal.deaths.push(`${mortal.life} did not start: ${started}`);
-    // Sockets of its last life may still be handed out once.
+    // Sockets of its last process may still be reused once.
     await sleep(200);
     inspector.excuses.delete(mortal);
     away = false;
@@ -196,7 +196,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     return starting;
   }
 
-  /** Questions are under way when the signal comes, and until the drain is over all are answered. */
+  /** Requests are pending when the signal arrives; all requests until the end of the drain are answered. */
   async function terminate(): Promise<void> {
     const slow = simulator.faults.push({ kind: 'slow', delayMs: 900, path: '/query', times: 6 });
     for (let i = 0; i < 8; i += 1) void callers.ask(mortal, question(drawDeath, Date.now(), sinceMs));
@@ -291,13 +291,13 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   checkLeftovers(inspector, readings, last, callers.waiting);
   rateLimitWatch.check(inspector, gun);
   for (const gate of [steady, mortal]) {
-    inspector.note('no gate dies of itself', ...gate.deaths);
-    inspector.note('nothing is logged that nobody thought of', ...gate.complaints);
+    inspector.note('no gate ends unexpectedly', ...gate.deaths);
+    inspector.note('no unexpected message is logged', ...gate.complaints);
   }
   // A short run has no time for all of them.
   if (seconds >= 30) {
     const unstruck = faultKinds.filter((kind) => !gun.struck.has(kind));
-    inspector.note('every fault struck a call', ...(unstruck.length === 0 ? [] : [unstruck.join()]));
+    inspector.note('every fault applied to a call', ...(unstruck.length === 0 ? [] : [unstruck.join()]));
   }
   for (const gate of [steady, mortal]) {
     const code = await gate.kill('SIGTERM');
