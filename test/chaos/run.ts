@@ -99,6 +99,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       world,
       variantOf: (owner) => [...edits.values()].map(({ variants }) => variants.get(owner)).find(Boolean),
       halvedNear: (startedMs, endedMs) => gun.halvedNear(startedMs, endedMs),
+      lostNear: (version, startedMs, endedMs) => gun.lostNear(version, startedMs, endedMs),
       endsNear: (startedMs, endedMs) => [
         ...gun.endsNear(startedMs, endedMs),
         ...lateData.endsNear(startedMs, endedMs),
