@@ -98,6 +98,8 @@ export class FaultGun {
   readonly #muddled = new WeakSet<FaultedCall>();
   /** Epoch ms of the calls whose newest minute was halved, in order. */
   readonly #halvedAt: number[] = [];
+  /** Calls that lost some points of a series, in order. */
+  readonly #losing: FaultedCall[] = [];
   /** Epoch ms of the calls whose `Date` was wrong or missing, in order. */
   readonly #misdatedAt: number[] = [];
   /** The end of the data in calls with missing newest minutes, epoch ms, in the order of the calls. */
@@ -131,6 +133,7 @@ export class FaultGun {
       this.struck.set(fault.kind, (this.struck.get(fault.kind) ?? 0) + 1);
       if (muddling.has(fault.kind)) this.#muddled.add(call);
       if (fault.kind === 'newest_minute_halved') this.#halvedAt.push(call.at);
+      if (fault.kind === 'missing_series' && fault.points !== 'all') this.#losing.push(call);
       if (fault.kind === 'date_shifted' || fault.kind === 'date_replaced') this.#misdatedAt.push(call.at);
       if (fault.kind === 'newest_minutes_missing')
         this.#ended.push({ at: call.at, endMs: toMsOf(call) - fault.minutes * 60_000 });
@@ -146,6 +149,14 @@ export class FaultGun {
   /** Whether an answer to a request at this time may be based on a halved minute. */
   halvedNear(startedMs: number, endedMs: number): boolean {
     return anyNear(this.#halvedAt, startedMs, endedMs);
+  }
+
+  /** Whether it may be based on an answer of Datadog about this version that lacked some points of a series. */
+  lostNear(version: string, startedMs: number, endedMs: number): boolean {
+    const first = this.#losing.findLastIndex(({ at }) => at < startedMs - afterglowMs) + 1;
+    return this.#losing
+      .slice(first)
+      .some(({ at, body }) => at <= endedMs && JSON.stringify(body).includes(version));
   }
 
   /** Whether it may be based on an answer of Datadog whose `Date` was wrong or missing. */

@@ -15,6 +15,8 @@ export interface GateProgram {
   readonly env: Readonly<Record<string, string>>;
   /** Whether it collects all garbage on demand (heap-probe.mjs); otherwise it runs exactly as users start it. */
   readonly probed?: boolean;
+  /** How many bytes of every request it keeps for ever (leak.mjs); 0 for none. */
+  readonly leakBytes?: number;
 }
 
 /** Live memory after a collection of all garbage. */
@@ -25,6 +27,7 @@ export interface HeapAfterCollection {
 }
 
 const wrongClockArguments = ['--import', path.join(import.meta.dirname, 'wrong-clock.mjs')];
+const leakArguments = ['--import', path.join(import.meta.dirname, 'leak.mjs')];
 const probeArguments = ['--expose-gc', '--import', path.join(import.meta.dirname, 'heap-probe.mjs')];
 
 /** Messages that no run may log: they are bugs of the gate. */
@@ -74,12 +77,17 @@ export class GateProcess {
     this.#life += 1;
     this.#skewMs = skewMs;
     this.#expectedEnd = false;
-    const { file, cwd, env, port, probed = false } = this.#program;
-    const args = [...(probed ? probeArguments : []), ...(skewMs === 0 ? [] : wrongClockArguments)];
+    const { file, cwd, env, port, probed = false, leakBytes = 0 } = this.#program;
+    const args = [
+      ...(probed ? probeArguments : []),
+      ...(leakBytes === 0 ? [] : leakArguments),
+      ...(skewMs === 0 ? [] : wrongClockArguments),
+    ];
     const child = spawn(process.execPath, [...args, file, 'serve'], {
       cwd,
       env: {
         CHAOS_CLOCK_SKEW_MS: String(skewMs),
+        CHAOS_LEAK_BYTES: String(leakBytes),
         PATH: process.env.PATH,
         HOST: '127.0.0.1',
         PORT: String(port),

@@ -20,6 +20,11 @@ import {
 const minuteMs = 60_000;
 const lagMs = 90_000;
 const maxWindowMs = 120 * minuteMs;
+/**
+ * By so many events the parts of an endpoint's requests may miss their total: they may have arrived between two queries
+ * (docs/verdicts-reference.md, "Counts that do not add up").
+ */
+const driftEvents = 3;
 /** Minutes of traffic after which the nature of every canary is visible. */
 const tellingMinutes = 4;
 
@@ -46,6 +51,8 @@ export interface Knowledge {
   readonly variantOf: (owner: string) => Variant | undefined;
   /** Whether an answer may be based on a newest minute that Datadog halved. */
   readonly halvedNear: (startedMs: number, endedMs: number) => boolean;
+  /** Whether an answer about this version may have been made while Datadog lost some points of a series. */
+  readonly lostNear: (version: string, startedMs: number, endedMs: number) => boolean;
   /** Other times at which the data of an answer may have ended than the expected one, epoch ms. */
   readonly endsNear: (startedMs: number, endedMs: number) => readonly number[];
 }
@@ -237,8 +244,9 @@ export class Oracle {
   }
 
   /**
-   * Whether the store has this count, or would have it with the newest minute of some services halved or, if the answer
-   * reports stale data, with the newest data missing.
+   * Whether the store has so many, or would have if for some of the services its newest minute were halved or, where
+   * the answer says that it is old, its newest data missing. Points with so few bad events that the gate cannot tell them
+   * from requests that have just arrived may be missing as well.
    */
   #fits(
     { asked, isOld }: Context,
@@ -251,6 +259,8 @@ export class Oracle {
   ): boolean {
     const { startedMs, endedMs } = asked;
     const halved = this.#known.halvedNear(startedMs, endedMs);
+    const lost =
+      what !== 'total' && this.#known.lostNear(asked.version, startedMs, endedMs) ? driftEvents : 0;
     const ends = isOld ? this.#known.endsNear(startedMs, endedMs) : [];
     const ranges = [...new Set(own.map(({ service }) => service))].map((service) => {
       const some = own.filter((route) => route.service === service);
@@ -261,7 +271,7 @@ export class Oracle {
       // Each series is rounded down separately, and good events may be the result of a subtraction.
       const spare = 2 * some.length;
       return [
-        exactly(whole),
+        [whole - lost * some.length - 1e-3, whole + 1e-3] as const,
         ...(halved ? [[half - spare, half + spare] as const] : []),
         ...ends.filter((end) => end < toMs).map((end) => exactly(count(fromMs, Math.max(fromMs, end)))),
       ];

@@ -1,7 +1,7 @@
 /**
- * npm run chaos [-- --seconds 60 --seed N]: two gates under load while Datadog, Redis, the registry and the gates' own
- * processes fail at random, and every answer is checked against what the event store says. Exits 1 if a check
- * failed. The seed repeats the order of events; how they interleave depends on the machine.
+ * npm run chaos [-- --seconds 60 --seed N --leak N]: two gates under load while Datadog, Redis, the registry and the gates' own
+ * processes fail at random, and every answer is checked against what the event store says. Exits 1 where anything was
+ * wrong. The seed repeats the order of events; the machine decides how they interleave.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { seededRandom } from '../domain/judge/journey.ts';
 import { buildGate } from '../e2e/gate-program.ts';
 import { freePort } from '../free-ports.ts';
 import { tryOnWire, wireCase } from '../http/wire-fuzz.ts';
-import { Callers, everyQuestion, manyQuestions, question, sinceOf } from './callers.ts';
+import { Callers, fillingQuestions, question } from './callers.ts';
 import { DeafClients } from './deaf-clients.ts';
 import { Edits } from './edits.ts';
 import { type Draw, FaultGun, faultKinds, pick } from './faults.ts';
@@ -27,12 +27,29 @@ import { RateLimitWatch } from './rate-limit.ts';
 import { plantTraffic } from './world.ts';
 
 const { values: args } = parseArgs({
-  options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } },
+  options: {
+    seconds: { type: 'string', default: '60' },
+    seed: { type: 'string' },
+    leak: { type: 'string', default: '0' },
+  },
 });
 const seconds = Number(args.seconds);
 const seed = args.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(args.seed);
-if (!(seconds >= 10) || !Number.isInteger(seed)) {
-  console.error('usage: npm run chaos -- [--seconds N (10 or more)] [--seed N]');
+/** Bytes of every request that the steady gate is made to keep. */
+const leakBytes = Number(args.leak);
+/**
+ * Later the canaries' begin, half an hour before the run, leaves `maxWindow` (2 h): the gate's windows and the oracle's
+ * would no longer be the same.
+ */
+const maxSeconds = 5_000;
+if (
+  !(seconds >= 10 && seconds <= maxSeconds) ||
+  !Number.isInteger(seed) ||
+  !(leakBytes >= 0 && leakBytes % 8 === 0)
+) {
+  console.error(
+    'usage: npm run chaos -- [--seconds N (10 to 5000)] [--seed N] [--leak BYTES (a multiple of 8)]',
+  );
   process.exit(2);
 }
 
@@ -83,7 +100,15 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     };
     const cwd = path.dirname(file);
     const probed = name === 'steady';
-    const gate = new GateProcess({ name, file, cwd, port: await freePort(), env, probed });
+    const gate = new GateProcess({
+      name,
+      file,
+      cwd,
+      port: await freePort(),
+      env,
+      probed,
+      leakBytes: probed ? leakBytes : 0,
+    });
     edits.set(gate, own);
     cleanups.push(() => gate.kill('SIGKILL'));
     return gate;
@@ -99,6 +124,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       world,
       variantOf: (owner) => [...edits.values()].map(({ variants }) => variants.get(owner)).find(Boolean),
       halvedNear: (startedMs, endedMs) => gun.halvedNear(startedMs, endedMs),
+      lostNear: (version, startedMs, endedMs) => gun.lostNear(version, startedMs, endedMs),
       endsNear: (startedMs, endedMs) => [
         ...gun.endsNear(startedMs, endedMs),
         ...lateData.endsNear(startedMs, endedMs),
@@ -122,16 +148,14 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
 
   const rateLimitWatch = new RateLimitWatch(simulator.calls, [steady, mortal]);
   cleanups.push(() => rateLimitWatch.stop());
-  const sinceMs = sinceOf(startMs, seconds);
-  const callers = new Callers(drawOfPart(), sinceMs, (answered) => inspector.inspect(answered));
+  const callers = new Callers(drawOfPart(), (answered) => inspector.inspect(answered));
   const heaps: HeapAfterCollection[] = [];
-  /** Sends the same requests before every collection, so that live memory can be compared. */
+  /** The gate remembers the same questions at every collection: what is alive after it can be compared. */
   const collect = async () => {
-    await callers.askAll(steady, everyQuestion(startMs));
+    await callers.askAll(steady, fillingQuestions(Date.now()));
     const heap = await steady.collect();
     if (heap !== undefined) heaps.push(heap);
   };
-  await callers.askAll(steady, manyQuestions(startMs, seconds));
   await collect();
   beganMs = Date.now();
   endMs = beganMs + seconds * 1000;
@@ -199,7 +223,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   /** Requests are pending when the signal arrives; all requests until the end of the drain are answered. */
   async function terminate(): Promise<void> {
     const slow = simulator.faults.push({ kind: 'slow', delayMs: 900, path: '/query', times: 6 });
-    for (let i = 0; i < 8; i += 1) void callers.ask(mortal, question(drawDeath, Date.now(), sinceMs));
+    for (let i = 0; i < 8; i += 1) void callers.ask(mortal, question(drawDeath, Date.now()));
     await sleep(30);
     const signalledMs = Date.now();
     inspector.excuses.set(mortal, { sinceMs: signalledMs + drainDelayMs, why: 'drained' });
@@ -249,7 +273,8 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       1_000,
       () => 0.5,
       async () => {
-        readings.push(await readMetrics(steady.url));
+        const reading = await readMetrics(steady.url);
+        if (reading !== undefined) readings.push(reading);
       },
     ),
     loop(
