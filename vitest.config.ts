@@ -12,6 +12,7 @@ export default defineConfig({
     // Limits for a machine that is busy with other things; nothing here waits for a clock.
     // By default one core is left idle, which on two cores doubles the time.
     maxWorkers: '100%',
+    setupFiles: ['test/property-seed.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text', 'json-summary'] },
