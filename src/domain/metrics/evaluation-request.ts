@@ -42,9 +42,15 @@ function invalid(message: string, hint: string, details: Record<string, unknown>
 
 /** Every placeholder that a request for these services may fill. The canary's must be filled. */
 export function paramsOf(services: readonly Service[]): { required: string[]; optional: string[] } {
-  const required = new Set(services.flatMap((service) => service.canary.params));
-  const optional = new Set(services.flatMap((service) => service.stable?.params ?? []));
-  return { required: [...required], optional: [...optional].filter((param) => !required.has(param)) };
+  const required: string[] = [];
+  const optional: string[] = [];
+  for (const { canary } of services)
+    for (const param of canary.params) if (!required.includes(param)) required.push(param);
+  for (const { stable } of services) {
+    for (const param of stable?.params ?? [])
+      if (!required.includes(param) && !optional.includes(param)) optional.push(param);
+  }
+  return { required, optional };
 }
 
 /**

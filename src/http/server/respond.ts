@@ -46,6 +46,8 @@ export function createAnswer({ phase, logger }: AppPorts, metrics: GateMetrics):
         'answered',
       );
     }
+    // A character has at most three bytes in UTF-8. Node sends a short text together with the head.
+    if (body.length <= pieceBytes / 3) return reply.send(body);
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     if (bytes.length <= pieceBytes) return reply.send(bytes);
     reply.header('content-length', bytes.length);

@@ -80,20 +80,19 @@ function shown(name: string): string {
 /** Throws CallerError where a parameter is none of `names`, with the nearest of them. */
 export function refuseUnknown(
   given: Iterable<string>,
-  names: ReadonlySet<string>,
+  names: readonly string[],
   where: 'query' | 'header',
 ): void {
   for (const name of given) {
-    if (names.has(name)) continue;
-    const all = [...names];
-    const [nearest] = nearestNames(name, all, { most: 1 });
+    if (names.includes(name)) continue;
+    const [nearest] = nearestNames(name, names, { most: 1 });
     const meant = nearest === undefined ? '' : `Did you mean "${nearest}"? `;
     throw invalid(
       where === 'query'
         ? `Unknown parameter "${shown(name)}".`
         : `Unknown parameter "${shown(name)}", from the header ${headerOf(name)}.`,
-      `${meant}It takes: ${all.join(', ')}.`,
-      { parameter: name, known: all },
+      `${meant}It takes: ${names.join(', ')}.`,
+      { parameter: name, known: names },
     );
   }
 }
@@ -140,11 +139,11 @@ export interface Headers {
 export function canaryParams(
   query: Query,
   request: Headers,
-  own: ReadonlySet<string>,
-  names: ReadonlySet<string>,
+  own: readonly string[],
+  names: readonly string[],
 ): ReadonlyMap<string, string> {
   const params = new Map<string, string>();
-  for (const [name, value] of query.values) if (!own.has(name)) params.set(name, value);
+  for (const [name, value] of query.values) if (!own.includes(name)) params.set(name, value);
   for (const header in request.headers) {
     if (!header.startsWith(headerPrefix)) continue;
     const name = header.slice(headerPrefix.length).replaceAll('-', '_');
@@ -183,8 +182,8 @@ export interface Page {
 export const defaultLimit = 100;
 export const maxLimit = 200;
 
-const onlyPretty: ReadonlySet<string> = new Set(['pretty']);
-const ofLists: ReadonlySet<string> = new Set(['limit', 'after', 'pretty']);
+const onlyPretty = ['pretty'] as const;
+const ofLists = ['limit', 'after', 'pretty'] as const;
 
 /** For routes whose query holds `pretty` and nothing else. Throws CallerError. */
 export function readPretty(query: Query): boolean {
@@ -208,7 +207,7 @@ export function readPage(query: Query): Page & { readonly pretty: boolean } {
   return { limit, after: values.get('after'), pretty: readFlag(query, 'pretty') };
 }
 
-function readKnown(query: Query, names: ReadonlySet<string>): Query {
+function readKnown(query: Query, names: readonly string[]): Query {
   if (query.mistake !== undefined) throw query.mistake;
   refuseUnknown(query.values.keys(), names, 'query');
   return query;

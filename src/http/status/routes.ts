@@ -17,8 +17,8 @@ import { type Failure, unknownCuj, unknownService } from './fallback-verdict.ts'
 import { canaryParams, type Query, readFlag, refuseUnknown } from './query-params.ts';
 import { logFields } from './verdict-log.ts';
 
-const ownOfCuj: ReadonlySet<string> = new Set(['service', 'window', 'since', 'explain', 'pretty']);
-const ownOfService: ReadonlySet<string> = new Set(['window', 'since', 'explain', 'pretty']);
+const ownOfCuj = ['service', 'window', 'since', 'explain', 'pretty'] as const;
+const ownOfService = ['window', 'since', 'explain', 'pretty'] as const;
 
 /** The log says that the source rejected the credentials at most this often: it is one lasting fault. */
 const complaintEveryMs = 60_000;
@@ -84,14 +84,14 @@ export function createStatusHandlers(
   function readQuestion(
     request: FastifyRequest,
     services: readonly Service[],
-    own: ReadonlySet<string>,
+    own: readonly string[],
     cuj: string,
   ): Question {
     const query = request.query as Query;
     if (query.mistake !== undefined) throw query.mistake;
     const { required, optional } = paramsOf(services);
-    const params = new Set([...required, ...optional]);
-    refuseUnknown(query.values.keys(), new Set([...params, ...own]), 'query');
+    const params = [...required, ...optional];
+    refuseUnknown(query.values.keys(), [...params, ...own], 'query');
     const service = query.values.get('service');
     const window = query.values.get('window');
     const since = query.values.get('since');

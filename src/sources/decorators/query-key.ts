@@ -1,9 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { BatchQuery } from '../../domain/metrics/metrics-source.ts';
+import type { QueryBatch } from '../../domain/registry/model.ts';
 import { selectorText } from '../../domain/registry/selector.ts';
 
-/** All that the answer depends on. Not the registry: a reload that changes other services keeps the snapshots. */
-export function questionKey({ batch, canary, stable, fromMs, toMs }: BatchQuery): string {
+/** By batch: it is the same for every question until the registry is loaded again, and a tenth of the work of an answer. */
+const digests = new WeakMap<QueryBatch, string>();
+
+function digestOf(batch: QueryBatch): string {
+  const known = digests.get(batch);
+  if (known !== undefined) return known;
   const content = JSON.stringify([
     batch.id,
     batch.env,
@@ -16,7 +21,13 @@ export function questionKey({ batch, canary, stable, fromMs, toMs }: BatchQuery)
       thresholds.map((threshold) => [threshold.latencyMs, threshold.resources]),
     ]),
   ]);
-  const batchKey = createHash('sha256').update(content).digest('base64url');
+  const digest = createHash('sha256').update(content).digest('base64url');
+  digests.set(batch, digest);
+  return digest;
+}
+
+/** All that the answer depends on. Not the registry: a reload that changes other services keeps the snapshots. */
+export function questionKey({ batch, canary, stable, fromMs, toMs }: BatchQuery): string {
   const rest = stable === undefined ? 'the rest' : selectorText(stable);
-  return `${fromMs} ${toMs}\n${selectorText(canary)}\n${rest}\n${batchKey}`;
+  return `${fromMs} ${toMs}\n${selectorText(canary)}\n${rest}\n${digestOf(batch)}`;
 }
