@@ -25,7 +25,9 @@ export const builtInDefaults = {
     rule: 'confidence',
     falseAbort: 0.05,
     ruleOutBurn: 14.4,
-    minRequests: 0,
+    passAfter: '8m',
+    rulesOutRate: 5,
+    minRequests: 60,
     onLowTraffic: 'inconclusive',
     window: 'rollout',
     maxWindow: '2h',
@@ -129,9 +131,9 @@ const lagLimitMs = 3_600_000;
 /** Durations of one `gate:` block. What it inherits is reported where it is written, not here again. */
 export function checkGate(own: GateDocument | undefined, defaults: Defaults, reporter: Reporter): void {
   if (own === undefined) return;
-  for (const key of ['window', 'maxWindow', 'restartGap'] as const) {
+  for (const key of ['window', 'maxWindow', 'restartGap', 'passAfter'] as const) {
     const text = own[key];
-    if (text === undefined || text === 'rollout' || spanMs(text) % minuteMs === 0) continue;
+    if (text === undefined || text === 'rollout' || text === 'never' || spanMs(text) % minuteMs === 0) continue;
     reporter.value(
       ['gate', key],
       'whole-minutes',
@@ -199,6 +201,8 @@ function policyOf(gate: Required<GateDocument>): GatePolicy {
     rule: gate.rule,
     falseAbort: gate.falseAbort,
     ruleOutBurn: gate.ruleOutBurn,
+    ...(gate.passAfter === 'never' ? {} : { passAfterMs: spanMs(gate.passAfter) }),
+    rulesOutRate: gate.rulesOutRate / 100,
     minRequests: gate.minRequests,
     onLowTraffic: gate.onLowTraffic,
     window: gate.window === 'rollout' ? 'rollout' : spanMs(gate.window),
