@@ -1,5 +1,6 @@
-import { cleanRequestsToPass } from '../domain/judge/required-traffic.ts';
+import { type RequiredRequests, requestsToPass } from '../domain/judge/required-traffic.ts';
 import type { Cuj, Registry } from '../domain/registry/model.ts';
+import { builtInPolicy } from '../domain/registry/resolve-defaults.ts';
 import { objectiveOf } from '../domain/registry/objective.ts';
 import type { Report } from './finding.ts';
 import { gatePath, numberOf, type UsedMetric } from './metric-checks.ts';
@@ -20,7 +21,9 @@ export interface TimingOptions {
 
 /** What one metric needs. */
 interface Need {
-  readonly requests: number;
+  readonly requests: RequiredRequests;
+  /** Of canary traffic, before a pass with limited evidence. */
+  readonly passAfterSeconds: number;
   readonly lagSeconds: number;
   readonly maxWindowSeconds: number;
 }
@@ -120,10 +123,18 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
   const weight = analysis.weight ?? Math.max(0, ...partly);
   // The last minutes before a measurement are not in the data yet.
   const full = analysis.traffic.fullSeconds + ((looks - need.lagSeconds) * weight) / 100;
-  if ((full / 60) * requestsPerMinute >= need.requests) return undefined;
+  const requests = (full / 60) * requestsPerMinute;
+  const { proven, limited } = need.requests;
+  if (requests >= proven) return undefined;
+  if (requests >= limited && time - need.lagSeconds >= need.passAfterSeconds) return undefined;
   const perSecond = (requestsPerMinute / 60) * (weight / 100);
-  const wanted = need.requests / perSecond + need.lagSeconds;
-  const much = `${need.requests} clean requests of metric "${name}" take ${text(wanted)} at ${weight}% of ${requestsPerMinute} a minute`;
+  const limitedTime = Math.max(limited / perSecond, need.passAfterSeconds);
+  const wanted = Math.min(proven / perSecond, limitedTime) + need.lagSeconds;
+  const asked = limitedTime < proven / perSecond ? limited : proven;
+  const much =
+    asked / perSecond < need.passAfterSeconds && asked === limited
+      ? `A pass of metric "${name}" with limited evidence takes ${text(wanted)} (passAfter, and the lag of the data)`
+      : `${asked} clean requests of metric "${name}" take ${text(wanted)} at ${weight}% of ${requestsPerMinute} a minute`;
   if (wanted <= need.maxWindowSeconds) {
     return {
       seconds: wanted,
@@ -141,7 +152,7 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
     };
   }
   const minutes = (need.maxWindowSeconds - need.lagSeconds) / 60;
-  const enough = Math.ceil((need.requests / requestsPerMinute / minutes) * 100);
+  const enough = Math.ceil((Math.min(proven, limited) / requestsPerMinute / minutes) * 100);
   return {
     seconds: wanted,
     say: () =>
@@ -165,28 +176,37 @@ function needOf(metric: Place, options: TimingOptions): Need | undefined {
   if (known.length > 0 && cujs.length === 0) return undefined;
   if (cujs.length === 0) {
     return {
-      requests: cleanRequestsToPass(
-        { rule: 'confidence', minRequests: 0, ruleOutBurn: options.ruleOutBurn },
+      requests: requestsToPass(
+        { ...builtInPolicy, ruleOutBurn: options.ruleOutBurn },
         objectiveOf(options.objective).budget,
       ),
+      passAfterSeconds: (builtInPolicy.passAfterMs ?? 0) / 1000,
       lagSeconds: options.lagSeconds,
       maxWindowSeconds: options.maxWindowSeconds,
     };
   }
   const needs = cujs.flatMap(({ gate, objectives, services }) =>
-    Object.values(objectives).map((objective) =>
-      gate.onLowTraffic === 'pass'
-        ? Math.max(gate.minRequests, 1)
-        : // How several services share the traffic is unknown: this is a lower limit.
-          Math.min(
-            ...services.map((name) =>
-              cleanRequestsToPass(gate, objective.budget, options.registry?.services.get(name)),
-            ),
-          ),
-    ),
+    Object.values(objectives).map((objective): RequiredRequests => {
+      if (gate.onLowTraffic === 'pass') {
+        return { proven: Math.max(gate.minRequests, 1), limited: Number.POSITIVE_INFINITY };
+      }
+      // How several services share the traffic is unknown: this is a lower limit.
+      const each = services.map((name) =>
+        requestsToPass(gate, objective.budget, options.registry?.services.get(name)),
+      );
+      return {
+        proven: Math.min(...each.map(({ proven }) => proven)),
+        limited: Math.min(...each.map(({ limited }) => limited)),
+      };
+    }),
   );
   return {
-    requests: Math.max(...needs),
+    requests: {
+      proven: Math.max(...needs.map(({ proven }) => proven)),
+      // Where one CUJ has a proven pass with less, that is enough for it.
+      limited: Math.max(...needs.map(({ proven, limited }) => Math.min(proven, limited))),
+    },
+    passAfterSeconds: Math.max(...cujs.map(({ gate }) => gate.passAfterMs ?? 0)) / 1000,
     lagSeconds: Math.max(...cujs.map(({ gate }) => gate.lagMs)) / 1000,
     maxWindowSeconds: Math.max(...cujs.map(({ gate }) => gate.maxWindowMs)) / 1000,
   };

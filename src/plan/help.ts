@@ -4,7 +4,7 @@ import type { GatePolicy } from '../domain/registry/model.ts';
 import { ruleFacts } from '../domain/registry/rules.ts';
 import { upperBound } from '../domain/statistics/e-process.ts';
 import { hourText } from './levels.ts';
-import { cleanCanary, maxMinutes, minutesOf } from './projection.ts';
+import { leastRequests, maxMinutes, minutesToPass, passNeed } from './projection.ts';
 import type { Measured, WeightPlan } from './traffic-plan.ts';
 
 /** The registry's maximum of each. */
@@ -21,7 +21,8 @@ export function helpFor(
   { weight, judgeable }: Pick<WeightPlan, 'weight' | 'judgeable'>,
 ): string[] {
   if (judgeable === 'always') return [];
-  const { cuj, service, cleanRequests: need } = one;
+  const { cuj, service } = one;
+  const need = leastRequests(one.need);
   const night = judgeable === 'by_day';
   const level = night ? one.levels.quietest : one.levels.median;
   const perMinute = (level * weight) / 100;
@@ -37,7 +38,7 @@ export function helpFor(
   const help: string[] = [];
   const percent = Math.ceil((need / (level * most)) * 100 - 1e-9);
   if (percent > weight && percent <= 100) help.push(`A weight of ${percent}% or more.`);
-  const minutes = minutesOf(need, perMinute);
+  const minutes = minutesToPass(one.need, perMinute);
   if (minutes <= longestWindowMinutes) {
     help.push(
       cuj.gate.window === 'rollout'
@@ -46,7 +47,7 @@ export function helpFor(
     );
   }
   const needWith = (gate: Partial<GatePolicy>) =>
-    cleanCanary({ ...one, cuj: { ...cuj, gate: { ...cuj.gate, ...gate } } }, level, 0, 0).requestsToVerdict ??
+    leastRequests(passNeed({ ...one, cuj: { ...cuj, gate: { ...cuj.gate, ...gate } } }, level)) ??
     Number.POSITIVE_INFINITY;
   if (ruleFacts[cuj.gate.rule].usesUpperBound) {
     const budget = cuj.objectives[one.sli]?.budget as number;

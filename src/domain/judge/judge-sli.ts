@@ -76,9 +76,12 @@ export interface SliVerdict extends SideFacts {
 export function judgeSli(question: SliQuestion): SliVerdict {
   const judged = judgeWithoutUnmet(question);
   // A fail that old data proves stays proven. Nothing else is known while the newest data is missing.
-  return question.isStale && judged.verdict !== 'fail'
-    ? { ...judged, ...inconclusive('source_stale'), requestsToVerdict: null }
-    : judged;
+  return question.isStale && judged.verdict !== 'fail' ? undecided(judged, 'source_stale') : judged;
+}
+
+/** The same numbers, with a reason that requests and time do not change. */
+function undecided({ limitedPass: _, ...numbers }: SliVerdict, reason: Reason): SliVerdict {
+  return { ...numbers, ...inconclusive(reason), requestsToVerdict: null };
 }
 
 function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
@@ -99,11 +102,7 @@ function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
   );
   const rest = judgeSums(sumSli(others, window, objective), question, { unmetThreshold, unreached });
   if (rest.verdict === 'fail') return { ...rest, endpoints: rest.endpoints.filter((one) => !isLeftOut(one)) };
-  return {
-    ...judgeSums(sums, question, { unmetThreshold, unreached }),
-    ...inconclusive('threshold_unmet'),
-    requestsToVerdict: null,
-  };
+  return undecided(judgeSums(sums, question, { unmetThreshold, unreached }), 'threshold_unmet');
 }
 
 const silence: Series = { total: new Float64Array(0), bad: new Float64Array(0) };

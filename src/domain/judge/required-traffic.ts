@@ -1,6 +1,7 @@
 import type { GatePolicy, Service } from '../registry/model.ts';
 import { upperBoundIsAtMost } from '../statistics/e-process.ts';
 import { reaches, requestsUntil } from './abort-threshold.ts';
+import { isTrafficForLimitedPass } from './limited-pass.ts';
 import { rules } from './rules/table.ts';
 
 /** Traffic, as the formulas use it. */
@@ -26,15 +27,34 @@ export function isTrafficEnough(
   return highest === undefined || upperBoundIsAtMost(n, e, highest);
 }
 
-/** Requests without a bad one, as the source counts them, that a pass takes; Infinity where no number leads there. */
-export function cleanRequestsToPass(
-  policy: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn'>,
+/** Clean requests, as the source counts them, that a pass takes; Infinity where no number leads there. */
+export interface RequiredRequests {
+  readonly proven: number;
+  /** With limited evidence, after `passAfterMs`. */
+  readonly limited: number;
+}
+
+export function requestsToPass(
+  policy: Pick<
+    GatePolicy,
+    'rule' | 'minRequests' | 'ruleOutBurn' | 'passAfterMs' | 'rulesOutRate' | 'window'
+  >,
   budget: number,
   { sampleRate, dispersion }: Pick<Service, 'sampleRate' | 'dispersion'> = { sampleRate: 1, dispersion: 1 },
-): number {
-  const enough = (requests: number) => {
-    const seen = requests * sampleRate;
-    return requests > 0 && isTrafficEnough({ seen, n: seen / dispersion, e: 0 }, policy, budget);
+): RequiredRequests {
+  const least = (isEnough: (traffic: SeenTraffic) => boolean) =>
+    requestsUntil((requests) => {
+      const seen = requests * sampleRate;
+      return requests > 0 && isEnough({ seen, n: seen / dispersion, e: 0 });
+    }) ?? Number.POSITIVE_INFINITY;
+  const hasLimited =
+    rules[policy.rule].logAgainst !== undefined &&
+    policy.passAfterMs !== undefined &&
+    policy.window === 'rollout';
+  return {
+    proven: least((traffic) => isTrafficEnough(traffic, policy, budget)),
+    limited: hasLimited
+      ? least((traffic) => isTrafficForLimitedPass(traffic, policy))
+      : Number.POSITIVE_INFINITY,
   };
-  return requestsUntil(enough) ?? Number.POSITIVE_INFINITY;
 }

@@ -36,6 +36,9 @@ export const builtInDefaults = {
   },
 } as const satisfies { readonly slo: SloDocument; readonly gate: Required<GateDocument> };
 
+/** The same gate policy as the model has it. */
+export const builtInPolicy: GatePolicy = policyOf(builtInDefaults.gate);
+
 /**
  * The defaults of all files over the built-in ones. Several files may each give some; the same one twice is a problem
  * even where both agree, because later it would not be clear which of them to change.

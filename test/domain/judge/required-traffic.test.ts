@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/domain/judge/judge.ts';
-import { cleanRequestsToPass } from '../../../src/domain/judge/required-traffic.ts';
+import { requestsToPass } from '../../../src/domain/judge/required-traffic.ts';
 import { cujOf, defaultPolicy, endpointOf, measurementOf } from './journey.ts';
 
 describe('the clean requests that a pass takes', () => {
@@ -17,7 +17,7 @@ describe('the clean requests that a pass takes', () => {
       5,
     ],
   ])('are those of %s', (_, policy, budget, requests) => {
-    expect(cleanRequestsToPass({ ...defaultPolicy, ...policy }, budget)).toBe(requests);
+    expect(requestsToPass({ ...defaultPolicy, ...policy }, budget)).toBe(requests);
   });
 
   it.each([
@@ -27,7 +27,7 @@ describe('the clean requests that a pass takes', () => {
     ['sampled and in bursts, with a minimum', { sampleRate: 0.5, dispersion: 1.5 }],
   ])('lead the judge to a pass, and one fewer does not: %s', (_, counted) => {
     const cuj = cujOf({ gate: { minRequests: 300 } });
-    const requests = cleanRequestsToPass(cuj.gate, 0.0005, { sampleRate: 1, dispersion: 1, ...counted });
+    const requests = requestsToPass(cuj.gate, 0.0005, { sampleRate: 1, dispersion: 1, ...counted });
     const verdictOn = (count: number) =>
       judge(
         cuj,

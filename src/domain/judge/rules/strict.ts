@@ -22,7 +22,7 @@ export const strict: Rule = {
     ),
     statusMissing,
     indistinguishable,
-    step(['within_slo', 'insufficient_traffic'], (context) => ({
+    step(['insufficient_traffic', 'within_slo'], (context) => ({
       verdict: 'pass',
       reason: context.isTrafficEnough(0) ? 'within_slo' : 'insufficient_traffic',
     })),
