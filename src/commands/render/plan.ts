@@ -1,4 +1,4 @@
-import { plain } from '../../domain/judge/number-text.ts';
+import { boundText, plain } from '../../domain/judge/number-text.ts';
 import { hourText } from '../../plan/levels.ts';
 import type { Judgeable, Outlook, PlanEntry, TrafficPlan, WeightPlan } from '../../plan/traffic-plan.ts';
 import type { Colors } from './colors.ts';
@@ -110,7 +110,7 @@ function timeText({ minutes, fits }: Outlook): string {
 }
 
 function ruledOutText({ minutes, rulesOutRate }: Outlook): string {
-  return minutes === null ? '-' : `${plain(rulesOutRate * 100)}%`;
+  return minutes === null ? '-' : boundText(rulesOutRate);
 }
 
 function caughtText({ failAtBadEvents, requests, caughtBurn }: Outlook): [string, string] {

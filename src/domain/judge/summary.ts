@@ -5,7 +5,7 @@ import { sliKinds } from '../sli/table.ts';
 import type { Indistinguishable, NoDataCause } from './analysis-window.ts';
 import type { MissingStatus, UnmetThreshold } from './data-quality.ts';
 import type { SliVerdict } from './judge-sli.ts';
-import { decimal, percent, plain, rolloutsOf } from './number-text.ts';
+import { boundText, decimal, percent, plain, rolloutsOf } from './number-text.ts';
 import type { Outcome, Reason, Traffic, VerdictStaleData } from './outcome.ts';
 import { rules } from './rules/table.ts';
 
@@ -130,7 +130,7 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
             : 'stable has no traffic: the selector of the canary matches both versions, or the rollout is over'
     }`,
   limited_evidence: (sli, facts) =>
-    `${counts(sli)}${worst(sli)}; rules out failure rates above ${percent(sli.rulesOutRate)}${untilProven(sli, facts)}`,
+    `${counts(sli)}${worst(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}`,
   within_slo: (sli) => `${counts(sli)}${missed(sli)}`,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,
 };
