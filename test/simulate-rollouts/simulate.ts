@@ -1,0 +1,137 @@
+/** Simulates cells of rollouts, and sums up how they end. */
+import { fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { seededRandom } from '../../src/demo/datadog/random.ts';
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
+import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
+import { rollouts } from '../../src/generate/argo/rollout.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
+import { type CanarySpec, RolloutRun } from './argo.ts';
+import { canarySpecOf, type GateMetric } from './manifest.ts';
+import { type Cell, hours, releases } from './releases.ts';
+import { type Ending, hashes, podStartMs, simulateRollout } from './rollout.ts';
+import { routesOf } from './traffic.ts';
+
+/** The registry of the repository, and the Rollouts that are generated from it. */
+export interface Setup {
+  readonly registry: Registry;
+  readonly specs: ReadonlyMap<string, CanarySpec<GateMetric>>;
+}
+
+export interface SetupOptions {
+  /** Only availability objectives are judged. */
+  readonly availabilityOnly: boolean;
+  /** The templates of the sample: one for each CUJ, or the service's. */
+  readonly analysis: 'cujs' | 'service';
+}
+
+const registryPath = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));
+
+/** Loads config/cujs.yaml and generates what `cuj-gate generate` would, with its defaults. */
+export async function setUp({ availabilityOnly, analysis }: SetupOptions): Promise<Setup> {
+  const loaded = await loadRegistry(registryPath);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  const registry = availabilityOnly ? withoutLatency(loaded.registry) : loaded.registry;
+  const options = { ...defaultAnalysisOptions, analysis };
+  const templates = analysisTemplates(registry, options).map(({ text }) => text);
+  const services = [...new Set([...registry.cujs.values()].flatMap((cuj) => cuj.services))].sort();
+  const specs = services.flatMap((service) =>
+    rollouts(registry, options, service).map(
+      ({ text }) => [service, canarySpecOf(text, templates, hashes)] as const,
+    ),
+  );
+  return { registry, specs: new Map(specs) };
+}
+
+function withoutLatency(registry: Registry): Registry {
+  const cujs = [...registry.cujs.values()].map((cuj) => {
+    const { latency: _, ...objectives } = cuj.objectives;
+    return [cuj.name, { ...cuj, objectives }] as const;
+  });
+  return { ...registry, cujs: new Map(cujs) };
+}
+
+/** The weights of a rollout in which every measurement passes. */
+interface Nominal {
+  /** Milliseconds of all traffic that the canary gets. */
+  readonly canaryMs: number;
+  readonly fullTrafficMs: number;
+}
+
+export function nominalOf(spec: CanarySpec<GateMetric>): Nominal {
+  const run = new RolloutRun(spec, 0, podStartMs);
+  let nowMs = 0;
+  for (let next = run.nextMs(); next !== undefined; next = run.nextMs()) {
+    nowMs = next;
+    run.advance(nowMs);
+    for (const { run: analysis, metrics } of run.due(nowMs))
+      analysis.record(
+        metrics.map((metric) => [metric, 'Successful'] as const),
+        nowMs,
+      );
+    run.advance(nowMs);
+  }
+  let canaryMs = 0;
+  let fullTrafficMs = 0;
+  run.weights.forEach(({ atMs, weight }, i) => {
+    const ms = (run.weights[i + 1]?.atMs ?? nowMs) - atMs;
+    canaryMs += (ms * weight) / 100;
+    if (weight >= 95) fullTrafficMs += ms;
+  });
+  return { canaryMs, fullTrafficMs };
+}
+
+/** Every rollout has random numbers of its own, so that it ends the same whatever else is simulated, and wherever. */
+function randomOf(seed: number, { release, service, requestsPerSecond, hour }: Cell, run: number) {
+  const text = `${seed} ${release} ${service} ${requestsPerSecond} ${hour} ${run}`;
+  return seededRandom(createHash('sha256').update(text).digest().readUInt32LE(0));
+}
+
+const midnight = Date.UTC(2026, 0, 31);
+
+/** Simulates one rollout of a cell; undefined where there is no such release in it. */
+export function simulateOne(
+  setup: Setup,
+  cell: Cell,
+  run: number,
+  seed: number,
+): Promise<Ending> | undefined {
+  const release = releases.find(({ id }) => id === cell.release);
+  const spec = setup.specs.get(cell.service);
+  if (release === undefined || spec === undefined)
+    throw new Error(`there is no release ${cell.release} of ${cell.service}`);
+  const random = randomOf(seed, { ...cell, release: release.comparedWith ?? cell.release }, run);
+  const startMs = midnight + hours[cell.hour] * 3_600_000 + Math.floor(random.next() * 60_000);
+  const nominal = nominalOf(spec);
+  const routes = routesOf(setup.registry, cell.service);
+  // The hour's traffic is near its middle's: a rollout takes minutes.
+  const factor = { peak: 1.6, mean: 1, quietest: 0.4 }[cell.hour];
+  const truth = release.truth({
+    registry: setup.registry,
+    service: cell.service,
+    run,
+    random,
+    fullTrafficMs: nominal.fullTrafficMs,
+    expected: (resource) => {
+      const unit = routes.find((route) => route.resource === resource)?.unit ?? 0;
+      return unit * cell.requestsPerSecond * factor * nominal.canaryMs;
+    },
+  });
+  if (truth === undefined) return undefined;
+  const { registry } = setup;
+  const { service, requestsPerSecond } = cell;
+  return simulateRollout(spec, { registry, service, requestsPerSecond, startMs, random, truth });
+}
+
+/** Simulates the rollouts of a cell; none where there is no such release in it. */
+export async function simulateCell(setup: Setup, cell: Cell, runs: number, seed: number): Promise<Ending[]> {
+  const endings: Ending[] = [];
+  for (let run = 0; run < runs; run += 1) {
+    const ending = await simulateOne(setup, cell, run, seed);
+    if (ending === undefined) return [];
+    endings.push(ending);
+  }
+  return endings;
+}
