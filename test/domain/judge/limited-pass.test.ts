@@ -180,11 +180,11 @@ describe('what is missing for a limited pass', () => {
     const gate = { rulesOutRate: 0.01, minRequests: 0 };
     const canary = { total: over(9, 270, 0).total, bad: [] };
     const requests = verdictOn(canary, gate).slis[0]?.limitedPass?.requests as number;
-    const after = (more: number) =>
+    const verdictAfter = (more: number) =>
       verdictOn({ ...canary, total: [...Array.from(canary.total).slice(0, 8), 30 + more] }, gate).verdict;
     expect(requests).toBeGreaterThan(0);
-    expect(after(requests)).toBe('pass');
-    expect(after(requests - 1)).toBe('inconclusive');
+    expect(verdictAfter(requests)).toBe('pass');
+    expect(verdictAfter(requests - 1)).toBe('inconclusive');
   });
 
   it('is not said of data that has stopped, nor where no request is within a threshold', () => {
