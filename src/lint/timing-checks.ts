@@ -1,7 +1,7 @@
 import { type RequiredRequests, requestsToPass } from '../domain/judge/required-traffic.ts';
 import type { Cuj, Registry } from '../domain/registry/model.ts';
-import { builtInPolicy } from '../domain/registry/resolve-defaults.ts';
 import { objectiveOf } from '../domain/registry/objective.ts';
+import { builtInPolicy } from '../domain/registry/resolve-defaults.ts';
 import type { Report } from './finding.ts';
 import { gatePath, numberOf, type UsedMetric } from './metric-checks.ts';
 import { type Analysis, type RolloutParts, seconds } from './rollout-parts.ts';

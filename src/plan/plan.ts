@@ -6,7 +6,14 @@ import { type SliName, sliKinds } from '../domain/sli/table.ts';
 import { helpFor } from './help.ts';
 import { levelAt, levelsOf } from './levels.ts';
 import { notesOf } from './notes.ts';
-import { cleanCanary, type EndpointMix, leastRequests, maxMinutes, minutesToPass, passNeed } from './projection.ts';
+import {
+  cleanCanary,
+  type EndpointMix,
+  leastRequests,
+  maxMinutes,
+  minutesToPass,
+  passNeed,
+} from './projection.ts';
 import type {
   HourlyTraffic,
   Judgeable,

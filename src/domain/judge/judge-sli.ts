@@ -13,8 +13,8 @@ import {
   unreachedOf,
 } from './data-quality.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
-import type { Outcome, Reason } from './outcome.ts';
 import { isTrafficForLimitedPass, type LimitedPassAhead, secondsToLimitedPass } from './limited-pass.ts';
+import type { Outcome, Reason } from './outcome.ts';
 import { isTrafficEnough, type SeenTraffic } from './required-traffic.ts';
 import { type SideFacts, sideFacts, toSignificant } from './rounding.ts';
 import { decide, hasEvidenceToFail, inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
@@ -120,15 +120,16 @@ function judgeSums(
   const evidence = evidenceIn(sums, question, rule.comparesStable);
   // Stable's status matters only for a fail by comparison.
   const missingOfStable =
-    rule.comparesStable && hasEvidenceToFail(rule, evidence) ? missingStatusOfStable(sums, window) : undefined;
+    rule.comparesStable && hasEvidenceToFail(rule, evidence)
+      ? missingStatusOfStable(sums, window)
+      : undefined;
   const limitedIn = secondsToLimitedPass(question, rule.logAgainst?.(evidence), unreached);
   const context: RuleContext = {
     sums,
     evidence,
     question,
     missingStatus: missingOfStable ?? missingStatusOf(sums, window, evidence.logOne),
-    isTrafficEnough: (more) =>
-      isTrafficEnough(trafficAfter(evidence, more), policy, evidence.referenceRate),
+    isTrafficEnough: (more) => isTrafficEnough(trafficAfter(evidence, more), policy, evidence.referenceRate),
     isLimitedPass: limitedIn === 0 && isTrafficForLimitedPass(trafficAfter(evidence, 0), policy),
   };
   const { missingStatus } = context;
@@ -176,10 +177,12 @@ function trafficAfter({ counts, line }: Evidence, more: number): SeenTraffic {
   return { seen: totalSeen + more * seen, n: n + more * weight, e };
 }
 
-function limitedPassAhead({ sums, evidence, question }: RuleContext, seconds: number): LimitedPassAhead | undefined {
+function limitedPassAhead(
+  { sums, evidence, question }: RuleContext,
+  seconds: number,
+): LimitedPassAhead | undefined {
   const requests = requestsUntil(
-    (more) =>
-      sums.total + more > 0 && isTrafficForLimitedPass(trafficAfter(evidence, more), question.policy),
+    (more) => sums.total + more > 0 && isTrafficForLimitedPass(trafficAfter(evidence, more), question.policy),
   );
   return requests === null ? undefined : { requests, seconds };
 }

@@ -1,5 +1,5 @@
-import type { GatePolicy } from '../registry/model.ts';
 import { bucketMs } from '../metrics/metrics-source.ts';
+import type { GatePolicy } from '../registry/model.ts';
 import { upperBoundIsAtMost } from '../statistics/e-process.ts';
 import { reaches } from './abort-threshold.ts';
 import type { Unreached } from './data-quality.ts';

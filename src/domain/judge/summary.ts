@@ -179,7 +179,10 @@ function isEnough(sli: SliVerdict, rule: RuleName): boolean {
 }
 
 /** How far a limited pass is from a proven one, and how long that takes at the traffic so far. */
-function untilProven({ total, requestsToVerdict }: SliVerdict, { minutesOfTraffic = 0 }: SummaryFacts): string {
+function untilProven(
+  { total, requestsToVerdict }: SliVerdict,
+  { minutesOfTraffic = 0 }: SummaryFacts,
+): string {
   if (requestsToVerdict === null) return '';
   const minutes = Math.ceil((requestsToVerdict / total) * minutesOfTraffic);
   return `; proven after ${plain(requestsToVerdict)} more clean requests${minutes > 0 ? ` (about ${plain(minutes)} min)` : ''}`;

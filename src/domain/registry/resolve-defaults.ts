@@ -136,7 +136,8 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
   if (own === undefined) return;
   for (const key of ['window', 'maxWindow', 'restartGap', 'passAfter'] as const) {
     const text = own[key];
-    if (text === undefined || text === 'rollout' || text === 'never' || spanMs(text) % minuteMs === 0) continue;
+    if (text === undefined || text === 'rollout' || text === 'never' || spanMs(text) % minuteMs === 0)
+      continue;
     reporter.value(
       ['gate', key],
       'whole-minutes',

@@ -12,13 +12,23 @@ const stableOver = (minutes: number): Counts => ({ total: new Array(minutes).fil
 function verdictOn(
   canary: Counts,
   gate: Partial<GatePolicy> = {},
-  wishes: { readonly sinceMs?: number; readonly windowMs?: number | 'rollout'; readonly stable?: Counts } = {},
+  wishes: {
+    readonly sinceMs?: number;
+    readonly windowMs?: number | 'rollout';
+    readonly stable?: Counts;
+  } = {},
 ) {
   const lead = new Array<number>(6).fill(0);
-  const shifted = { total: [...lead, ...canary.total], bad: [...lead, ...canary.bad] };
+  const shifted = {
+    total: [...lead, ...Array.from(canary.total)],
+    bad: [...lead, ...Array.from(canary.bad)],
+  };
   return judge(
     cujOf({ gate: { ...inTime, ...gate } }),
-    measurementOf({ ...wishes, availability: [endpointOf('GET /a', shifted, wishes.stable ?? stableOver(shifted.total.length))] }),
+    measurementOf({
+      ...wishes,
+      availability: [endpointOf('GET /a', shifted, wishes.stable ?? stableOver(shifted.total.length))],
+    }),
     options,
   );
 }
@@ -80,11 +90,14 @@ describe('a limited pass', () => {
 
   it('does not come where an endpoint is not reached', () => {
     const lead = new Array<number>(6).fill(0);
-    const reached = { total: [...lead, ...over(8, 200, 0).total], bad: [] };
+    const reached = { total: [...lead, ...Array.from(over(8, 200, 0).total)], bad: [] };
     const verdict = judge(
       cujOf({ gate: inTime, endpoints: ['GET /a', 'GET /b'] }),
       measurementOf({
-        availability: [endpointOf('GET /a', reached, stableOver(14)), endpointOf('GET /b', silent, stableOver(14))],
+        availability: [
+          endpointOf('GET /a', reached, stableOver(14)),
+          endpointOf('GET /b', silent, stableOver(14)),
+        ],
       }),
       options,
     );
@@ -135,7 +148,9 @@ describe('what a URL can do to a limited pass', () => {
       'inconclusive insufficient_traffic',
     );
     // Before the canary's first request nothing was watched.
-    expect(outcome(verdictOn(over(7, 80, 0), {}, { sinceMs: start }))).toBe('inconclusive insufficient_traffic');
+    expect(outcome(verdictOn(over(7, 80, 0), {}, { sinceMs: start }))).toBe(
+      'inconclusive insufficient_traffic',
+    );
   });
 
   it('is only to ask for more: a fixed span has none, even where it is long enough', () => {
@@ -165,11 +180,11 @@ describe('what is missing for a limited pass', () => {
     const gate = { rulesOutRate: 0.01, minRequests: 0 };
     const canary = { total: over(9, 270, 0).total, bad: [] };
     const requests = verdictOn(canary, gate).slis[0]?.limitedPass?.requests as number;
-    const after = (more: number) =>
-      verdictOn({ ...canary, total: [...canary.total.slice(0, 8), 30 + more] }, gate).verdict;
+    const verdictAfter = (more: number) =>
+      verdictOn({ ...canary, total: [...Array.from(canary.total).slice(0, 8), 30 + more] }, gate).verdict;
     expect(requests).toBeGreaterThan(0);
-    expect(after(requests)).toBe('pass');
-    expect(after(requests - 1)).toBe('inconclusive');
+    expect(verdictAfter(requests)).toBe('pass');
+    expect(verdictAfter(requests - 1)).toBe('inconclusive');
   });
 
   it('is not said of data that has stopped, nor where no request is within a threshold', () => {
