@@ -5,7 +5,7 @@ import type { BackendFacts } from '../../src/domain/ports/backend-facts.ts';
 import type { JsonApi } from '../../src/domain/ports/json-api.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
-import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import type { GateDocument, RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
 import { surveyDatadog } from '../../src/sources/datadog/api/doctor-survey.ts';
 import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
@@ -38,11 +38,14 @@ export function registryOf(document: RegistryDocument): Registry {
   return resolved.registry;
 }
 
+/** Gate settings with which a pass is always a proven one, however few requests prove it. */
+export const provenOnly = { passAfter: 'never', minRequests: 0 } as const satisfies GateDocument;
+
 /** A shop's registry: one traced service, two CUJs. Tests change it. */
-export function shopDocument(): RegistryDocument {
+export function shopDocument(gate: GateDocument = {}): RegistryDocument {
   return {
     apiVersion: 'cuj-gate/v1',
-    defaults: { slo: { availability: 99.95 } },
+    defaults: { slo: { availability: 99.95 }, gate },
     services: {
       shop: { env: 'production', operation: 'express.request', canary: 'version:{version}' },
     },
