@@ -37,7 +37,7 @@ export interface RequiredRequests {
 export function requestsToPass(
   policy: Pick<
     GatePolicy,
-    'rule' | 'minRequests' | 'ruleOutBurn' | 'passAfterMs' | 'rulesOutRate' | 'window'
+    'rule' | 'minRequests' | 'ruleOutBurn' | 'passAfterMs' | 'rulesOutRate' | 'window' | 'maxWindowMs'
   >,
   budget: number,
   { sampleRate, dispersion }: Pick<Service, 'sampleRate' | 'dispersion'> = { sampleRate: 1, dispersion: 1 },
@@ -50,6 +50,7 @@ export function requestsToPass(
   const hasLimited =
     rules[policy.rule].logAgainst !== undefined &&
     policy.passAfterMs !== undefined &&
+    policy.passAfterMs <= policy.maxWindowMs &&
     policy.window === 'rollout';
   return {
     proven: least((traffic) => isTrafficEnough(traffic, policy, budget)),

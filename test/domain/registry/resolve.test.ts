@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { pathText, type RegistryInput } from '../../../src/domain/registry/findings.ts';
 import type { Cuj } from '../../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../../src/domain/registry/resolve.ts';
-import type { CujDocument, RegistryDocument } from '../../../src/domain/registry/schema.ts';
+import type { CujDocument, GateDocument, RegistryDocument } from '../../../src/domain/registry/schema.ts';
 import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
 
 const services = {
@@ -104,7 +104,7 @@ describe('the limited pass', () => {
     expect(cuj.gate.rulesOutRate).toBe(0.025);
   });
 
-  const findings = (cuj: CujDocument['gate'], defaults: CujDocument['gate'] = {}) =>
+  const findings = (cuj: GateDocument, defaults: GateDocument = {}) =>
     rules([
       input({ defaults: { ...availability, gate: defaults }, services, cujs: [{ ...base, gate: cuj }] }),
     ]);
