@@ -1,5 +1,5 @@
 import type { GatePolicy, Service } from '../registry/model.ts';
-import { upperBoundIsAtMost } from '../statistics/e-process.ts';
+import { upperBoundIsAtMost } from '../statistics/clopper-pearson.ts';
 import { reaches, requestsUntil } from './abort-threshold.ts';
 import { isTrafficForLimitedPass } from './limited-pass.ts';
 import { rules } from './rules/table.ts';
