@@ -1,5 +1,5 @@
-# The image of cuj-gate: Node, one bundled file, the licences of what is in it, its bill of materials, and an example of
-# a registry. No shell, no package manager, no node_modules. docs/deploy.md shows how to build, pin and check it.
+# The image of cuj-gate: Node, one bundled file, its license and those of what is in it, its bill of materials, and an
+# example of a registry. No shell, no package manager, no node_modules. docs/deploy.md shows how to build, pin and check it.
 
 # What runs. For a build that cannot change under you pin the digest as well:
 #   --build-arg RUNTIME=gcr.io/distroless/nodejs24-debian12:nonroot@sha256:…
@@ -9,7 +9,7 @@ ARG BUILDER=docker.io/library/node:24-bookworm-slim
 # The bundle is the same for every processor, so it is made on the one at hand.
 FROM --platform=$BUILDPLATFORM ${BUILDER} AS bundle
 WORKDIR /work
-COPY package.json package-lock.json ./
+COPY package.json package-lock.json LICENSE ./
 # esbuild's program comes as a package of its own; no install script is needed.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
@@ -19,7 +19,7 @@ RUN npm run bundle
 
 FROM ${RUNTIME}
 WORKDIR /app
-COPY --from=bundle /work/dist/cuj-gate.mjs /work/dist/THIRD-PARTY-LICENSES /work/dist/sbom.cdx.json ./
+COPY --from=bundle /work/dist/cuj-gate.mjs /work/dist/LICENSE /work/dist/THIRD-PARTY-LICENSES /work/dist/sbom.cdx.json ./
 COPY --from=bundle /work/dist/config/ ./config/
 
 ENV NODE_ENV=production
@@ -33,7 +33,7 @@ ENTRYPOINT ["/nodejs/bin/node", "/app/cuj-gate.mjs"]
 CMD ["serve"]
 
 # Last, so that another version builds nothing again.
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 ARG SOURCE=
 LABEL org.opencontainers.image.title="cuj-gate" \

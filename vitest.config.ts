@@ -1,19 +1,55 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
-/** `npm test`: what needs no process of its own. Tests that start processes end in .integration.test.ts. */
-const integration = 'test/**/*.integration.test.ts';
-const runsIntegration = process.env.TEST_SET === 'integration';
-const runsAll = process.env.TEST_SET === 'all';
+/** Files that start processes or threads. */
+const integrationFiles = 'test/**/*.integration.test.ts';
+/** Files that replace a module with `vi.mock`. */
+const isolatedFiles = 'test/**/*.isolated.test.ts';
+const e2eFiles = 'test/e2e/**';
+const setupFiles = ['test/property-seed.ts'];
+
+/** One process runs many files and loads each module once. Loading all of them for each file took half of the time. */
+const unit: TestProjectInlineConfiguration = {
+  extends: true,
+  test: {
+    name: 'unit',
+    include: ['test/**/*.test.ts'],
+    exclude: [e2eFiles, integrationFiles, isolatedFiles],
+    isolate: false,
+    setupFiles,
+  },
+};
+
+/** Each file has its own process, because a replaced module would reach the files that run later. */
+const isolated: TestProjectInlineConfiguration = {
+  extends: true,
+  test: { name: 'isolated', include: [isolatedFiles], exclude: [e2eFiles], setupFiles },
+};
+
+const integration: TestProjectInlineConfiguration = {
+  extends: true,
+  test: { name: 'integration', include: [integrationFiles], exclude: [e2eFiles] },
+};
+
+/** By the value of TEST_SET. `npm test` sets none. */
+const sets: Record<string, TestProjectInlineConfiguration[]> = {
+  unit: [unit, isolated],
+  integration: [integration],
+  all: [unit, isolated, integration],
+};
+
+const projects = sets[process.env.TEST_SET ?? 'unit'];
+if (projects === undefined) throw new Error(`TEST_SET is one of ${Object.keys(sets).join(', ')}`);
 
 export default defineConfig({
   test: {
-    include: [runsIntegration ? integration : 'test/**/*.test.ts'],
-    exclude: ['test/e2e/**', ...(runsIntegration || runsAll ? [] : [integration])],
+    projects,
     // Limits for a machine that is busy with other things; nothing here waits for a clock.
     // By default one core is left idle, which on two cores doubles the time.
     maxWorkers: '100%',
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // A spy that a test forgets must not reach the next file.
+    restoreMocks: true,
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text', 'json-summary'] },
   },
 });

@@ -13,15 +13,14 @@ function firstEphemeral(): number {
 const handedOut = new Set<number>();
 
 /**
- * `count` loopback ports that are free, each of them given once in a run. Not those that the kernel gives out: between
- * this and the child's own listening, and while a child is down that shall come back on its port, it could give one to
- * somebody else, another run on this machine included.
+ * `count` free loopback ports, each of them used once in a run. They are outside of the kernel's ephemeral range: the kernel
+ * could give such a port to another process before the child listens on it, or while the child restarts.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const lowest = 10_000;
   const end = firstEphemeral();
   const ports: number[] = [];
-  // Bounded: where nothing may listen on loopback, trying on would never end.
+  // Bounded: if no process may listen on loopback, the search would not end.
   for (let tries = 0; ports.length < count && tries < 1_000; tries += 1) {
     const port = randomInt(lowest, Math.max(end, lowest + 1_000));
     if (handedOut.has(port) || !(await isFree(port))) continue;

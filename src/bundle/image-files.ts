@@ -21,6 +21,7 @@ export async function imageFiles(root: string): Promise<ImageFiles> {
   const contents = contentsOf(metafile, root);
   const files: Record<string, string> = {
     [bundleName]: code,
+    LICENSE: await readFile(path.join(root, 'LICENSE'), 'utf8'),
     'THIRD-PARTY-LICENSES': licencesText(contents.packages),
     'sbom.cdx.json': sbomText({ name, version }, contents),
   };

@@ -55,7 +55,7 @@ export function evaluateCommand(io: Io, exit: (code: number) => void): Command {
     .addHelpText(
       'after',
       `
-Needs DD_API_KEY and DD_APP_KEY (or their _FILE twins), and DD_SITE where it is not datadoghq.com.
+Requires DD_API_KEY and DD_APP_KEY (or DD_API_KEY_FILE and DD_APP_KEY_FILE), and DD_SITE if it is not datadoghq.com.
 
 Examples:
   cuj-gate evaluate login --registry cujs.yaml --param version=v1.42.0

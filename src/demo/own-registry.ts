@@ -43,13 +43,13 @@ const dayMs = 24 * 60 * minuteMs;
 const coarseMs = 10 * minuteMs;
 /** The age of the rollout, long enough for a verdict with any window of the registry. */
 const canaryAgeMs = 30 * minuteMs;
-/** After so many minutes a clean canary has enough traffic for a pass. */
+/** Minutes after which a clean canary has enough traffic for a pass. */
 const minutesToPass = 10;
 const minPerMinute = 60;
 /** Stable's traffic for each request of the canary: a canary at 25%. */
 const stableShare = 3;
 const brokenRate = 0.2;
-/** Where no CUJ has a threshold. */
+/** The threshold that is assumed if no CUJ has one. */
 const ordinaryLatencyMs = 200;
 /** Shares of the lowest threshold: all below it. */
 const latencies: readonly (readonly [share: number, ofThreshold: number])[] = [
@@ -263,7 +263,7 @@ function canaryPerMinute({ gate, objectives }: Cuj, { sampleRate, dispersion }: 
   return (Math.max(weighed, 2 * gate.minRequests) / sampleRate) * (minuteMs / spanMs);
 }
 
-/** The tags of one side: its selector's, and for what only the other side's selector names a value that is not that one. */
+/** The tags of one side: those of its selector. A tag that only the other side's selector has gets a different value. */
 function tagsOf(
   side: 'canary' | 'stable',
   service: Service,
@@ -276,7 +276,7 @@ function tagsOf(
   const [own, other] = side === 'canary' ? [canary, stable] : [stable, canary];
   const tags: Record<string, string> = {};
   for (const { key, value } of other) {
-    // The service's own are others already.
+    // The service and env of this side differ from those already.
     if (key === 'service' || key === 'env') continue;
     const unlike = key === 'version' ? exampleVersions[side] : side;
     tags[key] = unlike === value ? `${unlike}-other` : unlike;

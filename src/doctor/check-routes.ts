@@ -29,7 +29,7 @@ export function checkRoutes(
       ({ service: name, resource }) =>
         resource !== '*' && facts.services.get(name)?.routes?.has(resource) === false,
     );
-    // Said once for the CUJ, at the service of its first endpoint.
+    // Reported once for each CUJ, at the service of its first endpoint.
     if (everywhere && cuj.endpoints[0]?.service === service.name) findings.push(silentCuj(cuj.name));
   }
   const operation = outgoing(service, found, wanted);
@@ -47,7 +47,7 @@ function silentEndpoint(
 ): DoctorFinding {
   const about = `cuj ${cuj}: ${label}`;
   const verdict = all
-    ? 'The CUJ is judged without it. Where nothing of a CUJ has traffic it is inconclusive (no_data).'
+    ? 'The CUJ is judged without it. A CUJ whose endpoints all lack traffic is inconclusive (no_data).'
     : 'The CUJ is judged without it: failures are not detected.';
   const filled = filledRoutes(resource, routes);
   if (filled.length > 0) {
@@ -55,9 +55,9 @@ function silentEndpoint(
       severity: 'error',
       check: 'raw-paths',
       about,
-      message: `${resource} had no hits in the last day, but ${count(filled.length)} names that only fill its placeholder did, such as ${listed(filled, 3)}`,
+      message: `${resource} had no hits in the last day, but ${count(filled.length)} raw paths that match its placeholder did, such as ${listed(filled, 3)}`,
       verdict,
-      fix: 'The application reports raw paths instead of routes. Let the tracer take the route (most frameworks need their integration on), so that all of them are one resource.',
+      fix: 'The application reports raw paths instead of routes. Make the tracer report the route (for most frameworks, enable their integration), so that all of them are one resource.',
     };
   }
   const nearest = nearestRoutes(resource, routes);
@@ -92,7 +92,7 @@ function silentCuj(cuj: string): DoctorFinding {
   };
 }
 
-/** The operation has hits, none of which is an endpoint's, and another operation has them. */
+/** The operation has hits, but none on an endpoint, and another operation has hits on the endpoints. */
 function outgoing(
   service: Service,
   found: ServiceFacts,

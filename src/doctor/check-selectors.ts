@@ -30,7 +30,7 @@ function checkTerm(
   template: SelectorTemplate,
   term: SelectorTerm,
 ): DoctorFinding | undefined {
-  // These name the scope itself: what replaces the service or the env is not among this service's tags.
+  // These select the scope itself: a value that replaces the service or the env is not among this service's tags.
   if (term.key === 'service' || term.key === 'env') return undefined;
   const values = found.selectorValues.get(term.key) ?? new Map();
   const about = named(service);
@@ -48,13 +48,13 @@ function checkTerm(
   if (matching.length > 0) return undefined;
   const fixed = term.parts.every((part) => typeof part === 'string');
   return {
-    // A fixed value such as role:canary is only there while something is being rolled out.
+    // A fixed value such as role:canary exists only during a rollout.
     severity: fixed ? 'warning' : 'error',
     check: 'selector-value-missing',
     about,
     message: `no value of ${term.key} fits "${textOf(term)}" of the ${side} selector; there are ${valuesText(values)}`,
     verdict: fixed
-      ? `Inconclusive (no_data) while that lasts. Where no ${side} ran in the last day, this is as it should be.`
+      ? `Inconclusive (no_data) while that lasts. If no ${side} ran in the last day, this is expected.`
       : 'Inconclusive (no_data), always: the selector matches nothing.',
     fix: fixed
       ? 'Check again during a rollout, or correct the value.'
@@ -74,7 +74,7 @@ function missingTagFix(facts: BackendFacts, service: Service, key: string): stri
     : `Tags that the application sets on spans do not reach trace metrics: use version:{version}, or make ${key} an additional primary tag in Datadog (it takes up to two hours).${usable}`;
 }
 
-/** Tags by which no canary is told apart. */
+/** Tags that cannot distinguish canary and stable. */
 const ordinary = new Set(['env', 'service', 'resource', 'resource_name', 'http.status_code', 'host']);
 
 function oneVersion(service: Service, found: ServiceFacts): DoctorFinding[] {
@@ -96,7 +96,7 @@ function oneVersion(service: Service, found: ServiceFacts): DoctorFinding[] {
   ];
 }
 
-/** Whether a value is what the term becomes where each placeholder is filled with a character or more. */
+/** Whether the term can have this value, with at least one character for each placeholder. */
 function fits({ parts }: SelectorTerm, value: string): boolean {
   let at = 0;
   /** How many characters the placeholders before this part need. */

@@ -6,7 +6,7 @@ import type { DoctorFinding } from './finding.ts';
 import { type CountedEvents, countedEvents } from './metric-query.ts';
 import { listed } from './words.ts';
 
-/** SLOs in Datadog that are missing, or promise or count something else than the registry. */
+/** SLOs in Datadog that are missing, or whose objective or queries differ from the registry's. */
 export function checkSlos(registry: Registry, { slos }: BackendFacts): DoctorFinding[] {
   if (slos === undefined) return [];
   const findings: DoctorFinding[] = [];
@@ -58,7 +58,7 @@ export function checkSlos(registry: Registry, { slos }: BackendFacts): DoctorFin
 function withoutBudget(cuj: Cuj): string {
   return cuj.errorBudgetPolicy.some(({ gate }) => gate !== undefined)
     ? 'The error budget is unknown, so the gate: of its errorBudgetPolicy does nothing.'
-    : 'None. The error budget is unknown to report.';
+    : 'None. cuj-gate report shows the error budget as unknown.';
 }
 
 function differences(registry: Registry, cuj: Cuj, sli: SliName, slo: SloFacts): DoctorFinding[] {
@@ -74,7 +74,7 @@ function differences(registry: Registry, cuj: Cuj, sli: SliName, slo: SloFacts):
         'The gate judges by the registry; the error budget and errorBudgetPolicy use the SLO in Datadog.',
       fix: 'Apply what cuj-gate generate terraform writes, or correct the registry.',
     });
-  if (slo.type !== 'metric') differ('slo-type', `"${slo.name}" is a ${slo.type} SLO, not one of a metric`);
+  if (slo.type !== 'metric') differ('slo-type', `"${slo.name}" is a ${slo.type} SLO, not a metric SLO`);
   const target = slo.targets.get(cuj.sloWindow);
   const wanted = cuj.objectives[sli]?.percent as number;
   if (target === undefined) {
@@ -89,7 +89,7 @@ function differences(registry: Registry, cuj: Cuj, sli: SliName, slo: SloFacts):
   return findings;
 }
 
-/** What the SLO's queries count that the gate's own do not, and the other way round; how they are written is free. */
+/** What only the SLO's queries count, and what only the gate's count. The form of the queries does not matter. */
 function countDifferences(registry: Registry, cuj: Cuj, sli: SliName, slo: SloFacts): string[] {
   const wanted = sloEvents(registry, cuj, sli)?.queries.flatMap(({ query }) => countedEvents(query)) ?? [];
   const found = slo.queries.flatMap(countedEvents);

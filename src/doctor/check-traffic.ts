@@ -3,12 +3,12 @@ import type { Service } from '../domain/registry/model.ts';
 import type { DoctorFinding } from './finding.ts';
 import { count, listed, named, percent } from './words.ts';
 
-/** How much fewer hits than the mesh's requests there must be before sampling is suspected. */
+/** A factor between the hits and those that sampleRate predicts, from which on sampleRate is reported. */
 const sampledFactor = 3;
-/** Below this many requests a missing 5XX or a missing duration proves nothing. */
+/** With fewer requests, a missing 5XX or a missing duration proves nothing. */
 const enoughRequests = 1_000;
 
-/** Whether the service has traffic where the registry says, with codes and durations, and all of it. */
+/** Checks that Datadog has the service's traffic where the registry says: all of it, with status codes and durations. */
 export function checkTraffic(facts: BackendFacts, service: Service, found: ServiceFacts): DoctorFinding[] {
   if (found.total === 0) return [noTraffic(facts, service, found)];
   return [...codes(service, found), ...durations(service, found), ...sampling(service, found)];
@@ -142,7 +142,7 @@ function sampling(service: Service, { meshRequests, total }: ServiceFacts): Doct
       severity: 'warning',
       check: 'sample-rate',
       about: named(service),
-      message: `${count(total)} hits beside ${count(meshRequests)} requests in the mesh: ${percent(seen)}, and sampleRate says ${percent(service.sampleRate)}`,
+      message: `${count(total)} hits, but ${count(meshRequests)} requests in the mesh: ${percent(seen)}, while sampleRate says ${percent(service.sampleRate)}`,
       verdict:
         seen < service.sampleRate
           ? 'Ratios are correct, but there is less evidence than the traffic allows: verdicts take longer.'

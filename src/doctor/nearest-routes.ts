@@ -5,7 +5,7 @@ import type { Shares } from '../domain/ports/backend-facts.ts';
 const maxDifference = 0.3;
 const maxNames = 3;
 
-/** Resource names with traffic that a wanted one most likely means, best first. */
+/** Resource names with traffic that are most similar to a wanted one, best first. */
 export function nearestRoutes(wanted: string, routes: Shares): string[] {
   const shape = shapeOf(wanted);
   return [...routes.keys()]
@@ -22,7 +22,7 @@ export function nearestRoutes(wanted: string, routes: Shares): string[] {
     .map(({ name }) => name);
 }
 
-/** Names with traffic that only fill the placeholders of a wanted one: raw paths instead of routes. */
+/** Names with traffic that have ids in place of the placeholders of a wanted one: raw paths instead of routes. */
 export function filledRoutes(wanted: string, routes: Shares): string[] {
   const segments = wanted.split('/');
   if (!segments.some(isPlaceholder)) return [];

@@ -5,7 +5,7 @@ export function named({ name }: Service): string {
   return `service ${name}`;
 }
 
-/** A count with thousands told apart. */
+/** A count with a thousands separator. */
 export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }

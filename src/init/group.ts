@@ -5,11 +5,11 @@ export interface RouteGroup {
   /** A DNS label of at most 50 characters, unique among the groups. */
   readonly name: string;
   readonly routes: readonly FoundRoute[];
-  /** Of the service's traffic; undefined where nobody measured it. */
+  /** Share of the service's traffic; undefined where it was not measured. */
   readonly share: number | undefined;
 }
 
-/** A group of more routes is split into what reads and what writes: one journey is rarely both. */
+/** A group of more routes is split into routes that read and routes that write: one journey rarely does both. */
 const manyRoutes = 6;
 /** Segments that say nothing about what a user does. */
 const noise = /^(api|apis|rest|rpc|public|private|internal|external|web|mobile|app|v\d+(\.\d+)*)$/i;

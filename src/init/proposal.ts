@@ -11,11 +11,11 @@ export interface ProposalInput {
   readonly operationNote: string;
   readonly canaryNote: string;
   readonly routes: readonly FoundRoute[];
-  /** Left out before it came here. */
+  /** Routes that an earlier step left out. */
   readonly leftOut: readonly LeftOut[];
   /** Where the routes come from: `the traffic of member-api in production over the last day`. */
   readonly from: string;
-  /** The busiest so many routes are proposed. */
+  /** The number of routes to propose, busiest first. */
   readonly top: number;
 }
 
@@ -97,14 +97,14 @@ function leftOutLines(leftOut: readonly LeftOut[]): string[] {
   ];
 }
 
-/** A YAML scalar: plain where that is certain to stay the same text. */
+/** A YAML scalar: plain if it is certain to be read as the same text. */
 function quoted(text: string): string {
   const plain =
     /^[A-Za-z/][\w ./:-]*$/.test(text) && !/:( |$)| $|^(y|n|yes|no|on|off|true|false|null)$/i.test(text);
   return plain ? text : JSON.stringify(text);
 }
 
-/** Other people's words inside a comment: one line, and nothing that cannot be seen. */
+/** Text from outside in a comment: one line, without invisible characters. */
 function comment(text: string): string {
   return oneLine(text).slice(0, 200);
 }

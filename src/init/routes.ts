@@ -13,9 +13,9 @@ export interface FoundRoute {
   readonly route: { readonly method: string; readonly path: string } | undefined;
   /** As Datadog stores it. */
   readonly resource: string;
-  /** Share of the service's traffic; undefined where nobody measured it. */
+  /** Share of the service's traffic; undefined where it was not measured. */
   readonly share: number | undefined;
-  /** What its authors file it under. */
+  /** The tag that its authors gave it. */
   readonly tag: string | undefined;
 }
 

@@ -1,5 +1,5 @@
 import { type RequiredRequests, requestsToPass } from '../domain/judge/required-traffic.ts';
-import type { Cuj, Registry } from '../domain/registry/model.ts';
+import type { Cuj, GatePolicy, Registry } from '../domain/registry/model.ts';
 import { objectiveOf } from '../domain/registry/objective.ts';
 import { builtInPolicy } from '../domain/registry/resolve-defaults.ts';
 import type { Report } from './finding.ts';
@@ -19,11 +19,16 @@ export interface TimingOptions {
   readonly maxWindowSeconds: number;
 }
 
-/** What one metric needs. */
-interface Need {
-  readonly requests: RequiredRequests;
+/** What a pass of one SLI takes. */
+interface PassNeed extends RequiredRequests {
   /** Of canary traffic, before a pass with limited evidence. */
   readonly passAfterSeconds: number;
+}
+
+/** What one metric needs. */
+interface Need {
+  /** Of each SLI of each CUJ that it asks about. */
+  readonly passes: readonly PassNeed[];
   readonly lagSeconds: number;
   readonly maxWindowSeconds: number;
 }
@@ -124,18 +129,21 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
   // The last minutes before a measurement are not in the data yet.
   const full = analysis.traffic.fullSeconds + ((looks - need.lagSeconds) * weight) / 100;
   const requests = (full / 60) * requestsPerMinute;
-  const { proven, limited } = need.requests;
-  if (requests >= proven) return undefined;
-  if (requests >= limited && time - need.lagSeconds >= need.passAfterSeconds) return undefined;
+  const isThere = ({ proven, limited, passAfterSeconds }: PassNeed) =>
+    requests >= proven || (requests >= limited && time - need.lagSeconds >= passAfterSeconds);
   const perSecond = (requestsPerMinute / 60) * (weight / 100);
-  const limitedTime = Math.max(limited / perSecond, need.passAfterSeconds);
-  const wanted = Math.min(proven / perSecond, limitedTime) + need.lagSeconds;
-  const asked = limitedTime < proven / perSecond ? limited : proven;
+  const worst = need.passes
+    .filter((pass) => !isThere(pass))
+    .map((pass) => firstPass(pass, perSecond))
+    .sort((a, b) => b.seconds - a.seconds)[0];
+  if (worst === undefined) return undefined;
+  const wanted = worst.seconds + need.lagSeconds;
   const much =
-    asked / perSecond < need.passAfterSeconds && asked === limited
+    worst.requests === undefined
       ? `A pass of metric "${name}" with limited evidence takes ${text(wanted)} (passAfter, and the lag of the data)`
-      : `${asked} clean requests of metric "${name}" take ${text(wanted)} at ${weight}% of ${requestsPerMinute} a minute`;
-  if (wanted <= need.maxWindowSeconds) {
+      : `${worst.requests} clean requests of metric "${name}" take ${text(wanted)} at ${weight}% of ${requestsPerMinute} a minute`;
+  // One look sees maxWindow, however old the data is.
+  if (worst.seconds <= need.maxWindowSeconds) {
     return {
       seconds: wanted,
       say: () =>
@@ -151,8 +159,8 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
         ),
     };
   }
-  const minutes = (need.maxWindowSeconds - need.lagSeconds) / 60;
-  const enough = Math.ceil((Math.min(proven, limited) / requestsPerMinute / minutes) * 100);
+  const minutes = need.maxWindowSeconds / 60;
+  const enough = Math.ceil((worst.least / requestsPerMinute / minutes) * 100);
   return {
     seconds: wanted,
     say: () =>
@@ -164,31 +172,56 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
         'It can never pass, however long the pause is.',
         enough <= 100
           ? `Set a weight of ${enough}% or more, or lengthen maxWindow.`
-          : 'The traffic is too low for this objective: lower the objective, raise ruleOutBurn, or set onLowTraffic: pass.',
+          : worst.isLimited
+            ? 'The traffic is too low for limited evidence: lower minRequests and raise rulesOutRate, or set onLowTraffic: pass.'
+            : 'The traffic is too low for this objective: lower the objective, raise ruleOutBurn, or set onLowTraffic: pass.',
       ),
   };
 }
 
-/** The greatest need of a metric's CUJs; undefined if all are in report-only mode. */
+/** The first pass of a clean canary with so many requests a second. */
+interface FirstPass {
+  /** Of canary traffic. */
+  readonly seconds: number;
+  /** The requests that take this long; undefined where it is `passAfter` that does. */
+  readonly requests: number | undefined;
+  /** The least requests of any pass, and whether its evidence is limited. */
+  readonly least: number;
+  readonly isLimited: boolean;
+}
+
+function firstPass({ proven, limited, passAfterSeconds }: PassNeed, perSecond: number): FirstPass {
+  const inTime = Math.max(limited / perSecond, passAfterSeconds);
+  const least = { least: Math.min(proven, limited), isLimited: limited < proven };
+  if (proven / perSecond <= inTime) return { ...least, seconds: proven / perSecond, requests: proven };
+  const waits = limited / perSecond < passAfterSeconds;
+  return { ...least, seconds: inTime, requests: waits ? undefined : limited };
+}
+
+/** What the CUJs of a metric need; undefined if all are in report-only mode. */
 function needOf(metric: Place, options: TimingOptions): Need | undefined {
   const known = cujsOf(metric, options.registry);
   const cujs = known.filter(({ mode }) => mode === 'enforce');
   if (known.length > 0 && cujs.length === 0) return undefined;
   if (cujs.length === 0) {
+    const policy = {
+      ...builtInPolicy,
+      ruleOutBurn: options.ruleOutBurn,
+      maxWindowMs: options.maxWindowSeconds * 1000,
+    };
+    const requests = requestsToPass(policy, objectiveOf(options.objective).budget);
     return {
-      requests: requestsToPass(
-        { ...builtInPolicy, ruleOutBurn: options.ruleOutBurn },
-        objectiveOf(options.objective).budget,
-      ),
-      passAfterSeconds: (builtInPolicy.passAfterMs ?? 0) / 1000,
+      passes: [{ ...requests, passAfterSeconds: passAfterSeconds(policy) }],
       lagSeconds: options.lagSeconds,
       maxWindowSeconds: options.maxWindowSeconds,
     };
   }
-  const needs = cujs.flatMap(({ gate, objectives, services }) =>
-    Object.values(objectives).map((objective): RequiredRequests => {
+  const passes = cujs.flatMap(({ gate, objectives, services }) =>
+    Object.values(objectives).map((objective): PassNeed => {
+      const after = passAfterSeconds(gate);
       if (gate.onLowTraffic === 'pass') {
-        return { proven: Math.max(gate.minRequests, 1), limited: Number.POSITIVE_INFINITY };
+        const proven = Math.max(gate.minRequests, 1);
+        return { proven, limited: Number.POSITIVE_INFINITY, passAfterSeconds: after };
       }
       // How several services share the traffic is unknown: this is a lower limit.
       const each = services.map((name) =>
@@ -197,19 +230,19 @@ function needOf(metric: Place, options: TimingOptions): Need | undefined {
       return {
         proven: Math.min(...each.map(({ proven }) => proven)),
         limited: Math.min(...each.map(({ limited }) => limited)),
+        passAfterSeconds: after,
       };
     }),
   );
   return {
-    requests: {
-      proven: Math.max(...needs.map(({ proven }) => proven)),
-      // Where one CUJ has a proven pass with less, that is enough for it.
-      limited: Math.max(...needs.map(({ proven, limited }) => Math.min(proven, limited))),
-    },
-    passAfterSeconds: Math.max(...cujs.map(({ gate }) => gate.passAfterMs ?? 0)) / 1000,
+    passes,
     lagSeconds: Math.max(...cujs.map(({ gate }) => gate.lagMs)) / 1000,
     maxWindowSeconds: Math.max(...cujs.map(({ gate }) => gate.maxWindowMs)) / 1000,
   };
+}
+
+function passAfterSeconds({ passAfterMs = 0 }: GatePolicy): number {
+  return passAfterMs / 1000;
 }
 
 /** The CUJs that a metric asks about, as far as the registry has them. */

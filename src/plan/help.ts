@@ -2,7 +2,7 @@ import { durationText } from '../domain/duration.ts';
 import { plain } from '../domain/judge/number-text.ts';
 import type { GatePolicy } from '../domain/registry/model.ts';
 import { ruleFacts } from '../domain/registry/rules.ts';
-import { upperBound } from '../domain/statistics/e-process.ts';
+import { upperBound } from '../domain/statistics/clopper-pearson.ts';
 import { hourText } from './levels.ts';
 import { leastRequests, maxMinutes, minutesToPass, passNeed } from './projection.ts';
 import type { Measured, WeightPlan } from './traffic-plan.ts';

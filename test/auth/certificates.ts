@@ -5,7 +5,7 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** A certificate for 127.0.0.1 made now; signed by itself, or by `ca`. */
+/** A new certificate for 127.0.0.1, self-signed or signed by `ca`. */
 export async function certificate(
   name: string,
   options: { ca?: Certificate; notAfter?: Date } = {},

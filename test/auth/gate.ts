@@ -18,7 +18,7 @@ export function settingsOf(env: Record<string, string>) {
   return readSettings({ ...keys, CUJ_GATE_REGISTRY: registry, HOST: '127.0.0.1', PORT: '0', ...env });
 }
 
-/** A gate that listens on loopback over a source that is always well, and whose files are looked at all the time. */
+/** A gate on loopback with a healthy source. Its credential files are polled every 5 ms. */
 export async function startGate(env: Record<string, string>) {
   const lines: Record<string, unknown>[] = [];
   const news = new EventEmitter();
@@ -48,7 +48,7 @@ export async function startGate(env: Record<string, string>) {
     url,
     adminUrl: adminUrl as string,
     lines,
-    /** Settles with the n-th line of a message. */
+    /** Resolves with the n-th log line of a message. */
     async logged(msg: string, nth = 1): Promise<Record<string, unknown>> {
       for (;;) {
         const found = lines.filter((line) => line.msg === msg)[nth - 1];
@@ -66,7 +66,7 @@ export interface Answered {
   readonly tls: { readonly protocol: string | null; readonly name: unknown } | undefined;
 }
 
-/** Asks once over a connection of its own. Rejects where none comes about. */
+/** Sends one request on a new connection. Rejects if the connection fails. */
 export function ask(url: string, options: RequestOptions = {}): Promise<Answered> {
   return new Promise((resolve, reject) => {
     const request = (url.startsWith('https:') ? https : http)(

@@ -4,7 +4,7 @@ import { Loopback, respond } from '../sources/datadog/loopback.ts';
 
 export type Algorithm = 'RS256' | 'ES256' | 'EdDSA';
 
-/** A pair of keys and its public half as a JWKS has it. */
+/** A key pair, and its public key in the form of a JWKS. */
 export async function keyPair(kid: string, alg: Algorithm = 'ES256') {
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
   return { kid, alg, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } };
@@ -16,7 +16,7 @@ export class Issuer {
   readonly loopback = new Loopback();
   readonly #now: () => number;
   keys: KeyPair[] = [];
-  /** While set, nothing but this status comes back; 0: nothing comes back at all. */
+  /** While set, every response has this status; 0: no response is sent. */
   broken: number | undefined;
 
   private constructor(now: () => number) {
@@ -43,12 +43,12 @@ export class Issuer {
     return this.loopback.url;
   }
 
-  /** How often keys were asked for. */
+  /** The number of requests for keys. */
   get fetches(): number {
     return this.loopback.requests.filter(({ path }) => path === '/keys').length;
   }
 
-  /** A token as client credentials give it, changed as a test likes; a claim that is undefined is left out. */
+  /** A token as for client credentials, with the claims of a test; a claim that is undefined is left out. */
   async token(
     claims: Readonly<Record<string, unknown>> = {},
     { kid, alg, privateKey } = this.keys[0] as KeyPair,

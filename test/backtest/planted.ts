@@ -3,7 +3,7 @@ import { hits } from '../doctor/clinic.ts';
 
 const MINUTE = 60_000;
 
-/** A minute of the shop at full traffic. */
+/** Requests a minute of the shop at full traffic. */
 export const perMinute: Readonly<Record<string, number>> = {
   'GET /items/:id': 200,
   'POST /orders': 40,
@@ -17,11 +17,11 @@ interface Phase {
   readonly version: string;
   /** Share of the traffic. */
   readonly share: number;
-  /** 5XX a minute by resource, beside what is good. */
+  /** 5XX a minute by resource, in addition to the good requests. */
   readonly bad?: Readonly<Record<string, number>>;
 }
 
-/** Submits what some versions served; times are minutes since `begin`, epoch ms. */
+/** Submits the requests of some versions; times are minutes since `begin`, epoch ms. */
 export function plant({ store }: Simulator, begin: number, phases: readonly Phase[]): void {
   for (const { from, to, version, share, bad = {} } of phases) {
     for (let minute = from; minute < to; minute += 1) {

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { bundle } from '../../src/bundle/bundle.ts';
 
 /**
- * Bundles a script of this folder as the image's program is bundled, and returns the file: tsx names every function
- * anew and has the whole client, neither of which the image does.
+ * Bundles a script of this folder as the image's program is bundled, and returns the file: tsx renames
+ * every function and has the whole client; the image does neither.
  */
 export async function bundleChild(script: string, folder: string): Promise<string> {
   const root = path.join(import.meta.dirname, '../..');

@@ -23,7 +23,7 @@ const theirs = async () => {
   return JSON.parse(await body.text());
 };
 
-/** In turns, call by call: what slows the machine down slows both down. */
+/** In turns, call by call, so that a slow machine slows both down. */
 async function medians(): Promise<[number, number]> {
   const times: [number[], number[]] = [[], []];
   for (let i = 0; i < 300; i += 1) {

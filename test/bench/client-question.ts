@@ -3,7 +3,7 @@ import type { QueryBatch } from '../../src/domain/registry/model.ts';
 import { fillSelector } from '../../src/domain/registry/selector.ts';
 import { registryOf } from '../domain/judge/journey.ts';
 
-/** The question that the figures about the client are measured with: one service, 24 endpoints, half an hour. */
+/** The query of the figures about the client: one service, 24 endpoints, half an hour. */
 
 export const endMs = Date.UTC(2026, 5, 1, 9);
 

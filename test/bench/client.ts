@@ -51,7 +51,7 @@ export async function measureSockets(folder: string): Promise<Figure[]> {
       await source.measure(query, new AbortController().signal);
     }
     const { body } = await request(`${server.url}/sockets`);
-    // One of them is this last question's own.
+    // One of them is that of the last call.
     const sockets = Number(await body.text()) - 1;
     return [
       {

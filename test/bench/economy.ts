@@ -9,8 +9,8 @@ import type { Figure } from './figure.ts';
 
 /**
  * Calls to Datadog, counted at a simulator: ten simulated minutes of three rollouts at once, each of a service with twenty
- * CUJs of five endpoints, asked about every 30 s. Once as Argo's own Datadog provider asks, one call a metric; once
- * through the gate. Both really ask.
+ * CUJs of five endpoints, measured every 30 s. Once as Argo's own Datadog provider does, with one call for each metric;
+ * once through the gate. Both send their calls to the simulator.
  */
 
 const services = ['orders', 'members', 'search'] as const;
@@ -150,7 +150,7 @@ async function countGate(folder: string, versionOf: Versions): Promise<number> {
       );
       for (const answer of await Promise.all(answers)) {
         const { verdict, reason } = answer.json();
-        // A gate that cannot ask spends nothing: that would be no saving.
+        // A gate whose queries fail makes no calls: that is not a saving.
         if (answer.statusCode !== 200 || !['within_slo', 'insufficient_traffic'].includes(reason))
           throw new Error(`${answer.statusCode} ${verdict} ${reason}`);
       }

@@ -11,7 +11,7 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** Round by round: only what was measured side by side is compared. */
+/** Round by round: only values of the same round are compared. */
 export function ratios(ours: readonly number[], theirs: readonly number[]): number[] {
   return ours.map((value, i) => value / (theirs[i] as number));
 }
@@ -22,7 +22,7 @@ export function reached({ values, target }: Figure): boolean | undefined {
   return 'atMost' in target ? value <= target.atMost : value >= target.atLeast;
 }
 
-/** Name, median, least and most, target, whether it is reached. */
+/** Name, median, minimum and maximum, target, and whether the target is met. */
 export function row(figure: Figure): readonly [string, string, string, string, string] {
   const { name, values, unit, target } = figure;
   const text = (value: number) => {

@@ -17,8 +17,8 @@ cujs:
 `;
 
 /**
- * The machine's speed changes from one second to the next, by what others do on it, which only ever takes away: of so
- * many short slices in turns each side's best is compared.
+ * Other load on the machine changes its speed every second, and can only make it slower. The two sides therefore run in
+ * many short slices in turn, and the best slice of each is compared.
  */
 const sliceSeconds = 1;
 const slicesOfRound = 4;
@@ -91,7 +91,7 @@ export async function measureHttp(rounds: number, folder: string): Promise<Figur
         target: { atLeast: 0.25 },
       },
       {
-        // What throughput comes to on a machine with nothing else to do; it hardly moves where there is other work.
+        // CPU time gives the throughput of an idle machine: it hardly depends on other load.
         name: "http: processor time of an answer from the cache, against raw node:http's",
         values: ratios(ours.cpu, theirs.cpu),
         unit: '×',
@@ -112,7 +112,7 @@ export async function measureHttp(rounds: number, folder: string): Promise<Figur
   }
 }
 
-/** Linux only: user and system time of the process so far, NaN elsewhere. Both loads last equally long. */
+/** Linux only, NaN elsewhere: user and system time of the process so far. Both loads take the same time. */
 function processorTicks(pid: number): number {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -125,7 +125,7 @@ function processorTicks(pid: number): number {
 }
 
 async function hasWrk(): Promise<boolean> {
-  // Without arguments it explains itself and ends with 1.
+  // Without arguments it prints its usage and ends with 1.
   return run('wrk', ['--version']).then(
     () => true,
     (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',

@@ -1,7 +1,7 @@
 /**
  * How long one verdict takes: medians of two hundred calls of `judge`, on the largest question that is expected (50
- * endpoints, 120 minutes) and on a usual one; of each round the best of six in turns, since a neighbour on the machine only
- * ever takes away. Prints a JSON list of them in µs for each case.
+ * endpoints, 120 minutes) and on a usual one. Each round takes the best of six, in turns, since other load on the machine
+ * can only make it slower. Prints a JSON list of them in µs for each case.
  */
 import { setTimeout } from 'node:timers/promises';
 import { judge } from '../../src/domain/judge/judge.ts';
@@ -39,7 +39,7 @@ const cases = [
 ] as const;
 
 const slicesOfRound = 6;
-/** What slows a shared machine down lasts for seconds. */
+/** Other load on a shared machine lasts for seconds. */
 const pauseMs = 200;
 
 const rounds = Number(process.argv[2]);

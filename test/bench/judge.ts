@@ -2,7 +2,7 @@ import { bundleChild } from './bundle-child.ts';
 import type { Figure } from './figure.ts';
 import { run } from './processes.ts';
 
-/** What a verdict on 50 endpoints and 120 minutes may take, in µs. */
+/** The limit for a verdict on 50 endpoints and 120 minutes, in µs. */
 const atMost = 1_000;
 
 /** One verdict from counts. */

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { request } from 'undici';
 import { freePort } from '../free-ports.ts';
 
-/** Programs that figures are measured with; none outlives the run. */
+/** Programs that figures are measured with; all of them end with the run. */
 
 const alive = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -42,7 +42,7 @@ export async function startRaw(bodyFile: string): Promise<Running> {
   return running(child, `http://127.0.0.1:${String(port).trim()}`);
 }
 
-/** The bundle, its log thrown away as it is written. */
+/** The bundle; its log is discarded. */
 export async function startGate(file: string, env: Record<string, string>): Promise<Running> {
   const port = await freePort();
   const child = spawn(process.execPath, [file, 'serve'], {
@@ -81,13 +81,13 @@ export interface Load {
   readonly errors: number;
 }
 
-/** 32 connections that ask again as soon as they are answered. */
+/** 32 connections, each of which sends its next request after each response. */
 export async function closedLoad(url: string, seconds: number): Promise<Load> {
   const [result] = await load('closed', String(seconds), url);
   return result as Load;
 }
 
-/** So many questions a second to each URL, at the same moments. */
+/** This many requests a second to each URL, at the same moments. */
 export function openLoad(urls: readonly string[], seconds: number, perSecond: number): Promise<Load[]> {
   return load('open', String(seconds), String(perSecond), ...urls);
 }

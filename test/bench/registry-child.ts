@@ -29,7 +29,7 @@ if (mode === 'time') {
 } else {
   const before = process.memoryUsage().rss;
   await loadOnce(mode === 'background' ? (path) => loadInBackground(path) : undefined);
-  // Linux counts in KiB: the most that the process ever held.
+  // The peak memory of the process; Linux counts in KiB.
   const peak = process.resourceUsage().maxRSS * 1024;
   console.log(JSON.stringify({ peakMb: peak / 1e6, grownMb: (peak - before) / 1e6 }));
 }

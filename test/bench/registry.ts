@@ -9,12 +9,12 @@ import { type Figure, median, ratios } from './figure.ts';
 import { run, startGate } from './processes.ts';
 import { registryDocument, writeRegistry } from './registry-text.ts';
 
-/** Loading large registries: time against JSON.parse and ajv, memory, and what a reload does to those who ask meanwhile. */
+/** Loading large registries: time against JSON.parse and ajv, memory, and the effect of a reload on concurrent requests. */
 
 const root = path.join(import.meta.dirname, '../..');
 
 export async function measureRegistry(rounds: number, folder: string): Promise<Figure[]> {
-  // Compiled, so that what compiles TypeScript on the way is in nobody's memory.
+  // Compiled, so that no process has a TypeScript compiler in its memory.
   const out = path.join(root, '.cache/bench');
   mkdirSync(out, { recursive: true });
   await build({
@@ -73,7 +73,7 @@ export async function measureRegistry(rounds: number, folder: string): Promise<F
   ];
 }
 
-/** The longest answer while 1,000 CUJs are loaded anew, less the longest of as long a time without a reload. */
+/** The longest response time during a reload of 1,000 CUJs, less that of an equally long time without a reload. */
 export async function measureReload(rounds: number, folder: string): Promise<Figure[]> {
   const registry = path.join(folder, 'reloaded');
   writeRegistry(registry, 1000);

@@ -1,6 +1,6 @@
 /**
  * npm run bench [-- --only NAME] [--rounds N] [--write]: every figure of docs/performance.md, against baselines that
- * this script starts, round by round in turn. Exits 1 where a figure misses what it should reach.
+ * this script starts, round by round in turn. Exits 1 if a figure misses its target.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';

@@ -24,12 +24,12 @@ const parts = {
 // biome-ignore lint/suspicious/noExplicitAny: the client's modules, called by the names of recorded exchanges
 export type Client = Record<keyof typeof parts, any>;
 
-/** The installed client, whole. */
+/** The complete installed client. */
 export function fullClient(): Client {
   return Object.fromEntries(Object.entries(parts).map(([name, file]) => [name, require(file)])) as Client;
 }
 
-/** The client as it is in a bundle of a program whose sources are these. */
+/** The client in the bundle of a program with these sources. */
 export async function clientTrimmedFor(ownSources: readonly string[]): Promise<Client> {
   const apis = ownSources.join('\n');
   const wanted = Object.entries(parts).filter(([, file]) => !file.includes('/apis/') || apis.includes(file));
@@ -59,7 +59,7 @@ export async function clientTrimmedFor(ownSources: readonly string[]): Promise<C
   }
 }
 
-/** The text of our own adapter: what it calls of the client is what the product's bundle holds. */
+/** The text of our own adapter. Its calls of the client decide what the product's bundle holds. */
 export function adapterSources(): string[] {
   const folder = path.join(root, 'src', 'sources', 'datadog', 'api');
   return readdirSync(folder).map((file) => readFileSync(path.join(folder, file), 'utf8'));
@@ -87,7 +87,7 @@ export function recordings(): Exchange[] {
     });
 }
 
-/** Which call of the client makes a recorded request. */
+/** The call of the client that makes a recorded request. */
 export interface Call {
   readonly api: 'v1Metrics' | 'v1Slos' | 'v1Authentication' | 'v2Metrics';
   readonly operation: string;
@@ -160,7 +160,7 @@ function inClientNames(value: unknown): unknown {
   );
 }
 
-/** Everything that can be seen of one call: the request that went out, and the value or error that came back. */
+/** The observable parts of one call: the request that was sent, and the returned value or error. */
 export async function observe(
   client: Client,
   { api, operation, param }: Call,

@@ -58,11 +58,12 @@ async function run(...args: string[]): Promise<{ code: number | null; stdout: st
 }
 
 describe('the image', () => {
-  it('holds the bundle, licences, bill of materials and example registry, and nothing more', async () => {
+  it('holds the bundle, the license, those of its packages, bill of materials and example registry, and nothing more', async () => {
     const found = await readdir(image, { recursive: true, withFileTypes: true });
     const files = found.filter((entry) => entry.isFile());
     const names = files.map((entry) => path.relative(image, path.join(entry.parentPath, entry.name)));
     expect(names.sort()).toEqual([
+      'app/LICENSE',
       'app/THIRD-PARTY-LICENSES',
       'app/config/cujs.yaml',
       'app/cuj-gate.mjs',

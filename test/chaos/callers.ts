@@ -5,14 +5,14 @@ import type { GateProcess } from './gates.ts';
 import type { Asked } from './oracle.ts';
 import { journeys, unknownVersion, versions } from './world.ts';
 
-/** Callers of a gate: controllers with sane questions, and people who mistype. */
+/** Callers of a gate: controllers with valid requests, and people with typing mistakes. */
 
 export interface Question {
   readonly path: string;
   readonly headers?: Record<string, string>;
-  /** What the answer is judged by; absent where the question is a mistake. */
+  /** The input to check the answer with; absent where the request is a mistake. */
   readonly asked?: Omit<Asked, 'startedMs' | 'endedMs'>;
-  /** What a mistake may be answered with; 200 where none is named. */
+  /** The statuses that the answer to a mistake may have; only 200 if empty. */
   readonly statuses: readonly number[];
 }
 
@@ -35,65 +35,22 @@ const askable = [
   unknownVersion,
 ];
 
-/** When a rollout is said to have begun, epoch ms. */
-export type SinceMs = (draw: Draw, nowMs: number) => number;
-
-/** So long a run has the time to forget what it remembered, some ten minutes. */
-const longSeconds = 1800;
-/** How long before the run the rollouts of a short run began. */
-const sinceMinutes = [3, 12, 25];
-
 /**
- * A rollout asks with one and the same `since` from its beginning to its end. In a long run each question has another one,
- * so that the gate has to forget the older ones.
+ * So many questions that the gate has to forget all verdicts that it remembered before (at most 2,000, evaluator.ts). A
+ * question about a service is remembered as one verdict for each of its CUJs, of which two services have nine.
  */
-export function sinceOf(startMs: number, seconds: number): SinceMs {
-  if (seconds >= longSeconds) return (draw, nowMs) => nowMs - 60_000 * (3 + Math.floor(draw() * 20));
-  return (draw) => startMs - pick(draw, sinceMinutes) * 60_000;
-}
-
-/** Every question of a short run once. */
-export function everyQuestion(startMs: number): Question[] {
-  return askedEach([
-    {},
-    { windowMinutes: 5 },
-    ...sinceMinutes.map((minutes) => ({ sinceMs: startMs - minutes * 60_000 })),
-  ]);
-}
-
-/** As many questions as the gate remembers at most, for a long run: from then on it has to forget. None for a short one. */
-export function manyQuestions(startMs: number, seconds: number): Question[] {
-  if (seconds < longSeconds) return [];
-  return askedEach(Array.from({ length: 40 }, (_, i) => ({ sinceMs: startMs - (600 + i) * 1000 })));
-}
-
-function askedEach(spans: readonly Pick<Asked, 'windowMinutes' | 'sinceMs'>[]): Question[] {
-  const names = [
-    ...Object.keys(journeys).map((name) => ['cuj', name] as const),
-    ...services.map((name) => ['service', name] as const),
-  ];
+export function fillingQuestions(nowMs: number): Question[] {
+  const spans = Array.from({ length: 40 }, (_, i) => ({ sinceMs: wholeSecond(nowMs) - (600 + i) * 1000 }));
   return askable.flatMap((version) =>
-    spans.flatMap(({ sinceMs, ...span }) =>
-      names.map(([kind, name]) =>
-        statusQuestion(
-          {
-            kind,
-            name,
-            version,
-            ...span,
-            ...(sinceMs === undefined ? {} : { sinceMs: wholeSecond(sinceMs) }),
-          },
-          false,
-          false,
-        ),
-      ),
+    services.flatMap((name) =>
+      spans.map((span) => statusQuestion({ kind: 'service', name, version, ...span }, false, false)),
     ),
   );
 }
 
 const services = ['member-api', 'matching-api'];
 
-export function question(draw: Draw, nowMs: number, sinceMs: SinceMs): Question {
+export function question(draw: Draw, nowMs: number): Question {
   const dice = draw();
   if (dice < 0.12) return garbage(draw);
   const version = pick(draw, askable);
@@ -102,7 +59,11 @@ export function question(draw: Draw, nowMs: number, sinceMs: SinceMs): Question 
   const inHeader = draw() < 0.5;
   const how = draw();
   const span =
-    how < 0.15 ? { windowMinutes: 5 } : how < 0.4 ? { sinceMs: wholeSecond(sinceMs(draw, nowMs)) } : {};
+    how < 0.15
+      ? { windowMinutes: 5 }
+      : how < 0.4
+        ? { sinceMs: wholeSecond(nowMs - 60_000 * (3 + Math.floor(draw() * 23))) }
+        : {};
   const explained = kind === 'cuj' && draw() < 0.1;
   return statusQuestion({ kind, name, version, ...span }, inHeader, explained);
 }
@@ -154,14 +115,12 @@ function garbage(draw: Draw): Question {
 export class Callers {
   readonly #agent = new Agent({ connections: 64, bodyTimeout: 20_000, headersTimeout: 20_000 });
   readonly #draw: Draw;
-  readonly #sinceMs: SinceMs;
   readonly #take: (answered: Answered) => void;
   #waiting = 0;
   #stopped = false;
 
-  constructor(draw: Draw, sinceMs: SinceMs, take: (answered: Answered) => void) {
+  constructor(draw: Draw, take: (answered: Answered) => void) {
     this.#draw = draw;
-    this.#sinceMs = sinceMs;
     this.#take = take;
   }
 
@@ -169,14 +128,14 @@ export class Callers {
     return this.#waiting;
   }
 
-  /** Asks until stopped; resolves then. */
+  /** Sends requests until stopped, then resolves. */
   async call(gate: GateProcess, pauseMs: number): Promise<void> {
     while (!this.#stopped) {
       if (!gate.running) {
         await sleep(50);
         continue;
       }
-      await this.ask(gate, question(this.#draw, Date.now(), this.#sinceMs));
+      await this.ask(gate, question(this.#draw, Date.now()));
       await sleep(pauseMs * (0.5 + this.#draw()));
     }
   }
@@ -204,7 +163,7 @@ export class Callers {
     }
   }
 
-  /** Asks all of them, some at once. */
+  /** Sends all of them, some at a time. */
   async askAll(gate: GateProcess, questions: Iterable<Question>): Promise<void> {
     const rest = questions[Symbol.iterator]();
     const inTurn = async () => {

@@ -4,7 +4,7 @@ import { type Draw, pick } from './faults.ts';
 const paths = ['/metrics', '/openapi.json', '/cujs?pretty', '/cujs/like/status?version=v1.1.0&explain'];
 const requests = 300;
 
-/** Clients that pipeline requests and read no answer. They stay until they are closed, by either side. */
+/** Clients that pipeline requests and read no response. They stay connected until either side closes the connection. */
 export class DeafClients {
   readonly #port: number;
   readonly #open = new Set<Socket>();

@@ -3,9 +3,9 @@ import path from 'node:path';
 import { type Draw, pick } from './faults.ts';
 import { spoilers, type Variant, variant } from './registries.ts';
 
-/** The registry of one gate as its keepers change it: by an atomic rename, or as the kubelet swaps a ConfigMap. */
+/** Changes the registry of one gate: by an atomic rename, or as the kubelet swaps a ConfigMap. */
 export class Edits {
-  /** What the gate is told to read. */
+  /** The path that the gate reads. */
   readonly path: string;
   readonly #folder: string;
   readonly #how: 'rename' | 'configmap';
@@ -13,7 +13,7 @@ export class Edits {
   readonly #number: () => number;
   readonly variants = new Map<string, Variant>();
   #writes = 0;
-  /** What a gate that was started now would read. */
+  /** Whether a gate that starts now would read a good registry. */
   good = true;
   /** The newest good variant, and when it was put in place. */
   newest!: { readonly variant: Variant; readonly atMs: number };
@@ -39,7 +39,7 @@ export class Edits {
     this.counts.good += 1;
   }
 
-  /** A good registry that cannot be read at first: its file is not there yet. Only where a ConfigMap is swapped. */
+  /** A good registry that cannot be read at first: its file is missing. Only for swaps of a ConfigMap. */
   putGoodUnreadable(forMs: number): void {
     const next = variant(this.#number());
     this.variants.set(next.owner, next);
@@ -50,7 +50,7 @@ export class Edits {
     this.counts.unreadable += 1;
     const writes = this.#writes;
     setTimeout(() => {
-      // Swapped again meanwhile: nobody would ever read it.
+      // Swapped again meanwhile: no gate would read it.
       if (writes !== this.#writes) return rmSync(hidden);
       renameSync(hidden, file);
       this.newest = { variant: next, atMs: Date.now() };

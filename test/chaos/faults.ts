@@ -15,7 +15,7 @@ export function shuffled<T>(draw: Draw, values: readonly T[]): T[] {
   return out;
 }
 
-/** Every fault that the simulator knows: a kind that is missing here does not compile. */
+/** Every fault of the simulator: a missing kind is a compile error. */
 const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
   rate_limited: (draw) => ({
     kind: 'rate_limited',
@@ -45,7 +45,7 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
   infinite_values: () => ({ kind: 'infinite_values' }),
   negative_counts: () => ({ kind: 'negative_counts' }),
   more_bad_than_total: () => ({ kind: 'more_bad_than_total' }),
-  // At least one is kept: an answer without any group is what a Datadog without traffic says too.
+  // At least one is kept: an answer without any group also means that there is no traffic.
   groups_cut_off: (draw) => ({ kind: 'groups_cut_off', keep: 1 + Math.floor(draw() * 4) }),
   coarse_points: (draw) => ({ kind: 'coarse_points', everyMs: pick(draw, [120_000, 300_000]) }),
   // Any of the series, or some of its points.
@@ -75,10 +75,10 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
 
 export const faultKinds = Object.keys(makers) as readonly Fault['kind'][];
 
-/** There are many series to lose. */
+/** More frequent than others, since there are many series to lose. */
 const often: readonly Fault['kind'][] = ['missing_series'];
 
-/** A fault waits so long for a call to strike, in ms. */
+/** How long a fault waits for a call to apply to, in ms. */
 const longestWaitMs = 4_000;
 
 interface Loaded {
@@ -87,20 +87,22 @@ interface Loaded {
   left: number;
 }
 
-/** Fires faults one after the other, every kind at least once before all of them come again. */
+/** Fires faults one after the other; each kind at least once before any of them repeats. */
 export class FaultGun {
   readonly #draw: Draw;
   #magazine: Fault['kind'][] = [];
   #loaded: Loaded[] = [];
-  /** How many calls each kind struck. */
+  /** How many calls each kind applied to. */
   readonly struck = new Map<Fault['kind'], number>();
-  /** Calls that were answered late, or not as the simulator meant to. */
+  /** Calls whose answer was late, or was changed in its status or cut off. */
   readonly #muddled = new WeakSet<FaultedCall>();
   /** Epoch ms of the calls whose newest minute was halved, in order. */
   readonly #halvedAt: number[] = [];
+  /** Calls that lost some points of a series, in order. */
+  readonly #losing: FaultedCall[] = [];
   /** Epoch ms of the calls whose `Date` was wrong or missing, in order. */
   readonly #misdatedAt: number[] = [];
-  /** Where the data of struck calls ended, epoch ms, in the order of the calls. */
+  /** The end of the data in calls with missing newest minutes, epoch ms, in the order of the calls. */
   readonly #ended: { readonly at: number; readonly endMs: number }[] = [];
 
   constructor(simulator: Simulator, draw: Draw) {
@@ -117,7 +119,7 @@ export class FaultGun {
     this.#loaded.push({ fault, left, untilMs: nowMs + longestWaitMs });
   }
 
-  /** From now on no call is struck until another fault is fired. */
+  /** Drops the pending faults: no call is affected until another fault is fired. */
   unload(): void {
     this.#loaded = [];
   }
@@ -131,6 +133,7 @@ export class FaultGun {
       this.struck.set(fault.kind, (this.struck.get(fault.kind) ?? 0) + 1);
       if (muddling.has(fault.kind)) this.#muddled.add(call);
       if (fault.kind === 'newest_minute_halved') this.#halvedAt.push(call.at);
+      if (fault.kind === 'missing_series' && fault.points !== 'all') this.#losing.push(call);
       if (fault.kind === 'date_shifted' || fault.kind === 'date_replaced') this.#misdatedAt.push(call.at);
       if (fault.kind === 'newest_minutes_missing')
         this.#ended.push({ at: call.at, endMs: toMsOf(call) - fault.minutes * 60_000 });
@@ -138,22 +141,30 @@ export class FaultGun {
     });
   }
 
-  /** Whether this call was answered late, or with half of what was meant. */
+  /** Whether the answer to this call was late, or was changed in its status or cut off. */
   isMuddled(call: FaultedCall): boolean {
     return this.#muddled.has(call);
   }
 
-  /** Whether an answer to a question of this moment may rest on a halved minute. */
+  /** Whether an answer to a request at this time may be based on a halved minute. */
   halvedNear(startedMs: number, endedMs: number): boolean {
     return anyNear(this.#halvedAt, startedMs, endedMs);
   }
 
-  /** Whether it may rest on an answer of Datadog whose `Date` was wrong or missing. */
+  /** Whether it may be based on an answer of Datadog about this version that lacked some points of a series. */
+  lostNear(version: string, startedMs: number, endedMs: number): boolean {
+    const first = this.#losing.findLastIndex(({ at }) => at < startedMs - afterglowMs) + 1;
+    return this.#losing
+      .slice(first)
+      .some(({ at, body }) => at <= endedMs && JSON.stringify(body).includes(version));
+  }
+
+  /** Whether it may be based on an answer of Datadog whose `Date` was wrong or missing. */
   datesWrongNear(startedMs: number, endedMs: number): boolean {
     return anyNear(this.#misdatedAt, startedMs, endedMs);
   }
 
-  /** Where data may have ended that an answer to a question of this moment rests on. */
+  /** Where the data of an answer to a request at this time may have ended, epoch ms. */
   endsNear(startedMs: number, endedMs: number): number[] {
     const first = this.#ended.findLastIndex(({ at }) => at < startedMs - afterglowMs) + 1;
     return this.#ended
@@ -175,7 +186,7 @@ function toMsOf(call: FaultedCall): number {
 const muddling: ReadonlySet<Fault['kind']> = new Set(['hang', 'slow', 'reset_mid_body', 'status']);
 
 /**
- * How long after a call an answer may rest on it: a question waits for a call at most for its own deadline, and what it
- * got is kept by a cache for its TTL.
+ * How long after a call an answer may be based on it: a request waits for a call at most until its deadline, and the cache
+ * keeps the result for its TTL.
  */
 export const afterglowMs = 9_500;

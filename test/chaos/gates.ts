@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 
-/** A gate as a process of its own, started as anybody starts it, and its log. */
+/** A gate in its own process, started as users start it, and its log. */
 
 export interface GateProgram {
   readonly name: string;
@@ -13,11 +13,13 @@ export interface GateProgram {
   readonly cwd: string;
   readonly port: number;
   readonly env: Readonly<Record<string, string>>;
-  /** Whether it collects all garbage on demand (heap-probe.mjs), else it runs exactly as anybody starts it. */
+  /** Whether it collects all garbage on demand (heap-probe.mjs); otherwise it runs exactly as users start it. */
   readonly probed?: boolean;
+  /** How many bytes of every request it keeps for ever (leak.mjs); 0 for none. */
+  readonly leakBytes?: number;
 }
 
-/** What is alive after a collection of all garbage. */
+/** Live memory after a collection of all garbage. */
 export interface HeapAfterCollection {
   readonly heapMb: number;
   /** Outside of V8's heap, array buffers included. */
@@ -25,9 +27,10 @@ export interface HeapAfterCollection {
 }
 
 const wrongClockArguments = ['--import', path.join(import.meta.dirname, 'wrong-clock.mjs')];
+const leakArguments = ['--import', path.join(import.meta.dirname, 'leak.mjs')];
 const probeArguments = ['--expose-gc', '--import', path.join(import.meta.dirname, 'heap-probe.mjs')];
 
-/** Messages that no run may log: a mistake of the gate's own. */
+/** Messages that no run may log: they are bugs of the gate. */
 const forbidden = /uncaught|unhandled|cache write failed|internal error|request failed/i;
 
 export class GateProcess {
@@ -38,11 +41,11 @@ export class GateProcess {
   #process: ChildProcess | undefined;
   #life = 0;
   #skewMs = 0;
-  /** Lines that should never have been logged, and whatever came on stderr. */
+  /** Forbidden log lines, and all output on stderr. */
   readonly complaints: string[] = [];
   /** Messages of WARN and above, counted. */
   readonly logged = new Map<string, number>();
-  /** Ends that nobody asked for. */
+  /** Unexpected exits. */
   readonly deaths: string[] = [];
   #expectedEnd = false;
 
@@ -59,27 +62,32 @@ export class GateProcess {
     );
   }
 
-  /** Which life this is: a call to Datadog carries it in its API key. */
+  /** Identifies this start of the gate: its API key in calls to Datadog. */
   get life(): string {
     return `${this.name}-${this.#life}`;
   }
 
-  /** How far its clock is ahead of the machine's in this life, in ms. */
+  /** How far its clock is ahead of the machine's since this start, in ms. */
   get skewMs(): number {
     return this.#skewMs;
   }
 
-  /** Starts it, with a clock that is wrong by so much, and waits until it is ready, or has ended with a code. */
+  /** Starts it with a clock that is ahead by `skewMs`. Resolves when it is ready, or with its exit code. */
   async start(skewMs = 0): Promise<number | 'ready'> {
     this.#life += 1;
     this.#skewMs = skewMs;
     this.#expectedEnd = false;
-    const { file, cwd, env, port, probed = false } = this.#program;
-    const args = [...(probed ? probeArguments : []), ...(skewMs === 0 ? [] : wrongClockArguments)];
+    const { file, cwd, env, port, probed = false, leakBytes = 0 } = this.#program;
+    const args = [
+      ...(probed ? probeArguments : []),
+      ...(leakBytes === 0 ? [] : leakArguments),
+      ...(skewMs === 0 ? [] : wrongClockArguments),
+    ];
     const child = spawn(process.execPath, [...args, file, 'serve'], {
       cwd,
       env: {
         CHAOS_CLOCK_SKEW_MS: String(skewMs),
+        CHAOS_LEAK_BYTES: String(leakBytes),
         PATH: process.env.PATH,
         HOST: '127.0.0.1',
         PORT: String(port),
@@ -112,7 +120,7 @@ export class GateProcess {
       for (const line of lines) this.#read(line);
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      // A start with a bad registry says so here.
+      // A start with a bad registry reports that here.
       if (!this.#expectedEnd) this.complaints.push(`${life} on stderr: ${text.slice(0, 500)}`);
     });
     child.on('exit', (code, signal) => {
@@ -150,7 +158,7 @@ export class GateProcess {
     }
   }
 
-  /** From now on its end is no surprise. */
+  /** From now on its exit is expected. */
   expectEnd(): void {
     this.#expectedEnd = true;
   }
@@ -167,7 +175,7 @@ export class GateProcess {
   }
 }
 
-/** A Redis that is killed and started again; nothing where the machine has none. */
+/** A Redis that is killed and started again; does nothing on a machine without one. */
 export class RedisProcess {
   readonly port: number;
   readonly #program: string;
@@ -195,7 +203,7 @@ export class RedisProcess {
     this.kills += 1;
   }
 
-  /** Stands still, with all its connections open, as a machine that swaps does. */
+  /** Pauses the process with its connections open, as on a machine that swaps. */
   async freeze(ms: number): Promise<void> {
     this.#process?.kill('SIGSTOP');
     await sleep(ms);

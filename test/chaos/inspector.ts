@@ -4,10 +4,10 @@ import type { GateProcess } from './gates.ts';
 import { blind, type Knowledge, Oracle } from './oracle.ts';
 import { journeys } from './world.ts';
 
-/** Looks at every answer, and remembers what was wrong. */
+/** Checks every answer, and records violations. */
 
 export const latestMs = 9_000;
-/** A good change is live within a second; a busy machine gets more, which is still no minute. */
+/** A good change is live within a second; on a busy machine it may take longer, but far less than a minute. */
 const reloadMs = 6_000;
 
 export type Claim =
@@ -22,15 +22,15 @@ export type Claim =
   | 'a good change of the registry is live in time'
   | 'every answer on a raw socket is a JSON object'
   | 'no call before the reset of a 429'
-  | 'no gate dies of itself'
-  | 'nothing is logged that nobody thought of'
+  | 'no gate ends unexpectedly'
+  | 'no unexpected message is logged'
   | 'SIGTERM ends with 0, in time'
   | 'a bad registry refuses to start with 2'
   | 'memory after a collection is flat'
   | 'resident memory is bounded'
   | 'open files are bounded'
-  | 'nothing is left waiting'
-  | 'every fault struck a call';
+  | 'no request is left pending'
+  | 'every fault applied to a call';
 
 /** Why a gate may leave connections without an answer. */
 export interface Excuse {
@@ -40,17 +40,17 @@ export interface Excuse {
   readonly why: 'killed' | 'drained';
 }
 
-/** What was going on between two moments, epoch ms. */
+/** What happened between two times, epoch ms. */
 export interface Phases {
-  /** Whether no fault can have anything to do with a question that was put and answered then. */
+  /** Whether no fault can have affected a request that was sent and answered in this time. */
   readonly isCalm: (startedMs: number, endedMs: number) => boolean;
-  /** Whether all data was old, whatever a cache may have kept. */
+  /** Whether all data was old, even with the cache considered. */
   readonly isLate: (startedMs: number, endedMs: number) => boolean;
-  /** Whether Datadog's answers said what its time was. */
+  /** Whether Datadog's answers had a correct `Date`. */
   readonly isDated: (startedMs: number, endedMs: number) => boolean;
 }
 
-/** A request may wait for so long on a busy machine before the gate reads it, and its connection is closed instead. */
+/** On a busy machine, how long a request may be unread before the gate closes its connection. */
 const unreadMs = 300;
 
 export class Inspector {
@@ -71,7 +71,7 @@ export class Inspector {
     this.#phases = phases;
   }
 
-  /** Something was looked at; `wrong` lists what was not as it should be. */
+  /** Records a check of a claim; `wrong` lists its violations. */
   note(claim: Claim, ...wrong: readonly string[]): void {
     this.#seen.set(claim, (this.#seen.get(claim) ?? 0) + 1);
     if (wrong.length > 0) this.#wrong.set(claim, [...(this.#wrong.get(claim) ?? []), ...wrong]);
@@ -107,7 +107,7 @@ export class Inspector {
     this.#talk.set(label, (this.#talk.get(label) ?? 0) + 1);
     if (status !== 200 || question.asked === undefined) return;
     if (answered.skewMs !== 0) {
-      // By a wrong Date a wrong clock may look right, and without one nobody can tell.
+      // With a wrong Date a wrong clock may look right, and without a Date it is not detected.
       if (!this.#phases.isDated(startedMs, endedMs)) return;
       const outcomes = [body, ...(body.cujs ?? [])].filter(({ mode }) => mode !== 'observe');
       const judged = outcomes.some(({ reason }) => !blind.test(reason));
@@ -139,7 +139,7 @@ export class Inspector {
       return body.code === 'draining' && excuse?.why === 'drained' && endedMs >= excuse.sinceMs;
     const { asked, statuses } = question;
     if (asked === undefined) return (statuses.length > 0 ? statuses : [200]).includes(status as number);
-    // The newest registry may be in force already, or not yet.
+    // The newest registry may be active already, or not yet.
     const { newest } = this.#edits.get(gate) as Edits;
     const settled = startedMs >= newest.atMs + reloadMs;
     const comesAndGoes = asked.kind === 'cuj' && journeys[asked.name]?.observed === true;
@@ -175,7 +175,7 @@ export class Inspector {
     return [...this.#talk].sort((a, b) => (a[0] < b[0] ? -1 : 1));
   }
 
-  /** Lines for people, and how many claims did not hold. */
+  /** The report as lines of text, and the number of claims that were violated. */
   report(): { lines: string[]; passed: number; failed: number } {
     const lines: string[] = [];
     let failed = 0;

@@ -5,14 +5,14 @@ import { afterglowMs, type Draw } from './faults.ts';
 interface Delay {
   readonly fromMs: number;
   readonly untilMs: number;
-  /** Where the data ends meanwhile, epoch ms. */
+  /** The end of the data during the delay, epoch ms. */
   readonly endMs: number;
 }
 
 /**
- * How late in turn, in minutes, from the least on without which a verdict may not do (docs/verdicts-reference.md). A silence of
- * `restartGap` (5 min) ends a window that goes by the canary's first hit, but not one that goes by `since`. After the last
- * nothing of a canary is left.
+ * The delays in turn, in minutes. The smallest is the one that a verdict must report (docs/verdicts-reference.md). A
+ * silence of `restartGap` (5 min) ends a window that begins at the canary's first hit, but not one that begins at `since`.
+ * With the last delay, no data of a canary is left.
  */
 const lateMinutes: readonly (readonly [least: number, most: number])[] = [
   [6, 6],
@@ -23,8 +23,8 @@ const lateMinutes: readonly (readonly [least: number, most: number])[] = [
 ];
 
 /**
- * Datadog's ingestion, which stops for everybody and catches up. A run has no time to wait until data has become old:
- * it is as if ingestion had stopped long ago, as it is for a gate that has just been started.
+ * Datadog's ingestion, which stops for all services and catches up. A run cannot wait until data becomes old, so it
+ * simulates that ingestion stopped earlier, as a gate that has just started would see it.
  */
 export class LateData {
   readonly #store: EventStore;
@@ -36,7 +36,7 @@ export class LateData {
     this.#draw = draw;
   }
 
-  /** How often it stopped. */
+  /** How many times ingestion stopped. */
   get times(): number {
     return this.#delays.length;
   }
@@ -53,7 +53,7 @@ export class LateData {
     this.#delays.push({ fromMs: nowMs, untilMs, endMs: this.#store.visibleEndSlot * SLOT_MS });
   }
 
-  /** Where data may have ended that an answer to a question of this moment rests on. */
+  /** Where the data of an answer to a request at this time may have ended, epoch ms. */
   endsNear(startedMs: number, endedMs: number): number[] {
     return this.#delays
       .filter(({ fromMs, untilMs }) => fromMs <= endedMs && startedMs - afterglowMs <= untilMs)

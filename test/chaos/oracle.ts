@@ -13,14 +13,19 @@ import {
 } from './world.ts';
 
 /**
- * Says whether an answer can be true. It counts in the event store itself and shares no code with the gate: neither its
- * queries, nor its windows, nor its rules.
+ * Checks whether an answer can be true. It counts in the event store itself and shares no code with the gate: no queries,
+ * no windows, no rules.
  */
 
 const minuteMs = 60_000;
 const lagMs = 90_000;
 const maxWindowMs = 120 * minuteMs;
-/** In so many minutes of its traffic every canary shows what it is like. */
+/**
+ * By so many events the parts of an endpoint's requests may miss their total: they may have arrived between two queries
+ * (docs/verdicts-reference.md, "Counts that do not add up").
+ */
+const driftEvents = 3;
+/** Minutes of traffic after which the nature of every canary is visible. */
 const tellingMinutes = 4;
 
 export interface Asked {
@@ -42,20 +47,22 @@ type Say = (text: string) => void;
 export interface Knowledge {
   readonly store: EventStore;
   readonly world: World;
-  /** The registry whose owner signed the answer. */
+  /** The registry that has the owner in the answer. */
   readonly variantOf: (owner: string) => Variant | undefined;
-  /** Whether an answer may have been made while Datadog halved its newest minute. */
+  /** Whether an answer may be based on a newest minute that Datadog halved. */
   readonly halvedNear: (startedMs: number, endedMs: number) => boolean;
-  /** Epoch ms at which the data may have ended that an answer was made of, besides where it should have. */
+  /** Whether an answer about this version may have been made while Datadog lost some points of a series. */
+  readonly lostNear: (version: string, startedMs: number, endedMs: number) => boolean;
+  /** Other times at which the data of an answer may have ended than the expected one, epoch ms. */
   readonly endsNear: (startedMs: number, endedMs: number) => readonly number[];
 }
 
-/** Reasons of verdicts that nothing was measured for. */
+/** Reasons of verdicts without a measurement. */
 export const blind = /^(source_\w+|clock_skew|gate_overloaded)$/;
 
 interface Context {
   readonly asked: Asked;
-  /** The answer says that its data has stopped, or cannot say so: a service's answer does not for each CUJ. */
+  /** The answer reports stale data, or cannot report it: a service's answer does not do so for each CUJ. */
   readonly isOld: boolean;
 }
 
@@ -76,7 +83,7 @@ export class Oracle {
     this.#truth = new Truth(known.store);
   }
 
-  /** What is wrong with an answer of status 200; empty where it can be true. */
+  /** The mistakes of an answer of status 200; empty where it can be true. */
   judge(asked: Asked, body: Body): string[] {
     const wrong: string[] = [];
     const say = (text: string) => wrong.push(text);
@@ -115,7 +122,7 @@ export class Oracle {
     if (part.reason === 'observe_only') {
       if (!observed) say(about);
       if (part.wouldBe?.verdict === 'pass') say(`${about} in the place of a pass`);
-      // A service's answer does not show what it would have been.
+      // A service's answer has no wouldBe.
       if (asked.kind === 'cuj') this.#judgeOutcome(asked, part, part.wouldBe ?? {}, variant, say);
       return;
     }
@@ -140,7 +147,7 @@ export class Oracle {
     this.#checkCounts(asked, part, journey, variant, about, say);
   }
 
-  /** Whether such an outcome can be right for what the traffic of this version is like. */
+  /** Whether this outcome can be right for the traffic of this version. */
   #mayBe(asked: Asked, journey: Journey, label: string): boolean {
     const nature =
       asked.version === unknownVersion
@@ -238,7 +245,8 @@ export class Oracle {
 
   /**
    * Whether the store has so many, or would have if for some of the services its newest minute were halved or, where
-   * the answer says that it is old, its newest data missing.
+   * the answer says that it is old, its newest data missing. Points with so few bad events that the gate cannot tell them
+   * from requests that have just arrived may be missing as well.
    */
   #fits(
     { asked, isOld }: Context,
@@ -251,6 +259,8 @@ export class Oracle {
   ): boolean {
     const { startedMs, endedMs } = asked;
     const halved = this.#known.halvedNear(startedMs, endedMs);
+    const lost =
+      what !== 'total' && this.#known.lostNear(asked.version, startedMs, endedMs) ? driftEvents : 0;
     const ends = isOld ? this.#known.endsNear(startedMs, endedMs) : [];
     const ranges = [...new Set(own.map(({ service }) => service))].map((service) => {
       const some = own.filter((route) => route.service === service);
@@ -258,10 +268,10 @@ export class Oracle {
         some.reduce((sum, route) => sum + this.#truth.count(route, side, from, to)[what], 0);
       const whole = count(fromMs, toMs);
       const half = whole - count(Math.max(fromMs, toMs - minuteMs), toMs) / 2;
-      // Each series is rounded down by itself, and what is good may be told by subtraction.
+      // Each series is rounded down separately, and good events may be the result of a subtraction.
       const spare = 2 * some.length;
       return [
-        exactly(whole),
+        [whole - lost * some.length - 1e-3, whole + 1e-3] as const,
         ...(halved ? [[half - spare, half + spare] as const] : []),
         ...ends.filter((end) => end < toMs).map((end) => exactly(count(fromMs, Math.max(fromMs, end)))),
       ];
@@ -269,7 +279,7 @@ export class Oracle {
     return anySum(ranges).some(([low, high]) => low <= shown && shown <= high);
   }
 
-  /** Windows that the question can mean; the clock may have passed a whole minute while it was answered. */
+  /** The possible windows of a request: the clock may have passed a whole minute before the answer. */
   #windows(asked: Asked): [number, number][] {
     const ends = [asked.startedMs, asked.endedMs].map((ms) => floor(ms - lagMs));
     return [...new Set(ends)].map((to) => {
@@ -287,7 +297,7 @@ type Range = readonly [low: number, high: number];
 
 const exactly = (count: number): Range => [count - 1e-3, count + 1e-3];
 
-/** All sums of one range of each list. */
+/** The sums of all combinations of one range of each list. */
 function anySum(lists: readonly (readonly Range[])[]): Range[] {
   return lists.reduce<Range[]>(
     (sums, ranges) => sums.flatMap(([a, b]) => ranges.map(([low, high]): Range => [a + low, b + high])),

@@ -1,38 +1,38 @@
 /**
- * What happens in each minute of a run, in ms: faults of single calls, then old data for everybody as well, and in the end
- * nothing at all, so that whatever was wrong before, the gate must measure again.
+ * The phases of each minute of a run, in ms: faults of single calls, then also old data for all services, and at the end no
+ * faults. The gate must then measure again, whatever was wrong before.
  */
 const everyMs = 60_000;
 const late = { fromMs: 18_000, untilMs: 38_000 };
 const calm = { fromMs: 40_000, untilMs: 58_000 };
-/** What was asked before may wait for a call that hangs, until its deadline (8 s), and others join it. */
+/** Earlier requests may wait for a call that hangs, until its deadline (8 s), and other requests join that call. */
 const settledMs = 9_500;
 
 type Phase = typeof late;
 
-/** Whether faults rest, so long after the run began. */
+/** Whether no faults are fired at this time after the start of the run. */
 export function isCalm(elapsedMs: number): boolean {
   const at = elapsedMs % everyMs;
   return at >= calm.fromMs && at < calm.untilMs;
 }
 
-/** Whether no fault can have anything to do with what was asked and answered between these moments. */
+/** Whether no fault can have affected a request that was sent and answered between these times. */
 export function isSettledCalm(askedMs: number, answeredMs: number): boolean {
   return isWithin(calm, askedMs, answeredMs);
 }
 
-/** Whether the data was old for all that was asked and answered between these moments. */
+/** Whether the data was old for every request that was sent and answered between these times. */
 export function isSettledLate(askedMs: number, answeredMs: number): boolean {
   return isWithin(late, askedMs, answeredMs);
 }
 
-/** For how many ms data has to be late from now on; undefined where it need not be. */
+/** For how many ms data has to be late from now on; undefined outside of that phase. */
 export function lateForMs(elapsedMs: number): number | undefined {
   const at = elapsedMs % everyMs;
   return at >= late.fromMs && at < late.untilMs ? late.untilMs - at : undefined;
 }
 
-/** The minute of the run, counted from 0, whose end is near enough to compare it with the ends of others; else undefined. */
+/** The minute of the run, counted from 0, close enough to its end to be compared with the ends of others; else undefined. */
 export function minuteToCompare(elapsedMs: number): number | undefined {
   return elapsedMs % everyMs >= calm.fromMs + settledMs ? Math.floor(elapsedMs / everyMs) : undefined;
 }

@@ -4,11 +4,11 @@ import type { FaultGun } from './faults.ts';
 import type { GateProcess } from './gates.ts';
 import type { Inspector } from './inspector.ts';
 
-/** The least that a reset says in a run (faults.ts): each 429 forbids its gate's calls for at least so long. */
+/** The shortest reset of a run (faults.ts): each 429 forbids its gate's calls for at least this long. */
 const minResetMs = 1_000;
 /** Clocks are read in whole milliseconds, on both sides. */
 const roundingMs = 5;
-/** So many answers of a gate, one after the other, show that it has read what was sent before, and sent what it meant to. */
+/** After this many consecutive responses, the gate has read everything sent to it before, and sent its pending calls. */
 const pings = 4;
 
 interface Limited {
@@ -20,8 +20,8 @@ interface Limited {
 
 /**
  * A caller that got 429 may not query that endpoint before the reset. Every start of a gate has its own API key.
- * On a busy machine a call may cross a 429 for as long as a process waits for its turn, so no time is allowed for that;
- * rather the gate itself shows when it has read the 429: by then it has answered questions that were put later.
+ * On a busy machine a call may cross a 429 on its way, for as long as a process waits for the CPU. A fixed allowance would
+ * therefore be wrong. Instead, the gate has certainly read the 429 once it has answered requests that were sent later.
  */
 export class RateLimitWatch {
   readonly #calls: readonly Call[];
@@ -39,7 +39,7 @@ export class RateLimitWatch {
   #look(): void {
     for (; this.#looked < this.#calls.length; this.#looked += 1) {
       const call = this.#calls[this.#looked] as Call;
-      // One that is answered late is left out (FaultGun.isMuddled), and so need not be waited for.
+      // A late 429 is left out (FaultGun.isMuddled), so there is no need to wait for it.
       if (call.status !== 429 || !call.path.includes('/query')) continue;
       const limited = { call, life: lifeOf(call), readAt: Number.POSITIVE_INFINITY };
       this.#limited.push(limited);

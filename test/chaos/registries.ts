@@ -1,8 +1,8 @@
 import { type Journey, journeys, routes } from './world.ts';
 
 /**
- * Registries that a run puts in force, good and bad. Each good one signs all its CUJs with its own owner, so that an
- * answer made of two of them shows.
+ * The registries of a run, good and bad. Each good one has its own owner in all its CUJs, so that an answer that mixes two
+ * registries is detected.
  */
 
 export interface Variant {
@@ -16,10 +16,10 @@ export interface Variant {
 const routeOf = new Map(routes.map((one) => [one.route, one]));
 
 export function variant(number: number): Variant {
-  // None so low that the little traffic of the small canary would be enough for a pass.
+  // Not so low that the traffic of the small canary would be enough for a pass.
   const percent = [99.95, 99.9, 99.97][number % 3] as number;
   const owner = `team-${number}`;
-  // What is observed comes and goes; the other CUJs are always there.
+  // Observed CUJs are added and removed; the other CUJs are always there.
   const cujs = Object.keys(journeys).filter((name) => !journeys[name]?.observed || number % 2 === 0);
   if (number % 4 === 3) cujs.reverse();
   const lines = cujs.map((name) => {

@@ -1,5 +1,5 @@
 /**
- * npm run chaos [-- --seconds 60 --seed N]: two gates under load while Datadog, Redis, the registry and the gates' own
+ * npm run chaos [-- --seconds 60 --seed N --leak N]: two gates under load while Datadog, Redis, the registry and the gates' own
  * processes fail at random, and every answer is checked against what the event store says. Exits 1 where anything was
  * wrong. The seed repeats the order of events; the machine decides how they interleave.
  */
@@ -14,7 +14,7 @@ import { seededRandom } from '../domain/judge/journey.ts';
 import { buildGate } from '../e2e/gate-program.ts';
 import { freePort } from '../free-ports.ts';
 import { tryOnWire, wireCase } from '../http/wire-fuzz.ts';
-import { Callers, everyQuestion, manyQuestions, question, sinceOf } from './callers.ts';
+import { Callers, fillingQuestions, question } from './callers.ts';
 import { DeafClients } from './deaf-clients.ts';
 import { Edits } from './edits.ts';
 import { type Draw, FaultGun, faultKinds, pick } from './faults.ts';
@@ -27,17 +27,34 @@ import { RateLimitWatch } from './rate-limit.ts';
 import { plantTraffic } from './world.ts';
 
 const { values: args } = parseArgs({
-  options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } },
+  options: {
+    seconds: { type: 'string', default: '60' },
+    seed: { type: 'string' },
+    leak: { type: 'string', default: '0' },
+  },
 });
 const seconds = Number(args.seconds);
 const seed = args.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(args.seed);
-if (!(seconds >= 10) || !Number.isInteger(seed)) {
-  console.error('usage: npm run chaos -- [--seconds N (10 or more)] [--seed N]');
+/** Bytes of every request that the steady gate is made to keep. */
+const leakBytes = Number(args.leak);
+/**
+ * Later the canaries' begin, half an hour before the run, leaves `maxWindow` (2 h): the gate's windows and the oracle's
+ * would no longer be the same.
+ */
+const maxSeconds = 5_000;
+if (
+  !(seconds >= 10 && seconds <= maxSeconds) ||
+  !Number.isInteger(seed) ||
+  !(leakBytes >= 0 && leakBytes % 8 === 0)
+) {
+  console.error(
+    'usage: npm run chaos -- [--seconds N (10 to 5000)] [--seed N] [--leak BYTES (a multiple of 8)]',
+  );
   process.exit(2);
 }
 
 const drainDelayMs = 700;
-/** Beyond what the gate tolerates (docs/verdicts-reference.md), and within what a rollout's own clock may be wrong by. */
+/** Beyond what the gate tolerates (docs/verdicts-reference.md), and within the allowed error of a rollout's own clock. */
 const wrongClocksMs = [-6 * 60_000, -2 * 60_000, 2 * 60_000, 6 * 60_000];
 const say = (text: string) => console.log(text);
 
@@ -53,7 +70,7 @@ async function main(): Promise<number> {
 
 async function run(folder: string, cleanups: (() => unknown)[]): Promise<number> {
   say(`chaos: ${seconds} s, seed ${seed}, Node ${process.version}`);
-  // Each part draws from its own: what one part does must not shift what another draws.
+  // Each part has its own random numbers, so that one part does not shift those of another.
   let parts = 0;
   const drawOfPart = (): Draw => seededRandom(seed * 31 + ++parts);
   const file = await buildGate(path.join(folder, 'gate'));
@@ -83,12 +100,20 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     };
     const cwd = path.dirname(file);
     const probed = name === 'steady';
-    const gate = new GateProcess({ name, file, cwd, port: await freePort(), env, probed });
+    const gate = new GateProcess({
+      name,
+      file,
+      cwd,
+      port: await freePort(),
+      env,
+      probed,
+      leakBytes: probed ? leakBytes : 0,
+    });
     edits.set(gate, own);
     cleanups.push(() => gate.kill('SIGKILL'));
     return gate;
   };
-  // One lives through all of it, so that a leak shows; the other one is killed again and again.
+  // One runs all the time, so that leaks are found; the other one is killed repeatedly.
   const steady = await gateOf('steady', 'configmap');
   const mortal = await gateOf('mortal', 'rename');
   let beganMs = Number.POSITIVE_INFINITY;
@@ -99,6 +124,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       world,
       variantOf: (owner) => [...edits.values()].map(({ variants }) => variants.get(owner)).find(Boolean),
       halvedNear: (startedMs, endedMs) => gun.halvedNear(startedMs, endedMs),
+      lostNear: (version, startedMs, endedMs) => gun.lostNear(version, startedMs, endedMs),
       endsNear: (startedMs, endedMs) => [
         ...gun.endsNear(startedMs, endedMs),
         ...lateData.endsNear(startedMs, endedMs),
@@ -106,7 +132,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     },
     edits,
     {
-      // What is still asked after the run has no phase.
+      // Requests after the run have no phase.
       isCalm: (startedMs, endedMs) =>
         endedMs < endMs && isSettledCalm(startedMs - beganMs, endedMs - beganMs),
       isLate: (startedMs, endedMs) =>
@@ -122,16 +148,14 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
 
   const rateLimitWatch = new RateLimitWatch(simulator.calls, [steady, mortal]);
   cleanups.push(() => rateLimitWatch.stop());
-  const sinceMs = sinceOf(startMs, seconds);
-  const callers = new Callers(drawOfPart(), sinceMs, (answered) => inspector.inspect(answered));
+  const callers = new Callers(drawOfPart(), (answered) => inspector.inspect(answered));
   const heaps: HeapAfterCollection[] = [];
-  /** Remembers the same questions before every collection: what is alive after it can be compared. */
+  /** The gate remembers the same questions at every collection: what is alive after it can be compared. */
   const collect = async () => {
-    await callers.askAll(steady, everyQuestion(startMs));
+    await callers.askAll(steady, fillingQuestions(Date.now()));
     const heap = await steady.collect();
     if (heap !== undefined) heaps.push(heap);
   };
-  await callers.askAll(steady, manyQuestions(startMs, seconds));
   await collect();
   beganMs = Date.now();
   endMs = beganMs + seconds * 1000;
@@ -156,7 +180,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const deaf = new DeafClients(steady.port);
   cleanups.push(() => deaf.leave());
 
-  /** While the mortal one is away its registry is left alone: what it starts with must be known. */
+  /** While the mortal gate is down, its registry is not edited: the one that it starts with must be known. */
   let away = false;
 
   async function mortalDies(): Promise<void> {
@@ -179,12 +203,12 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       tally.refusedStarts += 1;
     }
     own.putGood();
-    // Every third life.
+    // Every third start.
     const skewMs = (tally.kills + tally.terms) % 3 === 2 ? pick(drawDeath, wrongClocksMs) : 0;
     if (skewMs !== 0) tally.wrongClocks += 1;
     const started = await mortal.start(skewMs);
     if (started !== 'ready') mortal.deaths.push(`${mortal.life} did not start: ${started}`);
-    // Sockets of its last life may still be handed out once.
+    // Sockets of its last process may still be reused once.
     await sleep(200);
     inspector.excuses.delete(mortal);
     away = false;
@@ -196,10 +220,10 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     return starting;
   }
 
-  /** Questions are under way when the signal comes, and until the drain is over all are answered. */
+  /** Requests are pending when the signal arrives; all requests until the end of the drain are answered. */
   async function terminate(): Promise<void> {
     const slow = simulator.faults.push({ kind: 'slow', delayMs: 900, path: '/query', times: 6 });
-    for (let i = 0; i < 8; i += 1) void callers.ask(mortal, question(drawDeath, Date.now(), sinceMs));
+    for (let i = 0; i < 8; i += 1) void callers.ask(mortal, question(drawDeath, Date.now()));
     await sleep(30);
     const signalledMs = Date.now();
     inspector.excuses.set(mortal, { sinceMs: signalledMs + drainDelayMs, why: 'drained' });
@@ -249,7 +273,8 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       1_000,
       () => 0.5,
       async () => {
-        readings.push(await readMetrics(steady.url));
+        const reading = await readMetrics(steady.url);
+        if (reading !== undefined) readings.push(reading);
       },
     ),
     loop(
@@ -291,13 +316,13 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   checkLeftovers(inspector, readings, last, callers.waiting);
   rateLimitWatch.check(inspector, gun);
   for (const gate of [steady, mortal]) {
-    inspector.note('no gate dies of itself', ...gate.deaths);
-    inspector.note('nothing is logged that nobody thought of', ...gate.complaints);
+    inspector.note('no gate ends unexpectedly', ...gate.deaths);
+    inspector.note('no unexpected message is logged', ...gate.complaints);
   }
   // A short run has no time for all of them.
   if (seconds >= 30) {
     const unstruck = faultKinds.filter((kind) => !gun.struck.has(kind));
-    inspector.note('every fault struck a call', ...(unstruck.length === 0 ? [] : [unstruck.join()]));
+    inspector.note('every fault applied to a call', ...(unstruck.length === 0 ? [] : [unstruck.join()]));
   }
   for (const gate of [steady, mortal]) {
     const code = await gate.kill('SIGTERM');

@@ -2,7 +2,7 @@ import { SLOT_MS } from '../../src/demo/datadog/points.ts';
 import type { EventStore } from '../../src/demo/datadog/store.ts';
 import type { Route } from './world.ts';
 
-/** Requests as they are in the event store, whatever can be seen of them by now. */
+/** Requests in the event store, including those that are not visible yet. */
 export interface Counted {
   readonly total: number;
   readonly bad: number;
@@ -17,7 +17,7 @@ export interface Side {
 
 const slowSeconds = 0.3;
 
-/** Counts in the event store. Counts of one span are kept: many answers are about the same. */
+/** Counts in the event store. Counts of a span are cached: many answers have the same span. */
 export class Truth {
   readonly #store: EventStore;
   readonly #counts = new Map<string, Counted>();

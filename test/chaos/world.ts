@@ -1,7 +1,7 @@
 import { SLOT_MS } from '../../src/demo/datadog/points.ts';
 import type { EventStore } from '../../src/demo/datadog/store.ts';
 
-/** What is true in a run of chaos: the app, its versions, and how each of them fares. */
+/** The facts of a chaos run: the app, its versions, and how each version behaves. */
 
 export interface Route {
   readonly service: string;
@@ -37,11 +37,11 @@ export interface Journey {
   readonly whole?: true;
   /** Ms; absent where it has no objective of latency. */
   readonly latencyMs?: number;
-  /** It has no say in a verdict, and comes and goes: not every registry has it. */
+  /** In mode observe; not in every registry. */
   readonly observed?: true;
 }
 
-/** Written by hand in the registry as well: which of a CUJ's routes exist is a fact of the app, not of the gate. */
+/** Written separately in the registry as well: a CUJ's routes are a fact of the app, so the gate is not asked for them. */
 export const journeys: Readonly<Record<string, Journey>> = {
   signup: { routes: ['POST /api/v1/signup', 'POST /api/v1/signup/phone'] },
   login: { routes: ['GET /api/v1/me'], latencyMs: 300 },
@@ -59,12 +59,12 @@ export const journeys: Readonly<Record<string, Journey>> = {
 
 export interface Version {
   readonly name: string;
-  /** What the planted traffic makes of it, over minutes that hold thousands of requests or none. */
+  /** Its behaviour in the planted traffic. */
   readonly nature: 'good' | 'broken' | 'slow' | 'small' | 'unlucky' | 'stable';
   readonly perSlot: number;
 }
 
-/** Asked about, and never seen by anybody. */
+/** Requested, but without any traffic. */
 export const unknownVersion = 'v9.9.9';
 export const stableVersion = 'v1.0.0';
 
@@ -77,7 +77,7 @@ export const versions: readonly Version[] = [
   { name: 'v1.5.0', nature: 'unlucky', perSlot: 1 },
 ];
 
-/** Canaries began so long before the run. */
+/** How long before the run the canaries began. */
 const canaryAgeMs = 31 * 60_000;
 const historyMs = 3 * 60 * 60_000;
 
@@ -88,7 +88,7 @@ export interface World {
 
 /**
  * Plants the traffic of the last three hours and of the run itself. Every slot has counts of its own, so that a window
- * that is one minute off shows.
+ * that is one minute off is detected.
  */
 export function plantTraffic(store: EventStore, startMs: number, seconds: number): World {
   const smallEvery = slotsPerSmallRequest(seconds);
@@ -121,7 +121,7 @@ export function plantTraffic(store: EventStore, startMs: number, seconds: number
   return { canaryBeganMs };
 }
 
-/** The small canary has at most so many requests on a route by the end of the run: too few for any of the objectives. */
+/** The small canary's maximum requests on a route by the end of the run: too few for any of the objectives. */
 const maxSmallRequests = 60;
 
 function slotsPerSmallRequest(seconds: number): number {
@@ -129,7 +129,7 @@ function slotsPerSmallRequest(seconds: number): number {
 }
 
 function totalOf({ nature, perSlot }: Version, wave: number, slot: number, smallEvery: number): number {
-  // Slots count from the canary's begin, so that its first request lies in its first minute however rare they are.
+  // Slots count from the canary's begin, so that its first request is in its first minute, however rare requests are.
   if (nature === 'small') return slot % smallEvery === 0 ? 1 : 0;
   if (nature === 'unlucky') return 1;
   return perSlot + wave;

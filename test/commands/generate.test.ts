@@ -387,7 +387,7 @@ describe('lint rollout', () => {
   });
 
   it('has the same for machines', async () => {
-    const { code, stdout } = await lint(['rollout', ...files(), '--json', '--requests-per-minute', '5'], {
+    const { code, stdout } = await lint(['rollout', ...files(), '--json', '--requests-per-minute', '1'], {
       CUJ_GATE_REGISTRY: registry,
     });
     expect(code).toBe(1);

@@ -1,6 +1,6 @@
 import type { Io } from '../../src/commands/support/io.ts';
 
-/** When commands run in tests, unless told otherwise: an afternoon in Tokyo, with traffic, not on a whole minute. */
+/** The default time of commands in tests: an afternoon in Tokyo, with traffic, not on a whole minute. */
 export const someTime = Date.UTC(2026, 5, 10, 6, 41, 17);
 
 interface Surroundings {
@@ -8,11 +8,11 @@ interface Surroundings {
   readonly isTTY?: boolean;
   /** Width of the terminal in characters. */
   readonly columns?: number;
-  /** Epoch ms; `someTime` unless told. */
+  /** Epoch ms; default: `someTime`. */
   readonly now?: () => number;
 }
 
-/** A command's surroundings at a time that stands still, with streams that remember what was written to them. */
+/** The environment of a command, with a fixed time and with streams that keep what was written to them. */
 export function capture(surroundings: Surroundings = {}) {
   const { env = {}, isTTY = false, columns, now = () => someTime } = surroundings;
   const out: string[] = [];

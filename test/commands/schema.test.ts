@@ -8,9 +8,6 @@ import { schemaText } from '../../src/commands/schema.ts';
 import { checkStructure } from '../../src/registry-files/validate-schema.ts';
 import { capture } from './io.ts';
 
-// The same cases in every run: what fails can be seen again.
-fc.configureGlobal({ seed: 20261124 });
-
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 
 it('schema prints what config/registry.schema.json holds', async () => {

@@ -18,7 +18,7 @@ interface Change {
 const folder = new URL('../testdata/registry-fixtures/', import.meta.url);
 const read = (name: string) => parse(readFileSync(new URL(name, folder), 'utf8'));
 
-/** Every line of changes.yaml applied to base.yaml: what both the JSON Schema and the CUE schema are held against. */
+/** Every line of changes.yaml applied to base.yaml: the cases of both the JSON Schema and the CUE schema. */
 export function registryFixtures(): RegistryFixture[] {
   const base = read('base.yaml');
   const changes = read('changes.yaml') as { readonly accepted: Change[]; readonly refused: Change[] };
@@ -38,7 +38,7 @@ function changed(base: unknown, { what, set = {}, remove = [] }: Change): unknow
   }
   for (const pointer of remove) {
     const { parent, key } = placeOf(registry, pointer, what);
-    // A line that removes what is not there would prove nothing.
+    // A line that removes a missing member would test nothing.
     if (!(key in parent)) throw new Error(`${what}: the base has no ${pointer}`);
     delete parent[key];
   }

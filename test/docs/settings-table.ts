@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { settingsTable } from '../../src/settings/settings.ts';
 
-/** The table of docs/settings.md. Run as a program (`npx tsx test/docs/settings-table.ts`) it writes it. */
+/** The table of docs/settings.md. Run as a program (`npx tsx test/docs/settings-table.ts`), this file writes the table. */
 
 export const page = path.join(import.meta.dirname, '../../docs/settings.md');
 const marked = /(<!-- settings -->\n)([\s\S]*?)(<!-- \/settings -->)/;

@@ -5,7 +5,7 @@ import type { BackendFacts } from '../../src/domain/ports/backend-facts.ts';
 import type { JsonApi } from '../../src/domain/ports/json-api.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
-import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import type { GateDocument, RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
 import { surveyDatadog } from '../../src/sources/datadog/api/doctor-survey.ts';
 import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
@@ -13,7 +13,7 @@ import { MINUTE, NOON, simulatorAt, stopAll } from '../demo/datadog/fixture.ts';
 
 const open: DatadogConnection[] = [];
 
-/** The way to a simulator as the product goes it. */
+/** Opens a simulator with the product's own Datadog client. */
 export function apiOf(simulator: Simulator): JsonApi {
   const connection = new DatadogConnection({
     apiKey: 'a'.repeat(32),
@@ -29,7 +29,7 @@ export async function closeAll(): Promise<void> {
   await stopAll();
 }
 
-/** A registry from a document; throws where it has problems. */
+/** A registry from a document; throws if it has problems. */
 export function registryOf(document: RegistryDocument): Registry {
   const resolved = resolveRegistry([{ file: 'cujs.yaml', document }], `sha256:${'0'.repeat(64)}`, {
     dialect: datadogDialect,
@@ -38,11 +38,14 @@ export function registryOf(document: RegistryDocument): Registry {
   return resolved.registry;
 }
 
-/** A shop's registry: one traced service, two CUJs. Tests change it. */
-export function shopDocument(): RegistryDocument {
+/** Gate settings with which a pass is always a proven one, however few requests prove it. */
+export const provenOnly = { passAfter: 'never', minRequests: 0 } as const satisfies GateDocument;
+
+/** The registry of a shop, for tests to change: one traced service, two CUJs. */
+export function shopDocument(gate: GateDocument = {}): RegistryDocument {
   return {
     apiVersion: 'cuj-gate/v1',
-    defaults: { slo: { availability: 99.95 } },
+    defaults: { slo: { availability: 99.95 }, gate },
     services: {
       shop: { env: 'production', operation: 'express.request', canary: 'version:{version}' },
     },
@@ -95,7 +98,7 @@ export async function clinic(options: Partial<SimulatorOptions> = {}): Promise<S
   return (await simulatorAt(NOON, options)).simulator;
 }
 
-/** A visit, over HTTP. */
+/** Runs doctor against a simulator, over HTTP. */
 export async function visit(
   simulator: Simulator,
   document: RegistryDocument,

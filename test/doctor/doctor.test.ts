@@ -117,7 +117,7 @@ describe('the mistakes of datadog.md that can be seen', () => {
     expect(checks(findings)).toEqual(['raw-paths']);
     expect(findings[0]).toMatchObject({
       about: 'cuj buy: GET /items/:id',
-      message: expect.stringContaining('3 names that only fill its placeholder'),
+      message: expect.stringContaining('3 raw paths that match its placeholder'),
     });
   });
 
@@ -252,7 +252,7 @@ describe('what else can be wrong', () => {
     });
     const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings, 'warning')).toEqual(['sample-rate']);
-    expect(find(findings, 'sample-rate')?.message).toContain('10%, and sampleRate says 100%');
+    expect(find(findings, 'sample-rate')?.message).toContain('10%, while sampleRate says 100%');
     const told = changed(({ services }) => Object.assign(services?.shop as object, { sampleRate: 0.1 }));
     expect(checks((await visit(simulator, told)).findings, 'warning')).toEqual([]);
   });

@@ -3,7 +3,7 @@ import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
 import type { SliName } from '../../src/domain/sli/table.ts';
 import { sloEvents, sloName } from '../../src/sources/datadog/query/slo-queries.ts';
 
-/** Puts the SLO that our own Terraform would make into a simulator, or one that differs. Returns its id. */
+/** Creates the SLO of our own Terraform in a simulator, with optional changes. Returns its id. */
 export function plantSlo(
   simulator: Simulator,
   registry: Registry,

@@ -4,16 +4,16 @@ import path from 'node:path';
 import { alive, signalGroup, spawnTied } from './mortal.ts';
 import { waitFor } from './wait.ts';
 
-/** Programs that run beside the scenarios, none of which outlives the run. */
+/** Programs that run during the scenarios; all of them end with the run. */
 
 export interface Program {
-  /** What failure messages call it; the log file is named after it. */
+  /** Its name in failure messages and of its log file. */
   name: string;
   command: string;
   args: string[];
   env?: NodeJS.ProcessEnv;
   cwd?: string;
-  /** Where `<name>.log` goes. */
+  /** The folder of `<name>.log`. */
   logDir: string;
 }
 
@@ -23,7 +23,7 @@ export class Child {
   #program: Program;
   #process: ChildProcess | undefined;
   #ended: Promise<void> = Promise.resolve();
-  /** How it ended without being asked to; undefined while all is well. */
+  /** How it ended unexpectedly; undefined if it did not. */
   died: string | undefined;
 
   constructor(program: Program) {
@@ -53,7 +53,7 @@ export class Child {
     alive.add(this);
     this.#ended = new Promise((resolve) => {
       const end = (how: string) => {
-        // Still registered: nobody asked for this end.
+        // Still registered, so this exit is unexpected.
         if (alive.delete(this)) {
           this.died = how;
           console.error(`${this.name} ended by itself with ${how}; its log ends with:\n${this.tail()}`);
@@ -68,8 +68,8 @@ export class Child {
   }
 
   /**
-   * Waits until `probe` answers with something truthy; gives up at once when the program ends.
-   * The two minutes are for a machine that is busy with other things: alone it takes seconds.
+   * Waits until `probe` returns a truthy value; throws at once when the program ends. The two minutes are for a busy
+   * machine: usually it takes seconds.
    */
   async untilReady<T>(probe: () => T | Promise<T>, timeoutMs = 120_000): Promise<T> {
     const hopeless = () => this.died && `it ended with ${this.died}`;
@@ -81,7 +81,7 @@ export class Child {
     }
   }
 
-  /** Asks it to end, and kills its whole group when it has not after `graceMs`. */
+  /** Sends SIGTERM, and kills its whole process group if it has not ended after `graceMs`. */
   async stop(graceMs = 5_000): Promise<void> {
     alive.delete(this);
     this.signal('SIGTERM');
@@ -90,7 +90,7 @@ export class Child {
     clearTimeout(late);
   }
 
-  /** Ends it at once, as a crash or the kernel's out-of-memory killer would. */
+  /** Kills it at once, like a crash or the kernel's out-of-memory killer. */
   async kill(): Promise<void> {
     alive.delete(this);
     this.signal('SIGKILL');

@@ -10,8 +10,8 @@ import { pretendPodsRun } from './replica-sets.ts';
 import { answers, waitFor } from './wait.ts';
 
 /**
- * A Kubernetes without nodes: etcd, the real API server, the real Argo Rollouts controller, and a loop in the place of
- * the ReplicaSet controller and the kubelets. Everything listens on loopback and lives in one folder.
+ * A Kubernetes without nodes: etcd, the real API server, the real Argo Rollouts controller, and a loop in place of the
+ * ReplicaSet controller and the kubelets. Everything listens on loopback and has its files in one folder.
  */
 export interface Cluster {
   rolloutsVersion: RolloutsVersion;
@@ -28,7 +28,7 @@ export interface Cluster {
 
 export interface ClusterOptions {
   programs: Programs;
-  /** Where data, certificates and logs go; the caller removes it. */
+  /** The folder of data, certificates and logs; the caller removes it. */
   dir: string;
   rolloutsVersion: RolloutsVersion;
 }
@@ -63,7 +63,7 @@ export async function startCluster({ programs, dir, rolloutsVersion }: ClusterOp
       `--healthzPort=${healthPort}`,
       '--leader-elect=false',
     ],
-    // Without it the controller would look for, and wait on, the account it has inside a cluster.
+    // Without it the controller would wait for the service account that it has inside a cluster.
     env: { PATH: process.env.PATH, HOME: dir },
     logDir,
   });
@@ -73,7 +73,7 @@ export async function startCluster({ programs, dir, rolloutsVersion }: ClusterOp
   const stop = async () => {
     await pods?.stop();
     await kube?.close();
-    // The one who asks first, the one who is asked last: otherwise the logs end in a storm of refused connections.
+    // Clients end before their servers: otherwise the logs end with many refused connections.
     for (const child of [controller, apiserver, etcd]) await child.stop();
   };
   try {
@@ -133,7 +133,7 @@ interface Secrets {
   kubeconfig: string;
 }
 
-/** The keys and tokens of this one cluster; they die with its folder. */
+/** The keys and tokens of this cluster; they are removed with its folder. */
 function writeSecrets(dir: string, url: string): Secrets {
   const certs = path.join(dir, 'certs');
   mkdirSync(certs, { recursive: true });
@@ -173,9 +173,9 @@ function apiserverArgs(files: Secrets, etcdUrl: string, securePort: number): str
     '--service-cluster-ip-range=10.0.0.0/24',
     '--authorization-mode=AlwaysAllow',
     `--token-auth-file=${files.tokens}`,
-    // It would wait for the default service account, which a controller that is not here makes.
+    // It would wait for the default service account, whose controller does not run here.
     '--disable-admission-plugins=ServiceAccount',
-    // Nobody reaches the API server by its in-cluster address, and loopback may not be advertised as one.
+    // No client uses the API server's in-cluster address, and loopback is not allowed as one.
     '--endpoint-reconciler-type=none',
   ];
 }
@@ -185,7 +185,7 @@ async function installDefinitions(kube: Kube, argo: string, istio: string): Prom
   for (const file of (await readdir(argo)).filter((name) => name.endsWith('-crd.yaml'))) {
     definitions.push(...objectsOf(await readFile(path.join(argo, file), 'utf8')));
   }
-  // Istio's file is big and slow to parse; only two of its resources matter here.
+  // Istio's file is large and slow to parse; only two of its resources are used here.
   const wanted = /^ {2}name: (virtualservices|destinationrules)\.networking\.istio\.io$/m;
   const documents = (await readFile(istio, 'utf8'))
     .split(/^---$/m)

@@ -6,10 +6,9 @@ import type { ScenarioContext } from './scenario.ts';
 /**
  * The demo's Datadog in this process, with the traffic that a scenario writes into it.
  *
- * The gate judges whole minutes that are at least a minute old, and nobody wants to wait for them: traffic is written
- * into the past, as if it had been coming for a while, and some minutes into the future, where it shows up as its time
- * comes. Counts are exact. The demo's own simulation draws them along a day's curve from the real clock, so a run in the
- * evening would see other numbers than one in the morning.
+ * The gate judges whole minutes that are at least a minute old. To avoid waiting for them, traffic is written into the
+ * past, and some minutes into the future, where it becomes visible at its time. Counts are exact. The demo's own
+ * simulation draws counts from a daily curve by the real clock, so they would depend on the time of day.
  */
 export interface Datadog {
   readonly url: string;
@@ -17,11 +16,11 @@ export interface Datadog {
   readonly faults: Simulator['faults'];
   /** One version's requests on one route. */
   requests(requests: Requests): void;
-  /** One version's traffic on all routes of a service, shared over them as the matching app's is. */
+  /** One version's traffic on all routes of a service, with the shares of the matching app's routes. */
   traffic(flow: Flow): void;
   /**
-   * Moves everything that has happened so many minutes into the past; what was to come does not come. The gate keeps no
-   * time of its own, so this is what waiting would look like to it. Not while a gate is asking.
+   * Moves all past traffic by this many minutes into the past, and drops future traffic. To the gate, which keeps no
+   * time of its own, this is the same as waiting. Do not call it while a gate queries.
    */
   elapse(minutes: number): Promise<void>;
 }
@@ -44,7 +43,7 @@ export interface Requests extends Span {
 }
 
 export interface Flow extends Span {
-  /** Of the whole app, this version's part; a service gets its share of it: member-api some 55%. */
+  /** This version's traffic of the whole app; a service gets its share of it, member-api about 55%. */
   appRequestsPerMinute: number;
   /** Share of the requests that end in 500, by route. */
   failing?: Record<string, number>;
@@ -133,7 +132,7 @@ function write(store: EventStore, { requests, operation, fromMs, toMs }: Written
     const badNow = Math.round(total * failing) - bad;
     bad += badNow;
     const at = fromMs + minute * minuteMs + minuteMs / 2;
-    // A status that never came must leave no trace in Datadog either.
+    // A status without requests must not exist in Datadog either.
     if (requestsNow > badNow) stream(200).record({ at, count: requestsNow - badNow });
     if (badNow > 0) stream(500).record({ at, count: badNow });
   }

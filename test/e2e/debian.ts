@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 
-/** What the run takes from Debian, and the program by which it is known to be there. */
+/** Debian packages that the run needs, each with a program that shows that it is installed. */
 const programOf = {
   'etcd-server': 'etcd',
   prometheus: 'promtool',
@@ -12,7 +12,7 @@ export type DebianPackage = keyof typeof programOf;
 
 /**
  * Installs the packages whose program is missing.
- * Throws with the command to run by hand where this process may not install.
+ * Throws an Error with the command to run by hand if this process may not install.
  */
 export function ensureDebian(
   packages: readonly DebianPackage[],
@@ -43,7 +43,7 @@ export function ensureDebian(
   });
 }
 
-/** Debian starts a daemon as soon as its package is there, on ports that are not ours to take; policy-rc.d forbids it. */
+/** Debian starts a daemon when its package is installed, on ports that other programs may need; policy-rc.d forbids it. */
 function withoutStartingServices(install: () => void): void {
   const policy = '/usr/sbin/policy-rc.d';
   const ours = !existsSync(policy);

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { bundle, bundleName } from '../../src/bundle/bundle.ts';
 
 /**
- * Bundles the gate as it is in the checkout now, into a folder that has no node_modules above it: what runs is the one
- * file that the image has. Returns its path.
+ * Bundles the gate of the current checkout into a folder that has no node_modules above it, so that the run uses the same
+ * single file as the image. Returns its path.
  */
 export async function buildGate(folder: string): Promise<string> {
   const root = path.join(import.meta.dirname, '../..');

@@ -6,13 +6,13 @@ import { runProgram } from './run-program.ts';
 import type { ScenarioContext } from './scenario.ts';
 import { answers } from './wait.ts';
 
-/** A running gate: a process of its own, started by `cuj-gate serve` and its environment as anybody starts it. */
+/** A running gate: a process, started as users start it, by `cuj-gate serve` and its environment. */
 export interface Gate {
   readonly url: string;
   readonly child: Child;
-  /** Its log, read again at every call: one object a line. */
+  /** Its log, read again on every call: one object for each line. */
   log(): Loose[];
-  /** Resolves when it answers; after `child.start()` as well. */
+  /** Resolves when it responds; also after a new `child.start()`. */
   untilReady(): Promise<void>;
 }
 
@@ -20,9 +20,9 @@ export interface GateOptions {
   /** Path of its registry. */
   registry: string;
   datadogUrl: string;
-  /** Further settings, or others. */
+  /** Settings that are added or replaced. */
   env?: Record<string, string>;
-  /** What its log file is called. */
+  /** The name of its log file. */
   name?: string;
 }
 
@@ -42,7 +42,7 @@ export async function startGate(context: ScenarioContext, options: GateOptions):
       DD_API_KEY: 'e2e-api-key-of-nobody',
       DD_APP_KEY: 'e2e-app-key-of-nobody',
       CUJ_GATE_REGISTRY: options.registry,
-      // No Service has to take a pod out of its endpoints here.
+      // No Service has to remove a pod from its endpoints here.
       CUJ_GATE_DRAIN_DELAY: '0s',
       ...options.env,
     },

@@ -11,7 +11,7 @@ export const guideRegistry = path.join(examples, 'cujs.yaml');
 /** Folders below `examples/`, of which docs/argo-rollouts.md shows parts. */
 export type GuideFolder = 'generated' | 'generated/rollouts' | 'generated/virtual-services' | 'with-token';
 
-/** What the flags of shortTimes would have made otherwise: pattern and replacement, by line. */
+/** The lines that the flags of shortTimes change: pattern and replacement. */
 const shorter: readonly [RegExp, string][] = [
   [/^( *initialDelay: )150s$/gm, '$15s'],
   [/^( *interval: )60s$/gm, '$12s'],
@@ -19,7 +19,7 @@ const shorter: readonly [RegExp, string][] = [
   [/^( *inconclusiveLimit: )10$/gm, '$15'],
 ];
 
-/** The objects of the files that the guide is cut from, as they stand there but for times and the gate's address. */
+/** The objects of the files that the guide is cut from, unchanged except for times and the gate's address. */
 export function guideFiles(folders: readonly GuideFolder[], gateUrl: string): KubeObject[] {
   return folders.flatMap((folder) => {
     const files = readdirSync(path.join(examples, folder), { recursive: true, encoding: 'utf8' });

@@ -1,7 +1,7 @@
 import { Agent, request } from 'undici';
 import { parseAllDocuments } from 'yaml';
 
-/** A Kubernetes object, as loose as the API server's own: what a scenario reads of it, the scenario knows. */
+/** A Kubernetes object, loosely typed: a scenario knows the members that it reads. */
 // biome-ignore lint/suspicious/noExplicitAny: custom resources have no types here, and spelling them out would prove nothing
 export type Loose = any;
 
@@ -24,7 +24,7 @@ export interface KubeObject {
   [field: string]: Loose;
 }
 
-/** Which kind of object: `Rollout`, say, of `argoproj.io/v1alpha1`. */
+/** A kind of object, such as `Rollout` of `argoproj.io/v1alpha1`. */
 export interface Kind {
   apiVersion: string;
   kind: string;
@@ -61,9 +61,9 @@ interface Resource {
 }
 
 export interface ApplyOptions {
-  /** For objects that name none and are not cluster-wide. */
+  /** The namespace of objects that name none and are not cluster-wide. */
   namespace?: string;
-  /** The API server checks everything and keeps nothing. */
+  /** A dry run: the API server checks the request and stores nothing. */
   dryRun?: boolean;
 }
 
@@ -108,7 +108,7 @@ export class Kube {
     return this.#send('GET', await this.#path(kind, namespace, name));
   }
 
-  /** Without a namespace: of all namespaces. */
+  /** Without a namespace: the objects of all namespaces. */
   async list(kind: Kind, namespace?: string, labelSelector?: string): Promise<KubeObject[]> {
     const query = labelSelector ? `?labelSelector=${encodeURIComponent(labelSelector)}` : '';
     const { items } = await this.#send('GET', (await this.#path(kind, namespace)) + query);
@@ -144,7 +144,7 @@ export class Kube {
     return statusCode === 200;
   }
 
-  /** Whether the API server serves this kind already, asked afresh. */
+  /** Whether the API server serves this kind already; not cached. */
   async serves(kind: Kind): Promise<boolean> {
     this.#resources.delete(kind.apiVersion);
     return (await this.#discover(kind.apiVersion)).some((resource) => resource.kind === kind.kind);

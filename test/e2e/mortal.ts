@@ -4,11 +4,11 @@ import os from 'node:os';
 import path from 'node:path';
 
 /**
- * What must not outlive the run: programs, each the head of a process group of its own, and temporary folders. All that
- * is left of them when this process ends, however it ends, ends with it.
+ * Programs and temporary folders that must not outlive the run. Each program leads its own process group. All of them end
+ * with this process, however it ends.
  */
 
-/** What is ended when the run ends. */
+/** A program that is ended with the run. */
 export interface Mortal {
   signal(signal: NodeJS.Signals): void;
   stop(): Promise<void>;
@@ -17,7 +17,7 @@ export interface Mortal {
 export const alive = new Set<Mortal>();
 const folders = new Set<string>();
 
-/** Spawns a program at the head of a process group of its own. The kernel ends it with us even when we are killed. */
+/** Spawns a program in its own process group. The kernel ends it with this process, even if this process is killed. */
 export function spawnTied(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   const tied = existsSync('/usr/bin/setpriv');
   return spawn(
@@ -30,17 +30,17 @@ export function spawnTied(command: string, args: readonly string[], options: Spa
   );
 }
 
-/** Signals a program and all that it started. */
+/** Signals a program and all processes that it started. */
 export function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, signal);
   } catch {
-    // The group ended between the look and the signal.
+    // The group ended between the check and the signal.
   }
 }
 
-/** A program that runs to its own end, unless the run ends first: then it is killed, and all that it started. */
+/** A program that ends by itself. If the run ends first, it is killed with all processes that it started. */
 export function spawnMortal(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   const child = spawnTied(command, args, options);
   const ended = new Promise<void>((resolve) => {
@@ -62,7 +62,7 @@ export function spawnMortal(command: string, args: readonly string[], options: S
 
 const temporaryName = /^cuj-gate-e2e-(\d+)-/;
 
-/** A new folder that is removed when the run ends; one that was killed leaves its own to the next run. */
+/** A new folder that is removed when the run ends. The next run removes the folders of a killed run. */
 export function temporaryFolder(): string {
   for (const name of readdirSync(os.tmpdir())) {
     const owner = temporaryName.exec(name)?.[1];
@@ -73,7 +73,7 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** Has a folder of somebody else's making removed when the run ends, unless {@link removeTemporary} did it before. */
+/** Removes another program's folder when the run ends, unless {@link removeTemporary} did it before. */
 export function removeAtEnd(folder: string): void {
   folders.add(folder);
 }
@@ -83,13 +83,13 @@ export function removeTemporary(folder: string): void {
   folders.delete(folder);
 }
 
-/** Ends what still runs and removes every temporary folder; safe to call again. */
+/** Ends all running programs and removes every temporary folder; safe to call again. */
 export async function stopEverything(): Promise<void> {
   await Promise.all([...alive].map((child) => child.stop()));
   for (const folder of [...folders]) removeTemporary(folder);
 }
 
-/** Installs the handlers that leave nothing behind; call once, before the first child. */
+/** Installs the handlers that end programs and remove folders; call it once, before the first child. */
 export function leaveNothingBehind(): void {
   let stopping = false;
   const end = (exitCode: number, why: string) => {

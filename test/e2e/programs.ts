@@ -9,15 +9,15 @@ import { runProgram } from './run-program.ts';
 /**
  * The Go programs and resource definitions of the end-to-end run, built once and kept under `.cache/e2e/`.
  *
- * Every module under `go/` pins what it builds by its go.mod and go.sum; their hash names the folder that a build
- * lands in, so a changed pin rebuilds its own programs and nothing else does.
+ * Every module under `go/` pins its programs by its go.mod and go.sum. Their hash is part of the name of a build's folder,
+ * so only a changed pin rebuilds its programs.
  */
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const modules = path.join(here, 'go');
 const root = path.join(here, '..', '..');
 
-/** Where programs and logs are kept between runs. CI can point it at a folder that outlives a checkout. */
+/** The folder of programs and logs between runs. CI can set it to a folder that is kept between checkouts. */
 export const cacheDir = process.env.CUJ_GATE_E2E_CACHE ?? path.join(root, '.cache', 'e2e');
 
 export const rolloutsVersions = ['v1.10.0', 'v1.9.1', 'v1.8.3'] as const;
@@ -28,7 +28,7 @@ interface Product {
   module: string;
   /** The main package to build; without it only `files` are copied out of a module. */
   main?: string;
-  /** Link-time variables: what the upstream release sets, where an answer shows it. */
+  /** Link-time variables of the upstream release that are visible in responses. */
   set?: Record<string, string>;
   /** Copied out of a required module, so that a warm run needs no Go at all. */
   files?: { from: string; path: string };
@@ -59,7 +59,7 @@ const products = {
   helm: {
     module: 'kubernetes',
     main: 'helm.sh/helm/v3/cmd/helm',
-    // Without these `helm template` takes the cluster for Kubernetes 1.20 and refuses charts that ask for more.
+    // Without these `helm template` assumes Kubernetes 1.20 and refuses charts that require a newer one.
     set: {
       'helm.sh/helm/v3/internal/version.version': 'v3.19.5',
       [`${chartutil}.k8sVersionMajor`]: '1',
@@ -128,13 +128,13 @@ async function ensure(name: ProductName, log: (line: string) => void): Promise<B
       await go(product.module, [...buildFlags(product), '-o', path.join(draft, name), product.main]);
     if (product.files) {
       const from = path.join(await moduleDir(product.module, product.files.from), product.files.path);
-      // The module cache is read-only; a copy must not be, or it could not be removed.
+      // The module cache is read-only; a read-only copy could not be removed.
       await cp(from, path.join(draft, 'files'), { recursive: true });
     }
     await makeWritable(draft);
     await removeOlder(name, folder);
     await rename(draft, folder).catch(async (error: unknown) => {
-      // Another run was faster: its build is as good as ours.
+      // Another run was faster: use its build.
       if (!(await exists(folder))) throw error;
     });
   } finally {
@@ -151,7 +151,7 @@ function buildFlags(product: Product): string[] {
     '-mod=readonly',
     '-trimpath',
     '-buildvcs=false',
-    // Nobody debugs these: without DWARF both compiling and linking are faster.
+    // These are not debugged: without DWARF, compiling and linking are faster.
     '-gcflags=all=-dwarf=false',
     `-ldflags=-s -w ${variables.join(' ')}`.trim(),
   ];
@@ -184,7 +184,7 @@ async function go(module: string, args: string[]): Promise<string> {
   try {
     const { stdout } = await runProgram('go', args, {
       cwd: path.join(modules, module),
-      // A build that is interrupted leaves its half-made packages behind, hundreds of megabytes.
+      // An interrupted build leaves incomplete packages of hundreds of megabytes.
       env: { ...process.env, CGO_ENABLED: '0', GOWORK: 'off', GOTMPDIR: temporary },
       // A build uses both cores for minutes; other work on this machine has priority.
       nice: 10,
@@ -206,7 +206,7 @@ async function removeOlder(name: ProductName, keep: string): Promise<void> {
   }
 }
 
-/** Of runs that were killed while they built. */
+/** Removes drafts of runs that were killed during a build. */
 async function removeAbandonedDrafts(): Promise<void> {
   const parent = path.join(cacheDir, 'programs');
   for (const entry of await readdir(parent).catch(() => [])) {

@@ -15,18 +15,18 @@ import {
 import type { ScenarioContext } from './scenario.ts';
 import { waitFor } from './wait.ts';
 
-/** What is generated for a service, with times that a test can wait for. */
+/** Generates the objects of a service with times that are short enough for a test. */
 export interface GenerateOptions {
   registry: string;
   gateUrl: string;
   service: string;
-  /** Further flags of `generate`; they win. */
+  /** More flags of `generate`; they take precedence. */
   flags?: string[];
 }
 
 /**
- * Shorter than the defaults, and all of them parameters of `generate`. The delay leaves time to write the canary's
- * traffic once its hash is known.
+ * Shorter than the defaults; all of them are options of `generate`. The delay leaves time to write the canary's traffic
+ * when its hash is known.
  */
 export const shortTimes = ['--interval', '2s', '--initial-delay', '5s', '--count', '5', '--passes', '2'];
 
@@ -43,15 +43,15 @@ export async function generated(context: ScenarioContext, options: GenerateOptio
 }
 
 export interface DeployOptions extends GenerateOptions {
-  /** How long the sample's pause is; five minutes when left out. Yours to change, says the sample. */
+  /** The duration of the sample's pause, which users may change; default: five minutes. */
   pause?: string;
-  /** Apply the files that the guide shows, not newly generated ones. They must differ in nothing but times and address. */
+  /** Apply the files that the guide shows, not newly generated ones. They must differ only in times and address. */
   guide?: readonly GuideFolder[];
-  /** What else somebody makes of the files before they are applied. */
+  /** Other edits of the files before they are applied. */
   edit?: (objects: KubeObject[]) => void;
 }
 
-/** Applies what was generated for a service and its Rollout needs; resolves when its first version is out. */
+/** Applies the generated objects of a service and what its Rollout needs; resolves when its first version is released. */
 export async function deploy(context: ScenarioContext, options: DeployOptions): Promise<Release> {
   const { kube, namespace } = context;
   let objects = await generated(context, options);
@@ -83,7 +83,7 @@ export async function deploy(context: ScenarioContext, options: DeployOptions): 
 
 const nameOf = ({ kind, metadata }: KubeObject) => `${kind} ${metadata.name}`;
 
-/** Argo promotes by giving the canary everything for a moment, which is seen or not, and then the new stable. */
+/** To promote, Argo gives all traffic to the canary for a moment, which may not be observed, and then to the new stable. */
 const promotion = '0,100';
 
 /** Of the sample's steps: setWeight, pause, analysis, setWeight. */
@@ -93,9 +93,9 @@ const gateStep = 2;
 export class Release implements Named {
   readonly namespace: string;
   readonly name: string;
-  /** The pod template hash of the version that is out. */
+  /** The pod template hash of the stable version. */
   readonly stableHash: string;
-  /** Of the one that is being released; empty before `start`. */
+  /** The hash of the version that is being released; empty before `start`. */
   canaryHash = '';
   #context: ScenarioContext;
   #weights: ReturnType<typeof recordWeights> | undefined;
@@ -138,7 +138,7 @@ export class Release implements Named {
     return endedRuns(kube, this);
   }
 
-  /** Resolves when the rollout is aborted and stable has all traffic again. Returns what the Rollout says of it. */
+  /** Resolves when the rollout is aborted and stable has all traffic again. Returns the Rollout's message. */
   async untilAborted(timeoutMs?: number): Promise<string> {
     const { message, aborted } = await untilPhase(this.#context.kube, this, 'Degraded', timeoutMs);
     assert.equal(aborted, true);
@@ -146,7 +146,7 @@ export class Release implements Named {
     return message;
   }
 
-  /** Resolves when the analysis at this step could not know and Argo waits for a person. Checks that nothing moved. */
+  /** Resolves when the analysis at this step is inconclusive and Argo waits for a person. Checks that no weight changed. */
   async untilPersonIsAsked(): Promise<KubeObject> {
     const { kube } = this.#context;
     const { aborted, step } = await waitFor(() => rolloutPhase(kube, this), {

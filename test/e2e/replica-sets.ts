@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Kube, type KubeObject, kinds } from './kube.ts';
 
 /**
- * Stands in the place of the ReplicaSet controller, the scheduler and the kubelets: every ReplicaSet is told that all
- * the pods it wants are there and ready. That status is all that the rollouts controller reads of pods.
+ * Replaces the ReplicaSet controller, the scheduler and the kubelets: sets the status of every ReplicaSet to all of its
+ * pods ready. The rollouts controller reads no more than that status of pods.
  */
 export function pretendPodsRun(kube: Kube, everyMs = 250): { stop(): Promise<void> } {
   let stopped = false;
@@ -15,7 +15,7 @@ export function pretendPodsRun(kube: Kube, everyMs = 250): { stop(): Promise<voi
         await Promise.all(behind.map((set) => report(kube, set)));
         failingSince = undefined;
       } catch (error) {
-        // The API server may be restarting; silence for longer would leave a scenario waiting without a reason.
+        // The API server may be restarting. If it does not come back, report why the scenario waits.
         failingSince ??= Date.now();
         if (!stopped && Date.now() - failingSince > 10_000) {
           console.error(
@@ -58,7 +58,7 @@ async function report(kube: Kube, { metadata, spec }: KubeObject): Promise<void>
   try {
     await kube.patch(kinds.ReplicaSet, metadata.namespace, metadata.name, { status }, 'status');
   } catch (error) {
-    // Scaled away between the look and the write.
+    // Removed between the read and the write.
     if ((error as { code?: number }).code !== 404) throw error;
   }
 }

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Kube, type KubeObject, kinds, type Loose } from './kube.ts';
 import { waitFor } from './wait.ts';
 
-/** A service that is released by Argo Rollouts with Istio moving its traffic. */
+/** A service that Argo Rollouts releases with Istio's traffic routing. */
 export interface Service {
   namespace: string;
   name: string;
-  /** What the pods carry as `version` and as Datadog's version tag. */
+  /** The pods' label `version` and Datadog's version tag. */
   version: string;
   /** Canary steps, as Argo writes them. */
   steps: Loose[];
@@ -85,19 +85,19 @@ function podTemplate(name: string, version: string): Loose {
   };
 }
 
-/** Applies the service and waits until its first version is out; Argo runs no analysis on a first deploy. */
+/** Applies the service and waits until its first version is released; Argo runs no analysis on a first deploy. */
 export async function deployRollout(kube: Kube, service: Service): Promise<void> {
   await kube.apply(serviceObjects(service));
   await untilPhase(kube, service, 'Healthy');
 }
 
-/** Starts a release: the pods' labels and image change, and nothing else. */
+/** Starts a release: changes only the pods' labels and image. */
 export async function setVersion(kube: Kube, service: Named, version: string): Promise<void> {
   const template = podTemplate(service.name, version);
   await kube.patch(kinds.Rollout, service.namespace, service.name, { spec: { template } });
 }
 
-/** Starts a release of a generated Rollout: its image, and labels of its pods where a version is kept there. */
+/** Starts a release of a generated Rollout: changes its image, and its pods' labels if a label has the version. */
 export async function setImage(
   kube: Kube,
   { namespace, name }: Named,
@@ -122,13 +122,13 @@ export async function promoteRollout(kube: Kube, { namespace, name }: Named): Pr
   await kube.patch(kinds.Rollout, namespace, name, { status: { pauseConditions: null } }, 'status');
 }
 
-/** As `kubectl argo rollouts abort` does it; resolves when the controller has taken notice. */
+/** As `kubectl argo rollouts abort` does it; resolves when the controller has observed it. */
 export async function abortRollout(kube: Kube, service: Named): Promise<void> {
   await setAbort(kube, service, true);
   await untilPhase(kube, service, 'Degraded');
 }
 
-/** As `kubectl argo rollouts retry rollout` does it; resolves when the old Degraded is gone. */
+/** As `kubectl argo rollouts retry rollout` does it; resolves when the old phase Degraded is gone. */
 export async function retryRollout(kube: Kube, service: Named): Promise<void> {
   await setAbort(kube, service, false);
   await waitFor(() => rolloutPhase(kube, service), {
@@ -151,7 +151,7 @@ export interface Phase {
   canaryHash: string;
 }
 
-/** Where the Rollout stands; `phase` is empty while the controller has not seen the latest change of the spec. */
+/** The Rollout's progress; `phase` is empty until the controller has observed the latest change of the spec. */
 export async function rolloutPhase(kube: Kube, { namespace, name }: Named): Promise<Phase> {
   const { status = {}, metadata } = await kube.get(kinds.Rollout, namespace, name);
   const seen = status.observedGeneration === String(metadata.generation);
@@ -167,7 +167,7 @@ export async function rolloutPhase(kube: Kube, { namespace, name }: Named): Prom
 
 export type PhaseName = 'Healthy' | 'Progressing' | 'Paused' | 'Degraded';
 
-/** Waits for a phase; right after a change, Healthy and Degraded of the release before do not count. */
+/** Waits for a phase; ignores Healthy and Degraded of the previous release right after a change. */
 export async function untilPhase(
   kube: Kube,
   service: Named,
@@ -197,7 +197,7 @@ export interface Measured {
   message: string;
 }
 
-/** Every measurement that a run still keeps, ten a metric at most, in the order in which they were taken. */
+/** Every measurement that a run still has, at most ten for each metric, in the order in which they were taken. */
 export function measurementValues(run: KubeObject, metric?: string): Measured[] {
   const results: Loose[] = run.status?.metricResults ?? [];
   return results
@@ -212,7 +212,7 @@ export function measurementValues(run: KubeObject, metric?: string): Measured[] 
     );
 }
 
-/** The newest run of its kind: beside the steps, or a step itself. */
+/** The newest run of a type: a background analysis or an analysis step. */
 export async function latestRun(
   kube: Kube,
   service: Named,
@@ -226,7 +226,7 @@ export async function latestRun(
 export async function endedRuns(kube: Kube, service: Named): Promise<KubeObject[]> {
   return waitFor(() => analysisRuns(kube, service), {
     what: `the analysis runs of ${service.name} to end`,
-    // Twenty rollouts that end at once use up what the controller may ask of the API server a second.
+    // Twenty rollouts that end at once use up the controller's rate limit at the API server.
     timeoutMs: 60_000,
     until: (runs) => runs.every(({ status }) => !['', 'Pending', 'Running'].includes(status?.phase ?? '')),
     show: (runs) => runs.map(({ metadata, status }) => `${metadata.name} ${status?.phase}`).join(', '),
@@ -240,7 +240,7 @@ export interface Followed extends Measured {
   startedAt: string;
 }
 
-/** Collects the measurements of all of a Rollout's runs from now on: a run itself keeps only the last ten a metric. */
+/** Collects the measurements of all runs of a Rollout from now on: a run itself keeps only the last ten for each metric. */
 export function followMeasurements(kube: Kube, service: Named): { seen: Followed[]; stop(): Promise<void> } {
   const seen: Followed[] = [];
   const known = new Set<string>();
@@ -274,7 +274,7 @@ export function followMeasurements(kube: Kube, service: Named): { seen: Followed
   };
 }
 
-/** What the VirtualService sends to stable and to canary now, in percent. */
+/** The current weights of stable and canary in the VirtualService, in percent. */
 export async function weights(
   kube: Kube,
   { namespace, name }: Named,
@@ -284,7 +284,7 @@ export async function weights(
   return [stable.weight ?? 0, canary.weight ?? 0];
 }
 
-/** Writes down every change of the weights as `75,25`, until stopped; states shorter than 100 ms may be missed. */
+/** Records every change of the weights as `75,25` until stopped; states shorter than 100 ms may be missed. */
 export function recordWeights(kube: Kube, service: Named): { seen: string[]; stop(): Promise<void> } {
   const seen: string[] = [];
   let stopped = false;
@@ -297,7 +297,7 @@ export function recordWeights(kube: Kube, service: Named): { seen: string[]; sto
       await look();
       await sleep(100);
     }
-    // The caller has just seen something that the last round may have missed.
+    // The caller may have seen a state that the last poll missed.
     await look();
   };
   const ended = loop();
@@ -310,7 +310,7 @@ export function recordWeights(kube: Kube, service: Named): { seen: string[]; sto
   };
 }
 
-/** What a person would look at first in this namespace: for failure messages. */
+/** The state of the namespace for failure messages. */
 export async function describeNamespace(kube: Kube, namespace: string): Promise<string> {
   const lines: string[] = [];
   for (const { metadata } of await kube.list(kinds.Rollout, namespace)) {

@@ -4,11 +4,11 @@ import { spawnMortal } from './mortal.ts';
 export interface RunProgramOptions {
   cwd?: string;
   env?: NodeJS.ProcessEnv;
-  /** Priority as `nice` counts it, for what takes all cores for minutes. */
+  /** Priority in the units of `nice`, for programs that use all cores for minutes. */
   nice?: number;
 }
 
-/** A program did not end well. */
+/** A program failed. */
 export class ProgramFailed extends Error {
   readonly stdout: string;
   readonly stderr: string;
@@ -21,8 +21,8 @@ export class ProgramFailed extends Error {
 }
 
 /**
- * What a program printed, once it has ended well; all that it started ends with the run.
- * Throws ProgramFailed where it says no.
+ * Runs a program and returns its output; the processes that it started end with the run. Throws ProgramFailed if it
+ * fails.
  */
 export async function runProgram(
   program: string,

@@ -14,11 +14,11 @@ export interface Surroundings {
   gateProgram: string;
   /** The cluster's folder. */
   dir: string;
-  /** Leave the scenario's objects for looking. */
+  /** Keep the scenario's objects for inspection. */
   keep: boolean;
 }
 
-/** Runs one scenario in a namespace of its own and cleans up after it; never throws. */
+/** Runs one scenario in its own namespace and cleans up after it; never throws. */
 export async function runScenario(scenario: Scenario, surroundings: Surroundings): Promise<Result> {
   const { cluster, programs, gateProgram, dir, keep } = surroundings;
   const { kube, rolloutsVersion } = cluster;
@@ -53,12 +53,12 @@ export async function runScenario(scenario: Scenario, surroundings: Surroundings
   }
   const seconds = Math.round((Date.now() - started) / 100) / 10;
   if (!keep) {
-    // The controller goes on measuring for objects that nobody looks at any more.
+    // Otherwise the controller continues to measure for objects that are not used any more.
     for (const kind of [kinds.Rollout, kinds.Experiment, kinds.AnalysisRun]) {
       cleanups.push(() => kube.deleteAll(kind, namespace));
     }
   }
-  // With --keep what the scenario started goes on with the cluster, and ends with it.
+  // With --keep, the scenario's programs continue to run and end with the cluster.
   if (!keep) {
     for (const cleanup of cleanups.reverse()) {
       await Promise.resolve()
@@ -70,7 +70,7 @@ export async function runScenario(scenario: Scenario, surroundings: Surroundings
 }
 
 async function within(run: Promise<void>, timeoutMs: number): Promise<void> {
-  // It may end in an error after the time is up, when nobody listens any more.
+  // It may fail after the timeout, when no one handles the error any more.
   run.catch(() => {});
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -97,7 +97,7 @@ async function explain(
   return parts.filter((part) => part !== '').join('\n');
 }
 
-/** The message, and the first line of the stack that lies in a scenario. */
+/** The message, and the first stack line that is in a scenario. */
 function whereAndWhat(error: Error): string {
   const line = error.stack?.split('\n').find((frame) => frame.includes('/scenarios/'));
   return line ? `${error.message}\n${line.trim()}` : error.message;

@@ -26,10 +26,10 @@ const usage = `npm run e2e -- [options]
   --build               only build the programs
   --list                show the scenarios`;
 
-/** Waiting is most of what a scenario does, so more of them than cores may run at once. */
+/** Scenarios mostly wait, so there may be more of them at once than cores. */
 const atOnce = 6;
 
-/** One folder a run: two may run at once. */
+/** Each run has its own folder: two may run at once. */
 const allLogs = path.join(cacheDir, 'logs');
 const logs = path.join(allLogs, String(process.pid));
 
@@ -93,7 +93,7 @@ async function runOn(
     );
     results.push(result);
   };
-  // Those that may take longest begin first, or everything would wait for them in the end.
+  // The longest scenarios begin first, so that the run does not wait for them at its end.
   const together = scenarios
     .filter(({ alone }) => !alone)
     .sort((one, other) => (other.timeoutMs ?? 0) - (one.timeoutMs ?? 0));
@@ -163,13 +163,13 @@ function untilInterrupted(cluster: Cluster, programs: Programs): Promise<never> 
   return new Promise(() => setInterval(() => {}, 60_000));
 }
 
-/** The temporary folder goes away; the logs of a failed run are what one wants to read afterwards. */
+/** The logs of a failed run are kept: the temporary folder is removed. */
 function keepLogs(dir: string, version: string): void {
   const from = path.join(dir, 'logs');
   if (existsSync(from)) cpSync(from, path.join(logs, version), { recursive: true });
 }
 
-/** Those of earlier runs, not of one that is still going on. */
+/** Logs of earlier runs, not of a run that has not ended. */
 function removeOldLogs(): void {
   if (!existsSync(allLogs)) return;
   for (const owner of readdirSync(allLogs)) {

@@ -5,10 +5,10 @@ import type { ScenarioContext } from './scenario.ts';
 
 /** An OpenID provider that knows one client: discovery, keys, and tokens for client credentials. */
 export interface TokenIssuer {
-  /** Its issuer, as tokens name it. */
+  /** The issuer in its tokens. */
   readonly url: string;
   readonly tokenUrl: string;
-  /** What was asked of the token endpoint, as far as it is no secret. */
+  /** Requests to the token endpoint, without secrets. */
   readonly granted: { clientId: string; scope: string | null }[];
 }
 

@@ -6,17 +6,17 @@ export interface WaitOptions<T> {
   what: string;
   timeoutMs: number;
   everyMs?: number;
-  /** When it is enough; by default, when the value is truthy. */
+  /** The condition for the value; default: it is truthy. */
   until?: (value: T) => boolean;
-  /** How a failure shows the last value; by default as JSON, cut. */
+  /** Formats the last value for the failure message; default: shortened JSON. */
   show?: (value: T) => string;
-  /** Ends the wait early, as with a child that died: a reason, or undefined to go on. */
+  /** A reason to stop waiting, such as the exit of a child process; undefined to continue. */
   hopeless?: () => string | undefined;
 }
 
 /**
- * Asks `probe` again and again until its answer is enough, and resolves to that answer.
- * A probe that throws counts as not yet; the failure message carries the last answer or the last error.
+ * Calls `probe` repeatedly until its value meets the condition, and resolves to that value. An error of `probe` is a value
+ * that does not; the failure message has the last value or the last error.
  */
 export async function waitFor<T>(probe: () => T | Promise<T>, options: WaitOptions<T>): Promise<T> {
   const { what, timeoutMs, everyMs = 200, until = Boolean, show = showValue, hopeless } = options;
@@ -39,7 +39,7 @@ export async function waitFor<T>(probe: () => T | Promise<T>, options: WaitOptio
   }
 }
 
-/** Whether a GET of this address is answered with 200; throws when nobody listens. */
+/** Whether a GET of this address returns 200; throws if nothing listens there. */
 export async function answers(url: string): Promise<boolean> {
   const { statusCode, body } = await request(url, { headersTimeout: 5_000, bodyTimeout: 5_000 });
   await body.dump();

@@ -4,26 +4,26 @@ import { guideRegistry } from './guide-files.ts';
 import { type DeployOptions, deploy, type Release } from './release.ts';
 import type { ScenarioContext } from './scenario.ts';
 
-/** What surrounds a Rollout: Datadog, a gate that asks it, and one registry for both. */
+/** The environment of a Rollout: Datadog, a gate that queries it, and one registry for both. */
 export interface World {
   readonly datadog: Datadog;
   readonly gate: Gate;
   /** Generates for a service of the registry, applies it, and gives its stable version two hours of clean traffic. */
   deploy(service: string, options?: Partial<DeployOptions> & { stable?: Partial<Flow> }): Promise<Release>;
-  /** Traffic of a release's canary: clean, of the last twenty minutes and the next ten, unless told otherwise. */
+  /** Traffic of a release's canary; default: clean, for the last twenty minutes and the next ten. */
   canary(release: Release, flow?: Partial<Flow>): void;
 }
 
 export interface WorldOptions {
   /** {@link guideRegistry} when left out. */
   registry?: string;
-  /** Further settings of the gate. */
+  /** More settings of the gate. */
   env?: Record<string, string>;
 }
 
 /**
- * Settings for a scenario whose traffic changes as it runs. A real template asks once a minute and so always asks
- * Datadog anew; here it asks every two seconds, and the cache's minute is shortened alike.
+ * Settings for a scenario whose traffic changes during its run. A real template measures once a minute, so each measurement
+ * has new data. Here it measures every two seconds, so the cache is off.
  */
 export const noCache = { CUJ_GATE_CACHE_TTL: '0s' };
 

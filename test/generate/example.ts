@@ -12,12 +12,12 @@ export const examplePath = 'config/cujs.yaml';
 // biome-ignore lint/suspicious/noExplicitAny: what is asserted about has no type of its own.
 export type Loose = any;
 
-/** The example's document, to be changed at will. */
+/** A copy of the example's document that tests may change. */
 export function exampleDocument(): Loose {
   return parse(readFileSync(examplePath, 'utf8'));
 }
 
-/** A registry of a document, with a digest that says nothing. */
+/** The registry of a document, with a digest of no meaning. */
 export function registryOf(document: Loose, digest = `sha256:${'0'.repeat(64)}`): Registry {
   const resolution = resolveRegistry([{ file: 'cujs.yaml', document }], digest, { dialect: datadogDialect });
   if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings, null, 2));

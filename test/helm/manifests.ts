@@ -1,6 +1,6 @@
 import { parseAllDocuments } from 'yaml';
 
-/** The manifests of a YAML text. Throws where one is no YAML, or a key, such as a label, is there twice. */
+/** The manifests of a YAML text. Throws if one is not YAML or has a key, such as a label, twice. */
 export function manifestsOf<T>(text: string): T[] {
   return parseAllDocuments(text).map((document) => {
     const [error] = document.errors;

@@ -1,6 +1,6 @@
 /**
- * npm run hostile [-- --seed N --seconds N]: schemathesis against a running gate's own /openapi.json. No 5XX and no answer
- * that the document does not describe, whatever is asked. Installs schemathesis from PyPI into .cache once.
+ * npm run hostile [-- --seed N --seconds N]: schemathesis against a running gate's own /openapi.json. For any request, no
+ * response is a 5XX or one that the document does not describe. Installs schemathesis from PyPI into .cache once.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -27,7 +27,7 @@ function install(): string {
       stdio: 'inherit',
     });
   } catch (error) {
-    // Half of an installation would be taken for a whole one.
+    // An incomplete installation would be taken for a complete one.
     rmSync(venv, { recursive: true, force: true });
     throw error;
   }
@@ -37,7 +37,7 @@ function install(): string {
 const program = install();
 const folder = mkdtempSync(path.join(os.tmpdir(), 'cuj-gate-hostile-'));
 try {
-  // The gate runs here as with a Datadog that is away: every answer is its own.
+  // The gate runs here without a Datadog: every response is its own.
   const gate = await startGate(await buildGate(path.join(folder, 'gate')), {
     CUJ_GATE_REGISTRY: path.join(root, 'config/cujs.yaml'),
     DD_URL: 'http://127.0.0.1:9',
@@ -63,7 +63,7 @@ try {
         checks.join(),
         '--phases',
         'examples,coverage,fuzzing',
-        // Which parameters a selector takes is the registry's to say; without one, every question would be a 400.
+        // The registry defines the parameters of the selectors; without version, every request would be a 400.
         '--header',
         'X-Canary-Version: v1.42.0',
         '--seed',

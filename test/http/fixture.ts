@@ -101,7 +101,7 @@ function side(
   };
 }
 
-/** The same traffic on every endpoint of every service, but for what is special about the canary's requests. */
+/** The same traffic on every endpoint of every service, with optional changes of the canary's requests. */
 export function snapshotOf(
   query: BatchQuery,
   canary: Traffic,
@@ -136,13 +136,13 @@ export interface Bench {
     phase: Phase;
     registry: RegistryState | undefined;
     nowMs: number;
-    /** Timers that were set and not taken back: [ms, fire]. */
+    /** Timers that were set and not cleared: [ms, fire]. */
     timers: { ms: number; fire: () => void }[];
   };
   readonly metric: (line: string) => Promise<number | undefined>;
 }
 
-/** The app over a source of the test's own, behind the cache unless told. */
+/** The app with a source of the test, behind the cache by default. */
 export async function bench(options: Partial<AppPorts> = {}, cache?: 'uncached'): Promise<Bench> {
   const log: Record<string, unknown>[] = [];
   const world: Bench['world'] = {

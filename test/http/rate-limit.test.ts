@@ -2,9 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createRateLimiter } from '../../src/http/auth/rate-limit.ts';
 
-// The same cases in every run: what fails can be seen again.
-fc.configureGlobal({ seed: 20261124 });
-
 function limiter(perMinute: number) {
   const clock = { ms: 1_000 };
   return { clock, limiter: createRateLimiter(perMinute, () => clock.ms) };

@@ -1,12 +1,12 @@
 import { dial, parseAnswers, type WireAnswer } from './wire.ts';
 
-/** Requests as no client would send them: drawn from a grammar, then spoiled byte by byte. The same draws, the same bytes. */
+/** Malformed requests: drawn from a grammar, then with changed bytes. The same draws give the same bytes. */
 
 export interface WireCase {
   readonly bytes: Buffer;
-  /** Pieces in which they are sent. */
+  /** The pieces in which the bytes are sent. */
   readonly cuts: readonly number[];
-  /** How many requests stand in it unspoiled: so many answers must come at least. */
+  /** The number of unchanged requests in it: the minimum number of responses. */
   readonly sound: number;
 }
 
@@ -167,8 +167,8 @@ export function wireCase(draw: Draw): WireCase {
 }
 
 /**
- * Sends a case, then says that nothing more will come, and reads until the other side closes. Returns what is wrong with
- * what came: every answer must be whole, and its body a JSON object.
+ * Sends a case, ends its own side, and reads until the other side closes. Returns the problems of the responses: each must
+ * be complete, and its body a JSON object.
  */
 export async function tryOnWire(port: number, { bytes, cuts, sound: least }: WireCase): Promise<string[]> {
   const wire = dial(port);

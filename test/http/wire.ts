@@ -8,7 +8,7 @@ export interface WireAnswer {
   readonly body: string;
 }
 
-/** Reads answers off a connection one after the other, strictly: whatever does not parse is an error. */
+/** Reads responses from a connection, one after the other; anything that does not parse is an error. */
 export function parseAnswers(text: string, head = false): WireAnswer[] {
   const answers: WireAnswer[] = [];
   let rest = Buffer.from(text, 'latin1');
@@ -43,13 +43,13 @@ export interface Wire {
   readonly socket: Socket;
   /** All that has arrived, as latin1. */
   readonly received: () => string;
-  /** Settles when so many answers are whole. */
+  /** Resolves when this many responses are complete. */
   readonly answers: (count: number) => Promise<WireAnswer[]>;
-  /** Settles with everything when the other side has closed. */
+  /** Resolves with all data when the other side has closed. */
   readonly closed: Promise<string>;
 }
 
-/** A raw connection to the app. With `allowHalfOpen` it may go on sending when the other side has ended. */
+/** A raw connection to the app. With `allowHalfOpen` it can still send after the other side has ended. */
 export function dial(
   port: number,
   bytes: string | Buffer = '',
@@ -76,7 +76,7 @@ export function dial(
           try {
             answers = parseAnswers(received);
           } catch {
-            // Not whole yet.
+            // Not complete yet.
           }
           if (answers.length >= count) resolve(answers);
         };

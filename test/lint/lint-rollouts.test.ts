@@ -1,12 +1,16 @@
 import { describe, expect, it } from 'vitest';
+import type { GateDocument } from '../../src/domain/registry/schema.ts';
 import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
 import { type RolloutOptions, rollouts } from '../../src/generate/argo/rollout.ts';
 import { lintRollouts } from '../../src/lint/lint-rollouts.ts';
 import { seconds } from '../../src/lint/rollout-parts.ts';
 import type { TimingOptions } from '../../src/lint/timing-checks.ts';
+import { provenOnly } from '../doctor/clinic.ts';
 import { options, smallRegistry } from '../generate/example.ts';
 
 const registry = smallRegistry([{ name: 'signup' }]);
+/** The registry of one CUJ, with gate settings. */
+const gated = (gate: GateDocument, services = {}) => smallRegistry([{ name: 'signup', gate }], services);
 const made: RolloutOptions = { ...options(), analysis: 'cujs' };
 const byLabel: RolloutOptions = { ...made, versionFrom: { kind: 'label', key: 'version' } };
 const sample = (of: RolloutOptions, from = registry) =>
@@ -494,13 +498,14 @@ describe('time and traffic', () => {
     [132, ['pause-too-short'], 'one short of it'],
     [10, ['weight-too-low'], 'so few that the longest window ends first'],
   ])('works out that %d requests a minute give %j: %s', (requestsPerMinute, rules) => {
-    expect(lint(good, { requestsPerMinute }).map(({ rule }) => rule)).toEqual(rules);
+    const proven = gated(provenOnly);
+    expect(lint(good, { requestsPerMinute, registry: proven }).map(({ rule }) => rule)).toEqual(rules);
   });
 
   it("takes each CUJ's own objective and rule from the registry", () => {
-    const lenient = smallRegistry([{ name: 'signup', slo: { availability: 99 } }]);
+    const lenient = smallRegistry([{ name: 'signup', slo: { availability: 99 }, gate: provenOnly }]);
     expect(lint(good, { requestsPerMinute: 20, registry: lenient })).toEqual([]);
-    expect(lint(good, { requestsPerMinute: 20, registry })).toHaveLength(1);
+    expect(lint(good, { requestsPerMinute: 20, registry: gated(provenOnly) })).toHaveLength(1);
     const observed = smallRegistry([{ name: 'signup', mode: 'observe' }]);
     expect(lint(good, { requestsPerMinute: 1, registry: observed })).toEqual([]);
   });
@@ -510,7 +515,7 @@ describe('time and traffic', () => {
     [{ dispersion: 2 }, 265, 266],
   ])('asks for more requests of a service with %j', (counted, few, enough) => {
     const service = { env: 'prod', operation: 'http.request', canary: 'version:{version}', ...counted };
-    const thinned = smallRegistry([{ name: 'signup' }], { shop: service });
+    const thinned = gated(provenOnly, { shop: service });
     expect(lint(good, { requestsPerMinute: enough, registry: thinned })).toEqual([]);
     expect(lint(good, { requestsPerMinute: few, registry: thinned })).toHaveLength(1);
   });
@@ -540,6 +545,102 @@ describe('time and traffic', () => {
     ['5 m', undefined],
   ])('reads the duration %s', (text, value) => {
     expect(seconds(text)).toBe(value);
+  });
+});
+
+describe('time and traffic of a limited pass', () => {
+  /** A gate with the last of two measurements so many seconds after the canary's first request. */
+  const endingAt = (duration: number) =>
+    good.replace('duration: 5m', `duration: ${duration - 60}s`).replace('count: 10\n', 'count: 2\n');
+  const rulesOf = (text: string, changes: Partial<TimingOptions>) =>
+    lint(text, changes).map(({ rule }) => rule);
+
+  it.each([
+    // passAfter is 8 minutes, and data is complete 90 s late. 415 requests at 25% of 60 a minute take 28 minutes.
+    [570, []],
+    [569, ['pause-too-short']],
+  ])('is there for a gate that ends after %d s, or is not: %j', (duration, rules) => {
+    for (const from of [registry, undefined]) {
+      expect(rulesOf(endingAt(duration), { requestsPerMinute: 60, registry: from })).toEqual(rules);
+    }
+  });
+
+  it('is what the fix asks to wait for', () => {
+    expect(lint(endingAt(300), { requestsPerMinute: 60, registry })).toMatchObject([
+      {
+        message:
+          'A pass of metric "cuj-signup" with limited evidence takes 10 min (passAfter, and the lag of the data); it has 5 min.',
+        fix: 'Pause for 9 min or more, or raise the weight.',
+      },
+    ]);
+  });
+
+  it.each([
+    // 60 clean requests, as a proven one above.
+    [20, [], 'just enough'],
+    [19, ['pause-too-short'], 'one short of it'],
+    [1, ['weight-too-low'], 'so few that the longest window ends first'],
+  ])('takes traffic as well: %d requests a minute give %j: %s', (requestsPerMinute, rules) => {
+    expect(rulesOf(good, { requestsPerMinute, registry })).toEqual(rules);
+  });
+
+  it('does not delay a proven pass', () => {
+    // 3.5 minutes at 25% of 480 a minute are 420 requests, and 415 are a proof.
+    expect(rulesOf(endingAt(300), { requestsPerMinute: 480, registry })).toEqual([]);
+  });
+
+  it.each([
+    ['passAfter: never', { passAfter: 'never' }],
+    ['a fixed window', { window: '1h' }],
+    ['a passAfter of more than maxWindow', { maxWindow: '7m' }],
+  ] satisfies [string, GateDocument][])('is not counted on with %s', (_, gate) => {
+    const found = lint(good, { requestsPerMinute: 60, registry: gated(gate) });
+    expect(found.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^415 clean requests of metric "cuj-signup" take 30 min at 25% of 60 a minute/),
+    ]);
+  });
+
+  it('is not counted on where the longest window is shorter than passAfter and no registry is given', () => {
+    expect(rulesOf(good, { requestsPerMinute: 60, maxWindowSeconds: 420 })).toEqual(['weight-too-low']);
+  });
+
+  it('is not named where traffic for the minimum is what is missing', () => {
+    const [found, ...others] = lint(endingAt(180), {
+      requestsPerMinute: 60,
+      registry: gated({ onLowTraffic: 'pass' }),
+    });
+    expect(others).toEqual([]);
+    expect(found?.message).toContain('60 clean requests of metric "cuj-signup" take 6 min');
+  });
+
+  it('may take the whole of the longest window', () => {
+    expect(
+      rulesOf(endingAt(300), {
+        requestsPerMinute: 60,
+        registry: gated({ passAfter: '8m', maxWindow: '8m' }),
+      }),
+    ).toEqual(['pause-too-short']);
+  });
+
+  it('waits for the latest of the CUJs that need one', () => {
+    const both = (objective: number, other: GateDocument) =>
+      smallRegistry([
+        { name: 'signup' },
+        { name: 'search', endpoints: ['GET /b'], slo: { availability: objective }, gate: other },
+      ]);
+    const text = endingAt(570).replaceAll('/cujs/signup/status', '/services/shop/status');
+    const findings = (objective: number, other: GateDocument) =>
+      rulesOf(text, { requestsPerMinute: 60, registry: both(objective, other) });
+    // 29 requests rule out 10%, and 120 are there: no limited pass is needed, whenever it would come.
+    const strictly = { ruleOutBurn: 1, minRequests: 0, rulesOutRate: 50 };
+    expect(findings(90, { ...strictly, passAfter: '20m' })).toEqual([]);
+    // 299 rule out 1%.
+    expect(findings(99, { ...strictly, passAfter: '9m' })).toEqual(['pause-too-short']);
+  });
+
+  it('says what helps where not even all traffic is enough', () => {
+    const [found] = lint(good, { requestsPerMinute: 0.4, registry });
+    expect(found?.fix).toContain('lower minRequests and raise rulesOutRate');
   });
 });
 

@@ -4,12 +4,12 @@ export interface Difference {
   readonly product: unknown;
 }
 
-/** The product rounds these to 6 digits, or does not round them; counts are to be the same. */
+/** The product rounds these to 6 digits, or does not round them; counts must be equal. */
 const noCounts = /\.(value|burnRate|evidence|evidenceThreshold|rulesOutRate|shareEvidence|allowedRate)$/;
 const relativeTolerance = 6e-6;
 const smallest = 1e-290;
 
-/** Everything that the oracle says is to be in the product's verdict; what it says nothing about is not looked at. */
+/** Every member of the oracle's verdict must be in the product's; members that the oracle does not have are ignored. */
 export function differences(oracle: unknown, product: unknown): Difference[] {
   const found: Difference[] = [];
   compare('', oracle, product, found);
@@ -35,7 +35,7 @@ function compare(field: string, oracle: unknown, product: unknown, found: Differ
   if (!same(oracle, product, noCounts.test(field))) found.push({ field, oracle, product });
 }
 
-/** Members that the oracle says by leaving them out. */
+/** Members that must be absent where the oracle leaves them out. */
 const optional = [
   'noDataCause',
   'missingStatus',

@@ -33,7 +33,7 @@ const { values } = parseArgs({
 
 type Question = Omit<VerdictRecord, 'verdict'>;
 
-/** A Python process that answers lines with lines. */
+/** A Python process that returns a line for each line. */
 class Oracle {
   readonly #child = python('oracle.py');
   readonly #answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
@@ -95,7 +95,7 @@ async function work(first: number, step: number, end: number): Promise<void> {
   };
   for await (const line of createInterface({ input: generator.stdout })) {
     oracle.ask(line);
-    // Some lines ahead, so that the oracle works while the product judges.
+    // Send some lines ahead, so that the oracle works while the product judges.
     if (ahead.push(line) > 16) await settle(ahead.shift() as string);
   }
   oracle.end();
@@ -133,7 +133,7 @@ function count(counts: Map<string, number>, name: string): void {
   counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
-/** Each disagreement whole, and the smallest measurement that was found to show it. */
+/** The complete disagreements, each with the smallest measurement found that shows it. */
 async function show(some: readonly Disagreement[]): Promise<void> {
   const folder = values.out ?? mkdtempSync(path.join(tmpdir(), 'cuj-gate-oracle-'));
   const oracle = new Oracle();

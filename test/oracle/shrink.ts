@@ -5,7 +5,7 @@ type Draft = Mutable<Omit<VerdictRecord, 'verdict'>>;
 
 const slis = ['availability', 'latency'] as const;
 
-/** A smaller record on which `disagrees` still holds: greedy, and good enough to be read. */
+/** A smaller record for which `disagrees` still holds: a greedy search, small enough to read. */
 export async function shrink(
   record: Omit<VerdictRecord, 'verdict'>,
   disagrees: (record: Omit<VerdictRecord, 'verdict'>) => Promise<boolean>,

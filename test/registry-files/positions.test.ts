@@ -5,9 +5,6 @@ import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { DocumentPath } from '../../src/domain/registry/findings.ts';
 import { Positions } from '../../src/registry-files/positions.ts';
 
-// The same cases in every run: what fails can be seen again.
-fc.configureGlobal({ seed: 20261124 });
-
 function isReadable(text: string): boolean {
   try {
     load(text);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-/** A folder of the test's own, gone when the test is. */
+/** A folder of the test, removed when the test ends. */
 export function scratchFolder(files: Readonly<Record<string, string | Uint8Array>> = {}): string {
   const folder = mkdtempSync(join(tmpdir(), 'cuj-gate-registry-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -11,7 +11,7 @@ export function scratchFolder(files: Readonly<Record<string, string | Uint8Array
   return folder;
 }
 
-/** A file of the test's own. */
+/** A file of the test. */
 export function scratchFile(content: string | Uint8Array, name = 'cujs.yaml'): string {
   return join(scratchFolder({ [name]: content }), name);
 }

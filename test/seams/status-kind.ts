@@ -1,6 +1,6 @@
 import type { SliKind } from '../../src/domain/sli/kind.ts';
 
-/** A third kind of SLI, which no other file knows of: requests that carry a status. */
+/** A third kind of SLI, which no other file refers to: requests with a status. */
 export const status: SliKind = {
   badWord: 'without status',
   goodRequests: 'that carry a status',

@@ -11,8 +11,8 @@ import type { Selector, SelectorTerm } from '../../src/domain/registry/selector.
 import type { Source, SourceDialect } from '../../src/domain/registry/source-dialect.ts';
 
 /**
- * A metrics backend that exists in this folder only, and that stores other things than Datadog: tag values and routes as
- * they are, upper case and braces included.
+ * A metrics backend for tests, which differs from Datadog: it stores tag values and routes unchanged, with upper case and
+ * braces.
  */
 
 interface TallySource extends Source {
@@ -70,7 +70,7 @@ function templateText(terms: readonly SelectorTerm[] = []): string {
   return terms.map(({ key, parts }) => `${key}=${parts.map(text).join('')}`).join(' AND ');
 }
 
-/** What the backend has stored: so many requests in every minute, with these tags. */
+/** Stored data of the backend: this many requests in every minute, with these tags. */
 export interface Stored {
   readonly service: string;
   readonly route: string;
@@ -79,7 +79,7 @@ export interface Stored {
   readonly badPerMinute: number;
 }
 
-/** Counts of what is stored under exactly the tags and the routes that it is asked for. */
+/** Counts the stored requests with exactly the queried tags and routes. */
 export function tallySource(stored: () => readonly Stored[], clockSkewMs = 0): MetricsSource {
   return {
     async measure(query: BatchQuery) {

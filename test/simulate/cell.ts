@@ -1,4 +1,4 @@
-/** A process of `npm run simulate`: simulates the scenarios that it is sent, until its parent lets go of it. */
+/** A process of `npm run simulate`: simulates the scenarios that its parent sends, until the parent disconnects. */
 import { scenarios } from './scenarios.ts';
 import { simulate } from './simulate.ts';
 

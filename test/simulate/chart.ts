@@ -66,7 +66,7 @@ ${text(plot.left, plot.top - 8, yName, ` fill="${ink.faint}"`)}
 `;
 }
 
-/** What the product says of `bad` of `requests` on a lone endpoint, over ten minutes. */
+/** The product's verdict on `bad` of `requests` on a single endpoint, over ten minutes. */
 function outcome(requests: number, bad: number) {
   const ten = (count: number) => Array.from({ length: 10 }, (_, i) => Math.floor((count + 9 - i) / 10));
   const measurement = measurementOf({
@@ -118,7 +118,7 @@ export const timelines: readonly Timeline[] = [
   },
 ];
 
-/** What the product answers at the end of each minute, up to the first fail. */
+/** The product's verdict at the end of each minute, up to the first fail. */
 export function verdictsOf({ canary, stable }: Timeline): { verdict: string; reason: string }[] {
   const answers: { verdict: string; reason: string }[] = [];
   for (let minute = 1; minute <= minutes && answers.at(-1)?.verdict !== 'fail'; minute += 1) {
@@ -198,7 +198,7 @@ ${panels.join('\n')}
 `;
 }
 
-/** Abort threshold and pass threshold over requests, each asked of the product. */
+/** Abort threshold and pass threshold over requests, both from the product. */
 export function linesChart(): string {
   const from = 50;
   const to = 20_000;
@@ -291,7 +291,7 @@ export function characteristicsChart(results: Results): string {
     [0, 25, 50, 75, 100].map((value) => ({ value, label: `${value}%` })),
   );
   const fine = Array.from({ length: 61 }, (_, i) => 0.2 * 100 ** (i / 60));
-  // The curves are exact; the dots are what the simulation found.
+  // The curves are exact; the dots are results of the simulation.
   const curve = (n: number, lineAt: (requests: number) => number) =>
     fine
       .map((multiple, i) => {

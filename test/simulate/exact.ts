@@ -1,7 +1,7 @@
 /**
- * Chances of aborts by exact calculation, without any simulation: the number of bad events is a Markov chain, and what
- * the rule lets go on is followed look by look. The rule that a fail needs two minutes is left out, so the true chance
- * is lower still.
+ * Chances of aborts by exact calculation, without simulation. The number of bad events is a Markov chain, and the rollouts
+ * that the rule does not abort are followed over the interim analyses. The condition that a fail needs two minutes is left
+ * out, so the true chance is even lower.
  */
 import { EvidenceProcess, logMixture } from '../../src/domain/statistics/e-process.ts';
 
@@ -24,14 +24,14 @@ export interface Rollout {
 }
 
 /**
- * The chance that a rule aborts at some look.
- * `lineAt` gives the least bad events that abort at a number of requests; Infinity where none do.
+ * The chance that a rule aborts at any interim analysis. `lineAt` gives the minimum of bad events that aborts at a number
+ * of requests; Infinity where none does.
  */
 export function everAborts(
   { looks, requestsPerLook, rate }: Rollout,
   lineAt: (requests: number) => number,
 ): number {
-  // going[e]: the chance of e bad events so far, none of the looks having aborted.
+  // going[e]: the chance of e bad events so far, without an abort at any analysis.
   let going = [1];
   let aborted = 0;
   for (let look = 1; look <= looks; look += 1) {
@@ -55,7 +55,7 @@ export function everAborts(
   return aborted;
 }
 
-/** The abort threshold of `confidence` for a lone endpoint, without the two-minute rule. */
+/** The abort threshold of `confidence` for a single endpoint, without the two-minute condition. */
 export function confidenceLine(budget: number, alpha = 0.05): (requests: number) => number {
   let line = 2;
   let last = 0;
@@ -68,14 +68,14 @@ export function confidenceLine(budget: number, alpha = 0.05): (requests: number)
   };
 }
 
-/** The abort threshold of `strict`: the least bad events that break the objective. */
+/** The abort threshold of `strict`: the minimum of bad events that violates the objective. */
 export function strictLine(budgetPer100k: number): (requests: number) => number {
   return (requests) => Math.floor((budgetPer100k * requests) / 100_000) + 1;
 }
 
 /**
- * The chance that the evidence of a CUJ of two endpoints, pooled and apart, ever reaches 1/alpha. `requests` is what
- * each endpoint gets between two looks.
+ * The chance that the evidence of a CUJ of two endpoints, pooled and apart, ever reaches 1/alpha. `requests` is the
+ * number for each endpoint between two analyses.
  */
 export function everAbortsOfTwo(
   looks: number,

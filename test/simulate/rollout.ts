@@ -1,4 +1,4 @@
-/** One simulated rollout, looked at every minute through the product's own judge. Seeded, so the same everywhere. */
+/** One simulated rollout, judged every minute by the product's own judge. Seeded, so that each run gives the same. */
 
 import { judge } from '../../src/domain/judge/judge.ts';
 import type { EndpointMeasurement, Measurement, Series } from '../../src/domain/metrics/metrics-source.ts';
@@ -8,12 +8,12 @@ import { cujOf } from '../domain/judge/journey.ts';
 
 export const budget = 0.0005;
 export const judgedRules = ['confidence', 'strict', 'baseline'] as const;
-/** `threshold` is none of the product's: below 99% good is a fail, once 100 requests were seen. */
+/** `threshold` is not a rule of the product: less than 99% good is a fail, from 100 requests on. */
 export const rules = [...judgedRules, 'threshold'] as const;
 export type Rule = (typeof rules)[number];
 
 export interface SimulatedEndpoint {
-  /** Its part of the traffic. */
+  /** Its share of the traffic. */
   readonly share: number;
   /** The true rate of bad events in a minute of the rollout, from 1 on. */
   readonly canary: number | ((minute: number) => number);
@@ -23,33 +23,33 @@ export interface SimulatedEndpoint {
 export interface Scenario {
   readonly id: string;
   readonly name: string;
-  /** Looks, one a minute. */
+  /** Interim analyses, one a minute. */
   readonly looks: number;
   /** Canary requests in a minute. */
   readonly canaryRequests: number | ((minute: number) => number);
   readonly stableRequests: number | ((minute: number) => number);
   readonly endpoints: readonly SimulatedEndpoint[];
-  /** Bad events come in bursts of so many at a time, on the mean; 1: each alone. */
+  /** The mean size of bursts of bad events; 1: no bursts. */
   readonly burst?: number;
   readonly dispersion?: number;
-  /** What share of requests is seen; counts are scaled up again. */
+  /** The share of requests that is seen; counts are scaled up again. */
   readonly seen?: number;
-  /** What the registry says that share is. */
+  /** That share in the registry. */
   readonly sampleRate?: number;
-  /** The newest minute shows only this share of its events until the next look. */
+  /** The newest minute shows only this share of its events until the next analysis. */
   readonly newest?: number;
-  /** Minutes of an aborted first attempt that lie before, then a silence; its rate of bad events. */
+  /** An aborted first attempt before the rollout, followed by a silence: its minutes and its rate of bad events. */
   readonly firstAttempt?: { readonly minutes: number; readonly silence: number; readonly rate: number };
   readonly gate?: Partial<GatePolicy>;
 }
 
 export interface Ending {
   readonly outcome: 'fail' | 'pass' | 'inconclusive';
-  /** The look that failed it, or the first that said pass in a run that ends with one. */
+  /** The analysis that failed it, or the first pass of a run that ends with a pass. */
   readonly look: number;
   /** Canary requests until then. */
   readonly requests: number;
-  /** The last look would have passed if evidence within one minute held nothing back. */
+  /** The last analysis would have passed if evidence within one minute did not prevent it. */
   readonly heldBack: boolean;
 }
 
@@ -59,7 +59,7 @@ function at(value: number | ((minute: number) => number), minute: number): numbe
   return typeof value === 'number' ? value : value(minute);
 }
 
-/** Binomial, by the gaps between events: as fast as events are rare. */
+/** Binomial, by the gaps between events: fast for rare events. */
 function events(random: () => number, n: number, rate: number): number {
   if (rate <= 0) return 0;
   if (rate >= 1) return n;
@@ -73,7 +73,7 @@ function events(random: () => number, n: number, rate: number): number {
   }
 }
 
-/** Bad events of one minute, in bursts of a geometric size where they come in bursts. */
+/** Bad events of one minute; bursts have a geometric size. */
 function badEvents(random: () => number, n: number, rate: number, burst: number): number {
   if (burst <= 1) return events(random, n, rate);
   let bad = 0;
@@ -91,7 +91,7 @@ function wholeUntil(perMinute: number | ((minute: number) => number), share: num
   return Math.floor(sum * share + 1e-9);
 }
 
-/** Runs one rollout and says how it ends under every rule. */
+/** Runs one rollout and returns how it ends under every rule. */
 export function rollOut(scenario: Scenario, random: () => number): Record<Rule, Ending> {
   const { burst = 1, seen = 1, newest = 1, firstAttempt } = scenario;
   const lead = before + (firstAttempt === undefined ? 0 : firstAttempt.minutes + firstAttempt.silence);
@@ -194,7 +194,7 @@ export function rollOut(scenario: Scenario, random: () => number): Record<Rule, 
   return fate as Record<Rule, Ending>;
 }
 
-/** What a template with `successCondition: result >= 0.99` and a minimum sample says of everything it sees. */
+/** The result of a template with `successCondition: result >= 0.99` and a minimum sample, for all data that it sees. */
 function threshold(series: readonly { readonly canary: Series }[]): Ending['outcome'] {
   let total = 0;
   let bad = 0;

@@ -1,7 +1,7 @@
 /**
- * `npm run simulate [-- --runs 4000 --seed 1 --processes 2 --json --write --stored]`: what the rules do to good and to
- * bad releases, through the product's own judge. `--write` puts the results into test/simulate/results.json and their
- * tables and charts into docs/; `--stored` takes the results from there instead of simulating.
+ * `npm run simulate [-- --runs 4000 --seed 1 --processes 2 --json --write --stored]`: the effect of the rules on good and bad
+ * releases, by the product's own judge. `--write` puts the results into test/simulate/results.json and their
+ * tables and charts into docs/; `--stored` reads the results from there instead of simulating.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

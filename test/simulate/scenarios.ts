@@ -1,6 +1,6 @@
 import { budget, type Scenario, type SimulatedEndpoint } from './rollout.ts';
 
-/** Canary requests over the ten looks of the first table. */
+/** Canary requests over the ten analyses of the first table. */
 export const sizes = [500, 2000, 6000, 20_000] as const;
 /** True rates of bad events as multiples of the allowed one. */
 export const multiples = [0.2, 0.6, 1, 2, 5, 10, 20] as const;
@@ -13,7 +13,7 @@ function evenly(
   return Array.from({ length: endpoints }, () => ({ share: 1 / endpoints, canary, stable }));
 }
 
-/** A lone endpoint, ten looks: what the first table is made of. */
+/** A single endpoint, ten analyses: the cells of the first table. */
 const grid: Scenario[] = sizes.flatMap((n) =>
   multiples.map((multiple) => ({
     id: `n${n}-x${multiple}`,
@@ -25,7 +25,7 @@ const grid: Scenario[] = sizes.flatMap((n) =>
   })),
 );
 
-/** Two hours of looks every minute. */
+/** Two hours with an analysis every minute. */
 const long: Scenario[] = ([0.6, 1, 2, 5] as const).map((multiple) => ({
   id: `long-x${multiple}`,
   name: `120 looks, 20,000 requests on five endpoints, ${multiple} times the allowed rate`,
@@ -35,7 +35,7 @@ const long: Scenario[] = ([0.6, 1, 2, 5] as const).map((multiple) => ({
   endpoints: evenly(5, multiple * budget, 0.2 * budget),
 }));
 
-/** 19 good endpoints and one that is not, with its share of the traffic. */
+/** 19 good endpoints and a bad one, with its share of the traffic. */
 function oneOf(share: number, canary: number, stable: number, others = 0.2 * budget): SimulatedEndpoint[] {
   return [
     ...Array.from({ length: 9 }, () => ({ share: (1 - share) / 9, canary: others, stable: 0.2 * budget })),
@@ -52,7 +52,7 @@ const steps = {
   stableRequests: (minute: number) => (minute === 0 ? 950 : 1000 * (1 - weightAt(minute))),
 } as const;
 
-/** Cases that break naive gates. `good`: aborting it would be wrong. */
+/** Cases that naive gates get wrong. `good`: an abort would be wrong. */
 export const cases: (Scenario & { readonly good: boolean })[] = [
   {
     id: 'small-endpoint',

@@ -9,7 +9,7 @@ export interface Tally {
   readonly fail: number;
   readonly pass: number;
   readonly inconclusive: number;
-  /** Runs whose last look would have been a pass but for evidence that lies in one minute. */
+  /** Runs whose last analysis would have passed without evidence in a single minute. */
   readonly heldBack: number;
   readonly minutesToFail: number | null;
   readonly requestsToFail: number | null;
@@ -22,7 +22,7 @@ export type Cell = { readonly id: string } & { readonly [rule in Rule]: Tally };
 export interface Results {
   readonly seed: number;
   readonly runs: number;
-  /** SHA-256 over the cells' JSON: what the tables in docs/verdicts.md were made from. */
+  /** SHA-256 of the JSON of the cells from which the tables in docs/verdicts.md were made. */
   readonly checksum: string;
   readonly cells: readonly Cell[];
 }
@@ -69,7 +69,7 @@ export function resultsOf(cells: readonly Cell[], runs: number, seed: number): R
   return { seed, runs, checksum: `sha256:${checksum}`, cells: sorted };
 }
 
-/** Simulates every scenario, in as many processes as wanted. `progress` is told after each. */
+/** Simulates every scenario in `processes` processes. `progress` is called after each. */
 export async function simulateAll(
   runs: number,
   seed: number,
@@ -77,7 +77,7 @@ export async function simulateAll(
   progress: (done: number, of: number) => void,
 ): Promise<Results> {
   const open = scenarios.map(({ id }) => id);
-  // The slow ones first, so that no process is left alone with them.
+  // The slow ones first, so that the run does not wait for one process at its end.
   open.sort((a, b) => Number(b.startsWith('long')) - Number(a.startsWith('long')));
   const cells: Cell[] = [];
   const one = () =>

@@ -3,9 +3,9 @@ import { budget, type Rule, rules } from './rollout.ts';
 import { cases, multiples, sizes } from './scenarios.ts';
 import type { Cell, Results, Tally } from './simulate.ts';
 
-/** The tables of docs/verdicts.md, as markdown, by the name of the place where they stand. */
+/** The tables of docs/verdicts.md, as markdown, by the name of their marker. */
 
-/** Columns as wide as their widest cell, as the formatter of this repository has them. */
+/** Columns as wide as their widest cell, in the style of this repository's formatter. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((cell, i) => Math.max(3, cell.length, ...rows.map((row) => row[i]?.length ?? 0)));
   const line = (cells: readonly string[], fill = ' ') =>

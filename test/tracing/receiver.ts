@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** A span as it arrived by OTLP/HTTP, with its attributes as an object. */
+/** A span received by OTLP/HTTP, with its attributes as an object. */
 export interface ReceivedSpan {
   readonly traceId: string;
   readonly spanId: string;
@@ -19,7 +19,7 @@ export interface ReceivedSpan {
 export interface Receiver {
   readonly url: string;
   readonly spans: ReceivedSpan[];
-  /** Everything that came, as it came. */
+  /** All received requests, unchanged. */
   readonly bodies: string[];
   readonly paths: (string | undefined)[];
 }
@@ -29,7 +29,7 @@ const accept = (response: ServerResponse) => {
   response.end('{}');
 };
 
-/** A collector on loopback; `answer` is what it says to every batch. */
+/** A collector on loopback; `answer` is its response to every batch. */
 export async function startReceiver(answer: (response: ServerResponse) => void = accept): Promise<Receiver> {
   const spans: ReceivedSpan[] = [];
   const bodies: string[] = [];

@@ -8,7 +8,7 @@ export interface AppRoute {
   /** Relative weight in the traffic of the whole app. */
   readonly weight: number;
   readonly medianMs: number;
-  /** Share of 4XX, and which: what users do wrong is not what the app does wrong. */
+  /** Share of requests that end in a 4XX, and its code: errors of users, not of the app. */
   readonly clientErrors: readonly [status: number, ratio: number];
 }
 
@@ -26,12 +26,12 @@ type EvidenceThreshold = readonly [
   ratio?: number,
 ];
 
-/** Weights add up to about 100, so one reads as percent: sign-up together is 1%, its last step a tenth of that. */
+/** Weights add up to about 100, so they read as percent: all of sign-up is 1%, its last step a tenth of that. */
 const LINES: Readonly<Record<string, readonly EvidenceThreshold[]>> = {
   'member-api': [
     ['POST /api/v1/signup', 0.47, 140, 422, 0.03],
     ['POST /api/v1/signup/phone', 0.43, 110, 422, 0.02],
-    // Few get here: most numbers are vouched for by the carrier and need no code.
+    // Rare: the carrier confirms most numbers, and they need no code.
     ['POST /api/v1/signup/phone/verify', 0.1, 90, 401, 0.06],
     ['POST /api/v1/login', 1.6, 120, 401, 0.05],
     ['POST /api/v1/token/refresh', 5.2, 35, 401, 0.01],

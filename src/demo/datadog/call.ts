@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** One call as it came in; `status` is null where no answer was ever sent. */
+/** One received call; `status` is null if no response was sent. */
 export interface Call {
   readonly at: number;
   readonly method: string;
@@ -8,7 +8,7 @@ export interface Call {
   readonly path: string;
   readonly search: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
-  /** Parsed JSON, or the text where it is none, or null where there was no body. */
+  /** Parsed JSON; the text if it is not JSON; null without a body. */
   readonly body: unknown;
   status: number | null;
 }

@@ -86,7 +86,7 @@ function reduceValues(values: readonly number[], aggregator: string, intervalMs:
   }
 }
 
-/** Fills the gaps of what has points at all: a group that is absent stays absent. */
+/** Fills gaps of groups that have points; an absent group stays absent. */
 function filledWithZero(set: SeriesSet, frame: Frame): SeriesSet {
   if (set.intervalMs === 0) return set;
   const groups = new Map<string, Group>();

@@ -29,7 +29,7 @@ export type TransportFault =
   /** The text of `Date`, null for no header; with `ageSeconds` also an `Age` header, as caches send it. */
   | { readonly kind: 'date_replaced'; readonly date: string | null; readonly ageSeconds?: number };
 
-/** Faults of the content of a v2 timeseries or scalar answer, which else looks right. */
+/** Faults in the content of a v2 timeseries or scalar answer whose form is valid. */
 export type AnswerFault =
   | { readonly kind: 'nan_strings' }
   | { readonly kind: 'infinite_values' }
@@ -59,7 +59,7 @@ export interface MissingSeries {
   readonly match?: string;
   /** Which of these series, counted from 0. It wraps around, so that any whole number hits some series. */
   readonly nth?: number;
-  /** Which of its points are lost; the series goes without any of them where none is left. */
+  /** Which of its points are lost; a series without a remaining point is removed. */
   readonly points?: 'all' | 'oldest' | 'newest' | 'older_half' | 'newer_half' | 'every_second';
 }
 
@@ -116,7 +116,7 @@ export class FaultList {
   }
 }
 
-/** The quota shrinks with every call that sees it. */
+/** The fault after it has applied to `already` calls: each uses up one of the remaining calls. */
 function countedDown(fault: Fault, already: number): Fault {
   if (fault.kind !== 'rate_limit_headers') return fault;
   return { ...fault, limits: { ...fault.limits, remaining: Math.max(0, fault.limits.remaining - already) } };

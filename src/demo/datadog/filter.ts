@@ -12,8 +12,8 @@ const KEYWORDS = new Set(['and', 'or', 'not', 'in']);
 const WORD = /[\p{L}\p{Nd}_\-:./*]+/uy;
 
 /**
- * Parses what stands between the braces of a query: `*`, the comma form (`a:b,!c:d`) or the boolean form
- * (`a:b AND c NOT IN (d,e)`). Datadog refuses a mixture of the two, and so does this.
+ * Parses the filter between the braces of a query: `*`, the comma form (`a:b,!c:d`) or the boolean form
+ * (`a:b AND c NOT IN (d,e)`). Datadog refuses a mixture of both, and so does this parser.
  */
 export function parseFilter(text: string): TagPredicate {
   const tokens = tokenize(text);
@@ -122,7 +122,7 @@ function parseBoolean(tokens: readonly Token[], text: string): TagPredicate {
     if (!/^[^:*]+$/.test(key)) throw invalid(text, `${JSON.stringify(key)} before IN is not a tag key`);
     take('in');
     take('(');
-    // Compared as they stand: nothing documents wildcards inside IN, so a query must not lean on them.
+    // Compared literally: wildcards inside IN are not documented, so queries must not rely on them.
     const values = new Set([take('word').text]);
     while (peek() === ',') {
       at++;

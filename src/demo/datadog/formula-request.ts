@@ -26,7 +26,7 @@ type Json = Record<string, unknown>;
 
 const AGGREGATORS = ['avg', 'min', 'max', 'sum', 'last', 'mean', 'l2norm', 'area'];
 
-/** Checks the shape, then everything that the parts say of one another; throws what Datadog would answer with 400. */
+/** Checks the shape, then the references between the parts; throws a Rejection for what Datadog answers with 400. */
 export function parseFormulaRequest(body: unknown, kind: 'timeseries' | 'scalar'): FormulaRequest {
   const data = object(object(body, 'body').data, 'data');
   if (data.type !== `${kind}_request`) throw invalid(`Invalid type. Expected "${kind}_request".`);
@@ -98,7 +98,7 @@ function checkReferences(expression: Expression, names: ReadonlySet<string>, for
 
 function parseInterval(raw: unknown, kind: string): number | null {
   if (raw === undefined) return null;
-  if (kind === 'scalar') throw invalid('interval does not belong into a scalar request');
+  if (kind === 'scalar') throw invalid('interval is not allowed in a scalar request');
   const interval = integer(raw, 'interval');
   if (interval < 1) throw invalid('interval must be at least 1 millisecond');
   return interval;

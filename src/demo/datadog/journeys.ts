@@ -3,13 +3,13 @@ import { SLOT_MS } from './points.ts';
 import { type Random, seededRandom } from './random.ts';
 import type { EventStore, RequestStream } from './store.ts';
 
-/** What goes wrong, in the canary only. */
+/** A fault of the canary alone. */
 export interface Breakage {
   /** `POST /api/v1/signup/phone/verify`; must be one of the app's. */
   readonly route: string;
   /** Epoch milliseconds. */
   readonly from: number;
-  /** Epoch milliseconds; for ever when left out. */
+  /** Epoch milliseconds; without it, the fault does not end. */
   readonly to?: number;
   /** Probability of a 500, 0 to 1; 0 when left out. */
   readonly errorRate?: number;
@@ -38,15 +38,20 @@ export interface TrafficOptions {
 }
 
 export interface Traffic {
-  /** Generates every 10 s slot that has ended by then; going back does nothing. */
+  /** Generates every 10 s slot that has ended by this time; an earlier time does nothing. */
   advanceTo(epochMs: number): void;
 }
 
 export const STABLE_VERSION = 'v1.41.0';
 export const CANARY_VERSION = 'v1.42.0';
 
+<<<<<<< HEAD
 /** Of all requests, whatever the route: well inside a 99.95% SLO. */
 export const BASE_ERROR_RATE = 0.0001;
+=======
+/** On every route; far better than an SLO of 99.95%. */
+const BASE_ERROR_RATE = 0.0001;
+>>>>>>> pass
 /** Middles of slices of a log-normal distribution: share of the requests, and standard deviations from the median. */
 const LATENCY_SLICES: ReadonlyArray<readonly [share: number, z: number]> = [
   [0.25, -1.15],
@@ -59,7 +64,7 @@ const LATENCY_SLICES: ReadonlyArray<readonly [share: number, z: number]> = [
   [0.001, 3.29],
 ];
 const LATENCY_SIGMA = 0.45;
-/** People meet in the evening, in Tokyo: the peak is at 21:00 there. */
+/** Traffic peaks at 21:00 in Tokyo. */
 const PEAK_HOUR_UTC = 12;
 const DIURNAL_SWING = 0.6;
 
@@ -119,7 +124,7 @@ export function simulateJourneys(options: TrafficOptions): Traffic {
   };
 }
 
-/** What one version of one route makes of the requests that it gets. */
+/** Generates the outcomes of the requests of one route and version. */
 class RouteTraffic {
   readonly #route: AppRoute;
   readonly #version: string;
@@ -154,7 +159,7 @@ class RouteTraffic {
     const refused = random.binomial(requests - failed, clientErrors[1]);
     const served = requests - failed - refused;
     this.#record(at, 500, failed, failed, [[medianSeconds * 1.6, failed]], mesh);
-    // Some frameworks flag spans of refused requests as errors: why `.errors` is not 5XX.
+    // Some frameworks flag spans of refused requests as errors, so `.errors` is not the number of 5XX.
     const flagged = random.binomial(refused, 0.1);
     this.#record(at, clientErrors[0], refused, flagged, [[medianSeconds * 0.4, refused]], mesh);
     this.#record(at, 200, served, 0, durations(served, medianSeconds, random), mesh);
@@ -191,7 +196,7 @@ function durations(
     left -= count;
     shareLeft -= share;
   }
-  // Rounding of the shares may leave the last slice a hair under 1.
+  // Rounding of the shares may leave the last slice slightly below 1.
   if (left > 0) spread.push([medianSeconds * Math.exp(LATENCY_SIGMA * LATENCY_SLICES.at(-1)![1]), left]);
   return spread;
 }

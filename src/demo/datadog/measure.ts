@@ -4,7 +4,7 @@ import { Rejection } from './rejection.ts';
 import type { Frame, Group, SeriesSet } from './series-set.ts';
 import type { EventStore, MetricType, Series } from './store.ts';
 
-/** More buckets than any answer could carry: a rollup of one second over a year is a mistake, not a question. */
+/** More buckets than any answer could hold. A query beyond it is a mistake, such as a rollup of one second over a year. */
 const MAX_BUCKETS = 100_000;
 
 /** Answers one metric query on the frame's grid, or on the grid of its own `.rollup(…, seconds)`. */
@@ -66,7 +66,7 @@ interface Grid {
   readonly buckets: number;
 }
 
-/** What is known of each bucket of one group. */
+/** The state of each bucket of one group. */
 class Cells {
   readonly seen: Uint8Array;
   readonly sum: Float64Array;
@@ -158,7 +158,7 @@ function holds(value: number, threshold: { comparison: Comparison; value: number
   }
 }
 
-/** Counts are per-second rates unless as_count() stands: Datadog's default for metrics of type count. */
+/** Counts are per-second rates unless the query has as_count(): Datadog's default for metrics of type count. */
 function isRate(query: MetricQuery, type: MetricType): boolean {
   if (query.shape !== null) return query.shape === 'rate';
   return type === 'count' || query.aggregator === 'count';

@@ -1,6 +1,6 @@
 /**
- * What Datadog stores for a tag value or a resource name: lower case, every run of anything but letters, digits,
- * `:` `.` `/` `-` made one `_`, no `_` at the end, 200 characters at most.
+ * What Datadog stores for a tag value or a resource name: lower case, with one `_` in place of every run of characters
+ * other than letters, digits, `:` `.` `/` `-`, without a `_` at the end, 200 characters at most.
  *
  * A second implementation on purpose: no test would detect a mistake that the gate and the simulator share.
  */
@@ -18,7 +18,7 @@ export function hash32(text: string): number {
   for (let i = 0; i < text.length; i++) {
     hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   }
-  // FNV's low bits barely differ between similar texts; one more mix makes the shuffle a shuffle.
+  // FNV's low bits barely differ between similar texts: without another mixing step the shuffle keeps their order.
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   return (hash ^ (hash >>> 13)) >>> 0;
 }

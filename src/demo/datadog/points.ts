@@ -1,9 +1,9 @@
-/** The agents' flush interval: the finest time that any metric has. */
+/** The agents' flush interval: the finest resolution of any metric. */
 export const SLOT_MS = 10_000;
 
 /**
  * One series' points, sorted by slot (epoch time / 10 s), in typed arrays: a day of some hundred series is millions of
- * points, and objects would not fit. A distribution has one entry for each distinct value of a slot.
+ * points, and objects would take too much memory. A distribution has one entry for each distinct value of a slot.
  */
 export class Points {
   #slots = new Uint32Array(16);

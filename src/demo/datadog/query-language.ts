@@ -16,7 +16,7 @@ export interface MetricQuery {
   readonly filter: string;
   readonly matches: TagPredicate;
   readonly by: readonly string[];
-  /** `as_count()` or `as_rate()`; null where neither stands. */
+  /** `as_count()` or `as_rate()`; null where the query has neither. */
   readonly shape: 'count' | 'rate' | null;
   readonly rollup: { readonly method: string | null; readonly seconds: number | null } | null;
   readonly fill: string | null;
@@ -41,7 +41,7 @@ const NUMBER = /\d+(\.\d+)?([eE][+-]?\d+)?/y;
 const NAME = /[A-Za-z_][A-Za-z0-9_.]*/y;
 const THRESHOLD = /\(\s*v\s*:\s*v\s*(<=|>=|<|>)\s*(\d+(?:\.\d+)?)\s*\)/y;
 
-/** Parses a query of the v2 API: one metric query, no arithmetic (that belongs into the formula). */
+/** Parses a query of the v2 API: one metric query, no arithmetic (which belongs in the formula). */
 export function parseMetricQuery(text: string): MetricQuery {
   const expression = new Parser(text, 'query').parseAll()[0]!;
   if (expression.kind !== 'metric') {

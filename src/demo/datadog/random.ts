@@ -1,14 +1,14 @@
-/** Draws that depend on the seed and on nothing else. */
+/** Random draws that depend on the seed alone. */
 export interface Random {
   /** Uniform in [0, 1). */
   next(): number;
-  /** How many events happen where `mean` are expected. */
+  /** A number of events with the expected value `mean`. */
   poisson(mean: number): number;
-  /** How many of `n` come true, each with `probability`. */
+  /** The number of successes in `n` trials, each with `probability`. */
   binomial(n: number, probability: number): number;
 }
 
-/** mulberry32 underneath: 32 bits of state are plenty for traffic, and it is fast. */
+/** Uses mulberry32, which is fast; its 32 bits of state are enough for traffic. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = (): number => {
@@ -21,7 +21,7 @@ export function seededRandom(seed: number): Random {
 
   const poisson = (mean: number): number => {
     if (mean <= 0) return 0;
-    // Exact where counts are small and their shape matters; a rounded normal beyond, where it is the same.
+    // Exact for small counts. For larger ones, a rounded normal distribution is nearly the same.
     if (mean > 40) return Math.max(0, Math.round(mean + Math.sqrt(mean) * normal()));
     const limit = Math.exp(-mean);
     let count = 0;
@@ -38,7 +38,7 @@ export function seededRandom(seed: number): Random {
       const drawn = Math.round(mean + Math.sqrt(mean * (1 - probability)) * normal());
       return Math.min(n, Math.max(0, drawn));
     }
-    // Jumps from one event to the next: as many draws as events, not as many as trials.
+    // Jumps from one success to the next: the number of draws is that of successes, not of trials.
     const logMiss = Math.log1p(-probability);
     let count = 0;
     for (let at = 0; ; count++) {

@@ -3,14 +3,14 @@ export interface Frame {
   readonly fromMs: number;
   readonly toMs: number;
   readonly intervalMs: number;
-  /** Whether the bucket that holds `fromMs` counts from there on or is left out, as in series. */
+  /** Whether the bucket that holds `fromMs` is counted from `fromMs` on, or left out as in series. */
   readonly firstBucket: 'clipped' | 'left out';
 }
 
 export interface Group {
   /** `key:value`, in the order of the by-clause. */
   readonly tags: readonly string[];
-  /** Bucket start (epoch ms) → value. What is absent has no data. */
+  /** Bucket start (epoch ms) → value. An absent bucket has no data. */
   readonly points: ReadonlyMap<number, number>;
 }
 

@@ -148,7 +148,7 @@ function overall(slo: StoredSlo, good: number, total: number): object {
   };
 }
 
-/** One side of the ratio, with zero wherever there is nothing. */
+/** One side of the ratio, with zero where there is no data. */
 function history(text: string, index: number, store: EventStore, frame: Frame, times: readonly number[]) {
   const by = new Set<string>();
   const named = new Map<string, SeriesSet>();
@@ -175,7 +175,7 @@ function history(text: string, index: number, store: EventStore, frame: Frame, t
 }
 
 /**
- * All groups of one query added up, because `overall` speaks of all of them; absent is zero, even where the window has
+ * All groups of one query added up, because `overall` covers all of them; absent is zero, even where the window has
  * no points at all, as recorded (elsewhere `default_zero()` does nothing there).
  */
 function total(set: SeriesSet, times: readonly number[]): SeriesSet {
@@ -217,7 +217,7 @@ function checkNames(expression: Expression, formula: string, names: ReadonlySet<
   }
 }
 
-/** As recorded, each metric query of an expression stands inside `default_zero(…)`. */
+/** As recorded, each metric query of an expression is inside `default_zero(…)`. */
 function wrapped(text: string): string {
   return text.replace(
     /[a-z0-9]+(\(v:[^)]*\))?:[^{}\s]+\{[^}]*\}(\s*by\s*\{[^}]*\})?(\.\w+\([^)]*\))*/g,

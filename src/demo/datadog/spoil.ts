@@ -61,7 +61,7 @@ function spoilTimeseries(answer: TimeseriesAttributes, request: FormulaRequest, 
   };
 }
 
-/** What was there before `endMs`; a series without a point left is no series. */
+/** The points before `endMs`; a series without a remaining point is removed. */
 function endingAt({ series, times, values }: TimeseriesAttributes, endMs: number): TimeseriesAttributes {
   const kept = values.map((points) => points.filter((_, i) => times[i]! < endMs));
   const isThere = (i: number): boolean => kept[i]!.some((value) => value !== null);
@@ -83,7 +83,7 @@ function spoilScalar(columns: ScalarColumn[], request: FormulaRequest, fault: An
     })),
   );
   const spoiled = spoilRows(rows, request, fault);
-  // A column is as long as its own rows: a series that went missing leaves a hole, a duplicate one row more.
+  // Only the rows that exist: a missing series leaves a gap in its column, and a duplicate adds a row to it.
   const first = spoiled.filter((row) => row.formula === 0);
   const keys = first.length > 0 ? first.map((row) => row.tags) : [...new Set(spoiled.map((row) => row.tags))];
   const groupColumns = groups.map((group) => ({
@@ -134,7 +134,7 @@ function replaceFirst(values: readonly unknown[], replace: (value: unknown) => u
   return values.map((value, i) => (i === first ? replace(value) : value));
 }
 
-/** What another fault has spoiled stays so: arithmetic with it would write null, and hide a minute instead. */
+/** Keeps values that another fault replaced: arithmetic on them would give null, which is a missing minute instead. */
 function belowZero(value: unknown): unknown {
   return typeof value === 'number' && value >= 0 ? -1 - value : value;
 }
@@ -157,7 +157,7 @@ function missingSeries(
   });
 }
 
-/** The values with some of those that are there lost. */
+/** The values, with some of those that are present removed. */
 function withoutPoints(values: readonly unknown[], points: NonNullable<MissingSeries['points']>): unknown[] {
   const there = values.flatMap((value, i) => (value === null ? [] : [i]));
   const half = there.length / 2;

@@ -22,7 +22,7 @@ export interface RequestIdentity {
   readonly version: string;
   /** The span's resource before normalisation: `POST /api/v1/signup`. */
   readonly resource: string;
-  /** Left out: the span has no `http.status_code`, as those of gRPC. */
+  /** Without it, the span has no `http.status_code`, like spans of gRPC. */
   readonly statusCode?: number;
   readonly host?: string;
   /** Additional primary tags, such as `{ role: 'canary' }`. Span tags are not part of trace metrics. */
@@ -142,7 +142,7 @@ export class EventStore {
   #openStream(identity: RequestIdentity): RequestStream {
     const { operation, env, service, version, resource, statusCode, host, primaryTags } = identity;
     const resourceName = normaliseTagValue(resource);
-    // No host and no status class here: that is the distribution's tag set, and the smallest of the four.
+    // Without host and status class: the distribution has the smallest tag set of the four metrics.
     const spanTags = normalisedTags({
       env,
       service,

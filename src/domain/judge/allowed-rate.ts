@@ -1,6 +1,6 @@
 import type { EndpointMeasurement } from '../metrics/metrics-source.ts';
 import type { Objective } from '../registry/objective.ts';
-import { lowerBoundIsAbove, upperBound, upperBoundIsAtMost } from '../statistics/e-process.ts';
+import { lowerBoundIsAbove, upperBound, upperBoundIsAtMost } from '../statistics/clopper-pearson.ts';
 import { minBadEvents, reaches } from './abort-threshold.ts';
 import type { JudgedWindow } from './analysis-window.ts';
 

@@ -1,5 +1,6 @@
 import type { EndpointMeasurement, Series } from '../metrics/metrics-source.ts';
-import { type BothSides, logMixture, logShareEvidence } from '../statistics/e-process.ts';
+import { logMixture } from '../statistics/e-process.ts';
+import { type BothSides, logShareEvidence } from '../statistics/share-test.ts';
 import { exceeds, reaches, rounding } from './abort-threshold.ts';
 import { type JudgedWindow, minStableShare, sum } from './analysis-window.ts';
 import { roundCount } from './rounding.ts';

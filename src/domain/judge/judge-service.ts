@@ -1,5 +1,6 @@
 import type { RuleName } from '../registry/rules.ts';
 import type { Verdict } from './judge.ts';
+import type { SliVerdict } from './judge-sli.ts';
 import { percent, plain } from './number-text.ts';
 import { compareJudged, type Outcome, type Reason } from './outcome.ts';
 import { summaryText } from './summary.ts';
@@ -19,6 +20,22 @@ export interface ServiceVerdict {
   readonly registry: string;
 }
 
+/** What a service's verdict shows of each SLI, in this order; the CUJ's own verdict has the rest. */
+const sliFields = [
+  'sli',
+  'verdict',
+  'reason',
+  'value',
+  'objective',
+  'bad',
+  'total',
+  'evidence',
+  'failAtBadEvents',
+  'requestsToVerdict',
+] as const satisfies readonly (keyof SliVerdict)[];
+
+export type ServiceSli = Pick<SliVerdict, (typeof sliFields)[number]>;
+
 export interface ServiceCuj {
   readonly cuj: string;
   readonly summary: string;
@@ -30,18 +47,7 @@ export interface ServiceCuj {
   /** As in the CUJ's own verdict. */
   readonly ruleChangedBy?: string;
   readonly budgetNote?: string;
-  readonly slis: readonly {
-    readonly sli: string;
-    readonly verdict: Outcome;
-    readonly reason: Reason;
-    readonly value: number | null;
-    readonly objective: number;
-    readonly bad: number;
-    readonly total: number;
-    readonly evidence: number;
-    readonly failAtBadEvents: number | null;
-    readonly requestsToVerdict: number | null;
-  }[];
+  readonly slis: readonly ServiceSli[];
 }
 
 const words: Readonly<Record<Outcome, string>> = { pass: 'PASS', fail: 'FAIL', inconclusive: 'INCONCLUSIVE' };
@@ -121,30 +127,10 @@ function serviceCuj(verdict: Verdict): ServiceCuj {
     rule: verdict.rule,
     ...(verdict.ruleChangedBy === undefined ? {} : { ruleChangedBy: verdict.ruleChangedBy }),
     ...(verdict.budgetNote === undefined ? {} : { budgetNote: verdict.budgetNote }),
-    slis: verdict.slis.map(
-      ({
-        sli,
-        verdict: outcome,
-        reason,
-        value,
-        objective,
-        bad,
-        total,
-        evidence,
-        failAtBadEvents,
-        requestsToVerdict,
-      }) => ({
-        sli,
-        verdict: outcome,
-        reason,
-        value,
-        objective,
-        bad,
-        total,
-        evidence,
-        failAtBadEvents,
-        requestsToVerdict,
-      }),
-    ),
+    slis: verdict.slis.map(serviceSli),
   };
+}
+
+function serviceSli(sli: SliVerdict): ServiceSli {
+  return Object.fromEntries(sliFields.map((field) => [field, sli[field]])) as ServiceSli;
 }

@@ -1,7 +1,8 @@
 import type { Series } from '../metrics/metrics-source.ts';
 import { burnRateOf } from '../registry/objective.ts';
 import type { SliName } from '../sli/table.ts';
-import { evidenceOf, upperBound } from '../statistics/e-process.ts';
+import { upperBound } from '../statistics/clopper-pearson.ts';
+import { evidenceOf } from '../statistics/e-process.ts';
 import { requestsUntil } from './abort-threshold.ts';
 import {
   type MissingStatus,

@@ -99,26 +99,15 @@ export function slisOf(cuj: Cuj, service?: string): SliName[] {
 
 /**
  * Judges one CUJ by one measurement. A pure function: the same measurement, written down and read again, gives the
- * same bytes. The CUJ's verdict is the worst of its SLIs. A pass or a fail that unclassified
- * requests could change is inconclusive.
+ * same bytes. The CUJ's verdict is the worst of its SLIs. The checks are in the order of docs/verdicts-reference.md.
  */
 export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
   const { clockSkewMs } = measurement;
   if (isClockSkewed(clockSkewMs)) return skewedVerdict(cuj, measurement, clockSkewMs, options);
   const verdict = judgeCounts(cuj, measurement, options);
-  const { verdict: outcome } = verdict.wouldBe ?? verdict;
-  if (outcome === 'inconclusive') return verdict;
-  const worse = withUnclassifiedBad(measurement, outcome === 'pass' ? 'canary' : 'stable');
-  if (worse === undefined) return verdict;
-  const otherwise = judgeCounts(cuj, worse, options);
-  if ((otherwise.wouldBe ?? otherwise).verdict === outcome) return verdict;
-  const count = roundCount(unclassifiedIn(measurement));
-  const failure = {
-    reason: 'source_malformed',
-    message: `the metrics leave the verdict open: of ${count} requests the queries do not agree whether they were good or bad`,
-    hint: 'If it happens once, do nothing: the requests arrived while the queries were answered. Otherwise run the same queries by hand (GET /cujs/<name> shows them).',
-  } as const;
-  return unknownVerdict(cuj, failure, measurement.selectors, options);
+  if (restsOnUnclassified(verdict, cuj, measurement, options))
+    return unclassifiedVerdict(cuj, measurement, options);
+  return verdict;
 }
 
 function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
@@ -209,6 +198,34 @@ function skewedVerdict(
     hint: `Set the clock of the gate's node right (NTP). Where ${addressSetting} names a proxy, make sure that it does not change the Date of ${backend}'s answers.`,
   };
   return { ...unknownVerdict(cuj, failure, selectors, options), clockSkewSeconds: seconds };
+}
+
+/** Whether a pass or a fail changes if the unclassified requests of the side that it rests on were bad. */
+function restsOnUnclassified(
+  verdict: Verdict,
+  cuj: Cuj,
+  measurement: Measurement,
+  options: JudgeOptions,
+): boolean {
+  const outcome = outcomeOf(verdict);
+  if (outcome === 'inconclusive') return false;
+  const worse = withUnclassifiedBad(measurement, outcome === 'pass' ? 'canary' : 'stable');
+  return worse !== undefined && outcomeOf(judgeCounts(cuj, worse, options)) !== outcome;
+}
+
+/** The outcome before mode `observe` replaced it. */
+function outcomeOf({ verdict, wouldBe }: Verdict): Outcome {
+  return wouldBe?.verdict ?? verdict;
+}
+
+function unclassifiedVerdict(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
+  const count = roundCount(unclassifiedIn(measurement));
+  const failure = {
+    reason: 'source_malformed',
+    message: `the metrics leave the verdict open: of ${count} requests the queries do not agree whether they were good or bad`,
+    hint: 'If it happens once, do nothing: the requests arrived while the queries were answered. Otherwise run the same queries by hand (GET /cujs/<name> shows them).',
+  } as const;
+  return unknownVerdict(cuj, failure, measurement.selectors, options);
 }
 
 /** The verdict where the source could not be asked: inconclusive, and never a fail. */

@@ -1,6 +1,6 @@
 import { bucketMs } from '../metrics/metrics-source.ts';
 import type { GatePolicy } from '../registry/model.ts';
-import { upperBoundIsAtMost } from '../statistics/e-process.ts';
+import { upperBoundIsAtMost } from '../statistics/clopper-pearson.ts';
 import { reaches } from './abort-threshold.ts';
 import type { Unreached } from './data-quality.ts';
 import type { SeenTraffic } from './required-traffic.ts';

@@ -1,5 +1,5 @@
 import type { GatePolicy, Service } from '../registry/model.ts';
-import { upperBoundIsAtMost } from '../statistics/e-process.ts';
+import { upperBoundIsAtMost } from '../statistics/clopper-pearson.ts';
 import { reaches, requestsUntil } from './abort-threshold.ts';
 import { isTrafficForLimitedPass } from './limited-pass.ts';
 import { rules } from './rules/table.ts';
@@ -37,7 +37,7 @@ export interface RequiredRequests {
 export function requestsToPass(
   policy: Pick<
     GatePolicy,
-    'rule' | 'minRequests' | 'ruleOutBurn' | 'passAfterMs' | 'rulesOutRate' | 'window'
+    'rule' | 'minRequests' | 'ruleOutBurn' | 'passAfterMs' | 'rulesOutRate' | 'window' | 'maxWindowMs'
   >,
   budget: number,
   { sampleRate, dispersion }: Pick<Service, 'sampleRate' | 'dispersion'> = { sampleRate: 1, dispersion: 1 },
@@ -50,6 +50,7 @@ export function requestsToPass(
   const hasLimited =
     rules[policy.rule].logAgainst !== undefined &&
     policy.passAfterMs !== undefined &&
+    policy.passAfterMs <= policy.maxWindowMs &&
     policy.window === 'rollout';
   return {
     proven: least((traffic) => isTrafficEnough(traffic, policy, budget)),

@@ -9,7 +9,7 @@ import { EventStore } from '../../../src/demo/datadog/store.ts';
 export const NOON = Date.UTC(2026, 2, 10, 12, 0, 0);
 export const MINUTE = 60_000;
 
-/** A store whose clock is moved by hand. */
+/** A store whose clock is set by the test. */
 export function storeAt(epochMs: number, options: { lagMs?: number; sketchError?: number } = {}) {
   const clock = { now: epochMs };
   return { clock, store: new EventStore({ now: () => clock.now, ...options }) };
@@ -17,7 +17,7 @@ export function storeAt(epochMs: number, options: { lagMs?: number; sketchError?
 
 const running: Simulator[] = [];
 
-/** A running simulator whose clock is moved by hand. */
+/** A running simulator whose clock is set by the test. */
 export async function simulatorAt(epochMs: number, options: Partial<SimulatorOptions> = {}) {
   const clock = { now: epochMs };
   const simulator = await startDatadogSimulator({ now: () => clock.now, ...options });
@@ -29,7 +29,7 @@ export async function stopAll(): Promise<void> {
   await Promise.all(running.splice(0).map((simulator) => simulator.stop()));
 }
 
-/** One request of the sign-up endpoint of member-api, unless told otherwise. */
+/** By default one request of the sign-up endpoint of member-api. */
 export const signup = {
   operation: 'http.request',
   env: 'production',

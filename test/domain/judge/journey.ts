@@ -1,5 +1,5 @@
 import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
-/** Builders for the tests of verdicts: a CUJ, its endpoints and a measurement, with everything that is not the point. */
+/** Builders for the tests of verdicts: a CUJ, its endpoints and a measurement, with defaults for everything else. */
 
 import { readSeries } from '../../../src/domain/metrics/measurement-json.ts';
 import type { EndpointMeasurement, Measurement, Series } from '../../../src/domain/metrics/metrics-source.ts';
@@ -103,7 +103,7 @@ interface MeasurementWishes {
   readonly whole?: { readonly canary: readonly number[]; readonly stable: readonly number[] };
   readonly sinceMs?: number;
   readonly windowMs?: number | 'rollout';
-  /** Buckets of silence put before the counts, so that the window begins at the canary's first hit. */
+  /** Empty buckets before the counts, so that the window begins at the canary's first hit. */
   readonly before?: number;
   readonly fromMs?: number;
 }
@@ -165,7 +165,7 @@ export function over(minutes: number, total: number, bad: number): Counts {
   return { total: spread(total), bad: spread(bad) };
 }
 
-/** mulberry32: 32 bits of state are enough for a test, and the same everywhere. */
+/** mulberry32: 32 bits of state are enough for a test, and give the same numbers on every machine. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -176,7 +176,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** A registry from JSON text; what is wrong with it is thrown. */
+/** A registry from JSON text. Throws an Error with its problems. */
 export function registryOf(json: string): Registry {
   const document = JSON.parse(json) as RegistryDocument;
   const resolution = resolveRegistry([{ file: 'test.json', document }], 'sha256:test', {

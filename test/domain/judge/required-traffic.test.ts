@@ -12,9 +12,10 @@ describe('the clean requests that a pass with limited evidence takes', () => {
     expect(requestsToPass(gate, 0.0005, { sampleRate: 0.1, dispersion: 2 }).limited).toBe(1_169);
   });
 
-  it('do not exist under strict, nor with a fixed window', () => {
+  it('do not exist under strict, with a fixed window, or with a passAfter of more than maxWindow', () => {
     expect(requestsToPass({ ...gate, rule: 'strict' }, 0.0005).limited).toBe(Number.POSITIVE_INFINITY);
     expect(requestsToPass({ ...gate, window: 600_000 }, 0.0005).limited).toBe(Number.POSITIVE_INFINITY);
+    expect(requestsToPass({ ...gate, maxWindowMs: 420_000 }, 0.0005).limited).toBe(Number.POSITIVE_INFINITY);
   });
 });
 

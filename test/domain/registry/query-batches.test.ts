@@ -7,9 +7,6 @@ import type { CujDocument, RegistryDocument, ServiceDocument } from '../../../sr
 import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
 import { maxResourceListLength } from '../../../src/sources/datadog/query/query-plan-types.ts';
 
-// The same cases in every run: what fails can be seen again.
-fc.configureGlobal({ seed: 20261124 });
-
 const traced = (over: Partial<ServiceDocument> = {}): ServiceDocument => ({
   env: 'production',
   operation: 'http.request',

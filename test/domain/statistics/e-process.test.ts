@@ -1,5 +1,3 @@
-import betaCdf from '@stdlib/stats-base-dists-beta-cdf';
-import betaQuantile from '@stdlib/stats-base-dists-beta-quantile';
 import { describe, expect, it } from 'vitest';
 import {
   EvidenceProcess,
@@ -7,13 +5,7 @@ import {
   evidenceOf,
   logEvidence,
   logMixture,
-  logShareEvidence,
-  lowerBound,
-  lowerBoundIsAbove,
-  upperBound,
-  upperBoundIsAtMost,
 } from '../../../src/domain/statistics/e-process.ts';
-import { regularizedBeta } from '../../../src/domain/statistics/incomplete-beta.ts';
 
 const p0 = 0.0005;
 
@@ -129,145 +121,4 @@ describe('evidence of a CUJ', () => {
     expect(logMixture(3, [])).toBe(3);
     expect(logMixture(5000, [-9000, 4000])).toBeCloseTo(5000 + Math.log(0.5), 9);
   });
-});
-
-describe('the share test', () => {
-  type Bucket = [canaryTotal: number, canaryBad: number, stableTotal: number, stableBad: number];
-  const logOf = (...buckets: Bucket[]) => {
-    const column = (at: number) => buckets.map((bucket) => bucket[at] as number);
-    const sides = {
-      canaryTotal: column(0),
-      canaryBad: column(1),
-      stableTotal: column(2),
-      stableBad: column(3),
-    };
-    return logShareEvidence([sides], 0, buckets.length);
-  };
-
-  it('follows its definition: 10% of the traffic and 60% of the errors single the canary out', () => {
-    const w = 0.1;
-    let expected = 0;
-    for (let r = 2; r <= 128; r *= 2) {
-      const q = (r * w) / (r * w + 1 - w);
-      expected += ((q / w) ** 6 * ((1 - q) / (1 - w)) ** 4) / 7;
-    }
-    const evidence = Math.exp(logOf([100, 6, 900, 4]));
-    expect(evidence).toBeCloseTo(expected, 9);
-    expect(evidence).toBeGreaterThan(20);
-  });
-
-  it('says nothing where errors are shared as the traffic is', () => {
-    expect(Math.exp(logOf([100, 1, 900, 9]))).toBeLessThan(1);
-  });
-
-  it('survives steps of the weight: minute by minute equal rates are no evidence, though the totals look odd', () => {
-    // The canary's share rises just as an outside fault begins: 30 of its 1,000 requests fail, 30 of stable's 10,000.
-    expect(Math.exp(logOf([50, 0, 9000, 0], [950, 30, 1000, 30]))).toBeLessThan(1);
-    expect(Math.exp(logOf([1000, 30, 10_000, 30]))).toBeGreaterThan(1e6);
-  });
-
-  it('goes by each service alone: what is lopsided by their weights only is no evidence', () => {
-    const of = (...[canaryTotal, canaryBad, stableTotal, stableBad]: Bucket) => ({
-      canaryTotal: [canaryTotal],
-      canaryBad: [canaryBad],
-      stableTotal: [stableTotal],
-      stableBad: [stableBad],
-    });
-    const released: Bucket = [500, 25, 1_500, 75];
-    expect(Math.exp(logShareEvidence([of(...released), of(1, 0, 20_000, 0)], 0, 1))).toBeLessThan(1);
-    expect(Math.exp(logShareEvidence([of(501, 25, 21_500, 75)], 0, 1))).toBeGreaterThan(1e6);
-  });
-
-  it('ignores minutes in which either side has no traffic, and is 1 without any bad event', () => {
-    expect(logOf([10, 9, 0, 0], [0, 0, 10, 9], [5, 0, 5, 0])).toBeCloseTo(0, 12);
-  });
-});
-
-describe('Clopper-Pearson bounds', () => {
-  it("are those of the NIST handbook's example: 4 of 20, 90% two-sided", () => {
-    expect(lowerBound(20, 4)).toBeCloseTo(0.071354, 6);
-    expect(upperBound(20, 4)).toBeCloseTo(0.401029, 5);
-  });
-
-  it.each([
-    [0, 0.2589],
-    [1, 0.3942],
-    [2, 0.5069],
-    [3, 0.6066],
-    [4, 0.6965],
-    [5, 0.7776],
-  ])('have the tabled upper limit for %i of 10: %f', (bad, limit) => {
-    expect(upperBound(10, bad)).toBeCloseTo(limit, 4);
-  });
-
-  it.each([
-    [1, 0],
-    [3, 2],
-    [50, 1],
-    [200, 0],
-    [2000, 3],
-    [20_000, 40],
-    [1_000_000, 1],
-    [1_000_000, 512],
-    [12.25, 0.5],
-    [70.7, 3.3],
-  ])("agree with another library's beta quantile for n = %f, e = %f", (n, e) => {
-    expect(upperBound(n, e) / betaQuantile(0.95, e + 1, n - e)).toBeCloseTo(1, 7);
-    if (e > 0) expect(lowerBound(n, e) / betaQuantile(0.05, e, n - e + 1)).toBeCloseTo(1, 7);
-  });
-
-  it('rest on an incomplete beta function that agrees with another library, whole parameters or not', () => {
-    for (const a of [0.01, 0.5, 1, 3.7, 40, 2000])
-      for (const b of [0.3, 1, 17, 900, 50_000])
-        for (const x of [1e-6, 0.003, 0.2, 0.5, 0.97])
-          expect(regularizedBeta(x, a, b)).toBeCloseTo(betaCdf(x, a, b), 8);
-  });
-
-  it('are 0 and 1 where nothing is known, and where everything is bad the upper one is 1', () => {
-    expect([lowerBound(0, 0), upperBound(0, 0), lowerBound(9, 0), upperBound(9, 9)]).toEqual([0, 1, 0, 1]);
-    expect(lowerBound(9, 9)).toBeCloseTo(0.05 ** (1 / 9), 12);
-  });
-
-  it('never give a number that is none, even where late data counts more bad events than requests', () => {
-    for (const [n, e] of [
-      [3, 5],
-      [0.5, 2],
-      [1e9, 1e9],
-      [1e9, 1],
-      [1e9, 5e8],
-    ] as const) {
-      expect(lowerBound(n, e)).toBeGreaterThanOrEqual(0);
-      expect(upperBound(n, e)).toBeLessThanOrEqual(1);
-      expect(typeof lowerBoundIsAbove(n, e, p0)).toBe('boolean');
-    }
-  });
-
-  it.each([
-    [200, 0, 0.0072],
-    [413, 0, 0.0072],
-    [414, 0, 0.0072],
-    [415, 0, 0.0072],
-    [2000, 8, 0.0072],
-    [2000, 7, 0.0072],
-  ])(
-    'answer "is the upper bound at most" as the bound itself does, for n = %i, e = %i, rate %f',
-    (n, e, rate) => {
-      expect(upperBoundIsAtMost(n, e, rate)).toBe(upperBound(n, e) <= rate);
-    },
-  );
-
-  it.each([
-    [2000, 3, p0],
-    [2000, 4, p0],
-    [2000, 5, p0],
-    [5, 1, p0],
-    [100, 1, p0],
-    [102, 1, p0],
-    [104, 1, p0],
-  ])(
-    'answer "is the lower bound above" as the bound itself does, for n = %i, e = %i, rate %f',
-    (n, e, rate) => {
-      expect(lowerBoundIsAbove(n, e, rate)).toBe(lowerBound(n, e) > rate);
-    },
-  );
 });

@@ -10,19 +10,20 @@ import {
 import { judge } from '../../../src/domain/judge/judge.ts';
 import { isTrafficEnough, requestsToPass } from '../../../src/domain/judge/required-traffic.ts';
 import {
-  type BothSides,
+  lowerBound,
+  lowerBoundIsAbove,
+  upperBound,
+  upperBoundIsAtMost,
+} from '../../../src/domain/statistics/clopper-pearson.ts';
+import {
   EvidenceProcess,
   evidenceCap,
   evidenceOf,
   logEvidence,
   logMixture,
-  logShareEvidence,
-  lowerBound,
-  lowerBoundIsAbove,
-  upperBound,
-  upperBoundIsAtMost,
 } from '../../../src/domain/statistics/e-process.ts';
 import { betaQuantile, regularizedBeta } from '../../../src/domain/statistics/incomplete-beta.ts';
+import { type BothSides, logShareEvidence } from '../../../src/domain/statistics/share-test.ts';
 import { cujOf, defaultPolicy, endpointOf, measurementOf } from '../judge/journey.ts';
 
 const seeded = (numRuns: number) => ({ seed: 20260131, numRuns });

@@ -6,7 +6,7 @@ import { runProgram } from '../run-program.ts';
 const module = path.join(import.meta.dirname, '../go/oslo');
 const example = path.join(import.meta.dirname, '../../generate/testdata/example/openslo');
 
-/** OpenSLO's own validator on the generated OpenSLO. Go's build cache makes every build but the first a matter of seconds. */
+/** OpenSLO's own validator on the generated OpenSLO. With Go's build cache, every build after the first takes seconds. */
 export async function judgeOpenSlo(folder = example): Promise<string> {
   const dir = temporaryFolder();
   try {

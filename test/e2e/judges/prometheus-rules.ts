@@ -6,7 +6,7 @@ import { runProgram } from '../run-program.ts';
 
 const testdata = path.join(import.meta.dirname, '../../generate/testdata');
 
-/** promtool on the generated rules: is their syntax right, and do they fire when they should and only then? */
+/** Checks the generated rules with promtool: their syntax, and that they fire exactly when they should. */
 export async function judgePrometheusRules(): Promise<string> {
   const dir = temporaryFolder();
   try {

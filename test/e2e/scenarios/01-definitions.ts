@@ -32,7 +32,7 @@ export const scenario: Scenario = {
     await kube.apply(template, { namespace, dryRun: true });
     assert.deepEqual(await kube.list(kinds.AnalysisTemplate, namespace), [], 'a dry run must keep nothing');
 
-    // A judge that accepts everything would prove nothing.
+    // A check that accepts everything would prove nothing.
     await assert.rejects(
       () =>
         kube.apply(template.replace('interval: 5s', 'interval: 5s\n      intervall: 5s'), {

@@ -22,8 +22,8 @@ export const scenario: Scenario = {
       until: (seen) => seen.filter(({ value }) => value.startsWith('"PASS signup')).length >= 2,
     });
 
-    // Three errors, in two minutes, of the last step of sign-up: a tenth of a percent of the app's requests. Among all of
-    // sign-up's they would be no evidence yet, and no more will come: it is by its own endpoint that it must be seen.
+    // Three errors in two minutes, all of them on the last step of sign-up, which is a tenth of a percent of the app's
+    // requests. They are no evidence among all sign-up requests: only the endpoint's own evidence can abort.
     const verify = 'POST /api/v1/signup/phone/verify';
     world.canary(release, { from: -5, to: -3, routes: [verify], failing: { [verify]: 0.3 } });
     const message = await release.untilAborted();
@@ -37,7 +37,7 @@ export const scenario: Scenario = {
       1,
       'the gate behind the pause must not have been reached',
     );
-    // What the dashboard shows: a JSON string, whole.
+    // The dashboard shows this value: a complete JSON string.
     const last = measurementValues(failed, 'cuj-signup').at(-1)!;
     assert.equal(last.phase, 'Failed');
     const reason =

@@ -5,7 +5,7 @@ import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { startWorld } from '../world.ts';
 
-// Sign-up only looks on here, so that the total alone decides.
+// Sign-up is in mode observe here, so that the total alone decides.
 const registryText = `
 apiVersion: cuj-gate/v1
 services:

@@ -5,7 +5,7 @@ import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { startWorld } from '../world.ts';
 
-// The version is a label of the pods, as a release train writes it: both services carry the same one.
+// The version is a label of the pods, as for a release train: both services have the same one.
 const registryText = `
 apiVersion: cuj-gate/v1
 defaults: { slo: { availability: 99.9 } }
@@ -39,7 +39,7 @@ export const scenario: Scenario = {
     const flags = ['--version-from', 'field:spec.template.metadata.labels.version'];
     const stable = { version: 'v1.0.0' };
     const [member, payment] = await Promise.all([
-      // Its watch stops it, however busy the machine is.
+      // Its background analysis stops it, however busy the machine is.
       world.deploy('member-api', { flags, stable, pause: '5m' }),
       world.deploy('payment-api', { flags, stable: { ...stable, appRequestsPerMinute: 150_000 } }),
     ]);

@@ -10,7 +10,7 @@ import type { Scenario } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
 import { startWorld } from '../world.ts';
 
-/** One more than Argo's own consecutiveErrorLimit of 4 bears. */
+/** More errors than Argo's default consecutiveErrorLimit of 4 tolerates. */
 const errorsToSee = 6;
 
 export const scenario: Scenario = {
@@ -35,7 +35,7 @@ export const scenario: Scenario = {
       const run = await latestRun(kube, release, type);
       return run?.status?.metricResults?.[0]?.consecutiveError ?? 0;
     };
-    // Onwards to the analysis that is a step of its own, so that both kinds meet a gate that is not there.
+    // Continue to the inline analysis step, so that both kinds of analysis run without a gate.
     await promoteRollout(kube, release);
     for (const type of ['Background', 'Step'] as const) {
       await waitFor(errors(type), {
@@ -54,7 +54,7 @@ export const scenario: Scenario = {
       runs.map(({ status }) => status.phase),
       ['Successful', 'Successful'],
     );
-    // What the step proves, it proves by the gate that came back.
+    // The passes of the step come from the restarted gate.
     const proof = measurementValues(runs.at(-1)!).slice(-2);
     assert.equal(proof.length, 2);
     for (const { value } of proof) assert.match(value, /^"PASS signup \(within_slo\): 0 of /);

@@ -31,7 +31,7 @@ export const scenario: Scenario = {
     const [silent, mistagged, same] = await Promise.all([
       world.deploy('member-api'),
       world.deploy('matching-api'),
-      // The version is a label, and this release changes only configuration: both sides carry the same one.
+      // The version is a label, and this release changes only configuration: both sides have the same one.
       world.deploy('payment-api', {
         flags: label,
         stable: { version: 'v1.0.0', appRequestsPerMinute: 150_000 },
@@ -40,7 +40,7 @@ export const scenario: Scenario = {
     await Promise.all([
       silent.start('v1.1.0'),
       mistagged.start('v1.1.0').then(() => {
-        // Nobody set DD_VERSION: the tracer's own fallback is what Datadog stores.
+        // DD_VERSION is not set: Datadog stores the tracer's fallback.
         world.canary(mistagged, { version: 'unknown' });
       }),
       same.start('v1.0.0-other-configuration'),
@@ -60,7 +60,7 @@ export const scenario: Scenario = {
       ),
     ]);
 
-    // Somebody fixes the route and looks again: Argo asks the gate anew, it does not take the person's word for it.
+    // After the route is fixed and the rollout is promoted, Argo measures again: the promotion alone is not enough.
     world.canary(silent);
     await promoteRollout(context.kube, silent);
     const runs = await silent.untilPromoted();

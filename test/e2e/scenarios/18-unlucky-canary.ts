@@ -50,7 +50,7 @@ export const scenario: Scenario = {
     const matches = { service: strict.name, version: strict.canaryHash, route: 'GET /api/v1/matches' };
     for (const of of [profile, matches]) {
       for (let minute = -12; minute < -4; minute += 1) {
-        // One error each in two of the minutes: no less than a fail asks for, if two errors were proof of anything.
+        // One error in each of two minutes: the minimum for a fail, but without enough evidence.
         const failing = minute === -10 || minute === -7 ? 1 / 250 : 0;
         world.datadog.requests({ ...of, from: minute, to: minute + 1, perMinute: 250, failing });
       }
@@ -77,7 +77,7 @@ export const scenario: Scenario = {
     }
     assert.equal((await rolloutPhase(kube, retryOnRateLimit)).aborted, false);
 
-    // The clean requests that it asked for, which in life would have come meanwhile.
+    // The clean requests that the summary asks for. In production they would have arrived meanwhile.
     world.datadog.requests({ ...profile, from: -4, to: -3, perMinute: 2_000 });
     await waitFor(() => followed.seen.at(-1)?.value ?? '', {
       what: 'a pass of the patient one',

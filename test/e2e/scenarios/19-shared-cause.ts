@@ -14,7 +14,7 @@ export const scenario: Scenario = {
     const release = await world.deploy('member-api', {
       stable: { to: -20 },
     });
-    // Until twenty minutes ago all was well; since then nobody's number can be verified.
+    // Healthy until twenty minutes ago; since then the verification of numbers fails on both sides.
     world.datadog.traffic({
       ...{ service: release.name, version: release.stableHash, from: -20, to: 10 },
       ...{ appRequestsPerMinute: 15_000, failing: { [verify]: 0.3 } },

@@ -15,11 +15,11 @@ export const scenario: Scenario = {
     const { kube, namespace } = context;
     const world = await startWorld(context, { env: noCache });
     const release = await world.deploy('member-api', {
-      // The watch stops the first life, however busy the machine is; the second is promoted from its pause.
+      // The background analysis stops the first attempt, however busy the machine is; the second is promoted from its pause.
       pause: '5m',
       edit: (objects) => {
         // Half a minute by default. While the canary's pods are still there, Argo before v1.10 takes a retry for a
-        // rollback: it skips the analysis and aborts again by the run of the first life.
+        // rollback: it skips the analysis and aborts again because of the first attempt's run.
         const rollout = objects.find(({ kind }) => kind === 'Rollout');
         rollout!.spec.strategy.canary.abortScaleDownDelaySeconds = 1;
       },
@@ -34,14 +34,14 @@ export const scenario: Scenario = {
       show: (sets) => sets.map(({ spec }) => spec.replicas).join(),
     });
 
-    // Somebody fixes the setting that the version had been missing, and twenty minutes pass.
+    // The missing setting of the version is fixed, and twenty minutes pass.
     await world.datadog.elapse(20);
     world.datadog.traffic({
       ...{ service: release.name, version: release.stableHash, from: -20, to: 10 },
       appRequestsPerMinute: 20_000,
     });
     await retryRollout(kube, release);
-    // Its second life is twelve minutes old: shorter than the first, whose errors still lie within the two hours.
+    // The second attempt is twelve minutes old. The errors of the first one are still within the two hours.
     world.canary(release, { from: -12 });
     await waitFor(() => rolloutPhase(kube, release), {
       what: 'the pause of its second life',
@@ -59,7 +59,7 @@ export const scenario: Scenario = {
     }
     const firstLife = /(\d+) of (\d+) requests/.exec(measurementValues(runs[0]!).at(-1)!.value);
     assert.ok(Number(firstLife?.[1]) > 10, 'the first life must have had errors to forget');
-    // The gate says where it began to count, and why.
+    // The answer has the start of the window and its reason.
     const answer = await fetch(
       `${world.gate.url}/cujs/signup/status?version=${release.canaryHash}&stable_version=${release.stableHash}`,
     );

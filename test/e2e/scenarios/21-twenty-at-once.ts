@@ -6,7 +6,7 @@ import type { Scenario } from '../scenario.ts';
 import { startWorld } from '../world.ts';
 
 const services = Array.from({ length: 20 }, (_, i) => `shop-${String(i + 1).padStart(2, '0')}`);
-/** Every third one is broken, in the one of its two CUJs that its number says. */
+/** Every third one is broken, in one of its two CUJs, by its number. */
 const isBroken = (service: string) => Number(service.slice(-2)) % 3 === 0;
 
 const routes = { profile: 'GET /api/v1/profile', account: 'GET /api/v1/me' };
@@ -15,7 +15,7 @@ const cujsOf = (service: string) =>
     ([name, route]) =>
       `  - { name: ${service}-${name}, owner: team-${service}, service: ${service}, endpoints: [${route}] }`,
   );
-/** Twenty at once share what the controller may ask of the API server a second, and two cores. */
+/** Twenty at once share the controller's rate limit at the API server, and two cores. */
 const slowest = 150_000;
 
 const registryText = `
@@ -36,13 +36,13 @@ export const scenario: Scenario = {
     const registry = path.join(dir, 'cujs.yaml');
     writeFileSync(registry, registryText);
     const world = await startWorld(context, { registry });
-    // One question about all of a service's CUJs, the other form that is generated.
+    // One request for all CUJs of a service, the other generated form.
     const flags = ['--analysis', 'service', '--interval', '1s'];
     const releases = await Promise.all(
       services.map((service) =>
         world.deploy(service, {
           flags,
-          // What is broken is stopped by its watch, however busy the machine is.
+          // A broken release is stopped by its background analysis, however busy the machine is.
           pause: isBroken(service) ? '5m' : '8s',
           stable: { routesOf: 'member-api', routes: Object.values(routes) },
         }),
@@ -89,7 +89,7 @@ export const scenario: Scenario = {
     const calls = world.datadog.calls.map(({ body }) => JSON.stringify(body));
     log(`${measurements} measurements of two CUJs each took ${calls.length} calls to Datadog`);
     assert.equal(new Set(calls).size, calls.length, 'no question may be asked twice');
-    // A question is a new one when its window moves on, once a minute.
+    // A request needs new data when its window moves, once a minute.
     const minutes = Math.ceil((Date.now() - began) / 60_000) + 1;
     assert.ok(
       calls.length >= releases.length && calls.length <= releases.length * minutes,

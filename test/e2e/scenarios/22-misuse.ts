@@ -18,11 +18,11 @@ cujs:
   - { name: like, owner: team-matching, service: matching-api, endpoints: ["POST /api/v1/users/:user_id/likes"] }
 `;
 
-/** Argo asks again after an error only ten seconds later, so every one that is borne costs that. */
+/** Argo retries ten seconds after an error, so each tolerated error takes that long. */
 const fewErrors = ['--watch-errors', '1'];
 const versionLabel = 'tags.datadoghq.com/version';
 
-/** Somebody copied the template of another CUJ and mistyped its name. */
+/** A copied template of another CUJ with a typing mistake in its name. */
 function mistypeCuj(objects: KubeObject[]): void {
   const template = objects.find(({ metadata }) => metadata.name === 'cuj-signup-watch');
   const { web } = template?.spec.metrics[0].provider ?? {};
@@ -30,7 +30,7 @@ function mistypeCuj(objects: KubeObject[]): void {
   web.url = web.url.replace('signup', 'sign-upp');
 }
 
-/** Somebody thought that the label of the pods is enough. */
+/** A Rollout that has the label on its pods only. */
 function forgetLabel(objects: KubeObject[]): void {
   const rollout = objects.find(({ kind }) => kind === 'Rollout');
   assert.ok(rollout?.metadata.labels?.[versionLabel]);
@@ -52,7 +52,7 @@ export const scenario: Scenario = {
     ]);
     const start = async (release: Release, labels: Record<string, string> = {}) => {
       await release.start('v1.1.0', labels);
-      // All is well with the canary itself: nothing but the mistake may decide.
+      // The canary itself is healthy, so that only the mistake can decide.
       world.canary(release);
       return release.untilAborted();
     };
@@ -67,7 +67,7 @@ export const scenario: Scenario = {
       assert.equal(run?.status.phase, 'Error');
       for (const { phase, message } of measurementValues(run)) {
         assert.equal(phase, 'Error');
-        // All that Argo keeps of the answer.
+        // Argo keeps no more of the response.
         assert.equal(message, `received non 2xx response code: ${status}`);
       }
     }

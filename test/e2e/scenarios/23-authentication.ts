@@ -10,7 +10,7 @@ import type { Scenario } from '../scenario.ts';
 import { startTokenIssuer } from '../token-issuer.ts';
 import { startWorld } from '../world.ts';
 
-/** Beside the registry of the guide. */
+/** In the folder of the guide's registry. */
 const othersText = `
 apiVersion: cuj-gate/v1
 defaults: { slo: { availability: 99.9 } }

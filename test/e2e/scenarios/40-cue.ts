@@ -37,7 +37,7 @@ async function judgesFixtures({ programs, dir, log }: ScenarioContext): Promise<
   log(`${registryFixtures().length} fixtures`);
 }
 
-/** What CUE fills in must be what the gate would have taken anyway. */
+/** The values that CUE fills in must be the gate's own defaults. */
 async function fillsDefaults({ programs, dir }: ScenarioContext): Promise<void> {
   const plain = path.join(dir, 'plain.json');
   const document = {

@@ -11,7 +11,7 @@ import { waitFor } from '../wait.ts';
 const root = path.join(import.meta.dirname, '../../..');
 const chart = path.join(root, 'helm', 'cuj-gate');
 const testdata = path.join(root, 'test', 'helm', 'testdata');
-/** Renderings that are kept: UPDATE_GOLDEN=1 writes them anew. */
+/** Golden renderings; UPDATE_GOLDEN=1 writes them again. */
 const renderings = [
   { name: 'minimal', values: 'minimal', args: [] },
   { name: 'minimal-kubernetes-1.29', values: 'minimal', args: ['--kube-version', '1.29.0'] },
@@ -23,7 +23,7 @@ const renderings = [
   { name: 'bare', values: 'bare', args: [] },
 ];
 
-/** One value spoiled, and what must be said of it. */
+/** One wrong value, and the message that the chart must give. */
 const refused: [what: string, args: string[], message: RegExp][] = [
   ['a misspelt value', ['--set', 'replicaCont=3'], /additional properties 'replicaCont' not allowed/],
   [
@@ -182,7 +182,7 @@ const refused: [what: string, args: string[], message: RegExp][] = [
   ['a Kubernetes that is too old', ['--kube-version', '1.26.0'], /requires kubeVersion: >=1\.27/],
 ];
 
-/** Values, and what the notes after an installation must say of them, and not say. */
+/** Values, and what the notes after an installation must and must not say. */
 const notes: [what: string, args: string[], says: RegExp[], not: RegExp[]][] = [
   [
     'nobody is kept away',
@@ -320,7 +320,7 @@ async function defineServiceMonitors({ kube, log }: ScenarioContext): Promise<vo
   await waitFor(() => kube.serves(kind), { what: 'ServiceMonitors to be served', timeoutMs: 20_000 });
 }
 
-/** Server-side apply without keeping: unknown fields, wrong types and broken rules are all refused. */
+/** Server-side apply as a dry run: refuses unknown fields, wrong types and broken rules. */
 async function acceptsAll({ kube }: ScenarioContext, objects: KubeObject[]): Promise<void> {
   assert.ok(objects.length >= 3, 'the Deployment, a Service and the pod of `helm test`');
   await kube.apply(objects, { dryRun: true });
@@ -343,11 +343,11 @@ async function admitsPods(
   });
   assert.ok(pods.length >= 2 * renderings.length, 'the gate and the pod of `helm test`, of each rendering');
   for (const spec of pods) {
-    // The class of priority is the cluster's own and not there.
+    // The priority class belongs to the cluster and does not exist here.
     const pod = { ...spec, priorityClassName: undefined };
     const object = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'gate' }, spec: pod };
     await kube.apply(object, { namespace: restricted, dryRun: true });
-    // A judge that admits everything would prove nothing.
+    // A check that admits everything would prove nothing.
     const [container] = pod.containers;
     const spoiled = { ...pod, containers: [{ ...container, securityContext: {} }] };
     await assert.rejects(
@@ -357,7 +357,7 @@ async function admitsPods(
   }
 }
 
-/** The chart's alerts fire when the generated ones do, without the labels of an owner, whom the chart does not know. */
+/** The chart's alerts fire when the generated ones do, without owner labels: the chart does not know the owners. */
 async function alerts(): Promise<void> {
   const dir = temporaryFolder();
   try {

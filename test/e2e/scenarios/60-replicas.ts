@@ -45,7 +45,7 @@ async function metricOf({ url }: Gate, name: string): Promise<number | undefined
   return value === undefined ? undefined : Number(value);
 }
 
-/** Two counts are compared only within one minute of the gate's: the lag of 90 s makes it turn at half past. */
+/** Two counts are compared only within one minute of the gate, which changes at half past, because of the lag of 90 s. */
 async function awayFromTheTurn(byMs = 15_000): Promise<void> {
   const leftMs = 60_000 - ((Date.now() + 30_000) % 60_000);
   if (leftMs < byMs) await delay(leftMs + 100);
@@ -54,7 +54,7 @@ async function awayFromTheTurn(byMs = 15_000): Promise<void> {
 export const scenario: Scenario = {
   name: 'replicas',
   what: `${replicas} gates around one Redis cost Datadog what one costs; a 429 stops all of them; without Redis, and with a forged one, the verdicts go on`,
-  // A Redis that is late is passed by, and every passing by is a call: on a busy machine there is nothing to count.
+  // A slow Redis is skipped, and every skip is a call to Datadog: on a busy machine the counts mean nothing.
   alone: true,
   timeoutMs: 300_000,
   async run(context) {
@@ -108,17 +108,17 @@ export const scenario: Scenario = {
     assert.ok(one.calls > 0);
     assert.equal(ten.calls, one.calls);
 
-    // Whatever somebody writes there, nobody believes it.
+    // Gates must not use values that another program wrote to Redis.
     const cli = (...args: string[]) => runProgram('redis-cli', ['-p', String(port), ...args]);
     const { stdout } = await cli('--scan', '--pattern', 'cuj-gate:*:snapshot:*');
     const names = stdout.split('\n').filter((name) => name !== '');
     assert.ok(names.length >= one.calls, stdout);
-    // All is as a gate wrote it but for the HMAC, which lies behind the eight bytes of the format.
+    // The value is as a gate wrote it except for the HMAC, which follows the eight bytes of the format.
     const forge =
       "local v = redis.call('GET', KEYS[1]) " +
       "redis.call('SET', KEYS[1], v:sub(1, 8) .. ('x'):rep(32) .. v:sub(41), 'KEEPTTL')";
     await Promise.all(names.map((name) => cli('EVAL', forge, '1', name)));
-    // The caches of the processes know v2 already; a new process knows nothing but what lies in Redis.
+    // The running processes have v2 in their caches; a new process has only what is in Redis.
     const late = await startOne('late', { CUJ_GATE_REDIS_URL: `redis://127.0.0.1:${port}` });
     await waitFor(() => metricOf(late, 'cuj_gate_shared_cache_up'), {
       what: 'it to be up',
@@ -129,14 +129,14 @@ export const scenario: Scenario = {
     log(`forged: ${ignored} values ignored`);
     assert.ok(ignored >= one.calls, 'a value that somebody else wrote must not be believed');
 
-    // One is told 429; before the reset nobody asks. No turn may be waited for meanwhile: the reset would pass.
+    // One replica gets 429; none may query before the reset. Do not wait for the next minute here: the reset would pass.
     await awayFromTheTurn(30_000);
     const fix = datadog.faults.push({ kind: 'rate_limited', limits: { resetSeconds: 8 } });
     const limited = await callsOf(() => ask(gates[0] as Gate, 'signup', 'v3'));
     fix();
     assert.equal(limited.answered.reason, 'source_rate_limited');
     assert.equal(limited.calls, 1);
-    // Whoever was told answers first and tells the others then.
+    // The replica that got the 429 responds first and shares it with the others then.
     await waitFor(async () => (await cli('--scan', '--pattern', 'cuj-gate:*:limit')).stdout.trim(), {
       what: 'the limit to be known to all',
       timeoutMs: 5_000,
@@ -151,9 +151,9 @@ export const scenario: Scenario = {
     assert.equal(after.calls, one.calls);
 
     const lost = (gate: Gate) => gate.log().filter(({ msg }) => /^shared cache connection lost/.test(msg));
-    // Ten processes that start at once may have found it slow before.
+    // Ten processes that start at once may have lost it before because it was slow.
     const lostBefore = gates.map((gate) => lost(gate).length);
-    // Redis dies while all of them are asked.
+    // Redis is killed while all of them get requests.
     const cut = askAll(gates, 'v4');
     await redis.kill();
     const midway = await cut;

@@ -12,7 +12,7 @@ export interface Received {
 
 export type Reply = (response: ServerResponse, request: Received) => void;
 
-/** A server on loopback that records what it is asked and answers by script; the last reply repeats. */
+/** A server on loopback that records requests and sends the given replies; the last reply repeats. */
 export class Loopback {
   readonly requests: Received[] = [];
   sockets = 0;

@@ -7,7 +7,7 @@ import {
 } from '../../../src/domain/registry/selector.ts';
 import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
 
-/** No recording of a grouped answer exists: these are built in the shape that the client's models describe. */
+/** No recording of a grouped answer exists. These are built in the form of the client's models. */
 
 export const from = Date.UTC(2026, 0, 31, 9, 0);
 export const minutes = 4;
@@ -89,8 +89,8 @@ export interface TimeseriesBody {
 }
 
 /**
- * What the queries for the rest of a total count, where the facts do not say: what the others leave. Nothing is without a
- * status unless the facts say so.
+ * The counts of the queries for the rest of a total, where the facts do not have them: the total less the other parts.
+ * Every request has a status unless the facts say otherwise.
  */
 function withRest(queries: readonly { name: string; query: string }[], facts: Facts): Facts {
   const rest: Record<string, Record<string, readonly (number | null)[]>> = {};
@@ -115,7 +115,7 @@ function withRest(queries: readonly { name: string; query: string }[], facts: Fa
   return { ...rest, ...facts };
 }
 
-/** The answer that Datadog would give to the queries of a request body, if these were the facts. */
+/** Datadog's answer to the queries of a request body, according to the facts. */
 export function answer(requestBody: string, facts: Facts): TimeseriesBody {
   const { queries } = (
     JSON.parse(requestBody) as { data: { attributes: { queries: { name: string; query: string }[] } } }
@@ -137,7 +137,7 @@ export function answer(requestBody: string, facts: Facts): TimeseriesBody {
   return { data: { type: 'timeseries_response', attributes: { series, times, values } } };
 }
 
-/** Traffic of one service with two endpoints that agrees with itself. */
+/** Consistent traffic of one service with two endpoints. */
 export const soundFacts: Facts = {
   c_hits_0: { 'api post_/login': [10, 20, 0, 5], 'api get_/me': [1, null, null, 2] },
   c_bad_0: { 'api post_/login': [null, 3, null, null] },

@@ -1,6 +1,6 @@
 import { type SharedStore, SharedStoreDown } from '../../../src/sources/redis-cache/store-port.ts';
 
-/** The store as Redis keeps it, in this process, by a clock that the test moves. */
+/** An in-memory store with the behaviour of Redis and a clock that the test sets. */
 export class FakeStore implements SharedStore {
   readonly values = new Map<string, { readonly value: Buffer; readonly endMs: number }>();
   down = false;
@@ -38,7 +38,7 @@ export class FakeStore implements SharedStore {
     if (this.#live(name)?.toString() === token) this.values.delete(name);
   }
 
-  /** The names of locks that somebody holds. */
+  /** The names of held locks. */
   locks(): string[] {
     return [...this.values.keys()].filter((name) => name.endsWith(':lock') && this.#live(name) !== undefined);
   }

@@ -9,7 +9,7 @@ export const redisProgram = ['redis-server', 'valkey-server'].find(
   (program) => spawnSync(program, ['--version']).status === 0,
 );
 
-/** A real server on loopback that keeps nothing on disk. */
+/** A real server on loopback, without persistence. */
 export class RedisServer {
   readonly port: number;
   #child: ChildProcess | undefined;
@@ -34,7 +34,7 @@ export class RedisServer {
     while (!(await this.#answers())) await delay(10);
   }
 
-  /** Stops and goes on with every process, as a long fork or a starved machine does. */
+  /** Pauses and resumes the process, as a long fork or a starved machine does. */
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.#child?.kill(signal);
   }
@@ -48,7 +48,7 @@ export class RedisServer {
     await ended;
   }
 
-  /** One command in a connection of its own: `['SET', 'name', 'value']`. */
+  /** Sends one command on a new connection: `['SET', 'name', 'value']`. */
   async command(...words: string[]): Promise<string> {
     const socket = connect(this.port, '127.0.0.1');
     try {

@@ -2,27 +2,27 @@ import { SharedAnswers, type SharedQuestion } from '../../../src/sources/redis-c
 import { createSeal } from '../../../src/sources/redis-cache/signed-envelope.ts';
 import { FakeStore } from './fake-store.ts';
 
-/** Turns of the event loop until it is so; compression takes some, and no certain number. */
+/** Runs turns of the event loop until the condition holds; compression takes an unknown number of them. */
 export async function until(so: () => boolean): Promise<void> {
   while (!so()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A call of the source, answered by hand. */
+/** A call of the source, which the test answers. */
 export interface Call {
   answer(text: string): void;
   fail(error: Error): void;
 }
 
-/** Replicas around one store and one source, with a clock that moves only when told. */
+/** Replicas with one store and one source, and with a clock that the test sets. */
 export class Replicas {
   nowMs = 1_000_000;
   readonly store = new FakeStore(() => this.nowMs);
-  /** What the source was asked, over all replicas. */
+  /** The calls of the source by all replicas. */
   readonly calls: Call[] = [];
   readonly #pauses: (() => void)[] = [];
   readonly #tasks = new Set<() => void>();
 
-  /** Another replica; its clock may be off by so much. */
+  /** Adds a replica, with an optional error of its clock. */
   start(options: { secret?: string; clockOffMs?: number; heldOff?: (seconds: number) => void } = {}) {
     const counted = { hits: 0, misses: 0, ignored: 0 };
     const answers = new SharedAnswers({
@@ -67,19 +67,19 @@ export class Replicas {
     return { answers, counted, ask };
   }
 
-  /** How many wait for another replica's answer. */
+  /** The number of replicas that wait for another one's answer. */
   get waiting(): number {
     return this.#pauses.length;
   }
 
-  /** Some time passes: locks are extended by holders that live, and those that wait look again. */
+  /** Advances the clock: running holders extend their locks, and waiting replicas check again. */
   async pass(ms: number, { holdersLive = true } = {}): Promise<void> {
     this.nowMs += ms;
     if (holdersLive) for (const task of this.#tasks) task();
     for (const wake of this.#pauses.splice(0)) wake();
   }
 
-  /** The nth call of the source, as soon as it is made. */
+  /** Resolves with the nth call of the source when it is made. */
   async call(nth: number): Promise<Call> {
     await until(() => this.calls.length >= nth);
     return this.calls[nth - 1] as Call;

@@ -4,9 +4,6 @@ import type { Series, SideCounts, Snapshot } from '../../../src/domain/metrics/m
 import { readSnapshot, snapshotValue } from '../../../src/sources/redis-cache/snapshot-codec.ts';
 import { minutes, query, scoped } from '../datadog/synthetic.ts';
 
-// The same cases in every run: what fails can be seen again.
-fc.configureGlobal({ seed: 20261124 });
-
 const asked = query([
   scoped('api', ['post_/login', 'get_/me'], [{ latencyMs: 300, resources: ['post_/login', '*'] }]),
   scoped('auth', ['grpc.auth/login']),

@@ -5,7 +5,7 @@ import type {
   QueryPlan,
   QuerySet,
 } from '../query/query-plan-types.ts';
-import { accountOf, tolerance } from './account.ts';
+import { groupCountsOf, tolerance } from './group-counts.ts';
 import { type Groups, malformed } from './timeseries-response.ts';
 
 /**
@@ -48,11 +48,11 @@ function checkSum(
 ): void {
   if (pair?.rest === undefined) return;
   const { rest } = pair;
-  const account = accountOf({ ...pair, rest }, groups, group, resource);
-  if (account === undefined) return;
+  const counts = groupCountsOf({ ...pair, rest }, groups, group, resource);
+  if (counts === undefined) return;
   const counted = sum(groups[pair.total]?.get(group)?.get(resource));
-  const all = sum(account.total);
-  const parts = all - sum(account.unclassified);
+  const all = sum(counts.total);
+  const parts = all - sum(counts.unclassified);
   if (!isAbove(all, counted) && !isAbove(all, parts)) return;
   const names = [pair.part, ...rest].map((query) => plan.queries[query]?.name).join(' and ');
   throw malformed(

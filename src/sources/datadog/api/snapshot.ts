@@ -8,8 +8,8 @@ import {
 } from '../../../domain/metrics/metrics-source.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { QueryPair, QueryPlan, QuerySet } from '../query/query-plan-types.ts';
-import { accountOf } from './account.ts';
 import { refuseContradictions } from './consistency-checks.ts';
+import { groupCountsOf } from './group-counts.ts';
 import { type Groups, readGroups, type TimeseriesAttributes } from './timeseries-response.ts';
 
 /**
@@ -108,9 +108,9 @@ function seriesOf(
   groups: readonly Groups[],
 ): Series | undefined {
   if (pair.rest !== undefined) {
-    const account = accountOf({ ...pair, rest: pair.rest }, groups, service, resource);
-    if (account === undefined) return undefined;
-    const { part: one, rest, total, noStatus, unclassified } = account;
+    const counts = groupCountsOf({ ...pair, rest: pair.rest }, groups, service, resource);
+    if (counts === undefined) return undefined;
+    const { part: one, rest, total, noStatus, unclassified } = counts;
     return {
       total,
       bad: set.latencyMs === undefined ? one : rest,

@@ -81,7 +81,10 @@ function rest(own: OwnScope, canary: Selector): SideScope {
   };
 }
 
-/** The selector as a filter in boolean form: `a:b AND c:d`. */
+/**
+ * The selector as a filter in Datadog's boolean form: `a:b AND c:d`. The domain's selectorText reads the same, but it is
+ * for people and cache keys: a change of its wording must not change queries.
+ */
 export function filterText(selector: Selector): string {
   return selector.terms.map((term) => `${term.key}:${term.value}`).join(' AND ');
 }

@@ -16,9 +16,6 @@ import {
 } from '../../../../src/sources/datadog/query/source-template.ts';
 import { batch, scoped, selector, template } from '../synthetic.ts';
 
-// The same cases in every run: what fails can be seen again.
-fc.configureGlobal({ seed: 20261124 });
-
 function texts(
   of: QueryBatch,
   canary: Selector | string = 'version:v2',

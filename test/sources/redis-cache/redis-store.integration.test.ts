@@ -5,7 +5,9 @@ import { SharedStoreDown } from '../../../src/sources/redis-cache/store-port.ts'
 import { RedisServer, redisProgram } from './redis-server.ts';
 
 if (redisProgram === undefined) {
-  console.warn('redis-store.test.ts needs redis-server or valkey-server on PATH: its tests are skipped');
+  console.warn(
+    'redis-store.integration.test.ts needs redis-server or valkey-server on PATH: its tests are skipped',
+  );
 }
 
 let server: RedisServer | undefined;

@@ -4,9 +4,6 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { readTokens } from '../../src/auth/token-file.ts';
 import { FilesRefused } from '../../src/files/watched-files.ts';
 
-// The same cases in every run: what fails can be seen again.
-fc.configureGlobal({ seed: 20261124 });
-
 vi.mock('node:crypto', async (original) => {
   const real = await original<typeof crypto>();
   return { ...real, timingSafeEqual: vi.fn(real.timingSafeEqual) };

@@ -1,27 +1,27 @@
 import type { QueryPair } from '../query/query-plan-types.ts';
 import type { Groups } from './timeseries-response.ts';
 
-/** Datadog adds up floats: counts that must agree may differ by this share. */
+/** Datadog adds floats, so counts of the same events may differ by this share. */
 export const tolerance = 1e-6;
 
-/** The events of one group by what the queries of a pair say about them, bucket by bucket. */
-export interface Account {
-  /** What the total counts, or its parts together where these are more. */
+/** Event counts of one group (a service's resource) by bucket, reconciled over the queries of a pair. */
+export interface GroupCounts {
+  /** The total's count, or the sum of its parts where that is more. */
   readonly total: Float64Array;
   readonly part: Float64Array;
   readonly rest: Float64Array;
   readonly noStatus: Float64Array;
-  /** In the total and in none of its parts: good or bad, nothing says which. Undefined where there are none. */
+  /** Events in the total and in none of its parts: whether they are bad is unknown. Undefined where there are none. */
   readonly unclassified: Float64Array | undefined;
 }
 
-/** Undefined where no query of the pair knows the group. */
-export function accountOf(
+/** Counts of one group from all queries of a pair; undefined where none of them has a series of it. */
+export function groupCountsOf(
   pair: QueryPair & { readonly rest: readonly number[] },
   groups: readonly Groups[],
   service: string,
   resource: string,
-): Account | undefined {
+): GroupCounts | undefined {
   const seriesOf = (query: number | undefined) =>
     query === undefined ? undefined : groups[query]?.get(service)?.get(resource);
   const known = [pair.total, pair.part, ...pair.rest].map(seriesOf);
