@@ -45,13 +45,8 @@ export interface Traffic {
 export const STABLE_VERSION = 'v1.41.0';
 export const CANARY_VERSION = 'v1.42.0';
 
-<<<<<<< HEAD
-/** Of all requests, whatever the route: well inside a 99.95% SLO. */
-export const BASE_ERROR_RATE = 0.0001;
-=======
 /** On every route; far better than an SLO of 99.95%. */
-const BASE_ERROR_RATE = 0.0001;
->>>>>>> pass
+export const BASE_ERROR_RATE = 0.0001;
 /** Middles of slices of a log-normal distribution: share of the requests, and standard deviations from the median. */
 const LATENCY_SLICES: ReadonlyArray<readonly [share: number, z: number]> = [
   [0.25, -1.15],
