@@ -1,5 +1,4 @@
-/** Simulates cells of rollouts, and sums up how they end. */
-import { fork } from 'node:child_process';
+/** Simulates the rollouts of a cell. */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { seededRandom } from '../../src/demo/datadog/random.ts';
