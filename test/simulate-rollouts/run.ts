@@ -62,8 +62,8 @@ async function obtain(): Promise<Results> {
     availabilityOnly: values['availability-only'],
     analysis: analysis as SetupOptions['analysis'],
   };
-  const { specs } = await setUp(options);
-  const services = chosen('services', [...specs.keys()]);
+  const { services: released, sample } = await setUp(options);
+  const services = chosen('services', [...released.keys()]);
   const requests = chosen('sizes', sizes.map(String)).map(Number);
   const times = chosen('hours', Object.keys(hours)) as Hour[];
   const ids = chosen(
@@ -85,7 +85,7 @@ async function obtain(): Promise<Results> {
   const progress = (done: number) => process.stderr.write(`\r${done} of ${cells.length} cells`);
   const simulated = await simulateAll(cells, { runs, seed, options }, whole('processes'), progress);
   process.stderr.write('\n');
-  return resultsOf(simulated, { runs, seed, ...options });
+  return resultsOf(simulated, { runs, seed, ...options, sample });
 }
 
 /** One cell a line, so that a change shows what has changed. */

@@ -34,7 +34,7 @@ function nameOf(id: string): string {
 }
 
 function isGood(id: string): boolean {
-  return !['endpoint', 'endpoint-few', 'demo', 'cuj-20x', 'outage-before'].includes(id);
+  return releases.find((release) => release.id === id)?.good ?? false;
 }
 
 const whole = (value: number | null) => (value === null ? '-' : grouped(value));

@@ -1,9 +1,8 @@
 /** Sums up how rollouts end, and compares that with what is wanted. */
-import { createHash } from 'node:crypto';
 import { binomial } from '../simulate/exact.ts';
 import { type Cell, type Measure, releases, type Wanted } from './releases.ts';
 import type { Ending } from './rollout.ts';
-import type { SetupOptions } from './simulate.ts';
+import { digestOf, type SetupOptions } from './simulate.ts';
 
 /** The value that so many percent of some values do not exceed; null without any. */
 export interface Spread {
@@ -40,6 +39,8 @@ export type SizeTally = Pick<Cell, 'release' | 'requestsPerSecond'> & { readonly
 export interface Results extends SetupOptions {
   readonly seed: number;
   readonly runs: number;
+  /** The digest of the sample Rollouts. */
+  readonly sample: string;
   /** SHA-256 over the cells' JSON. */
   readonly checksum: string;
   readonly sizes: readonly SizeTally[];
@@ -88,7 +89,7 @@ export function tallyOf(endings: readonly Ending[]): Tally {
 /** Results in the order of the cells, whichever process made them. Cells without rollouts are left out. */
 export function resultsOf(
   simulated: readonly { readonly cell: Cell; readonly endings: readonly Ending[] }[],
-  { runs, seed, availabilityOnly, analysis }: Pick<Results, 'runs' | 'seed' | keyof SetupOptions>,
+  made: Omit<Results, 'checksum' | 'sizes' | 'cells'>,
 ): Results {
   const filled = simulated.filter(({ endings }) => endings.length > 0);
   const cells = filled.map(({ cell, endings }) => ({ ...cell, tally: tallyOf(endings) }));
@@ -97,8 +98,7 @@ export function resultsOf(
     const { release, requestsPerSecond } = (of[0] as (typeof of)[number]).cell;
     return { release, requestsPerSecond, tally: tallyOf(of.flatMap(({ endings }) => endings)) };
   });
-  const checksum = createHash('sha256').update(JSON.stringify(cells)).digest('hex');
-  return { seed, runs, availabilityOnly, analysis, checksum: `sha256:${checksum}`, sizes, cells };
+  return { ...made, checksum: digestOf(cells), sizes, cells };
 }
 
 /** One thing that is wanted, in the cell that is furthest from it. */
