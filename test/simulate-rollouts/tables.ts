@@ -145,8 +145,9 @@ function demo({ cells }: Results): string {
   );
 }
 
-function source({ runs, seed, checksum }: Results): string {
-  return `Made by \`npm run simulate:rollouts -- --write --runs ${runs} --seed ${seed}\`: ${grouped(runs)} rollouts a cell, results \`${checksum}\`.`;
+function source({ runs, seed, availabilityOnly, analysis, checksum }: Results): string {
+  const options = `${availabilityOnly ? ' --availability-only' : ''}${analysis === 'service' ? ' --analysis service' : ''}`;
+  return `Made by \`npm run simulate:rollouts -- --write --runs ${runs} --seed ${seed}${options}\`: ${grouped(runs)} rollouts a cell, results \`${checksum}\`.`;
 }
 
 export function tablesOf(results: Results): ReadonlyMap<string, string> {
