@@ -54,6 +54,8 @@ export type Measure =
 export interface Release {
   readonly id: string;
   readonly name: string;
+  /** Aborting it would be wrong. */
+  readonly good: boolean;
   /** Services it is about; all where it is absent. */
   readonly services?: readonly string[];
   /** The same random numbers as another release, and compared with it. */
@@ -154,7 +156,7 @@ function dependency(from: Moment): Incident {
 
 const bigger = ({ requestsPerSecond }: Cell) => requestsPerSecond >= 100;
 const smaller = ({ requestsPerSecond }: Cell) => requestsPerSecond < 100;
-const of = (size: number) => (cell: Cell) => cell.requestsPerSecond === size;
+const at = (size: number) => (cell: Cell) => cell.requestsPerSecond === size;
 
 const goesThrough: readonly Wanted[] = [
   { of: 'promoted', atLeast: 99, where: bigger },
@@ -171,18 +173,21 @@ export const releases: readonly Release[] = [
   {
     id: 'good',
     name: 'good: 0.2 times the allowed rate',
+    good: true,
     truth: (circumstances) => good(circumstances),
     wanted: goesThrough,
   },
   {
     id: 'ordinary',
     name: "good: the demo's ordinary 0.01%",
+    good: true,
     truth: (circumstances) => good(circumstances, 'ordinary'),
     wanted: goesThrough,
   },
   {
     id: 'on-slo',
     name: 'exactly on its SLO',
+    good: true,
     truth: (circumstances) => ({
       endpoints: endpointsOf(circumstances, 1, 0.2),
       faulty: new Set(),
@@ -193,6 +198,7 @@ export const releases: readonly Release[] = [
   {
     id: 'endpoint',
     name: 'one endpoint fails wholly, at least 20 canary requests expected there',
+    good: false,
     truth: (circumstances) => oneEndpoint(circumstances, (requests) => requests >= 20),
     wanted: [
       { of: 'aborted', atLeast: 99.5 },
@@ -202,12 +208,14 @@ export const releases: readonly Release[] = [
   {
     id: 'endpoint-few',
     name: 'one endpoint fails wholly, fewer than 20 canary requests expected there',
+    good: false,
     truth: (circumstances) => oneEndpoint(circumstances, (requests) => requests < 20),
     wanted: [],
   },
   {
     id: 'demo',
     name: "the demo's: the last step of signup fails for one in five",
+    good: false,
     services: ['member-api'],
     truth: (circumstances) => {
       const route = APP_ROUTES.find((each) => each.route === verify);
@@ -218,9 +226,9 @@ export const releases: readonly Release[] = [
         : broken(circumstances, new Map([[resource, 0.2]]), 'ordinary');
     },
     wanted: [
-      { of: 'aborted', atLeast: 99.9, where: of(1000) },
-      { of: 'aborted', atLeast: 97, where: of(100) },
-      { of: 'promoted', atMost: 1, where: of(100) },
+      { of: 'aborted', atLeast: 99.9, where: at(1000) },
+      { of: 'aborted', atLeast: 97, where: at(100) },
+      { of: 'promoted', atMost: 1, where: at(100) },
       {
         of: 'promoted',
         atMost: 10,
@@ -231,12 +239,14 @@ export const releases: readonly Release[] = [
   {
     id: 'cuj-20x',
     name: 'a whole CUJ at 20 times the allowed rate',
+    good: false,
     truth: wholeCuj,
-    wanted: [{ of: 'promoted', atMost: 0.5, where: of(1000) }],
+    wanted: [{ of: 'promoted', atMost: 0.5, where: at(1000) }],
   },
   {
     id: 'away',
     name: 'good, and Datadog is away for 5 minutes',
+    good: true,
     truth: (circumstances) => ({
       ...good(circumstances),
       away: {
@@ -249,6 +259,7 @@ export const releases: readonly Release[] = [
   {
     id: 'dependency',
     name: 'good, and a dependency fails on both sides for 5 minutes at the first weight',
+    good: true,
     truth: (circumstances) => ({
       ...good(circumstances),
       incidents: [dependency({ after: 'canary', ms: 4 * circumstances.random.next() * minuteMs })],
@@ -261,6 +272,7 @@ export const releases: readonly Release[] = [
   {
     id: 'dependency-bake',
     name: 'good, and a dependency fails on both sides for 5 minutes during the bake',
+    good: true,
     truth: (circumstances) =>
       circumstances.fullTrafficMs < minuteMs
         ? undefined
@@ -278,6 +290,7 @@ export const releases: readonly Release[] = [
   {
     id: 'outage-before',
     name: 'a whole CUJ at 20 times the allowed rate; stable had an outage of 5 minutes an hour before',
+    good: false,
     comparedWith: 'cuj-20x',
     truth: (circumstances) => {
       const truth = wholeCuj(circumstances);
@@ -290,6 +303,7 @@ export const releases: readonly Release[] = [
   {
     id: 'retry',
     name: 'good: a retry under the same version, six minutes after an aborted attempt',
+    good: true,
     truth: (circumstances) => ({
       ...good(circumstances),
       incidents: [

@@ -30,6 +30,8 @@ export interface Ending {
   readonly questions: number;
 }
 
+/** Never aborted: no answer takes time. */
+const { signal } = new AbortController();
 const parameterHeader = 'x-canary-';
 
 /** Asks the evaluator what a metric's URL and headers say. */
@@ -47,7 +49,6 @@ async function answerOf(evaluator: Evaluator, { path, headers }: GateMetric): Pr
     if (key === 'service' || key === 'window' || key === 'since') own[key] = value;
     else params.set(key, value);
   }
-  const { signal } = new AbortController();
   if (kind === 'cujs') return (await evaluator.cuj({ ...own, cuj: name, params }, signal)).verdict;
   return (await evaluator.service({ ...own, service: name, params }, signal)).verdict;
 }

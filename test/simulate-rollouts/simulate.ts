@@ -1,23 +1,32 @@
-/** Simulates cells of rollouts, and sums up how they end. */
-import { fork } from 'node:child_process';
+/** Simulates the rollouts of a cell. */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { diurnal } from '../../src/demo/datadog/journeys.ts';
 import { seededRandom } from '../../src/demo/datadog/random.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
 import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
 import { rollouts } from '../../src/generate/argo/rollout.ts';
+import type { GeneratedFile } from '../../src/generate/output/generated-file.ts';
 import { loadRegistry } from '../../src/registry-files/load.ts';
 import { type CanarySpec, RolloutRun } from './argo.ts';
 import { canarySpecOf, type GateMetric } from './manifest.ts';
 import { type Cell, hours, releases } from './releases.ts';
 import { type Ending, hashes, podStartMs, simulateRollout } from './rollout.ts';
-import { routesOf } from './traffic.ts';
+import { type Route, routesOf } from './traffic.ts';
 
 /** The registry of the repository, and the Rollouts that are generated from it. */
 export interface Setup {
   readonly registry: Registry;
-  readonly specs: ReadonlyMap<string, CanarySpec<GateMetric>>;
+  readonly services: ReadonlyMap<string, ReleasedService>;
+  /** SHA-256 over the steps and metrics of all Rollouts: results are of this sample. */
+  readonly sample: string;
+}
+
+interface ReleasedService {
+  readonly spec: CanarySpec<GateMetric>;
+  readonly nominal: Nominal;
+  readonly routes: readonly Route[];
 }
 
 export interface SetupOptions {
@@ -37,12 +46,18 @@ export async function setUp({ availabilityOnly, analysis }: SetupOptions): Promi
   const options = { ...defaultAnalysisOptions, analysis };
   const templates = analysisTemplates(registry, options).map(({ text }) => text);
   const services = [...new Set([...registry.cujs.values()].flatMap((cuj) => cuj.services))].sort();
-  const specs = services.flatMap((service) =>
-    rollouts(registry, options, service).map(
-      ({ text }) => [service, canarySpecOf(text, templates, hashes)] as const,
-    ),
-  );
-  return { registry, specs: new Map(specs) };
+  const released = services.map((service) => {
+    const [rollout] = rollouts(registry, options, service);
+    const spec = canarySpecOf((rollout as GeneratedFile).text, templates, hashes);
+    return [service, { spec, nominal: nominalOf(spec), routes: routesOf(registry, service) }] as const;
+  });
+  const specs = released.map(([service, { spec }]) => [service, spec]);
+  return { registry, services: new Map(released), sample: digestOf(specs) };
+}
+
+/** `sha256:` and the digest of a value's JSON. */
+export function digestOf(value: unknown): string {
+  return `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex')}`;
 }
 
 function withoutLatency(registry: Registry): Registry {
@@ -99,15 +114,13 @@ export function simulateOne(
   seed: number,
 ): Promise<Ending> | undefined {
   const release = releases.find(({ id }) => id === cell.release);
-  const spec = setup.specs.get(cell.service);
-  if (release === undefined || spec === undefined)
+  const released = setup.services.get(cell.service);
+  if (release === undefined || released === undefined)
     throw new Error(`there is no release ${cell.release} of ${cell.service}`);
+  const { spec, nominal, routes } = released;
   const random = randomOf(seed, { ...cell, release: release.comparedWith ?? cell.release }, run);
-  const startMs = midnight + hours[cell.hour] * 3_600_000 + Math.floor(random.next() * 60_000);
-  const nominal = nominalOf(spec);
-  const routes = routesOf(setup.registry, cell.service);
-  // The hour's traffic is near its middle's: a rollout takes minutes.
-  const factor = { peak: 1.6, mean: 1, quietest: 0.4 }[cell.hour];
+  const hourMs = midnight + hours[cell.hour] * 3_600_000;
+  const startMs = hourMs + Math.floor(random.next() * 60_000);
   const truth = release.truth({
     registry: setup.registry,
     service: cell.service,
@@ -116,7 +129,7 @@ export function simulateOne(
     fullTrafficMs: nominal.fullTrafficMs,
     expected: (resource) => {
       const unit = routes.find((route) => route.resource === resource)?.unit ?? 0;
-      return unit * cell.requestsPerSecond * factor * nominal.canaryMs;
+      return unit * cell.requestsPerSecond * diurnal(hourMs) * nominal.canaryMs;
     },
   });
   if (truth === undefined) return undefined;
