@@ -19,11 +19,11 @@ export interface SeenTraffic {
  */
 export function isTrafficEnough(
   { seen, n, e }: SeenTraffic,
-  { rule, minRequests, ruleOutBurn }: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn'>,
+  policy: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn' | 'rulesOutRate'>,
   referenceRate: number,
 ): boolean {
-  if (!reaches(seen, minRequests)) return false;
-  const highest = rules[rule].highestBound({ ruleOutBurn }, referenceRate);
+  if (!reaches(seen, policy.minRequests)) return false;
+  const highest = rules[policy.rule].highestBound(policy, referenceRate);
   return highest === undefined || upperBoundIsAtMost(n, e, highest);
 }
 
