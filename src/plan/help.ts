@@ -4,7 +4,7 @@ import type { GatePolicy } from '../domain/registry/model.ts';
 import { ruleFacts } from '../domain/registry/rules.ts';
 import { upperBound } from '../domain/statistics/clopper-pearson.ts';
 import { hourText } from './levels.ts';
-import { leastRequests, maxMinutes, minutesToPass, passNeed } from './projection.ts';
+import { maxMinutes, minRequestsOfPass, minutesToPass, passNeed } from './projection.ts';
 import type { Measured, WeightPlan } from './traffic-plan.ts';
 
 /** The registry's maximum of each. */
@@ -22,7 +22,7 @@ export function helpFor(
 ): string[] {
   if (judgeable === 'always') return [];
   const { cuj, service } = one;
-  const need = leastRequests(one.need);
+  const need = minRequestsOfPass(one.need);
   const night = judgeable === 'by_day';
   const level = night ? one.levels.quietest : one.levels.median;
   const perMinute = (level * weight) / 100;
@@ -47,7 +47,7 @@ export function helpFor(
     );
   }
   const needWith = (gate: Partial<GatePolicy>) =>
-    leastRequests(passNeed({ ...one, cuj: { ...cuj, gate: { ...cuj.gate, ...gate } } }, level)) ??
+    minRequestsOfPass(passNeed({ ...one, cuj: { ...cuj, gate: { ...cuj.gate, ...gate } } }, level)) ??
     Number.POSITIVE_INFINITY;
   if (ruleFacts[cuj.gate.rule].usesUpperBound) {
     const budget = cuj.objectives[one.sli]?.budget as number;

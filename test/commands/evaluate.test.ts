@@ -110,6 +110,29 @@ describe('evaluate', () => {
     expect(again.code).toBe(1);
   });
 
+  it('judges a limited pass again to the same bytes', async () => {
+    const file = path.join(folder, 'limited.json');
+    const first = await evaluate('subscribe', '--param', 'version=v1.42.0', '--json', '--record', file);
+    expect(JSON.parse(first.stdout)).toMatchObject({ verdict: 'pass', reason: 'limited_evidence' });
+    expect((await evaluate('--replay', file, '--json')).stdout).toBe(first.stdout);
+  });
+
+  it('gives no limited pass to a record from before there was one', async () => {
+    const never = path.join(folder, 'never.yaml');
+    const text = readFileSync('config/cujs.yaml', 'utf8');
+    writeFileSync(never, text.replace('passAfter: 8m', 'passAfter: never'));
+    const file = path.join(folder, 'old.json');
+    const args = ['subscribe', '--registry', never, '--param', 'version=v1.42.0', '--json'];
+    const first = await evaluate(...args, '--record', file);
+    expect(JSON.parse(first.stdout)).toMatchObject({ verdict: 'inconclusive', reason: 'within_noise' });
+    const record = JSON.parse(readFileSync(file, 'utf8'));
+    expect(record.cuj.gate).not.toHaveProperty('passAfterMs');
+    delete record.cuj.gate.rulesOutRate;
+    writeFileSync(file, JSON.stringify(record));
+    const again = await evaluate('--replay', file, '--json');
+    expect(again).toEqual({ ...first, stderr: '' });
+  });
+
   it('shows the verdict also where it cannot be written down', async () => {
     const { code, stdout, stderr } = await evaluate(
       'login',

@@ -35,6 +35,25 @@ describe('GET /cujs/:name/status', () => {
     expect(JSON.parse(body)).toMatchObject({ verdict: 'fail', ok: false });
   });
 
+  it('passes with limited evidence, and says how much that is and what is missing for a proof', async () => {
+    const { app, world } = await bench();
+    world.measure = async (query) => snapshotOf(query, { perMinute: 3, badPerMinute: 0 }, healthy);
+    const url = '/cujs/signup/status?version=v2';
+    const passed = (await app.inject(url)).json();
+    expect(passed).toMatchObject({
+      verdict: 'pass',
+      reason: 'limited_evidence',
+      slis: [{ rulesOutRate: expect.closeTo(1 - 0.05 ** (1 / 90), 6), requestsToVerdict: 325 }],
+    });
+    expect(passed.summary).toMatch(
+      /^PASS signup \(limited_evidence\): .*; proven after 325 more clean requests \(about 109 min\)$/,
+    );
+    expect((await app.inject(`${url}&since=2026-01-31T08:52:00Z`)).json()).toMatchObject({
+      verdict: 'inconclusive',
+      slis: [{ limitedPass: { requests: 39, seconds: 60 } }],
+    });
+  });
+
   it('shows counts by the minute on one line, for people, and the same object', async () => {
     const { app } = await bench();
     const plain = await app.inject(`${login}&explain`);
