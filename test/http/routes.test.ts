@@ -40,7 +40,7 @@ describe('the registry for people', () => {
   });
 
   it.each([
-    ['the defaults', {}, { passAfter: '8m', rulesOutRate: 0.05, minRequests: 60 }],
+    ['the defaults', {}, { passAfter: '6m', rulesOutRate: 0.25, minRequests: 10 }],
     [
       'settings of its own',
       { passAfter: '90m', maxWindow: '2h', rulesOutRate: 1 },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SourceError } from '../../src/domain/errors.ts';
 import type { Snapshot } from '../../src/domain/metrics/metrics-source.ts';
-import { bench, broken, digest, healthy, snapshotOf } from './fixture.ts';
+import { bench, broken, digest, document, healthy, registryOf, snapshotOf } from './fixture.ts';
 
 const login = '/cujs/login/status?version=v2';
 
@@ -37,6 +37,9 @@ describe('GET /cujs/:name/status', () => {
 
   it('passes with limited evidence, and says how much that is and what is missing for a proof', async () => {
     const { app, world } = await bench();
+    const gate = { passAfter: '8m', rulesOutRate: 5, minRequests: 60 } as const;
+    const cujs = document.cujs?.map((cuj) => (cuj.name === 'signup' ? { ...cuj, gate } : cuj)) ?? [];
+    world.registry = world.registry && { ...world.registry, registry: registryOf({ ...document, cujs }) };
     world.measure = async (query) => snapshotOf(query, { perMinute: 3, badPerMinute: 0 }, healthy);
     const url = '/cujs/signup/status?version=v2';
     const passed = (await app.inject(url)).json();
