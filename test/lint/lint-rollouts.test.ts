@@ -666,6 +666,49 @@ describe('time and traffic of a limited pass', () => {
   });
 });
 
+describe('a bake', () => {
+  const unrouted = without(good, /^ {6}trafficRouting:/, /^ {6}# Background/);
+  const dynamic = spoil(
+    good,
+    '      trafficRouting:',
+    '      dynamicStableScale: true\n      trafficRouting:',
+  );
+  const found = (text: string) =>
+    lint(text).map(({ severity, rule, line }) => [severity, rule, text.split('\n')[line - 1]?.trim()]);
+
+  it('cannot return to stable pods that dynamicStableScale has removed', () => {
+    expect(found(dynamic)).toEqual([['warning', 'bake-cannot-return', 'dynamicStableScale: true']]);
+    expect(lint(spoil(dynamic, 'Scale: true', 'Scale: false'))).toEqual([]);
+  });
+
+  it('cannot return to stable pods that were replaced by those of the canary', () => {
+    expect(found(unrouted)).toEqual([['warning', 'bake-cannot-return', '- setWeight: 95']]);
+    expect(lint(unrouted)[0]?.message).toContain('pauses at 95% after its gate, without traffic routing');
+    expect(found(spoil(good, /trafficRouting:\n(?: {8}.*\n)+/, 'trafficRouting: {}\n'))).toEqual(
+      found(unrouted),
+    );
+  });
+
+  it.each([
+    ['at 90%', 'setWeight: 95', 'setWeight: 90', 1],
+    ['at less', 'setWeight: 95', 'setWeight: 89', 0],
+    ['that lasts until a person ends it', 'pause:\n            duration: 10m', 'pause: {}', 1],
+    ['that is not there', '        - pause:\n            duration: 10m\n', '', 0],
+    ['of no length', 'duration: 10m', 'duration: 0s', 0],
+  ])('%s', (_, piece, by, findings) => {
+    for (const text of [dynamic, unrouted]) expect(lint(spoil(text, piece, by))).toHaveLength(findings);
+  });
+
+  it('comes after a gate: a long last pause before one is for the gate', () => {
+    const late = spoil(
+      spoil(unrouted, 'setWeight: 25', 'setWeight: 95'),
+      / *- setWeight: 95\n *- pause:\n *duration: 10m\n/,
+      '',
+    );
+    expect(lint(late)).toEqual([]);
+  });
+});
+
 describe('other shapes', () => {
   it('takes pods from the Deployment that a Rollout refers to', () => {
     const rollout = good.replace(
