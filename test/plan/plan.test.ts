@@ -309,7 +309,33 @@ describe('a plan with limited passes', () => {
     expect(help).toEqual([
       'A weight of 50% or more.',
       'maxWindow: 4h, and a pause as long.',
+      // With 60 requests at least, no rate helps; and 5% takes 59. 30 clean requests rule out 1 - 0.05^(1/30) = 9.503%.
+      'rulesOutRate: 9.6 together with minRequests: 30, neither alone: a pass with limited evidence then rules out only this failure rate.',
       expect.stringMatching(/^onLowTraffic: pass/),
     ]);
+  });
+
+  it.each([
+    ['rulesOutRate', { minRequests: 30 }, /^rulesOutRate: 9\.6: a pass/],
+    ['minRequests', { rulesOutRate: 10 }, /^minRequests: 30 or less: 60 is more/],
+  ] satisfies [string, GateDocument, RegExp][])('names %s where it helps alone', async (_, gate, help) => {
+    const settings = (await planOfBuy({ ...limitedPass, ...gate }, 25, 60)).help.filter((text) =>
+      /rulesOutRate|minRequests/.test(text),
+    );
+    expect(settings).toEqual([expect.stringMatching(help)]);
+  });
+
+  it('does not name settings of a limited pass where there is none, or that the registry does not take', async () => {
+    const never = await planOfBuy({ ...limitedPass, passAfter: 'never' }, 25, 60);
+    expect(never.help.join()).not.toContain('rulesOutRate');
+    // 4 requests rule out 52.7%, and the registry takes up to 50%.
+    const four = await planOfBuy(limitedPass, 25, 8);
+    expect(four.weights[0]?.median.requests).toBe(4);
+    expect(four.help.join()).not.toContain('rulesOutRate');
+  });
+
+  it('proposes settings with which the plan fits', async () => {
+    const { weights } = await planOfBuy({ ...limitedPass, rulesOutRate: 9.6, minRequests: 30 }, 25, 60);
+    expect(weights[0]?.median).toMatchObject({ fits: true, requests: 30 });
   });
 });
