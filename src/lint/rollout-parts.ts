@@ -36,7 +36,7 @@ export interface SetWeight {
 }
 
 /** From this percentage on, stable has next to no traffic, and a pause is there to watch the canary with all of it. */
-const leastBakeWeight = 90;
+const minBakeWeight = 90;
 
 /** What a Rollout does in time. */
 export interface RolloutParts {
@@ -132,7 +132,7 @@ function readSteps(steps: Place) {
     } else if (step.keys.includes('pause')) {
       const duration = step.at('pause', 'duration').text;
       wait = duration === undefined ? Number.POSITIVE_INFINITY : (seconds(duration) ?? 0);
-      if (wait > 0 && weight >= leastBakeWeight && analyses.length > 0) bake ??= weights.at(-1);
+      if (wait > 0 && weight >= minBakeWeight && analyses.length > 0) bake ??= weights.at(-1);
     } else if (hasTemplates(step.at('analysis'))) {
       const alone = weight === 0 && routed;
       analyses.push(
