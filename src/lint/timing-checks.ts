@@ -1,6 +1,7 @@
-import { cleanRequestsToPass } from '../domain/judge/required-traffic.ts';
-import type { Cuj, Registry } from '../domain/registry/model.ts';
+import { type RequiredRequests, requestsToPass } from '../domain/judge/required-traffic.ts';
+import type { Cuj, GatePolicy, Registry } from '../domain/registry/model.ts';
 import { objectiveOf } from '../domain/registry/objective.ts';
+import { builtInPolicy } from '../domain/registry/resolve-defaults.ts';
 import type { Report } from './finding.ts';
 import { gatePath, numberOf, type UsedMetric } from './metric-checks.ts';
 import { type Analysis, type RolloutParts, seconds } from './rollout-parts.ts';
@@ -18,9 +19,16 @@ export interface TimingOptions {
   readonly maxWindowSeconds: number;
 }
 
+/** What a pass of one SLI takes. */
+interface PassNeed extends RequiredRequests {
+  /** Of canary traffic, before a pass with limited evidence. */
+  readonly passAfterSeconds: number;
+}
+
 /** What one metric needs. */
 interface Need {
-  readonly requests: number;
+  /** Of each SLI of each CUJ that it asks about. */
+  readonly passes: readonly PassNeed[];
   readonly lagSeconds: number;
   readonly maxWindowSeconds: number;
 }
@@ -66,7 +74,8 @@ export function checkTiming(
   const every = seconds(metric.at('interval').text ?? '') ?? 0;
   const count = numberOf(metric.at('count'), used) ?? 1;
   if (count === 'unknown') return undefined;
-  const looks = use === 'gate' ? Math.max(0, count - 1) * every : 0;
+  const successes = use === 'gate' ? successesOf(used) : 1;
+  const looks = use === 'gate' ? Math.max(0, count - successes) * every : 0;
   const time = analysis.traffic.seconds + looks;
   const delay = metric.at('initialDelay');
   const late = seconds(delay.text ?? '') ?? 0;
@@ -87,14 +96,14 @@ export function checkTiming(
       'error',
       'pause-too-short',
       where,
-      `The canary has traffic for ${text(time)} before ${use === 'gate' ? 'the last measurement' : 'the steps end'}.`,
+      `The canary has traffic for ${text(time)} before ${use === 'gate' ? last(successes) : 'the steps end'}.`,
       `Data is complete ${text(need.lagSeconds)} late and arrives once a minute: there is no data yet.`,
       `Pause for ${text(need.lagSeconds + 240)} or more after setWeight.`,
     );
     return undefined;
   }
   return shortfallOf(
-    { rollout, analysis, name, use, need, looks, time, where, report },
+    { rollout, analysis, name, use, need, successes, looks, time, where, report },
     options.requestsPerMinute,
   );
 }
@@ -105,26 +114,39 @@ interface Question {
   readonly name: string;
   readonly use: UsedMetric['use'];
   readonly need: Need;
-  /** Seconds between a gate's first and last measurement. */
+  /** How many of a gate's measurements must pass in a row. */
+  readonly successes: number;
+  /** Seconds between a gate's first measurement and the latest that may be the first to pass. */
   readonly looks: number;
-  /** Seconds with canary traffic until the last measurement. */
+  /** Seconds with canary traffic until that measurement, or until a watch ends. */
   readonly time: number;
   readonly where: Place;
   readonly report: Report;
 }
 
 function shortfallOf(question: Question, requestsPerMinute: number | undefined): Shortfall | undefined {
-  const { rollout, analysis, name, use, need, looks, time, where, report } = question;
+  const { rollout, analysis, name, use, need, successes, looks, time, where, report } = question;
   if (requestsPerMinute === undefined) return undefined;
   const partly = rollout.weights.map(({ percent }) => percent).filter((percent) => percent < 100);
   const weight = analysis.weight ?? Math.max(0, ...partly);
   // The last minutes before a measurement are not in the data yet.
   const full = analysis.traffic.fullSeconds + ((looks - need.lagSeconds) * weight) / 100;
-  if ((full / 60) * requestsPerMinute >= need.requests) return undefined;
+  const requests = (full / 60) * requestsPerMinute;
+  const isThere = ({ proven, limited, passAfterSeconds }: PassNeed) =>
+    requests >= proven || (requests >= limited && time - need.lagSeconds >= passAfterSeconds);
   const perSecond = (requestsPerMinute / 60) * (weight / 100);
-  const wanted = need.requests / perSecond + need.lagSeconds;
-  const much = `${need.requests} clean requests of metric "${name}" take ${text(wanted)} at ${weight}% of ${requestsPerMinute} a minute`;
-  if (wanted <= need.maxWindowSeconds) {
+  const worst = need.passes
+    .filter((pass) => !isThere(pass))
+    .map((pass) => firstPass(pass, perSecond))
+    .sort((a, b) => b.seconds - a.seconds)[0];
+  if (worst === undefined) return undefined;
+  const wanted = worst.seconds + need.lagSeconds;
+  const much =
+    worst.requests === undefined
+      ? `A pass of metric "${name}" with limited evidence takes ${text(wanted)} (passAfter, and the lag of the data)`
+      : `${worst.requests} clean requests of metric "${name}" take ${text(wanted)} at ${weight}% of ${requestsPerMinute} a minute`;
+  // One look sees maxWindow, however old the data is.
+  if (worst.seconds <= need.maxWindowSeconds) {
     return {
       seconds: wanted,
       say: () =>
@@ -132,7 +154,7 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
           'error',
           'pause-too-short',
           where,
-          `${much}; it has ${text(time)}.`,
+          `${much}; it has ${text(time)}${successes > 1 ? ` before ${last(successes)}, which must pass` : ''}.`,
           use === 'gate'
             ? 'The gate is inconclusive, and the rollout pauses for a person.'
             : 'The steps end before there is a verdict.',
@@ -140,8 +162,8 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
         ),
     };
   }
-  const minutes = (need.maxWindowSeconds - need.lagSeconds) / 60;
-  const enough = Math.ceil((need.requests / requestsPerMinute / minutes) * 100);
+  const minutes = need.maxWindowSeconds / 60;
+  const enough = Math.ceil((worst.least / requestsPerMinute / minutes) * 100);
   return {
     seconds: wanted,
     say: () =>
@@ -153,43 +175,77 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
         'It can never pass, however long the pause is.',
         enough <= 100
           ? `Set a weight of ${enough}% or more, or lengthen maxWindow.`
-          : 'The traffic is too low for this objective: lower the objective, raise ruleOutBurn, or set onLowTraffic: pass.',
+          : worst.isLimited
+            ? 'The traffic is too low for limited evidence: lower minRequests and raise rulesOutRate, or set onLowTraffic: pass.'
+            : 'The traffic is too low for this objective: lower the objective, raise ruleOutBurn, or set onLowTraffic: pass.',
       ),
   };
 }
 
-/** The greatest need of a metric's CUJs; undefined if all are in report-only mode. */
+/** The first pass of a clean canary with so many requests a second. */
+interface FirstPass {
+  /** Of canary traffic. */
+  readonly seconds: number;
+  /** The requests that take this long; undefined where it is `passAfter` that does. */
+  readonly requests: number | undefined;
+  /** The least requests of any pass, and whether its evidence is limited. */
+  readonly least: number;
+  readonly isLimited: boolean;
+}
+
+function firstPass({ proven, limited, passAfterSeconds }: PassNeed, perSecond: number): FirstPass {
+  const inTime = Math.max(limited / perSecond, passAfterSeconds);
+  const least = { least: Math.min(proven, limited), isLimited: limited < proven };
+  if (proven / perSecond <= inTime) return { ...least, seconds: proven / perSecond, requests: proven };
+  const waits = limited / perSecond < passAfterSeconds;
+  return { ...least, seconds: inTime, requests: waits ? undefined : limited };
+}
+
+/** What the CUJs of a metric need; undefined if all are in report-only mode. */
 function needOf(metric: Place, options: TimingOptions): Need | undefined {
   const known = cujsOf(metric, options.registry);
   const cujs = known.filter(({ mode }) => mode === 'enforce');
   if (known.length > 0 && cujs.length === 0) return undefined;
   if (cujs.length === 0) {
+    const policy = {
+      ...builtInPolicy,
+      ruleOutBurn: options.ruleOutBurn,
+      maxWindowMs: options.maxWindowSeconds * 1000,
+    };
+    const requests = requestsToPass(policy, objectiveOf(options.objective).budget);
     return {
-      requests: cleanRequestsToPass(
-        { rule: 'confidence', minRequests: 0, ruleOutBurn: options.ruleOutBurn },
-        objectiveOf(options.objective).budget,
-      ),
+      passes: [{ ...requests, passAfterSeconds: passAfterSeconds(policy) }],
       lagSeconds: options.lagSeconds,
       maxWindowSeconds: options.maxWindowSeconds,
     };
   }
-  const needs = cujs.flatMap(({ gate, objectives, services }) =>
-    Object.values(objectives).map((objective) =>
-      gate.onLowTraffic === 'pass'
-        ? Math.max(gate.minRequests, 1)
-        : // How several services share the traffic is unknown: this is a lower limit.
-          Math.min(
-            ...services.map((name) =>
-              cleanRequestsToPass(gate, objective.budget, options.registry?.services.get(name)),
-            ),
-          ),
-    ),
+  const passes = cujs.flatMap(({ gate, objectives, services }) =>
+    Object.values(objectives).map((objective): PassNeed => {
+      const after = passAfterSeconds(gate);
+      if (gate.onLowTraffic === 'pass') {
+        const proven = Math.max(gate.minRequests, 1);
+        return { proven, limited: Number.POSITIVE_INFINITY, passAfterSeconds: after };
+      }
+      // How several services share the traffic is unknown: this is a lower limit.
+      const each = services.map((name) =>
+        requestsToPass(gate, objective.budget, options.registry?.services.get(name)),
+      );
+      return {
+        proven: Math.min(...each.map(({ proven }) => proven)),
+        limited: Math.min(...each.map(({ limited }) => limited)),
+        passAfterSeconds: after,
+      };
+    }),
   );
   return {
-    requests: Math.max(...needs),
+    passes,
     lagSeconds: Math.max(...cujs.map(({ gate }) => gate.lagMs)) / 1000,
     maxWindowSeconds: Math.max(...cujs.map(({ gate }) => gate.maxWindowMs)) / 1000,
   };
+}
+
+function passAfterSeconds({ passAfterMs = 0 }: GatePolicy): number {
+  return passAfterMs / 1000;
 }
 
 /** The CUJs that a metric asks about, as far as the registry has them. */
@@ -201,6 +257,16 @@ function cujsOf(metric: Place, registry: Registry | undefined): readonly Cuj[] {
       ? [registry.cujs.get(asked.name)]
       : [...registry.cujs.values()].filter((cuj) => cuj.services.includes(asked.name));
   return cujs.filter((cuj) => cuj !== undefined);
+}
+
+/** How many measurements must pass in a row; at least 1, also where the number cannot be seen in these files. */
+function successesOf(used: UsedMetric): number {
+  const limit = numberOf(used.place.at('consecutiveSuccessLimit'), used) ?? 1;
+  return limit === 'unknown' ? 1 : Math.max(1, limit);
+}
+
+function last(measurements: number): string {
+  return measurements > 1 ? `the last ${measurements} measurements` : 'the last measurement';
 }
 
 function text(duration: number): string {

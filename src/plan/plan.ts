@@ -6,7 +6,14 @@ import { type SliName, sliKinds } from '../domain/sli/table.ts';
 import { helpFor } from './help.ts';
 import { levelAt, levelsOf } from './levels.ts';
 import { notesOf } from './notes.ts';
-import { cleanCanary, type EndpointMix, maxMinutes, minutesOf } from './projection.ts';
+import {
+  cleanCanary,
+  type EndpointMix,
+  maxMinutes,
+  minRequestsOfPass,
+  minutesToPass,
+  passNeed,
+} from './projection.ts';
 import type {
   HourlyTraffic,
   Judgeable,
@@ -94,25 +101,27 @@ function measure(
     fromMs,
     levels,
     value: total > 0 ? (total - bad) / total : null,
-    cleanRequests: cleanCanary(subject, Math.max(levels.median, 1), 0, 0).requestsToVerdict,
+    need: passNeed(subject, levels.median),
   };
 }
 
 function entryOf(one: Measured, all: readonly Measured[], weights: readonly number[]): PlanEntry {
-  const { cuj, levels, cleanRequests } = one;
+  const { cuj, levels, need } = one;
+  const requests = minRequestsOfPass(need);
   const plans = weights.map((weight) => weightPlan(one, weight));
   const largest = plans.at(-1) as WeightPlan;
   const windowMinutes = maxMinutes(cuj);
   const minAt = (level: number): number | null => {
-    if (cleanRequests === null || level <= 0) return null;
-    const percent = Math.max(1, Math.ceil((cleanRequests / (level * windowMinutes)) * 100 - 1e-9));
+    if (requests === null || level <= 0) return null;
+    const percent = Math.max(1, Math.ceil((requests / (level * windowMinutes)) * 100 - 1e-9));
     return percent > 100 ? null : percent;
   };
   return {
     ...headOf(cuj, one.service, one.sli),
     value: one.value,
     requestsPerMinute: levels,
-    cleanRequests,
+    cleanRequests: need.proven,
+    limitedRequests: need.limited?.requests ?? null,
     minWeight: { median: minAt(levels.median), quietest: minAt(levels.quietest) },
     weights: plans,
     help: helpFor(one, all, largest),
@@ -150,14 +159,15 @@ function judgeableOf(cuj: Cuj, median: Outlook, quietest: Outlook): Judgeable {
 function outlook(one: Measured, level: number, weight: number): Outlook {
   const perMinute = (level * weight) / 100;
   const most = maxMinutes(one.cuj);
-  const minutes = minutesOf(one.cleanRequests, perMinute);
+  const minutes = minutesToPass(one.need, perMinute);
   const fits = minutes <= most;
   const judged = cleanCanary(one, level, weight / 100, Math.min(minutes, most));
-  const { failAtBadEvents, total, objective } = judged;
+  const { failAtBadEvents, total, objective, rulesOutRate } = judged;
   const rate = failAtBadEvents === null ? null : failAtBadEvents / total;
   return {
     minutes: Number.isFinite(minutes) ? Math.ceil(minutes + one.cuj.gate.lagMs / 60_000) : null,
     fits,
+    rulesOutRate,
     requests: total,
     failAtBadEvents,
     caughtRate: rate,
@@ -169,6 +179,7 @@ function unknownEntry(cuj: Cuj, service: Service, sli: SliName, weights: readonl
   const nothing: Outlook = {
     minutes: null,
     fits: false,
+    rulesOutRate: 1,
     requests: 0,
     failAtBadEvents: null,
     caughtRate: null,
@@ -179,6 +190,7 @@ function unknownEntry(cuj: Cuj, service: Service, sli: SliName, weights: readonl
     value: null,
     requestsPerMinute: { median: 0, quietest: 0, quietestHour: 0 },
     cleanRequests: null,
+    limitedRequests: null,
     minWeight: { median: null, quietest: null },
     weights: weights.map((weight) => ({ weight, judgeable: 'unknown', median: nothing, quietest: nothing })),
     help: [],

@@ -34,6 +34,41 @@ export function minutesOf(requests: number | null, perMinute: number): number {
   return Math.max(1, Math.ceil(requests / perMinute - 1e-9));
 }
 
+/** What a pass of a clean canary takes. */
+export interface PassNeed {
+  /** Requests, as the source counts them, of a proven pass; null where requests alone do not lead there. */
+  readonly proven: number | null;
+  /** Requests and minutes of a pass with limited evidence. */
+  readonly limited: { readonly requests: number; readonly minutes: number } | undefined;
+}
+
+export function passNeed(subject: Subject, requestsPerMinute: number): PassNeed {
+  const { requestsToVerdict, limitedPass } = cleanCanary(subject, Math.max(requestsPerMinute, 1), 0, 0);
+  const { passAfterMs = 0 } = subject.cuj.gate;
+  return {
+    proven: requestsToVerdict,
+    limited:
+      limitedPass === undefined || passAfterMs > maxMinutes(subject.cuj) * bucketMs
+        ? undefined
+        : { requests: limitedPass.requests, minutes: Math.ceil(passAfterMs / bucketMs) },
+  };
+}
+
+/** The least number of requests of any pass; null where requests alone do not lead there. */
+export function minRequestsOfPass({ proven, limited }: PassNeed): number | null {
+  if (limited === undefined) return proven;
+  return proven === null ? limited.requests : Math.min(proven, limited.requests);
+}
+
+/** Whole minutes of traffic until the first pass. Infinity where there is none. */
+export function minutesToPass({ proven, limited }: PassNeed, perMinute: number): number {
+  const wait =
+    limited === undefined
+      ? Number.POSITIVE_INFINITY
+      : Math.max(limited.minutes, minutesOf(limited.requests, perMinute));
+  return Math.min(minutesOf(proven, perMinute), wait);
+}
+
 /**
  * The gate's verdict on a canary without bad events, after some minutes of its share of the CUJ's traffic, with a stable
  * that behaves as it does today. Uses the real judge, so that sampling, dispersion, rules and abort thresholds are the same

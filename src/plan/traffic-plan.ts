@@ -2,7 +2,7 @@ import type { SideCounts } from '../domain/metrics/metrics-source.ts';
 import type { RuleName } from '../domain/registry/rules.ts';
 import type { SliName } from '../domain/sli/table.ts';
 import type { Levels } from './levels.ts';
-import type { Subject } from './projection.ts';
+import type { PassNeed, Subject } from './projection.ts';
 
 /** Traffic of whole services, whichever version served it; every bucket is an hour. */
 export interface HourlyTraffic {
@@ -21,8 +21,13 @@ export type Judgeable = 'always' | 'by_day' | 'unproven' | 'never' | 'unknown';
 
 /** A clean canary at one level of traffic. */
 export interface Outlook {
-  /** From the switch to the weight until the gate can say pass, the lag of the data included; null where nothing leads there. */
+  /**
+   * From the switch to the weight until the gate can say pass, proven or with limited evidence, the lag of the data included;
+   * null where nothing leads there.
+   */
   readonly minutes: number | null;
+  /** The failure rate that is ruled out by then, or at the end of the whole window, 0 to 1; 1 without requests. */
+  readonly rulesOutRate: number;
   /** Whether that lies within what one look sees. */
   readonly fits: boolean;
   /** Requests of the canary by then, or in the whole window, and the abort threshold there. */
@@ -55,8 +60,10 @@ export interface PlanEntry {
   /** Good over all of the span, a ratio; null without requests. */
   readonly value: number | null;
   readonly requestsPerMinute: Levels;
-  /** What a pass takes at least, in requests as Datadog counts them; null where requests alone do not lead there. */
+  /** What a proven pass takes at least, in requests as Datadog counts them; null where requests alone do not lead there. */
   readonly cleanRequests: number | null;
+  /** What a pass with limited evidence takes at least; null where there is none. */
+  readonly limitedRequests: number | null;
   /** Minutes of traffic that one look sees at most (maxWindow, or a fixed window). */
   readonly windowMinutes: number;
   readonly lagMinutes: number;
@@ -88,5 +95,5 @@ export interface Measured extends Subject {
   readonly fromMs: number;
   readonly levels: Levels;
   readonly value: number | null;
-  readonly cleanRequests: number | null;
+  readonly need: PassNeed;
 }

@@ -162,6 +162,8 @@ function patternFix(path: DocumentPath): string | undefined {
       return 'Write the env tag as Datadog stores it: a-z 0-9 _ - : . / in lower case.';
     case 'window':
       return 'Write rollout, or a whole number and a unit, such as 5m.';
+    case 'passAfter':
+      return 'Write a whole number and a unit, such as 8m, or never.';
     case 'maxWindow':
     case 'restartGap':
     case 'lag':

@@ -8,7 +8,7 @@ import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/a
 import { createDatadogSource } from '../../src/sources/datadog/api/source.ts';
 import { versionHits } from '../../src/sources/datadog/api/version-hits.ts';
 import { NOON } from '../demo/datadog/fixture.ts';
-import { clinic, closeAll, registryOf, shopDocument } from '../doctor/clinic.ts';
+import { clinic, closeAll, limitedPass, provenOnly, registryOf, shopDocument } from '../doctor/clinic.ts';
 import { cujOf, endpointOf, measurementOf } from '../domain/judge/journey.ts';
 import { plant, plantMonth } from './planted.ts';
 
@@ -17,7 +17,7 @@ const begin = NOON - 11 * HOUR;
 
 async function replayed(
   simulator: Simulator,
-  document: RegistryDocument = shopDocument(),
+  document: RegistryDocument = shopDocument(provenOnly),
   more: { service?: string; most?: number } = {},
 ): Promise<Backtest> {
   const connection = new DatadogConnection({ apiKey: 'a', appKey: 'b', url: simulator.url });
@@ -148,11 +148,46 @@ describe('a backtest', () => {
   it('shows what a CUJ that only observes would have said, and aborts nothing for it', async () => {
     const simulator = await clinic();
     plantMonth(simulator, begin);
-    const document = shopDocument();
+    const document = shopDocument(provenOnly);
     Object.assign(document.cujs?.[0] as object, { mode: 'observe' });
     const { rollouts } = await replayed(simulator, document, { most: 2 });
     expect(rollouts[0]).toMatchObject({ version: 'v3', outcome: 'pass', minute: 13 });
     expect(rollouts[0]?.cujs[0]).toMatchObject({ mode: 'observe', firstFail: { reason: 'slo_violated' } });
+  });
+
+  it('passes with limited evidence what would have passed later or never, at passAfter, and aborts the same', async () => {
+    const simulator = await clinic();
+    plantMonth(simulator, begin);
+    const { rollouts } = await replayed(simulator, shopDocument(limitedPass));
+    // 8 minutes of the canary and the lag. With these, buy has its proof already: 480 requests.
+    expect(rollouts).toMatchObject([
+      { version: 'v2', outcome: 'pass', minute: 10 },
+      { version: 'v3', outcome: 'abort' },
+      { version: 'v3', outcome: 'pass', minute: 10 },
+    ]);
+    expect(rollouts[0]?.cujs).toMatchObject([
+      { cuj: 'buy', firstPass: { minute: 9, reason: 'within_slo' } },
+      {
+        cuj: 'search',
+        firstPass: { minute: 10, reason: 'limited_evidence' },
+        last: { reason: 'within_slo' },
+      },
+    ]);
+    expect(rollouts[0]?.cujs[1]?.firstPass?.summary).toContain('rules out failure rates above');
+  });
+
+  it('holds what is withdrawn before passAfter', async () => {
+    const simulator = await clinic();
+    plant(simulator, begin, [
+      { from: 0, to: 300, version: 'v1', share: 1 },
+      { from: 130, to: 137, version: 'v2', share: 0.1 },
+      { from: 200, to: 208, version: 'v3', share: 0.1 },
+    ]);
+    const { rollouts } = await replayed(simulator, shopDocument(limitedPass));
+    expect(rollouts.map(({ version, outcome }) => [version, outcome])).toEqual([
+      ['v2', 'held'],
+      ['v3', 'pass'],
+    ]);
   });
 
   it('holds what it could not know in time, and says what is missing', async () => {
@@ -175,7 +210,7 @@ describe('a backtest', () => {
   it('judges by stable of the version before where the selector takes one', async () => {
     const simulator = await clinic();
     plantMonth(simulator, begin);
-    const document = shopDocument();
+    const document = shopDocument(provenOnly);
     Object.assign(document.services?.shop as object, { stable: 'version:{stable_version}' });
     const { rollouts } = await replayed(simulator, document);
     expect(rollouts.map(({ version, outcome }) => [version, outcome])).toEqual([
@@ -188,7 +223,7 @@ describe('a backtest', () => {
 
   it('says which services it cannot replay, and why, without a call', async () => {
     const simulator = await clinic();
-    const document = shopDocument();
+    const document = shopDocument(provenOnly);
     Object.assign(document.services?.shop as object, { canary: 'role:canary' });
     const { rollouts, notTold } = await replayed(simulator, document);
     expect(rollouts).toEqual([]);
@@ -199,7 +234,7 @@ describe('a backtest', () => {
   it('takes the newest where there are more than asked for, and says how many it left out', async () => {
     const simulator = await clinic();
     plantMonth(simulator, begin);
-    const { rollouts, leftOut } = await replayed(simulator, shopDocument(), { most: 2 });
+    const { rollouts, leftOut } = await replayed(simulator, shopDocument(provenOnly), { most: 2 });
     expect(rollouts.map(({ version }) => version)).toEqual(['v3', 'v3']);
     expect(leftOut).toBe(1);
   });

@@ -7,7 +7,7 @@ import { retryOnRateLimit } from '../../src/commands/support/rate-limit-retry.ts
 import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { SourceError } from '../../src/domain/errors.ts';
 import { plantMonth } from '../backtest/planted.ts';
-import { shopDocument } from '../doctor/clinic.ts';
+import { limitedPass, shopDocument } from '../doctor/clinic.ts';
 import { capture, someTime } from './io.ts';
 
 const HOUR = 3_600_000;
@@ -26,7 +26,7 @@ afterEach(async () => {
 
 async function backtest(...args: string[]) {
   const path = join(folder, 'cujs.json');
-  await writeFile(path, JSON.stringify(shopDocument()));
+  await writeFile(path, JSON.stringify(shopDocument(limitedPass)));
   const { io, stdout, stderr } = capture({
     env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: simulator.url },
   });
@@ -53,7 +53,7 @@ describe('cuj-gate backtest', () => {
     const { code, stdout, stderr, waited } = await backtest();
     expect(stdout).toMatch(/^shop v2 {2}.* UTC, after v1: a canary for 20 min, then it had all traffic\n/);
     expect(stdout).toMatch(
-      /\n {2}cuj-gate {10}PASSED after 13 min\n {2}total error rate {2}fine: 0 of 2000 /,
+      /\n {2}cuj-gate {10}PASSED after 10 min\n {2}total error rate {2}fine: 0 of 2000 /,
     );
     expect(stdout).toMatch(/\n {2}cuj-gate {10}ABORTED after \d+ min: FAIL buy \(slo_violated\): /);
     expect(stdout).toMatch(/\n {2}x buy +never passed +failed after \d+ min \(slo_violated\)\n/);
@@ -84,6 +84,10 @@ describe('cuj-gate backtest', () => {
   it('is an object with --json', async () => {
     const { stdout } = await backtest('--json', '--bad', 'v3');
     const { rollouts, scores } = JSON.parse(stdout);
+    expect(rollouts[0].cujs).toMatchObject([
+      { cuj: 'buy', firstPass: { minute: 9, reason: 'within_slo' } },
+      { cuj: 'search', firstPass: { minute: 10, reason: 'limited_evidence' } },
+    ]);
     expect(rollouts.map(({ outcome }: { outcome: string }) => outcome)).toEqual(['pass', 'abort', 'pass']);
     expect(scores.gate).toEqual({ caught: ['v3'], missed: [], falselyAborted: [], letThrough: ['v2'] });
   });

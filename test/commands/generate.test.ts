@@ -387,14 +387,14 @@ describe('lint rollout', () => {
   });
 
   it('has the same for machines', async () => {
-    const { code, stdout } = await lint(['rollout', ...files(), '--json', '--requests-per-minute', '5'], {
+    const { code, stdout } = await lint(['rollout', ...files(), '--json', '--requests-per-minute', '1'], {
       CUJ_GATE_REGISTRY: registry,
     });
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,
       rollouts: ['shop'],
-      findings: [{ severity: 'error', rule: 'weight-too-low', file: files()[0], line: expect.any(Number) }],
+      findings: [{ severity: 'error', rule: 'pause-too-short', file: files()[0], line: expect.any(Number) }],
     });
   });
 

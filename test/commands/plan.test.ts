@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
-import { hits, shopDocument } from '../doctor/clinic.ts';
+import type { GateDocument } from '../../src/domain/registry/schema.ts';
+import { hits, limitedPass, provenOnly, shopDocument } from '../doctor/clinic.ts';
 import { capture, someTime } from './io.ts';
 
 let folder: string;
 let simulator: Simulator;
+let gate: GateDocument;
 beforeEach(async () => {
+  gate = limitedPass;
   folder = await mkdtemp(join(tmpdir(), 'plan-'));
   simulator = await startDatadogSimulator({ now: () => someTime });
 });
@@ -20,7 +23,7 @@ afterEach(async () => {
 
 async function plan(...args: string[]) {
   const path = join(folder, 'cujs.json');
-  await writeFile(path, JSON.stringify(shopDocument()));
+  await writeFile(path, JSON.stringify(shopDocument(gate)));
   const { io, stdout, stderr } = capture({
     env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: simulator.url },
   });
@@ -42,18 +45,22 @@ describe('cuj-gate plan', () => {
     trade({ 'POST /orders': 3_600, 'GET /search': 6_000 });
     const { code, stdout, stderr } = await plan('--days', '2', '--weight', '5,25');
     expect(stdout).toMatch(/^Traffic of 2 days, .* UTC: requests a minute/);
-    expect(stdout).toMatch(/\nAt 5%\n.*\nbuy \(shop\) +availability +NO +\(2\.4 h\) /s);
-    expect(stdout).toMatch(/\nAt 25%\n.*\nbuy \(shop\) +availability +yes +30 min +\d of 420 /s);
+    expect(stdout).toMatch(/ clean requests +or limited .*\nbuy \(shop\) .* 415 +60 +1% +1%\n/);
+    expect(stdout).toMatch(
+      /\nAt 5%\n.* pass after +rules out .*\nbuy \(shop\) +availability +yes +22 min +4\.9% /,
+    );
+    expect(stdout).toMatch(/\nAt 25%\n.*\nbuy \(shop\) +availability +yes +10 min +2\.5% +\d of 120 /);
     expect(stdout).toMatch(/all of 2 enforced CUJs can be judged\n$/);
     expect(stderr).toContain('querying the traffic of shop');
     expect(code).toBe(0);
   });
 
   it('ends with 1 where an enforced CUJ cannot be judged, and says what would help', async () => {
-    trade({ 'POST /orders': 3_600, 'GET /search': 6_000 });
+    trade({ 'POST /orders': 300, 'GET /search': 6_000 });
     const { code, stdout } = await plan('--days', '1', '--weight', '5');
+    expect(stdout).toMatch(/\nbuy \(shop\) +availability +NO +\(4\.1 h\) /);
     expect(stdout).toMatch(
-      /buy \(shop\) availability cannot be judged at 5%\n {2}what would help, any one of:\n {4}A weight of 6% or more\.\n/,
+      /buy \(shop\) availability cannot be judged at 5%\n {2}what would help, any one of:\n {4}A weight of 10% or more\.\n/,
     );
     expect(stdout).toMatch(/\n1 of 2 enforced CUJs cannot be judged at any of the weights: buy\n$/);
     expect(code).toBe(1);
@@ -65,9 +72,18 @@ describe('cuj-gate plan', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       days: 1,
       notJudgeable: [],
-      entries: [{ cuj: 'buy', minWeight: { median: 6 } }, {}, {}],
+      entries: [{ cuj: 'buy', cleanRequests: 415, limitedRequests: 60, minWeight: { median: 1 } }, {}, {}],
     });
     expect(code).toBe(0);
+  });
+
+  it('says of no limited pass that there is none', async () => {
+    trade({ 'POST /orders': 3_600, 'GET /search': 6_000 });
+    gate = provenOnly;
+    const { code, stdout } = await plan('--days', '1', '--weight', '5');
+    expect(stdout).toMatch(/\nbuy \(shop\) .* 415 +- +6% +6%\n/);
+    expect(stdout).toMatch(/\nbuy \(shop\) +availability +NO +\(2\.4 h\) /);
+    expect(code).toBe(1);
   });
 
   it.each(['0', '101', 'half', '5,,25'])('refuses --weight %s', async (weight) => {

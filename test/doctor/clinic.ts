@@ -5,7 +5,7 @@ import type { BackendFacts } from '../../src/domain/ports/backend-facts.ts';
 import type { JsonApi } from '../../src/domain/ports/json-api.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
-import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import type { GateDocument, RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
 import { surveyDatadog } from '../../src/sources/datadog/api/doctor-survey.ts';
 import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
@@ -38,11 +38,21 @@ export function registryOf(document: RegistryDocument): Registry {
   return resolved.registry;
 }
 
+/** Gate settings with which a pass is always a proven one, however few requests prove it. */
+export const provenOnly = { passAfter: 'never', minRequests: 0 } as const satisfies GateDocument;
+
+/** Gate settings of a limited pass after eight minutes and 60 clean requests. */
+export const limitedPass = {
+  passAfter: '8m',
+  rulesOutRate: 5,
+  minRequests: 60,
+} as const satisfies GateDocument;
+
 /** The registry of a shop, for tests to change: one traced service, two CUJs. */
-export function shopDocument(): RegistryDocument {
+export function shopDocument(gate: GateDocument = {}): RegistryDocument {
   return {
     apiVersion: 'cuj-gate/v1',
-    defaults: { slo: { availability: 99.95 } },
+    defaults: { slo: { availability: 99.95 }, gate },
     services: {
       shop: { env: 'production', operation: 'express.request', canary: 'version:{version}' },
     },

@@ -5,7 +5,7 @@ export interface Difference {
 }
 
 /** The product rounds these to 6 digits, or does not round them; counts must be equal. */
-const noCounts = /\.(value|burnRate|evidence|evidenceThreshold|upperBound|shareEvidence|allowedRate)$/;
+const noCounts = /\.(value|burnRate|evidence|evidenceThreshold|rulesOutRate|shareEvidence|allowedRate)$/;
 const relativeTolerance = 6e-6;
 const smallest = 1e-290;
 

@@ -378,7 +378,8 @@ def measurement_of(rnd, freshness=True):
         "rule": "baseline" if scenario.theme == "stable blind" else rnd.choice(["confidence"] * 4 + ["strict"] + ["baseline"] * 2),
         "falseAbort": rnd.choice([0.05, 0.05, 0.05, 0.01, 0.001, 0.2, 0.5]),
         "ruleOutBurn": rnd.choice([14.4, 14.4, 14.4, 1, 2, 6, 100, 1000]),
-        "minRequests": rnd.choice([0, 0, 0, 1, 10, 50, 500, 5000]),
+        **limited_pass(rnd, count),
+        "minRequests": rnd.choice([0, 0, 0, 1, 10, 60, 500, 5000]),
         "onLowTraffic": rnd.choice(["inconclusive", "inconclusive", "pass"]),
         "window": "rollout",
         "maxWindowMs": count * MINUTE_MS if rnd.random() < 0.95 else rnd.randint(1, count * 60) * 1000,
@@ -417,6 +418,14 @@ def measurement_of(rnd, freshness=True):
         "options": options,
         "measurement": measurement,
     }
+
+
+def limited_pass(rnd, count):
+    """Settings of the limited pass; some rollouts never have one, as records from before it."""
+    if rnd.random() < 0.3:
+        return {}
+    minutes = rnd.choice([1, 2, 5, 8, 8, max(1, count // 2), count, count + 1])
+    return {"passAfterMs": minutes * MINUTE_MS, "rulesOutRate": rnd.choice([0.05, 0.05, 0.01, 0.2, 0.5])}
 
 
 def main():

@@ -107,6 +107,8 @@ class Question:
         self.alpha = gate["falseAbort"]
         self.burn = gate["ruleOutBurn"]
         self.min_requests = gate["minRequests"]
+        self.pass_after_ms = gate.get("passAfterMs")
+        self.rules_out = gate.get("rulesOutRate")
         self.pass_on_low = gate["onLowTraffic"] == "pass"
         self.gap = max(1, -(-gate["restartGapMs"] // MINUTE_MS))
         self.max_window = -(-gate["maxWindowMs"] // MINUTE_MS)
@@ -515,23 +517,54 @@ class Sli:
             bad_minutes=self.bad_minutes,
         )
 
-    def is_low_traffic(self, more=0):
-        """Step 4 of `confidence`, 5 of `baseline`, `minRequests` of `strict`; with more clean requests."""
-        q, sums = self.q, self.decisive
+    def with_more(self, more):
+        """(seen, n) of what decides, with more clean requests."""
+        sums = self.decisive
         if sums.counted > 0:
             seen_each, weight_each = sums.seen / sums.counted, sums.n / sums.counted
         else:
             seen_each = min(e.rate for e in self.endpoints)
             weight_each = min(e.weight for e in self.endpoints)
-        if not at_least(sums.seen + more * seen_each, q.min_requests):
+        return sums.seen + more * seen_each, sums.n + more * weight_each
+
+    def is_low_traffic(self, more=0):
+        """Step 4 of `confidence`, 5 of `baseline`, `minRequests` of `strict`; with more clean requests."""
+        q, sums = self.q, self.decisive
+        seen, n = self.with_more(more)
+        if not at_least(seen, q.min_requests):
             return True
         if q.rule == "strict":
             return False
         bound = q.burn * self.p0
+        if q.rules_out is not None:
+            bound = min(bound, max(q.rules_out, 2 * self.p0))
         if q.rule == "baseline":
             rho = max(self.p0, sums.rate)
             bound = min(q.burn * rho, (1 + rho) / 2)
-        return upper_bound_is_above(sums.n + more * weight_each, sums.e, bound)
+        return upper_bound_is_above(n, sums.e, bound)
+
+    # The limited pass
+
+    @cached_property
+    def limited_pass_wait(self):
+        """Milliseconds until condition 2 holds; None where 1, 3 or 4 does not."""
+        q = self.q
+        if q.rule == "strict" or q.pass_after_ms is None or q.span != "rollout":
+            return None
+        against = self.log_shared if q.rule == "baseline" else self.log_e
+        if against > log(2) or unreached_of(self):
+            return None
+        first = next((i for i in q.window if q.whole["canary"][i] > 0), len(q.queried))
+        return max(0, q.pass_after_ms - (len(q.queried) - first) * MINUTE_MS)
+
+    def is_limited_traffic(self, more=0):
+        """Condition 5."""
+        seen, n = self.with_more(more)
+        return at_least(seen, self.q.min_requests) and not upper_bound_is_above(n, self.decisive.e, self.q.rules_out)
+
+    @property
+    def is_limited_pass(self):
+        return self.limited_pass_wait == 0 and self.is_limited_traffic()
 
 
 def is_over(n, e, here_n, here_e):
@@ -587,13 +620,15 @@ def confidence(s):
     if s.blind is not None:
         return "inconclusive", "status_missing"
     low = s.is_low_traffic()
-    if low and not s.q.pass_on_low:
+    if low and not s.q.pass_on_low and not s.is_limited_pass:
         return "inconclusive", "insufficient_traffic"
-    if s.is_below_objective():
+    if s.is_below_objective() and not s.is_limited_pass:
         return "inconclusive", "within_noise"
     if s.q.indistinguishable:
         return "inconclusive", "canary_indistinguishable"
-    return "pass", "insufficient_traffic" if low else "within_slo"
+    if not low and not s.is_below_objective():
+        return "pass", "within_slo"
+    return "pass", "limited_evidence" if s.is_limited_pass else "insufficient_traffic"
 
 
 def strict(s):
@@ -621,11 +656,13 @@ def baseline(s):
     if not any(cells for _, cells in s.compared):
         return "inconclusive", "canary_indistinguishable"
     low = s.is_low_traffic()
-    if low and not s.q.pass_on_low:
+    if low and not s.q.pass_on_low and not s.is_limited_pass:
         return "inconclusive", "insufficient_traffic"
     if s.q.indistinguishable:
         return "inconclusive", "canary_indistinguishable"
-    return "pass", "insufficient_traffic" if low else "not_worse_than_stable"
+    if not low:
+        return "pass", "not_worse_than_stable"
+    return "pass", "limited_evidence" if s.is_limited_pass else "insufficient_traffic"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -648,7 +685,7 @@ def sli_verdict(q, name, endpoints, objective):
         "burnRate": None if s.total == 0 else s.bad / s.total / s.p0,
         "evidence": capped(s.log_e),
         "evidenceThreshold": q.sli_count / q.alpha,
-        "upperBound": upper_bound(s.decisive.n, s.decisive.e),
+        "rulesOutRate": upper_bound(s.decisive.n, s.decisive.e),
         "failAtBadEvents": abort_threshold(s),
         "requestsToVerdict": requests_to_verdict(s, reason),
         "badMinutes": len(s.decisive.bad_minutes),
@@ -658,6 +695,9 @@ def sli_verdict(q, name, endpoints, objective):
         },
         "shareEvidence": capped(s.log_shared),
     }
+    ahead = limited_pass_ahead(s, verdict, out["requestsToVerdict"])
+    if ahead is not None:
+        out["limitedPass"] = ahead
     if q.rule == "baseline" and has_evidence(s) and s.stable_blind is not None:
         out["missingStatus"] = s.status_gap("stable", s.stable_blind)
     elif s.blind is not None:
@@ -738,7 +778,7 @@ def endpoint_threshold(s, index):
 def requests_to_verdict(s, reason):
     if reason in ("within_slo", "not_worse_than_stable"):
         return 0
-    if reason not in ("no_data", "insufficient_traffic", "within_noise"):
+    if reason not in ("no_data", "insufficient_traffic", "within_noise", "limited_evidence"):
         return None
     if (has_evidence(s) and lies_in_one_minute(s)) or s.q.indistinguishable or s.blind is not None:
         return None
@@ -750,6 +790,13 @@ def requests_to_verdict(s, reason):
 
     # Without any request there is no pass, whatever else holds.
     return least_from(1 if s.total == 0 else 0, passes, 10**12)
+
+
+def limited_pass_ahead(s, verdict, requests_to_verdict):
+    if verdict != "inconclusive" or requests_to_verdict is None or s.limited_pass_wait is None:
+        return None
+    requests = least_from(1 if s.total == 0 else 0, s.is_limited_traffic, 10**12)
+    return None if requests is None else {"requests": requests, "seconds": s.limited_pass_wait / 1000}
 
 
 def unreached_of(s):
@@ -806,6 +853,7 @@ REASONS = [
     "within_noise",
     "insufficient_traffic",
     "no_data",
+    "limited_evidence",
     "not_worse_than_stable",
     "within_slo",
 ]
@@ -831,6 +879,7 @@ def sli_verdicts(q, slis, stale):
     for sli in found:
         if stale is not None and sli["verdict"] != "fail":
             sli.update(verdict="inconclusive", reason="source_stale", requestsToVerdict=None)
+            sli.pop("limitedPass", None)
     return sorted(found, key=lambda sli: (OUTCOMES.index(sli["verdict"]), REASONS.index(sli["reason"])))
 
 

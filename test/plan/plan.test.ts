@@ -2,13 +2,22 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Simulator } from '../../src/demo/datadog/simulator.ts';
 import { judge } from '../../src/domain/judge/judge.ts';
 import type { SideCounts } from '../../src/domain/metrics/metrics-source.ts';
-import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import type { GateDocument, RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { levelsOf } from '../../src/plan/levels.ts';
 import { planTraffic } from '../../src/plan/plan.ts';
 import type { PlanEntry } from '../../src/plan/traffic-plan.ts';
 import { hourlyTraffic } from '../../src/sources/datadog/api/hourly-traffic.ts';
-import { NOON } from '../demo/datadog/fixture.ts';
-import { apiOf, clinic, closeAll, hits, registryOf, shopDocument } from '../doctor/clinic.ts';
+import { MINUTE, NOON } from '../demo/datadog/fixture.ts';
+import {
+  apiOf,
+  clinic,
+  closeAll,
+  hits,
+  limitedPass,
+  provenOnly,
+  registryOf,
+  shopDocument,
+} from '../doctor/clinic.ts';
 import { cujOf, endpointOf, measurementOf, over } from '../domain/judge/journey.ts';
 
 afterEach(closeAll);
@@ -64,7 +73,7 @@ describe('a plan from traffic that was planted', () => {
     const simulator = await clinic();
     trade(simulator, { 'GET /items/:id': 2_400, 'POST /orders': 600, 'GET /search': 6_000 });
     trade(simulator, { 'GET /items/:id': 600 }, { version: 'v2' });
-    const { plan, entry } = await planOf(simulator, shopDocument(), [25]);
+    const { plan, entry } = await planOf(simulator, shopDocument(provenOnly), [25]);
     expect(simulator.calls).toHaveLength(1);
     // 3,600 an hour, 360 at night. 415 clean requests at 15 a minute are 28 minutes, 1.5 more until the data is there.
     expect(entry('buy')).toMatchObject({
@@ -100,7 +109,7 @@ describe('a plan from traffic that was planted', () => {
   it('names the breakage that the judge fails in that time, and not one event less', async () => {
     const simulator = await clinic();
     trade(simulator, { 'GET /search': 6_000 });
-    const document = shopDocument();
+    const document = shopDocument(provenOnly);
     document.cujs = [{ name: 'search', owner: 'x', service: 'shop', endpoints: ['GET /search'] }];
     const { entry } = await planOf(simulator, document, [25]);
     const { minutes, requests, failAtBadEvents, caughtBurn } = entry('search').weights[0]!.median;
@@ -123,7 +132,7 @@ describe('a plan from traffic that was planted', () => {
   it('counts what was observed of sampled and bursty services', async () => {
     const simulator = await clinic();
     trade(simulator, { 'GET /items/:id': 60_000 });
-    const document = shopDocument();
+    const document = shopDocument(provenOnly);
     Object.assign(document.services?.shop as object, { sampleRate: 0.1, dispersion: 2 });
     const { entry } = await planOf(simulator, document, [50]);
     // Each counted request weighs a twentieth.
@@ -144,7 +153,7 @@ describe('a plan from traffic that was planted', () => {
       statusCode: 500,
       count: 2_000,
     });
-    const document = shopDocument();
+    const document = shopDocument(provenOnly);
     document.cujs?.push({
       name: 'ghost',
       owner: 'x',
@@ -165,7 +174,7 @@ describe('a plan from traffic that was planted', () => {
   it('calls a pass that only onLowTraffic gives unproven', async () => {
     const simulator = await clinic();
     trade(simulator, { 'POST /orders': 60, 'GET /search': 6_000 });
-    const document = shopDocument();
+    const document = shopDocument(limitedPass);
     Object.assign(document.cujs?.[0] as object, { gate: { onLowTraffic: 'pass' } });
     const { plan, entry } = await planOf(simulator, document, [25]);
     expect(entry('buy').weights[0]?.judgeable).toBe('unproven');
@@ -191,7 +200,16 @@ describe('a plan from traffic that was planted', () => {
           },
         },
         services: { shop: { env: 'production', source: 'mesh', canary: 'destination_version:{version}' } },
-        cujs: [{ name: 'all', owner: 'x', service: 'shop', slo: { availability: 99.5 }, endpoints: '*' }],
+        cujs: [
+          {
+            name: 'all',
+            owner: 'x',
+            service: 'shop',
+            slo: { availability: 99.5 },
+            gate: provenOnly,
+            endpoints: '*',
+          },
+        ],
       },
       [25],
     );
@@ -201,5 +219,123 @@ describe('a plan from traffic that was planted', () => {
       cleanRequests: 41,
       weights: [{ judgeable: 'always', median: { minutes: 5 } }],
     });
+  });
+});
+
+describe('a plan with limited passes', () => {
+  /** Of the CUJ `buy`: 60 requests a minute, 6 at night. */
+  async function planOfBuy(gate: GateDocument, weight: number, perHour = 3_600) {
+    const simulator = await clinic();
+    trade(simulator, { 'GET /items/:id': perHour });
+    return (await planOf(simulator, shopDocument(gate), [weight])).entry('buy');
+  }
+
+  it('comes passAfter after the switch, or when the requests are there', async () => {
+    // 15 a minute by day: 60 are there before the 8 minutes are over. 1.5 at night: 60 take 40 minutes.
+    expect(await planOfBuy(limitedPass, 25)).toMatchObject({
+      cleanRequests: 415,
+      limitedRequests: 60,
+      minWeight: { median: 1, quietest: 9 },
+      weights: [
+        {
+          judgeable: 'always',
+          median: { minutes: 10, fits: true, requests: 120 },
+          quietest: { minutes: 42, fits: true, requests: 60 },
+        },
+      ],
+      help: [],
+    });
+  });
+
+  it('says what each pass rules out, which the judge says of the same counts', async () => {
+    const { median, quietest } = (await planOfBuy(limitedPass, 25)).weights[0]!;
+    const gate = { passAfterMs: 8 * MINUTE, rulesOutRate: 0.05, minRequests: 60 };
+    const verdict = (minutes: number, requests: number) =>
+      judge(
+        cujOf({ gate }),
+        measurementOf({
+          before: 10,
+          availability: [endpointOf('GET /a', over(minutes, requests, 0), over(minutes, requests * 3, 0))],
+        }),
+        { registryDigest: '' },
+      ).slis[0];
+    expect(verdict(8, 120)).toMatchObject({ reason: 'limited_evidence', rulesOutRate: median.rulesOutRate });
+    expect(verdict(7, 105)?.verdict).toBe('inconclusive');
+    expect(verdict(40, 60)).toMatchObject({
+      reason: 'limited_evidence',
+      rulesOutRate: quietest.rulesOutRate,
+    });
+    expect(verdict(40, 59)?.verdict).toBe('inconclusive');
+  });
+
+  it('gives way to a proven pass that comes sooner', async () => {
+    // 100 requests a minute: 415 take 5 minutes.
+    const { weights } = await planOfBuy(limitedPass, 25, 24_000);
+    expect(weights[0]?.median).toMatchObject({ minutes: 7, requests: 500 });
+  });
+
+  it.each([
+    ['a fixed window', { ...limitedPass, window: '30m' }],
+    ['the rule strict', { ...limitedPass, rule: 'strict' }],
+    ['passAfter: never', { ...limitedPass, passAfter: 'never' }],
+    ['a maxWindow below the default of passAfter', { maxWindow: '5m' }],
+  ] satisfies [string, GateDocument][])('has none with %s', async (_, gate) => {
+    const { limitedRequests, cleanRequests, weights } = await planOfBuy(gate, 25);
+    expect(limitedRequests).toBeNull();
+    expect(weights[0]?.median.minutes).toBe(Math.ceil((cleanRequests as number) / 15) + 2);
+  });
+
+  it('has one where maxWindow is as long as passAfter', async () => {
+    const { limitedRequests, weights } = await planOfBuy({ ...limitedPass, maxWindow: '8m' }, 25);
+    expect(limitedRequests).toBe(60);
+    expect(weights[0]?.median).toMatchObject({ minutes: 10, fits: true });
+  });
+
+  it('asks a sampled service for what was observed', async () => {
+    const simulator = await clinic();
+    trade(simulator, { 'GET /items/:id': 3_600 });
+    const document = shopDocument(limitedPass);
+    Object.assign(document.services?.shop as object, { sampleRate: 0.5 });
+    expect((await planOf(simulator, document, [25])).entry('buy').limitedRequests).toBe(120);
+  });
+
+  it('says what helps where even that is too much', async () => {
+    // 0.25 a minute: 30 requests in the longest window.
+    const { weights, help } = await planOfBuy(limitedPass, 25, 60);
+    expect(weights[0]).toMatchObject({
+      judgeable: 'never',
+      median: { minutes: 242, fits: false, requests: 30 },
+    });
+    expect(help).toEqual([
+      'A weight of 50% or more.',
+      'maxWindow: 4h, and a pause as long.',
+      // With 60 requests at least, no rate helps; and 5% takes 59. 30 clean requests rule out 1 - 0.05^(1/30) = 9.503%.
+      'rulesOutRate: 9.6 together with minRequests: 30, neither alone: a pass with limited evidence then rules out only this failure rate.',
+      expect.stringMatching(/^onLowTraffic: pass/),
+    ]);
+  });
+
+  it.each([
+    ['rulesOutRate', { minRequests: 30 }, /^rulesOutRate: 9\.6: a pass/],
+    ['minRequests', { rulesOutRate: 10 }, /^minRequests: 30 or less: 60 is more/],
+  ] satisfies [string, GateDocument, RegExp][])('names %s where it helps alone', async (_, gate, help) => {
+    const settings = (await planOfBuy({ ...limitedPass, ...gate }, 25, 60)).help.filter((text) =>
+      /rulesOutRate|minRequests/.test(text),
+    );
+    expect(settings).toEqual([expect.stringMatching(help)]);
+  });
+
+  it('does not name settings of a limited pass where there is none, or that the registry does not take', async () => {
+    const never = await planOfBuy({ ...limitedPass, passAfter: 'never' }, 25, 60);
+    expect(never.help.join()).not.toContain('rulesOutRate');
+    // 4 requests rule out 52.7%, and the registry takes up to 50%.
+    const four = await planOfBuy(limitedPass, 25, 8);
+    expect(four.weights[0]?.median.requests).toBe(4);
+    expect(four.help.join()).not.toContain('rulesOutRate');
+  });
+
+  it('proposes settings with which the plan fits', async () => {
+    const { weights } = await planOfBuy({ ...limitedPass, rulesOutRate: 9.6, minRequests: 30 }, 25, 60);
+    expect(weights[0]?.median).toMatchObject({ fits: true, requests: 30 });
   });
 });

@@ -272,6 +272,42 @@ const schemaTable: readonly (readonly [string, Spoiled])[] = [
     },
   ],
   [
+    'a limited pass that is switched off in another word',
+    {
+      from: 'window: rollout',
+      to: 'passAfter: "off"',
+      rule: 'pattern',
+      path: 'defaults.gate.passAfter',
+      at: '¦"off"',
+      value: 'off',
+      fix: /8m.*never/,
+    },
+  ],
+  [
+    'a limited pass that rules out nothing',
+    {
+      from: 'window: rollout',
+      to: 'rulesOutRate: 0',
+      rule: 'range',
+      path: 'defaults.gate.rulesOutRate',
+      at: 'rulesOutRate: ¦0',
+      value: 0,
+      message: /more than 0/,
+    },
+  ],
+  [
+    'a limited pass that rules out less than half of all requests',
+    {
+      from: 'window: rollout',
+      to: 'rulesOutRate: 51',
+      rule: 'range',
+      path: 'defaults.gate.rulesOutRate',
+      at: 'rulesOutRate: ¦51',
+      value: 51,
+      fix: /50 or less/,
+    },
+  ],
+  [
     'a duration without a unit',
     {
       from: 'lag: 90s',
@@ -657,6 +693,41 @@ const crossTable: readonly (readonly [string, Spoiled])[] = [
       path: `${login}.gate.window`,
       at: '5m',
       value: '5m',
+    },
+  ],
+  [
+    'a limited pass after 90 seconds',
+    {
+      from: 'window: rollout',
+      to: 'passAfter: 90s',
+      rule: 'whole-minutes',
+      path: 'defaults.gate.passAfter',
+      at: 'passAfter: ¦90s',
+      value: '90s',
+    },
+  ],
+  [
+    'a limited pass after the longest window',
+    {
+      from: 'window: rollout',
+      to: 'window: rollout, passAfter: 121m',
+      rule: 'pass-after-over-max-window',
+      path: 'defaults.gate.passAfter',
+      at: '121m',
+      value: '121m',
+      message: /121m.*2h/,
+      fix: /passAfter: never/,
+    },
+  ],
+  [
+    'a longest window below the passAfter beside it',
+    {
+      from: 'window: 5m',
+      to: 'window: rollout, passAfter: 10m, maxWindow: 9m',
+      rule: 'pass-after-over-max-window',
+      path: `${login}.gate.passAfter`,
+      at: '10m',
+      value: '10m',
     },
   ],
   [

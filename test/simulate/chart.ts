@@ -9,9 +9,9 @@ import type { Results } from './simulate.ts';
 
 const width = 760;
 const height = 400;
-const font = `font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12"`;
+export const font = `font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12"`;
 const plot = { left: 62, right: 180, top: 52, bottom: 50 };
-const ink = {
+export const ink = {
   text: '#24292f',
   faint: '#6e7781',
   grid: '#d8dee4',
@@ -34,11 +34,11 @@ function linearScale(from: number, to: number, start: number, end: number, ticks
   return { ticks, at: (value) => start + ((end - start) * (value - from)) / (to - from) };
 }
 
-function round(value: number): string {
+export function round(value: number): string {
   return String(Math.round(value * 10) / 10);
 }
 
-function text(x: number, y: number, words: string, more = ''): string {
+export function text(x: number, y: number, words: string, more = ''): string {
   return `<text x="${round(x)}" y="${round(y)}"${more}>${words}</text>`;
 }
 

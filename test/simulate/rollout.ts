@@ -185,7 +185,7 @@ export function rollOut(scenario: Scenario, random: () => number): Record<Rule, 
         sli.evidence >= sli.evidenceThreshold &&
         sli.badMinutes < 2 &&
         sli.bad <= budget * sli.total &&
-        sli.upperBound <= 14.4 * budget;
+        sli.rulesOutRate <= 14.4 * budget;
       note(rule, verdict, heldBack);
     });
     if (fate.threshold === undefined) note('threshold', threshold(series));

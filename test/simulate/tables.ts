@@ -5,8 +5,8 @@ import type { Cell, Results, Tally } from './simulate.ts';
 
 /** The tables of docs/verdicts.md, as markdown, by the name of their marker. */
 
-/** Columns as wide as their widest cell, in the style of this repository's formatter. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Columns as wide as their widest cell, as the formatter of this repository has them. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((cell, i) => Math.max(3, cell.length, ...rows.map((row) => row[i]?.length ?? 0)));
   const line = (cells: readonly string[], fill = ' ') =>
     `| ${cells.map((cell, i) => cell.padEnd(widths[i] as number, fill)).join(' | ')} |`;
@@ -17,7 +17,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), rule, ...rows.map((row) => line(row))].join('\n');
 }
 
-function grouped(value: number): string {
+export function grouped(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
@@ -131,7 +131,7 @@ export function fillIn(markdown: string, tables: ReadonlyMap<string, string>): s
   for (const [name, body] of tables) {
     const [from, to] = [`<!-- simulate:${name} -->`, `<!-- /simulate:${name} -->`];
     const [start, end] = [text.indexOf(from), text.indexOf(to)];
-    if (start < 0 || end < start) throw new Error(`docs/verdicts.md has no ${from} … ${to}`);
+    if (start < 0 || end < start) throw new Error(`the page has no ${from} … ${to}`);
     text = `${text.slice(0, start + from.length)}\n\n${body}\n\n${text.slice(end)}`;
   }
   return text;

@@ -1,4 +1,4 @@
-import { plain } from '../../domain/judge/number-text.ts';
+import { boundText, plain } from '../../domain/judge/number-text.ts';
 import { hourText } from '../../plan/levels.ts';
 import type { Judgeable, Outlook, PlanEntry, TrafficPlan, WeightPlan } from '../../plan/traffic-plan.ts';
 import type { Colors } from './colors.ts';
@@ -30,6 +30,7 @@ export function planText(plan: TrafficPlan, colors: Colors): string {
           'objective',
           'so far',
           'clean requests',
+          'or limited',
           'least weight',
           'quietest',
         ],
@@ -44,9 +45,11 @@ export function planText(plan: TrafficPlan, colors: Colors): string {
           'SLI',
           'judged',
           'pass after',
+          'rules out',
           'fails at',
           'of the budget',
           'quietest hour',
+          'rules out',
           'fails at',
           'of the budget',
         ],
@@ -81,6 +84,7 @@ function trafficRow(entry: PlanEntry): string[] {
     `${entry.objective}%`,
     value === null ? '-' : `${plain3(value * 100)}%`,
     entry.cleanRequests === null ? '-' : plain(entry.cleanRequests),
+    entry.limitedRequests === null ? '-' : plain(entry.limitedRequests),
     percentOrNone(minWeight.median),
     percentOrNone(minWeight.quietest),
   ];
@@ -92,8 +96,10 @@ function weightRow(entry: PlanEntry, { judgeable, median, quietest }: WeightPlan
     entry.sli,
     words[judgeable],
     timeText(median),
+    ruledOutText(median),
     ...caughtText(median),
     timeText(quietest),
+    ruledOutText(quietest),
     ...caughtText(quietest),
   ];
 }
@@ -101,6 +107,10 @@ function weightRow(entry: PlanEntry, { judgeable, median, quietest }: WeightPlan
 function timeText({ minutes, fits }: Outlook): string {
   if (minutes === null) return 'never';
   return fits ? spanText(minutes) : `(${spanText(minutes)})`;
+}
+
+function ruledOutText({ minutes, rulesOutRate }: Outlook): string {
+  return minutes === null ? '-' : boundText(rulesOutRate);
 }
 
 function caughtText({ failAtBadEvents, requests, caughtBurn }: Outlook): [string, string] {

@@ -46,7 +46,7 @@ export const STABLE_VERSION = 'v1.41.0';
 export const CANARY_VERSION = 'v1.42.0';
 
 /** On every route; far better than an SLO of 99.95%. */
-const BASE_ERROR_RATE = 0.0001;
+export const BASE_ERROR_RATE = 0.0001;
 /** Middles of slices of a log-normal distribution: share of the requests, and standard deviations from the median. */
 const LATENCY_SLICES: ReadonlyArray<readonly [share: number, z: number]> = [
   [0.25, -1.15],
@@ -196,9 +196,18 @@ function durations(
   return spread;
 }
 
-function diurnal(epochMs: number): number {
+/** The traffic at a time as a multiple of the day's mean. */
+export function diurnal(epochMs: number): number {
   const hours = epochMs / 3_600_000 - PEAK_HOUR_UTC;
   return 1 + DIURNAL_SWING * Math.cos((2 * Math.PI * hours) / 24);
+}
+
+/** The share of a route's requests that take longer than a threshold. */
+export function slowShareOf(medianMs: number, thresholdMs: number): number {
+  return LATENCY_SLICES.reduce(
+    (slow, [share, z]) => slow + (medianMs * Math.exp(LATENCY_SIGMA * z) > thresholdMs ? share : 0),
+    0,
+  );
 }
 
 function checkRoutes(breakages: readonly Breakage[]): void {

@@ -28,6 +28,10 @@ export interface JudgedWindow {
   /** Index behind the last one. */
   readonly end: number;
   readonly start: WindowStart;
+  /** Whether it is the window `rollout`, and not a fixed span. */
+  readonly isRollout: boolean;
+  /** Minutes from the canary's first hit in the window on a whole service until its end; 0 without one. */
+  readonly minutesSinceFirstHit: number;
   /** Hits on the whole services by bucket, over all that was queried. */
   readonly hits: { readonly canary: readonly number[]; readonly stable: readonly number[] };
   /** Hits of the canary on the whole services, inside the window and over all that was queried. */
@@ -129,6 +133,8 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     first,
     end: buckets,
     start,
+    isRollout: wanted === 'rollout',
+    minutesSinceFirstHit: minutesSinceFirstHit(canary, first),
     hits: { canary, stable },
     wholeCanaryInWindow: sum(canary, first, buckets),
     wholeCanary,
@@ -143,6 +149,11 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
           ? alwaysThere(measurement, wholeCanary, wholeStable, gap)
           : undefined,
   };
+}
+
+function minutesSinceFirstHit(hits: readonly number[], first: number): number {
+  const at = hits.findIndex((count, i) => i >= first && count > 0);
+  return at < 0 ? 0 : hits.length - at;
 }
 
 /** What is wrong with a canary that has hits from the very start of what was queried. */

@@ -14,10 +14,11 @@ import {
   unreachedOf,
 } from './data-quality.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
+import { type LimitedPassAhead, secondsToLimitedPass } from './limited-pass.ts';
 import type { Outcome, Reason } from './outcome.ts';
-import { isTrafficEnough } from './required-traffic.ts';
+import { isTrafficEnough, isTrafficForLimitedPass, type SeenTraffic } from './required-traffic.ts';
 import { type SideFacts, sideFacts, toSignificant } from './rounding.ts';
-import { decide, inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
+import { decide, hasEvidenceToFail, inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
 import { rules } from './rules/table.ts';
 import { type SliSums, sumSli } from './sli-counts.ts';
 import { type Evidence, evidenceIn, type SliQuestion } from './sli-evidence.ts';
@@ -33,18 +34,23 @@ export interface SliVerdict extends SideFacts {
   /** At `evidenceThreshold` and above the SLO is taken as violated. */
   readonly evidence: number;
   readonly evidenceThreshold: number;
-  /** One-sided 95% upper bound of the rate of bad events; under `baseline` of those beside stable. */
-  readonly upperBound: number;
+  /**
+   * The failure rate above which every rate is ruled out: the one-sided 95% upper bound of the rate of bad events; under
+   * `baseline` of those beside stable.
+   */
+  readonly rulesOutRate: number;
   /**
    * The abort threshold: the least bad events at this traffic, spread as the traffic is and over two minutes, that fail
    * (unless stable shares the cause). Null: no number does yet; and always under `baseline`.
    */
   readonly failAtBadEvents: number | null;
   /**
-   * Clean requests until a pass that does not depend on `onLowTraffic`. 0 where none is missing; null after a fail, and where
+   * Clean requests until a proven pass: one that depends on neither `passAfter` nor `onLowTraffic`. 0 where none is missing; null after a fail, and where
    * requests alone do not lead to a pass.
    */
   readonly requestsToVerdict: number | null;
+  /** What is missing for a limited pass; absent where it is no question of clean requests and time, and after one. */
+  readonly limitedPass?: LimitedPassAhead;
   /** Minutes that hold bad events, under `baseline` beside stable; a fail needs two. */
   readonly badMinutes: number;
   /** Stable over all that was queried. Evidence is its own: over all of that, and over its newest minutes. */
@@ -71,9 +77,12 @@ export interface SliVerdict extends SideFacts {
 export function judgeSli(question: SliQuestion): SliVerdict {
   const judged = judgeWithoutUnmet(question);
   // A fail that old data proves stays proven. Nothing else is known while the newest data is missing.
-  return question.isStale && judged.verdict !== 'fail'
-    ? { ...judged, ...inconclusive('source_stale'), requestsToVerdict: null }
-    : judged;
+  return question.isStale && judged.verdict !== 'fail' ? undecided(judged, 'source_stale') : judged;
+}
+
+/** The same numbers, with a reason that requests and time do not change. */
+function undecided({ limitedPass: _, ...numbers }: SliVerdict, reason: Reason): SliVerdict {
+  return { ...numbers, ...inconclusive(reason), requestsToVerdict: null };
 }
 
 function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
@@ -94,11 +103,7 @@ function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
   );
   const rest = judgeSums(sumSli(others, window, objective), question, { unmetThreshold, unreached });
   if (rest.verdict === 'fail') return { ...rest, endpoints: rest.endpoints.filter((one) => !isLeftOut(one)) };
-  return {
-    ...judgeSums(sums, question, { unmetThreshold, unreached }),
-    ...inconclusive('threshold_unmet'),
-    requestsToVerdict: null,
-  };
+  return undecided(judgeSums(sums, question, { unmetThreshold, unreached }), 'threshold_unmet');
 }
 
 const silence: Series = { total: new Float64Array(0), bad: new Float64Array(0) };
@@ -116,18 +121,27 @@ function judgeSums(
   const evidence = evidenceIn(sums, question, rule.comparesStable);
   // Stable's status matters only for a fail by comparison.
   const missingOfStable =
-    rule.comparesStable && rule.hasEvidenceToFail(evidence) ? missingStatusOfStable(sums, window) : undefined;
+    rule.comparesStable && hasEvidenceToFail(rule, evidence)
+      ? missingStatusOfStable(sums, window)
+      : undefined;
+  const limitedIn = secondsToLimitedPass(question, rule.logAgainst?.(evidence), unreached);
   const context: RuleContext = {
     sums,
     evidence,
     question,
     missingStatus: missingOfStable ?? missingStatusOf(sums, window, evidence.logOne),
-    isTrafficEnough: (more) => isEnoughToPass(evidence, question, more),
+    isTrafficEnough: (more) => isTrafficEnough(trafficAfter(evidence, more), policy, evidence.referenceRate),
+    isLimitedPass: limitedIn === 0 && isTrafficForLimitedPass(trafficAfter(evidence, 0), policy),
   };
   const { missingStatus } = context;
   const { verdict, reason } = decide(rule, context);
   const lines = rule.abortThresholds(context);
   const { counts } = evidence;
+  const requestsToVerdict = cleanRequests(rule, context, reason);
+  const limitedPass =
+    verdict === 'inconclusive' && requestsToVerdict !== null && limitedIn !== undefined
+      ? limitedPassAhead(context, limitedIn)
+      : undefined;
   return {
     sli,
     verdict,
@@ -137,9 +151,10 @@ function judgeSums(
     burnRate: sums.total > 0 ? toSignificant(burnRateOf(objective, sums.total, sums.bad) as number) : null,
     evidence: toSignificant(evidenceOf(evidence.logCanary)),
     evidenceThreshold: toSignificant(question.sliCount / policy.falseAbort),
-    upperBound: toSignificant(upperBound(counts.n, counts.e)),
+    rulesOutRate: toSignificant(upperBound(counts.n, counts.e)),
     failAtBadEvents: lines.cuj,
-    requestsToVerdict: cleanRequests(rule, context, reason),
+    requestsToVerdict,
+    ...(limitedPass === undefined ? {} : { limitedPass }),
     badMinutes: counts.badMinutes,
     stable: {
       ...sideFacts(sums.stableTotal, sums.stableBad),
@@ -153,19 +168,33 @@ function judgeSums(
   };
 }
 
-/** Whether `more` clean requests would be traffic enough for a pass, whatever the SLI is. */
-function isEnoughToPass(
-  { counts, line, referenceRate }: Evidence,
-  { policy }: SliQuestion,
-  more: number,
-): boolean {
+/** The traffic after `more` clean requests. */
+function trafficAfter({ counts, line }: Evidence, more: number): SeenTraffic {
   const { total, n, e, totalSeen } = counts;
   // Further requests are taken to weigh what those seen weigh on average; before the first one, the least weight.
   const weight = total > 0 ? n / total : Math.min(1, ...line.endpoints.map(({ scale }) => scale));
   const seen =
     total > 0 ? totalSeen / total : Math.min(1, ...line.endpoints.map(({ measured }) => measured.sampleRate));
-  return isTrafficEnough({ seen: totalSeen + more * seen, n: n + more * weight, e }, policy, referenceRate);
+  return { seen: totalSeen + more * seen, n: n + more * weight, e };
 }
+
+function limitedPassAhead(
+  { sums, evidence, question }: RuleContext,
+  seconds: number,
+): LimitedPassAhead | undefined {
+  const requests = requestsUntil(
+    (more) => sums.total + more > 0 && isTrafficForLimitedPass(trafficAfter(evidence, more), question.policy),
+  );
+  return requests === null ? undefined : { requests, seconds };
+}
+
+/** Reasons after which clean requests can lead to a proven pass. */
+const opensToPass: ReadonlySet<Reason> = new Set([
+  'no_data',
+  'insufficient_traffic',
+  'within_noise',
+  'limited_evidence',
+]);
 
 function cleanRequests(rule: Rule, context: RuleContext, reason: Reason): number | null {
   const { sums, evidence, question, missingStatus } = context;
@@ -173,10 +202,10 @@ function cleanRequests(rule: Rule, context: RuleContext, reason: Reason): number
   // Where the canary is blind, requests alone do not lead to a pass.
   if (missingStatus?.side === 'canary') return null;
   if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
-  if (reason !== 'no_data' && reason !== 'insufficient_traffic' && reason !== 'within_noise') return null;
+  if (!opensToPass.has(reason)) return null;
   if (window.indistinguishable !== undefined) return null;
   if (rule.comparesStable && evidence.counts.total <= 0) return null;
-  if (rule.hasEvidenceToFail(evidence)) return null;
+  if (hasEvidenceToFail(rule, evidence)) return null;
   return requestsUntil(
     (more) =>
       sums.total + more > 0 &&

@@ -28,3 +28,11 @@ export function percent(ratio: number): string {
   const thousandths = Math.floor(ratio * 100_000 + 1e-6);
   return `${String(thousandths / 1000)}%`;
 }
+
+/** An upper bound as a percentage with two significant digits. Rounded up: what it excludes must be excluded. */
+export function boundText(rate: number): string {
+  const value = rate * 100;
+  if (!(value > 0)) return '0%';
+  const scale = 10 ** (1 - Math.floor(Math.log10(value)));
+  return `${decimal(Math.ceil(value * scale - 1e-9) / scale)}%`;
+}

@@ -10,6 +10,7 @@ export type Reason =
   | 'worse_than_stable'
   | 'no_data'
   | 'insufficient_traffic'
+  | 'limited_evidence'
   | 'within_noise'
   | 'shared_cause'
   | 'canary_indistinguishable'
@@ -62,6 +63,7 @@ const reasonOrder: readonly Reason[] = [
   'within_noise',
   'insufficient_traffic',
   'no_data',
+  'limited_evidence',
   'not_worse_than_stable',
   'within_slo',
 ];

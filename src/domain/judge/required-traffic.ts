@@ -18,23 +18,51 @@ export interface SeenTraffic {
  */
 export function isTrafficEnough(
   { seen, n, e }: SeenTraffic,
-  { rule, minRequests, ruleOutBurn }: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn'>,
+  policy: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn' | 'rulesOutRate'>,
   referenceRate: number,
 ): boolean {
-  if (!reaches(seen, minRequests)) return false;
-  const highest = rules[rule].highestBound({ ruleOutBurn }, referenceRate);
+  if (!reaches(seen, policy.minRequests)) return false;
+  const highest = rules[policy.rule].highestBound(policy, referenceRate);
   return highest === undefined || upperBoundIsAtMost(n, e, highest);
 }
 
-/** Requests without a bad one, as the source counts them, that a pass takes; Infinity where no number leads there. */
-export function cleanRequestsToPass(
-  policy: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn'>,
+/** Whether traffic is enough for a limited pass: `minRequests`, and an upper bound of at most `rulesOutRate`. */
+export function isTrafficForLimitedPass(
+  { seen, n, e }: SeenTraffic,
+  { minRequests, rulesOutRate }: Pick<GatePolicy, 'minRequests' | 'rulesOutRate'>,
+): boolean {
+  return rulesOutRate !== undefined && reaches(seen, minRequests) && upperBoundIsAtMost(n, e, rulesOutRate);
+}
+
+/** Clean requests, as the source counts them, that a pass takes; Infinity where no number leads there. */
+export interface RequiredRequests {
+  readonly proven: number;
+  /** With limited evidence, after `passAfterMs`. */
+  readonly limited: number;
+}
+
+export function requestsToPass(
+  policy: Pick<
+    GatePolicy,
+    'rule' | 'minRequests' | 'ruleOutBurn' | 'passAfterMs' | 'rulesOutRate' | 'window' | 'maxWindowMs'
+  >,
   budget: number,
   { sampleRate, dispersion }: Pick<Service, 'sampleRate' | 'dispersion'> = { sampleRate: 1, dispersion: 1 },
-): number {
-  const enough = (requests: number) => {
-    const seen = requests * sampleRate;
-    return requests > 0 && isTrafficEnough({ seen, n: seen / dispersion, e: 0 }, policy, budget);
+): RequiredRequests {
+  const least = (isEnough: (traffic: SeenTraffic) => boolean) =>
+    requestsUntil((requests) => {
+      const seen = requests * sampleRate;
+      return requests > 0 && isEnough({ seen, n: seen / dispersion, e: 0 });
+    }) ?? Number.POSITIVE_INFINITY;
+  const hasLimited =
+    rules[policy.rule].logAgainst !== undefined &&
+    policy.passAfterMs !== undefined &&
+    policy.passAfterMs <= policy.maxWindowMs &&
+    policy.window === 'rollout';
+  return {
+    proven: least((traffic) => isTrafficEnough(traffic, policy, budget)),
+    limited: hasLimited
+      ? least((traffic) => isTrafficForLimitedPass(traffic, policy))
+      : Number.POSITIVE_INFINITY,
   };
-  return requestsUntil(enough) ?? Number.POSITIVE_INFINITY;
 }

@@ -5,7 +5,7 @@ import { sliKinds } from '../sli/table.ts';
 import type { Indistinguishable, NoDataCause } from './analysis-window.ts';
 import type { MissingStatus, UnmetThreshold } from './data-quality.ts';
 import type { SliVerdict } from './judge-sli.ts';
-import { decimal, percent, plain, rolloutsOf } from './number-text.ts';
+import { boundText, decimal, percent, plain, rolloutsOf } from './number-text.ts';
 import type { Outcome, Reason, Traffic, VerdictStaleData } from './outcome.ts';
 import { rules } from './rules/table.ts';
 
@@ -30,6 +30,8 @@ export interface SummaryFacts {
   readonly sinceAheadSeconds?: number;
   readonly indistinguishable?: Indistinguishable;
   readonly traffic?: Traffic;
+  /** Minutes from the canary's first request in the window to its end. */
+  readonly minutesOfTraffic?: number;
   /** The error of the source, where there is no SLI. */
   readonly message?: string;
 }
@@ -127,6 +129,8 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
             ? 'stable has no traffic in the same minutes, and the rule baseline compares only those'
             : 'stable has no traffic: the selector of the canary matches both versions, or the rollout is over'
     }`,
+  limited_evidence: (sli, facts) =>
+    `${counts(sli)}${worst(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}`,
   within_slo: (sli) => `${counts(sli)}${missed(sli)}`,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,
 };
@@ -174,11 +178,31 @@ function isEnough(sli: SliVerdict, rule: RuleName): boolean {
   return (rules[rule].decidesBy?.(sli).value ?? sli.evidence) >= sli.evidenceThreshold;
 }
 
+/** How far a limited pass is from a proven one, and how long that takes at the traffic so far. */
+function untilProven(
+  { total, requestsToVerdict }: SliVerdict,
+  { minutesOfTraffic = 0 }: SummaryFacts,
+): string {
+  if (requestsToVerdict === null) return '';
+  const minutes = Math.ceil((requestsToVerdict / total) * minutesOfTraffic);
+  return `; proven after ${plain(requestsToVerdict)} more clean requests${minutes > 0 ? ` (about ${plain(minutes)} min)` : ''}`;
+}
+
+function limitedPassText({ limitedPass, requestsToVerdict }: SliVerdict): string {
+  if (limitedPass === undefined || limitedPass.requests >= (requestsToVerdict ?? 0)) return '';
+  const { requests, seconds } = limitedPass;
+  const parts = [
+    ...(requests > 0 ? [`${plain(requests)} clean requests`] : []),
+    ...(seconds > 0 ? [`${minutes(seconds)} min`] : []),
+  ];
+  return ` or with limited evidence after ${parts.join(' and ')}`;
+}
+
 function untilVerdict(sli: SliVerdict): string {
   const pass =
     sli.requestsToVerdict === null
       ? ''
-      : `${sli.verdict === 'pass' ? 'proven' : 'passes'} after ${plain(sli.requestsToVerdict)} more clean requests`;
+      : `${sli.verdict === 'pass' ? 'proven' : 'passes'} after ${plain(sli.requestsToVerdict)} more clean requests${limitedPassText(sli)}`;
   const fail = sli.failAtBadEvents === null ? '' : `fails at ${plain(sli.failAtBadEvents)} ${badWord(sli)}`;
   const open = [pass, fail].filter((text) => text !== '').join(', ');
   return open === '' ? '' : `; ${open}`;
@@ -247,6 +271,8 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
   shared_cause: 'Look for a cause outside the release, such as a dependency. An abort would not fix it.',
   within_noise: 'Wait: more traffic distinguishes a violation from chance.',
   no_data: "Check this SLI's metric and thresholds with cuj-gate doctor.",
+  limited_evidence:
+    'Go on, and keep the background analysis running: the traffic is too low to rule out more in this time.',
   insufficient_traffic:
     'Wait, or raise the canary weight. requestsToVerdict is the number of requests needed.',
   status_missing:

@@ -46,6 +46,10 @@ export interface GatePolicy {
   /** alpha. */
   readonly falseAbort: number;
   readonly ruleOutBurn: number;
+  /** From this time after the canary's first request on, a pass may rule out less; undefined: never. */
+  readonly passAfterMs?: number | undefined;
+  /** The failure rate, 0 to 1, that a pass after `passAfterMs` rules out at least. Absent in old records. */
+  readonly rulesOutRate?: number | undefined;
   readonly minRequests: number;
   readonly onLowTraffic: 'inconclusive' | 'pass';
   /** A fixed span in ms, or the rollout. */

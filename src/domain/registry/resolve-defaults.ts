@@ -14,6 +14,8 @@ export interface Defaults {
   readonly gate: Required<GateDocument>;
   /** `gate` as the model has it. */
   readonly policy: GatePolicy;
+  /** As the registry itself writes it. A built-in value that a short `maxWindow` keeps from applying is no mistake. */
+  readonly writtenPassAfter: string | undefined;
   /** The defaults of some file did not pass the schema or could not be read, so it is not known what they leave out. */
   readonly broken: boolean;
 }
@@ -25,7 +27,9 @@ export const builtInDefaults = {
     rule: 'confidence',
     falseAbort: 0.05,
     ruleOutBurn: 14.4,
-    minRequests: 0,
+    passAfter: '6m',
+    rulesOutRate: 25,
+    minRequests: 10,
     onLowTraffic: 'inconclusive',
     window: 'rollout',
     maxWindow: '2h',
@@ -33,6 +37,9 @@ export const builtInDefaults = {
     lag: '90s',
   },
 } as const satisfies { readonly slo: SloDocument; readonly gate: Required<GateDocument> };
+
+/** The same gate policy as the model has it. */
+export const builtInPolicy: GatePolicy = policyOf(builtInDefaults.gate);
 
 /**
  * The defaults of all files over the built-in ones. Several files may each give some; the same one twice is a problem
@@ -81,6 +88,7 @@ export function collectDefaults(
     slo: { ...builtInDefaults.slo, ...slo },
     gate: effectiveGate,
     policy: policyOf(effectiveGate),
+    writtenPassAfter: 'passAfter' in gate ? effectiveGate.passAfter : undefined,
     broken: !complete || inputs.some((input) => input.broken?.defaults === true),
   };
   for (const { file, document, broken } of inputs) {
@@ -129,9 +137,10 @@ const lagLimitMs = 3_600_000;
 /** Durations of one `gate:` block. What it inherits is reported where it is written, not here again. */
 export function checkGate(own: GateDocument | undefined, defaults: Defaults, reporter: Reporter): void {
   if (own === undefined) return;
-  for (const key of ['window', 'maxWindow', 'restartGap'] as const) {
+  for (const key of ['window', 'maxWindow', 'restartGap', 'passAfter'] as const) {
     const text = own[key];
-    if (text === undefined || text === 'rollout' || spanMs(text) % minuteMs === 0) continue;
+    if (text === undefined || text === 'rollout' || text === 'never' || spanMs(text) % minuteMs === 0)
+      continue;
     reporter.value(
       ['gate', key],
       'whole-minutes',
@@ -174,8 +183,14 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
       'Use 60s to 1h; 90s suits most.',
     );
   }
-  // A broken `defaults` may hold the other half of the pair.
-  if ((own.window === undefined && own.maxWindow === undefined) || defaults.broken) return;
+  // A broken `defaults` may hold the other half of a pair.
+  if (defaults.broken) return;
+  checkWindow(own, defaults, reporter);
+  checkPassAfter(own, defaults, reporter);
+}
+
+function checkWindow(own: GateDocument, defaults: Defaults, reporter: Reporter): void {
+  if (own.window === undefined && own.maxWindow === undefined) return;
   const window = own.window ?? defaults.gate.window;
   const maxWindow = own.maxWindow ?? defaults.gate.maxWindow;
   if (window === 'rollout' || spanMs(window) <= spanMs(maxWindow)) return;
@@ -189,6 +204,24 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
   );
 }
 
+/** A limited pass looks back over `passAfter`, and one look sees `maxWindow`. */
+function checkPassAfter(own: GateDocument, defaults: Defaults, reporter: Reporter): void {
+  const key = (['passAfter', 'maxWindow', 'window'] as const).find((name) => own[name] !== undefined);
+  const passAfter = own.passAfter ?? defaults.writtenPassAfter;
+  if (key === undefined || passAfter === undefined || passAfter === 'never') return;
+  const maxWindow = own.maxWindow ?? defaults.gate.maxWindow;
+  // A fixed window has no limited pass.
+  const isRollout = (own.window ?? defaults.gate.window) === 'rollout';
+  if (!isRollout || spanMs(passAfter) <= spanMs(maxWindow)) return;
+  reporter.value(
+    ['gate', key],
+    'pass-after-over-max-window',
+    own[key],
+    `passAfter (${passAfter}) is longer than maxWindow (${maxWindow}), so it could never apply`,
+    'Shorten passAfter, lengthen maxWindow, which is at most 24h, or write passAfter: never.',
+  );
+}
+
 /** The policy of a CUJ: its own values over the defaults. CUJs that say nothing share one. */
 export function gatePolicy(own: GateDocument | undefined, defaults: Defaults): GatePolicy {
   return own === undefined ? defaults.policy : policyOf({ ...defaults.gate, ...own });
@@ -199,6 +232,8 @@ function policyOf(gate: Required<GateDocument>): GatePolicy {
     rule: gate.rule,
     falseAbort: gate.falseAbort,
     ruleOutBurn: gate.ruleOutBurn,
+    ...(gate.passAfter === 'never' ? {} : { passAfterMs: spanMs(gate.passAfter) }),
+    rulesOutRate: gate.rulesOutRate / 100,
     minRequests: gate.minRequests,
     onLowTraffic: gate.onLowTraffic,
     window: gate.window === 'rollout' ? 'rollout' : spanMs(gate.window),

@@ -61,6 +61,20 @@ const GateSchema = Type.Object(
         description: 'The burn rate that traffic must rule out before a pass.',
       }),
     ),
+    passAfter: Type.Optional(
+      Type.String({
+        pattern: `^(never|[1-9][0-9]{0,4}(s|m|h|d))$`,
+        description:
+          'From this time after the first canary request on, a pass may prove less than ruleOutBurn asks for; never: it always proves that.',
+      }),
+    ),
+    rulesOutRate: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 50,
+        description: 'The failure rate in percent that a pass after passAfter must rule out.',
+      }),
+    ),
     minRequests: Type.Optional(
       Type.Integer({
         minimum: 0,

@@ -44,7 +44,7 @@ export const defaultAnalysisOptions: AnalysisOptions = {
   // Datadog's data arrives in whole minutes: more frequent measurements repeat the result.
   interval: '60s',
   initialDelay: undefined,
-  count: 10,
+  count: 15,
   passes: 2,
   // An hour for background analyses, ten minutes for steps that block the rollout.
   watchErrors: 360,

@@ -22,12 +22,18 @@ export interface RolloutOptions extends AnalysisOptions {
   readonly analysis: 'cujs' | 'service';
 }
 
+/**
+ * Nearly all traffic, while the watch goes on: evidence grows fastest, and an abort still returns to stable pods. Not 100%, so
+ * that an outside fault, which stable has as well, can be told from the release's.
+ */
+const bakeWeight = 95;
+
 /** The version of the sample's pods; users replace it. */
 const sampleVersion = 'v1.0.0';
 
 /**
  * A Rollout for each service, in `rollouts/`: 25% of the traffic for five minutes with a background analysis, then a gate,
- * then all traffic. A sample to copy into the service's repository, which owns image, ports and replicas.
+ * then a bake at 95%, then all traffic. A sample to copy into the service's repository, which owns image, ports and replicas.
  */
 export function rollouts(registry: Registry, options: RolloutOptions, only?: string): GeneratedFile[] {
   return judgedServices(registry, only).map((service) => ({
@@ -76,6 +82,7 @@ function rolloutText(registry: Registry, service: Service, options: RolloutOptio
       { setWeight: 25 },
       { pause: { duration: '5m' } },
       ...(gate === undefined ? [] : [{ analysis: gate }]),
+      ...(watch === undefined ? [] : [{ setWeight: bakeWeight }, { pause: { duration: '10m' } }]),
       { setWeight: 100 },
     ],
   };
@@ -229,6 +236,15 @@ function notesOf(
     notes.push({
       at: canary('steps', 2),
       lines: ['The gate: only an analysis step can hold a release back. Keep it before the last weight.'],
+    });
+  }
+  if (watched) {
+    notes.push({
+      at: canary('steps', gated ? 3 : 2),
+      lines: [
+        'The bake: the watch sees most of the traffic, and an abort takes seconds, because the stable pods are still there.',
+        'It needs traffic routing and no dynamicStableScale. At less than 100% a fault that stable has as well aborts nothing.',
+      ],
     });
   }
   return notes;

@@ -61,6 +61,8 @@ export function cujEntry(registry: Registry, cuj: Cuj, describe: DescribeQueries
       rule: cuj.gate.rule,
       falseAbort: cuj.gate.falseAbort,
       ruleOutBurn: cuj.gate.ruleOutBurn,
+      passAfter: cuj.gate.passAfterMs === undefined ? 'never' : durationText(cuj.gate.passAfterMs),
+      ...(cuj.gate.rulesOutRate === undefined ? {} : { rulesOutRate: cuj.gate.rulesOutRate }),
       minRequests: cuj.gate.minRequests,
       onLowTraffic: cuj.gate.onLowTraffic,
       window: cuj.gate.window === 'rollout' ? 'rollout' : durationText(cuj.gate.window),

@@ -59,6 +59,8 @@ export const CujEntrySchema = Closed(
       rule: Rule,
       falseAbort: Type.Number(),
       ruleOutBurn: Type.Number(),
+      passAfter: Type.String({ description: 'A span, or never.' }),
+      rulesOutRate: Type.Optional(Ratio('The rate of bad events that a pass after passAfter rules out.')),
       minRequests: Type.Integer(),
       onLowTraffic: Type.Union([Type.Literal('inconclusive'), Type.Literal('pass')]),
       window: Type.String({ description: 'rollout, or a span such as 5m.' }),

@@ -17,6 +17,7 @@ export const reasons = [
   'worse_than_stable',
   'no_data',
   'insufficient_traffic',
+  'limited_evidence',
   'within_noise',
   'shared_cause',
   'canary_indistinguishable',
@@ -76,9 +77,9 @@ const SliVerdictSchema = Closed({
   burnRate: OrNull(Count, '(1 - SLI) / (1 - objective).'),
   evidence: Type.Number({ description: 'At evidenceThreshold the SLO is taken as violated.' }),
   evidenceThreshold: Type.Number(),
-  upperBound: Type.Number({
+  rulesOutRate: Type.Number({
     description:
-      'One-sided 95% upper bound of the rate of bad events; under baseline of those in minutes with stable beside the canary.',
+      'Every greater rate of bad events is ruled out (the one-sided 95% upper bound); under baseline in minutes with stable beside the canary.',
   }),
   failAtBadEvents: OrNull(
     Type.Number(),
@@ -86,7 +87,16 @@ const SliVerdictSchema = Closed({
   ),
   requestsToVerdict: OrNull(
     Type.Number(),
-    'Clean requests until a pass that does not rest on onLowTraffic; null where traffic alone leads to none.',
+    'Clean requests until a pass that rests on neither passAfter nor onLowTraffic; null where traffic alone leads to none.',
+  ),
+  limitedPass: Type.Optional(
+    Closed(
+      {
+        requests: Type.Integer({ minimum: 0, description: 'Clean requests that are missing.' }),
+        seconds: Type.Number({ minimum: 0, description: 'Until passAfter is over.' }),
+      },
+      { description: 'What is missing for a pass with limited evidence.' },
+    ),
   ),
   badMinutes: Type.Integer({
     minimum: 0,

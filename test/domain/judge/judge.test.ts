@@ -481,7 +481,7 @@ describe('the rule baseline', () => {
       bad: 2_490,
       total: 49_750,
       shareEvidence: 1,
-      upperBound: 1,
+      rulesOutRate: 1,
       badMinutes: 0,
       requestsToVerdict: null,
     });
@@ -508,7 +508,7 @@ describe('the rule baseline', () => {
   it('shows the share evidence and the upper bound that decide, of what it compares', () => {
     const alone = byMinute([500, 0, 500, 0], [500, 2, 500, 1]);
     const followed = byMinute([500, 0, 500, 0], [500, 2, 500, 1], hardlyBeside, hardlyBeside);
-    for (const name of ['shareEvidence', 'upperBound', 'requestsToVerdict', 'badMinutes'] as const)
+    for (const name of ['shareEvidence', 'rulesOutRate', 'requestsToVerdict', 'badMinutes'] as const)
       expect(followed.slis[0]?.[name]).toBe(alone.slis[0]?.[name]);
     expect(followed.verdict).toBe(alone.verdict);
   });
@@ -620,7 +620,7 @@ describe('the knobs of the numbers', () => {
     const whole = at(2000, 6, {});
     expect(sampled).toMatchObject({ value: 0.997, total: 200_000, bad: 600 });
     expect(sampled?.evidence).toBe(whole?.evidence);
-    expect(sampled?.upperBound).toBe(whole?.upperBound);
+    expect(sampled?.rulesOutRate).toBe(whole?.rulesOutRate);
     expect(sampled?.failAtBadEvents).toBeGreaterThan(500);
   });
 

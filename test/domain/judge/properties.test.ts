@@ -166,7 +166,7 @@ describe('what must change nothing', () => {
         });
         const own = verdictOf(journey).slis[0];
         const other = verdictOf(journey, merged).slis[0];
-        for (const name of ['good', 'bad', 'total', 'evidence', 'upperBound', 'burnRate'] as const)
+        for (const name of ['good', 'bad', 'total', 'evidence', 'rulesOutRate', 'burnRate'] as const)
           expect(other?.[name]).toBe(own?.[name]);
         if (
           own !== undefined &&

@@ -1,7 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/domain/judge/judge.ts';
-import { cleanRequestsToPass } from '../../../src/domain/judge/required-traffic.ts';
+import { requestsToPass } from '../../../src/domain/judge/required-traffic.ts';
 import { cujOf, defaultPolicy, endpointOf, measurementOf } from './journey.ts';
+
+describe('the clean requests that a pass with limited evidence takes', () => {
+  const gate = { ...defaultPolicy, passAfterMs: 480_000, rulesOutRate: 0.05 };
+
+  it('rule out rulesOutRate, and are at least minRequests', () => {
+    expect(requestsToPass(gate, 0.0005).limited).toBe(59);
+    expect(requestsToPass({ ...gate, minRequests: 60 }, 0.0005).limited).toBe(60);
+    expect(requestsToPass(gate, 0.0005, { sampleRate: 0.1, dispersion: 2 }).limited).toBe(1_169);
+  });
+
+  it('do not exist under strict, with a fixed window, or with a passAfter of more than maxWindow', () => {
+    expect(requestsToPass({ ...gate, rule: 'strict' }, 0.0005).limited).toBe(Number.POSITIVE_INFINITY);
+    expect(requestsToPass({ ...gate, window: 600_000 }, 0.0005).limited).toBe(Number.POSITIVE_INFINITY);
+    expect(requestsToPass({ ...gate, maxWindowMs: 420_000 }, 0.0005).limited).toBe(Number.POSITIVE_INFINITY);
+  });
+});
 
 describe('the clean requests that a pass takes', () => {
   it.each([
@@ -17,7 +33,10 @@ describe('the clean requests that a pass takes', () => {
       5,
     ],
   ])('are those of %s', (_, policy, budget, requests) => {
-    expect(cleanRequestsToPass({ ...defaultPolicy, ...policy }, budget)).toBe(requests);
+    expect(requestsToPass({ ...defaultPolicy, ...policy }, budget)).toEqual({
+      proven: requests,
+      limited: Number.POSITIVE_INFINITY,
+    });
   });
 
   it.each([
@@ -27,7 +46,7 @@ describe('the clean requests that a pass takes', () => {
     ['sampled and in bursts, with a minimum', { sampleRate: 0.5, dispersion: 1.5 }],
   ])('lead the judge to a pass, and one fewer does not: %s', (_, counted) => {
     const cuj = cujOf({ gate: { minRequests: 300 } });
-    const requests = cleanRequestsToPass(cuj.gate, 0.0005, { sampleRate: 1, dispersion: 1, ...counted });
+    const { proven } = requestsToPass(cuj.gate, 0.0005, { sampleRate: 1, dispersion: 1, ...counted });
     const verdictOn = (count: number) =>
       judge(
         cuj,
@@ -38,7 +57,7 @@ describe('the clean requests that a pass takes', () => {
         }),
         { registryDigest: 'sha256:0' },
       ).verdict;
-    expect(verdictOn(requests)).toBe('pass');
-    expect(verdictOn(requests - 1)).toBe('inconclusive');
+    expect(verdictOn(proven)).toBe('pass');
+    expect(verdictOn(proven - 1)).toBe('inconclusive');
   });
 });

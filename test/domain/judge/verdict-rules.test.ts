@@ -173,9 +173,9 @@ describe('what baseline compares', () => {
       gate,
     );
 
-  it('is what upperBound shows, and what is traffic enough', () => {
+  it('is what rulesOutRate shows, and what is traffic enough', () => {
     const [sli] = late([1_000, 0], [9_000, 0]).slis;
-    expect(sli?.upperBound).toBeCloseTo(1 - 0.05 ** (1 / 1_000), 8);
+    expect(sli?.rulesOutRate).toBeCloseTo(1 - 0.05 ** (1 / 1_000), 8);
     expect(sli).toMatchObject({ verdict: 'pass', total: 10_000 });
     // 414 of 10,414 are compared, and 415 clean ones rule out 14.4 times the error budget.
     expect(outcome(late([414, 0], [10_000, 0]))).toBe('inconclusive insufficient_traffic');

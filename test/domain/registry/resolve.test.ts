@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { pathText, type RegistryInput } from '../../../src/domain/registry/findings.ts';
 import type { Cuj } from '../../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../../src/domain/registry/resolve.ts';
-import type { CujDocument, RegistryDocument } from '../../../src/domain/registry/schema.ts';
+import type { CujDocument, GateDocument, RegistryDocument } from '../../../src/domain/registry/schema.ts';
 import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
 
 const services = {
@@ -59,7 +59,9 @@ describe('a CUJ with everything left out', () => {
         rule: 'confidence',
         falseAbort: 0.05,
         ruleOutBurn: 14.4,
-        minRequests: 0,
+        passAfterMs: 360_000,
+        rulesOutRate: 0.25,
+        minRequests: 10,
         onLowTraffic: 'inconclusive',
         window: 'rollout',
         maxWindowMs: 7_200_000,
@@ -83,6 +85,48 @@ describe('a CUJ with everything left out', () => {
     });
     expect(cuj.sloWindow).toBe('7d');
     expect(cuj.objectives.availability?.percent).toBe(99);
+  });
+});
+
+describe('the limited pass', () => {
+  it('is off with passAfter: never, in the defaults and in a CUJ', () => {
+    const never = { gate: { passAfter: 'never' } };
+    expect(resolveOne({}, { ...availability, ...never }).gate).not.toHaveProperty('passAfterMs');
+    expect(resolveOne(never, { ...availability, gate: { passAfter: '6m' } }).gate).not.toHaveProperty(
+      'passAfterMs',
+    );
+    const again = resolveOne({ gate: { passAfter: '6m' } }, { ...availability, ...never });
+    expect(again.gate.passAfterMs).toBe(360_000);
+  });
+
+  it('has its rate in percent', () => {
+    const cuj = resolveOne({ gate: { rulesOutRate: 2.5 } }, { ...availability, gate: { rulesOutRate: 1 } });
+    expect(cuj.gate.rulesOutRate).toBe(0.025);
+  });
+
+  const findings = (cuj: GateDocument, defaults: GateDocument = {}) =>
+    rules([
+      input({ defaults: { ...availability, gate: defaults }, services, cujs: [{ ...base, gate: cuj }] }),
+    ]);
+
+  it('may come at the end of the longest window', () => {
+    expect(findings({ passAfter: '30m', maxWindow: '30m' })).toEqual([]);
+  });
+
+  it.each([
+    [{ passAfter: '10m' }, { maxWindow: '9m' }, 'passAfter'],
+    [{ maxWindow: '9m' }, { passAfter: '10m' }, 'maxWindow'],
+    [{ window: 'rollout' }, { window: '5m', passAfter: '10m', maxWindow: '9m' }, 'window'],
+  ])('may not come after it: %j over the defaults %j', (cuj, defaults, key) => {
+    expect(findings(cuj, defaults)).toEqual([`r.yaml cujs[0].gate.${key} pass-after-over-max-window`]);
+  });
+
+  it.each([
+    ['it is off', { passAfter: 'never', maxWindow: '5m' }, { passAfter: '8m' }],
+    ['the window is fixed', { window: '5m', maxWindow: '5m' }, { passAfter: '8m' }],
+    ['only the built-in default is longer', { maxWindow: '5m' }, {}],
+  ])('may be longer where %s', (_, cuj, defaults) => {
+    expect(findings(cuj, defaults)).toEqual([]);
   });
 });
 

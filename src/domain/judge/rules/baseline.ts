@@ -1,19 +1,13 @@
 import { ruleFacts } from '../../registry/rules.ts';
-import { inconclusive, isDemonstrated, type Rule, step } from './rule.ts';
-import {
-  indistinguishable,
-  insufficientTraffic,
-  isPassOfLowTraffic,
-  noData,
-  statusMissing,
-} from './steps.ts';
+import { hasEvidenceToFail, inconclusive, type Rule, step } from './rule.ts';
+import { indistinguishable, insufficientTraffic, noData, statusMissing, unprovenReason } from './steps.ts';
 
 /** Fails a canary that is worse than stable in the same minutes: for services that are always below their SLO. */
 export const baseline: Rule = {
   steps: [
     noData,
     step(['within_noise', 'status_missing', 'worse_than_stable'], ({ evidence, missingStatus }) => {
-      if (!baseline.hasEvidenceToFail(evidence)) return undefined;
+      if (!hasEvidenceToFail(baseline, evidence)) return undefined;
       if (evidence.counts.badMinutes < ruleFacts.baseline.minBadMinutes) return inconclusive('within_noise');
       return missingStatus?.side === 'stable'
         ? inconclusive('status_missing')
@@ -26,16 +20,16 @@ export const baseline: Rule = {
     ),
     insufficientTraffic,
     indistinguishable,
-    step(['insufficient_traffic', 'not_worse_than_stable'], (context) => ({
+    step(['not_worse_than_stable', 'limited_evidence', 'insufficient_traffic'], (context) => ({
       verdict: 'pass',
-      reason: isPassOfLowTraffic(context) ? 'insufficient_traffic' : 'not_worse_than_stable',
+      reason: context.isTrafficEnough(0) ? 'not_worse_than_stable' : unprovenReason(context),
     })),
   ],
   comparesStable: true,
   // Stable may fail so often that a multiple of its rate rules nothing out.
   highestBound: ({ ruleOutBurn }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, (1 + referenceRate) / 2),
-  hasEvidenceToFail: (evidence) => isDemonstrated(evidence.logShare, evidence),
+  logAgainst: ({ logShare }) => logShare,
   abortThresholds: ({ sums }) => ({ cuj: null, endpoints: sums.endpoints.map(() => null) }),
   mayPassAt: () => true,
   decidesBy: ({ shareEvidence }) => ({ expected: 'a canary no worse than stable', value: shareEvidence }),

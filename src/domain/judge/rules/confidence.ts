@@ -2,21 +2,19 @@ import { violates } from '../../registry/objective.ts';
 import { ruleFacts } from '../../registry/rules.ts';
 import { abortThresholdsOf } from '../abort-threshold.ts';
 import { hasConcurrentStable } from '../stable-baseline.ts';
-import { inconclusive, isDemonstrated, type Rule, step } from './rule.ts';
-import {
-  indistinguishable,
-  insufficientTraffic,
-  isPassOfLowTraffic,
-  noData,
-  statusMissing,
-} from './steps.ts';
+import { hasEvidenceToFail, inconclusive, type Rule, type RuleContext, step } from './rule.ts';
+import { indistinguishable, insufficientTraffic, noData, statusMissing, unprovenReason } from './steps.ts';
+
+function isBelow({ sums, question }: RuleContext): boolean {
+  return violates(question.objective, sums.total, sums.bad);
+}
 
 /** Fails a canary with more errors than a service on its SLO has; passes once the traffic rules out a fast burn. */
 export const confidence: Rule = {
   steps: [
     noData,
     step(['within_noise', 'shared_cause', 'slo_violated'], ({ sums, evidence, question }) => {
-      if (!confidence.hasEvidenceToFail(evidence)) return undefined;
+      if (!hasEvidenceToFail(confidence, evidence)) return undefined;
       // It may be a blip, so it is no fail; and it is no pass.
       if (evidence.counts.badMinutes < ruleFacts.confidence.minBadMinutes)
         return inconclusive('within_noise');
@@ -27,18 +25,20 @@ export const confidence: Rule = {
     }),
     statusMissing,
     insufficientTraffic,
-    step(['within_noise'], ({ sums, question }) =>
-      violates(question.objective, sums.total, sums.bad) ? inconclusive('within_noise') : undefined,
+    step(['within_noise'], (context) =>
+      isBelow(context) && !context.isLimitedPass ? inconclusive('within_noise') : undefined,
     ),
     indistinguishable,
-    step(['insufficient_traffic', 'within_slo'], (context) => ({
+    step(['within_slo', 'limited_evidence', 'insufficient_traffic'], (context) => ({
       verdict: 'pass',
-      reason: isPassOfLowTraffic(context) ? 'insufficient_traffic' : 'within_slo',
+      reason: context.isTrafficEnough(0) && !isBelow(context) ? 'within_slo' : unprovenReason(context),
     })),
   ],
   comparesStable: false,
-  highestBound: ({ ruleOutBurn }, referenceRate) => ruleOutBurn * referenceRate,
-  hasEvidenceToFail: (evidence) => isDemonstrated(evidence.logCanary, evidence),
+  // At a low objective a multiple of the budget rules nothing out.
+  highestBound: ({ ruleOutBurn, rulesOutRate = 1 }, referenceRate) =>
+    Math.min(ruleOutBurn * referenceRate, Math.max(rulesOutRate, 2 * referenceRate)),
+  logAgainst: ({ logCanary }) => logCanary,
   abortThresholds: ({ evidence }) => abortThresholdsOf(evidence.line),
   mayPassAt: (objective, total, bad) => !violates(objective, total, bad),
   decidesBy: ({ evidence }) => ({ expected: 'a service meeting its SLO', value: evidence }),

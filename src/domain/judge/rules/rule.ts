@@ -15,6 +15,8 @@ export interface RuleContext {
   readonly missingStatus: MissingStatus | undefined;
   /** Whether the traffic would be enough for a pass with `more` clean requests, regardless of the SLI. */
   readonly isTrafficEnough: (more: number) => boolean;
+  /** Whether a limited pass is due, where no step before it decides otherwise. */
+  readonly isLimitedPass: boolean;
 }
 
 /** The numbers of an SLI verdict that `decidesBy` may use. */
@@ -51,11 +53,11 @@ export interface Rule {
   readonly comparesStable: boolean;
   /** The highest upper bound of the rate of bad events that passes. Undefined: a pass needs no bound. */
   readonly highestBound: (
-    policy: Pick<GatePolicy, 'ruleOutBurn'>,
+    policy: Pick<GatePolicy, 'ruleOutBurn' | 'rulesOutRate'>,
     referenceRate: number,
   ) => number | undefined;
-  /** Whether there is evidence to fail, whatever number of minutes it spans. */
-  readonly hasEvidenceToFail: (evidence: Evidence) => boolean;
+  /** The natural log of the evidence against the canary that it decides by. Undefined: it decides by counts. */
+  readonly logAgainst: ((evidence: Evidence) => number) | undefined;
   /** The numbers of bad events at which the verdict becomes a fail. */
   readonly abortThresholds: (context: RuleContext) => AbortThresholds;
   /** Whether these counts would pass if there were enough traffic. */
@@ -82,7 +84,14 @@ export function decide({ steps }: Rule, context: RuleContext): Judged {
   throw new TypeError('no step of the rule applies');
 }
 
-/** Evidence of at least m/alpha, from at least two bad events that were seen. */
-export function isDemonstrated(log: number, { counts, line }: Evidence): boolean {
-  return reaches(counts.badSeen, minBadEvents) && log >= Math.log(line.threshold);
+/**
+ * Whether there is evidence to fail, whatever number of minutes it spans: at least m/alpha, from at least two bad events
+ * that were seen.
+ */
+export function hasEvidenceToFail({ logAgainst }: Rule, evidence: Evidence): boolean {
+  return (
+    logAgainst !== undefined &&
+    reaches(evidence.counts.badSeen, minBadEvents) &&
+    logAgainst(evidence) >= Math.log(evidence.line.threshold)
+  );
 }

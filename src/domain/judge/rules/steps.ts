@@ -12,11 +12,13 @@ export const statusMissing = step(['status_missing'], ({ missingStatus }) =>
   missingStatus?.side === 'canary' ? inconclusive('status_missing') : undefined,
 );
 
-/** Traffic is too little for a pass. Under `onLowTraffic: pass` it does not decide. */
-export const insufficientTraffic = step(['insufficient_traffic'], ({ question, isTrafficEnough }) =>
-  question.policy.onLowTraffic === 'inconclusive' && !isTrafficEnough(0)
-    ? inconclusive('insufficient_traffic')
-    : undefined,
+/** Traffic is too little for a pass, and no limited pass is due. Under `onLowTraffic: pass` it does not decide. */
+export const insufficientTraffic = step(
+  ['insufficient_traffic'],
+  ({ question, isTrafficEnough, isLimitedPass }) =>
+    question.policy.onLowTraffic === 'inconclusive' && !isTrafficEnough(0) && !isLimitedPass
+      ? inconclusive('insufficient_traffic')
+      : undefined,
 );
 
 /** Canary and stable cannot be told apart. */
@@ -24,7 +26,7 @@ export const indistinguishable = step(['canary_indistinguishable'], ({ question 
   question.window.indistinguishable === undefined ? undefined : inconclusive('canary_indistinguishable'),
 );
 
-/** Whether a pass rests on `onLowTraffic` alone. Precondition: without it, too little traffic was decided before. */
-export function isPassOfLowTraffic({ question, isTrafficEnough }: RuleContext): boolean {
-  return question.policy.onLowTraffic === 'pass' && !isTrafficEnough(0);
+/** The reason of a pass that is not proven: a limited one, or one that rests on `onLowTraffic` alone. */
+export function unprovenReason({ isLimitedPass }: RuleContext): 'limited_evidence' | 'insufficient_traffic' {
+  return isLimitedPass ? 'limited_evidence' : 'insufficient_traffic';
 }

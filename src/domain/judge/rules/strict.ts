@@ -1,7 +1,7 @@
 import { minViolation, violates } from '../../registry/objective.ts';
 import { reaches } from '../abort-threshold.ts';
 import { inconclusive, type Rule, type RuleContext, step } from './rule.ts';
-import { indistinguishable, isPassOfLowTraffic, noData, statusMissing } from './steps.ts';
+import { indistinguishable, noData, statusMissing } from './steps.ts';
 
 function isBelow({ sums, question }: RuleContext): boolean {
   return violates(question.objective, sums.total, sums.bad);
@@ -24,12 +24,12 @@ export const strict: Rule = {
     indistinguishable,
     step(['insufficient_traffic', 'within_slo'], (context) => ({
       verdict: 'pass',
-      reason: isPassOfLowTraffic(context) ? 'insufficient_traffic' : 'within_slo',
+      reason: context.isTrafficEnough(0) ? 'within_slo' : 'insufficient_traffic',
     })),
   ],
   comparesStable: false,
   highestBound: () => undefined,
-  hasEvidenceToFail: () => false,
+  logAgainst: undefined,
   abortThresholds({ sums, question: { objective, policy } }) {
     const failAt = reaches(sums.totalSeen, policy.minRequests)
       ? (minViolation(objective, sums.total) ?? null)
