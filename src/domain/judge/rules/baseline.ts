@@ -32,6 +32,8 @@ export const baseline: Rule = {
   logAgainst: ({ logShare }) => logShare,
   abortThresholds: ({ sums }) => ({ cuj: null, endpoints: sums.endpoints.map(() => null) }),
   mayPassAt: () => true,
-  decidesBy: ({ shareEvidence }) => ({ expected: 'a canary no worse than stable', value: shareEvidence }),
+  decidesBy: {
+    evidence: ({ shareEvidence }) => ({ expected: 'a canary no worse than stable', value: shareEvidence }),
+  },
   oneMinuteText: 'all in one minute that has traffic of stable',
 };

@@ -39,6 +39,6 @@ export const confidence: Rule = {
   logAgainst: ({ logCanary }) => logCanary,
   abortThresholds: ({ evidence }) => abortThresholdsOf(evidence.line),
   mayPassAt: (objective, total, bad) => !violates(objective, total, bad),
-  decidesBy: ({ evidence }) => ({ expected: 'a service meeting its SLO', value: evidence }),
+  decidesBy: { evidence: ({ evidence }) => ({ expected: 'a service meeting its SLO', value: evidence }) },
   oneMinuteText: 'all in one minute',
 };

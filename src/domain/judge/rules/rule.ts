@@ -19,12 +19,25 @@ export interface RuleContext {
   readonly isLimitedPass: boolean;
 }
 
-/** The numbers of an SLI verdict that `decidesBy` may use. */
+/** The numbers of an SLI verdict that `decidesBy.evidence` may use. */
 interface ShownEvidence {
   readonly evidence: number;
   readonly shareEvidence: number;
   readonly evidenceThreshold: number;
 }
+
+/** What a fail is found by, for people: evidence, or the counts alone. */
+type DecidesBy =
+  | {
+      /** The evidence, and what it is evidence against: a release of which `expected` is true. */
+      readonly evidence: (shown: ShownEvidence) => { expected: string; value: number };
+      readonly counts?: undefined;
+    }
+  | {
+      /** When it fails, as the end of a sentence that names the rule: `fails below the objective`. */
+      readonly counts: (policy: GatePolicy) => string;
+      readonly evidence?: undefined;
+    };
 
 /** A verdict with one of some reasons. */
 type Decision<R extends Reason> = Judged & { readonly reason: R };
@@ -62,11 +75,7 @@ export interface Rule {
   readonly abortThresholds: (context: RuleContext) => AbortThresholds;
   /** Whether these counts would pass if there were enough traffic. */
   readonly mayPassAt: (objective: Objective, total: number, bad: number) => boolean;
-  /**
-   * The evidence that it decides by, and what that is evidence against: a release of which `expected` is true. Undefined:
-   * it decides by the counts.
-   */
-  readonly decidesBy: ((shown: ShownEvidence) => { expected: string; value: number }) | undefined;
+  readonly decidesBy: DecidesBy;
   /** How the summary describes evidence that lies in one minute. */
   readonly oneMinuteText: string;
 }
