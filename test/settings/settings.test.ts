@@ -28,6 +28,7 @@ function problemsOf(env: Record<string, string>, options: ReadOptions = {}): rea
 describe('readSettings', () => {
   it('has a default for everything but keys, registry and DD_URL', () => {
     expect(readSettings({})).toEqual({
+      backend: 'datadog',
       datadog: { apiKey: undefined, appKey: undefined, site: 'datadoghq.com', url: undefined },
       registry: undefined,
       host: '0.0.0.0',
@@ -231,6 +232,16 @@ describe('readSettings', () => {
     expect(problems).toHaveLength(6);
     expect(new SettingsError(problems).message).toContain('6 settings are invalid');
     for (const problem of problems) expect(new SettingsError(problems).message).toContain(problem);
+  });
+
+  it('knows the backends, and asks nothing of one that it does not know', () => {
+    expect(readSettings({}).backend).toBe('datadog');
+    expect(
+      problemsOf({ CUJ_GATE_BACKEND: 'graphite', DD_SITE: 'nowhere' }, { required: requiredToServe }),
+    ).toEqual([
+      'CUJ_GATE_BACKEND=graphite is not one of datadog.',
+      expect.stringMatching(/^CUJ_GATE_REGISTRY is not set/),
+    ]);
   });
 
   it('names every variable that serving needs and that is missing', () => {
