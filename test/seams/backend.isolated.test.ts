@@ -299,6 +299,17 @@ describe('a process that measures with it', () => {
     expect(unknown.text).toContain('CUJ_GATE_BACKEND=tallly is not one of datadog, tally.');
   });
 
+  test.each(['terraform', 'openslo', 'all'])(
+    'is refused by generate %s, which works with Datadog only',
+    async (what) => {
+      const { code, text } = await cujGate('tally', 'generate', what, '--registry', file(document));
+      expect(code).toBe(2);
+      expect(text).toBe(
+        'cuj-gate generate: terraform and openslo work with Datadog only, and this registry is for Tally. Name what else to generate, such as analysis-templates and prometheus-rules.\n',
+      );
+    },
+  );
+
   test('is refused by a command that works with Datadog only', async () => {
     const { code, text } = await cujGate('tally', 'doctor', '--registry', file(document));
     expect(code).toBe(2);
