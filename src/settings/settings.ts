@@ -34,9 +34,11 @@ export interface Settings {
   readonly maxInflight: number;
   /** The URL of an OTLP/HTTP receiver; undefined: no tracing. */
   readonly tracesUrl: string | undefined;
-  /** The protocol in the SDK's variables. The gate always uses OTLP over HTTP. */
+  /** The values of all settings that are marked `secret`. Never logged. */
+  readonly secrets: readonly string[];
   /** Possible keys in the headers for the collector. Never logged. */
   readonly otlpSecrets: readonly string[];
+  /** The protocol in the SDK's variables. The gate always uses OTLP over HTTP. */
   readonly otlpProtocol: string | undefined;
   /** Authentication, TLS and rate limit. */
   readonly access: AccessSettings;
@@ -284,6 +286,7 @@ export function readSettings(
 ): Settings {
   const problems: string[] = [...unknownNames(env)];
   const readFile = options.readFile ?? textOfFile;
+  const secrets: string[] = [];
   let backend: BackendName | undefined;
 
   function get<N extends SettingName>(name: N): ValueOf<N> | undefined {
@@ -297,6 +300,7 @@ export function readSettings(
     const isForeign = setting.onlyFor !== undefined && setting.onlyFor !== backend;
     const text = isForeign ? defaultOf(name, setting) : textOf(name, setting);
     if (text === undefined) return undefined;
+    if (setting.secret === true) secrets.push(text.text);
     const read = setting.read(text.text);
     if ('value' in read) return read.value as ValueOf<N>;
     const hidden = setting.secret === true || /\/\/[^/]*@/.test(text.text);
@@ -358,6 +362,7 @@ export function readSettings(
     tracesUrl:
       get('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ??
       (otlpUrl === undefined ? undefined : `${otlpUrl}/v1/traces`),
+    secrets,
     otlpSecrets: [env.OTEL_EXPORTER_OTLP_HEADERS, env.OTEL_EXPORTER_OTLP_TRACES_HEADERS].flatMap(longValues),
     otlpProtocol: given(env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL) ?? given(env.OTEL_EXPORTER_OTLP_PROTOCOL),
     access: accessOf(

@@ -39,6 +39,7 @@ describe('readSettings', () => {
       cacheSize: 500,
       drainDelayMs: 5_000,
       maxInflight: 1_000,
+      secrets: [],
       otlpSecrets: [],
       access: {
         tokensFile: undefined,
@@ -232,6 +233,18 @@ describe('readSettings', () => {
     expect(problems).toHaveLength(6);
     expect(new SettingsError(problems).message).toContain('6 settings are invalid');
     for (const problem of problems) expect(new SettingsError(problems).message).toContain(problem);
+  });
+
+  it('collects every value that must not be shown, of a file as well', () => {
+    const { secrets } = readSettings(
+      {
+        DD_API_KEY: 'an-api-key',
+        DD_APP_KEY_FILE: '/keys/app',
+        CUJ_GATE_REDIS_URL: 'redis://:pass@redis:6379',
+      },
+      { readFile: () => 'an-app-key\n' },
+    );
+    expect(secrets).toEqual(['an-api-key', 'an-app-key', 'redis://:pass@redis:6379']);
   });
 
   it('knows the backends, and asks nothing of one that it does not know', () => {
