@@ -77,6 +77,11 @@ describe('a rule that only the tables know', () => {
     expect(hint).toMatch(/^Abort or roll back\. /);
   });
 
+  test('goes by numbers of the gate', () => {
+    expect(judged(tripled, measured(over(2, 9, 9), over(2, 1000, 0))).verdict).not.toBe('fail');
+    expect(judged(tripled, measured(over(2, 10, 9), over(2, 1000, 0))).verdict).toBe('fail');
+  });
+
   test('says by its own name that it compares with stable', () => {
     expect(judged(tripled, situations['without stable in the same minutes'] as Measurement)).toMatchObject({
       reason: 'canary_indistinguishable',

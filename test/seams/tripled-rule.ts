@@ -5,8 +5,10 @@ import {
   insufficientTraffic,
   noData,
   statusMissing,
+  unprovenReason,
 } from '../../src/domain/judge/rules/steps.ts';
 import type { Evidence } from '../../src/domain/judge/sli-evidence.ts';
+import type { GatePolicy } from '../../src/domain/registry/model.ts';
 import type { RuleFacts } from '../../src/domain/registry/rules.ts';
 
 /** A rule for tests: fails a canary that has three times stable's rate of bad events, by the counts alone. */
@@ -17,15 +19,19 @@ export const tripledFacts: RuleFacts = {
   belowObjective: 'compared',
 };
 
-function isTripled({ counts, stableRate = 0 }: Evidence): boolean {
-  return reaches(counts.badSeen, 5) && counts.e > 3 * stableRate * counts.n;
+function isTripled({ counts, stableRate = 0 }: Evidence, { minRequests }: GatePolicy): boolean {
+  return (
+    reaches(counts.totalSeen, minRequests) &&
+    reaches(counts.badSeen, 5) &&
+    counts.e > 3 * stableRate * counts.n
+  );
 }
 
 export const tripled: Rule = {
   steps: [
     noData,
-    step(['status_missing', 'worse_than_stable'], ({ evidence, missingStatus }) => {
-      if (!hasEvidenceToFail(tripled, evidence)) return undefined;
+    step(['status_missing', 'worse_than_stable'], ({ evidence, question, missingStatus }) => {
+      if (!hasEvidenceToFail(tripled, evidence, question.policy)) return undefined;
       return missingStatus?.side === 'stable'
         ? inconclusive('status_missing')
         : { verdict: 'fail', reason: 'worse_than_stable' };
@@ -36,14 +42,14 @@ export const tripled: Rule = {
     ),
     insufficientTraffic,
     indistinguishable,
-    step(['insufficient_traffic', 'not_worse_than_stable'], (context) => ({
+    step(['not_worse_than_stable', 'limited_evidence', 'insufficient_traffic'], (context) => ({
       verdict: 'pass',
-      reason: context.isTrafficEnough(0) ? 'not_worse_than_stable' : 'insufficient_traffic',
+      reason: context.isTrafficEnough(0) ? 'not_worse_than_stable' : unprovenReason(context),
     })),
   ],
   comparesStable: true,
   highestBound: () => undefined,
-  logAgainst: (evidence) => (isTripled(evidence) ? Number.POSITIVE_INFINITY : 0),
+  logAgainst: (evidence, policy) => (isTripled(evidence, policy) ? Number.POSITIVE_INFINITY : 0),
   abortThresholds: ({ sums }) => ({ cuj: null, endpoints: sums.endpoints.map(() => null) }),
   mayPassAt: () => true,
   decidesBy: {

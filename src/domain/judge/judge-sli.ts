@@ -121,10 +121,10 @@ function judgeSums(
   const evidence = evidenceIn(sums, question, rule.comparesStable);
   // Stable's status matters only for a fail by comparison.
   const missingOfStable =
-    rule.comparesStable && hasEvidenceToFail(rule, evidence)
+    rule.comparesStable && hasEvidenceToFail(rule, evidence, policy)
       ? missingStatusOfStable(sums, window)
       : undefined;
-  const limitedIn = secondsToLimitedPass(question, rule.logAgainst?.(evidence), unreached);
+  const limitedIn = secondsToLimitedPass(question, rule.logAgainst?.(evidence, policy), unreached);
   const context: RuleContext = {
     sums,
     evidence,
@@ -205,7 +205,7 @@ function cleanRequests(rule: Rule, context: RuleContext, reason: Reason): number
   if (!opensToPass.has(reason)) return null;
   if (window.indistinguishable !== undefined) return null;
   if (rule.comparesStable && evidence.counts.total <= 0) return null;
-  if (hasEvidenceToFail(rule, evidence)) return null;
+  if (hasEvidenceToFail(rule, evidence, question.policy)) return null;
   return requestsUntil(
     (more) =>
       sums.total + more > 0 &&

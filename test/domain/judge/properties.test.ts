@@ -4,6 +4,7 @@ import { spread } from '../../../src/domain/judge/abort-threshold.ts';
 import { judge, type Verdict } from '../../../src/domain/judge/judge.ts';
 import { readSeries } from '../../../src/domain/metrics/measurement-json.ts';
 import type { EndpointMeasurement, Measurement, Series } from '../../../src/domain/metrics/metrics-source.ts';
+import { type RuleName, ruleNames } from '../../../src/domain/registry/rules.ts';
 import { type Counts, cujOf, endpointOf, measurementOf, silent } from './journey.ts';
 
 const options = { registryDigest: 'sha256:test' };
@@ -11,7 +12,7 @@ const seeded = (numRuns: number) => ({ seed: 20260131, numRuns });
 
 interface Journey {
   readonly availability: number;
-  readonly rule: 'confidence' | 'strict' | 'baseline';
+  readonly rule: RuleName;
   readonly minRequests: number;
   readonly onLowTraffic: 'inconclusive' | 'pass';
   readonly before: number;
@@ -50,7 +51,7 @@ function countsOf(minutes: number, most: number): fc.Arbitrary<Counts> {
     }));
 }
 
-const journeys = (most: number, rules: readonly Journey['rule'][] = ['confidence', 'strict', 'baseline']) =>
+const journeys = (most: number, rules: readonly RuleName[] = ruleNames) =>
   fc.integer({ min: 2, max: 6 }).chain((minutes) =>
     fc.record({
       availability: fc.constantFrom(99, 99.9, 99.95, 99.999),

@@ -70,7 +70,7 @@ export interface Rule {
     referenceRate: number,
   ) => number | undefined;
   /** The natural log of the evidence against the canary that it decides by. Undefined: it decides by counts. */
-  readonly logAgainst: ((evidence: Evidence) => number) | undefined;
+  readonly logAgainst: ((evidence: Evidence, policy: GatePolicy) => number) | undefined;
   /** The numbers of bad events at which the verdict becomes a fail. */
   readonly abortThresholds: (context: RuleContext) => AbortThresholds;
   /** Whether these counts would pass if there were enough traffic. */
@@ -97,10 +97,10 @@ export function decide({ steps }: Rule, context: RuleContext): Judged {
  * Whether there is evidence to fail, whatever number of minutes it spans: at least m/alpha, from at least two bad events
  * that were seen.
  */
-export function hasEvidenceToFail({ logAgainst }: Rule, evidence: Evidence): boolean {
+export function hasEvidenceToFail({ logAgainst }: Rule, evidence: Evidence, policy: GatePolicy): boolean {
   return (
     logAgainst !== undefined &&
     reaches(evidence.counts.badSeen, minBadEvents) &&
-    logAgainst(evidence) >= Math.log(evidence.line.threshold)
+    logAgainst(evidence, policy) >= Math.log(evidence.line.threshold)
   );
 }
