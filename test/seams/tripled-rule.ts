@@ -11,7 +11,7 @@ import type { Evidence } from '../../src/domain/judge/sli-evidence.ts';
 import type { GatePolicy } from '../../src/domain/registry/model.ts';
 import type { RuleFacts } from '../../src/domain/registry/rules.ts';
 
-/** A rule for tests: fails a canary that has three times stable's rate of bad events, by the counts alone. */
+/** A rule for tests: fails a canary that has so many times stable's rate of bad events, by the counts alone. */
 
 export const tripledFacts: RuleFacts = {
   minBadMinutes: 1,
@@ -19,12 +19,8 @@ export const tripledFacts: RuleFacts = {
   belowObjective: 'compared',
 };
 
-function isTripled({ counts, stableRate = 0 }: Evidence, { minRequests }: GatePolicy): boolean {
-  return (
-    reaches(counts.totalSeen, minRequests) &&
-    reaches(counts.badSeen, 5) &&
-    counts.e > 3 * stableRate * counts.n
-  );
+function isTripled({ counts, stableRate = 0 }: Evidence, { ruleOutBurn }: GatePolicy): boolean {
+  return reaches(counts.badSeen, 5) && counts.e > ruleOutBurn * stableRate * counts.n;
 }
 
 export const tripled: Rule = {
@@ -52,8 +48,6 @@ export const tripled: Rule = {
   logAgainst: (evidence, policy) => (isTripled(evidence, policy) ? Number.POSITIVE_INFINITY : 0),
   abortThresholds: ({ sums }) => ({ cuj: null, endpoints: sums.endpoints.map(() => null) }),
   mayPassAt: () => true,
-  decidesBy: {
-    counts: ({ minRequests }) => `fails above 3 times the rate of stable, from ${minRequests} requests on`,
-  },
+  decidesBy: { counts: ({ ruleOutBurn }) => `fails above ${ruleOutBurn} times the rate of stable` },
   oneMinuteText: 'all in one minute that has traffic of stable',
 };
