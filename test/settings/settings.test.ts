@@ -12,6 +12,7 @@ import {
   settingsHelp,
   settingsTable,
 } from '../../src/settings/settings.ts';
+import { backendNames } from '../../src/sources/dialects/dialects.ts';
 
 const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) };
 
@@ -250,9 +251,9 @@ describe('readSettings', () => {
   it('knows the backends, and asks nothing of one that it does not know', () => {
     expect(readSettings({}).backend).toBe('datadog');
     expect(
-      problemsOf({ CUJ_GATE_BACKEND: 'graphite', DD_SITE: 'nowhere' }, { required: requiredToServe }),
+      problemsOf({ CUJ_GATE_BACKEND: 'abacus', DD_SITE: 'nowhere' }, { required: requiredToServe }),
     ).toEqual([
-      'CUJ_GATE_BACKEND=graphite is not one of datadog.',
+      `CUJ_GATE_BACKEND=abacus is not one of ${backendNames.join(', ')}.`,
       expect.stringMatching(/^CUJ_GATE_REGISTRY is not set/),
     ]);
   });
