@@ -72,7 +72,6 @@ export interface Evaluator {
 
 /** An evaluation, and what it holds for. */
 interface Remembered {
-  readonly registry: Registry;
   readonly toMs: number;
   /** Compared by identity. Weak, so that the source's cache alone decides how long a snapshot is kept. */
   readonly snapshots: readonly WeakRef<Snapshot>[];
@@ -95,6 +94,17 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     maxSize: ports.rememberedCounts ?? 4_000_000,
     sizeCalculation: ({ evaluation }) => countsOf(evaluation.measurement),
   });
+  let remembersFor: Registry | undefined;
+
+  /** What is remembered belongs to one registry. An old verdict can never be used again, and would keep its registry alive. */
+  function currentRegistry(): Registry {
+    const registry = ports.registry();
+    if (registry !== remembersFor) {
+      memory.clear();
+      remembersFor = registry;
+    }
+    return registry;
+  }
 
   async function evaluate(
     registry: Registry,
@@ -130,10 +140,9 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       [...ask.params].sort(),
     ]);
     const budget = JSON.stringify(opinion);
-    const before = memory.get(key);
+    const before = registry === remembersFor ? memory.get(key) : undefined;
     if (
       before !== undefined &&
-      before.registry === registry &&
       before.toMs === toMs &&
       before.budget === budget &&
       before.snapshots.length === snapshots.length &&
@@ -155,18 +164,18 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       remembered: false,
     };
     const refs = snapshots.map((snapshot) => new WeakRef(snapshot));
-    memory.set(key, { registry, toMs, snapshots: refs, budget, evaluation });
+    if (registry === remembersFor) memory.set(key, { toMs, snapshots: refs, budget, evaluation });
     return evaluation;
   }
 
   return {
     async cuj(ask, signal) {
-      const registry = ports.registry();
+      const registry = currentRegistry();
       return evaluate(registry, findCuj(registry, ask.cuj), ask, undefined, signal);
     },
 
     async service(ask, signal) {
-      const registry = ports.registry();
+      const registry = currentRegistry();
       if (!registry.services.has(ask.service)) throw serviceNotFound(registry, ask.service);
       // A CUJ whose objectives all need a threshold, and whose endpoints here have none, says nothing about the service.
       const cujs = [...registry.cujs.values()].filter(

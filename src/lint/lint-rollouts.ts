@@ -1,4 +1,5 @@
 import type { Registry } from '../domain/registry/model.ts';
+import { checkBake } from './bake-checks.ts';
 import { checkCanary } from './canary-checks.ts';
 import type { LintFinding, Report } from './finding.ts';
 import { asksTheGate, checkMetric, gatePath } from './metric-checks.ts';
@@ -143,6 +144,7 @@ function checkRollout(
       'Set 10 or more, or use --requests-per-minute to check it.',
     );
   }
+  checkBake(rollout, report);
   const pods = podsOf(rollout, deployments);
   let asked = false;
   let all = true;

@@ -148,7 +148,7 @@ function checkCount(metric: UsedMetric, report: Report): void {
     count.exists ? count : place,
     `Metric "${name}" of a step has an interval and no count.`,
     'It would never end; Argo refuses the Rollout.',
-    'Add count: 10 and consecutiveSuccessLimit: 2.',
+    'Add count: 15 and consecutiveSuccessLimit: 2.',
   );
 }
 
@@ -164,7 +164,7 @@ function checkRhythm(used: UsedMetric, lagSeconds: number, report: Report): void
       count.exists ? count : metric,
       `Metric "${name}" is measured once.`,
       'If the traffic is not enough at that time, the rollout pauses for a person.',
-      'Add interval: 60s, count: 10 and consecutiveSuccessLimit: 2.',
+      'Add interval: 60s, count: 15 and consecutiveSuccessLimit: 2.',
     );
   }
   if (use === 'watch' && !interval.exists) {

@@ -29,13 +29,24 @@ export interface Traffic {
   readonly fullSeconds: number;
 }
 
+/** A step that gives the canary a weight. */
+export interface SetWeight {
+  readonly place: Place;
+  readonly percent: number;
+}
+
+/** From this percentage on, stable has next to no traffic, and a pause is there to watch the canary with all of it. */
+const minBakeWeight = 90;
+
 /** What a Rollout does in time. */
 export interface RolloutParts {
   readonly place: Place;
   readonly name: string;
   readonly analyses: readonly Analysis[];
   /** Of canary steps. */
-  readonly weights: readonly { readonly place: Place; readonly percent: number }[];
+  readonly weights: readonly SetWeight[];
+  /** The weight of the first pause with nearly all of the traffic that comes after a gate. */
+  readonly bake: SetWeight | undefined;
   readonly canary: boolean;
   /** Steps that are experiments with analyses of their own, which are not looked at. */
   readonly experiments: readonly Place[];
@@ -51,7 +62,7 @@ export function rolloutParts(place: Place): RolloutParts {
       ...optional(blueGreen.at('prePromotionAnalysis'), 0, none),
       ...optional(blueGreen.at('postPromotionAnalysis'), 100, endless),
     ];
-    return { place, name, analyses, weights: [], canary: false, experiments: [] };
+    return { place, name, analyses, weights: [], bake: undefined, canary: false, experiments: [] };
   }
   const canary = place.at('spec', 'strategy', 'canary');
   const steps = readSteps(canary.at('steps'));
@@ -65,6 +76,7 @@ export function rolloutParts(place: Place): RolloutParts {
     name,
     analyses: [...watch, ...steps.analyses],
     weights: steps.weights,
+    bake: steps.bake,
     canary: true,
     experiments: steps.experiments,
   };
@@ -103,7 +115,8 @@ export function templateRefs(place: Place): TemplateRef[] {
 }
 
 function readSteps(steps: Place) {
-  const weights: { place: Place; percent: number }[] = [];
+  const weights: SetWeight[] = [];
+  let bake: SetWeight | undefined;
   const analyses: Analysis[] = [];
   const experiments: Place[] = [];
   const waits: Traffic[] = [];
@@ -119,6 +132,7 @@ function readSteps(steps: Place) {
     } else if (step.keys.includes('pause')) {
       const duration = step.at('pause', 'duration').text;
       wait = duration === undefined ? Number.POSITIVE_INFINITY : (seconds(duration) ?? 0);
+      if (wait > 0 && weight >= minBakeWeight && analyses.length > 0) bake ??= weights.at(-1);
     } else if (hasTemplates(step.at('analysis'))) {
       const alone = weight === 0 && routed;
       analyses.push(
@@ -131,7 +145,7 @@ function readSteps(steps: Place) {
     }
     waits.push(weight > 0 ? { seconds: wait, fullSeconds: (wait * weight) / 100 } : none);
   }
-  return { weights, analyses, experiments, trafficFrom: (start: number) => sum(waits.slice(start)) };
+  return { weights, bake, analyses, experiments, trafficFrom: (start: number) => sum(waits.slice(start)) };
 }
 
 function sum(waits: readonly Traffic[]): Traffic {

@@ -74,7 +74,8 @@ export function checkTiming(
   const every = seconds(metric.at('interval').text ?? '') ?? 0;
   const count = numberOf(metric.at('count'), used) ?? 1;
   if (count === 'unknown') return undefined;
-  const looks = use === 'gate' ? Math.max(0, count - 1) * every : 0;
+  const successes = use === 'gate' ? successesOf(used) : 1;
+  const looks = use === 'gate' ? Math.max(0, count - successes) * every : 0;
   const time = analysis.traffic.seconds + looks;
   const delay = metric.at('initialDelay');
   const late = seconds(delay.text ?? '') ?? 0;
@@ -95,14 +96,14 @@ export function checkTiming(
       'error',
       'pause-too-short',
       where,
-      `The canary has traffic for ${text(time)} before ${use === 'gate' ? 'the last measurement' : 'the steps end'}.`,
+      `The canary has traffic for ${text(time)} before ${use === 'gate' ? last(successes) : 'the steps end'}.`,
       `Data is complete ${text(need.lagSeconds)} late and arrives once a minute: there is no data yet.`,
       `Pause for ${text(need.lagSeconds + 240)} or more after setWeight.`,
     );
     return undefined;
   }
   return shortfallOf(
-    { rollout, analysis, name, use, need, looks, time, where, report },
+    { rollout, analysis, name, use, need, successes, looks, time, where, report },
     options.requestsPerMinute,
   );
 }
@@ -113,16 +114,18 @@ interface Question {
   readonly name: string;
   readonly use: UsedMetric['use'];
   readonly need: Need;
-  /** Seconds between a gate's first and last measurement. */
+  /** How many of a gate's measurements must pass in a row. */
+  readonly successes: number;
+  /** Seconds between a gate's first measurement and the latest that may be the first to pass. */
   readonly looks: number;
-  /** Seconds with canary traffic until the last measurement. */
+  /** Seconds with canary traffic until that measurement, or until a watch ends. */
   readonly time: number;
   readonly where: Place;
   readonly report: Report;
 }
 
 function shortfallOf(question: Question, requestsPerMinute: number | undefined): Shortfall | undefined {
-  const { rollout, analysis, name, use, need, looks, time, where, report } = question;
+  const { rollout, analysis, name, use, need, successes, looks, time, where, report } = question;
   if (requestsPerMinute === undefined) return undefined;
   const partly = rollout.weights.map(({ percent }) => percent).filter((percent) => percent < 100);
   const weight = analysis.weight ?? Math.max(0, ...partly);
@@ -151,7 +154,7 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
           'error',
           'pause-too-short',
           where,
-          `${much}; it has ${text(time)}.`,
+          `${much}; it has ${text(time)}${successes > 1 ? ` before ${last(successes)}, which must pass` : ''}.`,
           use === 'gate'
             ? 'The gate is inconclusive, and the rollout pauses for a person.'
             : 'The steps end before there is a verdict.',
@@ -254,6 +257,16 @@ function cujsOf(metric: Place, registry: Registry | undefined): readonly Cuj[] {
       ? [registry.cujs.get(asked.name)]
       : [...registry.cujs.values()].filter((cuj) => cuj.services.includes(asked.name));
   return cujs.filter((cuj) => cuj !== undefined);
+}
+
+/** How many measurements must pass in a row; at least 1, also where the number cannot be seen in these files. */
+function successesOf(used: UsedMetric): number {
+  const limit = numberOf(used.place.at('consecutiveSuccessLimit'), used) ?? 1;
+  return limit === 'unknown' ? 1 : Math.max(1, limit);
+}
+
+function last(measurements: number): string {
+  return measurements > 1 ? `the last ${measurements} measurements` : 'the last measurement';
 }
 
 function text(duration: number): string {

@@ -4,12 +4,13 @@ import type { GatePolicy } from '../domain/registry/model.ts';
 import { ruleFacts } from '../domain/registry/rules.ts';
 import { upperBound } from '../domain/statistics/clopper-pearson.ts';
 import { hourText } from './levels.ts';
-import { leastRequests, maxMinutes, minutesToPass, passNeed } from './projection.ts';
+import { maxMinutes, minRequestsOfPass, minutesToPass, passNeed } from './projection.ts';
 import type { Measured, WeightPlan } from './traffic-plan.ts';
 
 /** The registry's maximum of each. */
 const longestWindowMinutes = 1_440;
 const highestBurn = 1_000;
+const highestRulesOutRate = 0.5;
 
 /**
  * What would make a CUJ judgeable at the weight, each as one sentence: for its quietest hour if only that is too quiet,
@@ -22,7 +23,7 @@ export function helpFor(
 ): string[] {
   if (judgeable === 'always') return [];
   const { cuj, service } = one;
-  const need = leastRequests(one.need);
+  const need = minRequestsOfPass(one.need);
   const night = judgeable === 'by_day';
   const level = night ? one.levels.quietest : one.levels.median;
   const perMinute = (level * weight) / 100;
@@ -46,20 +47,33 @@ export function helpFor(
         : `window: rollout with maxWindow: ${windowText(minutes)}: a fixed window of ${durationText(cuj.gate.window)} has no more traffic.`,
     );
   }
-  const needWith = (gate: Partial<GatePolicy>) =>
-    leastRequests(passNeed({ ...one, cuj: { ...cuj, gate: { ...cuj.gate, ...gate } } }, level)) ??
-    Number.POSITIVE_INFINITY;
+  const scale = service.sampleRate / service.dispersion;
+  const helps = (gate: Partial<GatePolicy>) => {
+    const changed = { ...one, cuj: { ...cuj, gate: { ...cuj.gate, ...gate } } };
+    return (minRequestsOfPass(passNeed(changed, level)) ?? Number.POSITIVE_INFINITY) <= available;
+  };
   if (ruleFacts[cuj.gate.rule].usesUpperBound) {
     const budget = cuj.objectives[one.sli]?.budget as number;
-    const scale = service.sampleRate / service.dispersion;
     const burn = Math.ceil((upperBound(available * scale, 0) / budget) * 10 + 1e-9) / 10;
-    if (burn > cuj.gate.ruleOutBurn && burn <= highestBurn && needWith({ ruleOutBurn: burn }) <= available) {
+    if (burn > cuj.gate.ruleOutBurn && burn <= highestBurn && helps({ ruleOutBurn: burn })) {
       help.push(`ruleOutBurn: ${plain(burn)}: a pass then rules out only this burn rate.`);
     }
   }
-  if (cuj.gate.minRequests > 0 && needWith({ minRequests: 0 }) <= available) {
-    const least = Math.floor(available * service.sampleRate);
-    help.push(`minRequests: ${least} or less: ${cuj.gate.minRequests} is more than arrives in that time.`);
+  const minRequests = Math.floor(available * service.sampleRate);
+  const fewerHelp = cuj.gate.minRequests > minRequests && helps({ minRequests });
+  if (fewerHelp) {
+    help.push(
+      `minRequests: ${minRequests} or less: ${cuj.gate.minRequests} is more than arrives in that time.`,
+    );
+  }
+  const rulesOutRate = Math.ceil(upperBound(Math.floor(available) * scale, 0) * 1_000 + 1e-9) / 1_000;
+  if (one.need.limited !== undefined && !fewerHelp && rulesOutRate <= highestRulesOutRate) {
+    const setting = `rulesOutRate: ${plain(rulesOutRate * 100)}`;
+    const meaning = 'a pass with limited evidence then rules out only this failure rate.';
+    if (helps({ rulesOutRate })) help.push(`${setting}: ${meaning}`);
+    else if (helps({ rulesOutRate, minRequests })) {
+      help.push(`${setting} together with minRequests: ${minRequests}, neither alone: ${meaning}`);
+    }
   }
   const partner = partnerOf(one, all, need / (most * (weight / 100)), night);
   if (partner !== undefined) {

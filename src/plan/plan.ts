@@ -9,8 +9,8 @@ import { notesOf } from './notes.ts';
 import {
   cleanCanary,
   type EndpointMix,
-  leastRequests,
   maxMinutes,
+  minRequestsOfPass,
   minutesToPass,
   passNeed,
 } from './projection.ts';
@@ -107,7 +107,7 @@ function measure(
 
 function entryOf(one: Measured, all: readonly Measured[], weights: readonly number[]): PlanEntry {
   const { cuj, levels, need } = one;
-  const requests = leastRequests(need);
+  const requests = minRequestsOfPass(need);
   const plans = weights.map((weight) => weightPlan(one, weight));
   const largest = plans.at(-1) as WeightPlan;
   const windowMinutes = maxMinutes(cuj);

@@ -55,7 +55,7 @@ export function passNeed(subject: Subject, requestsPerMinute: number): PassNeed 
 }
 
 /** The least number of requests of any pass; null where requests alone do not lead there. */
-export function leastRequests({ proven, limited }: PassNeed): number | null {
+export function minRequestsOfPass({ proven, limited }: PassNeed): number | null {
   if (limited === undefined) return proven;
   return proven === null ? limited.requests : Math.min(proven, limited.requests);
 }

@@ -26,7 +26,7 @@ export interface Outlook {
    * null where nothing leads there.
    */
   readonly minutes: number | null;
-  /** The failure rate that this pass rules out, 0 to 1; 1 without requests. */
+  /** The failure rate that is ruled out by then, or at the end of the whole window, 0 to 1; 1 without requests. */
   readonly rulesOutRate: number;
   /** Whether that lies within what one look sees. */
   readonly fits: boolean;

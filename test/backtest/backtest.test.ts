@@ -8,7 +8,7 @@ import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/a
 import { createDatadogSource } from '../../src/sources/datadog/api/source.ts';
 import { versionHits } from '../../src/sources/datadog/api/version-hits.ts';
 import { NOON } from '../demo/datadog/fixture.ts';
-import { clinic, closeAll, provenOnly, registryOf, shopDocument } from '../doctor/clinic.ts';
+import { clinic, closeAll, limitedPass, provenOnly, registryOf, shopDocument } from '../doctor/clinic.ts';
 import { cujOf, endpointOf, measurementOf } from '../domain/judge/journey.ts';
 import { plant, plantMonth } from './planted.ts';
 
@@ -158,7 +158,7 @@ describe('a backtest', () => {
   it('passes with limited evidence what would have passed later or never, at passAfter, and aborts the same', async () => {
     const simulator = await clinic();
     plantMonth(simulator, begin);
-    const { rollouts } = await replayed(simulator, shopDocument());
+    const { rollouts } = await replayed(simulator, shopDocument(limitedPass));
     // 8 minutes of the canary and the lag. With these, buy has its proof already: 480 requests.
     expect(rollouts).toMatchObject([
       { version: 'v2', outcome: 'pass', minute: 10 },
@@ -183,7 +183,7 @@ describe('a backtest', () => {
       { from: 130, to: 137, version: 'v2', share: 0.1 },
       { from: 200, to: 208, version: 'v3', share: 0.1 },
     ]);
-    const { rollouts } = await replayed(simulator, shopDocument());
+    const { rollouts } = await replayed(simulator, shopDocument(limitedPass));
     expect(rollouts.map(({ version, outcome }) => [version, outcome])).toEqual([
       ['v2', 'held'],
       ['v3', 'pass'],

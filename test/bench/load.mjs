@@ -1,6 +1,6 @@
-// Load from a process of its own. `closed SECONDS URL` keeps 32 connections busy. `open SECONDS RATE URL...` asks each
-// URL at a fixed rate, all at the same moments and each as often first as the others, and counts from when a question
-// was due: what holds the machine up holds all of them up. Prints a list of { perSecond, p50Ms, p99Ms, errors }.
+// Creates load, in its own process. `closed SECONDS URL` keeps 32 connections busy. `open SECONDS RATE URL...` requests
+// each URL at a fixed rate, all of them at the same moments and in rotating order, so that a slow machine affects all of
+// them alike. Times count from when a request was due. Prints a list of { perSecond, p50Ms, p99Ms, errors }.
 import { Pool } from 'undici';
 
 const [mode, secondsText, ...rest] = process.argv.slice(2);
@@ -19,7 +19,7 @@ function ask(load, dueAt) {
       if (!good) load.errors += 1;
       resolve();
     };
-    // Not `request`: what a client makes of an answer is not what is measured.
+    // Not `request`: a client's handling of the response is not part of the measurement.
     load.pool.dispatch(load.request, {
       onRequestStart() {},
       onResponseStart(_, status) {
@@ -36,7 +36,7 @@ function ask(load, dueAt) {
 }
 
 const began = performance.now();
-/** What is asked before only opens connections and warms this process up. */
+/** Earlier requests only open connections and warm this process up. */
 const warmAt = began + 1000;
 const endsAt = warmAt + Number(secondsText) * 1000;
 if (mode === 'closed') {
@@ -50,7 +50,7 @@ if (mode === 'closed') {
   for (let turn = 0; ; turn += 1) {
     const dueAt = began + turn * everyMs;
     if (dueAt >= endsAt) break;
-    // A timer is late by a millisecond and more: the next turn of the loop is not.
+    // A timer is late by a millisecond or more; the next turn of the event loop is not.
     while (performance.now() < dueAt) await new Promise(setImmediate);
     for (let i = 0; i < loads.length; i += 1) asked.push(ask(loads[(turn + i) % loads.length], dueAt));
   }

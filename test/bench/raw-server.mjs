@@ -1,4 +1,4 @@
-// The least that node:http can do: the same body to everything. Prints its port.
+// A minimal node:http server, which sends the same body to every request. Prints its port.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 

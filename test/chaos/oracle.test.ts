@@ -14,16 +14,25 @@ const registry = variant(1);
 const truth = new Truth(store);
 const toMs = startMs - 2 * minuteMs;
 
-/** A true answer about `signup`, but for the bad requests of stable that it lacks on its first route. */
-function answer(lacking: number) {
+interface Flaws {
+  /** Bad requests of stable that it lacks on its first route. */
+  readonly lacking?: number;
+  /** Where its data ends, of whose newest minute it has but half. */
+  readonly halvedEndMs?: number;
+}
+
+/** A true answer about `signup`, but for its flaws. */
+function answer({ lacking = 0, halvedEndMs }: Flaws) {
   const own = routes.filter(({ route }) => journeys.signup?.routes.includes(route));
-  const of = (route: Route, others: boolean) =>
-    truth.count(
-      route,
-      others ? { version, others: true } : { version },
-      others ? toMs - 120 * minuteMs : world.canaryBeganMs,
-      toMs,
-    );
+  const of = (route: Route, others: boolean) => {
+    const side = others ? ({ version, others: true } as const) : { version };
+    const fromMs = others ? toMs - 120 * minuteMs : world.canaryBeganMs;
+    const whole = truth.count(route, side, fromMs, halvedEndMs ?? toMs);
+    if (halvedEndMs === undefined) return whole;
+    const newest = truth.count(route, side, Math.floor(halvedEndMs / minuteMs) * minuteMs, halvedEndMs);
+    const half = (what: 'total' | 'bad') => whole[what] - Math.ceil(newest[what] / 2);
+    return { total: half('total'), bad: half('bad') };
+  };
   const endpoints = own.map((route, at) => {
     const [canary, stable] = [of(route, false), of(route, true)];
     const shown = { total: stable.total, bad: stable.bad - (at === 0 ? lacking : 0) };
@@ -35,38 +44,54 @@ function answer(lacking: number) {
     ...{ verdict: 'fail', reason: 'slo_violated', ok: false, summary: 'FAIL' },
     ...{ cuj: 'signup', owner: registry.owner, registry: 'sha256:test', mode: 'enforce' },
     window: { from: new Date(world.canaryBeganMs).toISOString(), to: new Date(toMs).toISOString() },
+    ...(halvedEndMs === undefined ? {} : { staleData: {} }),
     slis: [{ sli: 'availability', objective: registry.availability, verdict: 'fail', total, bad, endpoints }],
   };
 }
 
-function wrongWith(answered: ReturnType<typeof answer>, lost: boolean): string[] {
+interface Faults {
+  readonly lost?: boolean;
+  readonly halved?: boolean;
+  readonly endMs?: number;
+}
+
+function wrongWith(flaws: Flaws, { lost = false, halved = false, endMs }: Faults = {}): string[] {
   const oracle = new Oracle({
     store,
     world,
     variantOf: () => registry,
-    halvedNear: () => false,
+    halvedNear: () => halved,
     lostNear: (about) => lost && about === version,
-    endsNear: () => [],
+    endsNear: () => (endMs === undefined ? [] : [endMs]),
   });
   const asked = { kind: 'cuj', name: 'signup', version, startedMs: startMs, endedMs: startMs } as const;
-  return oracle.judge(asked, answered);
+  return oracle.judge(asked, answer(flaws));
 }
 
 describe('the oracle', () => {
+  const contradiction = expect.stringContaining('which the store contradicts');
+
   test('agrees with the store', () => {
-    expect(wrongWith(answer(0), false)).toEqual([]);
+    expect(wrongWith({})).toEqual([]);
   });
 
   test('contradicts a single bad request that the answer lacks', () => {
-    expect(wrongWith(answer(1), false)).toEqual([expect.stringContaining('which the store contradicts')]);
+    expect(wrongWith({ lacking: 1 })).toEqual([contradiction]);
   });
 
-  test('allows for three that no gate can miss, only while Datadog lost points of a series', () => {
-    expect(wrongWith(answer(3), true)).toEqual([]);
-    expect(wrongWith(answer(4), true)).toEqual([expect.stringContaining('which the store contradicts')]);
+  test('allows for three lost ones, only while Datadog lost points of a series', () => {
+    expect(wrongWith({ lacking: 3 }, { lost: true })).toEqual([]);
+    expect(wrongWith({ lacking: 4 }, { lost: true })).toEqual([contradiction]);
   });
 
   test('never allows for more than there are', () => {
-    expect(wrongWith(answer(-1), true)).toEqual([expect.stringContaining('which the store contradicts')]);
+    expect(wrongWith({ lacking: -1 }, { lost: true })).toEqual([contradiction]);
+  });
+
+  test('allows for half of the newest minute of data that has ended early, where both may be', () => {
+    const endMs = toMs - 5 * minuteMs + 20_000;
+    expect(wrongWith({ halvedEndMs: endMs }, { halved: true, endMs })).toEqual([]);
+    expect(wrongWith({ halvedEndMs: endMs }, { halved: true })).not.toEqual([]);
+    expect(wrongWith({ halvedEndMs: endMs }, { endMs })).not.toEqual([]);
   });
 });

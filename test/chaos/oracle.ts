@@ -245,8 +245,8 @@ export class Oracle {
 
   /**
    * Whether the store has so many, or would have if for some of the services its newest minute were halved or, where
-   * the answer says that it is old, its newest data missing. Points with so few bad events that the gate cannot tell them
-   * from requests that have just arrived may be missing as well.
+   * the answer says that it is old, its newest data missing, or both. Points with so few bad events that the gate cannot
+   * tell them from requests that have just arrived may be missing as well.
    */
   #fits(
     { asked, isOld }: Context,
@@ -266,15 +266,18 @@ export class Oracle {
       const some = own.filter((route) => route.service === service);
       const count = (from: number, to: number) =>
         some.reduce((sum, route) => sum + this.#truth.count(route, side, from, to)[what], 0);
-      const whole = count(fromMs, toMs);
-      const half = whole - count(Math.max(fromMs, toMs - minuteMs), toMs) / 2;
       // Each series is rounded down separately, and good events may be the result of a subtraction.
       const spare = 2 * some.length;
-      return [
-        [whole - lost * some.length - 1e-3, whole + 1e-3] as const,
-        ...(halved ? [[half - spare, half + spare] as const] : []),
-        ...ends.filter((end) => end < toMs).map((end) => exactly(count(fromMs, Math.max(fromMs, end)))),
-      ];
+      return [toMs, ...ends.filter((end) => end < toMs)].flatMap((end) => {
+        const untilMs = Math.max(fromMs, end);
+        const whole = count(fromMs, untilMs);
+        const newest = count(Math.max(fromMs, floor(untilMs - 1)), untilMs);
+        const half = whole - newest / 2;
+        return [
+          [whole - lost * some.length - 1e-3, whole + 1e-3] as const,
+          ...(halved ? [[half - spare, half + spare] as const] : []),
+        ];
+      });
     });
     return anySum(ranges).some(([low, high]) => low <= shown && shown <= high);
   }
@@ -294,8 +297,6 @@ export class Oracle {
 }
 
 type Range = readonly [low: number, high: number];
-
-const exactly = (count: number): Range => [count - 1e-3, count + 1e-3];
 
 /** The sums of all combinations of one range of each list. */
 function anySum(lists: readonly (readonly Range[])[]): Range[] {

@@ -44,7 +44,8 @@ export function variant(number: number): Variant {
   });
   const text = `apiVersion: cuj-gate/v1
 # Edit ${number}
-defaults: { slo: { availability: ${percent} } }
+# The small canary must not pass, however long it runs.
+defaults: { slo: { availability: ${percent} }, gate: { passAfter: never, minRequests: 0 } }
 services:
   member-api: { env: production, operation: http.request, canary: "version:{version}" }
   matching-api: { env: production, operation: express.request, canary: "version:{version}" }

@@ -1,7 +1,7 @@
 /**
- * npm run chaos [-- --seconds 60 --seed N --leak N]: two gates under load while Datadog, Redis, the registry and the gates' own
- * processes fail at random, and every answer is checked against what the event store says. Exits 1 where anything was
- * wrong. The seed repeats the order of events; the machine decides how they interleave.
+ * npm run chaos [-- --seconds 60 --seed N --leak BYTES]: two gates under load while Datadog, Redis, the registry and the
+ * gates' own processes fail at random, and every answer is checked against what the event store says. Exits 1 where
+ * anything was wrong. The seed repeats the order of events; the machine decides how they interleave.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';

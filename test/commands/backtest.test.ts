@@ -7,7 +7,7 @@ import { retryOnRateLimit } from '../../src/commands/support/rate-limit-retry.ts
 import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { SourceError } from '../../src/domain/errors.ts';
 import { plantMonth } from '../backtest/planted.ts';
-import { shopDocument } from '../doctor/clinic.ts';
+import { limitedPass, shopDocument } from '../doctor/clinic.ts';
 import { capture, someTime } from './io.ts';
 
 const HOUR = 3_600_000;
@@ -26,7 +26,7 @@ afterEach(async () => {
 
 async function backtest(...args: string[]) {
   const path = join(folder, 'cujs.json');
-  await writeFile(path, JSON.stringify(shopDocument()));
+  await writeFile(path, JSON.stringify(shopDocument(limitedPass)));
   const { io, stdout, stderr } = capture({
     env: { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: simulator.url },
   });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { simulateJourneys } from '../../src/demo/datadog/journeys.ts';
 import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
+import { exampleDocument } from '../generate/example.ts';
 import { capture, someTime } from './io.ts';
 
 const minuteMs = 60_000;
@@ -108,6 +109,35 @@ describe('evaluate', () => {
     const again = await evaluate('--replay', file, '--json');
     expect(again.stdout).toBe(first.stdout);
     expect(again.code).toBe(1);
+  });
+
+  /** Arguments that judge a CUJ whose objective takes more requests than its canary has had in ten minutes. */
+  const thinCuj = (passAfter: '6m' | 'never') => {
+    const document = exampleDocument();
+    const subscribe = document.cujs.find(({ name }: { name: string }) => name === 'subscribe');
+    Object.assign(subscribe, { slo: { availability: 99.99 }, gate: { passAfter } });
+    const registry = path.join(folder, `${passAfter}.yaml`);
+    writeFileSync(registry, JSON.stringify(document));
+    return ['subscribe', '--registry', registry, '--param', 'version=v1.42.0', '--json'];
+  };
+
+  it('judges a limited pass again to the same bytes', async () => {
+    const file = path.join(folder, 'limited.json');
+    const first = await evaluate(...thinCuj('6m'), '--record', file);
+    expect(JSON.parse(first.stdout)).toMatchObject({ verdict: 'pass', reason: 'limited_evidence' });
+    expect((await evaluate('--replay', file, '--json')).stdout).toBe(first.stdout);
+  });
+
+  it('gives no limited pass to a record from before there was one', async () => {
+    const file = path.join(folder, 'old.json');
+    const first = await evaluate(...thinCuj('never'), '--record', file);
+    expect(JSON.parse(first.stdout)).toMatchObject({ verdict: 'inconclusive', reason: 'within_noise' });
+    const record = JSON.parse(readFileSync(file, 'utf8'));
+    expect(record.cuj.gate).not.toHaveProperty('passAfterMs');
+    delete record.cuj.gate.rulesOutRate;
+    writeFileSync(file, JSON.stringify(record));
+    const again = await evaluate('--replay', file, '--json');
+    expect(again).toEqual({ ...first, stderr: '' });
   });
 
   it('shows the verdict also where it cannot be written down', async () => {

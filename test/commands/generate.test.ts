@@ -394,7 +394,7 @@ describe('lint rollout', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,
       rollouts: ['shop'],
-      findings: [{ severity: 'error', rule: 'weight-too-low', file: files()[0], line: expect.any(Number) }],
+      findings: [{ severity: 'error', rule: 'pause-too-short', file: files()[0], line: expect.any(Number) }],
     });
   });
 

@@ -5,14 +5,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import type { GateDocument } from '../../src/domain/registry/schema.ts';
-import { hits, provenOnly, shopDocument } from '../doctor/clinic.ts';
+import { hits, limitedPass, provenOnly, shopDocument } from '../doctor/clinic.ts';
 import { capture, someTime } from './io.ts';
 
 let folder: string;
 let simulator: Simulator;
 let gate: GateDocument;
 beforeEach(async () => {
-  gate = {};
+  gate = limitedPass;
   folder = await mkdtemp(join(tmpdir(), 'plan-'));
   simulator = await startDatadogSimulator({ now: () => someTime });
 });

@@ -41,6 +41,13 @@ export function registryOf(document: RegistryDocument): Registry {
 /** Gate settings with which a pass is always a proven one, however few requests prove it. */
 export const provenOnly = { passAfter: 'never', minRequests: 0 } as const satisfies GateDocument;
 
+/** Gate settings of a limited pass after eight minutes and 60 clean requests. */
+export const limitedPass = {
+  passAfter: '8m',
+  rulesOutRate: 5,
+  minRequests: 60,
+} as const satisfies GateDocument;
+
 /** The registry of a shop, for tests to change: one traced service, two CUJs. */
 export function shopDocument(gate: GateDocument = {}): RegistryDocument {
   return {

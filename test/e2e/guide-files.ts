@@ -15,8 +15,8 @@ export type GuideFolder = 'generated' | 'generated/rollouts' | 'generated/virtua
 const shorter: readonly [RegExp, string][] = [
   [/^( *initialDelay: )150s$/gm, '$15s'],
   [/^( *interval: )60s$/gm, '$12s'],
-  [/^( *count: )10$/gm, '$15'],
-  [/^( *inconclusiveLimit: )10$/gm, '$15'],
+  [/^( *count: )15$/gm, '$15'],
+  [/^( *inconclusiveLimit: )15$/gm, '$15'],
 ];
 
 /** The objects of the files that the guide is cut from, unchanged except for times and the gate's address. */

@@ -43,7 +43,7 @@ export async function generated(context: ScenarioContext, options: GenerateOptio
 }
 
 export interface DeployOptions extends GenerateOptions {
-  /** The duration of the sample's pause, which users may change; default: five minutes. */
+  /** The duration of the sample's pause before the gate, which users may change. The bake is always short. */
   pause?: string;
   /** Apply the files that the guide shows, not newly generated ones. They must differ only in times and address. */
   guide?: readonly GuideFolder[];
@@ -65,11 +65,10 @@ export async function deploy(context: ScenarioContext, options: DeployOptions): 
   const rollout = objects.find(({ kind }) => kind === 'Rollout');
   assert.ok(rollout, 'generate made no Rollout');
   const steps: Loose[] = rollout.spec.strategy.canary.steps;
-  if (options.pause) {
-    const step = steps.find(({ pause }) => pause);
-    assert.ok(step, 'the sample has no pause');
-    step.pause.duration = options.pause;
-  }
+  const [first, bake] = steps.filter(({ pause }) => pause);
+  assert.ok(first && bake, 'the sample must pause before the gate and bake after it');
+  if (options.pause) first.pause.duration = options.pause;
+  bake.pause.duration = '5s';
   options.edit?.(objects);
   const named = JSON.stringify(rollout.spec.strategy);
   const needed = objects.filter(
@@ -86,7 +85,7 @@ const nameOf = ({ kind, metadata }: KubeObject) => `${kind} ${metadata.name}`;
 /** To promote, Argo gives all traffic to the canary for a moment, which may not be observed, and then to the new stable. */
 const promotion = '0,100';
 
-/** Of the sample's steps: setWeight, pause, analysis, setWeight. */
+/** Of the sample's steps: setWeight, pause, analysis, setWeight, pause, setWeight. */
 const gateStep = 2;
 
 /** A Rollout between two versions of its service. */
@@ -134,7 +133,7 @@ export class Release implements Named {
     assert.equal(aborted, false);
     await this.#untilWeights('100,0');
     const seen = (await this.weightsSeen()).filter((split) => split !== promotion);
-    assert.deepEqual(seen.slice(-2), ['75,25', '100,0'], 'the weights must have gone one way only');
+    assert.deepEqual(seen.slice(-3), ['75,25', '5,95', '100,0'], 'the weights must have gone one way only');
     return endedRuns(kube, this);
   }
 

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { type CallerError, SourceError } from '../../src/domain/errors.ts';
 import {
@@ -151,6 +153,21 @@ describe('the evaluation of a CUJ', () => {
     const again = await evaluator.cuj({ cuj: 'login', params }, signal);
     expect(again).toEqual(first);
     expect(again.remembered).toBe(false);
+  });
+
+  it('keeps no registry alive that was replaced', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    let current = { ...registry };
+    const replaced = new WeakRef(current);
+    const evaluator = createEvaluator({ registry: () => current, source: calm(), now: () => now });
+    await evaluator.cuj({ cuj: 'login', params }, signal);
+    current = { ...registry };
+    await evaluator.cuj({ cuj: 'slow-data', params }, signal);
+    // A WeakRef holds its object until the current job ends.
+    await new Promise(setImmediate);
+    collect();
+    expect(replaced.deref()).toBeUndefined();
   });
 
   it('takes the counts of its own endpoints, whatever else the snapshot holds', async () => {

@@ -32,18 +32,14 @@ const sources: readonly [string, ValueSource][] = [
 ];
 
 describe('a sample Rollout', () => {
-  it('goes 25%, five minutes, gate, all of it, with the CUJs watched from the first traffic on', () => {
+  it('goes 25%, five minutes, gate, a bake, all of it, with the CUJs watched from the first traffic on', () => {
     const { canary } = rolloutOf().spec.strategy;
-    expect(canary.steps.map((step: Loose) => Object.keys(step)[0])).toEqual([
-      'setWeight',
-      'pause',
-      'analysis',
-      'setWeight',
-    ]);
-    expect(canary.steps).toMatchObject([
+    expect(canary.steps).toEqual([
       { setWeight: 25 },
       { pause: { duration: '5m' } },
-      {},
+      { analysis: expect.objectContaining({ templates: expect.any(Array) }) },
+      { setWeight: 95 },
+      { pause: { duration: '10m' } },
       { setWeight: 100 },
     ]);
     expect(canary.analysis.startingStep).toBe(1);
@@ -74,14 +70,22 @@ describe('a sample Rollout', () => {
     for (const template of canary.analysis.templates) expect(template.clusterScope).toBe(true);
   });
 
-  it('has no gate step where no CUJ of the service is enforced', () => {
+  it('has no gate step where no CUJ of the service is enforced, and bakes all the same', () => {
     const registry = smallRegistry([{ name: 'a', mode: 'observe' }]);
     const [rollout] = documentsOf(textOf(rollouts(registry, defaults), 'rollouts/shop.yaml'));
     expect(rollout.spec.strategy.canary.steps).toEqual([
       { setWeight: 25 },
       { pause: { duration: '5m' } },
+      { setWeight: 95 },
+      { pause: { duration: '10m' } },
       { setWeight: 100 },
     ]);
+  });
+
+  it('returns to running pods while it bakes: traffic is routed, and the stable pods are not scaled down', () => {
+    const { canary } = rolloutOf().spec.strategy;
+    expect(canary.trafficRouting).toHaveProperty('istio');
+    expect(canary).not.toHaveProperty('dynamicStableScale');
   });
 
   it.each(sources)('tells the canary by %s: what Argo passes is what the pods report', (_, versionFrom) => {

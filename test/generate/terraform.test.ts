@@ -114,7 +114,7 @@ describe('SLOs', () => {
     expect(resourceOf('cuj_subscribe_availability')).toMatchObject({
       name: '[cuj-gate] subscribe availability',
       type: 'metric',
-      thresholds: [{ timeframe: '30d', target: 99.99 }],
+      thresholds: [{ timeframe: '30d', target: 99.95 }],
       tags: [
         'cuj:subscribe',
         'env:production',

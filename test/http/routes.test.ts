@@ -39,6 +39,21 @@ describe('the registry for people', () => {
     expect(texts).toContain('count(v: v<=0.3):trace.http.request');
   });
 
+  it.each([
+    ['the defaults', {}, { passAfter: '6m', rulesOutRate: 0.25, minRequests: 10 }],
+    [
+      'settings of its own',
+      { passAfter: '90m', maxWindow: '2h', rulesOutRate: 1 },
+      { passAfter: '90m', rulesOutRate: 0.01 },
+    ],
+    ['no limited pass', { passAfter: 'never' }, { passAfter: 'never' }],
+  ])('shows what a limited pass takes: %s', async (_, gate, shown) => {
+    const { app, world } = await bench();
+    const cujs = document.cujs?.map((cuj) => (cuj.name === 'login' ? { ...cuj, gate } : cuj)) ?? [];
+    world.registry = world.registry && { ...world.registry, registry: registryOf({ ...document, cujs }) };
+    expect((await app.inject('/cujs/login')).json().gate).toMatchObject(shown);
+  });
+
   it('says which registry is in force, and why a change is not', async () => {
     const { app, world } = await bench();
     expect((await app.inject('/registry')).json()).toEqual({
@@ -294,6 +309,8 @@ describe('GET /openapi.json', () => {
       async (query) => snapshotOf(query, broken, healthy),
       async (query) => snapshotOf(query, broken, broken),
       async (query) => snapshotOf(query, { perMinute: 0, badPerMinute: 0 }, healthy),
+      // With limited evidence, and what is missing for it.
+      async (query) => snapshotOf(query, { perMinute: 3, badPerMinute: 0 }, healthy),
       async (query) => snapshotOf(query, { perMinute: 0.5, badPerMinute: 0 }, healthy),
       async () => {
         throw new TypeError('a bug');

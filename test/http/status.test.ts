@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SourceError } from '../../src/domain/errors.ts';
 import type { Snapshot } from '../../src/domain/metrics/metrics-source.ts';
-import { bench, broken, digest, healthy, snapshotOf } from './fixture.ts';
+import { bench, broken, digest, document, healthy, registryOf, snapshotOf } from './fixture.ts';
 
 const login = '/cujs/login/status?version=v2';
 
@@ -33,6 +33,28 @@ describe('GET /cujs/:name/status', () => {
     const { body } = await app.inject('/cujs/signup/status?version=v2&pretty');
     expect(body).toMatch(/^\{\n {2}"summary": "FAIL signup \(slo_violated\): /);
     expect(JSON.parse(body)).toMatchObject({ verdict: 'fail', ok: false });
+  });
+
+  it('passes with limited evidence, and says how much that is and what is missing for a proof', async () => {
+    const { app, world } = await bench();
+    const gate = { passAfter: '8m', rulesOutRate: 5, minRequests: 60 } as const;
+    const cujs = document.cujs?.map((cuj) => (cuj.name === 'signup' ? { ...cuj, gate } : cuj)) ?? [];
+    world.registry = world.registry && { ...world.registry, registry: registryOf({ ...document, cujs }) };
+    world.measure = async (query) => snapshotOf(query, { perMinute: 3, badPerMinute: 0 }, healthy);
+    const url = '/cujs/signup/status?version=v2';
+    const passed = (await app.inject(url)).json();
+    expect(passed).toMatchObject({
+      verdict: 'pass',
+      reason: 'limited_evidence',
+      slis: [{ rulesOutRate: expect.closeTo(1 - 0.05 ** (1 / 90), 6), requestsToVerdict: 325 }],
+    });
+    expect(passed.summary).toMatch(
+      /^PASS signup \(limited_evidence\): .*; proven after 325 more clean requests \(about 109 min\)$/,
+    );
+    expect((await app.inject(`${url}&since=2026-01-31T08:52:00Z`)).json()).toMatchObject({
+      verdict: 'inconclusive',
+      slis: [{ limitedPass: { requests: 39, seconds: 60 } }],
+    });
   });
 
   it('shows counts by the minute on one line, for people, and the same object', async () => {

@@ -5,7 +5,7 @@ import { type RolloutOptions, rollouts } from '../../src/generate/argo/rollout.t
 import { lintRollouts } from '../../src/lint/lint-rollouts.ts';
 import { seconds } from '../../src/lint/rollout-parts.ts';
 import type { TimingOptions } from '../../src/lint/timing-checks.ts';
-import { provenOnly } from '../doctor/clinic.ts';
+import { limitedPass, provenOnly } from '../doctor/clinic.ts';
 import { options, smallRegistry } from '../generate/example.ts';
 
 const registry = smallRegistry([{ name: 'signup' }]);
@@ -146,7 +146,7 @@ describe('one mistake in a good Rollout', () => {
     ],
     [
       'failureLimit as high as count',
-      gateMetric(good, 'failureLimit: 0', 'failureLimit: 10'),
+      gateMetric(good, 'failureLimit: 0', 'failureLimit: 15'),
       'error',
       'failure-limit',
       'failureLimit',
@@ -193,8 +193,8 @@ describe('one mistake in a good Rollout', () => {
       'error-limit',
       'consecutiveErrorLimit',
     ],
-    ['a step without count', spoil(good, / *count: 10\n/, ''), 'error', 'no-count', '- name: cuj-signup'],
-    ['a step that asks once', spoil(good, 'count: 10\n', 'count: 1\n'), 'warning', 'asks-once', 'count'],
+    ['a step without count', spoil(good, / *count: 15\n/, ''), 'error', 'no-count', '- name: cuj-signup'],
+    ['a step that asks once', spoil(good, 'count: 15\n', 'count: 1\n'), 'warning', 'asks-once', 'count'],
     [
       'a watch that asks once',
       spoil(good, / *interval: 60s\n/, ''),
@@ -379,7 +379,7 @@ describe('one mistake in a good Rollout', () => {
     ],
     [
       'a step whose count is 0, which is none',
-      spoil(good, 'count: 10\n', 'count: 0\n'),
+      spoil(good, 'count: 15\n', 'count: 0\n'),
       'error',
       'no-count',
       'count',
@@ -481,7 +481,7 @@ describe('one mistake in a good Rollout', () => {
 });
 
 describe('time and traffic', () => {
-  const short = spoil(good, 'duration: 5m', 'duration: 10s').replace('count: 10\n', 'count: 1\n');
+  const short = spoil(spoil(good, 'duration: 5m', 'duration: 10s'), 'count: 15\n', 'count: 1\n');
 
   it('names the template that was most likely meant', () => {
     const [found] = lint(spoil(good, 'templateName: cuj-signup-gate', 'templateName: cuj-sign-up-gate'));
@@ -493,9 +493,10 @@ describe('time and traffic', () => {
   });
 
   it.each([
-    // 415 clean requests rule out a burn of 14.4 at 99.95%; the gate has 5 + 9 minutes less 90 s of lag at 25%.
-    [133, [], 'just enough'],
-    [132, ['pause-too-short'], 'one short of it'],
+    // 415 clean requests rule out a burn of 14.4 at 99.95%. The gate has 5 + 13 minutes until the second to last of its 15
+    // measurements, less 90 s of lag, at 25%: 4.125 minutes of all traffic.
+    [101, [], 'just enough'],
+    [100, ['pause-too-short'], 'one short of it'],
     [10, ['weight-too-low'], 'so few that the longest window ends first'],
   ])('works out that %d requests a minute give %j: %s', (requestsPerMinute, rules) => {
     const proven = gated(provenOnly);
@@ -511,8 +512,9 @@ describe('time and traffic', () => {
   });
 
   it.each([
-    [{ sampleRate: 0.1 }, 1_326, 1_327],
-    [{ dispersion: 2 }, 265, 266],
+    // 4,146 and 830 requests in 4.125 minutes.
+    [{ sampleRate: 0.1 }, 1_005, 1_006],
+    [{ dispersion: 2 }, 201, 202],
   ])('asks for more requests of a service with %j', (counted, few, enough) => {
     const service = { env: 'prod', operation: 'http.request', canary: 'version:{version}', ...counted };
     const thinned = gated(provenOnly, { shop: service });
@@ -549,16 +551,17 @@ describe('time and traffic', () => {
 });
 
 describe('time and traffic of a limited pass', () => {
-  /** A gate with the last of two measurements so many seconds after the canary's first request. */
+  /** A gate with the second to last of three measurements, two of which must pass, so many seconds after the first request. */
   const endingAt = (duration: number) =>
-    good.replace('duration: 5m', `duration: ${duration - 60}s`).replace('count: 10\n', 'count: 2\n');
+    spoil(spoil(good, 'duration: 5m', `duration: ${duration - 60}s`), 'count: 15\n', 'count: 3\n');
+  const needing60 = gated(limitedPass);
   const rulesOf = (text: string, changes: Partial<TimingOptions>) =>
     lint(text, changes).map(({ rule }) => rule);
 
   it.each([
-    // passAfter is 8 minutes, and data is complete 90 s late. 415 requests at 25% of 60 a minute take 28 minutes.
-    [570, []],
-    [569, ['pause-too-short']],
+    // passAfter is 6 minutes, and data is complete 90 s late. 415 requests at 25% of 60 a minute take 28 minutes.
+    [450, []],
+    [449, ['pause-too-short']],
   ])('is there for a gate that ends after %d s, or is not: %j', (duration, rules) => {
     for (const from of [registry, undefined]) {
       expect(rulesOf(endingAt(duration), { requestsPerMinute: 60, registry: from })).toEqual(rules);
@@ -566,22 +569,41 @@ describe('time and traffic of a limited pass', () => {
   });
 
   it('is what the fix asks to wait for', () => {
-    expect(lint(endingAt(300), { requestsPerMinute: 60, registry })).toMatchObject([
+    expect(lint(endingAt(300), { requestsPerMinute: 60, registry: needing60 })).toMatchObject([
       {
         message:
-          'A pass of metric "cuj-signup" with limited evidence takes 10 min (passAfter, and the lag of the data); it has 5 min.',
+          'A pass of metric "cuj-signup" with limited evidence takes 10 min (passAfter, and the lag of the data); it has 5 min before the last 2 measurements, which must pass.',
         fix: 'Pause for 9 min or more, or raise the weight.',
       },
     ]);
   });
 
   it.each([
-    // 60 clean requests, as a proven one above.
-    [20, [], 'just enough'],
-    [19, ['pause-too-short'], 'one short of it'],
+    // 60 clean requests in 4.125 minutes of all traffic, as a proven one above.
+    [15, [], 'just enough'],
+    [14, ['pause-too-short'], 'one short of it'],
     [1, ['weight-too-low'], 'so few that the longest window ends first'],
   ])('takes traffic as well: %d requests a minute give %j: %s', (requestsPerMinute, rules) => {
-    expect(rulesOf(good, { requestsPerMinute, registry })).toEqual(rules);
+    expect(rulesOf(good, { requestsPerMinute, registry: needing60 })).toEqual(rules);
+  });
+
+  it.each([
+    // The first pass is possible after 450 s: at the last of the three measurements, or already at the first of them.
+    ['consecutiveSuccessLimit: 1', 390, 389],
+    ['consecutiveSuccessLimit: 3', 510, 509],
+  ])('needs time for all passes of a row: %s', (limit, enough, short) => {
+    const needing = (duration: number) => gateMetric(endingAt(duration), 'consecutiveSuccessLimit: 2', limit);
+    expect(rulesOf(needing(enough), { requestsPerMinute: 60, registry })).toEqual([]);
+    expect(rulesOf(needing(short), { requestsPerMinute: 60, registry })).toEqual(['pause-too-short']);
+  });
+
+  it('takes a number of passes that is not in these files for one', () => {
+    const unknown = gateMetric(
+      endingAt(390),
+      'consecutiveSuccessLimit: 2',
+      'consecutiveSuccessLimit: "{{ args.passes }}"',
+    );
+    expect(rulesOf(unknown, { requestsPerMinute: 60, registry })).toEqual([]);
   });
 
   it('does not delay a proven pass', () => {
@@ -592,7 +614,7 @@ describe('time and traffic of a limited pass', () => {
   it.each([
     ['passAfter: never', { passAfter: 'never' }],
     ['a fixed window', { window: '1h' }],
-    ['a passAfter of more than maxWindow', { maxWindow: '7m' }],
+    ['a maxWindow below the default of passAfter', { maxWindow: '5m' }],
   ] satisfies [string, GateDocument][])('is not counted on with %s', (_, gate) => {
     const found = lint(good, { requestsPerMinute: 60, registry: gated(gate) });
     expect(found.map(({ message }) => message)).toEqual([
@@ -601,13 +623,13 @@ describe('time and traffic of a limited pass', () => {
   });
 
   it('is not counted on where the longest window is shorter than passAfter and no registry is given', () => {
-    expect(rulesOf(good, { requestsPerMinute: 60, maxWindowSeconds: 420 })).toEqual(['weight-too-low']);
+    expect(rulesOf(good, { requestsPerMinute: 60, maxWindowSeconds: 300 })).toEqual(['weight-too-low']);
   });
 
   it('is not named where traffic for the minimum is what is missing', () => {
     const [found, ...others] = lint(endingAt(180), {
       requestsPerMinute: 60,
-      registry: gated({ onLowTraffic: 'pass' }),
+      registry: gated({ ...limitedPass, onLowTraffic: 'pass' }),
     });
     expect(others).toEqual([]);
     expect(found?.message).toContain('60 clean requests of metric "cuj-signup" take 6 min');
@@ -639,8 +661,51 @@ describe('time and traffic of a limited pass', () => {
   });
 
   it('says what helps where not even all traffic is enough', () => {
-    const [found] = lint(good, { requestsPerMinute: 0.4, registry });
+    const [found] = lint(good, { requestsPerMinute: 0.4, registry: needing60 });
     expect(found?.fix).toContain('lower minRequests and raise rulesOutRate');
+  });
+});
+
+describe('a bake', () => {
+  const unrouted = without(good, /^ {6}trafficRouting:/, /^ {6}# Background/);
+  const dynamic = spoil(
+    good,
+    '      trafficRouting:',
+    '      dynamicStableScale: true\n      trafficRouting:',
+  );
+  const found = (text: string) =>
+    lint(text).map(({ severity, rule, line }) => [severity, rule, text.split('\n')[line - 1]?.trim()]);
+
+  it('cannot return to stable pods that dynamicStableScale has removed', () => {
+    expect(found(dynamic)).toEqual([['warning', 'bake-cannot-return', 'dynamicStableScale: true']]);
+    expect(lint(spoil(dynamic, 'Scale: true', 'Scale: false'))).toEqual([]);
+  });
+
+  it('cannot return to stable pods that were replaced by those of the canary', () => {
+    expect(found(unrouted)).toEqual([['warning', 'bake-cannot-return', '- setWeight: 95']]);
+    expect(lint(unrouted)[0]?.message).toContain('pauses at 95% after its gate, without traffic routing');
+    expect(found(spoil(good, /trafficRouting:\n(?: {8}.*\n)+/, 'trafficRouting: {}\n'))).toEqual(
+      found(unrouted),
+    );
+  });
+
+  it.each([
+    ['at 90%', 'setWeight: 95', 'setWeight: 90', 1],
+    ['at less', 'setWeight: 95', 'setWeight: 89', 0],
+    ['that lasts until a person ends it', 'pause:\n            duration: 10m', 'pause: {}', 1],
+    ['that is not there', '        - pause:\n            duration: 10m\n', '', 0],
+    ['of no length', 'duration: 10m', 'duration: 0s', 0],
+  ])('%s', (_, piece, by, findings) => {
+    for (const text of [dynamic, unrouted]) expect(lint(spoil(text, piece, by))).toHaveLength(findings);
+  });
+
+  it('comes after a gate: a long last pause before one is for the gate', () => {
+    const late = spoil(
+      spoil(unrouted, 'setWeight: 25', 'setWeight: 95'),
+      / *- setWeight: 95\n *- pause:\n *duration: 10m\n/,
+      '',
+    );
+    expect(lint(late)).toEqual([]);
   });
 });
 
@@ -782,8 +847,8 @@ items:
   it('takes limits from arguments, and says nothing of those that it cannot know', () => {
     const by = (arg: string) =>
       gateMetric(good, '  args:\n', `  args:\n    - ${arg}\n`)
-        .replace('count: 10\n', 'count: "{{args.looks}}"\n')
-        .replace('inconclusiveLimit: 10\n', 'inconclusiveLimit: "{{ args.looks }}"\n');
+        .replace('count: 15\n', 'count: "{{args.looks}}"\n')
+        .replace('inconclusiveLimit: 15\n', 'inconclusiveLimit: "{{ args.looks }}"\n');
     expect(lint(by('{ name: looks, value: "10" }'), { requestsPerMinute: 133 })).toEqual([]);
     expect(lint(by('{ name: looks, value: "0" }')).map(({ rule }) => rule)).toEqual([
       'no-count',

@@ -536,6 +536,8 @@ class Sli:
         if q.rule == "strict":
             return False
         bound = q.burn * self.p0
+        if q.rules_out is not None:
+            bound = min(bound, max(q.rules_out, 2 * self.p0))
         if q.rule == "baseline":
             rho = max(self.p0, sums.rate)
             bound = min(q.burn * rho, (1 + rho) / 2)

@@ -7,8 +7,17 @@ import { levelsOf } from '../../src/plan/levels.ts';
 import { planTraffic } from '../../src/plan/plan.ts';
 import type { PlanEntry } from '../../src/plan/traffic-plan.ts';
 import { hourlyTraffic } from '../../src/sources/datadog/api/hourly-traffic.ts';
-import { NOON } from '../demo/datadog/fixture.ts';
-import { apiOf, clinic, closeAll, hits, provenOnly, registryOf, shopDocument } from '../doctor/clinic.ts';
+import { MINUTE, NOON } from '../demo/datadog/fixture.ts';
+import {
+  apiOf,
+  clinic,
+  closeAll,
+  hits,
+  limitedPass,
+  provenOnly,
+  registryOf,
+  shopDocument,
+} from '../doctor/clinic.ts';
 import { cujOf, endpointOf, measurementOf, over } from '../domain/judge/journey.ts';
 
 afterEach(closeAll);
@@ -165,7 +174,7 @@ describe('a plan from traffic that was planted', () => {
   it('calls a pass that only onLowTraffic gives unproven', async () => {
     const simulator = await clinic();
     trade(simulator, { 'POST /orders': 60, 'GET /search': 6_000 });
-    const document = shopDocument();
+    const document = shopDocument(limitedPass);
     Object.assign(document.cujs?.[0] as object, { gate: { onLowTraffic: 'pass' } });
     const { plan, entry } = await planOf(simulator, document, [25]);
     expect(entry('buy').weights[0]?.judgeable).toBe('unproven');
@@ -223,7 +232,7 @@ describe('a plan with limited passes', () => {
 
   it('comes passAfter after the switch, or when the requests are there', async () => {
     // 15 a minute by day: 60 are there before the 8 minutes are over. 1.5 at night: 60 take 40 minutes.
-    expect(await planOfBuy({}, 25)).toMatchObject({
+    expect(await planOfBuy(limitedPass, 25)).toMatchObject({
       cleanRequests: 415,
       limitedRequests: 60,
       minWeight: { median: 1, quietest: 9 },
@@ -239,8 +248,8 @@ describe('a plan with limited passes', () => {
   });
 
   it('says what each pass rules out, which the judge says of the same counts', async () => {
-    const { median, quietest } = (await planOfBuy({}, 25)).weights[0]!;
-    const gate = { passAfterMs: 480_000, rulesOutRate: 0.05, minRequests: 60 };
+    const { median, quietest } = (await planOfBuy(limitedPass, 25)).weights[0]!;
+    const gate = { passAfterMs: 8 * MINUTE, rulesOutRate: 0.05, minRequests: 60 };
     const verdict = (minutes: number, requests: number) =>
       judge(
         cujOf({ gate }),
@@ -261,15 +270,15 @@ describe('a plan with limited passes', () => {
 
   it('gives way to a proven pass that comes sooner', async () => {
     // 100 requests a minute: 415 take 5 minutes.
-    const { weights } = await planOfBuy({}, 25, 24_000);
+    const { weights } = await planOfBuy(limitedPass, 25, 24_000);
     expect(weights[0]?.median).toMatchObject({ minutes: 7, requests: 500 });
   });
 
   it.each([
-    ['a fixed window', { window: '30m' }],
-    ['the rule strict', { rule: 'strict' }],
-    ['passAfter: never', { passAfter: 'never' }],
-    ['a passAfter of more than maxWindow', { maxWindow: '7m' }],
+    ['a fixed window', { ...limitedPass, window: '30m' }],
+    ['the rule strict', { ...limitedPass, rule: 'strict' }],
+    ['passAfter: never', { ...limitedPass, passAfter: 'never' }],
+    ['a maxWindow below the default of passAfter', { maxWindow: '5m' }],
   ] satisfies [string, GateDocument][])('has none with %s', async (_, gate) => {
     const { limitedRequests, cleanRequests, weights } = await planOfBuy(gate, 25);
     expect(limitedRequests).toBeNull();
@@ -277,7 +286,7 @@ describe('a plan with limited passes', () => {
   });
 
   it('has one where maxWindow is as long as passAfter', async () => {
-    const { limitedRequests, weights } = await planOfBuy({ maxWindow: '8m' }, 25);
+    const { limitedRequests, weights } = await planOfBuy({ ...limitedPass, maxWindow: '8m' }, 25);
     expect(limitedRequests).toBe(60);
     expect(weights[0]?.median).toMatchObject({ minutes: 10, fits: true });
   });
@@ -285,14 +294,14 @@ describe('a plan with limited passes', () => {
   it('asks a sampled service for what was observed', async () => {
     const simulator = await clinic();
     trade(simulator, { 'GET /items/:id': 3_600 });
-    const document = shopDocument();
+    const document = shopDocument(limitedPass);
     Object.assign(document.services?.shop as object, { sampleRate: 0.5 });
     expect((await planOf(simulator, document, [25])).entry('buy').limitedRequests).toBe(120);
   });
 
   it('says what helps where even that is too much', async () => {
     // 0.25 a minute: 30 requests in the longest window.
-    const { weights, help } = await planOfBuy({}, 25, 60);
+    const { weights, help } = await planOfBuy(limitedPass, 25, 60);
     expect(weights[0]).toMatchObject({
       judgeable: 'never',
       median: { minutes: 242, fits: false, requests: 30 },
@@ -300,7 +309,33 @@ describe('a plan with limited passes', () => {
     expect(help).toEqual([
       'A weight of 50% or more.',
       'maxWindow: 4h, and a pause as long.',
+      // With 60 requests at least, no rate helps; and 5% takes 59. 30 clean requests rule out 1 - 0.05^(1/30) = 9.503%.
+      'rulesOutRate: 9.6 together with minRequests: 30, neither alone: a pass with limited evidence then rules out only this failure rate.',
       expect.stringMatching(/^onLowTraffic: pass/),
     ]);
+  });
+
+  it.each([
+    ['rulesOutRate', { minRequests: 30 }, /^rulesOutRate: 9\.6: a pass/],
+    ['minRequests', { rulesOutRate: 10 }, /^minRequests: 30 or less: 60 is more/],
+  ] satisfies [string, GateDocument, RegExp][])('names %s where it helps alone', async (_, gate, help) => {
+    const settings = (await planOfBuy({ ...limitedPass, ...gate }, 25, 60)).help.filter((text) =>
+      /rulesOutRate|minRequests/.test(text),
+    );
+    expect(settings).toEqual([expect.stringMatching(help)]);
+  });
+
+  it('does not name settings of a limited pass where there is none, or that the registry does not take', async () => {
+    const never = await planOfBuy({ ...limitedPass, passAfter: 'never' }, 25, 60);
+    expect(never.help.join()).not.toContain('rulesOutRate');
+    // 4 requests rule out 52.7%, and the registry takes up to 50%.
+    const four = await planOfBuy(limitedPass, 25, 8);
+    expect(four.weights[0]?.median.requests).toBe(4);
+    expect(four.help.join()).not.toContain('rulesOutRate');
+  });
+
+  it('proposes settings with which the plan fits', async () => {
+    const { weights } = await planOfBuy({ ...limitedPass, rulesOutRate: 9.6, minRequests: 30 }, 25, 60);
+    expect(weights[0]?.median).toMatchObject({ fits: true, requests: 30 });
   });
 });

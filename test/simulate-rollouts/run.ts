@@ -1,7 +1,7 @@
 /**
  * `npm run simulate:rollouts [-- --runs 200 --seed 1 --processes 2 --only good,demo --services member-api --sizes 1000,100
- * --hours peak,mean --availability-only --analysis service --json --write --stored]`: what becomes of whole rollouts, through
- * the generated Rollouts and templates, Argo's rules and the product's own judge. `--write` puts the results into
+ * --hours peak,mean --availability-only --analysis service --registry PATH --count 15 --passes 2 --json --write --stored]`:
+ * what becomes of whole rollouts, through the generated Rollouts and templates, Argo's rules and the product's own judge. `--write` puts the results into
  * test/simulate-rollouts/results.json, and tables and chart into docs/; `--stored` takes the results from there.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -26,6 +26,9 @@ const { values } = parseArgs({
     hours: { type: 'string' },
     'availability-only': { type: 'boolean', default: false },
     analysis: { type: 'string', default: 'cujs' },
+    registry: { type: 'string' },
+    count: { type: 'string' },
+    passes: { type: 'string' },
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     stored: { type: 'boolean', default: false },
@@ -37,7 +40,7 @@ function misuse(message: string): never {
   return process.exit(2);
 }
 
-function whole(name: 'runs' | 'seed' | 'processes'): number {
+function whole(name: 'runs' | 'seed' | 'processes' | 'count' | 'passes'): number {
   const value = Number(values[name]);
   if (Number.isInteger(value) && value > 0) return value;
   return misuse(`--${name} ${values[name]} is not a whole number above 0.`);
@@ -56,11 +59,17 @@ const stored = new URL('test/simulate-rollouts/results.json', root);
 const { analysis } = values;
 if (analysis !== 'cujs' && analysis !== 'service') misuse('--analysis is cujs or service.');
 
+const isTrial = [values.registry, values.count, values.passes].some((value) => value !== undefined);
+if (values.write && isTrial) misuse('--write is for the registry and the sample of this repository.');
+
 async function obtain(): Promise<Results> {
   if (values.stored) return JSON.parse(readFileSync(stored, 'utf8')) as Results;
   const options: SetupOptions = {
     availabilityOnly: values['availability-only'],
     analysis: analysis as SetupOptions['analysis'],
+    ...(values.registry === undefined ? {} : { registry: values.registry }),
+    ...(values.count === undefined ? {} : { count: whole('count') }),
+    ...(values.passes === undefined ? {} : { passes: whole('passes') }),
   };
   const { services: released, sample } = await setUp(options);
   const services = chosen('services', [...released.keys()]);

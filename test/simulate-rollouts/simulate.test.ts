@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { fillIn } from '../simulate/tables.ts';
+import { rolloutsChart } from './chart.ts';
 import { type Cell, releases } from './releases.ts';
 import type { Ending } from './rollout.ts';
 import { setUp, simulateCell, simulateOne } from './simulate.ts';
-import { checksOf, resultsOf } from './tally.ts';
+import { tablesOf } from './tables.ts';
+import { type CellTally, checksOf, type Results, resultsOf, tallyOf } from './tally.ts';
 
 const options = { availabilityOnly: false, analysis: 'cujs' } as const;
 const setup = await setUp(options);
@@ -69,5 +73,31 @@ describe('what is wanted', () => {
   it('is not missed by what chance explains, and is by more', () => {
     expect(withPaused(4)[0]?.met).toBe('noise');
     expect(withPaused(8)[0]?.met).toBe('no');
+  });
+});
+
+describe('the stored results', () => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const results = JSON.parse(read('test/simulate-rollouts/results.json')) as Results;
+
+  it("are those of today's sample Rollouts, and begin as a run of today does", async () => {
+    expect(results.sample, 'run npm run simulate:rollouts -- --write').toBe(setup.sample);
+    // A quick cell again.
+    const cell: Cell = {
+      release: 'endpoint',
+      service: 'payment-api',
+      requestsPerSecond: 1000,
+      hour: 'quietest',
+    };
+    const stored = results.cells.find((each) =>
+      (Object.keys(cell) as (keyof Cell)[]).every((key) => each[key] === cell[key]),
+    ) as CellTally;
+    expect(tallyOf(await simulateCell(setup, cell, results.runs, results.seed))).toEqual(stored.tally);
+  });
+
+  it('are what docs/rollout-simulation.md shows', () => {
+    const docs = read('docs/rollout-simulation.md');
+    expect(fillIn(docs, tablesOf(results))).toBe(docs);
+    expect(rolloutsChart(results)).toBe(read('docs/rollout-simulation.svg'));
   });
 });

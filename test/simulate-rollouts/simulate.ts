@@ -34,16 +34,22 @@ export interface SetupOptions {
   readonly availabilityOnly: boolean;
   /** The templates of the sample: one for each CUJ, or the service's. */
   readonly analysis: 'cujs' | 'service';
+  /** Another registry than config/cujs.yaml. */
+  readonly registry?: string;
+  /** Of the generated gates, where they are not the defaults. */
+  readonly count?: number;
+  readonly passes?: number;
 }
 
 const registryPath = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));
 
-/** Loads config/cujs.yaml and generates what `cuj-gate generate` would, with its defaults. */
-export async function setUp({ availabilityOnly, analysis }: SetupOptions): Promise<Setup> {
-  const loaded = await loadRegistry(registryPath);
+/** Loads a registry and generates what `cuj-gate generate` would. Throws where the registry is invalid. */
+export async function setUp(setupOptions: SetupOptions): Promise<Setup> {
+  const { availabilityOnly, analysis, registry: path = registryPath, ...gate } = setupOptions;
+  const loaded = await loadRegistry(path);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const registry = availabilityOnly ? withoutLatency(loaded.registry) : loaded.registry;
-  const options = { ...defaultAnalysisOptions, analysis };
+  const options = { ...defaultAnalysisOptions, ...gate, analysis };
   const templates = analysisTemplates(registry, options).map(({ text }) => text);
   const services = [...new Set([...registry.cujs.values()].flatMap((cuj) => cuj.services))].sort();
   const released = services.map((service) => {

@@ -14,9 +14,9 @@ import {
   unreachedOf,
 } from './data-quality.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
-import { isTrafficForLimitedPass, type LimitedPassAhead, secondsToLimitedPass } from './limited-pass.ts';
+import { type LimitedPassAhead, secondsToLimitedPass } from './limited-pass.ts';
 import type { Outcome, Reason } from './outcome.ts';
-import { isTrafficEnough, type SeenTraffic } from './required-traffic.ts';
+import { isTrafficEnough, isTrafficForLimitedPass, type SeenTraffic } from './required-traffic.ts';
 import { type SideFacts, sideFacts, toSignificant } from './rounding.ts';
 import { decide, hasEvidenceToFail, inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
 import { rules } from './rules/table.ts';

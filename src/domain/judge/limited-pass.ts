@@ -1,14 +1,10 @@
 import { bucketMs } from '../metrics/metrics-source.ts';
-import type { GatePolicy } from '../registry/model.ts';
-import { upperBoundIsAtMost } from '../statistics/clopper-pearson.ts';
-import { reaches } from './abort-threshold.ts';
 import type { Unreached } from './data-quality.ts';
-import type { SeenTraffic } from './required-traffic.ts';
 import type { SliQuestion } from './sli-evidence.ts';
 
 /**
  * A pass in time: most services never have the traffic that rules out `ruleOutBurn` within a rollout. After `passAfter`, a
- * canary that nothing speaks against passes with the proof that there is, and the answer says how much that is.
+ * canary without evidence against it passes with the proof that there is, and the answer says how much that is.
  */
 
 /** With more evidence than this against the canary, there is no limited pass. The tables of docs/rollout-simulation.md chose it. */
@@ -20,14 +16,6 @@ export interface LimitedPassAhead {
   readonly requests: number;
   /** Until `passAfter` is over. */
   readonly seconds: number;
-}
-
-/** Whether traffic is enough for a limited pass: `minRequests`, and an upper bound of at most `rulesOutRate`. */
-export function isTrafficForLimitedPass(
-  { seen, n, e }: SeenTraffic,
-  { minRequests, rulesOutRate }: Pick<GatePolicy, 'minRequests' | 'rulesOutRate'>,
-): boolean {
-  return rulesOutRate !== undefined && reaches(seen, minRequests) && upperBoundIsAtMost(n, e, rulesOutRate);
 }
 
 /**

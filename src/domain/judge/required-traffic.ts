@@ -1,7 +1,6 @@
 import type { GatePolicy, Service } from '../registry/model.ts';
 import { upperBoundIsAtMost } from '../statistics/clopper-pearson.ts';
 import { reaches, requestsUntil } from './abort-threshold.ts';
-import { isTrafficForLimitedPass } from './limited-pass.ts';
 import { rules } from './rules/table.ts';
 
 /** Traffic, as the formulas use it. */
@@ -19,12 +18,20 @@ export interface SeenTraffic {
  */
 export function isTrafficEnough(
   { seen, n, e }: SeenTraffic,
-  { rule, minRequests, ruleOutBurn }: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn'>,
+  policy: Pick<GatePolicy, 'rule' | 'minRequests' | 'ruleOutBurn' | 'rulesOutRate'>,
   referenceRate: number,
 ): boolean {
-  if (!reaches(seen, minRequests)) return false;
-  const highest = rules[rule].highestBound({ ruleOutBurn }, referenceRate);
+  if (!reaches(seen, policy.minRequests)) return false;
+  const highest = rules[policy.rule].highestBound(policy, referenceRate);
   return highest === undefined || upperBoundIsAtMost(n, e, highest);
+}
+
+/** Whether traffic is enough for a limited pass: `minRequests`, and an upper bound of at most `rulesOutRate`. */
+export function isTrafficForLimitedPass(
+  { seen, n, e }: SeenTraffic,
+  { minRequests, rulesOutRate }: Pick<GatePolicy, 'minRequests' | 'rulesOutRate'>,
+): boolean {
+  return rulesOutRate !== undefined && reaches(seen, minRequests) && upperBoundIsAtMost(n, e, rulesOutRate);
 }
 
 /** Clean requests, as the source counts them, that a pass takes; Infinity where no number leads there. */

@@ -201,3 +201,29 @@ describe('what is missing for a limited pass', () => {
     expect(slis[0]).not.toHaveProperty('limitedPass');
   });
 });
+
+describe('a proven pass at a low objective', () => {
+  const clean = (total: number) =>
+    judge(
+      cujOf({ availability: 90, gate: { rulesOutRate: 0.25, minRequests: 0 } }),
+      measurementOf({
+        before: 6,
+        availability: [endpointOf('GET /a', over(2, total, 0), over(2, 900, 0))],
+      }),
+      options,
+    ).verdict;
+
+  it('rules out rulesOutRate at least: 14.4 times the error budget would be no rate at all', () => {
+    expect(clean(10)).toBe('inconclusive');
+    expect(clean(11)).toBe('pass');
+  });
+
+  it('is possible where stable uses nearly the whole error budget', () => {
+    const verdict = judge(
+      cujOf({ availability: 50, gate: { rulesOutRate: 0.25, minRequests: 0 } }),
+      measurementOf({ before: 6, availability: [endpointOf('GET /a', over(2, 200, 80), over(2, 900, 360))] }),
+      options,
+    );
+    expect(verdict).toMatchObject({ verdict: 'pass', reason: 'within_slo' });
+  });
+});

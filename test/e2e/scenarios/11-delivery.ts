@@ -9,7 +9,7 @@ const registry = path.join(import.meta.dirname, '../../../config/cujs.yaml');
 
 export const scenario: Scenario = {
   name: 'delivery',
-  what: 'a healthy canary goes 25%, pause, 100%, judged by the five CUJs that the example registry has for it',
+  what: 'a healthy canary goes 25%, pause, gate, bake, 100%, judged by the five CUJs that the example registry has for it',
   async run(context) {
     const { kube } = context;
     const world = await startWorld(context, { registry });

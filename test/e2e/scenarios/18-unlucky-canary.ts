@@ -14,7 +14,8 @@ import { noCache, startWorld } from '../world.ts';
 
 const registryText = `
 apiVersion: cuj-gate/v1
-defaults: { slo: { availability: 99.95 } }
+# With limited evidence, the canary would pass before there is proof.
+defaults: { slo: { availability: 99.95 }, gate: { passAfter: never } }
 services:
   member-api: { env: production, operation: http.request, canary: "version:{version}" }
   matching-api: { env: production, operation: express.request, canary: "version:{version}" }

@@ -35,7 +35,9 @@ export const confidence: Rule = {
     })),
   ],
   comparesStable: false,
-  highestBound: ({ ruleOutBurn }, referenceRate) => ruleOutBurn * referenceRate,
+  // At a low objective a multiple of the budget rules nothing out.
+  highestBound: ({ ruleOutBurn, rulesOutRate = 1 }, referenceRate) =>
+    Math.min(ruleOutBurn * referenceRate, Math.max(rulesOutRate, 2 * referenceRate)),
   logAgainst: ({ logCanary }) => logCanary,
   abortThresholds: ({ evidence }) => abortThresholdsOf(evidence.line),
   mayPassAt: (objective, total, bad) => !violates(objective, total, bad),

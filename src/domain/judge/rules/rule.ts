@@ -66,7 +66,7 @@ export interface Rule {
   readonly comparesStable: boolean;
   /** The highest upper bound of the rate of bad events that passes. Undefined: a pass needs no bound. */
   readonly highestBound: (
-    policy: Pick<GatePolicy, 'ruleOutBurn'>,
+    policy: Pick<GatePolicy, 'ruleOutBurn' | 'rulesOutRate'>,
     referenceRate: number,
   ) => number | undefined;
   /** The natural log of the evidence against the canary that it decides by. Undefined: it decides by counts. */
