@@ -26,6 +26,7 @@ const rooms = [
     libraries: ['ioredis', 'prom-client'],
     io: true,
   },
+  { room: 'sources/dialects', rooms: ['domain', 'sources/*/query'] },
   { room: 'evaluation', rooms: ['domain', 'suggestions'], libraries: ['lru-cache'] },
   { room: 'generate', rooms: ['domain', 'sources/*/query'], libraries: ['yaml'], modules: ['crypto'] },
   { room: 'lint', rooms: ['domain', 'suggestions'], libraries: ['yaml'], modules: ['vm'] },
@@ -39,12 +40,16 @@ const rooms = [
   { room: 'files', rooms: ['domain'], io: true },
   {
     room: 'registry-files',
-    rooms: ['domain', 'files', 'sources/*/query', 'suggestions'],
+    rooms: ['domain', 'files', 'sources/dialects', 'suggestions'],
     libraries: ['ajv', 'yaml', 'js-yaml'],
     io: true,
   },
   { room: 'auth', rooms: ['domain', 'files'], libraries: ['jose', 'prom-client', 'undici'], io: true },
-  { room: 'settings', rooms: ['domain', 'auth', 'sources/*/query', 'suggestions'], io: true },
+  {
+    room: 'settings',
+    rooms: ['domain', 'auth', 'sources/*/query', 'sources/dialects', 'suggestions'],
+    io: true,
+  },
   { room: 'error-budget', rooms: ['domain'], libraries: ['prom-client'] },
   { room: 'tracing', rooms: ['domain', 'evaluation'], libraries: ['@opentelemetry'], io: true },
   {

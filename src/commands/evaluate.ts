@@ -35,7 +35,7 @@ function collectParam(text: string, known: ReadonlyMap<string, string>): Readonl
 export function evaluateCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('evaluate')
     .description(
-      'Judge one CUJ, or all CUJs of a service, with current data of Datadog; or judge a recorded verdict again.',
+      'Judge one CUJ, or all CUJs of a service, with current data of the backend; or judge a recorded verdict again.',
     )
     .argument('[cuj]', 'the name of a CUJ in the registry')
     .option(
@@ -50,12 +50,13 @@ export function evaluateCommand(io: Io, exit: (code: number) => void): Command {
     .option('--window <span>', 'rollout, or a duration such as 5m')
     .option('--since <time>', 'start of the rollout: RFC 3339 or epoch seconds')
     .option('--record <file>', 'write the verdict and all its inputs to a file')
-    .option('--replay <file>', 'judge a recorded verdict again, without Datadog')
+    .option('--replay <file>', 'judge a recorded verdict again, without the backend')
     .option('--json', 'print the response of the HTTP API')
     .addHelpText(
       'after',
       `
-Requires DD_API_KEY and DD_APP_KEY (or DD_API_KEY_FILE and DD_APP_KEY_FILE), and DD_SITE if it is not datadoghq.com.
+Requires the settings of the backend (CUJ_GATE_BACKEND). Those of Datadog, the default, are DD_API_KEY and DD_APP_KEY (or
+DD_API_KEY_FILE and DD_APP_KEY_FILE), and DD_SITE if it is not datadoghq.com.
 
 Examples:
   cuj-gate evaluate login --registry cujs.yaml --param version=v1.42.0

@@ -10,11 +10,11 @@ import { openslo } from '../generate/openslo/openslo.ts';
 import { type GeneratedFile, GenerateError } from '../generate/output/generated-file.ts';
 import { grafanaDashboard } from '../generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../generate/prometheus/prometheus-rules.ts';
-import { loadRegistry } from '../registry-files/load.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { addGenerateOptions, type GenerateFlags, rolloutOptions } from './support/generate-options.ts';
 import { exitCodes, type Io } from './support/io.ts';
+import { loadOffline } from './support/offline-registry.ts';
 import { type Drift, driftOf, OutputError, type OwnedFile, writeFolder } from './support/output-folder.ts';
 import { problemText } from './validate.ts';
 
@@ -82,7 +82,8 @@ async function generate(what: readonly string[], flags: GenerateFlags, io: Io): 
     complain(`${flags.check ? '--check' : '--force'} requires --out DIR, the folder to compare or write.`);
     return exitCodes.misuse;
   }
-  const loaded = await loadRegistry(path);
+  const loaded = await loadOffline(path, io, 'generate');
+  if (loaded === undefined) return exitCodes.misuse;
   if (!loaded.ok) {
     for (const problem of loaded.problems)
       io.stderr.write(problemText(problem, colorsFor({ ...io, stdout: io.stderr })));

@@ -6,9 +6,9 @@ import { hasAtMostThreeDecimals } from '../domain/registry/objective.ts';
 import type { LintFinding } from '../lint/finding.ts';
 import { type LintInput, type LintResult, lintRollouts } from '../lint/lint-rollouts.ts';
 import { seconds } from '../lint/rollout-parts.ts';
-import { loadRegistry } from '../registry-files/load.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io } from './support/io.ts';
+import { loadOffline } from './support/offline-registry.ts';
 import { problemText } from './validate.ts';
 
 interface Options {
@@ -104,7 +104,8 @@ async function lint(files: readonly string[], options: Options, io: Io): Promise
   let registry: Registry | undefined;
   const registryPath = options.registry ?? io.env.CUJ_GATE_REGISTRY;
   if (registryPath !== undefined && registryPath !== '') {
-    const loaded = await loadRegistry(registryPath);
+    const loaded = await loadOffline(registryPath, io, 'lint');
+    if (loaded === undefined) return exitCodes.misuse;
     if (!loaded.ok) {
       for (const problem of loaded.problems)
         io.stderr.write(problemText(problem, colorsFor({ ...io, stdout: io.stderr })));

@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { visible } from '../domain/outside-text.ts';
 import type { Problem } from '../domain/registry/model.ts';
-import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
+import type { LoadResult } from '../registry-files/load.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io, type Stream } from './support/io.ts';
+import { loadOffline } from './support/offline-registry.ts';
 
 /** Problems that mean that there is no file to validate. */
 const misuseRules: ReadonlySet<string> = new Set([
@@ -34,7 +35,8 @@ export function validateCommand(io: Io, exit: (code: number) => void): Command {
 
 /** Checks a registry and prints its problems. Exit codes: 0 none, 1 problems, 2 no file to check. */
 export async function validate(path: string, { json = false }: { json?: boolean }, io: Io): Promise<number> {
-  const result = await loadRegistry(path);
+  const result = await loadOffline(path, io, 'validate');
+  if (result === undefined) return exitCodes.misuse;
   const misuse =
     !result.ok && result.files.length === 0 && result.problems.every(({ rule }) => misuseRules.has(rule));
   if (json) io.stdout.write(`${JSON.stringify(report(result), null, 2)}\n`);

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { resolveInSteps } from '../domain/registry/resolve.ts';
-import { defaultBackend, dialects } from './dialects.ts';
+import { defaultBackend, dialects } from '../sources/dialects/dialects.ts';
 import { findRegistryFiles, signatureOf } from './files.ts';
 import { type LoadOptions, type LoadResult, loadRegistry } from './load.ts';
 

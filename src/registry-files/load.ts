@@ -1,6 +1,6 @@
 import type { Problem, Registry } from '../domain/registry/model.ts';
 import { maxFindings, resolveRegistry } from '../domain/registry/resolve.ts';
-import { type BackendName, defaultBackend, dialects } from './dialects.ts';
+import { type BackendName, defaultBackend, dialects } from '../sources/dialects/dialects.ts';
 import { type ReadBytes, signatureOf } from './files.ts';
 import { type Gathered, gather, locate } from './read-documents.ts';
 

@@ -2,7 +2,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import type { RegistryInput } from '../domain/registry/findings.ts';
 import type { Problem } from '../domain/registry/model.ts';
 import type { CujDocument } from '../domain/registry/schema.ts';
-import type { BackendName } from './dialects.ts';
+import type { BackendName } from '../sources/dialects/dialects.ts';
 import { conclude } from './load.ts';
 import { gather } from './read-documents.ts';
 

@@ -1,21 +1,16 @@
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
-import type { JsonApi } from '../domain/ports/json-api.ts';
+import type { DescribeQueries, MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { ErrorBudgetOptions } from '../error-budget/refresher.ts';
 import type { Settings } from '../settings/settings.ts';
-import {
-  createDatadogApi,
-  DatadogConnection,
-  type DatadogOptions,
-} from '../sources/datadog/api/connection.ts';
-import { createDatadogSource } from '../sources/datadog/api/source.ts';
 import { createCachedSource } from '../sources/decorators/cache.ts';
 import { withOutageLog } from '../sources/decorators/outage-log.ts';
 import { createSourceMetrics } from '../sources/decorators/request-metrics.ts';
+import { backends } from './backends.ts';
 import { openSharing, type Sharing } from './compose-shared-cache.ts';
 import type { Traces } from './compose-tracing.ts';
 
-/** Wires the metrics source: the Datadog client, tracing, the process's cache, the shared cache, metrics. */
+/** Wires the metrics source: the backend of the settings, tracing, the process's cache, the shared cache, metrics. */
 
 /** Approximate memory limit of cached snapshots. */
 const cacheBytes = 128 * 1024 * 1024;
@@ -27,15 +22,17 @@ export interface SourceParts {
   readonly now: () => number;
   /** Undefined: no tracing. */
   readonly traces: Traces | undefined;
-  /** Replaces Datadog. */
+  /** Replaces the backend's. */
   readonly source: MetricsSource | undefined;
-  /** How long responses of {@link Source.api} are shared, in ms. */
+  /** How long answers about error budgets are shared, in ms. */
   readonly apiTtlMs: number;
 }
 
 export interface Source {
   readonly source: MetricsSource;
-  readonly api: JsonApi;
+  readonly describeQueries: DescribeQueries;
+  /** Undefined where the backend knows no error budgets. */
+  readonly readBudgets: ErrorBudgetOptions['read'] | undefined;
   close(): Promise<void>;
 }
 
@@ -44,7 +41,7 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
   const { cacheTtlMs, deadlineMs } = settings;
   const sourceMetrics = createSourceMetrics(metrics);
   let sharing: Sharing | undefined;
-  const connection = connect(settings, {
+  const backend = backends[settings.backend](settings, {
     onRateLimitRemaining: sourceMetrics.rateLimitRemaining,
     onRateLimited: (seconds) => sharing?.limited(seconds),
     onClockSkew: sourceMetrics.clockSkew,
@@ -56,15 +53,16 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
       metrics,
       now,
       deadlineMs,
-      secret: settings.datadog.appKey as string,
-      origin: connection.origin,
-      onHeldOff: (seconds) => connection.holdOff(seconds),
+      secret: backend.sharing.secret,
+      origin: `${settings.backend} ${backend.sharing.origin}`,
+      describeQueries: backend.describeQueries,
+      onHeldOff: (seconds) => backend.holdOff(seconds),
       ...(traces === undefined ? {} : { tracing: traces.tracing }),
     });
   }
-  const measured = sourceMetrics.measured(parts.source ?? (await createDatadogSource(connection)));
-  const datadog = withOutageLog(measured, logger, now);
-  const asked = traces?.call(datadog) ?? datadog;
+  const measured = sourceMetrics.measured(parts.source ?? (await backend.source()));
+  const logged = withOutageLog(measured, logger, now);
+  const asked = traces?.call(logged) ?? logged;
   const observer = sourceMetrics.cacheObserver;
   const cached = createCachedSource(sharing?.source(asked, cacheTtlMs) ?? asked, {
     ttlMs: cacheTtlMs,
@@ -72,29 +70,15 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
     maxBytes: cacheBytes,
     observer: traces?.cache(observer) ?? observer,
   });
-  const api = createDatadogApi(connection);
+  const { errorBudgets } = backend;
+  const budgetApi = errorBudgets && (sharing?.api(errorBudgets.api, parts.apiTtlMs) ?? errorBudgets.api);
   return {
     source: traces?.question(cached) ?? cached,
-    api: sharing?.api(api, parts.apiTtlMs) ?? api,
+    describeQueries: backend.describeQueries,
+    readBudgets: budgetApi && ((...question) => errorBudgets.read(budgetApi, ...question)),
     async close() {
-      await connection.close();
+      await backend.close();
       await sharing?.close();
     },
   };
-}
-
-/** The options of the Datadog connection, from the settings. */
-export function connect(
-  settings: Settings,
-  told: Pick<DatadogOptions, 'onRateLimitRemaining' | 'onRateLimited' | 'onClockSkew' | 'epochNow'> = {},
-): DatadogConnection {
-  const { apiKey, appKey, site, url } = settings.datadog;
-  return new DatadogConnection({
-    apiKey: apiKey ?? '',
-    appKey: appKey ?? '',
-    site,
-    deadlineMs: settings.deadlineMs,
-    ...(url === undefined ? {} : { url }),
-    ...told,
-  });
 }

@@ -1,9 +1,8 @@
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { DescribeQueries, MetricsSource } from '../domain/metrics/metrics-source.ts';
 import type { JsonApi } from '../domain/ports/json-api.ts';
 import type { Tracing } from '../domain/ports/tracing.ts';
-import { describeQueries } from '../sources/datadog/query/query-plan.ts';
 
 /** Wires the cache that replicas share. Part of the composition root. */
 
@@ -16,8 +15,10 @@ export interface SharingParts {
   readonly deadlineMs: number;
   /** The secret that only replicas know. Without it, write access to Redis is not enough to forge an entry. */
   readonly secret: string;
-  /** The base URL of Datadog: replicas of different sites share nothing. */
+  /** The backend's name and base URL: replicas that measure elsewhere share nothing. */
   readonly origin: string;
+  /** Of the backend: a shared answer is found by its queries. */
+  readonly describeQueries: DescribeQueries;
   readonly onHeldOff: (seconds: number) => void;
   /** Undefined: no tracing. */
   readonly tracing?: Tracing;
@@ -27,7 +28,7 @@ export interface Sharing {
   /** Wraps the source itself, inside the cache of this process. */
   source(inner: MetricsSource, ttlMs: number): MetricsSource;
   api(inner: JsonApi, ttlMs: number): JsonApi;
-  /** Reports a 429 of Datadog. */
+  /** Reports that the backend's rate limit is used up. */
   limited(seconds: number): void;
   close(): Promise<void>;
 }
@@ -82,7 +83,8 @@ export async function openSharing(url: string, parts: SharingParts): Promise<Sha
     onMistake: (error) => logger.error({ err: error }, 'shared cache write failed'),
   });
   return {
-    source: (inner, ttlMs) => createSharedSource(inner, answers, { ttlMs, now, describe: describeQueries }),
+    source: (inner, ttlMs) =>
+      createSharedSource(inner, answers, { ttlMs, now, describe: parts.describeQueries }),
     api: (inner, ttlMs) => createSharedApi(inner, answers, { ttlMs }),
     limited: (seconds) => void answers.limited(seconds),
     async close() {

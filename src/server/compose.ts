@@ -2,39 +2,34 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
-import type { JsonApi } from '../domain/ports/json-api.ts';
 import { redactor } from '../domain/redact.ts';
 import { registerErrorBudgetMetric } from '../error-budget/metric.ts';
-import { createErrorBudgets } from '../error-budget/refresher.ts';
+import { createErrorBudgets, type ErrorBudgetOptions } from '../error-budget/refresher.ts';
 import { createEvaluator, type Evaluator } from '../evaluation/evaluator.ts';
 import type { App } from '../http/server/app.ts';
 import type { Phase, RegistryState } from '../http/server/ports.ts';
-import type { BackendName } from '../registry-files/dialects.ts';
 import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
 import { type RegistryHolder, watchRegistry } from '../registry-files/watch.ts';
-import { readSettings, type Settings, SettingsError } from '../settings/settings.ts';
-import { createDatadogApi } from '../sources/datadog/api/connection.ts';
-import { readBudgets } from '../sources/datadog/api/error-budgets.ts';
-import { createDatadogSource } from '../sources/datadog/api/source.ts';
-import { describeQueries } from '../sources/datadog/query/query-plan.ts';
+import { readSettings, requiredToServe, type Settings, SettingsError } from '../settings/settings.ts';
+import { backends } from './backends.ts';
 import { openAccess } from './compose-auth.ts';
-import { connect, openSource } from './compose-metrics-source.ts';
+import { openSource } from './compose-metrics-source.ts';
 import { openTraces } from './compose-tracing.ts';
 import { createLogger, secretsOf } from './logger.ts';
 
 /** The composition root: the only place that connects ports to their implementations. */
 
-/** The backend of this process: what the registry is read for, and what is opened below. */
-const backend: BackendName = 'datadog';
-
 /** How often error budgets that can change a rule are read. They cover weeks and change slowly. */
 const errorBudgetIntervalMs = 5 * 60_000;
+
+/** Of a backend without error budgets: none is ever read, and all are unknown. */
+const noBudgets: ErrorBudgetOptions['read'] = async () => [];
 
 export interface GateOverrides {
   /** Epoch ms; default: the system clock. */
   readonly now?: () => number;
   readonly logger?: Logger;
-  /** Replaces Datadog. Cache and metrics still wrap it. */
+  /** Replaces the backend's. Cache and metrics still wrap it. */
   readonly source?: MetricsSource;
   /** How often the files of tokens and certificates are polled, in ms. */
   readonly credentialsEveryMs?: number;
@@ -68,12 +63,13 @@ export class RegistryRefused extends Error {
 
 /**
  * Wires the gate. Throws RegistryRefused or CredentialsRefused where the registry or the credentials are invalid.
- * Precondition: the settings have a registry and both keys (requiredToServe).
+ * Precondition: the settings have all that `requiredToServe` names.
  */
 export async function compose(settings: Settings, overrides: GateOverrides = {}): Promise<Gate> {
   const now = overrides.now ?? Date.now;
   const logger = overrides.logger ?? createLogger(settings.logLevel, secretsOf(settings));
   const path = settings.registry as string;
+  const { backend } = settings;
   const initial = await loadRegistry(path, { backend });
   if (!initial.ok) throw new RegistryRefused(initial);
 
@@ -114,7 +110,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   if (traces !== undefined && settings.otlpProtocol === 'grpc') {
     logger.warn({ url: settings.tracesUrl }, 'OTLP over gRPC is not supported; exporting traces over HTTP');
   }
-  const datadog = await openSource(settings, {
+  const source = await openSource(settings, {
     logger,
     metrics,
     now,
@@ -123,15 +119,15 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     apiTtlMs: errorBudgetIntervalMs,
   });
   const errorBudgets = createErrorBudgets({
-    read: (cujs, untilMs, signal) => readBudgets(datadog.api, cujs, untilMs, { recent: false, signal }),
+    read: source.readBudgets ?? noBudgets,
     registry: () => registry.current().registry,
     now,
     intervalMs: errorBudgetIntervalMs,
     logger,
   });
   registerErrorBudgetMetric(metrics, errorBudgets);
-  // The caller's source replaces Datadog completely.
-  if (overrides.source === undefined) errorBudgets.start();
+  // The caller's source replaces the backend completely.
+  if (overrides.source === undefined && source.readBudgets !== undefined) errorBudgets.start();
   const gate: { phase: Phase } = { phase: 'serving' };
   let state: RegistryState | undefined;
   const stateNow = (): RegistryState => {
@@ -153,14 +149,14 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   const { buildApps } = await import('../http/server/app.ts');
   const evaluator = createEvaluator({
     registry: () => registry.current().registry,
-    source: datadog.source,
+    source: source.source,
     now,
     budget: errorBudgets.opinion,
     ...(traces === undefined ? {} : { judge: traces.judge }),
   });
   const { app, admin } = await buildApps({
     evaluator: traces?.evaluator(evaluator) ?? evaluator,
-    describeQueries,
+    describeQueries: source.describeQueries,
     ...(traces === undefined ? {} : { tracing: traces.tracing }),
     registry: stateNow,
     logger,
@@ -187,7 +183,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       await closeServer(app);
       if (admin !== undefined) await closeServer(admin);
       closed.abort();
-      await datadog.close();
+      await source.close();
       await traces?.close();
     },
   });
@@ -214,18 +210,17 @@ async function closeServer(app: App): Promise<void> {
   }
 }
 
-/** The registry and the evaluator of a command that queries Datadog once. */
+/** The registry and the evaluator of a command that queries the backend once. */
 export interface Opened {
   readonly settings: Settings;
   readonly registry: LoadResult & { readonly ok: true };
   readonly evaluator: Evaluator;
-  readonly api: JsonApi;
   readonly deadlineMs: number;
   close(): Promise<void>;
 }
 
 /**
- * Opens registry and Datadog for one command, or returns why that failed, as text for the user.
+ * Opens registry and backend for one command, or returns why that failed, as text for the user.
  * `registryPath` overrides CUJ_GATE_REGISTRY.
  */
 export async function openEvaluator(
@@ -236,12 +231,12 @@ export async function openEvaluator(
   let settings: Settings;
   try {
     const given = registryPath === undefined ? env : { ...env, CUJ_GATE_REGISTRY: registryPath };
-    settings = readSettings(given, { required: ['CUJ_GATE_REGISTRY', 'DD_API_KEY', 'DD_APP_KEY'] });
+    settings = readSettings(given, { required: requiredToServe });
   } catch (error) {
     if (error instanceof SettingsError) return { problem: error.message };
     throw error;
   }
-  const registry = await loadRegistry(settings.registry as string, { backend });
+  const registry = await loadRegistry(settings.registry as string, { backend: settings.backend });
   if (!registry.ok) {
     const shown = registry.problems
       .slice(0, 10)
@@ -250,17 +245,17 @@ export async function openEvaluator(
       problem: `the registry is invalid; run cuj-gate validate ${settings.registry} to see all problems:\n${shown.join('\n')}`,
     };
   }
-  const connection = connect(settings, { epochNow: now });
-  const api = createDatadogApi(connection);
+  const backend = backends[settings.backend](settings, { epochNow: now });
+  const budgets = backend.errorBudgets;
   const errorBudgets = createErrorBudgets({
-    read: (cujs, untilMs, signal) => readBudgets(api, cujs, untilMs, { recent: false, signal }),
+    read: budgets === undefined ? noBudgets : (...question) => budgets.read(budgets.api, ...question),
     registry: () => registry.registry,
     now,
     intervalMs: errorBudgetIntervalMs,
     // An unknown budget is reported in the verdict.
     logger: { warn: () => {}, error: () => {} },
   });
-  const [source] = await Promise.all([createDatadogSource(connection), errorBudgets.refresh()]);
+  const [source] = await Promise.all([backend.source(), errorBudgets.refresh()]);
   return {
     settings,
     registry,
@@ -270,8 +265,7 @@ export async function openEvaluator(
       now,
       budget: errorBudgets.opinion,
     }),
-    api,
     deadlineMs: settings.deadlineMs,
-    close: () => connection.close(),
+    close: () => backend.close(),
   };
 }

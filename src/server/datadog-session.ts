@@ -10,7 +10,7 @@ import { hourlyTraffic } from '../sources/datadog/api/hourly-traffic.ts';
 import { findServiceRoutes, type ServiceRoutes } from '../sources/datadog/api/service-routes.ts';
 import { createDatadogSource } from '../sources/datadog/api/source.ts';
 import { type VersionHits, versionHits } from '../sources/datadog/api/version-hits.ts';
-import { connect } from './compose-metrics-source.ts';
+import { connect } from './datadog-backend.ts';
 
 /** The deadline of commands is longer than the server's: they query a day or a month of data. */
 const deadlineMs = 60_000;

@@ -6,9 +6,9 @@ import type { Settings } from '../settings/settings.ts';
 /** The log of the server's process: JSON lines on stdout. */
 
 /** The secrets in the settings. */
-export function secretsOf({ datadog, redisUrl, otlpSecrets }: Settings): (string | undefined)[] {
+export function secretsOf({ secrets, redisUrl, otlpSecrets }: Settings): (string | undefined)[] {
   const password = redisUrl === undefined ? '' : new URL(redisUrl).password;
-  return [datadog.apiKey, datadog.appKey, redisUrl, password, decodeURIComponent(password), ...otlpSecrets];
+  return [...secrets, password, decodeURIComponent(password), ...otlpSecrets];
 }
 
 /**

@@ -1,10 +1,13 @@
 import { readFileSync, statSync } from 'node:fs';
 import { type DatadogSite, datadogSites } from '../sources/datadog/query/sites.ts';
+import { type BackendName, backendNames, defaultBackend } from '../sources/dialects/dialects.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 import { type AccessSettings, accessOf, claim, trustworthyUrl, yesOrNo } from './auth-settings.ts';
 
 /** Reads the settings from the environment. All problems are reported at once. */
 export interface Settings {
+  /** The backend that counts come from. */
+  readonly backend: BackendName;
   readonly datadog: {
     /** Undefined where neither DD_API_KEY nor DD_API_KEY_FILE is set. Never logged. */
     readonly apiKey: string | undefined;
@@ -31,9 +34,11 @@ export interface Settings {
   readonly maxInflight: number;
   /** The URL of an OTLP/HTTP receiver; undefined: no tracing. */
   readonly tracesUrl: string | undefined;
-  /** The protocol in the SDK's variables. The gate always uses OTLP over HTTP. */
+  /** The values of all settings that are marked `secret`. Never logged. */
+  readonly secrets: readonly string[];
   /** Possible keys in the headers for the collector. Never logged. */
   readonly otlpSecrets: readonly string[];
+  /** The protocol in the SDK's variables. The gate always uses OTLP over HTTP. */
   readonly otlpProtocol: string | undefined;
   /** Authentication, TLS and rate limit. */
   readonly access: AccessSettings;
@@ -65,16 +70,29 @@ interface Setting<T> {
   readonly read: (text: string) => Read<T>;
   /** Its value is never shown, and `<name>_FILE` may name a file with it. */
   readonly secret?: true;
+  /** The backend that it belongs to: with another one it is not read. */
+  readonly onlyFor?: BackendName;
+  /** `serve` and `evaluate` cannot do without it; with `onlyFor`, where that is the backend. */
+  readonly required?: true;
 }
 
 const table = {
+  CUJ_GATE_BACKEND: {
+    default: defaultBackend,
+    description: `The metrics backend: ${backendNames.join(', ')}.`,
+    read: oneOf(backendNames),
+  },
   DD_API_KEY: {
+    onlyFor: 'datadog',
+    required: true,
     default: undefined,
     description: "Datadog API key. Or DD_API_KEY_FILE, a file with it. Required by 'serve'.",
     read: keyText,
     secret: true,
   },
   DD_APP_KEY: {
+    onlyFor: 'datadog',
+    required: true,
     default: undefined,
     description:
       "Datadog application key with the scope timeseries_query. Or DD_APP_KEY_FILE. Required by 'serve'.",
@@ -82,17 +100,20 @@ const table = {
     secret: true,
   },
   DD_SITE: {
+    onlyFor: 'datadog',
     default: 'datadoghq.com',
     description: `Datadog site: ${datadogSites.join(', ')}.`,
     read: oneOf(datadogSites),
   },
   DD_URL: {
+    onlyFor: 'datadog',
     default: undefined,
     description:
       "Base URL that replaces the site's, for a reverse proxy or a simulator. HTTPS_PROXY is not read.",
     read: baseUrl('https://datadog-proxy.example.com'),
   },
   CUJ_GATE_REGISTRY: {
+    required: true,
     default: undefined,
     description: "The CUJ registry: a YAML or JSON file, or a folder of them. Required by 'serve'.",
     read: anyText,
@@ -233,7 +254,7 @@ type ValueOf<N extends SettingName> = Exclude<
 export const settingNames = Object.keys(table) as readonly SettingName[];
 
 export interface ReadOptions {
-  /** Settings without a default that the caller requires. */
+  /** Settings without a default that the caller requires, as far as they are the backend's. */
   readonly required?: readonly SettingName[];
   /** Command line options that set settings; messages name the option instead. */
   readonly options?: Partial<Record<SettingName, string>>;
@@ -241,8 +262,19 @@ export interface ReadOptions {
   readonly readFile?: (path: string) => string;
 }
 
-/** The settings that `serve` requires. */
-export const requiredToServe: readonly SettingName[] = ['CUJ_GATE_REGISTRY', 'DD_API_KEY', 'DD_APP_KEY'];
+/** The settings that `serve` and `evaluate` require, of every backend. `readSettings` skips those of other backends. */
+export const requiredToServe: readonly SettingName[] = settingNames.filter((name) => {
+  const setting: Setting<unknown> = table[name];
+  return setting.required === true;
+});
+
+/** The backend that the environment names, for commands that need no other setting. Throws SettingsError. */
+export function readBackend(env: Readonly<Record<string, string | undefined>>): BackendName {
+  const text = given(env.CUJ_GATE_BACKEND) ?? defaultBackend;
+  const read = table.CUJ_GATE_BACKEND.read(text);
+  if ('value' in read) return read.value;
+  throw new SettingsError([`CUJ_GATE_BACKEND=${text} ${read.wrong}.`]);
+}
 
 /**
  * Reads the settings. Throws SettingsError with all problems. An empty variable counts as not set, but empty variables of
@@ -254,6 +286,8 @@ export function readSettings(
 ): Settings {
   const problems: string[] = [...unknownNames(env)];
   const readFile = options.readFile ?? textOfFile;
+  const secrets: string[] = [];
+  let backend: BackendName | undefined;
 
   function get<N extends SettingName>(name: N): ValueOf<N> | undefined {
     const setting: Setting<unknown> = table[name];
@@ -262,8 +296,11 @@ export function readSettings(
       problems.push(`${name} is empty: set a value, or remove the variable.`);
       return undefined;
     }
-    const text = textOf(name, setting);
+    // Of a wrong name nothing is known: its own problem is enough.
+    const isForeign = setting.onlyFor !== undefined && setting.onlyFor !== backend;
+    const text = isForeign ? defaultOf(name, setting) : textOf(name, setting);
     if (text === undefined) return undefined;
+    if (setting.secret === true) secrets.push(text.text);
     const read = setting.read(text.text);
     if ('value' in read) return read.value as ValueOf<N>;
     const hidden = setting.secret === true || /\/\/[^/]*@/.test(text.text);
@@ -291,7 +328,7 @@ export function readSettings(
       return undefined;
     }
     if (own !== undefined) return { text: own, from: options.options?.[name as SettingName] ?? name };
-    if (setting.default !== undefined) return { text: setting.default, from: name };
+    if (setting.default !== undefined) return defaultOf(name, setting);
     if (options.required?.includes(name as SettingName) === true) {
       const file = setting.secret === true ? ` (or ${name}_FILE)` : '';
       const option = name === 'CUJ_GATE_REGISTRY' ? ' Or give --registry PATH.' : '';
@@ -300,10 +337,12 @@ export function readSettings(
     return undefined;
   }
 
+  backend = get('CUJ_GATE_BACKEND');
   const port = get('PORT');
   const otlpUrl = get('OTEL_EXPORTER_OTLP_ENDPOINT');
   // A setting with a default is undefined only if there is a problem, and then the object is not returned.
   const settings = {
+    backend: backend as BackendName,
     datadog: Object.freeze({
       apiKey: get('DD_API_KEY'),
       appKey: get('DD_APP_KEY'),
@@ -323,6 +362,7 @@ export function readSettings(
     tracesUrl:
       get('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ??
       (otlpUrl === undefined ? undefined : `${otlpUrl}/v1/traces`),
+    secrets,
     otlpSecrets: [env.OTEL_EXPORTER_OTLP_HEADERS, env.OTEL_EXPORTER_OTLP_TRACES_HEADERS].flatMap(longValues),
     otlpProtocol: given(env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL) ?? given(env.OTEL_EXPORTER_OTLP_PROTOCOL),
     access: accessOf(
@@ -351,6 +391,10 @@ export function readSettings(
     );
   if (problems.length > 0) throw new SettingsError(problems);
   return Object.freeze(settings);
+}
+
+function defaultOf(name: string, setting: Setting<unknown>): { text: string; from: string } | undefined {
+  return setting.default === undefined ? undefined : { text: setting.default, from: name };
 }
 
 /** All settings as text: name, default, description. */

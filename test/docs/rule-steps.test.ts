@@ -24,7 +24,7 @@ function stepsOfPage(rule: string): string[][] {
 describe.each(ruleNames)('the rule %s', (name) => {
   it('takes the steps of docs/verdicts-reference.md in their order', () => {
     const steps = rules[name].steps.map((step) => step.reasons);
-    expect(steps.length).toBeGreaterThan(5);
+    expect(steps).not.toEqual([]);
     expect(steps).toEqual(stepsOfPage(name));
   });
 });

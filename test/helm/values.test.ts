@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
 import { logLevels, readSettings, requiredToServe, settingsTable } from '../../src/settings/settings.ts';
 import { datadogSites } from '../../src/sources/datadog/query/sites.ts';
+import { backendNames } from '../../src/sources/dialects/dialects.ts';
 import { manifestsOf } from './manifests.ts';
 
 const chart = new URL('../../helm/cuj-gate/', import.meta.url);
@@ -172,6 +173,7 @@ describe("the chart's settings", () => {
       CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: values.auth.oidc.clockSkew,
       CUJ_GATE_AUTH_METRICS: values.auth.metrics,
       CUJ_GATE_DRAIN_DELAY: `${defaults.drainSeconds}s`,
+      CUJ_GATE_BACKEND: values.settings.backend,
       LOG_LEVEL: values.settings.logLevel,
       HOST: values.settings.host,
       DD_SITE: values.datadog.site,
@@ -181,7 +183,8 @@ describe("the chart's settings", () => {
       expect(`${name}=${value}`).toBe(`${name}=${own[name]}`);
   });
 
-  it('offer the sites and log levels that the gate knows', () => {
+  it('offer the backends, sites and log levels that the gate knows', () => {
+    expect(schema.properties.settings.properties.backend.enum).toEqual(backendNames);
     expect(schema.properties.datadog.properties.site.enum).toEqual(datadogSites);
     expect(schema.properties.settings.properties.logLevel.enum).toEqual(logLevels);
   });

@@ -9,6 +9,7 @@ import {
   parseRecord,
   type VerdictRecord,
 } from '../../src/commands/support/measurement-record.ts';
+import { ruleNames } from '../../src/domain/registry/rules.ts';
 import { type Difference, differences } from './compare.ts';
 import { shrink } from './shrink.ts';
 
@@ -172,6 +173,12 @@ function listed(counts: Map<string, number>): string {
     .join(', ');
 }
 
+/** Rules of the product that no measurement was judged by: nothing was compared for them. */
+function undrawnRules(): string[] {
+  const drawn = new Set([...reasons.keys()].map((name) => name.split(' ')[0]));
+  return ruleNames.filter((name) => !drawn.has(name));
+}
+
 const begin = performance.now();
 if (values.only === undefined) {
   const workers = Number(values.workers);
@@ -188,4 +195,7 @@ if (disagreements.length > 0) {
 }
 console.log(`${((performance.now() - begin) / 1000).toFixed(1)} s`);
 console.log(`${passed} passed, ${disagreements.length} failed`);
-process.exitCode = disagreements.length === 0 && passed > 0 ? 0 : 1;
+const undrawn = values.only === undefined ? undrawnRules() : [];
+if (undrawn.length > 0)
+  console.log(`never drawn: ${undrawn.join(', ')}. Add it to the rules of generate.py, or raise --count.`);
+process.exitCode = disagreements.length === 0 && passed > 0 && undrawn.length === 0 ? 0 : 1;

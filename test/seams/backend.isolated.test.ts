@@ -1,21 +1,32 @@
+import { pino } from 'pino';
 import { describe, expect, test, vi } from 'vitest';
+import { run } from '../../src/cli.ts';
 import { judgeAgain, parseRecord, recordOf } from '../../src/commands/support/measurement-record.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createEvaluator } from '../../src/evaluation/evaluator.ts';
-import type { BackendName } from '../../src/registry-files/dialects.ts';
 import { loadRegistry } from '../../src/registry-files/load.ts';
+import { compose, openEvaluator } from '../../src/server/compose.ts';
+import { readSettings, requiredToServe } from '../../src/settings/settings.ts';
+import type { BackendName } from '../../src/sources/dialects/dialects.ts';
+import { capture } from '../commands/io.ts';
 import { bench, digest, nowMs } from '../http/fixture.ts';
 import { scratchFile } from '../registry-files/scratch.ts';
 import { describeTallyQueries, type Stored, tallyDialect, tallySource } from './tally-backend.ts';
 
-/** The one place where a dialect is added for registries that are read from files. */
-vi.mock('../../src/registry-files/dialects.ts', async (original) => {
-  const real = await original<typeof import('../../src/registry-files/dialects.ts')>();
+/** What is not the product's: the two tables, changed as somebody who adds a backend changes them. */
+vi.mock('../../src/sources/dialects/dialects.ts', async (original) => {
+  const real = await original<typeof import('../../src/sources/dialects/dialects.ts')>();
+  const all = { ...real.dialects, tally: (await import('./tally-backend.ts')).tallyDialect };
+  return { ...real, dialects: all, backendNames: Object.keys(all) };
+});
+const told = vi.hoisted(() => ({ badPerMinute: 0, secret: 'the token of Tally' }));
+vi.mock('../../src/server/backends.ts', async (original) => {
+  const { backends } = await original<typeof import('../../src/server/backends.ts')>();
+  const { openTally } = await import('./tally-backend.ts');
   return {
-    ...real,
-    dialects: { ...real.dialects, tally: (await import('./tally-backend.ts')).tallyDialect },
+    backends: { ...backends, tally: () => openTally(() => storedWith(told.badPerMinute), told.secret) },
   };
 });
 
@@ -76,6 +87,20 @@ async function gate(badPerMinute: number, clockSkewMs = 0) {
   const ask = async (url: string) => (await app.inject({ url })).json();
   return { evaluator, ask };
 }
+
+async function cujGate(backend: string, ...argv: string[]) {
+  const { io, stdout, stderr } = capture({ env: { CUJ_GATE_BACKEND: backend } });
+  const code = await run(argv, io);
+  return { code, text: stdout() + stderr() };
+}
+
+const rollout = `
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: { name: orders }
+spec:
+  strategy: { canary: { steps: [{ setWeight: 10 }] } }
+`;
 
 const versions = 'version=V1.42.0-RC1&stable_version=V1.41.0';
 
@@ -196,5 +221,98 @@ describe('a backend that stores values and routes as they are', () => {
         expect.objectContaining({ path: 'sources.shop.total', message: '"sum:shop" is no counter of Tally' }),
       ]),
     });
+  });
+});
+
+describe('a process that measures with it', () => {
+  const wrongCounter = { ...document, sources: { shop: { total: 'sum:shop', bad: 'ShopFailures' } } };
+  const file = (content: object) => scratchFile(JSON.stringify(content), 'cujs.json');
+  const env = (content: object = document) => ({
+    CUJ_GATE_BACKEND: 'tally',
+    CUJ_GATE_REGISTRY: file(content),
+    // Of another backend, so it is not read.
+    DD_SITE: 'nowhere',
+  });
+  const composed = (more: Record<string, string> = {}) =>
+    compose(readSettings({ ...env(), ...more }, { required: requiredToServe }), {
+      now: () => nowMs,
+      logger: pino({ level: 'silent' }),
+    });
+
+  test('serves verdicts and shows queries, without a key of another backend', async () => {
+    told.badPerMinute = 20;
+    const gate = await composed();
+    const ask = async (url: string) => (await gate.app.inject({ url })).json();
+    expect(await ask(`/cujs/order/status?${versions}`)).toMatchObject({
+      verdict: 'fail',
+      reason: 'slo_violated',
+    });
+    expect(JSON.stringify(await ask('/cujs/order'))).toContain('ShopRequests WHERE Release={version}');
+    await gate.close();
+  });
+
+  test('keeps the rule of the registry where the backend has no error budgets, and says so', async () => {
+    told.badPerMinute = 0;
+    const policy = [{ below: '50%', action: 'Reliability work first', gate: 'strict' as const }];
+    const [order] = document.cujs ?? [];
+    const content = { ...document, cujs: [{ ...order, errorBudgetPolicy: policy }] };
+    const gate = await composed({ CUJ_GATE_REGISTRY: file(content) });
+    const verdict = (await gate.app.inject({ url: `/cujs/order/status?${versions}` })).json();
+    expect(verdict).toMatchObject({ verdict: 'pass', rule: 'confidence', budgetNote: expect.any(String) });
+    await gate.close();
+  });
+
+  test('is refused a shared cache without a secret', async () => {
+    told.secret = '';
+    await expect(composed({ CUJ_GATE_REDIS_URL: 'redis://127.0.0.1:1' })).rejects.toThrow(
+      'the secret of the shared cache is empty',
+    );
+    told.secret = 'the token of Tally';
+  });
+
+  test('is what evaluate measures with', async () => {
+    told.badPerMinute = 20;
+    const opened = await openEvaluator(env(), undefined, () => nowMs);
+    if ('problem' in opened) throw new Error(opened.problem);
+    const params = new Map([
+      ['version', 'V1.42.0-RC1'],
+      ['stable_version', 'V1.41.0'],
+    ]);
+    const { verdict } = await opened.evaluator.cuj({ cuj: 'order', params }, AbortSignal.timeout(5_000));
+    expect(verdict).toMatchObject({ verdict: 'fail', canary: 'Release:V1.42.0-RC1' });
+    await opened.close();
+  });
+
+  test.each(['validate', 'generate', 'lint'] as const)('is what %s reads a registry for', async (command) => {
+    const ask = (content: object, backend = 'tally') => {
+      const args = {
+        validate: ['validate', file(content)],
+        generate: ['generate', 'analysis-templates', '--registry', file(content)],
+        lint: ['lint', 'rollout', scratchFile(rollout, 'rollout.yaml'), '--registry', file(content)],
+      };
+      return cujGate(backend, ...args[command]);
+    };
+    expect((await ask(wrongCounter)).text).toContain('no counter of Tally');
+    expect((await ask(document)).text).not.toContain('counter');
+    const unknown = await ask(document, 'tallly');
+    expect(unknown.code).toBe(2);
+    expect(unknown.text).toMatch(/CUJ_GATE_BACKEND=tallly is not one of datadog, (.*, )?tally\./);
+  });
+
+  test.each(['terraform', 'openslo', 'all'])(
+    'is refused by generate %s, which works with Datadog only',
+    async (what) => {
+      const { code, text } = await cujGate('tally', 'generate', what, '--registry', file(document));
+      expect(code).toBe(2);
+      expect(text).toBe(
+        'cuj-gate generate: terraform and openslo work with Datadog only, and this registry is for Tally. Name what else to generate, such as analysis-templates and prometheus-rules.\n',
+      );
+    },
+  );
+
+  test('is refused by a command that works with Datadog only', async () => {
+    const { code, text } = await cujGate('tally', 'doctor', '--registry', file(document));
+    expect(code).toBe(2);
+    expect(text).toBe('cuj-gate: this command works with Datadog only, and CUJ_GATE_BACKEND is tally.\n');
   });
 });

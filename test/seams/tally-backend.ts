@@ -9,6 +9,7 @@ import { bucketMs } from '../../src/domain/metrics/metrics-source.ts';
 import type { QueryBatch } from '../../src/domain/registry/model.ts';
 import type { Selector, SelectorTerm } from '../../src/domain/registry/selector.ts';
 import type { Source, SourceDialect } from '../../src/domain/registry/source-dialect.ts';
+import type { Backend } from '../../src/server/backend.ts';
 
 /**
  * A metrics backend for tests, which differs from Datadog: it stores tag values and routes unchanged, with upper case and
@@ -77,6 +78,18 @@ export interface Stored {
   readonly tags: Readonly<Record<string, string>>;
   readonly perMinute: number;
   readonly badPerMinute: number;
+}
+
+/** What a process opens: without keys, an API beside the counts, or error budgets. */
+export function openTally(stored: () => readonly Stored[], secret: string): Backend {
+  return {
+    describeQueries: describeTallyQueries,
+    source: async () => tallySource(stored),
+    sharing: { secret, origin: 'http://tally' },
+    holdOff: () => {},
+    errorBudgets: undefined,
+    close: async () => {},
+  };
 }
 
 /** Counts the stored requests with exactly the queried tags and routes. */

@@ -12,6 +12,7 @@ import {
   settingsHelp,
   settingsTable,
 } from '../../src/settings/settings.ts';
+import { backendNames } from '../../src/sources/dialects/dialects.ts';
 
 const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) };
 
@@ -28,6 +29,7 @@ function problemsOf(env: Record<string, string>, options: ReadOptions = {}): rea
 describe('readSettings', () => {
   it('has a default for everything but keys, registry and DD_URL', () => {
     expect(readSettings({})).toEqual({
+      backend: 'datadog',
       datadog: { apiKey: undefined, appKey: undefined, site: 'datadoghq.com', url: undefined },
       registry: undefined,
       host: '0.0.0.0',
@@ -38,6 +40,7 @@ describe('readSettings', () => {
       cacheSize: 500,
       drainDelayMs: 5_000,
       maxInflight: 1_000,
+      secrets: [],
       otlpSecrets: [],
       access: {
         tokensFile: undefined,
@@ -231,6 +234,28 @@ describe('readSettings', () => {
     expect(problems).toHaveLength(6);
     expect(new SettingsError(problems).message).toContain('6 settings are invalid');
     for (const problem of problems) expect(new SettingsError(problems).message).toContain(problem);
+  });
+
+  it('collects every value that must not be shown, of a file as well', () => {
+    const { secrets } = readSettings(
+      {
+        DD_API_KEY: 'an-api-key',
+        DD_APP_KEY_FILE: '/keys/app',
+        CUJ_GATE_REDIS_URL: 'redis://:pass@redis:6379',
+      },
+      { readFile: () => 'an-app-key\n' },
+    );
+    expect(secrets).toEqual(['an-api-key', 'an-app-key', 'redis://:pass@redis:6379']);
+  });
+
+  it('knows the backends, and asks nothing of one that it does not know', () => {
+    expect(readSettings({}).backend).toBe('datadog');
+    expect(
+      problemsOf({ CUJ_GATE_BACKEND: 'abacus', DD_SITE: 'nowhere' }, { required: requiredToServe }),
+    ).toEqual([
+      `CUJ_GATE_BACKEND=abacus is not one of ${backendNames.join(', ')}.`,
+      expect.stringMatching(/^CUJ_GATE_REGISTRY is not set/),
+    ]);
   });
 
   it('names every variable that serving needs and that is missing', () => {

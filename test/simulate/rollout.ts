@@ -91,8 +91,12 @@ function wholeUntil(perMinute: number | ((minute: number) => number), share: num
   return Math.floor(sum * share + 1e-9);
 }
 
-/** Runs one rollout and returns how it ends under every rule. */
-export function rollOut(scenario: Scenario, random: () => number): Record<Rule, Ending> {
+/** Runs one rollout and returns how it ends under each of some rules. It ends once all of them have decided. */
+export function rollOut(
+  scenario: Scenario,
+  random: () => number,
+  some: readonly Rule[] = rules,
+): Record<Rule, Ending> {
   const { burst = 1, seen = 1, newest = 1, firstAttempt } = scenario;
   const lead = before + (firstAttempt === undefined ? 0 : firstAttempt.minutes + firstAttempt.silence);
   const empty = (): Series => ({
@@ -175,7 +179,7 @@ export function rollOut(scenario: Scenario, random: () => number): Record<Rule, 
       }
     };
     judgedRules.forEach((rule, i) => {
-      if (fate[rule] !== undefined) return;
+      if (fate[rule] !== undefined || !some.includes(rule)) return;
       const { verdict, reason, slis } = judge(cujs[i] as Cuj, measurement, { registryDigest: 'simulated' });
       const sli = slis[0];
       const heldBack =
@@ -189,7 +193,7 @@ export function rollOut(scenario: Scenario, random: () => number): Record<Rule, 
       note(rule, verdict, heldBack);
     });
     if (fate.threshold === undefined) note('threshold', threshold(series));
-    if (rules.every((rule) => fate[rule] !== undefined)) break;
+    if (some.every((rule) => fate[rule] !== undefined)) break;
   }
   return fate as Record<Rule, Ending>;
 }

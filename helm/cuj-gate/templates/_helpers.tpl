@@ -89,6 +89,7 @@ DD_URL: datadog.url
 OTEL_EXPORTER_OTLP_ENDPOINT: tracing.endpoint
 OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: tracing.endpoint
 CUJ_GATE_REGISTRY: registry.existingConfigMap
+CUJ_GATE_BACKEND: settings.backend
 CUJ_GATE_DEADLINE: settings.deadline
 CUJ_GATE_CACHE_TTL: settings.cacheTtl
 CUJ_GATE_CACHE_SIZE: settings.cacheSize

@@ -42,7 +42,7 @@ function oneIn(evidence: number): string {
 
 /** The evidence that the rule decides by, and its threshold; empty where the rule decides by the counts. */
 function proof(sli: SliVerdict, rule: RuleName): string {
-  const decisive = rules[rule].decidesBy?.(sli);
+  const decisive = rules[rule].decidesBy.evidence?.(sli);
   if (decisive === undefined) return '';
   return `${evidenceText(decisive, sli.evidenceThreshold)} (aborts at 1 in ${plain(sli.evidenceThreshold)}), `;
 }

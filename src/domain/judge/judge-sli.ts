@@ -36,12 +36,12 @@ export interface SliVerdict extends SideFacts {
   readonly evidenceThreshold: number;
   /**
    * The failure rate above which every rate is ruled out: the one-sided 95% upper bound of the rate of bad events; under
-   * `baseline` of those beside stable.
+   * a rule that compares of those beside stable.
    */
   readonly rulesOutRate: number;
   /**
    * The abort threshold: the least bad events at this traffic, spread as the traffic is and over two minutes, that fail
-   * (unless stable shares the cause). Null: no number does yet; and always under `baseline`.
+   * (unless stable shares the cause). Null: no number does yet; and always under a rule that cannot say it.
    */
   readonly failAtBadEvents: number | null;
   /**
@@ -51,13 +51,13 @@ export interface SliVerdict extends SideFacts {
   readonly requestsToVerdict: number | null;
   /** What is missing for a limited pass; absent where it is no question of clean requests and time, and after one. */
   readonly limitedPass?: LimitedPassAhead;
-  /** Minutes that hold bad events, under `baseline` beside stable; a fail needs two. */
+  /** Minutes that hold bad events, under a rule that compares beside stable. */
   readonly badMinutes: number;
   /** Stable over all that was queried. Evidence is its own: over all of that, and over its newest minutes. */
   readonly stable: SideFacts & { readonly evidence: number };
   /**
-   * How strongly the bad events single out the canary against stable, over the canary's window; under `baseline` over what it
-   * compares.
+   * How strongly the bad events single out the canary against stable, over the canary's window; under a rule that
+   * compares over what it compares.
    */
   readonly shareEvidence: number;
   /** Set where so many requests carry no status that failures may be hidden among them. */
@@ -121,10 +121,10 @@ function judgeSums(
   const evidence = evidenceIn(sums, question, rule.comparesStable);
   // Stable's status matters only for a fail by comparison.
   const missingOfStable =
-    rule.comparesStable && hasEvidenceToFail(rule, evidence)
+    rule.comparesStable && hasEvidenceToFail(rule, evidence, policy)
       ? missingStatusOfStable(sums, window)
       : undefined;
-  const limitedIn = secondsToLimitedPass(question, rule.logAgainst?.(evidence), unreached);
+  const limitedIn = secondsToLimitedPass(question, rule.logAgainst?.(evidence, policy), unreached);
   const context: RuleContext = {
     sums,
     evidence,
@@ -205,7 +205,7 @@ function cleanRequests(rule: Rule, context: RuleContext, reason: Reason): number
   if (!opensToPass.has(reason)) return null;
   if (window.indistinguishable !== undefined) return null;
   if (rule.comparesStable && evidence.counts.total <= 0) return null;
-  if (hasEvidenceToFail(rule, evidence)) return null;
+  if (hasEvidenceToFail(rule, evidence, question.policy)) return null;
   return requestsUntil(
     (more) =>
       sums.total + more > 0 &&

@@ -1,5 +1,5 @@
 import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
-import type { Cuj } from '../registry/model.ts';
+import type { Cuj, GatePolicy } from '../registry/model.ts';
 import type { RuleName } from '../registry/rules.ts';
 import type { BackendWords } from '../registry/source-dialect.ts';
 import { countsEndpoint } from '../sli/kind.ts';
@@ -114,7 +114,7 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
   const window = judgedWindow(cuj.gate, measurement);
   const stale = staleDataOf(measurement);
   const names = slisOf(cuj, options.service);
-  const rule = options.budgetRule?.rule ?? cuj.gate.rule;
+  const policy = policyOf(cuj, options);
   const slis = names
     .map((sli) =>
       judgeSli({
@@ -122,7 +122,7 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
         objective: cuj.objectives[sli] as NonNullable<(typeof cuj.objectives)[typeof sli]>,
         endpoints: measurement[sli] ?? [],
         window,
-        policy: { ...cuj.gate, rule },
+        policy,
         sliCount: options.sliCount ?? names.length,
         isStale: stale !== undefined,
       }),
@@ -140,7 +140,7 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
   const facts: SummaryFacts = {
     verdict: judged.verdict,
     reason: judged.reason,
-    rule,
+    policy,
     ruleChanged: options.budgetRule !== undefined,
     cuj: cuj.name,
     canary: measurement.selectors.canary,
@@ -167,6 +167,11 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
     hintFor(facts, suppressed, options.backend),
     windowOf(measurement, window),
   );
+}
+
+/** The registry's policy, with the rule of the error budget policy where one is due. */
+function policyOf({ gate }: Cuj, { budgetRule }: JudgeOptions): GatePolicy {
+  return budgetRule === undefined ? gate : { ...gate, rule: budgetRule.rule };
 }
 
 /** How far `since` is ahead of now, which is at most a minute after `toMs` and the lag. */
@@ -238,7 +243,7 @@ export function unknownVerdict(
   const facts: SummaryFacts = {
     verdict: 'inconclusive',
     reason: failure.reason,
-    rule: options.budgetRule?.rule ?? cuj.gate.rule,
+    policy: policyOf(cuj, options),
     ruleChanged: options.budgetRule !== undefined,
     cuj: cuj.name,
     canary: selectors.canary,
@@ -271,7 +276,7 @@ function assemble(
     ...(cuj.runbook === undefined ? {} : { runbook: cuj.runbook }),
     mode: cuj.mode,
     ...(suppressed ? { wouldBe: { verdict, reason } } : {}),
-    rule: facts.rule,
+    rule: facts.policy.rule,
     ...(options.budgetRule === undefined ? {} : { ruleChangedBy: options.budgetRule.because }),
     ...(options.budgetNote === undefined ? {} : { budgetNote: options.budgetNote }),
     canary: facts.canary,

@@ -35,7 +35,12 @@ export interface Evidence {
   readonly line: EvidenceThreshold;
   /** The canary's counts that the rule goes by: of the compared minutes, else of all of the window. */
   readonly counts: CanaryCounts;
-  /** What the upper bound is held against: what stable does in the compared minutes, where that is more than the budget. */
+  /**
+   * Stable's rate of bad events in the compared minutes: a ratio, 0 where no minute is compared. Undefined under a rule that
+   * does not compare.
+   */
+  readonly stableRate: number | undefined;
+  /** What the upper bound is held against: the greater of the budget and `stableRate`. */
   readonly referenceRate: number;
 }
 
@@ -68,6 +73,7 @@ export function evidenceIn(
       minBadEvents,
     },
     counts: beside ?? sums,
+    stableRate: beside?.stableRate,
     referenceRate: Math.max(objective.budget, beside?.stableRate ?? 0),
   };
 }

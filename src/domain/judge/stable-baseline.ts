@@ -80,7 +80,7 @@ export function hasConcurrentStable({ byService }: SliSums, { first, end }: Judg
   return stable > minStableShare * canary;
 }
 
-/** What `baseline` compares: the canary's counts beside stable, and the rate of stable beside them; 0 without any. */
+/** What a rule that compares goes by: the canary's counts beside stable, and the rate of stable beside them; 0 without any. */
 export interface ComparedCounts extends CanaryCounts {
   readonly stableRate: number;
 }

@@ -1,5 +1,5 @@
 import { oneLine } from '../outside-text.ts';
-import type { RuleName } from '../registry/rules.ts';
+import type { GatePolicy } from '../registry/model.ts';
 import type { BackendWords } from '../registry/source-dialect.ts';
 import { sliKinds } from '../sli/table.ts';
 import type { Indistinguishable, NoDataCause } from './analysis-window.ts';
@@ -7,6 +7,7 @@ import type { MissingStatus, UnmetThreshold } from './data-quality.ts';
 import type { SliVerdict } from './judge-sli.ts';
 import { boundText, decimal, percent, plain, rolloutsOf } from './number-text.ts';
 import type { Outcome, Reason, Traffic, VerdictStaleData } from './outcome.ts';
+import type { Rule } from './rules/rule.ts';
 import { rules } from './rules/table.ts';
 
 /**
@@ -17,8 +18,9 @@ import { rules } from './rules/table.ts';
 export interface SummaryFacts {
   readonly verdict: Outcome;
   readonly reason: Reason;
-  readonly rule: RuleName;
-  /** The error budget policy replaced the registry's rule by this one. */
+  /** The policy that was judged by, with its rule. */
+  readonly policy: GatePolicy;
+  /** The error budget policy replaced the registry's rule by the policy's. */
   readonly ruleChanged: boolean;
   readonly cuj: string;
   readonly canary: string;
@@ -109,8 +111,8 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
     `${counts(sli)}${worst(sli)}, but stable fails as well: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`,
   insufficient_traffic: (sli) =>
     `${counts(sli)}${worst(sli)}${sli.verdict === 'pass' ? missed(sli) : ''}${untilVerdict(sli)}`,
-  within_noise: (sli, { rule }) =>
-    isEnough(sli, rule)
+  within_noise: (sli, { policy: { rule } }) =>
+    isEnough(sli, rules[rule])
       ? `${counts(sli)}${worst(sli)}, ${rules[rule].oneMinuteText}: fails once another minute has one`
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
   no_data: (sli) => `the canary has requests, but no data for ${sli.sli}`,
@@ -119,14 +121,14 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
     `no data of canary and stable on ${staleData?.services.join(', ')} since ${staleData?.newest.slice(11, 16)} UTC: the newest is ${minutes(staleData?.ageSeconds ?? 0)} min old (${plain(sli.bad)} of ${plain(sli.total)} ${badWord(sli)} until then)`,
   threshold_unmet: ({ unmetThreshold }) =>
     unmetThreshold === undefined ? '' : `${unmet(unmetThreshold)}, canary and stable alike`,
-  canary_indistinguishable: (sli, { indistinguishable }) =>
+  canary_indistinguishable: (sli, { indistinguishable, policy }) =>
     `${counts(sli)}, but ${
       indistinguishable === 'shared'
         ? 'the selectors of canary and stable match the same requests'
         : indistinguishable === 'swapped'
           ? 'stable began after the canary: are the two versions swapped?'
           : lacksConcurrentStable(sli, indistinguishable)
-            ? 'stable has no traffic in the same minutes, and the rule baseline compares only those'
+            ? `stable has no traffic in the same minutes, and the rule ${policy.rule} compares only those`
             : 'stable has no traffic: the selector of the canary matches both versions, or the rollout is over'
     }`,
   limited_evidence: (sli, facts) =>
@@ -153,13 +155,13 @@ function unseen({ side, service, endpoint, requests, total, other }: MissingStat
   return `${plain(requests)} of ${plain(total)} requests of ${side === 'canary' ? 'the canary' : 'stable'} on ${where} carry no http.status_code (${beside}: ${plain(other.requests)} of ${plain(other.total)}), so a 5XX among them cannot be seen`;
 }
 
-/** Why the rule fails the canary. Under `strict` the counts decide, and the evidence is often low. */
-function grounds(sli: SliVerdict, { rule, ruleChanged }: SummaryFacts): string {
-  const decisive = rules[rule].decidesBy?.(sli);
-  if (decisive !== undefined) {
-    return `${evidenceText(decisive, sli.evidenceThreshold)}; aborts at 1 in ${plain(sli.evidenceThreshold)}`;
+/** Why the rule fails the canary. Where the counts decide, the evidence is often low. */
+function grounds(sli: SliVerdict, { policy, ruleChanged }: SummaryFacts): string {
+  const { decidesBy } = rules[policy.rule];
+  if (decidesBy.evidence !== undefined) {
+    return `${evidenceText(decidesBy.evidence(sli), sli.evidenceThreshold)}; aborts at 1 in ${plain(sli.evidenceThreshold)}`;
   }
-  return `the rule strict${ruleChanged ? ', set by the error budget policy,' : ''} fails below the objective`;
+  return `the rule ${policy.rule}${ruleChanged ? ', set by the error budget policy,' : ''} ${decidesBy.counts(policy)}`;
 }
 
 /** What evidence means, for people. */
@@ -174,8 +176,8 @@ export function evidenceText(
 }
 
 /** Whether the evidence is enough for a fail, and only a second minute with bad events is missing. */
-function isEnough(sli: SliVerdict, rule: RuleName): boolean {
-  return (rules[rule].decidesBy?.(sli).value ?? sli.evidence) >= sli.evidenceThreshold;
+function isEnough(sli: SliVerdict, { decidesBy }: Rule): boolean {
+  return decidesBy.evidence !== undefined && decidesBy.evidence(sli).value >= sli.evidenceThreshold;
 }
 
 /** How far a limited pass is from a proven one, and how long that takes at the traffic so far. */
@@ -267,7 +269,8 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
   within_slo: 'Nothing to do.',
   not_worse_than_stable: 'Nothing to do.',
   slo_violated: 'Abort or roll back. Start with the worst endpoint and the runbook.',
-  worse_than_stable: 'Abort or roll back. The canary has far more than its share of the bad events.',
+  worse_than_stable:
+    'Abort or roll back. Stable does better in the same minutes, so start with what the release changes.',
   shared_cause: 'Look for a cause outside the release, such as a dependency. An abort would not fix it.',
   within_noise: 'Wait: more traffic distinguishes a violation from chance.',
   no_data: "Check this SLI's metric and thresholds with cuj-gate doctor.",
@@ -295,7 +298,7 @@ export function hintFor(facts: SummaryFacts, suppressed: boolean, words = anyBac
     worst &&
     lacksConcurrentStable(worst, facts.indistinguishable)
   )
-    return 'Query while stable still has traffic, or use the rule confidence for this CUJ.';
+    return 'Query while stable still has traffic, or choose a rule for this CUJ that does not compare with stable.';
   if (facts.reason === 'canary_indistinguishable' && facts.indistinguishable === 'swapped') {
     return 'Swap the two in the template: version is the new version, stable_version the old one.';
   }

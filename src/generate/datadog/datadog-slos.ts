@@ -2,9 +2,10 @@ import { slisOf } from '../../domain/judge/judge.ts';
 import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
 import { type SliName, sliKinds } from '../../domain/sli/table.ts';
+import { datadogDialect } from '../../sources/datadog/query/dialect.ts';
 import { type SloEvents, sloEvents } from '../../sources/datadog/query/slo-queries.ts';
 import { isSafeTagValue, normalizeTagValue } from '../../sources/datadog/query/tag-normalization.ts';
-import { sortedBy } from '../output/generated-file.ts';
+import { GenerateError, sortedBy } from '../output/generated-file.ts';
 
 /** One SLO of a CUJ, the input of the generators. */
 export interface CujSlo {
@@ -19,8 +20,16 @@ export function cujSlos(registry: Registry): CujSlo[] {
   return sortedBy(registry.cujs.values(), ({ name }) => name).flatMap((cuj) => slosOf(registry, cuj));
 }
 
-/** The SLOs of one CUJ. */
+/** The SLOs of one CUJ. Throws GenerateError where another backend than Datadog measures it. */
 export function slosOf(registry: Registry, cuj: Cuj): CujSlo[] {
+  // One process reads a registry for one backend, so all services have the same dialect.
+  const backend = registry.services.get(cuj.services[0] as string)?.dialect.backend;
+  if (backend !== datadogDialect.backend) {
+    throw new GenerateError(
+      `terraform and openslo work with Datadog only, and this registry is for ${backend}.`,
+      'Name what else to generate, such as analysis-templates and prometheus-rules.',
+    );
+  }
   return slisOf(cuj).flatMap((sli) => {
     const events = sloEvents(registry, cuj, sli);
     const objective = cuj.objectives[sli];

@@ -79,7 +79,7 @@ const SliVerdictSchema = Closed({
   evidenceThreshold: Type.Number(),
   rulesOutRate: Type.Number({
     description:
-      'Every greater rate of bad events is ruled out (the one-sided 95% upper bound); under baseline in minutes with stable beside the canary.',
+      'Every greater rate of bad events is ruled out (the one-sided 95% upper bound); under a rule that compares (baseline) in minutes with stable beside the canary.',
   }),
   failAtBadEvents: OrNull(
     Type.Number(),
@@ -100,12 +100,13 @@ const SliVerdictSchema = Closed({
   ),
   badMinutes: Type.Integer({
     minimum: 0,
-    description: 'Minutes with bad events, under baseline with stable beside the canary. A fail needs two.',
+    description:
+      'Minutes with bad events, under a rule that compares (baseline) with stable beside the canary. A fail needs two, except under strict.',
   }),
   stable: Closed({ ...side, evidence: Type.Number() }),
   shareEvidence: Type.Number({
     description:
-      'How strongly bad events single out the canary against stable; under baseline in the minutes with stable beside the canary.',
+      'How strongly bad events single out the canary against stable; under a rule that compares (baseline) in the minutes with stable beside the canary.',
   }),
   missingStatus: Type.Optional(
     Closed(
@@ -119,7 +120,7 @@ const SliVerdictSchema = Closed({
       },
       {
         description:
-          'So many of so many requests of this side on this endpoint carry no http.status_code, and so many of the other side. What fails among them is not seen, so there is no pass (stable: no fail under baseline).',
+          'So many of so many requests of this side on this endpoint carry no http.status_code, and so many of the other side. What fails among them is not seen, so there is no pass (stable: no fail under a rule that compares).',
       },
     ),
   ),

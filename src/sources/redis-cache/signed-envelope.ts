@@ -28,8 +28,12 @@ export interface Seal {
   open(name: string, bytes: Buffer, nowMs: number, ttlMs: number): Promise<unknown>;
 }
 
-/** The seal of all gates that hold this secret and ask this origin. The secret cannot be had from what it makes. */
+/**
+ * The seal of all gates that hold this secret and ask this origin. The secret cannot be had from what it makes. Throws
+ * TypeError where it is empty: anybody could forge an entry then.
+ */
 export function createSeal(secret: string, origin: string): Seal {
+  if (!secret) throw new TypeError('the secret of the shared cache is empty');
   const derived = Buffer.from(
     hkdfSync('sha256', secret, 'cuj-gate shared cache', `${format} ${origin}`, macBytes + 12),
   );

@@ -9,6 +9,15 @@ const at = Date.UTC(2026, 0, 31);
 const ttl = 60_000;
 const value = { answer: { counts: [0, 0, 12, 0.5], label: 'ログイン' } };
 
+describe('a secret that nobody has', () => {
+  it.each(['', undefined as unknown as string])(
+    'is refused: anybody could forge an entry with %j',
+    (none) => {
+      expect(() => createSeal(none, origin)).toThrow('the secret of the shared cache is empty');
+    },
+  );
+});
+
 describe('what was closed', () => {
   it('is what every holder of the secret opens', async () => {
     const closed = await seal.close('name', value, at);

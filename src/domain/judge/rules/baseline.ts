@@ -6,8 +6,8 @@ import { indistinguishable, insufficientTraffic, noData, statusMissing, unproven
 export const baseline: Rule = {
   steps: [
     noData,
-    step(['within_noise', 'status_missing', 'worse_than_stable'], ({ evidence, missingStatus }) => {
-      if (!hasEvidenceToFail(baseline, evidence)) return undefined;
+    step(['within_noise', 'status_missing', 'worse_than_stable'], ({ evidence, question, missingStatus }) => {
+      if (!hasEvidenceToFail(baseline, evidence, question.policy)) return undefined;
       if (evidence.counts.badMinutes < ruleFacts.baseline.minBadMinutes) return inconclusive('within_noise');
       return missingStatus?.side === 'stable'
         ? inconclusive('status_missing')
@@ -32,6 +32,8 @@ export const baseline: Rule = {
   logAgainst: ({ logShare }) => logShare,
   abortThresholds: ({ sums }) => ({ cuj: null, endpoints: sums.endpoints.map(() => null) }),
   mayPassAt: () => true,
-  decidesBy: ({ shareEvidence }) => ({ expected: 'a canary no worse than stable', value: shareEvidence }),
+  decidesBy: {
+    evidence: ({ shareEvidence }) => ({ expected: 'a canary no worse than stable', value: shareEvidence }),
+  },
   oneMinuteText: 'all in one minute that has traffic of stable',
 };

@@ -14,7 +14,7 @@ export const confidence: Rule = {
   steps: [
     noData,
     step(['within_noise', 'shared_cause', 'slo_violated'], ({ sums, evidence, question }) => {
-      if (!hasEvidenceToFail(confidence, evidence)) return undefined;
+      if (!hasEvidenceToFail(confidence, evidence, question.policy)) return undefined;
       // It may be a blip, so it is no fail; and it is no pass.
       if (evidence.counts.badMinutes < ruleFacts.confidence.minBadMinutes)
         return inconclusive('within_noise');
@@ -41,6 +41,6 @@ export const confidence: Rule = {
   logAgainst: ({ logCanary }) => logCanary,
   abortThresholds: ({ evidence }) => abortThresholdsOf(evidence.line),
   mayPassAt: (objective, total, bad) => !violates(objective, total, bad),
-  decidesBy: ({ evidence }) => ({ expected: 'a service meeting its SLO', value: evidence }),
+  decidesBy: { evidence: ({ evidence }) => ({ expected: 'a service meeting its SLO', value: evidence }) },
   oneMinuteText: 'all in one minute',
 };

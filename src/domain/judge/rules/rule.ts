@@ -19,12 +19,25 @@ export interface RuleContext {
   readonly isLimitedPass: boolean;
 }
 
-/** The numbers of an SLI verdict that `decidesBy` may use. */
+/** The numbers of an SLI verdict that `decidesBy.evidence` may use. */
 interface ShownEvidence {
   readonly evidence: number;
   readonly shareEvidence: number;
   readonly evidenceThreshold: number;
 }
+
+/** What a fail is found by, for people: evidence, or the counts alone. */
+type DecidesBy =
+  | {
+      /** The evidence, and what it is evidence against: a release of which `expected` is true. */
+      readonly evidence: (shown: ShownEvidence) => { expected: string; value: number };
+      readonly counts?: undefined;
+    }
+  | {
+      /** When it fails, as the end of a sentence that names the rule: `fails below the objective`. */
+      readonly counts: (policy: GatePolicy) => string;
+      readonly evidence?: undefined;
+    };
 
 /** A verdict with one of some reasons. */
 type Decision<R extends Reason> = Judged & { readonly reason: R };
@@ -57,16 +70,12 @@ export interface Rule {
     referenceRate: number,
   ) => number | undefined;
   /** The natural log of the evidence against the canary that it decides by. Undefined: it decides by counts. */
-  readonly logAgainst: ((evidence: Evidence) => number) | undefined;
+  readonly logAgainst: ((evidence: Evidence, policy: GatePolicy) => number) | undefined;
   /** The numbers of bad events at which the verdict becomes a fail. */
   readonly abortThresholds: (context: RuleContext) => AbortThresholds;
   /** Whether these counts would pass if there were enough traffic. */
   readonly mayPassAt: (objective: Objective, total: number, bad: number) => boolean;
-  /**
-   * The evidence that it decides by, and what that is evidence against: a release of which `expected` is true. Undefined:
-   * it decides by the counts.
-   */
-  readonly decidesBy: ((shown: ShownEvidence) => { expected: string; value: number }) | undefined;
+  readonly decidesBy: DecidesBy;
   /** How the summary describes evidence that lies in one minute. */
   readonly oneMinuteText: string;
 }
@@ -88,10 +97,10 @@ export function decide({ steps }: Rule, context: RuleContext): Judged {
  * Whether there is evidence to fail, whatever number of minutes it spans: at least m/alpha, from at least two bad events
  * that were seen.
  */
-export function hasEvidenceToFail({ logAgainst }: Rule, evidence: Evidence): boolean {
+export function hasEvidenceToFail({ logAgainst }: Rule, evidence: Evidence, policy: GatePolicy): boolean {
   return (
     logAgainst !== undefined &&
     reaches(evidence.counts.badSeen, minBadEvents) &&
-    logAgainst(evidence) >= Math.log(evidence.line.threshold)
+    logAgainst(evidence, policy) >= Math.log(evidence.line.threshold)
   );
 }

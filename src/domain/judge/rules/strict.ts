@@ -40,6 +40,6 @@ export const strict: Rule = {
     };
   },
   mayPassAt: (objective, total, bad) => !violates(objective, total, bad),
-  decidesBy: undefined,
+  decidesBy: { counts: () => 'fails below the objective' },
   oneMinuteText: 'all in one minute',
 };
