@@ -674,6 +674,36 @@ def side_of(total, bad):
 
 
 def sli_verdict(q, name, endpoints, objective):
+    found = verdict_in_window(q, name, endpoints, objective)
+    if found["reason"] != "shared_cause":
+        return found
+    begin = end_of_incident(q, endpoints, objective)
+    if begin is None or begin >= len(q.queried):
+        return found
+    later = copy(q)
+    later.window = range(begin, len(q.queried))
+    again = verdict_in_window(later, name, endpoints, objective)
+    if again["verdict"] == "inconclusive":
+        return found
+    return {**again, "sharedUntil": time_of(q.from_ms + begin * MINUTE_MS)}
+
+
+def end_of_incident(q, endpoints, objective):
+    """The minute after the newest incident minute of the window, or None."""
+    p0 = objective["budget"]
+    for i in reversed(q.window):
+        if sum(e.stable.bad[i] * e.weight for e in endpoints) <= 0:
+            continue
+        for length in (1, 2, 4):
+            span = range(max(0, i + 1 - length), i + 1)
+            n = sum(e.stable.sum("total", span) * e.weight for e in endpoints)
+            bad = sum(e.stable.sum("bad", span) * e.weight for e in endpoints)
+            if log_evidence(n, min(n, bad), p0) >= log(1 / q.alpha):
+                return i + 1
+    return None
+
+
+def verdict_in_window(q, name, endpoints, objective):
     every = Sli(q, name, endpoints, objective)
     verdict, reason, s = decide(every)
     out = {

@@ -1,4 +1,4 @@
-import type { Series } from '../metrics/metrics-source.ts';
+import { bucketMs, type Series } from '../metrics/metrics-source.ts';
 import { burnRateOf } from '../registry/objective.ts';
 import type { SliName } from '../sli/table.ts';
 import { upperBound } from '../statistics/clopper-pearson.ts';
@@ -20,6 +20,7 @@ import { isTrafficEnough, isTrafficForLimitedPass, type SeenTraffic } from './re
 import { type SideFacts, sideFacts, toSignificant } from './rounding.ts';
 import { decide, hasEvidenceToFail, inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
 import { rules } from './rules/table.ts';
+import { windowAfterIncident } from './shared-incident.ts';
 import { type SliSums, sumSli } from './sli-counts.ts';
 import { type Evidence, evidenceIn, type SliQuestion } from './sli-evidence.ts';
 
@@ -49,6 +50,8 @@ export interface SliVerdict extends SideFacts {
    * requests alone do not lead to a pass.
    */
   readonly requestsToVerdict: number | null;
+  /** RFC 3339. Set where stable failed alike until then: everything in this SLI is about the time after it. */
+  readonly sharedUntil?: string;
   /** What is missing for a limited pass; absent where it is no question of clean requests and time, and after one. */
   readonly limitedPass?: LimitedPassAhead;
   /** Minutes that hold bad events, under a rule that compares beside stable. */
@@ -75,7 +78,7 @@ export interface SliVerdict extends SideFacts {
 
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts-reference.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
-  const judged = judgeWithoutUnmet(question);
+  const judged = judgeAfterIncident(question);
   // A fail that old data proves stays proven. Nothing else is known while the newest data is missing.
   return question.isStale && judged.verdict !== 'fail' ? undecided(judged, 'source_stale') : judged;
 }
@@ -83,6 +86,23 @@ export function judgeSli(question: SliQuestion): SliVerdict {
 /** The same numbers, with a reason that requests and time do not change. */
 function undecided({ limitedPass: _, ...numbers }: SliVerdict, reason: Reason): SliVerdict {
   return { ...numbers, ...inconclusive(reason), requestsToVerdict: null };
+}
+
+/**
+ * An incident outside the release is over at some time, and its errors would be held against it until the window has moved on.
+ * What came after it decides, where that is a pass or a fail by itself.
+ */
+function judgeAfterIncident(question: SliQuestion): SliVerdict {
+  const judged = judgeWithoutUnmet(question);
+  if (judged.reason !== 'shared_cause') return judged;
+  const { endpoints, window, objective, policy } = question;
+  const sums = sumSli(endpoints, window, objective);
+  const later = windowAfterIncident(sums, window, objective, Math.log(1 / policy.falseAbort));
+  if (later === undefined) return judged;
+  const now = judgeWithoutUnmet({ ...question, window: later });
+  if (now.verdict === 'inconclusive') return judged;
+  const sharedUntil = new Date(later.fromMs + later.first * bucketMs).toISOString();
+  return { ...now, sharedUntil };
 }
 
 function judgeWithoutUnmet(question: SliQuestion): SliVerdict {

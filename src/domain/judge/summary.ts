@@ -104,7 +104,7 @@ function stable(sli: SliVerdict): string {
 
 const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: SummaryFacts) => string>>> = {
   slo_violated: (sli, facts) =>
-    `${counts(sli)}${worst(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
+    `${counts(sli)}${worst(sli)}${afterIncident(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
   worse_than_stable: (sli, facts) =>
     `${counts(sli)}${worst(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
   shared_cause: (sli) =>
@@ -132,10 +132,17 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
             : 'stable has no traffic: the selector of the canary matches both versions, or the rollout is over'
     }`,
   limited_evidence: (sli, facts) =>
-    `${counts(sli)}${worst(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}`,
-  within_slo: (sli) => `${counts(sli)}${missed(sli)}`,
+    `${counts(sli)}${worst(sli)}${afterIncident(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}`,
+  within_slo: (sli) => `${counts(sli)}${afterIncident(sli)}${missed(sli)}`,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,
 };
+
+/** What a pass or a fail leaves out, because stable failed alike. */
+function afterIncident({ sharedUntil }: SliVerdict): string {
+  return sharedUntil === undefined
+    ? ''
+    : `, counted from ${sharedUntil.slice(11, 16)} UTC on: until then stable failed alike`;
+}
 
 function minutes(seconds: number): string {
   return plain(Math.round(seconds / 60));

@@ -89,6 +89,12 @@ const SliVerdictSchema = Closed({
     Type.Number(),
     'Clean requests until a pass that rests on neither passAfter nor onLowTraffic; null where traffic alone leads to none.',
   ),
+  sharedUntil: Type.Optional(
+    Type.String({
+      format: 'date-time',
+      description: 'Until then stable failed alike; everything in this SLI is about the time after it.',
+    }),
+  ),
   limitedPass: Type.Optional(
     Closed(
       {
