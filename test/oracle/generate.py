@@ -130,9 +130,11 @@ def rates(rnd, scenario, p0, endpoints):
     if scenario.theme in ("shared", "one percent"):
         first = rnd.randrange(count)
         rate = min(1, rnd.choice([10, 50, 200, 1000]) * p0)
+        # Over before the end, or not.
+        last = count if rnd.random() < 0.5 else min(count, first + rnd.randint(1, 10))
         for side in grid:
             for e in range(endpoints):
-                for i in range(first, count):
+                for i in range(first, last):
                     grid[side][e][i] = rate * rnd.choice([1, 1, 0.5]) if e == 0 else rate
     if scenario.theme == "stable gone":
         # Stable failed this endpoint before the canary came, and later no more or not at all.
