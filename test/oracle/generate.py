@@ -383,6 +383,7 @@ def measurement_of(rnd, freshness=True):
         **limited_pass(rnd, count),
         "minRequests": rnd.choice([0, 0, 0, 1, 10, 60, 500, 5000]),
         "onLowTraffic": rnd.choice(["inconclusive", "inconclusive", "pass"]),
+        **rnd.choice([{}, {"onUnreached": "pass"}, {"onUnreached": "inconclusive"}, {"onUnreached": "inconclusive"}]),
         "window": "rollout",
         "maxWindowMs": count * MINUTE_MS if rnd.random() < 0.95 else rnd.randint(1, count * 60) * 1000,
         "restartGapMs": scenario.gap_ms,

@@ -19,6 +19,7 @@ import type { Outcome, Reason } from './outcome.ts';
 import { isTrafficEnough, isTrafficForLimitedPass, type SeenTraffic } from './required-traffic.ts';
 import { type SideFacts, sideFacts, toSignificant } from './rounding.ts';
 import { decide, hasEvidenceToFail, inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
+import { isHeldByUnreached } from './rules/steps.ts';
 import { rules } from './rules/table.ts';
 import { windowAfterIncident } from './shared-incident.ts';
 import { type SliSums, sumSli } from './sli-counts.ts';
@@ -144,11 +145,12 @@ function judgeSums(
     rule.comparesStable && hasEvidenceToFail(rule, evidence, policy)
       ? missingStatusOfStable(sums, window)
       : undefined;
-  const limitedIn = secondsToLimitedPass(question, rule.logAgainst?.(evidence, policy), unreached);
+  const limitedIn = secondsToLimitedPass(question, rule.logAgainst?.(evidence, policy));
   const context: RuleContext = {
     sums,
     evidence,
     question,
+    unreached,
     missingStatus: missingOfStable ?? missingStatusOf(sums, window, evidence.logOne),
     isTrafficEnough: (more) => isTrafficEnough(trafficAfter(evidence, more), policy, evidence.referenceRate),
     isLimitedPass: limitedIn === 0 && isTrafficForLimitedPass(trafficAfter(evidence, 0), policy),
@@ -223,7 +225,7 @@ function cleanRequests(rule: Rule, context: RuleContext, reason: Reason): number
   if (missingStatus?.side === 'canary') return null;
   if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
   if (!opensToPass.has(reason)) return null;
-  if (window.indistinguishable !== undefined) return null;
+  if (window.indistinguishable !== undefined || isHeldByUnreached(context)) return null;
   if (rule.comparesStable && evidence.counts.total <= 0) return null;
   if (hasEvidenceToFail(rule, evidence, question.policy)) return null;
   return requestsUntil(
