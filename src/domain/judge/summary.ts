@@ -280,7 +280,7 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
   worse_than_stable:
     'Abort or roll back. Stable does better in the same minutes, so start with what the release changes.',
   shared_cause:
-    'Look for a cause outside the release, such as a dependency. An abort would not fix it. If the service is always like this, lower the objective or use the rule baseline.',
+    'Look for a cause outside the release, such as a dependency. An abort would not fix it. If the service is always like this, lower its objective, or judge it by comparison with stable.',
   within_noise: 'Wait: more traffic distinguishes a violation from chance.',
   no_data: "Check this SLI's metric and thresholds with cuj-gate doctor.",
   limited_evidence:
