@@ -130,9 +130,11 @@ def rates(rnd, scenario, p0, endpoints):
     if scenario.theme in ("shared", "one percent"):
         first = rnd.randrange(count)
         rate = min(1, rnd.choice([10, 50, 200, 1000]) * p0)
+        # Over before the end, or not.
+        last = count if rnd.random() < 0.5 else min(count, first + rnd.randint(1, 10))
         for side in grid:
             for e in range(endpoints):
-                for i in range(first, count):
+                for i in range(first, last):
                     grid[side][e][i] = rate * rnd.choice([1, 1, 0.5]) if e == 0 else rate
     if scenario.theme == "stable gone":
         # Stable failed this endpoint before the canary came, and later no more or not at all.
@@ -381,6 +383,7 @@ def measurement_of(rnd, freshness=True):
         **limited_pass(rnd, count),
         "minRequests": rnd.choice([0, 0, 0, 1, 10, 60, 500, 5000]),
         "onLowTraffic": rnd.choice(["inconclusive", "inconclusive", "pass"]),
+        **rnd.choice([{}, {"onUnreached": "pass"}, {"onUnreached": "inconclusive"}, {"onUnreached": "inconclusive"}]),
         "window": "rollout",
         "maxWindowMs": count * MINUTE_MS if rnd.random() < 0.95 else rnd.randint(1, count * 60) * 1000,
         "restartGapMs": scenario.gap_ms,

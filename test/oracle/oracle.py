@@ -107,6 +107,7 @@ class Question:
         self.alpha = gate["falseAbort"]
         self.burn = gate["ruleOutBurn"]
         self.min_requests = gate["minRequests"]
+        self.pass_on_unreached = gate.get("onUnreached", "pass") == "pass"
         self.pass_after_ms = gate.get("passAfterMs")
         self.rules_out = gate.get("rulesOutRate")
         self.pass_on_low = gate["onLowTraffic"] == "pass"
@@ -239,6 +240,8 @@ class Sli:
 
     def __init__(self, q, name, endpoints, objective):
         self.q = q
+        # With the endpoints whose threshold is unmet, where this is the rest without them.
+        self.whole = self
         self.name = name
         self.endpoints = endpoints
         self.objective = objective
@@ -547,18 +550,18 @@ class Sli:
 
     @cached_property
     def limited_pass_wait(self):
-        """Milliseconds until condition 2 holds; None where 1, 3 or 4 does not."""
+        """Milliseconds until condition 2 holds; None where 1 or 3 does not."""
         q = self.q
         if q.rule == "strict" or q.pass_after_ms is None or q.span != "rollout":
             return None
         against = self.log_shared if q.rule == "baseline" else self.log_e
-        if against > log(2) or unreached_of(self):
+        if against > log(2):
             return None
         first = next((i for i in q.window if q.whole["canary"][i] > 0), len(q.queried))
         return max(0, q.pass_after_ms - (len(q.queried) - first) * MINUTE_MS)
 
     def is_limited_traffic(self, more=0):
-        """Condition 5."""
+        """Condition 4."""
         seen, n = self.with_more(more)
         return at_least(seen, self.q.min_requests) and not upper_bound_is_above(n, self.decisive.e, self.q.rules_out)
 
@@ -586,6 +589,7 @@ def decide(s):
             [e.silenced() if e.latency_ms in s.unmet else e for e in s.endpoints],
             s.objective,
         )
+        rest.whole = s
         verdict, reason = by_rule(rest)
         return (verdict, reason, rest) if verdict == "fail" else ("inconclusive", "threshold_unmet", s)
     return (*by_rule(s), s)
@@ -626,6 +630,8 @@ def confidence(s):
         return "inconclusive", "within_noise"
     if s.q.indistinguishable:
         return "inconclusive", "canary_indistinguishable"
+    if is_held(s):
+        return "inconclusive", "endpoint_unreached"
     if not low and not s.is_below_objective():
         return "pass", "within_slo"
     return "pass", "limited_evidence" if s.is_limited_pass else "insufficient_traffic"
@@ -641,6 +647,8 @@ def strict(s):
         return "inconclusive", "status_missing"
     if s.q.indistinguishable:
         return "inconclusive", "canary_indistinguishable"
+    if is_held(s):
+        return "inconclusive", "endpoint_unreached"
     return "pass", "insufficient_traffic" if low else "within_slo"
 
 
@@ -660,6 +668,8 @@ def baseline(s):
         return "inconclusive", "insufficient_traffic"
     if s.q.indistinguishable:
         return "inconclusive", "canary_indistinguishable"
+    if is_held(s):
+        return "inconclusive", "endpoint_unreached"
     if not low:
         return "pass", "not_worse_than_stable"
     return "pass", "limited_evidence" if s.is_limited_pass else "insufficient_traffic"
@@ -674,6 +684,36 @@ def side_of(total, bad):
 
 
 def sli_verdict(q, name, endpoints, objective):
+    found = verdict_in_window(q, name, endpoints, objective)
+    if found["reason"] != "shared_cause":
+        return found
+    begin = end_of_incident(q, endpoints, objective)
+    if begin is None or begin >= len(q.queried):
+        return found
+    later = copy(q)
+    later.window = range(begin, len(q.queried))
+    again = verdict_in_window(later, name, endpoints, objective)
+    if again["verdict"] == "inconclusive":
+        return found
+    return {**again, "sharedUntil": time_of(q.from_ms + begin * MINUTE_MS)}
+
+
+def end_of_incident(q, endpoints, objective):
+    """The minute after the newest incident minute of the window, or None."""
+    p0 = objective["budget"]
+    for i in reversed(q.window):
+        if sum(e.stable.bad[i] * e.weight for e in endpoints) <= 0:
+            continue
+        for length in (1, 2, 4):
+            span = range(max(0, i + 1 - length), i + 1)
+            n = sum(e.stable.sum("total", span) * e.weight for e in endpoints)
+            bad = sum(e.stable.sum("bad", span) * e.weight for e in endpoints)
+            if log_evidence(n, min(n, bad), p0) >= log(1 / q.alpha):
+                return i + 1
+    return None
+
+
+def verdict_in_window(q, name, endpoints, objective):
     every = Sli(q, name, endpoints, objective)
     verdict, reason, s = decide(every)
     out = {
@@ -775,12 +815,16 @@ def endpoint_threshold(s, index):
     return least(0, floor(n), fails)
 
 
+def is_held(s):
+    return not s.q.pass_on_unreached and bool(unreached_of(s.whole))
+
+
 def requests_to_verdict(s, reason):
     if reason in ("within_slo", "not_worse_than_stable"):
         return 0
     if reason not in ("no_data", "insufficient_traffic", "within_noise", "limited_evidence"):
         return None
-    if (has_evidence(s) and lies_in_one_minute(s)) or s.q.indistinguishable or s.blind is not None:
+    if (has_evidence(s) and lies_in_one_minute(s)) or s.q.indistinguishable or s.blind is not None or is_held(s):
         return None
     if s.q.rule == "baseline" and not any(cells for _, cells in s.compared):
         return None
@@ -850,6 +894,7 @@ REASONS = [
     "status_missing",
     "threshold_unmet",
     "canary_indistinguishable",
+    "endpoint_unreached",
     "within_noise",
     "insufficient_traffic",
     "no_data",

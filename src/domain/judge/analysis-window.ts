@@ -23,6 +23,8 @@ export type NoDataCause =
   | 'too_early';
 
 export interface JudgedWindow {
+  /** Epoch ms at which bucket 0 begins. */
+  readonly fromMs: number;
   /** Index of the first bucket that is judged. */
   readonly first: number;
   /** Index behind the last one. */
@@ -130,6 +132,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
   const wholeStable = sum(stable);
   const firstHit = canary.findIndex((count) => count > 0);
   return {
+    fromMs: measurement.fromMs,
     first,
     end: buckets,
     start,
@@ -151,7 +154,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
   };
 }
 
-function minutesSinceFirstHit(hits: readonly number[], first: number): number {
+export function minutesSinceFirstHit(hits: readonly number[], first: number): number {
   const at = hits.findIndex((count, i) => i >= first && count > 0);
   return at < 0 ? 0 : hits.length - at;
 }

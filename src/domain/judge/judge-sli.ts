@@ -1,4 +1,4 @@
-import type { Series } from '../metrics/metrics-source.ts';
+import { bucketMs, type Series } from '../metrics/metrics-source.ts';
 import { burnRateOf } from '../registry/objective.ts';
 import type { SliName } from '../sli/table.ts';
 import { upperBound } from '../statistics/clopper-pearson.ts';
@@ -19,7 +19,9 @@ import type { Outcome, Reason } from './outcome.ts';
 import { isTrafficEnough, isTrafficForLimitedPass, type SeenTraffic } from './required-traffic.ts';
 import { type SideFacts, sideFacts, toSignificant } from './rounding.ts';
 import { decide, hasEvidenceToFail, inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
+import { isHeldByUnreached } from './rules/steps.ts';
 import { rules } from './rules/table.ts';
+import { windowAfterIncident } from './shared-incident.ts';
 import { type SliSums, sumSli } from './sli-counts.ts';
 import { type Evidence, evidenceIn, type SliQuestion } from './sli-evidence.ts';
 
@@ -49,6 +51,8 @@ export interface SliVerdict extends SideFacts {
    * requests alone do not lead to a pass.
    */
   readonly requestsToVerdict: number | null;
+  /** RFC 3339. Set where stable failed alike until then: everything in this SLI is about the time after it. */
+  readonly sharedUntil?: string;
   /** What is missing for a limited pass; absent where it is no question of clean requests and time, and after one. */
   readonly limitedPass?: LimitedPassAhead;
   /** Minutes that hold bad events, under a rule that compares beside stable. */
@@ -75,7 +79,7 @@ export interface SliVerdict extends SideFacts {
 
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts-reference.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
-  const judged = judgeWithoutUnmet(question);
+  const judged = judgeAfterIncident(question);
   // A fail that old data proves stays proven. Nothing else is known while the newest data is missing.
   return question.isStale && judged.verdict !== 'fail' ? undecided(judged, 'source_stale') : judged;
 }
@@ -83,6 +87,23 @@ export function judgeSli(question: SliQuestion): SliVerdict {
 /** The same numbers, with a reason that requests and time do not change. */
 function undecided({ limitedPass: _, ...numbers }: SliVerdict, reason: Reason): SliVerdict {
   return { ...numbers, ...inconclusive(reason), requestsToVerdict: null };
+}
+
+/**
+ * An incident outside the release is over at some time, and its errors would be held against it until the window has moved on.
+ * What came after it decides, where that is a pass or a fail by itself.
+ */
+function judgeAfterIncident(question: SliQuestion): SliVerdict {
+  const judged = judgeWithoutUnmet(question);
+  if (judged.reason !== 'shared_cause') return judged;
+  const { endpoints, window, objective, policy } = question;
+  const sums = sumSli(endpoints, window, objective);
+  const later = windowAfterIncident(sums, window, objective, Math.log(1 / policy.falseAbort));
+  if (later === undefined) return judged;
+  const now = judgeWithoutUnmet({ ...question, window: later });
+  if (now.verdict === 'inconclusive') return judged;
+  const sharedUntil = new Date(later.fromMs + later.first * bucketMs).toISOString();
+  return { ...now, sharedUntil };
 }
 
 function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
@@ -124,11 +145,12 @@ function judgeSums(
     rule.comparesStable && hasEvidenceToFail(rule, evidence, policy)
       ? missingStatusOfStable(sums, window)
       : undefined;
-  const limitedIn = secondsToLimitedPass(question, rule.logAgainst?.(evidence, policy), unreached);
+  const limitedIn = secondsToLimitedPass(question, rule.logAgainst?.(evidence, policy));
   const context: RuleContext = {
     sums,
     evidence,
     question,
+    unreached,
     missingStatus: missingOfStable ?? missingStatusOf(sums, window, evidence.logOne),
     isTrafficEnough: (more) => isTrafficEnough(trafficAfter(evidence, more), policy, evidence.referenceRate),
     isLimitedPass: limitedIn === 0 && isTrafficForLimitedPass(trafficAfter(evidence, 0), policy),
@@ -203,7 +225,7 @@ function cleanRequests(rule: Rule, context: RuleContext, reason: Reason): number
   if (missingStatus?.side === 'canary') return null;
   if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
   if (!opensToPass.has(reason)) return null;
-  if (window.indistinguishable !== undefined) return null;
+  if (window.indistinguishable !== undefined || isHeldByUnreached(context)) return null;
   if (rule.comparesStable && evidence.counts.total <= 0) return null;
   if (hasEvidenceToFail(rule, evidence, question.policy)) return null;
   return requestsUntil(

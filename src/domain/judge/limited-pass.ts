@@ -1,5 +1,4 @@
 import { bucketMs } from '../metrics/metrics-source.ts';
-import type { Unreached } from './data-quality.ts';
 import type { SliQuestion } from './sli-evidence.ts';
 
 /**
@@ -20,15 +19,14 @@ export interface LimitedPassAhead {
 
 /**
  * Seconds until time alone no longer prevents a limited pass, 0 from then on. Undefined where time does not lead there: a
- * fixed window is asked for to see more proof, evidence is above {@link maxEvidence}, or an endpoint was not reached.
+ * fixed window is asked for to see more proof, or evidence is above {@link maxEvidence}.
  * `logAgainst` is the log of the evidence that the rule decides by.
  */
 export function secondsToLimitedPass(
   { policy: { passAfterMs }, window }: SliQuestion,
   logAgainst: number | undefined,
-  unreached: readonly Unreached[],
 ): number | undefined {
   if (passAfterMs === undefined || !window.isRollout || logAgainst === undefined) return undefined;
-  if (logAgainst > Math.log(maxEvidence) || unreached.length > 0) return undefined;
+  if (logAgainst > Math.log(maxEvidence)) return undefined;
   return Math.max(0, passAfterMs - window.minutesSinceFirstHit * bucketMs) / 1000;
 }

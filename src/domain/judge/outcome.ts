@@ -14,6 +14,7 @@ export type Reason =
   | 'within_noise'
   | 'shared_cause'
   | 'canary_indistinguishable'
+  | 'endpoint_unreached'
   | 'status_missing'
   | 'threshold_unmet'
   | 'source_stale'
@@ -60,6 +61,7 @@ const reasonOrder: readonly Reason[] = [
   'status_missing',
   'threshold_unmet',
   'canary_indistinguishable',
+  'endpoint_unreached',
   'within_noise',
   'insufficient_traffic',
   'no_data',

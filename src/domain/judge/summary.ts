@@ -104,7 +104,7 @@ function stable(sli: SliVerdict): string {
 
 const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: SummaryFacts) => string>>> = {
   slo_violated: (sli, facts) =>
-    `${counts(sli)}${worst(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
+    `${counts(sli)}${worst(sli)}${afterIncident(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
   worse_than_stable: (sli, facts) =>
     `${counts(sli)}${worst(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
   shared_cause: (sli) =>
@@ -132,10 +132,18 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
             : 'stable has no traffic: the selector of the canary matches both versions, or the rollout is over'
     }`,
   limited_evidence: (sli, facts) =>
-    `${counts(sli)}${worst(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}`,
-  within_slo: (sli) => `${counts(sli)}${missed(sli)}`,
+    `${counts(sli)}${worst(sli)}${afterIncident(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}`,
+  endpoint_unreached: (sli) => `${counts(sli)}${missed(sli)}: is a route missing?`,
+  within_slo: (sli) => `${counts(sli)}${afterIncident(sli)}${missed(sli)}`,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,
 };
+
+/** What a pass or a fail leaves out, because stable failed alike. */
+function afterIncident({ sharedUntil }: SliVerdict): string {
+  return sharedUntil === undefined
+    ? ''
+    : `, counted from ${sharedUntil.slice(11, 16)} UTC on: until then stable failed alike`;
+}
 
 function minutes(seconds: number): string {
   return plain(Math.round(seconds / 60));
@@ -271,11 +279,14 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
   slo_violated: 'Abort or roll back. Start with the worst endpoint and the runbook.',
   worse_than_stable:
     'Abort or roll back. Stable does better in the same minutes, so start with what the release changes.',
-  shared_cause: 'Look for a cause outside the release, such as a dependency. An abort would not fix it.',
+  shared_cause:
+    'Look for a cause outside the release, such as a dependency. An abort would not fix it. If the service is always like this, lower its objective, or judge it by comparison with stable.',
   within_noise: 'Wait: more traffic distinguishes a violation from chance.',
   no_data: "Check this SLI's metric and thresholds with cuj-gate doctor.",
   limited_evidence:
     'Go on, and keep the background analysis running: the traffic is too low to rule out more in this time.',
+  endpoint_unreached:
+    'Check the routes of the new version, and that requests reach it. If it no longer has this endpoint, remove it from the registry; if clients reach it in another way, set onUnreached: pass.',
   insufficient_traffic:
     'Wait, or raise the canary weight. requestsToVerdict is the number of requests needed.',
   status_missing:

@@ -52,6 +52,8 @@ export interface GatePolicy {
   readonly rulesOutRate?: number | undefined;
   readonly minRequests: number;
   readonly onLowTraffic: 'inconclusive' | 'pass';
+  /** What becomes of a pass where an endpoint is not reached by the canary. Absent in old records: pass. */
+  readonly onUnreached?: 'inconclusive' | 'pass' | undefined;
   /** A fixed span in ms, or the rollout. */
   readonly window: 'rollout' | number;
   readonly maxWindowMs: number;

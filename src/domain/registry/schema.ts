@@ -88,6 +88,12 @@ const GateSchema = Type.Object(
           'The verdict while there is too little traffic to decide and there is no evidence against the canary.',
       }),
     ),
+    onUnreached: Type.Optional(
+      Type.Union([Type.Literal('inconclusive'), Type.Literal('pass')], {
+        description:
+          'The verdict where the canary has no request on an endpoint that should have 20 or more, and would pass otherwise.',
+      }),
+    ),
     window: Type.Optional(
       Type.String({
         pattern: `^(rollout|[1-9][0-9]{0,4}(s|m|h|d))$`,

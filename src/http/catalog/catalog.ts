@@ -65,6 +65,7 @@ export function cujEntry(registry: Registry, cuj: Cuj, describe: DescribeQueries
       ...(cuj.gate.rulesOutRate === undefined ? {} : { rulesOutRate: cuj.gate.rulesOutRate }),
       minRequests: cuj.gate.minRequests,
       onLowTraffic: cuj.gate.onLowTraffic,
+      onUnreached: cuj.gate.onUnreached ?? 'pass',
       window: cuj.gate.window === 'rollout' ? 'rollout' : durationText(cuj.gate.window),
       maxWindow: durationText(cuj.gate.maxWindowMs),
       restartGap: durationText(cuj.gate.restartGapMs),

@@ -63,6 +63,7 @@ export const CujEntrySchema = Closed(
       rulesOutRate: Type.Optional(Ratio('The rate of bad events that a pass after passAfter rules out.')),
       minRequests: Type.Integer(),
       onLowTraffic: Type.Union([Type.Literal('inconclusive'), Type.Literal('pass')]),
+      onUnreached: Type.Union([Type.Literal('inconclusive'), Type.Literal('pass')]),
       window: Type.String({ description: 'rollout, or a span such as 5m.' }),
       maxWindow: Type.String(),
       restartGap: Type.String(),

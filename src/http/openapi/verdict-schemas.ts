@@ -21,6 +21,7 @@ export const reasons = [
   'within_noise',
   'shared_cause',
   'canary_indistinguishable',
+  'endpoint_unreached',
   'status_missing',
   'threshold_unmet',
   'source_stale',
@@ -88,6 +89,12 @@ const SliVerdictSchema = Closed({
   requestsToVerdict: OrNull(
     Type.Number(),
     'Clean requests until a pass that rests on neither passAfter nor onLowTraffic; null where traffic alone leads to none.',
+  ),
+  sharedUntil: Type.Optional(
+    Type.String({
+      format: 'date-time',
+      description: 'Until then stable failed alike; everything in this SLI is about the time after it.',
+    }),
   ),
   limitedPass: Type.Optional(
     Closed(

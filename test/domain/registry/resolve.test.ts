@@ -63,6 +63,7 @@ describe('a CUJ with everything left out', () => {
         rulesOutRate: 0.25,
         minRequests: 10,
         onLowTraffic: 'inconclusive',
+        onUnreached: 'inconclusive',
         window: 'rollout',
         maxWindowMs: 7_200_000,
         restartGapMs: 300_000,

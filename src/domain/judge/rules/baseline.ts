@@ -1,6 +1,13 @@
 import { ruleFacts } from '../../registry/rules.ts';
 import { hasEvidenceToFail, inconclusive, type Rule, step } from './rule.ts';
-import { indistinguishable, insufficientTraffic, noData, statusMissing, unprovenReason } from './steps.ts';
+import {
+  endpointUnreached,
+  indistinguishable,
+  insufficientTraffic,
+  noData,
+  statusMissing,
+  unprovenReason,
+} from './steps.ts';
 
 /** Fails a canary that is worse than stable in the same minutes: for services that are always below their SLO. */
 export const baseline: Rule = {
@@ -20,6 +27,7 @@ export const baseline: Rule = {
     ),
     insufficientTraffic,
     indistinguishable,
+    endpointUnreached,
     step(['not_worse_than_stable', 'limited_evidence', 'insufficient_traffic'], (context) => ({
       verdict: 'pass',
       reason: context.isTrafficEnough(0) ? 'not_worse_than_stable' : unprovenReason(context),

@@ -3,7 +3,14 @@ import { ruleFacts } from '../../registry/rules.ts';
 import { abortThresholdsOf } from '../abort-threshold.ts';
 import { hasConcurrentStable } from '../stable-baseline.ts';
 import { hasEvidenceToFail, inconclusive, type Rule, type RuleContext, step } from './rule.ts';
-import { indistinguishable, insufficientTraffic, noData, statusMissing, unprovenReason } from './steps.ts';
+import {
+  endpointUnreached,
+  indistinguishable,
+  insufficientTraffic,
+  noData,
+  statusMissing,
+  unprovenReason,
+} from './steps.ts';
 
 function isBelow({ sums, question }: RuleContext): boolean {
   return violates(question.objective, sums.total, sums.bad);
@@ -29,6 +36,7 @@ export const confidence: Rule = {
       isBelow(context) && !context.isLimitedPass ? inconclusive('within_noise') : undefined,
     ),
     indistinguishable,
+    endpointUnreached,
     step(['within_slo', 'limited_evidence', 'insufficient_traffic'], (context) => ({
       verdict: 'pass',
       reason: context.isTrafficEnough(0) && !isBelow(context) ? 'within_slo' : unprovenReason(context),

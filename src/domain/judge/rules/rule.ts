@@ -1,7 +1,7 @@
 import type { GatePolicy } from '../../registry/model.ts';
 import type { Objective } from '../../registry/objective.ts';
 import { type AbortThresholds, minBadEvents, reaches } from '../abort-threshold.ts';
-import type { MissingStatus } from '../data-quality.ts';
+import type { MissingStatus, Unreached } from '../data-quality.ts';
 import type { Judged, Outcome, Reason } from '../outcome.ts';
 import type { SliSums } from '../sli-counts.ts';
 import type { Evidence, SliQuestion } from '../sli-evidence.ts';
@@ -13,6 +13,8 @@ export interface RuleContext {
   readonly question: SliQuestion;
   /** Set where requests without a status may hide failures of the canary, or of stable that it is compared with. */
   readonly missingStatus: MissingStatus | undefined;
+  /** Endpoints on which the canary should have had requests, and had none. */
+  readonly unreached: readonly Unreached[];
   /** Whether the traffic would be enough for a pass with `more` clean requests, regardless of the SLI. */
   readonly isTrafficEnough: (more: number) => boolean;
   /** Whether a limited pass is due, where no step before it decides otherwise. */

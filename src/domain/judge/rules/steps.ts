@@ -26,6 +26,16 @@ export const indistinguishable = step(['canary_indistinguishable'], ({ question 
   question.window.indistinguishable === undefined ? undefined : inconclusive('canary_indistinguishable'),
 );
 
+/** The canary has no request on an endpoint that should have some: a lost route, which no counted request shows. */
+export const endpointUnreached = step(['endpoint_unreached'], (context) =>
+  isHeldByUnreached(context) ? inconclusive('endpoint_unreached') : undefined,
+);
+
+/** Whether no pass is possible while an endpoint is not reached. */
+export function isHeldByUnreached({ question, unreached }: RuleContext): boolean {
+  return question.policy.onUnreached === 'inconclusive' && unreached.length > 0;
+}
+
 /** The reason of a pass that is not proven: a limited one, or one that rests on `onLowTraffic` alone. */
 export function unprovenReason({ isLimitedPass }: RuleContext): 'limited_evidence' | 'insufficient_traffic' {
   return isLimitedPass ? 'limited_evidence' : 'insufficient_traffic';

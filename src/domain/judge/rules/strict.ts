@@ -1,7 +1,7 @@
 import { minViolation, violates } from '../../registry/objective.ts';
 import { reaches } from '../abort-threshold.ts';
 import { inconclusive, type Rule, type RuleContext, step } from './rule.ts';
-import { indistinguishable, noData, statusMissing } from './steps.ts';
+import { endpointUnreached, indistinguishable, noData, statusMissing } from './steps.ts';
 
 function isBelow({ sums, question }: RuleContext): boolean {
   return violates(question.objective, sums.total, sums.bad);
@@ -22,6 +22,7 @@ export const strict: Rule = {
     ),
     statusMissing,
     indistinguishable,
+    endpointUnreached,
     step(['insufficient_traffic', 'within_slo'], (context) => ({
       verdict: 'pass',
       reason: context.isTrafficEnough(0) ? 'within_slo' : 'insufficient_traffic',

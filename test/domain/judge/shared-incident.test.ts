@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { judge } from '../../../src/domain/judge/judge.ts';
+import type { GatePolicy } from '../../../src/domain/registry/model.ts';
+import { cujOf, endpointOf, measurementOf } from './journey.ts';
+
+const gate = { passAfterMs: 360_000, rulesOutRate: 0.25, minRequests: 10 } as const;
+
+/** Canary and stable by minute: requests, and how many of them fail. Six minutes of stable alone come first. */
+function verdictOn(
+  minutes: readonly { readonly canary: number; readonly stable: number }[],
+  wishes: Partial<GatePolicy> = {},
+) {
+  const lead = new Array<number>(6).fill(0);
+  const bad = (side: 'canary' | 'stable') => [...lead, ...minutes.map((minute) => minute[side])];
+  return judge(
+    cujOf({ gate: { ...gate, ...wishes } }),
+    measurementOf({
+      availability: [
+        endpointOf(
+          'GET /a',
+          { total: [...lead, ...minutes.map(() => 50)], bad: bad('canary') },
+          { total: [...lead.map(() => 150), ...minutes.map(() => 150)], bad: bad('stable') },
+        ),
+      ],
+    }),
+    { registryDigest: 'sha256:test' },
+  );
+}
+
+const quiet = { canary: 0, stable: 0 };
+const incident = { canary: 10, stable: 30 };
+const times = <T>(count: number, value: T): T[] => new Array<T>(count).fill(value);
+
+describe('an incident that canary and stable share', () => {
+  it('is a shared cause while it lasts, and until passAfter after its end', () => {
+    expect(verdictOn(times(5, incident))).toMatchObject({ reason: 'shared_cause' });
+    const soon = verdictOn([...times(5, incident), ...times(5, quiet)]);
+    expect(soon).toMatchObject({ verdict: 'inconclusive', reason: 'shared_cause' });
+    expect(soon.slis[0]).toMatchObject({ bad: 50, total: 500 });
+    expect(soon.slis[0]).not.toHaveProperty('sharedUntil');
+  });
+
+  it('does not keep a good release from passing once it is over', () => {
+    const verdict = verdictOn([...times(2, quiet), ...times(5, incident), ...times(6, quiet)]);
+    expect(verdict).toMatchObject({ verdict: 'pass', reason: 'limited_evidence' });
+    expect(verdict.slis[0]).toMatchObject({ bad: 0, total: 300, sharedUntil: '2026-01-31T09:13:00.000Z' });
+    expect(verdict.summary).toContain('counted from 09:13 UTC on: until then stable failed alike');
+  });
+
+  it('lets a release fail by what it does after it', () => {
+    const broken = { canary: 25, stable: 0 };
+    const verdict = verdictOn([...times(5, incident), ...times(2, quiet), ...times(2, broken)]);
+    expect(verdict).toMatchObject({ verdict: 'fail', reason: 'slo_violated' });
+  });
+
+  it('does not excuse a release that goes on failing less than before', () => {
+    // The bad events of the whole window do not single it out: 52 of 204 are its share.
+    const verdict = verdictOn([...times(5, incident), ...times(4, { canary: 1, stable: 0 })]);
+    expect(verdict).toMatchObject({ verdict: 'fail', reason: 'slo_violated' });
+    expect(verdict.slis[0]).toMatchObject({ bad: 4, total: 200 });
+  });
+
+  it('is not over for an ordinary error of stable', () => {
+    const ordinary = { canary: 0, stable: 1 };
+    const verdict = verdictOn([...times(5, incident), ...times(6, quiet), ordinary, quiet]);
+    expect(verdict).toMatchObject({ verdict: 'pass', reason: 'limited_evidence' });
+    expect(verdict.slis[0]?.sharedUntil).toBe('2026-01-31T09:11:00.000Z');
+  });
+
+  it('needs the proof of a pass where there is no limited one', () => {
+    const over = [...times(5, incident), ...times(8, quiet)];
+    expect(verdictOn(over, { passAfterMs: undefined })).toMatchObject({ reason: 'shared_cause' });
+    const longer = [...times(5, incident), ...times(9, quiet)];
+    expect(verdictOn(longer, { passAfterMs: undefined })).toMatchObject({ reason: 'within_slo' });
+  });
+});
