@@ -148,7 +148,7 @@ class Question:
         if stable * 100 <= canary:
             return True
         ends = hits + [len(self.queried)]
-        if any(ends_life(self, after - before - 1) for before, after in zip(ends, ends[1:])):
+        if any(ends_attempt(self, after - before - 1) for before, after in zip(ends, ends[1:])):
             return False
         came = next(i for i in self.queried if self.whole["stable"][i] > 0)
         if came < self.gap:
@@ -162,19 +162,19 @@ class Question:
         return self.hits("canary", after) >= self.hits("stable", after)
 
 
-def ends_life(q, silent):
+def ends_attempt(q, silent):
     first = next(i for i in q.queried if q.whole["canary"][i] > 0)
     rate = min(e.rate for _, endpoints, _ in q.slis for e in endpoints)
     return silent >= q.gap and silent * (q.hits("canary", q.queried) * rate) / (len(q.queried) - first) >= 7
 
 
-def lives_of(q, hits):
-    return [hits[0]] + [after for before, after in zip(hits, hits[1:]) if ends_life(q, after - before - 1)]
+def attempts_of(q, hits):
+    return [hits[0]] + [after for before, after in zip(hits, hits[1:]) if ends_attempt(q, after - before - 1)]
 
 
 def is_restarting(q):
     hits = [i for i in q.queried if q.whole["canary"][i] > 0]
-    return q.since_ms is None and bool(hits) and len(lives_of(q, hits)) >= 3
+    return q.since_ms is None and bool(hits) and len(attempts_of(q, hits)) >= 3
 
 
 def find_window(q):
@@ -185,11 +185,11 @@ def find_window(q):
         begin, start = end - q.max_window, "max_window"
         hits = [i for i in q.queried if q.whole["canary"][i] > 0]
         if q.since_ms is None and hits:
-            if ends_life(q, end - 1 - hits[-1]):
+            if ends_attempt(q, end - 1 - hits[-1]):
                 begin, start = end, "after_gap"
             else:
-                lives = lives_of(q, hits)
-                first = lives[0] if len(lives) >= 3 else lives[-1]
+                attempts = attempts_of(q, hits)
+                first = attempts[0] if len(attempts) >= 3 else attempts[-1]
                 if first > max(0, begin):
                     begin, start = first, "after_gap" if first > hits[0] else "first_hit"
     begin = max(0, begin)

@@ -31,7 +31,7 @@ export interface JudgedWindow {
   readonly end: number;
   readonly start: WindowStart;
   /** How often the canary came, where it went silent and came back so often that it seems to crash. */
-  readonly lives?: number;
+  readonly attempts?: number;
   /** Whether it is the window `rollout`, and not a fixed span. */
   readonly isRollout: boolean;
   /** Minutes from the canary's first hit in the window on a whole service until its end; 0 without one. */
@@ -77,23 +77,23 @@ export function sum(values: ArrayLike<number>, first = 0, end = values.length): 
 /** A silence that is expected to hold so many requests is no chance: e^-7 is below 1 in 1,000. */
 const minExpectedHits = 7;
 
-/** The lives of a canary, by its hits on the whole services. */
-interface Lives {
-  /** The buckets in which a life begins: at the first hit, and behind every silence that ends a life. */
+/** The attempts of a canary, by its hits on the whole services. */
+interface Attempts {
+  /** The buckets in which an attempt begins: at the first hit, and behind every silence that ends an attempt. */
   readonly begins: readonly number[];
-  /** The newest life is over: the silence goes on. */
+  /** The newest attempt is over: the silence goes on. */
   readonly isOver: boolean;
 }
 
 /**
- * A silence of at least `gap` buckets ends a life, unless chance explains it: at the canary's mean rate since its first hit, it
+ * A silence of at least `gap` buckets ends an attempt, unless chance explains it: at the canary's mean rate since its first hit, it
  * should have held {@link minExpectedHits} seen requests. `undefined` where the canary has no hits.
  */
-function livesOf(hits: readonly number[], gap: number, sampleRate: number): Lives | undefined {
+function attemptsOf(hits: readonly number[], gap: number, sampleRate: number): Attempts | undefined {
   const start = hits.findIndex((count) => count > 0);
   if (start < 0) return undefined;
   const perBucket = (sum(hits) * sampleRate) / (hits.length - start);
-  const endsLife = (silent: number) => silent >= gap && silent * perBucket >= minExpectedHits;
+  const endsAttempt = (silent: number) => silent >= gap && silent * perBucket >= minExpectedHits;
   const begins = [start];
   let silent = 0;
   for (let i = start + 1; i < hits.length; i += 1) {
@@ -101,23 +101,23 @@ function livesOf(hits: readonly number[], gap: number, sampleRate: number): Live
       silent += 1;
       continue;
     }
-    if (endsLife(silent)) begins.push(i);
+    if (endsAttempt(silent)) begins.push(i);
     silent = 0;
   }
-  return { begins, isOver: endsLife(silent) };
+  return { begins, isOver: endsAttempt(silent) };
 }
 
-/** From this life on, a canary that goes silent and comes back is taken for one that crashes. */
-const crashingLives = 3;
+/** From this attempt on, a canary that goes silent and comes back is taken for one that crashes. */
+const restartsFromAttempt = 3;
 
 /**
- * Where the rollout of this canary began: with its newest life, or with the oldest one where there are so many that it seems to
- * crash. Its errors then count, whatever life they were in.
+ * Where the rollout of this canary began: with its newest attempt, or with the oldest one where there are so many that it seems to
+ * crash. Its errors then count, whatever attempt they were in.
  */
-function rolloutBegin({ begins, isOver }: Lives, end: number): { first: number; start: WindowStart } {
+function rolloutBegin({ begins, isOver }: Attempts, end: number): { first: number; start: WindowStart } {
   if (isOver) return { first: end, start: 'after_gap' };
   const [oldest = end] = begins;
-  const first = begins.length >= crashingLives ? oldest : (begins.at(-1) ?? end);
+  const first = begins.length >= restartsFromAttempt ? oldest : (begins.at(-1) ?? end);
   return { first, start: first > oldest ? 'after_gap' : first === 0 ? 'max_window' : 'first_hit' };
 }
 
@@ -127,8 +127,8 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
   const buckets = Math.round((measurement.toMs - measurement.fromMs) / bucketMs);
   const gap = Math.max(1, Math.ceil(policy.restartGapMs / bucketMs));
   const wanted = measurement.windowMs ?? policy.window;
-  const lives = livesOf(canary, gap, leastSampleRate(measurement));
-  const begin = lives === undefined ? undefined : rolloutBegin(lives, buckets);
+  const attempts = attemptsOf(canary, gap, minSampleRate(measurement));
+  const begin = attempts === undefined ? undefined : rolloutBegin(attempts, buckets);
   let first: number;
   let start: WindowStart;
   if (wanted !== 'rollout') {
@@ -163,8 +163,10 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     end: buckets,
     start,
     isRollout: wanted === 'rollout',
-    ...(lives !== undefined && lives.begins.length >= crashingLives && measurement.sinceMs === undefined
-      ? { lives: lives.begins.length }
+    ...(attempts !== undefined &&
+    attempts.begins.length >= restartsFromAttempt &&
+    measurement.sinceMs === undefined
+      ? { attempts: attempts.begins.length }
       : {}),
     minutesSinceFirstHit: minutesSinceFirstHit(canary, first),
     hits: { canary, stable },
@@ -178,7 +180,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
       wholeCanary > 0 && sum(overlapping) > sharedRequestsLimit * wholeCanary
         ? 'shared'
         : firstHit >= 0 && firstHit < gap
-          ? alwaysThere(measurement, wholeCanary, wholeStable, gap, lives)
+          ? alwaysThere(measurement, wholeCanary, wholeStable, gap, attempts)
           : undefined,
   };
 }
@@ -189,7 +191,7 @@ export function minutesSinceFirstHit(hits: readonly number[], first: number): nu
 }
 
 /** The least share of requests that is seen, of any endpoint. */
-function leastSampleRate(measurement: Measurement): number {
+function minSampleRate(measurement: Measurement): number {
   return Math.min(1, ...allSlis(measurement).map(({ sampleRate }) => sampleRate));
 }
 
@@ -199,7 +201,7 @@ function alwaysThere(
   wholeCanary: number,
   wholeStable: number,
   gap: number,
-  lives: Lives | undefined,
+  attempts: Attempts | undefined,
 ): Indistinguishable | undefined {
   const { whole, fromMs, sinceMs } = measurement;
   const { canary, stable } = whole;
@@ -209,9 +211,9 @@ function alwaysThere(
   const since = sinceMs === undefined ? 0 : Math.floor((sinceMs - fromMs) / bucketMs) - 1;
   const isSwapped =
     stableFrom >= Math.max(gap, since) &&
-    lives?.begins.length === 1 &&
-    !lives.isOver &&
-    sum(canary, 0, stableFrom) * leastSampleRate(measurement) >= minBefore &&
+    attempts?.begins.length === 1 &&
+    !attempts.isOver &&
+    sum(canary, 0, stableFrom) * minSampleRate(measurement) >= minBefore &&
     sum(canary, stableFrom) >= sum(stable, stableFrom);
   return isSwapped ? 'swapped' : undefined;
 }

@@ -229,7 +229,7 @@ function cleanRequests(rule: Rule, context: RuleContext, reason: Reason): number
   if (missingStatus?.side === 'canary') return null;
   if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
   if (!opensToPass.has(reason)) return null;
-  if (window.indistinguishable !== undefined || window.lives !== undefined) return null;
+  if (window.indistinguishable !== undefined || window.attempts !== undefined) return null;
   if (isHeldByUnreached(context)) return null;
   if (rule.comparesStable && evidence.counts.total <= 0) return null;
   if (hasEvidenceToFail(rule, evidence, question.policy)) return null;

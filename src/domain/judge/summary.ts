@@ -33,7 +33,7 @@ export interface SummaryFacts {
   readonly indistinguishable?: Indistinguishable;
   readonly traffic?: Traffic;
   /** How often the canary came, where the reason is `canary_restarting`. */
-  readonly lives?: number;
+  readonly attempts?: number;
   /** Minutes from the canary's first request in the window to its end. */
   readonly minutesOfTraffic?: number;
   /** The error of the source, where there is no SLI. */
@@ -135,8 +135,8 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
     }`,
   limited_evidence: (sli, facts) =>
     `${counts(sli)}${worst(sli)}${afterIncident(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}`,
-  canary_restarting: (sli, { lives = 0 }) =>
-    `${counts(sli)}${worst(sli)}, but the canary went silent and came back ${plain(lives - 1)} times: does it crash?`,
+  canary_restarting: (sli, { attempts = 0 }) =>
+    `${counts(sli)}${worst(sli)}, but the canary went silent and came back ${plain(attempts - 1)} times: does it crash?`,
   endpoint_unreached: (sli) => `${counts(sli)}${missed(sli)}: is a route missing?`,
   within_slo: (sli) => `${counts(sli)}${afterIncident(sli)}${missed(sli)}`,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,

@@ -26,9 +26,9 @@ export const indistinguishable = step(['canary_indistinguishable'], ({ question 
   question.window.indistinguishable === undefined ? undefined : inconclusive('canary_indistinguishable'),
 );
 
-/** The canary goes silent and comes back, so each life by itself proves nothing. */
+/** The canary goes silent and comes back, so each attempt by itself proves nothing. */
 export const canaryRestarting = step(['canary_restarting'], ({ question }) =>
-  question.window.lives === undefined ? undefined : inconclusive('canary_restarting'),
+  question.window.attempts === undefined ? undefined : inconclusive('canary_restarting'),
 );
 
 /** The canary has no request on an endpoint that should have some: a lost route, which no counted request shows. */
