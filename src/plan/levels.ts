@@ -21,11 +21,6 @@ export function levelsOf(hours: ArrayLike<number>, fromMs: number): Levels {
   };
 }
 
-/** Requests a minute in one hour of the day (UTC): the median over the days. */
-export function levelAt(hours: ArrayLike<number>, fromMs: number, hourOfDay: number): number {
-  return median(hoursOfDay(hours, fromMs)[hourOfDay] ?? []) / 60;
-}
-
 /** An hour of the day, for people. */
 export function hourText(hour: number): string {
   return `${String(hour).padStart(2, '0')}:00 UTC`;

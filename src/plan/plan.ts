@@ -4,7 +4,7 @@ import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import { countsEndpoint } from '../domain/sli/kind.ts';
 import { type SliName, sliKinds } from '../domain/sli/table.ts';
 import { helpFor } from './help.ts';
-import { levelAt, levelsOf } from './levels.ts';
+import { levelsOf } from './levels.ts';
 import { notesOf } from './notes.ts';
 import {
   cleanCanary,
@@ -97,7 +97,6 @@ function measure(
   return {
     ...subject,
     hours,
-    wholeHours: counts.whole?.total ?? new Float64Array(hours.length),
     fromMs,
     levels,
     value: total > 0 ? (total - bad) / total : null,
@@ -125,7 +124,7 @@ function entryOf(one: Measured, all: readonly Measured[], weights: readonly numb
     minWeight: { median: minAt(levels.median), quietest: minAt(levels.quietest) },
     weights: plans,
     help: helpFor(one, all, largest),
-    notes: notesOf(one, largest, levelAt(one.wholeHours, one.fromMs, levels.quietestHour)),
+    notes: notesOf(one),
   };
 }
 

@@ -91,7 +91,6 @@ export interface TrafficPlan {
 /** A subject with its traffic. */
 export interface Measured extends Subject {
   readonly hours: Float64Array;
-  readonly wholeHours: Float64Array;
   readonly fromMs: number;
   readonly levels: Levels;
   readonly value: number | null;

@@ -148,7 +148,7 @@ class Question:
         if stable * 100 <= canary:
             return True
         ends = hits + [len(self.queried)]
-        if any(after - before - 1 >= self.gap for before, after in zip(ends, ends[1:])):
+        if any(ends_attempt(self, after - before - 1) for before, after in zip(ends, ends[1:])):
             return False
         came = next(i for i in self.queried if self.whole["stable"][i] > 0)
         if came < self.gap:
@@ -162,6 +162,21 @@ class Question:
         return self.hits("canary", after) >= self.hits("stable", after)
 
 
+def ends_attempt(q, silent):
+    first = next(i for i in q.queried if q.whole["canary"][i] > 0)
+    rate = min(e.rate for _, endpoints, _ in q.slis for e in endpoints)
+    return silent >= q.gap and silent * (q.hits("canary", q.queried) * rate) / (len(q.queried) - first) >= 7
+
+
+def attempts_of(q, hits):
+    return [hits[0]] + [after for before, after in zip(hits, hits[1:]) if ends_attempt(q, after - before - 1)]
+
+
+def is_restarting(q):
+    hits = [i for i in q.queried if q.whole["canary"][i] > 0]
+    return q.since_ms is None and bool(hits) and len(attempts_of(q, hits)) >= 3
+
+
 def find_window(q):
     end = len(q.queried)
     if q.span != "rollout":
@@ -170,13 +185,11 @@ def find_window(q):
         begin, start = end - q.max_window, "max_window"
         hits = [i for i in q.queried if q.whole["canary"][i] > 0]
         if q.since_ms is None and hits:
-            if hits[-1] < end - q.gap:
+            if ends_attempt(q, end - 1 - hits[-1]):
                 begin, start = end, "after_gap"
             else:
-                first = hits[0]
-                for before, after in zip(hits, hits[1:]):
-                    if after - before - 1 >= q.gap:
-                        first = after
+                attempts = attempts_of(q, hits)
+                first = attempts[0] if len(attempts) >= 3 else attempts[-1]
                 if first > max(0, begin):
                     begin, start = first, "after_gap" if first > hits[0] else "first_hit"
     begin = max(0, begin)
@@ -630,6 +643,8 @@ def confidence(s):
         return "inconclusive", "within_noise"
     if s.q.indistinguishable:
         return "inconclusive", "canary_indistinguishable"
+    if is_restarting(s.q):
+        return "inconclusive", "canary_restarting"
     if is_held(s):
         return "inconclusive", "endpoint_unreached"
     if not low and not s.is_below_objective():
@@ -647,6 +662,8 @@ def strict(s):
         return "inconclusive", "status_missing"
     if s.q.indistinguishable:
         return "inconclusive", "canary_indistinguishable"
+    if is_restarting(s.q):
+        return "inconclusive", "canary_restarting"
     if is_held(s):
         return "inconclusive", "endpoint_unreached"
     return "pass", "insufficient_traffic" if low else "within_slo"
@@ -668,6 +685,8 @@ def baseline(s):
         return "inconclusive", "insufficient_traffic"
     if s.q.indistinguishable:
         return "inconclusive", "canary_indistinguishable"
+    if is_restarting(s.q):
+        return "inconclusive", "canary_restarting"
     if is_held(s):
         return "inconclusive", "endpoint_unreached"
     if not low:
@@ -685,7 +704,9 @@ def side_of(total, bad):
 
 def sli_verdict(q, name, endpoints, objective):
     found = verdict_in_window(q, name, endpoints, objective)
-    if found["reason"] != "shared_cause":
+    if found["verdict"] != "inconclusive" or q.rule != "confidence":
+        return found
+    if found["reason"] not in ("shared_cause", "within_noise", "insufficient_traffic"):
         return found
     begin = end_of_incident(q, endpoints, objective)
     if begin is None or begin >= len(q.queried):
@@ -824,7 +845,7 @@ def requests_to_verdict(s, reason):
         return 0
     if reason not in ("no_data", "insufficient_traffic", "within_noise", "limited_evidence"):
         return None
-    if (has_evidence(s) and lies_in_one_minute(s)) or s.q.indistinguishable or s.blind is not None or is_held(s):
+    if (has_evidence(s) and lies_in_one_minute(s)) or s.q.indistinguishable or s.blind is not None or is_held(s) or is_restarting(s.q):
         return None
     if s.q.rule == "baseline" and not any(cells for _, cells in s.compared):
         return None
@@ -894,6 +915,7 @@ REASONS = [
     "status_missing",
     "threshold_unmet",
     "canary_indistinguishable",
+    "canary_restarting",
     "endpoint_unreached",
     "within_noise",
     "insufficient_traffic",

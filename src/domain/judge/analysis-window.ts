@@ -30,6 +30,8 @@ export interface JudgedWindow {
   /** Index behind the last one. */
   readonly end: number;
   readonly start: WindowStart;
+  /** How often the canary came, where it went silent and came back so often that it seems to crash. */
+  readonly attempts?: number;
   /** Whether it is the window `rollout`, and not a fixed span. */
   readonly isRollout: boolean;
   /** Minutes from the canary's first hit in the window on a whole service until its end; 0 without one. */
@@ -72,28 +74,51 @@ export function sum(values: ArrayLike<number>, first = 0, end = values.length): 
   return total;
 }
 
+/** A silence that is expected to hold so many requests is no chance: e^-7 is below 1 in 1,000. */
+const minExpectedHits = 7;
+
+/** The attempts of a canary, by its hits on the whole services. */
+interface Attempts {
+  /** The buckets in which an attempt begins: at the first hit, and behind every silence that ends an attempt. */
+  readonly begins: readonly number[];
+  /** The newest attempt is over: the silence goes on. */
+  readonly isOver: boolean;
+}
+
 /**
- * Where the rollout of this canary began, by its hits on the whole service: behind the last silence of at least
- * `gap` buckets. `undefined` where the canary has no hits.
+ * A silence of at least `gap` buckets ends an attempt, unless chance explains it: at the canary's mean rate since its first hit, it
+ * should have held {@link minExpectedHits} seen requests. `undefined` where the canary has no hits.
  */
-function rolloutBegin(
-  hits: readonly number[],
-  gap: number,
-): { first: number; start: WindowStart } | undefined {
-  let last = hits.length - 1;
-  while (last >= 0 && !((hits[last] ?? 0) > 0)) last -= 1;
-  if (last < 0) return undefined;
-  if (hits.length - 1 - last >= gap) return { first: hits.length, start: 'after_gap' };
-  let first = last;
+function attemptsOf(hits: readonly number[], gap: number, sampleRate: number): Attempts | undefined {
+  const start = hits.findIndex((count) => count > 0);
+  if (start < 0) return undefined;
+  const perBucket = (sum(hits) * sampleRate) / (hits.length - start);
+  const endsAttempt = (silent: number) => silent >= gap && silent * perBucket >= minExpectedHits;
+  const begins = [start];
   let silent = 0;
-  for (let i = last - 1; i >= 0 && silent < gap; i -= 1) {
-    if ((hits[i] ?? 0) > 0) {
-      first = i;
-      silent = 0;
-    } else silent += 1;
+  for (let i = start + 1; i < hits.length; i += 1) {
+    if (!((hits[i] ?? 0) > 0)) {
+      silent += 1;
+      continue;
+    }
+    if (endsAttempt(silent)) begins.push(i);
+    silent = 0;
   }
-  const earlier = hits.slice(0, first).some((count) => count > 0);
-  return { first, start: earlier ? 'after_gap' : first === 0 ? 'max_window' : 'first_hit' };
+  return { begins, isOver: endsAttempt(silent) };
+}
+
+/** From this attempt on, a canary that goes silent and comes back is taken for one that crashes. */
+const restartsFromAttempt = 3;
+
+/**
+ * Where the rollout of this canary began: with its newest attempt, or with the oldest one where there are so many that it seems to
+ * crash. Its errors then count, whatever attempt they were in.
+ */
+function rolloutBegin({ begins, isOver }: Attempts, end: number): { first: number; start: WindowStart } {
+  if (isOver) return { first: end, start: 'after_gap' };
+  const [oldest = end] = begins;
+  const first = begins.length >= restartsFromAttempt ? oldest : (begins.at(-1) ?? end);
+  return { first, start: first > oldest ? 'after_gap' : first === 0 ? 'max_window' : 'first_hit' };
 }
 
 /** The part of a measurement that is judged. Pure. */
@@ -102,7 +127,8 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
   const buckets = Math.round((measurement.toMs - measurement.fromMs) / bucketMs);
   const gap = Math.max(1, Math.ceil(policy.restartGapMs / bucketMs));
   const wanted = measurement.windowMs ?? policy.window;
-  const begin = rolloutBegin(canary, gap);
+  const attempts = attemptsOf(canary, gap, minSampleRate(measurement));
+  const begin = attempts === undefined ? undefined : rolloutBegin(attempts, buckets);
   let first: number;
   let start: WindowStart;
   if (wanted !== 'rollout') {
@@ -137,6 +163,11 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     end: buckets,
     start,
     isRollout: wanted === 'rollout',
+    ...(attempts !== undefined &&
+    attempts.begins.length >= restartsFromAttempt &&
+    measurement.sinceMs === undefined
+      ? { attempts: attempts.begins.length }
+      : {}),
     minutesSinceFirstHit: minutesSinceFirstHit(canary, first),
     hits: { canary, stable },
     wholeCanaryInWindow: sum(canary, first, buckets),
@@ -149,7 +180,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
       wholeCanary > 0 && sum(overlapping) > sharedRequestsLimit * wholeCanary
         ? 'shared'
         : firstHit >= 0 && firstHit < gap
-          ? alwaysThere(measurement, wholeCanary, wholeStable, gap)
+          ? alwaysThere(measurement, wholeCanary, wholeStable, gap, attempts)
           : undefined,
   };
 }
@@ -159,12 +190,18 @@ export function minutesSinceFirstHit(hits: readonly number[], first: number): nu
   return at < 0 ? 0 : hits.length - at;
 }
 
+/** The least share of requests that is seen, of any endpoint. */
+function minSampleRate(measurement: Measurement): number {
+  return Math.min(1, ...allSlis(measurement).map(({ sampleRate }) => sampleRate));
+}
+
 /** What is wrong with a canary that has hits from the very start of what was queried. */
 function alwaysThere(
   measurement: Measurement,
   wholeCanary: number,
   wholeStable: number,
   gap: number,
+  attempts: Attempts | undefined,
 ): Indistinguishable | undefined {
   const { whole, fromMs, sinceMs } = measurement;
   const { canary, stable } = whole;
@@ -172,11 +209,11 @@ function alwaysThere(
   const stableFrom = stable.findIndex((count) => count > 0);
   // What began before this rollout is not part of it: an undo brings back a version that was stable a moment ago.
   const since = sinceMs === undefined ? 0 : Math.floor((sinceMs - fromMs) / bucketMs) - 1;
-  const rate = Math.min(1, ...allSlis(measurement).map(({ sampleRate }) => sampleRate));
   const isSwapped =
     stableFrom >= Math.max(gap, since) &&
-    (rolloutBegin(canary, gap)?.first ?? gap) < gap &&
-    sum(canary, 0, stableFrom) * rate >= minBefore &&
+    attempts?.begins.length === 1 &&
+    !attempts.isOver &&
+    sum(canary, 0, stableFrom) * minSampleRate(measurement) >= minBefore &&
     sum(canary, stableFrom) >= sum(stable, stableFrom);
   return isSwapped ? 'swapped' : undefined;
 }

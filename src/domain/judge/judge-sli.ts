@@ -89,14 +89,18 @@ function undecided({ limitedPass: _, ...numbers }: SliVerdict, reason: Reason): 
   return { ...numbers, ...inconclusive(reason), requestsToVerdict: null };
 }
 
+/** What the errors of an incident can make of a good release. */
+const heldByIncident: ReadonlySet<Reason> = new Set(['shared_cause', 'within_noise', 'insufficient_traffic']);
+
 /**
  * An incident outside the release is over at some time, and its errors would be held against it until the window has moved on.
  * What came after it decides, where that is a pass or a fail by itself.
  */
 function judgeAfterIncident(question: SliQuestion): SliVerdict {
   const judged = judgeWithoutUnmet(question);
-  if (judged.reason !== 'shared_cause') return judged;
   const { endpoints, window, objective, policy } = question;
+  if (!rules[policy.rule].leavesOutIncidents || !heldByIncident.has(judged.reason)) return judged;
+  if (judged.verdict !== 'inconclusive') return judged;
   const sums = sumSli(endpoints, window, objective);
   const later = windowAfterIncident(sums, window, objective, Math.log(1 / policy.falseAbort));
   if (later === undefined) return judged;
@@ -225,7 +229,8 @@ function cleanRequests(rule: Rule, context: RuleContext, reason: Reason): number
   if (missingStatus?.side === 'canary') return null;
   if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
   if (!opensToPass.has(reason)) return null;
-  if (window.indistinguishable !== undefined || isHeldByUnreached(context)) return null;
+  if (window.indistinguishable !== undefined || window.attempts !== undefined) return null;
+  if (isHeldByUnreached(context)) return null;
   if (rule.comparesStable && evidence.counts.total <= 0) return null;
   if (hasEvidenceToFail(rule, evidence, question.policy)) return null;
   return requestsUntil(

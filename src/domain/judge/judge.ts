@@ -149,6 +149,7 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
     ...(noDataCause === undefined ? {} : { noDataCause }),
     ...aheadOf(measurement, cuj.gate.lagMs),
     ...(stale === undefined ? {} : { staleData: staleDataIn(stale, cuj.gate.lagMs) }),
+    ...(window.attempts === undefined ? {} : { attempts: window.attempts }),
     minutesOfTraffic: window.minutesSinceFirstHit,
     ...(window.indistinguishable === undefined ? {} : { indistinguishable: window.indistinguishable }),
     traffic: {

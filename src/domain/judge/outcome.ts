@@ -14,6 +14,7 @@ export type Reason =
   | 'within_noise'
   | 'shared_cause'
   | 'canary_indistinguishable'
+  | 'canary_restarting'
   | 'endpoint_unreached'
   | 'status_missing'
   | 'threshold_unmet'
@@ -61,6 +62,7 @@ const reasonOrder: readonly Reason[] = [
   'status_missing',
   'threshold_unmet',
   'canary_indistinguishable',
+  'canary_restarting',
   'endpoint_unreached',
   'within_noise',
   'insufficient_traffic',

@@ -32,6 +32,8 @@ export interface SummaryFacts {
   readonly sinceAheadSeconds?: number;
   readonly indistinguishable?: Indistinguishable;
   readonly traffic?: Traffic;
+  /** How often the canary came, where the reason is `canary_restarting`. */
+  readonly attempts?: number;
   /** Minutes from the canary's first request in the window to its end. */
   readonly minutesOfTraffic?: number;
   /** The error of the source, where there is no SLI. */
@@ -133,6 +135,8 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
     }`,
   limited_evidence: (sli, facts) =>
     `${counts(sli)}${worst(sli)}${afterIncident(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}`,
+  canary_restarting: (sli, { attempts = 0 }) =>
+    `${counts(sli)}${worst(sli)}, but the canary went silent and came back ${plain(attempts - 1)} times: does it crash?`,
   endpoint_unreached: (sli) => `${counts(sli)}${missed(sli)}: is a route missing?`,
   within_slo: (sli) => `${counts(sli)}${afterIncident(sli)}${missed(sli)}`,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,
@@ -285,6 +289,8 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
   no_data: "Check this SLI's metric and thresholds with cuj-gate doctor.",
   limited_evidence:
     'Go on, and keep the background analysis running: the traffic is too low to rule out more in this time.',
+  canary_restarting:
+    "Look at the restarts of the canary's pods. If the rollout was only retried under the same version, pass its start as since.",
   endpoint_unreached:
     'Check the routes of the new version, and that requests reach it. If it no longer has this endpoint, remove it from the registry; if clients reach it in another way, set onUnreached: pass.',
   insufficient_traffic:

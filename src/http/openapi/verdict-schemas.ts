@@ -21,6 +21,7 @@ export const reasons = [
   'within_noise',
   'shared_cause',
   'canary_indistinguishable',
+  'canary_restarting',
   'endpoint_unreached',
   'status_missing',
   'threshold_unmet',

@@ -30,7 +30,7 @@ describe('the rollout window', () => {
       'after_gap',
     ],
     ['goes on through a shorter silence', 'sssssscccssssccc', 6, 'first_hit'],
-    ['sees only the last of several lives', 'csssssccsssssccc', 13, 'after_gap'],
+    ['sees all lives of a canary that came for the third time', 'sccssssscssssscc', 1, 'first_hit'],
     ['is over where the canary has been silent for restartGap', 'sssccccccsssss', 14, 'after_gap'],
     ['goes on where it has been silent for less', 'ssscccccsssss'.slice(0, 12), 3, 'first_hit'],
     ['is everything where the canary never came', 'ssssssssss', 0, 'max_window'],
@@ -265,5 +265,96 @@ describe('the window in the answer', () => {
       verdict: 'pass',
       window: { start: 'after_gap', seconds: 480 },
     });
+  });
+});
+
+describe('a canary with little traffic', () => {
+  /** One request in so many minutes. */
+  const sparse = (every: number, minutes: number, lead = 10) =>
+    measurementOf({
+      whole: {
+        canary: Array.from({ length: lead + minutes }, (_, i) =>
+          i >= lead && (i - lead) % every === 0 ? 1 : 0,
+        ),
+        stable: new Array<number>(lead + minutes).fill(3),
+      },
+    });
+
+  it('does not begin again after every silence of restartGap', () => {
+    expect(judgedWindow(defaultPolicy, sparse(7, 90))).toMatchObject({ first: 10, start: 'first_hit' });
+    // The same silence of a canary with ten requests a minute is the end of a life.
+    expect(judgedWindow(defaultPolicy, lived('cccsssssscc'))).toMatchObject({ first: 9, start: 'after_gap' });
+  });
+
+  it('fails in the end, where everything fails', () => {
+    const whole = sparse(7, 90).whole;
+    const verdict = judge(
+      cujOf(),
+      measurementOf({
+        whole,
+        availability: [
+          endpointOf(
+            'GET /a',
+            { total: [...whole.canary], bad: [...whole.canary] },
+            { total: [...whole.stable], bad: [] },
+          ),
+        ],
+      }),
+      { registryDigest: 'sha256:0' },
+    );
+    expect(verdict).toMatchObject({ verdict: 'fail', reason: 'slo_violated' });
+  });
+
+  it('is over once the silence is no chance: when it should have held seven requests', () => {
+    const minutes = (silent: number) => {
+      const canary = [...new Array<number>(10).fill(1), ...new Array<number>(silent).fill(0)];
+      return measurementOf({ whole: { canary, stable: canary.map(() => 9) } });
+    };
+    // 23 · 10 / 33 = 6.97, 24 · 10 / 34 = 7.06.
+    expect(judgedWindow(defaultPolicy, minutes(23))).toMatchObject({ first: 0 });
+    expect(judgedWindow(defaultPolicy, minutes(24))).toMatchObject({ first: 34, start: 'after_gap' });
+  });
+
+  it('goes by the requests that were seen', () => {
+    const sampled = { sampleRate: 0.01 };
+    const measurement = lived('cccsssssscc', {
+      availability: [endpointOf('GET /a', silent, silent, sampled)],
+    });
+    expect(judgedWindow(defaultPolicy, measurement)).toMatchObject({ first: 0, start: 'max_window' });
+  });
+});
+
+describe('a canary that crashes and comes back', () => {
+  /** Three minutes up, six minutes down; it fails in the third minute of each life. */
+  const crashing = (lives: number, more: Partial<Measurement> = {}): Measurement => {
+    const life = [50, 50, 50, 0, 0, 0, 0, 0, 0];
+    const all = [0, 0, 0, 0, 0, 0, ...Array.from({ length: lives }, () => life).flat()].slice(
+      0,
+      6 + 9 * lives - 6,
+    );
+    const stable = { total: all.map(() => 500), bad: [] };
+    return {
+      ...measurementOf({ availability: [endpointOf('GET /a', { total: all, bad: [] }, stable)] }),
+      ...more,
+    };
+  };
+  const gate = { passAfterMs: 120_000, rulesOutRate: 0.25, minRequests: 10 } as const;
+  const judgedAs = (measurement: Measurement) =>
+    judge(cujOf({ gate }), measurement, { registryDigest: 'sha256:0' });
+
+  it('may pass in its second life, as a retry does', () => {
+    expect(judgedAs(crashing(2))).toMatchObject({ verdict: 'pass', reason: 'limited_evidence' });
+  });
+
+  it('does not pass from its third life on, and all lives count', () => {
+    const verdict = judgedAs(crashing(3));
+    expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'canary_restarting' });
+    expect(verdict.slis[0]).toMatchObject({ total: 450, requestsToVerdict: null });
+    expect(verdict.summary).toContain('went silent and came back 2 times: does it crash?');
+  });
+
+  it('is judged afresh where the caller says when the rollout began', () => {
+    const sinceMs = from + (6 + 18) * bucketMs;
+    expect(judgedAs(crashing(3, { sinceMs }))).toMatchObject({ verdict: 'pass' });
   });
 });

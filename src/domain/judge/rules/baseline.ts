@@ -1,6 +1,7 @@
 import { ruleFacts } from '../../registry/rules.ts';
 import { hasEvidenceToFail, inconclusive, type Rule, step } from './rule.ts';
 import {
+  canaryRestarting,
   endpointUnreached,
   indistinguishable,
   insufficientTraffic,
@@ -27,6 +28,7 @@ export const baseline: Rule = {
     ),
     insufficientTraffic,
     indistinguishable,
+    canaryRestarting,
     endpointUnreached,
     step(['not_worse_than_stable', 'limited_evidence', 'insufficient_traffic'], (context) => ({
       verdict: 'pass',
@@ -35,6 +37,7 @@ export const baseline: Rule = {
   ],
   comparesStable: true,
   // Stable may fail so often that a multiple of its rate rules nothing out.
+  leavesOutIncidents: false,
   highestBound: ({ ruleOutBurn }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, (1 + referenceRate) / 2),
   logAgainst: ({ logShare }) => logShare,

@@ -4,6 +4,7 @@ import { abortThresholdsOf } from '../abort-threshold.ts';
 import { hasConcurrentStable } from '../stable-baseline.ts';
 import { hasEvidenceToFail, inconclusive, type Rule, type RuleContext, step } from './rule.ts';
 import {
+  canaryRestarting,
   endpointUnreached,
   indistinguishable,
   insufficientTraffic,
@@ -36,6 +37,7 @@ export const confidence: Rule = {
       isBelow(context) && !context.isLimitedPass ? inconclusive('within_noise') : undefined,
     ),
     indistinguishable,
+    canaryRestarting,
     endpointUnreached,
     step(['within_slo', 'limited_evidence', 'insufficient_traffic'], (context) => ({
       verdict: 'pass',
@@ -44,6 +46,7 @@ export const confidence: Rule = {
   ],
   comparesStable: false,
   // At a low objective a multiple of the budget rules nothing out.
+  leavesOutIncidents: true,
   highestBound: ({ ruleOutBurn, rulesOutRate = 1 }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, Math.max(rulesOutRate, 2 * referenceRate)),
   logAgainst: ({ logCanary }) => logCanary,

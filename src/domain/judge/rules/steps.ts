@@ -26,6 +26,11 @@ export const indistinguishable = step(['canary_indistinguishable'], ({ question 
   question.window.indistinguishable === undefined ? undefined : inconclusive('canary_indistinguishable'),
 );
 
+/** The canary goes silent and comes back, so each attempt by itself proves nothing. */
+export const canaryRestarting = step(['canary_restarting'], ({ question }) =>
+  question.window.attempts === undefined ? undefined : inconclusive('canary_restarting'),
+);
+
 /** The canary has no request on an endpoint that should have some: a lost route, which no counted request shows. */
 export const endpointUnreached = step(['endpoint_unreached'], (context) =>
   isHeldByUnreached(context) ? inconclusive('endpoint_unreached') : undefined,

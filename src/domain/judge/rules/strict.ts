@@ -1,7 +1,7 @@
 import { minViolation, violates } from '../../registry/objective.ts';
 import { reaches } from '../abort-threshold.ts';
 import { inconclusive, type Rule, type RuleContext, step } from './rule.ts';
-import { endpointUnreached, indistinguishable, noData, statusMissing } from './steps.ts';
+import { canaryRestarting, endpointUnreached, indistinguishable, noData, statusMissing } from './steps.ts';
 
 function isBelow({ sums, question }: RuleContext): boolean {
   return violates(question.objective, sums.total, sums.bad);
@@ -22,6 +22,7 @@ export const strict: Rule = {
     ),
     statusMissing,
     indistinguishable,
+    canaryRestarting,
     endpointUnreached,
     step(['insufficient_traffic', 'within_slo'], (context) => ({
       verdict: 'pass',
@@ -29,6 +30,7 @@ export const strict: Rule = {
     })),
   ],
   comparesStable: false,
+  leavesOutIncidents: false,
   highestBound: () => undefined,
   logAgainst: undefined,
   abortThresholds({ sums, question: { objective, policy } }) {
