@@ -9,7 +9,7 @@ export const maxCompared = 64;
 
 export interface NearestOptions {
   /** The most names to return. */
-  readonly most?: number;
+  readonly max?: number;
   /** The number of edits from which on a name of this length counts as another name. */
   readonly maxEdits?: (length: number) => number;
   readonly edits?: (a: string, b: string) => number;
@@ -23,7 +23,7 @@ export function nearestNames(
   wanted: string,
   known: Iterable<string>,
   {
-    most = 3,
+    max = 3,
     maxEdits = (length) => Math.max(2, Math.floor(length / 2)),
     edits = distance,
   }: NearestOptions = {},
@@ -39,7 +39,7 @@ export function nearestNames(
     }))
     .filter(({ name, edits }) => edits <= maxEdits(Math.min(text.length, name.length)))
     .sort((a, b) => a.edits - b.edits || (a.name < b.name ? -1 : 1))
-    .slice(0, most)
+    .slice(0, max)
     .map(({ name }) => name);
 }
 
@@ -61,12 +61,12 @@ function maxAlike(text: string, known: Iterable<string>): string[] {
 }
 
 function sharedEnds(text: string, name: string): number {
-  const most = Math.min(text.length, name.length);
+  const max = Math.min(text.length, name.length);
   let start = 0;
-  while (start < most && sameLetter(text.charCodeAt(start), name.charCodeAt(start))) start += 1;
+  while (start < max && sameLetter(text.charCodeAt(start), name.charCodeAt(start))) start += 1;
   let end = 0;
   while (
-    end < most - start &&
+    end < max - start &&
     sameLetter(text.charCodeAt(text.length - 1 - end), name.charCodeAt(name.length - 1 - end))
   ) {
     end += 1;
