@@ -30,7 +30,7 @@ const rooms = [
   { room: 'evaluation', rooms: ['domain', 'suggestions'], libraries: ['lru-cache'] },
   { room: 'generate', rooms: ['domain', 'sources/*/query'], libraries: ['yaml'], modules: ['crypto'] },
   { room: 'lint', rooms: ['domain', 'suggestions'], libraries: ['yaml'], modules: ['vm'] },
-  { room: 'doctor', rooms: ['domain', 'sources/*/query'], libraries: ['fastest-levenshtein'] },
+  { room: 'doctor', rooms: ['domain', 'sources/*/query', 'suggestions'] },
   { room: 'plan', rooms: ['domain'] },
   { room: 'backtest', rooms: ['domain', 'evaluation', 'sources/*/query'] },
   { room: 'report', rooms: ['domain', 'error-budget'] },
@@ -55,7 +55,7 @@ const rooms = [
   {
     room: 'http',
     rooms: ['domain', 'evaluation', 'report', 'suggestions'],
-    libraries: ['fastest-levenshtein', 'fastify', '@fastify', 'typebox', 'pino', 'prom-client', 'lru-cache'],
+    libraries: ['fastify', '@fastify', 'typebox', 'pino', 'prom-client', 'lru-cache'],
     io: true,
   },
   // The demo shares nothing with what it checks, the bundler nothing with what it bundles.

@@ -104,7 +104,7 @@ export async function run(argv: readonly string[], world: Io): Promise<number> {
     return exitCodes.misuse;
   }
   if (wanted !== undefined && verbs[wanted] === undefined) {
-    const [nearest] = nearestNames(wanted, Object.keys(verbs), { most: 1 });
+    const [nearest] = nearestNames(wanted, Object.keys(verbs), { max: 1 });
     const meant = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
     io.stderr.write(`cuj-gate: unknown command "${wanted}".${meant} See cuj-gate --help.\n`);
     return exitCodes.misuse;

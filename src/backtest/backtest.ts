@@ -4,7 +4,7 @@ import { type BatchQuery, bucketMs, type Snapshot } from '../domain/metrics/metr
 import type { QueryBatch, Registry, Service } from '../domain/registry/model.ts';
 import { type Candidate, candidatesOf } from './attempts.ts';
 import { cujsOf, type PlainThreshold, type RolloutReplay, replay } from './replay.ts';
-import { paramsFor, tellingOfBatch } from './versions.ts';
+import { paramsFor, versionSelectorOfBatch } from './versions.ts';
 
 /** The queries of a backtest; each call may throw SourceError. */
 export interface BacktestPorts {
@@ -26,7 +26,7 @@ export interface BacktestOptions {
   /** Only this one. */
   readonly service: string | undefined;
   /** The maximum number, newest first. */
-  readonly most: number;
+  readonly maxRollouts: number;
   readonly threshold: PlainThreshold;
 }
 
@@ -39,7 +39,7 @@ export interface Backtest {
   readonly rollouts: readonly RolloutReplay[];
   /** Services whose past rollouts are indistinguishable. */
   readonly notTold: readonly { readonly service: string; readonly why: string }[];
-  /** How many more rollouts there were than `most`. */
+  /** How many more rollouts there were than `maxRollouts`. */
   readonly leftOut: number;
 }
 
@@ -59,20 +59,20 @@ export async function backtest(
   for (const batch of registry.batches) {
     const names = batch.services.map(({ service }) => service.name).filter(wanted);
     if (names.length === 0) continue;
-    const telling = tellingOfBatch(batch);
-    if ('why' in telling) {
-      notTold.push(...names.map((service) => ({ service, why: telling.why })));
+    const versionSelector = versionSelectorOfBatch(batch);
+    if ('why' in versionSelector) {
+      notTold.push(...names.map((service) => ({ service, why: versionSelector.why })));
       continue;
     }
     ports.onProgress(`looking for rollouts of ${names.join(', ')}`);
-    const hits = await ports.versionHits(batch, telling.key, fromMs, toMs);
+    const hits = await ports.versionHits(batch, versionSelector.key, fromMs, toMs);
     for (const name of names) {
       const candidates = candidatesOf(name, hits.get(name) ?? new Map(), fromMs, (toMs - fromMs) / hourMs);
       found.push(...candidates.map((candidate) => ({ batch, candidate })));
     }
   }
   found.sort((a, b) => a.candidate.fromMs - b.candidate.fromMs);
-  const chosen = found.slice(-options.most);
+  const chosen = found.slice(-options.maxRollouts);
   const rollouts: RolloutReplay[] = [];
   let last: { key: string; snapshot: Snapshot } | undefined;
   for (const [at, { batch, candidate }] of chosen.entries()) {
@@ -104,8 +104,8 @@ function queryOf(registry: Registry, batch: QueryBatch, candidate: Candidate): B
   const service = registry.services.get(name) as Service;
   const [cuj] = cujsOf(registry, name);
   if (cuj === undefined) throw new TypeError(`service "${name}" is in a batch without a CUJ`);
-  const ask = { cuj: cuj.name, service: name, params: paramsFor(service, version, before) };
-  const { canary, stable } = resolveRequest(registry, cuj, ask).selectors.get(name) as NonNullable<
+  const request = { cuj: cuj.name, service: name, params: paramsFor(service, version, before) };
+  const { canary, stable } = resolveRequest(registry, cuj, request).selectors.get(name) as NonNullable<
     ReturnType<ReturnType<typeof resolveRequest>['selectors']['get']>
   >;
   const reachMs = Math.ceil(batch.maxWindowMs / bucketMs) * bucketMs;

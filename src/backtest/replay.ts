@@ -8,7 +8,7 @@ import { type Attempt, attemptsOf, type Candidate, type Ending } from './attempt
 import { paramsFor } from './versions.ts';
 
 /** One measurement: minutes since the version's first hit, in real time. */
-export interface Look {
+export interface ReplayMeasurement {
   readonly minute: number;
   /** Of a CUJ that only observes: what it would have been. */
   readonly verdict: Outcome;
@@ -19,12 +19,12 @@ export interface Look {
 export interface CujReplay {
   readonly cuj: string;
   readonly mode: 'enforce' | 'observe';
-  readonly firstFail: Look | null;
-  readonly firstPass: Look | null;
+  readonly firstFail: ReplayMeasurement | null;
+  readonly firstPass: ReplayMeasurement | null;
   /** The last measurement while it was a canary; null where there was none. */
-  readonly last: Look | null;
+  readonly last: ReplayMeasurement | null;
   /** The measurements at which verdict or reason changed. */
-  readonly changes: readonly Omit<Look, 'summary'>[];
+  readonly changes: readonly Omit<ReplayMeasurement, 'summary'>[];
 }
 
 /** The result of a total error rate of the canary. */
@@ -117,15 +117,15 @@ function replayAttempt(
   const endMs = snapshot.fromMs + attempt.end * bucketMs;
   const params = paramsFor(service, version, before);
   const snapshots = new Map([[service.name, snapshot]]);
-  const replays = cujs.map((cuj) => ({ cuj, looks: [] as Look[] }));
-  for (const { cuj, looks } of replays) {
+  const replays = cujs.map((cuj) => ({ cuj, measurements: [] as ReplayMeasurement[] }));
+  for (const { cuj, measurements } of replays) {
     const { lagMs } = cuj.gate;
     const checked = resolveRequest(registry, cuj, { cuj: cuj.name, service: service.name, params });
     for (let toMs = startMs + bucketMs; toMs <= endMs; toMs += bucketMs) {
       const measurement = measurementOf(checked, snapshots, toMs + lagMs);
       const verdict = judge(cuj, measurement, { registryDigest: registry.digest, service: service.name });
       const { verdict: outcome, reason } = verdict.wouldBe ?? verdict;
-      looks.push({
+      measurements.push({
         minute: seenAfter(toMs, startMs, lagMs),
         verdict: outcome,
         reason,
@@ -140,8 +140,8 @@ function replayAttempt(
     from: new Date(startMs).toISOString(),
     minutes: attempt.end - attempt.first,
     ending: attempt.ending,
-    ...outcomeOf(replays.filter(({ cuj }) => cuj.mode === 'enforce').map(({ looks }) => looks)),
-    cujs: replays.map(({ cuj, looks }) => cujReplay(cuj, looks)),
+    ...outcomeOf(replays.filter(({ cuj }) => cuj.mode === 'enforce').map(({ measurements }) => measurements)),
+    cujs: replays.map(({ cuj, measurements }) => cujReplay(cuj, measurements)),
     total: totalOf(snapshot.services.get(service.name), attempt, cujs, threshold),
   };
 }
@@ -151,30 +151,32 @@ function seenAfter(toMs: number, startMs: number, lagMs: number): number {
   return Math.ceil((toMs - startMs + lagMs) / bucketMs);
 }
 
-function cujReplay({ name, mode }: Cuj, looks: readonly Look[]): CujReplay {
-  const changes = looks.filter((look, i) => {
-    const last = looks[i - 1];
-    return last === undefined || last.verdict !== look.verdict || last.reason !== look.reason;
+function cujReplay({ name, mode }: Cuj, measurements: readonly ReplayMeasurement[]): CujReplay {
+  const changes = measurements.filter((measurement, i) => {
+    const last = measurements[i - 1];
+    return last === undefined || last.verdict !== measurement.verdict || last.reason !== measurement.reason;
   });
   return {
     cuj: name,
     mode,
-    firstFail: looks.find(({ verdict }) => verdict === 'fail') ?? null,
-    firstPass: looks.find(({ verdict }) => verdict === 'pass') ?? null,
-    last: looks.at(-1) ?? null,
+    firstFail: measurements.find(({ verdict }) => verdict === 'fail') ?? null,
+    firstPass: measurements.find(({ verdict }) => verdict === 'pass') ?? null,
+    last: measurements.at(-1) ?? null,
     changes: changes.map(({ minute, verdict, reason }) => ({ minute, verdict, reason })),
   };
 }
 
 /** The first fail of an enforced CUJ ends a rollout; without a fail, the measurement at which all pass. */
 function outcomeOf(
-  enforced: readonly (readonly Look[])[],
+  enforced: readonly (readonly ReplayMeasurement[])[],
 ): Pick<RolloutReplay, 'outcome' | 'minute' | 'summary'> {
-  const fails = enforced.flatMap((looks) => looks.find(({ verdict }) => verdict === 'fail') ?? []);
+  const fails = enforced.flatMap(
+    (measurements) => measurements.find(({ verdict }) => verdict === 'fail') ?? [],
+  );
   const first = fails.sort((a, b) => a.minute - b.minute)[0];
   if (first !== undefined) return { outcome: 'abort', minute: first.minute, summary: first.summary };
-  const looks = enforced[0] ?? [];
-  const at = looks.findIndex((_, i) => enforced.every((of) => of[i]?.verdict === 'pass'));
+  const measurements = enforced[0] ?? [];
+  const at = measurements.findIndex((_, i) => enforced.every((of) => of[i]?.verdict === 'pass'));
   if (at < 0) return { outcome: 'held', minute: null, summary: null };
   return { outcome: 'pass', minute: Math.max(...enforced.map((of) => of[at]?.minute ?? 0)), summary: null };
 }

@@ -1,10 +1,10 @@
 import type { QueryBatch, Service } from '../domain/registry/model.ts';
 
 /** The tag that distinguishes the versions of a service, or why there is none. */
-export type Telling = { readonly key: string; readonly param: string } | { readonly why: string };
+export type VersionSelector = { readonly key: string; readonly param: string } | { readonly why: string };
 
 /** Past rollouts can be told by one tag with one placeholder as its whole value, such as `version:{version}`. */
-export function tellingOf({ canary }: Pick<Service, 'canary'>): Telling {
+export function versionSelectorOf({ canary }: Pick<Service, 'canary'>): VersionSelector {
   const [term, ...more] = canary.terms;
   if (canary.params.length === 0) {
     return {
@@ -42,7 +42,7 @@ export function paramsFor(
 ): ReadonlyMap<string, string> {
   const params = new Map([[canary.params[0] as string, version]]);
   const stableParam = stable?.params[0];
-  const own = stable === undefined ? undefined : tellingOf({ canary: stable });
+  const own = stable === undefined ? undefined : versionSelectorOf({ canary: stable });
   if (stableParam !== undefined && own !== undefined && 'key' in own && own.key === canary.terms[0]?.key) {
     if (!params.has(stableParam)) params.set(stableParam, before);
   }
@@ -50,6 +50,6 @@ export function paramsFor(
 }
 
 /** Of a batch: all of its services share the selector templates. */
-export function tellingOfBatch(batch: QueryBatch): Telling {
-  return tellingOf((batch.services[0] as QueryBatch['services'][number]).service);
+export function versionSelectorOfBatch(batch: QueryBatch): VersionSelector {
+  return versionSelectorOf((batch.services[0] as QueryBatch['services'][number]).service);
 }

@@ -96,7 +96,7 @@ async function run(
       fromMs: toMs - days * 24 * hourMs,
       toMs,
       service,
-      most: max,
+      maxRollouts: max,
       threshold: { ratio: threshold / 100, minRequests: plainMinRequests },
     },
     {
@@ -130,10 +130,10 @@ function print(io: Io, result: Backtest, { bad, json, threshold }: Options): num
   return gate.score.missed.length + gate.score.falselyAborted.length === 0 ? exitCodes.good : exitCodes.no;
 }
 
-function upTo(most: number): (value: string) => number {
+function upTo(max: number): (value: string) => number {
   return (value) => {
-    if (!/^[1-9]\d{0,2}$/.test(value) || Number(value) > most) {
-      throw new InvalidArgumentError(`expected a whole number from 1 to ${most}.`);
+    if (!/^[1-9]\d{0,2}$/.test(value) || Number(value) > max) {
+      throw new InvalidArgumentError(`expected a whole number from 1 to ${max}.`);
     }
     return Number(value);
   };

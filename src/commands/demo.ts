@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { Command, InvalidArgumentError } from 'commander';
-import type { Taken } from '../demo/argo-caller.ts';
-import { demoVersion, play, type Scene, setStage } from '../demo/play.ts';
+import type { ArgoMeasurement } from '../demo/argo-caller.ts';
+import { createDemoWorld, type DemoMinute, demoVersion, play } from '../demo/play.ts';
 import { totalErrorRateLimit } from '../demo/total-error-rate.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
-import { interrupted, makeUpKeys, startDemoGate } from './support/demo-gate.ts';
+import { interrupted, randomKeys, startDemoGate } from './support/demo-gate.ts';
 import { demoOwnRegistry } from './support/demo-registry.ts';
 import { exitCodes, type Io } from './support/io.ts';
 
@@ -73,16 +73,16 @@ Examples:
 async function demo(io: Io, options: Options): Promise<number> {
   const colors = colorsFor(io);
   const say = (line = '') => void io.stdout.write(`${fold(line, io.stdout.columns)}\n`);
-  const keys = makeUpKeys();
-  const stage = await setStage({ seed: options.seed, ...keys });
-  const opened = await startDemoGate(io, stage.datadog, {
+  const keys = randomKeys();
+  const world = await createDemoWorld({ seed: options.seed, ...keys });
+  const opened = await startDemoGate(io, world.datadog, {
     keys,
     registry: exampleRegistry,
     port: options.once === true ? 0 : options.port,
-    now: () => stage.clock.nowMs,
+    now: () => world.clock.nowMs,
   });
   if (opened === undefined) {
-    await stage.datadog.stop();
+    await world.datadog.stop();
     return exitCodes.misuse;
   }
   const { gate, url } = opened;
@@ -100,10 +100,10 @@ async function demo(io: Io, options: Options): Promise<number> {
       onTerminal
         ? new Promise<void>((resolve) => void setTimeout(resolve, minuteOnTerminalMs))
         : Promise.resolve();
-    let last: Scene | undefined;
-    for await (const scene of play(stage, url, cujs, keys, pause)) {
-      for (const line of sceneLines(scene, colors)) say(line);
-      last = scene;
+    let last: DemoMinute | undefined;
+    for await (const minute of play(world, url, cujs, keys, pause)) {
+      for (const line of minuteLines(minute, colors)) say(line);
+      last = minute;
     }
     const caught = last?.ended?.phase === 'Failed' && last.total.fine;
     for (const line of ending(last, colors)) say(line);
@@ -115,7 +115,7 @@ async function demo(io: Io, options: Options): Promise<number> {
     return exitCodes.good;
   } finally {
     await gate.close();
-    await stage.datadog.stop();
+    await world.datadog.stop();
   }
 }
 
@@ -143,27 +143,27 @@ function percentage(ratio: number): string {
 
 const marks = { Successful: '+', Inconclusive: '?', Failed: 'x', Error: '!' } as const;
 
-function sceneLines(scene: Scene, colors: Colors): string[] {
-  const time = new Date(scene.atMs).toISOString().slice(11, 16);
-  const { requests, ratio, fine } = scene.total;
+function minuteLines(minute: DemoMinute, colors: Colors): string[] {
+  const time = new Date(minute.atMs).toISOString().slice(11, 16);
+  const { requests, ratio, fine } = minute.total;
   const total =
     requests === 0
       ? 'no canary request is visible yet'
       : `${percentage(ratio)} of ${requests} canary requests failed: ${fine ? colors.green('fine') : colors.red('above the limit')}`;
-  const mark = ({ metric, phase }: Taken) => {
+  const mark = ({ metric, phase }: ArgoMeasurement) => {
     const text = `${marks[phase]}${together}${metric.replace(/^cuj-/, '')}`;
     if (phase === 'Successful') return colors.green(text);
     return phase === 'Inconclusive' ? colors.yellow(text) : colors.red(text);
   };
   return [
     `${colors.bold(time)}  total error rate  ${total}`,
-    `       CUJs  ${scene.taken.map(mark).join('  ')}`,
+    `       CUJs  ${minute.measurements.map(mark).join('  ')}`,
   ];
 }
 
-function ending(last: Scene | undefined, colors: Colors): string[] {
+function ending(last: DemoMinute | undefined, colors: Colors): string[] {
   if (last?.ended === undefined) return ['', 'The demo ended without a verdict.'];
-  const failed = last.taken.filter(({ phase }) => phase === 'Failed');
+  const failed = last.measurements.filter(({ phase }) => phase === 'Failed');
   return [
     '',
     `What the total error rate says   ${colors.green('fine')}: ${percentage(last.total.ratio)} of ${last.total.requests} requests failed, the limit is ${percentage(totalErrorRateLimit)}`,

@@ -15,7 +15,7 @@ export interface MetricOptions {
   readonly consecutiveErrorLimit: number;
 }
 
-export interface Taken {
+export interface ArgoMeasurement {
   readonly metric: string;
   readonly phase: Phase;
   /** The value that `kubectl describe analysisrun` shows. */
@@ -36,7 +36,7 @@ export class WatchedMetric {
     this.options = options;
   }
 
-  async measure(): Promise<Taken> {
+  async measure(): Promise<ArgoMeasurement> {
     const { phase, value } = await this.#ask();
     if (phase === 'Failed') this.#failed += 1;
     if (phase === 'Inconclusive') this.#inconclusive += 1;

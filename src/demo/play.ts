@@ -1,4 +1,4 @@
-import { type Phase, type Taken, WatchedMetric } from './argo-caller.ts';
+import { type ArgoMeasurement, type Phase, WatchedMetric } from './argo-caller.ts';
 import { CANARY_VERSION, simulateJourneys } from './datadog/journeys.ts';
 import { type Simulator, startDatadogSimulator } from './datadog/simulator.ts';
 import { type TotalErrorRate, totalErrorRate } from './total-error-rate.ts';
@@ -25,29 +25,29 @@ export interface PlayClock {
   nowMs: number;
 }
 
-export interface Stage {
+export interface DemoWorld {
   readonly clock: PlayClock;
   readonly datadog: Simulator;
   readonly advanceTo: (epochMs: number) => void;
 }
 
 /** The measurements at the end of a simulated minute. */
-export interface Scene {
+export interface DemoMinute {
   readonly atMs: number;
   /** Minutes since the canary began. */
   readonly minute: number;
   readonly total: TotalErrorRate;
-  readonly taken: readonly Taken[];
-  /** Set in the last scene: what the controller does. */
+  readonly measurements: readonly ArgoMeasurement[];
+  /** Set in the last minute: what the controller does. */
   readonly ended?: { readonly phase: Phase; readonly message: string };
 }
 
 /** Starts a simulator with a day of past traffic and a canary that is about to begin. */
-export async function setStage(options: {
+export async function createDemoWorld(options: {
   readonly seed: number;
   readonly apiKey: string;
   readonly appKey: string;
-}): Promise<Stage> {
+}): Promise<DemoWorld> {
   const clock: PlayClock = { nowMs: noonMs };
   const datadog = await startDatadogSimulator({
     now: () => clock.nowMs,
@@ -69,13 +69,13 @@ export async function setStage(options: {
  * `cujs` are measured at `gateUrl` like the metrics of generated watch templates.
  */
 export async function* play(
-  stage: Stage,
+  world: DemoWorld,
   gateUrl: string,
   cujs: readonly string[],
   keys: { readonly apiKey: string; readonly appKey: string },
   pause: () => Promise<void>,
-): AsyncGenerator<Scene> {
-  const startMs = stage.clock.nowMs;
+): AsyncGenerator<DemoMinute> {
+  const startMs = world.clock.nowMs;
   const metrics = cujs.map(
     (cuj) =>
       new WatchedMetric({
@@ -89,12 +89,12 @@ export async function* play(
   );
   for (let minute = 1; minute <= lastMinute; minute += 1) {
     const atMs = startMs + minute * minuteMs;
-    stage.advanceTo(atMs);
-    stage.clock.nowMs = atMs;
-    const taken = await Promise.all(metrics.map((metric) => metric.measure()));
-    const total = await totalErrorRate(stage.datadog.url, demoVersion, startMs, atMs, keys);
+    world.advanceTo(atMs);
+    world.clock.nowMs = atMs;
+    const measurements = await Promise.all(metrics.map((metric) => metric.measure()));
+    const total = await totalErrorRate(world.datadog.url, demoVersion, startMs, atMs, keys);
     const ended = metrics.map((metric) => metric.verdict()).find((verdict) => verdict !== undefined);
-    yield { atMs, minute, total, taken, ...(ended === undefined ? {} : { ended }) };
+    yield { atMs, minute, total, measurements, ...(ended === undefined ? {} : { ended }) };
     if (ended !== undefined) return;
     await pause();
   }

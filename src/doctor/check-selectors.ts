@@ -100,20 +100,20 @@ function oneVersion(service: Service, found: ServiceFacts): DoctorFinding[] {
 function fits({ parts }: SelectorTerm, value: string): boolean {
   let at = 0;
   /** How many characters the placeholders before this part need. */
-  let least = 0;
+  let minLength = 0;
   for (const [i, part] of parts.entries()) {
     if (typeof part !== 'string') {
-      least += 1;
+      minLength += 1;
       continue;
     }
-    const from = at + least;
+    const from = at + minLength;
     const isLast = i === parts.length - 1;
-    const found = least === 0 ? at : isLast ? value.length - part.length : value.indexOf(part, from);
+    const found = minLength === 0 ? at : isLast ? value.length - part.length : value.indexOf(part, from);
     if (found < from || !value.startsWith(part, found)) return false;
     at = found + part.length;
-    least = 0;
+    minLength = 0;
   }
-  return least === 0 ? at === value.length : value.length - at >= least;
+  return minLength === 0 ? at === value.length : value.length - at >= minLength;
 }
 
 function textOf({ key, parts }: SelectorTerm): string {

@@ -1,5 +1,5 @@
-import { distance } from 'fastest-levenshtein';
 import type { Shares } from '../domain/ports/backend-facts.ts';
+import { editDistance, nearestBy } from '../suggestions/nearest.ts';
 
 /** Names that differ in more than this share of their characters are another route's. */
 const maxDifference = 0.3;
@@ -8,18 +8,19 @@ const maxNames = 3;
 /** Resource names with traffic that are most similar to a wanted one, best first. */
 export function nearestRoutes(wanted: string, routes: Shares): string[] {
   const shape = shapeOf(wanted);
-  return [...routes.keys()]
-    .map((name) => {
-      const other = shapeOf(name);
-      if (other === shape) return { name, difference: 0 };
-      // Some frameworks name the route without its method.
-      if (pathOf(other) === pathOf(shape)) return { name, difference: 0.1 };
-      return { name, difference: 0.1 + distance(shape, other) / Math.max(shape.length, other.length) };
-    })
-    .filter(({ difference }) => difference <= maxDifference)
-    .sort((a, b) => a.difference - b.difference || (routes.get(b.name) ?? 0) - (routes.get(a.name) ?? 0))
-    .slice(0, maxNames)
-    .map(({ name }) => name);
+  const differenceOf = (name: string) => {
+    const other = shapeOf(name);
+    if (other === shape) return 0;
+    // Some frameworks name the route without its method.
+    if (pathOf(other) === pathOf(shape)) return 0.1;
+    return 0.1 + editDistance(shape, other) / Math.max(shape.length, other.length);
+  };
+  return nearestBy([...routes.keys()], {
+    differenceOf,
+    maxDifference: () => maxDifference,
+    compareTied: (a, b) => (routes.get(b) ?? 0) - (routes.get(a) ?? 0),
+    max: maxNames,
+  });
 }
 
 /** Names with traffic that have ids in place of the placeholders of a wanted one: raw paths instead of routes. */

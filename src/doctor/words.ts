@@ -17,7 +17,7 @@ export function percent(ratio: number): string {
 }
 
 /** At most eight, and how many more there are. */
-export function listed(texts: readonly string[], most = 8): string {
-  const more = texts.length - most;
-  return more > 0 ? `${texts.slice(0, most).join(', ')} and ${more} more` : texts.join(', ');
+export function listed(texts: readonly string[], max = 8): string {
+  const more = texts.length - max;
+  return more > 0 ? `${texts.slice(0, max).join(', ')} and ${more} more` : texts.join(', ');
 }

@@ -6,12 +6,11 @@ import type { SliName } from '../domain/sli/table.ts';
 export function minBudget(
   slis: ReadonlyMap<SliName, SliBudget>,
 ): { readonly sli: SliName; readonly budget: KnownBudget } | undefined {
-  let least: { sli: SliName; budget: KnownBudget } | undefined;
+  let min: { sli: SliName; budget: KnownBudget } | undefined;
   for (const [sli, budget] of slis) {
-    if (budget.known && (least === undefined || budget.remaining < least.budget.remaining))
-      least = { sli, budget };
+    if (budget.known && (min === undefined || budget.remaining < min.budget.remaining)) min = { sli, budget };
   }
-  return least;
+  return min;
 }
 
 /** The entries of a policy that apply at this share of the budget, most severe first. */
@@ -26,18 +25,18 @@ export function dueActions(policy: readonly ErrorBudgetAction[], remaining: numb
 export function opinionOf({ cuj, slis }: CujBudget): BudgetOpinion {
   const gated = cuj.errorBudgetPolicy.filter(({ gate }) => gate !== undefined);
   if (gated.length === 0) return {};
-  const least = minBudget(slis);
-  const due = least === undefined ? undefined : dueActions(gated, least.budget.remaining)[0];
+  const min = minBudget(slis);
+  const due = min === undefined ? undefined : dueActions(gated, min.budget.remaining)[0];
   const unknown = [...slis].flatMap(([sli, budget]) => (budget.known ? [] : [`${sli}: ${budget.why}`]));
   // An unknown budget matters only if a more severe entry could apply.
   const open = unknown.length > 0 && gated.some(({ below }) => due === undefined || below < due.below);
   return {
-    ...(least === undefined || due?.gate === undefined || due.gate === cuj.gate.rule
+    ...(min === undefined || due?.gate === undefined || due.gate === cuj.gate.rule
       ? {}
       : {
           rule: {
             rule: due.gate,
-            because: `errorBudgetPolicy: ${percentText(least.budget.remaining)} of the ${least.sli} error budget is left, which is below ${percentText(due.below)}; agreed: ${due.action}`,
+            because: `errorBudgetPolicy: ${percentText(min.budget.remaining)} of the ${min.sli} error budget is left, which is below ${percentText(due.below)}; agreed: ${due.action}`,
           },
         }),
     ...(open

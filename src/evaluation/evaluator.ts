@@ -66,8 +66,8 @@ export interface Evaluator {
    * Throws CallerError for the caller's mistakes; a failure of the source is an `inconclusive` verdict. Where the signal
    * has aborted already, nothing is sent: what can be answered from the source's cache is, the rest is `source_timeout`.
    */
-  cuj(ask: EvaluationRequest, signal: AbortSignal): Promise<Evaluation>;
-  service(ask: ServiceRequest, signal: AbortSignal): Promise<ServiceEvaluation>;
+  cuj(request: EvaluationRequest, signal: AbortSignal): Promise<Evaluation>;
+  service(request: ServiceRequest, signal: AbortSignal): Promise<ServiceEvaluation>;
 }
 
 /** An evaluation, and what it holds for. */
@@ -109,35 +109,35 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
   async function evaluate(
     registry: Registry,
     cuj: Cuj,
-    ask: EvaluationRequest,
+    request: EvaluationRequest,
     sliCount: number | undefined,
     signal: AbortSignal,
   ): Promise<Evaluation> {
     const nowMs = ports.now();
-    const request = resolveRequest(registry, cuj, ask);
+    const resolved = resolveRequest(registry, cuj, request);
     const opinion = ports.budget?.(cuj) ?? {};
-    const options = optionsOf(registry, request, opinion, sliCount);
-    const calls = callsOf(registry, request, nowMs);
+    const options = optionsOf(registry, resolved, opinion, sliCount);
+    const calls = callsOf(registry, resolved, nowMs);
     let snapshots: Snapshot[];
     try {
       snapshots = await Promise.all(calls.map(({ query }) => ports.source.measure(query, signal)));
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       const failure = { reason: error.code, message: error.message, hint: error.hint };
-      const verdict = unknownVerdict(cuj, failure, request.selectorTexts, options);
+      const verdict = unknownVerdict(cuj, failure, resolved.selectorTexts, options);
       return { verdict, cuj, options, queries: [], remembered: false };
     }
     if (!isClockSkewed(worstSkew(snapshots.map(({ clockSkewMs }) => clockSkewMs))))
-      refuseFuture(request, nowMs);
+      refuseFuture(resolved, nowMs);
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once a minute, not once a question.
     const toMs = floorMinute(nowMs - cuj.gate.lagMs);
     const key = JSON.stringify([
       cuj.name,
       sliCount,
-      ask.service,
-      ask.window,
-      ask.since,
-      [...ask.params].sort(),
+      request.service,
+      request.window,
+      request.since,
+      [...request.params].sort(),
     ]);
     const budget = JSON.stringify(opinion);
     const before = registry === remembersFor ? memory.get(key) : undefined;
@@ -154,7 +154,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     calls.forEach(({ services }, i) => {
       for (const name of services) byService.set(name, snapshots[i] as Snapshot);
     });
-    const measurement = measurementOf(request, byService, nowMs);
+    const measurement = measurementOf(resolved, byService, nowMs);
     const evaluation: Evaluation = {
       verdict: (ports.judge ?? judge)(cuj, measurement, options),
       cuj,
@@ -169,34 +169,34 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
   }
 
   return {
-    async cuj(ask, signal) {
+    async cuj(request, signal) {
       const registry = currentRegistry();
-      return evaluate(registry, findCuj(registry, ask.cuj), ask, undefined, signal);
+      return evaluate(registry, findCuj(registry, request.cuj), request, undefined, signal);
     },
 
-    async service(ask, signal) {
+    async service(request, signal) {
       const registry = currentRegistry();
-      if (!registry.services.has(ask.service)) throw serviceNotFound(registry, ask.service);
+      if (!registry.services.has(request.service)) throw serviceNotFound(registry, request.service);
       // A CUJ whose objectives all need a threshold, and whose endpoints here have none, says nothing about the service.
       const cujs = [...registry.cujs.values()].filter(
-        (cuj) => cuj.services.includes(ask.service) && slisOf(cuj, ask.service).length > 0,
+        (cuj) => cuj.services.includes(request.service) && slisOf(cuj, request.service).length > 0,
       );
       const enforced = cujs
         .filter((cuj) => cuj.mode === 'enforce')
-        .reduce((sum, cuj) => sum + slisOf(cuj, ask.service).length, 0);
+        .reduce((sum, cuj) => sum + slisOf(cuj, request.service).length, 0);
       const evaluations = await Promise.all(
         cujs.map((cuj) =>
           evaluate(
             registry,
             cuj,
-            { ...ask, cuj: cuj.name, ...windowWithin(ask.window, cuj, cujs) },
+            { ...request, cuj: cuj.name, ...windowWithin(request.window, cuj, cujs) },
             cuj.mode === 'enforce' ? enforced : undefined,
             signal,
           ),
         ),
       );
       const verdict = judgeService(
-        ask.service,
+        request.service,
         registry.digest,
         evaluations.map((evaluation) => evaluation.verdict),
       );

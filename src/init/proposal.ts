@@ -85,11 +85,11 @@ function endpoint({ route, label, resource }: FoundRoute): string {
 
 function leftOutLines(leftOut: readonly LeftOut[]): string[] {
   if (leftOut.length === 0) return [];
-  const most = [...leftOut].sort((a, b) => (b.share ?? 0) - (a.share ?? 0)).slice(0, maxLeftOut);
-  const more = leftOut.length - most.length;
+  const busiest = [...leftOut].sort((a, b) => (b.share ?? 0) - (a.share ?? 0)).slice(0, maxLeftOut);
+  const more = leftOut.length - busiest.length;
   return [
     '# Left out:',
-    ...most.map(
+    ...busiest.map(
       ({ label, share, why }) =>
         `#   ${comment(label)}${share === undefined ? '' : ` (${percent(share)})`}: ${comment(why)}`,
     ),

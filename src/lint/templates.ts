@@ -64,7 +64,7 @@ export function resolve(
       }
       if (template === undefined) {
         complete = false;
-        const [near] = nearestNames(name, meant.keys(), { most: 1, maxEdits: () => maxEdits });
+        const [near] = nearestNames(name, meant.keys(), { max: 1, maxEdits: () => maxEdits });
         report(
           'warning',
           'template-not-given',

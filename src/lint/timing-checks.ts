@@ -75,8 +75,8 @@ export function checkTiming(
   const count = numberOf(metric.at('count'), used) ?? 1;
   if (count === 'unknown') return undefined;
   const successes = use === 'gate' ? successesOf(used) : 1;
-  const looks = use === 'gate' ? Math.max(0, count - successes) * every : 0;
-  const time = analysis.traffic.seconds + looks;
+  const measurementSeconds = use === 'gate' ? Math.max(0, count - successes) * every : 0;
+  const time = analysis.traffic.seconds + measurementSeconds;
   const delay = metric.at('initialDelay');
   const late = seconds(delay.text ?? '') ?? 0;
   const where = use === 'gate' ? analysis.place : rollout.place.at('spec', 'strategy', 'canary', 'steps');
@@ -103,7 +103,7 @@ export function checkTiming(
     return undefined;
   }
   return shortfallOf(
-    { rollout, analysis, name, use, need, successes, looks, time, where, report },
+    { rollout, analysis, name, use, need, successes, measurementSeconds, time, where, report },
     options.requestsPerMinute,
   );
 }
@@ -117,7 +117,7 @@ interface Question {
   /** How many of a gate's measurements must pass in a row. */
   readonly successes: number;
   /** Seconds between a gate's first measurement and the latest that may be the first to pass. */
-  readonly looks: number;
+  readonly measurementSeconds: number;
   /** Seconds with canary traffic until that measurement, or until a watch ends. */
   readonly time: number;
   readonly where: Place;
@@ -125,12 +125,12 @@ interface Question {
 }
 
 function shortfallOf(question: Question, requestsPerMinute: number | undefined): Shortfall | undefined {
-  const { rollout, analysis, name, use, need, successes, looks, time, where, report } = question;
+  const { rollout, analysis, name, use, need, successes, measurementSeconds, time, where, report } = question;
   if (requestsPerMinute === undefined) return undefined;
   const partly = rollout.weights.map(({ percent }) => percent).filter((percent) => percent < 100);
   const weight = analysis.weight ?? Math.max(0, ...partly);
   // The last minutes before a measurement are not in the data yet.
-  const full = analysis.traffic.fullSeconds + ((looks - need.lagSeconds) * weight) / 100;
+  const full = analysis.traffic.fullSeconds + ((measurementSeconds - need.lagSeconds) * weight) / 100;
   const requests = (full / 60) * requestsPerMinute;
   const isThere = ({ proven, limited, passAfterSeconds }: PassNeed) =>
     requests >= proven || (requests >= limited && time - need.lagSeconds >= passAfterSeconds);
@@ -145,7 +145,7 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
     worst.requests === undefined
       ? `A pass of metric "${name}" with limited evidence takes ${text(wanted)} (passAfter, and the lag of the data)`
       : `${worst.requests} clean requests of metric "${name}" take ${text(wanted)} at ${weight}% of ${requestsPerMinute} a minute`;
-  // One analysis covers maxWindow, however old the data is.
+  // One measurement covers maxWindow, however old the data is.
   if (worst.seconds <= need.maxWindowSeconds) {
     return {
       seconds: wanted,
@@ -158,12 +158,12 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
           use === 'gate'
             ? 'The gate is inconclusive, and the rollout pauses for a person.'
             : 'The steps end before there is a verdict.',
-          `Pause for ${text(wanted - looks)} or more, or raise the weight.`,
+          `Pause for ${text(wanted - measurementSeconds)} or more, or raise the weight.`,
         ),
     };
   }
   const minutes = need.maxWindowSeconds / 60;
-  const enough = Math.ceil((worst.least / requestsPerMinute / minutes) * 100);
+  const enough = Math.ceil((worst.minRequestsOfPass / requestsPerMinute / minutes) * 100);
   return {
     seconds: wanted,
     say: () =>
@@ -188,17 +188,17 @@ interface FirstPass {
   readonly seconds: number;
   /** The requests that take this long; undefined where it is `passAfter` that does. */
   readonly requests: number | undefined;
-  /** The least requests of any pass, and whether its evidence is limited. */
-  readonly least: number;
+  /** The minimum of requests of any pass, and whether its evidence is limited. */
+  readonly minRequestsOfPass: number;
   readonly isLimited: boolean;
 }
 
 function firstPass({ proven, limited, passAfterSeconds }: PassNeed, perSecond: number): FirstPass {
   const inTime = Math.max(limited / perSecond, passAfterSeconds);
-  const least = { least: Math.min(proven, limited), isLimited: limited < proven };
-  if (proven / perSecond <= inTime) return { ...least, seconds: proven / perSecond, requests: proven };
+  const base = { minRequestsOfPass: Math.min(proven, limited), isLimited: limited < proven };
+  if (proven / perSecond <= inTime) return { ...base, seconds: proven / perSecond, requests: proven };
   const waits = limited / perSecond < passAfterSeconds;
-  return { ...least, seconds: inTime, requests: waits ? undefined : limited };
+  return { ...base, seconds: inTime, requests: waits ? undefined : limited };
 }
 
 /** What the CUJs of a metric need; undefined if all are in report-only mode. */

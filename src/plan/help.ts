@@ -34,10 +34,10 @@ export function helpFor(
   }
   if (need === null)
     return ['It cannot pass with any number of requests: stable has no traffic to compare with.'];
-  const most = maxMinutes(cuj);
-  const available = perMinute * most;
+  const windowMinutes = maxMinutes(cuj);
+  const available = perMinute * windowMinutes;
   const help: string[] = [];
-  const percent = Math.ceil((need / (level * most)) * 100 - 1e-9);
+  const percent = Math.ceil((need / (level * windowMinutes)) * 100 - 1e-9);
   if (percent > weight && percent <= 100) help.push(`A weight of ${percent}% or more.`);
   const minutes = minutesToPass(one.need, perMinute);
   if (minutes <= longestWindowMinutes) {
@@ -75,7 +75,7 @@ export function helpFor(
       help.push(`${setting} together with minRequests: ${minRequests}, neither alone: ${meaning}`);
     }
   }
-  const partner = partnerOf(one, all, need / (most * (weight / 100)), night);
+  const partner = partnerOf(one, all, need / (windowMinutes * (weight / 100)), night);
   if (partner !== undefined) {
     help.push(
       `Joined with ${partner.cuj.name} (${plain(levelOf(partner, night))} requests per minute) in one CUJ; each endpoint keeps its own evidence.`,

@@ -18,9 +18,9 @@ import type {
   HourlyTraffic,
   Judgeable,
   Measured,
-  Outlook,
   PlanEntry,
   TrafficPlan,
+  WeightForecast,
   WeightPlan,
 } from './traffic-plan.ts';
 
@@ -144,23 +144,23 @@ function headOf(cuj: Cuj, service: Service, sli: SliName) {
 }
 
 function weightPlan(one: Measured, weight: number): WeightPlan {
-  const median = outlook(one, one.levels.median, weight);
-  const quietest = outlook(one, one.levels.quietest, weight);
+  const median = forecast(one, one.levels.median, weight);
+  const quietest = forecast(one, one.levels.quietest, weight);
   return { weight, judgeable: judgeableOf(one.cuj, median, quietest), median, quietest };
 }
 
-function judgeableOf(cuj: Cuj, median: Outlook, quietest: Outlook): Judgeable {
+function judgeableOf(cuj: Cuj, median: WeightForecast, quietest: WeightForecast): Judgeable {
   if (median.fits) return quietest.fits ? 'always' : 'by_day';
   // Not even onLowTraffic passes a canary without a single request.
   return cuj.gate.onLowTraffic === 'pass' && median.requests > 0 ? 'unproven' : 'never';
 }
 
-function outlook(one: Measured, level: number, weight: number): Outlook {
+function forecast(one: Measured, level: number, weight: number): WeightForecast {
   const perMinute = (level * weight) / 100;
-  const most = maxMinutes(one.cuj);
+  const windowMinutes = maxMinutes(one.cuj);
   const minutes = minutesToPass(one.need, perMinute);
-  const fits = minutes <= most;
-  const judged = cleanCanary(one, level, weight / 100, Math.min(minutes, most));
+  const fits = minutes <= windowMinutes;
+  const judged = cleanCanary(one, level, weight / 100, Math.min(minutes, windowMinutes));
   const { failAtBadEvents, total, objective, rulesOutRate } = judged;
   const rate = failAtBadEvents === null ? null : failAtBadEvents / total;
   return {
@@ -175,7 +175,7 @@ function outlook(one: Measured, level: number, weight: number): Outlook {
 }
 
 function unknownEntry(cuj: Cuj, service: Service, sli: SliName, weights: readonly number[]): PlanEntry {
-  const nothing: Outlook = {
+  const nothing: WeightForecast = {
     minutes: null,
     fits: false,
     rulesOutRate: 1,

@@ -20,7 +20,7 @@ export interface HourlyTraffic {
 export type Judgeable = 'always' | 'by_day' | 'unproven' | 'never' | 'unknown';
 
 /** A clean canary at one level of traffic. */
-export interface Outlook {
+export interface WeightForecast {
   /**
    * From the switch to the weight until the gate can say pass, proven or with limited evidence, the lag of the data included;
    * null where nothing leads there.
@@ -28,7 +28,7 @@ export interface Outlook {
   readonly minutes: number | null;
   /** The failure rate that is ruled out by then, or at the end of the whole window, 0 to 1; 1 without requests. */
   readonly rulesOutRate: number;
-  /** Whether that fits into what one analysis covers. */
+  /** Whether that fits into what one measurement covers. */
   readonly fits: boolean;
   /** Requests of the canary by then, or in the whole window, and the abort threshold there. */
   readonly requests: number;
@@ -42,8 +42,8 @@ export interface WeightPlan {
   /** Percent. */
   readonly weight: number;
   readonly judgeable: Judgeable;
-  readonly median: Outlook;
-  readonly quietest: Outlook;
+  readonly median: WeightForecast;
+  readonly quietest: WeightForecast;
 }
 
 /** One SLI of one CUJ, in a rollout of one of its services. */
@@ -64,7 +64,7 @@ export interface PlanEntry {
   readonly cleanRequests: number | null;
   /** What a pass with limited evidence takes at least; null where there is none. */
   readonly limitedRequests: number | null;
-  /** Maximum minutes of traffic that one analysis covers (maxWindow, or a fixed window). */
+  /** Maximum minutes of traffic that one measurement covers (maxWindow, or a fixed window). */
   readonly windowMinutes: number;
   readonly lagMinutes: number;
   /** Percent that would do, rounded up to whole ones; null where not even 100 does. */

@@ -5,5 +5,5 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   // A thousand suggestions among ten thousand names would take seconds.
   if (known.length > 1000) return undefined;
   // Two letters swapped are two edits, and should be forgiven in a word of five.
-  return nearestNames(name, known, { most: 1, maxEdits: (length) => Math.ceil(length * 0.4) })[0];
+  return nearestNames(name, known, { max: 1, maxEdits: (length) => Math.ceil(length * 0.4) })[0];
 }

@@ -76,10 +76,10 @@ export function budgetReport(
 }
 
 function entryOf({ cuj, slis }: CujBudget): ReportEntry {
-  const least = minBudget(slis)?.budget.remaining;
-  const due = least === undefined ? [] : dueActions(cuj.errorBudgetPolicy, least);
+  const minRemaining = minBudget(slis)?.budget.remaining;
+  const due = minRemaining === undefined ? [] : dueActions(cuj.errorBudgetPolicy, minRemaining);
   const ruling = due.find(({ gate }) => gate !== undefined);
-  const overspent = least !== undefined && least < 0;
+  const overspent = minRemaining !== undefined && minRemaining < 0;
   const unknown = [...slis.values()].some(({ known }) => !known);
   return {
     cuj: cuj.name,
@@ -90,7 +90,7 @@ function entryOf({ cuj, slis }: CujBudget): ReportEntry {
     window: cuj.sloWindow,
     // Without a policy, an overspent budget is still reported.
     state: due.length > 0 || overspent ? 'due' : unknown ? 'unknown' : 'fine',
-    remaining: least ?? null,
+    remaining: minRemaining ?? null,
     due: due.map((entry) => ({
       below: entry.below,
       action: entry.action,

@@ -461,7 +461,7 @@ function* unknownNames(env: Readonly<Record<string, string | undefined>>): Gener
     if (!name.startsWith('CUJ_GATE_') || known.has(name) || value === undefined) continue;
     if (serviceLink.test(name)) continue;
     if (isServiceLink(name, value)) continue;
-    const options = { most: 1, maxEdits: (length: number) => Math.min(5, length / 3) };
+    const options = { max: 1, maxEdits: (length: number) => Math.min(5, length / 3) };
     // Some variables belong to other programs and do not have our prefix.
     const nearest = nearestNames(name, known, options)[0] ?? nearestNames(name.slice(9), known, options)[0];
     const meant = nearest === undefined ? "See 'cuj-gate serve --help'." : `Did you mean ${nearest}?`;
@@ -487,12 +487,12 @@ function oneOf<const T extends string>(known: readonly T[]): (text: string) => R
       : { wrong: `is not one of ${known.join(', ')}` };
 }
 
-function integer(least: number, most: number): (text: string) => Read<number> {
+function integer(min: number, max: number): (text: string) => Read<number> {
   return (text) => {
     const value = Number(text);
-    return /^\d{1,9}$/.test(text) && value >= least && value <= most
+    return /^\d{1,9}$/.test(text) && value >= min && value <= max
       ? { value }
-      : { wrong: `is not a whole number from ${least} to ${most}` };
+      : { wrong: `is not a whole number from ${min} to ${max}` };
   };
 }
 

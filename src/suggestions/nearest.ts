@@ -9,7 +9,7 @@ export const maxCompared = 64;
 
 export interface NearestOptions {
   /** The most names to return. */
-  readonly most?: number;
+  readonly max?: number;
   /** The number of edits from which on a name of this length counts as another name. */
   readonly maxEdits?: (length: number) => number;
   readonly edits?: (a: string, b: string) => number;
@@ -23,24 +23,53 @@ export function nearestNames(
   wanted: string,
   known: Iterable<string>,
   {
-    most = 3,
+    max = 3,
     maxEdits = (length) => Math.max(2, Math.floor(length / 2)),
-    edits = distance,
+    edits = editDistance,
   }: NearestOptions = {},
 ): string[] {
   const text = wanted.slice(0, maxLength).toLowerCase();
-  return maxAlike(text, known)
-    .map((name) => ({
-      name,
-      edits:
-        name.includes(text) && text.length > 2
-          ? Math.sign(name.length - text.length)
-          : edits(text, name.slice(0, maxLength).toLowerCase()),
-    }))
-    .filter(({ name, edits }) => edits <= maxEdits(Math.min(text.length, name.length)))
-    .sort((a, b) => a.edits - b.edits || (a.name < b.name ? -1 : 1))
-    .slice(0, most)
-    .map(({ name }) => name);
+  const editsTo = (name: string) =>
+    name.includes(text) && text.length > 2
+      ? Math.sign(name.length - text.length)
+      : edits(text, name.slice(0, maxLength).toLowerCase());
+  return nearestBy(maxAlike(text, known), {
+    differenceOf: editsTo,
+    maxDifference: (name) => maxEdits(Math.min(text.length, name.length)),
+    compareTied: (a, b) => (a < b ? -1 : 1),
+    max,
+  });
+}
+
+/** The number of letters to insert, delete or replace (Levenshtein). Takes as long as the product of both lengths. */
+export function editDistance(a: string, b: string): number {
+  return distance(a, b);
+}
+
+/**
+ * The `max` candidates that differ least, nearest first. Those that differ by more than `maxDifference` are none. Without
+ * `compareTied`, equally near ones keep their order.
+ */
+export function nearestBy<T>(
+  candidates: readonly T[],
+  {
+    differenceOf,
+    maxDifference,
+    compareTied = () => 0,
+    max,
+  }: {
+    readonly differenceOf: (candidate: T) => number;
+    readonly maxDifference: (candidate: T) => number;
+    readonly compareTied?: (a: T, b: T) => number;
+    readonly max: number;
+  },
+): T[] {
+  return candidates
+    .map((candidate) => ({ candidate, difference: differenceOf(candidate) }))
+    .filter(({ candidate, difference }) => difference <= maxDifference(candidate))
+    .sort((a, b) => a.difference - b.difference || compareTied(a.candidate, b.candidate))
+    .slice(0, max)
+    .map(({ candidate }) => candidate);
 }
 
 /** At most `maxCompared` names: those that contain the text, then those with the most similar beginning and end. */
@@ -61,12 +90,12 @@ function maxAlike(text: string, known: Iterable<string>): string[] {
 }
 
 function sharedEnds(text: string, name: string): number {
-  const most = Math.min(text.length, name.length);
+  const max = Math.min(text.length, name.length);
   let start = 0;
-  while (start < most && sameLetter(text.charCodeAt(start), name.charCodeAt(start))) start += 1;
+  while (start < max && sameLetter(text.charCodeAt(start), name.charCodeAt(start))) start += 1;
   let end = 0;
   while (
-    end < most - start &&
+    end < max - start &&
     sameLetter(text.charCodeAt(text.length - 1 - end), name.charCodeAt(name.length - 1 - end))
   ) {
     end += 1;

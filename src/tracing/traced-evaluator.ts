@@ -5,16 +5,16 @@ import type { Evaluator } from '../evaluation/evaluator.ts';
 /** An Evaluator that records request and outcome on the request's span. */
 export function createTracedEvaluator(inner: Evaluator, tracing: Tracing): Evaluator {
   return {
-    async cuj(ask, signal) {
-      tracing.note({ 'cuj_gate.cuj': ask.cuj });
-      const evaluation = await inner.cuj(ask, signal);
+    async cuj(request, signal) {
+      tracing.note({ 'cuj_gate.cuj': request.cuj });
+      const evaluation = await inner.cuj(request, signal);
       const { verdict, reason } = evaluation.verdict;
       tracing.note({ 'cuj_gate.verdict': verdict, 'cuj_gate.reason': reason });
       return evaluation;
     },
-    async service(ask, signal) {
-      tracing.note({ 'cuj_gate.service': ask.service });
-      const evaluation = await inner.service(ask, signal);
+    async service(request, signal) {
+      tracing.note({ 'cuj_gate.service': request.service });
+      const evaluation = await inner.service(request, signal);
       const { verdict, reason } = evaluation.verdict;
       tracing.note({ 'cuj_gate.verdict': verdict, 'cuj_gate.reason': reason });
       return evaluation;

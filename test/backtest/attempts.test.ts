@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { attemptsOf, candidatesOf } from '../../src/backtest/attempts.ts';
-import { paramsFor, tellingOf } from '../../src/backtest/versions.ts';
+import { paramsFor, versionSelectorOf } from '../../src/backtest/versions.ts';
 import { parseSelector, type SelectorTemplate } from '../../src/domain/registry/selector.ts';
 import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
 
@@ -91,7 +91,7 @@ describe('attempts by the minute', () => {
 
 describe('which selectors tell past rollouts', () => {
   const selector = (text: string) => parseSelector(text, datadogDialect) as SelectorTemplate;
-  const telling = (text: string) => tellingOf({ canary: selector(text) });
+  const versionSelector = (text: string) => versionSelectorOf({ canary: selector(text) });
   it.each([
     ['version:{version}', { key: 'version', param: 'version' }],
     ['pod_hash:{hash}', { key: 'pod_hash', param: 'hash' }],
@@ -100,7 +100,7 @@ describe('which selectors tell past rollouts', () => {
     ['role:canary,version:{version}', { why: expect.stringContaining('more than one tag') }],
     ['service:{name}', { why: expect.stringContaining('its own service tag') }],
   ])('%s', (text, expected) => {
-    expect(telling(text)).toEqual(expected);
+    expect(versionSelector(text)).toEqual(expected);
   });
 
   it('give stable the version before where its selector takes one, and leave it the rest otherwise', () => {

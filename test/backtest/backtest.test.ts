@@ -18,7 +18,7 @@ const begin = NOON - 11 * HOUR;
 async function replayed(
   simulator: Simulator,
   document: RegistryDocument = shopDocument(provenOnly),
-  more: { service?: string; most?: number } = {},
+  more: { service?: string; maxRollouts?: number } = {},
 ): Promise<Backtest> {
   const connection = new DatadogConnection({ apiKey: 'a', appKey: 'b', url: simulator.url });
   try {
@@ -29,7 +29,7 @@ async function replayed(
         fromMs: begin,
         toMs: NOON,
         service: more.service,
-        most: more.most ?? 100,
+        maxRollouts: more.maxRollouts ?? 100,
         threshold: { ratio: 0.01, minRequests: 100 },
       },
       {
@@ -150,7 +150,7 @@ describe('a backtest', () => {
     plantMonth(simulator, begin);
     const document = shopDocument(provenOnly);
     Object.assign(document.cujs?.[0] as object, { mode: 'observe' });
-    const { rollouts } = await replayed(simulator, document, { most: 2 });
+    const { rollouts } = await replayed(simulator, document, { maxRollouts: 2 });
     expect(rollouts[0]).toMatchObject({ version: 'v3', outcome: 'pass', minute: 13 });
     expect(rollouts[0]?.cujs[0]).toMatchObject({ mode: 'observe', firstFail: { reason: 'slo_violated' } });
   });
@@ -234,7 +234,7 @@ describe('a backtest', () => {
   it('takes the newest where there are more than asked for, and says how many it left out', async () => {
     const simulator = await clinic();
     plantMonth(simulator, begin);
-    const { rollouts, leftOut } = await replayed(simulator, shopDocument(provenOnly), { most: 2 });
+    const { rollouts, leftOut } = await replayed(simulator, shopDocument(provenOnly), { maxRollouts: 2 });
     expect(rollouts.map(({ version }) => version)).toEqual(['v3', 'v3']);
     expect(leftOut).toBe(1);
   });

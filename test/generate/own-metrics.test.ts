@@ -1,31 +1,17 @@
-import { Registry as Metrics } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { createCredentialMetrics } from '../../src/auth/credential-metrics.ts';
 import { sourceErrorCodes } from '../../src/domain/errors.ts';
 import { grafanaDashboard } from '../../src/generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../../src/generate/prometheus/prometheus-rules.ts';
-import { createMetrics } from '../../src/http/operations/metrics.ts';
 import { routes } from '../../src/http/server/routes.ts';
-import { createSourceMetrics } from '../../src/sources/decorators/request-metrics.ts';
-import { createSharingMetrics } from '../../src/sources/redis-cache/metrics.ts';
 import { documentsOf, exampleDocument, type Loose, registryOf, smallRegistry } from './example.ts';
+import { gateMetrics } from './gate-metrics.ts';
 
-/** Names and labels of everything that a running gate shows, from the code that registers them. */
+/** Names and labels of everything that a running gate shows, as Prometheus stores it. */
 async function metricsOfTheGate(): Promise<Map<string, readonly string[]>> {
-  const metrics = new Metrics();
-  createMetrics({ metrics, registry: () => undefined, now: () => 0 }, () => 0);
-  const source = createSourceMetrics(metrics);
-  source.rateLimitRemaining(1);
-  source.clockSkew(0);
-  createCredentialMetrics(metrics, () => 0);
-  createSharingMetrics(metrics);
   const found = new Map<string, readonly string[]>();
-  for (const { name, type } of await metrics.getMetricsAsJSON()) {
-    const { labelNames = [] } = metrics.getSingleMetric(name) as unknown as { labelNames?: string[] };
-    if (String(type) === 'histogram') {
-      for (const suffix of ['_bucket', '_count', '_sum'])
-        found.set(`${name}${suffix}`, [...labelNames, 'le']);
-    } else found.set(name, labelNames);
+  for (const { name, isHistogram, labels } of await gateMetrics()) {
+    if (!isHistogram) found.set(name, labels);
+    else for (const suffix of ['_bucket', '_count', '_sum']) found.set(`${name}${suffix}`, [...labels, 'le']);
   }
   return found;
 }

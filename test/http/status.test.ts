@@ -429,8 +429,12 @@ describe('what the gate does not know is 200 inconclusive', () => {
     await waitFor(() => app.inflight() === 1);
     const askedByTheFirst = asked;
     expect((await app.inject(service)).json()).toEqual(before);
-    const shed = (await app.inject('/services/member-api/status?version=v4')).json();
-    expect(shed).toMatchObject({ verdict: 'inconclusive', reason: 'gate_overloaded', canary: 'version:v4' });
+    const overloaded = (await app.inject('/services/member-api/status?version=v4')).json();
+    expect(overloaded).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'gate_overloaded',
+      canary: 'version:v4',
+    });
     expect(asked).toBe(askedByTheFirst);
     world.timers.shift()?.fire();
     world.timers.shift()?.fire();
@@ -446,9 +450,9 @@ describe('what the gate does not know is 200 inconclusive', () => {
       });
     const first = app.inject(login);
     await waitFor(() => app.inflight() === 1);
-    const shed = await app.inject('/cujs/pay/status?role=canary');
-    expect(shed.statusCode).toBe(200);
-    expect(shed.json()).toMatchObject({
+    const overloaded = await app.inject('/cujs/pay/status?role=canary');
+    expect(overloaded.statusCode).toBe(200);
+    expect(overloaded.json()).toMatchObject({
       verdict: 'inconclusive',
       reason: 'gate_overloaded',
       canary: 'role:canary',

@@ -100,8 +100,8 @@ describe('a gate whose error budget is spent', () => {
     const { env } = await setUp({ failed: 300 });
     const opened = await openEvaluator(env, undefined, () => NOON);
     if ('problem' in opened) throw new Error(opened.problem);
-    const ask = { cuj: 'buy', params: new Map([['version', 'v2']]), window: '15m' };
-    const { verdict } = await opened.evaluator.cuj(ask, AbortSignal.timeout(8_000));
+    const request = { cuj: 'buy', params: new Map([['version', 'v2']]), window: '15m' };
+    const { verdict } = await opened.evaluator.cuj(request, AbortSignal.timeout(8_000));
     await opened.close();
     expect(verdict).toMatchObject({ verdict: 'fail', rule: 'strict' });
   });

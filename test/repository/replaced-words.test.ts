@@ -10,6 +10,16 @@ describe('the list of replaced words', () => {
     ['an identifier', 'const source = toldSource(inner);', 'toldSource'],
     ['an identifier of a family', 'const leastRequests = 10;', 'leastRequests'],
     ['a type', 'function pose(ask: Ask): void {}', 'Ask'],
+    ['a declared type', 'export interface ShellParts {', 'interface ShellParts'],
+    ['an imported type', "import { type Outlook, plan } from './plan.ts';", 'type Outlook'],
+    ['a decoration', "app.decorateRequest('shed', undefined);", "'shed'"],
+    ['a function', 'const respond = createAnswer(ports, metrics);', 'createAnswer'],
+    ['a constant', 'commonTrouble.includes(error.code)', 'commonTrouble'],
+    ['a local', 'const astray = [...services];', 'const astray'],
+    ['names of lines', 'cuj: cujLine(line, clean)', 'cujLine'],
+    ['a parameter', 'cuj(ask: EvaluationRequest): void', 'ask: EvaluationRequest'],
+    ['a predicate', 'if (isOver(all, here)) return;', 'isOver'],
+    ['a method', 'await this.#look(name)', '.#look'],
     ['a word', 'Mend the cause.', 'Mend'],
     ['a phrase', 'registry refused, the old one goes on', 'the old one goes on'],
     ['an old summary', 'stable 0 of 9; evidence 114, fails at 20', 'evidence 114, fails at'],
@@ -33,6 +43,9 @@ describe('the list of replaced words', () => {
     'recommended, amended, at least, at most, the almost-empty window',
     'the guard stands in front of the gate',
     'evidence of 20',
+    'Look at the log. Taken together, the silence is over. The type of a scene; at this stage.',
+    'runs without a shell; what was shed, goes astray; go mod tidy; telling the canary from stable',
+    'yaml.push(...cujLines(group, service))',
   ])('leaves %j alone', (text) => {
     expect(phrases(text)).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import type { Backtest } from '../../backtest/backtest.ts';
-import type { CujReplay, Look, RolloutReplay } from '../../backtest/replay.ts';
+import type { CujReplay, ReplayMeasurement, RolloutReplay } from '../../backtest/replay.ts';
 import type { Score } from '../../backtest/score.ts';
 import { plain } from '../../domain/judge/number-text.ts';
 import type { Colors } from './colors.ts';
@@ -88,13 +88,13 @@ function cujRow({ cuj, mode, firstFail, firstPass, last }: CujReplay, said: stri
   ];
 }
 
-function endText(last: Look | null): string {
+function endText(last: ReplayMeasurement | null): string {
   if (last === null) return 'it was a canary for less than a minute';
   return last.verdict === 'pass' ? '' : `at the end ${last.reason}: ${detail(last)}`;
 }
 
 /** The part of a summary after the verdict, the CUJ and the reason. */
-function detail({ summary }: Look): string {
+function detail({ summary }: ReplayMeasurement): string {
   return summary.replace(/^[^:]*: /, '');
 }
 

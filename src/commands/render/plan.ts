@@ -1,6 +1,12 @@
 import { boundText, plain } from '../../domain/judge/number-text.ts';
 import { hourText } from '../../plan/levels.ts';
-import type { Judgeable, Outlook, PlanEntry, TrafficPlan, WeightPlan } from '../../plan/traffic-plan.ts';
+import type {
+  Judgeable,
+  PlanEntry,
+  TrafficPlan,
+  WeightForecast,
+  WeightPlan,
+} from '../../plan/traffic-plan.ts';
 import type { Colors } from './colors.ts';
 import { table } from './verdict.ts';
 
@@ -31,7 +37,7 @@ export function planText(plan: TrafficPlan, colors: Colors): string {
           'so far',
           'clean requests',
           'or limited',
-          'least weight',
+          'min weight',
           'quietest',
         ],
         ...entries.map(trafficRow),
@@ -104,16 +110,16 @@ function weightRow(entry: PlanEntry, { judgeable, median, quietest }: WeightPlan
   ];
 }
 
-function timeText({ minutes, fits }: Outlook): string {
+function timeText({ minutes, fits }: WeightForecast): string {
   if (minutes === null) return 'never';
   return fits ? spanText(minutes) : `(${spanText(minutes)})`;
 }
 
-function ruledOutText({ minutes, rulesOutRate }: Outlook): string {
+function ruledOutText({ minutes, rulesOutRate }: WeightForecast): string {
   return minutes === null ? '-' : boundText(rulesOutRate);
 }
 
-function caughtText({ failAtBadEvents, requests, caughtBurn }: Outlook): [string, string] {
+function caughtText({ failAtBadEvents, requests, caughtBurn }: WeightForecast): [string, string] {
   if (failAtBadEvents === null || caughtBurn === null) return ['-', '-'];
   return [`${failAtBadEvents} of ${plain(Math.round(requests))}`, `${plain(caughtBurn)}x`];
 }

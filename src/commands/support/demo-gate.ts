@@ -9,7 +9,7 @@ import type { Io } from './io.ts';
 /** Shared by both demos: starts a gate that queries a simulator, and waits for Ctrl-C. */
 
 /** Random keys for the simulator. The gate never runs without keys. */
-export function makeUpKeys(): { readonly apiKey: string; readonly appKey: string } {
+export function randomKeys(): { readonly apiKey: string; readonly appKey: string } {
   return { apiKey: randomBytes(16).toString('hex'), appKey: randomBytes(20).toString('hex') };
 }
 

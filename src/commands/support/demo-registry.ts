@@ -5,7 +5,7 @@ import { brokenBy, planTraffic, type RegistryTraffic, simulateRegistry } from '.
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
-import { interrupted, makeUpKeys, startDemoGate } from './demo-gate.ts';
+import { interrupted, randomKeys, startDemoGate } from './demo-gate.ts';
 import { exitCodes, type Io } from './io.ts';
 
 export interface OwnRegistryOptions {
@@ -23,7 +23,7 @@ const everyMs = 30_000;
 
 /** `cuj-gate demo --registry`: verdicts on the user's own CUJs in real time, without an account. */
 export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Promise<number> {
-  const keys = makeUpKeys();
+  const keys = randomKeys();
   const datadog = await startDatadogSimulator({
     now: io.now,
     apiKey: keys.apiKey,

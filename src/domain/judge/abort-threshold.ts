@@ -25,23 +25,23 @@ export const minBadEvents = 2;
 export const rounding = 1e-6;
 
 /** Whether a seen count reaches a whole number; the error of binary fractions is allowed for. */
-export function reaches(observed: number, least: number): boolean {
-  return observed >= least - rounding;
+export function reaches(observed: number, min: number): boolean {
+  return observed >= min - rounding;
 }
 
 /** Whether an observed count is more than a whole number, binary fractions aside. */
-export function exceeds(observed: number, most: number): boolean {
-  return observed > most + rounding;
+export function exceeds(observed: number, max: number): boolean {
+  return observed > max + rounding;
 }
 
-/** The least whole number in [1, most] for which a rising predicate holds, or undefined. */
-function least(most: number, holds: (value: number) => boolean): number | undefined {
-  return minAbove(0, most, holds);
+/** The smallest whole number in [1, max] for which a rising predicate holds, or undefined. */
+function minUpTo(max: number, holds: (value: number) => boolean): number | undefined {
+  return minAbove(0, max, holds);
 }
 
-/** As `least`, where it is known not to hold at `low`. */
-function minAbove(low: number, most: number, holds: (value: number) => boolean): number | undefined {
-  const last = Math.floor(most);
+/** As `minUpTo`, where it is known not to hold at `low`. */
+function minAbove(low: number, max: number, holds: (value: number) => boolean): number | undefined {
+  const last = Math.floor(max);
   let below = low;
   for (let step = 1; below < last; step *= 2) {
     const next = Math.min(below + step, last);
@@ -63,10 +63,10 @@ function between(low: number, high: number, holds: (value: number) => boolean): 
   return above;
 }
 
-/** As `least`, by fewer questions where `guess` is near the answer. */
-function minNear(guess: number, most: number, holds: (value: number) => boolean): number | undefined {
-  if (guess > most) return least(most, holds);
-  if (!holds(guess)) return minAbove(guess, most, holds);
+/** As `minUpTo`, by fewer questions where `guess` is near the answer. */
+function minNear(guess: number, max: number, holds: (value: number) => boolean): number | undefined {
+  if (guess > max) return minUpTo(max, holds);
+  if (!holds(guess)) return minAbove(guess, max, holds);
   let high = guess;
   for (let step = 1; high - step > 0; step *= 2) {
     if (!holds(high - step)) return between(high - step, high, holds);
@@ -135,18 +135,18 @@ export interface AbortThresholds {
 }
 
 /** The numbers of bad events at which the verdict becomes a fail. */
-export function abortThresholdsOf(line: EvidenceThreshold): AbortThresholds {
-  const clean = line.endpoints.map(({ process }) => process.of(0));
-  return { cuj: cujLine(line, clean), endpoints: ownLines(line, clean) };
+export function abortThresholdsOf(thresholdInput: EvidenceThreshold): AbortThresholds {
+  const clean = thresholdInput.endpoints.map(({ process }) => process.of(0));
+  return { cuj: cujThreshold(thresholdInput, clean), endpoints: endpointThresholds(thresholdInput, clean) };
 }
 
-function cujLine(
+function cujThreshold(
   { endpoints, pooled, threshold, minBadEvents }: EvidenceThreshold,
   clean: readonly number[],
 ): number | null {
   if (endpoints.length === 0) return null;
   const totals = endpoints.map((endpoint) => endpoint.total);
-  const most = sum(totals.map((total) => (total < 1 ? 0 : Math.floor(total))));
+  const maxBad = sum(totals.map((total) => (total < 1 ? 0 : Math.floor(total))));
   const holds = (bad: number): boolean => {
     const counts = spread(totals, bad);
     let scaled = 0;
@@ -181,12 +181,12 @@ function cujLine(
     weighed += total * scale;
   }
   const weight = weighed / counted;
-  const guess = least(most, (bad) => pooled.of(bad * weight) / 2 >= threshold);
-  return minNear(guess ?? most + 1, most, holds) ?? null;
+  const guess = minUpTo(maxBad, (bad) => pooled.of(bad * weight) / 2 >= threshold);
+  return minNear(guess ?? maxBad + 1, maxBad, holds) ?? null;
 }
 
-function ownLines(line: EvidenceThreshold, clean: readonly number[]): (number | null)[] {
-  const { endpoints, pooled, threshold } = line;
+function endpointThresholds(thresholdInput: EvidenceThreshold, clean: readonly number[]): (number | null)[] {
+  const { endpoints, pooled, threshold } = thresholdInput;
   const allClean = sum(clean);
   // The thresholds of neighbouring endpoints are near each other.
   let guess = 1;
@@ -194,7 +194,7 @@ function ownLines(line: EvidenceThreshold, clean: readonly number[]): (number | 
     if (!(firstLive < lastLive)) return null;
     const others = allClean - (clean[i] as number);
     const holds = (bad: number): boolean =>
-      reaches(bad * measured.sampleRate, line.minBadEvents) &&
+      reaches(bad * measured.sampleRate, thresholdInput.minBadEvents) &&
       (pooled.of(bad * scale) + (others + process.of(bad * scale)) / endpoints.length) / 2 >= threshold;
     const found = minNear(guess, Math.floor(total), holds);
     if (found === undefined) return null;
@@ -209,5 +209,5 @@ function ownLines(line: EvidenceThreshold, clean: readonly number[]): (number | 
  */
 export function requestsUntil(enough: (more: number) => boolean): number | null {
   if (enough(0)) return 0;
-  return least(1e12, enough) ?? null;
+  return minUpTo(1e12, enough) ?? null;
 }

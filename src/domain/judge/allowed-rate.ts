@@ -25,7 +25,7 @@ export function sum(total: ArrayLike<number>, bad: ArrayLike<number>, first: num
  * Whether what stable did over all that was queried is over: its upper bound in the canary's window is below its rate over
  * all. Stable is often the rest of the service, and that holds every release that was aborted before.
  */
-export function isOver(all: Counts, here: Counts): boolean {
+export function hasRecovered(all: Counts, here: Counts): boolean {
   // Without traffic nothing is known of its failures.
   if (here.total <= 0 || here.bad >= here.total) return false;
   return upperBoundIsAtMost(here.total, here.bad, Math.min(1, all.bad / all.total));
@@ -43,7 +43,10 @@ const minChance = 0.001;
  * Whether stable is no longer asked for an endpoint: by the canary's share of the service's traffic, minute by minute, its
  * requests there would not all have been the canary's. Then stable's past there was another version: an aborted release.
  */
-function isGone({ canary, sampleRate, dispersion }: Measured, { first, end, hits }: JudgedWindow): boolean {
+function isStableGone(
+  { canary, sampleRate, dispersion }: Measured,
+  { first, end, hits }: JudgedWindow,
+): boolean {
   let log = 0;
   for (let i = first; i < end; i += 1) {
     const requests = canary.total[i] ?? 0;
@@ -69,8 +72,8 @@ export function allowedRateOf(
   if (!isFailing(counts, measured.dispersion, budget)) return budget;
   const { first, end } = window;
   const here = weighed(sum(measured.stable.total, measured.stable.bad, first, end));
-  if (here.total <= 0 && isGone(measured, window)) return budget;
-  if (isOver(counts, here)) {
+  if (here.total <= 0 && isStableGone(measured, window)) return budget;
+  if (hasRecovered(counts, here)) {
     if (!isFailing(here, measured.dispersion, budget)) return budget;
     counts = here;
   }

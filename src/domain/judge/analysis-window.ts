@@ -82,7 +82,7 @@ interface Attempts {
   /** The buckets in which an attempt begins: at the first hit, and behind every silence that ends an attempt. */
   readonly begins: readonly number[];
   /** The newest attempt is over: the silence goes on. */
-  readonly isOver: boolean;
+  readonly hasEnded: boolean;
 }
 
 /**
@@ -104,7 +104,7 @@ function attemptsOf(hits: readonly number[], gap: number, sampleRate: number): A
     if (endsAttempt(silent)) begins.push(i);
     silent = 0;
   }
-  return { begins, isOver: endsAttempt(silent) };
+  return { begins, hasEnded: endsAttempt(silent) };
 }
 
 /** From this attempt on, a canary that goes silent and comes back is taken for one that crashes. */
@@ -114,8 +114,8 @@ const restartsFromAttempt = 3;
  * Where the rollout of this canary began: with its newest attempt, or with the oldest one where there are so many that it seems to
  * crash. Its errors then count, whatever attempt they were in.
  */
-function rolloutBegin({ begins, isOver }: Attempts, end: number): { first: number; start: WindowStart } {
-  if (isOver) return { first: end, start: 'after_gap' };
+function rolloutBegin({ begins, hasEnded }: Attempts, end: number): { first: number; start: WindowStart } {
+  if (hasEnded) return { first: end, start: 'after_gap' };
   const [oldest = end] = begins;
   const first = begins.length >= restartsFromAttempt ? oldest : (begins.at(-1) ?? end);
   return { first, start: first > oldest ? 'after_gap' : first === 0 ? 'max_window' : 'first_hit' };
@@ -212,7 +212,7 @@ function alwaysThere(
   const isSwapped =
     stableFrom >= Math.max(gap, since) &&
     attempts?.begins.length === 1 &&
-    !attempts.isOver &&
+    !attempts.hasEnded &&
     sum(canary, 0, stableFrom) * minSampleRate(measurement) >= minBefore &&
     sum(canary, stableFrom) >= sum(stable, stableFrom);
   return isSwapped ? 'swapped' : undefined;

@@ -17,16 +17,16 @@ export interface EndpointVerdict extends SideFacts {
   readonly stable: SideFacts;
 }
 
-/** The endpoints as they are shown, worst first. `logAlone` and `lines` are in the order of the sums. */
+/** The endpoints as they are shown, worst first. `logAlone` and `thresholds` are in the order of the sums. */
 export function endpointVerdicts(
   sums: SliSums,
   logAlone: readonly number[],
-  lines: readonly (number | null)[],
+  thresholds: readonly (number | null)[],
 ): EndpointVerdict[] {
   return sums.endpoints
     .map((endpoint, i) => {
       const log = logAlone[i] as number;
-      return { endpoint, log, rank: roundCount(log), failAt: lines[i] as number | null };
+      return { endpoint, log, rank: roundCount(log), failAt: thresholds[i] as number | null };
     })
     .sort(compareWorstFirst)
     .map(endpointVerdict);

@@ -19,7 +19,7 @@ import type { Outcome, Reason } from './outcome.ts';
 import { isTrafficEnough, isTrafficForLimitedPass, type SeenTraffic } from './required-traffic.ts';
 import { type SideFacts, sideFacts, toSignificant } from './rounding.ts';
 import { decide, hasEvidenceToFail, inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
-import { isHeldByUnreached } from './rules/steps.ts';
+import { isBlockedByUnreached } from './rules/steps.ts';
 import { rules } from './rules/table.ts';
 import { windowAfterIncident } from './shared-incident.ts';
 import { type SliSums, sumSli } from './sli-counts.ts';
@@ -124,14 +124,14 @@ function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
     latencyMs !== undefined && leftOut.has(latencyMs);
   // As if they had no requests. If they were left out, the mean over the endpoints would change, and could be greater.
   const others = endpoints.map((one) =>
-    isLeftOut(one) ? { ...one, canary: silence, stable: silence } : one,
+    isLeftOut(one) ? { ...one, canary: noRequests, stable: noRequests } : one,
   );
   const rest = judgeSums(sumSli(others, window, objective), question, { unmetThreshold, unreached });
   if (rest.verdict === 'fail') return { ...rest, endpoints: rest.endpoints.filter((one) => !isLeftOut(one)) };
   return undecided(judgeSums(sums, question, { unmetThreshold, unreached }), 'threshold_unmet');
 }
 
-const silence: Series = { total: new Float64Array(0), bad: new Float64Array(0) };
+const noRequests: Series = { total: new Float64Array(0), bad: new Float64Array(0) };
 
 function judgeSums(
   sums: SliSums,
@@ -161,7 +161,7 @@ function judgeSums(
   };
   const { missingStatus } = context;
   const { verdict, reason } = decide(rule, context);
-  const lines = rule.abortThresholds(context);
+  const thresholds = rule.abortThresholds(context);
   const { counts } = evidence;
   const requestsToVerdict = cleanRequests(rule, context, reason);
   const limitedPass =
@@ -178,7 +178,7 @@ function judgeSums(
     evidence: toSignificant(evidenceOf(evidence.logCanary)),
     evidenceThreshold: toSignificant(question.sliCount / policy.falseAbort),
     rulesOutRate: toSignificant(upperBound(counts.n, counts.e)),
-    failAtBadEvents: lines.cuj,
+    failAtBadEvents: thresholds.cuj,
     requestsToVerdict,
     ...(limitedPass === undefined ? {} : { limitedPass }),
     badMinutes: counts.badMinutes,
@@ -190,17 +190,19 @@ function judgeSums(
     ...(missingStatus === undefined ? {} : { missingStatus }),
     ...(unmetThreshold === undefined ? {} : { unmetThreshold }),
     ...(unreached.length === 0 ? {} : { unreached }),
-    endpoints: endpointVerdicts(sums, evidence.logAlone, lines.endpoints),
+    endpoints: endpointVerdicts(sums, evidence.logAlone, thresholds.endpoints),
   };
 }
 
 /** The traffic after `more` clean requests. */
-function trafficAfter({ counts, line }: Evidence, more: number): SeenTraffic {
+function trafficAfter({ counts, thresholdInput }: Evidence, more: number): SeenTraffic {
   const { total, n, e, totalSeen } = counts;
   // Further requests are taken to weigh what those seen weigh on average; before the first one, the least weight.
-  const weight = total > 0 ? n / total : Math.min(1, ...line.endpoints.map(({ scale }) => scale));
+  const weight = total > 0 ? n / total : Math.min(1, ...thresholdInput.endpoints.map(({ scale }) => scale));
   const seen =
-    total > 0 ? totalSeen / total : Math.min(1, ...line.endpoints.map(({ measured }) => measured.sampleRate));
+    total > 0
+      ? totalSeen / total
+      : Math.min(1, ...thresholdInput.endpoints.map(({ measured }) => measured.sampleRate));
   return { seen: totalSeen + more * seen, n: n + more * weight, e };
 }
 
@@ -230,7 +232,7 @@ function cleanRequests(rule: Rule, context: RuleContext, reason: Reason): number
   if (reason === 'within_slo' || reason === 'not_worse_than_stable') return 0;
   if (!opensToPass.has(reason)) return null;
   if (window.indistinguishable !== undefined || window.attempts !== undefined) return null;
-  if (isHeldByUnreached(context)) return null;
+  if (isBlockedByUnreached(context)) return null;
   if (rule.comparesStable && evidence.counts.total <= 0) return null;
   if (hasEvidenceToFail(rule, evidence, question.policy)) return null;
   return requestsUntil(

@@ -49,7 +49,7 @@ export function requestsToPass(
   budget: number,
   { sampleRate, dispersion }: Pick<Service, 'sampleRate' | 'dispersion'> = { sampleRate: 1, dispersion: 1 },
 ): RequiredRequests {
-  const least = (isEnough: (traffic: SeenTraffic) => boolean) =>
+  const minRequestsFor = (isEnough: (traffic: SeenTraffic) => boolean) =>
     requestsUntil((requests) => {
       const seen = requests * sampleRate;
       return requests > 0 && isEnough({ seen, n: seen / dispersion, e: 0 });
@@ -60,9 +60,9 @@ export function requestsToPass(
     policy.passAfterMs <= policy.maxWindowMs &&
     policy.window === 'rollout';
   return {
-    proven: least((traffic) => isTrafficEnough(traffic, policy, budget)),
+    proven: minRequestsFor((traffic) => isTrafficEnough(traffic, policy, budget)),
     limited: hasLimited
-      ? least((traffic) => isTrafficForLimitedPass(traffic, policy))
+      ? minRequestsFor((traffic) => isTrafficForLimitedPass(traffic, policy))
       : Number.POSITIVE_INFINITY,
   };
 }

@@ -32,7 +32,7 @@ export interface Evidence {
   readonly logShare: number;
   /** 1/alpha, and m/alpha where m SLIs share it. */
   readonly logOne: number;
-  readonly line: EvidenceThreshold;
+  readonly thresholdInput: EvidenceThreshold;
   /** The canary's counts that the rule goes by: of the compared minutes, else of all of the window. */
   readonly counts: CanaryCounts;
   /**
@@ -66,7 +66,7 @@ export function evidenceIn(
       beside === undefined ? 0 : minStableShare,
     ),
     logOne: Math.log(1 / policy.falseAbort),
-    line: {
+    thresholdInput: {
       endpoints: sums.endpoints,
       pooled,
       threshold: sliCount / policy.falseAbort,

@@ -1,6 +1,6 @@
 import type { Objective } from '../registry/objective.ts';
 import { logEvidence, logMixture } from '../statistics/e-process.ts';
-import { type Counts, isOver, sum } from './allowed-rate.ts';
+import { type Counts, hasRecovered, sum } from './allowed-rate.ts';
 import { type JudgedWindow, minStableShare } from './analysis-window.ts';
 import type { CanaryCounts, EndpointSums, SliSums } from './sli-counts.ts';
 
@@ -22,7 +22,7 @@ export function logStableEvidence(
   const log = logEvidenceFrom(sums, 0, budget);
   if (log < logOne) return log;
   const over = (from: number) => added(sums.endpoints.map((endpoint) => weighedFrom(endpoint, from, end)));
-  return isOver(over(0), over(first)) ? logEvidenceFrom(sums, first, budget) : log;
+  return hasRecovered(over(0), over(first)) ? logEvidenceFrom(sums, first, budget) : log;
 }
 
 /** Stable's weighed counts on one endpoint from a minute on. Late data can bring an error a moment before its request. */

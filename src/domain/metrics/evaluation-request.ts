@@ -58,17 +58,17 @@ export function paramsOf(services: readonly Service[]): { required: string[]; op
  * Throws CallerError `invalid_request`: an empty or missing parameter must never widen a selector to the whole service.
  * It does not check whether `since` is in the future: see {@link refuseFuture}.
  */
-export function resolveRequest(registry: Registry, cuj: Cuj, ask: EvaluationRequest): ResolvedRequest {
-  if (ask.service !== undefined && !cuj.services.includes(ask.service)) {
+export function resolveRequest(registry: Registry, cuj: Cuj, request: EvaluationRequest): ResolvedRequest {
+  if (request.service !== undefined && !cuj.services.includes(request.service)) {
     throw invalid(
-      `CUJ "${cuj.name}" has no endpoint of service "${ask.service}".`,
+      `CUJ "${cuj.name}" has no endpoint of service "${request.service}".`,
       `Its services are: ${cuj.services.join(', ')}.`,
       { services: cuj.services },
     );
   }
-  const names = ask.service === undefined ? cuj.services : [ask.service];
+  const names = request.service === undefined ? cuj.services : [request.service];
   const services = names.map((name) => registry.services.get(name) as Service);
-  const values = checkParams(services, ask.params);
+  const values = checkParams(services, request.params);
   const selectors = new Map(services.map((service) => [service.name, selectorsOf(service, values)] as const));
   const texts = (pick: (pair: { canary: Selector; stable: Selector | undefined }) => Selector | undefined) =>
     [
@@ -82,9 +82,9 @@ export function resolveRequest(registry: Registry, cuj: Cuj, ask: EvaluationRequ
   return {
     cuj,
     services,
-    service: ask.service,
-    windowMs: ask.window === undefined ? undefined : checkWindow(ask.window, cuj),
-    sinceMs: ask.since === undefined ? undefined : checkSince(ask.since),
+    service: request.service,
+    windowMs: request.window === undefined ? undefined : checkWindow(request.window, cuj),
+    sinceMs: request.since === undefined ? undefined : checkSince(request.since),
     selectors,
     selectorTexts: { canary: texts((pair) => pair.canary), stable: texts((pair) => pair.stable) },
   };

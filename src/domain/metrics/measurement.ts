@@ -22,24 +22,24 @@ import {
  * own span, so that a verdict never depends on what other CUJs asked for.
  */
 export function measurementOf(
-  ask: ResolvedRequest,
+  request: ResolvedRequest,
   snapshots: ReadonlyMap<string, Snapshot>,
   nowMs: number,
 ): Measurement {
-  const { cuj } = ask;
+  const { cuj } = request;
   const toMs = floorMinute(nowMs - cuj.gate.lagMs);
   const { window, maxWindowMs } = cuj.gate;
   const spanMs = window === 'rollout' ? maxWindowMs : Math.max(window, maxWindowMs);
   const fromMs = toMs - Math.ceil(spanMs / bucketMs) * bucketMs;
-  const services = new Map(ask.services.map((service) => [service.name, service]));
+  const services = new Map(request.services.map((service) => [service.name, service]));
   const buckets = Math.round((toMs - fromMs) / bucketMs);
-  const silence = new Float64Array(buckets);
-  const silent: Series = { total: silence, bad: silence };
+  const zeros = new Float64Array(buckets);
+  const noRequests: Series = { total: zeros, bad: zeros };
   const part = (values: Float64Array, snapshot: Snapshot) =>
     bucketsOf(values, Math.round((fromMs - snapshot.fromMs) / bucketMs), buckets);
   const cut = (series: Series | undefined, snapshot: Snapshot): Series =>
     series === undefined
-      ? silent
+      ? noRequests
       : {
           total: part(series.total, snapshot),
           bad: part(series.bad, snapshot),
@@ -104,10 +104,10 @@ export function measurementOf(
   return {
     fromMs,
     toMs,
-    ...(ask.sinceMs === undefined ? {} : { sinceMs: ask.sinceMs }),
-    ...(ask.windowMs === undefined ? {} : { windowMs: ask.windowMs }),
+    ...(request.sinceMs === undefined ? {} : { sinceMs: request.sinceMs }),
+    ...(request.windowMs === undefined ? {} : { windowMs: request.windowMs }),
     ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
-    selectors: ask.selectorTexts,
+    selectors: request.selectorTexts,
     ...mapSlis(cuj.objectives, (_, sli) =>
       endpoints
         .filter((endpoint) => countsEndpoint(sliKinds[sli], endpoint))

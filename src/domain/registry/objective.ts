@@ -34,8 +34,8 @@ export function violates(objective: Objective, total: number, bad: number): bool
 
 /** The least whole number of bad events that breaks the objective at `total` events; undefined where none can. */
 export function minViolation(objective: Objective, total: number): number | undefined {
-  const least = Math.floor((objective.budgetPer100k * total) / 100_000) + 1;
-  return least <= total ? least : undefined;
+  const min = Math.floor((objective.budgetPer100k * total) / 100_000) + 1;
+  return min <= total ? min : undefined;
 }
 
 /** Good events over total events, or null without events. */

@@ -5,7 +5,7 @@ import type { Identification } from '../../domain/ports/authenticator.ts';
 import type { GateMetrics } from '../operations/metrics.ts';
 import type { AppPorts } from '../server/ports.ts';
 import { jsonText, type ProblemDocument, problem } from '../server/problem.ts';
-import { type Answer, answerProblem, jsonType, routeOf, wantsPretty } from '../server/respond.ts';
+import { jsonType, type Respond, respondWithProblem, routeOf, wantsPretty } from '../server/respond.ts';
 import { routes } from '../server/routes.ts';
 import type { Failure } from '../status/fallback-verdict.ts';
 import { notJudged } from './auth-unavailable.ts';
@@ -16,7 +16,7 @@ declare module 'fastify' {
     /** The caller, where the gate knows it: `token:<label>`, `oidc:<subject>`, `certificate:<common name>`. */
     caller: string | undefined;
     /** Set where a question is answered at once, without measuring. */
-    shed: Failure | undefined;
+    overloadFailure: Failure | undefined;
     /** How long it took to identify the caller, in ms. The question's deadline is shorter by it. */
     identifiedInMs: number;
   }
@@ -32,7 +32,7 @@ const probes: ReadonlySet<string> = new Set([routes.healthz, routes.readyz]);
 const questions: ReadonlySet<string> = new Set([routes.cujStatus, routes.serviceStatus]);
 
 /** Checks who the caller is and how often it asks. Undefined where neither is configured. */
-export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answer): Guard | undefined {
+export function createGuard(ports: AppPorts, metrics: GateMetrics, respond: Respond): Guard | undefined {
   const { logger, authenticator, rateLimitPerMinute = 0, authenticateMetrics = false } = ports;
   const limiter =
     rateLimitPerMinute > 0 ? createRateLimiter(rateLimitPerMinute, ports.monotonicMs) : undefined;
@@ -63,7 +63,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
     complain(request, 'unauthorized', detail, more);
     reply.header('www-authenticate', `Bearer realm="cuj-gate"${error}`);
     const hint = 'Send Authorization: Bearer with a configured token, or a JWT of the configured issuer.';
-    answerProblem(answer, request, reply, problem('unauthorized', detail, hint));
+    respondWithProblem(respond, request, reply, problem('unauthorized', detail, hint));
   }
 
   function admit(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
@@ -76,7 +76,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
     complain(request, 'rate_limited', detail);
     if (questions.has(routeOf(request))) {
       // An error would count towards aborting the rollout; an inconclusive verdict does not.
-      request.shed = {
+      request.overloadFailure = {
         reason: 'gate_overloaded',
         message: `the caller sent more than ${rateLimitPerMinute} requests in a minute`,
         hint: 'Send fewer requests (interval), or raise CUJ_GATE_RATE_LIMIT.',
@@ -85,8 +85,8 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
       return;
     }
     reply.header('retry-after', String(seconds));
-    answerProblem(
-      answer,
+    respondWithProblem(
+      respond,
       request,
       reply,
       problem('rate_limited', detail, 'Retry later, or raise CUJ_GATE_RATE_LIMIT.'),
@@ -102,13 +102,13 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, answer: Answe
     if (!questions.has(routeOf(request))) {
       reply.header('retry-after', '5');
       const document: ProblemDocument = problem('auth_unavailable', `${capital(message)}.`, hint);
-      answerProblem(answer, request, reply, document);
+      respondWithProblem(respond, request, reply, document);
       return;
     }
     const document = notJudged(message, hint);
     logger.info({ reqId: request.id, verdict: document.verdict, reason: document.reason }, 'verdict');
     metrics.verdictAnswered('*', '*', document.verdict, document.reason);
-    answer(request, reply, 200, jsonType, jsonText(document, wantsPretty(request)), true);
+    respond(request, reply, 200, jsonType, jsonText(document, wantsPretty(request)), true);
   }
 
   function decide(

@@ -12,7 +12,7 @@ import { createStatusHandlers, type Load } from '../status/routes.ts';
 import { createFastify } from './fastify.ts';
 import type { AppPorts, RegistryState } from './ports.ts';
 import { jsonText, type ProblemDocument, ProblemError } from './problem.ts';
-import { type Answer, answerProblem, createAnswer, jsonType } from './respond.ts';
+import { createRespond, jsonType, type Respond, respondWithProblem } from './respond.ts';
 import { operationRoutes, questionRoutes, routes } from './routes.ts';
 import { createSocketErrors } from './socket-errors.ts';
 
@@ -41,11 +41,11 @@ export async function buildApp(ports: AppPorts): Promise<App> {
 export async function buildApps(ports: AppPorts): Promise<Apps> {
   const load: Load = { inflight: 0 };
   const metrics = createMetrics(ports, () => load.inflight);
-  const answer = createAnswer(ports, metrics);
-  const guard = createGuard(ports, metrics, answer);
-  const shell = (routesOfIt: readonly string[], tls: AppPorts['tls']) =>
+  const respond = createRespond(ports, metrics);
+  const guard = createGuard(ports, metrics, respond);
+  const createServer = (routesOfIt: readonly string[], tls: AppPorts['tls']) =>
     createFastify(ports, {
-      answer,
+      respond,
       socketErrors: createSocketErrors(metrics, ports),
       guard,
       routes: routesOfIt,
@@ -54,18 +54,18 @@ export async function buildApps(ports: AppPorts): Promise<Apps> {
     });
 
   const apart = ports.operationsApart === true;
-  const app = shell(apart ? questionRoutes : [...questionRoutes, ...operationRoutes], ports.tls);
+  const app = createServer(apart ? questionRoutes : [...questionRoutes, ...operationRoutes], ports.tls);
   await app.register(swagger, swaggerOptions(ports.authenticator !== undefined));
   for (const schema of sharedSchemas) app.addSchema(schema);
-  addQuestions(app, ports, load, metrics, answer);
-  if (!apart) addOperations(app, ports, answer);
+  addQuestions(app, ports, load, metrics, respond);
+  if (!apart) addOperations(app, ports, respond);
   await app.ready();
   if (!apart) return { app: app as unknown as App, admin: undefined };
 
   // Probes and scrapers come from within the cluster, and have neither certificates nor our CA.
-  const admin = shell(operationRoutes, undefined);
+  const admin = createServer(operationRoutes, undefined);
   for (const schema of sharedSchemas) admin.addSchema(schema);
-  addOperations(admin, ports, answer);
+  addOperations(admin, ports, respond);
   await admin.ready();
   return { app: app as unknown as App, admin: admin as unknown as App };
 }
@@ -77,9 +77,9 @@ function addQuestions(
   ports: AppPorts,
   load: Load,
   metrics: GateMetrics,
-  answer: Answer,
+  respond: Respond,
 ): void {
-  const status = createStatusHandlers(ports, load, metrics, answer);
+  const status = createStatusHandlers(ports, load, metrics, respond);
   const registryNow = () => {
     const state = ports.registry();
     if (state === undefined) throw new ProblemError(notReadyProblem());
@@ -87,7 +87,7 @@ function addQuestions(
   };
   const ok = (request: FastifyRequest, reply: FastifyReply, body: (state: RegistryState) => object) => {
     const pretty = readPretty(request.query as Query);
-    return answer(request, reply, 200, jsonType, jsonText(body(registryNow()), pretty));
+    return respond(request, reply, 200, jsonType, jsonText(body(registryNow()), pretty));
   };
   const openApi = createOpenApi(() => app.swagger());
 
@@ -96,7 +96,7 @@ function addQuestions(
   app.get(routes.cujs, { schema: describe.cujs }, (request, reply) => {
     const page = readPage(request.query as Query);
     const list = cujList(registryNow().registry, page);
-    return answer(request, reply, 200, jsonType, jsonText(list, page.pretty));
+    return respond(request, reply, 200, jsonType, jsonText(list, page.pretty));
   });
   app.get(routes.cuj, { schema: describe.cuj }, (request, reply) =>
     ok(request, reply, ({ registry }) =>
@@ -108,21 +108,21 @@ function addQuestions(
   );
   app.get(routes.openapi, { schema: describe.openapi }, (request, reply) => {
     const pretty = readPretty(request.query as Query);
-    return answer(request, reply, 200, jsonType, openApi(ports.registry()?.registry, pretty));
+    return respond(request, reply, 200, jsonType, openApi(ports.registry()?.registry, pretty));
   });
 }
 
-function addOperations(app: FastifyServer, ports: AppPorts, answer: Answer): void {
+function addOperations(app: FastifyServer, ports: AppPorts, respond: Respond): void {
   const open = ports.authenticateMetrics === true ? {} : { security: [] };
   app.get(routes.metrics, { schema: { ...describe.metrics, ...open } }, async (request, reply) =>
-    answer(request, reply, 200, ports.metrics.contentType, await ports.metrics.metrics()),
+    respond(request, reply, 200, ports.metrics.contentType, await ports.metrics.metrics()),
   );
   app.get(routes.healthz, { schema: describe.healthz }, (request, reply) =>
-    answer(request, reply, 200, jsonType, jsonText({ summary: 'alive', ok: true }, false)),
+    respond(request, reply, 200, jsonType, jsonText({ summary: 'alive', ok: true }, false)),
   );
   app.get(routes.readyz, { schema: describe.readyz }, (request, reply) => {
     const document = readiness(ports.phase(), ports.registry());
-    if (!document.ok) return answerProblem(answer, request, reply, document as ProblemDocument);
-    return answer(request, reply, 200, jsonType, jsonText(document, readPretty(request.query as Query)));
+    if (!document.ok) return respondWithProblem(respond, request, reply, document as ProblemDocument);
+    return respond(request, reply, 200, jsonType, jsonText(document, readPretty(request.query as Query)));
   });
 }

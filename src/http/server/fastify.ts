@@ -13,7 +13,7 @@ import type { AppPorts, RegistryState } from './ports.ts';
 import { type ProblemDocument, problem, problemOf } from './problem.ts';
 import { requestId } from './request-id.ts';
 import { requestSpans } from './request-spans.ts';
-import { type Answer, answerProblem } from './respond.ts';
+import { type Respond, respondWithProblem } from './respond.ts';
 import { noRoute } from './routes.ts';
 import type { SocketErrors } from './socket-errors.ts';
 import { stopListening } from './stop-listening.ts';
@@ -33,8 +33,8 @@ interface Refusal {
   readonly document: ProblemDocument;
 }
 
-export interface ShellParts {
-  readonly answer: Answer;
+export interface ServerParts {
+  readonly respond: Respond;
   readonly socketErrors: SocketErrors;
   readonly guard: Guard | undefined;
   /** The templates of the routes that it will have. */
@@ -44,9 +44,9 @@ export interface ShellParts {
 }
 
 /** A server without routes, in which nothing is answered that is not a JSON object. */
-export function createFastify(ports: AppPorts, parts: ShellParts) {
+export function createFastify(ports: AppPorts, parts: ServerParts) {
   const { logger, phase } = ports;
-  const { answer, socketErrors, guard, tls } = parts;
+  const { respond, socketErrors, guard, tls } = parts;
   const arrival = ports.arrival ?? arrivalDefaults;
   const options = {
     keepAliveTimeout: keepAliveMs,
@@ -78,10 +78,10 @@ export function createFastify(ports: AppPorts, parts: ShellParts) {
       // Argo throws the body of a refusal away: only here can the mistake of a template be read.
       refused({ reqId: request.id, url: request.url, document });
     }
-    return answerProblem(answer, request, reply, document);
+    return respondWithProblem(respond, request, reply, document);
   };
   const nothingThere = (request: FastifyRequest, reply: FastifyReply) =>
-    answerProblem(answer, request, reply, noRoute(request.method, request.url, parts.routes));
+    respondWithProblem(respond, request, reply, noRoute(request.method, request.url, parts.routes));
 
   const app = Fastify({
     // One line a verdict is written by the routes; Fastify's own two a request would cost more than the rest.
@@ -110,7 +110,7 @@ export function createFastify(ports: AppPorts, parts: ShellParts) {
   app.decorate('stopListening', () => stopListening(app.server, socketErrors));
   app.decorateRequest('startedAt', 0);
   app.decorateRequest('caller', undefined);
-  app.decorateRequest('shed', undefined);
+  app.decorateRequest('overloadFailure', undefined);
   app.decorateRequest('identifiedInMs', 0);
   app.setErrorHandler(fail);
   app.setNotFoundHandler(nothingThere);
@@ -119,12 +119,12 @@ export function createFastify(ports: AppPorts, parts: ShellParts) {
   app.addHook('onRequest', (request, reply, next) => {
     request.startedAt = performance.now();
     const hostProblem = problemOfHost(request.raw);
-    if (hostProblem !== undefined) answerProblem(answer, request, reply, hostProblem);
+    if (hostProblem !== undefined) respondWithProblem(respond, request, reply, hostProblem);
     else if (request.is404) {
       // Before anything reads a body.
       nothingThere(request, reply);
     } else if (phase() === 'closing' && !answeredWhileClosing.has(request.routeOptions.url as string)) {
-      answerProblem(answer, request, reply, drainingProblem());
+      respondWithProblem(respond, request, reply, drainingProblem());
     } else if (guard !== undefined) guard(request, reply, next);
     else next();
   });

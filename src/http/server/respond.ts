@@ -8,7 +8,7 @@ import { jsonText, type ProblemDocument, problemType } from './problem.ts';
 export const jsonType = 'application/json; charset=utf-8';
 
 /** Sends an answer. Every answer of every route is sent here, so that all have the same headers and are counted. */
-export type Answer = (
+export type Respond = (
   request: FastifyRequest,
   reply: FastifyReply,
   status: number,
@@ -25,7 +25,7 @@ declare module 'fastify' {
   }
 }
 
-export function createAnswer({ phase, logger }: AppPorts, metrics: GateMetrics): Answer {
+export function createRespond({ phase, logger }: AppPorts, metrics: GateMetrics): Respond {
   return (request, reply, status, type, body, logged = false) => {
     reply.code(status).header('content-type', type).header('cache-control', 'no-store');
     reply.header('x-request-id', request.id);
@@ -81,13 +81,13 @@ export function wantsPretty(request: FastifyRequest): boolean {
   }
 }
 
-export function answerProblem(
-  answer: Answer,
+export function respondWithProblem(
+  respond: Respond,
   request: FastifyRequest,
   reply: FastifyReply,
   document: ProblemDocument,
 ): FastifyReply {
   if (document.code === 'method_not_allowed') reply.header('allow', 'GET, HEAD');
   if (document.code === 'draining' || document.code === 'not_ready') reply.header('retry-after', '1');
-  return answer(request, reply, document.status, problemType, jsonText(document, wantsPretty(request)));
+  return respond(request, reply, document.status, problemType, jsonText(document, wantsPretty(request)));
 }

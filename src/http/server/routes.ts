@@ -1,4 +1,4 @@
-import { distance } from 'fastest-levenshtein';
+import { editDistance, nearestBy } from '../../suggestions/nearest.ts';
 import { type ProblemDocument, problem } from './problem.ts';
 
 /** Every route, as find-my-way writes them. All take GET and HEAD, nothing else. */
@@ -71,27 +71,27 @@ function fits(template: readonly string[], segments: readonly string[]): boolean
 }
 
 function editsTo(part: string, segment: string): number {
-  return segment.length > 2 && part.startsWith(segment) ? 1 : distance(segment, part);
+  return segment.length > 2 && part.startsWith(segment) ? 1 : editDistance(segment, part);
 }
 
 /** At most two routes of a similar shape, with what the caller wrote in the place of their names. */
 function nearestRoutes(segments: readonly string[], templates: readonly (readonly string[])[]): string[] {
   const given = segments.filter((segment) => segment !== '').slice(0, 6);
-  return templates
-    .map((template) => {
-      let edits = 3 * Math.abs(template.length - given.length);
-      const path = template.map((part, i) => {
-        const segment = given[i];
-        if (part.startsWith(':')) {
-          return segment === undefined ? `{${part.slice(1)}}` : segment.slice(0, 100);
-        }
-        if (segment !== undefined) edits += editsTo(part, segment.slice(0, 100).toLowerCase());
-        return part;
-      });
-      return { path: `/${path.join('/')}`, edits, length: path.join('').length };
-    })
-    .filter(({ edits, length }) => edits <= Math.max(3, length / 3))
-    .sort((a, b) => a.edits - b.edits)
-    .slice(0, 2)
-    .map(({ path }) => path);
+  const candidates = templates.map((template) => {
+    let edits = 3 * Math.abs(template.length - given.length);
+    const path = template.map((part, i) => {
+      const segment = given[i];
+      if (part.startsWith(':')) {
+        return segment === undefined ? `{${part.slice(1)}}` : segment.slice(0, 100);
+      }
+      if (segment !== undefined) edits += editsTo(part, segment.slice(0, 100).toLowerCase());
+      return part;
+    });
+    return { path: `/${path.join('/')}`, edits, length: path.join('').length };
+  });
+  return nearestBy(candidates, {
+    differenceOf: ({ edits }) => edits,
+    maxDifference: ({ length }) => Math.max(3, length / 3),
+    max: 2,
+  }).map(({ path }) => path);
 }

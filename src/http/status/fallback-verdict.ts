@@ -13,9 +13,9 @@ export interface Failure {
 }
 
 /** What is said about a CUJ that could not be measured in time. Throws CallerError for the caller's own mistakes. */
-export function unknownCuj(registry: Registry, ask: EvaluationRequest, failure: Failure): Verdict {
-  const cuj = findCuj(registry, ask.cuj);
-  const checked = resolveRequest(registry, cuj, ask);
+export function unknownCuj(registry: Registry, request: EvaluationRequest, failure: Failure): Verdict {
+  const cuj = findCuj(registry, request.cuj);
+  const checked = resolveRequest(registry, cuj, request);
   return unknownVerdict(cuj, failure, checked.selectorTexts, {
     registryDigest: registry.digest,
     ...(checked.service === undefined ? {} : { service: checked.service }),
@@ -23,10 +23,14 @@ export function unknownCuj(registry: Registry, ask: EvaluationRequest, failure: 
 }
 
 /** The same about all CUJs of a service. */
-export function unknownService(registry: Registry, ask: ServiceRequest, failure: Failure): ServiceVerdict {
-  if (!registry.services.has(ask.service)) throw serviceNotFound(registry, ask.service);
+export function unknownService(
+  registry: Registry,
+  request: ServiceRequest,
+  failure: Failure,
+): ServiceVerdict {
+  if (!registry.services.has(request.service)) throw serviceNotFound(registry, request.service);
   const verdicts = [...registry.cujs.values()]
-    .filter((cuj) => cuj.services.includes(ask.service))
-    .map((cuj) => unknownCuj(registry, { ...ask, cuj: cuj.name }, failure));
-  return judgeService(ask.service, registry.digest, verdicts);
+    .filter((cuj) => cuj.services.includes(request.service))
+    .map((cuj) => unknownCuj(registry, { ...request, cuj: cuj.name }, failure));
+  return judgeService(request.service, registry.digest, verdicts);
 }

@@ -85,7 +85,7 @@ export function refuseUnknown(
 ): void {
   for (const name of given) {
     if (names.includes(name)) continue;
-    const [nearest] = nearestNames(name, names, { most: 1 });
+    const [nearest] = nearestNames(name, names, { max: 1 });
     const meant = nearest === undefined ? '' : `Did you mean "${nearest}"? `;
     throw invalid(
       where === 'query'

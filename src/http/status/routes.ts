@@ -11,7 +11,7 @@ import type { GateMetrics } from '../operations/metrics.ts';
 import { withinDeadline } from '../server/deadline.ts';
 import { type AppPorts, systemTimer } from '../server/ports.ts';
 import { jsonText, ProblemError } from '../server/problem.ts';
-import { type Answer, jsonType } from '../server/respond.ts';
+import { jsonType, type Respond } from '../server/respond.ts';
 import { explainCuj, explainService } from './explain.ts';
 import { type Failure, unknownCuj, unknownService } from './fallback-verdict.ts';
 import { canaryParams, type Query, readFlag, refuseUnknown } from './query-params.ts';
@@ -39,7 +39,7 @@ export interface Load {
 interface Question {
   readonly explain: boolean;
   readonly pretty: boolean;
-  readonly ask: EvaluationRequest;
+  readonly evaluationRequest: EvaluationRequest;
 }
 
 interface Judged {
@@ -57,7 +57,7 @@ export function createStatusHandlers(
   ports: AppPorts,
   load: Load,
   metrics: GateMetrics,
-  answer: Answer,
+  respond: Respond,
 ): StatusHandlers {
   const { evaluator, logger, now, deadlineMs, maxInflight } = ports;
   const timer = ports.timer ?? systemTimer;
@@ -98,7 +98,7 @@ export function createStatusHandlers(
     return {
       explain: readFlag(query, 'explain'),
       pretty: readFlag(query, 'pretty'),
-      ask: {
+      evaluationRequest: {
         cuj,
         params: canaryParams(query, request.raw, own, params),
         ...(service === undefined ? {} : { service }),
@@ -121,7 +121,7 @@ export function createStatusHandlers(
       unmeasured: true,
       explained,
     });
-    if (request.shed !== undefined) return failed(request.shed);
+    if (request.overloadFailure !== undefined) return failed(request.overloadFailure);
     if (load.inflight >= maxInflight) {
       // With this signal the source is not asked; what its cache has is answered all the same.
       const kept = await start(AbortSignal.abort());
@@ -164,7 +164,7 @@ export function createStatusHandlers(
     }
     metrics.verdictAnswered(fields.cuj, fields.service, verdict.verdict, verdict.reason);
     const body = jsonText(explain ? { ...verdict, ...explained() } : verdict, pretty);
-    return answer(request, reply, 200, jsonType, body, true);
+    return respond(request, reply, 200, jsonType, body, true);
   }
 
   return {
@@ -173,14 +173,14 @@ export function createStatusHandlers(
       const cuj = findCuj(registry, (request.params as { name: string }).name);
       const services = cuj.services.map((name) => registry.services.get(name) as Service);
       const question = readQuestion(request, services, ownOfCuj, cuj.name);
-      const { ask } = question;
+      const { evaluationRequest } = question;
       // One process asks one backend, so all services have the same dialect.
       const { dialect } = services[0] as Service;
       const of = await judged(
         request,
         dialect,
         async (signal) => {
-          const evaluation = await evaluator.cuj(ask, signal);
+          const evaluation = await evaluator.cuj(evaluationRequest, signal);
           const { verdict, remembered, measurement } = evaluation;
           metrics.judged(verdict);
           return {
@@ -190,7 +190,7 @@ export function createStatusHandlers(
             explained: () => explainCuj(evaluation),
           };
         },
-        (failure) => unknownCuj(registry, ask, failure),
+        (failure) => unknownCuj(registry, evaluationRequest, failure),
         () => ({ queries: [] }),
       );
       return send(request, reply, of, question);
@@ -202,13 +202,13 @@ export function createStatusHandlers(
       const service = registry.services.get(name);
       if (service === undefined) throw serviceNotFound(registry, name);
       const question = readQuestion(request, [service], ownOfService, '*');
-      const { cuj: _, ...part } = question.ask;
-      const ask = { ...part, service: name };
+      const { cuj: _, ...part } = question.evaluationRequest;
+      const serviceRequest = { ...part, service: name };
       const of = await judged(
         request,
         service.dialect,
         async (signal) => {
-          const evaluation = await evaluator.service(ask, signal);
+          const evaluation = await evaluator.service(serviceRequest, signal);
           const { verdict, evaluations } = evaluation;
           for (const one of evaluations) metrics.judged(one.verdict);
           return {
@@ -218,7 +218,7 @@ export function createStatusHandlers(
             explained: () => explainService(evaluation),
           };
         },
-        (failure) => unknownService(registry, ask, failure),
+        (failure) => unknownService(registry, serviceRequest, failure),
         () => ({ verdicts: [] }),
       );
       return send(request, reply, of, question);

@@ -9,7 +9,7 @@ import type {
   SideCounts,
   Snapshot,
 } from '../../domain/metrics/metrics-source.ts';
-import { questionKey } from './query-key.ts';
+import { queryKey } from './query-key.ts';
 
 /** Called once for each question, with what became of it. */
 export interface CacheObserver {
@@ -31,7 +31,7 @@ export interface CacheOptions {
   readonly now?: () => number;
 }
 
-interface Flight {
+interface Call {
   readonly snapshot: Promise<Snapshot>;
   readonly controller: AbortController;
   waiting: number;
@@ -50,46 +50,46 @@ export function createCachedSource(inner: MetricsSource, options: CacheOptions):
   const { ttlMs, maxEntries, maxBytes, observer } = options;
   // lru-cache takes a TTL of 0 for "forever".
   const snapshots = ttlMs > 0 ? keepFor(ttlMs, maxEntries, maxBytes, options.now) : undefined;
-  const flights = new Map<string, Flight>();
+  const calls = new Map<string, Call>();
 
-  function takeOff(key: string, query: BatchQuery): Flight {
+  function startCall(key: string, query: BatchQuery): Call {
     const controller = new AbortController();
     const snapshot = inner.measure(query, controller.signal).then((measured) => {
-      if (flights.get(key) === flight) snapshots?.set(key, measured);
+      if (calls.get(key) === call) snapshots?.set(key, measured);
       return measured;
     });
-    const flight: Flight = { snapshot, controller, waiting: 0 };
-    flights.set(key, flight);
-    const land = () => {
-      if (flights.get(key) === flight) flights.delete(key);
+    const call: Call = { snapshot, controller, waiting: 0 };
+    calls.set(key, call);
+    const finishCall = () => {
+      if (calls.get(key) === call) calls.delete(key);
     };
     // All callers may have left by the time it fails: then nothing else handles the rejection.
-    snapshot.then(land, land);
-    return flight;
+    snapshot.then(finishCall, finishCall);
+    return call;
   }
 
   return {
     async measure(query, signal) {
-      const key = questionKey(query);
+      const key = queryKey(query);
       const known = snapshots?.get(key);
       if (known !== undefined) {
         observer?.hit();
         return known;
       }
-      if (signal.aborted) throw gaveUp(query);
-      let flight = flights.get(key);
-      if (flight === undefined) {
+      if (signal.aborted) throw timedOut(query);
+      let call = calls.get(key);
+      if (call === undefined) {
         observer?.miss();
-        flight = takeOff(key, query);
+        call = startCall(key, query);
       } else observer?.coalesced();
-      const joined = flight;
+      const joined = call;
       joined.waiting += 1;
       try {
-        return await untilAborted(joined.snapshot, signal, () => gaveUp(query));
+        return await untilAborted(joined.snapshot, signal, () => timedOut(query));
       } finally {
         joined.waiting -= 1;
-        if (joined.waiting === 0 && flights.get(key) === joined) {
-          flights.delete(key);
+        if (joined.waiting === 0 && calls.get(key) === joined) {
+          calls.delete(key);
           joined.controller.abort();
         }
       }
@@ -108,7 +108,7 @@ function keepFor(ttlMs: number, max: number, maxBytes: number, now: (() => numbe
   });
 }
 
-function gaveUp({ batch }: BatchQuery): SourceError {
+function timedOut({ batch }: BatchQuery): SourceError {
   const { backend } = batch.services[0]?.service.dialect ?? anyBackend;
   return new SourceError(
     'source_timeout',

@@ -39,7 +39,7 @@ export interface SharingClock {
 }
 
 /** One question that equal questions of other replicas need not ask again. */
-export interface SharedQuestion<T> {
+export interface SharedQuery<T> {
   /** The same for equal questions, and for no others. */
   readonly name: string;
   /** How long an answer is good for. */
@@ -58,7 +58,7 @@ const pollMs = 100;
 /** Tells those that wait that there is no answer; later callers query again. */
 const failureMs = 2_000;
 /** What a source's trouble is for all replicas alike. A rejection may be one replica's own keys. */
-const commonTrouble: readonly SourceErrorCode[] = [
+const sharedFailureCodes: readonly SourceErrorCode[] = [
   'source_unavailable',
   'source_malformed',
   'source_timeout',
@@ -99,13 +99,13 @@ export class SharedAnswers {
    * Answers from what another replica has heard, or asks. Throws what `ask` throws, what another replica's `ask` has
    * just thrown while this one waited for it, and source_rate_limited before a reset that another replica was told.
    */
-  async once<T>(question: SharedQuestion<T>, signal: AbortSignal): Promise<T> {
-    const name = `${this.#options.seal.namespace}:${question.name}`;
+  async once<T>(query: SharedQuery<T>, signal: AbortSignal): Promise<T> {
+    const name = `${this.#options.seal.namespace}:${query.name}`;
     let before: Found<T>;
     try {
-      before = await this.#look(name, question);
+      before = await this.#read(name, query);
     } catch (error) {
-      return this.#without(error, question);
+      return this.#without(error, query);
     }
     if (before !== undefined && 'answer' in before) return this.#hit(before.answer);
     const token = randomUUID();
@@ -117,11 +117,11 @@ export class SharedAnswers {
       let mine = false;
       try {
         mine = await this.#options.store.acquire(lock, token, lockMs);
-        // Its last holder may have answered, or failed, since the look.
-        found = await this.#look(name, question);
+        // Its last holder may have answered, or failed, since the first read.
+        found = await this.#read(name, query);
       } catch (error) {
         if (mine) void this.#tell(() => this.#options.store.release(lock, token));
-        return this.#without(error, question);
+        return this.#without(error, query);
       }
       if (found !== undefined && 'failure' in found && found.failure.id === old) found = undefined;
       if (mine && found === undefined) break;
@@ -134,12 +134,12 @@ export class SharedAnswers {
       }
       if (signal.aborted || this.#clock.monotonic() >= end) {
         this.#options.observer?.miss();
-        return this.#noting(question.ask());
+        return this.#noting(query.ask());
       }
       await this.#clock.pause(pollMs, signal);
     }
     this.#options.observer?.miss();
-    return this.#askForAll(name, lock, token, question, signal);
+    return this.#askForAll(name, lock, token, query, signal);
   }
 
   /** Lets the other replicas know of a 429, `seconds` before its reset. Resolves when they can know; never rejects. */
@@ -158,9 +158,9 @@ export class SharedAnswers {
   }
 
   /** Where the store cannot be asked. Throws what is no trouble of the store's. */
-  #without<T>(error: unknown, question: SharedQuestion<T>): Promise<T> {
+  #without<T>(error: unknown, query: SharedQuery<T>): Promise<T> {
     if (!(error instanceof SharedStoreDown)) throw error;
-    return this.#noting(question.ask());
+    return this.#noting(query.ask());
   }
 
   /** A 429 is for all, even where the answer is not. */
@@ -181,7 +181,7 @@ export class SharedAnswers {
     name: string,
     lock: string,
     token: string,
-    question: SharedQuestion<T>,
+    query: SharedQuery<T>,
     signal: AbortSignal,
   ): Promise<T> {
     const { now, seal, store } = this.#options;
@@ -202,18 +202,19 @@ export class SharedAnswers {
       });
     let answer: T;
     try {
-      answer = await question.ask();
+      answer = await query.ask();
     } catch (error) {
       // If all callers have gone, the call was aborted: that says nothing about the source.
-      const common = error instanceof SourceError && commonTrouble.includes(error.code) && !signal.aborted;
-      const failure = common
+      const isShared =
+        error instanceof SourceError && sharedFailureCodes.includes(error.code) && !signal.aborted;
+      const failure = isShared
         ? { failure: { id: token, code: error.code, message: error.message, hint: error.hint } }
         : undefined;
       // The next owner of the lock must know of a 429 by then.
       void tell(() => failure, failureMs, this.#noteLimit(error));
       throw error;
     }
-    void tell(() => ({ answer: question.write(answer) }), question.ttlMs);
+    void tell(() => ({ answer: query.write(answer) }), query.ttlMs);
     return answer;
   }
 
@@ -228,20 +229,20 @@ export class SharedAnswers {
   }
 
   /** What is known under the name. Throws source_rate_limited where nothing is known and calls are blocked. */
-  async #look<T>(name: string, question: SharedQuestion<T>): Promise<Found<T>> {
+  async #read<T>(name: string, query: SharedQuery<T>): Promise<Found<T>> {
     const [bytes] = await Promise.all([this.#options.store.get(name), this.#limit.learn()]);
-    const found = bytes === undefined ? undefined : await this.#open(name, bytes, question);
+    const found = bytes === undefined ? undefined : await this.#open(name, bytes, query);
     if (found === undefined || !('answer' in found)) this.#limit.check();
     return found;
   }
 
-  async #open<T>(name: string, bytes: Buffer, question: SharedQuestion<T>): Promise<Found<T>> {
+  async #open<T>(name: string, bytes: Buffer, query: SharedQuery<T>): Promise<Found<T>> {
     const { seal, now, observer } = this.#options;
-    const value = (await seal.open(name, bytes, now(), question.ttlMs)) as
+    const value = (await seal.open(name, bytes, now(), query.ttlMs)) as
       | { readonly answer?: unknown; readonly failure?: Failure }
       | undefined;
     if (value?.failure !== undefined) return { failure: value.failure };
-    const answer = value === undefined ? undefined : question.read(value.answer);
+    const answer = value === undefined ? undefined : query.read(value.answer);
     if (answer !== undefined) return { answer };
     observer?.ignored();
     return undefined;

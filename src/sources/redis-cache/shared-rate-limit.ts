@@ -55,7 +55,7 @@ export class SharedLimit {
       return;
     }
     const left = await store.leftMs(this.#name);
-    // The store's time to live is not sealed: it can only shorten what the value says.
+    // The store's time to live is not in the signed envelope: it can only shorten what the value says.
     const leftMs = Math.min(left ?? 0, value.forMs, maxLimitMs);
     if (!(leftMs > 0)) return;
     this.#untilMs = monotonic() + leftMs;

@@ -6,7 +6,7 @@ import type {
   MetricsSource,
   Snapshot,
 } from '../../domain/metrics/metrics-source.ts';
-import { questionKey } from '../decorators/query-key.ts';
+import { queryKey } from '../decorators/query-key.ts';
 import type { SharedAnswers } from './shared-cache.ts';
 import { readSnapshot, snapshotValue } from './snapshot-codec.ts';
 
@@ -51,7 +51,7 @@ export function createSharedSource(
 /** The queries' own texts are part of it: a replica of another version that asks otherwise shares nothing with this one. */
 function nameOf(query: BatchQuery, describe: DescribeQueries): string {
   const content = JSON.stringify([
-    questionKey(query),
+    queryKey(query),
     ...describe(query.batch, query.canary, query.stable).map(({ name, query: text }) => [name, text]),
   ]);
   return `snapshot:${createHash('sha256').update(content).digest('base64url')}`;

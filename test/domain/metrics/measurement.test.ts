@@ -32,7 +32,7 @@ function counts(canary: number[], stable: number[], allTraffic?: number[]): Serv
 }
 
 function wholeOf(shop: ServiceCounts, auth: ServiceCounts) {
-  const ask = resolveRequest(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
+  const request = resolveRequest(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
   const snapshot = {
     fromMs,
     toMs,
@@ -43,7 +43,7 @@ function wholeOf(shop: ServiceCounts, auth: ServiceCounts) {
     queries: [],
   };
   const { whole } = measurementOf(
-    ask,
+    request,
     new Map([
       ['shop', snapshot],
       ['auth', snapshot],
@@ -100,12 +100,12 @@ it.each([
     ]),
     queries: [],
   };
-  const ask = resolveRequest(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
+  const request = resolveRequest(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
   const services = new Map([
     ['shop', snapshot],
     ['auth', snapshot],
   ]);
-  const { availability, whole } = measurementOf(ask, services, nowMs);
+  const { availability, whole } = measurementOf(request, services, nowMs);
   expect([...(availability?.[0]?.canary.total ?? [])]).toEqual(expected);
   expect([...(availability?.[0]?.canary.bad ?? [])]).toEqual(expected.map((count) => count / 10));
   expect([...(availability?.[1]?.canary.total ?? [])]).toEqual([0, 0, 0]);
@@ -113,7 +113,7 @@ it.each([
 });
 
 it('the traffic of each call is that of all its services, over the last hour at least and no more than that', () => {
-  const ask = resolveRequest(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
+  const request = resolveRequest(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
   const minutes = (count: number) => new Array<number>(90).fill(count);
   const call = (services: readonly [string, ServiceCounts][], clockSkewMs: number) => ({
     fromMs: toMs - 88 * bucketMs,
@@ -134,7 +134,7 @@ it('the traffic of each call is that of all its services, over the last hour at 
   );
   const auth = call([['auth', counts(minutes(0), minutes(0))]], 200);
   const { sourceTraffic, clockSkewMs } = measurementOf(
-    ask,
+    request,
     new Map([
       ['shop', shop],
       ['auth', auth],

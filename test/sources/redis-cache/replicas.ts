@@ -1,4 +1,4 @@
-import { SharedAnswers, type SharedQuestion } from '../../../src/sources/redis-cache/shared-cache.ts';
+import { SharedAnswers, type SharedQuery } from '../../../src/sources/redis-cache/shared-cache.ts';
 import { createSeal } from '../../../src/sources/redis-cache/signed-envelope.ts';
 import { FakeStore } from './fake-store.ts';
 
@@ -63,7 +63,7 @@ export class Replicas {
       },
     });
     const ask = (name = 'question', signal = new AbortController().signal) =>
-      answers.once(this.#question(name), signal);
+      answers.once(this.#query(name), signal);
     return { answers, counted, ask };
   }
 
@@ -85,7 +85,7 @@ export class Replicas {
     return this.calls[nth - 1] as Call;
   }
 
-  #question(name: string): SharedQuestion<string> {
+  #query(name: string): SharedQuery<string> {
     return {
       name,
       ttlMs: 60_000,

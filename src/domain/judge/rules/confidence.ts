@@ -50,7 +50,7 @@ export const confidence: Rule = {
   highestBound: ({ ruleOutBurn, rulesOutRate = 1 }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, Math.max(rulesOutRate, 2 * referenceRate)),
   logAgainst: ({ logCanary }) => logCanary,
-  abortThresholds: ({ evidence }) => abortThresholdsOf(evidence.line),
+  abortThresholds: ({ evidence }) => abortThresholdsOf(evidence.thresholdInput),
   mayPassAt: (objective, total, bad) => !violates(objective, total, bad),
   decidesBy: { evidence: ({ evidence }) => ({ expected: 'a service meeting its SLO', value: evidence }) },
   oneMinuteText: 'all in one minute',

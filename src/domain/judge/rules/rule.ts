@@ -105,6 +105,6 @@ export function hasEvidenceToFail({ logAgainst }: Rule, evidence: Evidence, poli
   return (
     logAgainst !== undefined &&
     reaches(evidence.counts.badSeen, minBadEvents) &&
-    logAgainst(evidence, policy) >= Math.log(evidence.line.threshold)
+    logAgainst(evidence, policy) >= Math.log(evidence.thresholdInput.threshold)
   );
 }

@@ -33,11 +33,11 @@ export const canaryRestarting = step(['canary_restarting'], ({ question }) =>
 
 /** The canary has no request on an endpoint that should have some: a lost route, which no counted request shows. */
 export const endpointUnreached = step(['endpoint_unreached'], (context) =>
-  isHeldByUnreached(context) ? inconclusive('endpoint_unreached') : undefined,
+  isBlockedByUnreached(context) ? inconclusive('endpoint_unreached') : undefined,
 );
 
 /** Whether no pass is possible while an endpoint is not reached. */
-export function isHeldByUnreached({ question, unreached }: RuleContext): boolean {
+export function isBlockedByUnreached({ question, unreached }: RuleContext): boolean {
   return question.policy.onUnreached === 'inconclusive' && unreached.length > 0;
 }
 

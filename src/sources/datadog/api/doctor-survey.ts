@@ -103,15 +103,15 @@ export async function surveyDatadog(ports: {
     for (const [name, one] of found ?? []) services.set(name, one);
   }
 
-  const astray = [...services]
+  const misconfigured = [...services]
     .filter(([name, one]) => isMisconfigured(registry, name, one))
     .map(([name]) => name);
   const operations = [...(active ?? [])]
     .flatMap((metric) => /^trace\.(.+)\.hits$/.exec(metric)?.[1] ?? [])
     .slice(0, maxOtherOperations);
-  if (astray.length > 0 && operations.length > 0) {
-    const elsewhere = await attempt('queries', `where else ${astray.join(', ')} may be`, () =>
-      askElsewhere(api, registry, astray, operations, fromMs, toMs),
+  if (misconfigured.length > 0 && operations.length > 0) {
+    const elsewhere = await attempt('queries', `where else ${misconfigured.join(', ')} may be`, () =>
+      askElsewhere(api, registry, misconfigured, operations, fromMs, toMs),
     );
     for (const [name, found] of elsewhere ?? []) {
       services.set(name, { ...(services.get(name) as ServiceFacts), elsewhere: found });

@@ -133,7 +133,7 @@ function refuseCoarse(times: readonly number[], groups: readonly Groups[], every
   const digits = Math.log10(gridMs / everyMs);
   if ((times.length - 1) * digits < 3) return;
   const sums = groups.flatMap((of) => [...of.values()]).flatMap((of) => [...of.values()].map(sumOf));
-  if ((sums.reduce((most, sum) => Math.max(most, sum), 0) - 1) * digits < 6) return;
+  if ((sums.reduce((max, sum) => Math.max(max, sum), 0) - 1) * digits < 6) return;
   throw malformed(
     `all ${times.length} points are at multiples of ${gridMs / 1000} s, but buckets of ${everyMs / 1000} s were asked for`,
   );
@@ -183,12 +183,12 @@ function readPoints(
   if (values.length !== slots.length) {
     throw malformed(`a series of ${query.name} has ${values.length} values for ${slots.length} times`);
   }
-  const most = (maxInOneMinute * everyMs) / bucketMs;
+  const max = (maxInOneMinute * everyMs) / bucketMs;
   let points: Float64Array | undefined;
   for (let i = 0; i < slots.length; i += 1) {
     const value: unknown = values[i];
     if (value === null) continue;
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0 || value > most) {
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0 || value > max) {
       throw malformed(`${query.name} counts ${show(value)} events`);
     }
     const slot = slots[i] as number;
