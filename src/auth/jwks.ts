@@ -22,7 +22,7 @@ export interface JwksOptions {
 
 /** Older keys are refreshed in the background, so that withdrawn keys are removed. */
 export const refreshAfterMs = 10 * 60_000;
-/** How long known keys stay valid while fetching fails: longer than an overnight outage, but not for ever. */
+/** How long known keys stay valid while fetching fails: longer than an overnight outage, but not indefinitely. */
 export const keepForMs = 24 * 60 * 60_000;
 /** The least time between fetches for unknown keys, so that forged tokens cause no load on the issuer. */
 export const unknownKeyCooldownMs = 30_000;

@@ -98,7 +98,7 @@ function checkRollout(
       rollout.experiments[0],
       `Rollout "${name}" has only analyses of an experiment, which are not checked.`,
       'Their metrics and limits were not checked.',
-      'Add a background analysis of the CUJs and a gate step: cuj-gate generate rollout shows both.',
+      'Add a background analysis of the CUJs and an inline analysis step: cuj-gate generate rollout shows both.',
     );
     return;
   }
@@ -109,7 +109,7 @@ function checkRollout(
       place.at('spec', 'strategy'),
       `Rollout "${name}" has no analysis at all.`,
       'A broken release reaches all users, step by step.',
-      'Add a background analysis of the CUJs and a gate step: cuj-gate generate rollout shows both.',
+      'Add a background analysis of the CUJs and an inline analysis step: cuj-gate generate rollout shows both.',
     );
     return;
   }
@@ -120,7 +120,7 @@ function checkRollout(
       strategy.at('analysis'),
       `Rollout "${name}" has a background analysis only.`,
       'It can abort, but proves nothing: Argo calls a run that ends with the steps Successful, even without a measurement.',
-      'Add a step with a gate template before the last weight.',
+      'Add an inline analysis step with -gate templates before the last weight.',
     );
   }
   if (canary && !analyses.some(({ use }) => use === 'watch')) {
@@ -130,7 +130,7 @@ function checkRollout(
       strategy.at('steps'),
       `Rollout "${name}" has no background analysis.`,
       'Failures between its analysis steps are not detected.',
-      'Add spec.strategy.canary.analysis with watch templates.',
+      'Add spec.strategy.canary.analysis with -watch templates.',
     );
   }
   for (const { place: at, percent } of weights) {

@@ -121,7 +121,7 @@ function readSteps(steps: Place) {
   const experiments: Place[] = [];
   const waits: Traffic[] = [];
   let weight = 0;
-  // By a header or a mirror, traffic comes without a weight: how much, nobody can see here.
+  // By a header or a mirror, traffic has no weight, so its amount is unknown here.
   let routed = false;
   for (const step of steps.items) {
     const set = step.at('setWeight').number;

@@ -99,7 +99,7 @@ export function checkNames(analysis: Analysis, used: readonly Place[], report: R
         analysis.place,
         `The templates "${other}" and "${of}" of one analysis both have a metric "${name}".`,
         'Argo refuses the Rollout.',
-        'Remove one of them: a watch belongs in the background analysis, a gate in a step.',
+        'Remove one of them: -watch templates belong in the background analysis, -gate templates in an inline analysis step.',
       );
     }
   }

@@ -145,7 +145,7 @@ function shortfallOf(question: Question, requestsPerMinute: number | undefined):
     worst.requests === undefined
       ? `A pass of metric "${name}" with limited evidence takes ${text(wanted)} (passAfter, and the lag of the data)`
       : `${worst.requests} clean requests of metric "${name}" take ${text(wanted)} at ${weight}% of ${requestsPerMinute} a minute`;
-  // One measurement sees maxWindow, however old the data is.
+  // One measurement covers maxWindow, however old the data is.
   if (worst.seconds <= need.maxWindowSeconds) {
     return {
       seconds: wanted,

@@ -28,7 +28,7 @@ export interface WeightForecast {
   readonly minutes: number | null;
   /** The failure rate that is ruled out by then, or at the end of the whole window, 0 to 1; 1 without requests. */
   readonly rulesOutRate: number;
-  /** Whether that lies within what one measurement sees. */
+  /** Whether that fits into what one measurement covers. */
   readonly fits: boolean;
   /** Requests of the canary by then, or in the whole window, and the abort threshold there. */
   readonly requests: number;
@@ -64,7 +64,7 @@ export interface PlanEntry {
   readonly cleanRequests: number | null;
   /** What a pass with limited evidence takes at least; null where there is none. */
   readonly limitedRequests: number | null;
-  /** Minutes of traffic that one measurement sees at most (maxWindow, or a fixed window). */
+  /** Maximum minutes of traffic that one measurement covers (maxWindow, or a fixed window). */
   readonly windowMinutes: number;
   readonly lagMinutes: number;
   /** Percent that would do, rounded up to whole ones; null where not even 100 does. */

@@ -106,7 +106,7 @@ export async function serve(
   await gate.close();
   clearTimeout(cut);
   logger.info('ended');
-  // Exit even if the reader of the log has stopped reading: otherwise the log would retry for ever.
+  // Exit even if the reader of the log has stopped reading: otherwise the log would retry indefinitely.
   if (!(await written(logger))) port.exit(0);
   return 0;
 }

@@ -29,7 +29,7 @@ describe('a port of their own for probes and /metrics', () => {
       const answer = await ask(gate.url + url);
       expect(answer.status).toBe(404);
       expect(JSON.parse(answer.text)).toMatchObject({
-        hint: 'Ask for it on CUJ_GATE_ADMIN_PORT, in plain HTTP.',
+        hint: 'It is served on CUJ_GATE_ADMIN_PORT, over plain HTTP.',
         nearest: [],
       });
     }

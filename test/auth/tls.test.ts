@@ -137,7 +137,7 @@ describe('TLS from files', () => {
       level: 40,
       address: '127.0.0.1',
       code: 'ERR_SSL_HTTP_REQUEST',
-      detail: 'The caller speaks plain HTTP; this port speaks HTTPS.',
+      detail: 'The caller sent plain HTTP to an HTTPS port.',
       suppressed: 0,
     });
     // Nothing was answered, so nothing is counted.
@@ -160,7 +160,7 @@ describe('TLS from files', () => {
     await expect(ask(gate.url + question, { ca: second.cert })).rejects.toThrow();
     expect(await gate.logged('caller turned away')).toMatchObject({
       address: '127.0.0.1',
-      detail: expect.stringMatching(/does it trust|alert/),
+      detail: expect.stringMatching(/check that it trusts|alert/),
     });
   });
 

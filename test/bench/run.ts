@@ -75,7 +75,7 @@ function writeTable(): void {
   const table = [
     `Measured ${new Date().toISOString().slice(0, 10)} on ${machine}; ${rounds} rounds, load average ${os.loadavg()[0]?.toFixed(1)} at the end.`,
     '',
-    '| what | median | least to most | to reach | reached |',
+    '| what | median | min to max | target | reached |',
     '|---|---|---|---|---|',
     ...figures.map((figure) => `| ${row(figure).join(' | ')} |`),
   ].join('\n');

@@ -19,7 +19,7 @@ export async function readMetrics(url: string): Promise<Reading | undefined> {
   return {
     residentMb: value('process_resident_memory_bytes') / 1e6,
     openFiles: value('process_open_fds'),
-    inflight: value('cuj_gate_inflight_questions'),
+    inflight: value('cuj_gate_inflight_requests'),
   };
 }
 

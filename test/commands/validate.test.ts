@@ -30,7 +30,7 @@ describe('validate', () => {
         'cujs.yaml:5:48: lag is 5s, and the newest minute of the metrics is not complete before 60 s (lag-range)',
         '  at:    defaults.gate.lag',
         '  found: "5s"',
-        '  fix:   Use 60s to 1h; 90s suits most.',
+        '  fix:   lag must be 60s to 1h. The default is 90s.',
         'cujs.yaml:41:5: cujs[0] has no key "teir" (unknown-key)',
         '  at:    cujs[0].teir',
         '  found: "teir"',

@@ -271,7 +271,7 @@ describe('a rate limit', () => {
       reason: 'gate_overloaded',
       cuj: 'signup',
     });
-    expect(beyond.json().summary).toContain('the caller has asked more than 2 times a minute');
+    expect(beyond.json().summary).toContain('the caller sent more than 2 requests in a minute');
     expect(log.find((line) => line.msg === 'caller turned away')).toMatchObject({
       code: 'rate_limited',
       caller: 'token:argo',

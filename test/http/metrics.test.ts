@@ -174,10 +174,10 @@ describe('GET /metrics', () => {
     expect(await metric('cuj_gate_registry_loaded_timestamp_seconds')).toBe(
       Date.UTC(2026, 0, 31, 8, 59, 30) / 1000,
     );
-    expect(await metric('cuj_gate_inflight_questions')).toBe(0);
+    expect(await metric('cuj_gate_inflight_requests')).toBe(0);
   });
 
-  it('says for as long as it lasts that the files are not what is in force', async () => {
+  it('says for as long as it lasts that the files are not the current registry', async () => {
     const { world, metric } = await bench();
     const good = world.registry;
     world.registry = good && { ...good, failure: { atMs: 0, problems: [] } };

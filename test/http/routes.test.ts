@@ -54,7 +54,7 @@ describe('the registry for people', () => {
     expect((await app.inject('/cujs/login')).json().gate).toMatchObject(shown);
   });
 
-  it('says which registry is in force, and why a change is not', async () => {
+  it('says which registry is the current one, and why a change was rejected', async () => {
     const { app, world } = await bench();
     expect((await app.inject('/registry')).json()).toEqual({
       summary: '4 CUJs from 1 file',
@@ -86,7 +86,7 @@ describe('the registry for people', () => {
     expect(ready.statusCode).toBe(200);
     expect(ready.json()).toEqual({
       summary:
-        'ready, with the registry from before: its last change was refused for 1 problem; GET /registry has it',
+        'ready; last registry reload failed (1 problem); keeping previous version; GET /registry lists it',
       ok: true,
       registry: digest,
       problems: 1,

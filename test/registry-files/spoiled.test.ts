@@ -111,7 +111,7 @@ const schemaTable: readonly (readonly [string, Spoiled])[] = [
       rule: 'missing-key',
       path: 'cujs[2]',
       at: '¦name: first-view',
-      fix: /^Add owner: the team that answers/,
+      fix: /^Add owner: the team that owns/,
     },
   ],
   [

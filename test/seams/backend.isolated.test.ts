@@ -164,7 +164,7 @@ describe('a backend that stores values and routes as they are', () => {
     const verdict = await ask(`/cujs/order/status?${versions}`);
     expect(verdict.reason).toBe('clock_skew');
     expect(verdict.summary).toContain("120 s ahead of Tally's");
-    expect(verdict.hint).toContain('Where TALLY_URL names a proxy');
+    expect(verdict.hint).toContain('If TALLY_URL is a proxy');
   });
 
   test('shows its queries with the placeholders of the registry', async () => {

@@ -31,7 +31,7 @@ export interface Circumstances {
   readonly fullTrafficMs: number;
 }
 
-/** Something to reach: `of` is compared with `limit`. */
+/** A target: `of` is compared with `limit`. */
 export interface Wanted {
   readonly of: Measure;
   readonly atLeast?: number;
@@ -197,7 +197,7 @@ export const releases: readonly Release[] = [
   },
   {
     id: 'endpoint',
-    name: 'one endpoint fails wholly, at least 20 canary requests expected there',
+    name: 'one endpoint fails completely, at least 20 canary requests expected there',
     good: false,
     truth: (circumstances) => oneEndpoint(circumstances, (requests) => requests >= 20),
     wanted: [
@@ -207,7 +207,7 @@ export const releases: readonly Release[] = [
   },
   {
     id: 'endpoint-few',
-    name: 'one endpoint fails wholly, fewer than 20 canary requests expected there',
+    name: 'one endpoint fails completely, fewer than 20 canary requests expected there',
     good: false,
     truth: (circumstances) => oneEndpoint(circumstances, (requests) => requests < 20),
     wanted: [],

@@ -162,7 +162,7 @@ export function tablesOf(results: Results): ReadonlyMap<string, string> {
   ]);
 }
 
-/** Why rollouts were not promoted: for whoever tunes the rules, not for the docs. */
+/** Why rollouts were not promoted: for tuning the rules, not for the docs. */
 export function reasonsText({ cells }: Results): string {
   const most = 4;
   const line = ({ release, service, requestsPerSecond, hour, tally }: CellTally) =>

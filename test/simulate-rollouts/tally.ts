@@ -16,7 +16,7 @@ export interface Tally {
   readonly promoted: number;
   readonly aborted: number;
   readonly paused: number;
-  /** Rollouts in which the canary never failed by the release's fault until the end, so that nobody could see it. */
+  /** Rollouts in which the canary never failed by the release's fault until the end, so that it could not be detected. */
   readonly unseen: number;
   /** Seconds, of rollouts that were promoted. */
   readonly allTraffic: Spread;

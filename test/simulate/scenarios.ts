@@ -72,7 +72,7 @@ export const cases: (Scenario & { readonly good: boolean })[] = [
   },
   {
     id: 'known-broken',
-    name: 'one endpoint of 20% of the traffic has failed for ever at 20 times the allowed rate, on stable too',
+    name: 'one endpoint of 20% of the traffic has always failed at 20 times the allowed rate, on stable too',
     good: true,
     ...ten,
     endpoints: oneOf(0.2, 20 * budget, 20 * budget, 0),
@@ -183,7 +183,7 @@ export const cases: (Scenario & { readonly good: boolean })[] = [
   },
   {
     id: 'sampled-untold',
-    name: 'the same, the registry not told of it',
+    name: 'the same without sampleRate in the registry',
     good: true,
     looks: 10,
     canaryRequests: 20_000,
@@ -220,7 +220,7 @@ export const cases: (Scenario & { readonly good: boolean })[] = [
   },
   {
     id: 'last-minute',
-    name: 'one endpoint of 1% of the traffic breaks wholly in the last minute (20,000 requests)',
+    name: 'one endpoint of 1% of the traffic breaks completely in the last minute (20,000 requests)',
     good: false,
     looks: 10,
     canaryRequests: 2000,

@@ -57,7 +57,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.tls.existingSecret -}}https{{- else -}}http{{- end -}}
 {{- end -}}
 
-{{- /* Where probes and /metrics are: on a port of their own, always in plain HTTP, or with everything else. */ -}}
+{{- /* Port of the probes and /metrics: the admin port, always plain HTTP, or the main port. */ -}}
 {{- define "cuj-gate.probePort" -}}
 {{- if .Values.adminPort -}}
 port: admin
@@ -68,13 +68,13 @@ port: http
 {{- end -}}
 {{- end -}}
 
-{{- /* The port of a URL, or that of its scheme. */ -}}
+{{- /* The port of a URL, or the default port of its scheme. */ -}}
 {{- define "cuj-gate.urlPort" -}}
 {{- $url := urlParse . -}}
 {{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary 443 80 (eq $url.scheme "https")) -}}
 {{- end -}}
 
-{{- /* Variables of the gate, and the value that sets each: extraEnv must not. */ -}}
+{{- /* Environment variables of the gate, and the value that sets each. extraEnv must not set them. */ -}}
 {{- define "cuj-gate.owners" -}}
 HOST: settings.host
 PORT: service.port
@@ -117,7 +117,7 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- if hasSuffix "ms" . -}}{{ $number }}{{- else if hasSuffix "s" . -}}{{ mul $number 1000 }}{{- else -}}{{ mul $number 60000 }}{{- end -}}
 {{- end -}}
 
-{{- /* What the chart cannot do without, all of it at once, each with what to do. */ -}}
+{{- /* Required values and invalid combinations, reported at once. */ -}}
 {{- define "cuj-gate.check" -}}
 {{- $problems := list -}}
 {{- if not .Values.image.repository -}}
@@ -132,7 +132,7 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- else if gt (len $registries) 1 -}}
 {{- $problems = append $problems "registry.existingConfigMap, registry.files and registry.volume: keep one of them." -}}
 {{- end -}}
-{{- /* The gate's own bounds, in ms: beyond them no pod would start. */ -}}
+{{- /* The gate's limits, in ms: outside them no pod would start. */ -}}
 {{- range list (list "settings.deadline" .Values.settings.deadline 100 9999) (list "settings.cacheTtl" .Values.settings.cacheTtl 0 600000) (list "auth.oidc.clockSkew" .Values.auth.oidc.clockSkew 0 300000) -}}
 {{- $ms := include "cuj-gate.ms" (index . 1) | int64 -}}
 {{- if or (lt $ms (index . 2 | int64)) (gt $ms (index . 3 | int64)) -}}
@@ -143,7 +143,7 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- $problems = append $problems "redis is set with a settings.cacheTtl of 0: without a cache there is nothing to share." -}}
 {{- end -}}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.from) -}}
-{{- $problems = append $problems "networkPolicy.from is empty, which for Kubernetes means everybody: list the peers that may connect." -}}
+{{- $problems = append $problems "networkPolicy.from is empty, which admits all peers: list the peers that may connect." -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- $problems = append $problems "autoscaling.minReplicas is above autoscaling.maxReplicas." -}}
@@ -174,7 +174,7 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- if eq (int .Values.adminPort) 8080 -}}
 {{- $problems = append $problems "adminPort is 8080, which the pod uses for requests: choose another port, such as 9090." -}}
 {{- end -}}
-{{- /* A Prometheus that cannot scrape reads like a gate that is down. */ -}}
+{{- /* A failing scrape looks like a gate that is down. */ -}}
 {{- if .Values.serviceMonitor.enabled -}}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsFrom) -}}
 {{- $problems = append $problems "serviceMonitor is enabled and networkPolicy.metricsFrom is empty: Prometheus could not connect. List its peers." -}}
@@ -198,7 +198,7 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- end -}}
 {{- $_ := set $seen .name true -}}
 {{- end -}}
-{{- /* A label that is there twice, and a pod that the Service would not find. */ -}}
+{{- /* Duplicate labels break the selector. */ -}}
 {{- $own := fromYaml (include "cuj-gate.labels" .) -}}
 {{- range $path, $labels := dict "podLabels" .Values.podLabels "serviceMonitor.labels" .Values.serviceMonitor.labels "prometheusRule.labels" .Values.prometheusRule.labels "dashboard.labels" .Values.dashboard.labels -}}
 {{- range $key, $value := $labels -}}
@@ -218,7 +218,7 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- $problems = append $problems (printf "serviceMonitor.scrapeTimeout is %s, longer than serviceMonitor.interval, %s: Prometheus would refuse both." .scrapeTimeout .interval) -}}
 {{- end -}}
 {{- end -}}
-{{- /* What extraEgress opens is not looked into. */ -}}
+{{- /* extraEgress is not checked. */ -}}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.extraEgress) -}}
 {{- $keys := ternary (list "auth.oidc.jwksUrl" .Values.auth.oidc.jwksUrl) (list "auth.oidc.issuer" .Values.auth.oidc.issuer) (not (empty .Values.auth.oidc.jwksUrl)) -}}
 {{- range list (list "datadog.url" .Values.datadog.url) $keys -}}

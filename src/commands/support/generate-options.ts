@@ -92,18 +92,23 @@ export function addGenerateOptions(command: Command): Command {
       .default(defaults.interval),
     new Option(
       '--initial-delay <duration>',
-      "delay of a watch's first measurement (default: the CUJ's lag plus one minute)",
+      "delay of the first measurement of a background analysis (default: the CUJ's lag plus one minute)",
     ).argParser(duration),
-    new Option('--count <n>', 'maximum number of measurements of a gate')
+    new Option('--count <n>', 'maximum number of measurements of an inline analysis step')
       .argParser(atLeastOne)
       .default(defaults.count),
-    new Option('--passes <n>', 'number of consecutive passes that a gate needs')
+    new Option('--passes <n>', 'number of consecutive passes that an inline analysis step needs')
       .argParser(atLeastOne)
       .default(defaults.passes),
-    new Option('--watch-errors <n>', 'consecutive failed requests that a watch tolerates, one every 10 s')
+    new Option(
+      '--watch-errors <n>',
+      'consecutive failed requests that a background analysis tolerates, one every 10 s',
+    )
       .argParser(atLeastOne)
       .default(defaults.watchErrors),
-    new Option('--gate-errors <n>', 'the same for a gate').argParser(atLeastOne).default(defaults.gateErrors),
+    new Option('--gate-errors <n>', 'the same for an inline analysis step')
+      .argParser(atLeastOne)
+      .default(defaults.gateErrors),
     new Option('--analysis <which>', 'templates of a rollout: one for each CUJ, or one for the service')
       .choices(['cujs', 'service'])
       .default('cujs'),
@@ -119,7 +124,7 @@ export function addGenerateOptions(command: Command): Command {
       "handle that monitors notify, such as @slack-{owner}; {owner} is the CUJ's owner; may be repeated",
     )
       .argParser(collect)
-      .default([], 'nobody'),
+      .default([], 'none'),
   );
   return command;
 }

@@ -9,9 +9,9 @@ export interface EndpointVerdict extends SideFacts {
   readonly resource: string;
   readonly latencyMs?: number;
   readonly evidence: number;
-  /** The rate of bad events that is held against it: the error budget, or stable's own upper bound where stable fails it. */
+  /** The reference rate: the error budget, or stable's own upper bound where stable fails it. */
   readonly allowedRate: number;
-  /** How many bad events on this endpoint alone would fail the CUJ; null where its traffic cannot carry a fail. */
+  /** Number of bad events on this endpoint alone that would fail the CUJ; null where its traffic cannot carry a fail. */
   readonly failAtBadEvents: number | null;
   /** Stable's counts over all that was queried. */
   readonly stable: SideFacts;

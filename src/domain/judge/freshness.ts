@@ -35,7 +35,10 @@ export function missingMinutesOf(hits: readonly number[]): number | undefined {
   return chanceOfSilence(reference.length, busy, missing) <= silenceChanceLimit ? missing : undefined;
 }
 
-/** That all `busy` of `minutes + missing` minutes fall among the first `minutes`: C(minutes, busy) / C(minutes + missing, busy). */
+/**
+ * Chance that all `busy` minutes of `minutes + missing` are among the first `minutes`:
+ * C(minutes, busy) / C(minutes + missing, busy).
+ */
 function chanceOfSilence(minutes: number, busy: number, missing: number): number {
   let chance = 1;
   for (let i = 1; i <= missing; i += 1) chance *= (minutes - busy + i) / (minutes + i);

@@ -15,7 +15,7 @@ export interface ServiceVerdict {
   readonly service: string;
   readonly canary: string;
   readonly stable: string;
-  /** Worst first; those that only observe come last. */
+  /** Worst first; report-only CUJs last. */
   readonly cujs: readonly ServiceCuj[];
   readonly registry: string;
 }

@@ -40,10 +40,10 @@ export interface VerdictWindow {
 export interface Verdict {
   readonly summary: string;
   readonly verdict: Outcome;
-  /** True for a pass and for nothing else. */
+  /** True only for a pass. */
   readonly ok: boolean;
   readonly reason: Reason;
-  /** What to look at or to do, in one or two sentences. */
+  /** What to check or do next, in one or two sentences. */
   readonly hint: string;
   readonly cuj: string;
   readonly services: readonly string[];
@@ -68,7 +68,7 @@ export interface Verdict {
   readonly noDataCause?: NoDataCause;
   readonly traffic?: Traffic;
   readonly slis: readonly SliVerdict[];
-  /** The registry that the verdict was made against. */
+  /** Digest of the registry that the verdict is based on. */
   readonly registry: string;
 }
 
@@ -201,7 +201,7 @@ function skewedVerdict(
   const failure = {
     reason: 'clock_skew' as const,
     message: `the clock of this gate is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} ${backend}'s, so it cannot tell which minute is the newest complete one`,
-    hint: `Set the clock of the gate's node right (NTP). Where ${addressSetting} names a proxy, make sure that it does not change the Date of ${backend}'s answers.`,
+    hint: `Correct the clock of the gate's node (NTP). If ${addressSetting} is a proxy, it must not change the Date of ${backend}'s responses.`,
   };
   return { ...unknownVerdict(cuj, failure, selectors, options), clockSkewSeconds: seconds };
 }
@@ -228,7 +228,7 @@ function unclassifiedVerdict(cuj: Cuj, measurement: Measurement, options: JudgeO
   const count = roundCount(unclassifiedIn(measurement));
   const failure = {
     reason: 'source_malformed',
-    message: `the metrics leave the verdict open: of ${count} requests the queries do not agree whether they were good or bad`,
+    message: `queries disagree about ${count} requests (good or bad), so the verdict is undecided`,
     hint: 'If it happens once, do nothing: the requests arrived while the queries were answered. Otherwise run the same queries by hand (GET /cujs/<name> shows them).',
   } as const;
   return unknownVerdict(cuj, failure, measurement.selectors, options);

@@ -38,7 +38,7 @@ export interface VerdictStaleData {
   readonly services: readonly string[];
   /** RFC 3339: the end of the newest minute that has any request. */
   readonly newest: string;
-  /** How old that is, at least: until `window.to`, and the lag of the CUJ. */
+  /** Minimum age of that data: until `window.to`, and the lag of the CUJ. */
   readonly ageSeconds: number;
 }
 

@@ -22,7 +22,7 @@ export interface SliQuestion {
   readonly isStale: boolean;
 }
 
-/** Natural logs of every evidence that the rules ask for, and what else a rule goes by. */
+/** Natural logs of the evidence, and other inputs of the rules. */
 export interface Evidence {
   readonly logCanary: number;
   /** Of each endpoint alone; ln 1 = 0 where it had no traffic. */
@@ -44,7 +44,7 @@ export interface Evidence {
   readonly referenceRate: number;
 }
 
-/** `comparesStable`: the rule goes by the minutes with stable beside the canary, and by nothing else. */
+/** `comparesStable`: the rule uses only the minutes with concurrent stable traffic. */
 export function evidenceIn(
   sums: SliSums,
   { objective, policy, sliCount, window }: SliQuestion,

@@ -10,7 +10,7 @@ const newest = Array.from({ length: 7 }, (_, j) => 2 ** j);
 /**
  * Natural log of stable's own evidence against the objective: half over all that was queried, pooled and by endpoint as
  * the canary's is, which sees what has been wrong for long; half the mean over its newest 1, 2, 4 … 64 minutes, so that
- * clean hours before do not hide a fault that began just now. A mean of e-values, so at any one look at most alpha of
+ * clean hours before do not hide a fault that began just now. A mean of e-values, so at any one analysis at most alpha of
  * stables on their SLO show 1/alpha. Where what it shows is over, it is the same over the canary's window alone.
  */
 export function logStableEvidence(

@@ -128,7 +128,7 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
       indistinguishable === 'shared'
         ? 'the selectors of canary and stable match the same requests'
         : indistinguishable === 'swapped'
-          ? 'stable began after the canary: are the two versions swapped?'
+          ? 'stable began after the canary: check whether the two versions are swapped'
           : lacksConcurrentStable(sli, indistinguishable)
             ? `stable has no traffic in the same minutes, and the rule ${policy.rule} compares only those`
             : 'stable has no traffic: the selector of the canary matches both versions, or the rollout is over'
@@ -136,17 +136,17 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
   limited_evidence: (sli, facts) =>
     `${counts(sli)}${worst(sli)}${afterIncident(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}`,
   canary_restarting: (sli, { attempts = 0 }) =>
-    `${counts(sli)}${worst(sli)}, but the canary went silent and came back ${plain(attempts - 1)} times: does it crash?`,
-  endpoint_unreached: (sli) => `${counts(sli)}${missed(sli)}: is a route missing?`,
+    `${counts(sli)}${worst(sli)}, but the canary went silent and came back ${plain(attempts - 1)} times: check its pods for crashes`,
+  endpoint_unreached: (sli) => `${counts(sli)}${missed(sli)}: check its routes`,
   within_slo: (sli) => `${counts(sli)}${afterIncident(sli)}${missed(sli)}`,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,
 };
 
-/** What a pass or a fail leaves out, because stable failed alike. */
+/** What a pass or a fail leaves out, because stable failed as well. */
 function afterIncident({ sharedUntil }: SliVerdict): string {
   return sharedUntil === undefined
     ? ''
-    : `, counted from ${sharedUntil.slice(11, 16)} UTC on: until then stable failed alike`;
+    : `, counted from ${sharedUntil.slice(11, 16)} UTC on: stable failed as well until then`;
 }
 
 function minutes(seconds: number): string {
@@ -224,14 +224,14 @@ function untilVerdict(sli: SliVerdict): string {
 
 const noDataSentences: Readonly<Record<NoDataCause, (facts: SummaryFacts) => string>> = {
   no_canary_traffic: (facts) =>
-    `no request matches the canary ${facts.canary}, the rest of the service had ${plain(facts.traffic?.stable ?? 0)}: is the selector wrong, or is no traffic routed to the canary?`,
+    `no request matches the canary ${facts.canary}, the rest of the service had ${plain(facts.traffic?.stable ?? 0)}: check the selector and the traffic routing`,
   canary_idle: (facts) =>
     `no request reaches the canary ${facts.canary}: all ${plain(facts.traffic?.stable ?? 0)} requests of the service match stable ${facts.stable}`,
   unknown_tag: (facts) =>
-    `no request matches the canary ${facts.canary}, but ${plain(facts.traffic?.unmatchedRecently ?? 0)} requests of the newest minutes match neither it nor stable ${facts.stable}: is the version tag wrong?`,
+    `no request matches the canary ${facts.canary}, but ${plain(facts.traffic?.unmatchedRecently ?? 0)} requests of the newest minutes match neither it nor stable ${facts.stable}: check the version tag`,
   cuj_not_reached: (facts) =>
     `the canary ${facts.canary} had ${plain(facts.traffic?.canary ?? 0)} requests, none of them on this CUJ`,
-  service_silent: () => 'the service had no request at all: is env, service or operation wrong?',
+  service_silent: () => 'the service had no request: check env, service and operation',
   canary_stopped: (facts) => `the canary ${facts.canary} had requests earlier, but none in the window`,
   too_early: ({ sinceAheadSeconds }) =>
     sinceAheadSeconds === undefined
@@ -288,7 +288,7 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
   within_noise: 'Wait: more traffic distinguishes a violation from chance.',
   no_data: "Check this SLI's metric and thresholds with cuj-gate doctor.",
   limited_evidence:
-    'Go on, and keep the background analysis running: the traffic is too low to rule out more in this time.',
+    'Continue the rollout, and keep the background analysis running: the traffic is too low to rule out more in this time.',
   canary_restarting:
     "Look at the restarts of the canary's pods. If the rollout was only retried under the same version, pass its start as since.",
   endpoint_unreached:

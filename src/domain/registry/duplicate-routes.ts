@@ -103,7 +103,7 @@ export class RouteCheck {
     );
   }
 
-  /** Looked for rather than kept: a registry has a hundred thousand routes and, mostly, no collision. */
+  /** Computed on demand, since collisions are rare and a registry may have a hundred thousand routes. */
   #ownerOf(service: string, label: string): string {
     if (this.#collisions > 100) return '';
     for (const cuj of this.#cujs.values()) {

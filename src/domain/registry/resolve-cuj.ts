@@ -165,14 +165,8 @@ function resolvePolicy(document: CujDocument, reporter: Reporter): ErrorBudgetAc
     const below = Math.round(Number.parseFloat(text) * 1e6) / 1e8;
     const at = ['errorBudgetPolicy', index, 'below'];
     if (below > 1) {
-      const fix = 'Use at most 100%: that much is there before anything failed.';
-      reporter.value(
-        at,
-        'policy-over-100',
-        text,
-        `there is never more than 100% of an error budget left`,
-        fix,
-      );
+      const fix = 'Use at most 100%: the full error budget.';
+      reporter.value(at, 'policy-over-100', text, `an error budget is at most 100%`, fix);
     }
     if (actions.has(below)) {
       const fix = 'Join both actions in one entry, or change one of the limits.';

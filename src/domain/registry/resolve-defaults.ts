@@ -180,8 +180,8 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
       own.lag,
       lag < minuteMs
         ? `lag is ${own.lag}, and the newest minute of the metrics is not complete before 60 s`
-        : `lag is ${own.lag}, and an answer that is more than an hour late protects nothing`,
-      'Use 60s to 1h; 90s suits most.',
+        : `lag is ${own.lag}, and a verdict more than an hour late is of no use`,
+      'lag must be 60s to 1h. The default is 90s.',
     );
   }
   // A broken `defaults` may hold the other half of a pair.
@@ -205,7 +205,7 @@ function checkWindow(own: GateDocument, defaults: Defaults, reporter: Reporter):
   );
 }
 
-/** A limited pass looks back over `passAfter`, and one look sees `maxWindow`. */
+/** A limited pass needs `passAfter` of data, and one analysis covers `maxWindow`. */
 function checkPassAfter(own: GateDocument, defaults: Defaults, reporter: Reporter): void {
   const key = (['passAfter', 'maxWindow', 'window'] as const).find((name) => own[name] !== undefined);
   const passAfter = own.passAfter ?? defaults.writtenPassAfter;

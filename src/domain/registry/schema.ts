@@ -5,7 +5,7 @@ import { ruleNames } from './rules.ts';
 
 /**
  * The registry's format. This schema is the type, the check when a registry is loaded, and what `cuj-gate schema` prints for
- * editors. What it cannot say (names that must exist elsewhere, decimals, uniqueness) is in resolve.ts.
+ * editors. What it cannot express (names that must exist elsewhere, decimals, uniqueness) is in resolve.ts.
  */
 
 const closed = { additionalProperties: false } as const;
@@ -65,7 +65,7 @@ const GateSchema = Type.Object(
       Type.String({
         pattern: `^(never|[1-9][0-9]{0,4}(s|m|h|d))$`,
         description:
-          'From this time after the first canary request on, a pass may prove less than ruleOutBurn asks for; never: it always proves that.',
+          'From this time after the first canary request on, passes with limited evidence are allowed; never: every pass must be proven.',
       }),
     ),
     rulesOutRate: Type.Optional(
@@ -100,9 +100,9 @@ const GateSchema = Type.Object(
         description: 'rollout (all since this rollout began) or a fixed span such as 5m, in whole minutes.',
       }),
     ),
-    maxWindow: Type.Optional(Duration('The longest span that is looked at, in whole minutes.')),
+    maxWindow: Type.Optional(Duration('The longest span that is analyzed, in whole minutes.')),
     restartGap: Type.Optional(
-      Duration('A silence of the canary this long ends one rollout and begins the next.'),
+      Duration('A period without canary requests of this length ends one rollout and begins the next.'),
     ),
     lag: Type.Optional(Duration('How old the newest minute must be before it counts as complete.')),
   },
@@ -192,7 +192,7 @@ export const ServiceSchema = Type.Object(
       Type.Number({
         minimum: 1,
         maximum: 1000,
-        description: 'How bursty errors are: variance over that of independent errors.',
+        description: 'How bursty errors are: variance of the errors per minute divided by their mean.',
       }),
     ),
   },
@@ -222,7 +222,7 @@ export const CujSchema = Type.Object(
     }),
     title: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
     description: Type.Optional(Type.String({ minLength: 1, maxLength: 2000 })),
-    owner: Type.String({ minLength: 1, maxLength: 200, description: 'The team that answers for this CUJ.' }),
+    owner: Type.String({ minLength: 1, maxLength: 200, description: 'The team that owns this CUJ.' }),
     runbook: Type.Optional(Type.String({ pattern: '^https?://\\S+$', maxLength: 1000 })),
     tier: Type.Optional(Type.Integer({ minimum: 1, maximum: 3, description: '1 most critical … 3.' })),
     service: Type.Optional(

@@ -84,7 +84,10 @@ function logEvidenceAt(total: number, bad: number, logs: readonly number[]): num
   return logMeanExp(logMultiples.map((logMultiple, j) => bad * logMultiple - total * (logs[j] as number)));
 }
 
-/** Natural log of E(n, e; p), for one look: an EvidenceProcess pays where more follow. Zero events are no evidence: 0. */
+/**
+ * Natural log of E(n, e; p), for one analysis. For several, use an EvidenceProcess, which accounts for them. Zero events are
+ * no evidence: 0.
+ */
 export function logEvidence(total: number, bad: number, rate: number): number {
   return total > 0 ? logEvidenceAt(total, bad, costsOf(rate)) : 0;
 }

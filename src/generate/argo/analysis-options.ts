@@ -23,13 +23,13 @@ export interface AnalysisOptions extends CanaryArgOptions {
   readonly auth: GateAuth | undefined;
   /** The time between two measurements, in Argo's format: `60s`. */
   readonly interval: string;
-  /** The delay of a watch's first measurement; undefined: until the first minute of data is complete. */
+  /** The delay of the first measurement of a background analysis; undefined: until the first minute of data is complete. */
   readonly initialDelay: string | undefined;
-  /** The maximum number of measurements of a gate. */
+  /** The maximum number of measurements of an inline analysis step. */
   readonly count: number;
-  /** The number of consecutive passes that a gate needs. */
+  /** The number of consecutive passes that an inline analysis step needs. */
   readonly passes: number;
-  /** Consecutive failed requests that a watch and a gate tolerate; Argo makes one every 10 s. */
+  /** Consecutive failed requests that each kind of analysis tolerates; Argo makes one every 10 s. */
   readonly watchErrors: number;
   readonly gateErrors: number;
   /** Annotate every object with the digest of the whole registry, so that every change changes all objects. */

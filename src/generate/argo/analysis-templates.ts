@@ -15,7 +15,7 @@ export function templateName(question: Question, use: TemplateUse): string {
   return `${question.name}-${use}`;
 }
 
-/** The templates of a CUJ. A CUJ in report-only mode has no gate: it always passes. */
+/** The templates of a CUJ. A CUJ in report-only mode has no inline analysis step: it always passes. */
 export function usesOf(cuj: Cuj): readonly TemplateUse[] {
   return cuj.mode === 'observe' ? ['watch'] : ['watch', 'gate'];
 }
@@ -28,7 +28,7 @@ export function usesOf(cuj: Cuj): readonly TemplateUse[] {
 export function analysisTemplates(registry: Registry, options: AnalysisOptions): GeneratedFile[] {
   if (options.passes > options.count) {
     throw new GenerateError(
-      `A gate with ${options.count} measurements cannot pass ${options.passes} times in a row.`,
+      `An inline analysis step with ${options.count} measurements cannot pass ${options.passes} times in a row.`,
       'Lower --passes or raise --count.',
     );
   }
@@ -93,18 +93,18 @@ function cujSubject(registry: Registry, cuj: Cuj, options: AnalysisOptions): Sub
 
 const useLines: Readonly<Record<TemplateUse, readonly string[]>> = {
   watch: [
-    'A watch: for background analysis (spec.strategy.canary.analysis). It aborts the rollout on the first FAIL. It proves',
-    'nothing: Argo calls a run that ends with the steps Successful. Use it together with a gate.',
+    'For background analysis (spec.strategy.canary.analysis). It aborts the rollout on the first FAIL. It proves nothing:',
+    'Argo calls a run that ends with the steps Successful. Use it together with an inline analysis step.',
   ],
   gate: [
-    'A gate: for an inline analysis step (steps: - analysis). Argo continues after enough consecutive PASS results, aborts',
-    'on the first FAIL, and otherwise pauses the rollout for a person: the last value then explains why.',
+    'For an inline analysis step (steps: - analysis). Argo continues after enough consecutive PASS results, aborts on the',
+    'first FAIL, and otherwise pauses the rollout for a person: the last value then explains why.',
   ],
 };
 
 const observeLines = [
-  'A watch: for background analysis (spec.strategy.canary.analysis). The CUJ is in report-only mode (mode: observe): its',
-  'verdict is shown after a PASS and never fails a rollout. It needs no gate.',
+  'For background analysis (spec.strategy.canary.analysis). The CUJ is in report-only mode (mode: observe): its verdict is',
+  'shown after a PASS and never fails a rollout. It needs no inline analysis step.',
 ];
 
 function template(

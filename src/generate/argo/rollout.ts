@@ -23,7 +23,7 @@ export interface RolloutOptions extends AnalysisOptions {
 }
 
 /**
- * Nearly all traffic, while the watch goes on: evidence grows fastest, and an abort still returns to stable pods. Not 100%, so
+ * Nearly all traffic, while the background analysis continues: evidence grows fastest, and an abort still returns to stable pods. Not 100%, so
  * that an outside fault, which stable has as well, can be told from the release's.
  */
 const bakeWeight = 95;
@@ -32,8 +32,8 @@ const bakeWeight = 95;
 const sampleVersion = 'v1.0.0';
 
 /**
- * A Rollout for each service, in `rollouts/`: 25% of the traffic for five minutes with a background analysis, then a gate,
- * then a bake at 95%, then all traffic. A sample to copy into the service's repository, which owns image, ports and replicas.
+ * A Rollout for each service, in `rollouts/`: 25% of the traffic for five minutes with a background analysis, then an inline
+ * analysis step, then a bake at 95%, then all traffic. A sample to copy into the service's repository, which owns image, ports and replicas.
  */
 export function rollouts(registry: Registry, options: RolloutOptions, only?: string): GeneratedFile[] {
   return judgedServices(registry, only).map((service) => ({
@@ -202,7 +202,7 @@ function notesOf(
     {
       at: canary('steps'),
       lines: [
-        'May be changed. More traffic and time before the gate mean an earlier verdict:',
+        'May be changed. More traffic and time before the inline analysis step mean an earlier verdict:',
         '`cuj-gate lint rollout FILE --requests-per-minute N` checks whether a pause is long enough.',
       ],
     },
@@ -235,14 +235,14 @@ function notesOf(
   if (gated) {
     notes.push({
       at: canary('steps', 2),
-      lines: ['The gate: only an analysis step can hold a release back. Keep it before the last weight.'],
+      lines: ['Inline analysis step: only this can hold a release back. Keep it before the last weight.'],
     });
   }
   if (watched) {
     notes.push({
       at: canary('steps', gated ? 3 : 2),
       lines: [
-        'The bake: the watch sees most of the traffic, and an abort takes seconds, because the stable pods are still there.',
+        'The bake: the background analysis sees most of the traffic, and an abort takes seconds: the stable pods are still there.',
         'It needs traffic routing and no dynamicStableScale. At less than 100% a fault that stable has as well aborts nothing.',
       ],
     });

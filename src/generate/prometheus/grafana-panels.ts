@@ -215,7 +215,7 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
         { threshold: 8 },
       ),
       series('Pending requests', 'Beyond the limit, requests are answered with gate_overloaded.', 'short', [
-        ['sum(cuj_gate_inflight_questions)', 'pending'],
+        ['sum(cuj_gate_inflight_requests)', 'pending'],
       ]),
       series(
         'Current registries',

@@ -58,7 +58,7 @@ const gateRules: readonly Rule[] = [
   rule('CujGateDown', 'absent(cuj_gate_registry_cujs)', '5m', 'page', {
     summary: 'No gate is running.',
     description:
-      'Prometheus has no cuj-gate target. Analyses get connection errors; a gate step aborts its rollout after consecutiveErrorLimit.',
+      'Prometheus has no cuj-gate target. Analyses get connection errors; an inline analysis step aborts its rollout after consecutiveErrorLimit.',
     fix: 'Check the pods of cuj-gate and their scrape configuration.',
   }),
   rule('CujGateRegistryRefused', 'cuj_gate_registry_last_reload_successful == 0', '5m', 'ticket', {

@@ -2,8 +2,8 @@ import Type, { type Static } from 'typebox';
 import { Closed } from '../openapi/schema-parts.ts';
 
 /**
- * What a question is answered while nobody can tell whether its caller may ask: not a refusal, since five of those in a
- * row abort a rollout, and not a verdict on anything, since the caller may be anyone.
+ * Response of the status routes while tokens cannot be verified. Not a refusal: five errors in a row abort a rollout. It
+ * contains no verdict, since the caller may be anyone.
  */
 export const NotJudgedSchema = Closed(
   {
@@ -15,7 +15,7 @@ export const NotJudgedSchema = Closed(
   },
   {
     $id: 'NotJudged',
-    description: "The caller's token cannot be verified at the moment. Holds nothing of the registry.",
+    description: "The caller's token cannot be verified at the moment. Contains nothing from the registry.",
   },
 );
 export type NotJudgedDocument = Static<typeof NotJudgedSchema>;

@@ -25,7 +25,7 @@ declare module 'fastify' {
 /** Runs before a route's handler: calls `next`, or answers. */
 export type Guard = (request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void) => void;
 
-/** The log says at most this often that callers are turned away: anyone who reaches the port can cause it. */
+/** Minimum interval of this log line: anyone who reaches the port can cause it. */
 const complaintEveryMs = 10_000;
 
 const probes: ReadonlySet<string> = new Set([routes.healthz, routes.readyz]);
@@ -62,7 +62,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, respond: Resp
   ): void {
     complain(request, 'unauthorized', detail, more);
     reply.header('www-authenticate', `Bearer realm="cuj-gate"${error}`);
-    const hint = 'Send Authorization: Bearer and a token that the gate knows, or one of its issuer.';
+    const hint = 'Send Authorization: Bearer with a configured token, or a JWT of the configured issuer.';
     respondWithProblem(respond, request, reply, problem('unauthorized', detail, hint));
   }
 
@@ -72,14 +72,14 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, respond: Resp
       next();
       return;
     }
-    const detail = `This caller has asked more than ${rateLimitPerMinute} times a minute.`;
+    const detail = `This caller sent more than ${rateLimitPerMinute} requests in a minute.`;
     complain(request, 'rate_limited', detail);
     if (questions.has(routeOf(request))) {
       // An error would count towards aborting the rollout; an inconclusive verdict does not.
       request.overloadFailure = {
         reason: 'gate_overloaded',
-        message: `the caller has asked more than ${rateLimitPerMinute} times a minute`,
-        hint: 'Ask less often (interval), or raise CUJ_GATE_RATE_LIMIT.',
+        message: `the caller sent more than ${rateLimitPerMinute} requests in a minute`,
+        hint: 'Send fewer requests (interval), or raise CUJ_GATE_RATE_LIMIT.',
       };
       next();
       return;
@@ -89,7 +89,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, respond: Resp
       respond,
       request,
       reply,
-      problem('rate_limited', detail, 'Ask again later, or raise CUJ_GATE_RATE_LIMIT.'),
+      problem('rate_limited', detail, 'Retry later, or raise CUJ_GATE_RATE_LIMIT.'),
     );
   }
 

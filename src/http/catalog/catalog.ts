@@ -8,14 +8,14 @@ import type { CujEntryDocument, CujListDocument, RegistryDocument } from '../ope
 import type { RegistryState } from '../server/ports.ts';
 import type { Page } from '../status/query-params.ts';
 
-/** The registry for people, as the gate understands it: what a reload changes is seen here first. */
+/** The registry as resolved, for people: a reload is visible here first. */
 
 /** One page of the list, in the registry's order. Throws CallerError where `after` is none of its CUJs. */
 export function cujList(registry: Registry, { limit, after }: Page): CujListDocument {
   if (after !== undefined && !registry.cujs.has(after)) {
     throw new CallerError(
       'invalid_request',
-      `after="${after.slice(0, 100)}" is no CUJ of the registry in force.`,
+      `after="${after.slice(0, 100)}" is not a CUJ of the current registry.`,
       'Begin again without it: the registry may have changed between two pages.',
       { parameter: 'after' },
     );

@@ -3,20 +3,22 @@ import { ruleNames } from '../../domain/registry/rules.ts';
 import { forEverySli } from '../../domain/sli/by-sli.ts';
 import { Closed, literals } from './schema-parts.ts';
 
-/** What the routes about the registry answer. */
+/** Responses of the registry routes. */
 
 const Ratio = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
 const Objectives = Closed(
   forEverySli((_, { goodRequests }) => Type.Optional(Ratio(`The least share of requests ${goodRequests}.`))),
 );
 const Params = Closed({
-  required: Type.Array(Type.String(), { description: 'What every question must give.' }),
-  optional: Type.Array(Type.String(), { description: "Stable's own; without them stable is the rest." }),
+  required: Type.Array(Type.String(), { description: 'Required parameters.' }),
+  optional: Type.Array(Type.String(), {
+    description: 'Parameters of the stable selector. Without them, stable is all other traffic.',
+  }),
 });
 const Rule = literals(ruleNames);
 const Digest = Type.String({
   pattern: '^sha256:[0-9a-f]{64}$',
-  description: 'Of the registry that is in force.',
+  description: 'Digest of the current registry.',
 });
 const Queries = Type.Array(Closed({ name: Type.String(), query: Type.String() }));
 
@@ -44,7 +46,7 @@ export const CujListSchema = Closed(
     next: Type.Optional(Type.String({ description: 'The URL of the next page. Absent on the last one.' })),
     registry: Digest,
   },
-  { $id: 'CujList', description: 'The CUJs of the registry, a page of them where they are many.' },
+  { $id: 'CujList', description: 'The CUJs of the registry, one page at a time.' },
 );
 export type CujListDocument = Static<typeof CujListSchema>;
 
@@ -71,7 +73,7 @@ export const CujEntrySchema = Closed(
     }),
     errorBudgetPolicy: Type.Array(
       Closed({
-        below: Type.Number({ description: 'Share of the error budget that is left: 0.5 is a half.' }),
+        below: Type.Number({ description: 'Remaining share of the error budget: 0.5 is half of it.' }),
         action: Type.String(),
         gate: Type.Optional(Rule),
       }),
@@ -99,13 +101,13 @@ export const CujEntrySchema = Closed(
       }),
     ),
     params: Params,
-    url: Type.String({ description: 'What to ask for a verdict.' }),
+    url: Type.String({ description: 'URL of the verdict.' }),
     queries: Queries,
     registry: Digest,
   },
   {
     $id: 'CujEntry',
-    description: 'A CUJ as the gate understands it, with the queries that it sends to Datadog.',
+    description: 'A CUJ as resolved, with the queries that the gate sends to Datadog.',
   },
 );
 export type CujEntryDocument = Static<typeof CujEntrySchema>;
@@ -128,7 +130,7 @@ export const RegistryFailureSchema = Closed(
   },
   {
     $id: 'RegistryFailure',
-    description: 'A change of the registry that was refused; the registry before it is in force.',
+    description: 'A rejected change of the registry; the previous registry is still used.',
   },
 );
 
@@ -143,7 +145,7 @@ export const RegistryStateSchema = Closed(
     reloadErrors: Type.Integer({ minimum: 0 }),
     lastFailure: Type.Optional(RegistryFailureSchema),
   },
-  { $id: 'RegistryState', description: 'Which registry is in force.' },
+  { $id: 'RegistryState', description: 'The current registry.' },
 );
 export type RegistryDocument = Static<typeof RegistryStateSchema>;
 
@@ -161,10 +163,10 @@ export const ReadinessSchema = Closed(
     problems: Type.Optional(
       Type.Integer({
         minimum: 1,
-        description: 'How many the last change of the registry was refused for; GET /registry has them.',
+        description: 'Number of problems in the last rejected change; GET /registry lists them.',
       }),
     ),
   },
-  { $id: 'Readiness', description: 'The gate answers questions.' },
+  { $id: 'Readiness', description: 'The gate serves requests.' },
 );
 export type ReadinessDocument = Static<typeof ReadinessSchema>;

@@ -15,7 +15,7 @@ import {
 } from './catalog-schemas.ts';
 import { ProblemSchema, ServiceVerdictSchema, VerdictSchema } from './verdict-schemas.ts';
 
-/** The description of every route, for tools; nothing here checks a request. */
+/** The description of every route, for tools. It validates no request. */
 
 export const sharedSchemas: readonly TSchema[] = [
   VerdictSchema,
@@ -30,7 +30,7 @@ export const sharedSchemas: readonly TSchema[] = [
   NotJudgedSchema,
 ];
 
-/** `authenticated`: whether a bearer token is asked for. */
+/** `authenticated`: whether a bearer token is required. */
 export const swaggerOptions = (authenticated: boolean): FastifyDynamicSwaggerOptions => ({
   mode: 'dynamic',
   openapi: {
@@ -39,12 +39,12 @@ export const swaggerOptions = (authenticated: boolean): FastifyDynamicSwaggerOpt
       title: 'cuj-gate',
       version: '1',
       description:
-        'Judges canary releases by Critical User Journeys. A judged outcome is 200, "not knowing" included; misuse is 4xx. Every answer but /metrics is a JSON object.',
+        'Judges canary releases by Critical User Journeys. Verdicts, including inconclusive ones, are 200. Invalid requests are 4xx. Every response except /metrics is a JSON object.',
     },
     tags: [
-      { name: 'verdicts', description: 'What Argo Rollouts asks.' },
-      { name: 'registry', description: 'What the gate judges, and by what.' },
-      { name: 'operations', description: 'What runs the gate.' },
+      { name: 'verdicts', description: 'Verdicts for Argo Rollouts.' },
+      { name: 'registry', description: 'CUJs and registry.' },
+      { name: 'operations', description: 'Health and metrics.' },
     ],
     ...(authenticated
       ? {
@@ -61,13 +61,13 @@ export const swaggerOptions = (authenticated: boolean): FastifyDynamicSwaggerOpt
 
 const flag = (description: string) =>
   Type.Optional(Type.Enum(['', '1', 'true', '0', 'false'], { type: 'string', description }));
-const pretty = flag('Two-space indent.');
+const pretty = flag('Indents the response by two spaces.');
 const question = {
   window: Type.Optional(
     Type.String({
       pattern: '^(rollout|[1-9][0-9]{0,4}(s|m|h|d))$',
       description:
-        "rollout, or a span in whole minutes such as 5m, instead of the registry's; at least 2m, under the rule strict 1m.",
+        "rollout, or a span in whole minutes such as 5m, instead of the registry's; at least 2m, with the rule strict 1m.",
     }),
   ),
   since: Type.Optional(
@@ -76,7 +76,7 @@ const question = {
       examples: ['2026-01-31T09:00:00Z'],
     }),
   ),
-  explain: flag('Adds the queries that were sent and the whole measurement.'),
+  explain: flag('Adds the queries and the complete measurement.'),
   pretty,
 };
 const cujName = Type.Object({
@@ -98,19 +98,17 @@ const refusal = (description: string) => ({
   content: { 'application/problem+json': { schema: Type.Ref('Problem') } },
 });
 const always: Responses = {
-  400: refusal('The request is wrong: an unknown, missing, repeated or malformed parameter.'),
-  401: refusal('The gate asks for a bearer token, and there is none, or it is not one of its own.'),
+  400: refusal('Invalid request: an unknown, missing, repeated or malformed parameter.'),
+  401: refusal('The bearer token is missing or not valid.'),
   414: refusal('The URL, or a name in it, is too long.'),
   431: refusal('Request line and headers are more than 16 KiB.'),
-  500: refusal('A fault of the gate itself.'),
+  500: refusal('Internal error of the gate.'),
   503: refusal(
-    'This replica is shutting down, has no registry, or cannot verify tokens (asked for a verdict it then answers inconclusive).',
+    'This replica is shutting down, has no registry, or cannot verify tokens (status routes then respond 200, inconclusive).',
   ),
 };
 const limited: Responses = {
-  429: refusal(
-    'This caller asks more often than it may (a question for a verdict is answered inconclusive).',
-  ),
+  429: refusal('This caller exceeds its rate limit (status routes then respond 200, inconclusive).'),
 };
 const unknownCuj: Responses = { 404: refusal('No CUJ has this name; the nearest names are given.') };
 
@@ -126,7 +124,11 @@ export const describe = {
       service: Type.Optional(Type.String({ description: 'Only the endpoints of this service.' })),
       ...question,
     }),
-    response: { 200: judged('The verdict, whatever it is.', 'Verdict'), ...always, ...unknownCuj },
+    response: {
+      200: judged('The verdict: pass, fail or inconclusive.', 'Verdict'),
+      ...always,
+      ...unknownCuj,
+    },
   },
   serviceStatus: {
     operationId: 'getServiceStatus',
@@ -143,13 +145,17 @@ export const describe = {
   cujs: {
     operationId: 'listCujs',
     tags: ['registry'],
-    summary: 'All CUJs, a page at a time',
+    summary: 'All CUJs, one page at a time',
     querystring: Type.Object({
       limit: Type.Optional(
-        Type.Integer({ minimum: 1, maximum: maxLimit, description: `How many; ${defaultLimit} by default.` }),
+        Type.Integer({
+          minimum: 1,
+          maximum: maxLimit,
+          description: `CUJs per page; ${defaultLimit} by default.`,
+        }),
       ),
       after: Type.Optional(
-        Type.String({ description: 'The name of the last CUJ of the page before, as in `next`.' }),
+        Type.String({ description: 'The name of the last CUJ of the previous page, as in `next`.' }),
       ),
       pretty,
     }),
@@ -158,7 +164,7 @@ export const describe = {
   cuj: {
     operationId: 'getCuj',
     tags: ['registry'],
-    summary: 'One CUJ as the gate understands it, with its queries to Datadog',
+    summary: 'One CUJ as resolved, with its queries to Datadog',
     params: cujName,
     querystring: Type.Object({ pretty }),
     response: { 200: json('The CUJ.', 'CujEntry'), ...always, ...limited, ...unknownCuj },
@@ -166,9 +172,9 @@ export const describe = {
   registry: {
     operationId: 'getRegistry',
     tags: ['registry'],
-    summary: 'Which registry is in force, and why the last change was refused where it was',
+    summary: 'The current registry, and the problems of the last change if it was rejected',
     querystring: Type.Object({ pretty }),
-    response: { 200: json('The registry in force.', 'RegistryState'), ...always, ...limited },
+    response: { 200: json('The current registry.', 'RegistryState'), ...always, ...limited },
   },
   metrics: {
     operationId: 'getMetrics',
@@ -192,7 +198,7 @@ export const describe = {
     operationId: 'getReadiness',
     tags: ['operations'],
     security: [],
-    summary: 'Whether this replica should be asked',
+    summary: 'Readiness of this replica',
     querystring: Type.Object({ pretty }),
     response: { 200: json('Ready.', 'Readiness'), ...always },
   },
@@ -220,8 +226,8 @@ interface OpenApiDocument {
 }
 
 /**
- * The document for a registry, as it is sent: its selectors' parameters are parameters of the status routes. Optional
- * ones, since which of them a question must give depends on the CUJ. It is written once: it is long, and all ask for the same.
+ * The document for a registry, as sent. Its selectors' parameters are parameters of the status routes. They are
+ * optional, since which of them are required depends on the CUJ. The document is rendered once per registry, since it is long.
  */
 export function createOpenApi(
   base: () => object,

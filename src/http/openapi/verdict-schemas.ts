@@ -8,7 +8,7 @@ import { sliNames } from '../../domain/sli/table.ts';
 import type { ProblemCode } from '../server/problem.ts';
 import { Closed, literals } from './schema-parts.ts';
 
-/** What the two status routes answer. The types of the domain are checked against these at the foot of the file. */
+/** Responses of the two status routes. The types of the domain are checked against these at the foot of the file. */
 
 export const reasons = [
   'within_slo',
@@ -37,18 +37,18 @@ const Count = Type.Number({ minimum: 0 });
 const OrNull = <T extends ReturnType<typeof Type.Number>>(schema: T, description: string) =>
   Type.Union([schema, Type.Null()], { description });
 const Outcome = literals(['pass', 'fail', 'inconclusive']);
-const ReasonCode = literals(reasons, 'Why. A closed set.');
+const ReasonCode = literals(reasons, 'The reason, from a closed set.');
 const RuleName = literals(ruleNames);
 const Mode = literals(['enforce', 'observe']);
 const SliName = literals(sliNames);
 const Summary = Type.String({
   maxLength: 300,
   pattern: '^(PASS|FAIL|INCONCLUSIVE) [^<>&]*$',
-  description: 'The verdict, the numbers and the reason in one line; what an AnalysisTemplate judges.',
+  description: 'The verdict, the numbers and the reason in one line; what an AnalysisTemplate evaluates.',
 });
 const Digest = Type.String({
   pattern: '^sha256:[0-9a-f]{64}$',
-  description: 'The registry that the verdict was made against.',
+  description: 'Digest of the registry that the verdict is based on.',
 });
 
 const side = {
@@ -62,11 +62,16 @@ const EndpointVerdictSchema = Closed({
   endpoint: Type.String(),
   service: Type.String(),
   resource: Type.String({ description: 'The resource_name that Datadog stores.' }),
-  latencyMs: Type.Optional(Type.Number({ description: 'A bad event is slower than this.' })),
+  latencyMs: Type.Optional(Type.Number({ description: 'Slower requests are bad events.' })),
   ...side,
   evidence: Count,
-  allowedRate: Type.Number({ description: 'The rate of bad events that is held against it.' }),
-  failAtBadEvents: OrNull(Type.Number(), 'How many bad events on this endpoint alone would fail the CUJ.'),
+  allowedRate: Type.Number({
+    description: 'The reference rate: bad events above this rate count as evidence.',
+  }),
+  failAtBadEvents: OrNull(
+    Type.Number(),
+    'Number of bad events on this endpoint alone that would fail the CUJ.',
+  ),
   stable: Closed(side),
 });
 
@@ -77,11 +82,13 @@ const SliVerdictSchema = Closed({
   objective: Ratio,
   ...side,
   burnRate: OrNull(Count, '(1 - SLI) / (1 - objective).'),
-  evidence: Type.Number({ description: 'At evidenceThreshold the SLO is taken as violated.' }),
+  evidence: Type.Number({
+    description: 'Evidence against the SLO. At evidenceThreshold or above, the SLO counts as violated.',
+  }),
   evidenceThreshold: Type.Number(),
   rulesOutRate: Type.Number({
     description:
-      'Every greater rate of bad events is ruled out (the one-sided 95% upper bound); under a rule that compares (baseline) in minutes with stable beside the canary.',
+      'Upper bound (one-sided, 95%) of the rate of bad events. For a rule that compares (baseline): in minutes with concurrent stable traffic.',
   }),
   failAtBadEvents: OrNull(
     Type.Number(),
@@ -89,19 +96,20 @@ const SliVerdictSchema = Closed({
   ),
   requestsToVerdict: OrNull(
     Type.Number(),
-    'Clean requests until a pass that rests on neither passAfter nor onLowTraffic; null where traffic alone leads to none.',
+    'Further clean requests until a proven pass. Null if more traffic alone cannot lead to one.',
   ),
   sharedUntil: Type.Optional(
     Type.String({
       format: 'date-time',
-      description: 'Until then stable failed alike; everything in this SLI is about the time after it.',
+      description:
+        'End of an incident that stable had as well. All numbers of this SLI cover the time after it.',
     }),
   ),
   limitedPass: Type.Optional(
     Closed(
       {
-        requests: Type.Integer({ minimum: 0, description: 'Clean requests that are missing.' }),
-        seconds: Type.Number({ minimum: 0, description: 'Until passAfter is over.' }),
+        requests: Type.Integer({ minimum: 0, description: 'Further clean requests that are needed.' }),
+        seconds: Type.Number({ minimum: 0, description: 'Seconds until passAfter is over.' }),
       },
       { description: 'What is missing for a pass with limited evidence.' },
     ),
@@ -109,12 +117,12 @@ const SliVerdictSchema = Closed({
   badMinutes: Type.Integer({
     minimum: 0,
     description:
-      'Minutes with bad events, under a rule that compares (baseline) with stable beside the canary. A fail needs two, except under strict.',
+      'Minutes with bad events. For a rule that compares (baseline): only minutes with concurrent stable traffic. A fail needs two, except with the rule strict.',
   }),
   stable: Closed({ ...side, evidence: Type.Number() }),
   shareEvidence: Type.Number({
     description:
-      'How strongly bad events single out the canary against stable; under a rule that compares (baseline) in the minutes with stable beside the canary.',
+      'Evidence that bad events fall on the canary more than its share of the traffic explains. For a rule that compares (baseline): in minutes with concurrent stable traffic.',
   }),
   missingStatus: Type.Optional(
     Closed(
@@ -128,7 +136,7 @@ const SliVerdictSchema = Closed({
       },
       {
         description:
-          'So many of so many requests of this side on this endpoint carry no http.status_code, and so many of the other side. What fails among them is not seen, so there is no pass (stable: no fail under a rule that compares).',
+          'Requests without http.status_code on this endpoint, for this side and the other. Failures among them are invisible, so the SLI cannot pass (side stable: a comparing rule cannot fail).',
       },
     ),
   ),
@@ -137,7 +145,7 @@ const SliVerdictSchema = Closed({
       { latencyMs: Type.Number(), requests: Type.Number() },
       {
         description:
-          'Neither the canary nor stable had one request within this threshold, of so many. With a fail, the endpoints of such thresholds are left out of everything else.',
+          'None of these requests of canary and stable met this threshold. If the verdict is fail, these endpoints are excluded.',
       },
     ),
   ),
@@ -146,7 +154,7 @@ const SliVerdictSchema = Closed({
       Closed({ endpoint: Type.String(), service: Type.String(), predicted: Type.Integer({ minimum: 0 }) }),
       {
         description:
-          'Endpoints without a request of the canary, though its share of the traffic predicts so many. Listed beside every outcome; no reason for any.',
+          "Endpoints without canary requests, although the canary's share of the traffic predicts them. Listed with every outcome.",
       },
     ),
   ),
@@ -160,14 +168,14 @@ const explained = {
     }),
   ),
   measurement: Type.Optional(
-    Type.Object({}, { description: 'With explain: the counts by minute that the verdict is a function of.' }),
+    Type.Object({}, { description: 'With explain: the counts by minute that the verdict is computed from.' }),
   ),
   omitted: Type.Optional(
     Closed(
       { queries: Type.Integer({ minimum: 0 }), endpoints: Type.Integer({ minimum: 0 }) },
       {
         description:
-          'With explain, where there is more than an answer has room for: how many queries, and counts of how many endpoints, are left out. Those with the most bad events on the canary are shown.',
+          'With explain, if the response would exceed the size limit: numbers of omitted queries and of endpoints whose counts are omitted. The endpoints with the most bad canary events are kept.',
       },
     ),
   ),
@@ -176,9 +184,9 @@ const explained = {
 const verdictMembers = {
   summary: Summary,
   verdict: Outcome,
-  ok: Type.Boolean({ description: 'True for a pass and for nothing else.' }),
+  ok: Type.Boolean({ description: 'True only for a pass.' }),
   reason: ReasonCode,
-  hint: Type.String({ description: 'What to look at or to do.' }),
+  hint: Type.String({ description: 'What to check or do next.' }),
   cuj: Type.String(),
   services: Type.Array(Type.String()),
   owner: Type.String(),
@@ -190,7 +198,7 @@ const verdictMembers = {
     Type.String({ description: 'The error budget policy that replaced the rule.' }),
   ),
   budgetNote: Type.Optional(Type.String()),
-  canary: Type.String({ description: 'The selector as it was asked for.' }),
+  canary: Type.String({ description: 'The selector, with its parameters filled in.' }),
   stable: Type.String(),
   window: Type.Optional(
     Closed({
@@ -208,11 +216,11 @@ const verdictMembers = {
           format: 'date-time',
           description: 'The end of the newest minute with a request.',
         }),
-        ageSeconds: Type.Number({ minimum: 0, description: 'How old that is, at least.' }),
+        ageSeconds: Type.Number({ minimum: 0, description: 'Minimum age of that data.' }),
       },
       {
         description:
-          'Set where the data of these services, canary and stable alike, has stopped (source_stale). A fail that older data proves stays one.',
+          'Set if the data of these services has stopped for both canary and stable (source_stale). A fail based on older data is kept.',
       },
     ),
   ),
@@ -234,7 +242,7 @@ const verdictMembers = {
     ]),
   ),
   traffic: Type.Optional(Closed({ canary: Count, stable: Count, unmatchedRecently: Type.Optional(Count) })),
-  slis: Type.Array(SliVerdictSchema, { description: 'Worst first; empty where nothing could be measured.' }),
+  slis: Type.Array(SliVerdictSchema, { description: 'Worst first; empty if nothing could be measured.' }),
   registry: Digest,
 };
 
@@ -281,19 +289,19 @@ export const ServiceVerdictSchema = Closed(
           }),
         ),
       }),
-      { description: 'Worst first; those that only observe come last.' },
+      { description: 'Worst first; report-only CUJs last.' },
     ),
     registry: Digest,
     verdicts: Type.Optional(
       Type.Array(Closed({ ...verdictMembers, ...explained }), {
-        description: 'With explain: the verdicts whole, the worst first.',
+        description: 'With explain: the complete verdicts, worst first.',
       }),
     ),
     verdictsOmitted: Type.Optional(
       Type.Integer({
         minimum: 1,
         description:
-          'With explain, where there are more verdicts than an answer has room for: how many are left out. Ask for the status of their CUJs.',
+          'With explain, if the response would exceed the size limit: number of omitted verdicts. Query the status of their CUJs.',
       }),
     ),
   },
@@ -324,7 +332,7 @@ export const ProblemSchema = Type.Object(
   {
     title: Type.String(),
     status: Type.Integer({ minimum: 400, maximum: 599 }),
-    code: literals(problemCodes, 'Stable; programs go by this.'),
+    code: literals(problemCodes, 'Machine-readable code. It does not change.'),
     detail: Type.String({ description: 'What was wrong.' }),
     hint: Type.String({ description: 'What to do.' }),
     type: Type.Literal('about:blank'),

@@ -2,7 +2,7 @@ import type { ReadinessDocument } from '../openapi/catalog-schemas.ts';
 import type { Phase, RegistryState } from '../server/ports.ts';
 import { type ProblemDocument, problem } from '../server/problem.ts';
 
-/** Whether this replica should be asked: not without a registry, and not while it is going away. */
+/** Readiness of this replica: not ready without a registry, nor while it shuts down. */
 export function readiness(
   phase: Phase,
   state: RegistryState | undefined,
@@ -11,11 +11,11 @@ export function readiness(
   if (state === undefined) return notReadyProblem();
   const ready = { ok: true, registry: state.registry.digest } as const;
   if (state.failure === undefined) return { summary: 'ready', ...ready };
-  // Anyone may ask this: what the problems are is for those who may read the registry.
+  // This route is open to anyone, so it shows only the number of problems; reading the registry may need a token.
   const problems = state.failure.problems.length;
   const count = `${problems} problem${problems === 1 ? '' : 's'}`;
   return {
-    summary: `ready, with the registry from before: its last change was refused for ${count}; GET /registry has ${problems === 1 ? 'it' : 'them'}`,
+    summary: `ready; last registry reload failed (${count}); keeping previous version; GET /registry lists ${problems === 1 ? 'it' : 'them'}`,
     ...ready,
     problems,
   };
@@ -25,12 +25,12 @@ export function drainingProblem(): ProblemDocument {
   return problem(
     'draining',
     'This replica is shutting down.',
-    'Ask again: another replica answers under the same Service.',
+    'Retry: another replica behind the Service will answer.',
   );
 }
 
 export function notReadyProblem(): ProblemDocument {
-  return problem('not_ready', 'There is no registry.', 'Look at the log for what is wrong with its files.');
+  return problem('not_ready', 'There is no registry.', 'The log lists the problems in its files.');
 }
 
 /** What may still be asked of a replica that takes no more questions: it is alive, and it is leaving. */

@@ -149,25 +149,25 @@ export function createMetrics(
     ['cuj', 'service'],
     (of) => eachVerdict((labels, { staleData }) => of.set(labels, staleData?.ageSeconds ?? 0)),
   );
-  gauge('cuj_gate_inflight_questions', 'Status questions that wait for an answer.', [], (of) =>
+  gauge('cuj_gate_inflight_requests', 'Status requests that wait for a response.', [], (of) =>
     of.set(inflight()),
   );
-  gauge('cuj_gate_registry_info', 'Always 1; the digest of the registry in force.', ['digest'], (of) => {
+  gauge('cuj_gate_registry_info', 'Always 1; the digest of the current registry.', ['digest'], (of) => {
     const state = registry();
     if (state !== undefined) of.set({ digest: state.registry.digest }, 1);
   });
-  gauge('cuj_gate_registry_cujs', 'CUJs in the registry in force.', [], (of) =>
+  gauge('cuj_gate_registry_cujs', 'CUJs in the current registry.', [], (of) =>
     of.set(registry()?.registry.cujs.size ?? 0),
   );
   gauge(
     'cuj_gate_registry_loaded_timestamp_seconds',
-    'When the registry in force was loaded, in seconds since the epoch.',
+    'When the current registry was loaded, in seconds since the epoch.',
     [],
     (of) => of.set((registry()?.loadedAtMs ?? 0) / 1000),
   );
   gauge(
     'cuj_gate_registry_last_reload_successful',
-    '0 while the files of the registry are wrong, so that an older registry is in force.',
+    '0 while the registry files have problems and the previous registry is still used.',
     [],
     (of) => of.set(registry()?.failure === undefined ? 1 : 0),
   );

@@ -22,7 +22,7 @@ export type App = FastifyInstance<Server> & {
   readonly inflight: () => number;
   /** Connections with a request that is not answered to its last byte. */
   readonly busyConnections: () => number;
-  /** Accepts who has connected by now, and then nobody. */
+  /** Accepts pending connections, then stops listening. */
   readonly stopListening: () => Promise<void>;
 };
 

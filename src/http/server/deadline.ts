@@ -1,6 +1,6 @@
 import type { Timer } from './ports.ts';
 
-/** The work is told to stop this long before the deadline, so that what has arrived is still judged. */
+/** The work is aborted this long before the deadline, so that the data that has arrived is still judged. */
 export const graceMs = 250;
 
 /**
@@ -27,7 +27,7 @@ export function withinDeadline<T>(
           reject(error as Error);
         }
       });
-      controller.abort(new DOMException('The deadline of the question has passed.', 'TimeoutError'));
+      controller.abort(new DOMException('The deadline of the request has passed.', 'TimeoutError'));
     });
     start(controller.signal).then(
       (value) => {

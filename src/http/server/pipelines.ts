@@ -43,7 +43,7 @@ export interface Pipelines {
   readonly hold: () => () => void;
 }
 
-/** `overflowed` is told of connections that were closed because they had too many requests. */
+/** `overflowed` is called with each connection that was closed because it had too many requests. */
 export function createPipelines(overflowed: (socket: Socket) => void): Pipelines {
   const pipelines = new WeakMap<Socket, Pipeline>();
   const busy = new Set<Pipeline>();

@@ -7,20 +7,20 @@ import type { Tracing } from '../../domain/ports/tracing.ts';
 import type { Problem, Registry } from '../../domain/registry/model.ts';
 import type { Evaluator } from '../../evaluation/evaluator.ts';
 
-/** The registry that is in force, and what became of attempts to replace it. */
+/** The current registry, and the result of attempts to replace it. */
 export interface RegistryState {
   readonly registry: Registry;
   readonly files: readonly string[];
   /** Epoch ms. */
   readonly loadedAtMs: number;
   readonly reloadErrors: number;
-  /** The last attempt to reload, where it failed; the registry above went on. */
+  /** The last reload, if it failed; the registry above is still used. */
   readonly failure: { readonly atMs: number; readonly problems: readonly Problem[] } | undefined;
 }
 
 /**
- * Where the process is in its life. `draining`: everything is answered, but readiness says no, so that no new caller
- * comes. `closing`: what is being answered is finished, what is new is refused.
+ * Lifecycle phase. `draining`: serves requests, but readiness fails, so that no new callers arrive. `closing`: finishes
+ * requests, refuses new ones.
  */
 export type Phase = 'serving' | 'draining' | 'closing';
 
@@ -45,21 +45,21 @@ export interface AppPorts {
   /** How many questions may wait at once. */
   readonly maxInflight: number;
   readonly timer?: Timer;
-  /** Undefined: nobody is asked who they are. */
+  /** Undefined: authentication is off. */
   readonly authenticator?: Authenticator;
-  /** Whether `/metrics` asks for a token too. The probes never do. */
+  /** Whether `/metrics` requires a token too. The probes never do. */
   readonly authenticateMetrics?: boolean;
   /** Requests a minute that one caller may make; 0: any number. */
   readonly rateLimitPerMinute?: number;
   /** What the rate limit goes by, in ms. */
   readonly monotonicMs?: () => number;
-  /** HTTPS instead of HTTP; with `ca`, callers must show a certificate of it. */
+  /** HTTPS instead of HTTP; with `ca`, callers need a client certificate signed by it. */
   readonly tls?: SecureContextOptions;
   /** `/metrics` and the probes are left to an app of their own. */
   readonly operationsApart?: boolean;
   /** Undefined: nothing is traced. */
   readonly tracing?: Tracing;
-  /** How long a request may take to arrive, in ms, and how often that is looked at. */
+  /** How long a request may take to arrive, in ms, and how often that is checked. */
   readonly arrival?: { readonly timeoutMs: number; readonly checkEveryMs: number };
   /** How long an answer waits for a caller that reads nothing of it, in ms. */
   readonly unreadMs?: number;

@@ -79,7 +79,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** What a caller is told about any error. Only CallerError and refusals of the transport carry their own words. */
+/** The problem document of any error. Only CallerError and transport errors have their own texts. */
 export function problemOf(error: unknown): ProblemDocument {
   if (error instanceof CallerError) return problem(error.code, error.message, error.hint, error.details);
   if (error instanceof ProblemError) return error.document;

@@ -14,34 +14,29 @@ export const routes = {
   openapi: '/openapi.json',
 } as const;
 
-/** What runs the gate asks these; they can be on a port of their own. */
+/** Routes of probes and scrapers, which can be on a separate port. */
 export const operationRoutes: readonly string[] = [routes.metrics, routes.healthz, routes.readyz];
 export const questionRoutes: readonly string[] = Object.values(routes).filter(
   (route) => !operationRoutes.includes(route),
 );
 
-/** What is said where no route took a request: a wrong method, or a path that is close to one that exists. */
+/** The problem document where no route matches: a wrong method, or an unknown path with the nearest ones. */
 export function noRoute(method: string, url: string, known: readonly string[]): ProblemDocument {
   const templates = known.map((template) => template.slice(1).split('/'));
   const path = pathOf(url);
   const segments = path.slice(1).split('/');
   const exact = templates.some((template) => template.length === segments.length && fits(template, segments));
   if (exact && method !== 'GET' && method !== 'HEAD') {
-    return problem(
-      'method_not_allowed',
-      `${method} is not supported: nothing can be changed here.`,
-      'Use GET.',
-      {
-        allow: ['GET', 'HEAD'],
-      },
-    );
+    return problem('method_not_allowed', `${method} is not supported: the API is read-only.`, 'Use GET.', {
+      allow: ['GET', 'HEAD'],
+    });
   }
   const shown = path.length > 200 ? `${path.slice(0, 200)}...` : path;
   if (operationRoutes.includes(path) && !known.includes(path)) {
     return problem(
       'not_found',
       `Nothing is at ${path} on this port.`,
-      'Ask for it on CUJ_GATE_ADMIN_PORT, in plain HTTP.',
+      'It is served on CUJ_GATE_ADMIN_PORT, over plain HTTP.',
       { nearest: [] },
     );
   }

@@ -17,7 +17,7 @@ interface ParseError extends Error {
 }
 
 const encodeHint =
-  'Percent-encode the URL: a raw space or a character outside ASCII must not stand in a request line. Header values such as X-Canary-Version need no encoding.';
+  'Percent-encode the URL: a raw space or a character outside ASCII is not allowed in a request line. Header values such as X-Canary-Version need no encoding.';
 
 function problemOfParseError(error: ParseError): ProblemDocument {
   const packet = Buffer.isBuffer(error.rawPacket) ? error.rawPacket : undefined;
@@ -27,27 +27,27 @@ function problemOfParseError(error: ParseError): ProblemDocument {
         ? problem(
             'uri_too_long',
             'The URL is too long.',
-            'Request line and headers together have room for 16 KiB.',
+            'Request line and headers together may have 16 KiB.',
           )
         : problem(
             'headers_too_large',
             'The headers are too large.',
-            'Request line and headers together have room for 16 KiB.',
+            'Request line and headers together may have 16 KiB.',
           );
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return problem('request_timeout', 'The request did not arrive in time.', 'Send it at once.');
     case 'HPE_INVALID_VERSION':
       return problem(
         'http_version_not_supported',
-        'This version of HTTP is not spoken here.',
+        'This version of HTTP is not supported.',
         `Use HTTP/1.1. ${encodeHint}`,
       );
     case 'HPE_PAUSED_H2_UPGRADE':
-      return problem('http_version_not_supported', 'HTTP/2 is not spoken here.', 'Use HTTP/1.1.');
+      return problem('http_version_not_supported', 'HTTP/2 is not supported.', 'Use HTTP/1.1.');
     default:
       // A TLS client begins with a handshake record, type 22.
       return packet?.[0] === 22
-        ? problem('malformed_request', 'This port speaks plain HTTP, not HTTPS.', 'Ask with http://.')
+        ? problem('malformed_request', 'This port serves plain HTTP.', 'Use http://.')
         : problem('malformed_request', 'The request cannot be read.', encodeHint);
   }
 }
@@ -86,7 +86,7 @@ export interface SocketErrors {
   readonly clientError: (error: ParseError, socket: Socket) => void;
   /** A server's handler of requests that answers those of one connection in turn. */
   readonly watched: (handler: RequestHandler) => RequestHandler;
-  /** Listens for CONNECT, for an Expect that is not 100-continue, and for answers that nobody reads. */
+  /** Listens for CONNECT, for an Expect that is not 100-continue, and for responses that are not read. */
   readonly listen: (server: Server) => void;
   /** How many connections have a request that is not answered to its last byte. */
   readonly busy: () => number;
@@ -126,7 +126,7 @@ export function createSocketErrors(
   const watched: SocketErrors['watched'] = (handler) => (request, response) => {
     // Node cuts the connection after a request of this name, with the answers to those before it still unwritten.
     if (request.method === 'PRI') request.method = 'pri';
-    // Nothing behind a request that cannot be told from its body is a request.
+    // After a request with ambiguous framing, nothing on the connection is parsed.
     if (ended.has(request.socket)) return;
     if (isFramedOddly(request)) end(request.socket, oddlyFramed);
     else pipelines.enter(request, response, handler);
@@ -147,11 +147,15 @@ export function createSocketErrors(
     hold: pipelines.hold,
 
     listen(server) {
-      // Node tells progress from standstill: this comes when nothing was read for so long, and after an idle connection's time.
+      // Node's timeout fires when nothing was read for this long, and when an idle connection's time is over.
       server.timeout = ports.unreadMs ?? unreadMs;
       server.on('timeout', (socket: Socket) => {
         if (pipelines.isBusy(socket))
-          complain(socket, 'answer_unread', `Nothing of an answer was read for ${server.timeout / 1000} s.`);
+          complain(
+            socket,
+            'answer_unread',
+            `The caller read nothing of a response for ${server.timeout / 1000} s.`,
+          );
         socket.destroy();
       });
       server.on('connect', (_request: IncomingMessage, socket: Socket) => {
@@ -160,14 +164,14 @@ export function createSocketErrors(
         socket.on('timeout', () => socket.destroy());
         end(
           socket,
-          problem('method_not_allowed', 'CONNECT is not supported: this is no proxy.', 'Use GET.'),
+          problem('method_not_allowed', 'CONNECT is not supported: the gate is not a proxy.', 'Use GET.'),
           'allow: GET, HEAD\r\n',
         );
       });
       const refuseExpectation: RequestHandler = (_, response) => {
         const document = problem(
           'expectation_failed',
-          'Nothing but 100-continue can be expected here.',
+          'Only Expect: 100-continue is supported.',
           'Send no Expect header.',
         );
         const body = jsonText(document, false);

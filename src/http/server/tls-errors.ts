@@ -9,20 +9,20 @@ import type { AppPorts } from './ports.ts';
 
 interface HandshakeError extends Error {
   readonly code?: string;
-  /** OpenSSL's own words. */
+  /** OpenSSL's text. */
   readonly reason?: string;
 }
 
-/** Logs the callers of an HTTPS server that get no connection, as those are logged that get no answer. */
+/** Logs callers of an HTTPS server whose handshake fails. */
 export function logHandshakes(server: Server, { logger, now }: Pick<AppPorts, 'logger' | 'now'>): void {
   const complaint = throttled<object>(now, (fields, suppressed) =>
     logger.warn({ ...fields, suppressed }, 'caller turned away'),
   );
-  /** Of a connection that is closed by now Node no longer tells it. */
+  /** Node has no address for a closed connection. */
   const addresses = new WeakMap<Socket, string | undefined>();
   server.on('connection', (socket: Socket) => addresses.set(socket, socket.remoteAddress));
   server.on('tlsClientError', (error: HandshakeError, tls: TLSSocket) => {
-    // The connection below: of it alone Node says what was sent. The type does not know it.
+    // The underlying socket. Only it has Node's error detail; the types omit it.
     const socket = (tls as { readonly _parent?: Socket })._parent;
     const address = socket === undefined ? tls.remoteAddress : addresses.get(socket);
     const fields = { address, code: codeOf(error, tls), detail: detailOf(error, tls) };
@@ -32,7 +32,7 @@ export function logHandshakes(server: Server, { logger, now }: Pick<AppPorts, 'l
   });
 }
 
-/** Node refuses a certificate by closing the connection; why is said elsewhere. */
+/** Why Node rejected the client certificate. Its error does not say. */
 function refusalOf(tls: TLSSocket): string | undefined {
   return (tls.authorizationError as Error | string | null | undefined)?.toString();
 }
@@ -43,17 +43,17 @@ function codeOf(error: HandshakeError, tls: TLSSocket): string | undefined {
 
 function detailOf(error: HandshakeError, tls: TLSSocket): string {
   if (refusalOf(tls) !== undefined) {
-    return 'The certificate of the caller is not one that CUJ_GATE_TLS_CLIENT_CA_FILE vouches for now.';
+    return 'The client certificate is not signed by a CA in CUJ_GATE_TLS_CLIENT_CA_FILE, or expired.';
   }
   switch (error.code) {
     case 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE':
-      return 'The caller shows no client certificate.';
+      return 'The caller sent no client certificate.';
     case 'ERR_SSL_HTTP_REQUEST':
-      return 'The caller speaks plain HTTP; this port speaks HTTPS.';
+      return 'The caller sent plain HTTP to an HTTPS port.';
     case 'ERR_TLS_HANDSHAKE_TIMEOUT':
-      return 'The handshake did not come in time.';
+      return 'The handshake timed out.';
     case 'ECONNRESET':
-      return "The caller broke the handshake off: does it trust the gate's certificate?";
+      return "The caller aborted the handshake; check that it trusts the gate's certificate.";
     default:
       return visible(`The handshake failed: ${(error.reason ?? error.message).slice(0, 200)}.`);
   }

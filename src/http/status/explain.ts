@@ -5,11 +5,11 @@ import { allSlis, mapSlis } from '../../domain/sli/by-sli.ts';
 import type { Evaluation, ServiceEvaluation } from '../../evaluation/evaluator.ts';
 
 /**
- * What `explain` adds to an answer. A service may have thousands of endpoints, of each of which there are counts for every
- * minute: written out, they would hold up the answers to everybody else. What is left out is told.
+ * What `explain` adds to a response. A service may have thousands of endpoints, each with counts for every minute: to write
+ * all of them would delay other responses. Omitted parts are counted.
  */
 
-/** What an answer may have of it, in characters of compact JSON: some are estimated. */
+/** Size limit of these parts, in characters of compact JSON. Partly estimated. */
 export const maxExplainedChars = 256 * 1024;
 
 /** What is still free. */
@@ -17,7 +17,7 @@ interface Room {
   chars: number;
 }
 
-/** How many there were more of. */
+/** Numbers of omitted items. */
 export interface Omitted {
   readonly queries: number;
   readonly endpoints: number;

@@ -20,7 +20,7 @@ import { logFields } from './verdict-log.ts';
 const ownOfCuj = ['service', 'window', 'since', 'explain', 'pretty'] as const;
 const ownOfService = ['window', 'since', 'explain', 'pretty'] as const;
 
-/** The log says that the source rejected the credentials at most this often: it is one lasting fault. */
+/** Minimum interval of this log line. */
 const complaintEveryMs = 60_000;
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
@@ -65,7 +65,7 @@ export function createStatusHandlers(
 
   const overloaded = ({ backend }: SourceDialect): Failure => ({
     reason: 'gate_overloaded',
-    message: `${maxInflight} questions are waiting, and the gate accepts no more (CUJ_GATE_MAX_INFLIGHT)`,
+    message: `too many concurrent requests: ${maxInflight} are waiting (CUJ_GATE_MAX_INFLIGHT)`,
     hint: `Wait for the next measurement. If this lasts, check whether ${backend} is slow (cuj_gate_source_request_duration_seconds); otherwise run more replicas or raise CUJ_GATE_MAX_INFLIGHT.`,
   });
   const late = ({ backend }: SourceDialect): Failure => ({
@@ -135,7 +135,7 @@ export function createStatusHandlers(
         Math.max(1, deadlineMs - request.identifiedInMs),
         start,
         () => failed(late(dialect)),
-        (error) => logger.error({ err: error }, 'a question failed after its deadline'),
+        (error) => logger.error({ err: error }, 'request failed after its deadline'),
       );
     } finally {
       load.inflight -= 1;

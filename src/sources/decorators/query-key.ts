@@ -3,7 +3,7 @@ import type { BatchQuery } from '../../domain/metrics/metrics-source.ts';
 import type { QueryBatch } from '../../domain/registry/model.ts';
 import { selectorText } from '../../domain/registry/selector.ts';
 
-/** By batch: it is the same for every question until the registry is loaded again, and a tenth of the work of an answer. */
+/** Kept for each batch: equal for every request until the registry is reloaded, and a tenth of the work of a request. */
 const digests = new WeakMap<QueryBatch, string>();
 
 function digestOf(batch: QueryBatch): string {

@@ -23,7 +23,7 @@ export function createSourceMetrics(
   const registers = [registry];
   const duration = new Histogram({
     name: 'cuj_gate_source_request_duration_seconds',
-    help: 'Time until Datadog answered a question, retries included, by outcome (ok, or the reason of the failure).',
+    help: 'Time until Datadog answered a query, retries included, by outcome (ok, or the reason of the failure).',
     labelNames: ['outcome'],
     buckets: bucketsSeconds,
     registers,

@@ -12,7 +12,7 @@ export interface RedisStoreOptions {
   readonly probeEveryMs?: number;
   /** Told when the store comes into use and when it is lost, once for each, with the reason. */
   readonly onChange?: (up: boolean, why: string) => void;
-  /** Told of every command that failed or took too long. */
+  /** Called for every command that failed or took too long. */
   readonly onError?: () => void;
 }
 
@@ -22,7 +22,7 @@ const timeoutsToGoDown = 3;
 /** Then it is tried so often, until it has answered in time so many times in a row. */
 const defaultProbeEveryMs = 1_000;
 const probesToComeBack = 3;
-/** Longer values are none of ours, and are not read to their end. */
+/** Longer values are not entries of the gate, and are not read to their end. */
 const maxValueBytes = 16 * 1024 * 1024;
 const maxReconnectMs = 2_000;
 /** A connection on which nothing comes back for so long is made anew. */
@@ -65,7 +65,7 @@ export class RedisStore implements SharedStore {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
-      // It wants permission for INFO; the probe finds out all that matters.
+      // INFO needs a permission; the probe is enough.
       enableReadyCheck: false,
       retryStrategy: (times) => Math.min(100 * 2 ** Math.min(times - 1, 10), maxReconnectMs),
     });

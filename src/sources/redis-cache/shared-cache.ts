@@ -204,7 +204,7 @@ export class SharedAnswers {
     try {
       answer = await query.ask();
     } catch (error) {
-      // Where everybody here has gone, the call was cut off: that says nothing about the source.
+      // If all callers have gone, the call was aborted: that says nothing about the source.
       const isShared =
         error instanceof SourceError && sharedFailureCodes.includes(error.code) && !signal.aborted;
       const failure = isShared
@@ -228,7 +228,7 @@ export class SharedAnswers {
     return telling;
   }
 
-  /** What is known under the name. Throws source_rate_limited where nothing is and nobody may ask. */
+  /** What is known under the name. Throws source_rate_limited where nothing is known and calls are blocked. */
   async #read<T>(name: string, query: SharedQuery<T>): Promise<Found<T>> {
     const [bytes] = await Promise.all([this.#options.store.get(name), this.#limit.learn()]);
     const found = bytes === undefined ? undefined : await this.#open(name, bytes, query);

@@ -31,7 +31,7 @@ type ServiceValue = readonly [
   allTraffic: readonly number[] | null,
 ];
 
-/** Whatever else a snapshot comes to hold must be written down here, and the format in signed-envelope.ts raised. */
+/** A new member of Snapshot must be added here, and the format version in signed-envelope.ts raised. */
 type Nothing = Readonly<Record<string, never>>;
 
 export function snapshotValue({ fromMs, toMs, services, queries, clockSkewMs, ...more }: Snapshot): object {

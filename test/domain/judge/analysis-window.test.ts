@@ -164,7 +164,7 @@ describe('the answer to silence', () => {
       'ssssss',
       {},
       'no_canary_traffic',
-      /version:v2.*rest of the service had 60.*is the selector wrong/,
+      /version:v2.*rest of the service had 60.*check the selector/,
     ],
     [
       'the canary has traffic, but not on this CUJ',
@@ -173,7 +173,7 @@ describe('the answer to silence', () => {
       'cuj_not_reached',
       /had 40 requests, none of them on this CUJ/,
     ],
-    ['the service has none at all', '......', {}, 'service_silent', /is env, service or operation wrong/],
+    ['the service has none at all', '......', {}, 'service_silent', /check env, service and operation/],
     [
       'all of the traffic is stable’s',
       'ssssss',
@@ -186,7 +186,7 @@ describe('the answer to silence', () => {
       'ssssnn',
       distinguishable('ssssnn'),
       'unknown_tag',
-      /no request matches the canary version:v2, but 8 requests of the newest minutes match neither it nor stable.*is the version tag wrong/,
+      /no request matches the canary version:v2, but 8 requests of the newest minutes match neither it nor stable.*check the version tag/,
     ],
     [
       'all of the traffic is nobody’s, which is no silence of the service',
@@ -207,7 +207,7 @@ describe('the answer to silence', () => {
       '......',
       distinguishable('......'),
       'service_silent',
-      /is env, service or operation wrong/,
+      /check env, service and operation/,
     ],
     [
       'the canary had some and stopped',
@@ -350,7 +350,7 @@ describe('a canary that crashes and comes back', () => {
     const verdict = judgedAs(crashing(3));
     expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'canary_restarting' });
     expect(verdict.slis[0]).toMatchObject({ total: 450, requestsToVerdict: null });
-    expect(verdict.summary).toContain('went silent and came back 2 times: does it crash?');
+    expect(verdict.summary).toContain('went silent and came back 2 times: check its pods for crashes');
   });
 
   it('is judged afresh where the caller says when the rollout began', () => {

@@ -172,7 +172,7 @@ describe('the rule confidence', () => {
     const measurement = measurementOf({ availability: [endpointOf('GET /a', over(10, 5000, 0), late)] });
     const { verdict, reason, summary } = judge(cujOf(), measurement, options);
     expect({ verdict, reason }).toEqual({ verdict: 'inconclusive', reason: 'canary_indistinguishable' });
-    expect(summary).toMatch(/stable began after the canary: are the two versions swapped\?$/);
+    expect(summary).toMatch(/stable began after the canary: check whether the two versions are swapped$/);
   });
 
   it('takes a few stray requests beside a canary that was always there for no stable', () => {

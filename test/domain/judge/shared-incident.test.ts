@@ -44,7 +44,7 @@ describe('an incident that canary and stable share', () => {
     const verdict = verdictOn([...times(2, quiet), ...times(5, incident), ...times(6, quiet)]);
     expect(verdict).toMatchObject({ verdict: 'pass', reason: 'limited_evidence' });
     expect(verdict.slis[0]).toMatchObject({ bad: 0, total: 300, sharedUntil: '2026-01-31T09:13:00.000Z' });
-    expect(verdict.summary).toContain('counted from 09:13 UTC on: until then stable failed alike');
+    expect(verdict.summary).toContain('counted from 09:13 UTC on: stable failed as well until then');
   });
 
   it('lets a release fail by what it does after it', () => {

@@ -282,7 +282,7 @@ describe('hints that speak of the backend', () => {
       "Compare the tags of the service's requests in Datadog with both selectors: DD_VERSION or the label tags.datadoghq.com/version of the pods.",
       'Make canary and stable differ in a tag that Datadog stores: for example, set DD_VERSION or the label tags.datadoghq.com/version to the pod template hash.',
       "Wait: the gate judges again as soon as data arrives. Check Datadog's status page and the agents of these services. If the services get no requests any more, wait until they do.",
-      "Set the clock of the gate's node right (NTP). Where DD_URL names a proxy, make sure that it does not change the Date of Datadog's answers.",
+      "Correct the clock of the gate's node (NTP). If DD_URL is a proxy, it must not change the Date of Datadog's responses.",
     ]);
   });
 
@@ -292,7 +292,7 @@ describe('hints that speak of the backend', () => {
       "Compare the tags of the service's requests in the metrics backend with both selectors: the version of the pods.",
       'Make canary and stable differ in a tag that the metrics backend stores: for example, set the version to the pod template hash.',
       "Wait: the gate judges again as soon as data arrives. Check the metrics backend's status page and the agents of these services. If the services get no requests any more, wait until they do.",
-      "Set the clock of the gate's node right (NTP). Where the address of the backend names a proxy, make sure that it does not change the Date of the metrics backend's answers.",
+      "Correct the clock of the gate's node (NTP). If the address of the backend is a proxy, it must not change the Date of the metrics backend's responses.",
     ]);
   });
 });

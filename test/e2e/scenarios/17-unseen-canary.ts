@@ -52,7 +52,7 @@ export const scenario: Scenario = {
       ),
       waitsForPerson(
         mistagged,
-        /^INCONCLUSIVE like \(no_data\): no request matches the canary version:\w+, but \d+ requests of the newest minutes match neither it nor stable version:\w+: is the version tag wrong\?$/,
+        /^INCONCLUSIVE like \(no_data\): no request matches the canary version:\w+, but \d+ requests of the newest minutes match neither it nor stable version:\w+: check the version tag$/,
       ),
       waitsForPerson(
         same,

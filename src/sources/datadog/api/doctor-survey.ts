@@ -30,7 +30,7 @@ export function metricsOf(registry: Registry, service: Service): string[] {
 }
 
 /**
- * Everything that doctor wants to know about the services and SLOs of a registry: one call each for the key, the list
+ * Collects the facts that doctor checks about the services and SLOs of a registry: one call each for the key, the list
  * of metrics, the tags of each metric, the counts of each group of services that share env and operation, and the
  * SLOs; one more for services that are not where the registry says. Nothing is written. Never throws SourceError: what
  * could not be asked is in `failures`.
@@ -40,7 +40,7 @@ export async function surveyDatadog(ports: {
   readonly registry: Registry;
   /** Epoch ms. */
   readonly now: () => number;
-  /** Told what is about to be asked. */
+  /** Called with the next thing that is queried. */
   readonly onProgress?: (what: string) => void;
 }): Promise<BackendFacts> {
   const { registry } = ports;

@@ -27,7 +27,7 @@ function rejectionHint(status: number): string {
   if (status === 404 || (status >= 300 && status < 400)) {
     return 'Check DD_SITE, and DD_URL where it is set: this is not the API.';
   }
-  return 'Datadog does not accept the question; GET /cujs/<name> shows the queries as they are sent.';
+  return 'Datadog does not accept the query; GET /cujs/<name> shows the queries as they are sent.';
 }
 
 /** The connection could not be made, or broke. */

@@ -16,7 +16,7 @@ export interface Exchanged {
   readonly text: string;
 }
 
-/** A body that nobody reads may be so long before its connection is given up. */
+/** Maximum length of an unread body before its connection is closed. */
 const maxUnreadBytes = 64 * 1024;
 const byteOrderMark = 0xfeff;
 
@@ -97,7 +97,7 @@ class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     this.#unreadBytes += chunk.length;
-    if (this.#unreadBytes > maxUnreadBytes) controller.abort(new Error('nobody reads this body'));
+    if (this.#unreadBytes > maxUnreadBytes) controller.abort(new Error('the body is not read'));
   }
 
   onResponseEnd(): void {

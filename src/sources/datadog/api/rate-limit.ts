@@ -3,9 +3,9 @@ import { dateOfAnswer } from './answer-date.ts';
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
-/** Where neither header says when, the least that Datadog's own periods (10 s) suggest. */
+/** Default if no header gives a period: Datadog's shortest one. */
 const unknownResetSeconds = 10;
-/** A header that says more is a mistake of somebody's clock: be back within the longest period (1 h). */
+/** Upper bound (1 h, Datadog's longest period): longer values are clock errors. */
 const maxResetSeconds = 3_600;
 
 /**
@@ -31,7 +31,7 @@ export class RateLimit {
     this.#onLimited = onLimited;
   }
 
-  /** Nothing is asked for so long: another process of the same organisation was told. */
+  /** Sends nothing for this long: another process of the same organisation got a 429. */
   holdOff(seconds: number): void {
     this.#blockedUntilMs = Math.max(this.#blockedUntilMs, this.#now() + seconds * 1000);
   }

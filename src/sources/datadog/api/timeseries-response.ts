@@ -123,9 +123,9 @@ function readTimes(times: readonly unknown[], fromMs: number, toMs: number, ever
 }
 
 /**
- * Datadog widens an interval that it does not grant, and no answer says which one it has. Points that all lie on a wider
- * grid tell: users spread over the minutes do that by chance in fewer than 1 of 1,000 answers by the number of points, and
- * in fewer than 1 of a million by that of events, so that a quiet hour is no wider interval.
+ * Datadog may use a wider interval than the requested one, and no response states the interval in use. Points that are all
+ * on a wider grid show it. By chance, requests fall on such a grid in fewer than 1 of 1,000 responses (by the number of
+ * points) and in fewer than 1 of a million (by the number of events), so a quiet hour is not taken for a wider interval.
  */
 function refuseCoarse(times: readonly number[], groups: readonly Groups[], everyMs: number): void {
   if (times.length < 2) return;
