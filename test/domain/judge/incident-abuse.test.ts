@@ -32,7 +32,10 @@ function verdictOn(minutes: number, endpoints: readonly Traffic[], wishes: Parti
       availability: endpoints.map(({ canary, stable, canaryBad, stableBad, stableAlways = 0 }, i) =>
         endpointOf(
           labels[i] as string,
-          { total: row((minute) => (minute < 0 ? 0 : canary)), bad: row((minute) => canaryBad?.[minute] ?? 0) },
+          {
+            total: row((minute) => (minute < 0 ? 0 : canary)),
+            bad: row((minute) => canaryBad?.[minute] ?? 0),
+          },
           { total: row(() => stable), bad: row((minute) => stableBad?.[minute] ?? stableAlways) },
         ),
       ),
@@ -140,7 +143,11 @@ describe('a limited pass', () => {
       cujOf({ gate: { ...gate, rule: 'baseline' } }),
       measurementOf({
         availability: [
-          endpointOf('GET /a', { total, bad }, { total: stable, bad: new Array<number>(total.length).fill(0) }),
+          endpointOf(
+            'GET /a',
+            { total, bad },
+            { total: stable, bad: new Array<number>(total.length).fill(0) },
+          ),
         ],
       }),
       { registryDigest: 'sha256:test' },
