@@ -134,6 +134,40 @@ describe('a limited pass', () => {
     expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'insufficient_traffic' });
   });
 
+  it('does not come from a canary that fell silent long ago, whatever since says', () => {
+    // 14 requests in three minutes, then none for half an hour. Without since it is no_data.
+    const total = [...new Array<number>(lead).fill(0), 5, 5, 4, ...new Array<number>(30).fill(0)];
+    const clean = new Array<number>(total.length).fill(0);
+    const measured = measurementOf({
+      availability: [endpointOf('GET /a', { total, bad: clean }, { total: total.map(() => 50), bad: clean })],
+    });
+    const verdict = judge(
+      cujOf({ gate }),
+      { ...measured, sinceMs: measured.fromMs + lead * 60_000 },
+      { registryDigest: 'sha256:test' },
+    );
+    expect(verdict.verdict).not.toBe('pass');
+  });
+
+  it('is not weakened by a since that leaves out failures of the canary', () => {
+    // 10 of 60 requests fail in the first six minutes, none in the next six.
+    const total = [...new Array<number>(lead).fill(0), ...new Array<number>(12).fill(10)];
+    const bad = total.map((_, i) => (i >= lead && i < lead + 5 ? 2 : 0));
+    const measured = measurementOf({
+      availability: [
+        endpointOf(
+          'GET /a',
+          { total, bad },
+          { total: total.map(() => 50), bad: new Array<number>(total.length).fill(0) },
+        ),
+      ],
+    });
+    const options = { registryDigest: 'sha256:test' };
+    expect(judge(cujOf({ gate }), measured, options).verdict).toBe('fail');
+    const later = judge(cujOf({ gate }), { ...measured, sinceMs: measured.toMs - 360_000 }, options);
+    expect(later.verdict).not.toBe('pass');
+  });
+
   it('under baseline does not rest on a comparison that could not show anything', () => {
     // 95% of the traffic: no number of errors singles the canary out quickly.
     const total = [...new Array<number>(lead).fill(0), ...new Array<number>(9).fill(19)];
