@@ -716,6 +716,10 @@ def sli_verdict(q, name, endpoints, objective):
     again = verdict_in_window(later, name, endpoints, objective)
     if again["verdict"] == "inconclusive":
         return found
+    if again["verdict"] == "pass":
+        is_blind = found.get("missingStatus", {}).get("side") == "canary"
+        if again["reason"] == "insufficient_traffic" or is_blind or ("unreached" in found and not q.pass_on_unreached):
+            return found
     return {**again, "sharedUntil": time_of(q.from_ms + begin * MINUTE_MS)}
 
 
@@ -729,6 +733,8 @@ def end_of_incident(q, endpoints, objective):
             span = range(max(0, i + 1 - length), i + 1)
             n = sum(e.stable.sum("total", span) * e.weight for e in endpoints)
             bad = sum(e.stable.sum("bad", span) * e.weight for e in endpoints)
+            if not at_least(sum(e.stable.sum("bad", span) * e.rate for e in endpoints), 2):
+                continue
             if log_evidence(n, min(n, bad), p0) >= log(1 / q.alpha):
                 return i + 1
     return None

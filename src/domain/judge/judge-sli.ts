@@ -1,4 +1,5 @@
 import { bucketMs, type Series } from '../metrics/metrics-source.ts';
+import type { GatePolicy } from '../registry/model.ts';
 import { burnRateOf } from '../registry/objective.ts';
 import type { SliName } from '../sli/table.ts';
 import { upperBound } from '../statistics/clopper-pearson.ts';
@@ -106,8 +107,15 @@ function judgeAfterIncident(question: SliQuestion): SliVerdict {
   if (later === undefined) return judged;
   const now = judgeWithoutUnmet({ ...question, window: later });
   if (now.verdict === 'inconclusive') return judged;
+  if (now.verdict === 'pass' && (now.reason === 'insufficient_traffic' || isHeldElsewhere(judged, policy)))
+    return judged;
   const sharedUntil = new Date(later.fromMs + later.first * bucketMs).toISOString();
   return { ...now, sharedUntil };
+}
+
+/** Whether the whole window shows something that an incident does not explain, and that prevents a pass. */
+function isHeldElsewhere({ unreached, missingStatus }: SliVerdict, { onUnreached }: GatePolicy): boolean {
+  return (unreached !== undefined && onUnreached === 'inconclusive') || missingStatus?.side === 'canary';
 }
 
 function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
