@@ -59,6 +59,12 @@ class Side:
         other.bad = [b + u for b, u in zip(self.bad, self.unclassified)]
         return other
 
+    def without(self, minutes):
+        other = copy(self)
+        for name in ("total", "bad", "missing", "unclassified"):
+            setattr(other, name, [0 if i in minutes else x for i, x in enumerate(getattr(self, name))])
+        return other
+
     def sum(self, which, minutes):
         counts = getattr(self, which)
         return sum(counts[minutes.start : minutes.stop])
@@ -84,6 +90,12 @@ class Endpoint:
         other = copy(self)
         nothing = [0] * len(self.canary.total)
         other.canary = other.stable = Side({"total": nothing, "bad": nothing}, len(nothing))
+        return other
+
+    def without(self, minutes):
+        """As if the canary had no request in these minutes."""
+        other = copy(self)
+        other.canary = self.canary.without(minutes)
         return other
 
     def with_unclassified_bad(self, side):
@@ -131,6 +143,7 @@ class Question:
                 endpoints = sorted((Endpoint(e, count) for e in measurement[name]), key=lambda e: e.order)
                 self.slis.append((name, endpoints, cuj["objectives"][name]))
         self.sli_count = options.get("sliCount", len(self.slis))
+        self.left_out = 0
         self.window, self.window_start = find_window(self)
 
     def hits(self, side, minutes):
@@ -172,6 +185,26 @@ def attempts_of(q, hits):
     return [hits[0]] + [after for before, after in zip(hits, hits[1:]) if ends_attempt(q, after - before - 1)]
 
 
+def rollout_begin(q, hits):
+    """The first minute of the rollout by its hits; the end where it is over."""
+    if ends_attempt(q, len(q.queried) - 1 - hits[-1]):
+        return len(q.queried)
+    attempts = attempts_of(q, hits)
+    return attempts[0] if len(attempts) >= 3 else attempts[-1]
+
+
+def is_whole_rollout(q):
+    """Condition 1 of a limited pass, without `passAfter`."""
+    hits = [i for i in q.queried if q.whole["canary"][i] > 0]
+    is_cut = (
+        q.window_start == "since"
+        and bool(hits)
+        and not ends_attempt(q, len(q.queried) - 1 - hits[-1])
+        and attempts_of(q, hits)[-1] < q.window.start - 1
+    )
+    return q.span == "rollout" and not is_cut
+
+
 def is_restarting(q):
     hits = [i for i in q.queried if q.whole["canary"][i] > 0]
     return q.since_ms is None and bool(hits) and len(attempts_of(q, hits)) >= 3
@@ -185,11 +218,10 @@ def find_window(q):
         begin, start = end - q.max_window, "max_window"
         hits = [i for i in q.queried if q.whole["canary"][i] > 0]
         if q.since_ms is None and hits:
-            if ends_attempt(q, end - 1 - hits[-1]):
+            first = rollout_begin(q, hits)
+            if first == end:
                 begin, start = end, "after_gap"
             else:
-                attempts = attempts_of(q, hits)
-                first = attempts[0] if len(attempts) >= 3 else attempts[-1]
                 if first > max(0, begin):
                     begin, start = first, "after_gap" if first > hits[0] else "first_hit"
     begin = max(0, begin)
@@ -565,13 +597,19 @@ class Sli:
     def limited_pass_wait(self):
         """Milliseconds until condition 2 holds; None where 1 or 3 does not."""
         q = self.q
-        if q.rule == "strict" or q.pass_after_ms is None or q.span != "rollout":
+        if q.rule == "strict" or q.pass_after_ms is None or not is_whole_rollout(q):
             return None
-        against = self.log_shared if q.rule == "baseline" else self.log_e
+        against = self.log_e
+        if q.rule == "baseline":
+            n = sum(n * e.weight for (n, _), e in zip(self.stable_counted, self.endpoints))
+            bad = sum(b * e.weight for (_, b), e in zip(self.stable_counted, self.endpoints))
+            rate = max(self.p0, upper_bound(n, bad)) if n > 0 else self.p0
+            against = max(self.log_shared, log_evidence(self.decisive.n, self.decisive.e, rate))
         if against > log(2):
             return None
-        first = next((i for i in q.window if q.whole["canary"][i] > 0), len(q.queried))
-        return max(0, q.pass_after_ms - (len(q.queried) - first) * MINUTE_MS)
+        hits = [i for i in q.window if q.whole["canary"][i] > 0]
+        watched = max(0, hits[-1] + 1 - hits[0] - q.left_out) if hits else 0
+        return max(0, q.pass_after_ms - watched * MINUTE_MS)
 
     def is_limited_traffic(self, more=0):
         """Condition 4."""
@@ -704,29 +742,27 @@ def side_of(total, bad):
 
 def sli_verdict(q, name, endpoints, objective):
     found = verdict_in_window(q, name, endpoints, objective)
-    if found["verdict"] != "inconclusive" or q.rule != "confidence":
+    if found["reason"] != "shared_cause":
         return found
-    if found["reason"] not in ("shared_cause", "within_noise", "insufficient_traffic"):
+    minutes = incident_minutes(q, endpoints, objective)
+    is_blind = found.get("missingStatus", {}).get("side") == "canary"
+    if not minutes or minutes[-1] == len(q.queried) - 1:
         return found
-    begin = end_of_incident(q, endpoints, objective)
-    if begin is None or begin >= len(q.queried):
+    if is_blind or ("unreached" in found and not q.pass_on_unreached):
         return found
-    later = copy(q)
-    later.window = range(begin, len(q.queried))
-    again = verdict_in_window(later, name, endpoints, objective)
-    if again["verdict"] == "inconclusive":
+    rest = [e.without(minutes) if any(e.stable.bad[i] > 0 for i in minutes) else e for e in endpoints]
+    without = copy(q)
+    without.left_out = len(minutes)
+    again = verdict_in_window(without, name, rest, objective)
+    if again["verdict"] != "pass" or again["reason"] == "insufficient_traffic":
         return found
-    if again["verdict"] == "pass":
-        is_blind = found.get("missingStatus", {}).get("side") == "canary"
-        if again["reason"] == "insufficient_traffic" or is_blind or ("unreached" in found and not q.pass_on_unreached):
-            return found
-    return {**again, "sharedUntil": time_of(q.from_ms + begin * MINUTE_MS)}
+    return {**again, "leftOutMinutes": len(minutes)}
 
 
-def end_of_incident(q, endpoints, objective):
-    """The minute after the newest incident minute of the window, or None."""
+def incident_minutes(q, endpoints, objective):
     p0 = objective["budget"]
-    for i in reversed(q.window):
+    found = []
+    for i in q.window:
         if sum(e.stable.bad[i] * e.weight for e in endpoints) <= 0:
             continue
         for length in (1, 2, 4):
@@ -736,8 +772,9 @@ def end_of_incident(q, endpoints, objective):
             if not at_least(sum(e.stable.sum("bad", span) * e.rate for e in endpoints), 2):
                 continue
             if log_evidence(n, min(n, bad), p0) >= log(1 / q.alpha):
-                return i + 1
-    return None
+                found.append(i)
+                break
+    return found
 
 
 def verdict_in_window(q, name, endpoints, objective):

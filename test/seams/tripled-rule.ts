@@ -44,7 +44,6 @@ export const tripled: Rule = {
     })),
   ],
   comparesStable: true,
-  leavesOutIncidents: false,
   highestBound: () => undefined,
   logAgainst: (evidence, policy) => (isTripled(evidence, policy) ? Number.POSITIVE_INFINITY : 0),
   abortThresholds: ({ sums }) => ({ cuj: null, endpoints: sums.endpoints.map(() => null) }),

@@ -23,8 +23,6 @@ export type NoDataCause =
   | 'too_early';
 
 export interface JudgedWindow {
-  /** Epoch ms at which bucket 0 begins. */
-  readonly fromMs: number;
   /** Index of the first bucket that is judged. */
   readonly first: number;
   /** Index behind the last one. */
@@ -32,10 +30,13 @@ export interface JudgedWindow {
   readonly start: WindowStart;
   /** How often the canary came, where it went silent and came back so often that it seems to crash. */
   readonly attempts?: number;
-  /** Whether it is the window `rollout`, and not a fixed span. */
-  readonly isRollout: boolean;
-  /** Minutes from the canary's first hit in the window on a whole service until its end; 0 without one. */
-  readonly minutesSinceFirstHit: number;
+  /** Whether it is all of this rollout: not a fixed span, and no `since` leaves out what the canary did before. */
+  readonly isWholeRollout: boolean;
+  /**
+   * Minutes from the canary's first hit in the window on a whole service to its last one, both included; 0 without one. Time
+   * in which the canary is silent shows nothing.
+   */
+  readonly watchedMinutes: number;
   /** Hits on the whole services by bucket, over all that was queried. */
   readonly hits: { readonly canary: readonly number[]; readonly stable: readonly number[] };
   /** Hits of the canary on the whole services, inside the window and over all that was queried. */
@@ -158,17 +159,17 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
   const wholeStable = sum(stable);
   const firstHit = canary.findIndex((count) => count > 0);
   return {
-    fromMs: measurement.fromMs,
     first,
     end: buckets,
     start,
-    isRollout: wanted === 'rollout',
+    isWholeRollout:
+      wanted === 'rollout' && !(start === 'since' && newestAttempt(attempts, buckets) < first - 1),
     ...(attempts !== undefined &&
     attempts.begins.length >= restartsFromAttempt &&
     measurement.sinceMs === undefined
       ? { attempts: attempts.begins.length }
       : {}),
-    minutesSinceFirstHit: minutesSinceFirstHit(canary, first),
+    watchedMinutes: watchedMinutes(canary, first),
     hits: { canary, stable },
     wholeCanaryInWindow: sum(canary, first, buckets),
     wholeCanary,
@@ -185,9 +186,14 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
   };
 }
 
-export function minutesSinceFirstHit(hits: readonly number[], first: number): number {
-  const at = hits.findIndex((count, i) => i >= first && count > 0);
-  return at < 0 ? 0 : hits.length - at;
+/** Where the newest attempt begins; `end` where it is over, or where there is none. */
+function newestAttempt(attempts: Attempts | undefined, end: number): number {
+  return attempts === undefined || attempts.hasEnded ? end : (attempts.begins.at(-1) ?? end);
+}
+
+function watchedMinutes(hits: readonly number[], first: number): number {
+  const from = hits.findIndex((count, i) => i >= first && count > 0);
+  return from < 0 ? 0 : hits.findLastIndex((count) => count > 0) + 1 - from;
 }
 
 /** The least share of requests that is seen, of any endpoint. */

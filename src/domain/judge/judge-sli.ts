@@ -1,4 +1,4 @@
-import { bucketMs, type Series } from '../metrics/metrics-source.ts';
+import type { Series } from '../metrics/metrics-source.ts';
 import type { GatePolicy } from '../registry/model.ts';
 import { burnRateOf } from '../registry/objective.ts';
 import type { SliName } from '../sli/table.ts';
@@ -15,14 +15,14 @@ import {
   unreachedOf,
 } from './data-quality.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
-import { type LimitedPassAhead, secondsToLimitedPass } from './limited-pass.ts';
+import { type LimitedPassAhead, logAgainstLimitedPass, secondsToLimitedPass } from './limited-pass.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import { isTrafficEnough, isTrafficForLimitedPass, type SeenTraffic } from './required-traffic.ts';
 import { type SideFacts, sideFacts, toSignificant } from './rounding.ts';
 import { decide, hasEvidenceToFail, inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
 import { isBlockedByUnreached } from './rules/steps.ts';
 import { rules } from './rules/table.ts';
-import { windowAfterIncident } from './shared-incident.ts';
+import { withoutIncident } from './shared-incident.ts';
 import { type SliSums, sumSli } from './sli-counts.ts';
 import { type Evidence, evidenceIn, type SliQuestion } from './sli-evidence.ts';
 
@@ -52,8 +52,8 @@ export interface SliVerdict extends SideFacts {
    * requests alone do not lead to a pass.
    */
   readonly requestsToVerdict: number | null;
-  /** RFC 3339. Set where stable failed alike until then: everything in this SLI is about the time after it. */
-  readonly sharedUntil?: string;
+  /** Minutes of an incident that stable had as well. All numbers of this SLI leave out what the canary did in them. */
+  readonly leftOutMinutes?: number;
   /** What is missing for a limited pass; absent where it is no question of clean requests and time, and after one. */
   readonly limitedPass?: LimitedPassAhead;
   /** Minutes that hold bad events, under a rule that compares beside stable. */
@@ -80,7 +80,7 @@ export interface SliVerdict extends SideFacts {
 
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts-reference.md, in its order. */
 export function judgeSli(question: SliQuestion): SliVerdict {
-  const judged = judgeAfterIncident(question);
+  const judged = judgeWithoutIncident(question);
   // A fail that old data proves stays proven. Nothing else is known while the newest data is missing.
   return question.isStale && judged.verdict !== 'fail' ? undecided(judged, 'source_stale') : judged;
 }
@@ -90,27 +90,27 @@ function undecided({ limitedPass: _, ...numbers }: SliVerdict, reason: Reason): 
   return { ...numbers, ...inconclusive(reason), requestsToVerdict: null };
 }
 
-/** What the errors of an incident can make of a good release. */
-const heldByIncident: ReadonlySet<Reason> = new Set(['shared_cause', 'within_noise', 'insufficient_traffic']);
-
 /**
- * An incident outside the release is over at some time, and its errors would be held against it until the window has moved on.
- * What came after it decides, where that is a pass or a fail by itself.
+ * An incident outside the release is over at some time, and its errors would keep a good release from passing until the window
+ * has moved on. Only a pass comes of it: a part of the window that stable's errors choose would not bound false aborts.
  */
-function judgeAfterIncident(question: SliQuestion): SliVerdict {
+function judgeWithoutIncident(question: SliQuestion): SliVerdict {
   const judged = judgeWithoutUnmet(question);
+  if (judged.reason !== 'shared_cause') return judged;
   const { endpoints, window, objective, policy } = question;
-  if (!rules[policy.rule].leavesOutIncidents || !heldByIncident.has(judged.reason)) return judged;
-  if (judged.verdict !== 'inconclusive') return judged;
   const sums = sumSli(endpoints, window, objective);
-  const later = windowAfterIncident(sums, window, objective, Math.log(1 / policy.falseAbort));
-  if (later === undefined) return judged;
-  const now = judgeWithoutUnmet({ ...question, window: later });
-  if (now.verdict === 'inconclusive') return judged;
-  if (now.verdict === 'pass' && (now.reason === 'insufficient_traffic' || isHeldElsewhere(judged, policy)))
-    return judged;
-  const sharedUntil = new Date(later.fromMs + later.first * bucketMs).toISOString();
-  return { ...now, sharedUntil };
+  const rest = withoutIncident(sums, window, objective, Math.log(1 / policy.falseAbort));
+  if (rest === undefined || isHeldElsewhere(judged, policy)) return judged;
+  // Nothing is known of the canary in the minutes that are left out.
+  const watchedMinutes = Math.max(0, window.watchedMinutes - rest.minutes);
+  const now = judgeWithoutUnmet({
+    ...question,
+    endpoints: rest.endpoints,
+    window: { ...window, watchedMinutes },
+  });
+  // A pass by onLowTraffic alone would rest on nothing.
+  if (now.verdict !== 'pass' || now.reason === 'insufficient_traffic') return judged;
+  return { ...now, leftOutMinutes: rest.minutes };
 }
 
 /** Whether the whole window shows something that an incident does not explain, and that prevents a pass. */
@@ -157,7 +157,10 @@ function judgeSums(
     rule.comparesStable && hasEvidenceToFail(rule, evidence, policy)
       ? missingStatusOfStable(sums, window)
       : undefined;
-  const limitedIn = secondsToLimitedPass(question, rule.logAgainst?.(evidence, policy));
+  const limitedIn = secondsToLimitedPass(
+    question,
+    logAgainstLimitedPass(rule.logAgainst?.(evidence, policy), evidence, sums, objective),
+  );
   const context: RuleContext = {
     sums,
     evidence,

@@ -150,7 +150,7 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
     ...aheadOf(measurement, cuj.gate.lagMs),
     ...(stale === undefined ? {} : { staleData: staleDataIn(stale, cuj.gate.lagMs) }),
     ...(window.attempts === undefined ? {} : { attempts: window.attempts }),
-    minutesOfTraffic: window.minutesSinceFirstHit,
+    minutesOfTraffic: window.watchedMinutes,
     ...(window.indistinguishable === undefined ? {} : { indistinguishable: window.indistinguishable }),
     traffic: {
       canary: roundCount(window.wholeCanary),

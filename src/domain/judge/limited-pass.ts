@@ -1,5 +1,9 @@
 import { bucketMs } from '../metrics/metrics-source.ts';
-import type { SliQuestion } from './sli-evidence.ts';
+import type { Objective } from '../registry/objective.ts';
+import { upperBound } from '../statistics/clopper-pearson.ts';
+import { logEvidence } from '../statistics/e-process.ts';
+import type { SliSums } from './sli-counts.ts';
+import type { Evidence, SliQuestion } from './sli-evidence.ts';
 
 /**
  * A pass in time: most services never have the traffic that rules out `ruleOutBurn` within a rollout. After `passAfter`, a
@@ -18,15 +22,36 @@ export interface LimitedPassAhead {
 }
 
 /**
+ * Natural log of the evidence that prevents a limited pass. A rule that compares can show next to nothing where the canary has
+ * nearly all traffic: there the canary's own counts must be in line with stable's as well, over all that was queried.
+ */
+export function logAgainstLimitedPass(
+  logAgainst: number | undefined,
+  { counts, stableRate }: Evidence,
+  { endpoints }: SliSums,
+  { budget }: Objective,
+): number | undefined {
+  if (logAgainst === undefined || stableRate === undefined) return logAgainst;
+  let total = 0;
+  let bad = 0;
+  for (const { stableTotal, stableBad, scale } of endpoints) {
+    total += stableTotal * scale;
+    bad += stableBad * scale;
+  }
+  const rate = total > 0 ? Math.max(budget, upperBound(total, bad)) : budget;
+  return Math.max(logAgainst, logEvidence(counts.n, counts.e, rate));
+}
+
+/**
  * Seconds until time alone no longer prevents a limited pass, 0 from then on. Undefined where time does not lead there: a
  * fixed window is asked for to see more proof, or evidence is above {@link maxEvidence}.
- * `logAgainst` is the log of the evidence that the rule decides by.
+ * `logAgainst` is of {@link logAgainstLimitedPass}.
  */
 export function secondsToLimitedPass(
   { policy: { passAfterMs }, window }: SliQuestion,
   logAgainst: number | undefined,
 ): number | undefined {
-  if (passAfterMs === undefined || !window.isRollout || logAgainst === undefined) return undefined;
+  if (passAfterMs === undefined || !window.isWholeRollout || logAgainst === undefined) return undefined;
   if (logAgainst > Math.log(maxEvidence)) return undefined;
-  return Math.max(0, passAfterMs - window.minutesSinceFirstHit * bucketMs) / 1000;
+  return Math.max(0, passAfterMs - window.watchedMinutes * bucketMs) / 1000;
 }

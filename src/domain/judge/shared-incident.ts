@@ -1,23 +1,33 @@
+import type { EndpointMeasurement, Series } from '../metrics/metrics-source.ts';
 import type { Objective } from '../registry/objective.ts';
 import { logEvidence } from '../statistics/e-process.ts';
 import { minBadEvents, reaches, rounding } from './abort-threshold.ts';
-import { type JudgedWindow, minutesSinceFirstHit } from './analysis-window.ts';
+import type { JudgedWindow } from './analysis-window.ts';
 import type { SliSums } from './sli-counts.ts';
 
 /** An incident shows in its newest 1, 2 or 4 minutes. A longer span would count quiet minutes after it as well. */
 const spans = [1, 2, 4] as const;
 
+/** A measurement without an incident that is over. */
+export interface WithoutIncident {
+  readonly endpoints: readonly EndpointMeasurement[];
+  /** How many minutes of the window belong to the incident. */
+  readonly minutes: number;
+}
+
 /**
- * The part of the window after the newest minute in which stable was demonstrably failing: with a bad event in the minute,
- * and at least two that were seen, and evidence of at least 1/alpha, over the 1, 2 or 4 minutes that end with it. Undefined where there is no such minute in the
- * window, or nothing after it.
+ * The endpoints without what the canary did in minutes in which stable was demonstrably failing, on endpoints on which stable
+ * failed in them. An incident minute has a bad event of stable, and the 1, 2 or 4 minutes that end with it have at least two
+ * that were seen, and evidence of at least 1/alpha. Undefined where the window has no such minute, or ends with one.
  */
-export function windowAfterIncident(
-  { endpoints, minutes: { stableTotal, stableBad } }: SliSums,
+export function withoutIncident(
+  sums: SliSums,
   window: JudgedWindow,
   { budget }: Objective,
   logOne: number,
-): JudgedWindow | undefined {
+): WithoutIncident | undefined {
+  const { endpoints } = sums;
+  const { stableTotal, stableBad } = sums.minutes;
   const isFailing = (last: number) => {
     let total = 0;
     let bad = 0;
@@ -32,13 +42,18 @@ export function windowAfterIncident(
       return reaches(seen, minBadEvents) && logEvidence(total, Math.min(bad, total), budget) >= logOne;
     });
   };
-  for (let last = window.end - 1; last >= window.first; last -= 1) {
-    if (!((stableBad[last] as number) > 0 && isFailing(last))) continue;
-    const first = last + 1;
-    if (first >= window.end) return undefined;
-    return { ...window, first, minutesSinceFirstHit: minutesSinceFirstHit(window.hits.canary, first) };
-  }
-  return undefined;
+  const minutes = new Set<number>();
+  for (let i = window.first; i < window.end; i += 1)
+    if ((stableBad[i] as number) > 0 && isFailing(i)) minutes.add(i);
+  if (minutes.size === 0 || minutes.has(window.end - 1)) return undefined;
+  return {
+    minutes: minutes.size,
+    endpoints: endpoints.map(({ measured }) =>
+      [...minutes].some((i) => (measured.stable.bad[i] ?? 0) > rounding)
+        ? { ...measured, canary: withoutMinutes(measured.canary, minutes) }
+        : measured,
+    ),
+  };
 }
 
 /** Bad events of stable that were seen in a minute. */
@@ -49,4 +64,14 @@ function badSeenIn(endpoints: SliSums['endpoints'], minute: number): number {
     if (bad > rounding) seen += bad * measured.sampleRate;
   }
   return seen;
+}
+
+function withoutMinutes(series: Series, minutes: ReadonlySet<number>): Series {
+  const rest = (counts: Float64Array) => counts.map((count, i) => (minutes.has(i) ? 0 : count));
+  return {
+    total: rest(series.total),
+    bad: rest(series.bad),
+    ...(series.withStatus === undefined ? {} : { withStatus: rest(series.withStatus) }),
+    ...(series.unclassified === undefined ? {} : { unclassified: rest(series.unclassified) }),
+  };
 }

@@ -34,7 +34,7 @@ export interface SummaryFacts {
   readonly traffic?: Traffic;
   /** How often the canary came, where the reason is `canary_restarting`. */
   readonly attempts?: number;
-  /** Minutes from the canary's first request in the window to its end. */
+  /** Minutes from the canary's first request in the window to its last one. */
   readonly minutesOfTraffic?: number;
   /** The error of the source, where there is no SLI. */
   readonly message?: string;
@@ -106,7 +106,7 @@ function stable(sli: SliVerdict): string {
 
 const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: SummaryFacts) => string>>> = {
   slo_violated: (sli, facts) =>
-    `${counts(sli)}${worst(sli)}${afterIncident(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
+    `${counts(sli)}${worst(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
   worse_than_stable: (sli, facts) =>
     `${counts(sli)}${worst(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
   shared_cause: (sli) =>
@@ -134,19 +134,19 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
             : 'stable has no traffic: the selector of the canary matches both versions, or the rollout is over'
     }`,
   limited_evidence: (sli, facts) =>
-    `${counts(sli)}${worst(sli)}${afterIncident(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}`,
+    `${counts(sli)}${worst(sli)}${withoutMinutes(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}`,
   canary_restarting: (sli, { attempts = 0 }) =>
     `${counts(sli)}${worst(sli)}, but the canary went silent and came back ${plain(attempts - 1)} times: check its pods for crashes`,
   endpoint_unreached: (sli) => `${counts(sli)}${missed(sli)}: check its routes`,
-  within_slo: (sli) => `${counts(sli)}${afterIncident(sli)}${missed(sli)}`,
+  within_slo: (sli) => `${counts(sli)}${withoutMinutes(sli)}${missed(sli)}`,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,
 };
 
-/** What a pass or a fail leaves out, because stable failed as well. */
-function afterIncident({ sharedUntil }: SliVerdict): string {
-  return sharedUntil === undefined
+/** What a pass leaves out. */
+function withoutMinutes({ leftOutMinutes }: SliVerdict): string {
+  return leftOutMinutes === undefined
     ? ''
-    : `, counted from ${sharedUntil.slice(11, 16)} UTC on: stable failed as well until then`;
+    : `, without ${plain(leftOutMinutes)} min in which stable failed as well`;
 }
 
 function minutes(seconds: number): string {

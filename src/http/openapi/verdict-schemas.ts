@@ -98,11 +98,11 @@ const SliVerdictSchema = Closed({
     Type.Number(),
     'Further clean requests until a proven pass. Null if more traffic alone cannot lead to one.',
   ),
-  sharedUntil: Type.Optional(
-    Type.String({
-      format: 'date-time',
+  leftOutMinutes: Type.Optional(
+    Type.Integer({
+      minimum: 1,
       description:
-        'End of an incident that stable had as well. All numbers of this SLI cover the time after it.',
+        'Minutes of an incident that stable had as well. All numbers of this SLI leave out what the canary did in them.',
     }),
   ),
   limitedPass: Type.Optional(

@@ -37,7 +37,6 @@ export const baseline: Rule = {
   ],
   comparesStable: true,
   // Stable may fail so often that a multiple of its rate rules nothing out.
-  leavesOutIncidents: false,
   highestBound: ({ ruleOutBurn }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, (1 + referenceRate) / 2),
   logAgainst: ({ logShare }) => logShare,

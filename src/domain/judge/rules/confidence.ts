@@ -46,7 +46,6 @@ export const confidence: Rule = {
   ],
   comparesStable: false,
   // At a low objective a multiple of the budget rules nothing out.
-  leavesOutIncidents: true,
   highestBound: ({ ruleOutBurn, rulesOutRate = 1 }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, Math.max(rulesOutRate, 2 * referenceRate)),
   logAgainst: ({ logCanary }) => logCanary,

@@ -66,8 +66,6 @@ export interface Rule {
   readonly steps: readonly Step[];
   /** Whether it uses only the compared minutes, in which stable has traffic beside the canary. */
   readonly comparesStable: boolean;
-  /** Whether what came after an incident of stable is judged by itself, where the incident leaves the whole undecided. */
-  readonly leavesOutIncidents: boolean;
   /** The highest upper bound of the rate of bad events that passes. Undefined: a pass needs no bound. */
   readonly highestBound: (
     policy: Pick<GatePolicy, 'ruleOutBurn' | 'rulesOutRate'>,

@@ -30,7 +30,6 @@ export const strict: Rule = {
     })),
   ],
   comparesStable: false,
-  leavesOutIncidents: false,
   highestBound: () => undefined,
   logAgainst: undefined,
   abortThresholds({ sums, question: { objective, policy } }) {
