@@ -4,6 +4,7 @@ import { upperBound } from '../statistics/clopper-pearson.ts';
 import { logEvidence } from '../statistics/e-process.ts';
 import type { SliSums } from './sli-counts.ts';
 import type { Evidence, SliQuestion } from './sli-evidence.ts';
+import { stableCounts } from './stable-baseline.ts';
 
 /**
  * A pass in time: most services never have the traffic that rules out `ruleOutBurn` within a rollout. After `passAfter`, a
@@ -11,7 +12,7 @@ import type { Evidence, SliQuestion } from './sli-evidence.ts';
  */
 
 /** With more evidence than this against the canary, there is no limited pass. The tables of docs/rollout-simulation.md chose it. */
-export const maxEvidence = 2;
+const maxEvidence = 2;
 
 /** What is still missing for a limited pass. */
 export interface LimitedPassAhead {
@@ -28,16 +29,11 @@ export interface LimitedPassAhead {
 export function logAgainstLimitedPass(
   logAgainst: number | undefined,
   { counts, stableRate }: Evidence,
-  { endpoints }: SliSums,
+  sums: SliSums,
   { budget }: Objective,
 ): number | undefined {
   if (logAgainst === undefined || stableRate === undefined) return logAgainst;
-  let total = 0;
-  let bad = 0;
-  for (const { stableTotal, stableBad, scale } of endpoints) {
-    total += stableTotal * scale;
-    bad += stableBad * scale;
-  }
+  const { total, bad } = stableCounts(sums, 0, sums.minutes.stableTotal.length);
   const rate = total > 0 ? Math.max(budget, upperBound(total, bad)) : budget;
   return Math.max(logAgainst, logEvidence(counts.n, counts.e, rate));
 }

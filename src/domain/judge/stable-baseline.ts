@@ -21,8 +21,9 @@ export function logStableEvidence(
 ): number {
   const log = logEvidenceFrom(sums, 0, budget);
   if (log < logOne) return log;
-  const over = (from: number) => added(sums.endpoints.map((endpoint) => weighedFrom(endpoint, from, end)));
-  return hasRecovered(over(0), over(first)) ? logEvidenceFrom(sums, first, budget) : log;
+  return hasRecovered(stableCounts(sums, 0, end), stableCounts(sums, first, end))
+    ? logEvidenceFrom(sums, first, budget)
+    : log;
 }
 
 /** Stable's weighed counts on one endpoint from a minute on. Late data can bring an error a moment before its request. */
@@ -32,6 +33,11 @@ function weighedFrom(endpoint: EndpointSums, from: number, end: number): Counts 
   const { total, bad } =
     from === 0 ? { total: stableTotal, bad: stableBad } : sum(stable.total, stable.bad, from, end);
   return { total: total * scale, bad: Math.min(bad, total) * scale };
+}
+
+/** Stable's weighed counts from a minute on, all endpoints together; from 0 on over all that was queried. */
+export function stableCounts({ endpoints }: SliSums, from: number, end: number): Counts {
+  return added(endpoints.map((endpoint) => weighedFrom(endpoint, from, end)));
 }
 
 function added(counts: readonly Counts[]): Counts {
