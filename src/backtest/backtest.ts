@@ -109,5 +109,5 @@ function queryOf(registry: Registry, batch: QueryBatch, candidate: Candidate): B
     ReturnType<ReturnType<typeof resolveRequest>['selectors']['get']>
   >;
   const reachMs = Math.ceil(batch.maxWindowMs / bucketMs) * bucketMs;
-  return { batch, canary, stable, fromMs: fromMs - reachMs, toMs };
+  return { batch, canary, stable, fromMs: fromMs - reachMs, toMs, stepMs: bucketMs };
 }

@@ -271,7 +271,10 @@ function callsOf(registry: Registry, request: ResolvedRequest, nowMs: number): C
     const toMs = floorMinute(nowMs - batch.lagMs);
     // The CUJ of the batch with the longest lag and window must find all of its span in the snapshot.
     const spanMs = Math.ceil(Math.max(batch.maxWindowMs, minHistoryMs) / bucketMs) * bucketMs;
-    calls.set(key, { query: { batch, canary, stable, fromMs: toMs - spanMs, toMs }, services: [name] });
+    calls.set(key, {
+      query: { batch, canary, stable, fromMs: toMs - spanMs, toMs, stepMs: bucketMs },
+      services: [name],
+    });
   }
   return [...calls.values()];
 }

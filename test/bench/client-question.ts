@@ -27,5 +27,6 @@ export function clientQuestion(): BatchQuery {
     stable: undefined,
     fromMs: endMs - 30 * 60_000,
     toMs: endMs,
+    stepMs: 60_000,
   };
 }

@@ -59,7 +59,7 @@ class Rates implements MetricsSource {
       const series = (resource: string): Series | undefined => {
         const rate = this.#rates(of, service, resource);
         if (rate === undefined) return undefined;
-        const buckets = (query.toMs - query.fromMs) / bucketMs;
+        const buckets = (query.toMs - query.fromMs) / query.stepMs;
         const at = (count: number) =>
           Float64Array.from({ length: buckets }, (_, i) =>
             query.fromMs + i * bucketMs >= (rate.fromMs ?? 0) ? count : 0,
@@ -73,6 +73,7 @@ class Rates implements MetricsSource {
     return {
       fromMs: query.fromMs,
       toMs: query.toMs,
+      stepMs: query.stepMs,
       services: new Map(
         query.batch.services.map(({ service, resources }) => [
           service.name,

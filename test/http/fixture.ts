@@ -8,7 +8,6 @@ import type {
   SideCounts,
   Snapshot,
 } from '../../src/domain/metrics/metrics-source.ts';
-import { bucketMs } from '../../src/domain/metrics/metrics-source.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
@@ -86,7 +85,7 @@ function side(
   traffic: Traffic,
   special: Readonly<Record<string, Traffic>> = {},
 ): SideCounts {
-  const buckets = (query.toMs - query.fromMs) / bucketMs;
+  const buckets = (query.toMs - query.fromMs) / query.stepMs;
   return {
     whole: series(buckets, traffic),
     requests: new Map(
@@ -117,6 +116,7 @@ export function snapshotOf(
   return {
     fromMs: query.fromMs,
     toMs: query.toMs,
+    stepMs: query.stepMs,
     services,
     queries: [{ name: 'c_hits_0', query: 'sum:…' }],
   };

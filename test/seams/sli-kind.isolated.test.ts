@@ -3,7 +3,6 @@ import type { Verdict } from '../../src/domain/judge/judge.ts';
 import { judge } from '../../src/domain/judge/judge.ts';
 import { readMeasurement, writeMeasurement } from '../../src/domain/metrics/measurement-json.ts';
 import type { BatchQuery, Series, SideCounts, Snapshot } from '../../src/domain/metrics/metrics-source.ts';
-import { bucketMs } from '../../src/domain/metrics/metrics-source.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { createEvaluator } from '../../src/evaluation/evaluator.ts';
 import { loadRegistry } from '../../src/registry-files/load.ts';
@@ -45,7 +44,7 @@ async function registryOf(text = yaml): Promise<Registry> {
 
 /** 300 requests a minute on each endpoint; on `GET /cart` of the canary so many of them without a status. */
 function snapshotOf(query: BatchQuery, without: number): Snapshot {
-  const minutes = (query.toMs - query.fromMs) / bucketMs;
+  const minutes = (query.toMs - query.fromMs) / query.stepMs;
   const series = (missing: number): Series => ({
     total: new Float64Array(minutes).fill(300),
     bad: new Float64Array(minutes),
@@ -62,6 +61,7 @@ function snapshotOf(query: BatchQuery, without: number): Snapshot {
   return {
     fromMs: query.fromMs,
     toMs: query.toMs,
+    stepMs: query.stepMs,
     services: new Map([['shop', { canary: side(without), stable: side(0) }]]),
     queries: [],
   };

@@ -132,6 +132,7 @@ export function tallySource(stored: () => readonly Stored[], clockSkewMs = 0): M
       return {
         fromMs: query.fromMs,
         toMs: query.toMs,
+        stepMs: bucketMs,
         services: new Map(services),
         queries: describeTallyQueries(query.batch, query.canary, query.stable),
         clockSkewMs,

@@ -28,7 +28,9 @@ async function snapshotAt(traffic: Traffic, toMs: number, nowMs = toMs): Promise
   const canary = { terms: [{ key: 'version', value: 'new' }] };
   const stable = { terms: [{ key: 'version', value: 'old' }] };
   const fromMs = toMs - 120 * bucketMs;
-  return traffic.source(() => nowMs).measure({ batch, canary, stable, fromMs, toMs }, signal);
+  return traffic
+    .source(() => nowMs)
+    .measure({ batch, canary, stable, fromMs, toMs, stepMs: bucketMs }, signal);
 }
 
 /** Requests and failures of all endpoints of a side, minute by minute. */

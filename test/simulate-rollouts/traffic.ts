@@ -294,7 +294,7 @@ export class Traffic {
           [name, { canary: nothing, stable: nothing, allTraffic: cut(all) }] as [string, ServiceCounts],
       ),
     ]);
-    const snapshot: Snapshot = { fromMs, toMs, services, queries: [] };
+    const snapshot: Snapshot = { fromMs, toMs, stepMs: bucketMs, services, queries: [] };
     this.#snapshots.set(key, snapshot);
     return snapshot;
   }

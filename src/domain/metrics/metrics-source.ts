@@ -9,10 +9,12 @@ export interface BatchQuery {
   readonly canary: Selector;
   /** Undefined: stable is the rest, everything of the services that the canary selector does not match. */
   readonly stable: Selector | undefined;
-  /** Epoch ms, a multiple of 60,000. */
+  /** Epoch ms, a multiple of `stepMs`. */
   readonly fromMs: number;
-  /** Epoch ms, exclusive, a multiple of 60,000. */
+  /** Epoch ms, exclusive, a multiple of `stepMs`. */
   readonly toMs: number;
+  /** The length of a bucket, in ms: {@link bucketMs} or {@link recentStepMs}. */
+  readonly stepMs: number;
 }
 
 export type { Series, SideCounts };
@@ -34,6 +36,11 @@ export interface SentQuery {
 export interface Snapshot {
   readonly fromMs: number;
   readonly toMs: number;
+  /**
+   * The length of a bucket, in ms. A source that does not have buckets as short as those that were asked for answers in longer
+   * ones, of a minute at most. Then `toMs` may lie inside the last bucket.
+   */
+  readonly stepMs: number;
   readonly services: ReadonlyMap<string, ServiceCounts>;
   readonly queries: readonly SentQuery[];
   /**
@@ -58,7 +65,11 @@ export type DescribeQueries = (
   stable?: Selector,
 ) => readonly SentQuery[];
 
+/** The length of the buckets that verdicts are made of. */
 export const bucketMs = 60_000;
+
+/** The length of the buckets in which the newest data is asked for. */
+export const recentStepMs = 10_000;
 
 export interface EndpointMeasurement {
   readonly service: string;

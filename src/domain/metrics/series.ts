@@ -1,4 +1,4 @@
-/** Counts per 60 s bucket; index 0 is the bucket that begins at the snapshot's `fromMs`. Both arrays are equally long. */
+/** Counts per bucket; index 0 is the bucket that begins at the snapshot's `fromMs`. Both arrays are equally long. */
 export interface Series {
   readonly total: Float64Array;
   readonly bad: Float64Array;

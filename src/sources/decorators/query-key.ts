@@ -27,7 +27,7 @@ function digestOf(batch: QueryBatch): string {
 }
 
 /** All that the answer depends on. Not the registry: a reload that changes other services keeps the snapshots. */
-export function queryKey({ batch, canary, stable, fromMs, toMs }: BatchQuery): string {
+export function queryKey({ batch, canary, stable, fromMs, toMs, stepMs }: BatchQuery): string {
   const rest = stable === undefined ? 'the rest' : selectorText(stable);
-  return `${fromMs} ${toMs}\n${selectorText(canary)}\n${rest}\n${digestOf(batch)}`;
+  return `${fromMs} ${toMs} ${stepMs}\n${selectorText(canary)}\n${rest}\n${digestOf(batch)}`;
 }

@@ -34,11 +34,20 @@ type ServiceValue = readonly [
 /** A new member of Snapshot must be added here, and the format version in signed-envelope.ts raised. */
 type Nothing = Readonly<Record<string, never>>;
 
-export function snapshotValue({ fromMs, toMs, services, queries, clockSkewMs, ...more }: Snapshot): object {
+export function snapshotValue({
+  fromMs,
+  toMs,
+  stepMs,
+  services,
+  queries,
+  clockSkewMs,
+  ...more
+}: Snapshot): object {
   more satisfies Nothing;
   return {
     fromMs,
     toMs,
+    stepMs,
     services: [...services].map(([name, counts]) => serviceValue(name, counts)),
     queries: queries.map(({ name, query }) => [name, query]),
     ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
@@ -85,26 +94,30 @@ function ensure(condition: boolean): asserts condition {
   if (!condition) throw new NotASnapshot();
 }
 
-function readAll(value: unknown, { batch, fromMs, toMs }: BatchQuery): Snapshot {
+function readAll(value: unknown, asked: BatchQuery): Snapshot {
   const given = value as {
     readonly fromMs: number;
     readonly toMs: number;
+    readonly stepMs: number;
     readonly services: readonly ServiceValue[];
     readonly queries: readonly [string, string][];
     readonly clockSkewMs?: number;
   };
+  const { batch, fromMs, toMs } = asked;
   const { clockSkewMs } = given;
   ensure(clockSkewMs === undefined || Number.isFinite(clockSkewMs));
   ensure(given.fromMs === fromMs && given.toMs === toMs && given.services.length === batch.services.length);
-  const buckets = (toMs - fromMs) / bucketMs;
-  const services = batch.services.map((asked, i) => {
+  const { stepMs } = given;
+  ensure(Number.isInteger(stepMs) && stepMs >= asked.stepMs && stepMs <= bucketMs);
+  const buckets = Math.ceil((toMs - fromMs) / stepMs);
+  const services = batch.services.map((one, i) => {
     const [name, canary, stable, allTraffic] = given.services[i] as ServiceValue;
-    ensure(name === asked.service.name);
+    ensure(name === one.service.name);
     return [
       name,
       {
-        canary: readSide(canary, asked, buckets),
-        stable: readSide(stable, asked, buckets),
+        canary: readSide(canary, one, buckets),
+        stable: readSide(stable, one, buckets),
         ...(allTraffic === null ? {} : { allTraffic: readCounts(allTraffic, buckets) }),
       },
     ] as const;
@@ -116,6 +129,7 @@ function readAll(value: unknown, { batch, fromMs, toMs }: BatchQuery): Snapshot 
   return {
     fromMs,
     toMs,
+    stepMs,
     services: new Map(services),
     queries,
     ...(clockSkewMs === undefined ? {} : { clockSkewMs }),

@@ -36,6 +36,7 @@ function wholeOf(shop: ServiceCounts, auth: ServiceCounts) {
   const snapshot = {
     fromMs,
     toMs,
+    stepMs: bucketMs,
     services: new Map([
       ['shop', shop],
       ['auth', auth],
@@ -94,6 +95,7 @@ it.each([
   const snapshot = {
     fromMs: fromMs + offset * bucketMs,
     toMs: fromMs + (offset + buckets) * bucketMs,
+    stepMs: bucketMs,
     services: new Map([
       ['shop', { canary, stable: none }],
       ['auth', { canary: none, stable: none }],
@@ -118,6 +120,7 @@ it('the traffic of each call is that of all its services, over the last hour at 
   const call = (services: readonly [string, ServiceCounts][], clockSkewMs: number) => ({
     fromMs: toMs - 88 * bucketMs,
     toMs: toMs + 2 * bucketMs,
+    stepMs: bucketMs,
     services: new Map(services),
     queries: [],
     clockSkewMs,

@@ -74,6 +74,7 @@ export function query(services: readonly BatchService[], overrides: Partial<Batc
     stable: undefined,
     fromMs: from,
     toMs: to,
+    stepMs: 60_000,
     ...overrides,
   };
 }

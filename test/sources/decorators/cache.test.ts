@@ -28,7 +28,13 @@ class HandSource implements MetricsSource {
           const series = { total: new Float64Array(buckets), bad: new Float64Array(buckets) };
           const side = { whole: series, requests: new Map(), latency: new Map() };
           const services = new Map([['api', { canary: side, stable: side }]]);
-          const snapshot = { fromMs: asked.fromMs, toMs: asked.toMs, services, queries: [] };
+          const snapshot = {
+            fromMs: asked.fromMs,
+            toMs: asked.toMs,
+            stepMs: asked.stepMs,
+            services,
+            queries: [],
+          };
           resolve(snapshot);
           return snapshot;
         },

@@ -6,7 +6,7 @@ import { createSourceMetrics } from '../../../src/sources/decorators/request-met
 import { from, query, scoped, to } from '../datadog/synthetic.ts';
 
 const asked = query([scoped('api', [])]);
-const snapshot: Snapshot = { fromMs: from, toMs: to, services: new Map(), queries: [] };
+const snapshot: Snapshot = { fromMs: from, toMs: to, stepMs: 60_000, services: new Map(), queries: [] };
 const never = new AbortController().signal;
 
 async function sampleOf(registry: Registry, name: string, labels: Record<string, string> = {}) {

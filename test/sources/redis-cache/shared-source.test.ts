@@ -25,7 +25,14 @@ function world({ clockSkewMs, ttlMs = 60_000 }: { clockSkewMs?: number; ttlMs?: 
       const services = new Map(
         asked.batch.services.map(({ service }) => [service.name, { canary: side, stable: side }]),
       );
-      return { fromMs: asked.fromMs, toMs: asked.toMs, services, queries: [], ...skew } satisfies Snapshot;
+      return {
+        fromMs: asked.fromMs,
+        toMs: asked.toMs,
+        stepMs: asked.stepMs,
+        services,
+        queries: [],
+        ...skew,
+      } satisfies Snapshot;
     },
   };
   const answers = (clockOffMs = 0) =>

@@ -51,6 +51,7 @@ const snapshots: fc.Arbitrary<Snapshot> = fc
   .map(([a, b, c, d, all]) => ({
     fromMs: asked.fromMs,
     toMs: asked.toMs,
+    stepMs: asked.stepMs,
     services: new Map([
       [
         'api',
@@ -89,6 +90,7 @@ describe('is no answer', () => {
     return snapshotValue({
       fromMs: asked.fromMs,
       toMs: asked.toMs,
+      stepMs: asked.stepMs,
       services: new Map([
         ['api', { canary: side, stable: side, allTraffic: one.total }],
         ['auth', { canary: plain, stable: plain }],

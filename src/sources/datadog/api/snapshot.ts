@@ -1,10 +1,9 @@
-import {
-  type BatchQuery,
-  bucketMs,
-  type Series,
-  type ServiceCounts,
-  type SideCounts,
-  type Snapshot,
+import type {
+  BatchQuery,
+  Series,
+  ServiceCounts,
+  SideCounts,
+  Snapshot,
 } from '../../../domain/metrics/metrics-source.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { QueryPair, QueryPlan, QuerySet } from '../query/query-plan-types.ts';
@@ -17,7 +16,7 @@ import { type Groups, readGroups, type TimeseriesAttributes } from './timeseries
  * shape that was asked for, or contradicts itself.
  */
 export function snapshotOf(plan: QueryPlan, query: BatchQuery, attributes: TimeseriesAttributes): Snapshot {
-  const groups = readGroups(plan.queries, attributes, query.fromMs, query.toMs);
+  const groups = readGroups(plan.queries, attributes, query.fromMs, query.toMs, query.stepMs);
   refuseContradictions(plan, groups);
   const services = new Map<string, ServiceCounts>();
   for (const { service } of query.batch.services) {
@@ -36,6 +35,7 @@ export function snapshotOf(plan: QueryPlan, query: BatchQuery, attributes: Times
   return {
     fromMs: query.fromMs,
     toMs: query.toMs,
+    stepMs: query.stepMs,
     services,
     queries: plan.queries.map(({ name, query: text }) => ({ name, query: text })),
   };
@@ -61,14 +61,14 @@ export function trafficOf(
 function allOf(
   { allTraffic }: QueryPlan,
   name: string,
-  { fromMs, toMs }: BatchQuery,
+  { fromMs, toMs, stepMs }: BatchQuery,
   groups: readonly Groups[],
 ): Pick<ServiceCounts, 'allTraffic'> {
   for (const { query, services } of allTraffic) {
     const asked = services.find((service) => service.name === name);
     if (asked === undefined) continue;
     const hits = groups[query]?.get(asked.group)?.get('');
-    return { allTraffic: hits ?? new Float64Array((toMs - fromMs) / bucketMs) };
+    return { allTraffic: hits ?? new Float64Array((toMs - fromMs) / stepMs) };
   }
   return {};
 }

@@ -1,7 +1,7 @@
 import type { HttpLibrary } from '@datadog/datadog-api-client/dist/packages/datadog-api-client-common/index.js';
 import type { TimeseriesFormulaQueryRequest } from '@datadog/datadog-api-client/dist/packages/datadog-api-client-v2/models/TimeseriesFormulaQueryRequest.js';
 import type { TimeseriesFormulaQueryResponse } from '@datadog/datadog-api-client/dist/packages/datadog-api-client-v2/models/TimeseriesFormulaQueryResponse.js';
-import { type BatchQuery, bucketMs, type MetricsSource } from '../../../domain/metrics/metrics-source.ts';
+import type { BatchQuery, MetricsSource } from '../../../domain/metrics/metrics-source.ts';
 import { planQueries } from '../query/query-plan.ts';
 import type { QueryPlan } from '../query/query-plan-types.ts';
 import type { DatadogConnection } from './connection.ts';
@@ -29,15 +29,18 @@ export async function createDatadogSource(connection: DatadogConnection): Promis
   };
 }
 
-/** Times in ms, buckets of a minute, and a formula for each query, so that answers are told apart by name. */
-function requestOf({ queries }: QueryPlan, { fromMs, toMs }: BatchQuery): TimeseriesFormulaQueryRequest {
+/** Times in ms, and a formula for each query, so that answers are told apart by name. */
+function requestOf(
+  { queries }: QueryPlan,
+  { fromMs, toMs, stepMs }: BatchQuery,
+): TimeseriesFormulaQueryRequest {
   return {
     data: {
       type: 'timeseries_request',
       attributes: {
         from: fromMs,
         to: toMs,
-        interval: bucketMs,
+        interval: stepMs,
         formulas: queries.map(({ name }) => ({ formula: name })),
         // Each query by the client's own model would be tried against eight kinds of query, with an exception thrown
         // for seven: more than half of what a call costs. Additional properties are sent as they stand.
