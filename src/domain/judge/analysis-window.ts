@@ -27,14 +27,16 @@ export interface JudgedWindow {
   readonly first: number;
   /** Index behind the last one. */
   readonly end: number;
+  /** Index behind the last complete minute: `end`, or one less where the newest minute is not over. */
+  readonly completeEnd: number;
   readonly start: WindowStart;
   /** How often the canary came, where it went silent and came back so often that it seems to crash. */
   readonly attempts?: number;
   /** Whether it is all of this rollout: not a fixed span, and no `since` leaves out what the canary did before. */
   readonly isWholeRollout: boolean;
   /**
-   * Minutes from the canary's first hit in the window on a whole service to its last one, both included; 0 without one. Time
-   * in which the canary is silent shows nothing.
+   * Minutes from the begin of the minute of the canary's first hit in the window on a whole service to the end of that of its last
+   * one, or to the measurement's end; 0 without one. Time in which the canary is silent shows nothing. Not always a whole number.
    */
   readonly watchedMinutes: number;
   /** Hits on the whole services by bucket, over all that was queried. */
@@ -125,19 +127,23 @@ function rolloutBegin({ begins, hasEnded }: Attempts, end: number): { first: num
 /** The part of a measurement that is judged. Pure. */
 export function judgedWindow(policy: GatePolicy, measurement: Measurement): JudgedWindow {
   const { canary, stable, unmatched, overlapping = [] } = measurement.whole;
-  const buckets = Math.round((measurement.toMs - measurement.fromMs) / bucketMs);
+  const minutes = (measurement.toMs - measurement.fromMs) / bucketMs;
+  const buckets = Math.ceil(minutes);
+  const completeEnd = Math.floor(minutes);
   const gap = Math.max(1, Math.ceil(policy.restartGapMs / bucketMs));
   const wanted = measurement.windowMs ?? policy.window;
-  const attempts = attemptsOf(canary, gap, minSampleRate(measurement));
+  // A minute that is not over is not silent yet.
+  const known = (canary[completeEnd] ?? 0) > 0 ? canary : canary.slice(0, completeEnd);
+  const attempts = attemptsOf(known, gap, minSampleRate(measurement));
   const begin = attempts === undefined ? undefined : rolloutBegin(attempts, buckets);
   let first: number;
   let start: WindowStart;
   if (wanted !== 'rollout') {
-    first = buckets - Math.ceil(wanted / bucketMs);
+    first = completeEnd - Math.ceil(wanted / bucketMs);
     start = 'fixed';
   } else {
     const span = Math.ceil(policy.maxWindowMs / bucketMs);
-    const oldest = Math.max(0, buckets - span);
+    const oldest = Math.max(0, completeEnd - span);
     first = oldest;
     start = 'max_window';
     // The begin that the caller gives goes before what silence suggests: a paused canary is still the same rollout.
@@ -161,6 +167,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
   return {
     first,
     end: buckets,
+    completeEnd,
     start,
     isWholeRollout:
       wanted === 'rollout' && !(start === 'since' && newestAttempt(attempts, buckets) < first - 1),
@@ -169,7 +176,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     measurement.sinceMs === undefined
       ? { attempts: attempts.begins.length }
       : {}),
-    watchedMinutes: watchedMinutes(canary, first),
+    watchedMinutes: watchedMinutes(canary, first, minutes),
     hits: { canary, stable },
     wholeCanaryInWindow: sum(canary, first, buckets),
     wholeCanary,
@@ -191,9 +198,9 @@ function newestAttempt(attempts: Attempts | undefined, end: number): number {
   return attempts === undefined || attempts.hasEnded ? end : (attempts.begins.at(-1) ?? end);
 }
 
-function watchedMinutes(hits: readonly number[], first: number): number {
+function watchedMinutes(hits: readonly number[], first: number, minutes: number): number {
   const from = hits.findIndex((count, i) => i >= first && count > 0);
-  return from < 0 ? 0 : hits.findLastIndex((count) => count > 0) + 1 - from;
+  return from < 0 ? 0 : Math.min(hits.findLastIndex((count) => count > 0) + 1, minutes) - from;
 }
 
 /** The least share of requests that is seen, of any endpoint. */

@@ -29,11 +29,13 @@ import { unclassifiedIn, withUnclassifiedBad } from './unclassified.ts';
 export interface VerdictWindow {
   /** RFC 3339, inclusive. */
   readonly from: string;
-  /** RFC 3339, exclusive: the newest complete minute's end. */
+  /** RFC 3339, exclusive: the newest complete data's end. */
   readonly to: string;
   readonly seconds: number;
   /** Why the window starts where it does. */
   readonly start: WindowStart;
+  /** Seconds after `to` that are left out, because counts of canary or stable have not arrived; absent where none are. */
+  readonly incompleteSeconds?: number;
 }
 
 /** The gate's answer about one CUJ. The order of its members is the order in which a person reads them. */
@@ -124,6 +126,7 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
         window,
         policy,
         sliCount: options.sliCount ?? names.length,
+        recent: measurement.recent,
         isStale: stale !== undefined,
       }),
     )
@@ -148,7 +151,9 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
     slis,
     ...(noDataCause === undefined ? {} : { noDataCause }),
     ...aheadOf(measurement, cuj.gate.lagMs),
-    ...(stale === undefined ? {} : { staleData: staleDataIn(stale, cuj.gate.lagMs) }),
+    ...(stale === undefined
+      ? {}
+      : { staleData: staleDataIn(stale, cuj.gate.lagMs + (measurement.incompleteMs ?? 0)) }),
     ...(window.attempts === undefined ? {} : { attempts: window.attempts }),
     minutesOfTraffic: window.watchedMinutes,
     ...(window.indistinguishable === undefined ? {} : { indistinguishable: window.indistinguishable }),
@@ -181,11 +186,11 @@ function aheadOf({ sinceMs, toMs }: Measurement, lagMs: number): Pick<SummaryFac
   return aheadMs > 0 ? { sinceAheadSeconds: Math.ceil(aheadMs / 1000) } : {};
 }
 
-function staleDataIn({ services, newestMs, missingMinutes }: StaleData, lagMs: number): VerdictStaleData {
+function staleDataIn({ services, newestMs, missingMs }: StaleData, lagMs: number): VerdictStaleData {
   return {
     services,
     newest: new Date(newestMs).toISOString(),
-    ageSeconds: (missingMinutes * bucketMs + lagMs) / 1000,
+    ageSeconds: (missingMs + lagMs) / 1000,
   };
 }
 
@@ -298,5 +303,6 @@ function windowOf(measurement: Measurement, window: JudgedWindow): VerdictWindow
     to: new Date(measurement.toMs).toISOString(),
     seconds: Math.max(0, (measurement.toMs - fromMs) / 1000),
     start: window.start,
+    ...(measurement.incompleteMs === undefined ? {} : { incompleteSeconds: measurement.incompleteMs / 1000 }),
   };
 }

@@ -1,5 +1,6 @@
+import { durationText } from '../duration.ts';
 import { oneLine } from '../outside-text.ts';
-import type { GatePolicy } from '../registry/model.ts';
+import { defaultMinFaultMs, type GatePolicy } from '../registry/model.ts';
 import type { BackendWords } from '../registry/source-dialect.ts';
 import { sliKinds } from '../sli/table.ts';
 import type { Indistinguishable, NoDataCause } from './analysis-window.ts';
@@ -113,9 +114,9 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
     `${counts(sli)}${worst(sli)}, but stable fails as well: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`,
   insufficient_traffic: (sli) =>
     `${counts(sli)}${worst(sli)}${sli.verdict === 'pass' ? missed(sli) : ''}${untilVerdict(sli)}`,
-  within_noise: (sli, { policy: { rule } }) =>
+  within_noise: (sli, { policy: { rule, minFaultMs = defaultMinFaultMs } }) =>
     isEnough(sli, rules[rule])
-      ? `${counts(sli)}${worst(sli)}, ${rules[rule].oneMinuteText}: fails once another minute has one`
+      ? `${counts(sli)}${worst(sli)}, so far mostly within ${durationText(minFaultMs)}: fails if it lasts longer`
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
   no_data: (sli) => `the canary has requests, but no data for ${sli.sli}`,
   status_missing: ({ missingStatus }) => (missingStatus === undefined ? '' : unseen(missingStatus)),
@@ -187,7 +188,7 @@ export function evidenceText(
     : `${expected} does this in fewer than 1 of ${rollouts} rollouts`;
 }
 
-/** Whether the evidence is enough for a fail, and only a second minute with bad events is missing. */
+/** Whether the evidence is enough for a fail, and only the fault is too short so far. */
 function isEnough(sli: SliVerdict, { decidesBy }: Rule): boolean {
   return decidesBy.evidence !== undefined && decidesBy.evidence(sli).value >= sli.evidenceThreshold;
 }

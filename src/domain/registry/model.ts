@@ -58,8 +58,12 @@ export interface GatePolicy {
   readonly window: 'rollout' | number;
   readonly maxWindowMs: number;
   readonly restartGapMs: number;
+  /** No interval shorter than this carries a fail alone. Absent in old records: {@link defaultMinFaultMs}. */
+  readonly minFaultMs?: number | undefined;
   readonly lagMs: number;
 }
+
+export const defaultMinFaultMs = 30_000;
 
 export interface ErrorBudgetAction {
   /** Applies while less than this share of the error budget is left: 0.5 for 50%. */

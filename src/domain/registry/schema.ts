@@ -104,7 +104,10 @@ const GateSchema = Type.Object(
     restartGap: Type.Optional(
       Duration('A period without canary requests of this length ends one rollout and begins the next.'),
     ),
-    lag: Type.Optional(Duration('How old the newest minute must be before it counts as complete.')),
+    minFaultDuration: Type.Optional(
+      Duration('A fault that is over before this time never fails: 10s to 10m.'),
+    ),
+    lag: Type.Optional(Duration('How old the newest data must be before it counts as complete: 20s to 1h.')),
   },
   closed,
 );

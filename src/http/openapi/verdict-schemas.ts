@@ -114,11 +114,12 @@ const SliVerdictSchema = Closed({
       { description: 'What is missing for a pass with limited evidence.' },
     ),
   ),
-  badMinutes: Type.Integer({
-    minimum: 0,
-    description:
-      'Minutes with bad events. For a rule that compares (baseline): only minutes with concurrent stable traffic. A fail needs two, except with the rule strict.',
-  }),
+  sustainedEvidence: Type.Optional(
+    Type.Number({
+      description:
+        'The least evidence that remains with any one interval shorter than minFaultDuration left out, where the evidence is at least evidenceThreshold. A fail needs this to be above 2: otherwise it may be a blip.',
+    }),
+  ),
   stable: Closed({ ...side, evidence: Type.Number() }),
   shareEvidence: Type.Number({
     description:
@@ -203,9 +204,18 @@ const verdictMembers = {
   window: Type.Optional(
     Closed({
       from: Type.String({ format: 'date-time' }),
-      to: Type.String({ format: 'date-time', description: "Exclusive: the newest complete minute's end." }),
+      to: Type.String({
+        format: 'date-time',
+        description: 'Exclusive: the end of the newest complete data.',
+      }),
       seconds: Type.Number({ minimum: 0 }),
       start: literals(['since', 'first_hit', 'after_gap', 'max_window', 'fixed']),
+      incompleteSeconds: Type.Optional(
+        Type.Number({
+          description:
+            'Seconds after `to` that are left out, because counts of canary or stable have not arrived.',
+        }),
+      ),
     }),
   ),
   staleData: Type.Optional(
