@@ -279,6 +279,44 @@ describe('a source template', () => {
   });
 });
 
+describe('a source template whose bad events have a metric of their own', () => {
+  const parsed = parseSourceTemplate('app', {
+    total: 'sum:app.requests{app:{service},{selector}}.as_count()',
+    bad: 'sum:app.failures{app:{service},{selector}}.as_count()',
+  }) as unknown as { source: SourceTemplate };
+  const asked = query([], {
+    batch: batch([scoped('api', ['*'], [], { source: 'app' })], { source: 'app', template: parsed.source }),
+  });
+  const total = [100, 1, 100, 0];
+  const canaryOf = (bad: readonly (number | null)[], hits: readonly number[] = total) =>
+    plain(
+      snapshot(asked, { c_all_hits_0: { '': hits }, c_all_bad_0: { '': bad } }).services.get('api')?.canary
+        .whole,
+    );
+
+  it('may have a bad event more than its total, which arrived in between: it is in both then', () => {
+    expect(canaryOf([4, 2, null, 1])).toEqual({ total: [100, 2, 100, 1], bad: [4, 2, 0, 1] });
+  });
+
+  it.each<[string, readonly (number | null)[], string]>([
+    [
+      'of one bucket',
+      [null, 12, null, null],
+      'c_all_hits_0 counts 201 events of the service, but c_all_bad_0 11',
+    ],
+    ['of several', [null, 6, null, 6], 'c_all_bad_0 11 that are not among them'],
+  ])('has lost points of its total where there are many more: %s', (_, bad, words) => {
+    expect(() => canaryOf(bad)).toThrow(words);
+  });
+
+  it('has lost its total where it has none at all', () => {
+    const facts: Facts = { c_all_bad_0: { '': [null, 1, null, null] } };
+    expect(() => snapshot(asked, facts)).toThrow(
+      'c_all_hits_0 counts 0 events of the service, but c_all_bad_0 1',
+    );
+  });
+});
+
 describe('buckets of 10 s', () => {
   /** A value for each 10 s of four minutes. */
   const tens = (countAt: (i: number) => number | null) => Array.from({ length: 24 }, (_, i) => countAt(i));

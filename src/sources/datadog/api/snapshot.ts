@@ -8,7 +8,7 @@ import type {
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { QueryPair, QueryPlan, QuerySet } from '../query/query-plan-types.ts';
 import { refuseContradictions } from './consistency-checks.ts';
-import { groupCountsOf } from './group-counts.ts';
+import { groupCountsOf, totalWithPart } from './group-counts.ts';
 import { type Groups, readGroups, type TimeseriesAttributes } from './timeseries-response.ts';
 
 /**
@@ -124,6 +124,8 @@ function seriesOf(
   }
   const total = groups[pair.total]?.get(service)?.get(resource);
   if (total === undefined) return undefined;
-  const part = groups[pair.part]?.get(service)?.get(resource) ?? new Float64Array(total.length);
-  return { total, bad: part };
+  const bad = groups[pair.part]?.get(service)?.get(resource);
+  return bad === undefined
+    ? { total, bad: new Float64Array(total.length) }
+    : { total: totalWithPart(total, bad), bad };
 }
