@@ -63,7 +63,7 @@ export function createCachedSource(inner: MetricsSource, options: CacheOptions):
     const controller = new AbortController();
     const settledTtlMs = timeToLiveMs(query, ttlMs, epochNow());
     const snapshot = inner.measure(query, controller.signal).then((measured) => {
-      // By a wrong clock nobody knows what is settled, and the skew is a part of the snapshot: it ends soon as well.
+      // A wrong clock does not tell what is settled. The skew itself is in the snapshot, and may be over soon.
       const ttl = isClockSkewed(measured.clockSkewMs) ? ttlMs : settledTtlMs;
       if (calls.get(key) === call) snapshots?.set(key, measured, { ttl });
       return measured;
