@@ -19,8 +19,10 @@ export type NoDataCause =
   | 'service_silent'
   /** The canary had traffic before, but none in the window that is judged. */
   | 'canary_stopped'
-  /** The rollout is younger than the data: the newest complete minute ends before it began. */
-  | 'too_early';
+  /** The rollout is younger than the data: the newest complete data ends before it began. */
+  | 'too_early'
+  /** The canary warms up (`warmUp`), and is not judged yet. */
+  | 'warming_up';
 
 export interface JudgedWindow {
   /** Index of the first bucket that is judged. */
@@ -30,8 +32,12 @@ export interface JudgedWindow {
   /** Index behind the last complete minute: `end`, or one less where the newest minute is not over. */
   readonly completeEnd: number;
   readonly start: WindowStart;
+  /** Index of the minute in which this rollout of the canary began; 0: before all that was queried. */
+  readonly begin: number;
   /** How often the canary came, where it went silent and came back so often that it seems to crash. */
   readonly attempts?: number;
+  /** Minutes after the canary's first hit that it leaves out: its warm-up. */
+  readonly warmUpMinutes?: number;
   /** Whether it is all of this rollout: not a fixed span, and no `since` leaves out what the canary did before. */
   readonly isWholeRollout: boolean;
   /**
@@ -169,6 +175,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     end: buckets,
     completeEnd,
     start,
+    begin: start === 'since' ? first : (begin?.first ?? 0),
     isWholeRollout:
       wanted === 'rollout' && !(start === 'since' && newestAttempt(attempts, buckets) < first - 1),
     ...(attempts !== undefined &&
@@ -190,6 +197,29 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
         : firstHit >= 0 && firstHit < gap
           ? alwaysThere(measurement, wholeCanary, wholeStable, gap, attempts)
           : undefined,
+  };
+}
+
+/**
+ * The window without the canary's warm-up, which begins with its first hit on a whole service. Of a canary that was there before all that
+ * was queried the warm-up is over.
+ */
+export function withoutWarmUp(
+  window: JudgedWindow,
+  warmUpMs: number,
+  { fromMs, toMs }: Pick<Measurement, 'fromMs' | 'toMs'>,
+): JudgedWindow {
+  const { canary } = window.hits;
+  const begin = canary.findIndex((count, i) => i >= window.begin && count > 0);
+  if (begin <= 0) return window;
+  const first = Math.min(window.end, Math.max(window.first, begin + Math.ceil(warmUpMs / bucketMs)));
+  if (first === window.first) return window;
+  return {
+    ...window,
+    first,
+    warmUpMinutes: first - Math.max(window.first, begin),
+    watchedMinutes: watchedMinutes(canary, first, (toMs - fromMs) / bucketMs),
+    wholeCanaryInWindow: sum(canary, first, window.end),
   };
 }
 
@@ -231,8 +261,14 @@ function alwaysThere(
   return isSwapped ? 'swapped' : undefined;
 }
 
+/** Whether all of the window is the canary's warm-up. */
+export function isWarmingUp({ warmUpMinutes, first, end }: JudgedWindow): boolean {
+  return warmUpMinutes !== undefined && first >= end;
+}
+
 /** Why there is no data, for a CUJ without any event in its window. */
 export function noDataCauseOf(window: JudgedWindow): NoDataCause {
+  if (isWarmingUp(window)) return 'warming_up';
   if (window.wholeCanaryInWindow > 0) return 'cuj_not_reached';
   if (window.start === 'since' && window.first >= window.end) return 'too_early';
   if (window.wholeCanary > 0) return 'canary_stopped';

@@ -53,6 +53,8 @@ export interface SliVerdict extends SideFacts {
    * requests alone do not lead to a pass.
    */
   readonly requestsToVerdict: number | null;
+  /** Minutes of the canary's warm-up. All numbers of this SLI leave out what the canary did in them. */
+  readonly warmUpMinutes?: number;
   /** Minutes of an incident that stable had as well. All numbers of this SLI leave out what the canary did in them. */
   readonly leftOutMinutes?: number;
   /** What is missing for a limited pass; absent where it is no question of clean requests and time, and after one. */
@@ -192,6 +194,7 @@ function judgeSums(
     verdict,
     reason,
     objective: objective.ratio,
+    ...(window.warmUpMinutes === undefined ? {} : { warmUpMinutes: window.warmUpMinutes }),
     ...sideFacts(sums.total, sums.bad),
     burnRate: sums.total > 0 ? toSignificant(burnRateOf(objective, sums.total, sums.bad) as number) : null,
     evidence: toSignificant(evidenceOf(evidence.logCanary)),

@@ -5,11 +5,13 @@ import type { BackendWords } from '../registry/source-dialect.ts';
 import { countsEndpoint } from '../sli/kind.ts';
 import { type SliName, sliKinds, sliNames } from '../sli/table.ts';
 import {
+  isWarmingUp,
   type JudgedWindow,
   judgedWindow,
   type NoDataCause,
   noDataCauseOf,
   type WindowStart,
+  withoutWarmUp,
 } from './analysis-window.ts';
 import { isClockSkewed } from './clock-skew.ts';
 import { type StaleData, staleDataOf } from './freshness.ts';
@@ -114,6 +116,10 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
 
 function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
   const window = judgedWindow(cuj.gate, measurement);
+  const windowFor = (sli: SliName) => {
+    const warmUpMs = cuj.gate.warmUpMs?.[sli];
+    return warmUpMs === undefined ? window : withoutWarmUp(window, warmUpMs, measurement);
+  };
   const stale = staleDataOf(measurement);
   const names = slisOf(cuj, options.service);
   const policy = policyOf(cuj, options);
@@ -123,7 +129,7 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
         sli,
         objective: cuj.objectives[sli] as NonNullable<(typeof cuj.objectives)[typeof sli]>,
         endpoints: measurement[sli] ?? [],
-        window,
+        window: windowFor(sli),
         policy,
         sliCount: options.sliCount ?? names.length,
         recent: measurement.recent,
@@ -138,7 +144,9 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
   };
   // If another SLI has events, the canary is not silent.
   const noDataCause =
-    stale === undefined && slis.every((sli) => sli.total <= 0) ? noDataCauseOf(window) : undefined;
+    stale === undefined && slis.every((sli) => sli.total <= 0)
+      ? noDataCauseOf(names.map(windowFor).find(isWarmingUp) ?? window)
+      : undefined;
   const suppressed = cuj.mode === 'observe' && judged.verdict !== 'pass';
   const facts: SummaryFacts = {
     verdict: judged.verdict,

@@ -70,7 +70,8 @@ function counts(sli: SliVerdict): string {
   const requests = `${plain(sli.bad)} of ${plain(sli.total)} requests ${badWord(sli)}`;
   const value = sli.value === null ? '' : ` (${percent(sli.value)}, objective ${percent(sli.objective)}`;
   const burn = sli.burnRate !== null && sli.bad > 0 ? `, burn ${plain(sli.burnRate)}x` : '';
-  return value === '' ? requests : `${requests}${value}${burn})`;
+  const warmUp = sli.warmUpMinutes === undefined ? '' : ` after ${plain(sli.warmUpMinutes)} min of warm-up`;
+  return value === '' ? `${requests}${warmUp}` : `${requests}${value}${burn})${warmUp}`;
 }
 
 function worst(sli: SliVerdict): string {
@@ -234,6 +235,7 @@ const noDataSentences: Readonly<Record<NoDataCause, (facts: SummaryFacts) => str
     `the canary ${facts.canary} had ${plain(facts.traffic?.canary ?? 0)} requests, none of them on this CUJ`,
   service_silent: () => 'the service had no request: check env, service and operation',
   canary_stopped: (facts) => `the canary ${facts.canary} had requests earlier, but none in the window`,
+  warming_up: () => 'the canary warms up (warmUp in the registry), and is not judged yet',
   too_early: ({ sinceAheadSeconds }) =>
     sinceAheadSeconds === undefined
       ? 'the rollout began after the newest complete minute: query again in one or two minutes'
@@ -275,6 +277,7 @@ const noDataHints: Readonly<Record<NoDataCause, string | HintOf>> = {
     'Wait for traffic on this CUJ, raise the canary weight, or check the endpoints with cuj-gate doctor.',
   service_silent: 'Check env, service name and operation in the registry with cuj-gate doctor.',
   canary_stopped: 'Check that the canary still receives traffic, or pass the start of the rollout as since.',
+  warming_up: 'Wait: it is judged when the warm-up is over.',
   too_early: "Data is complete only after the registry's lag: wait for the next measurement.",
 };
 

@@ -1,6 +1,6 @@
 import { durationMs, durationText } from '../duration.ts';
 import { recentStepMs } from '../metrics/metrics-source.ts';
-import { sliNames } from '../sli/table.ts';
+import { type SliName, sliNames } from '../sli/table.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { GatePolicy } from './model.ts';
 import { hasAtMostThreeDecimals } from './objective.ts';
@@ -36,6 +36,7 @@ export const builtInDefaults = {
     window: 'rollout',
     maxWindow: '2h',
     restartGap: '5m',
+    warmUp: 'none',
     minFaultDuration: '30s',
     lag: '45s',
   },
@@ -139,6 +140,7 @@ const lagLimitMs = 3_600_000;
 /** Before that, agents have not sent what they counted. */
 const leastLagMs = 20_000;
 const minFaultLimitMs = 10 * minuteMs;
+const warmUpLimitMs = 10 * minuteMs;
 
 /** Durations of one `gate:` block. What it inherits is reported where it is written, not here again. */
 export function checkGate(own: GateDocument | undefined, defaults: Defaults, reporter: Reporter): void {
@@ -201,6 +203,7 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
       'lag must be 20s to 1h. The default is 45s.',
     );
   }
+  checkWarmUp(own.warmUp, ['gate', 'warmUp'], reporter);
   // A broken `defaults` may hold the other half of a pair.
   if (defaults.broken) return;
   checkWindow(own, defaults, reporter);
@@ -258,9 +261,43 @@ function policyOf(gate: Required<GateDocument>): GatePolicy {
     window: gate.window === 'rollout' ? 'rollout' : spanMs(gate.window),
     maxWindowMs: spanMs(gate.maxWindow),
     restartGapMs: spanMs(gate.restartGap),
+    ...warmUpOf(gate.warmUp),
     minFaultMs: spanMs(gate.minFaultDuration),
     lagMs: spanMs(gate.lag),
   };
+}
+
+type WarmUpDocument = NonNullable<GateDocument['warmUp']>;
+
+/** A warm-up by SLI; nothing where there is none. */
+export function warmUpOf(warmUp: WarmUpDocument): Pick<GatePolicy, 'warmUpMs'> {
+  const spans: { [sli in SliName]?: number } = {};
+  for (const sli of sliNames) {
+    const text = typeof warmUp === 'string' ? warmUp : warmUp[sli];
+    if (text !== undefined && text !== 'none') spans[sli] = spanMs(text);
+  }
+  return Object.keys(spans).length === 0 ? {} : { warmUpMs: spans };
+}
+
+/** Reports a warm-up that is too long or not in whole minutes, at `path`. */
+export function checkWarmUp(
+  warmUp: WarmUpDocument | undefined,
+  path: readonly string[],
+  reporter: Reporter,
+): void {
+  const texts: [readonly string[], string | undefined][] =
+    typeof warmUp === 'object' ? sliNames.map((sli) => [[...path, sli], warmUp[sli]]) : [[path, warmUp]];
+  for (const [at, text] of texts) {
+    if (text === undefined || text === 'none') continue;
+    if (spanMs(text) % minuteMs === 0 && spanMs(text) <= warmUpLimitMs) continue;
+    reporter.value(
+      at,
+      'warm-up-range',
+      text,
+      `warmUp is ${text}, and it must be whole minutes, at most 10m: nothing sees a broken canary before`,
+      'Use 1m to 10m, such as 2m, or none.',
+    );
+  }
 }
 
 /** A duration that passed the schema. */

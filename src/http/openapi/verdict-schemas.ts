@@ -98,6 +98,13 @@ const SliVerdictSchema = Closed({
     Type.Number(),
     'Further clean requests until a proven pass. Null if more traffic alone cannot lead to one.',
   ),
+  warmUpMinutes: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description:
+        "Minutes of the canary's warm-up (warmUp). All numbers of this SLI leave out what the canary did in them.",
+    }),
+  ),
   leftOutMinutes: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -249,6 +256,7 @@ const verdictMembers = {
       'service_silent',
       'canary_stopped',
       'too_early',
+      'warming_up',
     ]),
   ),
   traffic: Type.Optional(Closed({ canary: Count, stable: Count, unmatchedRecently: Type.Optional(Count) })),
