@@ -323,7 +323,16 @@ export function hintFor(facts: SummaryFacts, suppressed: boolean, words = anyBac
   if (facts.reason === 'canary_indistinguishable' && facts.indistinguishable === 'swapped') {
     return 'Swap the two in the template: version is the new version, stable_version the old one.';
   }
+  if (facts.reason === 'within_noise' && worst && isStableBelow(worst, facts.policy)) return belowHint;
   return hintText(hints[facts.reason] ?? '', words);
+}
+
+const belowHint =
+  'Stable does not meet the objective either, so the release is most likely not the cause. If the service is always like this, lower its objective, or judge it by comparison with stable (rule: baseline).';
+
+/** Whether stable demonstrably fails the objective. */
+function isStableBelow({ stable }: SliVerdict, { falseAbort }: GatePolicy): boolean {
+  return stable.evidence >= 1 / falseAbort;
 }
 
 function hintText(hint: string | HintOf, words: BackendWords): string {

@@ -14,7 +14,11 @@ function coldStart(minutes: number): Counts {
   };
 }
 
-function judged(canary: Counts, warmUpMs: { latency?: number; availability?: number } | undefined, more = {}) {
+function judged(
+  canary: Counts,
+  warmUpMs: { latency?: number; availability?: number } | undefined,
+  more = {},
+) {
   const cuj = cujOf({ latency: 99, endpoints: [{ label: 'GET /a', latencyMs: 300 }], gate: { warmUpMs } });
   const stable = over(canary.total.length, 600 * canary.total.length, 0);
   const latency = [endpointOf('GET /a', canary, stable, { latencyMs: 300 })];
