@@ -163,7 +163,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     calls.forEach(({ services }, i) => {
       for (const name of services) byService.set(name, measured[i] as Snapshots);
     });
-    const span = measuredUntil(byService, floorTo(nowMs - cuj.gate.lagMs, stepMs));
+    const span = measuredUntil(resolved, byService, floorTo(nowMs - cuj.gate.lagMs, stepMs));
     const { toMs } = span;
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once for each of them, not once a question.
     const before = registry === remembersFor ? memory.get(key) : undefined;
