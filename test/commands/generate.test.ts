@@ -123,6 +123,13 @@ describe('misuse ends with 2 and says what to do', () => {
     ['a URL that is none', ['all', '--gate-url', 'gate:8080'], undefined, 'http:// or https://'],
     ['a URL with a query', ['all', '--gate-url', 'http://gate?x=1'], undefined, 'must not contain ? or #'],
     ['an interval that is none', ['all', '--interval', '60'], undefined, 'Use a whole number with s, m or h'],
+    ['no time between measurements', ['all', '--interval', '0s'], undefined, 'It must be above 0'],
+    [
+      'fewer measurements than passes',
+      ['all', '--count', '3'],
+      undefined,
+      'with 3 measurements cannot pass 4 times in a row. Lower --passes or raise --count.',
+    ],
     ['a count that is none', ['all', '--count', '0'], undefined, 'a whole number of at least 1'],
     ['a Secret without a key', ['all', '--auth-secret', 'gate'], undefined, 'Use SECRET/KEY'],
     [
@@ -335,6 +342,12 @@ describe('generate --check', () => {
   it('finds other options than those it was written with', async () => {
     await templates();
     expect((await templates('--check', '--interval', '30s')).code).toBe(1);
+  });
+
+  it('finds nothing where limits are given that follow from the interval anyway', async () => {
+    await templates('--interval', '60s');
+    const { code } = await templates('--check', '--interval', '60s', '--count', '15', '--passes', '2');
+    expect(code).toBe(0);
   });
 
   it('does not mind a comment in the registry', async () => {

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   defaultAnalysisOptions,
   type GateAuth,
+  gateLimits,
   isArgoDuration,
   type TemplateKind,
 } from '../../generate/argo/analysis-options.ts';
@@ -27,8 +28,8 @@ export interface GenerateFlags {
   readonly oauth2Scope: readonly string[];
   readonly interval: string;
   readonly initialDelay?: string;
-  readonly count: number;
-  readonly passes: number;
+  readonly count?: number;
+  readonly passes?: number;
   readonly watchErrors: number;
   readonly gateErrors: number;
   readonly registryDigest?: true;
@@ -88,18 +89,20 @@ export function addGenerateOptions(command: Command): Command {
       .argParser(collect)
       .default([], 'none'),
     new Option('--interval <duration>', 'time between two measurements')
-      .argParser(duration)
+      .argParser(interval)
       .default(defaults.interval),
     new Option(
       '--initial-delay <duration>',
-      "delay of the first measurement of a background analysis (default: the CUJ's lag plus one minute)",
+      "delay of the first measurement of a background analysis (default: the CUJ's lag plus 30 s)",
     ).argParser(duration),
-    new Option('--count <n>', 'maximum number of measurements of an inline analysis step')
-      .argParser(atLeastOne)
-      .default(defaults.count),
-    new Option('--passes <n>', 'number of consecutive passes that an inline analysis step needs')
-      .argParser(atLeastOne)
-      .default(defaults.passes),
+    new Option(
+      '--count <n>',
+      `maximum number of measurements of an inline analysis step (default: 15 minutes of them, ${defaults.count} at ${defaults.interval})`,
+    ).argParser(atLeastOne),
+    new Option(
+      '--passes <n>',
+      `number of consecutive passes that an inline analysis step needs (default: as many as span a minute, ${defaults.passes} at ${defaults.interval})`,
+    ).argParser(atLeastOne),
     new Option(
       '--watch-errors <n>',
       'consecutive failed requests that a background analysis tolerates, one every 10 s',
@@ -131,7 +134,8 @@ export function addGenerateOptions(command: Command): Command {
 
 /** The options of templates and Rollouts. Throws GenerateError where options contradict each other. */
 export function rolloutOptions(flags: GenerateFlags): RolloutOptions {
-  const { gateUrl: url, kind, namespace, versionFrom, param, interval, initialDelay, count, passes } = flags;
+  const { gateUrl: url, kind, namespace, versionFrom, param, interval: every, initialDelay } = flags;
+  const limits = gateLimits(every);
   return {
     gateUrl: url,
     kind,
@@ -139,10 +143,10 @@ export function rolloutOptions(flags: GenerateFlags): RolloutOptions {
     versionFrom,
     params: param,
     auth: authOf(flags),
-    interval,
+    interval: every,
     initialDelay,
-    count,
-    passes,
+    count: flags.count ?? Math.max(limits.count, flags.passes ?? 0),
+    passes: flags.passes ?? limits.passes,
     watchErrors: flags.watchErrors,
     gateErrors: flags.gateErrors,
     registryDigest: flags.registryDigest ?? false,
@@ -211,7 +215,12 @@ function secretKey(text: string): { secret: string; key: string } {
 
 function duration(text: string): string {
   if (!isArgoDuration(text))
-    throw new InvalidArgumentError('Use a whole number with s, m or h, such as 60s.');
+    throw new InvalidArgumentError('Use a whole number with s, m or h, such as 20s.');
+  return text;
+}
+
+function interval(text: string): string {
+  if (duration(text) === '0s') throw new InvalidArgumentError('It must be above 0.');
   return text;
 }
 

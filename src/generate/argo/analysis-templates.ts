@@ -3,7 +3,7 @@ import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import { type GeneratedFile, GenerateError, sortedBy } from '../output/generated-file.ts';
 import { wrapped, type YamlDocument, type YamlNote, yamlText } from '../output/yaml-text.ts';
-import { type AnalysisOptions, watchInconclusiveLimit } from './analysis-options.ts';
+import { type AnalysisOptions, minFaultMs, watchInconclusiveLimit } from './analysis-options.ts';
 import { cujQuestions, judgedServices, type Question, serviceQuestion } from './canary-args.ts';
 import { entryDigest, prefix, searchable } from './kubernetes-metadata.ts';
 
@@ -153,7 +153,8 @@ function metric(question: Question, use: TemplateUse, subject: Subject, options:
       ? [{ key: 'Authorization', value: `Bearer {{args.${tokenArg}}}` }]
       : []),
   ];
-  const delay = options.initialDelay ?? durationText(subject.lagMs + 60_000);
+  // Before that no answer can be a fail: the data is as late as that, and must show a fault for so long.
+  const delay = options.initialDelay ?? durationText(subject.lagMs + minFaultMs);
   return {
     name: question.name,
     ...(use === 'watch' && delay !== '0s' ? { initialDelay: delay } : {}),
@@ -230,7 +231,8 @@ function notesOf(
     {
       at: at('interval'),
       lines: [
-        'May be changed (--interval). Data arrives once a minute: more frequent measurements add nothing.',
+        'May be changed (--interval). The gate queries Datadog once in 30 s while all is well, and more often only while something',
+        'could be decided: more measurements cost nothing.',
       ],
     },
     ...(use === 'gate'
@@ -239,6 +241,7 @@ function notesOf(
             at: at('count'),
             lines: [
               'May be changed (--count, --passes): the maximum number of measurements, and the consecutive passes that are needed.',
+              'Passes must span a minute: two of them 20 s apart rest on nearly the same data.',
               'Keep both: without consecutiveSuccessLimit a run that never passed can end Successful.',
             ],
           },
