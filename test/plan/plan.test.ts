@@ -171,6 +171,33 @@ describe('a plan from traffic that was planted', () => {
     expect(entry('ghost').weights[0]?.median).toMatchObject({ minutes: null, fits: false });
   });
 
+  it('knows what a pass takes under a rule that compares with stable', async () => {
+    const simulator = await clinic();
+    trade(simulator, { 'GET /items/:id': 3_600, 'GET /search': 6_000 });
+    const planned = async (gate: GateDocument) =>
+      (await planOf(simulator, shopDocument({ ...gate, rule: 'baseline' }), [25])).entry('buy');
+    // Stable never fails here: a multiple of the budget is ruled out, as under confidence.
+    expect(await planned(provenOnly)).toMatchObject({
+      cleanRequests: 415,
+      limitedRequests: null,
+      weights: [{ judgeable: 'by_day', median: { minutes: 30 } }],
+    });
+    expect(await planned(limitedPass)).toMatchObject({
+      limitedRequests: 60,
+      weights: [{ judgeable: 'always', median: { minutes: 10, fits: true } }],
+    });
+    // The more stable fails, the fewer requests rule out a multiple of it.
+    simulator.store.recordRequests({
+      ...hits,
+      version: 'v1',
+      resource: 'GET /items/:id',
+      at: from,
+      statusCode: 500,
+      count: 2_000,
+    });
+    expect((await planned(provenOnly)).cleanRequests).toBeLessThan(100);
+  });
+
   it('calls a pass that only onLowTraffic gives unproven', async () => {
     const simulator = await clinic();
     trade(simulator, { 'POST /orders': 60, 'GET /search': 6_000 });
