@@ -8,7 +8,10 @@ import {
 } from '../../generate/argo/analysis-options.ts';
 import { parseValueSource, type ValueSource } from '../../generate/argo/canary-args.ts';
 import type { RolloutOptions } from '../../generate/argo/rollout.ts';
+import type { SizedSteps } from '../../generate/argo/sized-steps.ts';
 import { GenerateError } from '../../generate/output/generated-file.ts';
+import { daysOption } from './measure-traffic.ts';
+import { type GivenTraffic, requestsPerMinuteOption } from './traffic-options.ts';
 
 /** The options as commander parses them. */
 export interface GenerateFlags {
@@ -32,6 +35,9 @@ export interface GenerateFlags {
   readonly passes?: number;
   readonly watchErrors: number;
   readonly gateErrors: number;
+  readonly requestsPerMinute?: GivenTraffic;
+  readonly measureTraffic?: true;
+  readonly days: number;
   readonly registryDigest?: true;
   readonly analysis: 'cujs' | 'service';
   readonly notify: readonly string[];
@@ -112,6 +118,12 @@ export function addGenerateOptions(command: Command): Command {
     new Option('--gate-errors <n>', 'the same for an inline analysis step')
       .argParser(atLeastOne)
       .default(defaults.gateErrors),
+    requestsPerMinuteOption('sizes weights, pauses and counts'),
+    new Option(
+      '--measure-traffic',
+      'size them to the traffic of the last days, as plan reads it; requires DD_API_KEY and DD_APP_KEY',
+    ),
+    daysOption(),
     new Option('--analysis <which>', 'templates of a rollout: one for each CUJ, or one for the service')
       .choices(['cujs', 'service'])
       .default('cujs'),
@@ -133,7 +145,10 @@ export function addGenerateOptions(command: Command): Command {
 }
 
 /** The options of templates and Rollouts. Throws GenerateError where options contradict each other. */
-export function rolloutOptions(flags: GenerateFlags): RolloutOptions {
+export function rolloutOptions(
+  flags: GenerateFlags,
+  steps: ReadonlyMap<string, SizedSteps> = new Map(),
+): RolloutOptions {
   const { gateUrl: url, kind, namespace, versionFrom, param, interval: every, initialDelay } = flags;
   const limits = gateLimits(every);
   return {
@@ -147,6 +162,7 @@ export function rolloutOptions(flags: GenerateFlags): RolloutOptions {
     initialDelay,
     count: flags.count ?? Math.max(limits.count, flags.passes ?? 0),
     passes: flags.passes ?? limits.passes,
+    steps,
     watchErrors: flags.watchErrors,
     gateErrors: flags.gateErrors,
     registryDigest: flags.registryDigest ?? false,

@@ -1,5 +1,6 @@
 import { durationMs } from '../../domain/duration.ts';
 import type { CanaryArgOptions } from './canary-args.ts';
+import type { SizedSteps } from './sized-steps.ts';
 
 /** How Argo's controller authenticates. */
 export type GateAuth =
@@ -25,10 +26,12 @@ export interface AnalysisOptions extends CanaryArgOptions {
   readonly interval: string;
   /** The delay of the first measurement of a background analysis; undefined: until data can show a fault. */
   readonly initialDelay: string | undefined;
-  /** The maximum number of measurements of an inline analysis step. */
+  /** The maximum number of measurements of an inline analysis step; more where `steps` says so. */
   readonly count: number;
   /** The number of consecutive passes that an inline analysis step needs. */
   readonly passes: number;
+  /** By the name of a service: steps that are sized to its traffic, where that is known. */
+  readonly steps: ReadonlyMap<string, SizedSteps>;
   /** Consecutive failed requests that each kind of analysis tolerates; Argo makes one every 10 s. */
   readonly watchErrors: number;
   readonly gateErrors: number;
@@ -66,6 +69,7 @@ export const defaultAnalysisOptions: AnalysisOptions = {
   interval,
   initialDelay: undefined,
   ...gateLimits(interval),
+  steps: new Map(),
   // An hour for background analyses, ten minutes for steps that block the rollout. Argo retries an error after 10 s, whatever
   // the interval is.
   watchErrors: 360,
