@@ -133,7 +133,8 @@ export function checkSlo(slo: SloDocument | undefined, reporter: Reporter): void
 
 const maxWindowLimitMs = 24 * 3_600_000;
 const minuteMs = 60_000;
-const lagLimitMs = 3_600_000;
+/** What a registry may write as lag. */
+export const lagRangeMs = { min: minuteMs, max: 3_600_000 } as const;
 
 /** Durations of one `gate:` block. What it inherits is reported where it is written, not here again. */
 export function checkGate(own: GateDocument | undefined, defaults: Defaults, reporter: Reporter): void {
@@ -173,12 +174,12 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
     );
   }
   const lag = own.lag === undefined ? undefined : spanMs(own.lag);
-  if (lag !== undefined && (lag < minuteMs || lag > lagLimitMs)) {
+  if (lag !== undefined && (lag < lagRangeMs.min || lag > lagRangeMs.max)) {
     reporter.value(
       ['gate', 'lag'],
       'lag-range',
       own.lag,
-      lag < minuteMs
+      lag < lagRangeMs.min
         ? `lag is ${own.lag}, and the newest minute of the metrics is not complete before 60 s`
         : `lag is ${own.lag}, and a verdict more than an hour late is of no use`,
       'lag must be 60s to 1h. The default is 90s.',
