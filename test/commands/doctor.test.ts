@@ -134,7 +134,7 @@ describe('cuj-gate doctor --watch', () => {
     expect(nowMs).toBe(someTime + 5 * 60_000);
     expect(stderr).toContain('watching the newest data of shop for 5m: up to 61 calls to Datadog\n');
     expect(stdout).toMatch(
-      /info {4}service shop {2}lag-too-long\n {8}lag is 120s \(buy, search\), .* version:v1: 18 buckets of 10s, half of them complete \d+ s after their end, all but 1 after \d+ s, the slowest after \d+ s; version:v2: 18 .*\n.*\n {8}fix: Set gate\.lag: 60s/,
+      /info {4}service shop {2}lag-too-long\n {8}lag is 120s \(buy, search\), .* version:v1: 18 buckets of 10s, half of them complete \d+ s after their end, all but 1 after \d+ s, the slowest after \d+ s; version:v2: 18 .*\n.*\n {8}fix: Set gate\.lag: (35|40)s/,
     );
     expect(stdout).toMatch(/; 66 calls to Datadog\n$/);
   });
@@ -150,9 +150,9 @@ describe('cuj-gate doctor --watch', () => {
         bucketSeconds: 10,
         calls: 61,
         sides: [{ side: 'version:v1', buckets: 18, leftOut: 1 }, { side: 'version:v2' }],
-        recommendedSeconds: 60,
       },
     });
+    expect([35, 40]).toContain(report.lag.recommendedSeconds);
     expect(report.findings.map(({ check }: { check: string }) => check)).toContain('lag-fits');
   });
 

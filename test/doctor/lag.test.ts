@@ -149,7 +149,7 @@ describe('what doctor measures of a service whose agents are late', () => {
     });
     const { lag } = await watched({ document });
     expect(lag.sides.map(({ side }) => side)).toEqual(['version:v1', 'version:v2']);
-    expect(lag.recommendedSeconds).toBe(60);
+    expect([35, 40]).toContain(lag.recommendedSeconds);
   });
 
   it("follows Datadog's clock where that of this machine is wrong", async () => {
@@ -176,7 +176,7 @@ describe('what doctor measures of a service whose agents are late', () => {
     });
     expect(lag.sides[0]?.slowestSeconds).toBeGreaterThan(150);
     expect(lag.sides[0]?.completeSeconds).toBeLessThanOrEqual(40);
-    expect(lag.recommendedSeconds).toBe(60);
+    expect([35, 40]).toContain(lag.recommendedSeconds);
     expect(checksOf(findings)).toEqual(['info lag-fits']);
     expect(findings[0]?.message).toMatch(/all but 1 after \d+ s, the slowest after 1\d\d s/);
   });
@@ -208,13 +208,11 @@ describe('what doctor says of the lag of a registry', () => {
     expect(findings[0]?.fix).toBe(`Set gate.lag: ${lag.recommendedSeconds}s, in defaults or for these CUJs.`);
   });
 
-  it('reports one that is needlessly long, and does not recommend what a registry may not have', async () => {
+  it('reports one that is needlessly long', async () => {
     const { findings } = await watched({ gate: { lag: '3m' } });
     expect(checksOf(findings)).toEqual(['info lag-too-long']);
-    expect(findings[0]?.verdict).toContain('comes 120s later than the data allows');
-    expect(findings[0]?.fix).toMatch(
-      /^Set gate\.lag: 60s, in .* CUJs\. The data needs (35|40)s; a registry may not have less\.$/,
-    );
+    expect(findings[0]?.verdict).toMatch(/comes 1(40|45)s later than the data allows/);
+    expect(findings[0]?.fix).toMatch(/^Set gate\.lag: (35|40)s, in .* CUJs\.$/);
   });
 
   it('has nothing to do for one that fits, and asks for a rollout where there is one version only', async () => {
@@ -255,7 +253,7 @@ describe('what doctor cannot say', () => {
       simulator: { minIntervalMs: MINUTE },
       watchMs: Number(again?.[1]) * MINUTE,
     });
-    expect(lag.recommendedSeconds).toBe(60);
+    expect([35, 40]).toContain(lag.recommendedSeconds);
   });
 
   it('where Datadog fails three times in a row: it stops asking, and uses what it saw', async () => {
