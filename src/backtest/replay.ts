@@ -116,13 +116,13 @@ function replayAttempt(
   const startMs = snapshot.fromMs + attempt.first * bucketMs;
   const endMs = snapshot.fromMs + attempt.end * bucketMs;
   const params = paramsFor(service, version, before);
-  const snapshots = new Map([[service.name, snapshot]]);
+  const snapshots = new Map([[service.name, { recent: snapshot }]]);
   const replays = cujs.map((cuj) => ({ cuj, measurements: [] as ReplayMeasurement[] }));
   for (const { cuj, measurements } of replays) {
     const { lagMs } = cuj.gate;
     const checked = resolveRequest(registry, cuj, { cuj: cuj.name, service: service.name, params });
     for (let toMs = startMs + bucketMs; toMs <= endMs; toMs += bucketMs) {
-      const measurement = measurementOf(checked, snapshots, toMs + lagMs);
+      const measurement = measurementOf(checked, snapshots, { toMs, incompleteMs: 0 });
       const verdict = judge(cuj, measurement, { registryDigest: registry.digest, service: service.name });
       const { verdict: outcome, reason } = verdict.wouldBe ?? verdict;
       measurements.push({

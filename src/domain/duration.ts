@@ -22,5 +22,10 @@ export function durationText(ms: number): string {
 
 /** The last multiple of 60 s at or before `ms`. */
 export function floorMinute(ms: number): number {
-  return Math.floor(ms / 60_000) * 60_000;
+  return floorTo(ms, 60_000);
+}
+
+/** The last multiple of `stepMs` at or before `ms`. */
+export function floorTo(ms: number, stepMs: number): number {
+  return Math.floor(ms / stepMs) * stepMs;
 }

@@ -1,22 +1,24 @@
 import { LRUCache } from 'lru-cache';
-import { durationMs, durationText, floorMinute } from '../domain/duration.ts';
+import { durationMs, durationText, floorTo } from '../domain/duration.ts';
 import { CallerError, SourceError } from '../domain/errors.ts';
 import { isClockSkewed, worstSkew } from '../domain/judge/clock-skew.ts';
 import { minHistoryMs } from '../domain/judge/freshness.ts';
 import { type JudgeOptions, judge, slisOf, unknownVerdict, type Verdict } from '../domain/judge/judge.ts';
 import { judgeService, type ServiceVerdict } from '../domain/judge/judge-service.ts';
+import { isSuspicious } from '../domain/judge/suspicion.ts';
 import {
   type EvaluationRequest,
   type ResolvedRequest,
   refuseFuture,
   resolveRequest,
 } from '../domain/metrics/evaluation-request.ts';
-import { measurementOf } from '../domain/metrics/measurement.ts';
+import { measuredUntil, measurementOf, type Snapshots } from '../domain/metrics/measurement.ts';
 import {
   type BatchQuery,
   bucketMs,
   type Measurement,
   type MetricsSource,
+  recentStepMs,
   type SentQuery,
   type Snapshot,
 } from '../domain/metrics/metrics-source.ts';
@@ -70,13 +72,46 @@ export interface Evaluator {
   service(request: ServiceRequest, signal: AbortSignal): Promise<ServiceEvaluation>;
 }
 
+/** A question about one CUJ, as it is needed to ask the source and to remember the verdict. */
+interface AskedCuj {
+  readonly registry: Registry;
+  readonly cuj: Cuj;
+  readonly resolved: ResolvedRequest;
+  readonly options: JudgeOptions;
+  readonly key: string;
+  readonly budget: string;
+  readonly signal: AbortSignal;
+}
+
 /** An evaluation, and what it holds for. */
 interface Remembered {
   readonly toMs: number;
+  /** Whether its newest bad events could become a fail. */
+  readonly isSuspicious: boolean;
   /** Compared by identity. Weak, so that the source's cache alone decides how long a snapshot is kept. */
   readonly snapshots: readonly WeakRef<Snapshot>[];
   readonly budget: string;
   readonly evaluation: Evaluation;
+}
+
+/**
+ * How far apart the ends of the data that is asked for are, and so how often the source is asked: all questions in between get the
+ * same snapshot. While the newest bad events could become a fail, newer data is worth more calls.
+ */
+const calmStepMs = 30_000;
+const suspiciousStepMs = 20_000;
+
+/** How much is asked for in short buckets, at least. The end of the rest moves every {@link pastStepMs}, so that its snapshot can be kept. */
+const minRecentMs = 10 * 60_000;
+const pastStepMs = 5 * 60_000;
+
+/** Whether newer data could turn it into a fail. A fail is final. */
+function isUndecided({ cuj, measurement, verdict }: Evaluation): boolean {
+  return (
+    measurement !== undefined &&
+    (verdict.wouldBe ?? verdict).verdict !== 'fail' &&
+    isSuspicious(cuj, measurement)
+  );
 }
 
 /** What people know the backend by. One process asks one backend, so all services have the same. */
@@ -106,40 +141,31 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     return registry;
   }
 
-  async function evaluate(
-    registry: Registry,
-    cuj: Cuj,
-    request: EvaluationRequest,
-    sliCount: number | undefined,
-    signal: AbortSignal,
-  ): Promise<Evaluation> {
-    const nowMs = ports.now();
-    const resolved = resolveRequest(registry, cuj, request);
-    const opinion = ports.budget?.(cuj) ?? {};
-    const options = optionsOf(registry, resolved, opinion, sliCount);
-    const calls = callsOf(registry, resolved, nowMs);
-    let snapshots: Snapshot[];
+  /** The evaluation of the data until `toMs`, or of what the source has of it. */
+  async function evaluateUntil(question: AskedCuj, nowMs: number, stepMs: number): Promise<Evaluation> {
+    const { registry, cuj, resolved, options, key, budget, signal } = question;
+    const calls = callsOf(registry, resolved, nowMs, stepMs);
+    let measured: Snapshots[];
     try {
-      snapshots = await Promise.all(calls.map(({ query }) => ports.source.measure(query, signal)));
+      measured = await Promise.all(calls.map(({ past, recent }) => measureBoth(past, recent, signal)));
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       const failure = { reason: error.code, message: error.message, hint: error.hint };
       const verdict = unknownVerdict(cuj, failure, resolved.selectorTexts, options);
       return { verdict, cuj, options, queries: [], remembered: false };
     }
+    const snapshots = measured.flatMap(({ past, recent }) =>
+      past === undefined ? [recent] : [past, recent],
+    );
     if (!isClockSkewed(worstSkew(snapshots.map(({ clockSkewMs }) => clockSkewMs))))
       refuseFuture(resolved, nowMs);
-    // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once a minute, not once a question.
-    const toMs = floorMinute(nowMs - cuj.gate.lagMs);
-    const key = JSON.stringify([
-      cuj.name,
-      sliCount,
-      request.service,
-      request.window,
-      request.since,
-      [...request.params].sort(),
-    ]);
-    const budget = JSON.stringify(opinion);
+    const byService = new Map<string, Snapshots>();
+    calls.forEach(({ services }, i) => {
+      for (const name of services) byService.set(name, measured[i] as Snapshots);
+    });
+    const span = measuredUntil(byService, floorTo(nowMs - cuj.gate.lagMs, stepMs));
+    const { toMs } = span;
+    // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once for each of them, not once a question.
     const before = registry === remembersFor ? memory.get(key) : undefined;
     if (
       before !== undefined &&
@@ -150,22 +176,68 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     ) {
       return { ...before.evaluation, remembered: true };
     }
-    const byService = new Map<string, Snapshot>();
-    calls.forEach(({ services }, i) => {
-      for (const name of services) byService.set(name, snapshots[i] as Snapshot);
-    });
-    const measurement = measurementOf(resolved, byService, nowMs);
+    const measurement = measurementOf(resolved, byService, span);
     const evaluation: Evaluation = {
       verdict: (ports.judge ?? judge)(cuj, measurement, options),
       cuj,
       options,
       measurement,
-      queries: snapshots.flatMap((snapshot) => snapshot.queries),
+      queries: measured.flatMap(({ recent }) => recent.queries),
       remembered: false,
     };
     const refs = snapshots.map((snapshot) => new WeakRef(snapshot));
-    if (registry === remembersFor) memory.set(key, { toMs, snapshots: refs, budget, evaluation });
+    if (registry === remembersFor)
+      memory.set(key, { toMs, isSuspicious: isUndecided(evaluation), snapshots: refs, budget, evaluation });
     return evaluation;
+  }
+
+  async function measureBoth(
+    past: BatchQuery | undefined,
+    recent: BatchQuery,
+    signal: AbortSignal,
+  ): Promise<Snapshots> {
+    if (past === undefined) return { recent: await ports.source.measure(recent, signal) };
+    const [older, newest] = await Promise.all([
+      ports.source.measure(past, signal),
+      ports.source.measure(recent, signal),
+    ]);
+    return { past: older, recent: newest };
+  }
+
+  async function evaluate(
+    registry: Registry,
+    cuj: Cuj,
+    request: EvaluationRequest,
+    sliCount: number | undefined,
+    signal: AbortSignal,
+  ): Promise<Evaluation> {
+    const nowMs = ports.now();
+    const resolved = resolveRequest(registry, cuj, request);
+    const opinion = ports.budget?.(cuj) ?? {};
+    const question: AskedCuj = {
+      registry,
+      cuj,
+      resolved,
+      options: optionsOf(registry, resolved, opinion, sliCount),
+      key: JSON.stringify([
+        cuj.name,
+        sliCount,
+        request.service,
+        request.window,
+        request.since,
+        [...request.params].sort(),
+      ]),
+      budget: JSON.stringify(opinion),
+      signal,
+    };
+    const last = memory.peek(question.key);
+    // No verdict is made of older data than the last one.
+    const isHurried =
+      last !== undefined && (last.isSuspicious || last.toMs > floorTo(nowMs - cuj.gate.lagMs, calmStepMs));
+    const first = await evaluateUntil(question, nowMs, isHurried ? suspiciousStepMs : calmStepMs);
+    if (isHurried || !isUndecided(first)) return first;
+    const newer = await evaluateUntil(question, nowMs, suspiciousStepMs);
+    return newer.measurement === undefined ? first : newer;
   }
 
   return {
@@ -248,14 +320,15 @@ function countsOf(measurement: Measurement | undefined): number {
   return counts;
 }
 
-/** A call of the source, and the services of the request that it is for. */
+/** The calls of the source for one batch, and the services of the request that they are for. */
 interface Call {
-  readonly query: BatchQuery;
+  readonly past: BatchQuery | undefined;
+  readonly recent: BatchQuery;
   readonly services: string[];
 }
 
-/** One call for each batch and pair of selectors among the request's services. */
-function callsOf(registry: Registry, request: ResolvedRequest, nowMs: number): Call[] {
+/** The calls for each batch and pair of selectors among the request's services. */
+function callsOf(registry: Registry, request: ResolvedRequest, nowMs: number, stepMs: number): Call[] {
   const calls = new Map<string, Call>();
   for (const { name } of request.services) {
     const batch = registry.batchOfService.get(name) as QueryBatch;
@@ -268,11 +341,15 @@ function callsOf(registry: Registry, request: ResolvedRequest, nowMs: number): C
       known.services.push(name);
       continue;
     }
-    const toMs = floorMinute(nowMs - batch.lagMs);
-    // The CUJ of the batch with the longest lag and window must find all of its span in the snapshot.
-    const spanMs = Math.ceil(Math.max(batch.maxWindowMs, minHistoryMs) / bucketMs) * bucketMs;
+    const toMs = floorTo(nowMs - batch.lagMs, stepMs);
+    // The CUJ of the batch with the longest lag and window must find all of its span.
+    const spanMs = Math.max(batch.maxWindowMs, minHistoryMs) + bucketMs;
+    const fromMs = floorTo(toMs - spanMs, pastStepMs);
+    const recentFromMs = Math.max(fromMs, floorTo(toMs - minRecentMs, pastStepMs));
+    const query = { batch, canary, stable };
     calls.set(key, {
-      query: { batch, canary, stable, fromMs: toMs - spanMs, toMs, stepMs: bucketMs },
+      past: recentFromMs === fromMs ? undefined : { ...query, fromMs, toMs: recentFromMs, stepMs: bucketMs },
+      recent: { ...query, fromMs: recentFromMs, toMs, stepMs: recentStepMs },
       services: [name],
     });
   }

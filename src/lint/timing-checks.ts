@@ -1,5 +1,5 @@
 import { type RequiredRequests, requestsToPass } from '../domain/judge/required-traffic.ts';
-import type { Cuj, GatePolicy, Registry } from '../domain/registry/model.ts';
+import { type Cuj, defaultMinFaultMs, type GatePolicy, type Registry } from '../domain/registry/model.ts';
 import { objectiveOf } from '../domain/registry/objective.ts';
 import { builtInPolicy } from '../domain/registry/resolve-defaults.ts';
 import type { Report } from './finding.ts';
@@ -33,8 +33,8 @@ interface Need {
   readonly maxWindowSeconds: number;
 }
 
-/** With less data than this, nothing is decided: the default of `gate.minFaultDuration`. */
-const minDataSeconds = 30;
+/** With less data than this, nothing is decided. */
+const minDataSeconds = defaultMinFaultMs / 1000;
 
 /** Traffic that is missing for a verdict; said of the metric of an analysis that misses most. */
 export interface Shortfall {

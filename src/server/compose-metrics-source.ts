@@ -69,6 +69,7 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
     maxEntries: settings.cacheSize,
     maxBytes: cacheBytes,
     observer: traces?.cache(observer) ?? observer,
+    epochNow: now,
   });
   const { errorBudgets } = backend;
   const budgetApi = errorBudgets && (sharing?.api(errorBudgets.api, parts.apiTtlMs) ?? errorBudgets.api);

@@ -14,7 +14,7 @@ import type { RuleFacts } from '../../src/domain/registry/rules.ts';
 /** A rule for tests: fails a canary that has so many times stable's rate of bad events, by the counts alone. */
 
 export const tripledFacts: RuleFacts = {
-  minBadMinutes: 1,
+  needsLastingFault: false,
   usesUpperBound: false,
   belowObjective: 'compared',
 };
@@ -46,8 +46,8 @@ export const tripled: Rule = {
   comparesStable: true,
   highestBound: () => undefined,
   logAgainst: (evidence, policy) => (isTripled(evidence, policy) ? Number.POSITIVE_INFINITY : 0),
+  logAgainstWithout: undefined,
   abortThresholds: ({ sums }) => ({ cuj: null, endpoints: sums.endpoints.map(() => null) }),
   mayPassAt: () => true,
   decidesBy: { counts: ({ ruleOutBurn }) => `fails above ${ruleOutBurn} times the rate of stable` },
-  oneMinuteText: 'all in one minute that has traffic of stable',
 };

@@ -36,7 +36,7 @@ describe('readSettings', () => {
       port: 8080,
       logLevel: 'info',
       deadlineMs: 8_000,
-      cacheTtlMs: 60_000,
+      cacheTtlMs: 30_000,
       cacheSize: 500,
       drainDelayMs: 5_000,
       maxInflight: 1_000,

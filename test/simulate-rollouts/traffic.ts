@@ -8,6 +8,7 @@ import {
   type BatchQuery,
   bucketMs,
   type MetricsSource,
+  recentStepMs,
   type Series,
   type ServiceCounts,
   type Snapshot,
@@ -132,6 +133,9 @@ interface Segment {
   readonly incidents: readonly Incident[];
 }
 
+/** The evaluator asks from a multiple of this on. */
+const pastStepMs = 5 * bucketMs;
+
 const restTruth: EndpointTruth = { canary: 0, stable: 0, canarySlow: 0, stableSlow: 0 };
 
 /** Draws counts bucket by bucket, as soon as somebody can see them: the weights depend on what the gate says. */
@@ -154,9 +158,9 @@ export class Traffic {
     this.#options = options;
     this.#batch = registry.batchOfService.get(service) as QueryBatch;
     const { lagMs, maxWindowMs } = this.#batch;
-    const span = Math.max(maxWindowMs, minHistoryMs) + lagMs + 2 * bucketMs;
-    this.#originMs = Math.floor((startMs - span) / bucketMs) * bucketMs;
-    this.#capacity = Math.ceil((startMs + maxRolloutMs - this.#originMs) / bucketMs) + 2;
+    const span = Math.max(maxWindowMs, minHistoryMs) + lagMs + 2 * bucketMs + pastStepMs;
+    this.#originMs = Math.floor((startMs - span) / pastStepMs) * pastStepMs;
+    this.#capacity = Math.ceil((startMs + maxRolloutMs - this.#originMs) / recentStepMs) + 2;
     const column = () => new Float64Array(this.#capacity);
     const side = (): Side => ({ total: column(), bad: column() });
     const routes = routesOf(registry, service);
@@ -228,9 +232,9 @@ export class Traffic {
 
   /** Draws everything until the rollout's end: the canary's requests and failures on the CUJs, and on what is at fault. */
   finish(endMs: number): { requests: number; failed: number; faultyRequests: number } {
-    this.#drawUntil(Math.ceil(endMs / bucketMs) * bucketMs);
+    this.#drawUntil(Math.ceil(endMs / recentStepMs) * recentStepMs);
     const sums = { requests: 0, failed: 0, faultyRequests: 0 };
-    const first = Math.floor((this.#options.startMs - this.#originMs) / bucketMs);
+    const first = Math.floor((this.#options.startMs - this.#originMs) / recentStepMs);
     for (const { route, canary, isFaulty } of this.#streams) {
       if (route === undefined) continue;
       for (let b = first; b < this.#drawn; b += 1) {
@@ -248,16 +252,16 @@ export class Traffic {
   }
 
   #snapshot(query: BatchQuery): Snapshot {
-    const { fromMs, toMs, canary, stable } = query;
-    const key = `${fromMs} ${toMs}`;
+    const { fromMs, toMs, stepMs, canary, stable } = query;
+    const key = `${fromMs} ${toMs} ${stepMs}`;
     const known = this.#snapshots.get(key);
     if (known !== undefined) return known;
     this.#drawUntil(toMs);
-    const first = (fromMs - this.#originMs) / bucketMs;
-    const end = (toMs - this.#originMs) / bucketMs;
+    const first = (fromMs - this.#originMs) / recentStepMs;
+    const end = (toMs - this.#originMs) / recentStepMs;
     if (query.batch !== this.#batch || first < 0 || !Number.isInteger(first))
       throw new Error(`the simulation has no traffic for ${selectorText(canary)} since ${fromMs}`);
-    const cut = (values: Float64Array) => values.subarray(first, end);
+    const cut = (values: Float64Array) => together(values.subarray(first, end), stepMs / recentStepMs);
     const series = ({ total, bad }: Side): Series => ({ total: cut(total), bad: cut(bad) });
     const sideOf = (side: 'canary' | 'stable') => {
       const latency = new Map<number, Map<string, Series>>();
@@ -294,20 +298,20 @@ export class Traffic {
           [name, { canary: nothing, stable: nothing, allTraffic: cut(all) }] as [string, ServiceCounts],
       ),
     ]);
-    const snapshot: Snapshot = { fromMs, toMs, stepMs: bucketMs, services, queries: [] };
+    const snapshot: Snapshot = { fromMs, toMs, stepMs, services, queries: [] };
     this.#snapshots.set(key, snapshot);
     return snapshot;
   }
 
   #drawUntil(untilMs: number): void {
-    const end = Math.min(this.#capacity, Math.round((untilMs - this.#originMs) / bucketMs));
+    const end = Math.min(this.#capacity, Math.round((untilMs - this.#originMs) / recentStepMs));
     for (; this.#drawn < end; this.#drawn += 1) this.#draw(this.#drawn);
   }
 
   #draw(bucket: number): void {
     const { random, requestsPerSecond } = this.#options;
-    const fromMs = this.#originMs + bucket * bucketMs;
-    const hour = requestsPerSecond * diurnal(fromMs + bucketMs / 2);
+    const fromMs = this.#originMs + bucket * recentStepMs;
+    const hour = requestsPerSecond * diurnal(fromMs + recentStepMs / 2);
     const segments = this.#segmentsOf(fromMs);
     for (const stream of this.#streams) {
       const perMs = stream.unit * hour;
@@ -338,11 +342,11 @@ export class Traffic {
             total,
             side === 'canary' ? truth.canarySlow : truth.stableSlow,
           );
-        if (side === 'canary' && stream.isFaulty && bad > 0 && fromMs + bucketMs > this.#options.startMs)
+        if (side === 'canary' && stream.isFaulty && bad > 0 && fromMs + recentStepMs > this.#options.startMs)
           this.#noteFault(bad, stream, segments);
       }
     }
-    for (const { unit, all } of this.#others) all[bucket] = random.poisson(unit * hour * bucketMs);
+    for (const { unit, all } of this.#others) all[bucket] = random.poisson(unit * hour * recentStepMs);
   }
 
   /** Draws when the first of a bucket's failures was: the least of so many times, each by the canary's share then. */
@@ -364,7 +368,7 @@ export class Traffic {
   }
 
   #segmentsOf(fromMs: number): readonly Segment[] {
-    const toMs = fromMs + bucketMs;
+    const toMs = fromMs + recentStepMs;
     const incidents = this.#options.truth.incidents.flatMap((incident) => {
       const begin = this.#resolve(incident.from);
       return begin === undefined || begin >= toMs || begin + incident.lastsMs <= fromMs
@@ -385,6 +389,17 @@ export class Traffic {
         .map(({ incident }) => incident),
     }));
   }
+}
+
+/** So many buckets in one. */
+function together(values: Float64Array, buckets: number): Float64Array {
+  if (buckets === 1) return values;
+  const sums = new Float64Array(values.length / buckets);
+  values.forEach((value, i) => {
+    const at = Math.floor(i / buckets);
+    sums[at] = (sums[at] as number) + value;
+  });
+  return sums;
 }
 
 function rateIn({ route, truth }: Stream, side: 'canary' | 'stable', { incidents }: Segment): number {

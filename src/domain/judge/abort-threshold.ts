@@ -21,6 +21,9 @@ export interface ThresholdEndpoint {
 /** With fewer bad events seen, no rate is demonstrably too high: one may be bad luck. */
 export const minBadEvents = 2;
 
+/** Evidence up to this is noise: it keeps no good release from a limited pass, and no blip from being one. */
+export const noiseEvidence = 2;
+
 /** Sums of fractions miss whole numbers by far less than this. Events that were seen are whole numbers. */
 export const rounding = 1e-6;
 
@@ -123,12 +126,12 @@ export function spread(totals: readonly number[], bad: number): number[] {
 
 export interface AbortThresholds {
   /**
-   * The CUJ's: the least bad events, spread as the traffic is, that fail; null where not even all would, or where the
-   * endpoints that they fall on have no second minute that could hold some of them.
+   * The CUJ's: the least bad events, spread as the traffic is and over time, that fail: with any one of them left out, more than
+   * noise remains. Null where not even all would fail, or where the endpoints that they fall on have traffic in one minute only.
    */
   readonly cuj: number | null;
   /**
-   * Every endpoint's own, in the order given: the least bad events on it alone, all others clean, that fail the CUJ;
+   * Every endpoint's own, in the order given: the least bad events on it alone, all others clean, that fail the CUJ in the same way;
    * null where its traffic cannot carry a fail.
    */
   readonly endpoints: readonly (number | null)[];
@@ -152,6 +155,8 @@ function cujThreshold(
     let scaled = 0;
     let observed = 0;
     let alone = 0;
+    /** Each endpoint's evidence with one bad event less, and what the endpoint has more with it. */
+    const less: { readonly scale: number; readonly gain: number }[] = [];
     let first = Number.POSITIVE_INFINITY;
     let last = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < counts.length; i += 1) {
@@ -165,12 +170,18 @@ function cujThreshold(
       if (lastLive > last) last = lastLive;
       scaled += count * scale;
       observed += count * measured.sampleRate;
-      alone += process.of(count * scale);
+      const all = process.of(count * scale);
+      alone += all;
+      less.push({ scale, gain: all - process.of((count - 1) * scale) });
     }
     return (
       first < last &&
       reaches(observed, minBadEvents) &&
-      (pooled.of(scaled) + alone / endpoints.length) / 2 >= threshold
+      (pooled.of(scaled) + alone / endpoints.length) / 2 >= threshold &&
+      less.every(
+        ({ scale, gain }) =>
+          (pooled.of(scaled - scale) + (alone - gain) / endpoints.length) / 2 > noiseEvidence,
+      )
     );
   };
   // Bad events that are spread out prove little on any one endpoint, so the pool alone is a good first guess.
@@ -193,9 +204,12 @@ function endpointThresholds(thresholdInput: EvidenceThreshold, clean: readonly n
   return endpoints.map(({ total, scale, firstLive, lastLive, measured, process }, i) => {
     if (!(firstLive < lastLive)) return null;
     const others = allClean - (clean[i] as number);
+    const evidenceOf = (bad: number) =>
+      (pooled.of(bad * scale) + (others + process.of(bad * scale)) / endpoints.length) / 2;
     const holds = (bad: number): boolean =>
       reaches(bad * measured.sampleRate, thresholdInput.minBadEvents) &&
-      (pooled.of(bad * scale) + (others + process.of(bad * scale)) / endpoints.length) / 2 >= threshold;
+      evidenceOf(bad) >= threshold &&
+      evidenceOf(bad - 1) > noiseEvidence;
     const found = minNear(guess, Math.floor(total), holds);
     if (found === undefined) return null;
     guess = found;

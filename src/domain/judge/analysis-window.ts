@@ -19,22 +19,30 @@ export type NoDataCause =
   | 'service_silent'
   /** The canary had traffic before, but none in the window that is judged. */
   | 'canary_stopped'
-  /** The rollout is younger than the data: the newest complete minute ends before it began. */
-  | 'too_early';
+  /** The rollout is younger than the data: the newest complete data ends before it began. */
+  | 'too_early'
+  /** The canary warms up (`warmUp`), and is not judged yet. */
+  | 'warming_up';
 
 export interface JudgedWindow {
   /** Index of the first bucket that is judged. */
   readonly first: number;
   /** Index behind the last one. */
   readonly end: number;
+  /** Index behind the last complete minute: `end`, or one less where the newest minute is not over. */
+  readonly completeEnd: number;
   readonly start: WindowStart;
+  /** Index of the minute in which this rollout of the canary began; 0: before all that was queried. */
+  readonly begin: number;
   /** How often the canary came, where it went silent and came back so often that it seems to crash. */
   readonly attempts?: number;
+  /** Minutes after the canary's first hit that it leaves out: its warm-up. */
+  readonly warmUpMinutes?: number;
   /** Whether it is all of this rollout: not a fixed span, and no `since` leaves out what the canary did before. */
   readonly isWholeRollout: boolean;
   /**
-   * Minutes from the canary's first hit in the window on a whole service to its last one, both included; 0 without one. Time
-   * in which the canary is silent shows nothing.
+   * Minutes from the begin of the minute of the canary's first hit in the window on a whole service to the end of that of its last
+   * one, or to the measurement's end; 0 without one. Time in which the canary is silent shows nothing. Not always a whole number.
    */
   readonly watchedMinutes: number;
   /** Hits on the whole services by bucket, over all that was queried. */
@@ -125,19 +133,23 @@ function rolloutBegin({ begins, hasEnded }: Attempts, end: number): { first: num
 /** The part of a measurement that is judged. Pure. */
 export function judgedWindow(policy: GatePolicy, measurement: Measurement): JudgedWindow {
   const { canary, stable, unmatched, overlapping = [] } = measurement.whole;
-  const buckets = Math.round((measurement.toMs - measurement.fromMs) / bucketMs);
+  const minutes = (measurement.toMs - measurement.fromMs) / bucketMs;
+  const buckets = Math.ceil(minutes);
+  const completeEnd = Math.floor(minutes);
   const gap = Math.max(1, Math.ceil(policy.restartGapMs / bucketMs));
   const wanted = measurement.windowMs ?? policy.window;
-  const attempts = attemptsOf(canary, gap, minSampleRate(measurement));
+  // A minute that is not over is not silent yet.
+  const known = (canary[completeEnd] ?? 0) > 0 ? canary : canary.slice(0, completeEnd);
+  const attempts = attemptsOf(known, gap, minSampleRate(measurement));
   const begin = attempts === undefined ? undefined : rolloutBegin(attempts, buckets);
   let first: number;
   let start: WindowStart;
   if (wanted !== 'rollout') {
-    first = buckets - Math.ceil(wanted / bucketMs);
+    first = completeEnd - Math.ceil(wanted / bucketMs);
     start = 'fixed';
   } else {
     const span = Math.ceil(policy.maxWindowMs / bucketMs);
-    const oldest = Math.max(0, buckets - span);
+    const oldest = Math.max(0, completeEnd - span);
     first = oldest;
     start = 'max_window';
     // The begin that the caller gives goes before what silence suggests: a paused canary is still the same rollout.
@@ -161,7 +173,9 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
   return {
     first,
     end: buckets,
+    completeEnd,
     start,
+    begin: start === 'since' ? first : (begin?.first ?? 0),
     isWholeRollout:
       wanted === 'rollout' && !(start === 'since' && newestAttempt(attempts, buckets) < first - 1),
     ...(attempts !== undefined &&
@@ -169,7 +183,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     measurement.sinceMs === undefined
       ? { attempts: attempts.begins.length }
       : {}),
-    watchedMinutes: watchedMinutes(canary, first),
+    watchedMinutes: watchedMinutes(canary, first, minutes),
     hits: { canary, stable },
     wholeCanaryInWindow: sum(canary, first, buckets),
     wholeCanary,
@@ -186,14 +200,37 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
   };
 }
 
+/**
+ * The window without the canary's warm-up, which begins with its first hit on a whole service. Of a canary that was there before all that
+ * was queried the warm-up is over.
+ */
+export function withoutWarmUp(
+  window: JudgedWindow,
+  warmUpMs: number,
+  { fromMs, toMs }: Pick<Measurement, 'fromMs' | 'toMs'>,
+): JudgedWindow {
+  const { canary } = window.hits;
+  const begin = canary.findIndex((count, i) => i >= window.begin && count > 0);
+  if (begin <= 0) return window;
+  const first = Math.min(window.end, Math.max(window.first, begin + Math.ceil(warmUpMs / bucketMs)));
+  if (first === window.first) return window;
+  return {
+    ...window,
+    first,
+    warmUpMinutes: first - Math.max(window.first, begin),
+    watchedMinutes: watchedMinutes(canary, first, (toMs - fromMs) / bucketMs),
+    wholeCanaryInWindow: sum(canary, first, window.end),
+  };
+}
+
 /** Where the newest attempt begins; `end` where it is over, or where there is none. */
 function newestAttempt(attempts: Attempts | undefined, end: number): number {
   return attempts === undefined || attempts.hasEnded ? end : (attempts.begins.at(-1) ?? end);
 }
 
-function watchedMinutes(hits: readonly number[], first: number): number {
+function watchedMinutes(hits: readonly number[], first: number, minutes: number): number {
   const from = hits.findIndex((count, i) => i >= first && count > 0);
-  return from < 0 ? 0 : hits.findLastIndex((count) => count > 0) + 1 - from;
+  return from < 0 ? 0 : Math.min(hits.findLastIndex((count) => count > 0) + 1, minutes) - from;
 }
 
 /** The least share of requests that is seen, of any endpoint. */
@@ -224,8 +261,14 @@ function alwaysThere(
   return isSwapped ? 'swapped' : undefined;
 }
 
+/** Whether all of the window is the canary's warm-up. */
+export function isWarmingUp({ warmUpMinutes, first, end }: JudgedWindow): boolean {
+  return warmUpMinutes !== undefined && first >= end;
+}
+
 /** Why there is no data, for a CUJ without any event in its window. */
 export function noDataCauseOf(window: JudgedWindow): NoDataCause {
+  if (isWarmingUp(window)) return 'warming_up';
   if (window.wholeCanaryInWindow > 0) return 'cuj_not_reached';
   if (window.start === 'since' && window.first >= window.end) return 'too_early';
   if (window.wholeCanary > 0) return 'canary_stopped';

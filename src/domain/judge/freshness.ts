@@ -13,8 +13,8 @@ export interface StaleData {
   readonly services: readonly string[];
   /** Epoch ms: the end of the newest minute in which any of them, or of those measured with them, has a request. */
   readonly newestMs: number;
-  /** Minutes from then until the end of what is judged, all of them empty. */
-  readonly missingMinutes: number;
+  /** Milliseconds from then until the end of what is judged, without a request. */
+  readonly missingMs: number;
 }
 
 /**
@@ -47,15 +47,15 @@ function chanceOfSilence(minutes: number, busy: number, missing: number): number
 
 /** Data that a verdict would rest on and that has stopped; of several calls' the oldest. Pure. */
 export function staleDataOf({ toMs, sourceTraffic = [] }: Measurement): StaleData | undefined {
+  const begunMs = toMs % bucketMs;
   const stopped = sourceTraffic.flatMap(({ services, hits }) => {
-    const missingMinutes = missingMinutesOf(hits);
-    return missingMinutes === undefined ? [] : [{ services, missingMinutes }];
+    // A minute that is not over is not empty yet.
+    const isOpen = begunMs > 0 && !((hits.at(-1) ?? 0) > 0);
+    const missingMinutes = missingMinutesOf(isOpen ? hits.slice(0, -1) : hits);
+    if (missingMinutes === undefined) return [];
+    return [{ services, missingMs: missingMinutes * bucketMs + begunMs }];
   });
   if (stopped.length === 0) return undefined;
-  const missingMinutes = Math.max(...stopped.map((one) => one.missingMinutes));
-  return {
-    services: stopped.flatMap(({ services }) => services),
-    newestMs: toMs - missingMinutes * bucketMs,
-    missingMinutes,
-  };
+  const missingMs = Math.max(...stopped.map((one) => one.missingMs));
+  return { services: stopped.flatMap(({ services }) => services), newestMs: toMs - missingMs, missingMs };
 }

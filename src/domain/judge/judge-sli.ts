@@ -1,5 +1,5 @@
 import type { Series } from '../metrics/metrics-source.ts';
-import type { GatePolicy } from '../registry/model.ts';
+import { defaultMinFaultMs, type GatePolicy } from '../registry/model.ts';
 import { burnRateOf } from '../registry/objective.ts';
 import type { SliName } from '../sli/table.ts';
 import { upperBound } from '../statistics/clopper-pearson.ts';
@@ -23,6 +23,7 @@ import { decide, hasEvidenceToFail, inconclusive, type Rule, type RuleContext } 
 import { isBlockedByUnreached } from './rules/steps.ts';
 import { rules } from './rules/table.ts';
 import { withoutIncident } from './shared-incident.ts';
+import { shortIntervals } from './short-intervals.ts';
 import { type SliSums, sumSli } from './sli-counts.ts';
 import { type Evidence, evidenceIn, type SliQuestion } from './sli-evidence.ts';
 
@@ -52,12 +53,17 @@ export interface SliVerdict extends SideFacts {
    * requests alone do not lead to a pass.
    */
   readonly requestsToVerdict: number | null;
+  /** Minutes of the canary's warm-up. All numbers of this SLI leave out what the canary did in them. */
+  readonly warmUpMinutes?: number;
   /** Minutes of an incident that stable had as well. All numbers of this SLI leave out what the canary did in them. */
   readonly leftOutMinutes?: number;
   /** What is missing for a limited pass; absent where it is no question of clean requests and time, and after one. */
   readonly limitedPass?: LimitedPassAhead;
-  /** Minutes that hold bad events, under a rule that compares beside stable. */
-  readonly badMinutes: number;
+  /**
+   * The least evidence that remains with any one interval shorter than `minFaultDuration` left out. A fail needs it to be above 2
+   * (noise). Set where the rule's evidence reaches `evidenceThreshold`.
+   */
+  readonly sustainedEvidence?: number;
   /** Stable over all that was queried. Evidence is its own: over all of that, and over its newest minutes. */
   readonly stable: SideFacts & { readonly evidence: number };
   /**
@@ -99,7 +105,7 @@ function judgeWithoutIncident(question: SliQuestion): SliVerdict {
   if (judged.reason !== 'shared_cause') return judged;
   const { endpoints, window, objective, policy } = question;
   const sums = sumSli(endpoints, window, objective);
-  const rest = withoutIncident(sums, window, objective, Math.log(1 / policy.falseAbort));
+  const rest = withoutIncident(sums, window, objective, Math.log(1 / policy.falseAbort), question.recent);
   if (rest === undefined || isHeldElsewhere(judged, policy)) return judged;
   // Nothing is known of the canary in the minutes that are left out.
   const watchedMinutes = Math.max(0, window.watchedMinutes - rest.minutes);
@@ -161,8 +167,12 @@ function judgeSums(
     question,
     logAgainstLimitedPass(rule.logAgainst?.(evidence, policy), evidence, sums, objective),
   );
+  const logSustained = hasEvidenceToFail(rule, evidence, policy)
+    ? logSustainedOf(rule, sums, evidence, question)
+    : undefined;
   const context: RuleContext = {
     sums,
+    logSustained,
     evidence,
     question,
     unreached,
@@ -184,6 +194,7 @@ function judgeSums(
     verdict,
     reason,
     objective: objective.ratio,
+    ...(window.warmUpMinutes === undefined ? {} : { warmUpMinutes: window.warmUpMinutes }),
     ...sideFacts(sums.total, sums.bad),
     burnRate: sums.total > 0 ? toSignificant(burnRateOf(objective, sums.total, sums.bad) as number) : null,
     evidence: toSignificant(evidenceOf(evidence.logCanary)),
@@ -192,7 +203,7 @@ function judgeSums(
     failAtBadEvents: thresholds.cuj,
     requestsToVerdict,
     ...(limitedPass === undefined ? {} : { limitedPass }),
-    badMinutes: counts.badMinutes,
+    ...(logSustained === undefined ? {} : { sustainedEvidence: toSignificant(evidenceOf(logSustained)) }),
     stable: {
       ...sideFacts(sums.stableTotal, sums.stableBad),
       evidence: toSignificant(evidenceOf(evidence.logStable)),
@@ -203,6 +214,20 @@ function judgeSums(
     ...(unreached.length === 0 ? {} : { unreached }),
     endpoints: endpointVerdicts(sums, evidence.logAlone, thresholds.endpoints),
   };
+}
+
+/** The least evidence against the canary with any one short interval left out, as a natural log. */
+function logSustainedOf(
+  { logAgainstWithout }: Rule,
+  sums: SliSums,
+  evidence: Evidence,
+  { window, recent, policy: { minFaultMs = defaultMinFaultMs } }: SliQuestion,
+): number | undefined {
+  if (logAgainstWithout === undefined) return undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (const interval of shortIntervals(sums, window, recent, minFaultMs))
+    least = Math.min(least, logAgainstWithout(evidence, interval));
+  return least;
 }
 
 /** The traffic after `more` clean requests. */

@@ -5,11 +5,13 @@ import type { BackendWords } from '../registry/source-dialect.ts';
 import { countsEndpoint } from '../sli/kind.ts';
 import { type SliName, sliKinds, sliNames } from '../sli/table.ts';
 import {
+  isWarmingUp,
   type JudgedWindow,
   judgedWindow,
   type NoDataCause,
   noDataCauseOf,
   type WindowStart,
+  withoutWarmUp,
 } from './analysis-window.ts';
 import { isClockSkewed } from './clock-skew.ts';
 import { type StaleData, staleDataOf } from './freshness.ts';
@@ -29,11 +31,13 @@ import { unclassifiedIn, withUnclassifiedBad } from './unclassified.ts';
 export interface VerdictWindow {
   /** RFC 3339, inclusive. */
   readonly from: string;
-  /** RFC 3339, exclusive: the newest complete minute's end. */
+  /** RFC 3339, exclusive: the newest complete data's end. */
   readonly to: string;
   readonly seconds: number;
   /** Why the window starts where it does. */
   readonly start: WindowStart;
+  /** Seconds after `to` that are left out, because counts of canary or stable have not arrived; absent where none are. */
+  readonly incompleteSeconds?: number;
 }
 
 /** The gate's answer about one CUJ. The order of its members is the order in which a person reads them. */
@@ -112,6 +116,10 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
 
 function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
   const window = judgedWindow(cuj.gate, measurement);
+  const windowFor = (sli: SliName) => {
+    const warmUpMs = cuj.gate.warmUpMs?.[sli];
+    return warmUpMs === undefined ? window : withoutWarmUp(window, warmUpMs, measurement);
+  };
   const stale = staleDataOf(measurement);
   const names = slisOf(cuj, options.service);
   const policy = policyOf(cuj, options);
@@ -121,9 +129,10 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
         sli,
         objective: cuj.objectives[sli] as NonNullable<(typeof cuj.objectives)[typeof sli]>,
         endpoints: measurement[sli] ?? [],
-        window,
+        window: windowFor(sli),
         policy,
         sliCount: options.sliCount ?? names.length,
+        recent: measurement.recent,
         isStale: stale !== undefined,
       }),
     )
@@ -135,7 +144,9 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
   };
   // If another SLI has events, the canary is not silent.
   const noDataCause =
-    stale === undefined && slis.every((sli) => sli.total <= 0) ? noDataCauseOf(window) : undefined;
+    stale === undefined && slis.every((sli) => sli.total <= 0)
+      ? noDataCauseOf(names.map(windowFor).find(isWarmingUp) ?? window)
+      : undefined;
   const suppressed = cuj.mode === 'observe' && judged.verdict !== 'pass';
   const facts: SummaryFacts = {
     verdict: judged.verdict,
@@ -148,7 +159,9 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
     slis,
     ...(noDataCause === undefined ? {} : { noDataCause }),
     ...aheadOf(measurement, cuj.gate.lagMs),
-    ...(stale === undefined ? {} : { staleData: staleDataIn(stale, cuj.gate.lagMs) }),
+    ...(stale === undefined
+      ? {}
+      : { staleData: staleDataIn(stale, cuj.gate.lagMs + (measurement.incompleteMs ?? 0)) }),
     ...(window.attempts === undefined ? {} : { attempts: window.attempts }),
     minutesOfTraffic: window.watchedMinutes,
     ...(window.indistinguishable === undefined ? {} : { indistinguishable: window.indistinguishable }),
@@ -181,11 +194,11 @@ function aheadOf({ sinceMs, toMs }: Measurement, lagMs: number): Pick<SummaryFac
   return aheadMs > 0 ? { sinceAheadSeconds: Math.ceil(aheadMs / 1000) } : {};
 }
 
-function staleDataIn({ services, newestMs, missingMinutes }: StaleData, lagMs: number): VerdictStaleData {
+function staleDataIn({ services, newestMs, missingMs }: StaleData, lagMs: number): VerdictStaleData {
   return {
     services,
     newest: new Date(newestMs).toISOString(),
-    ageSeconds: (missingMinutes * bucketMs + lagMs) / 1000,
+    ageSeconds: (missingMs + lagMs) / 1000,
   };
 }
 
@@ -298,5 +311,6 @@ function windowOf(measurement: Measurement, window: JudgedWindow): VerdictWindow
     to: new Date(measurement.toMs).toISOString(),
     seconds: Math.max(0, (measurement.toMs - fromMs) / 1000),
     start: window.start,
+    ...(measurement.incompleteMs === undefined ? {} : { incompleteSeconds: measurement.incompleteMs / 1000 }),
   };
 }

@@ -2,6 +2,7 @@ import { bucketMs } from '../metrics/metrics-source.ts';
 import type { Objective } from '../registry/objective.ts';
 import { upperBound } from '../statistics/clopper-pearson.ts';
 import { logEvidence } from '../statistics/e-process.ts';
+import { noiseEvidence } from './abort-threshold.ts';
 import type { SliSums } from './sli-counts.ts';
 import type { Evidence, SliQuestion } from './sli-evidence.ts';
 import { stableCounts } from './stable-baseline.ts';
@@ -10,9 +11,6 @@ import { stableCounts } from './stable-baseline.ts';
  * A pass in time: most services never have the traffic that rules out `ruleOutBurn` within a rollout. After `passAfter`, a
  * canary without evidence against it passes with the proof that there is, and the answer says how much that is.
  */
-
-/** With more evidence than this against the canary, there is no limited pass. The tables of docs/rollout-simulation.md chose it. */
-const maxEvidence = 2;
 
 /** What is still missing for a limited pass. */
 export interface LimitedPassAhead {
@@ -40,7 +38,7 @@ export function logAgainstLimitedPass(
 
 /**
  * Seconds until time alone no longer prevents a limited pass, 0 from then on. Undefined where time does not lead there: a
- * fixed window is asked for to see more proof, or evidence is above {@link maxEvidence}.
+ * fixed window is asked for to see more proof, or evidence is above {@link noiseEvidence}, which the tables of docs/rollout-simulation.md chose.
  * `logAgainst` is of {@link logAgainstLimitedPass}.
  */
 export function secondsToLimitedPass(
@@ -48,6 +46,6 @@ export function secondsToLimitedPass(
   logAgainst: number | undefined,
 ): number | undefined {
   if (passAfterMs === undefined || !window.isWholeRollout || logAgainst === undefined) return undefined;
-  if (logAgainst > Math.log(maxEvidence)) return undefined;
+  if (logAgainst > Math.log(noiseEvidence)) return undefined;
   return Math.max(0, passAfterMs - window.watchedMinutes * bucketMs) / 1000;
 }

@@ -1,4 +1,9 @@
-import type { EndpointMeasurement, Series } from '../metrics/metrics-source.ts';
+import {
+  bucketMs,
+  type EndpointMeasurement,
+  type RecentBuckets,
+  type Series,
+} from '../metrics/metrics-source.ts';
 import type { Objective } from '../registry/objective.ts';
 import { logEvidence } from '../statistics/e-process.ts';
 import { minBadEvents, reaches, rounding } from './abort-threshold.ts';
@@ -25,6 +30,7 @@ export function withoutIncident(
   window: JudgedWindow,
   { budget }: Objective,
   logOne: number,
+  recent?: RecentBuckets,
 ): WithoutIncident | undefined {
   const { endpoints } = sums;
   const { stableTotal, stableBad } = sums.minutes;
@@ -45,12 +51,18 @@ export function withoutIncident(
   const minutes = new Set<number>();
   for (let i = window.first; i < window.end; i += 1)
     if ((stableBad[i] as number) > 0 && isFailing(i)) minutes.add(i);
-  if (minutes.size === 0 || minutes.has(window.end - 1)) return undefined;
+  // A complete minute without one must follow: a minute that has just begun shows little.
+  if (minutes.size === 0 || minutes.has(window.end - 1) || minutes.has(window.completeEnd - 1))
+    return undefined;
   return {
     minutes: minutes.size,
     endpoints: endpoints.map(({ measured }) =>
       [...minutes].some((i) => (measured.stable.bad[i] ?? 0) > rounding)
-        ? { ...measured, canary: withoutMinutes(measured.canary, minutes) }
+        ? {
+            ...measured,
+            canary: withoutMinutes(measured.canary, minutes),
+            ...recentWithoutMinutes(measured, recent, minutes),
+          }
         : measured,
     ),
   };
@@ -74,4 +86,15 @@ function withoutMinutes(series: Series, minutes: ReadonlySet<number>): Series {
     ...(series.withStatus === undefined ? {} : { withStatus: rest(series.withStatus) }),
     ...(series.unclassified === undefined ? {} : { unclassified: rest(series.unclassified) }),
   };
+}
+
+function recentWithoutMinutes(
+  { recentBad }: EndpointMeasurement,
+  recent: RecentBuckets | undefined,
+  minutes: ReadonlySet<number>,
+): Pick<EndpointMeasurement, 'recentBad'> {
+  if (recentBad === undefined || recent === undefined) return {};
+  const { firstMinute, stepMs } = recent;
+  const isLeftOut = (bucket: number) => minutes.has(firstMinute + Math.floor((bucket * stepMs) / bucketMs));
+  return { recentBad: recentBad.map((bad, i) => (isLeftOut(i) ? 0 : bad)) };
 }

@@ -38,8 +38,6 @@ export interface CanaryCounts {
   /** Seen: counted × sample rate. */
   readonly totalSeen: number;
   readonly badSeen: number;
-  /** Minutes that hold bad events. */
-  readonly badMinutes: number;
 }
 
 /** Everything about one SLI that the rules are decided on; as CanaryCounts it is over the whole window. */
@@ -198,9 +196,6 @@ export function sumSli(
     stableTotal += endpoint.stableTotal;
     stableBad += endpoint.stableBad;
   }
-  let badMinutes = 0;
-  for (let i = window.first; i < window.end; i += 1)
-    if ((minutes.canaryBad[i] as number) > 0) badMinutes += 1;
   return {
     endpoints,
     total,
@@ -209,7 +204,6 @@ export function sumSli(
     e,
     totalSeen,
     badSeen,
-    badMinutes,
     stableTotal,
     stableBad,
     minutes,

@@ -1,11 +1,13 @@
-import type { EndpointMeasurement } from '../metrics/metrics-source.ts';
+import type { EndpointMeasurement, RecentBuckets } from '../metrics/metrics-source.ts';
 import type { GatePolicy } from '../registry/model.ts';
 import type { Objective } from '../registry/objective.ts';
 import type { SliName } from '../sli/table.ts';
 import { EvidenceProcess, logMixture } from '../statistics/e-process.ts';
-import { logShareEvidence } from '../statistics/share-test.ts';
+import { logMeanExp } from '../statistics/log-mean-exp.ts';
+import { shareLogsOf, withdrawCanaryBad } from '../statistics/share-test.ts';
 import { type EvidenceThreshold, minBadEvents } from './abort-threshold.ts';
 import { type JudgedWindow, minStableShare } from './analysis-window.ts';
+import type { ShortInterval } from './short-intervals.ts';
 import type { CanaryCounts, SliSums } from './sli-counts.ts';
 import { comparedCounts, logStableEvidence } from './stable-baseline.ts';
 
@@ -15,6 +17,7 @@ export interface SliQuestion {
   readonly objective: Objective;
   readonly endpoints: readonly EndpointMeasurement[];
   readonly window: JudgedWindow;
+  readonly recent: RecentBuckets | undefined;
   readonly policy: GatePolicy;
   /** How many SLIs share alpha. */
   readonly sliCount: number;
@@ -30,6 +33,9 @@ export interface Evidence {
   readonly logStable: number;
   /** Over the compared minutes under a rule that compares, else over all of the window. */
   readonly logShare: number;
+  /** What `logCanary` and `logShare` would be if the canary's requests in a short interval had not failed. */
+  readonly logCanaryWithout: (interval: ShortInterval) => number;
+  readonly logShareWithout: (interval: ShortInterval) => number;
   /** 1/alpha, and m/alpha where m SLIs share it. */
   readonly logOne: number;
   readonly thresholdInput: EvidenceThreshold;
@@ -55,16 +61,33 @@ export function evidenceIn(
   // chance of ever reaching 1/alpha would no longer be bounded by alpha.
   const logAlone = sums.endpoints.map((endpoint) => endpoint.process.log(endpoint.bad * endpoint.scale));
   const beside = comparesStable ? comparedCounts(sums, window) : undefined;
+  const minStable = beside === undefined ? 0 : minStableShare;
+  const shareLogs = shareLogsOf(sums.byService, window.first, window.end, minStable);
   return {
     logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
     logAlone,
     logStable: logStableEvidence(sums, window, objective, Math.log(1 / policy.falseAbort)),
-    logShare: logShareEvidence(
-      sums.byService,
-      window.first,
-      window.end,
-      beside === undefined ? 0 : minStableShare,
-    ),
+    logShare: logMeanExp(shareLogs),
+    logCanaryWithout(interval) {
+      const left = sums.endpoints.map(({ bad }) => bad);
+      for (const { endpoint, bad } of interval)
+        left[endpoint] = Math.max(0, (left[endpoint] as number) - bad);
+      let e = 0;
+      const alone = sums.endpoints.map(({ process, scale, bad }, i) => {
+        const weighed = (left[i] as number) * scale;
+        e += weighed;
+        return left[i] === bad ? (logAlone[i] as number) : process.log(weighed);
+      });
+      return logMixture(pooled.log(e), alone);
+    },
+    logShareWithout(interval) {
+      const logs = shareLogs.slice();
+      for (const { endpoint, minute, bad } of interval) {
+        const { ofService, scale } = sums.endpoints[endpoint] as SliSums['endpoints'][number];
+        withdrawCanaryBad(logs, ofService, minute, bad * scale, minStable);
+      }
+      return logMeanExp(logs);
+    },
     logOne: Math.log(1 / policy.falseAbort),
     thresholdInput: {
       endpoints: sums.endpoints,

@@ -100,7 +100,6 @@ export function comparedCounts(
   { first, end }: JudgedWindow,
 ): ComparedCounts {
   const counts = { total: 0, n: 0, e: 0, totalSeen: 0, badSeen: 0 };
-  const badMinutes = new Set<number>();
   let stableTotal = 0;
   let stableBad = 0;
   for (const minutes of byService) {
@@ -112,7 +111,6 @@ export function comparedCounts(
       compared.push(i);
       stableTotal += other;
       stableBad += minutes.stableBad[i] as number;
-      if ((minutes.canaryBad[i] as number) > 0) badMinutes.add(i);
     }
     for (const { measured, scale, ofService } of endpoints) {
       if (ofService !== minutes) continue;
@@ -134,7 +132,6 @@ export function comparedCounts(
   }
   return {
     ...counts,
-    badMinutes: badMinutes.size,
     stableRate: stableTotal > 0 ? Math.min(1, stableBad / stableTotal) : 0,
   };
 }

@@ -1,5 +1,6 @@
+import { durationText } from '../duration.ts';
 import { oneLine } from '../outside-text.ts';
-import type { GatePolicy } from '../registry/model.ts';
+import { defaultMinFaultMs, type GatePolicy } from '../registry/model.ts';
 import type { BackendWords } from '../registry/source-dialect.ts';
 import { sliKinds } from '../sli/table.ts';
 import type { Indistinguishable, NoDataCause } from './analysis-window.ts';
@@ -69,7 +70,8 @@ function counts(sli: SliVerdict): string {
   const requests = `${plain(sli.bad)} of ${plain(sli.total)} requests ${badWord(sli)}`;
   const value = sli.value === null ? '' : ` (${percent(sli.value)}, objective ${percent(sli.objective)}`;
   const burn = sli.burnRate !== null && sli.bad > 0 ? `, burn ${plain(sli.burnRate)}x` : '';
-  return value === '' ? requests : `${requests}${value}${burn})`;
+  const warmUp = sli.warmUpMinutes === undefined ? '' : ` after ${plain(sli.warmUpMinutes)} min of warm-up`;
+  return value === '' ? `${requests}${warmUp}` : `${requests}${value}${burn})${warmUp}`;
 }
 
 function worst(sli: SliVerdict): string {
@@ -113,9 +115,9 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
     `${counts(sli)}${worst(sli)}, but stable fails as well: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`,
   insufficient_traffic: (sli) =>
     `${counts(sli)}${worst(sli)}${sli.verdict === 'pass' ? missed(sli) : ''}${untilVerdict(sli)}`,
-  within_noise: (sli, { policy: { rule } }) =>
+  within_noise: (sli, { policy: { rule, minFaultMs = defaultMinFaultMs } }) =>
     isEnough(sli, rules[rule])
-      ? `${counts(sli)}${worst(sli)}, ${rules[rule].oneMinuteText}: fails once another minute has one`
+      ? `${counts(sli)}${worst(sli)}, so far mostly within ${durationText(minFaultMs)}: fails if it lasts longer`
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
   no_data: (sli) => `the canary has requests, but no data for ${sli.sli}`,
   status_missing: ({ missingStatus }) => (missingStatus === undefined ? '' : unseen(missingStatus)),
@@ -187,7 +189,7 @@ export function evidenceText(
     : `${expected} does this in fewer than 1 of ${rollouts} rollouts`;
 }
 
-/** Whether the evidence is enough for a fail, and only a second minute with bad events is missing. */
+/** Whether the evidence is enough for a fail, and only the fault is too short so far. */
 function isEnough(sli: SliVerdict, { decidesBy }: Rule): boolean {
   return decidesBy.evidence !== undefined && decidesBy.evidence(sli).value >= sli.evidenceThreshold;
 }
@@ -233,6 +235,7 @@ const noDataSentences: Readonly<Record<NoDataCause, (facts: SummaryFacts) => str
     `the canary ${facts.canary} had ${plain(facts.traffic?.canary ?? 0)} requests, none of them on this CUJ`,
   service_silent: () => 'the service had no request: check env, service and operation',
   canary_stopped: (facts) => `the canary ${facts.canary} had requests earlier, but none in the window`,
+  warming_up: () => 'the canary warms up (warmUp in the registry), and is not judged yet',
   too_early: ({ sinceAheadSeconds }) =>
     sinceAheadSeconds === undefined
       ? 'the rollout began after the newest complete minute: query again in one or two minutes'
@@ -274,6 +277,7 @@ const noDataHints: Readonly<Record<NoDataCause, string | HintOf>> = {
     'Wait for traffic on this CUJ, raise the canary weight, or check the endpoints with cuj-gate doctor.',
   service_silent: 'Check env, service name and operation in the registry with cuj-gate doctor.',
   canary_stopped: 'Check that the canary still receives traffic, or pass the start of the rollout as since.',
+  warming_up: 'Wait: it is judged when the warm-up is over.',
   too_early: "Data is complete only after the registry's lag: wait for the next measurement.",
 };
 
@@ -319,7 +323,16 @@ export function hintFor(facts: SummaryFacts, suppressed: boolean, words = anyBac
   if (facts.reason === 'canary_indistinguishable' && facts.indistinguishable === 'swapped') {
     return 'Swap the two in the template: version is the new version, stable_version the old one.';
   }
+  if (facts.reason === 'within_noise' && worst && isStableBelow(worst, facts.policy)) return belowHint;
   return hintText(hints[facts.reason] ?? '', words);
+}
+
+const belowHint =
+  'Stable does not meet the objective either, so the release is most likely not the cause. If the service is always like this, lower its objective, or judge it by comparison with stable (rule: baseline).';
+
+/** Whether stable demonstrably fails the objective. */
+function isStableBelow({ stable }: SliVerdict, { falseAbort }: GatePolicy): boolean {
+  return stable.evidence >= 1 / falseAbort;
 }
 
 function hintText(hint: string | HintOf, words: BackendWords): string {

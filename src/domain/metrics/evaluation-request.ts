@@ -1,7 +1,7 @@
 import { durationMs, durationText } from '../duration.ts';
 import { CallerError } from '../errors.ts';
-import type { Cuj, Registry, Service } from '../registry/model.ts';
-import { ruleFacts } from '../registry/rules.ts';
+import { type Cuj, defaultMinFaultMs, type Registry, type Service } from '../registry/model.ts';
+import { leastWindowMsOf } from '../registry/rules.ts';
 import { fillSelector, normalizeParam, type Selector, selectorText } from '../registry/selector.ts';
 import type { SourceDialect } from '../registry/source-dialect.ts';
 
@@ -177,10 +177,12 @@ function checkWindow(text: string, cuj: Cuj): number | 'rollout' {
       { parameter: 'window' },
     );
   }
-  if (ms < ruleFacts[cuj.gate.rule].minBadMinutes * 60_000) {
+  const { rule, minFaultMs = defaultMinFaultMs } = cuj.gate;
+  const leastMs = leastWindowMsOf(rule, minFaultMs);
+  if (ms < leastMs) {
     throw invalid(
-      `window "${text}" is too short: a fail needs bad events in two minutes, so nothing could ever fail.`,
-      'Use rollout, or at least 2m.',
+      `window "${text}" is too short: a fail needs a fault that lasts longer than ${durationText(minFaultMs)} (minFaultDuration), so nothing could ever fail.`,
+      `Use rollout, or at least ${durationText(leastMs)}.`,
       { parameter: 'window' },
     );
   }

@@ -5,9 +5,10 @@ import type { EndpointMeasurement, Measurement, Series } from './metrics-source.
 /** A measurement as JSON has it: counts are lists of numbers. */
 export type WrittenMeasurement = WithEndpoints<WrittenEndpoint>;
 
-export interface WrittenEndpoint extends Omit<EndpointMeasurement, 'canary' | 'stable'> {
+export interface WrittenEndpoint extends Omit<EndpointMeasurement, 'canary' | 'stable' | 'recentBad'> {
   readonly canary: WrittenSeries;
   readonly stable: WrittenSeries;
+  readonly recentBad?: readonly number[];
 }
 
 export interface WrittenSeries {
@@ -26,19 +27,21 @@ interface Lists {
 
 /** For JSON. `readMeasurement` is its inverse. */
 export function writeMeasurement(measurement: Measurement): WrittenMeasurement {
-  return withEndpoints(measurement, (endpoint) => ({
+  return withEndpoints(measurement, ({ canary, stable, recentBad, ...endpoint }) => ({
     ...endpoint,
-    canary: writeSeries(endpoint.canary),
-    stable: writeSeries(endpoint.stable),
+    canary: writeSeries(canary),
+    stable: writeSeries(stable),
+    ...(recentBad === undefined ? {} : { recentBad: [...recentBad] }),
   }));
 }
 
 /** Throws TypeError where the counts are no lists. */
 export function readMeasurement(written: WrittenMeasurement): Measurement {
-  return withEndpoints(written, (endpoint) => ({
+  return withEndpoints(written, ({ canary, stable, recentBad, ...endpoint }) => ({
     ...endpoint,
-    canary: readSeries(endpoint.canary),
-    stable: readSeries(endpoint.stable),
+    canary: readSeries(canary),
+    stable: readSeries(stable),
+    ...(recentBad === undefined ? {} : { recentBad: Float64Array.from(recentBad) }),
   }));
 }
 

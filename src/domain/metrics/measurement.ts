@@ -1,8 +1,9 @@
-import { floorMinute } from '../duration.ts';
+import { floorMinute, floorTo } from '../duration.ts';
 import { worstSkew } from '../judge/clock-skew.ts';
 import { minHistoryMs } from '../judge/freshness.ts';
+import { incompleteBuckets } from '../judge/incomplete-data.ts';
 import { compareEndpoints } from '../registry/endpoint-order.ts';
-import type { Endpoint, Service } from '../registry/model.ts';
+import type { Cuj, Endpoint, Service } from '../registry/model.ts';
 import { mapSlis } from '../sli/by-sli.ts';
 import { countsEndpoint, type SliKind } from '../sli/kind.ts';
 import { sliKinds } from '../sli/table.ts';
@@ -11,48 +12,74 @@ import {
   bucketMs,
   type EndpointMeasurement,
   type Measurement,
+  type RecentBuckets,
   type Series,
+  type ServiceCounts,
   type SideCounts,
   type Snapshot,
   type SourceTraffic,
 } from './metrics-source.ts';
 
+/** What was measured of one batch of services: `recent` begins where `past` ends, or is all where there is no `past`. */
+export interface Snapshots {
+  /** In buckets of a minute. */
+  readonly past?: Snapshot;
+  /** In buckets of a minute or shorter ones. */
+  readonly recent: Snapshot;
+}
+
 /**
  * Cuts what one verdict needs out of the snapshots that were taken for its scopes: the CUJ's endpoints, over the CUJ's
- * own span, so that a verdict never depends on what other CUJs asked for.
+ * own span, so that a verdict never depends on what other CUJs asked for. Counts are by minute; the newest one ends at `toMs`.
  */
 export function measurementOf(
   request: ResolvedRequest,
-  snapshots: ReadonlyMap<string, Snapshot>,
-  nowMs: number,
+  snapshots: ReadonlyMap<string, Snapshots>,
+  { toMs, incompleteMs }: MeasuredSpan,
 ): Measurement {
   const { cuj } = request;
-  const toMs = floorMinute(nowMs - cuj.gate.lagMs);
-  const { window, maxWindowMs } = cuj.gate;
-  const spanMs = window === 'rollout' ? maxWindowMs : Math.max(window, maxWindowMs);
-  const fromMs = toMs - Math.ceil(spanMs / bucketMs) * bucketMs;
   const services = new Map(request.services.map((service) => [service.name, service]));
-  const buckets = Math.round((toMs - fromMs) / bucketMs);
-  const zeros = new Float64Array(buckets);
-  const noRequests: Series = { total: zeros, bad: zeros };
-  const part = (values: Float64Array, snapshot: Snapshot) =>
-    bucketsOf(values, Math.round((fromMs - snapshot.fromMs) / bucketMs), buckets);
-  const cut = (series: Series | undefined, snapshot: Snapshot): Series =>
-    series === undefined
-      ? noRequests
-      : {
-          total: part(series.total, snapshot),
-          bad: part(series.bad, snapshot),
-          ...(series.withStatus === undefined ? {} : { withStatus: part(series.withStatus, snapshot) }),
-          ...(series.unclassified === undefined ? {} : { unclassified: part(series.unclassified, snapshot) }),
-        };
+  const asked = new Set([...services.keys()].map((name) => snapshots.get(name) as Snapshots));
+  const fromMs = floorMinute(toMs) - spanMsOf(cuj);
+  const minutes = Math.ceil((toMs - fromMs) / bucketMs);
+  const recent = recentOf(asked, fromMs, toMs);
+  const none = new Float64Array(minutes);
+  const noRequests: Series = { total: none, bad: none };
+  const cut = (
+    from: Snapshots,
+    pick: (counts: ServiceCounts) => Float64Array | undefined,
+    service: string,
+  ) => {
+    const of = ({ services: all }: Snapshot) => {
+      const counts = all.get(service);
+      return counts === undefined ? undefined : pick(counts);
+    };
+    return minutesOf(from, of, fromMs, toMs) ?? none;
+  };
   const measured = (endpoint: Endpoint, kind: SliKind): EndpointMeasurement => {
     const service = services.get(endpoint.service) as Service;
-    const snapshot = snapshots.get(endpoint.service) as Snapshot;
-    const counts = snapshot.services.get(endpoint.service);
+    const from = snapshots.get(endpoint.service) as Snapshots;
     const { latencyMs } = endpoint;
-    const side = (of: SideCounts | undefined) =>
-      cut(of === undefined ? undefined : kind.seriesOf(of, endpoint), snapshot);
+    const seriesIn = (snapshot: Snapshot | undefined, side: 'canary' | 'stable') => {
+      const counts = snapshot?.services.get(endpoint.service)?.[side];
+      return counts === undefined ? undefined : kind.seriesOf(counts, endpoint);
+    };
+    const side = (name: 'canary' | 'stable'): Series => {
+      const [past, now] = [seriesIn(from.past, name), seriesIn(from.recent, name)];
+      if (past === undefined && now === undefined) return noRequests;
+      const part = (key: keyof Series) =>
+        minutesOf(from, (snapshot) => seriesIn(snapshot, name)?.[key], fromMs, toMs);
+      const total = part('total') ?? none;
+      const unclassified = part('unclassified');
+      // A part without a request has no series, and lacks no status.
+      const hasStatus = past?.withStatus !== undefined || now?.withStatus !== undefined;
+      return {
+        total,
+        bad: part('bad') ?? none,
+        ...(hasStatus ? { withStatus: part('withStatus') ?? none } : {}),
+        ...(unclassified === undefined ? {} : { unclassified }),
+      };
+    };
     return {
       service: endpoint.service,
       resource: endpoint.resource,
@@ -60,36 +87,32 @@ export function measurementOf(
       ...(kind.needsThreshold && latencyMs !== undefined ? { latencyMs } : {}),
       sampleRate: service.sampleRate,
       dispersion: service.dispersion,
-      canary: side(counts?.canary),
-      stable: side(counts?.stable),
+      canary: side('canary'),
+      stable: side('stable'),
+      ...(recent === undefined
+        ? {}
+        : { recentBad: recentOnly(from.recent, seriesIn(from.recent, 'canary')?.bad, recent, fromMs, toMs) }),
     };
   };
   const endpoints = [...cuj.endpoints]
     .sort(compareEndpoints)
     .filter((endpoint) => services.has(endpoint.service));
-  const whole = (side: 'canary' | 'stable') => {
-    const hits = new Array<number>(buckets).fill(0);
+  const hitsOf = (pick: (counts: ServiceCounts) => Float64Array | undefined) => {
+    const hits = new Array<number>(minutes).fill(0);
     for (const name of services.keys()) {
-      const snapshot = snapshots.get(name) as Snapshot;
-      const own = cut(snapshot.services.get(name)?.[side].whole, snapshot).total;
-      for (let i = 0; i < buckets; i += 1) hits[i] = (hits[i] as number) + (own[i] ?? 0);
+      const own = cut(snapshots.get(name) as Snapshots, pick, name);
+      for (let i = 0; i < minutes; i += 1) hits[i] = (hits[i] as number) + (own[i] as number);
     }
     return hits;
   };
-  const sides = { canary: whole('canary'), stable: whole('stable') };
-  const allTraffic = (): number[] | undefined => {
-    const hits = new Array<number>(buckets).fill(0);
-    for (const name of services.keys()) {
-      const snapshot = snapshots.get(name) as Snapshot;
-      const own = snapshot.services.get(name)?.allTraffic;
-      if (own === undefined) return undefined;
-      part(own, snapshot).forEach((count, i) => {
-        hits[i] = (hits[i] as number) + count;
-      });
-    }
-    return hits;
+  const sides = {
+    canary: hitsOf(({ canary }) => canary.whole?.total),
+    stable: hitsOf(({ stable }) => stable.whole?.total),
   };
-  const all = allTraffic();
+  const knowsAll = [...services.keys()].every(
+    (name) => snapshots.get(name)?.recent.services.get(name)?.allTraffic !== undefined,
+  );
+  const all = knowsAll ? hitsOf(({ allTraffic }) => allTraffic) : undefined;
   /** The hits of all traffic that neither side has (1), or those that both sides have (-1). */
   const beyond = (sign: 1 | -1) =>
     all?.map((hits, i) => {
@@ -99,11 +122,12 @@ export function measurementOf(
     });
   const unmatched = beyond(1);
   const overlapping = beyond(-1);
-  const asked = new Set([...services.keys()].map((name) => snapshots.get(name) as Snapshot));
-  const clockSkewMs = worstSkew([...asked].map((snapshot) => snapshot.clockSkewMs));
+  const clockSkewMs = worstSkew([...asked].map((one) => one.recent.clockSkewMs));
   return {
     fromMs,
     toMs,
+    ...(recent === undefined ? {} : { recent }),
+    ...(incompleteMs === 0 ? {} : { incompleteMs }),
     ...(request.sinceMs === undefined ? {} : { sinceMs: request.sinceMs }),
     ...(request.windowMs === undefined ? {} : { windowMs: request.windowMs }),
     ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
@@ -117,25 +141,135 @@ export function measurementOf(
       ...sides,
       ...(unmatched === undefined || overlapping === undefined ? {} : { unmatched, overlapping }),
     },
-    sourceTraffic: [...asked].map((snapshot) => ({
-      services: [...services.keys()].filter((name) => snapshots.get(name) === snapshot),
-      hits: hitsOfAll(snapshot, fromMs, toMs),
+    sourceTraffic: [...asked].map((one) => ({
+      services: [...services.keys()].filter((name) => snapshots.get(name) === one),
+      hits: hitsOfAll(one, fromMs, toMs),
     })),
   };
+}
+
+/** The longest span that a verdict of the CUJ may cover, in whole minutes. */
+function spanMsOf({ gate: { window, maxWindowMs } }: Cuj): number {
+  const spanMs = window === 'rollout' ? maxWindowMs : Math.max(window, maxWindowMs);
+  return Math.ceil(spanMs / bucketMs) * bucketMs;
+}
+
+/** The part that all services have in buckets of one length, shorter than a minute; undefined where there is none. */
+function recentOf(asked: ReadonlySet<Snapshots>, fromMs: number, toMs: number): RecentBuckets | undefined {
+  const parts = [...asked].map(({ recent }) => recent);
+  const stepMs = parts[0]?.stepMs ?? bucketMs;
+  if (stepMs >= bucketMs || parts.some((part) => part.stepMs !== stepMs)) return undefined;
+  const begin = Math.max(fromMs, ...parts.map((part) => part.fromMs));
+  return begin >= toMs ? undefined : { firstMinute: Math.round((begin - fromMs) / bucketMs), stepMs };
+}
+
+/** The recent buckets of one series; those that the source did not have are zero events. */
+function recentOnly(
+  snapshot: Snapshot,
+  values: Float64Array | undefined,
+  { firstMinute, stepMs }: RecentBuckets,
+  fromMs: number,
+  toMs: number,
+): Float64Array {
+  const beginMs = fromMs + firstMinute * bucketMs;
+  const buckets = Math.ceil((toMs - beginMs) / stepMs);
+  return values === undefined
+    ? new Float64Array(buckets)
+    : bucketsOf(values, Math.round((beginMs - snapshot.fromMs) / stepMs), buckets);
+}
+
+/**
+ * One series by minute from `fromMs` until `toMs`, which may lie inside the last minute. What the source did not have is zero
+ * events. Undefined where neither snapshot has the series.
+ */
+function minutesOf(
+  { past, recent }: Snapshots,
+  pick: (snapshot: Snapshot) => Float64Array | undefined,
+  fromMs: number,
+  toMs: number,
+): Float64Array | undefined {
+  const minutes = Math.ceil((toMs - fromMs) / bucketMs);
+  const newest = pick(recent);
+  if (past === undefined && recent.stepMs === bucketMs)
+    return newest && bucketsOf(newest, Math.round((fromMs - recent.fromMs) / bucketMs), minutes);
+  const older = past && pick(past);
+  if (older === undefined && newest === undefined) return undefined;
+  const counts = new Float64Array(minutes);
+  if (older !== undefined && past !== undefined) {
+    const offset = Math.round((fromMs - past.fromMs) / bucketMs);
+    const end = Math.min(minutes, older.length - offset);
+    for (let i = Math.max(0, -offset); i < end; i += 1) counts[i] = older[i + offset] as number;
+  }
+  if (newest !== undefined) {
+    const { stepMs } = recent;
+    for (let i = 0; i < newest.length; i += 1) {
+      const atMs = recent.fromMs + i * stepMs;
+      if (atMs < fromMs || atMs >= toMs) continue;
+      const minute = Math.floor((atMs - fromMs) / bucketMs);
+      counts[minute] = (counts[minute] as number) + (newest[i] as number);
+    }
+  }
+  return counts;
+}
+
+/** The end of what can be judged, and what is left out before `toMs` because counts have not arrived. */
+export interface MeasuredSpan {
+  /** Epoch ms. */
+  readonly toMs: number;
+  readonly incompleteMs: number;
+}
+
+/**
+ * The end of what is judged: `toMs` on the grid of the recent buckets, no later than every snapshot's own end, and before the
+ * buckets in which counts of one side are missing. The minute of a source that has nothing shorter must be complete.
+ */
+export function measuredUntil(snapshots: ReadonlyMap<string, Snapshots>, toMs: number): MeasuredSpan {
+  let untilMs = toMs;
+  for (const { recent } of snapshots.values()) {
+    untilMs = Math.min(untilMs, recent.toMs);
+    // The last bucket of a snapshot may be cut at its end, but not before it.
+    if (untilMs < recent.toMs || recent.stepMs === bucketMs) untilMs = floorTo(untilMs, recent.stepMs);
+  }
+  let completeMs = untilMs;
+  for (const [service, { recent }] of snapshots) {
+    const { stepMs, fromMs } = recent;
+    const { canary, stable } = recent.services.get(service) ?? {};
+    if (stepMs >= bucketMs) continue;
+    const end = Math.ceil((untilMs - fromMs) / stepMs);
+    const until = (counts: Float64Array | undefined) =>
+      counts === undefined ? new Float64Array(end) : counts.subarray(0, end);
+    const leftOut = incompleteBuckets(until(canary?.whole?.total), until(stable?.whole?.total), stepMs);
+    if (leftOut > 0) completeMs = Math.min(completeMs, fromMs + (end - leftOut) * stepMs);
+  }
+  return { toMs: completeMs, incompleteMs: untilMs - completeMs };
 }
 
 /**
  * Requests by minute of everything that was asked for in one call, until `toMs`: over the CUJ's own span or the last hour,
  * so that it does not depend on what other CUJs asked for either.
  */
-function hitsOfAll(snapshot: Snapshot, fromMs: number, toMs: number): SourceTraffic['hits'] {
-  const bucketAt = (ms: number) => Math.round((Math.min(ms, snapshot.toMs) - snapshot.fromMs) / bucketMs);
-  const first = Math.max(0, bucketAt(Math.min(fromMs, toMs - minHistoryMs)));
-  const hits = new Array<number>(Math.max(0, bucketAt(toMs) - first)).fill(0);
-  for (const { allTraffic, canary, stable } of snapshot.services.values()) {
-    for (const part of allTraffic === undefined ? [canary.whole?.total, stable.whole?.total] : [allTraffic])
-      for (let i = 0; part !== undefined && i < hits.length; i += 1)
-        hits[i] = (hits[i] as number) + (part[first + i] ?? 0);
+function hitsOfAll(snapshots: Snapshots, fromMs: number, toMs: number): SourceTraffic['hits'] {
+  const knownFromMs = (snapshots.past ?? snapshots.recent).fromMs;
+  const firstMs = Math.max(floorMinute(knownFromMs), Math.min(fromMs, floorMinute(toMs) - minHistoryMs));
+  const hits = new Array<number>(Math.max(0, Math.ceil((toMs - firstMs) / bucketMs))).fill(0);
+  for (const [name, counts] of snapshots.recent.services) {
+    const parts: ((of: ServiceCounts) => Float64Array | undefined)[] =
+      counts.allTraffic === undefined
+        ? [({ canary }) => canary.whole?.total, ({ stable }) => stable.whole?.total]
+        : [({ allTraffic }) => allTraffic];
+    for (const part of parts) {
+      const own = minutesOf(
+        snapshots,
+        ({ services }) => {
+          const of = services.get(name);
+          return of === undefined ? undefined : part(of);
+        },
+        firstMs,
+        toMs,
+      );
+      for (let i = 0; own !== undefined && i < hits.length; i += 1)
+        hits[i] = (hits[i] as number) + (own[i] as number);
+    }
   }
   return hits;
 }

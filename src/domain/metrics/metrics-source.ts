@@ -79,9 +79,19 @@ export interface EndpointMeasurement {
   readonly latencyMs?: number;
   readonly sampleRate: number;
   readonly dispersion: number;
-  /** Over the measurement's span; buckets that are missing at the end are zero. */
+  /** By minute over the measurement's span; minutes that are missing at the end are zero. */
   readonly canary: Series;
   readonly stable: Series;
+  /** The canary's bad events again, in the buckets of {@link Measurement.recent}. */
+  readonly recentBad?: Float64Array;
+}
+
+/** The newest part of a measurement, in buckets shorter than a minute. It ends where the measurement does. */
+export interface RecentBuckets {
+  /** The minute of the measurement in which the first bucket begins. */
+  readonly firstMinute: number;
+  /** The length of a bucket in ms. The last one may be shorter. */
+  readonly stepMs: number;
 }
 
 /** The traffic of all services of one call of the source. */
@@ -99,10 +109,14 @@ export interface SourceTraffic {
  * Everything that a verdict is a function of, besides the CUJ; the endpoints by SLI. measurement-json.ts makes JSON of it.
  */
 export interface Measurement extends BySli<readonly EndpointMeasurement[]> {
-  /** Epoch ms of the first bucket. */
+  /** Epoch ms of the first minute. */
   readonly fromMs: number;
-  /** Epoch ms, exclusive: the newest complete minute's end. */
+  /** Epoch ms, exclusive. The last minute ends here, and may be shorter than the others. */
   readonly toMs: number;
+  /** Absent where the source has no buckets shorter than a minute. */
+  readonly recent?: RecentBuckets;
+  /** What is left out behind `toMs`, because counts of canary or stable had not arrived; absent where nothing is. */
+  readonly incompleteMs?: number;
   /** What the caller said the rollout's begin was, epoch ms. */
   readonly sinceMs?: number;
   /** A fixed span that the caller asked for instead of the registry's window, in ms. */
@@ -110,7 +124,7 @@ export interface Measurement extends BySli<readonly EndpointMeasurement[]> {
   /** As of a snapshot; of several, the furthest from 0. */
   readonly clockSkewMs?: number;
   readonly selectors: { readonly canary: string; readonly stable: string };
-  /** Hits of the whole services, per bucket. */
+  /** Hits of the whole services, by minute. */
   readonly whole: {
     readonly canary: readonly number[];
     readonly stable: readonly number[];

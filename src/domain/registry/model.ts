@@ -29,6 +29,8 @@ export interface Service {
   readonly stable: SelectorTemplate | undefined;
   readonly sampleRate: number;
   readonly dispersion: number;
+  /** How long after its first request its canary is not judged, in ms. Absent: as the CUJ's policy says. */
+  readonly warmUpMs?: BySli<number>;
 }
 
 /** One endpoint, or the whole service (`resource` is `*`). */
@@ -58,8 +60,14 @@ export interface GatePolicy {
   readonly window: 'rollout' | number;
   readonly maxWindowMs: number;
   readonly restartGapMs: number;
+  /** How long after its first request the canary is not judged, in ms. Absent: at once. */
+  readonly warmUpMs?: BySli<number> | undefined;
+  /** No interval shorter than this carries a fail alone. Absent in old records: {@link defaultMinFaultMs}. */
+  readonly minFaultMs?: number | undefined;
   readonly lagMs: number;
 }
+
+export const defaultMinFaultMs = 30_000;
 
 export interface ErrorBudgetAction {
   /** Applies while less than this share of the error budget is left: 0.5 for 50%. */

@@ -37,6 +37,7 @@ export function resolveCuj(
   const endpoints: Endpoint[] = read.map(({ endpoint }) =>
     !usesThresholds && endpoint.latencyMs !== undefined ? { ...endpoint, latencyMs: undefined } : endpoint,
   );
+  const services = [...new Set(endpoints.map((endpoint) => endpoint.service))];
   const cuj: Cuj = {
     name: document.name,
     title: document.title,
@@ -46,14 +47,29 @@ export function resolveCuj(
     tier: (document.tier ?? 2) as 1 | 2 | 3,
     mode: document.mode ?? 'enforce',
     endpoints,
-    services: [...new Set(endpoints.map((endpoint) => endpoint.service))],
+    services,
     sloWindow: document.slo?.window ?? defaults.slo.window,
     objectives,
     sloIds: document.sloId ?? noSloIds,
-    gate: gatePolicy(document.gate, defaults),
+    gate: {
+      ...gatePolicy(document.gate, defaults),
+      ...(document.gate?.warmUp === undefined ? warmUpOfServices(services, scope) : {}),
+    },
     errorBudgetPolicy: resolvePolicy(document, reporter),
   };
   return { cuj, places: read };
+}
+
+/** The longest warm-up of its services, where any has one of its own: it replaces the default. */
+function warmUpOfServices(names: readonly string[], scope: EndpointScope): Pick<Cuj['gate'], 'warmUpMs'> {
+  const own = names.flatMap((name) => scope.services.get(name)?.warmUpMs ?? []);
+  if (own.length === 0) return {};
+  const longest: { [sli in SliName]?: number } = {};
+  for (const sli of sliNames) {
+    const spans = own.flatMap((one) => one[sli] ?? []);
+    if (spans.length > 0) longest[sli] = Math.max(...spans);
+  }
+  return { warmUpMs: longest };
 }
 
 function resolveObjectives(

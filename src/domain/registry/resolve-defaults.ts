@@ -1,9 +1,10 @@
-import { durationMs } from '../duration.ts';
-import { sliNames } from '../sli/table.ts';
+import { durationMs, durationText } from '../duration.ts';
+import { recentStepMs } from '../metrics/metrics-source.ts';
+import { type SliName, sliNames } from '../sli/table.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { GatePolicy } from './model.ts';
 import { hasAtMostThreeDecimals } from './objective.ts';
-import { ruleFacts } from './rules.ts';
+import { leastWindowMsOf } from './rules.ts';
 import type { CujDocument, GateDocument } from './schema.ts';
 
 type SloDocument = NonNullable<CujDocument['slo']>;
@@ -35,7 +36,9 @@ export const builtInDefaults = {
     window: 'rollout',
     maxWindow: '2h',
     restartGap: '5m',
-    lag: '90s',
+    warmUp: 'none',
+    minFaultDuration: '30s',
+    lag: '45s',
   },
 } as const satisfies { readonly slo: SloDocument; readonly gate: Required<GateDocument> };
 
@@ -133,7 +136,10 @@ export function checkSlo(slo: SloDocument | undefined, reporter: Reporter): void
 
 const maxWindowLimitMs = 24 * 3_600_000;
 const minuteMs = 60_000;
-const lagLimitMs = 3_600_000;
+const minFaultLimitMs = 10 * minuteMs;
+const warmUpLimitMs = 10 * minuteMs;
+/** What a registry may write as lag. Before the least of it, agents have not sent what they counted. */
+export const lagRangeMs = { min: 20_000, max: 3_600_000 } as const;
 
 /** Durations of one `gate:` block. What it inherits is reported where it is written, not here again. */
 export function checkGate(own: GateDocument | undefined, defaults: Defaults, reporter: Reporter): void {
@@ -150,17 +156,29 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
       'Use whole minutes, such as 5m or 2h.',
     );
   }
+  const minFault = own.minFaultDuration ?? defaults.gate.minFaultDuration;
+  const leastWindowMs = leastWindowMsOf(own.rule ?? defaults.gate.rule, spanMs(minFault));
   for (const key of ['window', 'maxWindow'] as const) {
     const text = own[key];
-    if (text === undefined || text === 'rollout' || spanMs(text) !== minuteMs) continue;
-    const { minBadMinutes } = ruleFacts[own.rule ?? defaults.gate.rule];
-    if (minBadMinutes < 2) continue;
+    if (text === undefined || text === 'rollout' || spanMs(text) >= leastWindowMs) continue;
     reporter.value(
       ['gate', key],
       'window-too-short',
       text,
-      `${key} is ${text}, and a fail needs bad events in two minutes, so nothing could ever fail`,
-      'Use at least 2m, or the rule strict.',
+      `${key} is ${text}, and a fail needs a fault that lasts longer than ${minFault} (minFaultDuration), so nothing could ever fail`,
+      `Use at least ${durationText(leastWindowMs)}, or the rule strict.`,
+    );
+  }
+  const minFaultMs = own.minFaultDuration === undefined ? undefined : spanMs(own.minFaultDuration);
+  if (minFaultMs !== undefined && (minFaultMs < recentStepMs || minFaultMs > minFaultLimitMs)) {
+    reporter.value(
+      ['gate', 'minFaultDuration'],
+      'min-fault-duration-range',
+      own.minFaultDuration,
+      minFaultMs < recentStepMs
+        ? `minFaultDuration is ${own.minFaultDuration}, and the metrics show nothing shorter than 10 s`
+        : `minFaultDuration is ${own.minFaultDuration}, and a fault of more than 10 minutes is no blip`,
+      'minFaultDuration must be 10s to 10m. The default is 30s.',
     );
   }
   if (own.maxWindow !== undefined && spanMs(own.maxWindow) > maxWindowLimitMs) {
@@ -173,17 +191,18 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
     );
   }
   const lag = own.lag === undefined ? undefined : spanMs(own.lag);
-  if (lag !== undefined && (lag < minuteMs || lag > lagLimitMs)) {
+  if (lag !== undefined && (lag < lagRangeMs.min || lag > lagRangeMs.max)) {
     reporter.value(
       ['gate', 'lag'],
       'lag-range',
       own.lag,
-      lag < minuteMs
-        ? `lag is ${own.lag}, and the newest minute of the metrics is not complete before 60 s`
+      lag < lagRangeMs.min
+        ? `lag is ${own.lag}, and no metrics are complete before 20 s`
         : `lag is ${own.lag}, and a verdict more than an hour late is of no use`,
-      'lag must be 60s to 1h. The default is 90s.',
+      'lag must be 20s to 1h. The default is 45s.',
     );
   }
+  checkWarmUp(own.warmUp, ['gate', 'warmUp'], reporter);
   // A broken `defaults` may hold the other half of a pair.
   if (defaults.broken) return;
   checkWindow(own, defaults, reporter);
@@ -241,8 +260,43 @@ function policyOf(gate: Required<GateDocument>): GatePolicy {
     window: gate.window === 'rollout' ? 'rollout' : spanMs(gate.window),
     maxWindowMs: spanMs(gate.maxWindow),
     restartGapMs: spanMs(gate.restartGap),
+    ...warmUpOf(gate.warmUp),
+    minFaultMs: spanMs(gate.minFaultDuration),
     lagMs: spanMs(gate.lag),
   };
+}
+
+type WarmUpDocument = NonNullable<GateDocument['warmUp']>;
+
+/** A warm-up by SLI; nothing where there is none. */
+export function warmUpOf(warmUp: WarmUpDocument): Pick<GatePolicy, 'warmUpMs'> {
+  const spans: { [sli in SliName]?: number } = {};
+  for (const sli of sliNames) {
+    const text = typeof warmUp === 'string' ? warmUp : warmUp[sli];
+    if (text !== undefined && text !== 'none') spans[sli] = spanMs(text);
+  }
+  return Object.keys(spans).length === 0 ? {} : { warmUpMs: spans };
+}
+
+/** Reports a warm-up that is too long or not in whole minutes, at `path`. */
+export function checkWarmUp(
+  warmUp: WarmUpDocument | undefined,
+  path: readonly string[],
+  reporter: Reporter,
+): void {
+  const texts: [readonly string[], string | undefined][] =
+    typeof warmUp === 'object' ? sliNames.map((sli) => [[...path, sli], warmUp[sli]]) : [[path, warmUp]];
+  for (const [at, text] of texts) {
+    if (text === undefined || text === 'none') continue;
+    if (spanMs(text) % minuteMs === 0 && spanMs(text) <= warmUpLimitMs) continue;
+    reporter.value(
+      at,
+      'warm-up-range',
+      text,
+      `warmUp is ${text}, and it must be whole minutes, at most 10m: nothing sees a broken canary before`,
+      'Use 1m to 10m, such as 2m, or none.',
+    );
+  }
 }
 
 /** A duration that passed the schema. */

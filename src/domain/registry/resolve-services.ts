@@ -1,5 +1,6 @@
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { Service } from './model.ts';
+import { checkWarmUp, warmUpOf } from './resolve-defaults.ts';
 import type { ServiceDocument } from './schema.ts';
 import { parseSelector, type SelectorTemplate } from './selector.ts';
 import type { Source, SourceDialect } from './source-dialect.ts';
@@ -127,6 +128,7 @@ function resolveService(
       'Use another placeholder, such as version:{stable_version}, or remove stable: then it is the rest.',
     );
   }
+  checkWarmUp(document.warmUp, ['warmUp'], reporter);
   if (canary === undefined) return undefined;
   return {
     name,
@@ -138,6 +140,7 @@ function resolveService(
     stable,
     sampleRate: document.sampleRate ?? 1,
     dispersion: document.dispersion ?? 1,
+    ...(document.warmUp === undefined ? {} : { warmUpMs: warmUpOf(document.warmUp).warmUpMs ?? {} }),
   };
 }
 

@@ -1,7 +1,9 @@
+import { bucketMs } from '../metrics/metrics-source.ts';
+
 /** What the registry and the commands must know of a rule. How it judges is in judge/rules/. */
 export interface RuleFacts {
-  /** Minutes with bad events that a fail takes: in a shorter window nothing can fail. */
-  readonly minBadMinutes: number;
+  /** Whether a fault must last for `minFaultDuration` to fail. In a shorter window nothing can fail then. */
+  readonly needsLastingFault: boolean;
   /** Whether a pass asks for an upper bound of the rate of bad events (`ruleOutBurn`). */
   readonly usesUpperBound: boolean;
   /** What an SLI below its objective is, where nothing else decides. `compared` (with stable): it may pass. */
@@ -10,11 +12,28 @@ export interface RuleFacts {
 
 /** The rules by name, as the registry writes them. */
 export const ruleFacts = {
-  confidence: { minBadMinutes: 2, usesUpperBound: true, belowObjective: 'within_noise' },
-  strict: { minBadMinutes: 1, usesUpperBound: false, belowObjective: 'fail' },
-  baseline: { minBadMinutes: 2, usesUpperBound: true, belowObjective: 'compared' },
+  confidence: { needsLastingFault: true, usesUpperBound: true, belowObjective: 'within_noise' },
+  strict: { needsLastingFault: false, usesUpperBound: false, belowObjective: 'fail' },
+  baseline: { needsLastingFault: true, usesUpperBound: true, belowObjective: 'compared' },
 } as const satisfies Record<string, RuleFacts>;
 
 export type RuleName = keyof typeof ruleFacts;
 
 export const ruleNames = Object.keys(ruleFacts) as readonly RuleName[];
+
+/**
+ * The shortest window, in whole minutes, in which the rule can fail: longer than what an interval shorter than `minFaultMs` may
+ * touch where data comes in minutes.
+ */
+export function leastWindowMsOf(rule: RuleName, minFaultMs: number): number {
+  const touchedMs = touchedBuckets(minFaultMs, bucketMs) * bucketMs;
+  return ruleFacts[rule].needsLastingFault ? touchedMs + bucketMs : bucketMs;
+}
+
+/**
+ * How many buckets in a row an interval shorter than `minFaultMs` may touch. Where a bucket is at least twice as long, it is
+ * taken to lie in one: such an interval lies across two of them in half of the cases or fewer.
+ */
+export function touchedBuckets(minFaultMs: number, stepMs: number): number {
+  return minFaultMs <= stepMs / 2 ? 1 : Math.ceil(minFaultMs / stepMs) + 1;
+}

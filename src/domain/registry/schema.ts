@@ -41,6 +41,23 @@ const SloDefaultsSchema = Type.Object(
   closed,
 );
 
+const WarmUpPeriod = (description: string) =>
+  Type.String({ pattern: `^(none|[1-9][0-9]{0,4}(s|m|h|d))$`, description, examples: ['none', '2m'] });
+
+const WarmUpSchema = Type.Union(
+  [
+    WarmUpPeriod('For every SLI.'),
+    Type.Object(
+      forEverySli((sli) => Type.Optional(WarmUpPeriod(`For the ${sli} SLI.`))),
+      { ...closed, minProperties: 1 },
+    ),
+  ],
+  {
+    description:
+      'How long after its first request the canary is not judged, in whole minutes, for all SLIs or by SLI: cold caches are no fault. At most 10m.',
+  },
+);
+
 const GateSchema = Type.Object(
   {
     rule: Type.Optional(
@@ -104,7 +121,11 @@ const GateSchema = Type.Object(
     restartGap: Type.Optional(
       Duration('A period without canary requests of this length ends one rollout and begins the next.'),
     ),
-    lag: Type.Optional(Duration('How old the newest minute must be before it counts as complete.')),
+    warmUp: Type.Optional(WarmUpSchema),
+    minFaultDuration: Type.Optional(
+      Duration('A fault that is over before this time never fails: 10s to 10m.'),
+    ),
+    lag: Type.Optional(Duration('How old the newest data must be before it counts as complete: 20s to 1h.')),
   },
   closed,
 );
@@ -195,6 +216,7 @@ export const ServiceSchema = Type.Object(
         description: 'How bursty errors are: variance of the errors per minute divided by their mean.',
       }),
     ),
+    warmUp: Type.Optional(WarmUpSchema),
   },
   closed,
 );

@@ -29,9 +29,30 @@ export function logShareEvidence(
   end: number,
   minStable = 0,
 ): number {
+  return logMeanExp(shareLogsOf(services, first, end, minStable));
+}
+
+/** The log evidence of {@link logShareEvidence} for every multiple; their mean is taken last. */
+export function shareLogsOf(
+  services: readonly BothSides[],
+  first: number,
+  end: number,
+  minStable = 0,
+): Float64Array {
   const shareLogs = new Float64Array(shareMultiples.length);
   for (const sides of services) addShareLogs(shareLogs, sides, first, end, minStable);
-  return logMeanExp(shareLogs);
+  return shareLogs;
+}
+
+/** Takes `bad` bad events of the canary in bucket `i` of a service out of what {@link shareLogsOf} gave. */
+export function withdrawCanaryBad(
+  shareLogs: Float64Array,
+  { canaryTotal, stableTotal }: BothSides,
+  i: number,
+  bad: number,
+  minStable = 0,
+): void {
+  addBucket(shareLogs, canaryTotal[i] as number, stableTotal[i] as number, -bad, 0, minStable);
 }
 
 /** Adds one service's log evidence for every multiple to `shareLogs`. */
@@ -45,15 +66,25 @@ function addShareLogs(
   for (let i = first; i < end; i += 1) {
     const canaryBad = sides.canaryBad[i] as number;
     const stableBad = sides.stableBad[i] as number;
-    const canaryTotal = sides.canaryTotal[i] as number;
-    const stableTotal = sides.stableTotal[i] as number;
     if (!(canaryBad > 0 || stableBad > 0)) continue;
-    if (!(canaryTotal > 0 && stableTotal > minStable * canaryTotal)) continue;
-    const w = canaryTotal / (canaryTotal + stableTotal);
-    for (let j = 0; j < shareLogs.length; j += 1) {
-      // q/w = r/(1+(r-1)w) and (1-q)/(1-w) = 1/(1+(r-1)w).
-      const log = Math.log1p(((shareMultiples[j] as number) - 1) * w);
-      (shareLogs[j] as number) += canaryBad * ((logShareMultiples[j] as number) - log) - stableBad * log;
-    }
+    const canaryTotal = sides.canaryTotal[i] as number;
+    addBucket(shareLogs, canaryTotal, sides.stableTotal[i] as number, canaryBad, stableBad, minStable);
+  }
+}
+
+function addBucket(
+  shareLogs: Float64Array,
+  canaryTotal: number,
+  stableTotal: number,
+  canaryBad: number,
+  stableBad: number,
+  minStable: number,
+): void {
+  if (!(canaryTotal > 0 && stableTotal > minStable * canaryTotal)) return;
+  const w = canaryTotal / (canaryTotal + stableTotal);
+  for (let j = 0; j < shareLogs.length; j += 1) {
+    // q/w = r/(1+(r-1)w) and (1-q)/(1-w) = 1/(1+(r-1)w).
+    const log = Math.log1p(((shareMultiples[j] as number) - 1) * w);
+    (shareLogs[j] as number) += canaryBad * ((logShareMultiples[j] as number) - log) - stableBad * log;
   }
 }

@@ -48,9 +48,6 @@ const gateSpanMs = 15 * 60_000;
  */
 const passSpanMs = 60_000;
 
-/** How long data must show a fault before it can be a fail: the default of `gate.minFaultDuration`. */
-export const minFaultMs = 30_000;
-
 /** The measurements and passes in a row of an inline analysis step that measures at this interval, by default. */
 export function gateLimits(interval: string): { readonly count: number; readonly passes: number } {
   const everyMs = durationMs(interval) ?? gateSpanMs;

@@ -1,9 +1,9 @@
 import { durationText } from '../../domain/duration.ts';
 import { oneLine } from '../../domain/outside-text.ts';
-import type { Cuj, Registry } from '../../domain/registry/model.ts';
+import { type Cuj, defaultMinFaultMs, type Registry } from '../../domain/registry/model.ts';
 import { type GeneratedFile, GenerateError, sortedBy } from '../output/generated-file.ts';
 import { wrapped, type YamlDocument, type YamlNote, yamlText } from '../output/yaml-text.ts';
-import { type AnalysisOptions, minFaultMs, watchInconclusiveLimit } from './analysis-options.ts';
+import { type AnalysisOptions, watchInconclusiveLimit } from './analysis-options.ts';
 import { cujQuestions, judgedServices, type Question, serviceQuestion } from './canary-args.ts';
 import { entryDigest, prefix, searchable } from './kubernetes-metadata.ts';
 import { countFor } from './sized-steps.ts';
@@ -160,7 +160,7 @@ function metric(question: Question, use: TemplateUse, subject: Subject, options:
   ];
   const count = countFor(subject.cujs, question.services, options);
   // Before that no answer can be a fail: the data is as late as that, and must show a fault for so long.
-  const delay = options.initialDelay ?? durationText(subject.lagMs + minFaultMs);
+  const delay = options.initialDelay ?? durationText(subject.lagMs + defaultMinFaultMs);
   return {
     name: question.name,
     ...(use === 'watch' && delay !== '0s' ? { initialDelay: delay } : {}),

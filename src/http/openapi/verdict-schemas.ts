@@ -98,6 +98,13 @@ const SliVerdictSchema = Closed({
     Type.Number(),
     'Further clean requests until a proven pass. Null if more traffic alone cannot lead to one.',
   ),
+  warmUpMinutes: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description:
+        "Minutes of the canary's warm-up (warmUp). All numbers of this SLI leave out what the canary did in them.",
+    }),
+  ),
   leftOutMinutes: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -114,11 +121,12 @@ const SliVerdictSchema = Closed({
       { description: 'What is missing for a pass with limited evidence.' },
     ),
   ),
-  badMinutes: Type.Integer({
-    minimum: 0,
-    description:
-      'Minutes with bad events. For a rule that compares (baseline): only minutes with concurrent stable traffic. A fail needs two, except with the rule strict.',
-  }),
+  sustainedEvidence: Type.Optional(
+    Type.Number({
+      description:
+        'The least evidence that remains with any one interval shorter than minFaultDuration left out, where the evidence is at least evidenceThreshold. A fail needs this to be above 2: otherwise it may be a blip.',
+    }),
+  ),
   stable: Closed({ ...side, evidence: Type.Number() }),
   shareEvidence: Type.Number({
     description:
@@ -203,9 +211,18 @@ const verdictMembers = {
   window: Type.Optional(
     Closed({
       from: Type.String({ format: 'date-time' }),
-      to: Type.String({ format: 'date-time', description: "Exclusive: the newest complete minute's end." }),
+      to: Type.String({
+        format: 'date-time',
+        description: 'Exclusive: the end of the newest complete data.',
+      }),
       seconds: Type.Number({ minimum: 0 }),
       start: literals(['since', 'first_hit', 'after_gap', 'max_window', 'fixed']),
+      incompleteSeconds: Type.Optional(
+        Type.Number({
+          description:
+            'Seconds after `to` that are left out, because counts of canary or stable have not arrived.',
+        }),
+      ),
     }),
   ),
   staleData: Type.Optional(
@@ -239,6 +256,7 @@ const verdictMembers = {
       'service_silent',
       'canary_stopped',
       'too_early',
+      'warming_up',
     ]),
   ),
   traffic: Type.Optional(Closed({ canary: Count, stable: Count, unmatchedRecently: Type.Optional(Count) })),

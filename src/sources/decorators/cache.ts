@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { LRUCache } from 'lru-cache';
 import { SourceError } from '../../domain/errors.ts';
+import { isClockSkewed } from '../../domain/judge/clock-skew.ts';
 import { anyBackend } from '../../domain/judge/summary.ts';
 import type {
   BatchQuery,
@@ -10,6 +11,7 @@ import type {
   Snapshot,
 } from '../../domain/metrics/metrics-source.ts';
 import { queryKey } from './query-key.ts';
+import { timeToLiveMs } from './time-to-live.ts';
 
 /** Called once for each question, with what became of it. */
 export interface CacheObserver {
@@ -21,7 +23,10 @@ export interface CacheObserver {
 }
 
 export interface CacheOptions {
-  /** Time to live of a snapshot, in ms. 0: no snapshot is kept, and only simultaneous equal questions share a call. */
+  /**
+   * Time to live of a snapshot, in ms; of one about settled minutes it may be longer (time-to-live.ts). 0: no snapshot is
+   * kept, and only simultaneous equal questions share a call.
+   */
   readonly ttlMs: number;
   readonly maxEntries: number;
   /** Approximate memory of all snapshots, in bytes. */
@@ -29,6 +34,8 @@ export interface CacheOptions {
   readonly observer?: CacheObserver;
   /** Monotonic ms. */
   readonly now?: () => number;
+  /** Epoch ms. */
+  readonly epochNow?: () => number;
 }
 
 interface Call {
@@ -47,15 +54,18 @@ interface Call {
  * one has gone.
  */
 export function createCachedSource(inner: MetricsSource, options: CacheOptions): MetricsSource {
-  const { ttlMs, maxEntries, maxBytes, observer } = options;
+  const { ttlMs, maxEntries, maxBytes, observer, epochNow = Date.now } = options;
   // lru-cache takes a TTL of 0 for "forever".
   const snapshots = ttlMs > 0 ? keepFor(ttlMs, maxEntries, maxBytes, options.now) : undefined;
   const calls = new Map<string, Call>();
 
   function startCall(key: string, query: BatchQuery): Call {
     const controller = new AbortController();
+    const settledTtlMs = timeToLiveMs(query, ttlMs, epochNow());
     const snapshot = inner.measure(query, controller.signal).then((measured) => {
-      if (calls.get(key) === call) snapshots?.set(key, measured);
+      // A wrong clock does not tell what is settled. The skew itself is in the snapshot, and may be over soon.
+      const ttl = isClockSkewed(measured.clockSkewMs) ? ttlMs : settledTtlMs;
+      if (calls.get(key) === call) snapshots?.set(key, measured, { ttl });
       return measured;
     });
     const call: Call = { snapshot, controller, waiting: 0 };

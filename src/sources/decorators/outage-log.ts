@@ -10,6 +10,8 @@ const everyMs = 5 * 60_000;
 interface Outage {
   /** Epoch ms; undefined while queries succeed. */
   sinceMs: number | undefined;
+  /** The bucket lengths of the queries that failed last: the past and the newest data are two queries of one question. */
+  readonly failing: Set<number>;
   failures: number;
   /** Whether the log has a line about the failure, and none about the recovery yet. */
   isLogged: boolean;
@@ -39,7 +41,8 @@ export function withOutageLog(inner: MetricsSource, logger: Logger, now: () => n
         const snapshot = await inner.measure(query, signal);
         logSkew(snapshot.clockSkewMs);
         const outage = outages.get(batch);
-        if (outage?.sinceMs !== undefined) {
+        outage?.failing.delete(query.stepMs);
+        if (outage?.sinceMs !== undefined && outage.failing.size === 0) {
           if (outage.isLogged) {
             const { failures, sinceMs } = outage;
             logger.info(
@@ -56,12 +59,14 @@ export function withOutageLog(inner: MetricsSource, logger: Logger, now: () => n
           const nowMs = now();
           const outage = outages.get(batch) ?? {
             sinceMs: undefined,
+            failing: new Set<number>(),
             failures: 0,
             isLogged: false,
             loggedMs: new Map<string, number>(),
           };
           outages.set(batch, outage);
           outage.sinceMs ??= nowMs;
+          outage.failing.add(query.stepMs);
           outage.failures += 1;
           if (nowMs - (outage.loggedMs.get(code) ?? Number.NEGATIVE_INFINITY) >= everyMs) {
             outage.loggedMs.set(code, nowMs);

@@ -1,5 +1,5 @@
 import { SourceError } from '../../domain/errors.ts';
-import { type BatchQuery, bucketMs, type MetricsSource } from '../../domain/metrics/metrics-source.ts';
+import type { BatchQuery, MetricsSource } from '../../domain/metrics/metrics-source.ts';
 import type { TraceAttributes, Tracing } from '../../domain/ports/tracing.ts';
 import { selectorText } from '../../domain/registry/selector.ts';
 import type { CacheObserver } from './cache.ts';
@@ -16,7 +16,7 @@ export function createTracedSource(
       tracing.span(name, kind, attributesOf(query), async (span) => {
         try {
           const snapshot = await inner.measure(query, signal);
-          span.set({ 'cuj_gate.outcome': 'ok' });
+          span.set({ 'cuj_gate.outcome': 'ok', 'cuj_gate.answer_bucket_seconds': snapshot.stepMs / 1000 });
           return snapshot;
         } catch (error) {
           span.set({ 'cuj_gate.outcome': error instanceof SourceError ? error.code : 'internal_error' });
@@ -35,10 +35,11 @@ export function createTracedObserver(inner: CacheObserver, tracing: Tracing): Ca
   return { hit: noting('hit'), miss: noting('miss'), coalesced: noting('coalesced') };
 }
 
-function attributesOf({ batch, canary, stable, fromMs, toMs }: BatchQuery): TraceAttributes {
+function attributesOf({ batch, canary, stable, fromMs, toMs, stepMs }: BatchQuery): TraceAttributes {
   return {
     'cuj_gate.batch': batch.id,
-    'cuj_gate.buckets': (toMs - fromMs) / bucketMs,
+    'cuj_gate.buckets': Math.ceil((toMs - fromMs) / stepMs),
+    'cuj_gate.bucket_seconds': stepMs / 1000,
     'cuj_gate.services': batch.services.length,
     'cuj_gate.groups': batch.services.reduce((sum, { resources }) => sum + resources.length, 0),
     'cuj_gate.canary': selectorText(canary),

@@ -7,21 +7,23 @@ import type {
   Snapshot,
 } from '../../domain/metrics/metrics-source.ts';
 import { queryKey } from '../decorators/query-key.ts';
+import { timeToLiveMs } from '../decorators/time-to-live.ts';
 import type { SharedAnswers } from './shared-cache.ts';
 import { readSnapshot, snapshotValue } from './snapshot-codec.ts';
 
 /**
- * A MetricsSource that asks what no other replica has asked within `ttlMs`: to be put between the cache of this process
- * and the source itself. `now` is epoch ms. Throws what the inner source throws.
+ * A MetricsSource that asks what no other replica has asked within `ttlMs`, or longer where that is settled
+ * (time-to-live.ts): to be put between the cache of this process and the source itself. `now` is epoch ms. Throws what the
+ * inner source throws.
  */
 export function createSharedSource(
   inner: MetricsSource,
   answers: SharedAnswers,
   options: { readonly ttlMs: number; readonly now: () => number; readonly describe: DescribeQueries },
 ): MetricsSource {
-  const { ttlMs, now } = options;
+  const { now } = options;
   /** A snapshot of another replica, with the skew of our own clock in the place of its. */
-  const read = (value: unknown, query: BatchQuery): Snapshot | undefined => {
+  const read = (value: unknown, query: BatchQuery, ttlMs: number): Snapshot | undefined => {
     const given = value as { readonly atMs?: number; readonly snapshot?: unknown } | undefined;
     const snapshot = readSnapshot(given?.snapshot, query);
     if (snapshot?.clockSkewMs === undefined) return snapshot;
@@ -34,13 +36,14 @@ export function createSharedSource(
   };
   return {
     measure(query, signal) {
+      const ttlMs = timeToLiveMs(query, options.ttlMs, now());
       return answers.once<Snapshot>(
         {
           name: nameOf(query, options.describe),
           ttlMs,
           ask: () => inner.measure(query, signal),
           write: (snapshot) => ({ atMs: now(), snapshot: snapshotValue(snapshot) }),
-          read: (value) => read(value, query),
+          read: (value) => read(value, query, ttlMs),
         },
         signal,
       );

@@ -250,6 +250,20 @@ describe('the verdict on a service', () => {
   });
 });
 
+describe('the hint of a service that does not meet its objective', () => {
+  it('says that the release is not the cause, and what to set', () => {
+    const below = verdictOf({ n: 3000, e: 3, stable: [30_000, 90] });
+    expect(below.reason).toBe('within_noise');
+    expect(below.hint).toMatch(/Stable does not meet the objective either.*rule: baseline/);
+  });
+
+  it('is to wait where stable meets it', () => {
+    const noise = verdictOf({ n: 3000, e: 3 });
+    expect(noise.reason).toBe('within_noise');
+    expect(noise.hint).toMatch(/^Wait/);
+  });
+});
+
 describe('hints that speak of the backend', () => {
   const silent = measurementOf({ availability: [endpointOf('GET /a', over(30, 0, 0), over(30, 900, 0))] });
   const stable = { canary: new Array(30).fill(0), stable: new Array(30).fill(30) };

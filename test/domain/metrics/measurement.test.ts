@@ -15,7 +15,7 @@ const registry = registryOf(`
                 "endpoints": ["GET /a", { "service": "auth", "method": "GET", "path": "/me" }] } ] }`);
 const cuj = registry.cujs.get('login') as Cuj;
 const toMs = Date.parse('2026-01-31T10:00:00Z');
-const nowMs = toMs + cuj.gate.lagMs;
+const span = { toMs, incompleteMs: 0 };
 const fromMs = toMs - 3 * bucketMs;
 
 function side(total: readonly number[]): SideCounts {
@@ -46,10 +46,10 @@ function wholeOf(shop: ServiceCounts, auth: ServiceCounts) {
   const { whole } = measurementOf(
     request,
     new Map([
-      ['shop', snapshot],
-      ['auth', snapshot],
+      ['shop', { recent: snapshot }],
+      ['auth', { recent: snapshot }],
     ]),
-    nowMs,
+    span,
   );
   return whole;
 }
@@ -107,7 +107,7 @@ it.each([
     ['shop', snapshot],
     ['auth', snapshot],
   ]);
-  const { availability, whole } = measurementOf(request, services, nowMs);
+  const { availability, whole } = measurementOf(request, services, span);
   expect([...(availability?.[0]?.canary.total ?? [])]).toEqual(expected);
   expect([...(availability?.[0]?.canary.bad ?? [])]).toEqual(expected.map((count) => count / 10));
   expect([...(availability?.[1]?.canary.total ?? [])]).toEqual([0, 0, 0]);
@@ -142,7 +142,7 @@ it('the traffic of each call is that of all its services, over the last hour at 
       ['shop', shop],
       ['auth', auth],
     ]),
-    nowMs,
+    span,
   );
   expect(sourceTraffic).toEqual([
     { services: ['shop'], hits: new Array(60).fill(8) },

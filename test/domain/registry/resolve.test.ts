@@ -302,3 +302,45 @@ it('keeps a thousand findings and counts the rest', () => {
   expect(resolution.ok).toBe(false);
   expect(!resolution.ok && [resolution.findings.length, resolution.omitted]).toEqual([1000, 500]);
 });
+
+describe('a warm-up', () => {
+  const twoMinutes = 120_000;
+  const ofLogin = (cuj: Partial<CujDocument>, service: object = {}, defaults: GateDocument = {}) => {
+    const resolution = resolveRegistry(
+      [
+        input({
+          defaults: { ...availability, gate: defaults },
+          services: { ...services, auth: { ...services.auth, ...service } },
+          cujs: [{ ...base, ...cuj }],
+        }),
+      ],
+      'sha256:0',
+      { dialect: datadogDialect },
+    );
+    if (!resolution.ok) return resolution.findings.map(({ rule, path }) => `${pathText(path)} ${rule}`);
+    return resolution.registry.cujs.get('login')?.gate.warmUpMs;
+  };
+  const both: Partial<CujDocument> = { endpoints: ['POST /login', { service: 'auth', resource: 'check' }] };
+
+  it('is none where nothing is said', () => expect(ofLogin({})).toBeUndefined());
+
+  it('is for all SLIs or for some', () => {
+    expect(ofLogin({ gate: { warmUp: '2m' } })).toEqual({ availability: twoMinutes, latency: twoMinutes });
+    expect(ofLogin({ gate: { warmUp: { latency: '2m' } } })).toEqual({ latency: twoMinutes });
+  });
+
+  it('is first that of the CUJ, then the longest of its services, then the default', () => {
+    const service = { warmUp: { latency: '2m' } };
+    expect(ofLogin(both, service, { warmUp: '5m' })).toEqual({ latency: twoMinutes });
+    expect(ofLogin({}, service, { warmUp: '5m' })).toMatchObject({ availability: 300_000 });
+    expect(ofLogin({ ...both, gate: { warmUp: 'none' } }, service)).toBeUndefined();
+    expect(ofLogin(both, { warmUp: 'none' }, { warmUp: '5m' })).toEqual({});
+  });
+
+  it.each(['90s', '11m', '1h'])('of %s is refused, wherever it is written', (warmUp) => {
+    expect(ofLogin({ gate: { warmUp } })).toEqual(['cujs[0].gate.warmUp warm-up-range']);
+    expect(ofLogin({}, { warmUp: { latency: warmUp } })).toEqual([
+      'services.auth.warmUp.latency warm-up-range',
+    ]);
+  });
+});

@@ -102,6 +102,20 @@ function sums(series: Series | undefined) {
 }
 
 describe('a scope', () => {
+  it('has the same counts in buckets of 10 s, each at its time, until an end inside a minute', async () => {
+    const minutes = (await source.measure(asked, never)).services.get('api')!;
+    const fine = { ...asked, stepMs: 10_000 };
+    const { stepMs, services } = await source.measure({ ...fine, toMs: to - 20_000 }, never);
+    // All traffic is 30 s after a full minute.
+    expect(stepMs).toBe(30_000);
+    const { canary, stable } = services.get('api')!;
+    expect([...(canary.requests.get(me)?.bad ?? [])]).toEqual([0, 2, 0, 2, 0, 2, 0, 2]);
+    expect(sums(canary.whole)).toEqual(sums(minutes.canary.whole));
+    expect(sums(stable.latency.get(300)?.get(me))).toEqual(sums(minutes.stable.latency.get(300)?.get(me)));
+    const earlier = await source.measure({ ...fine, toMs: to - 40_000 }, never);
+    expect(sums(earlier.services.get('api')?.canary.requests.get(me))).toEqual({ total: 45, bad: 6 });
+  });
+
   it('is counted in one call: 5XX alone are bad, the other env and endpoints stay out, both sides are there', async () => {
     const { canary, stable } = (await source.measure(asked, never)).services.get('api')!;
     expect(datadog.calls.map(({ status }) => status)).toEqual([200]);

@@ -279,6 +279,108 @@ describe('a source template', () => {
   });
 });
 
+describe('a source template whose bad events have a metric of their own', () => {
+  const parsed = parseSourceTemplate('app', {
+    total: 'sum:app.requests{app:{service},{selector}}.as_count()',
+    bad: 'sum:app.failures{app:{service},{selector}}.as_count()',
+  }) as unknown as { source: SourceTemplate };
+  const asked = query([], {
+    batch: batch([scoped('api', ['*'], [], { source: 'app' })], { source: 'app', template: parsed.source }),
+  });
+  const total = [100, 1, 100, 0];
+  const canaryOf = (bad: readonly (number | null)[], hits: readonly number[] = total) =>
+    plain(
+      snapshot(asked, { c_all_hits_0: { '': hits }, c_all_bad_0: { '': bad } }).services.get('api')?.canary
+        .whole,
+    );
+
+  it('may have a bad event more than its total, which arrived in between: it is in both then', () => {
+    expect(canaryOf([4, 2, null, 1])).toEqual({ total: [100, 2, 100, 1], bad: [4, 2, 0, 1] });
+  });
+
+  it.each<[string, readonly (number | null)[], string]>([
+    [
+      'of one bucket',
+      [null, 12, null, null],
+      'c_all_hits_0 counts 201 events of the service, but c_all_bad_0 11',
+    ],
+    ['of several', [null, 6, null, 6], 'c_all_bad_0 11 that are not among them'],
+  ])('has lost points of its total where there are many more: %s', (_, bad, words) => {
+    expect(() => canaryOf(bad)).toThrow(words);
+  });
+
+  it('has lost its total where it has none at all', () => {
+    const facts: Facts = { c_all_bad_0: { '': [null, 1, null, null] } };
+    expect(() => snapshot(asked, facts)).toThrow(
+      'c_all_hits_0 counts 0 events of the service, but c_all_bad_0 1',
+    );
+  });
+});
+
+describe('buckets of 10 s', () => {
+  /** A value for each 10 s of four minutes. */
+  const tens = (countAt: (i: number) => number | null) => Array.from({ length: 24 }, (_, i) => countAt(i));
+  const fine = query([scoped('api', ['get_/me'])], { stable: selector('version:v1'), stepMs: 10_000 });
+  const facts = (lengthMs: number): Facts => {
+    // Every bucket of Datadog's own has 5 requests, and the second one a bad one.
+    const each = lengthMs / 10_000;
+    const hits = tens((i) => (i % each === 0 ? 5 : null));
+    const bad = tens((i) => (i === each ? 1 : null));
+    return {
+      c_hits_0: { 'api get_/me': hits },
+      c_bad_0: { 'api get_/me': bad },
+      c_check_hits_0: { api: hits },
+      c_check_bad_0: { api: bad },
+      c_all_hits_0: { api: hits },
+      c_all_bad_0: { api: bad },
+    };
+  };
+  /** As Datadog answers: a time that no series has a value at is not there. */
+  const read = (asked: BatchQuery, given: Facts): Snapshot => {
+    const plan = planQueries(asked.batch, asked.canary, asked.stable);
+    const queries = plan.queries.map(({ name, query: text }) => ({ name, query: text }));
+    const body = answer(JSON.stringify({ data: { attributes: { queries } } }), given, 10_000);
+    const { series, times, values } = body.data.attributes;
+    const there = times.map((_, i) => values.some((list) => list[i] !== null));
+    const only = <T>(list: readonly T[]) => list.filter((_, i) => there[i]);
+    return snapshotOf(plan, asked, { series, times: only(times), values: values.map(only) });
+  };
+
+  it.each([10_000, 20_000, 30_000, 60_000])(
+    'are as long as those of the answer, if that has longer ones: %d ms',
+    (lengthMs) => {
+      const { stepMs, services } = read(fine, facts(lengthMs));
+      const buckets = 240_000 / lengthMs;
+      const { canary, stable, allTraffic } = services.get('api')!;
+      const bad = new Array(buckets).fill(0).map((_, i) => (i === 1 ? 1 : 0));
+      expect(stepMs).toBe(lengthMs);
+      expect(plain(canary.requests.get('get_/me'))).toEqual({ total: new Array(buckets).fill(5), bad });
+      expect(plain(canary.whole)).toEqual({ total: new Array(buckets).fill(5), bad });
+      expect([stable.whole, allTraffic?.length]).toEqual([undefined, buckets]);
+    },
+  );
+
+  it('may end inside the last one', () => {
+    const { toMs, services } = read({ ...fine, toMs: fine.toMs - 30_000 }, facts(60_000));
+    const { canary, allTraffic } = services.get('api')!;
+    expect(toMs).toBe(fine.toMs - 30_000);
+    expect([canary.whole?.total.length, allTraffic?.length]).toEqual([4, 4]);
+  });
+
+  it('do not contradict each other where single events arrive while the queries are answered', () => {
+    const one = tens(() => 1);
+    const { canary } = read(fine, {
+      c_hits_0: { 'api get_/me': one },
+      // Asked last: the two newest requests are in none of the others.
+      c_other_status_0: { 'api get_/me': tens((i) => (i >= 22 ? 2 : 1)) },
+      c_check_hits_0: { api: one },
+      c_all_hits_0: { api: one },
+    }).services.get('api')!;
+    const { total } = canary.requests.get('get_/me') as Series;
+    expect([...total.slice(21)]).toEqual([1, 2, 2]);
+  });
+});
+
 describe('all requests of a service, of any version', () => {
   const asked = (stable: string | undefined) =>
     query([scoped('api', ['post_/login'])], {

@@ -82,6 +82,15 @@ describe('what is asked', () => {
     });
   });
 
+  it('is asked in buckets of 10 s where the question says so, and may end inside a minute', async () => {
+    loopback.reply((response, request) => respond(200, answer(request.body, {}, 10_000))(response, request));
+    const recent = query(login, { stepMs: 10_000, toMs: to - 20_000 });
+    const snapshot = await (await connect()).measure(recent, never);
+    const { attributes } = JSON.parse(loopback.requests[0]?.body ?? '').data;
+    expect(attributes).toMatchObject({ from, to: to - 20_000, interval: 10_000 });
+    expect(snapshot).toMatchObject({ fromMs: from, toMs: to - 20_000, stepMs: 10_000 });
+  });
+
   it('goes below the path of a proxy', async () => {
     loopback.reply(factsReply(soundFacts));
     await (await connect({ url: `${loopback.url}/datadog/` })).measure(query(login), never);

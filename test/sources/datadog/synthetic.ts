@@ -79,7 +79,7 @@ export function query(services: readonly BatchService[], overrides: Partial<Batc
   };
 }
 
-/** query name → group (`service`, or `service resource`) → one value for each minute. */
+/** query name → group (`service`, or `service resource`) → one value for each bucket. */
 export type Facts = Readonly<Record<string, Readonly<Record<string, readonly (number | null)[]>>>>;
 
 export interface TimeseriesBody {
@@ -116,8 +116,8 @@ function withRest(queries: readonly { name: string; query: string }[], facts: Fa
   return { ...rest, ...facts };
 }
 
-/** Datadog's answer to the queries of a request body, according to the facts. */
-export function answer(requestBody: string, facts: Facts): TimeseriesBody {
+/** Datadog's answer to the queries of a request body, according to the facts, in buckets of `stepMs`. */
+export function answer(requestBody: string, facts: Facts, stepMs = 60_000): TimeseriesBody {
   const { queries } = (
     JSON.parse(requestBody) as { data: { attributes: { queries: { name: string; query: string }[] } } }
   ).data.attributes;
@@ -134,7 +134,7 @@ export function answer(requestBody: string, facts: Facts): TimeseriesBody {
       values.push([...counts]);
     }
   }
-  const times = Array.from({ length: minutes }, (_, i) => from + i * 60_000);
+  const times = Array.from({ length: (to - from) / stepMs }, (_, i) => from + i * stepMs);
   return { data: { type: 'timeseries_response', attributes: { series, times, values } } };
 }
 

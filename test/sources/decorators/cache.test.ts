@@ -18,6 +18,7 @@ interface Call {
 /** A source whose answers the test gives by hand. */
 class HandSource implements MetricsSource {
   readonly calls: Call[] = [];
+  clockSkewMs: number | undefined;
 
   measure(asked: BatchQuery, signal: AbortSignal): Promise<Snapshot> {
     return new Promise((resolve, reject) => {
@@ -34,6 +35,7 @@ class HandSource implements MetricsSource {
             stepMs: asked.stepMs,
             services,
             queries: [],
+            ...(this.clockSkewMs === undefined ? {} : { clockSkewMs: this.clockSkewMs }),
           };
           resolve(snapshot);
           return snapshot;
@@ -46,6 +48,7 @@ class HandSource implements MetricsSource {
 
 let inner: HandSource;
 let now: number;
+let epochMs: number;
 let counted: { hit: number; miss: number; coalesced: number };
 
 function cached(overrides: Partial<Parameters<typeof createCachedSource>[1]> = {}): MetricsSource {
@@ -54,6 +57,7 @@ function cached(overrides: Partial<Parameters<typeof createCachedSource>[1]> = {
     maxEntries: 100,
     maxBytes: 10_000_000,
     now: () => now,
+    epochNow: () => epochMs,
     observer: {
       hit: () => {
         counted.hit += 1;
@@ -72,6 +76,7 @@ function cached(overrides: Partial<Parameters<typeof createCachedSource>[1]> = {
 beforeEach(() => {
   inner = new HandSource();
   now = 1_000;
+  epochMs = login.toMs + 90_000;
   counted = { hit: 0, miss: 0, coalesced: 0 };
 });
 
@@ -93,6 +98,7 @@ describe('questions at the same time', () => {
     ['another stable', { stable: selector('version:v1') }],
     ['another begin', { fromMs: from - 60_000 }],
     ['another end', { toMs: login.toMs + 60_000 }],
+    ['other buckets', { stepMs: 10_000 }],
     ['another endpoint of the batch', { batch: batch([scoped('api', ['post_/login', 'get_/me'])]) }],
     [
       'another operation',
@@ -160,7 +166,32 @@ describe('what is kept', () => {
     expect(counted).toEqual({ hit: 1, miss: 1, coalesced: 0 });
   });
 
+  const minute = 60_000;
+  it.each<[string, number, Partial<BatchQuery>, number, number | undefined, number]>([
+    ['30 s: minutes that may still change', 30_000, {}, 8 * minute - 1, undefined, 30_000],
+    ['6 min: minutes that are settled', 30_000, {}, 8 * minute, 1_500, 6 * minute],
+    ['30 s: buckets of 10 s, whenever they end', 30_000, { stepMs: 10_000 }, 8 * minute, undefined, 30_000],
+    ['30 s: what a wrong clock takes for settled', 30_000, {}, 8 * minute, -60_001, 30_000],
+    ['its TTL where that is longer', 10 * minute, {}, 8 * minute, undefined, 10 * minute],
+  ])('lives for %s', async (_, ttlMs, difference, agoMs, clockSkewMs, livesMs) => {
+    const asked = { ...login, ...difference };
+    const source = cached({ ttlMs });
+    inner.clockSkewMs = clockSkewMs;
+    // Settled is what was when it was asked, not when the answer came.
+    epochMs = asked.toMs + agoMs;
+    const first = source.measure(asked, never);
+    epochMs += 20_000;
+    const snapshot = inner.calls[0]?.answer();
+    await first;
+    now += livesMs - 1;
+    expect(await source.measure(asked, never)).toBe(snapshot);
+    now += 2;
+    void source.measure(asked, never);
+    expect(inner.calls).toHaveLength(2);
+  });
+
   it('is nothing with a TTL of 0', async () => {
+    epochMs += 60 * 60_000;
     const source = cached({ ttlMs: 0 });
     const first = source.measure(login, never);
     inner.calls[0]?.answer();

@@ -89,6 +89,23 @@ it('is no flood where one batch is refused and another is not, or where trouble 
   ]);
 });
 
+it('is over when both queries of a question succeed again, the past and the newest data', async () => {
+  const { lines, ask } = told();
+  const recent = { ...asked, stepMs: 10_000 };
+  for (let at = 0; at < 240; at += 20) {
+    await ask(at, down);
+    await ask(at + 1, undefined, recent);
+  }
+  expect(lines.map(({ msg }) => msg)).toEqual(['Datadog query failed']);
+  await ask(240, down, recent);
+  await ask(250);
+  expect(lines).toHaveLength(1);
+  await ask(260, undefined, recent);
+  expect(lines.slice(1)).toMatchObject([
+    { failures: 13, seconds: 260, msg: 'Datadog queries succeed again' },
+  ]);
+});
+
 it('tells that the clock is wrong, once in five minutes', async () => {
   const { lines, ask, skewedBy } = told();
   skewedBy(60_000);

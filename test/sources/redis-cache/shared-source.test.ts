@@ -5,22 +5,22 @@ import { createSharedApi } from '../../../src/sources/redis-cache/shared-api.ts'
 import { SharedAnswers } from '../../../src/sources/redis-cache/shared-cache.ts';
 import { createSharedSource } from '../../../src/sources/redis-cache/shared-source.ts';
 import { createSeal } from '../../../src/sources/redis-cache/signed-envelope.ts';
-import { batch, from, query, scoped, selector } from '../datadog/synthetic.ts';
+import { batch, query, scoped, selector } from '../datadog/synthetic.ts';
 import { FakeStore } from './fake-store.ts';
 
 const never = new AbortController().signal;
 const login = query([scoped('api', ['post_/login'])]);
 
 function world({ clockSkewMs, ttlMs = 60_000 }: { clockSkewMs?: number; ttlMs?: number } = {}) {
-  const clock = { now: from + 600_000 };
+  const clock = { now: login.toMs + 90_000 };
   const store = new FakeStore(() => clock.now);
   const calls: BatchQuery[] = [];
   const skew = clockSkewMs === undefined ? {} : { clockSkewMs };
   const inner: MetricsSource = {
     async measure(asked) {
       calls.push(asked);
-      const minutes = (asked.toMs - asked.fromMs) / 60_000;
-      const series = { total: new Float64Array(minutes).fill(calls.length), bad: new Float64Array(minutes) };
+      const buckets = (asked.toMs - asked.fromMs) / asked.stepMs;
+      const series = { total: new Float64Array(buckets).fill(calls.length), bad: new Float64Array(buckets) };
       const side = { whole: series, requests: new Map(), latency: new Map() };
       const services = new Map(
         asked.batch.services.map(({ service }) => [service.name, { canary: side, stable: side }]),
@@ -79,6 +79,7 @@ it.each<[string, Partial<BatchQuery>]>([
     { batch: batch([scoped('api', ['post_/login'], [{ latencyMs: 1, resources: ['*'] }])]) },
   ],
   ['another env', { batch: batch([scoped('api', ['post_/login'])], { env: 'staging' }) }],
+  ['other buckets', { stepMs: 10_000 }],
   ['another operation', { batch: batch([scoped('api', ['post_/login'], [], { operation: 'grpc.server' })]) }],
 ])('is not what answers %s', async (_, difference) => {
   const { calls, replica } = world();
@@ -123,6 +124,24 @@ it('other questions than measurements are shared too, by path, query and body', 
   expect(await replica().post('/search', { q: 1 })).toEqual([{ q: 1 }]);
   await replica().post('/search', { q: 2 });
   expect(asked).toHaveLength(5);
+});
+
+it.each<[string, number, Partial<BatchQuery>, number]>([
+  ['for the TTL where it may still change', 90_000, {}, 30_000],
+  ['for 6 minutes where it is settled', 600_000, {}, 360_000],
+  ['for the TTL in buckets of 10 s', 600_000, { stepMs: 10_000 }, 30_000],
+])('is shared %s', async (_, agoMs, difference, livesMs) => {
+  const { clock, calls, replica } = world({ ttlMs: 30_000, clockSkewMs: 0 });
+  const asked = { ...login, ...difference };
+  clock.now = asked.toMs + agoMs;
+  const measured = await replica()(asked);
+  clock.now += livesMs - 1;
+  // By the answer's age nobody's clock is wrong.
+  expect(await replica()(asked)).toEqual(measured);
+  expect(calls).toHaveLength(1);
+  clock.now += 2;
+  await replica()(asked);
+  expect(calls).toHaveLength(2);
 });
 
 describe('the clock of a replica', () => {

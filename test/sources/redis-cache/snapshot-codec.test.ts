@@ -76,6 +76,17 @@ it('a snapshot comes back as it was, to the last digit', () => {
   );
 });
 
+it('a snapshot in longer buckets than were asked for comes back, with the last one cut off', () => {
+  const fine = { ...asked, stepMs: 10_000, toMs: asked.toMs - 20_000 };
+  fc.assert(
+    fc.property(snapshots, (snapshot) => {
+      const coarse = { ...snapshot, toMs: fine.toMs };
+      expect(readSnapshot(throughJson(snapshotValue(coarse)), fine)).toEqual(coarse);
+    }),
+    { numRuns: 20 },
+  );
+});
+
 describe('is no answer', () => {
   // biome-ignore lint/suspicious/noExplicitAny: what is spoiled here has no type any more.
   type Spoiled = any;
@@ -103,6 +114,8 @@ describe('is no answer', () => {
     ['a text', () => 'snapshot'],
     ['an empty object', () => ({})],
     ['a snapshot of another span', (value) => ({ ...value, toMs: value.toMs + 60_000 })],
+    ['a snapshot in shorter buckets', (value) => ({ ...value, stepMs: 10_000 })],
+    ['a snapshot in longer buckets than minutes', (value) => ({ ...value, stepMs: 240_000 })],
     ['a snapshot without one service', (value) => ({ ...value, services: value.services.slice(1) })],
     ['a snapshot of other services', (value) => ({ ...value, services: value.services.toReversed() })],
     [

@@ -1,5 +1,4 @@
-import { ruleFacts } from '../../registry/rules.ts';
-import { hasEvidenceToFail, inconclusive, type Rule, step } from './rule.ts';
+import { hasEvidenceToFail, inconclusive, isBlip, type Rule, step } from './rule.ts';
 import {
   canaryRestarting,
   endpointUnreached,
@@ -14,9 +13,10 @@ import {
 export const baseline: Rule = {
   steps: [
     noData,
-    step(['within_noise', 'status_missing', 'worse_than_stable'], ({ evidence, question, missingStatus }) => {
+    step(['within_noise', 'status_missing', 'worse_than_stable'], (context) => {
+      const { evidence, question, missingStatus } = context;
       if (!hasEvidenceToFail(baseline, evidence, question.policy)) return undefined;
-      if (evidence.counts.badMinutes < ruleFacts.baseline.minBadMinutes) return inconclusive('within_noise');
+      if (isBlip(context)) return inconclusive('within_noise');
       return missingStatus?.side === 'stable'
         ? inconclusive('status_missing')
         : { verdict: 'fail', reason: 'worse_than_stable' };
@@ -40,10 +40,10 @@ export const baseline: Rule = {
   highestBound: ({ ruleOutBurn }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, (1 + referenceRate) / 2),
   logAgainst: ({ logShare }) => logShare,
+  logAgainstWithout: ({ logShareWithout }, interval) => logShareWithout(interval),
   abortThresholds: ({ sums }) => ({ cuj: null, endpoints: sums.endpoints.map(() => null) }),
   mayPassAt: () => true,
   decidesBy: {
     evidence: ({ shareEvidence }) => ({ expected: 'a canary no worse than stable', value: shareEvidence }),
   },
-  oneMinuteText: 'all in one minute that has traffic of stable',
 };

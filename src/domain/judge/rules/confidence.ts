@@ -1,8 +1,7 @@
 import { violates } from '../../registry/objective.ts';
-import { ruleFacts } from '../../registry/rules.ts';
 import { abortThresholdsOf } from '../abort-threshold.ts';
 import { hasConcurrentStable } from '../stable-baseline.ts';
-import { hasEvidenceToFail, inconclusive, type Rule, type RuleContext, step } from './rule.ts';
+import { hasEvidenceToFail, inconclusive, isBlip, type Rule, type RuleContext, step } from './rule.ts';
 import {
   canaryRestarting,
   endpointUnreached,
@@ -21,11 +20,11 @@ function isBelow({ sums, question }: RuleContext): boolean {
 export const confidence: Rule = {
   steps: [
     noData,
-    step(['within_noise', 'shared_cause', 'slo_violated'], ({ sums, evidence, question }) => {
+    step(['within_noise', 'shared_cause', 'slo_violated'], (context) => {
+      const { sums, evidence, question } = context;
       if (!hasEvidenceToFail(confidence, evidence, question.policy)) return undefined;
-      // It may be a blip, so it is no fail; and it is no pass.
-      if (evidence.counts.badMinutes < ruleFacts.confidence.minBadMinutes)
-        return inconclusive('within_noise');
+      // No fail, and no pass either.
+      if (isBlip(context)) return inconclusive('within_noise');
       const { logStable, logShare, logOne } = evidence;
       return logStable >= logOne && logShare < logOne && hasConcurrentStable(sums, question.window)
         ? inconclusive('shared_cause')
@@ -49,8 +48,8 @@ export const confidence: Rule = {
   highestBound: ({ ruleOutBurn, rulesOutRate = 1 }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, Math.max(rulesOutRate, 2 * referenceRate)),
   logAgainst: ({ logCanary }) => logCanary,
+  logAgainstWithout: ({ logCanaryWithout }, interval) => logCanaryWithout(interval),
   abortThresholds: ({ evidence }) => abortThresholdsOf(evidence.thresholdInput),
   mayPassAt: (objective, total, bad) => !violates(objective, total, bad),
   decidesBy: { evidence: ({ evidence }) => ({ expected: 'a service meeting its SLO', value: evidence }) },
-  oneMinuteText: 'all in one minute',
 };

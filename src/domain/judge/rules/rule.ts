@@ -1,8 +1,9 @@
 import type { GatePolicy } from '../../registry/model.ts';
 import type { Objective } from '../../registry/objective.ts';
-import { type AbortThresholds, minBadEvents, reaches } from '../abort-threshold.ts';
+import { type AbortThresholds, minBadEvents, noiseEvidence, reaches } from '../abort-threshold.ts';
 import type { MissingStatus, Unreached } from '../data-quality.ts';
 import type { Judged, Outcome, Reason } from '../outcome.ts';
+import type { ShortInterval } from '../short-intervals.ts';
 import type { SliSums } from '../sli-counts.ts';
 import type { Evidence, SliQuestion } from '../sli-evidence.ts';
 
@@ -15,6 +16,11 @@ export interface RuleContext {
   readonly missingStatus: MissingStatus | undefined;
   /** Endpoints on which the canary should have had requests, and had none. */
   readonly unreached: readonly Unreached[];
+  /**
+   * Natural log of the least evidence against the canary that remains with any one interval shorter than `minFaultDuration` left
+   * out. Undefined where there is not enough evidence to fail.
+   */
+  readonly logSustained: number | undefined;
   /** Whether the traffic would be enough for a pass with `more` clean requests, regardless of the SLI. */
   readonly isTrafficEnough: (more: number) => boolean;
   /** Whether a limited pass is due, where no step before it decides otherwise. */
@@ -73,13 +79,13 @@ export interface Rule {
   ) => number | undefined;
   /** The natural log of the evidence against the canary that it decides by. Undefined: it decides by counts. */
   readonly logAgainst: ((evidence: Evidence, policy: GatePolicy) => number) | undefined;
+  /** The same if the canary's requests in a short interval had not failed. */
+  readonly logAgainstWithout: ((evidence: Evidence, interval: ShortInterval) => number) | undefined;
   /** The numbers of bad events at which the verdict becomes a fail. */
   readonly abortThresholds: (context: RuleContext) => AbortThresholds;
   /** Whether these counts would pass if there were enough traffic. */
   readonly mayPassAt: (objective: Objective, total: number, bad: number) => boolean;
   readonly decidesBy: DecidesBy;
-  /** How the summary describes evidence that lies in one minute. */
-  readonly oneMinuteText: string;
 }
 
 export function inconclusive<R extends Reason>(reason: R): Decision<R> {
@@ -96,7 +102,7 @@ export function decide({ steps }: Rule, context: RuleContext): Judged {
 }
 
 /**
- * Whether there is evidence to fail, whatever number of minutes it spans: at least m/alpha, from at least two bad events
+ * Whether there is evidence to fail, however short the fault was: at least m/alpha, from at least two bad events
  * that were seen.
  */
 export function hasEvidenceToFail({ logAgainst }: Rule, evidence: Evidence, policy: GatePolicy): boolean {
@@ -105,4 +111,9 @@ export function hasEvidenceToFail({ logAgainst }: Rule, evidence: Evidence, poli
     reaches(evidence.counts.badSeen, minBadEvents) &&
     logAgainst(evidence, policy) >= Math.log(evidence.thresholdInput.threshold)
   );
+}
+
+/** Whether there is no more than noise outside one interval shorter than `minFaultDuration`: it may be a blip. */
+export function isBlip({ logSustained }: RuleContext): boolean {
+  return logSustained !== undefined && logSustained <= Math.log(noiseEvidence);
 }

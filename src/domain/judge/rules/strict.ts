@@ -32,6 +32,7 @@ export const strict: Rule = {
   comparesStable: false,
   highestBound: () => undefined,
   logAgainst: undefined,
+  logAgainstWithout: undefined,
   abortThresholds({ sums, question: { objective, policy } }) {
     const failAt = reaches(sums.totalSeen, policy.minRequests)
       ? (minViolation(objective, sums.total) ?? null)
@@ -43,5 +44,4 @@ export const strict: Rule = {
   },
   mayPassAt: (objective, total, bad) => !violates(objective, total, bad),
   decidesBy: { counts: () => 'fails below the objective' },
-  oneMinuteText: 'all in one minute',
 };

@@ -5,7 +5,7 @@ import type {
   QueryPlan,
   QuerySet,
 } from '../query/query-plan-types.ts';
-import { groupCountsOf, tolerance } from './group-counts.ts';
+import { groupCountsOf, tolerance, totalWithPart } from './group-counts.ts';
 import { type Groups, malformed } from './timeseries-response.ts';
 
 /**
@@ -61,19 +61,22 @@ function checkSum(
   );
 }
 
-/** Bad (or good) events are a part of all events, in every bucket of every group. */
+/**
+ * Bad events are a part of all events, in every bucket of every group, but for those that arrived in between: where buckets
+ * are short, one event can be all of a bucket.
+ */
 function checkParts(plan: QueryPlan, pair: QueryPair, groups: readonly Groups[]): void {
-  const names = `${plan.queries[pair.part]?.name} and ${plan.queries[pair.total]?.name}`;
   for (const [service, resources] of groups[pair.part] as Groups) {
     for (const [resource, part] of resources) {
       const total = groups[pair.total]?.get(service)?.get(resource);
-      for (let i = 0; i < part.length; i += 1) {
-        const all = total?.[i] ?? 0;
-        if ((part[i] as number) > all + tolerance * Math.max(1, all)) {
-          const where = [service, resource].filter((text) => text !== '').join(' ') || 'the service';
-          throw malformed(`${names} disagree on ${where}: ${part[i]} of ${all} events in one minute`);
-        }
-      }
+      const counted = sum(total);
+      const all = total === undefined ? sum(part) : sum(totalWithPart(total, part));
+      if (total === undefined ? all === 0 : !isAbove(all, counted)) continue;
+      const where = [service, resource].filter((text) => text !== '').join(' ') || 'the service';
+      const [name, partName] = [pair.total, pair.part].map((query) => plan.queries[query]?.name);
+      throw malformed(
+        `${name} counts ${roundCount(counted)} events of ${where}, but ${partName} ${roundCount(all - counted)} that are not among them`,
+      );
     }
   }
 }

@@ -46,6 +46,14 @@ export function groupCountsOf(
   return { total, part, rest, noStatus: seriesOf(pair.noStatus) ?? none, unclassified };
 }
 
+/** The total by bucket, or its part where that is more: requests that arrived in between are in the part alone. */
+export function totalWithPart(total: Float64Array, part: Float64Array): Float64Array {
+  return total.map((count, i) => {
+    const of = part[i] as number;
+    return of - count > tolerance * Math.max(1, count) ? of : count;
+  });
+}
+
 function sumOf(all: readonly (Float64Array | undefined)[], length: number): Float64Array {
   const sums = new Float64Array(length);
   for (const series of all) {

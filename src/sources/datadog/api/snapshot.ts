@@ -8,7 +8,7 @@ import type {
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { QueryPair, QueryPlan, QuerySet } from '../query/query-plan-types.ts';
 import { refuseContradictions } from './consistency-checks.ts';
-import { groupCountsOf } from './group-counts.ts';
+import { groupCountsOf, totalWithPart } from './group-counts.ts';
 import { type Groups, readGroups, type TimeseriesAttributes } from './timeseries-response.ts';
 
 /**
@@ -16,7 +16,9 @@ import { type Groups, readGroups, type TimeseriesAttributes } from './timeseries
  * shape that was asked for, or contradicts itself.
  */
 export function snapshotOf(plan: QueryPlan, query: BatchQuery, attributes: TimeseriesAttributes): Snapshot {
-  const groups = readGroups(plan.queries, attributes, query.fromMs, query.toMs, query.stepMs);
+  const { fromMs, toMs } = query;
+  const { groups, stepMs } = readGroups(plan.queries, attributes, fromMs, toMs, query.stepMs);
+  const buckets = Math.ceil((toMs - fromMs) / stepMs);
   refuseContradictions(plan, groups);
   const services = new Map<string, ServiceCounts>();
   for (const { service } of query.batch.services) {
@@ -29,13 +31,13 @@ export function snapshotOf(plan: QueryPlan, query: BatchQuery, attributes: Times
     services.set(service.name, {
       canary: side('canary'),
       stable: side('stable'),
-      ...allOf(plan, service.name, query, groups),
+      ...allOf(plan, service.name, buckets, groups),
     });
   }
   return {
-    fromMs: query.fromMs,
-    toMs: query.toMs,
-    stepMs: query.stepMs,
+    fromMs,
+    toMs,
+    stepMs,
     services,
     queries: plan.queries.map(({ name, query: text }) => ({ name, query: text })),
   };
@@ -52,7 +54,7 @@ export function trafficOf(
   attributes: TimeseriesAttributes,
   everyMs: number,
 ): ReadonlyMap<string, SideCounts> {
-  const groups = readGroups(plan.queries, attributes, fromMs, toMs, everyMs);
+  const { groups } = readGroups(plan.queries, attributes, fromMs, toMs, everyMs);
   refuseContradictions(plan, groups);
   return new Map(batch.services.map(({ service: { name } }) => [name, sideOf(plan.sets, name, groups)]));
 }
@@ -61,14 +63,14 @@ export function trafficOf(
 function allOf(
   { allTraffic }: QueryPlan,
   name: string,
-  { fromMs, toMs, stepMs }: BatchQuery,
+  buckets: number,
   groups: readonly Groups[],
 ): Pick<ServiceCounts, 'allTraffic'> {
   for (const { query, services } of allTraffic) {
     const asked = services.find((service) => service.name === name);
     if (asked === undefined) continue;
     const hits = groups[query]?.get(asked.group)?.get('');
-    return { allTraffic: hits ?? new Float64Array((toMs - fromMs) / stepMs) };
+    return { allTraffic: hits ?? new Float64Array(buckets) };
   }
   return {};
 }
@@ -122,6 +124,8 @@ function seriesOf(
   }
   const total = groups[pair.total]?.get(service)?.get(resource);
   if (total === undefined) return undefined;
-  const part = groups[pair.part]?.get(service)?.get(resource) ?? new Float64Array(total.length);
-  return { total, bad: part };
+  const bad = groups[pair.part]?.get(service)?.get(resource);
+  return bad === undefined
+    ? { total, bad: new Float64Array(total.length) }
+    : { total: totalWithPart(total, bad), bad };
 }

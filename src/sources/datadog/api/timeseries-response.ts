@@ -20,6 +20,14 @@ const maxInOneMinute = 1e10;
 /** service → resource → counts per bucket. A query that does not group by one of them has the empty string there. */
 export type Groups = ReadonlyMap<string, ReadonlyMap<string, Float64Array>>;
 
+/** What an answer counts. */
+export interface GroupedCounts {
+  /** The length of a bucket, in ms: as asked for, or longer where less than a minute was asked for. */
+  readonly stepMs: number;
+  /** The groups of each query of a plan, by its index. */
+  readonly groups: readonly Groups[];
+}
+
 export function malformed(what: string, cause?: unknown): SourceError {
   return new SourceError(
     'source_malformed',
@@ -60,9 +68,9 @@ export function readAttributes(answer: unknown): TimeseriesAttributes {
 }
 
 /**
- * The groups of each query of a plan, by its index. Points at or after `toMs` are dropped: Datadog hands out the bucket
- * that holds the end. A group without any point in the span is absent, which is not zero. Buckets are minutes, or
- * `everyMs` long.
+ * The groups of each query of a plan. Points at or after `toMs` are dropped: Datadog hands out the bucket that begins at
+ * the end. A group without any point in the span is absent, which is not zero. `everyMs` is the interval that was asked
+ * for; the last bucket is cut off by `toMs` where Datadog used a longer one.
  * Throws SourceError source_malformed.
  */
 export function readGroups(
@@ -71,12 +79,14 @@ export function readGroups(
   fromMs: number,
   toMs: number,
   everyMs: number = bucketMs,
-): readonly Groups[] {
+): GroupedCounts {
   if (series.length !== values.length) {
     throw malformed(`${series.length} series stand beside ${values.length} lists of values`);
   }
-  const slots = readTimes(times, fromMs, toMs, everyMs);
-  const buckets = Math.round((toMs - fromMs) / everyMs);
+  checkTimes(times, fromMs, everyMs);
+  const stepMs = stepOf(times, fromMs, everyMs);
+  const slots = Int32Array.from(times, (time) => (time >= toMs ? -1 : (time - fromMs) / stepMs));
+  const buckets = Math.ceil((toMs - fromMs) / stepMs);
   const groups = queries.map(() => new Map<string, Map<string, Float64Array>>());
   const seen = queries.map(() => new Set<string>());
   series.forEach((entry, i) => {
@@ -92,19 +102,21 @@ export function readGroups(
     const identity = `${service}\n${resource}`;
     if (seen[at]?.has(identity)) throw malformed(`${query.name} has the group ${show(groupTags)} twice`);
     seen[at]?.add(identity);
-    const points = readPoints(query, values[i], slots, buckets, everyMs);
+    const points = readPoints(query, values[i], slots, buckets, stepMs);
     if (points === undefined) return;
     const ofService = groups[at]?.get(service);
     if (ofService === undefined) groups[at]?.set(service, new Map([[resource, points]]));
     else ofService.set(resource, points);
   });
-  refuseCoarse(times as readonly number[], groups, everyMs);
-  return groups;
+  if (everyMs >= bucketMs) refuseCoarse(times, groups, everyMs);
+  return { stepMs, groups };
 }
 
-/** The bucket of each time; -1 for those at or after the end. */
-function readTimes(times: readonly unknown[], fromMs: number, toMs: number, everyMs: number): Int32Array {
-  const slots = new Int32Array(times.length);
+function checkTimes(
+  times: readonly unknown[],
+  fromMs: number,
+  everyMs: number,
+): asserts times is readonly number[] {
   let last = Number.NEGATIVE_INFINITY;
   times.forEach((time, i) => {
     if (typeof time !== 'number' || !Number.isSafeInteger(time)) {
@@ -117,15 +129,24 @@ function readTimes(times: readonly unknown[], fromMs: number, toMs: number, ever
       );
     if (time <= last) throw malformed(`time ${time} does not come after ${last}`);
     last = time;
-    slots[i] = time >= toMs ? -1 : (time - fromMs) / everyMs;
   });
-  return slots;
 }
 
 /**
- * Datadog may use a wider interval than the requested one, and no response states the interval in use. Points that are all
- * on a wider grid show it. By chance, requests fall on such a grid in fewer than 1 of 1,000 responses (by the number of
- * points) and in fewer than 1 of a million (by the number of events), so a quiet hour is not taken for a wider interval.
+ * The length of the buckets, in ms. Datadog may use a longer interval than the requested one, and no response states the
+ * interval in use. Of intervals below a minute, the longest one that fits all points is taken, up to a minute. That is
+ * right whichever Datadog used: each event lies within the bucket that it is counted in. Where a few points fit a longer
+ * interval by chance, the time of an event is known less precisely than it could be, and never more precisely than it is.
+ */
+function stepOf(times: readonly number[], fromMs: number, everyMs: number): number {
+  if (everyMs >= bucketMs || times.length === 0) return everyMs;
+  return [fromMs, ...times].reduce(greatestCommonDivisor, bucketMs);
+}
+
+/**
+ * Buckets longer than a minute that were not asked for are refused: verdicts are made of minutes. Points that are all on a
+ * wider grid show them. By chance, requests fall on such a grid in fewer than 1 of 1,000 responses (by the number of points)
+ * and in fewer than 1 of a million (by the number of events), so a quiet hour is not taken for a wider interval.
  */
 function refuseCoarse(times: readonly number[], groups: readonly Groups[], everyMs: number): void {
   if (times.length < 2) return;
@@ -177,13 +198,13 @@ function readPoints(
   values: unknown,
   slots: Int32Array,
   buckets: number,
-  everyMs: number,
+  stepMs: number,
 ): Float64Array | undefined {
   if (!Array.isArray(values)) throw malformed(`a series of ${query.name} has no values`);
   if (values.length !== slots.length) {
     throw malformed(`a series of ${query.name} has ${values.length} values for ${slots.length} times`);
   }
-  const max = (maxInOneMinute * everyMs) / bucketMs;
+  const max = (maxInOneMinute * stepMs) / bucketMs;
   let points: Float64Array | undefined;
   for (let i = 0; i < slots.length; i += 1) {
     const value: unknown = values[i];
