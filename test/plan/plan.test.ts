@@ -234,7 +234,7 @@ describe('a plan from traffic that was planted', () => {
             owner: 'x',
             service: 'shop',
             slo: { availability: 99.5 },
-            gate: provenOnly,
+            gate: { ...provenOnly, lag: '90s' },
             endpoints: '*',
           },
         ],
