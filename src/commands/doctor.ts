@@ -1,7 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { checkLag, type LagMeasurement, withoutTraffic } from '../doctor/check-lag.ts';
 import { examine } from '../doctor/examine.ts';
-import { type DoctorFinding, type Severity, severities } from '../doctor/finding.ts';
+import { type DoctorFinding, type Severity, severities, worstFirst } from '../doctor/finding.ts';
+import { callsOf, watchBuckets, watchRangeMs, watchTarget } from '../doctor/watch-buckets.ts';
+import { durationMs, durationText } from '../domain/duration.ts';
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
+import type { Registry } from '../domain/registry/model.ts';
+import type { DatadogSession } from '../server/datadog-session.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { withDatadog } from './support/open-datadog.ts';
@@ -14,6 +20,18 @@ interface Options {
   readonly registry?: string;
   readonly json?: boolean;
   readonly top: number;
+  /** Ms. */
+  readonly watch?: number;
+}
+
+interface Examined {
+  readonly registryDigest: string;
+  readonly facts: BackendFacts;
+  readonly findings: readonly DoctorFinding[];
+  /** Calls to Datadog. */
+  readonly calls: number;
+  /** Only with --watch. */
+  readonly lag?: LagMeasurement;
 }
 
 export function doctorCommand(io: Io, exit: (code: number) => void): Command {
@@ -22,19 +40,66 @@ export function doctorCommand(io: Io, exit: (code: number) => void): Command {
     .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
     .option('--top <n>', 'number of busy routes without a CUJ to list for each service', wholeNumber, 10)
     .option('--json', 'print JSON')
+    .option(
+      '--watch <duration>',
+      'watch for so long (4m to 30m) how late the newest data of the busiest service is, and recommend a lag',
+      watchSpan,
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  cuj-gate doctor --registry cujs.yaml
+  cuj-gate doctor --registry cujs.yaml --watch 10m    # during a rollout, so that canary and stable are seen`,
+    )
     .action(async (options: Options) => {
       const code = await withDatadog(io, options.registry, async (datadog, registry) => {
-        const facts = await datadog.survey(registry, (what) => void io.stderr.write(`querying ${what}\n`));
-        const findings = examine(registry, facts, { top: options.top });
-        io.stdout.write(
-          options.json === true
-            ? jsonText(registry.digest, facts, findings)
-            : text(findings, facts, colorsFor(io)),
-        );
-        return findings.some(({ severity }) => severity === 'error') ? exitCodes.no : exitCodes.good;
+        const examined = await inspect(io, options, datadog, registry);
+        io.stdout.write(options.json === true ? jsonText(examined) : text(examined, colorsFor(io)));
+        return examined.findings.some(({ severity }) => severity === 'error') ? exitCodes.no : exitCodes.good;
       });
       exit(code);
     });
+}
+
+async function inspect(
+  io: Io,
+  { top, watch: watchMs }: Options,
+  datadog: DatadogSession,
+  registry: Registry,
+): Promise<Examined> {
+  const facts = await datadog.survey(registry, (what) => void io.stderr.write(`querying ${what}\n`));
+  const findings = examine(registry, facts, { top });
+  const examined: Examined = { registryDigest: registry.digest, facts, findings, calls: facts.calls };
+  if (watchMs === undefined) return examined;
+  const target = watchTarget(registry, facts);
+  if (target === undefined) return { ...examined, findings: worstFirst([...findings, withoutTraffic]) };
+  io.stderr.write(
+    `watching the newest data of ${target.service} for ${durationText(watchMs)}: up to ${callsOf(watchMs)} calls to Datadog\n`,
+  );
+  const watched = await watchBuckets(target, watchMs, {
+    read: datadog.recentCounts,
+    now: io.now,
+    clockSkewMs: () => datadog.clockSkewMs(),
+    sleep: io.sleep ?? ((ms) => delay(ms)),
+  });
+  const { lag, findings: ofLag } = checkLag(registry, watched);
+  return {
+    ...examined,
+    findings: worstFirst([...findings, ...ofLag]),
+    calls: facts.calls + watched.calls,
+    lag,
+  };
+}
+
+function watchSpan(value: string): number {
+  const ms = durationMs(value);
+  if (ms === undefined || ms < watchRangeMs.min || ms > watchRangeMs.max) {
+    throw new InvalidArgumentError(
+      `expected a duration from ${durationText(watchRangeMs.min)} to ${durationText(watchRangeMs.max)}, such as 5m.`,
+    );
+  }
+  return ms;
 }
 
 function wholeNumber(value: string): number {
@@ -42,16 +107,13 @@ function wholeNumber(value: string): number {
   return Number(value);
 }
 
-function jsonText(
-  registryDigest: string,
-  { calls, fromMs, toMs }: BackendFacts,
-  findings: readonly DoctorFinding[],
-): string {
+function jsonText({ registryDigest, facts: { fromMs, toMs }, findings, calls, lag }: Examined): string {
   const span = { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() };
-  return `${JSON.stringify({ registryDigest, ...span, calls, counts: countsOf(findings), findings }, null, 2)}\n`;
+  const report = { registryDigest, ...span, calls, counts: countsOf(findings), findings };
+  return `${JSON.stringify(lag === undefined ? report : { ...report, lag }, null, 2)}\n`;
 }
 
-function text(findings: readonly DoctorFinding[], { calls }: BackendFacts, colors: Colors): string {
+function text({ findings, calls }: Examined, colors: Colors): string {
   const colour: Record<Severity, (value: string) => string> = {
     error: colors.red,
     warning: colors.yellow,

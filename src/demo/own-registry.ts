@@ -1,5 +1,6 @@
 import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import { fillSelector, type SelectorTemplate } from '../domain/registry/selector.ts';
+import { SLOT_MS } from './datadog/points.ts';
 import { type Random, seededRandom } from './datadog/random.ts';
 import type { EventStore, RequestStream } from './datadog/store.ts';
 
@@ -169,7 +170,7 @@ export function simulateRegistry(options: RegistryTrafficOptions): { advanceTo(e
   let next = fineFrom - coarseMs;
   return {
     advanceTo: (epochMs) => {
-      for (; next < epochMs; next += minuteMs) serve(next, minuteMs);
+      for (; next < epochMs; next += SLOT_MS) serve(next, SLOT_MS);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { type ArgoMeasurement, type Phase, WatchedMetric } from './argo-caller.ts';
 import { CANARY_VERSION, simulateJourneys } from './datadog/journeys.ts';
 import { type Simulator, startDatadogSimulator } from './datadog/simulator.ts';
+import { EventStore } from './datadog/store.ts';
 import { type TotalErrorRate, totalErrorRate } from './total-error-rate.ts';
 
 /**
@@ -49,8 +50,10 @@ export async function createDemoWorld(options: {
   readonly appKey: string;
 }): Promise<DemoWorld> {
   const clock: PlayClock = { nowMs: noonMs };
+  const now = () => clock.nowMs;
   const datadog = await startDatadogSimulator({
-    now: () => clock.nowMs,
+    now,
+    store: new EventStore({ now, lateness: { seed: options.seed } }),
     apiKey: options.apiKey,
     applicationKey: options.appKey,
   });

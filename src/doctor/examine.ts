@@ -6,7 +6,7 @@ import { checkSelectors } from './check-selectors.ts';
 import { checkSlos } from './check-slos.ts';
 import { checkSource } from './check-source.ts';
 import { checkTraffic } from './check-traffic.ts';
-import { type DoctorFinding, severities } from './finding.ts';
+import { type DoctorFinding, worstFirst } from './finding.ts';
 
 export interface ExamineOptions {
   /** How many busy routes that are in no CUJ are named for each service. */
@@ -28,7 +28,7 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
     findings.push(...checkRoutes(registry, facts, service, found, options.top));
   }
   findings.push(...checkSlos(registry, facts));
-  return findings.sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
+  return worstFirst(findings);
 }
 
 function servicesOfCujs(registry: Registry): Service[] {

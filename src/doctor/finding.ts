@@ -12,3 +12,8 @@ export interface DoctorFinding {
   readonly verdict: string;
   readonly fix: string;
 }
+
+/** Sorted by severity; the order within one stays. */
+export function worstFirst(findings: readonly DoctorFinding[]): DoctorFinding[] {
+  return [...findings].sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
+}

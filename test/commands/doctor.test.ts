@@ -5,14 +5,20 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
 import type { Simulator } from '../../src/demo/datadog/simulator.ts';
 import { startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
+import { EventStore } from '../../src/demo/datadog/store.ts';
 import { hits, routes, shopDocument } from '../doctor/clinic.ts';
 import { capture, someTime } from './io.ts';
 
 let folder: string;
 let simulator: Simulator;
+let nowMs: number;
 beforeEach(async () => {
+  nowMs = someTime;
   folder = await mkdtemp(join(tmpdir(), 'doctor-'));
-  simulator = await startDatadogSimulator({ now: () => someTime });
+  simulator = await startDatadogSimulator({
+    now: () => nowMs,
+    store: new EventStore({ now: () => nowMs, lateness: { seed: 1, slowShare: 0 } }),
+  });
 });
 afterEach(async () => {
   await simulator.stop();
@@ -23,7 +29,13 @@ async function doctor(document: unknown, args: string[] = [], env: Record<string
   const path = join(folder, 'cujs.json');
   await writeFile(path, JSON.stringify(document));
   const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40), DD_URL: simulator.url };
-  const { io, stdout, stderr } = capture({ env: { ...keys, ...env } });
+  const { io, stdout, stderr } = capture({
+    env: { ...keys, ...env },
+    now: () => nowMs,
+    sleep: async (ms) => {
+      nowMs += ms;
+    },
+  });
   const code = await run(['doctor', '--registry', path, ...args], io);
   return { code, stdout: stdout(), stderr: stderr() };
 }
@@ -92,6 +104,70 @@ describe('cuj-gate doctor', () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(said);
     expect(stdout).toBe('');
+    expect(simulator.calls).toEqual([]);
+  });
+});
+
+describe('cuj-gate doctor --watch', () => {
+  /** Canary and stable, ten minutes into the future. */
+  const serve = () => {
+    for (let at = someTime - 60 * 60_000; at < someTime + 10 * 60_000; at += 10_000)
+      for (const [version, count] of [
+        ['v1', 300],
+        ['v2', 100],
+      ] as const)
+        simulator.store.recordRequests({
+          ...hits,
+          resource: 'GET /search',
+          version,
+          host: version,
+          at,
+          count,
+        });
+  };
+
+  it('says how late the newest data is, of how many buckets, and what to set', async () => {
+    serve();
+    const { code, stdout, stderr } = await doctor(shopDocument({ lag: '2m' }), ['--watch', '5m']);
+    // The endpoints of the other CUJ have no traffic here.
+    expect(code).toBe(1);
+    expect(nowMs).toBe(someTime + 5 * 60_000);
+    expect(stderr).toContain('watching the newest data of shop for 5m: up to 61 calls to Datadog\n');
+    expect(stdout).toMatch(
+      /info {4}service shop {2}lag-too-long\n {8}lag is 120s \(buy, search\), .* version:v1: 18 buckets of 10s, half of them complete \d+ s after their end, all but 1 after \d+ s, the slowest after \d+ s; version:v2: 18 .*\n.*\n {8}fix: Set gate\.lag: (35|40)s/,
+    );
+    expect(stdout).toMatch(/; 66 calls to Datadog\n$/);
+  });
+
+  it('prints the measurement as JSON', async () => {
+    serve();
+    const { stdout } = await doctor(shopDocument({ lag: '60s' }), ['--watch', '5m', '--json']);
+    const report = JSON.parse(stdout);
+    expect(report).toMatchObject({
+      calls: 66,
+      lag: {
+        service: 'shop',
+        bucketSeconds: 10,
+        calls: 61,
+        sides: [{ side: 'version:v1', buckets: 18, leftOut: 1 }, { side: 'version:v2' }],
+      },
+    });
+    expect([35, 40]).toContain(report.lag.recommendedSeconds);
+    expect(report.findings.map(({ check }: { check: string }) => check)).toContain('lag-fits');
+  });
+
+  it('does not watch where no service has traffic', async () => {
+    const { stdout } = await doctor(shopDocument(), ['--watch', '5m', '--json']);
+    const report = JSON.parse(stdout);
+    expect(nowMs).toBe(someTime);
+    expect(report.lag).toBeUndefined();
+    expect(report.findings.at(-1)).toMatchObject({ check: 'lag-unknown', about: 'the lag' });
+  });
+
+  it.each(['3m', '31m', '5', 'ten', ''])('ends with 2 for a duration of %j', async (span) => {
+    const { code, stderr } = await doctor(shopDocument(), ['--watch', span]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('expected a duration from 4m to 30m, such as 5m.');
     expect(simulator.calls).toEqual([]);
   });
 });

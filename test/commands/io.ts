@@ -10,11 +10,12 @@ interface Surroundings {
   readonly columns?: number;
   /** Epoch ms; default: `someTime`. */
   readonly now?: () => number;
+  readonly sleep?: (ms: number) => Promise<void>;
 }
 
 /** The environment of a command, with a fixed time and with streams that keep what was written to them. */
 export function capture(surroundings: Surroundings = {}) {
-  const { env = {}, isTTY = false, columns, now = () => someTime } = surroundings;
+  const { env = {}, isTTY = false, columns, now = () => someTime, sleep } = surroundings;
   const out: string[] = [];
   const err: string[] = [];
   const io: Io = {
@@ -22,6 +23,7 @@ export function capture(surroundings: Surroundings = {}) {
     stderr: { write: (text) => err.push(text), isTTY },
     env,
     now,
+    ...(sleep === undefined ? {} : { sleep }),
   };
   return { io, stdout: () => out.join(''), stderr: () => err.join('') };
 }

@@ -1,4 +1,5 @@
 import { APP_ROUTES } from '../../src/demo/datadog/app-routes.ts';
+import { SLOT_MS } from '../../src/demo/datadog/points.ts';
 import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { EventStore } from '../../src/demo/datadog/store.ts';
 import type { ScenarioContext } from './scenario.ts';
@@ -7,8 +8,9 @@ import type { ScenarioContext } from './scenario.ts';
  * The demo's Datadog in this process, with the traffic that a scenario writes into it.
  *
  * The gate judges whole minutes that are at least a minute old. To avoid waiting for them, traffic is written into the
- * past, and some minutes into the future, where it becomes visible at its time. Counts are exact. The demo's own
- * simulation draws counts from a daily curve by the real clock, so they would depend on the time of day.
+ * past, and some minutes into the future, where it becomes visible at its time, as late as agents send it. Counts are
+ * exact. The demo's own simulation draws counts from a daily curve by the real clock, so they would depend on the time of
+ * day.
  */
 export interface Datadog {
   readonly url: string;
@@ -62,11 +64,13 @@ interface Written {
 }
 
 const minuteMs = 60_000;
+/** Without slow payloads: which ones are slow would depend on the time of the run. */
+const emptyStore = () => new EventStore({ now: Date.now, lateness: { seed: 1, slowShare: 0 } });
 const thisMinute = () => Math.floor(Date.now() / minuteMs) * minuteMs;
 
 export async function startDatadog({ onEnd }: ScenarioContext): Promise<Datadog> {
   const written: Written[] = [];
-  let store = new EventStore({ now: Date.now });
+  let store = emptyStore();
   let simulator = await startDatadogSimulator({ now: Date.now, store });
   const { url, port, calls, faults } = simulator;
   onEnd(() => simulator.stop());
@@ -98,7 +102,7 @@ export async function startDatadog({ onEnd }: ScenarioContext): Promise<Datadog>
     },
     async elapse(minutes) {
       const now = thisMinute();
-      store = new EventStore({ now: Date.now });
+      store = emptyStore();
       for (const one of written) {
         one.toMs = Math.min(one.toMs, now) - minutes * minuteMs;
         one.fromMs -= minutes * minuteMs;
@@ -125,13 +129,12 @@ function write(store: EventStore, { requests, operation, fromMs, toMs }: Written
     store.requests({ operation, env: 'production', service, version, resource, statusCode, host });
   let total = 0;
   let bad = 0;
-  for (let minute = 0; fromMs + minute * minuteMs < toMs; minute += 1) {
-    // Whole requests only, and none lost to rounding over the minutes.
-    const requestsNow = Math.round((minute + 1) * perMinute) - total;
+  for (let at = fromMs; at < toMs; at += SLOT_MS) {
+    // Whole requests only, and none lost to rounding over the slots.
+    const requestsNow = Math.round(((at + SLOT_MS - fromMs) / minuteMs) * perMinute) - total;
     total += requestsNow;
     const badNow = Math.round(total * failing) - bad;
     bad += badNow;
-    const at = fromMs + minute * minuteMs + minuteMs / 2;
     // A status without requests must not exist in Datadog either.
     if (requestsNow > badNow) stream(200).record({ at, count: requestsNow - badNow });
     if (badNow > 0) stream(500).record({ at, count: badNow });

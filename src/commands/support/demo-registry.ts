@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { WatchedMetric } from '../../demo/argo-caller.ts';
 import { type Simulator, startDatadogSimulator } from '../../demo/datadog/simulator.ts';
+import { EventStore } from '../../demo/datadog/store.ts';
 import { brokenBy, planTraffic, type RegistryTraffic, simulateRegistry } from '../../demo/own-registry.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
@@ -26,6 +27,7 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
   const keys = randomKeys();
   const datadog = await startDatadogSimulator({
     now: io.now,
+    store: new EventStore({ now: io.now, lateness: { seed: options.seed } }),
     apiKey: keys.apiKey,
     applicationKey: keys.appKey,
   });

@@ -15,6 +15,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The current time in epoch milliseconds. */
   readonly now: () => number;
+  /** Waits for so many ms; the system's timer by default. */
+  readonly sleep?: (ms: number) => Promise<void>;
 }
 
 /** Exit codes of every command. */

@@ -47,10 +47,14 @@ export type ScalarColumn =
   | { name: string; type: 'group'; values: string[][] }
   | { name: string; type: 'number'; values: Array<number | null>; meta: { unit: Array<Unit | null> | null } };
 
-/** The `attributes` of an answer of `POST /api/v2/query/timeseries`. */
-export function timeseriesAnswer(request: FormulaRequest, store: EventStore): TimeseriesAttributes {
+/** The `attributes` of an answer of `POST /api/v2/query/timeseries`, in the requested interval or in `minIntervalMs`. */
+export function timeseriesAnswer(
+  request: FormulaRequest,
+  store: EventStore,
+  minIntervalMs = 0,
+): TimeseriesAttributes {
   const range = request.toMs - request.fromMs;
-  let intervalMs = request.intervalMs ?? defaultIntervalMs(range);
+  let intervalMs = Math.max(minIntervalMs, request.intervalMs ?? defaultIntervalMs(range));
   if (range / intervalMs > MAX_POINTS) intervalMs = Math.max(intervalMs, defaultIntervalMs(range));
   const frame: Frame = { fromMs: request.fromMs, toMs: request.toMs, intervalMs, firstBucket: 'left out' };
   const named = new Map(request.queries.map(({ name, query }) => [name, evaluate(query, store, frame)]));

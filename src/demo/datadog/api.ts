@@ -20,6 +20,8 @@ export interface ApiContext {
   readonly faults: readonly Fault[];
   /** Where retention is enforced: its start, epoch milliseconds. */
   readonly retainedFromMs: number | null;
+  /** Timeseries are never answered in finer buckets; 0 where any interval is honoured. */
+  readonly minIntervalMs: number;
 }
 
 type Handler = (call: Call, context: ApiContext, argument: string) => Answer;
@@ -74,7 +76,7 @@ function formulaQuery(call: Call, context: ApiContext, kind: string): Answer {
   }
   const attributes =
     kind === 'timeseries'
-      ? timeseriesAnswer(request, context.store)
+      ? timeseriesAnswer(request, context.store, context.minIntervalMs)
       : { columns: scalarAnswer(request, context.store) };
   const spoiled = spoilAnswer(attributes, request, context.faults);
   return { ...ok({ data: { id: '0', type: `${kind}_response`, attributes: spoiled } }), headers: JSON_API };
@@ -108,7 +110,7 @@ function metadata(_call: Call, { store }: ApiContext, name: string): Answer {
 
 function allTags(_call: Call, { store }: ApiContext, name: string): Answer {
   const { series } = findMetric(store, name);
-  const visible = series.filter(({ points }) => points.hasAny(0, store.visibleEndSlot));
+  const visible = series.filter((one) => store.hasVisible(one, 0));
   const tags = new Set(visible.flatMap((one) => [...one.tags].map(([key, value]) => `${key}:${value}`)));
   return ok({ data: { id: name, type: 'metrics', attributes: { tags: [...tags].sort() } } });
 }

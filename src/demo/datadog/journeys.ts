@@ -169,7 +169,8 @@ class RouteTraffic {
     mesh: Map<string, number>,
   ): void {
     if (count === 0) return;
-    this.#stream(status).record({ at, count, errors, durations: spread });
+    // On average they begin in the middle of the slot. Slow ones are counted in a later slot: when they end.
+    this.#stream(status).record({ startedAt: at + SLOT_MS / 2, count, errors, durations: spread });
     const key = `${this.#route.service} ${this.#version} ${status}`;
     mesh.set(key, (mesh.get(key) ?? 0) + count);
   }

@@ -41,8 +41,9 @@ export function measure(query: MetricQuery, store: EventStore, frame: Frame): Se
       group = { tags, cells: new Cells(grid.buckets) };
       cellsByGroup.set(key, group);
     }
-    if (metric.type === 'distribution') addDistribution(group.cells, series, query, grid, fromSlot, toSlot);
-    else addCounts(group.cells, series, query, grid, fromSlot, toSlot);
+    const visible: Visible = (visit) => store.forEachVisible(series, fromSlot, toSlot, visit);
+    if (metric.type === 'distribution') addDistribution(group.cells, visible, query, grid);
+    else addCounts(group.cells, visible, query, grid);
   }
 
   const divisor = isRate(query, metric.type) ? intervalMs / 1000 : 1;
@@ -65,6 +66,9 @@ interface Grid {
   readonly first: number;
   readonly buckets: number;
 }
+
+/** Calls back for every entry of a series that the query covers and that is visible now. */
+type Visible = (visit: (slot: number, amount: number, value: number) => void) => void;
 
 /** The state of each bucket of one group. */
 class Cells {
@@ -103,16 +107,9 @@ class Cells {
 }
 
 /** A series becomes one value per bucket over time first (a sum, unless a rollup says otherwise), then joins. */
-function addCounts(
-  cells: Cells,
-  series: Series,
-  query: MetricQuery,
-  grid: Grid,
-  from: number,
-  to: number,
-): void {
+function addCounts(cells: Cells, visible: Visible, query: MetricQuery, grid: Grid): void {
   const own = new Cells(grid.buckets);
-  series.points.forEach(from, to, (slot, amount) => {
+  visible((slot, amount) => {
     own.fold(Math.floor((slot * SLOT_MS) / grid.intervalMs) - grid.first, amount, 1);
   });
   const method = query.rollup?.method ?? 'sum';
@@ -121,16 +118,9 @@ function addCounts(
   }
 }
 
-function addDistribution(
-  cells: Cells,
-  series: Series,
-  query: MetricQuery,
-  grid: Grid,
-  from: number,
-  to: number,
-): void {
+function addDistribution(cells: Cells, visible: Visible, query: MetricQuery, grid: Grid): void {
   const percentile = query.aggregator?.startsWith('p') ?? false;
-  series.points.forEach(from, to, (slot, amount, value) => {
+  visible((slot, amount, value) => {
     const bucket = Math.floor((slot * SLOT_MS) / grid.intervalMs) - grid.first;
     // Below the threshold nothing is counted, but the bucket has data: 0, not absent.
     if (query.threshold && !holds(value, query.threshold)) {

@@ -23,6 +23,11 @@ export interface SimulatorOptions {
   readonly retentionMs?: number;
   /** A quota on the query endpoints, with headers, and 429 when exceeded. Default: none. */
   readonly quota?: { readonly limit: number; readonly periodSeconds: number; readonly name?: string };
+  /**
+   * Timeseries are answered in buckets of at least this width, without a word, as Datadog may do: 20,000 or 60,000, for
+   * example. Default: 0, the requested interval is honoured.
+   */
+  readonly minIntervalMs?: number;
 }
 
 export interface Simulator {
@@ -51,7 +56,10 @@ export async function startDatadogSimulator(options: SimulatorOptions): Promise<
     if (limits?.exceeded) return rateLimited(limits);
     const retainedFromMs = options.retentionMs === undefined ? null : options.now() - options.retentionMs;
     try {
-      const result = answerCall(call, { store, slos, keys: options, faults: struck, retainedFromMs });
+      const result = answerCall(call, {
+        ...{ store, slos, keys: options, faults: struck, retainedFromMs },
+        minIntervalMs: options.minIntervalMs ?? 0,
+      });
       return limits === null
         ? result
         : { ...result, headers: { ...result.headers, ...rateLimitHeaders(limits) } };

@@ -1,3 +1,4 @@
+import { type AgentLateness, Agents } from './agents.ts';
 import { hash32, normaliseTagValue } from './normalise.ts';
 import { Points, SLOT_MS } from './points.ts';
 
@@ -5,6 +6,8 @@ export type MetricType = 'count' | 'distribution';
 
 export interface Series {
   readonly tags: ReadonlyMap<string, string>;
+  /** Whose agents sent it; the tags may lack it. */
+  readonly host: string;
   readonly points: Points;
 }
 
@@ -24,14 +27,26 @@ export interface RequestIdentity {
   readonly resource: string;
   /** Without it, the span has no `http.status_code`, like spans of gRPC. */
   readonly statusCode?: number;
+  /** Also decides which agents send the counts; without it, each version of a service has agents of its own. */
   readonly host?: string;
   /** Additional primary tags, such as `{ role: 'canary' }`. Span tags are not part of trace metrics. */
   readonly primaryTags?: Readonly<Record<string, string>>;
 }
 
-export interface RequestBatch {
-  /** Epoch milliseconds, anywhere in the 10 s slot. */
+/** Requests of one identity with their times. They are counted when they end, as the agents do. */
+export type RequestBatch = RequestOutcomes & (EndedRequests | StartedRequests);
+
+export interface EndedRequests {
+  /** When they ended, epoch milliseconds, anywhere in the 10 s slot. */
   readonly at: number;
+}
+
+export interface StartedRequests {
+  /** When they began, epoch milliseconds. Each ends, and is counted, after its own duration. */
+  readonly startedAt: number;
+}
+
+interface RequestOutcomes {
   /** Requests; 1 when left out. */
   readonly count?: number;
   /** Spans flagged as errors; when left out, all of a 5XX and none of anything else. */
@@ -48,8 +63,11 @@ export interface RequestStream {
 export interface StoreOptions {
   /** The clock, epoch milliseconds. */
   readonly now: () => number;
-  /** How long after its end a 10 s slot can be seen; 25 s by default. */
-  readonly lagMs?: number;
+  /**
+   * When a 10 s slot can be seen: so many ms after its end, as a whole and for all series alike, or as agents send it.
+   * 25,000 by default.
+   */
+  readonly lateness?: number | AgentLateness;
   /** Rounds the values of distributions as a sketch would: 0.01 is Datadog's 1%. 0 (exact) by default. */
   readonly sketchError?: number;
 }
@@ -72,7 +90,9 @@ interface MutableMetric extends Metric {
 /** All submitted data by metric and series, and how much of it is visible now. */
 export class EventStore {
   readonly #now: () => number;
-  readonly #lagMs: number;
+  /** After the end of a slot, where all are seen as a whole. */
+  readonly #fixedMs: number;
+  readonly #agents: Agents | undefined;
   readonly #sketchError: number;
   readonly #metrics = new Map<string, MutableMetric>();
   readonly #streams = new Map<string, RequestStream>();
@@ -80,13 +100,52 @@ export class EventStore {
 
   constructor(options: StoreOptions) {
     this.#now = options.now;
-    this.#lagMs = options.lagMs ?? 25_000;
+    const { lateness = 25_000 } = options;
+    this.#fixedMs = typeof lateness === 'number' ? lateness : 0;
+    this.#agents = typeof lateness === 'number' ? undefined : new Agents(lateness);
     this.#sketchError = options.sketchError ?? 0;
   }
 
-  /** The first slot that is not visible yet: the agents have not flushed it. */
+  /** The first slot of which nothing can be visible yet: no agent has flushed it. */
   get visibleEndSlot(): number {
-    return Math.floor((this.#ingestedMs() - this.#lagMs) / SLOT_MS);
+    const ingestedMs = this.#ingestedMs();
+    if (this.#agents === undefined) return Math.floor((ingestedMs - this.#fixedMs) / SLOT_MS);
+    return Math.floor((ingestedMs - this.#agents.minDelayMs) / SLOT_MS) + 1;
+  }
+
+  /** Slots before this one are visible as a whole, those from it on perhaps in part. */
+  get #completeEndSlot(): number {
+    if (this.#agents === undefined) return this.visibleEndSlot;
+    return Math.floor((this.#ingestedMs() - this.#agents.maxDelayMs) / SLOT_MS) + 1;
+  }
+
+  /** Calls back for every entry of a series with from ≤ slot < to, with the amount that is visible now. */
+  forEachVisible(
+    { host, points }: Series,
+    fromSlot: number,
+    toSlot: number,
+    visit: (slot: number, amount: number, value: number) => void,
+  ): void {
+    const completeEndSlot = this.#completeEndSlot;
+    points.forEach(fromSlot, Math.min(toSlot, completeEndSlot), visit);
+    if (this.#agents === undefined) return;
+    const arrived = this.#agents.arrivedOf(host, this.#ingestedMs());
+    const partsFrom = Math.max(fromSlot, completeEndSlot);
+    points.forEach(partsFrom, Math.min(toSlot, this.visibleEndSlot), (slot, amount, value) => {
+      const part = arrived(slot, amount);
+      if (part > 0) visit(slot, part, value);
+    });
+  }
+
+  /** Whether any point of a series since a slot is visible now. */
+  hasVisible(series: Series, fromSlot: number): boolean {
+    let isVisible = series.points.hasAny(fromSlot, this.#completeEndSlot);
+    const newestFrom = Math.max(fromSlot, this.#completeEndSlot);
+    if (!isVisible)
+      this.forEachVisible(series, newestFrom, this.visibleEndSlot, () => {
+        isVisible = true;
+      });
+    return isVisible;
   }
 
   /** Ingestion stops and catches up later; undefined: no delay. One delay at a time. */
@@ -112,14 +171,14 @@ export class EventStore {
   activeMetrics(fromMs: number): string[] {
     const from = Math.max(0, Math.floor(fromMs / SLOT_MS));
     const active = [...this.#metrics.values()].filter((metric) =>
-      metric.series.some((series) => series.points.hasAny(from, this.visibleEndSlot)),
+      metric.series.some((series) => this.hasVisible(series, from)),
     );
     return active.map((metric) => metric.name).sort();
   }
 
-  /** Submits to a plain count metric with any tags. */
+  /** Submits to a plain count metric with any tags. Without a host, all such metrics have the same agents. */
   addCount(metric: string, at: number, amount: number, tags: Readonly<Record<string, string>>): void {
-    const series = this.#series(metric, 'count', normalisedTags(tags));
+    const series = this.#series(metric, 'count', normalisedTags(tags), tags.host ?? '');
     series.points.add(slotOf(at), amount);
   }
 
@@ -154,26 +213,38 @@ export class EventStore {
     });
     const hostTags =
       host === undefined ? spanTags : new Map([...spanTags, ['host', normaliseTagValue(host)]]);
-    const hits = this.#series(`trace.${operation}.hits`, 'count', hostTags).points;
+    const sender = host ?? `${service} ${version}`;
+    const hits = this.#series(`trace.${operation}.hits`, 'count', hostTags, sender).points;
     if (statusCode !== undefined) {
       const classTags = new Map([...hostTags, ['http.status_class', `${Math.floor(statusCode / 100)}xx`]]);
       // The status class follows from the code, so both metrics hold the same numbers: share them.
-      this.#series(`trace.${operation}.hits.by_http_status`, 'count', classTags, hits);
+      this.#series(`trace.${operation}.hits.by_http_status`, 'count', classTags, sender, hits);
     }
-    const latency = this.#series(`trace.${operation}`, 'distribution', spanTags).points;
+    const latency = this.#series(`trace.${operation}`, 'distribution', spanTags, sender).points;
     let errorPoints: Points | undefined;
+    const count = (slot: number, requests: number, errors: number): void => {
+      hits.add(slot, requests);
+      if (errors <= 0) return;
+      errorPoints ??= this.#series(`trace.${operation}.errors`, 'count', hostTags, sender).points;
+      errorPoints.add(slot, errors);
+    };
 
     return {
-      record: ({ at, count = 1, errors = (statusCode ?? 0) >= 500 ? count : 0, durations }) => {
-        if (count === 0) return;
-        const slot = slotOf(at);
-        hits.add(slot, count);
-        if (errors > 0) {
-          errorPoints ??= this.#series(`trace.${operation}.errors`, 'count', hostTags).points;
-          errorPoints.add(slot, errors);
-        }
-        for (const [seconds, requests] of durations ?? [[0.05, count] as const]) {
-          if (requests > 0) latency.add(slot, requests, this.#sketched(seconds));
+      record: (batch) => {
+        const { count: requests = 1, errors = (statusCode ?? 0) >= 500 ? requests : 0 } = batch;
+        if (requests === 0) return;
+        const durations = batch.durations ?? [[0.05, requests] as const];
+        if ('at' in batch) count(slotOf(batch.at), requests, errors);
+        let left = errors;
+        for (const [seconds, ofDuration] of durations) {
+          if (ofDuration <= 0) continue;
+          const slot = slotOf('at' in batch ? batch.at : batch.startedAt + seconds * 1000);
+          latency.add(slot, ofDuration, this.#sketched(seconds));
+          if ('at' in batch) continue;
+          // Which of the requests were flagged is not said: the first ones.
+          const flagged = Math.min(left, ofDuration);
+          count(slot, ofDuration, flagged);
+          left -= flagged;
         }
       },
     };
@@ -185,20 +256,24 @@ export class EventStore {
     return gamma ** Math.round(Math.log(value) / Math.log(gamma));
   }
 
-  #series(name: string, type: MetricType, tags: ReadonlyMap<string, string>, points?: Points): Series {
+  #series(
+    name: string,
+    type: MetricType,
+    tags: ReadonlyMap<string, string>,
+    host: string,
+    points?: Points,
+  ): Series {
     let metric = this.#metrics.get(name);
     if (metric === undefined) {
       metric = { name, type, series: [], byKey: new Map() };
       this.#metrics.set(name, metric);
     }
     if (metric.type !== type) throw new Error(`metric ${name} is a ${metric.type}, not a ${type}`);
-    const key = [...tags]
-      .map(([tag, value]) => `${tag}:${value}`)
-      .sort()
-      .join('\n');
+    // Distributions carry no host: those of two hosts have the same tags, and still arrive apart.
+    const key = [...[...tags].map(([tag, value]) => `${tag}:${value}`).sort(), host].join('\n');
     let series = metric.byKey.get(key);
     if (series === undefined) {
-      series = { tags, points: points ?? new Points(type) };
+      series = { tags, host, points: points ?? new Points(type) };
       metric.series.push(series);
       metric.byKey.set(key, series);
     }

@@ -136,11 +136,10 @@ export function checkSlo(slo: SloDocument | undefined, reporter: Reporter): void
 
 const maxWindowLimitMs = 24 * 3_600_000;
 const minuteMs = 60_000;
-const lagLimitMs = 3_600_000;
-/** Before that, agents have not sent what they counted. */
-const leastLagMs = 20_000;
 const minFaultLimitMs = 10 * minuteMs;
 const warmUpLimitMs = 10 * minuteMs;
+/** What a registry may write as lag. Before the least of it, agents have not sent what they counted. */
+export const lagRangeMs = { min: 20_000, max: 3_600_000 } as const;
 
 /** Durations of one `gate:` block. What it inherits is reported where it is written, not here again. */
 export function checkGate(own: GateDocument | undefined, defaults: Defaults, reporter: Reporter): void {
@@ -192,12 +191,12 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
     );
   }
   const lag = own.lag === undefined ? undefined : spanMs(own.lag);
-  if (lag !== undefined && (lag < leastLagMs || lag > lagLimitMs)) {
+  if (lag !== undefined && (lag < lagRangeMs.min || lag > lagRangeMs.max)) {
     reporter.value(
       ['gate', 'lag'],
       'lag-range',
       own.lag,
-      lag < leastLagMs
+      lag < lagRangeMs.min
         ? `lag is ${own.lag}, and no metrics are complete before 20 s`
         : `lag is ${own.lag}, and a verdict more than an hour late is of no use`,
       'lag must be 20s to 1h. The default is 45s.',

@@ -3,14 +3,14 @@ import {
   type SimulatorOptions,
   startDatadogSimulator,
 } from '../../../src/demo/datadog/simulator.ts';
-import { EventStore } from '../../../src/demo/datadog/store.ts';
+import { EventStore, type StoreOptions } from '../../../src/demo/datadog/store.ts';
 
 /** A Tuesday noon, on the minute and on the hour: 10 s slots, minutes and hours all begin here. */
 export const NOON = Date.UTC(2026, 2, 10, 12, 0, 0);
 export const MINUTE = 60_000;
 
 /** A store whose clock is set by the test. */
-export function storeAt(epochMs: number, options: { lagMs?: number; sketchError?: number } = {}) {
+export function storeAt(epochMs: number, options: Omit<StoreOptions, 'now'> = {}) {
   const clock = { now: epochMs };
   return { clock, store: new EventStore({ now: () => clock.now, ...options }) };
 }

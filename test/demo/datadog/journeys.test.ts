@@ -166,6 +166,22 @@ describe('what the caller decides', () => {
     expect(slow(window.from, window.to)).toBeGreaterThan(100 * slow(window.to, NOON));
   });
 
+  it('counts requests that have become slow when they end', () => {
+    const route = 'POST /api/v1/login';
+    const from = NOON - 30 * MINUTE;
+    const { store } = simulated({ breakages: [{ route, from, slowdown: 500 }] }, 2);
+    const login = (fromS: number, toS: number) =>
+      hits(
+        store,
+        'version:v1.42.0 AND resource_name:post_/api/v1/login',
+        from + fromS * 1000,
+        from + toS * 1000,
+      );
+    const usual = login(-60, 0);
+    expect(login(0, 20)).toBeLessThan(usual / 10);
+    expect(login(120, 180)).toBeGreaterThan(usual / 2);
+  });
+
   it('follows the weight over time and can roll one service only', () => {
     const canaryWeight = (at: number) => (at < NOON - 30 * MINUTE ? 0.1 : 0.5);
     const { store } = simulated({ ...small, canaryWeight, canaryServices: ['member-api'] });

@@ -226,7 +226,7 @@ describe('ingestion that is late', () => {
   };
 
   it('stops for everybody, and catches up', () => {
-    const { store, clock } = storeAt(NOON - MINUTE, { lagMs: 0 });
+    const { store, clock } = storeAt(NOON - MINUTE, { lateness: 0 });
     for (let minute = -10; minute < 20; minute += 1) {
       store.recordRequests({ ...signup, at: NOON + minute * MINUTE });
     }

@@ -3,7 +3,7 @@ import type { SideCounts } from '../../../domain/metrics/metrics-source.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import { planTraffic } from '../query/query-plan.ts';
-import { askHourly } from './hourly-query.ts';
+import { askCounts } from './count-query.ts';
 import { trafficOf } from './snapshot.ts';
 import { readAttributes } from './timeseries-response.ts';
 
@@ -19,6 +19,6 @@ export async function hourlyTraffic(
   toMs: number,
 ): Promise<ReadonlyMap<string, SideCounts>> {
   const plan = planTraffic(batch);
-  const answer = await askHourly(api, plan.queries, fromMs, toMs);
+  const answer = await askCounts(api, plan.queries, fromMs, toMs, hourMs);
   return trafficOf(plan, batch, { fromMs, toMs }, readAttributes(answer), hourMs);
 }

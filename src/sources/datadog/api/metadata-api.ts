@@ -1,8 +1,9 @@
+import { hourMs } from '../../../domain/duration.ts';
 import { SourceError } from '../../../domain/errors.ts';
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
 import type { MetricTags, Shares } from '../../../domain/ports/backend-facts.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
-import { askHourly } from './hourly-query.ts';
+import { askCounts } from './count-query.ts';
 import { malformed } from './timeseries-response.ts';
 
 /**
@@ -70,7 +71,7 @@ export async function groupTotals(
 ): Promise<ReadonlyMap<string, readonly GroupTotal[]>> {
   const totals = new Map<string, GroupTotal[]>(queries.map(({ name }) => [name, []]));
   if (queries.length === 0) return totals;
-  const answer = await askHourly(api, queries, fromMs, toMs);
+  const answer = await askCounts(api, queries, fromMs, toMs, hourMs);
   const data = record(record(answer, 'the answer').data, 'data');
   const { series, values } = record(data.attributes, 'attributes');
   if (!Array.isArray(series) || !Array.isArray(values) || series.length !== values.length) {

@@ -1,16 +1,16 @@
-import { hourMs } from '../../../domain/duration.ts';
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 
 /**
- * The answer to count queries by the hour, not trusted yet: one POST /api/v2/query/timeseries for all of them, with a
- * formula of its own for each. Both ends are whole hours, epoch ms. Throws SourceError.
+ * The answer to count queries in buckets of `everyMs`, not trusted yet: one POST /api/v2/query/timeseries for all of them,
+ * with a formula of its own for each. Both ends are epoch ms. Datadog may answer in wider buckets. Throws SourceError.
  */
-export async function askHourly(
+export async function askCounts(
   api: JsonApi,
   queries: readonly SentQuery[],
   fromMs: number,
   toMs: number,
+  everyMs: number,
 ): Promise<unknown> {
   return api.postJson('/api/v2/query/timeseries', {
     data: {
@@ -18,7 +18,7 @@ export async function askHourly(
       attributes: {
         from: fromMs,
         to: toMs,
-        interval: hourMs,
+        interval: everyMs,
         formulas: queries.map(({ name }) => ({ formula: name })),
         queries: queries.map(({ name, query }) => ({ data_source: 'metrics', name, query })),
       },
