@@ -1,6 +1,6 @@
 /**
- * With a greater skew nothing is judged. The registry's lag is 90 s, and agents flush within 30 s. A clock that is fast by
- * less still sees minutes that are nearly complete. A clock that is slow by less is late by one minute.
+ * With a greater skew nothing is judged. A clock that is fast by less ends the data earlier by as much (measurement.ts). A clock that
+ * is slow by less is late by as much.
  */
 export const maxClockSkewMs = 60_000;
 

@@ -239,6 +239,22 @@ describe('services of several calls', () => {
     expect(span).toEqual({ toMs: atTens(expected), incompleteMs: 0 });
   });
 
+  it.each([
+    ['ahead', 25_000, 157],
+    ['behind', -25_000, 160],
+  ])('end earlier where the clock is %s of the source’s by as much', (_, clockSkewMs, expected) => {
+    const snapshots = snapshotsOf({ shop: steady(2) }, { stepMs: 10_000, toMs: atTens(160), pastEndMs });
+    const recent = { ...snapshots.recent, clockSkewMs };
+    const byService = new Map([
+      ['shop', { ...snapshots, recent }],
+      ['auth', snapshotsOf({ auth: steady(2) }, { stepMs: 10_000, toMs: atTens(160), pastEndMs })],
+    ]);
+    expect(measuredUntil(request, byService, atTens(160))).toEqual({
+      toMs: atTens(expected),
+      incompleteMs: 0,
+    });
+  });
+
   it('have the shortest recent buckets of any; those of longer ones are known by minutes', () => {
     const { recent, availability } = measured(
       { stepMs: 10_000, toMs: atTens(162), pastEndMs },
