@@ -221,7 +221,8 @@ export interface MeasuredSpan {
 
 /**
  * The end of what is judged: `toMs` on the grid of the recent buckets, no later than every snapshot's own end, and before the
- * buckets in which counts of one side are missing. The minute of a source that has nothing shorter must be complete.
+ * buckets in which counts of one side are missing. The minute of a source that has nothing shorter must be complete, and that of
+ * a CUJ whose lag is so long that it ends in the past.
  */
 export function measuredUntil(snapshots: ReadonlyMap<string, Snapshots>, toMs: number): MeasuredSpan {
   let untilMs = toMs;
@@ -229,12 +230,13 @@ export function measuredUntil(snapshots: ReadonlyMap<string, Snapshots>, toMs: n
     untilMs = Math.min(untilMs, recent.toMs);
     // The last bucket of a snapshot may be cut at its end, but not before it.
     if (untilMs < recent.toMs || recent.stepMs === bucketMs) untilMs = floorTo(untilMs, recent.stepMs);
+    if (untilMs < recent.fromMs) untilMs = floorMinute(untilMs);
   }
   let completeMs = untilMs;
   for (const [service, { recent }] of snapshots) {
     const { stepMs, fromMs } = recent;
     const { canary, stable } = recent.services.get(service) ?? {};
-    if (stepMs >= bucketMs) continue;
+    if (stepMs >= bucketMs || untilMs <= fromMs) continue;
     const end = Math.ceil((untilMs - fromMs) / stepMs);
     const until = (counts: Float64Array | undefined) =>
       counts === undefined ? new Float64Array(end) : counts.subarray(0, end);
