@@ -219,6 +219,18 @@ describe('the evaluation of a CUJ', () => {
     },
   );
 
+  it('says of a since in the future no more than is true where the newest data is left out', async () => {
+    const source = new Rates((side) =>
+      side === 'canary' ? { total: 1000 } : { total: 9000, untilMs: now - 150_000 },
+    );
+    const since = new Date(now + 120_000).toISOString();
+    const { verdict } = await evaluatorOf(source).cuj({ cuj: 'login', params, since }, signal);
+    expect(verdict.window).toMatchObject({ to: '2026-01-31T09:59:00.000Z', incompleteSeconds: 60 });
+    const ahead = /at least (\d+) s ahead/.exec(verdict.summary)?.[1];
+    expect(Number(ahead)).toBeGreaterThan(60);
+    expect(Number(ahead)).toBeLessThanOrEqual(120);
+  });
+
   it('begins at the first hit of the canary on the service', async () => {
     const fromMs = Date.parse('2026-01-31T09:40:00Z');
     const source = new Rates((side) => (side === 'canary' ? { total: 100, fromMs } : { total: 900 }));

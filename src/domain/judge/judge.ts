@@ -188,9 +188,12 @@ function policyOf({ gate }: Cuj, { budgetRule }: JudgeOptions): GatePolicy {
   return budgetRule === undefined ? gate : { ...gate, rule: budgetRule.rule };
 }
 
-/** How far `since` is ahead of now, which is at most a minute after `toMs` and the lag. */
-function aheadOf({ sinceMs, toMs }: Measurement, lagMs: number): Pick<SummaryFacts, 'sinceAheadSeconds'> {
-  const aheadMs = (sinceMs ?? Number.NEGATIVE_INFINITY) - (toMs + lagMs + bucketMs);
+/** How far `since` is ahead of now, which is at most a minute after the lag and the end of the data, with what is left out. */
+function aheadOf(
+  { sinceMs, toMs, incompleteMs = 0 }: Measurement,
+  lagMs: number,
+): Pick<SummaryFacts, 'sinceAheadSeconds'> {
+  const aheadMs = (sinceMs ?? Number.NEGATIVE_INFINITY) - (toMs + incompleteMs + lagMs + bucketMs);
   return aheadMs > 0 ? { sinceAheadSeconds: Math.ceil(aheadMs / 1000) } : {};
 }
 
