@@ -6,14 +6,13 @@ export interface EvidenceThreshold {
   readonly pooled: EvidenceProcess;
   readonly threshold: number;
   readonly minBadEvents: number;
+  /** Whether bad events on these endpoints (by index) can lie so far apart that no short interval holds all of them. */
+  readonly canOutlast: (endpoints: readonly number[]) => boolean;
 }
 
 export interface ThresholdEndpoint {
   readonly total: number;
   readonly scale: number;
-  /** The first and the last minute in which the canary has traffic here. */
-  readonly firstLive: number;
-  readonly lastLive: number;
   readonly measured: { readonly sampleRate: number };
   readonly process: EvidenceProcess;
 }
@@ -126,13 +125,13 @@ export function spread(totals: readonly number[], bad: number): number[] {
 
 export interface AbortThresholds {
   /**
-   * The CUJ's: the least bad events, spread as the traffic is and over time, that fail: with any one of them left out, more than
-   * noise remains. Null where not even all would fail, or where the endpoints that they fall on have traffic in one minute only.
+   * The CUJ's: the least bad events, spread over the endpoints as the traffic is, that fail where no two of them lie in one short
+   * interval. With any one of them left out, more than noise remains. Fewer never fail, however they lie. Null where none do.
    */
   readonly cuj: number | null;
   /**
-   * Every endpoint's own, in the order given: the least bad events on it alone, all others clean, that fail the CUJ in the same way;
-   * null where its traffic cannot carry a fail.
+   * Every endpoint's own, in the order given: the same of bad events on it alone, all others clean; null where its traffic cannot
+   * carry a fail.
    */
   readonly endpoints: readonly (number | null)[];
 }
@@ -144,7 +143,7 @@ export function abortThresholdsOf(thresholdInput: EvidenceThreshold): AbortThres
 }
 
 function cujThreshold(
-  { endpoints, pooled, threshold, minBadEvents }: EvidenceThreshold,
+  { endpoints, pooled, threshold, minBadEvents, canOutlast }: EvidenceThreshold,
   clean: readonly number[],
 ): number | null {
   if (endpoints.length === 0) return null;
@@ -157,17 +156,15 @@ function cujThreshold(
     let alone = 0;
     /** Each endpoint's evidence with one bad event less, and what the endpoint has more with it. */
     const less: { readonly scale: number; readonly gain: number }[] = [];
-    let first = Number.POSITIVE_INFINITY;
-    let last = Number.NEGATIVE_INFINITY;
+    const hit: number[] = [];
     for (let i = 0; i < counts.length; i += 1) {
       const count = counts[i] as number;
       if (count <= 0) {
         alone += clean[i] as number;
         continue;
       }
-      const { scale, measured, process, firstLive, lastLive } = endpoints[i] as ThresholdEndpoint;
-      if (firstLive < first) first = firstLive;
-      if (lastLive > last) last = lastLive;
+      const { scale, measured, process } = endpoints[i] as ThresholdEndpoint;
+      hit.push(i);
       scaled += count * scale;
       observed += count * measured.sampleRate;
       const all = process.of(count * scale);
@@ -175,13 +172,14 @@ function cujThreshold(
       less.push({ scale, gain: all - process.of((count - 1) * scale) });
     }
     return (
-      first < last &&
       reaches(observed, minBadEvents) &&
+      canOutlast(hit) &&
       (pooled.of(scaled) + alone / endpoints.length) / 2 >= threshold &&
-      less.every(
-        ({ scale, gain }) =>
-          (pooled.of(scaled - scale) + (alone - gain) / endpoints.length) / 2 > noiseEvidence,
-      )
+      less.every(({ scale, gain }) => {
+        // One event less takes no more than a factor of 1024 away from what a double cannot hold.
+        const rest = alone === Number.POSITIVE_INFINITY ? alone : alone - gain;
+        return (pooled.of(scaled - scale) + rest / endpoints.length) / 2 > noiseEvidence;
+      })
     );
   };
   // Bad events that are spread out prove little on any one endpoint, so the pool alone is a good first guess.
@@ -201,8 +199,8 @@ function endpointThresholds(thresholdInput: EvidenceThreshold, clean: readonly n
   const allClean = sum(clean);
   // The thresholds of neighbouring endpoints are near each other.
   let guess = 1;
-  return endpoints.map(({ total, scale, firstLive, lastLive, measured, process }, i) => {
-    if (!(firstLive < lastLive)) return null;
+  return endpoints.map(({ total, scale, measured, process }, i) => {
+    if (total < 1 || !thresholdInput.canOutlast([i])) return null;
     const others = allClean - (clean[i] as number);
     const evidenceOf = (bad: number) =>
       (pooled.of(bad * scale) + (others + process.of(bad * scale)) / endpoints.length) / 2;

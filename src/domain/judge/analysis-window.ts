@@ -41,10 +41,10 @@ export interface JudgedWindow {
   /** Whether it is all of this rollout: not a fixed span, and no `since` leaves out what the canary did before. */
   readonly isWholeRollout: boolean;
   /**
-   * Minutes from the begin of the minute of the canary's first hit in the window on a whole service to the end of that of its last
-   * one, or to the measurement's end; 0 without one. Time in which the canary is silent shows nothing. Not always a whole number.
+   * From the begin of the minute of the canary's first hit in the window on a whole service to the end of that of its last one, or to
+   * the measurement's end, in ms; 0 without one. Time in which the canary is silent shows nothing.
    */
-  readonly watchedMinutes: number;
+  readonly watchedMs: number;
   /** Hits on the whole services by bucket, over all that was queried. */
   readonly hits: { readonly canary: readonly number[]; readonly stable: readonly number[] };
   /** Hits of the canary on the whole services, inside the window and over all that was queried. */
@@ -133,9 +133,9 @@ function rolloutBegin({ begins, hasEnded }: Attempts, end: number): { first: num
 /** The part of a measurement that is judged. Pure. */
 export function judgedWindow(policy: GatePolicy, measurement: Measurement): JudgedWindow {
   const { canary, stable, unmatched, overlapping = [] } = measurement.whole;
-  const minutes = (measurement.toMs - measurement.fromMs) / bucketMs;
-  const buckets = Math.ceil(minutes);
-  const completeEnd = Math.floor(minutes);
+  const lengthMs = measurement.toMs - measurement.fromMs;
+  const buckets = Math.ceil(lengthMs / bucketMs);
+  const completeEnd = Math.floor(lengthMs / bucketMs);
   const gap = Math.max(1, Math.ceil(policy.restartGapMs / bucketMs));
   const wanted = measurement.windowMs ?? policy.window;
   // A minute that is not over is not silent yet.
@@ -183,7 +183,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
     measurement.sinceMs === undefined
       ? { attempts: attempts.begins.length }
       : {}),
-    watchedMinutes: watchedMinutes(canary, first, minutes),
+    watchedMs: watchedMs(canary, first, lengthMs),
     hits: { canary, stable },
     wholeCanaryInWindow: sum(canary, first, buckets),
     wholeCanary,
@@ -218,7 +218,7 @@ export function withoutWarmUp(
     ...window,
     first,
     warmUpMinutes: first - Math.max(window.first, begin),
-    watchedMinutes: watchedMinutes(canary, first, (toMs - fromMs) / bucketMs),
+    watchedMs: watchedMs(canary, first, toMs - fromMs),
     wholeCanaryInWindow: sum(canary, first, window.end),
   };
 }
@@ -228,9 +228,11 @@ function newestAttempt(attempts: Attempts | undefined, end: number): number {
   return attempts === undefined || attempts.hasEnded ? end : (attempts.begins.at(-1) ?? end);
 }
 
-function watchedMinutes(hits: readonly number[], first: number, minutes: number): number {
+function watchedMs(hits: readonly number[], first: number, lengthMs: number): number {
   const from = hits.findIndex((count, i) => i >= first && count > 0);
-  return from < 0 ? 0 : Math.min(hits.findLastIndex((count) => count > 0) + 1, minutes) - from;
+  if (from < 0) return 0;
+  const end = hits.findLastIndex((count) => count > 0) + 1;
+  return Math.min(end * bucketMs, lengthMs) - from * bucketMs;
 }
 
 /** The least share of requests that is seen, of any endpoint. */

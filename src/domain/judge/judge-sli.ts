@@ -1,4 +1,4 @@
-import type { Series } from '../metrics/metrics-source.ts';
+import { bucketMs, type EndpointMeasurement, type Series } from '../metrics/metrics-source.ts';
 import { defaultMinFaultMs, type GatePolicy } from '../registry/model.ts';
 import { burnRateOf } from '../registry/objective.ts';
 import type { SliName } from '../sli/table.ts';
@@ -44,8 +44,9 @@ export interface SliVerdict extends SideFacts {
    */
   readonly rulesOutRate: number;
   /**
-   * The abort threshold: the least bad events at this traffic, spread as the traffic is and over two minutes, that fail
-   * (unless stable shares the cause). Null: no number does yet; and always under a rule that cannot say it.
+   * The abort threshold: the least bad events at this traffic, spread over the endpoints as the traffic is, that fail where no two
+   * of them lie in one interval shorter than `minFaultDuration` (unless stable shares the cause). Fewer never fail. Null: no number
+   * does yet; and always under a rule that cannot say it.
    */
   readonly failAtBadEvents: number | null;
   /**
@@ -108,11 +109,11 @@ function judgeWithoutIncident(question: SliQuestion): SliVerdict {
   const rest = withoutIncident(sums, window, objective, Math.log(1 / policy.falseAbort), question.recent);
   if (rest === undefined || isHeldElsewhere(judged, policy)) return judged;
   // Nothing is known of the canary in the minutes that are left out.
-  const watchedMinutes = Math.max(0, window.watchedMinutes - rest.minutes);
+  const watchedMs = Math.max(0, window.watchedMs - rest.minutes * bucketMs);
   const now = judgeWithoutUnmet({
     ...question,
     endpoints: rest.endpoints,
-    window: { ...window, watchedMinutes },
+    window: { ...window, watchedMs },
   });
   // A pass by onLowTraffic alone would rest on nothing.
   if (now.verdict !== 'pass' || now.reason === 'insufficient_traffic') return judged;
@@ -137,15 +138,22 @@ function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
   const isLeftOut = ({ latencyMs }: { readonly latencyMs?: number }) =>
     latencyMs !== undefined && leftOut.has(latencyMs);
   // As if they had no requests. If they were left out, the mean over the endpoints would change, and could be greater.
-  const others = endpoints.map((one) =>
-    isLeftOut(one) ? { ...one, canary: noRequests, stable: noRequests } : one,
-  );
+  const others = endpoints.map((one) => (isLeftOut(one) ? withoutRequests(one) : one));
   const rest = judgeSums(sumSli(others, window, objective), question, { unmetThreshold, unreached });
   if (rest.verdict === 'fail') return { ...rest, endpoints: rest.endpoints.filter((one) => !isLeftOut(one)) };
   return undecided(judgeSums(sums, question, { unmetThreshold, unreached }), 'threshold_unmet');
 }
 
 const noRequests: Series = { total: new Float64Array(0), bad: new Float64Array(0) };
+
+function withoutRequests({ recentBad, ...endpoint }: EndpointMeasurement): EndpointMeasurement {
+  return {
+    ...endpoint,
+    canary: noRequests,
+    stable: noRequests,
+    ...(recentBad === undefined ? {} : { recentBad: new Float64Array(recentBad.length) }),
+  };
+}
 
 function judgeSums(
   sums: SliSums,
@@ -225,7 +233,7 @@ function logSustainedOf(
 ): number | undefined {
   if (logAgainstWithout === undefined) return undefined;
   let least = Number.POSITIVE_INFINITY;
-  for (const interval of shortIntervals(sums, window, recent, minFaultMs))
+  for (const interval of shortIntervals(sums.endpoints, window, { recent, minFaultMs }))
     least = Math.min(least, logAgainstWithout(evidence, interval));
   return least;
 }

@@ -148,6 +148,8 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
       ? noDataCauseOf(names.map(windowFor).find(isWarmingUp) ?? window)
       : undefined;
   const suppressed = cuj.mode === 'observe' && judged.verdict !== 'pass';
+  /** The least age of the newest data. */
+  const ageMs = cuj.gate.lagMs + (measurement.incompleteMs ?? 0);
   const facts: SummaryFacts = {
     verdict: judged.verdict,
     reason: judged.reason,
@@ -158,12 +160,10 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
     stable: measurement.selectors.stable,
     slis,
     ...(noDataCause === undefined ? {} : { noDataCause }),
-    ...aheadOf(measurement, cuj.gate.lagMs),
-    ...(stale === undefined
-      ? {}
-      : { staleData: staleDataIn(stale, cuj.gate.lagMs + (measurement.incompleteMs ?? 0)) }),
+    ...aheadOf(measurement, ageMs),
+    ...(stale === undefined ? {} : { staleData: staleDataIn(stale, ageMs) }),
     ...(window.attempts === undefined ? {} : { attempts: window.attempts }),
-    minutesOfTraffic: window.watchedMinutes,
+    minutesOfTraffic: window.watchedMs / bucketMs,
     ...(window.indistinguishable === undefined ? {} : { indistinguishable: window.indistinguishable }),
     traffic: {
       canary: roundCount(window.wholeCanary),
@@ -188,20 +188,17 @@ function policyOf({ gate }: Cuj, { budgetRule }: JudgeOptions): GatePolicy {
   return budgetRule === undefined ? gate : { ...gate, rule: budgetRule.rule };
 }
 
-/** How far `since` is ahead of now, which is at most a minute after the lag and the end of the data, with what is left out. */
-function aheadOf(
-  { sinceMs, toMs, incompleteMs = 0 }: Measurement,
-  lagMs: number,
-): Pick<SummaryFacts, 'sinceAheadSeconds'> {
-  const aheadMs = (sinceMs ?? Number.NEGATIVE_INFINITY) - (toMs + incompleteMs + lagMs + bucketMs);
+/** How far `since` is ahead of now, which is at most a minute after the newest data is `ageMs` old. */
+function aheadOf({ sinceMs, toMs }: Measurement, ageMs: number): Pick<SummaryFacts, 'sinceAheadSeconds'> {
+  const aheadMs = (sinceMs ?? Number.NEGATIVE_INFINITY) - (toMs + ageMs + bucketMs);
   return aheadMs > 0 ? { sinceAheadSeconds: Math.ceil(aheadMs / 1000) } : {};
 }
 
-function staleDataIn({ services, newestMs, missingMs }: StaleData, lagMs: number): VerdictStaleData {
+function staleDataIn({ services, newestMs, missingMs }: StaleData, ageMs: number): VerdictStaleData {
   return {
     services,
     newest: new Date(newestMs).toISOString(),
-    ageSeconds: (missingMs + lagMs) / 1000,
+    ageSeconds: (missingMs + ageMs) / 1000,
   };
 }
 
@@ -308,11 +305,12 @@ function assemble(
 }
 
 function windowOf(measurement: Measurement, window: JudgedWindow): VerdictWindow {
-  const fromMs = measurement.fromMs + window.first * bucketMs;
+  // An empty window begins at its end, also where the newest minute is not over.
+  const fromMs = Math.min(measurement.fromMs + window.first * bucketMs, measurement.toMs);
   return {
     from: new Date(fromMs).toISOString(),
     to: new Date(measurement.toMs).toISOString(),
-    seconds: Math.max(0, (measurement.toMs - fromMs) / 1000),
+    seconds: (measurement.toMs - fromMs) / 1000,
     start: window.start,
     ...(measurement.incompleteMs === undefined ? {} : { incompleteSeconds: measurement.incompleteMs / 1000 }),
   };

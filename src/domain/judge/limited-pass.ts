@@ -1,4 +1,3 @@
-import { bucketMs } from '../metrics/metrics-source.ts';
 import type { Objective } from '../registry/objective.ts';
 import { upperBound } from '../statistics/clopper-pearson.ts';
 import { logEvidence } from '../statistics/e-process.ts';
@@ -47,5 +46,5 @@ export function secondsToLimitedPass(
 ): number | undefined {
   if (passAfterMs === undefined || !window.isWholeRollout || logAgainst === undefined) return undefined;
   if (logAgainst > Math.log(noiseEvidence)) return undefined;
-  return Math.max(0, passAfterMs - window.watchedMinutes * bucketMs) / 1000;
+  return Math.max(0, passAfterMs - window.watchedMs) / 1000;
 }

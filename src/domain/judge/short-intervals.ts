@@ -1,16 +1,15 @@
-import type { RecentBuckets } from '../metrics/metrics-source.ts';
-import { bucketMs } from '../metrics/metrics-source.ts';
-import { touchedBuckets } from '../registry/rules.ts';
+import { bucketMs, type EndpointMeasurement, type RecentBuckets } from '../metrics/metrics-source.ts';
+import { blipReachMs } from '../registry/rules.ts';
 import { rounding } from './abort-threshold.ts';
 import type { JudgedWindow } from './analysis-window.ts';
-import type { SliSums } from './sli-counts.ts';
+import type { EndpointSums } from './sli-counts.ts';
 
 /**
  * A blip is over before an abort could help. Evidence that comes from one interval shorter than `minFaultDuration` is therefore
  * no fail: more than noise must remain with any one such interval left out.
  */
 
-/** Bad events of the canary on one endpoint in one minute. */
+/** Bad events of the canary on one endpoint in one minute, or in a part of it. */
 export interface LeftOutEvents {
   /** In the order of the sums. */
   readonly endpoint: number;
@@ -22,60 +21,99 @@ export interface LeftOutEvents {
 /** All bad events of the canary in the buckets that one interval touches. */
 export type ShortInterval = readonly LeftOutEvents[];
 
+/** When buckets begin and end: ms after the begin of the measurement. */
+interface BadBucket extends LeftOutEvents {
+  readonly beginMs: number;
+  readonly endMs: number;
+}
+
+/** How bad events are known in time. */
+export interface BlipScale {
+  readonly recent: RecentBuckets | undefined;
+  readonly minFaultMs: number;
+}
+
 /**
- * Every interval shorter than `minFaultMs` in the window whose bad events are not part of another one's: by minute, and by recent
- * bucket from where there are such. An interval across the two is left out of account.
+ * Every interval shorter than `minFaultMs` in the window whose bad events are not part of another one's. It touches buckets of
+ * which the last one begins less than {@link blipReachMs} after the first one ends.
  */
 export function shortIntervals(
-  { endpoints }: SliSums,
-  { first, end }: JudgedWindow,
-  recent: RecentBuckets | undefined,
-  minFaultMs: number,
+  endpoints: readonly Pick<EndpointSums, 'measured'>[],
+  window: Pick<JudgedWindow, 'first' | 'end'>,
+  scale: BlipScale,
 ): ShortInterval[] {
-  const recentMinute = recent === undefined ? end : Math.min(Math.max(recent.firstMinute, first), end);
-  const byMinute = intervalsOf(
-    endpoints.map(({ measured }) => measured.canary.bad),
-    { first, end: recentMinute, length: touchedBuckets(minFaultMs, bucketMs), minuteOf: (bucket) => bucket },
+  const reachMs = reachMsOf(scale);
+  const buckets = endpoints.map(({ measured }, endpoint) =>
+    badBucketsOf(measured, endpoint, window, scale.recent),
   );
-  if (recent === undefined) return byMinute;
-  const { firstMinute, stepMs } = recent;
-  const bad = endpoints.map(({ measured }) => measured.recentBad ?? new Float64Array());
-  return [
-    ...byMinute,
-    ...intervalsOf(bad, {
-      first: ((recentMinute - firstMinute) * bucketMs) / stepMs,
-      end: Math.max(0, ...bad.map(({ length }) => length)),
-      length: touchedBuckets(minFaultMs, stepMs),
-      minuteOf: (bucket) => firstMinute + Math.floor((bucket * stepMs) / bucketMs),
+  const ends = [...new Set(buckets.flatMap((own) => own.map(({ endMs }) => endMs)))].sort((a, b) => a - b);
+  const next = buckets.map(() => 0);
+  // Of the buckets that an interval touches, one ends first: there is one longest interval for each end.
+  return ends.map((endMs) =>
+    buckets.flatMap((own, endpoint) => {
+      let from = next[endpoint] as number;
+      while (from < own.length && (own[from] as BadBucket).endMs < endMs) from += 1;
+      next[endpoint] = from;
+      let to = from;
+      while (to < own.length && (own[to] as BadBucket).beginMs < endMs + reachMs) to += 1;
+      return own.slice(from, to);
     }),
-  ];
+  );
 }
 
-interface BucketRange {
-  readonly first: number;
-  readonly end: number;
-  /** Buckets of one interval. */
-  readonly length: number;
-  readonly minuteOf: (bucket: number) => number;
+function reachMsOf({ recent, minFaultMs }: BlipScale): number {
+  return blipReachMs(minFaultMs, recent?.stepMs ?? bucketMs);
 }
 
-/** The intervals that begin with a bad event: any other one holds no more than the one that begins with its first. */
-function intervalsOf(bad: readonly ArrayLike<number>[], { first, end, length, minuteOf }: BucketRange) {
-  const intervals: ShortInterval[] = [];
-  for (let begin = first; begin < end; begin += 1) {
-    if (!bad.some((counts) => (counts[begin] ?? 0) > rounding)) continue;
-    const leftOut = new Map<string, LeftOutEvents>();
-    for (let i = begin; i < Math.min(begin + length, end); i += 1) {
-      const minute = minuteOf(i);
-      bad.forEach((counts, endpoint) => {
-        const count = counts[i] ?? 0;
-        if (count <= rounding) return;
-        const key = `${endpoint} ${minute}`;
-        const before = leftOut.get(key)?.bad ?? 0;
-        leftOut.set(key, { endpoint, minute, bad: before + count });
-      });
-    }
-    intervals.push([...leftOut.values()]);
-  }
-  return intervals;
+/** Buckets of the window with a bad event of the canary, in their order: recent ones where there are such, else minutes. */
+function badBucketsOf(
+  { canary, recentBad }: Pick<EndpointMeasurement, 'canary' | 'recentBad'>,
+  endpoint: number,
+  { first, end }: Pick<JudgedWindow, 'first' | 'end'>,
+  recent: RecentBuckets | undefined,
+): BadBucket[] {
+  const found: BadBucket[] = [];
+  const add = (bad: number, minute: number, beginMs: number, lengthMs: number) => {
+    if (bad > rounding) found.push({ endpoint, minute, bad, beginMs, endMs: beginMs + lengthMs });
+  };
+  const isRecent = recent !== undefined && recentBad !== undefined;
+  const byMinute = isRecent ? Math.min(end, recent.firstMinute) : end;
+  for (let i = first; i < byMinute; i += 1) add(canary.bad[i] ?? 0, i, i * bucketMs, bucketMs);
+  if (!isRecent) return found;
+  const { firstMinute, stepMs } = recent;
+  recentBad.forEach((bad, i) => {
+    const beginMs = firstMinute * bucketMs + i * stepMs;
+    const minute = Math.floor(beginMs / bucketMs);
+    if (minute >= first && minute < end) add(bad, minute, beginMs, stepMs);
+  });
+  return found;
+}
+
+/** When the first bucket ends and the last one begins in which the canary's traffic on an endpoint can lie. */
+export interface LiveSpan {
+  readonly firstEndMs: number;
+  readonly lastBeginMs: number;
+}
+
+/** Precondition: there is traffic. */
+export function liveSpanOf(
+  { measured: { recentBad }, firstLive, lastLive }: EndpointSums,
+  recent: RecentBuckets | undefined,
+): LiveSpan {
+  const isRecent = (minute: number) =>
+    recent !== undefined && recentBad !== undefined && minute >= recent.firstMinute;
+  const { firstMinute = 0, stepMs = bucketMs } = recent ?? {};
+  const lastRecent = firstMinute * bucketMs + ((recentBad?.length ?? 0) - 1) * stepMs;
+  return {
+    firstEndMs: firstLive * bucketMs + (isRecent(firstLive) ? stepMs : bucketMs),
+    lastBeginMs: isRecent(lastLive)
+      ? Math.min((lastLive + 1) * bucketMs - stepMs, lastRecent)
+      : lastLive * bucketMs,
+  };
+}
+
+/** Whether two bad events that are as far apart as these spans allow do not lie in one short interval. */
+export function canOutlast(spans: readonly LiveSpan[], scale: BlipScale): boolean {
+  const firstEndMs = Math.min(...spans.map((span) => span.firstEndMs));
+  return Math.max(...spans.map((span) => span.lastBeginMs)) - firstEndMs >= reachMsOf(scale);
 }

@@ -1,5 +1,5 @@
 import type { EndpointMeasurement, RecentBuckets } from '../metrics/metrics-source.ts';
-import type { GatePolicy } from '../registry/model.ts';
+import { defaultMinFaultMs, type GatePolicy } from '../registry/model.ts';
 import type { Objective } from '../registry/objective.ts';
 import type { SliName } from '../sli/table.ts';
 import { EvidenceProcess, logMixture } from '../statistics/e-process.ts';
@@ -7,7 +7,7 @@ import { logMeanExp } from '../statistics/log-mean-exp.ts';
 import { shareLogsOf, withdrawCanaryBad } from '../statistics/share-test.ts';
 import { type EvidenceThreshold, minBadEvents } from './abort-threshold.ts';
 import { type JudgedWindow, minStableShare } from './analysis-window.ts';
-import type { ShortInterval } from './short-intervals.ts';
+import { canOutlast, type LiveSpan, liveSpanOf, type ShortInterval } from './short-intervals.ts';
 import type { CanaryCounts, SliSums } from './sli-counts.ts';
 import { comparedCounts, logStableEvidence } from './stable-baseline.ts';
 
@@ -53,7 +53,7 @@ export interface Evidence {
 /** `comparesStable`: the rule uses only the minutes with concurrent stable traffic. */
 export function evidenceIn(
   sums: SliSums,
-  { objective, policy, sliCount, window }: SliQuestion,
+  { objective, policy, sliCount, window, recent }: SliQuestion,
   comparesStable: boolean,
 ): Evidence {
   const pooled = new EvidenceProcess(sums.n, objective.budget);
@@ -63,6 +63,8 @@ export function evidenceIn(
   const beside = comparesStable ? comparedCounts(sums, window) : undefined;
   const minStable = beside === undefined ? 0 : minStableShare;
   const shareLogs = shareLogsOf(sums.byService, window.first, window.end, minStable);
+  const spans = sums.endpoints.map((endpoint) => liveSpanOf(endpoint, recent));
+  const blips = { recent, minFaultMs: policy.minFaultMs ?? defaultMinFaultMs };
   return {
     logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
     logAlone,
@@ -94,6 +96,11 @@ export function evidenceIn(
       pooled,
       threshold: sliCount / policy.falseAbort,
       minBadEvents,
+      canOutlast: (hit) =>
+        canOutlast(
+          hit.map((i) => spans[i] as LiveSpan),
+          blips,
+        ),
     },
     counts: beside ?? sums,
     stableRate: beside?.stableRate,

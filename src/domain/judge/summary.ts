@@ -209,7 +209,7 @@ function limitedPassText({ limitedPass, requestsToVerdict }: SliVerdict): string
   const { requests, seconds } = limitedPass;
   const parts = [
     ...(requests > 0 ? [`${plain(requests)} clean requests`] : []),
-    ...(seconds > 0 ? [`${minutes(seconds)} min`] : []),
+    ...(seconds > 0 ? [`${plain(Math.ceil(seconds / 60))} min`] : []),
   ];
   return ` or with limited evidence after ${parts.join(' and ')}`;
 }

@@ -15,7 +15,6 @@ import {
   type RecentBuckets,
   type Series,
   type ServiceCounts,
-  type SideCounts,
   type Snapshot,
   type SourceTraffic,
 } from './metrics-source.ts';
@@ -80,6 +79,8 @@ export function measurementOf(
         ...(unclassified === undefined ? {} : { unclassified }),
       };
     };
+    const recentBad =
+      recent && recentOnly(from.recent, seriesIn(from.recent, 'canary')?.bad, recent, fromMs, toMs);
     return {
       service: endpoint.service,
       resource: endpoint.resource,
@@ -89,9 +90,7 @@ export function measurementOf(
       dispersion: service.dispersion,
       canary: side('canary'),
       stable: side('stable'),
-      ...(recent === undefined
-        ? {}
-        : { recentBad: recentOnly(from.recent, seriesIn(from.recent, 'canary')?.bad, recent, fromMs, toMs) }),
+      ...(recentBad === undefined ? {} : { recentBad }),
     };
   };
   const endpoints = [...cuj.endpoints]
@@ -154,23 +153,24 @@ function spanMsOf({ gate: { window, maxWindowMs } }: Cuj): number {
   return Math.ceil(spanMs / bucketMs) * bucketMs;
 }
 
-/** The part that all services have in buckets of one length, shorter than a minute; undefined where there is none. */
+/** The shortest buckets that any service has, where they are shorter than a minute; undefined where none has such. */
 function recentOf(asked: ReadonlySet<Snapshots>, fromMs: number, toMs: number): RecentBuckets | undefined {
-  const parts = [...asked].map(({ recent }) => recent);
-  const stepMs = parts[0]?.stepMs ?? bucketMs;
-  if (stepMs >= bucketMs || parts.some((part) => part.stepMs !== stepMs)) return undefined;
-  const begin = Math.max(fromMs, ...parts.map((part) => part.fromMs));
-  return begin >= toMs ? undefined : { firstMinute: Math.round((begin - fromMs) / bucketMs), stepMs };
+  const stepMs = Math.min(...[...asked].map(({ recent }) => recent.stepMs));
+  if (!(stepMs < bucketMs)) return undefined;
+  const begins = [...asked].flatMap(({ recent }) => (recent.stepMs === stepMs ? [recent.fromMs] : []));
+  const firstMinute = Math.max(0, Math.ceil((Math.max(...begins) - fromMs) / bucketMs));
+  return fromMs + firstMinute * bucketMs >= toMs ? undefined : { firstMinute, stepMs };
 }
 
-/** The recent buckets of one series; those that the source did not have are zero events. */
+/** The recent buckets of one series; those that the source did not have are zero events. Undefined where its buckets are longer. */
 function recentOnly(
   snapshot: Snapshot,
   values: Float64Array | undefined,
   { firstMinute, stepMs }: RecentBuckets,
   fromMs: number,
   toMs: number,
-): Float64Array {
+): Float64Array | undefined {
+  if (snapshot.stepMs !== stepMs) return undefined;
   const beginMs = fromMs + firstMinute * bucketMs;
   const buckets = Math.ceil((toMs - beginMs) / stepMs);
   return values === undefined
@@ -212,7 +212,7 @@ function minutesOf(
   return counts;
 }
 
-/** The end of what can be judged, and what is left out before `toMs` because counts have not arrived. */
+/** The end of what can be judged, and what is left out behind it because counts have not arrived. */
 export interface MeasuredSpan {
   /** Epoch ms. */
   readonly toMs: number;
@@ -220,30 +220,59 @@ export interface MeasuredSpan {
 }
 
 /**
- * The end of what is judged: `toMs` on the grid of the recent buckets, no later than every snapshot's own end, and before the
- * buckets in which counts of one side are missing. The minute of a source that has nothing shorter must be complete, and that of
- * a CUJ whose lag is so long that it ends in the past.
+ * The latest end until `toMs` at which all snapshots have whole buckets, and before which no counts of canary or stable are missing
+ * ({@link incompleteBuckets}).
  */
-export function measuredUntil(snapshots: ReadonlyMap<string, Snapshots>, toMs: number): MeasuredSpan {
-  let untilMs = toMs;
-  for (const { recent } of snapshots.values()) {
-    untilMs = Math.min(untilMs, recent.toMs);
-    // The last bucket of a snapshot may be cut at its end, but not before it.
-    if (untilMs < recent.toMs || recent.stepMs === bucketMs) untilMs = floorTo(untilMs, recent.stepMs);
-    if (untilMs < recent.fromMs) untilMs = floorMinute(untilMs);
-  }
-  let completeMs = untilMs;
-  for (const [service, { recent }] of snapshots) {
-    const { stepMs, fromMs } = recent;
-    const { canary, stable } = recent.services.get(service) ?? {};
-    if (stepMs >= bucketMs || untilMs <= fromMs) continue;
-    const end = Math.ceil((untilMs - fromMs) / stepMs);
-    const until = (counts: Float64Array | undefined) =>
-      counts === undefined ? new Float64Array(end) : counts.subarray(0, end);
-    const leftOut = incompleteBuckets(until(canary?.whole?.total), until(stable?.whole?.total), stepMs);
-    if (leftOut > 0) completeMs = Math.min(completeMs, fromMs + (end - leftOut) * stepMs);
-  }
+export function measuredUntil(
+  { services }: Pick<ResolvedRequest, 'services'>,
+  snapshots: ReadonlyMap<string, Snapshots>,
+  toMs: number,
+): MeasuredSpan {
+  const recents = [...snapshots.values()].map(({ recent }) => recent);
+  const untilMs = wholeBucketsUntil(recents, toMs);
+  const complete = services.map((service) =>
+    completeUntil((snapshots.get(service.name) as Snapshots).recent, service, untilMs),
+  );
+  const completeMs = wholeBucketsUntil(recents, Math.min(untilMs, ...complete));
   return { toMs: completeMs, incompleteMs: untilMs - completeMs };
+}
+
+/** The latest time until `toMs` that lies inside no bucket. The last bucket of a snapshot ends where the snapshot does. */
+function wholeBucketsUntil(recents: readonly Snapshot[], toMs: number): number {
+  let untilMs = toMs;
+  let before: number;
+  do {
+    before = untilMs;
+    for (const recent of recents) {
+      if (untilMs > recent.toMs) untilMs = recent.toMs;
+      // Without shorter buckets, a minute that is not over is not judged.
+      if (untilMs < recent.toMs || recent.stepMs >= bucketMs) untilMs = floorTo(untilMs, recent.stepMs);
+      // The lag of a CUJ may be so long that it ends in the past, which is by minute.
+      if (untilMs < recent.fromMs) untilMs = floorMinute(untilMs);
+    }
+  } while (untilMs < before);
+  return untilMs;
+}
+
+/** The end of the counts of one service that have arrived, at most `untilMs`. Minutes are taken as they are. */
+function completeUntil(
+  { stepMs, fromMs, services }: Snapshot,
+  { name, sampleRate }: Service,
+  untilMs: number,
+): number {
+  if (stepMs >= bucketMs || untilMs <= fromMs) return untilMs;
+  const { canary, stable } = services.get(name) ?? {};
+  const end = Math.ceil((untilMs - fromMs) / stepMs);
+  const until = (counts: Float64Array | undefined) =>
+    counts === undefined ? new Float64Array(end) : counts.subarray(0, end);
+  const leftOut = incompleteBuckets({
+    canary: until(canary?.whole?.total),
+    stable: until(stable?.whole?.total),
+    stepMs,
+    newestMs: untilMs - fromMs - (end - 1) * stepMs,
+    sampleRate,
+  });
+  return leftOut === 0 ? untilMs : fromMs + (end - leftOut) * stepMs;
 }
 
 /**

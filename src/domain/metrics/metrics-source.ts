@@ -82,7 +82,7 @@ export interface EndpointMeasurement {
   /** By minute over the measurement's span; minutes that are missing at the end are zero. */
   readonly canary: Series;
   readonly stable: Series;
-  /** The canary's bad events again, in the buckets of {@link Measurement.recent}. */
+  /** The canary's bad events again, in the buckets of {@link Measurement.recent}. Absent where only those by minute are known. */
   readonly recentBad?: Float64Array;
 }
 

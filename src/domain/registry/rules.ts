@@ -22,18 +22,19 @@ export type RuleName = keyof typeof ruleFacts;
 export const ruleNames = Object.keys(ruleFacts) as readonly RuleName[];
 
 /**
- * The shortest window, in whole minutes, in which the rule can fail: longer than what an interval shorter than `minFaultMs` may
- * touch where data comes in minutes.
+ * The shortest window, in whole minutes, in which the rule can fail: it holds two bad events that no interval shorter than
+ * `minFaultMs` touches both of, also where data comes in minutes.
  */
 export function leastWindowMsOf(rule: RuleName, minFaultMs: number): number {
-  const touchedMs = touchedBuckets(minFaultMs, bucketMs) * bucketMs;
-  return ruleFacts[rule].needsLastingFault ? touchedMs + bucketMs : bucketMs;
+  if (!ruleFacts[rule].needsLastingFault) return bucketMs;
+  return (Math.ceil(blipReachMs(minFaultMs, bucketMs) / bucketMs) + 2) * bucketMs;
 }
 
 /**
- * How many buckets in a row an interval shorter than `minFaultMs` may touch. Where a bucket is at least twice as long, it is
- * taken to lie in one: such an interval lies across two of them in half of the cases or fewer.
+ * An interval shorter than `minFaultMs` touches buckets of which the last one begins less than this after the first one ends.
+ * `stepMs` is the length of the shortest buckets. Where they are at least twice as long as `minFaultMs`, it is taken to lie in one:
+ * such an interval lies across two of them in half of the cases or fewer.
  */
-export function touchedBuckets(minFaultMs: number, stepMs: number): number {
-  return minFaultMs <= stepMs / 2 ? 1 : Math.ceil(minFaultMs / stepMs) + 1;
+export function blipReachMs(minFaultMs: number, stepMs: number): number {
+  return minFaultMs <= stepMs / 2 ? 0 : minFaultMs;
 }

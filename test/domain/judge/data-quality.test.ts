@@ -443,7 +443,6 @@ describe('a threshold that nothing is within', () => {
       expect(sli).toMatchObject({
         bad: 100 * looks,
         total: 100 * looks,
-        badMinutes: looks,
         requestsToVerdict: null,
         stable: { bad: 0, total: 900 * looks },
         unmetThreshold: { latencyMs: 2, requests: 19_000 * looks },
@@ -496,7 +495,9 @@ describe('a threshold that nothing is within', () => {
         options,
       );
       expect(whole.slis[0]?.evidence).toBeGreaterThanOrEqual(verdict.slis[0]?.evidence as number);
-      expect(whole.slis[0]?.badMinutes).toBeGreaterThanOrEqual(2);
+      expect(whole.slis[0]?.sustainedEvidence).toBeGreaterThanOrEqual(
+        verdict.slis[0]?.sustainedEvidence as number,
+      );
     }
     expect(fails).toBeGreaterThan(40);
   });

@@ -110,31 +110,39 @@ describe('the rule confidence', () => {
     expect(judged(c)).toMatchObject({ verdict, reason, ok: verdict === 'pass' });
   });
 
-  it('asks for two bad minutes: a burst within one neither fails nor passes, and says why', () => {
-    const one = measurementOf({
-      availability: [endpointOf('GET /a', { total: [1000, 1000, 1000], bad: [0, 40, 0] }, over(3, 9000, 0))],
-    });
-    expect(judge(cujOf(), one, options)).toMatchObject({ verdict: 'inconclusive', reason: 'within_noise' });
-    expect(judge(cujOf(), one, options).summary).toContain('all in one minute');
-    const two = measurementOf({
-      availability: [endpointOf('GET /a', { total: [1000, 1000, 1000], bad: [0, 39, 1] }, over(3, 9000, 0))],
-    });
-    expect(judge(cujOf(), two, options)).toMatchObject({ verdict: 'fail', reason: 'slo_violated' });
+  it('asks for a fault that lasts: a burst within one minute neither fails nor passes, and says why', () => {
+    const burst = (bad: readonly number[]) =>
+      judge(
+        cujOf(),
+        measurementOf({
+          availability: [endpointOf('GET /a', { total: [1000, 1000, 1000], bad }, over(3, 9000, 0))],
+        }),
+        options,
+      );
+    expect(burst([0, 40, 0])).toMatchObject({ verdict: 'inconclusive', reason: 'within_noise' });
+    expect(burst([0, 40, 0]).summary).toContain('so far mostly within 30s: fails if it lasts longer');
+    expect(burst([0, 40, 0]).slis[0]?.sustainedEvidence).toBeLessThan(1);
+    // Ordinary errors of other minutes do not complete it: E(3000, 5) = 1.95, E(3000, 6) = 6.73.
+    expect(burst([3, 40, 2])).toMatchObject({ verdict: 'inconclusive', reason: 'within_noise' });
+    expect(burst([3, 40, 2]).slis[0]?.sustainedEvidence).toBeLessThan(2);
+    expect(burst([3, 40, 3])).toMatchObject({ verdict: 'fail', reason: 'slo_violated' });
+    expect(burst([3, 40, 3]).slis[0]?.sustainedEvidence).toBeGreaterThan(2);
   });
 
-  it('does not take for a second bad minute what sums of fractions leave behind', () => {
+  it('does not take for a bad event in another minute what sums of fractions leave behind', () => {
     const rest = 0.1 + 0.2 - 0.3;
     expect(rest).toBeGreaterThan(0);
     const at = (bad: number) =>
       judge(
         cujOf(),
         measurementOf({
-          availability: [endpointOf('GET /a', { total: [1000, 1000], bad: [40, bad] }, over(2, 9000, 0))],
+          availability: [endpointOf('GET /a', { total: [20, 20], bad: [20, bad] }, over(2, 9000, 0))],
         }),
         options,
       );
-    expect(at(rest)).toMatchObject({ reason: 'within_noise', slis: [{ badMinutes: 1 }] });
-    expect(at(1)).toMatchObject({ verdict: 'fail', slis: [{ badMinutes: 2 }] });
+    expect(at(rest)).toMatchObject({ reason: 'within_noise' });
+    expect(at(rest).slis[0]?.sustainedEvidence).toBe(at(0).slis[0]?.sustainedEvidence);
+    expect(at(1)).toMatchObject({ verdict: 'fail' });
   });
 
   it('does not pass a CUJ whose small endpoint failed in one minute, though the total meets the SLO', () => {
@@ -341,7 +349,7 @@ describe('the rule strict', () => {
     expect(judged({ n: 100, e: 0, gate: { ...gate, minRequests: 100 } }).sli.failAtBadEvents).toBe(1);
   });
 
-  it('needs neither a second minute nor a second event', () => {
+  it('needs neither a fault that lasts nor a second event', () => {
     expect(judged({ n: 100, e: 1, gate, minutes: 1 }).verdict).toBe('fail');
   });
 });
@@ -482,23 +490,19 @@ describe('the rule baseline', () => {
       total: 49_750,
       shareEvidence: 1,
       rulesOutRate: 1,
-      badMinutes: 0,
       requestsToVerdict: null,
     });
     expect(verdict.summary).toContain('stable has no traffic in the same minutes');
   });
 
-  it('takes its two bad minutes and its two bad events from the minutes that it compares', () => {
+  it('takes its lasting fault and its two bad events from the minutes that it compares', () => {
     const minute = byMinute([500, 30, 500, 0], ...Array(5).fill(hardlyBeside));
     expect(minute).toMatchObject({ verdict: 'inconclusive', reason: 'within_noise' });
-    expect(minute.slis[0]).toMatchObject({ badMinutes: 1, bad: 30 + 5 * 249 });
-    expect(minute.summary).toContain(
-      ', all in one minute that has traffic of stable: fails once another minute has one',
-    );
-    expect(byMinute([500, 29, 500, 0], [500, 1, 500, 0], hardlyBeside)).toMatchObject({
-      verdict: 'fail',
-      slis: [{ badMinutes: 2 }],
-    });
+    expect(minute.slis[0]).toMatchObject({ sustainedEvidence: 1, bad: 30 + 5 * 249 });
+    expect(minute.summary).toContain(', so far mostly within 30s: fails if it lasts longer');
+    const lasting = byMinute([500, 29, 500, 0], [500, 3, 500, 0], hardlyBeside);
+    expect(lasting).toMatchObject({ verdict: 'fail' });
+    expect(lasting.slis[0]?.sustainedEvidence).toBeGreaterThan(2);
     // One of a hundredth of the traffic is evidence of 21, but one event.
     const event = byMinute([500, 1, 49_500, 0], ...Array(5).fill(hardlyBeside));
     expect(event.slis[0]?.shareEvidence).toBeGreaterThan(20);
@@ -508,12 +512,12 @@ describe('the rule baseline', () => {
   it('shows the share evidence and the upper bound that decide, of what it compares', () => {
     const alone = byMinute([500, 0, 500, 0], [500, 2, 500, 1]);
     const followed = byMinute([500, 0, 500, 0], [500, 2, 500, 1], hardlyBeside, hardlyBeside);
-    for (const name of ['shareEvidence', 'rulesOutRate', 'requestsToVerdict', 'badMinutes'] as const)
+    for (const name of ['shareEvidence', 'rulesOutRate', 'requestsToVerdict'] as const)
       expect(followed.slis[0]?.[name]).toBe(alone.slis[0]?.[name]);
     expect(followed.verdict).toBe(alone.verdict);
   });
 
-  it('asks for two bad minutes as well', () => {
+  it('asks for a fault that lasts as well', () => {
     const at = (bad: readonly number[]) =>
       judge(
         cujOf({ gate }),
@@ -521,7 +525,8 @@ describe('the rule baseline', () => {
         options,
       );
     expect(at([30, 0])).toMatchObject({ verdict: 'inconclusive', reason: 'within_noise' });
-    expect(at([29, 1])).toMatchObject({ verdict: 'fail', reason: 'worse_than_stable' });
+    expect(at([28, 2])).toMatchObject({ verdict: 'inconclusive', reason: 'within_noise' });
+    expect(at([27, 3])).toMatchObject({ verdict: 'fail', reason: 'worse_than_stable' });
   });
 });
 

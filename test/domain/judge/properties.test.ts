@@ -3,8 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { spread } from '../../../src/domain/judge/abort-threshold.ts';
 import { judge, type Verdict } from '../../../src/domain/judge/judge.ts';
 import { rules } from '../../../src/domain/judge/rules/table.ts';
-import { readSeries } from '../../../src/domain/metrics/measurement-json.ts';
-import type { EndpointMeasurement, Measurement, Series } from '../../../src/domain/metrics/metrics-source.ts';
+import {
+  readMeasurement,
+  readSeries,
+  writeMeasurement,
+} from '../../../src/domain/metrics/measurement-json.ts';
+import {
+  bucketMs,
+  type EndpointMeasurement,
+  type Measurement,
+  type Series,
+} from '../../../src/domain/metrics/metrics-source.ts';
 import { type RuleName, ruleNames } from '../../../src/domain/registry/rules.ts';
 import { type Counts, cujOf, endpointOf, measurementOf, silent } from './journey.ts';
 
@@ -38,7 +47,8 @@ function countsOf(minutes: number, most: number): fc.Arbitrary<Counts> {
     .array(
       fc.record({
         total: fc.integer({ min: 0, max: most }),
-        share: fc.double({ min: 0, max: 1, noNaN: true }),
+        // Doubles would nearly all be next to 0.
+        percent: fc.integer({ min: 0, max: 100 }),
         some: fc.integer({ min: 0, max: 5 }),
       }),
       {
@@ -48,12 +58,14 @@ function countsOf(minutes: number, most: number): fc.Arbitrary<Counts> {
     )
     .map((rows) => ({
       total: rows.map(({ total }) => total),
-      bad: rows.map(({ total, share, some }) => (some === 0 ? Math.floor(total * share ** 6) : 0)),
+      bad: rows.map(({ total, percent, some }) =>
+        some === 0 ? Math.floor(total * (percent / 100) ** 6) : 0,
+      ),
     }));
 }
 
-const journeys = (most: number, rules: readonly RuleName[] = ruleNames) =>
-  fc.integer({ min: 2, max: 6 }).chain((minutes) =>
+const journeys = (most: number, rules: readonly RuleName[] = ruleNames, longest = 6) =>
+  fc.integer({ min: 2, max: longest }).chain((minutes) =>
     fc.record({
       availability: fc.constantFrom(99, 99.9, 99.95, 99.999),
       rule: fc.constantFrom(...rules),
@@ -79,6 +91,14 @@ const journeys = (most: number, rules: readonly RuleName[] = ruleNames) =>
 /** The same endpoint with other counts of the canary. */
 function withCanary(endpoint: EndpointMeasurement, canary: Counts): EndpointMeasurement {
   return { ...endpoint, canary: readSeries(canary) };
+}
+
+/** The same journey where stable is silent, so that nothing can be shared with it. */
+function withoutStable(journey: Journey): Journey {
+  return {
+    ...journey,
+    endpoints: journey.endpoints.map((endpoint) => ({ ...endpoint, stable: readSeries(silent) })),
+  };
 }
 
 describe('more bad events on the canary', () => {
@@ -152,7 +172,7 @@ describe('what must change nothing', () => {
     );
   });
 
-  it('how events lie in minutes changes nothing but the count of bad minutes, the share test and what rests on them', () => {
+  it('how events lie in minutes changes nothing but how long a fault lasts, the share test and what rests on them', () => {
     fc.assert(
       fc.property(journeys(3000, ['confidence']), (journey) => {
         // All of each endpoint in two minutes, halved as whole events are.
@@ -172,14 +192,10 @@ describe('what must change nothing', () => {
         fc.pre(own?.leftOutMinutes === undefined && other?.leftOutMinutes === undefined);
         for (const name of ['good', 'bad', 'total', 'evidence', 'rulesOutRate', 'burnRate'] as const)
           expect(other?.[name]).toBe(own?.[name]);
-        if (
-          own !== undefined &&
-          own.badMinutes > 1 &&
-          other !== undefined &&
-          other.badMinutes > 1 &&
-          own.reason !== 'shared_cause'
-        )
-          if (other.reason !== 'shared_cause') expect(other.verdict).toBe(own.verdict);
+        // Both last, or neither has evidence enough to ask for it.
+        const isClear = (sli: typeof own) =>
+          sli !== undefined && sli.reason !== 'shared_cause' && (sli.sustainedEvidence ?? 3) > 2;
+        if (isClear(own) && isClear(other)) expect(other?.verdict).toBe(own?.verdict);
       }),
       seeded(200),
     );
@@ -188,7 +204,7 @@ describe('what must change nothing', () => {
   it('a measurement written down and read again gives the same bytes', () => {
     fc.assert(
       fc.property(journeys(3000), (journey) => {
-        const again = JSON.parse(JSON.stringify(measured(journey))) as Measurement;
+        const again = readMeasurement(JSON.parse(JSON.stringify(writeMeasurement(measured(journey)))));
         expect(JSON.stringify(judge(cuj(journey), again, options))).toBe(JSON.stringify(verdictOf(journey)));
       }),
       seeded(200),
@@ -232,115 +248,210 @@ describe('every number of a verdict', () => {
     );
   });
 
-  it('of a fail by confidence rests on evidence, two events and two minutes', () => {
+  it('of a fail by confidence rests on evidence, two events and a fault that lasts', () => {
+    let fails = 0;
     fc.assert(
-      fc.property(journeys(3000, ['confidence']), (journey) => {
+      fc.property(journeys(3000, ['confidence']), fc.boolean(), (raw, isAlone) => {
+        const journey = isAlone ? withoutStable(raw) : raw;
         const verdict = verdictOf(journey);
         if (verdict.verdict !== 'fail') return;
+        fails += 1;
         const sli = verdict.slis[0] as Verdict['slis'][number];
         expect(sli.evidence).toBeGreaterThanOrEqual(sli.evidenceThreshold);
-        expect(sli.badMinutes).toBeGreaterThanOrEqual(2);
+        expect(sli.sustainedEvidence).toBeGreaterThan(2);
+        // Without all that failed in any one minute there is more than noise.
+        const minutes = journey.endpoints[0]?.canary.total.length as number;
+        for (let minute = 0; minute < minutes; minute += 1) {
+          const without = journey.endpoints.map((endpoint) =>
+            withCanary(endpoint, {
+              total: endpoint.canary.total,
+              bad: endpoint.canary.bad.map((bad, i) => (i === minute ? 0 : bad)),
+            }),
+          );
+          expect(verdictOf(journey, without).slis[0]?.evidence).toBeGreaterThan(2);
+        }
         expect(
           sli.failAtBadEvents === null || sli.endpoints.length > 1 || sli.bad >= sli.failAtBadEvents,
         ).toBe(true);
       }),
       seeded(400),
     );
+    expect(fails).toBeGreaterThan(50);
   });
 });
 
-/** Puts whole bad events into an endpoint's minutes: one into the first of `order`, one into the second, then the rest. */
-function putBad({ canary }: EndpointMeasurement, bad: number, order: 'oldest' | 'newest' = 'oldest'): Counts {
-  const live = [...canary.total].flatMap((total, i) => (total > 0 ? [i] : []));
-  if (order === 'newest') live.reverse();
-  const out = canary.total.map(() => 0);
-  let left = bad;
-  for (const i of live.slice(0, 2)) {
-    if (left > 0) {
-      out[i] = 1;
-      left -= 1;
-    }
-  }
-  for (const i of live) {
-    const room = Math.min(left, (canary.total[i] as number) - (out[i] as number));
-    out[i] = (out[i] as number) + room;
-    left -= room;
-  }
-  return { total: canary.total, bad: out };
+/** A place for one bad event that no interval shorter than 30 s shares with another place. */
+interface Place {
+  readonly minute: number;
+  /** The index of the recent bucket, where there are such. */
+  readonly bucket?: number;
 }
 
-/** Puts bad events on every endpoint, over two minutes at least wherever their traffic can hold them so. */
-function putAllBad(endpoints: readonly EndpointMeasurement[], counts: readonly number[]) {
-  const edges = endpoints.map(({ canary }) => ({
-    first: canary.total.findIndex((total) => total > 0),
-    last: canary.total.findLastIndex((total) => total > 0),
-  }));
-  let latest = -1;
-  edges.forEach(({ first, last }, i) => {
-    const best = edges[latest];
-    if ((counts[i] as number) <= 0) return;
-    if (best === undefined || last > best.last || (last === best.last && first > best.first)) latest = i;
-  });
-  return endpoints.map((endpoint, i) =>
-    withCanary(endpoint, putBad(endpoint, counts[i] as number, i === latest ? 'newest' : 'oldest')),
-  );
+/** So many places as minutes, or recent buckets of `stepMs`, have. */
+function placesIn(minutes: number, stepMs: number | undefined): Place[] {
+  if (stepMs === undefined) return Array.from({ length: minutes }, (_, minute) => ({ minute }));
+  const apart = Math.ceil(30_000 / stepMs) + 1;
+  const places: Place[] = [];
+  for (let bucket = 0; bucket * stepMs < minutes * bucketMs; bucket += apart)
+    places.push({ minute: Math.floor((bucket * stepMs) / bucketMs), bucket });
+  return places;
+}
+
+/** Which of the places each bad event of each endpoint gets; undefined where they do not fit. (Kuhn's matching.) */
+function placedApart(
+  endpoints: readonly EndpointMeasurement[],
+  counts: readonly number[],
+  places: readonly Place[],
+): Place[][] | undefined {
+  const events = counts.flatMap((count, endpoint) => new Array<number>(count).fill(endpoint));
+  const takenBy = new Map<number, number>();
+  const fits = (event: number, at: number) => {
+    const { canary } = endpoints[events[event] as number] as EndpointMeasurement;
+    const { minute } = places[at] as Place;
+    return (canary.total[minute] as number) >= places.filter((place) => place.minute === minute).length;
+  };
+  const place = (event: number, seen: Set<number>): boolean =>
+    places.some((_, at) => {
+      if (seen.has(at) || !fits(event, at)) return false;
+      seen.add(at);
+      const other = takenBy.get(at);
+      if (other !== undefined && !place(other, seen)) return false;
+      takenBy.set(at, event);
+      return true;
+    });
+  if (events.length > places.length || !events.every((_, event) => place(event, new Set()))) return undefined;
+  const out: Place[][] = endpoints.map(() => []);
+  for (const [at, event] of takenBy) out[events[event] as number]?.push(places[at] as Place);
+  return out;
 }
 
 describe('the abort threshold', () => {
-  const withoutStable = (journey: Journey): Journey => ({
-    ...journey,
-    endpoints: journey.endpoints.map((endpoint) => ({ ...endpoint, stable: readSeries(silent) })),
-  });
-  const clean = (endpoint: EndpointMeasurement) =>
-    withCanary(endpoint, { total: endpoint.canary.total, bad: endpoint.canary.total.map(() => 0) });
+  /** The verdict where the canary's bad events lie in these places, in recent buckets of `stepMs` where there are such. */
+  const verdictIn = (journey: Journey, placed: readonly (readonly Place[])[], stepMs: number | undefined) => {
+    const minutes = journey.endpoints[0]?.canary.total.length as number;
+    const endpoints = journey.endpoints.map((endpoint, i) => {
+      const bad = new Array<number>(minutes).fill(0);
+      const buckets = new Array<number>((minutes * bucketMs) / (stepMs ?? bucketMs)).fill(0);
+      for (const { minute, bucket = 0 } of placed[i] ?? []) {
+        bad[minute] = (bad[minute] as number) + 1;
+        buckets[bucket] = (buckets[bucket] as number) + 1;
+      }
+      return {
+        ...withCanary(endpoint, { total: endpoint.canary.total, bad }),
+        ...(stepMs === undefined ? {} : { recentBad: Float64Array.from(buckets) }),
+      };
+    });
+    const recent = stepMs === undefined ? {} : { recent: { firstMinute: journey.before, stepMs } };
+    return judge(cuj(journey), { ...measured(journey, endpoints), ...recent }, options).verdict;
+  };
 
-  it('of a CUJ is exactly where its verdict turns into a fail', () => {
+  /** Places for so many bad events of each endpoint that are all in different minutes as far as there is room, else anywhere. */
+  const placedSomehow = (journey: Journey, counts: readonly number[], turn: number): Place[][] =>
+    journey.endpoints.map(({ canary }, i) => {
+      const room = [...canary.total].flatMap((total, minute) =>
+        new Array<number>(Math.min(total, 99)).fill(minute),
+      );
+      const from = room.length === 0 ? 0 : turn % room.length;
+      return [...room.slice(from), ...room.slice(0, from)]
+        .slice(0, counts[i])
+        .map((minute) => ({ minute, bucket: minute * 6 }));
+    });
+
+  const steps = fc.constantFrom(undefined, undefined, 10_000, 20_000, 30_000);
+
+  it('of a CUJ is exactly where it fails, if no two bad events lie in one short interval', () => {
     let lines = 0;
     fc.assert(
-      fc.property(journeys(2000, ['confidence', 'strict']), (raw) => {
+      fc.property(journeys(200, ['confidence'], 40), steps, fc.nat(), (raw, stepMs, turn) => {
         const journey = withoutStable(raw);
-        const line = verdictOf(journey).slis[0]?.failAtBadEvents ?? null;
+        const recent = stepMs === undefined ? {} : { recent: { firstMinute: journey.before, stepMs } };
+        const endpoints = journey.endpoints.map((endpoint) => ({
+          ...endpoint,
+          ...(stepMs === undefined
+            ? {}
+            : { recentBad: new Float64Array((endpoint.canary.total.length * bucketMs) / stepMs) }),
+        }));
+        const line =
+          judge(cuj(journey), { ...measured(journey, endpoints), ...recent }, options).slis[0]
+            ?.failAtBadEvents ?? null;
         const totals = journey.endpoints.map(({ canary }) => canary.total.reduce((a, b) => a + b, 0));
-        const verdictAt = (bad: number) => {
-          const counts = spread(totals, bad);
-          return verdictOf(journey, putAllBad(journey.endpoints, counts)).verdict;
-        };
+        const all = totals.reduce((a, b) => a + b, 0);
+        const somehow = (bad: number) =>
+          verdictIn(
+            journey,
+            placedSomehow(journey, spread(totals, bad), turn),
+            stepMs === undefined ? stepMs : 10_000,
+          );
         if (line === null) {
-          expect(verdictAt(totals.reduce((a, b) => a + b, 0))).not.toBe('fail');
+          expect(somehow(Math.min(all, 99))).not.toBe('fail');
           return;
         }
+        const places = placesIn(journey.endpoints[0]?.canary.total.length as number, stepMs);
+        const verdictAt = (bad: number) => {
+          const placed = placedApart(journey.endpoints, spread(totals, bad), places);
+          return placed && verdictIn(journey, placed, stepMs);
+        };
+        const at = verdictAt(line);
+        // One fewer never fails, however they lie.
+        expect(somehow(line - 1)).not.toBe('fail');
+        if (at === undefined) return;
         lines += 1;
-        expect(verdictAt(line)).toBe('fail');
+        expect(at).toBe('fail');
         expect(verdictAt(line - 1)).not.toBe('fail');
       }),
-      seeded(300),
+      seeded(400),
     );
     expect(lines).toBeGreaterThan(150);
   });
 
-  it('of an endpoint is exactly how many bad events on it alone fail the CUJ', () => {
+  it('of an endpoint is exactly how many bad events on it alone fail the CUJ in the same way', () => {
     let lines = 0;
     fc.assert(
-      fc.property(journeys(2000, ['confidence', 'strict']), (raw) => {
+      fc.property(journeys(200, ['confidence'], 40), fc.nat(), (raw, turn) => {
         const journey = withoutStable(raw);
-        const cleaned = journey.endpoints.map(clean);
+        const places = placesIn(journey.endpoints[0]?.canary.total.length as number, undefined);
         for (const row of verdictOf(journey).slis[0]?.endpoints ?? []) {
           if (row.failAtBadEvents === null) continue;
+          const alone = (bad: number) =>
+            journey.endpoints.map(({ label }) => (label === row.endpoint ? bad : 0));
+          const somehow = placedSomehow(journey, alone(row.failAtBadEvents - 1), turn);
+          expect(verdictIn(journey, somehow, undefined)).not.toBe('fail');
+          const placed = placedApart(journey.endpoints, alone(row.failAtBadEvents), places);
+          if (placed === undefined) continue;
           lines += 1;
-          const verdictAt = (bad: number) =>
-            verdictOf(
-              journey,
-              cleaned.map((endpoint) =>
-                endpoint.label === row.endpoint ? withCanary(endpoint, putBad(endpoint, bad)) : endpoint,
-              ),
-            ).verdict;
-          expect(verdictAt(row.failAtBadEvents)).toBe('fail');
-          expect(verdictAt(row.failAtBadEvents - 1)).not.toBe('fail');
+          expect(verdictIn(journey, placed, undefined)).toBe('fail');
         }
       }),
-      seeded(150),
+      seeded(200),
     );
     expect(lines).toBeGreaterThan(250);
+  });
+
+  it('under strict is exactly where the verdict turns into a fail, however bad events lie', () => {
+    let lines = 0;
+    fc.assert(
+      fc.property(journeys(2000, ['strict']), fc.nat(), (raw, turn) => {
+        const journey = withoutStable(raw);
+        const totals = journey.endpoints.map(({ canary }) => canary.total.reduce((a, b) => a + b, 0));
+        const sli = verdictOf(journey).slis[0];
+        const at = (counts: readonly number[]) =>
+          verdictIn(journey, placedSomehow(journey, counts, turn), undefined);
+        const line = sli?.failAtBadEvents ?? null;
+        if (line === null || line > 40) return;
+        lines += 1;
+        expect(at(spread(totals, line))).toBe('fail');
+        expect(at(spread(totals, line - 1))).not.toBe('fail');
+        for (const row of sli?.endpoints ?? []) {
+          if (row.failAtBadEvents === null) continue;
+          const alone = (bad: number) =>
+            journey.endpoints.map(({ label }) => (label === row.endpoint ? bad : 0));
+          expect(at(alone(row.failAtBadEvents))).toBe('fail');
+          expect(at(alone(row.failAtBadEvents - 1))).not.toBe('fail');
+        }
+      }),
+      seeded(200),
+    );
+    expect(lines).toBeGreaterThan(100);
   });
 });
 
@@ -375,7 +486,6 @@ describe('the clean requests to a verdict', () => {
         if (more === null || more === 0) return;
         // Without any traffic yet, requests of the canary alone could not be told from stable's.
         if (journey.endpoints.every(({ canary, stable }) => isSilent(canary) && isSilent(stable))) return;
-        led += 1;
         const { comparesStable } = rules[raw.rule];
         const verdictAfter = (requests: number) =>
           verdictOf(
@@ -395,9 +505,12 @@ describe('the clean requests to a verdict', () => {
                   : stable,
               };
             }),
-          ).verdict;
-        expect(verdictAfter(more)).toBe('pass');
-        expect(verdictAfter(more - 1)).not.toBe('pass');
+          );
+        // The requests of stable that come with them may be what singles out a canary that failed.
+        if (comparesStable && verdictAfter(more).slis[0]?.sustainedEvidence !== undefined) return;
+        led += 1;
+        expect(verdictAfter(more).verdict).toBe('pass');
+        expect(verdictAfter(more - 1).verdict).not.toBe('pass');
       }),
       seeded(300),
     );

@@ -103,7 +103,7 @@ describe('what a caller may not ask', () => {
     [
       'for one minute, in which nothing could fail',
       () => check('login', { version: 'v2' }, { window: '1m' }),
-      /two minutes/,
+      /a fail needs a fault that lasts longer than 30s \(minFaultDuration\)/,
     ],
     ['for no window', () => check('login', { version: 'v2' }, { window: '' }), /whole minutes/],
   ])('%s', (_, ask, words) => {

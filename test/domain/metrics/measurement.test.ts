@@ -104,8 +104,8 @@ it.each([
   };
   const request = resolveRequest(registry, cuj, { cuj: 'login', params: new Map([['version', 'v2']]) });
   const services = new Map([
-    ['shop', snapshot],
-    ['auth', snapshot],
+    ['shop', { recent: snapshot }],
+    ['auth', { recent: snapshot }],
   ]);
   const { availability, whole } = measurementOf(request, services, span);
   expect([...(availability?.[0]?.canary.total ?? [])]).toEqual(expected);
@@ -139,8 +139,8 @@ it('the traffic of each call is that of all its services, over the last hour at 
   const { sourceTraffic, clockSkewMs } = measurementOf(
     request,
     new Map([
-      ['shop', shop],
-      ['auth', auth],
+      ['shop', { recent: shop }],
+      ['auth', { recent: auth }],
     ]),
     span,
   );

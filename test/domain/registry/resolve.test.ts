@@ -67,7 +67,8 @@ describe('a CUJ with everything left out', () => {
         window: 'rollout',
         maxWindowMs: 7_200_000,
         restartGapMs: 300_000,
-        lagMs: 90_000,
+        minFaultMs: 30_000,
+        lagMs: 45_000,
       },
       errorBudgetPolicy: [],
     });

@@ -152,14 +152,13 @@ describe('the mathematics never gives a number that is none', () => {
             endpoints: some.map(({ total, scale, rate: own }) => ({
               total,
               scale,
-              firstLive: 0,
-              lastLive: 1,
               measured: { sampleRate: scale },
               process: new EvidenceProcess(total * scale, own),
             })),
             pooled: new EvidenceProcess(n, p),
             threshold: 20,
             minBadEvents,
+            canOutlast: () => true,
           });
           for (const line of [lines.cuj, ...lines.endpoints]) if (line !== null) expectIn(line, 1, 4e12 + 1);
         },
