@@ -72,6 +72,7 @@ export interface Evaluator {
 
 /** An evaluation, and what it holds for. */
 interface Remembered {
+  readonly plan: Plan;
   readonly toMs: number;
   /** Compared by identity. Weak, so that the source's cache alone decides how long a snapshot is kept. */
   readonly snapshots: readonly WeakRef<Snapshot>[];
@@ -106,24 +107,31 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     return registry;
   }
 
+  /** The registry may be replaced while a question waits for its counts. */
+  function recall(registry: Registry, key: string): Remembered | undefined {
+    return registry === remembersFor ? memory.get(key) : undefined;
+  }
+
   async function evaluate(
     registry: Registry,
-    cuj: Cuj,
     request: EvaluationRequest,
     sliCount: number | undefined,
     signal: AbortSignal,
   ): Promise<Evaluation> {
     const nowMs = ports.now();
-    const resolved = resolveRequest(registry, cuj, request);
+    const cuj = findCuj(registry, request.cuj);
+    const { service, window, since, params } = request;
+    const key = JSON.stringify([cuj.name, sliCount, service, window, since, ...params]);
+    const plan = recall(registry, key)?.plan ?? planOf(registry, cuj, request);
+    const { resolved, calls } = plan;
     const opinion = ports.budget?.(cuj) ?? {};
-    const options = optionsOf(registry, resolved, opinion, sliCount);
-    const calls = callsOf(registry, resolved, nowMs);
     let snapshots: Snapshot[];
     try {
-      snapshots = await Promise.all(calls.map(({ query }) => ports.source.measure(query, signal)));
+      snapshots = await Promise.all(calls.map((call) => ports.source.measure(queryOf(call, nowMs), signal)));
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       const failure = { reason: error.code, message: error.message, hint: error.hint };
+      const options = optionsOf(registry, resolved, opinion, sliCount);
       const verdict = unknownVerdict(cuj, failure, resolved.selectorTexts, options);
       return { verdict, cuj, options, queries: [], remembered: false };
     }
@@ -131,16 +139,8 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       refuseFuture(resolved, nowMs);
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once a minute, not once a question.
     const toMs = floorMinute(nowMs - cuj.gate.lagMs);
-    const key = JSON.stringify([
-      cuj.name,
-      sliCount,
-      request.service,
-      request.window,
-      request.since,
-      [...request.params].sort(),
-    ]);
     const budget = JSON.stringify(opinion);
-    const before = registry === remembersFor ? memory.get(key) : undefined;
+    const before = recall(registry, key);
     if (
       before !== undefined &&
       before.toMs === toMs &&
@@ -148,13 +148,14 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       before.snapshots.length === snapshots.length &&
       before.snapshots.every((ref, i) => ref.deref() === snapshots[i])
     ) {
-      return { ...before.evaluation, remembered: true };
+      return before.evaluation;
     }
     const byService = new Map<string, Snapshot>();
     calls.forEach(({ services }, i) => {
       for (const name of services) byService.set(name, snapshots[i] as Snapshot);
     });
     const measurement = measurementOf(resolved, byService, nowMs);
+    const options = optionsOf(registry, resolved, opinion, sliCount);
     const evaluation: Evaluation = {
       verdict: (ports.judge ?? judge)(cuj, measurement, options),
       cuj,
@@ -163,16 +164,16 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       queries: snapshots.flatMap((snapshot) => snapshot.queries),
       remembered: false,
     };
-    const refs = snapshots.map((snapshot) => new WeakRef(snapshot));
-    if (registry === remembersFor) memory.set(key, { toMs, snapshots: refs, budget, evaluation });
+    if (registry === remembersFor) {
+      const refs = snapshots.map((snapshot) => new WeakRef(snapshot));
+      const again = { ...evaluation, remembered: true };
+      memory.set(key, { plan, toMs, snapshots: refs, budget, evaluation: again });
+    }
     return evaluation;
   }
 
   return {
-    async cuj(request, signal) {
-      const registry = currentRegistry();
-      return evaluate(registry, findCuj(registry, request.cuj), request, undefined, signal);
-    },
+    cuj: (request, signal) => evaluate(currentRegistry(), request, undefined, signal),
 
     async service(request, signal) {
       const registry = currentRegistry();
@@ -188,7 +189,6 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
         cujs.map((cuj) =>
           evaluate(
             registry,
-            cuj,
             { ...request, cuj: cuj.name, ...windowWithin(request.window, cuj, cujs) },
             cuj.mode === 'enforce' ? enforced : undefined,
             signal,
@@ -249,13 +249,24 @@ function countsOf(measurement: Measurement | undefined): number {
 }
 
 /** A call of the source, and the services of the request that it is for. */
-interface Call {
-  readonly query: BatchQuery;
+interface Call extends Pick<BatchQuery, 'batch' | 'canary' | 'stable'> {
   readonly services: string[];
 }
 
+/** What a request asks the source for. It follows from the registry and the request alone, at any time. */
+interface Plan {
+  readonly resolved: ResolvedRequest;
+  readonly calls: readonly Call[];
+}
+
+/** Throws what `resolveRequest` throws. */
+function planOf(registry: Registry, cuj: Cuj, request: EvaluationRequest): Plan {
+  const resolved = resolveRequest(registry, cuj, request);
+  return { resolved, calls: callsOf(registry, resolved) };
+}
+
 /** One call for each batch and pair of selectors among the request's services. */
-function callsOf(registry: Registry, request: ResolvedRequest, nowMs: number): Call[] {
+function callsOf(registry: Registry, request: ResolvedRequest): Call[] {
   const calls = new Map<string, Call>();
   for (const { name } of request.services) {
     const batch = registry.batchOfService.get(name) as QueryBatch;
@@ -264,19 +275,17 @@ function callsOf(registry: Registry, request: ResolvedRequest, nowMs: number): C
     >;
     const key = `${batch.id}|${selectorText(canary)}|${stable === undefined ? '' : selectorText(stable)}`;
     const known = calls.get(key);
-    if (known !== undefined) {
-      known.services.push(name);
-      continue;
-    }
-    const toMs = floorMinute(nowMs - batch.lagMs);
-    // The CUJ of the batch with the longest lag and window must find all of its span in the snapshot.
-    const spanMs = Math.ceil(Math.max(batch.maxWindowMs, minHistoryMs) / bucketMs) * bucketMs;
-    calls.set(key, {
-      query: { batch, canary, stable, fromMs: toMs - spanMs, toMs, stepMs: bucketMs },
-      services: [name],
-    });
+    if (known === undefined) calls.set(key, { batch, canary, stable, services: [name] });
+    else known.services.push(name);
   }
   return [...calls.values()];
+}
+
+function queryOf({ batch, canary, stable }: Call, nowMs: number): BatchQuery {
+  const toMs = floorMinute(nowMs - batch.lagMs);
+  // The CUJ of the batch with the longest lag and window must find all of its span in the snapshot.
+  const spanMs = Math.ceil(Math.max(batch.maxWindowMs, minHistoryMs) / bucketMs) * bucketMs;
+  return { batch, canary, stable, fromMs: toMs - spanMs, toMs, stepMs: bucketMs };
 }
 
 /** The CUJ of a name. Throws CallerError `cuj_not_found` with the nearest names. */

@@ -10,7 +10,7 @@ import {
   type SideCounts,
   type Snapshot,
 } from '../../src/domain/metrics/metrics-source.ts';
-import type { Registry } from '../../src/domain/registry/model.ts';
+import type { Registry, Service } from '../../src/domain/registry/model.ts';
 import { createEvaluator } from '../../src/evaluation/evaluator.ts';
 import { registryOf } from '../domain/judge/journey.ts';
 
@@ -154,6 +154,29 @@ describe('the evaluation of a CUJ', () => {
     const again = await evaluator.cuj({ cuj: 'login', params }, signal);
     expect(again).toEqual(first);
     expect(again.remembered).toBe(false);
+  });
+
+  it('asks by the clock and the registry of now, also where the same was asked before', async () => {
+    let clock = now;
+    let current = registry;
+    const source = calm();
+    const evaluator = createEvaluator({ registry: () => current, source, now: () => clock });
+    await evaluator.cuj({ cuj: 'login', params }, signal);
+    clock += 60_000;
+    await evaluator.cuj({ cuj: 'login', params }, signal);
+    const shop = {
+      ...registry.services.get('shop'),
+      canary: registry.services.get('mail')?.canary,
+    } as Service;
+    current = { ...registry, services: new Map(registry.services).set('shop', shop) };
+    await expect(evaluator.cuj({ cuj: 'login', params }, signal)).rejects.toMatchObject({
+      details: { parameter: 'version' },
+    });
+    await evaluator.cuj({ cuj: 'login', params: new Map() }, signal);
+    const [first, second, third] = source.asked;
+    expect([second?.fromMs, second?.toMs]).toEqual([first?.fromMs, first?.toMs].map((ms = 0) => ms + 60_000));
+    expect(third?.canary.terms).toEqual([{ key: 'role', value: 'canary' }]);
+    expect(source.asked).toHaveLength(3);
   });
 
   it('keeps no registry alive that was replaced', async () => {
