@@ -69,6 +69,7 @@ export const CujEntrySchema = Closed(
       window: Type.String({ description: 'rollout, or a span such as 5m.' }),
       maxWindow: Type.String(),
       restartGap: Type.String(),
+      minFaultDuration: Type.String(),
       lag: Type.String(),
     }),
     errorBudgetPolicy: Type.Array(
