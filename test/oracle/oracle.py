@@ -11,7 +11,7 @@ from copy import copy
 from datetime import datetime, timezone
 from fractions import Fraction
 from functools import cached_property
-from math import floor, log
+from math import floor, inf, log
 from types import SimpleNamespace
 
 from formulas import (
@@ -446,7 +446,8 @@ class Sli:
             if self.reach == 0:
                 touched = [b for b in buckets if b[3] >= earliest > b[2]]
             found.append(self.log_without(touched))
-        return min(found)
+        # Unclassified requests that are taken for bad lie in no bucket.
+        return min(found, default=inf)
 
     def log_without(self, touched):
         if self.q.rule == "baseline":
