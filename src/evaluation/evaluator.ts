@@ -3,6 +3,7 @@ import { durationMs, durationText, floorTo } from '../domain/duration.ts';
 import { CallerError, SourceError } from '../domain/errors.ts';
 import { isClockSkewed, worstSkew } from '../domain/judge/clock-skew.ts';
 import { minHistoryMs } from '../domain/judge/freshness.ts';
+import { maxIncompleteMs } from '../domain/judge/incomplete-data.ts';
 import { type JudgeOptions, judge, slisOf, unknownVerdict, type Verdict } from '../domain/judge/judge.ts';
 import { judgeService, type ServiceVerdict } from '../domain/judge/judge-service.ts';
 import { isSuspicious } from '../domain/judge/suspicion.ts';
@@ -24,7 +25,7 @@ import {
 } from '../domain/metrics/metrics-source.ts';
 import type { BudgetOpinion } from '../domain/ports/error-budget.ts';
 import type { Cuj, QueryBatch, Registry, Service } from '../domain/registry/model.ts';
-import { selectorText } from '../domain/registry/selector.ts';
+import { type Selector, selectorText } from '../domain/registry/selector.ts';
 import type { BackendWords } from '../domain/registry/source-dialect.ts';
 import { allSlis } from '../domain/sli/by-sli.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
@@ -77,6 +78,7 @@ interface AskedCuj {
   readonly registry: Registry;
   readonly cuj: Cuj;
   readonly resolved: ResolvedRequest;
+  readonly scopes: readonly Scope[];
   readonly options: JudgeOptions;
   readonly key: string;
   readonly budget: string;
@@ -86,13 +88,14 @@ interface AskedCuj {
 /** An evaluation, and what it holds for. */
 interface Remembered {
   readonly toMs: number;
-  /** Whether its newest bad events could become a fail. */
-  readonly isSuspicious: boolean;
   /** Compared by identity. Weak, so that the source's cache alone decides how long a snapshot is kept. */
   readonly snapshots: readonly WeakRef<Snapshot>[];
   readonly budget: string;
   readonly evaluation: Evaluation;
+  readonly isUndecided: boolean;
 }
+
+type Judged = Pick<Remembered, 'evaluation' | 'isUndecided'>;
 
 /**
  * How far apart the ends of the data that is asked for are, and so how often the source is asked: all questions in between get the
@@ -101,7 +104,13 @@ interface Remembered {
 const calmStepMs = 30_000;
 const suspiciousStepMs = 20_000;
 
-/** How much is asked for in short buckets, at least. The end of the rest moves every {@link pastStepMs}, so that its snapshot can be kept. */
+/**
+ * How long newer data is asked for after a question that was worth it: for all questions about the same scope, because ends on two
+ * grids would take more calls than those on the finer one.
+ */
+const suspicionMs = 60_000;
+
+/** How much is asked for in short buckets, at least. The rest moves every {@link pastStepMs}, so that its snapshot can be kept. */
 const minRecentMs = 10 * 60_000;
 const pastStepMs = 5 * 60_000;
 
@@ -130,6 +139,8 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     sizeCalculation: ({ evaluation }) => countsOf(evaluation.measurement),
   });
   let remembersFor: Registry | undefined;
+  /** By the key of the scope. */
+  const lastAsked = new LRUCache<string, LastAsked>({ max: 2_000 });
 
   /** What is remembered belongs to one registry. An old verdict can never be used again, and would keep its registry alive. */
   function currentRegistry(): Registry {
@@ -141,29 +152,29 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     return registry;
   }
 
-  /** The evaluation of the data until `toMs`, or of what the source has of it. */
-  async function evaluateUntil(question: AskedCuj, nowMs: number, stepMs: number): Promise<Evaluation> {
-    const { registry, cuj, resolved, options, key, budget, signal } = question;
-    const calls = callsOf(registry, resolved, nowMs, stepMs);
-    let measured: Snapshots[];
+  /** The evaluation of the data until a time on a grid of `stepMs`, or of what the source has of it. */
+  async function evaluateUntil(question: AskedCuj, nowMs: number, stepMs: number): Promise<Judged> {
+    const { registry, cuj, resolved, options, scopes, key, budget, signal } = question;
+    let measured: Required<Snapshots>[];
     try {
-      measured = await Promise.all(calls.map(({ past, recent }) => measureBoth(past, recent, signal)));
+      measured = await Promise.all(
+        scopes.map((scope) => measure(ports.source, queriesOf(scope, endOf(scope, nowMs, stepMs)), signal)),
+      );
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       const failure = { reason: error.code, message: error.message, hint: error.hint };
       const verdict = unknownVerdict(cuj, failure, resolved.selectorTexts, options);
-      return { verdict, cuj, options, queries: [], remembered: false };
+      const evaluation = { verdict, cuj, options, queries: [], remembered: false };
+      return { evaluation, isUndecided: false };
     }
-    const snapshots = measured.flatMap(({ past, recent }) =>
-      past === undefined ? [recent] : [past, recent],
-    );
+    const snapshots = measured.flatMap(({ past, recent }) => [past, recent]);
     if (!isClockSkewed(worstSkew(snapshots.map(({ clockSkewMs }) => clockSkewMs))))
       refuseFuture(resolved, nowMs);
     const byService = new Map<string, Snapshots>();
-    calls.forEach(({ services }, i) => {
+    scopes.forEach(({ services }, i) => {
       for (const name of services) byService.set(name, measured[i] as Snapshots);
     });
-    const span = measuredUntil(resolved, byService, floorTo(nowMs - cuj.gate.lagMs, stepMs));
+    const span = measuredUntil(resolved, byService, floorTo(nowMs - cuj.gate.lagMs, recentStepMs));
     const { toMs } = span;
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once for each of them, not once a question.
     const before = registry === remembersFor ? memory.get(key) : undefined;
@@ -174,7 +185,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       before.snapshots.length === snapshots.length &&
       before.snapshots.every((ref, i) => ref.deref() === snapshots[i])
     ) {
-      return { ...before.evaluation, remembered: true };
+      return { ...before, evaluation: { ...before.evaluation, remembered: true } };
     }
     const measurement = measurementOf(resolved, byService, span);
     const evaluation: Evaluation = {
@@ -185,23 +196,10 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       queries: measured.flatMap(({ recent }) => recent.queries),
       remembered: false,
     };
+    const judged = { evaluation, isUndecided: isUndecided(evaluation) };
     const refs = snapshots.map((snapshot) => new WeakRef(snapshot));
-    if (registry === remembersFor)
-      memory.set(key, { toMs, isSuspicious: isUndecided(evaluation), snapshots: refs, budget, evaluation });
-    return evaluation;
-  }
-
-  async function measureBoth(
-    past: BatchQuery | undefined,
-    recent: BatchQuery,
-    signal: AbortSignal,
-  ): Promise<Snapshots> {
-    if (past === undefined) return { recent: await ports.source.measure(recent, signal) };
-    const [older, newest] = await Promise.all([
-      ports.source.measure(past, signal),
-      ports.source.measure(recent, signal),
-    ]);
-    return { past: older, recent: newest };
+    if (registry === remembersFor) memory.set(key, { toMs, snapshots: refs, budget, ...judged });
+    return judged;
   }
 
   async function evaluate(
@@ -214,10 +212,12 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     const nowMs = ports.now();
     const resolved = resolveRequest(registry, cuj, request);
     const opinion = ports.budget?.(cuj) ?? {};
+    const scopes = scopesOf(registry, resolved);
     const question: AskedCuj = {
       registry,
       cuj,
       resolved,
+      scopes,
       options: optionsOf(registry, resolved, opinion, sliCount),
       key: JSON.stringify([
         cuj.name,
@@ -230,14 +230,25 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       budget: JSON.stringify(opinion),
       signal,
     };
-    const last = memory.peek(question.key);
-    // No verdict is made of older data than the last one.
-    const isHurried =
-      last !== undefined && (last.isSuspicious || last.toMs > floorTo(nowMs - cuj.gate.lagMs, calmStepMs));
-    const first = await evaluateUntil(question, nowMs, isHurried ? suspiciousStepMs : calmStepMs);
-    if (isHurried || !isUndecided(first)) return first;
-    const newer = await evaluateUntil(question, nowMs, suspiciousStepMs);
-    return newer.measurement === undefined ? first : newer;
+    const isSuspected = scopes.some(
+      ({ key }) => nowMs - (lastAsked.get(key)?.suspiciousMs ?? 0) < suspicionMs,
+    );
+    const first = await evaluateUntil(question, nowMs, isSuspected ? suspiciousStepMs : calmStepMs);
+    if (!first.isUndecided) return first.evaluation;
+    for (const { key } of scopes) lastAsked.set(key, { toMs: 0, ...lastAsked.get(key), suspiciousMs: nowMs });
+    if (isSuspected) return first.evaluation;
+    const { evaluation } = await evaluateUntil(question, nowMs, suspiciousStepMs);
+    return evaluation.measurement === undefined ? first.evaluation : evaluation;
+  }
+
+  /** The end of what is asked for: on the grid, or as before if that is newer, so that no verdict is made of older data than the last. */
+  function endOf({ key, batch }: Scope, nowMs: number, stepMs: number): number {
+    const completeMs = nowMs - batch.lagMs;
+    const last = lastAsked.get(key) ?? { toMs: 0, suspiciousMs: 0 };
+    // A clock that was set back must not ask for data that is not complete.
+    const toMs = Math.max(floorTo(completeMs, stepMs), last.toMs <= completeMs ? last.toMs : 0);
+    if (toMs !== last.toMs) lastAsked.set(key, { ...last, toMs });
+    return toMs;
   }
 
   return {
@@ -320,40 +331,67 @@ function countsOf(measurement: Measurement | undefined): number {
   return counts;
 }
 
-/** The calls of the source for one batch, and the services of the request that they are for. */
-interface Call {
-  readonly past: BatchQuery | undefined;
-  readonly recent: BatchQuery;
+/** A batch and a pair of selectors, and the services of the request that are measured by them. */
+interface Scope {
+  readonly key: string;
+  readonly batch: QueryBatch;
+  readonly canary: Selector;
+  readonly stable: Selector | undefined;
   readonly services: string[];
 }
 
-/** The calls for each batch and pair of selectors among the request's services. */
-function callsOf(registry: Registry, request: ResolvedRequest, nowMs: number, stepMs: number): Call[] {
-  const calls = new Map<string, Call>();
+/** The scopes of the request's services. */
+function scopesOf(registry: Registry, request: ResolvedRequest): Scope[] {
+  const scopes = new Map<string, Scope>();
   for (const { name } of request.services) {
     const batch = registry.batchOfService.get(name) as QueryBatch;
     const { canary, stable } = request.selectors.get(name) as NonNullable<
       ReturnType<typeof request.selectors.get>
     >;
     const key = `${batch.id}|${selectorText(canary)}|${stable === undefined ? '' : selectorText(stable)}`;
-    const known = calls.get(key);
-    if (known !== undefined) {
-      known.services.push(name);
-      continue;
-    }
-    const toMs = floorTo(nowMs - batch.lagMs, stepMs);
-    // The CUJ of the batch with the longest lag and window must find all of its span.
-    const spanMs = Math.max(batch.maxWindowMs, minHistoryMs) + bucketMs;
-    const fromMs = floorTo(toMs - spanMs, pastStepMs);
-    const recentFromMs = Math.max(fromMs, floorTo(toMs - minRecentMs, pastStepMs));
-    const query = { batch, canary, stable };
-    calls.set(key, {
-      past: recentFromMs === fromMs ? undefined : { ...query, fromMs, toMs: recentFromMs, stepMs: bucketMs },
-      recent: { ...query, fromMs: recentFromMs, toMs, stepMs: recentStepMs },
-      services: [name],
-    });
+    const known = scopes.get(key);
+    if (known === undefined) scopes.set(key, { key, batch, canary, stable, services: [name] });
+    else known.services.push(name);
   }
-  return [...calls.values()];
+  return [...scopes.values()];
+}
+
+/** What was asked about a scope before. Epoch ms. */
+interface LastAsked {
+  /** The newest end. */
+  readonly toMs: number;
+  /** When a question last had bad events that could become a fail. */
+  readonly suspiciousMs: number;
+}
+
+interface Queries {
+  readonly past: BatchQuery;
+  readonly recent: BatchQuery;
+}
+
+/** The two calls of the source for a scope. The past is the same for {@link pastStepMs}. */
+function queriesOf({ batch, canary, stable }: Scope, toMs: number): Queries {
+  const recentFromMs = floorTo(toMs - minRecentMs, pastStepMs);
+  // The CUJ of the batch with the longest lag and window must find all of its span, also where the newest data is left out.
+  const spanMs = Math.max(batch.maxWindowMs, minHistoryMs) + maxIncompleteMs;
+  const fromMs = recentFromMs - Math.ceil((spanMs - minRecentMs) / pastStepMs) * pastStepMs;
+  const query = { batch, canary, stable };
+  return {
+    past: { ...query, fromMs, toMs: recentFromMs, stepMs: bucketMs },
+    recent: { ...query, fromMs: recentFromMs, toMs, stepMs: recentStepMs },
+  };
+}
+
+async function measure(
+  source: MetricsSource,
+  queries: Queries,
+  signal: AbortSignal,
+): Promise<Required<Snapshots>> {
+  const [past, recent] = await Promise.all([
+    source.measure(queries.past, signal),
+    source.measure(queries.recent, signal),
+  ]);
+  return { past, recent };
 }
 
 /** The CUJ of a name. Throws CallerError `cuj_not_found` with the nearest names. */

@@ -27,10 +27,10 @@ describe('validate', () => {
     expect([code, stderr]).toEqual([1, '']);
     expect(stdout.replaceAll(path, 'cujs.yaml')).toBe(
       [
-        'cujs.yaml:5:48: lag is 5s, and the newest minute of the metrics is not complete before 60 s (lag-range)',
+        'cujs.yaml:5:48: lag is 5s, and no metrics are complete before 20 s (lag-range)',
         '  at:    defaults.gate.lag',
         '  found: "5s"',
-        '  fix:   lag must be 60s to 1h. The default is 90s.',
+        '  fix:   lag must be 20s to 1h. The default is 45s.',
         'cujs.yaml:41:5: cujs[0] has no key "teir" (unknown-key)',
         '  at:    cujs[0].teir',
         '  found: "teir"',

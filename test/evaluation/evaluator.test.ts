@@ -6,13 +6,13 @@ import {
   type BatchQuery,
   bucketMs,
   type MetricsSource,
-  type Series,
-  type SideCounts,
   type Snapshot,
 } from '../../src/domain/metrics/metrics-source.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
+import { selectorText } from '../../src/domain/registry/selector.ts';
 import { createEvaluator } from '../../src/evaluation/evaluator.ts';
 import { registryOf } from '../domain/judge/journey.ts';
+import { Rates } from './rates.ts';
 
 const registry = registryOf(`
   { "apiVersion": "cuj-gate/v1",
@@ -23,7 +23,8 @@ const registry = registryOf(`
       "mail": { "env": "prod", "operation": "smtp", "canary": "role:canary" } },
     "cujs": [
       { "name": "login", "owner": "t", "service": "shop", "endpoints": ["GET /a", "GET /b"] },
-      { "name": "slow-data", "owner": "t", "service": "shop", "gate": { "lag": "10m" }, "endpoints": ["GET /a"] },
+      { "name": "slow-data", "owner": "t", "service": "shop", "gate": { "lag": "1h" }, "endpoints": ["GET /a"] },
+      { "name": "late-data", "owner": "t", "service": "shop", "gate": { "lag": "1m" }, "endpoints": ["GET /a"] },
       { "name": "pay", "owner": "t", "service": "shop", "slo": { "latency": 99 },
         "endpoints": [ { "method": "POST", "path": "/pay", "latencyMs": 300 },
                        { "service": "auth", "method": "GET", "path": "/me" },
@@ -31,62 +32,10 @@ const registry = registryOf(`
       { "name": "watched", "owner": "t", "service": "shop", "mode": "observe", "endpoints": ["GET /w"] },
       { "name": "all", "owner": "t", "service": "auth", "endpoints": "*" } ] }`);
 
-const now = Date.parse('2026-01-31T10:00:30Z');
+/** With a lag of 45 s, the newest data ends at 10:00:00. */
+const now = Date.parse('2026-01-31T10:00:50Z');
 const signal = new AbortController().signal;
 const params = new Map([['version', 'v2']]);
-
-interface Rate {
-  readonly total: number;
-  readonly bad?: number;
-  /** Epoch ms from which there is traffic. */
-  readonly fromMs?: number;
-}
-
-/** A source in memory: constant rates a minute, by side and by service and resource (`shop GET /a`). */
-class Rates implements MetricsSource {
-  readonly asked: BatchQuery[] = [];
-  trouble: Error | undefined;
-  readonly #rates: (side: 'canary' | 'stable', service: string, resource: string) => Rate | undefined;
-
-  constructor(rates: (side: 'canary' | 'stable', service: string, resource: string) => Rate | undefined) {
-    this.#rates = rates;
-  }
-
-  async measure(query: BatchQuery): Promise<Snapshot> {
-    this.asked.push(query);
-    if (this.trouble !== undefined) throw this.trouble;
-    const side = (of: 'canary' | 'stable', service: string, resources: readonly string[]): SideCounts => {
-      const series = (resource: string): Series | undefined => {
-        const rate = this.#rates(of, service, resource);
-        if (rate === undefined) return undefined;
-        const buckets = (query.toMs - query.fromMs) / query.stepMs;
-        const at = (count: number) =>
-          Float64Array.from({ length: buckets }, (_, i) =>
-            query.fromMs + i * bucketMs >= (rate.fromMs ?? 0) ? count : 0,
-          );
-        return { total: at(rate.total), bad: at(rate.bad ?? 0) };
-      };
-      const known = resources.map((resource) => [resource, series(resource)] as const);
-      const requests = new Map(known.filter((pair): pair is [string, Series] => pair[1] !== undefined));
-      return { whole: series('*'), requests, latency: new Map([[300, requests]]) };
-    };
-    return {
-      fromMs: query.fromMs,
-      toMs: query.toMs,
-      stepMs: query.stepMs,
-      services: new Map(
-        query.batch.services.map(({ service, resources }) => [
-          service.name,
-          {
-            canary: side('canary', service.name, resources),
-            stable: side('stable', service.name, resources),
-          },
-        ]),
-      ),
-      queries: [{ name: query.batch.id, query: 'as asked' }],
-    };
-  }
-}
 
 const calm = () => new Rates((side) => ({ total: side === 'canary' ? 100 : 900 }));
 
@@ -95,57 +44,80 @@ function evaluatorOf(source: MetricsSource, at: Registry = registry, clock = () 
 }
 
 describe('the evaluation of a CUJ', () => {
-  it('asks for the span of maxWindow that ends at the newest complete minute, and judges it', async () => {
+  it('asks for maxWindow and the minute that has begun: the past by minute, the newest minutes by 10 s', async () => {
     const source = calm();
-    const { verdict, queries } = await evaluatorOf(source).cuj({ cuj: 'login', params }, signal);
+    const { verdict, queries } = await evaluatorOf(source, registry, () => now + 30_000).cuj(
+      { cuj: 'login', params },
+      signal,
+    );
     expect(verdict).toMatchObject({
       verdict: 'pass',
       registry: 'sha256:test',
-      window: { from: '2026-01-31T08:59:00.000Z', to: '2026-01-31T09:59:00.000Z' },
-      traffic: { canary: 6000, stable: 54_000 },
+      window: { from: '2026-01-31T09:00:00.000Z', to: '2026-01-31T10:00:30.000Z', seconds: 3630 },
+      traffic: { canary: 6050, stable: 54_450 },
     });
-    expect(verdict.slis[0]).toMatchObject({ total: 12_000, bad: 0 });
-    expect(source.asked).toHaveLength(1);
+    expect(verdict.slis[0]).toMatchObject({ total: 12_100, bad: 0 });
+    expect(source.asked.map(spanOf)).toEqual([
+      // slow-data needs an hour that ended an hour ago.
+      { from: '2026-01-31T07:55:00.000Z', to: '2026-01-31T09:50:00.000Z', stepMs: 60_000 },
+      { from: '2026-01-31T09:50:00.000Z', to: '2026-01-31T10:00:30.000Z', stepMs: 10_000 },
+    ]);
     expect(queries).toHaveLength(1);
   });
 
-  it("is made again only when a minute, the snapshot, the registry or the budget's opinion is another", async () => {
+  it("is made again only when its end, a snapshot, the registry or the budget's opinion is another", async () => {
     let clock = now;
-    const source = calm();
-    const snapshot = await source.measure({
-      ...(await firstQuery()),
-    });
-    let measured = snapshot;
+    let measured = await snapshots();
     let current = registry;
     let opinion = {};
-    const reloaded = { ...registry };
     const evaluator = createEvaluator({
       registry: () => current,
-      source: { measure: async () => measured },
+      source: { measure: async (query) => snapshotFor(query, measured) },
       now: () => clock,
       budget: () => opinion,
     });
+    const ask = (wishes = {}) => evaluator.cuj({ cuj: 'login', params, ...wishes }, signal);
     const isNew = { remembered: false };
-    const first = await evaluator.cuj({ cuj: 'login', params }, signal);
+    const first = await ask();
     expect(first.remembered).toBe(false);
     clock += 20_000;
-    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toEqual({ ...first, remembered: true });
-    expect(await evaluator.cuj({ cuj: 'login', params, window: '5m' }, signal)).toMatchObject(isNew);
-    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject({ remembered: true });
-    current = reloaded;
-    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject(isNew);
-    measured = { ...snapshot };
-    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject(isNew);
-    clock += 60_000;
-    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject(isNew);
+    expect(await ask()).toEqual({ ...first, remembered: true });
+    expect(await ask({ window: '5m' })).toMatchObject(isNew);
+    expect(await ask()).toMatchObject({ remembered: true });
+    current = { ...registry };
+    expect(await ask()).toMatchObject(isNew);
+    measured = { ...measured, recent: { ...measured.recent } };
+    expect(await ask()).toMatchObject(isNew);
+    expect(await ask()).toMatchObject({ remembered: true });
+    measured = { ...measured, past: { ...measured.past } };
+    expect(await ask()).toMatchObject(isNew);
     opinion = { note: 'the error budget is used up' };
-    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject(isNew);
-    expect(await evaluator.cuj({ cuj: 'login', params }, signal)).toMatchObject({ remembered: true });
+    expect(await ask()).toMatchObject(isNew);
+    expect(await ask()).toMatchObject({ remembered: true });
+  });
+
+  it('is made again of the same snapshots where the lag of its CUJ is longer than that of the others', async () => {
+    let clock = now;
+    const measured = await snapshots();
+    const source = { measure: async (query: BatchQuery) => snapshotFor(query, measured) };
+    const evaluator = evaluatorOf(source, registry, () => clock);
+    const ends: unknown[] = [];
+    for (; clock <= now + 20_000; clock += 5_000) {
+      const { verdict, remembered } = await evaluator.cuj({ cuj: 'late-data', params }, signal);
+      ends.push([verdict.window?.to, remembered]);
+    }
+    expect(ends).toEqual([
+      ['2026-01-31T09:59:50.000Z', false],
+      ['2026-01-31T09:59:50.000Z', true],
+      ['2026-01-31T10:00:00.000Z', false],
+      ['2026-01-31T10:00:00.000Z', true],
+      ['2026-01-31T10:00:00.000Z', true],
+    ]);
   });
 
   it('is forgotten where others hold too many counts, however few they are', async () => {
-    const snapshot = await calm().measure(await firstQuery());
-    const still: MetricsSource = { measure: async () => snapshot };
+    const measured = await snapshots();
+    const still: MetricsSource = { measure: async (query) => snapshotFor(query, measured) };
     const ports = { registry: () => registry, source: still, now: () => now, rememberedCounts: 2_000 };
     const evaluator = createEvaluator(ports);
     const first = await evaluator.cuj({ cuj: 'login', params }, signal);
@@ -181,10 +153,11 @@ describe('the evaluation of a CUJ', () => {
     expect(verdict.slis[0]).toMatchObject({ total: 12_000, bad: 0 });
   });
 
-  it('of several services asks each scope once and sums over all', async () => {
+  it('of several services measures each scope once and sums over all', async () => {
     const source = calm();
     const { verdict } = await evaluatorOf(source).cuj({ cuj: 'pay', params }, signal);
-    expect(source.asked).toHaveLength(2);
+    expect(scopesOf(source.asked)).toHaveLength(2);
+    expect(source.asked).toHaveLength(4);
     expect(verdict.slis.map(({ sli, total }) => [sli, total])).toEqual([
       ['availability', 18_000],
       ['latency', 6000],
@@ -194,7 +167,7 @@ describe('the evaluation of a CUJ', () => {
   it('about one of its services leaves the others and what only they have out', async () => {
     const source = calm();
     const { verdict } = await evaluatorOf(source).cuj({ cuj: 'pay', params, service: 'auth' }, signal);
-    expect(source.asked).toHaveLength(1);
+    expect(scopesOf(source.asked)).toHaveLength(1);
     expect(verdict).toMatchObject({ verdict: 'pass', services: ['auth'] });
     expect(verdict.slis.map(({ sli }) => sli)).toEqual(['availability']);
   });
@@ -213,6 +186,49 @@ describe('the evaluation of a CUJ', () => {
       const { verdict } = await evaluatorOf(alone).cuj({ cuj, params }, signal);
       expect(verdict).toMatchObject({ reason: 'canary_indistinguishable', window: { start: 'max_window' } });
     }
+  });
+
+  it('judges a CUJ of whole minutes whose lag is longer than what was asked for in short buckets', async () => {
+    const { verdict, measurement } = await evaluatorOf(calm(), registry, () => now + 60_000).cuj(
+      { cuj: 'slow-data', params },
+      signal,
+    );
+    expect(verdict.window).toMatchObject({
+      from: '2026-01-31T08:01:00.000Z',
+      to: '2026-01-31T09:01:00.000Z',
+    });
+    expect(verdict.slis[0]?.total).toBe(60 * 100);
+    expect(measurement?.recent).toBeUndefined();
+    expect(measurement?.incompleteMs).toBeUndefined();
+  });
+
+  it.each([
+    { minStepMs: 60_000, to: '2026-01-31T10:00:00.000Z', total: 6000, recentStepMs: undefined },
+    { minStepMs: 20_000, to: '2026-01-31T10:00:30.000Z', total: 6050, recentStepMs: 20_000 },
+    { minStepMs: 10_000, to: '2026-01-31T10:00:30.000Z', total: 6050, recentStepMs: 10_000 },
+  ])(
+    'takes buckets of $minStepMs ms where the source has no shorter ones, and only complete minutes',
+    async (expected) => {
+      const source = calm();
+      source.minStepMs = expected.minStepMs;
+      const evaluator = evaluatorOf(source, registry, () => now + 30_000);
+      const { verdict, measurement } = await evaluator.cuj({ cuj: 'login', params }, signal);
+      expect(verdict.window?.to).toBe(expected.to);
+      expect(verdict.traffic?.canary).toBe(expected.total);
+      expect(measurement?.recent?.stepMs).toBe(expected.recentStepMs);
+    },
+  );
+
+  it('says of a since in the future no more than is true where the newest data is left out', async () => {
+    const source = new Rates((side) =>
+      side === 'canary' ? { total: 1000 } : { total: 9000, untilMs: now - 150_000 },
+    );
+    const since = new Date(now + 120_000).toISOString();
+    const { verdict } = await evaluatorOf(source).cuj({ cuj: 'login', params, since }, signal);
+    expect(verdict.window).toMatchObject({ to: '2026-01-31T09:59:00.000Z', incompleteSeconds: 60 });
+    const ahead = /at least (\d+) s ahead/.exec(verdict.summary)?.[1];
+    expect(Number(ahead)).toBeGreaterThan(60);
+    expect(Number(ahead)).toBeLessThanOrEqual(120);
   });
 
   it('begins at the first hit of the canary on the service', async () => {
@@ -254,16 +270,16 @@ describe('the evaluation of a service', () => {
     );
     const { verdict, evaluations } = await evaluatorOf(source).service({ service: 'shop', params }, signal);
     expect(verdict).toMatchObject({ verdict: 'pass', service: 'shop' });
-    expect(verdict.cujs.map(({ cuj }) => cuj)).toEqual(['login', 'pay', 'slow-data', 'watched']);
-    // login, slow-data and both of pay's: four share it. The watched one has all of its own.
+    expect(verdict.cujs.map(({ cuj }) => cuj)).toEqual(['late-data', 'login', 'pay', 'slow-data', 'watched']);
+    // late-data, login, slow-data and both of pay's: five share it. The watched one has all of its own.
     const threshold = new Map(
       evaluations.map(({ cuj, verdict: { slis } }) => [
         cuj.name,
         slis.map(({ evidenceThreshold }) => evidenceThreshold),
       ]),
     );
-    expect(threshold.get('login')).toEqual([80]);
-    expect(threshold.get('pay')).toEqual([80, 80]);
+    expect(threshold.get('login')).toEqual([100]);
+    expect(threshold.get('pay')).toEqual([100, 100]);
     expect(threshold.get('watched')).toEqual([20]);
   });
 
@@ -306,9 +322,34 @@ describe('the evaluation of a service', () => {
   });
 });
 
-/** The question that `login` leads to. */
-async function firstQuery(): Promise<BatchQuery> {
+/** The questions that `login` leads to: the past, and what is recent. */
+async function firstQueries(): Promise<readonly [BatchQuery, BatchQuery]> {
   const source = calm();
   await evaluatorOf(source).cuj({ cuj: 'login', params }, signal);
-  return source.asked[0] as BatchQuery;
+  const [past, recent] = source.asked;
+  return [past as BatchQuery, recent as BatchQuery];
+}
+
+interface Both {
+  readonly past: Snapshot;
+  readonly recent: Snapshot;
+}
+
+async function snapshots(): Promise<Both> {
+  const [past, recent] = await firstQueries();
+  const source = calm();
+  return { past: await source.measure(past), recent: await source.measure(recent) };
+}
+
+function snapshotFor({ stepMs }: BatchQuery, { past, recent }: Both): Snapshot {
+  return stepMs === bucketMs ? past : recent;
+}
+
+function spanOf({ fromMs, toMs, stepMs }: BatchQuery) {
+  return { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString(), stepMs };
+}
+
+/** The batches and canaries that were asked for. */
+function scopesOf(asked: readonly BatchQuery[]): string[] {
+  return [...new Set(asked.map(({ batch, canary }) => `${batch.id} ${selectorText(canary)}`))];
 }

@@ -1,12 +1,13 @@
 import { pino } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
-import type {
-  BatchQuery,
-  MetricsSource,
-  Series,
-  ServiceCounts,
-  SideCounts,
-  Snapshot,
+import {
+  type BatchQuery,
+  bucketMs,
+  type MetricsSource,
+  type Series,
+  type ServiceCounts,
+  type SideCounts,
+  type Snapshot,
 } from '../../src/domain/metrics/metrics-source.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
@@ -17,9 +18,10 @@ import type { AppPorts, Phase, RegistryState } from '../../src/http/server/ports
 import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
 import { describeQueries } from '../../src/sources/datadog/query/query-plan.ts';
 import { createCachedSource } from '../../src/sources/decorators/cache.ts';
+import { countsIn } from '../evaluation/rates.ts';
 
-/** 2026-01-31 09:00:30 UTC; with a lag of 90 s the newest complete minute ends at 08:59. */
-export const nowMs = Date.UTC(2026, 0, 31, 9, 0, 30);
+/** 2026-01-31 08:59:50 UTC; with a lag of 45 s the newest complete data ends at 08:59:00. */
+export const nowMs = Date.UTC(2026, 0, 31, 8, 59, 50);
 export const digest = `sha256:${'ab'.repeat(32)}`;
 
 export const document: RegistryDocument = {
@@ -72,11 +74,8 @@ export interface Traffic {
   readonly badPerMinute: number;
 }
 
-function series(buckets: number, { perMinute, badPerMinute }: Traffic): Series {
-  return {
-    total: new Float64Array(buckets).fill(perMinute),
-    bad: new Float64Array(buckets).fill(badPerMinute),
-  };
+function series(query: BatchQuery, { perMinute, badPerMinute }: Traffic): Series {
+  return { total: countsIn(query, perMinute), bad: countsIn(query, badPerMinute) };
 }
 
 function side(
@@ -85,16 +84,15 @@ function side(
   traffic: Traffic,
   special: Readonly<Record<string, Traffic>> = {},
 ): SideCounts {
-  const buckets = (query.toMs - query.fromMs) / query.stepMs;
   return {
-    whole: series(buckets, traffic),
+    whole: series(query, traffic),
     requests: new Map(
-      service.resources.map((resource) => [resource, series(buckets, special[resource] ?? traffic)]),
+      service.resources.map((resource) => [resource, series(query, special[resource] ?? traffic)]),
     ),
     latency: new Map(
       service.thresholds.map(({ latencyMs, resources }) => [
         latencyMs,
-        new Map(resources.map((resource) => [resource, series(buckets, traffic)])),
+        new Map(resources.map((resource) => [resource, series(query, traffic)])),
       ]),
     ),
   };
@@ -120,6 +118,11 @@ export function snapshotOf(
     services,
     queries: [{ name: 'c_hits_0', query: 'sum:…' }],
   };
+}
+
+/** Whether it is the second of a question's two calls: its newest data, in short buckets. */
+export function isRecent({ stepMs }: BatchQuery): boolean {
+  return stepMs < bucketMs;
 }
 
 export const healthy: Traffic = { perMinute: 300, badPerMinute: 0 };

@@ -23,7 +23,7 @@ describe('the registry for people', () => {
     const cuj = (await app.inject('/cujs/login')).json();
     expect(cuj).toMatchObject({
       name: 'login',
-      gate: { rule: 'confidence', window: 'rollout', maxWindow: '30m', lag: '90s' },
+      gate: { rule: 'confidence', window: 'rollout', maxWindow: '30m', lag: '45s' },
       services: [{ name: 'member-api', canary: 'version:{version}', stable: 'version:{stable_version}' }],
       endpoints: [
         { endpoint: 'POST /api/v1/login', resource: 'post_/api/v1/login', latencyMs: 500 },
@@ -60,7 +60,7 @@ describe('the registry for people', () => {
       summary: '4 CUJs from 1 file',
       digest,
       files: ['cujs.yaml'],
-      loadedAt: '2026-01-31T08:59:30.000Z',
+      loadedAt: '2026-01-31T08:58:50.000Z',
       cujs: 4,
       services: 2,
       reloadErrors: 0,
@@ -79,7 +79,7 @@ describe('the registry for people', () => {
       reloadErrors: 1,
       failure: { atMs: nowMs, problems: [problem] },
     };
-    const lastFailure = { at: '2026-01-31T09:00:30.000Z', problems: [problem] };
+    const lastFailure = { at: '2026-01-31T08:59:50.000Z', problems: [problem] };
     expect((await app.inject('/registry')).json()).toMatchObject({ reloadErrors: 1, digest, lastFailure });
     // The registry from before goes on, so the replica is ready; anyone may ask this, so it shows no more than a number.
     const ready = await app.inject('/readyz');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SourceError } from '../../src/domain/errors.ts';
 import type { Snapshot } from '../../src/domain/metrics/metrics-source.ts';
-import { bench, broken, digest, document, healthy, registryOf, snapshotOf } from './fixture.ts';
+import { bench, broken, digest, document, healthy, isRecent, registryOf, snapshotOf } from './fixture.ts';
 
 const login = '/cujs/login/status?version=v2';
 
@@ -127,7 +127,8 @@ describe('the hint', () => {
     world.measure = async (query) => {
       const { services, ...rest } = snapshotOf(query, healthy, healthy);
       for (const { stable } of services.values()) {
-        for (const of of [stable.whole, ...stable.requests.values()]) of?.total.fill(0, 0, -3);
+        for (const of of [stable.whole, ...stable.requests.values()])
+          of?.total.fill(0, 0, isRecent(query) ? -18 : undefined);
       }
       return { ...rest, services };
     };
@@ -444,10 +445,12 @@ describe('what the gate does not know is 200 inconclusive', () => {
   it('sheds load at once, but not misuse', async () => {
     const { app, world } = await bench({ maxInflight: 1 });
     let answer = (_: Snapshot) => {};
-    world.measure = (query) =>
-      new Promise((resolve) => {
-        answer = () => resolve(snapshotOf(query, healthy, healthy));
-      });
+    world.measure = async (query) =>
+      isRecent(query)
+        ? new Promise((resolve) => {
+            answer = () => resolve(snapshotOf(query, healthy, healthy));
+          })
+        : snapshotOf(query, healthy, healthy);
     const first = app.inject(login);
     await waitFor(() => app.inflight() === 1);
     const overloaded = await app.inject('/cujs/pay/status?role=canary');

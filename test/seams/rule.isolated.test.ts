@@ -7,10 +7,10 @@ import { type Counts, cujOf, endpointOf, measurementOf, over, silent } from '../
 
 /** What is not the product's: the two tables, changed as somebody who adds a rule changes them. */
 vi.mock('../../src/domain/registry/rules.ts', async (original) => {
-  const { ruleFacts } = await original<typeof import('../../src/domain/registry/rules.ts')>();
+  const real = await original<typeof import('../../src/domain/registry/rules.ts')>();
   const { tripledFacts } = await import('./tripled-rule.ts');
-  const all = { ...ruleFacts, tripled: tripledFacts };
-  return { ruleFacts: all, ruleNames: Object.keys(all) };
+  const ruleFacts = { ...real.ruleFacts, tripled: tripledFacts };
+  return { ...real, ruleFacts, ruleNames: Object.keys(ruleFacts) };
 });
 vi.mock('../../src/domain/judge/rules/table.ts', async (original) => {
   const real = await original<typeof import('../../src/domain/judge/rules/table.ts')>();

@@ -6,6 +6,7 @@ import type { BatchQuery, Series, SideCounts, Snapshot } from '../../src/domain/
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { createEvaluator } from '../../src/evaluation/evaluator.ts';
 import { loadRegistry } from '../../src/registry-files/load.ts';
+import { countsIn } from '../evaluation/rates.ts';
 import { bench, nowMs } from '../http/fixture.ts';
 import { scratchFile } from '../registry-files/scratch.ts';
 
@@ -44,11 +45,10 @@ async function registryOf(text = yaml): Promise<Registry> {
 
 /** 300 requests a minute on each endpoint; on `GET /cart` of the canary so many of them without a status. */
 function snapshotOf(query: BatchQuery, without: number): Snapshot {
-  const minutes = (query.toMs - query.fromMs) / query.stepMs;
   const series = (missing: number): Series => ({
-    total: new Float64Array(minutes).fill(300),
-    bad: new Float64Array(minutes),
-    withStatus: new Float64Array(minutes).fill(300 - missing),
+    total: countsIn(query, 300),
+    bad: countsIn(query, 0),
+    withStatus: countsIn(query, 300 - missing),
   });
   const side = (missing: number): SideCounts => ({
     whole: series(missing),

@@ -96,7 +96,7 @@ export function openTally(stored: () => readonly Stored[], secret: string): Back
 export function tallySource(stored: () => readonly Stored[], clockSkewMs = 0): MetricsSource {
   return {
     async measure(query: BatchQuery) {
-      const minutes = (query.toMs - query.fromMs) / bucketMs;
+      const minutes = Math.ceil((query.toMs - query.fromMs) / bucketMs);
       const seriesOf = (some: readonly Stored[]): Series | undefined => {
         if (some.length === 0) return undefined;
         const sum = (count: (one: Stored) => number) =>

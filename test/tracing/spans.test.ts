@@ -5,7 +5,7 @@ import { SourceError } from '../../src/domain/errors.ts';
 import type { MetricsSource } from '../../src/domain/metrics/metrics-source.ts';
 import { listen } from '../../src/server/lifecycle.ts';
 import { question, settingsOf } from '../auth/gate.ts';
-import { healthy, snapshotOf } from '../http/fixture.ts';
+import { healthy, nowMs, snapshotOf } from '../http/fixture.ts';
 import { type ReceivedSpan, startReceiver } from './receiver.ts';
 
 const well: MetricsSource = { measure: async (query) => snapshotOf(query, healthy, healthy) };
@@ -14,7 +14,11 @@ const well: MetricsSource = { measure: async (query) => snapshotOf(query, health
 async function startTraced(source = well, env: Record<string, string> = {}) {
   const receiver = await startReceiver();
   const settings = settingsOf({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, ...env });
-  const { gate, url } = await listen(settings, { logger: pino({ level: 'silent' }), source });
+  const { gate, url } = await listen(settings, {
+    logger: pino({ level: 'silent' }),
+    source,
+    now: () => nowMs,
+  });
   let closed: Promise<void> | undefined;
   const close = () => {
     closed ??= gate.close();
@@ -42,10 +46,10 @@ describe('a question', () => {
     const all = await spans();
     expect(receiver.paths).toEqual(['/v1/traces']);
     const [root] = named(all, server);
-    const [measure] = named(all, 'measure');
-    const [call] = named(all, 'query Datadog');
+    const measures = named(all, 'measure');
+    const calls = named(all, 'query Datadog');
     const [judge] = named(all, 'judge');
-    expect(all).toHaveLength(4);
+    expect(all).toHaveLength(6);
     expect(new Set(all.map(({ traceId }) => traceId)).size).toBe(1);
     expect(root).toMatchObject({
       kind: 2,
@@ -63,21 +67,27 @@ describe('a question', () => {
       resource: { 'service.name': 'cuj-gate' },
     });
     expect(root?.parentSpanId).toBeUndefined();
-    expect(measure).toMatchObject({
-      kind: 1,
-      parentSpanId: root?.spanId,
-      attributes: {
-        'cuj_gate.cache': 'miss',
-        'cuj_gate.outcome': 'ok',
-        'cuj_gate.canary': 'version:v2',
-        'cuj_gate.stable': 'the rest',
-        'cuj_gate.batch': expect.stringContaining('production/trace/'),
-        'cuj_gate.buckets': expect.any(Number),
-        'cuj_gate.services': expect.any(Number),
-        'cuj_gate.groups': expect.any(Number),
-      },
-    });
-    expect(call).toMatchObject({ kind: 3, parentSpanId: measure?.spanId });
+    // The past in buckets of a minute, and the newest data in buckets of 10 s.
+    expect(measures).toHaveLength(2);
+    for (const measure of measures) {
+      expect(measure).toMatchObject({
+        kind: 1,
+        parentSpanId: root?.spanId,
+        attributes: {
+          'cuj_gate.cache': 'miss',
+          'cuj_gate.outcome': 'ok',
+          'cuj_gate.canary': 'version:v2',
+          'cuj_gate.stable': 'the rest',
+          'cuj_gate.batch': expect.stringContaining('production/trace/'),
+          'cuj_gate.buckets': expect.any(Number),
+          'cuj_gate.services': expect.any(Number),
+          'cuj_gate.groups': expect.any(Number),
+        },
+      });
+    }
+    expect(calls.map(({ kind, parentSpanId }) => [kind, parentSpanId])).toEqual(
+      measures.map(({ spanId }) => [3, spanId]),
+    );
     expect(judge).toMatchObject({
       kind: 1,
       parentSpanId: root?.spanId,
@@ -90,7 +100,7 @@ describe('a question', () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     await ask(question, { traceparent: `00-${traceId}-b7ad6b7169203331-01` });
     const all = await spans();
-    expect(all.map((span) => span.traceId)).toEqual(Array(4).fill(traceId));
+    expect(all.map((span) => span.traceId)).toEqual(Array(6).fill(traceId));
     expect(named(all, server)[0]?.parentSpanId).toBe('b7ad6b7169203331');
   });
 
@@ -130,8 +140,8 @@ describe('a question', () => {
     const all = await spans();
     expect(asked).toBe(named(all, 'query Datadog').length);
     const measured = named(all, 'measure').map(({ attributes }) => attributes['cuj_gate.cache']);
-    expect(measured).toHaveLength(3);
-    expect(measured.at(-1)).toBe('hit');
+    expect(measured).toHaveLength(6);
+    expect(measured.slice(-2)).toEqual(['hit', 'hit']);
     // A kept verdict is not judged again.
     expect(named(all, 'judge')).toHaveLength(2);
   });

@@ -248,6 +248,8 @@ function wholeBucketsUntil(recents: readonly Snapshot[], toMs: number): number {
       if (untilMs > recent.toMs) untilMs = recent.toMs;
       // Without shorter buckets, a minute that is not over is not judged.
       if (untilMs < recent.toMs || recent.stepMs >= bucketMs) untilMs = floorTo(untilMs, recent.stepMs);
+      // The lag of a CUJ may be so long that it ends in the past, which is by minute.
+      if (untilMs < recent.fromMs) untilMs = floorMinute(untilMs);
     }
   } while (untilMs < before);
   return untilMs;
@@ -259,7 +261,7 @@ function completeUntil(
   { name, sampleRate }: Service,
   untilMs: number,
 ): number {
-  if (stepMs >= bucketMs) return untilMs;
+  if (stepMs >= bucketMs || untilMs <= fromMs) return untilMs;
   const { canary, stable } = services.get(name) ?? {};
   const end = Math.ceil((untilMs - fromMs) / stepMs);
   const until = (counts: Float64Array | undefined) =>

@@ -156,19 +156,6 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
       'Use whole minutes, such as 5m or 2h.',
     );
   }
-  const minFault = own.minFaultDuration ?? defaults.gate.minFaultDuration;
-  const leastWindowMs = leastWindowMsOf(own.rule ?? defaults.gate.rule, spanMs(minFault));
-  for (const key of ['window', 'maxWindow'] as const) {
-    const text = own[key];
-    if (text === undefined || text === 'rollout' || spanMs(text) >= leastWindowMs) continue;
-    reporter.value(
-      ['gate', key],
-      'window-too-short',
-      text,
-      `${key} is ${text}, and a fail needs a fault that lasts longer than ${minFault} (minFaultDuration), so nothing could ever fail`,
-      `Use at least ${durationText(leastWindowMs)}, or the rule strict.`,
-    );
-  }
   const minFaultMs = own.minFaultDuration === undefined ? undefined : spanMs(own.minFaultDuration);
   if (minFaultMs !== undefined && (minFaultMs < recentStepMs || minFaultMs > minFaultLimitMs)) {
     reporter.value(
@@ -205,8 +192,29 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
   checkWarmUp(own.warmUp, ['gate', 'warmUp'], reporter);
   // A broken `defaults` may hold the other half of a pair.
   if (defaults.broken) return;
+  checkShortWindow(own, defaults, reporter);
   checkWindow(own, defaults, reporter);
   checkPassAfter(own, defaults, reporter);
+}
+
+/** Reports a window in which nothing could ever fail: at the window, or at what makes an inherited one too short. */
+function checkShortWindow(own: GateDocument, defaults: Defaults, reporter: Reporter): void {
+  const gate = { ...defaults.gate, ...own };
+  const leastMs = leastWindowMsOf(gate.rule, spanMs(gate.minFaultDuration));
+  for (const name of ['window', 'maxWindow'] as const) {
+    const text = gate[name];
+    const key = ([name, 'minFaultDuration', 'rule'] as const).find((one) => own[one] !== undefined);
+    // What is not in whole minutes is reported already.
+    if (key === undefined || text === 'rollout' || spanMs(text) % minuteMs !== 0 || spanMs(text) >= leastMs)
+      continue;
+    reporter.value(
+      ['gate', key],
+      'window-too-short',
+      own[key],
+      `${name} is ${text}, and a fail needs a fault that lasts longer than ${gate.minFaultDuration} (minFaultDuration), so nothing could ever fail`,
+      `Use a ${name} of at least ${durationText(leastMs)}, or the rule strict.`,
+    );
+  }
 }
 
 function checkWindow(own: GateDocument, defaults: Defaults, reporter: Reporter): void {

@@ -116,6 +116,25 @@ describe('the limited pass', () => {
   });
 
   it.each([
+    [{ window: '3m', minFaultDuration: '2m' }, {}, 'window'],
+    [{ window: '3m' }, { minFaultDuration: '2m' }, 'window'],
+    [{ minFaultDuration: '2m' }, { window: '3m' }, 'minFaultDuration'],
+    [{ rule: 'baseline' }, { rule: 'strict', window: '1m' }, 'rule'],
+    [{ maxWindow: '3m', passAfter: 'never' }, { minFaultDuration: '2m' }, 'maxWindow'],
+  ] satisfies [GateDocument, GateDocument, string][])(
+    'may not be too long for a fail in the window: %j over the defaults %j',
+    (cuj, defaults, key) => {
+      expect(findings(cuj, defaults)).toEqual([`r.yaml cujs[0].gate.${key} window-too-short`]);
+    },
+  );
+
+  it('is judged in a window that it just fits, and by a rule that does not need it', () => {
+    expect(findings({ minFaultDuration: '2m' }, { window: '4m' })).toEqual([]);
+    expect(findings({ minFaultDuration: '10m' }, { rule: 'strict', window: '1m' })).toEqual([]);
+    expect(findings({ minFaultDuration: '30s' }, { window: '2m' })).toEqual([]);
+  });
+
+  it.each([
     [{ passAfter: '10m' }, { maxWindow: '9m' }, 'passAfter'],
     [{ maxWindow: '9m' }, { passAfter: '10m' }, 'maxWindow'],
     [{ window: 'rollout' }, { window: '5m', passAfter: '10m', maxWindow: '9m' }, 'window'],
