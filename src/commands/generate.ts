@@ -2,28 +2,32 @@ import { Argument, Command, CommanderError } from 'commander';
 import { createTwoFilesPatch } from 'diff';
 import type { Registry } from '../domain/registry/model.ts';
 import { analysisTemplates } from '../generate/argo/analysis-templates.ts';
-import { checkParams, judgedServices } from '../generate/argo/canary-args.ts';
+import { checkParams } from '../generate/argo/canary-args.ts';
 import { rollouts } from '../generate/argo/rollout.ts';
+import { type SizedSteps, sampleSteps, sampleWaitMinutes } from '../generate/argo/sized-steps.ts';
 import { virtualServices } from '../generate/argo/virtual-service.ts';
 import { terraform } from '../generate/datadog/terraform.ts';
 import { openslo } from '../generate/openslo/openslo.ts';
 import { type GeneratedFile, GenerateError } from '../generate/output/generated-file.ts';
 import { grafanaDashboard } from '../generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../generate/prometheus/prometheus-rules.ts';
-import { nearestNames } from '../suggestions/nearest.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { addGenerateOptions, type GenerateFlags, rolloutOptions } from './support/generate-options.ts';
 import { exitCodes, type Io } from './support/io.ts';
+import { measureTraffic } from './support/measure-traffic.ts';
 import { loadOffline } from './support/offline-registry.ts';
+import { openDatadog } from './support/open-datadog.ts';
 import { type Drift, driftOf, OutputError, type OwnedFile, writeFolder } from './support/output-folder.ts';
+import { stepsForGiven, stepsForMeasured, unknownService } from './support/traffic-options.ts';
 import { problemText } from './validate.ts';
 
-type Generator = (registry: Registry, flags: GenerateFlags) => GeneratedFile[];
+type Generator = (registry: Registry, flags: GenerateFlags, steps: Sizes) => GeneratedFile[];
+type Sizes = ReadonlyMap<string, SizedSteps>;
 
 /** Every generator by its name on the command line, in the order in which `all` runs them. */
 const generators: Readonly<Record<string, Generator>> = {
-  'analysis-templates': (registry, flags) => analysisTemplates(registry, rolloutOptions(flags)),
-  rollout: (registry, flags) => rollouts(registry, rolloutOptions(flags), flags.service),
+  'analysis-templates': (registry, flags, steps) => analysisTemplates(registry, rolloutOptions(flags, steps)),
+  rollout: (registry, flags, steps) => rollouts(registry, rolloutOptions(flags, steps), flags.service),
   'virtual-service': (registry, flags) => virtualServices(registry, flags, flags.service),
   terraform: (registry, flags) => terraform(registry, { notify: flags.notify }),
   openslo,
@@ -36,6 +40,7 @@ const examples = `
 Examples:
   cuj-gate generate analysis-templates --registry cujs.yaml | kubectl apply -n shop -f -
   cuj-gate generate all --registry cujs.yaml --out generated
+  cuj-gate generate rollout analysis-templates --requests-per-minute 40 --requests-per-minute search-api=2000
   cuj-gate generate all --registry cujs.yaml --out generated --check     in CI: exit code 1 if files differ`;
 
 /** The command; `exit` receives the exit code. */
@@ -92,10 +97,12 @@ async function generate(what: readonly string[], flags: GenerateFlags, io: Io): 
   }
   const wanted = what.includes('all') ? names : names.filter((name) => what.includes(name));
   try {
-    checkService(loaded.registry, flags.service);
+    checkServices(loaded.registry, flags);
     checkParams(loaded.registry, flags.param);
+    const steps = await stepsOf(loaded.registry, wanted, flags, io);
+    if (steps === undefined) return exitCodes.misuse;
     const files = wanted.flatMap((name) =>
-      (generators[name] as Generator)(loaded.registry, flags).map((file) => ({ ...file, what: name })),
+      (generators[name] as Generator)(loaded.registry, flags, steps).map((file) => ({ ...file, what: name })),
     );
     if (flags.out === undefined) {
       io.stdout.write(streamText(files));
@@ -119,14 +126,59 @@ async function generate(what: readonly string[], flags: GenerateFlags, io: Io): 
   }
 }
 
-function checkService(registry: Registry, name: string | undefined): void {
-  const known = judgedServices(registry).map((service) => service.name);
-  if (name === undefined || known.includes(name)) return;
-  const [nearest] = nearestNames(name, known);
-  throw new GenerateError(
-    `No CUJ uses a service "${name}".`,
-    nearest === undefined ? `Services: ${known.join(', ')}.` : `Did you mean "${nearest}"?`,
-  );
+function checkServices(registry: Registry, { service, requestsPerMinute }: GenerateFlags): void {
+  const names = [...(service === undefined ? [] : [service]), ...(requestsPerMinute?.services.keys() ?? [])];
+  const unknown = unknownService(registry, names);
+  if (unknown !== undefined) throw new GenerateError(unknown.message, unknown.hint);
+}
+
+/** Steps sized to the traffic, where it is known; undefined where it cannot be read, which is reported. */
+async function stepsOf(
+  registry: Registry,
+  wanted: readonly string[],
+  flags: GenerateFlags,
+  io: Io,
+): Promise<Sizes | undefined> {
+  if (flags.measureTraffic === true) checkMeasuring(flags);
+  if (!wanted.some((name) => name === 'rollout' || name === 'analysis-templates')) return new Map();
+  const options = rolloutOptions(flags);
+  const sample = { ...sampleSteps, waitMinutes: sampleWaitMinutes(options) };
+  let steps: Sizes = new Map();
+  if (flags.requestsPerMinute !== undefined) steps = stepsForGiven(registry, flags.requestsPerMinute, sample);
+  else if (flags.measureTraffic === true) {
+    const datadog = openDatadog(io);
+    if (datadog === undefined) return undefined;
+    try {
+      const { traffic, refused } = await measureTraffic(io, 'generate', datadog, registry, flags.days);
+      if (refused) {
+        io.stderr.write('cuj-gate generate: not all traffic could be read, nothing was generated.\n');
+        return undefined;
+      }
+      steps = stepsForMeasured(registry, traffic, sample);
+    } finally {
+      await datadog.close();
+    }
+  }
+  for (const [service, { warnings }] of steps) {
+    if (flags.service !== undefined && service !== flags.service) continue;
+    for (const warning of warnings) io.stderr.write(`warning: ${service}: ${warning}\n`);
+  }
+  return steps;
+}
+
+function checkMeasuring({ requestsPerMinute, check }: GenerateFlags): void {
+  if (requestsPerMinute !== undefined) {
+    throw new GenerateError(
+      '--measure-traffic and --requests-per-minute are both given.',
+      'Use one of them.',
+    );
+  }
+  if (check === true) {
+    throw new GenerateError(
+      '--check and --measure-traffic are both given: traffic is not the same every day.',
+      'Write and check with --requests-per-minute SERVICE=N; the comments in the Rollouts have the figures.',
+    );
+  }
 }
 
 /** One file as it is, or several as YAML documents, each with its path in a comment. */

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Registry } from '../domain/registry/model.ts';
 import { hasAtMostThreeDecimals } from '../domain/registry/objective.ts';
+import { builtInDefaults, builtInPolicy } from '../domain/registry/resolve-defaults.ts';
 import type { LintFinding } from '../lint/finding.ts';
 import { type LintInput, type LintResult, lintRollouts } from '../lint/lint-rollouts.ts';
 import { seconds } from '../lint/rollout-parts.ts';
@@ -43,17 +44,17 @@ export function buildLintCommand(io: Io, exit: (code: number) => void): Command 
     .addOption(
       new Option('--rule-out-burn <rate>', 'burn rate that traffic must rule out before a pass')
         .argParser(positive)
-        .default(14.4),
+        .default(builtInPolicy.ruleOutBurn),
     )
     .addOption(
       new Option('--lag <duration>', "age at which Datadog's data is complete")
         .argParser(duration)
-        .default(90, '90s'),
+        .default(builtInPolicy.lagMs / 1000, builtInDefaults.gate.lag),
     )
     .addOption(
       new Option('--max-window <duration>', 'longest window that is judged')
         .argParser(duration)
-        .default(7200, '2h'),
+        .default(builtInPolicy.maxWindowMs / 1000, builtInDefaults.gate.maxWindow),
     )
     .option('--json', 'print one JSON object: ok, rollouts, findings')
     .addHelpText('after', notes);

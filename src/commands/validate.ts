@@ -1,10 +1,18 @@
 import { Command } from 'commander';
 import { visible } from '../domain/outside-text.ts';
-import type { Problem } from '../domain/registry/model.ts';
+import type { Problem, Registry } from '../domain/registry/model.ts';
+import { defaultAnalysisOptions } from '../generate/argo/analysis-options.ts';
+import { sampleSteps, sampleWaitMinutes } from '../generate/argo/sized-steps.ts';
 import type { LoadResult } from '../registry-files/load.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io, type Stream } from './support/io.ts';
 import { loadOffline } from './support/offline-registry.ts';
+import {
+  type GivenTraffic,
+  requestsPerMinuteOption,
+  stepsForGiven,
+  unknownService,
+} from './support/traffic-options.ts';
 
 /** Problems that mean that there is no file to validate. */
 const misuseRules: ReadonlySet<string> = new Set([
@@ -22,8 +30,9 @@ export function validateCommand(io: Io, exit: (code: number) => void): Command {
       'a .yaml, .yml, .json or .cue file, or a folder of the first three (default: CUJ_GATE_REGISTRY)',
     )
     .option('--registry <path>', 'the same, as in other commands')
-    .option('--json', 'print one JSON object: ok, digest, files, cujs, services, problems')
-    .action(async (given: string | undefined, options: { json?: boolean; registry?: string }) => {
+    .addOption(requestsPerMinuteOption('warns of what cannot be proved with so many'))
+    .option('--json', 'print one JSON object: ok, digest, files, cujs, services, problems, warnings')
+    .action(async (given: string | undefined, options: Options & { registry?: string }) => {
       const path = given ?? options.registry ?? io.env.CUJ_GATE_REGISTRY;
       if (path === undefined || path === '') {
         io.stderr.write('cuj-gate validate: no registry given. Give its path, or set CUJ_GATE_REGISTRY.\n');
@@ -33,16 +42,49 @@ export function validateCommand(io: Io, exit: (code: number) => void): Command {
     });
 }
 
-/** Checks a registry and prints its problems. Exit codes: 0 none, 1 problems, 2 no file to check. */
-export async function validate(path: string, { json = false }: { json?: boolean }, io: Io): Promise<number> {
+interface Options {
+  readonly json?: boolean;
+  readonly requestsPerMinute?: GivenTraffic;
+}
+
+/**
+ * Checks a registry and prints its problems, and warnings about the traffic that is given. Exit codes: 0 no problem, 1 problems,
+ * 2 no file to check.
+ */
+export async function validate(
+  path: string,
+  { json = false, requestsPerMinute }: Options,
+  io: Io,
+): Promise<number> {
   const result = await loadOffline(path, io, 'validate');
   if (result === undefined) return exitCodes.misuse;
+  let warnings: readonly string[] | undefined;
+  if (result.ok && requestsPerMinute !== undefined) {
+    const unknown = unknownService(result.registry, requestsPerMinute.services.keys());
+    if (unknown !== undefined) {
+      io.stderr.write(`cuj-gate validate: ${unknown.message} ${unknown.hint}\n`);
+      return exitCodes.misuse;
+    }
+    warnings = warningsOf(result.registry, requestsPerMinute);
+  }
   const misuse =
     !result.ok && result.files.length === 0 && result.problems.every(({ rule }) => misuseRules.has(rule));
-  if (json) io.stdout.write(`${JSON.stringify(report(result), null, 2)}\n`);
-  else writeText(result, misuse ? io.stderr : io.stdout, colorsFor(io));
+  if (json) io.stdout.write(`${JSON.stringify({ ...report(result), warnings }, null, 2)}\n`);
+  else {
+    const colors = colorsFor(io);
+    writeText(result, misuse ? io.stderr : io.stdout, colors);
+    for (const warning of warnings ?? []) io.stdout.write(`${colors.yellow('warning')}: ${warning}\n`);
+  }
   if (result.ok) return exitCodes.good;
   return misuse ? exitCodes.misuse : exitCodes.no;
+}
+
+/** What cannot be proved with so much traffic, however long and at whatever weight a rollout waits. */
+function warningsOf(registry: Registry, traffic: GivenTraffic): readonly string[] {
+  const sample = { ...sampleSteps, waitMinutes: sampleWaitMinutes(defaultAnalysisOptions) };
+  return [...stepsForGiven(registry, traffic, sample)].flatMap(([service, sizes]) =>
+    sizes.warnings.map((warning) => `${service}: ${warning}`),
+  );
 }
 
 function report(result: LoadResult) {

@@ -14,7 +14,7 @@ import {
   resolve,
   type Templates,
 } from './templates.ts';
-import { checkTiming, lagOf, type Shortfall, type TimingOptions } from './timing-checks.ts';
+import { checkTiming, type Shortfall, type TimingOptions } from './timing-checks.ts';
 import { type Place, placesIn } from './yaml-node.ts';
 
 export interface LintInput {
@@ -159,7 +159,7 @@ function checkRollout(
       for (const metric of template.at('spec', 'metrics').items) {
         const name = metric.at('name').text ?? '(no name)';
         const usedMetric = { place: metric, name, use: analysis.use, args };
-        checkMetric(usedMetric, lagOf(metric, options), report);
+        checkMetric(usedMetric, report);
         if (!asksTheGate(metric)) continue;
         asked = true;
         checkKnown(metric, options.registry, report);

@@ -3,6 +3,15 @@ import type { Report } from './finding.ts';
 import { seconds, type Use } from './rollout-parts.ts';
 import type { Place } from './yaml-node.ts';
 
+/** The gate never queries Datadog more often for one question. */
+const newDataSeconds = 20;
+
+/** What passes in a row have to span. */
+const passSpanSeconds = 60;
+
+/** Less than this and a quiet CUJ pauses a rollout by its background analysis. */
+const minInconclusiveSeconds = 30 * 60;
+
 /** A metric of a template, with the analysis that uses it. */
 export interface UsedMetric {
   readonly place: Place;
@@ -32,7 +41,7 @@ export function gatePath(
  * Mistakes in a metric and its use, by the rules of Argo's controller. For a metric of another provider only general
  * mistakes: limits that suit a point estimate of Prometheus do not suit a verdict.
  */
-export function checkMetric(metric: UsedMetric, lagSeconds: number, report: Report): void {
+export function checkMetric(metric: UsedMetric, report: Report): void {
   const { place, name } = metric;
   const ours = asksTheGate(place);
   checkConditions(place, name, ours, report);
@@ -41,7 +50,8 @@ export function checkMetric(metric: UsedMetric, lagSeconds: number, report: Repo
   if (!ours) return;
   checkInconclusiveLimit(metric, report);
   checkErrorLimit(metric, report);
-  checkRhythm(metric, lagSeconds, report);
+  checkRhythm(metric, report);
+  checkPassSpan(metric, report);
 }
 
 /**
@@ -98,17 +108,17 @@ function checkInconclusiveLimit(used: UsedMetric, report: Report): void {
       `inconclusiveLimit of metric "${name}" is 0${inconclusive.exists ? '' : ', the default'}.`,
       'The first inconclusive result pauses the rollout for a person; early in a rollout every result is inconclusive.',
       use === 'watch'
-        ? 'Set inconclusiveLimit: 10000.'
+        ? 'Set inconclusiveLimit: 30000.'
         : 'Set it to count, together with consecutiveSuccessLimit.',
     );
-  } else if (use === 'watch' && inconclusives < 30) {
+  } else if (use === 'watch' && inconclusives * everySecondsOf(metric) < minInconclusiveSeconds) {
     report(
       'warning',
       'inconclusive-limit',
       inconclusive,
       `inconclusiveLimit ${inconclusives} of metric "${name}" is soon exceeded.`,
       'A CUJ with little traffic pauses the rollout for a person.',
-      'Set inconclusiveLimit: 10000: a background analysis only has to abort.',
+      'Set inconclusiveLimit: 30000: a background analysis only has to abort.',
     );
   } else if (use === 'gate' && passes === 0 && typeof count === 'number' && inconclusives >= count) {
     report(
@@ -117,9 +127,14 @@ function checkInconclusiveLimit(used: UsedMetric, report: Report): void {
       inconclusive,
       `Metric "${name}" may be inconclusive ${count} times out of ${count} and has no consecutiveSuccessLimit.`,
       'It can end Successful without one pass.',
-      'Add consecutiveSuccessLimit: 2.',
+      'Add consecutiveSuccessLimit: 4.',
     );
   }
+}
+
+/** Of a metric; where it has no interval, or a wrong one, that of the generated templates. */
+function everySecondsOf(metric: Place): number {
+  return seconds(metric.at('interval').text ?? '') || newDataSeconds;
 }
 
 function checkErrorLimit(used: UsedMetric, report: Report): void {
@@ -148,11 +163,30 @@ function checkCount(metric: UsedMetric, report: Report): void {
     count.exists ? count : place,
     `Metric "${name}" of a step has an interval and no count.`,
     'It would never end; Argo refuses the Rollout.',
-    'Add count: 15 and consecutiveSuccessLimit: 2.',
+    'Add count: 45 and consecutiveSuccessLimit: 4.',
   );
 }
 
-function checkRhythm(used: UsedMetric, lagSeconds: number, report: Report): void {
+/** Passes in a row must not rest on the same data. A metric without an interval is measured once, which is reported. */
+function checkPassSpan(used: UsedMetric, report: Report): void {
+  const { place: metric, name, use } = used;
+  const limit = metric.at('consecutiveSuccessLimit');
+  const passes = numberOf(limit, used);
+  const every = seconds(metric.at('interval').text ?? '');
+  if (use !== 'gate' || typeof passes !== 'number' || passes < 1 || every === undefined || every <= 0) return;
+  const span = (passes - 1) * every;
+  if (span >= passSpanSeconds) return;
+  report(
+    'warning',
+    'passes-too-close',
+    limit,
+    `The ${passes === 1 ? 'pass' : `${passes} passes in a row`} of metric "${name}" ${passes === 1 ? 'is enough alone' : `may come within ${span} s`}.`,
+    'They rest on nearly the same data: what begins just then is not seen.',
+    `Set consecutiveSuccessLimit: ${Math.ceil(passSpanSeconds / every) + 1}, so that passes span a minute.`,
+  );
+}
+
+function checkRhythm(used: UsedMetric, report: Report): void {
   const { place: metric, name, use } = used;
   const interval = metric.at('interval');
   const every = seconds(interval.text ?? '');
@@ -164,7 +198,7 @@ function checkRhythm(used: UsedMetric, lagSeconds: number, report: Report): void
       count.exists ? count : metric,
       `Metric "${name}" is measured once.`,
       'If the traffic is not enough at that time, the rollout pauses for a person.',
-      'Add interval: 60s, count: 15 and consecutiveSuccessLimit: 2.',
+      'Add interval: 20s, count: 45 and consecutiveSuccessLimit: 4.',
     );
   }
   if (use === 'watch' && !interval.exists) {
@@ -174,7 +208,7 @@ function checkRhythm(used: UsedMetric, lagSeconds: number, report: Report): void
       metric,
       `Metric "${name}" of the background analysis has no interval.`,
       'It is measured once, when there is no data yet.',
-      'Add interval: 60s.',
+      'Add interval: 20s.',
     );
   } else if (use === 'watch' && count.exists && numberOf(count, used) !== 0) {
     report(
@@ -186,14 +220,14 @@ function checkRhythm(used: UsedMetric, lagSeconds: number, report: Report): void
       'Remove count.',
     );
   }
-  if (every !== undefined && every < Math.min(lagSeconds, 60)) {
+  if (every !== undefined && every < newDataSeconds) {
     report(
       'warning',
-      'interval-below-lag',
+      'interval-too-short',
       interval,
       `Metric "${name}" is measured every ${interval.text}.`,
-      `Data arrives once a minute, ${lagSeconds} s late: most results repeat the previous one, and count is used up too early.`,
-      'Set interval: 60s.',
+      `The gate queries Datadog every ${newDataSeconds} s at most: other results repeat the previous one, and count is used up too early.`,
+      `Set interval: ${newDataSeconds}s.`,
     );
   }
   const timeout = metric.at('provider', 'web', 'timeoutSeconds');

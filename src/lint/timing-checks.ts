@@ -1,5 +1,5 @@
 import { type RequiredRequests, requestsToPass } from '../domain/judge/required-traffic.ts';
-import type { Cuj, GatePolicy, Registry } from '../domain/registry/model.ts';
+import { type Cuj, defaultMinFaultMs, type GatePolicy, type Registry } from '../domain/registry/model.ts';
 import { objectiveOf } from '../domain/registry/objective.ts';
 import { builtInPolicy } from '../domain/registry/resolve-defaults.ts';
 import type { Report } from './finding.ts';
@@ -33,11 +33,8 @@ interface Need {
   readonly maxWindowSeconds: number;
 }
 
-/** The lag of the data that a metric is about. */
-export function lagOf(metric: Place, options: TimingOptions): number {
-  const cujs = cujsOf(metric, options.registry);
-  return cujs.length === 0 ? options.lagSeconds : Math.max(...cujs.map(({ gate }) => gate.lagMs)) / 1000;
-}
+/** With less data than this, nothing is decided. */
+const minDataSeconds = defaultMinFaultMs / 1000;
 
 /** Traffic that is missing for a verdict; said of the metric of an analysis that misses most. */
 export interface Shortfall {
@@ -91,13 +88,13 @@ export function checkTiming(
     );
     return undefined;
   }
-  if (time < need.lagSeconds + 60) {
+  if (time < need.lagSeconds + minDataSeconds) {
     report(
       'error',
       'pause-too-short',
       where,
       `The canary has traffic for ${text(time)} before ${use === 'gate' ? last(successes) : 'the steps end'}.`,
-      `Data is complete ${text(need.lagSeconds)} late and arrives once a minute: there is no data yet.`,
+      `Data is complete ${text(need.lagSeconds)} late, and ${minDataSeconds} s of it are the least that shows anything: there is no data yet.`,
       `Pause for ${text(need.lagSeconds + 240)} or more after setWeight.`,
     );
     return undefined;

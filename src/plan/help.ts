@@ -5,6 +5,7 @@ import { ruleFacts } from '../domain/registry/rules.ts';
 import { upperBound } from '../domain/statistics/clopper-pearson.ts';
 import { hourText } from './levels.ts';
 import { maxMinutes, minRequestsOfPass, minutesToPass, passNeed } from './projection.ts';
+import { highestFirstWeight, longestWaitMinutes } from './step-sizes.ts';
 import type { Measured, WeightPlan } from './traffic-plan.ts';
 
 /** The registry's maximum of each. */
@@ -13,15 +14,61 @@ const highestBurn = 1_000;
 const highestRulesOutRate = 0.5;
 
 /**
- * What would make a CUJ judgeable at the weight, each as one sentence: for its quietest hour if only that is too quiet,
- * otherwise for its median. Empty where nothing is missing.
+ * What would make a CUJ judgeable at the weight, or let it pass before `waitMinutes`, each as one sentence: for its quietest hour
+ * if only that is too quiet, otherwise for its median. Empty where nothing is missing.
  */
 export function helpFor(
   one: Measured,
   all: readonly Measured[],
+  plan: WeightPlan,
+  waitMinutes: number,
+): string[] {
+  const { judgeable, median, quietest } = plan;
+  const isJudged = judgeable === 'always' || judgeable === 'by_day';
+  if (isJudged && !median.inTime) return helpInTime(one, plan.weight, false, waitMinutes);
+  if (judgeable !== 'always') return helpToJudge(one, all, plan);
+  return quietest.inTime ? [] : helpInTime(one, plan.weight, true, waitMinutes);
+}
+
+/** What lets a pass come before `waitMinutes`, in the quietest hour (`night`) or the median one, in which it comes at all. */
+function helpInTime(one: Measured, weight: number, night: boolean, waitMinutes: number): string[] {
+  const { cuj, service, need } = one;
+  const level = levelOf(one, night);
+  const lagMinutes = cuj.gate.lagMs / 60_000;
+  const minutesAt = (percent: number) => minutesToPass(need, (level * percent) / 100) + lagMinutes;
+  const help: string[] = [];
+  const enough = Array.from({ length: 100 }, (_, i) => i + 1).find(
+    (percent) => percent > weight && minutesAt(percent) <= waitMinutes,
+  );
+  if (enough !== undefined) help.push(`A weight of ${enough}% or more.`);
+  if (minutesAt(highestFirstWeight) <= longestWaitMinutes) {
+    help.push(
+      `Steps sized to the traffic: cuj-gate generate rollout analysis-templates --requests-per-minute ${service.name}=${plain(level)}. The inline analysis step then waits for up to ${longestWaitMinutes} minutes.`,
+    );
+  }
+  const passAfter = Math.floor(waitMinutes - lagMinutes);
+  if (need.limited !== undefined && passAfter >= 1 && need.limited.minutes > passAfter) {
+    help.push(`passAfter: ${passAfter}m: it is longer than the inline analysis step waits.`);
+  }
+  return [...help, ...withoutProof(one, night)];
+}
+
+/** What lets rollouts go on that have no pass by traffic. */
+function withoutProof({ cuj, levels }: Measured, night: boolean): string[] {
+  const help: string[] = [];
+  if (night) help.push(`Rollouts at another time than around ${hourText(levels.quietestHour)}.`);
+  if (cuj.gate.onLowTraffic !== 'pass')
+    help.push('onLowTraffic: pass: it passes unproven; demonstrable failures still abort.');
+  if (!night && cuj.mode === 'enforce')
+    help.push('mode: observe: it is judged and shown, and neither holds back nor aborts a rollout.');
+  return help;
+}
+
+function helpToJudge(
+  one: Measured,
+  all: readonly Measured[],
   { weight, judgeable }: Pick<WeightPlan, 'weight' | 'judgeable'>,
 ): string[] {
-  if (judgeable === 'always') return [];
   const { cuj, service } = one;
   const need = minRequestsOfPass(one.need);
   const night = judgeable === 'by_day';
@@ -81,11 +128,7 @@ export function helpFor(
       `Joined with ${partner.cuj.name} (${plain(levelOf(partner, night))} requests per minute) in one CUJ; each endpoint keeps its own evidence.`,
     );
   }
-  if (night) help.push(`Rollouts at another time than around ${hourText(one.levels.quietestHour)}.`);
-  if (cuj.gate.onLowTraffic !== 'pass') {
-    help.push('onLowTraffic: pass: it passes unproven; demonstrable failures still abort.');
-  }
-  return help;
+  return [...help, ...withoutProof(one, night)];
 }
 
 function levelOf({ levels }: Measured, night: boolean): number {

@@ -1,19 +1,8 @@
-import { slisOf } from '../domain/judge/judge.ts';
-import type { SideCounts } from '../domain/metrics/metrics-source.ts';
-import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
-import { countsEndpoint } from '../domain/sli/kind.ts';
-import { type SliName, sliKinds } from '../domain/sli/table.ts';
+import type { Cuj, Registry } from '../domain/registry/model.ts';
 import { helpFor } from './help.ts';
-import { levelsOf } from './levels.ts';
 import { notesOf } from './notes.ts';
-import {
-  cleanCanary,
-  type EndpointMix,
-  maxMinutes,
-  minRequestsOfPass,
-  minutesToPass,
-  passNeed,
-} from './projection.ts';
+import { cleanCanary, maxMinutes, minRequestsOfPass, minutesToPass } from './projection.ts';
+import { measuredTraffic, type SliOfService, slisOfServices } from './subjects.ts';
 import type {
   HourlyTraffic,
   Judgeable,
@@ -24,90 +13,55 @@ import type {
   WeightPlan,
 } from './traffic-plan.ts';
 
-/** Which CUJs a canary can be judged by at some weights (percent), and how long that takes. Pure. */
+/**
+ * Which CUJs a canary can be judged by at some weights (percent), and how long that takes. `waitMinutes` is how long the inline
+ * analysis step waits for the first of its passes, from the switch to the weight on. Pure.
+ */
 export function planTraffic(
   registry: Registry,
   traffic: HourlyTraffic,
   weights: readonly number[],
+  waitMinutes: number,
 ): TrafficPlan {
   const sorted = [...new Set(weights)].sort((a, b) => a - b);
   const known: Measured[] = [];
   const missing: PlanEntry[] = [];
-  for (const cuj of registry.cujs.values()) {
-    for (const name of cuj.services) {
-      const service = registry.services.get(name) as Service;
-      const counts = traffic.services.get(name);
-      for (const sli of slisOf(cuj, name)) {
-        if (counts === undefined) missing.push(unknownEntry(cuj, service, sli, sorted));
-        else known.push(measure(cuj, service, sli, counts, traffic));
-      }
-    }
+  for (const of of slisOfServices(registry)) {
+    const counts = traffic.services.get(of.service.name);
+    if (counts === undefined) missing.push(unknownEntry(of, sorted));
+    else known.push(measuredTraffic(of, counts, traffic));
   }
-  const entries = [...known.map((one) => entryOf(one, known, sorted)), ...missing];
-  const lost = entries.filter(
-    ({ mode, weights: all }) =>
-      mode === 'enforce' && all.every(({ judgeable }) => judgeable === 'never' || judgeable === 'unknown'),
+  const entries = [...known.map((one) => entryOf(one, known, sorted, waitMinutes)), ...missing];
+  const enforced = entries.filter(({ mode }) => mode === 'enforce');
+  const namesOf = (chosen: readonly PlanEntry[]) => [...new Set(chosen.map(({ cuj }) => cuj))];
+  const notJudgeable = namesOf(
+    enforced.filter(({ weights: all }) =>
+      all.every(({ judgeable }) => judgeable === 'never' || judgeable === 'unknown'),
+    ),
   );
   return {
     registryDigest: registry.digest,
     from: new Date(traffic.fromMs).toISOString(),
     to: new Date(traffic.toMs).toISOString(),
     days: Math.round((traffic.toMs - traffic.fromMs) / 86_400_000),
+    waitMinutes,
     entries,
-    notJudgeable: [...new Set(lost.map(({ cuj }) => cuj))],
+    notJudgeable,
+    late: namesOf(enforced.filter(({ weights: all }) => !all.some(({ median }) => median.inTime))).filter(
+      (name) => !notJudgeable.includes(name),
+    ),
   };
 }
 
-function sum(values: ArrayLike<number> | undefined): number {
-  let total = 0;
-  for (let i = 0; i < (values?.length ?? 0); i += 1) total += values?.[i] ?? 0;
-  return total;
-}
-
-function measure(
-  cuj: Cuj,
-  service: Service,
-  sli: SliName,
-  counts: SideCounts,
-  { fromMs, toMs }: HourlyTraffic,
-): Measured {
-  const hours = new Float64Array(Math.round((toMs - fromMs) / 3_600_000));
-  const endpoints = cuj.endpoints.filter(
-    (endpoint) => endpoint.service === service.name && countsEndpoint(sliKinds[sli], endpoint),
-  );
-  const sums = endpoints.map((endpoint) => {
-    const series = sliKinds[sli].seriesOf(counts, endpoint);
-    for (let i = 0; i < hours.length; i += 1) hours[i] = (hours[i] as number) + (series?.total[i] ?? 0);
-    return { endpoint, total: sum(series?.total), bad: sum(series?.bad) };
-  });
-  const total = sums.reduce((all, one) => all + one.total, 0);
-  const bad = sums.reduce((all, one) => all + one.bad, 0);
-  const mix = sums.map(
-    ({ endpoint, total: own, bad: ownBad }): EndpointMix => ({
-      resource: endpoint.resource,
-      label: endpoint.label,
-      latencyMs: sliKinds[sli].needsThreshold ? endpoint.latencyMs : undefined,
-      // Without requests the mix is unknown, and does not matter.
-      share: total > 0 ? own / total : 1 / sums.length,
-      badRate: own > 0 ? Math.min(1, ownBad / own) : 0,
-    }),
-  );
-  const levels = levelsOf(hours, fromMs);
-  const subject = { cuj, service, sli, mix };
-  return {
-    ...subject,
-    hours,
-    fromMs,
-    levels,
-    value: total > 0 ? (total - bad) / total : null,
-    need: passNeed(subject, levels.median),
-  };
-}
-
-function entryOf(one: Measured, all: readonly Measured[], weights: readonly number[]): PlanEntry {
+function entryOf(
+  one: Measured,
+  all: readonly Measured[],
+  weights: readonly number[],
+  waitMinutes: number,
+): PlanEntry {
   const { cuj, levels, need } = one;
   const requests = minRequestsOfPass(need);
-  const plans = weights.map((weight) => weightPlan(one, weight));
+  const plans = weights.map((weight) => weightPlan(one, weight, waitMinutes));
   const largest = plans.at(-1) as WeightPlan;
   const windowMinutes = maxMinutes(cuj);
   const minAt = (level: number): number | null => {
@@ -116,19 +70,19 @@ function entryOf(one: Measured, all: readonly Measured[], weights: readonly numb
     return percent > 100 ? null : percent;
   };
   return {
-    ...headOf(cuj, one.service, one.sli),
+    ...headOf(one),
     value: one.value,
     requestsPerMinute: levels,
     cleanRequests: need.proven,
     limitedRequests: need.limited?.requests ?? null,
     minWeight: { median: minAt(levels.median), quietest: minAt(levels.quietest) },
     weights: plans,
-    help: helpFor(one, all, largest),
+    help: helpFor(one, all, largest, waitMinutes),
     notes: notesOf(one),
   };
 }
 
-function headOf(cuj: Cuj, service: Service, sli: SliName) {
+function headOf({ cuj, service, sli }: SliOfService) {
   return {
     cuj: cuj.name,
     service: service.name,
@@ -143,9 +97,9 @@ function headOf(cuj: Cuj, service: Service, sli: SliName) {
   };
 }
 
-function weightPlan(one: Measured, weight: number): WeightPlan {
-  const median = forecast(one, one.levels.median, weight);
-  const quietest = forecast(one, one.levels.quietest, weight);
+function weightPlan(one: Measured, weight: number, waitMinutes: number): WeightPlan {
+  const median = forecast(one, one.levels.median, weight, waitMinutes);
+  const quietest = forecast(one, one.levels.quietest, weight, waitMinutes);
   return { weight, judgeable: judgeableOf(one.cuj, median, quietest), median, quietest };
 }
 
@@ -155,17 +109,21 @@ function judgeableOf(cuj: Cuj, median: WeightForecast, quietest: WeightForecast)
   return cuj.gate.onLowTraffic === 'pass' && median.requests > 0 ? 'unproven' : 'never';
 }
 
-function forecast(one: Measured, level: number, weight: number): WeightForecast {
+function forecast(one: Measured, level: number, weight: number, waitMinutes: number): WeightForecast {
   const perMinute = (level * weight) / 100;
+  const { gate, mode } = one.cuj;
   const windowMinutes = maxMinutes(one.cuj);
   const minutes = minutesToPass(one.need, perMinute);
   const fits = minutes <= windowMinutes;
+  const waitsForNothing = mode === 'observe' || (gate.onLowTraffic === 'pass' && perMinute > 0);
+  const withLag = minutes + gate.lagMs / 60_000;
   const judged = cleanCanary(one, level, weight / 100, Math.min(minutes, windowMinutes));
   const { failAtBadEvents, total, objective, rulesOutRate } = judged;
   const rate = failAtBadEvents === null ? null : failAtBadEvents / total;
   return {
-    minutes: Number.isFinite(minutes) ? Math.ceil(minutes + one.cuj.gate.lagMs / 60_000) : null,
+    minutes: Number.isFinite(minutes) ? Math.ceil(withLag) : null,
     fits,
+    inTime: (fits && withLag <= waitMinutes) || waitsForNothing,
     rulesOutRate,
     requests: total,
     failAtBadEvents,
@@ -174,10 +132,11 @@ function forecast(one: Measured, level: number, weight: number): WeightForecast 
   };
 }
 
-function unknownEntry(cuj: Cuj, service: Service, sli: SliName, weights: readonly number[]): PlanEntry {
+function unknownEntry(of: SliOfService, weights: readonly number[]): PlanEntry {
   const nothing: WeightForecast = {
     minutes: null,
     fits: false,
+    inTime: false,
     rulesOutRate: 1,
     requests: 0,
     failAtBadEvents: null,
@@ -185,7 +144,7 @@ function unknownEntry(cuj: Cuj, service: Service, sli: SliName, weights: readonl
     caughtBurn: null,
   };
   return {
-    ...headOf(cuj, service, sli),
+    ...headOf(of),
     value: null,
     requestsPerMinute: { median: 0, quietest: 0, quietestHour: 0 },
     cleanRequests: null,

@@ -43,7 +43,10 @@ export interface PassNeed {
 }
 
 export function passNeed(subject: Subject, requestsPerMinute: number): PassNeed {
-  const { requestsToVerdict, limitedPass } = cleanCanary(subject, Math.max(requestsPerMinute, 1), 0, 0);
+  const level = Math.max(requestsPerMinute, 1);
+  const minutes = maxMinutes(subject.cuj);
+  // Hardly any traffic, in every minute: a rule that compares needs minutes in which both sides have some.
+  const { requestsToVerdict, limitedPass } = cleanCanary(subject, level, 1e-6 / (level * minutes), minutes);
   const { passAfterMs = 0 } = subject.cuj.gate;
   return {
     proven: requestsToVerdict,

@@ -30,6 +30,11 @@ export interface WeightForecast {
   readonly rulesOutRate: number;
   /** Whether that fits into what one measurement covers. */
   readonly fits: boolean;
+  /**
+   * Whether the gate says pass by the plan's `waitMinutes`: that pass, or one by onLowTraffic alone. A rollout does not wait for
+   * a CUJ with mode: observe.
+   */
+  readonly inTime: boolean;
   /** Requests of the canary by then, or in the whole window, and the abort threshold there. */
   readonly requests: number;
   readonly failAtBadEvents: number | null;
@@ -71,7 +76,7 @@ export interface PlanEntry {
   readonly minWeight: { readonly median: number | null; readonly quietest: number | null };
   /** As asked, the smallest first. */
   readonly weights: readonly WeightPlan[];
-  /** What would help where the largest weight is not enough, each a sentence. */
+  /** What would help where the largest weight is not enough, or a pass comes too late with it; each a sentence. */
   readonly help: readonly string[];
   /** What else the traffic says. */
   readonly notes: readonly string[];
@@ -83,16 +88,24 @@ export interface TrafficPlan {
   readonly from: string;
   readonly to: string;
   readonly days: number;
+  /** How long an inline analysis step waits for the first of its passes, from the switch to the weight on. */
+  readonly waitMinutes: number;
   readonly entries: readonly PlanEntry[];
   /** Names of enforced CUJs that can be judged at none of the weights. */
   readonly notJudgeable: readonly string[];
+  /** Names of the other enforced CUJs that pass later than `waitMinutes` at each of the weights, in the median hour. */
+  readonly late: readonly string[];
 }
 
-/** A subject with its traffic. */
-export interface Measured extends Subject {
-  readonly hours: Float64Array;
-  readonly fromMs: number;
+/** A subject with the traffic that it is said to have. */
+export interface AssumedTraffic extends Subject {
+  /** The hour of the day is known where traffic was measured. */
+  readonly levels: Pick<Levels, 'median' | 'quietest'> & Partial<Levels>;
+  readonly need: PassNeed;
+}
+
+/** A subject with the traffic that it had. */
+export interface Measured extends AssumedTraffic {
   readonly levels: Levels;
   readonly value: number | null;
-  readonly need: PassNeed;
 }

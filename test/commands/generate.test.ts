@@ -6,13 +6,14 @@ import { run } from '../../src/cli.ts';
 import { generateCommand } from '../../src/commands/generate.ts';
 import { lintCommand } from '../../src/commands/lint.ts';
 import { manifestName } from '../../src/commands/support/output-folder.ts';
-import { capture } from './io.ts';
+import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
+import { capture, someTime } from './io.ts';
 
 const cuj = (name: string) =>
   `  - { name: ${name}, owner: team, service: shop, endpoints: [GET /${name}] }\n`;
 const registryText = (...names: string[]) =>
   `apiVersion: cuj-gate/v1
-defaults: { slo: { availability: 99.9 } }
+defaults: { slo: { availability: 99.9 }, gate: { lag: 90s } }
 services:
   shop: { env: prod, operation: http.request, canary: "version:{version}" }
 cujs:
@@ -123,6 +124,63 @@ describe('misuse ends with 2 and says what to do', () => {
     ['a URL that is none', ['all', '--gate-url', 'gate:8080'], undefined, 'http:// or https://'],
     ['a URL with a query', ['all', '--gate-url', 'http://gate?x=1'], undefined, 'must not contain ? or #'],
     ['an interval that is none', ['all', '--interval', '60'], undefined, 'Use a whole number with s, m or h'],
+    ['no time between measurements', ['all', '--interval', '0s'], undefined, 'It must be above 0'],
+    [
+      'fewer measurements than passes',
+      ['all', '--count', '3'],
+      undefined,
+      'with 3 measurements cannot pass 4 times in a row. Lower --passes or raise --count.',
+    ],
+    [
+      'traffic that is none',
+      ['all', '--requests-per-minute', 'shop=many'],
+      undefined,
+      'Use a number above 0, or SERVICE=N',
+    ],
+    ['no traffic', ['all', '--requests-per-minute', '0'], undefined, 'Use a number above 0, or SERVICE=N'],
+    [
+      'traffic below none',
+      ['all', '--requests-per-minute=-5'],
+      undefined,
+      'Use a number above 0, or SERVICE=N',
+    ],
+    [
+      'traffic of no service',
+      ['all', '--requests-per-minute', '=5'],
+      undefined,
+      'Use a number above 0, or SERVICE=N',
+    ],
+    [
+      'traffic of an unknown service, with the nearest',
+      ['all', '--requests-per-minute', 'shopp=40'],
+      undefined,
+      'No CUJ uses a service "shopp". Did you mean "shop"?',
+    ],
+    [
+      'traffic twice',
+      ['all', '--requests-per-minute', '40', '--requests-per-minute', '50'],
+      undefined,
+      'It is given twice.',
+    ],
+    [
+      'traffic of one service twice',
+      ['all', '--requests-per-minute', 'shop=40', '--requests-per-minute', 'shop=50'],
+      undefined,
+      'It is given twice for shop.',
+    ],
+    [
+      'traffic that is given and measured',
+      ['all', '--requests-per-minute', '40', '--measure-traffic'],
+      undefined,
+      '--measure-traffic and --requests-per-minute are both given. Use one of them.',
+    ],
+    [
+      'a comparison with traffic that changes',
+      ['all', '--measure-traffic', '--check', '--out', 'x'],
+      undefined,
+      'traffic is not the same every day',
+    ],
+    ['traffic without keys', ['rollout', '--measure-traffic'], undefined, 'DD_API_KEY'],
     ['a count that is none', ['all', '--count', '0'], undefined, 'a whole number of at least 1'],
     ['a Secret without a key', ['all', '--auth-secret', 'gate'], undefined, 'Use SECRET/KEY'],
     [
@@ -301,6 +359,119 @@ describe('generate --out', () => {
   });
 });
 
+describe('generate for some traffic', () => {
+  const steps = (stdout: string) =>
+    [...stdout.matchAll(/^ +(?:- setWeight|duration|count): (\S+)$/gm)].map((match) => match[1]);
+  const of = async (...args: string[]) => generate(['rollout', 'analysis-templates', ...args]);
+  const sample = ['45', '45', '45', '25', '5m', '95', '10m', '100'];
+
+  it('is the sample where the traffic is not known', async () => {
+    expect(steps((await of()).stdout)).toEqual(sample);
+    await writeFile(
+      registry,
+      registryText('login').replace(
+        'cujs:',
+        '  other: { env: prod, operation: http.request, canary: "version:{version}" }\ncujs:\n  - { name: x, owner: team, service: other, endpoints: [GET /x] }',
+      ),
+    );
+    const { stdout } = await of('--service', 'shop', '--requests-per-minute', 'other=4000');
+    expect(steps(stdout).slice(-5)).toEqual(sample.slice(-5));
+  });
+
+  it('has steps and counts for as many requests', async () => {
+    const busy = await of('--requests-per-minute', '4000');
+    expect(steps(busy.stdout)).toEqual(['45', '45', '45', '25', '3m', '95', '10m', '100']);
+    expect(busy.stdout).toContain(
+      '# Sized for login, which takes longest: 4000 requests a minute, canary and stable together.',
+    );
+    const thin = await of('--requests-per-minute', '9999', '--requests-per-minute', 'shop=0.5');
+    expect(thin).toMatchObject({ code: 0, stderr: '' });
+    expect(steps(thin.stdout)).toEqual(['94', '94', '94', '50', '30m', '95', '10m', '100']);
+  });
+
+  it('says on stderr what cannot be proved, and does not gate by it', async () => {
+    const { code, stdout, stderr } = await of('--requests-per-minute', '0.1');
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^warning: shop: login has 0\.1 requests a minute: no pass is possible at 50%/);
+    expect(steps(stdout)).toEqual(sample);
+    expect(stdout).toContain('# Watched only, by the background analysis: login, signup.');
+    expect(stdout).not.toContain('templateName: cuj-login-gate');
+    expect((await generate(['openslo', '--requests-per-minute', '0.1'])).stderr).toBe('');
+  });
+
+  it.each(['4000', '300', '40', '10', '4', '2', '1', '0.5'])(
+    'makes Rollouts that lint finds nothing in, with %s requests a minute',
+    async (requests) => {
+      expect((await of('--out', out, '--requests-per-minute', requests)).code).toBe(0);
+      const { io, stdout } = capture({ env: { CUJ_GATE_REGISTRY: registry } });
+      const files = [join(out, 'rollouts/shop.yaml'), login(), signup()];
+      await lintCommand(['rollout', ...files, '--requests-per-minute', requests], io);
+      expect(stdout()).toBe('ok: shop: no problems found\n');
+    },
+  );
+});
+
+describe('generate for measured traffic', () => {
+  const hour = 3_600_000;
+  let simulator: Simulator;
+  beforeEach(async () => {
+    simulator = await startDatadogSimulator({ now: () => someTime });
+  });
+  afterEach(() => simulator.stop());
+  const keys = () => ({
+    CUJ_GATE_REGISTRY: registry,
+    DD_API_KEY: 'a'.repeat(32),
+    DD_APP_KEY: 'b'.repeat(40),
+    DD_URL: simulator.url,
+  });
+  const measured = (...args: string[]) =>
+    generate(['rollout', 'analysis-templates', '--measure-traffic', '--days', '1', ...args], keys());
+
+  it('reads the traffic of each CUJ, and sizes for the slowest', async () => {
+    for (let at = Math.floor(someTime / hour - 26) * hour; at < someTime + hour; at += hour) {
+      // 2 requests a minute on login, 0.5 around 03:00 UTC; 4,000 on signup.
+      const night = new Date(at).getUTCHours() === 3;
+      for (const [resource, count] of [
+        ['GET /login', night ? 30 : 120],
+        ['GET /signup', 240_000],
+      ] as const)
+        simulator.store.recordRequests({
+          env: 'prod',
+          operation: 'http.request',
+          service: 'shop',
+          version: 'v1',
+          resource,
+          at,
+          statusCode: 200,
+          count,
+        });
+    }
+    const { code, stdout, stderr } = await measured();
+    expect(code).toBe(0);
+    expect(stdout).toContain('- setWeight: 25\n');
+    expect(stdout).toMatch(/duration: 2[0-9]m/);
+    expect(stdout).toContain(
+      '# Sized for login, which takes longest: 2 requests a minute in the median hour and 0.5 in the quietest\n',
+    );
+    expect(stderr).toMatch(
+      /^querying the traffic of shop\nwarning: shop: login has 2 requests .* in the quietest hour, a pass takes 90 minutes/,
+    );
+  });
+
+  it('makes nothing where Datadog cannot be asked', async () => {
+    simulator.setFault(() => ({ kind: 'status', status: 403 }));
+    const { code, stdout, stderr } = await measured();
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/cuj-gate generate: shop: .*403/);
+    expect(stderr).toContain('not all traffic could be read, nothing was generated');
+  });
+
+  it('asks nobody where no steps are made', async () => {
+    const { code, stderr } = await generate(['openslo', '--measure-traffic'], keys());
+    expect([code, stderr, simulator.calls]).toEqual([0, '', []]);
+  });
+});
+
 describe('generate --check', () => {
   it('writes nothing, and finds a folder that is not there', async () => {
     const { code, stdout, stderr } = await templates('--check');
@@ -335,6 +506,12 @@ describe('generate --check', () => {
   it('finds other options than those it was written with', async () => {
     await templates();
     expect((await templates('--check', '--interval', '30s')).code).toBe(1);
+  });
+
+  it('finds nothing where limits are given that follow from the interval anyway', async () => {
+    await templates('--interval', '60s');
+    const { code } = await templates('--check', '--interval', '60s', '--count', '15', '--passes', '2');
+    expect(code).toBe(0);
   });
 
   it('does not mind a comment in the registry', async () => {

@@ -41,6 +41,27 @@ describe('validate', () => {
     );
   });
 
+  it('warns of what cannot be proved with so much traffic, in text and in JSON', async () => {
+    const requests = ['--requests-per-minute', '40', '--requests-per-minute', 'payment-api=0.1'];
+    const { code, stdout } = await cujGate('validate', example, ...requests);
+    expect(code).toBe(0);
+    expect(stdout.split('\n').slice(1)).toEqual([
+      expect.stringMatching(
+        /^warning: payment-api: subscribe has 0\.1 requests a minute: .* Set mode: observe or /,
+      ),
+      '',
+    ]);
+    const json = JSON.parse((await cujGate('validate', example, '--json', ...requests)).stdout);
+    expect(json).toMatchObject({
+      ok: true,
+      warnings: [expect.stringMatching(/^payment-api: subscribe has/)],
+    });
+    expect(await cujGate('validate', example, '--requests-per-minute', 'payment=1')).toMatchObject({
+      code: 2,
+      stderr: 'cuj-gate validate: No CUJ uses a service "payment". Did you mean "payment-api"?\n',
+    });
+  });
+
   it('prints one JSON object for machines, good or bad', async () => {
     const good = await cujGate('validate', '--json', example);
     expect(JSON.parse(good.stdout)).toMatchObject({

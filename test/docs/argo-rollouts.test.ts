@@ -4,8 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { type AnalysisOptions, defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
 import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
 import { rollouts } from '../../src/generate/argo/rollout.ts';
+import { sampleSteps, sampleWaitMinutes } from '../../src/generate/argo/sized-steps.ts';
 import { virtualServices } from '../../src/generate/argo/virtual-service.ts';
+import { minutesOf, minutesToPass } from '../../src/plan/projection.ts';
+import { type StepSizes, stepSizes } from '../../src/plan/step-sizes.ts';
+import { assumedTraffic, type SliOfService, slisOfServices } from '../../src/plan/subjects.ts';
 import { loadRegistry } from '../../src/registry-files/load.ts';
+import { smallRegistry } from '../generate/example.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 const examples = path.join(root, 'test', 'e2e', 'examples');
@@ -37,6 +42,42 @@ function holds(file: readonly string[], lines: readonly string[]): boolean {
   });
 }
 
+/** The table of section 9, from the product's own projection. */
+function sizesTable(): string {
+  const registry = smallRegistry([{ name: 'thinnest' }]);
+  const [of] = slisOfServices(registry) as [SliOfService];
+  const lagMinutes = of.cuj.gate.lagMs / 60_000;
+  const waitMinutes = sampleWaitMinutes(defaultAnalysisOptions);
+  const rows = [2000, 400, 40, 15, 4, 2, 1, 0.5, 0.2].map((requests) => {
+    const subject = assumedTraffic(of, requests);
+    const { need } = subject;
+    const perMinute = (requests * sampleSteps.weight) / 100;
+    const minutes = minutesToPass(need, perMinute);
+    const isProven = minutesOf(need.proven, perMinute) <= minutes;
+    const unlucky = minutesToPass(need, perMinute / 2);
+    const sizes = stepSizes([subject], { ...sampleSteps, waitMinutes }) as StepSizes;
+    const until = sizes.waitMinutes.get('thinnest');
+    return [
+      requests.toLocaleString('en'),
+      `${minutes} min, ${isProven ? 'proven' : 'limited evidence'}`,
+      unlucky + lagMinutes <= waitMinutes
+        ? 'passes'
+        : minutes + lagMinutes <= waitMinutes
+          ? 'passes, with some luck'
+          : 'pauses for a person',
+      until === undefined
+        ? 'watched only'
+        : `${sizes.weight}%, ${sizes.pauseMinutes} min, until minute ${Math.floor(until)}`,
+    ];
+  });
+  const lines = [
+    ['requests a minute', 'data for a pass', 'sample', 'sized'],
+    ['---', '---', '---', '---'],
+    ...rows,
+  ];
+  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
 const filesBelow = (folder: string) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -56,6 +97,11 @@ describe('docs/argo-rollouts.md', () => {
       expect(holds(file, lines), `${from} does not hold:\n${lines.join('\n')}`).toBe(true);
     },
   );
+
+  it('says what the steps are for some traffic', () => {
+    const text = readFileSync(path.join(root, 'docs', 'argo-rollouts.md'), 'utf8');
+    expect(/<!-- sizes -->\n\n([\s\S]*?)\n\n<!-- \/sizes -->/.exec(text)?.[1]).toBe(sizesTable());
+  });
 
   const variants: [folder: string, what: 'all' | 'templates', changes: Partial<AnalysisOptions>][] = [
     ['generated', 'all', {}],

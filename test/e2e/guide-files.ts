@@ -13,10 +13,11 @@ export type GuideFolder = 'generated' | 'generated/rollouts' | 'generated/virtua
 
 /** The lines that the flags of shortTimes change: pattern and replacement. */
 const shorter: readonly [RegExp, string][] = [
-  [/^( *initialDelay: )150s$/gm, '$15s'],
-  [/^( *interval: )60s$/gm, '$12s'],
-  [/^( *count: )15$/gm, '$15'],
-  [/^( *inconclusiveLimit: )15$/gm, '$15'],
+  [/^( *initialDelay: )\S+$/gm, '$15s'],
+  [/^( *interval: )20s$/gm, '$12s'],
+  [/^( *count: )45$/gm, '$15'],
+  [/^( *consecutiveSuccessLimit: )4$/gm, '$12'],
+  [/^( *inconclusiveLimit: )45$/gm, '$15'],
 ];
 
 /** The objects of the files that the guide is cut from, unchanged except for times and the gate's address. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { gateLimits } from '../../src/generate/argo/analysis-options.ts';
 import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
 import { parseValueSource, type ValueSource } from '../../src/generate/argo/canary-args.ts';
 import {
@@ -23,7 +24,7 @@ describe('every generated template', () => {
       const [metric] = template.spec.metrics;
       expect(metric).toMatchObject({
         name: name.replace(/-(watch|gate)$/, ''),
-        interval: '60s',
+        interval: '20s',
         failureLimit: 0,
         successCondition: 'result startsWith "PASS"',
         failureCondition: 'result startsWith "FAIL"',
@@ -42,7 +43,8 @@ describe('every generated template', () => {
       if (name.endsWith('-watch')) {
         expect(count).toBeUndefined();
         expect(consecutiveSuccessLimit).toBeUndefined();
-        expect(inconclusiveLimit).toBeGreaterThanOrEqual(1000);
+        // A week of it pauses nothing.
+        expect(inconclusiveLimit * 20).toBeGreaterThan(6.9 * 24 * 3600);
         expect(consecutiveErrorLimit).toBeGreaterThanOrEqual(100);
         return;
       }
@@ -194,6 +196,33 @@ describe('which templates there are', () => {
     expect(() => analysisTemplates(example, options({ count: 2, passes: 3 }))).toThrow(
       'cannot pass 3 times in a row',
     );
+  });
+});
+
+describe('the limits of an inline analysis step', () => {
+  it.each([
+    // A quarter of an hour of measurements, and passes that span a minute; two at least.
+    ['20s', 45, 4],
+    ['60s', 15, 2],
+    ['30s', 30, 3],
+    ['45s', 20, 3],
+    ['10s', 90, 7],
+    ['5m', 3, 2],
+    ['1h', 2, 2],
+  ])('follow the interval %s', (interval, count, passes) => {
+    expect(gateLimits(interval)).toEqual({ count, passes });
+  });
+
+  it('begins to watch when data can show a fault: half a minute of it, as late as it is', () => {
+    const delay = (lag: string) =>
+      documentsOf(
+        textOf(
+          analysisTemplates(smallRegistry([{ name: 'a', gate: { lag } }]), options()),
+          'analysis-templates/cuj-a.yaml',
+        ),
+      )[0].spec.metrics[0].initialDelay;
+    expect(delay('65s')).toBe('95s');
+    expect(delay('90s')).toBe('2m');
   });
 });
 

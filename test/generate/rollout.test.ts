@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
 import type { ValueSource } from '../../src/generate/argo/canary-args.ts';
 import { type RolloutOptions, rollouts } from '../../src/generate/argo/rollout.ts';
+import type { SizedSteps } from '../../src/generate/argo/sized-steps.ts';
 import { virtualServices } from '../../src/generate/argo/virtual-service.ts';
 import { lintRollouts } from '../../src/lint/lint-rollouts.ts';
 import {
@@ -131,6 +132,87 @@ describe('a sample Rollout', () => {
       expect(findings).toEqual([]);
     },
   );
+});
+
+describe('a Rollout that is sized to its traffic', () => {
+  const sized = (changes: Partial<SizedSteps>, more: Partial<RolloutOptions> = {}) => {
+    const steps = {
+      weight: 50,
+      pauseMinutes: 23,
+      waitMinutes: new Map([['signup', 46]]),
+      watchedOnly: new Set<string>(),
+      sizedFor: ['Sized for 2 requests a minute on signup.'],
+      warnings: [],
+      ...changes,
+    };
+    return { ...defaults, steps: new Map([['member-api', steps]]), ...more };
+  };
+  const gateOf = (name: string, made: RolloutOptions): Loose =>
+    analysisTemplates(example, made)
+      .flatMap(({ text }) => documentsOf(text))
+      .find(({ metadata }) => metadata.name === name).spec.metrics[0];
+
+  it('has its weight and its pause, and says what they are for', () => {
+    const made = sized({});
+    const { canary } = rolloutOf(made).spec.strategy;
+    expect(canary.steps.slice(0, 2)).toEqual([{ setWeight: 50 }, { pause: { duration: '23m' } }]);
+    const text = textOf(rollouts(example, made), 'rollouts/member-api.yaml');
+    expect(text).toContain('# Sized for 2 requests a minute on signup.\n');
+    expect(text).toContain('# Generate the templates with the same options');
+    expect(rolloutOf(made, 'payment-api')).toEqual(rolloutOf({}, 'payment-api'));
+  });
+
+  it('gets gates that measure until a pass can come, with all passes in a row', () => {
+    const made = sized({});
+    // 23 minutes of 20 s, and the four passes.
+    const count = 23 * 3 + 4;
+    expect(gateOf('cuj-signup-gate', made)).toMatchObject({ count, inconclusiveLimit: count });
+    expect(gateOf('service-member-api-gate', made)).toMatchObject({ count, inconclusiveLimit: count });
+    expect(gateOf('cuj-login-gate', made)).toMatchObject({ count: 45 });
+    expect(gateOf('service-payment-api-gate', made)).toMatchObject({ count: 45 });
+    expect(gateOf('cuj-signup-gate', { ...made, interval: '60s', count: 15, passes: 2 }).count).toBe(25);
+    // Never fewer than are asked for.
+    expect(gateOf('cuj-signup-gate', { ...made, count: 100 }).count).toBe(100);
+  });
+
+  it('does not speak of templates that are as they always are', () => {
+    const made = sized({ waitMinutes: new Map([['signup', 36]]) });
+    expect(gateOf('cuj-signup-gate', made).count).toBe(45);
+    expect(textOf(rollouts(example, made), 'rollouts/member-api.yaml')).not.toContain('same options');
+  });
+
+  it('lets the longest of several services decide about a CUJ that spans them', () => {
+    const of = (wait: number) =>
+      [...sized({ waitMinutes: new Map([['subscribe', wait]]) }).steps.values()][0]!;
+    const steps = new Map([
+      ['member-api', of(46)],
+      ['payment-api', of(50)],
+    ]);
+    expect(gateOf('cuj-subscribe-gate', { ...defaults, steps }).count).toBe(27 * 3 + 4);
+  });
+
+  it('only watches what cannot pass in time, unless one template asks for all CUJs', () => {
+    const watchedOnly = new Set(['signup']);
+    const { canary } = rolloutOf(sized({ watchedOnly })).spec.strategy;
+    expect(JSON.stringify(canary.analysis)).toContain('cuj-signup-watch');
+    expect(JSON.stringify(canary.steps)).not.toContain('cuj-signup');
+    expect(JSON.stringify(canary.steps)).toContain('cuj-login-gate');
+    const one = sized({ watchedOnly }, { analysis: 'service' });
+    expect(JSON.stringify(rolloutOf(one).spec.strategy.canary.steps)).toContain('service-member-api-gate');
+  });
+
+  it('has no gate at all where nothing can pass in time', () => {
+    const registry = smallRegistry([{ name: 'a' }]);
+    const steps = new Map([['shop', { ...[...sized({}).steps.values()][0]!, watchedOnly: new Set(['a']) }]]);
+    const [rollout] = documentsOf(textOf(rollouts(registry, { ...defaults, steps }), 'rollouts/shop.yaml'));
+    expect(rollout.spec.strategy.canary.steps.map((step: Loose) => Object.keys(step)[0])).toEqual([
+      'setWeight',
+      'pause',
+      'setWeight',
+      'pause',
+      'setWeight',
+    ]);
+  });
 });
 
 describe('a sample VirtualService', () => {

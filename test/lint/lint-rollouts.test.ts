@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { GateDocument } from '../../src/domain/registry/schema.ts';
+import { watchInconclusiveLimit } from '../../src/generate/argo/analysis-options.ts';
 import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
 import { type RolloutOptions, rollouts } from '../../src/generate/argo/rollout.ts';
 import { lintRollouts } from '../../src/lint/lint-rollouts.ts';
@@ -8,9 +9,10 @@ import type { TimingOptions } from '../../src/lint/timing-checks.ts';
 import { limitedPass, provenOnly } from '../doctor/clinic.ts';
 import { options, smallRegistry } from '../generate/example.ts';
 
-const registry = smallRegistry([{ name: 'signup' }]);
 /** The registry of one CUJ, with gate settings. */
-const gated = (gate: GateDocument, services = {}) => smallRegistry([{ name: 'signup', gate }], services);
+const gated = (gate: GateDocument, services = {}) =>
+  smallRegistry([{ name: 'signup', gate: { lag: '90s', ...gate } }], services);
+const registry = gated({});
 const made: RolloutOptions = { ...options(), analysis: 'cujs' };
 const byLabel: RolloutOptions = { ...made, versionFrom: { kind: 'label', key: 'version' } };
 const sample = (of: RolloutOptions, from = registry) =>
@@ -146,35 +148,35 @@ describe('one mistake in a good Rollout', () => {
     ],
     [
       'failureLimit as high as count',
-      gateMetric(good, 'failureLimit: 0', 'failureLimit: 15'),
+      gateMetric(good, 'failureLimit: 0', 'failureLimit: 45'),
       'error',
       'failure-limit',
       'failureLimit',
     ],
     [
       'inconclusiveLimit 0',
-      spoil(good, 'inconclusiveLimit: 10000', 'inconclusiveLimit: 0'),
+      spoil(good, 'inconclusiveLimit: 30000', 'inconclusiveLimit: 0'),
       'error',
       'inconclusive-limit',
       'inconclusiveLimit',
     ],
     [
       'inconclusiveLimit left out',
-      spoil(good, / *inconclusiveLimit: 10000\n/, ''),
+      spoil(good, / *inconclusiveLimit: 30000\n/, ''),
       'error',
       'inconclusive-limit',
       '- name: cuj-signup',
     ],
     [
       'inconclusiveLimit low in a watch',
-      spoil(good, 'inconclusiveLimit: 10000', 'inconclusiveLimit: 3'),
+      spoil(good, 'inconclusiveLimit: 30000', 'inconclusiveLimit: 3'),
       'warning',
       'inconclusive-limit',
       'inconclusiveLimit',
     ],
     [
       'a gate that can end without a pass',
-      spoil(good, / *consecutiveSuccessLimit: 2\n/, ''),
+      spoil(good, / *consecutiveSuccessLimit: 4\n/, ''),
       'error',
       'pass-without-proof',
       'inconclusiveLimit',
@@ -193,28 +195,42 @@ describe('one mistake in a good Rollout', () => {
       'error-limit',
       'consecutiveErrorLimit',
     ],
-    ['a step without count', spoil(good, / *count: 15\n/, ''), 'error', 'no-count', '- name: cuj-signup'],
-    ['a step that asks once', spoil(good, 'count: 15\n', 'count: 1\n'), 'warning', 'asks-once', 'count'],
+    ['a step without count', spoil(good, / *count: 45\n/, ''), 'error', 'no-count', '- name: cuj-signup'],
+    ['a step that asks once', spoil(good, 'count: 45\n', 'count: 1\n'), 'warning', 'asks-once', 'count'],
     [
       'a watch that asks once',
-      spoil(good, / *interval: 60s\n/, ''),
+      spoil(good, / *interval: 20s\n/, ''),
       'error',
       'asks-once',
       '- name: cuj-signup',
     ],
     [
       'a watch that ends',
-      spoil(good, 'interval: 60s', 'interval: 60s\n      count: 3'),
+      spoil(good, 'interval: 20s', 'interval: 20s\n      count: 3'),
       'warning',
       'watch-ends',
       'count',
     ],
     [
-      'an interval below the lag',
-      spoil(good, 'interval: 60s', 'interval: 10s'),
+      'an interval with no new data',
+      spoil(good, 'interval: 20s', 'interval: 10s'),
       'warning',
-      'interval-below-lag',
+      'interval-too-short',
       'interval',
+    ],
+    [
+      'passes that rest on the same data',
+      spoil(good, 'consecutiveSuccessLimit: 4', 'consecutiveSuccessLimit: 3'),
+      'warning',
+      'passes-too-close',
+      'consecutiveSuccessLimit',
+    ],
+    [
+      'one pass that is enough',
+      spoil(good, 'consecutiveSuccessLimit: 4', 'consecutiveSuccessLimit: 1'),
+      'warning',
+      'passes-too-close',
+      'consecutiveSuccessLimit',
     ],
     [
       "a timeout below the gate's",
@@ -379,7 +395,7 @@ describe('one mistake in a good Rollout', () => {
     ],
     [
       'a step whose count is 0, which is none',
-      spoil(good, 'count: 15\n', 'count: 0\n'),
+      spoil(good, 'count: 45\n', 'count: 0\n'),
       'error',
       'no-count',
       'count',
@@ -480,8 +496,49 @@ describe('one mistake in a good Rollout', () => {
   });
 });
 
+describe('limits and intervals', () => {
+  const rules = (text: string) => lint(text).map(({ rule }) => rule);
+
+  it.each([
+    ['20s', 89, ['inconclusive-limit']],
+    ['20s', 90, []],
+    ['60s', 29, ['inconclusive-limit']],
+    ['60s', 30, []],
+  ])(
+    'wants a watch that measures every %s and may be inconclusive %d times for half an hour: %j',
+    (interval, limit, wanted) => {
+      const text = sample({ ...made, interval }).replaceAll(
+        'inconclusiveLimit: 30000',
+        `inconclusiveLimit: ${limit}`,
+      );
+      expect(rules(text).filter((rule) => rule === 'inconclusive-limit')).toEqual(wanted);
+    },
+  );
+
+  it.each([
+    ['20s', 4, 3],
+    ['30s', 3, 2],
+    ['60s', 2, 1],
+  ])('wants passes every %s to span a minute: %d do, %d do not', (interval, enough, few) => {
+    const passing = (passes: number) => rules(sample({ ...made, interval, passes }));
+    expect(passing(enough)).toEqual([]);
+    expect(passing(few)).toEqual(['passes-too-close']);
+  });
+
+  it('recommends what generate writes', () => {
+    const { interval, count, passes } = options();
+    const fixOf = (text: string, of: string) => lint(text).find(({ rule }) => rule === of)?.fix;
+    expect(fixOf(spoil(good, 'count: 45\n', 'count: 1\n'), 'asks-once')).toBe(
+      `Add interval: ${interval}, count: ${count} and consecutiveSuccessLimit: ${passes}.`,
+    );
+    expect(fixOf(spoil(good, 'inconclusiveLimit: 30000', 'inconclusiveLimit: 0'), 'inconclusive-limit')).toBe(
+      `Set inconclusiveLimit: ${watchInconclusiveLimit}.`,
+    );
+  });
+});
+
 describe('time and traffic', () => {
-  const short = spoil(spoil(good, 'duration: 5m', 'duration: 10s'), 'count: 15\n', 'count: 1\n');
+  const short = spoil(spoil(good, 'duration: 5m', 'duration: 10s'), 'count: 45\n', 'count: 1\n');
 
   it('names the template that was most likely meant', () => {
     const [found] = lint(spoil(good, 'templateName: cuj-signup-gate', 'templateName: cuj-sign-up-gate'));
@@ -493,10 +550,10 @@ describe('time and traffic', () => {
   });
 
   it.each([
-    // 415 clean requests rule out a burn of 14.4 at 99.95%. The gate has 5 + 13 minutes until the second to last of its 15
-    // measurements, less 90 s of lag, at 25%: 4.125 minutes of all traffic.
-    [101, [], 'just enough'],
-    [100, ['pause-too-short'], 'one short of it'],
+    // 415 clean requests rule out a burn of 14.4 at 99.95%. The gate has 300 + 820 s until the fourth to last of its 45
+    // measurements, less 90 s of lag, at 25%: 4.29 minutes of all traffic.
+    [97, [], 'just enough'],
+    [96, ['pause-too-short'], 'one short of it'],
     [10, ['weight-too-low'], 'so few that the longest window ends first'],
   ])('works out that %d requests a minute give %j: %s', (requestsPerMinute, rules) => {
     const proven = gated(provenOnly);
@@ -512,9 +569,9 @@ describe('time and traffic', () => {
   });
 
   it.each([
-    // 4,146 and 830 requests in 4.125 minutes.
-    [{ sampleRate: 0.1 }, 1_005, 1_006],
-    [{ dispersion: 2 }, 201, 202],
+    // 4,146 and 830 requests in 4.29 minutes.
+    [{ sampleRate: 0.1 }, 966, 967],
+    [{ dispersion: 2 }, 193, 194],
   ])('asks for more requests of a service with %j', (counted, few, enough) => {
     const service = { env: 'prod', operation: 'http.request', canary: 'version:{version}', ...counted };
     const thinned = gated(provenOnly, { shop: service });
@@ -533,7 +590,7 @@ describe('time and traffic', () => {
 
   it('finds a watch that begins when the steps are over, where there is no gate', () => {
     const alone = without(good, /^ {8}- analysis:/, /^ {8}- setWeight: 100/);
-    const rules = lint(spoil(alone, 'initialDelay: 150s', 'initialDelay: 1h')).map(({ rule }) => rule);
+    const rules = lint(spoil(alone, 'initialDelay: 2m', 'initialDelay: 1h')).map(({ rule }) => rule);
     expect(rules).toContain('delay-too-long');
   });
 
@@ -551,9 +608,9 @@ describe('time and traffic', () => {
 });
 
 describe('time and traffic of a limited pass', () => {
+  const minutely = sample({ ...made, interval: '60s', count: 3, passes: 2 });
   /** A gate with the second to last of three measurements, two of which must pass, so many seconds after the first request. */
-  const endingAt = (duration: number) =>
-    spoil(spoil(good, 'duration: 5m', `duration: ${duration - 60}s`), 'count: 15\n', 'count: 3\n');
+  const endingAt = (duration: number) => spoil(minutely, 'duration: 5m', `duration: ${duration - 60}s`);
   const needing60 = gated(limitedPass);
   const rulesOf = (text: string, changes: Partial<TimingOptions>) =>
     lint(text, changes).map(({ rule }) => rule);
@@ -579,9 +636,9 @@ describe('time and traffic of a limited pass', () => {
   });
 
   it.each([
-    // 60 clean requests in 4.125 minutes of all traffic, as a proven one above.
-    [15, [], 'just enough'],
-    [14, ['pause-too-short'], 'one short of it'],
+    // 60 clean requests in 4.29 minutes of all traffic, as a proven one above.
+    [14, [], 'just enough'],
+    [13, ['pause-too-short'], 'one short of it'],
     [1, ['weight-too-low'], 'so few that the longest window ends first'],
   ])('takes traffic as well: %d requests a minute give %j: %s', (requestsPerMinute, rules) => {
     expect(rulesOf(good, { requestsPerMinute, registry: needing60 })).toEqual(rules);
@@ -593,8 +650,12 @@ describe('time and traffic of a limited pass', () => {
     ['consecutiveSuccessLimit: 3', 510, 509],
   ])('needs time for all passes of a row: %s', (limit, enough, short) => {
     const needing = (duration: number) => gateMetric(endingAt(duration), 'consecutiveSuccessLimit: 2', limit);
-    expect(rulesOf(needing(enough), { requestsPerMinute: 60, registry })).toEqual([]);
-    expect(rulesOf(needing(short), { requestsPerMinute: 60, registry })).toEqual(['pause-too-short']);
+    const timing = (duration: number) =>
+      rulesOf(needing(duration), { requestsPerMinute: 60, registry }).filter(
+        (rule) => rule !== 'passes-too-close',
+      );
+    expect(timing(enough)).toEqual([]);
+    expect(timing(short)).toEqual(['pause-too-short']);
   });
 
   it('takes a number of passes that is not in these files for one', () => {
@@ -647,8 +708,13 @@ describe('time and traffic of a limited pass', () => {
   it('waits for the latest of the CUJs that need one', () => {
     const both = (objective: number, other: GateDocument) =>
       smallRegistry([
-        { name: 'signup' },
-        { name: 'search', endpoints: ['GET /b'], slo: { availability: objective }, gate: other },
+        { name: 'signup', gate: { lag: '90s' } },
+        {
+          name: 'search',
+          endpoints: ['GET /b'],
+          slo: { availability: objective },
+          gate: { lag: '90s', ...other },
+        },
       ]);
     const text = endingAt(570).replaceAll('/cujs/signup/status', '/services/shop/status');
     const findings = (objective: number, other: GateDocument) =>
@@ -819,7 +885,7 @@ items:
           name: cuj-signup
           interval: 60s
           failureLimit: 0
-          inconclusiveLimit: 10000
+          inconclusiveLimit: 30000
           consecutiveErrorLimit: 360
           successCondition: result startsWith "PASS"
           failureCondition: result startsWith "FAIL"
@@ -847,9 +913,9 @@ items:
   it('takes limits from arguments, and says nothing of those that it cannot know', () => {
     const by = (arg: string) =>
       gateMetric(good, '  args:\n', `  args:\n    - ${arg}\n`)
-        .replace('count: 15\n', 'count: "{{args.looks}}"\n')
-        .replace('inconclusiveLimit: 15\n', 'inconclusiveLimit: "{{ args.looks }}"\n');
-    expect(lint(by('{ name: looks, value: "10" }'), { requestsPerMinute: 133 })).toEqual([]);
+        .replace('count: 45\n', 'count: "{{args.looks}}"\n')
+        .replace('inconclusiveLimit: 45\n', 'inconclusiveLimit: "{{ args.looks }}"\n');
+    expect(lint(by('{ name: looks, value: "40" }'), { requestsPerMinute: 133 })).toEqual([]);
     expect(lint(by('{ name: looks, value: "0" }')).map(({ rule }) => rule)).toEqual([
       'no-count',
       'inconclusive-limit',

@@ -47,14 +47,15 @@ function trade(simulator: Simulator, perHour: Record<string, number>, more: { ve
   }
 }
 
-async function planOf(simulator: Simulator, document: RegistryDocument, weights: number[]) {
+/** `wait` in minutes; by default longer than any of the longest windows. */
+async function planOf(simulator: Simulator, document: RegistryDocument, weights: number[], wait = 600) {
   const registry = registryOf(document);
   const services = new Map<string, SideCounts>();
   for (const batch of registry.batches) {
     for (const [name, counts] of await hourlyTraffic(apiOf(simulator), batch, from, NOON))
       services.set(name, counts);
   }
-  const plan = planTraffic(registry, { fromMs: from, toMs: NOON, services }, weights);
+  const plan = planTraffic(registry, { fromMs: from, toMs: NOON, services }, weights, wait);
   const entry = (cuj: string, sli = 'availability') =>
     plan.entries.find((one) => one.cuj === cuj && one.sli === sli) as PlanEntry;
   return { plan, entry };
@@ -171,6 +172,33 @@ describe('a plan from traffic that was planted', () => {
     expect(entry('ghost').weights[0]?.median).toMatchObject({ minutes: null, fits: false });
   });
 
+  it('knows what a pass takes under a rule that compares with stable', async () => {
+    const simulator = await clinic();
+    trade(simulator, { 'GET /items/:id': 3_600, 'GET /search': 6_000 });
+    const planned = async (gate: GateDocument) =>
+      (await planOf(simulator, shopDocument({ ...gate, rule: 'baseline' }), [25])).entry('buy');
+    // Stable never fails here: a multiple of the budget is ruled out, as under confidence.
+    expect(await planned(provenOnly)).toMatchObject({
+      cleanRequests: 415,
+      limitedRequests: null,
+      weights: [{ judgeable: 'by_day', median: { minutes: 30 } }],
+    });
+    expect(await planned(limitedPass)).toMatchObject({
+      limitedRequests: 60,
+      weights: [{ judgeable: 'always', median: { minutes: 10, fits: true } }],
+    });
+    // The more stable fails, the fewer requests rule out a multiple of it.
+    simulator.store.recordRequests({
+      ...hits,
+      version: 'v1',
+      resource: 'GET /items/:id',
+      at: from,
+      statusCode: 500,
+      count: 2_000,
+    });
+    expect((await planned(provenOnly)).cleanRequests).toBeLessThan(100);
+  });
+
   it('calls a pass that only onLowTraffic gives unproven', async () => {
     const simulator = await clinic();
     trade(simulator, { 'POST /orders': 60, 'GET /search': 6_000 });
@@ -206,7 +234,7 @@ describe('a plan from traffic that was planted', () => {
             owner: 'x',
             service: 'shop',
             slo: { availability: 99.5 },
-            gate: provenOnly,
+            gate: { ...provenOnly, lag: '90s' },
             endpoints: '*',
           },
         ],
@@ -312,6 +340,7 @@ describe('a plan with limited passes', () => {
       // With 60 requests at least, no rate helps; and 5% takes 59. 30 clean requests rule out 1 - 0.05^(1/30) = 9.503%.
       'rulesOutRate: 9.6 together with minRequests: 30, neither alone: a pass with limited evidence then rules out only this failure rate.',
       expect.stringMatching(/^onLowTraffic: pass/),
+      expect.stringMatching(/^mode: observe/),
     ]);
   });
 
@@ -337,5 +366,57 @@ describe('a plan with limited passes', () => {
   it('proposes settings with which the plan fits', async () => {
     const { weights } = await planOfBuy({ ...limitedPass, rulesOutRate: 9.6, minRequests: 30 }, 25, 60);
     expect(weights[0]?.median).toMatchObject({ fits: true, requests: 30 });
+  });
+});
+
+describe('a plan of rollouts that do not wait for ever', () => {
+  async function planOfBuy(perHour: number, gate: GateDocument, wait: number, weights = [25]) {
+    const simulator = await clinic();
+    trade(simulator, { 'GET /items/:id': perHour, 'GET /search': 60_000 });
+    const { plan, entry } = await planOf(simulator, shopDocument(gate), weights, wait);
+    return { plan, buy: entry('buy'), at: entry('buy').weights.at(-1)! };
+  }
+
+  it('names what passes in time by day and not at night, with what helps', async () => {
+    // 60 requests take 40 minutes at 1.5 a minute, and 8 by passAfter at 15; data is 90 s late.
+    const { plan, buy, at } = await planOfBuy(3_600, limitedPass, 18);
+    expect(at).toMatchObject({ judgeable: 'always', median: { inTime: true }, quietest: { inTime: false } });
+    expect(plan.late).toEqual([]);
+    expect(buy.help).toEqual([
+      // 60 requests in 16 minutes of 6 a minute.
+      'A weight of 63% or more.',
+      'Steps sized to the traffic: cuj-gate generate rollout analysis-templates --requests-per-minute shop=6. The inline analysis step then waits for up to 60 minutes.',
+      'Rollouts at another time than around 03:00 UTC.',
+      expect.stringMatching(/^onLowTraffic: pass/),
+    ]);
+    const enough = await planOfBuy(3_600, limitedPass, 18, [63]);
+    expect(enough.at.quietest.inTime).toBe(true);
+    expect(enough.buy.help).toEqual([]);
+    expect((await planOfBuy(3_600, limitedPass, 18, [62])).at.quietest.inTime).toBe(false);
+  });
+
+  it('counts what passes too late at any weight, also in the median hour', async () => {
+    // 1.5 requests a minute at 25%: 60 take 40 minutes, and 415 more than two hours.
+    const { plan, buy, at } = await planOfBuy(360, limitedPass, 18, [5, 25]);
+    expect(at).toMatchObject({ judgeable: 'by_day', median: { fits: true, inTime: false } });
+    expect(plan).toMatchObject({ notJudgeable: [], late: ['buy'], waitMinutes: 18 });
+    expect(buy.help[0]).toBe('A weight of 63% or more.');
+    expect(buy.help.at(-1)).toMatch(/^mode: observe/);
+    expect((await planOfBuy(360, limitedPass, 18, [5, 63])).plan.late).toEqual([]);
+    expect((await planOfBuy(360, limitedPass, 41)).plan.late).toEqual(['buy']);
+    expect((await planOfBuy(360, limitedPass, 41.5)).plan.late).toEqual([]);
+  });
+
+  it('does not call late what cannot be judged, and what a rollout does not wait for', async () => {
+    expect((await planOfBuy(60, limitedPass, 18)).plan).toMatchObject({ notJudgeable: ['buy'], late: [] });
+    const passing = await planOfBuy(360, { ...limitedPass, onLowTraffic: 'pass' }, 18);
+    expect(passing.plan.late).toEqual([]);
+    expect(passing.at.median.inTime).toBe(true);
+  });
+
+  it('says so where passAfter alone is longer', async () => {
+    const { plan, buy } = await planOfBuy(3_600, { ...limitedPass, passAfter: '20m' }, 18);
+    expect(plan.late).toEqual(['buy']);
+    expect(buy.help).toContain('passAfter: 16m: it is longer than the inline analysis step waits.');
   });
 });

@@ -6,12 +6,17 @@ export interface CellTask {
   readonly cell: Cell;
   readonly runs: number;
   readonly seed: number;
-  readonly options: SetupOptions;
+  readonly options: Omit<SetupOptions, 'sizedFor'>;
+  /** Steps are sized to each cell's app. */
+  readonly sized: boolean;
 }
 
-let setup: Promise<Setup> | undefined;
+const setups = new Map<number | undefined, Promise<Setup>>();
 
-process.on('message', async ({ cell, runs, seed, options }: CellTask) => {
-  setup ??= setUp(options);
+process.on('message', async ({ cell, runs, seed, options, sized }: CellTask) => {
+  const sizedFor = sized ? cell.requestsPerSecond : undefined;
+  const setup =
+    setups.get(sizedFor) ?? setUp({ ...options, ...(sizedFor === undefined ? {} : { sizedFor }) });
+  setups.set(sizedFor, setup);
   process.send?.({ cell, endings: await simulateCell(await setup, cell, runs, seed) });
 });

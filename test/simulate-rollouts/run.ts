@@ -1,6 +1,6 @@
 /**
  * `npm run simulate:rollouts [-- --runs 200 --seed 1 --processes 2 --only good,demo --services member-api --sizes 1000,100
- * --hours peak,mean --availability-only --analysis service --registry PATH --count 15 --passes 2 --json --write --stored]`:
+ * --hours peak,mean --availability-only --analysis service --registry PATH --count 15 --passes 2 --sized --json --write --stored]`:
  * what becomes of whole rollouts, through the generated Rollouts and templates, Argo's rules and the product's own judge. `--write` puts the results into
  * test/simulate-rollouts/results.json, and tables and chart into docs/; `--stored` takes the results from there.
  */
@@ -29,6 +29,7 @@ const { values } = parseArgs({
     registry: { type: 'string' },
     count: { type: 'string' },
     passes: { type: 'string' },
+    sized: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     stored: { type: 'boolean', default: false },
@@ -46,8 +47,15 @@ function whole(name: 'runs' | 'seed' | 'processes' | 'count' | 'passes'): number
   return misuse(`--${name} ${values[name]} is not a whole number above 0.`);
 }
 
+/** Of an app; others than those of the tables are for trials. */
+function requestsPerSecond(text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  return misuse(`--sizes ${text} is not a number of requests a second.`);
+}
+
 /** The wanted ones of a list, or all. */
-function chosen(name: 'only' | 'services' | 'sizes' | 'hours', known: readonly string[]): readonly string[] {
+function chosen(name: 'only' | 'services' | 'hours', known: readonly string[]): readonly string[] {
   const wanted = values[name]?.split(',') ?? known;
   const unknown = wanted.find((each) => !known.includes(each));
   if (unknown !== undefined) misuse(`--${name} ${unknown} is none of ${known.join(', ')}.`);
@@ -59,7 +67,8 @@ const stored = new URL('test/simulate-rollouts/results.json', root);
 const { analysis } = values;
 if (analysis !== 'cujs' && analysis !== 'service') misuse('--analysis is cujs or service.');
 
-const isTrial = [values.registry, values.count, values.passes].some((value) => value !== undefined);
+const isTrial =
+  values.sized || [values.registry, values.count, values.passes].some((value) => value !== undefined);
 if (values.write && isTrial) misuse('--write is for the registry and the sample of this repository.');
 
 async function obtain(): Promise<Results> {
@@ -73,7 +82,7 @@ async function obtain(): Promise<Results> {
   };
   const { services: released, sample } = await setUp(options);
   const services = chosen('services', [...released.keys()]);
-  const requests = chosen('sizes', sizes.map(String)).map(Number);
+  const requests = values.sizes?.split(',').map(requestsPerSecond) ?? sizes;
   const times = chosen('hours', Object.keys(hours)) as Hour[];
   const ids = chosen(
     'only',
@@ -92,7 +101,8 @@ async function obtain(): Promise<Results> {
     );
   const [runs, seed] = [whole('runs'), whole('seed')];
   const progress = (done: number) => process.stderr.write(`\r${done} of ${cells.length} cells`);
-  const simulated = await simulateAll(cells, { runs, seed, options }, whole('processes'), progress);
+  const task = { runs, seed, options, sized: values.sized };
+  const simulated = await simulateAll(cells, task, whole('processes'), progress);
   process.stderr.write('\n');
   return resultsOf(simulated, { runs, seed, ...options, sample });
 }
@@ -106,6 +116,8 @@ function jsonOf({ sizes: bySize, cells, ...rest }: Results): string {
 }
 
 const results = await obtain();
+if (values.write && !results.cells.every(({ requestsPerSecond: of }) => sizes.some((size) => size === of)))
+  misuse(`--write is for the sizes ${sizes.join(', ')}.`);
 const tables = tablesOf(results);
 if (values.write) {
   writeFileSync(stored, jsonOf(results));

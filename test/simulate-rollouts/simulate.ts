@@ -7,11 +7,14 @@ import type { Registry } from '../../src/domain/registry/model.ts';
 import { defaultAnalysisOptions } from '../../src/generate/argo/analysis-options.ts';
 import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
 import { rollouts } from '../../src/generate/argo/rollout.ts';
+import { type SizedSteps, sampleSteps, sampleWaitMinutes } from '../../src/generate/argo/sized-steps.ts';
 import type { GeneratedFile } from '../../src/generate/output/generated-file.ts';
+import { stepSizes } from '../../src/plan/step-sizes.ts';
+import { assumedTraffic, slisOfServices } from '../../src/plan/subjects.ts';
 import { loadRegistry } from '../../src/registry-files/load.ts';
 import { type CanarySpec, RolloutRun } from './argo.ts';
 import { canarySpecOf, type GateMetric } from './manifest.ts';
-import { type Cell, hours, releases } from './releases.ts';
+import { type Cell, type Hour, hours, releases } from './releases.ts';
 import { type Ending, hashes, podStartMs, simulateRollout } from './rollout.ts';
 import { type Route, routesOf } from './traffic.ts';
 
@@ -39,17 +42,23 @@ export interface SetupOptions {
   /** Of the generated gates, where they are not the defaults. */
   readonly count?: number;
   readonly passes?: number;
+  /** Requests per second of the app whose traffic the steps are sized to; absent: the sample. */
+  readonly sizedFor?: number;
 }
 
 const registryPath = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));
 
 /** Loads a registry and generates what `cuj-gate generate` would. Throws where the registry is invalid. */
 export async function setUp(setupOptions: SetupOptions): Promise<Setup> {
-  const { availabilityOnly, analysis, registry: path = registryPath, ...gate } = setupOptions;
+  const { availabilityOnly, analysis, registry: path = registryPath, sizedFor, ...gate } = setupOptions;
   const loaded = await loadRegistry(path);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const registry = availabilityOnly ? withoutLatency(loaded.registry) : loaded.registry;
-  const options = { ...defaultAnalysisOptions, ...gate, analysis };
+  const made = { ...defaultAnalysisOptions, ...gate, analysis };
+  const options =
+    sizedFor === undefined
+      ? made
+      : { ...made, steps: sizedSteps(registry, sizedFor, sampleWaitMinutes(made)) };
   const templates = analysisTemplates(registry, options).map(({ text }) => text);
   const services = [...new Set([...registry.cujs.values()].flatMap((cuj) => cuj.services))].sort();
   const released = services.map((service) => {
@@ -59,6 +68,33 @@ export async function setUp(setupOptions: SetupOptions): Promise<Setup> {
   });
   const specs = released.map(([service, { spec }]) => [service, spec]);
   return { registry, services: new Map(released), sample: digestOf(specs) };
+}
+
+/** What `generate --measure-traffic` would size to: the mean and the quietest hour of the app's day. */
+function sizedSteps(
+  registry: Registry,
+  requestsPerSecond: number,
+  waitMinutes: number,
+): ReadonlyMap<string, SizedSteps> {
+  const subjects = slisOfServices(registry).map((of) => {
+    const resources = new Set(of.cuj.endpoints.map(({ service, resource }) => `${service} ${resource}`));
+    const unit = routesOf(registry, of.service.name)
+      .filter(({ resource }) => resources.has(`${of.service.name} ${resource}`))
+      .reduce((sum, route) => sum + route.unit, 0);
+    const level = (hour: Hour) =>
+      unit * 60_000 * requestsPerSecond * diurnal(midnight + hours[hour] * 3_600_000);
+    const [median, quietest] = [level('mean'), level('quietest')];
+    return { ...assumedTraffic(of, median), levels: { median, quietest } };
+  });
+  return new Map(
+    [...registry.services.keys()].flatMap((name) => {
+      const sizes = stepSizes(
+        subjects.filter(({ service }) => service.name === name),
+        { ...sampleSteps, waitMinutes },
+      );
+      return sizes === undefined ? [] : [[name, sizes] as const];
+    }),
+  );
 }
 
 /** `sha256:` and the digest of a value's JSON. */

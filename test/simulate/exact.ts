@@ -1,6 +1,6 @@
 /**
  * Chances of aborts by exact calculation, without simulation. The number of bad events is a Markov chain, and the rollouts
- * that the rule does not abort are followed over the interim analyses. The condition that a fail needs two minutes is left
+ * that the rule does not abort are followed over the interim analyses. The condition that a fault must last is left
  * out, so the true chance is even lower.
  */
 import { EvidenceProcess, logMixture } from '../../src/domain/statistics/e-process.ts';
@@ -55,7 +55,7 @@ export function everAborts(
   return aborted;
 }
 
-/** The abort threshold of `confidence` for a single endpoint, without the two-minute condition. */
+/** The abort threshold of `confidence` for a single endpoint, without the condition that a fault must last. */
 export function confidenceLine(budget: number, alpha = 0.05): (requests: number) => number {
   let line = 2;
   let last = 0;

@@ -49,7 +49,7 @@ export interface Ending {
   readonly look: number;
   /** Canary requests until then. */
   readonly requests: number;
-  /** The last analysis would have passed if evidence within one minute did not prevent it. */
+  /** The last analysis would have passed if evidence of a fault that may be a blip did not prevent it. */
   readonly heldBack: boolean;
 }
 
@@ -185,9 +185,8 @@ export function rollOut(
       const heldBack =
         rule === 'confidence' &&
         reason === 'within_noise' &&
-        sli !== undefined &&
-        sli.evidence >= sli.evidenceThreshold &&
-        sli.badMinutes < 2 &&
+        sli?.sustainedEvidence !== undefined &&
+        sli.sustainedEvidence <= 2 &&
         sli.bad <= budget * sli.total &&
         sli.rulesOutRate <= 14.4 * budget;
       note(rule, verdict, heldBack);

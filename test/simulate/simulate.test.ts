@@ -180,7 +180,7 @@ describe('what was to be reached', () => {
     }
   });
 
-  it('holds back next to no good release for evidence that lies in one minute', () => {
+  it('holds back next to no good release for evidence that may be a blip', () => {
     for (const id of ['n500-x0.2', 'n2000-x0.2', 'n2000-x0.6', 'n2000-x1', 'n20000-x1', 'long-x1'])
       expect(percent(cell(id).confidence.heldBack), id).toBeLessThanOrEqual(0.1);
   });

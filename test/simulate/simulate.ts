@@ -9,7 +9,7 @@ export interface Tally {
   readonly fail: number;
   readonly pass: number;
   readonly inconclusive: number;
-  /** Runs whose last analysis would have passed without evidence in a single minute. */
+  /** Runs whose last analysis would have passed without evidence that may be a blip. */
   readonly heldBack: number;
   readonly minutesToFail: number | null;
   readonly requestsToFail: number | null;

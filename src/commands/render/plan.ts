@@ -63,7 +63,7 @@ export function planText(plan: TrafficPlan, colors: Colors): string {
       ]),
     ]),
   ];
-  const said = entries.flatMap((entry) => remarks(entry, colors));
+  const said = entries.flatMap((entry) => remarks(entry, plan.waitMinutes, colors));
   if (said.length > 0) blocks.push(said);
   blocks.push([summary(plan, colors)]);
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
@@ -124,32 +124,55 @@ function caughtText({ failAtBadEvents, requests, caughtBurn }: WeightForecast): 
   return [`${failAtBadEvents} of ${plain(Math.round(requests))}`, `${plain(caughtBurn)}x`];
 }
 
-function remarks({ help, notes, ...entry }: PlanEntry, colors: Colors): string[] {
+/** What is wrong at the weight. */
+function titleOf({ weight, judgeable, median, quietest }: WeightPlan, waitMinutes: number): string {
+  const at = `at ${plain(weight)}%`;
+  const late = (minutes: number | null) =>
+    `passes after ${spanText(minutes as number)} ${at}, and a rollout waits for ${spanText(Math.floor(waitMinutes))}`;
+  switch (judgeable) {
+    case 'unknown':
+      return '';
+    case 'unproven':
+      return ` passes unproven ${at}`;
+    case 'never':
+      return ` cannot be judged ${at}`;
+    case 'by_day':
+      return median.inTime ? ` by day only ${at}` : ` ${late(median.minutes)}`;
+    case 'always':
+      if (!median.inTime) return ` ${late(median.minutes)}`;
+      return quietest.inTime ? '' : ` in the quietest hour ${late(quietest.minutes)}`;
+  }
+}
+
+function remarks({ help, notes, ...entry }: PlanEntry, waitMinutes: number, colors: Colors): string[] {
   if (help.length === 0 && notes.length === 0) return [];
-  const { weight, judgeable } = entry.weights.at(-1) as WeightPlan;
+  const largest = entry.weights.at(-1) as WeightPlan;
+  const { judgeable } = largest;
   const colour = judgeable === 'never' || judgeable === 'unknown' ? colors.red : colors.yellow;
-  const title =
-    judgeable === 'always' || judgeable === 'unknown'
-      ? ''
-      : {
-          by_day: ` by day only at ${plain(weight)}%`,
-          unproven: ` passes unproven at ${plain(weight)}%`,
-          never: ` cannot be judged at ${plain(weight)}%`,
-        }[judgeable];
   return [
-    `${colour(colors.bold(nameOf({ help, notes, ...entry }, false)))} ${entry.sli}${title}`,
+    `${colour(colors.bold(nameOf({ help, notes, ...entry }, false)))} ${entry.sli}${titleOf(largest, waitMinutes)}`,
     ...(help.length > 0 ? ['  what would help, any one of:'] : []),
     ...help.map((line) => `    ${line}`),
     ...notes.map((line) => `  note: ${line}`),
   ];
 }
 
-function summary({ entries, notJudgeable }: TrafficPlan, colors: Colors): string {
+function summary({ entries, notJudgeable, late, waitMinutes }: TrafficPlan, colors: Colors): string {
   const enforced = new Set(entries.filter(({ mode }) => mode === 'enforce').map(({ cuj }) => cuj)).size;
-  if (notJudgeable.length === 0) return colors.green(`all of ${enforced} enforced CUJs can be judged`);
-  return colors.red(
-    `${notJudgeable.length} of ${enforced} enforced CUJs cannot be judged at any of the weights: ${notJudgeable.join(', ')}`,
-  );
+  return [
+    notJudgeable.length === 0
+      ? colors.green(`all of ${enforced} enforced CUJs can be judged`)
+      : colors.red(
+          `${notJudgeable.length} of ${enforced} enforced CUJs cannot be judged at any of the weights: ${notJudgeable.join(', ')}`,
+        ),
+    ...(late.length === 0
+      ? []
+      : [
+          colors.yellow(
+            `${late.length} of ${enforced} pass later than a rollout waits (${spanText(Math.floor(waitMinutes))}), which then pauses for a person: ${late.join(', ')}`,
+          ),
+        ]),
+  ].join('\n');
 }
 
 function spanText(minutes: number): string {

@@ -2,12 +2,16 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   defaultAnalysisOptions,
   type GateAuth,
+  gateLimits,
   isArgoDuration,
   type TemplateKind,
 } from '../../generate/argo/analysis-options.ts';
 import { parseValueSource, type ValueSource } from '../../generate/argo/canary-args.ts';
 import type { RolloutOptions } from '../../generate/argo/rollout.ts';
+import type { SizedSteps } from '../../generate/argo/sized-steps.ts';
 import { GenerateError } from '../../generate/output/generated-file.ts';
+import { daysOption } from './measure-traffic.ts';
+import { type GivenTraffic, requestsPerMinuteOption } from './traffic-options.ts';
 
 /** The options as commander parses them. */
 export interface GenerateFlags {
@@ -27,10 +31,13 @@ export interface GenerateFlags {
   readonly oauth2Scope: readonly string[];
   readonly interval: string;
   readonly initialDelay?: string;
-  readonly count: number;
-  readonly passes: number;
+  readonly count?: number;
+  readonly passes?: number;
   readonly watchErrors: number;
   readonly gateErrors: number;
+  readonly requestsPerMinute?: GivenTraffic;
+  readonly measureTraffic?: true;
+  readonly days: number;
   readonly registryDigest?: true;
   readonly analysis: 'cujs' | 'service';
   readonly notify: readonly string[];
@@ -88,18 +95,20 @@ export function addGenerateOptions(command: Command): Command {
       .argParser(collect)
       .default([], 'none'),
     new Option('--interval <duration>', 'time between two measurements')
-      .argParser(duration)
+      .argParser(interval)
       .default(defaults.interval),
     new Option(
       '--initial-delay <duration>',
-      "delay of the first measurement of a background analysis (default: the CUJ's lag plus one minute)",
+      "delay of the first measurement of a background analysis (default: the CUJ's lag plus 30 s)",
     ).argParser(duration),
-    new Option('--count <n>', 'maximum number of measurements of an inline analysis step')
-      .argParser(atLeastOne)
-      .default(defaults.count),
-    new Option('--passes <n>', 'number of consecutive passes that an inline analysis step needs')
-      .argParser(atLeastOne)
-      .default(defaults.passes),
+    new Option(
+      '--count <n>',
+      `maximum number of measurements of an inline analysis step (default: 15 minutes of them, ${defaults.count} at ${defaults.interval})`,
+    ).argParser(atLeastOne),
+    new Option(
+      '--passes <n>',
+      `number of consecutive passes that an inline analysis step needs (default: as many as span a minute, ${defaults.passes} at ${defaults.interval})`,
+    ).argParser(atLeastOne),
     new Option(
       '--watch-errors <n>',
       'consecutive failed requests that a background analysis tolerates, one every 10 s',
@@ -109,6 +118,12 @@ export function addGenerateOptions(command: Command): Command {
     new Option('--gate-errors <n>', 'the same for an inline analysis step')
       .argParser(atLeastOne)
       .default(defaults.gateErrors),
+    requestsPerMinuteOption('sizes weights, pauses and counts'),
+    new Option(
+      '--measure-traffic',
+      'size them to the traffic of the last days, as plan reads it; requires DD_API_KEY and DD_APP_KEY',
+    ),
+    daysOption(),
     new Option('--analysis <which>', 'templates of a rollout: one for each CUJ, or one for the service')
       .choices(['cujs', 'service'])
       .default('cujs'),
@@ -130,8 +145,12 @@ export function addGenerateOptions(command: Command): Command {
 }
 
 /** The options of templates and Rollouts. Throws GenerateError where options contradict each other. */
-export function rolloutOptions(flags: GenerateFlags): RolloutOptions {
-  const { gateUrl: url, kind, namespace, versionFrom, param, interval, initialDelay, count, passes } = flags;
+export function rolloutOptions(
+  flags: GenerateFlags,
+  steps: ReadonlyMap<string, SizedSteps> = new Map(),
+): RolloutOptions {
+  const { gateUrl: url, kind, namespace, versionFrom, param, interval: every, initialDelay } = flags;
+  const limits = gateLimits(every);
   return {
     gateUrl: url,
     kind,
@@ -139,10 +158,11 @@ export function rolloutOptions(flags: GenerateFlags): RolloutOptions {
     versionFrom,
     params: param,
     auth: authOf(flags),
-    interval,
+    interval: every,
     initialDelay,
-    count,
-    passes,
+    count: flags.count ?? Math.max(limits.count, flags.passes ?? 0),
+    passes: flags.passes ?? limits.passes,
+    steps,
     watchErrors: flags.watchErrors,
     gateErrors: flags.gateErrors,
     registryDigest: flags.registryDigest ?? false,
@@ -211,7 +231,12 @@ function secretKey(text: string): { secret: string; key: string } {
 
 function duration(text: string): string {
   if (!isArgoDuration(text))
-    throw new InvalidArgumentError('Use a whole number with s, m or h, such as 60s.');
+    throw new InvalidArgumentError('Use a whole number with s, m or h, such as 20s.');
+  return text;
+}
+
+function interval(text: string): string {
+  if (duration(text) === '0s') throw new InvalidArgumentError('It must be above 0.');
   return text;
 }
 

@@ -1,7 +1,6 @@
 /**
- * With a greater skew nothing is judged. The lag is 45 s by default, and agents flush within 30 s. A clock that is fast by less asks
- * for data that has not all arrived: what one side lacks is left out (incomplete-data.ts). A clock that is slow by less is late by
- * as much.
+ * With a greater skew nothing is judged. A clock that is fast by less ends the data earlier by as much (measurement.ts). A clock that
+ * is slow by less is late by as much.
  */
 export const maxClockSkewMs = 60_000;
 
@@ -18,7 +17,7 @@ export function nearestToZero(low: number, high: number): number {
   return low > 0 ? low : Math.min(high, 0);
 }
 
-/** Whether a clock is so wrong that it does not tell which data is complete. */
+/** Whether a clock is so wrong that it takes another minute for the newest complete one. */
 export function isClockSkewed(skewMs: number | undefined): skewMs is number {
   return skewMs !== undefined && Math.abs(skewMs) > maxClockSkewMs;
 }

@@ -221,7 +221,7 @@ export interface MeasuredSpan {
 
 /**
  * The latest end until `toMs` at which all snapshots have whole buckets, and before which no counts of canary or stable are missing
- * ({@link incompleteBuckets}).
+ * ({@link incompleteBuckets}). A clock that is ahead of the source's takes data for older than it is: its end is earlier by as much.
  */
 export function measuredUntil(
   { services }: Pick<ResolvedRequest, 'services'>,
@@ -229,7 +229,8 @@ export function measuredUntil(
   toMs: number,
 ): MeasuredSpan {
   const recents = [...snapshots.values()].map(({ recent }) => recent);
-  const untilMs = wholeBucketsUntil(recents, toMs);
+  const aheadMs = Math.max(0, ...recents.map(({ clockSkewMs = 0 }) => clockSkewMs));
+  const untilMs = wholeBucketsUntil(recents, toMs - aheadMs);
   const complete = services.map((service) =>
     completeUntil((snapshots.get(service.name) as Snapshots).recent, service, untilMs),
   );

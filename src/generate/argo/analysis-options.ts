@@ -1,5 +1,6 @@
 import { durationMs } from '../../domain/duration.ts';
 import type { CanaryArgOptions } from './canary-args.ts';
+import type { SizedSteps } from './sized-steps.ts';
 
 /** How Argo's controller authenticates. */
 export type GateAuth =
@@ -21,14 +22,16 @@ export interface AnalysisOptions extends CanaryArgOptions {
   readonly kind: TemplateKind;
   readonly namespace: string | undefined;
   readonly auth: GateAuth | undefined;
-  /** The time between two measurements, in Argo's format: `60s`. */
+  /** The time between two measurements, in Argo's format: `20s`. */
   readonly interval: string;
-  /** The delay of the first measurement of a background analysis; undefined: until the first minute of data is complete. */
+  /** The delay of the first measurement of a background analysis; undefined: until data can show a fault. */
   readonly initialDelay: string | undefined;
-  /** The maximum number of measurements of an inline analysis step. */
+  /** The maximum number of measurements of an inline analysis step; more where `steps` says so. */
   readonly count: number;
   /** The number of consecutive passes that an inline analysis step needs. */
   readonly passes: number;
+  /** By the name of a service: steps that are sized to its traffic, where that is known. */
+  readonly steps: ReadonlyMap<string, SizedSteps>;
   /** Consecutive failed requests that each kind of analysis tolerates; Argo makes one every 10 s. */
   readonly watchErrors: number;
   readonly gateErrors: number;
@@ -36,17 +39,36 @@ export interface AnalysisOptions extends CanaryArgOptions {
   readonly registryDigest: boolean;
 }
 
+/** How long an inline analysis step measures at most. */
+const gateSpanMs = 15 * 60_000;
+
+/**
+ * The time between the first and the last of the passes in a row. Two passes 20 s apart rest on nearly the same data: over a
+ * minute, all that the first one could not see yet has been seen.
+ */
+const passSpanMs = 60_000;
+
+/** The measurements and passes in a row of an inline analysis step that measures at this interval, by default. */
+export function gateLimits(interval: string): { readonly count: number; readonly passes: number } {
+  const everyMs = durationMs(interval) ?? gateSpanMs;
+  const passes = Math.max(2, Math.ceil(passSpanMs / everyMs) + 1);
+  return { passes, count: Math.max(passes, Math.round(gateSpanMs / everyMs)) };
+}
+
+// The gate has data of 10 s, and asks Datadog sooner only while something could be decided: frequent measurements cost nothing.
+const interval = '20s';
+
 export const defaultAnalysisOptions: AnalysisOptions = {
   gateUrl: 'http://cuj-gate.cuj-gate.svc:8080',
   kind: 'AnalysisTemplate',
   namespace: undefined,
   auth: undefined,
-  // Datadog's data arrives in whole minutes: more frequent measurements repeat the result.
-  interval: '60s',
+  interval,
   initialDelay: undefined,
-  count: 15,
-  passes: 2,
-  // An hour for background analyses, ten minutes for steps that block the rollout.
+  ...gateLimits(interval),
+  steps: new Map(),
+  // An hour for background analyses, ten minutes for steps that block the rollout. Argo retries an error after 10 s, whatever
+  // the interval is.
   watchErrors: 360,
   gateErrors: 60,
   registryDigest: false,
@@ -55,10 +77,10 @@ export const defaultAnalysisOptions: AnalysisOptions = {
 };
 
 /**
- * High enough never to pause a rollout: a week of inconclusive measurements, one per minute. A background analysis only
- * has to abort.
+ * High enough never to pause a rollout: a week of inconclusive measurements, one every 20 s. A background analysis only has to
+ * abort.
  */
-export const watchInconclusiveLimit = 10_000;
+export const watchInconclusiveLimit = 30_000;
 
 /** Whether a text is a duration in Argo's format, greater than 0. */
 export function isArgoDuration(text: string): boolean {

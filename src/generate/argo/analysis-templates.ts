@@ -1,11 +1,12 @@
 import { durationText } from '../../domain/duration.ts';
 import { oneLine } from '../../domain/outside-text.ts';
-import type { Cuj, Registry } from '../../domain/registry/model.ts';
+import { type Cuj, defaultMinFaultMs, type Registry } from '../../domain/registry/model.ts';
 import { type GeneratedFile, GenerateError, sortedBy } from '../output/generated-file.ts';
 import { wrapped, type YamlDocument, type YamlNote, yamlText } from '../output/yaml-text.ts';
 import { type AnalysisOptions, watchInconclusiveLimit } from './analysis-options.ts';
 import { cujQuestions, judgedServices, type Question, serviceQuestion } from './canary-args.ts';
 import { entryDigest, prefix, searchable } from './kubernetes-metadata.ts';
+import { countFor } from './sized-steps.ts';
 
 /** `watch`: a background analysis, which can abort. `gate`: an inline analysis step, which has to pass. */
 export type TemplateUse = 'watch' | 'gate';
@@ -43,13 +44,14 @@ export function analysisTemplates(registry: Registry, options: AnalysisOptions):
   for (const service of judgedServices(registry)) {
     const question = serviceQuestion(registry, service, options);
     if (question === undefined) continue;
-    const lags = [...registry.cujs.values()].filter((cuj) => cuj.services.includes(service.name));
+    const cujs = [...registry.cujs.values()].filter((cuj) => cuj.services.includes(service.name));
     const subject: Subject = {
       lines: [`All enforced CUJs of ${service.name} in one measurement: the worst verdict decides.`],
       facts: { service: service.name },
       observes: false,
       annotations: options.registryDigest ? { [`${prefix}/registry-digest`]: registry.digest } : {},
-      lagMs: Math.max(...lags.map((cuj) => cuj.gate.lagMs)),
+      lagMs: Math.max(...cujs.map((cuj) => cuj.gate.lagMs)),
+      cujs: cujs.map(({ name }) => name),
     };
     const documents = (['watch', 'gate'] as const).map((use) => template(question, use, subject, options));
     files.push({ path: `analysis-templates/${question.name}.yaml`, text: yamlText(documents) });
@@ -65,6 +67,8 @@ interface Subject {
   readonly facts: Readonly<Record<string, string | undefined>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly lagMs: number;
+  /** Names of the CUJs that it asks about. */
+  readonly cujs: readonly string[];
 }
 
 function cujSubject(registry: Registry, cuj: Cuj, options: AnalysisOptions): Subject {
@@ -88,6 +92,7 @@ function cujSubject(registry: Registry, cuj: Cuj, options: AnalysisOptions): Sub
       ...(options.registryDigest ? { [`${prefix}/registry-digest`]: registry.digest } : {}),
     },
     lagMs: cuj.gate.lagMs,
+    cujs: [cuj.name],
   };
 }
 
@@ -141,7 +146,7 @@ function template(
       ...(subject.observes ? observeLines : useLines[use]),
     ],
     value,
-    notes: notesOf(question, use, args.length > 0, options),
+    notes: notesOf(question, use, subject, args.length > 0, options),
   };
 }
 
@@ -153,14 +158,16 @@ function metric(question: Question, use: TemplateUse, subject: Subject, options:
       ? [{ key: 'Authorization', value: `Bearer {{args.${tokenArg}}}` }]
       : []),
   ];
-  const delay = options.initialDelay ?? durationText(subject.lagMs + 60_000);
+  const count = countFor(subject.cujs, question.services, options);
+  // Before that no answer can be a fail: the data is as late as that, and must show a fault for so long.
+  const delay = options.initialDelay ?? durationText(subject.lagMs + defaultMinFaultMs);
   return {
     name: question.name,
     ...(use === 'watch' && delay !== '0s' ? { initialDelay: delay } : {}),
     interval: options.interval,
-    ...(use === 'gate' ? { count: options.count, consecutiveSuccessLimit: options.passes } : {}),
+    ...(use === 'gate' ? { count, consecutiveSuccessLimit: options.passes } : {}),
     failureLimit: 0,
-    inconclusiveLimit: use === 'watch' ? watchInconclusiveLimit : options.count,
+    inconclusiveLimit: use === 'watch' ? watchInconclusiveLimit : count,
     consecutiveErrorLimit: use === 'watch' ? options.watchErrors : options.gateErrors,
     successCondition: 'result startsWith "PASS"',
     failureCondition: 'result startsWith "FAIL"',
@@ -210,6 +217,7 @@ function oauth2({ auth }: AnalysisOptions) {
 function notesOf(
   question: Question,
   use: TemplateUse,
+  subject: Subject,
   hasArgs: boolean,
   options: AnalysisOptions,
 ): YamlNote[] {
@@ -230,7 +238,8 @@ function notesOf(
     {
       at: at('interval'),
       lines: [
-        'May be changed (--interval). Data arrives once a minute: more frequent measurements add nothing.',
+        'May be changed (--interval). The gate queries Datadog once in 30 s while all is well, and more often only while something',
+        'could be decided: more measurements cost nothing.',
       ],
     },
     ...(use === 'gate'
@@ -239,6 +248,10 @@ function notesOf(
             at: at('count'),
             lines: [
               'May be changed (--count, --passes): the maximum number of measurements, and the consecutive passes that are needed.',
+              'Passes must span a minute: two of them 20 s apart rest on nearly the same data.',
+              ...(countFor(subject.cujs, question.services, options) > options.count
+                ? ['The number of measurements is sized to the traffic.']
+                : []),
               'Keep both: without consecutiveSuccessLimit a run that never passed can end Successful.',
             ],
           },

@@ -1,6 +1,6 @@
 import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
-import { type YamlNote, yamlText } from '../output/yaml-text.ts';
+import { wrapped, type YamlNote, yamlText } from '../output/yaml-text.ts';
 import type { AnalysisOptions } from './analysis-options.ts';
 import { type TemplateUse, templateName, usesOf } from './analysis-templates.ts';
 import {
@@ -15,6 +15,7 @@ import {
   type ValueSource,
 } from './canary-args.ts';
 import { isLabelValue, serviceObjectName } from './kubernetes-metadata.ts';
+import { countFor, sampleSteps } from './sized-steps.ts';
 import { canaryService, route, stableService, virtualServiceName } from './virtual-service.ts';
 
 export interface RolloutOptions extends AnalysisOptions {
@@ -32,8 +33,8 @@ const bakeWeight = 95;
 const sampleVersion = 'v1.0.0';
 
 /**
- * A Rollout for each service, in `rollouts/`: 25% of the traffic for five minutes with a background analysis, then an inline
- * analysis step, then a bake at 95%, then all traffic. A sample to copy into the service's repository, which owns image, ports and replicas.
+ * A Rollout for each service, in `rollouts/`: 25% of the traffic for five minutes with a background analysis (or as its
+ * traffic needs), then an inline analysis step, then a bake at 95%, then all traffic. A sample to copy into the service's repository, which owns image, ports and replicas.
  */
 export function rollouts(registry: Registry, options: RolloutOptions, only?: string): GeneratedFile[] {
   return judgedServices(registry, only).map((service) => ({
@@ -52,6 +53,7 @@ function asked(registry: Registry, service: Service, options: RolloutOptions): r
     const question = serviceQuestion(registry, service, options);
     return question === undefined ? [] : [{ question, uses: ['watch', 'gate'] }];
   }
+  const isWatchedOnly = ({ name }: Cuj) => options.steps.get(service.name)?.watchedOnly.has(name) ?? false;
   const cujs = sortedBy(
     [...registry.cujs.values()].filter((cuj) => cuj.services.includes(service.name)),
     ({ name }) => name,
@@ -59,7 +61,7 @@ function asked(registry: Registry, service: Service, options: RolloutOptions): r
   return cujs.flatMap((cuj: Cuj) =>
     cujQuestions(registry, cuj, options)
       .filter((question) => question.services.includes(service.name))
-      .map((question) => ({ question, uses: usesOf(cuj) })),
+      .map((question) => ({ question, uses: isWatchedOnly(cuj) ? (['watch'] as const) : usesOf(cuj) })),
   );
 }
 
@@ -71,6 +73,7 @@ function rolloutText(registry: Registry, service: Service, options: RolloutOptio
   const analysis = (use: TemplateUse) => analysisOf(questions, use, service, args, options);
   const watch = analysis('watch');
   const gate = analysis('gate');
+  const { weight, pauseMinutes } = options.steps.get(service.name) ?? sampleSteps;
   const canary = {
     canaryService: canaryService(name),
     stableService: stableService(name),
@@ -79,8 +82,8 @@ function rolloutText(registry: Registry, service: Service, options: RolloutOptio
     trafficRouting: { istio: { virtualService: { name: virtualServiceName(name), routes: [route] } } },
     ...(watch === undefined ? {} : { analysis: { startingStep: 1, ...watch } }),
     steps: [
-      { setWeight: 25 },
-      { pause: { duration: '5m' } },
+      { setWeight: weight },
+      { pause: { duration: `${pauseMinutes}m` } },
       ...(gate === undefined ? [] : [{ analysis: gate }]),
       ...(watch === undefined ? [] : [{ setWeight: bakeWeight }, { pause: { duration: '10m' } }]),
       { setWeight: 100 },
@@ -115,7 +118,7 @@ function rolloutText(registry: Registry, service: Service, options: RolloutOptio
         'The templates come from `generate analysis-templates`, the Services and routes from `generate virtual-service`.',
       ],
       value,
-      notes: notesOf(source, watch !== undefined, gate !== undefined, options),
+      notes: notesOf(service, source, watch !== undefined, gate !== undefined, options),
     },
   ]);
 }
@@ -182,6 +185,7 @@ function podTemplate(service: Service, name: string, source: ValueSource | undef
 }
 
 function notesOf(
+  service: Service,
   source: ValueSource | undefined,
   watched: boolean,
   gated: boolean,
@@ -204,6 +208,7 @@ function notesOf(
       lines: [
         'May be changed. More traffic and time before the inline analysis step mean an earlier verdict:',
         '`cuj-gate lint rollout FILE --requests-per-minute N` checks whether a pause is long enough.',
+        ...sizeLines(service, options),
       ],
     },
   ];
@@ -248,6 +253,22 @@ function notesOf(
     });
   }
   return notes;
+}
+
+/** What the steps are sized for, and what does not pass even so. */
+function sizeLines({ name }: Service, options: RolloutOptions): string[] {
+  const sized = options.steps.get(name);
+  if (sized === undefined) return [];
+  const { sizedFor, waitMinutes, watchedOnly, warnings } = sized;
+  const isCountSized = countFor([...waitMinutes.keys()], [name], options) > options.count;
+  return [
+    ...sizedFor,
+    ...(isCountSized ? ['Generate the templates with the same options: their count is raised for it.'] : []),
+    ...(watchedOnly.size === 0 || options.analysis === 'service'
+      ? []
+      : [`Watched only, by the background analysis: ${[...watchedOnly].sort().join(', ')}.`]),
+    ...warnings,
+  ].flatMap(wrapped);
 }
 
 function versionLines(source: ValueSource | undefined): string[] {

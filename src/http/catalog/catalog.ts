@@ -76,6 +76,7 @@ export function cujEntry(registry: Registry, cuj: Cuj, describe: DescribeQueries
       window: cuj.gate.window === 'rollout' ? 'rollout' : durationText(cuj.gate.window),
       maxWindow: durationText(cuj.gate.maxWindowMs),
       restartGap: durationText(cuj.gate.restartGapMs),
+      ...(cuj.gate.warmUpMs === undefined ? {} : { warmUp: mapSlis(cuj.gate.warmUpMs, durationText) }),
       minFaultDuration: durationText(cuj.gate.minFaultMs ?? defaultMinFaultMs),
       lag: durationText(cuj.gate.lagMs),
     },

@@ -96,6 +96,59 @@ describe('a fixed window', () => {
   });
 });
 
+describe('a newest minute that is not over', () => {
+  /** The last minute of the pattern has only so many seconds. */
+  const cut = (minutes: string, seconds: number, more: Partial<Measurement> = {}) => {
+    const measurement = lived(minutes, more);
+    return { ...measurement, toMs: measurement.toMs - bucketMs + seconds * 1000 };
+  };
+
+  it.each<[string, string, number, string]>([
+    ['is part of the window', 'ssssssscccc', 7, 'first_hit'],
+    ['may be all of it', 'ssssssssssc', 10, 'first_hit'],
+    ['ends a silence where the canary is back in it', 'cccsssssc', 8, 'after_gap'],
+    ['is not silent yet: five minutes are over, and it would be the sixth', 'sscccccssss.', 2, 'first_hit'],
+    ['adds nothing to a silence that ends an attempt by itself', 'sscccccsssss.', 13, 'after_gap'],
+  ])('%s (%s)', (_, minutes, first, start) => {
+    expect(judgedWindow(defaultPolicy, cut(minutes, 10))).toMatchObject({
+      first,
+      end: minutes.length,
+      completeEnd: minutes.length - 1,
+      start,
+    });
+    // As the whole minute would be, where the canary is there.
+    if (!minutes.endsWith('.'))
+      expect(judgedWindow(defaultPolicy, cut(minutes, 60))).toMatchObject({ first, start });
+  });
+
+  it('counts for the time that the canary has been watched as long as it is', () => {
+    expect(judgedWindow(defaultPolicy, cut('ssssssscccc', 10)).watchedMs).toBe(3 * bucketMs + 10_000);
+    expect(judgedWindow(defaultPolicy, cut('ssssssscccc', 60)).watchedMs).toBe(4 * bucketMs);
+    expect(judgedWindow(defaultPolicy, cut('ssssssscccs', 10)).watchedMs).toBe(3 * bucketMs);
+    expect(judgedWindow(defaultPolicy, cut('sssssssssss', 10)).watchedMs).toBe(0);
+  });
+
+  it('comes on top of a fixed span, and of maxWindow', () => {
+    expect(judgedWindow({ ...defaultPolicy, window: 300_000 }, cut('cccccccccc', 20))).toMatchObject({
+      first: 4,
+      end: 10,
+    });
+    expect(judgedWindow({ ...defaultPolicy, maxWindowMs: 300_000 }, cut('cccccccccc', 20)).first).toBe(4);
+  });
+
+  it('is not judged where the rollout began in it', () => {
+    const begun = (sinceMs: number) => judgedWindow(defaultPolicy, cut('cccccccccc', 30, { sinceMs }));
+    expect(begun(from + 9 * bucketMs)).toMatchObject({ first: 9, end: 10, start: 'since' });
+    expect(begun(from + 9 * bucketMs + 1)).toMatchObject({ first: 10, end: 10, start: 'since' });
+  });
+
+  it('makes no third attempt of a canary that has merely not come back yet', () => {
+    const twice = 'sscccsssssscccssssss';
+    expect(judgedWindow(defaultPolicy, cut(`${twice}.`, 10)).attempts).toBeUndefined();
+    expect(judgedWindow(defaultPolicy, cut(`${twice}c`, 10)).attempts).toBe(3);
+  });
+});
+
 describe('a canary that nothing tells apart', () => {
   it.each([
     ['is one that was always there while stable never was', 'CCCCCCCC', 'alone'],
@@ -241,6 +294,42 @@ describe('the answer to silence', () => {
 });
 
 describe('the window in the answer', () => {
+  const partly = (minutes: string, more: Partial<Measurement> = {}) => {
+    const measurement = lived(minutes, more);
+    const toMs = measurement.toMs - 20_000;
+    return judge(cujOf(), { ...measurement, toMs, availability: [] }, { registryDigest: 'd' });
+  };
+
+  it('ends with the data, inside a minute', () => {
+    expect(partly('ssssssscccc').window).toEqual({
+      from: '2026-01-31T09:07:00.000Z',
+      to: '2026-01-31T09:10:40.000Z',
+      seconds: 220,
+      start: 'first_hit',
+    });
+  });
+
+  it('begins at its end where it is empty', () => {
+    const sinceMs = from + 10 * bucketMs + 5_000;
+    expect(partly('ssssssscccc', { sinceMs }).window).toEqual({
+      from: '2026-01-31T09:10:40.000Z',
+      to: '2026-01-31T09:10:40.000Z',
+      seconds: 0,
+      start: 'since',
+    });
+  });
+
+  it('says how much is left out because counts have not arrived, and takes nothing in it for the future', () => {
+    // Now is 45 s of lag, 60 s that are left out and 30 s between two questions after the end of the data.
+    const sinceMs = from + 11 * bucketMs - 20_000 + 135_000;
+    const verdict = partly('ssssssscccc', { sinceMs, incompleteMs: 60_000 });
+    expect(verdict.window).toMatchObject({ incompleteSeconds: 60 });
+    expect(verdict.noDataCause).toBe('too_early');
+    expect(verdict.summary).not.toContain('in the future');
+    const later = partly('ssssssscccc', { sinceMs: sinceMs + 31_000, incompleteMs: 60_000 });
+    expect(later.summary).toContain('in the future, at least 1 s ahead');
+  });
+
   it('has both ends, and why it begins there', () => {
     const measurement = measurementOf({
       before: 5,

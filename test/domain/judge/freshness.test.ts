@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { clockSkewOf } from '../../../src/domain/judge/clock-skew.ts';
 import { missingMinutesOf } from '../../../src/domain/judge/freshness.ts';
 import { judge } from '../../../src/domain/judge/judge.ts';
-import type {
-  EndpointMeasurement,
-  Measurement,
-  SourceTraffic,
+import {
+  bucketMs,
+  type EndpointMeasurement,
+  type Measurement,
+  type SourceTraffic,
 } from '../../../src/domain/metrics/metrics-source.ts';
 import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
 import { cujOf, endpointOf, measurementOf } from './journey.ts';
@@ -99,11 +100,11 @@ describe('a verdict while the data has stopped', () => {
       verdict: 'inconclusive',
       ok: false,
       reason: 'source_stale',
-      staleData: { services: ['shop'], newest: '2026-01-31T09:50:00.000Z', ageSeconds: 330 },
+      staleData: { services: ['shop'], newest: '2026-01-31T09:50:00.000Z', ageSeconds: 285 },
       slis: [{ verdict: 'inconclusive', reason: 'source_stale', requestsToVerdict: null, total: 7_500 }],
     });
     expect(verdict.summary).toBe(
-      'INCONCLUSIVE login (source_stale): no data of canary and stable on shop since 09:50 UTC: the newest is 6 min old (0 of 7500 failed until then)',
+      'INCONCLUSIVE login (source_stale): no data of canary and stable on shop since 09:50 UTC: the newest is 5 min old (0 of 7500 failed until then)',
     );
     expect(verdict.hint).toContain('Wait');
   });
@@ -129,7 +130,7 @@ describe('a verdict while the data has stopped', () => {
     expect(verdictOf(failing, stopped, { gate: { rule } })).toMatchObject({
       verdict: 'fail',
       reason,
-      staleData: { ageSeconds: 330 },
+      staleData: { ageSeconds: 285 },
     });
   });
 
@@ -167,6 +168,38 @@ describe('a verdict while the data has stopped', () => {
       wouldBe: { verdict: 'inconclusive', reason: 'source_stale' },
     });
   });
+});
+
+describe('a newest minute that is not over', () => {
+  const partly = (hits: string, seconds: number) => {
+    const traffic = [{ services: ['shop'], hits: minutes(hits) }];
+    const canary = counts('0*20 250*30 0*4');
+    const { toMs } = measurementOf({ availability: [endpointOf('GET /a', canary)] });
+    return verdictOf([endpointOf('GET /a', canary, counts('2250*50 0*4'))], traffic, {
+      toMs: toMs - bucketMs + seconds * 1000,
+    });
+  };
+
+  it('is no silent one: four whole minutes without data are stale, and three and a half are not', () => {
+    expect(partly('2500*50 0*4', 30).reason).toBe('within_slo');
+    expect(partly('2500*49 0*5', 30).reason).toBe('source_stale');
+  });
+
+  it('adds to the age of the newest data what has passed of it', () => {
+    expect(partly('2500*49 0*5', 30).staleData).toEqual({
+      services: ['shop'],
+      newest: '2026-01-31T09:49:00.000Z',
+      ageSeconds: 240 + 30 + 45,
+    });
+  });
+
+  it('shows that data arrives again as soon as it has any', () => {
+    expect(partly('2500*49 0*4 3', 10).reason).toBe('within_slo');
+  });
+});
+
+it('the age of the newest data counts what is left out because counts have not arrived', () => {
+  expect(verdictOf(clean, stopped, { incompleteMs: 20_000 }).staleData?.ageSeconds).toBe(305);
 });
 
 describe('a clock that is wrong', () => {

@@ -19,7 +19,8 @@ export const defaultPolicy: GatePolicy = {
   window: 'rollout',
   maxWindowMs: 7_200_000,
   restartGapMs: 300_000,
-  lagMs: 90_000,
+  minFaultMs: 30_000,
+  lagMs: 45_000,
 };
 
 interface CujWishes {

@@ -17,18 +17,21 @@ function verdictOn(
     readonly windowMs?: number | 'rollout';
     readonly stable?: Counts;
   } = {},
+  /** So much of the newest minute is over. */
+  seconds = 60,
 ) {
   const lead = new Array<number>(6).fill(0);
   const shifted = {
     total: [...lead, ...Array.from(canary.total)],
     bad: [...lead, ...Array.from(canary.bad)],
   };
+  const measured = measurementOf({
+    ...wishes,
+    availability: [endpointOf('GET /a', shifted, wishes.stable ?? stableOver(shifted.total.length))],
+  });
   return judge(
     cujOf({ gate: { ...inTime, ...gate } }),
-    measurementOf({
-      ...wishes,
-      availability: [endpointOf('GET /a', shifted, wishes.stable ?? stableOver(shifted.total.length))],
-    }),
+    { ...measured, toMs: measured.toMs - (60 - seconds) * 1000 },
     options,
   );
 }
@@ -41,6 +44,16 @@ describe('a limited pass', () => {
   it('comes passAfter after the first request of the canary, and not a minute earlier', () => {
     expect(outcome(verdictOn(over(7, 80, 0)))).toBe('inconclusive insufficient_traffic');
     expect(outcome(verdictOn(clean))).toBe('pass limited_evidence');
+  });
+
+  it('counts the seconds of a minute that is not over, to the second', () => {
+    const at = (passAfterMs: number, seconds: number) => verdictOn(clean, { passAfterMs }, {}, seconds);
+    // Seven minutes, and some seconds of the eighth.
+    expect(outcome(at(430_000, 10))).toBe('pass limited_evidence');
+    expect(outcome(at(431_000, 10))).toBe('inconclusive insufficient_traffic');
+    for (const seconds of [10, 20, 30, 40, 50])
+      expect(at(480_000, seconds).slis[0]?.limitedPass).toEqual({ requests: 0, seconds: 60 - seconds });
+    expect(at(480_000, 40).summary).toContain(' or with limited evidence after 1 min');
   });
 
   it('says what it rules out, and what a proven pass takes', () => {
