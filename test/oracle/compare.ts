@@ -5,7 +5,8 @@ export interface Difference {
 }
 
 /** The product rounds these to 6 digits, or does not round them; counts must be equal. */
-const noCounts = /\.(value|burnRate|evidence|evidenceThreshold|rulesOutRate|shareEvidence|allowedRate)$/;
+const noCounts =
+  /\.(value|burnRate|evidence|sustainedEvidence|evidenceThreshold|rulesOutRate|shareEvidence|allowedRate)$/;
 const relativeTolerance = 6e-6;
 const smallest = 1e-290;
 
@@ -44,6 +45,11 @@ const optional = [
   'wouldBe',
   'staleData',
   'clockSkewSeconds',
+  'incompleteSeconds',
+  'sustainedEvidence',
+  'limitedPass',
+  'leftOutMinutes',
+  'warmUpMinutes',
 ];
 
 function same(oracle: unknown, product: unknown, rounded: boolean): boolean {

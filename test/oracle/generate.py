@@ -49,6 +49,54 @@ def poisson(rnd, mean):
     return count
 
 
+def split(rnd, bad, buckets, kind):
+    """So many bad events of a minute in its buckets; fractions stay exact in binary."""
+    parts = [0] * buckets
+    if bad <= 0:
+        return parts
+    if kind == "first" or kind == "last":
+        parts[0 if kind == "first" else -1] = bad
+        return parts
+    whole, rest = int(bad), bad - int(bad)
+    if kind == "even":
+        for i in range(min(whole, 10 * buckets)):
+            parts[i % buckets] += 1
+        parts[0] += whole - min(whole, 10 * buckets)
+    else:
+        at = rnd.randrange(buckets)
+        for _ in range(min(whole, 50)):
+            parts[at if kind == "one" or rnd.random() < 0.5 else rnd.randrange(buckets)] += 1
+        parts[at] += whole - min(whole, 50)
+    parts[rnd.randrange(buckets)] += rest
+    return parts
+
+
+def recent_buckets(rnd, written, count, length_ms):
+    """The newest part in buckets of less than a minute, or nothing. The bad events in them are those of the minutes."""
+    if rnd.random() < 0.35:
+        return {}
+    step = rnd.choice([10_000, 10_000, 20_000, 30_000])
+    first = 0 if rnd.random() < 0.3 else max(0, count - rnd.randint(1, 16))
+    left = rnd.random()
+    for sli in ("availability", "latency"):
+        for e in written.get(sli, []):
+            if rnd.random() < (0.15 if left < 0.5 else 0):
+                continue
+            buckets = []
+            for i in range(first, count):
+                in_minute = -(-(min(length_ms, (i + 1) * MINUTE_MS) - i * MINUTE_MS) // step)
+                bad = e["canary"]["bad"][i]
+                # A blip may lie on both sides of the minute's end.
+                kind = rnd.choice(["one", "one", "some", "even", "first", "last"])
+                if i > first and e["canary"]["bad"][i - 1] > 0 and rnd.random() < 0.3:
+                    kind = "first"
+                elif i + 1 < count and e["canary"]["bad"][i + 1] > 0 and rnd.random() < 0.3:
+                    kind = "last"
+                buckets += split(rnd, bad, in_minute, kind)
+            e["recentBad"] = buckets
+    return {"recent": {"firstMinute": first, "stepMs": step}}
+
+
 class Scenario:
     def __init__(self, rnd):
         self.rnd = rnd
@@ -58,7 +106,9 @@ class Scenario:
         self.fixed_traffic = rnd.random() < 0.25
         self.gap_ms = rnd.choice([60, 90, 120, 180, 300, 300, 300, 600, 1200]) * 1000
         # Situations that chance alone would hardly make.
-        self.theme = rnd.choice([None] * 5 + ["swapped", "stable gone", "stable blind", "shared", "one percent", "statuses"])
+        self.theme = rnd.choice(
+            [None] * 5 + ["swapped", "stable gone", "stable blind", "shared", "one percent", "statuses", "blip", "blip"]
+        )
         self.weights = self.swapped() if self.theme == "swapped" else self.canary_weights()
         if self.theme == "one percent":
             # Stable has exactly 1% of the canary's requests, or hardly more or less.
@@ -127,6 +177,15 @@ def rates(rnd, scenario, p0, endpoints):
             for e in chosen:
                 for i in range(first, min(last, count)):
                     grid[side][e][i] = min(1, own)
+    if scenario.theme == "blip":
+        # One or two bad minutes, and ordinary errors or a weaker fault beside them.
+        first = rnd.randrange(count)
+        ordinary = rnd.choice([0, 1, 2, 5, 20]) * p0
+        for e in range(endpoints):
+            for i in range(count):
+                grid["canary"][e][i] = min(1, ordinary)
+            for i in range(first, min(count, first + rnd.choice([1, 2, 2, 3]))):
+                grid["canary"][e][i] = min(1, rnd.choice([50, 200, 1000]) * p0)
     if scenario.theme in ("shared", "one percent"):
         first = rnd.randrange(count)
         rate = min(1, rnd.choice([10, 50, 200, 1000]) * p0)
@@ -361,6 +420,10 @@ def measurement_of(rnd, freshness=True):
     if not scenario.fixed_traffic and rnd.random() < 0.03:
         make_fractional(rnd.choice([0.5, 0.25, 0.75]), whole, written)
     to_ms = START_MS + count * MINUTE_MS
+    if rnd.random() < 0.5:
+        # The newest minute is not over.
+        to_ms -= rnd.choice([10, 20, 30, 40, 50]) * 1000
+    recent = recent_buckets(rnd, written, count, to_ms - START_MS)
     asked = {}
     if rnd.random() < 0.15:
         asked["sinceMs"] = START_MS + rnd.randrange(-20 * MINUTE_MS, (count + 3) * MINUTE_MS)
@@ -371,6 +434,8 @@ def measurement_of(rnd, freshness=True):
     measurement = {
         "fromMs": START_MS,
         "toMs": to_ms,
+        **recent,
+        **({"incompleteMs": rnd.choice([10, 20, 60]) * 1000} if rnd.random() < 0.1 else {}),
         **asked,
         "selectors": {"canary": "version:v2", "stable": "version:v1" if scenario.has_selector else "the rest"},
         **written,
@@ -387,7 +452,13 @@ def measurement_of(rnd, freshness=True):
         "window": "rollout",
         "maxWindowMs": count * MINUTE_MS if rnd.random() < 0.95 else rnd.randint(1, count * 60) * 1000,
         "restartGapMs": scenario.gap_ms,
-        "lagMs": 90_000,
+        **(
+            {}
+            if rnd.random() < 0.4
+            else {"minFaultMs": rnd.choice([30, 30, 10, 15, 20, 31, 45, 60, 61, 120, 600]) * 1000}
+        ),
+        **warm_up(rnd, slis),
+        "lagMs": rnd.choice([20_000, 45_000, 90_000]),
     }
     cuj = {
         "name": "journey",
@@ -423,12 +494,20 @@ def measurement_of(rnd, freshness=True):
     }
 
 
+def warm_up(rnd, slis):
+    if rnd.random() < 0.85:
+        return {}
+    return {"warmUpMs": {sli: rnd.choice([1, 2, 2, 5, 10]) * MINUTE_MS for sli in slis if rnd.random() < 0.7}}
+
+
 def limited_pass(rnd, count):
     """Settings of the limited pass; some rollouts never have one, as records from before it."""
     if rnd.random() < 0.3:
         return {}
     minutes = rnd.choice([1, 2, 5, 8, 8, max(1, count // 2), count, count + 1])
-    return {"passAfterMs": minutes * MINUTE_MS, "rulesOutRate": rnd.choice([0.05, 0.05, 0.01, 0.2, 0.5])}
+    # Also such that the seconds of a newest minute decide.
+    seconds = rnd.choice([0, 0, 0, -10, -20, 10, 30])
+    return {"passAfterMs": max(1, minutes * 60 + seconds) * 1000, "rulesOutRate": rnd.choice([0.05, 0.05, 0.01, 0.2, 0.5])}
 
 
 def main():

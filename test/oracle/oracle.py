@@ -11,7 +11,7 @@ from copy import copy
 from datetime import datetime, timezone
 from fractions import Fraction
 from functools import cached_property
-from math import floor, log
+from math import floor, inf, log
 from types import SimpleNamespace
 
 from formulas import (
@@ -84,18 +84,26 @@ class Endpoint:
         self.weight = written["sampleRate"] / written["dispersion"]
         self.canary = Side(written["canary"], count)
         self.stable = Side(written["stable"], count)
+        # By recent bucket, where they are known so.
+        self.recent_bad = written.get("recentBad")
 
     def silenced(self):
         """As if neither side had a request here."""
         other = copy(self)
         nothing = [0] * len(self.canary.total)
         other.canary = other.stable = Side({"total": nothing, "bad": nothing}, len(nothing))
+        if self.recent_bad is not None:
+            other.recent_bad = [0] * len(self.recent_bad)
         return other
 
-    def without(self, minutes):
+    def without(self, minutes, recent):
         """As if the canary had no request in these minutes."""
         other = copy(self)
         other.canary = self.canary.without(minutes)
+        if recent is not None and self.recent_bad is not None:
+            other.recent_bad = [
+                0 if recent.begin(i) // MINUTE_MS in minutes else bad for i, bad in enumerate(self.recent_bad)
+            ]
         return other
 
     def with_unclassified_bad(self, side):
@@ -106,6 +114,17 @@ class Endpoint:
     @property
     def order(self):
         return [name.encode("utf-16-be") for name in (self.resource, self.service, self.label)]
+
+
+class Recent:
+    """Where the recent buckets are; all times are ms after the begin of the measurement."""
+
+    def __init__(self, written):
+        self.step = written["stepMs"]
+        self.first_minute = written["firstMinute"]
+
+    def begin(self, index):
+        return self.first_minute * MINUTE_MS + index * self.step
 
 
 class Question:
@@ -126,8 +145,15 @@ class Question:
         self.gap = max(1, -(-gate["restartGapMs"] // MINUTE_MS))
         self.max_window = -(-gate["maxWindowMs"] // MINUTE_MS)
         self.from_ms, self.to_ms = measurement["fromMs"], measurement["toMs"]
-        count = (self.to_ms - self.from_ms) // MINUTE_MS
+        self.length_ms = self.to_ms - self.from_ms
+        # The newest minute may not be complete.
+        count = -(-self.length_ms // MINUTE_MS)
+        self.complete = self.length_ms // MINUTE_MS
         self.queried = range(count)
+        self.recent = Recent(measurement["recent"]) if "recent" in measurement else None
+        self.min_fault_ms = gate.get("minFaultMs", 30_000)
+        self.warm_up_ms = gate.get("warmUpMs", {})
+        self.incomplete_ms = measurement.get("incompleteMs", 0)
         self.since_ms = measurement.get("sinceMs")
         self.span = measurement.get("windowMs", gate["window"])
         self.whole = {
@@ -144,7 +170,34 @@ class Question:
                 self.slis.append((name, endpoints, cuj["objectives"][name]))
         self.sli_count = options.get("sliCount", len(self.slis))
         self.left_out = 0
+        # A newest minute that is not complete is not silent yet.
+        silent_at_end = self.complete < count and self.whole["canary"][self.complete] <= 0
+        self.searched = range(self.complete) if silent_at_end else self.queried
         self.window, self.window_start = find_window(self)
+        self.rollout_window = self.window
+        self.warm_up_minutes = None
+
+    def after_warm_up(self, name):
+        """The same question of an SLI, without the canary's warm-up."""
+        warm_up = self.warm_up_ms.get(name)
+        if warm_up is None:
+            return self
+        hits = [i for i in self.queried if self.whole["canary"][i] > 0]
+        begin = 0
+        if self.window_start == "since":
+            begin = self.window.start
+        elif hits:
+            begin = rollout_begin(self, hits)
+        begin = next((i for i in hits if i >= begin), None)
+        if begin is None or begin == 0:
+            return self
+        first = min(self.window.stop, max(self.window.start, begin + -(-warm_up // MINUTE_MS)))
+        if first == self.window.start:
+            return self
+        other = copy(self)
+        other.window = range(first, self.window.stop)
+        other.warm_up_minutes = first - max(self.window.start, begin)
+        return other
 
     def hits(self, side, minutes):
         return sum(self.whole[side][minutes.start : minutes.stop])
@@ -160,7 +213,7 @@ class Question:
             return False
         if stable * 100 <= canary:
             return True
-        ends = hits + [len(self.queried)]
+        ends = hits + [len(self.searched)]
         if any(ends_attempt(self, after - before - 1) for before, after in zip(ends, ends[1:])):
             return False
         came = next(i for i in self.queried if self.whole["stable"][i] > 0)
@@ -178,7 +231,7 @@ class Question:
 def ends_attempt(q, silent):
     first = next(i for i in q.queried if q.whole["canary"][i] > 0)
     rate = min(e.rate for _, endpoints, _ in q.slis for e in endpoints)
-    return silent >= q.gap and silent * (q.hits("canary", q.queried) * rate) / (len(q.queried) - first) >= 7
+    return silent >= q.gap and silent * (q.hits("canary", q.queried) * rate) / (len(q.searched) - first) >= 7
 
 
 def attempts_of(q, hits):
@@ -187,7 +240,7 @@ def attempts_of(q, hits):
 
 def rollout_begin(q, hits):
     """The first minute of the rollout by its hits; the end where it is over."""
-    if ends_attempt(q, len(q.queried) - 1 - hits[-1]):
+    if ends_attempt(q, len(q.searched) - 1 - hits[-1]):
         return len(q.queried)
     attempts = attempts_of(q, hits)
     return attempts[0] if len(attempts) >= 3 else attempts[-1]
@@ -199,8 +252,8 @@ def is_whole_rollout(q):
     is_cut = (
         q.window_start == "since"
         and bool(hits)
-        and not ends_attempt(q, len(q.queried) - 1 - hits[-1])
-        and attempts_of(q, hits)[-1] < q.window.start - 1
+        and not ends_attempt(q, len(q.searched) - 1 - hits[-1])
+        and attempts_of(q, hits)[-1] < q.rollout_window.start - 1
     )
     return q.span == "rollout" and not is_cut
 
@@ -213,9 +266,9 @@ def is_restarting(q):
 def find_window(q):
     end = len(q.queried)
     if q.span != "rollout":
-        begin, start = end - -(-q.span // MINUTE_MS), "fixed"
+        begin, start = q.complete - -(-q.span // MINUTE_MS), "fixed"
     else:
-        begin, start = end - q.max_window, "max_window"
+        begin, start = q.complete - q.max_window, "max_window"
         hits = [i for i in q.queried if q.whole["canary"][i] > 0]
         if q.since_ms is None and hits:
             first = rollout_begin(q, hits)
@@ -233,6 +286,10 @@ def find_window(q):
 
 
 def silence_of(q):
+    for name, _, _ in q.slis:
+        warm = q.after_warm_up(name)
+        if warm.warm_up_minutes is not None and len(warm.window) == 0:
+            return "warming_up"
     if q.hits("canary", q.window) > 0:
         return "cuj_not_reached"
     if q.window_start == "since" and len(q.window) == 0:
@@ -253,8 +310,11 @@ def neither_lately(q):
 def stale_data(q):
     """When the data has stopped: whose it is, and how old the newest; else None."""
     services, newest = {}, None
+    begun = q.length_ms - q.complete * MINUTE_MS
     for call in q.source_traffic:
         hits = call["hits"]
+        if begun > 0 and hits and hits[-1] <= 0:
+            hits = hits[:-1]
         after = next((k for k, x in enumerate(reversed(hits)) if x > 0), None)
         if after is None or after == 0:
             continue
@@ -266,14 +326,14 @@ def stale_data(q):
             chance *= Fraction(len(before) - busy + i, len(before) + i)
         if chance <= Fraction(1, 1000):
             services.update(dict.fromkeys(call["services"]))
-            end = q.to_ms - after * MINUTE_MS
+            end = q.to_ms - after * MINUTE_MS - begun
             newest = end if newest is None else min(newest, end)
     if newest is None:
         return None
     return {
         "services": list(services),
         "newest": time_of(newest),
-        "ageSeconds": (q.to_ms + q.lag_ms - newest) / 1000,
+        "ageSeconds": (q.to_ms + q.incomplete_ms + q.lag_ms - newest) / 1000,
     }
 
 
@@ -304,7 +364,6 @@ class Sli:
         self.n = sum(n for n, _ in self.weighed)
         self.e = sum(b for _, b in self.weighed)
         self.stable_counted = [(e.stable.sum("total", q.queried), e.stable.capped_bad(q.queried)) for e in endpoints]
-        self.bad_minutes = [i for i in window if any(e.canary.bad[i] > 0 for e in endpoints)]
         by_service = {}
         for e in endpoints:
             by_service.setdefault(e.service, []).append(e)
@@ -354,6 +413,81 @@ class Sli:
     @cached_property
     def log_e(self):
         return self.log_evidence_of(self.weighed)
+
+    # Short intervals
+
+    @cached_property
+    def reach(self):
+        """How much later than the earliest end of its buckets the latest of them may begin, in a short interval."""
+        shortest = MINUTE_MS if self.q.recent is None else self.q.recent.step
+        return 0 if shortest >= 2 * self.q.min_fault_ms else self.q.min_fault_ms
+
+    def buckets(self):
+        """(endpoint, minute, begin, end, bad) of each bucket of the window with a bad event."""
+        recent, window = self.q.recent, self.q.window
+        for index, e in enumerate(self.endpoints):
+            is_recent = recent is not None and e.recent_bad is not None
+            for i in window:
+                if e.canary.bad[i] > 0 and not (is_recent and i >= recent.first_minute):
+                    yield (index, i, i * MINUTE_MS, (i + 1) * MINUTE_MS, e.canary.bad[i])
+            if is_recent:
+                for at, bad in enumerate(e.recent_bad):
+                    begin = recent.begin(at)
+                    if bad > BINARY_FRACTIONS and begin // MINUTE_MS in window:
+                        yield (index, begin // MINUTE_MS, begin, begin + recent.step, bad)
+
+    @cached_property
+    def log_sustained(self):
+        """The least evidence without the bad events of one short interval."""
+        buckets = list(self.buckets())
+        found = []
+        for earliest in sorted({end for _, _, _, end, _ in buckets}):
+            touched = [b for b in buckets if b[3] >= earliest and b[2] - earliest < self.reach]
+            if self.reach == 0:
+                touched = [b for b in buckets if b[3] >= earliest > b[2]]
+            found.append(self.log_without(touched))
+        # Unclassified requests that are taken for bad lie in no bucket.
+        return min(found, default=inf)
+
+    def log_without(self, touched):
+        if self.q.rule == "baseline":
+            taken = {}
+            for index, minute, _, _, bad in touched:
+                e = self.endpoints[index]
+                taken[e.service, minute] = taken.get((e.service, minute), 0) + bad * e.weight
+            cells = [
+                (n_c, n_s, e_c - taken.get((members[0].service, minute), 0), e_s)
+                for members, service in self.compared
+                for minute, n_c, n_s, e_c, e_s in service
+            ]
+            return log_share([c for c in cells if c[0] > 0 and c[1] > 0])
+        left = [b for _, b in self.counted]
+        for index, _, _, _, bad in touched:
+            left[index] -= bad
+        return self.log_evidence_of(
+            [(n, max(0, b) * e.weight) for (n, _), b, e in zip(self.weighed, left, self.endpoints)]
+        )
+
+    def span_of(self, index):
+        """The end of the first bucket and the begin of the last one in which the canary has requests on an endpoint."""
+        e, recent = self.endpoints[index], self.q.recent
+        live = [i for i in self.q.window if e.canary.total[i] > 0]
+
+        def in_minute(minute):
+            """(begin, end) of the buckets of a minute, as far as the measurement goes."""
+            begin = minute * MINUTE_MS
+            if recent is None or e.recent_bad is None or minute < recent.first_minute:
+                return [(begin, begin + MINUTE_MS)]
+            grid = range(begin, begin + MINUTE_MS, recent.step)
+            return [(at, at + recent.step) for at in grid if at < self.q.length_ms]
+
+        return in_minute(live[0])[0][1], in_minute(live[-1])[-1][0]
+
+    def can_outlast(self, hit):
+        if any(self.counted[i][0] <= 0 for i in hit):
+            return False
+        spans = [self.span_of(i) for i in hit]
+        return max(begin for _, begin in spans) - min(end for end, _ in spans) >= self.reach
 
     @cached_property
     def log_stable(self):
@@ -533,7 +667,7 @@ class Sli:
 
     @cached_property
     def baseline_sums(self):
-        sums = SimpleNamespace(counted=0, seen=0.0, seen_bad=0.0, n=0.0, e=0.0, rate=0.0, bad_minutes=set())
+        sums = SimpleNamespace(counted=0, seen=0.0, seen_bad=0.0, n=0.0, e=0.0, rate=0.0)
         n_s = e_s = 0.0
         for members, cells in self.compared:
             minutes = [c[0] for c in cells]
@@ -547,13 +681,12 @@ class Sli:
                 sums.e += bad * m.weight
             n_s += sum(c[2] for c in cells)
             e_s += sum(c[4] for c in cells)
-            sums.bad_minutes |= {c[0] for c in cells if c[3] > 0}
         sums.rate = min(1.0, e_s / n_s) if n_s > 0 else 0.0
         return sums
 
     @property
     def decisive(self):
-        """What bound and bad minutes go by: the compared minutes under `baseline`, else the whole window."""
+        """What bounds go by: the compared minutes under `baseline`, else the whole window."""
         if self.q.rule == "baseline":
             return self.baseline_sums
         return SimpleNamespace(
@@ -562,7 +695,6 @@ class Sli:
             seen_bad=self.seen_bad,
             n=self.n,
             e=self.e,
-            bad_minutes=self.bad_minutes,
         )
 
     def with_more(self, more):
@@ -608,8 +740,11 @@ class Sli:
         if against > log(2):
             return None
         hits = [i for i in q.window if q.whole["canary"][i] > 0]
-        watched = max(0, hits[-1] + 1 - hits[0] - q.left_out) if hits else 0
-        return max(0, q.pass_after_ms - watched * MINUTE_MS)
+        watched = 0
+        if hits:
+            end = min((hits[-1] + 1) * MINUTE_MS, q.length_ms)
+            watched = max(0, end - (hits[0] + q.left_out) * MINUTE_MS)
+        return max(0, q.pass_after_ms - watched)
 
     def is_limited_traffic(self, more=0):
         """Condition 4."""
@@ -661,13 +796,13 @@ def has_evidence(s):
     return s.log_e >= s.log_to_fail and at_least(s.seen_bad, 2)
 
 
-def lies_in_one_minute(s):
-    return len(s.decisive.bad_minutes) < 2
+def may_be_a_blip(s):
+    return s.log_sustained <= log(2)
 
 
 def confidence(s):
     if has_evidence(s):
-        if lies_in_one_minute(s):
+        if may_be_a_blip(s):
             return "inconclusive", "within_noise"
         if s.log_stable >= s.log_single_out and s.log_shared < s.log_single_out and s.stable_is_beside_failures:
             return "inconclusive", "shared_cause"
@@ -709,7 +844,7 @@ def strict(s):
 
 def baseline(s):
     if has_evidence(s):
-        if lies_in_one_minute(s):
+        if may_be_a_blip(s):
             return "inconclusive", "within_noise"
         if s.stable_blind is not None:
             return "inconclusive", "status_missing"
@@ -740,17 +875,18 @@ def side_of(total, bad):
     return {"good": total - bad, "bad": bad, "total": total, "value": None if total == 0 else (total - bad) / total}
 
 
-def sli_verdict(q, name, endpoints, objective):
+def sli_verdict(asked, name, endpoints, objective):
+    q = asked.after_warm_up(name)
     found = verdict_in_window(q, name, endpoints, objective)
     if found["reason"] != "shared_cause":
         return found
     minutes = incident_minutes(q, endpoints, objective)
     is_blind = found.get("missingStatus", {}).get("side") == "canary"
-    if not minutes or minutes[-1] == len(q.queried) - 1:
+    if not minutes or minutes[-1] == len(q.queried) - 1 or q.complete - 1 in minutes:
         return found
     if is_blind or ("unreached" in found and not q.pass_on_unreached):
         return found
-    rest = [e.without(minutes) if any(e.stable.bad[i] > 0 for i in minutes) else e for e in endpoints]
+    rest = [e.without(minutes, q.recent) if any(e.stable.bad[i] > 0 for i in minutes) else e for e in endpoints]
     without = copy(q)
     without.left_out = len(minutes)
     again = verdict_in_window(without, name, rest, objective)
@@ -792,13 +928,16 @@ def verdict_in_window(q, name, endpoints, objective):
         "rulesOutRate": upper_bound(s.decisive.n, s.decisive.e),
         "failAtBadEvents": abort_threshold(s),
         "requestsToVerdict": requests_to_verdict(s, reason),
-        "badMinutes": len(s.decisive.bad_minutes),
         "stable": {
             **side_of(sum(n for n, _ in s.stable_counted), sum(b for _, b in s.stable_counted)),
             "evidence": capped(s.log_stable),
         },
         "shareEvidence": capped(s.log_shared),
     }
+    if q.warm_up_minutes is not None:
+        out["warmUpMinutes"] = q.warm_up_minutes
+    if has_evidence(s):
+        out["sustainedEvidence"] = capped(s.log_sustained)
     ahead = limited_pass_ahead(s, verdict, out["requestsToVerdict"])
     if ahead is not None:
         out["limitedPass"] = ahead
@@ -839,16 +978,17 @@ def abort_threshold(s):
         return strict_threshold(s)
     weights = [n for n, _ in s.counted]
 
+    def log_with(spread):
+        return s.log_evidence_of([(n, b * e.weight) for (n, _), b, e in zip(s.weighed, spread, s.endpoints)])
+
     def fails(bad):
         spread = webster(weights, bad)
-        # Two minutes are there once the endpoints that bad events fall on have them, taken together.
-        hit = [e for e, b in zip(s.endpoints, spread) if b > 0]
-        if len({i for e in hit for i in q.window if e.canary.total[i] > 0}) < 2:
+        hit = [i for i, b in enumerate(spread) if b > 0]
+        if not at_least(sum(b * e.rate for b, e in zip(spread, s.endpoints)), 2) or not s.can_outlast(hit):
             return False
-        if not at_least(sum(b * e.rate for b, e in zip(spread, s.endpoints)), 2):
-            return False
-        counts = [(n, b * e.weight) for (n, _), b, e in zip(s.weighed, spread, s.endpoints)]
-        return s.log_evidence_of(counts) >= s.log_to_fail
+        return log_with(spread) >= s.log_to_fail and all(
+            log_with([b - 1 if i == one else b for i, b in enumerate(spread)]) > log(2) for one in hit
+        )
 
     return least(0, sum(floor(n) for n in weights), fails)
 
@@ -869,12 +1009,15 @@ def endpoint_threshold(s, index):
         found = strict_threshold(s)
         return found if found is not None and found <= n else None
     e = s.endpoints[index]
-    if sum(1 for i in q.window if e.canary.total[i] > 0) < 2:
+    if n < 1 or not s.can_outlast([index]):
         return None
 
-    def fails(bad):
+    def log_with(bad):
         counts = [(n_i, bad * e.weight if i == index else 0) for i, (n_i, _) in enumerate(s.weighed)]
-        return at_least(bad * e.rate, 2) and s.log_evidence_of(counts) >= s.log_to_fail
+        return s.log_evidence_of(counts)
+
+    def fails(bad):
+        return at_least(bad * e.rate, 2) and log_with(bad) >= s.log_to_fail and log_with(bad - 1) > log(2)
 
     return least(0, floor(n), fails)
 
@@ -888,7 +1031,7 @@ def requests_to_verdict(s, reason):
         return 0
     if reason not in ("no_data", "insufficient_traffic", "within_noise", "limited_evidence"):
         return None
-    if (has_evidence(s) and lies_in_one_minute(s)) or s.q.indistinguishable or s.blind is not None or is_held(s) or is_restarting(s.q):
+    if has_evidence(s) or s.q.indistinguishable or s.blind is not None or is_held(s) or is_restarting(s.q):
         return None
     if s.q.rule == "baseline" and not any(cells for _, cells in s.compared):
         return None
@@ -1007,12 +1150,15 @@ def judge(record):
             return not_judged(q, "source_malformed")
     out = worst_of(q, slis)
     out["rule"] = q.rule
+    begin = min(q.from_ms + q.window.start * MINUTE_MS, q.to_ms)
     out["window"] = {
-        "from": time_of(q.from_ms + q.window.start * MINUTE_MS),
+        "from": time_of(begin),
         "to": time_of(q.to_ms),
-        "seconds": len(q.window) * 60,
+        "seconds": (q.to_ms - begin) / 1000,
         "start": q.window_start,
     }
+    if q.incomplete_ms > 0:
+        out["window"]["incompleteSeconds"] = q.incomplete_ms / 1000
     if stale is not None:
         out["staleData"] = stale
     elif all(sli["total"] == 0 for sli in slis):

@@ -58,6 +58,14 @@ function* changesOf({ cuj, measurement }: Draft): Generator<(draft: Draft) => vo
   yield (draft) => {
     delete (draft.measurement as Partial<Draft['measurement']>).windowMs;
   };
+  yield (draft) => {
+    delete (draft.measurement as Partial<Draft['measurement']>).recent;
+    for (const sli of slis) for (const endpoint of draft.measurement[sli] ?? []) delete endpoint.recentBad;
+  };
+  yield ({ cuj: { gate } }) => {
+    delete gate.warmUpMs;
+    delete gate.minFaultMs;
+  };
   yield ({ cuj: { gate } }) => Object.assign(gate, { minRequests: 0, falseAbort: 0.05, ruleOutBurn: 14.4 });
   yield (draft) => {
     draft.cuj.mode = 'enforce';
@@ -66,7 +74,7 @@ function* changesOf({ cuj, measurement }: Draft): Generator<(draft: Draft) => vo
     for (const sli of slis)
       for (const e of measurement[sli] ?? []) Object.assign(e, { sampleRate: 1, dispersion: 1 });
   };
-  const minutes = (measurement.toMs - measurement.fromMs) / 60_000;
+  const minutes = Math.ceil((measurement.toMs - measurement.fromMs) / 60_000);
   for (let size = Math.ceil(minutes / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let from = 0; from < minutes; from += size) {
       yield (draft) => eachList(draft, (list) => list.fill(0, from, from + size));
@@ -77,7 +85,11 @@ function* changesOf({ cuj, measurement }: Draft): Generator<(draft: Draft) => vo
   for (const sli of slis) {
     for (const [i] of (measurement[sli] ?? []).entries()) {
       for (const side of ['canary', 'stable'] as const) {
-        yield (draft) => draft.measurement[sli]?.[i]?.[side].bad.fill(0);
+        yield (draft) => {
+          const endpoint = draft.measurement[sli]?.[i];
+          endpoint?.[side].bad.fill(0);
+          if (side === 'canary') endpoint?.recentBad?.fill(0);
+        };
         yield (draft) => delete draft.measurement[sli]?.[i]?.[side].withStatus;
         yield (draft) => delete draft.measurement[sli]?.[i]?.[side].unclassified;
       }

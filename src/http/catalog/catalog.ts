@@ -2,7 +2,14 @@ import { durationText } from '../../domain/duration.ts';
 import { CallerError } from '../../domain/errors.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { DescribeQueries, SentQuery } from '../../domain/metrics/metrics-source.ts';
-import type { Cuj, Endpoint, QueryBatch, Registry, Service } from '../../domain/registry/model.ts';
+import {
+  type Cuj,
+  defaultMinFaultMs,
+  type Endpoint,
+  type QueryBatch,
+  type Registry,
+  type Service,
+} from '../../domain/registry/model.ts';
 import { type BySli, mapSlis } from '../../domain/sli/by-sli.ts';
 import type { CujEntryDocument, CujListDocument, RegistryDocument } from '../openapi/catalog-schemas.ts';
 import type { RegistryState } from '../server/ports.ts';
@@ -69,6 +76,8 @@ export function cujEntry(registry: Registry, cuj: Cuj, describe: DescribeQueries
       window: cuj.gate.window === 'rollout' ? 'rollout' : durationText(cuj.gate.window),
       maxWindow: durationText(cuj.gate.maxWindowMs),
       restartGap: durationText(cuj.gate.restartGapMs),
+      ...(cuj.gate.warmUpMs === undefined ? {} : { warmUp: mapSlis(cuj.gate.warmUpMs, durationText) }),
+      minFaultDuration: durationText(cuj.gate.minFaultMs ?? defaultMinFaultMs),
       lag: durationText(cuj.gate.lagMs),
     },
     errorBudgetPolicy: cuj.errorBudgetPolicy.map(({ below, action, gate }) => ({

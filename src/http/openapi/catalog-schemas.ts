@@ -69,6 +69,8 @@ export const CujEntrySchema = Closed(
       window: Type.String({ description: 'rollout, or a span such as 5m.' }),
       maxWindow: Type.String(),
       restartGap: Type.String(),
+      warmUp: Type.Optional(Closed(forEverySli(() => Type.Optional(Type.String())))),
+      minFaultDuration: Type.String(),
       lag: Type.String(),
     }),
     errorBudgetPolicy: Type.Array(
