@@ -25,7 +25,7 @@ export const ruleNames = Object.keys(ruleFacts) as readonly RuleName[];
  * The shortest window, in whole minutes, in which the rule can fail: it holds two bad events that no interval shorter than
  * `minFaultMs` touches both of, also where data comes in minutes.
  */
-export function leastWindowMsOf(rule: RuleName, minFaultMs: number): number {
+export function minWindowMsOf(rule: RuleName, minFaultMs: number): number {
   if (!ruleFacts[rule].needsLastingFault) return bucketMs;
   return (Math.ceil(blipReachMs(minFaultMs, bucketMs) / bucketMs) + 2) * bucketMs;
 }
