@@ -65,11 +65,7 @@ export type DescribeQueries = (
   stable?: Selector,
 ) => readonly SentQuery[];
 
-/** The length of the buckets that verdicts are made of. */
-export const bucketMs = 60_000;
-
-/** The length of the buckets in which the newest data is asked for. */
-export const recentStepMs = 10_000;
+export { bucketMs, recentStepMs } from './buckets.ts';
 
 export interface EndpointMeasurement {
   readonly service: string;

@@ -1,4 +1,4 @@
-import { bucketMs } from '../metrics/metrics-source.ts';
+import { bucketMs } from '../metrics/buckets.ts';
 
 /** What the registry and the commands must know of a rule. How it judges is in judge/rules/. */
 export interface RuleFacts {
