@@ -1,7 +1,7 @@
 import { durationMs, durationText } from '../duration.ts';
 import { CallerError } from '../errors.ts';
 import { type Cuj, defaultMinFaultMs, type Registry, type Service } from '../registry/model.ts';
-import { leastWindowMsOf } from '../registry/rules.ts';
+import { minWindowMsOf } from '../registry/rules.ts';
 import { fillSelector, normalizeParam, type Selector, selectorText } from '../registry/selector.ts';
 import type { SourceDialect } from '../registry/source-dialect.ts';
 
@@ -178,11 +178,11 @@ function checkWindow(text: string, cuj: Cuj): number | 'rollout' {
     );
   }
   const { rule, minFaultMs = defaultMinFaultMs } = cuj.gate;
-  const leastMs = leastWindowMsOf(rule, minFaultMs);
-  if (ms < leastMs) {
+  const minMs = minWindowMsOf(rule, minFaultMs);
+  if (ms < minMs) {
     throw invalid(
       `window "${text}" is too short: a fail needs a fault that lasts longer than ${durationText(minFaultMs)} (minFaultDuration), so nothing could ever fail.`,
-      `Use rollout, or at least ${durationText(leastMs)}.`,
+      `Use rollout, or at least ${durationText(minMs)}.`,
       { parameter: 'window' },
     );
   }

@@ -4,7 +4,7 @@ import { type SliName, sliNames } from '../sli/table.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { GatePolicy } from './model.ts';
 import { hasAtMostThreeDecimals } from './objective.ts';
-import { leastWindowMsOf } from './rules.ts';
+import { minWindowMsOf } from './rules.ts';
 import type { CujDocument, GateDocument } from './schema.ts';
 
 type SloDocument = NonNullable<CujDocument['slo']>;
@@ -200,19 +200,19 @@ export function checkGate(own: GateDocument | undefined, defaults: Defaults, rep
 /** Reports a window in which nothing could ever fail: at the window, or at what makes an inherited one too short. */
 function checkShortWindow(own: GateDocument, defaults: Defaults, reporter: Reporter): void {
   const gate = { ...defaults.gate, ...own };
-  const leastMs = leastWindowMsOf(gate.rule, spanMs(gate.minFaultDuration));
+  const minMs = minWindowMsOf(gate.rule, spanMs(gate.minFaultDuration));
   for (const name of ['window', 'maxWindow'] as const) {
     const text = gate[name];
     const key = ([name, 'minFaultDuration', 'rule'] as const).find((one) => own[one] !== undefined);
     // What is not in whole minutes is reported already.
-    if (key === undefined || text === 'rollout' || spanMs(text) % minuteMs !== 0 || spanMs(text) >= leastMs)
+    if (key === undefined || text === 'rollout' || spanMs(text) % minuteMs !== 0 || spanMs(text) >= minMs)
       continue;
     reporter.value(
       ['gate', key],
       'window-too-short',
       own[key],
       `${name} is ${text}, and a fail needs a fault that lasts longer than ${gate.minFaultDuration} (minFaultDuration), so nothing could ever fail`,
-      `Use a ${name} of at least ${durationText(leastMs)}, or the rule strict.`,
+      `Use a ${name} of at least ${durationText(minMs)}, or the rule strict.`,
     );
   }
 }

@@ -1,4 +1,5 @@
-import { bucketMs } from '../metrics/metrics-source.ts';
+/** Data comes in minutes at the longest. */
+const minuteMs = 60_000;
 
 /** What the registry and the commands must know of a rule. How it judges is in judge/rules/. */
 export interface RuleFacts {
@@ -25,9 +26,9 @@ export const ruleNames = Object.keys(ruleFacts) as readonly RuleName[];
  * The shortest window, in whole minutes, in which the rule can fail: it holds two bad events that no interval shorter than
  * `minFaultMs` touches both of, also where data comes in minutes.
  */
-export function leastWindowMsOf(rule: RuleName, minFaultMs: number): number {
-  if (!ruleFacts[rule].needsLastingFault) return bucketMs;
-  return (Math.ceil(blipReachMs(minFaultMs, bucketMs) / bucketMs) + 2) * bucketMs;
+export function minWindowMsOf(rule: RuleName, minFaultMs: number): number {
+  if (!ruleFacts[rule].needsLastingFault) return minuteMs;
+  return (Math.ceil(blipReachMs(minFaultMs, minuteMs) / minuteMs) + 2) * minuteMs;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { JudgedWindow } from '../../../src/domain/judge/analysis-window.ts'
 import { judge } from '../../../src/domain/judge/judge.ts';
 import { shortIntervals } from '../../../src/domain/judge/short-intervals.ts';
 import { bucketMs, type RecentBuckets } from '../../../src/domain/metrics/metrics-source.ts';
-import { leastWindowMsOf } from '../../../src/domain/registry/rules.ts';
+import { minWindowMsOf } from '../../../src/domain/registry/rules.ts';
 import { logEvidence } from '../../../src/domain/statistics/e-process.ts';
 import { type FineTraffic, fineCujWith, fineFromMs, judgedAt } from '../metrics/fine-traffic.ts';
 import { cujOf, endpointOf, measurementOf, over, silent } from './journey.ts';
@@ -98,8 +98,8 @@ describe('an interval shorter than minFaultDuration', () => {
 
   it('is shorter than the shortest window in which anything can fail', () => {
     const windows = [10_000, 30_000, 31_000, 60_000, 61_000, 600_000].map((minFaultMs) => [
-      leastWindowMsOf('confidence', minFaultMs) / bucketMs,
-      leastWindowMsOf('strict', minFaultMs) / bucketMs,
+      minWindowMsOf('confidence', minFaultMs) / bucketMs,
+      minWindowMsOf('strict', minFaultMs) / bucketMs,
     ]);
     expect(windows).toEqual([
       [2, 1],
