@@ -77,9 +77,9 @@ export interface Evaluator {
 interface AskedCuj {
   readonly registry: Registry;
   readonly cuj: Cuj;
-  readonly resolved: ResolvedRequest;
-  readonly scopes: readonly Scope[];
-  readonly options: JudgeOptions;
+  readonly plan: Plan;
+  readonly sliCount: number | undefined;
+  readonly opinion: BudgetOpinion;
   readonly key: string;
   readonly budget: string;
   readonly signal: AbortSignal;
@@ -87,6 +87,7 @@ interface AskedCuj {
 
 /** An evaluation, and what it holds for. */
 interface Remembered {
+  readonly plan: Plan;
   readonly toMs: number;
   /** Compared by identity. Weak, so that the source's cache alone decides how long a snapshot is kept. */
   readonly snapshots: readonly WeakRef<Snapshot>[];
@@ -152,9 +153,16 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     return registry;
   }
 
+  /** The registry may be replaced while a question waits for its counts. */
+  function recall(registry: Registry, key: string): Remembered | undefined {
+    return registry === remembersFor ? memory.get(key) : undefined;
+  }
+
   /** The evaluation of the data until a time on a grid of `stepMs`, or of what the source has of it. */
   async function evaluateUntil(question: AskedCuj, nowMs: number, stepMs: number): Promise<Judged> {
-    const { registry, cuj, resolved, options, scopes, key, budget, signal } = question;
+    const { registry, cuj, plan, sliCount, opinion, key, budget, signal } = question;
+    const { resolved, scopes } = plan;
+    const optionsNow = () => optionsOf(registry, resolved, opinion, sliCount);
     let measured: Required<Snapshots>[];
     try {
       measured = await Promise.all(
@@ -163,6 +171,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       const failure = { reason: error.code, message: error.message, hint: error.hint };
+      const options = optionsNow();
       const verdict = unknownVerdict(cuj, failure, resolved.selectorTexts, options);
       const evaluation = { verdict, cuj, options, queries: [], remembered: false };
       return { evaluation, isUndecided: false };
@@ -174,10 +183,10 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     scopes.forEach(({ services }, i) => {
       for (const name of services) byService.set(name, measured[i] as Snapshots);
     });
-    const span = measuredUntil(resolved, byService, floorTo(nowMs - cuj.gate.lagMs, recentStepMs));
+    const span = measuredUntil(resolved, byService, nowMs - cuj.gate.lagMs);
     const { toMs } = span;
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once for each of them, not once a question.
-    const before = registry === remembersFor ? memory.get(key) : undefined;
+    const before = recall(registry, key);
     if (
       before !== undefined &&
       before.toMs === toMs &&
@@ -185,9 +194,10 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       before.snapshots.length === snapshots.length &&
       before.snapshots.every((ref, i) => ref.deref() === snapshots[i])
     ) {
-      return { ...before, evaluation: { ...before.evaluation, remembered: true } };
+      return before;
     }
     const measurement = measurementOf(resolved, byService, span);
+    const options = optionsNow();
     const evaluation: Evaluation = {
       verdict: (ports.judge ?? judge)(cuj, measurement, options),
       cuj,
@@ -197,39 +207,29 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       remembered: false,
     };
     const judged = { evaluation, isUndecided: isUndecided(evaluation) };
-    const refs = snapshots.map((snapshot) => new WeakRef(snapshot));
-    if (registry === remembersFor) memory.set(key, { toMs, snapshots: refs, budget, ...judged });
+    if (registry === remembersFor) {
+      const refs = snapshots.map((snapshot) => new WeakRef(snapshot));
+      const again = { ...judged, evaluation: { ...evaluation, remembered: true } };
+      memory.set(key, { plan, toMs, snapshots: refs, budget, ...again });
+    }
     return judged;
   }
 
   async function evaluate(
     registry: Registry,
-    cuj: Cuj,
     request: EvaluationRequest,
     sliCount: number | undefined,
     signal: AbortSignal,
   ): Promise<Evaluation> {
     const nowMs = ports.now();
-    const resolved = resolveRequest(registry, cuj, request);
+    const cuj = findCuj(registry, request.cuj);
+    const { service, window, since, params } = request;
+    const key = JSON.stringify([cuj.name, sliCount, service, window, since, ...params]);
+    const plan = recall(registry, key)?.plan ?? planOf(registry, cuj, request);
+    const { scopes } = plan;
     const opinion = ports.budget?.(cuj) ?? {};
-    const scopes = scopesOf(registry, resolved);
-    const question: AskedCuj = {
-      registry,
-      cuj,
-      resolved,
-      scopes,
-      options: optionsOf(registry, resolved, opinion, sliCount),
-      key: JSON.stringify([
-        cuj.name,
-        sliCount,
-        request.service,
-        request.window,
-        request.since,
-        [...request.params].sort(),
-      ]),
-      budget: JSON.stringify(opinion),
-      signal,
-    };
+    const budget = JSON.stringify(opinion);
+    const question: AskedCuj = { registry, cuj, plan, sliCount, opinion, key, budget, signal };
     const isSuspected = scopes.some(
       ({ key }) => nowMs - (lastAsked.get(key)?.suspiciousMs ?? 0) < suspicionMs,
     );
@@ -252,10 +252,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
   }
 
   return {
-    async cuj(request, signal) {
-      const registry = currentRegistry();
-      return evaluate(registry, findCuj(registry, request.cuj), request, undefined, signal);
-    },
+    cuj: (request, signal) => evaluate(currentRegistry(), request, undefined, signal),
 
     async service(request, signal) {
       const registry = currentRegistry();
@@ -271,7 +268,6 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
         cujs.map((cuj) =>
           evaluate(
             registry,
-            cuj,
             { ...request, cuj: cuj.name, ...windowWithin(request.window, cuj, cujs) },
             cuj.mode === 'enforce' ? enforced : undefined,
             signal,
@@ -338,6 +334,18 @@ interface Scope {
   readonly canary: Selector;
   readonly stable: Selector | undefined;
   readonly services: string[];
+}
+
+/** What a request asks the source for. It follows from the registry and the request alone, at any time. */
+interface Plan {
+  readonly resolved: ResolvedRequest;
+  readonly scopes: readonly Scope[];
+}
+
+/** Throws what `resolveRequest` throws. */
+function planOf(registry: Registry, cuj: Cuj, request: EvaluationRequest): Plan {
+  const resolved = resolveRequest(registry, cuj, request);
+  return { resolved, scopes: scopesOf(registry, resolved) };
 }
 
 /** The scopes of the request's services. */

@@ -60,7 +60,10 @@ export function written(logger: Logger): Promise<boolean> {
   });
 }
 
-/** Lines are passed as bytes: with strings, sonic-boom measures its whole buffer for each line. */
+/**
+ * Lines are held as text and passed on as one buffer a block: a buffer for each line would cost more than the rest of it,
+ * and with strings, sonic-boom measures all that it has for each.
+ */
 function blocksToStdout(): DestinationStream & { flush(done: () => void): void } {
   const blocks = pino.destination({
     dest: 1,
@@ -68,11 +71,11 @@ function blocksToStdout(): DestinationStream & { flush(done: () => void): void }
     minLength: blockBytes,
     maxWrite: 4 * blockBytes,
     maxLength: heldBytes,
-    periodicFlush: flushMs,
     contentMode: 'buffer',
   });
   // The reader is gone or the disk is full: the gate continues without a log, and retries with the next block.
   let failed = false;
+  let lines = '';
   let buffered = 0;
   blocks.on('error', () => {
     failed = true;
@@ -81,22 +84,34 @@ function blocksToStdout(): DestinationStream & { flush(done: () => void): void }
     failed = false;
     buffered -= bytes;
   });
-  blocks.on('drop', (line: Buffer) => {
-    buffered -= line.length;
+  blocks.on('drop', (block: Buffer) => {
+    buffered -= block.length;
   });
   // pino calls this at exit, and it never returns if the reader does not read. Callers wait for `written` instead.
   blocks.flushSync = () => {};
+  const passOn = (): void => {
+    if (lines === '') return;
+    const bytes = Buffer.from(lines);
+    lines = '';
+    buffered += bytes.length;
+    // The type allows strings only, regardless of contentMode.
+    blocks.write(bytes as unknown as string);
+  };
   const flush = (done: () => void): void => {
+    passOn();
     if (buffered <= 0 || failed) done();
     // The pending write may be an older block: more blocks may follow.
     else blocks.flush(() => flush(done));
   };
+  const timer = setInterval(() => {
+    passOn();
+    blocks.flush();
+  }, flushMs);
+  timer.unref();
   return {
     write: (line) => {
-      const bytes = Buffer.from(line);
-      buffered += bytes.length;
-      // The type allows strings only, regardless of contentMode.
-      blocks.write(bytes as unknown as string);
+      lines += line;
+      if (lines.length >= blockBytes) passOn();
     },
     flush,
   };

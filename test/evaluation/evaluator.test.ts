@@ -6,9 +6,10 @@ import {
   type BatchQuery,
   bucketMs,
   type MetricsSource,
+  recentStepMs,
   type Snapshot,
 } from '../../src/domain/metrics/metrics-source.ts';
-import type { Registry } from '../../src/domain/registry/model.ts';
+import type { Registry, Service } from '../../src/domain/registry/model.ts';
 import { selectorText } from '../../src/domain/registry/selector.ts';
 import { createEvaluator } from '../../src/evaluation/evaluator.ts';
 import { registryOf } from '../domain/judge/journey.ts';
@@ -126,6 +127,29 @@ describe('the evaluation of a CUJ', () => {
     const again = await evaluator.cuj({ cuj: 'login', params }, signal);
     expect(again).toEqual(first);
     expect(again.remembered).toBe(false);
+  });
+
+  it('asks by the clock and the registry of now, also where the same was asked before', async () => {
+    let clock = now;
+    let current = registry;
+    const source = calm();
+    const evaluator = createEvaluator({ registry: () => current, source, now: () => clock });
+    await evaluator.cuj({ cuj: 'login', params }, signal);
+    clock += 60_000;
+    await evaluator.cuj({ cuj: 'login', params }, signal);
+    const shop = {
+      ...registry.services.get('shop'),
+      canary: registry.services.get('mail')?.canary,
+    } as Service;
+    current = { ...registry, services: new Map(registry.services).set('shop', shop) };
+    await expect(evaluator.cuj({ cuj: 'login', params }, signal)).rejects.toMatchObject({
+      details: { parameter: 'version' },
+    });
+    await evaluator.cuj({ cuj: 'login', params: new Map() }, signal);
+    const [first, second, third, ...more] = source.asked.filter(({ stepMs }) => stepMs === recentStepMs);
+    expect(second?.toMs).toBe((first?.toMs ?? 0) + 60_000);
+    expect(third?.canary.terms).toEqual([{ key: 'role', value: 'canary' }]);
+    expect(more).toEqual([]);
   });
 
   it('keeps no registry alive that was replaced', async () => {

@@ -100,6 +100,24 @@ describe('GET /cujs/:name/status', () => {
     expect((await app.inject(login)).json()).toMatchObject({ verdict: 'fail' });
   });
 
+  it('answers a remembered verdict as a new one, to every reader and in the log', async () => {
+    const { app, log } = await bench();
+    const urls = [login, `${login}&explain`, `${login}&pretty`];
+    const ofNew: string[] = [];
+    for (const url of urls) ofNew.push((await (await bench()).app.inject(url)).body);
+    for (const [i, url] of [...urls, ...urls].entries()) {
+      const answer = await app.inject({ url, headers: { 'x-request-id': `run-${i}` } });
+      expect(answer.body).toBe(ofNew[i % urls.length]);
+    }
+    const [first, ...others] = log;
+    expect(others).toHaveLength(5);
+    for (const [i, line] of others.entries()) {
+      expect(Object.keys(line)).toEqual(Object.keys(first ?? {}));
+      const { time, durationMs } = line;
+      expect(line).toEqual({ ...first, reqId: `run-${i + 1}`, cached: true, time, durationMs });
+    }
+  });
+
   it('answers by the current registry', async () => {
     const { app, world } = await bench();
     await app.inject(login);

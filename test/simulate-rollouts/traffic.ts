@@ -158,7 +158,7 @@ export class Traffic {
     this.#options = options;
     this.#batch = registry.batchOfService.get(service) as QueryBatch;
     const { lagMs, maxWindowMs } = this.#batch;
-    const span = Math.max(maxWindowMs, minHistoryMs) + lagMs + 2 * bucketMs + pastStepMs;
+    const span = Math.max(maxWindowMs, minHistoryMs) + lagMs + 2 * bucketMs + 2 * pastStepMs;
     this.#originMs = Math.floor((startMs - span) / pastStepMs) * pastStepMs;
     this.#capacity = Math.ceil((startMs + maxRolloutMs - this.#originMs) / recentStepMs) + 2;
     const column = () => new Float64Array(this.#capacity);

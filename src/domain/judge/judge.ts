@@ -202,7 +202,7 @@ function staleDataIn({ services, newestMs, missingMs }: StaleData, ageMs: number
   };
 }
 
-/** A wrong clock takes another minute for the newest one: either it is old, or its data is not complete yet. */
+/** By a wrong clock, the newest data is old, or not complete yet. */
 function skewedVerdict(
   cuj: Cuj,
   { selectors }: Measurement,
@@ -213,7 +213,7 @@ function skewedVerdict(
   const { backend, addressSetting } = options.backend ?? anyBackend;
   const failure = {
     reason: 'clock_skew' as const,
-    message: `the clock of this gate is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} ${backend}'s, so it cannot tell which minute is the newest complete one`,
+    message: `the clock of this gate is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} ${backend}'s, so it cannot tell which data is complete`,
     hint: `Correct the clock of the gate's node (NTP). If ${addressSetting} is a proxy, it must not change the Date of ${backend}'s responses.`,
   };
   return { ...unknownVerdict(cuj, failure, selectors, options), clockSkewSeconds: seconds };

@@ -238,7 +238,7 @@ const noDataSentences: Readonly<Record<NoDataCause, (facts: SummaryFacts) => str
   warming_up: () => 'the canary warms up (warmUp in the registry), and is not judged yet',
   too_early: ({ sinceAheadSeconds }) =>
     sinceAheadSeconds === undefined
-      ? 'the rollout began after the newest complete minute: query again in one or two minutes'
+      ? 'the rollout began after the newest complete data: query again in one or two minutes'
       : `since is in the future, at least ${plain(sinceAheadSeconds)} s ahead of the clock of this gate: query again later, or compare the clocks`,
 };
 
@@ -289,7 +289,7 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
     'Abort or roll back. Stable does better in the same minutes, so start with what the release changes.',
   shared_cause:
     'Look for a cause outside the release, such as a dependency. An abort would not fix it. If the service is always like this, lower its objective, or judge it by comparison with stable.',
-  within_noise: 'Wait: more traffic distinguishes a violation from chance.',
+  within_noise: 'Wait: more time and traffic distinguish a violation from chance and from a blip.',
   no_data: "Check this SLI's metric and thresholds with cuj-gate doctor.",
   limited_evidence:
     'Continue the rollout, and keep the background analysis running: the traffic is too low to rule out more in this time.',

@@ -67,7 +67,7 @@ const question = {
     Type.String({
       pattern: '^(rollout|[1-9][0-9]{0,4}(s|m|h|d))$',
       description:
-        "rollout, or a span in whole minutes such as 5m, instead of the registry's; at least 2m, with the rule strict 1m.",
+        "rollout, or a span in whole minutes such as 5m, instead of the registry's; the minute that has begun is added. At least 2m (more with a longer minFaultDuration), with the rule strict 1m.",
     }),
   ),
   since: Type.Optional(

@@ -183,7 +183,7 @@ export function createMetrics(
 
   return {
     verdictAnswered(cuj, service, verdict, reason) {
-      const key = JSON.stringify([cuj, service, verdict, reason]);
+      const key = `${cuj} ${service} ${verdict} ${reason}`;
       const series = verdicts.get(key);
       if (series === undefined) verdicts.set(key, { labels: { cuj, service, verdict, reason }, count: 1 });
       else series.count += 1;

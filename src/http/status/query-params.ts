@@ -62,6 +62,7 @@ export function loggedUrl(url: string, names: ReadonlySet<string>): string {
 }
 
 function decode(text: string): string | undefined {
+  if (!/[%+]/.test(text)) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {

@@ -15,7 +15,7 @@ import { jsonType, type Respond } from '../server/respond.ts';
 import { explainCuj, explainService } from './explain.ts';
 import { type Failure, unknownCuj, unknownService } from './fallback-verdict.ts';
 import { canaryParams, type Query, readFlag, refuseUnknown } from './query-params.ts';
-import { logFields } from './verdict-log.ts';
+import { createVerdictTexts } from './verdict-texts.ts';
 
 const ownOfCuj = ['service', 'window', 'since', 'explain', 'pretty'] as const;
 const ownOfService = ['window', 'since', 'explain', 'pretty'] as const;
@@ -61,6 +61,7 @@ export function createStatusHandlers(
 ): StatusHandlers {
   const { evaluator, logger, now, deadlineMs, maxInflight } = ports;
   const timer = ports.timer ?? systemTimer;
+  const textsOf = createVerdictTexts(logger);
   let complainedAtMs = Number.NEGATIVE_INFINITY;
 
   const overloaded = ({ backend }: SourceDialect): Failure => ({
@@ -148,13 +149,9 @@ export function createStatusHandlers(
     { verdict, cached, explained }: Judged,
     { explain, pretty }: { explain: boolean; pretty: boolean },
   ): FastifyReply {
-    const fields = logFields(verdict);
+    const texts = textsOf(verdict);
     const durationMs = Math.round((performance.now() - request.startedAt) * 1000) / 1000;
-    const { caller } = request;
-    logger.info(
-      { ...fields, reqId: request.id, durationMs, cached, ...(caller === undefined ? {} : { caller }) },
-      'verdict',
-    );
+    texts.logger.info({ reqId: request.id, durationMs, cached, caller: request.caller }, 'verdict');
     if (verdict.reason === 'source_rejected' && now() - complainedAtMs >= complaintEveryMs) {
       complainedAtMs = now();
       logger.error(
@@ -162,8 +159,10 @@ export function createStatusHandlers(
         "Datadog rejected the gate's credentials: no verdict is possible",
       );
     }
-    metrics.verdictAnswered(fields.cuj, fields.service, verdict.verdict, verdict.reason);
-    const body = jsonText(explain ? { ...verdict, ...explained() } : verdict, pretty);
+    const { cuj, service } = texts.fields;
+    metrics.verdictAnswered(cuj, service, verdict.verdict, verdict.reason);
+    const shown = explain ? { ...verdict, ...explained() } : verdict;
+    const body = explain || pretty ? jsonText(shown, pretty) : texts.body;
     return respond(request, reply, 200, jsonType, body, true);
   }
 
