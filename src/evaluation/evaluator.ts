@@ -183,7 +183,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     scopes.forEach(({ services }, i) => {
       for (const name of services) byService.set(name, measured[i] as Snapshots);
     });
-    const span = measuredUntil(resolved, byService, floorTo(nowMs - cuj.gate.lagMs, recentStepMs));
+    const span = measuredUntil(resolved, byService, nowMs - cuj.gate.lagMs);
     const { toMs } = span;
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once for each of them, not once a question.
     const before = recall(registry, key);

@@ -1,4 +1,4 @@
-import { bucketMs } from '../metrics/buckets.ts';
+import { minuteMs } from '../duration.ts';
 
 /** What the registry and the commands must know of a rule. How it judges is in judge/rules/. */
 export interface RuleFacts {
@@ -26,8 +26,8 @@ export const ruleNames = Object.keys(ruleFacts) as readonly RuleName[];
  * `minFaultMs` touches both of, also where data comes in minutes.
  */
 export function minWindowMsOf(rule: RuleName, minFaultMs: number): number {
-  if (!ruleFacts[rule].needsLastingFault) return bucketMs;
-  return (Math.ceil(blipReachMs(minFaultMs, bucketMs) / bucketMs) + 2) * bucketMs;
+  if (!ruleFacts[rule].needsLastingFault) return minuteMs;
+  return (Math.ceil(blipReachMs(minFaultMs, minuteMs) / minuteMs) + 2) * minuteMs;
 }
 
 /**
