@@ -1,3 +1,4 @@
+export const minuteMs = 60_000;
 export const hourMs = 3_600_000;
 
 /** Durations as people write them in the registry: a whole number and one unit. */

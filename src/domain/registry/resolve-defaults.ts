@@ -1,4 +1,4 @@
-import { durationMs, durationText } from '../duration.ts';
+import { durationMs, durationText, minuteMs } from '../duration.ts';
 import { recentStepMs } from '../metrics/metrics-source.ts';
 import { type SliName, sliNames } from '../sli/table.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
@@ -135,7 +135,6 @@ export function checkSlo(slo: SloDocument | undefined, reporter: Reporter): void
 }
 
 const maxWindowLimitMs = 24 * 3_600_000;
-const minuteMs = 60_000;
 const minFaultLimitMs = 10 * minuteMs;
 const warmUpLimitMs = 10 * minuteMs;
 /** What a registry may write as lag. Before the least of it, agents have not sent what they counted. */

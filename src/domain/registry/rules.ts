@@ -1,5 +1,4 @@
-/** Data comes in minutes at the longest. */
-const minuteMs = 60_000;
+import { minuteMs } from '../duration.ts';
 
 /** What the registry and the commands must know of a rule. How it judges is in judge/rules/. */
 export interface RuleFacts {
