@@ -51,6 +51,32 @@ def mixture(parts):
     return log_sum_exp([log(w) + x for w, x in parts])
 
 
+FROM_START = 0.9
+LARGEST_RATIO = log(100)
+
+
+def log_restartable(minutes, p, weight, shortcut=True):
+    """log D over minutes of (n_t, e_t), each of a weight. With the shortcut, the lower bound where there is no bad event."""
+    if not any(n > 0 for n, _ in minutes):
+        return 0.0
+    waiting = 1 - weight * len(minutes)
+    log_waiting = log(waiting) if waiting > 0 else -inf
+    if shortcut and not any(e > 0 for n, e in minutes if n > 0):
+        return log_waiting
+    begun = []
+    for log_k, slope in zip(LOG_K, _slopes_of(p)):
+        s = -inf
+        for n, e in minutes:
+            s = log_sum_exp([s, log(weight)]) + min(LARGEST_RATIO, min(e, n) * log_k - n * slope)
+            s = min(s, 100 * log(10))
+        begun.append(s)
+    return log_sum_exp([log_mean_exp(begun), log_waiting])
+
+
+def with_restarts(log_from_start, log_late):
+    return mixture([(FROM_START, log_from_start), (1 - FROM_START, log_late)])
+
+
 def capped(log_value):
     return EVIDENCE_CAP if log_value >= log(EVIDENCE_CAP) else exp(log_value)
 

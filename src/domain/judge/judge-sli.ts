@@ -226,16 +226,12 @@ function judgeSums(
 
 /** The least evidence against the canary with any one short interval left out, as a natural log. */
 function logSustainedOf(
-  { logAgainstWithout }: Rule,
+  { minLogAgainstWithout }: Rule,
   sums: SliSums,
   evidence: Evidence,
   { window, recent, policy: { minFaultMs = defaultMinFaultMs } }: SliQuestion,
 ): number | undefined {
-  if (logAgainstWithout === undefined) return undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const interval of shortIntervals(sums.endpoints, window, { recent, minFaultMs }))
-    least = Math.min(least, logAgainstWithout(evidence, interval));
-  return least;
+  return minLogAgainstWithout?.(evidence, shortIntervals(sums.endpoints, window, { recent, minFaultMs }));
 }
 
 /** The traffic after `more` clean requests. */
