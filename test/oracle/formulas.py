@@ -77,6 +77,28 @@ def with_restarts(log_from_start, log_late):
     return mixture([(FROM_START, log_from_start), (1 - FROM_START, log_late)])
 
 
+def dispersion(minutes, first_minute):
+    """phi of minutes of (n, e) that were seen of stable; the first one is that many minutes after the epoch."""
+    blocks = {}
+    for i in range(1, len(minutes)):
+        (n_0, e_0), (n_1, e_1) = minutes[i - 1], minutes[i]
+        block = (first_minute + i) // 10
+        if (first_minute + i - 1) // 10 != block or n_0 <= 0 or n_1 <= 0:
+            continue
+        e_0, e_1 = min(e_0, n_0), min(e_1, n_1)
+        share = n_1 / (n_0 + n_1)
+        squares, expected = blocks.get(block, (0.0, 0.0))
+        blocks[block] = (
+            squares + (e_1 - (e_0 + e_1) * share) ** 2,
+            expected + (e_0 + e_1) * share * (1 - share),
+        )
+    found = sorted(squares / expected for squares, expected in blocks.values() if expected > 0)
+    if len(found) < 4:
+        return 1
+    median = found[(len(found) - 1) // 2]
+    return 1 if median < 1.5 else min(median, 10)
+
+
 def capped(log_value):
     return EVIDENCE_CAP if log_value >= log(EVIDENCE_CAP) else exp(log_value)
 

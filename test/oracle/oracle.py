@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 from formulas import (
     capped,
+    dispersion,
     least,
     least_from,
     log_evidence,
@@ -83,7 +84,8 @@ class Endpoint:
         self.label = written["label"]
         self.latency_ms = written.get("latencyMs")
         self.rate = written["sampleRate"]
-        self.weight = written["sampleRate"] / written["dispersion"]
+        self.dispersion = written["dispersion"]
+        self.weight = written["sampleRate"] / self.dispersion
         self.canary = Side(written["canary"], count)
         self.stable = Side(written["stable"], count)
         # By recent bucket, where they are known so.
@@ -994,6 +996,8 @@ def verdict_in_window(q, name, endpoints, objective):
         out["warmUpMinutes"] = q.warm_up_minutes
     if has_evidence(s):
         out["sustainedEvidence"] = capped(s.log_sustained)
+    if any(e.dispersion > 1 for e in endpoints):
+        out["dispersion"] = max(e.dispersion for e in endpoints)
     ahead = limited_pass_ahead(s, verdict, out["requestsToVerdict"])
     if ahead is not None:
         out["limitedPass"] = ahead
@@ -1225,10 +1229,26 @@ def judge(record):
     return out
 
 
+def dispersions(record):
+    """What would be estimated for each service of each SLI, whatever the record has."""
+    q = Question(record)
+    found = {}
+    for name, endpoints, _ in q.slis:
+        for service in sorted({e.service for e in endpoints}):
+            own = [e for e in endpoints if e.service == service]
+            minutes = [
+                tuple(sum(getattr(e.stable, which)[i] * e.rate for e in own) for which in ("total", "bad"))
+                for i in q.queried
+            ]
+            found[f"{name} {service}"] = dispersion(minutes, q.from_ms // MINUTE_MS)
+    return found
+
+
 def main():
     for line in sys.stdin:
         if line.strip():
-            sys.stdout.write(json.dumps(judge(json.loads(line))) + "\n")
+            record = json.loads(line)
+            sys.stdout.write(json.dumps({**judge(record), "dispersions": dispersions(record)}) + "\n")
             sys.stdout.flush()
 
 

@@ -31,3 +31,12 @@ describe('a fault that begins after an hour', () => {
     expect(sli?.bad).toBeLessThan(sli?.failAtBadEvents ?? 0);
   });
 });
+
+describe('the dispersion', () => {
+  it('is in the answer where it is above 1, and a fault takes longer to show', () => {
+    expect(afterAnHour(4, 5).slis[0]).not.toHaveProperty('dispersion');
+    const bursty = afterAnHour(4, 5, { dispersion: 6.123456789 });
+    expect(bursty.slis[0]?.dispersion).toBe(6.12346);
+    expect(bursty.verdict).not.toBe('fail');
+  });
+});
