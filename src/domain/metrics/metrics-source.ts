@@ -74,6 +74,7 @@ export interface EndpointMeasurement {
   /** Set where the SLI needs a threshold: a bad event is slower than this. */
   readonly latencyMs?: number;
   readonly sampleRate: number;
+  /** How bursty errors are: the registry's number, or an estimate. */
   readonly dispersion: number;
   /** By minute over the measurement's span; minutes that are missing at the end are zero. */
   readonly canary: Series;
