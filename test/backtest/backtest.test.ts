@@ -43,7 +43,7 @@ async function replayed(
   }
 }
 
-/** Minutes of data after which the judge first says so of counts that were never sent anywhere; the lag is 90 s. */
+/** Minutes of data after which the judge first says so of counts that were never sent anywhere; the lag is 45 s. */
 function minuteOf(outcome: 'fail' | 'pass', endpoints: { perMinute: number; badFrom?: number }[]): number {
   for (let minutes = 1; minutes < 60; minutes += 1) {
     const { verdict } = judge(
@@ -63,7 +63,7 @@ function minuteOf(outcome: 'fail' | 'pass', endpoints: { perMinute: number; badF
       }),
       { registryDigest: '' },
     );
-    if (verdict === outcome) return minutes + 2;
+    if (verdict === outcome) return minutes + 1;
   }
   return Number.NaN;
 }
@@ -102,7 +102,7 @@ describe('a backtest of rollouts that were planted', () => {
   it('passes what was good when the judge would have passed it', () => {
     const search = minuteOf('pass', [{ perMinute: 40 }]);
     const buy = minuteOf('pass', [{ perMinute: 50 }, { perMinute: 10 }]);
-    expect([buy, search]).toEqual([9, 13]);
+    expect([buy, search]).toEqual([8, 12]);
     expect(result.rollouts[0]).toMatchObject({ outcome: 'pass', minute: search, summary: null });
     expect(result.rollouts[0]?.cujs).toMatchObject([
       { cuj: 'buy', firstFail: null, firstPass: { minute: buy, reason: 'within_slo' } },
@@ -117,7 +117,7 @@ describe('a backtest of rollouts that were planted', () => {
     expect(rollout?.summary).toMatch(/^FAIL buy \(slo_violated\): .* worst POST \/orders/);
     const buy = rollout?.cujs[0];
     expect(buy?.firstFail).toMatchObject({ minute: fails, reason: 'slo_violated' });
-    expect(buy?.changes[0]).toEqual({ minute: 3, verdict: 'inconclusive', reason: 'insufficient_traffic' });
+    expect(buy?.changes[0]).toEqual({ minute: 2, verdict: 'inconclusive', reason: 'insufficient_traffic' });
     expect(rollout?.cujs[1]).toMatchObject({ cuj: 'search', firstFail: null });
   });
 
@@ -126,7 +126,7 @@ describe('a backtest of rollouts that were planted', () => {
   });
 
   it('does not hold the first life of a version against its second', () => {
-    expect(result.rollouts[2]).toMatchObject({ outcome: 'pass', minute: 13, total: { failed: 0 } });
+    expect(result.rollouts[2]).toMatchObject({ outcome: 'pass', minute: 12, total: { failed: 0 } });
   });
 
   it('counts what was caught, missed and falsely aborted by version', () => {
@@ -151,7 +151,7 @@ describe('a backtest', () => {
     const document = shopDocument(provenOnly);
     Object.assign(document.cujs?.[0] as object, { mode: 'observe' });
     const { rollouts } = await replayed(simulator, document, { maxRollouts: 2 });
-    expect(rollouts[0]).toMatchObject({ version: 'v3', outcome: 'pass', minute: 13 });
+    expect(rollouts[0]).toMatchObject({ version: 'v3', outcome: 'pass', minute: 12 });
     expect(rollouts[0]?.cujs[0]).toMatchObject({ mode: 'observe', firstFail: { reason: 'slo_violated' } });
   });
 
@@ -161,15 +161,15 @@ describe('a backtest', () => {
     const { rollouts } = await replayed(simulator, shopDocument(limitedPass));
     // 8 minutes of the canary and the lag. With these, buy has its proof already: 480 requests.
     expect(rollouts).toMatchObject([
-      { version: 'v2', outcome: 'pass', minute: 10 },
+      { version: 'v2', outcome: 'pass', minute: 9 },
       { version: 'v3', outcome: 'abort' },
-      { version: 'v3', outcome: 'pass', minute: 10 },
+      { version: 'v3', outcome: 'pass', minute: 9 },
     ]);
     expect(rollouts[0]?.cujs).toMatchObject([
-      { cuj: 'buy', firstPass: { minute: 9, reason: 'within_slo' } },
+      { cuj: 'buy', firstPass: { minute: 8, reason: 'within_slo' } },
       {
         cuj: 'search',
-        firstPass: { minute: 10, reason: 'limited_evidence' },
+        firstPass: { minute: 9, reason: 'limited_evidence' },
         last: { reason: 'within_slo' },
       },
     ]);
@@ -203,7 +203,7 @@ describe('a backtest', () => {
     expect(rollouts[0]?.cujs[0]).toMatchObject({
       firstPass: null,
       firstFail: null,
-      last: { minute: 6, reason: 'insufficient_traffic' },
+      last: { minute: 5, reason: 'insufficient_traffic' },
     });
   });
 

@@ -52,9 +52,7 @@ describe('cuj-gate backtest', () => {
   it('prints a block a rollout and what it adds up to, and ends with 0', async () => {
     const { code, stdout, stderr, waited } = await backtest();
     expect(stdout).toMatch(/^shop v2 {2}.* UTC, after v1: a canary for 20 min, then it had all traffic\n/);
-    expect(stdout).toMatch(
-      /\n {2}cuj-gate {10}PASSED after 10 min\n {2}total error rate {2}fine: 0 of 2000 /,
-    );
+    expect(stdout).toMatch(/\n {2}cuj-gate {10}PASSED after 9 min\n {2}total error rate {2}fine: 0 of 2000 /);
     expect(stdout).toMatch(/\n {2}cuj-gate {10}ABORTED after \d+ min: FAIL buy \(slo_violated\): /);
     expect(stdout).toMatch(/\n {2}x buy +never passed +failed after \d+ min \(slo_violated\)\n/);
     expect(stdout).toMatch(
@@ -85,8 +83,8 @@ describe('cuj-gate backtest', () => {
     const { stdout } = await backtest('--json', '--bad', 'v3');
     const { rollouts, scores } = JSON.parse(stdout);
     expect(rollouts[0].cujs).toMatchObject([
-      { cuj: 'buy', firstPass: { minute: 9, reason: 'within_slo' } },
-      { cuj: 'search', firstPass: { minute: 10, reason: 'limited_evidence' } },
+      { cuj: 'buy', firstPass: { minute: 8, reason: 'within_slo' } },
+      { cuj: 'search', firstPass: { minute: 9, reason: 'limited_evidence' } },
     ]);
     expect(rollouts.map(({ outcome }: { outcome: string }) => outcome)).toEqual(['pass', 'abort', 'pass']);
     expect(scores.gate).toEqual({ caught: ['v3'], missed: [], falselyAborted: [], letThrough: ['v2'] });

@@ -47,9 +47,9 @@ describe('cuj-gate plan', () => {
     expect(stdout).toMatch(/^Traffic of 2 days, .* UTC: requests a minute/);
     expect(stdout).toMatch(/ clean requests +or limited .*\nbuy \(shop\) .* 415 +60 +1% +1%\n/);
     expect(stdout).toMatch(
-      /\nAt 5%\n.* pass after +rules out .*\nbuy \(shop\) +availability +yes +22 min +4\.9% /,
+      /\nAt 5%\n.* pass after +rules out .*\nbuy \(shop\) +availability +yes +21 min +4\.9% /,
     );
-    expect(stdout).toMatch(/\nAt 25%\n.*\nbuy \(shop\) +availability +yes +10 min +2\.5% +\d of 120 /);
+    expect(stdout).toMatch(/\nAt 25%\n.*\nbuy \(shop\) +availability +yes +9 min +2\.5% +\d of 120 /);
     expect(stdout).toMatch(/all of 2 enforced CUJs can be judged\n$/);
     expect(stderr).toContain('querying the traffic of shop');
     expect(code).toBe(0);
