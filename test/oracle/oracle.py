@@ -424,7 +424,7 @@ class Sli:
 
     @property
     def minute_weight(self):
-        return 1 / max(self.q.max_window, len(self.q.window), 1)
+        return 1 / max(self.q.max_window + 1, len(self.q.window))
 
     @cached_property
     def log_late(self):

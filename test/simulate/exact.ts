@@ -132,7 +132,7 @@ export function everAbortsWithRestarts(
   rate: number,
   alpha: number,
 ): number {
-  const weight = minuteWeight(minutes.length, 0);
+  const weight = minuteWeight(minutes.length - 1, 0);
   const bad: [number, number][] = minutes.map(() => [0, 0]);
   const total: [number, number][] = minutes.map(() => [0, 0]);
   const evidence = (of: (both: readonly [number, number]) => number, end: number) => {

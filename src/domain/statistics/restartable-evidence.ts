@@ -46,11 +46,12 @@ export interface BadEvents {
 }
 
 /**
- * The weight of each minute of a window: uniform over `maxMinutes`, which no growing window exceeds. The newest minute has all of
- * it from its begin on: a weight that grew while the minute fills would begin with what the minute has shown already.
+ * The weight of each minute of a window: uniform, and the same as the window grows to `maxMinutes` and a newest minute that has
+ * begun. The newest minute has all of it from its begin on: a weight that grew while the minute fills would begin with what the
+ * minute has shown already.
  */
 export function minuteWeight(maxMinutes: number, windowMinutes: number): number {
-  return 1 / Math.max(1, maxMinutes, windowMinutes);
+  return 1 / Math.max(maxMinutes + 1, windowMinutes);
 }
 
 /** The evidence of one endpoint or pool over the minutes [first, end), and what it would be without some of the bad events. */
