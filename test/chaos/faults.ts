@@ -1,6 +1,8 @@
 import type { Fault, FaultedCall } from '../../src/demo/datadog/faults.ts';
 import type { Simulator } from '../../src/demo/datadog/simulator.ts';
 
+const minuteMs = 60_000;
+
 /** Draws in [0, 1). */
 export type Draw = () => number;
 
@@ -47,7 +49,11 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
   more_bad_than_total: () => ({ kind: 'more_bad_than_total' }),
   // At least one is kept: an answer without any group also means that there is no traffic.
   groups_cut_off: (draw) => ({ kind: 'groups_cut_off', keep: 1 + Math.floor(draw() * 4) }),
-  coarse_points: (draw) => ({ kind: 'coarse_points', everyMs: pick(draw, [120_000, 300_000]) }),
+  // Of a minute and less, the gate takes the newest data as it is.
+  coarse_points: (draw) => ({
+    kind: 'coarse_points',
+    everyMs: pick(draw, [20_000, 60_000, 120_000, 300_000]),
+  }),
   // Any of the series, or some of its points.
   missing_series: (draw) => ({
     kind: 'missing_series',
@@ -96,14 +102,16 @@ export class FaultGun {
   readonly struck = new Map<Fault['kind'], number>();
   /** Calls whose answer was late, or was changed in its status or cut off. */
   readonly #muddled = new WeakSet<FaultedCall>();
-  /** Epoch ms of the calls whose newest minute was halved, in order. */
-  readonly #halvedAt: number[] = [];
+  /** Calls whose newest minute was halved, in order. */
+  readonly #halved: FaultedCall[] = [];
+  /** Calls that were answered in buckets of 20 s or a minute, in order. */
+  readonly #coarse: FaultedCall[] = [];
   /** Calls that lost some points of a series, in order. */
   readonly #losing: FaultedCall[] = [];
   /** Epoch ms of the calls whose `Date` was wrong or missing, in order. */
   readonly #misdatedAt: number[] = [];
-  /** The end of the data in calls with missing newest minutes, epoch ms, in the order of the calls. */
-  readonly #ended: { readonly at: number; readonly endMs: number }[] = [];
+  /** Calls with missing newest minutes, in order, and the end of their data, epoch ms. */
+  readonly #ended: { readonly call: FaultedCall; readonly endMs: number }[] = [];
 
   constructor(simulator: Simulator, draw: Draw) {
     this.#draw = draw;
@@ -132,11 +140,12 @@ export class FaultGun {
       loaded.left -= 1;
       this.struck.set(fault.kind, (this.struck.get(fault.kind) ?? 0) + 1);
       if (muddling.has(fault.kind)) this.#muddled.add(call);
-      if (fault.kind === 'newest_minute_halved') this.#halvedAt.push(call.at);
+      if (fault.kind === 'newest_minute_halved') this.#halved.push(call);
+      if (fault.kind === 'coarse_points' && fault.everyMs <= minuteMs) this.#coarse.push(call);
       if (fault.kind === 'missing_series' && fault.points !== 'all') this.#losing.push(call);
       if (fault.kind === 'date_shifted' || fault.kind === 'date_replaced') this.#misdatedAt.push(call.at);
       if (fault.kind === 'newest_minutes_missing')
-        this.#ended.push({ at: call.at, endMs: toMsOf(call) - fault.minutes * 60_000 });
+        this.#ended.push({ call, endMs: toMsOf(call) - fault.minutes * minuteMs });
       return fault;
     });
   }
@@ -146,41 +155,67 @@ export class FaultGun {
     return this.#muddled.has(call);
   }
 
-  /** Whether an answer to a request at this time may be based on a halved minute. */
-  halvedNear(startedMs: number, endedMs: number): boolean {
-    return anyNear(this.#halvedAt, startedMs, endedMs);
+  /** The ends of the calls with a halved newest minute that an answer to a request at this time may be based on, epoch ms. */
+  halvedNear(startedMs: number, endedMs: number): number[] {
+    return near(this.#halved, (call) => call, startedMs, endedMs).map(toMsOf);
   }
 
-  /** Whether it may be based on an answer of Datadog about this version that lacked some points of a series. */
-  lostNear(version: string, startedMs: number, endedMs: number): boolean {
-    const first = this.#losing.findLastIndex(({ at }) => at < startedMs - afterglowMs) + 1;
-    return this.#losing
-      .slice(first)
-      .some(({ at, body }) => at <= endedMs && JSON.stringify(body).includes(version));
+  /** Whether it may be based on a call in buckets of 20 s or a minute. */
+  coarseNear(startedMs: number, endedMs: number): boolean {
+    return near(this.#coarse, (call) => call, startedMs, endedMs).length > 0;
+  }
+
+  /** The ends of the calls about this version that lacked some points of a series, and that it may be based on, epoch ms. */
+  lostNear(version: string, startedMs: number, endedMs: number): number[] {
+    return near(this.#losing, (call) => call, startedMs, endedMs)
+      .filter(({ body }) => JSON.stringify(body).includes(version))
+      .map(toMsOf);
   }
 
   /** Whether it may be based on an answer of Datadog whose `Date` was wrong or missing. */
   datesWrongNear(startedMs: number, endedMs: number): boolean {
-    return anyNear(this.#misdatedAt, startedMs, endedMs);
+    const newest = this.#misdatedAt.findLast((at) => at <= endedMs);
+    return newest !== undefined && newest >= startedMs - afterglowMs;
   }
 
-  /** Where the data of an answer to a request at this time may have ended, epoch ms. */
+  /** Where the data of calls that it may be based on ended, epoch ms. That of the past is not kept for longer then. */
   endsNear(startedMs: number, endedMs: number): number[] {
-    const first = this.#ended.findLastIndex(({ at }) => at < startedMs - afterglowMs) + 1;
-    return this.#ended
-      .slice(first)
-      .filter(({ at }) => at <= endedMs)
+    return near(this.#ended, ({ call }) => call, startedMs, endedMs)
+      .filter(({ call }) => call.at >= startedMs - afterglowMs)
       .map(({ endMs }) => endMs);
   }
 }
 
-function anyNear(callsAt: readonly number[], startedMs: number, endedMs: number): boolean {
-  const newest = callsAt.findLast((at) => at <= endedMs);
-  return newest !== undefined && newest >= startedMs - afterglowMs;
+/** Of calls in order: those that an answer to a request at this time may be based on. */
+function near<T>(
+  all: readonly T[],
+  callOf: (one: T) => FaultedCall,
+  startedMs: number,
+  endedMs: number,
+): T[] {
+  const first = all.findLastIndex((one) => callOf(one).at < startedMs - pastGlowMs) + 1;
+  return all.slice(first).filter((one) => {
+    const call = callOf(one);
+    return call.at <= endedMs && call.at >= startedMs - (isPast(call) ? pastGlowMs : afterglowMs);
+  });
+}
+
+interface Attributes {
+  readonly to: number;
+  readonly interval?: number;
+}
+
+function attributesOf({ body }: FaultedCall): Attributes {
+  return (body as { data: { attributes: Attributes } }).data.attributes;
 }
 
 function toMsOf(call: FaultedCall): number {
-  return (call.body as { data: { attributes: { to: number } } }).data.attributes.to;
+  return attributesOf(call).to;
+}
+
+/** Whether it is the first of a question's two calls: about what is settled, in buckets of a minute. */
+function isPast(call: FaultedCall): boolean {
+  return attributesOf(call).interval === minuteMs;
 }
 
 const muddling: ReadonlySet<Fault['kind']> = new Set(['hang', 'slow', 'reset_mid_body', 'status']);
@@ -190,3 +225,6 @@ const muddling: ReadonlySet<Fault['kind']> = new Set(['hang', 'slow', 'reset_mid
  * keeps the result for its TTL.
  */
 export const afterglowMs = 9_500;
+
+/** The same for a call about the past: its result is kept for six minutes. */
+export const pastGlowMs = 6 * minuteMs + afterglowMs;

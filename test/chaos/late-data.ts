@@ -1,6 +1,6 @@
 import { SLOT_MS } from '../../src/demo/datadog/points.ts';
 import type { EventStore } from '../../src/demo/datadog/store.ts';
-import { afterglowMs, type Draw } from './faults.ts';
+import { afterglowMs, type Draw, pastGlowMs } from './faults.ts';
 
 interface Delay {
   readonly fromMs: number;
@@ -54,9 +54,14 @@ export class LateData {
   }
 
   /** Where the data of an answer to a request at this time may have ended, epoch ms. */
-  endsNear(startedMs: number, endedMs: number): number[] {
+  endsNear(startedMs: number, endedMs: number, glowMs = afterglowMs): number[] {
     return this.#delays
-      .filter(({ fromMs, untilMs }) => fromMs <= endedMs && startedMs - afterglowMs <= untilMs)
+      .filter(({ fromMs, untilMs }) => fromMs <= endedMs && startedMs - glowMs <= untilMs)
       .map(({ endMs }) => endMs);
+  }
+
+  /** The same of the call about its past, if that is kept. */
+  pastEndsNear(startedMs: number, endedMs: number): number[] {
+    return this.endsNear(startedMs, endedMs, pastGlowMs);
   }
 }

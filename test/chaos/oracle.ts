@@ -18,8 +18,18 @@ import {
  */
 
 const minuteMs = 60_000;
-const lagMs = 90_000;
+const lagMs = 45_000;
 const maxWindowMs = 120 * minuteMs;
+/** How far apart the ends of the data may be: while all is well, and while bad events could become a fail. */
+const endStepsMs = [30_000, 20_000] as const;
+/** Of an answer's two calls, that about the past ends at a multiple of 5 minutes, and at least so long before the other one. */
+const pastStepMs = 5 * minuteMs;
+const minRecentMs = 10 * minuteMs;
+/** After so long a silence a rollout begins anew. A past that stops so early is not kept. */
+const restartGapMs = 5 * minuteMs;
+/** So much may be left out at the end of the data, where counts of one side are missing. */
+const maxIncompleteMs = minuteMs;
+const bucketMs = 10_000;
 /**
  * By so many events the parts of an endpoint's requests may miss their total: they may have arrived between two queries
  * (docs/verdicts-reference.md, "Counts that do not add up").
@@ -49,12 +59,16 @@ export interface Knowledge {
   readonly world: World;
   /** The registry that has the owner in the answer. */
   readonly variantOf: (owner: string) => Variant | undefined;
-  /** Whether an answer may be based on a newest minute that Datadog halved. */
-  readonly halvedNear: (startedMs: number, endedMs: number) => boolean;
-  /** Whether an answer about this version may have been made while Datadog lost some points of a series. */
-  readonly lostNear: (version: string, startedMs: number, endedMs: number) => boolean;
-  /** Other times at which the data of an answer may have ended than the expected one, epoch ms. */
+  /** The ends of calls that an answer may be based on and whose newest minute Datadog halved, epoch ms. */
+  readonly halvedNear: (startedMs: number, endedMs: number) => readonly number[];
+  /** Whether an answer may be based on a call that Datadog answered in buckets of 20 s or a minute. */
+  readonly coarseNear: (startedMs: number, endedMs: number) => boolean;
+  /** The ends of calls that an answer about this version may be based on and that lost some points of a series, epoch ms. */
+  readonly lostNear: (version: string, startedMs: number, endedMs: number) => readonly number[];
+  /** Other times at which the data of a call of an answer may have ended than the expected one, epoch ms. */
   readonly endsNear: (startedMs: number, endedMs: number) => readonly number[];
+  /** The same of its call about the past, if that was kept. */
+  readonly pastEndsNear: (startedMs: number, endedMs: number) => readonly number[];
 }
 
 /** Reasons of verdicts without a measurement. */
@@ -64,6 +78,15 @@ interface Context {
   readonly asked: Asked;
   /** The answer reports stale data, or cannot report it: a service's answer does not do so for each CUJ. */
   readonly isOld: boolean;
+}
+
+/** What an answer may be about, epoch ms. */
+interface Window {
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** The end of its two calls. */
+  readonly callMs: number;
+  readonly pastMs: number;
 }
 
 /** What the endpoint of a journey covers. */
@@ -153,7 +176,9 @@ export class Oracle {
       asked.version === unknownVersion
         ? 'unknown'
         : (versions.find(({ name }) => name === asked.version) as Version).nature;
-    const telling = this.#windows(asked).every(([from, to]) => to - from >= tellingMinutes * minuteMs);
+    const telling = this.#windows(asked).every(
+      ({ fromMs, toMs }) => toMs - fromMs >= tellingMinutes * minuteMs,
+    );
     const compared = journey.rule === 'baseline';
     const passes = compared ? 'pass not_worse_than_stable' : 'pass within_slo';
     const fails = compared ? 'fail worse_than_stable' : 'fail slo_violated';
@@ -180,12 +205,16 @@ export class Oracle {
   #checkCounts(asked: Asked, part: Body, journey: Journey, variant: Variant, about: string, say: Say): void {
     const failed = about.includes(': fail ');
     const context = { asked, isOld: failed && (part.staleData !== undefined || asked.kind === 'service') };
-    const windows = part.window === undefined ? this.#windows(asked) : [span(part.window)];
+    let windows = this.#windows(asked);
     if (part.window !== undefined) {
-      const [shown] = windows as [[number, number]];
-      const may = this.#windows(asked);
-      if (asked.version !== unknownVersion && !may.some(([from, to]) => from === shown[0] && to === shown[1]))
+      const [fromMs, toMs] = span(part.window);
+      windows = windows.filter(
+        (may) => may.toMs === toMs && (may.fromMs === fromMs || asked.version === unknownVersion),
+      );
+      if (windows.length === 0) {
         say(`${about}: the window ${part.window.from} to ${part.window.to} is not what was asked for`);
+        return;
+      }
     }
     const endpoints = endpointsOf(journey, asked.kind === 'service' ? asked.name : undefined);
     const own = endpoints.flatMap((endpoint) => endpoint.routes);
@@ -197,10 +226,11 @@ export class Oracle {
       if (Math.abs(sli.objective - objective) > 1e-9)
         say(`${about}: objective ${sli.objective}, not ${objective}`);
       const bad = sli.sli === 'latency' ? 'slow' : 'bad';
+      const side = { version: asked.version };
       const fits = windows.some(
-        ([from, to]) =>
-          this.#fits(context, sli.total, own, { version: asked.version }, 'total', from, to) &&
-          this.#fits(context, sli.bad, own, { version: asked.version }, bad, from, to),
+        (window) =>
+          this.#fits(context, sli.total, own, side, 'total', window) &&
+          this.#fits(context, sli.bad, own, side, bad, window),
       );
       if (!fits)
         say(`${about}: counts ${sli.bad} of ${sli.total} bad (${sli.sli}), which the store contradicts`);
@@ -222,7 +252,7 @@ export class Oracle {
     part: Body,
     sli: Body,
     { service, resource, routes: own }: Endpoint,
-    windows: readonly (readonly [number, number])[],
+    windows: readonly Window[],
     say: Say,
   ): void {
     const shown = sli.endpoints.find((one: Body) => one.service === service && one.resource === resource);
@@ -230,13 +260,15 @@ export class Oracle {
     const { version } = context.asked;
     const others = { version, others: true } as const;
     const bad = sli.sli === 'latency' ? 'slow' : 'bad';
-    const fits = windows.some(
-      ([from, to]) =>
-        this.#fits(context, shown.total, own, { version }, 'total', from, to) &&
-        this.#fits(context, shown.bad, own, { version }, bad, from, to) &&
-        this.#fits(context, shown.stable.total, own, others, 'total', to - maxWindowMs, to) &&
-        this.#fits(context, shown.stable.bad, own, others, bad, to - maxWindowMs, to),
-    );
+    const fits = windows.some((window) => {
+      const all = { ...window, fromMs: floor(window.toMs) - maxWindowMs };
+      return (
+        this.#fits(context, shown.total, own, { version }, 'total', window) &&
+        this.#fits(context, shown.bad, own, { version }, bad, window) &&
+        this.#fits(context, shown.stable.total, own, others, 'total', all) &&
+        this.#fits(context, shown.stable.bad, own, others, bad, all)
+      );
+    });
     if (!fits)
       say(
         `${part.cuj} of ${version}, ${sli.sli} of ${resource}: ${shown.bad} of ${shown.total} (stable ${shown.stable.bad} of ${shown.stable.total}), which the store contradicts`,
@@ -244,9 +276,9 @@ export class Oracle {
   }
 
   /**
-   * Whether the store has so many, or would have if for some of the services its newest minute were halved or, where
-   * the answer says that it is old, its newest data missing, or both. Points with so few bad events that the gate cannot
-   * tell them from requests that have just arrived may be missing as well.
+   * Whether the store has so many, or would have if for some of the services the newest minute of a call were halved, its past
+   * had a hole at the end, or, where the answer says that it is old, its newest data were missing; or several of them. Points
+   * with so few bad events that the gate cannot tell them from requests that have just arrived may be missing as well.
    */
   #fits(
     { asked, isOld }: Context,
@@ -254,45 +286,83 @@ export class Oracle {
     own: readonly Route[],
     side: Side,
     what: keyof Counted,
-    fromMs: number,
-    toMs: number,
+    { fromMs, toMs, callMs, pastMs }: Window,
   ): boolean {
     const { startedMs, endedMs } = asked;
-    const halved = this.#known.halvedNear(startedMs, endedMs);
-    const lost =
-      what !== 'total' && this.#known.lostNear(asked.version, startedMs, endedMs) ? driftEvents : 0;
-    const ends = isOld ? this.#known.endsNear(startedMs, endedMs) : [];
+    const isOfAnswer = (endMs: number) => endMs === callMs || endMs === pastMs;
+    const halved = this.#known.halvedNear(startedMs, endedMs).filter(isOfAnswer);
+    const losing = this.#known.lostNear(asked.version, startedMs, endedMs).some(isOfAnswer);
+    const lost = what !== 'total' && losing ? driftEvents : 0;
+    const near = this.#known.endsNear(startedMs, endedMs);
+    // Without any of its newest data, what is known of the past is the end.
+    const ends = [toMs, ...(isOld ? near.map((end) => Math.max(end, pastMs)) : [])];
+    const holes = [pastMs, ...this.#holes(asked, pastMs)];
     const ranges = [...new Set(own.map(({ service }) => service))].map((service) => {
       const some = own.filter((route) => route.service === service);
       const count = (from: number, to: number) =>
-        some.reduce((sum, route) => sum + this.#truth.count(route, side, from, to)[what], 0);
+        from >= to ? 0 : some.reduce((sum, route) => sum + this.#truth.count(route, side, from, to)[what], 0);
       // Each series is rounded down separately, and good events may be the result of a subtraction.
       const spare = 2 * some.length;
-      return [toMs, ...ends.filter((end) => end < toMs)].flatMap((end) => {
-        const untilMs = Math.max(fromMs, end);
-        const whole = count(fromMs, untilMs);
-        const newest = count(Math.max(fromMs, floor(untilMs - 1)), untilMs);
-        const half = whole - newest / 2;
-        return [
-          [whole - lost * some.length - 1e-3, whole + 1e-3] as const,
-          ...(halved ? [[half - spare, half + spare] as const] : []),
-        ];
-      });
+      return unique(ends.filter((end) => end <= toMs)).flatMap((end) =>
+        unique(holes).flatMap((hole) => {
+          const whole = count(fromMs, Math.min(hole, end)) + count(Math.max(fromMs, pastMs), end);
+          const halves: number[] = [0];
+          if (halved.includes(pastMs) && hole > fromMs)
+            halves.push(count(Math.max(fromMs, floor(hole - 1)), hole) / 2);
+          if (halved.includes(callMs) && end > pastMs)
+            for (const half of [...halves])
+              halves.push(half + count(Math.max(fromMs, pastMs, end - minuteMs), end) / 2);
+          return halves.map((half): Range => {
+            const exact = half === 0 ? 1e-3 : spare;
+            return [whole - half - lost * some.length - exact, whole - half + exact];
+          });
+        }),
+      );
     });
     return anySum(ranges).some(([low, high]) => low <= shown && shown <= high);
   }
 
-  /** The possible windows of a request: the clock may have passed a whole minute before the answer. */
-  #windows(asked: Asked): [number, number][] {
-    const ends = [asked.startedMs, asked.endedMs].map((ms) => floor(ms - lagMs));
-    return [...new Set(ends)].map((to) => {
-      if (asked.sinceMs !== undefined) {
-        const since = Math.ceil(asked.sinceMs / minuteMs) * minuteMs;
-        return [Math.min(to, Math.max(since, to - maxWindowMs)), to];
-      }
-      if (asked.windowMinutes !== undefined) return [to - asked.windowMinutes * minuteMs, to];
-      return [Math.max(this.#known.world.canaryBeganMs, to - maxWindowMs), to];
+  /** Where the data of the past may have ended before the past did, epoch ms: then it goes on behind a hole. */
+  #holes({ startedMs, endedMs }: Asked, pastMs: number): number[] {
+    const kept = this.#known.pastEndsNear(startedMs, endedMs).filter((end) => pastMs - end < restartGapMs);
+    return [...this.#known.endsNear(startedMs, endedMs), ...kept].filter((end) => end < pastMs);
+  }
+
+  /** The possible windows of a request. Its data may have come to a new end before the answer. */
+  #windows(asked: Asked): Window[] {
+    const { startedMs, endedMs, version } = asked;
+    const callEnds = unique(
+      [startedMs, endedMs].flatMap((ms) => endStepsMs.map((stepMs) => floor(ms - lagMs, stepMs))),
+    );
+    // Counts of one side can only be missing where Datadog loses some.
+    const isDamaged =
+      this.#known.lostNear(version, startedMs, endedMs).length > 0 ||
+      this.#known.halvedNear(startedMs, endedMs).length > 0;
+    const mostMs = isDamaged ? maxIncompleteMs : 0;
+    return callEnds.flatMap((callMs) => {
+      const pastMs = floor(callMs - minRecentMs, pastStepMs);
+      const ends = [callMs];
+      for (let leftOutMs = bucketMs; leftOutMs <= mostMs; leftOutMs += bucketMs)
+        ends.push(callMs - leftOutMs);
+      if (this.#known.coarseNear(startedMs, endedMs)) ends.push(floor(callMs, 20_000), floor(callMs));
+      return unique(ends).flatMap((toMs) =>
+        this.#begins(asked, toMs, pastMs).map((fromMs) => ({ fromMs, toMs, callMs, pastMs })),
+      );
     });
+  }
+
+  /** Where a window that ends then may begin. */
+  #begins(asked: Asked, toMs: number, pastMs: number): number[] {
+    const oldest = floor(toMs) - maxWindowMs;
+    if (asked.sinceMs !== undefined) {
+      const since = Math.ceil(asked.sinceMs / minuteMs) * minuteMs;
+      return [Math.min(toMs, Math.max(since, oldest))];
+    }
+    if (asked.windowMinutes !== undefined) return [floor(toMs) - asked.windowMinutes * minuteMs];
+    const began = Math.max(this.#known.world.canaryBeganMs, oldest);
+    // A hole looks as if the canary had been silent, or had not been there before.
+    const isReset = this.#holes(asked, pastMs).some((end) => pastMs - end >= restartGapMs - minuteMs);
+    return isReset ? [began, pastMs] : [began];
   }
 }
 
@@ -334,4 +404,8 @@ function span(window: { from: string; to: string }): [number, number] {
   return [Date.parse(window.from), Date.parse(window.to)];
 }
 
-const floor = (ms: number): number => Math.floor(ms / minuteMs) * minuteMs;
+const floor = (ms: number, stepMs = minuteMs): number => Math.floor(ms / stepMs) * stepMs;
+
+function unique(values: readonly number[]): number[] {
+  return [...new Set(values)];
+}

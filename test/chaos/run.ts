@@ -124,11 +124,13 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       world,
       variantOf: (owner) => [...edits.values()].map(({ variants }) => variants.get(owner)).find(Boolean),
       halvedNear: (startedMs, endedMs) => gun.halvedNear(startedMs, endedMs),
+      coarseNear: (startedMs, endedMs) => gun.coarseNear(startedMs, endedMs),
       lostNear: (version, startedMs, endedMs) => gun.lostNear(version, startedMs, endedMs),
       endsNear: (startedMs, endedMs) => [
         ...gun.endsNear(startedMs, endedMs),
         ...lateData.endsNear(startedMs, endedMs),
       ],
+      pastEndsNear: (startedMs, endedMs) => lateData.pastEndsNear(startedMs, endedMs),
     },
     edits,
     {

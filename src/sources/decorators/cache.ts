@@ -11,7 +11,7 @@ import type {
   Snapshot,
 } from '../../domain/metrics/metrics-source.ts';
 import { queryKey } from './query-key.ts';
-import { timeToLiveMs } from './time-to-live.ts';
+import { hasStopped, timeToLiveMs } from './time-to-live.ts';
 
 /** Called once for each question, with what became of it. */
 export interface CacheObserver {
@@ -64,7 +64,8 @@ export function createCachedSource(inner: MetricsSource, options: CacheOptions):
     const settledTtlMs = timeToLiveMs(query, ttlMs, epochNow());
     const snapshot = inner.measure(query, controller.signal).then((measured) => {
       // A wrong clock does not tell what is settled. The skew itself is in the snapshot, and may be over soon.
-      const ttl = isClockSkewed(measured.clockSkewMs) ? ttlMs : settledTtlMs;
+      const isUnsettled = isClockSkewed(measured.clockSkewMs) || hasStopped(measured);
+      const ttl = isUnsettled ? ttlMs : settledTtlMs;
       if (calls.get(key) === call) snapshots?.set(key, measured, { ttl });
       return measured;
     });

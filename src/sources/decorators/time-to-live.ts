@@ -1,4 +1,5 @@
-import { type BatchQuery, bucketMs } from '../../domain/metrics/metrics-source.ts';
+import { missingMinutesOf } from '../../domain/judge/freshness.ts';
+import { type BatchQuery, bucketMs, type Snapshot } from '../../domain/metrics/metrics-source.ts';
 
 /** The counts of a span that ended so long ago hardly change any more. Agents flush within 30 s. */
 const settledAfterMs = 8 * 60_000;
@@ -13,4 +14,22 @@ const settledTtlMs = 6 * 60_000;
 export function timeToLiveMs({ toMs, stepMs }: BatchQuery, ttlMs: number, nowMs: number): number {
   const isSettled = stepMs === bucketMs && nowMs - toMs >= settledAfterMs;
   return isSettled && ttlMs > 0 ? Math.max(ttlMs, settledTtlMs) : ttlMs;
+}
+
+/**
+ * Whether the data of a snapshot in minutes stops before its end. Ingestion may be so late, and what arrives then belongs into
+ * the snapshot: it must not be kept for longer than others.
+ */
+export function hasStopped({ stepMs, services }: Snapshot): boolean {
+  if (stepMs !== bucketMs) return false;
+  const hits: number[] = [];
+  for (const { canary, stable, allTraffic } of services.values()) {
+    const parts = allTraffic === undefined ? [canary.whole?.total, stable.whole?.total] : [allTraffic];
+    for (const counts of parts) {
+      counts?.forEach((count, i) => {
+        hits[i] = (hits[i] ?? 0) + count;
+      });
+    }
+  }
+  return missingMinutesOf(hits) !== undefined;
 }

@@ -42,8 +42,10 @@ export interface SharingClock {
 export interface SharedQuery<T> {
   /** The same for equal questions, and for no others. */
   readonly name: string;
-  /** How long an answer is good for. */
+  /** How long an answer is good for, at most. */
   readonly ttlMs: number;
+  /** How long this answer is good for. Default: `ttlMs`. */
+  keptMs?(answer: T): number;
   /** Throws SourceError. */
   ask(): Promise<T>;
   write(answer: T): unknown;
@@ -214,7 +216,7 @@ export class SharedAnswers {
       void tell(() => failure, failureMs, this.#noteLimit(error));
       throw error;
     }
-    void tell(() => ({ answer: query.write(answer) }), query.ttlMs);
+    void tell(() => ({ answer: query.write(answer) }), query.keptMs?.(answer) ?? query.ttlMs);
     return answer;
   }
 

@@ -7,7 +7,7 @@ import type {
   Snapshot,
 } from '../../domain/metrics/metrics-source.ts';
 import { queryKey } from '../decorators/query-key.ts';
-import { timeToLiveMs } from '../decorators/time-to-live.ts';
+import { hasStopped, timeToLiveMs } from '../decorators/time-to-live.ts';
 import type { SharedAnswers } from './shared-cache.ts';
 import { readSnapshot, snapshotValue } from './snapshot-codec.ts';
 
@@ -41,6 +41,7 @@ export function createSharedSource(
         {
           name: nameOf(query, options.describe),
           ttlMs,
+          keptMs: (snapshot) => (hasStopped(snapshot) ? options.ttlMs : ttlMs),
           ask: () => inner.measure(query, signal),
           write: (snapshot) => ({ atMs: now(), snapshot: snapshotValue(snapshot) }),
           read: (value) => read(value, query, ttlMs),

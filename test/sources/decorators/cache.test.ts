@@ -11,7 +11,7 @@ const login = query([scoped('api', ['post_/login'])]);
 interface Call {
   readonly query: BatchQuery;
   readonly signal: AbortSignal;
-  readonly answer: (buckets?: number) => Snapshot;
+  readonly answer: (buckets?: number, hits?: readonly number[]) => Snapshot;
   readonly fail: (error: Error) => void;
 }
 
@@ -25,8 +25,8 @@ class HandSource implements MetricsSource {
       this.calls.push({
         query: asked,
         signal,
-        answer: (buckets = 4) => {
-          const series = { total: new Float64Array(buckets), bad: new Float64Array(buckets) };
+        answer: (buckets = 4, hits = Array(buckets).fill(0)) => {
+          const series = { total: Float64Array.from(hits), bad: new Float64Array(buckets) };
           const side = { whole: series, requests: new Map(), latency: new Map() };
           const services = new Map([['api', { canary: side, stable: side }]]);
           const snapshot = {
@@ -187,6 +187,27 @@ describe('what is kept', () => {
     expect(await source.measure(asked, never)).toBe(snapshot);
     now += 2;
     void source.measure(asked, never);
+    expect(inner.calls).toHaveLength(2);
+  });
+
+  /** By minute: 20 busy ones, then so many empty ones. */
+  const stoppedFor = (empty: number) => [...Array(20).fill(7), ...Array(empty).fill(0)];
+
+  it.each([
+    ['its TTL', 'data that has stopped, since it may arrive any time', stoppedFor(4), 30_000],
+    ['6 min', 'data of which chance explains the end', stoppedFor(3), 6 * minute],
+    ['6 min', 'data that goes on', stoppedFor(0), 6 * minute],
+  ])('lives for %s: settled minutes of %s', async (_, _what, hits, livesMs) => {
+    const source = cached();
+    epochMs = login.toMs + 8 * minute;
+    const first = source.measure(login, never);
+    inner.calls[0]?.answer(hits.length, hits);
+    await first;
+    now += livesMs - 1;
+    void source.measure(login, never);
+    expect(inner.calls).toHaveLength(1);
+    now += 2;
+    void source.measure(login, never);
     expect(inner.calls).toHaveLength(2);
   });
 

@@ -11,7 +11,15 @@ import { FakeStore } from './fake-store.ts';
 const never = new AbortController().signal;
 const login = query([scoped('api', ['post_/login'])]);
 
-function world({ clockSkewMs, ttlMs = 60_000 }: { clockSkewMs?: number; ttlMs?: number } = {}) {
+function world({
+  clockSkewMs,
+  ttlMs = 60_000,
+  emptyMinutes = 0,
+}: {
+  clockSkewMs?: number;
+  ttlMs?: number;
+  emptyMinutes?: number;
+} = {}) {
   const clock = { now: login.toMs + 90_000 };
   const store = new FakeStore(() => clock.now);
   const calls: BatchQuery[] = [];
@@ -20,7 +28,9 @@ function world({ clockSkewMs, ttlMs = 60_000 }: { clockSkewMs?: number; ttlMs?: 
     async measure(asked) {
       calls.push(asked);
       const buckets = (asked.toMs - asked.fromMs) / asked.stepMs;
-      const series = { total: new Float64Array(buckets).fill(calls.length), bad: new Float64Array(buckets) };
+      const total = new Float64Array(buckets).fill(calls.length);
+      total.fill(0, buckets - emptyMinutes);
+      const series = { total, bad: new Float64Array(buckets) };
       const side = { whole: series, requests: new Map(), latency: new Map() };
       const services = new Map(
         asked.batch.services.map(({ service }) => [service.name, { canary: side, stable: side }]),
@@ -126,13 +136,15 @@ it('other questions than measurements are shared too, by path, query and body', 
   expect(asked).toHaveLength(5);
 });
 
-it.each<[string, number, Partial<BatchQuery>, number]>([
-  ['for the TTL where it may still change', 90_000, {}, 30_000],
-  ['for 6 minutes where it is settled', 600_000, {}, 360_000],
-  ['for the TTL in buckets of 10 s', 600_000, { stepMs: 10_000 }, 30_000],
-])('is shared %s', async (_, agoMs, difference, livesMs) => {
-  const { clock, calls, replica } = world({ ttlMs: 30_000, clockSkewMs: 0 });
-  const asked = { ...login, ...difference };
+it.each<[string, number, Partial<BatchQuery>, number, number]>([
+  ['for the TTL where it may still change', 90_000, {}, 0, 30_000],
+  ['for 6 minutes where it is settled', 600_000, {}, 0, 360_000],
+  ['for the TTL in buckets of 10 s', 600_000, { stepMs: 10_000 }, 0, 30_000],
+  ['for the TTL where its data has stopped', 600_000, {}, 4, 30_000],
+  ['for 6 minutes where chance explains its end', 600_000, {}, 3, 360_000],
+])('is shared %s', async (_, agoMs, difference, emptyMinutes, livesMs) => {
+  const { clock, calls, replica } = world({ ttlMs: 30_000, clockSkewMs: 0, emptyMinutes });
+  const asked = { ...login, fromMs: login.toMs - 20 * 60_000, ...difference };
   clock.now = asked.toMs + agoMs;
   const measured = await replica()(asked);
   clock.now += livesMs - 1;
