@@ -1,5 +1,10 @@
 import { EvidenceProcess, logEvidenceCap, logMixture } from '../statistics/e-process.ts';
-import { type BadEvents, logWithRestarts, RestartableEvidence } from '../statistics/restartable-evidence.ts';
+import {
+  type BadEvents,
+  fromStartShare,
+  logWithRestarts,
+  RestartableEvidence,
+} from '../statistics/restartable-evidence.ts';
 import { rounding } from './abort-threshold.ts';
 import type { JudgedWindow } from './analysis-window.ts';
 import type { LeftOutEvents, ShortInterval } from './short-intervals.ts';
@@ -45,21 +50,26 @@ export class CanaryEvidence {
 
   /** The least that remains if the requests in one of some intervals had not failed; infinite without an interval. */
   minWithout(intervals: readonly ShortInterval[]): number {
-    const fromStart = this.#sums.endpoints.map(logFromStart);
-    const all = intervals.map((interval) => this.#without(interval, fromStart));
-    // Most intervals are ruled out by what remains from the start, which takes far less time.
+    const { endpoints } = this.#sums;
+    const all = intervals.map((interval) => {
+      let e = this.#sums.e;
+      for (const { endpoint, bad } of interval) e -= bad * (endpoints[endpoint] as EndpointSums).scale;
+      const pooled = this.pooled.log(Math.max(0, e));
+      return { interval, lowerBound: pooled + logPooledFromStart };
+    });
+    // Most intervals are ruled out by what remains in the pool from the start, which takes far less time than all the rest.
     all.sort((a, b) => a.lowerBound - b.lowerBound);
-    let least = Number.POSITIVE_INFINITY;
-    for (const { lowerBound, exact } of all) {
-      if (lowerBound >= least) break;
+    let min = Number.POSITIVE_INFINITY;
+    for (const { interval, lowerBound } of all) {
+      if (lowerBound >= min) break;
       // A greater number is never shown.
-      if (lowerBound >= logEvidenceCap) return lowerBound;
-      least = Math.min(least, exact());
+      if (lowerBound >= logEvidenceCap) return Math.min(min, lowerBound);
+      min = Math.min(min, this.#without(interval));
     }
-    return least;
+    return min;
   }
 
-  #without(interval: ShortInterval, logsFromStart: readonly number[]) {
+  #without(interval: ShortInterval): number {
     const { endpoints } = this.#sums;
     const byEndpoint = new Map<number, LeftOutEvents[]>();
     for (const one of interval) {
@@ -67,32 +77,26 @@ export class CanaryEvidence {
       if (own === undefined) byEndpoint.set(one.endpoint, [one]);
       else own.push(one);
     }
-    const logs = logsFromStart.slice();
+    const alone = this.logAlone.slice();
     let e = this.#sums.e;
     for (const [i, leftOut] of byEndpoint) {
       const { process, scale, bad } = endpoints[i] as EndpointSums;
       const left = leftOut.reduce((rest, one) => Math.max(0, rest - one.bad), bad);
-      logs[i] = process.log(left * scale);
       e -= (bad - left) * scale;
+      alone[i] = logWithRestarts(
+        process.log(left * scale),
+        (this.#late[i] as RestartableEvidence).without(byMinute(leftOut, () => 1)),
+      );
     }
-    const pooled = this.pooled.log(Math.max(0, e));
-    return {
-      lowerBound: logWithRestarts(logMixture(pooled, logs), this.minRestartable),
-      exact: () => {
-        const alone = this.logAlone.slice();
-        for (const [i, leftOut] of byEndpoint)
-          alone[i] = logWithRestarts(
-            logs[i] as number,
-            (this.#late[i] as RestartableEvidence).without(byMinute(leftOut, () => 1)),
-          );
-        const pooledLate = this.#pooledLate.without(
-          byMinute(interval, (endpoint) => (endpoints[endpoint] as EndpointSums).scale),
-        );
-        return logMixture(logWithRestarts(pooled, pooledLate), alone);
-      },
-    };
+    const pooledLate = this.#pooledLate.without(
+      byMinute(interval, (endpoint) => (endpoints[endpoint] as EndpointSums).scale),
+    );
+    return logMixture(logWithRestarts(this.pooled.log(Math.max(0, e)), pooledLate), alone);
   }
 }
+
+/** What the pool from the start is of the mixture. */
+const logPooledFromStart = Math.log(fromStartShare / 2);
 
 function logFromStart({ process, bad, scale }: EndpointSums): number {
   return process.log(bad * scale);
