@@ -3,12 +3,11 @@
  * under the built-in defaults of the registry. What depends on the product's rule is here and nowhere else: bucket width, lag and
  * window come with the query, the interval from the template.
  */
-import {
-  bucketMs,
-  type MetricsSource,
-  type Series,
-  type ServiceCounts,
-  type SideCounts,
+import type {
+  MetricsSource,
+  Series,
+  ServiceCounts,
+  SideCounts,
 } from '../../src/domain/metrics/metrics-source.ts';
 import type { GatePolicy, QueryBatch, Registry } from '../../src/domain/registry/model.ts';
 import { createEvaluator } from '../../src/evaluation/evaluator.ts';
@@ -77,33 +76,35 @@ const resources = [...(registry.cujs.get('checkout')?.endpoints ?? [])].map(({ r
 
 /** The counts that have arrived by now, in the buckets that are asked for. */
 function sourceOf(data: RolloutData, now: () => number): MetricsSource {
-  const perBucket = bucketMs / cellMs;
-  const columns = new Map<Float64Array, Float64Array>();
-  /** All of a rollout's counts in buckets, so that an answer is a view of them. */
-  const columnOf = (sums: Float64Array): Float64Array => {
-    const known = columns.get(sums);
+  const columns = new Map<number, Map<Float64Array, Float64Array>>();
+  /** All of a rollout's counts in buckets of some cells, so that an answer is a view of them. */
+  const columnOf = (sums: Float64Array, cells: number): Float64Array => {
+    const ofWidth = columns.get(cells) ?? new Map<Float64Array, Float64Array>();
+    columns.set(cells, ofWidth);
+    const known = ofWidth.get(sums);
     if (known !== undefined) return known;
-    const column = Float64Array.from({ length: Math.floor((sums.length - 1) / perBucket) }, (_, i) => {
-      return (sums[(i + 1) * perBucket] as number) - (sums[i * perBucket] as number);
+    const column = Float64Array.from({ length: Math.floor((sums.length - 1) / cells) }, (_, i) => {
+      return (sums[(i + 1) * cells] as number) - (sums[i * cells] as number);
     });
-    columns.set(sums, column);
+    ofWidth.set(sums, column);
     return column;
   };
   return {
-    measure: async ({ fromMs, toMs, stable }) => {
-      const first = (fromMs - data.originMs) / bucketMs;
-      const end = (toMs - data.originMs) / bucketMs;
-      if (first < 0 || !Number.isInteger(first) || !Number.isInteger(perBucket))
-        throw new Error(`the simulation has no buckets of ${bucketMs} ms since ${fromMs}`);
+    measure: async ({ fromMs, toMs, stepMs, stable }) => {
+      const cells = stepMs / cellMs;
+      const first = (fromMs - data.originMs) / stepMs;
+      const end = (toMs - data.originMs) / stepMs;
+      if (first < 0 || ![first, end, cells].every(Number.isInteger))
+        throw new Error(`the simulation has no buckets of ${stepMs} ms from ${fromMs} to ${toMs}`);
       const arrived = arrivedBy(data, now());
       const cut = (sums: Float64Array) => {
-        const whole = Math.min(end, Math.floor(arrived / perBucket));
-        const column = columnOf(sums);
+        const whole = Math.min(end, Math.floor(arrived / cells));
+        const column = columnOf(sums, cells);
         if (whole === end) return column.subarray(first, end);
         // The newest buckets have arrived in part, or not at all.
         const counts = new Float64Array(end - first);
         counts.set(column.subarray(first, whole));
-        counts[whole - first] = (sums[arrived] as number) - (sums[whole * perBucket] as number);
+        counts[whole - first] = (sums[arrived] as number) - (sums[whole * cells] as number);
         return counts;
       };
       const series = ({ total, bad }: Sums): Series => ({ total: cut(total), bad: cut(bad) });
@@ -117,7 +118,7 @@ function sourceOf(data: RolloutData, now: () => number): MetricsSource {
         stable: sideOf('stable'),
         ...(stable === undefined ? {} : { allTraffic: cut(data.allTraffic) }),
       };
-      return { fromMs, toMs, services: new Map([[service, counts]]), queries: [] };
+      return { fromMs, toMs, stepMs, services: new Map([[service, counts]]), queries: [] };
     },
   };
 }

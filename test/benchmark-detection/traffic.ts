@@ -36,7 +36,7 @@ interface Sides {
 }
 
 export interface RolloutData {
-  /** Epoch ms of the first bucket, a whole minute. Until `startMs` all traffic is stable's. */
+  /** Epoch ms of the first bucket, a whole hour: buckets of any width begin with it. Until `startMs` all traffic is stable's. */
   readonly originMs: number;
   /** When the canary gets its first traffic, and when the simulation ends. */
   readonly startMs: number;
@@ -75,8 +75,10 @@ export interface RolloutOptions {
   readonly burst?: number;
 }
 
-/** 09:00 of some day. */
-const base = Date.UTC(2026, 0, 31, 9);
+const hourMs = 3_600_000;
+
+/** 09:20 of some day. */
+const base = Date.UTC(2026, 0, 31, 9, 20);
 const parts = 10;
 
 /** The rates of a bucket's parts: they change within it. `sinceMs` is from the fault's begin to the bucket's, `otherwise` the rate without it. */
@@ -143,7 +145,7 @@ export function drawRollout(options: RolloutOptions): RolloutData {
   const startMs = base + Math.floor(random.next() * 60_000);
   const onsetMs = startMs + (fault?.onsetMinutes ?? 0) * 60_000;
   const endMs = onsetMs + horizonMs;
-  const originMs = Math.floor((startMs - historyMs) / 60_000) * 60_000;
+  const originMs = Math.floor((startMs - historyMs) / hourMs) * hourMs;
   const cells = Math.ceil((endMs - originMs) / cellMs);
   const perCell = (requestsPerMinute / canaryShare / 60_000) * cellMs;
   const good = multiple * budget;
