@@ -252,7 +252,7 @@ class EndpointTraffic {
 const exampleVersions = { canary: 'v2', stable: 'v1' } as const;
 
 /** Requests per minute with which a clean canary passes this CUJ in time, with some margin. */
-function canaryPerMinute({ gate, objectives }: Cuj, { sampleRate, dispersion }: Service): number {
+function canaryPerMinute({ gate, objectives }: Cuj, { sampleRate, dispersion = 1 }: Service): number {
   const spanMs = Math.min(
     minutesToPass * minuteMs,
     gate.maxWindowMs,

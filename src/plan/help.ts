@@ -94,7 +94,7 @@ function helpToJudge(
         : `window: rollout with maxWindow: ${windowText(minutes)}: a fixed window of ${durationText(cuj.gate.window)} has no more traffic.`,
     );
   }
-  const scale = service.sampleRate / service.dispersion;
+  const scale = service.sampleRate / (service.dispersion ?? 1);
   const helps = (gate: Partial<GatePolicy>) => {
     const changed = { ...one, cuj: { ...cuj, gate: { ...cuj.gate, ...gate } } };
     return (minRequestsOfPass(passNeed(changed, level)) ?? Number.POSITIVE_INFINITY) <= available;

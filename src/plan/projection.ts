@@ -97,7 +97,7 @@ export function cleanCanary(
       label,
       ...(latencyMs === undefined ? {} : { latencyMs }),
       sampleRate: service.sampleRate,
-      dispersion: service.dispersion,
+      dispersion: service.dispersion ?? 1,
       canary: { total: series((canary) => rate * canary), bad: series(() => 0) },
       stable: {
         total: series((canary) => rate * (1 - canary)),

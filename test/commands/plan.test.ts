@@ -90,13 +90,13 @@ describe('cuj-gate plan', () => {
     trade({ 'POST /orders': 360, 'GET /search': 60_000 });
     const { code, stdout } = await plan('--days', '1');
     expect(stdout).toMatch(
-      /\nbuy \(shop\) availability passes after 42 min at 25%, and a rollout waits for 18 min\n {2}what would help, any one of:\n {4}A weight of 59% or more\.\n/,
+      /\nbuy \(shop\) availability passes after 41 min at 25%, and a rollout waits for 18 min\n {2}what would help, any one of:\n {4}A weight of 59% or more\.\n/,
     );
     expect(stdout).toMatch(
       /\nall of 2 enforced CUJs can be judged\n1 of 2 pass later than a rollout waits \(18 min\), which then pauses for a person: buy\n$/,
     );
     expect(code).toBe(0);
-    const longer = await plan('--days', '1', '--wait', '42m');
+    const longer = await plan('--days', '1', '--wait', '41m');
     expect(longer.stdout).toMatch(/\n\nall of 2 enforced CUJs can be judged\n$/);
     expect((await plan('--wait', 'long')).stderr).toContain('expected a duration such as 20m');
   });

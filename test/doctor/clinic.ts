@@ -52,8 +52,7 @@ export const limitedPass = {
 export function shopDocument(gate: GateDocument = {}): RegistryDocument {
   return {
     apiVersion: 'cuj-gate/v1',
-    // The default of lag is a property of Datadog, and not what these tests are about.
-    defaults: { slo: { availability: 99.95 }, gate: { lag: '90s', ...gate } },
+    defaults: { slo: { availability: 99.95 }, gate },
     services: {
       shop: { env: 'production', operation: 'express.request', canary: 'version:{version}' },
     },

@@ -6,7 +6,7 @@ export interface Difference {
 
 /** The product rounds these to 6 digits, or does not round them; counts must be equal. */
 const noCounts =
-  /\.(value|burnRate|evidence|sustainedEvidence|evidenceThreshold|rulesOutRate|shareEvidence|allowedRate)$/;
+  /\.(value|burnRate|evidence|sustainedEvidence|evidenceThreshold|rulesOutRate|shareEvidence|allowedRate|dispersion)$/;
 const relativeTolerance = 6e-6;
 const smallest = 1e-290;
 
@@ -39,6 +39,7 @@ function compare(field: string, oracle: unknown, product: unknown, found: Differ
 /** Members that must be absent where the oracle leaves them out. */
 const optional = [
   'noDataCause',
+  'dispersion',
   'missingStatus',
   'unmetThreshold',
   'unreached',

@@ -51,6 +51,54 @@ def mixture(parts):
     return log_sum_exp([log(w) + x for w, x in parts])
 
 
+FROM_START = 0.9
+LARGEST_RATIO = log(100)
+
+
+def log_restartable(minutes, p, weight, shortcut=True):
+    """log D over minutes of (n_t, e_t), each of a weight. With the shortcut, the lower bound where there is no bad event."""
+    if not any(n > 0 for n, _ in minutes):
+        return 0.0
+    waiting = 1 - weight * len(minutes)
+    log_waiting = log(waiting) if waiting > 0 else -inf
+    if shortcut and not any(e > 0 for n, e in minutes if n > 0):
+        return log_waiting
+    begun = []
+    for log_k, slope in zip(LOG_K, _slopes_of(p)):
+        s = -inf
+        for n, e in minutes:
+            s = log_sum_exp([s, log(weight)]) + min(LARGEST_RATIO, min(e, n) * log_k - n * slope)
+            s = min(s, 100 * log(10))
+        begun.append(s)
+    return log_sum_exp([log_mean_exp(begun), log_waiting])
+
+
+def with_restarts(log_from_start, log_late):
+    return mixture([(FROM_START, log_from_start), (1 - FROM_START, log_late)])
+
+
+def dispersion(minutes, first_minute):
+    """phi of minutes of (n, e) that were seen of stable; the first one is that many minutes after the epoch."""
+    blocks = {}
+    for i in range(1, len(minutes)):
+        (n_0, e_0), (n_1, e_1) = minutes[i - 1], minutes[i]
+        block = (first_minute + i) // 10
+        if (first_minute + i - 1) // 10 != block or n_0 <= 0 or n_1 <= 0:
+            continue
+        e_0, e_1 = min(e_0, n_0), min(e_1, n_1)
+        share = n_1 / (n_0 + n_1)
+        squares, expected = blocks.get(block, (0.0, 0.0))
+        blocks[block] = (
+            squares + (e_1 - (e_0 + e_1) * share) ** 2,
+            expected + (e_0 + e_1) * share * (1 - share),
+        )
+    found = sorted(squares / expected for squares, expected in blocks.values() if expected > 0)
+    if len(found) < 4:
+        return 1
+    median = found[(len(found) - 1) // 2]
+    return 1 if median < 1.5 else min(median, 10)
+
+
 def capped(log_value):
     return EVIDENCE_CAP if log_value >= log(EVIDENCE_CAP) else exp(log_value)
 

@@ -203,6 +203,13 @@ def rates(rnd, scenario, p0, endpoints):
         for i in range(count):
             grid["stable"][-1][i] = rate if i < change else rate * later
             grid["canary"][-1][i] = own
+    if count >= 45 and rnd.random() < 0.3:
+        # Errors in bursts.
+        for i in range(count):
+            factor = rnd.choice([0, 0, 0, 1, 4, 10])
+            for side in grid:
+                for e in range(endpoints):
+                    grid[side][e][i] = min(1, grid[side][e][i] * factor)
     if scenario.theme == "stable blind":
         for e in range(endpoints):
             if rnd.random() < 0.3:

@@ -16,15 +16,18 @@ from types import SimpleNamespace
 
 from formulas import (
     capped,
+    dispersion,
     least,
     least_from,
     log_evidence,
+    log_restartable,
     log_share,
     lower_bound_is_above,
     mixture,
     upper_bound,
     upper_bound_is_above,
     webster,
+    with_restarts,
 )
 
 MINUTE_MS = 60_000
@@ -81,7 +84,8 @@ class Endpoint:
         self.label = written["label"]
         self.latency_ms = written.get("latencyMs")
         self.rate = written["sampleRate"]
-        self.weight = written["sampleRate"] / written["dispersion"]
+        self.dispersion = written["dispersion"]
+        self.weight = written["sampleRate"] / self.dispersion
         self.canary = Side(written["canary"], count)
         self.stable = Side(written["stable"], count)
         # By recent bucket, where they are known so.
@@ -110,6 +114,9 @@ class Endpoint:
         other = copy(self)
         setattr(other, side, getattr(self, side).with_unclassified_bad())
         return other
+
+    def canary_minutes(self, q):
+        return [(self.canary.total[i], self.canary.bad[i]) for i in q.window]
 
     @property
     def order(self):
@@ -402,17 +409,52 @@ class Sli:
                 exponent += endpoint.canary.total[i] * log(hits / (hits + stable))
         return endpoint.weight * exponent <= log(1 / 1000)
 
-    def log_evidence_of(self, weighed):
+    def log_evidence_of(self, weighed, log_pool=None, log_each=None):
+        """With the least that evidence that can start again is worth, unless it is given."""
+        waiting = 1 - self.minute_weight * len(self.q.window)
+        least = log(waiting) if waiting > 0 else -inf
         n, e = sum(n for n, _ in weighed), sum(e for _, e in weighed)
-        each = 0.5 / len(weighed)
-        return mixture(
-            [(0.5, log_evidence(n, e, self.p0))]
-            + [(each, log_evidence(n_i, e_i, p_i)) for (n_i, e_i), p_i in zip(weighed, self.allowed)]
-        )
+        late = [least] * len(weighed) if log_each is None else log_each
+        alone = [
+            with_restarts(log_evidence(n_i, e_i, p_i), late_i)
+            for (n_i, e_i), p_i, late_i in zip(weighed, self.allowed, late)
+        ]
+        pool = with_restarts(log_evidence(n, e, self.p0), least if log_pool is None else log_pool)
+        return mixture([(0.5, pool)] + [(0.5 / len(alone), x) for x in alone])
+
+    @property
+    def minute_weight(self):
+        return 1 / max(self.q.max_window + 1, len(self.q.window))
+
+    @cached_property
+    def log_late(self):
+        """Evidence that can start again, of each endpoint."""
+        return [
+            log_restartable([(n * e.weight, b * e.weight) for n, b in e.canary_minutes(self.q)], p, self.minute_weight)
+            for e, p in zip(self.endpoints, self.allowed)
+        ]
+
+    @cached_property
+    def log_alone(self):
+        return [
+            with_restarts(log_evidence(n, e, p), late)
+            for (n, e), p, late in zip(self.weighed, self.allowed, self.log_late)
+        ]
 
     @cached_property
     def log_e(self):
-        return self.log_evidence_of(self.weighed)
+        if sum(n for n, _ in self.weighed) <= 0:
+            return 0.0
+        log_pool = log_restartable(self.minutes, self.p0, self.minute_weight)
+        return self.log_evidence_of(self.weighed, log_pool, self.log_late)
+
+    @cached_property
+    def minutes(self):
+        """Weighed requests and bad events of all endpoints together, by minute of the window."""
+        return [
+            tuple(sum(count[i] * e.weight for count, e in zip(counts, self.endpoints)) for i in (0, 1))
+            for counts in zip(*(e.canary_minutes(self.q) for e in self.endpoints))
+        ]
 
     # Short intervals
 
@@ -462,10 +504,26 @@ class Sli:
             ]
             return log_share([c for c in cells if c[0] > 0 and c[1] > 0])
         left = [b for _, b in self.counted]
-        for index, _, _, _, bad in touched:
+        out_of = [dict.fromkeys(self.q.window, 0) for _ in self.endpoints]
+        for index, minute, _, _, bad in touched:
             left[index] -= bad
+            out_of[index][minute] += bad
+        log_late = list(self.log_late)
+        for index in {index for index, *_ in touched}:
+            e = self.endpoints[index]
+            minutes = [
+                (n * e.weight, max(0, min(b, n) - out) * e.weight)
+                for (n, b), out in zip(e.canary_minutes(self.q), out_of[index].values())
+            ]
+            log_late[index] = log_restartable(minutes, self.allowed[index], self.minute_weight, shortcut=False)
+        minutes = [
+            (n, max(0, min(b, n) - sum(out[i] * e.weight for out, e in zip(out_of, self.endpoints))))
+            for i, (n, b) in zip(self.q.window, self.minutes)
+        ]
         return self.log_evidence_of(
-            [(n, max(0, b) * e.weight) for (n, _), b, e in zip(self.weighed, left, self.endpoints)]
+            [(n, max(0, b) * e.weight) for (n, _), b, e in zip(self.weighed, left, self.endpoints)],
+            log_restartable(minutes, self.p0, self.minute_weight, shortcut=False),
+            log_late,
         )
 
     def span_of(self, index):
@@ -938,6 +996,8 @@ def verdict_in_window(q, name, endpoints, objective):
         out["warmUpMinutes"] = q.warm_up_minutes
     if has_evidence(s):
         out["sustainedEvidence"] = capped(s.log_sustained)
+    if any(e.dispersion > 1 for e in endpoints):
+        out["dispersion"] = max(e.dispersion for e in endpoints)
     ahead = limited_pass_ahead(s, verdict, out["requestsToVerdict"])
     if ahead is not None:
         out["limitedPass"] = ahead
@@ -964,8 +1024,7 @@ def worst_first(s):
         total, bad = s.counted[index]
         if bad <= 0:
             return (1, 0, 0, -total)
-        evidence = log_evidence(*s.weighed[index], s.allowed[index])
-        return (0, -round(evidence, 6), -bad, -total)
+        return (0, -round(s.log_alone[index], 6), -bad, -total)
 
     return key
 
@@ -1083,7 +1142,7 @@ def endpoint_verdict(s, index):
         "resource": e.resource,
         **({} if e.latency_ms is None else {"latencyMs": e.latency_ms}),
         **side_of(*s.counted[index]),
-        "evidence": capped(log_evidence(*s.weighed[index], s.allowed[index])),
+        "evidence": capped(s.log_alone[index]),
         "allowedRate": s.allowed[index],
         "failAtBadEvents": endpoint_threshold(s, index),
         "stable": side_of(*s.stable_counted[index]),
@@ -1170,10 +1229,26 @@ def judge(record):
     return out
 
 
+def dispersions(record):
+    """What would be estimated for each service of each SLI, whatever the record has."""
+    q = Question(record)
+    found = {}
+    for name, endpoints, _ in q.slis:
+        for service in sorted({e.service for e in endpoints}):
+            own = [e for e in endpoints if e.service == service]
+            minutes = [
+                tuple(sum(getattr(e.stable, which)[i] * e.rate for e in own) for which in ("total", "bad"))
+                for i in q.queried
+            ]
+            found[f"{name} {service}"] = dispersion(minutes, q.from_ms // MINUTE_MS)
+    return found
+
+
 def main():
     for line in sys.stdin:
         if line.strip():
-            sys.stdout.write(json.dumps(judge(json.loads(line))) + "\n")
+            record = json.loads(line)
+            sys.stdout.write(json.dumps({**judge(record), "dispersions": dispersions(record)}) + "\n")
             sys.stdout.flush()
 
 

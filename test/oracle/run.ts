@@ -9,7 +9,10 @@ import {
   parseRecord,
   type VerdictRecord,
 } from '../../src/commands/support/measurement-record.ts';
+import { withDispersion } from '../../src/domain/metrics/estimated-dispersion.ts';
+import { readMeasurement } from '../../src/domain/metrics/measurement-json.ts';
 import { ruleNames } from '../../src/domain/registry/rules.ts';
+import { sliNames } from '../../src/domain/sli/table.ts';
 import { type Difference, differences } from './compare.ts';
 import { shrink } from './shrink.ts';
 
@@ -123,11 +126,25 @@ function compare(
 ): { readonly found: Difference[]; readonly verdict: unknown } {
   let verdict: unknown;
   try {
-    verdict = judgeAgain(parseRecord(JSON.stringify({ ...question, verdict: {} }))).verdict;
+    const record = parseRecord(JSON.stringify({ ...question, verdict: {} }));
+    verdict = { ...judgeAgain(record).verdict, dispersions: dispersionsIn(record) };
   } catch (error) {
     verdict = { threw: String((error as Error).stack) };
   }
   return { found: differences(expected, verdict), verdict };
+}
+
+/** What would be estimated for each service of each SLI, whatever the record has. */
+function dispersionsIn({ measurement: written }: VerdictRecord): Record<string, number> {
+  const measurement = readMeasurement(written);
+  return Object.fromEntries(
+    sliNames.flatMap((sli) =>
+      withDispersion(
+        (measurement[sli] ?? []).map((endpoint) => ({ ...endpoint, dispersion: undefined })),
+        measurement.fromMs,
+      ).map(({ service, dispersion }) => [`${sli} ${service}`, dispersion]),
+    ),
+  );
 }
 
 function count(counts: Map<string, number>, name: string): void {

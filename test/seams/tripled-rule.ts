@@ -46,7 +46,7 @@ export const tripled: Rule = {
   comparesStable: true,
   highestBound: () => undefined,
   logAgainst: (evidence, policy) => (isTripled(evidence, policy) ? Number.POSITIVE_INFINITY : 0),
-  logAgainstWithout: undefined,
+  minLogAgainstWithout: undefined,
   abortThresholds: ({ sums }) => ({ cuj: null, endpoints: sums.endpoints.map(() => null) }),
   mayPassAt: () => true,
   decidesBy: { counts: ({ ruleOutBurn }) => `fails above ${ruleOutBurn} times the rate of stable` },

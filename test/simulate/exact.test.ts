@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../src/domain/judge/judge.ts';
 import { cujOf, endpointOf, measurementOf, over } from '../domain/judge/journey.ts';
-import { binomial, confidenceLine, everAborts, everAbortsOfTwo, strictLine } from './exact.ts';
+import {
+  binomial,
+  confidenceLine,
+  everAborts,
+  everAbortsOfTwo,
+  everAbortsWithRestarts,
+  strictLine,
+} from './exact.ts';
 
 const p0 = 0.0005;
 
@@ -44,6 +51,33 @@ describe('a canary exactly on its SLO, by exact calculation', () => {
     'with two endpoints of %j requests a minute is aborted in at most 1 of 20 over 20 minutes',
     (requests) => {
       expect(everAbortsOfTwo(20, requests, [p0, p0], p0)).toBeLessThanOrEqual(0.05);
+    },
+  );
+
+  it.each([
+    [0.5, 0.05],
+    [0.2, 0.05],
+    [0.2, 0.2],
+    [0.05, 0.05],
+    [0.0005, 0.05],
+  ])(
+    'of a budget of %f reaches 1/alpha with a chance of at most alpha = %f, with restarts, wherever in a minute one looks',
+    (budget, alpha) => {
+      for (const minutes of [
+        [
+          [1, 1],
+          [1, 1],
+          [1, 1],
+          [1, 1],
+          [1, 1],
+        ],
+        [
+          [3, 1],
+          [0, 2],
+          [3, 1],
+        ],
+      ] as const)
+        expect(everAbortsWithRestarts(minutes, budget, alpha)).toBeLessThanOrEqual(alpha);
     },
   );
 

@@ -4,6 +4,11 @@
  * out, so the true chance is even lower.
  */
 import { EvidenceProcess, logMixture } from '../../src/domain/statistics/e-process.ts';
+import {
+  logWithRestarts,
+  minuteWeight,
+  RestartableEvidence,
+} from '../../src/domain/statistics/restartable-evidence.ts';
 
 /** Chances of 0, 1, 2 … `most` of `n` events being bad. */
 export function binomial(n: number, rate: number, most: number): number[] {
@@ -115,4 +120,50 @@ export function everAbortsOfTwo(
     going = next;
   }
   return aborted;
+}
+
+/**
+ * The chance that the whole evidence of a CUJ of two endpoints ever reaches 1/alpha, with the part that can start again: over all
+ * outcomes, looking after each request. `minutes` has the requests of both endpoints in each minute, first all of one, then all of the
+ * other.
+ */
+export function everAbortsWithRestarts(
+  minutes: readonly (readonly [number, number])[],
+  rate: number,
+  alpha: number,
+): number {
+  const weight = minuteWeight(minutes.length - 1, 0);
+  const bad: [number, number][] = minutes.map(() => [0, 0]);
+  const total: [number, number][] = minutes.map(() => [0, 0]);
+  const evidence = (of: (both: readonly [number, number]) => number, end: number) => {
+    const counts = { total: total.slice(0, end).map(of), bad: bad.slice(0, end).map(of), scale: 1 };
+    const [n, e] = [counts.total, counts.bad].map((all) => all.reduce((a, b) => a + b, 0));
+    const late = new RestartableEvidence(counts, 0, end, rate, weight);
+    return logWithRestarts(new EvidenceProcess(n as number, rate).log(e as number), late.value);
+  };
+  const both = ([a, b]: readonly [number, number]) => a + b;
+  const first = ([a]: readonly [number, number]) => a;
+  const second = ([, b]: readonly [number, number]) => b;
+  const visit = (minute: number, endpoint: 0 | 1): number => {
+    const now = total[minute];
+    const planned = minutes[minute];
+    if (now === undefined || planned === undefined) return 0;
+    if (now[endpoint] >= planned[endpoint]) return endpoint === 0 ? visit(minute, 1) : visit(minute + 1, 0);
+    const failed = bad[minute] as [number, number];
+    let chance = 0;
+    for (const [more, weightOf] of [
+      [0, 1 - rate],
+      [1, rate],
+    ] as const) {
+      now[endpoint] += 1;
+      failed[endpoint] += more;
+      const end = minute + 1;
+      const log = logMixture(evidence(both, end), [evidence(first, end), evidence(second, end)]);
+      chance += weightOf * (log >= Math.log(1 / alpha) ? 1 : visit(minute, endpoint));
+      now[endpoint] -= 1;
+      failed[endpoint] -= more;
+    }
+    return chance;
+  };
+  return visit(0, 0);
 }

@@ -1,10 +1,12 @@
 /** One simulated rollout, judged every minute by the product's own judge. Seeded, so that each run gives the same. */
 
 import { judge } from '../../src/domain/judge/judge.ts';
-import type { EndpointMeasurement, Measurement, Series } from '../../src/domain/metrics/metrics-source.ts';
+import { type WithoutDispersion, withDispersion } from '../../src/domain/metrics/estimated-dispersion.ts';
+import type { Measurement, Series } from '../../src/domain/metrics/metrics-source.ts';
 import { bucketMs } from '../../src/domain/metrics/metrics-source.ts';
 import type { Cuj, GatePolicy } from '../../src/domain/registry/model.ts';
 import { cujOf } from '../domain/judge/journey.ts';
+import { badEvents, events } from './events.ts';
 
 export const budget = 0.0005;
 export const judgedRules = ['confidence', 'strict', 'baseline'] as const;
@@ -29,8 +31,14 @@ export interface Scenario {
   readonly canaryRequests: number | ((minute: number) => number);
   readonly stableRequests: number | ((minute: number) => number);
   readonly endpoints: readonly SimulatedEndpoint[];
+  /**
+   * Minutes of stable before the rollout: their `stable` rates are those of minutes up to 0. Default: all of it in six, with the rate of
+   * minute 0.
+   */
+  readonly historyMinutes?: number;
   /** The mean size of bursts of bad events; 1: no bursts. */
   readonly burst?: number;
+  /** Default: estimated from stable. */
   readonly dispersion?: number;
   /** The share of requests that is seen; counts are scaled up again. */
   readonly seen?: number;
@@ -53,34 +61,8 @@ export interface Ending {
   readonly heldBack: boolean;
 }
 
-const before = 6;
-
 function at(value: number | ((minute: number) => number), minute: number): number {
   return typeof value === 'number' ? value : value(minute);
-}
-
-/** Binomial, by the gaps between events: fast for rare events. */
-function events(random: () => number, n: number, rate: number): number {
-  if (rate <= 0) return 0;
-  if (rate >= 1) return n;
-  const log = Math.log1p(-rate);
-  let count = 0;
-  let position = -1;
-  for (;;) {
-    position += 1 + Math.floor(Math.log(1 - random()) / log);
-    if (position >= n) return count;
-    count += 1;
-  }
-}
-
-/** Bad events of one minute; bursts have a geometric size. */
-function badEvents(random: () => number, n: number, rate: number, burst: number): number {
-  if (burst <= 1) return events(random, n, rate);
-  let bad = 0;
-  for (let left = events(random, n, rate / burst); left > 0; left -= 1) {
-    bad += 1 + Math.floor(Math.log(1 - random()) / Math.log(1 - 1 / burst));
-  }
-  return Math.min(n, bad);
 }
 
 /** Whole requests of a minute, so that parts of requests add up over the minutes. */
@@ -97,7 +79,8 @@ export function rollOut(
   random: () => number,
   some: readonly Rule[] = rules,
 ): Record<Rule, Ending> {
-  const { burst = 1, seen = 1, newest = 1, firstAttempt } = scenario;
+  const { burst = 1, seen = 1, newest = 1, firstAttempt, historyMinutes } = scenario;
+  const before = historyMinutes ?? 6;
   const lead = before + (firstAttempt === undefined ? 0 : firstAttempt.minutes + firstAttempt.silence);
   const empty = (): Series => ({
     total: new Float64Array(lead + scenario.looks),
@@ -111,7 +94,8 @@ export function rollOut(
     for (let m = 0; m < lead; m += 1) {
       const n = events(random, Math.round(history * endpoint.share), seen);
       stable.total[m] = n / seen;
-      stable.bad[m] = badEvents(random, n, at(endpoint.stable, 0), burst) / seen;
+      const rate = at(endpoint.stable, historyMinutes === undefined ? 0 : m - lead + 1);
+      stable.bad[m] = badEvents(random, n, rate, burst) / seen;
       (whole.stable[m] as number) += n / seen;
       if (firstAttempt === undefined || m < before || m >= before + firstAttempt.minutes) continue;
       const tried = Math.round(at(scenario.canaryRequests, 1) * endpoint.share);
@@ -120,12 +104,12 @@ export function rollOut(
       (whole.canary[m] as number) += tried;
     }
   });
-  const measured: EndpointMeasurement[] = series.map(({ canary, stable }, i) => ({
+  const measured: WithoutDispersion[] = series.map(({ canary, stable }, i) => ({
     service: 'shop',
     resource: `get_/${i}`,
     label: `GET /${i}`,
     sampleRate: scenario.sampleRate ?? 1,
-    dispersion: scenario.dispersion ?? 1,
+    dispersion: scenario.dispersion,
     canary,
     stable,
   }));
@@ -167,7 +151,7 @@ export function rollOut(
       fromMs: 0,
       toMs: (minute + 1) * bucketMs,
       selectors: { canary: 'version:v2', stable: 'the rest' },
-      availability: measured,
+      availability: withDispersion(measured, 0),
       whole,
     };
     const note = (rule: Rule, outcome: Ending['outcome'], heldBack = false) => {

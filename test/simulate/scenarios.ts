@@ -52,6 +52,16 @@ const steps = {
   stableRequests: (minute: number) => (minute === 0 ? 950 : 1000 * (1 - weightAt(minute))),
 } as const;
 
+/** Errors in bursts, on both sides alike. */
+const bursts = {
+  looks: 10,
+  canaryRequests: 2000,
+  stableRequests: 18_000,
+  historyMinutes: 110,
+  endpoints: evenly(1, 0.6 * budget, 0.6 * budget),
+  burst: 10,
+} as const;
+
 /** Cases that naive gates get wrong. `good`: an abort would be wrong. */
 export const cases: (Scenario & { readonly good: boolean })[] = [
   {
@@ -91,22 +101,48 @@ export const cases: (Scenario & { readonly good: boolean })[] = [
     id: 'bursts',
     name: 'errors in bursts of 10, 0.6 times the allowed rate (20,000 requests)',
     good: true,
-    looks: 10,
-    canaryRequests: 2000,
-    stableRequests: 18_000,
-    endpoints: evenly(1, 0.6 * budget, 0.6 * budget),
-    burst: 10,
+    ...bursts,
   },
   {
-    id: 'bursts-dispersion',
-    name: 'the same with dispersion: 19',
+    id: 'bursts-1',
+    name: 'the same with dispersion: 1',
     good: true,
-    looks: 10,
-    canaryRequests: 2000,
-    stableRequests: 18_000,
-    endpoints: evenly(1, 0.6 * budget, 0.6 * budget),
-    burst: 10,
-    dispersion: 19,
+    ...bursts,
+    dispersion: 1,
+  },
+  {
+    id: 'bursts-long',
+    name: 'the same over 120 looks (240,000 requests)',
+    good: true,
+    ...bursts,
+    looks: 120,
+  },
+  {
+    id: 'bursts-long-1',
+    name: 'the same over 120 looks with dispersion: 1',
+    good: true,
+    ...bursts,
+    looks: 120,
+    dispersion: 1,
+  },
+  {
+    id: 'bursts-long-quiet',
+    name: 'the same over 120 looks, a tenth of the traffic (24,000 requests)',
+    good: true,
+    ...bursts,
+    looks: 120,
+    canaryRequests: 200,
+    stableRequests: 1800,
+  },
+  {
+    id: 'outage-before',
+    name: 'an hour before, stable had an outage of five minutes at 100 times the allowed rate; the canary fails at 20 times',
+    good: false,
+    ...ten,
+    historyMinutes: 110,
+    endpoints: evenly(4, 20 * budget, (minute: number) =>
+      minute > -65 && minute <= -60 ? 100 * budget : 0.2 * budget,
+    ),
   },
   {
     id: 'shared-cause',

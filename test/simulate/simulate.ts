@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { seededRandom } from '../domain/judge/journey.ts';
+import { type Aborts, abortsOf, type FaultTimes, faults, looks, timesOf } from './late-faults.ts';
 import { type Ending, type Rule, rollOut, rules, type Scenario } from './rollout.ts';
 import { scenarios } from './scenarios.ts';
 
@@ -19,13 +20,21 @@ export interface Tally {
 
 export type Cell = { readonly id: string } & { readonly [rule in Rule]: Tally };
 
+/** One line of one table of docs/verdicts.md. */
+export type Line = Cell | FaultTimes | Aborts;
+
 export interface Results {
   readonly seed: number;
   readonly runs: number;
-  /** SHA-256 of the JSON of the cells from which the tables in docs/verdicts.md were made. */
+  /** SHA-256 of the JSON of the lines from which the tables in docs/verdicts.md were made. */
   readonly checksum: string;
   readonly cells: readonly Cell[];
+  readonly faultTimes: readonly FaultTimes[];
+  readonly aborts: readonly Aborts[];
 }
+
+/** Evidence alone takes far less time than the judge, and a small chance takes many rollouts. */
+const abortRuns = 10;
 
 function median(values: readonly number[]): number | null {
   if (values.length === 0) return null;
@@ -70,25 +79,46 @@ export function simulate(
   return { id: scenario.id, ...(Object.fromEntries(tallies) as Record<Rule, Tally>) };
 }
 
-/** Results of cells in the order of the scenarios, regardless of the worker. */
-export function resultsOf(cells: readonly Cell[], runs: number, seed: number): Results {
-  const order = new Map(scenarios.map(({ id }, i) => [id, i]));
-  const sorted = [...cells].sort((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0));
-  const checksum = createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
-  return { seed, runs, checksum: `sha256:${checksum}`, cells: sorted };
+/** One line by the name of its scenario, fault or looks. */
+export function lineOf(id: string, runs: number, seed: number): Line {
+  const scenario = scenarios.find((each) => each.id === id);
+  if (scenario !== undefined) return simulate(scenario, runs, seed);
+  const fault = faults.find((each) => each.id === id);
+  if (fault !== undefined) return timesOf(fault, runs, seed);
+  const look = looks.find((each) => each.id === id);
+  if (look !== undefined) return abortsOf(look, abortRuns * runs, seed);
+  throw new Error(`nothing to simulate is called ${id}`);
 }
 
-/** Simulates every scenario in `processes` processes. `progress` is called after each. */
+/** Results in the order of the scenarios, regardless of the worker. */
+export function resultsOf(lines: readonly Line[], runs: number, seed: number): Results {
+  const found = new Map(lines.map((line) => [line.id, line]));
+  const linesOf = <L extends Line>(all: readonly { readonly id: string }[]) =>
+    all.flatMap(({ id }) => {
+      const line = found.get(id);
+      return line === undefined ? [] : [line as L];
+    });
+  const sorted = {
+    cells: linesOf<Cell>(scenarios),
+    faultTimes: linesOf<FaultTimes>(faults),
+    aborts: linesOf<Aborts>(looks),
+  };
+  const checksum = createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
+  return { seed, runs, checksum: `sha256:${checksum}`, ...sorted };
+}
+
+/** Simulates everything in `processes` processes. `progress` is called after each line. */
 export async function simulateAll(
   runs: number,
   seed: number,
   processes: number,
   progress: (done: number, of: number) => void,
 ): Promise<Results> {
-  const open = scenarios.map(({ id }) => id);
+  const open = [...scenarios, ...faults, ...looks].map(({ id }) => id);
+  const all = open.length;
   // The slow ones first, so that the run does not wait for one process at its end.
-  open.sort((a, b) => Number(b.startsWith('long')) - Number(a.startsWith('long')));
-  const cells: Cell[] = [];
+  open.sort((a, b) => Number(b.includes('long')) - Number(a.includes('long')));
+  const lines: Line[] = [];
   const one = () =>
     new Promise<void>((resolve, reject) => {
       const child = fork(new URL('./cell.ts', import.meta.url));
@@ -97,9 +127,9 @@ export async function simulateAll(
         if (id === undefined) child.disconnect();
         else child.send({ id, runs, seed });
       };
-      child.on('message', (cell) => {
-        cells.push(cell as Cell);
-        progress(cells.length, scenarios.length);
+      child.on('message', (line) => {
+        lines.push(line as Line);
+        progress(lines.length, all);
         next();
       });
       child.on('error', reject);
@@ -109,5 +139,5 @@ export async function simulateAll(
       next();
     });
   await Promise.all(Array.from({ length: processes }, one));
-  return resultsOf(cells, runs, seed);
+  return resultsOf(lines, runs, seed);
 }

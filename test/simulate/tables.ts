@@ -1,4 +1,5 @@
 import { confidenceLine, everAborts, strictLine } from './exact.ts';
+import { faultId, faultShapes, looks, onsets } from './late-faults.ts';
 import { budget, type Rule, rules } from './rollout.ts';
 import { cases, multiples, sizes } from './scenarios.ts';
 import type { Cell, Results, Tally } from './simulate.ts';
@@ -110,6 +111,41 @@ function exact(): string {
   return table(['requests in 120 analyses', '0.6×', '1×', '2×', '5×', '`strict` 0.6×', '`strict` 1×'], rows);
 }
 
+function lateFaults(results: Results): string {
+  const minutes = (value: number | null | undefined) => (value === null ? 'over 120' : String(value));
+  const at = (id: string) => results.faultTimes.find((each) => each.id === id);
+  const rows = faultShapes.flatMap(([requests, multiple]) =>
+    onsets.map((onset) => {
+      const times = at(faultId(requests, multiple, onset));
+      return [
+        grouped(requests),
+        multiple * budget >= 1 ? 'everything fails' : `${multiple}×`,
+        onset === 0 ? 'at the start' : `after ${onset} min`,
+        minutes(times?.fromStart),
+        minutes(times?.both),
+        minutes(times?.known),
+      ];
+    }),
+  );
+  return table(
+    ['requests a minute', 'fault', 'begins', 'from the start alone', 'evidence', 'if it were known'],
+    rows,
+  );
+}
+
+function looksAt1(results: Results): string {
+  const percent = (count: number, runs: number) => `${((100 * count) / runs).toFixed(2)}%`;
+  const rows = looks.map(({ id, requestsPerMinute, looksPerMinute }) => {
+    const found = results.aborts.find((each) => each.id === id);
+    return [
+      grouped(requestsPerMinute),
+      looksPerMinute === 1 ? 'minute' : `${60 / looksPerMinute} s`,
+      ...(found === undefined ? [] : [percent(found.fromStart, found.runs), percent(found.both, found.runs)]),
+    ];
+  });
+  return table(['requests a minute', 'an analysis each', 'from the start alone', 'evidence'], rows);
+}
+
 function source(results: Results): string {
   return `Made by \`npm run simulate -- --write --runs ${results.runs} --seed ${results.seed}\`: ${grouped(results.runs)} rollouts a cell, results \`${results.checksum}\`.`;
 }
@@ -122,6 +158,8 @@ export function tablesOf(results: Results): ReadonlyMap<string, string> {
     ['cases', hardCases(results)],
     ['times', times(results)],
     ['exact', exact()],
+    ['looks', looksAt1(results)],
+    ['late', lateFaults(results)],
   ]);
 }
 

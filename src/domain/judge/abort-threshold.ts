@@ -1,4 +1,5 @@
 import type { EvidenceProcess } from '../statistics/e-process.ts';
+import { fromStartShare } from '../statistics/restartable-evidence.ts';
 
 /** What the search for the abort threshold needs of an SLI: its endpoints and the evidence that fails it. */
 export interface EvidenceThreshold {
@@ -8,6 +9,8 @@ export interface EvidenceThreshold {
   readonly minBadEvents: number;
   /** Whether bad events on these endpoints (by index) can lie so far apart that no short interval holds all of them. */
   readonly canOutlast: (endpoints: readonly number[]) => boolean;
+  /** The least that evidence that can start again is worth, wherever in the window the bad events come. */
+  readonly minRestartable: number;
 }
 
 export interface ThresholdEndpoint {
@@ -126,7 +129,8 @@ export function spread(totals: readonly number[], bad: number): number[] {
 export interface AbortThresholds {
   /**
    * The CUJ's: the least bad events, spread over the endpoints as the traffic is, that fail where no two of them lie in one short
-   * interval. With any one of them left out, more than noise remains. Fewer never fail, however they lie. Null where none do.
+   * interval, whenever in the window they come. With any one of them left out, more than noise remains. Where they come within a few
+   * minutes, fewer may fail. Null where none do.
    */
   readonly cuj: number | null;
   /**
@@ -142,11 +146,18 @@ export function abortThresholdsOf(thresholdInput: EvidenceThreshold): AbortThres
   return { cuj: cujThreshold(thresholdInput, clean), endpoints: endpointThresholds(thresholdInput, clean) };
 }
 
+/** The least evidence of a CUJ whose pool and endpoints have this much from the start, wherever in the window the bad events come. */
+function minEvidence(pooled: number, endpoints: number, minRestartable: number): number {
+  return (fromStartShare * (pooled + endpoints)) / 2 + (1 - fromStartShare) * minRestartable;
+}
+
 function cujThreshold(
-  { endpoints, pooled, threshold, minBadEvents, canOutlast }: EvidenceThreshold,
+  { endpoints, pooled, threshold, minBadEvents, canOutlast, minRestartable }: EvidenceThreshold,
   clean: readonly number[],
 ): number | null {
   if (endpoints.length === 0) return null;
+  const evidenceOf = (weighed: number, alone: number) =>
+    minEvidence(pooled.of(weighed), alone / endpoints.length, minRestartable);
   const totals = endpoints.map((endpoint) => endpoint.total);
   const maxBad = sum(totals.map((total) => (total < 1 ? 0 : Math.floor(total))));
   const holds = (bad: number): boolean => {
@@ -174,11 +185,11 @@ function cujThreshold(
     return (
       reaches(observed, minBadEvents) &&
       canOutlast(hit) &&
-      (pooled.of(scaled) + alone / endpoints.length) / 2 >= threshold &&
+      evidenceOf(scaled, alone) >= threshold &&
       less.every(({ scale, gain }) => {
         // One event less takes no more than a factor of 1024 away from what a double cannot hold.
         const rest = alone === Number.POSITIVE_INFINITY ? alone : alone - gain;
-        return (pooled.of(scaled - scale) + rest / endpoints.length) / 2 > noiseEvidence;
+        return evidenceOf(scaled - scale, rest) > noiseEvidence;
       })
     );
   };
@@ -190,12 +201,12 @@ function cujThreshold(
     weighed += total * scale;
   }
   const weight = weighed / counted;
-  const guess = minUpTo(maxBad, (bad) => pooled.of(bad * weight) / 2 >= threshold);
+  const guess = minUpTo(maxBad, (bad) => evidenceOf(bad * weight, 0) >= threshold);
   return minNear(guess ?? maxBad + 1, maxBad, holds) ?? null;
 }
 
 function endpointThresholds(thresholdInput: EvidenceThreshold, clean: readonly number[]): (number | null)[] {
-  const { endpoints, pooled, threshold } = thresholdInput;
+  const { endpoints, pooled, threshold, minRestartable } = thresholdInput;
   const allClean = sum(clean);
   // The thresholds of neighbouring endpoints are near each other.
   let guess = 1;
@@ -203,7 +214,11 @@ function endpointThresholds(thresholdInput: EvidenceThreshold, clean: readonly n
     if (total < 1 || !thresholdInput.canOutlast([i])) return null;
     const others = allClean - (clean[i] as number);
     const evidenceOf = (bad: number) =>
-      (pooled.of(bad * scale) + (others + process.of(bad * scale)) / endpoints.length) / 2;
+      minEvidence(
+        pooled.of(bad * scale),
+        (others + process.of(bad * scale)) / endpoints.length,
+        minRestartable,
+      );
     const holds = (bad: number): boolean =>
       reaches(bad * measured.sampleRate, thresholdInput.minBadEvents) &&
       evidenceOf(bad) >= threshold &&

@@ -145,7 +145,7 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
   let first: number;
   let start: WindowStart;
   if (wanted !== 'rollout') {
-    first = completeEnd - Math.ceil(wanted / bucketMs);
+    first = Math.max(0, completeEnd - Math.ceil(wanted / bucketMs));
     start = 'fixed';
   } else {
     const span = Math.ceil(policy.maxWindowMs / bucketMs);

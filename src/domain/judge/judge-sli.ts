@@ -65,6 +65,8 @@ export interface SliVerdict extends SideFacts {
    * (noise). Set where the rule's evidence reaches `evidenceThreshold`.
    */
   readonly sustainedEvidence?: number;
+  /** How bursty errors are, so that each proves less: the greatest of any endpoint's service. Absent where it is 1. */
+  readonly dispersion?: number;
   /** Stable over all that was queried. Evidence is its own: over all of that, and over its newest minutes. */
   readonly stable: SideFacts & { readonly evidence: number };
   /**
@@ -192,6 +194,7 @@ function judgeSums(
   const { verdict, reason } = decide(rule, context);
   const thresholds = rule.abortThresholds(context);
   const { counts } = evidence;
+  const dispersion = Math.max(1, ...sums.endpoints.map(({ measured }) => measured.dispersion));
   const requestsToVerdict = cleanRequests(rule, context, reason);
   const limitedPass =
     verdict === 'inconclusive' && requestsToVerdict !== null && limitedIn !== undefined
@@ -212,6 +215,7 @@ function judgeSums(
     requestsToVerdict,
     ...(limitedPass === undefined ? {} : { limitedPass }),
     ...(logSustained === undefined ? {} : { sustainedEvidence: toSignificant(evidenceOf(logSustained)) }),
+    ...(dispersion > 1 ? { dispersion: toSignificant(dispersion) } : {}),
     stable: {
       ...sideFacts(sums.stableTotal, sums.stableBad),
       evidence: toSignificant(evidenceOf(evidence.logStable)),
@@ -226,16 +230,12 @@ function judgeSums(
 
 /** The least evidence against the canary with any one short interval left out, as a natural log. */
 function logSustainedOf(
-  { logAgainstWithout }: Rule,
+  { minLogAgainstWithout }: Rule,
   sums: SliSums,
   evidence: Evidence,
   { window, recent, policy: { minFaultMs = defaultMinFaultMs } }: SliQuestion,
 ): number | undefined {
-  if (logAgainstWithout === undefined) return undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const interval of shortIntervals(sums.endpoints, window, { recent, minFaultMs }))
-    least = Math.min(least, logAgainstWithout(evidence, interval));
-  return least;
+  return minLogAgainstWithout?.(evidence, shortIntervals(sums.endpoints, window, { recent, minFaultMs }));
 }
 
 /** The traffic after `more` clean requests. */

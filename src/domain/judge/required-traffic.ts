@@ -47,7 +47,10 @@ export function requestsToPass(
     'rule' | 'minRequests' | 'ruleOutBurn' | 'passAfterMs' | 'rulesOutRate' | 'window' | 'maxWindowMs'
   >,
   budget: number,
-  { sampleRate, dispersion }: Pick<Service, 'sampleRate' | 'dispersion'> = { sampleRate: 1, dispersion: 1 },
+  { sampleRate, dispersion = 1 }: Pick<Service, 'sampleRate' | 'dispersion'> = {
+    sampleRate: 1,
+    dispersion: 1,
+  },
 ): RequiredRequests {
   const minRequestsFor = (isEnough: (traffic: SeenTraffic) => boolean) =>
     requestsUntil((requests) => {

@@ -1,12 +1,13 @@
-import type { EndpointMeasurement, RecentBuckets } from '../metrics/metrics-source.ts';
+import { bucketMs, type EndpointMeasurement, type RecentBuckets } from '../metrics/metrics-source.ts';
 import { defaultMinFaultMs, type GatePolicy } from '../registry/model.ts';
 import type { Objective } from '../registry/objective.ts';
 import type { SliName } from '../sli/table.ts';
-import { EvidenceProcess, logMixture } from '../statistics/e-process.ts';
 import { logMeanExp } from '../statistics/log-mean-exp.ts';
+import { minuteWeight } from '../statistics/restartable-evidence.ts';
 import { shareLogsOf, withdrawCanaryBad } from '../statistics/share-test.ts';
 import { type EvidenceThreshold, minBadEvents } from './abort-threshold.ts';
 import { type JudgedWindow, minStableShare } from './analysis-window.ts';
+import { CanaryEvidence } from './canary-evidence.ts';
 import { canOutlast, type LiveSpan, liveSpanOf, type ShortInterval } from './short-intervals.ts';
 import type { CanaryCounts, SliSums } from './sli-counts.ts';
 import { comparedCounts, logStableEvidence } from './stable-baseline.ts';
@@ -33,9 +34,9 @@ export interface Evidence {
   readonly logStable: number;
   /** Over the compared minutes under a rule that compares, else over all of the window. */
   readonly logShare: number;
-  /** What `logCanary` and `logShare` would be if the canary's requests in a short interval had not failed. */
-  readonly logCanaryWithout: (interval: ShortInterval) => number;
-  readonly logShareWithout: (interval: ShortInterval) => number;
+  /** The least that `logCanary` and `logShare` would be if the canary's requests in one of some short intervals had not failed. */
+  readonly minLogCanaryWithout: (intervals: readonly ShortInterval[]) => number;
+  readonly minLogShareWithout: (intervals: readonly ShortInterval[]) => number;
   /** 1/alpha, and m/alpha where m SLIs share it. */
   readonly logOne: number;
   readonly thresholdInput: EvidenceThreshold;
@@ -56,44 +57,36 @@ export function evidenceIn(
   { objective, policy, sliCount, window, recent }: SliQuestion,
   comparesStable: boolean,
 ): Evidence {
-  const pooled = new EvidenceProcess(sums.n, objective.budget);
-  // Over all endpoints, reached or not: a mean over those with traffic would rise when a clean one joins them, and the
-  // chance of ever reaching 1/alpha would no longer be bounded by alpha.
-  const logAlone = sums.endpoints.map((endpoint) => endpoint.process.log(endpoint.bad * endpoint.scale));
+  const { first, end } = window;
+  const weight = minuteWeight(Math.ceil(policy.maxWindowMs / bucketMs), end - first);
+  const canary = new CanaryEvidence(sums, window, objective.budget, weight);
   const beside = comparesStable ? comparedCounts(sums, window) : undefined;
   const minStable = beside === undefined ? 0 : minStableShare;
-  const shareLogs = shareLogsOf(sums.byService, window.first, window.end, minStable);
+  const shareLogs = shareLogsOf(sums.byService, first, end, minStable);
   const spans = sums.endpoints.map((endpoint) => liveSpanOf(endpoint, recent));
   const blips = { recent, minFaultMs: policy.minFaultMs ?? defaultMinFaultMs };
   return {
-    logCanary: sums.total > 0 ? logMixture(pooled.log(sums.e), logAlone) : 0,
-    logAlone,
+    logCanary: canary.log,
+    logAlone: canary.logAlone,
     logStable: logStableEvidence(sums, window, objective, Math.log(1 / policy.falseAbort)),
     logShare: logMeanExp(shareLogs),
-    logCanaryWithout(interval) {
-      const left = sums.endpoints.map(({ bad }) => bad);
-      for (const { endpoint, bad } of interval)
-        left[endpoint] = Math.max(0, (left[endpoint] as number) - bad);
-      let e = 0;
-      const alone = sums.endpoints.map(({ process, scale, bad }, i) => {
-        const weighed = (left[i] as number) * scale;
-        e += weighed;
-        return left[i] === bad ? (logAlone[i] as number) : process.log(weighed);
-      });
-      return logMixture(pooled.log(e), alone);
-    },
-    logShareWithout(interval) {
-      const logs = shareLogs.slice();
-      for (const { endpoint, minute, bad } of interval) {
-        const { ofService, scale } = sums.endpoints[endpoint] as SliSums['endpoints'][number];
-        withdrawCanaryBad(logs, ofService, minute, bad * scale, minStable);
+    minLogCanaryWithout: (intervals) => canary.minWithout(intervals),
+    minLogShareWithout(intervals) {
+      let least = Number.POSITIVE_INFINITY;
+      for (const interval of intervals) {
+        const logs = shareLogs.slice();
+        for (const { endpoint, minute, bad } of interval) {
+          const { ofService, scale } = sums.endpoints[endpoint] as SliSums['endpoints'][number];
+          withdrawCanaryBad(logs, ofService, minute, bad * scale, minStable);
+        }
+        least = Math.min(least, logMeanExp(logs));
       }
-      return logMeanExp(logs);
+      return least;
     },
     logOne: Math.log(1 / policy.falseAbort),
     thresholdInput: {
       endpoints: sums.endpoints,
-      pooled,
+      pooled: canary.pooled,
       threshold: sliCount / policy.falseAbort,
       minBadEvents,
       canOutlast: (hit) =>
@@ -101,6 +94,7 @@ export function evidenceIn(
           hit.map((i) => spans[i] as LiveSpan),
           blips,
         ),
+      minRestartable: canary.minRestartable,
     },
     counts: beside ?? sums,
     stableRate: beside?.stableRate,

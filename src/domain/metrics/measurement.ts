@@ -7,10 +7,10 @@ import type { Cuj, Endpoint, Service } from '../registry/model.ts';
 import { mapSlis } from '../sli/by-sli.ts';
 import { countsEndpoint, type SliKind } from '../sli/kind.ts';
 import { sliKinds } from '../sli/table.ts';
+import { type WithoutDispersion, withDispersion } from './estimated-dispersion.ts';
 import type { ResolvedRequest } from './evaluation-request.ts';
 import {
   bucketMs,
-  type EndpointMeasurement,
   type Measurement,
   type RecentBuckets,
   type Series,
@@ -55,7 +55,7 @@ export function measurementOf(
     };
     return minutesOf(from, of, fromMs, toMs) ?? none;
   };
-  const measured = (endpoint: Endpoint, kind: SliKind): EndpointMeasurement => {
+  const measured = (endpoint: Endpoint, kind: SliKind): WithoutDispersion => {
     const service = services.get(endpoint.service) as Service;
     const from = snapshots.get(endpoint.service) as Snapshots;
     const { latencyMs } = endpoint;
@@ -132,9 +132,12 @@ export function measurementOf(
     ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
     selectors: request.selectorTexts,
     ...mapSlis(cuj.objectives, (_, sli) =>
-      endpoints
-        .filter((endpoint) => countsEndpoint(sliKinds[sli], endpoint))
-        .map((endpoint) => measured(endpoint, sliKinds[sli])),
+      withDispersion(
+        endpoints
+          .filter((endpoint) => countsEndpoint(sliKinds[sli], endpoint))
+          .map((endpoint) => measured(endpoint, sliKinds[sli])),
+        fromMs,
+      ),
     ),
     whole: {
       ...sides,

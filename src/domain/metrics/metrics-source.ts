@@ -65,11 +65,7 @@ export type DescribeQueries = (
   stable?: Selector,
 ) => readonly SentQuery[];
 
-/** The length of the buckets that verdicts are made of. */
-export const bucketMs = 60_000;
-
-/** The length of the buckets in which the newest data is asked for. */
-export const recentStepMs = 10_000;
+export { bucketMs, recentStepMs } from './buckets.ts';
 
 export interface EndpointMeasurement {
   readonly service: string;
@@ -78,6 +74,7 @@ export interface EndpointMeasurement {
   /** Set where the SLI needs a threshold: a bad event is slower than this. */
   readonly latencyMs?: number;
   readonly sampleRate: number;
+  /** How bursty errors are: the registry's number, or an estimate. */
   readonly dispersion: number;
   /** By minute over the measurement's span; minutes that are missing at the end are zero. */
   readonly canary: Series;

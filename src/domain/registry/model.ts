@@ -28,7 +28,8 @@ export interface Service {
   readonly canary: SelectorTemplate;
   readonly stable: SelectorTemplate | undefined;
   readonly sampleRate: number;
-  readonly dispersion: number;
+  /** Undefined: estimated from stable. */
+  readonly dispersion: number | undefined;
   /** How long after its first request its canary is not judged, in ms. Absent: as the CUJ's policy says. */
   readonly warmUpMs?: BySli<number>;
 }

@@ -1,5 +1,5 @@
 import { durationMs, durationText, minuteMs } from '../duration.ts';
-import { recentStepMs } from '../metrics/metrics-source.ts';
+import { recentStepMs } from '../metrics/buckets.ts';
 import { type SliName, sliNames } from '../sli/table.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { GatePolicy } from './model.ts';

@@ -139,7 +139,7 @@ function resolveService(
     canary,
     stable,
     sampleRate: document.sampleRate ?? 1,
-    dispersion: document.dispersion ?? 1,
+    dispersion: document.dispersion,
     ...(document.warmUp === undefined ? {} : { warmUpMs: warmUpOf(document.warmUp).warmUpMs ?? {} }),
   };
 }

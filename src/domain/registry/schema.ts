@@ -213,7 +213,8 @@ export const ServiceSchema = Type.Object(
       Type.Number({
         minimum: 1,
         maximum: 1000,
-        description: 'How bursty errors are: variance of the errors per minute divided by their mean.',
+        description:
+          'How bursty errors are: variance of the errors per minute divided by their mean. Default: estimated from stable.',
       }),
     ),
     warmUp: Type.Optional(WarmUpSchema),

@@ -7,11 +7,11 @@ import { logMeanExp } from './log-mean-exp.ts';
 
 /** How many times the allowed odds the mixture considers: 2, 4, 8 … 1024. */
 const oddsMultiples = Array.from({ length: 10 }, (_, j) => 2 ** (j + 1));
-const logMultiples = oddsMultiples.map((k) => Math.log(k));
+export const logMultiples = oddsMultiples.map((k) => Math.log(k));
 
 /** The greatest evidence that is reported. A greater number would tell people nothing more, and need an exponent. */
 export const evidenceCap = 1e12;
-const logEvidenceCap = Math.log(evidenceCap);
+export const logEvidenceCap = Math.log(evidenceCap);
 
 /** Evidence as a number for people: exp of the log, capped. */
 export function evidenceOf(logEvidence: number): number {
@@ -19,7 +19,7 @@ export function evidenceOf(logEvidence: number): number {
 }
 
 /** ln(1+(k-1)p) for every multiple k: what one event costs the evidence. */
-function costsOf(rate: number): readonly number[] {
+export function costsOf(rate: number): readonly number[] {
   return oddsMultiples.map((k) => Math.log1p((k - 1) * rate));
 }
 

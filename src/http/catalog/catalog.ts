@@ -93,7 +93,7 @@ export function cujEntry(registry: Registry, cuj: Cuj, describe: DescribeQueries
       canary: service.canary.text,
       stable: service.stable?.text ?? 'the rest',
       sampleRate: service.sampleRate,
-      dispersion: service.dispersion,
+      ...(service.dispersion === undefined ? {} : { dispersion: service.dispersion }),
     })),
     endpoints: cuj.endpoints.map(endpoint),
     params,

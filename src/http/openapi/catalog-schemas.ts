@@ -89,7 +89,9 @@ export const CujEntrySchema = Closed(
         canary: Type.String({ description: 'The selector template.' }),
         stable: Type.String({ description: 'The selector template, or "the rest".' }),
         sampleRate: Type.Number(),
-        dispersion: Type.Number(),
+        dispersion: Type.Optional(
+          Type.Number({ description: 'As the registry has it. Absent: estimated from stable.' }),
+        ),
       }),
     ),
     endpoints: Type.Array(

@@ -127,6 +127,12 @@ const SliVerdictSchema = Closed({
         'The least evidence that remains with any one interval shorter than minFaultDuration left out, where the evidence is at least evidenceThreshold. A fail needs this to be above 2: otherwise it may be a blip.',
     }),
   ),
+  dispersion: Type.Optional(
+    Type.Number({
+      description:
+        'How bursty errors are: their variance a minute over their mean, from the registry or estimated from stable. Each failure weighs less by this factor. Absent where it is 1.',
+    }),
+  ),
   stable: Closed({ ...side, evidence: Type.Number() }),
   shareEvidence: Type.Number({
     description:

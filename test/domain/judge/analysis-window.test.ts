@@ -83,6 +83,14 @@ describe('a fixed window', () => {
     expect(judgedWindow(policy, lived('sssssssccc', { windowMs: 'rollout' })).start).toBe('first_hit');
   });
 
+  it('is not said to begin at a since before all that was queried', () => {
+    const policy: GatePolicy = { ...defaultPolicy, window: 600_000 };
+    expect(judgedWindow(policy, lived('cccc', { sinceMs: from - bucketMs }))).toMatchObject({
+      first: 0,
+      start: 'fixed',
+    });
+  });
+
   it('does not reach back before since', () => {
     const policy: GatePolicy = { ...defaultPolicy, window: 300_000 };
     expect(judgedWindow(policy, lived('cccccccccc', { sinceMs: from + 8 * bucketMs }))).toMatchObject({

@@ -624,7 +624,8 @@ describe('the knobs of the numbers', () => {
     const sampled = at(200_000, 600, { sampleRate: 0.01 });
     const whole = at(2000, 6, {});
     expect(sampled).toMatchObject({ value: 0.997, total: 200_000, bad: 600 });
-    expect(sampled?.evidence).toBe(whole?.evidence);
+    // How events lie in the minutes matters a little.
+    expect((sampled?.evidence ?? 0) / (whole?.evidence ?? 1)).toBeCloseTo(1, 2);
     expect(sampled?.rulesOutRate).toBe(whole?.rulesOutRate);
     expect(sampled?.failAtBadEvents).toBeGreaterThan(500);
   });
@@ -651,7 +652,7 @@ describe('the knobs of the numbers', () => {
 
   it('dispersion divides what counts as evidence, and leaves what counts as seen', () => {
     const bursty = at(20_000, 60, { dispersion: 10 });
-    expect(bursty?.evidence).toBe(at(2000, 6, {})?.evidence);
+    expect((bursty?.evidence ?? 0) / (at(2000, 6, {})?.evidence ?? 1)).toBeCloseTo(1, 2);
     expect(bursty?.value).toBe(0.997);
     expect(at(1000, 2, { dispersion: 10 }, { minRequests: 1000, onLowTraffic: 'pass' })?.reason).toBe(
       'within_noise',

@@ -159,6 +159,7 @@ describe('the mathematics never gives a number that is none', () => {
             threshold: 20,
             minBadEvents,
             canOutlast: () => true,
+            minRestartable: 0.5,
           });
           for (const line of [lines.cuj, ...lines.endpoints]) if (line !== null) expectIn(line, 1, 4e12 + 1);
         },

@@ -40,7 +40,7 @@ export const baseline: Rule = {
   highestBound: ({ ruleOutBurn }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, (1 + referenceRate) / 2),
   logAgainst: ({ logShare }) => logShare,
-  logAgainstWithout: ({ logShareWithout }, interval) => logShareWithout(interval),
+  minLogAgainstWithout: ({ minLogShareWithout }, intervals) => minLogShareWithout(intervals),
   abortThresholds: ({ sums }) => ({ cuj: null, endpoints: sums.endpoints.map(() => null) }),
   mayPassAt: () => true,
   decidesBy: {

@@ -48,7 +48,7 @@ export const confidence: Rule = {
   highestBound: ({ ruleOutBurn, rulesOutRate = 1 }, referenceRate) =>
     Math.min(ruleOutBurn * referenceRate, Math.max(rulesOutRate, 2 * referenceRate)),
   logAgainst: ({ logCanary }) => logCanary,
-  logAgainstWithout: ({ logCanaryWithout }, interval) => logCanaryWithout(interval),
+  minLogAgainstWithout: ({ minLogCanaryWithout }, intervals) => minLogCanaryWithout(intervals),
   abortThresholds: ({ evidence }) => abortThresholdsOf(evidence.thresholdInput),
   mayPassAt: (objective, total, bad) => !violates(objective, total, bad),
   decidesBy: { evidence: ({ evidence }) => ({ expected: 'a service meeting its SLO', value: evidence }) },

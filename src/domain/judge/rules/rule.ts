@@ -79,8 +79,10 @@ export interface Rule {
   ) => number | undefined;
   /** The natural log of the evidence against the canary that it decides by. Undefined: it decides by counts. */
   readonly logAgainst: ((evidence: Evidence, policy: GatePolicy) => number) | undefined;
-  /** The same if the canary's requests in a short interval had not failed. */
-  readonly logAgainstWithout: ((evidence: Evidence, interval: ShortInterval) => number) | undefined;
+  /** The least of the same if the canary's requests in one of some short intervals had not failed. */
+  readonly minLogAgainstWithout:
+    | ((evidence: Evidence, intervals: readonly ShortInterval[]) => number)
+    | undefined;
   /** The numbers of bad events at which the verdict becomes a fail. */
   readonly abortThresholds: (context: RuleContext) => AbortThresholds;
   /** Whether these counts would pass if there were enough traffic. */

@@ -32,7 +32,7 @@ export const strict: Rule = {
   comparesStable: false,
   highestBound: () => undefined,
   logAgainst: undefined,
-  logAgainstWithout: undefined,
+  minLogAgainstWithout: undefined,
   abortThresholds({ sums, question: { objective, policy } }) {
     const failAt = reaches(sums.totalSeen, policy.minRequests)
       ? (minViolation(objective, sums.total) ?? null)
