@@ -35,7 +35,7 @@ const { signal } = new AbortController();
 const parameterHeader = 'x-canary-';
 
 /** Asks the evaluator what a metric's URL and headers say. */
-async function answerOf(evaluator: Evaluator, { path, headers }: GateMetric): Promise<unknown> {
+export async function answerOf(evaluator: Evaluator, { path, headers }: GateMetric): Promise<unknown> {
   const url = new URL(path, 'http://gate');
   const [, kind, name = '', last] = url.pathname.split('/');
   if (last !== 'status' || (kind !== 'cujs' && kind !== 'services'))
