@@ -20,6 +20,8 @@ export interface GenerateOptions {
   registry: string;
   gateUrl: string;
   service: string;
+  /** Flags that set times and counts: {@link shortTimes} when left out. None: the defaults of `generate`. */
+  times?: readonly string[];
   /** More flags of `generate`; they take precedence. */
   flags?: string[];
 }
@@ -32,19 +34,21 @@ export const shortTimes = ['--interval', '2s', '--initial-delay', '5s', '--count
 
 /** Rollout, VirtualService, Services of one service and all templates, as `cuj-gate generate` writes them. */
 export async function generated(context: ScenarioContext, options: GenerateOptions): Promise<KubeObject[]> {
-  const { registry, gateUrl, service, flags = [] } = options;
+  const { registry, gateUrl, service, times = shortTimes, flags = [] } = options;
   const text = await cujGate(context, [
     ...['generate', 'analysis-templates', 'rollout', 'virtual-service'],
     ...['--registry', registry, '--gate-url', gateUrl, '--service', service],
-    ...shortTimes,
+    ...times,
     ...flags,
   ]);
   return objectsOf(text);
 }
 
 export interface DeployOptions extends GenerateOptions {
-  /** The duration of the sample's pause before the gate, which users may change. The bake is always short. */
+  /** The duration of the sample's pause before the gate, which users may change; the sample's when left out. */
   pause?: string;
+  /** The duration of its bake; 5 s when left out. */
+  bake?: string;
   /** Apply the files that the guide shows, not newly generated ones. They must differ only in times and address. */
   guide?: readonly GuideFolder[];
   /** Other edits of the files before they are applied. */
@@ -68,7 +72,7 @@ export async function deploy(context: ScenarioContext, options: DeployOptions): 
   const [first, bake] = steps.filter(({ pause }) => pause);
   assert.ok(first && bake, 'the sample must pause before the gate and bake after it');
   if (options.pause) first.pause.duration = options.pause;
-  bake.pause.duration = '5s';
+  bake.pause.duration = options.bake ?? '5s';
   options.edit?.(objects);
   const named = JSON.stringify(rollout.spec.strategy);
   const needed = objects.filter(

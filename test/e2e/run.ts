@@ -1,12 +1,12 @@
-import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Cluster, startCluster } from './cluster.ts';
 import { ensureDebian } from './debian.ts';
 import { buildGate } from './gate-program.ts';
+import { keepLogs, logs, removeOldLogs } from './logs.ts';
 import { leaveNothingBehind, removeTemporary, stopEverything, temporaryFolder } from './mortal.ts';
 import {
-  cacheDir,
   clusterProducts,
   ensurePrograms,
   type Programs,
@@ -28,10 +28,6 @@ const usage = `npm run e2e -- [options]
 
 /** Scenarios mostly wait, so there may be more of them at once than cores. */
 const atOnce = 6;
-
-/** Each run has its own folder: two may run at once. */
-const allLogs = path.join(cacheDir, 'logs');
-const logs = path.join(allLogs, String(process.pid));
 
 async function main(): Promise<number> {
   const options = parse();
@@ -161,21 +157,6 @@ function untilInterrupted(cluster: Cluster, programs: Programs): Promise<never> 
     `\nThe cluster stays until Ctrl-C:\n  ${programs.kubectl.program} --kubeconfig ${cluster.kubeconfig} get rollouts,analysisruns -A`,
   );
   return new Promise(() => setInterval(() => {}, 60_000));
-}
-
-/** The logs of a failed run are kept: the temporary folder is removed. */
-function keepLogs(dir: string, version: string): void {
-  const from = path.join(dir, 'logs');
-  if (existsSync(from)) cpSync(from, path.join(logs, version), { recursive: true });
-}
-
-/** Logs of earlier runs, not of a run that has not ended. */
-function removeOldLogs(): void {
-  if (!existsSync(allLogs)) return;
-  for (const owner of readdirSync(allLogs)) {
-    if (owner === String(process.pid) || !existsSync(path.join('/proc', owner)))
-      rmSync(path.join(allLogs, owner), { recursive: true, force: true });
-  }
 }
 
 const seconds = (since: number) => Math.round((Date.now() - since) / 1000);

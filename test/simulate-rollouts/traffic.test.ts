@@ -3,7 +3,7 @@ import { seededRandom } from '../../src/demo/datadog/random.ts';
 import { bucketMs, type Snapshot } from '../../src/domain/metrics/metrics-source.ts';
 import type { QueryBatch } from '../../src/domain/registry/model.ts';
 import { setUp } from './simulate.ts';
-import { routesOf, Traffic, type Truth } from './traffic.ts';
+import { type DrawnCounts, routesOf, Traffic, type Truth } from './traffic.ts';
 
 const { registry } = await setUp({ availabilityOnly: false, analysis: 'cujs' });
 const service = 'member-api';
@@ -52,6 +52,28 @@ describe('the simulated traffic', () => {
     // Half of the first minute, then all of each.
     expect(shares[110]).toBeCloseTo(0.125, 1);
     for (const share of shares.slice(111)) expect(share).toBeCloseTo(0.25, 1);
+  });
+
+  it('tells of every bucket that is over, once', () => {
+    const told: DrawnCounts[] = [];
+    const traffic = new Traffic({
+      ...{ registry, service, requestsPerSecond: 1000, startMs, random: seededRandom(1), truth: good },
+      shape: () => 1,
+      onDrawn: (drawn) => told.push(drawn),
+    });
+    traffic.setWeight(startMs, 0.25);
+    traffic.advanceTo(startMs + 9_999);
+    expect(Math.max(...told.map(({ fromMs }) => fromMs))).toBe(startMs - 10_000);
+    expect(told.every(({ side }) => side === 'stable')).toBe(true);
+    told.length = 0;
+    traffic.advanceTo(startMs + 19_999);
+    traffic.advanceTo(startMs + 20_000);
+    expect([...new Set(told.map(({ fromMs }) => fromMs))]).toEqual([startMs, startMs + 10_000]);
+    const canary = told.filter((drawn) => drawn.service === service && drawn.side === 'canary');
+    const requests = canary.reduce((sum, { total }) => sum + total, 0);
+    // A quarter of the service's share of 1,000 requests/s, over 20 s.
+    expect(requests / (20 * 250 * 0.551)).toBeCloseTo(1, 1);
+    expect(told.some((drawn) => drawn.service === 'payment-api')).toBe(true);
   });
 
   it('has failures in the minutes and on the sides of an incident alone', async () => {

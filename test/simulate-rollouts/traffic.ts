@@ -67,6 +67,23 @@ export interface TrafficOptions {
   readonly startMs: number;
   readonly random: Random;
   readonly truth: Truth;
+  /** The app's traffic at a time, as a multiple of the day's mean. Default: the day of the demo's app. */
+  readonly shape?: (epochMs: number) => number;
+  /** Is told of all traffic, bucket by bucket, as it is drawn. */
+  readonly onDrawn?: (drawn: DrawnCounts) => void;
+}
+
+/** The requests of one side to one route in a bucket of {@link recentStepMs}. */
+export interface DrawnCounts {
+  readonly fromMs: number;
+  readonly service: string;
+  /** Undefined: the rest of the service, which no CUJ is about, or all of another service. */
+  readonly route: Route | undefined;
+  readonly side: 'canary' | 'stable';
+  readonly total: number;
+  readonly bad: number;
+  /** Requests slower than every threshold of the route. */
+  readonly slow: number;
 }
 
 const totalWeight = APP_ROUTES.reduce((sum, { weight }) => sum + weight, 0);
@@ -210,6 +227,11 @@ export class Traffic {
     if (weight >= 0.95) this.#anchors.full ??= atMs;
   }
 
+  /** Draws every bucket that is over by a time. Weights are to be set until then. */
+  advanceTo(untilMs: number): void {
+    this.#drawUntil(Math.floor(untilMs / recentStepMs) * recentStepMs);
+  }
+
   /** The evaluator's source. `now` is the simulation's clock. */
   source(now: () => number): MetricsSource {
     return {
@@ -309,9 +331,9 @@ export class Traffic {
   }
 
   #draw(bucket: number): void {
-    const { random, requestsPerSecond } = this.#options;
+    const { random, requestsPerSecond, service, shape = diurnal, onDrawn } = this.#options;
     const fromMs = this.#originMs + bucket * recentStepMs;
-    const hour = requestsPerSecond * diurnal(fromMs + recentStepMs / 2);
+    const hour = requestsPerSecond * shape(fromMs + recentStepMs / 2);
     const segments = this.#segmentsOf(fromMs);
     for (const stream of this.#streams) {
       const perMs = stream.unit * hour;
@@ -336,17 +358,31 @@ export class Traffic {
         (whole.total[bucket] as number) += total;
         (whole.bad[bucket] as number) += bad;
         (this.#whole.all[bucket] as number) += total;
-        const { slow, truth } = stream;
+        const { route, slow, truth } = stream;
         if (slow !== undefined)
           slow[side][bucket] = random.binomial(
             total,
             side === 'canary' ? truth.canarySlow : truth.stableSlow,
           );
+        onDrawn?.({ fromMs, service, route, side, total, bad, slow: slow?.[side][bucket] ?? 0 });
         if (side === 'canary' && stream.isFaulty && bad > 0 && fromMs + recentStepMs > this.#options.startMs)
           this.#noteFault(bad, stream, segments);
       }
     }
-    for (const { unit, all } of this.#others) all[bucket] = random.poisson(unit * hour * recentStepMs);
+    for (const { name, unit, all } of this.#others) {
+      const total = random.poisson(unit * hour * recentStepMs);
+      all[bucket] = total;
+      const drawn = {
+        fromMs,
+        service: name,
+        route: undefined,
+        side: 'stable',
+        total,
+        bad: 0,
+        slow: 0,
+      } as const;
+      if (total > 0) onDrawn?.(drawn);
+    }
   }
 
   /** Draws when the first of a bucket's failures was: the least of so many times, each by the canary's share then. */
