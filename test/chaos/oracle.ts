@@ -69,6 +69,8 @@ export interface Knowledge {
   readonly endsNear: (startedMs: number, endedMs: number) => readonly number[];
   /** The same of its call about the past, if that was kept. */
   readonly pastEndsNear: (startedMs: number, endedMs: number) => readonly number[];
+  /** Whether one of its calls may have lacked its newest minutes. Then little is held against the answer. */
+  readonly lacksNewest?: (startedMs: number, endedMs: number) => boolean;
 }
 
 /** Reasons of verdicts without a measurement. */
@@ -177,10 +179,7 @@ export class Oracle {
 
   /** Whether a call of the answer, about the past or the newest data, may have lacked its newest minutes. */
   #lacksNewest({ startedMs, endedMs }: Asked): boolean {
-    return (
-      this.#known.endsNear(startedMs, endedMs).length > 0 ||
-      this.#known.pastEndsNear(startedMs, endedMs).length > 0
-    );
+    return this.#known.lacksNewest?.(startedMs, endedMs) === true;
   }
 
   /** Whether it passes a version that fails, or fails a good one. */
