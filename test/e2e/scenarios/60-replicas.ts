@@ -47,7 +47,7 @@ async function metricOf({ url }: Gate, name: string): Promise<number | undefined
 
 /** Two counts are compared only within one minute of the gate, which changes at half past, because of the lag of 90 s. */
 async function awayFromTheTurn(byMs = 15_000): Promise<void> {
-  const leftMs = 60_000 - ((Date.now() + 30_000) % 60_000);
+  const leftMs = 30_000 - ((Date.now() - 45_000) % 30_000);
   if (leftMs < byMs) await delay(leftMs + 100);
 }
 
@@ -135,7 +135,8 @@ export const scenario: Scenario = {
     const limited = await callsOf(() => ask(gates[0] as Gate, 'signup', 'v3'));
     fix();
     assert.equal(limited.answered.reason, 'source_rate_limited');
-    assert.equal(limited.calls, 1);
+    // Both calls of a question are under way together.
+    assert.ok(limited.calls === 1 || limited.calls === 2, `${limited.calls} calls`);
     // The replica that got the 429 responds first and shares it with the others then.
     await waitFor(async () => (await cli('--scan', '--pattern', 'cuj-gate:*:limit')).stdout.trim(), {
       what: 'the limit to be known to all',
