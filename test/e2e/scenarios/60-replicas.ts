@@ -45,7 +45,7 @@ async function metricOf({ url }: Gate, name: string): Promise<number | undefined
   return value === undefined ? undefined : Number(value);
 }
 
-/** Two counts are compared only within one minute of the gate, which changes at half past, because of the lag of 90 s. */
+/** Two counts are compared only while the end of the data stays: it moves every 30 s, and the lag is 45 s. */
 async function awayFromTheTurn(byMs = 15_000): Promise<void> {
   const leftMs = 30_000 - ((Date.now() - 45_000) % 30_000);
   if (leftMs < byMs) await delay(leftMs + 100);
