@@ -49,7 +49,7 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
   more_bad_than_total: () => ({ kind: 'more_bad_than_total' }),
   // At least one is kept: an answer without any group also means that there is no traffic.
   groups_cut_off: (draw) => ({ kind: 'groups_cut_off', keep: 1 + Math.floor(draw() * 4) }),
-  // Of a minute and less, the gate takes the newest data as it is.
+  // Up to a minute, the gate takes the newest data as it is (appliesTo).
   coarse_points: (draw) => ({
     kind: 'coarse_points',
     everyMs: pick(draw, [20_000, 60_000, 120_000, 300_000]),
@@ -135,7 +135,8 @@ export class FaultGun {
   #strike(call: FaultedCall): Fault[] {
     if (!call.path.includes('/query')) return [];
     this.#loaded = this.#loaded.filter(({ left, untilMs }) => left > 0 && call.at < untilMs);
-    return this.#loaded.map((loaded) => {
+    const striking = this.#loaded.filter(({ fault }) => appliesTo(fault, call));
+    return striking.map((loaded) => {
       const { fault } = loaded;
       loaded.left -= 1;
       this.struck.set(fault.kind, (this.struck.get(fault.kind) ?? 0) + 1);
@@ -211,6 +212,14 @@ function attributesOf({ body }: FaultedCall): Attributes {
 
 function toMsOf(call: FaultedCall): number {
   return attributesOf(call).to;
+}
+
+/**
+ * Datadog's shortest buckets grow with the span, so that of 15 minutes they have at most a minute. The gate does not look for longer
+ * ones there, and asks for a minute where it looks for them.
+ */
+function appliesTo(fault: Fault, call: FaultedCall): boolean {
+  return fault.kind !== 'coarse_points' || fault.everyMs > minuteMs === isPast(call);
 }
 
 /** Whether it is the first of a question's two calls: about what is settled, in buckets of a minute. */

@@ -252,7 +252,9 @@ export class Oracle {
           this.#fits(context, sli.bad, own, side, bad, window),
       );
       if (!fits)
-        say(`${about}: counts ${sli.bad} of ${sli.total} bad (${sli.sli}), which the store contradicts`);
+        say(
+          `${about}: counts ${sli.bad} of ${sli.total} bad (${sli.sli})${spanText(part)}, which the store contradicts`,
+        );
       const rate = sli.total > 0 ? sli.bad / sli.total : undefined;
       const beyond = rate !== undefined && rate > 1 - objective + 1e-12;
       if (sli.verdict === 'pass' && (rate === undefined || (beyond && journey.rule !== 'baseline')))
@@ -290,7 +292,7 @@ export class Oracle {
     });
     if (!fits)
       say(
-        `${part.cuj} of ${version}, ${sli.sli} of ${resource}: ${shown.bad} of ${shown.total} (stable ${shown.stable.bad} of ${shown.stable.total}), which the store contradicts`,
+        `${part.cuj} of ${version}, ${sli.sli} of ${resource}: ${shown.bad} of ${shown.total} (stable ${shown.stable.bad} of ${shown.stable.total})${spanText(part)}, which the store contradicts`,
       );
   }
 
@@ -425,6 +427,12 @@ function endpointsOf(journey: Journey, service: string | undefined): Endpoint[] 
 
 function span(window: { from: string; to: string }): [number, number] {
   return [Date.parse(window.from), Date.parse(window.to)];
+}
+
+function spanText({ window }: Body): string {
+  return window === undefined
+    ? ''
+    : ` from ${window.from} to ${window.to}, ${window.incompleteSeconds ?? 0} s left out`;
 }
 
 const floor = (ms: number, stepMs = minuteMs): number => Math.floor(ms / stepMs) * stepMs;
