@@ -69,8 +69,6 @@ export interface Knowledge {
   readonly endsNear: (startedMs: number, endedMs: number) => readonly number[];
   /** The same of its call about the past, if that was kept. */
   readonly pastEndsNear: (startedMs: number, endedMs: number) => readonly number[];
-  /** Whether one of its calls may have lacked its newest minutes. Then little is held against the answer. */
-  readonly lacksNewest?: (startedMs: number, endedMs: number) => boolean;
 }
 
 /** Reasons of verdicts without a measurement. */
@@ -168,25 +166,8 @@ export class Oracle {
       return;
     }
     const journey = journeys[part.cuj] as Journey;
-    if (this.#lacksNewest(asked)) {
-      // What is known of such an answer: it may say less than the store, and never the opposite.
-      if (this.#isOpposite(asked, journey, label)) say(about);
-      return;
-    }
     if (!this.#mayBe(asked, journey, label)) say(about);
     this.#checkCounts(asked, part, journey, variant, about, say);
-  }
-
-  /** Whether a call of the answer, about the past or the newest data, may have lacked its newest minutes. */
-  #lacksNewest({ startedMs, endedMs }: Asked): boolean {
-    return this.#known.lacksNewest?.(startedMs, endedMs) === true;
-  }
-
-  /** Whether it passes a version that fails, or fails a good one. */
-  #isOpposite(asked: Asked, journey: Journey, label: string): boolean {
-    const nature = versions.find(({ name }) => name === asked.version)?.nature;
-    const isBad = nature === 'broken' || (nature === 'slow' && journey.latencyMs !== undefined);
-    return isBad ? label.startsWith('pass') : label.startsWith('fail') && journey.rule !== 'strict';
   }
 
   /** Whether this outcome can be right for the traffic of this version. */

@@ -131,8 +131,6 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
         ...lateData.endsNear(startedMs, endedMs),
       ],
       pastEndsNear: (startedMs, endedMs) => lateData.pastEndsNear(startedMs, endedMs),
-      lacksNewest: (startedMs, endedMs) =>
-        gun.endsNear(startedMs, endedMs).length + lateData.pastEndsNear(startedMs, endedMs).length > 0,
     },
     edits,
     {
