@@ -2,7 +2,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { durationText } from '../../domain/duration.ts';
 import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
-import { type EvaluationRequest, paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
 import type { SourceDialect } from '../../domain/registry/source-dialect.ts';
 import { findCuj, serviceNotFound } from '../../evaluation/evaluator.ts';
@@ -14,11 +13,8 @@ import { jsonText, ProblemError } from '../server/problem.ts';
 import { jsonType, type Respond } from '../server/respond.ts';
 import { explainCuj, explainService } from './explain.ts';
 import { type Failure, unknownCuj, unknownService } from './fallback-verdict.ts';
-import { canaryParams, type Query, readFlag, refuseUnknown } from './query-params.ts';
+import { ownOfCuj, ownOfService, readQuestion } from './question.ts';
 import { createVerdictTexts } from './verdict-texts.ts';
-
-const ownOfCuj = ['service', 'window', 'since', 'explain', 'pretty'] as const;
-const ownOfService = ['window', 'since', 'explain', 'pretty'] as const;
 
 /** Minimum interval of this log line. */
 const complaintEveryMs = 60_000;
@@ -33,13 +29,6 @@ export interface StatusHandlers {
 /** How many questions wait for an answer. */
 export interface Load {
   inflight: number;
-}
-
-/** What a request asks, read and found to be well-formed. */
-interface Question {
-  readonly explain: boolean;
-  readonly pretty: boolean;
-  readonly evaluationRequest: EvaluationRequest;
 }
 
 interface Judged {
@@ -79,34 +68,6 @@ export function createStatusHandlers(
     const state = ports.registry();
     if (state === undefined) throw new ProblemError(notReadyProblem());
     return state.registry;
-  }
-
-  /** Reads a question about what is called `cuj`, or about a service. Throws CallerError. */
-  function readQuestion(
-    request: FastifyRequest,
-    services: readonly Service[],
-    own: readonly string[],
-    cuj: string,
-  ): Question {
-    const query = request.query as Query;
-    if (query.mistake !== undefined) throw query.mistake;
-    const { required, optional } = paramsOf(services);
-    const params = [...required, ...optional];
-    refuseUnknown(query.values.keys(), [...params, ...own], 'query');
-    const service = query.values.get('service');
-    const window = query.values.get('window');
-    const since = query.values.get('since');
-    return {
-      explain: readFlag(query, 'explain'),
-      pretty: readFlag(query, 'pretty'),
-      evaluationRequest: {
-        cuj,
-        params: canaryParams(query, request.raw, own, params),
-        ...(service === undefined ? {} : { service }),
-        ...(window === undefined ? {} : { window }),
-        ...(since === undefined ? {} : { since }),
-      },
-    };
   }
 
   async function judged(

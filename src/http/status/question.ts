@@ -1,0 +1,42 @@
+import type { FastifyRequest } from 'fastify';
+import { type EvaluationRequest, paramsOf } from '../../domain/metrics/evaluation-request.ts';
+import type { Service } from '../../domain/registry/model.ts';
+import { canaryParams, type Query, readFlag, refuseUnknown } from './query-params.ts';
+
+export const ownOfCuj = ['service', 'window', 'since', 'explain', 'pretty'] as const;
+export const ownOfService = ['window', 'since', 'explain', 'pretty'] as const;
+
+/** What a request asks, read and found to be well-formed. */
+export interface Question {
+  readonly explain: boolean;
+  readonly pretty: boolean;
+  readonly evaluationRequest: EvaluationRequest;
+}
+
+/** Reads a question about what is called `cuj`, or about a service. Throws CallerError. */
+export function readQuestion(
+  request: FastifyRequest,
+  services: readonly Service[],
+  own: readonly string[],
+  cuj: string,
+): Question {
+  const query = request.query as Query;
+  if (query.mistake !== undefined) throw query.mistake;
+  const { required, optional } = paramsOf(services);
+  const params = [...required, ...optional];
+  refuseUnknown(query.values.keys(), [...params, ...own], 'query');
+  const service = query.values.get('service');
+  const window = query.values.get('window');
+  const since = query.values.get('since');
+  return {
+    explain: readFlag(query, 'explain'),
+    pretty: readFlag(query, 'pretty'),
+    evaluationRequest: {
+      cuj,
+      params: canaryParams(query, request.raw, own, params),
+      ...(service === undefined ? {} : { service }),
+      ...(window === undefined ? {} : { window }),
+      ...(since === undefined ? {} : { since }),
+    },
+  };
+}
