@@ -80,7 +80,7 @@ export async function bundle({
 /** The source files that use the client: the bundle keeps only what they call. */
 function sourcesWithClient(src: string): string[] {
   return readdirSync(src, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts') && !file.startsWith('bundle'))
+    .filter((file) => /\.tsx?$/.test(file) && !file.startsWith('bundle'))
     .map((file) => readFileSync(path.join(src, file), 'utf8'))
     .filter((text) => text.includes('@datadog/datadog-api-client/'));
 }

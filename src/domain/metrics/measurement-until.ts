@@ -1,0 +1,54 @@
+import { type BySli, mapSlis } from '../sli/by-sli.ts';
+import { bucketMs, type EndpointMeasurement, type Measurement, type Series } from './metrics-source.ts';
+
+/**
+ * The measurement as it was at an earlier minute, of the same data: what arrived late is in it. Its span begins where the
+ * measurement's does. `toMs` is a whole minute of the measurement, epoch ms.
+ */
+export function measurementUntil(measurement: Measurement, toMs: number): Measurement {
+  const minutes = Math.round((toMs - measurement.fromMs) / bucketMs);
+  const { incompleteMs: _, recent, whole, sourceTraffic, ...rest } = measurement;
+  const cut = (counts: readonly number[]) => counts.slice(0, minutes);
+  const isRecentLeft = recent !== undefined && recent.firstMinute < minutes;
+  const recentBuckets = isRecentLeft
+    ? Math.round(((minutes - recent.firstMinute) * bucketMs) / recent.stepMs)
+    : 0;
+  return {
+    ...rest,
+    ...mapSlis<readonly EndpointMeasurement[], readonly EndpointMeasurement[]>(measurement, (endpoints) =>
+      endpoints.map(({ recentBad, ...endpoint }) => ({
+        ...endpoint,
+        canary: seriesUntil(endpoint.canary, minutes),
+        stable: seriesUntil(endpoint.stable, minutes),
+        ...(isRecentLeft && recentBad !== undefined
+          ? { recentBad: recentBad.subarray(0, recentBuckets) }
+          : {}),
+      })),
+    ),
+    toMs,
+    ...(isRecentLeft ? { recent } : {}),
+    whole: {
+      canary: cut(whole.canary),
+      stable: cut(whole.stable),
+      ...(whole.unmatched === undefined ? {} : { unmatched: cut(whole.unmatched) }),
+      ...(whole.overlapping === undefined ? {} : { overlapping: cut(whole.overlapping) }),
+    },
+    ...(sourceTraffic === undefined
+      ? {}
+      : {
+          sourceTraffic: sourceTraffic.map(({ services, hits }) => ({
+            services,
+            hits: hits.slice(0, hits.length - (measurement.whole.canary.length - minutes)),
+          })),
+        }),
+  } satisfies Omit<Measurement, keyof BySli<never>> as Measurement;
+}
+
+function seriesUntil({ total, bad, withStatus, unclassified }: Series, minutes: number): Series {
+  return {
+    total: total.subarray(0, minutes),
+    bad: bad.subarray(0, minutes),
+    ...(withStatus === undefined ? {} : { withStatus: withStatus.subarray(0, minutes) }),
+    ...(unclassified === undefined ? {} : { unclassified: unclassified.subarray(0, minutes) }),
+  };
+}

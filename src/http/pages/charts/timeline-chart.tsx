@@ -1,0 +1,102 @@
+import { scaleLinear, scaleUtc } from 'd3-scale';
+import { line } from 'd3-shape';
+import { bucketMs } from '../../../domain/metrics/buckets.ts';
+import { clockText, grouped, ratioText } from '../page-text.ts';
+import { chart, Figure, round, TimeAxis, YAxis } from './chart-frame.tsx';
+
+/** Counts of both sides in one minute. */
+export interface TimelineMinute {
+  /** Epoch ms: its begin. */
+  readonly atMs: number;
+  readonly canary: { readonly total: number; readonly bad: number };
+  readonly stable: { readonly total: number; readonly bad: number };
+}
+
+export interface TimelineChartProps {
+  readonly id: string;
+  readonly minutes: readonly TimelineMinute[];
+  /** Epoch ms: where the judged window begins and ends. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** What a bad request did: `failed`. */
+  readonly badWord: string;
+}
+
+const [failedTop, failedBottom, trafficTop, trafficBottom] = [chart.top, 116, 146, 236];
+const height = 262;
+
+function rateOf({ total, bad }: { readonly total: number; readonly bad: number }): number {
+  return total > 0 ? Math.min(1, bad / total) : 0;
+}
+
+/** Failure rates and requests by minute, canary beside stable. */
+export function TimelineChart({ id, minutes, fromMs, toMs, badWord }: TimelineChartProps) {
+  const firstMs = minutes[0]?.atMs ?? fromMs;
+  const endMs = (minutes.at(-1)?.atMs ?? toMs) + bucketMs;
+  const x = scaleUtc().domain([firstMs, endMs]).range([chart.left, chart.width - chart.right]);
+  const maxRate = Math.max(0.001, ...minutes.flatMap(({ canary, stable }) => [rateOf(canary), rateOf(stable)]));
+  const rate = scaleLinear().domain([0, maxRate]).nice(3).range([failedBottom, failedTop]);
+  const maxTotal = Math.max(1, ...minutes.flatMap(({ canary, stable }) => [canary.total, stable.total]));
+  const traffic = scaleLinear().domain([0, maxTotal]).nice(3).range([trafficBottom, trafficTop]);
+  const slot = (chart.width - chart.left - chart.right) / Math.max(1, minutes.length);
+  const bar = Math.max(0.6, Math.min(9, slot * 0.4));
+  const path = (side: 'canary' | 'stable') =>
+    line<TimelineMinute>()
+      .x(({ atMs }) => round(x(atMs + bucketMs / 2)))
+      .y((minute) => round(traffic(minute[side].total)))(minutes as TimelineMinute[]) ?? undefined;
+  const beforeWindow = x(Math.max(firstMs, fromMs));
+  return (
+    <Figure
+      id={id}
+      title="By minute"
+      caption={
+        <>
+          Above: requests that {badWord}, in percent. Below: requests. <span class="key canary">canary</span>{' '}
+          <span class="key stable">stable</span>
+          {fromMs > firstMs && <> The grey part is before the window that is judged.</>}
+        </>
+      }
+      description={`Failure rates and requests of canary and stable from ${clockText(firstMs)} to ${clockText(endMs)}; the table below has the numbers.`}
+      height={height}
+    >
+      {fromMs > firstMs && (
+        <rect
+          class="outside"
+          x={chart.left}
+          y={chart.top}
+          width={round(beforeWindow - chart.left)}
+          height={trafficBottom - chart.top}
+        />
+      )}
+      <YAxis ticks={rate.ticks(3).map((value) => ({ at: rate(value), label: ratioText(value) }))} />
+      <YAxis ticks={traffic.ticks(3).map((value) => ({ at: traffic(value), label: grouped(value) }))} />
+      <TimeAxis scale={x} y={trafficBottom} />
+      {minutes.map((minute) => {
+        const middle = x(minute.atMs + bucketMs / 2);
+        return (['stable', 'canary'] as const).map((side) => {
+          const own = rateOf(minute[side]);
+          if (own <= 0) return null;
+          const left = side === 'canary' ? middle : middle - bar;
+          return (
+            <rect
+              key={`${side} ${minute.atMs}`}
+              class={`bar ${side}`}
+              x={round(left)}
+              y={round(rate(own))}
+              width={round(bar)}
+              height={round(failedBottom - rate(own))}
+              data-bad={minute[side].bad}
+              data-total={minute[side].total}
+            >
+              <title>
+                {`${clockText(minute.atMs).slice(0, 5)} ${side}: ${grouped(minute[side].bad)} of ${grouped(minute[side].total)}`}
+              </title>
+            </rect>
+          );
+        });
+      })}
+      <path class="line stable" d={path('stable')} />
+      <path class="line canary" d={path('canary')} />
+    </Figure>
+  );
+}

@@ -1,0 +1,229 @@
+import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
+import type { CujBudget } from '../../domain/ports/error-budget.ts';
+import type { Cuj, Service } from '../../domain/registry/model.ts';
+import { sliKinds, sliNames } from '../../domain/sli/table.ts';
+import { BudgetChart, type BudgetPoint } from './charts/budget-chart.tsx';
+import { Fact } from './layout.tsx';
+import { linkTo, type PageContext } from './page-context.ts';
+import { grouped, momentText, objectiveText, outcomeWords, ratioText } from './page-text.ts';
+import { BudgetBar, Runbook } from './report-page.tsx';
+import { pathOfRelease } from './start-page.tsx';
+
+/** The error budget of one SLI over the SLO's window. */
+export interface BudgetView {
+  readonly sli: CujBudget['slis'] extends ReadonlyMap<infer Name, unknown> ? Name : never;
+  readonly budget: CujBudget['slis'] extends ReadonlyMap<unknown, infer Budget> ? Budget : never;
+  /** Oldest first; empty where the backend has no history of it. */
+  readonly line: readonly BudgetPoint[];
+}
+
+export interface CujView {
+  readonly cuj: Cuj;
+  readonly services: readonly Service[];
+  /** The sentence says why they are not known. */
+  readonly budgets: readonly BudgetView[] | string;
+  readonly changes: Reading<readonly GivenChange[]>;
+  /** Requests by endpoint label and service in the last hours; undefined where they are not known. */
+  readonly traffic: ReadonlyMap<string, number> | undefined;
+  /** Parameters that a question needs. */
+  readonly params: readonly string[];
+}
+
+/** One journey, for product people. */
+export function CujPage({ context, view }: { context: PageContext; view: CujView }) {
+  const { cuj, services, budgets, changes, params } = view;
+  return (
+    <>
+      <h1>
+        {cuj.title ?? cuj.name} <small>tier {cuj.tier}</small>
+      </h1>
+      {cuj.description !== undefined && <p class="sentence">{cuj.description}</p>}
+      <dl class="facts">
+        <Fact label="Owner">{cuj.owner}</Fact>
+        {cuj.runbook !== undefined && (
+          <Fact label="Runbook">
+            <Runbook text={cuj.runbook} />
+          </Fact>
+        )}
+        <Fact label="Promised">
+          {sliNames.flatMap((sli) => {
+            const objective = cuj.objectives[sli];
+            return objective === undefined
+              ? []
+              : [
+                  <div key={sli}>
+                    {objectiveText(objective.ratio)} of requests {goodText(cuj, sli)}, over {cuj.sloWindow}
+                  </div>,
+                ];
+          })}
+        </Fact>
+        <Fact label="Mode">
+          {cuj.mode === 'enforce'
+            ? 'It stops a release that breaks it.'
+            : 'It reports only, and never stops a release.'}
+        </Fact>
+      </dl>
+      <section aria-labelledby="budget">
+        <h2 id="budget">Error budget</h2>
+        {typeof budgets === 'string' ? (
+          <p class="note">{budgets}</p>
+        ) : (
+          budgets.map((one) => <Budget key={one.sli} cuj={cuj} view={one} />)
+        )}
+        {cuj.errorBudgetPolicy.length > 0 && (
+          <>
+            <h3>What is agreed</h3>
+            <ul>
+              {cuj.errorBudgetPolicy.map(({ below, action, gate }) => (
+                <li key={action}>
+                  Below {ratioText(below)}: {action}
+                  {gate !== undefined && `; rollouts are judged by the rule ${gate}`}
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+      </section>
+      <section aria-labelledby="releases">
+        <h2 id="releases">Releases</h2>
+        <Releases context={context} changes={changes} />
+        <form class="ask" method="get" action={linkTo(context, `/cujs/${encodeURIComponent(cuj.name)}/status`)}>
+          <p>Look at a canary:</p>
+          {params.map((param) => (
+            <label key={param}>
+              {param} <input name={param} required maxLength={200} autocomplete="off" />
+            </label>
+          ))}
+          <button type="submit">Show its verdict</button>
+        </form>
+      </section>
+      <Endpoints view={view} />
+      <section aria-labelledby="services">
+        <h2 id="services">Services</h2>
+        <ul>
+          {services.map(({ name, env, canary }) => (
+            <li key={name}>
+              {name} ({env}), canary <code>{canary.text}</code>
+            </li>
+          ))}
+        </ul>
+      </section>
+    </>
+  );
+}
+
+function goodText({ endpoints }: Cuj, sli: (typeof sliNames)[number]): string {
+  const kind = sliKinds[sli];
+  if (!kind.needsThreshold) return kind.goodRequests;
+  const limits = [...new Set(endpoints.flatMap(({ latencyMs }) => (latencyMs === undefined ? [] : [latencyMs])))];
+  return limits.length === 1 ? `within ${limits[0]} ms` : 'within the threshold of their endpoint';
+}
+
+function Budget({ cuj, view: { sli, budget, line } }: { cuj: Cuj; view: BudgetView }) {
+  return (
+    <>
+      <h3>{sli}</h3>
+      {budget.known ? (
+        <>
+          <p>
+            <BudgetBar remaining={budget.remaining} /> left of what {objectiveText(cuj.objectives[sli]?.ratio ?? 1)} allows over{' '}
+            {cuj.sloWindow}. It was {objectiveText(Math.floor(budget.sli * 1e6) / 1e6)}.
+            {budget.recentBurn !== undefined && (
+              <> In the last 7 days it burned at {Number(budget.recentBurn.toPrecision(2))} times the allowed rate.</>
+            )}
+          </p>
+          {line.length > 1 && <BudgetChart id={`budget-${sli}`} points={line} />}
+        </>
+      ) : (
+        <p class="note">Not known: {budget.why}.</p>
+      )}
+    </>
+  );
+}
+
+const shownReleases = 20;
+
+function Releases({ context, changes }: { context: PageContext; changes: CujView['changes'] }) {
+  if (!changes.available) return <p class="note">Verdicts are not kept: {changes.unavailable}.</p>;
+  const last = new Map<string, GivenChange>();
+  for (const change of changes.value) {
+    const key = pathOfRelease(change);
+    if (!last.has(key) && last.size < shownReleases) last.set(key, change);
+  }
+  if (last.size === 0) return <p class="note">No verdict was kept yet.</p>;
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label="Releases">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Last change</th>
+            <th scope="col">Canary</th>
+            <th scope="col">Verdict</th>
+            <th scope="col">Why</th>
+          </tr>
+        </thead>
+        <tbody>
+          {[...last].map(([path, { id, atMs, canary, verdict, summary }]) => (
+            <tr key={id}>
+              <td>{momentText(atMs)}</td>
+              <th scope="row">
+                <a href={linkTo(context, path)}>
+                  <code>{canary}</code>
+                </a>
+              </th>
+              <td>
+                <span class={`badge ${verdict}`}>{outcomeWords[verdict]}</span>
+              </td>
+              <td>{summary}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+const maxEndpoints = 100;
+
+function Endpoints({ view: { cuj, traffic } }: { view: CujView }) {
+  const keyOf = ({ service, resource }: Cuj['endpoints'][number]) => `${service} ${resource}`;
+  const all = cuj.endpoints.reduce((sum, endpoint) => sum + (traffic?.get(keyOf(endpoint)) ?? 0), 0);
+  const shown = cuj.endpoints.slice(0, maxEndpoints);
+  return (
+    <section aria-labelledby="endpoints">
+      <h2 id="endpoints">Endpoints</h2>
+      <div class="scroll" tabIndex={0} role="region" aria-label="Endpoints">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Endpoint</th>
+              <th scope="col">Service</th>
+              <th scope="col">Threshold</th>
+              {traffic !== undefined && <th scope="col">Traffic, last day</th>}
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((endpoint) => (
+              <tr key={keyOf(endpoint)}>
+                <th scope="row">
+                  <code>{endpoint.label === '*' ? 'all requests' : endpoint.label}</code>
+                </th>
+                <td>{endpoint.service}</td>
+                <td>{endpoint.latencyMs === undefined ? '' : `${endpoint.latencyMs} ms`}</td>
+                {traffic !== undefined && (
+                  <td>
+                    {grouped(traffic.get(keyOf(endpoint)) ?? 0)}
+                    {all > 0 && ` (${ratioText((traffic.get(keyOf(endpoint)) ?? 0) / all)})`}
+                  </td>
+                )}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {cuj.endpoints.length > shown.length && (
+        <p class="note">{grouped(cuj.endpoints.length - shown.length)} more are at GET /cujs/{cuj.name}.</p>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,39 @@
+/** What every page needs to know of the gate and of the request. */
+export interface PageContext {
+  /** Before every path of a link: empty, or `/cuj-gate`. */
+  readonly basePath: string;
+  /** Where the gate can be reached from outside, without a trailing slash; undefined where that is not configured. */
+  readonly publicUrl: string | undefined;
+  /** Epoch ms. */
+  readonly nowMs: number;
+  readonly registry: {
+    readonly digest: string;
+    readonly loadedAtMs: number;
+    /** The last change was refused; the registry is an older one. */
+    readonly isOutdated: boolean;
+    readonly cujs: number;
+    readonly services: number;
+  };
+}
+
+/** A link within the gate. */
+export function linkTo({ basePath }: Pick<PageContext, 'basePath'>, path: string): string {
+  return `${basePath}${path}`;
+}
+
+/** A query string with its question mark; empty without parameters. */
+export function queryOf(params: Iterable<readonly [string, string]>): string {
+  const text = new URLSearchParams([...params].map(([name, value]) => [name, value])).toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+/** The link as it is, where a browser may follow it. A registry can hold `javascript:` and other schemes. */
+export function webLink(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const { protocol, href } = new URL(text);
+    return protocol === 'https:' || protocol === 'http:' ? href : undefined;
+  } catch {
+    return undefined;
+  }
+}

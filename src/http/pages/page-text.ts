@@ -1,0 +1,162 @@
+import { durationText } from '../../domain/duration.ts';
+import type { Verdict } from '../../domain/judge/judge.ts';
+import type { SliVerdict } from '../../domain/judge/judge-sli.ts';
+import { plain, rolloutsOf } from '../../domain/judge/number-text.ts';
+import type { Outcome, Reason } from '../../domain/judge/outcome.ts';
+import { rules } from '../../domain/judge/rules/table.ts';
+import { defaultMinFaultMs, type GatePolicy } from '../../domain/registry/model.ts';
+import { sliKinds } from '../../domain/sli/table.ts';
+
+/** Sentences for people who look at a page. The summary of a verdict says the same for a terminal. */
+
+export const outcomeWords: Readonly<Record<Outcome, string>> = {
+  pass: 'PASS',
+  fail: 'FAIL',
+  inconclusive: 'INCONCLUSIVE',
+};
+
+/** `1,234,567`; below 100 with one decimal where there is one. */
+export function grouped(value: number): string {
+  const [whole = '', fraction] = plain(value).split('.');
+  const groups = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+  return fraction === undefined ? groups : `${groups}.${fraction}`;
+}
+
+/** A ratio as percent, with as many digits as its size asks for: `2.4%`, `0.05%`. */
+export function ratioText(ratio: number): string {
+  const value = ratio * 100;
+  if (value === 0) return '0%';
+  if (value >= 10) return `${Math.round(value * 10) / 10}%`;
+  return `${Number(value.toPrecision(2))}%`;
+}
+
+/** An objective with all its digits: `99.95%`. */
+export function objectiveText(ratio: number): string {
+  return `${Number((ratio * 100).toPrecision(8))}%`;
+}
+
+/** `12:04:20`, UTC. */
+export function clockText(ms: number): string {
+  return new Date(ms).toISOString().slice(11, 19);
+}
+
+/** `2026-11-24 12:04 UTC`. */
+export function momentText(ms: number): string {
+  const text = new Date(ms).toISOString();
+  return `${text.slice(0, 10)} ${text.slice(11, 16)} UTC`;
+}
+
+/** `40 s`, `4 min`, `2 h 10 min`. */
+export function spanText(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 100) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return minutes % 60 === 0 || hours >= 24 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
+}
+
+function counted({ sli, bad, total }: SliVerdict): string {
+  return `${grouped(bad)} of ${grouped(total)} requests ${sliKinds[sli].badWord}`;
+}
+
+/** How unlikely it is without a fault, and when the gate aborts. */
+export function surenessText(sli: SliVerdict, policy: GatePolicy): string {
+  const { decidesBy } = rules[policy.rule];
+  if (decidesBy.evidence === undefined) return `The rule ${policy.rule} ${decidesBy.counts(policy)}.`;
+  const { expected, value } = decidesBy.evidence(sli);
+  const rollouts = rolloutsOf(value, sli.evidenceThreshold);
+  const aborts = `we abort at 1 in ${grouped(sli.evidenceThreshold)}`;
+  const who =
+    expected === 'a service meeting its SLO'
+      ? `A service meeting its ${objectiveText(sli.objective)} SLO`
+      : `${expected.charAt(0).toUpperCase()}${expected.slice(1)}`;
+  return rollouts < 2
+    ? `${who} often does this; ${aborts}.`
+    : `${who} does this in fewer than 1 of ${grouped(rollouts)} rollouts; ${aborts}.`;
+}
+
+function ruledOut({ rulesOutRate }: SliVerdict): string {
+  return `Failure rates above ${ratioText(rulesOutRate)} are ruled out.`;
+}
+
+/** What is still missing for a pass. */
+export function aheadText({ requestsToVerdict, limitedPass }: SliVerdict): string | undefined {
+  if (requestsToVerdict === null || requestsToVerdict === 0) return undefined;
+  const proven = `${grouped(requestsToVerdict)} more clean requests`;
+  if (limitedPass === undefined) return `A pass needs ${proven}.`;
+  const parts = [
+    ...(limitedPass.requests > 0 ? [`${grouped(limitedPass.requests)} clean requests`] : []),
+    ...(limitedPass.seconds > 0 ? [spanText(limitedPass.seconds * 1000)] : []),
+  ];
+  return parts.length === 0
+    ? `A proven pass needs ${proven}.`
+    : `A pass needs ${proven}, or, with limited evidence, ${parts.join(' and ')}.`;
+}
+
+type Sentence = (verdict: Verdict, sli: SliVerdict | undefined, policy: GatePolicy) => string;
+
+/** A sentence about the worst SLI; without one, the summary's. */
+function of(say: (sli: SliVerdict, policy: GatePolicy, verdict: Verdict) => string): Sentence {
+  return (verdict, sli, policy) => (sli === undefined ? afterReason(verdict) : say(sli, policy, verdict));
+}
+
+/** The part of a summary behind `FAIL signup (slo_violated): `. */
+export function afterReason({ summary }: Pick<Verdict, 'summary'>): string {
+  const at = summary.indexOf('): ');
+  return at < 0 ? summary : `${summary.charAt(at + 3).toUpperCase()}${summary.slice(at + 4)}.`;
+}
+
+const bySource: Sentence = (verdict) => `The gate has no data to judge by. ${afterReason(verdict)}`;
+
+/** What happened, for someone who has never seen the gate. */
+const sentences: Readonly<Record<Reason, Sentence>> = {
+  slo_violated: of((sli, policy) => `${counted(sli)} on the canary. ${surenessText(sli, policy)}`),
+  worse_than_stable: of(
+    (sli, policy) =>
+      `${counted(sli)} on the canary; on stable, ${grouped(sli.stable.bad)} of ${grouped(sli.stable.total)}. ${surenessText(sli, policy)}`,
+  ),
+  within_slo: of((sli) => `${counted(sli)} on the canary: within the SLO. ${ruledOut(sli)}`),
+  not_worse_than_stable: of(
+    (sli) =>
+      `${counted(sli)} on the canary; on stable, ${grouped(sli.stable.bad)} of ${grouped(sli.stable.total)}. The canary is not worse. ${ruledOut(sli)}`,
+  ),
+  limited_evidence: of(
+    (sli) =>
+      `${counted(sli)} on the canary. That is less than proof, and all that the traffic allows in this time. ${ruledOut(sli)}`,
+  ),
+  insufficient_traffic: of((sli) => `${counted(sli)} on the canary: too few to tell. ${aheadText(sli) ?? ''}`),
+  within_noise: of((sli, { minFaultMs = defaultMinFaultMs }) =>
+    sli.sustainedEvidence === undefined
+      ? `${counted(sli)} on the canary: below the SLO, but by no more than chance. ${aheadText(sli) ?? ''}`
+      : `${counted(sli)} on the canary, nearly all within ${durationText(minFaultMs)}. If they go on, the verdict becomes a fail; if not, it was a blip.`,
+  ),
+  no_data: (verdict) => afterReason(verdict),
+  shared_cause: of(
+    (sli) =>
+      `${counted(sli)} on the canary, but stable fails as well: ${grouped(sli.stable.bad)} of ${grouped(sli.stable.total)}. The cause is probably not this release.`,
+  ),
+  canary_indistinguishable: (verdict) => afterReason(verdict),
+  canary_restarting: (verdict) => afterReason(verdict),
+  endpoint_unreached: (verdict) => afterReason(verdict),
+  status_missing: (verdict) => afterReason(verdict),
+  threshold_unmet: (verdict) => afterReason(verdict),
+  source_stale: (verdict) => afterReason(verdict),
+  clock_skew: (verdict) => afterReason(verdict),
+  observe_only: (verdict, sli, policy) =>
+    `This CUJ only reports, so it passes. It would be ${outcomeWords[verdict.wouldBe?.verdict ?? 'pass']}: ${
+      verdict.wouldBe === undefined ? '' : sentences[verdict.wouldBe.reason](verdict, sli, policy)
+    }`,
+  no_enforced_cujs: (verdict) => afterReason(verdict),
+  source_unavailable: bySource,
+  source_rate_limited: bySource,
+  source_timeout: bySource,
+  source_rejected: bySource,
+  source_malformed: bySource,
+  gate_overloaded: bySource,
+  auth_unavailable: bySource,
+};
+
+export function sentenceOf(verdict: Verdict, policy: GatePolicy): string {
+  return sentences[verdict.reason](verdict, verdict.slis[0], policy).trim();
+}

@@ -1,0 +1,145 @@
+import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
+import type { GivenLook } from '../../domain/ports/verdict-history.ts';
+import type { Cuj } from '../../domain/registry/model.ts';
+import { sliKinds } from '../../domain/sli/table.ts';
+import { Fact } from './layout.tsx';
+import { nextStepsOf } from './next-steps.ts';
+import { linkTo, type PageContext } from './page-context.ts';
+import { afterReason, clockText, grouped, momentText, objectiveText, outcomeWords } from './page-text.ts';
+
+/** What the page of a service's verdict shows. */
+export interface ServiceView {
+  readonly verdict: ServiceVerdict;
+  /** The CUJs of the verdict, by name. */
+  readonly cujs: ReadonlyMap<string, Cuj>;
+  /** The path of the page of one CUJ's verdict, with the same canary. */
+  readonly pathOf: (cuj: string) => string;
+  /** The same question for curl, absolute. */
+  readonly question: string;
+  readonly permalink: string | undefined;
+  readonly looks: readonly GivenLook[] | string;
+  /** Epoch ms; set where this is not the verdict of now. */
+  readonly pastMs?: number;
+}
+
+export function serviceTitle({ verdict }: Pick<ServiceView, 'verdict'>): string {
+  return `${outcomeWords[verdict.verdict]} ${verdict.service}, ${verdict.canary}`;
+}
+
+/** A service's CUJs, worst first. */
+export function ServicePage({ context, view }: { context: PageContext; view: ServiceView }) {
+  const { verdict, cujs, pathOf, question, permalink, looks, pastMs } = view;
+  const steps = nextStepsOf(verdict, verdict.service, question);
+  const decisive = verdict.cujs[0];
+  return (
+    <>
+      <section class={`headline ${verdict.verdict}`} aria-labelledby="headline">
+        <h1 id="headline">
+          <span class="outcome">{outcomeWords[verdict.verdict]}</span> {verdict.service}
+        </h1>
+        <p class="release">
+          Canary <code>{verdict.canary}</code>, compared with <code>{verdict.stable}</code>
+        </p>
+        <p class="sentence">
+          {decisive === undefined || decisive.mode === 'observe'
+            ? afterReason(verdict)
+            : `${cujs.get(decisive.cuj)?.title ?? decisive.cuj}: ${afterReason(decisive)}`}
+        </p>
+      </section>
+      {pastMs !== undefined && (
+        <aside class="past" aria-label="A moment in the past">
+          <p>
+            <strong>Recomputed</strong> as of {momentText(pastMs)} ({clockText(pastMs)}), from the metrics and the
+            registry of now. It is not a verdict for a rollout.
+          </p>
+        </aside>
+      )}
+      <section aria-labelledby="cujs">
+        <h2 id="cujs">Critical User Journeys, worst first</h2>
+        <div class="scroll" tabIndex={0} role="region" aria-label="CUJs of the service">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Verdict</th>
+                <th scope="col">CUJ</th>
+                <th scope="col">What the canary did</th>
+                <th scope="col">SLO</th>
+                <th scope="col">Owner</th>
+              </tr>
+            </thead>
+            <tbody>
+              {verdict.cujs.map((one) => (
+                <tr key={one.cuj}>
+                  <td>
+                    <span class={`badge ${one.verdict}`}>{outcomeWords[one.verdict]}</span>
+                    {one.mode === 'observe' && <small> reports only</small>}
+                  </td>
+                  <th scope="row">
+                    <a href={linkTo(context, pathOf(one.cuj))}>{cujs.get(one.cuj)?.title ?? one.cuj}</a>
+                  </th>
+                  <td>
+                    {one.slis.length === 0
+                      ? afterReason(one)
+                      : one.slis
+                          .map(
+                            ({ sli, bad, total }) =>
+                              `${grouped(bad)} of ${grouped(total)} ${sliKinds[sli].badWord}`,
+                          )
+                          .join('; ')}{' '}
+                    <small>{one.reason}</small>
+                  </td>
+                  <td>
+                    {one.slis.map(({ sli, objective }) => `${sli} ${objectiveText(objective)}`).join(', ')}
+                  </td>
+                  <td>{one.owner}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </section>
+      <section aria-labelledby="steps">
+        <h2 id="steps">What to do {pastMs === undefined ? 'now' : 'about it'}</h2>
+        <p>{steps.explanation}</p>
+        <p class="hint">{verdict.hint}</p>
+        <ul class="commands">
+          {steps.commands.map(({ what, command }) => (
+            <li key={command}>
+              <span>{what}</span>
+              <pre tabIndex={0}>
+                <code>{command}</code>
+              </pre>
+            </li>
+          ))}
+        </ul>
+        <p class="note">
+          The commands take the service's name for the name of the Rollout, and the current namespace. Change them where
+          yours differ.
+        </p>
+      </section>
+      <section aria-labelledby="details">
+        <h2 id="details">Details</h2>
+        <dl class="facts">
+          <Fact label="Answer to the controller">
+            <code>{verdict.summary}</code>
+          </Fact>
+          <Fact label="Answers so far">
+            {typeof looks === 'string'
+              ? looks
+              : looks.length === 0
+                ? 'None: nobody but browsers asked.'
+                : `${grouped(looks.reduce((sum, { times }) => sum + times, 0))}, the first at ${clockText((looks[0] as GivenLook).atMs)}, the last at ${clockText((looks.at(-1) as GivenLook).lastAtMs)}`}
+          </Fact>
+          {permalink !== undefined && (
+            <Fact label="Link to this moment">
+              <a href={linkTo(context, permalink)}>{permalink}</a>
+            </Fact>
+          )}
+          <Fact label="Registry">
+            <code>{verdict.registry}</code>
+          </Fact>
+        </dl>
+      </section>
+    </>
+  );
+}

@@ -1,0 +1,254 @@
+import type { Reading, ReleaseInProgress } from '../../domain/ports/verdict-history.ts';
+import type { VersionsOfService } from '../../domain/ports/release-history.ts';
+import type { Cuj } from '../../domain/registry/model.ts';
+import { sliNames } from '../../domain/sli/table.ts';
+import { linkTo, type PageContext } from './page-context.ts';
+import { afterReason, clockText, grouped, momentText, objectiveText, outcomeWords, ratioText, spanText } from './page-text.ts';
+
+/** One release of the past, as the start page lists it. */
+export interface RecentRelease {
+  readonly service: string;
+  readonly version: string;
+  /** Epoch ms. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** What was given last, where it was kept. */
+  readonly outcome?: { readonly verdict: 'pass' | 'fail' | 'inconclusive'; readonly summary: string };
+  /** The page of its last verdict. */
+  readonly path: string | undefined;
+}
+
+export type RecentView =
+  | { readonly state: 'not_asked' }
+  | { readonly state: 'unavailable'; readonly why: string }
+  | {
+      readonly state: 'loaded';
+      readonly days: number;
+      readonly releases: readonly RecentRelease[];
+      readonly omitted: number;
+      readonly unknown: readonly Pick<VersionsOfService, 'service' | 'unknown'>[];
+    };
+
+export interface CujRow {
+  readonly cuj: Cuj;
+  /** The least share of the error budget that is left; undefined where it is not known. */
+  readonly remaining: number | undefined;
+  readonly last: { readonly verdict: 'pass' | 'fail' | 'inconclusive'; readonly atMs: number } | undefined;
+}
+
+export interface StartView {
+  readonly environments: readonly string[];
+  readonly inProgress: Reading<readonly ReleaseInProgress[]>;
+  readonly recent: RecentView;
+  readonly cujs: readonly CujRow[];
+  readonly omittedCujs: number;
+  /** Why budgets are not known, for people. */
+  readonly budgetNote: string | undefined;
+}
+
+/** The path of the page of what was asked about. */
+export function pathOfRelease({ about }: Pick<ReleaseInProgress, 'about'>): string {
+  const { kind, name, params, service } = about;
+  const query = new URLSearchParams({ ...params, ...(service === undefined ? {} : { service }) }).toString();
+  return `/${kind === 'cuj' ? 'cujs' : 'services'}/${encodeURIComponent(name)}/status${query === '' ? '' : `?${query}`}`;
+}
+
+export function StartPage({ context, view }: { context: PageContext; view: StartView }) {
+  return (
+    <>
+      <h1>Rollouts {view.environments.length > 0 && <small>{view.environments.join(', ')}</small>}</h1>
+      <InProgress context={context} view={view} />
+      <Recent context={context} recent={view.recent} />
+      <Cujs context={context} view={view} />
+    </>
+  );
+}
+
+function InProgress({ context, view: { inProgress } }: { context: PageContext; view: StartView }) {
+  return (
+    <section aria-labelledby="progress">
+      <h2 id="progress">In progress</h2>
+      {!inProgress.available ? (
+        <p class="note">Not known: {inProgress.unavailable}.</p>
+      ) : inProgress.value.length === 0 ? (
+        <p class="note">No rollout asked in the last 10 minutes.</p>
+      ) : (
+        <div class="scroll" tabIndex={0} role="region" aria-label="Rollouts in progress">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Verdict</th>
+                <th scope="col">Asked about</th>
+                <th scope="col">Canary</th>
+                <th scope="col">Since</th>
+                <th scope="col">Traffic</th>
+                <th scope="col">Why</th>
+              </tr>
+            </thead>
+            <tbody>
+              {inProgress.value.map((release) => {
+                const { about, canary, stable, services, latest, firstAskedMs, lastAskedMs, asked } = release;
+                const { traffic } = latest;
+                const all = traffic === undefined ? 0 : traffic.canary + traffic.stable;
+                return (
+                  <tr key={`${about.kind} ${about.name} ${canary}`}>
+                    <td>
+                      <span class={`badge ${latest.verdict}`}>{outcomeWords[latest.verdict]}</span>
+                    </td>
+                    <th scope="row">
+                      <a href={linkTo(context, pathOfRelease(release))}>{about.name}</a>{' '}
+                      {about.kind === 'cuj' && <small>{services.join(', ')}</small>}
+                    </th>
+                    <td>
+                      <code>{canary}</code> <small>beside {stable}</small>
+                    </td>
+                    <td>
+                      {spanText(lastAskedMs - firstAskedMs)}, asked {grouped(asked)}{' '}
+                      {asked === 1 ? 'time' : 'times'}, last at {clockText(lastAskedMs)}
+                    </td>
+                    <td>{all > 0 && traffic !== undefined ? ratioText(traffic.canary / all) : ''}</td>
+                    <td>{afterReason(latest)}</td>
+                  </tr>
+                );
+              })}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Recent({ context, recent }: { context: PageContext; recent: RecentView }) {
+  return (
+    <section aria-labelledby="recent">
+      <h2 id="recent">Recent releases</h2>
+      {recent.state === 'not_asked' && (
+        <p>
+          <a href={linkTo(context, '/?recent=7')} data-slow="Asking for the versions of the last 7 days">
+            Show the releases of the last 7 days
+          </a>{' '}
+          <small>(one call to the backend for each batch of services)</small>
+        </p>
+      )}
+      {recent.state === 'unavailable' && <p class="note">Not known: {recent.why}.</p>}
+      {recent.state === 'loaded' && (
+        <>
+          {recent.releases.length === 0 ? (
+            <p class="note">No version came new in the last {recent.days} days.</p>
+          ) : (
+            <div class="scroll" tabIndex={0} role="region" aria-label="Recent releases">
+              <table>
+                <thead>
+                  <tr>
+                    <th scope="col">First request</th>
+                    <th scope="col">Service</th>
+                    <th scope="col">Version</th>
+                    <th scope="col">Last verdict</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {recent.releases.map((release) => (
+                    <tr key={`${release.service} ${release.version}`}>
+                      <td>{momentText(release.firstMs)}</td>
+                      <td>{release.service}</td>
+                      <th scope="row">
+                        {release.path === undefined ? (
+                          <code>{release.version}</code>
+                        ) : (
+                          <a href={linkTo(context, release.path)}>
+                            <code>{release.version}</code>
+                          </a>
+                        )}
+                      </th>
+                      <td>
+                        {release.outcome === undefined ? (
+                          <small>not kept; follow the version to recompute it</small>
+                        ) : (
+                          <>
+                            <span class={`badge ${release.outcome.verdict}`}>
+                              {outcomeWords[release.outcome.verdict]}
+                            </span>{' '}
+                            {afterReason(release.outcome)}
+                          </>
+                        )}
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )}
+          {recent.omitted > 0 && <p class="note">{grouped(recent.omitted)} older releases are not shown.</p>}
+          {recent.unknown.map(({ service, unknown }) => (
+            <p key={service} class="note">
+              {service}: {unknown}.
+            </p>
+          ))}
+        </>
+      )}
+    </section>
+  );
+}
+
+function Cujs({ context, view: { cujs, omittedCujs, budgetNote } }: { context: PageContext; view: StartView }) {
+  return (
+    <section aria-labelledby="cujs">
+      <h2 id="cujs">Critical User Journeys</h2>
+      <div class="scroll" tabIndex={0} role="region" aria-label="Critical User Journeys">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">CUJ</th>
+              <th scope="col">Owner</th>
+              <th scope="col">Tier</th>
+              <th scope="col">SLO</th>
+              <th scope="col">Error budget left</th>
+              <th scope="col">Last verdict</th>
+            </tr>
+          </thead>
+          <tbody>
+            {cujs.map(({ cuj, remaining, last }) => (
+              <tr key={cuj.name}>
+                <th scope="row">
+                  <a href={linkTo(context, `/cujs/${encodeURIComponent(cuj.name)}`)}>{cuj.title ?? cuj.name}</a>
+                  {cuj.mode === 'observe' && <small> reports only</small>}
+                </th>
+                <td>{cuj.owner}</td>
+                <td>{cuj.tier}</td>
+                <td>{objectivesText(cuj)}</td>
+                <td class={remaining !== undefined && remaining < 0 ? 'overspent' : undefined}>
+                  {remaining === undefined ? 'unknown' : ratioText(Math.max(-9.99, remaining))}
+                </td>
+                <td>
+                  {last === undefined ? (
+                    ''
+                  ) : (
+                    <>
+                      <span class={`badge ${last.verdict}`}>{outcomeWords[last.verdict]}</span>{' '}
+                      <small>{momentText(last.atMs)}</small>
+                    </>
+                  )}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {omittedCujs > 0 && (
+        <p class="note">{grouped(omittedCujs)} more CUJs are at GET /cujs.</p>
+      )}
+      {budgetNote !== undefined && <p class="note">{budgetNote}</p>}
+    </section>
+  );
+}
+
+/** `availability 99.95%, latency 99%`. */
+export function objectivesText(cuj: Cuj): string {
+  return sliNames
+    .flatMap((sli) => {
+      const objective = cuj.objectives[sli];
+      return objective === undefined ? [] : [`${sli} ${objectiveText(objective.ratio)}`];
+    })
+    .join(', ');
+}

@@ -1,0 +1,478 @@
+import type { JudgeOptions, Verdict } from '../../domain/judge/judge.ts';
+import type { SliVerdict } from '../../domain/judge/judge-sli.ts';
+import { passBoundsOf } from '../../domain/judge/pass-bounds.ts';
+import { rules } from '../../domain/judge/rules/table.ts';
+import type { Measurement, SentQuery } from '../../domain/metrics/metrics-source.ts';
+import type { SourceLink } from '../../domain/ports/source-links.ts';
+import type { GivenLook } from '../../domain/ports/verdict-history.ts';
+import type { Cuj, GatePolicy } from '../../domain/registry/model.ts';
+import { sliKinds } from '../../domain/sli/table.ts';
+import { CountsChart } from './charts/counts-chart.tsx';
+import { EvidenceChart } from './charts/evidence-chart.tsx';
+import { RuledOutChart } from './charts/ruled-out-chart.tsx';
+import { TimelineChart } from './charts/timeline-chart.tsx';
+import { Fact } from './layout.tsx';
+import { stableInWindow, timelineOf } from './minutes.ts';
+import { nextStepsOf } from './next-steps.ts';
+import { linkTo, type PageContext, webLink } from './page-context.ts';
+import {
+  aheadText,
+  clockText,
+  grouped,
+  momentText,
+  objectiveText,
+  outcomeWords,
+  ratioText,
+  sentenceOf,
+  spanText,
+  surenessText,
+} from './page-text.ts';
+import { type TrendPoint, trendOfSli } from './verdict-trend.ts';
+
+/** What the page of one verdict shows. */
+export interface VerdictView {
+  readonly cuj: Cuj;
+  readonly verdict: Verdict;
+  readonly options: JudgeOptions;
+  /** Absent where nothing was measured. */
+  readonly measurement?: Measurement;
+  readonly trend: readonly TrendPoint[];
+  /** Answers that callers got about this release; a sentence where they are not known. */
+  readonly looks: readonly GivenLook[] | string;
+  readonly queries: readonly SentQuery[];
+  readonly links: readonly SourceLink[];
+  /** The same question for curl, absolute. */
+  readonly question: string;
+  /** This moment's link; undefined where it would not show the same. */
+  readonly permalink: string | undefined;
+  /** Set where this is not the verdict of now. */
+  readonly past?: PastView;
+}
+
+/** How the verdict of a past moment was found. */
+export interface PastView {
+  /** Epoch ms. */
+  readonly atMs: number;
+  /** `given`: kept when it was given. `recomputed`: from the data and the registry of now. */
+  readonly source: 'given' | 'recomputed';
+  /** The other one, where both are known and differ, and what that means. */
+  readonly note?: string;
+}
+
+export function VerdictPage({ context, view }: { context: PageContext; view: VerdictView }) {
+  const { cuj, verdict, past } = view;
+  const policy = policyOf(view);
+  return (
+    <>
+      <Headline verdict={verdict} cuj={cuj} policy={policy} context={context} />
+      {past !== undefined && <PastNote past={past} />}
+      <Steps view={view} />
+      {verdict.slis.map((sli) => (
+        <SliSection key={sli.sli} sli={sli} view={view} policy={policy} />
+      ))}
+      <Details context={context} view={view} policy={policy} />
+    </>
+  );
+}
+
+function policyOf({ cuj, options }: VerdictView): GatePolicy {
+  return options.budgetRule === undefined ? cuj.gate : { ...cuj.gate, rule: options.budgetRule.rule };
+}
+
+/** The title of the page, and of the browser's tab. */
+export function verdictTitle({ verdict, cuj }: Pick<VerdictView, 'verdict' | 'cuj'>): string {
+  return `${outcomeWords[verdict.verdict]} ${cuj.title ?? cuj.name}, ${verdict.canary}`;
+}
+
+function Headline({
+  context,
+  verdict,
+  cuj,
+  policy,
+}: {
+  context: PageContext;
+  verdict: Verdict;
+  cuj: Cuj;
+  policy: GatePolicy;
+}) {
+  return (
+    <section class={`headline ${verdict.verdict}`} aria-labelledby="headline">
+      <h1 id="headline">
+        <span class="outcome">{outcomeWords[verdict.verdict]}</span>{' '}
+        <a href={linkTo(context, `/cujs/${encodeURIComponent(cuj.name)}`)}>{cuj.title ?? cuj.name}</a>
+      </h1>
+      <p class="release">
+        {verdict.services.join(', ')}, canary <code>{verdict.canary}</code>, compared with <code>{verdict.stable}</code>
+      </p>
+      <p class="sentence">{sentenceOf(verdict, policy)}</p>
+      {verdict.mode === 'observe' && <p>This CUJ is in mode observe: it reports, and never stops a rollout.</p>}
+    </section>
+  );
+}
+
+function PastNote({ past }: { past: PastView }) {
+  return (
+    <aside class="past" aria-label="A moment in the past">
+      <p>
+        {past.source === 'given' ? (
+          <>
+            <strong>As given</strong> at {momentText(past.atMs)} ({clockText(past.atMs)}): this is what the caller got.
+          </>
+        ) : (
+          <>
+            <strong>Recomputed</strong> as of {momentText(past.atMs)} ({clockText(past.atMs)}), from the metrics and the
+            registry of now. It is not a verdict for a rollout.
+          </>
+        )}
+        {past.note !== undefined && <> {past.note}</>}
+      </p>
+    </aside>
+  );
+}
+
+function Steps({ view }: { view: VerdictView }) {
+  const { verdict, links, question, past } = view;
+  const steps = nextStepsOf(verdict.wouldBe ?? verdict, verdict.services[0] ?? '', question);
+  const runbook = webLink(verdict.runbook);
+  return (
+    <section aria-labelledby="steps">
+      <h2 id="steps">What to do {past === undefined ? 'now' : 'about it'}</h2>
+      <p>{steps.explanation}</p>
+      <p class="hint">{verdict.hint}</p>
+      <dl class="facts">
+        <Fact label="Owner">{verdict.owner}</Fact>
+        {verdict.runbook !== undefined && (
+          <Fact label="Runbook">
+            {runbook === undefined ? verdict.runbook : <a href={runbook}>{verdict.runbook}</a>}
+          </Fact>
+        )}
+        {links.length > 0 && (
+          <Fact label="Look at">
+            <ul class="links">
+              {links.map(({ label, url }) => (
+                <li key={url}>
+                  <a href={url} rel="noreferrer">
+                    {label}
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </Fact>
+        )}
+      </dl>
+      {steps.commands.length > 0 && (
+        <ul class="commands">
+          {steps.commands.map(({ what, command }) => (
+            <li key={command}>
+              <span>{what}</span>
+              <pre tabIndex={0}>
+                <code>{command}</code>
+              </pre>
+            </li>
+          ))}
+        </ul>
+      )}
+      <p class="note">
+        The commands take the service's name for the name of the Rollout, and the current namespace. Change them where yours differ.
+      </p>
+    </section>
+  );
+}
+
+function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView; policy: GatePolicy }) {
+  const { measurement, verdict, trend, looks } = view;
+  const id = `sli-${sli.sli}`;
+  const { badWord } = sliKinds[sli.sli];
+  const points = trendOfSli(trend, sli.sli);
+  const { decidesBy } = rules[policy.rule];
+  const objective = view.cuj.objectives[sli.sli];
+  const windowFromMs = Date.parse(verdict.window?.from ?? '');
+  const windowToMs = Date.parse(verdict.window?.to ?? '');
+  const minutes =
+    measurement === undefined || verdict.window === undefined
+      ? []
+      : timelineOf(measurement, sli.sli, windowFromMs);
+  const given =
+    typeof looks === 'string'
+      ? []
+      : looks.flatMap(({ slis, dataUntilMs, atMs }) =>
+          slis
+            .filter((one) => one.cuj === view.cuj.name && one.sli === sli.sli)
+            .map(({ evidence }) => ({ atMs: dataUntilMs ?? atMs, evidence })),
+        );
+  return (
+    <section aria-labelledby={id}>
+      <h2 id={id}>
+        {sli.sli === 'availability' ? 'Availability' : 'Latency'}{' '}
+        <span class={`badge ${sli.verdict}`}>{outcomeWords[sli.verdict]}</span>
+      </h2>
+      <p>
+        {grouped(sli.bad)} of {grouped(sli.total)} requests {badWord}
+        {sli.value !== null && <> ({objectiveText(Math.floor(sli.value * 1e6) / 1e6)} good</>}
+        {sli.value !== null && <>, the SLO is {objectiveText(sli.objective)})</>}. {surenessText(sli, policy)}
+      </p>
+      <Distance sli={sli} badWord={badWord} />
+      {decidesBy.evidence !== undefined && points.length > 1 && (
+        <EvidenceChart
+          id={`${id}-evidence`}
+          points={points.map(({ atMs, sli: one }) => ({
+            atMs,
+            evidence: decidesBy.evidence?.(one).value ?? 1,
+          }))}
+          given={policy.rule === 'confidence' ? given : []}
+          threshold={sli.evidenceThreshold}
+          expected={decidesBy.evidence(sli).expected}
+        />
+      )}
+      {decidesBy.evidence === undefined && objective !== undefined && points.length > 0 && (
+        <CountsChart
+          id={`${id}-counts`}
+          points={points.map(({ sli: { total, bad } }) => ({ total, bad }))}
+          budget={objective.budget}
+          minRequests={policy.minRequests}
+          badWord={badWord}
+        />
+      )}
+      {decidesBy.evidence !== undefined && objective !== undefined && points.length > 1 && (
+        <RuledOutChart
+          id={`${id}-ruled-out`}
+          points={points.map(({ atMs, sli: one }) => ({ atMs, rate: one.rulesOutRate }))}
+          bounds={passBoundsOf(policy, objective)}
+        />
+      )}
+      {minutes.length > 0 && (
+        <>
+          <TimelineChart
+            id={`${id}-timeline`}
+            minutes={minutes}
+            fromMs={windowFromMs}
+            toMs={windowToMs}
+            badWord={badWord}
+          />
+          <details>
+            <summary>The numbers by minute</summary>
+            <MinuteTable minutes={minutes} badWord={badWord} />
+          </details>
+        </>
+      )}
+      <EndpointTable sli={sli} view={view} badWord={badWord} windowFromMs={windowFromMs} />
+    </section>
+  );
+}
+
+/** How far the verdict is from each border, in words. */
+function Distance({ sli, badWord }: { sli: SliVerdict; badWord: string }) {
+  const ahead = aheadText(sli);
+  const parts = [
+    ...(sli.verdict !== 'fail' && sli.failAtBadEvents !== null
+      ? [`At this traffic it fails at ${grouped(sli.failAtBadEvents)} requests that ${badWord}.`]
+      : []),
+    ...(ahead === undefined ? [] : [ahead]),
+    ...(sli.total > 0 ? [`Failure rates above ${ratioText(sli.rulesOutRate)} are ruled out (95%).`] : []),
+  ];
+  return parts.length === 0 ? null : <p>{parts.join(' ')}</p>;
+}
+
+function MinuteTable({ minutes, badWord }: { minutes: ReturnType<typeof timelineOf>; badWord: string }) {
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label="Numbers by minute">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Minute</th>
+            <th scope="col">Canary, {badWord}</th>
+            <th scope="col">Canary, all</th>
+            <th scope="col">Stable, {badWord}</th>
+            <th scope="col">Stable, all</th>
+          </tr>
+        </thead>
+        <tbody>
+          {[...minutes].reverse().map(({ atMs, canary, stable }) => (
+            <tr key={atMs}>
+              <th scope="row">{clockText(atMs).slice(0, 5)}</th>
+              <td>{grouped(canary.bad)}</td>
+              <td>{grouped(canary.total)}</td>
+              <td>{grouped(stable.bad)}</td>
+              <td>{grouped(stable.total)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** More would make a page that nobody reads. The JSON has all of them. */
+const maxEndpoints = 100;
+
+function EndpointTable({
+  sli,
+  view: { measurement },
+  badWord,
+  windowFromMs,
+}: {
+  sli: SliVerdict;
+  view: VerdictView;
+  badWord: string;
+  windowFromMs: number;
+}) {
+  const { endpoints, unreached = [] } = sli;
+  if (endpoints.length === 0) return null;
+  const shown = endpoints.slice(0, maxEndpoints);
+  const withLatency = endpoints.some(({ latencyMs }) => latencyMs !== undefined);
+  const missed = new Map(unreached.map((one) => [`${one.service} ${one.endpoint}`, one.predicted]));
+  return (
+    <>
+      <h3>Endpoints, worst first</h3>
+      <div class="scroll" tabIndex={0} role="region" aria-label={`Endpoints, ${sli.sli}`}>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Endpoint</th>
+              <th scope="col">Canary, {badWord}</th>
+              <th scope="col">Stable in the same minutes</th>
+              <th scope="col">By itself, as rare as</th>
+              <th scope="col">Fails alone at</th>
+              {withLatency && <th scope="col">Threshold</th>}
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((one) => {
+              const stable =
+                measurement === undefined
+                  ? undefined
+                  : stableInWindow(measurement, sli.sli, one, windowFromMs);
+              const predicted = missed.get(`${one.service} ${one.endpoint}`);
+              return (
+                <tr key={`${one.service} ${one.resource}`}>
+                  <th scope="row">
+                    <code>{one.endpoint === '*' ? `all of ${one.service}` : one.endpoint}</code>{' '}
+                    {one.endpoint !== '*' && <small>{one.service}</small>}
+                  </th>
+                  <td>
+                    {grouped(one.bad)} of {grouped(one.total)}
+                    {predicted !== undefined && (
+                      <strong>, not reached: about {grouped(predicted)} requests were expected</strong>
+                    )}
+                  </td>
+                  <td>
+                    {stable === undefined ? 'unknown' : `${grouped(stable.bad)} of ${grouped(stable.total)}`}
+                  </td>
+                  <td>{one.evidence >= 2 ? `1 in ${grouped(Math.floor(Math.min(one.evidence, 1e6)))}` : 'usual'}</td>
+                  <td>{one.failAtBadEvents === null ? 'no number yet' : grouped(one.failAtBadEvents)}</td>
+                  {withLatency && <td>{one.latencyMs === undefined ? '' : `${one.latencyMs} ms`}</td>}
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+      {endpoints.length > shown.length && (
+        <p class="note">{grouped(endpoints.length - shown.length)} more endpoints are in the JSON.</p>
+      )}
+    </>
+  );
+}
+
+const windowStarts: Readonly<Record<string, string>> = {
+  first_hit: "with the canary's first request",
+  after_gap: "with the canary's first request after it was silent",
+  max_window: 'as far back as the gate looks (maxWindow)',
+  since: 'when the caller says the rollout began',
+  fixed: 'a fixed span',
+};
+
+function Details({ context, view, policy }: { context: PageContext; view: VerdictView; policy: GatePolicy }) {
+  const { verdict, cuj, queries, question, permalink, options, looks } = view;
+  const { window, traffic } = verdict;
+  const requests = traffic === undefined ? 0 : traffic.canary + traffic.stable;
+  return (
+    <section aria-labelledby="details">
+      <h2 id="details">Details</h2>
+      <dl class="facts">
+        {window !== undefined && (
+          <Fact label="Window">
+            {clockText(Date.parse(window.from))} to {clockText(Date.parse(window.to))} ({spanText(window.seconds * 1000)}), beginning{' '}
+            {windowStarts[window.start] ?? window.start}
+            {window.incompleteSeconds !== undefined && (
+              <>; the newest {window.incompleteSeconds} s are left out, because their counts have not arrived</>
+            )}
+          </Fact>
+        )}
+        {traffic !== undefined && requests > 0 && (
+          <Fact label="Traffic">
+            {ratioText(traffic.canary / requests)} of all requests went to the canary ({grouped(traffic.canary)} of{' '}
+            {grouped(requests)}, over all that was queried)
+          </Fact>
+        )}
+        <Fact label="Rule">
+          {policy.rule}
+          {options.budgetRule !== undefined && <>, set by the error budget policy: {options.budgetRule.because}</>}
+          {options.budgetNote !== undefined && <>; {options.budgetNote}</>}
+        </Fact>
+        <Fact label="Reason">
+          <code>{verdict.reason}</code>
+        </Fact>
+        <Fact label="Answer to the controller">
+          <code>{verdict.summary}</code>
+        </Fact>
+        <Fact label="Tier">{cuj.tier}</Fact>
+        <Fact label="JSON">
+          <pre tabIndex={0}>
+            <code>curl {quotedUrl(question)}</code>
+          </pre>
+        </Fact>
+        {permalink !== undefined && (
+          <Fact label="Link to this moment">
+            <a href={linkTo(context, permalink)}>{permalink}</a>
+          </Fact>
+        )}
+        <Fact label="Registry">
+          <code>{verdict.registry}</code>
+          {verdict.registry !== context.registry.digest && ' (the registry has changed since)'}
+        </Fact>
+        <Fact label="Answers so far">
+          {typeof looks === 'string' ? looks : looks.length === 0 ? 'None: nobody but browsers asked.' : <Looks looks={looks} />}
+        </Fact>
+      </dl>
+      {queries.length > 0 && (
+        <details>
+          <summary>The queries that were sent</summary>
+          <dl class="queries">
+            {queries.map(({ name, query }) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>
+                  <code>{query}</code>
+                </dd>
+              </div>
+            ))}
+          </dl>
+        </details>
+      )}
+    </section>
+  );
+}
+
+function quotedUrl(url: string): string {
+  return `'${url.replaceAll("'", '%27')}'`;
+}
+
+const shownLooks = 12;
+
+function Looks({ looks }: { looks: readonly GivenLook[] }) {
+  const newest = [...looks].reverse().slice(0, shownLooks);
+  return (
+    <>
+      {grouped(looks.reduce((sum, { times }) => sum + times, 0))}, the newest:
+      <ol class="looks">
+        {newest.map(({ atMs, verdict, reason, times }) => (
+          <li key={atMs}>
+            {clockText(atMs)} <span class={`badge ${verdict}`}>{outcomeWords[verdict]}</span> {reason}
+            {times > 1 && ` (${grouped(times)} times)`}
+          </li>
+        ))}
+      </ol>
+    </>
+  );
+}

@@ -1,0 +1,48 @@
+import type { LinkSubject, SourceLink } from '../../../domain/ports/source-links.ts';
+import type { DatadogSite } from './sites.ts';
+
+/**
+ * Datadog's pages about one canary. Query strings are those that the pages themselves write into the address bar. Source:
+ * docs.datadoghq.com (trace explorer: search syntax; APM: service page).
+ */
+export function datadogPages(
+  site: DatadogSite,
+  { service, canary, resource, fromMs, toMs }: LinkSubject,
+): SourceLink[] {
+  if (service.operation === undefined) return [];
+  const base = `https://${hostOf(site)}`;
+  const endpoint = resource === undefined || resource === '*' ? [] : [`resource_name:"${resource}"`];
+  const terms = [
+    `env:${service.env}`,
+    `service:${service.name}`,
+    `operation_name:${service.operation}`,
+    ...canary.terms.map(({ key, value }) => `${key}:"${value}"`),
+    ...endpoint,
+  ];
+  const traces = (more: readonly string[]) =>
+    `${base}/apm/traces?${new URLSearchParams({
+      query: [...terms, ...more].join(' '),
+      start: String(fromMs),
+      end: String(toMs),
+      paused: 'true',
+    })}`;
+  return [
+    { label: 'Failing traces of the canary', url: traces(['@http.status_code:5*']) },
+    { label: 'All traces of the canary', url: traces([]) },
+    {
+      label: `Service ${service.name}`,
+      url: `${base}/apm/services/${encodeURIComponent(service.name)}/operations/${encodeURIComponent(service.operation)}/resources?${new URLSearchParams(
+        { env: service.env, start: String(fromMs), end: String(toMs), paused: 'true' },
+      )}`,
+    },
+    {
+      label: 'Dashboard of the CUJs',
+      url: `${base}/dashboard/lists?${new URLSearchParams({ q: '[cuj-gate] Critical User Journeys' })}`,
+    },
+  ];
+}
+
+/** Sites with a region of their own in the name have no `app.` before it. Source: docs.datadoghq.com/getting_started/site. */
+function hostOf(site: DatadogSite): string {
+  return /^[a-z]+\d\./.test(site) ? site : `app.${site}`;
+}
