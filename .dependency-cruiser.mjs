@@ -55,7 +55,18 @@ const rooms = [
   {
     room: 'http',
     rooms: ['domain', 'evaluation', 'report', 'suggestions'],
-    libraries: ['fastify', '@fastify', 'typebox', 'pino', 'prom-client', 'lru-cache'],
+    libraries: [
+      'fastify',
+      '@fastify',
+      'typebox',
+      'pino',
+      'prom-client',
+      'lru-cache',
+      'preact',
+      'preact-render-to-string',
+      'd3-scale',
+      'd3-shape',
+    ],
     io: true,
   },
   // The demo shares nothing with what it checks, the bundler nothing with what it bundles.

@@ -1,5 +1,7 @@
 import type { DescribeQueries, MetricsSource } from '../domain/metrics/metrics-source.ts';
 import type { JsonApi } from '../domain/ports/json-api.ts';
+import type { SourceLinks } from '../domain/ports/source-links.ts';
+import type { QueryBatch } from '../domain/registry/model.ts';
 import type { ErrorBudgetOptions } from '../error-budget/refresher.ts';
 import type { Settings } from '../settings/settings.ts';
 
@@ -20,6 +22,10 @@ export interface BackendEvents {
 /** A backend that is opened with the settings of a process. It sends nothing before it is asked. */
 export interface Backend {
   readonly describeQueries: DescribeQueries;
+  /** Its own pages about a canary. */
+  readonly pages: SourceLinks;
+  /** Hits by service and value of a tag, hour by hour, epoch ms. Undefined where it cannot tell. Throws SourceError. */
+  readonly tagHits: ReadTagHits | undefined;
   /** The source of counts, without cache, metrics and logs. */
   source(): Promise<MetricsSource>;
   /** What the cache of replicas needs: those with the same secret and origin share their answers. */
@@ -45,5 +51,14 @@ export interface BackendBudgets {
     ...question: Parameters<ErrorBudgetOptions['read']>
   ) => ReturnType<ErrorBudgetOptions['read']>;
 }
+
+/** Both ends are whole hours. By service, value of the tag, and hour. */
+export type ReadTagHits = (
+  batch: QueryBatch,
+  key: string,
+  fromMs: number,
+  toMs: number,
+  signal: AbortSignal,
+) => Promise<ReadonlyMap<string, ReadonlyMap<string, ArrayLike<number>>>>;
 
 export type OpenBackend = (settings: Settings, events: BackendEvents) => Backend;

@@ -1,11 +1,13 @@
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { DescribeQueries, MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { SourceLinks } from '../domain/ports/source-links.ts';
 import type { ErrorBudgetOptions } from '../error-budget/refresher.ts';
 import type { Settings } from '../settings/settings.ts';
 import { createCachedSource } from '../sources/decorators/cache.ts';
 import { withOutageLog } from '../sources/decorators/outage-log.ts';
 import { createSourceMetrics } from '../sources/decorators/request-metrics.ts';
+import type { ReadTagHits } from './backend.ts';
 import { backends } from './backends.ts';
 import { openSharing, type Sharing } from './compose-shared-cache.ts';
 import type { Traces } from './compose-tracing.ts';
@@ -31,6 +33,8 @@ export interface SourceParts {
 export interface Source {
   readonly source: MetricsSource;
   readonly describeQueries: DescribeQueries;
+  readonly pages: SourceLinks;
+  readonly tagHits: ReadTagHits | undefined;
   /** Undefined where the backend knows no error budgets. */
   readonly readBudgets: ErrorBudgetOptions['read'] | undefined;
   close(): Promise<void>;
@@ -76,6 +80,8 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
   return {
     source: traces?.question(cached) ?? cached,
     describeQueries: backend.describeQueries,
+    pages: backend.pages,
+    tagHits: backend.tagHits,
     readBudgets: budgetApi && ((...question) => errorBudgets.read(budgetApi, ...question)),
     async close() {
       await backend.close();

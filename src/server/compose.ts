@@ -14,6 +14,7 @@ import { readSettings, requiredToServe, type Settings, SettingsError } from '../
 import { backends } from './backends.ts';
 import { openAccess } from './compose-auth.ts';
 import { openSource } from './compose-metrics-source.ts';
+import { openPages } from './compose-pages.ts';
 import { openTraces } from './compose-tracing.ts';
 import { createLogger, secretsOf } from './logger.ts';
 
@@ -165,6 +166,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     phase: () => gate.phase,
     deadlineMs,
     maxInflight: settings.maxInflight,
+    pages: openPages(settings, source, () => registry.current().registry),
     ...access.ports,
   });
   if (settings.access.tls !== undefined) access.renewTlsOf(app.server as unknown as HttpsServer);

@@ -2,19 +2,34 @@ import type { Settings } from '../settings/settings.ts';
 import { createDatadogApi, DatadogConnection } from '../sources/datadog/api/connection.ts';
 import { readBudgets } from '../sources/datadog/api/error-budgets.ts';
 import { createDatadogSource } from '../sources/datadog/api/source.ts';
+import { versionHits } from '../sources/datadog/api/version-hits.ts';
+import { datadogPages } from '../sources/datadog/query/page-links.ts';
 import { describeQueries } from '../sources/datadog/query/query-plan.ts';
 import type { Backend, BackendEvents } from './backend.ts';
 
 /** Datadog, as the process uses it. Precondition: the settings have both keys. */
 export function openDatadogBackend(settings: Settings, events: BackendEvents): Backend {
   const connection = connect(settings, events);
+  const api = createDatadogApi(connection);
   return {
     describeQueries,
+    pages: (subject) => datadogPages(settings.datadog.site, subject),
+    tagHits: (batch, key, fromMs, toMs, signal) =>
+      versionHits(
+        {
+          getJson: (path, query) => api.getJson(path, query, signal),
+          postJson: (path, body) => api.postJson(path, body, signal),
+        },
+        batch,
+        key,
+        fromMs,
+        toMs,
+      ),
     source: () => createDatadogSource(connection),
     sharing: { secret: settings.datadog.appKey ?? '', origin: connection.origin },
     holdOff: (seconds) => connection.holdOff(seconds),
     errorBudgets: {
-      api: createDatadogApi(connection),
+      api,
       read: (api, cujs, untilMs, signal) => readBudgets(api, cujs, untilMs, { recent: false, signal }),
     },
     close: () => connection.close(),

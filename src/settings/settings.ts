@@ -40,6 +40,10 @@ export interface Settings {
   readonly otlpSecrets: readonly string[];
   /** The protocol in the SDK's variables. The gate always uses OTLP over HTTP. */
   readonly otlpProtocol: string | undefined;
+  /** Where people reach the gate, without a trailing slash; undefined: not known. */
+  readonly publicUrl: string | undefined;
+  /** The path below which it is reached, without a trailing slash; empty: none. */
+  readonly basePath: string;
   /** Authentication, TLS and rate limit. */
   readonly access: AccessSettings;
 }
@@ -128,6 +132,18 @@ const table = {
     default: '8080',
     description: 'Port to listen on; 0: any free port.',
     read: integer(0, 65_535),
+  },
+  CUJ_GATE_PUBLIC_URL: {
+    default: undefined,
+    description:
+      'Where people reach the gate with a browser, such as https://cuj-gate.example.com. Then answers have a link to the page of their verdict. Its path is the base path.',
+    read: baseUrl('https://cuj-gate.example.com'),
+  },
+  CUJ_GATE_BASE_PATH: {
+    default: undefined,
+    description:
+      'Path below which a proxy serves the gate, such as /cuj-gate, whether or not it removes the path from requests. Default: the path of CUJ_GATE_PUBLIC_URL.',
+    read: basePath,
   },
   LOG_LEVEL: {
     default: 'info',
@@ -367,6 +383,7 @@ export function readSettings(
     secrets,
     otlpSecrets: [env.OTEL_EXPORTER_OTLP_HEADERS, env.OTEL_EXPORTER_OTLP_TRACES_HEADERS].flatMap(longValues),
     otlpProtocol: given(env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL) ?? given(env.OTEL_EXPORTER_OTLP_PROTOCOL),
+    ...publicAddress(get('CUJ_GATE_PUBLIC_URL'), get('CUJ_GATE_BASE_PATH'), problems),
     access: accessOf(
       {
         tokensFile: get('CUJ_GATE_AUTH_TOKENS_FILE'),
@@ -526,6 +543,31 @@ function baseUrl(example: string): (text: string) => Read<string> {
     if (search !== '' || hash !== '') return { wrong: 'must not contain a query or a fragment' };
     return { value: `${origin}${pathname.replace(/\/+$/, '')}` };
   };
+}
+
+function basePath(text: string): Read<string> {
+  const path = text.replace(/\/+$/, '');
+  return /^(\/[\w.~-]+)*$/.test(path) && !/\/\.{1,2}(\/|$)/.test(path)
+    ? { value: path }
+    : { wrong: 'is not a path such as /cuj-gate' };
+}
+
+/** A browser sees the path of the public URL. Links with another path would lead nowhere. */
+function publicAddress(
+  publicUrl: string | undefined,
+  path: string | undefined,
+  problems: string[],
+): Pick<Settings, 'publicUrl' | 'basePath'> {
+  const own = publicUrl === undefined ? undefined : new URL(publicUrl).pathname.replace(/\/+$/, '');
+  if (path !== undefined && own !== undefined && path !== own) {
+    problems.push(
+      `CUJ_GATE_BASE_PATH=${path} differs from the path of CUJ_GATE_PUBLIC_URL (${own === '' ? 'none' : own}): remove CUJ_GATE_BASE_PATH.`,
+    );
+  }
+  const read = basePath(own ?? '');
+  if ('wrong' in read)
+    problems.push(`The path of CUJ_GATE_PUBLIC_URL=${publicUrl} may hold only letters, digits, and . _ ~ -.`);
+  return { publicUrl, basePath: path ?? own ?? '' };
 }
 
 function collectorUrl(text: string): Read<string> {

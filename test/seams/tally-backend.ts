@@ -87,6 +87,8 @@ export function openTally(stored: () => readonly Stored[], secret: string): Back
     source: async () => tallySource(stored),
     sharing: { secret, origin: 'http://tally' },
     holdOff: () => {},
+    pages: () => [],
+    tagHits: undefined,
     errorBudgets: undefined,
     close: async () => {},
   };

@@ -108,7 +108,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, respond: Resp
     const document = notJudged(message, hint);
     logger.info({ reqId: request.id, verdict: document.verdict, reason: document.reason }, 'verdict');
     metrics.verdictAnswered('*', '*', document.verdict, document.reason);
-    respond(request, reply, 200, jsonType, jsonText(document, wantsPretty(request)), true);
+    respond(request, reply, 200, jsonType, jsonText(document, wantsPretty(request)), { logged: true });
   }
 
   function decide(

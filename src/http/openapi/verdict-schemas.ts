@@ -349,6 +349,7 @@ const problemCodes = [
   'draining',
   'not_ready',
   'auth_unavailable',
+  'overloaded',
   'http_version_not_supported',
 ] as const satisfies readonly ProblemCode[];
 

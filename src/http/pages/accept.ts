@@ -1,5 +1,5 @@
-import type { FastifyRequest } from 'fastify';
 import { negotiate } from '@fastify/accept-negotiator';
+import type { FastifyRequest } from 'fastify';
 
 /** JSON first: it wins where a client wants both equally. */
 const types = ['application/json', 'text/html'];

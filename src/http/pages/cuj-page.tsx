@@ -1,9 +1,9 @@
-import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
 import type { CujBudget } from '../../domain/ports/error-budget.ts';
+import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
 import type { Cuj, Service } from '../../domain/registry/model.ts';
 import { sliKinds, sliNames } from '../../domain/sli/table.ts';
 import { BudgetChart, type BudgetPoint } from './charts/budget-chart.tsx';
-import { Fact } from './layout.tsx';
+import { Fact, ScrollRegion } from './elements.tsx';
 import { linkTo, type PageContext } from './page-context.ts';
 import { grouped, momentText, objectiveText, outcomeWords, ratioText } from './page-text.ts';
 import { BudgetBar, Runbook } from './report-page.tsx';
@@ -87,7 +87,11 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
       <section aria-labelledby="releases">
         <h2 id="releases">Releases</h2>
         <Releases context={context} changes={changes} />
-        <form class="ask" method="get" action={linkTo(context, `/cujs/${encodeURIComponent(cuj.name)}/status`)}>
+        <form
+          class="ask"
+          method="get"
+          action={linkTo(context, `/cujs/${encodeURIComponent(cuj.name)}/status`)}
+        >
           <p>Look at a canary:</p>
           {params.map((param) => (
             <label key={param}>
@@ -115,7 +119,9 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
 function goodText({ endpoints }: Cuj, sli: (typeof sliNames)[number]): string {
   const kind = sliKinds[sli];
   if (!kind.needsThreshold) return kind.goodRequests;
-  const limits = [...new Set(endpoints.flatMap(({ latencyMs }) => (latencyMs === undefined ? [] : [latencyMs])))];
+  const limits = [
+    ...new Set(endpoints.flatMap(({ latencyMs }) => (latencyMs === undefined ? [] : [latencyMs]))),
+  ];
   return limits.length === 1 ? `within ${limits[0]} ms` : 'within the threshold of their endpoint';
 }
 
@@ -126,10 +132,15 @@ function Budget({ cuj, view: { sli, budget, line } }: { cuj: Cuj; view: BudgetVi
       {budget.known ? (
         <>
           <p>
-            <BudgetBar remaining={budget.remaining} /> left of what {objectiveText(cuj.objectives[sli]?.ratio ?? 1)} allows over{' '}
-            {cuj.sloWindow}. It was {objectiveText(Math.floor(budget.sli * 1e6) / 1e6)}.
+            <BudgetBar remaining={budget.remaining} /> left of what{' '}
+            {objectiveText(cuj.objectives[sli]?.ratio ?? 1)} allows over {cuj.sloWindow}. It was{' '}
+            {objectiveText(Math.floor(budget.sli * 1e6) / 1e6)}.
             {budget.recentBurn !== undefined && (
-              <> In the last 7 days it burned at {Number(budget.recentBurn.toPrecision(2))} times the allowed rate.</>
+              <>
+                {' '}
+                In the last 7 days it burned at {Number(budget.recentBurn.toPrecision(2))} times the allowed
+                rate.
+              </>
             )}
           </p>
           {line.length > 1 && <BudgetChart id={`budget-${sli}`} points={line} />}
@@ -152,7 +163,7 @@ function Releases({ context, changes }: { context: PageContext; changes: CujView
   }
   if (last.size === 0) return <p class="note">No verdict was kept yet.</p>;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Releases">
+    <ScrollRegion label="Releases">
       <table>
         <thead>
           <tr>
@@ -179,7 +190,7 @@ function Releases({ context, changes }: { context: PageContext; changes: CujView
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollRegion>
   );
 }
 
@@ -192,7 +203,7 @@ function Endpoints({ view: { cuj, traffic } }: { view: CujView }) {
   return (
     <section aria-labelledby="endpoints">
       <h2 id="endpoints">Endpoints</h2>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Endpoints">
+      <ScrollRegion label="Endpoints">
         <table>
           <thead>
             <tr>
@@ -220,9 +231,11 @@ function Endpoints({ view: { cuj, traffic } }: { view: CujView }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollRegion>
       {cuj.endpoints.length > shown.length && (
-        <p class="note">{grouped(cuj.endpoints.length - shown.length)} more are at GET /cujs/{cuj.name}.</p>
+        <p class="note">
+          {grouped(cuj.endpoints.length - shown.length)} more are at GET /cujs/{cuj.name}.
+        </p>
       )}
     </section>
   );

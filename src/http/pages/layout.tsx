@@ -1,4 +1,4 @@
-import type { ComponentChildren, VNode } from 'preact';
+import type { ComponentChildren } from 'preact';
 import { renderToString } from 'preact-render-to-string';
 import { visible } from '../../domain/outside-text.ts';
 import { icon, script, stylesheet } from './assets.ts';
@@ -44,17 +44,18 @@ function Page({ context, title, refreshes = false, children }: PageParts) {
           {children}
         </main>
         <footer>
-          <p>
-            {registry.cujs} CUJs, {registry.services} services. Registry{' '}
-            <code title={registry.digest}>{registry.digest.slice(7, 15)}</code>, loaded {momentText(registry.loadedAtMs)}
-            {registry.isOutdated && (
-              <strong>; its last change was refused, and this is the version before it</strong>
-            )}
-            .
-          </p>
-          <p>
-            Page of {momentText(nowMs)}. All times are UTC.
-          </p>
+          {registry !== undefined && (
+            <p>
+              {registry.cujs} CUJs, {registry.services} services. Registry{' '}
+              <code title={registry.digest}>{registry.digest.slice(7, 15)}</code>, loaded{' '}
+              {momentText(registry.loadedAtMs)}
+              {registry.isOutdated && (
+                <strong>; its last change was refused, and this is the version before it</strong>
+              )}
+              .
+            </p>
+          )}
+          {nowMs !== undefined && <p>Page of {momentText(nowMs)}. All times are UTC.</p>}
         </footer>
       </body>
     </html>
@@ -68,14 +69,4 @@ export function pageText(parts: PageParts): string {
 
 function visibleIn(html: string): string {
   return html.split('\n').map(visible).join('\n');
-}
-
-/** A label and its value, one of a list. */
-export function Fact({ label, children }: { label: string; children: ComponentChildren }): VNode {
-  return (
-    <div>
-      <dt>{label}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
 }

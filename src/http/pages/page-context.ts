@@ -2,11 +2,10 @@
 export interface PageContext {
   /** Before every path of a link: empty, or `/cuj-gate`. */
   readonly basePath: string;
-  /** Where the gate can be reached from outside, without a trailing slash; undefined where that is not configured. */
-  readonly publicUrl: string | undefined;
-  /** Epoch ms. */
-  readonly nowMs: number;
-  readonly registry: {
+  /** Epoch ms. Undefined on a page that shows nothing that becomes old. */
+  readonly nowMs?: number;
+  /** Undefined where there is none. */
+  readonly registry?: {
     readonly digest: string;
     readonly loadedAtMs: number;
     /** The last change was refused; the registry is an older one. */

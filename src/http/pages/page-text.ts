@@ -125,7 +125,9 @@ const sentences: Readonly<Record<Reason, Sentence>> = {
     (sli) =>
       `${counted(sli)} on the canary. That is less than proof, and all that the traffic allows in this time. ${ruledOut(sli)}`,
   ),
-  insufficient_traffic: of((sli) => `${counted(sli)} on the canary: too few to tell. ${aheadText(sli) ?? ''}`),
+  insufficient_traffic: of(
+    (sli) => `${counted(sli)} on the canary: too few to tell. ${aheadText(sli) ?? ''}`,
+  ),
   within_noise: of((sli, { minFaultMs = defaultMinFaultMs }) =>
     sli.sustainedEvidence === undefined
       ? `${counted(sli)} on the canary: below the SLO, but by no more than chance. ${aheadText(sli) ?? ''}`

@@ -1,6 +1,7 @@
+import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
 import type { BudgetReport, BudgetState, ReportEntry } from '../../report/report.ts';
 import { sliText } from '../../report/sli-text.ts';
-import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
+import { ScrollRegion } from './elements.tsx';
 import { linkTo, type PageContext, webLink } from './page-context.ts';
 import { momentText, ratioText } from './page-text.ts';
 
@@ -53,7 +54,7 @@ function Entries({
   state: BudgetState;
 }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={headings[state]}>
+    <ScrollRegion label={headings[state]}>
       <table>
         <thead>
           <tr>
@@ -69,7 +70,9 @@ function Entries({
           {entries.map((entry) => (
             <tr key={entry.cuj}>
               <th scope="row">
-                <a href={linkTo(context, `/cujs/${encodeURIComponent(entry.cuj)}`)}>{entry.title ?? entry.cuj}</a>
+                <a href={linkTo(context, `/cujs/${encodeURIComponent(entry.cuj)}`)}>
+                  {entry.title ?? entry.cuj}
+                </a>
               </th>
               <td>{entry.owner}</td>
               <td>{entry.tier}</td>
@@ -90,7 +93,9 @@ function Entries({
                     </div>
                   ))}
                   {entry.due.length === 0 && (
-                    <strong>Agree on an action: the budget is overspent, and there is no errorBudgetPolicy.</strong>
+                    <strong>
+                      Agree on an action: the budget is overspent, and there is no errorBudgetPolicy.
+                    </strong>
                   )}
                 </td>
               )}
@@ -98,7 +103,7 @@ function Entries({
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollRegion>
   );
 }
 
@@ -123,7 +128,7 @@ function Blocked({ blocked }: { blocked: ReportView['blocked'] }) {
   if (!blocked.available) return <p class="note">Not known: {blocked.unavailable}.</p>;
   if (blocked.value.length === 0) return <p class="note">None.</p>;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Releases that were stopped">
+    <ScrollRegion label="Releases that were stopped">
       <table>
         <thead>
           <tr>
@@ -146,12 +151,12 @@ function Blocked({ blocked }: { blocked: ReportView['blocked'] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollRegion>
   );
 }
 
 /** The address of a runbook for a browser, or its text. */
 export function Runbook({ text }: { text: string }) {
   const link = webLink(text);
-  return link === undefined ? <>{text}</> : <a href={link}>{text}</a>;
+  return link === undefined ? <span>{text}</span> : <a href={link}>{text}</a>;
 }

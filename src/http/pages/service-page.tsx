@@ -2,7 +2,7 @@ import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import type { GivenLook } from '../../domain/ports/verdict-history.ts';
 import type { Cuj } from '../../domain/registry/model.ts';
 import { sliKinds } from '../../domain/sli/table.ts';
-import { Fact } from './layout.tsx';
+import { Command, Fact, ScrollRegion } from './elements.tsx';
 import { nextStepsOf } from './next-steps.ts';
 import { linkTo, type PageContext } from './page-context.ts';
 import { afterReason, clockText, grouped, momentText, objectiveText, outcomeWords } from './page-text.ts';
@@ -49,14 +49,14 @@ export function ServicePage({ context, view }: { context: PageContext; view: Ser
       {pastMs !== undefined && (
         <aside class="past" aria-label="A moment in the past">
           <p>
-            <strong>Recomputed</strong> as of {momentText(pastMs)} ({clockText(pastMs)}), from the metrics and the
-            registry of now. It is not a verdict for a rollout.
+            <strong>Recomputed</strong> as of {momentText(pastMs)} ({clockText(pastMs)}), from the metrics and
+            the registry of now. It is not a verdict for a rollout.
           </p>
         </aside>
       )}
       <section aria-labelledby="cujs">
         <h2 id="cujs">Critical User Journeys, worst first</h2>
-        <div class="scroll" tabIndex={0} role="region" aria-label="CUJs of the service">
+        <ScrollRegion label="CUJs of the service">
           <table>
             <thead>
               <tr>
@@ -96,7 +96,7 @@ export function ServicePage({ context, view }: { context: PageContext; view: Ser
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollRegion>
       </section>
       <section aria-labelledby="steps">
         <h2 id="steps">What to do {pastMs === undefined ? 'now' : 'about it'}</h2>
@@ -106,15 +106,13 @@ export function ServicePage({ context, view }: { context: PageContext; view: Ser
           {steps.commands.map(({ what, command }) => (
             <li key={command}>
               <span>{what}</span>
-              <pre tabIndex={0}>
-                <code>{command}</code>
-              </pre>
+              <Command>{command}</Command>
             </li>
           ))}
         </ul>
         <p class="note">
-          The commands take the service's name for the name of the Rollout, and the current namespace. Change them where
-          yours differ.
+          The commands take the service's name for the name of the Rollout, and the current namespace. Change
+          them where yours differ.
         </p>
       </section>
       <section aria-labelledby="details">

@@ -1,9 +1,19 @@
-import type { Reading, ReleaseInProgress } from '../../domain/ports/verdict-history.ts';
 import type { VersionsOfService } from '../../domain/ports/release-history.ts';
+import type { Reading, ReleaseInProgress } from '../../domain/ports/verdict-history.ts';
 import type { Cuj } from '../../domain/registry/model.ts';
 import { sliNames } from '../../domain/sli/table.ts';
+import { ScrollRegion } from './elements.tsx';
 import { linkTo, type PageContext } from './page-context.ts';
-import { afterReason, clockText, grouped, momentText, objectiveText, outcomeWords, ratioText, spanText } from './page-text.ts';
+import {
+  afterReason,
+  clockText,
+  grouped,
+  momentText,
+  objectiveText,
+  outcomeWords,
+  ratioText,
+  spanText,
+} from './page-text.ts';
 
 /** One release of the past, as the start page lists it. */
 export interface RecentRelease {
@@ -73,7 +83,7 @@ function InProgress({ context, view: { inProgress } }: { context: PageContext; v
       ) : inProgress.value.length === 0 ? (
         <p class="note">No rollout asked in the last 10 minutes.</p>
       ) : (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Rollouts in progress">
+        <ScrollRegion label="Rollouts in progress">
           <table>
             <thead>
               <tr>
@@ -113,7 +123,7 @@ function InProgress({ context, view: { inProgress } }: { context: PageContext; v
               })}
             </tbody>
           </table>
-        </div>
+        </ScrollRegion>
       )}
     </section>
   );
@@ -137,7 +147,7 @@ function Recent({ context, recent }: { context: PageContext; recent: RecentView 
           {recent.releases.length === 0 ? (
             <p class="note">No version came new in the last {recent.days} days.</p>
           ) : (
-            <div class="scroll" tabIndex={0} role="region" aria-label="Recent releases">
+            <ScrollRegion label="Recent releases">
               <table>
                 <thead>
                   <tr>
@@ -177,7 +187,7 @@ function Recent({ context, recent }: { context: PageContext; recent: RecentView 
                   ))}
                 </tbody>
               </table>
-            </div>
+            </ScrollRegion>
           )}
           {recent.omitted > 0 && <p class="note">{grouped(recent.omitted)} older releases are not shown.</p>}
           {recent.unknown.map(({ service, unknown }) => (
@@ -191,11 +201,17 @@ function Recent({ context, recent }: { context: PageContext; recent: RecentView 
   );
 }
 
-function Cujs({ context, view: { cujs, omittedCujs, budgetNote } }: { context: PageContext; view: StartView }) {
+function Cujs({
+  context,
+  view: { cujs, omittedCujs, budgetNote },
+}: {
+  context: PageContext;
+  view: StartView;
+}) {
   return (
     <section aria-labelledby="cujs">
       <h2 id="cujs">Critical User Journeys</h2>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Critical User Journeys">
+      <ScrollRegion label="Critical User Journeys">
         <table>
           <thead>
             <tr>
@@ -211,7 +227,9 @@ function Cujs({ context, view: { cujs, omittedCujs, budgetNote } }: { context: P
             {cujs.map(({ cuj, remaining, last }) => (
               <tr key={cuj.name}>
                 <th scope="row">
-                  <a href={linkTo(context, `/cujs/${encodeURIComponent(cuj.name)}`)}>{cuj.title ?? cuj.name}</a>
+                  <a href={linkTo(context, `/cujs/${encodeURIComponent(cuj.name)}`)}>
+                    {cuj.title ?? cuj.name}
+                  </a>
                   {cuj.mode === 'observe' && <small> reports only</small>}
                 </th>
                 <td>{cuj.owner}</td>
@@ -234,10 +252,8 @@ function Cujs({ context, view: { cujs, omittedCujs, budgetNote } }: { context: P
             ))}
           </tbody>
         </table>
-      </div>
-      {omittedCujs > 0 && (
-        <p class="note">{grouped(omittedCujs)} more CUJs are at GET /cujs.</p>
-      )}
+      </ScrollRegion>
+      {omittedCujs > 0 && <p class="note">{grouped(omittedCujs)} more CUJs are at GET /cujs.</p>}
       {budgetNote !== undefined && <p class="note">{budgetNote}</p>}
     </section>
   );

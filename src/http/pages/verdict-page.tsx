@@ -11,7 +11,7 @@ import { CountsChart } from './charts/counts-chart.tsx';
 import { EvidenceChart } from './charts/evidence-chart.tsx';
 import { RuledOutChart } from './charts/ruled-out-chart.tsx';
 import { TimelineChart } from './charts/timeline-chart.tsx';
-import { Fact } from './layout.tsx';
+import { Command, Fact, ScrollRegion } from './elements.tsx';
 import { stableInWindow, timelineOf } from './minutes.ts';
 import { nextStepsOf } from './next-steps.ts';
 import { linkTo, type PageContext, webLink } from './page-context.ts';
@@ -102,10 +102,13 @@ function Headline({
         <a href={linkTo(context, `/cujs/${encodeURIComponent(cuj.name)}`)}>{cuj.title ?? cuj.name}</a>
       </h1>
       <p class="release">
-        {verdict.services.join(', ')}, canary <code>{verdict.canary}</code>, compared with <code>{verdict.stable}</code>
+        {verdict.services.join(', ')}, canary <code>{verdict.canary}</code>, compared with{' '}
+        <code>{verdict.stable}</code>
       </p>
       <p class="sentence">{sentenceOf(verdict, policy)}</p>
-      {verdict.mode === 'observe' && <p>This CUJ is in mode observe: it reports, and never stops a rollout.</p>}
+      {verdict.mode === 'observe' && (
+        <p>This CUJ is in mode observe: it reports, and never stops a rollout.</p>
+      )}
     </section>
   );
 }
@@ -116,12 +119,13 @@ function PastNote({ past }: { past: PastView }) {
       <p>
         {past.source === 'given' ? (
           <>
-            <strong>As given</strong> at {momentText(past.atMs)} ({clockText(past.atMs)}): this is what the caller got.
+            <strong>As given</strong> at {momentText(past.atMs)} ({clockText(past.atMs)}): this is what the
+            caller got.
           </>
         ) : (
           <>
-            <strong>Recomputed</strong> as of {momentText(past.atMs)} ({clockText(past.atMs)}), from the metrics and the
-            registry of now. It is not a verdict for a rollout.
+            <strong>Recomputed</strong> as of {momentText(past.atMs)} ({clockText(past.atMs)}), from the
+            metrics and the registry of now. It is not a verdict for a rollout.
           </>
         )}
         {past.note !== undefined && <> {past.note}</>}
@@ -165,15 +169,14 @@ function Steps({ view }: { view: VerdictView }) {
           {steps.commands.map(({ what, command }) => (
             <li key={command}>
               <span>{what}</span>
-              <pre tabIndex={0}>
-                <code>{command}</code>
-              </pre>
+              <Command>{command}</Command>
             </li>
           ))}
         </ul>
       )}
       <p class="note">
-        The commands take the service's name for the name of the Rollout, and the current namespace. Change them where yours differ.
+        The commands take the service's name for the name of the Rollout, and the current namespace. Change
+        them where yours differ.
       </p>
     </section>
   );
@@ -275,7 +278,7 @@ function Distance({ sli, badWord }: { sli: SliVerdict; badWord: string }) {
 
 function MinuteTable({ minutes, badWord }: { minutes: ReturnType<typeof timelineOf>; badWord: string }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Numbers by minute">
+    <ScrollRegion label="Numbers by minute">
       <table>
         <thead>
           <tr>
@@ -298,7 +301,7 @@ function MinuteTable({ minutes, badWord }: { minutes: ReturnType<typeof timeline
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollRegion>
   );
 }
 
@@ -324,7 +327,7 @@ function EndpointTable({
   return (
     <>
       <h3>Endpoints, worst first</h3>
-      <div class="scroll" tabIndex={0} role="region" aria-label={`Endpoints, ${sli.sli}`}>
+      <ScrollRegion label={`Endpoints, ${sli.sli}`}>
         <table>
           <thead>
             <tr>
@@ -358,7 +361,9 @@ function EndpointTable({
                   <td>
                     {stable === undefined ? 'unknown' : `${grouped(stable.bad)} of ${grouped(stable.total)}`}
                   </td>
-                  <td>{one.evidence >= 2 ? `1 in ${grouped(Math.floor(Math.min(one.evidence, 1e6)))}` : 'usual'}</td>
+                  <td>
+                    {one.evidence >= 2 ? `1 in ${grouped(Math.floor(Math.min(one.evidence, 1e6)))}` : 'usual'}
+                  </td>
                   <td>{one.failAtBadEvents === null ? 'no number yet' : grouped(one.failAtBadEvents)}</td>
                   {withLatency && <td>{one.latencyMs === undefined ? '' : `${one.latencyMs} ms`}</td>}
                 </tr>
@@ -366,7 +371,7 @@ function EndpointTable({
             })}
           </tbody>
         </table>
-      </div>
+      </ScrollRegion>
       {endpoints.length > shown.length && (
         <p class="note">{grouped(endpoints.length - shown.length)} more endpoints are in the JSON.</p>
       )}
@@ -392,22 +397,26 @@ function Details({ context, view, policy }: { context: PageContext; view: Verdic
       <dl class="facts">
         {window !== undefined && (
           <Fact label="Window">
-            {clockText(Date.parse(window.from))} to {clockText(Date.parse(window.to))} ({spanText(window.seconds * 1000)}), beginning{' '}
-            {windowStarts[window.start] ?? window.start}
+            {clockText(Date.parse(window.from))} to {clockText(Date.parse(window.to))} (
+            {spanText(window.seconds * 1000)}), beginning {windowStarts[window.start] ?? window.start}
             {window.incompleteSeconds !== undefined && (
-              <>; the newest {window.incompleteSeconds} s are left out, because their counts have not arrived</>
+              <>
+                ; the newest {window.incompleteSeconds} s are left out, because their counts have not arrived
+              </>
             )}
           </Fact>
         )}
         {traffic !== undefined && requests > 0 && (
           <Fact label="Traffic">
-            {ratioText(traffic.canary / requests)} of all requests went to the canary ({grouped(traffic.canary)} of{' '}
-            {grouped(requests)}, over all that was queried)
+            {ratioText(traffic.canary / requests)} of all requests went to the canary (
+            {grouped(traffic.canary)} of {grouped(requests)}, over all that was queried)
           </Fact>
         )}
         <Fact label="Rule">
           {policy.rule}
-          {options.budgetRule !== undefined && <>, set by the error budget policy: {options.budgetRule.because}</>}
+          {options.budgetRule !== undefined && (
+            <>, set by the error budget policy: {options.budgetRule.because}</>
+          )}
           {options.budgetNote !== undefined && <>; {options.budgetNote}</>}
         </Fact>
         <Fact label="Reason">
@@ -418,9 +427,7 @@ function Details({ context, view, policy }: { context: PageContext; view: Verdic
         </Fact>
         <Fact label="Tier">{cuj.tier}</Fact>
         <Fact label="JSON">
-          <pre tabIndex={0}>
-            <code>curl {quotedUrl(question)}</code>
-          </pre>
+          <Command>curl {quotedUrl(question)}</Command>
         </Fact>
         {permalink !== undefined && (
           <Fact label="Link to this moment">
@@ -429,10 +436,16 @@ function Details({ context, view, policy }: { context: PageContext; view: Verdic
         )}
         <Fact label="Registry">
           <code>{verdict.registry}</code>
-          {verdict.registry !== context.registry.digest && ' (the registry has changed since)'}
+          {verdict.registry !== context.registry?.digest && ' (the registry has changed since)'}
         </Fact>
         <Fact label="Answers so far">
-          {typeof looks === 'string' ? looks : looks.length === 0 ? 'None: nobody but browsers asked.' : <Looks looks={looks} />}
+          {typeof looks === 'string' ? (
+            looks
+          ) : looks.length === 0 ? (
+            'None: nobody but browsers asked.'
+          ) : (
+            <Looks looks={looks} />
+          )}
         </Fact>
       </dl>
       {queries.length > 0 && (

@@ -7,13 +7,16 @@ import { cujEntry, cujList, registryDocument } from '../catalog/catalog.ts';
 import { createOpenApi, describe, sharedSchemas, swaggerOptions } from '../openapi/openapi.ts';
 import { notReadyProblem, readiness } from '../operations/health.ts';
 import { createMetrics, type GateMetrics } from '../operations/metrics.ts';
+import { wantsPage } from '../pages/accept.ts';
+import { assets } from '../pages/assets.ts';
+import { createPages, type Page, type Pages } from '../pages/pages.ts';
 import { type Query, readPage, readPretty } from '../status/query-params.ts';
 import { createStatusHandlers, type Load } from '../status/routes.ts';
 import { createFastify } from './fastify.ts';
 import type { AppPorts, RegistryState } from './ports.ts';
 import { jsonText, type ProblemDocument, ProblemError } from './problem.ts';
 import { createRespond, jsonType, type Respond, respondWithProblem } from './respond.ts';
-import { operationRoutes, questionRoutes, routes } from './routes.ts';
+import { noRoute, operationRoutes, pageRoutes, questionRoutes, routes } from './routes.ts';
 import { createSocketErrors } from './socket-errors.ts';
 
 /** The HTTP service, ready to listen or to be injected into. */
@@ -57,7 +60,9 @@ export async function buildApps(ports: AppPorts): Promise<Apps> {
   const app = createServer(apart ? questionRoutes : [...questionRoutes, ...operationRoutes], ports.tls);
   await app.register(swagger, swaggerOptions(ports.authenticator !== undefined));
   for (const schema of sharedSchemas) app.addSchema(schema);
-  addQuestions(app, ports, load, metrics, respond);
+  const pages = createPages(ports, respond);
+  addQuestions(app, ports, load, metrics, respond, pages);
+  addPages(app, respond, pages);
   if (!apart) addOperations(app, ports, respond);
   await app.ready();
   if (!apart) return { app: app as unknown as App, admin: undefined };
@@ -78,6 +83,7 @@ function addQuestions(
   load: Load,
   metrics: GateMetrics,
   respond: Respond,
+  pages: Pages,
 ): void {
   const status = createStatusHandlers(ports, load, metrics, respond);
   const registryNow = () => {
@@ -91,17 +97,23 @@ function addQuestions(
   };
   const openApi = createOpenApi(() => app.swagger());
 
-  app.get(routes.cujStatus, { schema: describe.cujStatus }, status.cuj);
-  app.get(routes.serviceStatus, { schema: describe.serviceStatus }, status.service);
+  app.get(routes.cujStatus, { schema: describe.cujStatus }, (request, reply) =>
+    wantsPage(request) ? pages.verdictOfCuj(request, reply) : status.cuj(request, reply),
+  );
+  app.get(routes.serviceStatus, { schema: describe.serviceStatus }, (request, reply) =>
+    wantsPage(request) ? pages.verdictOfService(request, reply) : status.service(request, reply),
+  );
   app.get(routes.cujs, { schema: describe.cujs }, (request, reply) => {
     const page = readPage(request.query as Query);
     const list = cujList(registryNow().registry, page);
     return respond(request, reply, 200, jsonType, jsonText(list, page.pretty));
   });
   app.get(routes.cuj, { schema: describe.cuj }, (request, reply) =>
-    ok(request, reply, ({ registry }) =>
-      cujEntry(registry, findCuj(registry, request.params.name), ports.describeQueries),
-    ),
+    wantsPage(request)
+      ? pages.cuj(request, reply)
+      : ok(request, reply, ({ registry }) =>
+          cujEntry(registry, findCuj(registry, request.params.name), ports.describeQueries),
+        ),
   );
   app.get(routes.registry, { schema: describe.registry }, (request, reply) =>
     ok(request, reply, registryDocument),
@@ -110,6 +122,27 @@ function addQuestions(
     const pretty = readPretty(request.query as Query);
     return respond(request, reply, 200, jsonType, openApi(ports.registry()?.registry, pretty));
   });
+}
+
+/** What only browsers get. Others are told that nothing is there. */
+function addPages(app: FastifyServer, respond: Respond, pages: Pages): void {
+  const forBrowsers = (page: Page) => (request: FastifyRequest, reply: FastifyReply) =>
+    wantsPage(request)
+      ? page(request, reply)
+      : respondWithProblem(respond, request, reply, noRoute(request.method, request.url, questionRoutes));
+  const hidden = { schema: { hide: true } };
+  app.get(pageRoutes.start, hidden, forBrowsers(pages.start));
+  app.get(pageRoutes.report, hidden, forBrowsers(pages.report));
+  app.get(pageRoutes.cujLink, hidden, forBrowsers(pages.cujLink));
+  app.get(pageRoutes.serviceLink, hidden, forBrowsers(pages.serviceLink));
+  for (const { path, type, text } of assets) {
+    app.get(path, hidden, (request, reply) => {
+      reply.header('x-content-type-options', 'nosniff');
+      return respond(request, reply, 200, type, text, {
+        cacheControl: 'public, max-age=31536000, immutable',
+      });
+    });
+  }
 }
 
 function addOperations(app: FastifyServer, ports: AppPorts, respond: Respond): void {

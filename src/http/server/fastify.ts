@@ -7,6 +7,7 @@ import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import { reservedParams } from '../../domain/registry/selector.ts';
 import { type Guard, throttled } from '../auth/authenticate.ts';
 import { answeredWhileClosing, drainingProblem } from '../operations/health.ts';
+import { noPagePorts } from '../pages/page-ports.ts';
 import { loggedUrl, readQuery } from '../status/query-params.ts';
 import type { RequestHandler } from './pipelines.ts';
 import type { AppPorts, RegistryState } from './ports.ts';
@@ -46,6 +47,7 @@ export interface ServerParts {
 /** A server without routes, in which nothing is answered that is not a JSON object. */
 export function createFastify(ports: AppPorts, parts: ServerParts) {
   const { logger, phase } = ports;
+  const { basePath } = ports.pages ?? noPagePorts;
   const { respond, socketErrors, guard, tls } = parts;
   const arrival = ports.arrival ?? arrivalDefaults;
   const options = {
@@ -97,7 +99,7 @@ export function createFastify(ports: AppPorts, parts: ServerParts) {
       else socketErrors.clientError(error, socket);
     },
     // `OPTIONS *` is the only target that is no path.
-    rewriteUrl: ({ url }) => (url === undefined || url === '*' ? '/*' : url),
+    rewriteUrl: ({ url }) => (url === undefined || url === '*' ? '/*' : withoutBase(url, basePath)),
   } as FastifyHttpOptions<Server>).withTypeProvider<TypeBoxTypeProvider>();
   socketErrors.listen(app.server);
   if (tls !== undefined) logHandshakes(app.server, ports);
@@ -106,6 +108,7 @@ export function createFastify(ports: AppPorts, parts: ServerParts) {
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.decorate('inflight', parts.inflight);
+  app.decorate('basePath', basePath);
   app.decorate('busyConnections', socketErrors.busy);
   app.decorate('stopListening', () => stopListening(app.server, socketErrors));
   app.decorateRequest('startedAt', 0);
@@ -129,6 +132,14 @@ export function createFastify(ports: AppPorts, parts: ServerParts) {
     else next();
   });
   return app;
+}
+
+/** The path within the gate, whether or not a proxy has removed what comes before it. */
+function withoutBase(url: string, basePath: string): string {
+  if (basePath === '' || !url.startsWith(basePath)) return url;
+  const rest = url.slice(basePath.length);
+  if (rest === '' || rest.startsWith('?')) return `/${rest}`;
+  return rest.startsWith('/') ? rest : url;
 }
 
 /** RFC 9112, 3.2: what follows from two of them, or from half of one, differs from reader to reader. */

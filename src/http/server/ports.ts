@@ -4,8 +4,10 @@ import type { Registry as MetricsRegistry } from 'prom-client';
 import type { DescribeQueries } from '../../domain/metrics/metrics-source.ts';
 import type { Authenticator } from '../../domain/ports/authenticator.ts';
 import type { Tracing } from '../../domain/ports/tracing.ts';
+import type { VerdictHistory } from '../../domain/ports/verdict-history.ts';
 import type { Problem, Registry } from '../../domain/registry/model.ts';
 import type { Evaluator } from '../../evaluation/evaluator.ts';
+import type { PagePorts } from '../pages/page-ports.ts';
 
 /** The current registry, and the result of attempts to replace it. */
 export interface RegistryState {
@@ -61,6 +63,10 @@ export interface AppPorts {
   readonly tracing?: Tracing;
   /** How long a request may take to arrive, in ms, and how often that is checked. */
   readonly arrival?: { readonly timeoutMs: number; readonly checkEveryMs: number };
+  /** Verdicts as they were given; undefined: none is noted. */
+  readonly history?: VerdictHistory;
+  /** Undefined: pages show what the evaluator knows, and nothing else. */
+  readonly pages?: PagePorts;
   /** How long an answer waits for a caller that reads nothing of it, in ms. */
   readonly unreadMs?: number;
 }

@@ -13,6 +13,7 @@ export type ProblemCode =
   | 'internal_error'
   | 'not_ready'
   | 'auth_unavailable'
+  | 'overloaded'
   | 'http_version_not_supported';
 
 /** An RFC 9457 problem document: JSON whatever happened, with a stable code and what to do. */
@@ -46,6 +47,7 @@ const statusOf: Readonly<Record<ProblemCode, number>> = {
   draining: 503,
   not_ready: 503,
   auth_unavailable: 503,
+  overloaded: 503,
   http_version_not_supported: 505,
 };
 

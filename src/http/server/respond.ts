@@ -1,6 +1,9 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GateMetrics } from '../operations/metrics.ts';
+import { wantsPage } from '../pages/accept.ts';
+import { htmlType, pageHeaders } from '../pages/page-headers.ts';
+import { problemPageText } from '../pages/problem-page.tsx';
 import { type Query, readFlag } from '../status/query-params.ts';
 import type { AppPorts } from './ports.ts';
 import { jsonText, type ProblemDocument, problemType } from './problem.ts';
@@ -14,11 +17,19 @@ export type Respond = (
   status: number,
   type: string,
   body: string | Buffer,
-  /** Whether the request has its line in the log already. */
-  logged?: boolean,
+  more?: {
+    /** Whether the request has its line in the log already. */
+    readonly logged?: boolean;
+    /** Default: `no-store`. */
+    readonly cacheControl?: string;
+  },
 ) => FastifyReply;
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Before the path of every link, where the gate is below a path: `/cuj-gate`. */
+    basePath: string;
+  }
   interface FastifyRequest {
     /** By performance.now(); 0 until the request was admitted. */
     startedAt: number;
@@ -26,9 +37,10 @@ declare module 'fastify' {
 }
 
 export function createRespond({ phase, logger }: AppPorts, metrics: GateMetrics): Respond {
-  return (request, reply, status, type, body, logged = false) => {
-    reply.code(status).header('content-type', type).header('cache-control', 'no-store');
+  return (request, reply, status, type, body, { logged = false, cacheControl = 'no-store' } = {}) => {
+    reply.code(status).header('content-type', type).header('cache-control', cacheControl);
     reply.header('x-request-id', request.id);
+    reply.header('vary', 'Accept');
     // The pod is about to end: a client that kept its connection would find it reset.
     if (phase() !== 'serving') reply.header('connection', 'close');
     // A request whose path cannot be decoded reaches no hook, and is not decorated.
@@ -89,5 +101,16 @@ export function respondWithProblem(
 ): FastifyReply {
   if (document.code === 'method_not_allowed') reply.header('allow', 'GET, HEAD');
   if (document.code === 'draining' || document.code === 'not_ready') reply.header('retry-after', '1');
+  if (wantsPage(request)) {
+    reply.headers(pageHeaders);
+    const { basePath } = request.server;
+    return respond(
+      request,
+      reply,
+      document.status,
+      htmlType,
+      problemPageText(document, basePath, request.id),
+    );
+  }
   return respond(request, reply, document.status, problemType, jsonText(document, wantsPretty(request)));
 }

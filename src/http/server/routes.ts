@@ -14,6 +14,14 @@ export const routes = {
   openapi: '/openapi.json',
 } as const;
 
+/** Pages for browsers that have an address of their own. The others are at the address of their JSON. */
+export const pageRoutes = {
+  start: '/',
+  report: '/report',
+  cujLink: '/v/:name/:canary/:at',
+  serviceLink: '/r/:name/:canary/:at',
+} as const;
+
 /** Routes of probes and scrapers, which can be on a separate port. */
 export const operationRoutes: readonly string[] = [routes.metrics, routes.healthz, routes.readyz];
 export const questionRoutes: readonly string[] = Object.values(routes).filter(

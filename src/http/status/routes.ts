@@ -124,7 +124,7 @@ export function createStatusHandlers(
     metrics.verdictAnswered(cuj, service, verdict.verdict, verdict.reason);
     const shown = explain ? { ...verdict, ...explained() } : verdict;
     const body = explain || pretty ? jsonText(shown, pretty) : texts.body;
-    return respond(request, reply, 200, jsonType, body, true);
+    return respond(request, reply, 200, jsonType, body, { logged: true });
   }
 
   return {

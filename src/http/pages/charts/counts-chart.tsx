@@ -29,8 +29,12 @@ export function CountsChart({
   const last = points.at(-1) ?? { total: 0, bad: 0 };
   const maxTotal = Math.max(minRequests * 1.5, ...points.map(({ total }) => total)) * 1.05;
   const maxBad = Math.max(2, maxTotal * budget, ...points.map(({ bad }) => bad)) * 1.1;
-  const x = scaleLinear().domain([0, maxTotal]).range([chart.left, chart.width - chart.right]);
-  const y = scaleLinear().domain([0, maxBad]).range([height - chart.bottom, chart.top]);
+  const x = scaleLinear()
+    .domain([0, maxTotal])
+    .range([chart.left, chart.width - chart.right]);
+  const y = scaleLinear()
+    .domain([0, maxBad])
+    .range([height - chart.bottom, chart.top]);
   const path = line<CountsPoint>()
     .x(({ total }) => round(x(total)))
     .y(({ bad }) => round(y(bad)))(points as CountsPoint[]);
@@ -65,7 +69,14 @@ export function CountsChart({
         y2={round(y(budget * maxTotal))}
       />
       {path !== null && <path class="trend" d={path} />}
-      <circle class="given" cx={round(x(last.total))} cy={round(y(last.bad))} r="4" data-bad={last.bad} data-total={last.total} />
+      <circle
+        class="given"
+        cx={round(x(last.total))}
+        cy={round(y(last.bad))}
+        r="4"
+        data-bad={last.bad}
+        data-total={last.total}
+      />
     </Figure>
   );
 }

@@ -48,7 +48,8 @@ export function EvidenceChart({ id, points, given, threshold, expected }: Eviden
       title="How sure"
       caption={
         <>
-          Of releases like {expected}, how few ever look like this. Above the red line, the gate fails the canary.
+          Of releases like {expected}, how few ever look like this. Above the red line, the gate fails the
+          canary.
         </>
       }
       description={`Evidence over time. It is now 1 in ${grouped(Math.floor(shown(last?.evidence ?? 1)))}; the gate aborts at 1 in ${grouped(threshold)}.`}

@@ -33,8 +33,13 @@ function rateOf({ total, bad }: { readonly total: number; readonly bad: number }
 export function TimelineChart({ id, minutes, fromMs, toMs, badWord }: TimelineChartProps) {
   const firstMs = minutes[0]?.atMs ?? fromMs;
   const endMs = (minutes.at(-1)?.atMs ?? toMs) + bucketMs;
-  const x = scaleUtc().domain([firstMs, endMs]).range([chart.left, chart.width - chart.right]);
-  const maxRate = Math.max(0.001, ...minutes.flatMap(({ canary, stable }) => [rateOf(canary), rateOf(stable)]));
+  const x = scaleUtc()
+    .domain([firstMs, endMs])
+    .range([chart.left, chart.width - chart.right]);
+  const maxRate = Math.max(
+    0.001,
+    ...minutes.flatMap(({ canary, stable }) => [rateOf(canary), rateOf(stable)]),
+  );
   const rate = scaleLinear().domain([0, maxRate]).nice(3).range([failedBottom, failedTop]);
   const maxTotal = Math.max(1, ...minutes.flatMap(({ canary, stable }) => [canary.total, stable.total]));
   const traffic = scaleLinear().domain([0, maxTotal]).nice(3).range([trafficBottom, trafficTop]);

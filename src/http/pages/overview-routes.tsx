@@ -1,0 +1,288 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
+import { floorTo, hourMs } from '../../domain/duration.ts';
+import { CallerError, SourceError } from '../../domain/errors.ts';
+import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
+import type { CujBudget } from '../../domain/ports/error-budget.ts';
+import type { VersionsOfService } from '../../domain/ports/release-history.ts';
+import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
+import type { Cuj, Service } from '../../domain/registry/model.ts';
+import { findCuj } from '../../evaluation/evaluator.ts';
+import { type BudgetReport, budgetReport } from '../../report/report.ts';
+import type { AppPorts } from '../server/ports.ts';
+import { type Query, refuseUnknown } from '../status/query-params.ts';
+import { type BudgetView, CujPage } from './cuj-page.tsx';
+import type { PageResponder } from './page-responder.ts';
+import { permalinkOf } from './permalink.ts';
+import { ReportPage } from './report-page.tsx';
+import { type CujRow, type RecentRelease, type RecentView, StartPage } from './start-page.tsx';
+
+const dayMs = 24 * hourMs;
+/** Budgets cover weeks: those of some minutes ago are as good. */
+const budgetsForMs = 15 * 60_000;
+/** A registry may have thousands of CUJs, and each objective is a call. */
+const maxBudgets = 50;
+const maxRows = 200;
+const maxReleases = 50;
+const maxDays = 30;
+const blockedDays = 14;
+
+/** The pages that are about more than one verdict. */
+export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
+  const { history } = ports;
+  const { pagePorts } = responder;
+  /** By the registry's digest and the names of the CUJs. A pending read is shared. */
+  const budgets = new LRUCache<string, Promise<readonly CujBudget[]>>({
+    max: 100,
+    ttl: budgetsForMs,
+    perf: { now: ports.now },
+  });
+
+  /** The budgets of some CUJs, or a sentence that says why they are not known. */
+  async function budgetsOf(
+    digest: string,
+    cujs: readonly Cuj[],
+    signal: AbortSignal,
+  ): Promise<readonly CujBudget[] | string> {
+    const { readBudgets } = pagePorts;
+    if (readBudgets === undefined) return 'Error budgets are not known: the backend has none.';
+    const key = `${digest} ${cujs.map(({ name }) => name).join()}`;
+    let reading = budgets.get(key);
+    if (reading === undefined) {
+      reading = readBudgets(cujs, floorTo(ports.now(), budgetsForMs), signal);
+      budgets.set(key, reading);
+      // Of a failure nothing is kept.
+      reading.catch(() => budgets.delete(key));
+    }
+    try {
+      return await reading;
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      return `Error budgets could not be read (${error.code}): ${error.message}.`;
+    }
+  }
+
+  const notKept = { available: false, unavailable: 'verdicts are not kept (CUJ_GATE_HISTORY_PATH)' } as const;
+
+  async function changesOf(query: {
+    readonly cuj?: string;
+    readonly days: number;
+  }): Promise<Reading<readonly GivenChange[]>> {
+    if (history === undefined) return notKept;
+    const toMs = ports.now();
+    const { days, ...of } = query;
+    const read = await history.changes({ ...of, fromMs: toMs - days * dayMs, toMs, max: 200 });
+    return read.available ? { available: true, value: read.value.changes } : read;
+  }
+
+  function readDays(request: FastifyRequest): number | undefined {
+    const query = request.query as Query;
+    if (query.mistake !== undefined) throw query.mistake;
+    refuseUnknown(query.values.keys(), ['recent'], 'query');
+    const text = query.values.get('recent');
+    if (text === undefined) return undefined;
+    const days = /^[1-9]\d?$/.test(text) ? Number(text) : Number.NaN;
+    if (!(days <= maxDays)) {
+      throw new CallerError(
+        'invalid_request',
+        `recent="${text.slice(0, 20)}" is not a number of days from 1 to ${maxDays}.`,
+        'Use /?recent=7.',
+        { parameter: 'recent' },
+      );
+    }
+    return days;
+  }
+
+  async function recentOf(
+    days: number | undefined,
+    changes: Reading<readonly GivenChange[]>,
+    signal: AbortSignal,
+  ): Promise<RecentView> {
+    if (days === undefined) return { state: 'not_asked' };
+    const { readVersions } = pagePorts;
+    if (readVersions === undefined) return { state: 'unavailable', why: 'the backend knows no versions' };
+    const { registry } = responder.registryState();
+    const toMs = floorTo(ports.now(), hourMs);
+    let services: readonly VersionsOfService[];
+    try {
+      services = await readVersions([...registry.batchOfService.keys()], toMs - days * dayMs, toMs, signal);
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      return {
+        state: 'unavailable',
+        why: `the backend could not be asked (${error.code}): ${error.message}`,
+      };
+    }
+    const given = changes.available ? changes.value : [];
+    const releases = services.flatMap(({ service, versions, param }) =>
+      versions
+        .filter(({ isOlder }) => !isOlder)
+        .map(({ version, firstMs, lastMs }): RecentRelease => {
+          const own = given.find(
+            ({ about }) =>
+              about.kind === 'service' &&
+              about.name === service &&
+              Object.values(about.params).includes(version),
+          );
+          const outcome =
+            own ?? given.find(({ canary, about }) => about.kind === 'cuj' && canary.endsWith(`:${version}`));
+          const of = registry.services.get(service) as Service;
+          return {
+            service,
+            version,
+            firstMs,
+            lastMs,
+            ...(outcome === undefined ? {} : { outcome }),
+            path:
+              param === undefined
+                ? undefined
+                : permalinkOf('r', service, [of], new Map([[param, version]]), outcome?.atMs),
+          };
+        }),
+    );
+    releases.sort((a, b) => b.firstMs - a.firstMs);
+    return {
+      state: 'loaded',
+      days,
+      releases: releases.slice(0, maxReleases),
+      omitted: Math.max(0, releases.length - maxReleases),
+      unknown: services.filter(({ unknown }) => unknown !== undefined),
+    };
+  }
+
+  return {
+    async start(request: FastifyRequest, reply: FastifyReply) {
+      const days = readDays(request);
+      const { registry } = responder.registryState();
+      const cujs = [...registry.cujs.values()];
+      const shown = cujs.slice(0, maxRows);
+      const withBudget = [...shown].sort((a, b) => a.tier - b.tier).slice(0, maxBudgets);
+      const made = await responder.within(request, async (signal) => {
+        const [inProgress, changes, known] = await Promise.all([
+          history?.inProgress() ?? notKept,
+          changesOf({ days: maxDays }),
+          budgetsOf(registry.digest, withBudget, signal),
+        ]);
+        return { inProgress, changes, known, recent: await recentOf(days, changes, signal) };
+      });
+      const { inProgress, changes, known, recent } = made;
+      const remaining = new Map<string, number | null>(
+        typeof known === 'string'
+          ? []
+          : budgetReport(registry.digest, known, ports.now()).cujs.map((one) => [one.cuj, one.remaining]),
+      );
+      const last = new Map<string, GivenChange>();
+      for (const change of changes.available ? changes.value : [])
+        if (change.about.kind === 'cuj' && !last.has(change.about.name)) last.set(change.about.name, change);
+      const rows = shown.map(
+        (cuj): CujRow => ({
+          cuj,
+          remaining: remaining.get(cuj.name) ?? undefined,
+          last: last.get(cuj.name),
+        }),
+      );
+      return responder.send(request, reply, {
+        title: 'Rollouts - cuj-gate',
+        refreshes: days === undefined,
+        children: (
+          <StartPage
+            context={responder.context(request)}
+            view={{
+              environments: [...new Set([...registry.services.values()].map(({ env }) => env))].sort(),
+              inProgress,
+              recent,
+              cujs: rows,
+              omittedCujs: cujs.length - shown.length,
+              budgetNote: typeof known === 'string' ? known : undefined,
+            }}
+          />
+        ),
+      });
+    },
+
+    async cuj(request: FastifyRequest, reply: FastifyReply) {
+      refuseUnknown((request.query as Query).values.keys(), [], 'query');
+      const { registry } = responder.registryState();
+      const cuj = findCuj(registry, (request.params as { name: string }).name);
+      const services = cuj.services.map((name) => registry.services.get(name) as Service);
+      const made = await responder.within(request, async (signal) => {
+        const [known, changes] = await Promise.all([
+          budgetsOf(registry.digest, [cuj], signal),
+          changesOf({ cuj: cuj.name, days: 90 }),
+        ]);
+        return { budgets: typeof known === 'string' ? known : await withLines(known[0], signal), changes };
+      });
+      return responder.send(request, reply, {
+        title: `${cuj.title ?? cuj.name} - cuj-gate`,
+        children: (
+          <CujPage
+            context={responder.context(request)}
+            view={{ cuj, services, ...made, traffic: undefined, params: paramsOf(services).required }}
+          />
+        ),
+      });
+    },
+
+    async report(request: FastifyRequest, reply: FastifyReply) {
+      refuseUnknown((request.query as Query).values.keys(), [], 'query');
+      const { registry } = responder.registryState();
+      const cujs = [...registry.cujs.values()].sort((a, b) => a.tier - b.tier).slice(0, maxRows);
+      const made = await responder.within(request, async (signal) => {
+        const [known, changes] = await Promise.all([
+          budgetsOf(registry.digest, cujs, signal),
+          changesOf({ days: blockedDays }),
+        ]);
+        return { known, changes };
+      });
+      const { known, changes } = made;
+      const report: BudgetReport =
+        typeof known === 'string'
+          ? budgetReport(
+              registry.digest,
+              cujs.map((cuj) => unknownBudget(cuj, known)),
+              ports.now(),
+            )
+          : budgetReport(registry.digest, known, ports.now());
+      return responder.send(request, reply, {
+        title: 'Error budgets - cuj-gate',
+        children: (
+          <ReportPage
+            context={responder.context(request)}
+            view={{
+              report,
+              blocked: changes.available
+                ? {
+                    available: true,
+                    value: changes.value.filter(({ verdict }) => verdict === 'fail').slice(0, 50),
+                  }
+                : changes,
+              blockedDays,
+            }}
+          />
+        ),
+      });
+    },
+  };
+
+  async function withLines(known: CujBudget | undefined, signal: AbortSignal): Promise<BudgetView[]> {
+    if (known === undefined) return [];
+    const { readBudgetLine } = pagePorts;
+    return Promise.all(
+      [...known.slis].map(async ([sli, budget]): Promise<BudgetView> => {
+        if (!budget.known || readBudgetLine === undefined) return { sli, budget, line: [] };
+        try {
+          const untilMs = floorTo(ports.now(), budgetsForMs);
+          return { sli, budget, line: await readBudgetLine(known.cuj, sli, untilMs, signal) };
+        } catch (error) {
+          if (!(error instanceof SourceError)) throw error;
+          return { sli, budget, line: [] };
+        }
+      }),
+    );
+  }
+}
+
+function unknownBudget(cuj: Cuj, why: string): CujBudget {
+  const slis = Object.keys(cuj.objectives) as (keyof Cuj['objectives'])[];
+  return { cuj, slis: new Map(slis.map((sli) => [sli, { known: false, why: why.replace(/\.$/, '') }])) };
+}

@@ -1,0 +1,31 @@
+import type { CujBudget } from '../../domain/ports/error-budget.ts';
+import type { ReadVersions } from '../../domain/ports/release-history.ts';
+import type { SourceLinks } from '../../domain/ports/source-links.ts';
+import type { Cuj } from '../../domain/registry/model.ts';
+import type { SliName } from '../../domain/sli/table.ts';
+import type { BudgetPoint } from './charts/budget-chart.tsx';
+
+/** What pages need from outside, besides what every answer needs. What is absent is shown as unknown. */
+export interface PagePorts {
+  /** Before every path of a link, without a trailing slash: empty, or `/cuj-gate`. */
+  readonly basePath: string;
+  /** Where people reach the gate, without a trailing slash and with the base path. */
+  readonly publicUrl?: string;
+  readonly links: SourceLinks;
+  /** Error budgets as of a time, epoch ms. Throws SourceError. */
+  readonly readBudgets?: (
+    cujs: readonly Cuj[],
+    untilMs: number,
+    signal: AbortSignal,
+  ) => Promise<readonly CujBudget[]>;
+  /** The error budget over the SLO's window until a time, oldest first. Throws SourceError. */
+  readonly readBudgetLine?: (
+    cuj: Cuj,
+    sli: SliName,
+    untilMs: number,
+    signal: AbortSignal,
+  ) => Promise<readonly BudgetPoint[]>;
+  readonly readVersions?: ReadVersions;
+}
+
+export const noPagePorts: PagePorts = { basePath: '', links: () => [] };
