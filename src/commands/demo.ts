@@ -1,16 +1,14 @@
-import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { Command, InvalidArgumentError } from 'commander';
 import type { ArgoMeasurement } from '../demo/argo-caller.ts';
-import { createDemoWorld, type DemoMinute, demoVersion, play } from '../demo/play.ts';
+import { type DemoMinute, demoVersion, play } from '../demo/play.ts';
 import { totalErrorRateLimit } from '../demo/total-error-rate.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
-import { interrupted, randomKeys, startDemoGate } from './support/demo-gate.ts';
+import { defaultSeed } from './support/demo-datadog.ts';
+import { exampleRegistry, openExample } from './support/demo-example.ts';
+import { interrupted, randomKeys, startDemoGate, watchLine } from './support/demo-gate.ts';
 import { demoOwnRegistry } from './support/demo-registry.ts';
 import { exitCodes, type Io } from './support/io.ts';
-
-/** The registry of the demo: the example that ships with the gate. */
-const exampleRegistry = fileURLToPath(new URL('../../config/cujs.yaml', import.meta.url));
 
 interface Options {
   readonly registry?: string;
@@ -20,8 +18,8 @@ interface Options {
   readonly seed: number;
 }
 
-/** How long a simulated minute takes on a terminal, in ms. */
-const minuteOnTerminalMs = 1_000;
+/** How long 10 simulated seconds take on a terminal, in ms: slow enough to watch on a page. */
+const bucketOnTerminalMs = 1_000;
 
 function portArgument(text: string): number {
   const port = Number(text);
@@ -50,7 +48,7 @@ export function demoCommand(io: Io, exit: (code: number) => void): Command {
     )
     .option('--once', 'exit after the verdict')
     .option('--port <port>', 'port to listen on (0: any free port)', portArgument, 8080)
-    .option('--seed <number>', 'seed of the random traffic', seedArgument, 1)
+    .option('--seed <number>', 'seed of the random traffic', seedArgument, defaultSeed)
     .addHelpText(
       'after',
       `
@@ -72,9 +70,10 @@ Examples:
 
 async function demo(io: Io, options: Options): Promise<number> {
   const colors = colorsFor(io);
-  const say = (line = '') => void io.stdout.write(`${fold(line, io.stdout.columns)}\n`);
+  const say = (line = '') => void io.stdout.write(`${fold(line, io.stdout.columns || undefined)}\n`);
   const keys = randomKeys();
-  const world = await createDemoWorld({ seed: options.seed, ...keys });
+  if (io.stderr.isTTY === true) io.stderr.write('Simulating a month of traffic takes a few seconds.\n');
+  const world = await openExample(options.seed, keys);
   const opened = await startDemoGate(io, world.datadog, {
     keys,
     registry: exampleRegistry,
@@ -94,11 +93,12 @@ async function demo(io: Io, options: Options): Promise<number> {
       `A plain analysis aborts when the canary's total error rate exceeds ${percentage(totalErrorRateLimit)}. The gate judges ${cujs.length} CUJs.`,
     );
     say(colors.dim('(+ pass, ? inconclusive, x fail; one simulated minute per line)'));
+    if (options.once !== true) say(watchLine(url));
     say();
     const onTerminal = io.stdout.isTTY === true && options.once !== true;
     const pause = () =>
       onTerminal
-        ? new Promise<void>((resolve) => void setTimeout(resolve, minuteOnTerminalMs))
+        ? new Promise<void>((resolve) => void setTimeout(resolve, bucketOnTerminalMs))
         : Promise.resolve();
     let last: DemoMinute | undefined;
     for await (const minute of play(world, url, cujs, keys, pause)) {
@@ -111,6 +111,8 @@ async function demo(io: Io, options: Options): Promise<number> {
     say('Query the gate yourself; simulated time is stopped. Ctrl-C to exit:');
     // Not folded, so that they can be copied.
     for (const line of curls(url)) io.stdout.write(`  ${line}\n`);
+    say('The error budgets of the CUJs, in another terminal:');
+    io.stdout.write(`  ${reportCall(io)}\n`);
     await interrupted();
     return exitCodes.good;
   } finally {
@@ -171,6 +173,12 @@ function ending(last: DemoMinute | undefined, colors: Colors): string[] {
     `What Argo Rollouts does          ${last.ended.message}: the rollout is aborted ${last.minute} minutes after it began`,
     '',
   ];
+}
+
+/** The command to paste: a fresh clone that runs `npm run demo` has no `cuj-gate` on its path. */
+function reportCall({ env }: Io): string {
+  const program = env.npm_lifecycle_event === 'demo' ? 'npm run --silent cuj-gate --' : 'cuj-gate';
+  return `${program} report --demo`;
 }
 
 function curls(url: string): string[] {

@@ -3,6 +3,7 @@ import { markdownReport } from '../report/markdown.ts';
 import { type BudgetReport, budgetReport, type ReportEntry } from '../report/report.ts';
 import { sliText } from '../report/sli-text.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
+import { openDemo } from './support/demo-datadog.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { withDatadog } from './support/open-datadog.ts';
 
@@ -15,6 +16,7 @@ interface Options {
   readonly owner?: string;
   readonly format: 'text' | 'markdown' | 'json';
   readonly json?: boolean;
+  readonly demo?: boolean;
 }
 
 export function reportCommand(io: Io, exit: (code: number) => void): Command {
@@ -28,32 +30,48 @@ export function reportCommand(io: Io, exit: (code: number) => void): Command {
         .default('text'),
     )
     .option('--json', 'the same as --format json')
-    .action(async (options: Options) => {
-      const code = await withDatadog(io, options.registry, async (datadog, registry) => {
-        const cujs = [...registry.cujs.values()].filter(
-          ({ owner }) => options.owner === undefined || owner === options.owner,
-        );
-        if (cujs.length === 0) {
-          const owners = [...new Set([...registry.cujs.values()].map(({ owner }) => owner))].sort();
-          io.stderr.write(
-            `cuj-gate report: no CUJ has the owner "${options.owner}". Owners: ${owners.join(', ')}.\n`,
-          );
-          return exitCodes.misuse;
-        }
-        const nowMs = datadog.now();
-        const budgets = await datadog.errorBudgets(cujs, nowMs, {
-          recent: true,
-          onProgress: (done, of) => {
-            if (io.stderr.isTTY === true)
-              io.stderr.write(`\r${done} of ${of} SLOs${done === of ? '\n' : ''}`);
-          },
-        });
-        const report = budgetReport(registry.digest, budgets, nowMs);
-        io.stdout.write(texts[options.json === true ? 'json' : options.format](report, colorsFor(io)));
-        return exitCodes.good;
-      });
-      exit(code);
+    .option(
+      '--demo',
+      'report the simulated budgets of the demo; needs no account (with --registry: of your CUJs)',
+    )
+    .action(async (options: Options) => exit(await reportFrom(io, options)));
+}
+
+/** From the simulator of the demo, or from the Datadog of the environment. */
+async function reportFrom(io: Io, options: Options): Promise<number> {
+  if (options.demo !== true) return report(io, options);
+  const demo = await openDemo(io, options.registry);
+  if (demo === undefined) return exitCodes.misuse;
+  try {
+    return await report({ ...io, env: demo.env, now: demo.now }, options);
+  } finally {
+    await demo.stop();
+  }
+}
+
+function report(io: Io, options: Options): Promise<number> {
+  return withDatadog(io, options.registry, async (datadog, registry) => {
+    const cujs = [...registry.cujs.values()].filter(
+      ({ owner }) => options.owner === undefined || owner === options.owner,
+    );
+    if (cujs.length === 0) {
+      const owners = [...new Set([...registry.cujs.values()].map(({ owner }) => owner))].sort();
+      io.stderr.write(
+        `cuj-gate report: no CUJ has the owner "${options.owner}". Owners: ${owners.join(', ')}.\n`,
+      );
+      return exitCodes.misuse;
+    }
+    const nowMs = datadog.now();
+    const budgets = await datadog.errorBudgets(cujs, nowMs, {
+      recent: true,
+      onProgress: (done, of) => {
+        if (io.stderr.isTTY === true) io.stderr.write(`\r${done} of ${of} SLOs${done === of ? '\n' : ''}`);
+      },
     });
+    const report = budgetReport(registry.digest, budgets, nowMs);
+    io.stdout.write(texts[options.json === true ? 'json' : options.format](report, colorsFor(io)));
+    return exitCodes.good;
+  });
 }
 
 const texts: Readonly<Record<Options['format'], (report: BudgetReport, colors: Colors) => string>> = {

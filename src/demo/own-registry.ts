@@ -1,8 +1,16 @@
 import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import { fillSelector, type SelectorTemplate } from '../domain/registry/selector.ts';
+import type { SliName } from '../domain/sli/table.ts';
 import { SLOT_MS } from './datadog/points.ts';
 import { type Random, seededRandom } from './datadog/random.ts';
 import type { EventStore, RequestStream } from './datadog/store.ts';
+import {
+  type Incident,
+  incidentErrorRate,
+  longestWindowMs,
+  planIncidents,
+  type ServedEndpoint,
+} from './past-incidents.ts';
 
 /**
  * Traffic for the user's registry: canary and stable get requests on every endpoint with trace metrics, with the tags of
@@ -39,7 +47,8 @@ export interface RegistryTrafficOptions {
 }
 
 const minuteMs = 60_000;
-const dayMs = 24 * 60 * minuteMs;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
 /** The interval of older history, which is only used in total. */
 const coarseMs = 10 * minuteMs;
 /** The age of the rollout, long enough for a verdict with any window of the registry. */
@@ -58,6 +67,14 @@ const latencies: readonly (readonly [share: number, ofThreshold: number])[] = [
   [0.3, 0.35],
   [0.1, 0.6],
 ];
+/** What ordinary failures and slow requests of the past use of the error budget. */
+const pastBurn = 0.2;
+/** No endpoint fails more than this without an incident. */
+const ordinaryErrorRate = 0.0001;
+/** How slow the slow ones are, as a multiple of the lowest threshold. */
+const slowOfThreshold = 2;
+/** Endpoints times hours of the past. */
+const maxPastSteps = 150_000;
 /** Routes of a service that is judged as a whole and has too few endpoints. */
 const madeUpRoutes = ['GET /demo/home', 'GET /demo/items', 'POST /demo/items'];
 
@@ -153,7 +170,10 @@ function exampleParams(services: readonly Service[]): Map<string, string> {
   return params;
 }
 
-/** Starts the traffic: a day of stable and half an hour of the canary, continued as time advances. */
+/**
+ * Starts the traffic: a day of stable and half an hour of the canary, continued as time advances. Before that day lie the
+ * SLO windows of the registry, with the incidents that have used up its error budgets.
+ */
 export function simulateRegistry(options: RegistryTrafficOptions): { advanceTo(epochMs: number): void } {
   const { registry, traffic, nowMs } = options;
   const random = seededRandom(options.seed);
@@ -166,6 +186,7 @@ export function simulateRegistry(options: RegistryTrafficOptions): { advanceTo(e
   const serve = (at: number, spanMs: number) => {
     for (const endpoint of endpoints) endpoint.serve(at, spanMs / minuteMs, at >= canaryBegan, random);
   };
+  servePast(options, endpoints, began, Math.min(began - dayMs, fineFrom - coarseMs));
   for (let at = began - dayMs; at + coarseMs <= fineFrom - coarseMs; at += coarseMs) serve(at, coarseMs);
   let next = fineFrom - coarseMs;
   return {
@@ -175,8 +196,42 @@ export function simulateRegistry(options: RegistryTrafficOptions): { advanceTo(e
   };
 }
 
+/** The weeks before the day, with a random sequence of their own. */
+function servePast(
+  options: RegistryTrafficOptions,
+  endpoints: readonly EndpointTraffic[],
+  began: number,
+  end: number,
+): void {
+  const { registry, seed } = options;
+  const spanMs = longestWindowMs(registry);
+  const incidents = planIncidents(registry, {
+    seed,
+    endpoints: endpoints.map((endpoint) => endpoint.past),
+    broken: options.broken.flatMap(({ cujs }) => cujs),
+    nowMs: began,
+  });
+  const random = seededRandom(seed);
+  // A large registry is served in longer steps, so that the demo still starts soon.
+  const stepHours = Math.ceil((endpoints.length * spanMs) / hourMs / maxPastSteps);
+  const stepMs = Math.max(1, stepHours) * hourMs;
+  const served = endpoints.map((endpoint) => {
+    const { service, resource } = endpoint.past;
+    return {
+      endpoint,
+      its: incidents.filter((one) => one.service === service && one.resource === resource),
+    };
+  });
+  for (let at = began - spanMs; at + stepMs <= end; at += stepMs) {
+    for (const { endpoint, its } of served) endpoint.servePast(at, stepMs, its, random);
+  }
+}
+
 /** Both sides of one endpoint. */
 class EndpointTraffic {
+  /** Stable in the weeks before the day. */
+  readonly past: ServedEndpoint;
+  readonly #slowShare: number;
   readonly #perMinute: number;
   readonly #stableErrorRate: number;
   readonly #canaryErrorRate: number;
@@ -190,7 +245,7 @@ class EndpointTraffic {
       Object.values(objectives).map(({ budget }) => budget),
     );
     // A few failures, far below every SLO.
-    this.#stableErrorRate = Math.min(0.0001, ...budgets) / 10;
+    this.#stableErrorRate = Math.min(ordinaryErrorRate, ...budgets) / 10;
     this.#canaryErrorRate = broken.includes(endpoint) ? brokenRate : 0;
     const thresholds = endpoint.cujs.flatMap((cuj) =>
       cuj.endpoints.flatMap(({ service: of, resource, latencyMs }) =>
@@ -200,6 +255,15 @@ class EndpointTraffic {
       ),
     );
     this.#latencyMs = thresholds.length === 0 ? ordinaryLatencyMs : Math.min(...thresholds);
+    const tightest = (sli: SliName) =>
+      Math.min(1, ...endpoint.cujs.flatMap(({ objectives }) => objectives[sli]?.budget ?? []));
+    this.#slowShare = thresholds.length === 0 ? 0 : tightest('latency') * pastBurn;
+    this.past = {
+      service: endpoint.service,
+      resource: endpoint.resource,
+      perHour: this.#perMinute * stableShare * 60,
+      errorRate: Math.min(ordinaryErrorRate, tightest('availability') * pastBurn),
+    };
     const { env, name, operation = '' } = service;
     const tags = {
       canary: tagsOf('canary', service, traffic.params),
@@ -231,19 +295,37 @@ class EndpointTraffic {
     if (isCanaryThere) this.#serve('canary', at, random.poisson(mean), this.#canaryErrorRate, random);
   }
 
-  #serve(side: 'canary' | 'stable', at: number, requests: number, errorRate: number, random: Random): void {
+  /** Stable's requests of a span of the weeks before; the incidents are this endpoint's. */
+  servePast(at: number, spanMs: number, incidents: readonly Incident[], random: Random): void {
+    const { perHour, errorRate } = this.past;
+    const requests = random.poisson((perHour * spanMs) / hourMs);
+    const slow = random.binomial(requests, this.#slowShare);
+    const failing = Math.min(1, errorRate + incidentErrorRate(incidents, at, spanMs));
+    this.#serve('stable', at + spanMs / 2, requests, failing, random, slow);
+  }
+
+  #serve(
+    side: 'canary' | 'stable',
+    at: number,
+    requests: number,
+    errorRate: number,
+    random: Random,
+    slow = 0,
+  ): void {
     const failed = random.binomial(requests, errorRate);
     for (const [statusCode, count] of [
       [200, requests - failed],
       [500, failed],
     ] as const) {
       if (count === 0) continue;
-      let left = count;
+      const slowHere = statusCode === 200 ? Math.min(slow, count) : 0;
+      let left = count - slowHere;
       const durations = latencies.map(([share, ofThreshold], index) => {
-        const here = index === latencies.length - 1 ? left : Math.round(count * share);
+        const here = index === latencies.length - 1 ? left : Math.round((count - slowHere) * share);
         left -= here;
         return [(this.#latencyMs * ofThreshold) / 1000, here] as const;
       });
+      if (slowHere > 0) durations.push([(this.#latencyMs * slowOfThreshold) / 1000, slowHere]);
       this.#stream(side, statusCode).record({ at, count, durations });
     }
   }

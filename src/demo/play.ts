@@ -1,7 +1,21 @@
+import type { Registry } from '../domain/registry/model.ts';
 import { type ArgoMeasurement, type Phase, WatchedMetric } from './argo-caller.ts';
-import { CANARY_VERSION, simulateJourneys } from './datadog/journeys.ts';
+import { APP_ROUTES } from './datadog/app-routes.ts';
+import {
+  BASE_ERROR_RATE,
+  BROKEN_ROUTE,
+  type Breakage,
+  CANARY_VERSION,
+  diurnal,
+  requestsPerHour,
+  simulateJourneys,
+  simulatePastJourneys,
+} from './datadog/journeys.ts';
+import { normaliseTagValue } from './datadog/normalise.ts';
+import { SLOT_MS } from './datadog/points.ts';
 import { type Simulator, startDatadogSimulator } from './datadog/simulator.ts';
 import { EventStore } from './datadog/store.ts';
+import { longestWindowMs, planIncidents } from './past-incidents.ts';
 import { type TotalErrorRate, totalErrorRate } from './total-error-rate.ts';
 
 /**
@@ -43,11 +57,15 @@ export interface DemoMinute {
   readonly ended?: { readonly phase: Phase; readonly message: string };
 }
 
-/** Starts a simulator with a day of past traffic and a canary that is about to begin. */
+/**
+ * Starts a simulator with a day of past traffic and a canary that is about to begin. Before that day lie the SLO windows of
+ * the registry, with the incidents that have used up its error budgets.
+ */
 export async function createDemoWorld(options: {
   readonly seed: number;
   readonly apiKey: string;
   readonly appKey: string;
+  readonly registry: Registry;
 }): Promise<DemoWorld> {
   const clock: PlayClock = { nowMs: noonMs };
   const now = () => clock.nowMs;
@@ -57,19 +75,49 @@ export async function createDemoWorld(options: {
     apiKey: options.apiKey,
     applicationKey: options.appKey,
   });
-  const traffic = simulateJourneys({
-    store: datadog.store,
-    seed: options.seed,
-    start: noonMs - dayMs,
-    canaryStart: noonMs,
+  const { store } = datadog;
+  const { seed, registry } = options;
+  simulatePastJourneys({
+    store,
+    seed,
+    start: noonMs - longestWindowMs(registry),
+    end: noonMs - dayMs,
+    breakages: pastBreakages(registry, seed),
   });
+  const traffic = simulateJourneys({ store, seed, start: noonMs - dayMs, canaryStart: noonMs });
   traffic.advanceTo(noonMs);
   return { clock, datadog, advanceTo: (epochMs) => traffic.advanceTo(epochMs) };
 }
 
+/** What stable failed at in the weeks before, by route. */
+function pastBreakages(registry: Registry, seed: number): Breakage[] {
+  const routes = APP_ROUTES.map((route) => ({ ...route, resource: normaliseTagValue(route.route) }));
+  const endpoints = routes.map((route) => ({
+    service: route.service,
+    resource: route.resource,
+    perHour: requestsPerHour(route),
+    errorRate: BASE_ERROR_RATE,
+  }));
+  const broken = [...registry.cujs.values()].filter((cuj) =>
+    cuj.endpoints.some(({ label }) => label === BROKEN_ROUTE),
+  );
+  const incidents = planIncidents(registry, {
+    seed,
+    endpoints,
+    broken,
+    nowMs: noonMs,
+    relativeTraffic: diurnal,
+  });
+  return incidents.flatMap(({ service, resource, from, to, errorRate }) =>
+    routes
+      .filter((route) => route.service === service && route.resource === resource)
+      .map(({ route }) => ({ route, from, to, errorRate })),
+  );
+}
+
 /**
- * Plays minute by minute until a metric ends the analysis. `pause` is awaited between two minutes.
- * `cujs` are measured at `gateUrl` like the metrics of generated watch templates.
+ * Plays until a metric ends the analysis. Time passes in buckets of 10 s, and `pause` is awaited after each, so that a page
+ * shows the canary break. Every minute `cujs` are measured at `gateUrl` like the metrics of generated watch templates.
  */
 export async function* play(
   world: DemoWorld,
@@ -92,13 +140,15 @@ export async function* play(
   );
   for (let minute = 1; minute <= lastMinute; minute += 1) {
     const atMs = startMs + minute * minuteMs;
-    world.advanceTo(atMs);
-    world.clock.nowMs = atMs;
+    for (let nowMs = atMs - minuteMs + SLOT_MS; nowMs <= atMs; nowMs += SLOT_MS) {
+      await pause();
+      world.advanceTo(nowMs);
+      world.clock.nowMs = nowMs;
+    }
     const measurements = await Promise.all(metrics.map((metric) => metric.measure()));
     const total = await totalErrorRate(world.datadog.url, demoVersion, startMs, atMs, keys);
     const ended = metrics.map((metric) => metric.verdict()).find((verdict) => verdict !== undefined);
     yield { atMs, minute, total, measurements, ...(ended === undefined ? {} : { ended }) };
     if (ended !== undefined) return;
-    await pause();
   }
 }

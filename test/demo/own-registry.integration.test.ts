@@ -126,6 +126,12 @@ describe('demo --registry', () => {
       expect(await run(asked.split(' ').slice(1), evaluated.io)).toBe(1);
       expect(evaluated.stdout()).toContain('FAIL browse (slo_violated)');
 
+      expect(said).toContain('cuj-gate report');
+      const reported = capture({ env, now: Date.now });
+      expect(await run(['report', '--json'], reported.io)).toBe(0);
+      const { cujs } = JSON.parse(reported.stdout()) as { cujs: { cuj: string; state: string }[] };
+      expect(cujs.filter(({ state }) => state === 'unknown').map(({ cuj }) => cuj)).toEqual(['mesh']);
+
       const examined = capture({ env, now: Date.now });
       await run(['doctor', '--json'], examined.io);
       const { findings } = JSON.parse(examined.stdout()) as {
@@ -134,6 +140,9 @@ describe('demo --registry', () => {
       const errors = findings.filter(({ severity }) => severity === 'error');
       expect(new Set(errors.map(({ about }) => about))).toEqual(new Set(['service gateway']));
 
+      expect(said.find((line) => line.startsWith('Watch it at '))).toMatch(
+        /^Watch it at http:\/\/127\.0\.0\.1:\d+\/$/,
+      );
       const curls = said.flatMap((line) => /^curl '([^']+)'/.exec(line)?.[1] ?? []);
       expect(curls).toHaveLength(5);
       for (const url of curls) expect((await fetch(url)).status).toBe(200);

@@ -46,6 +46,11 @@ export async function startDemoGate(
   }
 }
 
+/** Where a browser shows the demo. */
+export function watchLine(url: string): string {
+  return `Watch it at ${url}/`;
+}
+
 export function interrupted(): Promise<void> {
   return new Promise((resolve) => {
     process.once('SIGINT', () => resolve());

@@ -5,8 +5,10 @@ import { EventStore } from '../../demo/datadog/store.ts';
 import { brokenBy, planTraffic, type RegistryTraffic, simulateRegistry } from '../../demo/own-registry.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
+import { loadRegistry } from '../../registry-files/load.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
-import { interrupted, randomKeys, startDemoGate } from './demo-gate.ts';
+import { interrupted, randomKeys, startDemoGate, watchLine } from './demo-gate.ts';
+import { plantSlos } from './demo-slos.ts';
 import { exitCodes, type Io } from './io.ts';
 
 export interface OwnRegistryOptions {
@@ -25,14 +27,10 @@ const everyMs = 30_000;
 /** `cuj-gate demo --registry`: verdicts on the user's own CUJs in real time, without an account. */
 export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Promise<number> {
   const keys = randomKeys();
-  const datadog = await startDatadogSimulator({
-    now: io.now,
-    store: new EventStore({ now: io.now, lateness: { seed: options.seed } }),
-    apiKey: keys.apiKey,
-    applicationKey: keys.appKey,
-  });
+  const own = await openOwnRegistry(io, options, keys);
+  if (own === undefined) return exitCodes.misuse;
   try {
-    const opened = await startDemoGate(io, datadog, {
+    const opened = await startDemoGate(io, own.datadog, {
       keys,
       registry: options.registry,
       port: options.once === true ? 0 : options.port,
@@ -40,13 +38,74 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
     });
     if (opened === undefined) return exitCodes.misuse;
     try {
-      return await show(io, options, datadog, opened.gate.registry.current().registry, opened.url, keys);
+      // Undefined only where the gate reads a registry that was invalid a moment ago.
+      if (own.simulation === undefined) return exitCodes.misuse;
+      return await show(io, options, own.datadog, own.simulation, opened.url, keys);
     } finally {
       await opened.gate.close();
     }
   } finally {
-    await datadog.stop();
+    await own.stop();
   }
+}
+
+/** The user's registry with its simulated traffic. */
+interface Simulation {
+  readonly registry: Registry;
+  readonly traffic: RegistryTraffic;
+  readonly broken: RegistryTraffic['endpoints'];
+}
+
+interface OwnRegistry {
+  readonly datadog: Simulator;
+  /** Undefined where the registry is invalid: its problems are reported by what uses it. */
+  readonly simulation: Simulation | undefined;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a simulator with the traffic and the SLOs of a registry: the gate reads error budgets as soon as it starts. If
+ * `break` is unknown, reports that on stderr and returns undefined.
+ */
+export async function openOwnRegistry(
+  io: Io,
+  options: Pick<OwnRegistryOptions, 'registry' | 'break' | 'seed'>,
+  keys: { readonly apiKey: string; readonly appKey: string },
+): Promise<OwnRegistry | undefined> {
+  const { seed } = options;
+  const loaded = await loadRegistry(options.registry);
+  const simulation = loaded.ok ? planned(io, options.break, loaded.registry) : undefined;
+  if (loaded.ok && simulation === undefined) return undefined;
+  const datadog = await startDatadogSimulator({
+    now: io.now,
+    store: new EventStore({ now: io.now, lateness: { seed } }),
+    apiKey: keys.apiKey,
+    applicationKey: keys.appKey,
+  });
+  if (simulation === undefined) return { datadog, simulation, stop: () => datadog.stop() };
+  const live = simulateRegistry({ store: datadog.store, seed, ...simulation, nowMs: io.now() });
+  live.advanceTo(io.now() + aheadMs);
+  plantSlos(datadog, simulation.registry);
+  const timer = setInterval(() => live.advanceTo(io.now() + aheadMs), everyMs);
+  return {
+    datadog,
+    simulation,
+    stop: () => {
+      clearInterval(timer);
+      return datadog.stop();
+    },
+  };
+}
+
+function planned(io: Io, choice: string | undefined, registry: Registry): Simulation | undefined {
+  const traffic = planTraffic(registry);
+  const broken = brokenBy(choice, registry, traffic);
+  if (broken !== undefined) return { registry, traffic, broken };
+  io.stderr.write(
+    `cuj-gate demo: --break ${choice}: there is no such CUJ with traffic, and no such endpoint.\n` +
+      `Give a CUJ (${cujsWithTraffic(traffic).join(', ')}), an endpoint as the registry writes it, or none.\n`,
+  );
+  return undefined;
 }
 
 /** The names of the CUJs with simulated traffic. */
@@ -58,88 +117,66 @@ async function show(
   io: Io,
   options: OwnRegistryOptions,
   datadog: Simulator,
-  registry: Registry,
+  { registry, traffic, broken }: Simulation,
   url: string,
   keys: { readonly apiKey: string; readonly appKey: string },
 ): Promise<number> {
   const colors = colorsFor(io);
   const say = (line = '') => void io.stdout.write(`${line}\n`);
-  const traffic = planTraffic(registry);
-  const broken = brokenBy(options.break, registry, traffic);
-  if (broken === undefined) {
-    io.stderr.write(
-      `cuj-gate demo: --break ${options.break}: there is no such CUJ with traffic, and no such endpoint.\n` +
-        `Give a CUJ (${cujsWithTraffic(traffic).join(', ')}), an endpoint as the registry writes it, or none.\n`,
-    );
-    return exitCodes.misuse;
-  }
-  const live = simulateRegistry({
-    store: datadog.store,
-    seed: options.seed,
-    registry,
-    traffic,
-    broken,
-    nowMs: io.now(),
-  });
-  live.advanceTo(io.now() + aheadMs);
-  const timer = setInterval(() => live.advanceTo(io.now() + aheadMs), everyMs);
-  try {
-    const services = new Set(traffic.endpoints.map(({ service }) => service)).size;
+  const services = new Set(traffic.endpoints.map(({ service }) => service)).size;
+  say(
+    colors.bold(
+      traffic.endpoints.length === 0
+        ? `No CUJ in ${options.registry} can be simulated: none uses trace metrics.`
+        : `Simulated traffic for ${options.registry}: ${amount(traffic.endpoints.length, 'endpoint')} of ${amount(services, 'service')}, 25% of it on a canary.`,
+    ),
+  );
+  if (traffic.endpoints.length > 0 && broken.length === 0) say('The canary is healthy.');
+  for (const { label, service, cujs } of broken) {
     say(
-      colors.bold(
-        traffic.endpoints.length === 0
-          ? `No CUJ in ${options.registry} can be simulated: none uses trace metrics.`
-          : `Simulated traffic for ${options.registry}: ${amount(traffic.endpoints.length, 'endpoint')} of ${amount(services, 'service')}, 25% of it on a canary.`,
+      `On the canary, ${label} of ${service} fails for one request in five. Its CUJs: ${cujs.map(({ name }) => name).join(', ')}.`,
+    );
+  }
+  for (const { name, source } of traffic.notSimulated) {
+    say(
+      colors.yellow(
+        `Not simulated: ${name}, whose source "${source}" is a template. Its CUJs have no data here.`,
       ),
     );
-    if (traffic.endpoints.length > 0 && broken.length === 0) say('The canary is healthy.');
-    for (const { label, service, cujs } of broken) {
-      say(
-        `On the canary, ${label} of ${service} fails for one request in five. Its CUJs: ${cujs.map(({ name }) => name).join(', ')}.`,
-      );
-    }
-    for (const { name, source } of traffic.notSimulated) {
-      say(
-        colors.yellow(
-          `Not simulated: ${name}, whose source "${source}" is a template. Its CUJs have no data here.`,
-        ),
-      );
-    }
-    say();
-    const metrics = [...registry.cujs.values()].map(
-      (cuj) =>
-        new WatchedMetric({
-          name: cuj.name,
-          url: `${url}/cujs/${cuj.name}/status${queryOf(traffic, servicesOf(registry, cuj.services))}`,
-          headers: {},
-          failureLimit: 0,
-          inconclusiveLimit: 1000,
-          consecutiveErrorLimit: 10,
-        }),
-    );
-    for (const { metric, phase, value } of await Promise.all(metrics.map((metric) => metric.measure()))) {
-      if (phase === 'Error') say(colors.red(`ERROR ${metric}: ${value}`));
-      else if (phase === 'Failed') say(colors.red(value));
-      else say(phase === 'Successful' ? colors.green(value) : colors.yellow(value));
-    }
-    if (options.once === true) return exitCodes.good;
-    say();
-    for (const line of farewell(registry, traffic, broken, url, colors)) say(line);
-    say(`  export DD_URL=${datadog.url} DD_API_KEY=${keys.apiKey} DD_APP_KEY=${keys.appKey}`);
-    say(`  export CUJ_GATE_REGISTRY=${quoted(path.resolve(options.registry))}`);
-    const [cuj] = shownCujs(registry, traffic, broken);
-    if (cuj !== undefined) {
-      const params = paramsOfAll(traffic, servicesOf(registry, cuj.services));
-      say(
-        `  cuj-gate evaluate ${cuj.name}${params.map(([name, value]) => ` --param ${name}=${value}`).join('')}`,
-      );
-    }
-    say('  cuj-gate doctor');
-    await interrupted();
-    return exitCodes.good;
-  } finally {
-    clearInterval(timer);
   }
+  say();
+  const metrics = [...registry.cujs.values()].map(
+    (cuj) =>
+      new WatchedMetric({
+        name: cuj.name,
+        url: `${url}/cujs/${cuj.name}/status${queryOf(traffic, servicesOf(registry, cuj.services))}`,
+        headers: {},
+        failureLimit: 0,
+        inconclusiveLimit: 1000,
+        consecutiveErrorLimit: 10,
+      }),
+  );
+  for (const { metric, phase, value } of await Promise.all(metrics.map((metric) => metric.measure()))) {
+    if (phase === 'Error') say(colors.red(`ERROR ${metric}: ${value}`));
+    else if (phase === 'Failed') say(colors.red(value));
+    else say(phase === 'Successful' ? colors.green(value) : colors.yellow(value));
+  }
+  if (options.once === true) return exitCodes.good;
+  say();
+  for (const line of farewell(registry, traffic, broken, url, colors)) say(line);
+  say(`  export DD_URL=${datadog.url} DD_API_KEY=${keys.apiKey} DD_APP_KEY=${keys.appKey}`);
+  say(`  export CUJ_GATE_REGISTRY=${quoted(path.resolve(options.registry))}`);
+  const [cuj] = shownCujs(registry, traffic, broken);
+  if (cuj !== undefined) {
+    const params = paramsOfAll(traffic, servicesOf(registry, cuj.services));
+    say(
+      `  cuj-gate evaluate ${cuj.name}${params.map(([name, value]) => ` --param ${name}=${value}`).join('')}`,
+    );
+  }
+  say('  cuj-gate report');
+  say('  cuj-gate doctor');
+  await interrupted();
+  return exitCodes.good;
 }
 
 /** The broken CUJ first, then the other CUJs with traffic. */
@@ -162,6 +199,7 @@ function farewell(
     return `  curl '${url}${route}${query}${query === '' ? '?' : '&'}pretty'`;
   };
   return [
+    watchLine(url),
     'Query the gate yourself; traffic continues until Ctrl-C:',
     ...cujs.map(({ name, services }) => curl(`/cujs/${name}/status`, servicesOf(registry, services))),
     ...(first === undefined

@@ -136,7 +136,11 @@ function history(call: Call, context: ApiContext, id: string): Answer {
   const slo = findSlo(context, id);
   const [from, to] = [seconds(call, 'from_ts'), seconds(call, 'to_ts')];
   if (from >= to) throw new Rejection(`from_ts (${from}) must be before to_ts (${to})`);
-  return ok({ data: sloHistory(slo, from, to, context.store), errors: null });
+  const target = call.search.get('target');
+  if (target !== null && !(Number(target) > 0 && Number(target) < 100))
+    throw new Rejection(`target must be a percentage, not ${JSON.stringify(target)}`);
+  const custom = target === null ? undefined : Number(target);
+  return ok({ data: sloHistory(slo, from, to, context.store, custom), errors: null });
 }
 
 function findSlo({ slos }: ApiContext, id: string): StoredSlo {

@@ -44,6 +44,8 @@ export interface Traffic {
 
 export const STABLE_VERSION = 'v1.41.0';
 export const CANARY_VERSION = 'v1.42.0';
+/** The last step of sign-up, which the canary breaks. */
+export const BROKEN_ROUTE = 'POST /api/v1/signup/phone/verify';
 
 /** On every route; far better than an SLO of 99.95%. */
 export const BASE_ERROR_RATE = 0.0001;
@@ -59,6 +61,7 @@ const LATENCY_SLICES: ReadonlyArray<readonly [share: number, z: number]> = [
   [0.001, 3.29],
 ];
 const LATENCY_SIGMA = 0.45;
+const HOUR_MS = 3_600_000;
 /** Traffic peaks at 21:00 in Tokyo. */
 const PEAK_HOUR_UTC = 12;
 const DIURNAL_SWING = 0.6;
@@ -69,9 +72,7 @@ const DIURNAL_SWING = 0.6;
  */
 export function simulateJourneys(options: TrafficOptions): Traffic {
   const { store, start, canaryStart = Number.POSITIVE_INFINITY, requestsPerSecond = 1000 } = options;
-  const breakages = options.breakages ?? [
-    { route: 'POST /api/v1/signup/phone/verify', from: canaryStart, errorRate: 0.2 },
-  ];
+  const breakages = options.breakages ?? [{ route: BROKEN_ROUTE, from: canaryStart, errorRate: 0.2 }];
   checkRoutes(breakages);
   const random = seededRandom(options.seed);
   const totalWeight = APP_ROUTES.reduce((sum, { weight }) => sum + weight, 0);
@@ -119,6 +120,36 @@ export function simulateJourneys(options: TrafficOptions): Traffic {
   };
 }
 
+/** What SLOs look back on: weeks of stable's traffic. */
+export interface PastTrafficOptions
+  extends Pick<TrafficOptions, 'store' | 'seed' | 'start' | 'requestsPerSecond' | 'stableVersion' | 'env'> {
+  /** Where `simulateJourneys` begins, epoch milliseconds. */
+  readonly end: number;
+  /** Failures of stable, in whole hours. */
+  readonly breakages: readonly Breakage[];
+}
+
+/** Traffic of the past by the hour: of a month in 10 s nothing would be read. Call it before `simulateJourneys`. */
+export function simulatePastJourneys(options: PastTrafficOptions): void {
+  const { start, end, breakages, stableVersion = STABLE_VERSION } = options;
+  checkRoutes(breakages);
+  const random = seededRandom(options.seed);
+  const routes = APP_ROUTES.map((route) => ({
+    perHour: requestsPerHour(route, options.requestsPerSecond),
+    traffic: new RouteTraffic(
+      options,
+      route,
+      stableVersion,
+      breakages.filter((one) => one.route === route.route),
+    ),
+  }));
+  for (let at = Math.ceil(start / HOUR_MS) * HOUR_MS; at + HOUR_MS <= end; at += HOUR_MS) {
+    const middle = at + HOUR_MS / 2;
+    for (const { perHour, traffic } of routes)
+      traffic.serve(middle, random.poisson(perHour * diurnal(middle)), random, new Map());
+  }
+}
+
 /** Generates the outcomes of the requests of one route and version. */
 class RouteTraffic {
   readonly #route: AppRoute;
@@ -126,7 +157,12 @@ class RouteTraffic {
   readonly #breakages: readonly Breakage[];
   readonly #stream: (statusCode: number) => RequestStream;
 
-  constructor(options: TrafficOptions, route: AppRoute, version: string, breakages: readonly Breakage[]) {
+  constructor(
+    options: Pick<TrafficOptions, 'store' | 'env'>,
+    route: AppRoute,
+    version: string,
+    breakages: readonly Breakage[],
+  ) {
     this.#route = route;
     this.#version = version;
     this.#breakages = breakages;
@@ -195,6 +231,12 @@ function durations(
   // Rounding of the shares may leave the last slice slightly below 1.
   if (left > 0) spread.push([medianSeconds * Math.exp(LATENCY_SIGMA * LATENCY_SLICES.at(-1)![1]), left]);
   return spread;
+}
+
+/** The mean requests of an hour on each route. */
+export function requestsPerHour({ weight }: AppRoute, requestsPerSecond = 1000): number {
+  const totalWeight = APP_ROUTES.reduce((sum, route) => sum + route.weight, 0);
+  return (((requestsPerSecond * HOUR_MS) / 1000) * weight) / totalWeight;
 }
 
 /** The traffic at a time as a multiple of the day's mean. */

@@ -77,8 +77,14 @@ export function storeSlo(definition: SloDefinition, nowMs: number): StoredSlo {
   };
 }
 
-/** The `data` of an answer of `GET /api/v1/slo/{id}/history`; times in seconds. */
-export function sloHistory(slo: StoredSlo, fromS: number, toS: number, store: EventStore): object {
+/** The `data` of an answer of `GET /api/v1/slo/{id}/history`; times in seconds, a target of the caller's own in percent. */
+export function sloHistory(
+  slo: StoredSlo,
+  fromS: number,
+  toS: number,
+  store: EventStore,
+  target?: number,
+): object {
   const intervalMs = historyIntervalMs((toS - fromS) * 1000);
   const frame: Frame = { fromMs: fromS * 1000, toMs: toS * 1000, intervalMs, firstBucket: 'clipped' };
   const times = bucketStarts(frame, intervalMs);
@@ -101,7 +107,8 @@ export function sloHistory(slo: StoredSlo, fromS: number, toS: number, store: Ev
       to_date: frame.toMs,
       message: '',
       interval: intervalMs / 1000,
-      times,
+      // As recorded, the first bucket begins where the span does, rounded down to five minutes.
+      times: times.map((time) => Math.max(time, Math.floor(fromS / 300) * 300_000)),
       numerator: good.series,
       denominator: total.series,
       numerator_query: good.query,
@@ -109,11 +116,11 @@ export function sloHistory(slo: StoredSlo, fromS: number, toS: number, store: Ev
       bad_series_query: `${total.query} - ${good.query}`,
       graph_query: `${good.query}, ${total.query} - ${good.query}`,
     },
-    overall: overall(slo, good.series.sum, total.series.sum),
+    overall: overall(slo, good.series.sum, total.series.sum, target),
   };
 }
 
-function overall(slo: StoredSlo, good: number, total: number): object {
+function overall(slo: StoredSlo, good: number, total: number, custom?: number): object {
   const precision = Object.fromEntries(
     slo.thresholds.map(({ timeframe }) => [timeframe, total === 0 ? 0 : 3]),
   );
@@ -132,10 +139,10 @@ function overall(slo: StoredSlo, good: number, total: number): object {
   const sli = (100 * good) / total;
   const [{ target, warning }] = slo.thresholds as [SloDefinition['thresholds'][number]];
   const state = sli < target ? 'breached' : warning !== undefined && sli < warning ? 'warning' : 'ok';
-  const remaining = slo.thresholds.map((threshold) => [
-    threshold.timeframe,
-    100 * (1 - (100 - sli) / (100 - threshold.target)),
-  ]);
+  const remaining = [
+    ...slo.thresholds.map((threshold) => [threshold.timeframe, threshold.target] as const),
+    ...(custom === undefined ? [] : [['custom', custom] as const]),
+  ].map(([timeframe, percent]) => [timeframe, 100 * (1 - (100 - sli) / (100 - percent))]);
   return {
     errors: null,
     sli_value: sli,

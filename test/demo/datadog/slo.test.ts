@@ -49,6 +49,35 @@ describe('GET /api/v1/slo/{id}/history', () => {
     expect(data.thresholds['7d']).toMatchObject({ target: 99.9, target_display: '99.9' });
   });
 
+  it('answers a month day by day, so that one call draws a budget over its window', async () => {
+    const { simulator } = await simulatorAt(NOON);
+    const { id } = simulator.addSlo(slo);
+    const day = 1440 * MINUTE;
+    for (let ago = 29.5; ago > 0; ago -= 1) {
+      simulator.store.recordRequests({ ...signup, at: NOON - ago * day, count: 990 });
+      if (ago === 9.5)
+        simulator.store.recordRequests({ ...signup, at: NOON - ago * day, statusCode: 500, count: 30 });
+    }
+    const path = `/api/v1/slo/${id}/history?from_ts=${(NOON - 30 * day) / 1000}&to_ts=${NOON / 1000}`;
+    const { series, overall } = (await get(simulator, path)).body.data;
+    expect(series.times).toHaveLength(31);
+    expect(series.times.slice(0, 2)).toEqual([NOON - 30 * day, NOON - 29.5 * day]);
+    const bad = series.denominator.values.map((all: number, i: number) => all - series.numerator.values[i]);
+    expect(bad.filter((count: number) => count > 0)).toEqual([30]);
+    expect(series.times[bad.indexOf(30)]).toBe(NOON - 9.5 * day);
+    expect(overall.sli_value).toBeCloseTo((100 * series.numerator.sum) / series.denominator.sum, 10);
+  });
+
+  it('answers what is left of a target that the caller names', async () => {
+    const { simulator } = await simulatorAt(NOON);
+    const { id } = simulator.addSlo(slo);
+    simulator.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 98 });
+    simulator.store.recordRequests({ ...signup, at: NOON - 300 * MINUTE, count: 2, statusCode: 503 });
+    const { overall } = (await get(simulator, `${history(id)}&target=96`)).body.data;
+    expect(overall.error_budget_remaining.custom).toBeCloseTo(50, 6);
+    expect((await get(simulator, `${history(id)}&target=all`)).status).toBe(400);
+  });
+
   it('lets the remaining budget fall below zero', async () => {
     const { simulator } = await simulatorAt(NOON);
     const { id } = simulator.addSlo(slo);
@@ -96,10 +125,12 @@ describe('GET /api/v1/slo/{id}/history', () => {
     );
     const { simulator } = await simulatorAt(NOON);
     const { id } = simulator.addSlo({ ...slo, thresholds: [{ timeframe: '7d', target: 95 }] });
-    const { data } = (await get(simulator, history(id))).body;
+    const { from_ts: from, to_ts: to } = recording;
+    const { data } = (await get(simulator, `/api/v1/slo/${id}/history?from_ts=${from}&to_ts=${to}`)).body;
     expect(data.overall).toEqual(recording.overall);
     expect(Object.keys(data).sort()).toEqual(recording.keys);
     expect(data.series.interval).toBe(recording.interval);
+    expect(data.series.times).toEqual(recording.times);
     expect(data.series.denominator_query).toBe(
       `(default_zero(sum:${hits}{service:member-api}.as_count()) - ` +
         `default_zero(sum:${hits}{service:member-api,http.status_code:5*}.as_count())) + ` +
