@@ -2,6 +2,14 @@ import type { Cuj } from '../registry/model.ts';
 import type { RuleName } from '../registry/rules.ts';
 import type { SliName } from '../sli/table.ts';
 
+/** What was left of an error budget at one moment of its window. */
+export interface BudgetMoment {
+  /** Epoch ms. */
+  readonly atMs: number;
+  /** As in {@link KnownBudget}: of the budget of the whole window. */
+  readonly remaining: number;
+}
+
 /** What is left of the error budget of one SLI over the SLO's window, by the backend's own account. */
 export interface KnownBudget {
   readonly known: true;
@@ -15,6 +23,8 @@ export interface KnownBudget {
   readonly sloName: string;
   /** Percent, as the backend's SLO has it: the budget is this objective's. */
   readonly target: number;
+  /** How the budget was used up over the window, oldest first; absent where the backend does not say. */
+  readonly moments?: readonly BudgetMoment[];
 }
 
 /** `why` is a sentence without its full stop. */

@@ -1,27 +1,19 @@
-import type { CujBudget } from '../../domain/ports/error-budget.ts';
+import type { CujBudget, SliBudget } from '../../domain/ports/error-budget.ts';
 import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
 import type { Cuj, Service } from '../../domain/registry/model.ts';
-import { sliKinds, sliNames } from '../../domain/sli/table.ts';
-import { BudgetChart, type BudgetPoint } from './charts/budget-chart.tsx';
+import { type SliName, sliKinds, sliNames } from '../../domain/sli/table.ts';
+import { BudgetChart } from './charts/budget-chart.tsx';
 import { Fact, ScrollRegion } from './elements.tsx';
 import { linkTo, type PageContext } from './page-context.ts';
-import { grouped, momentText, objectiveText, outcomeWords, ratioText } from './page-text.ts';
+import { grouped, momentText, objectiveText, outcomeWords, ratioText, valueText } from './page-text.ts';
 import { BudgetBar, Runbook } from './report-page.tsx';
 import { pathOfRelease } from './start-page.tsx';
-
-/** The error budget of one SLI over the SLO's window. */
-export interface BudgetView {
-  readonly sli: CujBudget['slis'] extends ReadonlyMap<infer Name, unknown> ? Name : never;
-  readonly budget: CujBudget['slis'] extends ReadonlyMap<unknown, infer Budget> ? Budget : never;
-  /** Oldest first; empty where the backend has no history of it. */
-  readonly line: readonly BudgetPoint[];
-}
 
 export interface CujView {
   readonly cuj: Cuj;
   readonly services: readonly Service[];
   /** The sentence says why they are not known. */
-  readonly budgets: readonly BudgetView[] | string;
+  readonly budgets: CujBudget['slis'] | string;
   readonly changes: Reading<readonly GivenChange[]>;
   /** Requests by endpoint label and service in the last hours; undefined where they are not known. */
   readonly traffic: ReadonlyMap<string, number> | undefined;
@@ -68,7 +60,7 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
         {typeof budgets === 'string' ? (
           <p class="note">{budgets}</p>
         ) : (
-          budgets.map((one) => <Budget key={one.sli} cuj={cuj} view={one} />)
+          [...budgets].map(([sli, budget]) => <Budget key={sli} cuj={cuj} sli={sli} budget={budget} />)
         )}
         {cuj.errorBudgetPolicy.length > 0 && (
           <>
@@ -125,7 +117,8 @@ function goodText({ endpoints }: Cuj, sli: (typeof sliNames)[number]): string {
   return limits.length === 1 ? `within ${limits[0]} ms` : 'within the threshold of their endpoint';
 }
 
-function Budget({ cuj, view: { sli, budget, line } }: { cuj: Cuj; view: BudgetView }) {
+function Budget({ cuj, sli, budget }: { cuj: Cuj; sli: SliName; budget: SliBudget }) {
+  const moments = budget.known ? (budget.moments ?? []) : [];
   return (
     <>
       <h3>{sli}</h3>
@@ -134,7 +127,7 @@ function Budget({ cuj, view: { sli, budget, line } }: { cuj: Cuj; view: BudgetVi
           <p>
             <BudgetBar remaining={budget.remaining} /> left of what{' '}
             {objectiveText(cuj.objectives[sli]?.ratio ?? 1)} allows over {cuj.sloWindow}. It was{' '}
-            {objectiveText(Math.floor(budget.sli * 1e6) / 1e6)}.
+            {valueText(budget.sli, cuj.objectives[sli]?.ratio ?? 1)}.
             {budget.recentBurn !== undefined && (
               <>
                 {' '}
@@ -143,7 +136,7 @@ function Budget({ cuj, view: { sli, budget, line } }: { cuj: Cuj; view: BudgetVi
               </>
             )}
           </p>
-          {line.length > 1 && <BudgetChart id={`budget-${sli}`} points={line} />}
+          {moments.length > 1 && <BudgetChart id={`budget-${sli}`} points={moments} />}
         </>
       ) : (
         <p class="note">Not known: {budget.why}.</p>

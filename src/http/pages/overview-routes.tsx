@@ -11,7 +11,7 @@ import { findCuj } from '../../evaluation/evaluator.ts';
 import { type BudgetReport, budgetReport } from '../../report/report.ts';
 import type { AppPorts } from '../server/ports.ts';
 import { type Query, refuseUnknown } from '../status/query-params.ts';
-import { type BudgetView, CujPage } from './cuj-page.tsx';
+import { CujPage } from './cuj-page.tsx';
 import type { PageResponder } from './page-responder.ts';
 import { permalinkOf } from './permalink.ts';
 import { ReportPage } from './report-page.tsx';
@@ -210,7 +210,7 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
           budgetsOf(registry.digest, [cuj], signal),
           changesOf({ cuj: cuj.name, days: 90 }),
         ]);
-        return { budgets: typeof known === 'string' ? known : await withLines(known[0], signal), changes };
+        return { budgets: typeof known === 'string' ? known : (known[0] as CujBudget).slis, changes };
       });
       return responder.send(request, reply, {
         title: `${cuj.title ?? cuj.name} - cuj-gate`,
@@ -263,23 +263,6 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
       });
     },
   };
-
-  async function withLines(known: CujBudget | undefined, signal: AbortSignal): Promise<BudgetView[]> {
-    if (known === undefined) return [];
-    const { readBudgetLine } = pagePorts;
-    return Promise.all(
-      [...known.slis].map(async ([sli, budget]): Promise<BudgetView> => {
-        if (!budget.known || readBudgetLine === undefined) return { sli, budget, line: [] };
-        try {
-          const untilMs = floorTo(ports.now(), budgetsForMs);
-          return { sli, budget, line: await readBudgetLine(known.cuj, sli, untilMs, signal) };
-        } catch (error) {
-          if (!(error instanceof SourceError)) throw error;
-          return { sli, budget, line: [] };
-        }
-      }),
-    );
-  }
 }
 
 function unknownBudget(cuj: Cuj, why: string): CujBudget {

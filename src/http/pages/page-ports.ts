@@ -2,8 +2,6 @@ import type { CujBudget } from '../../domain/ports/error-budget.ts';
 import type { ReadVersions } from '../../domain/ports/release-history.ts';
 import type { SourceLinks } from '../../domain/ports/source-links.ts';
 import type { Cuj } from '../../domain/registry/model.ts';
-import type { SliName } from '../../domain/sli/table.ts';
-import type { BudgetPoint } from './charts/budget-chart.tsx';
 
 /** What pages need from outside, besides what every answer needs. What is absent is shown as unknown. */
 export interface PagePorts {
@@ -18,13 +16,6 @@ export interface PagePorts {
     untilMs: number,
     signal: AbortSignal,
   ) => Promise<readonly CujBudget[]>;
-  /** The error budget over the SLO's window until a time, oldest first. Throws SourceError. */
-  readonly readBudgetLine?: (
-    cuj: Cuj,
-    sli: SliName,
-    untilMs: number,
-    signal: AbortSignal,
-  ) => Promise<readonly BudgetPoint[]>;
   readonly readVersions?: ReadVersions;
 }
 

@@ -35,6 +35,13 @@ export function objectiveText(ratio: number): string {
   return `${Number((ratio * 100).toPrecision(8))}%`;
 }
 
+/** The share of good requests with the objective's digits, two at least. It is rounded down, so that a missed objective never looks met. */
+export function valueText(value: number, objective: number): string {
+  const digits = Math.max(2, objectiveText(objective).split('.')[1]?.length ?? 0);
+  const scale = 10 ** digits;
+  return `${Math.floor(value * 100 * scale + 1e-6) / scale}%`;
+}
+
 /** `12:04:20`, UTC. */
 export function clockText(ms: number): string {
   return new Date(ms).toISOString().slice(11, 19);
@@ -72,12 +79,19 @@ export function surenessText(sli: SliVerdict, policy: GatePolicy): string {
       ? `A service meeting its ${objectiveText(sli.objective)} SLO`
       : `${expected.charAt(0).toUpperCase()}${expected.slice(1)}`;
   return rollouts < 2
-    ? `${who} often does this; ${aborts}.`
+    ? `That is usual for ${expected === 'a service meeting its SLO' ? `a service meeting its ${objectiveText(sli.objective)} SLO` : expected}; ${aborts}.`
     : `${who} does this in fewer than 1 of ${grouped(rollouts)} rollouts; ${aborts}.`;
 }
 
 function ruledOut({ rulesOutRate }: SliVerdict): string {
   return `Failure rates above ${ratioText(rulesOutRate)} are ruled out.`;
+}
+
+/** The endpoint that stands out, where there are others. */
+export function worstText({ endpoints, sli }: SliVerdict): string | undefined {
+  const [worst, ...others] = endpoints;
+  if (worst === undefined || worst.bad === 0 || others.length === 0) return undefined;
+  return `Worst: ${worst.endpoint}, ${grouped(worst.bad)} of ${grouped(worst.total)} ${sliKinds[sli].badWord}.`;
 }
 
 /** What is still missing for a pass. */

@@ -10,6 +10,8 @@ import { afterReason, clockText, grouped, momentText, objectiveText, outcomeWord
 /** What the page of a service's verdict shows. */
 export interface ServiceView {
   readonly verdict: ServiceVerdict;
+  /** What happened to the CUJ that decides, for people. */
+  readonly sentence: string;
   /** The CUJs of the verdict, by name. */
   readonly cujs: ReadonlyMap<string, Cuj>;
   /** The path of the page of one CUJ's verdict, with the same canary. */
@@ -28,7 +30,7 @@ export function serviceTitle({ verdict }: Pick<ServiceView, 'verdict'>): string 
 
 /** A service's CUJs, worst first. */
 export function ServicePage({ context, view }: { context: PageContext; view: ServiceView }) {
-  const { verdict, cujs, pathOf, question, permalink, looks, pastMs } = view;
+  const { verdict, sentence, cujs, pathOf, question, permalink, looks, pastMs } = view;
   const steps = nextStepsOf(verdict, verdict.service, question);
   const decisive = verdict.cujs[0];
   return (
@@ -43,7 +45,7 @@ export function ServicePage({ context, view }: { context: PageContext; view: Ser
         <p class="sentence">
           {decisive === undefined || decisive.mode === 'observe'
             ? afterReason(verdict)
-            : `${cujs.get(decisive.cuj)?.title ?? decisive.cuj}: ${afterReason(decisive)}`}
+            : `${cujs.get(decisive.cuj)?.title ?? decisive.cuj}: ${sentence}`}
         </p>
       </section>
       {pastMs !== undefined && (

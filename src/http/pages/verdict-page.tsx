@@ -12,7 +12,7 @@ import { EvidenceChart } from './charts/evidence-chart.tsx';
 import { RuledOutChart } from './charts/ruled-out-chart.tsx';
 import { TimelineChart } from './charts/timeline-chart.tsx';
 import { Command, Fact, ScrollRegion } from './elements.tsx';
-import { stableInWindow, timelineOf } from './minutes.ts';
+import { stableInWindow, timelineOf, trafficInWindow } from './minutes.ts';
 import { nextStepsOf } from './next-steps.ts';
 import { linkTo, type PageContext, webLink } from './page-context.ts';
 import {
@@ -26,6 +26,8 @@ import {
   sentenceOf,
   spanText,
   surenessText,
+  valueText,
+  worstText,
 } from './page-text.ts';
 import { type TrendPoint, trendOfSli } from './verdict-trend.ts';
 
@@ -95,6 +97,8 @@ function Headline({
   cuj: Cuj;
   policy: GatePolicy;
 }) {
+  const [first] = verdict.slis;
+  const worst = first === undefined ? undefined : worstText(first);
   return (
     <section class={`headline ${verdict.verdict}`} aria-labelledby="headline">
       <h1 id="headline">
@@ -106,6 +110,7 @@ function Headline({
         <code>{verdict.stable}</code>
       </p>
       <p class="sentence">{sentenceOf(verdict, policy)}</p>
+      {worst !== undefined && <p class="worst">{worst}</p>}
       {verdict.mode === 'observe' && (
         <p>This CUJ is in mode observe: it reports, and never stops a rollout.</p>
       )}
@@ -211,7 +216,7 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
       </h2>
       <p>
         {grouped(sli.bad)} of {grouped(sli.total)} requests {badWord}
-        {sli.value !== null && <> ({objectiveText(Math.floor(sli.value * 1e6) / 1e6)} good</>}
+        {sli.value !== null && <> ({valueText(sli.value, sli.objective)} good</>}
         {sli.value !== null && <>, the SLO is {objectiveText(sli.objective)})</>}. {surenessText(sli, policy)}
       </p>
       <Distance sli={sli} badWord={badWord} />
@@ -389,8 +394,12 @@ const windowStarts: Readonly<Record<string, string>> = {
 
 function Details({ context, view, policy }: { context: PageContext; view: VerdictView; policy: GatePolicy }) {
   const { verdict, cuj, queries, question, permalink, options, looks } = view;
-  const { window, traffic } = verdict;
-  const requests = traffic === undefined ? 0 : traffic.canary + traffic.stable;
+  const { window } = verdict;
+  const share =
+    view.measurement === undefined || window === undefined
+      ? undefined
+      : trafficInWindow(view.measurement, Date.parse(window.from));
+  const requests = share === undefined ? 0 : share.canary + share.stable;
   return (
     <section aria-labelledby="details">
       <h2 id="details">Details</h2>
@@ -406,10 +415,10 @@ function Details({ context, view, policy }: { context: PageContext; view: Verdic
             )}
           </Fact>
         )}
-        {traffic !== undefined && requests > 0 && (
+        {share !== undefined && requests > 0 && (
           <Fact label="Traffic">
-            {ratioText(traffic.canary / requests)} of all requests went to the canary (
-            {grouped(traffic.canary)} of {grouped(requests)}, over all that was queried)
+            {ratioText(share.canary / requests)} of the services' requests in the window went to the canary (
+            {grouped(share.canary)} of {grouped(requests)})
           </Fact>
         )}
         <Fact label="Rule">

@@ -12,6 +12,7 @@ import type { AppPorts } from '../server/ports.ts';
 import { ownOfCuj, ownOfService, readQuestion } from '../status/question.ts';
 import { queryOf } from './page-context.ts';
 import type { PageResponder } from './page-responder.ts';
+import { sentenceOf } from './page-text.ts';
 import { paramsOfPermalink, permalinkOf } from './permalink.ts';
 import { ServicePage, serviceTitle } from './service-page.tsx';
 import { VerdictPage, verdictTitle } from './verdict-page.tsx';
@@ -132,6 +133,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
       if (made === undefined) return nothingNewer(reply);
       const { evaluation, looks } = made;
       const verdict: ServiceVerdict = evaluation.verdict;
+      const decisive = evaluation.evaluations.find((one) => one.verdict.cuj === verdict.cujs[0]?.cuj);
       const newest = evaluation.evaluations.map(momentOf).find((atMs) => atMs !== undefined);
       const query = request.url.includes('?') ? request.url.slice(request.url.indexOf('?')) : '';
       return responder.send(request, reply, {
@@ -142,6 +144,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
             context={responder.context(request)}
             view={{
               verdict,
+              sentence: decisive === undefined ? '' : sentenceOf(decisive.verdict, decisive.cuj.gate),
               cujs: registry.cujs,
               pathOf: (cuj) =>
                 `/cujs/${encodeURIComponent(cuj)}/status${queryOf([...evaluationRequest.params, ['service', name]])}`,

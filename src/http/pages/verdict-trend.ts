@@ -34,6 +34,8 @@ export async function verdictTrend(evaluation: Evaluation): Promise<TrendPoint[]
   const moments: number[] = [];
   const lastWhole = measurement.fromMs + Math.floor((toMs - measurement.fromMs) / bucketMs) * bucketMs;
   for (let atMs = lastWhole; atMs > fromMs; atMs -= step * bucketMs) if (atMs < toMs) moments.push(atMs);
+  // Where the window begins, the canary has no requests yet.
+  if (fromMs > measurement.fromMs && fromMs < toMs) moments.push(fromMs);
   const trend: TrendPoint[] = [];
   for (const atMs of moments.reverse()) {
     trend.push({ atMs, verdict: judge(cuj, measurementUntil(measurement, atMs), options) });

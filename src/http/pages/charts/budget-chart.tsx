@@ -1,19 +1,13 @@
 import { scaleLinear, scaleUtc } from 'd3-scale';
 import { line } from 'd3-shape';
+import type { BudgetMoment } from '../../../domain/ports/error-budget.ts';
 import { ratioText } from '../page-text.ts';
 import { chart, Figure, round, YAxis } from './chart-frame.tsx';
-
-export interface BudgetPoint {
-  /** Epoch ms. */
-  readonly atMs: number;
-  /** The share of the error budget that was left: 1 is all, below 0 overspent. */
-  readonly remaining: number;
-}
 
 const height = 170;
 
 /** How the error budget of the SLO's window was used up. */
-export function BudgetChart({ id, points }: { id: string; points: readonly BudgetPoint[] }) {
+export function BudgetChart({ id, points }: { id: string; points: readonly BudgetMoment[] }) {
   const x = scaleUtc()
     .domain([points[0]?.atMs ?? 0, points.at(-1)?.atMs ?? 0])
     .range([chart.left, chart.width - chart.right]);
@@ -22,9 +16,9 @@ export function BudgetChart({ id, points }: { id: string; points: readonly Budge
     .domain([lowest, 1])
     .nice(4)
     .range([height - chart.bottom, chart.top]);
-  const path = line<BudgetPoint>()
+  const path = line<BudgetMoment>()
     .x(({ atMs }) => round(x(atMs)))
-    .y(({ remaining }) => round(y(remaining)))(points as BudgetPoint[]);
+    .y(({ remaining }) => round(y(remaining)))(points as BudgetMoment[]);
   return (
     <Figure
       id={id}

@@ -1,8 +1,9 @@
 import type { ScaleTime } from 'd3-scale';
 import type { ComponentChildren } from 'preact';
+import { ScrollRegion } from '../elements.tsx';
 
 /** The coordinates that all charts of a page share, in SVG units. */
-export const chart = { width: 720, left: 64, right: 16, top: 14, bottom: 26 } as const;
+export const chart = { width: 720, left: 84, right: 16, top: 14, bottom: 26 } as const;
 
 /** Coordinates with a tenth of a unit: more digits make the page longer and show nothing. */
 export function round(value: number): number {
@@ -79,15 +80,17 @@ export function Figure({
       <figcaption>
         <strong>{title}</strong> {caption}
       </figcaption>
-      <svg
-        viewBox={`0 0 ${chart.width} ${height}`}
-        role="img"
-        aria-labelledby={`${id}-title`}
-        preserveAspectRatio="xMidYMid meet"
-      >
-        <title id={`${id}-title`}>{description}</title>
-        {children}
-      </svg>
+      <ScrollRegion label={title}>
+        <svg
+          viewBox={`0 0 ${chart.width} ${height}`}
+          role="img"
+          aria-labelledby={`${id}-title`}
+          preserveAspectRatio="xMidYMid meet"
+        >
+          <title id={`${id}-title`}>{description}</title>
+          {children}
+        </svg>
+      </ScrollRegion>
     </figure>
   );
 }

@@ -2,7 +2,7 @@ import { durationMs } from '../../../domain/duration.ts';
 import { SourceError } from '../../../domain/errors.ts';
 import { oneLine } from '../../../domain/outside-text.ts';
 import type { SloFacts } from '../../../domain/ports/backend-facts.ts';
-import type { SliBudget } from '../../../domain/ports/error-budget.ts';
+import type { BudgetMoment, SliBudget } from '../../../domain/ports/error-budget.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import { withoutKeys } from '../../../domain/redact.ts';
 import type { Cuj } from '../../../domain/registry/model.ts';
@@ -56,6 +56,7 @@ export async function readBudget(
     sloId: slo.id,
     sloName: slo.name,
     target,
+    ...(history.buckets === undefined ? {} : { moments: momentsOf(history.buckets, target, nowMs) }),
   };
 }
 
@@ -72,16 +73,27 @@ async function recentBurn(
   return sli === undefined ? undefined : (100 - sli) / (100 - target);
 }
 
-/** `sli` in percent; `remaining` in percent of the budget, by timeframe. */
+/** Events of one bucket of a history. It begins at `fromMs` and ends where the next one begins. */
+interface Bucket {
+  readonly fromMs: number;
+  readonly good: number;
+  readonly total: number;
+}
+
+/** `sli` in percent; `remaining` in percent of the budget, by timeframe. `buckets` are absent where the series cannot be read. */
 type History =
-  | { readonly sli: number; readonly remaining: ReadonlyMap<string, number> }
+  | {
+      readonly sli: number;
+      readonly remaining: ReadonlyMap<string, number>;
+      readonly buckets: readonly Bucket[] | undefined;
+    }
   | { readonly sli: undefined; readonly why: string };
 
 async function ask(api: JsonApi, slo: SloFacts, fromMs: number, toMs: number): Promise<History> {
   const answer = (await api.getJson(`/api/v1/slo/${encodeURIComponent(slo.id)}/history`, {
     from_ts: Math.floor(fromMs / 1000),
     to_ts: Math.floor(toMs / 1000),
-  })) as { data?: { overall?: unknown } } | null;
+  })) as { data?: { overall?: unknown; series?: unknown } } | null;
   const overall = answer?.data?.overall as Record<string, unknown> | null | undefined;
   if (typeof overall !== 'object' || overall === null)
     throw malformed('the history of an SLO has no overall value');
@@ -93,7 +105,29 @@ async function ask(api: JsonApi, slo: SloFacts, fromMs: number, toMs: number): P
   const left = Object.entries((remaining as Record<string, unknown> | null | undefined) ?? {}).filter(
     (entry): entry is [string, number] => Number.isFinite(entry[1]),
   );
-  return { sli, remaining: new Map(left) };
+  return { sli, remaining: new Map(left), buckets: bucketsOf(answer?.data?.series) };
+}
+
+/** For a chart alone: what does not look as expected is left out, and the budget itself is still known. */
+function bucketsOf(series: unknown): Bucket[] | undefined {
+  const { times, numerator, denominator } = (series ?? {}) as Record<string, unknown>;
+  const good = (numerator as { values?: unknown } | undefined)?.values;
+  const total = (denominator as { values?: unknown } | undefined)?.values;
+  if (!Array.isArray(times) || !Array.isArray(good) || !Array.isArray(total)) return undefined;
+  if (good.length !== times.length || total.length !== times.length) return undefined;
+  const buckets = times.map((fromMs, i) => ({ fromMs, good: good[i] ?? 0, total: total[i] ?? 0 }));
+  return buckets.every((bucket) => Object.values(bucket).every(Number.isFinite)) ? buckets : undefined;
+}
+
+/** What was left at the end of each bucket, of the budget of the whole window. */
+function momentsOf(buckets: readonly Bucket[], target: number, untilMs: number): BudgetMoment[] {
+  const allowed = (1 - target / 100) * buckets.reduce((sum, { total }) => sum + total, 0);
+  if (!(allowed > 0)) return [];
+  let bad = 0;
+  return buckets.map(({ good, total }, i) => {
+    bad += Math.max(0, total - good);
+    return { atMs: buckets[i + 1]?.fromMs ?? untilMs, remaining: 1 - bad / allowed };
+  });
 }
 
 function reasonOf({ errors }: Record<string, unknown>, state: unknown): string {
