@@ -42,6 +42,7 @@ describe('readSettings', () => {
       maxInflight: 1_000,
       secrets: [],
       otlpSecrets: [],
+      basePath: '',
       access: {
         tokensFile: undefined,
         oidc: undefined,
@@ -51,6 +52,30 @@ describe('readSettings', () => {
         rateLimitPerMinute: 0,
       },
     });
+  });
+
+  it('takes the base path from the public URL, and refuses one that differs', () => {
+    expect(readSettings({ CUJ_GATE_PUBLIC_URL: 'https://ops.example.com/cuj-gate/' })).toMatchObject({
+      publicUrl: 'https://ops.example.com/cuj-gate',
+      basePath: '/cuj-gate',
+    });
+    expect(readSettings({ CUJ_GATE_PUBLIC_URL: 'https://gate.example.com' }).basePath).toBe('');
+    expect(readSettings({ CUJ_GATE_BASE_PATH: '/a/b/' }).basePath).toBe('/a/b');
+    const problems = (env: Record<string, string>) => {
+      try {
+        readSettings(env);
+      } catch (error) {
+        return (error as SettingsError).problems;
+      }
+      return [];
+    };
+    expect(problems({ CUJ_GATE_PUBLIC_URL: 'https://x.example.com/a', CUJ_GATE_BASE_PATH: '/b' })).toEqual([
+      'CUJ_GATE_BASE_PATH=/b differs from the path of CUJ_GATE_PUBLIC_URL (/a): remove CUJ_GATE_BASE_PATH.',
+    ]);
+    for (const path of ['cuj-gate', '/a b', '/../x', '/a/./b', '//evil.example.com', '/<b>'])
+      expect(problems({ CUJ_GATE_BASE_PATH: path })).toEqual([
+        `CUJ_GATE_BASE_PATH=${path} is not a path such as /cuj-gate.`,
+      ]);
   });
 
   it('gives objects that nobody can change', () => {

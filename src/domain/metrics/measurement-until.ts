@@ -2,8 +2,9 @@ import { type BySli, mapSlis } from '../sli/by-sli.ts';
 import { bucketMs, type EndpointMeasurement, type Measurement, type Series } from './metrics-source.ts';
 
 /**
- * The measurement as it was at an earlier minute, of the same data: what arrived late is in it. Its span begins where the
- * measurement's does. `toMs` is a whole minute of the measurement, epoch ms.
+ * The measurement as it was at an earlier minute, by the data of now: what arrived late is in it, dispersion is estimated from all of
+ * it, and buckets shorter than a minute are only those that are still kept. Its span begins where the measurement's does. `toMs` is a
+ * whole minute of the measurement, epoch ms.
  */
 export function measurementUntil(measurement: Measurement, toMs: number): Measurement {
   const minutes = Math.round((toMs - measurement.fromMs) / bucketMs);

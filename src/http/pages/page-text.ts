@@ -15,11 +15,11 @@ export const outcomeWords: Readonly<Record<Outcome, string>> = {
   inconclusive: 'INCONCLUSIVE',
 };
 
+const english = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 });
+
 /** `1,234,567`; below 100 with one decimal where there is one. */
 export function grouped(value: number): string {
-  const [whole = '', fraction] = plain(value).split('.');
-  const groups = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ',');
-  return fraction === undefined ? groups : `${groups}.${fraction}`;
+  return english.format(Number(plain(value)));
 }
 
 /** A ratio as percent, with as many digits as its size asks for: `2.4%`, `0.05%`. */

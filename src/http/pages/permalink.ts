@@ -24,7 +24,8 @@ export function permalinkOf(
 function paramsText(services: readonly Service[], params: ReadonlyMap<string, string>): string {
   const { required } = paramsOf(services);
   const [only] = params.values();
-  if (params.size === 1 && required.length === 1 && params.has(required[0] as string)) return only as string;
+  const isOnly = params.size === 1 && required.length === 1 && params.has(required[0] as string);
+  if (isOnly && !/[=,]|^-$/.test(only as string)) return only as string;
   if (params.size === 0) return '-';
   return [...params].map(([name, value]) => `${name}=${value}`).join(',');
 }
