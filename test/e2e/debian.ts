@@ -3,6 +3,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 
 /** Debian packages that the run needs, each with a program that shows that it is installed. */
 const programOf = {
+  chromium: 'chromium',
   'etcd-server': 'etcd',
   prometheus: 'promtool',
   'redis-server': 'redis-server',
@@ -57,7 +58,13 @@ function withoutStartingServices(install: () => void): void {
 
 /** Whether a program of this name can be started. */
 export function onPath(program: string): boolean {
-  return (process.env.PATH ?? '')
+  return pathOf(program) !== undefined;
+}
+
+/** Where the program of this name is; undefined where it cannot be started. */
+export function pathOf(program: string): string | undefined {
+  const folder = (process.env.PATH ?? '')
     .split(':')
-    .some((folder) => folder !== '' && existsSync(`${folder}/${program}`));
+    .find((one) => one !== '' && existsSync(`${one}/${program}`));
+  return folder === undefined ? undefined : `${folder}/${program}`;
 }

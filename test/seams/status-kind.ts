@@ -3,6 +3,7 @@ import type { SliKind } from '../../src/domain/sli/kind.ts';
 /** A third kind of SLI, which no other file refers to: requests with a status. */
 export const status: SliKind = {
   badWord: 'without status',
+  badVerb: 'had no status',
   goodRequests: 'that carry a status',
   needsThreshold: false,
   seriesOf(side, { resource }) {

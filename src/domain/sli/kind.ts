@@ -14,6 +14,8 @@ export interface SliEndpoint {
 export interface SliKind {
   /** What a bad request did, in summaries: `3 of 20 requests failed`. */
   readonly badWord: string;
+  /** The same as a whole predicate, in sentences: `3 of 20 requests were slow`. */
+  readonly badVerb: string;
   /** Which requests are good, to follow the word "requests": `that do not end in 5XX`. */
   readonly goodRequests: string;
   /**

@@ -3,6 +3,7 @@ import type { SliKind } from './kind.ts';
 /** Requests that are slower than their endpoint's threshold. */
 export const latency: SliKind = {
   badWord: 'slow',
+  badVerb: 'were slow',
   goodRequests: "within their endpoint's latencyMs",
   needsThreshold: true,
   seriesOf: (side, { resource, latencyMs }) =>

@@ -64,7 +64,7 @@ export function spanText(ms: number): string {
 }
 
 function counted({ sli, bad, total }: SliVerdict): string {
-  return `${grouped(bad)} of ${grouped(total)} requests ${sliKinds[sli].badWord}`;
+  return `${grouped(bad)} of ${grouped(total)} requests ${sliKinds[sli].badVerb}`;
 }
 
 /** How unlikely it is without a fault, and when the gate aborts. */
@@ -91,7 +91,7 @@ function ruledOut({ rulesOutRate }: SliVerdict): string {
 export function worstText({ endpoints, sli }: SliVerdict): string | undefined {
   const [worst, ...others] = endpoints;
   if (worst === undefined || worst.bad === 0 || others.length === 0) return undefined;
-  return `Worst: ${worst.endpoint}, ${grouped(worst.bad)} of ${grouped(worst.total)} ${sliKinds[sli].badWord}.`;
+  return `Worst: ${worst.endpoint}, ${grouped(worst.bad)} of ${grouped(worst.total)} ${sliKinds[sli].badVerb}.`;
 }
 
 /** What is still missing for a pass. */

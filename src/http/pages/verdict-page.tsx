@@ -190,7 +190,7 @@ function Steps({ view }: { view: VerdictView }) {
 function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView; policy: GatePolicy }) {
   const { measurement, verdict, trend, looks } = view;
   const id = `sli-${sli.sli}`;
-  const { badWord } = sliKinds[sli.sli];
+  const { badWord, badVerb } = sliKinds[sli.sli];
   const points = trendOfSli(trend, sli.sli);
   const { decidesBy } = rules[policy.rule];
   const objective = view.cuj.objectives[sli.sli];
@@ -215,11 +215,11 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
         <span class={`badge ${sli.verdict}`}>{outcomeWords[sli.verdict]}</span>
       </h2>
       <p>
-        {grouped(sli.bad)} of {grouped(sli.total)} requests {badWord}
+        {grouped(sli.bad)} of {grouped(sli.total)} requests {badVerb}
         {sli.value !== null && <> ({valueText(sli.value, sli.objective)} good</>}
         {sli.value !== null && <>, the SLO is {objectiveText(sli.objective)})</>}. {surenessText(sli, policy)}
       </p>
-      <Distance sli={sli} badWord={badWord} />
+      <Distance sli={sli} badVerb={badVerb} />
       {decidesBy.evidence !== undefined && points.length > 1 && (
         <EvidenceChart
           id={`${id}-evidence`}
@@ -238,7 +238,7 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
           points={points.map(({ sli: { total, bad } }) => ({ total, bad }))}
           budget={objective.budget}
           minRequests={policy.minRequests}
-          badWord={badWord}
+          badVerb={badVerb}
         />
       )}
       {decidesBy.evidence !== undefined && objective !== undefined && points.length > 1 && (
@@ -255,7 +255,7 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
             minutes={minutes}
             fromMs={windowFromMs}
             toMs={windowToMs}
-            badWord={badWord}
+            badVerb={badVerb}
           />
           <details>
             <summary>The numbers by minute</summary>
@@ -269,11 +269,11 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
 }
 
 /** How far the verdict is from each border, in words. */
-function Distance({ sli, badWord }: { sli: SliVerdict; badWord: string }) {
+function Distance({ sli, badVerb }: { sli: SliVerdict; badVerb: string }) {
   const ahead = aheadText(sli);
   const parts = [
     ...(sli.verdict !== 'fail' && sli.failAtBadEvents !== null
-      ? [`At this traffic it fails at ${grouped(sli.failAtBadEvents)} requests that ${badWord}.`]
+      ? [`At this traffic it fails at ${grouped(sli.failAtBadEvents)} requests that ${badVerb}.`]
       : []),
     ...(ahead === undefined ? [] : [ahead]),
     ...(sli.total > 0 ? [`Failure rates above ${ratioText(sli.rulesOutRate)} are ruled out (95%).`] : []),

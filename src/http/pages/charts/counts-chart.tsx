@@ -16,7 +16,7 @@ export function CountsChart({
   points,
   budget,
   minRequests,
-  badWord,
+  badVerb,
 }: {
   id: string;
   points: readonly CountsPoint[];
@@ -24,7 +24,7 @@ export function CountsChart({
   budget: number;
   /** Below it, nothing is decided. */
   minRequests: number;
-  badWord: string;
+  badVerb: string;
 }) {
   const last = points.at(-1) ?? { total: 0, bad: 0 };
   const maxTotal = Math.max(minRequests * 1.5, ...points.map(({ total }) => total)) * 1.05;
@@ -42,8 +42,8 @@ export function CountsChart({
     <Figure
       id={id}
       title="Against the border"
-      caption={<>Requests that {badWord} (up) against all requests (right). Above the line the rule fails.</>}
-      description={`${grouped(last.bad)} of ${grouped(last.total)} requests ${badWord}; the rule fails above ${grouped(budget * last.total)}.`}
+      caption={<>Requests that {badVerb} (up) against all requests (right). Above the line the rule fails.</>}
+      description={`${grouped(last.bad)} of ${grouped(last.total)} requests ${badVerb}; the rule fails above ${grouped(budget * last.total)}.`}
       height={height}
     >
       <YAxis ticks={y.ticks(4).map((value) => ({ at: y(value), label: grouped(value) }))} />

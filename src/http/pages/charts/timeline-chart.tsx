@@ -19,7 +19,7 @@ export interface TimelineChartProps {
   readonly fromMs: number;
   readonly toMs: number;
   /** What a bad request did: `failed`. */
-  readonly badWord: string;
+  readonly badVerb: string;
 }
 
 const [failedTop, failedBottom, trafficTop, trafficBottom] = [chart.top, 116, 146, 236];
@@ -30,7 +30,7 @@ function rateOf({ total, bad }: { readonly total: number; readonly bad: number }
 }
 
 /** Failure rates and requests by minute, canary beside stable. */
-export function TimelineChart({ id, minutes, fromMs, toMs, badWord }: TimelineChartProps) {
+export function TimelineChart({ id, minutes, fromMs, toMs, badVerb }: TimelineChartProps) {
   const firstMs = minutes[0]?.atMs ?? fromMs;
   const endMs = (minutes.at(-1)?.atMs ?? toMs) + bucketMs;
   const x = scaleUtc()
@@ -56,7 +56,7 @@ export function TimelineChart({ id, minutes, fromMs, toMs, badWord }: TimelineCh
       title="By minute"
       caption={
         <>
-          Above: requests that {badWord}, in percent. Below: requests. <span class="key canary">canary</span>{' '}
+          Above: requests that {badVerb}, in percent. Below: requests. <span class="key canary">canary</span>{' '}
           <span class="key stable">stable</span>
           {fromMs > firstMs && <> The grey part is before the window that is judged.</>}
         </>
