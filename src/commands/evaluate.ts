@@ -2,11 +2,16 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { CallerError } from '../domain/errors.ts';
 import type { Outcome } from '../domain/judge/outcome.ts';
-import type { Evaluation } from '../evaluation/evaluator.ts';
+import {
+  judgeAgain,
+  parseRecord,
+  recordOf,
+  serviceRecordOf,
+  type VerdictRecord,
+} from '../domain/judge/verdict-record.ts';
 import { colorsFor } from './render/colors.ts';
 import { serviceVerdictText, verdictText } from './render/verdict.ts';
 import { exitCodes, type Io } from './support/io.ts';
-import { judgeAgain, parseRecord, recordOf } from './support/measurement-record.ts';
 
 interface Options {
   readonly param: ReadonlyMap<string, string>;
@@ -110,8 +115,8 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
   if ((cuj === undefined) === (options.allOf === undefined)) {
     throw new Misuse('Give one CUJ, or a service with --all-of. See cuj-gate evaluate --help for examples.');
   }
-  if (options.allOf !== undefined && (options.service !== undefined || options.record !== undefined)) {
-    throw new Misuse('--service and --record cannot be combined with --all-of.');
+  if (options.allOf !== undefined && options.service !== undefined) {
+    throw new Misuse('--service cannot be combined with --all-of.');
   }
   // Loaded on demand: a replay or a usage error should not wait for Datadog's client.
   const { openEvaluator } = await import('../server/compose.ts');
@@ -126,8 +131,13 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
   try {
     const signal = AbortSignal.timeout(deadlineMs);
     if (options.allOf !== undefined) {
-      const { verdict } = await evaluator.service({ ...question, service: options.allOf }, signal);
+      const { verdict, evaluations } = await evaluator.service(
+        { ...question, service: options.allOf },
+        signal,
+      );
       print(io, options, verdict, () => serviceVerdictText(verdict, colorsFor(io)));
+      if (options.record !== undefined)
+        await writeRecord(io, options.record, serviceRecordOf(verdict, evaluations));
       return codeOf(verdict.verdict);
     }
     const evaluation = await evaluator.cuj(
@@ -139,15 +149,14 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
       signal,
     );
     print(io, options, evaluation.verdict, () => verdictText(evaluation.verdict, colorsFor(io)));
-    if (options.record !== undefined) await writeRecord(io, options.record, evaluation);
+    if (options.record !== undefined) await writeRecord(io, options.record, recordOf(evaluation));
     return codeOf(evaluation.verdict.verdict);
   } finally {
     await close();
   }
 }
 
-async function writeRecord(io: Io, file: string, evaluation: Evaluation): Promise<void> {
-  const record = recordOf(evaluation);
+async function writeRecord(io: Io, file: string, record: VerdictRecord | undefined): Promise<void> {
   if (record === undefined) {
     io.stderr.write(`No data was measured: ${file} was not written.\n`);
     return;
@@ -183,14 +192,17 @@ async function replay(io: Io, cuj: string | undefined, file: string, options: Op
   } catch (error) {
     throw new Misuse(`${file} cannot be judged: ${(error as Error).message}. Create a record with --record.`);
   }
-  print(io, options, again.verdict, () => verdictText(again.verdict, colorsFor(io)));
+  const { verdict } = again;
+  print(io, options, verdict, () =>
+    'cuj' in verdict ? verdictText(verdict, colorsFor(io)) : serviceVerdictText(verdict, colorsFor(io)),
+  );
   if (!again.same) {
     io.stderr.write(
       `The verdict differs from the one in ${file}: the file was edited, or another version of cuj-gate wrote it.\n`,
     );
     return exitCodes.no;
   }
-  return codeOf(again.verdict.verdict);
+  return codeOf(verdict.verdict);
 }
 
 function print(io: Io, options: Options, verdict: object, text: () => string): void {

@@ -111,6 +111,15 @@ describe('evaluate', () => {
     expect(again.code).toBe(1);
   });
 
+  it('writes a verdict about a service down and judges it again to the same bytes', async () => {
+    const file = path.join(folder, 'member-api.json');
+    const question = ['--all-of', 'member-api', '--param', 'version=v1.42.0', '--json'];
+    const first = await evaluate(...question, '--record', file);
+    const again = await evaluate('--replay', file, '--json');
+    expect(again).toEqual({ ...first, stderr: '' });
+    expect((await evaluate('--replay', file)).stdout).toMatch(/^FAIL member-api/);
+  });
+
   /** Arguments that judge a CUJ whose objective takes more requests than its canary has had in ten minutes. */
   const thinCuj = (passAfter: '6m' | 'never') => {
     const document = exampleDocument();

@@ -4,11 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import {
-  judgeAgain,
-  parseRecord,
-  type VerdictRecord,
-} from '../../src/commands/support/measurement-record.ts';
+import { type CujVerdictRecord, judgeAgain, parseRecord } from '../../src/domain/judge/verdict-record.ts';
 import { withDispersion } from '../../src/domain/metrics/estimated-dispersion.ts';
 import { readMeasurement } from '../../src/domain/metrics/measurement-json.ts';
 import { ruleNames } from '../../src/domain/registry/rules.ts';
@@ -35,7 +31,7 @@ const { values } = parseArgs({
   },
 });
 
-type Question = Omit<VerdictRecord, 'verdict'>;
+type Question = Omit<CujVerdictRecord, 'verdict'>;
 
 /** A Python process that returns a line for each line. */
 class Oracle {
@@ -126,7 +122,7 @@ function compare(
 ): { readonly found: Difference[]; readonly verdict: unknown } {
   let verdict: unknown;
   try {
-    const record = parseRecord(JSON.stringify({ ...question, verdict: {} }));
+    const record = parseRecord(JSON.stringify({ ...question, verdict: {} })) as CujVerdictRecord;
     verdict = { ...judgeAgain(record).verdict, dispersions: dispersionsIn(record) };
   } catch (error) {
     verdict = { threw: String((error as Error).stack) };
@@ -135,7 +131,7 @@ function compare(
 }
 
 /** What would be estimated for each service of each SLI, whatever the record has. */
-function dispersionsIn({ measurement: written }: VerdictRecord): Record<string, number> {
+function dispersionsIn({ measurement: written }: CujVerdictRecord): Record<string, number> {
   const measurement = readMeasurement(written);
   return Object.fromEntries(
     sliNames.flatMap((sli) =>

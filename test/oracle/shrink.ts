@@ -1,16 +1,16 @@
-import type { VerdictRecord } from '../../src/commands/support/measurement-record.ts';
+import type { CujVerdictRecord } from '../../src/domain/judge/verdict-record.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: Mutable<T[K]> };
-type Draft = Mutable<Omit<VerdictRecord, 'verdict'>>;
+type Draft = Mutable<Omit<CujVerdictRecord, 'verdict'>>;
 
 const slis = ['availability', 'latency'] as const;
 
 /** A smaller record for which `disagrees` still holds: a greedy search, small enough to read. */
 export async function shrink(
-  record: Omit<VerdictRecord, 'verdict'>,
-  disagrees: (record: Omit<VerdictRecord, 'verdict'>) => Promise<boolean>,
+  record: Omit<CujVerdictRecord, 'verdict'>,
+  disagrees: (record: Omit<CujVerdictRecord, 'verdict'>) => Promise<boolean>,
   tries = 400,
-): Promise<Omit<VerdictRecord, 'verdict'>> {
+): Promise<Omit<CujVerdictRecord, 'verdict'>> {
   let best = structuredClone(record) as Draft;
   let left = tries;
   let smaller = true;
@@ -21,14 +21,14 @@ export async function shrink(
       change(attempt);
       if (JSON.stringify(attempt) === JSON.stringify(best)) continue;
       left -= 1;
-      if (await disagrees(attempt as Omit<VerdictRecord, 'verdict'>)) {
+      if (await disagrees(attempt as Omit<CujVerdictRecord, 'verdict'>)) {
         best = attempt;
         smaller = true;
       }
       if (left <= 0) break;
     }
   }
-  return best as Omit<VerdictRecord, 'verdict'>;
+  return best as Omit<CujVerdictRecord, 'verdict'>;
 }
 
 function* changesOf({ cuj, measurement }: Draft): Generator<(draft: Draft) => void> {

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, test, vi } from 'vitest';
 import { run } from '../../src/cli.ts';
-import { judgeAgain, parseRecord, recordOf } from '../../src/commands/support/measurement-record.ts';
+import { judgeAgain, parseRecord, recordOf } from '../../src/domain/judge/verdict-record.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
