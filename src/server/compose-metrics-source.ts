@@ -6,6 +6,7 @@ import type { Settings } from '../settings/settings.ts';
 import { createCachedSource } from '../sources/decorators/cache.ts';
 import { withOutageLog } from '../sources/decorators/outage-log.ts';
 import { createSourceMetrics } from '../sources/decorators/request-metrics.ts';
+import type { Backend } from './backend.ts';
 import { backends } from './backends.ts';
 import { openSharing, type Sharing } from './compose-shared-cache.ts';
 import type { Traces } from './compose-tracing.ts';
@@ -33,6 +34,8 @@ export interface Source {
   readonly describeQueries: DescribeQueries;
   /** Undefined where the backend knows no error budgets. */
   readonly readBudgets: ErrorBudgetOptions['read'] | undefined;
+  /** What replicas share is signed with this. */
+  readonly sharing: Backend['sharing'];
   close(): Promise<void>;
 }
 
@@ -47,6 +50,7 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
     onClockSkew: sourceMetrics.clockSkew,
     epochNow: now,
   });
+  const sharingOrigin = `${settings.backend} ${backend.sharing.origin}`;
   if (settings.redisUrl !== undefined) {
     sharing = await openSharing(settings.redisUrl, {
       logger,
@@ -54,7 +58,7 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
       now,
       deadlineMs,
       secret: backend.sharing.secret,
-      origin: `${settings.backend} ${backend.sharing.origin}`,
+      origin: sharingOrigin,
       describeQueries: backend.describeQueries,
       onHeldOff: (seconds) => backend.holdOff(seconds),
       ...(traces === undefined ? {} : { tracing: traces.tracing }),
@@ -77,6 +81,7 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
     source: traces?.question(cached) ?? cached,
     describeQueries: backend.describeQueries,
     readBudgets: budgetApi && ((...question) => errorBudgets.read(budgetApi, ...question)),
+    sharing: { secret: backend.sharing.secret, origin: sharingOrigin },
     async close() {
       await backend.close();
       await sharing?.close();

@@ -13,6 +13,7 @@ import { type RegistryHolder, watchRegistry } from '../registry-files/watch.ts';
 import { readSettings, requiredToServe, type Settings, SettingsError } from '../settings/settings.ts';
 import { backends } from './backends.ts';
 import { openAccess } from './compose-auth.ts';
+import { openHistory } from './compose-history.ts';
 import { openSource } from './compose-metrics-source.ts';
 import { openTraces } from './compose-tracing.ts';
 import { createLogger, secretsOf } from './logger.ts';
@@ -118,6 +119,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     source: overrides.source,
     apiTtlMs: errorBudgetIntervalMs,
   });
+  const history = await openHistory(settings, { logger, metrics, now, ...source.sharing });
   const errorBudgets = createErrorBudgets({
     read: source.readBudgets ?? noBudgets,
     registry: () => registry.current().registry,
@@ -159,6 +161,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     describeQueries: source.describeQueries,
     ...(traces === undefined ? {} : { tracing: traces.tracing }),
     registry: stateNow,
+    history,
     logger,
     metrics,
     now,
@@ -183,6 +186,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       await closeServer(app);
       if (admin !== undefined) await closeServer(admin);
       closed.abort();
+      await history.close();
       await source.close();
       await traces?.close();
     },

@@ -4,6 +4,7 @@ import type { Registry as MetricsRegistry } from 'prom-client';
 import type { DescribeQueries } from '../../domain/metrics/metrics-source.ts';
 import type { Authenticator } from '../../domain/ports/authenticator.ts';
 import type { Tracing } from '../../domain/ports/tracing.ts';
+import type { VerdictHistory } from '../../domain/ports/verdict-history.ts';
 import type { Problem, Registry } from '../../domain/registry/model.ts';
 import type { Evaluator } from '../../evaluation/evaluator.ts';
 
@@ -57,6 +58,8 @@ export interface AppPorts {
   readonly tls?: SecureContextOptions;
   /** `/metrics` and the probes are left to an app of their own. */
   readonly operationsApart?: boolean;
+  /** Told every verdict that is given. */
+  readonly history?: VerdictHistory;
   /** Undefined: nothing is traced. */
   readonly tracing?: Tracing;
   /** How long a request may take to arrive, in ms, and how often that is checked. */

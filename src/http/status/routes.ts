@@ -2,6 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { durationText } from '../../domain/duration.ts';
 import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
+import type { JudgedCuj } from '../../domain/judge/verdict-record.ts';
+import type { AskedAbout } from '../../domain/ports/verdict-history.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
 import type { SourceDialect } from '../../domain/registry/source-dialect.ts';
 import { findCuj, serviceNotFound } from '../../evaluation/evaluator.ts';
@@ -13,7 +15,7 @@ import { jsonText, ProblemError } from '../server/problem.ts';
 import { jsonType, type Respond } from '../server/respond.ts';
 import { explainCuj, explainService } from './explain.ts';
 import { type Failure, unknownCuj, unknownService } from './fallback-verdict.ts';
-import { ownOfCuj, ownOfService, readQuestion } from './question.ts';
+import { ownOfCuj, ownOfService, type Question, readQuestion } from './question.ts';
 import { createVerdictTexts } from './verdict-texts.ts';
 
 /** Minimum interval of this log line. */
@@ -37,6 +39,8 @@ interface Judged {
   readonly cached: boolean;
   /** Whether the source was needed for it, and was not asked or failed. */
   readonly unmeasured: boolean;
+  /** What the verdict was made of; empty where nothing was judged. */
+  readonly evaluations: readonly JudgedCuj[];
   /** The members that `explain` adds. */
   readonly explained: () => object;
 }
@@ -81,6 +85,7 @@ export function createStatusHandlers(
       verdict: unknown(failure),
       cached: false,
       unmeasured: true,
+      evaluations: [],
       explained,
     });
     if (request.overloadFailure !== undefined) return failed(request.overloadFailure);
@@ -107,9 +112,12 @@ export function createStatusHandlers(
   function send(
     request: FastifyRequest,
     reply: FastifyReply,
-    { verdict, cached, explained }: Judged,
-    { explain, pretty }: { explain: boolean; pretty: boolean },
+    about: AskedAbout,
+    judged: Judged,
+    question: Question,
   ): FastifyReply {
+    const { verdict, cached, explained } = judged;
+    const { explain, pretty } = question;
     const texts = textsOf(verdict);
     const durationMs = Math.round((performance.now() - request.startedAt) * 1000) / 1000;
     texts.logger.info({ reqId: request.id, durationMs, cached, caller: request.caller }, 'verdict');
@@ -124,7 +132,27 @@ export function createStatusHandlers(
     metrics.verdictAnswered(cuj, service, verdict.verdict, verdict.reason);
     const shown = explain ? { ...verdict, ...explained() } : verdict;
     const body = explain || pretty ? jsonText(shown, pretty) : texts.body;
-    return respond(request, reply, 200, jsonType, body, true);
+    const answer = respond(request, reply, 200, jsonType, body, true);
+    noteGiven(request, about, judged, question);
+    return answer;
+  }
+
+  /** After the answer, which never depends on it. */
+  function noteGiven(
+    { caller }: FastifyRequest,
+    about: AskedAbout,
+    { verdict, evaluations }: Judged,
+    { evaluationRequest: { window, since } }: Question,
+  ): void {
+    ports.history?.given({
+      atMs: now(),
+      about,
+      ...(window === undefined ? {} : { window }),
+      ...(since === undefined ? {} : { since }),
+      caller,
+      verdict,
+      judged: evaluations,
+    });
   }
 
   return {
@@ -147,13 +175,21 @@ export function createStatusHandlers(
             verdict,
             cached: remembered,
             unmeasured: measurement === undefined,
+            evaluations: [evaluation],
             explained: () => explainCuj(evaluation),
           };
         },
         (failure) => unknownCuj(registry, evaluationRequest, failure),
         () => ({ queries: [] }),
       );
-      return send(request, reply, of, question);
+      const { params, service: only } = evaluationRequest;
+      const about = {
+        kind: 'cuj',
+        name: cuj.name,
+        params: Object.fromEntries(params),
+        ...(only === undefined ? {} : { service: only }),
+      } as const;
+      return send(request, reply, about, of, question);
     },
 
     async service(request, reply) {
@@ -175,13 +211,15 @@ export function createStatusHandlers(
             verdict,
             cached: evaluations.length > 0 && evaluations.every(({ remembered }) => remembered),
             unmeasured: evaluations.some(({ measurement }) => measurement === undefined),
+            evaluations,
             explained: () => explainService(evaluation),
           };
         },
         (failure) => unknownService(registry, serviceRequest, failure),
         () => ({ verdicts: [] }),
       );
-      return send(request, reply, of, question);
+      const about = { kind: 'service', name, params: Object.fromEntries(part.params) } as const;
+      return send(request, reply, about, of, question);
     },
   };
 }
