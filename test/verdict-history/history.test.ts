@@ -64,7 +64,7 @@ async function setUp(options: { store?: ChangeStore; maxBytes?: number; maxAgeMs
   };
 }
 
-function valueOf<T>(reading: Reading<T>): T {
+function found<T>(reading: Reading<T>): T {
   if (!reading.available) throw new Error(reading.unavailable);
   return reading.value;
 }
@@ -80,7 +80,7 @@ describe('changes of verdicts', () => {
     await keeps(2);
     expect(files()).toHaveLength(2);
     const span = { fromMs: nowMs, toMs: nowMs + 90_000, max: 10 };
-    const { changes, more } = valueOf(await history.changes({ cuj: 'signup', ...span }));
+    const { changes, more } = found(await history.changes({ cuj: 'signup', ...span }));
     expect(more).toBe(false);
     expect(changes).toMatchObject([
       {
@@ -92,13 +92,13 @@ describe('changes of verdicts', () => {
       },
       { atMs: nowMs, verdict: 'pass' },
     ]);
-    expect(valueOf(await history.changes({ cuj: 'login', ...span })).changes).toEqual([]);
-    expect(valueOf(await history.changes({ service: 'signup', ...span })).changes).toEqual([]);
-    expect(valueOf(await history.changes({ ...span, max: 1 }))).toMatchObject({
+    expect(found(await history.changes({ cuj: 'login', ...span })).changes).toEqual([]);
+    expect(found(await history.changes({ service: 'signup', ...span })).changes).toEqual([]);
+    expect(found(await history.changes({ ...span, max: 1 }))).toMatchObject({
       changes: [{ verdict: 'fail' }],
       more: true,
     });
-    expect(valueOf(await history.changes({ ...span, toMs: nowMs + 59_999 })).changes).toMatchObject([
+    expect(found(await history.changes({ ...span, toMs: nowMs + 59_999 })).changes).toMatchObject([
       { verdict: 'pass' },
     ]);
   });
@@ -132,8 +132,8 @@ describe('changes of verdicts', () => {
     await ask('/services/member-api/status?version=v2', nowMs + 30_000);
     await keeps(2);
     const about: AskedAbout = { kind: 'service', name: 'member-api', params: { version: 'v2' } };
-    const before = valueOf(await history.givenAt(about, nowMs + 29_999));
-    const after = valueOf(await history.givenAt(about, nowMs + 30_000));
+    const before = found(await history.givenAt(about, nowMs + 29_999));
+    const after = found(await history.givenAt(about, nowMs + 30_000));
     const failing = (given: typeof before) =>
       given === undefined || !('cujs' in given.given)
         ? undefined
@@ -142,7 +142,7 @@ describe('changes of verdicts', () => {
     expect(failing(after)).toEqual(['login', 'signup']);
     const span = { fromMs: nowMs, toMs: nowMs + 60_000, max: 10 };
     // In the list, the verdict about the service changed once.
-    expect(valueOf(await history.changes(span)).changes).toHaveLength(1);
+    expect(found(await history.changes(span)).changes).toHaveLength(1);
   });
 
   it('are found as they were at a moment, with a record that gives the same bytes', async () => {
@@ -151,12 +151,12 @@ describe('changes of verdicts', () => {
     world.measure = async (query) => snapshotOf(query, broken, healthy);
     await ask('/cujs/signup/status?version=v2', nowMs + 60_000);
     await keeps(2);
-    const given = valueOf(await history.givenAt(signup, nowMs + 59_000));
+    const given = found(await history.givenAt(signup, nowMs + 59_000));
     expect(`${JSON.stringify(given?.given)}\n`).toBe(first);
     expect(given?.record === undefined ? undefined : judgeAgain(given.record)).toMatchObject({ same: true });
-    expect(valueOf(await history.givenAt(signup, nowMs - 1))).toBeUndefined();
-    expect(valueOf(await history.givenAt(signup, nowMs + 61 * 60_000 + 1))).toBeUndefined();
-    expect(valueOf(await history.givenAt({ ...signup, params: { version: 'v3' } }, nowMs))).toBeUndefined();
+    expect(found(await history.givenAt(signup, nowMs - 1))).toBeUndefined();
+    expect(found(await history.givenAt(signup, nowMs + 61 * 60_000 + 1))).toBeUndefined();
+    expect(found(await history.givenAt({ ...signup, params: { version: 'v3' } }, nowMs))).toBeUndefined();
   });
 
   it('that stay the same are kept again after half an hour, so that a look back finds them', async () => {
@@ -164,9 +164,9 @@ describe('changes of verdicts', () => {
     for (let minute = 0; minute <= 90; minute += 5)
       await ask('/cujs/signup/status?version=v2', nowMs + minute * 60_000);
     await keeps(4);
-    const given = valueOf(await history.givenAt(signup, nowMs + 110 * 60_000));
+    const given = found(await history.givenAt(signup, nowMs + 110 * 60_000));
     expect(given).toMatchObject({ atMs: nowMs + 90 * 60_000 });
-    const all = valueOf(await history.changes({ fromMs: nowMs, toMs: nowMs + 1e8, max: 10 }));
+    const all = found(await history.changes({ fromMs: nowMs, toMs: nowMs + 1e8, max: 10 }));
     expect(all.changes).toMatchObject([{ atMs: nowMs }]);
   });
 
@@ -181,7 +181,7 @@ describe('changes of verdicts', () => {
     };
     await ask('/cujs/signup/status?version=v2');
     await keeps(1);
-    const given = valueOf(await history.givenAt(signup, nowMs));
+    const given = found(await history.givenAt(signup, nowMs));
     expect(given).toMatchObject({ reason: 'source_unavailable', given: { verdict: 'inconclusive' } });
     expect(given).not.toHaveProperty('record');
   });
@@ -240,7 +240,7 @@ describe('a folder', () => {
     writeFileSync(a, readFileSync(a, 'utf8').slice(0, 100));
     writeFileSync(b, JSON.stringify({ given: { at: 'never', about: 7 }, verdict: { verdict: 'pass' } }));
     writeFileSync(path.join(path.dirname(c), 'junk.json'), '{}');
-    const { changes } = valueOf(await history.changes({ fromMs: 0, toMs: 1e15, max: 10 }));
+    const { changes } = found(await history.changes({ fromMs: 0, toMs: 1e15, max: 10 }));
     expect(changes.map(({ about }) => about.params.version)).toEqual(['v3', 'v2']);
   });
 
@@ -310,7 +310,7 @@ describe('a gate without a store', () => {
     const { app } = await bench({ history });
     await app.inject('/cujs/signup/status?version=v2');
     expect(await history.givenAt(signup, nowMs)).toMatchObject({ available: false });
-    expect(valueOf(await history.inProgress())).toMatchObject([
+    expect(found(await history.inProgress())).toMatchObject([
       {
         about: signup,
         services: ['member-api'],
@@ -319,7 +319,7 @@ describe('a gate without a store', () => {
         latest: { verdict: 'pass', traffic: { canary: expect.any(Number) } },
       },
     ]);
-    expect(valueOf(await history.looksOf(signup))).toHaveLength(1);
+    expect(found(await history.looksOf(signup))).toHaveLength(1);
   });
 
   it('does not note questions that are the caller’s mistake', async () => {
@@ -327,6 +327,6 @@ describe('a gate without a store', () => {
     const { app } = await bench({ history });
     expect((await app.inject('/cujs/signup/status?version=')).statusCode).toBe(400);
     expect((await app.inject('/cujs/nothing/status?version=v2')).statusCode).toBe(404);
-    expect(valueOf(await history.inProgress())).toEqual([]);
+    expect(found(await history.inProgress())).toEqual([]);
   });
 });
