@@ -226,7 +226,9 @@ function lookOf({ atMs, verdict, judged }: GivenEntry): GivenLook {
     .flatMap(({ verdict: of }) => of.slis.map((sli) => ({ ...sli, cuj: of.cuj })))
     .sort(compareJudged)
     .slice(0, maxSlisOfLook);
-  const ends = judged.flatMap(({ measurement }) => (measurement === undefined ? [] : [measurement.toMs]));
+  const ends = judged.flatMap(({ measurement }) =>
+    measurement === undefined ? [] : [measurement.toMs + (measurement.incompleteMs ?? 0)],
+  );
   return {
     atMs,
     lastAtMs: atMs,
