@@ -152,6 +152,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   const evaluator = createEvaluator({
     registry: () => registry.current().registry,
     source: source.source,
+    pastSource: source.pastSource,
     now,
     budget: errorBudgets.opinion,
     ...(traces === undefined ? {} : { judge: traces.judge }),
