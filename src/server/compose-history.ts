@@ -54,10 +54,10 @@ async function openStreams(
   { logger, now, secret, origin }: HistoryParts,
 ) {
   // Loaded on demand: a gate without Redis does not need it.
-  const [{ RedisStore }, { createSeal }, { SealedStream }, { RedisChangeStore }] = await Promise.all([
+  const [{ RedisStore }, { createSeal }, { SignedStream }, { RedisChangeStore }] = await Promise.all([
     import('../sources/redis-cache/redis-store.ts'),
     import('../sources/redis-cache/signed-envelope.ts'),
-    import('../verdict-history/sealed-stream.ts'),
+    import('../verdict-history/signed-stream.ts'),
     import('../verdict-history/redis-change-store.ts'),
   ]);
   // A connection of its own: what is slow here must not take the shared cache out of use.
@@ -69,8 +69,8 @@ async function openStreams(
   });
   const common = { store, seal: createSeal(secret, origin), now };
   return {
-    news: new SealedStream({ ...common, name: 'asked', maxBytes: newsBytes, maxAgeMs: looksKeptMs }),
-    changes: new RedisChangeStore(new SealedStream({ ...common, name: 'changes', maxBytes, maxAgeMs })),
+    news: new SignedStream({ ...common, name: 'asked', maxBytes: newsBytes, maxAgeMs: looksKeptMs }),
+    changes: new RedisChangeStore(new SignedStream({ ...common, name: 'changes', maxBytes, maxAgeMs })),
     close: () => store.close(),
   };
 }

@@ -163,6 +163,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     ...(traces === undefined ? {} : { tracing: traces.tracing }),
     registry: stateNow,
     history,
+    allowUnauthenticatedPast: settings.allowUnauthenticatedPast,
     logger,
     metrics,
     now,

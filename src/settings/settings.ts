@@ -31,6 +31,8 @@ export interface Settings {
   readonly redisUrl: string | undefined;
   /** Where changes of verdicts are kept. */
   readonly history: HistorySettings;
+  /** Callers that the gate does not know may ask about the past. */
+  readonly allowUnauthenticatedPast: boolean;
   readonly drainDelayMs: number;
   /** Concurrent status requests; more are answered `gate_overloaded`. */
   readonly maxInflight: number;
@@ -257,6 +259,12 @@ const table = {
     description: 'Whether /metrics requires a token too: true or false. Probes never do.',
     read: yesOrNo,
   },
+  CUJ_GATE_ALLOW_UNAUTHENTICATED_PAST: {
+    default: 'false',
+    description:
+      'Whether callers without credentials may ask about a moment in the past (at=): true or false. Such questions cost calls to Datadog, of which they take at most half.',
+    read: yesOrNo,
+  },
   CUJ_GATE_ADMIN_PORT: {
     default: undefined,
     description:
@@ -403,6 +411,7 @@ export function readSettings(
       given(env.CUJ_GATE_REDIS_URL) !== undefined || given(env.CUJ_GATE_REDIS_URL_FILE) !== undefined,
       problems,
     ),
+    allowUnauthenticatedPast: get('CUJ_GATE_ALLOW_UNAUTHENTICATED_PAST') === true,
     drainDelayMs: get('CUJ_GATE_DRAIN_DELAY') as number,
     maxInflight: get('CUJ_GATE_MAX_INFLIGHT') as number,
     tracesUrl:

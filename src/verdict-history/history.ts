@@ -19,8 +19,8 @@ import { AskedReleases, keyOf } from './asked-releases.ts';
 import type { ChangeStore } from './change-store.ts';
 import { changeOf, type KeptVerdict } from './given-document.ts';
 import type { HistoryMetrics } from './metrics.ts';
-import type { SealedStream } from './sealed-stream.ts';
 import { SharedNews } from './shared-news.ts';
+import type { SignedStream } from './signed-stream.ts';
 import { WriteQueue } from './write-queue.ts';
 
 /** The part of pino's interface that the history uses. */
@@ -35,7 +35,7 @@ export interface HistoryOptions {
   /** Where changes are kept; absent: they are not. */
   readonly changes?: { readonly store: ChangeStore; readonly metrics: HistoryMetrics };
   /** Where replicas tell each other what they are asked about; absent: each knows its own questions. */
-  readonly news?: SealedStream;
+  readonly news?: SignedStream;
   /** Calls the task at an interval until it is stopped; default: an unref'ed timer. */
   readonly every?: (ms: number, task: () => void) => () => void;
   /** The time limit of a read, in ms. Default 2,000. */

@@ -2,7 +2,7 @@ import type { AskedAbout, ChangesQuery, GivenChange, GivenRecord } from '../doma
 import { keyOf } from './asked-releases.ts';
 import type { ChangeStore, StoredChanges } from './change-store.ts';
 import { type KeptVerdict, readChange, readDocument, textOf } from './given-document.ts';
-import type { SealedStream } from './sealed-stream.ts';
+import type { SignedStream } from './signed-stream.ts';
 
 /** One read looks at so many changes at most. */
 const maxScanned = 2_000;
@@ -11,9 +11,9 @@ const clockSlackMs = 120_000;
 
 /** Keeps changes in a stream of Redis or Valkey, for all replicas. */
 export class RedisChangeStore implements ChangeStore {
-  readonly #stream: SealedStream;
+  readonly #stream: SignedStream;
 
-  constructor(stream: SealedStream) {
+  constructor(stream: SignedStream) {
     this.#stream = stream;
   }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AskedReleases, ReleaseNews } from './asked-releases.ts';
-import type { SealedStream } from './sealed-stream.ts';
+import type { SignedStream } from './signed-stream.ts';
 
 /** One round reads so many pages at most; the rest is read in the next rounds. */
 const pagesOfRound = 10;
@@ -21,13 +21,13 @@ interface Batch {
  */
 export class SharedNews {
   readonly #releases: AskedReleases;
-  readonly #stream: SealedStream;
+  readonly #stream: SignedStream;
   readonly #replica = randomUUID();
   readonly #seen = new Set<string>();
   #readUntil = '0';
   #round: Promise<void> | undefined;
 
-  constructor(releases: AskedReleases, stream: SealedStream) {
+  constructor(releases: AskedReleases, stream: SignedStream) {
     this.#releases = releases;
     this.#stream = stream;
   }

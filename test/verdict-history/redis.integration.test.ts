@@ -8,7 +8,7 @@ import { createSeal } from '../../src/sources/redis-cache/signed-envelope.ts';
 import { createVerdictHistory } from '../../src/verdict-history/history.ts';
 import { createHistoryMetrics } from '../../src/verdict-history/metrics.ts';
 import { RedisChangeStore } from '../../src/verdict-history/redis-change-store.ts';
-import { SealedStream } from '../../src/verdict-history/sealed-stream.ts';
+import { SignedStream } from '../../src/verdict-history/signed-stream.ts';
 import { bench, broken, healthy, nowMs, snapshotOf } from '../http/fixture.ts';
 import { RedisServer, redisProgram } from '../sources/redis-cache/redis-server.ts';
 
@@ -50,14 +50,14 @@ async function replica(url: string, { secret = 'key', maxBytes = 1e8, maxAgeMs =
   const clock = { nowMs: startMs };
   const now = () => clock.nowMs;
   const common = { store, seal: createSeal(secret, origin), now };
-  const changes = new SealedStream({ ...common, name: 'changes', maxBytes, maxAgeMs });
+  const changes = new SignedStream({ ...common, name: 'changes', maxBytes, maxAgeMs });
   const metrics = new MetricsRegistry();
   const warnings: object[] = [];
   const history = createVerdictHistory({
     now,
     logger: { warn: (fields) => void warnings.push(fields) },
     changes: { store: new RedisChangeStore(changes), metrics: createHistoryMetrics(metrics) },
-    news: new SealedStream({ ...common, name: 'asked', maxBytes: 1e7, maxAgeMs: 1e8 }),
+    news: new SignedStream({ ...common, name: 'asked', maxBytes: 1e7, maxAgeMs: 1e8 }),
     every: () => () => {},
     readLimitMs: 2_000,
   });

@@ -58,6 +58,8 @@ export interface AppPorts {
   readonly tls?: SecureContextOptions;
   /** `/metrics` and the probes are left to an app of their own. */
   readonly operationsApart?: boolean;
+  /** Callers that the gate does not know may ask about the past. */
+  readonly allowUnauthenticatedPast?: boolean;
   /** Told every verdict that is given. */
   readonly history?: VerdictHistory;
   /** Undefined: nothing is traced. */

@@ -15,6 +15,7 @@ import { jsonText, ProblemError } from '../server/problem.ts';
 import { jsonType, type Respond } from '../server/respond.ts';
 import { explainCuj, explainService } from './explain.ts';
 import { type Failure, unknownCuj, unknownService } from './fallback-verdict.ts';
+import { createPastAnswers } from './past.ts';
 import { ownOfCuj, ownOfService, type Question, readQuestion } from './question.ts';
 import { createVerdictTexts } from './verdict-texts.ts';
 
@@ -55,6 +56,7 @@ export function createStatusHandlers(
   const { evaluator, logger, now, deadlineMs, maxInflight } = ports;
   const timer = ports.timer ?? systemTimer;
   const textsOf = createVerdictTexts(logger);
+  const answerPast = createPastAnswers(ports, respond);
   let complainedAtMs = Number.NEGATIVE_INFINITY;
 
   const overloaded = ({ backend }: SourceDialect): Failure => ({
@@ -164,6 +166,27 @@ export function createStatusHandlers(
       const { evaluationRequest } = question;
       // One process asks one backend, so all services have the same dialect.
       const { dialect } = services[0] as Service;
+      const { params, service: only } = evaluationRequest;
+      const about = {
+        kind: 'cuj',
+        name: cuj.name,
+        params: Object.fromEntries(params),
+        ...(only === undefined ? {} : { service: only }),
+      } as const;
+      const unknown = (failure: Failure) => unknownCuj(registry, evaluationRequest, failure);
+      const { at } = question;
+      if (at !== undefined) {
+        return answerPast(request, reply, {
+          question: { ...question, at },
+          about,
+          dialect,
+          async start(asOf, signal) {
+            const evaluation = await evaluator.cuj({ ...evaluationRequest, ...asOf }, signal);
+            return { verdict: evaluation.verdict, explained: () => explainCuj(evaluation) };
+          },
+          unknown,
+        });
+      }
       const of = await judged(
         request,
         dialect,
@@ -179,16 +202,9 @@ export function createStatusHandlers(
             explained: () => explainCuj(evaluation),
           };
         },
-        (failure) => unknownCuj(registry, evaluationRequest, failure),
+        unknown,
         () => ({ queries: [] }),
       );
-      const { params, service: only } = evaluationRequest;
-      const about = {
-        kind: 'cuj',
-        name: cuj.name,
-        params: Object.fromEntries(params),
-        ...(only === undefined ? {} : { service: only }),
-      } as const;
       return send(request, reply, about, of, question);
     },
 
@@ -200,6 +216,21 @@ export function createStatusHandlers(
       const question = readQuestion(request, [service], ownOfService, '*');
       const { cuj: _, ...part } = question.evaluationRequest;
       const serviceRequest = { ...part, service: name };
+      const about = { kind: 'service', name, params: Object.fromEntries(part.params) } as const;
+      const unknown = (failure: Failure) => unknownService(registry, serviceRequest, failure);
+      const { at } = question;
+      if (at !== undefined) {
+        return answerPast(request, reply, {
+          question: { ...question, at },
+          about,
+          dialect: service.dialect,
+          async start(asOf, signal) {
+            const evaluation = await evaluator.service({ ...serviceRequest, ...asOf }, signal);
+            return { verdict: evaluation.verdict, explained: () => explainService(evaluation) };
+          },
+          unknown,
+        });
+      }
       const of = await judged(
         request,
         service.dialect,
@@ -215,10 +246,9 @@ export function createStatusHandlers(
             explained: () => explainService(evaluation),
           };
         },
-        (failure) => unknownService(registry, serviceRequest, failure),
+        unknown,
         () => ({ verdicts: [] }),
       );
-      const about = { kind: 'service', name, params: Object.fromEntries(part.params) } as const;
       return send(request, reply, about, of, question);
     },
   };

@@ -1,7 +1,7 @@
 import type { RedisStore } from '../sources/redis-cache/redis-store.ts';
 import type { Seal } from '../sources/redis-cache/signed-envelope.ts';
 
-export interface SealedStreamOptions {
+export interface SignedStreamOptions {
   readonly store: RedisStore;
   readonly seal: Seal;
   /** Of the stream, after the namespace. */
@@ -71,15 +71,15 @@ end
 return {last, #page == tonumber(ARGV[4]) and 1 or 0, found}`;
 
 /**
- * A stream of signed values in Redis or Valkey (5.0 or later), bounded in bytes and age. Whoever can write to Redis can delete entries,
+ * A stream of signed values in Redis or Valkey (5.0 or later), bounded in bytes and age. Anyone who can write to Redis can delete entries,
  * but not make or change one. Every call rejects with SharedStoreDown while Redis is down or slow.
  */
-export class SealedStream {
-  readonly #options: SealedStreamOptions;
+export class SignedStream {
+  readonly #options: SignedStreamOptions;
   /** Stream and hash are one Redis Cluster slot. */
   readonly #name: string;
 
-  constructor(options: SealedStreamOptions) {
+  constructor(options: SignedStreamOptions) {
     this.#options = options;
     this.#name = `{${options.seal.namespace}}:${options.name}`;
   }
@@ -88,15 +88,15 @@ export class SealedStream {
   async append(id: string, value: unknown, body?: unknown): Promise<void> {
     const { seal, maxBytes, maxAgeMs, now } = this.#options;
     const nowMs = now();
-    const sealed = await seal.close(this.#name, value, nowMs);
-    const sealedBody =
+    const signed = await seal.close(this.#name, value, nowMs);
+    const signedBody =
       body === undefined ? Buffer.alloc(0) : await seal.close(this.#bodyName(id), body, nowMs);
-    if (sealed.length > maxValueBytes) throw new Error(`an entry of ${sealed.length} bytes is too long`);
-    if (sealedBody.length > maxBodyBytes)
-      throw new Error(`a record of ${sealedBody.length} bytes is too long`);
+    if (signed.length > maxValueBytes) throw new Error(`an entry of ${signed.length} bytes is too long`);
+    if (signedBody.length > maxBodyBytes)
+      throw new Error(`a record of ${signedBody.length} bytes is too long`);
     const limits = [maxBytes, nowMs - maxAgeMs, trimmedAtOnce, maxAgeMs];
     await this.#ask((redis, prefix) =>
-      redis.eval(appendScript, 2, ...this.#keys(prefix), id, sealed, sealedBody, ...limits),
+      redis.eval(appendScript, 2, ...this.#keys(prefix), id, signed, signedBody, ...limits),
     );
   }
 
