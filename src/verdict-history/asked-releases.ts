@@ -41,7 +41,7 @@ export const looksKeptMs = 6 * 3_600_000;
 const newReleaseAfterMs = 3_600_000;
 const maxReleases = 1_000;
 /** Over all releases; one SLI of one look takes about 150 bytes. */
-const maxPoints = 200_000;
+const maxPoints = 100_000;
 const maxLooksOfRelease = 1_000;
 /** Questions of other replicas arrive some seconds later: the same look is looked for among the newest. */
 const comparedLooks = 20;
@@ -65,10 +65,11 @@ export class AskedReleases {
     maxSize: maxPoints,
     sizeCalculation: ({ looks }) => looks.reduce((sum, { slis }) => sum + slis.length + 1, 1),
   });
-  /** By the question with its window: what was judged last, and its look. Verdicts are compared by identity. */
-  readonly #lastGiven = new LRUCache<string, { readonly of: readonly object[]; readonly look: GivenLook }>({
-    max: 2 * maxReleases,
-  });
+  /** By the question with its window: what was judged last, and its look. Verdicts are compared by identity, and not kept alive. */
+  readonly #lastGiven = new LRUCache<
+    string,
+    { readonly of: readonly WeakRef<object>[]; readonly look: GivenLook }
+  >({ max: 2 * maxReleases });
   #pending: Map<string, Pending> | undefined;
 
   /** `share`: news are collected for {@link takeNews}. `now` is epoch ms. */
@@ -82,10 +83,10 @@ export class AskedReleases {
     const { atMs, about, verdict, judged } = entry;
     const of = judged.length === 0 ? [verdict] : judged.map((one) => one.verdict);
     const last = this.#lastGiven.get(question);
-    const isSame = last?.of.length === of.length && last.of.every((one, i) => one === of[i]);
+    const isSame = last?.of.length === of.length && last.of.every((one, i) => one.deref() === of[i]);
     const look =
       last !== undefined && isSame ? { ...last.look, atMs, lastAtMs: atMs, times: 1 } : lookOf(entry);
-    if (!isSame) this.#lastGiven.set(question, { of, look });
+    if (!isSame) this.#lastGiven.set(question, { of: of.map((one) => new WeakRef(one)), look });
     const traffic = 'traffic' in verdict ? verdict.traffic : undefined;
     const windowFrom = 'window' in verdict ? verdict.window?.from : undefined;
     this.merge(
