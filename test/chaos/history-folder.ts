@@ -35,7 +35,8 @@ export class HistoryFolder {
   #retry(act: () => void): void {
     for (let tries = 0; tries < 3; tries += 1) {
       try {
-        return act();
+        act();
+        return;
       } catch {
         // The next time it may be there, or no longer be there.
       }
