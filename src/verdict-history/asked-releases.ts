@@ -35,6 +35,13 @@ interface Pending extends Mutable<Omit<ReleaseNews, 'looks'>> {
   readonly looks: Map<GivenLook, Mutable<GivenLook>>;
 }
 
+/** What a question was given last. Verdicts are compared by identity, and not kept alive. */
+interface LastGiven {
+  readonly of: readonly WeakRef<object>[];
+  readonly look: GivenLook;
+  readonly latest: Release['latest'];
+}
+
 /** How long looks are kept after the last one: a rollout with its bake is over by then. */
 export const looksKeptMs = 6 * 3_600_000;
 /** After a silence of so long, the same version is a release of its own. */
@@ -65,11 +72,8 @@ export class AskedReleases {
     maxSize: maxPoints,
     sizeCalculation: ({ looks }) => looks.reduce((sum, { slis }) => sum + slis.length + 1, 1),
   });
-  /** By the question with its window: what was judged last, and its look. Verdicts are compared by identity, and not kept alive. */
-  readonly #lastGiven = new LRUCache<
-    string,
-    { readonly of: readonly WeakRef<object>[]; readonly look: GivenLook }
-  >({ max: 2 * maxReleases });
+  /** By the question with its window. */
+  readonly #lastGiven = new LRUCache<string, LastGiven>({ max: 2 * maxReleases });
   #pending: Map<string, Pending> | undefined;
 
   /** `share`: news are collected for {@link takeNews}. `now` is epoch ms. */
@@ -78,38 +82,58 @@ export class AskedReleases {
     if (options.share) this.#pending = new Map();
   }
 
-  /** Notes a verdict that was given. `question` is the key with window and since. */
-  note(key: string, question: string, entry: GivenEntry): void {
+  /**
+   * Notes a verdict that was given. `question` is the key with window and since. Returns whether it is the very verdict that the
+   * question was given last.
+   */
+  note(key: string, question: string, entry: GivenEntry): boolean {
     const { atMs, about, verdict, judged } = entry;
-    const of = judged.length === 0 ? [verdict] : judged.map((one) => one.verdict);
     const last = this.#lastGiven.get(question);
-    const isSame = last?.of.length === of.length && last.of.every((one, i) => one.deref() === of[i]);
-    const look =
-      last !== undefined && isSame ? { ...last.look, atMs, lastAtMs: atMs, times: 1 } : lookOf(entry);
-    if (!isSame) this.#lastGiven.set(question, { of: of.map((one) => new WeakRef(one)), look });
+    if (last !== undefined && isOf(last, entry) && this.#noteAgain(key, atMs, last)) {
+      this.#collect(key, { ...last.look, atMs, lastAtMs: atMs, times: 1 }, last.latest);
+      return true;
+    }
+    const look = lookOf(entry);
     const traffic = 'traffic' in verdict ? verdict.traffic : undefined;
     const windowFrom = 'window' in verdict ? verdict.window?.from : undefined;
-    this.merge(
-      {
-        about,
-        services: 'services' in verdict ? verdict.services : [verdict.service],
-        canary: verdict.canary,
-        stable: verdict.stable,
-        firstAskedMs: atMs,
-        lastAskedMs: atMs,
-        asked: 1,
-        latest: {
-          verdict: verdict.verdict,
-          reason: verdict.reason,
-          summary: verdict.summary,
-          ...(traffic === undefined ? {} : { traffic }),
-          ...(windowFrom === undefined ? {} : { windowFrom }),
-        },
-        looks: [look],
-      },
-      key,
-    );
-    this.#collect(key, look);
+    const latest = {
+      verdict: verdict.verdict,
+      reason: verdict.reason,
+      summary: verdict.summary,
+      ...(traffic === undefined ? {} : { traffic }),
+      ...(windowFrom === undefined ? {} : { windowFrom }),
+    };
+    const of = judged.length === 0 ? [verdict] : judged.map((one) => one.verdict);
+    this.#lastGiven.set(question, { of: of.map((one) => new WeakRef(one)), look, latest });
+    const news = {
+      about,
+      services: 'services' in verdict ? verdict.services : [verdict.service],
+      canary: verdict.canary,
+      stable: verdict.stable,
+      firstAskedMs: atMs,
+      lastAskedMs: atMs,
+      asked: 1,
+      latest,
+      looks: [look],
+    };
+    this.merge(news, key);
+    this.#collect(key, look, latest);
+    return false;
+  }
+
+  /** Most answers repeat the last one, and cost little. Returns whether the release and its look are known. */
+  #noteAgain(key: string, atMs: number, { look, latest }: LastGiven): boolean {
+    const known = this.#known.get(key);
+    const at = known?.looks.findLastIndex((one) => isSameLook(one, look)) ?? -1;
+    const same = known?.looks[at];
+    if (known === undefined || same === undefined || atMs - known.lastAskedMs > newReleaseAfterMs)
+      return false;
+    known.asked += 1;
+    known.lastAskedMs = Math.max(known.lastAskedMs, atMs);
+    known.latest = latest;
+    same.times += 1;
+    same.lastAtMs = Math.max(same.lastAtMs, atMs);
+    return true;
   }
 
   /** Adds what was asked elsewhere. */
@@ -134,9 +158,9 @@ export class AskedReleases {
     if (added) this.#known.set(key, { ...known });
   }
 
-  #collect(key: string, look: GivenLook): void {
+  #collect(key: string, look: GivenLook, latest: Release['latest']): void {
     const pending = this.#pending;
-    const known = this.#known.peek(key);
+    const known = pending === undefined ? undefined : this.#known.peek(key);
     if (pending === undefined || known === undefined) return;
     const { looks: _, ...release } = known;
     const before = pending.get(key);
@@ -147,6 +171,8 @@ export class AskedReleases {
     else addTo(same, look);
     pending.set(key, {
       ...release,
+      latest,
+      lastAskedMs: look.lastAtMs,
       firstAskedMs: before?.firstAskedMs ?? look.atMs,
       asked: (before?.asked ?? 0) + 1,
       looks,
@@ -177,6 +203,11 @@ export class AskedReleases {
     const looks = this.#known.get(keyOf(about))?.looks ?? [];
     return looks.filter(({ lastAtMs }) => lastAtMs >= sinceMs).map((look) => ({ ...look }));
   }
+}
+
+function isOf({ of }: LastGiven, { verdict, judged }: GivenEntry): boolean {
+  if (judged.length === 0) return of.length === 1 && of[0]?.deref() === verdict;
+  return of.length === judged.length && of.every((one, i) => one.deref() === judged[i]?.verdict);
 }
 
 /** Adds a look in the order of time, or counts it where it is there; whether it was added. */

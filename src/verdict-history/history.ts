@@ -91,11 +91,13 @@ export function createVerdictHistory(options: HistoryOptions): VerdictHistory {
   const stopNews =
     news === undefined ? undefined : every(newsEveryMs, () => void news.exchange().catch(() => {}));
 
-  function keep(question: string, entry: GivenEntry): void {
+  function keep(question: string, entry: GivenEntry, isAgain: boolean): void {
     if (writes === undefined) return;
-    const state = stateOf(entry);
     const last = lastKept.get(question);
-    if (last?.state === state && entry.atMs - last.atMs < keptAgainMs) return;
+    const isRecent = last !== undefined && entry.atMs - last.atMs < keptAgainMs;
+    if (isRecent && isAgain) return;
+    const state = stateOf(entry);
+    if (isRecent && last.state === state) return;
     lastKept.set(question, { state, atMs: entry.atMs });
     const id = randomBytes(4).toString('hex');
     writes.add({ question, verdict: { change: changeOf(entry, id), entry } });
@@ -137,8 +139,7 @@ export function createVerdictHistory(options: HistoryOptions): VerdictHistory {
         const { about, window = '', since = '' } = entry;
         const key = keyOf(about);
         const question = `${key} ${window} ${since}`;
-        releases.note(key, question, entry);
-        keep(question, entry);
+        keep(question, entry, releases.note(key, question, entry));
       } catch (error) {
         // A mistake of ours must not cost an answer.
         logger.warn({ err: error }, 'a verdict was not noted in the history');

@@ -80,6 +80,16 @@ describe('the releases in progress', () => {
     expect(releases.inProgress()).toMatchObject([{ firstAskedMs: clock.nowMs, asked: 1 }]);
   });
 
+  it('are noted again, with the same verdict, after there was no room for them', () => {
+    const { releases, note } = table();
+    const verdict = verdictOf('fail', 50);
+    note(about('v1'), verdict);
+    for (let i = 0; i < 1_000; i += 1) note(about(`other${i}`), verdictOf('pass', 0));
+    expect(releases.looksOf(about('v1'))).toEqual([]);
+    note(about('v1'), verdict);
+    expect(releases.inProgress()[0]).toMatchObject({ about: about('v1'), latest: { verdict: 'fail' } });
+  });
+
   it('are the same release whatever the order of the parameters', () => {
     const of = (params: Record<string, string>): AskedAbout => ({ kind: 'service', name: 'a', params });
     expect(keyOf(of({ a: '1', b: '2' }))).toBe(keyOf(of({ b: '2', a: '1' })));
