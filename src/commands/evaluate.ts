@@ -1,7 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { CallerError } from '../domain/errors.ts';
+import type { Verdict } from '../domain/judge/judge.ts';
+import type { ServiceVerdict } from '../domain/judge/judge-service.ts';
 import type { Outcome } from '../domain/judge/outcome.ts';
+import { recomputedAt } from '../domain/judge/recomputed.ts';
 import {
   judgeAgain,
   parseRecord,
@@ -9,6 +12,8 @@ import {
   serviceRecordOf,
   type VerdictRecord,
 } from '../domain/judge/verdict-record.ts';
+import { readMoment } from '../domain/metrics/evaluation-request.ts';
+import type { Registry, Service } from '../domain/registry/model.ts';
 import { colorsFor } from './render/colors.ts';
 import { serviceVerdictText, verdictText } from './render/verdict.ts';
 import { exitCodes, type Io } from './support/io.ts';
@@ -20,6 +25,7 @@ interface Options {
   readonly service?: string;
   readonly window?: string;
   readonly since?: string;
+  readonly at?: string;
   readonly json?: boolean;
   readonly record?: string;
   readonly replay?: string;
@@ -54,6 +60,7 @@ export function evaluateCommand(io: Io, exit: (code: number) => void): Command {
     .option('--service <name>', 'only the endpoints of this service, if the CUJ has several')
     .option('--window <span>', 'rollout, or a duration such as 5m')
     .option('--since <time>', 'start of the rollout: RFC 3339 or epoch seconds')
+    .option('--at <time>', 'as of a moment in the past (RFC 3339), by the data and the registry of now')
     .option('--record <file>', 'write the verdict and all its inputs to a file')
     .option('--replay <file>', 'judge a recorded verdict again, without the backend')
     .option('--json', 'print the response of the HTTP API')
@@ -68,6 +75,7 @@ Examples:
   cuj-gate evaluate --all-of member-api --param version=v1.42.0 --json
   cuj-gate evaluate login --param version=v1.42.0 --record login.json
   cuj-gate evaluate --replay login.json
+  cuj-gate evaluate login --param version=v1.42.0 --at 2026-01-31T09:00:00Z
 
 Exit codes: 0 pass, 1 fail or inconclusive, 2 misuse.`,
     )
@@ -123,19 +131,22 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
   const opened = await openEvaluator(io.env, options.registry, io.now);
   if ('problem' in opened) throw new Misuse(opened.problem);
   const { evaluator, deadlineMs, close } = opened;
-  const question = {
-    params: options.param,
-    ...(options.window === undefined ? {} : { window: options.window }),
-    ...(options.since === undefined ? {} : { since: options.since }),
-  };
   try {
+    const atMs =
+      options.at === undefined ? undefined : momentOf(options.at, opened.registry.registry, io.now());
+    const question = {
+      params: options.param,
+      ...(options.window === undefined ? {} : { window: options.window }),
+      ...(options.since === undefined ? {} : { since: options.since }),
+      ...(atMs === undefined ? {} : { atMs }),
+    };
     const signal = AbortSignal.timeout(deadlineMs);
     if (options.allOf !== undefined) {
       const { verdict, evaluations } = await evaluator.service(
         { ...question, service: options.allOf },
         signal,
       );
-      print(io, options, verdict, () => serviceVerdictText(verdict, colorsFor(io)));
+      printAsOf(io, options, atMs, verdict, () => serviceVerdictText(verdict, colorsFor(io)));
       if (options.record !== undefined)
         await writeRecord(io, options.record, serviceRecordOf(verdict, evaluations));
       return codeOf(verdict.verdict);
@@ -148,12 +159,36 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
       },
       signal,
     );
-    print(io, options, evaluation.verdict, () => verdictText(evaluation.verdict, colorsFor(io)));
+    const { verdict } = evaluation;
+    printAsOf(io, options, atMs, verdict, () => verdictText(verdict, colorsFor(io)));
     if (options.record !== undefined) await writeRecord(io, options.record, recordOf(evaluation));
-    return codeOf(evaluation.verdict.verdict);
+    return codeOf(verdict.verdict);
   } finally {
     await close();
   }
+}
+
+/** Throws CallerError where it is no moment that can be asked about. */
+function momentOf(text: string, { services }: Registry, nowMs: number): number {
+  // One process asks one backend, so all services have the same dialect.
+  const [service] = services.values();
+  return readMoment(text, nowMs, (service as Service).dialect);
+}
+
+/** What is recomputed for a moment in the past says so, here as over HTTP. */
+function printAsOf(
+  io: Io,
+  options: Options,
+  atMs: number | undefined,
+  verdict: Verdict | ServiceVerdict,
+  text: () => string,
+): void {
+  if (atMs === undefined) {
+    print(io, options, verdict, text);
+    return;
+  }
+  const recomputed = recomputedAt(atMs, verdict);
+  print(io, options, recomputed, () => `RECOMPUTED as of ${recomputed.at}\n${text()}\n${recomputed.hint}\n`);
 }
 
 async function writeRecord(io: Io, file: string, record: VerdictRecord | undefined): Promise<void> {

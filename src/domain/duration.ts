@@ -1,5 +1,6 @@
 export const minuteMs = 60_000;
 export const hourMs = 3_600_000;
+export const dayMs = 86_400_000;
 
 /** Durations as people write them in the registry: a whole number and one unit. */
 export const durationPattern = '^[1-9][0-9]{0,4}(s|m|h|d)$';

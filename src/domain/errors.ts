@@ -5,6 +5,7 @@
 export const callerErrorCodes = [
   'invalid_request',
   'unauthorized',
+  'forbidden',
   'cuj_not_found',
   'service_not_found',
   'not_found',

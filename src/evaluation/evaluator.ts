@@ -11,6 +11,7 @@ import {
   type EvaluationRequest,
   type ResolvedRequest,
   refuseFuture,
+  refuseLater,
   resolveRequest,
 } from '../domain/metrics/evaluation-request.ts';
 import { measuredUntil, measurementOf, type Snapshots } from '../domain/metrics/measurement.ts';
@@ -34,6 +35,8 @@ export interface EvaluatorPorts {
   /** The current registry. A question uses one registry from beginning to end. */
   readonly registry: () => Registry;
   readonly source: MetricsSource;
+  /** Asked by questions as of a moment in the past; default: `source`. */
+  readonly pastSource?: MetricsSource;
   /** Epoch ms. */
   readonly now: () => number;
   /** The error budget's opinion on a CUJ's rule. It is synchronous: no verdict waits for it. */
@@ -64,13 +67,27 @@ export interface ServiceEvaluation {
 /** A question about a whole service. */
 export type ServiceRequest = Omit<EvaluationRequest, 'cuj' | 'service'> & { readonly service: string };
 
+/**
+ * A moment in the past that a question is asked as of, epoch ms. It is judged by the source's data, the registry and the error
+ * budget of now, from the data that was complete at that moment.
+ */
+export interface AsOf {
+  readonly atMs?: number;
+  /**
+   * The end of the data of a verdict that was given at that moment. The end depends on what was asked before it: within 30 s,
+   * and within 20 s while bad events could become a fail. Ignored where it is not on the grid or was not complete at `atMs`.
+   */
+  readonly untilMs?: number;
+}
+
 export interface Evaluator {
   /**
    * Throws CallerError for the caller's mistakes; a failure of the source is an `inconclusive` verdict. Where the signal
    * has aborted already, nothing is sent: what can be answered from the source's cache is, the rest is `source_timeout`.
+   * Questions as of a moment in the past leave no trace in the evaluator.
    */
-  cuj(request: EvaluationRequest, signal: AbortSignal): Promise<Evaluation>;
-  service(request: ServiceRequest, signal: AbortSignal): Promise<ServiceEvaluation>;
+  cuj(request: EvaluationRequest & AsOf, signal: AbortSignal): Promise<Evaluation>;
+  service(request: ServiceRequest & AsOf, signal: AbortSignal): Promise<ServiceEvaluation>;
 }
 
 /** A question about one CUJ, as it is needed to ask the source and to remember the verdict. */
@@ -160,29 +177,15 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
 
   /** The evaluation of the data until a time on a grid of `stepMs`, or of what the source has of it. */
   async function evaluateUntil(question: AskedCuj, nowMs: number, stepMs: number): Promise<Judged> {
-    const { registry, cuj, plan, sliCount, opinion, key, budget, signal } = question;
+    const { registry, cuj, plan, key, budget, signal } = question;
     const { resolved, scopes } = plan;
-    const optionsNow = () => optionsOf(registry, resolved, opinion, sliCount);
-    let measured: Required<Snapshots>[];
-    try {
-      measured = await Promise.all(
-        scopes.map((scope) => measure(ports.source, queriesOf(scope, endOf(scope, nowMs, stepMs)), signal)),
-      );
-    } catch (error) {
-      if (!(error instanceof SourceError)) throw error;
-      const failure = { reason: error.code, message: error.message, hint: error.hint };
-      const options = optionsNow();
-      const verdict = unknownVerdict(cuj, failure, resolved.selectorTexts, options);
-      const evaluation = { verdict, cuj, options, queries: [], remembered: false };
-      return { evaluation, isUndecided: false };
-    }
+    const ends = scopes.map((scope) => endOf(scope, nowMs, stepMs));
+    const measured = await measureAll(ports.source, scopes, ends, signal);
+    if (measured instanceof SourceError) return declined(question, measured);
     const snapshots = measured.flatMap(({ past, recent }) => [past, recent]);
     if (!isClockSkewed(worstSkew(snapshots.map(({ clockSkewMs }) => clockSkewMs))))
       refuseFuture(resolved, nowMs);
-    const byService = new Map<string, Snapshots>();
-    scopes.forEach(({ services }, i) => {
-      for (const name of services) byService.set(name, measured[i] as Snapshots);
-    });
+    const byService = snapshotsByService(scopes, measured);
     const span = measuredUntil(resolved, byService, nowMs - cuj.gate.lagMs);
     const { toMs } = span;
     // The same snapshots give the same verdict: a rollout's twenty CUJs are judged once for each of them, not once a question.
@@ -196,8 +199,21 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     ) {
       return before;
     }
-    const measurement = measurementOf(resolved, byService, span);
-    const options = optionsNow();
+    const judged = judgedOf(question, measured, measurementOf(resolved, byService, span));
+    if (registry === remembersFor) {
+      const refs = snapshots.map((snapshot) => new WeakRef(snapshot));
+      const again = { ...judged, evaluation: { ...judged.evaluation, remembered: true } };
+      memory.set(key, { plan, toMs, snapshots: refs, budget, ...again });
+    }
+    return judged;
+  }
+
+  function judgedOf(
+    { registry, cuj, plan, opinion, sliCount }: AskedCuj,
+    measured: readonly Required<Snapshots>[],
+    measurement: Measurement,
+  ): Judged {
+    const options = optionsOf(registry, plan.resolved, opinion, sliCount);
     const evaluation: Evaluation = {
       verdict: (ports.judge ?? judge)(cuj, measurement, options),
       cuj,
@@ -206,18 +222,24 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       queries: measured.flatMap(({ recent }) => recent.queries),
       remembered: false,
     };
-    const judged = { evaluation, isUndecided: isUndecided(evaluation) };
-    if (registry === remembersFor) {
-      const refs = snapshots.map((snapshot) => new WeakRef(snapshot));
-      const again = { ...judged, evaluation: { ...evaluation, remembered: true } };
-      memory.set(key, { plan, toMs, snapshots: refs, budget, ...again });
-    }
-    return judged;
+    return { evaluation, isUndecided: isUndecided(evaluation) };
+  }
+
+  /** The data until `ends`, one for each scope, as it was complete at `atMs`. Nothing of it is remembered. */
+  async function evaluatePast(question: AskedCuj, atMs: number, ends: readonly number[]): Promise<Judged> {
+    const { cuj, plan, signal } = question;
+    const { resolved, scopes } = plan;
+    const measured = await measureAll(ports.pastSource ?? ports.source, scopes, ends, signal);
+    if (measured instanceof SourceError) return declined(question, measured);
+    const settled = measured.map(({ past, recent }) => ({ past, recent: withoutSkew(recent) }));
+    const byService = snapshotsByService(scopes, settled);
+    const span = measuredUntil(resolved, byService, atMs - cuj.gate.lagMs);
+    return judgedOf(question, settled, measurementOf(resolved, byService, span));
   }
 
   async function evaluate(
     registry: Registry,
-    request: EvaluationRequest,
+    request: EvaluationRequest & AsOf,
     sliCount: number | undefined,
     signal: AbortSignal,
   ): Promise<Evaluation> {
@@ -230,6 +252,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     const opinion = ports.budget?.(cuj) ?? {};
     const budget = JSON.stringify(opinion);
     const question: AskedCuj = { registry, cuj, plan, sliCount, opinion, key, budget, signal };
+    if (request.atMs !== undefined) return evaluateAsOf(question, request.atMs, request.untilMs);
     const isSuspected = scopes.some(
       ({ key }) => nowMs - (lastAsked.get(key)?.suspiciousMs ?? 0) < suspicionMs,
     );
@@ -238,6 +261,33 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     for (const { key } of scopes) lastAsked.set(key, { toMs: 0, ...lastAsked.get(key), suspiciousMs: nowMs });
     if (isSuspected) return first.evaluation;
     const { evaluation } = await evaluateUntil(question, nowMs, suspiciousStepMs);
+    return evaluation.measurement === undefined ? first.evaluation : evaluation;
+  }
+
+  /** By the same rules as {@link evaluate}, for a question before which nothing was asked. */
+  async function evaluateAsOf(
+    question: AskedCuj,
+    atMs: number,
+    untilMs: number | undefined,
+  ): Promise<Evaluation> {
+    const { resolved, scopes } = question.plan;
+    refuseLater(resolved, atMs);
+    const endsOn = (stepMs: number) => scopes.map(({ batch }) => floorTo(atMs - batch.lagMs, stepMs));
+    const isGiven = ({ batch }: Scope) =>
+      untilMs !== undefined && untilMs % recentStepMs === 0 && untilMs <= atMs - batch.lagMs;
+    if (untilMs !== undefined && scopes.every(isGiven)) {
+      const { evaluation } = await evaluatePast(
+        question,
+        atMs,
+        scopes.map(() => untilMs),
+      );
+      return evaluation;
+    }
+    const calm = endsOn(calmStepMs);
+    const first = await evaluatePast(question, atMs, calm);
+    if (!first.isUndecided) return first.evaluation;
+    const ends = endsOn(suspiciousStepMs).map((toMs, i) => Math.max(toMs, calm[i] as number));
+    const { evaluation } = await evaluatePast(question, atMs, ends);
     return evaluation.measurement === undefined ? first.evaluation : evaluation;
   }
 
@@ -388,6 +438,49 @@ function queriesOf({ batch, canary, stable }: Scope, toMs: number): Queries {
     past: { ...query, fromMs, toMs: recentFromMs, stepMs: bucketMs },
     recent: { ...query, fromMs: recentFromMs, toMs, stepMs: recentStepMs },
   };
+}
+
+/** What was measured of all scopes, or why it was not. */
+async function measureAll(
+  source: MetricsSource,
+  scopes: readonly Scope[],
+  ends: readonly number[],
+  signal: AbortSignal,
+): Promise<Required<Snapshots>[] | SourceError> {
+  try {
+    return await Promise.all(
+      scopes.map((scope, i) => measure(source, queriesOf(scope, ends[i] as number), signal)),
+    );
+  } catch (error) {
+    if (error instanceof SourceError) return error;
+    throw error;
+  }
+}
+
+/** Of a question that could not be measured. */
+function declined({ registry, cuj, plan, opinion, sliCount }: AskedCuj, error: SourceError): Judged {
+  const { resolved } = plan;
+  const failure = { reason: error.code, message: error.message, hint: error.hint };
+  const options = optionsOf(registry, resolved, opinion, sliCount);
+  const verdict = unknownVerdict(cuj, failure, resolved.selectorTexts, options);
+  const evaluation = { verdict, cuj, options, queries: [], remembered: false };
+  return { evaluation, isUndecided: false };
+}
+
+function snapshotsByService(
+  scopes: readonly Scope[],
+  measured: readonly Required<Snapshots>[],
+): Map<string, Snapshots> {
+  const byService = new Map<string, Snapshots>();
+  scopes.forEach(({ services }, i) => {
+    for (const name of services) byService.set(name, measured[i] as Snapshots);
+  });
+  return byService;
+}
+
+/** The caller names the moment: what the clock of this process says does not matter. */
+function withoutSkew({ clockSkewMs: _, ...snapshot }: Snapshot): Snapshot {
+  return snapshot;
 }
 
 async function measure(

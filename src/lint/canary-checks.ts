@@ -57,8 +57,18 @@ function checkParams(
   const query = (url.text ?? '').split('?')[1] ?? '';
   const inQuery = query.split('&').flatMap((piece) => {
     const [name = '', value = ''] = piece.split('=');
-    return /^(service|window|since|explain|pretty|)$/.test(name) ? [] : [{ name, value, place: url }];
+    return /^(service|window|since|at|explain|pretty|)$/.test(name) ? [] : [{ name, value, place: url }];
   });
+  if (query.split('&').some((piece) => /^at(=|$)/.test(piece))) {
+    report(
+      'error',
+      'asks-the-past',
+      url,
+      `Metric "${metric.at('name').text ?? ''}" asks about a moment in the past (at).`,
+      'The answer has no verdict, so that the measurement is an error or inconclusive, whatever the canary does.',
+      'Remove at from the URL.',
+    );
+  }
   const inHeaders = web.at('headers').items.flatMap((header) => {
     const name = /^x-canary-(.+)$/i.exec(header.at('key').text ?? '')?.[1];
     return name === undefined

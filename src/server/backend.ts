@@ -9,8 +9,11 @@ import type { Settings } from '../settings/settings.ts';
 
 /** What a backend tells the process while it measures. */
 export interface BackendEvents {
-  /** The requests that its rate limit leaves, where its answers say so. */
-  readonly onRateLimitRemaining?: (remaining: number) => void;
+  /** The requests that its rate limit leaves, where its answers say so; of how many, and until when. */
+  readonly onRateLimitRemaining?: (
+    remaining: number,
+    period: { readonly limit?: number; readonly resetSeconds?: number },
+  ) => void;
   /** The rate limit is used up, for so many seconds. */
   readonly onRateLimited?: (seconds: number) => void;
   /** How far our clock is ahead of the backend's (below 0: behind), in ms. */

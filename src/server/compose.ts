@@ -13,6 +13,7 @@ import { type RegistryHolder, watchRegistry } from '../registry-files/watch.ts';
 import { readSettings, requiredToServe, type Settings, SettingsError } from '../settings/settings.ts';
 import { backends } from './backends.ts';
 import { openAccess } from './compose-auth.ts';
+import { openHistory } from './compose-history.ts';
 import { openSource } from './compose-metrics-source.ts';
 import { openPages } from './compose-pages.ts';
 import { openTraces } from './compose-tracing.ts';
@@ -119,6 +120,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     source: overrides.source,
     apiTtlMs: errorBudgetIntervalMs,
   });
+  const history = await openHistory(settings, { logger, metrics, now, ...source.sharing });
   const errorBudgets = createErrorBudgets({
     read: source.readBudgets ?? noBudgets,
     registry: () => registry.current().registry,
@@ -151,6 +153,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   const evaluator = createEvaluator({
     registry: () => registry.current().registry,
     source: source.source,
+    pastSource: source.pastSource,
     now,
     budget: errorBudgets.opinion,
     ...(traces === undefined ? {} : { judge: traces.judge }),
@@ -160,6 +163,8 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     describeQueries: source.describeQueries,
     ...(traces === undefined ? {} : { tracing: traces.tracing }),
     registry: stateNow,
+    history,
+    allowUnauthenticatedPast: settings.allowUnauthenticatedPast,
     logger,
     metrics,
     now,
@@ -185,6 +190,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       await closeServer(app);
       if (admin !== undefined) await closeServer(admin);
       closed.abort();
+      await history.close();
       await source.close();
       await traces?.close();
     },

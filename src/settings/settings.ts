@@ -29,6 +29,10 @@ export interface Settings {
   readonly cacheSize: number;
   /** The cache that replicas share; undefined: none. Never logged. */
   readonly redisUrl: string | undefined;
+  /** Where changes of verdicts are kept. */
+  readonly history: HistorySettings;
+  /** Callers that the gate does not know may ask about the past. */
+  readonly allowUnauthenticatedPast: boolean;
   readonly drainDelayMs: number;
   /** Concurrent status requests; more are answered `gate_overloaded`. */
   readonly maxInflight: number;
@@ -46,6 +50,15 @@ export interface Settings {
   readonly basePath: string;
   /** Authentication, TLS and rate limit. */
   readonly access: AccessSettings;
+}
+
+export interface HistorySettings {
+  /** Undefined: nowhere. */
+  readonly store: 'folder' | 'redis' | undefined;
+  /** Of the store `folder`. */
+  readonly path: string | undefined;
+  readonly maxBytes: number;
+  readonly maxAgeMs: number;
 }
 
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -174,6 +187,29 @@ const table = {
     read: redisUrl,
     secret: true,
   },
+  CUJ_GATE_HISTORY_PATH: {
+    default: undefined,
+    description:
+      'Folder in which every change of a verdict is kept, for one replica. It is created where it does not exist. Default: changes are not kept.',
+    read: anyText,
+  },
+  CUJ_GATE_HISTORY: {
+    default: undefined,
+    description:
+      'redis: every change of a verdict is kept in the Redis or Valkey of CUJ_GATE_REDIS_URL, for all replicas. folder: in CUJ_GATE_HISTORY_PATH, which is the default where that is set.',
+    read: oneOf(['folder', 'redis']),
+  },
+  CUJ_GATE_HISTORY_MAX_MIB: {
+    default: undefined,
+    description:
+      'Maximum size of the kept changes in MiB; the oldest are deleted. Default: 256 in a folder, 32 in Redis, where they are compressed.',
+    read: integer(1, 1_000_000),
+  },
+  CUJ_GATE_HISTORY_MAX_DAYS: {
+    default: '90',
+    description: 'Maximum age of the kept changes in days; older ones are deleted.',
+    read: integer(1, 3_650),
+  },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
     default: undefined,
     description:
@@ -237,6 +273,12 @@ const table = {
   CUJ_GATE_AUTH_METRICS: {
     default: 'false',
     description: 'Whether /metrics requires a token too: true or false. Probes never do.',
+    read: yesOrNo,
+  },
+  CUJ_GATE_ALLOW_UNAUTHENTICATED_PAST: {
+    default: 'false',
+    description:
+      'Whether callers without credentials may ask about a moment in the past (at=): true or false. Such questions cost calls to Datadog, of which they take at most half.',
     read: yesOrNo,
   },
   CUJ_GATE_ADMIN_PORT: {
@@ -375,6 +417,17 @@ export function readSettings(
     cacheTtlMs: get('CUJ_GATE_CACHE_TTL') as number,
     cacheSize: get('CUJ_GATE_CACHE_SIZE') as number,
     redisUrl: get('CUJ_GATE_REDIS_URL'),
+    history: historyOf(
+      {
+        store: get('CUJ_GATE_HISTORY'),
+        path: get('CUJ_GATE_HISTORY_PATH'),
+        maxMib: get('CUJ_GATE_HISTORY_MAX_MIB'),
+        maxDays: get('CUJ_GATE_HISTORY_MAX_DAYS') as number,
+      },
+      given(env.CUJ_GATE_REDIS_URL) !== undefined || given(env.CUJ_GATE_REDIS_URL_FILE) !== undefined,
+      problems,
+    ),
+    allowUnauthenticatedPast: get('CUJ_GATE_ALLOW_UNAUTHENTICATED_PAST') === true,
     drainDelayMs: get('CUJ_GATE_DRAIN_DELAY') as number,
     maxInflight: get('CUJ_GATE_MAX_INFLIGHT') as number,
     tracesUrl:
@@ -410,6 +463,40 @@ export function readSettings(
     );
   if (problems.length > 0) throw new SettingsError(problems);
   return Object.freeze(settings);
+}
+
+/** Sizes by default, in MiB. */
+const historyMib = { folder: 256, redis: 32 } as const;
+
+/** Adds a sentence to `problems` where a setting requires another one. */
+function historyOf(
+  given: {
+    readonly store: 'folder' | 'redis' | undefined;
+    readonly path: string | undefined;
+    readonly maxMib: number | undefined;
+    readonly maxDays: number;
+  },
+  hasRedis: boolean,
+  problems: string[],
+): HistorySettings {
+  const { path, maxMib, maxDays } = given;
+  const store = given.store ?? (path === undefined ? undefined : 'folder');
+  if (store === 'folder' && path === undefined)
+    problems.push('CUJ_GATE_HISTORY=folder is set without CUJ_GATE_HISTORY_PATH: name the folder.');
+  if (store === 'redis' && !hasRedis)
+    problems.push(
+      'CUJ_GATE_HISTORY=redis is set without CUJ_GATE_REDIS_URL: there is no Redis to keep it in.',
+    );
+  if (store === 'redis' && path !== undefined)
+    problems.push(
+      'CUJ_GATE_HISTORY=redis is set with CUJ_GATE_HISTORY_PATH: changes are kept in one place. Remove one of them.',
+    );
+  return Object.freeze({
+    store,
+    path,
+    maxBytes: (maxMib ?? historyMib[store ?? 'folder']) * 1024 * 1024,
+    maxAgeMs: maxDays * 86_400_000,
+  });
 }
 
 function defaultOf(name: string, setting: Setting<unknown>): { text: string; from: string } | undefined {

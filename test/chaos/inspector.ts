@@ -30,7 +30,8 @@ export type Claim =
   | 'resident memory is bounded'
   | 'open files are bounded'
   | 'no request is left pending'
-  | 'every fault applied to a call';
+  | 'every fault applied to a call'
+  | 'what was kept gives the same verdict again';
 
 /** Why a gate may leave connections without an answer. */
 export interface Excuse {

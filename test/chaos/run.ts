@@ -19,6 +19,7 @@ import { DeafClients } from './deaf-clients.ts';
 import { Edits } from './edits.ts';
 import { type Draw, FaultGun, faultKinds, pick } from './faults.ts';
 import { GateProcess, type HeapAfterCollection, RedisProcess } from './gates.ts';
+import { HistoryFolder } from './history-folder.ts';
 import { Inspector } from './inspector.ts';
 import { LateData } from './late-data.ts';
 import { checkLeftovers, checkMemory, type Reading, readMetrics } from './memory.ts';
@@ -83,6 +84,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const redis = await startRedis(folder);
   if (redis !== undefined) cleanups.push(() => redis.kill());
 
+  const history = new HistoryFolder(path.join(folder, 'history'));
   let registries = 0;
   const number = () => ++registries;
   const edits = new Map<GateProcess, Edits>();
@@ -97,6 +99,11 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       CUJ_GATE_CACHE_SIZE: '20',
       CUJ_GATE_DRAIN_DELAY: `${drainDelayMs}ms`,
       ...(redis === undefined ? {} : { CUJ_GATE_REDIS_URL: `redis://127.0.0.1:${redis.port}` }),
+      ...(name === 'steady'
+        ? { CUJ_GATE_HISTORY_PATH: history.path, CUJ_GATE_HISTORY_MAX_MIB: '1' }
+        : redis === undefined
+          ? {}
+          : { CUJ_GATE_HISTORY: 'redis', CUJ_GATE_HISTORY_MAX_MIB: '1' }),
     };
     const cwd = path.dirname(file);
     const probed = name === 'steady';
@@ -179,6 +186,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const drawRedis = drawOfPart();
   const drawWire = drawOfPart();
   const drawDeaf = drawOfPart();
+  const drawHistory = drawOfPart();
   const deaf = new DeafClients(steady.port);
   cleanups.push(() => deaf.leave());
 
@@ -271,6 +279,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       );
     }),
     loop(2_000, drawDeaf, () => deaf.come(drawDeaf)),
+    loop(4_000, drawHistory, () => history.spoil(drawHistory)),
     loop(
       1_000,
       () => 0.5,
@@ -317,6 +326,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   if (seconds >= 60) checkMemory(inspector, heaps, readings);
   checkLeftovers(inspector, readings, last, callers.waiting);
   rateLimitWatch.check(inspector, gun);
+  const kept = history.check(inspector);
   for (const gate of [steady, mortal]) {
     inspector.note('no gate ends unexpectedly', ...gate.deaths);
     inspector.note('no unexpected message is logged', ...gate.complaints);
@@ -351,6 +361,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       ? 'Redis: no redis-server on PATH, gone without'
       : `Redis: killed ${redis.kills} times, frozen ${tally.freezes} times`,
   );
+  say(`history: folder spoilt ${history.times} times; ${kept} records judged again`);
   say(`raw sockets: ${tally.wire} cases, ${deaf.count} clients that read no answer`);
   for (const gate of [steady, mortal])
     say(`${gate.name} logged: ${[...gate.logged].map(([text, times]) => `${times} × ${text}`).join('; ')}`);

@@ -120,6 +120,20 @@ describe('evaluate', () => {
     expect((await evaluate('--replay', file)).stdout).toMatch(/^FAIL member-api/);
   });
 
+  it('recomputes a moment in the past, and says so', async () => {
+    const at = new Date(someTime - 5 * minuteMs).toISOString();
+    const question = ['signup', '--param', 'version=v1.42.0', '--at', at];
+    const { code, stdout } = await evaluate(...question, '--json');
+    const { summary, recomputed, ...more } = JSON.parse(stdout);
+    expect(summary).toMatch(new RegExp(`^RECOMPUTED as of ${at}: [A-Z]+ signup`));
+    expect(Object.keys(more)).toEqual(['at', 'hint']);
+    expect(Date.parse(recomputed.window.to)).toBeLessThanOrEqual(someTime - 5 * minuteMs - 45_000);
+    expect(code).toBe(recomputed.verdict === 'pass' ? 0 : 1);
+    expect((await evaluate(...question)).stdout).toMatch(
+      new RegExp(`^RECOMPUTED as of ${at}\n[A-Z]+ signup`),
+    );
+  });
+
   /** Arguments that judge a CUJ whose objective takes more requests than its canary has had in ten minutes. */
   const thinCuj = (passAfter: '6m' | 'never') => {
     const document = exampleDocument();
@@ -177,6 +191,17 @@ describe('evaluate', () => {
     ['an unknown CUJ', ['logni', '--param', 'version=v1'], 'Did you mean "login"?'],
     ['a missing parameter', ['login'], 'Parameter "version" is missing.\nGive it with --param version=...'],
     ['an empty parameter', ['login', '--param', 'version='], 'version is empty'],
+    [
+      'a moment in the future',
+      ['login', '--param', 'version=v1', '--at', '2099-01-01T00:00:00Z'],
+      'is in the future',
+    ],
+    ['a moment that is none', ['login', '--param', 'version=v1', '--at', 'noon'], 'at "noon" is not a time'],
+    [
+      'a moment that is too long ago',
+      ['login', '--param', 'version=v1', '--at', '2020-01-01T00:00:00Z'],
+      'longer ago than Datadog keeps its metrics',
+    ],
     [
       'a parameter that no selector takes',
       ['login', '--param', 'version=v1', '--param', 'versoin=v1'],

@@ -4,6 +4,7 @@ import { registerErrorBudgetMetric } from '../../src/error-budget/metric.ts';
 import { createMetrics } from '../../src/http/operations/metrics.ts';
 import { createSourceMetrics } from '../../src/sources/decorators/request-metrics.ts';
 import { createSharingMetrics } from '../../src/sources/redis-cache/metrics.ts';
+import { createHistoryMetrics } from '../../src/verdict-history/metrics.ts';
 
 /** A metric of a gate with everything configured: Redis, TLS, an issuer. */
 export interface GateMetric {
@@ -19,6 +20,7 @@ export const metricSources = [
   'http/operations/metrics.ts',
   'sources/decorators/request-metrics.ts',
   'sources/redis-cache/metrics.ts',
+  'verdict-history/metrics.ts',
 ];
 
 /** All metrics that a gate can show, from the code that registers them, without Node's own. */
@@ -30,6 +32,7 @@ export async function gateMetrics(): Promise<GateMetric[]> {
   source.clockSkew(0);
   createCredentialMetrics(metrics, () => 0);
   createSharingMetrics(metrics);
+  createHistoryMetrics(metrics);
   registerErrorBudgetMetric(metrics, { remaining: () => [] });
   const all = await metrics.getMetricsAsJSON();
   return all

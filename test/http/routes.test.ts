@@ -244,6 +244,7 @@ describe('GET /openapi.json', () => {
       'service',
       'window',
       'since',
+      'at',
       'explain',
       'pretty',
       'version',

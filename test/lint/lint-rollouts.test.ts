@@ -247,6 +247,13 @@ describe('one mistake in a good Rollout', () => {
       'url:',
     ],
     [
+      'a moment in the past',
+      spoil(good, '/cujs/signup/status', '/cujs/signup/status?at=2026-01-31T09:00:00Z'),
+      'error',
+      'asks-the-past',
+      'url:',
+    ],
+    [
       'a version in the URL',
       spoil(good, '/cujs/signup/status', '/cujs/signup/status?version={{args.version}}'),
       'warning',

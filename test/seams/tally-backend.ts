@@ -46,6 +46,7 @@ export const tallyDialect: SourceDialect = {
   endpointTag: 'Route',
   endpointKey: (method, path) => `${method} ${path}`,
   maxEndpointListLength: 500,
+  retentionMs: 30 * 86_400_000,
 };
 
 export const describeTallyQueries: DescribeQueries = (batch, canary, stable) => {

@@ -39,6 +39,8 @@ describe('readSettings', () => {
       cacheTtlMs: 30_000,
       cacheSize: 500,
       drainDelayMs: 5_000,
+      history: { store: undefined, path: undefined, maxBytes: 256 * 1024 * 1024, maxAgeMs: 90 * 86_400_000 },
+      allowUnauthenticatedPast: false,
       maxInflight: 1_000,
       secrets: [],
       otlpSecrets: [],
@@ -95,6 +97,38 @@ describe('readSettings', () => {
 
   it('takes an empty variable for none, as a chart leaves them', () => {
     expect(readSettings({ PORT: '', DD_URL: ' ', DD_API_KEY: '' })).toMatchObject({ port: 8080 });
+  });
+
+  it.each<[string, Record<string, string>, object]>([
+    [
+      'a folder',
+      { CUJ_GATE_HISTORY_PATH: '/kept' },
+      { store: 'folder', path: '/kept', maxBytes: 256 * 2 ** 20 },
+    ],
+    [
+      'Redis',
+      { CUJ_GATE_HISTORY: 'redis', CUJ_GATE_REDIS_URL: 'redis://cache' },
+      { store: 'redis', path: undefined, maxBytes: 32 * 2 ** 20 },
+    ],
+    [
+      'a size and an age',
+      { CUJ_GATE_HISTORY_PATH: '/kept', CUJ_GATE_HISTORY_MAX_MIB: '5', CUJ_GATE_HISTORY_MAX_DAYS: '2' },
+      { maxBytes: 5 * 2 ** 20, maxAgeMs: 2 * 86_400_000 },
+    ],
+  ])('keeps changes of verdicts in %s', (_, env, history) => {
+    expect(readSettings(env)).toMatchObject({ history });
+  });
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    ['Redis without its URL', { CUJ_GATE_HISTORY: 'redis' }, /there is no Redis to keep it in/],
+    ['a folder without its path', { CUJ_GATE_HISTORY: 'folder' }, /CUJ_GATE_HISTORY_PATH: name the folder/],
+    [
+      'two places',
+      { CUJ_GATE_HISTORY: 'redis', CUJ_GATE_REDIS_URL: 'redis://cache', CUJ_GATE_HISTORY_PATH: '/kept' },
+      /Remove one of them/,
+    ],
+  ])('does not keep changes of verdicts in %s', (_, env, problem) => {
+    expect(() => readSettings(env)).toThrow(problem);
   });
 
   it("reads Redis' URL from a file", () => {

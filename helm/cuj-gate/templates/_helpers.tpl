@@ -97,6 +97,11 @@ CUJ_GATE_MAX_INFLIGHT: settings.maxInflight
 CUJ_GATE_RATE_LIMIT: settings.rateLimit
 CUJ_GATE_REDIS_URL: redis.existingSecret
 CUJ_GATE_REDIS_URL_FILE: redis.existingSecret
+CUJ_GATE_HISTORY: history.store
+CUJ_GATE_HISTORY_PATH: history.volume
+CUJ_GATE_HISTORY_MAX_MIB: history.maxMiB
+CUJ_GATE_HISTORY_MAX_DAYS: history.maxDays
+CUJ_GATE_ALLOW_UNAUTHENTICATED_PAST: auth.allowUnauthenticatedPast
 CUJ_GATE_DRAIN_DELAY: drainSeconds
 CUJ_GATE_ADMIN_PORT: adminPort
 CUJ_GATE_AUTH_TOKENS_FILE: auth.tokens.existingSecret
@@ -141,6 +146,17 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- end -}}
 {{- if and .Values.redis.existingSecret (eq (include "cuj-gate.ms" .Values.settings.cacheTtl) "0") -}}
 {{- $problems = append $problems "redis is set with a settings.cacheTtl of 0: without a cache there is nothing to share." -}}
+{{- end -}}
+{{- with .Values.history -}}
+{{- if and (eq .store "redis") (not $.Values.redis.existingSecret) -}}
+{{- $problems = append $problems "history.store is redis without redis.existingSecret: there is no Redis to keep changes in." -}}
+{{- end -}}
+{{- if and .volume (ne .store "folder") -}}
+{{- $problems = append $problems "history.volume is set, but history.store is not folder." -}}
+{{- end -}}
+{{- if and (hasKey .volume "persistentVolumeClaim") (or $.Values.autoscaling.enabled (gt (int $.Values.replicaCount) 1)) -}}
+{{- $problems = append $problems "history.volume is a persistentVolumeClaim for more than one replica: set history.store to redis, or replicaCount to 1." -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.from) -}}
 {{- $problems = append $problems "networkPolicy.from is empty, which admits all peers: list the peers that may connect." -}}

@@ -4,12 +4,12 @@ import type { Cuj } from '../registry/model.ts';
 import { type JudgeOptions, judge, type Verdict } from './judge.ts';
 import { judgeService, type ServiceVerdict } from './judge-service.ts';
 
-const cujFormat = 'cuj-gate/verdict-record/v1';
-const serviceFormat = 'cuj-gate/service-verdict-record/v1';
+export const cujRecordFormat = 'cuj-gate/verdict-record/v1';
+export const serviceRecordFormat = 'cuj-gate/service-verdict-record/v1';
 
 /** A verdict about a CUJ with all its inputs, so that it can be judged again. */
 export interface CujVerdictRecord {
-  readonly format: typeof cujFormat;
+  readonly format: typeof cujRecordFormat;
   readonly cuj: Cuj;
   readonly options: JudgeOptions;
   readonly measurement: WrittenMeasurement;
@@ -18,7 +18,7 @@ export interface CujVerdictRecord {
 
 /** A verdict about a service, with the records of all its CUJs. */
 export interface ServiceVerdictRecord {
-  readonly format: typeof serviceFormat;
+  readonly format: typeof serviceRecordFormat;
   readonly service: string;
   readonly registry: string;
   readonly records: readonly CujVerdictRecord[];
@@ -39,7 +39,7 @@ export interface JudgedCuj {
 /** The record of a verdict about a CUJ; undefined where nothing was measured. */
 export function recordOf({ cuj, options, measurement, verdict }: JudgedCuj): CujVerdictRecord | undefined {
   if (measurement === undefined) return undefined;
-  return { format: cujFormat, cuj, options, measurement: writeMeasurement(measurement), verdict };
+  return { format: cujRecordFormat, cuj, options, measurement: writeMeasurement(measurement), verdict };
 }
 
 /** The record of a verdict about a service; undefined where a CUJ of it was not measured. */
@@ -49,7 +49,13 @@ export function serviceRecordOf(
 ): ServiceVerdictRecord | undefined {
   const records = judged.map(recordOf);
   if (!records.every((record) => record !== undefined)) return undefined;
-  return { format: serviceFormat, service: verdict.service, registry: verdict.registry, records, verdict };
+  return {
+    format: serviceRecordFormat,
+    service: verdict.service,
+    registry: verdict.registry,
+    records,
+    verdict,
+  };
 }
 
 /** Parses a record. Throws an Error whose message says what is invalid. */
@@ -69,12 +75,12 @@ export function readRecord(value: unknown): VerdictRecord {
   if (
     typeof record !== 'object' ||
     record === null ||
-    (record.format !== cujFormat && record.format !== serviceFormat)
+    (record.format !== cujRecordFormat && record.format !== serviceRecordFormat)
   )
     throw new Error(
-      `it is not a verdict record: its "format" should be "${cujFormat}" or "${serviceFormat}"`,
+      `it is not a verdict record: its "format" should be "${cujRecordFormat}" or "${serviceRecordFormat}"`,
     );
-  if (record.format === cujFormat) {
+  if (record.format === cujRecordFormat) {
     ensureMembers(record, ['cuj', 'options', 'measurement', 'verdict']);
     return record as CujVerdictRecord;
   }
@@ -82,7 +88,7 @@ export function readRecord(value: unknown): VerdictRecord {
   const { records } = record as ServiceVerdictRecord;
   if (!Array.isArray(records)) throw new Error('its "records" is not a list');
   for (const one of records) {
-    if (readRecord(one).format !== cujFormat) throw new Error('its "records" are not records of CUJs');
+    if (readRecord(one).format !== cujRecordFormat) throw new Error('its "records" are not records of CUJs');
   }
   return record as ServiceVerdictRecord;
 }
@@ -100,7 +106,7 @@ export function judgeAgain(record: VerdictRecord): {
   readonly same: boolean;
 } {
   const verdict =
-    record.format === cujFormat
+    record.format === cujRecordFormat
       ? judgeCujAgain(record)
       : judgeService(record.service, record.registry, record.records.map(judgeCujAgain));
   return { verdict, same: JSON.stringify(verdict) === JSON.stringify(record.verdict) };

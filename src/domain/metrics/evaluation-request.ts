@@ -1,4 +1,4 @@
-import { durationMs, durationText } from '../duration.ts';
+import { dayMs, durationMs, durationText } from '../duration.ts';
 import { CallerError } from '../errors.ts';
 import { type Cuj, defaultMinFaultMs, type Registry, type Service } from '../registry/model.ts';
 import { minWindowMsOf } from '../registry/rules.ts';
@@ -258,4 +258,50 @@ export function refuseFuture({ sinceMs }: ResolvedRequest, nowMs: number): void 
     'Give the time at which this rollout began, with the UTC offset that it was read in.',
     { parameter: 'since' },
   );
+}
+
+/** Throws CallerError `invalid_request` where the rollout would begin after the moment that is asked about. */
+export function refuseLater({ sinceMs }: ResolvedRequest, atMs: number): void {
+  if (sinceMs === undefined || sinceMs <= atMs) return;
+  throw invalid(
+    `since ${new Date(sinceMs).toISOString()} is later than at ${new Date(atMs).toISOString()}: the rollout had not begun.`,
+    'Give an at after the rollout began, or leave since out.',
+    { parameter: 'at' },
+  );
+}
+
+/**
+ * The moment in the past that is asked about, epoch ms. `retentionMs`: how long the backend keeps its data. Throws CallerError
+ * `invalid_request`.
+ */
+export function readMoment(text: string, nowMs: number, { backend, retentionMs }: SourceDialect): number {
+  // In a query string `+` is a space.
+  const ms = timeOf(text.replace(/ (\d{2}:\d{2})$/, '+$1'));
+  if (Number.isNaN(ms) && Number.isFinite(timeOf(`${text}Z`))) {
+    throw invalid(
+      `at "${text}" has no UTC offset, so it is not one time.`,
+      'Add Z for UTC, or an offset such as +09:00.',
+      { parameter: 'at' },
+    );
+  }
+  if (!Number.isFinite(ms)) {
+    throw invalid(`at "${text}" is not a time.`, 'Use RFC 3339, such as 2026-01-31T09:00:00Z.', {
+      parameter: 'at',
+    });
+  }
+  if (ms > nowMs) {
+    throw invalid(
+      `at ${new Date(ms).toISOString()} is in the future: the clock of this gate says ${new Date(nowMs).toISOString()}.`,
+      'Give a moment in the past, with the UTC offset that it was read in. Without at, the question is about now.',
+      { parameter: 'at' },
+    );
+  }
+  if (ms < nowMs - retentionMs) {
+    throw invalid(
+      `at ${new Date(ms).toISOString()} is longer ago than ${backend} keeps its metrics, which is ${Math.floor(retentionMs / dayMs)} days.`,
+      `Give a moment after ${new Date(nowMs - retentionMs).toISOString()}.`,
+      { parameter: 'at' },
+    );
+  }
+  return ms;
 }

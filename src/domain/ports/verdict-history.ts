@@ -52,7 +52,7 @@ export interface GivenLook {
   readonly times: number;
   readonly verdict: Outcome;
   readonly reason: Reason;
-  /** The end of the data, epoch ms; absent where nothing was measured. */
+  /** The end of the data that was asked for, epoch ms; absent where nothing was measured. */
   readonly dataUntilMs?: number;
   /** All SLIs that were judged, up to {@link maxSlisOfLook}. */
   readonly slis: readonly GivenSli[];

@@ -24,7 +24,7 @@ export interface Selector {
 }
 
 /** Query parameters of the gate's own, which no placeholder may be called. */
-export const reservedParams = ['service', 'window', 'since', 'explain', 'pretty'] as const;
+export const reservedParams = ['service', 'window', 'since', 'at', 'explain', 'pretty'] as const;
 
 const paramPattern = /^[a-z][a-z0-9_]{0,40}$/;
 

@@ -25,6 +25,8 @@ export interface SourceDialect extends BackendWords {
   readonly endpointKey: (method: string, path: string) => string;
   /** A list of endpoints with more characters than this does not fit into one filter. */
   readonly maxEndpointListLength: number;
+  /** How long the backend keeps counts, in ms: older moments cannot be asked about. */
+  readonly retentionMs: number;
 }
 
 /** What people know a backend by. Plain data: a verdict's record holds it. */

@@ -13,13 +13,21 @@ import {
   RegistryFailureSchema,
   RegistryStateSchema,
 } from './catalog-schemas.ts';
-import { ProblemSchema, ServiceVerdictSchema, VerdictSchema } from './verdict-schemas.ts';
+import {
+  ProblemSchema,
+  RecomputedSchema,
+  RecomputedServiceSchema,
+  ServiceVerdictSchema,
+  VerdictSchema,
+} from './verdict-schemas.ts';
 
 /** The description of every route, for tools. It validates no request. */
 
 export const sharedSchemas: readonly TSchema[] = [
   VerdictSchema,
   ServiceVerdictSchema,
+  RecomputedSchema,
+  RecomputedServiceSchema,
   CujListSchema,
   CujEntrySchema,
   RegistryStateSchema,
@@ -76,6 +84,14 @@ const question = {
       examples: ['2026-01-31T09:00:00Z'],
     }),
   ),
+  at: Type.Optional(
+    Type.String({
+      format: 'date-time',
+      description:
+        'A moment in the past: the answer is what is known now about it (Recomputed). Never use it in an AnalysisTemplate.',
+      examples: ['2026-01-31T09:00:00Z'],
+    }),
+  ),
   explain: flag('Adds the queries and the complete measurement.'),
   pretty,
 };
@@ -89,9 +105,11 @@ const json = (description: string, name: string) => ({
   description,
   content: { 'application/json': { schema: Type.Ref(name) } },
 });
-const judged = (description: string, name: string) => ({
+const judged = (description: string, name: string, past: string) => ({
   description,
-  content: { 'application/json': { schema: Type.Union([Type.Ref(name), Type.Ref('NotJudged')]) } },
+  content: {
+    'application/json': { schema: Type.Union([Type.Ref(name), Type.Ref(past), Type.Ref('NotJudged')]) },
+  },
 });
 const refusal = (description: string) => ({
   description,
@@ -110,6 +128,12 @@ const always: Responses = {
 const limited: Responses = {
   429: refusal('This caller exceeds its rate limit (status routes then respond 200, inconclusive).'),
 };
+const pastOnly: Responses = {
+  403: refusal(
+    'With `at`: the gate does not know the caller, and CUJ_GATE_ALLOW_UNAUTHENTICATED_PAST is not set.',
+  ),
+  429: refusal('With `at`: too many questions about the past wait for an answer.'),
+};
 const unknownCuj: Responses = { 404: refusal('No CUJ has this name; the nearest names are given.') };
 
 export const describe = {
@@ -125,9 +149,10 @@ export const describe = {
       ...question,
     }),
     response: {
-      200: judged('The verdict: pass, fail or inconclusive.', 'Verdict'),
+      200: judged('The verdict: pass, fail or inconclusive. With `at`: Recomputed.', 'Verdict', 'Recomputed'),
       ...always,
       ...unknownCuj,
+      ...pastOnly,
     },
   },
   serviceStatus: {
@@ -137,9 +162,14 @@ export const describe = {
     params: Type.Object({ service: Type.String({ description: 'A service of the registry.' }) }),
     querystring: Type.Object(question),
     response: {
-      200: judged('The worst verdict, and the summary of each CUJ.', 'ServiceVerdict'),
+      200: judged(
+        'The worst verdict, and the summary of each CUJ. With `at`: RecomputedService.',
+        'ServiceVerdict',
+        'RecomputedService',
+      ),
       ...always,
       404: refusal('No service has this name; the nearest names are given.'),
+      ...pastOnly,
     },
   },
   cujs: {

@@ -332,10 +332,35 @@ export const ServiceVerdictSchema = Closed(
   { $id: 'ServiceVerdict', description: 'All enforced CUJs of a service, ANDed.' },
 );
 
+const recomputedMembers = {
+  summary: Type.String({
+    maxLength: 300,
+    pattern: '^RECOMPUTED as of [^<>&]*$',
+    description: 'The moment, and the summary of the verdict.',
+  }),
+  at: Type.String({ format: 'date-time', description: 'The moment that was asked about.' }),
+  hint: Type.String(),
+};
+
+export const RecomputedSchema = Closed(
+  { ...recomputedMembers, recomputed: Type.Ref('Verdict') },
+  {
+    $id: 'Recomputed',
+    description:
+      'The answer to a question with `at`: what is known now about a moment in the past. It has no verdict of its own, so that no condition of an AnalysisTemplate matches it.',
+  },
+);
+
+export const RecomputedServiceSchema = Closed(
+  { ...recomputedMembers, recomputed: Type.Ref('ServiceVerdict') },
+  { $id: 'RecomputedService', description: 'The same about all enforced CUJs of a service.' },
+);
+
 const problemCodes = [
   'invalid_request',
   'malformed_request',
   'unauthorized',
+  'forbidden',
   'cuj_not_found',
   'service_not_found',
   'not_found',

@@ -59,12 +59,14 @@ export interface AppPorts {
   readonly tls?: SecureContextOptions;
   /** `/metrics` and the probes are left to an app of their own. */
   readonly operationsApart?: boolean;
+  /** Callers that the gate does not know may ask about the past. */
+  readonly allowUnauthenticatedPast?: boolean;
+  /** Told every verdict that is given. */
+  readonly history?: VerdictHistory;
   /** Undefined: nothing is traced. */
   readonly tracing?: Tracing;
   /** How long a request may take to arrive, in ms, and how often that is checked. */
   readonly arrival?: { readonly timeoutMs: number; readonly checkEveryMs: number };
-  /** Verdicts as they were given; undefined: none is noted. */
-  readonly history?: VerdictHistory;
   /** Undefined: pages show what the evaluator knows, and nothing else. */
   readonly pages?: PagePorts;
   /** How long an answer waits for a caller that reads nothing of it, in ms. */

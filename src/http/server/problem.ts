@@ -34,6 +34,7 @@ const statusOf: Readonly<Record<ProblemCode, number>> = {
   invalid_request: 400,
   malformed_request: 400,
   unauthorized: 401,
+  forbidden: 403,
   cuj_not_found: 404,
   service_not_found: 404,
   not_found: 404,

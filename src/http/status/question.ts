@@ -3,13 +3,15 @@ import { type EvaluationRequest, paramsOf } from '../../domain/metrics/evaluatio
 import type { Service } from '../../domain/registry/model.ts';
 import { canaryParams, type Query, readFlag, refuseUnknown } from './query-params.ts';
 
-export const ownOfCuj = ['service', 'window', 'since', 'explain', 'pretty'] as const;
-export const ownOfService = ['window', 'since', 'explain', 'pretty'] as const;
+export const ownOfCuj = ['service', 'window', 'since', 'at', 'explain', 'pretty'] as const;
+export const ownOfService = ['window', 'since', 'at', 'explain', 'pretty'] as const;
 
 /** What a request asks, read and found to be well-formed. */
 export interface Question {
   readonly explain: boolean;
   readonly pretty: boolean;
+  /** The moment in the past, as the caller wrote it; undefined: the question is about now. */
+  readonly at: string | undefined;
   readonly evaluationRequest: EvaluationRequest;
 }
 
@@ -31,6 +33,7 @@ export function readQuestion(
   return {
     explain: readFlag(query, 'explain'),
     pretty: readFlag(query, 'pretty'),
+    at: query.values.get('at'),
     evaluationRequest: {
       cuj,
       params: canaryParams(query, request.raw, own, params),

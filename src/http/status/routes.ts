@@ -2,6 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { durationText } from '../../domain/duration.ts';
 import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
+import type { JudgedCuj } from '../../domain/judge/verdict-record.ts';
+import type { AskedAbout } from '../../domain/ports/verdict-history.ts';
 import type { Registry, Service } from '../../domain/registry/model.ts';
 import type { SourceDialect } from '../../domain/registry/source-dialect.ts';
 import { findCuj, serviceNotFound } from '../../evaluation/evaluator.ts';
@@ -13,7 +15,8 @@ import { jsonText, ProblemError } from '../server/problem.ts';
 import { jsonType, type Respond } from '../server/respond.ts';
 import { explainCuj, explainService } from './explain.ts';
 import { type Failure, unknownCuj, unknownService } from './fallback-verdict.ts';
-import { ownOfCuj, ownOfService, readQuestion } from './question.ts';
+import { createPastAnswers } from './past.ts';
+import { ownOfCuj, ownOfService, type Question, readQuestion } from './question.ts';
 import { createVerdictTexts } from './verdict-texts.ts';
 
 /** Minimum interval of this log line. */
@@ -37,6 +40,8 @@ interface Judged {
   readonly cached: boolean;
   /** Whether the source was needed for it, and was not asked or failed. */
   readonly unmeasured: boolean;
+  /** What the verdict was made of; empty where nothing was judged. */
+  readonly evaluations: readonly JudgedCuj[];
   /** The members that `explain` adds. */
   readonly explained: () => object;
 }
@@ -51,6 +56,7 @@ export function createStatusHandlers(
   const { evaluator, logger, now, deadlineMs, maxInflight } = ports;
   const timer = ports.timer ?? systemTimer;
   const textsOf = createVerdictTexts(logger);
+  const answerPast = createPastAnswers(ports, respond);
   let complainedAtMs = Number.NEGATIVE_INFINITY;
 
   const overloaded = ({ backend }: SourceDialect): Failure => ({
@@ -81,6 +87,7 @@ export function createStatusHandlers(
       verdict: unknown(failure),
       cached: false,
       unmeasured: true,
+      evaluations: [],
       explained,
     });
     if (request.overloadFailure !== undefined) return failed(request.overloadFailure);
@@ -107,9 +114,12 @@ export function createStatusHandlers(
   function send(
     request: FastifyRequest,
     reply: FastifyReply,
-    { verdict, cached, explained }: Judged,
-    { explain, pretty }: { explain: boolean; pretty: boolean },
+    about: AskedAbout,
+    judged: Judged,
+    question: Question,
   ): FastifyReply {
+    const { verdict, cached, explained } = judged;
+    const { explain, pretty } = question;
     const texts = textsOf(verdict);
     const durationMs = Math.round((performance.now() - request.startedAt) * 1000) / 1000;
     texts.logger.info({ reqId: request.id, durationMs, cached, caller: request.caller }, 'verdict');
@@ -124,7 +134,27 @@ export function createStatusHandlers(
     metrics.verdictAnswered(cuj, service, verdict.verdict, verdict.reason);
     const shown = explain ? { ...verdict, ...explained() } : verdict;
     const body = explain || pretty ? jsonText(shown, pretty) : texts.body;
-    return respond(request, reply, 200, jsonType, body, { logged: true });
+    const answer = respond(request, reply, 200, jsonType, body, { logged: true });
+    noteGiven(request, about, judged, question);
+    return answer;
+  }
+
+  /** After the answer, which never depends on it. */
+  function noteGiven(
+    { caller }: FastifyRequest,
+    about: AskedAbout,
+    { verdict, evaluations }: Judged,
+    { evaluationRequest: { window, since } }: Question,
+  ): void {
+    ports.history?.given({
+      atMs: now(),
+      about,
+      ...(window === undefined ? {} : { window }),
+      ...(since === undefined ? {} : { since }),
+      caller,
+      verdict,
+      judged: evaluations,
+    });
   }
 
   return {
@@ -136,6 +166,27 @@ export function createStatusHandlers(
       const { evaluationRequest } = question;
       // One process asks one backend, so all services have the same dialect.
       const { dialect } = services[0] as Service;
+      const { params, service: only } = evaluationRequest;
+      const about = {
+        kind: 'cuj',
+        name: cuj.name,
+        params: Object.fromEntries(params),
+        ...(only === undefined ? {} : { service: only }),
+      } as const;
+      const unknown = (failure: Failure) => unknownCuj(registry, evaluationRequest, failure);
+      const { at } = question;
+      if (at !== undefined) {
+        return answerPast(request, reply, {
+          question: { ...question, at },
+          about,
+          dialect,
+          async start(asOf, signal) {
+            const evaluation = await evaluator.cuj({ ...evaluationRequest, ...asOf }, signal);
+            return { verdict: evaluation.verdict, explained: () => explainCuj(evaluation) };
+          },
+          unknown,
+        });
+      }
       const of = await judged(
         request,
         dialect,
@@ -147,13 +198,14 @@ export function createStatusHandlers(
             verdict,
             cached: remembered,
             unmeasured: measurement === undefined,
+            evaluations: [evaluation],
             explained: () => explainCuj(evaluation),
           };
         },
-        (failure) => unknownCuj(registry, evaluationRequest, failure),
+        unknown,
         () => ({ queries: [] }),
       );
-      return send(request, reply, of, question);
+      return send(request, reply, about, of, question);
     },
 
     async service(request, reply) {
@@ -164,6 +216,21 @@ export function createStatusHandlers(
       const question = readQuestion(request, [service], ownOfService, '*');
       const { cuj: _, ...part } = question.evaluationRequest;
       const serviceRequest = { ...part, service: name };
+      const about = { kind: 'service', name, params: Object.fromEntries(part.params) } as const;
+      const unknown = (failure: Failure) => unknownService(registry, serviceRequest, failure);
+      const { at } = question;
+      if (at !== undefined) {
+        return answerPast(request, reply, {
+          question: { ...question, at },
+          about,
+          dialect: service.dialect,
+          async start(asOf, signal) {
+            const evaluation = await evaluator.service({ ...serviceRequest, ...asOf }, signal);
+            return { verdict: evaluation.verdict, explained: () => explainService(evaluation) };
+          },
+          unknown,
+        });
+      }
       const of = await judged(
         request,
         service.dialect,
@@ -175,13 +242,14 @@ export function createStatusHandlers(
             verdict,
             cached: evaluations.length > 0 && evaluations.every(({ remembered }) => remembered),
             unmeasured: evaluations.some(({ measurement }) => measurement === undefined),
+            evaluations,
             explained: () => explainService(evaluation),
           };
         },
-        (failure) => unknownService(registry, serviceRequest, failure),
+        unknown,
         () => ({ verdicts: [] }),
       );
-      return send(request, reply, of, question);
+      return send(request, reply, about, of, question);
     },
   };
 }

@@ -132,6 +132,11 @@ export class RedisStore implements SharedStore {
     this.#redis.disconnect();
   }
 
+  /** Runs commands while the store is in use; names that they take begin with `prefix`. Rejects with SharedStoreDown. */
+  run<T>(commands: (redis: Redis, prefix: string) => Promise<T>): Promise<T> {
+    return this.#run((redis) => commands(redis, this.#prefix));
+  }
+
   async #run<T>(command: (redis: Redis) => Promise<T>): Promise<T> {
     if (this.#state !== 'up') throw new SharedStoreDown(this.#why);
     try {

@@ -59,6 +59,16 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     /minReplicas is above/,
   ],
   [
+    'a history in a Redis that is not there',
+    ['--set', 'history.store=redis'],
+    /history\.store is redis without redis\.existingSecret/,
+  ],
+  [
+    'a volume for two replicas',
+    ['--set', 'history.store=folder,history.volume.persistentVolumeClaim.claimName=x'],
+    /history\.volume is a persistentVolumeClaim for more than one replica/,
+  ],
+  [
     'an issuer without an audience',
     ['--set', 'auth.oidc.issuer=https://login.example.com'],
     /auth\.oidc\.issuer is set without auth\.oidc\.audience/,

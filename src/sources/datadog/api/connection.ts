@@ -8,7 +8,7 @@ import type { DatadogSite } from '../query/sites.ts';
 import { dateOfAnswer } from './answer-date.ts';
 import { failureOfConnection, failureOfStatus } from './error-mapping.ts';
 import { type Exchanged, exchange } from './http-exchange.ts';
-import { RateLimit } from './rate-limit.ts';
+import { type OnRemaining, RateLimit } from './rate-limit.ts';
 import { type AttemptClock, withAttempts } from './retry.ts';
 import { malformed, parseJson } from './timeseries-response.ts';
 
@@ -24,7 +24,7 @@ export interface DatadogOptions {
   /** A longer answer is refused. Default 32 MiB. */
   readonly maxAnswerBytes?: number;
   /** Told X-RateLimit-Remaining of every answer that has it, and 0 at a 429. */
-  readonly onRateLimitRemaining?: (remaining: number) => void;
+  readonly onRateLimitRemaining?: OnRemaining;
   /** Told of every 429, with the seconds until the reset. */
   readonly onRateLimited?: (seconds: number) => void;
   /** Told of every 200 that has a Date how far our own clock is ahead of it (below 0: behind), in ms. */

@@ -3,6 +3,12 @@ import { dateOfAnswer } from './answer-date.ts';
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
+/** Told how many calls are left, and where the answer says so of how many, and until when. */
+export type OnRemaining = (
+  remaining: number,
+  period: { readonly limit?: number; readonly resetSeconds?: number },
+) => void;
+
 /** Default if no header gives a period: Datadog's shortest one. */
 const unknownResetSeconds = 10;
 /** Upper bound (1 h, Datadog's longest period): longer values are clock errors. */
@@ -15,14 +21,14 @@ const maxResetSeconds = 3_600;
 export class RateLimit {
   readonly #now: () => number;
   readonly #epochNow: () => number;
-  readonly #onRemaining: (remaining: number) => void;
+  readonly #onRemaining: OnRemaining;
   readonly #onLimited: (seconds: number) => void;
   #blockedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     now: () => number,
     epochNow: () => number,
-    onRemaining: (remaining: number) => void,
+    onRemaining: OnRemaining,
     onLimited: (seconds: number) => void = () => {},
   ) {
     this.#now = now;
@@ -45,12 +51,19 @@ export class RateLimit {
   /** Notes what an answer says about the limit. Throws SourceError source_rate_limited for a 429. */
   note(status: number, headers: Headers): void {
     const remaining = headers['x-ratelimit-remaining'];
-    if (remaining !== undefined && /^\d+$/.test(remaining)) this.#onRemaining(Number(remaining));
+    const limit = numberIn(headers['x-ratelimit-limit']);
+    const reset = numberIn(headers['x-ratelimit-reset']);
+    if (remaining !== undefined && /^\d+$/.test(remaining)) {
+      this.#onRemaining(Number(remaining), {
+        ...(limit === undefined ? {} : { limit }),
+        ...(reset === undefined ? {} : { resetSeconds: Math.min(reset, maxResetSeconds) }),
+      });
+    }
     if (status !== 429) return;
     const seconds = this.#resetSeconds(headers);
     // A later 429 of a call that was under way may name an earlier reset: the latest one counts.
     this.holdOff(seconds);
-    this.#onRemaining(0);
+    this.#onRemaining(0, { resetSeconds: seconds });
     this.#onLimited(seconds);
     throw rateLimited(seconds);
   }
@@ -58,8 +71,8 @@ export class RateLimit {
   #resetSeconds(headers: Headers): number {
     const retryAfter = headers['retry-after'];
     const seconds =
-      wholeSeconds(headers['x-ratelimit-reset']) ??
-      wholeSeconds(retryAfter) ??
+      numberIn(headers['x-ratelimit-reset']) ??
+      numberIn(retryAfter) ??
       (retryAfter === undefined
         ? Number.NaN
         : // By the clock that wrote it, where it says what its time is: ours may be another.
@@ -69,7 +82,7 @@ export class RateLimit {
   }
 }
 
-function wholeSeconds(text: string | undefined): number | undefined {
+function numberIn(text: string | undefined): number | undefined {
   return text !== undefined && /^\s*\d+(\.\d+)?\s*$/.test(text) ? Number(text) : undefined;
 }
 

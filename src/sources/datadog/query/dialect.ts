@@ -1,3 +1,4 @@
+import { dayMs } from '../../../domain/duration.ts';
 import type { SourceDialect } from '../../../domain/registry/source-dialect.ts';
 import { maxResourceListLength } from './query-plan-types.ts';
 import { parseSourceTemplate } from './source-template.ts';
@@ -18,4 +19,6 @@ export const datadogDialect: SourceDialect = {
   endpointTag: 'resource_name',
   endpointKey: resourceNameOf,
   maxEndpointListLength: maxResourceListLength,
+  // Datadog keeps metrics, trace metrics among them, for 15 months.
+  retentionMs: 456 * dayMs,
 };
