@@ -5,7 +5,8 @@ import { sliKinds } from '../../domain/sli/table.ts';
 import { Command, Fact, ScrollRegion } from './elements.tsx';
 import { nextStepsOf } from './next-steps.ts';
 import { linkTo, type PageContext } from './page-context.ts';
-import { afterReason, clockText, grouped, momentText, objectiveText, outcomeWords } from './page-text.ts';
+import { afterReason, clockText, grouped, objectiveText, outcomeWords } from './page-text.ts';
+import { PastNote, type PastView } from './past-note.tsx';
 
 /** What the page of a service's verdict shows. */
 export interface ServiceView {
@@ -20,8 +21,8 @@ export interface ServiceView {
   readonly question: string;
   readonly permalink: string | undefined;
   readonly looks: readonly GivenLook[] | string;
-  /** Epoch ms; set where this is not the verdict of now. */
-  readonly pastMs?: number;
+  /** Set where this is not the verdict of now. */
+  readonly past?: PastView;
 }
 
 export function serviceTitle({ verdict }: Pick<ServiceView, 'verdict'>): string {
@@ -30,7 +31,7 @@ export function serviceTitle({ verdict }: Pick<ServiceView, 'verdict'>): string 
 
 /** A service's CUJs, worst first. */
 export function ServicePage({ context, view }: { context: PageContext; view: ServiceView }) {
-  const { verdict, sentence, cujs, pathOf, question, permalink, looks, pastMs } = view;
+  const { verdict, sentence, cujs, pathOf, question, permalink, looks, past } = view;
   const steps = nextStepsOf(verdict, verdict.service, question);
   const decisive = verdict.cujs[0];
   return (
@@ -48,14 +49,7 @@ export function ServicePage({ context, view }: { context: PageContext; view: Ser
             : `${cujs.get(decisive.cuj)?.title ?? decisive.cuj}: ${sentence}`}
         </p>
       </section>
-      {pastMs !== undefined && (
-        <aside class="past" aria-label="A moment in the past">
-          <p>
-            <strong>Recomputed</strong> as of {momentText(pastMs)} ({clockText(pastMs)}), from the metrics and
-            the registry of now. It is not a verdict for a rollout.
-          </p>
-        </aside>
-      )}
+      {past !== undefined && <PastNote past={past} />}
       <section aria-labelledby="cujs">
         <h2 id="cujs">Critical User Journeys, worst first</h2>
         <ScrollRegion label="CUJs of the service">
@@ -101,7 +95,7 @@ export function ServicePage({ context, view }: { context: PageContext; view: Ser
         </ScrollRegion>
       </section>
       <section aria-labelledby="steps">
-        <h2 id="steps">What to do {pastMs === undefined ? 'now' : 'about it'}</h2>
+        <h2 id="steps">What to do {past === undefined ? 'now' : 'about it'}</h2>
         <p>{steps.explanation}</p>
         <p class="hint">{verdict.hint}</p>
         <ul class="commands">

@@ -19,7 +19,6 @@ import {
   aheadText,
   clockText,
   grouped,
-  momentText,
   objectiveText,
   outcomeWords,
   ratioText,
@@ -29,6 +28,7 @@ import {
   valueText,
   worstText,
 } from './page-text.ts';
+import { PastNote, type PastView } from './past-note.tsx';
 import { type TrendPoint, trendOfSli } from './verdict-trend.ts';
 
 /** What the page of one verdict shows. */
@@ -49,16 +49,6 @@ export interface VerdictView {
   readonly permalink: string | undefined;
   /** Set where this is not the verdict of now. */
   readonly past?: PastView;
-}
-
-/** How the verdict of a past moment was found. */
-export interface PastView {
-  /** Epoch ms. */
-  readonly atMs: number;
-  /** `given`: kept when it was given. `recomputed`: from the data and the registry of now. */
-  readonly source: 'given' | 'recomputed';
-  /** The other one, where both are known and differ, and what that means. */
-  readonly note?: string;
 }
 
 export function VerdictPage({ context, view }: { context: PageContext; view: VerdictView }) {
@@ -115,27 +105,6 @@ function Headline({
         <p>This CUJ is in mode observe: it reports, and never stops a rollout.</p>
       )}
     </section>
-  );
-}
-
-function PastNote({ past }: { past: PastView }) {
-  return (
-    <aside class="past" aria-label="A moment in the past">
-      <p>
-        {past.source === 'given' ? (
-          <>
-            <strong>As given</strong> at {momentText(past.atMs)} ({clockText(past.atMs)}): this is what the
-            caller got.
-          </>
-        ) : (
-          <>
-            <strong>Recomputed</strong> as of {momentText(past.atMs)} ({clockText(past.atMs)}), from the
-            metrics and the registry of now. It is not a verdict for a rollout.
-          </>
-        )}
-        {past.note !== undefined && <> {past.note}</>}
-      </p>
-    </aside>
   );
 }
 

@@ -1,19 +1,31 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ceilTo } from '../../domain/duration.ts';
 import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
-import { type EvaluationRequest, resolveRequest } from '../../domain/metrics/evaluation-request.ts';
-import { recentStepMs } from '../../domain/metrics/metrics-source.ts';
+import {
+  type EvaluationRequest,
+  readMoment,
+  resolveRequest,
+} from '../../domain/metrics/evaluation-request.ts';
+import { readMeasurement } from '../../domain/metrics/measurement-json.ts';
 import type { SourceLink } from '../../domain/ports/source-links.ts';
-import type { AskedAbout, GivenLook } from '../../domain/ports/verdict-history.ts';
-import type { Registry, Service } from '../../domain/registry/model.ts';
-import { type Evaluation, findCuj, serviceNotFound } from '../../evaluation/evaluator.ts';
+import type { AskedAbout, GivenLook, GivenRecord } from '../../domain/ports/verdict-history.ts';
+import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import {
+  type AsOf,
+  type Evaluation,
+  findCuj,
+  type ServiceEvaluation,
+  serviceNotFound,
+} from '../../evaluation/evaluator.ts';
 import type { AppPorts } from '../server/ports.ts';
-import { ownOfCuj, ownOfService, readQuestion } from '../status/question.ts';
+import { endOfLook, refuseUnknownCaller } from '../status/past.ts';
+import { ownOfCuj, ownOfService, type Question, readQuestion } from '../status/question.ts';
+import { createVerdictLinks } from '../status/verdict-link.ts';
 import { queryOf } from './page-context.ts';
 import type { PageResponder } from './page-responder.ts';
-import { sentenceOf } from './page-text.ts';
-import { paramsOfPermalink, permalinkOf } from './permalink.ts';
+import { momentText, outcomeWords, sentenceOf } from './page-text.ts';
+import type { PastView } from './past-note.tsx';
+import { paramsOfPermalink } from './permalink.ts';
 import { ServicePage, serviceTitle } from './service-page.tsx';
 import { VerdictPage, verdictTitle } from './verdict-page.tsx';
 import { verdictTrend } from './verdict-trend.ts';
@@ -21,10 +33,23 @@ import { verdictTrend } from './verdict-trend.ts';
 /** The header by which the script of a page asks for what is kept, and for nothing that the backend would have to be asked for. */
 const refreshHeader = 'x-cuj-gate-refresh';
 
+/** A moment in the past that a page is about. */
+interface Moment {
+  /** Epoch ms. */
+  readonly atMs: number;
+  /** The answer that was kept last before it; undefined where none was. */
+  readonly given: GivenRecord | undefined;
+  /** Whether this caller may have it recomputed. */
+  readonly mayRecompute: boolean;
+}
+
+type Shown = Pick<Evaluation, 'cuj' | 'verdict' | 'options' | 'measurement' | 'queries'>;
+
 /** The pages at the addresses of the two routes that Argo asks. */
 export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
   const { evaluator, history } = ports;
   const { pagePorts } = responder;
+  const links = createVerdictLinks(ports);
 
   async function looksOf(about: AskedAbout): Promise<readonly GivenLook[] | string> {
     if (history === undefined) return 'Answers are not noted.';
@@ -59,12 +84,31 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
     return names.map((name) => registry.services.get(name) as Service);
   }
 
+  /** The moment that a question names, with what was kept of it. Throws CallerError where the caller may see neither. */
+  async function momentOf(
+    request: FastifyRequest,
+    { at }: Question,
+    about: AskedAbout,
+    { dialect }: Service,
+  ): Promise<Moment | undefined> {
+    if (at === undefined) return undefined;
+    const atMs = readMoment(at, ports.now(), dialect);
+    const kept = history?.keepsChanges === true ? await history.givenAt(about, atMs) : undefined;
+    const given = kept?.available === true ? kept.value : undefined;
+    const mayRecompute = request.caller !== undefined || ports.allowUnauthenticatedPast === true;
+    if (given === undefined) refuseUnknownCaller(ports, request);
+    return { atMs, given, mayRecompute };
+  }
+
+  async function asOf(about: AskedAbout, moment: Moment | undefined): Promise<AsOf> {
+    if (moment === undefined) return {};
+    const untilMs = await endOfLook(history, about, moment.atMs);
+    return { atMs: moment.atMs, ...(untilMs === undefined ? {} : { untilMs }) };
+  }
+
   function redirect(reply: FastifyReply, path: string): FastifyReply {
-    return reply
-      .code(302)
-      .header('cache-control', 'no-store')
-      .header('location', `${pagePorts.basePath}${path}`)
-      .send();
+    const location = `${pagePorts.basePath}${path}`;
+    return reply.code(302).header('cache-control', 'no-store').header('location', location).send();
   }
 
   return {
@@ -72,44 +116,51 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
       const { registry } = responder.registryState();
       const cuj = findCuj(registry, (request.params as { name: string }).name);
       const services = servicesOf(registry, cuj.services);
-      const { evaluationRequest } = readQuestion(request, services, ownOfCuj, cuj.name);
+      const question = readQuestion(request, services, ownOfCuj, cuj.name);
+      const { evaluationRequest } = question;
+      const { params, service } = evaluationRequest;
       const about: AskedAbout = {
         kind: 'cuj',
         name: cuj.name,
-        params: Object.fromEntries(evaluationRequest.params),
-        ...(evaluationRequest.service === undefined ? {} : { service: evaluationRequest.service }),
+        params: Object.fromEntries(params),
+        ...(service === undefined ? {} : { service }),
       };
       const made = await responder.within(request, async (signal) => {
-        const evaluation = await evaluator.cuj(evaluationRequest, signalFor(request, signal));
-        if (evaluation.measurement === undefined && isRefresh(request)) return undefined;
-        const [trend, looks] = await Promise.all([verdictTrend(evaluation), looksOf(about)]);
-        return { evaluation, trend, looks };
+        const moment = await momentOf(request, question, about, services[0] as Service);
+        const kept = moment?.given === undefined ? undefined : keptOf(moment.given, cuj);
+        const evaluation =
+          moment === undefined || moment.mayRecompute
+            ? await evaluator.cuj(
+                { ...evaluationRequest, ...(await asOf(about, moment)) },
+                signalFor(request, signal),
+              )
+            : undefined;
+        const shown: Shown | undefined = kept ?? evaluation;
+        if (shown === undefined || (shown.measurement === undefined && isRefresh(request))) return undefined;
+        const [trend, looks] = await Promise.all([verdictTrend(shown), looksOf(about)]);
+        return { shown, trend, looks, past: moment && pastView(moment, kept?.verdict, evaluation?.verdict) };
       });
       if (made === undefined) return nothingNewer(reply);
-      const { evaluation, trend, looks } = made;
-      const { verdict, measurement } = evaluation;
-      const path = `/cujs/${encodeURIComponent(cuj.name)}/status${request.url.includes('?') ? request.url.slice(request.url.indexOf('?')) : ''}`;
-      const atMs = momentOf(evaluation);
+      const { shown, trend, looks, past } = made;
+      const { verdict, measurement } = shown;
       return responder.send(request, reply, {
-        title: verdictTitle({ verdict, cuj }),
-        refreshes: true,
+        title: verdictTitle(shown),
+        refreshes: past === undefined,
         children: (
           <VerdictPage
             context={responder.context(request)}
             view={{
-              cuj: evaluation.cuj,
+              cuj: shown.cuj,
               verdict,
-              options: evaluation.options,
+              options: shown.options,
               ...(measurement === undefined ? {} : { measurement }),
               trend,
               looks,
-              queries: evaluation.queries,
+              queries: shown.queries,
               links: linksOf(registry, evaluationRequest, verdict),
-              question: responder.absolute(request, path),
-              permalink:
-                atMs === undefined
-                  ? undefined
-                  : permalinkOf('v', cuj.name, services, evaluationRequest.params, atMs),
+              question: responder.absolute(request, request.url),
+              permalink: links.path(about, [shown]),
+              ...(past === undefined ? {} : { past }),
             }}
           />
         ),
@@ -121,24 +172,45 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
       const name = (request.params as { service: string }).service;
       const service = registry.services.get(name);
       if (service === undefined) throw serviceNotFound(registry, name);
-      const { evaluationRequest } = readQuestion(request, [service], ownOfService, '*');
-      const { cuj: _, ...part } = evaluationRequest;
-      const params = Object.fromEntries(evaluationRequest.params);
+      const question = readQuestion(request, [service], ownOfService, '*');
+      const { cuj: _, ...part } = question.evaluationRequest;
+      const about: AskedAbout = { kind: 'service', name, params: Object.fromEntries(part.params) };
       const made = await responder.within(request, async (signal) => {
-        const evaluation = await evaluator.service({ ...part, service: name }, signalFor(request, signal));
-        const isMeasured = evaluation.evaluations.some(({ measurement }) => measurement !== undefined);
-        if (!isMeasured && isRefresh(request)) return undefined;
-        return { evaluation, looks: await looksOf({ kind: 'service', name, params }) };
+        const moment = await momentOf(request, question, about, service);
+        const kept = moment?.given?.given as ServiceVerdict | undefined;
+        const evaluation: ServiceEvaluation | undefined =
+          moment === undefined || moment.mayRecompute
+            ? await evaluator.service(
+                { ...part, service: name, ...(await asOf(about, moment)) },
+                signalFor(request, signal),
+              )
+            : undefined;
+        const verdict = kept ?? evaluation?.verdict;
+        const evaluations = evaluation?.evaluations ?? [];
+        if (verdict === undefined) return undefined;
+        if (isRefresh(request) && !evaluations.some(({ measurement }) => measurement !== undefined))
+          return undefined;
+        return {
+          verdict,
+          evaluations,
+          looks: await looksOf(about),
+          moment,
+          past: moment && pastView(moment, kept, evaluation?.verdict),
+        };
       });
       if (made === undefined) return nothingNewer(reply);
-      const { evaluation, looks } = made;
-      const verdict: ServiceVerdict = evaluation.verdict;
-      const decisive = evaluation.evaluations.find((one) => one.verdict.cuj === verdict.cujs[0]?.cuj);
-      const newest = evaluation.evaluations.map(momentOf).find((atMs) => atMs !== undefined);
-      const query = request.url.includes('?') ? request.url.slice(request.url.indexOf('?')) : '';
+      const { verdict, evaluations, looks, moment, past } = made;
+      const decisive = evaluations.find((one) => one.verdict.cuj === verdict.cujs[0]?.cuj);
+      const ofCuj: [string, string][] = [
+        ...part.params,
+        ['service', name],
+        ...(moment === undefined
+          ? []
+          : [['at', new Date(moment.atMs).toISOString()] satisfies [string, string]]),
+      ];
       return responder.send(request, reply, {
         title: serviceTitle({ verdict }),
-        refreshes: true,
+        refreshes: past === undefined,
         children: (
           <ServicePage
             context={responder.context(request)}
@@ -146,14 +218,11 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
               verdict,
               sentence: decisive === undefined ? '' : sentenceOf(decisive.verdict, decisive.cuj.gate),
               cujs: registry.cujs,
-              pathOf: (cuj) =>
-                `/cujs/${encodeURIComponent(cuj)}/status${queryOf([...evaluationRequest.params, ['service', name]])}`,
-              question: responder.absolute(request, `/services/${encodeURIComponent(name)}/status${query}`),
-              permalink:
-                newest === undefined
-                  ? undefined
-                  : permalinkOf('r', name, [service], evaluationRequest.params, newest),
+              pathOf: (cuj) => `/cujs/${encodeURIComponent(cuj)}/status${queryOf(ofCuj)}`,
+              question: responder.absolute(request, request.url),
+              permalink: links.path(about, evaluations),
               looks,
+              ...(past === undefined ? {} : { past }),
             }}
           />
         ),
@@ -163,11 +232,10 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
     async cujLink(request: FastifyRequest, reply: FastifyReply) {
       const { registry } = responder.registryState();
       const { name, canary, at } = request.params as { name: string; canary: string; at?: string };
-      const cuj = findCuj(registry, name);
-      const params = paramsOfPermalink(servicesOf(registry, cuj.services), canary);
+      const params = paramsOfPermalink(servicesOf(registry, findCuj(registry, name).services), canary);
       return redirect(
         reply,
-        `/cujs/${encodeURIComponent(name)}/status${queryOf([...params, ...(at === undefined ? [] : [['at', at] as const])])}`,
+        `/cujs/${encodeURIComponent(name)}/status${queryOf([...params, ...moment(at)])}`,
       );
     },
 
@@ -179,18 +247,48 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
       const params = paramsOfPermalink([service], canary);
       return redirect(
         reply,
-        `/services/${encodeURIComponent(name)}/status${queryOf([...params, ...(at === undefined ? [] : [['at', at] as const])])}`,
+        `/services/${encodeURIComponent(name)}/status${queryOf([...params, ...moment(at)])}`,
       );
     },
   };
 }
 
-/** The moment as of which the same data would be judged, epoch ms. Undefined where nothing was measured. */
-export function momentOf({
-  verdict: { window },
-  cuj,
-}: Pick<Evaluation, 'verdict' | 'cuj'>): number | undefined {
-  if (window === undefined) return undefined;
-  const incompleteMs = 1_000 * (window.incompleteSeconds ?? 0);
-  return ceilTo(Date.parse(window.to) + cuj.gate.lagMs + incompleteMs, recentStepMs);
+function moment(at: string | undefined): [string, string][] {
+  return at === undefined ? [] : [['at', at]];
+}
+
+/** A kept answer as it is shown. Of an answer without data, the CUJ of now is shown. */
+function keptOf({ given, record }: GivenRecord, cuj: Cuj): Shown | undefined {
+  const verdict = given as Verdict;
+  if (record === undefined || !('cuj' in record))
+    return { cuj, verdict, options: { registryDigest: verdict.registry }, queries: [] };
+  return {
+    cuj: record.cuj,
+    verdict,
+    options: record.options,
+    measurement: readMeasurement(record.measurement),
+    queries: [],
+  };
+}
+
+type AnyVerdict = Pick<Verdict, 'verdict' | 'reason' | 'registry'>;
+
+/** How the verdict of a moment was found, and what the other way would have given. */
+function pastView(
+  { atMs, given }: Moment,
+  kept: AnyVerdict | undefined,
+  recomputed: AnyVerdict | undefined,
+): PastView {
+  if (given === undefined || kept === undefined) return { atMs, source: 'recomputed' };
+  const askedAt = `It was given at ${momentText(given.atMs)}${given.caller === undefined ? '' : ` to ${given.caller}`}.`;
+  if (recomputed === undefined) return { atMs, source: 'given', note: askedAt };
+  const isSame = recomputed.verdict === kept.verdict && recomputed.reason === kept.reason;
+  const note = isSame
+    ? 'The data and the registry of now give the same.'
+    : `The data and the registry of now give ${outcomeWords[recomputed.verdict]} (${recomputed.reason}): ${
+        recomputed.registry === kept.registry
+          ? 'data arrived late, or the question had another window.'
+          : 'the registry has changed since, or data arrived late.'
+      }`;
+  return { atMs, source: 'given', note: `${askedAt} ${note}` };
 }

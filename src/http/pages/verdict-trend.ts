@@ -22,7 +22,9 @@ const maxCounts = 60_000;
  * The verdict as it developed since the canary's window began, its current one last. The judge itself is asked for each moment;
  * between two of them other requests are answered. Empty without a measurement.
  */
-export async function verdictTrend(evaluation: Evaluation): Promise<TrendPoint[]> {
+export async function verdictTrend(
+  evaluation: Pick<Evaluation, 'cuj' | 'measurement' | 'options' | 'verdict'>,
+): Promise<TrendPoint[]> {
   const { cuj, measurement, options, verdict } = evaluation;
   if (measurement === undefined || verdict.window === undefined) return [];
   const { toMs } = measurement;

@@ -134,7 +134,9 @@ function addPages(app: FastifyServer, respond: Respond, pages: Pages): void {
   app.get(pageRoutes.start, hidden, forBrowsers(pages.start));
   app.get(pageRoutes.report, hidden, forBrowsers(pages.report));
   app.get(pageRoutes.cujLink, hidden, forBrowsers(pages.cujLink));
+  app.get(pageRoutes.cujLinkAt, hidden, forBrowsers(pages.cujLink));
   app.get(pageRoutes.serviceLink, hidden, forBrowsers(pages.serviceLink));
+  app.get(pageRoutes.serviceLinkAt, hidden, forBrowsers(pages.serviceLink));
   for (const { path, type, text } of assets) {
     app.get(path, hidden, (request, reply) => {
       reply.header('x-content-type-options', 'nosniff');

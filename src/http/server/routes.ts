@@ -18,8 +18,10 @@ export const routes = {
 export const pageRoutes = {
   start: '/',
   report: '/report',
-  cujLink: '/v/:name/:canary/:at',
-  serviceLink: '/r/:name/:canary/:at',
+  cujLink: '/v/:name/:canary',
+  cujLinkAt: '/v/:name/:canary/:at',
+  serviceLink: '/r/:name/:canary',
+  serviceLinkAt: '/r/:name/:canary/:at',
 } as const;
 
 /** Routes of probes and scrapers, which can be on a separate port. */

@@ -47,7 +47,7 @@ export function createPastAnswers(ports: AppPorts, respond: Respond): AnswerPast
   let inflight = 0;
 
   return async (request, reply, { question, about, dialect, start, unknown }) => {
-    if (request.caller === undefined && ports.allowUnauthenticatedPast !== true) throw notAllowed();
+    refuseUnknownCaller(ports, request);
     const atMs = readMoment(question.at, now(), dialect);
     const failed = (failure: Failure): RecomputedVerdict => ({
       verdict: unknown(failure),
@@ -81,12 +81,22 @@ export function createPastAnswers(ports: AppPorts, respond: Respond): AnswerPast
       'recomputed',
     );
     const recomputed = question.explain ? { ...of.verdict, ...of.explained() } : of.verdict;
-    return respond(request, reply, 200, jsonType, jsonText({ ...shown, recomputed }, question.pretty), { logged: true });
+    return respond(request, reply, 200, jsonType, jsonText({ ...shown, recomputed }, question.pretty), {
+      logged: true,
+    });
   };
 }
 
+/** Throws CallerError `forbidden` for callers that may not ask about the past. */
+export function refuseUnknownCaller(
+  { allowUnauthenticatedPast }: Pick<AppPorts, 'allowUnauthenticatedPast'>,
+  { caller }: Pick<FastifyRequest, 'caller'>,
+): void {
+  if (caller === undefined && allowUnauthenticatedPast !== true) throw notAllowed();
+}
+
 /** The end of the data that the look at a moment was made of, where it is known: the same end gives the same verdict. */
-async function endOfLook(
+export async function endOfLook(
   history: VerdictHistory | undefined,
   about: AskedAbout,
   atMs: number,

@@ -17,6 +17,7 @@ import { explainCuj, explainService } from './explain.ts';
 import { type Failure, unknownCuj, unknownService } from './fallback-verdict.ts';
 import { createPastAnswers } from './past.ts';
 import { ownOfCuj, ownOfService, type Question, readQuestion } from './question.ts';
+import { createVerdictLinks } from './verdict-link.ts';
 import { createVerdictTexts } from './verdict-texts.ts';
 
 /** Minimum interval of this log line. */
@@ -57,6 +58,7 @@ export function createStatusHandlers(
   const timer = ports.timer ?? systemTimer;
   const textsOf = createVerdictTexts(logger);
   const answerPast = createPastAnswers(ports, respond);
+  const links = createVerdictLinks(ports);
   let complainedAtMs = Number.NEGATIVE_INFINITY;
 
   const overloaded = ({ backend }: SourceDialect): Failure => ({
@@ -120,7 +122,7 @@ export function createStatusHandlers(
   ): FastifyReply {
     const { verdict, cached, explained } = judged;
     const { explain, pretty } = question;
-    const texts = textsOf(verdict);
+    const texts = textsOf(verdict, () => links.of(about, judged.evaluations));
     const durationMs = Math.round((performance.now() - request.startedAt) * 1000) / 1000;
     texts.logger.info({ reqId: request.id, durationMs, cached, caller: request.caller }, 'verdict');
     if (verdict.reason === 'source_rejected' && now() - complainedAtMs >= complaintEveryMs) {
@@ -132,7 +134,7 @@ export function createStatusHandlers(
     }
     const { cuj, service } = texts.fields;
     metrics.verdictAnswered(cuj, service, verdict.verdict, verdict.reason);
-    const shown = explain ? { ...verdict, ...explained() } : verdict;
+    const shown = explain ? { ...texts.shown, ...explained() } : texts.shown;
     const body = explain || pretty ? jsonText(shown, pretty) : texts.body;
     const answer = respond(request, reply, 200, jsonType, body, { logged: true });
     noteGiven(request, about, judged, question);
