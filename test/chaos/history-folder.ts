@@ -45,13 +45,15 @@ export class HistoryFolder {
 
   /** What was kept gives the same verdicts again. Returns how many. */
   check(inspector: Inspector): number {
-    mkdirSync(this.path, { recursive: true });
-    const files = readdirSync(this.path, { recursive: true, encoding: 'utf8' }).filter((name) =>
-      name.endsWith('.json'),
+    const parent = path.dirname(this.path);
+    // What was put aside is still there.
+    const mine = (name: string) => name.startsWith(path.basename(this.path));
+    const files = readdirSync(parent, { recursive: true, encoding: 'utf8' }).filter(
+      (name) => mine(name) && name.endsWith('.json'),
     );
     let judged = 0;
     for (const name of files) {
-      const text = readFileSync(path.join(this.path, name), 'utf8');
+      const text = readFileSync(path.join(parent, name), 'utf8');
       const { measurement, records } = JSON.parse(text);
       if (measurement === undefined && records === undefined) continue;
       judged += 1;
