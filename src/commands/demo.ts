@@ -84,7 +84,7 @@ async function demo(io: Io, options: Options): Promise<number> {
     await world.datadog.stop();
     return exitCodes.misuse;
   }
-  const { gate, url } = opened;
+  const { gate, url, close } = opened;
   try {
     const cujs = [...gate.registry.current().registry.cujs.keys()];
     say(colors.bold('A matching app releases v1.42.0: 25% of the traffic goes to the canary.'));
@@ -116,7 +116,7 @@ async function demo(io: Io, options: Options): Promise<number> {
     await interrupted();
     return exitCodes.good;
   } finally {
-    await gate.close();
+    await close();
     await world.datadog.stop();
   }
 }

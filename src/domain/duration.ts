@@ -31,3 +31,8 @@ export function floorMinute(ms: number): number {
 export function floorTo(ms: number, stepMs: number): number {
   return Math.floor(ms / stepMs) * stepMs;
 }
+
+/** The first multiple of `stepMs` at or after `ms`. */
+export function ceilTo(ms: number, stepMs: number): number {
+  return Math.ceil(ms / stepMs) * stepMs;
+}

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { compareJudged } from '../domain/judge/outcome.ts';
+import { trafficInWindow } from '../domain/metrics/traffic-in-window.ts';
 import {
   type AskedAbout,
   type GivenEntry,
@@ -64,6 +65,16 @@ function byName([a]: readonly [string, string], [b]: readonly [string, string]):
   return a < b ? -1 : 1;
 }
 
+/** Of the first CUJ with requests. */
+function canaryShareOf(judged: GivenEntry['judged']): number | undefined {
+  for (const { measurement, verdict } of judged) {
+    if (measurement === undefined || verdict.window === undefined) continue;
+    const { canary, stable } = trafficInWindow(measurement, Date.parse(verdict.window.from));
+    if (canary + stable > 0) return canary / (canary + stable);
+  }
+  return undefined;
+}
+
 /** The releases that were asked about lately, by this replica and by those whose news are merged. In memory, bounded. */
 export class AskedReleases {
   readonly #now: () => number;
@@ -94,13 +105,13 @@ export class AskedReleases {
       return true;
     }
     const look = lookOf(entry);
-    const traffic = 'traffic' in verdict ? verdict.traffic : undefined;
+    const canaryShare = canaryShareOf(judged);
     const windowFrom = 'window' in verdict ? verdict.window?.from : undefined;
     const latest = {
       verdict: verdict.verdict,
       reason: verdict.reason,
       summary: verdict.summary,
-      ...(traffic === undefined ? {} : { traffic }),
+      ...(canaryShare === undefined ? {} : { canaryShare }),
       ...(windowFrom === undefined ? {} : { windowFrom }),
     };
     const of = judged.length === 0 ? [verdict] : judged.map((one) => one.verdict);

@@ -316,7 +316,7 @@ describe('a gate without a store', () => {
         services: ['member-api'],
         canary: 'version:v2',
         asked: 1,
-        latest: { verdict: 'pass', traffic: { canary: expect.any(Number) } },
+        latest: { verdict: 'pass', canaryShare: expect.closeTo(0.5, 0.5) },
       },
     ]);
     expect(found(await history.looksOf(signup))).toHaveLength(1);

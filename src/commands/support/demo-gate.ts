@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { Simulator } from '../../demo/datadog/simulator.ts';
 import type { Gate } from '../../server/compose.ts';
 import { listen, refusal } from '../../server/lifecycle.ts';
@@ -11,6 +14,14 @@ import type { Io } from './io.ts';
 /** Random keys for the simulator. The gate never runs without keys. */
 export function randomKeys(): { readonly apiKey: string; readonly appKey: string } {
   return { apiKey: randomBytes(16).toString('hex'), appKey: randomBytes(20).toString('hex') };
+}
+
+/** A running gate with the history of its verdicts in a folder of its own. */
+export interface DemoGate {
+  readonly gate: Gate;
+  readonly url: string;
+  /** Ends the gate and removes the folder. */
+  close(): Promise<void>;
 }
 
 /**
@@ -26,7 +37,8 @@ export async function startDemoGate(
     readonly port: number;
     readonly now: () => number;
   },
-): Promise<{ readonly gate: Gate; readonly url: string } | undefined> {
+): Promise<DemoGate | undefined> {
+  const history = await mkdtemp(path.join(tmpdir(), 'cuj-gate-demo-'));
   const settings = readSettings({
     DD_URL: datadog.url,
     DD_API_KEY: options.keys.apiKey,
@@ -34,10 +46,23 @@ export async function startDemoGate(
     CUJ_GATE_REGISTRY: options.registry,
     HOST: '127.0.0.1',
     PORT: String(options.port),
+    CUJ_GATE_HISTORY_PATH: history,
+    CUJ_GATE_ALLOW_UNAUTHENTICATED_PAST: 'true',
+    ...(options.port === 0 ? {} : { CUJ_GATE_PUBLIC_URL: `http://127.0.0.1:${options.port}` }),
   });
+  const removeHistory = () => rm(history, { recursive: true, force: true });
   try {
-    return await listen(settings, { now: options.now, logger: createLogger('silent') });
+    const { gate, url } = await listen(settings, { now: options.now, logger: createLogger('silent') });
+    return {
+      url,
+      close: async () => {
+        await gate.close();
+        await removeHistory();
+      },
+      gate,
+    };
   } catch (error) {
+    await removeHistory();
     const lines = refusal(error, settings);
     if (lines === undefined) throw error;
     const isAddress = (error as NodeJS.ErrnoException).code !== undefined;

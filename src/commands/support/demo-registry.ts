@@ -42,7 +42,7 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
       if (own.simulation === undefined) return exitCodes.misuse;
       return await show(io, options, own.datadog, own.simulation, opened.url, keys);
     } finally {
-      await opened.gate.close();
+      await opened.close();
     }
   } finally {
     await own.stop();

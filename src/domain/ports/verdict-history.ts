@@ -1,6 +1,6 @@
 import type { Verdict } from '../judge/judge.ts';
 import type { ServiceVerdict } from '../judge/judge-service.ts';
-import type { Outcome, Reason, Traffic } from '../judge/outcome.ts';
+import type { Outcome, Reason } from '../judge/outcome.ts';
 import type { JudgedCuj, VerdictRecord } from '../judge/verdict-record.ts';
 import type { SliName } from '../sli/table.ts';
 
@@ -77,8 +77,8 @@ export interface ReleaseInProgress {
     readonly verdict: Outcome;
     readonly reason: Reason;
     readonly summary: string;
-    /** Measured, over all that was queried. Absent where nothing was measured, and for a service. */
-    readonly traffic?: Traffic;
+    /** The canary's share of the services' requests in the window, 0 to 1. Absent where none was measured. */
+    readonly canaryShare?: number;
     /** RFC 3339: the begin of the window; absent where nothing was measured. */
     readonly windowFrom?: string;
   };

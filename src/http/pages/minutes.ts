@@ -31,16 +31,6 @@ export function stableInWindow(
   return countsIn(own, 'stable', first, measurement.whole.canary.length);
 }
 
-/** Requests of the whole services in the canary's window. */
-export function trafficInWindow(
-  { whole, fromMs }: Measurement,
-  windowFromMs: number,
-): { canary: number; stable: number } {
-  const first = Math.max(0, Math.round((windowFromMs - fromMs) / bucketMs));
-  const sum = (counts: readonly number[]) => counts.slice(first).reduce((all, count) => all + count, 0);
-  return { canary: sum(whole.canary), stable: sum(whole.stable) };
-}
-
 function countsIn(
   endpoints: readonly EndpointMeasurement[],
   side: 'canary' | 'stable',

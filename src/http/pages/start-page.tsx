@@ -74,6 +74,31 @@ export function StartPage({ context, view }: { context: PageContext; view: Start
   );
 }
 
+/** Questions about the same canary of the same service: a template asks for each CUJ, or for all of a service. */
+interface CanaryInProgress {
+  readonly service: string;
+  /** Worst first. */
+  readonly releases: readonly ReleaseInProgress[];
+  readonly firstAskedMs: number;
+  readonly lastAskedMs: number;
+}
+
+function byCanary(releases: readonly ReleaseInProgress[]): CanaryInProgress[] {
+  const groups = new Map<string, ReleaseInProgress[]>();
+  for (const release of releases) {
+    const key = JSON.stringify([release.services[0], release.canary]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [release]);
+    else group.push(release);
+  }
+  return [...groups.values()].map((group) => ({
+    service: group[0]?.services[0] ?? '',
+    releases: group,
+    firstAskedMs: Math.min(...group.map(({ firstAskedMs }) => firstAskedMs)),
+    lastAskedMs: Math.max(...group.map(({ lastAskedMs }) => lastAskedMs)),
+  }));
+}
+
 function InProgress({ context, view: { inProgress } }: { context: PageContext; view: StartView }) {
   return (
     <section aria-labelledby="progress">
@@ -88,44 +113,66 @@ function InProgress({ context, view: { inProgress } }: { context: PageContext; v
             <thead>
               <tr>
                 <th scope="col">Verdict</th>
-                <th scope="col">Asked about</th>
+                <th scope="col">Service</th>
                 <th scope="col">Canary</th>
-                <th scope="col">Since</th>
+                <th scope="col">Asked</th>
                 <th scope="col">Traffic</th>
                 <th scope="col">Why</th>
               </tr>
             </thead>
             <tbody>
-              {inProgress.value.map((release) => {
-                const { about, canary, stable, services, latest, firstAskedMs, lastAskedMs, asked } = release;
-                const { traffic } = latest;
-                const all = traffic === undefined ? 0 : traffic.canary + traffic.stable;
-                return (
-                  <tr key={`${about.kind} ${about.name} ${canary}`}>
-                    <td>
-                      <span class={`badge ${latest.verdict}`}>{outcomeWords[latest.verdict]}</span>
-                    </td>
-                    <th scope="row">
-                      <a href={linkTo(context, pathOfRelease(release))}>{about.name}</a>{' '}
-                      {about.kind === 'cuj' && <small>{services.join(', ')}</small>}
-                    </th>
-                    <td>
-                      <code>{canary}</code> <small>beside {stable}</small>
-                    </td>
-                    <td>
-                      {spanText(lastAskedMs - firstAskedMs)}, asked {grouped(asked)}{' '}
-                      {asked === 1 ? 'time' : 'times'}, last at {clockText(lastAskedMs)}
-                    </td>
-                    <td>{all > 0 && traffic !== undefined ? ratioText(traffic.canary / all) : ''}</td>
-                    <td>{afterReason(latest)}</td>
-                  </tr>
-                );
-              })}
+              {byCanary(inProgress.value).map((canary) => (
+                <CanaryRow
+                  key={canary.service + canary.releases[0]?.canary}
+                  context={context}
+                  canary={canary}
+                />
+              ))}
             </tbody>
           </table>
         </ScrollRegion>
       )}
     </section>
+  );
+}
+
+/** Questions of one canary that are named one by one. */
+const shownQuestions = 12;
+
+function CanaryRow({ context, canary }: { context: PageContext; canary: CanaryInProgress }) {
+  const { service, releases, firstAskedMs, lastAskedMs } = canary;
+  const [worst] = releases as [ReleaseInProgress];
+  const { latest } = worst;
+  return (
+    <tr>
+      <td>
+        <span class={`badge ${latest.verdict}`}>{outcomeWords[latest.verdict]}</span>
+      </td>
+      <th scope="row">{service}</th>
+      <td>
+        <code>{worst.canary}</code> <small>beside {worst.stable}</small>
+      </td>
+      <td>
+        for {spanText(lastAskedMs - firstAskedMs)}, last at {clockText(lastAskedMs)}
+      </td>
+      <td>{latest.canaryShare === undefined ? '' : ratioText(latest.canaryShare)}</td>
+      <td>
+        <a href={linkTo(context, pathOfRelease(worst))}>{worst.about.name}</a>: {afterReason(latest)}
+        {releases.length > 1 && (
+          <ul class="questions">
+            {releases.slice(1, shownQuestions).map((release) => (
+              <li key={release.about.kind + release.about.name}>
+                <span class={`badge ${release.latest.verdict}`}>{outcomeWords[release.latest.verdict]}</span>{' '}
+                <a href={linkTo(context, pathOfRelease(release))}>{release.about.name}</a>
+              </li>
+            ))}
+            {releases.length > shownQuestions && (
+              <li>and {grouped(releases.length - shownQuestions)} more</li>
+            )}
+          </ul>
+        )}
+      </td>
+    </tr>
   );
 }
 

@@ -3,6 +3,7 @@ import type { SliVerdict } from '../../domain/judge/judge-sli.ts';
 import { passBoundsOf } from '../../domain/judge/pass-bounds.ts';
 import { rules } from '../../domain/judge/rules/table.ts';
 import type { Measurement, SentQuery } from '../../domain/metrics/metrics-source.ts';
+import { trafficInWindow } from '../../domain/metrics/traffic-in-window.ts';
 import type { SourceLink } from '../../domain/ports/source-links.ts';
 import type { GivenLook } from '../../domain/ports/verdict-history.ts';
 import type { Cuj, GatePolicy } from '../../domain/registry/model.ts';
@@ -12,7 +13,7 @@ import { EvidenceChart } from './charts/evidence-chart.tsx';
 import { RuledOutChart } from './charts/ruled-out-chart.tsx';
 import { TimelineChart } from './charts/timeline-chart.tsx';
 import { Command, Fact, ScrollRegion } from './elements.tsx';
-import { stableInWindow, timelineOf, trafficInWindow } from './minutes.ts';
+import { stableInWindow, timelineOf } from './minutes.ts';
 import { nextStepsOf } from './next-steps.ts';
 import { linkTo, type PageContext, webLink } from './page-context.ts';
 import {
@@ -183,11 +184,16 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
         {sli.sli === 'availability' ? 'Availability' : 'Latency'}{' '}
         <span class={`badge ${sli.verdict}`}>{outcomeWords[sli.verdict]}</span>
       </h2>
-      <p>
-        {grouped(sli.bad)} of {grouped(sli.total)} requests {badVerb}
-        {sli.value !== null && <> ({valueText(sli.value, sli.objective)} good</>}
-        {sli.value !== null && <>, the SLO is {objectiveText(sli.objective)})</>}. {surenessText(sli, policy)}
-      </p>
+      {sli.total <= 0 ? (
+        <p>The canary has no requests here.</p>
+      ) : (
+        <p>
+          {grouped(sli.bad)} of {grouped(sli.total)} requests {badVerb}
+          {sli.value !== null && <> ({valueText(sli.value, sli.objective)} good</>}
+          {sli.value !== null && <>, the SLO is {objectiveText(sli.objective)})</>}.{' '}
+          {surenessText(sli, policy)}
+        </p>
+      )}
       <Distance sli={sli} badVerb={badVerb} />
       {decidesBy.evidence !== undefined && points.length > 1 && (
         <EvidenceChart

@@ -159,7 +159,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
               queries: shown.queries,
               links: linksOf(registry, evaluationRequest, verdict),
               question: responder.absolute(request, request.url),
-              permalink: links.path(about, [shown]),
+              permalink: links.path(about),
               ...(past === undefined ? {} : { past }),
             }}
           />
@@ -220,7 +220,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
               cujs: registry.cujs,
               pathOf: (cuj) => `/cujs/${encodeURIComponent(cuj)}/status${queryOf(ofCuj)}`,
               question: responder.absolute(request, request.url),
-              permalink: links.path(about, evaluations),
+              permalink: links.path(about),
               looks,
               ...(past === undefined ? {} : { past }),
             }}

@@ -122,7 +122,7 @@ export function createStatusHandlers(
   ): FastifyReply {
     const { verdict, cached, explained } = judged;
     const { explain, pretty } = question;
-    const texts = textsOf(verdict, () => links.of(about, judged.evaluations));
+    const texts = textsOf(verdict, () => links.url(about));
     const durationMs = Math.round((performance.now() - request.startedAt) * 1000) / 1000;
     texts.logger.info({ reqId: request.id, durationMs, cached, caller: request.caller }, 'verdict');
     if (verdict.reason === 'source_rejected' && now() - complainedAtMs >= complaintEveryMs) {

@@ -1,20 +1,14 @@
-import type { Verdict } from '../../domain/judge/judge.ts';
+import { ceilTo } from '../../domain/duration.ts';
 import type { AskedAbout } from '../../domain/ports/verdict-history.ts';
-import type { Cuj, Service } from '../../domain/registry/model.ts';
+import type { Service } from '../../domain/registry/model.ts';
 import { permalinkOf } from '../pages/permalink.ts';
 import type { AppPorts } from '../server/ports.ts';
 
-/** A verdict of a CUJ, as far as the moment of its link depends on it. */
-export interface LinkedVerdict {
-  readonly verdict: Pick<Verdict, 'window'>;
-  readonly cuj: Pick<Cuj, 'gate'>;
-}
-
 export interface VerdictLinks {
-  /** The path of the page of a verdict; with its moment, where the gate can show moments of the past. */
-  path(about: AskedAbout, judged: readonly LinkedVerdict[]): string;
+  /** The path of the page of a verdict that is given now; with the moment, where the gate can show moments of the past. */
+  path(about: AskedAbout): string;
   /** The same as a URL; undefined where CUJ_GATE_PUBLIC_URL is not set. */
-  of(about: AskedAbout, judged: readonly LinkedVerdict[]): string | undefined;
+  url(about: AskedAbout): string | undefined;
 }
 
 export function createVerdictLinks(ports: AppPorts): VerdictLinks {
@@ -25,7 +19,7 @@ export function createVerdictLinks(ports: AppPorts): VerdictLinks {
     ports.allowUnauthenticatedPast === true ||
     ports.history?.keepsChanges === true;
 
-  function path({ kind, name, params, service }: AskedAbout, judged: readonly LinkedVerdict[]): string {
+  function path({ kind, name, params, service }: AskedAbout): string {
     const registry = ports.registry()?.registry;
     const names = kind === 'service' ? [name] : (registry?.cujs.get(name)?.services ?? []);
     const services = names.flatMap((one): Service[] => {
@@ -33,19 +27,13 @@ export function createVerdictLinks(ports: AppPorts): VerdictLinks {
       return found === undefined ? [] : [found];
     });
     const all = new Map(Object.entries({ ...params, ...(service === undefined ? {} : { service }) }));
-    const atMs = showsPast ? judged.map(momentOf).find((moment) => moment !== undefined) : undefined;
+    // A moment names the answer that was given last before it, and this one is given in this second.
+    const atMs = showsPast ? ceilTo(ports.now(), 1_000) : undefined;
     return permalinkOf(kind === 'cuj' ? 'v' : 'r', name, services, all, atMs);
   }
 
   return {
     path,
-    of: (about, judged) => (publicUrl === undefined ? undefined : `${publicUrl}${path(about, judged)}`),
+    url: (about) => (publicUrl === undefined ? undefined : `${publicUrl}${path(about)}`),
   };
-}
-
-/** The moment as of which the same data would be judged, epoch ms. Undefined where nothing was measured. */
-export function momentOf({ verdict: { window }, cuj }: LinkedVerdict): number | undefined {
-  if (window === undefined) return undefined;
-  const incompleteMs = 1_000 * (window.incompleteSeconds ?? 0);
-  return Date.parse(window.to) + cuj.gate.lagMs + incompleteMs;
 }
