@@ -270,8 +270,15 @@ const verdictMembers = {
   registry: Digest,
 };
 
+const link = Type.Optional(
+  Type.String({
+    format: 'uri',
+    description: 'The page of this verdict for browsers. Set where CUJ_GATE_PUBLIC_URL is.',
+  }),
+);
+
 export const VerdictSchema = Closed(
-  { ...verdictMembers, ...explained },
+  { ...verdictMembers, link, ...explained },
   { $id: 'Verdict', description: 'The verdict on one CUJ.' },
 );
 
@@ -316,6 +323,7 @@ export const ServiceVerdictSchema = Closed(
       { description: 'Worst first; report-only CUJs last.' },
     ),
     registry: Digest,
+    link,
     verdicts: Type.Optional(
       Type.Array(Closed({ ...verdictMembers, ...explained }), {
         description: 'With explain: the complete verdicts, worst first.',

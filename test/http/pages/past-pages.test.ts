@@ -1,0 +1,168 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Registry as MetricsRegistry } from 'prom-client';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { VerdictHistory } from '../../../src/domain/ports/verdict-history.ts';
+import { FolderStore } from '../../../src/verdict-history/folder-store.ts';
+import { createVerdictHistory } from '../../../src/verdict-history/history.ts';
+import { createHistoryMetrics } from '../../../src/verdict-history/metrics.ts';
+import { type Bench, bench, broken, healthy, nowMs, snapshotOf } from '../fixture.ts';
+
+const html = { accept: 'text/html' };
+const question = '/cujs/signup/status?version=v2';
+const minuteMs = 60_000;
+
+describe('pages about the past', () => {
+  let folder: string;
+  let history: VerdictHistory;
+  const clock = { nowMs };
+
+  beforeEach(() => {
+    clock.nowMs = nowMs;
+    folder = mkdtempSync(path.join(tmpdir(), 'cuj-gate-pages-'));
+    const store = new FolderStore({ folder, maxBytes: 1e6, maxAgeMs: 1e10, now: () => clock.nowMs });
+    history = createVerdictHistory({
+      now: () => clock.nowMs,
+      logger: { warn: () => {} },
+      changes: { store, metrics: createHistoryMetrics(new MetricsRegistry()) },
+    });
+  });
+
+  afterEach(async () => {
+    await history.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** A gate that gave a fail ten minutes ago; since then, Datadog says that nothing failed. */
+  async function afterFail(options: Parameters<typeof bench>[0] = {}): Promise<Bench> {
+    const made = await bench(
+      {
+        history,
+        pages: { basePath: '', publicUrl: 'https://gate.example.com', links: () => [] },
+        ...options,
+      },
+      'uncached',
+    );
+    made.world.measure = async (query) => snapshotOf(query, broken, healthy);
+    await made.app.inject(question);
+    await isKept();
+    clock.nowMs += 10 * minuteMs;
+    made.world.nowMs = clock.nowMs;
+    made.world.measure = async (query) => snapshotOf(query, healthy, healthy);
+    return made;
+  }
+
+  /** Changes are written some ms after the answer. */
+  async function isKept(changes = 1): Promise<void> {
+    const of = { fromMs: 0, toMs: clock.nowMs, max: 100 };
+    await expect
+      .poll(async () => {
+        const read = await history.changes(of);
+        return read.available ? read.value.changes.length : 0;
+      })
+      .toBe(changes);
+  }
+
+  const at = new Date(nowMs).toISOString();
+
+  it('show the answer as it was given, to whom and when, though the gate may recompute nothing', async () => {
+    const { app, world } = await afterFail();
+    world.measure = async () => {
+      throw new Error('the backend must not be asked');
+    };
+    const { statusCode, body } = await app.inject({ url: `${question}&at=${at}`, headers: html });
+    expect(statusCode).toBe(200);
+    expect(body).toContain('<title>FAIL signup, version:v2</title>');
+    expect(body).toContain('<strong>As given</strong>');
+    expect(body).toContain('sli-availability-timeline');
+    expect(body).not.toContain('data-refresh');
+  });
+
+  it('say where the data of now gives something else', async () => {
+    const { app } = await afterFail({ allowUnauthenticatedPast: true });
+    const { body } = await app.inject({ url: `${question}&at=${at}`, headers: html });
+    expect(body).toContain('<title>FAIL signup, version:v2</title>');
+    expect(body).toContain('The data and the registry of now give PASS (within_slo): data arrived late');
+  });
+
+  it('recompute a moment of which nothing was kept, for those who may', async () => {
+    const { app } = await afterFail({ allowUnauthenticatedPast: true });
+    const before = new Date(nowMs - 30 * minuteMs).toISOString();
+    const { body } = await app.inject({ url: `${question}&at=${before}`, headers: html });
+    expect(body).toContain('<strong>Recomputed</strong> as of 2026-01-31 08:29 UTC');
+  });
+
+  it('are refused with a page that says what to set', async () => {
+    const { app } = await afterFail();
+    const before = new Date(nowMs - 30 * minuteMs).toISOString();
+    const { statusCode, body } = await app.inject({ url: `${question}&at=${before}`, headers: html });
+    expect(statusCode).toBe(403);
+    expect(body).toContain('CUJ_GATE_ALLOW_UNAUTHENTICATED_PAST=true');
+  });
+
+  it.each(['now', '2031-01-01T00:00:00Z', '2010-01-01T00:00:00Z', '2026-01-31T08:00:00'])(
+    'refuse the moment %s with a page',
+    async (wrong) => {
+      const { app } = await afterFail({ allowUnauthenticatedPast: true });
+      const { statusCode, headers } = await app.inject({ url: `${question}&at=${wrong}`, headers: html });
+      expect(statusCode).toBe(400);
+      expect(headers['content-type']).toBe('text/html; charset=utf-8');
+    },
+  );
+
+  it('are where the link of a JSON answer leads, and show what that answer said', async () => {
+    const { app, world } = await afterFail();
+    world.measure = async (query) => snapshotOf(query, broken, healthy);
+    const urls = [
+      `${question}&service=member-api`,
+      `${question}&window=5m`,
+      '/services/member-api/status?version=v2',
+    ];
+    for (const [i, url] of urls.entries()) {
+      const { link, summary } = (await app.inject(url)).json();
+      await isKept(i + 2);
+      expect(link).toMatch(
+        /^https:\/\/gate\.example\.com\/[vr]\/[\w=.,-]+\/[\w=.,-]+\/2026-01-31T09:09:50Z$/,
+      );
+      clock.nowMs += 60 * minuteMs;
+      world.nowMs = clock.nowMs;
+      world.measure = async (query) => snapshotOf(query, healthy, healthy);
+      const { headers } = await app.inject({ url: new URL(link).pathname, headers: html });
+      const { body } = await app.inject({ url: String(headers.location), headers: html });
+      expect(body).toContain('<strong>As given</strong>');
+      expect(body).toContain(summary);
+      clock.nowMs -= 60 * minuteMs;
+      world.nowMs = clock.nowMs;
+      world.measure = async (query) => snapshotOf(query, broken, healthy);
+    }
+  });
+
+  it('have no moment in their link where the gate keeps and recomputes nothing', async () => {
+    const { app } = await bench({
+      pages: { basePath: '/g', publicUrl: 'https://ops.example.com/g', links: () => [] },
+    });
+    const { link } = (await app.inject('/cujs/signup/status?version=v2')).json();
+    expect(link).toBe('https://ops.example.com/g/v/signup/v2');
+    const { headers } = await app.inject({ url: '/v/signup/v2', headers: html });
+    expect(headers.location).toBe('/g/cujs/signup/status?version=v2');
+    expect((await (await bench()).app.inject(question)).json()).not.toHaveProperty('link');
+  });
+
+  it('list what is in progress and what was stopped', async () => {
+    const { app } = await afterFail();
+    clock.nowMs -= 5 * minuteMs;
+    const start = (await app.inject({ url: '/', headers: html })).body;
+    expect(start).toMatch(/<h2 id="progress">In progress<\/h2>.*>FAIL<.*version:v2.*50%.*signup/s);
+    const report = (await app.inject({ url: '/report', headers: html })).body;
+    expect(report).toMatch(/Releases that were stopped.*2026-01-31 08:59 UTC.*FAIL signup \(slo_violated\)/s);
+    const cuj = (await app.inject({ url: '/cujs/signup', headers: html })).body;
+    expect(cuj).toMatch(/<h2 id="releases">.*version:v2.*>FAIL</s);
+  });
+
+  it('show every answer that was given as a point', async () => {
+    const { app } = await afterFail();
+    const { body } = await app.inject({ url: question, headers: html });
+    expect(body).toMatch(/<circle class="given"[^>]* data-evidence="[\d.e+]+"/);
+  });
+});
