@@ -157,6 +157,7 @@ function metric(question: Question, use: TemplateUse, subject: Subject, options:
     ...(options.auth?.kind === 'token'
       ? [{ key: 'Authorization', value: `Bearer {{args.${tokenArg}}}` }]
       : []),
+    { key: 'Accept', value: 'application/json' },
   ];
   const count = countFor(subject.cujs, question.services, options);
   // Before that no answer can be a fail: the data is as late as that, and must show a fault for so long.
@@ -174,7 +175,7 @@ function metric(question: Question, use: TemplateUse, subject: Subject, options:
     provider: {
       web: {
         url,
-        ...(headers.length === 0 ? {} : { headers }),
+        headers,
         timeoutSeconds: 10,
         jsonPath: '{$.summary}',
         ...oauth2(options),
@@ -286,6 +287,12 @@ function notesOf(
     {
       at: at('provider', 'web', 'timeoutSeconds'),
       lines: ['Keep both: the gate responds within 8 s, and kubectl and the dashboard show the summary.'],
+    },
+    {
+      at: at('provider', 'web', 'headers', 0),
+      lines: [
+        'Keep this: the gate has pages for browsers, and Argo calls a response that is not JSON Successful.',
+      ],
     },
   );
   return notes;
