@@ -5,7 +5,7 @@ import { type GeneratedFile, GenerateError, sortedBy } from '../output/generated
 import { wrapped, type YamlDocument, type YamlNote, yamlText } from '../output/yaml-text.ts';
 import { type AnalysisOptions, watchInconclusiveLimit } from './analysis-options.ts';
 import { cujQuestions, judgedServices, type Question, serviceQuestion } from './canary-args.ts';
-import { entryDigest, prefix, searchable } from './kubernetes-metadata.ts';
+import { entryDigest, linkNotes, pageAnnotations, prefix, searchable } from './kubernetes-metadata.ts';
 import { countFor } from './sized-steps.ts';
 
 /** `watch`: a background analysis, which can abort. `gate`: an inline analysis step, which has to pass. */
@@ -119,7 +119,11 @@ function template(
   options: AnalysisOptions,
 ): YamlDocument {
   const { labels, annotations } = searchable({ ...subject.facts, use });
-  const all = { ...annotations, ...subject.annotations };
+  const all = {
+    ...annotations,
+    ...subject.annotations,
+    ...pageAnnotations(options.publicUrl, [question.cuj]),
+  };
   const args = [
     ...question.args.map(({ arg }) => ({ name: arg })),
     ...(question.serviceArg ? [{ name: 'service' }] : []),
@@ -153,11 +157,11 @@ function template(
 function metric(question: Question, use: TemplateUse, subject: Subject, options: AnalysisOptions) {
   const url = `${options.gateUrl}${question.path}${question.serviceArg ? '?service={{args.service}}' : ''}`;
   const headers = [
+    { key: 'Accept', value: 'application/json' },
     ...question.args.map(({ header, arg }) => ({ key: header, value: `{{args.${arg}}}` })),
     ...(options.auth?.kind === 'token'
       ? [{ key: 'Authorization', value: `Bearer {{args.${tokenArg}}}` }]
       : []),
-    { key: 'Accept', value: 'application/json' },
   ];
   const count = countFor(subject.cujs, question.services, options);
   // Before that no answer can be a fail: the data is as late as that, and must show a fault for so long.
@@ -223,7 +227,7 @@ function notesOf(
   options: AnalysisOptions,
 ): YamlNote[] {
   const at = (...path: (string | number)[]) => ['spec', 'metrics', 0, ...path];
-  const notes: YamlNote[] = [];
+  const notes: YamlNote[] = linkNotes(options.publicUrl, 'metadata');
   if (hasArgs) {
     notes.push({
       at: ['spec', 'args'],
@@ -285,14 +289,14 @@ function notesOf(
       ],
     },
     {
-      at: at('provider', 'web', 'timeoutSeconds'),
-      lines: ['Keep both: the gate responds within 8 s, and kubectl and the dashboard show the summary.'],
-    },
-    {
       at: at('provider', 'web', 'headers', 0),
       lines: [
         'Keep this: the gate has pages for browsers, and Argo calls a response that is not JSON Successful.',
       ],
+    },
+    {
+      at: at('provider', 'web', 'timeoutSeconds'),
+      lines: ['Keep both: the gate responds within 8 s, and kubectl and the dashboard show the summary.'],
     },
   );
   return notes;
