@@ -12,7 +12,12 @@ import { type GeneratedFile, GenerateError } from '../generate/output/generated-
 import { grafanaDashboard } from '../generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../generate/prometheus/prometheus-rules.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
-import { addGenerateOptions, type GenerateFlags, rolloutOptions } from './support/generate-options.ts';
+import {
+  addGenerateOptions,
+  type GenerateFlags,
+  rolloutOptions,
+  withPublicUrl,
+} from './support/generate-options.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { measureTraffic } from './support/measure-traffic.ts';
 import { loadOffline } from './support/offline-registry.ts';
@@ -29,10 +34,10 @@ const generators: Readonly<Record<string, Generator>> = {
   'analysis-templates': (registry, flags, steps) => analysisTemplates(registry, rolloutOptions(flags, steps)),
   rollout: (registry, flags, steps) => rollouts(registry, rolloutOptions(flags, steps), flags.service),
   'virtual-service': (registry, flags) => virtualServices(registry, flags, flags.service),
-  terraform: (registry, flags) => terraform(registry, { notify: flags.notify }),
+  terraform: (registry, flags) => terraform(registry, { notify: flags.notify, publicUrl: flags.publicUrl }),
   openslo,
-  'grafana-dashboard': grafanaDashboard,
-  'prometheus-rules': prometheusRules,
+  'grafana-dashboard': (_, { publicUrl }) => grafanaDashboard({ publicUrl }),
+  'prometheus-rules': (registry, { publicUrl }) => prometheusRules(registry, { publicUrl }),
 };
 const names = Object.keys(generators);
 
@@ -76,15 +81,15 @@ export async function generateCommand(args: readonly string[], io: Io): Promise<
   return code;
 }
 
-async function generate(what: readonly string[], flags: GenerateFlags, io: Io): Promise<number> {
+async function generate(what: readonly string[], given: GenerateFlags, io: Io): Promise<number> {
   const complain = (message: string) => void io.stderr.write(`cuj-gate generate: ${message}\n`);
-  const path = flags.registry ?? io.env.CUJ_GATE_REGISTRY;
+  const path = given.registry ?? io.env.CUJ_GATE_REGISTRY;
   if (path === undefined || path === '') {
     complain('no registry given. Use --registry PATH, or set CUJ_GATE_REGISTRY.');
     return exitCodes.misuse;
   }
-  if (flags.out === undefined && (flags.check === true || flags.force === true)) {
-    complain(`${flags.check ? '--check' : '--force'} requires --out DIR, the folder to compare or write.`);
+  if (given.out === undefined && (given.check === true || given.force === true)) {
+    complain(`${given.check ? '--check' : '--force'} requires --out DIR, the folder to compare or write.`);
     return exitCodes.misuse;
   }
   const loaded = await loadOffline(path, io, 'generate');
@@ -97,6 +102,7 @@ async function generate(what: readonly string[], flags: GenerateFlags, io: Io): 
   }
   const wanted = what.includes('all') ? names : names.filter((name) => what.includes(name));
   try {
+    const flags = withPublicUrl(given, io.env);
     checkServices(loaded.registry, flags);
     checkParams(loaded.registry, flags.param);
     const steps = await stepsOf(loaded.registry, wanted, flags, io);

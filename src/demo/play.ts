@@ -132,7 +132,7 @@ export async function* play(
       new WatchedMetric({
         name: `cuj-${cuj}`,
         url: `${gateUrl}/cujs/${cuj}/status`,
-        headers: { 'X-Canary-Version': demoVersion },
+        headers: { Accept: 'application/json', 'X-Canary-Version': demoVersion },
         failureLimit: 0,
         inconclusiveLimit: 1000,
         consecutiveErrorLimit: 10,

@@ -48,10 +48,38 @@ export function checkMetric(metric: UsedMetric, report: Report): void {
   checkFailureLimit(metric, ours, report);
   checkCount(metric, report);
   if (!ours) return;
+  checkAccept(metric, report);
   checkInconclusiveLimit(metric, report);
   checkErrorLimit(metric, report);
   checkRhythm(metric, report);
   checkPassSpan(metric, report);
+}
+
+/**
+ * A page must never reach Argo. A metric without `Accept` is as good as one with `application/json`: Argo's client sends none
+ * of its own, and the gate then responds with JSON.
+ */
+function checkAccept({ place, name, args }: UsedMetric, report: Report): void {
+  const headers = place.at('provider', 'web', 'headers').items;
+  const keyOf = (header: Place) => header.at('key').text ?? '';
+  // Argo sends the last one of a name.
+  const accept = headers.findLast((header) => keyOf(header).toLowerCase() === 'accept');
+  const value = (accept?.at('value').text ?? '').replace(
+    /\{\{\s*args\.([^}\s]+)\s*\}\}/g,
+    (_, arg: string) => args.get(arg) ?? '',
+  );
+  if (accept === undefined || !/(?<![\w.+-])text\/html(?![\w.+-])/i.test(value)) return;
+  const safeguard = headers.map(keyOf).find((key) => /^x-canary-/i.test(key));
+  report(
+    safeguard === undefined ? 'error' : 'warning',
+    'asks-for-page',
+    accept,
+    `Metric "${name}" accepts text/html.`,
+    safeguard === undefined
+      ? 'The gate responds with a page, and Argo calls a response that is not JSON Successful: every release passes.'
+      : `Only the header ${safeguard} keeps the gate from responding with a page, which Argo would call Successful.`,
+    'Set Accept: application/json.',
+  );
 }
 
 /**

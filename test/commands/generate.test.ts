@@ -123,6 +123,31 @@ describe('misuse ends with 2 and says what to do', () => {
     ],
     ['a URL that is none', ['all', '--gate-url', 'gate:8080'], undefined, 'http:// or https://'],
     ['a URL with a query', ['all', '--gate-url', 'http://gate?x=1'], undefined, 'must not contain ? or #'],
+    ['a public URL that is none', ['all', '--public-url', 'gate.example.com'], undefined, 'It is not a URL'],
+    [
+      'a public URL with a query',
+      ['all', '--public-url', 'https://gate.example.com/?x=1'],
+      undefined,
+      'must not contain ? or #',
+    ],
+    [
+      'a public URL with a password',
+      ['all', '--public-url', 'https://me:secret@gate.example.com'],
+      undefined,
+      'must not contain a user name or password',
+    ],
+    [
+      'a public URL that Argo CD would take for title and URL',
+      ['all', '--public-url', 'https://gate.example.com/a|b'],
+      undefined,
+      'may hold only letters, digits, and . _ ~ -',
+    ],
+    [
+      'a public URL that Grafana would take for a variable',
+      ['all', '--public-url', 'https://gate.example.com/$a'],
+      undefined,
+      'may hold only letters, digits, and . _ ~ -',
+    ],
     ['an interval that is none', ['all', '--interval', '60'], undefined, 'Use a whole number with s, m or h'],
     ['no time between measurements', ['all', '--interval', '0s'], undefined, 'It must be above 0'],
     [
@@ -194,6 +219,17 @@ describe('misuse ends with 2 and says what to do', () => {
     const { code, stdout, stderr } = await generate(args, env);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(message);
+  });
+
+  it.each([
+    ['gate', 'CUJ_GATE_PUBLIC_URL=gate is invalid. It is not a URL. Correct it, or give --public-url.'],
+    ['https://me:secret@gate', 'CUJ_GATE_PUBLIC_URL is invalid. It must not contain a user name or password'],
+  ])('a public URL of the environment that is none: %s', async (url, message) => {
+    const env = { CUJ_GATE_REGISTRY: registry, CUJ_GATE_PUBLIC_URL: url };
+    const { code, stdout, stderr } = await generate(['all'], env);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain('secret');
   });
 
   it('ends with 1 where the registry has problems, and lists them', async () => {
@@ -356,6 +392,43 @@ describe('generate --out', () => {
     await mkdir(join(out, 'analysis-templates/cuj-login.yaml'), { recursive: true });
     expect((await templates()).code).toBe(2);
     expect((await readdir(out, { recursive: true })).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+});
+
+describe('generate with links to pages', () => {
+  const linksOf = async (args: readonly string[], env: Record<string, string> = {}) => {
+    const { stdout } = await generate(['analysis-templates', ...args], {
+      CUJ_GATE_REGISTRY: registry,
+      ...env,
+    });
+    return [...new Set([...stdout.matchAll(/external-link: (.*)$/gm)].map((match) => match[1]))];
+  };
+  const env = { CUJ_GATE_PUBLIC_URL: 'https://gate.example.com' };
+
+  it('has none where no address is known', async () => {
+    expect(await linksOf([])).toEqual([]);
+    expect(await linksOf([], { CUJ_GATE_PUBLIC_URL: ' ' })).toEqual([]);
+  });
+
+  it('takes the address from the option, else from the environment, without a slash at its end', async () => {
+    const pages = (url: string) => [`${url}/cujs/login`, `${url}/cujs/signup`, `${url}/`];
+    expect(await linksOf([], env)).toEqual(pages('https://gate.example.com'));
+    expect(await linksOf(['--public-url', 'https://ops.example.com/gate//'], env)).toEqual(
+      pages('https://ops.example.com/gate'),
+    );
+  });
+
+  it('finds files that were written without', async () => {
+    const all = ['all', '--out', out];
+    await generate(all);
+    expect((await generate([...all, '--check'])).code).toBe(0);
+    const linked = await generate([...all, '--check'], { CUJ_GATE_REGISTRY: registry, ...env });
+    expect(linked.code).toBe(1);
+    expect(linked.stdout).toContain(
+      '+    link.argocd.argoproj.io/external-link: https://gate.example.com/cujs/login',
+    );
+    await generate([...all, '--public-url', env.CUJ_GATE_PUBLIC_URL]);
+    expect((await generate([...all, '--check', '--public-url', env.CUJ_GATE_PUBLIC_URL])).code).toBe(0);
   });
 });
 

@@ -68,6 +68,15 @@ describe('every generated template', () => {
     },
   );
 
+  it.each(all.map((template) => [template.metadata.name as string, template] as const))(
+    '%s asks for JSON first of all, so that it gets no page even without a header of the canary',
+    (_, { spec }) => {
+      const [first, ...others] = spec.metrics[0].provider.web.headers;
+      expect(first).toEqual({ key: 'Accept', value: 'application/json' });
+      expect(others.map(({ key }: Loose) => key.toLowerCase())).not.toContain('accept');
+    },
+  );
+
   it('has a name of its own, so that the templates of several CUJs fit into one analysis', () => {
     const watches = all.filter(({ metadata }) => metadata.name.endsWith('-watch'));
     expect(new Set(watches.map(({ spec }) => spec.metrics[0].name)).size).toBe(watches.length);
@@ -170,7 +179,10 @@ describe('which templates there are', () => {
     ]);
     expect(templates[2].spec.metrics[0].provider.web).toMatchObject({
       url: expect.stringMatching(/\?service=pay\.api$/),
-      headers: [{ key: 'X-Canary-Role', value: '{{args.role}}' }],
+      headers: [
+        { key: 'Accept', value: 'application/json' },
+        { key: 'X-Canary-Role', value: '{{args.role}}' },
+      ],
     });
   });
 
@@ -182,7 +194,9 @@ describe('which templates there are', () => {
       textOf(analysisTemplates(registry, options()), 'analysis-templates/cuj-a.yaml'),
     );
     expect(template.spec).not.toHaveProperty('args');
-    expect(template.spec.metrics[0].provider.web).not.toHaveProperty('headers');
+    expect(template.spec.metrics[0].provider.web.headers).toEqual([
+      { key: 'Accept', value: 'application/json' },
+    ]);
   });
 
   it('asks for the source of each parameter where a selector takes several', () => {

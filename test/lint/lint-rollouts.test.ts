@@ -254,6 +254,13 @@ describe('one mistake in a good Rollout', () => {
       'url:',
     ],
     [
+      'a page, which only another header prevents',
+      spoil(good, 'value: application/json', 'value: text/html'),
+      'warning',
+      'asks-for-page',
+      '- key: Accept',
+    ],
+    [
       'a version in the URL',
       spoil(good, '/cujs/signup/status', '/cujs/signup/status?version={{args.version}}'),
       'warning',
@@ -541,6 +548,62 @@ describe('limits and intervals', () => {
     expect(fixOf(spoil(good, 'inconclusiveLimit: 30000', 'inconclusiveLimit: 0'), 'inconclusive-limit')).toBe(
       `Set inconclusiveLimit: ${watchInconclusiveLimit}.`,
     );
+  });
+});
+
+describe('what a metric accepts', () => {
+  const withoutParams = gated(
+    {},
+    { shop: { env: 'prod', operation: 'http.request', canary: 'role:canary' } },
+  );
+  const fixed = sample(made, withoutParams);
+  const json = '- key: Accept\n              value: application/json\n';
+  const found = (text: string) =>
+    lint(text, { registry: withoutParams }).map(({ severity, rule, meaning, fix }) => [
+      severity,
+      rule,
+      meaning,
+      fix,
+    ]);
+  const passing = [
+    'error',
+    'asks-for-page',
+    'The gate responds with a page, and Argo calls a response that is not JSON Successful: every release passes.',
+    'Set Accept: application/json.',
+  ];
+
+  it.each([
+    ['text/html', 'text/html'],
+    ['what a browser does', '"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"'],
+    ['in other letters', 'Text/HTML'],
+  ])('is wrong where nothing else keeps it from a page: %s', (_, value) => {
+    expect(found(spoil(fixed, 'value: application/json', `value: ${value}`))).toEqual([passing]);
+  });
+
+  it.each([
+    ["nothing, as Argo's client sends none of its own", ''],
+    ['anything', `- key: Accept\n              value: "*/*"\n`],
+    ['a longer name', `- key: Accept\n              value: text/html-template\n`],
+    ['what is not in these files', `- key: Accept\n              value: "{{args.accept}}"\n`],
+  ])('may be %s', (_, header) => {
+    const rules = found(spoil(fixed, json, header)).map(([, rule]) => rule);
+    expect(rules).not.toContain('asks-for-page');
+  });
+
+  it('is what Argo sends: the last header of the name, whatever its letters', () => {
+    const other = '- key: accept\n              value: text/html\n';
+    const both = (first: string, second: string) => spoil(fixed, json, `${first}            ${second}`);
+    expect(found(both(json, other))).toEqual([passing]);
+    expect(found(both(other, json))).toEqual([]);
+  });
+
+  it('is what an argument says', () => {
+    const text = spoil(
+      spoil(fixed, 'value: application/json', 'value: "{{ args.accept }}"'),
+      '  metrics:\n',
+      '  args:\n    - name: accept\n      value: text/html\n  metrics:\n',
+    );
+    expect(found(text)).toEqual([passing]);
   });
 });
 

@@ -169,6 +169,11 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- $problems = append $problems "prometheusRule.rules contains no groups: set it with --set-file to the output of `cuj-gate generate prometheus-rules`." -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.dashboard.json -}}
+{{- if not (kindIs "slice" (get (fromJson .Values.dashboard.json) "panels")) -}}
+{{- $problems = append $problems "dashboard.json contains no panels: set it with --set-file to the output of `cuj-gate generate grafana-dashboard`." -}}
+{{- end -}}
+{{- end -}}
 {{- $asked := or .Values.auth.tokens.existingSecret .Values.auth.oidc.issuer -}}
 {{- if and .Values.auth.oidc.issuer (not .Values.auth.oidc.audience) -}}
 {{- $problems = append $problems "auth.oidc.issuer is set without auth.oidc.audience: tokens for other audiences would be accepted too." -}}

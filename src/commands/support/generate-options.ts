@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { oneLine } from '../../domain/outside-text.ts';
 import {
   defaultAnalysisOptions,
   type GateAuth,
@@ -21,6 +22,7 @@ export interface GenerateFlags {
   readonly force?: true;
   readonly service?: string;
   readonly gateUrl: string;
+  readonly publicUrl?: string;
   readonly kind: TemplateKind;
   readonly namespace?: string;
   readonly versionFrom: ValueSource;
@@ -57,6 +59,10 @@ export function addGenerateOptions(command: Command): Command {
     new Option('--out <dir>', 'write files to this folder (default: print them)'),
     new Option('--check', 'write nothing; show differences, with exit code 1 if there are any'),
     new Option('--force', 'replace files that were edited or not written by generate'),
+    new Option(
+      '--public-url <url>',
+      'where people reach the gate with a browser: what is generated then links to its pages (default: $CUJ_GATE_PUBLIC_URL)',
+    ).argParser(publicUrl),
     new Option('--service <name>', 'rollout, virtual-service: only this service'),
   );
   add(
@@ -144,6 +150,28 @@ export function addGenerateOptions(command: Command): Command {
   return command;
 }
 
+/**
+ * The options with the public URL of the environment, where none is given. Throws GenerateError where that is none; its
+ * value is shown only if it has no password.
+ */
+export function withPublicUrl(
+  flags: GenerateFlags,
+  env: Readonly<Record<string, string | undefined>>,
+): GenerateFlags {
+  const text = env.CUJ_GATE_PUBLIC_URL?.trim() ?? '';
+  if (flags.publicUrl !== undefined || text === '') return flags;
+  try {
+    return { ...flags, publicUrl: publicUrl(text) };
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    const shown = text.includes('@') ? '' : `=${oneLine(text)}`;
+    throw new GenerateError(
+      `CUJ_GATE_PUBLIC_URL${shown} is invalid. ${error.message}`,
+      'Correct it, or give --public-url.',
+    );
+  }
+}
+
 /** The options of templates and Rollouts. Throws GenerateError where options contradict each other. */
 export function rolloutOptions(
   flags: GenerateFlags,
@@ -153,6 +181,7 @@ export function rolloutOptions(
   const limits = gateLimits(every);
   return {
     gateUrl: url,
+    publicUrl: flags.publicUrl,
     kind,
     namespace,
     versionFrom,
@@ -208,6 +237,21 @@ function gateUrl(text: string): string {
   if (/[?#]/.test(httpUrl(text)))
     throw new InvalidArgumentError('It must not contain ? or #: a path is appended.');
   return text.replace(/\/+$/, '');
+}
+
+/** No other characters than these, so that none of the systems that a link is written for takes a part of it for its own. */
+const plainUrl = /^https?:\/\/(?:\[[0-9a-f:.]+\]|[\w.~-]+)(?::\d+)?(?:\/[\w.~-]+)*$/;
+
+function publicUrl(text: string): string {
+  const { origin, pathname, username, password } = new URL(gateUrl(text));
+  if (username !== '' || password !== '')
+    throw new InvalidArgumentError(
+      'It must not contain a user name or password: everybody can read the links.',
+    );
+  const url = `${origin}${pathname.replace(/\/+$/, '')}`;
+  if (!plainUrl.test(url))
+    throw new InvalidArgumentError('Its host and path may hold only letters, digits, and . _ ~ -.');
+  return url;
 }
 
 function objectName(text: string): string {

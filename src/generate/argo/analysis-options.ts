@@ -19,6 +19,8 @@ export type TemplateKind = 'AnalysisTemplate' | 'ClusterAnalysisTemplate';
 export interface AnalysisOptions extends CanaryArgOptions {
   /** Where Argo's controller reaches the gate; without a trailing slash. */
   readonly gateUrl: string;
+  /** Where people reach the gate with a browser, without a trailing slash; undefined: objects have no link to its pages. */
+  readonly publicUrl: string | undefined;
   readonly kind: TemplateKind;
   readonly namespace: string | undefined;
   readonly auth: GateAuth | undefined;
@@ -60,6 +62,7 @@ const interval = '20s';
 
 export const defaultAnalysisOptions: AnalysisOptions = {
   gateUrl: 'http://cuj-gate.cuj-gate.svc:8080',
+  publicUrl: undefined,
   kind: 'AnalysisTemplate',
   namespace: undefined,
   auth: undefined,

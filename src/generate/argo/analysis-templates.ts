@@ -5,7 +5,7 @@ import { type GeneratedFile, GenerateError, sortedBy } from '../output/generated
 import { wrapped, type YamlDocument, type YamlNote, yamlText } from '../output/yaml-text.ts';
 import { type AnalysisOptions, watchInconclusiveLimit } from './analysis-options.ts';
 import { cujQuestions, judgedServices, type Question, serviceQuestion } from './canary-args.ts';
-import { entryDigest, prefix, searchable } from './kubernetes-metadata.ts';
+import { entryDigest, linkNotes, pageAnnotations, prefix, searchable } from './kubernetes-metadata.ts';
 import { countFor } from './sized-steps.ts';
 
 /** `watch`: a background analysis, which can abort. `gate`: an inline analysis step, which has to pass. */
@@ -119,7 +119,11 @@ function template(
   options: AnalysisOptions,
 ): YamlDocument {
   const { labels, annotations } = searchable({ ...subject.facts, use });
-  const all = { ...annotations, ...subject.annotations };
+  const all = {
+    ...annotations,
+    ...subject.annotations,
+    ...pageAnnotations(options.publicUrl, [question.cuj]),
+  };
   const args = [
     ...question.args.map(({ arg }) => ({ name: arg })),
     ...(question.serviceArg ? [{ name: 'service' }] : []),
@@ -153,6 +157,7 @@ function template(
 function metric(question: Question, use: TemplateUse, subject: Subject, options: AnalysisOptions) {
   const url = `${options.gateUrl}${question.path}${question.serviceArg ? '?service={{args.service}}' : ''}`;
   const headers = [
+    { key: 'Accept', value: 'application/json' },
     ...question.args.map(({ header, arg }) => ({ key: header, value: `{{args.${arg}}}` })),
     ...(options.auth?.kind === 'token'
       ? [{ key: 'Authorization', value: `Bearer {{args.${tokenArg}}}` }]
@@ -174,7 +179,7 @@ function metric(question: Question, use: TemplateUse, subject: Subject, options:
     provider: {
       web: {
         url,
-        ...(headers.length === 0 ? {} : { headers }),
+        headers,
         timeoutSeconds: 10,
         jsonPath: '{$.summary}',
         ...oauth2(options),
@@ -222,7 +227,7 @@ function notesOf(
   options: AnalysisOptions,
 ): YamlNote[] {
   const at = (...path: (string | number)[]) => ['spec', 'metrics', 0, ...path];
-  const notes: YamlNote[] = [];
+  const notes: YamlNote[] = linkNotes(options.publicUrl, 'metadata');
   if (hasArgs) {
     notes.push({
       at: ['spec', 'args'],
@@ -281,6 +286,12 @@ function notesOf(
         ...(question.serviceArg
           ? ['The CUJ spans services; the Rollout names the service that it releases.']
           : []),
+      ],
+    },
+    {
+      at: at('provider', 'web', 'headers', 0),
+      lines: [
+        'Keep this: the gate has pages for browsers, and Argo calls a response that is not JSON Successful.',
       ],
     },
     {

@@ -34,6 +34,8 @@ export interface Question {
   /** The metric's name and the template's without its kind: `cuj-login`. */
   readonly name: string;
   readonly path: string;
+  /** The CUJ that it asks about; undefined: all of a service. */
+  readonly cuj: string | undefined;
   readonly args: readonly CanaryArg[];
   /** The services whose Rollouts may use it. */
   readonly services: readonly string[];
@@ -122,11 +124,13 @@ export function cujQuestions(registry: Registry, cuj: Cuj, options: CanaryArgOpt
   const [first] = each;
   if (shapes.size === 1 && first !== undefined) {
     const serviceArg = cuj.services.length > 1;
-    return [{ name: `cuj-${cuj.name}`, path, args: first.args, services: cuj.services, serviceArg }];
+    const services = cuj.services;
+    return [{ name: `cuj-${cuj.name}`, path, cuj: cuj.name, args: first.args, services, serviceArg }];
   }
   return each.map(({ service, args }) => ({
     name: `cuj-${cuj.name}.${serviceObjectName(service)}`,
     path: `${path}?service=${service}`,
+    cuj: cuj.name,
     args,
     services: [service],
     serviceArg: false,
@@ -146,6 +150,7 @@ export function serviceQuestion(
   return {
     name: `service-${serviceObjectName(service.name)}`,
     path: `/services/${service.name}/status`,
+    cuj: undefined,
     args: argsOf(service, options),
     services: [service.name],
     serviceArg: false,

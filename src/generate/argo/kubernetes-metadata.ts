@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import { cujPage, linkAnnotation, startPage } from '../output/page-links.ts';
+import type { YamlNote } from '../output/yaml-text.ts';
 
 /** The prefix of the gate's labels and annotations. */
 export const prefix = 'cuj-gate';
@@ -38,6 +40,31 @@ export function searchable(facts: Readonly<Record<string, string | undefined>>):
     (isLabelValue(value) ? labels : annotations)[`${prefix}/${key}`] = value;
   }
   return { labels, annotations };
+}
+
+/**
+ * Annotations with the link to the page of a CUJ, or of several, which is the start page; none without `publicUrl`. A
+ * service has no page without a version.
+ */
+export function pageAnnotations(
+  publicUrl: string | undefined,
+  cujs: readonly (string | undefined)[],
+): Record<string, string> {
+  if (publicUrl === undefined) return {};
+  const [cuj] = cujs;
+  const page = cuj === undefined || cujs.length > 1 ? startPage(publicUrl) : cujPage(publicUrl, cuj);
+  return { [linkAnnotation]: page };
+}
+
+/** The comment at such an annotation, below the metadata at a path. */
+export function linkNotes(publicUrl: string | undefined, ...metadata: YamlNote['at']): YamlNote[] {
+  if (publicUrl === undefined) return [];
+  return [
+    {
+      at: [...metadata, 'annotations', linkAnnotation],
+      lines: ['Argo CD shows a link to this page (--public-url).'],
+    },
+  ];
 }
 
 /**

@@ -14,7 +14,7 @@ import {
   serviceQuestion,
   type ValueSource,
 } from './canary-args.ts';
-import { isLabelValue, serviceObjectName } from './kubernetes-metadata.ts';
+import { isLabelValue, linkNotes, pageAnnotations, serviceObjectName } from './kubernetes-metadata.ts';
 import { countFor, sampleSteps } from './sized-steps.ts';
 import { canaryService, route, stableService, virtualServiceName } from './virtual-service.ts';
 
@@ -93,6 +93,7 @@ function rolloutText(registry: Registry, service: Service, options: RolloutOptio
     source !== undefined && source.kind === 'label' && onRolloutItself(source)
       ? { [source.key]: sampleVersion }
       : {};
+  const annotations = pageAnnotations(options.publicUrl, []);
   const value = {
     apiVersion: 'argoproj.io/v1alpha1',
     kind: 'Rollout',
@@ -100,6 +101,7 @@ function rolloutText(registry: Registry, service: Service, options: RolloutOptio
       name,
       ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
       labels: { app: name, ...ownLabels },
+      ...(options.publicUrl === undefined ? {} : { annotations }),
     },
     spec: {
       replicas: 4,
@@ -138,9 +140,14 @@ function analysisOf(
     // Always passed: templates ignore additional arguments, and need this one when a CUJ gains a second service.
     ...(options.analysis === 'cujs' ? [{ name: 'service', value: service.name }] : []),
   ];
+  const annotations = pageAnnotations(
+    options.publicUrl,
+    used.map(({ cuj }) => cuj),
+  );
   return {
     templates: used.map((question) => ({ templateName: templateName(question, use), ...clusterScope })),
     ...(all.length === 0 ? {} : { args: all }),
+    ...(options.publicUrl === undefined ? {} : { analysisRunMetadata: { annotations } }),
   };
 }
 
@@ -192,7 +199,12 @@ function notesOf(
   options: RolloutOptions,
 ): YamlNote[] {
   const canary = (...path: (string | number)[]) => ['spec', 'strategy', 'canary', ...path];
+  const runLinks = (...analysis: YamlNote['at']) =>
+    linkNotes(options.publicUrl, ...canary(...analysis), 'analysisRunMetadata');
   const notes: YamlNote[] = [
+    ...linkNotes(options.publicUrl, 'metadata'),
+    ...(watched ? runLinks('analysis') : []),
+    ...(gated ? runLinks('steps', 2, 'analysis') : []),
     {
       at: ['spec', 'template', 'spec', 'containers', 0, 'env', 2],
       lines: versionLines(source),

@@ -2,6 +2,7 @@ import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import type { SliName } from '../../domain/sli/table.ts';
 import { sortedBy } from '../output/generated-file.ts';
+import { cujPage, startPage } from '../output/page-links.ts';
 import { type CujSlo, slosOf, titleOf } from './datadog-slos.ts';
 import { cujResource, literal } from './terraform-names.ts';
 
@@ -13,28 +14,31 @@ const badTexts: Readonly<Record<SliName, { readonly title: string; readonly alia
 
 /**
  * The Datadog dashboard of the CUJs as JSON, one group of widgets for each CUJ, most critical first. Ids of SLOs are
- * Terraform's template variables, such as `${cuj_login_availability}`.
+ * Terraform's template variables, such as `${cuj_login_availability}`. With `publicUrl` it links to the gate's pages.
  */
-export function datadogDashboard(registry: Registry): Record<string, unknown> {
+export function datadogDashboard(registry: Registry, publicUrl: string | undefined): Record<string, unknown> {
   const cujs = sortedBy(registry.cujs.values(), ({ tier, name }) => `${tier} ${name}`);
+  const description = [
+    'Generated from the CUJ registry by `cuj-gate generate terraform`: change the registry, not this dashboard.',
+    ...(publicUrl === undefined ? [] : [`Rollouts in progress: ${startPage(publicUrl)}`]),
+  ];
   return {
     title: '[cuj-gate] Critical User Journeys',
-    description:
-      'Generated from the CUJ registry by `cuj-gate generate terraform`: change the registry, not this dashboard.',
+    description: description.join(' '),
     layout_type: 'ordered',
     reflow_type: 'auto',
-    widgets: cujs.map((cuj) => group(cuj, slosOf(registry, cuj))),
+    widgets: cujs.map((cuj) => group(cuj, slosOf(registry, cuj), publicUrl)),
   };
 }
 
-function group(cuj: Cuj, slos: readonly CujSlo[]): Record<string, unknown> {
+function group(cuj: Cuj, slos: readonly CujSlo[], publicUrl: string | undefined): Record<string, unknown> {
   return {
     definition: {
       type: 'group',
       layout_type: 'ordered',
       title: literal(`${oneLine(titleOf(cuj))} (tier ${cuj.tier})`),
       widgets: [
-        note(cuj),
+        note(cuj, publicUrl),
         ...slos.flatMap((slo) => [
           sloWidget(slo),
           timeseries(badTexts[slo.sli].title, slo, 'line', badShare(slo)),
@@ -49,11 +53,12 @@ function group(cuj: Cuj, slos: readonly CujSlo[]): Record<string, unknown> {
   };
 }
 
-function note(cuj: Cuj): Record<string, unknown> {
+function note(cuj: Cuj, publicUrl: string | undefined): Record<string, unknown> {
   const lines = [
     ...(cuj.description === undefined ? [] : [oneLine(cuj.description)]),
     `Owner: ${oneLine(cuj.owner)}`,
     ...(cuj.runbook === undefined ? [] : [`[Runbook](${cuj.runbook})`]),
+    ...(publicUrl === undefined ? [] : [`[Error budget and releases](${cujPage(publicUrl, cuj.name)})`]),
     `Services: ${cuj.services.join(', ')}`,
     ...(cuj.mode === 'observe' ? ['Report-only: it never fails a rollout.'] : []),
   ];

@@ -1,8 +1,15 @@
 import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, ErrorBudgetAction, Registry } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
+import { cujPage } from '../output/page-links.ts';
 import { type CujSlo, datadogTags, goodMeans, titleOf } from './datadog-slos.ts';
 import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
+
+interface MessageOptions {
+  /** Handles at the end of the message; `{owner}` is the CUJ's. */
+  readonly notify: readonly string[];
+  readonly publicUrl?: string | undefined;
+}
 
 /**
  * Burn rates of alerts, each with the two windows that must both exceed it. (Google's SRE workbook, chapter 5,
@@ -38,7 +45,7 @@ const defaultConsumed = 75;
 export function sloMonitors(
   registry: Registry,
   slo: CujSlo,
-  notify: readonly string[],
+  options: MessageOptions,
 ): Record<string, Record<string, unknown>> {
   const { cuj, sli } = slo;
   const resource = cujResource(cuj, sli);
@@ -57,7 +64,7 @@ export function sloMonitors(
       priority: urgency === 'page' ? String(cuj.tier) : String(cuj.tier + 2),
       query: `burn_rate(${id}).over("${cuj.sloWindow}").long_window("${long}").short_window("${short}") > ${rate}`,
       monitor_thresholds: [{ critical: String(rate) }],
-      message: message(slo, notify, [
+      message: message(slo, options, [
         `${subject(slo)} burns its error budget ${rate} times as fast as allowed, over ${long} and over ${short}.`,
         `At this rate the budget of ${cuj.sloWindow} lasts ${days(cuj, rate)}.`,
       ]),
@@ -70,7 +77,7 @@ export function sloMonitors(
       priority: String(cuj.tier + 1),
       query: `error_budget(${id}).over("${cuj.sloWindow}") > ${consumed}`,
       monitor_thresholds: [{ critical: String(consumed) }],
-      message: message(slo, notify, [
+      message: message(slo, options, [
         `${subject(slo)} has used ${consumed}% of the error budget of ${cuj.sloWindow}.`,
         ...(action === undefined ? [] : [`Agreed: ${action}`]),
       ]),
@@ -100,7 +107,7 @@ function days(cuj: Cuj, rate: number): string {
   return left < 2 ? `${Math.round(left * 24)} hours` : `${Math.round(left * 10) / 10} days`;
 }
 
-function message(slo: CujSlo, notify: readonly string[], lines: readonly string[]): string {
+function message(slo: CujSlo, { notify, publicUrl }: MessageOptions, lines: readonly string[]): string {
   const { cuj } = slo;
   const handles = notify.map((handle) => handle.replaceAll('{owner}', () => cuj.owner));
   return literal(
@@ -111,6 +118,7 @@ function message(slo: CujSlo, notify: readonly string[], lines: readonly string[
       '',
       `Owner: ${oneLine(cuj.owner)}`,
       ...(cuj.runbook === undefined ? [] : [`Runbook: ${cuj.runbook}`]),
+      ...(publicUrl === undefined ? [] : [`Error budget and releases: ${cujPage(publicUrl, cuj.name)}`]),
       ...(handles.length === 0 ? [] : ['', handles.join(' ')]),
     ].join('\n'),
   );

@@ -10,6 +10,8 @@ import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
 export interface TerraformOptions {
   /** Handles at the end of every monitor's message; `{owner}` is the CUJ's. */
   readonly notify: readonly string[];
+  /** Where people reach the gate with a browser; undefined: nothing links to its pages. */
+  readonly publicUrl?: string | undefined;
 }
 
 const dashboardTemplate = 'cujs-dashboard.json.tftpl';
@@ -30,11 +32,11 @@ export function terraform(registry: Registry, options: TerraformOptions): Genera
       },
     }),
     ...cujs.flatMap((cuj) => cujFiles(registry, cuj, options)),
-    ...dashboardFiles(registry),
+    ...dashboardFiles(registry, options),
   ];
 }
 
-function cujFiles(registry: Registry, cuj: Cuj, { notify }: TerraformOptions): GeneratedFile[] {
+function cujFiles(registry: Registry, cuj: Cuj, options: TerraformOptions): GeneratedFile[] {
   const slos = slosOf(registry, cuj);
   const files = [
     file(`cuj-${cuj.name}.tf.json`, {
@@ -43,7 +45,7 @@ function cujFiles(registry: Registry, cuj: Cuj, { notify }: TerraformOptions): G
         datadog_service_level_objective: Object.fromEntries(
           slos.map((slo) => [cujResource(cuj, slo.sli), serviceLevelObjective(registry, slo)]),
         ),
-        datadog_monitor: Object.assign({}, ...slos.map((slo) => sloMonitors(registry, slo, notify))),
+        datadog_monitor: Object.assign({}, ...slos.map((slo) => sloMonitors(registry, slo, options))),
       },
     }),
   ];
@@ -86,7 +88,7 @@ function serviceLevelObjective(registry: Registry, slo: CujSlo): Record<string, 
 }
 
 /** The dashboard's JSON is in its own file, so that diffs are readable. */
-function dashboardFiles(registry: Registry): GeneratedFile[] {
+function dashboardFiles(registry: Registry, { publicUrl }: TerraformOptions): GeneratedFile[] {
   const ids = cujSlos(registry).map(({ cuj, sli }) => [
     cujResource(cuj, sli),
     `\${${sloIdExpression(cuj, sli)}}`,
@@ -103,7 +105,7 @@ function dashboardFiles(registry: Registry): GeneratedFile[] {
         },
       },
     }),
-    file(dashboardTemplate, datadogDashboard(registry)),
+    file(dashboardTemplate, datadogDashboard(registry, publicUrl)),
   ];
 }
 

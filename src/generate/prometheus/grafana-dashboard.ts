@@ -1,11 +1,12 @@
 import type { GeneratedFile } from '../output/generated-file.ts';
+import { cujPage, reportPage, startPage } from '../output/page-links.ts';
 import { type Json, type Panel, rows } from './grafana-panels.ts';
 
 /**
  * A Grafana dashboard of the gate's own metrics, in `grafana/`. CUJs and services are variables read from the metrics, so
- * the dashboard is the same for every registry, and shows new CUJs automatically.
+ * the dashboard is the same for every registry, and shows new CUJs automatically. With `publicUrl` it links to the gate's pages.
  */
-export function grafanaDashboard(): GeneratedFile[] {
+export function grafanaDashboard({ publicUrl }: PageOptions = {}): GeneratedFile[] {
   const dashboard = {
     uid: 'cuj-gate',
     title: 'cuj-gate',
@@ -16,10 +17,53 @@ export function grafanaDashboard(): GeneratedFile[] {
     graphTooltip: 1,
     refresh: '1m',
     time: { from: 'now-6h', to: 'now' },
+    ...(publicUrl === undefined ? {} : { links: links(publicUrl) }),
     templating: { list: [datasource, labelVariable('cuj', 'CUJ'), labelVariable('service', 'Service')] },
-    panels: panels(),
+    panels: panels(publicUrl),
   };
   return [{ path: 'grafana/cuj-gate.json', text: `${JSON.stringify(dashboard, null, 2)}\n` }];
+}
+
+interface PageOptions {
+  /** Where people reach the gate with a browser; undefined: nothing links to its pages. */
+  readonly publicUrl?: string | undefined;
+}
+
+/** The links at the top of the dashboard. */
+function links(publicUrl: string): Json[] {
+  const link = (title: string, url: string) => ({
+    title,
+    type: 'link',
+    url,
+    icon: 'external link',
+    tooltip: '',
+    tags: [],
+    asDropdown: false,
+    includeVars: false,
+    keepTime: false,
+    targetBlank: true,
+  });
+  return [link('Rollouts in progress', startPage(publicUrl)), link('Error budgets', reportPage(publicUrl))];
+}
+
+/** Data links of a panel to the page of a CUJ. Grafana fills in the name: of a series from its label, of a cell from its text. */
+function cujLinks(
+  { type, byCuj }: Panel,
+  publicUrl: string | undefined,
+): { defaults: Json; overrides: Json[] } {
+  if (publicUrl === undefined || byCuj !== true) return { defaults: {}, overrides: [] };
+  const name = type === 'table' ? '__value.raw' : '__field.labels.cuj';
+  const linked = [
+    { title: 'Error budget and releases', url: cujPage(publicUrl, `\${${name}}`), targetBlank: true },
+  ];
+  return type === 'table'
+    ? {
+        defaults: {},
+        overrides: [
+          { matcher: { id: 'byName', options: 'cuj' }, properties: [{ id: 'links', value: linked }] },
+        ],
+      }
+    : { defaults: { links: linked }, overrides: [] };
 }
 
 const datasource = { name: 'datasource', label: 'Data source', type: 'datasource', query: 'prometheus' };
@@ -45,7 +89,7 @@ function labelVariable(name: string, label: string): Json {
 }
 
 /** Rows one below the other, the panels of each from left to right, broken at 24 columns. */
-function panels(): Json[] {
+function panels(publicUrl: string | undefined): Json[] {
   const all: Json[] = [];
   let y = 0;
   let id = 0;
@@ -62,7 +106,7 @@ function panels(): Json[] {
         height = 0;
       }
       id += 1;
-      all.push(panelJson(panel, id, { x, y, w: panel.width, h: panel.height }));
+      all.push(panelJson(panel, publicUrl, id, { x, y, w: panel.width, h: panel.height }));
       x += panel.width;
       height = Math.max(height, panel.height);
     }
@@ -71,8 +115,9 @@ function panels(): Json[] {
   return all;
 }
 
-function panelJson(panel: Panel, id: number, gridPos: Json): Json {
+function panelJson(panel: Panel, publicUrl: string | undefined, id: number, gridPos: Json): Json {
   const { title, description, type, unit, threshold } = panel;
+  const { defaults, overrides } = cujLinks(panel, publicUrl);
   const steps = [
     { color: 'green', value: null },
     ...(threshold === undefined ? [] : [{ color: 'red', value: threshold }]),
@@ -98,9 +143,10 @@ function panelJson(panel: Panel, id: number, gridPos: Json): Json {
       defaults: {
         unit,
         thresholds: { mode: 'absolute', steps },
+        ...defaults,
         ...(type === 'timeseries' ? { custom: { ...panel.custom, ...line } } : {}),
       },
-      overrides: [],
+      overrides,
     },
     ...(type === 'timeseries'
       ? {

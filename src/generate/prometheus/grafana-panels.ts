@@ -19,6 +19,8 @@ export interface Panel {
   readonly custom?: Json;
   /** A line at this value, and what is above it in red. */
   readonly threshold?: number;
+  /** Its series, or the rows of its table, have the label `cuj`: they can link to the page of their CUJ. */
+  readonly byCuj?: true;
 }
 
 const chosen = 'cuj=~"$cuj",service=~"$service"';
@@ -105,6 +107,7 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
             instant: true,
           },
         ],
+        byCuj: true,
       },
     ],
   },
@@ -116,20 +119,34 @@ export const rows: readonly { readonly title: string; readonly panels: readonly 
         'A service meeting its SLO reaches evidence of N in fewer than 1 of N rollouts. The canary fails at 1/falseAbort (20 by default) times the number of SLIs that are judged together.',
         'short',
         [[`max by (cuj, service, sli) (cuj_gate_evidence{${chosen}})`, sliLegend]],
-        { threshold: 20, custom: { scaleDistribution: { type: 'log', log: 10 } } },
+        { threshold: 20, custom: { scaleDistribution: { type: 'log', log: 10 } }, byCuj: true },
       ),
-      series('SLI, canary', 'Good events over total events since the rollout began.', 'percentunit', [
-        [`min by (cuj, service, sli) (cuj_gate_sli_ratio{${chosen},scope="canary"})`, sliLegend],
-      ]),
-      series('Events of the canary', 'Events that the verdicts are based on.', 'short', [
+      series(
+        'SLI, canary',
+        'Good events over total events since the rollout began.',
+        'percentunit',
+        [[`min by (cuj, service, sli) (cuj_gate_sli_ratio{${chosen},scope="canary"})`, sliLegend]],
+        { byCuj: true },
+      ),
+      series(
+        'Events of the canary',
+        'Events that the verdicts are based on.',
+        'short',
         [
-          `sum by (cuj, service, sli) (max by (cuj, service, sli, kind) (cuj_gate_events{${chosen},scope="canary"}))`,
-          sliLegend,
+          [
+            `sum by (cuj, service, sli) (max by (cuj, service, sli, kind) (cuj_gate_events{${chosen},scope="canary"}))`,
+            sliLegend,
+          ],
         ],
-      ]),
-      series('SLI, stable', 'The same for stable, over the queried span.', 'percentunit', [
-        [`min by (cuj, service, sli) (cuj_gate_sli_ratio{${chosen},scope="stable"})`, sliLegend],
-      ]),
+        { byCuj: true },
+      ),
+      series(
+        'SLI, stable',
+        'The same for stable, over the queried span.',
+        'percentunit',
+        [[`min by (cuj, service, sli) (cuj_gate_sli_ratio{${chosen},scope="stable"})`, sliLegend]],
+        { byCuj: true },
+      ),
     ],
   },
   {
@@ -245,7 +262,7 @@ function series(
   description: string,
   unit: string,
   targets: readonly (readonly [expr: string, legend: string])[],
-  more: Pick<Panel, 'custom' | 'threshold'> = {},
+  more: Pick<Panel, 'custom' | 'threshold' | 'byCuj'> = {},
 ): Panel {
   const asked = targets.map(([expr, legend]) => ({ expr, legend }));
   return { title, description, type: 'timeseries', unit, width: 12, height: 8, targets: asked, ...more };

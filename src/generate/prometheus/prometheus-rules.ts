@@ -2,6 +2,7 @@ import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import { titleOf } from '../datadog/datadog-slos.ts';
 import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
+import { cujPage } from '../output/page-links.ts';
 import { type YamlNote, yamlText } from '../output/yaml-text.ts';
 
 interface Rule {
@@ -20,11 +21,17 @@ interface Group {
 /**
  * Alerts about the gate, from its own metrics, in `prometheus/`: SREs should know that a gate cannot judge before a rollout
  * depends on it. One group for the gate, and one for each CUJ with its owner: developers fix a CUJ that is always
- * inconclusive.
+ * inconclusive. With `publicUrl`, the alerts of a CUJ have the address of its page (`page_url`).
  */
-export function prometheusRules(registry: Registry): GeneratedFile[] {
+export function prometheusRules(
+  registry: Registry,
+  { publicUrl }: { readonly publicUrl?: string | undefined } = {},
+): GeneratedFile[] {
   const cujs = sortedBy(registry.cujs.values(), ({ name }) => name);
-  const groups: Group[] = [{ name: 'cuj-gate', rules: gateRules }, ...cujs.map(cujGroup)];
+  const groups: Group[] = [
+    { name: 'cuj-gate', rules: gateRules },
+    ...cujs.map((cuj) => cujGroup(cuj, publicUrl)),
+  ];
   const notes: YamlNote[] = groups.slice(1).map(({ rules }, i) => ({
     at: ['groups', i + 1],
     lines: [`Owner: ${rules[0]?.labels.owner ?? ''}`],
@@ -204,7 +211,7 @@ const gateRules: readonly Rule[] = [
 ];
 
 /** A CUJ without data of its canary in nearly all measurements of an hour cannot stop a release. */
-function cujGroup(cuj: Cuj): Group {
+function cujGroup(cuj: Cuj, publicUrl: string | undefined): Group {
   const cujLabel = `cuj="${cuj.name}"`;
   const unseen = `cuj_gate_verdicts_total{${cujLabel},reason=~"no_data|canary_indistinguishable|status_missing"}`;
   const all = `cuj_gate_verdicts_total{${cujLabel}}`;
@@ -221,6 +228,7 @@ function cujGroup(cuj: Cuj): Group {
           description: `${text(titleOf(cuj))}: nearly every verdict of the last hour says that the canary has no traffic, is indistinguishable from stable, or has no status codes. This CUJ cannot stop a bad release.`,
           fix: 'Most likely the version that the Rollout passes is not the one that Datadog stores (DD_VERSION). Run cuj-gate doctor.',
           ...(cuj.runbook === undefined ? {} : { runbook_url: text(cuj.runbook) }),
+          ...(publicUrl === undefined ? {} : { page_url: cujPage(publicUrl, cuj.name) }),
         },
         { cuj: cuj.name, owner: text(cuj.owner), tier: String(cuj.tier) },
       ),

@@ -7,13 +7,16 @@ import { startWorld } from '../world.ts';
 
 const registry = path.join(import.meta.dirname, '../../../config/cujs.yaml');
 
+const publicUrl = 'https://cuj-gate.example.com';
+const link = 'link.argocd.argoproj.io/external-link';
+
 export const scenario: Scenario = {
   name: 'delivery',
   what: 'a healthy canary goes 25%, pause, gate, bake, 100%, judged by the five CUJs that the example registry has for it',
   async run(context) {
     const { kube } = context;
     const world = await startWorld(context, { registry });
-    const release = await world.deploy('member-api');
+    const release = await world.deploy('member-api', { flags: ['--public-url', publicUrl] });
     assert.deepEqual(await analysisRuns(kube, release), [], 'Argo runs no analysis on a first deploy');
 
     await release.start('v1.1.0');
@@ -31,6 +34,7 @@ export const scenario: Scenario = {
     for (const type of ['Background', 'Step'] as const) {
       const run = await latestRun(kube, release, type);
       assert.equal(run?.status.phase, 'Successful', `the ${type} analysis`);
+      assert.equal(run.metadata.annotations?.[link], `${publicUrl}/`, 'Argo CD shows a link at the run');
       assert.deepEqual(
         run.status.metricResults.map(({ name }: { name: string }) => name).sort(),
         cujs.map((cuj) => `cuj-${cuj}`),

@@ -15,6 +15,7 @@ const variants: Record<string, Partial<AnalysisOptions>> = {
   OAuth2: {
     auth: { kind: 'oauth2', tokenUrl: 'https://id.example.com/token', secret: 'cuj-gate', scopes: ['gate'] },
   },
+  'links to pages': { publicUrl: 'https://gate.example.com' },
   'a label': { versionFrom: { kind: 'label', key: 'tags.datadoghq.com/version' }, initialDelay: '0s' },
 };
 

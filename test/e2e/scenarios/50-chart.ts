@@ -189,6 +189,7 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     /networkPolicy allows no egress to port 8443, which auth\.oidc\.issuer needs/,
   ],
   ['rules that are none', ['--set', 'prometheusRule.rules=x'], /prometheusRule\.rules contains no groups/],
+  ['a dashboard that is none', ['--set', 'dashboard.json=x'], /dashboard\.json contains no panels/],
   ['a Kubernetes that is too old', ['--kube-version', '1.26.0'], /requires kubeVersion: >=1\.27/],
 ];
 
