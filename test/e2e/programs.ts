@@ -70,6 +70,16 @@ const products = {
   'rollouts-controller-v1.10.0': controller('v1.10.0'),
   'rollouts-controller-v1.9.1': controller('v1.9.1'),
   'rollouts-controller-v1.8.3': controller('v1.8.3'),
+  'oauth2-proxy': {
+    module: 'oauth2-proxy',
+    main: 'github.com/oauth2-proxy/oauth2-proxy/v7',
+    // Otherwise it calls itself "undefined" in its log.
+    set: { 'github.com/oauth2-proxy/oauth2-proxy/v7/pkg/version.VERSION': 'v7.15.6' },
+  },
+  'gateway-api-crds': {
+    module: 'gateway-api-crds',
+    files: { from: 'sigs.k8s.io/gateway-api', path: 'config/crd/standard' },
+  },
   'istio-crds': {
     module: 'istio-crds',
     files: { from: 'istio.io/api', path: 'kubernetes/customresourcedefinitions.gen.yaml' },
