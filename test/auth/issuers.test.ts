@@ -149,6 +149,23 @@ describe('two issuers side by side', () => {
   });
 });
 
+describe('a person whose token is not accepted', () => {
+  it.each([
+    ['without one', undefined],
+    ['with one of another audience', 'wiki'],
+  ])('%s is told to sign in, not to send a header', async (_, aud) => {
+    const { people, gate } = await twoIssuers();
+    const headers = {
+      accept: 'text/html',
+      ...(aud === undefined ? {} : { authorization: `Bearer ${await people.token({ aud })}` }),
+    };
+    const { status, text } = await ask(gate.url + question, { headers });
+    expect(status).toBe(401);
+    expect(text).toContain('where a proxy signs you in');
+    expect(text).not.toContain('Authorization: Bearer');
+  });
+});
+
 describe('a person above the rate limit', () => {
   it('gets an error page, and Argo an inconclusive verdict', async () => {
     const { people, gate } = await twoIssuers({ CUJ_GATE_RATE_LIMIT: '1' });

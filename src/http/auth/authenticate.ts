@@ -25,6 +25,11 @@ declare module 'fastify' {
   }
 }
 
+const callerHint = 'Send Authorization: Bearer with a configured token, or a JWT of a configured issuer.';
+/** A person cannot send a header. */
+const browserHint =
+  "Open the gate at its public address, where a proxy signs you in, or sign in there again. If that does not help, ask the team that runs the gate: its log line 'caller turned away' says more.";
+
 /** Runs before a route's handler: calls `next`, or answers. */
 export type Guard = (request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void) => void;
 
@@ -70,7 +75,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, respond: Resp
   ): void {
     complain(request, 'unauthorized', detail, more);
     reply.header('www-authenticate', `Bearer realm="cuj-gate"${error}`);
-    const hint = 'Send Authorization: Bearer with a configured token, or a JWT of a configured issuer.';
+    const hint = wantsPage(request) ? browserHint : callerHint;
     respondWithProblem(respond, request, reply, problem('unauthorized', detail, hint));
   }
 
