@@ -5,6 +5,8 @@ const integrationFiles = 'test/**/*.integration.test.ts';
 /** Files that replace a module with `vi.mock`. */
 const isolatedFiles = 'test/**/*.isolated.test.ts';
 const e2eFiles = 'test/e2e/**';
+/** Files that run oauth2-proxy, which Go has to build. */
+const signInFiles = 'test/sign-in/**/*.test.ts';
 const setupFiles = ['test/property-seed.ts'];
 
 /** One process runs many files and loads each module once. Loading all of them for each file took half of the time. */
@@ -13,7 +15,7 @@ const unit: TestProjectInlineConfiguration = {
   test: {
     name: 'unit',
     include: ['test/**/*.test.ts'],
-    exclude: [e2eFiles, integrationFiles, isolatedFiles],
+    exclude: [e2eFiles, signInFiles, integrationFiles, isolatedFiles],
     isolate: false,
     setupFiles,
   },
@@ -30,11 +32,17 @@ const integration: TestProjectInlineConfiguration = {
   test: { name: 'integration', include: [integrationFiles], exclude: [e2eFiles] },
 };
 
+const signIn: TestProjectInlineConfiguration = {
+  extends: true,
+  test: { name: 'sign-in', include: [signInFiles] },
+};
+
 /** By the value of TEST_SET. `npm test` sets none. */
 const sets: Record<string, TestProjectInlineConfiguration[]> = {
   unit: [unit, isolated],
   integration: [integration],
   all: [unit, isolated, integration],
+  'sign-in': [signIn],
 };
 
 const projects = sets[process.env.TEST_SET ?? 'unit'];

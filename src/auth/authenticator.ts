@@ -10,7 +10,7 @@ export interface AuthenticatorParts {
 /** A JWT in its compact form: three parts, of which the first is a JSON object in base64url. */
 const jwtText = /^eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
 
-/** Bearer tokens of the file, then JWTs of the issuer; callers are `token:<label>` and `oidc:<subject>`. */
+/** Bearer tokens of the file, then JWTs of an issuer; callers are `token:<label>`, `oidc:<subject>` and `browser:<subject>`. */
 export function createAuthenticator({ tokens, oidc }: AuthenticatorParts): Authenticator {
   return {
     identify(token) {

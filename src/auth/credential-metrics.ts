@@ -24,7 +24,7 @@ export function createCredentialMetrics(
   });
   const failed = new Counter({
     name: 'cuj_gate_jwks_fetch_errors_total',
-    help: "Times that the OpenID issuer's keys could not be fetched.",
+    help: 'Times that the keys of an OpenID issuer could not be fetched.',
     registers,
   });
   new Gauge({

@@ -4,6 +4,8 @@ import type { Identification } from '../domain/ports/authenticator.ts';
 import { KeysUnavailable } from './jwks.ts';
 
 export interface OidcOptions {
+  /** Before the subject in the caller's name, so that subjects of two issuers are never the same caller. */
+  readonly caller: string;
   /** Compared with `iss` exactly, including a trailing slash. */
   readonly issuer: string;
   /** Must be among `aud`. */
@@ -36,7 +38,7 @@ type Refused = Identification & { readonly outcome: 'refused' };
 
 /** Verifies access tokens that are JWTs (RFC 9068, or ID tokens). */
 export function createOidcVerifier(options: OidcOptions): (token: string) => Promise<Identification> {
-  const { issuer, audience, claim, clockSkewMs, keyOf, now } = options;
+  const { caller, issuer, audience, claim, clockSkewMs, keyOf, now } = options;
   return async (token) => {
     let payload: JWTPayload;
     try {
@@ -64,7 +66,7 @@ export function createOidcVerifier(options: OidcOptions): (token: string) => Pro
     if (claim !== undefined && !hasClaim(payload, claim)) {
       return refused(`The claim "${claim.name}" of the token does not have the required value.`);
     }
-    return { outcome: 'known', caller: `oidc:${subjectOf(payload)}` };
+    return { outcome: 'known', caller: `${caller}:${subjectOf(payload)}` };
   };
 }
 

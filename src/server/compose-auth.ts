@@ -3,14 +3,15 @@ import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import { createAuthenticator } from '../auth/authenticator.ts';
 import { type CredentialKind, createCredentialMetrics } from '../auth/credential-metrics.ts';
+import type { Jwks as JwksOf } from '../auth/jwks.ts';
 import { readTls, type TlsCredentials, tlsPaths } from '../auth/tls.ts';
 import { readTokens } from '../auth/token-file.ts';
 import type { Authenticator, Identification } from '../domain/ports/authenticator.ts';
 import { FilesRefused, type FileWatchOptions, watchFiles } from '../files/watched-files.ts';
 import type { AppPorts } from '../http/server/ports.ts';
-import type { AccessSettings } from '../settings/auth-settings.ts';
+import type { AccessSettings, IssuerSettings } from '../settings/auth-settings.ts';
 
-/** Wires authentication: tokens, an OpenID issuer's keys, TLS. Part of the composition root. */
+/** Wires authentication: tokens, the keys of OpenID issuers, TLS. Part of the composition root. */
 
 export interface AccessParts {
   readonly logger: Logger;
@@ -114,7 +115,9 @@ export async function openAccess(settings: AccessSettings, parts: AccessParts): 
           onGood: () => {},
         });
   const oidc =
-    settings.oidc === undefined ? undefined : await openOidc(settings.oidc, parts, metrics.keysFailed);
+    settings.issuers.length === 0
+      ? undefined
+      : await openIssuers(settings.issuers, parts, metrics.keysFailed);
   const authenticator: Authenticator | undefined =
     tokens === undefined && oidc === undefined
       ? undefined
@@ -138,30 +141,49 @@ export async function openAccess(settings: AccessSettings, parts: AccessParts): 
   };
 }
 
-async function openOidc(
-  { issuer, audience, jwksUrl, claim, clockSkewMs }: NonNullable<AccessSettings['oidc']>,
+async function openIssuers(
+  issuers: readonly IssuerSettings[],
   { logger, now, deadlineMs, signal }: AccessParts,
   failed: () => void,
 ): Promise<(token: string) => Promise<Identification>> {
   // Loaded on demand: most gates do not use OIDC.
-  const [{ Jwks }, { createOidcVerifier }] = await Promise.all([
+  const [{ Jwks }, { createOidcVerifier }, { createIssuersVerifier }] = await Promise.all([
     import('../auth/jwks.ts'),
     import('../auth/oidc.ts'),
+    import('../auth/issuers.ts'),
   ]);
-  const jwks = new Jwks({
-    issuer,
-    jwksUrl,
-    deadlineMs: keysDeadlineMs(deadlineMs),
-    now,
-    onFetched: (keys) => logger.info({ issuer, keys }, 'issuer keys fetched'),
-    onFailed: (message) => {
-      failed();
-      logger.error({ issuer, detail: message }, 'issuer keys fetch failed');
-    },
-  });
-  signal.addEventListener('abort', () => jwks.close(), { once: true });
-  jwks.warm();
-  return createOidcVerifier({ issuer, audience, claim, clockSkewMs, now, keyOf: jwks.keyOf });
+  /** By where they are from: two audiences of one issuer have the same keys. */
+  const keys = new Map<string, JwksOf>();
+  const keysOf = (issuer: string, jwksUrl: string | undefined) => {
+    const from = JSON.stringify([issuer, jwksUrl]);
+    let jwks = keys.get(from);
+    if (jwks === undefined) {
+      jwks = new Jwks({
+        issuer,
+        jwksUrl,
+        deadlineMs: keysDeadlineMs(deadlineMs),
+        now,
+        onFetched: (count) => logger.info({ issuer, keys: count }, 'issuer keys fetched'),
+        onFailed: (message) => {
+          failed();
+          logger.error({ issuer, detail: message }, 'issuer keys fetch failed');
+        },
+      });
+      jwks.warm();
+      keys.set(from, jwks);
+    }
+    return jwks;
+  };
+  const accepted = issuers.map(({ jwksUrl, ...of }) => ({
+    issuer: of.issuer,
+    audience: of.audience,
+    verify: createOidcVerifier({ ...of, now, keyOf: keysOf(of.issuer, jwksUrl).keyOf }),
+  }));
+  const close = () => {
+    for (const jwks of keys.values()) jwks.close();
+  };
+  signal.addEventListener('abort', close, { once: true });
+  return createIssuersVerifier(accepted);
 }
 
 function contextOf({ cert, key, ca, minVersion }: TlsCredentials) {

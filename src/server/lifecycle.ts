@@ -117,7 +117,7 @@ function isOpen({ host, access }: Settings): boolean {
   return (
     !loopback &&
     access.tokensFile === undefined &&
-    access.oidc === undefined &&
+    access.issuers.length === 0 &&
     access.tls?.clientCaFile === undefined
   );
 }

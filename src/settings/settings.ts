@@ -267,8 +267,29 @@ const table = {
   },
   CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: {
     default: '30s',
-    description: "Accepted difference between the issuer's clock and the gate's, up to 5m.",
+    description: "Accepted difference between an issuer's clock and the gate's, up to 5m.",
     read: duration(0, 300_000),
+  },
+  CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER: {
+    default: undefined,
+    description:
+      "Issuer of people's ID tokens, which a proxy that signs them in passes on. It may be the issuer above or another one. Requires CUJ_GATE_AUTH_BROWSER_OIDC_AUDIENCE.",
+    read: trustworthyUrl,
+  },
+  CUJ_GATE_AUTH_BROWSER_OIDC_AUDIENCE: {
+    default: undefined,
+    description: "Audience that people's ID tokens must have: the client ID of the proxy.",
+    read: anyText,
+  },
+  CUJ_GATE_AUTH_BROWSER_OIDC_JWKS_URL: {
+    default: undefined,
+    description: "URL of that issuer's keys, if it has no /.well-known/openid-configuration.",
+    read: trustworthyUrl,
+  },
+  CUJ_GATE_AUTH_BROWSER_OIDC_CLAIM: {
+    default: undefined,
+    description: "Required claim of people's ID tokens: groups=developers.",
+    read: claim,
   },
   CUJ_GATE_AUTH_METRICS: {
     default: 'false',
@@ -440,10 +461,18 @@ export function readSettings(
     access: accessOf(
       {
         tokensFile: get('CUJ_GATE_AUTH_TOKENS_FILE'),
-        issuer: get('CUJ_GATE_AUTH_OIDC_ISSUER'),
-        audience: get('CUJ_GATE_AUTH_OIDC_AUDIENCE'),
-        jwksUrl: get('CUJ_GATE_AUTH_OIDC_JWKS_URL'),
-        claim: get('CUJ_GATE_AUTH_OIDC_CLAIM'),
+        oidc: {
+          issuer: get('CUJ_GATE_AUTH_OIDC_ISSUER'),
+          audience: get('CUJ_GATE_AUTH_OIDC_AUDIENCE'),
+          jwksUrl: get('CUJ_GATE_AUTH_OIDC_JWKS_URL'),
+          claim: get('CUJ_GATE_AUTH_OIDC_CLAIM'),
+        },
+        browserOidc: {
+          issuer: get('CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER'),
+          audience: get('CUJ_GATE_AUTH_BROWSER_OIDC_AUDIENCE'),
+          jwksUrl: get('CUJ_GATE_AUTH_BROWSER_OIDC_JWKS_URL'),
+          claim: get('CUJ_GATE_AUTH_BROWSER_OIDC_CLAIM'),
+        },
         clockSkewMs: get('CUJ_GATE_AUTH_OIDC_CLOCK_SKEW'),
         authenticateMetrics: get('CUJ_GATE_AUTH_METRICS'),
         port,

@@ -45,6 +45,7 @@ async function world(
     },
   });
   const verify = createOidcVerifier({
+    caller: 'oidc',
     issuer: issuer.url,
     audience: 'cuj-gate',
     claim: undefined,

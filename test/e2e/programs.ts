@@ -7,7 +7,7 @@ import { removeAtEnd, removeTemporary, temporaryFolder } from './mortal.ts';
 import { runProgram } from './run-program.ts';
 
 /**
- * The Go programs and resource definitions of the end-to-end run, built once and kept under `.cache/e2e/`.
+ * The Go programs and resource definitions of the end-to-end run and of `npm run test:sign-in`, built once and kept under `.cache/e2e/`.
  *
  * Every module under `go/` pins its programs by its go.mod and go.sum. Their hash is part of the name of a build's folder,
  * so only a changed pin rebuilds its programs.
@@ -70,6 +70,16 @@ const products = {
   'rollouts-controller-v1.10.0': controller('v1.10.0'),
   'rollouts-controller-v1.9.1': controller('v1.9.1'),
   'rollouts-controller-v1.8.3': controller('v1.8.3'),
+  'oauth2-proxy': {
+    module: 'oauth2-proxy',
+    main: 'github.com/oauth2-proxy/oauth2-proxy/v7',
+    // Otherwise it calls itself "undefined" in its log.
+    set: { 'github.com/oauth2-proxy/oauth2-proxy/v7/pkg/version.VERSION': 'v7.15.6' },
+  },
+  'gateway-api-crds': {
+    module: 'gateway-api-crds',
+    files: { from: 'sigs.k8s.io/gateway-api', path: 'config/crd/standard' },
+  },
   'istio-crds': {
     module: 'istio-crds',
     files: { from: 'istio.io/api', path: 'kubernetes/customresourcedefinitions.gen.yaml' },
@@ -178,7 +188,7 @@ async function moduleDir(module: string, required: string): Promise<string> {
 async function go(module: string, args: string[]): Promise<string> {
   if (!onPath('go'))
     throw new Error(
-      'go is not on the PATH. The end-to-end run builds Kubernetes and Argo Rollouts: install Go 1.26.1 or newer.',
+      'go is not on the PATH. These tests build their programs from source: install Go 1.26.1 or newer.',
     );
   const temporary = temporaryFolder();
   try {

@@ -16,6 +16,11 @@ const oidc = {
   CUJ_GATE_AUTH_OIDC_AUDIENCE: 'cuj-gate',
 };
 
+const browser = {
+  CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER: 'https://sso.example.com',
+  CUJ_GATE_AUTH_BROWSER_OIDC_AUDIENCE: 'cuj-gate-pages',
+};
+
 describe('the settings about who may ask', () => {
   it('are read whole, the issuer letter by letter', () => {
     const { access } = readSettings({
@@ -33,18 +38,66 @@ describe('the settings about who may ask', () => {
     });
     expect(access).toEqual({
       tokensFile: '/run/tokens',
-      oidc: {
-        issuer: 'https://login.example.com/',
-        audience: 'cuj-gate',
-        jwksUrl: 'https://login.example.com/keys?v=2',
-        claim: { name: 'https://example.com/team', value: 'release=blue' },
-        clockSkewMs: 60_000,
-      },
+      issuers: [
+        {
+          caller: 'oidc',
+          issuer: 'https://login.example.com/',
+          audience: 'cuj-gate',
+          jwksUrl: 'https://login.example.com/keys?v=2',
+          claim: { name: 'https://example.com/team', value: 'release=blue' },
+          clockSkewMs: 60_000,
+        },
+      ],
       authenticateMetrics: true,
       adminPort: 9090,
       tls: { certFile: '/tls/crt', keyFile: '/tls/key', clientCaFile: '/tls/ca' },
       rateLimitPerMinute: 600,
     });
+  });
+
+  it("have people's issuer beside Argo's, each with its own audience, keys and claim, and one clock skew", () => {
+    const { access } = readSettings({
+      ...oidc,
+      ...browser,
+      CUJ_GATE_AUTH_OIDC_CLAIM: 'sub=system:serviceaccount:argo-rollouts:argo-rollouts',
+      CUJ_GATE_AUTH_BROWSER_OIDC_JWKS_URL: 'https://sso.example.com/keys',
+      CUJ_GATE_AUTH_BROWSER_OIDC_CLAIM: 'groups=developers',
+      CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: '10s',
+    });
+    expect(access.issuers).toEqual([
+      {
+        caller: 'oidc',
+        issuer: 'https://login.example.com/',
+        audience: 'cuj-gate',
+        jwksUrl: undefined,
+        claim: { name: 'sub', value: 'system:serviceaccount:argo-rollouts:argo-rollouts' },
+        clockSkewMs: 10_000,
+      },
+      {
+        caller: 'browser',
+        issuer: 'https://sso.example.com',
+        audience: 'cuj-gate-pages',
+        jwksUrl: 'https://sso.example.com/keys',
+        claim: { name: 'groups', value: 'developers' },
+        clockSkewMs: 10_000,
+      },
+    ]);
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['beside the tokens of a file', { ...browser, CUJ_GATE_AUTH_TOKENS_FILE: '/run/tokens' }],
+    [
+      'that is the other one, for another audience',
+      { ...oidc, ...browser, CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER: oidc.CUJ_GATE_AUTH_OIDC_ISSUER },
+    ],
+    [
+      'whose clock may differ',
+      { ...browser, CUJ_GATE_AUTH_TOKENS_FILE: '/run/tokens', CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: '1m' },
+    ],
+    ['whose tokens metrics need', { ...oidc, ...browser, CUJ_GATE_AUTH_METRICS: 'true' }],
+  ])("take people's issuer %s", (_, env) => {
+    expect(problemsOf(env)).toEqual([]);
+    expect(readSettings(env).access.issuers.at(-1)).toMatchObject({ caller: 'browser' });
   });
 
   it.each(['http://localhost:5556/dex', 'http://127.0.0.1:5556', 'http://[::1]:5556'])(
@@ -86,6 +139,50 @@ describe('the settings about who may ask', () => {
       'a claim without a value',
       { ...oidc, CUJ_GATE_AUTH_OIDC_CLAIM: 'groups' },
       'is not a claim with a value',
+    ],
+    [
+      "people's issuer without an audience",
+      { ...oidc, CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER: 'https://a.example' },
+      'CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER is set without CUJ_GATE_AUTH_BROWSER_OIDC_AUDIENCE',
+    ],
+    [
+      "people's audience without their issuer",
+      { ...oidc, CUJ_GATE_AUTH_BROWSER_OIDC_AUDIENCE: 'x' },
+      'CUJ_GATE_AUTH_BROWSER_OIDC_AUDIENCE is set without CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER',
+    ],
+    [
+      "people's claim without their issuer",
+      { ...oidc, CUJ_GATE_AUTH_BROWSER_OIDC_CLAIM: 'groups=x' },
+      'CUJ_GATE_AUTH_BROWSER_OIDC_CLAIM is set without CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER',
+    ],
+    [
+      "people's issuer in plain HTTP",
+      { ...oidc, ...browser, CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER: 'http://sso.example.com' },
+      'CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER=http://sso.example.com is not https',
+    ],
+    [
+      "people's issuer that is empty",
+      { ...oidc, CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER: '' },
+      'CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER is empty',
+    ],
+    [
+      'one issuer with one audience for people and Argo, who could not be told apart',
+      {
+        ...oidc,
+        CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER: oidc.CUJ_GATE_AUTH_OIDC_ISSUER,
+        CUJ_GATE_AUTH_BROWSER_OIDC_AUDIENCE: oidc.CUJ_GATE_AUTH_OIDC_AUDIENCE,
+      },
+      'register another client for browsers, or remove CUJ_GATE_AUTH_BROWSER_OIDC_*',
+    ],
+    [
+      "people's issuer where Argo has nothing to send",
+      { ...browser, CUJ_GATE_AUTH_METRICS: 'true' },
+      'Argo Rollouts would get 401, and rollouts would be aborted. Set one of them',
+    ],
+    [
+      'a clock skew without an issuer',
+      { CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: '1m' },
+      'CUJ_GATE_AUTH_OIDC_CLOCK_SKEW is set without CUJ_GATE_AUTH_OIDC_ISSUER',
     ],
     ['a clock skew of an hour', { ...oidc, CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: '60m' }, 'is out of range'],
     [

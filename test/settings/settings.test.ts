@@ -47,7 +47,7 @@ describe('readSettings', () => {
       basePath: '',
       access: {
         tokensFile: undefined,
-        oidc: undefined,
+        issuers: [],
         authenticateMetrics: false,
         adminPort: undefined,
         tls: undefined,

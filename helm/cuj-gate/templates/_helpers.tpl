@@ -74,6 +74,22 @@ port: http
 {{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary 443 80 (eq $url.scheme "https")) -}}
 {{- end -}}
 
+{{- /* Host and path of the public URL, for an Ingress or HTTPRoute. */ -}}
+{{- define "cuj-gate.publicHost" -}}
+{{- regexReplaceAll ":[0-9]+$" (urlParse .Values.settings.publicUrl).host "" -}}
+{{- end -}}
+{{- define "cuj-gate.publicPath" -}}
+{{- default "/" (trimSuffix "/" (urlParse .Values.settings.publicUrl).path) -}}
+{{- end -}}
+
+{{- /* How requests from outside the cluster reach the gate without a proxy between that signs people in; empty: not at all. */ -}}
+{{- define "cuj-gate.outside" -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.service.name) -}}Ingress
+{{- else if and .Values.httpRoute.enabled (not .Values.httpRoute.service.name) -}}HTTPRoute
+{{- else -}}{{- get (dict "LoadBalancer" "load balancer" "NodePort" "node port") .Values.service.type -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* Environment variables of the gate, and the value that sets each. extraEnv must not set them. */ -}}
 {{- define "cuj-gate.owners" -}}
 HOST: settings.host
@@ -88,6 +104,8 @@ DD_SITE: datadog.site
 DD_URL: datadog.url
 OTEL_EXPORTER_OTLP_ENDPOINT: tracing.endpoint
 OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: tracing.endpoint
+CUJ_GATE_PUBLIC_URL: settings.publicUrl
+CUJ_GATE_BASE_PATH: settings.basePath
 CUJ_GATE_REGISTRY: registry.existingConfigMap
 CUJ_GATE_BACKEND: settings.backend
 CUJ_GATE_DEADLINE: settings.deadline
@@ -110,6 +128,10 @@ CUJ_GATE_AUTH_OIDC_AUDIENCE: auth.oidc.audience
 CUJ_GATE_AUTH_OIDC_JWKS_URL: auth.oidc.jwksUrl
 CUJ_GATE_AUTH_OIDC_CLAIM: auth.oidc.claim
 CUJ_GATE_AUTH_OIDC_CLOCK_SKEW: auth.oidc.clockSkew
+CUJ_GATE_AUTH_BROWSER_OIDC_ISSUER: auth.browserOidc.issuer
+CUJ_GATE_AUTH_BROWSER_OIDC_AUDIENCE: auth.browserOidc.audience
+CUJ_GATE_AUTH_BROWSER_OIDC_JWKS_URL: auth.browserOidc.jwksUrl
+CUJ_GATE_AUTH_BROWSER_OIDC_CLAIM: auth.browserOidc.claim
 CUJ_GATE_AUTH_METRICS: auth.metrics
 CUJ_GATE_TLS_CERT_FILE: tls.existingSecret
 CUJ_GATE_TLS_KEY_FILE: tls.existingSecret
@@ -175,11 +197,38 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- end -}}
 {{- end -}}
 {{- $asked := or .Values.auth.tokens.existingSecret .Values.auth.oidc.issuer -}}
-{{- if and .Values.auth.oidc.issuer (not .Values.auth.oidc.audience) -}}
-{{- $problems = append $problems "auth.oidc.issuer is set without auth.oidc.audience: tokens for other audiences would be accepted too." -}}
+{{- range $group, $of := dict "auth.oidc" .Values.auth.oidc "auth.browserOidc" .Values.auth.browserOidc -}}
+{{- if and $of.issuer (not $of.audience) -}}
+{{- $problems = append $problems (printf "%s.issuer is set without %s.audience: tokens for other audiences would be accepted too." $group $group) -}}
 {{- end -}}
-{{- if and (not .Values.auth.oidc.issuer) (or .Values.auth.oidc.audience .Values.auth.oidc.jwksUrl .Values.auth.oidc.claim) -}}
-{{- $problems = append $problems "auth.oidc has values but no issuer: set auth.oidc.issuer." -}}
+{{- if and (not $of.issuer) (or $of.audience $of.jwksUrl $of.claim) -}}
+{{- $problems = append $problems (printf "%s has values but no issuer: set %s.issuer." $group $group) -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.auth.browserOidc.issuer -}}
+{{- if not $asked -}}
+{{- $problems = append $problems "auth.browserOidc is set without auth.tokens or auth.oidc: Argo Rollouts would get 401, and rollouts would be aborted." -}}
+{{- end -}}
+{{- if and (eq .Values.auth.browserOidc.issuer .Values.auth.oidc.issuer) (eq .Values.auth.browserOidc.audience .Values.auth.oidc.audience) -}}
+{{- $problems = append $problems "auth.browserOidc has the issuer and the audience of auth.oidc: register another client for browsers, or remove auth.browserOidc." -}}
+{{- end -}}
+{{- end -}}
+{{- $public := trimSuffix "/" (urlParse .Values.settings.publicUrl).path -}}
+{{- with .Values.settings.basePath -}}
+{{- if and $.Values.settings.publicUrl (ne (trimSuffix "/" .) $public) -}}
+{{- $problems = append $problems (printf "settings.basePath is %s and the path of settings.publicUrl is %s: remove settings.basePath." . (default "/" $public)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $kind, $of := dict "ingress" .Values.ingress "httpRoute" .Values.httpRoute -}}
+{{- if and $of.enabled (not $.Values.settings.publicUrl) -}}
+{{- $problems = append $problems (printf "%s is enabled without settings.publicUrl, which has its host and path." $kind) -}}
+{{- end -}}
+{{- if and $of.enabled $.Values.networkPolicy.enabled (not $.Values.networkPolicy.browserFrom) -}}
+{{- $problems = append $problems (printf "%s is enabled and networkPolicy.browserFrom is empty: no browser's request would reach the gate. List the pods of the proxy or of the ingress controller." $kind) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
+{{- $problems = append $problems "httpRoute is enabled without httpRoute.parentRefs: name the Gateway." -}}
 {{- end -}}
 {{- if and .Values.auth.metrics (not $asked) -}}
 {{- $problems = append $problems "auth.metrics is on, but no tokens are configured: set auth.tokens.existingSecret or auth.oidc.issuer." -}}
@@ -242,7 +291,8 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- /* extraEgress is not checked. */ -}}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.extraEgress) -}}
 {{- $keys := ternary (list "auth.oidc.jwksUrl" .Values.auth.oidc.jwksUrl) (list "auth.oidc.issuer" .Values.auth.oidc.issuer) (not (empty .Values.auth.oidc.jwksUrl)) -}}
-{{- range list (list "datadog.url" .Values.datadog.url) $keys -}}
+{{- $browserKeys := ternary (list "auth.browserOidc.jwksUrl" .Values.auth.browserOidc.jwksUrl) (list "auth.browserOidc.issuer" .Values.auth.browserOidc.issuer) (not (empty .Values.auth.browserOidc.jwksUrl)) -}}
+{{- range list (list "datadog.url" .Values.datadog.url) $keys $browserKeys -}}
 {{- if index . 1 -}}
 {{- $port := include "cuj-gate.urlPort" (index . 1) -}}
 {{- if ne $port (toString $.Values.networkPolicy.egressPort) -}}

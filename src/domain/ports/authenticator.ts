@@ -6,7 +6,7 @@ export type Identification =
   | {
       readonly outcome: 'refused';
       readonly detail: string;
-      /** For the log alone: what the gate asks for, and what a token holds that is otherwise good. */
+      /** For the log alone: what the gate asks for, and what the token holds. */
       readonly claim?: { readonly name: string; readonly expected: string; readonly received: string };
     }
   /** The token cannot be verified at the moment: the keys are not available. */

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { visible } from '../../domain/outside-text.ts';
 import type { Identification } from '../../domain/ports/authenticator.ts';
 import type { GateMetrics } from '../operations/metrics.ts';
+import { wantsPage } from '../pages/accept.ts';
 import type { AppPorts } from '../server/ports.ts';
 import { jsonText, type ProblemDocument, problem } from '../server/problem.ts';
 import { jsonType, type Respond, respondWithProblem, routeOf, wantsPretty } from '../server/respond.ts';
@@ -13,7 +14,9 @@ import { createRateLimiter } from './rate-limit.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The caller, where the gate knows it: `token:<label>`, `oidc:<subject>`, `certificate:<common name>`. */
+    /**
+     * The caller, where the gate knows it: `token:<label>`, `oidc:<subject>`, `browser:<subject>`,
+     * `certificate:<common name>`. */
     caller: string | undefined;
     /** Set where a question is answered at once, without measuring. */
     overloadFailure: Failure | undefined;
@@ -21,6 +24,11 @@ declare module 'fastify' {
     identifiedInMs: number;
   }
 }
+
+const callerHint = 'Send Authorization: Bearer with a configured token, or a JWT of a configured issuer.';
+/** A person cannot send a header. */
+const browserHint =
+  "Open the gate at its public address, where a proxy signs you in, or sign in there again. If that does not help, ask the team that runs the gate: its log line 'caller turned away' says more.";
 
 /** Runs before a route's handler: calls `next`, or answers. */
 export type Guard = (request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void) => void;
@@ -30,6 +38,11 @@ const complaintEveryMs = 10_000;
 
 const probes: ReadonlySet<string> = new Set([routes.healthz, routes.readyz]);
 const questions: ReadonlySet<string> = new Set([routes.cujStatus, routes.serviceStatus]);
+
+/** A rollout's question, for which an error counts towards an abort. A person who opens the same address gets an error page. */
+function isQuestion(request: FastifyRequest): boolean {
+  return questions.has(routeOf(request)) && !wantsPage(request);
+}
 
 /** Checks who the caller is and how often it asks. Undefined where neither is configured. */
 export function createGuard(ports: AppPorts, metrics: GateMetrics, respond: Respond): Guard | undefined {
@@ -62,7 +75,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, respond: Resp
   ): void {
     complain(request, 'unauthorized', detail, more);
     reply.header('www-authenticate', `Bearer realm="cuj-gate"${error}`);
-    const hint = 'Send Authorization: Bearer with a configured token, or a JWT of the configured issuer.';
+    const hint = wantsPage(request) ? browserHint : callerHint;
     respondWithProblem(respond, request, reply, problem('unauthorized', detail, hint));
   }
 
@@ -74,7 +87,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, respond: Resp
     }
     const detail = `This caller sent more than ${rateLimitPerMinute} requests in a minute.`;
     complain(request, 'rate_limited', detail);
-    if (questions.has(routeOf(request))) {
+    if (isQuestion(request)) {
       // An error would count towards aborting the rollout; an inconclusive verdict does not.
       request.overloadFailure = {
         reason: 'gate_overloaded',
@@ -99,7 +112,7 @@ export function createGuard(ports: AppPorts, metrics: GateMetrics, respond: Resp
     { message, hint }: { readonly message: string; readonly hint: string },
   ): void {
     complain(request, 'auth_unavailable', message);
-    if (!questions.has(routeOf(request))) {
+    if (!isQuestion(request)) {
       reply.header('retry-after', '5');
       const document: ProblemDocument = problem('auth_unavailable', `${capital(message)}.`, hint);
       respondWithProblem(respond, request, reply, document);

@@ -50,6 +50,7 @@ export function createRespond({ phase, logger }: AppPorts, metrics: GateMetrics)
       logger.debug(
         {
           reqId: request.id,
+          ...(request.caller === undefined ? {} : { caller: request.caller }),
           method: request.method,
           route: routeOf(request),
           status,

@@ -21,6 +21,9 @@ const renderings = [
   { name: 'monitoring', values: 'monitoring', args: [] },
   { name: 'everything', values: 'everything', args: [] },
   { name: 'bare', values: 'bare', args: [] },
+  // The values of docs/browser-access.md.
+  { name: 'browser', values: 'browser', args: [] },
+  { name: 'gateway', values: 'gateway', args: [] },
 ];
 
 /** One wrong value, and the message that the chart must give. */
@@ -79,6 +82,55 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     /auth\/oidc\/issuer.*does not match pattern/,
   ],
   ['an audience without an issuer', ['--set', 'auth.oidc.audience=x'], /auth\.oidc has values but no issuer/],
+  [
+    "people's issuer without an audience",
+    ['--set', 'auth.tokens.existingSecret=t,auth.browserOidc.issuer=https://login.example.com'],
+    /auth\.browserOidc\.issuer is set without auth\.browserOidc\.audience/,
+  ],
+  [
+    "people's claim without their issuer",
+    ['--set', 'auth.browserOidc.claim=groups=x'],
+    /auth\.browserOidc has values but no issuer: set auth\.browserOidc\.issuer/,
+  ],
+  [
+    "people's issuer where Argo has no token",
+    ['--set', 'auth.browserOidc.issuer=https://login.example.com,auth.browserOidc.audience=pages'],
+    /auth\.browserOidc is set without auth\.tokens or auth\.oidc: Argo Rollouts would get 401/,
+  ],
+  [
+    'one client for people and Argo',
+    [
+      ...['--set', 'auth.oidc.issuer=https://login.example.com,auth.oidc.audience=gate'],
+      ...['--set', 'auth.browserOidc.issuer=https://login.example.com,auth.browserOidc.audience=gate'],
+    ],
+    /register another client for browsers, or remove auth\.browserOidc/,
+  ],
+  [
+    'a public URL and a path that differ',
+    ['--set', 'settings.publicUrl=https://gate.example.com/a,settings.basePath=/b'],
+    /settings\.basePath is \/b and the path of settings\.publicUrl is \/a: remove settings\.basePath/,
+  ],
+  ...['ingress', 'httpRoute'].flatMap((kind): [string, string[], RegExp][] => [
+    [
+      `${kind} without a host`,
+      ['--set', `${kind}.enabled=true`, '--set-json', 'httpRoute.parentRefs=[{"name":"public"}]'],
+      new RegExp(`${kind} is enabled without settings\\.publicUrl`),
+    ],
+    [
+      `${kind} that the policy keeps out`,
+      [
+        ...['--set', `${kind}.enabled=true,networkPolicy.enabled=true`],
+        ...['--set', 'settings.publicUrl=https://gate.example.com'],
+        ...['--set-json', 'httpRoute.parentRefs=[{"name":"public"}]'],
+      ],
+      new RegExp(`${kind} is enabled and networkPolicy\\.browserFrom is empty`),
+    ],
+  ]),
+  [
+    'a route of no Gateway',
+    ['--set', 'httpRoute.enabled=true,settings.publicUrl=https://gate.example.com'],
+    /httpRoute is enabled without httpRoute\.parentRefs: name the Gateway/,
+  ],
   ['metrics for nobody', ['--set', 'auth.metrics=true'], /auth\.metrics is on, but no tokens are configured/],
   [
     'client certificates without TLS',
@@ -188,6 +240,14 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     ['--set', 'networkPolicy.enabled=true,auth.oidc.issuer=https://login:8443/x,auth.oidc.audience=gate'],
     /networkPolicy allows no egress to port 8443, which auth\.oidc\.issuer needs/,
   ],
+  [
+    "people's issuer that the policy keeps from the gate",
+    [
+      ...['--set', 'networkPolicy.enabled=true,auth.tokens.existingSecret=t'],
+      ...['--set', 'auth.browserOidc.issuer=https://login:8444/x,auth.browserOidc.audience=gate'],
+    ],
+    /networkPolicy allows no egress to port 8444, which auth\.browserOidc\.issuer needs/,
+  ],
   ['rules that are none', ['--set', 'prometheusRule.rules=x'], /prometheusRule\.rules contains no groups/],
   ['a dashboard that is none', ['--set', 'dashboard.json=x'], /dashboard\.json contains no panels/],
   ['a Kubernetes that is too old', ['--kube-version', '1.26.0'], /requires kubeVersion: >=1\.27/],
@@ -227,6 +287,23 @@ const notes: [what: string, args: string[], says: RegExp[], not: RegExp[]][] = [
     [/Everyone who can reach/],
   ],
   [
+    'an Ingress to the gate itself without auth',
+    ['--set', 'ingress.enabled=true,settings.publicUrl=https://gate.example.com'],
+    [
+      /People open https:\/\/gate\.example\.com in a browser/,
+      /Everyone who can reach the Ingress may ask it: set auth\.tokens/,
+      /its service to a proxy that signs people in/,
+      /Everyone who can reach the Ingress may read \/metrics/,
+    ],
+    [/service\.type/],
+  ],
+  [
+    'an Ingress to a proxy',
+    ['-f', valuesFile('browser')],
+    [/People open https:\/\/releases\.example\.com\/cuj-gate in a browser/],
+    [/Everyone who can reach/, /may ask it/],
+  ],
+  [
     'tokens',
     ['--set', 'auth.tokens.existingSecret=tokens'],
     [
@@ -250,7 +327,7 @@ export const scenario: Scenario = {
     await lints(context);
     await refuses(context);
     const rendered = await renders(context);
-    await defineServiceMonitors(context);
+    await defineResources(context);
     for (const objects of rendered) await acceptsAll(context, objects);
     await admitsPods(context, rendered);
     await alerts();
@@ -322,13 +399,24 @@ async function renders({ programs, namespace }: ScenarioContext): Promise<KubeOb
   return rendered;
 }
 
-async function defineServiceMonitors({ kube, log }: ScenarioContext): Promise<void> {
-  const { 'prometheus-crds': built } = await ensurePrograms(['prometheus-crds'], log);
+/** ServiceMonitor, PrometheusRule and HTTPRoute. */
+async function defineResources({ kube, log }: ScenarioContext): Promise<void> {
+  const { 'prometheus-crds': built, 'gateway-api-crds': gateway } = await ensurePrograms(
+    ['prometheus-crds', 'gateway-api-crds'],
+    log,
+  );
   for (const plural of ['servicemonitors', 'prometheusrules']) {
     await kube.apply(readFileSync(path.join(built.files, `monitoring.coreos.com_${plural}.yaml`), 'utf8'));
   }
-  const kind = { apiVersion: 'monitoring.coreos.com/v1', kind: 'ServiceMonitor' };
-  await waitFor(() => kube.serves(kind), { what: 'ServiceMonitors to be served', timeoutMs: 20_000 });
+  const routes = readFileSync(path.join(gateway.files, 'gateway.networking.k8s.io_httproutes.yaml'), 'utf8');
+  await kube.apply(routes);
+  const defined = [
+    { apiVersion: 'monitoring.coreos.com/v1', kind: 'ServiceMonitor' },
+    { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute' },
+  ];
+  for (const kind of defined) {
+    await waitFor(() => kube.serves(kind), { what: `${kind.kind}s to be served`, timeoutMs: 20_000 });
+  }
 }
 
 /** Server-side apply as a dry run: refuses unknown fields, wrong types and broken rules. */
