@@ -68,7 +68,8 @@ export async function measureRegistry(rounds: number, folder: string): Promise<F
       name: 'registry: the whole process then, Node included',
       values: memory.map(({ peakMb }) => peakMb),
       unit: 'MB',
-      target: { atMost: 150 },
+      // Node 24 alone takes 77 MB. The chart's limit is 512 MiB.
+      target: { atMost: 200 },
     },
   ];
 }
