@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { bundle } from '../../src/bundle/bundle.ts';
 
@@ -8,8 +8,9 @@ import { bundle } from '../../src/bundle/bundle.ts';
  */
 export async function bundleChild(script: string, folder: string): Promise<string> {
   const root = path.join(import.meta.dirname, '../..');
-  const { code } = await bundle({ root, entry: path.join(import.meta.dirname, script) });
-  const file = path.join(folder, script.replace(/\.ts$/, '.mjs'));
+  const { code, assets } = await bundle({ root, entry: path.join(import.meta.dirname, script) });
+  const file = path.join(folder, script.replace(/\.tsx?$/, '.mjs'));
   writeFileSync(file, code);
+  for (const asset of assets) cpSync(path.join(root, asset), path.join(folder, asset));
   return file;
 }

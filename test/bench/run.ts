@@ -11,6 +11,7 @@ import { measureEconomy } from './economy.ts';
 import { type Figure, reached, row } from './figure.ts';
 import { measureHttp } from './http.ts';
 import { measureJudge } from './judge.ts';
+import { measurePage } from './page.ts';
 import { measureRegistry, measureReload } from './registry.ts';
 import { measureStart } from './start.ts';
 
@@ -23,6 +24,7 @@ const all: Readonly<Record<string, (rounds: number, folder: string) => Figure[] 
   registry: measureRegistry,
   reload: measureReload,
   judge: measureJudge,
+  page: measurePage,
 };
 
 const { values: args } = parseArgs({
