@@ -28,6 +28,9 @@ async function makePage({ cuj, measurement }: (typeof cases)[number][1], verdict
       links: [],
       question: 'http://gate/cujs/signup/status',
       permalink: undefined,
+      nowPath: '/',
+      servicePath: '/',
+      siblings: { failing: [], others: [] },
     },
   };
   return pageText({ context, title: 'page', children: <VerdictPage context={context} view={view} /> });

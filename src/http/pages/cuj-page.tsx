@@ -5,9 +5,17 @@ import { type SliName, sliKinds, sliNames } from '../../domain/sli/table.ts';
 import { BudgetChart } from './charts/budget-chart.tsx';
 import { Fact, ScrollRegion } from './elements.tsx';
 import { linkTo, type PageContext } from './page-context.ts';
-import { grouped, momentText, objectiveText, outcomeWords, ratioText, valueText } from './page-text.ts';
+import {
+  grouped,
+  momentText,
+  objectiveText,
+  outcomeWords,
+  ratioText,
+  shortReason,
+  valueText,
+} from './page-text.ts';
+import { pathOfRelease } from './release-path.ts';
 import { BudgetBar, Runbook } from './report-page.tsx';
-import { pathOfRelease } from './start-page.tsx';
 
 export interface CujView {
   readonly cuj: Cuj;
@@ -69,7 +77,7 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
               {cuj.errorBudgetPolicy.map(({ below, action, gate }) => (
                 <li key={action}>
                   Below {ratioText(below)}: {action}
-                  {gate !== undefined && `; rollouts are judged by the rule ${gate}`}
+                  {gate !== undefined && `; rollouts are then judged more strictly (rule ${gate})`}
                 </li>
               ))}
             </ul>
@@ -178,7 +186,7 @@ function Releases({ context, changes }: { context: PageContext; changes: CujView
               <td>
                 <span class={`badge ${verdict}`}>{outcomeWords[verdict]}</span>
               </td>
-              <td>{summary}</td>
+              <td>{shortReason({ summary })}</td>
             </tr>
           ))}
         </tbody>

@@ -7,6 +7,18 @@ export interface NextSteps {
   readonly commands: readonly { readonly what: string; readonly command: string }[];
 }
 
+/** What else is known of the rollout. */
+export interface Situation {
+  readonly service: string;
+  /** The same question about now, for curl. */
+  readonly question: string;
+  readonly isPast: boolean;
+  /** The CUJ is in mode observe. */
+  readonly onlyReports: boolean;
+  /** Another CUJ of the same canary fails. */
+  readonly failsElsewhere: boolean;
+}
+
 /** Text that a shell takes as it is. */
 function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
@@ -16,7 +28,8 @@ function quoted(text: string): string {
  * The commands for an outcome. The gate does not know the name of the Rollout: it is taken to be that of the service, and the
  * explanation says so.
  */
-export function nextStepsOf({ verdict, reason }: Judged, service: string, question: string): NextSteps {
+export function nextStepsOf({ verdict, reason }: Judged, situation: Situation): NextSteps {
+  const { service, question, isPast, onlyReports, failsElsewhere } = situation;
   const rollout = quoted(service);
   const get = {
     what: 'See the state of the rollout',
@@ -30,14 +43,20 @@ export function nextStepsOf({ verdict, reason }: Judged, service: string, questi
     what: 'Let it go on, if you know that it is good',
     command: `kubectl argo rollouts promote ${rollout}`,
   };
-  const ask = { what: 'Ask the gate again', command: `curl ${quoted(question)}` };
+  const ask = {
+    what: 'Ask the gate about now (this only looks)',
+    command: `curl ${quoted(question)}`,
+  };
+  if (onlyReports) {
+    return { explanation: 'Nothing: this CUJ only reports, and never stops a rollout.', commands: [ask] };
+  }
   if (verdict === 'fail') {
     return {
       explanation:
-        'Argo Rollouts aborts the rollout by itself, and all traffic goes back to stable. Fix the cause, then release again.',
+        'Argo Rollouts aborts the rollout by itself, and all traffic goes back to stable. Look whether that has happened, find the cause in the traces, then release again.',
       commands: [
-        get,
-        { ...abort, what: 'Abort it, if that has not happened' },
+        { ...get, what: 'See whether it is aborted (Degraded)' },
+        { ...abort, what: 'If it is not, abort it' },
         {
           what: 'Try the same version again, once its cause is gone',
           command: `kubectl argo rollouts retry rollout ${rollout}`,
@@ -47,16 +66,20 @@ export function nextStepsOf({ verdict, reason }: Judged, service: string, questi
   }
   if (verdict === 'pass') {
     return {
-      explanation: 'Nothing. Argo Rollouts goes on with the next step.',
+      explanation: failsElsewhere
+        ? 'Nothing here. Another CUJ of this release fails: see above.'
+        : 'Nothing. Argo Rollouts goes on with the next step.',
       commands: [get, ask],
     };
   }
-  const waits =
-    reason === 'insufficient_traffic' || reason === 'within_noise' || reason === 'no_data'
-      ? 'Usually nothing: the gate is asked again, and more traffic decides.'
-      : 'Traffic alone does not decide this.';
+  const decides =
+    reason === 'insufficient_traffic' || reason === 'within_noise'
+      ? 'More traffic decides. While the rollout goes on, do nothing: the gate is asked again. If it is paused, wait until the gate would pass. Or promote it, if nothing failed and you can live with what is not ruled out. Abort it if failures go on.'
+      : reason === 'no_data'
+        ? 'Check whether traffic reaches the canary, and whether its version is the one that the question names.'
+        : 'Traffic alone does not decide this. If the rollout is paused, a person does.';
   return {
-    explanation: `${waits} The rollout pauses where its last question stays inconclusive; then a person decides.`,
-    commands: [get, ask, promote, abort],
+    explanation: isPast ? `${decides} This page is about the past: look at now first.` : decides,
+    commands: [get, ask, ...(failsElsewhere || reason === 'no_data' ? [] : [promote]), abort],
   };
 }

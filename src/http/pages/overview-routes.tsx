@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
-import { floorTo, hourMs } from '../../domain/duration.ts';
+import { ceilTo, floorTo, hourMs } from '../../domain/duration.ts';
 import { CallerError, SourceError } from '../../domain/errors.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { CujBudget } from '../../domain/ports/error-budget.ts';
@@ -102,7 +102,7 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
     const { readVersions } = pagePorts;
     if (readVersions === undefined) return { state: 'unavailable', why: 'the backend knows no versions' };
     const { registry } = responder.registryState();
-    const toMs = floorTo(ports.now(), hourMs);
+    const toMs = ceilTo(ports.now(), hourMs);
     let services: readonly VersionsOfService[];
     try {
       services = await readVersions([...registry.batchOfService.keys()], toMs - days * dayMs, toMs, signal);

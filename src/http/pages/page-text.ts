@@ -47,6 +47,11 @@ export function clockText(ms: number): string {
   return new Date(ms).toISOString().slice(11, 19);
 }
 
+/** `2026-11-24`. */
+export function dayText(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
 /** `2026-11-24 12:04 UTC`. */
 export function momentText(ms: number): string {
   const text = new Date(ms).toISOString();
@@ -73,7 +78,12 @@ export function surenessText(sli: SliVerdict, policy: GatePolicy): string {
   if (decidesBy.evidence === undefined) return `The rule ${policy.rule} ${decidesBy.counts(policy)}.`;
   const { expected, value } = decidesBy.evidence(sli);
   const rollouts = rolloutsOf(value, sli.evidenceThreshold);
-  const aborts = `we abort at 1 in ${grouped(sli.evidenceThreshold)}`;
+  const checks = Math.round(sli.evidenceThreshold * policy.falseAbort);
+  const shared =
+    checks > 1
+      ? ` (1 in ${grouped(1 / policy.falseAbort)} for ${checks === 2 ? 'both' : `all ${checks}`} checks together)`
+      : '';
+  const aborts = `we abort at 1 in ${grouped(sli.evidenceThreshold)}${shared}`;
   const who =
     expected === 'a service meeting its SLO'
       ? `A service meeting its ${objectiveText(sli.objective)} SLO`
@@ -94,10 +104,15 @@ export function worstText({ endpoints, sli }: SliVerdict): string | undefined {
   return `Worst: ${worst.endpoint}, ${grouped(worst.bad)} of ${grouped(worst.total)} ${sliKinds[sli].badVerb}.`;
 }
 
-/** What is still missing for a pass. */
-export function aheadText({ requestsToVerdict, limitedPass }: SliVerdict): string | undefined {
+/** What is still missing for a pass. `perMinute`: the canary's requests, where they are known. */
+export function aheadText(
+  { requestsToVerdict, limitedPass }: SliVerdict,
+  perMinute?: number,
+): string | undefined {
   if (requestsToVerdict === null || requestsToVerdict === 0) return undefined;
-  const proven = `${grouped(requestsToVerdict)} more clean requests`;
+  const takesMs =
+    perMinute === undefined || perMinute <= 0 ? undefined : (60_000 * requestsToVerdict) / perMinute;
+  const proven = `${grouped(requestsToVerdict)} more clean requests${takesMs === undefined ? '' : ` (about ${spanText(takesMs)} at this traffic)`}`;
   if (limitedPass === undefined) return `A pass needs ${proven}.`;
   const parts = [
     ...(limitedPass.requests > 0 ? [`${grouped(limitedPass.requests)} clean requests`] : []),
@@ -105,7 +120,28 @@ export function aheadText({ requestsToVerdict, limitedPass }: SliVerdict): strin
   ];
   return parts.length === 0
     ? `A proven pass needs ${proven}.`
-    : `A pass needs ${proven}, or, with limited evidence, ${parts.join(' and ')}.`;
+    : `A pass needs ${proven}. With limited evidence, it needs ${parts.join(' and ')}.`;
+}
+
+/** The canary's requests in a minute of the window. */
+export function perMinute({ total }: SliVerdict, { window }: Verdict): number | undefined {
+  return window === undefined || window.seconds <= 0 ? undefined : (60 * total) / window.seconds;
+}
+
+/** A summary without the numbers in brackets and what comes behind the first clause: for lists. */
+export function shortReason(of: Pick<Verdict, 'summary'>): string {
+  const [first = ''] = afterReason(of).split(';');
+  return `${first.replace(/ \([^()]{0,200}\)/, '').replace(/\.$/, '')}.`;
+}
+
+/** What stable is, for people. */
+export function stableText(stable: string): string {
+  return stable === 'the rest' ? 'all other versions' : stable;
+}
+
+/** The share of an error budget that is left, with one decimal, rounded down, as the report has it. */
+export function shareText(ratio: number): string {
+  return `${Math.floor(ratio * 1000 + 1e-9) / 10}%`;
 }
 
 type Sentence = (verdict: Verdict, sli: SliVerdict | undefined, policy: GatePolicy) => string;
@@ -140,14 +176,18 @@ const sentences: Readonly<Record<Reason, Sentence>> = {
       `${counted(sli)} on the canary. That is less than proof, and all that the traffic allows in this time. ${ruledOut(sli)}`,
   ),
   insufficient_traffic: of(
-    (sli) => `${counted(sli)} on the canary: too few to tell. ${aheadText(sli) ?? ''}`,
+    (sli, _, verdict) =>
+      `${counted(sli)} on the canary: too few to tell. ${aheadText(sli, perMinute(sli, verdict)) ?? ''}`,
   ),
-  within_noise: of((sli, { minFaultMs = defaultMinFaultMs }) =>
+  within_noise: of((sli, { minFaultMs = defaultMinFaultMs }, verdict) =>
     sli.sustainedEvidence === undefined
-      ? `${counted(sli)} on the canary: below the SLO, but by no more than chance. ${aheadText(sli) ?? ''}`
+      ? `${counted(sli)} on the canary: below the SLO, but by no more than chance. ${aheadText(sli, perMinute(sli, verdict)) ?? ''}`
       : `${counted(sli)} on the canary, nearly all within ${durationText(minFaultMs)}. If they go on, the verdict becomes a fail; if not, it was a blip.`,
   ),
-  no_data: (verdict) => afterReason(verdict),
+  no_data: (verdict) =>
+    verdict.noDataCause === 'no_canary_traffic' || verdict.noDataCause === 'unknown_tag'
+      ? `No request carries ${verdict.canary}. Either no traffic reaches the canary yet, or the version is written differently.`
+      : afterReason(verdict),
   shared_cause: of(
     (sli) =>
       `${counted(sli)} on the canary, but stable fails as well: ${grouped(sli.stable.bad)} of ${grouped(sli.stable.total)}. The cause is probably not this release.`,

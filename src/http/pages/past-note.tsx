@@ -1,4 +1,4 @@
-import { clockText, momentText } from './page-text.ts';
+import { clockText, dayText } from './page-text.ts';
 
 /** How the verdict of a past moment was found. */
 export interface PastView {
@@ -11,22 +11,21 @@ export interface PastView {
 }
 
 /** Says that a page is about a moment in the past, and how its verdict was found. */
-export function PastNote({ past }: { past: PastView }) {
+export function PastNote({ past, nowHref }: { past: PastView; nowHref: string }) {
   return (
     <aside class="past" aria-label="A moment in the past">
       <p>
         {past.source === 'given' ? (
           <>
-            <strong>As given</strong> at {momentText(past.atMs)} ({clockText(past.atMs)}): this is what the
-            caller got.
+            <strong>As given</strong>: the last answer until {dayText(past.atMs)} {clockText(past.atMs)} UTC.
           </>
         ) : (
           <>
-            <strong>Recomputed</strong> as of {momentText(past.atMs)} ({clockText(past.atMs)}), from the
-            metrics and the registry of now. It is not a verdict for a rollout.
+            <strong>Recomputed</strong> as of {dayText(past.atMs)} {clockText(past.atMs)} UTC, from the
+            metrics and the registry of now. No rollout got this answer.
           </>
         )}
-        {past.note !== undefined && <> {past.note}</>}
+        {past.note !== undefined && <> {past.note}</>} <a href={nowHref}>See now</a>.
       </p>
     </aside>
   );

@@ -3,7 +3,8 @@ import type { BudgetReport, BudgetState, ReportEntry } from '../../report/report
 import { sliText } from '../../report/sli-text.ts';
 import { ScrollRegion } from './elements.tsx';
 import { linkTo, type PageContext, webLink } from './page-context.ts';
-import { momentText, ratioText } from './page-text.ts';
+import { momentText, ratioText, shareText, shortReason } from './page-text.ts';
+import { pathOfRelease } from './release-path.ts';
 
 export interface ReportView {
   readonly report: BudgetReport;
@@ -38,7 +39,7 @@ export function ReportPage({ context, view }: { context: PageContext; view: Repo
       })}
       <section aria-labelledby="blocked">
         <h2 id="blocked">Releases that were stopped, last {blockedDays} days</h2>
-        <Blocked blocked={blocked} />
+        <Blocked context={context} blocked={blocked} />
       </section>
     </>
   );
@@ -77,7 +78,7 @@ function Entries({
               <td>{entry.owner}</td>
               <td>{entry.tier}</td>
               <td>
-                <BudgetBar remaining={entry.remaining} />
+                <BudgetBar remaining={entry.remaining} isLow={entry.state === 'due'} />
               </td>
               <td>
                 {entry.slis.map((sli) => (
@@ -110,21 +111,21 @@ function Entries({
 const barWidth = 80;
 
 /** What is left of an error budget, as a bar with its number. */
-export function BudgetBar({ remaining }: { remaining: number | null }) {
+export function BudgetBar({ remaining, isLow = false }: { remaining: number | null; isLow?: boolean }) {
   if (remaining === null) return <>unknown</>;
   const width = Math.round(Math.max(0, Math.min(1, remaining)) * barWidth);
   return (
-    <span class={`budget ${remaining < 0 ? 'overspent' : ''}`}>
+    <span class={`budget ${remaining < 0 ? 'overspent' : isLow ? 'low' : ''}`}>
       <svg width={barWidth} height="10" viewBox={`0 0 ${barWidth} 10`} aria-hidden="true">
         <rect class="all" width={barWidth} height="10" rx="2" />
-        <rect class="left" width={width} height="10" rx="2" />
+        <rect class="left" width={remaining < 0 ? barWidth : width} height="10" rx="2" />
       </svg>{' '}
-      {ratioText(Math.max(-9.99, remaining))}
+      {shareText(Math.max(-9.99, remaining))}
     </span>
   );
 }
 
-function Blocked({ blocked }: { blocked: ReportView['blocked'] }) {
+function Blocked({ context, blocked }: { context: PageContext; blocked: ReportView['blocked'] }) {
   if (!blocked.available) return <p class="note">Not known: {blocked.unavailable}.</p>;
   if (blocked.value.length === 0) return <p class="note">None.</p>;
   return (
@@ -142,11 +143,20 @@ function Blocked({ blocked }: { blocked: ReportView['blocked'] }) {
           {blocked.value.map((one) => (
             <tr key={one.id}>
               <td>{momentText(one.atMs)}</td>
-              <th scope="row">{one.about.name}</th>
+              <th scope="row">
+                <a
+                  href={linkTo(
+                    context,
+                    `${pathOfRelease(one)}${pathOfRelease(one).includes('?') ? '&' : '?'}at=${new Date(one.atMs + 1_000).toISOString()}`,
+                  )}
+                >
+                  {one.about.name}
+                </a>
+              </th>
               <td>
                 <code>{one.canary}</code>
               </td>
-              <td>{one.summary}</td>
+              <td>{shortReason(one)}</td>
             </tr>
           ))}
         </tbody>

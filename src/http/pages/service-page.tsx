@@ -5,7 +5,7 @@ import { sliKinds } from '../../domain/sli/table.ts';
 import { Command, Fact, ScrollRegion } from './elements.tsx';
 import { nextStepsOf } from './next-steps.ts';
 import { linkTo, type PageContext } from './page-context.ts';
-import { afterReason, clockText, grouped, objectiveText, outcomeWords } from './page-text.ts';
+import { afterReason, clockText, grouped, objectiveText, outcomeWords, stableText } from './page-text.ts';
 import { PastNote, type PastView } from './past-note.tsx';
 
 /** What the page of a service's verdict shows. */
@@ -17,8 +17,9 @@ export interface ServiceView {
   readonly cujs: ReadonlyMap<string, Cuj>;
   /** The path of the page of one CUJ's verdict, with the same canary. */
   readonly pathOf: (cuj: string) => string;
-  /** The same question for curl, absolute. */
+  /** The same question about now, for curl, absolute; and its page. */
   readonly question: string;
+  readonly nowPath: string;
   readonly permalink: string | undefined;
   readonly looks: readonly GivenLook[] | string;
   /** Set where this is not the verdict of now. */
@@ -32,7 +33,13 @@ export function serviceTitle({ verdict }: Pick<ServiceView, 'verdict'>): string 
 /** A service's CUJs, worst first. */
 export function ServicePage({ context, view }: { context: PageContext; view: ServiceView }) {
   const { verdict, sentence, cujs, pathOf, question, permalink, looks, past } = view;
-  const steps = nextStepsOf(verdict, verdict.service, question);
+  const steps = nextStepsOf(verdict, {
+    service: verdict.service,
+    question,
+    isPast: past !== undefined,
+    onlyReports: verdict.cujs.length > 0 && verdict.cujs.every(({ mode }) => mode === 'observe'),
+    failsElsewhere: false,
+  });
   const decisive = verdict.cujs[0];
   return (
     <>
@@ -41,7 +48,7 @@ export function ServicePage({ context, view }: { context: PageContext; view: Ser
           <span class="outcome">{outcomeWords[verdict.verdict]}</span> {verdict.service}
         </h1>
         <p class="release">
-          Canary <code>{verdict.canary}</code>, compared with <code>{verdict.stable}</code>
+          Canary <code>{verdict.canary}</code> beside stable ({stableText(verdict.stable)})
         </p>
         <p class="sentence">
           {decisive === undefined || decisive.mode === 'observe'
@@ -49,7 +56,7 @@ export function ServicePage({ context, view }: { context: PageContext; view: Ser
             : `${cujs.get(decisive.cuj)?.title ?? decisive.cuj}: ${sentence}`}
         </p>
       </section>
-      {past !== undefined && <PastNote past={past} />}
+      {past !== undefined && <PastNote past={past} nowHref={linkTo(context, view.nowPath)} />}
       <section aria-labelledby="cujs">
         <h2 id="cujs">Critical User Journeys, worst first</h2>
         <ScrollRegion label="CUJs of the service">
@@ -97,7 +104,6 @@ export function ServicePage({ context, view }: { context: PageContext; view: Ser
       <section aria-labelledby="steps">
         <h2 id="steps">What to do {past === undefined ? 'now' : 'about it'}</h2>
         <p>{steps.explanation}</p>
-        <p class="hint">{verdict.hint}</p>
         <ul class="commands">
           {steps.commands.map(({ what, command }) => (
             <li key={command}>
@@ -121,7 +127,7 @@ export function ServicePage({ context, view }: { context: PageContext; view: Ser
             {typeof looks === 'string'
               ? looks
               : looks.length === 0
-                ? 'None: nobody but browsers asked.'
+                ? 'None: nobody asked about the service as a whole. The page of each CUJ has its own.'
                 : `${grouped(looks.reduce((sum, { times }) => sum + times, 0))}, the first at ${clockText((looks[0] as GivenLook).atMs)}, the last at ${clockText((looks.at(-1) as GivenLook).lastAtMs)}`}
           </Fact>
           {permalink !== undefined && (

@@ -3,17 +3,20 @@ import type { Reading, ReleaseInProgress } from '../../domain/ports/verdict-hist
 import type { Cuj } from '../../domain/registry/model.ts';
 import { sliNames } from '../../domain/sli/table.ts';
 import { ScrollRegion } from './elements.tsx';
-import { linkTo, type PageContext } from './page-context.ts';
+import { linkTo, type PageContext, queryOf } from './page-context.ts';
 import {
-  afterReason,
   clockText,
   grouped,
   momentText,
   objectiveText,
   outcomeWords,
   ratioText,
+  shareText,
+  shortReason,
   spanText,
+  stableText,
 } from './page-text.ts';
+import { pathOfRelease } from './release-path.ts';
 
 /** One release of the past, as the start page lists it. */
 export interface RecentRelease {
@@ -54,13 +57,6 @@ export interface StartView {
   readonly omittedCujs: number;
   /** Why budgets are not known, for people. */
   readonly budgetNote: string | undefined;
-}
-
-/** The path of the page of what was asked about. */
-export function pathOfRelease({ about }: Pick<ReleaseInProgress, 'about'>): string {
-  const { kind, name, params, service } = about;
-  const query = new URLSearchParams({ ...params, ...(service === undefined ? {} : { service }) }).toString();
-  return `/${kind === 'cuj' ? 'cujs' : 'services'}/${encodeURIComponent(name)}/status${query === '' ? '' : `?${query}`}`;
 }
 
 export function StartPage({ context, view }: { context: PageContext; view: StartView }) {
@@ -143,21 +139,25 @@ function CanaryRow({ context, canary }: { context: PageContext; canary: CanaryIn
   const { service, releases, firstAskedMs, lastAskedMs } = canary;
   const [worst] = releases as [ReleaseInProgress];
   const { latest } = worst;
+  const { service: _, ...params } = worst.about.params;
+  const servicePath = `/services/${encodeURIComponent(service)}/status${queryOf(Object.entries(params))}`;
   return (
     <tr>
       <td>
         <span class={`badge ${latest.verdict}`}>{outcomeWords[latest.verdict]}</span>
       </td>
-      <th scope="row">{service}</th>
+      <th scope="row">
+        <a href={linkTo(context, servicePath)}>{service}</a>
+      </th>
       <td>
-        <code>{worst.canary}</code> <small>beside {worst.stable}</small>
+        <code>{worst.canary}</code> <small>beside {stableText(worst.stable)}</small>
       </td>
       <td>
         for {spanText(lastAskedMs - firstAskedMs)}, last at {clockText(lastAskedMs)}
       </td>
       <td>{latest.canaryShare === undefined ? '' : ratioText(latest.canaryShare)}</td>
       <td>
-        <a href={linkTo(context, pathOfRelease(worst))}>{worst.about.name}</a>: {afterReason(latest)}
+        <a href={linkTo(context, pathOfRelease(worst))}>{worst.about.name}</a>: {shortReason(latest)}
         {releases.length > 1 && (
           <ul class="questions">
             {releases.slice(1, shownQuestions).map((release) => (
@@ -185,7 +185,6 @@ function Recent({ context, recent }: { context: PageContext; recent: RecentView 
           <a href={linkTo(context, '/?recent=7')} data-slow="Asking for the versions of the last 7 days">
             Show the releases of the last 7 days
           </a>{' '}
-          <small>(one call to the backend for each batch of services)</small>
         </p>
       )}
       {recent.state === 'unavailable' && <p class="note">Not known: {recent.why}.</p>}
@@ -226,7 +225,7 @@ function Recent({ context, recent }: { context: PageContext; recent: RecentView 
                             <span class={`badge ${release.outcome.verdict}`}>
                               {outcomeWords[release.outcome.verdict]}
                             </span>{' '}
-                            {afterReason(release.outcome)}
+                            {shortReason(release.outcome)}
                           </>
                         )}
                       </td>
@@ -283,7 +282,7 @@ function Cujs({
                 <td>{cuj.tier}</td>
                 <td>{objectivesText(cuj)}</td>
                 <td class={remaining !== undefined && remaining < 0 ? 'overspent' : undefined}>
-                  {remaining === undefined ? 'unknown' : ratioText(Math.max(-9.99, remaining))}
+                  {remaining === undefined ? 'unknown' : shareText(Math.max(-9.99, remaining))}
                 </td>
                 <td>
                   {last === undefined ? (

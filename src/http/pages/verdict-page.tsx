@@ -22,14 +22,17 @@ import {
   grouped,
   objectiveText,
   outcomeWords,
+  perMinute,
   ratioText,
   sentenceOf,
   spanText,
+  stableText,
   surenessText,
   valueText,
   worstText,
 } from './page-text.ts';
 import { PastNote, type PastView } from './past-note.tsx';
+import { Siblings, type SiblingsView } from './siblings.tsx';
 import { type TrendPoint, trendOfSli } from './verdict-trend.ts';
 
 /** What the page of one verdict shows. */
@@ -44,8 +47,12 @@ export interface VerdictView {
   readonly looks: readonly GivenLook[] | string;
   readonly queries: readonly SentQuery[];
   readonly links: readonly SourceLink[];
-  /** The same question for curl, absolute. */
+  /** The same question about now, for curl, absolute; and its page. */
   readonly question: string;
+  readonly nowPath: string;
+  /** The page of all CUJs of the service, with the same canary. */
+  readonly servicePath: string;
+  readonly siblings: SiblingsView;
   /** This moment's link; undefined where it would not show the same. */
   readonly permalink: string | undefined;
   /** Set where this is not the verdict of now. */
@@ -53,13 +60,14 @@ export interface VerdictView {
 }
 
 export function VerdictPage({ context, view }: { context: PageContext; view: VerdictView }) {
-  const { cuj, verdict, past } = view;
+  const { verdict, past } = view;
   const policy = policyOf(view);
   return (
     <>
-      <Headline verdict={verdict} cuj={cuj} policy={policy} context={context} />
-      {past !== undefined && <PastNote past={past} />}
-      <Steps view={view} />
+      <Headline context={context} view={view} policy={policy} />
+      {past !== undefined && <PastNote past={past} nowHref={linkTo(context, view.nowPath)} />}
+      <Siblings context={context} siblings={view.siblings} />
+      <Steps context={context} view={view} />
       {verdict.slis.map((sli) => (
         <SliSection key={sli.sli} sli={sli} view={view} policy={policy} />
       ))}
@@ -79,17 +87,15 @@ export function verdictTitle({ verdict, cuj }: Pick<VerdictView, 'verdict' | 'cu
 
 function Headline({
   context,
-  verdict,
-  cuj,
+  view,
   policy,
 }: {
   context: PageContext;
-  verdict: Verdict;
-  cuj: Cuj;
+  view: VerdictView;
   policy: GatePolicy;
 }) {
-  const [first] = verdict.slis;
-  const worst = first === undefined ? undefined : worstText(first);
+  const { verdict, cuj } = view;
+  const worst = worstOf(view);
   return (
     <section class={`headline ${verdict.verdict}`} aria-labelledby="headline">
       <h1 id="headline">
@@ -97,8 +103,8 @@ function Headline({
         <a href={linkTo(context, `/cujs/${encodeURIComponent(cuj.name)}`)}>{cuj.title ?? cuj.name}</a>
       </h1>
       <p class="release">
-        {verdict.services.join(', ')}, canary <code>{verdict.canary}</code>, compared with{' '}
-        <code>{verdict.stable}</code>
+        <a href={linkTo(context, view.servicePath)}>{verdict.services.join(', ')}</a>, canary{' '}
+        <code>{verdict.canary}</code> beside stable ({stableText(verdict.stable)})
       </p>
       <p class="sentence">{sentenceOf(verdict, policy)}</p>
       {worst !== undefined && <p class="worst">{worst}</p>}
@@ -109,15 +115,44 @@ function Headline({
   );
 }
 
-function Steps({ view }: { view: VerdictView }) {
-  const { verdict, links, question, past } = view;
-  const steps = nextStepsOf(verdict.wouldBe ?? verdict, verdict.services[0] ?? '', question);
+/** The endpoint that stands out, beside stable in the same minutes. */
+function worstOf({ verdict, measurement }: VerdictView): string | undefined {
+  const [sli] = verdict.slis;
+  const text = sli === undefined ? undefined : worstText(sli);
+  const endpoint = sli?.endpoints[0];
+  if (text === undefined || sli === undefined || endpoint === undefined) return undefined;
+  if (measurement === undefined || verdict.window === undefined) return text;
+  const stable = stableInWindow(measurement, sli.sli, endpoint, Date.parse(verdict.window.from));
+  return `${text} Stable, in the same minutes: ${grouped(stable.bad)} of ${grouped(stable.total)}.`;
+}
+
+/** Their hint is for readers of the JSON: the page says the same in its own words. */
+const decidedByTraffic: ReadonlySet<string> = new Set([
+  'within_slo',
+  'not_worse_than_stable',
+  'limited_evidence',
+  'insufficient_traffic',
+  'within_noise',
+  'slo_violated',
+  'worse_than_stable',
+  'observe_only',
+]);
+
+function Steps({ context, view }: { context: PageContext; view: VerdictView }) {
+  const { verdict, links, question, past, siblings } = view;
+  const steps = nextStepsOf(verdict.wouldBe ?? verdict, {
+    service: verdict.services[0] ?? '',
+    question,
+    isPast: past !== undefined,
+    onlyReports: verdict.mode === 'observe',
+    failsElsewhere: siblings.failing.length > 0,
+  });
   const runbook = webLink(verdict.runbook);
   return (
     <section aria-labelledby="steps">
       <h2 id="steps">What to do {past === undefined ? 'now' : 'about it'}</h2>
       <p>{steps.explanation}</p>
-      <p class="hint">{verdict.hint}</p>
+      {!decidedByTraffic.has(verdict.reason) && <p class="hint">{verdict.hint}</p>}
       <dl class="facts">
         <Fact label="Owner">{verdict.owner}</Fact>
         {verdict.runbook !== undefined && (
@@ -125,19 +160,20 @@ function Steps({ view }: { view: VerdictView }) {
             {runbook === undefined ? verdict.runbook : <a href={runbook}>{verdict.runbook}</a>}
           </Fact>
         )}
-        {links.length > 0 && (
-          <Fact label="Look at">
-            <ul class="links">
-              {links.map(({ label, url }) => (
-                <li key={url}>
-                  <a href={url} rel="noreferrer">
-                    {label}
-                  </a>
-                </li>
-              ))}
-            </ul>
-          </Fact>
-        )}
+        <Fact label="Look at">
+          <ul class="links">
+            <li>
+              <a href={linkTo(context, view.servicePath)}>All CUJs of {verdict.services[0]}, same canary</a>
+            </li>
+            {links.map(({ label, url }) => (
+              <li key={url}>
+                <a href={url} rel="noreferrer">
+                  {label}
+                </a>
+              </li>
+            ))}
+          </ul>
+        </Fact>
       </dl>
       {steps.commands.length > 0 && (
         <ul class="commands">
@@ -173,11 +209,13 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
   const given =
     typeof looks === 'string'
       ? []
-      : looks.flatMap(({ slis, dataUntilMs, atMs }) =>
-          slis
-            .filter((one) => one.cuj === view.cuj.name && one.sli === sli.sli)
-            .map(({ evidence }) => ({ atMs: dataUntilMs ?? atMs, evidence })),
-        );
+      : looks
+          .filter(({ atMs }) => view.past === undefined || atMs <= view.past.atMs)
+          .flatMap(({ slis, dataUntilMs, atMs }) =>
+            slis
+              .filter((one) => one.cuj === view.cuj.name && one.sli === sli.sli)
+              .map(({ evidence }) => ({ atMs: dataUntilMs ?? atMs, evidence })),
+          );
   return (
     <section aria-labelledby={id}>
       <h2 id={id}>
@@ -194,8 +232,8 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
           {surenessText(sli, policy)}
         </p>
       )}
-      <Distance sli={sli} badVerb={badVerb} />
-      {decidesBy.evidence !== undefined && points.length > 1 && (
+      <Distance sli={sli} badVerb={badVerb} rate={perMinute(sli, verdict)} />
+      {decidesBy.evidence !== undefined && points.length > 2 && (
         <EvidenceChart
           id={`${id}-evidence`}
           points={points.map(({ atMs, sli: one }) => ({
@@ -216,7 +254,7 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
           badVerb={badVerb}
         />
       )}
-      {decidesBy.evidence !== undefined && objective !== undefined && points.length > 1 && (
+      {decidesBy.evidence !== undefined && objective !== undefined && points.length > 2 && (
         <RuledOutChart
           id={`${id}-ruled-out`}
           points={points.map(({ atMs, sli: one }) => ({ atMs, rate: one.rulesOutRate }))}
@@ -244,14 +282,25 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
 }
 
 /** How far the verdict is from each border, in words. */
-function Distance({ sli, badVerb }: { sli: SliVerdict; badVerb: string }) {
-  const ahead = aheadText(sli);
+function Distance({
+  sli,
+  badVerb,
+  rate,
+}: {
+  sli: SliVerdict;
+  badVerb: string;
+  /** The canary's requests in a minute. */
+  rate: number | undefined;
+}) {
+  const ahead = aheadText(sli, rate);
   const parts = [
     ...(sli.verdict !== 'fail' && sli.failAtBadEvents !== null
       ? [`At this traffic it fails at ${grouped(sli.failAtBadEvents)} requests that ${badVerb}.`]
       : []),
     ...(ahead === undefined ? [] : [ahead]),
-    ...(sli.total > 0 ? [`Failure rates above ${ratioText(sli.rulesOutRate)} are ruled out (95%).`] : []),
+    ...(sli.total > 0 && sli.verdict !== 'fail'
+      ? [`Failure rates above ${ratioText(sli.rulesOutRate)} are ruled out (95%).`]
+      : []),
   ];
   return parts.length === 0 ? null : <p>{parts.join(' ')}</p>;
 }
@@ -314,8 +363,8 @@ function EndpointTable({
               <th scope="col">Endpoint</th>
               <th scope="col">Canary, {badWord}</th>
               <th scope="col">Stable in the same minutes</th>
-              <th scope="col">By itself, as rare as</th>
-              <th scope="col">Fails alone at</th>
+              <th scope="col">Without a fault</th>
+              <th scope="col">Enough to fail alone</th>
               {withLatency && <th scope="col">Threshold</th>}
             </tr>
           </thead>
@@ -344,7 +393,7 @@ function EndpointTable({
                   <td>
                     {one.evidence >= 2 ? `1 in ${grouped(Math.floor(Math.min(one.evidence, 1e6)))}` : 'usual'}
                   </td>
-                  <td>{one.failAtBadEvents === null ? 'no number yet' : grouped(one.failAtBadEvents)}</td>
+                  <td>{one.failAtBadEvents === null ? 'not yet' : grouped(one.failAtBadEvents)}</td>
                   {withLatency && <td>{one.latencyMs === undefined ? '' : `${one.latencyMs} ms`}</td>}
                 </tr>
               );
@@ -426,9 +475,9 @@ function Details({ context, view, policy }: { context: PageContext; view: Verdic
           {typeof looks === 'string' ? (
             looks
           ) : looks.length === 0 ? (
-            'None: nobody but browsers asked.'
+            'None: only browsers asked.'
           ) : (
-            <Looks looks={looks} />
+            <Looks looks={looks} untilMs={view.past?.atMs} />
           )}
         </Fact>
       </dl>
@@ -457,19 +506,35 @@ function quotedUrl(url: string): string {
 
 const shownLooks = 12;
 
-function Looks({ looks }: { looks: readonly GivenLook[] }) {
-  const newest = [...looks].reverse().slice(0, shownLooks);
+function Looks({ looks, untilMs }: { looks: readonly GivenLook[]; untilMs: number | undefined }) {
+  const until = untilMs === undefined ? looks : looks.filter(({ atMs }) => atMs <= untilMs);
+  const later = looks.length - until.length;
+  const last = looks.at(-1);
   return (
     <>
-      {grouped(looks.reduce((sum, { times }) => sum + times, 0))}, the newest:
       <ol class="looks">
-        {newest.map(({ atMs, verdict, reason, times }) => (
-          <li key={atMs}>
-            {clockText(atMs)} <span class={`badge ${verdict}`}>{outcomeWords[verdict]}</span> {reason}
-            {times > 1 && ` (${grouped(times)} times)`}
-          </li>
-        ))}
+        {[...until]
+          .reverse()
+          .slice(0, shownLooks)
+          .map((look) => (
+            <Look key={look.atMs} look={look} />
+          ))}
       </ol>
+      {until.length > shownLooks && <p class="note">and {grouped(until.length - shownLooks)} before them</p>}
+      {later > 0 && last !== undefined && (
+        <div class="looks">
+          Later: <Look look={last} />
+        </div>
+      )}
     </>
+  );
+}
+
+function Look({ look: { atMs, verdict, reason, times } }: { look: GivenLook }) {
+  return (
+    <li>
+      {clockText(atMs)} <span class={`badge ${verdict}`}>{outcomeWords[verdict]}</span> {reason}
+      {times > 1 && ` (${grouped(times)} times)`}
+    </li>
   );
 }

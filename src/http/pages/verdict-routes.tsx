@@ -23,15 +23,21 @@ import { ownOfCuj, ownOfService, type Question, readQuestion } from '../status/q
 import { createVerdictLinks } from '../status/verdict-link.ts';
 import { queryOf } from './page-context.ts';
 import type { PageResponder } from './page-responder.ts';
-import { momentText, outcomeWords, sentenceOf } from './page-text.ts';
+import { momentText, outcomeWords, sentenceOf, shortReason } from './page-text.ts';
 import type { PastView } from './past-note.tsx';
 import { paramsOfPermalink } from './permalink.ts';
+import { pathOfRelease } from './release-path.ts';
 import { ServicePage, serviceTitle } from './service-page.tsx';
+import type { SiblingsView } from './siblings.tsx';
 import { VerdictPage, verdictTitle } from './verdict-page.tsx';
 import { verdictTrend } from './verdict-trend.ts';
 
 /** The header by which the script of a page asks for what is kept, and for nothing that the backend would have to be asked for. */
 const refreshHeader = 'x-cuj-gate-refresh';
+
+const maxSiblings = 5;
+/** Answers about the same release are given within minutes of each other. */
+const nearMs = 30 * 60_000;
 
 /** A moment in the past that a page is about. */
 interface Moment {
@@ -72,6 +78,50 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
       fromMs,
       toMs: Math.max(toMs, fromMs + 60_000),
     });
+  }
+
+  /** What is known of other questions about the service, at a moment or now. */
+  async function siblingsOf(
+    about: AskedAbout,
+    { canary, services, noDataCause }: Pick<Verdict, 'canary' | 'services' | 'noDataCause'>,
+    atMs: number | undefined,
+  ): Promise<SiblingsView> {
+    const asked = atMs === undefined ? await history?.inProgress() : undefined;
+    const releases = asked?.available === true ? asked.value : [];
+    const isOwn = (other: AskedAbout) => pathOfRelease({ about: other }) === pathOfRelease({ about });
+    const ofService = releases.filter((one) => one.services.some((name) => services.includes(name)));
+    const failing =
+      atMs === undefined
+        ? ofService.flatMap((one) =>
+            one.canary === canary && one.latest.verdict === 'fail' && !isOwn(one.about)
+              ? [failingOf(one.about, one.latest, undefined)]
+              : [],
+          )
+        : await failedNear(canary, atMs, isOwn);
+    const isUnknown = noDataCause === 'no_canary_traffic' || noDataCause === 'unknown_tag';
+    const others = new Map(
+      isUnknown
+        ? ofService
+            .filter(
+              (one) =>
+                one.canary !== canary && one.about.kind === about.kind && one.about.name === about.name,
+            )
+            .map((one) => [one.canary, { canary: one.canary, path: pathOfRelease(one) }])
+        : [],
+    );
+    return { failing: failing.slice(0, maxSiblings), others: [...others.values()].slice(0, maxSiblings) };
+  }
+
+  /** Fails of the same canary that were kept within half an hour of a moment. */
+  async function failedNear(canary: string, atMs: number, isOwn: (about: AskedAbout) => boolean) {
+    const span = { fromMs: atMs - nearMs, toMs: atMs + nearMs, max: 200 };
+    const read = history?.keepsChanges === true ? await history.changes(span) : undefined;
+    const failed = new Map<string, SiblingsView['failing'][number]>();
+    for (const change of read?.available === true ? read.value.changes : []) {
+      if (change.canary !== canary || change.verdict !== 'fail' || isOwn(change.about)) continue;
+      failed.set(pathOfRelease(change), failingOf(change.about, change, change.atMs));
+    }
+    return [...failed.values()];
   }
 
   const isRefresh = (request: FastifyRequest) => request.headers[refreshHeader] !== undefined;
@@ -137,11 +187,21 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
             : undefined;
         const shown: Shown | undefined = kept ?? evaluation;
         if (shown === undefined || (shown.measurement === undefined && isRefresh(request))) return undefined;
-        const [trend, looks] = await Promise.all([verdictTrend(shown), looksOf(about)]);
-        return { shown, trend, looks, past: moment && pastView(moment, kept?.verdict, evaluation?.verdict) };
+        const [trend, looks, siblings] = await Promise.all([
+          verdictTrend(shown),
+          looksOf(about),
+          siblingsOf(about, shown.verdict, moment?.atMs),
+        ]);
+        return {
+          shown,
+          trend,
+          looks,
+          siblings,
+          past: moment && pastView(moment, kept?.verdict, evaluation?.verdict),
+        };
       });
       if (made === undefined) return nothingNewer(reply);
-      const { shown, trend, looks, past } = made;
+      const { shown, trend, looks, siblings, past } = made;
       const { verdict, measurement } = shown;
       return responder.send(request, reply, {
         title: verdictTitle(shown),
@@ -158,8 +218,14 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
               looks,
               queries: shown.queries,
               links: linksOf(registry, evaluationRequest, verdict),
-              question: responder.absolute(request, request.url),
-              permalink: links.path(about),
+              question: responder.absolute(request, nowPathOf(request)),
+              nowPath: nowPathOf(request),
+              servicePath: `/services/${encodeURIComponent(verdict.services[0] ?? '')}/status${queryOf([
+                ...params,
+                ...(past === undefined ? [] : moment(new Date(past.atMs).toISOString())),
+              ])}`,
+              siblings,
+              permalink: links.path(about, past?.atMs),
               ...(past === undefined ? {} : { past }),
             }}
           />
@@ -219,8 +285,9 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
               sentence: decisive === undefined ? '' : sentenceOf(decisive.verdict, decisive.cuj.gate),
               cujs: registry.cujs,
               pathOf: (cuj) => `/cujs/${encodeURIComponent(cuj)}/status${queryOf(ofCuj)}`,
-              question: responder.absolute(request, request.url),
-              permalink: links.path(about),
+              question: responder.absolute(request, nowPathOf(request)),
+              nowPath: nowPathOf(request),
+              permalink: links.path(about, past?.atMs),
               looks,
               ...(past === undefined ? {} : { past }),
             }}
@@ -251,6 +318,25 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
       );
     },
   };
+}
+
+/** The same question without a moment in the past. */
+function nowPathOf({ url }: FastifyRequest): string {
+  const [path = '', query = ''] = url.split('?', 2);
+  const params = query.split('&').filter((piece) => piece !== '' && !piece.startsWith('at='));
+  return `${path}${params.length === 0 ? '' : `?${params.join('&')}`}`;
+}
+
+function failingOf(
+  about: AskedAbout,
+  { summary }: Pick<Verdict, 'summary'>,
+  atMs: number | undefined,
+): SiblingsView['failing'][number] {
+  const path = pathOfRelease({ about });
+  // A moment names the answer that was given last before it.
+  const at =
+    atMs === undefined ? '' : `${path.includes('?') ? '&' : '?'}at=${new Date(atMs + 1_000).toISOString()}`;
+  return { name: about.name, path: `${path}${at}`, reason: shortReason({ summary }) };
 }
 
 function moment(at: string | undefined): [string, string][] {

@@ -5,8 +5,11 @@ import { permalinkOf } from '../pages/permalink.ts';
 import type { AppPorts } from '../server/ports.ts';
 
 export interface VerdictLinks {
-  /** The path of the page of a verdict that is given now; with the moment, where the gate can show moments of the past. */
-  path(about: AskedAbout): string;
+  /**
+   * The path of the page of a verdict that is given now, or of a moment, epoch ms; with the moment, where the gate can show moments of
+   * the past.
+   */
+  path(about: AskedAbout, atMs?: number): string;
   /** The same as a URL; undefined where CUJ_GATE_PUBLIC_URL is not set. */
   url(about: AskedAbout): string | undefined;
 }
@@ -19,7 +22,7 @@ export function createVerdictLinks(ports: AppPorts): VerdictLinks {
     ports.allowUnauthenticatedPast === true ||
     ports.history?.keepsChanges === true;
 
-  function path({ kind, name, params, service }: AskedAbout): string {
+  function path({ kind, name, params, service }: AskedAbout, momentMs = ports.now()): string {
     const registry = ports.registry()?.registry;
     const names = kind === 'service' ? [name] : (registry?.cujs.get(name)?.services ?? []);
     const services = names.flatMap((one): Service[] => {
@@ -28,7 +31,7 @@ export function createVerdictLinks(ports: AppPorts): VerdictLinks {
     });
     const all = new Map(Object.entries({ ...params, ...(service === undefined ? {} : { service }) }));
     // A moment names the answer that was given last before it, and this one is given in this second.
-    const atMs = showsPast ? ceilTo(ports.now(), 1_000) : undefined;
+    const atMs = showsPast ? ceilTo(momentMs, 1_000) : undefined;
     return permalinkOf(kind === 'cuj' ? 'v' : 'r', name, services, all, atMs);
   }
 

@@ -27,7 +27,7 @@ describe('the page of a verdict', () => {
     });
     expect(body).toContain('<title>FAIL ログイン, version:v2</title>');
     expect(body).toMatch(
-      /[\d,]+ of [\d,]+ requests failed on the canary\. A service meeting its 99\.95% SLO does this in fewer than 1 of 1,000,000 rollouts; we abort at 1 in 40\./,
+      /[\d,]+ of [\d,]+ requests failed on the canary\. A service meeting its 99\.95% SLO does this in fewer than 1 of 1,000,000 rollouts; we abort at 1 in 40 \(1 in 20 for both checks together\)\./,
     );
     expect(body).toMatch(/Worst: POST \/api\/v1\/login, [\d,]+ of [\d,]+ failed\./);
     expect(body).toContain('team-identity');

@@ -90,7 +90,7 @@ describe('pages about the past', () => {
     const { app } = await afterFail({ allowUnauthenticatedPast: true });
     const before = new Date(nowMs - 30 * minuteMs).toISOString();
     const { body } = await app.inject({ url: `${question}&at=${before}`, headers: html });
-    expect(body).toContain('<strong>Recomputed</strong> as of 2026-01-31 08:29 UTC');
+    expect(body).toContain('<strong>Recomputed</strong> as of 2026-01-31 08:29:50 UTC');
   });
 
   it('are refused with a page that says what to set', async () => {
@@ -155,9 +155,48 @@ describe('pages about the past', () => {
     const start = (await app.inject({ url: '/', headers: html })).body;
     expect(start).toMatch(/<h2 id="progress">In progress<\/h2>.*>FAIL<.*version:v2.*50%.*signup/s);
     const report = (await app.inject({ url: '/report', headers: html })).body;
-    expect(report).toMatch(/Releases that were stopped.*2026-01-31 08:59 UTC.*FAIL signup \(slo_violated\)/s);
+    expect(report).toMatch(
+      /Releases that were stopped.*2026-01-31 08:59 UTC.*900 of 9000 requests failed\./s,
+    );
     const cuj = (await app.inject({ url: '/cujs/signup', headers: html })).body;
     expect(cuj).toMatch(/<h2 id="releases">.*version:v2.*>FAIL</s);
+  });
+
+  it('warn of promoting a release that fails elsewhere, now and in the past', async () => {
+    const { app, world } = await afterFail();
+    clock.nowMs -= 5 * minuteMs;
+    world.nowMs = clock.nowMs;
+    await app.inject('/cujs/login/status?version=v2');
+    await isKept(2);
+    const page = async (url: string) => (await app.inject({ url, headers: html })).body;
+    const now = await page('/cujs/login/status?version=v2');
+    expect(now).toMatch(/Do not promote it\..*href="\/cujs\/signup\/status\?version=v2">signup/s);
+    expect(now).not.toContain('kubectl argo rollouts promote');
+    const given = await page(`/cujs/login/status?version=v2&at=${new Date(clock.nowMs).toISOString()}`);
+    expect(given).toMatch(
+      /Do not promote it\..*href="\/cujs\/signup\/status\?version=v2&amp;at=2026-01-31T08:59:51.000Z/s,
+    );
+    expect(await page('/cujs/signup/status?version=v2')).not.toContain('Do not promote');
+    expect(await page('/cujs/login/status?version=v3')).not.toContain('Do not promote');
+  });
+
+  it('name the versions that were asked about, where a version is unknown', async () => {
+    const { app, world } = await afterFail();
+    clock.nowMs -= 5 * minuteMs;
+    world.nowMs = clock.nowMs;
+    world.measure = async (query) => snapshotOf(query, { perMinute: 0, badPerMinute: 0 }, healthy);
+    const { body } = await app.inject({ url: '/cujs/signup/status?version=v2.0', headers: html });
+    expect(body).toContain('No request carries version:v2.0.');
+    expect(body).toMatch(/Asked about lately:.*href="\/cujs\/signup\/status\?version=v2"/s);
+    expect(body).not.toContain('kubectl argo rollouts promote');
+  });
+
+  it('ask about now in their commands, and link to their own moment', async () => {
+    const { app } = await afterFail();
+    const { body } = await app.inject({ url: `${question}&at=${at}`, headers: html });
+    expect(body).toContain("curl 'https://gate.example.com/cujs/signup/status?version=v2'");
+    expect(body).toContain('href="/cujs/signup/status?version=v2">See now');
+    expect(body).toContain('/v/signup/v2/2026-01-31T08:59:50Z');
   });
 
   it('show every answer that was given as a point', async () => {

@@ -58,7 +58,11 @@ export function RuledOutChart({
         />
       )}
       {bounds.proven !== undefined && (
-        <Border y={y(bounds.proven)} label={`proven pass: ${ratioText(bounds.proven)}`} kind="pass" />
+        <Border
+          y={y(bounds.proven)}
+          label={`proven pass: ${ratioText(bounds.proven)}, a fast burn is ruled out`}
+          kind="pass"
+        />
       )}
       {path !== null && <path class="trend" d={path} />}
       {points.map((point) => (
