@@ -146,7 +146,7 @@ function percentage(ratio: number): string {
 const marks = { Successful: '+', Inconclusive: '?', Failed: 'x', Error: '!' } as const;
 
 function minuteLines(minute: DemoMinute, colors: Colors): string[] {
-  const time = new Date(minute.atMs).toISOString().slice(11, 16);
+  const time = new Date(minute.atMs).toISOString().slice(11, minute.seconds % 60 === 0 ? 16 : 19);
   const { requests, ratio, fine } = minute.total;
   const total =
     requests === 0
@@ -163,6 +163,10 @@ function minuteLines(minute: DemoMinute, colors: Colors): string[] {
   ];
 }
 
+function sinceBegin(seconds: number): string {
+  return seconds % 60 === 0 ? `${seconds / 60} minutes` : `${seconds} s`;
+}
+
 function ending(last: DemoMinute | undefined, colors: Colors): string[] {
   if (last?.ended === undefined) return ['', 'The demo ended without a verdict.'];
   const failed = last.measurements.filter(({ phase }) => phase === 'Failed');
@@ -170,7 +174,7 @@ function ending(last: DemoMinute | undefined, colors: Colors): string[] {
     '',
     `What the total error rate says   ${colors.green('fine')}: ${percentage(last.total.ratio)} of ${last.total.requests} requests failed, the limit is ${percentage(totalErrorRateLimit)}`,
     ...failed.map(({ value }) => `What cuj-gate says               ${colors.red(value)}`),
-    `What Argo Rollouts does          ${last.ended.message}: the rollout is aborted ${last.minute} minutes after it began`,
+    `What Argo Rollouts does          ${last.ended.message}: the rollout is aborted ${sinceBegin(last.seconds)} after it began`,
     '',
   ];
 }

@@ -27,6 +27,8 @@ import { type TotalErrorRate, totalErrorRate } from './total-error-rate.ts';
 export const demoVersion = CANARY_VERSION;
 
 const minuteMs = 60_000;
+/** As the generated templates measure. */
+const measuredEveryMs = 20_000;
 const dayMs = 24 * 60 * minuteMs;
 
 /** The start of the demo. The date does not matter; the same date gives the same demo. */
@@ -46,14 +48,14 @@ export interface DemoWorld {
   readonly advanceTo: (epochMs: number) => void;
 }
 
-/** The measurements at the end of a simulated minute. */
+/** The measurements at the end of a simulated minute, or at the end of the analysis. */
 export interface DemoMinute {
   readonly atMs: number;
-  /** Minutes since the canary began. */
-  readonly minute: number;
+  /** Seconds since the canary began. */
+  readonly seconds: number;
   readonly total: TotalErrorRate;
   readonly measurements: readonly ArgoMeasurement[];
-  /** Set in the last minute: what the controller does. */
+  /** Set at the end: what the controller does. */
   readonly ended?: { readonly phase: Phase; readonly message: string };
 }
 
@@ -117,7 +119,8 @@ function pastBreakages(registry: Registry, seed: number): Breakage[] {
 
 /**
  * Plays until a metric ends the analysis. Time passes in buckets of 10 s, and `pause` is awaited after each, so that a page
- * shows the canary break. Every minute `cujs` are measured at `gateUrl` like the metrics of generated watch templates.
+ * shows the canary break. Every 20 s `cujs` are measured at `gateUrl` like the metrics of generated watch templates; each minute
+ * is reported.
  */
 export async function* play(
   world: DemoWorld,
@@ -138,17 +141,17 @@ export async function* play(
         consecutiveErrorLimit: 10,
       }),
   );
-  for (let minute = 1; minute <= lastMinute; minute += 1) {
-    const atMs = startMs + minute * minuteMs;
-    for (let nowMs = atMs - minuteMs + SLOT_MS; nowMs <= atMs; nowMs += SLOT_MS) {
-      await pause();
-      world.advanceTo(nowMs);
-      world.clock.nowMs = nowMs;
-    }
+  for (let atMs = startMs + SLOT_MS; atMs <= startMs + lastMinute * minuteMs; atMs += SLOT_MS) {
+    await pause();
+    world.advanceTo(atMs);
+    world.clock.nowMs = atMs;
+    if ((atMs - startMs) % measuredEveryMs !== 0) continue;
     const measurements = await Promise.all(metrics.map((metric) => metric.measure()));
-    const total = await totalErrorRate(world.datadog.url, demoVersion, startMs, atMs, keys);
     const ended = metrics.map((metric) => metric.verdict()).find((verdict) => verdict !== undefined);
-    yield { atMs, minute, total, measurements, ...(ended === undefined ? {} : { ended }) };
+    const seconds = (atMs - startMs) / 1000;
+    if (ended === undefined && seconds % 60 !== 0) continue;
+    const total = await totalErrorRate(world.datadog.url, demoVersion, startMs, atMs, keys);
+    yield { atMs, seconds, total, measurements, ...(ended === undefined ? {} : { ended }) };
     if (ended !== undefined) return;
   }
 }

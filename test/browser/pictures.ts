@@ -7,7 +7,7 @@ import { freePorts } from '../free-ports.ts';
 
 /** What is taken of the demo, after its verdict. */
 const pictures = [
-  { name: 'verdict', url: '/cujs/signup/status?version=v1.42.0', height: 1_150 },
+  { name: 'verdict', url: '/cujs/signup/status?version=v1.42.0', height: 1_500 },
   { name: 'rollouts', url: '/', height: 760 },
   { name: 'report', url: '/report', height: 760 },
 ] as const;

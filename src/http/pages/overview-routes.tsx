@@ -2,11 +2,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
 import { ceilTo, floorTo, hourMs } from '../../domain/duration.ts';
 import { CallerError, SourceError } from '../../domain/errors.ts';
+import { compareJudged } from '../../domain/judge/outcome.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { CujBudget } from '../../domain/ports/error-budget.ts';
 import type { VersionsOfService } from '../../domain/ports/release-history.ts';
 import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
-import type { Cuj, Service } from '../../domain/registry/model.ts';
+import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import { findCuj } from '../../evaluation/evaluator.ts';
 import { type BudgetReport, budgetReport } from '../../report/report.ts';
 import type { AppPorts } from '../server/ports.ts';
@@ -118,14 +119,7 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
       versions
         .filter(({ isOlder }) => !isOlder)
         .map(({ version, firstMs, lastMs }): RecentRelease => {
-          const own = given.find(
-            ({ about }) =>
-              about.kind === 'service' &&
-              about.name === service &&
-              Object.values(about.params).includes(version),
-          );
-          const outcome =
-            own ?? given.find(({ canary, about }) => about.kind === 'cuj' && canary.endsWith(`:${version}`));
+          const outcome = worstOf(given, registry, service, version);
           const of = registry.services.get(service) as Service;
           return {
             service,
@@ -136,7 +130,13 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
             path:
               param === undefined
                 ? undefined
-                : permalinkOf('r', service, [of], new Map([[param, version]]), outcome?.atMs),
+                : permalinkOf(
+                    'r',
+                    service,
+                    [of],
+                    new Map([[param, version]]),
+                    outcome && ceilTo(outcome.atMs, 1_000),
+                  ),
           };
         }),
     );
@@ -263,6 +263,24 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
       });
     },
   };
+}
+
+/** The worst of what was said last about the service's CUJs, or about the service, with this version. */
+function worstOf(
+  changes: readonly GivenChange[],
+  registry: Registry,
+  service: string,
+  version: string,
+): GivenChange | undefined {
+  const last = new Map<string, GivenChange>();
+  for (const change of changes) {
+    const { kind, name, params } = change.about;
+    const services = kind === 'service' ? [name] : (registry.cujs.get(name)?.services ?? []);
+    const isAbout = services.includes(service) && Object.values(params).includes(version);
+    const key = `${kind} ${name}`;
+    if (isAbout && !last.has(key)) last.set(key, change);
+  }
+  return [...last.values()].sort(compareJudged)[0];
 }
 
 function unknownBudget(cuj: Cuj, why: string): CujBudget {

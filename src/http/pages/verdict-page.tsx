@@ -233,7 +233,7 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
         </p>
       )}
       <Distance sli={sli} badVerb={badVerb} rate={perMinute(sli, verdict)} />
-      {decidesBy.evidence !== undefined && points.length > 2 && (
+      {decidesBy.evidence !== undefined && points.length + given.length > 2 && (
         <EvidenceChart
           id={`${id}-evidence`}
           points={points.map(({ atMs, sli: one }) => ({
