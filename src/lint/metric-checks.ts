@@ -69,7 +69,7 @@ function checkAccept({ place, name, args }: UsedMetric, report: Report): void {
     (_, arg: string) => args.get(arg) ?? '',
   );
   if (accept === undefined || !/(?<![\w.+-])text\/html(?![\w.+-])/i.test(value)) return;
-  const safeguard = headers.map(keyOf).find((key) => /^x-canary-/i.test(key));
+  const safeguard = headers.map(keyOf).find((key) => /^x-canary(-|$)/i.test(key));
   report(
     safeguard === undefined ? 'error' : 'warning',
     'asks-for-page',

@@ -196,6 +196,7 @@ describe('which templates there are', () => {
     expect(template.spec).not.toHaveProperty('args');
     expect(template.spec.metrics[0].provider.web.headers).toEqual([
       { key: 'Accept', value: 'application/json' },
+      { key: 'X-Canary', value: 'analysis' },
     ]);
   });
 

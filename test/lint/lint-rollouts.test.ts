@@ -556,7 +556,9 @@ describe('what a metric accepts', () => {
     {},
     { shop: { env: 'prod', operation: 'http.request', canary: 'role:canary' } },
   );
-  const fixed = sample(made, withoutParams);
+  const marked = sample(made, withoutParams);
+  // As somebody writes it who does not know the marker of generated templates.
+  const fixed = spoil(marked, '            - key: X-Canary\n              value: analysis\n', '');
   const json = '- key: Accept\n              value: application/json\n';
   const found = (text: string) =>
     lint(text, { registry: withoutParams }).map(({ severity, rule, meaning, fix }) => [
@@ -578,6 +580,11 @@ describe('what a metric accepts', () => {
     ['in other letters', 'Text/HTML'],
   ])('is wrong where nothing else keeps it from a page: %s', (_, value) => {
     expect(found(spoil(fixed, 'value: application/json', `value: ${value}`))).toEqual([passing]);
+  });
+
+  it('is a warning where the marker of generated templates keeps it from a page', () => {
+    const [[severity, rule] = []] = found(spoil(marked, 'value: application/json', 'value: text/html'));
+    expect([severity, rule]).toEqual(['warning', 'asks-for-page']);
   });
 
   it.each([

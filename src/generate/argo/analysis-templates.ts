@@ -158,6 +158,8 @@ function metric(question: Question, use: TemplateUse, subject: Subject, options:
   const url = `${options.gateUrl}${question.path}${question.serviceArg ? '?service={{args.service}}' : ''}`;
   const headers = [
     { key: 'Accept', value: 'application/json' },
+    // Without a canary's header, only this one tells the gate that a proxy which rewrites Accept must not get a page.
+    ...(question.args.length === 0 ? [{ key: 'X-Canary', value: 'analysis' }] : []),
     ...question.args.map(({ header, arg }) => ({ key: header, value: `{{args.${arg}}}` })),
     ...(options.auth?.kind === 'token'
       ? [{ key: 'Authorization', value: `Bearer {{args.${tokenArg}}}` }]

@@ -38,6 +38,8 @@ describe('who gets a page', () => {
   it('no template, whatever a proxy makes of its Accept', () => {
     expect(asks(chrome, { 'x-canary-version': 'v2' })).toBe(false);
     expect(asks(chrome, { 'x-canary-': '' })).toBe(false);
+    expect(asks(chrome, { 'x-canary': 'analysis' })).toBe(false);
+    expect(asks(chrome, { 'x-canarying': '' })).toBe(true);
   });
 
   it('no request that is not a GET', () => {
