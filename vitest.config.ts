@@ -58,6 +58,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     // A spy that a test forgets must not reach the next file.
     restoreMocks: true,
-    coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text', 'json-summary'] },
+    coverage: { provider: 'v8', include: ['src/**/*.{ts,tsx}'], reporter: ['text', 'json-summary'] },
   },
 });
