@@ -1,6 +1,6 @@
-// Replaces the content of the page by a newer one every ten seconds, as long as the page is looked at. The gate answers such
+// Replaces the content of the page by a newer one every five seconds, as long as the page is looked at. The gate answers such
 // a request from what it has kept, and never asks its backend for it. Without this script the page is the same, and stays.
-const everyMs = 10_000;
+const everyMs = 5_000;
 const main = document.querySelector('main[data-refresh]');
 
 function isInUse() {

@@ -1,4 +1,4 @@
-import type { DescribeQueries, MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { DescribeQueries, MetricsSource, SideCounts } from '../domain/metrics/metrics-source.ts';
 import type { JsonApi } from '../domain/ports/json-api.ts';
 import type { SourceLinks } from '../domain/ports/source-links.ts';
 import type { QueryBatch } from '../domain/registry/model.ts';
@@ -29,6 +29,8 @@ export interface Backend {
   readonly pages: SourceLinks;
   /** Hits by service and value of a tag, hour by hour, epoch ms. Undefined where it cannot tell. Throws SourceError. */
   readonly tagHits: ReadTagHits | undefined;
+  /** Requests by hour of a whole batch, epoch ms, whichever version served them. Undefined where it cannot tell. Throws SourceError. */
+  readonly traffic: ReadTraffic | undefined;
   /** The source of counts, without cache, metrics and logs. */
   source(): Promise<MetricsSource>;
   /** What the cache of replicas needs: those with the same secret and origin share their answers. */
@@ -53,6 +55,8 @@ export interface BackendBudgets {
     api: JsonApi,
     ...question: Parameters<ErrorBudgetOptions['read']>
   ) => ReturnType<ErrorBudgetOptions['read']>;
+  /** The same with the burn of the last seven days: one more call for each SLI. */
+  readonly readWithRecent: BackendBudgets['read'];
 }
 
 /** Both ends are whole hours. By service, value of the tag, and hour. */
@@ -63,5 +67,13 @@ export type ReadTagHits = (
   toMs: number,
   signal: AbortSignal,
 ) => Promise<ReadonlyMap<string, ReadonlyMap<string, ArrayLike<number>>>>;
+
+/** Both ends are whole hours. By service. */
+export type ReadTraffic = (
+  batch: QueryBatch,
+  fromMs: number,
+  toMs: number,
+  signal: AbortSignal,
+) => Promise<ReadonlyMap<string, SideCounts>>;
 
 export type OpenBackend = (settings: Settings, events: BackendEvents) => Backend;

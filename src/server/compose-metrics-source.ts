@@ -8,7 +8,7 @@ import { createCachedSource } from '../sources/decorators/cache.ts';
 import { withOutageLog } from '../sources/decorators/outage-log.ts';
 import { createPastSource, LiveCalls, PastAllowance } from '../sources/decorators/past-source.ts';
 import { createSourceMetrics } from '../sources/decorators/request-metrics.ts';
-import type { Backend, ReadTagHits } from './backend.ts';
+import type { Backend, ReadTagHits, ReadTraffic } from './backend.ts';
 import { backends } from './backends.ts';
 import { openSharing, type Sharing } from './compose-shared-cache.ts';
 import type { Traces } from './compose-tracing.ts';
@@ -48,8 +48,11 @@ export interface Source {
   readonly describeQueries: DescribeQueries;
   readonly pages: SourceLinks;
   readonly tagHits: ReadTagHits | undefined;
+  readonly traffic: ReadTraffic | undefined;
   /** Undefined where the backend knows no error budgets. */
   readonly readBudgets: ErrorBudgetOptions['read'] | undefined;
+  /** The same with the burn of the last seven days. */
+  readonly readBudgetsWithRecent: ErrorBudgetOptions['read'] | undefined;
   /** What replicas share is signed with this. */
   readonly sharing: Backend['sharing'];
   close(): Promise<void>;
@@ -119,7 +122,10 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
     describeQueries: backend.describeQueries,
     pages: backend.pages,
     tagHits: backend.tagHits,
+    traffic: backend.traffic,
     readBudgets: budgetApi && ((...question) => errorBudgets.read(budgetApi, ...question)),
+    readBudgetsWithRecent:
+      budgetApi && ((...question) => errorBudgets.readWithRecent(budgetApi, ...question)),
     sharing: { secret: backend.sharing.secret, origin: sharingOrigin },
     async close() {
       await backend.close();

@@ -2,23 +2,45 @@ import { versionSelectorOfBatch } from '../backtest/versions.ts';
 import { hourMs } from '../domain/duration.ts';
 import type { ReadVersions, SeenVersion, VersionsOfService } from '../domain/ports/release-history.ts';
 import type { QueryBatch, Registry } from '../domain/registry/model.ts';
-import type { PagePorts } from '../http/pages/page-ports.ts';
+import { endpointKey, type PagePorts } from '../http/pages/page-ports.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { ReadTagHits } from './backend.ts';
+import type { ReadTagHits, ReadTraffic } from './backend.ts';
 import type { Source } from './compose-metrics-source.ts';
 
 /** Wires what pages need besides the evaluator. */
 export function openPages(
   { publicUrl, basePath }: Pick<Settings, 'publicUrl' | 'basePath'>,
-  { pages, tagHits, readBudgets }: Pick<Source, 'pages' | 'tagHits' | 'readBudgets'>,
+  source: Pick<Source, 'pages' | 'tagHits' | 'traffic' | 'readBudgetsWithRecent'>,
   registry: () => Registry,
 ): PagePorts {
+  const { pages, tagHits, traffic, readBudgetsWithRecent: readBudgets } = source;
   return {
     basePath,
     ...(publicUrl === undefined ? {} : { publicUrl }),
     links: pages,
     ...(readBudgets === undefined ? {} : { readBudgets }),
+    ...(traffic === undefined ? {} : { readTraffic: trafficBy(traffic, registry) }),
     ...(tagHits === undefined ? {} : { readVersions: versionsBy(tagHits, registry) }),
+  };
+}
+
+function trafficBy(traffic: ReadTraffic, registry: () => Registry): NonNullable<PagePorts['readTraffic']> {
+  return async (cuj, fromMs, toMs, signal) => {
+    const { batchOfService } = registry();
+    const requests = new Map<string, number>();
+    for (const batch of new Set(cuj.services.flatMap((name) => batchOfService.get(name) ?? []))) {
+      const counts = await traffic(batch, fromMs, toMs, signal);
+      for (const { service, resource } of cuj.endpoints) {
+        const of = counts.get(service);
+        const series = resource === '*' ? of?.whole : of?.requests.get(resource);
+        if (of !== undefined)
+          requests.set(
+            endpointKey(service, resource),
+            series?.total.reduce((sum, count) => sum + count, 0) ?? 0,
+          );
+      }
+    }
+    return requests;
   };
 }
 

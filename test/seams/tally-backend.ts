@@ -90,6 +90,7 @@ export function openTally(stored: () => readonly Stored[], secret: string): Back
     holdOff: () => {},
     pages: () => [],
     tagHits: undefined,
+    traffic: undefined,
     errorBudgets: undefined,
     close: async () => {},
   };

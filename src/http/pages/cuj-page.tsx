@@ -5,6 +5,7 @@ import { type SliName, sliKinds, sliNames } from '../../domain/sli/table.ts';
 import { BudgetChart } from './charts/budget-chart.tsx';
 import { Fact, ScrollRegion } from './elements.tsx';
 import { linkTo, type PageContext } from './page-context.ts';
+import { endpointKey } from './page-ports.ts';
 import {
   grouped,
   momentText,
@@ -23,7 +24,7 @@ export interface CujView {
   /** The sentence says why they are not known. */
   readonly budgets: CujBudget['slis'] | string;
   readonly changes: Reading<readonly GivenChange[]>;
-  /** Requests by endpoint label and service in the last hours; undefined where they are not known. */
+  /** Requests of the last day by endpoint; undefined where they are not known. */
   readonly traffic: ReadonlyMap<string, number> | undefined;
   /** Parameters that a question needs. */
   readonly params: readonly string[];
@@ -198,7 +199,7 @@ function Releases({ context, changes }: { context: PageContext; changes: CujView
 const maxEndpoints = 100;
 
 function Endpoints({ view: { cuj, traffic } }: { view: CujView }) {
-  const keyOf = ({ service, resource }: Cuj['endpoints'][number]) => `${service} ${resource}`;
+  const keyOf = ({ service, resource }: Cuj['endpoints'][number]) => endpointKey(service, resource);
   const all = cuj.endpoints.reduce((sum, endpoint) => sum + (traffic?.get(keyOf(endpoint)) ?? 0), 0);
   const shown = cuj.endpoints.slice(0, maxEndpoints);
   return (

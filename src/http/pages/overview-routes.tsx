@@ -63,6 +63,37 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
     }
   }
 
+  /** By the registry's digest and the CUJ. */
+  const traffics = new LRUCache<string, Promise<ReadonlyMap<string, number>>>({
+    max: 200,
+    ttl: budgetsForMs,
+    perf: { now: ports.now },
+  });
+
+  /** Requests of the last day by endpoint. What cannot be read is left out: it decides nothing. */
+  async function trafficOf(
+    digest: string,
+    cuj: Cuj,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, number> | undefined> {
+    const { readTraffic } = pagePorts;
+    if (readTraffic === undefined) return undefined;
+    const key = `${digest} ${cuj.name}`;
+    let reading = traffics.get(key);
+    if (reading === undefined) {
+      const toMs = floorTo(ports.now(), hourMs);
+      reading = readTraffic(cuj, toMs - dayMs, toMs, signal);
+      traffics.set(key, reading);
+      reading.catch(() => traffics.delete(key));
+    }
+    try {
+      return await reading;
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      return undefined;
+    }
+  }
+
   const notKept = { available: false, unavailable: 'verdicts are not kept (CUJ_GATE_HISTORY_PATH)' } as const;
 
   async function changesOf(query: {
@@ -206,18 +237,23 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
       const cuj = findCuj(registry, (request.params as { name: string }).name);
       const services = cuj.services.map((name) => registry.services.get(name) as Service);
       const made = await responder.within(request, async (signal) => {
-        const [known, changes] = await Promise.all([
+        const [known, changes, traffic] = await Promise.all([
           budgetsOf(registry.digest, [cuj], signal),
           changesOf({ cuj: cuj.name, days: 90 }),
+          trafficOf(registry.digest, cuj, signal),
         ]);
-        return { budgets: typeof known === 'string' ? known : (known[0] as CujBudget).slis, changes };
+        return {
+          budgets: typeof known === 'string' ? known : (known[0] as CujBudget).slis,
+          changes,
+          traffic,
+        };
       });
       return responder.send(request, reply, {
         title: `${cuj.title ?? cuj.name} - cuj-gate`,
         children: (
           <CujPage
             context={responder.context(request)}
-            view={{ cuj, services, ...made, traffic: undefined, params: paramsOf(services).required }}
+            view={{ cuj, services, ...made, params: paramsOf(services).required }}
           />
         ),
       });
@@ -226,7 +262,8 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
     async report(request: FastifyRequest, reply: FastifyReply) {
       refuseUnknown((request.query as Query).values.keys(), [], 'query');
       const { registry } = responder.registryState();
-      const cujs = [...registry.cujs.values()].sort((a, b) => a.tier - b.tier).slice(0, maxRows);
+      const all = [...registry.cujs.values()].sort((a, b) => a.tier - b.tier);
+      const cujs = all.slice(0, maxBudgets);
       const made = await responder.within(request, async (signal) => {
         const [known, changes] = await Promise.all([
           budgetsOf(registry.digest, cujs, signal),
@@ -257,6 +294,7 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
                   }
                 : changes,
               blockedDays,
+              omitted: all.length - cujs.length,
             }}
           />
         ),

@@ -17,6 +17,18 @@ export interface PagePorts {
     signal: AbortSignal,
   ) => Promise<readonly CujBudget[]>;
   readonly readVersions?: ReadVersions;
+  /** Requests of a CUJ's endpoints in a span of whole hours, epoch ms, by {@link endpointKey}. Throws SourceError. */
+  readonly readTraffic?: (
+    cuj: Cuj,
+    fromMs: number,
+    toMs: number,
+    signal: AbortSignal,
+  ) => Promise<ReadonlyMap<string, number>>;
+}
+
+/** Names an endpoint of any service. */
+export function endpointKey(service: string, resource: string): string {
+  return `${service} ${resource}`;
 }
 
 export const noPagePorts: PagePorts = { basePath: '', links: () => [] };

@@ -3,7 +3,7 @@ import type { BudgetReport, BudgetState, ReportEntry } from '../../report/report
 import { sliText } from '../../report/sli-text.ts';
 import { ScrollRegion } from './elements.tsx';
 import { linkTo, type PageContext, webLink } from './page-context.ts';
-import { momentText, ratioText, shareText, shortReason } from './page-text.ts';
+import { grouped, momentText, ratioText, shareText, shortReason } from './page-text.ts';
 import { pathOfRelease } from './release-path.ts';
 
 export interface ReportView {
@@ -11,6 +11,8 @@ export interface ReportView {
   /** Failed verdicts of the last days, newest first. */
   readonly blocked: Reading<readonly GivenChange[]>;
   readonly blockedDays: number;
+  /** CUJs that are not shown: each costs calls to the backend. */
+  readonly omitted: number;
 }
 
 const headings: Readonly<Record<BudgetState, string>> = {
@@ -21,11 +23,16 @@ const headings: Readonly<Record<BudgetState, string>> = {
 
 /** What `cuj-gate report` prints, for the SLO meeting. */
 export function ReportPage({ context, view }: { context: PageContext; view: ReportView }) {
-  const { report, blocked, blockedDays } = view;
+  const { report, blocked, blockedDays, omitted } = view;
   return (
     <>
       <h1>Error budgets</h1>
-      <p class="note">As of {momentText(Date.parse(report.at))}.</p>
+      <p class="note">
+        As of {momentText(Date.parse(report.at))}.
+        {omitted > 0 && (
+          <> {grouped(omitted)} more CUJs, of lower tiers, are in the output of cuj-gate report.</>
+        )}
+      </p>
       {(['due', 'unknown', 'fine'] as const).map((state) => {
         const entries = report.cujs.filter((entry) => entry.state === state);
         return entries.length === 0 ? null : (
