@@ -166,7 +166,7 @@ function Releases({ context, changes }: { context: PageContext; changes: CujView
   if (last.size === 0) return <p class="note">No verdict was kept yet.</p>;
   return (
     <ScrollRegion label="Releases">
-      <table>
+      <table class="stack">
         <thead>
           <tr>
             <th scope="col">Last change</th>
@@ -206,7 +206,7 @@ function Endpoints({ view: { cuj, traffic } }: { view: CujView }) {
     <section aria-labelledby="endpoints">
       <h2 id="endpoints">Endpoints</h2>
       <ScrollRegion label="Endpoints">
-        <table>
+        <table class="stack">
           <thead>
             <tr>
               <th scope="col">Endpoint</th>

@@ -15,8 +15,10 @@ export interface Situation {
   readonly isPast: boolean;
   /** The CUJ is in mode observe. */
   readonly onlyReports: boolean;
-  /** Another CUJ of the same canary fails. */
+  /** Another CUJ of the same canary fails, or this one did later. */
   readonly failsElsewhere: boolean;
+  /** No request carries the canary's version. */
+  readonly isUnknown?: boolean;
 }
 
 /** Text that a shell takes as it is. */
@@ -29,7 +31,7 @@ function quoted(text: string): string {
  * explanation says so.
  */
 export function nextStepsOf({ verdict, reason }: Judged, situation: Situation): NextSteps {
-  const { service, question, isPast, onlyReports, failsElsewhere } = situation;
+  const { service, question, isPast, onlyReports, failsElsewhere, isUnknown = false } = situation;
   const rollout = quoted(service);
   const get = {
     what: 'See the state of the rollout',
@@ -67,8 +69,24 @@ export function nextStepsOf({ verdict, reason }: Judged, situation: Situation): 
   if (verdict === 'pass') {
     return {
       explanation: failsElsewhere
-        ? 'Nothing here. Another CUJ of this release fails: see above.'
+        ? 'Nothing here. The release fails elsewhere: see above.'
         : 'Nothing. Argo Rollouts goes on with the next step.',
+      commands: [get, ask],
+    };
+  }
+  if (failsElsewhere) {
+    return {
+      explanation: 'Do not wait for this check: the release fails, see above. Look whether it is aborted.',
+      commands: [
+        { ...get, what: 'See whether it is aborted (Degraded)' },
+        { ...abort, what: 'If it is not, abort it' },
+      ],
+    };
+  }
+  if (isUnknown) {
+    return {
+      explanation:
+        'Check whether traffic reaches the canary, and whether its version is the one that the question names.',
       commands: [get, ask],
     };
   }
@@ -80,6 +98,6 @@ export function nextStepsOf({ verdict, reason }: Judged, situation: Situation): 
         : 'Traffic alone does not decide this. If the rollout is paused, a person does.';
   return {
     explanation: isPast ? `${decides} This page is about the past: look at now first.` : decides,
-    commands: [get, ask, ...(failsElsewhere || reason === 'no_data' ? [] : [promote]), abort],
+    commands: [get, ask, ...(reason === 'no_data' ? [] : [promote]), abort],
   };
 }

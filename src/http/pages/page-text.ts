@@ -120,7 +120,7 @@ export function aheadText(
   ];
   return parts.length === 0
     ? `A proven pass needs ${proven}.`
-    : `A pass needs ${proven}. With limited evidence, it needs ${parts.join(' and ')}.`;
+    : `A proven pass needs ${proven}. A weaker one, with limited evidence, needs ${parts.join(' and ')} without failures.`;
 }
 
 /** The canary's requests in a minute of the window. */

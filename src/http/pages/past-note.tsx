@@ -22,7 +22,7 @@ export function PastNote({ past, nowHref }: { past: PastView; nowHref: string })
         ) : (
           <>
             <strong>Recomputed</strong> as of {dayText(past.atMs)} {clockText(past.atMs)} UTC, from the
-            metrics and the registry of now. No rollout got this answer.
+            metrics and the registry of now. {past.note === undefined && <> No rollout got this answer.</>}
           </>
         )}
         {past.note !== undefined && <> {past.note}</>} <a href={nowHref}>See now</a>.

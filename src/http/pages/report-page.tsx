@@ -63,7 +63,7 @@ function Entries({
 }) {
   return (
     <ScrollRegion label={headings[state]}>
-      <table>
+      <table class="stack">
         <thead>
           <tr>
             <th scope="col">CUJ</th>
@@ -137,7 +137,7 @@ function Blocked({ context, blocked }: { context: PageContext; blocked: ReportVi
   if (blocked.value.length === 0) return <p class="note">None.</p>;
   return (
     <ScrollRegion label="Releases that were stopped">
-      <table>
+      <table class="stack">
         <thead>
           <tr>
             <th scope="col">When</th>

@@ -60,7 +60,7 @@ export function ServicePage({ context, view }: { context: PageContext; view: Ser
       <section aria-labelledby="cujs">
         <h2 id="cujs">Critical User Journeys, worst first</h2>
         <ScrollRegion label="CUJs of the service">
-          <table>
+          <table class="stack">
             <thead>
               <tr>
                 <th scope="col">Verdict</th>

@@ -105,7 +105,7 @@ function InProgress({ context, view: { inProgress } }: { context: PageContext; v
         <p class="note">No rollout asked in the last 10 minutes.</p>
       ) : (
         <ScrollRegion label="Rollouts in progress">
-          <table>
+          <table class="stack">
             <thead>
               <tr>
                 <th scope="col">Verdict</th>
@@ -194,7 +194,7 @@ function Recent({ context, recent }: { context: PageContext; recent: RecentView 
             <p class="note">No version came new in the last {recent.days} days.</p>
           ) : (
             <ScrollRegion label="Recent releases">
-              <table>
+              <table class="stack">
                 <thead>
                   <tr>
                     <th scope="col">First request</th>
@@ -258,7 +258,7 @@ function Cujs({
     <section aria-labelledby="cujs">
       <h2 id="cujs">Critical User Journeys</h2>
       <ScrollRegion label="Critical User Journeys">
-        <table>
+        <table class="stack">
           <thead>
             <tr>
               <th scope="col">CUJ</th>

@@ -6,7 +6,7 @@ import type { Measurement, SentQuery } from '../../domain/metrics/metrics-source
 import { trafficInWindow } from '../../domain/metrics/traffic-in-window.ts';
 import type { SourceLink } from '../../domain/ports/source-links.ts';
 import type { GivenLook } from '../../domain/ports/verdict-history.ts';
-import type { Cuj, GatePolicy } from '../../domain/registry/model.ts';
+import { type Cuj, defaultMinFaultMs, type GatePolicy } from '../../domain/registry/model.ts';
 import { sliKinds } from '../../domain/sli/table.ts';
 import { CountsChart } from './charts/counts-chart.tsx';
 import { EvidenceChart } from './charts/evidence-chart.tsx';
@@ -64,9 +64,9 @@ export function VerdictPage({ context, view }: { context: PageContext; view: Ver
   const policy = policyOf(view);
   return (
     <>
+      <Siblings context={context} siblings={view.siblings} />
       <Headline context={context} view={view} policy={policy} />
       {past !== undefined && <PastNote past={past} nowHref={linkTo(context, view.nowPath)} />}
-      <Siblings context={context} siblings={view.siblings} />
       <Steps context={context} view={view} />
       {verdict.slis.map((sli) => (
         <SliSection key={sli.sli} sli={sli} view={view} policy={policy} />
@@ -126,6 +126,11 @@ function worstOf({ verdict, measurement }: VerdictView): string | undefined {
   return `${text} Stable, in the same minutes: ${grouped(stable.bad)} of ${grouped(stable.total)}.`;
 }
 
+/** Whether nothing is known of the canary: commands about its rollout would reach another one. */
+function isUnknownCanary({ noDataCause }: Verdict): boolean {
+  return noDataCause === 'no_canary_traffic' || noDataCause === 'unknown_tag';
+}
+
 /** Their hint is for readers of the JSON: the page says the same in its own words. */
 const decidedByTraffic: ReadonlySet<string> = new Set([
   'within_slo',
@@ -146,6 +151,7 @@ function Steps({ context, view }: { context: PageContext; view: VerdictView }) {
     isPast: past !== undefined,
     onlyReports: verdict.mode === 'observe',
     failsElsewhere: siblings.failing.length > 0,
+    isUnknown: isUnknownCanary(verdict),
   });
   const runbook = webLink(verdict.runbook);
   return (
@@ -233,7 +239,7 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
         </p>
       )}
       <Distance sli={sli} badVerb={badVerb} rate={perMinute(sli, verdict)} />
-      {decidesBy.evidence !== undefined && points.length + given.length > 2 && (
+      {decidesBy.evidence !== undefined && sli.total > 0 && points.length + given.length > 2 && (
         <EvidenceChart
           id={`${id}-evidence`}
           points={points.map(({ atMs, sli: one }) => ({
@@ -243,6 +249,7 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
           given={policy.rule === 'confidence' ? given : []}
           threshold={sli.evidenceThreshold}
           expected={decidesBy.evidence(sli).expected}
+          minFaultMs={policy.minFaultMs ?? defaultMinFaultMs}
         />
       )}
       {decidesBy.evidence === undefined && objective !== undefined && points.length > 0 && (
@@ -254,7 +261,7 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
           badVerb={badVerb}
         />
       )}
-      {decidesBy.evidence !== undefined && objective !== undefined && points.length > 2 && (
+      {decidesBy.evidence !== undefined && objective !== undefined && sli.total > 0 && points.length > 2 && (
         <RuledOutChart
           id={`${id}-ruled-out`}
           points={points.map(({ atMs, sli: one }) => ({ atMs, rate: one.rulesOutRate }))}
@@ -363,8 +370,8 @@ function EndpointTable({
               <th scope="col">Endpoint</th>
               <th scope="col">Canary, {badWord}</th>
               <th scope="col">Stable in the same minutes</th>
-              <th scope="col">Without a fault</th>
-              <th scope="col">Enough to fail alone</th>
+              <th scope="col">Chance if healthy</th>
+              <th scope="col">Failures that alone abort</th>
               {withLatency && <th scope="col">Threshold</th>}
             </tr>
           </thead>
@@ -393,7 +400,9 @@ function EndpointTable({
                   <td>
                     {one.evidence >= 2 ? `1 in ${grouped(Math.floor(Math.min(one.evidence, 1e6)))}` : 'usual'}
                   </td>
-                  <td>{one.failAtBadEvents === null ? 'not yet' : grouped(one.failAtBadEvents)}</td>
+                  <td>
+                    {one.failAtBadEvents === null ? 'too few requests yet' : grouped(one.failAtBadEvents)}
+                  </td>
                   {withLatency && <td>{one.latencyMs === undefined ? '' : `${one.latencyMs} ms`}</td>}
                 </tr>
               );

@@ -23,12 +23,12 @@ import { ownOfCuj, ownOfService, type Question, readQuestion } from '../status/q
 import { createVerdictLinks } from '../status/verdict-link.ts';
 import { queryOf } from './page-context.ts';
 import type { PageResponder } from './page-responder.ts';
-import { momentText, outcomeWords, sentenceOf, shortReason } from './page-text.ts';
+import { clockText, dayText, outcomeWords, sentenceOf, shortReason } from './page-text.ts';
 import type { PastView } from './past-note.tsx';
 import { paramsOfPermalink } from './permalink.ts';
 import { pathOfRelease } from './release-path.ts';
 import { ServicePage, serviceTitle } from './service-page.tsx';
-import type { SiblingsView } from './siblings.tsx';
+import type { FailingQuestion, SiblingsView } from './siblings.tsx';
 import { VerdictPage, verdictTitle } from './verdict-page.tsx';
 import { verdictTrend } from './verdict-trend.ts';
 
@@ -82,6 +82,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
 
   /** What is known of other questions about the service, at a moment or now. */
   async function siblingsOf(
+    registry: Registry,
     about: AskedAbout,
     { canary, services, noDataCause }: Pick<Verdict, 'canary' | 'services' | 'noDataCause'>,
     atMs: number | undefined,
@@ -94,10 +95,10 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
       atMs === undefined
         ? ofService.flatMap((one) =>
             one.canary === canary && one.latest.verdict === 'fail' && !isOwn(one.about)
-              ? [failingOf(one.about, one.latest, undefined)]
+              ? [failingOf(registry, one.about, one.latest, undefined)]
               : [],
           )
-        : await failedNear(canary, atMs, isOwn);
+        : await failedNear(registry, canary, atMs, isOwn);
     const isUnknown = noDataCause === 'no_canary_traffic' || noDataCause === 'unknown_tag';
     const others = new Map(
       isUnknown
@@ -113,13 +114,23 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
   }
 
   /** Fails of the same canary that were kept within half an hour of a moment. */
-  async function failedNear(canary: string, atMs: number, isOwn: (about: AskedAbout) => boolean) {
+  async function failedNear(
+    registry: Registry,
+    canary: string,
+    atMs: number,
+    isOwn: (about: AskedAbout) => boolean,
+  ) {
     const span = { fromMs: atMs - nearMs, toMs: atMs + nearMs, max: 200 };
     const read = history?.keepsChanges === true ? await history.changes(span) : undefined;
-    const failed = new Map<string, SiblingsView['failing'][number]>();
+    const failed = new Map<string, FailingQuestion>();
     for (const change of read?.available === true ? read.value.changes : []) {
-      if (change.canary !== canary || change.verdict !== 'fail' || isOwn(change.about)) continue;
-      failed.set(pathOfRelease(change), failingOf(change.about, change, change.atMs));
+      const isLater = change.atMs > atMs;
+      if (change.canary !== canary || change.verdict !== 'fail' || (isOwn(change.about) && !isLater))
+        continue;
+      failed.set(pathOfRelease(change), {
+        ...failingOf(registry, change.about, change, change.atMs),
+        ...(isLater ? { laterMs: change.atMs } : {}),
+      });
     }
     return [...failed.values()];
   }
@@ -185,12 +196,14 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
                 signalFor(request, signal),
               )
             : undefined;
-        const shown: Shown | undefined = kept ?? evaluation;
+        const shown: Shown | undefined = isNewer(moment, kept, evaluation)
+          ? evaluation
+          : (kept ?? evaluation);
         if (shown === undefined || (shown.measurement === undefined && isRefresh(request))) return undefined;
         const [trend, looks, siblings] = await Promise.all([
           verdictTrend(shown),
           looksOf(about),
-          siblingsOf(about, shown.verdict, moment?.atMs),
+          siblingsOf(registry, about, shown.verdict, moment?.atMs),
         ]);
         return {
           shown,
@@ -328,15 +341,23 @@ function nowPathOf({ url }: FastifyRequest): string {
 }
 
 function failingOf(
+  registry: Registry,
   about: AskedAbout,
   { summary }: Pick<Verdict, 'summary'>,
   atMs: number | undefined,
-): SiblingsView['failing'][number] {
+): FailingQuestion {
   const path = pathOfRelease({ about });
   // A moment names the answer that was given last before it.
   const at =
     atMs === undefined ? '' : `${path.includes('?') ? '&' : '?'}at=${new Date(atMs + 1_000).toISOString()}`;
-  return { name: about.name, path: `${path}${at}`, reason: shortReason({ summary }) };
+  const cuj = about.kind === 'cuj' ? registry.cujs.get(about.name) : undefined;
+  return {
+    title: cuj?.title ?? about.name,
+    path: `${path}${at}`,
+    reason: shortReason({ summary }),
+    ...(cuj === undefined ? {} : { owner: cuj.owner }),
+    ...(cuj?.runbook === undefined ? {} : { runbook: cuj.runbook }),
+  };
 }
 
 function moment(at: string | undefined): [string, string][] {
@@ -359,6 +380,28 @@ function keptOf({ given, record }: GivenRecord, cuj: Cuj): Shown | undefined {
 
 type AnyVerdict = Pick<Verdict, 'verdict' | 'reason' | 'registry'>;
 
+/**
+ * Whether the moment is better shown by what is recomputed: a verdict is kept when it changes, so the kept one can have older numbers
+ * than the answers until the moment.
+ */
+function isNewer(
+  moment: Moment | undefined,
+  kept: Shown | undefined,
+  evaluation: Shown | undefined,
+): boolean {
+  return (
+    moment?.given !== undefined &&
+    kept !== undefined &&
+    evaluation?.measurement !== undefined &&
+    moment.atMs - moment.given.atMs >= 1_000 &&
+    isSame(kept.verdict, evaluation.verdict)
+  );
+}
+
+function isSame(a: AnyVerdict, b: AnyVerdict): boolean {
+  return a.verdict === b.verdict && a.reason === b.reason;
+}
+
 /** How the verdict of a moment was found, and what the other way would have given. */
 function pastView(
   { atMs, given }: Moment,
@@ -366,15 +409,26 @@ function pastView(
   recomputed: AnyVerdict | undefined,
 ): PastView {
   if (given === undefined || kept === undefined) return { atMs, source: 'recomputed' };
-  const askedAt = `It was given at ${momentText(given.atMs)}${given.caller === undefined ? '' : ` to ${given.caller}`}.`;
-  if (recomputed === undefined) return { atMs, source: 'given', note: askedAt };
-  const isSame = recomputed.verdict === kept.verdict && recomputed.reason === kept.reason;
-  const note = isSame
-    ? 'The data and the registry of now give the same.'
-    : `The data and the registry of now give ${outcomeWords[recomputed.verdict]} (${recomputed.reason}): ${
-        recomputed.registry === kept.registry
-          ? 'data arrived late, or the question had another window.'
-          : 'the registry has changed since, or data arrived late.'
-      }`;
-  return { atMs, source: 'given', note: `${askedAt} ${note}` };
+  const caller = given.caller === undefined ? '' : ` to ${given.caller}`;
+  const when = `${dayText(given.atMs)} ${clockText(given.atMs)} UTC${caller}`;
+  const isEarlier = atMs - given.atMs >= 1_000;
+  if (recomputed === undefined) {
+    const since = isEarlier ? ' The verdict did not change until this moment, but its numbers may have.' : '';
+    return { atMs, source: 'given', note: `Given at ${when}.${since}` };
+  }
+  if (isSame(recomputed, kept)) {
+    return isEarlier
+      ? { atMs, source: 'recomputed', note: `The same verdict was given from ${when} on.` }
+      : { atMs, source: 'given', note: `Given at ${when}. The data and the registry of now give the same.` };
+  }
+  const why =
+    recomputed.registry === kept.registry
+      ? 'data arrived late, or the question had another window.'
+      : 'the registry has changed since, or data arrived late.';
+  const other = `${outcomeWords[recomputed.verdict]} (${recomputed.reason})`;
+  return {
+    atMs,
+    source: 'given',
+    note: `Given at ${when}. The data and the registry of now give ${other}: ${why}`,
+  };
 }

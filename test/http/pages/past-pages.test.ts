@@ -180,6 +180,27 @@ describe('pages about the past', () => {
     expect(await page('/cujs/login/status?version=v3')).not.toContain('Do not promote');
   });
 
+  it('show the numbers of their moment, where the verdict had not changed since it was kept', async () => {
+    const { app, world } = await afterFail({ allowUnauthenticatedPast: true });
+    world.measure = async (query) => snapshotOf(query, { perMinute: 300, badPerMinute: 60 }, healthy);
+    const later = new Date(nowMs + 2 * minuteMs).toISOString();
+    const { body } = await app.inject({ url: `${question}&at=${later}`, headers: html });
+    expect(body).toContain('<strong>Recomputed</strong>');
+    expect(body).toContain('The same verdict was given from 2026-01-31 08:59:50 UTC on.');
+    expect(body).toMatch(/1,800 of 9,000 requests failed on the canary/);
+  });
+
+  it('say on top that the release failed later', async () => {
+    const { app, world } = await afterFail({ allowUnauthenticatedPast: true });
+    world.measure = async (query) => snapshotOf(query, { perMinute: 3, badPerMinute: 0 }, healthy);
+    const before = new Date(nowMs - 10 * minuteMs).toISOString();
+    const { body } = await app.inject({ url: `${question}&at=${before}`, headers: html });
+    expect(body).toMatch(
+      /Do not promote it\..*signup<\/a> later, at 08:59:50: 900 of 9000 requests failed\. Owner: team-identity\./s,
+    );
+    expect(body).not.toContain('kubectl argo rollouts promote');
+  });
+
   it('name the versions that were asked about, where a version is unknown', async () => {
     const { app, world } = await afterFail();
     clock.nowMs -= 5 * minuteMs;

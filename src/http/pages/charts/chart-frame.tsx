@@ -33,13 +33,16 @@ export function YAxis({ ticks }: { ticks: readonly Tick[] }) {
 
 /** Times below a chart, as `12:04`. */
 export function TimeAxis({ scale, y }: { scale: ScaleTime<number, number>; y: number }) {
+  const ticks = scale.ticks(6);
+  // Ticks within a minute need their seconds.
+  const end = ticks.some((tick) => tick.getTime() % 60_000 !== 0) ? 19 : 16;
   return (
     <g class="axis time">
-      {scale.ticks(6).map((tick) => (
+      {ticks.map((tick) => (
         <g key={tick.getTime()}>
           <line x1={round(scale(tick))} x2={round(scale(tick))} y1={y} y2={y + 5} />
           <text x={round(scale(tick))} y={y + 18} text-anchor="middle">
-            {tick.toISOString().slice(11, 16)}
+            {tick.toISOString().slice(11, end)}
           </text>
         </g>
       ))}

@@ -1,5 +1,6 @@
 import { scaleLog, scaleUtc } from 'd3-scale';
 import { line } from 'd3-shape';
+import { durationText } from '../../../domain/duration.ts';
 import { grouped } from '../page-text.ts';
 import { Border, chart, Figure, round, TimeAxis, YAxis } from './chart-frame.tsx';
 
@@ -19,6 +20,8 @@ export interface EvidenceChartProps {
   readonly threshold: number;
   /** What the evidence is against: `a service meeting its SLO`. */
   readonly expected: string;
+  /** Shorter faults do not fail the canary, in ms. */
+  readonly minFaultMs: number;
 }
 
 const height = 190;
@@ -26,7 +29,7 @@ const height = 190;
 const maxShown = 1e6;
 
 /** "1 in N" over time on a logarithmic axis, against the abort threshold. */
-export function EvidenceChart({ id, points, given, threshold, expected }: EvidenceChartProps) {
+export function EvidenceChart({ id, points, given, threshold, expected, minFaultMs }: EvidenceChartProps) {
   const all = [...points, ...given];
   const times = all.map(({ atMs }) => atMs);
   const x = scaleUtc()
@@ -48,8 +51,9 @@ export function EvidenceChart({ id, points, given, threshold, expected }: Eviden
       title="How sure"
       caption={
         <>
-          Of releases like {expected}, how few ever look like this. Above the red line, the gate fails the
-          canary.
+          How rarely {expected} looks this bad, by the end of the data. Above the red line the gate fails the
+          canary, once failures last {durationText(minFaultMs)}. Dots: recomputed from the data of now.
+          Circles: answers that were given.
         </>
       }
       description={`Evidence over time. It is now 1 in ${grouped(Math.floor(shown(last?.evidence ?? 1)))}; the gate aborts at 1 in ${grouped(threshold)}.`}
