@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { ScrollRegion } from '../elements.tsx';
 
 /** The coordinates that all charts of a page share, in SVG units. */
-export const chart = { width: 720, left: 84, right: 16, top: 14, bottom: 26 } as const;
+export const chart = { width: 720, left: 84, right: 30, top: 14, bottom: 26 } as const;
 
 /** Coordinates with a tenth of a unit: more digits make the page longer and show nothing. */
 export function round(value: number): number {
