@@ -260,7 +260,7 @@ function notesOf(
       at: canary('steps', gated ? 3 : 2),
       lines: [
         'The bake: the background analysis sees most of the traffic, and an abort takes seconds: the stable pods are still there.',
-        'It needs traffic routing and no dynamicStableScale. At less than 100% a fault that stable has as well aborts nothing.',
+        'It needs traffic routing and no dynamicStableScale. At 100%, nothing could show that stable has a fault as well.',
       ],
     });
   }
