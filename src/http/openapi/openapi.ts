@@ -47,7 +47,7 @@ export const swaggerOptions = (authenticated: boolean): FastifyDynamicSwaggerOpt
       title: 'cuj-gate',
       version: '1',
       description:
-        'Judges canary releases by Critical User Journeys. Verdicts, including inconclusive ones, are 200. Invalid requests are 4xx. Every response except /metrics is a JSON object.',
+        'Judges canary releases by Critical User Journeys. Verdicts, including inconclusive ones, are 200. Invalid requests are 4xx. Every response except /metrics is a JSON object, unless a browser asks: see docs/pages.md.',
     },
     tags: [
       { name: 'verdicts', description: 'Verdicts for Argo Rollouts.' },

@@ -35,6 +35,9 @@ import { verdictTrend } from './verdict-trend.ts';
 /** The header by which the script of a page asks for what is kept, and for nothing that the backend would have to be asked for. */
 const refreshHeader = 'x-cuj-gate-refresh';
 
+/** Of answers without a body, which are not sent by `respond`. */
+const notKept = { 'cache-control': 'no-store', vary: 'Accept' } as const;
+
 const maxSiblings = 5;
 /** Answers about the same release are given within minutes of each other. */
 const nearMs = 30 * 60_000;
@@ -139,7 +142,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
   /** With an aborted signal, the backend is not asked: what is kept is judged. */
   const signalFor = (request: FastifyRequest, signal: AbortSignal) =>
     isRefresh(request) ? AbortSignal.abort() : signal;
-  const nothingNewer = (reply: FastifyReply) => reply.code(204).header('cache-control', 'no-store').send();
+  const nothingNewer = (reply: FastifyReply) => reply.code(204).headers(notKept).send();
 
   function servicesOf(registry: Registry, names: readonly string[]): Service[] {
     return names.map((name) => registry.services.get(name) as Service);
@@ -169,7 +172,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
 
   function redirect(reply: FastifyReply, path: string): FastifyReply {
     const location = `${pagePorts.basePath}${path}`;
-    return reply.code(302).header('cache-control', 'no-store').header('location', location).send();
+    return reply.code(302).headers(notKept).header('location', location).send();
   }
 
   return {
