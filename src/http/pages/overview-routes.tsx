@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { LRUCache } from 'lru-cache';
 import { ceilTo, floorTo, hourMs } from '../../domain/duration.ts';
 import { CallerError, SourceError } from '../../domain/errors.ts';
 import { compareJudged } from '../../domain/judge/outcome.ts';
@@ -13,6 +12,7 @@ import { type BudgetReport, budgetReport } from '../../report/report.ts';
 import type { AppPorts } from '../server/ports.ts';
 import { type Query, refuseUnknown } from '../status/query-params.ts';
 import { CujPage } from './cuj-page.tsx';
+import { keepReads } from './kept-reads.ts';
 import type { PageResponder } from './page-responder.ts';
 import { permalinkOf } from './permalink.ts';
 import { ReportPage } from './report-page.tsx';
@@ -21,6 +21,7 @@ import { type CujRow, type RecentRelease, type RecentView, StartPage } from './s
 const dayMs = 24 * hourMs;
 /** Budgets cover weeks: those of some minutes ago are as good. */
 const budgetsForMs = 15 * 60_000;
+const versionsForMs = 5 * 60_000;
 /** A registry may have thousands of CUJs, and each objective is a call. */
 const maxBudgets = 50;
 const maxRows = 200;
@@ -32,12 +33,10 @@ const blockedDays = 14;
 export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
   const { history } = ports;
   const { pagePorts } = responder;
-  /** By the registry's digest and the names of the CUJs. A pending read is shared. */
-  const budgets = new LRUCache<string, Promise<readonly CujBudget[]>>({
-    max: 100,
-    ttl: budgetsForMs,
-    perf: { now: ports.now },
-  });
+  // Whoever may look can ask for these pages as often as they like: the backend is asked once in a while.
+  const budgets = keepReads<readonly CujBudget[]>(ports.now, { forMs: budgetsForMs, max: 100 });
+  const traffics = keepReads<ReadonlyMap<string, number>>(ports.now, { forMs: budgetsForMs, max: 200 });
+  const versions = keepReads<readonly VersionsOfService[]>(ports.now, { forMs: versionsForMs, max: maxDays });
 
   /** The budgets of some CUJs, or a sentence that says why they are not known. */
   async function budgetsOf(
@@ -48,27 +47,13 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
     const { readBudgets } = pagePorts;
     if (readBudgets === undefined) return 'Error budgets are not known: the backend has none.';
     const key = `${digest} ${cujs.map(({ name }) => name).join()}`;
-    let reading = budgets.get(key);
-    if (reading === undefined) {
-      reading = readBudgets(cujs, floorTo(ports.now(), budgetsForMs), signal);
-      budgets.set(key, reading);
-      // Of a failure nothing is kept.
-      reading.catch(() => budgets.delete(key));
-    }
     try {
-      return await reading;
+      return await budgets(key, () => readBudgets(cujs, floorTo(ports.now(), budgetsForMs), signal));
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       return `Error budgets could not be read (${error.code}): ${error.message}.`;
     }
   }
-
-  /** By the registry's digest and the CUJ. */
-  const traffics = new LRUCache<string, Promise<ReadonlyMap<string, number>>>({
-    max: 200,
-    ttl: budgetsForMs,
-    perf: { now: ports.now },
-  });
 
   /** Requests of the last day by endpoint. What cannot be read is left out: it decides nothing. */
   async function trafficOf(
@@ -78,16 +63,9 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
   ): Promise<ReadonlyMap<string, number> | undefined> {
     const { readTraffic } = pagePorts;
     if (readTraffic === undefined) return undefined;
-    const key = `${digest} ${cuj.name}`;
-    let reading = traffics.get(key);
-    if (reading === undefined) {
-      const toMs = floorTo(ports.now(), hourMs);
-      reading = readTraffic(cuj, toMs - dayMs, toMs, signal);
-      traffics.set(key, reading);
-      reading.catch(() => traffics.delete(key));
-    }
+    const toMs = floorTo(ports.now(), hourMs);
     try {
-      return await reading;
+      return await traffics(`${digest} ${cuj.name}`, () => readTraffic(cuj, toMs - dayMs, toMs, signal));
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       return undefined;
@@ -137,7 +115,9 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
     const toMs = ceilTo(ports.now(), hourMs);
     let services: readonly VersionsOfService[];
     try {
-      services = await readVersions([...registry.batchOfService.keys()], toMs - days * dayMs, toMs, signal);
+      services = await versions(`${registry.digest} ${days}`, () =>
+        readVersions([...registry.batchOfService.keys()], toMs - days * dayMs, toMs, signal),
+      );
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       return {

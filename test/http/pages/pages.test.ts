@@ -137,6 +137,51 @@ describe('other pages', () => {
     expect((await pageOf('/cujs/login')).body).toContain('ログイン');
   });
 
+  it('ask the backend once in a while, however often they are asked for', async () => {
+    let calls = 0;
+    const counted =
+      <T>(value: T) =>
+      async () => {
+        calls += 1;
+        return value;
+      };
+    const pages = {
+      basePath: '',
+      links: () => [],
+      readBudgets: counted([]),
+      readTraffic: counted(new Map()),
+      readVersions: counted([]),
+    };
+    const { app, world } = await bench({ pages });
+    const round = () =>
+      Promise.all(
+        ['/', '/?recent=7', '/report', '/cujs/signup'].map((each) =>
+          app.inject({ url: each, headers: html }),
+        ),
+      );
+    await round();
+    const first = calls;
+    await round();
+    await round();
+    expect(calls).toBe(first);
+    world.nowMs += 16 * 60_000;
+    await round();
+    expect(calls).toBe(2 * first);
+  });
+
+  it('read again what failed', async () => {
+    let isBroken = true;
+    const readVersions = async () => {
+      if (isBroken) throw new SourceError('source_unavailable', 'Datadog is down', 'Wait.');
+      return [];
+    };
+    const { app } = await bench({ pages: { basePath: '', links: () => [], readVersions } });
+    const page = async () => (await app.inject({ url: '/?recent=7', headers: html })).body;
+    expect(await page()).toContain('the backend could not be asked (source_unavailable): Datadog is down');
+    isBroken = false;
+    expect(await page()).toContain('No version came new in the last 7 days.');
+  });
+
   it('refuse unknown parameters with a page that says which are known', async () => {
     const { answer, body } = await pageOf('/?recnt=7');
     expect(answer.statusCode).toBe(400);
