@@ -58,7 +58,7 @@ async function run(...args: string[]): Promise<{ code: number | null; stdout: st
 }
 
 describe('the image', () => {
-  it('holds the bundle, the license, those of its packages, bill of materials and example registry, and nothing more', async () => {
+  it('holds the bundle, the license, those of its packages, bill of materials, example registry and what pages load, and nothing more', async () => {
     const found = await readdir(image, { recursive: true, withFileTypes: true });
     const files = found.filter((entry) => entry.isFile());
     const names = files.map((entry) => path.relative(image, path.join(entry.parentPath, entry.name)));
@@ -66,6 +66,9 @@ describe('the image', () => {
       'app/LICENSE',
       'app/THIRD-PARTY-LICENSES',
       'app/config/cujs.yaml',
+      'app/config/pages/icon.svg',
+      'app/config/pages/page.css',
+      'app/config/pages/page.js',
       'app/cuj-gate.mjs',
       'app/sbom.cdx.json',
     ]);
