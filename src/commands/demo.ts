@@ -108,6 +108,8 @@ async function demo(io: Io, options: Options): Promise<number> {
     const caught = last?.ended?.phase === 'Failed' && last.total.fine;
     for (const line of ending(last, colors)) say(line);
     if (options.once === true) return caught ? exitCodes.good : exitCodes.no;
+    say('The page of this verdict:');
+    io.stdout.write(`  ${url}/cujs/signup/status?version=${demoVersion}\n`);
     say('Query the gate yourself; simulated time is stopped. Ctrl-C to exit:');
     // Not folded, so that they can be copied.
     for (const line of curls(url)) io.stdout.write(`  ${line}\n`);

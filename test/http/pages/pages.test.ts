@@ -5,6 +5,13 @@ import type { Service } from '../../../src/domain/registry/model.ts';
 import { reasons } from '../../../src/http/openapi/verdict-schemas.ts';
 import { sentenceOf } from '../../../src/http/pages/page-text.ts';
 import { paramsOfPermalink, permalinkOf } from '../../../src/http/pages/permalink.ts';
+import {
+  registryDocument,
+  type Situation,
+  situations,
+  nowMs as situationsNowMs,
+  snapshotIn,
+} from '../../browser/situations.ts';
 import { bench, broken, document, healthy, registryOf, snapshotOf } from '../fixture.ts';
 
 const html = { accept: 'text/html' };
@@ -42,6 +49,28 @@ describe('the page of a verdict', () => {
     expect(body).toContain(`0 of ${slis[0].total} requests failed`);
     expect(body).toContain(`<code>${reason}</code>`);
     expect(body).toContain(summary);
+  });
+
+  it('marks where failures begin, and where the canary is silent', async () => {
+    const { app, world } = await bench({}, 'uncached');
+    world.nowMs = situationsNowMs;
+    const page = async (name: string) => {
+      const situation = situations.find((one) => one.name === name) as Situation;
+      world.registry = world.registry && {
+        ...world.registry,
+        registry: registryOf(registryDocument(situation)),
+      };
+      world.measure = async (query) => snapshotIn(situation, query);
+      return (await app.inject({ url: '/cujs/signup/status?version=v2', headers: html })).body;
+    };
+    const broken = await page('broken-endpoint');
+    expect(broken).toContain('first failure 12:14');
+    expect(broken).not.toContain('class="gap"');
+    const looping = await page('crash-loop');
+    expect(looping).not.toContain('first failure');
+    expect(looping).toMatch(
+      /<rect class="gap"[^>]*><title>no canary request from \d\d:\d[048] to \d\d:\d[048]<\/title>/,
+    );
   });
 
   it('escapes what a registry holds, and follows no link that is not of the web', async () => {

@@ -29,6 +29,18 @@ function rateOf({ total, bad }: { readonly total: number; readonly bad: number }
   return total > 0 ? Math.min(1, bad / total) : 0;
 }
 
+/** Spans of minutes in which the canary had no request, between minutes in which it had some. */
+function silentSpans(minutes: readonly TimelineMinute[]): { fromMs: number; toMs: number }[] {
+  const spans: { fromMs: number; toMs: number }[] = [];
+  let lastMs: number | undefined;
+  for (const { atMs, canary } of minutes) {
+    if (canary.total <= 0) continue;
+    if (lastMs !== undefined && atMs > lastMs) spans.push({ fromMs: lastMs, toMs: atMs });
+    lastMs = atMs + bucketMs;
+  }
+  return spans;
+}
+
 /** Failure rates and requests by minute, canary beside stable. */
 export function TimelineChart({ id, minutes, fromMs, toMs, badVerb }: TimelineChartProps) {
   const firstMs = minutes[0]?.atMs ?? fromMs;
@@ -49,6 +61,9 @@ export function TimelineChart({ id, minutes, fromMs, toMs, badVerb }: TimelineCh
     line<TimelineMinute>()
       .x(({ atMs }) => round(x(atMs + bucketMs / 2)))
       .y((minute) => round(traffic(minute[side].total)))(minutes as TimelineMinute[]) ?? undefined;
+  const inWindow = minutes.filter(({ atMs }) => atMs >= fromMs);
+  const onset = inWindow.find(({ canary }) => canary.bad > 0);
+  const gaps = silentSpans(inWindow);
   const beforeWindow = x(Math.max(firstMs, fromMs));
   return (
     <Figure
@@ -59,6 +74,7 @@ export function TimelineChart({ id, minutes, fromMs, toMs, badVerb }: TimelineCh
           Above: requests that {badVerb}, in percent. Below: requests. <span class="key canary">canary</span>{' '}
           <span class="key stable">stable</span>
           {fromMs > firstMs && <> The grey part is before the window that is judged.</>}
+          {gaps.length > 0 && <> In the coloured minutes the canary had no request.</>}
         </>
       }
       description={`Failure rates and requests of canary and stable from ${clockText(firstMs)} to ${clockText(endMs)}; the table below has the numbers.`}
@@ -73,9 +89,31 @@ export function TimelineChart({ id, minutes, fromMs, toMs, badVerb }: TimelineCh
           height={trafficBottom - chart.top}
         />
       )}
+      {gaps.map((gap) => (
+        <rect
+          key={gap.fromMs}
+          class="gap"
+          x={round(x(gap.fromMs))}
+          y={trafficTop}
+          width={round(x(gap.toMs) - x(gap.fromMs))}
+          height={trafficBottom - trafficTop}
+        >
+          <title>
+            {`no canary request from ${clockText(gap.fromMs).slice(0, 5)} to ${clockText(gap.toMs).slice(0, 5)}`}
+          </title>
+        </rect>
+      ))}
       <YAxis ticks={rate.ticks(3).map((value) => ({ at: rate(value), label: ratioText(value) }))} />
       <YAxis ticks={traffic.ticks(3).map((value) => ({ at: traffic(value), label: grouped(value) }))} />
       <TimeAxis scale={x} y={trafficBottom} />
+      {onset !== undefined && (
+        <g class="onset">
+          <line x1={round(x(onset.atMs))} x2={round(x(onset.atMs))} y1={chart.top} y2={trafficBottom} />
+          <text x={round(x(onset.atMs)) - 4} y={failedBottom + 14} text-anchor="end">
+            first failure {clockText(onset.atMs).slice(0, 5)}
+          </text>
+        </g>
+      )}
       {minutes.map((minute) => {
         const middle = x(minute.atMs + bucketMs / 2);
         return (['stable', 'canary'] as const).map((side) => {
