@@ -117,7 +117,10 @@ export async function setImage(
   ]);
 }
 
-/** As `kubectl argo rollouts promote` ends a pause. */
+/**
+ * Ends a pause. After an inconclusive analysis step, Argo then measures the step again. There, `kubectl argo rollouts promote`
+ * does more: it skips the step.
+ */
 export async function promoteRollout(kube: Kube, { namespace, name }: Named): Promise<void> {
   await kube.patch(kinds.Rollout, namespace, name, { status: { pauseConditions: null } }, 'status');
 }
