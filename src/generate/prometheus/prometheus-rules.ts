@@ -21,7 +21,8 @@ interface Group {
 /**
  * Alerts about the gate, from its own metrics, in `prometheus/`: SREs should know that a gate cannot judge before a rollout
  * depends on it. One group for the gate, and one for each CUJ with its owner: developers fix a CUJ that is always
- * inconclusive. With `publicUrl`, the alerts of a CUJ have the address of its page (`page_url`).
+ * inconclusive. `docs` is the alert's section in this repository: what to do, step by step. With `publicUrl`, the alerts of a
+ * CUJ have the address of its page (`page_url`).
  */
 export function prometheusRules(
   registry: Registry,
@@ -244,7 +245,13 @@ function rule(
   annotations: Record<string, string>,
   labels: Record<string, string> = {},
 ): Rule {
-  return { alert, expr, for: wait, labels: { severity, ...labels }, annotations };
+  return {
+    alert,
+    expr,
+    for: wait,
+    labels: { severity, ...labels },
+    annotations: { ...annotations, docs: `docs/operations.md#${alert.toLowerCase()}` },
+  };
 }
 
 /** Escapes `{{`, which Prometheus expands in labels and annotations. */
