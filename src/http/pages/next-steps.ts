@@ -42,8 +42,12 @@ export function nextStepsOf({ verdict, reason }: Judged, situation: Situation): 
     command: `kubectl argo rollouts abort ${rollout}`,
   };
   const promote = {
-    what: 'Let it go on, if you know that it is good',
+    what: 'Let it go on without this check, if you know that it is good',
     command: `kubectl argo rollouts promote ${rollout}`,
+  };
+  const again = {
+    what: 'If it is paused by the check: measure again',
+    command: `kubectl patch rollout ${rollout} --type=merge --subresource=status -p 'status: {pauseConditions: null}'`,
   };
   const ask = {
     what: 'Ask the gate about now (this only looks)',
@@ -98,6 +102,6 @@ export function nextStepsOf({ verdict, reason }: Judged, situation: Situation): 
         : 'Traffic alone does not decide this. If the rollout is paused, a person does.';
   return {
     explanation: isPast ? `${decides} This page is about the past: look at now first.` : decides,
-    commands: [get, ask, ...(reason === 'no_data' ? [] : [promote]), abort],
+    commands: [get, ask, again, ...(reason === 'no_data' ? [] : [promote]), abort],
   };
 }

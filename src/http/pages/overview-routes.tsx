@@ -33,7 +33,7 @@ const blockedDays = 14;
 export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
   const { history } = ports;
   const { pagePorts } = responder;
-  // Whoever may look can ask for these pages as often as they like: the backend is asked once in a while.
+  // A browser can ask for these pages as often as it likes: the backend is asked once in a while.
   const budgets = keepReads<readonly CujBudget[]>(ports.now, { forMs: budgetsForMs, max: 100 });
   const traffics = keepReads<ReadonlyMap<string, number>>(ports.now, { forMs: budgetsForMs, max: 200 });
   const versions = keepReads<readonly VersionsOfService[]>(ports.now, { forMs: versionsForMs, max: maxDays });
