@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { durationMs, durationText, floorTo } from '../domain/duration.ts';
 import { CallerError, SourceError } from '../domain/errors.ts';
 import { isClockSkewed, worstSkew } from '../domain/judge/clock-skew.ts';
-import { minHistoryMs } from '../domain/judge/freshness.ts';
+import { hasTraffic, minHistoryMs, minutesMissingAtEnd } from '../domain/judge/freshness.ts';
 import { maxIncompleteMs } from '../domain/judge/incomplete-data.ts';
 import { type JudgeOptions, judge, slisOf, unknownVerdict, type Verdict } from '../domain/judge/judge.ts';
 import { judgeService, type ServiceVerdict } from '../domain/judge/judge-service.ts';
@@ -199,6 +199,8 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     ) {
       return before;
     }
+    const hole = holeIn(measured);
+    if (hole !== undefined) return declined(question, hole);
     const judged = judgedOf(question, measured, measurementOf(resolved, byService, span));
     if (registry === remembersFor) {
       const refs = snapshots.map((snapshot) => new WeakRef(snapshot));
@@ -231,6 +233,8 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     const { resolved, scopes } = plan;
     const measured = await measureAll(ports.pastSource ?? ports.source, scopes, ends, signal);
     if (measured instanceof SourceError) return declined(question, measured);
+    const hole = holeIn(measured);
+    if (hole !== undefined) return declined(question, hole);
     const settled = measured.map(({ past, recent }) => ({ past, recent: withoutSkew(recent) }));
     const byService = snapshotsByService(scopes, settled);
     const span = measuredUntil(resolved, byService, atMs - cuj.gate.lagMs);
@@ -493,6 +497,24 @@ async function measure(
     source.measure(queries.recent, signal),
   ]);
   return { past, recent };
+}
+
+/**
+ * Why a verdict cannot be made of a past whose data stops before its end while the recent part has data: counts are missing. The
+ * minutes before a silence show what it should have been like. With a hole in them, data that has stopped looks like a silence.
+ */
+function holeIn(measured: readonly Required<Snapshots>[]): SourceError | undefined {
+  for (const { past, recent } of measured) {
+    const minutes = minutesMissingAtEnd(past);
+    if (minutes === undefined || !hasTraffic(recent)) continue;
+    const at = (ms: number) => new Date(ms).toISOString().slice(11, 16);
+    return new SourceError(
+      'source_malformed',
+      `no service has a request from ${at(past.toMs - minutes * bucketMs)} to ${at(past.toMs)} UTC, but there are some since: counts are missing`,
+      'If it happens once, do nothing: the gate asks again. If all services were down in these minutes, it is over within 5 minutes.',
+    );
+  }
+  return undefined;
 }
 
 /** The CUJ of a name. Throws CallerError `cuj_not_found` with the nearest names. */

@@ -48,8 +48,8 @@ export const looksKeptMs = 6 * 3_600_000;
 /** After a silence of so long, the same version is a release of its own. */
 const newReleaseAfterMs = 3_600_000;
 const maxReleases = 1_000;
-/** Over all releases; one SLI of one look takes about 150 bytes. */
-const maxPoints = 100_000;
+/** Over all releases. One SLI of one look takes about 200 bytes, so they take at most 4 MB. */
+const maxPoints = 20_000;
 const maxLooksOfRelease = 1_000;
 /** Questions of other replicas arrive some seconds later: the same look is looked for among the newest. */
 const comparedLooks = 20;

@@ -168,7 +168,7 @@ export function wireCase(draw: Draw): WireCase {
 
 /**
  * Sends a case, ends its own side, and reads until the other side closes. Returns the problems of the responses: each must
- * be complete, and its body a JSON object.
+ * be complete, and its body a JSON object, or a page where one of the requests names it.
  */
 export async function tryOnWire(port: number, { bytes, cuts, sound: least }: WireCase): Promise<string[]> {
   const wire = dial(port);
@@ -187,8 +187,10 @@ export async function tryOnWire(port: number, { bytes, cuts, sound: least }: Wir
   } catch (error) {
     return [`unreadable: ${(error as Error).message.slice(0, 300)}`];
   }
+  const mayBePage = bytes.includes('text/html');
   const wrong = answers.flatMap((answer) => {
     if (answer.status >= 500 && ![503, 505].includes(answer.status)) return [`status ${answer.status}`];
+    if (mayBePage && /^<!doctype html>\n.*<\/html>\n$/s.test(answer.body)) return [];
     return isObject(answer.body) ? [] : [`${answer.status} with the body ${answer.body.slice(0, 200)}`];
   });
   if (answers.length < least) wrong.push(`${answers.length} answers to ${least} sound requests`);

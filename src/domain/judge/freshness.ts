@@ -1,4 +1,4 @@
-import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
+import { bucketMs, type Measurement, type Snapshot } from '../metrics/metrics-source.ts';
 
 /** The minutes before the silence that show what the silent ones should have been like. */
 const referenceMinutes = 10;
@@ -43,6 +43,30 @@ function chanceOfSilence(minutes: number, busy: number, missing: number): number
   let chance = 1;
   for (let i = 1; i <= missing; i += 1) chance *= (minutes - busy + i) / (minutes + i);
   return chance;
+}
+
+/** The number of minutes at the end of a snapshot in minutes for which its data has stopped; undefined where it has not. */
+export function minutesMissingAtEnd({ stepMs, services }: Snapshot): number | undefined {
+  return stepMs === bucketMs ? missingMinutesOf(allHits(services)) : undefined;
+}
+
+/** Whether there is any request in a snapshot. */
+export function hasTraffic({ services }: Snapshot): boolean {
+  return allHits(services).some((count) => count > 0);
+}
+
+/** The hits of all services of a snapshot, bucket by bucket. */
+function allHits(services: Snapshot['services']): number[] {
+  const hits: number[] = [];
+  for (const { canary, stable, allTraffic } of services.values()) {
+    const parts = allTraffic === undefined ? [canary.whole?.total, stable.whole?.total] : [allTraffic];
+    for (const counts of parts) {
+      counts?.forEach((count, i) => {
+        hits[i] = (hits[i] ?? 0) + count;
+      });
+    }
+  }
+  return hits;
 }
 
 /** Data that a verdict would rest on and that has stopped; of several calls' the oldest. Pure. */

@@ -1,4 +1,4 @@
-import { missingMinutesOf } from '../../domain/judge/freshness.ts';
+import { minutesMissingAtEnd } from '../../domain/judge/freshness.ts';
 import { type BatchQuery, bucketMs, type Snapshot } from '../../domain/metrics/metrics-source.ts';
 
 /** The counts of a span that ended so long ago hardly change any more. Agents flush within 30 s. */
@@ -20,16 +20,6 @@ export function timeToLiveMs({ toMs, stepMs }: BatchQuery, ttlMs: number, nowMs:
  * Whether the data of a snapshot in minutes stops before its end. Ingestion may be so late, and what arrives then belongs into
  * the snapshot: it must not be kept for longer than others.
  */
-export function hasStopped({ stepMs, services }: Snapshot): boolean {
-  if (stepMs !== bucketMs) return false;
-  const hits: number[] = [];
-  for (const { canary, stable, allTraffic } of services.values()) {
-    const parts = allTraffic === undefined ? [canary.whole?.total, stable.whole?.total] : [allTraffic];
-    for (const counts of parts) {
-      counts?.forEach((count, i) => {
-        hits[i] = (hits[i] ?? 0) + count;
-      });
-    }
-  }
-  return missingMinutesOf(hits) !== undefined;
+export function hasStopped(snapshot: Snapshot): boolean {
+  return minutesMissingAtEnd(snapshot) !== undefined;
 }
