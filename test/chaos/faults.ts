@@ -161,13 +161,6 @@ export class FaultGun {
     return near(this.#halved, (call) => call, startedMs, endedMs).map(toMsOf);
   }
 
-  /** Where the data of a call about the past ended too early that may be kept, epoch ms. */
-  pastEndsNear(startedMs: number, endedMs: number): number[] {
-    return near(this.#ended, ({ call }) => call, startedMs, endedMs)
-      .filter(({ call }) => isPast(call))
-      .map(({ endMs }) => endMs);
-  }
-
   /** Whether it may be based on a call in buckets of 20 s or a minute. */
   coarseNear(startedMs: number, endedMs: number): boolean {
     return near(this.#coarse, (call) => call, startedMs, endedMs).length > 0;

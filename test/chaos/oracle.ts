@@ -166,21 +166,8 @@ export class Oracle {
       return;
     }
     const journey = journeys[part.cuj] as Journey;
-    if (label === 'inconclusive no_data' && this.#looksEnded(asked)) return;
     if (!this.#mayBe(asked, journey, label)) say(about);
     this.#checkCounts(asked, part, journey, variant, about, say);
-  }
-
-  /**
-   * Whether the newest data may be missing together with a part of the minutes before it. Then those do not show that the silence is none,
-   * and a canary that is silent for `restartGap` seems to be over.
-   */
-  #looksEnded({ startedMs, endedMs }: Asked): boolean {
-    const { endsNear, pastEndsNear } = this.#known;
-    return (
-      endsNear(startedMs, endedMs).some((end) => startedMs - end >= restartGapMs) &&
-      pastEndsNear(startedMs, endedMs).some((end) => end < startedMs - minRecentMs)
-    );
   }
 
   /** Whether this outcome can be right for the traffic of this version. */

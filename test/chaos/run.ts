@@ -137,10 +137,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
         ...gun.endsNear(startedMs, endedMs),
         ...lateData.endsNear(startedMs, endedMs),
       ],
-      pastEndsNear: (startedMs, endedMs) => [
-        ...gun.pastEndsNear(startedMs, endedMs),
-        ...lateData.pastEndsNear(startedMs, endedMs),
-      ],
+      pastEndsNear: (startedMs, endedMs) => lateData.pastEndsNear(startedMs, endedMs),
     },
     edits,
     {
