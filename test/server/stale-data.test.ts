@@ -140,6 +140,17 @@ describe('ingestion that has stopped for everybody', () => {
     });
   });
 
+  it('is no pass where the call about the past has lost its newest minutes as well', async () => {
+    const { simulator, buy } = await shop({ nowMs: at('07:59:40') });
+    for (const minutes of [5, 6, 9, 30]) {
+      simulator.faults.set((call) => ({
+        kind: 'newest_minutes_missing',
+        minutes: isRecent(call) ? 6 : minutes,
+      }));
+      expect((await buy()).body).toMatchObject({ verdict: 'inconclusive', reason: 'source_malformed' });
+    }
+  });
+
   it('is not taken for it where another service of the same call goes on: this one is silent', async () => {
     const silent = { untilMs: at('07:59:00') };
     expect((await (await shop(silent)).buy()).body.reason).toBe('source_stale');
