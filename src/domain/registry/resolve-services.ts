@@ -3,7 +3,7 @@ import type { Service } from './model.ts';
 import { checkWarmUp, warmUpOf } from './resolve-defaults.ts';
 import type { ServiceDocument } from './schema.ts';
 import { parseSelector, type SelectorTemplate } from './selector.ts';
-import type { Source, SourceDialect } from './source-dialect.ts';
+import type { LikelyMistake, Source, SourceDialect } from './source-dialect.ts';
 
 /** Everything under one heading by name; `undefined` for what exists but is wrong and has been reported. */
 export type Named<T> = ReadonlyMap<string, T | undefined>;
@@ -69,6 +69,7 @@ export function resolveSources(
 /**
  * All services of the registry.
  * @param complete false where some file could not be read: then a name that is not defined may be defined there.
+ * @param warn receives what is most likely a mistake, and does not make the registry wrong.
  */
 export function resolveServices(
   inputs: readonly RegistryInput[],
@@ -76,17 +77,30 @@ export function resolveServices(
   dialect: SourceDialect,
   complete: boolean,
   report: Report,
+  warn: Report,
 ): Named<Service> {
   const services = new Map<string, Service | undefined>();
   const all = collect(inputs, 'services', 'service', report, ({ document }) => document.services);
   for (const [name, { document, broken, reporter }] of all) {
     if (broken) checkBrokenService(document, sources, dialect, complete, reporter);
-    services.set(
-      name,
-      broken ? undefined : resolveService(name, document, sources, dialect, complete, reporter),
-    );
+    const service = broken ? undefined : resolveService(name, document, sources, dialect, complete, reporter);
+    services.set(name, service);
+    if (service !== undefined) warnOf(service, document, new Reporter(warn, reporter.file, reporter.base));
   }
   return services;
+}
+
+/** What the dialect makes of a service. */
+export function likelyMistakesIn({ dialect, operation, canary, stable }: Service): readonly LikelyMistake[] {
+  const keysOf = (selector: SelectorTemplate | undefined) => (selector?.terms ?? []).map(({ key }) => key);
+  return dialect.likelyMistakes?.({ operation, canary: keysOf(canary), stable: keysOf(stable) }) ?? [];
+}
+
+/** What nothing refuses, and what most likely is a mistake. */
+function warnOf(service: Service, document: ServiceDocument, reporter: Reporter): void {
+  for (const { field, rule, message, fix } of likelyMistakesIn(service)) {
+    reporter.value([field], rule, document[field], message, fix);
+  }
 }
 
 function resolveService(

@@ -9,7 +9,12 @@ import { resolveServices, resolveSources } from './resolve-services.ts';
 import type { SourceDialect } from './source-dialect.ts';
 
 export type Resolution =
-  | { readonly ok: true; readonly registry: Registry }
+  | {
+      readonly ok: true;
+      readonly registry: Registry;
+      /** What is most likely a mistake, and may be right. */
+      readonly warnings: readonly Finding[];
+    }
   | {
       readonly ok: false;
       readonly findings: readonly Finding[];
@@ -55,10 +60,14 @@ export function* resolveInSteps(
     if (findings.length < maxFindings) findings.push(finding);
     else omitted += 1;
   };
+  const warnings: Finding[] = [];
+  const warn: Report = (finding) => {
+    if (warnings.length < maxFindings) warnings.push(finding);
+  };
   const complete = !incomplete;
   const defaults = collectDefaults(inputs, complete, report);
   const sources = resolveSources(inputs, dialect, report);
-  const services = resolveServices(inputs, sources, dialect, complete, report);
+  const services = resolveServices(inputs, sources, dialect, complete, report, warn);
   const scope = { services, serviceNames: [...services.keys()], sources, dialect, complete };
   const cujs = new Map<string, Cuj>();
   const routes = new RouteCheck(cujs, dialect, report);
@@ -84,7 +93,7 @@ export function* resolveInSteps(
       yield;
     }
   }
-  routes.finish();
+  routes.finish(services, warn);
   if (count === 0 && complete) reportEmpty(inputs, report);
   if (findings.length > 0) return { ok: false, findings, omitted };
 
@@ -96,6 +105,7 @@ export function* resolveInSteps(
   return {
     ok: true,
     registry: { digest, sources: known(sources), services: known(services), cujs, batches, batchOfService },
+    warnings,
   };
 }
 
