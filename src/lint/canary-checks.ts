@@ -137,7 +137,9 @@ function checkParams(
     } else if (hash.text === 'Latest' && isVersion) checkVersion(pods, rollout, { of: 'hash' }, report);
     else {
       const origin = originOf(arg.place.at('valueFrom', 'fieldRef', 'fieldPath').text ?? '');
-      if (origin !== undefined && isVersion) checkVersion(pods, rollout, origin, report);
+      // A label that is called a version is one, whatever the parameter is called.
+      const isOfVersion = isVersion || (origin?.of === 'rollout' && origin.key.endsWith('/version'));
+      if (origin !== undefined && isOfVersion) checkVersion(pods, rollout, origin, report);
     }
   }
 }

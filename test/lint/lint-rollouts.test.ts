@@ -152,6 +152,11 @@ describe("a version of the Rollout's own label", () => {
     expect(lint(text)).toEqual([]);
   });
 
+  it('is compared whatever the parameter is called', () => {
+    const text = labelled('v1.0.0', 'v2.0.0').replaceAll('X-Canary-Version', 'X-Canary-Release');
+    expect(lint(text).map(({ rule }) => rule)).toEqual(['version-mismatch']);
+  });
+
   it('that is missing on the Rollout is an error with the value of its pods', () => {
     const [finding] = lint(goodByOwnLabel.replace(label, ''));
     expect(finding).toMatchObject({
