@@ -64,7 +64,7 @@ describe('validate', () => {
 
   it('warns of what is most likely a mistake, where it stands, and still calls the registry good', async () => {
     const path = scratchFile(`apiVersion: cuj-gate/v1
-defaults: { slo: { availability: 99.9 } }
+defaults: {}
 sources:
   chat: { total: "sum:trace.grpc.server.hits{{selector}}.as_count()", bad: "sum:trace.grpc.server.errors{{selector}}.as_count()", groupBy: resource_name }
 services:
@@ -74,24 +74,26 @@ services:
     env: p
     operation: htp.request
     canary: "rollouts-pod-template-hash:{hash}"
+  quick: { env: p, operation: grpc.server, canary: "version:{version}" }
   web: { env: p, operation: express.request, canary: "version:{version}" }
 cujs:
-  - { name: talk, owner: a, service: talk, endpoints: [{ resource: chat.talk/say }] }
-  - { name: said, owner: a, service: said, endpoints: [{ resource: chat.talk/say }] }
-  - { name: buy, owner: a, service: shop, endpoints: [POST /buy, POST /v1/graphql] }
-  - { name: item, owner: a, service: web, endpoints: ["GET /items/{id}"] }
+  - { name: talk, owner: a, slo: { availability: 99.9 }, service: talk, endpoints: [{ resource: chat.talk/say }] }
+  - { name: said, owner: a, slo: { availability: 99.9 }, service: said, endpoints: [{ resource: chat.talk/say }] }
+  - { name: buy, owner: a, slo: { availability: 99.9 }, service: shop, endpoints: [POST /buy, POST /v1/graphql] }
+  - { name: item, owner: a, slo: { availability: 99.9 }, service: web, endpoints: ["GET /items/{id}"] }
+  - { name: quick, owner: a, service: quick, slo: { latency: 99 }, latencyMs: 9, endpoints: [{ resource: chat.talk/hear }] }
 `);
     const { code, stdout } = await cujGate('validate', path);
     expect(code).toBe(0);
     const lines = stdout.replaceAll(path, 'cujs.yaml').split('\n');
-    expect(lines[0]).toMatch(/^ok: 4 CUJs/);
+    expect(lines[0]).toMatch(/^ok: 5 CUJs/);
     expect(lines.slice(1, -1).filter((_, i) => i % 2 === 0)).toEqual([
       expect.stringMatching(/^cujs\.yaml:6:30: warning: .*gRPC.*\(no-http-status\)$/),
       expect.stringMatching(/^cujs\.yaml:10:16: warning: .*"htp\.request".*\(operation-misspelt\)$/),
       expect.stringMatching(/^cujs\.yaml:11:13: warning: .*rollouts-pod-template-hash.*\(label-is-no-tag\)$/),
-      expect.stringMatching(/^cujs\.yaml:16:\d+: warning: "POST \/v1\/graphql".*\(graphql-over-http\)$/),
+      expect.stringMatching(/^cujs\.yaml:17:\d+: warning: "POST \/v1\/graphql".*\(graphql-over-http\)$/),
       expect.stringMatching(
-        /^cujs\.yaml:17:\d+: warning: "GET \/items\/\{id\}".*\(routes-of-other-framework\)$/,
+        /^cujs\.yaml:18:\d+: warning: "GET \/items\/\{id\}".*\(routes-of-other-framework\)$/,
       ),
     ]);
     expect(

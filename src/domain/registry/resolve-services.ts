@@ -1,5 +1,5 @@
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
-import type { Service } from './model.ts';
+import type { Cuj, Service } from './model.ts';
 import { checkWarmUp, warmUpOf } from './resolve-defaults.ts';
 import type { ServiceDocument } from './schema.ts';
 import { parseSelector, type SelectorTemplate } from './selector.ts';
@@ -69,7 +69,6 @@ export function resolveSources(
 /**
  * All services of the registry.
  * @param complete false where some file could not be read: then a name that is not defined may be defined there.
- * @param warn receives what is most likely a mistake, and does not make the registry wrong.
  */
 export function resolveServices(
   inputs: readonly RegistryInput[],
@@ -77,15 +76,15 @@ export function resolveServices(
   dialect: SourceDialect,
   complete: boolean,
   report: Report,
-  warn: Report,
 ): Named<Service> {
   const services = new Map<string, Service | undefined>();
   const all = collect(inputs, 'services', 'service', report, ({ document }) => document.services);
   for (const [name, { document, broken, reporter }] of all) {
     if (broken) checkBrokenService(document, sources, dialect, complete, reporter);
-    const service = broken ? undefined : resolveService(name, document, sources, dialect, complete, reporter);
-    services.set(name, service);
-    if (service !== undefined) warnOf(service, document, new Reporter(warn, reporter.file, reporter.base));
+    services.set(
+      name,
+      broken ? undefined : resolveService(name, document, sources, dialect, complete, reporter),
+    );
   }
   return services;
 }
@@ -96,10 +95,29 @@ export function likelyMistakesIn({ dialect, operation, canary, stable }: Service
   return dialect.likelyMistakes?.({ operation, canary: keysOf(canary), stable: keysOf(stable) }) ?? [];
 }
 
-/** What nothing refuses, and what most likely is a mistake. */
-function warnOf(service: Service, document: ServiceDocument, reporter: Reporter): void {
-  for (const { field, rule, message, fix } of likelyMistakesIn(service)) {
-    reporter.value([field], rule, document[field], message, fix);
+/**
+ * Warns of what nothing refuses, and what most likely is a mistake. A missing status is none where no CUJ of the service has
+ * an availability objective.
+ */
+export function warnOfServices(
+  inputs: readonly RegistryInput[],
+  services: Named<Service>,
+  cujs: Iterable<Cuj>,
+  warn: Report,
+): void {
+  const needStatus = new Set(
+    [...cujs].flatMap(({ objectives, services: of }) => (objectives.availability === undefined ? [] : of)),
+  );
+  for (const { file, document } of inputs) {
+    for (const [name, written] of Object.entries(document.services ?? {})) {
+      const service = services.get(name);
+      if (service === undefined) continue;
+      const reporter = new Reporter(warn, file, ['services', name]);
+      for (const { field, rule, message, fix, actual } of likelyMistakesIn(service)) {
+        if (actual.kind === 'no-status' && !needStatus.has(name)) continue;
+        reporter.value([field], rule, written[field], message, fix);
+      }
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import { planBatches } from './query-batches.ts';
 import { resolveCuj } from './resolve-cuj.ts';
 import { collectDefaults } from './resolve-defaults.ts';
 import { checkNamedServices } from './resolve-endpoints.ts';
-import { resolveServices, resolveSources } from './resolve-services.ts';
+import { resolveServices, resolveSources, warnOfServices } from './resolve-services.ts';
 import type { SourceDialect } from './source-dialect.ts';
 
 export type Resolution =
@@ -67,7 +67,7 @@ export function* resolveInSteps(
   const complete = !incomplete;
   const defaults = collectDefaults(inputs, complete, report);
   const sources = resolveSources(inputs, dialect, report);
-  const services = resolveServices(inputs, sources, dialect, complete, report, warn);
+  const services = resolveServices(inputs, sources, dialect, complete, report);
   const scope = { services, serviceNames: [...services.keys()], sources, dialect, complete };
   const cujs = new Map<string, Cuj>();
   const routes = new RouteCheck(cujs, dialect, report);
@@ -96,6 +96,7 @@ export function* resolveInSteps(
   routes.finish(services, warn);
   if (count === 0 && complete) reportEmpty(inputs, report);
   if (findings.length > 0) return { ok: false, findings, omitted };
+  warnOfServices(inputs, services, cujs.values(), warn);
 
   const known = <T>(all: ReadonlyMap<string, T | undefined>) => all as ReadonlyMap<string, T>;
   const batches = planBatches(known(services), cujs.values(), known(sources));
