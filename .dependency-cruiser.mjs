@@ -7,7 +7,7 @@
 const rooms = [
   { room: 'domain/statistics' },
   { room: 'domain', libraries: ['typebox'] },
-  { room: 'sources/datadog/query', rooms: ['domain'] },
+  { room: 'sources/datadog/query', rooms: ['domain', 'suggestions'] },
   {
     room: 'sources/datadog/api',
     rooms: ['domain', 'sources/datadog/query'],

@@ -48,8 +48,8 @@ interface Options {
 }
 
 /**
- * Checks a registry and prints its problems, and warnings about the traffic that is given. Exit codes: 0 no problem, 1 problems,
- * 2 no file to check.
+ * Checks a registry and prints its problems, and warnings of likely mistakes and about the traffic that is given. Exit codes: 0 no
+ * problem, 1 problems, 2 no file to check.
  */
 export async function validate(
   path: string,
@@ -58,22 +58,28 @@ export async function validate(
 ): Promise<number> {
   const result = await loadOffline(path, io, 'validate');
   if (result === undefined) return exitCodes.misuse;
-  let warnings: readonly string[] | undefined;
+  const likely = result.ok ? (result.warnings ?? []) : [];
+  let ofTraffic: readonly string[] = [];
   if (result.ok && requestsPerMinute !== undefined) {
     const unknown = unknownService(result.registry, requestsPerMinute.services.keys());
     if (unknown !== undefined) {
       io.stderr.write(`cuj-gate validate: ${unknown.message} ${unknown.hint}\n`);
       return exitCodes.misuse;
     }
-    warnings = warningsOf(result.registry, requestsPerMinute);
+    ofTraffic = warningsOf(result.registry, requestsPerMinute);
   }
   const misuse =
     !result.ok && result.files.length === 0 && result.problems.every(({ rule }) => misuseRules.has(rule));
-  if (json) io.stdout.write(`${JSON.stringify({ ...report(result), warnings }, null, 2)}\n`);
-  else {
+  if (json) {
+    const warnings = [...likely.map(warningLine), ...ofTraffic];
+    io.stdout.write(
+      `${JSON.stringify(result.ok ? { ...report(result), warnings } : report(result), null, 2)}\n`,
+    );
+  } else {
     const colors = colorsFor(io);
     writeText(result, misuse ? io.stderr : io.stdout, colors);
-    for (const warning of warnings ?? []) io.stdout.write(`${colors.yellow('warning')}: ${warning}\n`);
+    for (const warning of likely) io.stdout.write(warningText(warning, colors));
+    for (const warning of ofTraffic) io.stdout.write(`${colors.yellow('warning')}: ${warning}\n`);
   }
   if (result.ok) return exitCodes.good;
   return misuse ? exitCodes.misuse : exitCodes.no;
@@ -85,6 +91,16 @@ function warningsOf(registry: Registry, traffic: GivenTraffic): readonly string[
   return [...stepsForGiven(registry, traffic, sample)].flatMap(([service, sizes]) =>
     sizes.warnings.map((warning) => `${service}: ${warning}`),
   );
+}
+
+/** In one line, as the warnings about traffic are. */
+function warningLine({ file, line, column, message, fix, rule }: Problem): string {
+  return `${file}:${line}:${column}: ${message}. ${fix} (${rule})`;
+}
+
+function warningText({ file, line, column, message, rule, fix }: Problem, colors: Colors): string {
+  const place = colors.bold(visible(`${file}:${line}:${column}`));
+  return `${place}: ${colors.yellow('warning')}: ${visible(message)} ${colors.dim(`(${rule})`)}\n  fix:   ${visible(fix)}\n`;
 }
 
 function report(result: LoadResult) {

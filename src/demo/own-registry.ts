@@ -1,4 +1,5 @@
 import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
+import { likelyMistakesIn } from '../domain/registry/resolve-services.ts';
 import { fillSelector, type SelectorTemplate } from '../domain/registry/selector.ts';
 import type { SliName } from '../domain/sli/table.ts';
 import { SLOT_MS } from './datadog/points.ts';
@@ -14,7 +15,8 @@ import {
 
 /**
  * Traffic for the user's registry: canary and stable get requests on every endpoint with trace metrics, with the tags of
- * the registry's selectors. The traffic is enough for a verdict, and only the chosen endpoint fails.
+ * the registry's selectors. The traffic is enough for a verdict, and only the chosen endpoint fails. What is most likely a
+ * mistake is simulated as one: a tag or an operation that Datadog would not have is not there.
  */
 
 /** An endpoint that gets traffic. */
@@ -264,11 +266,13 @@ class EndpointTraffic {
       perHour: this.#perMinute * stableShare * 60,
       errorRate: Math.min(ordinaryErrorRate, tightest('availability') * pastBurn),
     };
-    const { env, name, operation = '' } = service;
-    const tags = {
-      canary: tagsOf('canary', service, traffic.params),
-      stable: tagsOf('stable', service, traffic.params),
-    };
+    const { env, name } = service;
+    const { operation, hasStatus, missingTags } = asDatadogHasIt(service);
+    const sideTags = (side: 'canary' | 'stable') =>
+      Object.fromEntries(
+        Object.entries(tagsOf(side, service, traffic.params)).filter(([key]) => !missingTags.has(key)),
+      );
+    const tags = { canary: sideTags('canary'), stable: sideTags('stable') };
     const streams = new Map<string, RequestStream>();
     this.#stream = (side, statusCode) => {
       // Opened on first use: without failures Datadog has no series of failures either.
@@ -279,8 +283,8 @@ class EndpointTraffic {
           service: name,
           version: exampleVersions[side],
           operation,
-          resource: endpoint.label,
-          statusCode,
+          resource: resourceOf(service, endpoint.label),
+          ...(hasStatus ? { statusCode } : {}),
           // Last of all tags, so that a selector's service: or env: replaces the service's own.
           primaryTags: tags[side],
         });
@@ -332,6 +336,24 @@ class EndpointTraffic {
 }
 
 const exampleVersions = { canary: 'v2', stable: 'v1' } as const;
+
+/** What Datadog would have of a service, as far as its text shows a mistake. */
+function asDatadogHasIt(service: Service) {
+  const actual = likelyMistakesIn(service).map((mistake) => mistake.actual);
+  const other = actual.find((one) => one.kind === 'operation');
+  return {
+    operation: other?.operation ?? service.operation ?? '',
+    hasStatus: actual.every(({ kind }) => kind !== 'no-status'),
+    missingTags: new Set(actual.flatMap((one) => (one.kind === 'no-tag' ? [one.key] : []))),
+  };
+}
+
+/** A route as the framework of the service's operation writes it, where that is known. */
+function resourceOf({ dialect, operation = '' }: Service, label: string): string {
+  const style = dialect.routeParameters?.(operation);
+  if (style === 'colons') return label.replace(/\{([^{}/]*)\}/g, ':$1');
+  return style === 'braces' ? label.replace(/\/:([A-Za-z_]\w*)/g, '/{$1}') : label;
+}
 
 /** Requests per minute with which a clean canary passes this CUJ in time, with some margin. */
 function canaryPerMinute({ gate, objectives }: Cuj, { sampleRate, dispersion = 1 }: Service): number {

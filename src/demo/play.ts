@@ -72,6 +72,7 @@ export async function createDemoWorld(options: {
   const clock: PlayClock = { nowMs: noonMs };
   const now = () => clock.nowMs;
   const datadog = await startDatadogSimulator({
+    declaresItself: true,
     now,
     store: new EventStore({ now, lateness: { seed: options.seed } }),
     apiKey: options.apiKey,

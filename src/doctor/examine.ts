@@ -1,5 +1,6 @@
 import type { BackendFacts, SurveyFailure } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
+import { likelyMistakesIn } from '../domain/registry/resolve-services.ts';
 import { checkRoutes } from './check-routes.ts';
 import { checkRules } from './check-rules.ts';
 import { checkSelectors } from './check-selectors.ts';
@@ -7,6 +8,7 @@ import { checkSlos } from './check-slos.ts';
 import { checkSource } from './check-source.ts';
 import { checkTraffic } from './check-traffic.ts';
 import { type DoctorFinding, worstFirst } from './finding.ts';
+import { listed } from './words.ts';
 
 export interface ExamineOptions {
   /** How many busy routes that are in no CUJ are named for each service. */
@@ -15,7 +17,11 @@ export interface ExamineOptions {
 
 /** All differences between a registry and the data in Datadog. Worst first. */
 export function examine(registry: Registry, facts: BackendFacts, options: ExamineOptions): DoctorFinding[] {
-  const findings = [...facts.failures.map(failureFinding), ...checkRules(registry)];
+  const findings = [
+    ...(facts.isSimulation === true ? [simulated(registry)] : []),
+    ...facts.failures.map(failureFinding),
+    ...checkRules(registry),
+  ];
   for (const service of servicesOfCujs(registry)) {
     findings.push(...checkSource(registry, facts, service));
     const found = facts.services.get(service.name);
@@ -29,6 +35,34 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
   }
   findings.push(...checkSlos(registry, facts));
   return worstFirst(findings);
+}
+
+/** The tags that all trace metrics have. */
+const tagsOfTraces = new Set(['env', 'service', 'version', 'resource', 'resource_name', 'http.status_code']);
+
+/** What a simulation cannot show: it has what the registry names. */
+function simulated(registry: Registry): DoctorFinding {
+  const traced = servicesOfCujs(registry).filter(({ operation }) => operation !== undefined);
+  const keys = traced.flatMap((service) => {
+    const noTags = likelyMistakesIn(service).flatMap(({ actual }) =>
+      actual.kind === 'no-tag' ? [actual.key] : [],
+    );
+    return [...service.canary.terms, ...(service.stable?.terms ?? [])]
+      .map(({ key }) => key)
+      .filter((key) => !noTags.includes(key));
+  });
+  const special = [...new Set(keys)].filter((key) => !tagsOfTraces.has(key)).sort();
+  const tags =
+    special.length === 0 ? '' : ` Your Datadog needs ${listed(special)} as additional primary tags.`;
+  return {
+    severity: 'warning',
+    check: 'simulated',
+    about: 'Datadog',
+    message:
+      "this is the simulated Datadog of cuj-gate demo: its traffic is made from the registry, with the registry's operations, routes and tags",
+    verdict: 'None. That something is not reported here does not show that your Datadog has it.',
+    fix: `Run doctor with DD_API_KEY and DD_APP_KEY of your account, and without DD_URL.${tags}`,
+  };
 }
 
 function servicesOfCujs(registry: Registry): Service[] {

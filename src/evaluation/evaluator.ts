@@ -6,9 +6,11 @@ import { hasTraffic, minHistoryMs, minutesMissingAtEnd } from '../domain/judge/f
 import { maxIncompleteMs } from '../domain/judge/incomplete-data.ts';
 import { type JudgeOptions, judge, slisOf, unknownVerdict, type Verdict } from '../domain/judge/judge.ts';
 import { judgeService, type ServiceVerdict } from '../domain/judge/judge-service.ts';
+import type { SelectorParams } from '../domain/judge/summary.ts';
 import { isSuspicious } from '../domain/judge/suspicion.ts';
 import {
   type EvaluationRequest,
+  paramsOf,
   type ResolvedRequest,
   refuseFuture,
   refuseLater,
@@ -145,6 +147,12 @@ function isUndecided({ cuj, measurement, verdict }: Evaluation): boolean {
 function wordsOf({ services }: ResolvedRequest): BackendWords {
   const { backend, versionTag, addressSetting } = (services[0] as Service).dialect;
   return { backend, versionTag, addressSetting };
+}
+
+/** What the caller chooses of the selectors, so that hints name nothing else. */
+function selectorParamsOf({ services }: ResolvedRequest): SelectorParams {
+  const { required, optional } = paramsOf(services);
+  return { canary: required, stable: optional };
 }
 
 /** The use case: find the CUJ, measure canary and stable, judge. */
@@ -350,6 +358,7 @@ function optionsOf(
     ...(sliCount === undefined ? {} : { sliCount }),
     ...(service === undefined ? {} : { service }),
     backend: wordsOf(resolved),
+    selectorParams: selectorParamsOf(resolved),
     ...(opinion.rule === undefined ? {} : { budgetRule: opinion.rule }),
     ...(opinion.note === undefined ? {} : { budgetNote: opinion.note }),
   };

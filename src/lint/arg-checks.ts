@@ -38,10 +38,15 @@ function checkFieldRef(rollout: RolloutParts, name: string, arg: Place, report: 
   const [, what, key] = /^metadata\.(labels|annotations)\['(.*)'\]$/.exec(path) ?? [];
   if (what !== undefined && key !== undefined) {
     if ((rollout.place.at('metadata', what, key).text ?? '') !== '') return;
+    const ofPods = rollout.place.at('spec', 'template', 'metadata', what, key);
+    const value =
+      ofPods.text === undefined
+        ? ''
+        : ` with the value that its pods have ("${ofPods.text}", line ${ofPods.line}),`;
     empty(
       `the Rollout's ${what.slice(0, -1)} "${key}", which it does not have.`,
       'It becomes the empty string; the gate refuses the request, and enough errors abort the rollout.',
-      `Add it to the Rollout's own metadata, or use a label of its pods: spec.template.metadata.labels.KEY.`,
+      `Add it to the Rollout's own metadata,${value} or use a label of its pods: spec.template.metadata.labels.KEY.`,
     );
     return;
   }

@@ -4,10 +4,8 @@ import { checkArgs } from './arg-checks.ts';
 import type { Report } from './finding.ts';
 import { asksTheGate, gatePath } from './metric-checks.ts';
 import type { Analysis, RolloutParts } from './rollout-parts.ts';
+import { checkVersion, originOf } from './version-checks.ts';
 import type { Place } from './yaml-node.ts';
-
-const hashLabel = 'rollouts-pod-template-hash';
-const versionTag = 'tags.datadoghq.com/version';
 
 /** Whether the analysis passes the canary's version to the gate, as Datadog stores it with the traffic of its pods. */
 export function checkCanary(
@@ -136,12 +134,12 @@ function checkParams(
         'The old version is judged, not the new one.',
         'Use podTemplateHashValue: Latest.',
       );
-    } else if (hash.text === 'Latest' && isVersion) checkPods(pods, rollout, undefined, report);
+    } else if (hash.text === 'Latest' && isVersion) checkVersion(pods, rollout, { of: 'hash' }, report);
     else {
-      const label = /^spec\.template\.metadata\.labels\.([^.]+)$/.exec(
-        arg.place.at('valueFrom', 'fieldRef', 'fieldPath').text ?? '',
-      )?.[1];
-      if (label !== undefined && isVersion) checkPods(pods, rollout, label, report);
+      const origin = originOf(arg.place.at('valueFrom', 'fieldRef', 'fieldPath').text ?? '');
+      // A label that is called a version is one, whatever the parameter is called.
+      const isOfVersion = isVersion || (origin?.of === 'rollout' && origin.key.endsWith('/version'));
+      if (origin !== undefined && isOfVersion) checkVersion(pods, rollout, origin, report);
     }
   }
 }
@@ -156,63 +154,5 @@ function fixedVersion(value: string, place: Place, report: Report): void {
     `The version is always "${value}".`,
     'Every other release is judged by the traffic of another version, or by none.',
     'Read it from the Rollout: podTemplateHashValue: Latest, or fieldRef: spec.template.metadata.labels.version.',
-  );
-}
-
-/** `label` is the pods' label with the version; undefined: their template hash. */
-function checkPods(
-  pods: Place | undefined,
-  rollout: RolloutParts,
-  label: string | undefined,
-  report: Report,
-): void {
-  if (pods === undefined || !pods.exists) return;
-  const labels = pods.at('metadata', 'labels');
-  const containers = pods.at('spec', 'containers').items;
-  const env = (name: string) =>
-    containers
-      .flatMap((container) => container.at('env').items)
-      .find((each) => each.at('name').text === name);
-  const version = env('DD_VERSION');
-  const tag = labels.at(versionTag);
-  const wanted = label ?? hashLabel;
-  if (version === undefined && !tag.exists) {
-    // A ConfigMap, or OpenTelemetry's attributes, may set it; these are not checked.
-    if (containers.some((container) => container.at('envFrom').exists)) return;
-    if (/service\.version=/.test(env('OTEL_RESOURCE_ATTRIBUTES')?.at('value').text ?? '')) return;
-    report(
-      'error',
-      'no-version',
-      pods.at('spec', 'containers').exists ? pods.at('spec', 'containers') : pods,
-      `The pods of Rollout "${rollout.name}" have neither DD_VERSION nor the label ${versionTag}.`,
-      'Datadog stores no version with their traffic: canary and stable are indistinguishable.',
-      `Add the variable DD_VERSION with fieldRef: metadata.labels['${wanted}'].`,
-    );
-    return;
-  }
-  const asked = label === undefined ? undefined : labels.at(label).text;
-  // A missing label is reported where it is used.
-  if (label !== undefined && asked === undefined) return;
-  if (version !== undefined) {
-    const from = version.at('valueFrom', 'fieldRef', 'fieldPath').text;
-    const source = from === undefined ? undefined : /^metadata\.labels\['([^']+)'\]$/.exec(from)?.[1];
-    const value = version.at('value').text ?? (source === undefined ? undefined : labels.at(source).text);
-    const same = source === wanted || (asked !== undefined && value === asked);
-    // A version from another source, such as a ConfigMap, is not checked.
-    if (same || (source === undefined && value === undefined)) return;
-    mismatch(version, source === undefined ? `"${value}"` : `the label ${source}`, wanted, rollout, report);
-    return;
-  }
-  if (asked === undefined || tag.text !== asked) mismatch(tag, `"${tag.text}"`, wanted, rollout, report);
-}
-
-function mismatch(place: Place, found: string, wanted: string, rollout: RolloutParts, report: Report): void {
-  report(
-    'error',
-    'version-mismatch',
-    place,
-    `The pods of Rollout "${rollout.name}" report ${found} as their version; the analysis uses the label ${wanted}.`,
-    'The gate finds no traffic of the canary, and every verdict is inconclusive.',
-    `Let DD_VERSION be fieldRef: metadata.labels['${wanted}'], or use its source in the analysis.`,
   );
 }

@@ -8,6 +8,8 @@ export type LoadResult =
   | {
       readonly ok: true;
       readonly registry: Registry;
+      /** What is most likely a mistake, in the order of files, lines and columns. Absent where a large registry was read while requests wait. */
+      readonly warnings?: readonly Problem[];
       /** The files it was made from, as the user named them. */
       readonly files: readonly string[];
       /** What the files looked like before they were read: see signatureOf. */
@@ -51,7 +53,13 @@ export function conclude(
   const { files, inputs, digest, incomplete, unread } = gathered;
   const resolution = resolveRegistry(inputs, digest, { dialect: dialects[backend], incomplete });
   const good = gathered.problems.length === 0 && gathered.findings.length === 0;
-  if (resolution.ok && good) return { ok: true, registry: resolution.registry, files };
+  if (resolution.ok && good)
+    return {
+      ok: true,
+      registry: resolution.registry,
+      warnings: locate(gathered, resolution.warnings),
+      files,
+    };
   const problems = locate(gathered, resolution.ok ? [] : resolution.findings);
   const omitted = (resolution.ok ? 0 : resolution.omitted) + Math.max(problems.length - maxFindings, 0);
   return { ok: false, problems: problems.slice(0, maxFindings), omitted, unread, files };

@@ -62,6 +62,52 @@ describe('validate', () => {
     });
   });
 
+  it('warns of what is most likely a mistake, where it stands, and still calls the registry good', async () => {
+    const path = scratchFile(`apiVersion: cuj-gate/v1
+defaults: {}
+sources:
+  chat: { total: "sum:trace.grpc.server.hits{{selector}}.as_count()", bad: "sum:trace.grpc.server.errors{{selector}}.as_count()", groupBy: resource_name }
+services:
+  talk: { env: p, operation: grpc.server, canary: "version:{version}" }
+  said: { env: p, source: chat, canary: "version:{version}" }
+  shop:
+    env: p
+    operation: htp.request
+    canary: "rollouts-pod-template-hash:{hash}"
+  quick: { env: p, operation: grpc.server, canary: "version:{version}" }
+  web: { env: p, operation: express.request, canary: "version:{version}" }
+cujs:
+  - { name: talk, owner: a, slo: { availability: 99.9 }, service: talk, endpoints: [{ resource: chat.talk/say }] }
+  - { name: said, owner: a, slo: { availability: 99.9 }, service: said, endpoints: [{ resource: chat.talk/say }] }
+  - { name: buy, owner: a, slo: { availability: 99.9 }, service: shop, endpoints: [POST /buy, POST /v1/graphql] }
+  - { name: item, owner: a, slo: { availability: 99.9 }, service: web, endpoints: ["GET /items/{id}"] }
+  - { name: quick, owner: a, service: quick, slo: { latency: 99 }, latencyMs: 9, endpoints: [{ resource: chat.talk/hear }] }
+`);
+    const { code, stdout } = await cujGate('validate', path);
+    expect(code).toBe(0);
+    const lines = stdout.replaceAll(path, 'cujs.yaml').split('\n');
+    expect(lines[0]).toMatch(/^ok: 5 CUJs/);
+    expect(lines.slice(1, -1).filter((_, i) => i % 2 === 0)).toEqual([
+      expect.stringMatching(/^cujs\.yaml:6:30: warning: .*gRPC.*\(no-http-status\)$/),
+      expect.stringMatching(/^cujs\.yaml:10:16: warning: .*"htp\.request".*\(operation-misspelt\)$/),
+      expect.stringMatching(/^cujs\.yaml:11:13: warning: .*rollouts-pod-template-hash.*\(label-is-no-tag\)$/),
+      expect.stringMatching(/^cujs\.yaml:17:\d+: warning: "POST \/v1\/graphql".*\(graphql-over-http\)$/),
+      expect.stringMatching(
+        /^cujs\.yaml:18:\d+: warning: "GET \/items\/\{id\}".*\(routes-of-other-framework\)$/,
+      ),
+    ]);
+    expect(
+      lines
+        .slice(1, -1)
+        .filter((_, i) => i % 2 === 1)
+        .every((line) => line.startsWith('  fix:   ')),
+    ).toBe(true);
+    const json = JSON.parse((await cujGate('validate', path, '--json')).stdout);
+    expect(json).toMatchObject({ ok: true, problems: [] });
+    expect(json.warnings).toHaveLength(5);
+    expect(json.warnings[1]).toMatch(/:10:16: .*Did you mean http\.request\?.*\(operation-misspelt\)$/);
+  });
+
   it('prints one JSON object for machines, good or bad', async () => {
     const good = await cujGate('validate', '--json', example);
     expect(JSON.parse(good.stdout)).toMatchObject({
@@ -71,6 +117,7 @@ describe('validate', () => {
       cujs: expect.arrayContaining(['signup', 'login']),
       services: ['member-api', 'matching-api', 'payment-api'],
       problems: [],
+      warnings: [],
     });
     const path = scratchFile(goodText.replace('tier: 1', 'tier: 9'));
     const bad = await cujGate('validate', path, '--json');

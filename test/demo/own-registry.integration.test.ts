@@ -6,6 +6,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli.ts';
+import { openDemo } from '../../src/commands/support/demo-datadog.ts';
 import { EventStore } from '../../src/demo/datadog/store.ts';
 import { brokenBy, planTraffic, simulateRegistry } from '../../src/demo/own-registry.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
@@ -89,6 +90,68 @@ describe('demo --registry', () => {
     expect(streams.stderr()).toContain('--break requires --registry');
   });
 
+  it('has no more than Datadog would have of a registry with likely mistakes, and says what they are', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'cuj-gate-'));
+    const file = path.join(folder, 'mistaken.yaml');
+    await writeFile(
+      file,
+      `apiVersion: cuj-gate/v1
+defaults: { slo: { availability: 99.9 } }
+services:
+  grpc: { env: production, operation: grpc.server, canary: "version:{version}" }
+  misspelt: { env: production, operation: htp.request, canary: "version:{version}" }
+  hashed: { env: production, operation: http.request, canary: "rollouts-pod-template-hash:{hash}" }
+  web: { env: production, operation: express.request, canary: "version:{version}" }
+  good: { env: production, operation: http.request, canary: "version:{version}" }
+cujs:
+  - { name: good, owner: a, service: good, endpoints: [GET /good] }
+  - { name: talk, owner: a, service: grpc, endpoints: [{ resource: chat.say/send }] }
+  - { name: buy, owner: a, service: misspelt, endpoints: [POST /buy] }
+  - { name: find, owner: a, service: hashed, endpoints: [GET /find] }
+  - { name: item, owner: a, service: web, endpoints: ["GET /items/{id}"] }
+`,
+    );
+    const { code, verdicts, text } = await demo(file, '--break', 'none');
+    expect({ code, verdicts }).toEqual({
+      code: 0,
+      verdicts: {
+        good: 'PASS (within_slo)',
+        talk: 'INCONCLUSIVE (status_missing)',
+        buy: 'INCONCLUSIVE (no_data)',
+        find: 'INCONCLUSIVE (no_data)',
+        item: 'INCONCLUSIVE (no_data)',
+      },
+    });
+    expect(text.replaceAll(file, 'cujs.yaml').match(/^Most likely mistakes|^ {2}cujs\.yaml:.*/gm)).toEqual([
+      'Most likely mistakes',
+      expect.stringMatching(/:4: .*gRPC/),
+      expect.stringMatching(/:5: .*Did you mean http\.request\?/),
+      expect.stringMatching(/:6: .*podLabelsAsTags/),
+      expect.stringMatching(/:14: .*\{id\}.*express\.request/),
+    ]);
+
+    const world = await openDemo(capture().io, file);
+    const examined = capture({ env: world?.env ?? {}, now: world?.now ?? Date.now });
+    expect(await run(['doctor', '--json'], examined.io)).toBe(1);
+    await world?.stop();
+    await rm(folder, { recursive: true });
+    const { findings } = JSON.parse(examined.stdout()) as {
+      findings: { severity: string; about: string; check: string }[];
+    };
+    expect(
+      findings
+        .flatMap(({ severity, about, check }) => (severity === 'error' ? [`${about} ${check}`] : []))
+        .sort(),
+    ).toEqual([
+      'cuj item cuj-without-hits',
+      'cuj item: GET /items/{id} endpoint-name',
+      'service grpc status-code-missing',
+      'service hashed selector-tag-missing',
+      'service misspelt operation-without-hits',
+    ]);
+    expect(findings.map(({ check }) => check)).toContain('simulated');
+  });
+
   it('says so where nothing can be simulated', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'cuj-gate-'));
     const file = path.join(folder, 'mesh.yaml');
@@ -135,10 +198,11 @@ describe('demo --registry', () => {
       const examined = capture({ env, now: Date.now });
       await run(['doctor', '--json'], examined.io);
       const { findings } = JSON.parse(examined.stdout()) as {
-        findings: { severity: string; about: string }[];
+        findings: { severity: string; about: string; check: string }[];
       };
       const errors = findings.filter(({ severity }) => severity === 'error');
       expect(new Set(errors.map(({ about }) => about))).toEqual(new Set(['service gateway']));
+      expect(findings.filter(({ check }) => check === 'simulated')).toHaveLength(1);
 
       expect(said.find((line) => line.startsWith('Watch it at '))).toMatch(
         /^Watch it at http:\/\/127\.0\.0\.1:\d+\/$/,
@@ -195,7 +259,7 @@ describe('planTraffic', () => {
       nowMs,
     }).advanceTo(nowMs);
     const shown = ['env', 'service', 'version', 'role', 'hash', 'zone'];
-    const seen = ['http.request', 'express.request', 'grpc.server'].flatMap((operation) =>
+    const seen = ['http.request', 'express.request', 'rpc.handle'].flatMap((operation) =>
       (store.metric(`trace.${operation}.hits`)?.series ?? []).map(({ tags }) =>
         shown.flatMap((key) => tags.get(key) ?? []).join(' '),
       ),

@@ -54,6 +54,26 @@ describe('a healthy registry', () => {
   });
 });
 
+describe('a Datadog that says it is a simulation', () => {
+  it('is named, with the tags that the own one may not have', async () => {
+    const simulator = await clinic({ declaresItself: true });
+    trade(simulator);
+    const { findings } = await visit(
+      simulator,
+      changed(({ services }) => {
+        Object.assign(services?.shop as object, {
+          canary: 'version:{version},role:canary',
+          stable: 'rollouts-pod-template-hash:{hash}',
+        });
+      }),
+    );
+    expect(find(findings, 'simulated')).toMatchObject({
+      severity: 'warning',
+      fix: expect.stringMatching(/without DD_URL\. Your Datadog needs role as additional primary tags\.$/),
+    });
+  });
+});
+
 describe('the mistakes of datadog.md that can be seen', () => {
   it('1: a selector on a span tag, which trace metrics do not have', async () => {
     const simulator = await clinic();

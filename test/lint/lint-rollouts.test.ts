@@ -19,6 +19,8 @@ const sample = (of: RolloutOptions, from = registry) =>
   [...rollouts(from, of), ...analysisTemplates(from, of)].map(({ text }) => text).join('---\n');
 const good = sample(made);
 const goodByLabel = sample(byLabel);
+const versionTag = 'tags.datadoghq.com/version';
+const goodByOwnLabel = sample({ ...made, versionFrom: { kind: 'label', key: versionTag } });
 
 const defaults: TimingOptions = {
   registry: undefined,
@@ -57,6 +59,129 @@ const gateMetric = (text: string, piece: string, by: string) => {
 it('has nothing to say against the samples', () => {
   expect(lint(good)).toEqual([]);
   expect(lint(goodByLabel)).toEqual([]);
+  expect(lint(goodByOwnLabel)).toEqual([]);
+});
+
+describe("a version of the Rollout's own label", () => {
+  const label = `${versionTag}: v1.0.0`;
+  const [ownLine, podLine] = goodByOwnLabel
+    .split('\n')
+    .flatMap((line, i) => (line.includes(label) ? [i + 1] : []));
+  const variable = /valueFrom:\n *fieldRef:\n *fieldPath: metadata.labels\['tags.datadoghq.com\/version'\]/;
+  /** With other values on the Rollout and on its pods. */
+  const labelled = (own: string, pods: string, text = goodByOwnLabel) => {
+    let nth = 0;
+    return text.replaceAll(label, () => `${versionTag}: ${[own, pods][nth++]}`);
+  };
+  const podLabelRemoved = (text: string) => {
+    const at = text.lastIndexOf(label);
+    return text.slice(0, at) + text.slice(at + label.length);
+  };
+  const variableLine = goodByOwnLabel.split('\n').findIndex((line) => line.includes('name: DD_VERSION')) + 1;
+
+  it.each([
+    [
+      "the pods' label",
+      labelled('v1.0.0', 'v2.0.0'),
+      `is "v1.0.0" (line ${ownLine}), but its pods report "v2.0.0" (DD_VERSION from their label ${versionTag}, line ${variableLine}).`,
+    ],
+    [
+      "the Rollout's label",
+      labelled('v2.0.0', 'v1.0.0'),
+      `is "v2.0.0" (line ${ownLine}), but its pods report "v1.0.0" (DD_VERSION`,
+    ],
+    [
+      'a literal DD_VERSION',
+      spoil(goodByOwnLabel, variable, 'value: v0.9.0'),
+      `is "v1.0.0" (line ${ownLine}), but its pods report "v0.9.0" (DD_VERSION, line ${variableLine}).`,
+    ],
+    [
+      "the pods' label alone, which DD_VERSION does not use",
+      labelled('v1.0.0', 'v2.0.0', spoil(goodByOwnLabel, variable, 'value: v1.0.0')),
+      `is "v1.0.0" (line ${ownLine}), but the same label of its pods is "v2.0.0" (line ${podLine}).`,
+    ],
+    [
+      'DD_VERSION, which is the template hash',
+      spoil(
+        goodByOwnLabel,
+        variable,
+        `valueFrom: { fieldRef: { fieldPath: "metadata.labels['rollouts-pod-template-hash']" } }`,
+      ),
+      `but its pods report their template hash (DD_VERSION, line ${variableLine}).`,
+    ],
+    [
+      'a label that the pods lack',
+      podLabelRemoved(goodByOwnLabel),
+      `but its pods report no version: DD_VERSION (line ${variableLine}) is taken from their label ${versionTag}, which they do not have.`,
+    ],
+    [
+      'the label of pods without DD_VERSION',
+      without(labelled('v1.0.0', 'v2.0.0'), /- name: DD_VERSION/, /^ {2}strategy:/),
+      `but its pods report "v2.0.0" (the label ${versionTag}, line ${podLine}).`,
+    ],
+  ])('is an error where %s differs, with both values and their lines', (_, text, message) => {
+    expect(lint(text)).toEqual([
+      expect.objectContaining({
+        severity: 'error',
+        rule: 'version-mismatch',
+        message: expect.stringContaining(message),
+        fix: expect.stringMatching(
+          /^Give both the version of this release, in one commit: metadata\.labels and /,
+        ),
+      }),
+    ]);
+  });
+
+  it.each([
+    ['in another case, which Datadog stores alike', labelled('V1.0.0', 'v1.0.0')],
+    ['that is filled later', labelled('$(VERSION)', '$(RELEASE)')],
+    ['whose copy is filled later', spoil(goodByOwnLabel, variable, 'value: $(VERSION)')],
+    [
+      'beside one of a ConfigMap',
+      spoil(goodByOwnLabel, variable, 'valueFrom: { configMapKeyRef: { name: a, key: b } }'),
+    ],
+    [
+      'beside a sidecar with a version of its own',
+      spoil(
+        goodByOwnLabel,
+        'containers:\n',
+        'containers:\n        - { name: proxy, env: [{ name: DD_VERSION, value: v9 }] }\n',
+      ),
+    ],
+  ])('is not reported %s', (_, text) => {
+    expect(lint(text)).toEqual([]);
+  });
+
+  it('is compared whatever the parameter is called', () => {
+    const text = labelled('v1.0.0', 'v2.0.0').replaceAll('X-Canary-Version', 'X-Canary-Release');
+    expect(lint(text).map(({ rule }) => rule)).toEqual(['version-mismatch']);
+  });
+
+  it('that is missing on the Rollout is an error with the value of its pods', () => {
+    const [finding] = lint(goodByOwnLabel.replace(label, ''));
+    expect(finding).toMatchObject({
+      rule: 'empty-arg',
+      fix: expect.stringContaining(`the value that its pods have ("v1.0.0", line ${podLine})`),
+    });
+  });
+
+  it('names the file of a pod template that is in another one', () => {
+    const rollout = without(goodByOwnLabel, /^ {2}template:/, /^ {2}strategy:/).replace(
+      '  strategy:',
+      '  workloadRef: { apiVersion: apps/v1, kind: Deployment, name: shop }\n  strategy:',
+    );
+    const deployment = `kind: Deployment\nmetadata: { name: shop }\nspec:\n  template:\n    metadata:\n      labels:\n        ${versionTag}: v3\n    spec: { containers: [{ name: app }] }\n`;
+    const { findings } = lintRollouts(
+      [
+        { file: 'rollout.yaml', text: rollout },
+        { file: 'deployment.yaml', text: deployment },
+      ],
+      defaults,
+    );
+    expect(findings.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining(`"v3" (the label ${versionTag}, deployment.yaml:7)`),
+    );
+  });
 });
 
 describe('one mistake in a good Rollout', () => {

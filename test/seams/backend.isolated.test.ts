@@ -149,7 +149,7 @@ describe('a backend that stores values and routes as they are', () => {
       reason: 'no_data',
       noDataCause: 'unknown_tag',
       canary: 'Release:v1.42.0-rc1',
-      hint: "Compare the tags of the service's requests in Tally with both selectors: the label Release of the pods.",
+      hint: "Compare the tags of the service's requests in Tally with Release:v1.42.0-rc1 and Release:V1.41.0. If the template passes a label of the Rollout itself, the pods must report the same (the label Release): cuj-gate lint rollout compares them.",
     });
   });
 

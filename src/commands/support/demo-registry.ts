@@ -4,8 +4,9 @@ import { type Simulator, startDatadogSimulator } from '../../demo/datadog/simula
 import { EventStore } from '../../demo/datadog/store.ts';
 import { brokenBy, planTraffic, type RegistryTraffic, simulateRegistry } from '../../demo/own-registry.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
-import type { Registry, Service } from '../../domain/registry/model.ts';
-import { loadRegistry } from '../../registry-files/load.ts';
+import { visible } from '../../domain/outside-text.ts';
+import type { Problem, Registry, Service } from '../../domain/registry/model.ts';
+import { type LoadResult, loadRegistry } from '../../registry-files/load.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
 import { interrupted, randomKeys, startDemoGate, watchLine } from './demo-gate.ts';
 import { plantSlos } from './demo-slos.ts';
@@ -54,6 +55,8 @@ interface Simulation {
   readonly registry: Registry;
   readonly traffic: RegistryTraffic;
   readonly broken: RegistryTraffic['endpoints'];
+  /** What is most likely a mistake in the registry. */
+  readonly warnings: readonly Problem[];
 }
 
 interface OwnRegistry {
@@ -74,9 +77,10 @@ export async function openOwnRegistry(
 ): Promise<OwnRegistry | undefined> {
   const { seed } = options;
   const loaded = await loadRegistry(options.registry);
-  const simulation = loaded.ok ? planned(io, options.break, loaded.registry) : undefined;
+  const simulation = loaded.ok ? planned(io, options.break, loaded) : undefined;
   if (loaded.ok && simulation === undefined) return undefined;
   const datadog = await startDatadogSimulator({
+    declaresItself: true,
     now: io.now,
     store: new EventStore({ now: io.now, lateness: { seed } }),
     apiKey: keys.apiKey,
@@ -97,10 +101,14 @@ export async function openOwnRegistry(
   };
 }
 
-function planned(io: Io, choice: string | undefined, registry: Registry): Simulation | undefined {
+function planned(
+  io: Io,
+  choice: string | undefined,
+  { registry, warnings = [] }: LoadResult & { ok: true },
+): Simulation | undefined {
   const traffic = planTraffic(registry);
   const broken = brokenBy(choice, registry, traffic);
-  if (broken !== undefined) return { registry, traffic, broken };
+  if (broken !== undefined) return { registry, traffic, broken, warnings };
   io.stderr.write(
     `cuj-gate demo: --break ${choice}: there is no such CUJ with traffic, and no such endpoint.\n` +
       `Give a CUJ (${cujsWithTraffic(traffic).join(', ')}), an endpoint as the registry writes it, or none.\n`,
@@ -117,7 +125,7 @@ async function show(
   io: Io,
   options: OwnRegistryOptions,
   datadog: Simulator,
-  { registry, traffic, broken }: Simulation,
+  { registry, traffic, broken, warnings }: Simulation,
   url: string,
   keys: { readonly apiKey: string; readonly appKey: string },
 ): Promise<number> {
@@ -143,6 +151,11 @@ async function show(
         `Not simulated: ${name}, whose source "${source}" is a template. Its CUJs have no data here.`,
       ),
     );
+  }
+  if (warnings.length > 0)
+    say('Most likely mistakes in the registry; the simulation has what Datadog would have:');
+  for (const { file, line, message, fix } of warnings) {
+    say(colors.yellow(visible(`  ${file}:${line}: ${message}. ${fix}`)));
   }
   say();
   const metrics = [...registry.cujs.values()].map(

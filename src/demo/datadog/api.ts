@@ -22,6 +22,7 @@ export interface ApiContext {
   readonly retainedFromMs: number | null;
   /** Timeseries are never answered in finer buckets; 0 where any interval is honoured. */
   readonly minIntervalMs: number;
+  readonly declaresItself: boolean;
 }
 
 type Handler = (call: Call, context: ApiContext, argument: string) => Answer;
@@ -30,7 +31,11 @@ type Handler = (call: Call, context: ApiContext, argument: string) => Answer;
 const JSON_API = { 'Content-Type': 'application/vnd.api+json' };
 
 const ROUTES: ReadonlyArray<readonly [method: string, path: RegExp, handler: Handler]> = [
-  ['GET', /^\/api\/v1\/validate$/, () => ok({ valid: true })],
+  [
+    'GET',
+    /^\/api\/v1\/validate$/,
+    (_call, { declaresItself }) => ok({ valid: true, ...(declaresItself ? { simulation: true } : {}) }),
+  ],
   ['POST', /^\/api\/v2\/query\/(timeseries|scalar)$/, formulaQuery],
   ['GET', /^\/api\/v1\/query$/, v1Query],
   ['GET', /^\/api\/v1\/metrics$/, activeMetrics],

@@ -28,6 +28,8 @@ export interface SimulatorOptions {
    * example. Default: 0, the requested interval is honoured.
    */
   readonly minIntervalMs?: number;
+  /** Says in the answer to validate that it is a simulation. Default: it does not, as Datadog. */
+  readonly declaresItself?: boolean;
 }
 
 export interface Simulator {
@@ -59,6 +61,7 @@ export async function startDatadogSimulator(options: SimulatorOptions): Promise<
       const result = answerCall(call, {
         ...{ store, slos, keys: options, faults: struck, retainedFromMs },
         minIntervalMs: options.minIntervalMs ?? 0,
+        declaresItself: options.declaresItself ?? false,
       });
       return limits === null
         ? result

@@ -25,7 +25,7 @@ import {
   type VerdictStaleData,
 } from './outcome.ts';
 import { roundCount } from './rounding.ts';
-import { anyBackend, hintFor, type SummaryFacts, summarize } from './summary.ts';
+import { anyBackend, hintFor, type SelectorParams, type SummaryFacts, summarize } from './summary.ts';
 import { unclassifiedIn, withUnclassifiedBad } from './unclassified.ts';
 
 export interface VerdictWindow {
@@ -87,6 +87,8 @@ export interface JudgeOptions {
   readonly service?: string;
   /** What the texts call the backend that was asked. Default: {@link anyBackend}. */
   readonly backend?: BackendWords;
+  /** Absent in old records: hints then name no parameter. */
+  readonly selectorParams?: SelectorParams;
 }
 
 /**
@@ -178,7 +180,7 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
     facts,
     suppressed,
     options,
-    hintFor(facts, suppressed, options.backend),
+    hintFor(facts, suppressed, options.backend, options.selectorParams),
     windowOf(measurement, window),
   );
 }

@@ -1,4 +1,5 @@
 import { durationText } from '../duration.ts';
+import { restWords } from '../metrics/evaluation-request.ts';
 import { oneLine } from '../outside-text.ts';
 import { defaultMinFaultMs, type GatePolicy } from '../registry/model.ts';
 import type { BackendWords } from '../registry/source-dialect.ts';
@@ -264,15 +265,51 @@ export const anyBackend: BackendWords = {
   addressSetting: 'the address of the backend',
 };
 
-type HintOf = (words: BackendWords) => string;
+/** The parameters that a caller gives: those of the canary's selectors, and those that only stable's have. */
+export interface SelectorParams {
+  readonly canary: readonly string[];
+  readonly stable: readonly string[];
+}
+
+/** What a hint may speak of. */
+interface HintFacts extends BackendWords {
+  readonly canary: string;
+  readonly stable: string;
+  /** Undefined where it is not known what the caller chooses. */
+  readonly params: SelectorParams | undefined;
+}
+
+type HintOf = (facts: HintFacts) => string;
+
+/**
+ * The mistake of a template that passes another version than that of the new pods, as far as the caller chooses one: for
+ * `role:canary` there is none.
+ */
+function otherVersion({ params, versionTag }: HintFacts): string {
+  if (params?.canary.length === 0) return '';
+  return ` If the template passes a label of the Rollout itself, the pods must report the same (${versionTag}): cuj-gate lint rollout compares them.`;
+}
+
+/** The canary that was asked about is the version before. */
+function swappedHint(facts: HintFacts): string {
+  const { canary, stable, params, versionTag } = facts;
+  if (params?.canary.length === 0) {
+    return `The pods behind ${canary} are those of the version before: check which pods have these tags.`;
+  }
+  if (stable !== restWords && params?.stable.length !== 0) {
+    const names = params === undefined ? '' : ` (${[...params.canary, ...params.stable].join(', ')})`;
+    return `Swap the two in the template${names}: ${canary} is the version before, ${stable} the new one.`;
+  }
+  return `${canary} is the version before: the template must pass that of the new pods (${versionTag}). If it passes a label of the Rollout itself, change that with every change of the pods: cuj-gate lint rollout compares them.`;
+}
 
 const noDataHints: Readonly<Record<NoDataCause, string | HintOf>> = {
-  no_canary_traffic: ({ backend, versionTag }) =>
-    `Compare the canary's tags in ${backend} with the selector: ${versionTag} of the new pods.`,
+  no_canary_traffic: (facts) =>
+    `Compare the tags of the new pods' requests in ${facts.backend} with ${facts.canary}.${otherVersion(facts)}`,
   canary_idle:
     'Check the traffic routing: the weight of the canary in the VirtualService, its Service and its pods.',
-  unknown_tag: ({ backend, versionTag }) =>
-    `Compare the tags of the service's requests in ${backend} with both selectors: ${versionTag} of the pods.`,
+  unknown_tag: (facts) =>
+    `Compare the tags of the service's requests in ${facts.backend} with ${facts.canary} and ${facts.stable}.${otherVersion(facts)}`,
   cuj_not_reached:
     'Wait for traffic on this CUJ, raise the canary weight, or check the endpoints with cuj-gate doctor.',
   service_silent: 'Check env, service name and operation in the registry with cuj-gate doctor.',
@@ -310,9 +347,16 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
 };
 
 /** What to check or do next. `suppressed`: the mode is observe, so the rollout is not aborted. */
-export function hintFor(facts: SummaryFacts, suppressed: boolean, words = anyBackend): string {
+export function hintFor(
+  facts: SummaryFacts,
+  suppressed: boolean,
+  words = anyBackend,
+  params?: SelectorParams,
+): string {
+  const { canary, stable } = facts;
+  const spokenOf: HintFacts = { ...words, canary, stable, params };
   if (suppressed && facts.verdict === 'fail') return 'Nothing now. Set mode: enforce once you trust the CUJ.';
-  if (facts.noDataCause !== undefined) return hintText(noDataHints[facts.noDataCause], words);
+  if (facts.noDataCause !== undefined) return hintText(noDataHints[facts.noDataCause], spokenOf);
   const [worst] = facts.slis;
   if (
     facts.reason === 'canary_indistinguishable' &&
@@ -321,10 +365,10 @@ export function hintFor(facts: SummaryFacts, suppressed: boolean, words = anyBac
   )
     return 'Query while stable still has traffic, or choose a rule for this CUJ that does not compare with stable.';
   if (facts.reason === 'canary_indistinguishable' && facts.indistinguishable === 'swapped') {
-    return 'Swap the two in the template: version is the new version, stable_version the old one.';
+    return swappedHint(spokenOf);
   }
   if (facts.reason === 'within_noise' && worst && isStableBelow(worst, facts.policy)) return belowHint;
-  return hintText(hints[facts.reason] ?? '', words);
+  return hintText(hints[facts.reason] ?? '', spokenOf);
 }
 
 const belowHint =
@@ -335,6 +379,6 @@ function isStableBelow({ stable }: SliVerdict, { falseAbort }: GatePolicy): bool
   return stable.evidence >= 1 / falseAbort;
 }
 
-function hintText(hint: string | HintOf, words: BackendWords): string {
-  return typeof hint === 'string' ? hint : hint(words);
+function hintText(hint: string | HintOf, facts: HintFacts): string {
+  return typeof hint === 'string' ? hint : hint(facts);
 }

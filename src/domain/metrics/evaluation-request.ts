@@ -34,7 +34,8 @@ export interface ResolvedRequest {
   readonly selectorTexts: { readonly canary: string; readonly stable: string };
 }
 
-const restWords = 'the rest';
+/** The text of a stable selector that is not given: all traffic that is not the canary's. */
+export const restWords = 'the rest';
 
 function invalid(message: string, hint: string, details: Record<string, unknown> = {}): CallerError {
   return new CallerError('invalid_request', message, hint, details);

@@ -8,6 +8,8 @@ export interface BackendFacts {
   readonly toMs: number;
   /** Calls that were made to the backend. */
   readonly calls: number;
+  /** The backend says that it is a simulation: it has whatever the registry names. */
+  readonly isSimulation?: boolean;
   /** Calls that failed. Everything that depends on them is undefined below. */
   readonly failures: readonly SurveyFailure[];
   /** Names of metrics with points in the span. */

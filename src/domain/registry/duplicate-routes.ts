@@ -1,5 +1,5 @@
 import type { Report } from './findings.ts';
-import type { Cuj, Endpoint } from './model.ts';
+import type { Cuj, Endpoint, Service } from './model.ts';
 import type { SourceDialect } from './source-dialect.ts';
 
 /** The CUJ that an endpoint stands in. */
@@ -27,6 +27,7 @@ interface RoutesOfService {
   colons: number;
   firstBraces: RoutePlace | undefined;
   firstColons: RoutePlace | undefined;
+  firstGraphql: RoutePlace | undefined;
 }
 
 /**
@@ -37,13 +38,13 @@ export class RouteCheck {
   readonly #services = new Map<string, RoutesOfService>();
   readonly #cujs: ReadonlyMap<string, Cuj>;
   readonly #report: Report;
-  readonly #endpointTag: string;
+  readonly #dialect: SourceDialect;
   #collisions = 0;
 
   /** `cujs` are those whose endpoints were added, the newest included. */
-  constructor(cujs: ReadonlyMap<string, Cuj>, { endpointTag }: SourceDialect, report: Report) {
+  constructor(cujs: ReadonlyMap<string, Cuj>, dialect: SourceDialect, report: Report) {
     this.#cujs = cujs;
-    this.#endpointTag = endpointTag;
+    this.#dialect = dialect;
     this.#report = report;
   }
 
@@ -59,6 +60,7 @@ export class RouteCheck {
         colons: 0,
         firstBraces: undefined,
         firstColons: undefined,
+        firstGraphql: undefined,
       };
       this.#services.set(endpoint.service, routes);
     }
@@ -73,12 +75,21 @@ export class RouteCheck {
       routes.colons += 1;
       routes.firstColons ??= place;
     }
+    if (path.endsWith('/graphql')) routes.firstGraphql ??= place;
   }
 
-  /** Reports what only all routes of a service show: one finding for a service, at the rarer style. */
-  finish(): void {
-    for (const [service, { braces, colons, firstBraces, firstColons }] of this.#services) {
-      if (firstBraces === undefined || firstColons === undefined) continue;
+  /**
+   * Reports what only all routes of a service show: one finding for a service, at the rarer style. Warns of routes that
+   * are all written as the framework of the service's operation does not write them, and of GraphQL over HTTP.
+   */
+  finish(services: ReadonlyMap<string, Service | undefined>, warn: Report): void {
+    for (const [service, { braces, colons, firstBraces, firstColons, firstGraphql }] of this.#services) {
+      const operation = services.get(service)?.operation;
+      if (firstGraphql !== undefined && operation !== undefined) this.#warnOfGraphql(firstGraphql, warn);
+      if (firstBraces === undefined || firstColons === undefined) {
+        this.#checkStyle(operation, firstBraces, firstColons, warn);
+        continue;
+      }
       const rare = braces < colons ? firstBraces : firstColons;
       const usual = rare === firstBraces ? firstColons : firstBraces;
       this.#found(
@@ -86,9 +97,38 @@ export class RouteCheck {
         'mixed-route-parameters',
         `the routes of the service "${service}" mix {id} and :id: "${rare.endpoint.label}" here, ` +
           `"${usual.endpoint.label}" in the CUJ "${usual.cuj.name}"`,
-        `Write every route as the service's framework does: ${this.#endpointTag} is made from that text.`,
+        `Write every route as the service's framework does: ${this.#dialect.endpointTag} is made from that text.`,
       );
     }
+  }
+
+  #warnOfGraphql(place: RoutePlace, warn: Report): void {
+    this.#found(
+      place,
+      'graphql-over-http',
+      `"${place.endpoint.label}" is GraphQL over HTTP, which answers most failures with 200: they are no 5XX, and never fail a release`,
+      'Define a source whose bad events are failed operations, and name it in the service: see "Sources other than traces" in docs/registry.md.',
+      warn,
+    );
+  }
+
+  #checkStyle(
+    operation: string | undefined,
+    firstBraces: RoutePlace | undefined,
+    firstColons: RoutePlace | undefined,
+    warn: Report,
+  ): void {
+    const style = operation === undefined ? undefined : this.#dialect.routeParameters?.(operation);
+    const other = style === 'colons' ? firstBraces : style === 'braces' ? firstColons : undefined;
+    if (other === undefined) return;
+    const [own, written] = style === 'colons' ? [':id', '{id}'] : ['{id}', ':id'];
+    this.#found(
+      other,
+      'routes-of-other-framework',
+      `"${other.endpoint.label}" has a parameter as ${written}, and the framework of the operation "${operation}" writes ${own}`,
+      `Write every route as the framework does: ${this.#dialect.endpointTag} is made from that text. Or correct the operation.`,
+      warn,
+    );
   }
 
   #collision(first: string, second: RoutePlace): void {
@@ -113,8 +153,14 @@ export class RouteCheck {
     return '';
   }
 
-  #found({ cuj, index, endpoint }: RoutePlace, rule: string, message: string, fix: string): void {
+  #found(
+    { cuj, index, endpoint }: RoutePlace,
+    rule: string,
+    message: string,
+    fix: string,
+    report = this.#report,
+  ): void {
     const path = ['cujs', cuj.index, 'endpoints', index];
-    this.#report({ file: cuj.file, path, at: 'value', rule, value: endpoint.label, message, fix });
+    report({ file: cuj.file, path, at: 'value', rule, value: endpoint.label, message, fix });
   }
 }

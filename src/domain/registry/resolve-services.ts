@@ -1,9 +1,9 @@
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
-import type { Service } from './model.ts';
+import type { Cuj, Service } from './model.ts';
 import { checkWarmUp, warmUpOf } from './resolve-defaults.ts';
 import type { ServiceDocument } from './schema.ts';
 import { parseSelector, type SelectorTemplate } from './selector.ts';
-import type { Source, SourceDialect } from './source-dialect.ts';
+import type { LikelyMistake, Source, SourceDialect } from './source-dialect.ts';
 
 /** Everything under one heading by name; `undefined` for what exists but is wrong and has been reported. */
 export type Named<T> = ReadonlyMap<string, T | undefined>;
@@ -87,6 +87,38 @@ export function resolveServices(
     );
   }
   return services;
+}
+
+/** What the dialect makes of a service. */
+export function likelyMistakesIn({ dialect, operation, canary, stable }: Service): readonly LikelyMistake[] {
+  const keysOf = (selector: SelectorTemplate | undefined) => (selector?.terms ?? []).map(({ key }) => key);
+  return dialect.likelyMistakes?.({ operation, canary: keysOf(canary), stable: keysOf(stable) }) ?? [];
+}
+
+/**
+ * Warns of what nothing refuses, and what most likely is a mistake. A missing status is none where no CUJ of the service has
+ * an availability objective.
+ */
+export function warnOfServices(
+  inputs: readonly RegistryInput[],
+  services: Named<Service>,
+  cujs: Iterable<Cuj>,
+  warn: Report,
+): void {
+  const needStatus = new Set(
+    [...cujs].flatMap(({ objectives, services: of }) => (objectives.availability === undefined ? [] : of)),
+  );
+  for (const { file, document } of inputs) {
+    for (const [name, written] of Object.entries(document.services ?? {})) {
+      const service = services.get(name);
+      if (service === undefined) continue;
+      const reporter = new Reporter(warn, file, ['services', name]);
+      for (const { field, rule, message, fix, actual } of likelyMistakesIn(service)) {
+        if (actual.kind === 'no-status' && !needStatus.has(name)) continue;
+        reporter.value([field], rule, written[field], message, fix);
+      }
+    }
+  }
 }
 
 function resolveService(

@@ -5,11 +5,16 @@ import { planBatches } from './query-batches.ts';
 import { resolveCuj } from './resolve-cuj.ts';
 import { collectDefaults } from './resolve-defaults.ts';
 import { checkNamedServices } from './resolve-endpoints.ts';
-import { resolveServices, resolveSources } from './resolve-services.ts';
+import { resolveServices, resolveSources, warnOfServices } from './resolve-services.ts';
 import type { SourceDialect } from './source-dialect.ts';
 
 export type Resolution =
-  | { readonly ok: true; readonly registry: Registry }
+  | {
+      readonly ok: true;
+      readonly registry: Registry;
+      /** What is most likely a mistake, and may be right. */
+      readonly warnings: readonly Finding[];
+    }
   | {
       readonly ok: false;
       readonly findings: readonly Finding[];
@@ -55,6 +60,10 @@ export function* resolveInSteps(
     if (findings.length < maxFindings) findings.push(finding);
     else omitted += 1;
   };
+  const warnings: Finding[] = [];
+  const warn: Report = (finding) => {
+    if (warnings.length < maxFindings) warnings.push(finding);
+  };
   const complete = !incomplete;
   const defaults = collectDefaults(inputs, complete, report);
   const sources = resolveSources(inputs, dialect, report);
@@ -84,9 +93,10 @@ export function* resolveInSteps(
       yield;
     }
   }
-  routes.finish();
+  routes.finish(services, warn);
   if (count === 0 && complete) reportEmpty(inputs, report);
   if (findings.length > 0) return { ok: false, findings, omitted };
+  warnOfServices(inputs, services, cujs.values(), warn);
 
   const known = <T>(all: ReadonlyMap<string, T | undefined>) => all as ReadonlyMap<string, T>;
   const batches = planBatches(known(services), cujs.values(), known(sources));
@@ -96,6 +106,7 @@ export function* resolveInSteps(
   return {
     ok: true,
     registry: { digest, sources: known(sources), services: known(services), cujs, batches, batchOfService },
+    warnings,
   };
 }
 

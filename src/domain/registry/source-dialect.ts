@@ -27,6 +27,31 @@ export interface SourceDialect extends BackendWords {
   readonly maxEndpointListLength: number;
   /** How long the backend keeps counts, in ms: older moments cannot be asked about. */
   readonly retentionMs: number;
+  /** Mistakes that the text of a service shows and that nothing refuses, because none is certain. Pure. */
+  readonly likelyMistakes?: (service: ServiceAsWritten) => readonly LikelyMistake[];
+  /** How the framework of an operation writes a parameter of a route; undefined where that is not known. */
+  readonly routeParameters?: (operation: string) => 'braces' | 'colons' | undefined;
+}
+
+/** What the registry says of a service: the operation, and the tag keys of its selectors. */
+export interface ServiceAsWritten {
+  readonly operation: string | undefined;
+  readonly canary: readonly string[];
+  readonly stable: readonly string[];
+}
+
+/** Something that the backend most likely does not have. */
+export interface LikelyMistake {
+  readonly field: keyof ServiceAsWritten;
+  /** Kebab-case and stable. */
+  readonly rule: string;
+  readonly message: string;
+  readonly fix: string;
+  /** What the backend has in place of it: requests without a status, another operation, no such tag. */
+  readonly actual:
+    | { readonly kind: 'no-status' }
+    | { readonly kind: 'operation'; readonly operation: string }
+    | { readonly kind: 'no-tag'; readonly key: string };
 }
 
 /** What people know a backend by. Plain data: a verdict's record holds it. */

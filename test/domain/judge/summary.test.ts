@@ -292,8 +292,8 @@ describe('hints that speak of the backend', () => {
   it('name it, and what gives it the version', () => {
     const { backend, versionTag, addressSetting } = datadogDialect;
     expect(hintsOf({ backend: { backend, versionTag, addressSetting } })).toEqual([
-      "Compare the canary's tags in Datadog with the selector: DD_VERSION or the label tags.datadoghq.com/version of the new pods.",
-      "Compare the tags of the service's requests in Datadog with both selectors: DD_VERSION or the label tags.datadoghq.com/version of the pods.",
+      "Compare the tags of the new pods' requests in Datadog with version:v2. If the template passes a label of the Rollout itself, the pods must report the same (DD_VERSION or the label tags.datadoghq.com/version): cuj-gate lint rollout compares them.",
+      "Compare the tags of the service's requests in Datadog with version:v2 and the rest. If the template passes a label of the Rollout itself, the pods must report the same (DD_VERSION or the label tags.datadoghq.com/version): cuj-gate lint rollout compares them.",
       'Make canary and stable differ in a tag that Datadog stores: for example, set DD_VERSION or the label tags.datadoghq.com/version to the pod template hash.',
       "Wait: the gate judges again as soon as data arrives. Check Datadog's status page and the agents of these services. If the services get no requests any more, wait until they do.",
       "Correct the clock of the gate's node (NTP). If DD_URL is a proxy, it must not change the Date of Datadog's responses.",
@@ -302,11 +302,55 @@ describe('hints that speak of the backend', () => {
 
   it('make sense where nobody says which backend it is', () => {
     expect(hintsOf({})).toEqual([
-      "Compare the canary's tags in the metrics backend with the selector: the version of the new pods.",
-      "Compare the tags of the service's requests in the metrics backend with both selectors: the version of the pods.",
+      "Compare the tags of the new pods' requests in the metrics backend with version:v2. If the template passes a label of the Rollout itself, the pods must report the same (the version): cuj-gate lint rollout compares them.",
+      "Compare the tags of the service's requests in the metrics backend with version:v2 and the rest. If the template passes a label of the Rollout itself, the pods must report the same (the version): cuj-gate lint rollout compares them.",
       'Make canary and stable differ in a tag that the metrics backend stores: for example, set the version to the pod template hash.',
       "Wait: the gate judges again as soon as data arrives. Check the metrics backend's status page and the agents of these services. If the services get no requests any more, wait until they do.",
       "Correct the clock of the gate's node (NTP). If the address of the backend is a proxy, it must not change the Date of the metrics backend's responses.",
     ]);
+  });
+});
+
+describe('hints about the version that was passed', () => {
+  const silent = measurementOf({ availability: [endpointOf('GET /a', over(30, 0, 0), over(30, 900, 0))] });
+  const noCanary = {
+    ...silent,
+    whole: { canary: new Array(30).fill(0), stable: new Array(30).fill(30) },
+  };
+  const late = { total: [0, 0, 0, 0, 0, 0, 0, 0, 100, 100], bad: [] };
+  const swapped = measurementOf({ availability: [endpointOf('GET /a', over(10, 5000, 0), late)] });
+  const byVersion = { canary: ['version'], stable: [] };
+  const byBoth = { canary: ['version'], stable: ['stable_version'] };
+  const byRole = { canary: [], stable: [] };
+  const hintOf = (
+    measurement: typeof silent,
+    selectors: { canary: string; stable: string },
+    selectorParams: NonNullable<JudgeOptions['selectorParams']>,
+  ) => judge(cujOf(), { ...measurement, selectors }, { ...options, selectorParams }).hint;
+  const rest = { canary: 'version:v1', stable: 'the rest' };
+  const both = { canary: 'version:v1', stable: 'version:v2' };
+  const role = { canary: 'role:canary', stable: 'role:stable' };
+
+  it("name a label of the Rollout that was not changed with its pods'", () => {
+    expect(hintOf(noCanary, rest, byVersion)).toMatch(/label of the Rollout itself.*cuj-gate lint rollout/);
+    expect(hintOf(swapped, rest, byVersion)).toMatch(
+      /^version:v1 is the version before: the template must pass that of the new pods .*label of the Rollout itself/,
+    );
+    // The registry has stable_version, and the template does not pass it.
+    expect(hintOf(swapped, rest, byBoth)).not.toContain('stable_version');
+  });
+
+  it('say to swap two versions only where two are passed', () => {
+    expect(hintOf(swapped, both, byBoth)).toBe(
+      'Swap the two in the template (version, stable_version): version:v1 is the version before, version:v2 the new one.',
+    );
+  });
+
+  it('name no parameter, and no label, where the selectors take none', () => {
+    for (const measurement of [noCanary, swapped]) {
+      const hint = hintOf(measurement, role, byRole);
+      expect(hint).toContain('role:canary');
+      expect(hint).not.toMatch(/stable_version|label|template/);
+    }
   });
 });

@@ -81,7 +81,7 @@ export async function surveyDatadog(ports: {
     ...found,
   });
 
-  await attempt('api-key', 'the API key', () => checkApiKey(api));
+  const key = await attempt('api-key', 'the API key', () => checkApiKey(api));
   // Without a key every other answer would be the same refusal.
   if (failures.length > 0) return facts({});
   const active = await attempt('metrics', 'the metrics of the last day', () => activeMetrics(api, fromMs));
@@ -120,7 +120,8 @@ export async function surveyDatadog(ports: {
 
   const ids = [...registry.cujs.values()].flatMap(({ sloIds }) => Object.values(sloIds));
   const slos: SloFacts[] | undefined = await attempt('slos', 'the SLOs', () => findSlos(api, ids));
-  return facts({ calls, activeMetrics: active, tags, services, slos });
+  const isSimulation = key?.isSimulation === true;
+  return facts({ calls, activeMetrics: active, tags, services, slos, isSimulation });
 }
 
 /** Services that differ in nothing that a query names, templates each for itself. */

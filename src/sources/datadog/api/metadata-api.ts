@@ -11,9 +11,9 @@ import { malformed } from './timeseries-response.ts';
  * the shape of the answer and throws SourceError.
  */
 
-/** Whether the API key is good. (GET /api/v1/validate knows nothing of the application key.) */
-export async function checkApiKey(api: JsonApi): Promise<void> {
-  const { valid } = record(await api.getJson('/api/v1/validate'), 'the answer to validate');
+/** Throws where the API key is not good; only the demo's Datadog says that it is a simulation. (GET /api/v1/validate knows nothing of the application key.) */
+export async function checkApiKey(api: JsonApi): Promise<{ readonly isSimulation: boolean }> {
+  const { valid, simulation } = record(await api.getJson('/api/v1/validate'), 'the answer to validate');
   if (valid !== true) {
     throw new SourceError(
       'source_rejected',
@@ -21,6 +21,7 @@ export async function checkApiKey(api: JsonApi): Promise<void> {
       'Check DD_API_KEY and DD_SITE: a key is good for one site only.',
     );
   }
+  return { isSimulation: simulation === true };
 }
 
 /** Names of all metrics with points since then. */

@@ -1,8 +1,10 @@
 import { dayMs } from '../../../domain/duration.ts';
 import type { SourceDialect } from '../../../domain/registry/source-dialect.ts';
+import { likelyMistakesOf } from './likely-mistakes.ts';
 import { maxResourceListLength } from './query-plan-types.ts';
 import { parseSourceTemplate } from './source-template.ts';
 import { isSafeTagValue, maxTagValueLength, normalizeTagValue, resourceNameOf } from './tag-normalization.ts';
+import { routeParametersOf } from './tracer-operations.ts';
 
 /** Datadog, as the registry's resolution sees it. */
 export const datadogDialect: SourceDialect = {
@@ -21,4 +23,6 @@ export const datadogDialect: SourceDialect = {
   maxEndpointListLength: maxResourceListLength,
   // Datadog keeps metrics, trace metrics among them, for 15 months.
   retentionMs: 456 * dayMs,
+  likelyMistakes: likelyMistakesOf,
+  routeParameters: routeParametersOf,
 };
