@@ -110,7 +110,7 @@ describe('a question as of a moment that is over', () => {
           }
         },
       ),
-      { numRuns: 6 },
+      { numRuns: 2 },
     );
     expect([...found.outcomes].sort()).toEqual(expect.arrayContaining(['fail slo_violated']));
     expect(found.outcomes.size).toBeGreaterThan(2);
