@@ -53,13 +53,13 @@ export function nextStepsOf({ verdict, reason }: Judged, situation: Situation): 
     what: 'Ask the gate about now (this only looks)',
     command: `curl ${quoted(question)}`,
   };
-  if (onlyReports) {
+  if (onlyReports && !failsElsewhere) {
     return { explanation: 'Nothing: this CUJ only reports, and never stops a rollout.', commands: [ask] };
   }
   if (verdict === 'fail') {
     return {
       explanation:
-        'Argo Rollouts aborts the rollout by itself, and all traffic goes back to stable. Look whether that has happened, find the cause in the traces, then release again.',
+        'Argo Rollouts aborts the rollout by itself, and all traffic goes back to stable. Then it is Degraded, and nothing is urgent: find the cause in the traces, and release again.',
       commands: [
         { ...get, what: 'See whether it is aborted (Degraded)' },
         { ...abort, what: 'If it is not, abort it' },
@@ -80,7 +80,8 @@ export function nextStepsOf({ verdict, reason }: Judged, situation: Situation): 
   }
   if (failsElsewhere) {
     return {
-      explanation: 'Do not wait for this check: the release fails, see above. Look whether it is aborted.',
+      explanation:
+        'Do not wait for this check: the release fails, see above. If the rollout is Degraded, it is aborted already: all traffic is on stable, and nothing is urgent.',
       commands: [
         { ...get, what: 'See whether it is aborted (Degraded)' },
         { ...abort, what: 'If it is not, abort it' },

@@ -101,7 +101,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
               ? [failingOf(registry, one.about, one.latest, undefined)]
               : [],
           )
-        : await failedNear(registry, canary, atMs, isOwn);
+        : await failedNear(registry, { canary, services }, atMs, isOwn);
     const isUnknown = noDataCause === 'no_canary_traffic' || noDataCause === 'unknown_tag';
     const others = new Map(
       isUnknown
@@ -119,7 +119,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
   /** Fails of the same canary that were kept within half an hour of a moment. */
   async function failedNear(
     registry: Registry,
-    canary: string,
+    { canary, services }: Pick<Verdict, 'canary' | 'services'>,
     atMs: number,
     isOwn: (about: AskedAbout) => boolean,
   ) {
@@ -128,6 +128,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
     const failed = new Map<string, FailingQuestion>();
     for (const change of read?.available === true ? read.value.changes : []) {
       const isLater = change.atMs > atMs;
+      if (!servicesOfQuestion(registry, change.about).some((name) => services.includes(name))) continue;
       if (change.canary !== canary || change.verdict !== 'fail' || (isOwn(change.about) && !isLater))
         continue;
       failed.set(pathOfRelease(change), {
@@ -343,6 +344,11 @@ function nowPathOf({ url }: FastifyRequest): string {
   return `${path}${params.length === 0 ? '' : `?${params.join('&')}`}`;
 }
 
+/** Another service may release a version of the same name. */
+function servicesOfQuestion(registry: Registry, { kind, name }: AskedAbout): readonly string[] {
+  return kind === 'service' ? [name] : (registry.cujs.get(name)?.services ?? []);
+}
+
 function failingOf(
   registry: Registry,
   about: AskedAbout,
@@ -355,7 +361,7 @@ function failingOf(
     atMs === undefined ? '' : `${path.includes('?') ? '&' : '?'}at=${new Date(atMs + 1_000).toISOString()}`;
   const cuj = about.kind === 'cuj' ? registry.cujs.get(about.name) : undefined;
   return {
-    title: cuj?.title ?? about.name,
+    title: cuj === undefined ? about.name : `${cuj.title ?? cuj.name} (${cuj.services.join(', ')})`,
     path: `${path}${at}`,
     reason: shortReason({ summary }),
     ...(cuj === undefined ? {} : { owner: cuj.owner }),

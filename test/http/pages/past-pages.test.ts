@@ -170,7 +170,9 @@ describe('pages about the past', () => {
     await isKept(2);
     const page = async (url: string) => (await app.inject({ url, headers: html })).body;
     const now = await page('/cujs/login/status?version=v2');
-    expect(now).toMatch(/Do not promote it\..*href="\/cujs\/signup\/status\?version=v2">signup/s);
+    expect(now).toMatch(
+      /Do not promote it\..*href="\/cujs\/signup\/status\?version=v2">signup \(member-api\)/s,
+    );
     expect(now).not.toContain('kubectl argo rollouts promote');
     const given = await page(`/cujs/login/status?version=v2&at=${new Date(clock.nowMs).toISOString()}`);
     expect(given).toMatch(
@@ -178,6 +180,9 @@ describe('pages about the past', () => {
     );
     expect(await page('/cujs/signup/status?version=v2')).not.toContain('Do not promote');
     expect(await page('/cujs/login/status?version=v3')).not.toContain('Do not promote');
+    // Another service has a version of the same name.
+    const other = await page(`/cujs/pay/status?role=x&at=${new Date(clock.nowMs).toISOString()}`);
+    expect(other).not.toContain('Do not promote');
   });
 
   it('show the numbers of their moment, where the verdict had not changed since it was kept', async () => {
@@ -196,7 +201,7 @@ describe('pages about the past', () => {
     const before = new Date(nowMs - 10 * minuteMs).toISOString();
     const { body } = await app.inject({ url: `${question}&at=${before}`, headers: html });
     expect(body).toMatch(
-      /Do not promote it\..*signup<\/a> later, at 08:59:50: 900 of 9000 requests failed\. Owner: team-identity\./s,
+      /Do not promote it\..*signup \(member-api\)<\/a> later, at 08:59:50: 900 of 9000 requests failed\. Owner: team-identity\./s,
     );
     expect(body).not.toContain('kubectl argo rollouts promote');
   });
