@@ -3,7 +3,7 @@ import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts
 import type { Cuj, Service } from '../../domain/registry/model.ts';
 import { type SliName, sliKinds, sliNames } from '../../domain/sli/table.ts';
 import { BudgetChart } from './charts/budget-chart.tsx';
-import { Fact, ScrollRegion } from './elements.tsx';
+import { Fact, Runbook, ScrollRegion } from './elements.tsx';
 import { linkTo, type PageContext } from './page-context.ts';
 import { endpointKey } from './page-ports.ts';
 import {
@@ -16,7 +16,7 @@ import {
   valueText,
 } from './page-text.ts';
 import { pathOfRelease } from './release-path.ts';
-import { BudgetBar, Runbook } from './report-page.tsx';
+import { BudgetBar } from './report-page.tsx';
 
 export interface CujView {
   readonly cuj: Cuj;

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { webLink } from './page-context.ts';
 
 /** A label and its value, one of a list. */
 export function Fact({ label, children }: { label: string; children: ComponentChildren }) {
@@ -29,4 +30,10 @@ export function Command({ children }: { children: ComponentChildren }) {
       <code>{children}</code>
     </pre>
   );
+}
+
+/** The address of a runbook for a browser, or its text. */
+export function Runbook({ text }: { text: string }) {
+  const link = webLink(text);
+  return link === undefined ? <span>{text}</span> : <a href={link}>{text}</a>;
 }

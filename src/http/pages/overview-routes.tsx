@@ -15,6 +15,7 @@ import { CujPage } from './cuj-page.tsx';
 import { keepReads } from './kept-reads.ts';
 import type { PageResponder } from './page-responder.ts';
 import { permalinkOf } from './permalink.ts';
+import { servicesOfQuestion } from './release-path.ts';
 import { ReportPage } from './report-page.tsx';
 import { type CujRow, type RecentRelease, type RecentView, StartPage } from './start-page.tsx';
 
@@ -129,14 +130,13 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
     const releases = services.flatMap(({ service, versions, param }) =>
       versions
         .filter(({ isOlder }) => !isOlder)
-        .map(({ version, firstMs, lastMs }): RecentRelease => {
+        .map(({ version, firstMs }): RecentRelease => {
           const outcome = worstOf(given, registry, service, version);
           const of = registry.services.get(service) as Service;
           return {
             service,
             version,
             firstMs,
-            lastMs,
             ...(outcome === undefined ? {} : { outcome }),
             path:
               param === undefined
@@ -293,8 +293,8 @@ function worstOf(
   const last = new Map<string, GivenChange>();
   for (const change of changes) {
     const { kind, name, params } = change.about;
-    const services = kind === 'service' ? [name] : (registry.cujs.get(name)?.services ?? []);
-    const isAbout = services.includes(service) && Object.values(params).includes(version);
+    const isAbout =
+      servicesOfQuestion(registry, change.about).includes(service) && Object.values(params).includes(version);
     const key = `${kind} ${name}`;
     if (isAbout && !last.has(key)) last.set(key, change);
   }

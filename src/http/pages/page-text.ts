@@ -185,7 +185,7 @@ const sentences: Readonly<Record<Reason, Sentence>> = {
       : `${counted(sli)} on the canary, nearly all within ${durationText(minFaultMs)}. If they go on, the verdict becomes a fail; if not, it was a blip.`,
   ),
   no_data: (verdict) =>
-    verdict.noDataCause === 'no_canary_traffic' || verdict.noDataCause === 'unknown_tag'
+    isUnknownCanary(verdict)
       ? `No request carries ${verdict.canary}. Either no traffic reaches the canary yet, or the version is written differently.`
       : afterReason(verdict),
   shared_cause: of(
@@ -215,4 +215,9 @@ const sentences: Readonly<Record<Reason, Sentence>> = {
 
 export function sentenceOf(verdict: Verdict, policy: GatePolicy): string {
   return sentences[verdict.reason](verdict, verdict.slis[0], policy).trim();
+}
+
+/** Whether no request carries the canary's version: commands about its rollout would reach another one. */
+export function isUnknownCanary({ noDataCause }: Pick<Verdict, 'noDataCause'>): boolean {
+  return noDataCause === 'no_canary_traffic' || noDataCause === 'unknown_tag';
 }

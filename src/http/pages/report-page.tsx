@@ -2,7 +2,7 @@ import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts
 import type { BudgetReport, BudgetState, ReportEntry } from '../../report/report.ts';
 import { sliText } from '../../report/sli-text.ts';
 import { ScrollRegion } from './elements.tsx';
-import { linkTo, type PageContext, webLink } from './page-context.ts';
+import { linkTo, type PageContext } from './page-context.ts';
 import { grouped, momentText, ratioText, shareText, shortReason } from './page-text.ts';
 import { pathOfRelease } from './release-path.ts';
 
@@ -170,10 +170,4 @@ function Blocked({ context, blocked }: { context: PageContext; blocked: ReportVi
       </table>
     </ScrollRegion>
   );
-}
-
-/** The address of a runbook for a browser, or its text. */
-export function Runbook({ text }: { text: string }) {
-  const link = webLink(text);
-  return link === undefined ? <span>{text}</span> : <a href={link}>{text}</a>;
 }

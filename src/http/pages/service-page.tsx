@@ -2,11 +2,12 @@ import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import type { GivenLook } from '../../domain/ports/verdict-history.ts';
 import type { Cuj } from '../../domain/registry/model.ts';
 import { sliKinds } from '../../domain/sli/table.ts';
-import { Command, Fact, ScrollRegion } from './elements.tsx';
+import { Fact, ScrollRegion } from './elements.tsx';
 import { nextStepsOf } from './next-steps.ts';
 import { linkTo, type PageContext } from './page-context.ts';
 import { afterReason, clockText, grouped, objectiveText, outcomeWords, stableText } from './page-text.ts';
 import { PastNote, type PastView } from './past-note.tsx';
+import { StepCommands } from './step-commands.tsx';
 
 /** What the page of a service's verdict shows. */
 export interface ServiceView {
@@ -104,18 +105,7 @@ export function ServicePage({ context, view }: { context: PageContext; view: Ser
       <section aria-labelledby="steps">
         <h2 id="steps">What to do {past === undefined ? 'now' : 'about it'}</h2>
         <p>{steps.explanation}</p>
-        <ul class="commands">
-          {steps.commands.map(({ what, command }) => (
-            <li key={command}>
-              <span>{what}</span>
-              <Command>{command}</Command>
-            </li>
-          ))}
-        </ul>
-        <p class="note">
-          The commands take the service's name for the name of the Rollout, and the current namespace. Change
-          them where yours differ.
-        </p>
+        <StepCommands steps={steps} />
       </section>
       <section aria-labelledby="details">
         <h2 id="details">Details</h2>

@@ -24,7 +24,6 @@ export interface RecentRelease {
   readonly version: string;
   /** Epoch ms. */
   readonly firstMs: number;
-  readonly lastMs: number;
   /** What was given last, where it was kept. */
   readonly outcome?: { readonly verdict: 'pass' | 'fail' | 'inconclusive'; readonly summary: string };
   /** The page of its last verdict. */

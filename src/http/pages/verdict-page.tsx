@@ -12,14 +12,15 @@ import { CountsChart } from './charts/counts-chart.tsx';
 import { EvidenceChart } from './charts/evidence-chart.tsx';
 import { RuledOutChart } from './charts/ruled-out-chart.tsx';
 import { TimelineChart } from './charts/timeline-chart.tsx';
-import { Command, Fact, ScrollRegion } from './elements.tsx';
+import { Command, Fact, Runbook, ScrollRegion } from './elements.tsx';
 import { stableInWindow, timelineOf } from './minutes.ts';
 import { nextStepsOf } from './next-steps.ts';
-import { linkTo, type PageContext, webLink } from './page-context.ts';
+import { linkTo, type PageContext } from './page-context.ts';
 import {
   aheadText,
   clockText,
   grouped,
+  isUnknownCanary,
   objectiveText,
   outcomeWords,
   perMinute,
@@ -33,6 +34,7 @@ import {
 } from './page-text.ts';
 import { PastNote, type PastView } from './past-note.tsx';
 import { Siblings, type SiblingsView } from './siblings.tsx';
+import { StepCommands } from './step-commands.tsx';
 import { type TrendPoint, trendOfSli } from './verdict-trend.ts';
 
 /** What the page of one verdict shows. */
@@ -126,11 +128,6 @@ function worstOf({ verdict, measurement }: VerdictView): string | undefined {
   return `${text} Stable, in the same minutes: ${grouped(stable.bad)} of ${grouped(stable.total)}.`;
 }
 
-/** Whether nothing is known of the canary: commands about its rollout would reach another one. */
-function isUnknownCanary({ noDataCause }: Verdict): boolean {
-  return noDataCause === 'no_canary_traffic' || noDataCause === 'unknown_tag';
-}
-
 /** Their hint is for readers of the JSON: the page says the same in its own words. */
 const decidedByTraffic: ReadonlySet<string> = new Set([
   'within_slo',
@@ -153,7 +150,6 @@ function Steps({ context, view }: { context: PageContext; view: VerdictView }) {
     failsElsewhere: siblings.failing.length > 0,
     isUnknown: isUnknownCanary(verdict),
   });
-  const runbook = webLink(verdict.runbook);
   return (
     <section aria-labelledby="steps">
       <h2 id="steps">What to do {past === undefined ? 'now' : 'about it'}</h2>
@@ -163,7 +159,7 @@ function Steps({ context, view }: { context: PageContext; view: VerdictView }) {
         <Fact label="Owner">{verdict.owner}</Fact>
         {verdict.runbook !== undefined && (
           <Fact label="Runbook">
-            {runbook === undefined ? verdict.runbook : <a href={runbook}>{verdict.runbook}</a>}
+            <Runbook text={verdict.runbook} />
           </Fact>
         )}
         <Fact label="Look at">
@@ -181,20 +177,7 @@ function Steps({ context, view }: { context: PageContext; view: VerdictView }) {
           </ul>
         </Fact>
       </dl>
-      {steps.commands.length > 0 && (
-        <ul class="commands">
-          {steps.commands.map(({ what, command }) => (
-            <li key={command}>
-              <span>{what}</span>
-              <Command>{command}</Command>
-            </li>
-          ))}
-        </ul>
-      )}
-      <p class="note">
-        The commands take the service's name for the name of the Rollout, and the current namespace. Change
-        them where yours differ.
-      </p>
+      <StepCommands steps={steps} />
     </section>
   );
 }

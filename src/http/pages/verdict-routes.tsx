@@ -18,15 +18,15 @@ import {
   serviceNotFound,
 } from '../../evaluation/evaluator.ts';
 import type { AppPorts } from '../server/ports.ts';
-import { endOfLook, refuseUnknownCaller } from '../status/past.ts';
+import { endOfLook, mayAskForPast, refuseUnknownCaller } from '../status/past.ts';
 import { ownOfCuj, ownOfService, type Question, readQuestion } from '../status/question.ts';
 import { createVerdictLinks } from '../status/verdict-link.ts';
 import { queryOf } from './page-context.ts';
 import type { PageResponder } from './page-responder.ts';
-import { clockText, dayText, outcomeWords, sentenceOf, shortReason } from './page-text.ts';
+import { clockText, dayText, isUnknownCanary, outcomeWords, sentenceOf, shortReason } from './page-text.ts';
 import type { PastView } from './past-note.tsx';
 import { paramsOfPermalink } from './permalink.ts';
-import { pathOfRelease } from './release-path.ts';
+import { pathOfRelease, servicesOfQuestion } from './release-path.ts';
 import { ServicePage, serviceTitle } from './service-page.tsx';
 import type { FailingQuestion, SiblingsView } from './siblings.tsx';
 import { VerdictPage, verdictTitle } from './verdict-page.tsx';
@@ -87,9 +87,10 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
   async function siblingsOf(
     registry: Registry,
     about: AskedAbout,
-    { canary, services, noDataCause }: Pick<Verdict, 'canary' | 'services' | 'noDataCause'>,
+    verdict: Pick<Verdict, 'canary' | 'services' | 'noDataCause'>,
     atMs: number | undefined,
   ): Promise<SiblingsView> {
+    const { canary, services } = verdict;
     const asked = atMs === undefined ? await history?.inProgress() : undefined;
     const releases = asked?.available === true ? asked.value : [];
     const isOwn = (other: AskedAbout) => pathOfRelease({ about: other }) === pathOfRelease({ about });
@@ -102,7 +103,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
               : [],
           )
         : await failedNear(registry, { canary, services }, atMs, isOwn);
-    const isUnknown = noDataCause === 'no_canary_traffic' || noDataCause === 'unknown_tag';
+    const isUnknown = isUnknownCanary(verdict);
     const others = new Map(
       isUnknown
         ? ofService
@@ -160,7 +161,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
     const atMs = readMoment(at, ports.now(), dialect);
     const kept = history?.keepsChanges === true ? await history.givenAt(about, atMs) : undefined;
     const given = kept?.available === true ? kept.value : undefined;
-    const mayRecompute = request.caller !== undefined || ports.allowUnauthenticatedPast === true;
+    const mayRecompute = mayAskForPast(ports, request);
     if (given === undefined) refuseUnknownCaller(ports, request);
     return { atMs, given, mayRecompute };
   }
@@ -342,11 +343,6 @@ function nowPathOf({ url }: FastifyRequest): string {
   const [path = '', query = ''] = url.split('?', 2);
   const params = query.split('&').filter((piece) => piece !== '' && !piece.startsWith('at='));
   return `${path}${params.length === 0 ? '' : `?${params.join('&')}`}`;
-}
-
-/** Another service may release a version of the same name. */
-function servicesOfQuestion(registry: Registry, { kind, name }: AskedAbout): readonly string[] {
-  return kind === 'service' ? [name] : (registry.cujs.get(name)?.services ?? []);
 }
 
 function failingOf(

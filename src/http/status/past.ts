@@ -89,10 +89,18 @@ export function createPastAnswers(ports: AppPorts, respond: Respond): AnswerPast
 
 /** Throws CallerError `forbidden` for callers that may not ask about the past. */
 export function refuseUnknownCaller(
+  ports: Pick<AppPorts, 'allowUnauthenticatedPast'>,
+  request: Pick<FastifyRequest, 'caller'>,
+): void {
+  if (!mayAskForPast(ports, request)) throw notAllowed();
+}
+
+/** Whether the caller may have a moment of the past computed: a known caller, unless the setting admits everyone. */
+export function mayAskForPast(
   { allowUnauthenticatedPast }: Pick<AppPorts, 'allowUnauthenticatedPast'>,
   { caller }: Pick<FastifyRequest, 'caller'>,
-): void {
-  if (caller === undefined && allowUnauthenticatedPast !== true) throw notAllowed();
+): boolean {
+  return caller !== undefined || allowUnauthenticatedPast === true;
 }
 
 /** The end of the data that the look at a moment was made of, where it is known: the same end gives the same verdict. */
