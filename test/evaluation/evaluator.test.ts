@@ -154,17 +154,22 @@ describe('the evaluation of a CUJ', () => {
 
   it('keeps no registry alive that was replaced', async () => {
     setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    let current = { ...registry };
-    const replaced = new WeakRef(current);
-    const evaluator = createEvaluator({ registry: () => current, source: calm(), now: () => now });
-    await evaluator.cuj({ cuj: 'login', params }, signal);
-    current = { ...registry };
-    await evaluator.cuj({ cuj: 'slow-data', params }, signal);
-    // A WeakRef holds its object until the current job ends.
-    await new Promise(setImmediate);
-    collect();
+    // An asynchronous collection starts from an empty stack, so that no stale slot of a running function holds the registry.
+    const collect = runInNewContext('gc') as (options: { type: 'major'; execution: 'async' }) => Promise<void>;
+    const judgeThenReplace = async () => {
+      let current = { ...registry };
+      const replaced = new WeakRef(current);
+      const evaluator = createEvaluator({ registry: () => current, source: calm(), now: () => now });
+      await evaluator.cuj({ cuj: 'login', params }, signal);
+      current = { ...registry };
+      await evaluator.cuj({ cuj: 'slow-data', params }, signal);
+      return { evaluator, replaced };
+    };
+    const { evaluator, replaced } = await judgeThenReplace();
+    await collect({ type: 'major', execution: 'async' });
     expect(replaced.deref()).toBeUndefined();
+    // The evaluator outlives the collection, with all that it remembers.
+    await expect(evaluator.cuj({ cuj: 'login', params }, signal)).resolves.toBeDefined();
   });
 
   it('takes the counts of its own endpoints, whatever else the snapshot holds', async () => {
