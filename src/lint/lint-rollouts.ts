@@ -1,8 +1,10 @@
 import type { Registry } from '../domain/registry/model.ts';
+import { checkAddress } from './address-checks.ts';
 import { checkBake } from './bake-checks.ts';
 import { checkCanary } from './canary-checks.ts';
 import type { LintFinding, Report } from './finding.ts';
 import { asksTheGate, checkMetric, gatePath } from './metric-checks.ts';
+import { checkRetries } from './retry-checks.ts';
 import { type RolloutParts, rolloutParts } from './rollout-parts.ts';
 import {
   type ByName,
@@ -73,7 +75,11 @@ export function lintRollouts(inputs: readonly LintInput[], options: TimingOption
     cluster: byName(ofKind('ClusterAnalysisTemplate')),
   };
   const deployments = byName(ofKind('Deployment'));
-  for (const rollout of rollouts) checkRollout(rollout, templates, deployments, options, report);
+  const virtualServices = byName(ofKind('VirtualService'));
+  for (const rollout of rollouts) {
+    checkRetries(rollout, virtualServices, report);
+    checkRollout(rollout, templates, deployments, options, report);
+  }
   return {
     rollouts: rollouts.map(({ name }) => name),
     findings: [...found.values()].sort((a, b) =>
@@ -162,6 +168,7 @@ function checkRollout(
         checkMetric(usedMetric, report);
         if (!asksTheGate(metric)) continue;
         asked = true;
+        checkAddress(usedMetric, template, report);
         checkKnown(metric, options.registry, report);
         checkDryRun(name, analysis, used, report);
         const shortfall = checkTiming(rollout, analysis, usedMetric, options, report);

@@ -99,6 +99,7 @@ describe('values.schema.json', () => {
     ['a proxy with a query', 'datadog.url', 'http://proxy:3128/api?x=1', /pattern/],
     ['an interval of nothing', 'serviceMonitor.interval', '0s', /pattern/],
     ['egress that says nothing', 'networkPolicy.extraEgress', [{}], /fewer than 1/],
+    ['a mesh that is none', 'networkPolicy.istio', 'yes', /allowed values/],
     ['a network that is none', 'networkPolicy.egressCidrs', ['10.0.0.1'], /pattern/],
     ['a port that is none', 'service.port', 70_000, /<= 65535/],
   ])('refuses %s', (_, path, value, message) => {
@@ -116,6 +117,7 @@ describe('values.schema.json', () => {
     ['podDisruptionBudget.maxUnavailable', '50%'],
     ['settings.host', '::'],
     ['networkPolicy.egressCidrs', ['10.0.0.0/8', '2001:db8::/32']],
+    ['networkPolicy.istio', 'sidecar'],
     ['auth.oidc.issuer', 'https://login.example.com/realms/platform'],
     ['auth.oidc.claim', 'https://example.com/team=release=blue'],
     ['settings.publicUrl', 'https://gate.example.com:8443/releases/cuj-gate/'],

@@ -739,6 +739,103 @@ describe('what a metric accepts', () => {
   });
 });
 
+describe('the address of the gate', () => {
+  const url = 'http://cuj-gate.cuj-gate.svc:8080';
+  const at = (other: string, from = good) => from.replaceAll(url, other);
+  const found = (text: string) => lint(text).map(({ severity, rule }) => [severity, rule]);
+  const twice = (rule: string) => [
+    ['warning', rule],
+    ['warning', rule],
+  ];
+
+  it.each([
+    'http://cuj-gate:8080',
+    'http://cuj-gate.gates:8080',
+    'http://cuj-gate.gates.svc.cluster.local:8080/base',
+    'http://10.2.3.4:8080',
+    'http://[fd00::1]:8080',
+    'https://cuj-gate.example.com',
+    // What it is cannot be seen in these files.
+    'http://{{args.gate}}:8080',
+  ])('may be %s', (address) => {
+    expect(found(at(address))).toEqual([]);
+  });
+
+  it.each(['http://cuj-gate.example.com', 'http://203.0.113.7:8080', 'HTTP://gate.eu.example.com:8080/base'])(
+    'is answered by whatever is on the way: %s',
+    (address) => {
+      expect(found(at(address))).toEqual(twice('gate-over-http'));
+    },
+  );
+
+  it('is taken from an argument with a fixed value', () => {
+    const text = at('http://{{ args.gate }}').replaceAll(
+      '\n  args:\n    - name: version\n',
+      '\n  args:\n    - name: gate\n      value: gate.eu.example.com\n    - name: version\n',
+    );
+    expect(found(text)).toEqual(twice('gate-over-http'));
+  });
+
+  it('proves nothing with any certificate', () => {
+    const text = at('https://gate.eu.example.com').replaceAll(
+      '      web:\n',
+      '      web:\n          insecure: true\n',
+    );
+    expect(found(text)).toEqual(twice('certificate-not-verified'));
+  });
+
+  it('is not that of browsers, where a proxy may respond with its login page', () => {
+    const linked = sample({ ...made, publicUrl: 'https://gate.eu.example.com/base' });
+    expect(found(linked)).toEqual([]);
+    expect(found(at('https://Gate.eu.example.com/base', linked))).toEqual(twice('asks-address-of-browsers'));
+    expect(found(at('https://other.eu.example.com', linked))).toEqual([]);
+  });
+});
+
+describe('retries of a mesh', () => {
+  const routes = (retries: string, name = 'primary') => `---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: shop
+spec:
+  http:
+    - name: ${name}
+      retries: ${retries}
+      route: []
+`;
+  const found = (retries: string, name?: string) =>
+    lint(`${good}${routes(retries, name)}`).map(({ rule, message }) => [rule, message]);
+
+  it.each([
+    ['{attempts: 2, retryOn: "5xx"}', '5xx', '2 times'],
+    ['{attempts: 1, retryOn: "connect-failure, gateway-error,503"}', 'gateway-error, 503', '1 time'],
+    ['{attempts: 3, retryOn: "retriable-status-codes,reset"}', 'retriable-status-codes', '3 times'],
+  ])('count every attempt that was served: %s', (retries, on, times) => {
+    expect(found(retries)).toEqual([
+      [
+        'retries-count',
+        `Route "primary" of VirtualService "shop" repeats requests that were answered with an error (${on}), up to ${times}.`,
+      ],
+    ]);
+  });
+
+  it.each([
+    ['none', '{attempts: 0, retryOn: "5xx"}'],
+    [
+      'those of requests that were not served',
+      '{attempts: 3, retryOn: "connect-failure,refused-stream,cancelled"}',
+    ],
+    ['the default ones', '{attempts: 3}'],
+  ])('may be %s', (_, retries) => {
+    expect(found(retries)).toEqual([]);
+  });
+
+  it('are looked at in the routes that the Rollout uses', () => {
+    expect(found('{attempts: 2, retryOn: "5xx"}', 'other')).toEqual([]);
+  });
+});
+
 describe('time and traffic', () => {
   const short = spoil(spoil(good, 'duration: 5m', 'duration: 10s'), 'count: 45\n', 'count: 1\n');
 
