@@ -155,7 +155,10 @@ describe('the evaluation of a CUJ', () => {
   it('keeps no registry alive that was replaced', async () => {
     setFlagsFromString('--expose-gc');
     // An asynchronous collection starts from an empty stack, so that no stale slot of a running function holds the registry.
-    const collect = runInNewContext('gc') as (options: { type: 'major'; execution: 'async' }) => Promise<void>;
+    const collect = runInNewContext('gc') as (options: {
+      type: 'major';
+      execution: 'async';
+    }) => Promise<void>;
     const judgeThenReplace = async () => {
       let current = { ...registry };
       const replaced = new WeakRef(current);
