@@ -24,6 +24,7 @@ import { loadOffline } from './support/offline-registry.ts';
 import { openDatadog } from './support/open-datadog.ts';
 import { type Drift, driftOf, OutputError, type OwnedFile, writeFolder } from './support/output-folder.ts';
 import { stepsForGiven, stepsForMeasured, unknownService } from './support/traffic-options.ts';
+import { versionSources } from './support/version-sources.ts';
 import { problemText } from './validate.ts';
 
 type Generator = (registry: Registry, flags: GenerateFlags, steps: Sizes) => GeneratedFile[];
@@ -45,6 +46,7 @@ const examples = `
 Examples:
   cuj-gate generate analysis-templates --registry cujs.yaml | kubectl apply -n shop -f -
   cuj-gate generate all --registry cujs.yaml --out generated
+  cuj-gate generate analysis-templates --rollouts deploy/ --out deploy/analysis-templates
   cuj-gate generate rollout analysis-templates --requests-per-minute 40 --requests-per-minute search-api=2000
   cuj-gate generate all --registry cujs.yaml --out generated --check     in CI: exit code 1 if files differ`;
 
@@ -105,10 +107,14 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
     const flags = withPublicUrl(given, io.env);
     checkServices(loaded.registry, flags);
     checkParams(loaded.registry, flags.param);
-    const steps = await stepsOf(loaded.registry, wanted, flags, io);
+    const sourced = await withVersionSources(loaded.registry, flags, io);
+    const steps = await stepsOf(loaded.registry, wanted, sourced, io);
     if (steps === undefined) return exitCodes.misuse;
     const files = wanted.flatMap((name) =>
-      (generators[name] as Generator)(loaded.registry, flags, steps).map((file) => ({ ...file, what: name })),
+      (generators[name] as Generator)(loaded.registry, sourced, steps).map((file) => ({
+        ...file,
+        what: name,
+      })),
     );
     if (flags.out === undefined) {
       io.stdout.write(streamText(files));
@@ -130,6 +136,19 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
     }
     throw error;
   }
+}
+
+/** The options with the source of each service's version, where Rollouts are given to read it from. */
+async function withVersionSources(registry: Registry, flags: GenerateFlags, io: Io): Promise<GenerateFlags> {
+  if (flags.rollouts.length === 0) return flags;
+  if (flags.versionFrom !== undefined) {
+    throw new GenerateError(
+      '--version-from and --rollouts are both given.',
+      'Use one of them: --version-from is for all services, --rollouts reads it from each Rollout.',
+    );
+  }
+  const note = (text: string) => void io.stderr.write(`${text}\n`);
+  return { ...flags, versionFromOf: await versionSources(registry, flags.rollouts, note) };
 }
 
 function checkServices(registry: Registry, { service, requestsPerMinute }: GenerateFlags): void {

@@ -4,8 +4,8 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import type { Registry } from '../domain/registry/model.ts';
 import { hasAtMostThreeDecimals } from '../domain/registry/objective.ts';
 import { builtInDefaults, builtInPolicy } from '../domain/registry/resolve-defaults.ts';
-import type { LintFinding } from '../lint/finding.ts';
-import { type LintInput, type LintResult, lintRollouts } from '../lint/lint-rollouts.ts';
+import type { LintFinding, LintInput } from '../lint/finding.ts';
+import { type LintResult, lintRollouts } from '../lint/lint-rollouts.ts';
 import { seconds } from '../lint/rollout-parts.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io } from './support/io.ts';

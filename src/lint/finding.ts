@@ -29,3 +29,9 @@ export type Report = (
   meaning: string,
   fix: string,
 ) => void;
+
+/** A file of manifests. */
+export interface LintInput {
+  readonly file: string;
+  readonly text: string;
+}

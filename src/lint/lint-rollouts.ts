@@ -2,7 +2,7 @@ import type { Registry } from '../domain/registry/model.ts';
 import { checkAddress } from './address-checks.ts';
 import { checkBake } from './bake-checks.ts';
 import { checkCanary } from './canary-checks.ts';
-import type { LintFinding, Report } from './finding.ts';
+import type { LintFinding, LintInput, Report } from './finding.ts';
 import { asksTheGate, checkMetric, gatePath } from './metric-checks.ts';
 import { checkRetries } from './retry-checks.ts';
 import { type RolloutParts, rolloutParts } from './rollout-parts.ts';
@@ -12,17 +12,12 @@ import {
   checkDryRun,
   checkNames,
   literalArgs,
-  named,
+  podsOf,
   resolve,
   type Templates,
 } from './templates.ts';
 import { checkTiming, type Shortfall, type TimingOptions } from './timing-checks.ts';
 import { type Place, placesIn } from './yaml-node.ts';
-
-export interface LintInput {
-  readonly file: string;
-  readonly text: string;
-}
 
 export interface LintResult {
   /** Names of the Rollouts that were checked. */
@@ -151,7 +146,7 @@ function checkRollout(
     );
   }
   checkBake(rollout, report);
-  const pods = podsOf(rollout, deployments);
+  const pods = podsOf(place, deployments);
   let asked = false;
   let all = true;
   for (const analysis of analyses) {
@@ -202,12 +197,4 @@ function checkKnown(metric: Place, registry: Registry | undefined, report: Repor
     'The gate responds with 404, which is an error to Argo; enough errors abort the rollout.',
     'Correct the name, or add it to the registry.',
   );
-}
-
-/** The pod template, also where the Rollout takes it from a Deployment. */
-function podsOf({ place }: RolloutParts, deployments: ByName): Place | undefined {
-  const own = place.at('spec', 'template');
-  if (own.exists) return own;
-  const referred = place.at('spec', 'workloadRef', 'name').text;
-  return referred === undefined ? undefined : named(deployments, referred, place)?.at('spec', 'template');
 }

@@ -33,6 +33,14 @@ export function named(all: ByName, name: string, rollout: Place): Place | undefi
   return same ?? places.find((place) => own === undefined || namespaceOf(place) === undefined);
 }
 
+/** The pod template of a Rollout, also where the Rollout takes it from a Deployment. */
+export function podsOf(place: Place, deployments: ByName): Place | undefined {
+  const own = place.at('spec', 'template');
+  if (own.exists) return own;
+  const referred = place.at('spec', 'workloadRef', 'name').text;
+  return referred === undefined ? undefined : named(deployments, referred, place)?.at('spec', 'template');
+}
+
 /** The templates of an analysis, with those that they are made of; `complete` where all of them are among the files. */
 export function resolve(
   { place: rollout }: RolloutParts,

@@ -2,8 +2,8 @@ import type { Report } from './finding.ts';
 import type { RolloutParts } from './rollout-parts.ts';
 import type { Place } from './yaml-node.ts';
 
-const hashLabel = 'rollouts-pod-template-hash';
-const versionTag = 'tags.datadoghq.com/version';
+export const hashLabel = 'rollouts-pod-template-hash';
+export const versionTag = 'tags.datadoghq.com/version';
 
 /** Where an analysis takes the canary's version from. */
 export type VersionOrigin =
@@ -13,7 +13,7 @@ export type VersionOrigin =
   | { readonly of: 'rollout'; readonly member: 'labels' | 'annotations'; readonly key: string };
 
 /** A version that the pods give to Datadog. */
-interface Reported {
+export interface Reported {
   readonly place: Place;
   /** `DD_VERSION`. */
   readonly what: string;
@@ -59,7 +59,7 @@ export function checkVersion(
 }
 
 /** DD_VERSION of each container, which wins over the label. */
-function reportedBy(pods: Place): Reported[] {
+export function reportedBy(pods: Place): Reported[] {
   const labels = pods.at('metadata', 'labels');
   const variables = containersOf(pods)
     .flatMap((container) => container.at('env').items)
@@ -88,7 +88,7 @@ function maySetElsewhere(pods: Place): boolean {
   );
 }
 
-function containersOf(pods: Place): Place[] {
+export function containersOf(pods: Place): Place[] {
   return pods.at('spec', 'containers').items;
 }
 
@@ -185,12 +185,12 @@ function isUnknown({ label, value }: Reported): boolean {
 }
 
 /** Kubernetes, or what writes the manifest, replaces it. */
-function isFilledLater(value: string): boolean {
+export function isFilledLater(value: string): boolean {
   return /\$[({]|\{\{/.test(value);
 }
 
 /** Datadog stores tags in lower case. */
-function isSameTag(value: string | undefined, other: string): boolean {
+export function isSameTag(value: string | undefined, other: string): boolean {
   return value?.toLowerCase() === other.toLowerCase();
 }
 

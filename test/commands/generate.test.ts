@@ -661,3 +661,70 @@ describe('lint rollout', () => {
     expect(stderr).toContain(message);
   });
 });
+
+describe('generate --rollouts', () => {
+  const tag = 'tags.datadoghq.com/version';
+  const rollout = (name: string, own: object, pods: object, env: readonly object[] = []) =>
+    `${JSON.stringify({
+      kind: 'Rollout',
+      metadata: { name, labels: own },
+      spec: { template: { metadata: { labels: pods }, spec: { containers: [{ name: 'app', env }] } } },
+    })}\n`;
+  const read = (...args: string[]) => generate(['rollout', '--rollouts', join(dir, 'deploy'), ...args]);
+  const write = async (...texts: string[]) => {
+    await mkdir(join(dir, 'deploy', 'deeper'), { recursive: true });
+    await writeFile(join(dir, 'deploy', 'deeper', 'all.yaml'), texts.join('---\n'));
+    await writeFile(join(dir, 'deploy', 'README.md'), 'not: a: manifest');
+  };
+
+  it('takes a readable label where the Rollout has one, and says what it costs', async () => {
+    await write(rollout('shop', { [tag]: '1.4' }, { [tag]: '1.4' }));
+    const { code, stdout, stderr } = await read();
+    expect(code).toBe(0);
+    expect(stdout).toContain(`fieldPath: metadata.labels['${tag}']`);
+    expect(stdout).not.toContain('podTemplateHashValue');
+    expect(stderr).toBe(
+      `shop: version from the label ${tag}; change it with every release, also where only configuration changes (${join(dir, 'deploy/deeper/all.yaml')}:1: the Rollout and its pods have the label ${tag})\n`,
+    );
+  });
+
+  it('takes the pod template hash otherwise', async () => {
+    await write(rollout('shop', {}, {}));
+    expect((await read()).stdout).toContain('podTemplateHashValue: Latest');
+    expect((await generate(['rollout'])).stdout).toContain('podTemplateHashValue: Latest');
+  });
+
+  it.each([
+    [
+      'a version that Argo cannot read',
+      [rollout('shop', {}, { [tag]: '1.4' })],
+      [],
+      'Give the Rollout itself (metadata.labels) the label tags.datadoghq.com/version',
+    ],
+    [
+      'two Rollouts of a service that disagree',
+      [
+        rollout('shop', {}, {}),
+        rollout('shop-2', {}, { version: '1' }, [
+          { name: 'DD_SERVICE', value: 'shop' },
+          { name: 'DD_VERSION', value: '1' },
+        ]),
+      ],
+      [],
+      'Keep it in the same place in all Rollouts of a service.',
+    ],
+    [
+      'no Rollout of a known service',
+      [rollout('other', {}, {})],
+      [],
+      'belongs to no service of the registry',
+    ],
+    ['two answers', [rollout('shop', {}, {})], ['--version-from', 'label:version'], 'Use one of them'],
+    ['a folder that is not there', [], [], 'Give the file or folder of your Rollouts'],
+  ])('refuses %s', async (_, texts, args, message) => {
+    if (texts.length > 0) await write(...texts);
+    const { code, stdout, stderr } = await read(...args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(message);
+  });
+});

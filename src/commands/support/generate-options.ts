@@ -25,7 +25,11 @@ export interface GenerateFlags {
   readonly publicUrl?: string;
   readonly kind: TemplateKind;
   readonly namespace?: string;
-  readonly versionFrom: ValueSource;
+  /** Undefined: that of each Rollout of `rollouts`, otherwise the default. */
+  readonly versionFrom?: ValueSource;
+  readonly rollouts: readonly string[];
+  /** By service, as found in `rollouts`. */
+  readonly versionFromOf?: ReadonlyMap<string, ValueSource>;
   readonly param: ReadonlyMap<string, ValueSource>;
   readonly authSecret?: { secret: string; key: string };
   readonly oauth2TokenUrl?: string;
@@ -79,10 +83,14 @@ export function addGenerateOptions(command: Command): Command {
     ).argParser(namespaceName),
     new Option(
       '--version-from <source>',
-      'source of the version: pod-template-hash, label:KEY of the pods, or field:PATH of the Rollout',
+      'source of the version: pod-template-hash, label:KEY of the pods, or field:PATH of the Rollout (default: what the Rollouts of --rollouts have; otherwise pod-template-hash)',
+    ).argParser(versionSource),
+    new Option(
+      '--rollouts <path>',
+      'file or folder with your Rollouts, to read from them where each has its version; may be repeated',
     )
-      .argParser(versionSource)
-      .default(defaults.versionFrom, 'pod-template-hash'),
+      .argParser(collect)
+      .default([], 'none'),
     new Option(
       '--param <name=source>',
       'source of one parameter of a selector, also value:TEXT and pod-template-hash:Stable; may be repeated',
@@ -177,14 +185,15 @@ export function rolloutOptions(
   flags: GenerateFlags,
   steps: ReadonlyMap<string, SizedSteps> = new Map(),
 ): RolloutOptions {
-  const { gateUrl: url, kind, namespace, versionFrom, param, interval: every, initialDelay } = flags;
+  const { gateUrl: url, kind, namespace, param, interval: every, initialDelay } = flags;
   const limits = gateLimits(every);
   return {
     gateUrl: url,
     publicUrl: flags.publicUrl,
     kind,
     namespace,
-    versionFrom,
+    versionFrom: flags.versionFrom ?? defaults.versionFrom,
+    versionFromOf: flags.versionFromOf ?? defaults.versionFromOf,
     params: param,
     auth: authOf(flags),
     interval: every,

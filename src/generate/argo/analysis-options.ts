@@ -76,6 +76,7 @@ export const defaultAnalysisOptions: AnalysisOptions = {
   gateErrors: 60,
   registryDigest: false,
   versionFrom: { kind: 'pod-template-hash', of: 'Latest' },
+  versionFromOf: new Map(),
   params: new Map(),
 };
 

@@ -14,6 +14,8 @@ export type ValueSource =
 export interface CanaryArgOptions {
   /** The source of the canary selector's version parameter. */
   readonly versionFrom: ValueSource;
+  /** The same for single services, by their names in the registry. */
+  readonly versionFromOf: ReadonlyMap<string, ValueSource>;
   /** Sources of other parameters, by their names in the registry. */
   readonly params: ReadonlyMap<string, ValueSource>;
 }
@@ -74,9 +76,10 @@ export function parseValueSource(text: string): ValueSource | { readonly error: 
 export function argsOf(service: Service, options: CanaryArgOptions): readonly CanaryArg[] {
   const required = service.canary.params;
   const optional = (service.stable?.params ?? []).filter((param) => !required.includes(param));
+  const versionFrom = options.versionFromOf.get(service.name) ?? options.versionFrom;
   const found: CanaryArg[] = [];
   for (const param of required) {
-    const source = options.params.get(param) ?? (required.length === 1 ? options.versionFrom : undefined);
+    const source = options.params.get(param) ?? (required.length === 1 ? versionFrom : undefined);
     if (source === undefined) {
       throw new GenerateError(
         `The canary selector of service "${service.name}" takes ${required.join(', ')}: the source of ${param} is unknown.`,
@@ -93,8 +96,7 @@ export function argsOf(service: Service, options: CanaryArgOptions): readonly Ca
   }
   for (const param of optional) {
     // Argo knows only the hash of the stable pods. For any other source, stable is the rest of the traffic.
-    const byHash =
-      options.versionFrom.kind === 'pod-template-hash' && required.length === 1 && optional.length === 1;
+    const byHash = versionFrom.kind === 'pod-template-hash' && required.length === 1 && optional.length === 1;
     const source = options.params.get(param) ?? (byHash ? stableHash : undefined);
     if (source !== undefined) found.push(canaryArg(param, source));
   }
