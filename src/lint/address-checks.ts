@@ -58,12 +58,15 @@ function hostOfPages(template: Place): string | undefined {
   return /^https?:\/\/([^/:?#]+)/i.exec(link ?? '')?.[1]?.toLowerCase();
 }
 
-/** A Service, as NAME, NAME.NAMESPACE or with its domain; or an address of a private network. */
+const namePart = /^[a-z0-9-]+$/i;
+const privateAddress = /^(127|10|192\.168|172\.(1[6-9]|2\d|3[01]))\.[\d.]+$|^\[(::1|f[cd][0-9a-f:]+)\]$/i;
+
+/** A Service, as NAME, NAME.NAMESPACE, NAME.NAMESPACE.svc or with the cluster's domain; or an address of a private network. */
 function isInCluster(host: string): boolean {
+  if (privateAddress.test(host)) return true;
+  const parts = host.split('.');
   return (
-    /^[a-z0-9-]+(\.[a-z0-9-]+)?$/i.test(host) ||
-    /\.(svc|svc\..+|cluster\.local)\.?$/i.test(host) ||
-    /^(127|10|192\.168|172\.(1[6-9]|2\d|3[01]))\.[\d.]+$/.test(host) ||
-    /^\[(::1|f[cd][0-9a-f:]+)\]$/i.test(host)
+    (parts.length <= 2 || parts[2]?.toLowerCase() === 'svc') &&
+    parts.slice(0, 2).every((part) => namePart.test(part))
   );
 }
