@@ -198,3 +198,44 @@ describe('a verdict', () => {
     );
   });
 });
+
+describe('a window of two hours', () => {
+  /** Bytes of all arrays that a value holds, each buffer once. */
+  function bytesOf(value: unknown, seen = new Set<unknown>()): number {
+    if (typeof value !== 'object' || value === null || seen.has(value)) return 0;
+    seen.add(value);
+    if (ArrayBuffer.isView(value)) return bytesOf(value.buffer, seen);
+    if (value instanceof ArrayBuffer) return value.byteLength;
+    const parts = value instanceof Map ? [...value.values()] : Object.values(value);
+    return parts.reduce<number>((sum, part) => sum + bytesOf(part, seen), 0);
+  }
+
+  it('holds about twice the counts that minutes alone take', async () => {
+    const registry = registryWith({ maxWindow: '2h' });
+    const source = new Rates((side) => requests[side]);
+    const kept: unknown[] = [];
+    const keeping = {
+      async measure(query: BatchQuery) {
+        const snapshot = await source.measure(query);
+        kept.push(snapshot);
+        return snapshot;
+      },
+    };
+    // The recent part is longest where the past is about to move.
+    const now = () => startMs + 4.5 * bucketMs;
+    const limits = { ttlMs: 30_000, maxEntries: 1_000, maxBytes: 1e9 };
+    const cached = createCachedSource(keeping, { ...limits, now, epochNow: now });
+    const evaluator = createEvaluator({ registry: () => registry, source: cached, now });
+    const { evaluations } = await evaluator.service({ service: 'shop', params }, signal);
+    const measurements = evaluations.map(({ measurement }) => measurement);
+    const [query] = source.asked;
+    const fromMs = startMs - 120 * bucketMs;
+    const minutes = await source.measure({
+      ...(query as BatchQuery),
+      stepMs: bucketMs,
+      fromMs,
+      toMs: startMs,
+    });
+    expect(bytesOf([kept, measurements])).toBeLessThanOrEqual(2.1 * bytesOf(minutes));
+  });
+});

@@ -42,7 +42,7 @@ export function measurementOf(
   const fromMs = floorMinute(toMs) - spanMsOf(cuj);
   const minutes = Math.ceil((toMs - fromMs) / bucketMs);
   const recent = recentOf(asked, fromMs, toMs);
-  const none = new Float64Array(minutes);
+  const none = zeros(minutes);
   const noRequests: Series = { total: none, bad: none };
   const cut = (
     from: Snapshots,
@@ -197,22 +197,36 @@ function minutesOf(
     return newest && bucketsOf(newest, Math.round((fromMs - recent.fromMs) / bucketMs), minutes);
   const older = past && pick(past);
   if (older === undefined && newest === undefined) return undefined;
-  const counts = new Float64Array(minutes);
+  let counts: Float64Array | undefined;
+  const add = (minute: number, count: number) => {
+    // Most series of bad events have none: they share one array of zeros.
+    if (count === 0) return;
+    counts ??= new Float64Array(minutes);
+    counts[minute] = (counts[minute] as number) + count;
+  };
   if (older !== undefined && past !== undefined) {
     const offset = Math.round((fromMs - past.fromMs) / bucketMs);
     const end = Math.min(minutes, older.length - offset);
-    for (let i = Math.max(0, -offset); i < end; i += 1) counts[i] = older[i + offset] as number;
+    for (let i = Math.max(0, -offset); i < end; i += 1) add(i, older[i + offset] as number);
   }
   if (newest !== undefined) {
     const { stepMs } = recent;
     for (let i = 0; i < newest.length; i += 1) {
       const atMs = recent.fromMs + i * stepMs;
       if (atMs < fromMs || atMs >= toMs) continue;
-      const minute = Math.floor((atMs - fromMs) / bucketMs);
-      counts[minute] = (counts[minute] as number) + (newest[i] as number);
+      add(Math.floor((atMs - fromMs) / bucketMs), newest[i] as number);
     }
   }
-  return counts;
+  return counts ?? zeros(minutes);
+}
+
+/** Zeros of the latest length that was asked for: nearly all verdicts of a process are about the same span. */
+let latestZeros = new Float64Array(0);
+
+/** So many zeros, which nobody may write to. */
+function zeros(length: number): Float64Array {
+  if (latestZeros.length !== length) latestZeros = new Float64Array(length);
+  return latestZeros;
 }
 
 /** The end of what can be judged, and what is left out behind it because counts have not arrived. */
