@@ -44,7 +44,8 @@ const logged = [...sources.values()].flatMap((source) =>
 describe('docs/operations.md', () => {
   it('begins with a rollout that is stopped, and the command that fills in the others', () => {
     expect(/^## (.*)$/m.exec(text)?.[1]).toBe('A rollout is paused or was aborted');
-    expect(text.indexOf('```sh\nGATE=')).toBeLessThan(text.indexOf('###'));
+    expect(/^### (.*)$/m.exec(text)?.[1]).toBe('1. Paste this block');
+    expect(text.split('\n').findIndex((line) => line.startsWith('GATE='))).toBeLessThan(30);
   });
 
   it.each(stopping('inconclusive'))('says what to do about a rollout that is paused by %s', (name) => {
