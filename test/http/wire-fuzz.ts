@@ -171,6 +171,7 @@ export function wireCase(draw: Draw): WireCase {
  * be complete, and its body a JSON object, or a page where one of the requests names it.
  */
 export async function tryOnWire(port: number, { bytes, cuts, sound: least }: WireCase): Promise<string[]> {
+  const startedMs = performance.now();
   const wire = dial(port);
   wire.socket.setNoDelay(true);
   let from = 0;
@@ -193,7 +194,11 @@ export async function tryOnWire(port: number, { bytes, cuts, sound: least }: Wir
     if (mayBePage && /^<!doctype html>\n.*<\/html>\n$/s.test(answer.body)) return [];
     return isObject(answer.body) ? [] : [`${answer.status} with the body ${answer.body.slice(0, 200)}`];
   });
-  if (answers.length < least) wrong.push(`${answers.length} answers to ${least} sound requests`);
+  if (answers.length < least) {
+    const ms = Math.round(performance.now() - startedMs);
+    const how = `${wire.error() ?? 'closed'} after ${ms} ms, ${wire.socket.bytesWritten} of ${bytes.length} bytes sent`;
+    wrong.push(`${answers.length} answers to ${least} sound requests (${how})`);
+  }
   return wrong;
 }
 

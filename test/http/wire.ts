@@ -47,6 +47,8 @@ export interface Wire {
   readonly answers: (count: number) => Promise<WireAnswer[]>;
   /** Resolves with all data when the other side has closed. */
   readonly closed: Promise<string>;
+  /** The code of the error that ended the connection, such as ECONNRESET. */
+  readonly error: () => string | undefined;
 }
 
 /** A raw connection to the app. With `allowHalfOpen` it can still send after the other side has ended. */
@@ -63,12 +65,16 @@ export function dial(
     received += chunk.toString('latin1');
     changed();
   });
-  socket.on('error', () => {});
+  let error: string | undefined;
+  socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+    error = code;
+  });
   const closed = new Promise<string>((resolve) => socket.on('close', () => resolve(received)));
   return {
     socket,
     received: () => received,
     closed,
+    error: () => error,
     answers: (count) =>
       new Promise((resolve, reject) => {
         const look = () => {
