@@ -3,8 +3,13 @@ import { mkdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/p
 import { dirname, join } from 'node:path';
 import type { GeneratedFile } from '../../generate/output/generated-file.ts';
 
-/** The manifest in every output folder: the files that were written, their generators and their digests. */
-export const manifestName = '.cuj-gate-manifest.json';
+/**
+ * The manifest in every output folder: the files that were written, their generators and their digests. It is JSON without
+ * the ending, because Argo CD and kubectl take every `*.json` of a folder for a Kubernetes object.
+ */
+export const manifestName = '.cuj-gate-manifest';
+/** The manifest's name until 0.1. The next run moves its content to the new name. */
+export const formerManifestName = '.cuj-gate-manifest.json';
 const format = 'cuj-gate/manifest/v1';
 
 /** A file with the generator that made it. */
@@ -69,6 +74,8 @@ export async function driftOf(
   const wanted = manifestText(nextManifest(manifest, files, generators));
   const old = await readText(join(folder, manifestName));
   if (old !== wanted) drifts.push({ path: manifestName, old, new: wanted });
+  const former = await readText(join(folder, formerManifestName));
+  if (former !== undefined) drifts.push({ path: formerManifestName, old: former, new: undefined });
   return drifts.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
@@ -129,6 +136,9 @@ export async function writeFolder(
   }
   const text = manifestText(nextManifest(manifest, files, generators));
   if ((await readText(join(folder, manifestName))) !== text) await replace(join(folder, manifestName), text);
+  // Only now: after an interrupted run, one of the two has all files.
+  const former = join(folder, formerManifestName);
+  if ((await readText(former)) !== undefined) await unlink(former);
   return { written, unchanged: files.length - written.length, removed, kept };
 }
 
@@ -168,8 +178,12 @@ function manifestText(manifest: Manifest): string {
 }
 
 async function readManifest(folder: string): Promise<Manifest> {
-  const path = join(folder, manifestName);
-  const text = await readText(path);
+  let path = join(folder, manifestName);
+  let text = await readText(path);
+  if (text === undefined) {
+    path = join(folder, formerManifestName);
+    text = await readText(path);
+  }
   if (text === undefined) return new Map();
   const broken = (why: string) =>
     new OutputError([
