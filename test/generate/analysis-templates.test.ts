@@ -101,6 +101,12 @@ describe('what a template is found by', () => {
     });
   });
 
+  it('is in an earlier sync wave of Argo CD than Rollouts, which have none and so wave 0', () => {
+    for (const { metadata } of all) {
+      expect(Number(metadata.annotations['argocd.argoproj.io/sync-wave'])).toBeLessThan(0);
+    }
+  });
+
   it('puts an owner that is no label into an annotation', () => {
     const [template] = documentsOf(
       textOf(

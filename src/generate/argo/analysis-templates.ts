@@ -5,7 +5,14 @@ import { type GeneratedFile, GenerateError, sortedBy } from '../output/generated
 import { wrapped, type YamlDocument, type YamlNote, yamlText } from '../output/yaml-text.ts';
 import { type AnalysisOptions, watchInconclusiveLimit } from './analysis-options.ts';
 import { cujQuestions, judgedServices, type Question, serviceQuestion } from './canary-args.ts';
-import { entryDigest, linkNotes, pageAnnotations, prefix, searchable } from './kubernetes-metadata.ts';
+import {
+  beforeRollouts,
+  entryDigest,
+  linkNotes,
+  pageAnnotations,
+  prefix,
+  searchable,
+} from './kubernetes-metadata.ts';
 import { countFor } from './sized-steps.ts';
 
 /** `watch`: a background analysis, which can abort. `gate`: an inline analysis step, which has to pass. */
@@ -120,6 +127,7 @@ function template(
 ): YamlDocument {
   const { labels, annotations } = searchable({ ...subject.facts, use });
   const all = {
+    ...beforeRollouts,
     ...annotations,
     ...subject.annotations,
     ...pageAnnotations(options.publicUrl, [question.cuj]),
@@ -137,7 +145,7 @@ function template(
       name: templateName(question, use),
       ...(namespace === undefined ? {} : { namespace }),
       labels,
-      ...(Object.keys(all).length === 0 ? {} : { annotations: all }),
+      annotations: all,
     },
     spec: { ...(args.length === 0 ? {} : { args }), metrics: [metric(question, use, subject, options)] },
   };
@@ -229,7 +237,13 @@ function notesOf(
   options: AnalysisOptions,
 ): YamlNote[] {
   const at = (...path: (string | number)[]) => ['spec', 'metrics', 0, ...path];
-  const notes: YamlNote[] = linkNotes(options.publicUrl, 'metadata');
+  const notes: YamlNote[] = [
+    {
+      at: ['metadata', 'annotations', 'argocd.argoproj.io/sync-wave'],
+      lines: ['Argo CD creates templates before the Rollouts that refer to them.'],
+    },
+    ...linkNotes(options.publicUrl, 'metadata'),
+  ];
   if (hasArgs) {
     notes.push({
       at: ['spec', 'args'],

@@ -68,6 +68,12 @@ export function linkNotes(publicUrl: string | undefined, ...metadata: YamlNote['
 }
 
 /**
+ * Argo CD applies objects wave by wave, and those of one wave in no order that would put templates before Rollouts. Without an
+ * annotation, an object is in wave 0.
+ */
+export const beforeRollouts = { 'argocd.argoproj.io/sync-wave': '-1' } as const;
+
+/**
  * SHA-256 of one CUJ and its services, as the gate resolves them. It changes only if something changes that this CUJ is
  * judged by or shown with; the registry's digest changes with every byte.
  */
