@@ -19,6 +19,7 @@ import {
   withPublicUrl,
 } from './support/generate-options.ts';
 import { exitCodes, type Io } from './support/io.ts';
+import { arrange } from './support/layout-folder.ts';
 import { measureTraffic } from './support/measure-traffic.ts';
 import { loadOffline } from './support/offline-registry.ts';
 import { openDatadog } from './support/open-datadog.ts';
@@ -48,6 +49,7 @@ Examples:
   cuj-gate generate all --registry cujs.yaml --out generated
   cuj-gate generate analysis-templates --rollouts deploy/ --out deploy/analysis-templates
   cuj-gate generate rollout analysis-templates --requests-per-minute 40 --requests-per-minute search-api=2000
+  cuj-gate generate analysis-templates --registry cujs.yaml --layout helm --out charts/shop
   cuj-gate generate all --registry cujs.yaml --out generated --check     in CI: exit code 1 if files differ`;
 
 /** The command; `exit` receives the exit code. */
@@ -94,6 +96,11 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
     complain(`${given.check ? '--check' : '--force'} requires --out DIR, the folder to compare or write.`);
     return exitCodes.misuse;
   }
+  if (given.out === undefined && given.layout !== undefined && given.layout !== 'plain') {
+    const folder = given.layout === 'helm' ? 'the folder of the chart' : 'the folder of the kustomization';
+    complain(`--layout ${given.layout} requires --out DIR, ${folder}.`);
+    return exitCodes.misuse;
+  }
   const loaded = await loadOffline(path, io, 'generate');
   if (loaded === undefined) return exitCodes.misuse;
   if (!loaded.ok) {
@@ -122,9 +129,11 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
     }
     // With --service, the files of other services are not compared.
     const complete = flags.service === undefined ? wanted : [];
+    const { out, layout, force } = flags;
+    const arranged = await arrange(out, layout, files, complete, force);
     return flags.check === true
-      ? await check(flags.out, files, complete, io)
-      : await write(flags.out, files, complete, flags.force ?? false, io);
+      ? await check(out, arranged.files, arranged.generators, io)
+      : await write(out, arranged.files, arranged.generators, force ?? false, io);
   } catch (error) {
     if (error instanceof GenerateError) {
       complain(`${error.message} ${error.hint}`);

@@ -11,6 +11,7 @@ import { parseValueSource, type ValueSource } from '../../generate/argo/canary-a
 import type { RolloutOptions } from '../../generate/argo/rollout.ts';
 import type { SizedSteps } from '../../generate/argo/sized-steps.ts';
 import { GenerateError } from '../../generate/output/generated-file.ts';
+import { type Layout, layouts } from '../../generate/output/layout.ts';
 import { daysOption } from './measure-traffic.ts';
 import { type GivenTraffic, requestsPerMinuteOption } from './traffic-options.ts';
 
@@ -18,6 +19,7 @@ import { type GivenTraffic, requestsPerMinuteOption } from './traffic-options.ts
 export interface GenerateFlags {
   readonly registry?: string;
   readonly out?: string;
+  readonly layout?: Layout;
   readonly check?: true;
   readonly force?: true;
   readonly service?: string;
@@ -61,6 +63,10 @@ export function addGenerateOptions(command: Command): Command {
     'Input and output:',
     new Option('--registry <path>', 'the registry: a file or a folder (default: $CUJ_GATE_REGISTRY)'),
     new Option('--out <dir>', 'write files to this folder (default: print them)'),
+    new Option(
+      '--layout <layout>',
+      'plain; helm: files for the chart in --out; kustomize: a kustomization.yaml and name references (default: plain)',
+    ).choices(layouts),
     new Option('--check', 'write nothing; show differences, with exit code 1 if there are any'),
     new Option('--force', 'replace files that were edited or not written by generate'),
     new Option(

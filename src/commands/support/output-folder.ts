@@ -79,6 +79,27 @@ export async function driftOf(
   return drifts.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
+/** The files in the folder that an earlier run wrote and that a run of the `generators` with these files leaves as they are. */
+export async function filesThatStay(
+  folder: string,
+  files: readonly OwnedFile[],
+  generators: readonly string[],
+): Promise<readonly OwnedFile[]> {
+  const written = new Set(files.map(({ path }) => path));
+  const staying: OwnedFile[] = [];
+  for (const [path, { what }] of await readManifest(folder)) {
+    if (written.has(path) || generators.includes(what)) continue;
+    const text = await readText(join(folder, path));
+    if (text !== undefined) staying.push({ path, what, text });
+  }
+  return staying;
+}
+
+/** The paths that the manifest of the folder lists, with the generator of each. */
+export async function writtenBefore(folder: string): Promise<ReadonlyMap<string, string>> {
+  return new Map([...(await readManifest(folder))].map(([path, { what }]) => [path, what]));
+}
+
 /**
  * Writes the files, each through a temporary file and a rename, and removes stale files of the `generators` (those that
  * generated all their files). A file that generate did not write, or that was edited since, is never removed, and is
