@@ -26,7 +26,7 @@ export type RolloutsVersion = (typeof rolloutsVersions)[number];
 interface Product {
   /** The folder under go/. */
   module: string;
-  /** The main package to build; without it only `files` are copied out of a module. */
+  /** The main package to build, `.` for the folder's own `main.go`; without it only `files` are copied out of a module. */
   main?: string;
   /** Link-time variables of the upstream release that are visible in responses. */
   set?: Record<string, string>;
@@ -66,6 +66,11 @@ const products = {
       [`${chartutil}.k8sVersionMinor`]: '34',
     },
   },
+  'argo-cd': {
+    module: 'argo-cd',
+    main: '.',
+    files: { from: 'github.com/argoproj/argo-cd/v3', path: 'manifests/crds' },
+  },
   cue: { module: 'cue', main: 'cuelang.org/go/cmd/cue' },
   'rollouts-controller-v1.10.0': controller('v1.10.0'),
   'rollouts-controller-v1.9.1': controller('v1.9.1'),
@@ -75,6 +80,14 @@ const products = {
     main: 'github.com/oauth2-proxy/oauth2-proxy/v7',
     // Otherwise it calls itself "undefined" in its log.
     set: { 'github.com/oauth2-proxy/oauth2-proxy/v7/pkg/version.VERSION': 'v7.15.6' },
+  },
+  'flux-kustomize-crds': {
+    module: 'flux-crds',
+    files: { from: 'github.com/fluxcd/kustomize-controller', path: 'config/crd/bases' },
+  },
+  'flux-source-crds': {
+    module: 'flux-crds',
+    files: { from: 'github.com/fluxcd/source-controller', path: 'config/crd/bases' },
   },
   'gateway-api-crds': {
     module: 'gateway-api-crds',
@@ -169,7 +182,7 @@ function buildFlags(product: Product): string[] {
 
 async function keyOf(product: Product): Promise<string> {
   const hash = createHash('sha256');
-  for (const file of ['go.mod', 'go.sum'])
+  for (const file of ['go.mod', 'go.sum', ...(product.main === '.' ? ['main.go'] : [])])
     hash.update(await readFile(path.join(modules, product.module, file)));
   hash.update(JSON.stringify([product, buildFlags(product), process.platform, process.arch]));
   return hash.digest('hex').slice(0, 12);

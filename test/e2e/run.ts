@@ -43,6 +43,7 @@ async function main(): Promise<number> {
     'kubectl',
     'helm',
     'cue',
+    ...scenarios.flatMap(({ needs = [] }) => needs),
   ]);
   if (options.build) return say(`programs are ready after ${seconds(started)} s`);
 

@@ -1,7 +1,7 @@
 import type { Child, Program } from './child.ts';
 import type { Cluster } from './cluster.ts';
 import type { Kube } from './kube.ts';
-import type { Programs } from './programs.ts';
+import type { ProductName, Programs } from './programs.ts';
 
 /** A test on a real cluster. Each file `scenarios/NN-name.ts` exports one as `scenario`. */
 export interface Scenario {
@@ -10,6 +10,8 @@ export interface Scenario {
   /** One sentence for `--list`. */
   what: string;
   run(context: ScenarioContext): Promise<void>;
+  /** Programs that only this scenario needs and that take minutes to build: built before the run, outside of its timeout. */
+  needs?: readonly ProductName[];
   /** Runs without other scenarios, for example because it stops the controller or needs both cores. */
   alone?: boolean;
   /** The timeout; default: 120 s. */

@@ -35,7 +35,7 @@ const routes = ['http', 'tcp', 'tls'].map((kind) => `spec/${kind}/route/destinat
 
 /**
  * The names that Argo Rollouts and Istio refer to: Kustomize knows only those of Kubernetes' own kinds. The file that Argo
- * publishes lacks templates of the whole cluster, templates of templates, Secrets of templates and Istio's hosts. Both may be
+ * publishes lacks templates of the whole cluster, templates of templates, Secrets in arguments and Istio's hosts. Both may be
  * used at once.
  */
 const references: readonly Reference[] = [
