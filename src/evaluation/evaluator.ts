@@ -6,6 +6,7 @@ import { hasTraffic, minHistoryMs, minutesMissingAtEnd } from '../domain/judge/f
 import { maxIncompleteMs } from '../domain/judge/incomplete-data.ts';
 import { type JudgeOptions, judge, slisOf, unknownVerdict, type Verdict } from '../domain/judge/judge.ts';
 import { judgeService, type ServiceVerdict } from '../domain/judge/judge-service.ts';
+import { retiredVerdict } from '../domain/judge/retired-verdict.ts';
 import type { SelectorParams } from '../domain/judge/summary.ts';
 import { isSuspicious } from '../domain/judge/suspicion.ts';
 import {
@@ -27,7 +28,13 @@ import {
   type Snapshot,
 } from '../domain/metrics/metrics-source.ts';
 import type { BudgetOpinion } from '../domain/ports/error-budget.ts';
-import type { Cuj, QueryBatch, Registry, Service } from '../domain/registry/model.ts';
+import {
+  type Cuj,
+  cujCalled,
+  type QueryBatch,
+  type Registry,
+  type Service,
+} from '../domain/registry/model.ts';
 import { type Selector, selectorText } from '../domain/registry/selector.ts';
 import type { BackendWords } from '../domain/registry/source-dialect.ts';
 import { allSlis } from '../domain/sli/by-sli.ts';
@@ -54,7 +61,7 @@ export interface Evaluation {
   readonly verdict: Verdict;
   readonly cuj: Cuj;
   readonly options: JudgeOptions;
-  /** Absent where the source failed. */
+  /** Absent where the source failed, and where the CUJ is retired. */
   readonly measurement?: Measurement;
   readonly queries: readonly SentQuery[];
   /** Whether this verdict was given before, and not judged anew. */
@@ -258,6 +265,10 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     const nowMs = ports.now();
     const cuj = findCuj(registry, request.cuj);
     const { service, window, since, params } = request;
+    if (cuj.retired !== undefined) {
+      const options = { registryDigest: registry.digest };
+      return { verdict: retiredVerdict(cuj, params, options), cuj, options, queries: [], remembered: false };
+    }
     const key = JSON.stringify([cuj.name, sliCount, service, window, since, ...params]);
     const plan = recall(registry, key)?.plan ?? planOf(registry, cuj, request);
     const { scopes } = plan;
@@ -526,9 +537,9 @@ function holeIn(measured: readonly Required<Snapshots>[]): SourceError | undefin
   return undefined;
 }
 
-/** The CUJ of a name. Throws CallerError `cuj_not_found` with the nearest names. */
+/** The CUJ of a name or an alias, which may be retired. Throws CallerError `cuj_not_found` with the nearest names. */
 export function findCuj(registry: Registry, name: string): Cuj {
-  const cuj = registry.cujs.get(name);
+  const cuj = cujCalled(registry, name);
   if (cuj !== undefined) return cuj;
   const nearest = nearestNames(name, registry.cujs.keys());
   throw new CallerError(

@@ -1,6 +1,6 @@
 import type { ValidateFunction } from 'ajv';
 import type { Finding } from '../domain/registry/findings.ts';
-import type { CujDocument } from '../domain/registry/schema.ts';
+import type { AnyCujDocument } from '../domain/registry/schema.ts';
 
 /**
  * A CUJ without the parts that violate the schema, so that the rest can be checked and all problems are reported at once.
@@ -11,7 +11,7 @@ export function partialCujOf(
   cuj: unknown,
   findings: readonly Finding[],
   validate: ValidateFunction,
-): CujDocument | undefined {
+): AnyCujDocument | undefined {
   if (typeof cuj !== 'object' || cuj === null) return undefined;
   const partial = structuredClone(cuj) as Record<string, unknown>;
   for (const { path } of findings) {
@@ -25,6 +25,8 @@ export function partialCujOf(
       return undefined;
     } else if (key === 'latencyMs') {
       partial.latencyMs = 1;
+    } else if (key === 'retired') {
+      partial.retired = '-';
     } else if (key === 'owner') {
       partial.owner = '-';
     } else if (typeof second === 'string' && isMapping(partial[key])) {
@@ -34,7 +36,7 @@ export function partialCujOf(
     }
   }
   partial.owner ??= '-';
-  return validate(partial) ? (partial as CujDocument) : undefined;
+  return validate(partial) ? (partial as AnyCujDocument) : undefined;
 }
 
 /** A unique endpoint, with a threshold if the invalid one had one. */

@@ -73,6 +73,9 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
           ? typeFix(error, example, about)
           : (patternFix(path) ?? typeFix(error, example, about)),
       };
+    case 'if':
+      // What the chosen branch asks for is an error of its own.
+      return undefined;
     case 'const':
       return {
         ...at,
@@ -149,6 +152,7 @@ function patternFix(path: DocumentPath): string | undefined {
   if (sliNames.some((sli) => sli === last)) return "Write the SLO's id from Datadog: 32 hexadecimal digits.";
   switch (last) {
     case 'name':
+    case 'aliases':
       return 'Use at most 50 lower case letters, digits and hyphens, such as profile-edit.';
     case 'endpoints':
       return 'Write METHOD /path with one space and an upper case method, such as POST /api/v1/login. For anything but an HTTP route, use { resource: NAME }.';

@@ -2,7 +2,7 @@ import type { ErrorObject, ValidateFunction } from 'ajv';
 import type { BrokenParts, DocumentPath, Finding, RegistryInput } from '../domain/registry/findings.ts';
 import { pathText } from '../domain/registry/findings.ts';
 import {
-  type CujDocument,
+  type AnyCujDocument,
   CujSchema,
   type RegistryDocument,
   RegistrySchema,
@@ -85,7 +85,7 @@ export async function checkStructure(file: string, value: unknown): Promise<Stru
       if (!check(validate, entry, [heading, name]) || !named) broken[heading].add(name);
     }
   }
-  const partial = new Map<number, CujDocument>();
+  const partial = new Map<number, AnyCujDocument>();
   if (Array.isArray(document.cujs)) {
     for (const [index, cuj] of document.cujs.entries()) {
       const before = findings.length;

@@ -1,7 +1,7 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { RegistryInput } from '../domain/registry/findings.ts';
 import type { Problem } from '../domain/registry/model.ts';
-import type { CujDocument } from '../domain/registry/schema.ts';
+import type { AnyCujDocument } from '../domain/registry/schema.ts';
 import type { BackendName } from '../sources/dialects/dialects.ts';
 import { conclude } from './load.ts';
 import { gather } from './read-documents.ts';
@@ -43,7 +43,7 @@ type Message =
       readonly digest: string;
       readonly files: readonly string[];
     }
-  | { readonly kind: 'cujs'; readonly input: number; readonly cujs: readonly CujDocument[] }
+  | { readonly kind: 'cujs'; readonly input: number; readonly cujs: readonly AnyCujDocument[] }
   | { readonly kind: 'end' };
 
 const role = 'cuj-gate registry reader';

@@ -167,7 +167,7 @@ describe('the mistakes of datadog.md that can be seen', () => {
       changed(({ defaults, cujs }) => {
         Object.assign(defaults as object, { slo: {} });
         Object.assign(cujs?.[0] as object, { slo: { availability: 99.9 } });
-        cujs?.[1]?.endpoints !== '*' && cujs?.[1]?.endpoints.push('GET /recommendations');
+        cujs?.[1]?.endpoints !== '*' && cujs?.[1]?.endpoints?.push('GET /recommendations');
       }),
     );
     expect(checks(findings, 'warning')).toEqual(['endpoint-unjudged']);

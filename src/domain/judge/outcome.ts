@@ -22,6 +22,7 @@ export type Reason =
   | 'clock_skew'
   | 'observe_only'
   | 'no_enforced_cujs'
+  | 'retired'
   | SourceErrorCode;
 
 /** Hits of the whole services: both sides over all that was queried, and of the newest minutes what neither selector matches. */

@@ -1,4 +1,4 @@
-import type { CujDocument, RegistryDocument } from './schema.ts';
+import type { AnyCujDocument, RegistryDocument } from './schema.ts';
 
 /** Where in a document: keys and 0-based indexes from the root. */
 export type DocumentPath = readonly (string | number)[];
@@ -27,7 +27,7 @@ export interface BrokenParts {
   /** By index in `cujs`. */
   readonly cujs: ReadonlySet<number>;
   /** Broken CUJs without what is wrong with them, so that the rest of each is still checked; by index in `cujs`. */
-  readonly partial?: ReadonlyMap<number, CujDocument>;
+  readonly partial?: ReadonlyMap<number, AnyCujDocument>;
 }
 
 /** One file of the registry. Whatever is not among the broken parts passed the schema. */

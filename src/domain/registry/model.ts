@@ -10,7 +10,11 @@ export interface Registry {
   readonly digest: string;
   readonly sources: ReadonlyMap<string, Source>;
   readonly services: ReadonlyMap<string, Service>;
+  /** Those that are judged: the retired ones are not among them. */
   readonly cujs: ReadonlyMap<string, Cuj>;
+  readonly retired: ReadonlyMap<string, Cuj>;
+  /** From each alias to the name of its CUJ, which may be retired. */
+  readonly aliases: ReadonlyMap<string, string>;
   /** Which services are measured together; every service with a CUJ is in exactly one. */
   readonly batches: readonly QueryBatch[];
   readonly batchOfService: ReadonlyMap<string, QueryBatch>;
@@ -79,6 +83,10 @@ export interface ErrorBudgetAction {
 
 export interface Cuj {
   readonly name: string;
+  /** Earlier names. Absent where there are none. */
+  readonly aliases?: readonly string[];
+  /** Why it is no longer judged. Then it has no endpoints, services and objectives. Absent where it is judged. */
+  readonly retired?: string;
   readonly title: string | undefined;
   readonly description: string | undefined;
   readonly owner: string;
@@ -120,6 +128,17 @@ export interface BatchService {
   readonly asWhole: boolean;
   /** Latency thresholds in ms, each with its resources (`*` for the whole service). */
   readonly thresholds: readonly { readonly latencyMs: number; readonly resources: readonly string[] }[];
+}
+
+/** The CUJ that a name or an alias stands for, retired or not. */
+export function cujCalled({ cujs, retired, aliases }: Registry, name: string): Cuj | undefined {
+  const present = aliases.get(name) ?? name;
+  return cujs.get(present) ?? retired.get(present);
+}
+
+/** The names by which a CUJ answers: the present one first. */
+export function namesOf({ name, aliases = [] }: Cuj): readonly string[] {
+  return [name, ...aliases];
 }
 
 /** One thing wrong with a registry. */

@@ -6,7 +6,7 @@ import type { Cuj, Endpoint, ErrorBudgetAction } from './model.ts';
 import { hasAtMostThreeDecimals, type Objective, objectiveOf } from './objective.ts';
 import { checkGate, checkSlo, type Defaults, gatePolicy } from './resolve-defaults.ts';
 import { type EndpointScope, mayHaveLatency, readEndpoints } from './resolve-endpoints.ts';
-import type { CujDocument } from './schema.ts';
+import type { AnyCujDocument, CujDocument } from './schema.ts';
 
 export interface ResolvedCuj {
   readonly cuj: Cuj;
@@ -40,6 +40,7 @@ export function resolveCuj(
   const services = [...new Set(endpoints.map((endpoint) => endpoint.service))];
   const cuj: Cuj = {
     name: document.name,
+    ...aliasesOf(document),
     title: document.title,
     description: document.description,
     owner: document.owner,
@@ -58,6 +59,33 @@ export function resolveCuj(
     errorBudgetPolicy: resolvePolicy(document, reporter),
   };
   return { cuj, places: read };
+}
+
+/** A CUJ that is no longer judged. What else is written about it may refer to what is gone, and is not read. */
+export function retiredCuj(document: AnyCujDocument, retired: string, { slo, policy }: Defaults): Cuj {
+  return {
+    name: document.name,
+    ...aliasesOf(document),
+    retired,
+    title: document.title,
+    description: document.description,
+    owner: document.owner,
+    runbook: document.runbook,
+    tier: (document.tier ?? 2) as 1 | 2 | 3,
+    // One that only reported must not pause a rollout now.
+    mode: document.mode ?? 'enforce',
+    endpoints: [],
+    services: [],
+    sloWindow: slo.window,
+    objectives: {},
+    sloIds: noSloIds,
+    gate: policy,
+    errorBudgetPolicy: [],
+  };
+}
+
+function aliasesOf({ aliases }: AnyCujDocument): Pick<Cuj, 'aliases'> {
+  return aliases === undefined ? {} : { aliases };
 }
 
 /** The longest warm-up of its services, where any has one of its own: it replaces the default. */

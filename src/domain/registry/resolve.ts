@@ -2,10 +2,11 @@ import { RouteCheck } from './duplicate-routes.ts';
 import { type Finding, type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { Cuj, QueryBatch, Registry } from './model.ts';
 import { planBatches } from './query-batches.ts';
-import { resolveCuj } from './resolve-cuj.ts';
+import { resolveCuj, retiredCuj } from './resolve-cuj.ts';
 import { collectDefaults } from './resolve-defaults.ts';
 import { checkNamedServices } from './resolve-endpoints.ts';
 import { resolveServices, resolveSources, warnOfServices } from './resolve-services.ts';
+import type { AnyCujDocument, CujDocument } from './schema.ts';
 import type { SourceDialect } from './source-dialect.ts';
 
 export type Resolution =
@@ -70,31 +71,36 @@ export function* resolveInSteps(
   const services = resolveServices(inputs, sources, dialect, complete, report);
   const scope = { services, serviceNames: [...services.keys()], sources, dialect, complete };
   const cujs = new Map<string, Cuj>();
+  const retired = new Map<string, Cuj>();
   const routes = new RouteCheck(cujs, dialect, report);
   const names = new CujNames();
-  let count = 0;
+  let judged = 0;
   for (const { file, document, broken } of inputs) {
     for (const [index, cuj] of (document.cujs ?? []).entries()) {
-      count += 1;
       const reporter = new Reporter(report, file, ['cujs', index]);
-      // A CUJ that did not pass the schema still holds its name, if it has one.
-      names.check((cuj as { readonly name?: unknown } | null)?.name, reporter);
+      // A CUJ that did not pass the schema still holds its names, if it has any.
+      names.check(cuj, reporter);
       const isBroken = broken?.cujs.has(index) === true;
       const readable = isBroken ? broken.partial?.get(index) : cuj;
+      if (readable?.retired !== undefined) {
+        retired.set(readable.name, retiredCuj(readable, readable.retired, defaults));
+        continue;
+      }
+      judged += 1;
       if (readable === undefined) {
         checkNamedServices(cuj, scope, reporter);
         continue;
       }
       // What was taken out of a broken CUJ may be what a problem would report as missing.
       const base = isBroken ? { ...defaults, broken: true } : defaults;
-      const resolved = resolveCuj(readable, base, scope, reporter);
+      const resolved = resolveCuj(readable as CujDocument, base, scope, reporter);
       cujs.set(readable.name, resolved.cuj);
       for (const place of resolved.places) routes.add(place);
       yield;
     }
   }
   routes.finish(services, warn);
-  if (count === 0 && complete) reportEmpty(inputs, report);
+  if (judged === 0 && complete) reportEmpty(inputs, retired.size > 0, report);
   if (findings.length > 0) return { ok: false, findings, omitted };
   warnOfServices(inputs, services, cujs.values(), warn);
 
@@ -105,33 +111,74 @@ export function* resolveInSteps(
     for (const { service } of batch.services) batchOfService.set(service.name, batch);
   return {
     ok: true,
-    registry: { digest, sources: known(sources), services: known(services), cujs, batches, batchOfService },
+    registry: {
+      digest,
+      sources: known(sources),
+      services: known(services),
+      cujs,
+      retired,
+      aliases: aliasesOf([...cujs.values(), ...retired.values()]),
+      batches,
+      batchOfService,
+    },
     warnings,
   };
 }
 
-/** CUJ names, which are unique over all files. A second use is reported at both places. */
-class CujNames {
-  readonly #first = new Map<string, { readonly reporter: Reporter; reported: boolean }>();
+function aliasesOf(cujs: readonly Cuj[]): ReadonlyMap<string, string> {
+  return new Map(cujs.flatMap(({ name, aliases = [] }) => aliases.map((alias) => [alias, name] as const)));
+}
 
-  check(name: unknown, reporter: Reporter): void {
+/** Where a name or an alias stands. */
+interface NamePlace {
+  readonly reporter: Reporter;
+  readonly path: readonly (string | number)[];
+  reported: boolean;
+}
+
+/** Names and aliases of CUJs, which are unique over all files. A second use is reported at both places. */
+class CujNames {
+  readonly #first = new Map<string, NamePlace>();
+
+  check(cuj: unknown, reporter: Reporter): void {
+    const { name, aliases } = (cuj ?? {}) as Partial<Record<keyof AnyCujDocument, unknown>>;
+    this.#add(name, { reporter, path: ['name'], reported: false });
+    if (!Array.isArray(aliases)) return;
+    for (const [index, alias] of aliases.entries())
+      this.#add(alias, { reporter, path: ['aliases', index], reported: false });
+  }
+
+  #add(name: unknown, place: NamePlace): void {
     if (typeof name !== 'string') return;
     const first = this.#first.get(name);
     if (first === undefined) {
-      this.#first.set(name, { reporter, reported: false });
+      this.#first.set(name, place);
       return;
     }
-    const fix =
-      'Rename the newer one: a name is never reused, because SLOs and analysis templates are made from it.';
-    const place = (of: Reporter) => `cujs[${of.base[1]}] of ${of.file}`;
-    const message = (of: Reporter) => `the CUJ name "${name}" is used by ${place(of)} as well`;
-    if (!first.reported) first.reporter.value(['name'], 'duplicate-cuj', name, message(reporter), fix);
+    if (!first.reported) reportTwice(name, first, place);
     first.reported = true;
-    reporter.value(['name'], 'duplicate-cuj', name, message(first.reporter), fix);
+    reportTwice(name, place, first);
   }
 }
 
-function reportEmpty(inputs: readonly RegistryInput[], report: Report): void {
+function reportTwice(name: string, { reporter, path }: NamePlace, other: NamePlace): void {
+  const isAlias = path[0] === 'aliases';
+  const fix =
+    isAlias || other.path[0] === 'aliases'
+      ? 'Remove the alias: it must stand for one CUJ, by a name that no CUJ has now.'
+      : 'Rename the newer one: a name is never reused, because SLOs and analysis templates are made from it.';
+  const { base, file } = other.reporter;
+  const use = other.path[0] === 'aliases' ? 'an alias of' : 'used by';
+  reporter.value(
+    path,
+    'duplicate-cuj',
+    name,
+    `the ${isAlias ? 'alias' : 'CUJ name'} "${name}" is ${use} cujs[${base[1]}] of ${file} as well`,
+    fix,
+  );
+}
+
+function reportEmpty(inputs: readonly RegistryInput[], hasRetired: boolean, report: Report): void {
   const first = inputs[0];
   const reporter = new Reporter(
     report,
@@ -141,7 +188,9 @@ function reportEmpty(inputs: readonly RegistryInput[], report: Report): void {
   reporter.missing(
     [],
     'no-cujs',
-    'the registry has no CUJs, so there is nothing to judge a release by',
+    hasRetired
+      ? 'all CUJs of the registry are retired, so there is nothing to judge a release by'
+      : 'the registry has no CUJs, so there is nothing to judge a release by',
     'Add at least one CUJ under cujs.',
   );
 }

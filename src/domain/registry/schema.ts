@@ -237,11 +237,13 @@ export const SourceSchema = Type.Object(
   closed,
 );
 
+const cujNamePattern = '^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$';
+
 export const CujSchema = Type.Object(
   {
     name: Type.String({
-      pattern: '^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$',
-      description: 'A DNS label of at most 50 characters, unique, never renamed.',
+      pattern: cujNamePattern,
+      description: 'A DNS label of at most 50 characters, unique. To rename it, keep the old one in aliases.',
     }),
     title: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
     description: Type.Optional(Type.String({ minLength: 1, maxLength: 2000 })),
@@ -260,6 +262,22 @@ export const CujSchema = Type.Object(
         description: 'observe: judged and shown, never fails a rollout.',
       }),
     ),
+    aliases: Type.Optional(
+      Type.Array(Type.String({ pattern: cujNamePattern }), {
+        minItems: 1,
+        maxItems: 20,
+        description: 'Earlier names, by which templates may still ask. Unique over all names and aliases.',
+      }),
+    ),
+    retired: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 200,
+        description:
+          'Why this CUJ is no longer judged. It answers inconclusive with this sentence, and needs no endpoints.',
+        examples: ['since 2026-12-01: merged into payment'],
+      }),
+    ),
     slo: Type.Optional(SloDefaultsSchema),
     sloId: Type.Optional(
       Type.Object(
@@ -269,10 +287,17 @@ export const CujSchema = Type.Object(
     ),
     gate: Type.Optional(GateSchema),
     latencyMs: Type.Optional(LatencyMs),
-    endpoints: Type.Union([Type.Literal('*'), Type.Array(EndpointSchema, { minItems: 1, maxItems: 500 })]),
+    endpoints: Type.Optional(
+      Type.Union([Type.Literal('*'), Type.Array(EndpointSchema, { minItems: 1, maxItems: 500 })]),
+    ),
     errorBudgetPolicy: Type.Optional(Type.Array(PolicySchema, { minItems: 1, maxItems: 20 })),
   },
-  closed,
+  // Only a retired CUJ needs no endpoints.
+  {
+    ...closed,
+    if: { properties: { retired: true }, required: ['retired'] },
+    else: { properties: { endpoints: true }, required: ['endpoints'] },
+  },
 );
 
 export const RegistrySchema = Type.Object(
@@ -297,7 +322,10 @@ export const RegistrySchema = Type.Object(
 );
 
 export type RegistryDocument = Static<typeof RegistrySchema>;
-export type CujDocument = Static<typeof CujSchema>;
+/** As it is written, retired or not. */
+export type AnyCujDocument = Static<typeof CujSchema>;
+/** A CUJ that is not retired: the schema makes sure of its endpoints. */
+export type CujDocument = AnyCujDocument & Required<Pick<AnyCujDocument, 'endpoints'>>;
 export type ServiceDocument = Static<typeof ServiceSchema>;
 export type SourceDocument = Static<typeof SourceSchema>;
 export type GateDocument = Static<typeof GateSchema>;

@@ -1,5 +1,6 @@
 import { durationText } from '../../domain/duration.ts';
 import { CallerError } from '../../domain/errors.ts';
+import { askedAsOf } from '../../domain/judge/retired-verdict.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { DescribeQueries, SentQuery } from '../../domain/metrics/metrics-source.ts';
 import {
@@ -11,7 +12,12 @@ import {
   type Service,
 } from '../../domain/registry/model.ts';
 import { type BySli, mapSlis } from '../../domain/sli/by-sli.ts';
-import type { CujEntryDocument, CujListDocument, RegistryDocument } from '../openapi/catalog-schemas.ts';
+import type {
+  CujEntryDocument,
+  CujListDocument,
+  RegistryDocument,
+  RetiredCujDocument,
+} from '../openapi/catalog-schemas.ts';
 import type { RegistryState } from '../server/ports.ts';
 import type { Page } from '../status/query-params.ts';
 
@@ -39,7 +45,8 @@ export function cujList(registry: Registry, { limit, after }: Page): CujListDocu
       page.push(cuj);
     } else begun = cuj.name === after;
   }
-  const all = `${registry.cujs.size} CUJs over ${registry.batchOfService.size} services`;
+  const retired = [...registry.retired.values()];
+  const all = `${registry.cujs.size} CUJs over ${registry.batchOfService.size} services${retired.length === 0 ? '' : `, and ${retired.length} retired`}`;
   return {
     summary: page.length === registry.cujs.size ? all : `${all}; ${page.length} of them here`,
     cujs: page.map((cuj) => ({
@@ -49,18 +56,48 @@ export function cujList(registry: Registry, { limit, after }: Page): CujListDocu
       params: paramsOf(servicesOf(registry, cuj)),
       url: `/cujs/${cuj.name}`,
     })),
+    ...(after === undefined && retired.length > 0 ? { retired: retired.map(retiredItem) } : {}),
     ...(next === undefined ? {} : { next }),
     registry: registry.digest,
   };
 }
 
-export function cujEntry(registry: Registry, cuj: Cuj, describe: DescribeQueries): CujEntryDocument {
+function retiredItem(cuj: Cuj) {
+  return { name: cuj.name, retired: cuj.retired ?? '', owner: cuj.owner, ...aliasesIn(cuj) };
+}
+
+/** What is known of a CUJ, asked for by its name or an alias. */
+export function cujEntry(
+  registry: Registry,
+  cuj: Cuj,
+  askedAs: string,
+  describe: DescribeQueries,
+): CujEntryDocument | RetiredCujDocument {
+  if (cuj.retired === undefined) return judgedEntry(registry, cuj, askedAs, describe);
+  return {
+    summary: `${cuj.name} of ${cuj.owner} is retired: ${cuj.retired}`,
+    ...heading(cuj),
+    ...askedAsOf(cuj, askedAs),
+    ...(cuj.runbook === undefined ? {} : { runbook: cuj.runbook }),
+    retired: cuj.retired,
+    url: `/cujs/${cuj.name}/status`,
+    registry: registry.digest,
+  };
+}
+
+function judgedEntry(
+  registry: Registry,
+  cuj: Cuj,
+  askedAs: string,
+  describe: DescribeQueries,
+): CujEntryDocument {
   const services = servicesOf(registry, cuj);
   const params = paramsOf(services);
   const query = params.required.map((name) => `${name}={${name}}`).join('&');
   return {
     summary: `${cuj.name} of ${cuj.owner}: ${cuj.endpoints.length} endpoint${cuj.endpoints.length === 1 ? '' : 's'} of ${cuj.services.join(', ')}`,
     ...heading(cuj),
+    ...askedAsOf(cuj, askedAs),
     ...(cuj.runbook === undefined ? {} : { runbook: cuj.runbook }),
     objectives: objectives(cuj),
     sloWindow: cuj.sloWindow,
@@ -143,7 +180,12 @@ function heading(cuj: Cuj) {
     owner: cuj.owner,
     tier: cuj.tier,
     mode: cuj.mode,
+    ...aliasesIn(cuj),
   };
+}
+
+function aliasesIn({ aliases }: Cuj) {
+  return aliases === undefined ? {} : { aliases: [...aliases] };
 }
 
 function objectives(cuj: Cuj): BySli<number> {

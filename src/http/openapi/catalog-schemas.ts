@@ -31,16 +31,31 @@ const heading = {
   mode: Type.Union([Type.Literal('enforce'), Type.Literal('observe')]),
 };
 
+const aliases = Type.Optional(
+  Type.Array(Type.String(), { description: 'Earlier names, by which it answers as well.' }),
+);
+const askedAs = {
+  askedAs: Type.Optional(Type.String({ description: 'The alias that was asked by.' })),
+  aliasNote: Type.Optional(Type.String()),
+};
+const retired = Type.String({ description: 'Why it is no longer judged.' });
+
 export const CujListSchema = Closed(
   {
     summary: Type.String(),
     cujs: Type.Array(
       Closed({
         ...heading,
+        aliases,
         services: Type.Array(Type.String()),
         objectives: Objectives,
         params: Params,
         url: Type.String(),
+      }),
+    ),
+    retired: Type.Optional(
+      Type.Array(Closed({ name: Type.String(), retired, owner: Type.String(), aliases }), {
+        description: 'CUJs that are no longer judged, on the first page. Absent where there are none.',
       }),
     ),
     next: Type.Optional(Type.String({ description: 'The URL of the next page. Absent on the last one.' })),
@@ -50,10 +65,29 @@ export const CujListSchema = Closed(
 );
 export type CujListDocument = Static<typeof CujListSchema>;
 
+export const RetiredCujSchema = Closed(
+  {
+    summary: Type.String(),
+    ...heading,
+    aliases,
+    ...askedAs,
+    runbook: Type.Optional(Type.String()),
+    retired,
+    url: Type.String({
+      description: 'URL of the verdict, which is always inconclusive (in mode observe: pass).',
+    }),
+    registry: Digest,
+  },
+  { $id: 'RetiredCuj', description: 'A CUJ that is no longer judged.' },
+);
+export type RetiredCujDocument = Static<typeof RetiredCujSchema>;
+
 export const CujEntrySchema = Closed(
   {
     summary: Type.String(),
     ...heading,
+    aliases,
+    ...askedAs,
     runbook: Type.Optional(Type.String()),
     objectives: Objectives,
     sloWindow: Type.Union([Type.Literal('7d'), Type.Literal('30d'), Type.Literal('90d')]),

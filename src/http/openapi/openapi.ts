@@ -12,6 +12,7 @@ import {
   ReadinessSchema,
   RegistryFailureSchema,
   RegistryStateSchema,
+  RetiredCujSchema,
 } from './catalog-schemas.ts';
 import {
   ProblemSchema,
@@ -30,6 +31,7 @@ export const sharedSchemas: readonly TSchema[] = [
   RecomputedServiceSchema,
   CujListSchema,
   CujEntrySchema,
+  RetiredCujSchema,
   RegistryStateSchema,
   RegistryFailureSchema,
   HealthSchema,
@@ -96,7 +98,7 @@ const question = {
   pretty,
 };
 const cujName = Type.Object({
-  name: Type.String({ description: 'The name of a CUJ.', examples: ['login'] }),
+  name: Type.String({ description: 'The name of a CUJ, or an alias of it.', examples: ['login'] }),
 });
 
 type Responses = Record<string, unknown>;
@@ -134,7 +136,7 @@ const pastOnly: Responses = {
   ),
   429: refusal('With `at`: too many questions about the past wait for an answer.'),
 };
-const unknownCuj: Responses = { 404: refusal('No CUJ has this name; the nearest names are given.') };
+const unknownCuj: Responses = { 404: refusal('No CUJ has this name or alias; the nearest names are given.') };
 
 export const describe = {
   cujStatus: {
@@ -197,7 +199,17 @@ export const describe = {
     summary: 'One CUJ as resolved, with its queries to Datadog',
     params: cujName,
     querystring: Type.Object({ pretty }),
-    response: { 200: json('The CUJ.', 'CujEntry'), ...always, ...limited, ...unknownCuj },
+    response: {
+      200: {
+        description: 'The CUJ, or what is left of a retired one.',
+        content: {
+          'application/json': { schema: Type.Union([Type.Ref('CujEntry'), Type.Ref('RetiredCuj')]) },
+        },
+      },
+      ...always,
+      ...limited,
+      ...unknownCuj,
+    },
   },
   registry: {
     operationId: 'getRegistry',

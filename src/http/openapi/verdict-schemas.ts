@@ -29,6 +29,7 @@ export const reasons = [
   'clock_skew',
   'observe_only',
   'no_enforced_cujs',
+  'retired',
   ...sourceErrorCodes,
 ] as const satisfies readonly Reason[];
 
@@ -202,7 +203,7 @@ const verdictMembers = {
   reason: ReasonCode,
   hint: Type.String({ description: 'What to check or do next.' }),
   cuj: Type.String(),
-  services: Type.Array(Type.String()),
+  services: Type.Array(Type.String(), { description: 'Empty if the CUJ is retired.' }),
   owner: Type.String(),
   runbook: Type.Optional(Type.String()),
   mode: Mode,
@@ -212,7 +213,10 @@ const verdictMembers = {
     Type.String({ description: 'The error budget policy that replaced the rule.' }),
   ),
   budgetNote: Type.Optional(Type.String()),
-  canary: Type.String({ description: 'The selector, with its parameters filled in.' }),
+  canary: Type.String({
+    description:
+      'The selector, with its parameters filled in. If the CUJ is retired: the parameters as sent.',
+  }),
   stable: Type.String(),
   window: Type.Optional(
     Closed({
@@ -277,8 +281,15 @@ const link = Type.Optional(
   }),
 );
 
+const askedAs = Type.Optional(
+  Type.String({ description: 'The alias that was asked by; `cuj` is the name of now.' }),
+);
+const aliasNote = Type.Optional(
+  Type.String({ description: 'What to do about a question by an alias. Set with askedAs.' }),
+);
+
 export const VerdictSchema = Closed(
-  { ...verdictMembers, link, ...explained },
+  { ...verdictMembers, link, askedAs, aliasNote, ...explained },
   { $id: 'Verdict', description: 'The verdict on one CUJ.' },
 );
 

@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram } from 'prom-client';
 import type { Verdict } from '../../domain/judge/judge.ts';
 import type { Outcome, Reason } from '../../domain/judge/outcome.ts';
 import type { SideFacts } from '../../domain/judge/rounding.ts';
+import { namesOf, type Registry } from '../../domain/registry/model.ts';
 import type { AppPorts } from '../server/ports.ts';
 
 /** The gauges of a verdict end after this time without a question about its CUJ. */
@@ -19,6 +20,8 @@ export interface GateMetrics {
   verdictAnswered(cuj: string, service: string, outcome: Outcome, reason: Reason): void;
   /** Shows a CUJ's verdict as gauges, until it is old or its CUJ or services leave the registry. */
   judged(verdict: Verdict): void;
+  /** Counts a question by an alias, or about a retired CUJ. */
+  askedOutdated(askedAs: string): void;
   /** `route` is a template, never a path that a caller chose. */
   answered(route: string, method: string, status: number, seconds: number): void;
 }
@@ -58,11 +61,29 @@ export function createMetrics(
   function isInForce(cuj: string, service: string): boolean {
     const state = registry();
     if (state === undefined || (cuj === '*' && service === '*')) return true;
-    const { cujs, services } = state.registry;
+    const { cujs, services, retired } = state.registry;
     if (cuj === '*') return services.has(service);
+    if (retired.has(cuj)) return service === '';
     const known = cujs.get(cuj)?.services;
     return known !== undefined && service.split(',').every((name) => known.includes(name));
   }
+  /** Questions by name or alias. */
+  const outdated = new Map<string, number>();
+  new Counter({
+    name: 'cuj_gate_outdated_requests_total',
+    help: 'Questions about a CUJ by an alias (kind="alias"), or about a retired one (kind="retired"), by the name that was asked for.',
+    labelNames: ['cuj', 'asked_as', 'kind'],
+    registers,
+    collect() {
+      this.reset();
+      const state = registry();
+      const known = state === undefined ? [] : outdatedNames(state.registry);
+      // From 0 on, so that a rate tells that nobody asks.
+      for (const one of known) this.inc(one, outdated.get(one.asked_as) ?? 0);
+      for (const name of outdated.keys())
+        if (!known.some(({ asked_as }) => asked_as === name)) outdated.delete(name);
+    },
+  });
   const durations = new Histogram({
     name: 'cuj_gate_http_request_duration_seconds',
     help: "Time from a request's arrival to its answer.",
@@ -192,10 +213,24 @@ export function createMetrics(
       if (verdict.slis.length === 0) return;
       latest.set(`${verdict.cuj} ${servicesLabel(verdict)}`, { verdict, atMs: now() });
     },
+    askedOutdated(askedAs) {
+      outdated.set(askedAs, (outdated.get(askedAs) ?? 0) + 1);
+    },
     answered(route, method, status, seconds) {
       durations.observe({ route, method: methodLabel(method), code: status }, seconds);
     },
   };
+}
+
+/** Every name that nobody should ask for any more. */
+function outdatedNames({ aliases, cujs, retired }: Registry) {
+  const ofRetired = [...retired.values()].flatMap((cuj) =>
+    namesOf(cuj).map((name) => ({ cuj: cuj.name, asked_as: name, kind: 'retired' })),
+  );
+  const ofOthers = [...aliases].flatMap(([alias, name]) =>
+    cujs.has(name) ? [{ cuj: name, asked_as: alias, kind: 'alias' }] : [],
+  );
+  return [...ofRetired, ...ofOthers];
 }
 
 /** A CUJ's services as one label value, bounded by the registry. */

@@ -28,6 +28,8 @@ export interface CujView {
   readonly traffic: ReadonlyMap<string, number> | undefined;
   /** Parameters that a question needs. */
   readonly params: readonly string[];
+  /** Set where it was asked for by an alias. */
+  readonly aliasNote?: string;
 }
 
 /** One journey, for product people. */
@@ -39,6 +41,7 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
         {cuj.title ?? cuj.name} <small>tier {cuj.tier}</small>
       </h1>
       {cuj.description !== undefined && <p class="sentence">{cuj.description}</p>}
+      {view.aliasNote !== undefined && <p class="note">{view.aliasNote}</p>}
       <dl class="facts">
         <Fact label="Owner">{cuj.owner}</Fact>
         {cuj.runbook !== undefined && (
@@ -58,6 +61,7 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
                 ];
           })}
         </Fact>
+        {cuj.aliases !== undefined && <Fact label="Earlier names">{cuj.aliases.join(', ')}</Fact>}
         <Fact label="Mode">
           {cuj.mode === 'enforce'
             ? 'It stops a release that breaks it.'

@@ -53,6 +53,16 @@ export function nextStepsOf({ verdict, reason }: Judged, situation: Situation): 
     what: 'Ask the gate about now (this only looks)',
     command: `curl ${quoted(question)}`,
   };
+  if (reason === 'retired') {
+    return {
+      explanation: onlyReports
+        ? 'Nothing for the release: this CUJ passes. Generate its Rollout and templates again, so that they no longer ask about it.'
+        : 'It says nothing about the release, and never aborts it. While the rollout goes on, do nothing. If it is paused by this check, promote it. Then generate its Rollout and templates again, so that they no longer ask about this CUJ.',
+      commands: onlyReports
+        ? [get]
+        : [get, { ...promote, what: 'If it is paused by this check: let it go on' }],
+    };
+  }
   if (onlyReports && !failsElsewhere) {
     return { explanation: 'Nothing: this CUJ only reports, and never stops a rollout.', commands: [ask] };
   }

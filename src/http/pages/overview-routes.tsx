@@ -2,11 +2,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ceilTo, floorTo, hourMs } from '../../domain/duration.ts';
 import { CallerError, SourceError } from '../../domain/errors.ts';
 import { compareJudged } from '../../domain/judge/outcome.ts';
+import { aliasNoteOf } from '../../domain/judge/retired-verdict.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import type { CujBudget } from '../../domain/ports/error-budget.ts';
 import type { VersionsOfService } from '../../domain/ports/release-history.ts';
-import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
-import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import type { GivenChange, Reading, ReleaseInProgress } from '../../domain/ports/verdict-history.ts';
+import { type Cuj, namesOf, type Registry, type Service } from '../../domain/registry/model.ts';
 import { findCuj } from '../../evaluation/evaluator.ts';
 import { type BudgetReport, budgetReport } from '../../report/report.ts';
 import type { AppPorts } from '../server/ports.ts';
@@ -15,8 +16,9 @@ import { CujPage } from './cuj-page.tsx';
 import { keepReads } from './kept-reads.ts';
 import type { PageResponder } from './page-responder.ts';
 import { permalinkOf } from './permalink.ts';
-import { servicesOfQuestion } from './release-path.ts';
+import { pathOfRelease, servicesOfQuestion } from './release-path.ts';
 import { ReportPage } from './report-page.tsx';
+import { RetiredPage, retiredTitle } from './retired-page.tsx';
 import { type CujRow, type RecentRelease, type RecentView, StartPage } from './start-page.tsx';
 
 const dayMs = 24 * hourMs;
@@ -84,6 +86,17 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
     const { days, ...of } = query;
     const read = await history.changes({ ...of, fromMs: toMs - days * dayMs, toMs, max: 200 });
     return read.available ? { available: true, value: read.value.changes } : read;
+  }
+
+  /** Also what was given under its earlier names. The newest first. */
+  async function changesOfCuj(cuj: Cuj, days: number): Promise<Reading<readonly GivenChange[]>> {
+    const all = await Promise.all(namesOf(cuj).map((name) => changesOf({ cuj: name, days })));
+    const value: GivenChange[] = [];
+    for (const one of all) {
+      if (!one.available) return one;
+      value.push(...one.value);
+    }
+    return { available: true, value: value.sort((a, b) => b.atMs - a.atMs) };
   }
 
   function readDays(request: FastifyRequest): number | undefined {
@@ -183,8 +196,10 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
           : budgetReport(registry.digest, known, ports.now()).cujs.map((one) => [one.cuj, one.remaining]),
       );
       const last = new Map<string, GivenChange>();
-      for (const change of changes.available ? changes.value : [])
-        if (change.about.kind === 'cuj' && !last.has(change.about.name)) last.set(change.about.name, change);
+      for (const change of changes.available ? changes.value : []) {
+        const name = registry.aliases.get(change.about.name) ?? change.about.name;
+        if (change.about.kind === 'cuj' && !last.has(name)) last.set(name, change);
+      }
       const rows = shown.map(
         (cuj): CujRow => ({
           cuj,
@@ -200,7 +215,9 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
             context={responder.context(request)}
             view={{
               environments: [...new Set([...registry.services.values()].map(({ env }) => env))].sort(),
-              inProgress,
+              inProgress: inProgress.available
+                ? { ...inProgress, value: presentReleases(registry, inProgress.value) }
+                : inProgress,
               recent,
               cujs: rows,
               omittedCujs: cujs.length - shown.length,
@@ -214,12 +231,28 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
     async cuj(request: FastifyRequest, reply: FastifyReply) {
       refuseUnknown((request.query as Query).values.keys(), [], 'query');
       const { registry } = responder.registryState();
-      const cuj = findCuj(registry, (request.params as { name: string }).name);
+      const askedAs = (request.params as { name: string }).name;
+      const cuj = findCuj(registry, askedAs);
+      const aliasNote = aliasNoteOf(cuj, askedAs);
+      if (cuj.retired !== undefined) {
+        return responder.send(request, reply, {
+          title: retiredTitle(cuj),
+          children: (
+            <RetiredPage
+              cuj={cuj}
+              registryDigest={registry.digest}
+              params={new Map()}
+              question={responder.absolute(request, `/cujs/${encodeURIComponent(cuj.name)}/status`)}
+              aliasNote={aliasNote}
+            />
+          ),
+        });
+      }
       const services = cuj.services.map((name) => registry.services.get(name) as Service);
       const made = await responder.within(request, async (signal) => {
         const [known, changes, traffic] = await Promise.all([
           budgetsOf(registry.digest, [cuj], signal),
-          changesOf({ cuj: cuj.name, days: 90 }),
+          changesOfCuj(cuj, 90),
           trafficOf(registry.digest, cuj, signal),
         ]);
         return {
@@ -233,7 +266,13 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
         children: (
           <CujPage
             context={responder.context(request)}
-            view={{ cuj, services, ...made, params: paramsOf(services).required }}
+            view={{
+              cuj,
+              services,
+              ...made,
+              params: paramsOf(services).required,
+              ...(aliasNote === undefined ? {} : { aliasNote }),
+            }}
           />
         ),
       });
@@ -281,6 +320,21 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
       });
     },
   };
+}
+
+/** Without what was asked about a retired CUJ before, and each release once, also where its CUJ was renamed meanwhile. */
+function presentReleases(
+  { aliases, retired }: Registry,
+  releases: readonly ReleaseInProgress[],
+): readonly ReleaseInProgress[] {
+  const paths = new Set(releases.map(pathOfRelease));
+  return releases.filter(({ about }) => {
+    if (about.kind !== 'cuj') return true;
+    const name = aliases.get(about.name) ?? about.name;
+    return (
+      !retired.has(name) && (name === about.name || !paths.has(pathOfRelease({ about: { ...about, name } })))
+    );
+  });
 }
 
 /** The worst of what was said last about the service's CUJs, or about the service, with this version. */

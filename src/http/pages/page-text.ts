@@ -204,6 +204,7 @@ const sentences: Readonly<Record<Reason, Sentence>> = {
       verdict.wouldBe === undefined ? '' : sentences[verdict.wouldBe.reason](verdict, sli, policy)
     }`,
   no_enforced_cujs: (verdict) => afterReason(verdict),
+  retired: (verdict) => `This CUJ is retired, and is no longer judged. ${afterReason(verdict)}`,
   source_unavailable: bySource,
   source_rate_limited: bySource,
   source_timeout: bySource,

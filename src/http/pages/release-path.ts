@@ -1,5 +1,5 @@
 import type { AskedAbout, ReleaseInProgress } from '../../domain/ports/verdict-history.ts';
-import type { Registry } from '../../domain/registry/model.ts';
+import { cujCalled, type Registry } from '../../domain/registry/model.ts';
 
 /** The path of the page of what was asked about. */
 export function pathOfRelease({ about }: Pick<ReleaseInProgress, 'about'>): string {
@@ -10,5 +10,5 @@ export function pathOfRelease({ about }: Pick<ReleaseInProgress, 'about'>): stri
 
 /** The services that a question is about. Another service may release a version of the same name. */
 export function servicesOfQuestion(registry: Registry, { kind, name }: AskedAbout): readonly string[] {
-  return kind === 'service' ? [name] : (registry.cujs.get(name)?.services ?? []);
+  return kind === 'service' ? [name] : (cujCalled(registry, name)?.services ?? []);
 }

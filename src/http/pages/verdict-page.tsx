@@ -55,6 +55,8 @@ export interface VerdictView {
   /** The page of all CUJs of the service, with the same canary. */
   readonly servicePath: string;
   readonly siblings: SiblingsView;
+  /** Set where the CUJ was asked for by an alias. */
+  readonly aliasNote?: string;
   /** This moment's link; undefined where it would not show the same. */
   readonly permalink: string | undefined;
   /** Set where this is not the verdict of now. */
@@ -110,6 +112,7 @@ function Headline({
       </p>
       <p class="sentence">{sentenceOf(verdict, policy)}</p>
       {worst !== undefined && <p class="worst">{worst}</p>}
+      {view.aliasNote !== undefined && <p class="note">{view.aliasNote}</p>}
       {verdict.mode === 'observe' && (
         <p>This CUJ is in mode observe: it reports, and never stops a rollout.</p>
       )}

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
+import { aliasNoteOf } from '../../domain/judge/retired-verdict.ts';
 import {
   type EvaluationRequest,
   readMoment,
@@ -9,7 +10,7 @@ import {
 import { readMeasurement } from '../../domain/metrics/measurement-json.ts';
 import type { SourceLink } from '../../domain/ports/source-links.ts';
 import type { AskedAbout, GivenLook, GivenRecord } from '../../domain/ports/verdict-history.ts';
-import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import { type Cuj, cujCalled, namesOf, type Registry, type Service } from '../../domain/registry/model.ts';
 import {
   type AsOf,
   type Evaluation,
@@ -19,7 +20,13 @@ import {
 } from '../../evaluation/evaluator.ts';
 import type { AppPorts } from '../server/ports.ts';
 import { endOfLook, mayAskForPast, refuseUnknownCaller } from '../status/past.ts';
-import { ownOfCuj, ownOfService, type Question, readQuestion } from '../status/question.ts';
+import {
+  ownOfCuj,
+  ownOfService,
+  type Question,
+  readQuestion,
+  readRetiredQuestion,
+} from '../status/question.ts';
 import { createVerdictLinks } from '../status/verdict-link.ts';
 import { queryOf } from './page-context.ts';
 import type { PageResponder } from './page-responder.ts';
@@ -27,6 +34,7 @@ import { clockText, dayText, isUnknownCanary, outcomeWords, sentenceOf, shortRea
 import type { PastView } from './past-note.tsx';
 import { paramsOfPermalink } from './permalink.ts';
 import { pathOfRelease, servicesOfQuestion } from './release-path.ts';
+import { RetiredPage, retiredTitle } from './retired-page.tsx';
 import { ServicePage, serviceTitle } from './service-page.tsx';
 import type { FailingQuestion, SiblingsView } from './siblings.tsx';
 import { VerdictPage, verdictTitle } from './verdict-page.tsx';
@@ -67,7 +75,9 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
   }
 
   function linksOf(registry: Registry, request: EvaluationRequest, verdict: Verdict): readonly SourceLink[] {
-    const { selectors, services } = resolveRequest(registry, findCuj(registry, request.cuj), request);
+    const cuj = findCuj(registry, request.cuj);
+    if (cuj.retired !== undefined) return [];
+    const { selectors, services } = resolveRequest(registry, cuj, request);
     const worst = verdict.slis[0]?.endpoints[0];
     const about = services.find(({ name }) => name === worst?.service) ?? services[0];
     const canary = about === undefined ? undefined : selectors.get(about.name)?.canary;
@@ -159,11 +169,22 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
   ): Promise<Moment | undefined> {
     if (at === undefined) return undefined;
     const atMs = readMoment(at, ports.now(), dialect);
-    const kept = history?.keepsChanges === true ? await history.givenAt(about, atMs) : undefined;
-    const given = kept?.available === true ? kept.value : undefined;
+    const given = await givenAt(about, atMs);
     const mayRecompute = mayAskForPast(ports, request);
     if (given === undefined) refuseUnknownCaller(ports, request);
     return { atMs, given, mayRecompute };
+  }
+
+  /** The answer that was kept last before a moment, also under an earlier name of the CUJ. */
+  async function givenAt(about: AskedAbout, atMs: number): Promise<GivenRecord | undefined> {
+    if (history?.keepsChanges !== true) return undefined;
+    const { registry } = responder.registryState();
+    const cuj = about.kind === 'cuj' ? cujCalled(registry, about.name) : undefined;
+    const names = cuj === undefined ? [about.name] : namesOf(cuj);
+    const kept = await Promise.all(names.map((name) => history.givenAt({ ...about, name }, atMs)));
+    return kept
+      .flatMap((one) => (one.available && one.value !== undefined ? [one.value] : []))
+      .sort((a, b) => b.atMs - a.atMs)[0];
   }
 
   async function asOf(about: AskedAbout, moment: Moment | undefined): Promise<AsOf> {
@@ -180,10 +201,29 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
   return {
     async verdictOfCuj(request: FastifyRequest, reply: FastifyReply) {
       const { registry } = responder.registryState();
-      const cuj = findCuj(registry, (request.params as { name: string }).name);
+      const askedAs = (request.params as { name: string }).name;
+      const cuj = findCuj(registry, askedAs);
       const services = servicesOf(registry, cuj.services);
-      const question = readQuestion(request, services, ownOfCuj, cuj.name);
+      const question =
+        cuj.retired === undefined
+          ? readQuestion(request, services, ownOfCuj, cuj.name)
+          : readRetiredQuestion(request, cuj);
       const { evaluationRequest } = question;
+      const aliasNote = aliasNoteOf(cuj, askedAs);
+      const retired = () =>
+        responder.send(request, reply, {
+          title: retiredTitle(cuj),
+          children: (
+            <RetiredPage
+              cuj={cuj}
+              registryDigest={registry.digest}
+              params={evaluationRequest.params}
+              question={responder.absolute(request, nowPathOf(request))}
+              aliasNote={aliasNote}
+            />
+          ),
+        });
+      if (cuj.retired !== undefined && question.at === undefined) return retired();
       const { params, service } = evaluationRequest;
       const about: AskedAbout = {
         kind: 'cuj',
@@ -192,7 +232,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
         ...(service === undefined ? {} : { service }),
       };
       const made = await responder.within(request, async (signal) => {
-        const moment = await momentOf(request, question, about, services[0] as Service);
+        const moment = await momentOf(request, question, about, firstService(registry));
         const kept = moment?.given === undefined ? undefined : keptOf(moment.given, cuj);
         const evaluation =
           moment === undefined || moment.mayRecompute
@@ -221,6 +261,8 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
       if (made === undefined) return nothingNewer(reply);
       const { shown, trend, looks, siblings, past } = made;
       const { verdict, measurement } = shown;
+      // What was given before it was retired is shown as it was given.
+      if (verdict.services.length === 0) return retired();
       return responder.send(request, reply, {
         title: verdictTitle(shown),
         refreshes: past === undefined,
@@ -243,6 +285,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
                 ...(past === undefined ? [] : moment(new Date(past.atMs).toISOString())),
               ])}`,
               siblings,
+              ...(aliasNote === undefined ? {} : { aliasNote }),
               permalink: links.path(about, past?.atMs),
               ...(past === undefined ? {} : { past }),
             }}
@@ -317,7 +360,10 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
     async cujLink(request: FastifyRequest, reply: FastifyReply) {
       const { registry } = responder.registryState();
       const { name, canary, at } = request.params as { name: string; canary: string; at?: string };
-      const params = paramsOfPermalink(servicesOf(registry, findCuj(registry, name).services), canary);
+      const { services, retired } = findCuj(registry, name);
+      // A retired CUJ took what the services still take, as a rule.
+      const of = retired === undefined ? servicesOf(registry, services) : [firstService(registry)];
+      const params = paramsOfPermalink(of, canary);
       return redirect(
         reply,
         `/cujs/${encodeURIComponent(name)}/status${queryOf([...params, ...moment(at)])}`,
@@ -338,6 +384,11 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
   };
 }
 
+/** One process asks one backend, so all services have the same dialect. */
+function firstService({ services }: Registry): Service {
+  return services.values().next().value as Service;
+}
+
 /** The same question without a moment in the past. */
 function nowPathOf({ url }: FastifyRequest): string {
   const [path = '', query = ''] = url.split('?', 2);
@@ -355,7 +406,7 @@ function failingOf(
   // A moment names the answer that was given last before it.
   const at =
     atMs === undefined ? '' : `${path.includes('?') ? '&' : '?'}at=${new Date(atMs + 1_000).toISOString()}`;
-  const cuj = about.kind === 'cuj' ? registry.cujs.get(about.name) : undefined;
+  const cuj = about.kind === 'cuj' ? cujCalled(registry, about.name) : undefined;
   return {
     title: cuj === undefined ? about.name : `${cuj.title ?? cuj.name} (${cuj.services.join(', ')})`,
     path: `${path}${at}`,

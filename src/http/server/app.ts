@@ -112,7 +112,12 @@ function addQuestions(
     wantsPage(request)
       ? pages.cuj(request, reply)
       : ok(request, reply, ({ registry }) =>
-          cujEntry(registry, findCuj(registry, request.params.name), ports.describeQueries),
+          cujEntry(
+            registry,
+            findCuj(registry, request.params.name),
+            request.params.name,
+            ports.describeQueries,
+          ),
         ),
   );
   app.get(routes.registry, { schema: describe.registry }, (request, reply) =>

@@ -15,6 +15,8 @@ export interface Failure {
 /** What is said about a CUJ that could not be measured in time. Throws CallerError for the caller's own mistakes. */
 export function unknownCuj(registry: Registry, request: EvaluationRequest, failure: Failure): Verdict {
   const cuj = findCuj(registry, request.cuj);
+  if (cuj.retired !== undefined)
+    return unknownVerdict(cuj, failure, { canary: '', stable: '' }, { registryDigest: registry.digest });
   const checked = resolveRequest(registry, cuj, request);
   return unknownVerdict(cuj, failure, checked.selectorTexts, {
     registryDigest: registry.digest,

@@ -33,6 +33,8 @@ export interface RecomputedVerdict {
   readonly verdict: Verdict | ServiceVerdict;
   /** The members that `explain` adds. */
   readonly explained: () => object;
+  /** What is said about a question by an alias. */
+  readonly asked?: object;
 }
 
 type AnswerPast = (request: FastifyRequest, reply: FastifyReply, past: PastQuestion) => Promise<FastifyReply>;
@@ -80,7 +82,7 @@ export function createPastAnswers(ports: AppPorts, respond: Respond): AnswerPast
       { reqId: request.id, durationMs, caller: request.caller, at: shown.at, ...logFields(of.verdict) },
       'recomputed',
     );
-    const recomputed = question.explain ? { ...of.verdict, ...of.explained() } : of.verdict;
+    const recomputed = { ...of.verdict, ...of.asked, ...(question.explain ? of.explained() : {}) };
     return respond(request, reply, 200, jsonType, jsonText({ ...shown, recomputed }, question.pretty), {
       logged: true,
     });

@@ -169,6 +169,22 @@ export function canaryParams(
   return params;
 }
 
+/** What query and headers say about the canary, whatever the parameters are called. The query goes first. */
+export function anyParams(
+  query: Query,
+  { headers }: Headers,
+  own: readonly string[],
+): ReadonlyMap<string, string> {
+  const params = new Map<string, string>();
+  for (const [name, value] of query.values) if (!own.includes(name)) params.set(name, value);
+  for (const [header, value] of Object.entries(headers)) {
+    const name = header.slice(headerPrefix.length).replaceAll('-', '_');
+    if (header.startsWith(headerPrefix) && typeof value === 'string' && !params.has(name))
+      params.set(name, value);
+  }
+  return params;
+}
+
 function valuesOf(rawHeaders: readonly string[], header: string): string[] {
   return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === header);
 }

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { type EvaluationRequest, paramsOf } from '../../domain/metrics/evaluation-request.ts';
-import type { Service } from '../../domain/registry/model.ts';
-import { canaryParams, type Query, readFlag, refuseUnknown } from './query-params.ts';
+import type { Cuj, Service } from '../../domain/registry/model.ts';
+import { anyParams, canaryParams, type Query, readFlag, refuseUnknown } from './query-params.ts';
 
 export const ownOfCuj = ['service', 'window', 'since', 'at', 'explain', 'pretty'] as const;
 export const ownOfService = ['window', 'since', 'at', 'explain', 'pretty'] as const;
@@ -41,5 +41,20 @@ export function readQuestion(
       ...(window === undefined ? {} : { window }),
       ...(since === undefined ? {} : { since }),
     },
+  };
+}
+
+/**
+ * Reads a question about a retired CUJ. It has no selectors any more, so every parameter is accepted: a rollout in flight sends what
+ * the CUJ took before. Throws CallerError for flags and for a query that cannot be read.
+ */
+export function readRetiredQuestion(request: FastifyRequest, { name }: Cuj): Question {
+  const query = request.query as Query;
+  if (query.mistake !== undefined) throw query.mistake;
+  return {
+    explain: readFlag(query, 'explain'),
+    pretty: readFlag(query, 'pretty'),
+    at: query.values.get('at'),
+    evaluationRequest: { cuj: name, params: anyParams(query, request.raw, ownOfCuj) },
   };
 }

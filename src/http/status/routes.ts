@@ -2,9 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { durationText } from '../../domain/duration.ts';
 import type { Verdict } from '../../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
+import { askedAsOf } from '../../domain/judge/retired-verdict.ts';
 import type { JudgedCuj } from '../../domain/judge/verdict-record.ts';
 import type { AskedAbout } from '../../domain/ports/verdict-history.ts';
-import type { Registry, Service } from '../../domain/registry/model.ts';
+import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import type { SourceDialect } from '../../domain/registry/source-dialect.ts';
 import { findCuj, serviceNotFound } from '../../evaluation/evaluator.ts';
 import { notReadyProblem } from '../operations/health.ts';
@@ -16,7 +17,7 @@ import { jsonType, type Respond } from '../server/respond.ts';
 import { explainCuj, explainService } from './explain.ts';
 import { type Failure, unknownCuj, unknownService } from './fallback-verdict.ts';
 import { createPastAnswers } from './past.ts';
-import { ownOfCuj, ownOfService, type Question, readQuestion } from './question.ts';
+import { ownOfCuj, ownOfService, type Question, readQuestion, readRetiredQuestion } from './question.ts';
 import { createVerdictLinks } from './verdict-link.ts';
 import { createVerdictTexts } from './verdict-texts.ts';
 
@@ -33,6 +34,15 @@ export interface StatusHandlers {
 /** How many questions wait for an answer. */
 export interface Load {
   inflight: number;
+}
+
+/** A question by an alias, or about a retired CUJ. */
+interface Outdated {
+  readonly cuj: Cuj;
+  /** The name or alias of the question. */
+  readonly askedAs: string;
+  /** What the answer says about an alias. */
+  readonly answer: ReturnType<typeof askedAsOf>;
 }
 
 interface Judged {
@@ -119,12 +129,18 @@ export function createStatusHandlers(
     about: AskedAbout,
     judged: Judged,
     question: Question,
+    outdated?: Outdated,
   ): FastifyReply {
     const { verdict, cached, explained } = judged;
     const { explain, pretty } = question;
     const texts = textsOf(verdict, () => links.url(about));
     const durationMs = Math.round((performance.now() - request.startedAt) * 1000) / 1000;
-    texts.logger.info({ reqId: request.id, durationMs, cached, caller: request.caller }, 'verdict');
+    const { askedAs, aliasNote } = outdated?.answer ?? {};
+    texts.logger.info(
+      { reqId: request.id, durationMs, cached, caller: request.caller, ...(aliasNote && { askedAs }) },
+      'verdict',
+    );
+    if (outdated !== undefined) metrics.askedOutdated(outdated.askedAs);
     if (verdict.reason === 'source_rejected' && now() - complainedAtMs >= complaintEveryMs) {
       complainedAtMs = now();
       logger.error(
@@ -134,10 +150,13 @@ export function createStatusHandlers(
     }
     const { cuj, service } = texts.fields;
     metrics.verdictAnswered(cuj, service, verdict.verdict, verdict.reason);
-    const shown = explain ? { ...texts.shown, ...explained() } : texts.shown;
-    const body = explain || pretty ? jsonText(shown, pretty) : texts.body;
+    const isPlain = !explain && !pretty && aliasNote === undefined;
+    const body = isPlain
+      ? texts.body
+      : jsonText({ ...texts.shown, ...outdated?.answer, ...(explain ? explained() : {}) }, pretty);
     const answer = respond(request, reply, 200, jsonType, body, { logged: true });
-    noteGiven(request, about, judged, question);
+    // A retired CUJ says nothing about a release.
+    if (outdated?.cuj.retired === undefined) noteGiven(request, about, judged, question);
     return answer;
   }
 
@@ -162,12 +181,19 @@ export function createStatusHandlers(
   return {
     async cuj(request, reply) {
       const registry = registryNow();
-      const cuj = findCuj(registry, (request.params as { name: string }).name);
+      const askedAs = (request.params as { name: string }).name;
+      const cuj = findCuj(registry, askedAs);
       const services = cuj.services.map((name) => registry.services.get(name) as Service);
-      const question = readQuestion(request, services, ownOfCuj, cuj.name);
+      const isRetired = cuj.retired !== undefined;
+      const question = isRetired
+        ? readRetiredQuestion(request, cuj)
+        : readQuestion(request, services, ownOfCuj, cuj.name);
       const { evaluationRequest } = question;
+      const answer = askedAsOf(cuj, askedAs);
+      const outdated: Outdated | undefined =
+        isRetired || answer.askedAs !== undefined ? { cuj, askedAs, answer } : undefined;
       // One process asks one backend, so all services have the same dialect.
-      const { dialect } = services[0] as Service;
+      const { dialect } = registry.services.values().next().value as Service;
       const { params, service: only } = evaluationRequest;
       const about = {
         kind: 'cuj',
@@ -184,7 +210,11 @@ export function createStatusHandlers(
           dialect,
           async start(asOf, signal) {
             const evaluation = await evaluator.cuj({ ...evaluationRequest, ...asOf }, signal);
-            return { verdict: evaluation.verdict, explained: () => explainCuj(evaluation) };
+            return {
+              verdict: evaluation.verdict,
+              explained: () => explainCuj(evaluation),
+              asked: answer,
+            };
           },
           unknown,
         });
@@ -199,7 +229,7 @@ export function createStatusHandlers(
           return {
             verdict,
             cached: remembered,
-            unmeasured: measurement === undefined,
+            unmeasured: measurement === undefined && !isRetired,
             evaluations: [evaluation],
             explained: () => explainCuj(evaluation),
           };
@@ -207,7 +237,7 @@ export function createStatusHandlers(
         unknown,
         () => ({ queries: [] }),
       );
-      return send(request, reply, about, of, question);
+      return send(request, reply, about, of, question, outdated);
     },
 
     async service(request, reply) {

@@ -1,6 +1,6 @@
 import { ceilTo } from '../../domain/duration.ts';
 import type { AskedAbout } from '../../domain/ports/verdict-history.ts';
-import type { Service } from '../../domain/registry/model.ts';
+import { cujCalled, type Service } from '../../domain/registry/model.ts';
 import { permalinkOf } from '../pages/permalink.ts';
 import type { AppPorts } from '../server/ports.ts';
 
@@ -24,7 +24,7 @@ export function createVerdictLinks(ports: AppPorts): VerdictLinks {
 
   function path({ kind, name, params, service }: AskedAbout, momentMs = ports.now()): string {
     const registry = ports.registry()?.registry;
-    const names = kind === 'service' ? [name] : (registry?.cujs.get(name)?.services ?? []);
+    const names = kind === 'service' ? [name] : ((registry && cujCalled(registry, name)?.services) ?? []);
     const services = names.flatMap((one): Service[] => {
       const found = registry?.services.get(one);
       return found === undefined ? [] : [found];
