@@ -5,6 +5,7 @@ import type { Verdict } from '../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../domain/judge/judge-service.ts';
 import type { Outcome } from '../domain/judge/outcome.ts';
 import { recomputedAt } from '../domain/judge/recomputed.ts';
+import { askedAsOf } from '../domain/judge/retired-verdict.ts';
 import {
   judgeAgain,
   parseRecord,
@@ -48,7 +49,7 @@ export function evaluateCommand(io: Io, exit: (code: number) => void): Command {
     .description(
       'Judge one CUJ, or all CUJs of a service, with current data of the backend; or judge a recorded verdict again.',
     )
-    .argument('[cuj]', 'the name of a CUJ in the registry')
+    .argument('[cuj]', 'the name of a CUJ in the registry, or an alias of it')
     .option(
       '--param <name=value>',
       'value of a placeholder in the selectors; may be repeated',
@@ -159,7 +160,9 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
       },
       signal,
     );
-    const { verdict } = evaluation;
+    const asked = askedAsOf(evaluation.cuj, cuj as string);
+    if (asked.aliasNote !== undefined) io.stderr.write(`${asked.aliasNote}\n`);
+    const verdict = { ...evaluation.verdict, ...asked };
     printAsOf(io, options, atMs, verdict, () => verdictText(verdict, colorsFor(io)));
     if (options.record !== undefined) await writeRecord(io, options.record, recordOf(evaluation));
     return codeOf(verdict.verdict);

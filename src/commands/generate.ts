@@ -1,5 +1,8 @@
+import { join } from 'node:path';
 import { Argument, Command, CommanderError } from 'commander';
 import { createTwoFilesPatch } from 'diff';
+import { type Objection, objectionsTo } from '../domain/metrics/standing-question.ts';
+import { visible } from '../domain/outside-text.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { analysisTemplates } from '../generate/argo/analysis-templates.ts';
 import { checkParams } from '../generate/argo/canary-args.ts';
@@ -11,6 +14,7 @@ import { openslo } from '../generate/openslo/openslo.ts';
 import { type GeneratedFile, GenerateError } from '../generate/output/generated-file.ts';
 import { grafanaDashboard } from '../generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../generate/prometheus/prometheus-rules.ts';
+import { type PlacedQuestion, standingQuestionsIn } from '../lint/standing-questions.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import {
   addGenerateOptions,
@@ -132,7 +136,7 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
     const { out, layout, force } = flags;
     const arranged = await arrange(out, layout, files, complete, force);
     return flags.check === true
-      ? await check(out, arranged.files, arranged.generators, io)
+      ? await check(out, arranged.files, arranged.generators, loaded.registry, io)
       : await write(out, arranged.files, arranged.generators, force ?? false, io);
   } catch (error) {
     if (error instanceof GenerateError) {
@@ -243,11 +247,14 @@ async function check(
   folder: string,
   files: readonly OwnedFile[],
   wanted: readonly string[],
+  registry: Registry,
   io: Io,
 ): Promise<number> {
   const drifts = await driftOf(folder, files, wanted);
   const colors = colorsFor(io);
   for (const drift of drifts) io.stdout.write(driftText(drift, colors));
+  const noticed = inFlightOf(folder, drifts, registry);
+  for (const one of noticed) io.stdout.write(inFlightText(one, colors));
   if (drifts.length === 0) {
     io.stderr.write(`${folder}: all ${files.length} files are up to date\n`);
     return exitCodes.good;
@@ -255,7 +262,42 @@ async function check(
   io.stderr.write(
     `${folder}: ${drifts.length} ${drifts.length === 1 ? 'file differs' : 'files differ'} from the registry. Run the same command without --check and commit the result.\n`,
   );
+  const breaking = noticed.filter(({ objection }) => objection.breaks).length;
+  if (breaking > 0) {
+    io.stderr.write(
+      `${folder}: ${breaking} ${breaking === 1 ? 'question' : 'questions'} of templates on disk would be refused: rollouts in flight that use them would break. Correct the registry before the gate gets it.\n`,
+    );
+  }
   return exitCodes.no;
+}
+
+/** What a rollout in flight notices that uses a template as it is on disk, if the gate has the registry. */
+interface InFlight {
+  readonly asked: PlacedQuestion;
+  readonly objection: Objection;
+}
+
+/** By file and line. A template that is up to date asks what the registry answers. */
+function inFlightOf(folder: string, drifts: readonly Drift[], registry: Registry): readonly InFlight[] {
+  const found = new Map<string, InFlight>();
+  for (const { path, old } of drifts) {
+    if (old === undefined || !path.endsWith('.yaml')) continue;
+    for (const asked of standingQuestionsIn(join(folder, path), old)) {
+      for (const objection of objectionsTo(registry, asked.question)) {
+        // The two templates of a CUJ ask the same.
+        const key = `${path} ${objection.message}`;
+        if (!found.has(key)) found.set(key, { asked, objection });
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+function inFlightText({ asked, objection }: InFlight, colors: Colors): string {
+  const { file, line, column } = asked;
+  const { breaks, message, rule, fix } = objection;
+  const word = breaks ? colors.red('breaks rollouts in flight') : colors.yellow('note');
+  return `${colors.bold(visible(`${file}:${line}:${column}`))}: ${word}: ${visible(message)} ${colors.dim(`(${rule})`)}\n  fix:   ${visible(fix)}\n`;
 }
 
 /** A unified difference from what is on disk to what would be generated. */

@@ -1,12 +1,13 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { visible } from '../domain/outside-text.ts';
+import { compareRegistries, type RegistryChange } from '../domain/registry/compare.ts';
 import type { Problem, Registry } from '../domain/registry/model.ts';
 import { defaultAnalysisOptions } from '../generate/argo/analysis-options.ts';
 import { sampleSteps, sampleWaitMinutes } from '../generate/argo/sized-steps.ts';
-import type { LoadResult } from '../registry-files/load.ts';
+import type { LoadResult, PlacedRegistry } from '../registry-files/load.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { exitCodes, type Io, type Stream } from './support/io.ts';
-import { loadOffline } from './support/offline-registry.ts';
+import { loadOfflineWithPlaces } from './support/offline-registry.ts';
 import {
   type GivenTraffic,
   requestsPerMinuteOption,
@@ -31,7 +32,17 @@ export function validateCommand(io: Io, exit: (code: number) => void): Command {
     )
     .option('--registry <path>', 'the same, as in other commands')
     .addOption(requestsPerMinuteOption('warns of what cannot be proved with so many'))
-    .option('--json', 'print one JSON object: ok, digest, files, cujs, services, problems, warnings')
+    .option(
+      '--against <path>',
+      'the registry that is deployed now (- is standard input): also find what would break rollouts in flight',
+    )
+    .option(
+      '--allow <rule:name>',
+      'with --against: accept one change that would break, such as alias-removed:checkout; may be repeated',
+      collectAllowed,
+    )
+    .option('--json', 'print one JSON object: ok, digest, files, cujs, services, problems, warnings, against')
+    .addHelpText('after', examples)
     .action(async (given: string | undefined, options: Options & { registry?: string }) => {
       const path = given ?? options.registry ?? io.env.CUJ_GATE_REGISTRY;
       if (path === undefined || path === '') {
@@ -42,9 +53,36 @@ export function validateCommand(io: Io, exit: (code: number) => void): Command {
     });
 }
 
+const examples = `
+Examples:
+  cuj-gate validate cujs.yaml
+  git show origin/main:cujs.yaml | cuj-gate validate cujs.yaml --against -
+
+Exit codes: 0 no problem, 1 problems, or changes that would break rollouts in flight, 2 misuse.`;
+
 interface Options {
   readonly json?: boolean;
   readonly requestsPerMinute?: GivenTraffic;
+  readonly against?: string;
+  readonly allow?: readonly string[];
+}
+
+function collectAllowed(text: string, known: readonly string[] = []): readonly string[] {
+  if (!/^[a-z-]+:[a-z0-9_.-]+$/.test(text))
+    throw new InvalidArgumentError('Write it as RULE:NAME, such as alias-removed:checkout.');
+  return [...known, text];
+}
+
+/** A change with its place. */
+interface PlacedChange {
+  readonly change: RegistryChange;
+  readonly problem: Problem;
+}
+
+interface Comparison {
+  readonly breaking: readonly PlacedChange[];
+  /** Notes, and what was allowed. */
+  readonly notes: readonly PlacedChange[];
 }
 
 /**
@@ -53,11 +91,37 @@ interface Options {
  */
 export async function validate(
   path: string,
-  { json = false, requestsPerMinute }: Options,
+  { json = false, requestsPerMinute, against, allow = [] }: Options,
   io: Io,
 ): Promise<number> {
-  const result = await loadOffline(path, io, 'validate');
-  if (result === undefined) return exitCodes.misuse;
+  const complain = (message: string) => void io.stderr.write(`cuj-gate validate: ${message}\n`);
+  if (against === undefined && allow.length > 0) {
+    complain('--allow requires --against, the registry that is deployed now.');
+    return exitCodes.misuse;
+  }
+  const loaded = await loadOfflineWithPlaces(path, io, 'validate');
+  if (loaded === undefined) return exitCodes.misuse;
+  const { result } = loaded;
+  let comparison: Comparison | undefined;
+  if (against !== undefined) {
+    const old = await loadOfflineWithPlaces(against, io, 'validate');
+    if (old === undefined) return exitCodes.misuse;
+    if (!old.result.ok) {
+      const colors = colorsFor({ ...io, stdout: io.stderr });
+      for (const problem of old.result.problems) io.stderr.write(problemText(problem, colors));
+      complain(`the registry of --against has problems, so nothing was compared with it.`);
+      return exitCodes.misuse;
+    }
+    // Without a good registry there is nothing to compare: its problems are reported.
+    if (result.ok) {
+      comparison = compare(old, loaded, allow);
+      const unused = allow.filter((text) => !comparison?.notes.some(({ change }) => keyOf(change) === text));
+      if (unused.length > 0) {
+        complain(`--allow ${unused.join(' ')} matches no change. Remove it, or check the rule and the name.`);
+        return exitCodes.misuse;
+      }
+    }
+  }
   const likely = result.ok ? (result.warnings ?? []) : [];
   let ofTraffic: readonly string[] = [];
   if (result.ok && requestsPerMinute !== undefined) {
@@ -72,17 +136,67 @@ export async function validate(
     !result.ok && result.files.length === 0 && result.problems.every(({ rule }) => misuseRules.has(rule));
   if (json) {
     const warnings = [...likely.map(warningLine), ...ofTraffic];
-    io.stdout.write(
-      `${JSON.stringify(result.ok ? { ...report(result), warnings } : report(result), null, 2)}\n`,
-    );
+    const whole = result.ok
+      ? { ...report(result), warnings, ...comparisonReport(comparison) }
+      : report(result);
+    io.stdout.write(`${JSON.stringify(whole, null, 2)}\n`);
   } else {
     const colors = colorsFor(io);
     writeText(result, misuse ? io.stderr : io.stdout, colors);
     for (const warning of likely) io.stdout.write(warningText(warning, colors));
     for (const warning of ofTraffic) io.stdout.write(`${colors.yellow('warning')}: ${warning}\n`);
+    if (comparison !== undefined) io.stdout.write(comparisonText(comparison, colors));
   }
-  if (result.ok) return exitCodes.good;
+  if (result.ok)
+    return comparison === undefined || comparison.breaking.length === 0 ? exitCodes.good : exitCodes.no;
   return misuse ? exitCodes.misuse : exitCodes.no;
+}
+
+function keyOf({ rule, name }: RegistryChange): string {
+  return `${rule}:${name}`;
+}
+
+/** Both registries are good. */
+function compare(old: PlacedRegistry, next: PlacedRegistry, allow: readonly string[]): Comparison {
+  const registryOf = ({ result }: PlacedRegistry) => (result as LoadResult & { ok: true }).registry;
+  const placed = compareRegistries(registryOf(old), registryOf(next)).map((change): PlacedChange => {
+    const { place, rule, message, fix } = change;
+    const { locate } = place.in === 'old' ? old : next;
+    return { change, problem: locate({ ...place, rule, message, fix }) };
+  });
+  const isBreaking = ({ change }: PlacedChange) => change.breaks && !allow.includes(keyOf(change));
+  return { breaking: placed.filter(isBreaking), notes: placed.filter((one) => !isBreaking(one)) };
+}
+
+function comparisonReport(comparison: Comparison | undefined) {
+  if (comparison === undefined) return {};
+  const shown = ({ change, problem }: PlacedChange) => ({ ...problem, name: change.name });
+  const { breaking, notes } = comparison;
+  return {
+    ...(breaking.length === 0 ? {} : { ok: false }),
+    against: {
+      breaking: breaking.map(shown),
+      notes: notes.map((one) => ({ ...shown(one), ...(one.change.breaks ? { allowed: true } : {}) })),
+    },
+  };
+}
+
+function comparisonText({ breaking, notes }: Comparison, colors: Colors): string {
+  const text = ({ change, problem }: PlacedChange, word: string) => {
+    const { file, line, column, message, rule, fix } = problem;
+    const place = colors.bold(visible(`${file}:${line}:${column}`));
+    const allowed = word === 'allowed' ? `\n  key:   ${keyOf(change)}` : `\n  fix:   ${visible(fix)}`;
+    return `${place}: ${word === 'breaks' ? colors.red(word) : colors.yellow(word)}: ${visible(message)} ${colors.dim(`(${rule})`)}${allowed}\n`;
+  };
+  const lines = [
+    ...breaking.map((one) => text(one, 'breaks')),
+    ...notes.map((one) => text(one, one.change.breaks ? 'allowed' : 'note')),
+  ];
+  const summary =
+    breaking.length === 0
+      ? `${colors.green('ok')}: nothing would break rollouts in flight\n`
+      : `${colors.red(count(breaking.length, 'change'))} would break rollouts in flight\n`;
+  return `${lines.join('')}${summary}`;
 }
 
 /** What cannot be proved with so much traffic, however long and at whatever weight a rollout waits. */

@@ -1,5 +1,5 @@
 import { headerName } from '../domain/metrics/evaluation-request.ts';
-import type { Registry } from '../domain/registry/model.ts';
+import { cujCalled, type Registry } from '../domain/registry/model.ts';
 import { checkArgs } from './arg-checks.ts';
 import type { Report } from './finding.ts';
 import { asksTheGate, gatePath } from './metric-checks.ts';
@@ -34,7 +34,7 @@ function wantedParams(metric: Place, registry: Registry | undefined): readonly s
     asked.of === 'service'
       ? [asked.name]
       : service === undefined
-        ? registry.cujs.get(asked.name)?.services
+        ? cujCalled(registry, asked.name)?.services
         : [service];
   const [first, ...others] = (names ?? []).map((name) => registry.services.get(name)?.canary.params);
   return first?.filter((param) => others.every((params) => params?.includes(param)));

@@ -1,4 +1,4 @@
-import type { Registry } from '../domain/registry/model.ts';
+import { cujCalled, type Registry } from '../domain/registry/model.ts';
 import { checkAddress } from './address-checks.ts';
 import { checkBake } from './bake-checks.ts';
 import { checkCanary } from './canary-checks.ts';
@@ -187,8 +187,29 @@ function checkRollout(
 function checkKnown(metric: Place, registry: Registry | undefined, report: Report): void {
   const asked = gatePath(metric);
   if (registry === undefined || asked === undefined || asked.name.includes('{{')) return;
-  const known = asked.of === 'cuj' ? registry.cujs : registry.services;
-  if (known.has(asked.name)) return;
+  const cuj = asked.of === 'cuj' ? cujCalled(registry, asked.name) : undefined;
+  if (cuj?.retired !== undefined) {
+    report(
+      'warning',
+      'retired-cuj',
+      metric.at('provider', 'web', 'url'),
+      `The CUJ "${cuj.name}" is retired: ${cuj.retired}.`,
+      'The gate answers inconclusive: an inline analysis step never passes, and Argo pauses the rollout.',
+      'Remove this metric: generate the Rollout and the templates again.',
+    );
+    return;
+  }
+  if (cuj !== undefined && cuj.name !== asked.name) {
+    report(
+      'warning',
+      'asks-by-alias',
+      metric.at('provider', 'web', 'url'),
+      `The CUJ "${asked.name}" is called "${cuj.name}" now.`,
+      'The gate answers by the old name only for as long as it is an alias in the registry.',
+      'Generate the templates again.',
+    );
+  }
+  if (cuj !== undefined || (asked.of === 'service' && registry.services.has(asked.name))) return;
   report(
     'error',
     'unknown-cuj',

@@ -1,5 +1,11 @@
 import { type RequiredRequests, requestsToPass } from '../domain/judge/required-traffic.ts';
-import { type Cuj, defaultMinFaultMs, type GatePolicy, type Registry } from '../domain/registry/model.ts';
+import {
+  type Cuj,
+  cujCalled,
+  defaultMinFaultMs,
+  type GatePolicy,
+  type Registry,
+} from '../domain/registry/model.ts';
 import { objectiveOf } from '../domain/registry/objective.ts';
 import { builtInPolicy } from '../domain/registry/resolve-defaults.ts';
 import type { Report } from './finding.ts';
@@ -201,6 +207,7 @@ function firstPass({ proven, limited, passAfterSeconds }: PassNeed, perSecond: n
 /** What the CUJs of a metric need; undefined if all are in report-only mode. */
 function needOf(metric: Place, options: TimingOptions): Need | undefined {
   const known = cujsOf(metric, options.registry);
+  if (known.some(({ retired }) => retired !== undefined)) return undefined;
   const cujs = known.filter(({ mode }) => mode === 'enforce');
   if (known.length > 0 && cujs.length === 0) return undefined;
   if (cujs.length === 0) {
@@ -251,7 +258,7 @@ function cujsOf(metric: Place, registry: Registry | undefined): readonly Cuj[] {
   if (registry === undefined || asked === undefined) return [];
   const cujs =
     asked.of === 'cuj'
-      ? [registry.cujs.get(asked.name)]
+      ? [cujCalled(registry, asked.name)]
       : [...registry.cujs.values()].filter((cuj) => cuj.services.includes(asked.name));
   return cujs.filter((cuj) => cuj !== undefined);
 }

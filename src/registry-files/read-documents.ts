@@ -65,22 +65,52 @@ export async function gather(path: string, read?: ReadBytes): Promise<Gathered> 
       continue;
     }
     digest.add(file.path, bytes);
-    const text = decodeText(file.path, bytes);
-    if (typeof text !== 'string') {
-      problems.push(text);
-      continue;
-    }
-    const parsed = await parseText(text);
-    problems.push(...parsed.problems.map((problem) => ({ file: file.path, path: '', ...problem })));
-    if (!parsed.ok) continue;
-    if (file.format === 'text') texts.set(file.path, text);
-    const structure = await checkStructure(file.path, parsed.value);
-    findings.push(...structure.findings);
-    if (structure.usable) inputs.push(structure.input);
+    const document = await readDocument(file.path, bytes);
+    problems.push(...document.problems);
+    findings.push(...document.findings);
+    if (document.text !== undefined && file.format === 'text') texts.set(file.path, document.text);
+    if (document.input !== undefined) inputs.push(document.input);
   }
   const incomplete = inputs.length < found.files.length;
   const unread = problems.some(isReadFailure);
   return { digest: digest.text(), files, inputs, findings, problems, incomplete, unread, texts };
+}
+
+/** The same for a registry of one document that is in no file, such as standard input. */
+export async function gatherDocument(name: string, bytes: Buffer): Promise<Gathered> {
+  const digest = new FilesDigest();
+  digest.add(name, bytes);
+  const { problems, findings, text, input } = await readDocument(name, bytes);
+  return {
+    digest: digest.text(),
+    files: [name],
+    inputs: input === undefined ? [] : [input],
+    findings,
+    problems,
+    incomplete: input === undefined,
+    unread: false,
+    texts: new Map(text === undefined ? [] : [[name, text]]),
+  };
+}
+
+interface ReadDocument {
+  readonly problems: readonly Problem[];
+  readonly findings: readonly Finding[];
+  /** Undefined where it is no YAML or JSON. */
+  readonly text?: string;
+  /** Undefined where nothing of it can be used. */
+  readonly input?: RegistryInput;
+}
+
+async function readDocument(file: string, bytes: Buffer): Promise<ReadDocument> {
+  const text = decodeText(file, bytes);
+  if (typeof text !== 'string') return { problems: [text], findings: [] };
+  const parsed = await parseText(text);
+  const problems = parsed.problems.map((problem) => ({ file, path: '', ...problem }));
+  if (!parsed.ok) return { problems, findings: [] };
+  const structure = await checkStructure(file, parsed.value);
+  const { findings } = structure;
+  return { problems, findings, text, ...(structure.usable ? { input: structure.input } : {}) };
 }
 
 const nothing: Gathered = {
@@ -100,17 +130,25 @@ function bytesOf(file: RegistryFile, read: ReadBytes | undefined): Promise<Buffe
 
 /** Findings with their places and suggestions, among the problems that had theirs, in the order of the files. */
 export function locate(gathered: Gathered, more: readonly Finding[]): readonly Problem[] {
+  const placeOf = createLocator(gathered);
+  const problems = [...gathered.problems, ...[...gathered.findings, ...more].map(placeOf)];
+  const order = new Map(gathered.files.map((file, index) => [file, index]));
+  const rank = (problem: Problem) => order.get(problem.file) ?? -1;
+  return problems.sort((a, b) => rank(a) - rank(b) || a.line - b.line || a.column - b.column);
+}
+
+/** Gives findings their places. The texts are read once for all of them, and not before the first. */
+export function createLocator({ texts }: Gathered): (finding: Finding) => Problem {
   const positions = new Map<string, Positions>();
-  const problems = [...gathered.problems];
-  for (const finding of [...gathered.findings, ...more]) {
-    const text = gathered.texts.get(finding.file);
+  return (finding) => {
+    const text = texts.get(finding.file);
     let place = positions.get(finding.file);
     if (place === undefined && text !== undefined) {
       place = new Positions(text);
       positions.set(finding.file, place);
     }
     const { line, column } = place?.of(finding.path, finding.at) ?? { line: 1, column: 1 };
-    problems.push({
+    return {
       file: finding.file,
       line,
       column,
@@ -119,11 +157,8 @@ export function locate(gathered: Gathered, more: readonly Finding[]): readonly P
       ...('value' in finding ? { value: shortened(finding.value) } : {}),
       message: finding.message,
       fix: fixWithSuggestion(finding),
-    });
-  }
-  const order = new Map(gathered.files.map((file, index) => [file, index]));
-  const rank = (problem: Problem) => order.get(problem.file) ?? -1;
-  return problems.sort((a, b) => rank(a) - rank(b) || a.line - b.line || a.column - b.column);
+    };
+  };
 }
 
 /** The value for messages, cut: a text of megabytes would be in the log, and in GET /registry. */

@@ -67,6 +67,40 @@ describe('evaluate', () => {
     expect(code).toBe(0);
   });
 
+  it('judges by an alias, says so, and records the present name', async () => {
+    const text = readFileSync('config/cujs.yaml', 'utf8');
+    const registry = path.join(folder, 'renamed.yaml');
+    writeFileSync(registry, text.replace('- name: login\n', '- name: sign-in\n    aliases: [login]\n'));
+    const file = path.join(folder, 'renamed.json');
+    const about = ['--registry', registry, '--param', 'version=v1.42.0'];
+    const { code, stdout, stderr } = await evaluate('login', ...about, '--record', file);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^PASS sign-in \(within_slo\)/);
+    expect(stderr).toBe(
+      '"login" is an alias: the CUJ is called "sign-in" now. Generate the templates again, so that they ask by this name.\n',
+    );
+    expect(JSON.parse(readFileSync(file, 'utf8')).verdict).toMatchObject({ cuj: 'sign-in' });
+    expect((await evaluate('--replay', file)).code).toBe(0);
+    expect(JSON.parse((await evaluate('login', ...about, '--json')).stdout)).toMatchObject({
+      cuj: 'sign-in',
+      askedAs: 'login',
+    });
+  });
+
+  it('is inconclusive about a retired CUJ, and records nothing', async () => {
+    const registry = path.join(folder, 'retired.yaml');
+    const text = readFileSync('config/cujs.yaml', 'utf8');
+    writeFileSync(
+      registry,
+      `${text}  - { name: checkout, owner: team-pay, retired: merged into subscribe }\n`,
+    );
+    const file = path.join(folder, 'retired.json');
+    const { code, stdout, stderr } = await evaluate('checkout', '--registry', registry, '--record', file);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^INCONCLUSIVE checkout \(retired\): merged into subscribe/);
+    expect(stderr).toContain('was not written');
+  });
+
   it.each([
     ['an unknown CUJ, with the nearest', ['sigup'], 'No CUJ is called "sigup".\nDid you mean "signup"?\n'],
     ['a CUJ like no other', ['zzzzzzzz'], 'Use a name from the registry'],

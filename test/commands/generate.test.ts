@@ -593,6 +593,62 @@ describe('generate --check', () => {
     expect((await templates('--check')).code).toBe(0);
   });
 
+  it('tells what would break rollouts in flight from other differences', async () => {
+    await templates();
+    const file = /analysis-templates\/cuj-signup\.yaml:\d+:\d+: /.source;
+    await writeFile(registry, registryText('login', 'join'));
+    const renamed = await templates('--check');
+    expect(renamed.code).toBe(1);
+    expect(renamed.stdout).toMatch(
+      new RegExp(
+        `^\\S+${file}breaks rollouts in flight: the CUJ "signup" is not in the registry .* \\(cuj-removed\\)$`,
+        'm',
+      ),
+    );
+    expect(renamed.stderr).toContain('1 question of templates on disk would be refused');
+
+    const aliased = registryText('login', 'join').replace('name: join', 'name: join, aliases: [signup]');
+    await writeFile(registry, aliased);
+    const harmless = await templates('--check');
+    expect(harmless.code).toBe(1);
+    expect(harmless.stdout).toMatch(new RegExp(`${file}note: "signup" is an alias: .* \\(cuj-renamed\\)`));
+    expect(harmless.stdout).not.toContain('breaks');
+    expect(harmless.stderr).not.toContain('refused');
+
+    // To remove the alias later changes no template.
+    await templates();
+    await writeFile(registry, registryText('login', 'join'));
+    expect((await templates('--check')).code).toBe(0);
+  });
+
+  it('finds parameters that the registry would no longer accept', async () => {
+    await templates();
+    const text = registryText('login', 'signup');
+    await writeFile(registry, text.replaceAll('{version}', '{release}'));
+    const { stdout, stderr } = await templates('--check');
+    expect(stdout).toMatch(
+      /breaks rollouts in flight: templates send the parameter "version".* \(parameter-unknown\)/,
+    );
+    expect(stdout).toMatch(
+      /breaks rollouts in flight: the canary's selector needs the parameter "release".* \(parameter-missing\)/,
+    );
+    expect(stderr).toContain('questions of templates on disk would be refused');
+  });
+
+  it('removes the templates of a retired CUJ, and says what a rollout in flight does', async () => {
+    await templates();
+    const retired = registryText('login').concat(
+      '  - { name: signup, owner: a, retired: merged into login }\n',
+    );
+    await writeFile(registry, retired);
+    const { stdout } = await templates('--check');
+    expect(stdout).toMatch(
+      /note: the CUJ "signup" is retired: .* pauses the rollout for a person \(cuj-retired\)/,
+    );
+    expect(stdout).not.toContain('breaks');
+    expect((await templates()).stderr).toContain('removed  analysis-templates/cuj-signup.yaml');
+  });
+
   it('says so where it cannot read', async () => {
     await templates();
     await rm(login());

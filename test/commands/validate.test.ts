@@ -34,7 +34,7 @@ describe('validate', () => {
         'cujs.yaml:41:5: cujs[0] has no key "teir" (unknown-key)',
         '  at:    cujs[0].teir',
         '  found: "teir"',
-        '  fix:   Did you mean tier? Known here: name, title, description, owner, runbook, tier, service, mode, slo, sloId, gate, latencyMs, endpoints, errorBudgetPolicy.',
+        '  fix:   Did you mean tier? Known here: name, title, description, owner, runbook, tier, service, mode, aliases, retired, slo, sloId, gate, latencyMs, endpoints, errorBudgetPolicy.',
         '2 problems',
         '',
       ].join('\n'),
@@ -172,5 +172,94 @@ cujs:
     expect(stdout).toContain('\\u001b[31mred\\u202e');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: that there are none is what is tested.
     expect(stdout).not.toMatch(/[\x00-\x09\x0b-\x1f\u202e]/);
+  });
+});
+
+describe('validate --against', () => {
+  const edited = (change: (text: string) => string) => scratchFile(change(goodText), 'new.yaml');
+  const old = () => scratchFile(goodText, 'old.yaml');
+  const renamed = (text: string) => text.replace('  - name: login\n', '  - name: sign-in\n');
+
+  it('ends with 1 at what would break rollouts in flight, with line, column, rule and fix', async () => {
+    const [before, after] = [old(), edited(renamed)];
+    const { code, stdout, stderr } = await cujGate('validate', after, '--against', before);
+    expect([code, stderr]).toEqual([1, '']);
+    const line = goodText.split('\n').indexOf('  - name: login') + 1;
+    const compared = stdout.replaceAll(before, 'old.yaml').split('\n');
+    expect(compared.slice(compared.findIndex((one) => one.startsWith('old.yaml')))).toEqual([
+      `old.yaml:${line}:5: breaks: the CUJ "login" is not in the registry any more, nor an alias: the gate refuses the question, and Argo aborts the rollout after enough Errors (cuj-removed)`,
+      '  fix:   The CUJ "sign-in" has the same endpoints: add aliases: [login] to it.',
+      '1 change would break rollouts in flight',
+      '',
+    ]);
+  });
+
+  it('ends with 0 where the old name is an alias, and notes it', async () => {
+    const after = edited((text) =>
+      renamed(text).replace('name: sign-in\n', 'name: sign-in\n    aliases: [login]\n'),
+    );
+    const { code, stdout } = await cujGate('validate', after, '--against', old());
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/new\.yaml:\d+:5: note: "login" is an alias: .* \(cuj-renamed\)/);
+    expect(stdout).toMatch(/ok: nothing would break rollouts in flight\n$/);
+  });
+
+  it('accepts what is allowed by rule and name, and only that', async () => {
+    const [before, after] = [old(), edited(renamed)];
+    const { code, stdout } = await cujGate(
+      'validate',
+      after,
+      '--against',
+      before,
+      '--allow',
+      'cuj-removed:login',
+    );
+    expect(code).toBe(0);
+    expect(stdout).toContain('allowed: the CUJ "login" is not in the registry any more');
+    const other = await cujGate('validate', after, '--against', before, '--allow', 'cuj-removed:signup');
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('matches no change') });
+  });
+
+  it('has the same for machines', async () => {
+    const { code, stdout } = await cujGate('validate', edited(renamed), '--against', old(), '--json');
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      problems: [],
+      against: {
+        breaking: [
+          { rule: 'cuj-removed', name: 'login', line: expect.any(Number), column: 5, path: 'cujs[0].name' },
+        ],
+        notes: [],
+      },
+    });
+    const same = await cujGate('validate', old(), '--against', old(), '--json');
+    expect(JSON.parse(same.stdout)).toMatchObject({ ok: true, against: { breaking: [], notes: [] } });
+  });
+
+  it('reports the problems of the registry itself as always, and compares nothing with a broken one', async () => {
+    const broken = edited((text) => text.replace('tier: 1', 'teir: 1'));
+    const { code, stdout } = await cujGate('validate', broken, '--against', old());
+    expect(code).toBe(1);
+    expect(stdout).toContain('(unknown-key)');
+    expect(stdout).not.toContain('rollouts in flight');
+    const reversed = await cujGate('validate', old(), '--against', broken);
+    expect(reversed.code).toBe(2);
+    expect(reversed.stderr).toContain('(unknown-key)');
+    expect(reversed.stderr).toContain('nothing was compared');
+  });
+
+  it('says what is wrong with its options', async () => {
+    expect(await cujGate('validate', example, '--allow', 'cuj-removed:login')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--allow requires --against'),
+    });
+    expect(await cujGate('validate', example, '--against', '/nowhere.yaml')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('there is no /nowhere.yaml'),
+    });
+    expect((await cujGate('validate', example, '--against', example, '--allow', 'login')).stderr).toContain(
+      'RULE:NAME',
+    );
   });
 });

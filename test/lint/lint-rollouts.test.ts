@@ -878,6 +878,25 @@ describe('time and traffic', () => {
     expect(lint(good, { requestsPerMinute: few, registry: thinned })).toHaveLength(1);
   });
 
+  it('warns of questions by an alias', () => {
+    const renamed = smallRegistry([{ name: 'join', aliases: ['signup'], gate: { lag: '90s' } }]);
+    const found = lint(good, { registry: renamed });
+    expect(found.map(({ severity, rule }) => `${severity} ${rule}`)).toEqual([
+      'warning asks-by-alias',
+      'warning asks-by-alias',
+    ]);
+    expect(found[0]?.message).toBe('The CUJ "signup" is called "join" now.');
+  });
+
+  it('warns of questions about a retired CUJ, and asks nothing more of them', () => {
+    const retired = smallRegistry([{ name: 'login' }, { name: 'signup', retired: 'merged into login' }]);
+    const found = lint(good, { registry: retired, requestsPerMinute: 1 });
+    expect(found.map(({ severity, rule }) => `${severity} ${rule}`)).toEqual([
+      'warning retired-cuj',
+      'warning retired-cuj',
+    ]);
+  });
+
   it('finds a CUJ that the registry does not have', () => {
     const other = smallRegistry([{ name: 'login' }]);
     expect(lint(good, { registry: other }).map(({ rule }) => rule)).toEqual(['unknown-cuj', 'unknown-cuj']);

@@ -1,18 +1,43 @@
-import { type LoadResult, loadRegistry } from '../../registry-files/load.ts';
+import { readFile } from 'node:fs/promises';
+import {
+  type LoadResult,
+  loadDocument,
+  loadRegistry,
+  loadWithPlaces,
+  type PlacedRegistry,
+} from '../../registry-files/load.ts';
 import { readBackend, SettingsError } from '../../settings/settings.ts';
+import type { BackendName } from '../../sources/dialects/dialects.ts';
 import type { Io } from './io.ts';
 
 /**
  * Reads a registry for a command that asks no backend, as the backend of CUJ_GATE_BACKEND stores it. Where that names none,
  * reports it on stderr and returns undefined.
  */
-export async function loadOffline(
+export async function loadOffline(path: string, io: Io, command: string): Promise<LoadResult | undefined> {
+  return withBackend(io, command, (backend) => loadRegistry(path, { backend }));
+}
+
+/** The same with the places of what stands in it. `-` is standard input. */
+export async function loadOfflineWithPlaces(
   path: string,
+  io: Io,
+  command: string,
+): Promise<PlacedRegistry | undefined> {
+  return withBackend(io, command, async (backend) =>
+    path === '-'
+      ? loadDocument('(standard input)', await readFile('/dev/stdin'), { backend })
+      : loadWithPlaces(path, { backend }),
+  );
+}
+
+async function withBackend<T>(
   { env, stderr }: Io,
   command: string,
-): Promise<LoadResult | undefined> {
+  load: (backend: BackendName) => Promise<T>,
+): Promise<T | undefined> {
   try {
-    return await loadRegistry(path, { backend: readBackend(env) });
+    return await load(readBackend(env));
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     for (const problem of error.problems) stderr.write(`cuj-gate ${command}: ${problem}\n`);

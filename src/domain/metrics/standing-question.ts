@@ -1,0 +1,138 @@
+import { cujCalled, type Registry, type Service } from '../registry/model.ts';
+import { paramsOf } from './evaluation-request.ts';
+
+/** What a template asks the gate, and so every rollout in flight that uses it. */
+export interface StandingQuestion {
+  readonly of: 'cuj' | 'service';
+  /** The name, or an alias. */
+  readonly name: string;
+  /** The one service of the CUJ that it asks about; undefined: all of them together. */
+  readonly service?: string;
+  /** Each Rollout names its own service. */
+  readonly serviceByRollout?: boolean;
+  /** Parameters that every request has. */
+  readonly sent: readonly string[];
+  /** Parameters that some requests have. */
+  readonly maybeSent: readonly string[];
+}
+
+/** What a registry would do to a standing question. `breaks`: the gate refuses it. */
+export interface Objection {
+  readonly breaks: boolean;
+  /** Kebab-case and stable. */
+  readonly rule: string;
+  readonly message: string;
+  readonly fix: string;
+  /** The service whose selector causes it; absent where the name does. */
+  readonly service?: string;
+}
+
+const refused = 'the gate refuses the question, and Argo aborts the rollout after enough Errors';
+
+/** What breaks, or changes, for a rollout in flight that asks a question. Nothing where the registry answers it as any other. */
+export function objectionsTo(registry: Registry, question: StandingQuestion): readonly Objection[] {
+  const { of, name } = question;
+  if (of === 'service') {
+    const service = registry.services.get(name);
+    return service === undefined
+      ? [
+          {
+            breaks: true,
+            rule: 'service-removed',
+            message: `the service "${name}" is not in the registry any more: ${refused}`,
+            fix: 'Services have no aliases: keep the old one under services until no rollout asks about it.',
+          },
+        ]
+      : [...objectionsToParams([service], question), ...nothingEnforced(registry, name)];
+  }
+  const cuj = cujCalled(registry, name);
+  if (cuj === undefined) {
+    return [
+      {
+        breaks: true,
+        rule: 'cuj-removed',
+        message: `the CUJ "${name}" is not in the registry any more, nor an alias: ${refused}`,
+        fix: `If it was renamed, add "${name}" to the aliases of the CUJ. Otherwise keep it with retired: and the reason, until no rollout asks about it.`,
+      },
+    ];
+  }
+  if (cuj.retired !== undefined) {
+    return [
+      {
+        breaks: false,
+        rule: 'cuj-retired',
+        message: `the CUJ "${name}" is retired: an inline analysis step that asks about it pauses the rollout for a person`,
+        fix: 'Generate the Rollout and the templates again. If no rollout should be paused, add mode: observe.',
+      },
+    ];
+  }
+  const alias: Objection[] =
+    name === cuj.name
+      ? []
+      : [
+          {
+            breaks: false,
+            rule: 'cuj-renamed',
+            message: `"${name}" is an alias: the CUJ is called "${cuj.name}" now`,
+            fix: 'Generate the templates again, and remove the alias when nobody asks by it any more.',
+          },
+        ];
+  if (question.service !== undefined && !cuj.services.includes(question.service)) {
+    return [
+      {
+        breaks: true,
+        rule: 'service-left',
+        message: `the CUJ "${cuj.name}" has no endpoint of the service "${question.service}" any more: ${refused}`,
+        fix: 'Keep an endpoint of the service until no rollout of it asks about this CUJ.',
+      },
+      ...alias,
+    ];
+  }
+  const names = question.service === undefined ? cuj.services : [question.service];
+  const services = names.map((one) => registry.services.get(one) as Service);
+  const asked = question.serviceByRollout === true ? services.map((one) => [one]) : [services];
+  return [...asked.flatMap((of) => objectionsToParams(of, question)), ...alias];
+}
+
+function objectionsToParams(
+  services: readonly Service[],
+  { sent, maybeSent }: StandingQuestion,
+): readonly Objection[] {
+  const { required, optional } = paramsOf(services);
+  const known = [...required, ...optional];
+  const takes = known.length === 0 ? 'no parameter' : known.join(', ');
+  const of = services.map(({ name }) => `"${name}"`).join(', ');
+  const first = services[0]?.name ?? '';
+  const unknown = [...sent, ...maybeSent]
+    .filter((param) => !known.includes(param))
+    .map((param) => ({
+      breaks: true,
+      rule: 'parameter-unknown',
+      message: `templates send the parameter "${param}", and the selectors of ${of} take ${takes}: ${refused}`,
+      fix: `Keep {${param}} in the selector until no rollout sends it: define a second service with the new selector.`,
+      service: first,
+    }));
+  const missing = required
+    .filter((param) => !sent.includes(param))
+    .map((param) => ({
+      breaks: true,
+      rule: 'parameter-missing',
+      message: `the canary's selector needs the parameter "${param}", which ${maybeSent.includes(param) ? 'not all templates send' : 'templates do not send'}: ${refused}`,
+      fix: `Generate and apply the templates with {${param}} in the selector of stable first, where it is optional. Then use it for the canary.`,
+      service: services.find(({ canary }) => canary.params.includes(param))?.name ?? first,
+    }));
+  return [...unknown, ...missing];
+}
+
+function nothingEnforced({ cujs }: Registry, service: string): readonly Objection[] {
+  const enforced = [...cujs.values()].some((cuj) => cuj.mode === 'enforce' && cuj.services.includes(service));
+  if (enforced) return [];
+  return [
+    {
+      breaks: false,
+      rule: 'nothing-enforced',
+      message: `the service "${service}" has no enforced CUJ any more: an inline analysis step that asks about the service pauses the rollout for a person`,
+      fix: 'Generate the Rollout and the templates again.',
+    },
+  ];
+}
