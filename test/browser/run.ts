@@ -68,7 +68,17 @@ async function checkSituation(browser: Browser, situation: Situation): Promise<F
 
 /** Pages that are about no verdict, and registries that hold markup. */
 async function checkOthers(browser: Browser): Promise<Failure[]> {
-  const plain = situations[0] as Situation;
+  const retired = {
+    name: 'checkout',
+    aliases: ['buy'],
+    owner: 'team-payment',
+    retired: 'merged into sign-up',
+  };
+  const plain: Situation = {
+    ...(situations[0] as Situation),
+    cuj: { aliases: ['register'] },
+    others: [retired],
+  };
   const hostile: Situation = {
     ...plain,
     cuj: {
@@ -77,6 +87,7 @@ async function checkOthers(browser: Browser): Promise<Failure[]> {
       runbook: 'javascript:alert(3)',
       description: hostileTitle,
     },
+    others: [{ ...retired, title: hostileTitle, owner: hostileTitle, retired: hostileTitle }],
   };
   const failures: Failure[] = [];
   for (const [name, situation] of [
@@ -91,6 +102,9 @@ async function checkOthers(browser: Browser): Promise<Failure[]> {
         '/?recent=7',
         '/report',
         '/cujs/signup',
+        '/cujs/register/status?version=v2',
+        `/cujs/checkout/status?version=${version}`,
+        '/cujs/buy',
         `/cujs/signup/status?version=${version}`,
         `/services/member-api/status?version=${version}`,
         '/cujs/sinup/status?version=v2',

@@ -7,7 +7,7 @@ import {
   type SideCounts,
   type Snapshot,
 } from '../../src/domain/metrics/metrics-source.ts';
-import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import type { AnyCujDocument, RegistryDocument } from '../../src/domain/registry/schema.ts';
 
 /** Situations that together have every outcome and every reason, as counts that a source answers and as the registry of a CUJ. */
 
@@ -39,6 +39,8 @@ export interface Situation {
   readonly query?: string;
   readonly error?: SourceError;
   readonly clockSkewMs?: number;
+  /** Further CUJs of the registry. */
+  readonly others?: readonly AnyCujDocument[];
   /** Whether only the page of the service has this reason. */
   readonly ofService?: boolean;
 }
@@ -218,7 +220,8 @@ export const hostileTitle = `<script>alert(1)</script><img src=x onerror=alert(2
 export function registryDocument({
   cuj = {},
   service = {},
-}: Pick<Situation, 'cuj' | 'service'>): RegistryDocument {
+  others = [],
+}: Pick<Situation, 'cuj' | 'service' | 'others'>): RegistryDocument {
   return {
     apiVersion: 'cuj-gate/v1',
     defaults: { slo: { availability: 99.95 }, gate: { maxWindow: '30m' } },
@@ -236,6 +239,7 @@ export function registryDocument({
         endpoints: ['POST /signup', 'POST /signup/verify'],
         ...cuj,
       },
+      ...others,
     ],
   } as RegistryDocument;
 }

@@ -212,6 +212,17 @@ describe('a retired CUJ', () => {
     expect(start.body).not.toContain('/cujs/pay');
   });
 
+  it('has a link that leads to its page, also where the gate can show the past', async () => {
+    const { app } = await gate(withRetired(), {
+      allowUnauthenticatedPast: true,
+      pages: { basePath: '', publicUrl: 'https://gate.example.com', links: () => [] },
+    });
+    const { link } = (await app.inject('/cujs/pay/status?role=canary')).json();
+    expect(link).toBe('https://gate.example.com/v/pay/role=canary');
+    const { headers } = await app.inject({ url: '/v/pay/role=canary', headers: html });
+    expect(headers.location).toBe('/cujs/pay/status?role=canary');
+  });
+
   it('is recomputed as retired for a moment in the past', async () => {
     const { app } = await gate(withRetired(), { allowUnauthenticatedPast: true });
     const { body } = await app.inject('/cujs/pay/status?role=canary&at=2026-01-31T08:30:00Z');

@@ -87,8 +87,9 @@ export function verdictText(verdict: Verdict, colors: Colors): string {
       : [
           `window   ${window.from} to ${window.to} (${plain(window.seconds / 60)} min, starts at ${window.start})`,
         ]),
-    `canary   ${verdict.canary}`,
-    `stable   ${verdict.stable}`,
+    // A retired CUJ has no selectors.
+    ...(verdict.canary === '' ? [] : [`canary   ${verdict.canary}`]),
+    ...(verdict.stable === '' ? [] : [`stable   ${verdict.stable}`]),
     `rule     ${verdict.rule}${verdict.ruleChangedBy === undefined ? '' : ` (${verdict.ruleChangedBy})`}`,
     ...(verdict.budgetNote === undefined ? [] : [`budget   ${verdict.budgetNote}`]),
     `owner    ${verdict.owner}${verdict.runbook === undefined ? '' : `, ${verdict.runbook}`}`,

@@ -2,8 +2,8 @@ import type { Cuj } from '../../domain/registry/model.ts';
 import type { SliName } from '../../domain/sli/table.ts';
 
 /**
- * Names of Terraform resources, made of CUJ names, which are never renamed, and of fixed words, so that no change of one
- * CUJ moves the address of another one. CUJ names contain no `_`, so the names are unique.
+ * Names of Terraform resources, made of CUJ names and of fixed words, so that no change of one CUJ moves the address of
+ * another one. CUJ names contain no `_`, so the names are unique.
  */
 export function cujResource(cuj: Pick<Cuj, 'name'>, sli: SliName): string {
   return `cuj_${cuj.name.replaceAll('-', '_')}_${sli}`;

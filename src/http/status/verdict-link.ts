@@ -24,14 +24,16 @@ export function createVerdictLinks(ports: AppPorts): VerdictLinks {
 
   function path({ kind, name, params, service }: AskedAbout, momentMs = ports.now()): string {
     const registry = ports.registry()?.registry;
-    const names = kind === 'service' ? [name] : ((registry && cujCalled(registry, name)?.services) ?? []);
+    const cuj = registry && kind === 'cuj' ? cujCalled(registry, name) : undefined;
+    const names = kind === 'service' ? [name] : (cuj?.services ?? []);
     const services = names.flatMap((one): Service[] => {
       const found = registry?.services.get(one);
       return found === undefined ? [] : [found];
     });
     const all = new Map(Object.entries({ ...params, ...(service === undefined ? {} : { service }) }));
     // A moment names the answer that was given last before it, and this one is given in this second.
-    const atMs = showsPast ? ceilTo(momentMs, 1_000) : undefined;
+    // Nothing is kept of a retired CUJ, which says the same at any time.
+    const atMs = showsPast && cuj?.retired === undefined ? ceilTo(momentMs, 1_000) : undefined;
     return permalinkOf(kind === 'cuj' ? 'v' : 'r', name, services, all, atMs);
   }
 
