@@ -40,7 +40,7 @@ export function objectionsTo(registry: Registry, question: StandingQuestion): re
             breaks: true,
             rule: 'service-removed',
             message: `the service "${name}" is not in the registry any more: ${refused}`,
-            fix: 'Services have no aliases: keep the old one under services until no rollout asks about it.',
+            fix: 'Services have no aliases: keep the service until no rollout asks about it.',
           },
         ]
       : [...objectionsToParams([service], question), ...nothingEnforced(registry, name)];

@@ -285,7 +285,7 @@ function changesOfService(old: Registry, next: Registry, before: Service): Regis
 function newNameFix(old: Registry, next: Registry): string | undefined {
   const [added, ...others] = judgedServices(next).filter(({ name }) => !old.services.has(name));
   if (added === undefined || others.length > 0) return undefined;
-  return `If it is called "${added.name}" now: services have no aliases, so keep the old one beside it, with its CUJs, until no rollout asks about it.`;
+  return `If it is called "${added.name}" now: services have no aliases, so keep both, with their CUJs, until no rollout asks about the earlier one.`;
 }
 
 /** The same parameters for other traffic: a rollout in flight may find no canary. */
