@@ -243,7 +243,8 @@ export const CujSchema = Type.Object(
   {
     name: Type.String({
       pattern: cujNamePattern,
-      description: 'A DNS label of at most 50 characters, unique. To rename it, add the earlier name to aliases.',
+      description:
+        'A DNS label of at most 50 characters, unique. To rename it, add the earlier name to aliases.',
     }),
     title: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
     description: Type.Optional(Type.String({ minLength: 1, maxLength: 2000 })),
