@@ -6,6 +6,7 @@ import { visible } from '../domain/outside-text.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { analysisTemplates } from '../generate/argo/analysis-templates.ts';
 import { checkParams } from '../generate/argo/canary-args.ts';
+import { notifications } from '../generate/argo/notifications.ts';
 import { rollouts } from '../generate/argo/rollout.ts';
 import { type SizedSteps, sampleSteps, sampleWaitMinutes } from '../generate/argo/sized-steps.ts';
 import { virtualServices } from '../generate/argo/virtual-service.ts';
@@ -40,6 +41,7 @@ const generators: Readonly<Record<string, Generator>> = {
   'analysis-templates': (registry, flags, steps) => analysisTemplates(registry, rolloutOptions(flags, steps)),
   rollout: (registry, flags, steps) => rollouts(registry, rolloutOptions(flags, steps), flags.service),
   'virtual-service': (registry, flags) => virtualServices(registry, flags, flags.service),
+  notifications: (registry, flags) => notifications(registry, rolloutOptions(flags)),
   terraform: (registry, flags) => terraform(registry, { notify: flags.notify, publicUrl: flags.publicUrl }),
   openslo,
   'grafana-dashboard': (_, { publicUrl }) => grafanaDashboard({ publicUrl }),
@@ -60,7 +62,7 @@ Examples:
 export function buildGenerateCommand(io: Io, exit: (code: number) => void): Command {
   const command = new Command('generate')
     .description(
-      'Generate AnalysisTemplates, Rollouts, SLOs, monitors, dashboards and alerts from the registry.',
+      'Generate AnalysisTemplates, Rollouts, notifications, SLOs, monitors, dashboards and alerts from the registry.',
     )
     .addArgument(new Argument('<what...>', 'what to generate').choices([...names, 'all']));
   addGenerateOptions(command)

@@ -84,6 +84,7 @@ describe('the whole output', () => {
     expect([...before.keys()].filter((path) => !after.has(path))).toEqual([]);
     const changed = [...before.keys()].filter((path) => before.get(path) !== after.get(path));
     expect(changed).toEqual([
+      'notifications/argo-rollouts-notification-configmap.yaml',
       'prometheus/cuj-gate.rules.yaml',
       'rollouts/matching-api.yaml',
       'terraform/cujs-dashboard.json.tftpl',

@@ -85,7 +85,7 @@ export function addGenerateOptions(command: Command): Command {
       .default(defaults.kind),
     new Option(
       '--namespace <name>',
-      'namespace of all namespaced objects (default: none, as given to kubectl)',
+      'namespace of templates, Rollouts, VirtualServices and Services (default: none, as given to kubectl)',
     ).argParser(namespaceName),
     new Option(
       '--version-from <source>',

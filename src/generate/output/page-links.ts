@@ -17,3 +17,8 @@ export function reportPage(publicUrl: string): string {
 export function cujPage(publicUrl: string, cuj: string): string {
   return `${publicUrl}/cujs/${cuj}`;
 }
+
+/** The page of the verdict that a request of this path gets, such as `/cujs/signup/status`. */
+export function verdictPage(publicUrl: string, path: string): string {
+  return `${publicUrl}${path}`;
+}

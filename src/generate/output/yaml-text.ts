@@ -47,6 +47,11 @@ function note(document: Document, at: YamlNote['at'], lines: readonly string[]):
   target.commentBefore = commentOf(lines);
 }
 
+/** YAML to be a text in another YAML file: without comments, texts of several lines as blocks. */
+export function nestedYaml(value: unknown): string {
+  return documentText({ head: [], value });
+}
+
 /** The library writes `#` before what it is given, and a blank line for an empty one. */
 function commentOf(lines: readonly string[]): string {
   return lines.map((line) => ` ${line}`).join('\n');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { AnalysisOptions } from '../../../src/generate/argo/analysis-options.ts';
 import { analysisTemplates } from '../../../src/generate/argo/analysis-templates.ts';
+import { notifications } from '../../../src/generate/argo/notifications.ts';
 import { rollouts } from '../../../src/generate/argo/rollout.ts';
 import { virtualServices } from '../../../src/generate/argo/virtual-service.ts';
 import { exampleDocument, options, registryOf } from '../../generate/example.ts';
@@ -31,6 +32,7 @@ export const scenario: Scenario = {
         ...rollouts(registry, { ...made, analysis: 'cujs' }),
         ...rollouts(registry, { ...made, analysis: 'service' }),
         ...virtualServices(registry, {}),
+        ...notifications(registry, made),
       ];
       const applied = await kube.apply(files.map(({ text }) => text).join('---\n'), {
         namespace,
