@@ -170,7 +170,7 @@ function apiserverArgs(files: Secrets, etcdUrl: string, securePort: number): str
     `--service-account-key-file=${files.signingKey}`,
     `--service-account-signing-key-file=${files.signingKey}`,
     '--service-account-issuer=https://kubernetes.default.svc',
-    '--service-cluster-ip-range=10.0.0.0/24',
+    '--service-cluster-ip-range=10.96.0.0/16',
     '--authorization-mode=AlwaysAllow',
     `--token-auth-file=${files.tokens}`,
     // It would wait for the default service account, whose controller does not run here.
