@@ -32,6 +32,12 @@ const rooms = [
     libraries: ['lru-cache', 'prom-client'],
     io: true,
   },
+  {
+    room: 'verdict-events',
+    rooms: ['domain', 'sources/redis-cache'],
+    libraries: ['lru-cache', 'prom-client'],
+    io: true,
+  },
   { room: 'sources/dialects', rooms: ['domain', 'sources/*/query'] },
   { room: 'evaluation', rooms: ['domain', 'suggestions'], libraries: ['lru-cache'] },
   { room: 'generate', rooms: ['domain', 'sources/*/query'], libraries: ['yaml'], modules: ['crypto'] },

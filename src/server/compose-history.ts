@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import type { VerdictHistory } from '../domain/ports/verdict-history.ts';
+import type { VerdictObserver } from '../domain/ports/verdict-events.ts';
+import type { GivenEntry, VerdictHistory } from '../domain/ports/verdict-history.ts';
 import type { Settings } from '../settings/settings.ts';
 import { looksKeptMs } from '../verdict-history/asked-releases.ts';
 import type { ChangeStore } from '../verdict-history/change-store.ts';
@@ -18,6 +19,7 @@ export interface HistoryParts {
   /** As the shared cache has it: entries in Redis are signed with it. */
   readonly secret: string;
   readonly origin: string;
+  readonly observer?: VerdictObserver<GivenEntry> | undefined;
 }
 
 /** Of what replicas tell each other, in Redis. */
@@ -36,6 +38,7 @@ export async function openHistory(settings: Settings, parts: HistoryParts): Prom
   const kept = createVerdictHistory({
     now,
     logger,
+    observer: parts.observer,
     ...(store === undefined ? {} : { changes: { store, metrics: createHistoryMetrics(parts.metrics) } }),
     ...(streams === undefined ? {} : { news: streams.news }),
   });

@@ -13,6 +13,7 @@ import { type RegistryHolder, watchRegistry } from '../registry-files/watch.ts';
 import { readSettings, requiredToServe, type Settings, SettingsError } from '../settings/settings.ts';
 import { backends } from './backends.ts';
 import { openAccess } from './compose-auth.ts';
+import { openEvents } from './compose-events.ts';
 import { openHistory } from './compose-history.ts';
 import { openSource } from './compose-metrics-source.ts';
 import { openPages } from './compose-pages.ts';
@@ -120,7 +121,25 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     source: overrides.source,
     apiTtlMs: errorBudgetIntervalMs,
   });
-  const history = await openHistory(settings, { logger, metrics, now, ...source.sharing });
+  const events =
+    settings.events === undefined
+      ? undefined
+      : await openEvents(settings.events, {
+          redisUrl: settings.redisUrl,
+          logger,
+          metrics,
+          now,
+          ...source.sharing,
+          registry: () => registry.current().registry,
+        });
+  const history = await openHistory(settings, {
+    logger,
+    metrics,
+    now,
+    ...source.sharing,
+    observer: events?.observer,
+  });
+  events?.start(history);
   const errorBudgets = createErrorBudgets({
     read: source.readBudgets ?? noBudgets,
     registry: () => registry.current().registry,
@@ -190,6 +209,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
       await closeServer(app);
       if (admin !== undefined) await closeServer(admin);
       closed.abort();
+      await events?.close();
       await history.close();
       await source.close();
       await traces?.close();

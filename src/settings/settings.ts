@@ -16,6 +16,8 @@ export interface Settings {
     /** Base URL that replaces the site's, without a trailing slash. */
     readonly url: string | undefined;
   };
+  /** Where changes of verdicts are sent as events; undefined: nowhere. */
+  readonly events: EventSettings | undefined;
   /** The registry's file or folder. */
   readonly registry: string | undefined;
   readonly host: string;
@@ -50,6 +52,13 @@ export interface Settings {
   readonly basePath: string;
   /** Authentication, TLS and rate limit. */
   readonly access: AccessSettings;
+}
+
+export interface EventSettings {
+  /** Never logged. */
+  readonly apiKey: string;
+  /** Base URL of the intake, without a trailing slash. */
+  readonly url: string;
 }
 
 export interface HistorySettings {
@@ -209,6 +218,21 @@ const table = {
     default: '90',
     description: 'Maximum age of the kept changes in days; older ones are deleted.',
     read: integer(1, 3_650),
+  },
+  CUJ_GATE_EVENTS_DD_API_KEY: {
+    onlyFor: 'datadog',
+    default: undefined,
+    description:
+      'Datadog API key with which changes of verdicts and final verdicts are sent to Datadog as change events. Or CUJ_GATE_EVENTS_DD_API_KEY_FILE. A key of its own, so that it can be revoked alone. Default: nothing is sent.',
+    read: keyText,
+    secret: true,
+  },
+  CUJ_GATE_EVENTS_URL: {
+    onlyFor: 'datadog',
+    default: undefined,
+    description:
+      "Base URL that replaces the site's intake of events, for a reverse proxy or a simulator. Required where DD_URL is set. Default: https://event-management-intake.<DD_SITE>.",
+    read: baseUrl('https://datadog-events-proxy.example.com'),
   },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
     default: undefined,
@@ -420,6 +444,7 @@ export function readSettings(
 
   backend = get('CUJ_GATE_BACKEND');
   const port = get('PORT');
+  const site = get('DD_SITE');
   const otlpUrl = get('OTEL_EXPORTER_OTLP_ENDPOINT');
   // A setting with a default is undefined only if there is a problem, and then the object is not returned.
   const settings = {
@@ -427,9 +452,20 @@ export function readSettings(
     datadog: Object.freeze({
       apiKey: get('DD_API_KEY'),
       appKey: get('DD_APP_KEY'),
-      site: get('DD_SITE') as DatadogSite,
+      site: site as DatadogSite,
       url: get('DD_URL'),
     }),
+    events: eventsOf(
+      {
+        apiKey: get('CUJ_GATE_EVENTS_DD_API_KEY'),
+        url: get('CUJ_GATE_EVENTS_URL'),
+        site,
+        hasProxy: backend === 'datadog' && given(env.DD_URL) !== undefined,
+      },
+      given(env.CUJ_GATE_EVENTS_DD_API_KEY) !== undefined ||
+        given(env.CUJ_GATE_EVENTS_DD_API_KEY_FILE) !== undefined,
+      problems,
+    ),
     registry: get('CUJ_GATE_REGISTRY'),
     host: get('HOST') as string,
     port: port as number,
@@ -492,6 +528,29 @@ export function readSettings(
     );
   if (problems.length > 0) throw new SettingsError(problems);
   return Object.freeze(settings);
+}
+
+/** Adds a sentence to `problems` where a setting requires another one. */
+function eventsOf(
+  given: {
+    readonly apiKey: string | undefined;
+    readonly url: string | undefined;
+    readonly site: DatadogSite | undefined;
+    readonly hasProxy: boolean;
+  },
+  hasKey: boolean,
+  problems: string[],
+): EventSettings | undefined {
+  const { apiKey, url, site, hasProxy } = given;
+  if (url !== undefined && !hasKey)
+    problems.push('CUJ_GATE_EVENTS_URL is set without CUJ_GATE_EVENTS_DD_API_KEY: no events are sent.');
+  // What must go through a proxy must not go around it unasked.
+  if (hasKey && url === undefined && hasProxy)
+    problems.push(
+      'CUJ_GATE_EVENTS_DD_API_KEY is set with DD_URL, but without CUJ_GATE_EVENTS_URL: say where events go, such as https://event-management-intake.datadoghq.com.',
+    );
+  if (apiKey === undefined) return undefined;
+  return Object.freeze({ apiKey, url: url ?? `https://event-management-intake.${site}` });
 }
 
 /** Sizes by default, in MiB. */

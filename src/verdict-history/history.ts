@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Verdict } from '../domain/judge/judge.ts';
+import type { VerdictObserver } from '../domain/ports/verdict-events.ts';
 import {
   type AskedAbout,
   type Changes,
@@ -36,6 +37,8 @@ export interface HistoryOptions {
   readonly changes?: { readonly store: ChangeStore; readonly metrics: HistoryMetrics };
   /** Where replicas tell each other what they are asked about; absent: each knows its own questions. */
   readonly news?: SignedStream;
+  /** Told every verdict that is given, after it was noted here. */
+  readonly observer?: VerdictObserver<GivenEntry> | undefined;
   /** Calls the task at an interval until it is stopped; default: an unref'ed timer. */
   readonly every?: (ms: number, task: () => void) => () => void;
   /** The time limit of a read, in ms. Default 2,000. */
@@ -140,6 +143,7 @@ export function createVerdictHistory(options: HistoryOptions): VerdictHistory {
         const key = keyOf(about);
         const question = `${key} ${window} ${since}`;
         keep(question, entry, releases.note(key, question, entry));
+        options.observer?.noted(key, entry);
       } catch (error) {
         // A mistake of ours must not cost an answer.
         logger.warn({ err: error }, 'a verdict was not noted in the history');

@@ -4,6 +4,7 @@ import { registerErrorBudgetMetric } from '../../src/error-budget/metric.ts';
 import { createMetrics } from '../../src/http/operations/metrics.ts';
 import { createSourceMetrics } from '../../src/sources/decorators/request-metrics.ts';
 import { createSharingMetrics } from '../../src/sources/redis-cache/metrics.ts';
+import { createEventMetrics } from '../../src/verdict-events/metrics.ts';
 import { createHistoryMetrics } from '../../src/verdict-history/metrics.ts';
 
 /** A metric of a gate with everything configured: Redis, TLS, an issuer. */
@@ -20,6 +21,7 @@ export const metricSources = [
   'http/operations/metrics.ts',
   'sources/decorators/request-metrics.ts',
   'sources/redis-cache/metrics.ts',
+  'verdict-events/metrics.ts',
   'verdict-history/metrics.ts',
 ];
 
@@ -32,6 +34,7 @@ export async function gateMetrics(): Promise<GateMetric[]> {
   source.clockSkew(0);
   createCredentialMetrics(metrics, () => 0);
   createSharingMetrics(metrics);
+  createEventMetrics(metrics);
   createHistoryMetrics(metrics);
   registerErrorBudgetMetric(metrics, { remaining: () => [] });
   const all = await metrics.getMetricsAsJSON();

@@ -56,6 +56,28 @@ describe('readSettings', () => {
     });
   });
 
+  it('sends events to the intake of the site, with a key of their own, where there is one', () => {
+    const apiKey = 'e'.repeat(32);
+    expect(readSettings({ DD_SITE: 'us5.datadoghq.com', CUJ_GATE_EVENTS_DD_API_KEY: apiKey })).toMatchObject({
+      events: { apiKey, url: 'https://event-management-intake.us5.datadoghq.com' },
+      secrets: [apiKey],
+    });
+    const readFile = () => `${apiKey}\n`;
+    expect(readSettings({ CUJ_GATE_EVENTS_DD_API_KEY_FILE: '/key' }, { readFile }).events?.apiKey).toBe(
+      apiKey,
+    );
+    const url = 'https://proxy.example.com';
+    const both = { CUJ_GATE_EVENTS_DD_API_KEY: apiKey, DD_URL: url, CUJ_GATE_EVENTS_URL: `${url}/events/` };
+    expect(readSettings(both).events?.url).toBe(`${url}/events`);
+    expect(problemsOf({ CUJ_GATE_EVENTS_DD_API_KEY: apiKey, DD_URL: url })).toEqual([
+      expect.stringContaining('without CUJ_GATE_EVENTS_URL: say where events go'),
+    ]);
+    expect(problemsOf({ CUJ_GATE_EVENTS_URL: url })).toEqual([
+      'CUJ_GATE_EVENTS_URL is set without CUJ_GATE_EVENTS_DD_API_KEY: no events are sent.',
+    ]);
+    expect(problemsOf({ CUJ_GATE_EVENTS_DD_API_KEY: 'two keys' }).join()).not.toContain('two keys');
+  });
+
   it('takes the base path from the public URL, and refuses one that differs', () => {
     expect(readSettings({ CUJ_GATE_PUBLIC_URL: 'https://ops.example.com/cuj-gate/' })).toMatchObject({
       publicUrl: 'https://ops.example.com/cuj-gate',

@@ -43,6 +43,8 @@ export async function startDemoGate(
     DD_URL: datadog.url,
     DD_API_KEY: options.keys.apiKey,
     DD_APP_KEY: options.keys.appKey,
+    CUJ_GATE_EVENTS_DD_API_KEY: options.keys.apiKey,
+    CUJ_GATE_EVENTS_URL: datadog.url,
     CUJ_GATE_REGISTRY: options.registry,
     HOST: '127.0.0.1',
     PORT: String(options.port),

@@ -1,5 +1,6 @@
 import { scalarAnswer, timeseriesAnswer, v1QueryAnswer } from './answers.ts';
 import type { Call } from './call.ts';
+import { readEvent, type StoredEvent } from './events.ts';
 import type { Fault } from './faults.ts';
 import { parseFormulaRequest } from './formula-request.ts';
 import { Rejection } from './rejection.ts';
@@ -16,7 +17,14 @@ export interface Answer {
 export interface ApiContext {
   readonly store: EventStore;
   readonly slos: ReadonlyMap<string, StoredSlo>;
-  readonly keys: { readonly apiKey?: string; readonly applicationKey?: string };
+  /** Where events go. */
+  readonly events: StoredEvent[];
+  readonly nowMs: number;
+  readonly keys: {
+    readonly apiKey?: string;
+    readonly applicationKey?: string;
+    readonly eventsApiKey?: string;
+  };
   readonly faults: readonly Fault[];
   /** Where retention is enforced: its start, epoch milliseconds. */
   readonly retainedFromMs: number | null;
@@ -30,12 +38,16 @@ type Handler = (call: Call, context: ApiContext, argument: string) => Answer;
 /** Newer endpoints answer as JSON:API. */
 const JSON_API = { 'Content-Type': 'application/vnd.api+json' };
 
+/** Datadog has this at a host of its own. */
+const eventsPath = /^\/api\/v2\/events$/;
+
 const ROUTES: ReadonlyArray<readonly [method: string, path: RegExp, handler: Handler]> = [
   [
     'GET',
     /^\/api\/v1\/validate$/,
     (_call, { declaresItself }) => ok({ valid: true, ...(declaresItself ? { simulation: true } : {}) }),
   ],
+  ['POST', eventsPath, postEvent],
   ['POST', /^\/api\/v2\/query\/(timeseries|scalar)$/, formulaQuery],
   ['GET', /^\/api\/v1\/query$/, v1Query],
   ['GET', /^\/api\/v1\/metrics$/, activeMetrics],
@@ -62,6 +74,13 @@ export function answerCall(call: Call, context: ApiContext): Answer {
 }
 
 function checkKeys(call: Call, { keys }: ApiContext): void {
+  if (eventsPath.test(call.path)) {
+    // An intake: no application key.
+    const expected = keys.eventsApiKey ?? keys.apiKey;
+    if (expected !== undefined && call.headers['dd-api-key'] !== expected)
+      throw new Rejection('Forbidden', 403);
+    return;
+  }
   const isValidate = call.path === '/api/v1/validate';
   const apiKey = call.headers['dd-api-key'];
   if (isValidate && keys.apiKey !== undefined && apiKey === undefined)
@@ -85,6 +104,20 @@ function formulaQuery(call: Call, context: ApiContext, kind: string): Answer {
       : { columns: scalarAnswer(request, context.store) };
   const spoiled = spoilAnswer(attributes, request, context.faults);
   return { ...ok({ data: { id: '0', type: `${kind}_response`, attributes: spoiled } }), headers: JSON_API };
+}
+
+function postEvent(call: Call, { events, nowMs }: ApiContext): Answer {
+  const event = readEvent(call.body, nowMs);
+  events.push(event);
+  const uid = `simulated-${events.length}`;
+  return {
+    status: 202,
+    body: {
+      data: { type: 'event', attributes: { attributes: { evt: { id: uid, uid } } } },
+      links: { self: `https://app.datadoghq.com/event/explorer?uid=${uid}` },
+    },
+    headers: JSON_API,
+  };
 }
 
 function v1Query(call: Call, { store }: ApiContext): Answer {

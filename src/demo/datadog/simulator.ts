@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { type Answer, answerCall } from './api.ts';
 import type { Call } from './call.ts';
+import type { StoredEvent } from './events.ts';
 import { type Fault, type FaultFunction, FaultList, type RateLimit, rateLimitHeaders } from './faults.ts';
 import { Quota } from './quota.ts';
 import { Rejection } from './rejection.ts';
@@ -19,6 +20,8 @@ export interface SimulatorOptions {
   /** Checked only if set. */
   readonly apiKey?: string;
   readonly applicationKey?: string;
+  /** Of the intake of events; default: `apiKey`. */
+  readonly eventsApiKey?: string;
   /** Enforces retention as recorded: queries that end before it are refused with 400. Default: not enforced. */
   readonly retentionMs?: number;
   /** A quota on the query endpoints, with headers, and 429 when exceeded. Default: none. */
@@ -38,6 +41,8 @@ export interface Simulator {
   readonly port: number;
   readonly store: EventStore;
   readonly calls: Call[];
+  /** The events that were accepted, in order. */
+  readonly events: StoredEvent[];
   readonly faults: FaultList;
   setFault(decide: FaultFunction | undefined): void;
   addSlo(definition: SloDefinition): StoredSlo;
@@ -50,6 +55,7 @@ export async function startDatadogSimulator(options: SimulatorOptions): Promise<
   const store = options.store ?? new EventStore({ now: options.now });
   const faults = new FaultList();
   const calls: Call[] = [];
+  const events: StoredEvent[] = [];
   const slos = new Map<string, StoredSlo>();
   const quota = options.quota === undefined ? null : new Quota(options.quota, options.now);
 
@@ -59,7 +65,8 @@ export async function startDatadogSimulator(options: SimulatorOptions): Promise<
     const retainedFromMs = options.retentionMs === undefined ? null : options.now() - options.retentionMs;
     try {
       const result = answerCall(call, {
-        ...{ store, slos, keys: options, faults: struck, retainedFromMs },
+        ...{ store, slos, events, keys: options, faults: struck, retainedFromMs },
+        nowMs: options.now(),
         minIntervalMs: options.minIntervalMs ?? 0,
         declaresItself: options.declaresItself ?? false,
       });
@@ -104,6 +111,7 @@ export async function startDatadogSimulator(options: SimulatorOptions): Promise<
     port,
     store,
     calls,
+    events,
     faults,
     setFault: (decide) => faults.set(decide),
     addSlo: (definition) => {

@@ -28,6 +28,8 @@ export interface GivenEntry {
   readonly verdict: Verdict | ServiceVerdict;
   /** What was judged: one for a CUJ, one for each CUJ of a service. Empty where the gate declined without judging. */
   readonly judged: readonly JudgedCuj[];
+  /** The page of the answer that was given last at or before a moment, epoch ms. Absent or undefined: there is no address for people. */
+  readonly linkAt?: ((atMs: number) => string | undefined) | undefined;
 }
 
 /** An SLI of a verdict, as far as a chart over time needs it. */

@@ -175,6 +175,7 @@ export function createStatusHandlers(
       caller,
       verdict,
       judged: evaluations,
+      linkAt: (atMs) => links.url(about, atMs),
     });
   }
 

@@ -11,7 +11,7 @@ export interface VerdictLinks {
    */
   path(about: AskedAbout, atMs?: number): string;
   /** The same as a URL; undefined where CUJ_GATE_PUBLIC_URL is not set. */
-  url(about: AskedAbout): string | undefined;
+  url(about: AskedAbout, atMs?: number): string | undefined;
 }
 
 export function createVerdictLinks(ports: AppPorts): VerdictLinks {
@@ -39,6 +39,6 @@ export function createVerdictLinks(ports: AppPorts): VerdictLinks {
 
   return {
     path,
-    url: (about) => (publicUrl === undefined ? undefined : `${publicUrl}${path(about)}`),
+    url: (about, atMs) => (publicUrl === undefined ? undefined : `${publicUrl}${path(about, atMs)}`),
   };
 }

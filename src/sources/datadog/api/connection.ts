@@ -14,7 +14,8 @@ import { malformed, parseJson } from './timeseries-response.ts';
 
 export interface DatadogOptions {
   readonly apiKey: string;
-  readonly appKey: string;
+  /** Undefined: what is sent needs none. */
+  readonly appKey?: string | undefined;
   /** Default `datadoghq.com`. */
   readonly site?: DatadogSite;
   /** Instead of the site's API: the simulator or a proxy, as `http(s)://host[:port][/path]`. */
@@ -41,6 +42,8 @@ export interface ApiRequest {
   readonly path: string;
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** `created`: 201 and 202 are good as well as 200. */
+  readonly accepts?: 'created';
 }
 
 /** A 200, as it was sent but for the keys: a proxy that echoes one must not make the gate pass it on. */
@@ -66,7 +69,7 @@ const maxConnections = 16;
  */
 export class DatadogConnection {
   readonly origin: string;
-  readonly #keys: { readonly 'dd-api-key': string; readonly 'dd-application-key': string };
+  readonly #keys: Readonly<Record<string, string>>;
   readonly #pool: Pool;
   readonly #pathPrefix: string;
   readonly #rateLimit: RateLimit;
@@ -84,8 +87,12 @@ export class DatadogConnection {
       throw new TypeError(`${url.protocol} is not HTTP`);
     this.#pathPrefix = url.pathname.replace(/\/+$/, '');
     this.origin = url.origin;
-    this.#keys = { 'dd-api-key': options.apiKey, 'dd-application-key': options.appKey };
-    const keys = [options.apiKey, options.appKey];
+    const { apiKey, appKey } = options;
+    this.#keys = {
+      'dd-api-key': apiKey,
+      ...(appKey === undefined ? {} : { 'dd-application-key': appKey }),
+    };
+    const keys = [apiKey, ...(appKey === undefined ? [] : [appKey])];
     this.#redact = redactor(keys);
     this.#redactAnswer = redactor(keys.filter((key) => key.length >= minKeyLength));
     this.#deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
@@ -169,8 +176,9 @@ export class DatadogConnection {
       throw failureOfConnection(error, this.#redact);
     }
     const { status, headers, text } = answer;
-    if (status > 200 && status < 300) throw malformed(`it came with status ${status}`);
-    if (status !== 200) throw failureOfStatus(status, text, this.#redact);
+    const isGood = status === 200 || (request.accepts === 'created' && (status === 201 || status === 202));
+    if (!isGood && status > 200 && status < 300) throw malformed(`it came with status ${status}`);
+    if (!isGood) throw failureOfStatus(status, text, this.#redact);
     const dateMs = dateOfAnswer(headers);
     const clockSkewMs = dateMs === undefined ? undefined : clockSkewOf(dateMs, sentMs, answeredMs);
     if (clockSkewMs !== undefined) this.#onClockSkew(clockSkewMs);
