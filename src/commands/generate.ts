@@ -10,6 +10,7 @@ import { notifications } from '../generate/argo/notifications.ts';
 import { rollouts } from '../generate/argo/rollout.ts';
 import { type SizedSteps, sampleSteps, sampleWaitMinutes } from '../generate/argo/sized-steps.ts';
 import { virtualServices } from '../generate/argo/virtual-service.ts';
+import { gateTerraform } from '../generate/datadog/gate-terraform.ts';
 import { terraform } from '../generate/datadog/terraform.ts';
 import { openslo } from '../generate/openslo/openslo.ts';
 import { type GeneratedFile, GenerateError } from '../generate/output/generated-file.ts';
@@ -43,9 +44,11 @@ const generators: Readonly<Record<string, Generator>> = {
   'virtual-service': (registry, flags) => virtualServices(registry, flags, flags.service),
   notifications: (registry, flags) => notifications(registry, rolloutOptions(flags)),
   terraform: (registry, flags) => terraform(registry, { notify: flags.notify, publicUrl: flags.publicUrl }),
+  'gate-terraform': (registry, { notify, publicUrl, docsUrl }) =>
+    gateTerraform(registry, { notify, publicUrl, docsUrl }),
   openslo,
   'grafana-dashboard': (_, { publicUrl }) => grafanaDashboard({ publicUrl }),
-  'prometheus-rules': (registry, { publicUrl }) => prometheusRules(registry, { publicUrl }),
+  'prometheus-rules': (registry, { publicUrl, docsUrl }) => prometheusRules(registry, { publicUrl, docsUrl }),
 };
 const names = Object.keys(generators);
 

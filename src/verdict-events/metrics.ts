@@ -20,12 +20,12 @@ export interface EventMetrics {
 export function createEventMetrics(registry: Registry): EventMetrics {
   const registers = [registry];
   const sent = new Counter({
-    name: 'cuj_gate_events_sent_total',
+    name: 'cuj_gate_change_events_sent_total',
     help: 'Events about verdicts that Datadog accepted.',
     registers,
   });
   const dropped = new Counter({
-    name: 'cuj_gate_events_dropped_total',
+    name: 'cuj_gate_change_events_dropped_total',
     help: 'Events about verdicts that were not sent; answers are not affected.',
     labelNames: ['reason'],
     registers,

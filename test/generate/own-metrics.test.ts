@@ -75,6 +75,30 @@ describe('the rules', () => {
     },
   );
 
+  it.each(rulesOf().map((rule) => [rule.alert, rule] as const))(
+    '%s has a runbook, as a whole URL',
+    (_, rule) => {
+      const { runbook_url: url, docs } = rule.annotations;
+      expect(URL.canParse(url)).toBe(true);
+      if (rule.labels.cuj === undefined)
+        expect(url).toBe(`https://docs.example.com/cuj-gate/${docs.slice(5)}`);
+    },
+  );
+
+  it('lead to where the docs are read, but to the own runbook of a CUJ', () => {
+    const docsUrl = 'https://git.example.com/cuj-gate/-/blob/main/docs';
+    const registry = smallRegistry([{ name: 'a' }, { name: 'b', runbook: 'https://wiki.example.com/b' }]);
+    const [{ groups }] = documentsOf(prometheusRules(registry, { docsUrl })[0]?.text ?? '');
+    const urls = groups.flatMap(({ rules }: Loose) =>
+      rules.map((rule: Loose) => rule.annotations.runbook_url),
+    );
+    expect(urls[0]).toBe(`${docsUrl}/operations.md#cujgatedown`);
+    expect(urls.slice(-2)).toEqual([
+      `${docsUrl}/operations.md#cujgatecanaryneverseen`,
+      'https://wiki.example.com/b',
+    ]);
+  });
+
   it('name the owner, tier and runbook of each CUJ', () => {
     const rule = rulesOf().find(({ labels }) => labels.cuj === 'subscribe');
     expect(rule.labels).toMatchObject({ owner: 'team-payment', tier: '1', severity: 'ticket' });

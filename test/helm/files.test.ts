@@ -1,13 +1,21 @@
 import { expect, it } from 'vitest';
 import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
+import { checkMetrics } from '../../src/generate/datadog/gate-metric-names.ts';
 import { grafanaDashboard } from '../../src/generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../../src/generate/prometheus/prometheus-rules.ts';
+import { smallRegistry } from '../generate/example.ts';
+import { gateQueries } from '../generate/gate-queries.ts';
 
 // `npx vitest run test/helm -u` writes the chart's copies anew.
 
 it('the chart holds the dashboard that generate makes, which is the same for every registry', async () => {
   const [file] = grafanaDashboard();
   await expect(file?.text).toMatchFileSnapshot('../../helm/cuj-gate/files/dashboard.json');
+});
+
+it("the chart's annotation for the agent collects what the generated monitors and their dashboard read", async () => {
+  const text = `${JSON.stringify(checkMetrics(gateQueries(smallRegistry([{ name: 'any' }]))), null, 2)}\n`;
+  await expect(text).toMatchFileSnapshot('../../helm/cuj-gate/files/datadog-metrics.json');
 });
 
 it("the chart holds generate's alerts, that of a CUJ for any of them: it does not know their owners", async () => {

@@ -82,7 +82,7 @@ describe('what is told', () => {
     await gate.sweepAt(nowMs + 180_000 + 10 * minuteMs);
     await expect.poll(() => changesOf(intake)).toEqual(['pass', 'pass, final']);
     await gate.sweepAt(nowMs + 60 * minuteMs);
-    await expect.poll(() => gate.count('cuj_gate_events_sent_total')).toBe(2);
+    await expect.poll(() => gate.count('cuj_gate_change_events_sent_total')).toBe(2);
     expect(intake.events[0]?.aggregation_key).toBe(intake.events[1]?.aggregation_key);
     // The time is that of the last answer, and the page too.
     expect(intake.events[1]).toMatchObject({
@@ -155,8 +155,8 @@ describe('what is told', () => {
     const gate = await replica(intake.url);
     const entry = { atMs: nowMs, about: signup, caller: undefined, judged: [], verdict: failed };
     for (let i = 0; i < 70; i += 1) gate.events.noted(`release ${i}`, entry);
-    await expect.poll(() => gate.count('cuj_gate_events_sent_total'), { timeout: 10_000 }).toBe(60);
-    expect(await gate.count('cuj_gate_events_dropped_total{reason="too_many"}')).toBe(10);
+    await expect.poll(() => gate.count('cuj_gate_change_events_sent_total'), { timeout: 10_000 }).toBe(60);
+    expect(await gate.count('cuj_gate_change_events_dropped_total{reason="too_many"}')).toBe(10);
     expect(gate.warnings).toMatchObject([{ reason: 'too_many', dropped: 1 }]);
   });
 });
@@ -227,7 +227,7 @@ describe('a Datadog that does not take events', () => {
     const startedMs = performance.now();
     await gate.close();
     expect(performance.now() - startedMs).toBeLessThan(3_000);
-    expect(await gate.count('cuj_gate_events_dropped_total{reason="shutdown"}')).toBe(5);
+    expect(await gate.count('cuj_gate_change_events_dropped_total{reason="shutdown"}')).toBe(5);
     expect(gate.warnings).toMatchObject([{ reason: 'shutdown' }]);
   });
 
@@ -247,7 +247,7 @@ describe('a Datadog that does not take events', () => {
     intake.faults.push({ kind: 'rate_limited', limits: { resetSeconds: 700 } });
     const gate = await replica(intake.url);
     await gate.ask(nowMs, 'broken');
-    await expect.poll(() => gate.count('cuj_gate_events_dropped_total{reason="rate_limited"}')).toBe(1);
+    await expect.poll(() => gate.count('cuj_gate_change_events_dropped_total{reason="rate_limited"}')).toBe(1);
     expect(gate.warnings).toMatchObject([{ reason: 'rate_limited', dropped: 1 }]);
   });
 
@@ -260,7 +260,7 @@ describe('a Datadog that does not take events', () => {
     }));
     const gate = await replica(intake.url);
     await gate.ask(nowMs, 'broken');
-    await expect.poll(() => gate.count('cuj_gate_events_dropped_total{reason="rejected"}')).toBe(1);
+    await expect.poll(() => gate.count('cuj_gate_change_events_dropped_total{reason="rejected"}')).toBe(1);
     expect(intake.calls).toHaveLength(1);
     expect(gate.warnings).toMatchObject([
       { reason: 'rejected', why: 'Datadog answered 403: the key [redacted] is unknown' },
@@ -275,7 +275,7 @@ describe('a Datadog that does not take events', () => {
     await gate.ask(nowMs, 'broken');
     await expect.poll(() => gate.pauses.length, { timeout: 5_000 }).toBeGreaterThan(0);
     intake.setFault(undefined);
-    await expect.poll(() => gate.count('cuj_gate_events_sent_total'), { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => gate.count('cuj_gate_change_events_sent_total'), { timeout: 5_000 }).toBe(1);
   });
 
   it('holds two hundred events at most', async () => {
@@ -328,7 +328,7 @@ describe('a restart', () => {
     for (const atMs of [nowMs, nowMs + minuteMs]) {
       const gate = await replica(intake.url, { atMs });
       await gate.ask(atMs, 'broken');
-      await expect.poll(() => gate.count('cuj_gate_events_sent_total')).toBe(1);
+      await expect.poll(() => gate.count('cuj_gate_change_events_sent_total')).toBe(1);
       await gate.close();
     }
     expect(new Set(intake.events.map((event) => event.aggregation_key)).size).toBe(1);

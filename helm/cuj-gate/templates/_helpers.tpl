@@ -68,6 +68,18 @@ port: http
 {{- end -}}
 {{- end -}}
 
+{{- define "cuj-gate.agentAnnotation" -}}
+ad.datadoghq.com/cuj-gate.checks
+{{- end -}}
+
+{{- /* The check openmetrics of the Datadog agent, as the value of its annotation. */ -}}
+{{- define "cuj-gate.agentChecks" -}}
+{{- $port := .Values.adminPort | default 8080 | int -}}
+{{- $metrics := .Files.Get "files/datadog-metrics.json" | fromJsonArray -}}
+{{- $instance := dict "openmetrics_endpoint" (printf "http://%%%%host%%%%:%d/metrics" $port) "namespace" "cuj_gate" "raw_metric_prefix" "cuj_gate_" "metrics" $metrics -}}
+{{- dict "openmetrics" (dict "init_config" dict "instances" (list $instance)) | toJson -}}
+{{- end -}}
+
 {{- /* The port of a URL, or the default port of its scheme. */ -}}
 {{- define "cuj-gate.urlPort" -}}
 {{- $url := urlParse . -}}
@@ -102,6 +114,9 @@ DD_APP_KEY: datadog.existingSecret
 DD_APP_KEY_FILE: datadog.existingSecret
 DD_SITE: datadog.site
 DD_URL: datadog.url
+CUJ_GATE_EVENTS_DD_API_KEY: datadog.events.existingSecret
+CUJ_GATE_EVENTS_DD_API_KEY_FILE: datadog.events.existingSecret
+CUJ_GATE_EVENTS_URL: datadog.events.url
 OTEL_EXPORTER_OTLP_ENDPOINT: tracing.endpoint
 OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: tracing.endpoint
 CUJ_GATE_PUBLIC_URL: settings.publicUrl
@@ -256,6 +271,28 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- $problems = append $problems "serviceMonitor is enabled and /metrics uses TLS: set serviceMonitor.tlsConfig with the CA, or adminPort." -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.datadog.events -}}
+{{- if and .url (not .existingSecret) -}}
+{{- $problems = append $problems "datadog.events.url is set without datadog.events.existingSecret: no events are sent." -}}
+{{- end -}}
+{{- if and .existingSecret (not .url) $.Values.datadog.url -}}
+{{- $problems = append $problems "datadog.events is set with datadog.url, but without datadog.events.url: say where events go, such as https://event-management-intake.datadoghq.com." -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.datadogAgent.enabled -}}
+{{- if .Values.auth.metrics -}}
+{{- $problems = append $problems "datadogAgent is enabled and auth.metrics is on: the agent has no token, and would get 401. Set adminPort and restrict it by networkPolicy instead." -}}
+{{- end -}}
+{{- if and .Values.tls.existingSecret (not .Values.adminPort) -}}
+{{- $problems = append $problems "datadogAgent is enabled and /metrics uses TLS: set adminPort." -}}
+{{- end -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsFrom) -}}
+{{- $problems = append $problems "datadogAgent is enabled and networkPolicy.metricsFrom is empty: the agent could not connect. List its peers." -}}
+{{- end -}}
+{{- if hasKey .Values.podAnnotations (include "cuj-gate.agentAnnotation" .) -}}
+{{- $problems = append $problems "podAnnotations contains ad.datadoghq.com/cuj-gate.checks, which datadogAgent sets: keep one of them." -}}
+{{- end -}}
+{{- end -}}
 {{- $owners := fromYaml (include "cuj-gate.owners" .) -}}
 {{- $seen := dict -}}
 {{- range .Values.extraEnv -}}
@@ -292,7 +329,7 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.extraEgress) -}}
 {{- $keys := ternary (list "auth.oidc.jwksUrl" .Values.auth.oidc.jwksUrl) (list "auth.oidc.issuer" .Values.auth.oidc.issuer) (not (empty .Values.auth.oidc.jwksUrl)) -}}
 {{- $browserKeys := ternary (list "auth.browserOidc.jwksUrl" .Values.auth.browserOidc.jwksUrl) (list "auth.browserOidc.issuer" .Values.auth.browserOidc.issuer) (not (empty .Values.auth.browserOidc.jwksUrl)) -}}
-{{- range list (list "datadog.url" .Values.datadog.url) $keys $browserKeys -}}
+{{- range list (list "datadog.url" .Values.datadog.url) (list "datadog.events.url" .Values.datadog.events.url) $keys $browserKeys -}}
 {{- if index . 1 -}}
 {{- $port := include "cuj-gate.urlPort" (index . 1) -}}
 {{- if ne $port (toString $.Values.networkPolicy.egressPort) -}}

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { oneLine } from '../../domain/outside-text.ts';
+import { defaultDocsUrl } from '../../generate/alerts/runbook-links.ts';
 import {
   defaultAnalysisOptions,
   type GateAuth,
@@ -25,6 +26,7 @@ export interface GenerateFlags {
   readonly service?: string;
   readonly gateUrl: string;
   readonly publicUrl?: string;
+  readonly docsUrl?: string;
   readonly kind: TemplateKind;
   readonly namespace?: string;
   /** Undefined: that of each Rollout of `rollouts`, otherwise the default. */
@@ -72,6 +74,10 @@ export function addGenerateOptions(command: Command): Command {
     new Option(
       '--public-url <url>',
       'where people reach the gate with a browser: what is generated then links to its pages (default: $CUJ_GATE_PUBLIC_URL)',
+    ).argParser(publicUrl),
+    new Option(
+      '--docs-url <url>',
+      `where people read the docs folder of this repository: runbook_url of alerts about the gate (default: ${defaultDocsUrl}, which leads nowhere)`,
     ).argParser(publicUrl),
     new Option('--service <name>', 'rollout, virtual-service: only this service'),
   );

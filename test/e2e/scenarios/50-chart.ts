@@ -72,6 +72,31 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     /history\.volume is a persistentVolumeClaim for more than one replica/,
   ],
   [
+    'events that go around a proxy',
+    ['--set', 'datadog.url=https://proxy.example.com,datadog.events.existingSecret=events'],
+    /without datadog\.events\.url: say where events go/,
+  ],
+  [
+    'an intake of events without a key',
+    ['--set', 'datadog.events.url=https://proxy.example.com'],
+    /datadog\.events\.url is set without datadog\.events\.existingSecret/,
+  ],
+  [
+    'an agent that gets 401',
+    ['--set', 'datadogAgent.enabled=true,auth.metrics=true,auth.tokens.existingSecret=t'],
+    /datadogAgent is enabled and auth\.metrics is on/,
+  ],
+  [
+    'an agent that cannot connect',
+    ['--set', 'datadogAgent.enabled=true,networkPolicy.enabled=true'],
+    /datadogAgent is enabled and networkPolicy\.metricsFrom is empty/,
+  ],
+  [
+    'an agent that speaks no TLS',
+    ['--set', 'datadogAgent.enabled=true,tls.existingSecret=t'],
+    /datadogAgent is enabled and \/metrics uses TLS: set adminPort/,
+  ],
+  [
     'an issuer without an audience',
     ['--set', 'auth.oidc.issuer=https://login.example.com'],
     /auth\.oidc\.issuer is set without auth\.oidc\.audience/,
