@@ -247,7 +247,9 @@ describe('a Datadog that does not take events', () => {
     intake.faults.push({ kind: 'rate_limited', limits: { resetSeconds: 700 } });
     const gate = await replica(intake.url);
     await gate.ask(nowMs, 'broken');
-    await expect.poll(() => gate.count('cuj_gate_change_events_dropped_total{reason="rate_limited"}')).toBe(1);
+    await expect
+      .poll(() => gate.count('cuj_gate_change_events_dropped_total{reason="rate_limited"}'))
+      .toBe(1);
     expect(gate.warnings).toMatchObject([{ reason: 'rate_limited', dropped: 1 }]);
   });
 
