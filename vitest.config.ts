@@ -56,6 +56,8 @@ export default defineConfig({
     maxWorkers: '100%',
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // By default a second, which a busy machine exceeds.
+    expect: { poll: { timeout: 30_000, interval: 20 } },
     // A spy that a test forgets must not reach the next file.
     restoreMocks: true,
     coverage: { provider: 'v8', include: ['src/**/*.{ts,tsx}'], reporter: ['text', 'json-summary'] },
