@@ -393,6 +393,8 @@ function windowWithin(
 function countsOf(measurement: Measurement | undefined): number {
   if (measurement === undefined) return 100;
   let counts = 2 * (measurement.whole.canary.length + 20);
+  for (const { total, bad } of measurement.stableOfServices ?? [])
+    counts += (1 + bad.length) * (total.length + 20);
   for (const { canary, stable } of allSlis(measurement)) {
     // A view keeps its whole buffer, and the snapshot may be longer than this CUJ's span.
     for (const { total, bad, withStatus = none, unclassified = none } of [canary, stable])

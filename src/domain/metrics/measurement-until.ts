@@ -8,7 +8,7 @@ import { bucketMs, type EndpointMeasurement, type Measurement, type Series } fro
  */
 export function measurementUntil(measurement: Measurement, toMs: number): Measurement {
   const minutes = Math.round((toMs - measurement.fromMs) / bucketMs);
-  const { incompleteMs: _, recent, whole, sourceTraffic, ...rest } = measurement;
+  const { incompleteMs: _, recent, whole, stableOfServices, sourceTraffic, ...rest } = measurement;
   const cut = (counts: readonly number[]) => counts.slice(0, minutes);
   const isRecentLeft = recent !== undefined && recent.firstMinute < minutes;
   const recentBuckets = isRecentLeft
@@ -34,6 +34,15 @@ export function measurementUntil(measurement: Measurement, toMs: number): Measur
       ...(whole.unmatched === undefined ? {} : { unmatched: cut(whole.unmatched) }),
       ...(whole.overlapping === undefined ? {} : { overlapping: cut(whole.overlapping) }),
     },
+    ...(stableOfServices === undefined
+      ? {}
+      : {
+          stableOfServices: stableOfServices.map(({ service, total, bad }) => ({
+            service,
+            total: cut(total),
+            bad: bad.map(cut),
+          })),
+        }),
     ...(sourceTraffic === undefined
       ? {}
       : {

@@ -17,6 +17,7 @@ import {
   type ServiceCounts,
   type Snapshot,
   type SourceTraffic,
+  type StableOfService,
 } from './metrics-source.ts';
 
 /** What was measured of one batch of services: `recent` begins where `past` ends, or is all where there is no `past`. */
@@ -143,11 +144,39 @@ export function measurementOf(
       ...sides,
       ...(unmatched === undefined || overlapping === undefined ? {} : { unmatched, overlapping }),
     },
+    ...(cuj.objectives.availability === undefined
+      ? {}
+      : {
+          stableOfServices: [...services.keys()].map((name) =>
+            stableOf(name, snapshots.get(name) as Snapshots, fromMs, toMs),
+          ),
+        }),
     sourceTraffic: [...asked].map((one) => ({
       services: [...services.keys()].filter((name) => snapshots.get(name) === one),
       hits: hitsOfAll(one, fromMs, toMs),
     })),
   };
+}
+
+/** Stable of a service over all endpoints that were asked for, whichever CUJ they belong to. */
+function stableOf(service: string, from: Snapshots, fromMs: number, toMs: number): StableOfService {
+  const requestsIn = (snapshot: Snapshot | undefined) => snapshot?.services.get(service)?.stable.requests;
+  const resources = new Set(
+    [from.past, from.recent].flatMap((snapshot) => [...(requestsIn(snapshot)?.keys() ?? [])]),
+  );
+  const minutes = Math.ceil((toMs - fromMs) / bucketMs);
+  const total = new Array<number>(minutes).fill(0);
+  const bad: number[][] = [];
+  for (const resource of [...resources].sort()) {
+    const part = (key: 'total' | 'bad') =>
+      minutesOf(from, (snapshot) => requestsIn(snapshot)?.get(resource)?.[key], fromMs, toMs);
+    const counts = part('total');
+    for (let i = 0; counts !== undefined && i < minutes; i += 1)
+      total[i] = (total[i] as number) + (counts[i] as number);
+    const failed = part('bad');
+    if (failed?.some((events) => events > 0)) bad.push([...failed]);
+  }
+  return { service, total, bad };
 }
 
 /** The longest span that a verdict of the CUJ may cover, in whole minutes. */

@@ -102,6 +102,15 @@ export interface SourceTraffic {
   readonly hits: readonly number[];
 }
 
+/** Stable of one service over all endpoints that the registry has of it, those of other CUJs as well: what failed, for availability. */
+export interface StableOfService {
+  readonly service: string;
+  /** Requests by minute, all endpoints together. */
+  readonly total: readonly number[];
+  /** Bad events by minute, a list for each endpoint that has any, by resource. */
+  readonly bad: readonly (readonly number[])[];
+}
+
 /**
  * Everything that a verdict is a function of, besides the CUJ; the endpoints by SLI. measurement-json.ts makes JSON of it.
  */
@@ -130,6 +139,8 @@ export interface Measurement extends BySli<readonly EndpointMeasurement[]> {
     /** Hits that both selectors match; absent where stable is the rest. */
     readonly overlapping?: readonly number[];
   };
+  /** One for each service of the question. Absent in old records, and where a CUJ has no objective for availability. */
+  readonly stableOfServices?: readonly StableOfService[];
   /** One for each call of the source. Absent where the other services are not known: then no data is taken for stale. */
   readonly sourceTraffic?: readonly SourceTraffic[];
 }

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { resolveRequest } from '../../../src/domain/metrics/evaluation-request.ts';
 import { measurementOf } from '../../../src/domain/metrics/measurement.ts';
 import { bucketMs, type ServiceCounts, type SideCounts } from '../../../src/domain/metrics/metrics-source.ts';
@@ -149,4 +149,78 @@ it('the traffic of each call is that of all its services, over the last hour at 
     { services: ['auth'], hits: new Array(60).fill(0) },
   ]);
   expect(clockSkewMs).toBe(-300);
+});
+
+describe('stable of the services of a question', () => {
+  const series = (total: readonly number[], bad: readonly number[]) => ({
+    total: Float64Array.from(total),
+    bad: Float64Array.from(bad),
+  });
+  const none: SideCounts = { whole: undefined, requests: new Map(), latency: new Map() };
+  const snapshot = (minutes: number, beginMs: number) => ({
+    fromMs: beginMs,
+    toMs: beginMs + minutes * bucketMs,
+    stepMs: bucketMs,
+    queries: [],
+    services: new Map<string, ServiceCounts>([
+      [
+        'shop',
+        {
+          canary: none,
+          stable: {
+            ...none,
+            requests: new Map([
+              // Of another CUJ.
+              ['get_/z', series(new Array(minutes).fill(7), [...new Array(minutes - 1).fill(0), 2])],
+              ['get_/a', series(new Array(minutes).fill(5), [1, ...new Array(minutes - 1).fill(0)])],
+              ['get_/b', series(new Array(minutes).fill(1), new Array(minutes).fill(0))],
+            ]),
+          },
+        },
+      ],
+      ['auth', { canary: none, stable: none }],
+    ]),
+  });
+  const measured = (of: Cuj, past: { fromMs: number } & ReturnType<typeof snapshot>, service?: string) =>
+    measurementOf(
+      resolveRequest(registry, of, {
+        cuj: 'login',
+        params: new Map([['version', 'v2']]),
+        ...(service === undefined ? {} : { service }),
+      }),
+      new Map([
+        ['shop', { recent: past }],
+        ['auth', { recent: past }],
+      ]),
+      span,
+    );
+
+  it('is counted over all endpoints that were asked for, and by endpoint where something failed', () => {
+    expect(measured(cuj, snapshot(3, fromMs)).stableOfServices).toEqual([
+      {
+        service: 'shop',
+        total: [13, 13, 13],
+        bad: [
+          [1, 0, 0],
+          [0, 0, 2],
+        ],
+      },
+      { service: 'auth', total: [0, 0, 0], bad: [] },
+    ]);
+    expect(measured(cuj, snapshot(3, fromMs), 'auth').stableOfServices).toHaveLength(1);
+  });
+
+  it('does not depend on how far back other CUJs ask', () => {
+    // What failed before the CUJ's span is no part of it.
+    expect(measured(cuj, snapshot(5, fromMs - 2 * bucketMs)).stableOfServices?.[0]).toEqual({
+      service: 'shop',
+      total: [13, 13, 13],
+      bad: [[0, 0, 2]],
+    });
+  });
+
+  it('is not there for a CUJ without an objective for availability', () => {
+    const { availability: _, ...objectives } = cuj.objectives;
+    expect(measured({ ...cuj, objectives }, snapshot(3, fromMs))).not.toHaveProperty('stableOfServices');
+  });
 });
