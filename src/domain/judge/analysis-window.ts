@@ -32,6 +32,8 @@ export interface JudgedWindow {
   /** Index behind the last complete minute: `end`, or one less where the newest minute is not over. */
   readonly completeEnd: number;
   readonly start: WindowStart;
+  /** Minutes before the window, by index, in which stable of the services had an incident. Absent where there are none. */
+  readonly unusual?: ReadonlySet<number>;
   /** Index of the minute in which this rollout of the canary began; 0: before all that was queried. */
   readonly begin: number;
   /** How often the canary came, where it went silent and came back so often that it seems to crash. */

@@ -15,17 +15,33 @@ import {
   unreachedOf,
 } from './data-quality.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
+import { type ExplainingIncident, explainingIncident } from './explained-failures.ts';
 import { type LimitedPassAhead, logAgainstLimitedPass, secondsToLimitedPass } from './limited-pass.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import { isTrafficEnough, isTrafficForLimitedPass, type SeenTraffic } from './required-traffic.ts';
-import { type SideFacts, sideFacts, toSignificant } from './rounding.ts';
-import { decide, hasEvidenceToFail, inconclusive, type Rule, type RuleContext } from './rules/rule.ts';
+import { roundCount, type SideFacts, sideFacts, toSignificant } from './rounding.ts';
+import {
+  decide,
+  hasEvidenceToFail,
+  inconclusive,
+  knowsSharedCauses,
+  type Rule,
+  type RuleContext,
+} from './rules/rule.ts';
 import { isBlockedByUnreached } from './rules/steps.ts';
 import { rules } from './rules/table.ts';
 import { withoutIncident } from './shared-incident.ts';
 import { shortIntervals } from './short-intervals.ts';
 import { type SliSums, sumSli } from './sli-counts.ts';
 import { type Evidence, evidenceIn, type SliQuestion } from './sli-evidence.ts';
+import { isSharedByStable } from './stable-baseline.ts';
+
+/** An incident of the services: stable over all their endpoints in the registry, in its minutes of the window. */
+export interface VerdictServiceIncident {
+  readonly minutes: number;
+  readonly bad: number;
+  readonly total: number;
+}
 
 /** One SLI of a CUJ, judged. */
 export interface SliVerdict extends SideFacts {
@@ -58,6 +74,8 @@ export interface SliVerdict extends SideFacts {
   readonly warmUpMinutes?: number;
   /** Minutes of an incident that stable had as well. All numbers of this SLI leave out what the canary did in them. */
   readonly leftOutMinutes?: number;
+  /** Set where the cause is shared by what stable fails on all endpoints of the services: their counts in the minutes of it. */
+  readonly serviceIncident?: VerdictServiceIncident;
   /** What is missing for a limited pass; absent where it is no question of clean requests and time, and after one. */
   readonly limitedPass?: LimitedPassAhead;
   /**
@@ -88,14 +106,25 @@ export interface SliVerdict extends SideFacts {
 }
 
 /** Judges one SLI of one CUJ. Pure. The rules are those of docs/verdicts-reference.md, in its order. */
-export function judgeSli(question: SliQuestion): SliVerdict {
+export function judgeSli(asked: SliQuestion): SliVerdict {
+  const question = withoutPastIncident(asked);
   const judged = judgeWithoutIncident(question);
   // A fail that old data proves stays proven. Nothing else is known while the newest data is missing.
   return question.isStale && judged.verdict !== 'fail' ? undecided(judged, 'source_stale') : judged;
 }
 
+/** What stable did in an incident of the services before this window is not usual, and must not allow the canary more. */
+function withoutPastIncident(question: SliQuestion): SliQuestion {
+  const { incident, window } = question;
+  const unusual = [...(incident?.proven ?? [])].filter((i) => i < window.first);
+  return unusual.length === 0 ? question : { ...question, window: { ...window, unusual: new Set(unusual) } };
+}
+
 /** The same numbers, with a reason that requests and time do not change. */
-function undecided({ limitedPass: _, ...numbers }: SliVerdict, reason: Reason): SliVerdict {
+function undecided(
+  { limitedPass: _, serviceIncident: __, ...numbers }: SliVerdict,
+  reason: Reason,
+): SliVerdict {
   return { ...numbers, ...inconclusive(reason), requestsToVerdict: null };
 }
 
@@ -105,10 +134,18 @@ function undecided({ limitedPass: _, ...numbers }: SliVerdict, reason: Reason): 
  */
 function judgeWithoutIncident(question: SliQuestion): SliVerdict {
   const judged = judgeWithoutUnmet(question);
-  if (judged.reason !== 'shared_cause') return judged;
-  const { endpoints, window, objective, policy } = question;
+  const isShared = judged.reason === 'shared_cause';
+  if (!isShared && !isHeldByFailures(judged, question)) return judged;
+  const { endpoints, window, objective, policy, recent } = question;
+  const rule = rules[policy.rule];
   const sums = sumSli(endpoints, window, objective);
-  const rest = withoutIncident(sums, window, objective, Math.log(1 / policy.falseAbort), question.recent);
+  const explaining =
+    question.incident === undefined
+      ? undefined
+      : explainingIncident(sums, evidenceIn(sums, question, rule.comparesStable), question, rule);
+  if (!isShared && explaining === undefined) return judged;
+  const ofServices = explaining?.minutes ?? new Set();
+  const rest = withoutIncident(sums, window, objective, Math.log(1 / policy.falseAbort), recent, ofServices);
   if (rest === undefined || isHeldElsewhere(judged, policy)) return judged;
   // Nothing is known of the canary in the minutes that are left out.
   const watchedMs = Math.max(0, window.watchedMs - rest.minutes * bucketMs);
@@ -120,6 +157,17 @@ function judgeWithoutIncident(question: SliQuestion): SliVerdict {
   // A pass by onLowTraffic alone would rest on nothing.
   if (now.verdict !== 'pass' || now.reason === 'insufficient_traffic') return judged;
   return { ...now, leftOutMinutes: rest.minutes };
+}
+
+/** Whether failures during an incident of the services may be what prevents a pass, although they are not enough to fail. */
+function isHeldByFailures({ reason, bad }: SliVerdict, { incident, policy }: SliQuestion): boolean {
+  return (
+    (reason === 'within_noise' || reason === 'insufficient_traffic') &&
+    bad > 0 &&
+    incident !== undefined &&
+    incident.minutes.size > 0 &&
+    knowsSharedCauses(rules[policy.rule])
+  );
 }
 
 /** Whether the whole window shows something that an incident does not explain, and that prevents a pass. */
@@ -188,10 +236,17 @@ function judgeSums(
     unreached,
     missingStatus: missingOfStable ?? missingStatusOf(sums, window, evidence.logOne),
     isTrafficEnough: (more) => isTrafficEnough(trafficAfter(evidence, more), policy, evidence.referenceRate),
+    isCauseShared: () =>
+      isSharedByStable(sums, evidence, window) ||
+      explainingIncident(sums, evidence, question, rule) !== undefined,
     isLimitedPass: limitedIn === 0 && isTrafficForLimitedPass(trafficAfter(evidence, 0), policy),
   };
   const { missingStatus } = context;
   const { verdict, reason } = decide(rule, context);
+  const ofServices =
+    reason === 'shared_cause' && !isSharedByStable(sums, evidence, window)
+      ? shownIncident(explainingIncident(sums, evidence, question, rule))
+      : undefined;
   const thresholds = rule.abortThresholds(context);
   const { counts } = evidence;
   const dispersion = Math.max(1, ...sums.endpoints.map(({ measured }) => measured.dispersion));
@@ -213,6 +268,7 @@ function judgeSums(
     rulesOutRate: toSignificant(upperBound(counts.n, counts.e)),
     failAtBadEvents: thresholds.cuj,
     requestsToVerdict,
+    ...(ofServices === undefined ? {} : { serviceIncident: ofServices }),
     ...(limitedPass === undefined ? {} : { limitedPass }),
     ...(logSustained === undefined ? {} : { sustainedEvidence: toSignificant(evidenceOf(logSustained)) }),
     ...(dispersion > 1 ? { dispersion: toSignificant(dispersion) } : {}),
@@ -236,6 +292,16 @@ function logSustainedOf(
   { window, recent, policy: { minFaultMs = defaultMinFaultMs } }: SliQuestion,
 ): number | undefined {
   return minLogAgainstWithout?.(evidence, shortIntervals(sums.endpoints, window, { recent, minFaultMs }));
+}
+
+function shownIncident(incident: ExplainingIncident | undefined): VerdictServiceIncident | undefined {
+  return (
+    incident && {
+      minutes: incident.minutes.size,
+      bad: roundCount(incident.bad),
+      total: roundCount(incident.total),
+    }
+  );
 }
 
 /** The traffic after `more` clean requests. */

@@ -25,6 +25,8 @@ import {
   type VerdictStaleData,
 } from './outcome.ts';
 import { roundCount } from './rounding.ts';
+import { serviceIncident } from './service-incident.ts';
+import type { SliQuestion } from './sli-evidence.ts';
 import { anyBackend, hintFor, type SelectorParams, type SummaryFacts, summarize } from './summary.ts';
 import { unclassifiedIn, withUnclassifiedBad } from './unclassified.ts';
 
@@ -136,6 +138,7 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
         sliCount: options.sliCount ?? names.length,
         recent: measurement.recent,
         isStale: stale !== undefined,
+        ...incidentOf(sli, cuj, measurement, policy),
       }),
     )
     .sort(compareJudged);
@@ -183,6 +186,20 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
     hintFor(facts, suppressed, options.backend, options.selectorParams),
     windowOf(measurement, window),
   );
+}
+
+/** Stable of the services is counted by what fails; how slow it was is not known of endpoints without a threshold. */
+function incidentOf(
+  sli: SliName,
+  { objectives }: Cuj,
+  { stableOfServices, ...measurement }: Measurement,
+  { falseAbort }: GatePolicy,
+): Pick<SliQuestion, 'incident'> {
+  const budget = objectives[sli]?.budget;
+  if (stableOfServices === undefined || budget === undefined || sliKinds[sli].needsThreshold) return {};
+  const endpoints = measurement[sli] ?? [];
+  const logOne = Math.log(1 / falseAbort);
+  return { incident: serviceIncident(stableOfServices, endpoints, measurement, budget, logOne) };
 }
 
 /** The registry's policy, with the rule of the error budget policy where one is due. */

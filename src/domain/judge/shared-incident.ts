@@ -23,14 +23,16 @@ export interface WithoutIncident {
 /**
  * The endpoints without what the canary did in minutes in which stable was demonstrably failing, on endpoints on which stable
  * failed in them. An incident minute has a bad event of stable, and the 1, 2 or 4 minutes that end with it have at least two
- * that were seen, and evidence of at least 1/alpha. Undefined where the window has no such minute, or ends with one.
+ * that were seen, and evidence of at least 1/alpha. `ofServices` are minutes of an incident of the services, which are left out on
+ * every endpoint. Undefined where the window has no minute of either kind, or ends with one.
  */
 export function withoutIncident(
   sums: SliSums,
   window: JudgedWindow,
   { budget }: Objective,
   logOne: number,
-  recent?: RecentBuckets,
+  recent: RecentBuckets | undefined,
+  ofServices: ReadonlySet<number>,
 ): WithoutIncident | undefined {
   const { endpoints } = sums;
   const { stableTotal, stableBad } = sums.minutes;
@@ -52,19 +54,28 @@ export function withoutIncident(
   for (let i = window.first; i < window.end; i += 1)
     if ((stableBad[i] as number) > 0 && isFailing(i)) minutes.add(i);
   // A complete minute without one must follow: a minute that has just begun shows little.
-  if (minutes.size === 0 || minutes.has(window.end - 1) || minutes.has(window.completeEnd - 1))
-    return undefined;
+  const all = new Set([...minutes, ...ofServices]);
+  if (all.size === 0 || all.has(window.end - 1) || all.has(window.completeEnd - 1)) return undefined;
   return {
-    minutes: minutes.size,
-    endpoints: endpoints.map(({ measured }) =>
-      [...minutes].some((i) => (measured.stable.bad[i] ?? 0) > rounding)
-        ? {
-            ...measured,
-            canary: withoutMinutes(measured.canary, minutes),
-            ...recentWithoutMinutes(measured, recent, minutes),
-          }
-        : measured,
-    ),
+    minutes: all.size,
+    endpoints: endpoints.map(({ measured }) => {
+      const failed = [...minutes].some((i) => (measured.stable.bad[i] ?? 0) > rounding);
+      return canaryWithout(measured, failed ? all : ofServices, recent);
+    }),
+  };
+}
+
+/** An endpoint as if the canary had no request in some minutes. */
+export function canaryWithout(
+  measured: EndpointMeasurement,
+  minutes: ReadonlySet<number>,
+  recent: RecentBuckets | undefined,
+): EndpointMeasurement {
+  if (minutes.size === 0) return measured;
+  return {
+    ...measured,
+    canary: withoutMinutes(measured.canary, minutes),
+    ...recentWithoutMinutes(measured, recent, minutes),
   };
 }
 

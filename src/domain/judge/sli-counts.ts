@@ -22,6 +22,9 @@ export interface EndpointSums {
   /** Over all that was queried. */
   readonly stableTotal: number;
   readonly stableBad: number;
+  /** The same without the unusual minutes of the window. */
+  readonly usualTotal: number;
+  readonly usualBad: number;
   /** p_i: the error budget, or stable's own upper bound where stable demonstrably fails the endpoint. */
   readonly allowedRate: number;
   readonly process: EvidenceProcess;
@@ -73,7 +76,7 @@ function sumEndpoint(
   const { canaryTotal, canaryBad, stableTotal: stableTotals, stableBad: stableBads } = minutes;
   const { canaryUnknown, stableUnknown } = minutes;
   const scale = measured.sampleRate / measured.dispersion;
-  const { first, end } = window;
+  const { first, end, unusual } = window;
   let { total: counts, bad: failures } = measured.canary;
   // Where bad events are not told by a status, all are known.
   let known = measured.canary.withStatus ?? counts;
@@ -115,10 +118,19 @@ function sumEndpoint(
       (stableBads[i] as number) += failed * scale;
     }
   }
+  let unusualTotal = 0;
+  let unusualBad = 0;
+  for (const i of unusual ?? []) {
+    unusualTotal += counts[i] ?? 0;
+    const failed = failures[i] ?? 0;
+    if (failed > rounding) unusualBad += failed;
+  }
   // Late data can bring an error a moment before its request.
   bad = Math.min(bad, total);
+  const usualTotal = stableTotal - unusualTotal;
+  const usualBad = Math.min(stableBad - unusualBad, usualTotal);
   stableBad = Math.min(stableBad, stableTotal);
-  const allowedRate = allowedRateOf(measured, { total: stableTotal, bad: stableBad }, window, objective);
+  const allowedRate = allowedRateOf(measured, { total: usualTotal, bad: usualBad }, window, objective);
   return {
     measured,
     scale,
@@ -129,6 +141,8 @@ function sumEndpoint(
     unknown,
     stableTotal,
     stableBad,
+    usualTotal,
+    usualBad,
     allowedRate,
     process: new EvidenceProcess(total * scale, allowedRate),
     ofService: minutes,

@@ -8,6 +8,7 @@ import { shareLogsOf, withdrawCanaryBad } from '../statistics/share-test.ts';
 import { type EvidenceThreshold, minBadEvents } from './abort-threshold.ts';
 import { type JudgedWindow, minStableShare } from './analysis-window.ts';
 import { CanaryEvidence } from './canary-evidence.ts';
+import type { ServiceIncident } from './service-incident.ts';
 import { canOutlast, type LiveSpan, liveSpanOf, type ShortInterval } from './short-intervals.ts';
 import type { CanaryCounts, SliSums } from './sli-counts.ts';
 import { comparedCounts, logStableEvidence } from './stable-baseline.ts';
@@ -24,6 +25,8 @@ export interface SliQuestion {
   readonly sliCount: number;
   /** The source has stopped before the window's end. */
   readonly isStale: boolean;
+  /** When stable of the services had an incident; absent where that is not known. */
+  readonly incident?: ServiceIncident;
 }
 
 /** Natural logs of the evidence, and other inputs of the rules. */

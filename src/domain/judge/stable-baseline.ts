@@ -3,6 +3,7 @@ import { logEvidence, logMixture } from '../statistics/e-process.ts';
 import { type Counts, hasRecovered, sum } from './allowed-rate.ts';
 import { type JudgedWindow, minStableShare } from './analysis-window.ts';
 import type { CanaryCounts, EndpointSums, SliSums } from './sli-counts.ts';
+import type { Evidence } from './sli-evidence.ts';
 
 /** The newest minutes that are looked at by themselves: 1, 2, 4 … 64. */
 const newest = Array.from({ length: 7 }, (_, j) => 2 ** j);
@@ -15,27 +16,27 @@ const newest = Array.from({ length: 7 }, (_, j) => 2 ** j);
  */
 export function logStableEvidence(
   sums: SliSums,
-  { first, end }: JudgedWindow,
+  { first, end, unusual }: JudgedWindow,
   { budget }: Objective,
   logOne: number,
 ): number {
-  const log = logEvidenceFrom(sums, 0, budget);
+  const log = logEvidenceFrom(sums, 0, budget, unusual);
   if (log < logOne) return log;
   return hasRecovered(stableCounts(sums, 0, end), stableCounts(sums, first, end))
     ? logEvidenceFrom(sums, first, budget)
     : log;
 }
 
-/** Stable's weighed counts on one endpoint from a minute on. Late data can bring an error a moment before its request. */
+/** Stable's weighed counts on one endpoint from a minute on, without what is unusual before the window. Late data can bring an error a moment before its request. */
 function weighedFrom(endpoint: EndpointSums, from: number, end: number): Counts {
-  const { measured, scale, stableTotal, stableBad } = endpoint;
+  const { measured, scale, usualTotal, usualBad } = endpoint;
   const { stable } = measured;
   const { total, bad } =
-    from === 0 ? { total: stableTotal, bad: stableBad } : sum(stable.total, stable.bad, from, end);
+    from === 0 ? { total: usualTotal, bad: usualBad } : sum(stable.total, stable.bad, from, end);
   return { total: total * scale, bad: Math.min(bad, total) * scale };
 }
 
-/** Stable's weighed counts from a minute on, all endpoints together; from 0 on over all that was queried. */
+/** Stable's weighed counts from a minute on, all endpoints together; from 0 on over all that was queried, without what is unusual. */
 export function stableCounts({ endpoints }: SliSums, from: number, end: number): Counts {
   return added(endpoints.map((endpoint) => weighedFrom(endpoint, from, end)));
 }
@@ -47,9 +48,9 @@ function added(counts: readonly Counts[]): Counts {
   };
 }
 
-function logEvidenceFrom(sums: SliSums, from: number, budget: number): number {
+function logEvidenceFrom(sums: SliSums, from: number, budget: number, unusual?: ReadonlySet<number>): number {
   const counts = sums.endpoints
-    .filter(({ stableTotal }) => stableTotal > 0)
+    .filter(({ usualTotal }) => usualTotal > 0)
     .map((endpoint) => weighedFrom(endpoint, from, sums.minutes.stableTotal.length));
   const pooled = added(counts);
   if (pooled.total <= 0) return 0;
@@ -63,6 +64,7 @@ function logEvidenceFrom(sums: SliSums, from: number, budget: number): number {
   let at = total.length;
   const recent = newest.map((minutes) => {
     for (; at > from && at > total.length - minutes; at -= 1) {
+      if (unusual?.has(at - 1)) continue;
       recentTotal += total[at - 1] as number;
       recentBad += bad[at - 1] as number;
     }
@@ -72,8 +74,17 @@ function logEvidenceFrom(sums: SliSums, from: number, budget: number): number {
   return logMixture(queried, recent);
 }
 
+/** Whether stable of the CUJ demonstrably fails as well, and the failures do not single out the canary. */
+export function isSharedByStable(
+  sums: SliSums,
+  { logStable, logShare, logOne }: Pick<Evidence, 'logStable' | 'logShare' | 'logOne'>,
+  window: JudgedWindow,
+): boolean {
+  return logStable >= logOne && logShare < logOne && hasConcurrentStable(sums, window);
+}
+
 /** Whether stable had traffic where and when the canary failed: without any, nothing can be shared. */
-export function hasConcurrentStable({ byService }: SliSums, { first, end }: JudgedWindow): boolean {
+function hasConcurrentStable({ byService }: SliSums, { first, end }: JudgedWindow): boolean {
   let canary = 0;
   let stable = 0;
   for (const minutes of byService) {

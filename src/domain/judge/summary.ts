@@ -112,8 +112,7 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
     `${counts(sli)}${worst(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
   worse_than_stable: (sli, facts) =>
     `${counts(sli)}${worst(sli)}${stable(sli)}${leftOut(sli)}; ${grounds(sli, facts)}`,
-  shared_cause: (sli) =>
-    `${counts(sli)}${worst(sli)}, but stable fails as well: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)}`,
+  shared_cause: (sli) => `${counts(sli)}${worst(sli)}, but stable fails as well: ${failedOfStable(sli)}`,
   insufficient_traffic: (sli) =>
     `${counts(sli)}${worst(sli)}${sli.verdict === 'pass' ? missed(sli) : ''}${untilVerdict(sli)}`,
   within_noise: (sli, { policy: { rule, minFaultMs = defaultMinFaultMs } }) =>
@@ -144,6 +143,13 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
   within_slo: (sli) => `${counts(sli)}${withoutMinutes(sli)}${missed(sli)}`,
   not_worse_than_stable: (sli) => `${counts(sli)}${stable(sli)}${missed(sli)}`,
 };
+
+/** What stable fails in a shared cause: of the CUJ, or of its services where only these show it. */
+function failedOfStable({ stable, serviceIncident }: SliVerdict): string {
+  return serviceIncident === undefined
+    ? `${plain(stable.bad)} of ${plain(stable.total)}`
+    : `${plain(serviceIncident.bad)} of ${plain(serviceIncident.total)} on all endpoints of the service in ${plain(serviceIncident.minutes)} min`;
+}
 
 /** What a pass leaves out. */
 function withoutMinutes({ leftOutMinutes }: SliVerdict): string {

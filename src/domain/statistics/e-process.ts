@@ -92,6 +92,23 @@ export function logEvidence(total: number, bad: number, rate: number): number {
   return total > 0 ? logEvidenceAt(total, bad, costsOf(rate)) : 0;
 }
 
+/** Counts of which each may be bad with probability `rate`. */
+export interface CountsAtRate {
+  readonly total: number;
+  readonly bad: number;
+  readonly rate: number;
+}
+
+/** Natural log of the evidence of several counts together, each with a rate of its own. Without any it is 0. */
+export function logEvidenceAtRates(counts: readonly CountsAtRate[]): number {
+  const some = counts.filter(({ total }) => total > 0).map((one) => ({ ...one, costs: costsOf(one.rate) }));
+  return logMeanExp(
+    logMultiples.map((logMultiple, j) =>
+      some.reduce((log, { total, bad, costs }) => log + bad * logMultiple - total * (costs[j] as number), 0),
+    ),
+  );
+}
+
 /** Natural log of ½·pooled + ½·mean over endpoints, from the logs of its parts. No endpoints: the pooled part alone. */
 export function logMixture(pooled: number, endpoints: ArrayLike<number>): number {
   return endpoints.length === 0 ? pooled : logMeanExp([pooled, logMeanExp(endpoints)]);

@@ -113,6 +113,19 @@ const SliVerdictSchema = Closed({
         'Minutes of an incident that stable had as well. All numbers of this SLI leave out what the canary did in them.',
     }),
   ),
+  serviceIncident: Type.Optional(
+    Closed(
+      {
+        minutes: Type.Integer({ minimum: 1, description: 'Minutes of the window that belong to it.' }),
+        bad: Type.Number({ minimum: 0, description: 'Bad events of stable in them.' }),
+        total: Type.Number({ minimum: 0, description: 'Requests of stable in them.' }),
+      },
+      {
+        description:
+          'The incident of the services that the cause is shared by, where it does not show on the endpoints of the CUJ itself: stable over all endpoints of the registry for these services.',
+      },
+    ),
+  ),
   limitedPass: Type.Optional(
     Closed(
       {

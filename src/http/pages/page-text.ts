@@ -160,6 +160,13 @@ export function afterReason({ summary }: Pick<Verdict, 'summary'>): string {
 const bySource: Sentence = (verdict) => `The gate has no data to judge by. ${afterReason(verdict)}`;
 
 /** What happened, for someone who has never seen the gate. */
+/** What stable fails in a shared cause: of the CUJ, or of its services where only these show it. */
+function failedOfStable({ stable, serviceIncident }: SliVerdict): string {
+  return serviceIncident === undefined
+    ? `${grouped(stable.bad)} of ${grouped(stable.total)}`
+    : `${grouped(serviceIncident.bad)} of ${grouped(serviceIncident.total)} on all endpoints of the service, in ${grouped(serviceIncident.minutes)} min`;
+}
+
 const sentences: Readonly<Record<Reason, Sentence>> = {
   slo_violated: of((sli, policy) => `${counted(sli)} on the canary. ${surenessText(sli, policy)}`),
   worse_than_stable: of(
@@ -190,7 +197,7 @@ const sentences: Readonly<Record<Reason, Sentence>> = {
       : afterReason(verdict),
   shared_cause: of(
     (sli) =>
-      `${counted(sli)} on the canary, but stable fails as well: ${grouped(sli.stable.bad)} of ${grouped(sli.stable.total)}. The cause is probably not this release.`,
+      `${counted(sli)} on the canary, but stable fails as well: ${failedOfStable(sli)}. The cause is probably not this release.`,
   ),
   canary_indistinguishable: (verdict) => afterReason(verdict),
   canary_restarting: (verdict) => afterReason(verdict),

@@ -1,6 +1,5 @@
 import { violates } from '../../registry/objective.ts';
 import { abortThresholdsOf } from '../abort-threshold.ts';
-import { hasConcurrentStable } from '../stable-baseline.ts';
 import { hasEvidenceToFail, inconclusive, isBlip, type Rule, type RuleContext, step } from './rule.ts';
 import {
   canaryRestarting,
@@ -21,12 +20,11 @@ export const confidence: Rule = {
   steps: [
     noData,
     step(['within_noise', 'shared_cause', 'slo_violated'], (context) => {
-      const { sums, evidence, question } = context;
+      const { evidence, question } = context;
       if (!hasEvidenceToFail(confidence, evidence, question.policy)) return undefined;
       // No fail, and no pass either.
       if (isBlip(context)) return inconclusive('within_noise');
-      const { logStable, logShare, logOne } = evidence;
-      return logStable >= logOne && logShare < logOne && hasConcurrentStable(sums, question.window)
+      return context.isCauseShared()
         ? inconclusive('shared_cause')
         : { verdict: 'fail', reason: 'slo_violated' };
     }),

@@ -25,6 +25,8 @@ export interface RuleContext {
   readonly isTrafficEnough: (more: number) => boolean;
   /** Whether a limited pass is due, where no step before it decides otherwise. */
   readonly isLimitedPass: boolean;
+  /** Whether the cause of what the canary failed lies outside the release, by what stable fails. */
+  readonly isCauseShared: () => boolean;
 }
 
 /** The numbers of an SLI verdict that `decidesBy.evidence` may use. */
@@ -88,6 +90,11 @@ export interface Rule {
   /** Whether these counts would pass if there were enough traffic. */
   readonly mayPassAt: (objective: Objective, total: number, bad: number) => boolean;
   readonly decidesBy: DecidesBy;
+}
+
+/** Whether a rule keeps what stable fails as well from being held against the canary. */
+export function knowsSharedCauses({ steps }: Rule): boolean {
+  return steps.some(({ reasons }) => reasons.includes('shared_cause'));
 }
 
 export function inconclusive<R extends Reason>(reason: R): Decision<R> {
