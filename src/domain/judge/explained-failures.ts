@@ -1,11 +1,12 @@
 import { upperBound } from '../statistics/clopper-pearson.ts';
 import { logEvidenceAtRates, logMixture } from '../statistics/e-process.ts';
 import { minStableShare } from './analysis-window.ts';
-import { hasEvidenceToFail, type Rule } from './rules/rule.ts';
+import { hasEvidenceToFail } from './rules/rule.ts';
+import { rules } from './rules/table.ts';
 import { type ServiceIncident, spanCounts } from './service-incident.ts';
 import { canaryWithout } from './shared-incident.ts';
 import { type SliSums, sumSli } from './sli-counts.ts';
-import { type Evidence, evidenceIn, type SliQuestion } from './sli-evidence.ts';
+import { evidenceIn, type SliQuestion } from './sli-evidence.ts';
 
 /** While an incident is evident, only evidence of 1/alpha² tells a canary apart that also fails by itself: the abort can wait. */
 const doubtInIncident = 2;
@@ -19,22 +20,32 @@ export interface ExplainingIncident {
   readonly bad: number;
 }
 
+/** The incident of the services that explains what the canary failed, worked out when it is first asked for. */
+export type Explaining = () => ExplainingIncident | undefined;
+
 /**
  * The incident of the services in the window, where it explains the canary's failures: the share test does not single the canary out,
  * stable is concurrent, there is not enough evidence to fail in the other minutes, and in those of the incident the canary does not
  * fail more than stable of the services does.
  */
-export function explainingIncident(
-  sums: SliSums,
-  evidence: Evidence,
-  question: SliQuestion,
-  rule: Rule,
-): ExplainingIncident | undefined {
+export function explainingIncidentOf(question: SliQuestion): Explaining {
+  let found: { readonly incident: ExplainingIncident | undefined } | undefined;
+  return () => {
+    found ??= { incident: explainingIncident(question) };
+    return found.incident;
+  };
+}
+
+function explainingIncident(question: SliQuestion): ExplainingIncident | undefined {
   const { incident, window, policy, objective, endpoints, recent } = question;
-  const logFar = doubtInIncident * evidence.logOne;
-  if (incident === undefined || evidence.logShare >= logFar) return undefined;
+  if (incident === undefined) return undefined;
   const minutes = new Set([...incident.minutes].filter((i) => i >= window.first && i < window.end));
   if (minutes.size === 0 || !isConcurrent(minutes, window.hits)) return undefined;
+  const rule = rules[policy.rule];
+  const sums = sumSli(endpoints, window, objective);
+  const { logShare, logOne } = evidenceIn(sums, question, rule.comparesStable);
+  const logFar = doubtInIncident * logOne;
+  if (logShare >= logFar) return undefined;
   const others = endpoints.map((endpoint) => canaryWithout(endpoint, minutes, recent));
   const outside = evidenceIn(sumSli(others, window, objective), question, rule.comparesStable);
   if (hasEvidenceToFail(rule, outside, policy)) return undefined;
@@ -55,7 +66,7 @@ function isConcurrent(minutes: ReadonlySet<number>, hits: SliQuestion['window'][
 
 /** The highest rate at which stable of the services may have failed in a minute. */
 function rateIn(stable: ServiceIncident['stable'], minute: number): number {
-  const { total, bad } = spanCounts(stable, [minute]);
+  const { total, bad } = spanCounts(stable, minute, minute + 1);
   return upperBound(total, bad);
 }
 

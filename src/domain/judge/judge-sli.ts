@@ -15,7 +15,7 @@ import {
   unreachedOf,
 } from './data-quality.ts';
 import { type EndpointVerdict, endpointVerdicts } from './endpoint-verdicts.ts';
-import { type ExplainingIncident, explainingIncident } from './explained-failures.ts';
+import { type Explaining, type ExplainingIncident, explainingIncidentOf } from './explained-failures.ts';
 import { type LimitedPassAhead, logAgainstLimitedPass, secondsToLimitedPass } from './limited-pass.ts';
 import type { Outcome, Reason } from './outcome.ts';
 import { isTrafficEnough, isTrafficForLimitedPass, type SeenTraffic } from './required-traffic.ts';
@@ -133,27 +133,27 @@ function undecided(
  * has moved on. Only a pass comes of it: a part of the window that stable's errors choose would not bound false aborts.
  */
 function judgeWithoutIncident(question: SliQuestion): SliVerdict {
-  const judged = judgeWithoutUnmet(question);
+  const explaining = explainingIncidentOf(question);
+  const judged = judgeWithoutUnmet(question, explaining);
   const isShared = judged.reason === 'shared_cause';
   if (!isShared && !isHeldByFailures(judged, question)) return judged;
   const { endpoints, window, objective, policy, recent } = question;
-  const rule = rules[policy.rule];
+  const ofServices = explaining()?.minutes;
+  if (!isShared && ofServices === undefined) return judged;
   const sums = sumSli(endpoints, window, objective);
-  const explaining =
-    question.incident === undefined
-      ? undefined
-      : explainingIncident(sums, evidenceIn(sums, question, rule.comparesStable), question, rule);
-  if (!isShared && explaining === undefined) return judged;
-  const ofServices = explaining?.minutes ?? new Set();
-  const rest = withoutIncident(sums, window, objective, Math.log(1 / policy.falseAbort), recent, ofServices);
+  const rest = withoutIncident(
+    sums,
+    window,
+    objective,
+    Math.log(1 / policy.falseAbort),
+    recent,
+    ofServices ?? new Set(),
+  );
   if (rest === undefined || isHeldElsewhere(judged, policy)) return judged;
   // Nothing is known of the canary in the minutes that are left out.
   const watchedMs = Math.max(0, window.watchedMs - rest.minutes * bucketMs);
-  const now = judgeWithoutUnmet({
-    ...question,
-    endpoints: rest.endpoints,
-    window: { ...window, watchedMs },
-  });
+  const without = { ...question, endpoints: rest.endpoints, window: { ...window, watchedMs } };
+  const now = judgeWithoutUnmet(without, explainingIncidentOf(without));
   // A pass by onLowTraffic alone would rest on nothing.
   if (now.verdict !== 'pass' || now.reason === 'insufficient_traffic') return judged;
   return { ...now, leftOutMinutes: rest.minutes };
@@ -175,13 +175,13 @@ function isHeldElsewhere({ unreached, missingStatus }: SliVerdict, { onUnreached
   return (unreached !== undefined && onUnreached === 'inconclusive') || missingStatus?.side === 'canary';
 }
 
-function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
+function judgeWithoutUnmet(question: SliQuestion, explaining: Explaining): SliVerdict {
   const { objective, window, endpoints } = question;
   const sums = sumSli(endpoints, window, objective);
   const unreached = unreachedOf(sums, window);
   const unmet = unmetThresholdsOf(sums);
   const [unmetThreshold] = unmet;
-  if (unmetThreshold === undefined) return judgeSums(sums, question, { unreached });
+  if (unmetThreshold === undefined) return judgeSums(sums, question, { unreached, explaining });
   // A threshold that no request is within says nothing about the release: it can neither pass nor fail, unless the rest of
   // the CUJ fails by itself. Comparison with stable does not help: at the end of a rollout stable has no traffic.
   const leftOut = new Set(unmet.map(({ latencyMs }) => latencyMs));
@@ -189,9 +189,13 @@ function judgeWithoutUnmet(question: SliQuestion): SliVerdict {
     latencyMs !== undefined && leftOut.has(latencyMs);
   // As if they had no requests. If they were left out, the mean over the endpoints would change, and could be greater.
   const others = endpoints.map((one) => (isLeftOut(one) ? withoutRequests(one) : one));
-  const rest = judgeSums(sumSli(others, window, objective), question, { unmetThreshold, unreached });
+  const rest = judgeSums(sumSli(others, window, objective), question, {
+    unmetThreshold,
+    unreached,
+    explaining,
+  });
   if (rest.verdict === 'fail') return { ...rest, endpoints: rest.endpoints.filter((one) => !isLeftOut(one)) };
-  return undecided(judgeSums(sums, question, { unmetThreshold, unreached }), 'threshold_unmet');
+  return undecided(judgeSums(sums, question, { unmetThreshold, unreached, explaining }), 'threshold_unmet');
 }
 
 const noRequests: Series = { total: new Float64Array(0), bad: new Float64Array(0) };
@@ -211,7 +215,12 @@ function judgeSums(
   {
     unmetThreshold,
     unreached,
-  }: { readonly unmetThreshold?: UnmetThreshold; readonly unreached: readonly Unreached[] },
+    explaining,
+  }: {
+    readonly unmetThreshold?: UnmetThreshold;
+    readonly unreached: readonly Unreached[];
+    readonly explaining: Explaining;
+  },
 ): SliVerdict {
   const { sli, objective, window, policy } = question;
   const rule = rules[policy.rule];
@@ -236,16 +245,14 @@ function judgeSums(
     unreached,
     missingStatus: missingOfStable ?? missingStatusOf(sums, window, evidence.logOne),
     isTrafficEnough: (more) => isTrafficEnough(trafficAfter(evidence, more), policy, evidence.referenceRate),
-    isCauseShared: () =>
-      isSharedByStable(sums, evidence, window) ||
-      explainingIncident(sums, evidence, question, rule) !== undefined,
+    isCauseShared: () => isSharedByStable(sums, evidence, window) || explaining() !== undefined,
     isLimitedPass: limitedIn === 0 && isTrafficForLimitedPass(trafficAfter(evidence, 0), policy),
   };
   const { missingStatus } = context;
   const { verdict, reason } = decide(rule, context);
   const ofServices =
     reason === 'shared_cause' && !isSharedByStable(sums, evidence, window)
-      ? shownIncident(explainingIncident(sums, evidence, question, rule))
+      ? shownIncident(explaining())
       : undefined;
   const thresholds = rule.abortThresholds(context);
   const { counts } = evidence;

@@ -70,7 +70,7 @@ export function serviceIncident(
       if (last >= first + maxSpan) break;
       // Most spans of a healthy service end here.
       if (!(sum(pooled.bad, first, last + 1) > allowed * sum(pooled.total, first, last + 1))) continue;
-      const { total, bad, badSeen } = spanCounts(stable, rangeOf(first, last + 1));
+      const { total, bad, badSeen } = spanCounts(stable, first, last + 1);
       const log = logEvidence(total, bad, allowed);
       if (log < logOne) continue;
       const isProven = log >= logProven && reaches(badSeen, minBadEvents);
@@ -89,7 +89,9 @@ function weighedByMinute(stable: readonly StableCounts[], minutes: number) {
     const scale = sampleRate / dispersion;
     for (let i = 0; i < minutes; i += 1) {
       pooled.total[i] = (pooled.total[i] as number) + (total[i] ?? 0) * scale;
-      for (const one of bad) {
+    }
+    for (const one of bad) {
+      for (let i = 0; i < minutes; i += 1) {
         const events = one[i] ?? 0;
         if (events > rounding) pooled.bad[i] = (pooled.bad[i] as number) + events * scale;
       }
@@ -104,10 +106,6 @@ function sum(values: Float64Array, first: number, end: number): number {
   return total;
 }
 
-function rangeOf(first: number, end: number): number[] {
-  return Array.from({ length: end - first }, (_, i) => first + i);
-}
-
 /**
  * The rate over the blocks of ten minutes without the worst quarter of them, so that an incident is not usual, and what happens all
  * the time is. Undefined where there are too few blocks. Blocks lie on the clock, so that they do not move as time goes on.
@@ -120,7 +118,7 @@ function usualRate(
   const blocks: SpanCounts[] = [];
   for (let first = 0; first < minutes; ) {
     const end = Math.min(minutes, first + blockMinutes - ((firstMinute + first) % blockMinutes));
-    const counts = spanCounts(stable, rangeOf(first, end));
+    const counts = spanCounts(stable, first, end);
     if (counts.total > 0) blocks.push(counts);
     first = end;
   }
@@ -132,22 +130,23 @@ function usualRate(
 }
 
 /**
- * Stable over some minutes, all services together. The endpoint with the most bad events counts at most as many as all others
- * together, or one: where one endpoint alone fails, the others are not in an incident.
+ * Stable over the minutes [first, end), all services together. The endpoint with the most bad events counts at most as many as all
+ * others together, or one: where one endpoint alone fails, the others are not in an incident.
  */
-export function spanCounts(stable: readonly StableCounts[], minutes: readonly number[]): SpanCounts {
+export function spanCounts(stable: readonly StableCounts[], first: number, end: number): SpanCounts {
   let total = 0;
   const weighed = { all: 0, worst: 0, one: 0 };
   const seen = { all: 0, worst: 0, one: 1 };
   for (const { total: totals, bad, sampleRate, dispersion } of stable) {
     const scale = sampleRate / dispersion;
-    for (const i of minutes) total += (totals[i] ?? 0) * scale;
+    for (let i = first; i < end; i += 1) total += (totals[i] ?? 0) * scale;
     for (const one of bad) {
       let events = 0;
-      for (const i of minutes) {
+      for (let i = first; i < end; i += 1) {
         const own = one[i] ?? 0;
         if (own > rounding) events += own;
       }
+      if (!(events > 0)) continue;
       weighed.all += events * scale;
       if (events * scale > weighed.worst) {
         weighed.worst = events * scale;
