@@ -13,7 +13,7 @@ import { type Cell, type Hour, hours, releases, sizes } from './releases.ts';
 import { type SetupOptions, setUp } from './simulate.ts';
 import { simulateAll } from './simulate-all.ts';
 import { reasonsText, tablesOf } from './tables.ts';
-import { type Results, resultsOf } from './tally.ts';
+import { type Results, resultsOf, withReleases } from './tally.ts';
 
 const { values } = parseArgs({
   options: {
@@ -69,6 +69,9 @@ if (analysis !== 'cujs' && analysis !== 'service') misuse('--analysis is cujs or
 
 const isTrial =
   values.sized || [values.registry, values.count, values.passes].some((value) => value !== undefined);
+const isPart = [values.services, values.sizes, values.hours].some((value) => value !== undefined);
+if (values.write && values.only !== undefined && isPart)
+  misuse('--only with --write is for all services, sizes and hours: they are put into the stored results.');
 if (values.write && isTrial) misuse('--write is for the registry and the sample of this repository.');
 
 async function obtain(): Promise<Results> {
@@ -115,7 +118,20 @@ function jsonOf({ sizes: bySize, cells, ...rest }: Results): string {
   return `${head},\n  "sizes": ${lines(bySize)},\n  "cells": ${lines(cells)}\n}\n`;
 }
 
-const results = await obtain();
+/** Only some releases are put among the others of the stored results. */
+async function obtainToWrite(): Promise<Results> {
+  const now = await obtain();
+  if (!values.write || values.stored || values.only === undefined) return now;
+  const before = JSON.parse(readFileSync(stored, 'utf8')) as Results;
+  return (
+    withReleases(before, now) ??
+    misuse(
+      `The stored results are of --runs ${before.runs} --seed ${before.seed} or of another sample: simulate all releases.`,
+    )
+  );
+}
+
+const results = await obtainToWrite();
 if (values.write && !results.cells.every(({ requestsPerSecond: of }) => sizes.some((size) => size === of)))
   misuse(`--write is for the sizes ${sizes.join(', ')}.`);
 const tables = tablesOf(results);

@@ -6,7 +6,7 @@ import { type Cell, releases } from './releases.ts';
 import type { Ending } from './rollout.ts';
 import { setUp, simulateCell, simulateOne } from './simulate.ts';
 import { tablesOf } from './tables.ts';
-import { type CellTally, checksOf, type Results, resultsOf, tallyOf } from './tally.ts';
+import { type CellTally, checksOf, type Results, resultsOf, tallyOf, withReleases } from './tally.ts';
 
 const options = { availabilityOnly: false, analysis: 'cujs' } as const;
 const setup = await setUp(options);
@@ -36,17 +36,18 @@ describe('a simulated rollout', () => {
   });
 });
 
+const ending: Ending = {
+  end: 'promoted',
+  because: [],
+  allTraffic: 400,
+  done: 500,
+  sinceFault: null,
+  failed: 0,
+  faultyRequests: 0,
+  questions: 28,
+};
+
 describe('what is wanted', () => {
-  const ending: Ending = {
-    end: 'promoted',
-    because: [],
-    allTraffic: 400,
-    done: 500,
-    sinceFault: null,
-    failed: 0,
-    faultyRequests: 0,
-    questions: 28,
-  };
   const cell: Cell = { ...demo, release: 'good' };
   const withPaused = (paused: number) =>
     checksOf(
@@ -73,6 +74,32 @@ describe('what is wanted', () => {
   it('is not missed by what chance explains, and is by more', () => {
     expect(withPaused(4)[0]?.met).toBe('noise');
     expect(withPaused(8)[0]?.met).toBe('no');
+  });
+});
+
+describe('results of which some releases were simulated again', () => {
+  const made = { runs: 1, seed: 1, ...options, sample: 'sha256:0' };
+  const of = (release: string, failed: number) => ({
+    cell: { ...demo, release },
+    endings: [{ ...ending, failed, end: 'aborted' as const }],
+  });
+  const before = resultsOf([of('good', 1), of('demo', 1), of('away', 1)], made);
+
+  it('are those of a run of all of them', () => {
+    const merged = withReleases(before, resultsOf([of('demo', 2)], made));
+    const { again, ...rest } = merged as Results;
+    expect(rest).toEqual(resultsOf([of('good', 1), of('demo', 2), of('away', 1)], made));
+    expect(again).toEqual(['demo']);
+    expect(withReleases(merged as Results, resultsOf([of('good', 2)], made))?.again).toEqual([
+      'good',
+      'demo',
+    ]);
+    expect(tablesOf(merged as Results).get('source')).toContain('`--only demo`');
+  });
+
+  it('are not made of rollouts that cannot be compared', () => {
+    expect(withReleases(before, resultsOf([of('demo', 2)], { ...made, seed: 2 }))).toBeUndefined();
+    expect(withReleases(before, resultsOf([of('demo', 2)], { ...made, sample: 'sha256:1' }))).toBeUndefined();
   });
 });
 

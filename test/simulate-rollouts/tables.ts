@@ -145,9 +145,9 @@ function demo({ cells }: Results): string {
   );
 }
 
-function source({ runs, seed, availabilityOnly, analysis, checksum }: Results): string {
+function source({ runs, seed, availabilityOnly, analysis, checksum, again = [] }: Results): string {
   const options = `${availabilityOnly ? ' --availability-only' : ''}${analysis === 'service' ? ' --analysis service' : ''}`;
-  return `Made by \`npm run simulate:rollouts -- --write --runs ${runs} --seed ${seed}${options}\`: ${grouped(runs)} rollouts a cell, results \`${checksum}\`.`;
+  return `Made by \`npm run simulate:rollouts -- --write --runs ${runs} --seed ${seed}${options}\`: ${grouped(runs)} rollouts a cell, results \`${checksum}\`.${again.length === 0 ? '' : ` Made again by a later gate (\`--only ${again.join(',')}\`): ${again.map((id) => `"${nameOf(id)}"`).join('; ')}. The other releases are from before.`}`;
 }
 
 export function tablesOf(results: Results): ReadonlyMap<string, string> {

@@ -41,6 +41,8 @@ export interface Results extends SetupOptions {
   readonly runs: number;
   /** The digest of the sample Rollouts. */
   readonly sample: string;
+  /** Releases that were simulated again by themselves, with a later gate than the others; absent where all were simulated together. */
+  readonly again?: readonly string[];
   /** SHA-256 over the cells' JSON. */
   readonly checksum: string;
   readonly sizes: readonly SizeTally[];
@@ -99,6 +101,23 @@ export function resultsOf(
     return { release, requestsPerSecond, tally: tallyOf(of.flatMap(({ endings }) => endings)) };
   });
   return { ...made, checksum: digestOf(cells), sizes, cells };
+}
+
+/**
+ * Earlier results with some releases simulated again. Undefined where the two cannot be compared: by other rollouts, seeds, options or
+ * sample Rollouts.
+ */
+export function withReleases(before: Results, now: Results): Results | undefined {
+  const isAlike = (['runs', 'seed', 'availabilityOnly', 'analysis', 'sample'] as const).every(
+    (key) => before[key] === now[key],
+  );
+  if (!isAlike) return undefined;
+  const changed = new Set(now.cells.map(({ release }) => release));
+  const inOrder = <T extends { readonly release: string }>(old: readonly T[], fresh: readonly T[]): T[] =>
+    releases.flatMap(({ id }) => (changed.has(id) ? fresh : old).filter(({ release }) => release === id));
+  const cells = inOrder(before.cells, now.cells);
+  const again = releases.map(({ id }) => id).filter((id) => changed.has(id) || before.again?.includes(id));
+  return { ...before, again, checksum: digestOf(cells), sizes: inOrder(before.sizes, now.sizes), cells };
 }
 
 /** One thing that is wanted, in the cell that is furthest from it. */
