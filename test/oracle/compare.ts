@@ -50,6 +50,7 @@ const optional = [
   'sustainedEvidence',
   'limitedPass',
   'leftOutMinutes',
+  'serviceIncident',
   'warmUpMinutes',
 ];
 

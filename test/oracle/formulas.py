@@ -46,6 +46,15 @@ def log_evidence(n, e, p):
     return log_mean_exp([e * k - n * s for k, s in zip(LOG_K, _slopes_of(p))])
 
 
+def log_evidence_at_rates(cells):
+    """log E over cells of (n, e, p), each with a rate of its own."""
+    logs = [0.0] * len(LOG_K)
+    for n, e, p in cells:
+        if n > 0:
+            logs = [x + e * k - n * s for x, k, s in zip(logs, LOG_K, _slopes_of(p))]
+    return log_mean_exp(logs)
+
+
 def mixture(parts):
     """log of a weighted mean of exp(logs): parts are (weight, log) pairs."""
     return log_sum_exp([log(w) + x for w, x in parts])

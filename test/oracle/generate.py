@@ -107,8 +107,16 @@ class Scenario:
         self.gap_ms = rnd.choice([60, 90, 120, 180, 300, 300, 300, 600, 1200]) * 1000
         # Situations that chance alone would hardly make.
         self.theme = rnd.choice(
-            [None] * 5 + ["swapped", "stable gone", "stable blind", "shared", "one percent", "statuses", "blip", "blip"]
+            [None] * 5 + ["service incident"] * 3 + ["swapped", "stable gone", "stable blind", "shared", "one percent", "statuses", "blip", "blip"]
         )
+        self.incident = None
+        if self.theme == "service incident":
+            # Stable of a thin CUJ has no failure of its own.
+            self.is_thin = rnd.random() < 0.6
+            self.minutes = rnd.choice([60, 90, 120])
+            begin = self.minutes - rnd.randint(4, 25)
+            first = rnd.randrange(begin if rnd.random() < 0.8 else 0, self.minutes)
+            self.incident = (range(first, min(self.minutes, first + rnd.randint(1, 8))), rnd.choice([0.05, 0.2, 0.2, 0.5]))
         self.weights = self.swapped() if self.theme == "swapped" else self.canary_weights()
         if self.theme == "one percent":
             # Stable has exactly 1% of the canary's requests, or hardly more or less.
@@ -122,6 +130,10 @@ class Scenario:
             begin = rnd.randrange(max(1, self.minutes // 2))
             weight = rnd.choice([0.98, 0.985, 0.99, 100 / 101, 0.995, 1])
             self.weights = [0 if i < begin else weight for i in range(self.minutes)]
+        if self.incident is not None:
+            weight = rnd.choice([0.25, 0.5, 0.5, 0.8, 0.95] if self.is_thin else [0.1, 0.25, 0.5, 0.95])
+            self.weights = [0 if i < begin else weight for i in range(self.minutes)]
+            self.fixed_traffic = False
         self.has_selector = rnd.random() < 0.5
 
     def swapped(self):
@@ -158,7 +170,7 @@ def rates(rnd, scenario, p0, endpoints):
     count = scenario.minutes
     base = {side: rnd.choice([0, 0, 0.2, 0.6, 1]) * p0 for side in ("canary", "stable")}
     grid = {side: [[base[side]] * count for _ in range(endpoints)] for side in base}
-    for _ in range(rnd.choice([0, 0, 1, 1, 1, 2, 3])):
+    for _ in range(rnd.choice([0, 0, 1, 1, 1, 2, 3] if scenario.incident is None else [0, 0, 0, 1])):
         sides = rnd.choice([["canary"], ["canary"], ["stable"], ["canary", "stable"]])
         chosen = range(endpoints) if rnd.random() < 0.4 else [rnd.randrange(endpoints)]
         kind = rnd.random()
@@ -186,6 +198,13 @@ def rates(rnd, scenario, p0, endpoints):
                 grid["canary"][e][i] = min(1, ordinary)
             for i in range(first, min(count, first + rnd.choice([1, 2, 2, 3]))):
                 grid["canary"][e][i] = min(1, rnd.choice([50, 200, 1000]) * p0)
+    if scenario.incident is not None:
+        minutes, rate = scenario.incident
+        own = rate * rnd.choice([0, 1, 1, 1, 1, 2, 5])
+        for e in range(endpoints):
+            for i in minutes:
+                grid["canary"][e][i] = min(1, own)
+                grid["stable"][e][i] = 0 if scenario.is_thin else rate
     if scenario.theme in ("shared", "one percent"):
         first = rnd.randrange(count)
         rate = min(1, rnd.choice([10, 50, 200, 1000]) * p0)
@@ -279,6 +298,34 @@ def source_traffic(rnd, scenario, whole, written, volume):
     return found
 
 
+def stable_of_service(rnd, scenario, service, own):
+    """Stable over the endpoints of the SLI, and over some of other CUJs."""
+    count = scenario.minutes
+    total = [sum(e["stable"]["total"][i] for e in own) for i in range(count)]
+    lists = [e["stable"]["bad"] for e in own]
+    always = rnd.choice([0, 0, 0, 0.0005, 0.01, 0.1])
+    others = [(range(first, first + rnd.choice([1, 5, 40])), rnd.choice([0.05, 0.5, 1])) for first in rnd.choices(range(count), k=rnd.choice([0, 0, 1, 2]))]
+    volume = exp(rnd.uniform(log(0.5), log(300)))
+    fails = rnd.choice([None, None, None, 0.05, 1])
+    if scenario.incident is not None and rnd.random() < 0.8:
+        always, fails, others = rnd.choice([0, 0.0001]), None, []
+    for number in range(rnd.choice([0, 1, 2, 4, 8]) if scenario.incident is None else rnd.randint(2, 6)):
+        bad = []
+        is_hit = [rnd.random() < 0.8 for _ in others]
+        for i, weight in enumerate(scenario.weights):
+            requests = poisson(rnd, volume * (1 - weight))
+            rate = fails if fails is not None and number == 0 else always
+            if scenario.incident is not None and i in scenario.incident[0]:
+                rate = max(rate, scenario.incident[1])
+            for (minutes, other), hit in zip(others, is_hit):
+                if hit and i in minutes:
+                    rate = max(rate, other)
+            total[i] += requests
+            bad.append(binomial(rnd, requests, rate))
+        lists.append(bad)
+    return {"service": service, "total": total, "bad": [list(bad) for bad in lists if any(bad)]}
+
+
 def make_fractional(factor, whole, written):
     """Counts need not be whole. These are exact in binary: no verdict is to hang on a last digit."""
     lists = list(whole.values())
@@ -301,6 +348,8 @@ def measurement_of(rnd, freshness=True):
     volume = exp(rnd.uniform(log(0.2), log(30_000)))
     if rnd.random() < 0.3:
         volume = rnd.choice([1, 2, 5, 20, 50, 101, 1010])
+    if scenario.incident is not None:
+        volume = exp(rnd.uniform(log(3), log(12 if scenario.is_thin else 150)))
     shares = [rnd.choice([1, 1, 0.3, 0.1, 0.02, 0.005]) for _ in names]
     if scenario.theme == "one percent":
         shares = [1] * len(names)
@@ -355,8 +404,8 @@ def measurement_of(rnd, freshness=True):
     facts = {}
     for service in scenario.services:
         facts[service] = (
-            rnd.choice([1, 1, 1, 1, 0.5, 0.25, 0.1, 0.01]),
-            rnd.choice([1, 1, 1, 1, 2, 3.5, 19]),
+            rnd.choice([1, 1, 1, 1, 0.5, 0.25, 0.1, 0.01] if scenario.incident is None else [1, 1, 1, 0.5]),
+            rnd.choice([1, 1, 1, 1, 2, 3.5, 19] if scenario.incident is None else [1, 1, 1, 2]),
         )
 
     objectives = {}
@@ -364,7 +413,7 @@ def measurement_of(rnd, freshness=True):
     written = {}
     latencies = [rnd.choice([100, 300]) if rnd.random() < 0.5 else rnd.choice([100, 300, 500, 1000]) for _ in names]
     for sli in slis:
-        percent = rnd.choice(OBJECTIVES)
+        percent = rnd.choice(OBJECTIVES if scenario.incident is None else OBJECTIVES[-5:])
         per_100k = round((100 - percent) * 1000)
         objectives[sli] = {
             "percent": percent,
@@ -419,6 +468,11 @@ def measurement_of(rnd, freshness=True):
             )
         written[sli] = list_of
 
+    if "availability" in slis and rnd.random() < (1 if scenario.incident is not None else 0.6):
+        written["stableOfServices"] = [
+            stable_of_service(rnd, scenario, service, [e for e in written["availability"] if e["service"] == service])
+            for service in scenario.services
+        ]
     if freshness and rnd.random() < 0.3:
         written["sourceTraffic"] = source_traffic(rnd, scenario, whole, written, volume)
     if freshness and rnd.random() < 0.05:
@@ -449,7 +503,11 @@ def measurement_of(rnd, freshness=True):
         "whole": whole,
     }
     gate = {
-        "rule": "baseline" if scenario.theme == "stable blind" else rnd.choice(["confidence"] * 4 + ["strict"] + ["baseline"] * 2),
+        "rule": "baseline"
+        if scenario.theme == "stable blind"
+        else "confidence"
+        if scenario.incident is not None and rnd.random() < 0.8
+        else rnd.choice(["confidence"] * 4 + ["strict"] + ["baseline"] * 2),
         "falseAbort": rnd.choice([0.05, 0.05, 0.05, 0.01, 0.001, 0.2, 0.5]),
         "ruleOutBurn": rnd.choice([14.4, 14.4, 14.4, 1, 2, 6, 100, 1000]),
         **limited_pass(rnd, count),

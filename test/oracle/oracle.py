@@ -20,6 +20,7 @@ from formulas import (
     least,
     least_from,
     log_evidence,
+    log_evidence_at_rates,
     log_restartable,
     log_share,
     lower_bound_is_above,
@@ -71,6 +72,10 @@ class Side:
     def sum(self, which, minutes):
         counts = getattr(self, which)
         return sum(counts[minutes.start : minutes.stop])
+
+    def sum_over(self, which, minutes):
+        counts = getattr(self, which)
+        return sum(counts[i] for i in minutes)
 
     def capped_bad(self, minutes):
         """Late data can bring a bad event before its request."""
@@ -177,6 +182,10 @@ class Question:
                 self.slis.append((name, endpoints, cuj["objectives"][name]))
         self.sli_count = options.get("sliCount", len(self.slis))
         self.left_out = 0
+        self.stable_of_services = measurement.get("stableOfServices")
+        # Of an SLI: the minutes of an incident of the services, and those before the window that are beyond doubt.
+        self.incident = None
+        self.unusual = set()
         # A newest minute that is not complete is not silent yet.
         silent_at_end = self.complete < count and self.whole["canary"][self.complete] <= 0
         self.searched = range(self.complete) if silent_at_end else self.queried
@@ -205,6 +214,10 @@ class Question:
         other.window = range(first, self.window.stop)
         other.warm_up_minutes = first - max(self.window.start, begin)
         return other
+
+    @property
+    def usual(self):
+        return [i for i in self.queried if i not in self.unusual]
 
     def hits(self, side, minutes):
         return sum(self.whole[side][minutes.start : minutes.stop])
@@ -384,7 +397,7 @@ class Sli:
 
     def allowed_to(self, index):
         e = self.endpoints[index]
-        n, bad = self.stable_counted[index]
+        n, bad = self.usual_counted(e)
 
         def fails(total, failed):
             return at_least(failed * e.rate, 2) and lower_bound_is_above(total * e.weight, failed * e.weight, self.p0)
@@ -400,6 +413,10 @@ class Sli:
                 return self.p0
             return max(self.p0, upper_bound(weighed[2], weighed[3]))
         return max(self.p0, upper_bound(weighed[0], weighed[1]))
+
+    def usual_counted(self, endpoint):
+        n = endpoint.stable.sum_over("total", self.q.usual)
+        return n, min(n, endpoint.stable.sum_over("bad", self.q.usual))
 
     def is_gone(self, endpoint):
         exponent = 0.0
@@ -551,27 +568,31 @@ class Sli:
     def log_stable(self):
         """Stable's own evidence."""
         queried, window = self.q.queried, self.q.window
-        present = [e for e, (n, _) in zip(self.endpoints, self.stable_counted) if n > 0]
+        present = [e for e in self.endpoints if self.usual_counted(e)[0] > 0]
         if not present:
             return 0.0
 
+        def usual(span):
+            return [i for i in span if i not in self.q.unusual]
+
+        def own(e, span):
+            n = e.stable.sum_over("total", usual(span))
+            return n * e.weight, min(n, e.stable.sum_over("bad", usual(span))) * e.weight
+
         def counts(span):
-            return (
-                sum(e.stable.sum("total", span) * e.weight for e in self.endpoints),
-                sum(e.stable.capped_bad(span) * e.weight for e in self.endpoints),
-            )
+            both = [own(e, span) for e in self.endpoints]
+            return sum(n for n, _ in both), sum(bad for _, bad in both)
 
         def newest(span):
             return (
-                sum(e.stable.sum("total", span) * e.weight for e in self.endpoints),
-                sum(e.stable.sum("bad", span) * e.weight for e in self.endpoints),
+                sum(e.stable.sum_over("total", usual(span)) * e.weight for e in self.endpoints),
+                sum(e.stable.sum_over("bad", usual(span)) * e.weight for e in self.endpoints),
             )
 
         def over(span):
             parts = [(0.25, log_evidence(*counts(span), self.p0))]
             for e in present:
-                n, bad = e.stable.sum("total", span) * e.weight, e.stable.capped_bad(span) * e.weight
-                parts.append((0.25 / len(present), log_evidence(n, bad, self.p0)))
+                parts.append((0.25 / len(present), log_evidence(*own(e, span), self.p0)))
             for power in range(7):
                 parts.append((0.5 / 7, log_evidence(*newest(span[-(2**power) :]), self.p0)))
             return mixture(parts)
@@ -791,8 +812,9 @@ class Sli:
             return None
         against = self.log_e
         if q.rule == "baseline":
-            n = sum(n * e.weight for (n, _), e in zip(self.stable_counted, self.endpoints))
-            bad = sum(b * e.weight for (_, b), e in zip(self.stable_counted, self.endpoints))
+            usual = [(*self.usual_counted(e), e.weight) for e in self.endpoints]
+            n = sum(n * weight for n, _, weight in usual)
+            bad = sum(b * weight for _, b, weight in usual)
             rate = max(self.p0, upper_bound(n, bad)) if n > 0 else self.p0
             against = max(self.log_shared, log_evidence(self.decisive.n, self.decisive.e, rate))
         if against > log(2):
@@ -858,11 +880,15 @@ def may_be_a_blip(s):
     return s.log_sustained <= log(2)
 
 
+def is_shared(s):
+    return s.log_stable >= s.log_single_out and s.log_shared < s.log_single_out and s.stable_is_beside_failures
+
+
 def confidence(s):
     if has_evidence(s):
         if may_be_a_blip(s):
             return "inconclusive", "within_noise"
-        if s.log_stable >= s.log_single_out and s.log_shared < s.log_single_out and s.stable_is_beside_failures:
+        if is_shared(s) or explaining_minutes(s) is not None:
             return "inconclusive", "shared_cause"
         return "fail", "slo_violated"
     if s.blind is not None:
@@ -934,23 +960,131 @@ def side_of(total, bad):
 
 
 def sli_verdict(asked, name, endpoints, objective):
-    q = asked.after_warm_up(name)
+    q = copy(asked.after_warm_up(name))
+    if name == "availability" and q.stable_of_services is not None:
+        q.incident = ServiceIncident(q, endpoints, objective)
+        q.unusual = {i for i in q.incident.beyond_doubt if i < q.window.start}
     found = verdict_in_window(q, name, endpoints, objective)
-    if found["reason"] != "shared_cause":
+    if q.rule != "confidence" or found["reason"] not in ("shared_cause", "within_noise", "insufficient_traffic"):
         return found
-    minutes = incident_minutes(q, endpoints, objective)
+    if found["verdict"] != "inconclusive":
+        return found
+    of_services = explaining_minutes(Sli(q, name, endpoints, objective))
+    if found["reason"] != "shared_cause" and of_services is None:
+        return found
+    of_services = of_services or set()
+    own = incident_minutes(q, endpoints, objective)
+    minutes = of_services | set(own)
     is_blind = found.get("missingStatus", {}).get("side") == "canary"
-    if not minutes or minutes[-1] == len(q.queried) - 1 or q.complete - 1 in minutes:
+    if not minutes or len(q.queried) - 1 in minutes or q.complete - 1 in minutes:
         return found
     if is_blind or ("unreached" in found and not q.pass_on_unreached):
         return found
-    rest = [e.without(minutes, q.recent) if any(e.stable.bad[i] > 0 for i in minutes) else e for e in endpoints]
+    rest = [
+        e.without(minutes if any(e.stable.bad[i] > 0 for i in own) else of_services, q.recent) for e in endpoints
+    ]
     without = copy(q)
     without.left_out = len(minutes)
     again = verdict_in_window(without, name, rest, objective)
     if again["verdict"] != "pass" or again["reason"] == "insufficient_traffic":
         return found
     return {**again, "leftOutMinutes": len(minutes)}
+
+
+class ServiceIncident:
+    """When stable of the services, over all their endpoints in the registry, failed more than it usually does."""
+
+    def __init__(self, q, endpoints, objective):
+        weights = {e.service: (e.rate, e.dispersion) for e in endpoints}
+        count = len(q.queried)
+        self.services = []
+        for written in q.stable_of_services:
+            if written["service"] in weights:
+                rate, dispersion = weights[written["service"]]
+                lists = [
+                    [b if b > BINARY_FRACTIONS else 0 for b in (bad + [0] * count)[:count]] for bad in written["bad"]
+                ]
+                total = (written["total"] + [0] * count)[:count]
+                self.services.append((total, lists, rate, dispersion))
+        self.minutes, self.beyond_doubt = set(), set()
+        usual = self.usual_rate(q)
+        if usual is None:
+            return
+        p = min(1, max(objective["budget"], 2 * usual))
+        failing = [i for i in q.queried if any(bad[i] > 0 for _, lists, *_ in self.services for bad in lists)]
+        for first in failing:
+            for last in failing:
+                if not first <= last < first + 4:
+                    continue
+                n, e, seen = self.counts(range(first, last + 1))
+                evidence = log_evidence(n, e, p)
+                if evidence < log(1 / q.alpha):
+                    continue
+                belong = [i for i in range(first - 1, last + 2) if i in q.queried]
+                self.minutes.update(belong)
+                if evidence >= log(count / q.alpha) and at_least(seen, 2):
+                    self.beyond_doubt.update(belong)
+
+    def counts(self, minutes):
+        """(n, e, seen bad events) over some minutes."""
+        n, weighed, seen = 0.0, [], []
+        for total, lists, rate, dispersion in self.services:
+            n += sum(total[i] for i in minutes) * rate / dispersion
+            for bad in lists:
+                events = sum(bad[i] for i in minutes)
+                weighed.append((events * rate / dispersion, 1 / dispersion))
+                seen.append((events * rate, 1))
+
+        def limited(parts):
+            if not parts:
+                return 0.0
+            greatest, one = max(parts, key=lambda part: part[0])
+            others = sum(events for events, _ in parts) - greatest
+            return others + min(greatest, max(others, one))
+
+        return n, min(n, limited(weighed)), limited(seen)
+
+    def usual_rate(self, q):
+        blocks = {}
+        for i in q.queried:
+            blocks.setdefault((q.from_ms // MINUTE_MS + i) // 10, []).append(i)
+        counted = [self.counts(minutes)[:2] for minutes in blocks.values()]
+        counted = [(n, e) for n, e in counted if n > 0]
+        if len(counted) < 4:
+            return None
+        counted.sort(key=lambda block: (block[1] / block[0], -block[0]))
+        usual = counted[: len(counted) - -(-len(counted) // 4)]
+        return sum(e for _, e in usual) / sum(n for n, _ in usual)
+
+
+def explaining_minutes(s):
+    """The minutes in the window of an incident of the services that explains the canary's failures, else None."""
+    q = s.q
+    if q.incident is None:
+        return None
+    minutes = {i for i in q.incident.minutes if i in q.window}
+    canary = sum(q.whole["canary"][i] for i in minutes)
+    if not minutes or not sum(q.whole["stable"][i] for i in minutes) > 0.01 * canary:
+        return None
+    if s.log_shared >= 2 * s.log_single_out:
+        return None
+    if has_evidence(Sli(q, s.name, [e.without(minutes, q.recent) for e in s.endpoints], s.objective)):
+        return None
+    bound = {i: upper_bound(*q.incident.counts([i])[:2]) for i in minutes}
+
+    def cells(e):
+        return [(e.canary.total[i] * e.weight, min(e.canary.total[i], e.canary.bad[i]) * e.weight) for i in minutes]
+
+    each = [cells(e) for e in s.endpoints]
+    pool = [
+        (sum(own[at][0] for own in each), sum(own[at][1] for own in each), max(s.p0, bound[i]))
+        for at, i in enumerate(minutes)
+    ]
+    parts = [(0.5, log_evidence_at_rates(pool))]
+    for own, p_i in zip(each, s.allowed):
+        alone = [(n, e, max(p_i, bound[i])) for (n, e), i in zip(own, minutes)]
+        parts.append((0.5 / len(each), log_evidence_at_rates(alone)))
+    return minutes if mixture(parts) < 2 * s.log_single_out else None
 
 
 def incident_minutes(q, endpoints, objective):
@@ -998,6 +1132,13 @@ def verdict_in_window(q, name, endpoints, objective):
         out["sustainedEvidence"] = capped(s.log_sustained)
     if any(e.dispersion > 1 for e in endpoints):
         out["dispersion"] = max(e.dispersion for e in endpoints)
+    if reason == "shared_cause" and not is_shared(s):
+        minutes = explaining_minutes(s)
+        out["serviceIncident"] = {
+            "minutes": len(minutes),
+            "total": sum(total[i] for total, *_ in q.incident.services for i in minutes),
+            "bad": sum(bad[i] for _, lists, *_ in q.incident.services for bad in lists for i in minutes),
+        }
     ahead = limited_pass_ahead(s, verdict, out["requestsToVerdict"])
     if ahead is not None:
         out["limitedPass"] = ahead
@@ -1192,6 +1333,7 @@ def sli_verdicts(q, slis, stale):
         if stale is not None and sli["verdict"] != "fail":
             sli.update(verdict="inconclusive", reason="source_stale", requestsToVerdict=None)
             sli.pop("limitedPass", None)
+            sli.pop("serviceIncident", None)
     return sorted(found, key=lambda sli: (OUTCOMES.index(sli["verdict"]), REASONS.index(sli["reason"])))
 
 
