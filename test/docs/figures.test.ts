@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { APP_ROUTES } from '../../src/demo/datadog/app-routes.ts';
+import { diurnal } from '../../src/demo/datadog/journeys.ts';
 import type { CellResult, Setting } from '../benchmark-detection/benchmark.ts';
 import type { Results as Detection } from '../benchmark-detection/results.ts';
 import type { Size } from '../benchmark-detection/scenarios.ts';
@@ -88,6 +91,58 @@ describe('rollouts that are simulated', () => {
     );
     expect(share('dependency-bake', 100, 'aborted')).toBeGreaterThan(0.5);
     expect(share('dependency-bake', 1_000, 'aborted')).toBeLessThan(0.5);
+  });
+});
+
+describe('what is out of reach in simulated rollouts', () => {
+  const page = text('docs/rollout-simulation.md');
+  const registry = parse(readFileSync(path.join(root, 'config/cujs.yaml'), 'utf8')) as {
+    cujs: {
+      name: string;
+      service: string;
+      endpoints: (string | { service?: string; method: string; path: string })[];
+    }[];
+  };
+  /** Requests a minute in the smallest app and the quietest hour, as a share of the app's weights. */
+  const perMinute = (weight: number) => (30 * diurnal(0) * 60 * weight) / 100;
+  const weightOf = (isMeant: (route: string, service: string) => boolean) =>
+    APP_ROUTES.filter(({ route, service }) => isMeant(route, service)).reduce(
+      (sum, { weight }) => sum + weight,
+      0,
+    );
+  const isInRegistry = (route: string, service: string) =>
+    registry.cujs.some((cuj) =>
+      cuj.endpoints.some((endpoint) =>
+        typeof endpoint === 'string'
+          ? cuj.service === service && endpoint === route
+          : (endpoint.service ?? cuj.service) === service && `${endpoint.method} ${endpoint.path}` === route,
+      ),
+    );
+  const thinnest = perMinute(weightOf((route) => route.includes('/identity/')));
+
+  it('follows from the traffic of the thinnest CUJ', () => {
+    const canary = thinnest / 4;
+    expect(page).toContain(
+      `in the quietest hour ${thinnest.toFixed(1)} requests a minute, of which the canary gets ${canary.toFixed(2)} at 25%`,
+    );
+    expect(page).toContain(`Eleven take ${(11 / canary).toFixed(1)} minutes on average`);
+    const cell = rollouts.cells.find(
+      ({ release, service, requestsPerSecond, hour }) =>
+        release === 'good' && service === 'member-api' && requestsPerSecond === 30 && hour === 'quietest',
+    );
+    expect(page).toContain(
+      `${((cell?.tally.allTraffic.median as number) / 60).toFixed(1)} minutes, which is the median`,
+    );
+  });
+
+  it('follows from what stable of a service fails during a bake', () => {
+    const silent = (service: string) => {
+      const stable = perMinute(weightOf((route, of) => of === service && isInRegistry(route, of))) * 0.05;
+      return Math.round(100 * Math.exp((-stable * 0.2 * 50) / 60));
+    };
+    expect(page).toContain(
+      `no failure at all in ${silent('member-api')}% of rollouts of \`member-api\` and ${silent('payment-api')}% of those of \`payment-api\``,
+    );
   });
 });
 
