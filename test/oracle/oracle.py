@@ -1011,7 +1011,14 @@ class ServiceIncident:
         if usual is None:
             return
         p = min(1, max(objective["budget"], 2 * usual))
-        failing = [i for i in q.queried if any(bad[i] > 0 for _, lists, *_ in self.services for bad in lists)]
+        failing = []
+        for i in q.queried:
+            requests = sum(total[i] * rate / dispersion for total, _, rate, dispersion in self.services)
+            bad = sum(
+                bad[i] * rate / dispersion for _, lists, rate, dispersion in self.services for bad in lists
+            )
+            if bad > p * requests:
+                failing.append(i)
         for first in failing:
             for last in failing:
                 if not first <= last < first + 4:

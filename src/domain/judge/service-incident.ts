@@ -59,16 +59,21 @@ export function serviceIncident(
   const incident = { minutes: new Set<number>(), proven: new Set<number>(), stable };
   const minutes = Math.ceil((toMs - fromMs) / bucketMs);
   const pooled = weighedByMinute(stable, minutes);
-  const failing = Array.from({ length: minutes }, (_, i) => i).filter((i) => (pooled.bad[i] as number) > 0);
-  if (failing.length === 0) return incident;
+  const failingAbove = (rate: number) =>
+    Array.from({ length: minutes }, (_, i) => i).filter(
+      (i) => (pooled.bad[i] as number) > rate * (pooled.total[i] as number),
+    );
+  // Most healthy services end here.
+  if (failingAbove(budget).length === 0) return incident;
   const usual = usualRate(stable, minutes, Math.round(fromMs / bucketMs));
   if (usual === undefined) return incident;
   const allowed = Math.min(1, Math.max(budget, usualMultiple * usual));
+  // A minute with some ordinary errors is not the begin or the end of an incident.
+  const failing = failingAbove(allowed);
   const logProven = logOne + Math.log(minutes);
   for (const [at, first] of failing.entries()) {
     for (const last of failing.slice(at, at + maxSpan)) {
       if (last >= first + maxSpan) break;
-      // Most spans of a healthy service end here.
       if (!(sum(pooled.bad, first, last + 1) > allowed * sum(pooled.total, first, last + 1))) continue;
       const { total, bad, badSeen } = spanCounts(stable, first, last + 1);
       const log = logEvidence(total, bad, allowed);

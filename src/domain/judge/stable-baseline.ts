@@ -3,7 +3,6 @@ import { logEvidence, logMixture } from '../statistics/e-process.ts';
 import { type Counts, hasRecovered, sum } from './allowed-rate.ts';
 import { type JudgedWindow, minStableShare } from './analysis-window.ts';
 import type { CanaryCounts, EndpointSums, SliSums } from './sli-counts.ts';
-import type { Evidence } from './sli-evidence.ts';
 
 /** The newest minutes that are looked at by themselves: 1, 2, 4 … 64. */
 const newest = Array.from({ length: 7 }, (_, j) => 2 ** j);
@@ -77,7 +76,11 @@ function logEvidenceFrom(sums: SliSums, from: number, budget: number, unusual?: 
 /** Whether stable of the CUJ demonstrably fails as well, and the failures do not single out the canary. */
 export function isSharedByStable(
   sums: SliSums,
-  { logStable, logShare, logOne }: Pick<Evidence, 'logStable' | 'logShare' | 'logOne'>,
+  {
+    logStable,
+    logShare,
+    logOne,
+  }: { readonly logStable: number; readonly logShare: number; readonly logOne: number },
   window: JudgedWindow,
 ): boolean {
   return logStable >= logOne && logShare < logOne && hasConcurrentStable(sums, window);

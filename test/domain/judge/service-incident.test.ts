@@ -79,6 +79,17 @@ describe('a thin CUJ in an incident that shows on the other endpoints of its ser
     expect(verdict.slis[0]).not.toHaveProperty('serviceIncident');
   });
 
+  it('has no minutes in which a busy service has ordinary errors alone', () => {
+    const busy = ({ canary, own, others: [, ...bad] }: Minute): Minute => ({
+      canary,
+      own,
+      others: [9_000, ...(bad.length === 0 ? [1] : bad.map((events) => events * 100))],
+    });
+    const minutes = [...times(6, quiet), ...incident, ...times(8, quiet)].map(busy);
+    const verdict = verdictOn(minutes, { lead: times(60, before).map(busy) });
+    expect(verdict).toMatchObject({ verdict: 'pass', slis: [{ leftOutMinutes: 6 }] });
+  });
+
   it('does not hold up a pass by a single failure either', () => {
     const once = incident.slice(0, 2);
     const minutes = [...times(8, quiet), ...once, ...times(8, quiet)];
