@@ -1,10 +1,9 @@
 # The image of cuj-gate: Node, one bundled file, its license and those of what is in it, its bill of materials, and an
 # example of a registry. No shell, no package manager, no node_modules. docs/deploy.md shows how to build, pin and check it.
 
-# What runs. For a build that cannot change under you pin the digest as well:
-#   --build-arg RUNTIME=gcr.io/distroless/nodejs24-debian12:nonroot@sha256:…
-ARG RUNTIME=gcr.io/distroless/nodejs24-debian12:nonroot
-ARG BUILDER=docker.io/library/node:24-bookworm-slim
+# What runs, and what builds it. A tag can change; a digest cannot. Renovate renews both (.github/renovate.json).
+ARG RUNTIME=gcr.io/distroless/nodejs24-debian12:nonroot@sha256:14d42e2511532589a7c7e01a753667a74fcc96266e137e8125006b87b0c32d0a
+ARG BUILDER=docker.io/library/node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d
 
 # The bundle is the same for every processor, so it is made on the one at hand.
 FROM --platform=$BUILDPLATFORM ${BUILDER} AS bundle
@@ -33,7 +32,9 @@ ENTRYPOINT ["/nodejs/bin/node", "/app/cuj-gate.mjs"]
 CMD ["serve"]
 
 # Last, so that another version builds nothing again.
+# x-release-please-start-version
 ARG VERSION=0.2.0
+# x-release-please-end
 ARG REVISION=unknown
 ARG SOURCE=
 LABEL org.opencontainers.image.title="cuj-gate" \

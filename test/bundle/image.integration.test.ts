@@ -95,12 +95,12 @@ describe('the image', () => {
     expect(user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
   });
 
-  it('stands on bases that are named by a version', () => {
+  it('stands on bases that are named by a version and a digest', () => {
     const bases =
       stages()[0]?.filter(({ name, text }) => name === 'ARG' && /^(RUNTIME|BUILDER)=/.test(text)) ?? [];
     expect(bases).toHaveLength(2);
     for (const { text } of bases) expect(text).toMatch(/(node:24-|nodejs24-)/);
-    for (const { text } of bases) expect(text).not.toMatch(/latest/);
+    for (const { text } of bases) expect(text).toMatch(/:[\w.-]+@sha256:[0-9a-f]{64}$/);
   });
 
   it('is built from what .dockerignore lets through', () => {
