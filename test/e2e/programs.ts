@@ -71,6 +71,7 @@ const products = {
     main: '.',
     files: { from: 'github.com/argoproj/argo-cd/v3', path: 'manifests/crds' },
   },
+  actionlint: { module: 'actionlint', main: 'github.com/rhysd/actionlint/cmd/actionlint' },
   cue: { module: 'cue', main: 'cuelang.org/go/cmd/cue' },
   'rollouts-controller-v1.10.0': controller('v1.10.0'),
   'rollouts-controller-v1.9.1': controller('v1.9.1'),
