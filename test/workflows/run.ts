@@ -40,10 +40,13 @@ function install(): string {
 const bin = install();
 const { actionlint } = await ensurePrograms(['actionlint'], (line) => console.error(line));
 const shellcheck = path.join(bin, 'shellcheck');
-const isShell = (file: string) => /^#!.*\b(?:ba|da)?sh\b/.test(readFileSync(path.join(root, file), 'utf8'));
-const scripts = readdirSync(path.join(root, '.ci'))
-  .map((name) => path.join('.ci', name))
-  .filter(isShell);
+/** Files of the repository that begin with a line that names a shell. */
+const scripts = execFileSync('git', ['grep', '-lE', '^#!.*\\b(ba|da)?sh\\b', '--', ':!*.md', ':!*.ts'], {
+  cwd: root,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((file) => file !== '');
 const yamlFiles = readdirSync(path.join(root, workflows)).map((name) => path.join(workflows, name));
 
 const checks: readonly (readonly [what: string, program: string, args: readonly string[]])[] = [
