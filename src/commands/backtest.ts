@@ -11,6 +11,7 @@ import type { DatadogSession } from '../server/datadog-session.ts';
 import { backtestText, type Scores } from './render/backtest.ts';
 import { colorsFor } from './render/colors.ts';
 import { sentence } from './render/sentence.ts';
+import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { withDatadog } from './support/open-datadog.ts';
 import { retryOnRateLimit, type Sleep } from './support/rate-limit-retry.ts';
@@ -34,6 +35,7 @@ const everyMs = 1_000;
 
 interface Options {
   readonly registry?: string;
+  readonly environment?: string;
   readonly days: number;
   readonly service?: string;
   readonly bad?: readonly string[];
@@ -47,6 +49,7 @@ export function backtestCommand(io: Io, exit: (code: number) => void, sleep: Sle
   return new Command('backtest')
     .description(about)
     .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
+    .addOption(environmentOption())
     .option('--days <n>', 'number of days to look back, up to 90', upTo(90), 30)
     .option('--service <name>', 'only the rollouts of this service')
     .option('--bad <version>', 'a version that is known to be bad; may be repeated', collect)
@@ -55,7 +58,7 @@ export function backtestCommand(io: Io, exit: (code: number) => void, sleep: Sle
     .option('--json', 'print JSON')
     .addHelpText('after', examples)
     .action(async (options: Options) => {
-      const code = await withDatadog(io, options.registry, async (datadog, registry) => {
+      const code = await withDatadog(io, options, async (datadog, registry) => {
         const { service } = options;
         if (service !== undefined && !registry.services.has(service)) {
           const { message, details } = serviceNotFound(registry, service);

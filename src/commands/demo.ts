@@ -3,15 +3,18 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { ArgoMeasurement } from '../demo/argo-caller.ts';
 import { type DemoMinute, demoVersion, play } from '../demo/play.ts';
 import { totalErrorRateLimit } from '../demo/total-error-rate.ts';
+import { anyRegistryOf } from '../domain/registry/model.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { defaultSeed } from './support/demo-datadog.ts';
 import { exampleRegistry, openExample } from './support/demo-example.ts';
 import { interrupted, randomKeys, startDemoGate, watchLine } from './support/demo-gate.ts';
 import { demoOwnRegistry } from './support/demo-registry.ts';
+import { environmentOf, environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
 
 interface Options {
   readonly registry?: string;
+  readonly environment?: string;
   readonly break?: string;
   readonly once?: boolean;
   readonly port: number;
@@ -42,6 +45,7 @@ export function demoCommand(io: Io, exit: (code: number) => void): Command {
         'one CUJ. Needs no account and no network. Runs until Ctrl-C, so that you can query it with curl.',
     )
     .option('--registry <path>', 'your own registry; traffic is simulated for its endpoints')
+    .addOption(environmentOption())
     .option(
       '--break <what>',
       "with --registry: the CUJ (its last endpoint) or endpoint that fails on the canary, or none (default: the first CUJ's)",
@@ -59,7 +63,10 @@ Examples:
     )
     .action(async (options: Options) => {
       const { registry } = options;
-      if (registry !== undefined) return exit(await demoOwnRegistry(io, { ...options, registry }));
+      if (registry !== undefined)
+        return exit(
+          await demoOwnRegistry(io, { ...options, registry, environment: environmentOf(options, io) }),
+        );
       if (options.break !== undefined) {
         io.stderr.write('cuj-gate demo: --break requires --registry.\n');
         return exit(exitCodes.misuse);
@@ -86,7 +93,7 @@ async function demo(io: Io, options: Options): Promise<number> {
   }
   const { gate, url, close } = opened;
   try {
-    const cujs = [...gate.registry.current().registry.cujs.keys()];
+    const cujs = [...anyRegistryOf(gate.registry.current().registries).cujs.keys()];
     say(colors.bold('A matching app releases v1.42.0: 25% of the traffic goes to the canary.'));
     say('Its last step of sign-up now fails for one member in five, and sign-up is 1% of all traffic.');
     say(

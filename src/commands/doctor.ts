@@ -9,6 +9,7 @@ import type { BackendFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import type { DatadogSession } from '../server/datadog-session.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
+import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { withDatadog } from './support/open-datadog.ts';
 
@@ -18,6 +19,7 @@ to fix it. Exit code 1 if there are errors. Requires DD_API_KEY and DD_APP_KEY.`
 
 interface Options {
   readonly registry?: string;
+  readonly environment?: string;
   readonly json?: boolean;
   readonly top: number;
   /** Ms. */
@@ -38,6 +40,7 @@ export function doctorCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('doctor')
     .description(about)
     .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
+    .addOption(environmentOption())
     .option('--top <n>', 'number of busy routes without a CUJ to list for each service', wholeNumber, 10)
     .option('--json', 'print JSON')
     .option(
@@ -53,7 +56,7 @@ Examples:
   cuj-gate doctor --registry cujs.yaml --watch 10m    # during a rollout, so that canary and stable are seen`,
     )
     .action(async (options: Options) => {
-      const code = await withDatadog(io, options.registry, async (datadog, registry) => {
+      const code = await withDatadog(io, options, async (datadog, registry) => {
         const examined = await inspect(io, options, datadog, registry);
         io.stdout.write(options.json === true ? jsonText(examined) : text(examined, colorsFor(io)));
         return examined.findings.some(({ severity }) => severity === 'error') ? exitCodes.no : exitCodes.good;

@@ -17,11 +17,13 @@ import { readMoment } from '../domain/metrics/evaluation-request.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import { colorsFor } from './render/colors.ts';
 import { serviceVerdictText, verdictText } from './render/verdict.ts';
+import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
 
 interface Options {
   readonly param: ReadonlyMap<string, string>;
   readonly registry?: string;
+  readonly environment?: string;
   readonly allOf?: string;
   readonly service?: string;
   readonly window?: string;
@@ -57,6 +59,7 @@ export function evaluateCommand(io: Io, exit: (code: number) => void): Command {
       new Map(),
     )
     .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
+    .addOption(environmentOption())
     .option('--all-of <service>', 'all enforced CUJs of a service, ANDed, instead of one CUJ')
     .option('--service <name>', 'only the endpoints of this service, if the CUJ has several')
     .option('--window <span>', 'rollout, or a duration such as 5m')
@@ -129,7 +132,7 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
   }
   // Loaded on demand: a replay or a usage error should not wait for Datadog's client.
   const { openEvaluator } = await import('../server/compose.ts');
-  const opened = await openEvaluator(io.env, options.registry, io.now);
+  const opened = await openEvaluator(io.env, options.registry, io.now, options.environment);
   if ('problem' in opened) throw new Misuse(opened.problem);
   const { evaluator, deadlineMs, close } = opened;
   try {

@@ -8,6 +8,7 @@ import type { LintFinding, LintInput } from '../lint/finding.ts';
 import { type LintResult, lintRollouts } from '../lint/lint-rollouts.ts';
 import { seconds } from '../lint/rollout-parts.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
+import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { loadOffline } from './support/offline-registry.ts';
 import { problemText } from './validate.ts';
@@ -20,6 +21,7 @@ interface Options {
   readonly lag: number;
   readonly maxWindow: number;
   readonly json?: true;
+  readonly environment?: string;
 }
 
 const notes = `
@@ -34,6 +36,7 @@ export function buildLintCommand(io: Io, exit: (code: number) => void): Command 
     .addArgument(new Argument('<what>', 'what to check').choices(['rollout']))
     .argument('<files...>', 'YAML files with Rollouts and their templates; - is standard input')
     .option('--registry <path>', 'the registry (default: $CUJ_GATE_REGISTRY, if set)')
+    .addOption(environmentOption())
     .addOption(
       new Option(
         '--requests-per-minute <n>',
@@ -105,7 +108,7 @@ async function lint(files: readonly string[], options: Options, io: Io): Promise
   let registry: Registry | undefined;
   const registryPath = options.registry ?? io.env.CUJ_GATE_REGISTRY;
   if (registryPath !== undefined && registryPath !== '') {
-    const loaded = await loadOffline(registryPath, io, 'lint');
+    const loaded = await loadOffline(registryPath, io, 'lint', options);
     if (loaded === undefined) return exitCodes.misuse;
     if (!loaded.ok) {
       for (const problem of loaded.problems)

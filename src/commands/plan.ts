@@ -5,6 +5,7 @@ import { sampleWaitMinutes } from '../generate/argo/sized-steps.ts';
 import { planTraffic } from '../plan/plan.ts';
 import { colorsFor } from './render/colors.ts';
 import { planText } from './render/plan.ts';
+import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { daysOption, measureTraffic } from './support/measure-traffic.ts';
 import { withDatadog } from './support/open-datadog.ts';
@@ -24,6 +25,7 @@ const sampleWait = sampleWaitMinutes(defaultAnalysisOptions);
 
 interface Options {
   readonly registry?: string;
+  readonly environment?: string;
   readonly weight?: readonly number[];
   readonly days: number;
   /** Minutes. */
@@ -35,6 +37,7 @@ export function planCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('plan')
     .description(about)
     .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
+    .addOption(environmentOption())
     .option('--weight <percent>', 'traffic share of the canary; a list, or repeated (default: 25)', weights)
     .addOption(
       new Option(
@@ -48,8 +51,8 @@ export function planCommand(io: Io, exit: (code: number) => void): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', examples)
     .action(async (options: Options) => {
-      const { registry: path, weight = [25] } = options;
-      const code = await withDatadog(io, path, async (datadog, registry) => {
+      const { weight = [25] } = options;
+      const code = await withDatadog(io, options, async (datadog, registry) => {
         const { traffic, refused } = await measureTraffic(io, 'plan', datadog, registry, options.days);
         const plan = planTraffic(registry, traffic, weight, options.wait);
         if (refused && traffic.services.size === 0) {

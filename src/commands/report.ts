@@ -4,6 +4,7 @@ import { type BudgetReport, budgetReport, type ReportEntry } from '../report/rep
 import { sliText } from '../report/sli-text.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { openDemo } from './support/demo-datadog.ts';
+import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { withDatadog } from './support/open-datadog.ts';
 
@@ -13,6 +14,7 @@ terraform. Exit code 0 regardless of the budgets. Requires DD_API_KEY and DD_APP
 
 interface Options {
   readonly registry?: string;
+  readonly environment?: string;
   readonly owner?: string;
   readonly format: 'text' | 'markdown' | 'json';
   readonly json?: boolean;
@@ -23,6 +25,7 @@ export function reportCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('report')
     .description(about)
     .option('--registry <path>', 'the registry (default: CUJ_GATE_REGISTRY)')
+    .addOption(environmentOption())
     .option('--owner <team>', 'only the CUJs of this owner')
     .addOption(
       new Option('--format <format>', 'output format; markdown is a page for SLO meetings')
@@ -40,7 +43,7 @@ export function reportCommand(io: Io, exit: (code: number) => void): Command {
 /** From the simulator of the demo, or from the Datadog of the environment. */
 async function reportFrom(io: Io, options: Options): Promise<number> {
   if (options.demo !== true) return report(io, options);
-  const demo = await openDemo(io, options.registry);
+  const demo = await openDemo(io, options);
   if (demo === undefined) return exitCodes.misuse;
   try {
     return await report({ ...io, env: demo.env, now: demo.now }, options);
@@ -50,7 +53,7 @@ async function reportFrom(io: Io, options: Options): Promise<number> {
 }
 
 function report(io: Io, options: Options): Promise<number> {
-  return withDatadog(io, options.registry, async (datadog, registry) => {
+  return withDatadog(io, options, async (datadog, registry) => {
     const cujs = [...registry.cujs.values()].filter(
       ({ owner }) => options.owner === undefined || owner === options.owner,
     );

@@ -1,7 +1,13 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { visible } from '../domain/outside-text.ts';
-import { compareRegistries, type RegistryChange } from '../domain/registry/compare.ts';
-import type { Problem, Registry } from '../domain/registry/model.ts';
+import { compareSets, type SetChange } from '../domain/registry/compare-sets.ts';
+import {
+  anyRegistryOf,
+  environmentsIn,
+  type Problem,
+  type Registry,
+  type RegistrySet,
+} from '../domain/registry/model.ts';
 import { defaultAnalysisOptions } from '../generate/argo/analysis-options.ts';
 import { sampleSteps, sampleWaitMinutes } from '../generate/argo/sized-steps.ts';
 import type { LoadResult, PlacedRegistry } from '../registry-files/load.ts';
@@ -38,7 +44,7 @@ export function validateCommand(io: Io, exit: (code: number) => void): Command {
     )
     .option(
       '--allow <rule:name>',
-      'with --against: accept one change that would break, such as alias-removed:checkout; may be repeated',
+      'with --against: accept one change that would break, such as alias-removed:checkout, or alias-removed:checkout@staging in one environment; may be repeated',
       collectAllowed,
     )
     .option('--json', 'print one JSON object: ok, digest, files, cujs, services, problems, warnings, against')
@@ -68,14 +74,14 @@ interface Options {
 }
 
 function collectAllowed(text: string, known: readonly string[] = []): readonly string[] {
-  if (!/^[a-z-]+:[a-z0-9_.-]+$/.test(text))
+  if (!/^[a-z-]+:[a-z0-9_.-]+(@[a-z0-9-]+)?$/.test(text))
     throw new InvalidArgumentError('Write it as RULE:NAME, such as alias-removed:checkout.');
   return [...known, text];
 }
 
 /** A change with its place. */
 interface PlacedChange {
-  readonly change: RegistryChange;
+  readonly change: SetChange;
   readonly problem: Problem;
 }
 
@@ -115,7 +121,7 @@ export async function validate(
     // Without a good registry there is nothing to compare: its problems are reported.
     if (result.ok) {
       comparison = compare(old, loaded, allow);
-      const unused = allow.filter((text) => !comparison?.notes.some(({ change }) => keyOf(change) === text));
+      const unused = allow.filter((text) => !comparison?.notes.some(({ change }) => keysOf(change).includes(text)));
       if (unused.length > 0) {
         complain(`--allow ${unused.join(' ')} matches no change. Remove it, or check the rule and the name.`);
         return exitCodes.misuse;
@@ -125,12 +131,16 @@ export async function validate(
   const likely = result.ok ? (result.warnings ?? []) : [];
   let ofTraffic: readonly string[] = [];
   if (result.ok && requestsPerMinute !== undefined) {
-    const unknown = unknownService(result.registry, requestsPerMinute.services.keys());
+    const unknown = unknownService(anyRegistryOf(result.registries), requestsPerMinute.services.keys());
     if (unknown !== undefined) {
       io.stderr.write(`cuj-gate validate: ${unknown.message} ${unknown.hint}\n`);
       return exitCodes.misuse;
     }
-    ofTraffic = warningsOf(result.registry, requestsPerMinute);
+    ofTraffic = [...result.registries.byEnvironment].flatMap(([environment, registry]) =>
+      warningsOf(registry, requestsPerMinute).map((warning) =>
+        environment === undefined ? warning : `${environment}: ${warning}`,
+      ),
+    );
   }
   const misuse =
     !result.ok && result.files.length === 0 && result.problems.every(({ rule }) => misuseRules.has(rule));
@@ -152,25 +162,34 @@ export async function validate(
   return misuse ? exitCodes.misuse : exitCodes.no;
 }
 
-function keyOf({ rule, name }: RegistryChange): string {
-  return `${rule}:${name}`;
+/** By what `--allow` accepts a change: the first is the narrowest. */
+function keysOf({ rule, name, environment }: SetChange): readonly [string, ...string[]] {
+  const key = `${rule}:${name}`;
+  return environment === undefined ? [key] : [`${key}@${environment}`, key];
 }
 
 /** Both registries are good. */
 function compare(old: PlacedRegistry, next: PlacedRegistry, allow: readonly string[]): Comparison {
-  const registryOf = ({ result }: PlacedRegistry) => (result as LoadResult & { ok: true }).registry;
-  const placed = compareRegistries(registryOf(old), registryOf(next)).map((change): PlacedChange => {
-    const { place, rule, message, fix } = change;
+  const setOf = ({ result }: PlacedRegistry): RegistrySet =>
+    (result as LoadResult & { ok: true }).registries;
+  const placed = compareSets(setOf(old), setOf(next)).map((change): PlacedChange => {
+    const { place, rule, message, fix, environment } = change;
     const { locate } = place.in === 'old' ? old : next;
-    return { change, problem: locate({ ...place, rule, message, fix }) };
+    const of = environment === undefined ? place : { ...place, environment };
+    return { change, problem: locate({ ...of, rule, message, fix }) };
   });
-  const isBreaking = ({ change }: PlacedChange) => change.breaks && !allow.includes(keyOf(change));
+  const isAllowed = (change: SetChange) => keysOf(change).some((key) => allow.includes(key));
+  const isBreaking = ({ change }: PlacedChange) => change.breaks && !isAllowed(change);
   return { breaking: placed.filter(isBreaking), notes: placed.filter((one) => !isBreaking(one)) };
 }
 
 function comparisonReport(comparison: Comparison | undefined) {
   if (comparison === undefined) return {};
-  const shown = ({ change, problem }: PlacedChange) => ({ ...problem, name: change.name });
+  const shown = ({ change: { name, environment }, problem }: PlacedChange) => ({
+    ...problem,
+    name,
+    ...(environment === undefined ? {} : { environment }),
+  });
   const { breaking, notes } = comparison;
   return {
     ...(breaking.length === 0 ? {} : { ok: false }),
@@ -185,7 +204,7 @@ function comparisonText({ breaking, notes }: Comparison, colors: Colors): string
   const text = ({ change, problem }: PlacedChange, word: string) => {
     const { file, line, column, message, rule, fix } = problem;
     const place = colors.bold(visible(`${file}:${line}:${column}`));
-    const allowed = word === 'allowed' ? `\n  key:   ${keyOf(change)}` : `\n  fix:   ${visible(fix)}`;
+    const allowed = word === 'allowed' ? `\n  key:   ${keysOf(change)[0]}` : `\n  fix:   ${visible(fix)}`;
     return `${place}: ${word === 'breaks' ? colors.red(word) : colors.yellow(word)}: ${visible(message)} ${colors.dim(`(${rule})`)}${allowed}\n`;
   };
   const lines = [
@@ -222,15 +241,26 @@ function report(result: LoadResult) {
     const { files, problems, omitted } = result;
     return { ok: false, files, problems, ...(omitted > 0 ? { omitted } : {}) };
   }
-  const { registry, files } = result;
-  const { digest, cujs, services } = registry;
-  return { ok: true, digest, files, cujs: [...cujs.keys()], services: [...services.keys()], problems: [] };
+  const { registries, files } = result;
+  const { cujs, services } = anyRegistryOf(registries);
+  const environments = environmentsIn(registries);
+  return {
+    ok: true,
+    digest: registries.digest,
+    files,
+    ...(environments.length === 0 ? {} : { environments }),
+    cujs: [...cujs.keys()],
+    services: [...services.keys()],
+    problems: [],
+  };
 }
 
 function writeText(result: LoadResult, out: Stream, colors: Colors): void {
   if (result.ok) {
-    const { cujs, services, digest } = result.registry;
-    const size = `${count(cujs.size, 'CUJ')}, ${count(services.size, 'service')}`;
+    const { cujs, services, digest } = anyRegistryOf(result.registries);
+    const environments = environmentsIn(result.registries);
+    const of = environments.length === 0 ? '' : `, ${count(environments.length, 'environment')}`;
+    const size = `${count(cujs.size, 'CUJ')}, ${count(services.size, 'service')}${of}`;
     out.write(`${colors.green('ok')}: ${size}, digest ${digest}\n`);
     return;
   }

@@ -366,6 +366,7 @@ function optionsOf(
   const { service } = resolved;
   return {
     registryDigest: registry.digest,
+    ...(registry.environment === undefined ? {} : { environment: registry.environment }),
     ...(sliCount === undefined ? {} : { sliCount }),
     ...(service === undefined ? {} : { service }),
     backend: wordsOf(resolved),

@@ -1,4 +1,5 @@
 import type { StandingQuestion } from '../domain/metrics/standing-question.ts';
+import { environmentParam } from '../domain/registry/selector.ts';
 import { gatePath } from './metric-checks.ts';
 import { type Place, placesIn } from './yaml-node.ts';
 
@@ -28,10 +29,11 @@ function questionOf(metric: Place): PlacedQuestion | undefined {
   if (asked === undefined || asked.name.includes('{{')) return undefined;
   const inQuery = [...new URLSearchParams((url.text ?? '').split('?')[1] ?? '')];
   const service = inQuery.find(([name]) => name === 'service')?.[1];
+  const environment = inQuery.find(([name]) => name === environmentParam)?.[1];
   const params = [
     ...inQuery
       .map(([name]) => name)
-      .filter((name) => !/^(service|window|since|at|explain|pretty)$/.test(name)),
+      .filter((name) => name !== environmentParam && !/^(service|window|since|at|explain|pretty)$/.test(name)),
     ...web.at('headers').items.flatMap((header) => {
       const name = /^x-canary-(.+)$/i.exec(header.at('key').text ?? '')?.[1];
       return name === undefined ? [] : [name.toLowerCase().replaceAll('-', '_')];
@@ -42,6 +44,7 @@ function questionOf(metric: Place): PlacedQuestion | undefined {
       ...asked,
       sent: [...new Set(params)],
       maybeSent: [],
+      ...(environment === undefined ? {} : { environment }),
       ...(service === undefined ? {} : service.includes('{{') ? { serviceByRollout: true } : { service }),
     },
     file: url.file,

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { resolveInSteps } from '../domain/registry/resolve.ts';
+import { resolveSetInSteps } from '../domain/registry/resolve-set.ts';
 import { defaultBackend, dialects } from '../sources/dialects/dialects.ts';
 import { findRegistryFiles, signatureOf } from './files.ts';
-import { type LoadOptions, type LoadResult, loadRegistry } from './load.ts';
+import { type LoadOptions, type LoadResult, loadRegistries, restrictTo } from './load.ts';
 
 /** Smaller registries are read within a few milliseconds, or within fifty if their syntax is invalid. */
 const smallBytes = 16 * 1024;
@@ -13,14 +13,18 @@ const smallBytes = 16 * 1024;
 const sliceMs = 8;
 
 /**
- * {@link loadRegistry} for a process that serves requests: a large registry is read and checked in its own thread, and the
+ * {@link loadRegistries} for a process that serves requests: a large registry is read and checked in its own thread, and the
  * model is built in slices of a few milliseconds.
  */
 export async function loadInBackground(
   path: string,
-  { backend = defaultBackend, signal }: LoadOptions & { readonly signal?: AbortSignal | undefined } = {},
+  {
+    backend = defaultBackend,
+    environment,
+    signal,
+  }: LoadOptions & { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<LoadResult> {
-  if (!(await isLarge(path))) return loadRegistry(path, { backend });
+  if (!(await isLarge(path))) return loadRegistries(path, { backend, environment });
   const signature = await signatureOf(path);
   const { readInThread } = await import('./worker.ts');
   let answer: Awaited<ReturnType<typeof readInThread>>;
@@ -29,17 +33,19 @@ export async function loadInBackground(
   } catch (error) {
     if (signal?.aborted) throw error;
     // No thread available (limits of memory or processes): delayed responses are better than no registry.
-    return loadRegistry(path, { backend });
+    return loadRegistries(path, { backend, environment });
   }
   if (!answer.ok) return { ...answer, signature };
-  const steps = resolveInSteps(answer.inputs, answer.digest, { dialect: dialects[backend] });
+  const steps = resolveSetInSteps(answer.inputs, answer.digest, { dialect: dialects[backend] });
   let began = performance.now();
   for (;;) {
     const step = steps.next();
     if (step.done) {
       // The thread has resolved the same documents without a finding.
-      if (step.value.ok) return { ok: true, registry: step.value.registry, files: answer.files, signature };
-      return loadRegistry(path, { backend });
+      if (!step.value.ok) return loadRegistries(path, { backend, environment });
+      const { registries } = step.value;
+      const result = { ok: true, registries, files: answer.files, signature } as const;
+      return environment === undefined ? result : restrictTo(environment, path, result);
     }
     if (performance.now() - began < sliceMs) continue;
     await nextTurn();

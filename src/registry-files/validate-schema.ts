@@ -25,13 +25,14 @@ let compiled: Promise<Validators> | undefined;
 async function compile(): Promise<Validators> {
   const { Ajv2020 } = await import('ajv/dist/2020.js');
   const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: true, strictTypes: false });
-  const { apiVersion, defaults } = RegistrySchema.properties;
+  const { apiVersion, environments, defaults } = RegistrySchema.properties;
   return {
     // Long lists are checked entry by entry, so that an invalid entry does not affect others and errors stay few.
     root: ajv.compile({
       ...RegistrySchema,
       properties: {
         apiVersion,
+        environments,
         defaults,
         sources: { type: 'object' },
         services: { type: 'object' },
@@ -99,6 +100,7 @@ export async function checkStructure(file: string, value: unknown): Promise<Stru
     ...broken,
     partial,
     defaults: findings.some(({ path }) => path[0] === 'defaults'),
+    environments: findings.some(({ path }) => path[0] === 'environments'),
   };
   return { usable: true, findings, input: { file, document: usablePart(document), broken: parts } };
 }

@@ -1,10 +1,10 @@
-import type { Problem, Registry } from '../domain/registry/model.ts';
+import type { Problem, RegistrySet } from '../domain/registry/model.ts';
 import { loadInBackground } from './background.ts';
 import { signatureOf } from './files.ts';
 import type { LoadOptions, LoadResult } from './load.ts';
 
 export interface LoadedRegistry {
-  readonly registry: Registry;
+  readonly registries: RegistrySet;
   readonly files: readonly string[];
   /** Epoch ms. */
   readonly loadedAt: number;
@@ -28,7 +28,7 @@ export interface RegistryHolder {
 export interface WatchOptions extends LoadOptions {
   /** The file or folder that `initial` was read from. */
   readonly path: string;
-  /** The result of loadRegistry at the start. */
+  /** The result of loadRegistries at the start. */
   readonly initial: LoadResult & { readonly ok: true };
   /** A change was loaded. Also called when the files are again as they were before a refused change. */
   readonly onGood?: (loaded: LoadedRegistry) => void;
@@ -61,9 +61,10 @@ export interface RegistryWatcher extends RegistryHolder {
  * changes on network file systems; change notifications miss some of these.
  */
 export function createRegistryWatcher(options: WatchOptions): RegistryWatcher {
-  const { path, initial, backend, signal, now = Date.now } = options;
-  const load = options.load ?? ((from, until) => loadInBackground(from, { backend, signal: until }));
-  let current: LoadedRegistry = { registry: initial.registry, files: initial.files, loadedAt: now() };
+  const { path, initial, backend, environment, signal, now = Date.now } = options;
+  const load =
+    options.load ?? ((from, until) => loadInBackground(from, { backend, environment, signal: until }));
+  let current: LoadedRegistry = { registries: initial.registries, files: initial.files, loadedAt: now() };
   let failure: FailedReload | undefined;
   /** The signature of the files when they were last read; undefined if they could not be read. */
   let read: string | undefined = initial.signature;
@@ -116,9 +117,9 @@ export function createRegistryWatcher(options: WatchOptions): RegistryWatcher {
       options.onBad?.(failure);
       return 'refused';
     }
-    if (result.registry.digest === current.registry.digest && failure === undefined) return 'unchanged';
+    if (result.registries.digest === current.registries.digest && failure === undefined) return 'unchanged';
     failure = undefined;
-    current = { registry: result.registry, files: result.files, loadedAt: now() };
+    current = { registries: result.registries, files: result.files, loadedAt: now() };
     options.onGood?.(current);
     return 'reloaded';
   };

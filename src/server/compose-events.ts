@@ -22,7 +22,8 @@ export interface EventParts {
   /** As the shared cache has it: replicas with the same secret and origin know of each other. */
   readonly secret: string;
   readonly origin: string;
-  readonly registry: () => Registry;
+  /** Of an environment; undefined: it is not there any more. */
+  readonly registry: (environment: string | undefined) => Registry | undefined;
 }
 
 export interface Events {
@@ -59,7 +60,7 @@ export async function openEvents({ apiKey, url }: EventSettings, parts: EventPar
         sink: createEventSink(connection),
         sent: shared?.sent ?? sentByHistory(history, startedMs),
         history,
-        envOf: (service) => registry().services.get(service)?.env,
+        envOf: (service, environment) => registry(environment)?.services.get(service)?.env,
         now,
         logger,
         metrics: eventMetrics,

@@ -3,24 +3,40 @@ import type { Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
 import { redactor } from '../domain/redact.ts';
+import { anyRegistryOf, environmentsIn, type Registry } from '../domain/registry/model.ts';
 import { registerErrorBudgetMetric } from '../error-budget/metric.ts';
 import { createErrorBudgets, type ErrorBudgetOptions } from '../error-budget/refresher.ts';
 import { createEvaluator, type Evaluator } from '../evaluation/evaluator.ts';
 import type { App } from '../http/server/app.ts';
 import type { Phase, RegistryState } from '../http/server/ports.ts';
-import { type LoadResult, loadRegistry } from '../registry-files/load.ts';
-import { type RegistryHolder, watchRegistry } from '../registry-files/watch.ts';
+import {
+  type LoadedEnvironment,
+  type LoadResult,
+  loadRegistries,
+  loadRegistry,
+} from '../registry-files/load.ts';
+import { type LoadedRegistry, type RegistryHolder, watchRegistry } from '../registry-files/watch.ts';
 import { readSettings, requiredToServe, type Settings, SettingsError } from '../settings/settings.ts';
 import { backends } from './backends.ts';
 import { openAccess } from './compose-auth.ts';
+import { openEnvironments } from './compose-environments.ts';
 import { openEvents } from './compose-events.ts';
 import { openHistory } from './compose-history.ts';
 import { openSource } from './compose-metrics-source.ts';
-import { openPages } from './compose-pages.ts';
 import { openTraces } from './compose-tracing.ts';
 import { createLogger, secretsOf } from './logger.ts';
 
 /** The composition root: the only place that connects ports to their implementations. */
+
+/** What the log says of a registry. */
+function registryFields({ registries }: LoadedRegistry): object {
+  const environments = environmentsIn(registries);
+  return {
+    digest: registries.digest,
+    cujs: anyRegistryOf(registries).cujs.size,
+    ...(environments.length === 0 ? {} : { environments }),
+  };
+}
 
 /** How often error budgets that can change a rule are read. They cover weeks and change slowly. */
 const errorBudgetIntervalMs = 5 * 60_000;
@@ -72,8 +88,8 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   const now = overrides.now ?? Date.now;
   const logger = overrides.logger ?? createLogger(settings.logLevel, secretsOf(settings));
   const path = settings.registry as string;
-  const { backend } = settings;
-  const initial = await loadRegistry(path, { backend });
+  const { backend, environment } = settings;
+  const initial = await loadRegistries(path, { backend, environment });
   if (!initial.ok) throw new RegistryRefused(initial);
 
   const metrics = new MetricsRegistry();
@@ -94,10 +110,13 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     path,
     initial,
     backend,
+    environment,
     now,
     signal: ended.signal,
-    onGood: (loaded) =>
-      logger.info({ digest: loaded.registry.digest, cujs: loaded.registry.cujs.size }, 'registry loaded'),
+    onGood: (loaded) => {
+      environments.reloaded();
+      logger.info(registryFields(loaded), 'registry loaded');
+    },
     onBad: (failed) => {
       reloadErrors += 1;
       logger.error(
@@ -130,7 +149,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
           metrics,
           now,
           ...source.sharing,
-          registry: () => registry.current().registry,
+          registry: (of) => registry.current().registries.byEnvironment.get(of),
         });
   const history = await openHistory(settings, {
     logger,
@@ -140,49 +159,51 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     observer: events?.observer,
   });
   events?.start(history);
-  const errorBudgets = createErrorBudgets({
-    read: source.readBudgets ?? noBudgets,
-    registry: () => registry.current().registry,
-    now,
-    intervalMs: errorBudgetIntervalMs,
-    logger,
-  });
-  registerErrorBudgetMetric(metrics, errorBudgets);
-  // The caller's source replaces the backend completely.
-  if (overrides.source === undefined && source.readBudgets !== undefined) errorBudgets.start();
   const gate: { phase: Phase } = { phase: 'serving' };
-  let state: RegistryState | undefined;
-  const stateNow = (): RegistryState => {
+  // Read with every request, and unchanged for hours.
+  const states = new WeakMap<Registry, RegistryState>();
+  const stateOf = (of: Registry): RegistryState => {
     const current = registry.current();
     const failed = registry.lastFailure();
-    // Read with every request, and unchanged for hours.
-    if (state?.registry !== current.registry || state.failure?.atMs !== failed?.at) {
+    let state = states.get(of);
+    if (state === undefined || state.failure?.atMs !== failed?.at) {
       state = {
-        registry: current.registry,
+        registry: of,
+        environments: environmentsIn(current.registries),
         files: current.files,
         loadedAtMs: current.loadedAt,
         reloadErrors,
         failure: failed === undefined ? undefined : { atMs: failed.at, problems: failed.problems },
       };
+      states.set(of, state);
     }
     return state;
   };
-  // Loaded on demand: commands that query Datadog once need no server.
-  const { buildApps } = await import('../http/server/app.ts');
-  const evaluator = createEvaluator({
-    registry: () => registry.current().registry,
-    source: source.source,
-    pastSource: source.pastSource,
-    now,
-    budget: errorBudgets.opinion,
+  const environments = openEnvironments({
+    settings,
+    registry,
+    stateOf,
+    source,
+    metricsSource: source.source,
+    history,
+    budgets: { read: source.readBudgets ?? noBudgets, now, intervalMs: errorBudgetIntervalMs, logger },
+    // The caller's source replaces the backend completely.
+    readsBudgets: overrides.source === undefined && source.readBudgets !== undefined,
+    traced: (evaluator) => traces?.evaluator(evaluator) ?? evaluator,
     ...(traces === undefined ? {} : { judge: traces.judge }),
   });
+  registerErrorBudgetMetric(metrics, { remaining: environments.remainingBudgets });
+  // Loaded on demand: commands that query Datadog once need no server.
+  const { buildApps } = await import('../http/server/app.ts');
   const { app, admin } = await buildApps({
-    evaluator: traces?.evaluator(evaluator) ?? evaluator,
+    registry: () => stateOf(anyRegistryOf(registry.current().registries)),
+    environments: {
+      of: environments.of,
+      ...(environment === undefined ? {} : { only: environment }),
+    },
+    pages: { basePath: settings.basePath, links: () => [] },
     describeQueries: source.describeQueries,
     ...(traces === undefined ? {} : { tracing: traces.tracing }),
-    registry: stateNow,
-    history,
     allowUnauthenticatedPast: settings.allowUnauthenticatedPast,
     logger,
     metrics,
@@ -190,7 +211,6 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     phase: () => gate.phase,
     deadlineMs,
     maxInflight: settings.maxInflight,
-    pages: openPages(settings, source, () => registry.current().registry),
     ...access.ports,
   });
   if (settings.access.tls !== undefined) access.renewTlsOf(app.server as unknown as HttpsServer);
@@ -205,7 +225,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     async close() {
       // Background queries stop first: the pool waits for every pending request.
       ended.abort();
-      errorBudgets.stop();
+      environments.stop();
       await closeServer(app);
       if (admin !== undefined) await closeServer(admin);
       closed.abort();
@@ -241,7 +261,7 @@ async function closeServer(app: App): Promise<void> {
 /** The registry and the evaluator of a command that queries the backend once. */
 export interface Opened {
   readonly settings: Settings;
-  readonly registry: LoadResult & { readonly ok: true };
+  readonly registry: LoadedEnvironment & { readonly ok: true };
   readonly evaluator: Evaluator;
   readonly deadlineMs: number;
   close(): Promise<void>;
@@ -249,12 +269,13 @@ export interface Opened {
 
 /**
  * Opens registry and backend for one command, or returns why that failed, as text for the user.
- * `registryPath` overrides CUJ_GATE_REGISTRY.
+ * `registryPath` overrides CUJ_GATE_REGISTRY, and `environment` CUJ_GATE_ENVIRONMENT.
  */
 export async function openEvaluator(
   env: Readonly<Record<string, string | undefined>>,
   registryPath: string | undefined,
   now: () => number,
+  environment?: string,
 ): Promise<Opened | { readonly problem: string }> {
   let settings: Settings;
   try {
@@ -264,7 +285,10 @@ export async function openEvaluator(
     if (error instanceof SettingsError) return { problem: error.message };
     throw error;
   }
-  const registry = await loadRegistry(settings.registry as string, { backend: settings.backend });
+  const registry = await loadRegistry(settings.registry as string, {
+    backend: settings.backend,
+    environment: environment ?? settings.environment,
+  });
   if (!registry.ok) {
     const shown = registry.problems
       .slice(0, 10)

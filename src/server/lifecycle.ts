@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { anyRegistryOf, environmentsIn } from '../domain/registry/model.ts';
 import type { App } from '../http/server/app.ts';
 import type { Settings } from '../settings/settings.ts';
 import { compose, type Gate, type GateOverrides, RegistryRefused } from './compose.ts';
@@ -62,15 +63,18 @@ export async function serve(
   port.on('uncaughtException', dieOf('uncaught exception'));
   port.on('unhandledRejection', dieOf('unhandled rejection'));
   const { gate, url, adminUrl } = await listen(settings, { ...overrides, logger });
-  const { registry, files } = gate.registry.current();
+  const { registries, files } = gate.registry.current();
+  const { cujs, services } = anyRegistryOf(registries);
+  const environments = environmentsIn(registries);
   logger.info(
     {
       url,
       ...(adminUrl === undefined ? {} : { adminUrl }),
-      digest: registry.digest,
+      digest: registries.digest,
       files,
-      cujs: registry.cujs.size,
-      services: registry.services.size,
+      cujs: cujs.size,
+      services: services.size,
+      ...(environments.length === 0 ? {} : { environments }),
     },
     'listening',
   );

@@ -20,6 +20,8 @@ export interface Settings {
   readonly events: EventSettings | undefined;
   /** The registry's file or folder. */
   readonly registry: string | undefined;
+  /** The only environment of the registry that this gate answers for; undefined: all of them. */
+  readonly environment: string | undefined;
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
@@ -142,6 +144,12 @@ const table = {
     required: true,
     default: undefined,
     description: "The CUJ registry: a YAML or JSON file, or a folder of them. Required by 'serve'.",
+    read: anyText,
+  },
+  CUJ_GATE_ENVIRONMENT: {
+    default: undefined,
+    description:
+      "The only one of the registry's environments that this gate answers for. Default: each request names one of them in the parameter environment.",
     read: anyText,
   },
   HOST: {
@@ -467,6 +475,7 @@ export function readSettings(
       problems,
     ),
     registry: get('CUJ_GATE_REGISTRY'),
+    environment: get('CUJ_GATE_ENVIRONMENT'),
     host: get('HOST') as string,
     port: port as number,
     logLevel: get('LOG_LEVEL') as LogLevel,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EventSink, VerdictEvent, VerdictObserver } from '../domain/ports/verdict-events.ts';
-import type { GivenEntry, VerdictHistory } from '../domain/ports/verdict-history.ts';
+import type { AskedAbout, GivenEntry, VerdictHistory } from '../domain/ports/verdict-history.ts';
 import { EventLimits } from './event-limits.ts';
 import { EventQueue, type EventQueueOptions } from './event-queue.ts';
 import type { EventDropReason, EventMetrics } from './metrics.ts';
@@ -17,8 +17,8 @@ export interface VerdictEventsOptions {
   readonly sent: SentVerdicts;
   /** Says when any replica was asked about a release last. */
   readonly history: Pick<VerdictHistory, 'looksOf'>;
-  /** Of a service in the registry; undefined: it is not there any more. */
-  readonly envOf: (service: string) => string | undefined;
+  /** Of a service in the registry, or in an environment of it; undefined: it is not there any more. */
+  readonly envOf: (service: string, environment: string | undefined) => string | undefined;
   /** Epoch ms. */
   readonly now: () => number;
   readonly logger: EventLogger;
@@ -69,7 +69,7 @@ export function createVerdictEvents(options: VerdictEventsOptions): VerdictEvent
       if (event === undefined) {
         const { notice, isEnd, firstMs } = announcement;
         const { about, verdict, services } = notice;
-        const release = idOf(announcement.release, services);
+        const release = idOf(announcement.release, about, services);
         const claim = await sent.claim({ release, about, verdict, isEnd, firstMs }, signal);
         // Every rollout begins inconclusive: that is no change.
         const isBegin = claim?.previous === undefined && verdict === 'inconclusive' && !isEnd;
@@ -80,7 +80,7 @@ export function createVerdictEvents(options: VerdictEventsOptions): VerdictEvent
           return false;
         }
         const { linkAt, ...rest } = notice;
-        const envs = envsOf(services);
+        const envs = envsOf(about, services);
         const { isFinal } = announcement;
         event = { ...rest, ...claim, release, isFinal, envs, link: linkAt?.(notice.atMs) };
         claimed.set(announcement, event);
@@ -91,14 +91,14 @@ export function createVerdictEvents(options: VerdictEventsOptions): VerdictEvent
   });
   const stop = every(sweepEveryMs, () => void sweep());
 
-  function envsOf(services: readonly string[]): string[] {
-    return [...new Set(services.flatMap((service) => envOf(service) ?? []))].sort();
+  function envsOf({ environment }: AskedAbout, services: readonly string[]): string[] {
+    return [...new Set(services.flatMap((service) => envOf(service, environment) ?? []))].sort();
   }
 
   /** Names a release in Redis and Datadog: short, and without the caller's characters. */
-  function idOf(release: string, services: readonly string[]): string {
+  function idOf(release: string, about: AskedAbout, services: readonly string[]): string {
     // Gates of several environments may share Redis and Datadog.
-    const text = JSON.stringify([release, envsOf(services)]);
+    const text = JSON.stringify([release, envsOf(about, services)]);
     return createHash('sha256').update(text).digest('hex').slice(0, 32);
   }
 
@@ -115,7 +115,7 @@ export function createVerdictEvents(options: VerdictEventsOptions): VerdictEvent
       const isElsewhere = newestMs > ownLastMs;
       const announcement = releases.end(release);
       if (announcement !== undefined && !isElsewhere) queue.add(announcement);
-      else if (!isElsewhere) await sent.forget(idOf(release, services));
+      else if (!isElsewhere) await sent.forget(idOf(release, about, services));
     }
   }
 

@@ -57,8 +57,9 @@ const comparedLooks = 20;
 const maxInProgress = 200;
 
 /** The key of what was asked about: equal for equal questions, whatever the order of their parameters. */
-export function keyOf({ kind, name, service, params }: AskedAbout): string {
-  return JSON.stringify([kind, name, service ?? '', ...Object.entries(params).sort(byName)]);
+export function keyOf({ kind, name, service, environment, params }: AskedAbout): string {
+  const of = environment === undefined ? [] : [{ environment }];
+  return JSON.stringify([kind, name, service ?? '', ...of, ...Object.entries(params).sort(byName)]);
 }
 
 function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {

@@ -71,7 +71,10 @@ export class FolderStore implements ChangeStore {
     await this.#trim(files);
   }
 
-  async list({ cuj, service, fromMs, toMs, max }: ChangesQuery, signal: AbortSignal): Promise<StoredChanges> {
+  async list(
+    { cuj, service, environment, fromMs, toMs, max }: ChangesQuery,
+    signal: AbortSignal,
+  ): Promise<StoredChanges> {
     const kind = cuj !== undefined ? 'cuj' : service !== undefined ? 'service' : undefined;
     const name = cuj ?? service;
     const wanted = (file: NamedFile) =>
@@ -79,6 +82,7 @@ export class FolderStore implements ChangeStore {
     const changes: GivenChange[] = [];
     let more = false;
     await this.#read(fromMs, toMs, wanted, signal, (given) => {
+      if (environment !== undefined && given.about.environment !== environment) return true;
       if (changes.length >= max) {
         more = true;
         return false;

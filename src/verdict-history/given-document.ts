@@ -147,6 +147,7 @@ function readAbout({
   name,
   params,
   service,
+  environment,
 }: Readonly<Record<string, unknown>>): AskedAbout | undefined {
   if ((kind !== 'cuj' && kind !== 'service') || typeof name !== 'string' || !isObject(params))
     return undefined;
@@ -156,6 +157,7 @@ function readAbout({
     name,
     params: params as Record<string, string>,
     ...(typeof service === 'string' ? { service } : {}),
+    ...(typeof environment === 'string' ? { environment } : {}),
   };
 }
 

@@ -22,12 +22,16 @@ export class RedisChangeStore implements ChangeStore {
     await this.#stream.append(change.id, change, await textOf(kept));
   }
 
-  async list({ cuj, service, fromMs, toMs, max }: ChangesQuery, signal: AbortSignal): Promise<StoredChanges> {
+  async list(
+    { cuj, service, environment, fromMs, toMs, max }: ChangesQuery,
+    signal: AbortSignal,
+  ): Promise<StoredChanges> {
     const changes: GivenChange[] = [];
     const more = await this.#scan(fromMs, toMs, signal, (change) => {
       const { kind, name } = change.about;
       if (cuj !== undefined && (kind !== 'cuj' || name !== cuj)) return true;
       if (service !== undefined && (kind !== 'service' || name !== service)) return true;
+      if (environment !== undefined && change.about.environment !== environment) return true;
       if (changes.length >= max) return false;
       changes.push(change);
       return true;

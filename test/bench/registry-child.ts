@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { loadInBackground } from '../../src/registry-files/background.ts';
-import { loadRegistry } from '../../src/registry-files/load.ts';
+import { loadRegistries } from '../../src/registry-files/load.ts';
 
 const [mode, folder = '', second = '', third = ''] = process.argv.slice(2);
 
@@ -15,7 +15,7 @@ function peakBytes(): number {
   return Number(kibibytes) * 1024;
 }
 
-async function loadOnce(load = loadRegistry): Promise<void> {
+async function loadOnce(load = loadRegistries): Promise<void> {
   const loaded = await load(folder);
   if (!loaded.ok) throw new Error(loaded.problems[0]?.message);
 }

@@ -130,7 +130,7 @@ cujs:
       expect.stringMatching(/:14: .*\{id\}.*express\.request/),
     ]);
 
-    const world = await openDemo(capture().io, file);
+    const world = await openDemo(capture().io, { registry: file });
     const examined = capture({ env: world?.env ?? {}, now: world?.now ?? Date.now });
     expect(await run(['doctor', '--json'], examined.io)).toBe(1);
     await world?.stop();

@@ -11,7 +11,8 @@ import {
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { loadRegistry } from '../../src/registry-files/load.ts';
+import { anyRegistryOf } from '../../src/domain/registry/model.ts';
+import { loadRegistries } from '../../src/registry-files/load.ts';
 import { createRegistryWatcher, watchRegistry } from '../../src/registry-files/watch.ts';
 import { scratchFolder } from './scratch.ts';
 
@@ -20,7 +21,7 @@ const named = (name: string) => good.replace('name: everything', `name: ${name}`
 const bad = good.replace('tier: 1', 'teir: 1');
 
 async function watching(path: string, read: (path: string) => Promise<Buffer> = readFile) {
-  const initial = await loadRegistry(path);
+  const initial = await loadRegistries(path);
   if (!initial.ok) throw new Error(JSON.stringify(initial.problems));
   let time = 1000;
   const events: string[] = [];
@@ -28,8 +29,9 @@ async function watching(path: string, read: (path: string) => Promise<Buffer> = 
     path,
     initial,
     now: () => time,
-    load: (from) => loadRegistry(from, { read }),
-    onGood: ({ registry, loadedAt }) => events.push(`good ${[...registry.cujs.keys()][1]} ${loadedAt}`),
+    load: (from) => loadRegistries(from, { read }),
+    onGood: ({ registries, loadedAt }) =>
+      events.push(`good ${[...anyRegistryOf(registries).cujs.keys()][1]} ${loadedAt}`),
     onBad: ({ problems, at }) => events.push(`bad ${problems[0]?.rule} ${at}`),
   });
   const polls = async (count: number) => {
@@ -40,7 +42,7 @@ async function watching(path: string, read: (path: string) => Promise<Buffer> = 
     }
     return outcomes;
   };
-  const second = () => [...watcher.current().registry.cujs.keys()][1];
+  const second = () => [...anyRegistryOf(watcher.current().registries).cujs.keys()][1];
   return { watcher, events, polls, second };
 }
 
@@ -188,11 +190,11 @@ describe('a watched folder', () => {
     const more = 'cujs: [{ name: more, owner: t, service: auth, endpoints: [GET /more] }]';
     writeFileSync(join(folder, 'c.yaml'), `${header}${more}\n`);
     expect(await polls(2)).toEqual(['settling', 'reloaded']);
-    expect(watcher.current().registry.cujs.has('more')).toBe(true);
+    expect(anyRegistryOf(watcher.current().registries).cujs.has('more')).toBe(true);
     expect(watcher.current().files).toHaveLength(3);
     rmSync(join(folder, 'c.yaml'));
     expect(await polls(2)).toEqual(['settling', 'reloaded']);
-    expect(watcher.current().registry.cujs.has('more')).toBe(false);
+    expect(anyRegistryOf(watcher.current().registries).cujs.has('more')).toBe(false);
     writeFileSync(join(folder, '.c.yaml.swp'), 'x');
     expect(await polls(1)).toEqual(['unchanged']);
   });
@@ -219,7 +221,7 @@ describe('a watched folder', () => {
 describe('watching by the clock', () => {
   it('looks every interval, and no more after the signal', async () => {
     const path = join(scratchFolder({ 'cujs.yaml': good }), 'cujs.yaml');
-    const initial = await loadRegistry(path);
+    const initial = await loadRegistries(path);
     if (!initial.ok) throw new Error('good.yaml is bad');
     const stop = new AbortController();
     const timers = vi.spyOn(globalThis, 'setTimeout');
@@ -230,7 +232,7 @@ describe('watching by the clock', () => {
           initial,
           intervalMs: 1,
           signal: stop.signal,
-          onGood: ({ registry }) => resolve([...registry.cujs.keys()][1] as string),
+          onGood: ({ registries }) => resolve([...anyRegistryOf(registries).cujs.keys()][1] as string),
         });
       });
       replace(path, named('live'));
@@ -247,12 +249,12 @@ describe('watching by the clock', () => {
 describe('a registry whose folder cannot be read', () => {
   it('is not taken for one without files', async () => {
     const folder = scratchFolder({ 'a.yaml': good });
-    const result = await loadRegistry(folder, {
+    const result = await loadRegistries(folder, {
       read: async () => {
         throw Object.assign(new Error('EIO'), { code: 'EIO' });
       },
     });
     expect(result).toMatchObject({ ok: false, unread: true });
-    expect(await loadRegistry(scratchFolder())).toMatchObject({ ok: false, unread: false });
+    expect(await loadRegistries(scratchFolder())).toMatchObject({ ok: false, unread: false });
   });
 });

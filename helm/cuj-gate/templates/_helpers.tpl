@@ -122,6 +122,7 @@ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: tracing.endpoint
 CUJ_GATE_PUBLIC_URL: settings.publicUrl
 CUJ_GATE_BASE_PATH: settings.basePath
 CUJ_GATE_REGISTRY: registry.existingConfigMap
+CUJ_GATE_ENVIRONMENT: registry.environment
 CUJ_GATE_BACKEND: settings.backend
 CUJ_GATE_DEADLINE: settings.deadline
 CUJ_GATE_CACHE_TTL: settings.cacheTtl

@@ -1,6 +1,7 @@
 import { exampleRegistry, openExample } from './demo-example.ts';
 import { randomKeys } from './demo-gate.ts';
 import { openOwnRegistry } from './demo-registry.ts';
+import { environmentOf } from './environment-option.ts';
 import type { Io } from './io.ts';
 
 /** The seed of `cuj-gate demo` unless told. */
@@ -16,7 +17,12 @@ export interface DemoDatadog {
 }
 
 /** Starts the Datadog of `cuj-gate demo`, with the example registry or the user's. */
-export async function openDemo(io: Io, registry: string | undefined): Promise<DemoDatadog | undefined> {
+export async function openDemo(
+  io: Io,
+  chosen: { readonly registry?: string; readonly environment?: string },
+): Promise<DemoDatadog | undefined> {
+  const { registry } = chosen;
+  const environment = environmentOf(chosen, io);
   const keys = randomKeys();
   const envOf = (url: string, path: string) => ({
     DD_URL: url,
@@ -25,9 +31,13 @@ export async function openDemo(io: Io, registry: string | undefined): Promise<De
     CUJ_GATE_REGISTRY: path,
   });
   if (registry !== undefined) {
-    const own = await openOwnRegistry(io, { registry, seed: defaultSeed }, keys);
+    const own = await openOwnRegistry(io, { registry, environment, seed: defaultSeed }, keys);
     if (own === undefined) return undefined;
-    return { env: envOf(own.datadog.url, registry), now: io.now, stop: () => own.stop() };
+    return {
+      env: { ...envOf(own.datadog.url, registry), CUJ_GATE_ENVIRONMENT: environment },
+      now: io.now,
+      stop: () => own.stop(),
+    };
   }
   const { datadog, clock } = await openExample(defaultSeed, keys);
   return {

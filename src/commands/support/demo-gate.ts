@@ -34,6 +34,7 @@ export async function startDemoGate(
   options: {
     readonly keys: { readonly apiKey: string; readonly appKey: string };
     readonly registry: string;
+    readonly environment?: string | undefined;
     readonly port: number;
     readonly now: () => number;
   },
@@ -46,6 +47,7 @@ export async function startDemoGate(
     CUJ_GATE_EVENTS_DD_API_KEY: options.keys.apiKey,
     CUJ_GATE_EVENTS_URL: datadog.url,
     CUJ_GATE_REGISTRY: options.registry,
+    CUJ_GATE_ENVIRONMENT: options.environment,
     HOST: '127.0.0.1',
     PORT: String(options.port),
     CUJ_GATE_HISTORY_PATH: history,

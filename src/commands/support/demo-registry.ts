@@ -6,7 +6,7 @@ import { brokenBy, planTraffic, type RegistryTraffic, simulateRegistry } from '.
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import { visible } from '../../domain/outside-text.ts';
 import type { Problem, Registry, Service } from '../../domain/registry/model.ts';
-import { type LoadResult, loadRegistry } from '../../registry-files/load.ts';
+import { environmentNotChosen, type LoadedEnvironment, loadRegistry } from '../../registry-files/load.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
 import { interrupted, randomKeys, startDemoGate, watchLine } from './demo-gate.ts';
 import { plantSlos } from './demo-slos.ts';
@@ -14,6 +14,7 @@ import { exitCodes, type Io } from './io.ts';
 
 export interface OwnRegistryOptions {
   readonly registry: string;
+  readonly environment?: string | undefined;
   /** A CUJ, an endpoint, or `none`. */
   readonly break?: string;
   readonly once?: boolean;
@@ -34,6 +35,7 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
     const opened = await startDemoGate(io, own.datadog, {
       keys,
       registry: options.registry,
+      environment: options.environment,
       port: options.once === true ? 0 : options.port,
       now: io.now,
     });
@@ -72,11 +74,18 @@ interface OwnRegistry {
  */
 export async function openOwnRegistry(
   io: Io,
-  options: Pick<OwnRegistryOptions, 'registry' | 'break' | 'seed'>,
+  options: Pick<OwnRegistryOptions, 'registry' | 'environment' | 'break' | 'seed'>,
   keys: { readonly apiKey: string; readonly appKey: string },
 ): Promise<OwnRegistry | undefined> {
   const { seed } = options;
-  const loaded = await loadRegistry(options.registry);
+  const { environment } = options;
+  const loaded = await loadRegistry(options.registry, { environment });
+  const notChosen = loaded.ok ? undefined : loaded.problems.find(({ rule }) => rule === environmentNotChosen);
+  if (notChosen !== undefined) {
+    // The gate would start, and answer for all of them.
+    io.stderr.write(`cuj-gate demo: ${notChosen.message}.\n${notChosen.fix}\n`);
+    return undefined;
+  }
   const simulation = loaded.ok ? planned(io, options.break, loaded) : undefined;
   if (loaded.ok && simulation === undefined) return undefined;
   const datadog = await startDatadogSimulator({
@@ -104,7 +113,7 @@ export async function openOwnRegistry(
 function planned(
   io: Io,
   choice: string | undefined,
-  { registry, warnings = [] }: LoadResult & { ok: true },
+  { registry, warnings = [] }: LoadedEnvironment & { ok: true },
 ): Simulation | undefined {
   const traffic = planTraffic(registry);
   const broken = brokenBy(choice, registry, traffic);

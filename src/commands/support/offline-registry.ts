@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import {
-  type LoadResult,
+  type LoadedEnvironment,
   loadDocument,
   loadRegistry,
   loadWithPlaces,
@@ -8,17 +8,24 @@ import {
 } from '../../registry-files/load.ts';
 import { readBackend, SettingsError } from '../../settings/settings.ts';
 import type { BackendName } from '../../sources/dialects/dialects.ts';
+import { environmentOf } from './environment-option.ts';
 import type { Io } from './io.ts';
 
 /**
- * Reads a registry for a command that asks no backend, as the backend of CUJ_GATE_BACKEND stores it. Where that names none,
- * reports it on stderr and returns undefined.
+ * Reads a registry for a command that asks no backend, as the backend of CUJ_GATE_BACKEND stores it, for the environment that is
+ * chosen. Where CUJ_GATE_BACKEND names none, reports it on stderr and returns undefined.
  */
-export async function loadOffline(path: string, io: Io, command: string): Promise<LoadResult | undefined> {
-  return withBackend(io, command, (backend) => loadRegistry(path, { backend }));
+export async function loadOffline(
+  path: string,
+  io: Io,
+  command: string,
+  options: { readonly environment?: string } = {},
+): Promise<LoadedEnvironment | undefined> {
+  const environment = environmentOf(options, io);
+  return withBackend(io, command, (backend) => loadRegistry(path, { backend, environment }));
 }
 
-/** The same with the places of what stands in it. `-` is standard input. */
+/** All environments, with the places of what stands in the files. `-` is standard input. */
 export async function loadOfflineWithPlaces(
   path: string,
   io: Io,

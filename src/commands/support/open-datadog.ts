@@ -1,8 +1,7 @@
 import type { Registry } from '../../domain/registry/model.ts';
-import { loadRegistry } from '../../registry-files/load.ts';
+import { type LoadOptions, loadRegistry } from '../../registry-files/load.ts';
 import { type DatadogSession, openDatadogSession } from '../../server/datadog-session.ts';
 import { readSettings, type Settings, SettingsError } from '../../settings/settings.ts';
-import type { BackendName } from '../../sources/dialects/dialects.ts';
 import { exitCodes, type Io } from './io.ts';
 
 /**
@@ -15,19 +14,22 @@ export function openDatadog(io: Io): DatadogSession | undefined {
 }
 
 /**
- * Opens Datadog and the registry of `--registry` or CUJ_GATE_REGISTRY, calls `query`, and closes Datadog. Returns the exit
+ * Opens Datadog and the registry of `--registry` or CUJ_GATE_REGISTRY, for the environment that is chosen, calls `query`, and closes Datadog. Returns the exit
  * code of `query`, or that of misuse, with a message on stderr, if one of them cannot be opened.
  */
 export async function withDatadog(
   io: Io,
-  registryPath: string | undefined,
+  chosen: { readonly registry?: string; readonly environment?: string },
   query: (datadog: DatadogSession, registry: Registry) => Promise<number>,
 ): Promise<number> {
   const settings = settingsOf(io);
   if (settings === undefined) return exitCodes.misuse;
   const datadog = openDatadogSession(settings, io.now);
   try {
-    const registry = await openRegistry(registryPath ?? settings.registry, settings.backend, io);
+    const registry = await openRegistry(chosen.registry ?? settings.registry, io, {
+      backend: settings.backend,
+      environment: chosen.environment ?? settings.environment,
+    });
     return registry === undefined ? exitCodes.misuse : await query(datadog, registry);
   } finally {
     await datadog.close();
@@ -37,14 +39,14 @@ export async function withDatadog(
 /** The registry of `--registry` or CUJ_GATE_REGISTRY. If it is invalid, reports that on stderr and returns undefined. */
 async function openRegistry(
   path: string | undefined,
-  backend: BackendName,
   io: Io,
+  options: LoadOptions,
 ): Promise<Registry | undefined> {
   if (path === undefined) {
     io.stderr.write('cuj-gate: no registry given. Use --registry <path>, or set CUJ_GATE_REGISTRY.\n');
     return undefined;
   }
-  const loaded = await loadRegistry(path, { backend });
+  const loaded = await loadRegistry(path, options);
   if (loaded.ok) return loaded.registry;
   for (const { file, line, column, message, fix } of loaded.problems.slice(0, 5)) {
     io.stderr.write(`${file}:${line}:${column}: ${message}\n  fix: ${fix}\n`);

@@ -13,6 +13,8 @@ export interface ServiceVerdict {
   readonly reason: Reason;
   readonly hint: string;
   readonly service: string;
+  /** As in the verdicts of its CUJs. */
+  readonly environment?: string;
   readonly canary: string;
   readonly stable: string;
   /** Worst first; report-only CUJs last. */
@@ -77,6 +79,7 @@ export function judgeService(
       worst?.hint ??
       'Give a CUJ of this service mode: enforce, or judge a CUJ of its own at /cujs/NAME/status.',
     service,
+    ...(sorted[0]?.environment === undefined ? {} : { environment: sorted[0].environment }),
     canary: worst?.canary ?? sorted[0]?.canary ?? '',
     stable: worst?.stable ?? sorted[0]?.stable ?? '',
     cujs: sorted.map(serviceCuj),

@@ -52,6 +52,8 @@ export interface Verdict {
   /** What to check or do next, in one or two sentences. */
   readonly hint: string;
   readonly cuj: string;
+  /** Which environment of the registry was judged; absent where it has none. */
+  readonly environment?: string;
   readonly services: readonly string[];
   readonly owner: string;
   readonly runbook?: string;
@@ -80,6 +82,8 @@ export interface Verdict {
 
 export interface JudgeOptions {
   readonly registryDigest: string;
+  /** As in the registry. */
+  readonly environment?: string;
   /** How many SLIs the question covers: alpha is shared among them. Default: those judged here. */
   readonly sliCount?: number;
   /** The rule of the error budget policy that is due, and why. */
@@ -304,6 +308,7 @@ function assemble(
     reason: suppressed ? 'observe_only' : reason,
     hint,
     cuj: cuj.name,
+    ...(options.environment === undefined ? {} : { environment: options.environment }),
     services: options.service === undefined ? cuj.services : [options.service],
     owner: cuj.owner,
     ...(cuj.runbook === undefined ? {} : { runbook: cuj.runbook }),

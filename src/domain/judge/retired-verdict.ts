@@ -18,7 +18,9 @@ export function retiredVerdict(
     hint: 'Remove this CUJ from the Rollout and its templates: generate them again. It says nothing about the release: if the rollout is paused by it, promote it.',
   };
   const canary = [...params].map(([name, value]) => `${name}=${value.slice(0, maxParamChars)}`).join(',');
-  return unknownVerdict(cuj, failure, { canary, stable: '' }, options);
+  const { environment } = cuj;
+  const of = environment === undefined ? options : { ...options, environment };
+  return unknownVerdict(cuj, failure, { canary, stable: '' }, of);
 }
 
 /** Says that a CUJ was asked for by an earlier name; undefined where it was not. */

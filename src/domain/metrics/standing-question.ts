@@ -1,4 +1,5 @@
 import { cujCalled, type Registry, type Service } from '../registry/model.ts';
+import { environmentParam } from '../registry/selector.ts';
 import { paramsOf } from './evaluation-request.ts';
 
 /** What a template asks the gate, and so every rollout in flight that uses it. */
@@ -6,6 +7,8 @@ export interface StandingQuestion {
   readonly of: 'cuj' | 'service';
   /** The name, or an alias. */
   readonly name: string;
+  /** What it names as the environment; undefined: nothing. */
+  readonly environment?: string;
   /** The one service of the CUJ that it asks about; undefined: all of them together. */
   readonly service?: string;
   /** Each Rollout names its own service. */
@@ -31,6 +34,35 @@ const refused = 'the gate refuses the question, and Argo aborts the rollout afte
 
 /** What breaks, or changes, for a rollout in flight that asks a question. Nothing where the registry answers it as any other. */
 export function objectionsTo(registry: Registry, question: StandingQuestion): readonly Objection[] {
+  return [...objectionsToEnvironment(registry, question), ...objectionsToRest(registry, question)];
+}
+
+function objectionsToEnvironment(
+  { environment }: Registry,
+  { environment: named }: StandingQuestion,
+): readonly Objection[] {
+  // Without environments, it is a parameter as any other.
+  if (environment === undefined || named === environment) return [];
+  return named === undefined
+    ? [
+        {
+          breaks: true,
+          rule: 'environment-required',
+          message: `templates name no environment, and the registry has environments: ${refused}`,
+          fix: `Set CUJ_GATE_ENVIRONMENT=${environment} at the gate (chart: registry.environment) when it gets this registry: it then answers templates that name none as well.`,
+        },
+      ]
+    : [
+        {
+          breaks: true,
+          rule: 'other-environment',
+          message: `templates name the environment "${named}", and these are made for "${environment}": a gate for "${environment}" refuses the question, and any other judges by the traffic of "${named}", if it has it`,
+          fix: `Give --environment ${named} and another folder, if these files are for "${named}". If it has a new name, keep both in the registry until no rollout is in flight.`,
+        },
+      ];
+}
+
+function objectionsToRest(registry: Registry, question: StandingQuestion): readonly Objection[] {
   const { of, name } = question;
   if (of === 'service') {
     const service = registry.services.get(name);
@@ -43,7 +75,7 @@ export function objectionsTo(registry: Registry, question: StandingQuestion): re
             fix: 'Services have no aliases: keep the service until no rollout asks about it.',
           },
         ]
-      : [...objectionsToParams([service], question), ...nothingEnforced(registry, name)];
+      : [...objectionsToParams(registry, [service], question), ...nothingEnforced(registry, name)];
   }
   const cuj = cujCalled(registry, name);
   if (cuj === undefined) {
@@ -91,15 +123,31 @@ export function objectionsTo(registry: Registry, question: StandingQuestion): re
   const names = question.service === undefined ? cuj.services : [question.service];
   const services = names.map((one) => registry.services.get(one) as Service);
   const asked = question.serviceByRollout === true ? services.map((one) => [one]) : [services];
-  return [...asked.flatMap((of) => objectionsToParams(of, question)), ...alias];
+  return [...asked.flatMap((of) => objectionsToParams(registry, of, question)), ...alias];
 }
 
 function objectionsToParams(
+  { environment }: Registry,
   services: readonly Service[],
-  { sent, maybeSent }: StandingQuestion,
+  question: StandingQuestion,
 ): readonly Objection[] {
+  const { maybeSent } = question;
   const { required, optional } = paramsOf(services);
   const known = [...required, ...optional];
+  const namesOne = environment === undefined && question.environment !== undefined;
+  const isGone: readonly Objection[] =
+    namesOne && !known.includes(environmentParam)
+      ? [
+          {
+            breaks: true,
+            rule: 'environment-removed',
+            message: `templates name the environment "${question.environment}", and the registry has no environments: ${refused}`,
+            fix: 'Keep the environments in the registry until no rollout is in flight whose templates name one.',
+            service: services[0]?.name ?? '',
+          },
+        ]
+      : [];
+  const sent = namesOne && isGone.length === 0 ? [...question.sent, environmentParam] : question.sent;
   const takes = known.length === 0 ? 'no parameter' : known.join(', ');
   const of = services.map(({ name }) => `"${name}"`).join(', ');
   const first = services[0]?.name ?? '';
@@ -121,7 +169,7 @@ function objectionsToParams(
       fix: `Generate and apply the templates with {${param}} in the selector of stable first, where it is optional. Then use it for the canary.`,
       service: services.find(({ canary }) => canary.params.includes(param))?.name ?? first,
     }));
-  return [...unknown, ...missing];
+  return [...isGone, ...unknown, ...missing];
 }
 
 function nothingEnforced({ cujs }: Registry, service: string): readonly Objection[] {

@@ -13,6 +13,8 @@ export interface AskedAbout {
   readonly params: Readonly<Record<string, string>>;
   /** The one service of the CUJ that was asked about, where the question named one. */
   readonly service?: string;
+  /** The environment of the registry; absent where it has none. */
+  readonly environment?: string;
 }
 
 /** A verdict as it was given. */
@@ -126,6 +128,8 @@ export interface ChangesQuery {
   readonly cuj?: string;
   /** Only those about this service. */
   readonly service?: string;
+  /** Only those about this environment. */
+  readonly environment?: string;
   /** Epoch ms, inclusive. */
   readonly fromMs: number;
   /** Epoch ms, inclusive. */

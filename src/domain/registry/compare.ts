@@ -11,14 +11,14 @@ export interface RegistryChange {
   readonly breaks: boolean;
   /** Kebab-case and stable. */
   readonly rule: string;
-  /** The CUJ, alias or service that rollouts ask about. */
+  /** The CUJ, alias, service or environment that rollouts ask about. */
   readonly name: string;
   readonly message: string;
   readonly fix: string;
   /** What to look at: in the old registry where the new one no longer has it. */
   readonly place: {
     readonly in: 'old' | 'new';
-    readonly of: 'cuj' | 'service';
+    readonly of: 'cuj' | 'service' | 'environment' | 'registry';
     readonly name: string;
     /** Below the CUJ or the service. */
     readonly path: DocumentPath;
@@ -44,14 +44,19 @@ function judgedServices({ cujs, services }: Registry): readonly Service[] {
 }
 
 /** What templates of the old registry ask about a CUJ, by one of its names. */
-function questionAbout(old: Registry, { services }: Cuj, name: string): StandingQuestion {
+function questionAbout(old: Registry, next: Registry, { services }: Cuj, name: string): StandingQuestion {
   const { required, optional } = paramsOf(services.map((one) => old.services.get(one) as Service));
-  return { of: 'cuj', name, sent: required, maybeSent: optional };
+  return { of: 'cuj', name, ...ofEnvironment(next), sent: required, maybeSent: optional };
+}
+
+/** Both registries are of the same environment, or compareSets says what it means that they are not. */
+function ofEnvironment({ environment }: Registry) {
+  return environment === undefined ? {} : { environment };
 }
 
 function changesOfCuj(old: Registry, next: Registry, before: Cuj): RegistryChange[] {
   const present = cujCalled(next, before.name);
-  const changes = objectionsTo(next, questionAbout(old, before, before.name))
+  const changes = objectionsTo(next, questionAbout(old, next, before, before.name))
     // Selectors are compared service by service. Only a template of a CUJ of one service asks about all that it gains.
     .filter(
       ({ service }) =>
@@ -260,9 +265,11 @@ function changesOfService(old: Registry, next: Registry, before: Service): Regis
     sent: required,
     maybeSent: optional,
   };
-  const known = new Set(objectionsTo(old, question).map(({ rule }) => rule));
+  const known = new Set(
+    objectionsTo(old, { ...question, ...ofEnvironment(old) }).map(({ rule }) => rule),
+  );
   // Where nothing was enforced before, there is no template of the service.
-  const objections = objectionsTo(next, question).filter(({ rule }) => !known.has(rule));
+  const objections = objectionsTo(next, { ...question, ...ofEnvironment(next) }).filter(({ rule }) => !known.has(rule));
   const changes = objections.map((objection): RegistryChange => {
     const { breaks, rule, message, fix } = objection;
     const gone = rule === 'service-removed';
@@ -290,8 +297,9 @@ function newNameFix(old: Registry, next: Registry): string | undefined {
 
 /** The same parameters for other traffic: a rollout in flight may find no canary. */
 function selectorsOf(before: Service, after: Service): RegistryChange[] {
-  return (['canary', 'stable', 'env', 'source', 'operation'] as const).flatMap((key) => {
+  return (['canary', 'stable', 'env', 'tags', 'source', 'operation'] as const).flatMap((key) => {
     const text = (service: Service) => {
+      if (key === 'tags') return service.tags?.map((tag) => `${tag.key}:${tag.value}`).join(',') || 'none';
       const value = service[key];
       return value === undefined ? 'none' : typeof value === 'string' ? value : value.text;
     };

@@ -22,6 +22,7 @@ export interface Finding {
 /** Parts of a document that did not pass the schema. They are reported already, and cause no further findings. */
 export interface BrokenParts {
   readonly defaults: boolean;
+  readonly environments?: boolean;
   readonly sources: ReadonlySet<string>;
   readonly services: ReadonlySet<string>;
   /** By index in `cujs`. */

@@ -8,6 +8,8 @@ import type { Source, SourceDialect } from './source-dialect.ts';
 export interface Registry {
   /** SHA-256 over the files' names and bytes, as `sha256:<64 hex>`: the same files give the same digest everywhere. */
   readonly digest: string;
+  /** Which of its environments this is; absent where the files name none. */
+  readonly environment?: string;
   readonly sources: ReadonlyMap<string, Source>;
   readonly services: ReadonlyMap<string, Service>;
   /** Those that are judged: the retired ones are not among them. */
@@ -20,9 +22,35 @@ export interface Registry {
   readonly batchOfService: ReadonlyMap<string, QueryBatch>;
 }
 
+/** What the files of a registry come to: a registry for each environment, or one alone. */
+export interface RegistrySet {
+  readonly digest: string;
+  /** By environment, in the order of the files. In a registry without environments the only key is undefined. Never empty. */
+  readonly byEnvironment: ReadonlyMap<string | undefined, Registry>;
+}
+
+/** The environments by name; empty where the files name none. */
+export function environmentsIn({ byEnvironment }: RegistrySet): string[] {
+  return [...byEnvironment.keys()].filter((name) => name !== undefined);
+}
+
+/** Any of the environments, for what all of them share: the files, the CUJs and services by name. */
+export function anyRegistryOf({ byEnvironment }: RegistrySet): Registry {
+  const [any] = byEnvironment.values();
+  return any as Registry;
+}
+
+/** A tag of all traffic that is judged. */
+export interface ScopeTag {
+  readonly key: string;
+  readonly value: string;
+}
+
 export interface Service {
   readonly name: string;
   readonly env: string;
+  /** Further tags of its traffic besides `env`, by key; absent where there are none. */
+  readonly tags?: readonly ScopeTag[];
   /** Of the backend that measures it. */
   readonly dialect: SourceDialect;
   /** `trace`, or the name of a template under `sources`. */
@@ -87,6 +115,8 @@ export interface Cuj {
   readonly aliases?: readonly string[];
   /** Why it is no longer judged. Then it has no endpoints, services and objectives. Absent where it is judged. */
   readonly retired?: string;
+  /** As that of its registry: names of what is made of a CUJ must differ between environments. */
+  readonly environment?: string;
   readonly title: string | undefined;
   readonly description: string | undefined;
   readonly owner: string;
@@ -104,12 +134,14 @@ export interface Cuj {
 }
 
 /**
- * Services that share env, source and selector templates, asked for in one call. A batch is bounded, so that the cost
+ * Services that share env, tags, source and selector templates, asked for in one call. A batch is bounded, so that the cost
  * of a verdict does not grow with the registry.
  */
 export interface QueryBatch {
   readonly id: string;
   readonly env: string;
+  /** As those of its services. */
+  readonly tags?: readonly ScopeTag[];
   readonly source: string;
   /** What `source` names; undefined where it is `trace`. Carried here so that a question uses one registry only. */
   readonly template: Source | undefined;

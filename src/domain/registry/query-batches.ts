@@ -17,7 +17,7 @@ interface Asked {
 }
 
 /**
- * Which services are measured together: those that share env, source and both selector templates, in the order of
+ * Which services are measured together: those that share env, tags, source and both selector templates, in the order of
  * their names, at most 20 services, 250 resources, and as many characters of these as a filter holds (beyond that the
  * routes of all services would come back, and one with too many would spoil the answer for its neighbours). A service
  * with more is a batch of its own. Services that no CUJ names are in none. The same registry gives the same batches,
@@ -38,6 +38,8 @@ export function planBatches(
     const key = JSON.stringify([
       service.dialect.backend,
       service.env,
+      // Left out where there are none: the order of batches is that of these keys.
+      ...(service.tags === undefined ? [] : [service.tags]),
       service.source,
       service.canary.text,
       service.stable?.text,
@@ -109,13 +111,14 @@ function batchOf(
   asked: ReadonlyMap<string, Asked>,
   sources: ReadonlyMap<string, Source>,
 ): QueryBatch {
-  const { env, source, name } = (services[0] as BatchService).service;
+  const { env, tags, source, name } = (services[0] as BatchService).service;
   const parts = services.map(({ service }) => asked.get(service.name) as Asked);
   const lagMs = Math.min(...parts.map((part) => part.lagMs));
   return {
-    // A service is in exactly one batch, so the first one's name identifies it.
-    id: `${env}/${source}/${name}${services.length > 1 ? `+${services.length - 1}` : ''}`,
+    // A service is in exactly one batch, so the first one's name identifies it. Env and tags tell environments apart.
+    id: `${[env, ...(tags ?? []).map(({ key, value }) => `${key}:${value}`)].join(',')}/${source}/${name}${services.length > 1 ? `+${services.length - 1}` : ''}`,
     env,
+    ...(tags === undefined ? {} : { tags }),
     source,
     template: sources.get(source),
     services,

@@ -2,7 +2,7 @@ import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { Cuj, Service } from './model.ts';
 import { checkWarmUp, warmUpOf } from './resolve-defaults.ts';
 import type { ServiceDocument } from './schema.ts';
-import { parseSelector, type SelectorTemplate } from './selector.ts';
+import { environmentParam, parseSelector, type SelectorTemplate } from './selector.ts';
 import type { LikelyMistake, Source, SourceDialect } from './source-dialect.ts';
 
 /** Everything under one heading by name; `undefined` for what exists but is wrong and has been reported. */
@@ -89,6 +89,28 @@ export function resolveServices(
   return services;
 }
 
+/** Reports placeholders that a caller could not fill where the registry has environments. */
+export function checkEnvironmentPlaceholder(
+  inputs: readonly RegistryInput[],
+  services: Named<Service>,
+  report: Report,
+): void {
+  for (const { file, document } of inputs) {
+    for (const [name, written] of Object.entries(document.services ?? {})) {
+      for (const side of ['canary', 'stable'] as const) {
+        if (services.get(name)?.[side]?.params.includes(environmentParam) !== true) continue;
+        new Reporter(report, file, ['services', name]).value(
+          [side],
+          'selector',
+          written[side],
+          `the placeholder "{${environmentParam}}" is the parameter that names one of this registry's environments`,
+          'Choose another name, such as {stage}.',
+        );
+      }
+    }
+  }
+}
+
 /** What the dialect makes of a service. */
 export function likelyMistakesIn({ dialect, operation, canary, stable }: Service): readonly LikelyMistake[] {
   const keysOf = (selector: SelectorTemplate | undefined) => (selector?.terms ?? []).map(({ key }) => key);
@@ -148,6 +170,14 @@ function resolveService(
     );
   }
   checkSource(source, sources, complete, reporter);
+  if (document.env === undefined && complete) {
+    reporter.missing(
+      [],
+      'env-missing',
+      `the service "${name}" has no env, so its traffic cannot be told from that of other environments`,
+      'Add env, the env tag of its traffic, such as production: to the service, or to every environment.',
+    );
+  }
   const canary = readSelector('canary', document.canary, dialect, reporter);
   const stable =
     document.stable === undefined ? undefined : readSelector('stable', document.stable, dialect, reporter);
@@ -161,10 +191,13 @@ function resolveService(
     );
   }
   checkWarmUp(document.warmUp, ['warmUp'], reporter);
+  checkTags(document.tags, [canary, stable], dialect, reporter);
   if (canary === undefined) return undefined;
   return {
     name,
-    env: document.env,
+    // Reported where it is missing.
+    env: document.env ?? '',
+    ...tagsOf(document.tags),
     dialect,
     source,
     operation: document.operation,
@@ -174,6 +207,57 @@ function resolveService(
     dispersion: document.dispersion,
     ...(document.warmUp === undefined ? {} : { warmUpMs: warmUpOf(document.warmUp).warmUpMs ?? {} }),
   };
+}
+
+/** By key, so that the same tags are the same text in queries and keys. */
+function tagsOf(tags: ServiceDocument['tags']): Pick<Service, 'tags'> {
+  const sorted = Object.entries(tags ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.length === 0 ? {} : { tags: sorted.map(([key, value]) => ({ key, value })) };
+}
+
+/** Reports tags that would change what a query means, or that the backend does not store. */
+function checkTags(
+  tags: ServiceDocument['tags'],
+  selectors: readonly (SelectorTemplate | undefined)[],
+  dialect: SourceDialect,
+  reporter: Reporter,
+): void {
+  const selected = new Set(selectors.flatMap((selector) => selector?.terms.map(({ key }) => key) ?? []));
+  for (const [key, value] of Object.entries(tags ?? {})) {
+    if (['env', 'service', dialect.endpointTag].includes(key)) {
+      reporter.key(
+        ['tags', key],
+        'tag-reserved',
+        key,
+        `the tag "${key}" is in every query already`,
+        key === 'env' ? 'Write env beside tags.' : 'Remove it.',
+      );
+    } else if (!dialect.isTagKey(key)) {
+      reporter.key(
+        ['tags', key],
+        'tag-key',
+        key,
+        `the tag key "${key}" may hold only ${dialect.tagKeyCharacters}`,
+        'Write it as it is stored.',
+      );
+    } else if (selected.has(key)) {
+      reporter.key(
+        ['tags', key],
+        'tag-in-selector',
+        key,
+        `the tag "${key}" is in the canary or stable selector of a service as well`,
+        'Keep it in tags and remove it from the selectors: a tag holds for canary and stable alike.',
+      );
+    }
+    if (dialect.isSafeTagValue(value) && dialect.storedTagValue(value) === value) continue;
+    reporter.value(
+      ['tags', key],
+      'tag-value',
+      value,
+      `${dialect.backend} does not store the tag value "${value}" so`,
+      `Write it as it is stored, in ${dialect.tagValueCharacters}.`,
+    );
+  }
 }
 
 /** What can still be said of a service that did not pass the schema: its selectors and its source. */

@@ -5,7 +5,12 @@ import { planBatches } from './query-batches.ts';
 import { resolveCuj, retiredCuj } from './resolve-cuj.ts';
 import { collectDefaults } from './resolve-defaults.ts';
 import { checkNamedServices } from './resolve-endpoints.ts';
-import { resolveServices, resolveSources, warnOfServices } from './resolve-services.ts';
+import {
+  checkEnvironmentPlaceholder,
+  resolveServices,
+  resolveSources,
+  warnOfServices,
+} from './resolve-services.ts';
 import type { AnyCujDocument, CujDocument } from './schema.ts';
 import type { SourceDialect } from './source-dialect.ts';
 
@@ -28,6 +33,8 @@ export interface ResolveOptions {
   readonly dialect: SourceDialect;
   /** Some file of the registry could not be read at all, so that a name without a definition may be defined there. */
   readonly incomplete?: boolean;
+  /** Which environment the files are read for: they are its documents. */
+  readonly environment?: string;
 }
 
 /** More problems than this are counted, not kept. */
@@ -53,7 +60,7 @@ export function resolveRegistry(
 export function* resolveInSteps(
   inputs: readonly RegistryInput[],
   digest: string,
-  { dialect, incomplete = false }: ResolveOptions,
+  { dialect, incomplete = false, environment }: ResolveOptions,
 ): Generator<undefined, Resolution, undefined> {
   const findings: Finding[] = [];
   let omitted = 0;
@@ -66,9 +73,11 @@ export function* resolveInSteps(
     if (warnings.length < maxFindings) warnings.push(finding);
   };
   const complete = !incomplete;
+  const ofEnvironment = environment === undefined ? {} : { environment };
   const defaults = collectDefaults(inputs, complete, report);
   const sources = resolveSources(inputs, dialect, report);
   const services = resolveServices(inputs, sources, dialect, complete, report);
+  if (environment !== undefined) checkEnvironmentPlaceholder(inputs, services, report);
   const scope = { services, serviceNames: [...services.keys()], sources, dialect, complete };
   const cujs = new Map<string, Cuj>();
   const retired = new Map<string, Cuj>();
@@ -83,7 +92,7 @@ export function* resolveInSteps(
       const isBroken = broken?.cujs.has(index) === true;
       const readable = isBroken ? broken.partial?.get(index) : cuj;
       if (readable?.retired !== undefined) {
-        retired.set(readable.name, retiredCuj(readable, readable.retired, defaults));
+        retired.set(readable.name, { ...retiredCuj(readable, readable.retired, defaults), ...ofEnvironment });
         continue;
       }
       judged += 1;
@@ -94,7 +103,7 @@ export function* resolveInSteps(
       // What was taken out of a broken CUJ may be what a problem would report as missing.
       const base = isBroken ? { ...defaults, broken: true } : defaults;
       const resolved = resolveCuj(readable as CujDocument, base, scope, reporter);
-      cujs.set(readable.name, resolved.cuj);
+      cujs.set(readable.name, { ...resolved.cuj, ...ofEnvironment });
       for (const place of resolved.places) routes.add(place);
       yield;
     }
@@ -113,6 +122,7 @@ export function* resolveInSteps(
     ok: true,
     registry: {
       digest,
+      ...ofEnvironment,
       sources: known(sources),
       services: known(services),
       cujs,

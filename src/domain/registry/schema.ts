@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import Type, { type Static, type TSchema } from 'typebox';
 import { durationPattern } from '../duration.ts';
 import { forEverySli } from '../sli/by-sli.ts';
 import { ruleNames } from './rules.ts';
@@ -174,51 +174,78 @@ const PolicySchema = Type.Object(
   closed,
 );
 
-export const ServiceSchema = Type.Object(
+const EnvSchema = Type.String({ pattern: '^[a-z0-9_:./-]{1,200}$', description: 'The env tag.' });
+
+const TagsSchema = Type.Record(
+  Type.String({ pattern: '^[a-z][a-z0-9_./-]{0,199}$' }),
+  Type.String({ pattern: '^[a-z0-9_:./-]{1,200}$' }),
   {
-    env: Type.String({ pattern: '^[a-z0-9_:./-]{1,200}$', description: 'The env tag.' }),
-    source: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: maxNameLength,
-        description: 'trace (default) or a name under sources.',
-      }),
-    ),
-    operation: Type.Optional(
-      Type.String({
-        pattern: '^[A-Za-z][A-Za-z0-9_.]{0,150}$',
-        description: 'The span name in trace.<operation>.hits, such as http.request or express.request.',
-      }),
-    ),
-    canary: Type.String({
+    ...closed,
+    maxProperties: 10,
+    description: 'Further tags that all traffic has which is judged: cluster_name: eu-1.',
+  },
+);
+
+/** A name fits into a label of Kubernetes, and into an identifier of Grafana after our own name. */
+const environmentPattern = '^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$';
+
+/** What differs in some environments, by their names. */
+const overrides = <T extends TSchema>(schema: T) =>
+  Type.Optional(
+    Type.Record(Type.String({ pattern: environmentPattern }), schema, {
+      ...closed,
+      description: 'What differs in an environment, by its name under environments.',
+    }),
+  );
+
+const serviceFields = {
+  env: Type.Optional(EnvSchema),
+  tags: Type.Optional(TagsSchema),
+  source: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: maxNameLength,
+      description: 'trace (default) or a name under sources.',
+    }),
+  ),
+  operation: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z][A-Za-z0-9_.]{0,150}$',
+      description: 'The span name in trace.<operation>.hits, such as http.request or express.request.',
+    }),
+  ),
+  canary: Type.String({
+    minLength: 1,
+    maxLength: 500,
+    description: 'Which traffic is the canary: version:{version}.',
+  }),
+  stable: Type.Optional(
+    Type.String({
       minLength: 1,
       maxLength: 500,
-      description: 'Which traffic is the canary: version:{version}.',
+      description: 'Which traffic is stable; without it, the rest.',
     }),
-    stable: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: 500,
-        description: 'Which traffic is stable; without it, the rest.',
-      }),
-    ),
-    sampleRate: Type.Optional(
-      Type.Number({
-        exclusiveMinimum: 0,
-        maximum: 1,
-        description: 'The share of requests that the application traces.',
-      }),
-    ),
-    dispersion: Type.Optional(
-      Type.Number({
-        minimum: 1,
-        maximum: 1000,
-        description:
-          'How bursty errors are: variance of the errors per minute divided by their mean. Default: estimated from stable.',
-      }),
-    ),
-    warmUp: Type.Optional(WarmUpSchema),
-  },
+  ),
+  sampleRate: Type.Optional(
+    Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 1,
+      description: 'The share of requests that the application traces.',
+    }),
+  ),
+  dispersion: Type.Optional(
+    Type.Number({
+      minimum: 1,
+      maximum: 1000,
+      description:
+        'How bursty errors are: variance of the errors per minute divided by their mean. Default: estimated from stable.',
+    }),
+  ),
+  warmUp: Type.Optional(WarmUpSchema),
+};
+
+export const ServiceSchema = Type.Object(
+  { ...serviceFields, environments: overrides(Type.Partial(Type.Object(serviceFields), closed)) },
   closed,
 );
 
@@ -239,6 +266,28 @@ export const SourceSchema = Type.Object(
 
 const cujNamePattern = '^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$';
 
+/** What a CUJ may have another value of in an environment. */
+const perEnvironment = {
+  mode: Type.Optional(
+    Type.Union([Type.Literal('enforce'), Type.Literal('observe')], {
+      description: 'observe: judged and shown, never fails a rollout.',
+    }),
+  ),
+  slo: Type.Optional(SloDefaultsSchema),
+  sloId: Type.Optional(
+    Type.Object(
+      forEverySli(() => Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' }))),
+      { ...closed, description: 'SLOs that exist already, by id.' },
+    ),
+  ),
+  gate: Type.Optional(GateSchema),
+  latencyMs: Type.Optional(LatencyMs),
+  errorBudgetPolicy: Type.Optional(Type.Array(PolicySchema, { minItems: 1, maxItems: 20 })),
+};
+
+/** In the order in which people write a CUJ. */
+const { mode, errorBudgetPolicy, ...valuesBefore } = perEnvironment;
+
 export const CujSchema = Type.Object(
   {
     name: Type.String({
@@ -258,11 +307,7 @@ export const CujSchema = Type.Object(
         description: 'The service of every endpoint that names none.',
       }),
     ),
-    mode: Type.Optional(
-      Type.Union([Type.Literal('enforce'), Type.Literal('observe')], {
-        description: 'observe: judged and shown, never fails a rollout.',
-      }),
-    ),
+    mode,
     aliases: Type.Optional(
       Type.Array(Type.String({ pattern: cujNamePattern }), {
         minItems: 1,
@@ -279,19 +324,12 @@ export const CujSchema = Type.Object(
         examples: ['since 2026-12-01: merged into payment'],
       }),
     ),
-    slo: Type.Optional(SloDefaultsSchema),
-    sloId: Type.Optional(
-      Type.Object(
-        forEverySli(() => Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' }))),
-        { ...closed, description: 'SLOs that exist already, by id.' },
-      ),
-    ),
-    gate: Type.Optional(GateSchema),
-    latencyMs: Type.Optional(LatencyMs),
+    ...valuesBefore,
     endpoints: Type.Optional(
       Type.Union([Type.Literal('*'), Type.Array(EndpointSchema, { minItems: 1, maxItems: 500 })]),
     ),
-    errorBudgetPolicy: Type.Optional(Type.Array(PolicySchema, { minItems: 1, maxItems: 20 })),
+    errorBudgetPolicy,
+    environments: overrides(Type.Object(perEnvironment, closed)),
   },
   // Only a retired CUJ needs no endpoints.
   {
@@ -301,11 +339,25 @@ export const CujSchema = Type.Object(
   },
 );
 
+const defaults = { slo: Type.Optional(SloDefaultsSchema), gate: Type.Optional(GateSchema) };
+
+/** Of every service that says nothing else for this environment. */
+const EnvironmentSchema = Type.Object(
+  { env: Type.Optional(EnvSchema), tags: Type.Optional(TagsSchema) },
+  closed,
+);
+
 export const RegistrySchema = Type.Object(
   {
     apiVersion: Type.Literal('cuj-gate/v1'),
+    environments: Type.Optional(
+      Type.Record(Type.String({ pattern: environmentPattern }), EnvironmentSchema, {
+        ...closed,
+        description: 'Environments and clusters by name: one registry for all of them.',
+      }),
+    ),
     defaults: Type.Optional(
-      Type.Object({ slo: Type.Optional(SloDefaultsSchema), gate: Type.Optional(GateSchema) }, closed),
+      Type.Object({ ...defaults, environments: overrides(Type.Object(defaults, closed)) }, closed),
     ),
     sources: Type.Optional(
       Type.Record(Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' }), SourceSchema, closed),
@@ -328,6 +380,7 @@ export type AnyCujDocument = Static<typeof CujSchema>;
 /** A CUJ that is not retired: the schema makes sure of its endpoints. */
 export type CujDocument = AnyCujDocument & Required<Pick<AnyCujDocument, 'endpoints'>>;
 export type ServiceDocument = Static<typeof ServiceSchema>;
+export type EnvironmentDocument = Static<typeof EnvironmentSchema>;
 export type SourceDocument = Static<typeof SourceSchema>;
 export type GateDocument = Static<typeof GateSchema>;
 export type EndpointDocument = Static<typeof EndpointSchema>;

@@ -26,6 +26,9 @@ export interface Selector {
 /** Query parameters of the gate's own, which no placeholder may be called. */
 export const reservedParams = ['service', 'window', 'since', 'at', 'explain', 'pretty'] as const;
 
+/** The parameter that names the environment. Only in a registry with environments no placeholder may be called so. */
+export const environmentParam = 'environment';
+
 const paramPattern = /^[a-z][a-z0-9_]{0,40}$/;
 
 /**

@@ -4,7 +4,7 @@ import { visible } from '../../domain/outside-text.ts';
 import type { Identification } from '../../domain/ports/authenticator.ts';
 import type { GateMetrics } from '../operations/metrics.ts';
 import { wantsPage } from '../pages/accept.ts';
-import type { AppPorts } from '../server/ports.ts';
+import type { CommonPorts } from '../server/ports.ts';
 import { jsonText, type ProblemDocument, problem } from '../server/problem.ts';
 import { jsonType, type Respond, respondWithProblem, routeOf, wantsPretty } from '../server/respond.ts';
 import { routes } from '../server/routes.ts';
@@ -45,7 +45,7 @@ function isQuestion(request: FastifyRequest): boolean {
 }
 
 /** Checks who the caller is and how often it asks. Undefined where neither is configured. */
-export function createGuard(ports: AppPorts, metrics: GateMetrics, respond: Respond): Guard | undefined {
+export function createGuard(ports: CommonPorts, metrics: GateMetrics, respond: Respond): Guard | undefined {
   const { logger, authenticator, rateLimitPerMinute = 0, authenticateMetrics = false } = ports;
   const limiter =
     rateLimitPerMinute > 0 ? createRateLimiter(rateLimitPerMinute, ports.monotonicMs) : undefined;

@@ -18,6 +18,7 @@ import type {
   RegistryDocument,
   RetiredCujDocument,
 } from '../openapi/catalog-schemas.ts';
+import { inEnvironment } from '../pages/page-context.ts';
 import type { RegistryState } from '../server/ports.ts';
 import type { Page } from '../status/query-params.ts';
 
@@ -33,13 +34,14 @@ export function cujList(registry: Registry, { limit, after }: Page): CujListDocu
       { parameter: 'after' },
     );
   }
+  const { environment } = registry;
   const page: Cuj[] = [];
   let begun = after === undefined;
   let next: string | undefined;
   for (const cuj of registry.cujs.values()) {
     if (begun) {
       if (page.length === limit) {
-        next = `/cujs?limit=${limit}&after=${page.at(-1)?.name}`;
+        next = inEnvironment(environment, `/cujs?limit=${limit}&after=${page.at(-1)?.name}`);
         break;
       }
       page.push(cuj);
@@ -54,9 +56,10 @@ export function cujList(registry: Registry, { limit, after }: Page): CujListDocu
       services: [...cuj.services],
       objectives: objectives(cuj),
       params: paramsOf(servicesOf(registry, cuj)),
-      url: `/cujs/${cuj.name}`,
+      url: inEnvironment(environment, `/cujs/${cuj.name}`),
     })),
     ...(after === undefined && retired.length > 0 ? { retired: retired.map(retiredItem) } : {}),
+    ...(environment === undefined ? {} : { environment }),
     ...(next === undefined ? {} : { next }),
     registry: registry.digest,
   };
@@ -80,7 +83,8 @@ export function cujEntry(
     ...askedAsOf(cuj, askedAs),
     ...(cuj.runbook === undefined ? {} : { runbook: cuj.runbook }),
     retired: cuj.retired,
-    url: `/cujs/${cuj.name}/status`,
+    url: inEnvironment(registry.environment, `/cujs/${cuj.name}/status`),
+    ...(registry.environment === undefined ? {} : { environment: registry.environment }),
     registry: registry.digest,
   };
 }
@@ -125,6 +129,9 @@ function judgedEntry(
     services: services.map((service) => ({
       name: service.name,
       env: service.env,
+      ...(service.tags === undefined
+        ? {}
+        : { tags: Object.fromEntries(service.tags.map(({ key, value }) => [key, value])) }),
       source: service.source,
       ...(service.operation === undefined ? {} : { operation: service.operation }),
       canary: service.canary.text,
@@ -134,7 +141,8 @@ function judgedEntry(
     })),
     endpoints: cuj.endpoints.map(endpoint),
     params,
-    url: `/cujs/${cuj.name}/status${query === '' ? '' : `?${query}`}`,
+    url: inEnvironment(registry.environment, `/cujs/${cuj.name}/status${query === '' ? '' : `?${query}`}`),
+    ...(registry.environment === undefined ? {} : { environment: registry.environment }),
     queries: queriesOf(registry, cuj, describe),
     registry: registry.digest,
   };
@@ -142,6 +150,7 @@ function judgedEntry(
 
 export function registryDocument({
   registry,
+  environments = [],
   files,
   loadedAtMs,
   reloadErrors,
@@ -157,6 +166,7 @@ export function registryDocument({
     loadedAt: new Date(loadedAtMs).toISOString(),
     cujs: registry.cujs.size,
     services: registry.services.size,
+    ...(environments.length === 0 ? {} : { environments: [...environments] }),
     reloadErrors,
     ...(failure === undefined ? {} : { lastFailure: failureDocument(failure) }),
   };

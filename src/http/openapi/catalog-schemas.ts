@@ -22,6 +22,10 @@ const Digest = Type.String({
 });
 const Queries = Type.Array(Closed({ name: Type.String(), query: Type.String() }));
 
+const Environment = Type.Optional(
+  Type.String({ description: 'The environment that this is about, where the registry has any.' }),
+);
+
 const heading = {
   name: Type.String(),
   title: Type.Optional(Type.String()),
@@ -58,6 +62,7 @@ export const CujListSchema = Closed(
         description: 'CUJs that are no longer judged, on the first page. Absent where there are none.',
       }),
     ),
+    environment: Environment,
     next: Type.Optional(Type.String({ description: 'The URL of the next page. Absent on the last one.' })),
     registry: Digest,
   },
@@ -118,6 +123,7 @@ export const CujEntrySchema = Closed(
       Closed({
         name: Type.String(),
         env: Type.String(),
+        tags: Type.Optional(Type.Record(Type.String(), Type.String())),
         source: Type.String(),
         operation: Type.Optional(Type.String()),
         canary: Type.String({ description: 'The selector template.' }),
@@ -140,6 +146,7 @@ export const CujEntrySchema = Closed(
     ),
     params: Params,
     url: Type.String({ description: 'URL of the verdict.' }),
+    environment: Environment,
     queries: Queries,
     registry: Digest,
   },
@@ -180,6 +187,11 @@ export const RegistryStateSchema = Closed(
     loadedAt: Type.String({ format: 'date-time' }),
     cujs: Type.Integer({ minimum: 0 }),
     services: Type.Integer({ minimum: 0 }),
+    environments: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Those that this gate answers for. Absent: the registry has none.',
+      }),
+    ),
     reloadErrors: Type.Integer({ minimum: 0 }),
     lastFailure: Type.Optional(RegistryFailureSchema),
   },

@@ -1,8 +1,9 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import Type, { type TSchema } from 'typebox';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
-import type { Registry } from '../../domain/registry/model.ts';
+import { environmentParam } from '../../domain/registry/selector.ts';
 import { NotJudgedSchema } from '../auth/auth-unavailable.ts';
+import type { RegistryState } from '../server/ports.ts';
 import { jsonText } from '../server/problem.ts';
 import { defaultLimit, maxLimit } from '../status/query-params.ts';
 import {
@@ -273,22 +274,25 @@ interface OpenApiDocument {
  */
 export function createOpenApi(
   base: () => object,
-): (registry: Registry | undefined, pretty: boolean) => Buffer {
+): (state: RegistryState | undefined, pretty: boolean) => Buffer {
   const made = new WeakMap<object, [plain?: Buffer, pretty?: Buffer]>();
   const noRegistry = {};
-  return (registry, pretty) => {
-    const key = registry ?? noRegistry;
+  return (state, pretty) => {
+    const key = state?.registry ?? noRegistry;
     const bodies = made.get(key) ?? [];
     made.set(key, bodies);
     const at = pretty ? 1 : 0;
-    bodies[at] ??= Buffer.from(
-      jsonText(registry === undefined ? base() : withParams(base(), registry), pretty),
-    );
+    bodies[at] ??= Buffer.from(jsonText(state === undefined ? base() : withParams(base(), state), pretty));
     return bodies[at];
   };
 }
 
-function withParams(base: object, registry: Registry): object {
+/** The route is about one environment, and takes its name. */
+function isInEnvironment(path: string): boolean {
+  return path.startsWith('/cujs') || path.endsWith('/status');
+}
+
+function withParams(base: object, { registry, environments = [] }: RegistryState): object {
   const document = structuredClone(base) as OpenApiDocument;
   const { required, optional } = paramsOf([...registry.services.values()]);
   const parameters = [...required, ...optional].map((name) => ({
@@ -299,7 +303,17 @@ function withParams(base: object, registry: Registry): object {
       "Fills the selectors' {placeholder} of this name. With quotes, brackets, commas, wildcards or other scripts: 400.",
     schema: { type: 'string', minLength: 1, maxLength: 200, pattern: '^[A-Za-z0-9]' },
   }));
+  const environment = {
+    name: environmentParam,
+    in: 'query',
+    // A gate that answers for one alone needs no name.
+    required: environments.length > 1,
+    description: 'The environment of the registry that the question is about.',
+    schema: { type: 'string', enum: environments },
+  };
   for (const [path, item] of Object.entries(document.paths ?? {})) {
+    if (environments.length > 0 && isInEnvironment(path) && item?.get !== undefined)
+      item.get.parameters = [...(item.get.parameters ?? []), environment];
     if (path.endsWith('/status') && item?.get !== undefined) {
       item.get.parameters = [...(item.get.parameters ?? []), ...parameters];
     }

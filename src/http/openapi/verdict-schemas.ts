@@ -209,6 +209,10 @@ const explained = {
   ),
 };
 
+const environment = Type.Optional(
+  Type.String({ description: 'The environment of the registry that was judged, where it has any.' }),
+);
+
 const verdictMembers = {
   summary: Summary,
   verdict: Outcome,
@@ -216,6 +220,7 @@ const verdictMembers = {
   reason: ReasonCode,
   hint: Type.String({ description: 'What to check or do next.' }),
   cuj: Type.String(),
+  environment,
   services: Type.Array(Type.String(), { description: 'Empty if the CUJ is retired.' }),
   owner: Type.String(),
   runbook: Type.Optional(Type.String()),
@@ -314,6 +319,7 @@ export const ServiceVerdictSchema = Closed(
     reason: ReasonCode,
     hint: Type.String(),
     service: Type.String(),
+    environment,
     canary: Type.String(),
     stable: Type.String(),
     cujs: Type.Array(

@@ -3,7 +3,7 @@ import type { Verdict } from '../../domain/judge/judge.ts';
 import type { Outcome, Reason } from '../../domain/judge/outcome.ts';
 import type { SideFacts } from '../../domain/judge/rounding.ts';
 import { namesOf, type Registry } from '../../domain/registry/model.ts';
-import type { AppPorts } from '../server/ports.ts';
+import type { CommonPorts, GatePorts } from '../server/ports.ts';
 
 /** The gauges of a verdict end after this time without a question about its CUJ. */
 export const forgetAfterMs = 15 * 60_000;
@@ -17,11 +17,11 @@ const misnamed = [
 
 export interface GateMetrics {
   /** Counts an answer. `cuj` is `*` for the answer about a whole service. */
-  verdictAnswered(cuj: string, service: string, outcome: Outcome, reason: Reason): void;
+  verdictAnswered(cuj: string, service: string, outcome: Outcome, reason: Reason, environment?: string): void;
   /** Shows a CUJ's verdict as gauges, until it is old or its CUJ or services leave the registry. */
   judged(verdict: Verdict): void;
   /** Counts a question by an alias, or about a retired CUJ. */
-  askedOutdated(askedAs: string): void;
+  askedOutdated(askedAs: string, environment?: string): void;
   /** `route` is a template, never a path that a caller chose. */
   answered(route: string, method: string, status: number, seconds: number): void;
 }
@@ -34,54 +34,70 @@ interface Shown {
 
 /** Registers the gate's own metrics. Their labels take values of the registry and of closed sets only. */
 export function createMetrics(
-  { metrics, registry, now }: Pick<AppPorts, 'metrics' | 'registry' | 'now'>,
+  ports: Pick<CommonPorts, 'metrics' | 'registry' | 'now'> & Pick<Partial<GatePorts>, 'environments'>,
   inflight: () => number,
 ): GateMetrics {
+  const { metrics, registry, now } = ports;
+  /** Precondition: it is one of the current registry. */
+  const registryOf = (environment: string | undefined) =>
+    (ports.environments?.of(environment).registry ?? registry)()?.registry;
   const registers = [metrics];
   collectDefaultMetrics({ register: metrics });
   for (const name of misnamed) metrics.removeSingleMetric(name);
 
-  type Labels = Record<'cuj' | 'service' | 'verdict' | 'reason', string>;
+  type Labels = Record<'cuj' | 'service' | 'verdict' | 'reason', string> & { readonly environment?: string };
   const verdicts = new Map<string, { readonly labels: Labels; count: number }>();
   new Counter({
     name: 'cuj_gate_verdicts_total',
     help: 'Verdicts answered; cuj="*" is the answer about a whole service.',
-    labelNames: ['cuj', 'service', 'verdict', 'reason'],
+    labelNames: ['environment', 'cuj', 'service', 'verdict', 'reason'],
     registers,
     collect() {
       this.reset();
       for (const [key, { labels, count }] of verdicts) {
-        if (isInForce(labels.cuj, labels.service)) this.inc(labels, count);
+        if (isInForce(labels.cuj, labels.service, labels.environment)) this.inc(labels, count);
         // An answer in progress during the reload may add the series again; the next scrape drops it.
         else verdicts.delete(key);
       }
     },
   });
   /** Whether the CUJ and services of a series are still in the registry: other series are dropped. */
-  function isInForce(cuj: string, service: string): boolean {
+  function isInForce(cuj: string, service: string, environment: string | undefined): boolean {
     const state = registry();
     if (state === undefined || (cuj === '*' && service === '*')) return true;
+    const { environments = [] } = state;
+    if (environment === undefined ? environments.length > 0 : !environments.includes(environment))
+      return false;
     const { cujs, services, retired } = state.registry;
     if (cuj === '*') return services.has(service);
     if (retired.has(cuj)) return service === '';
     const known = cujs.get(cuj)?.services;
     return known !== undefined && service.split(',').every((name) => known.includes(name));
   }
-  /** Questions by name or alias. */
+  /** Questions by name or alias, and environment. */
   const outdated = new Map<string, number>();
+  const outdatedKey = (askedAs: string, environment = '') => `${askedAs} ${environment}`;
   new Counter({
     name: 'cuj_gate_outdated_requests_total',
     help: 'Questions about a CUJ by an alias (kind="alias"), or about a retired one (kind="retired"), by the name that was asked for.',
-    labelNames: ['cuj', 'asked_as', 'kind'],
+    labelNames: ['environment', 'cuj', 'asked_as', 'kind'],
     registers,
     collect() {
       this.reset();
       const state = registry();
-      const known = state === undefined ? [] : outdatedNames(state.registry);
+      // All environments have the same names.
+      const names = state === undefined ? [] : outdatedNames(state.registry);
+      const { environments = [] } = state ?? {};
+      const known = new Set<string>();
       // From 0 on, so that a rate tells that nobody asks.
-      for (const one of known) this.inc(one, outdated.get(one.asked_as) ?? 0);
-      for (const name of outdated.keys())
-        if (!known.some(({ asked_as }) => asked_as === name)) outdated.delete(name);
+      for (const environment of environments.length === 0 ? [undefined] : environments) {
+        for (const one of names) {
+          const key = outdatedKey(one.asked_as, environment);
+          known.add(key);
+          this.inc(environment === undefined ? one : { environment, ...one }, outdated.get(key) ?? 0);
+        }
+      }
+      for (const key of outdated.keys()) if (!known.has(key)) outdated.delete(key);
     },
   });
   const durations = new Histogram({
@@ -97,7 +113,8 @@ export function createMetrics(
   function forget(): void {
     const oldestMs = now() - forgetAfterMs;
     for (const [key, { verdict, atMs }] of latest) {
-      if (atMs < oldestMs || !isInForce(verdict.cuj, servicesLabel(verdict))) latest.delete(key);
+      if (atMs < oldestMs || !isInForce(verdict.cuj, servicesLabel(verdict), verdict.environment))
+        latest.delete(key);
     }
   }
   /** Gauges are computed from the latest verdicts when metrics are scraped. */
@@ -118,16 +135,24 @@ export function createMetrics(
       },
     });
   }
-  const eachVerdict = (show: (labels: { cuj: string; service: string }, verdict: Verdict) => void) => {
+  interface CujLabels {
+    readonly environment?: string;
+    readonly cuj: string;
+    readonly service: string;
+  }
+  const eachVerdict = (show: (labels: CujLabels, verdict: Verdict) => void) => {
     forget();
-    for (const { verdict } of latest.values())
-      show({ cuj: verdict.cuj, service: servicesLabel(verdict) }, verdict);
+    for (const { verdict } of latest.values()) {
+      const { cuj, environment } = verdict;
+      const labels = { cuj, service: servicesLabel(verdict) };
+      show(environment === undefined ? labels : { environment, ...labels }, verdict);
+    }
   };
   const eachSli = (
-    show: (labels: { cuj: string; service: string; sli: string }, sli: Verdict['slis'][number]) => void,
+    show: (labels: CujLabels & { readonly sli: string }, sli: Verdict['slis'][number]) => void,
   ) => {
-    const cujs = registry()?.registry.cujs;
-    eachVerdict((labels, { cuj, slis }) => {
+    eachVerdict((labels, { cuj, slis, environment }) => {
+      const cujs = registryOf(environment)?.cujs;
       for (const sli of slis) {
         if (cujs?.get(cuj)?.objectives[sli.sli] !== undefined) show({ ...labels, sli: sli.sli }, sli);
       }
@@ -140,7 +165,7 @@ export function createMetrics(
   gauge(
     'cuj_gate_sli_ratio',
     "Good events over total events in the latest verdict; stable's over all that was queried.",
-    ['cuj', 'service', 'sli', 'scope'],
+    ['environment', 'cuj', 'service', 'sli', 'scope'],
     (of) =>
       eachSli((labels, sli) => {
         for (const [scope, { value }] of sides(sli)) if (value !== null) of.set({ ...labels, scope }, value);
@@ -149,7 +174,7 @@ export function createMetrics(
   gauge(
     'cuj_gate_events',
     'Good and bad events in the latest verdict; their sum is the total.',
-    ['cuj', 'service', 'sli', 'scope', 'kind'],
+    ['environment', 'cuj', 'service', 'sli', 'scope', 'kind'],
     (of) =>
       eachSli((labels, sli) => {
         for (const [scope, { good, bad }] of sides(sli)) {
@@ -161,13 +186,13 @@ export function createMetrics(
   gauge(
     'cuj_gate_evidence',
     'Evidence against the canary in the latest verdict; at 1/falseAbort times the number of SLIs it fails.',
-    ['cuj', 'service', 'sli'],
+    ['environment', 'cuj', 'service', 'sli'],
     (of) => eachSli((labels, sli) => of.set(labels, sli.evidence)),
   );
   gauge(
     'cuj_gate_source_stale_seconds',
     'How old the newest data was where the latest verdict found that it has stopped for canary and stable alike; else 0.',
-    ['cuj', 'service'],
+    ['environment', 'cuj', 'service'],
     (of) => eachVerdict((labels, { staleData }) => of.set(labels, staleData?.ageSeconds ?? 0)),
   );
   gauge('cuj_gate_inflight_requests', 'Status requests that wait for a response.', [], (of) =>
@@ -203,18 +228,27 @@ export function createMetrics(
   });
 
   return {
-    verdictAnswered(cuj, service, verdict, reason) {
-      const key = `${cuj} ${service} ${verdict} ${reason}`;
+    verdictAnswered(cuj, service, verdict, reason, environment) {
+      const key = `${cuj} ${service} ${verdict} ${reason} ${environment ?? ''}`;
       const series = verdicts.get(key);
-      if (series === undefined) verdicts.set(key, { labels: { cuj, service, verdict, reason }, count: 1 });
+      const labels = { cuj, service, verdict, reason };
+      if (series === undefined)
+        verdicts.set(key, {
+          labels: environment === undefined ? labels : { environment, ...labels },
+          count: 1,
+        });
       else series.count += 1;
     },
     judged(verdict) {
       if (verdict.slis.length === 0) return;
-      latest.set(`${verdict.cuj} ${servicesLabel(verdict)}`, { verdict, atMs: now() });
+      latest.set(`${verdict.cuj} ${servicesLabel(verdict)} ${verdict.environment ?? ''}`, {
+        verdict,
+        atMs: now(),
+      });
     },
-    askedOutdated(askedAs) {
-      outdated.set(askedAs, (outdated.get(askedAs) ?? 0) + 1);
+    askedOutdated(askedAs, environment) {
+      const key = outdatedKey(askedAs, environment);
+      outdated.set(key, (outdated.get(key) ?? 0) + 1);
     },
     answered(route, method, status, seconds) {
       durations.observe({ route, method: methodLabel(method), code: status }, seconds);

@@ -98,6 +98,10 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
           action={linkTo(context, `/cujs/${encodeURIComponent(cuj.name)}/status`)}
         >
           <p>Look at a canary:</p>
+          {context.environment !== undefined && (
+            // A browser replaces the query of the action by the fields.
+            <input type="hidden" name="environment" value={context.environment} />
+          )}
           {params.map((param) => (
             <label key={param}>
               {param} <input name={param} required maxLength={200} autocomplete="off" />
@@ -110,9 +114,10 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
       <section aria-labelledby="services">
         <h2 id="services">Services</h2>
         <ul>
-          {services.map(({ name, env, canary }) => (
+          {services.map(({ name, env, tags, canary }) => (
             <li key={name}>
-              {name} ({env}), canary <code>{canary.text}</code>
+              {name} ({[env, ...(tags ?? []).map(({ key, value }) => `${key}:${value}`)].join(', ')}), canary{' '}
+              <code>{canary.text}</code>
             </li>
           ))}
         </ul>

@@ -38,6 +38,9 @@ function Page({ context, title, refreshes = false, children }: PageParts) {
           <nav aria-label="Pages">
             <a href={linkTo(context, '/')}>Rollouts</a>
             <a href={linkTo(context, '/report')}>Error budgets</a>
+            {context.environment !== undefined && (
+              <a href={`${context.basePath}/`}>Environment: {context.environment}</a>
+            )}
           </nav>
         </header>
         <main id="content" {...(refreshes ? { 'data-refresh': 'true' } : {})}>

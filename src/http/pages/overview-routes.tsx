@@ -14,6 +14,7 @@ import type { AppPorts } from '../server/ports.ts';
 import { type Query, refuseUnknown } from '../status/query-params.ts';
 import { CujPage } from './cuj-page.tsx';
 import { keepReads } from './kept-reads.ts';
+import { inEnvironment } from './page-context.ts';
 import type { PageResponder } from './page-responder.ts';
 import { permalinkOf } from './permalink.ts';
 import { pathOfRelease, servicesOfQuestion } from './release-path.ts';
@@ -242,7 +243,10 @@ export function createOverviewPages(ports: AppPorts, responder: PageResponder) {
               cuj={cuj}
               registryDigest={registry.digest}
               params={new Map()}
-              question={responder.absolute(request, `/cujs/${encodeURIComponent(cuj.name)}/status`)}
+              question={responder.absolute(
+                request,
+                inEnvironment(registry.environment, `/cujs/${encodeURIComponent(cuj.name)}/status`),
+              )}
               aliasNote={aliasNote}
             />
           ),

@@ -2,6 +2,8 @@
 export interface PageContext {
   /** Before every path of a link: empty, or `/cuj-gate`. */
   readonly basePath: string;
+  /** Which environment the page is about; absent where the registry has none. */
+  readonly environment?: string;
   /** Epoch ms. Undefined on a page that shows nothing that becomes old. */
   readonly nowMs?: number;
   /** Undefined where there is none. */
@@ -15,9 +17,18 @@ export interface PageContext {
   };
 }
 
-/** A link within the gate. */
-export function linkTo({ basePath }: Pick<PageContext, 'basePath'>, path: string): string {
-  return `${basePath}${path}`;
+/** A link within the gate, to a page about the same environment. */
+export function linkTo(
+  { basePath, environment }: Pick<PageContext, 'basePath' | 'environment'>,
+  path: string,
+): string {
+  return `${basePath}${inEnvironment(environment, path)}`;
+}
+
+/** The path with the parameter that names the environment, where there is one and the path does not name it. */
+export function inEnvironment(environment: string | undefined, path: string): string {
+  if (environment === undefined || path.startsWith('/assets/') || /[?&]environment=/.test(path)) return path;
+  return `${path}${path.includes('?') ? '&' : '?'}environment=${environment}`;
 }
 
 /** A query string with its question mark; empty without parameters. */

@@ -4,6 +4,7 @@ import { withinDeadline } from '../server/deadline.ts';
 import { type AppPorts, type RegistryState, systemTimer } from '../server/ports.ts';
 import { ProblemError, problem } from '../server/problem.ts';
 import type { Respond } from '../server/respond.ts';
+import type { Load } from '../status/load.ts';
 import { type PageParts, pageText } from './layout.tsx';
 import type { PageContext } from './page-context.ts';
 import { htmlType, pageHeaders } from './page-headers.ts';
@@ -24,10 +25,13 @@ export interface PageResponder {
   send(request: FastifyRequest, reply: FastifyReply, parts: Omit<PageParts, 'context'>): FastifyReply;
 }
 
-export function createPageResponder(ports: AppPorts, respond: Respond): PageResponder {
+export function createPageResponder(
+  ports: AppPorts,
+  respond: Respond,
+  load: Pick<Load, 'pages'>,
+): PageResponder {
   const pagePorts = ports.pages ?? noPagePorts;
   const timer = ports.timer ?? systemTimer;
-  let pages = 0;
 
   function registryState(): RegistryState {
     const state = ports.registry();
@@ -39,6 +43,7 @@ export function createPageResponder(ports: AppPorts, respond: Respond): PageResp
     const { registry, loadedAtMs, failure } = registryState();
     return {
       basePath: pagePorts.basePath,
+      ...(registry.environment === undefined ? {} : { environment: registry.environment }),
       nowMs: ports.now(),
       registry: {
         digest: registry.digest,
@@ -63,7 +68,7 @@ export function createPageResponder(ports: AppPorts, respond: Respond): PageResp
     },
 
     async within<T>(request: FastifyRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-      if (pages >= maxPages) {
+      if (load.pages >= maxPages) {
         throw new ProblemError(
           problem(
             'overloaded',
@@ -72,7 +77,7 @@ export function createPageResponder(ports: AppPorts, respond: Respond): PageResp
           ),
         );
       }
-      pages += 1;
+      load.pages += 1;
       try {
         return await withinDeadline<T>(
           timer,
@@ -90,7 +95,7 @@ export function createPageResponder(ports: AppPorts, respond: Respond): PageResp
           (error) => ports.logger.error({ err: error }, 'page failed after its deadline'),
         );
       } finally {
-        pages -= 1;
+        load.pages -= 1;
       }
     },
 

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AppPorts } from '../server/ports.ts';
 import type { Respond } from '../server/respond.ts';
+import type { Load } from '../status/load.ts';
 import { createOverviewPages } from './overview-routes.tsx';
 import { createPageResponder } from './page-responder.ts';
 import { createVerdictPages } from './verdict-routes.tsx';
@@ -20,7 +21,7 @@ export interface Pages {
   readonly serviceLink: Page;
 }
 
-export function createPages(ports: AppPorts, respond: Respond): Pages {
-  const responder = createPageResponder(ports, respond);
+export function createPages(ports: AppPorts, respond: Respond, load: Pick<Load, 'pages'>): Pages {
+  const responder = createPageResponder(ports, respond, load);
   return { ...createOverviewPages(ports, responder), ...createVerdictPages(ports, responder) };
 }

@@ -28,7 +28,7 @@ import {
   readRetiredQuestion,
 } from '../status/question.ts';
 import { createVerdictLinks } from '../status/verdict-link.ts';
-import { queryOf } from './page-context.ts';
+import { inEnvironment, queryOf } from './page-context.ts';
 import type { PageResponder } from './page-responder.ts';
 import { clockText, dayText, isUnknownCanary, outcomeWords, sentenceOf, shortReason } from './page-text.ts';
 import type { PastView } from './past-note.tsx';
@@ -194,7 +194,8 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
   }
 
   function redirect(reply: FastifyReply, path: string): FastifyReply {
-    const location = `${pagePorts.basePath}${path}`;
+    const { registry } = responder.registryState();
+    const location = `${pagePorts.basePath}${inEnvironment(registry.environment, path)}`;
     return reply.code(302).headers(notKept).header('location', location).send();
   }
 

@@ -6,14 +6,17 @@ import { createGuard } from '../auth/authenticate.ts';
 import { cujEntry, cujList, registryDocument } from '../catalog/catalog.ts';
 import { createOpenApi, describe, sharedSchemas, swaggerOptions } from '../openapi/openapi.ts';
 import { notReadyProblem, readiness } from '../operations/health.ts';
-import { createMetrics, type GateMetrics } from '../operations/metrics.ts';
+import { createMetrics } from '../operations/metrics.ts';
 import { wantsPage } from '../pages/accept.ts';
 import { assets } from '../pages/assets.ts';
+import { environmentsPage } from '../pages/environments-page.tsx';
 import { createPages, type Page, type Pages } from '../pages/pages.ts';
+import type { Load } from '../status/load.ts';
 import { type Query, readPage, readPretty } from '../status/query-params.ts';
-import { createStatusHandlers, type Load } from '../status/routes.ts';
+import { createStatusHandlers, type StatusHandlers } from '../status/routes.ts';
+import { type InEnvironment, inEnvironment, mustChoose } from './environments.ts';
 import { createFastify } from './fastify.ts';
-import type { AppPorts, RegistryState } from './ports.ts';
+import type { AppPorts, CommonPorts, GatePorts } from './ports.ts';
 import { jsonText, type ProblemDocument, ProblemError } from './problem.ts';
 import { createRespond, jsonType, type Respond, respondWithProblem } from './respond.ts';
 import { noRoute, operationRoutes, pageRoutes, questionRoutes, routes } from './routes.ts';
@@ -36,13 +39,13 @@ export interface Apps {
 }
 
 /** Builds the HTTP service with everything on one port. It does not listen. */
-export async function buildApp(ports: AppPorts): Promise<App> {
+export async function buildApp(ports: AppPorts | GatePorts): Promise<App> {
   return (await buildApps(ports)).app;
 }
 
 /** Builds the HTTP service. Neither part listens. */
-export async function buildApps(ports: AppPorts): Promise<Apps> {
-  const load: Load = { inflight: 0 };
+export async function buildApps(ports: AppPorts | GatePorts): Promise<Apps> {
+  const load: Load = { inflight: 0, past: 0, pages: 0 };
   const metrics = createMetrics(ports, () => load.inflight);
   const respond = createRespond(ports, metrics);
   const guard = createGuard(ports, metrics, respond);
@@ -60,9 +63,16 @@ export async function buildApps(ports: AppPorts): Promise<Apps> {
   const app = createServer(apart ? questionRoutes : [...questionRoutes, ...operationRoutes], ports.tls);
   await app.register(swagger, swaggerOptions(ports.authenticator !== undefined));
   for (const schema of sharedSchemas) app.addSchema(schema);
-  const pages = createPages(ports, respond);
-  addQuestions(app, ports, load, metrics, respond, pages);
-  addPages(app, respond, pages);
+  const answers = inEnvironment(
+    ports,
+    (of): Answers => ({
+      status: createStatusHandlers(of, load, metrics, respond),
+      pages: createPages(of, respond, load),
+      registry: of.registry,
+    }),
+  );
+  addQuestions(app, ports, respond, answers);
+  addPages(app, ports, respond, answers);
   if (!apart) addOperations(app, ports, respond);
   await app.ready();
   if (!apart) return { app: app as unknown as App, admin: undefined };
@@ -77,71 +87,115 @@ export async function buildApps(ports: AppPorts): Promise<Apps> {
 
 type FastifyServer = ReturnType<typeof createFastify>;
 
+/** What answers requests about one environment. */
+interface Answers {
+  readonly status: StatusHandlers;
+  readonly pages: Pages;
+  readonly registry: AppPorts['registry'];
+}
+
 function addQuestions(
   app: FastifyServer,
-  ports: AppPorts,
-  load: Load,
-  metrics: GateMetrics,
+  ports: CommonPorts,
   respond: Respond,
-  pages: Pages,
+  answers: InEnvironment<Answers>,
 ): void {
-  const status = createStatusHandlers(ports, load, metrics, respond);
-  const registryNow = () => {
-    const state = ports.registry();
+  const stateOf = (registry: AppPorts['registry']) => {
+    const state = registry();
     if (state === undefined) throw new ProblemError(notReadyProblem());
     return state;
-  };
-  const ok = (request: FastifyRequest, reply: FastifyReply, body: (state: RegistryState) => object) => {
-    const pretty = readPretty(request.query as Query);
-    return respond(request, reply, 200, jsonType, jsonText(body(registryNow()), pretty));
   };
   const openApi = createOpenApi(() => app.swagger());
 
   app.get(routes.cujStatus, { schema: describe.cujStatus }, (request, reply) =>
-    wantsPage(request) ? pages.verdictOfCuj(request, reply) : status.cuj(request, reply),
+    wantsPage(request)
+      ? answers(request).pages.verdictOfCuj(request, reply)
+      : answers(request).status.cuj(request, reply),
   );
   app.get(routes.serviceStatus, { schema: describe.serviceStatus }, (request, reply) =>
-    wantsPage(request) ? pages.verdictOfService(request, reply) : status.service(request, reply),
+    wantsPage(request)
+      ? answers(request).pages.verdictOfService(request, reply)
+      : answers(request).status.service(request, reply),
   );
   app.get(routes.cujs, { schema: describe.cujs }, (request, reply) => {
+    const { registry } = stateOf(answers(request).registry);
     const page = readPage(request.query as Query);
-    const list = cujList(registryNow().registry, page);
+    const list = cujList(registry, page);
     return respond(request, reply, 200, jsonType, jsonText(list, page.pretty));
   });
-  app.get(routes.cuj, { schema: describe.cuj }, (request, reply) =>
-    wantsPage(request)
-      ? pages.cuj(request, reply)
-      : ok(request, reply, ({ registry }) =>
-          cujEntry(
-            registry,
-            findCuj(registry, request.params.name),
-            request.params.name,
-            ports.describeQueries,
-          ),
-        ),
-  );
-  app.get(routes.registry, { schema: describe.registry }, (request, reply) =>
-    ok(request, reply, registryDocument),
-  );
+  app.get(routes.cuj, { schema: describe.cuj }, (request, reply) => {
+    const { pages, registry: of } = answers(request);
+    if (wantsPage(request)) return pages.cuj(request, reply);
+    const { registry } = stateOf(of);
+    const pretty = readPretty(request.query as Query);
+    const { name } = request.params;
+    const entry = cujEntry(registry, findCuj(registry, name), name, ports.describeQueries);
+    return respond(request, reply, 200, jsonType, jsonText(entry, pretty));
+  });
+  // About the files, which all environments share.
+  app.get(routes.registry, { schema: describe.registry }, (request, reply) => {
+    const pretty = readPretty(request.query as Query);
+    return respond(
+      request,
+      reply,
+      200,
+      jsonType,
+      jsonText(registryDocument(stateOf(ports.registry)), pretty),
+    );
+  });
   app.get(routes.openapi, { schema: describe.openapi }, (request, reply) => {
     const pretty = readPretty(request.query as Query);
-    return respond(request, reply, 200, jsonType, openApi(ports.registry()?.registry, pretty));
+    return respond(request, reply, 200, jsonType, openApi(ports.registry(), pretty));
   });
 }
 
 /** What only browsers get. Others are told that nothing is there. */
-function addPages(app: FastifyServer, respond: Respond, pages: Pages): void {
-  const forBrowsers = (page: Page) => (request: FastifyRequest, reply: FastifyReply) =>
+function addPages(
+  app: FastifyServer,
+  ports: AppPorts | GatePorts,
+  respond: Respond,
+  answers: InEnvironment<Answers>,
+): void {
+  const forBrowsers = (page: (pages: Pages) => Page) => (request: FastifyRequest, reply: FastifyReply) =>
     wantsPage(request)
-      ? page(request, reply)
+      ? page(answers(request).pages)(request, reply)
       : respondWithProblem(respond, request, reply, noRoute(request.method, request.url, questionRoutes));
+  /** Before a page that is about no CUJ, a person may choose the environment. */
+  const chosen = (page: (pages: Pages) => Page) => (request: FastifyRequest, reply: FastifyReply) =>
+    wantsPage(request) && mustChoose(request, ports)
+      ? environmentsPage(ports, respond, request, reply)
+      : forBrowsers(page)(request, reply);
   const hidden = { schema: { hide: true } };
-  app.get(pageRoutes.start, hidden, forBrowsers(pages.start));
-  app.get(pageRoutes.report, hidden, forBrowsers(pages.report));
-  app.get(pageRoutes.cujLink, hidden, forBrowsers(pages.cujLink));
-  app.get(pageRoutes.cujLinkAt, hidden, forBrowsers(pages.cujLink));
-  app.get(pageRoutes.serviceLink, hidden, forBrowsers(pages.serviceLink));
-  app.get(pageRoutes.serviceLinkAt, hidden, forBrowsers(pages.serviceLink));
+  app.get(
+    pageRoutes.start,
+    hidden,
+    chosen((pages) => pages.start),
+  );
+  app.get(
+    pageRoutes.report,
+    hidden,
+    chosen((pages) => pages.report),
+  );
+  app.get(
+    pageRoutes.cujLink,
+    hidden,
+    forBrowsers((pages) => pages.cujLink),
+  );
+  app.get(
+    pageRoutes.cujLinkAt,
+    hidden,
+    forBrowsers((pages) => pages.cujLink),
+  );
+  app.get(
+    pageRoutes.serviceLink,
+    hidden,
+    forBrowsers((pages) => pages.serviceLink),
+  );
+  app.get(
+    pageRoutes.serviceLinkAt,
+    hidden,
+    forBrowsers((pages) => pages.serviceLink),
+  );
   for (const { path, type, text } of assets) {
     app.get(path, hidden, (request, reply) => {
       reply.header('x-content-type-options', 'nosniff');
@@ -152,7 +206,7 @@ function addPages(app: FastifyServer, respond: Respond, pages: Pages): void {
   }
 }
 
-function addOperations(app: FastifyServer, ports: AppPorts, respond: Respond): void {
+function addOperations(app: FastifyServer, ports: CommonPorts, respond: Respond): void {
   const open = ports.authenticateMetrics === true ? {} : { security: [] };
   app.get(routes.metrics, { schema: { ...describe.metrics, ...open } }, async (request, reply) =>
     respond(request, reply, 200, ports.metrics.contentType, await ports.metrics.metrics()),

@@ -4,13 +4,13 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyHttpOptions, type FastifyReply, type FastifyRequest } from 'fastify';
 import { CallerError } from '../../domain/errors.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
-import { reservedParams } from '../../domain/registry/selector.ts';
+import { environmentParam, reservedParams } from '../../domain/registry/selector.ts';
 import { type Guard, throttled } from '../auth/authenticate.ts';
 import { answeredWhileClosing, drainingProblem } from '../operations/health.ts';
 import { noPagePorts } from '../pages/page-ports.ts';
 import { loggedUrl, readQuery } from '../status/query-params.ts';
 import type { RequestHandler } from './pipelines.ts';
-import type { AppPorts, RegistryState } from './ports.ts';
+import type { AppPorts, CommonPorts, RegistryState } from './ports.ts';
 import { type ProblemDocument, problem, problemOf } from './problem.ts';
 import { requestId } from './request-id.ts';
 import { requestSpans } from './request-spans.ts';
@@ -45,7 +45,7 @@ export interface ServerParts {
 }
 
 /** A server without routes, in which nothing is answered that is not a JSON object. */
-export function createFastify(ports: AppPorts, parts: ServerParts) {
+export function createFastify(ports: CommonPorts, parts: ServerParts) {
   const { logger, phase } = ports;
   const { basePath } = ports.pages ?? noPagePorts;
   const { respond, socketErrors, guard, tls } = parts;
@@ -166,7 +166,7 @@ function problemOfHost({ httpVersion, headers, rawHeaders }: IncomingMessage): P
 /** All that a question about anything may hold. */
 function namesOf(state: RegistryState | undefined): ReadonlySet<string> {
   const { required, optional } = paramsOf([...(state?.registry.services.values() ?? [])]);
-  return new Set([...reservedParams, ...required, ...optional]);
+  return new Set([...reservedParams, environmentParam, ...required, ...optional]);
 }
 
 function handshake(tls: NonNullable<AppPorts['tls']>, timeoutMs: number): HttpsOptions {

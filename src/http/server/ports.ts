@@ -11,7 +11,10 @@ import type { PagePorts } from '../pages/page-ports.ts';
 
 /** The current registry, and the result of attempts to replace it. */
 export interface RegistryState {
+  /** Of the environment that is asked about. Where no request is, of any: only what all of them share is taken from it. */
   readonly registry: Registry;
+  /** Of the files, by name; absent or empty where they name none. */
+  readonly environments?: readonly string[];
   readonly files: readonly string[];
   /** Epoch ms. */
   readonly loadedAtMs: number;
@@ -71,6 +74,22 @@ export interface AppPorts {
   readonly pages?: PagePorts;
   /** How long an answer waits for a caller that reads nothing of it, in ms. */
   readonly unreadMs?: number;
+}
+
+/** What answers questions about one environment, or about a registry that has none. */
+export type EnvironmentPorts = Pick<AppPorts, 'evaluator' | 'registry' | 'history' | 'pages'>;
+
+/** What does not depend on the environment. */
+export type CommonPorts = Omit<AppPorts, 'evaluator' | 'history'>;
+
+/** Where the registry may have environments: each request says which one answers it. */
+export interface GatePorts extends CommonPorts {
+  readonly environments: {
+    /** Undefined: the registry has none. */
+    readonly of: (name: string | undefined) => EnvironmentPorts;
+    /** The only one that this gate answers for. */
+    readonly only?: string;
+  };
 }
 
 export const systemTimer: Timer = (ms, fire) => {

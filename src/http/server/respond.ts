@@ -5,7 +5,7 @@ import { wantsPage } from '../pages/accept.ts';
 import { htmlType, pageHeaders } from '../pages/page-headers.ts';
 import { problemPageText } from '../pages/problem-page.tsx';
 import { type Query, readFlag } from '../status/query-params.ts';
-import type { AppPorts } from './ports.ts';
+import type { CommonPorts } from './ports.ts';
 import { jsonText, type ProblemDocument, problemType } from './problem.ts';
 
 export const jsonType = 'application/json; charset=utf-8';
@@ -36,7 +36,7 @@ declare module 'fastify' {
   }
 }
 
-export function createRespond({ phase, logger }: AppPorts, metrics: GateMetrics): Respond {
+export function createRespond({ phase, logger }: CommonPorts, metrics: GateMetrics): Respond {
   return (request, reply, status, type, body, { logged = false, cacheControl = 'no-store' } = {}) => {
     reply.code(status).header('content-type', type).header('cache-control', cacheControl);
     reply.header('x-request-id', request.id);

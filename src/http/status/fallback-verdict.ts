@@ -20,6 +20,7 @@ export function unknownCuj(registry: Registry, request: EvaluationRequest, failu
   const checked = resolveRequest(registry, cuj, request);
   return unknownVerdict(cuj, failure, checked.selectorTexts, {
     registryDigest: registry.digest,
+    ...(registry.environment === undefined ? {} : { environment: registry.environment }),
     ...(checked.service === undefined ? {} : { service: checked.service }),
   });
 }

@@ -12,6 +12,7 @@ import { type AppPorts, systemTimer } from '../server/ports.ts';
 import { jsonText } from '../server/problem.ts';
 import { jsonType, type Respond } from '../server/respond.ts';
 import type { Failure } from './fallback-verdict.ts';
+import type { Load } from './load.ts';
 import type { Question } from './question.ts';
 import { logFields } from './verdict-log.ts';
 
@@ -43,10 +44,9 @@ type AnswerPast = (request: FastifyRequest, reply: FastifyReply, past: PastQuest
  * Answers questions as of a moment in the past. They count neither in the metrics of verdicts nor in the history. Throws CallerError:
  * `forbidden` for callers that the gate does not know, `invalid_request`, and `rate_limited` where too many wait.
  */
-export function createPastAnswers(ports: AppPorts, respond: Respond): AnswerPast {
+export function createPastAnswers(ports: AppPorts, respond: Respond, load: Pick<Load, 'past'>): AnswerPast {
   const { logger, now, deadlineMs, history } = ports;
   const timer = ports.timer ?? systemTimer;
-  let inflight = 0;
 
   return async (request, reply, { question, about, dialect, start, unknown }) => {
     refuseUnknownCaller(ports, request);
@@ -59,8 +59,8 @@ export function createPastAnswers(ports: AppPorts, respond: Respond): AnswerPast
       const untilMs = await endOfLook(history, about, atMs);
       return start({ atMs, ...(untilMs === undefined ? {} : { untilMs }) }, signal);
     };
-    if (inflight >= maxPastInflight) throw tooMany();
-    inflight += 1;
+    if (load.past >= maxPastInflight) throw tooMany();
+    load.past += 1;
     let of: RecomputedVerdict;
     try {
       of =
@@ -74,7 +74,7 @@ export function createPastAnswers(ports: AppPorts, respond: Respond): AnswerPast
             )
           : failed(request.overloadFailure);
     } finally {
-      inflight -= 1;
+      load.past -= 1;
     }
     const durationMs = Math.round((performance.now() - request.startedAt) * 1000) / 1000;
     const shown = recomputedAt(atMs, of.verdict);

@@ -16,6 +16,7 @@ import { jsonText, ProblemError } from '../server/problem.ts';
 import { jsonType, type Respond } from '../server/respond.ts';
 import { explainCuj, explainService } from './explain.ts';
 import { type Failure, unknownCuj, unknownService } from './fallback-verdict.ts';
+import type { Load } from './load.ts';
 import { createPastAnswers } from './past.ts';
 import { ownOfCuj, ownOfService, type Question, readQuestion, readRetiredQuestion } from './question.ts';
 import { createVerdictLinks } from './verdict-link.ts';
@@ -29,11 +30,6 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<Fastify
 export interface StatusHandlers {
   readonly cuj: Handler;
   readonly service: Handler;
-}
-
-/** How many questions wait for an answer. */
-export interface Load {
-  inflight: number;
 }
 
 /** A question by an alias, or about a retired CUJ. */
@@ -67,7 +63,7 @@ export function createStatusHandlers(
   const { evaluator, logger, now, deadlineMs, maxInflight } = ports;
   const timer = ports.timer ?? systemTimer;
   const textsOf = createVerdictTexts(logger);
-  const answerPast = createPastAnswers(ports, respond);
+  const answerPast = createPastAnswers(ports, respond, load);
   const links = createVerdictLinks(ports);
   let complainedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -140,7 +136,7 @@ export function createStatusHandlers(
       { reqId: request.id, durationMs, cached, caller: request.caller, ...(aliasNote && { askedAs }) },
       'verdict',
     );
-    if (outdated !== undefined) metrics.askedOutdated(outdated.askedAs);
+    if (outdated !== undefined) metrics.askedOutdated(outdated.askedAs, verdict.environment);
     if (verdict.reason === 'source_rejected' && now() - complainedAtMs >= complaintEveryMs) {
       complainedAtMs = now();
       logger.error(
@@ -149,7 +145,7 @@ export function createStatusHandlers(
       );
     }
     const { cuj, service } = texts.fields;
-    metrics.verdictAnswered(cuj, service, verdict.verdict, verdict.reason);
+    metrics.verdictAnswered(cuj, service, verdict.verdict, verdict.reason, verdict.environment);
     const isPlain = !explain && !pretty && aliasNote === undefined;
     const body = isPlain
       ? texts.body

@@ -1,6 +1,7 @@
 import { ceilTo } from '../../domain/duration.ts';
 import type { AskedAbout } from '../../domain/ports/verdict-history.ts';
 import { cujCalled, type Service } from '../../domain/registry/model.ts';
+import { inEnvironment } from '../pages/page-context.ts';
 import { permalinkOf } from '../pages/permalink.ts';
 import type { AppPorts } from '../server/ports.ts';
 
@@ -34,7 +35,10 @@ export function createVerdictLinks(ports: AppPorts): VerdictLinks {
     // A moment names the answer that was given last before it, and this one is given in this second.
     // Nothing is kept of a retired CUJ, which says the same at any time.
     const atMs = showsPast && cuj?.retired === undefined ? ceilTo(momentMs, 1_000) : undefined;
-    return permalinkOf(kind === 'cuj' ? 'v' : 'r', name, services, all, atMs);
+    return inEnvironment(
+      registry?.environment,
+      permalinkOf(kind === 'cuj' ? 'v' : 'r', name, services, all, atMs),
+    );
   }
 
   return {

@@ -12,10 +12,15 @@ export function logFields(verdict: Verdict | ServiceVerdict): LogFields {
   return 'cuj' in verdict ? cujFields(verdict) : serviceFields(verdict);
 }
 
+function environmentOf({ environment }: Verdict | ServiceVerdict) {
+  return environment === undefined ? {} : { environment };
+}
+
 function cujFields(verdict: Verdict): LogFields {
   return {
     cuj: verdict.cuj,
     service: servicesLabel(verdict),
+    ...environmentOf(verdict),
     verdict: verdict.verdict,
     reason: verdict.reason,
     ...(verdict.wouldBe === undefined ? {} : { wouldBe: verdict.wouldBe.verdict }),
@@ -34,6 +39,7 @@ function serviceFields(verdict: ServiceVerdict): LogFields {
   return {
     cuj: '*',
     service: verdict.service,
+    ...environmentOf(verdict),
     verdict: verdict.verdict,
     reason: verdict.reason,
     canary: verdict.canary,

@@ -12,6 +12,7 @@ function digestOf(batch: QueryBatch): string {
   const content = JSON.stringify([
     batch.id,
     batch.env,
+    batch.tags,
     batch.source,
     batch.template,
     batch.services.map(({ service, resources, thresholds }) => [

@@ -104,6 +104,7 @@ function tagsOf({ about, services, envs, cujs, owners, ...event }: VerdictEvent)
     ['mode', event.mode],
     ['canary', event.canary],
     ...(version === undefined ? [] : [['version', version] as const]),
+    ...(about.environment === undefined ? [] : [['cuj-environment', about.environment] as const]),
     ...envs.map((env) => ['env', env] as const),
     ...services.map((service) => ['service', service] as const),
     ...cujs.map((cuj) => ['cuj', cuj] as const),

@@ -98,7 +98,7 @@ async function readPoints(
 }
 
 function queriesOf(
-  { env, source, template, services }: QueryBatch,
+  { env, tags, source, template, services }: QueryBatch,
   key: string | undefined,
 ): { name: string; query: string; service: string | undefined }[] {
   const keys = key === undefined ? [] : [key];
@@ -106,7 +106,7 @@ function queriesOf(
     return services.map(({ service: { name } }, i) => {
       if (template === undefined)
         throw new TypeError(`service "${name}" does not carry its source "${source}"`);
-      const scope = { env, services: [name], by: keys };
+      const scope = { env, tags, services: [name], by: keys };
       return { name: `v${i}`, query: templateCountTexts(templateOf(template), scope).total, service: name };
     });
   }
@@ -117,7 +117,7 @@ function queriesOf(
   }
   return [...byOperation].map(([operation, names], i) => ({
     name: `v${i}`,
-    query: traceCountTexts(operation, { env, services: names, by: ['service', ...keys] }).total,
+    query: traceCountTexts(operation, { env, tags, services: names, by: ['service', ...keys] }).total,
     service: undefined,
   }));
 }

@@ -14,6 +14,7 @@ export function datadogPages(
   const endpoint = resource === undefined || resource === '*' ? [] : [`resource_name:"${resource}"`];
   const terms = [
     `env:${service.env}`,
+    ...(service.tags ?? []).map(({ key, value }) => `${key}:"${value}"`),
     `service:${service.name}`,
     `operation_name:${service.operation}`,
     ...canary.terms.map(({ key, value }) => `${key}:"${value}"`),

@@ -18,7 +18,8 @@ export function planQueries(
   const isTrace = batch.source === 'trace';
   [...questions(batch)].forEach(([operation, services], number) => {
     const fills = isTrace ? { service: true, env: true } : fillsOf(batch);
-    const own = { env: batch.env, services: services.map(({ service }) => service.name), fills };
+    const { env, tags } = batch;
+    const own = { env, tags, services: services.map(({ service }) => service.name), fills };
     const scopes = scopesOf(own, canary, stable, unfilled);
     for (const side of sides) {
       const question = { plan, number, side, scope: scopes[side], services, unfilled, statuses: true };
@@ -27,9 +28,9 @@ export function planQueries(
     }
     // Only where stable has a selector of its own can anything be neither. A selector that names another service or
     // env looks at traffic that this scope does not hold.
-    const apart = sides.some((side) => scopes[side].override !== undefined || scopes[side].env !== batch.env);
+    const apart = sides.some((side) => scopes[side].override !== undefined || scopes[side].env !== env);
     if (stable === undefined || apart) return;
-    const scope = { env: batch.env, services: own.services, override: undefined, condition: undefined };
+    const scope = { env, tags, services: own.services, override: undefined, condition: undefined };
     const question = { plan, number, side: 'stable', scope, services, unfilled, statuses: false } as const;
     plan.allTraffic.push(isTrace ? allInTrace(question, operation) : allInTemplate(question, batch));
   });
@@ -41,7 +42,8 @@ export function planTraffic(batch: QueryBatch): QueryPlan {
   const plan: Plan = { queries: [], sets: [], allTraffic: [], known: new Map() };
   [...questions(batch)].forEach(([operation, services], number) => {
     const names = services.map(({ service }) => service.name);
-    const scope = { env: batch.env, services: names, override: undefined, condition: undefined };
+    const { env, tags } = batch;
+    const scope = { env, tags, services: names, override: undefined, condition: undefined };
     const question = {
       plan,
       number,

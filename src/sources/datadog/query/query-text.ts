@@ -1,3 +1,4 @@
+import type { ScopeTag } from '../../../domain/registry/model.ts';
 import { type QueryTemplate, restOf, type SourceTemplate, type TemplateTerm } from './source-template.ts';
 import { isSafeTagValue } from './tag-normalization.ts';
 
@@ -10,6 +11,8 @@ import { isSafeTagValue } from './tag-normalization.ts';
 /** Which points of a metric are meant. */
 export interface TagScope {
   readonly env: string;
+  /** Further conditions on all of it, whichever side. */
+  readonly tags?: readonly ScopeTag[] | undefined;
   /** Values of the service tag, at least one. */
   readonly services: readonly string[];
   /** A condition in boolean form, from filterText or restText; absent: all traffic of the services. */
@@ -131,13 +134,20 @@ function traceConditions(scope: TagScope): string[] {
     `env:${safeValue(scope.env, scope.unfilled)}`,
     oneOf('service', scope.services, scope.unfilled),
   ];
+  conditions.push(...tagConditions(scope));
   if (scope.condition !== undefined) conditions.push(scope.condition);
   if (scope.resources !== undefined) conditions.push(oneOf('resource_name', scope.resources, scope.unfilled));
   return conditions;
 }
 
+function tagConditions({ tags = [] }: TagScope): string[] {
+  return tags.map(({ key, value }) => `${safeKey(key)}:${safeValue(value)}`);
+}
+
 function templateCondition(term: TemplateTerm, service: string, scope: TagScope): string[] {
-  if (term.kind === 'selector') return scope.condition === undefined ? [] : [scope.condition];
+  // Both queries of a source have the selector exactly once, so the tags are in both of them.
+  if (term.kind === 'selector')
+    return [...tagConditions(scope), ...(scope.condition === undefined ? [] : [scope.condition])];
   const fill = (value: string) =>
     safePattern(value.replaceAll('{service}', service).replaceAll('{env}', scope.env), scope.unfilled);
   const key = safeKey(term.key);

@@ -1,3 +1,4 @@
+import type { ScopeTag } from '../../../domain/registry/model.ts';
 import type { Selector } from '../../../domain/registry/selector.ts';
 import { safeKey, safeValue } from './query-text.ts';
 
@@ -7,6 +8,7 @@ export const sides: readonly Side[] = ['canary', 'stable'];
 /** The traffic that the registry means by some services, before canary and stable are told apart. */
 export interface OwnScope {
   readonly env: string;
+  readonly tags: readonly ScopeTag[] | undefined;
   readonly services: readonly string[];
   /** Whether the queries name the service (and env) themselves, so that a selector's term replaces the name. */
   readonly fills: { readonly service: boolean; readonly env: boolean };
@@ -15,6 +17,8 @@ export interface OwnScope {
 /** One side's traffic as a query names it. */
 export interface SideScope {
   readonly env: string;
+  /** The same on both sides. */
+  readonly tags: readonly ScopeTag[] | undefined;
   readonly services: readonly string[];
   /** The one service value that the selector asks for instead of the services' own names. */
   readonly override: string | undefined;
@@ -56,6 +60,7 @@ function selected(own: OwnScope, selector: Selector): SideScope {
   );
   return {
     env: env ?? own.env,
+    tags: own.tags,
     services: service === undefined ? own.services : [service],
     override: service,
     condition: terms.length === 0 ? undefined : filterText({ terms }),
@@ -75,6 +80,7 @@ function rest(own: OwnScope, canary: Selector): SideScope {
   );
   return {
     env: own.env,
+    tags: own.tags,
     services: own.services,
     override: undefined,
     condition: elsewhere ? undefined : restText(telling.length === 0 ? canary : { terms: telling }),

@@ -2,7 +2,7 @@ import type { SloFacts } from '../../../domain/ports/backend-facts.ts';
 import type { Cuj, Endpoint, Registry, Service } from '../../../domain/registry/model.ts';
 import type { Source } from '../../../domain/registry/source-dialect.ts';
 import type { SliName } from '../../../domain/sli/table.ts';
-import { templateCountTexts, traceCountTexts, traceLatencyTexts } from './query-text.ts';
+import { type TagScope, templateCountTexts, traceCountTexts, traceLatencyTexts } from './query-text.ts';
 import { templateOf } from './source-template.ts';
 
 /**
@@ -21,8 +21,8 @@ export interface SloEvents {
 }
 
 /** The name by which an SLO of ours is found in Datadog. */
-export function sloName(cuj: Pick<Cuj, 'name'>, sli: SliName): string {
-  return `[cuj-gate] ${cuj.name} ${sli}`;
+export function sloName({ name, environment }: Pick<Cuj, 'name' | 'environment'>, sli: SliName): string {
+  return `[cuj-gate] ${name} ${sli}${environment === undefined ? '' : ` (${environment})`}`;
 }
 
 /** The SLO in Datadog that a CUJ's SLI has: the one of its id, else the one with our own name. */
@@ -57,6 +57,7 @@ export function sloEvents(registry: Registry, cuj: Cuj, sli: SliName): SloEvents
     const service = registry.services.get(name) as Service;
     const scope = {
       env: service.env,
+      tags: service.tags,
       services: [name],
       resources: resources.includes('*') ? undefined : resources,
     };
@@ -88,7 +89,7 @@ function textsOf(
   service: Service,
   template: Source | undefined,
   latencyMs: number | undefined,
-  scope: { env: string; services: string[]; resources: readonly string[] | undefined },
+  scope: TagScope,
 ): { total: string; part: string } {
   if (service.source !== 'trace') {
     if (template === undefined) throw new TypeError(`source "${service.source}" is not in the registry`);
