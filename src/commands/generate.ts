@@ -47,7 +47,7 @@ const generators: Readonly<Record<string, Generator>> = {
   'gate-terraform': (registry, { notify, publicUrl, docsUrl }) =>
     gateTerraform(registry, { notify, publicUrl, docsUrl }),
   openslo,
-  'grafana-dashboard': (_, { publicUrl }) => grafanaDashboard({ publicUrl }),
+  'grafana-dashboard': ({ environment }, { publicUrl }) => grafanaDashboard({ environment, publicUrl }),
   'prometheus-rules': (registry, { publicUrl, docsUrl }) => prometheusRules(registry, { publicUrl, docsUrl }),
 };
 const names = Object.keys(generators);
@@ -110,7 +110,7 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
     complain(`--layout ${given.layout} requires --out DIR, ${folder}.`);
     return exitCodes.misuse;
   }
-  const loaded = await loadOffline(path, io, 'generate');
+  const loaded = await loadOffline(path, io, 'generate', given);
   if (loaded === undefined) return exitCodes.misuse;
   if (!loaded.ok) {
     for (const problem of loaded.problems)

@@ -1,5 +1,6 @@
 import { headerName } from '../domain/metrics/evaluation-request.ts';
 import { cujCalled, type Registry } from '../domain/registry/model.ts';
+import { environmentParam } from '../domain/registry/selector.ts';
 import { checkArgs } from './arg-checks.ts';
 import type { Report } from './finding.ts';
 import { asksTheGate, gatePath } from './metric-checks.ts';
@@ -53,10 +54,16 @@ function checkParams(
   const web = metric.at('provider', 'web');
   const url = web.at('url');
   const query = (url.text ?? '').split('?')[1] ?? '';
+  const wanted = wantedParams(metric, registry);
   const inQuery = query.split('&').flatMap((piece) => {
     const [name = '', value = ''] = piece.split('=');
-    return /^(service|window|since|at|explain|pretty|)$/.test(name) ? [] : [{ name, value, place: url }];
+    const isOwn = name === environmentParam && wanted?.includes(name) !== true;
+    return isOwn || /^(service|window|since|at|explain|pretty|)$/.test(name)
+      ? []
+      : [{ name, value, place: url }];
   });
+  if (registry !== undefined && wanted?.includes(environmentParam) !== true)
+    checkEnvironment(metric, registry, report);
   if (query.split('&').some((piece) => /^at(=|$)/.test(piece))) {
     report(
       'error',
@@ -79,7 +86,6 @@ function checkParams(
           },
         ];
   });
-  const wanted = wantedParams(metric, registry);
   const given = [...inQuery, ...inHeaders];
   const params = given.filter(({ name }) => wanted?.includes(name) ?? !/^(stable|baseline)/.test(name));
   const metricName = metric.at('name').text ?? '';
@@ -142,6 +148,39 @@ function checkParams(
       if (origin !== undefined && isOfVersion) checkVersion(pods, rollout, origin, report);
     }
   }
+}
+
+/** Whether the metric asks about the environment that the files are for: another one may have a laxer objective. */
+function checkEnvironment(metric: Place, { environment }: Registry, report: Report): void {
+  const url = metric.at('provider', 'web', 'url');
+  const name = metric.at('name').text ?? '';
+  const given = /[?&]environment=([^&]*)/.exec(url.text ?? '')?.[1];
+  if (given === environment || given?.includes('{{') === true) return;
+  if (given === undefined) {
+    report(
+      'warning',
+      'environment-not-named',
+      url,
+      `Metric "${name}" does not name the environment.`,
+      'The gate refuses the request, unless CUJ_GATE_ENVIRONMENT says which one it answers for.',
+      `Add environment=${environment} to the query of the URL.`,
+    );
+    return;
+  }
+  report(
+    'error',
+    'other-environment',
+    url,
+    environment === undefined
+      ? `Metric "${name}" asks about the environment "${given}", and the registry has no environments.`
+      : `Metric "${name}" asks about the environment "${given}", and these files are for "${environment}".`,
+    environment === undefined
+      ? 'The gate refuses the request, which is an error to Argo; enough errors abort the rollout.'
+      : 'The release is judged by the traffic and the objectives of another environment.',
+    environment === undefined
+      ? 'Remove environment from the URL.'
+      : `Write environment=${environment}, or give --environment ${given} where the files are for that one.`,
+  );
 }
 
 function fixedVersion(value: string, place: Place, report: Report): void {

@@ -13,6 +13,7 @@ import type { RolloutOptions } from '../../generate/argo/rollout.ts';
 import type { SizedSteps } from '../../generate/argo/sized-steps.ts';
 import { GenerateError } from '../../generate/output/generated-file.ts';
 import { type Layout, layouts } from '../../generate/output/layout.ts';
+import { environmentOption } from './environment-option.ts';
 import { daysOption } from './measure-traffic.ts';
 import { type GivenTraffic, requestsPerMinuteOption } from './traffic-options.ts';
 
@@ -48,6 +49,7 @@ export interface GenerateFlags {
   readonly requestsPerMinute?: GivenTraffic;
   readonly measureTraffic?: true;
   readonly days: number;
+  readonly environment?: string;
   readonly registryDigest?: true;
   readonly analysis: 'cujs' | 'service';
   readonly notify: readonly string[];
@@ -64,6 +66,7 @@ export function addGenerateOptions(command: Command): Command {
   add(
     'Input and output:',
     new Option('--registry <path>', 'the registry: a file or a folder (default: $CUJ_GATE_REGISTRY)'),
+    environmentOption(),
     new Option('--out <dir>', 'write files to this folder (default: print them)'),
     new Option(
       '--layout <layout>',

@@ -261,14 +261,17 @@ export const gateAlerts: readonly GateAlert[] = [
 
 /** A CUJ without data of its canary in nearly all measurements of an hour cannot stop a release. */
 export function canaryNeverSeen(cuj: Cuj): GateAlert {
-  const cujLabel = `cuj="${cuj.name}"`;
+  const { environment } = cuj;
+  const cujLabel = `${environment === undefined ? '' : `environment="${environment}",`}cuj="${cuj.name}"`;
+  const cujTag = `${environment === undefined ? '' : `environment:${environment} AND `}cuj:${cuj.name}`;
+  const inEnvironment = environment === undefined ? '' : ` in ${environment}`;
   const unseen = `cuj_gate_verdicts_total{${cujLabel},reason=~"no_data|canary_indistinguishable|status_missing"}`;
   const all = `cuj_gate_verdicts_total{${cujLabel}}`;
   const verdicts = 'cuj_gate.verdicts.count';
   return {
     alert: 'CujGateCanaryNeverSeen',
     severity: 'ticket',
-    summary: `CUJ ${cuj.name} has no data of the canary.`,
+    summary: `CUJ ${cuj.name} has no data of the canary${inEnvironment}.`,
     description: `${oneLine(titleOf(cuj))}: nearly every verdict of the last hour says that the canary has no traffic, is indistinguishable from stable, or has no status codes. This CUJ cannot stop a bad release.`,
     fix: 'Most likely the version that the Rollout passes is not the one that Datadog stores (DD_VERSION). Run cuj-gate doctor.',
     prometheus: {
@@ -277,7 +280,7 @@ export function canaryNeverSeen(cuj: Cuj): GateAlert {
     },
     datadog: {
       // More than 90%, and if there is no other verdict, more than 20 of them.
-      query: `sum(last_1h):sum:${verdicts}{cuj:${cuj.name} AND reason IN (no_data,canary_indistinguishable,status_missing)}.as_count() - 0.9 * sum:${verdicts}{cuj:${cuj.name}}.as_count() > 2`,
+      query: `sum(last_1h):sum:${verdicts}{${cujTag} AND reason IN (no_data,canary_indistinguishable,status_missing)}.as_count() - 0.9 * sum:${verdicts}{${cujTag}}.as_count() > 2`,
     },
   };
 }

@@ -125,12 +125,16 @@ function template(
   subject: Subject,
   options: AnalysisOptions,
 ): YamlDocument {
-  const { labels, annotations } = searchable({ ...subject.facts, use });
+  const { labels, annotations } = searchable({
+    ...subject.facts,
+    ...(question.environment === undefined ? {} : { environment: question.environment }),
+    use,
+  });
   const all = {
     ...beforeRollouts,
     ...annotations,
     ...subject.annotations,
-    ...pageAnnotations(options.publicUrl, [question.cuj]),
+    ...pageAnnotations(options.publicUrl, question.environment, [question.cuj]),
   };
   const args = [
     ...question.args.map(({ arg }) => ({ name: arg })),
@@ -163,7 +167,8 @@ function template(
 }
 
 function metric(question: Question, use: TemplateUse, subject: Subject, options: AnalysisOptions) {
-  const url = `${options.gateUrl}${question.path}${question.serviceArg ? '?service={{args.service}}' : ''}`;
+  const more = question.path.includes('?') ? '&' : '?';
+  const url = `${options.gateUrl}${question.path}${question.serviceArg ? `${more}service={{args.service}}` : ''}`;
   const headers = [
     { key: 'Accept', value: 'application/json' },
     // Without a canary's header, only this one tells the gate that a proxy which rewrites Accept must not get a page.
@@ -299,6 +304,9 @@ function notesOf(
       at: at('provider', 'web', 'url'),
       lines: [
         'May be changed (--gate-url): the URL at which the controller reaches the gate.',
+        ...(question.environment === undefined
+          ? []
+          : ['Keep environment: it says by which objectives, and by whose traffic, the release is judged.']),
         ...(question.serviceArg
           ? ['The CUJ spans services; the Rollout names the service that it releases.']
           : []),

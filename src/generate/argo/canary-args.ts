@@ -1,6 +1,7 @@
 import { headerName } from '../../domain/metrics/evaluation-request.ts';
 import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import { GenerateError } from '../output/generated-file.ts';
+import { queryOf } from '../output/page-links.ts';
 import { serviceObjectName } from './kubernetes-metadata.ts';
 
 /** Where a Rollout has the value of a parameter of the canary. */
@@ -36,6 +37,8 @@ export interface Question {
   /** The metric's name and the template's without its kind: `cuj-login`. */
   readonly name: string;
   readonly path: string;
+  /** The environment of the registry, which the path names; undefined where it has none. */
+  readonly environment: string | undefined;
   /** The CUJ that it asks about; undefined: all of a service. */
   readonly cuj: string | undefined;
   readonly args: readonly CanaryArg[];
@@ -117,7 +120,8 @@ function canaryArg(param: string, source: ValueSource): CanaryArg {
  * are unique.
  */
 export function cujQuestions(registry: Registry, cuj: Cuj, options: CanaryArgOptions): readonly Question[] {
-  const path = `/cujs/${cuj.name}/status`;
+  const { environment } = registry;
+  const path = `/cujs/${cuj.name}/status${queryOf(environment)}`;
   const each = cuj.services.map((name) => ({
     service: name,
     args: argsOf(registry.services.get(name) as Service, options),
@@ -127,11 +131,13 @@ export function cujQuestions(registry: Registry, cuj: Cuj, options: CanaryArgOpt
   if (shapes.size === 1 && first !== undefined) {
     const serviceArg = cuj.services.length > 1;
     const services = cuj.services;
-    return [{ name: `cuj-${cuj.name}`, path, cuj: cuj.name, args: first.args, services, serviceArg }];
+    const name = `cuj-${cuj.name}`;
+    return [{ name, path, environment, cuj: cuj.name, args: first.args, services, serviceArg }];
   }
   return each.map(({ service, args }) => ({
     name: `cuj-${cuj.name}.${serviceObjectName(service)}`,
-    path: `${path}?service=${service}`,
+    path: `${path}${environment === undefined ? '?' : '&'}service=${service}`,
+    environment,
     cuj: cuj.name,
     args,
     services: [service],
@@ -151,7 +157,8 @@ export function serviceQuestion(
   if (!enforced) return undefined;
   return {
     name: `service-${serviceObjectName(service.name)}`,
-    path: `/services/${service.name}/status`,
+    path: `/services/${service.name}/status${queryOf(registry.environment)}`,
+    environment: registry.environment,
     cuj: undefined,
     args: argsOf(service, options),
     services: [service.name],

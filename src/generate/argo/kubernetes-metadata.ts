@@ -48,11 +48,15 @@ export function searchable(facts: Readonly<Record<string, string | undefined>>):
  */
 export function pageAnnotations(
   publicUrl: string | undefined,
+  environment: string | undefined,
   cujs: readonly (string | undefined)[],
 ): Record<string, string> {
   if (publicUrl === undefined) return {};
   const [cuj] = cujs;
-  const page = cuj === undefined || cujs.length > 1 ? startPage(publicUrl) : cujPage(publicUrl, cuj);
+  const page =
+    cuj === undefined || cujs.length > 1
+      ? startPage(publicUrl, environment)
+      : cujPage(publicUrl, { name: cuj, environment });
   return { [linkAnnotation]: page };
 }
 

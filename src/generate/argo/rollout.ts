@@ -93,7 +93,7 @@ function rolloutText(registry: Registry, service: Service, options: RolloutOptio
     source !== undefined && source.kind === 'label' && onRolloutItself(source)
       ? { [source.key]: sampleVersion }
       : {};
-  const annotations = pageAnnotations(options.publicUrl, []);
+  const annotations = pageAnnotations(options.publicUrl, registry.environment, []);
   const value = {
     apiVersion: 'argoproj.io/v1alpha1',
     kind: 'Rollout',
@@ -142,6 +142,7 @@ function analysisOf(
   ];
   const annotations = pageAnnotations(
     options.publicUrl,
+    used[0]?.environment,
     used.map(({ cuj }) => cuj),
   );
   return {

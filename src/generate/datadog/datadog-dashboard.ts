@@ -20,10 +20,12 @@ export function datadogDashboard(registry: Registry, publicUrl: string | undefin
   const cujs = sortedBy(registry.cujs.values(), ({ tier, name }) => `${tier} ${name}`);
   const description = [
     'Generated from the CUJ registry by `cuj-gate generate terraform`: change the registry, not this dashboard.',
-    ...(publicUrl === undefined ? [] : [`Rollouts in progress: ${startPage(publicUrl)}`]),
+    ...(publicUrl === undefined
+      ? []
+      : [`Rollouts in progress: ${startPage(publicUrl, registry.environment)}`]),
   ];
   return {
-    title: '[cuj-gate] Critical User Journeys',
+    title: `[cuj-gate] Critical User Journeys${registry.environment === undefined ? '' : ` (${registry.environment})`}`,
     description: description.join(' '),
     layout_type: 'ordered',
     reflow_type: 'auto',
@@ -58,7 +60,7 @@ function note(cuj: Cuj, publicUrl: string | undefined): Record<string, unknown> 
     ...(cuj.description === undefined ? [] : [oneLine(cuj.description)]),
     `Owner: ${oneLine(cuj.owner)}`,
     ...(cuj.runbook === undefined ? [] : [`[Runbook](${cuj.runbook})`]),
-    ...(publicUrl === undefined ? [] : [`[Error budget and releases](${cujPage(publicUrl, cuj.name)})`]),
+    ...(publicUrl === undefined ? [] : [`[Error budget and releases](${cujPage(publicUrl, cuj)})`]),
     `Services: ${cuj.services.join(', ')}`,
     ...(cuj.mode === 'observe' ? ['Report-only: it never fails a rollout.'] : []),
   ];

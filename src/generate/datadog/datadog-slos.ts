@@ -54,14 +54,28 @@ export function goodMeans({ cuj, sli }: Pick<CujSlo, 'cuj' | 'sli'>): string {
 
 /** Tags in Datadog's format, for searching and grouping. */
 export function datadogTags(registry: Registry, cuj: Cuj): string[] {
-  const envs = new Set(cuj.services.map((name) => (registry.services.get(name) as Service).env));
+  const services = cuj.services.map((name) => registry.services.get(name) as Service);
+  const envs = new Set(services.map(({ env }) => env));
+  // Keys of our own go before: a scope tag may be called owner.
+  const ours = ['cuj', 'cuj-environment', 'managed-by', 'owner', 'tier'];
+  const scope = new Set(
+    services
+      .flatMap(({ tags = [] }) => tags.filter(({ key }) => !ours.includes(key)))
+      .map(({ key, value }) => `${key}:${value}`),
+  );
   const pairs: [string, string][] = [
     ['cuj', cuj.name],
+    ...(cuj.environment === undefined
+      ? []
+      : [['cuj-environment', cuj.environment] satisfies [string, string]]),
     ...[...envs].sort().map((env): [string, string] => ['env', env]),
     ['managed-by', 'cuj-gate'],
     ['owner', normalizeTagValue(cuj.owner)],
     ...[...cuj.services].sort().map((service): [string, string] => ['service', service]),
     ['tier', String(cuj.tier)],
   ];
-  return pairs.filter(([, value]) => isSafeTagValue(value)).map(([key, value]) => `${key}:${value}`);
+  return [
+    ...pairs.filter(([, value]) => isSafeTagValue(value)).map(([key, value]) => `${key}:${value}`),
+    ...[...scope].sort(),
+  ];
 }

@@ -36,6 +36,7 @@ function monitorsOf(alert: GateAlert, resource: string, options: GateMonitorOpti
     tags: [
       `alert:${alert.alert.toLowerCase()}`,
       ...(cuj === undefined ? [] : [`cuj:${cuj.name}`]),
+      ...(cuj?.environment === undefined ? [] : [`cuj-environment:${cuj.environment}`]),
       'managed-by:cuj-gate',
       `severity:${severity}`,
     ],
@@ -116,7 +117,7 @@ function messageOf(
       ...(cuj === undefined ? [] : [`Owner: ${oneLine(cuj.owner)}`]),
       ...(cuj === undefined || publicUrl === undefined
         ? []
-        : [`Its releases: ${cujPage(publicUrl, cuj.name)}`]),
+        : [`Its releases: ${cujPage(publicUrl, cuj)}`]),
       ...(handles.length === 0 ? [] : ['', handles.join(' ')]),
     ].join('\n'),
   );

@@ -1,6 +1,7 @@
 import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, ErrorBudgetAction, Registry } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
+import { sloName } from '../../sources/datadog/query/slo-queries.ts';
 import { cujPage } from '../output/page-links.ts';
 import { type CujSlo, datadogTags, goodMeans, titleOf } from './datadog-slos.ts';
 import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
@@ -59,7 +60,7 @@ export function sloMonitors(
   const monitors: Record<string, Record<string, unknown>> = {};
   for (const { name, rate, long, short, urgency } of burnRatesOf(slo.objective)) {
     monitors[`${resource}_${name}`] = {
-      name: `[cuj-gate] ${cuj.name} ${sli} burns its error budget ${rate}x (${long}/${short})`,
+      name: `${sloName(cuj, sli)} burns its error budget ${rate}x (${long}/${short})`,
       ...common,
       priority: urgency === 'page' ? String(cuj.tier) : String(cuj.tier + 2),
       query: `burn_rate(${id}).over("${cuj.sloWindow}").long_window("${long}").short_window("${short}") > ${rate}`,
@@ -72,7 +73,7 @@ export function sloMonitors(
   }
   for (const { consumed, action } of budgetAlerts(cuj)) {
     monitors[`${resource}_budget_${String(consumed).replace('.', '_')}`] = {
-      name: `[cuj-gate] ${cuj.name} ${sli} has used ${consumed}% of its error budget`,
+      name: `${sloName(cuj, sli)} has used ${consumed}% of its error budget`,
       ...common,
       priority: String(cuj.tier + 1),
       query: `error_budget(${id}).over("${cuj.sloWindow}") > ${consumed}`,
@@ -99,7 +100,8 @@ function budgetAlerts(cuj: Cuj): { readonly consumed: number; readonly action?: 
 }
 
 function subject({ cuj, sli, objective }: CujSlo): string {
-  return `${oneLine(titleOf(cuj))} (${cuj.name}, ${sli}, objective ${objective.percent}%)`;
+  const of = cuj.environment === undefined ? '' : `${cuj.environment}, `;
+  return `${oneLine(titleOf(cuj))} (${cuj.name}, ${of}${sli}, objective ${objective.percent}%)`;
 }
 
 function days(cuj: Cuj, rate: number): string {
@@ -118,7 +120,7 @@ function message(slo: CujSlo, { notify, publicUrl }: MessageOptions, lines: read
       '',
       `Owner: ${oneLine(cuj.owner)}`,
       ...(cuj.runbook === undefined ? [] : [`Runbook: ${cuj.runbook}`]),
-      ...(publicUrl === undefined ? [] : [`Error budget and releases: ${cujPage(publicUrl, cuj.name)}`]),
+      ...(publicUrl === undefined ? [] : [`Error budget and releases: ${cujPage(publicUrl, cuj)}`]),
       ...(handles.length === 0 ? [] : ['', handles.join(' ')]),
     ].join('\n'),
   );

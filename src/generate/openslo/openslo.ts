@@ -141,7 +141,14 @@ function policyName(owner: string, { name }: BurnRate): string {
 }
 
 function labels(cuj: Cuj): Record<string, string> {
-  const all = { cuj: cuj.name, owner: cuj.owner, tier: String(cuj.tier), mode: cuj.mode };
+  const { environment } = cuj;
+  const all = {
+    cuj: cuj.name,
+    ...(environment === undefined ? {} : { environment }),
+    owner: cuj.owner,
+    tier: String(cuj.tier),
+    mode: cuj.mode,
+  };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => isLabelValue(value)));
 }
 

@@ -23,7 +23,8 @@ export interface Panel {
   readonly byCuj?: true;
 }
 
-const chosen = 'cuj=~"$cuj",service=~"$service"';
+/** The labels of what a person chose to see. */
+export const chosen = 'cuj=~"$cuj",service=~"$service"';
 const sliLegend = '{{cuj}} {{sli}}';
 const bars = { drawStyle: 'bars', stacking: { mode: 'normal' }, fillOpacity: 80, lineWidth: 0 };
 

@@ -70,10 +70,17 @@ function cujGroup(cuj: Cuj, docsUrl: string, publicUrl: string | undefined): Gro
   const words = { ...alert, description: text(alert.description) };
   const annotations = {
     runbook_url: cuj.runbook === undefined ? runbookUrl(docsUrl, alert.alert) : text(cuj.runbook),
-    ...(publicUrl === undefined ? {} : { page_url: cujPage(publicUrl, cuj.name) }),
+    ...(publicUrl === undefined ? {} : { page_url: cujPage(publicUrl, cuj) }),
   };
-  const labels = { cuj: cuj.name, owner: text(cuj.owner), tier: String(cuj.tier) };
-  return { name: `cuj-gate-cuj-${cuj.name}`, rules: [rule(words, annotations, labels)] };
+  const { environment } = cuj;
+  const labels = {
+    cuj: cuj.name,
+    ...(environment === undefined ? {} : { environment }),
+    owner: text(cuj.owner),
+    tier: String(cuj.tier),
+  };
+  const of = environment === undefined ? '' : `-in-${environment}`;
+  return { name: `cuj-gate-cuj-${cuj.name}${of}`, rules: [rule(words, annotations, labels)] };
 }
 
 function rule(
