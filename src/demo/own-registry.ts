@@ -268,10 +268,12 @@ class EndpointTraffic {
     };
     const { env, name } = service;
     const { operation, hasStatus, missingTags } = asDatadogHasIt(service);
+    const scopeTags = (service.tags ?? []).map(({ key, value }) => [key, value] as const);
     const sideTags = (side: 'canary' | 'stable') =>
-      Object.fromEntries(
-        Object.entries(tagsOf(side, service, traffic.params)).filter(([key]) => !missingTags.has(key)),
-      );
+      Object.fromEntries([
+        ...scopeTags,
+        ...Object.entries(tagsOf(side, service, traffic.params)).filter(([key]) => !missingTags.has(key)),
+      ]);
     const tags = { canary: sideTags('canary'), stable: sideTags('stable') };
     const streams = new Map<string, RequestStream>();
     this.#stream = (side, statusCode) => {

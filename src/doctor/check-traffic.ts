@@ -26,6 +26,8 @@ function noTraffic(facts: BackendFacts, service: Service, found: ServiceFacts): 
     fix,
   });
   const { operation, env, name } = service;
+  const wrongTag = scopeTagWithoutHits(facts, service);
+  if (wrongTag !== undefined) return error('scope-tag-without-hits', wrongTag.message, wrongTag.fix);
   if (operation === undefined) {
     return error(
       'no-traffic',
@@ -70,6 +72,30 @@ function noTraffic(facts: BackendFacts, service: Service, found: ServiceFacts): 
       ? 'Check the name of the service: it is the service tag, as Datadog stores it.'
       : `Check the name: it is the service tag. With hits under this operation: ${listed(services)}.`,
   );
+}
+
+/** A tag of the environment that the metric has not, or not with this value. */
+function scopeTagWithoutHits(
+  facts: BackendFacts,
+  { operation, source, tags = [] }: Service,
+): { readonly message: string; readonly fix: string } | undefined {
+  // What metric a source counts is for check-source.ts to know.
+  const known = operation === undefined ? undefined : facts.tags.get(`trace.${operation}.hits`);
+  if (known === undefined || source !== 'trace') return undefined;
+  for (const { key, value } of tags) {
+    const values = known.get(key);
+    if (values?.has(value)) continue;
+    return values === undefined
+      ? {
+          message: `trace.${operation}.hits has no tag ${key}, and tags says ${key}:${value}`,
+          fix: `Make ${key} an additional primary tag in Datadog (APM, settings), so that trace metrics have it, or remove it from tags.`,
+        }
+      : {
+          message: `trace.${operation}.hits has no ${key}:${value}; it has ${listed([...values].map((one) => `${key}:${one}`))}`,
+          fix: `Write ${key} in tags as Datadog stores it.`,
+        };
+  }
+  return undefined;
 }
 
 function codes(service: Service, found: ServiceFacts): DoctorFinding[] {

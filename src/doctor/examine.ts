@@ -47,7 +47,7 @@ function simulated(registry: Registry): DoctorFinding {
     const noTags = likelyMistakesIn(service).flatMap(({ actual }) =>
       actual.kind === 'no-tag' ? [actual.key] : [],
     );
-    return [...service.canary.terms, ...(service.stable?.terms ?? [])]
+    return [...service.canary.terms, ...(service.stable?.terms ?? []), ...(service.tags ?? [])]
       .map(({ key }) => key)
       .filter((key) => !noTags.includes(key));
   });

@@ -128,10 +128,10 @@ export async function surveyDatadog(ports: {
 function wardsOf(registry: Registry): ServiceGroup[] {
   const serviceGroups = new Map<string, ServiceGroup & { readonly services: Service[] }>();
   for (const service of registry.services.values()) {
-    const { env, source, operation } = service;
-    const key = JSON.stringify([env, source, operation ?? service.name]);
+    const { env, tags, source, operation } = service;
+    const key = JSON.stringify([env, tags, source, operation ?? service.name]);
     const known = serviceGroups.get(key);
-    if (known === undefined) serviceGroups.set(key, { env, source, operation, services: [service] });
+    if (known === undefined) serviceGroups.set(key, { env, tags, source, operation, services: [service] });
     else known.services.push(service);
   }
   return [...serviceGroups.values()];

@@ -1,7 +1,7 @@
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
 import type { OperationFacts, ServiceFacts } from '../../../domain/ports/backend-facts.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
-import type { Registry, Service } from '../../../domain/registry/model.ts';
+import type { Registry, ScopeTag, Service } from '../../../domain/registry/model.ts';
 import { templateCountTexts, traceCountTexts, traceLatencyTexts } from '../query/query-text.ts';
 import { templateOf } from '../query/source-template.ts';
 import { type GroupTotal, groupTotals, sharesBy } from './metadata-api.ts';
@@ -12,6 +12,7 @@ export const meshMetric = 'istio.mesh.request.count';
 /** A group of services that one call can ask for together. */
 export interface ServiceGroup {
   readonly env: string;
+  readonly tags: readonly ScopeTag[] | undefined;
   readonly source: string;
   /** Set for trace metrics. */
   readonly operation: string | undefined;
@@ -41,13 +42,13 @@ export async function askServiceGroup(
 async function askTrace(
   api: JsonApi,
   registry: Registry,
-  { env, operation, services }: ServiceGroup & { readonly operation: string },
+  { env, tags, operation, services }: ServiceGroup & { readonly operation: string },
   mesh: boolean,
   fromMs: number,
   toMs: number,
 ): Promise<Map<string, ServiceFacts>> {
   const names = services.map(({ name }) => name);
-  const scope = { env, services: names };
+  const scope = { env, tags, services: names };
   const count = (...by: string[]) => traceCountTexts(operation, { ...scope, by: ['service', ...by] });
   const keys = [...new Set(services.flatMap(selectorKeys))];
   const timed = thresholdOf(registry, names);
@@ -121,7 +122,7 @@ async function askTemplate(
   if (source === undefined) return new Map();
   const template = templateOf(source);
   const texts = (by: string[]) =>
-    templateCountTexts(template, { env: service.env, services: [service.name], by });
+    templateCountTexts(template, { env: service.env, tags: service.tags, services: [service.name], by });
   const keys = selectorKeys(service);
   const queries: SentQuery[] = [
     { name: 'total', query: texts([]).total },
