@@ -121,7 +121,9 @@ export async function validate(
     // Without a good registry there is nothing to compare: its problems are reported.
     if (result.ok) {
       comparison = compare(old, loaded, allow);
-      const unused = allow.filter((text) => !comparison?.notes.some(({ change }) => keysOf(change).includes(text)));
+      const unused = allow.filter(
+        (text) => !comparison?.notes.some(({ change }) => keysOf(change).includes(text)),
+      );
       if (unused.length > 0) {
         complain(`--allow ${unused.join(' ')} matches no change. Remove it, or check the rule and the name.`);
         return exitCodes.misuse;
@@ -170,8 +172,7 @@ function keysOf({ rule, name, environment }: SetChange): readonly [string, ...st
 
 /** Both registries are good. */
 function compare(old: PlacedRegistry, next: PlacedRegistry, allow: readonly string[]): Comparison {
-  const setOf = ({ result }: PlacedRegistry): RegistrySet =>
-    (result as LoadResult & { ok: true }).registries;
+  const setOf = ({ result }: PlacedRegistry): RegistrySet => (result as LoadResult & { ok: true }).registries;
   const placed = compareSets(setOf(old), setOf(next)).map((change): PlacedChange => {
     const { place, rule, message, fix, environment } = change;
     const { locate } = place.in === 'old' ? old : next;

@@ -33,7 +33,9 @@ function questionOf(metric: Place): PlacedQuestion | undefined {
   const params = [
     ...inQuery
       .map(([name]) => name)
-      .filter((name) => name !== environmentParam && !/^(service|window|since|at|explain|pretty)$/.test(name)),
+      .filter(
+        (name) => name !== environmentParam && !/^(service|window|since|at|explain|pretty)$/.test(name),
+      ),
     ...web.at('headers').items.flatMap((header) => {
       const name = /^x-canary-(.+)$/i.exec(header.at('key').text ?? '')?.[1];
       return name === undefined ? [] : [name.toLowerCase().replaceAll('-', '_')];

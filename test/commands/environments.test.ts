@@ -133,4 +133,138 @@ describe('--environment', () => {
     const { stdout: json } = await gate(['validate', '--json']);
     expect(JSON.parse(json)).toMatchObject({ ok: true, environments: ['eu', 'us', 'asia'], cujs: ['buy'] });
   });
+
+  describe('and validate --against', () => {
+    function written(name: string, document: object): string {
+      const file = path.join(folder, name);
+      writeFileSync(file, JSON.stringify(document, null, 2));
+      return file;
+    }
+    const [buy] = registry.cujs;
+    const { us: _, ...others } = registry.environments;
+
+    it('names the environment that a change breaks, where it is overridden, and takes it in --allow', async () => {
+      const observed = (mode: string) => ({
+        ...registry,
+        cujs: [{ ...buy, environments: { us: { mode } } }],
+      });
+      const old = written('old.json', observed('observe'));
+      const next = written('next.json', observed('enforce'));
+      const { code, stdout } = await gate(['validate', next, '--against', old, '--json']);
+      expect(code).toBe(1);
+      const {
+        against: { breaking },
+      } = JSON.parse(stdout);
+      expect(breaking).toMatchObject([
+        {
+          rule: 'mode-enforce',
+          name: 'buy',
+          environment: 'us',
+          path: 'cujs[0].environments.us.mode',
+          fix: 'If you mean it, use --allow mode-enforce:buy@us.',
+        },
+      ]);
+      const allow = (key: string) => gate(['validate', next, '--against', old, '--allow', key]);
+      const allowed = await allow('mode-enforce:buy@us');
+      expect(allowed.code).toBe(0);
+      expect(allowed.stdout).toContain('key:   mode-enforce:buy@us\n');
+      expect((await allow('mode-enforce:buy')).code).toBe(0);
+      expect(await allow('mode-enforce:buy@eu')).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('matches no change'),
+      });
+    });
+
+    it('finds an environment that is gone, where it was defined', async () => {
+      const old = written('old.json', registry);
+      const next = written('next.json', { ...registry, environments: others });
+      const { code, stdout } = await gate(['validate', next, '--against', old]);
+      expect(code).toBe(1);
+      expect(stdout).toMatch(
+        /old\.json:\d+:5: breaks: the environment "us" is gone, .* \(environment-removed\)\n {2}fix: .*--allow environment-removed:us\./,
+      );
+      const allowed = ['validate', next, '--against', old, '--allow', 'environment-removed:us'];
+      expect((await gate(allowed)).code).toBe(0);
+    });
+
+    it('says what templates must send where the registry had no environments', async () => {
+      const old = written('old.json', {
+        apiVersion: 'cuj-gate/v1',
+        services: { shop: { ...registry.services.shop, env: 'production' } },
+        cujs: [{ ...buy, environments: undefined }],
+      });
+      const next = written('next.json', registry);
+      const { code, stdout } = await gate(['validate', next, '--against', old]);
+      expect(code).toBe(1);
+      expect(stdout).toMatch(/next\.json:\d+:3: breaks: .* \(environment-required\)/);
+      expect(stdout).toContain('they send environment=NAME');
+      expect(stdout).toContain('1 change would break rollouts in flight');
+    });
+  });
+
+  it('chooses the registry by which generate --check finds what breaks rollouts in flight', async () => {
+    const strict = {
+      ...registry,
+      cujs: [{ ...registry.cujs[0], name: 'order', aliases: ['buy'] }],
+      services: {
+        shop: {
+          ...registry.services.shop,
+          environments: { us: { canary: 'version:{version},track:{track}' } },
+        },
+      },
+    };
+    const file = path.join(folder, 'strict.json');
+    writeFileSync(file, JSON.stringify(strict));
+    const templates = (environment: string, out: string, ...more: string[]) =>
+      gate([
+        ...['generate', 'analysis-templates', '--environment', environment],
+        ...['--out', path.join(folder, out), ...more],
+      ]);
+    const check = (environment: string, out: string) =>
+      templates(
+        environment,
+        out,
+        ...['--check', '--registry', file],
+        ...(environment === 'us'
+          ? ['--param', 'version=pod-template-hash', '--param', 'track=value:canary']
+          : []),
+      );
+    await templates('eu', 'of-eu');
+    await templates('us', 'of-us');
+    // In eu the question is answered as before, by the alias.
+    const eu = await check('eu', 'of-eu');
+    expect(eu.stdout).toMatch(/note: "buy" is an alias/);
+    expect(eu.stdout).not.toContain('breaks rollouts');
+    const us = await check('us', 'of-us');
+    expect(us.stdout).toMatch(
+      /breaks rollouts in flight: .*needs the parameter "track".*\(parameter-missing\)/,
+    );
+    // Templates of another environment, and templates that name none.
+    expect((await check('eu', 'of-us')).stdout).toMatch(
+      /breaks rollouts in flight: templates name the environment "us", .* \(other-environment\)/,
+    );
+    const before = path.join(folder, 'before.json');
+    writeFileSync(
+      before,
+      JSON.stringify({
+        ...{ apiVersion: registry.apiVersion, cujs: [{ ...registry.cujs[0], environments: undefined }] },
+        services: { shop: { ...registry.services.shop, env: 'production' } },
+      }),
+    );
+    const alone = [
+      'generate',
+      'analysis-templates',
+      '--registry',
+      before,
+      '--out',
+      path.join(folder, 'alone'),
+    ];
+    await gate(alone);
+    expect((await check('eu', 'alone')).stdout).toMatch(
+      /templates name no environment.*\(environment-required\)/,
+    );
+    // And back: the registry has none any more.
+    const back = [...alone.slice(0, -1), path.join(folder, 'of-eu'), '--check'];
+    expect((await gate(back)).stdout).toMatch(/names? the environment "eu", .* \(environment-removed\)/);
+  });
 });

@@ -265,11 +265,11 @@ function changesOfService(old: Registry, next: Registry, before: Service): Regis
     sent: required,
     maybeSent: optional,
   };
-  const known = new Set(
-    objectionsTo(old, { ...question, ...ofEnvironment(old) }).map(({ rule }) => rule),
-  );
+  const known = new Set(objectionsTo(old, { ...question, ...ofEnvironment(old) }).map(({ rule }) => rule));
   // Where nothing was enforced before, there is no template of the service.
-  const objections = objectionsTo(next, { ...question, ...ofEnvironment(next) }).filter(({ rule }) => !known.has(rule));
+  const objections = objectionsTo(next, { ...question, ...ofEnvironment(next) }).filter(
+    ({ rule }) => !known.has(rule),
+  );
   const changes = objections.map((objection): RegistryChange => {
     const { breaks, rule, message, fix } = objection;
     const gone = rule === 'service-removed';
