@@ -4,6 +4,7 @@ import { resolveSet } from '../../src/domain/registry/resolve-set.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
 import { rollouts } from '../../src/generate/argo/rollout.ts';
+import { gateTerraform } from '../../src/generate/datadog/gate-terraform.ts';
 import { terraform } from '../../src/generate/datadog/terraform.ts';
 import { openslo } from '../../src/generate/openslo/openslo.ts';
 import { grafanaDashboard } from '../../src/generate/prometheus/grafana-dashboard.ts';
@@ -133,6 +134,19 @@ it('alerts and dashboards of an environment show its verdicts alone', () => {
   );
   expect(ofVerdicts.length).toBeGreaterThan(6);
   for (const expr of ofVerdicts) expect(expr).toContain('environment="eu"');
+});
+
+it('the monitor of a CUJ that cannot stop a release looks at the verdicts of the environment alone', () => {
+  const files = gateTerraform(registryOf('eu'), { notify: [], publicUrl });
+  const { text = '' } = files.find(({ path }) => path.endsWith('gate-monitors.tf.json')) ?? {};
+  const monitor = JSON.parse(text).resource.datadog_monitor.cuj_gate_canary_never_seen_login;
+  expect(monitor.name).toContain('no data of the canary in eu');
+  expect(monitor.query.match(/\{[^}]*cuj:login[^}]*\}/g)).toEqual([
+    '{environment:eu AND cuj:login AND reason IN (no_data,canary_indistinguishable,status_missing)}',
+    '{environment:eu AND cuj:login}',
+  ]);
+  expect(monitor.tags).toContain('cuj-environment:eu');
+  expect(monitor.message).toContain(`${publicUrl}/cujs/login?environment=eu`);
 });
 
 it('every link to a page of the gate names the environment', () => {

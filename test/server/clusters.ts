@@ -68,6 +68,7 @@ export async function serve(more: Record<string, string> = {}, registry: object 
     DD_API_KEY: 'a'.repeat(32),
     DD_APP_KEY: 'b'.repeat(40),
     DD_URL: simulator.url,
+    ...(more.CUJ_GATE_EVENTS_DD_API_KEY === undefined ? {} : { CUJ_GATE_EVENTS_URL: simulator.url }),
     CUJ_GATE_REGISTRY: path,
     CUJ_GATE_PUBLIC_URL: 'https://gate.example.com/base',
     CUJ_GATE_HISTORY_PATH: join(folder, 'history'),
@@ -83,7 +84,7 @@ export async function serve(more: Record<string, string> = {}, registry: object 
     const { statusCode, body, headers } = await gate.app.inject({ url, headers: { accept: 'text/html' } });
     return { statusCode, body, location: headers.location };
   };
-  return { gate, get, page, path };
+  return { gate, get, page, path, simulator };
 }
 
 export const question = '/cujs/buy/status?version=v2&window=10m';

@@ -70,6 +70,20 @@ describe('two clusters under one gate, with the same service and version, one of
   });
 });
 
+it('the change event of one cluster has its name and env, and the other cluster makes another one', async () => {
+  const { get, simulator } = await serve({ CUJ_GATE_EVENTS_DD_API_KEY: 'b'.repeat(32) });
+  await get(`${question}&environment=us`);
+  await expect.poll(() => simulator.events.length, patience).toBe(1);
+  const [event] = simulator.events;
+  expect(event?.tags).toEqual(
+    expect.arrayContaining(['cuj-environment:us', 'env:production', 'verdict:fail', 'cuj:buy']),
+  );
+  expect(event?.attributes.change_metadata?.link).toMatch(/\/v\/buy\/v2\/.*\?environment=us$/);
+  // A pass in eu is told when it has settled: nothing about us counts for it.
+  await get(`${question}&environment=eu`);
+  expect(simulator.events).toHaveLength(1);
+});
+
 describe('a request where the registry has environments', () => {
   it('that names none is refused with the list, whatever it asks', async () => {
     const { get } = await serve();

@@ -115,9 +115,7 @@ function messageOf(
       '',
       `Runbook: ${runbook}`,
       ...(cuj === undefined ? [] : [`Owner: ${oneLine(cuj.owner)}`]),
-      ...(cuj === undefined || publicUrl === undefined
-        ? []
-        : [`Its releases: ${cujPage(publicUrl, cuj)}`]),
+      ...(cuj === undefined || publicUrl === undefined ? [] : [`Its releases: ${cujPage(publicUrl, cuj)}`]),
       ...(handles.length === 0 ? [] : ['', handles.join(' ')]),
     ].join('\n'),
   );
