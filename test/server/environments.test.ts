@@ -70,6 +70,16 @@ describe('two clusters under one gate, with the same service and version, one of
   });
 });
 
+it('the error budget of each environment is refreshed, from the SLO that has its name', async () => {
+  const policy = [{ below: '50%', action: 'Only fixes go out.', gate: 'strict' }];
+  const cujs = document.cujs.map((cuj) => ({ ...cuj, errorBudgetPolicy: policy }));
+  const { get } = await serve({}, { ...document, cujs });
+  for (const environment of ['eu', 'us']) {
+    const note = async () => (await get(`${question}&environment=${environment}`)).body.budgetNote;
+    await expect.poll(note, patience).toContain(`"[cuj-gate] buy availability (${environment})"`);
+  }
+});
+
 it('the change event of one cluster has its name and env, and the other cluster makes another one', async () => {
   const { get, simulator } = await serve({ CUJ_GATE_EVENTS_DD_API_KEY: 'b'.repeat(32) });
   await get(`${question}&environment=us`);
