@@ -63,6 +63,20 @@ export async function serve(
   port.on('uncaughtException', dieOf('uncaught exception'));
   port.on('unhandledRejection', dieOf('unhandled rejection'));
   const { gate, url, adminUrl } = await listen(settings, { ...overrides, logger });
+  // Before the log says that it listens: who reads that may send a signal at once.
+  const told = new Promise<void>((resolve) => {
+    const first = () => {
+      const second = () => void written(logger).then(() => port.exit(1));
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+        // In this order: a signal that arrives while there is no listener would end the process.
+        port.on(signal, second);
+        port.off(signal, first);
+      }
+      resolve();
+    };
+    port.on('SIGTERM', first);
+    port.on('SIGINT', first);
+  });
   const { registries, files } = gate.registry.current();
   const { cujs, services } = anyRegistryOf(registries);
   const environments = environmentsIn(registries);
@@ -84,19 +98,7 @@ export async function serve(
       'no authentication configured: anyone who can connect to this port can query verdicts',
     );
   }
-  await new Promise<void>((resolve) => {
-    const first = () => {
-      const second = () => void written(logger).then(() => port.exit(1));
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-        // In this order: a signal that arrives while there is no listener would end the process.
-        port.on(signal, second);
-        port.off(signal, first);
-      }
-      resolve();
-    };
-    port.on('SIGTERM', first);
-    port.on('SIGINT', first);
-  });
+  await told;
   gate.phase = 'draining';
   logger.info({ drainDelayMs: settings.drainDelayMs }, 'draining');
   await new Promise((resolve) => setTimeout(resolve, settings.drainDelayMs));
