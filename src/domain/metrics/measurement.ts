@@ -148,7 +148,7 @@ export function measurementOf(
       ? {}
       : {
           stableOfServices: [...services.keys()].map((name) =>
-            stableOf(name, snapshots.get(name) as Snapshots, fromMs, toMs),
+            sharedStableOf(name, snapshots.get(name) as Snapshots, fromMs, toMs),
           ),
         }),
     sourceTraffic: [...asked].map((one) => ({
@@ -156,6 +156,25 @@ export function measurementOf(
       hits: hitsOfAll(one, fromMs, toMs),
     })),
   };
+}
+
+/** {@link stableOf} of snapshots that are still kept, by the newer one. */
+const stableOfSnapshots = new WeakMap<
+  Snapshot,
+  { past: Snapshot | undefined; known: Map<string, StableOfService> }
+>();
+
+/** The same object for all CUJs of a service that are judged by the same snapshots: a rollout asks about twenty at once. */
+function sharedStableOf(service: string, from: Snapshots, fromMs: number, toMs: number): StableOfService {
+  let shared = stableOfSnapshots.get(from.recent);
+  if (shared === undefined || shared.past !== from.past) {
+    shared = { past: from.past, known: new Map() };
+    stableOfSnapshots.set(from.recent, shared);
+  }
+  const key = JSON.stringify([service, fromMs, toMs]);
+  const stable = shared.known.get(key) ?? stableOf(service, from, fromMs, toMs);
+  shared.known.set(key, stable);
+  return stable;
 }
 
 /** Stable of a service over all endpoints that were asked for, whichever CUJ they belong to. */

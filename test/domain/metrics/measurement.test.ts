@@ -219,6 +219,13 @@ describe('stable of the services of a question', () => {
     });
   });
 
+  it('is one object for all CUJs that are judged by the same snapshot', () => {
+    const past = snapshot(3, fromMs);
+    const [one] = measured(cuj, past).stableOfServices ?? [];
+    expect(measured({ ...cuj, name: 'other' }, past).stableOfServices?.[0]).toBe(one);
+    expect(measured(cuj, snapshot(3, fromMs)).stableOfServices?.[0]).not.toBe(one);
+  });
+
   it('is not there for a CUJ without an objective for availability', () => {
     const { availability: _, ...objectives } = cuj.objectives;
     expect(measured({ ...cuj, objectives }, snapshot(3, fromMs))).not.toHaveProperty('stableOfServices');
