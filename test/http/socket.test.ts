@@ -233,6 +233,16 @@ describe('a connection that is closed after one answer', () => {
     refuses(await dial(port, bytes).closed, status, code);
   });
 
+  it('does not take a piece of a header for a URL', async () => {
+    const start = `GET /healthz HTTP/1.1\r\n${host}`;
+    const wire = dial(port, `${start}\r\n${start}Authorization: Bearer ${'y'.repeat(10_000)}`);
+    // By then the first piece has been read, with the answer to the request before it.
+    await wire.answers(1);
+    wire.socket.write('y'.repeat(10_000));
+    const [, answer] = await wire.answers(2);
+    expect(jsonOf(answer)).toMatchObject({ status: 431, code: 'headers_too_large' });
+  });
+
   it.each([
     ['half of a request', 'GET /cujs/pay/sta'],
     ['headers without an end', `GET /healthz HTTP/1.1\r\n${host}X-Slow: `],

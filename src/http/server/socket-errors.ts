@@ -31,7 +31,7 @@ function problemOfParseError(error: ParseError): ProblemDocument {
           )
         : problem(
             'headers_too_large',
-            'The headers are too large.',
+            'The headers, or the URL, are too large.',
             'Request line and headers together may have 16 KiB.',
           );
     case 'ERR_HTTP_REQUEST_TIMEOUT':
@@ -64,8 +64,12 @@ function isFramedOddly({ headers, httpVersion }: IncomingMessage): boolean {
   return coding !== undefined && (httpVersion === '1.0' || coding.toLowerCase() !== 'chunked');
 }
 
-/** Whether what overflowed begins with a line that is most of it: a request line, by all appearances. */
+/**
+ * Whether what overflowed begins with a request line that is most of it. Where a request came in several pieces, this is the last one,
+ * which begins anywhere.
+ */
 function isLongLine(packet: Buffer): boolean {
+  if (!/^[A-Z]+ /.test(packet.toString('latin1', 0, 20))) return false;
   const end = packet.indexOf('\n');
   return end < 0 || end > 8_192;
 }
