@@ -49,9 +49,7 @@ export function lintRollouts(inputs: readonly LintInput[], options: TimingOption
   const documents: Place[] = [];
   for (const { file, text } of inputs) {
     const { documents: read, unreadable } = placesIn(file, text);
-    documents.push(
-      ...read.flatMap((place) => (place.at('kind').text === 'List' ? place.at('items').items : [place])),
-    );
+    documents.push(...read);
     for (const { place, message, fix } of unreadable) {
       report(
         'error',

@@ -46,11 +46,7 @@ export function versionsOfRollouts(inputs: readonly LintInput[]): {
   const unreadable: string[] = [];
   for (const { file, text } of inputs) {
     const read = placesIn(file, text);
-    documents.push(
-      ...read.documents.flatMap((place) =>
-        place.at('kind').text === 'List' ? place.at('items').items : [place],
-      ),
-    );
+    documents.push(...read.documents);
     unreadable.push(...read.unreadable.map(({ place, message }) => `${file}:${place.line}: ${message}`));
   }
   const ofKind = (kind: string) => documents.filter((place) => place.at('kind').text === kind);

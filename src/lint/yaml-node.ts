@@ -122,7 +122,7 @@ const correct = 'Correct the YAML.';
 const render =
   'Use the output of Helm: helm template … | cuj-gate lint rollout -. Otherwise, quote the braces.';
 
-/** The documents of a file, empty ones left out. */
+/** The documents of a file, empty ones left out. Those of a Kubernetes List are its items. */
 export function placesIn(file: string, text: string): { documents: Place[]; unreadable: Unreadable[] } {
   const lines = new LineCounter();
   const documents: Place[] = [];
@@ -143,7 +143,8 @@ export function placesIn(file: string, text: string): { documents: Place[]; unre
       const place = new Place(source, undefined, braces);
       unreadable.push({ place, message: 'to YAML, {{ … }} without quotes is a map', fix: render });
     } else if (document.contents !== null) {
-      documents.push(new Place(source, document.contents, (document.contents as Node).range?.[0] ?? 0));
+      const place = new Place(source, document.contents, (document.contents as Node).range?.[0] ?? 0);
+      documents.push(...(place.at('kind').text === 'List' ? place.at('items').items : [place]));
     }
   }
   return { documents, unreadable };
