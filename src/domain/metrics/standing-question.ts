@@ -1,4 +1,4 @@
-import { cujCalled, type Registry, type Service } from '../registry/model.ts';
+import { cujCalled, hasEnforcedCuj, type Registry, type Service } from '../registry/model.ts';
 import { environmentParam } from '../registry/selector.ts';
 import { paramsOf } from './evaluation-request.ts';
 
@@ -172,9 +172,8 @@ function objectionsToParams(
   return [...isGone, ...unknown, ...missing];
 }
 
-function nothingEnforced({ cujs }: Registry, service: string): readonly Objection[] {
-  const enforced = [...cujs.values()].some((cuj) => cuj.mode === 'enforce' && cuj.services.includes(service));
-  if (enforced) return [];
+function nothingEnforced(registry: Registry, service: string): readonly Objection[] {
+  if (hasEnforcedCuj(registry, service)) return [];
   return [
     {
       breaks: false,

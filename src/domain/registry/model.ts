@@ -168,6 +168,11 @@ export function cujCalled({ cujs, retired, aliases }: Registry, name: string): C
   return cujs.get(present) ?? retired.get(present);
 }
 
+/** Whether any CUJ of a service is enforced: otherwise a question about the whole service never passes. */
+export function hasEnforcedCuj({ cujs }: Registry, service: string): boolean {
+  return [...cujs.values()].some(({ mode, services }) => mode === 'enforce' && services.includes(service));
+}
+
 /** The names by which a CUJ answers: the present one first. */
 export function namesOf({ name, aliases = [] }: Cuj): readonly string[] {
   return [name, ...aliases];

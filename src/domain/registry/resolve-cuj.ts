@@ -39,14 +39,7 @@ export function resolveCuj(
   );
   const services = [...new Set(endpoints.map((endpoint) => endpoint.service))];
   const cuj: Cuj = {
-    name: document.name,
-    ...aliasesOf(document),
-    title: document.title,
-    description: document.description,
-    owner: document.owner,
-    runbook: document.runbook,
-    tier: (document.tier ?? 2) as 1 | 2 | 3,
-    mode: document.mode ?? 'enforce',
+    ...described(document),
     endpoints,
     services,
     sloWindow: document.slo?.window ?? defaults.slo.window,
@@ -61,19 +54,26 @@ export function resolveCuj(
   return { cuj, places: read };
 }
 
-/** A CUJ that is no longer judged. What else is written about it may refer to what is gone, and is not read. */
-export function retiredCuj(document: AnyCujDocument, retired: string, { slo, policy }: Defaults): Cuj {
+/** What is written about a CUJ, whether it is judged or retired. */
+function described(document: AnyCujDocument) {
   return {
     name: document.name,
     ...aliasesOf(document),
-    retired,
     title: document.title,
     description: document.description,
     owner: document.owner,
     runbook: document.runbook,
     tier: (document.tier ?? 2) as 1 | 2 | 3,
-    // One that only reported must not pause a rollout now.
-    mode: document.mode ?? 'enforce',
+    mode: document.mode ?? ('enforce' as const),
+  };
+}
+
+/** A CUJ that is no longer judged. What else is written about it may refer to what is gone, and is not read. */
+export function retiredCuj(document: AnyCujDocument, retired: string, { slo, policy }: Defaults): Cuj {
+  return {
+    // The mode too: one that only reported must not pause a rollout now.
+    ...described(document),
+    retired,
     endpoints: [],
     services: [],
     sloWindow: slo.window,

@@ -1,5 +1,5 @@
 import { headerName } from '../../domain/metrics/evaluation-request.ts';
-import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import { type Cuj, hasEnforcedCuj, type Registry, type Service } from '../../domain/registry/model.ts';
 import { GenerateError } from '../output/generated-file.ts';
 import { queryOf } from '../output/page-links.ts';
 import { serviceObjectName } from './kubernetes-metadata.ts';
@@ -151,10 +151,7 @@ export function serviceQuestion(
   service: Service,
   options: CanaryArgOptions,
 ): Question | undefined {
-  const enforced = [...registry.cujs.values()].some(
-    (cuj) => cuj.mode === 'enforce' && cuj.services.includes(service.name),
-  );
-  if (!enforced) return undefined;
+  if (!hasEnforcedCuj(registry, service.name)) return undefined;
   return {
     name: `service-${serviceObjectName(service.name)}`,
     path: `/services/${service.name}/status${queryOf(registry.environment)}`,
