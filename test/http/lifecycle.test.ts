@@ -1,14 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { Registry as MetricsRegistry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { VerdictHistory } from '../../src/domain/ports/verdict-history.ts';
 import type { AnyCujDocument } from '../../src/domain/registry/schema.ts';
-import { FolderStore } from '../../src/verdict-history/folder-store.ts';
-import { createVerdictHistory } from '../../src/verdict-history/history.ts';
-import { createHistoryMetrics } from '../../src/verdict-history/metrics.ts';
 import { type Bench, bench, broken, document, healthy, nowMs, registryOf, snapshotOf } from './fixture.ts';
+import { keptHistory } from './kept-history.ts';
 
 const why = 'since 2026-01-30: merged into signup';
 const html = { accept: 'text/html' };
@@ -236,25 +230,16 @@ describe('a retired CUJ', () => {
 });
 
 describe('the history', () => {
-  let folder: string;
   let history: VerdictHistory;
+  let end: () => Promise<void>;
   const clock = { nowMs };
 
   beforeEach(() => {
     clock.nowMs = nowMs;
-    folder = mkdtempSync(path.join(tmpdir(), 'cuj-gate-lifecycle-'));
-    const store = new FolderStore({ folder, maxBytes: 1e6, maxAgeMs: 1e10, now: () => clock.nowMs });
-    history = createVerdictHistory({
-      now: () => clock.nowMs,
-      logger: { warn: () => {} },
-      changes: { store, metrics: createHistoryMetrics(new MetricsRegistry()) },
-    });
+    ({ history, end } = keptHistory(() => clock.nowMs));
   });
 
-  afterEach(async () => {
-    await history.close();
-    rmSync(folder, { recursive: true });
-  });
+  afterEach(() => end());
 
   async function kept(changes: number): Promise<readonly { about: { name: string } }[]> {
     const read = async () => {

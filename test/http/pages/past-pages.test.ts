@@ -1,38 +1,23 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { Registry as MetricsRegistry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { VerdictHistory } from '../../../src/domain/ports/verdict-history.ts';
-import { FolderStore } from '../../../src/verdict-history/folder-store.ts';
-import { createVerdictHistory } from '../../../src/verdict-history/history.ts';
-import { createHistoryMetrics } from '../../../src/verdict-history/metrics.ts';
 import { type Bench, bench, broken, healthy, nowMs, snapshotOf } from '../fixture.ts';
+import { keptHistory } from '../kept-history.ts';
 
 const html = { accept: 'text/html' };
 const question = '/cujs/signup/status?version=v2';
 const minuteMs = 60_000;
 
 describe('pages about the past', () => {
-  let folder: string;
   let history: VerdictHistory;
+  let end: () => Promise<void>;
   const clock = { nowMs };
 
   beforeEach(() => {
     clock.nowMs = nowMs;
-    folder = mkdtempSync(path.join(tmpdir(), 'cuj-gate-pages-'));
-    const store = new FolderStore({ folder, maxBytes: 1e6, maxAgeMs: 1e10, now: () => clock.nowMs });
-    history = createVerdictHistory({
-      now: () => clock.nowMs,
-      logger: { warn: () => {} },
-      changes: { store, metrics: createHistoryMetrics(new MetricsRegistry()) },
-    });
+    ({ history, end } = keptHistory(() => clock.nowMs));
   });
 
-  afterEach(async () => {
-    await history.close();
-    rmSync(folder, { recursive: true });
-  });
+  afterEach(() => end());
 
   /** A gate that gave a fail ten minutes ago; since then, Datadog says that nothing failed. */
   async function afterFail(options: Parameters<typeof bench>[0] = {}): Promise<Bench> {
