@@ -43,6 +43,57 @@ const until = async (holds: () => boolean) => {
   while (!holds()) await new Promise(setImmediate);
 };
 
+describe('a client that ends its side once it has asked', () => {
+  it.each([
+    ['one request', question('a'), [200]],
+    ['requests in a row', question('a') + get('/nothing') + question('b'), [200, 404, 200]],
+    [
+      'a request that cannot be read',
+      `${question('a') + question('b')}FROB / HTTP/1.1\r\n\r\n`,
+      [200, 200, 400],
+    ],
+    ['half a request', `${question('a') + question('b')}GET /cujs HTT`, [200, 200, 400]],
+    [
+      'a request with a body that is not read',
+      `${question('a')}PATCH /cujs HTTP/1.1\r\nHost: gate\r\nContent-Length: 5\r\n\r\nhello`,
+      [200, 405],
+    ],
+  ])('gets the answers, also those that are made later, to %s', async (_, bytes, statuses) => {
+    const gate = await listening();
+    const { asked, letGo } = holdQuestions(gate);
+    const wire = dial(gate.port, bytes);
+    wire.socket.end();
+    const [socket] = (await once(gate.app.server, 'connection')) as [Socket];
+    await until(() => socket.readableEnded);
+    const questions = statuses.filter((status) => status === 200).length;
+    for (let answered = 0; answered < questions; answered += 1) {
+      await until(() => asked.length > answered || wire.socket.destroyed);
+      letGo();
+    }
+    const answers = parseAnswers(await wire.closed);
+    expect(answers.map(({ status }) => status)).toEqual(statuses);
+  });
+
+  it('gets them over TLS, too', async () => {
+    const { cert, key } = await certificate('gate');
+    const gate = await listening({ tls: { cert, key } });
+    const { asked, letGo } = holdQuestions(gate);
+    const wire = connectTls({ port: gate.port, host: '127.0.0.1', rejectUnauthorized: false });
+    let received = '';
+    wire.on('data', (chunk) => {
+      received += chunk.toString('latin1');
+    });
+    const closed = once(wire, 'close');
+    wire.end(question('a') + get('/nothing'));
+    const [socket] = (await once(gate.app.server, 'secureConnection')) as [Socket];
+    await until(() => socket.readableEnded);
+    await until(() => asked.length > 0 || socket.destroyed);
+    letGo();
+    await closed;
+    expect(parseAnswers(received).map(({ status }) => status)).toEqual([200, 404]);
+  });
+});
+
 describe('requests that are sent before the answer to the one before is read', () => {
   it('are answered in turn: the next is begun when the one before is answered', async () => {
     const gate = await listening();

@@ -115,6 +115,8 @@ export function createSocketErrors(
   function end(socket: Socket, document: ProblemDocument, headers = ''): void {
     if (ended.has(socket)) return;
     ended.add(socket);
+    // Node's listener would close the connection after the answers that are still being made, and before the refusal.
+    socket.removeAllListeners('end');
     // Otherwise the refusal of a later request would be taken for the answer to an earlier one.
     pipelines.afterAll(socket, () => {
       if (!socket.writable) return void socket.destroy();
@@ -151,6 +153,13 @@ export function createSocketErrors(
     hold: pipelines.hold,
 
     listen(server) {
+      // A caller may end its own side once it has asked, as `printf … | nc` does. Otherwise Node ends the connection at once,
+      // before the answers that are still being made. Not in Node's types; read by it since version 0.6.
+      (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+      // Not during a handshake: a caller that leaves there is gone.
+      server.on('secureConnection', (socket: Socket) => {
+        socket.allowHalfOpen = true;
+      });
       // Node's timeout fires when nothing was read for this long, and when an idle connection's time is over.
       server.timeout = ports.unreadMs ?? unreadMs;
       server.on('timeout', (socket: Socket) => {
