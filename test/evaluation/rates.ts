@@ -6,6 +6,7 @@ import {
   type SideCounts,
   type Snapshot,
 } from '../../src/domain/metrics/metrics-source.ts';
+import { noEvents } from '../../src/domain/metrics/series.ts';
 
 type Side = 'canary' | 'stable';
 
@@ -44,9 +45,10 @@ export class Rates implements MetricsSource {
     const side = (of: Side, service: string, resources: readonly string[]): SideCounts => {
       const series = (resource: string): Series | undefined => {
         const rate = this.#rates(of, service, resource);
-        return (
-          rate && { total: countsIn(span, rate.total, rate.fromMs, rate.untilMs), bad: badIn(span, rate) }
-        );
+        if (rate === undefined) return undefined;
+        const total = countsIn(span, rate.total, rate.fromMs, rate.untilMs);
+        // As Datadog's source has it, where each request has a status.
+        return { total, bad: badIn(span, rate), withStatus: total };
       };
       const known = resources.map((resource) => [resource, series(resource)] as const);
       const requests = new Map(known.filter((pair): pair is [string, Series] => pair[1] !== undefined));
@@ -69,6 +71,7 @@ export class Rates implements MetricsSource {
 }
 
 function badIn(span: Span, { bad = 0, ...rate }: Rate): Float64Array {
+  if (bad === 0) return noEvents(Math.ceil((span.toMs - span.fromMs) / span.stepMs));
   const { fromMs = 0, untilMs = Infinity, badFromMs = 0, badUntilMs = Infinity } = rate;
   return countsIn(span, bad, Math.max(fromMs, badFromMs), Math.min(untilMs, badUntilMs));
 }

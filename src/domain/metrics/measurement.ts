@@ -19,6 +19,7 @@ import {
   type SourceTraffic,
   type StableOfService,
 } from './metrics-source.ts';
+import { noEvents } from './series.ts';
 
 /** What was measured of one batch of services: `recent` begins where `past` ends, or is all where there is no `past`. */
 export interface Snapshots {
@@ -43,7 +44,7 @@ export function measurementOf(
   const fromMs = floorMinute(toMs) - spanMsOf(cuj);
   const minutes = Math.ceil((toMs - fromMs) / bucketMs);
   const recent = recentOf(asked, fromMs, toMs);
-  const none = zeros(minutes);
+  const none = noEvents(minutes);
   const noRequests: Series = { total: none, bad: none };
   const cut = (
     from: Snapshots,
@@ -73,10 +74,11 @@ export function measurementOf(
       const unclassified = part('unclassified');
       // A part without a request has no series, and lacks no status.
       const hasStatus = past?.withStatus !== undefined || now?.withStatus !== undefined;
+      const lacksStatus = [past, now].some((one) => one !== undefined && one.withStatus !== one.total);
       return {
         total,
         bad: part('bad') ?? none,
-        ...(hasStatus ? { withStatus: part('withStatus') ?? none } : {}),
+        ...(hasStatus ? { withStatus: lacksStatus ? (part('withStatus') ?? none) : total } : {}),
         ...(unclassified === undefined ? {} : { unclassified }),
       };
     };
@@ -265,16 +267,7 @@ function minutesOf(
       add(Math.floor((atMs - fromMs) / bucketMs), newest[i] as number);
     }
   }
-  return counts ?? zeros(minutes);
-}
-
-/** Zeros of the latest length that was asked for: nearly all verdicts of a process are about the same span. */
-let latestZeros = new Float64Array(0);
-
-/** So many zeros, which nobody may write to. */
-function zeros(length: number): Float64Array {
-  if (latestZeros.length !== length) latestZeros = new Float64Array(length);
-  return latestZeros;
+  return counts ?? noEvents(minutes);
 }
 
 /** The end of what can be judged, and what is left out behind it because counts have not arrived. */

@@ -4,7 +4,7 @@ export interface Series {
   readonly bad: Float64Array;
   /**
    * The part of `total` that carries a status: only among these can a 5XX be seen. Absent where bad events are told by
-   * something else.
+   * something else. The very array of `total` where every request has one.
    */
   readonly withStatus?: Float64Array;
   /**
@@ -12,6 +12,19 @@ export interface Series {
    * between. Not in `bad`. Absent where there are none.
    */
   readonly unclassified?: Float64Array;
+}
+
+const zerosByLength = new Map<number, Float64Array>();
+
+/** The same array of zeros for each length: most series of bad events have none. Not to be written to. */
+export function noEvents(length: number): Float64Array {
+  const known = zerosByLength.get(length);
+  if (known !== undefined) return known;
+  // A process has a few lengths at a time: those of its windows.
+  if (zerosByLength.size >= 16) zerosByLength.clear();
+  const zeros = new Float64Array(length);
+  zerosByLength.set(length, zeros);
+  return zeros;
 }
 
 /** One side (canary or stable) of one service. A series that is absent had no point at all in the span. */

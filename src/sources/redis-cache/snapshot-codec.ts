@@ -7,6 +7,7 @@ import {
   type SideCounts,
   type Snapshot,
 } from '../../domain/metrics/metrics-source.ts';
+import { noEvents } from '../../domain/metrics/series.ts';
 import type { BatchService } from '../../domain/registry/model.ts';
 
 /** A snapshot as JSON: the counts as plain numbers, which are mostly small and mostly 0. */
@@ -176,5 +177,5 @@ function readSeries([total, bad, withStatus, unclassified]: SeriesValue, buckets
 function readCounts(counts: readonly number[], buckets: number): Float64Array {
   ensure(Array.isArray(counts) && counts.length === buckets);
   ensure(counts.every((count) => Number.isFinite(count) && count >= 0));
-  return Float64Array.from(counts);
+  return counts.every((count) => count === 0) ? noEvents(buckets) : Float64Array.from(counts);
 }

@@ -1,3 +1,4 @@
+import { noEvents } from '../../../domain/metrics/series.ts';
 import type { QueryPair } from '../query/query-plan-types.ts';
 import type { Groups } from './timeseries-response.ts';
 
@@ -27,7 +28,7 @@ export function groupCountsOf(
   const known = [pair.total, pair.part, ...pair.rest].map(seriesOf);
   const length = known.find((series) => series !== undefined)?.length;
   if (length === undefined) return undefined;
-  const none = new Float64Array(length);
+  const none = noEvents(length);
   const [counted = none, part = none, ...others] = known;
   const rest = others.length === 1 ? (others[0] ?? none) : sumOf(others, length);
   const total = Float64Array.from(counted);

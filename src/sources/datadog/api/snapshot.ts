@@ -5,6 +5,7 @@ import type {
   SideCounts,
   Snapshot,
 } from '../../../domain/metrics/metrics-source.ts';
+import { noEvents } from '../../../domain/metrics/series.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { QueryPair, QueryPlan, QuerySet } from '../query/query-plan-types.ts';
 import { refuseContradictions } from './consistency-checks.ts';
@@ -116,9 +117,7 @@ function seriesOf(
     return {
       total,
       bad: set.latencyMs === undefined ? one : rest,
-      ...(pair.noStatus === undefined
-        ? {}
-        : { withStatus: total.map((all, i) => Math.max(0, all - (noStatus[i] as number))) }),
+      ...(pair.noStatus === undefined ? {} : { withStatus: withStatusOf(total, noStatus) }),
       ...(unclassified === undefined ? {} : { unclassified }),
     };
   }
@@ -126,6 +125,11 @@ function seriesOf(
   if (total === undefined) return undefined;
   const bad = groups[pair.part]?.get(service)?.get(resource);
   return bad === undefined
-    ? { total, bad: new Float64Array(total.length) }
+    ? { total, bad: noEvents(total.length) }
     : { total: totalWithPart(total, bad), bad };
+}
+
+function withStatusOf(total: Float64Array, noStatus: Float64Array): Float64Array {
+  if (noStatus.every((count) => count === 0)) return total;
+  return total.map((all, i) => Math.max(0, all - (noStatus[i] as number)));
 }
