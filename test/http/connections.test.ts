@@ -94,6 +94,28 @@ describe('a client that ends its side once it has asked', () => {
   });
 });
 
+describe('a client that sends more after the last answer of a connection', () => {
+  it.each([
+    ['a request that asks to close', `GET /healthz HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n`],
+    ['a request of HTTP/1.0', 'GET /healthz HTTP/1.0\r\n\r\n'],
+    ['a request without a version', 'GET /healthz\r\n\r\n'],
+  ])('is not reset, and reads that answer: %s', async (_, last) => {
+    const gate = await listening();
+    const wire = dial(gate.port, get('/healthz') + last);
+    wire.socket.pause();
+    const [socket] = (await once(gate.app.server, 'connection')) as [Socket];
+    await until(() => socket.writableFinished);
+    // A reset would come after the first, and end the connection of a client that writes again before it reads.
+    for (const more of ['thz HTTP/0', '.9\r\n', get('/healthz')]) {
+      await new Promise((resolve) => wire.socket.write(more, resolve));
+      for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+    }
+    wire.socket.resume();
+    const answers = parseAnswers(await wire.closed);
+    expect([wire.error(), answers.length]).toEqual([undefined, 2]);
+  });
+});
+
 describe('requests that are sent before the answer to the one before is read', () => {
   it('are answered in turn: the next is begun when the one before is answered', async () => {
     const gate = await listening();

@@ -80,7 +80,7 @@ function rawResponse(document: ProblemDocument, headers: string): string {
   return `HTTP/1.1 ${document.status} ${document.title}\r\ncontent-type: ${problemType}\r\ncache-control: no-store\r\n${headers}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
 }
 
-/** How long a connection that was refused may go on sending, in ms, before it is cut. */
+/** How long the other side may go on sending after the last answer, in ms, before the connection is cut. */
 const lingerMs = 2_000;
 
 /** How long an answer waits for a caller that reads nothing of it, in ms: longer than making one can take. */
@@ -102,7 +102,10 @@ export function createSocketErrors(
   metrics: GateMetrics,
   ports: Pick<AppPorts, 'logger' | 'now' | 'unreadMs'>,
 ): SocketErrors {
+  /** Nothing more is answered on these, but the refusal. */
   const ended = new WeakSet<Socket>();
+  /** Our side of these is ended. */
+  const closing = new WeakSet<Socket>();
   const complaint = throttled<object>(ports.now, (fields, suppressed) =>
     ports.logger.warn({ ...fields, suppressed }, 'connection closed'),
   );
@@ -112,6 +115,19 @@ export function createSocketErrors(
     complain(socket, 'too_many_requests_waiting', `It had more than ${maxWaiting} requests waiting.`),
   );
 
+  /**
+   * Ends our side only, and throws away what still comes. Closed with something unread, the other side is reset, and loses
+   * the answers that it has not read (RFC 9112, 9.6).
+   */
+  function closeSoftly(socket: Socket, lastBytes?: string): void {
+    if (closing.has(socket)) return;
+    closing.add(socket);
+    socket.end(lastBytes ?? '');
+    socket.resume();
+    const cut = setTimeout(() => socket.destroy(), lingerMs);
+    socket.once('close', () => clearTimeout(cut));
+  }
+
   function end(socket: Socket, document: ProblemDocument, headers = ''): void {
     if (ended.has(socket)) return;
     ended.add(socket);
@@ -119,13 +135,9 @@ export function createSocketErrors(
     socket.removeAllListeners('end');
     // Otherwise the refusal of a later request would be taken for the answer to an earlier one.
     pipelines.afterAll(socket, () => {
-      if (!socket.writable) return void socket.destroy();
+      if (!socket.writable) return closeSoftly(socket);
       metrics.answered('none', 'other', document.status, 0);
-      // Ended on our side only: closed with something unread, the other side is reset, and may lose what was answered.
-      socket.end(rawResponse(document, headers));
-      socket.resume();
-      const cut = setTimeout(() => socket.destroy(), lingerMs);
-      socket.once('close', () => clearTimeout(cut));
+      closeSoftly(socket, rawResponse(document, headers));
     });
   }
 
@@ -142,8 +154,8 @@ export function createSocketErrors(
     clientError(error, socket) {
       if (error.code === 'ECONNRESET') return void socket.destroy();
       // What still comes is read and thrown away until the connection is cut.
-      if (ended.has(socket)) return;
-      if (!socket.writable) return void socket.destroy();
+      if (ended.has(socket) || closing.has(socket)) return void socket.resume();
+      if (!socket.writable) return closeSoftly(socket);
       end(socket, problemOfParseError(error));
     },
 
@@ -156,9 +168,15 @@ export function createSocketErrors(
       // A caller may end its own side once it has asked, as `printf … | nc` does. Otherwise Node ends the connection at once,
       // before the answers that are still being made. Not in Node's types; read by it since version 0.6.
       (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
-      // Not during a handshake: a caller that leaves there is gone.
+      const accept = (socket: Socket) => {
+        // Node calls it after the last answer of a connection, such as one to "Connection: close".
+        socket.destroySoon = () => closeSoftly(socket);
+      };
+      server.on('connection', accept);
       server.on('secureConnection', (socket: Socket) => {
+        // Not during the handshake: a caller that leaves there is gone.
         socket.allowHalfOpen = true;
+        accept(socket);
       });
       // Node's timeout fires when nothing was read for this long, and when an idle connection's time is over.
       server.timeout = ports.unreadMs ?? unreadMs;
