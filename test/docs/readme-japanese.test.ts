@@ -54,20 +54,3 @@ describe('README.ja.md', () => {
     expect(readFileSync(path.join(root, 'README.ja.md'), 'utf8')).toContain('[English](README.md)');
   });
 });
-
-describe('the drawing of README.md', () => {
-  const drawing = (file: string) => readFileSync(path.join(root, 'docs/pictures', file), 'utf8');
-  const light = drawing('overview.svg');
-
-  it('is the same for dark pages, in other colours', () => {
-    const withoutColours = (svg: string) => svg.replace(/#[0-9a-f]{6}/g, '#');
-    expect(withoutColours(drawing('overview-dark.svg'))).toBe(withoutColours(light));
-    expect(drawing('overview-dark.svg')).not.toBe(light);
-  });
-
-  it('says what it shows to those who do not see it', () => {
-    expect(light).toMatch(
-      /aria-labelledby="title desc"[\s\S]*<title id="title">.+<\/title>\s*<desc id="desc">.+<\/desc>/,
-    );
-  });
-});
