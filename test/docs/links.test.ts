@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 const root = path.join(import.meta.dirname, '../..');
 const inDocs = readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.md'))
-  .map((name) => `docs/${name.split(path.sep).join('/')}`);
+  .map((name) => `docs/${name.split(path.sep).join('/')}`)
+  .filter((name) => name.endsWith('.md') && !name.includes('/node_modules/'));
 const atRoot = readdirSync(root).filter((name) => name.endsWith('.md'));
 const pages = [...atRoot, ...inDocs, 'helm/cuj-gate/README.md'];
 

@@ -7,12 +7,15 @@ import { parseReplacedWords, replacedWordsIn } from './replaced-words.ts';
  * file to check.
  */
 
+/** What git ignores below `docs`: what the site is built with, and the site. */
+const ignored = /(^|\/)(node_modules|dist)\//;
+
 const texts = /\.(ts|tsx|js|css|html|md|txt|ya?ml|json|tpl|cue|svg)$/;
 
 async function filesOf(root: string): Promise<string[]> {
   if (!(await stat(root)).isDirectory()) return [root];
   const names = await readdir(root, { recursive: true });
-  return names.filter((name) => texts.test(name)).map((name) => path.join(root, name));
+  return names.filter((name) => texts.test(name) && !ignored.test(name)).map((name) => path.join(root, name));
 }
 
 const words = parseReplacedWords(await readFile(new URL('replaced-words.txt', import.meta.url), 'utf8'));

@@ -6,16 +6,19 @@ interface Locked {
   readonly optionalDependencies?: Record<string, string>;
 }
 
-it('the lock file lists the optional packages of every platform, without which npm ci refuses a clean clone', () => {
-  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
-    packages: Record<string, Locked>;
-  };
-  const missing = Object.entries(packages).flatMap(([place, { optionalDependencies = {} }]) =>
-    Object.keys(optionalDependencies).filter(
-      (name) =>
-        packages[`${place}/node_modules/${name}`] === undefined &&
-        packages[`node_modules/${name}`] === undefined,
-    ),
-  );
-  expect(missing).toEqual([]);
-});
+it.each(['package-lock.json', 'docs/site/package-lock.json'])(
+  '%s lists the optional packages of every platform, without which npm ci refuses a clean clone',
+  (file) => {
+    const { packages } = JSON.parse(readFileSync(file, 'utf8')) as {
+      packages: Record<string, Locked>;
+    };
+    const missing = Object.entries(packages).flatMap(([place, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) =>
+          packages[`${place}/node_modules/${name}`] === undefined &&
+          packages[`node_modules/${name}`] === undefined,
+      ),
+    );
+    expect(missing).toEqual([]);
+  },
+);

@@ -116,6 +116,16 @@ describe('what runs when', () => {
     expect(all.files?.permissions).toEqual({ contents: 'read' });
   });
 
+  it('publishes a site that was built and checked without rights', () => {
+    const { on, jobs: all } = named('docs.yml');
+    expect(on).toMatchObject({ push: { branches: ['main'] } });
+    expect(all.build?.steps.map(({ run }) => run).join('\n')).toContain('npm run test:docs');
+    expect(all.build?.permissions).toEqual({ contents: 'read' });
+    expect(all.publish?.needs).toBe('build');
+    expect(all.publish?.steps.map(({ run }) => run)).toEqual([undefined]);
+    expect(all.publish?.permissions).toEqual({ 'id-token': 'write', pages: 'write' });
+  });
+
   it('lints a chart with the version of Helm that the tests use', () => {
     const programs = readFileSync('test/e2e/programs.ts', 'utf8');
     const [, version] = /internal\/version\.version': '(v3[^']+)'/.exec(programs) ?? [];
