@@ -29,7 +29,9 @@ function sectionsOf(file: string): Section[] {
       .filter((link) => !/^README(\.ja)?\.md$/.test(link))
       .sort(),
     pictures: [...section.matchAll(/(?:src|srcset)="([^"]+)"/g)].map(([, picture]) => picture as string),
-    names: [...section.replace(/^```.*$/gm, '').matchAll(/`[^`]+`/g)].map(([name]) => name).sort(),
+    names: [...section.replace(/^```.*$/gm, '').matchAll(/`[^`]+`/g)]
+      .map(([name]) => name.replace(/\s+/g, ' '))
+      .sort(),
     paragraphs: section.split(/\n\n+/).filter((part) => part.trim() !== '').length,
     rows: [...section.matchAll(/^\|/gm)].length,
   }));
