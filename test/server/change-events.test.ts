@@ -76,8 +76,9 @@ it('a fail is an event of Datadog, sent with the key of events alone', async () 
       change_metadata: { link: 'https://gate.example.com/releases/v/buy/v2' },
     },
   });
-  const { body } = await gate.app.inject({ url: '/metrics' });
-  expect(body).toContain('cuj_gate_change_events_sent_total 1');
+  // Counted once the intake's answer is read, which is after the intake has the event.
+  const metrics = async () => (await gate.app.inject({ url: '/metrics' })).body;
+  await expect.poll(metrics).toContain('cuj_gate_change_events_sent_total 1');
 });
 
 it('an event that is still waiting is sent while the gate ends', async () => {
