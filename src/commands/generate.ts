@@ -110,6 +110,10 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
     complain(`--layout ${given.layout} requires --out DIR, ${folder}.`);
     return exitCodes.misuse;
   }
+  if (given.json === true && given.check !== true) {
+    complain('--json requires --check: it prints what differs.');
+    return exitCodes.misuse;
+  }
   const loaded = await loadOffline(path, io, 'generate', given);
   if (loaded === undefined) return exitCodes.misuse;
   if (!loaded.ok) {
@@ -141,7 +145,7 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
     const { out, layout, force } = flags;
     const arranged = await arrange(out, layout, files, complete, force);
     return flags.check === true
-      ? await check(out, arranged.files, arranged.generators, loaded.registry, io)
+      ? await check(out, arranged.files, arranged.generators, loaded.registry, flags.json ?? false, io)
       : await write(out, arranged.files, arranged.generators, force ?? false, io);
   } catch (error) {
     if (error instanceof GenerateError) {
@@ -253,13 +257,18 @@ async function check(
   files: readonly OwnedFile[],
   wanted: readonly string[],
   registry: Registry,
+  json: boolean,
   io: Io,
 ): Promise<number> {
   const drifts = await driftOf(folder, files, wanted);
-  const colors = colorsFor(io);
-  for (const drift of drifts) io.stdout.write(driftText(drift, colors));
   const noticed = inFlightOf(folder, drifts, registry);
-  for (const one of noticed) io.stdout.write(inFlightText(one, colors));
+  if (json)
+    io.stdout.write(`${JSON.stringify(checkReport(folder, files.length, drifts, noticed), null, 2)}\n`);
+  else {
+    const colors = colorsFor(io);
+    for (const drift of drifts) io.stdout.write(driftText(drift, colors));
+    for (const one of noticed) io.stdout.write(inFlightText(one, colors));
+  }
   if (drifts.length === 0) {
     io.stderr.write(`${folder}: all ${files.length} files are up to date\n`);
     return exitCodes.good;
@@ -274,6 +283,69 @@ async function check(
     );
   }
   return exitCodes.no;
+}
+
+/** What `--check --json` prints. */
+export interface CheckReport {
+  readonly ok: boolean;
+  readonly out: string;
+  /** How many files are generated. */
+  readonly files: number;
+  readonly differences: readonly {
+    /** With the folder. */
+    readonly file: string;
+    /** `missing`: not on disk; `stale`: no longer generated. */
+    readonly kind: 'changed' | 'missing' | 'stale';
+    /** The first line on disk that differs, 1-based; 1 where there is none. */
+    readonly line: number;
+    /** A unified difference from what is on disk to what would be generated. */
+    readonly diff: string;
+  }[];
+  /** What rollouts in flight that use the templates on disk would notice. */
+  readonly inFlight: readonly {
+    readonly breaks: boolean;
+    readonly file: string;
+    readonly line: number;
+    readonly column: number;
+    readonly rule: string;
+    readonly message: string;
+    readonly fix: string;
+  }[];
+}
+
+function checkReport(
+  folder: string,
+  files: number,
+  drifts: readonly Drift[],
+  noticed: readonly InFlight[],
+): CheckReport {
+  return {
+    ok: drifts.length === 0,
+    out: folder,
+    files,
+    differences: drifts.map((drift) => ({
+      file: join(folder, drift.path),
+      kind: drift.old === undefined ? 'missing' : drift.new === undefined ? 'stale' : 'changed',
+      line: firstDifference(drift),
+      diff: patchOf(drift),
+    })),
+    inFlight: noticed.map(({ asked: { file, line, column }, objection: { breaks, rule, message, fix } }) => ({
+      breaks,
+      file,
+      line,
+      column,
+      rule,
+      message,
+      fix,
+    })),
+  };
+}
+
+function firstDifference({ old, new: next }: Drift): number {
+  if (old === undefined || next === undefined) return 1;
+  const [a, b] = [old.split('\n'), next.split('\n')];
+  const at = a.findIndex((line, index) => line !== b[index]);
+  return at === -1 ? a.length : at + 1;
 }
 
 /** What a rollout in flight notices that uses a template as it is on disk, if the gate has the registry. */
@@ -306,7 +378,7 @@ function inFlightText({ asked, objection }: InFlight, colors: Colors): string {
 }
 
 /** A unified difference from what is on disk to what would be generated. */
-function driftText(drift: Drift, colors: Colors): string {
+function patchOf(drift: Drift): string {
   const patch = createTwoFilesPatch(
     drift.old === undefined ? '/dev/null' : `${drift.path} (on disk)`,
     drift.new === undefined ? '/dev/null' : `${drift.path} (generated)`,
@@ -319,6 +391,12 @@ function driftText(drift: Drift, colors: Colors): string {
   return patch
     .split('\n')
     .filter((line) => !/^=+$/.test(line))
+    .join('\n');
+}
+
+function driftText(drift: Drift, colors: Colors): string {
+  return patchOf(drift)
+    .split('\n')
     .map((line) => {
       if (/^(---|\+\+\+) /.test(line)) return colors.bold(line);
       if (line.startsWith('@@')) return colors.cyan(line);

@@ -80,7 +80,7 @@ function collectAllowed(text: string, known: readonly string[] = []): readonly s
 }
 
 /** A change with its place. */
-interface PlacedChange {
+export interface PlacedChange {
   readonly change: SetChange;
   readonly problem: Problem;
 }
@@ -122,7 +122,7 @@ export async function validate(
     if (result.ok) {
       comparison = compare(old, loaded, allow);
       const unused = allow.filter(
-        (text) => !comparison?.notes.some(({ change }) => keysOf(change).includes(text)),
+        (text) => !comparison?.notes.some(({ change }) => allowKeysOf(change).includes(text)),
       );
       if (unused.length > 0) {
         complain(`--allow ${unused.join(' ')} matches no change. Remove it, or check the rule and the name.`);
@@ -165,21 +165,29 @@ export async function validate(
 }
 
 /** By what `--allow` accepts a change: the first is the narrowest. */
-function keysOf({ rule, name, environment }: SetChange): readonly [string, ...string[]] {
+export function allowKeysOf({
+  rule,
+  name,
+  environment,
+}: Pick<SetChange, 'rule' | 'name' | 'environment'>): readonly [string, ...string[]] {
   const key = `${rule}:${name}`;
   return environment === undefined ? [key] : [`${key}@${environment}`, key];
 }
 
-/** Both registries are good. */
-function compare(old: PlacedRegistry, next: PlacedRegistry, allow: readonly string[]): Comparison {
+/** What would break rollouts in flight, and notes, each with its place. Both registries are good. */
+export function placedChanges(old: PlacedRegistry, next: PlacedRegistry): readonly PlacedChange[] {
   const setOf = ({ result }: PlacedRegistry): RegistrySet => (result as LoadResult & { ok: true }).registries;
-  const placed = compareSets(setOf(old), setOf(next)).map((change): PlacedChange => {
+  return compareSets(setOf(old), setOf(next)).map((change): PlacedChange => {
     const { place, rule, message, fix, environment } = change;
     const { locate } = place.in === 'old' ? old : next;
     const of = environment === undefined ? place : { ...place, environment };
     return { change, problem: locate({ ...of, rule, message, fix }) };
   });
-  const isAllowed = (change: SetChange) => keysOf(change).some((key) => allow.includes(key));
+}
+
+function compare(old: PlacedRegistry, next: PlacedRegistry, allow: readonly string[]): Comparison {
+  const placed = placedChanges(old, next);
+  const isAllowed = (change: SetChange) => allowKeysOf(change).some((key) => allow.includes(key));
   const isBreaking = ({ change }: PlacedChange) => change.breaks && !isAllowed(change);
   return { breaking: placed.filter(isBreaking), notes: placed.filter((one) => !isBreaking(one)) };
 }
@@ -205,7 +213,8 @@ function comparisonText({ breaking, notes }: Comparison, colors: Colors): string
   const text = ({ change, problem }: PlacedChange, word: string) => {
     const { file, line, column, message, rule, fix } = problem;
     const place = colors.bold(visible(`${file}:${line}:${column}`));
-    const allowed = word === 'allowed' ? `\n  key:   ${keysOf(change)[0]}` : `\n  fix:   ${visible(fix)}`;
+    const allowed =
+      word === 'allowed' ? `\n  key:   ${allowKeysOf(change)[0]}` : `\n  fix:   ${visible(fix)}`;
     return `${place}: ${word === 'breaks' ? colors.red(word) : colors.yellow(word)}: ${visible(message)} ${colors.dim(`(${rule})`)}${allowed}\n`;
   };
   const lines = [

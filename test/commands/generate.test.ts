@@ -621,6 +621,43 @@ describe('generate --check', () => {
     expect((await templates('--check')).code).toBe(0);
   });
 
+  it('says the same as JSON: each file with its kind, the first line that differs, and what breaks', async () => {
+    await templates();
+    await writeFile(registry, registryText('login', 'join'));
+    const text = await readFile(login(), 'utf8');
+    await writeFile(login(), text.replace('failureLimit: 0', 'failureLimit: 5'));
+    const { code, stdout } = await templates('--check', '--json');
+    expect(code).toBe(1);
+    const report = JSON.parse(stdout);
+    const line = text.slice(0, text.indexOf('failureLimit: 0')).split('\n').length;
+    expect(report).toMatchObject({
+      ok: false,
+      out,
+      files: 3,
+      differences: [
+        { file: join(out, manifestName), kind: 'changed' },
+        { file: join(out, 'analysis-templates/cuj-join.yaml'), kind: 'missing', line: 1 },
+        { file: login(), kind: 'changed', line, diff: expect.stringContaining('failureLimit: 5') },
+        { file: signup(), kind: 'stale', line: 1 },
+      ],
+      inFlight: [
+        {
+          breaks: true,
+          file: signup(),
+          line: expect.any(Number),
+          rule: 'cuj-removed',
+          fix: expect.any(String),
+        },
+      ],
+    });
+    await templates('--force');
+    expect(JSON.parse((await templates('--check', '--json')).stdout)).toMatchObject({
+      ok: true,
+      differences: [],
+    });
+    expect((await templates('--json')).stderr).toContain('--json requires --check');
+  });
+
   it('finds parameters that the registry would no longer accept', async () => {
     await templates();
     const text = registryText('login', 'signup');

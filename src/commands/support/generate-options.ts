@@ -23,6 +23,7 @@ export interface GenerateFlags {
   readonly out?: string;
   readonly layout?: Layout;
   readonly check?: true;
+  readonly json?: true;
   readonly force?: true;
   readonly service?: string;
   readonly gateUrl: string;
@@ -73,6 +74,7 @@ export function addGenerateOptions(command: Command): Command {
       'plain; helm: files for the chart in --out; kustomize: a kustomization.yaml and name references (default: plain)',
     ).choices(layouts),
     new Option('--check', 'write nothing; show differences, with exit code 1 if there are any'),
+    new Option('--json', 'with --check: print one JSON object: ok, out, files, differences, inFlight'),
     new Option('--force', 'replace files that were edited or not written by generate'),
     new Option(
       '--public-url <url>',

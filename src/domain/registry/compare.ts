@@ -3,7 +3,15 @@ import { paramsOf } from '../metrics/evaluation-request.ts';
 import { objectionsTo, type StandingQuestion } from '../metrics/standing-question.ts';
 import { sliNames } from '../sli/table.ts';
 import type { DocumentPath } from './findings.ts';
-import { type Cuj, cujCalled, type GatePolicy, namesOf, type Registry, type Service } from './model.ts';
+import {
+  type Cuj,
+  cujCalled,
+  type Endpoint,
+  type GatePolicy,
+  namesOf,
+  type Registry,
+  type Service,
+} from './model.ts';
 
 /** What a change of the registry means for rollouts in flight, whose templates were made from the old one. */
 export interface RegistryChange {
@@ -223,17 +231,36 @@ function warmUpText({ warmUpMs = {} }: GatePolicy): string {
   return parts.join(' ') || 'none';
 }
 
+/** What is judged otherwise about a CUJ. */
+export interface JudgementChange {
+  /** By the keys of the registry, such as `slo.availability`, with the values as people write them. */
+  readonly settings: readonly { readonly key: string; readonly before: string; readonly after: string }[];
+  readonly endpointsAdded: readonly Endpoint[];
+  readonly endpointsRemoved: readonly Endpoint[];
+}
+
+/** How the judgement of a CUJ differs between two registries. Undefined where it does not. */
+export function judgementChange(before: Cuj, after: Cuj): JudgementChange | undefined {
+  const old = policyTexts(before);
+  const settings = [...policyTexts(after)].flatMap(([key, text]) =>
+    old.get(key) === text ? [] : [{ key, before: old.get(key) as string, after: text }],
+  );
+  const endpointsAdded = after.endpoints.filter((one) => !hasEndpoint(before, one));
+  const endpointsRemoved = before.endpoints.filter((one) => !hasEndpoint(after, one));
+  return settings.length + endpointsAdded.length + endpointsRemoved.length === 0
+    ? undefined
+    : { settings, endpointsAdded, endpointsRemoved };
+}
+
 /** How a CUJ is judged is the developers' choice at any time: a note. */
 function policyOf(before: Cuj, after: Cuj): RegistryChange[] {
-  const old = policyTexts(before);
-  const changed = [...policyTexts(after)].flatMap(([key, text]) =>
-    old.get(key) === text ? [] : [`${key} from ${old.get(key)} to ${text}`],
-  );
-  const added = after.endpoints.filter((one) => !hasEndpoint(before, one)).map(({ label }) => label);
-  const removed = before.endpoints.filter((one) => !hasEndpoint(after, one)).map(({ label }) => label);
-  if (added.length > 0) changed.push(`endpoints added: ${listed(added)}`);
-  if (removed.length > 0) changed.push(`endpoints removed: ${listed(removed)}`);
-  if (changed.length === 0) return [];
+  const change = judgementChange(before, after);
+  if (change === undefined) return [];
+  const { settings, endpointsAdded, endpointsRemoved } = change;
+  const changed = settings.map((one) => `${one.key} from ${one.before} to ${one.after}`);
+  const labels = (endpoints: readonly Endpoint[]) => listed(endpoints.map(({ label }) => label));
+  if (endpointsAdded.length > 0) changed.push(`endpoints added: ${labels(endpointsAdded)}`);
+  if (endpointsRemoved.length > 0) changed.push(`endpoints removed: ${labels(endpointsRemoved)}`);
   return [
     {
       breaks: false,
@@ -246,7 +273,7 @@ function policyOf(before: Cuj, after: Cuj): RegistryChange[] {
   ];
 }
 
-function hasEndpoint({ endpoints }: Cuj, { service, resource }: Cuj['endpoints'][number]): boolean {
+function hasEndpoint({ endpoints }: Cuj, { service, resource }: Endpoint): boolean {
   return endpoints.some((one) => one.service === service && one.resource === resource);
 }
 
