@@ -46,6 +46,8 @@ const rooms = [
   { room: 'plan', rooms: ['domain'] },
   { room: 'backtest', rooms: ['domain', 'evaluation', 'sources/*/query'] },
   { room: 'report', rooms: ['domain', 'error-budget'] },
+  { room: 'pull-request', rooms: ['domain', 'backtest'] },
+  { room: 'github', rooms: ['pull-request'], io: true },
   { room: 'init', rooms: ['domain', 'sources/*/query'], libraries: ['yaml'] },
   // "Did you mean": the same for all who suggest a name.
   { room: 'suggestions', libraries: ['fastest-levenshtein'] },

@@ -62,6 +62,10 @@ const verbs: Readonly<Record<string, Verb>> = {
     summary: 'check a Rollout for mistakes that make its analysis useless',
     load: async () => (await import('./commands/lint.ts')).buildLintCommand,
   },
+  'github-action': {
+    summary: 'run the checks of the GitHub Action on a pull request',
+    load: async () => (await import('./commands/github-action.ts')).githubActionCommand,
+  },
 };
 
 const outro = `

@@ -9,6 +9,7 @@ const places: readonly (readonly [file: string, pattern: RegExp])[] = [
   ['helm/cuj-gate/README.md', /--version (\d[\w.-]*)/g],
   ['Dockerfile', /^ARG VERSION=(.+)$/gm],
   ['docs/deploy.md', /(?:cuj-gate:|cuj-gate@|VERSION=|--version |download\/v|standalone-)(\d+\.\d+\.\d+)/g],
+  ['docs/github-action.md', /cuj-gate@v(\d+\.\d+\.\d+)/g],
   ['docs/generate.md', /(?:cuj-gate-|cuj-gate@)(\d[\w.-]*?)(?:\.tgz|\s)/g],
 ];
 

@@ -1,7 +1,8 @@
 /**
  * npm run lint:workflows [-- --online]: actionlint with shellcheck, zizmor, shellcheck and hadolint check the workflows, the
- * shell scripts and the Dockerfile. Nothing is installed outside of .cache. `--online` lets zizmor ask GitHub whether each
- * pinned commit is the version that its comment names, and for known vulnerabilities; it needs GH_TOKEN.
+ * action, the shell scripts and the Dockerfile. actionlint reads action.yml because ci.yml uses it. Nothing is installed
+ * outside of .cache. `--online` lets zizmor ask GitHub whether each pinned commit is the version that its comment names, and
+ * for known vulnerabilities; it needs GH_TOKEN.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -54,8 +55,8 @@ const checks: readonly (readonly [what: string, program: string, args: readonly 
   [
     'zizmor',
     path.join(bin, 'zizmor'),
-    // Its strictest persona: nothing of it is switched off.
-    ['--quiet', '--persona', 'auditor', ...(args.online ? [] : ['--offline']), '.github'],
+    // Its strictest persona. One finding is switched off, in ci.yml, with the reason.
+    ['--quiet', '--persona', 'auditor', ...(args.online ? [] : ['--offline']), '.github', 'action.yml'],
   ],
   ['shellcheck', shellcheck, scripts],
   ['hadolint', path.join(bin, 'hadolint'), ['Dockerfile']],

@@ -35,7 +35,8 @@ const named = (file: string) => workflows.find((one) => one.file === file)!.work
 
 describe.each(workflows)('$file', ({ text, workflow }) => {
   it('pins every action to a commit and says which version that is', () => {
-    const uses = text.split('\n').filter((line) => /^\s*(?:- )?uses:/.test(line));
+    // The action of this repository is the one of the same commit.
+    const uses = text.split('\n').filter((line) => /^\s*(?:- )?uses: (?!\.\/ )/.test(line));
     expect(uses).not.toEqual([]);
     expect(uses.filter((line) => !/uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(line))).toEqual([]);
   });
