@@ -25,7 +25,7 @@ const about = `Runs the checks of the GitHub Action in action.yml, which starts 
 generate --check and lint rollout. Writes annotations, the job summary and one comment on the pull request. Reads \
 INPUT_… and GITHUB_… variables, as GitHub sets them. Exit code 1 if a check fails.`;
 
-/** `cuj-gate github-action`. `folder` is the workspace where GITHUB_WORKSPACE is not set. */
+/** `cuj-gate github-action`, which action/start.ts starts in the workspace. */
 export function githubActionCommand(io: Io, exit: (code: number) => void): Command {
   return new Command('github-action').description(about).action(async () => exit(await githubAction(io)));
 }

@@ -55,9 +55,11 @@ export async function refuseLinksOut(workspace: string, paths: readonly string[]
     const info = await lstat(at).catch(() => undefined);
     if (info === undefined) return;
     const real = await realpath(at).catch(() => undefined);
-    if (real === undefined || (real !== root && !real.startsWith(`${root}${path.sep}`))) {
+    // The configuration of the clone may hold the token of actions/checkout.
+    const inside = real === undefined ? '..' : path.relative(root, real);
+    if (real === undefined || inside.startsWith('..') || inside.split(path.sep).includes('.git')) {
       throw new WorkspaceError(
-        `${path.relative(root, at)} is a link that leads nowhere, or out of the repository. Replace it with a file.`,
+        `${path.relative(root, at)} is a link that leads nowhere, or out of the files of the repository. Replace it with a file.`,
       );
     }
     // A link may lead to a folder that holds links.

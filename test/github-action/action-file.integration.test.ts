@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -90,6 +91,64 @@ describe('action.yml', () => {
       'comment: "maybe" is neither true nor false.',
     );
     expect(() => inputVariables({ registrys: 'x' })).toThrow('Unexpected input(s) registrys');
+  });
+});
+
+describe('where the dependencies are missing', () => {
+  /** The action without its dependencies, with an npm that only writes down how it was called. */
+  function bareAction() {
+    const folder = realpathSync(mkdtempSync(path.join(tmpdir(), 'cuj-gate-bare-')));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    writeFiles(folder, {
+      'action/action/start.ts': readFileSync(path.join(root, action.runs.main), 'utf8'),
+      'action/src/bin.ts': "console.log('ran', process.argv.slice(2).join(' '), 'in', process.cwd());",
+      'bin/npm': `#!/bin/sh\n{ pwd; echo "$@"; env; } > ${folder}/npm-call\nexit \${NPM_EXIT:-0}\n`,
+      'workspace/.npmrc': 'registry=http://127.0.0.1:9/',
+      'workspace/package.json': '{}',
+    });
+    chmodSync(path.join(folder, 'bin/npm'), 0o755);
+    return folder;
+  }
+
+  async function start(folder: string, env: Readonly<Record<string, string>>) {
+    const file = path.join(folder, 'action', action.runs.main);
+    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), file], {
+      cwd: path.join(folder, 'workspace'),
+      env: { GITHUB_WORKSPACE: path.join(folder, 'workspace'), ...env },
+    });
+    const [stdout, code] = await Promise.all([text(child.stdout), once(child, 'close').then(([it]) => it)]);
+    return { stdout, code };
+  }
+
+  it('npm installs them in the folder of the action, without scripts and without secrets', async () => {
+    const folder = bareAction();
+    const secrets = {
+      INPUT_TOKEN: 'sekret-1',
+      'INPUT_DD-API-KEY': 'sekret-2',
+      DD_APP_KEY: 'sekret-3',
+      ACTIONS_RUNTIME_TOKEN: 'sekret-4',
+    };
+    const { stdout, code } = await start(folder, { PATH: `${folder}/bin:${process.env.PATH}`, ...secrets });
+    expect({ stdout, code }).toEqual({ stdout: `ran github-action in ${folder}/workspace\n`, code: 0 });
+    const call = readFileSync(path.join(folder, 'npm-call'), 'utf8');
+    const [cwd, args] = call.split('\n');
+    expect([cwd, args]).toEqual([
+      `${folder}/action`,
+      expect.stringMatching(/^ci --omit=dev --ignore-scripts /),
+    ]);
+    expect(call).not.toContain('sekret');
+  });
+
+  it('says what to do where npm fails, or is not there', async () => {
+    const folder = bareAction();
+    expect(await start(folder, { PATH: `${folder}/bin:${process.env.PATH}`, NPM_EXIT: '1' })).toEqual({
+      stdout: expect.stringContaining('::error title=cuj-gate::npm could not install the dependencies'),
+      code: 2,
+    });
+    expect(await start(folder, { PATH: `${folder}/none` })).toEqual({
+      stdout: expect.stringContaining('Add a step with actions/setup-node before this one.'),
+      code: 2,
+    });
   });
 });
 

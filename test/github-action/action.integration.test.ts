@@ -266,6 +266,32 @@ describe('a pull request of the same repository', () => {
   });
 });
 
+describe('a registry with environments', () => {
+  const text = (availability: number) => `apiVersion: cuj-gate/v1
+environments: { staging: { env: stg }, live: { env: prod } }
+services: { shop: { operation: http.request, canary: "version:{version}" } }
+cujs:
+  - { name: buy, owner: team, service: shop, slo: { availability: ${availability} }, endpoints: [GET /a], environments: { staging: { slo: { availability: 98 } } } }
+`;
+
+  it('is compared in each, and replays rollouts only where one is chosen', async () => {
+    const repo = repository({ 'cujs.yaml': text(99.9) }, { 'cujs.yaml': text(99) });
+    const keys = { 'dd-api-key': 'a1'.repeat(16), 'dd-app-key': 'b2'.repeat(20) };
+    const { code, summary } = await runAction(repo, { with: keys });
+    expect(code).toBe(0);
+    expect(summary).toContain('**changed** `buy` (`live` only)');
+    expect(summary).toContain(
+      'It did not run: the registry has environments. Choose one with the input `environment`.',
+    );
+    const chosen = await runAction(repo, {
+      with: { ...keys, environment: 'live' },
+      env: { DD_URL: 'http://127.0.0.1:9' },
+    });
+    expect(chosen.code).toBe(0);
+    expect(chosen.summary).toContain('It could not run: `cuj-gate backtest: ');
+  });
+});
+
 describe('comments of others', () => {
   const changed = () =>
     repository({ 'cujs.yaml': registry(99.95, 'login') }, { 'cujs.yaml': registry(99.9, 'login') });
@@ -407,14 +433,16 @@ describe('a hostile author', () => {
     const repo = repository({ 'cujs.yaml': registry(99.95, 'login') }, { 'README.md': 'x' });
     const environ = workspace(repo);
     symlinkSync('/proc/self/environ', path.join(environ, 'cujs.yaml'));
+    const config = workspace(repo);
+    symlinkSync('.git/config', path.join(config, 'cujs.yaml'));
     const folder = workspace(repo);
     writeFiles(folder, { 'inner/a.txt': '' });
     symlinkSync('/etc/hostname', path.join(folder, 'inner/x.yaml'));
     symlinkSync('inner', path.join(folder, 'cujs.yaml'));
-    for (const at of [environ, folder]) {
+    for (const at of [environ, config, folder]) {
       const { code, stdout } = await runAction(repo, { workspace: at });
       expect(code).toBe(1);
-      expect(stdout).toContain('is a link that leads nowhere, or out of the repository');
+      expect(stdout).toContain('is a link that leads nowhere, or out of the files of the repository');
     }
     const out = repo.checkout();
     symlinkSync('/etc', path.join(out, 'generated'));

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Backtest } from '../../backtest/backtest.ts';
-import type { Problem } from '../../domain/registry/model.ts';
+import { environmentsIn, type Problem } from '../../domain/registry/model.ts';
 import type { BaseCommit, FoundBase } from '../../github/base-commit.ts';
 import { manifestsOf, refuseLinksOut, WorkspaceError } from '../../github/workspace-files.ts';
 import type { LintFinding } from '../../lint/finding.ts';
@@ -15,6 +15,7 @@ import { backtestCommand } from '../backtest.ts';
 import { type CheckReport, generateCommand } from '../generate.ts';
 import { lintCommand } from '../lint.ts';
 import { allowKeysOf, placedChanges } from '../validate.ts';
+import { environmentOf } from './environment-option.ts';
 import { exitCodes, type Io } from './io.ts';
 import { loadOfflineWithPlaces } from './offline-registry.ts';
 import { manifestName } from './output-folder.ts';
@@ -174,7 +175,14 @@ async function checkRegistry(
   try {
     at = await base.materialise(path.resolve(workspace, registry));
     if (at === undefined)
-      return withBacktest(plain('It is new.', newRegistry(set)), undefined, registry, inputs, io);
+      return withBacktest(
+        plain('It is new.', newRegistry(set)),
+        environmentsIn(set),
+        undefined,
+        registry,
+        inputs,
+        io,
+      );
     old = await loadOfflineWithPlaces(at, io, 'github-action');
   } catch (error) {
     return plain(`It was not compared: ${code((error as Error).message)}.`);
@@ -207,6 +215,7 @@ async function checkRegistry(
       isBroken: false,
       compared: true,
     },
+    environmentsIn(set),
     at,
     registry,
     inputs,
@@ -244,6 +253,7 @@ function findingOf(
 /** With what past rollouts would have come to, where there are keys. */
 async function withBacktest(
   checked: CheckedRegistry,
+  environments: readonly string[],
   old: string | undefined,
   registry: string,
   inputs: ActionInputs,
@@ -251,6 +261,14 @@ async function withBacktest(
 ): Promise<CheckedRegistry> {
   const { datadog } = inputs;
   if (datadog === undefined || checked.changes.items.length === 0) return checked;
+  const withBacktestOf = (title: string) => ({
+    ...checked,
+    changes: { ...checked.changes, backtest: { title, details: [] } },
+  });
+  if (environments.length > 0 && environmentOf({}, io) === undefined)
+    return withBacktestOf(
+      'It did not run: the registry has environments. Choose one with the input `environment`.',
+    );
   const keyed: Io = {
     ...io,
     env: {
@@ -261,11 +279,7 @@ async function withBacktest(
     },
   };
   const after = await backtestOf(registry, inputs, keyed);
-  if (typeof after === 'string')
-    return {
-      ...checked,
-      changes: { ...checked.changes, backtest: { title: `It could not run: ${code(after)}`, details: [] } },
-    };
+  if (typeof after === 'string') return withBacktestOf(`It could not run: ${code(after)}`);
   const before = old === undefined ? undefined : await backtestOf(old, inputs, keyed);
   const backtest = backtestItem(typeof before === 'string' ? undefined : before, after);
   return { ...checked, changes: { ...checked.changes, backtest } };
