@@ -151,7 +151,11 @@ async function tell(
       `errors=${errors}\nwarnings=${countOf(findings, 'warning')}\ncomment-url=${url}\n`,
     );
   }
-  io.stdout.write(errors === 0 ? 'cuj-gate: all checks passed\n' : `cuj-gate: ${errors} errors\n`);
+  io.stdout.write(
+    errors === 0
+      ? 'cuj-gate: all checks passed\n'
+      : `cuj-gate: ${errors} ${errors === 1 ? 'error' : 'errors'}\n`,
+  );
   return errors === 0 ? exitCodes.good : exitCodes.no;
 }
 

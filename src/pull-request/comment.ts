@@ -7,10 +7,19 @@ export const maxCommentLength = 65_536;
 /** GitHub drops a job summary of more than 1 MiB; the rest is for what other programs write into it. */
 export const maxSummaryBytes = 900_000;
 
+/** `skipped`: another check that failed made it impossible. */
+export type CheckOutcome = 'passed' | 'failed' | 'skipped';
+
+const marks: Readonly<Record<CheckOutcome, string>> = { passed: '✅', failed: '❌', skipped: '⚪' };
+
 /** All that is said about a change. Strings that are Markdown have text of others in code only. */
 export interface PullRequestReport {
   /** One for each check that ran. `what` and `result` are Markdown. */
-  readonly checks: readonly { readonly what: string; readonly result: string; readonly failed: boolean }[];
+  readonly checks: readonly {
+    readonly what: string;
+    readonly result: string;
+    readonly outcome: CheckOutcome;
+  }[];
   readonly findings: readonly PullRequestFinding[];
   readonly registries: readonly {
     readonly path: string;
@@ -98,7 +107,7 @@ function elsewhere({ runUrl }: PullRequestReport): string {
 
 function render(report: PullRequestReport, title: string, limits: Limits): string {
   const { checks, findings, registries, generatedFiles, differences, notes, head, base } = report;
-  const failed = checks.filter((check) => check.failed).length;
+  const failed = checks.filter(({ outcome }) => outcome === 'failed').length;
   const rest = `${elsewhere(report)} has all of them`;
   const list = <T>(all: readonly T[], line: (one: T) => string): string[] => {
     const lines = all.slice(0, limits.entries).map(line);
@@ -110,7 +119,7 @@ function render(report: PullRequestReport, title: string, limits: Limits): strin
   const sections: string[] = [
     title,
     failed === 0 ? 'All checks passed.' : `**${amount(failed, 'check')} of ${checks.length} failed.**`,
-    list(checks, ({ what, result, failed: bad }) => `- ${bad ? '❌' : '✅'} ${what}: ${result}`).join('\n'),
+    list(checks, ({ what, result, outcome }) => `- ${marks[outcome]} ${what}: ${result}`).join('\n'),
   ];
   const shown = findings.filter(({ severity, rule }) => severity !== 'notice' || !saidByItems.has(rule));
   if (shown.length > 0) {
@@ -189,9 +198,12 @@ function amount(number: number, what: string): string {
 /** What a check came to, in words. */
 export function resultText(findings: readonly PullRequestFinding[]): {
   readonly result: string;
-  readonly failed: boolean;
+  readonly outcome: CheckOutcome;
 } {
   const [errors, warnings] = [countOf(findings, 'error'), countOf(findings, 'warning')];
-  if (errors + warnings === 0) return { result: 'nothing found', failed: false };
-  return { result: `${amount(errors, 'error')}, ${amount(warnings, 'warning')}`, failed: errors > 0 };
+  if (errors + warnings === 0) return { result: 'nothing found', outcome: 'passed' };
+  return {
+    result: `${amount(errors, 'error')}, ${amount(warnings, 'warning')}`,
+    outcome: errors > 0 ? 'failed' : 'passed',
+  };
 }

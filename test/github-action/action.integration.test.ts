@@ -221,6 +221,19 @@ describe('a pull request of the same repository', () => {
     ]);
   });
 
+  it('is told in one annotation of all generated files that are missing, with a command to copy', async () => {
+    const repo = repository({ 'cujs.yaml': registry(99.95, 'login') }, { 'README.md': 'x' });
+    const { code, stdout, output } = await runAction(repo, {
+      with: { generate: "all --out gen --notify '@slack-{owner} now'" },
+    });
+    expect([code, output]).toEqual([1, expect.stringMatching(/^errors=1\n/)]);
+    expect(annotations(stdout)).toEqual([
+      expect.stringMatching(
+        /::\d+ files below gen are missing: the registry yields them: (?:[^,]+, ){4}\S+ and \d+ more%0AFix: Run cuj-gate generate all --out gen --notify '@slack-\{owner\} now' --registry cujs\.yaml and commit the result\.$/,
+      ),
+    ]);
+  });
+
   it('of a repository with several registries is checked in each, and one that is broken hides no other', async () => {
     const repo = repository(
       { 'a/cujs.yaml': registry(99.95, 'login'), 'b/cujs/x.yaml': registry(99.95, 'buy') },
@@ -238,7 +251,7 @@ describe('a pull request of the same repository', () => {
     });
     expect(code).toBe(1);
     expect(stdout).toMatch(/^::error file=a\/cujs\.yaml,line=5,col=\d+,title=cuj-gate%3A unknown-key::/m);
-    expect(summary).toContain('generated files in `a/out`: not checked: the registry has errors');
+    expect(summary).toContain('⚪ generated files in `a/out`: not checked: the registry has errors');
     expect(summary).toContain('#### What this changes in `b/cujs`\n\n- **changed** `buy`');
     expect(api.comments[0]?.body.startsWith(markerOf('all'))).toBe(true);
   });

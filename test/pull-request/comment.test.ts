@@ -13,7 +13,7 @@ import type { PullRequestFinding } from '../../src/pull-request/finding.ts';
 import { code, codeBlock } from '../../src/pull-request/markdown.ts';
 
 const empty: PullRequestReport = {
-  checks: [{ what: 'registry `cujs.yaml`', result: 'nothing found', failed: false }],
+  checks: [{ what: 'registry `cujs.yaml`', result: 'nothing found', outcome: 'passed' }],
   findings: [],
   registries: [{ path: 'cujs.yaml', note: 'Nothing: it is unchanged.', items: [] }],
   generatedFiles: [],

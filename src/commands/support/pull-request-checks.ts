@@ -97,7 +97,7 @@ export async function checkPullRequest(
   return gathering;
 }
 
-const notRun = { result: 'not checked: the registry has errors', failed: false } as const;
+const notRun = { result: 'not checked: the registry has errors', outcome: 'skipped' } as const;
 
 /** Names files as git does, whatever the working directory is: annotations need it. */
 function placeIn(workspace: string, base: FoundBase): (finding: PullRequestFinding) => PullRequestFinding {
@@ -239,6 +239,14 @@ async function load(
   }
 }
 
+/** A line to copy into a shell. */
+function commandLine(verb: string, args: readonly string[]): string {
+  const quoted = args.map((arg) =>
+    /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`,
+  );
+  return `cuj-gate ${verb} ${quoted.join(' ')}`;
+}
+
 function misuse(rule: string, message: string, fix: string): PullRequestFinding {
   return { severity: 'error', rule: `${rule}-not-checked`, message, fix };
 }
@@ -329,7 +337,7 @@ async function checkGenerated(
   const out = optionOf(args, '--out') as string;
   const { io: quiet, out: stdout, err } = capturing(io);
   const findings: PullRequestFinding[] = [];
-  const line = `cuj-gate generate ${args.join(' ')}`;
+  const line = commandLine('generate', args);
   try {
     await refuseLinksOut(workspace, [
       out,
@@ -343,7 +351,7 @@ async function checkGenerated(
       );
     } else {
       const report = JSON.parse(stdout()) as CheckReport;
-      findings.push(...differenceFindings(report, line), ...inFlightFindings(report));
+      findings.push(...inFlightFindings(report), ...differenceFindings(report, line));
       const changed = report.differences.filter((one) => one.kind === 'changed' && !isManifest(one.file));
       gathering.differences.push(...changed);
     }
@@ -367,24 +375,42 @@ async function changedIn(base: BaseCommit, folder: string) {
   return changed.filter(({ file }) => !isManifest(file));
 }
 
-const kinds: Readonly<Record<CheckReport['differences'][number]['kind'], string>> = {
-  changed: 'differs from what the registry yields',
-  missing: 'is missing: the registry yields it',
-  stale: 'is no longer generated, and is still there',
-};
+const maxNamed = 5;
 
+/** One for each file that differs, one for all that are missing, and one for all that should be gone: one run corrects them all. */
 function differenceFindings({ differences, out }: CheckReport, line: string): PullRequestFinding[] {
   const files = differences.filter(({ file }) => !isManifest(file));
   // The manifest alone: everything else is said by the other files.
   const shown = files.length === 0 ? differences : files;
-  return shown.map(({ file, kind, line: at }) => ({
-    severity: 'error',
-    file,
-    ...(kind === 'changed' ? { line: at } : {}),
-    rule: 'out-of-date',
-    message: `${path.relative(out, file)} ${kinds[kind]}`,
-    fix: `Run ${line} and commit the result.`,
-  }));
+  const fix = `Run ${line} and commit the result.`;
+  const nameOf = ({ file }: { readonly file: string }) => path.relative(out, file);
+  const changed = shown
+    .filter(({ kind }) => kind === 'changed')
+    .map((one): PullRequestFinding => {
+      const message = `${nameOf(one)} differs from what the registry yields`;
+      return { severity: 'error', file: one.file, line: one.line, rule: 'out-of-date', message, fix };
+    });
+  const together = (kind: 'missing' | 'stale', one: string, several: string): PullRequestFinding[] => {
+    const those = shown.filter((difference) => difference.kind === kind);
+    const [first, ...others] = those;
+    if (first === undefined) return [];
+    const named = those.slice(0, maxNamed).map(nameOf).join(', ');
+    const rest = those.length > maxNamed ? ` and ${those.length - maxNamed} more` : '';
+    const message =
+      others.length === 0
+        ? `${nameOf(first)} ${one}`
+        : `${those.length} files below ${out} ${several}: ${named}${rest}`;
+    return [{ severity: 'error', file: first.file, rule: 'out-of-date', message, fix }];
+  };
+  return [
+    ...changed,
+    ...together('missing', 'is missing: the registry yields it', 'are missing: the registry yields them'),
+    ...together(
+      'stale',
+      'is no longer generated, and is still there',
+      'are no longer generated, and are still there',
+    ),
+  ];
 }
 
 function inFlightFindings({ inFlight }: CheckReport): PullRequestFinding[] {
@@ -431,7 +457,7 @@ async function checkRollouts(
     const files = await manifestsOf(workspace, paths);
     const exitCode = await lintCommand(['rollout', ...options, '--json', '--', ...files], quiet);
     if (exitCode === exitCodes.misuse || out() === '') {
-      const line = `cuj-gate lint rollout ${args.join(' ')}`;
+      const line = commandLine('lint rollout', args);
       findings.push(
         misuse('rollouts', err() || 'it failed', `Correct this line of the input rollouts: ${line}`),
       );
