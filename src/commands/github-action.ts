@@ -80,10 +80,10 @@ export async function githubAction(io: Io): Promise<number> {
 }
 
 async function checkAndReport(io: Io, redact: Redact): Promise<number> {
+  const workspace = required(io, 'GITHUB_WORKSPACE');
   const read = readInputs(io.env);
   if (!read.ok) throw new MisuseError(read.problems);
   const { inputs } = read;
-  const workspace = required(io, 'GITHUB_WORKSPACE');
   const event = await eventOf(io);
   const access = {
     temp: io.env.RUNNER_TEMP || tmpdir(),

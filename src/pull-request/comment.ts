@@ -142,7 +142,7 @@ function render(report: PullRequestReport, title: string, limits: Limits): strin
     const parts = list(differences, ({ diff }) => codeBlock(cut(diff, limits.diff), 'diff'));
     sections.push(details(`Generated files that are out of date: ${differences.length}`, parts.join('\n\n')));
   }
-  if (notes.length > 0) sections.push(list(notes, (note) => `- ${note}`).join('\n'));
+  if (notes.length > 0) sections.push('#### Notes', list(notes, (note) => `- ${note}`).join('\n'));
   const commits = [
     ...(head === undefined ? [] : [`Commit ${code(head.slice(0, 12))}`]),
     ...(base === undefined ? [] : [`compared with ${code(base.slice(0, 12))}`]),

@@ -436,6 +436,14 @@ describe('mistakes in the workflow', () => {
   });
 });
 
+it('says outside of GitHub which commands to use there', async () => {
+  const { io, stdout } = capture({ env: {} });
+  expect(await githubAction(io)).toBe(2);
+  expect(stdout()).toContain(
+    'GITHUB_WORKSPACE is not set. GitHub sets it in the step of the action; elsewhere, use cuj-gate validate',
+  );
+});
+
 describe('a hostile author', () => {
   it('cannot show files of the runner through a link', async () => {
     const workspace = (repo: Repository) => {
