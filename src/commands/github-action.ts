@@ -99,7 +99,7 @@ async function checkAndReport(io: Io, redact: Redact): Promise<number> {
     const checked = await checkPullRequest(inputs, base, workspace, { ...io, env: access.env });
     const report: PullRequestReport = {
       ...checked,
-      notes: [...checked.notes, ...('why' in base || base.caveat === undefined ? [] : [base.caveat])],
+      notes: 'why' in base || base.caveat === undefined ? [] : [base.caveat],
       findings: sortedFindings(checked.findings),
       head: event.kind === 'other' ? io.env.GITHUB_SHA : event.head,
       base: 'why' in base ? undefined : base.commit,
