@@ -27,6 +27,8 @@ export interface RequestIdentity {
   readonly resource: string;
   /** Without it, the span has no `http.status_code`, like spans of gRPC. */
   readonly statusCode?: number;
+  /** 0 to 16, as the agent stores it whatever the tracer wrote. Without it, the span has no `rpc.grpc.status_code`. */
+  readonly grpcCode?: number;
   /** Also decides which agents send the counts; without it, each version of a service has agents of its own. */
   readonly host?: string;
   /** Additional primary tags, such as `{ role: 'canary' }`. Span tags are not part of trace metrics. */
@@ -189,8 +191,9 @@ export class EventStore {
 
   /** The stream of one identity. */
   requests(identity: RequestIdentity): RequestStream {
-    const { operation, env, service, version, resource, statusCode, host, primaryTags } = identity;
-    const key = JSON.stringify([operation, env, service, version, resource, statusCode, host, primaryTags]);
+    const { operation, env, service, version, resource, statusCode, grpcCode, host, primaryTags } = identity;
+    const of = [operation, env, service, version, resource, statusCode, grpcCode, host, primaryTags];
+    const key = JSON.stringify(of);
     const known = this.#streams.get(key);
     if (known) return known;
     const stream = this.#openStream(identity);
@@ -199,9 +202,9 @@ export class EventStore {
   }
 
   #openStream(identity: RequestIdentity): RequestStream {
-    const { operation, env, service, version, resource, statusCode, host, primaryTags } = identity;
+    const { operation, env, service, version, resource, statusCode, grpcCode, host, primaryTags } = identity;
     const resourceName = normaliseTagValue(resource);
-    // Without host and status class: the distribution has the smallest tag set of the four metrics.
+    // Without host, gRPC status and status class: the distribution has the smallest tag set of the four metrics.
     const spanTags = normalisedTags({
       env,
       service,
@@ -211,8 +214,13 @@ export class EventStore {
       ...(statusCode === undefined ? {} : { 'http.status_code': String(statusCode) }),
       ...primaryTags,
     });
-    const hostTags =
-      host === undefined ? spanTags : new Map([...spanTags, ['host', normaliseTagValue(host)]]);
+    const countTags: [string, string][] = [
+      ...(host === undefined ? [] : [['host', normaliseTagValue(host)] satisfies [string, string]]),
+      ...(grpcCode === undefined
+        ? []
+        : [['rpc.grpc.status_code', String(grpcCode)] satisfies [string, string]]),
+    ];
+    const hostTags = countTags.length === 0 ? spanTags : new Map([...spanTags, ...countTags]);
     const sender = host ?? `${service} ${version}`;
     const hits = this.#series(`trace.${operation}.hits`, 'count', hostTags, sender).points;
     if (statusCode !== undefined) {

@@ -57,6 +57,21 @@ describe('tags of the trace metrics', () => {
     expect([...series[0]!.tags.keys()].sort()).toEqual([...keys].sort());
   });
 
+  it('keeps the status of gRPC on the counts only, and flags as errors what it is told to', () => {
+    const { store: grpc } = storeAt(NOON);
+    const at = NOON - 10 * MINUTE;
+    const { statusCode: _, ...call } = { ...signup, statusCode: 0, operation: 'grpc.server', at };
+    grpc.recordRequests({ ...call, grpcCode: 0, count: 7 });
+    grpc.recordRequests({ ...call, grpcCode: 14, count: 3, errors: 3 });
+    const keys = (name: string) => [...grpc.metric(name)!.series[0]!.tags.keys()];
+    expect(keys('trace.grpc.server.hits')).toContain('rpc.grpc.status_code');
+    expect(keys('trace.grpc.server')).not.toContain('rpc.grpc.status_code');
+    const hits = 'sum:trace.grpc.server.hits';
+    expect(query(grpc, `${hits}{rpc.grpc.status_code IN (2,14)}.as_count()`)).toEqual({ '': { [-600]: 3 } });
+    expect(query(grpc, `${hits}{http.status_code:5*}.as_count()`)).toEqual({});
+    expect(query(grpc, 'sum:trace.grpc.server.errors{*}.as_count()')).toEqual({ '': { [-600]: 3 } });
+  });
+
   it('answers a status class on plain hits with no data, and NOT of it with everything', () => {
     expect(query(store, 'sum:trace.http.request.hits{http.status_class:5xx}.as_count()')).toEqual({});
     expect(query(store, 'sum:trace.http.request.hits{!http.status_class:5xx}.as_count()')).toEqual({
