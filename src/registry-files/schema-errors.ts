@@ -29,6 +29,17 @@ export function explainErrors(
 
 type Explained = Omit<Finding, 'file'>;
 
+function unionFix(path: DocumentPath, about: string): string {
+  if (path.includes('failure')) {
+    return path.at(-1) === 'failure'
+      ? `Write failure: grpc, failure: errors, or a list such as [5xx, 429].${about}`
+      : 'Write a class of statuses such as 5xx, or a status such as 429.';
+  }
+  return path.at(-1) === 'endpoints'
+    ? 'List the endpoints, or write "*" for the whole service.'
+    : 'Write an endpoint as POST /path, or as a mapping of method and path.';
+}
+
 function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explained | undefined {
   const path = [...base, ...pathOf(error.instancePath, root)];
   const name = pathText(path) || 'the document';
@@ -97,10 +108,7 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
         ...at,
         rule: 'type',
         message: `${name} must be ${[...new Set(kinds)].join(' or ')}, not ${found(error.data)}`,
-        fix:
-          path.at(-1) === 'endpoints'
-            ? 'List the endpoints, or write "*" for the whole service.'
-            : 'Write an endpoint as POST /path, or as a mapping of method and path.',
+        fix: unionFix(path, about),
       };
     }
     case 'pattern':

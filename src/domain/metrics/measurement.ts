@@ -15,6 +15,7 @@ import {
   type RecentBuckets,
   type Series,
   type ServiceCounts,
+  type SideCounts,
   type Snapshot,
   type SourceTraffic,
   type StableOfService,
@@ -60,7 +61,7 @@ export function measurementOf(
   const measured = (endpoint: Endpoint, kind: SliKind): WithoutDispersion => {
     const service = services.get(endpoint.service) as Service;
     const from = snapshots.get(endpoint.service) as Snapshots;
-    const { latencyMs } = endpoint;
+    const { latencyMs, failure } = endpoint;
     const seriesIn = (snapshot: Snapshot | undefined, side: 'canary' | 'stable') => {
       const counts = snapshot?.services.get(endpoint.service)?.[side];
       return counts === undefined ? undefined : kind.seriesOf(counts, endpoint);
@@ -89,6 +90,7 @@ export function measurementOf(
       resource: endpoint.resource,
       label: endpoint.label,
       ...(kind.needsThreshold && latencyMs !== undefined ? { latencyMs } : {}),
+      ...(kind.countsFailures && failure !== undefined ? { failure: failure.text } : {}),
       sampleRate: service.sampleRate,
       dispersion: service.dispersion,
       canary: side('canary'),
@@ -150,7 +152,7 @@ export function measurementOf(
       ? {}
       : {
           stableOfServices: [...services.keys()].map((name) =>
-            sharedStableOf(name, snapshots.get(name) as Snapshots, fromMs, toMs),
+            sharedStableOf(name, failuresOn(cuj, name), snapshots.get(name) as Snapshots, fromMs, toMs),
           ),
         }),
     sourceTraffic: [...asked].map((one) => ({
@@ -160,6 +162,12 @@ export function measurementOf(
   };
 }
 
+/** By which definitions a CUJ counts failures of a service, as texts: undefined is 5XX. */
+function failuresOn(cuj: Cuj, service: string): readonly (string | undefined)[] {
+  const own = cuj.endpoints.filter((endpoint) => endpoint.service === service);
+  return [...new Set(own.map(({ failure }) => failure?.text))].sort();
+}
+
 /** {@link stableOf} of snapshots that are still kept, by the newer one. */
 const stableOfSnapshots = new WeakMap<
   Snapshot,
@@ -167,27 +175,50 @@ const stableOfSnapshots = new WeakMap<
 >();
 
 /** The same object for all CUJs of a service that are judged by the same snapshots: a rollout asks about twenty at once. */
-function sharedStableOf(service: string, from: Snapshots, fromMs: number, toMs: number): StableOfService {
+function sharedStableOf(
+  service: string,
+  failures: readonly (string | undefined)[],
+  from: Snapshots,
+  fromMs: number,
+  toMs: number,
+): StableOfService {
   let shared = stableOfSnapshots.get(from.recent);
   if (shared === undefined || shared.past !== from.past) {
     shared = { past: from.past, known: new Map() };
     stableOfSnapshots.set(from.recent, shared);
   }
-  const key = JSON.stringify([service, fromMs, toMs]);
-  const stable = shared.known.get(key) ?? stableOf(service, from, fromMs, toMs);
+  const key = JSON.stringify([service, failures, fromMs, toMs]);
+  const stable = shared.known.get(key) ?? stableOf(service, failures, from, fromMs, toMs);
   shared.known.set(key, stable);
   return stable;
 }
 
-/** Stable of a service over all endpoints that were asked for, whichever CUJ they belong to. */
-function stableOf(service: string, from: Snapshots, fromMs: number, toMs: number): StableOfService {
-  const requestsIn = (snapshot: Snapshot | undefined) => snapshot?.services.get(service)?.stable.requests;
+/**
+ * Stable of a service over all endpoints that were asked for by one of the definitions of failure, whichever CUJ they belong to. One
+ * that was asked for by several is counted by the first of them.
+ */
+function stableOf(
+  service: string,
+  failures: readonly (string | undefined)[],
+  from: Snapshots,
+  fromMs: number,
+  toMs: number,
+): StableOfService {
+  const joined = new Map(
+    [from.past, from.recent].map((snapshot) => [
+      snapshot,
+      joinedRequests(snapshot?.services.get(service)?.stable, failures),
+    ]),
+  );
+  const requestsIn = (snapshot: Snapshot | undefined) => joined.get(snapshot);
   const resources = new Set(
     [from.past, from.recent].flatMap((snapshot) => [...(requestsIn(snapshot)?.keys() ?? [])]),
   );
   const minutes = Math.ceil((toMs - fromMs) / bucketMs);
   const total = new Array<number>(minutes).fill(0);
   const bad: number[][] = [];
+  // All of a service is its endpoints again.
+  resources.delete('*');
   for (const resource of [...resources].sort()) {
     const part = (key: 'total' | 'bad') =>
       minutesOf(from, (snapshot) => requestsIn(snapshot)?.get(resource)?.[key], fromMs, toMs);
@@ -198,6 +229,18 @@ function stableOf(service: string, from: Snapshots, fromMs: number, toMs: number
     if (failed?.some((events) => events > 0)) bad.push([...failed]);
   }
   return { service, total, bad };
+}
+
+/** The series by endpoint of some definitions of failure, the first one's where several have an endpoint. */
+function joinedRequests(
+  stable: SideCounts | undefined,
+  failures: readonly (string | undefined)[],
+): ReadonlyMap<string, Series> | undefined {
+  if (stable === undefined) return undefined;
+  const all = failures.flatMap(
+    (text) => (text === undefined ? stable.requests : stable.failures?.get(text)) ?? [],
+  );
+  return all.length < 2 ? all[0] : new Map(all.reverse().flatMap((byResource) => [...byResource]));
 }
 
 /** The longest span that a verdict of the CUJ may cover, in whole minutes. */

@@ -73,6 +73,8 @@ export interface EndpointMeasurement {
   readonly label: string;
   /** Set where the SLI needs a threshold: a bad event is slower than this. */
   readonly latencyMs?: number;
+  /** The text of the definition by which requests fail; absent for 5XX, and for SLIs that count no failures. */
+  readonly failure?: string;
   readonly sampleRate: number;
   /** How bursty errors are: the registry's number, or an estimate. */
   readonly dispersion: number;
@@ -102,7 +104,10 @@ export interface SourceTraffic {
   readonly hits: readonly number[];
 }
 
-/** Stable of one service over all endpoints that the registry has of it, those of other CUJs as well: what failed, for availability. */
+/**
+ * Stable of one service over all endpoints that the registry has of it, those of other CUJs as well: what failed, for availability.
+ * Endpoints whose failures the CUJ defines otherwise are left out: what is normal there may be a storm here.
+ */
 export interface StableOfService {
   readonly service: string;
   /** Requests by minute, all endpoints together. */

@@ -3,7 +3,7 @@ export interface Series {
   readonly total: Float64Array;
   readonly bad: Float64Array;
   /**
-   * The part of `total` that carries a status: only among these can a 5XX be seen. Absent where bad events are told by
+   * The part of `total` that carries a status: only among these can a failure be seen. Absent where bad events are told by
    * something else. The very array of `total` where every request has one.
    */
   readonly withStatus?: Float64Array;
@@ -29,10 +29,15 @@ export function noEvents(length: number): Float64Array {
 
 /** One side (canary or stable) of one service. A series that is absent had no point at all in the span. */
 export interface SideCounts {
-  /** Requests and failed ones of the whole service. */
+  /** Requests of the whole service, and those of them that end in 5XX; where nothing is judged by that, those that fail otherwise. */
   readonly whole: Series | undefined;
   /** By the key of the endpoint. */
   readonly requests: ReadonlyMap<string, Series>;
+  /**
+   * Requests and failed ones where something else than 5XX is a failure: by the text of the definition, then the key of the
+   * endpoint (`*` for the whole service). Absent where there is no such definition.
+   */
+  readonly failures?: ReadonlyMap<string, ReadonlyMap<string, Series>>;
   /** By latency threshold in ms, then the key of the endpoint (`*` for the whole service): total, and slower than that. */
   readonly latency: ReadonlyMap<number, ReadonlyMap<string, Series>>;
 }

@@ -107,7 +107,7 @@ export class RouteCheck {
       place,
       'graphql-over-http',
       `"${place.endpoint.label}" is GraphQL over HTTP, which answers most failures with 200: they are no 5XX, and never fail a release`,
-      'Define a source whose bad events are failed operations, and name it in the service: see "Sources other than traces" in docs/registry.md.',
+      'Judge the operations instead: the operation of the tracer for GraphQL (graphql.execute in Node), failure: errors, and endpoints such as "query Search".',
       warn,
     );
   }

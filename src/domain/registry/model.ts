@@ -1,4 +1,5 @@
 import type { BySli } from '../sli/by-sli.ts';
+import type { Failure } from '../sli/failure.ts';
 import type { Objective } from './objective.ts';
 import type { RuleName } from './rules.ts';
 import type { SelectorTemplate } from './selector.ts';
@@ -64,6 +65,8 @@ export interface Service {
   readonly dispersion: number | undefined;
   /** How long after its first request its canary is not judged, in ms. Absent: as the CUJ's policy says. */
   readonly warmUpMs?: BySli<number>;
+  /** Which requests fail, where neither CUJ nor endpoint says it. Absent where the service does not either. */
+  readonly failure?: Failure;
 }
 
 /** One endpoint, or the whole service (`resource` is `*`). */
@@ -74,6 +77,8 @@ export interface Endpoint {
   /** As the developers wrote it: `POST /api/v1/login`. */
   readonly label: string;
   readonly latencyMs: number | undefined;
+  /** Which requests fail. Absent: those that end in 5XX, or the bad events of the source. */
+  readonly failure?: Failure;
 }
 
 export interface GatePolicy {
@@ -154,12 +159,14 @@ export interface QueryBatch {
 
 export interface BatchService {
   readonly service: Service;
-  /** Resources that some CUJ asks for, `*` not among them. */
+  /** Resources that some CUJ asks for, `*` not among them: those whose failures are 5XX. */
   readonly resources: readonly string[];
-  /** Whether some CUJ asks for `*`. */
+  /** Whether some CUJ asks for `*`, with 5XX as failures. */
   readonly asWhole: boolean;
   /** Latency thresholds in ms, each with its resources (`*` for the whole service). */
   readonly thresholds: readonly { readonly latencyMs: number; readonly resources: readonly string[] }[];
+  /** Other definitions of failure, each with its resources (`*` for the whole service). Absent where there are none. */
+  readonly failures?: readonly { readonly failure: Failure; readonly resources: readonly string[] }[];
 }
 
 /** The CUJ that a name or an alias stands for, retired or not. */

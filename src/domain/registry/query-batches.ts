@@ -1,9 +1,12 @@
+import type { Failure } from '../sli/failure.ts';
 import type { BatchService, Cuj, QueryBatch, Service } from './model.ts';
 import type { Source } from './source-dialect.ts';
 
 /** Bounds of one batch, so that no query grows with the registry. */
 export const maxBatchServices = 20;
 export const maxBatchResources = 250;
+/** Definitions of failure other than 5XX: each is as many queries again. */
+export const maxBatchFailures = 4;
 
 interface Asked {
   /** With repetitions: sorting these later takes a third of a set's memory. */
@@ -11,6 +14,8 @@ interface Asked {
   asWhole: boolean;
   /** Latency threshold in ms → resources, `*` for the whole service; with repetitions. */
   readonly thresholds: Map<number, string[]>;
+  /** Definitions of failure other than 5XX, by their text; with repetitions. */
+  readonly failures: Map<string, { readonly failure: Failure; readonly resources: string[] }>;
   /** How far back from now its furthest CUJ looks: window and lag together. */
   reachMs: number;
   lagMs: number;
@@ -18,7 +23,7 @@ interface Asked {
 
 /**
  * Which services are measured together: those that share env, tags, source and both selector templates, in the order of
- * their names, at most 20 services, 250 resources, and as many characters of these as a filter holds (beyond that the
+ * their names, at most 20 services, 250 resources, 4 definitions of failure other than 5XX, and as many characters of these as a filter holds (beyond that the
  * routes of all services would come back, and one with too many would spoil the answer for its neighbours). A service
  * with more is a batch of its own. Services that no CUJ names are in none. The same registry gives the same batches,
  * whatever the order of its entries.
@@ -54,23 +59,29 @@ export function planBatches(
     let open: BatchService[] = [];
     let resources = 0;
     let characters = 0;
+    let failures = new Set<string>();
     for (const service of scopes.get(key) as Service[]) {
       const next = batchService(service, asked.get(service.name) as Asked);
-      const more = next.resources.length;
-      const longer = next.resources.reduce((sum, resource) => sum + resource.length + 1, 0);
+      const lists = [next.resources, ...(next.failures ?? []).map((one) => one.resources)].flat();
+      const more = lists.length;
+      const longer = lists.reduce((sum, resource) => sum + resource.length + 1, 0);
+      const own = (next.failures ?? []).map(({ failure }) => failure.text);
       const isFull =
         open.length === maxBatchServices ||
         resources + more > maxBatchResources ||
-        characters + longer > service.dialect.maxEndpointListLength;
+        characters + longer > service.dialect.maxEndpointListLength ||
+        new Set([...failures, ...own]).size > maxBatchFailures;
       if (open.length > 0 && isFull) {
         batches.push(batchOf(open, asked, sources));
         open = [];
         resources = 0;
         characters = 0;
+        failures = new Set();
       }
       open.push(next);
       resources += more;
       characters += longer;
+      for (const text of own) failures.add(text);
     }
     if (open.length > 0) batches.push(batchOf(open, asked, sources));
   }
@@ -87,6 +98,7 @@ function collect(cuj: Cuj, asked: Map<string, Asked>): void {
         resources: [],
         asWhole: false,
         thresholds: new Map(),
+        failures: new Map(),
         reachMs: span + gate.lagMs,
         lagMs: gate.lagMs,
       });
@@ -97,7 +109,12 @@ function collect(cuj: Cuj, asked: Map<string, Asked>): void {
   }
   for (const endpoint of cuj.endpoints) {
     const of = asked.get(endpoint.service) as Asked;
-    if (endpoint.resource === '*') of.asWhole = true;
+    const { failure } = endpoint;
+    if (failure !== undefined) {
+      const known = of.failures.get(failure.text);
+      if (known === undefined) of.failures.set(failure.text, { failure, resources: [endpoint.resource] });
+      else known.resources.push(endpoint.resource);
+    } else if (endpoint.resource === '*') of.asWhole = true;
     else of.resources.push(endpoint.resource);
     if (endpoint.latencyMs === undefined) continue;
     const threshold = of.thresholds.get(endpoint.latencyMs);
@@ -136,6 +153,13 @@ function batchService(service: Service, of: Asked): BatchService {
     thresholds: [...of.thresholds]
       .sort(([a], [b]) => a - b)
       .map(([latencyMs, resources]) => ({ latencyMs, resources: sortedOnce(resources) })),
+    ...(of.failures.size === 0
+      ? {}
+      : {
+          failures: [...of.failures.values()]
+            .sort((a, b) => (a.failure.text < b.failure.text ? -1 : 1))
+            .map(({ failure, resources }) => ({ failure, resources: sortedOnce(resources) })),
+        }),
   };
 }
 

@@ -34,9 +34,16 @@ export function resolveCuj(
   const objectives = resolveObjectives(document, defaults, mayHaveLatency(read, scope), reporter);
   checkSloIds(document, objectives, defaults, reporter);
   const usesThresholds = thresholdSlis.some((sli) => objectives[sli] !== undefined);
-  const endpoints: Endpoint[] = read.map(({ endpoint }) =>
-    !usesThresholds && endpoint.latencyMs !== undefined ? { ...endpoint, latencyMs: undefined } : endpoint,
+  const countsFailures = sliNames.some(
+    (sli) => objectives[sli] !== undefined && sliKinds[sli].countsFailures === true,
   );
+  const endpoints: Endpoint[] = read.map(({ endpoint }) => {
+    const timed = !usesThresholds && endpoint.latencyMs !== undefined;
+    const own = timed ? { ...endpoint, latencyMs: undefined } : endpoint;
+    if (countsFailures || own.failure === undefined) return own;
+    const { failure: _, ...rest } = own;
+    return rest;
+  });
   const services = [...new Set(endpoints.map((endpoint) => endpoint.service))];
   const cuj: Cuj = {
     ...described(document),

@@ -1,6 +1,8 @@
+import { type Failure, type FailureDocument, failureIn, failureOf } from '../sli/failure.ts';
 import type { CujPlace, RoutePlace } from './duplicate-routes.ts';
 import type { Reporter } from './findings.ts';
 import type { Service } from './model.ts';
+import { checkFailure } from './resolve-failures.ts';
 import type { Named } from './resolve-services.ts';
 import type { CujDocument, EndpointDocument } from './schema.ts';
 import type { Source, SourceDialect } from './source-dialect.ts';
@@ -21,11 +23,13 @@ interface Written {
   readonly resource: string;
   readonly path: string | undefined;
   readonly latencyMs: number | undefined;
+  readonly failure: FailureDocument | undefined;
 }
 
 /**
  * The endpoints of a CUJ with their services and resource names; what could not be resolved is reported and left out.
- * `latencyMs` is the threshold as written: the endpoint's, else the CUJ's where the source has latencies.
+ * `latencyMs` is the threshold as written: the endpoint's, else the CUJ's where the source has latencies. `failure` is the
+ * endpoint's, the CUJ's or the service's.
  */
 export function readEndpoints(
   cuj: CujDocument,
@@ -35,6 +39,8 @@ export function readEndpoints(
   const exists = serviceCheck(scope, reporter);
   const place: CujPlace = { file: reporter.file, index: Number(reporter.base[1]), name: cuj.name };
   if (cuj.service !== undefined) exists(cuj.service, ['service']);
+  const ownFailure = cuj.failure === undefined ? undefined : failureOf(cuj.failure);
+  checkCujFailure(cuj, scope, reporter);
 
   if (cuj.endpoints === '*') {
     if (cuj.service === undefined) {
@@ -43,7 +49,8 @@ export function readEndpoints(
     }
     if (!exists(cuj.service, ['service'])) return [];
     const latencyMs = sourceOf(cuj.service, scope) === 'trace' ? cuj.latencyMs : undefined;
-    const endpoint = { service: cuj.service, resource: '*', label: '*', latencyMs };
+    const failure = failureOfEndpoint(undefined, ownFailure, cuj.service, scope);
+    const endpoint = { service: cuj.service, resource: '*', label: '*', latencyMs, ...failure };
     return [{ endpoint, path: undefined, cuj: place, index: 0 }];
   }
 
@@ -79,10 +86,35 @@ export function readEndpoints(
     const source = sourceOf(service, scope);
     if (source !== 'trace') checkTemplateEndpoint(one, index, service, source, scope, ungrouped, reporter);
     const latencyMs = source === 'trace' ? (one.latencyMs ?? cuj.latencyMs) : undefined;
-    const endpoint = { service, resource: one.resource, label: one.label, latencyMs };
+    if (source === 'trace') checkFailure(one.failure, ['endpoints', index, 'failure'], source, reporter);
+    const failure = failureOfEndpoint(one.failure, ownFailure, service, scope);
+    const endpoint = { service, resource: one.resource, label: one.label, latencyMs, ...failure };
     result.push({ endpoint, path: one.path, cuj: place, index });
   }
   return result;
+}
+
+/** Nothing where the source of the service says itself which events are bad. */
+function failureOfEndpoint(
+  own: FailureDocument | undefined,
+  ofCuj: Failure | undefined,
+  service: string,
+  scope: EndpointScope,
+): { readonly failure?: Failure } {
+  if (sourceOf(service, scope) !== 'trace') return {};
+  const written = own === undefined ? undefined : failureOf(own);
+  return failureIn(written, ofCuj, scope.services.get(service)?.failure);
+}
+
+/** A CUJ may have endpoints of several services: its definition is for those with trace metrics. */
+function checkCujFailure(cuj: CujDocument, scope: EndpointScope, reporter: Reporter): void {
+  const own = typeof cuj.endpoints === 'string' ? [] : cuj.endpoints;
+  const named = own.map((endpoint) => (typeof endpoint === 'string' ? undefined : endpoint.service));
+  const sources = [cuj.service, ...named].flatMap((name) =>
+    name === undefined ? [] : sourceOf(name, scope),
+  );
+  const source = sources.find((one) => one === 'trace') ?? sources[0] ?? 'trace';
+  checkFailure(cuj.failure, ['failure'], source, reporter);
 }
 
 /** Says whether a service exists; the first place in a CUJ that names one without a definition is reported. */
@@ -139,14 +171,17 @@ function readEndpoint(document: EndpointDocument, { endpointKey }: SourceDialect
       resource: endpointKey(document.slice(0, space), path),
       path,
       latencyMs: undefined,
+      failure: undefined,
     };
   }
-  const { service, latencyMs } = document;
+  const { service, latencyMs, failure } = document;
   if ('resource' in document) {
-    return { service, label: document.resource, resource: document.resource, path: undefined, latencyMs };
+    const { resource } = document;
+    return { service, label: resource, resource, path: undefined, latencyMs, failure };
   }
   const { method, path } = document;
-  return { service, label: `${method} ${path}`, resource: endpointKey(method, path), path, latencyMs };
+  const label = `${method} ${path}`;
+  return { service, label, resource: endpointKey(method, path), path, latencyMs, failure };
 }
 
 function missingService(cuj: CujDocument, path: readonly (string | number)[], reporter: Reporter): void {
@@ -239,6 +274,7 @@ function checkTemplateEndpoint(
       'Remove latencyMs: latency is judged on trace metrics only.',
     );
   }
+  checkFailure(one.failure, ['endpoints', index, 'failure'], source, reporter);
   const template = scope.sources.get(source);
   if (template === undefined || template.groupBy !== undefined || ungrouped.has(service)) return;
   ungrouped.add(service);

@@ -1,6 +1,8 @@
+import { failureOf } from '../sli/failure.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { Cuj, Service } from './model.ts';
 import { checkWarmUp, warmUpOf } from './resolve-defaults.ts';
+import { checkFailure, countsFailuresOf } from './resolve-failures.ts';
 import type { ServiceDocument } from './schema.ts';
 import { environmentParam, parseSelector, type SelectorTemplate } from './selector.ts';
 import type { LikelyMistake, Source, SourceDialect } from './source-dialect.ts';
@@ -118,8 +120,8 @@ export function likelyMistakesIn({ dialect, operation, canary, stable }: Service
 }
 
 /**
- * Warns of what nothing refuses, and what most likely is a mistake. A missing status is none where no CUJ of the service has
- * an availability objective.
+ * Warns of what nothing refuses, and what most likely is a mistake. A missing status of HTTP is none where no CUJ of the service
+ * has an objective that counts failures by it.
  */
 export function warnOfServices(
   inputs: readonly RegistryInput[],
@@ -128,7 +130,13 @@ export function warnOfServices(
   warn: Report,
 ): void {
   const needStatus = new Set(
-    [...cujs].flatMap(({ objectives, services: of }) => (objectives.availability === undefined ? [] : of)),
+    [...cujs]
+      .filter(countsFailuresOf)
+      .flatMap(({ endpoints }) =>
+        endpoints.flatMap(({ service, failure }) =>
+          failure === undefined || failure.by.kind === 'http' ? service : [],
+        ),
+      ),
   );
   for (const { file, document } of inputs) {
     for (const [name, written] of Object.entries(document.services ?? {})) {
@@ -192,6 +200,7 @@ function resolveService(
   }
   checkWarmUp(document.warmUp, ['warmUp'], reporter);
   checkTags(document.tags, [canary, stable], dialect, reporter);
+  checkFailure(document.failure, ['failure'], source, reporter);
   if (canary === undefined) return undefined;
   return {
     name,
@@ -206,6 +215,7 @@ function resolveService(
     sampleRate: document.sampleRate ?? 1,
     dispersion: document.dispersion,
     ...(document.warmUp === undefined ? {} : { warmUpMs: warmUpOf(document.warmUp).warmUpMs ?? {} }),
+    ...(document.failure === undefined ? {} : { failure: failureOf(document.failure) }),
   };
 }
 

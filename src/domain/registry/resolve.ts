@@ -5,6 +5,7 @@ import { planBatches } from './query-batches.ts';
 import { resolveCuj, retiredCuj } from './resolve-cuj.ts';
 import { collectDefaults } from './resolve-defaults.ts';
 import { checkNamedServices } from './resolve-endpoints.ts';
+import { warnOfFailures } from './resolve-failures.ts';
 import {
   checkEnvironmentPlaceholder,
   resolveServices,
@@ -112,6 +113,7 @@ export function* resolveInSteps(
   if (judged === 0 && complete) reportEmpty(inputs, retired.size > 0, report);
   if (findings.length > 0) return { ok: false, findings, omitted };
   warnOfServices(inputs, services, cujs.values(), warn);
+  warnOfFailures(inputs, services, cujs, warn);
 
   const known = <T>(all: ReadonlyMap<string, T | undefined>) => all as ReadonlyMap<string, T>;
   const batches = planBatches(known(services), cujs.values(), known(sources));

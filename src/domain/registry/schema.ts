@@ -1,6 +1,7 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import { durationPattern } from '../duration.ts';
 import { forEverySli } from '../sli/by-sli.ts';
+import { grpcStatuses } from '../sli/failure.ts';
 import { ruleNames } from './rules.ts';
 
 /**
@@ -24,6 +25,39 @@ const LatencyMs = Type.Number({
   maximum: 600_000,
   description: 'A request slower than this many milliseconds is a bad event of the latency SLI.',
 });
+
+const FailureSchema = Type.Union(
+  [
+    Type.Enum(['5xx', 'grpc', 'errors'], { type: 'string' }),
+    Type.Array(
+      Type.Union([
+        Type.String({ pattern: '^[1-5]xx$', description: 'A class of statuses.', examples: ['5xx'] }),
+        Type.Number({
+          minimum: 100,
+          maximum: 599,
+          multipleOf: 1,
+          description: 'One status of HTTP, such as 429.',
+        }),
+      ]),
+      { minItems: 1, maxItems: 20 },
+    ),
+    Type.Object(
+      {
+        grpc: Type.Array(Type.Enum([...grpcStatuses], { description: 'A status of gRPC.' }), {
+          minItems: 1,
+          maxItems: grpcStatuses.length,
+          description: 'The statuses that are failures.',
+        }),
+      },
+      closed,
+    ),
+  ],
+  {
+    description:
+      'Which requests fail: 5xx (default), grpc (statuses that are the fault of the server), errors (spans marked as errors, such as those of GraphQL), or a list of statuses: [5xx, 429].',
+    examples: ['grpc'],
+  },
+);
 
 export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
@@ -143,6 +177,7 @@ const EndpointSchema = Type.Union([
       method: Type.Enum([...methods]),
       path: Type.String({ pattern: '^/\\S*$', maxLength: maxRouteLength }),
       latencyMs: Type.Optional(LatencyMs),
+      failure: Type.Optional(FailureSchema),
     },
     closed,
   ),
@@ -155,6 +190,7 @@ const EndpointSchema = Type.Union([
         description: 'The raw resource_name, where it is not METHOD /path.',
       }),
       latencyMs: Type.Optional(LatencyMs),
+      failure: Type.Optional(FailureSchema),
     },
     closed,
   ),
@@ -242,6 +278,7 @@ const serviceFields = {
     }),
   ),
   warmUp: Type.Optional(WarmUpSchema),
+  failure: Type.Optional(FailureSchema),
 };
 
 export const ServiceSchema = Type.Object(
@@ -325,6 +362,7 @@ export const CujSchema = Type.Object(
       }),
     ),
     ...valuesBefore,
+    failure: Type.Optional(FailureSchema),
     endpoints: Type.Optional(
       Type.Union([Type.Literal('*'), Type.Array(EndpointSchema, { minItems: 1, maxItems: 500 })]),
     ),

@@ -29,6 +29,8 @@ export interface SourceDialect extends BackendWords {
   readonly retentionMs: number;
   /** Mistakes that the text of a service shows and that nothing refuses, because none is certain. Pure. */
   readonly likelyMistakes?: (service: ServiceAsWritten) => readonly LikelyMistake[];
+  /** Which status the requests of an operation carry; undefined where that is not known. */
+  readonly statusOf?: (operation: string) => 'http' | 'grpc' | 'none' | undefined;
   /** How the framework of an operation writes a parameter of a route; undefined where that is not known. */
   readonly routeParameters?: (operation: string) => 'braces' | 'colons' | undefined;
 }

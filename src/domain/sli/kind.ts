@@ -1,10 +1,13 @@
 import type { Series, SideCounts } from '../metrics/series.ts';
+import type { Failure } from './failure.ts';
 
 /** What a kind needs to know of an endpoint. */
 export interface SliEndpoint {
   /** `*` is the whole service. */
   readonly resource: string;
   readonly latencyMs?: number | undefined;
+  /** Which requests fail; undefined: those that end in 5XX. */
+  readonly failure?: Failure | undefined;
 }
 
 /**
@@ -24,6 +27,8 @@ export interface SliKind {
    * judged.
    */
   readonly needsThreshold: boolean;
+  /** Whether its bad events are what the registry's `failure` says. */
+  readonly countsFailures?: true;
   /** One side's counts of an endpoint. Undefined: the source had no point at all. */
   readonly seriesOf: (side: SideCounts, endpoint: SliEndpoint) => Series | undefined;
 }

@@ -155,10 +155,10 @@ function approximateBytes(snapshot: Snapshot): number {
   return bytes;
 }
 
-function sideBytes({ whole, requests, latency }: SideCounts): number {
+function sideBytes({ whole, requests, latency, failures }: SideCounts): number {
   let bytes = 500 + seriesBytes(whole);
   for (const series of requests.values()) bytes += seriesBytes(series);
-  for (const resources of latency.values())
+  for (const resources of [...latency.values(), ...(failures?.values() ?? [])])
     for (const series of resources.values()) bytes += seriesBytes(series);
   return bytes;
 }

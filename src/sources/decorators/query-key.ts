@@ -15,11 +15,12 @@ function digestOf(batch: QueryBatch): string {
     batch.tags,
     batch.source,
     batch.template,
-    batch.services.map(({ service, resources, thresholds }) => [
+    batch.services.map(({ service, resources, thresholds, failures }) => [
       service.name,
       service.operation,
       resources,
       thresholds.map((threshold) => [threshold.latencyMs, threshold.resources]),
+      ...(failures === undefined ? [] : [failures.map((one) => [one.failure.text, one.resources])]),
     ]),
   ]);
   const digest = createHash('sha256').update(content).digest('base64url');

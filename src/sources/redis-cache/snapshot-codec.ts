@@ -23,6 +23,7 @@ interface SideValue {
   readonly whole: SeriesValue | null;
   readonly requests: ByResource;
   readonly latency: readonly (readonly [latencyMs: number, resources: ByResource])[];
+  readonly failures?: readonly (readonly [text: string, resources: ByResource])[];
 }
 
 type ServiceValue = readonly [
@@ -60,12 +61,15 @@ function serviceValue(name: string, { canary, stable, allTraffic, ...more }: Ser
   return [name, sideValue(canary), sideValue(stable), allTraffic === undefined ? null : [...allTraffic]];
 }
 
-function sideValue({ whole, requests, latency, ...more }: SideCounts): SideValue {
+function sideValue({ whole, requests, latency, failures, ...more }: SideCounts): SideValue {
   more satisfies Nothing;
   return {
     whole: whole === undefined ? null : seriesValue(whole),
     requests: resourcesValue(requests),
     latency: [...latency].map(([latencyMs, resources]) => [latencyMs, resourcesValue(resources)]),
+    ...(failures === undefined
+      ? {}
+      : { failures: [...failures].map(([text, resources]) => [text, resourcesValue(resources)] as const) }),
   };
 }
 
@@ -137,7 +141,11 @@ function readAll(value: unknown, asked: BatchQuery): Snapshot {
   };
 }
 
-function readSide({ whole, requests, latency }: SideValue, asked: BatchService, buckets: number): SideCounts {
+function readSide(
+  { whole, requests, latency, failures }: SideValue,
+  asked: BatchService,
+  buckets: number,
+): SideCounts {
   return {
     whole: whole === null ? undefined : readSeries(whole, buckets),
     requests: readResources(requests, asked.resources, buckets),
@@ -148,6 +156,17 @@ function readSide({ whole, requests, latency }: SideValue, asked: BatchService, 
         return [latencyMs, readResources(resources, threshold.resources, buckets)];
       }),
     ),
+    ...(failures === undefined
+      ? {}
+      : {
+          failures: new Map(
+            failures.map(([text, resources]) => {
+              const of = asked.failures?.find(({ failure }) => failure.text === text);
+              ensure(of !== undefined);
+              return [text, readResources(resources, of.resources, buckets)];
+            }),
+          ),
+        }),
   };
 }
 

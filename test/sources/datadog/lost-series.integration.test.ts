@@ -72,7 +72,7 @@ function record(store: EventStore, { service, endpoint, ...sides }: Traffic): vo
             [0.1, count - late],
             [0.9, late],
           ],
-          ...(statusCode === undefined ? {} : { statusCode }),
+          ...(statusCode === undefined ? {} : { statusCode, grpcCode: statusCode === 200 ? 0 : 14 }),
         });
         const code = statusCode === undefined ? {} : { code: String(statusCode) };
         if (count > 0)
@@ -218,6 +218,25 @@ const documents: Readonly<Record<string, Written>> = {
       cuj('across', [...paths, { service: 'web', method: 'GET', path: '/home' }]),
       cuj('web', '*', { service: 'web' }),
       cuj('api', '*'),
+    ],
+  },
+  'the whole service by marks of errors': {
+    services: { api: { ...traced(), failure: 'errors' } },
+    cujs: [cuj('all', '*')],
+  },
+  'the whole service by statuses of gRPC': {
+    services: { api: { ...traced(), failure: 'grpc' } },
+    cujs: [cuj('all', '*')],
+  },
+  'endpoints by several definitions of failure': {
+    services: { api: traced('version:{stable}') },
+    cujs: [
+      cuj('errors', paths, { failure: 'errors' }),
+      cuj('mixed', [
+        { method: 'GET', path: '/me', failure: 'grpc' },
+        { method: 'POST', path: '/pay', failure: ['5xx', 401] },
+      ]),
+      cuj('pay', ['POST /pay']),
     ],
   },
   'a source template': {

@@ -1,12 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Series, SideCounts, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import { failureOf } from '../../../src/domain/sli/failure.ts';
 import { readSnapshot, snapshotValue } from '../../../src/sources/redis-cache/snapshot-codec.ts';
 import { minutes, query, scoped } from '../datadog/synthetic.ts';
 
 const asked = query([
   scoped('api', ['post_/login', 'get_/me'], [{ latencyMs: 300, resources: ['post_/login', '*'] }]),
-  scoped('auth', ['grpc.auth/login']),
+  {
+    ...scoped('auth', ['grpc.auth/login']),
+    failures: [{ failure: failureOf('errors'), resources: ['*', 'grpc.auth/login'] }],
+  },
 ]);
 
 const series = fc
@@ -32,7 +36,14 @@ const byResource = (resources: readonly string[]) =>
     .map((all) => new Map(resources.flatMap((name, i) => (all[i] === undefined ? [] : [[name, all[i]]]))));
 const sideOf = (index: number): fc.Arbitrary<SideCounts> => {
   const of = asked.batch.services[index] as (typeof asked.batch.services)[number];
-  return fc.record({
+  const [failure] = of.failures ?? [];
+  const failures =
+    failure === undefined
+      ? fc.constant({})
+      : byResource(failure.resources).map((all) =>
+          all.size === 0 ? {} : { failures: new Map([[failure.failure.text, all]]) },
+        );
+  const counts = fc.record({
     whole: fc.option(series, { nil: undefined }),
     requests: byResource(of.resources),
     latency: fc
@@ -41,6 +52,7 @@ const sideOf = (index: number): fc.Arbitrary<SideCounts> => {
         (all) => new Map(of.thresholds.map(({ latencyMs }, i) => [latencyMs, all[i] as Map<string, Series>])),
       ),
   });
+  return fc.tuple(counts, failures).map(([all, more]) => ({ ...all, ...more }));
 };
 const allTraffic = fc.option(
   series.map(({ total }) => total),

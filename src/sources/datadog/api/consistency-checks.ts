@@ -27,8 +27,12 @@ function checkSet(plan: QueryPlan, set: QuerySet, groups: readonly Groups[]): vo
   for (const pair of [set.grouped, set.whole])
     if (pair !== undefined && pair.rest === undefined) checkParts(plan, pair, groups);
   for (const asked of set.services) {
-    for (const resource of asked.resources) checkSum(plan, set.grouped, asked, resource, groups);
+    for (const resource of asked.resources) {
+      checkSum(plan, set.grouped, asked, resource, groups);
+      checkAgain(plan, set.grouped, asked, resource, groups);
+    }
     checkSum(plan, set.whole, asked, '', groups);
+    checkAgain(plan, set.whole, asked, '', groups);
     checkCutOff(plan, set, asked, groups);
     checkWhole(plan, set, asked, groups);
     checkRest(plan, set, asked, groups);
@@ -59,6 +63,32 @@ function checkSum(
     `${plan.queries[pair.total]?.name} counts ${roundCount(counted)} events of ${[name, resource].join(' ').trim()},` +
       ` but ${names} ${roundCount(parts)} together`,
   );
+}
+
+/**
+ * Where nothing counts the good events, all and the bad ones are asked twice. What is off by no more than may have arrived in
+ * between is judged both ways; anything beyond is a series that was lost. Where all series of a metric are lost, nothing shows it.
+ */
+function checkAgain(
+  plan: QueryPlan,
+  pair: QueryPair | undefined,
+  { name, group }: AskedService,
+  resource: string,
+  groups: readonly Groups[],
+): void {
+  if (pair?.again === undefined) return;
+  const count = (query: number) => sum(groups[query]?.get(group)?.get(resource));
+  for (const which of ['total', 'part'] as const) {
+    const once = count(pair[which]);
+    const queries = pair.again[which];
+    const again = queries.reduce((all, query) => all + count(query), 0);
+    if (!isAbove(once, again) && !isAbove(again, once)) continue;
+    const names = queries.map((query) => plan.queries[query]?.name).join(' and ');
+    throw malformed(
+      `${plan.queries[pair[which]]?.name} counts ${roundCount(once)} events of ${[name, resource].join(' ').trim()},` +
+        ` but ${names} ${roundCount(again)} together`,
+    );
+  }
 }
 
 /**

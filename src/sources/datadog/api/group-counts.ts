@@ -47,6 +47,43 @@ export function groupCountsOf(
   return { total, part, rest, noStatus: seriesOf(pair.noStatus) ?? none, unclassified };
 }
 
+/** Event counts of one group where nothing counts the good events: total and bad ones are each counted twice. */
+export interface TwiceCounted {
+  /** The count, or that of the second time where it is more. */
+  readonly total: Float64Array;
+  readonly part: Float64Array;
+  /** Events that only the second time counts as bad: whether they are is unknown. Undefined where there are none. */
+  readonly unclassified: Float64Array | undefined;
+}
+
+/** Counts of one group from all queries of a pair that asks twice; undefined where none of them has a series of it. */
+export function twiceCountedOf(
+  { total, part, again }: QueryPair & Required<Pick<QueryPair, 'again'>>,
+  groups: readonly Groups[],
+  service: string,
+  resource: string,
+): TwiceCounted | undefined {
+  const seriesOf = (query: number) => groups[query]?.get(service)?.get(resource);
+  const queries = [total, part, ...(again?.total ?? []), ...(again?.part ?? [])];
+  const length = queries.map(seriesOf).find((series) => series !== undefined)?.length;
+  if (length === undefined) return undefined;
+  const none = new Float64Array(length);
+  const bad = seriesOf(part) ?? none;
+  const badAgain = sumOf((again?.part ?? []).map(seriesOf), length);
+  const totals = totalWithPart(
+    totalWithPart(seriesOf(total) ?? none, sumOf((again?.total ?? []).map(seriesOf), length)),
+    totalWithPart(bad, badAgain),
+  );
+  let unclassified: Float64Array | undefined;
+  for (let i = 0; i < length; i += 1) {
+    const more = (badAgain[i] as number) - (bad[i] as number);
+    if (more <= tolerance * Math.max(1, badAgain[i] as number)) continue;
+    unclassified ??= new Float64Array(length);
+    unclassified[i] = more;
+  }
+  return { total: totals, part: bad, unclassified };
+}
+
 /** The total by bucket, or its part where that is more: requests that arrived in between are in the part alone. */
 export function totalWithPart(total: Float64Array, part: Float64Array): Float64Array {
   return total.map((count, i) => {

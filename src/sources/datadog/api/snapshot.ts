@@ -9,7 +9,7 @@ import { noEvents } from '../../../domain/metrics/series.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { QueryPair, QueryPlan, QuerySet } from '../query/query-plan-types.ts';
 import { refuseContradictions } from './consistency-checks.ts';
-import { groupCountsOf, totalWithPart } from './group-counts.ts';
+import { groupCountsOf, totalWithPart, twiceCountedOf } from './group-counts.ts';
 import { type Groups, readGroups, type TimeseriesAttributes } from './timeseries-response.ts';
 
 /**
@@ -80,6 +80,7 @@ function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups
   let whole: Series | undefined;
   const requests = new Map<string, Series>();
   const latency = new Map<number, Map<string, Series>>();
+  const failures = new Map<string, Map<string, Series>>();
   for (const set of sets) {
     const asked = set.services.find((service) => service.name === name);
     if (asked === undefined) continue;
@@ -91,15 +92,19 @@ function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups
       }
     }
     const all = set.whole === undefined ? undefined : seriesOf(set, set.whole, asked.group, '', groups);
-    if (set.latencyMs === undefined) {
-      whole = all;
+    const isDefault = set.latencyMs === undefined && set.failure === undefined;
+    // Any definition of failure counts the same requests.
+    if (set.latencyMs === undefined) whole ??= all;
+    if (isDefault) {
       for (const [resource, series] of found) requests.set(resource, series);
-    } else {
-      if (all !== undefined) found.set('*', all);
-      if (found.size > 0) latency.set(set.latencyMs, found);
+      continue;
     }
+    if (all !== undefined && asked.asWhole) found.set('*', all);
+    if (found.size === 0) continue;
+    if (set.failure !== undefined) failures.set(set.failure.text, found);
+    else if (set.latencyMs !== undefined) latency.set(set.latencyMs, found);
   }
-  return { whole, requests, latency };
+  return { whole, requests, latency, ...(failures.size === 0 ? {} : { failures }) };
 }
 
 /** Bad events that are absent beside a total are none; where nothing but them could be asked, nothing is known without it. */
@@ -120,6 +125,12 @@ function seriesOf(
       ...(pair.noStatus === undefined ? {} : { withStatus: withStatusOf(total, noStatus) }),
       ...(unclassified === undefined ? {} : { unclassified }),
     };
+  }
+  if (pair.again !== undefined) {
+    const counts = twiceCountedOf({ ...pair, again: pair.again }, groups, service, resource);
+    if (counts === undefined) return undefined;
+    const { total, part: bad, unclassified } = counts;
+    return { total, bad, ...(unclassified === undefined ? {} : { unclassified }) };
   }
   const total = groups[pair.total]?.get(service)?.get(resource);
   if (total === undefined) return undefined;

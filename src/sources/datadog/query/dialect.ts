@@ -4,7 +4,7 @@ import { likelyMistakesOf } from './likely-mistakes.ts';
 import { maxResourceListLength } from './query-plan-types.ts';
 import { parseSourceTemplate } from './source-template.ts';
 import { isSafeTagValue, maxTagValueLength, normalizeTagValue, resourceNameOf } from './tag-normalization.ts';
-import { routeParametersOf } from './tracer-operations.ts';
+import { routeParametersOf, statusOfOperation } from './tracer-operations.ts';
 
 /** Datadog, as the registry's resolution sees it. */
 export const datadogDialect: SourceDialect = {
@@ -24,5 +24,6 @@ export const datadogDialect: SourceDialect = {
   // Datadog keeps metrics, trace metrics among them, for 15 months.
   retentionMs: 456 * dayMs,
   likelyMistakes: likelyMistakesOf,
+  statusOf: statusOfOperation,
   routeParameters: routeParametersOf,
 };

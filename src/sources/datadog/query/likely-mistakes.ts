@@ -32,7 +32,10 @@ function mistakeInOperation(operation: string): LikelyMistake | undefined {
       field,
       rule: 'no-http-status',
       message: `the operation "${operation}" is ${protocol}'s, whose spans have no http.status_code: no failure is a 5XX, so availability never fails, and is inconclusive (status_missing)`,
-      fix: `Define a source with bad events of its own, such as trace.${operation}.errors, and name it in the service in place of operation: see "Sources other than traces" in docs/registry.md.`,
+      fix:
+        protocol === 'gRPC'
+          ? 'Write failure: grpc in the service: it counts the statuses of gRPC that are the fault of the server.'
+          : 'Write failure: errors in the service: it counts the operations that the tracer marks as errors.',
       actual: { kind: 'no-status' },
     };
   }

@@ -1,5 +1,6 @@
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
 import type { BatchService } from '../../../domain/registry/model.ts';
+import type { Failure } from '../../../domain/sli/failure.ts';
 import type { Side, SideScope } from './selector-scopes.ts';
 
 /** A longer list of resources is left out of the filter, in characters. Datadog publishes no limit of its own. */
@@ -25,13 +26,17 @@ export interface QueryPair {
   readonly rest?: readonly number[] | undefined;
   /** The one of `rest` that counts requests without a status. */
   readonly noStatus?: number | undefined;
+  /** Where there is no rest: queries that count `total` and `part` once more, each event once. */
+  readonly again?: { readonly total: readonly number[]; readonly part: readonly number[] } | undefined;
 }
 
 /** What one side of some services is asked for one SLI. */
 export interface QuerySet {
   readonly side: Side;
-  /** Undefined: requests, `part` is 5XX. Otherwise `part` is the good events, those within so many ms. */
+  /** Undefined: requests, `part` is those that fail. Otherwise `part` is the good events, those within so many ms. */
   readonly latencyMs: number | undefined;
+  /** Which requests fail; undefined: those that end in 5XX, or the bad events of a template. */
+  readonly failure?: Failure | undefined;
   /** Canary's and stable's sets that ask the same have the same key. */
   readonly key: string;
   readonly services: readonly AskedService[];
@@ -50,6 +55,8 @@ export interface AskedService {
   readonly group: string;
   /** Resources that some CUJ needs, without `*`. */
   readonly resources: readonly string[];
+  /** Whether some CUJ needs `*`, where this is not about 5XX. */
+  readonly asWhole?: boolean;
 }
 
 /** All requests of some services, by either side or by neither; `query` is an index into the plan's queries. */

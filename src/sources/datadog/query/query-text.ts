@@ -1,4 +1,6 @@
 import type { ScopeTag } from '../../../domain/registry/model.ts';
+import type { Failure } from '../../../domain/sli/failure.ts';
+import { failureTermsOf } from './failure-terms.ts';
 import { type QueryTemplate, restOf, type SourceTemplate, type TemplateTerm } from './source-template.ts';
 import { isSafeTagValue } from './tag-normalization.ts';
 
@@ -31,6 +33,8 @@ export interface CountTexts {
   readonly bad: string;
   /** What is left of total without bad, in as many queries; undefined where the source has no words for it. */
   readonly rest: readonly string[] | undefined;
+  /** Where there is no rest: total and bad once more, each in queries that count every event once. */
+  readonly again?: { readonly total: readonly string[]; readonly bad: readonly string[] };
 }
 
 /** Total, good and slow events of one scope: the two are all. */
@@ -40,28 +44,31 @@ export interface LatencyTexts {
   readonly slow: string;
 }
 
-/** The requests of one scope that are no 5XX, by whether they carry a status. */
+/** The requests of one scope that are no failure, by whether they carry a status. */
 export interface StatusTexts {
   readonly otherStatus: string;
   readonly noStatus: string;
 }
 
-/** A bare `*` is documented nowhere; what begins with something is. */
-const statusFrom = (digit: number) => `http.status_code:${digit}*`;
-const serverErrors = statusFrom(5);
-const otherStatuses = `(${[1, 2, 3, 4].map(statusFrom).join(' OR ')})`;
-const noStatus = [1, 2, 3, 4, 5].map((digit) => `NOT ${statusFrom(digit)}`);
-
-/**
- * Hits and 5XX of a trace operation. Both from `trace.<operation>.hits`, so that bad is a part of total by
- * construction: `.errors` counts spans flagged as errors, which is another thing.
- */
-export function traceCountTexts(operation: string, scope: TagScope): CountTexts {
-  const metric = `sum:trace.${safeMetric(operation)}.hits`;
+/** Hits and failures of a trace operation. Without a definition, failures are 5XX. */
+export function traceCountTexts(operation: string, scope: TagScope, failure?: Failure): CountTexts {
+  const text = (metric: 'hits' | 'errors', ...conditions: string[]) =>
+    countText(
+      `sum:trace.${safeMetric(operation)}.${metric}`,
+      [...traceConditions(scope), ...conditions],
+      scope.by,
+    );
+  const terms = failureTermsOf(failure);
+  if (terms.kind === 'status')
+    return { total: text('hits'), bad: text('hits', terms.bad), rest: [text('hits', terms.notBad)] };
   return {
-    total: countText(metric, traceConditions(scope), scope.by),
-    bad: countText(metric, [...traceConditions(scope), serverErrors], scope.by),
-    rest: [countText(metric, [...traceConditions(scope), `NOT ${serverErrors}`], scope.by)],
+    total: text('hits'),
+    bad: text('errors'),
+    rest: undefined,
+    again: {
+      total: terms.halves.map((half) => text('hits', half)),
+      bad: terms.halves.map((half) => text('errors', half)),
+    },
   };
 }
 
@@ -70,12 +77,21 @@ export function traceWhereText(operation: string): string {
   return countText(`sum:trace.${safeMetric(operation)}.hits`, ['*'], ['env', 'service']);
 }
 
-/** What 5XX leave of the hits of a trace operation, in two parts: a 5XX can be counted only among those with a status. */
-export function traceStatusTexts(operation: string, scope: TagScope): StatusTexts {
+/**
+ * What failures leave of the hits of a trace operation, in two parts: a failure can be counted only among those with a status.
+ * Undefined where failures are not told by a status.
+ */
+export function traceStatusTexts(
+  operation: string,
+  scope: TagScope,
+  failure?: Failure,
+): StatusTexts | undefined {
+  const terms = failureTermsOf(failure);
+  if (terms.kind !== 'status') return undefined;
   const metric = `sum:trace.${safeMetric(operation)}.hits`;
   return {
-    otherStatus: countText(metric, [...traceConditions(scope), otherStatuses], scope.by),
-    noStatus: countText(metric, [...traceConditions(scope), ...noStatus], scope.by),
+    otherStatus: countText(metric, [...traceConditions(scope), terms.otherStatus], scope.by),
+    noStatus: countText(metric, [...traceConditions(scope), ...terms.noStatus], scope.by),
   };
 }
 

@@ -1,15 +1,27 @@
 import type { BatchService } from '../../../domain/registry/model.ts';
+import type { Failure } from '../../../domain/sli/failure.ts';
+import { failureTermsOf, queryLabelOf } from './failure-terms.ts';
 import {
   type AllTrafficQuery,
   addQuery,
+  type QueryPair,
   type QuerySet,
   type Question,
   shortEnough,
   union,
 } from './query-plan-types.ts';
-import { type TagScope, traceCountTexts, traceLatencyTexts, traceStatusTexts } from './query-text.ts';
+import {
+  type StatusTexts,
+  type TagScope,
+  traceCountTexts,
+  traceLatencyTexts,
+  traceStatusTexts,
+} from './query-text.ts';
 
-/** Requests and 5XX of an operation's services on one side, and good events for each latency threshold. */
+/**
+ * Requests and failures of an operation's services on one side, for each definition of failure, and good events for each latency
+ * threshold.
+ */
 export function planTrace(question: Question, operation: string): void {
   const { plan, number, side, scope, services, unfilled, statuses } = question;
   const passed = new Set(scope.services);
@@ -36,55 +48,102 @@ export function planTrace(question: Question, operation: string): void {
       },
     );
   const set = (
-    latencyMs: number | undefined,
+    kind: Pick<QuerySet, 'latencyMs' | 'failure'>,
     key: string,
     resourcesOf: (of: BatchService) => readonly string[],
     pairs: Pick<QuerySet, 'grouped' | 'check' | 'whole'>,
+    asked: readonly BatchService[] = services,
   ) =>
     plan.sets.push({
       side,
-      latencyMs,
+      ...kind,
       key: `${key}_${number}`,
-      services: services.map((of) => ({
+      services: asked.map((of) => ({
         name: of.service.name,
         group: scope.override ?? of.service.name,
         resources: resourcesOf(of).filter((resource) => resource !== '*'),
+        ...(resourcesOf(of).includes('*') ? { asWhole: true } : {}),
       })),
       ...pairs,
     });
 
-  const hits = (of: TagScope) => traceCountTexts(operation, of).total;
-  const bad = (of: TagScope) => traceCountTexts(operation, of).bad;
-  const pathsOf = (of: BatchService) => of.resources;
-  const paths = union(services.map(pathsOf));
-  const filter = shortEnough(paths);
-  const some = paths.length > 0;
-  const rest = (of: TagScope) => (traceCountTexts(operation, of).rest as readonly string[])[0] as string;
-  /** Hits, 5XX and all others, so that none of the three can be lost unseen. */
+  /** Hits, failures and all others, so that none of the three can be lost unseen. */
   const counted = (
-    all: string,
+    label: string,
     only: readonly string[] | undefined,
     byResource: boolean,
     byStatus: boolean,
-  ) => {
+    failure: Failure | undefined,
+  ): QueryPair => {
+    const texts = (of: TagScope) => traceCountTexts(operation, of, failure);
+    const statusTexts = (of: TagScope) => traceStatusTexts(operation, of, failure);
+    const each = (what: string, many: (of: TagScope) => readonly string[], count: number) =>
+      Array.from({ length: count }, (_, i) =>
+        ask(`${label}${what}${i || ''}`, (of) => many(of)[i] as string, only, byResource),
+      );
     const [total, part] = [
-      ask(`${all}hits`, hits, only, byResource),
-      ask(`${all}bad`, bad, only, byResource),
+      ask(`${label}hits`, (of) => texts(of).total, only, byResource),
+      ask(`${label}bad`, (of) => texts(of).bad, only, byResource),
     ];
-    if (!byStatus) return { total, part, rest: [ask(`${all}not_bad`, rest, only, byResource)] };
-    const texts = (of: TagScope) => traceStatusTexts(operation, of);
-    const other = ask(`${all}other_status`, (of) => texts(of).otherStatus, only, byResource);
-    const noStatus = ask(`${all}no_status`, (of) => texts(of).noStatus, only, byResource);
+    const terms = failureTermsOf(failure);
+    if (terms.kind === 'errors') {
+      const halves = terms.halves.length;
+      return {
+        total,
+        part,
+        again: {
+          total: each('hits_again', (of) => texts(of).again?.total ?? [], halves),
+          part: each('bad_again', (of) => texts(of).again?.bad ?? [], halves),
+        },
+      };
+    }
+    if (!byStatus) return { total, part, rest: each('not_bad', (of) => texts(of).rest ?? [], 1) };
+    const status = (key: keyof StatusTexts) => (of: TagScope) => (statusTexts(of) as StatusTexts)[key];
+    const other = ask(`${label}other_status`, status('otherStatus'), only, byResource);
+    const noStatus = ask(`${label}no_status`, status('noStatus'), only, byResource);
     return { total, part, rest: [other, noStatus], noStatus };
   };
-  const grouped = some ? counted('', filter, true, statuses) : undefined;
-  // Before the check, which is the same where there is no filter.
+  /** Everything that is asked for one definition of failure. */
+  const countedBy = (
+    failure: Failure | undefined,
+    pathsOf: (of: BatchService) => readonly string[],
+    asWhole: boolean,
+    asked?: readonly BatchService[],
+  ) => {
+    const label = failure === undefined ? '' : `${queryLabelOf(failure)}_`;
+    const texts = (of: TagScope) => traceCountTexts(operation, of, failure);
+    const paths = union((asked ?? services).map(pathsOf));
+    const filter = shortEnough(paths);
+    const some = paths.length > 0;
+    const grouped = some ? counted(label, filter, true, statuses, failure) : undefined;
+    // Before the check, which is the same where there is no filter.
+    const whole = counted(`${label}all_`, undefined, false, statuses && asWhole, failure);
+    const check = some
+      ? {
+          total: ask(`${label}check_hits`, (of) => texts(of).total, filter, false),
+          part: ask(`${label}check_bad`, (of) => texts(of).bad, filter, false),
+        }
+      : undefined;
+    set({ latencyMs: undefined, failure }, `${label}hits`, pathsOf, { grouped, check, whole }, asked);
+  };
   const asWhole = services.some((of) => of.asWhole);
-  const whole = counted('all_', undefined, false, statuses && asWhole);
-  const check = some
-    ? { total: ask('check_hits', hits, filter, false), part: ask('check_bad', bad, filter, false) }
-    : undefined;
-  set(undefined, 'hits', pathsOf, { grouped, check, whole });
+  const failures = new Map(
+    services.flatMap((of) => (of.failures ?? []).map(({ failure }) => [failure.text, failure] as const)),
+  );
+  // The traffic of the services is counted by any of the definitions.
+  if (failures.size === 0 || asWhole || services.some((of) => of.resources.length > 0))
+    countedBy(undefined, (of) => of.resources, asWhole);
+  for (const [text, failure] of [...failures].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const pathsOf = (of: BatchService) =>
+      of.failures?.find((one) => one.failure.text === text)?.resources ?? [];
+    const asked = services.filter((of) => pathsOf(of).length > 0);
+    countedBy(
+      failure,
+      pathsOf,
+      asked.some((of) => pathsOf(of).includes('*')),
+      asked,
+    );
+  }
 
   const timedPaths = union(services.flatMap((of) => of.thresholds.map(({ resources }) => resources)));
   const timedFilter = shortEnough(timedPaths);
@@ -122,7 +181,7 @@ export function planTrace(question: Question, operation: string): void {
           part: ask(`check_${label}`, good, hereFilter, false),
         }
       : undefined;
-    set(latencyMs, label, slowPathsOf, { grouped: groupedHere, check: checkHere, whole: wholeHere });
+    set({ latencyMs }, label, slowPathsOf, { grouped: groupedHere, check: checkHere, whole: wholeHere });
   }
 }
 

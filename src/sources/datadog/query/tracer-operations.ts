@@ -87,6 +87,15 @@ export function protocolWithoutStatus(operation: string): 'gRPC' | 'GraphQL' | u
   return /^(graphql(\.|$)|apollo\.gateway\.)/.test(operation) ? 'GraphQL' : undefined;
 }
 
+const serving = new Set(servingOperations);
+
+/** Which status the spans of an operation carry; undefined for operations that no tracer sets. */
+export function statusOfOperation(operation: string): 'http' | 'grpc' | 'none' | undefined {
+  const protocol = protocolWithoutStatus(operation);
+  if (protocol !== undefined) return protocol === 'gRPC' ? 'grpc' : 'none';
+  return serving.has(operation) ? 'http' : undefined;
+}
+
 const stores =
   'postgres|pg|mysql|mariadb|sql|sql-server|oracle|mongodb|redis|memcached|elasticsearch|cassandra';
 const outgoing = new RegExp(

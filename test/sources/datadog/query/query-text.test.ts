@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { QueryBatch } from '../../../../src/domain/registry/model.ts';
 import type { Selector } from '../../../../src/domain/registry/selector.ts';
+import { type FailureDocument, failureOf } from '../../../../src/domain/sli/failure.ts';
 import { describeQueries, planQueries } from '../../../../src/sources/datadog/query/query-plan.ts';
 import { maxResourceListLength } from '../../../../src/sources/datadog/query/query-plan-types.ts';
 import {
@@ -34,6 +35,98 @@ function source(total: string, bad: string, groupBy?: string): SourceTemplate {
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
   return templateOf(parsed.source);
 }
+
+const failing = (document: FailureDocument, ...resources: string[]) =>
+  batch([{ ...scoped('api', []), failures: [{ failure: failureOf(document), resources }] }]);
+
+describe('what other definitions of failure ask', () => {
+  const scope = 'env:production AND service:api AND version:v2';
+  const endpoints = `${scope} AND resource_name:post_/login`;
+  const canaryOf = (of: QueryBatch) =>
+    Object.entries(texts(of))
+      .filter(([name]) => name.startsWith('c_'))
+      .map(([name, text]) => [
+        name,
+        text.replaceAll('sum:trace.http.request.', '').replace(/( by \{.*\})?\.as_count\(\)$/, ''),
+      ]);
+
+  it('is a list of statuses, what else has a status, and what has none', () => {
+    expect(canaryOf(failing(['5xx', 429, 401], 'post_/login'))).toEqual([
+      ['c_5xx_401_429_hits_0', `hits{${endpoints}}`],
+      [
+        'c_5xx_401_429_bad_0',
+        `hits{${endpoints} AND (http.status_code:5* OR http.status_code IN (401,429))}`,
+      ],
+      [
+        'c_5xx_401_429_other_status_0',
+        `hits{${endpoints} AND (http.status_code:1* OR http.status_code:2* OR http.status_code:3* OR http.status_code:4*) AND http.status_code NOT IN (401,429)}`,
+      ],
+      [
+        'c_5xx_401_429_no_status_0',
+        `hits{${endpoints} AND NOT http.status_code:1* AND NOT http.status_code:2* AND NOT http.status_code:3* AND NOT http.status_code:4* AND NOT http.status_code:5*}`,
+      ],
+      ['c_5xx_401_429_all_hits_0', `hits{${scope}}`],
+      [
+        'c_5xx_401_429_all_bad_0',
+        `hits{${scope} AND (http.status_code:5* OR http.status_code IN (401,429))}`,
+      ],
+      [
+        'c_5xx_401_429_all_not_bad_0',
+        `hits{${scope} AND NOT http.status_code:5* AND http.status_code NOT IN (401,429)}`,
+      ],
+      ['c_5xx_401_429_check_hits_0', `hits{${endpoints}}`],
+      [
+        'c_5xx_401_429_check_bad_0',
+        `hits{${endpoints} AND (http.status_code:5* OR http.status_code IN (401,429))}`,
+      ],
+    ]);
+  });
+
+  it('is statuses of gRPC, all others of its, and what has none', () => {
+    const asked = Object.fromEntries(canaryOf(failing({ grpc: ['UNAVAILABLE'] }, '*')));
+    expect(asked).toEqual({
+      c_grpc_unavailable_all_hits_0: `hits{${scope}}`,
+      c_grpc_unavailable_all_bad_0: `hits{${scope} AND rpc.grpc.status_code:14}`,
+      c_grpc_unavailable_all_other_status_0: `hits{${scope} AND rpc.grpc.status_code IN (0,1,2,3,4,5,6,7,8,9,10,11,12,13,15,16)}`,
+      c_grpc_unavailable_all_no_status_0: `hits{${scope} AND rpc.grpc.status_code NOT IN (0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16)}`,
+    });
+  });
+
+  it('is errors and hits, both asked twice', () => {
+    expect(canaryOf(failing('errors', 'post_/login', '*')).map(([, text]) => text)).toEqual([
+      `hits{${endpoints}}`,
+      `errors{${endpoints}}`,
+      `hits{${endpoints} AND http.status_code:5*}`,
+      `hits{${endpoints} AND NOT http.status_code:5*}`,
+      `errors{${endpoints} AND http.status_code:5*}`,
+      `errors{${endpoints} AND NOT http.status_code:5*}`,
+      `hits{${scope}}`,
+      `errors{${scope}}`,
+      `hits{${scope} AND http.status_code:5*}`,
+      `hits{${scope} AND NOT http.status_code:5*}`,
+      `errors{${scope} AND http.status_code:5*}`,
+      `errors{${scope} AND NOT http.status_code:5*}`,
+      `hits{${endpoints}}`,
+      `errors{${endpoints}}`,
+    ]);
+  });
+
+  it('has a name of its own for every query, beside those for 5XX', () => {
+    const of = batch([
+      {
+        ...scoped('api', ['post_/login', '*']),
+        failures: ['errors', 'grpc', ['5xx', 429] as const].map((document) => ({
+          failure: failureOf(document as FailureDocument),
+          resources: ['*', 'get_/me'],
+        })),
+      },
+    ]);
+    const { queries } = planQueries(of, selector('version:v2'), undefined);
+    expect(new Set(queries.map(({ name }) => name)).size).toBe(queries.length);
+    for (const { name } of queries) expect(name).toMatch(/^[a-z][a-z0-9_]*$/);
+    expect(describeQueries(of).map(({ name }) => name)).toEqual(queries.map(({ name }) => name));
+  });
+});
 
 const one = batch([scoped('api', ['post_/login'])]);
 

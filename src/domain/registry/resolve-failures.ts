@@ -1,0 +1,130 @@
+import { type FailureDocument, failsAlways, failureOf } from '../sli/failure.ts';
+import { sliKinds, sliNames } from '../sli/table.ts';
+import { type RegistryInput, type Report, Reporter } from './findings.ts';
+import type { Cuj, Service } from './model.ts';
+
+type Path = readonly (string | number)[];
+
+/** Reports a definition of failure that a source cannot have, or by which nothing is ever good. */
+export function checkFailure(
+  failure: FailureDocument | undefined,
+  path: Path,
+  source: string,
+  reporter: Reporter,
+): void {
+  if (failure === undefined) return;
+  if (source !== 'trace') {
+    reporter.key(
+      path,
+      'failure-on-template',
+      failure,
+      `failure is set, but the source "${source}" says itself which events are bad`,
+      'Remove failure, or change bad of the source.',
+    );
+  } else if (failsAlways(failureOf(failure))) {
+    reporter.value(
+      path,
+      'failure-everything',
+      failure,
+      'every status is a failure, so no request would ever be good',
+      'List only the statuses that users notice, such as [5xx, 429].',
+    );
+  }
+}
+
+/** Whether a CUJ has an objective for what fails. */
+export function countsFailuresOf({ objectives }: Cuj): boolean {
+  return sliNames.some((sli) => objectives[sli] !== undefined && sliKinds[sli].countsFailures === true);
+}
+
+/** Warns of definitions of failure that most likely do not mean what they say, where they are written. */
+export function warnOfFailures(
+  inputs: readonly RegistryInput[],
+  services: ReadonlyMap<string, Service | undefined>,
+  cujs: ReadonlyMap<string, Cuj>,
+  warn: Report,
+): void {
+  for (const { file, document } of inputs) {
+    for (const [name, { failure }] of Object.entries(document.services ?? {})) {
+      const service = services.get(name);
+      if (failure === undefined || service === undefined) continue;
+      warnOf(failure, ['failure'], [service], new Reporter(warn, file, ['services', name]));
+    }
+    for (const [index, written] of (document.cujs ?? []).entries()) {
+      const cuj = cujs.get(written.name);
+      if (cuj === undefined || !countsFailuresOf(cuj)) continue;
+      const reporter = new Reporter(warn, file, ['cujs', index]);
+      const documents = typeof written.endpoints === 'object' ? written.endpoints : [];
+      const inherited = new Set<string>();
+      for (const [at, endpoint] of documents.entries()) {
+        const own = typeof endpoint === 'string' ? undefined : endpoint.failure;
+        const name = (typeof endpoint === 'string' ? undefined : endpoint.service) ?? written.service;
+        if (own === undefined) {
+          if (name !== undefined) inherited.add(name);
+          continue;
+        }
+        warnOf(own, ['endpoints', at, 'failure'], of(services, [name]), reporter);
+      }
+      if (written.endpoints === '*' && written.service !== undefined) inherited.add(written.service);
+      if (written.failure !== undefined)
+        warnOf(written.failure, ['failure'], of(services, [...inherited]), reporter);
+    }
+  }
+}
+
+function of(
+  services: ReadonlyMap<string, Service | undefined>,
+  names: readonly (string | undefined)[],
+): readonly Service[] {
+  return names.flatMap((name) => (name === undefined ? [] : (services.get(name) ?? [])));
+}
+
+function warnOf(
+  written: FailureDocument,
+  path: Path,
+  services: readonly Service[],
+  reporter: Reporter,
+): void {
+  const { by } = failureOf(written);
+  if (by.kind === 'grpc') {
+    const other = services.find(({ dialect, operation }) => {
+      const status = operation === undefined ? undefined : dialect.statusOf?.(operation);
+      return status === 'http' || status === 'none';
+    });
+    if (other === undefined) return;
+    const isHttp = other.dialect.statusOf?.(other.operation as string) === 'http';
+    reporter.value(
+      path,
+      'failure-of-other-protocol',
+      written,
+      `failures are told by the status of gRPC here, and requests of the operation "${other.operation}" ${isHttp ? 'have one of HTTP' : 'have no status'}: their failures are not seen (status_missing)`,
+      isHttp
+        ? 'Write failure: 5xx or a list of statuses, or correct the operation.'
+        : 'Write failure: errors, or correct the operation.',
+    );
+    return;
+  }
+  if (by.kind !== 'http') return;
+  const good = [
+    ...by.classes.filter((digit) => digit < 4).map((digit) => `${digit}xx`),
+    ...by.codes.filter((code) => code < 400).map(String),
+  ];
+  if (good.length > 0) {
+    reporter.value(
+      path,
+      'failure-of-success',
+      written,
+      `${good.join(', ')} ${good.length === 1 ? 'is' : 'are'} among the failures, and such responses are ordinary`,
+      'List statuses of 400 and above only, unless these are what users notice.',
+    );
+  }
+  if (!by.classes.includes(5)) {
+    reporter.value(
+      path,
+      'failure-without-5xx',
+      written,
+      'the list has no 5xx, so a request that ends in 5XX is good',
+      'Add 5xx to the list, unless you mean it.',
+    );
+  }
+}
