@@ -2,6 +2,7 @@ import { versionSelectorOfBatch } from '../backtest/versions.ts';
 import { hourMs } from '../domain/duration.ts';
 import type { ReadVersions, SeenVersion, VersionsOfService } from '../domain/ports/release-history.ts';
 import type { QueryBatch, Registry } from '../domain/registry/model.ts';
+import { availability } from '../domain/sli/availability.ts';
 import { endpointKey, type PagePorts } from '../http/pages/page-ports.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { ReadTagHits, ReadTraffic } from './backend.ts';
@@ -30,9 +31,10 @@ function trafficBy(traffic: ReadTraffic, registry: () => Registry): NonNullable<
     const requests = new Map<string, number>();
     for (const batch of new Set(cuj.services.flatMap((name) => batchOfService.get(name) ?? []))) {
       const counts = await traffic(batch, fromMs, toMs, signal);
-      for (const { service, resource } of cuj.endpoints) {
+      for (const endpoint of cuj.endpoints) {
+        const { service, resource } = endpoint;
         const of = counts.get(service);
-        const series = resource === '*' ? of?.whole : of?.requests.get(resource);
+        const series = of && availability.seriesOf(of, endpoint);
         if (of !== undefined)
           requests.set(
             endpointKey(service, resource),

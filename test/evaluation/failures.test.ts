@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
+import { sloHistory, storeSlo } from '../../src/demo/datadog/slo.ts';
 import type { Verdict } from '../../src/domain/judge/judge.ts';
 import type { MetricsSource } from '../../src/domain/metrics/metrics-source.ts';
+import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createEvaluator } from '../../src/evaluation/evaluator.ts';
+import { terraform } from '../../src/generate/datadog/terraform.ts';
 import { DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
 import { createDatadogSource } from '../../src/sources/datadog/api/source.ts';
 import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
+import { type SloEvents, sloEvents } from '../../src/sources/datadog/query/slo-queries.ts';
 
 /**
  * What counts as a failure, the whole way: a registry, its queries, a Datadog that evaluates them, and verdicts. What is true is counted
@@ -122,6 +126,7 @@ function counted(isBad: (request: Request) => boolean, ...of: readonly { readonl
 let datadog: Simulator;
 let connection: DatadogConnection;
 const verdicts = new Map<string, Verdict>();
+let registry: Registry;
 /** Of all questions: two spans of every scope that a CUJ has services in. */
 let spans = 0;
 let source: MetricsSource;
@@ -153,7 +158,7 @@ beforeAll(async () => {
     dialect: datadogDialect,
   });
   if (!resolved.ok) throw new Error(JSON.stringify(resolved.findings));
-  const { registry } = resolved;
+  registry = resolved.registry;
   const evaluator = createEvaluator({ registry: () => registry, now: () => now, source });
   for (const name of registry.cujs.keys()) {
     const { verdict } = await evaluator.cuj(
@@ -238,6 +243,29 @@ describe('a storm of 401 at login', () => {
   });
 });
 
+describe('what the verdict says of it', () => {
+  it('is nothing where failures are 5XX', () => {
+    expect(JSON.stringify(verdicts.get('pay'))).not.toContain('"failure"');
+    expect(verdicts.get('pay')?.summary).toContain('60 of 2100 requests failed (97.142%, objective 98%');
+  });
+
+  it('is in the line and with each endpoint where something else counts', () => {
+    expect(verdicts.get('login-storm')?.summary).toContain(
+      '800 of 2000 requests failed (5xx, 401: 60%, objective 98%',
+    );
+    expect(sli('search')?.failure).toBe('errors');
+    expect(sli('mixed')?.failure?.split('; ').sort()).toEqual(['5xx, 401', 'errors', 'grpc UNAVAILABLE']);
+    const endpoints = sli('mixed')?.endpoints.map(({ endpoint, failure }) => [endpoint, failure]);
+    expect(new Map(endpoints as [string, string][]).get('query_search')).toBe('errors');
+  });
+
+  it('names the status that is missing', () => {
+    const { summary, hint } = verdicts.get('read-by-http') as Verdict;
+    expect(summary).toContain('carry no http.status_code');
+    expect(hint).toContain('failure: grpc');
+  });
+});
+
 describe('a CUJ whose endpoints fail in different ways', () => {
   it('sums what each of them counts, by the most specific definition', () => {
     const parts = [
@@ -250,6 +278,66 @@ describe('a CUJ whose endpoints fail in different ways', () => {
       bad: parts.reduce((sum, { bad }) => sum + bad, 0),
     });
     expect(counts('pay')).toEqual(counted(is5xx, pay));
+  });
+});
+
+describe('the SLOs and dashboards of the same CUJs', () => {
+  /** Canary and stable together, which is what an SLO counts. */
+  const ratio = (isBad: (request: Request) => boolean, ...of: readonly { readonly resource: string }[]) => {
+    const names = of.map((one) => one.resource);
+    const all = (some: readonly Request[]) =>
+      some.reduce((sum, { canary = 0, stable = 0 }) => sum + canary * canaryMinutes + stable * 50, 0);
+    const own = requests.filter((request) => names.includes(request.resource));
+    return { total: all(own), bad: all(own.filter(isBad)) };
+  };
+  const events = (name: string) => sloEvents(registry, registry.cujs.get(name) as Cuj, 'availability');
+  const measured = (name: string) => {
+    const { good, bad, queries } = events(name) as SloEvents;
+    const slo = storeSlo(
+      {
+        name,
+        thresholds: [{ timeframe: '30d', target: 98 }],
+        sli_specification: {
+          count: {
+            good_events_formula: { formula: good },
+            bad_events_formula: { formula: bad },
+            queries: queries.map((one) => ({ data_source: 'metrics', ...one })),
+          },
+        },
+      },
+      now,
+    );
+    const to = now / 1000;
+    const history = sloHistory(slo, to - 4 * 3600, to, datadog.store) as {
+      readonly series: { readonly numerator: { sum: number }; readonly denominator: { sum: number } };
+    };
+    const [goodSum, total] = [history.series.numerator.sum, history.series.denominator.sum];
+    return { total, bad: total - goodSum };
+  };
+
+  it('count what the verdicts count', () => {
+    expect(measured('read')).toEqual(ratio(({ grpcCode = 0 }) => [13, 14].includes(grpcCode), read));
+    expect(measured('search')).toEqual(ratio(({ isError = false }) => isError, search));
+    expect(measured('login-storm')).toEqual(ratio(({ statusCode }) => statusCode === 401, login));
+    expect(measured('login')).toEqual(ratio(is5xx, login));
+    const mixed = [
+      ratio((request) => is5xx(request) || request.statusCode === 401, pay, login),
+      ratio(({ isError = false }) => isError, search),
+      ratio(({ grpcCode }) => grpcCode === 14, read),
+    ];
+    expect(measured('mixed')).toEqual({
+      total: mixed.reduce((sum, { total }) => sum + total, 0),
+      bad: mixed.reduce((sum, { bad }) => sum + bad, 0),
+    });
+  });
+
+  it('say what counts', () => {
+    const files = terraform(registry, { notify: [] });
+    const text = (name: string) => files.find(({ path }) => path.endsWith(name))?.text ?? '';
+    expect(text('cuj-login-storm.tf.json')).toContain('Good events: requests that do not fail (5xx, 401).');
+    expect(text('cuj-login.tf.json')).toContain('Good events: requests that do not end in 5XX.');
+    expect(text('dashboard.json.tftpl')).toContain('"alias": "errors, %"');
+    expect(text('dashboard.json.tftpl')).toContain('"alias": "5XX, %"');
   });
 });
 

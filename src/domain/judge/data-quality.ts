@@ -8,7 +8,7 @@ import type { EndpointSums, Minutes, SliSums } from './sli-counts.ts';
 
 /** Failures that no number of requests would show. An SLI that is blind in one of these ways does not pass. */
 
-/** Requests whose outcome is not known: they carry no status, so a 5XX among them is never counted. */
+/** Requests whose outcome is not known: they carry no status, so a failure among them is never counted. */
 export interface MissingStatus {
   readonly side: 'canary' | 'stable';
   readonly service: string;
@@ -18,6 +18,8 @@ export interface MissingStatus {
   readonly requests: number;
   readonly total: number;
   readonly other: { readonly requests: number; readonly total: number };
+  /** What counts as a failure of the endpoint. Absent: 5XX. */
+  readonly failure?: string;
 }
 
 /** So few requests may have arrived between two queries of one call, or may have ended before they had a status. */
@@ -156,10 +158,11 @@ function gapOf(
   measured: EndpointMeasurement,
   window: JudgedWindow,
 ): MissingStatus {
-  const { service, label } = measured;
+  const { service, label, failure } = measured;
   const own = unknownIn(measured[side], window);
   const other = unknownIn(measured[side === 'canary' ? 'stable' : 'canary'], window);
-  return { side, service, endpoint: label, ...own, other };
+  const counted = failure === undefined ? {} : { failure };
+  return { side, service, endpoint: label, ...own, other, ...counted };
 }
 
 function unknownIn({ total, withStatus = total }: Series, { first, end }: JudgedWindow) {

@@ -8,6 +8,8 @@ export interface EndpointVerdict extends SideFacts {
   readonly service: string;
   readonly resource: string;
   readonly latencyMs?: number;
+  /** What counts as a failure. Absent where it is 5XX, or what a source says. */
+  readonly failure?: string;
   readonly evidence: number;
   /** The reference rate: the error budget, or stable's own upper bound where stable fails it. */
   readonly allowedRate: number;
@@ -41,13 +43,14 @@ interface JudgedEndpoint {
 }
 
 function endpointVerdict({ endpoint, log, failAt }: JudgedEndpoint): EndpointVerdict {
-  const { label, service, resource, latencyMs } = endpoint.measured;
+  const { label, service, resource, latencyMs, failure } = endpoint.measured;
   const { good, bad, total, value } = sideFacts(endpoint.total, endpoint.bad);
   return {
     endpoint: label,
     service,
     resource,
     ...(latencyMs === undefined ? {} : { latencyMs }),
+    ...(failure === undefined ? {} : { failure }),
     good,
     bad,
     total,

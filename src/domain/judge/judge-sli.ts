@@ -1,6 +1,7 @@
 import { bucketMs, type EndpointMeasurement, type Series } from '../metrics/metrics-source.ts';
 import { defaultMinFaultMs, type GatePolicy } from '../registry/model.ts';
 import { burnRateOf } from '../registry/objective.ts';
+import { joinedTexts } from '../sli/failure.ts';
 import type { SliName } from '../sli/table.ts';
 import { upperBound } from '../statistics/clopper-pearson.ts';
 import { evidenceOf } from '../statistics/e-process.ts';
@@ -48,6 +49,8 @@ export interface SliVerdict extends SideFacts {
   readonly sli: SliName;
   readonly verdict: Outcome;
   readonly reason: Reason;
+  /** What counts as a failure, in words: `5xx, 401; errors`. Absent where it is 5XX on all endpoints, or what a source says. */
+  readonly failure?: string;
   /** A ratio. */
   readonly objective: number;
   readonly burnRate: number | null;
@@ -249,6 +252,7 @@ function judgeSums(
     isLimitedPass: limitedIn === 0 && isTrafficForLimitedPass(trafficAfter(evidence, 0), policy),
   };
   const { missingStatus } = context;
+  const failure = joinedTexts(sums.endpoints.map(({ measured }) => measured.failure));
   const { verdict, reason } = decide(rule, context);
   const ofServices =
     reason === 'shared_cause' && !isSharedByStable(sums, evidence, window)
@@ -266,6 +270,7 @@ function judgeSums(
     sli,
     verdict,
     reason,
+    ...(failure === undefined ? {} : { failure }),
     objective: objective.ratio,
     ...(window.warmUpMinutes === undefined ? {} : { warmUpMinutes: window.warmUpMinutes }),
     ...sideFacts(sums.total, sums.bad),

@@ -3,6 +3,7 @@ import { restWords } from '../metrics/evaluation-request.ts';
 import { oneLine } from '../outside-text.ts';
 import { defaultMinFaultMs, type GatePolicy } from '../registry/model.ts';
 import type { BackendWords } from '../registry/source-dialect.ts';
+import { statusNameOf } from '../sli/failure.ts';
 import { sliKinds } from '../sli/table.ts';
 import type { Indistinguishable, NoDataCause } from './analysis-window.ts';
 import type { MissingStatus, UnmetThreshold } from './data-quality.ts';
@@ -69,7 +70,9 @@ function badWord(sli: SliVerdict): string {
 
 function counts(sli: SliVerdict): string {
   const requests = `${plain(sli.bad)} of ${plain(sli.total)} requests ${badWord(sli)}`;
-  const value = sli.value === null ? '' : ` (${percent(sli.value)}, objective ${percent(sli.objective)}`;
+  const counted = sli.failure === undefined ? '' : `${sli.failure}: `;
+  const value =
+    sli.value === null ? '' : ` (${counted}${percent(sli.value)}, objective ${percent(sli.objective)}`;
   const burn = sli.burnRate !== null && sli.bad > 0 ? `, burn ${plain(sli.burnRate)}x` : '';
   const warmUp = sli.warmUpMinutes === undefined ? '' : ` after ${plain(sli.warmUpMinutes)} min of warm-up`;
   return value === '' ? `${requests}${warmUp}` : `${requests}${value}${burn})${warmUp}`;
@@ -170,10 +173,10 @@ function lacksConcurrentStable(
   return indistinguishable === undefined && stable.total > 0;
 }
 
-function unseen({ side, service, endpoint, requests, total, other }: MissingStatus): string {
+function unseen({ side, service, endpoint, requests, total, other, failure }: MissingStatus): string {
   const beside = side === 'canary' ? 'stable' : 'the canary';
   const where = endpoint === '*' ? service : endpoint;
-  return `${plain(requests)} of ${plain(total)} requests of ${side === 'canary' ? 'the canary' : 'stable'} on ${where} carry no http.status_code (${beside}: ${plain(other.requests)} of ${plain(other.total)}), so a 5XX among them cannot be seen`;
+  return `${plain(requests)} of ${plain(total)} requests of ${side === 'canary' ? 'the canary' : 'stable'} on ${where} carry no ${statusNameOf(failure)} (${beside}: ${plain(other.requests)} of ${plain(other.total)}), so a ${failure === undefined ? '5XX' : 'failure'} among them cannot be seen`;
 }
 
 /** Why the rule fails the canary. Where the counts decide, the evidence is often low. */
@@ -343,7 +346,7 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
   insufficient_traffic:
     'Wait, or raise the canary weight. requestsToVerdict is the number of requests needed.',
   status_missing:
-    'If only the new version lacks it, hold the release and fix its tracer. If no version has it (gRPC), define a source for the service.',
+    'If only the new version lacks it, hold the release and fix its tracer. If no version has it, say in the registry what counts as a failure of the service: failure: grpc for gRPC, failure: errors for GraphQL and others.',
   source_stale: ({ backend }) =>
     `Wait: the gate judges again as soon as data arrives. Check ${backend}'s status page and the agents of these services. If the services get no requests any more, wait until they do.`,
   threshold_unmet:

@@ -1,5 +1,6 @@
 import type { Service } from '../registry/model.ts';
 import type { Selector } from '../registry/selector.ts';
+import type { Failure } from '../sli/failure.ts';
 
 /** A page of the backend, for people. */
 export interface SourceLink {
@@ -14,6 +15,8 @@ export interface LinkSubject {
   readonly canary: Selector;
   /** The backend's key of one endpoint; undefined or `*`: the whole service. */
   readonly resource?: string;
+  /** Which requests fail; undefined: 5XX. */
+  readonly failure?: Failure | undefined;
   /** Epoch ms. */
   readonly fromMs: number;
   /** Epoch ms, exclusive. */

@@ -1,6 +1,7 @@
 import { durationText } from '../duration.ts';
 import { paramsOf } from '../metrics/evaluation-request.ts';
 import { objectionsTo, type StandingQuestion } from '../metrics/standing-question.ts';
+import { defaultFailureText } from '../sli/failure.ts';
 import { sliNames } from '../sli/table.ts';
 import type { DocumentPath } from './findings.ts';
 import {
@@ -219,8 +220,17 @@ function policyTexts({ objectives, gate, endpoints }: Cuj): ReadonlyMap<string, 
       [...new Set(endpoints.flatMap(({ latencyMs }) => latencyMs ?? []))].sort((a, b) => a - b).join(' ') ||
         'none',
     ],
+    ['failure', failuresText(endpoints)],
   ];
   return new Map(texts);
+}
+
+/** What counts as a failure: of all endpoints, or of each where they differ. */
+function failuresText(endpoints: Cuj['endpoints']): string {
+  const textOf = ({ failure }: Cuj['endpoints'][number]) => failure?.text ?? defaultFailureText;
+  const distinct = new Set(endpoints.map(textOf));
+  if (distinct.size < 2) return [...distinct][0] ?? defaultFailureText;
+  return listed(endpoints.map((endpoint) => `${textOf(endpoint)} on ${endpoint.label}`).sort());
 }
 
 function warmUpText({ warmUpMs = {} }: GatePolicy): string {

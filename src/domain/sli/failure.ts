@@ -115,6 +115,15 @@ export function joinedTexts(texts: readonly (string | undefined)[]): string | un
   return distinct.every((text) => text === defaultFailureText) ? undefined : distinct.join('; ');
 }
 
+/** Which requests are good, to follow the word "requests", where `usual` is said of the default. */
+export function goodRequestsText(
+  usual: string,
+  endpoints: Iterable<{ readonly failure?: Failure | undefined }>,
+): string {
+  const text = failureTextOf(endpoints);
+  return text === undefined ? usual : `that do not fail (${text})`;
+}
+
 /** What a request lacks whose failure cannot be seen, by the text of the definition: undefined for the default. */
 export function statusNameOf(text: string | undefined): string {
   return text === undefined || !text.startsWith('grpc') ? 'http.status_code' : 'rpc.grpc.status_code';

@@ -1,6 +1,7 @@
 import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
-import type { SliName } from '../../domain/sli/table.ts';
+import { failureTextOf } from '../../domain/sli/failure.ts';
+import { type SliName, sliKinds } from '../../domain/sli/table.ts';
 import { sortedBy } from '../output/generated-file.ts';
 import { cujPage, startPage } from '../output/page-links.ts';
 import { type CujSlo, slosOf, titleOf } from './datadog-slos.ts';
@@ -89,11 +90,12 @@ function sloWidget({ cuj, sli }: CujSlo): Record<string, unknown> {
 }
 
 /** Bad events in percent. Minutes without bad events have no point, which counts as zero if there is traffic. */
-function badShare({ sli, events }: CujSlo): { formula: string; alias: string } {
+function badShare({ cuj, sli, events }: CujSlo): { formula: string; alias: string } {
   const bad = events.bad.replace(/\bbad(_\d+)?\b/g, 'default_zero($&)');
+  const failure = sliKinds[sli].countsFailures ? failureTextOf(cuj.endpoints) : undefined;
   return {
     formula: `100 * (${bad}) / (${events.total})`,
-    alias: badTexts[sli].alias,
+    alias: failure === undefined ? badTexts[sli].alias : `${failure}, %`,
   };
 }
 

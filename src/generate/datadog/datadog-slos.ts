@@ -1,6 +1,7 @@
 import { slisOf } from '../../domain/judge/judge.ts';
 import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
+import { goodRequestsText } from '../../domain/sli/failure.ts';
 import { type SliName, sliKinds } from '../../domain/sli/table.ts';
 import { datadogDialect } from '../../sources/datadog/query/dialect.ts';
 import { type SloEvents, sloEvents } from '../../sources/datadog/query/slo-queries.ts';
@@ -44,7 +45,8 @@ export function titleOf(cuj: Cuj): string {
 
 /** The good events of an SLI, in words. */
 export function goodMeans({ cuj, sli }: Pick<CujSlo, 'cuj' | 'sli'>): string {
-  const { needsThreshold, goodRequests } = sliKinds[sli];
+  const { needsThreshold, goodRequests, countsFailures } = sliKinds[sli];
+  if (countsFailures) return `requests ${goodRequestsText(goodRequests, cuj.endpoints)}`;
   if (!needsThreshold) return `requests ${goodRequests}`;
   const thresholds = [...new Set(cuj.endpoints.flatMap(({ latencyMs }) => latencyMs ?? []))].sort(
     (a, b) => a - b,

@@ -202,8 +202,14 @@ function objectives(cuj: Cuj): BySli<number> {
   return mapSlis(cuj.objectives, ({ ratio }) => ratio);
 }
 
-function endpoint({ service, resource, label, latencyMs }: Endpoint) {
-  return { endpoint: label, service, resource, ...(latencyMs === undefined ? {} : { latencyMs }) };
+function endpoint({ service, resource, label, latencyMs, failure }: Endpoint) {
+  return {
+    endpoint: label,
+    service,
+    resource,
+    ...(latencyMs === undefined ? {} : { latencyMs }),
+    ...(failure === undefined ? {} : { failure: failure.text }),
+  };
 }
 
 function servicesOf(registry: Registry, cuj: Cuj): Service[] {

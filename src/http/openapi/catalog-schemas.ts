@@ -142,6 +142,12 @@ export const CujEntrySchema = Closed(
           description: 'The resource_name that Datadog stores, or * for the whole service.',
         }),
         latencyMs: Type.Optional(Type.Number()),
+        failure: Type.Optional(
+          Type.String({
+            description:
+              'What counts as a failure: 5xx, 401; or grpc, or errors. Absent where it is 5XX, or what a source says.',
+          }),
+        ),
       }),
     ),
     params: Params,

@@ -59,11 +59,19 @@ const side = {
   value: OrNull(Ratio, 'The SLI, good over total; null without events.'),
 };
 
+const failure = Type.Optional(
+  Type.String({
+    description:
+      'What counts as a failure: 5xx, 401; or grpc, or errors. Absent where it is 5XX, or what a source says.',
+  }),
+);
+
 const EndpointVerdictSchema = Closed({
   endpoint: Type.String(),
   service: Type.String(),
   resource: Type.String({ description: 'The resource_name that Datadog stores.' }),
   latencyMs: Type.Optional(Type.Number({ description: 'Slower requests are bad events.' })),
+  failure,
   ...side,
   evidence: Count,
   allowedRate: Type.Number({
@@ -80,6 +88,7 @@ const SliVerdictSchema = Closed({
   sli: SliName,
   verdict: Outcome,
   reason: ReasonCode,
+  failure,
   objective: Ratio,
   ...side,
   burnRate: OrNull(Count, '(1 - SLI) / (1 - objective).'),
@@ -161,10 +170,11 @@ const SliVerdictSchema = Closed({
         requests: Type.Number(),
         total: Type.Number(),
         other: Closed({ requests: Type.Number(), total: Type.Number() }),
+        failure,
       },
       {
         description:
-          'Requests without http.status_code on this endpoint, for this side and the other. Failures among them are invisible, so the SLI cannot pass (side stable: a comparing rule cannot fail).',
+          'Requests without a status (http.status_code, or that of gRPC) on this endpoint, for this side and the other. Failures among them are invisible, so the SLI cannot pass (side stable: a comparing rule cannot fail).',
       },
     ),
   ),

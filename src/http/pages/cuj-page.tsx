@@ -1,6 +1,7 @@
 import type { CujBudget, SliBudget } from '../../domain/ports/error-budget.ts';
 import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
 import type { Cuj, Service } from '../../domain/registry/model.ts';
+import { defaultFailureText, failureTextOf, goodRequestsText } from '../../domain/sli/failure.ts';
 import { type SliName, sliKinds, sliNames } from '../../domain/sli/table.ts';
 import { BudgetChart } from './charts/budget-chart.tsx';
 import { Fact, Runbook, ScrollRegion } from './elements.tsx';
@@ -128,6 +129,7 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
 
 function goodText({ endpoints }: Cuj, sli: (typeof sliNames)[number]): string {
   const kind = sliKinds[sli];
+  if (kind.countsFailures) return goodRequestsText(kind.goodRequests, endpoints);
   if (!kind.needsThreshold) return kind.goodRequests;
   const limits = [
     ...new Set(endpoints.flatMap(({ latencyMs }) => (latencyMs === undefined ? [] : [latencyMs]))),
@@ -211,6 +213,7 @@ function Endpoints({ view: { cuj, traffic } }: { view: CujView }) {
   const keyOf = ({ service, resource }: Cuj['endpoints'][number]) => endpointKey(service, resource);
   const all = cuj.endpoints.reduce((sum, endpoint) => sum + (traffic?.get(keyOf(endpoint)) ?? 0), 0);
   const shown = cuj.endpoints.slice(0, maxEndpoints);
+  const withFailures = failureTextOf(cuj.endpoints) !== undefined;
   return (
     <section aria-labelledby="endpoints">
       <h2 id="endpoints">Endpoints</h2>
@@ -221,6 +224,7 @@ function Endpoints({ view: { cuj, traffic } }: { view: CujView }) {
               <th scope="col">Endpoint</th>
               <th scope="col">Service</th>
               <th scope="col">Threshold</th>
+              {withFailures && <th scope="col">Fails by</th>}
               {traffic !== undefined && <th scope="col">Traffic, last day</th>}
             </tr>
           </thead>
@@ -232,6 +236,7 @@ function Endpoints({ view: { cuj, traffic } }: { view: CujView }) {
                 </th>
                 <td>{endpoint.service}</td>
                 <td>{endpoint.latencyMs === undefined ? '' : `${endpoint.latencyMs} ms`}</td>
+                {withFailures && <td>{endpoint.failure?.text ?? defaultFailureText}</td>}
                 {traffic !== undefined && (
                   <td>
                     {grouped(traffic.get(keyOf(endpoint)) ?? 0)}

@@ -68,8 +68,8 @@ export function spanText(ms: number): string {
   return minutes % 60 === 0 || hours >= 24 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
 }
 
-function counted({ sli, bad, total }: SliVerdict): string {
-  return `${grouped(bad)} of ${grouped(total)} requests ${sliKinds[sli].badVerb}`;
+function counted({ sli, bad, total, failure }: SliVerdict): string {
+  return `${grouped(bad)} of ${grouped(total)} requests ${sliKinds[sli].badVerb}${failure === undefined ? '' : ` (${failure})`}`;
 }
 
 /** How unlikely it is without a fault, and when the gate aborts. */

@@ -219,6 +219,7 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
       ) : (
         <p>
           {grouped(sli.bad)} of {grouped(sli.total)} requests {badVerb}
+          {sli.failure !== undefined && <> by {sli.failure}</>}
           {sli.value !== null && <> ({valueText(sli.value, sli.objective)} good</>}
           {sli.value !== null && <>, the SLO is {objectiveText(sli.objective)})</>}.{' '}
           {surenessText(sli, policy)}

@@ -84,10 +84,15 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
     if (about === undefined || canary === undefined) return [];
     const toMs = verdict.window === undefined ? ports.now() : Date.parse(verdict.window.to);
     const fromMs = verdict.window === undefined ? toMs - 30 * 60_000 : Date.parse(verdict.window.from);
+    const resource = worst === undefined || worst.bad === 0 ? undefined : worst.resource;
+    const endpoint = cuj.endpoints.find(
+      (one) => one.service === about.name && (resource === undefined || one.resource === resource),
+    );
     return pagePorts.links({
       service: about,
       canary,
-      ...(worst === undefined || worst.bad === 0 ? {} : { resource: worst.resource }),
+      ...(resource === undefined ? {} : { resource }),
+      failure: endpoint?.failure,
       fromMs,
       toMs: Math.max(toMs, fromMs + 60_000),
     });

@@ -1,4 +1,5 @@
 import type { LinkSubject, SourceLink } from '../../../domain/ports/source-links.ts';
+import type { Failure } from '../../../domain/sli/failure.ts';
 import type { DatadogSite } from './sites.ts';
 
 /**
@@ -7,7 +8,7 @@ import type { DatadogSite } from './sites.ts';
  */
 export function datadogPages(
   site: DatadogSite,
-  { service, canary, resource, fromMs, toMs }: LinkSubject,
+  { service, canary, resource, failure, fromMs, toMs }: LinkSubject,
 ): SourceLink[] {
   if (service.operation === undefined) return [];
   const base = `https://${hostOf(site)}`;
@@ -28,7 +29,7 @@ export function datadogPages(
       paused: 'true',
     })}`;
   return [
-    { label: 'Failing traces of the canary', url: traces(['@http.status_code:5*']) },
+    { label: 'Failing traces of the canary', url: traces([failingSpans(failure)]) },
     { label: 'All traces of the canary', url: traces([]) },
     {
       label: `Service ${service.name}`,
@@ -41,6 +42,17 @@ export function datadogPages(
       url: `${base}/dashboard/lists?${new URLSearchParams({ q: '[cuj-gate] Critical User Journeys' })}`,
     },
   ];
+}
+
+/**
+ * A search for the spans that fail. Where the status of gRPC is on a span depends on the tracer, so all that are marked as errors
+ * are shown then.
+ */
+function failingSpans(failure: Failure | undefined): string {
+  if (failure === undefined) return '@http.status_code:5*';
+  if (failure.by.kind !== 'http') return 'status:error';
+  const { classes, codes } = failure.by;
+  return `@http.status_code:(${[...classes.map((digit) => `${digit}*`), ...codes].join(' OR ')})`;
 }
 
 /** Sites with a region of their own in the name have no `app.` before it. Source: docs.datadoghq.com/getting_started/site. */

@@ -1,6 +1,7 @@
 import type { SloFacts } from '../../../domain/ports/backend-facts.ts';
 import type { Cuj, Endpoint, Registry, Service } from '../../../domain/registry/model.ts';
 import type { Source } from '../../../domain/registry/source-dialect.ts';
+import type { Failure } from '../../../domain/sli/failure.ts';
 import type { SliName } from '../../../domain/sli/table.ts';
 import { type TagScope, templateCountTexts, traceCountTexts, traceLatencyTexts } from './query-text.ts';
 import { templateOf } from './source-template.ts';
@@ -53,7 +54,7 @@ export function sloEvents(registry: Registry, cuj: Cuj, sli: SliName): SloEvents
   const queries: { name: string; query: string }[] = [];
   const parts: string[] = [];
   const totals: string[] = [];
-  groups.forEach(({ service: name, resources, latencyMs }, i) => {
+  groups.forEach(({ service: name, resources, latencyMs, failure }, i) => {
     const service = registry.services.get(name) as Service;
     const scope = {
       env: service.env,
@@ -61,7 +62,7 @@ export function sloEvents(registry: Registry, cuj: Cuj, sli: SliName): SloEvents
       services: [name],
       resources: resources.includes('*') ? undefined : resources,
     };
-    const texts = textsOf(service, registry.sources.get(service.source), latencyMs, scope);
+    const texts = textsOf(service, registry.sources.get(service.source), { latencyMs, failure }, scope);
     const suffix = groups.length === 1 ? '' : `_${i + 1}`;
     queries.push(
       { name: `total${suffix}`, query: texts.total },
@@ -83,12 +84,14 @@ interface Group {
   /** `*` alone is the whole service. */
   readonly resources: readonly string[];
   readonly latencyMs?: number;
+  /** Which requests fail; undefined: 5XX, or what the source says. */
+  readonly failure?: Failure | undefined;
 }
 
 function textsOf(
   service: Service,
   template: Source | undefined,
-  latencyMs: number | undefined,
+  { latencyMs, failure }: { readonly latencyMs: number | undefined; readonly failure: Failure | undefined },
   scope: TagScope,
 ): { total: string; part: string } {
   if (service.source !== 'trace') {
@@ -98,17 +101,27 @@ function textsOf(
   }
   if (service.operation === undefined) throw new TypeError(`service "${service.name}" has no operation`);
   if (latencyMs === undefined) {
-    const { total, bad } = traceCountTexts(service.operation, scope);
+    const { total, bad } = traceCountTexts(service.operation, scope, failure);
     return { total, part: bad };
   }
   const { total, good } = traceLatencyTexts(service.operation, latencyMs, scope);
   return { total, part: good };
 }
 
+/** One query counts one definition of failure, so endpoints are grouped by theirs, 5XX first. */
 function requestGroups(cuj: Cuj): Group[] {
-  return byService(cuj.endpoints).flatMap(([service, endpoints]) =>
-    lists(endpoints).map((resources) => ({ service, resources })),
-  );
+  return byService(cuj.endpoints).flatMap(([service, endpoints]) => {
+    const failures = new Map(endpoints.map(({ failure }) => [failure?.text ?? '', failure]));
+    return [...failures]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([text, failure]) =>
+        lists(endpoints.filter((endpoint) => (endpoint.failure?.text ?? '') === text)).map((resources) => ({
+          service,
+          resources,
+          failure,
+        })),
+      );
+  });
 }
 
 /** One query counts one threshold, so endpoints are grouped by theirs. */
