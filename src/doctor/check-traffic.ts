@@ -1,5 +1,7 @@
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
-import type { Service } from '../domain/registry/model.ts';
+import type { Registry, Service } from '../domain/registry/model.ts';
+import { failureKindsOf } from '../domain/sli/failure.ts';
+import { checkErrors, checkGrpcCodes } from './check-failures.ts';
 import type { DoctorFinding } from './finding.ts';
 import { count, listed, named, percent } from './words.ts';
 
@@ -9,9 +11,21 @@ const sampledFactor = 3;
 const enoughRequests = 1_000;
 
 /** Checks that Datadog has the service's traffic where the registry says: all of it, with status codes and durations. */
-export function checkTraffic(facts: BackendFacts, service: Service, found: ServiceFacts): DoctorFinding[] {
+export function checkTraffic(
+  registry: Registry,
+  facts: BackendFacts,
+  service: Service,
+  found: ServiceFacts,
+): DoctorFinding[] {
   if (found.total === 0) return [noTraffic(facts, service, found)];
-  return [...codes(service, found), ...durations(service, found), ...sampling(service, found)];
+  const kinds = failureKindsOf(service.name, registry.cujs.values());
+  return [
+    ...(kinds.has('http') ? codes(service, found) : []),
+    ...(kinds.has('grpc') ? checkGrpcCodes(registry, service, found) : []),
+    ...(kinds.has('errors') ? checkErrors(facts, service, found) : []),
+    ...durations(service, found),
+    ...sampling(service, found),
+  ];
 }
 
 function noTraffic(facts: BackendFacts, service: Service, found: ServiceFacts): DoctorFinding {
@@ -110,7 +124,7 @@ function codes(service: Service, found: ServiceFacts): DoctorFinding[] {
         message: `${count(found.total - coded)} of ${count(found.total)} hits have no http.status_code`,
         verdict:
           'Inconclusive (status_missing) where it is most of the canary: a 5XX among those requests is never counted.',
-        fix: 'Make the tracer set http.status_code on the span, or define a source for the service (gRPC has other tags).',
+        fix: 'Make the tracer set http.status_code on the span, or say in the registry what counts as a failure: failure: grpc for gRPC, failure: errors for GraphQL and others.',
       },
     ];
   }

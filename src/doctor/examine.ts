@@ -1,6 +1,7 @@
 import type { BackendFacts, SurveyFailure } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import { likelyMistakesIn } from '../domain/registry/resolve-services.ts';
+import { checkFailingRates } from './check-failures.ts';
 import { checkRoutes } from './check-routes.ts';
 import { checkRules } from './check-rules.ts';
 import { checkSelectors } from './check-selectors.ts';
@@ -26,14 +27,14 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
     findings.push(...checkSource(registry, facts, service));
     const found = facts.services.get(service.name);
     if (found === undefined) continue;
-    const traffic = checkTraffic(facts, service, found);
+    const traffic = checkTraffic(registry, facts, service, found);
     findings.push(...traffic);
     // Without any traffic, other findings would repeat the same problem.
     if (found.total === 0) continue;
     findings.push(...checkSelectors(facts, service, found));
     findings.push(...checkRoutes(registry, facts, service, found, options.top));
   }
-  findings.push(...checkSlos(registry, facts));
+  findings.push(...checkFailingRates(registry, facts), ...checkSlos(registry, facts));
   return worstFirst(findings);
 }
 

@@ -20,6 +20,8 @@ export interface BackendFacts {
   readonly services: ReadonlyMap<string, ServiceFacts>;
   /** The SLOs that the registry's CUJs may mean, by id or name. */
   readonly slos: readonly SloFacts[] | undefined;
+  /** Requests and failures, of any version, of the CUJs by name whose failures are not 5XX on all endpoints. */
+  readonly failing?: ReadonlyMap<string, { readonly total: number; readonly bad: number }>;
 }
 
 export type MetricTags = ReadonlyMap<string, ReadonlySet<string>>;
@@ -35,6 +37,10 @@ export interface ServiceFacts {
   readonly routes: Shares | undefined;
   /** By `http.status_code`; undefined for a source template. */
   readonly statusCodes: Shares | undefined;
+  /** By the status of gRPC; absent where nothing is judged by it. */
+  readonly grpcCodes?: Shares;
+  /** Requests that are marked as errors; absent where nothing is judged by it. */
+  readonly errors?: number;
   /** For each tag key of the service's selectors: hits by value. */
   readonly selectorValues: ReadonlyMap<string, Shares>;
   /** Requests of the latency distribution; undefined where no CUJ has a threshold on the service. */

@@ -104,6 +104,15 @@ export function failsAlways({ by }: Failure): boolean {
     : by.classes.length === statusClasses.length;
 }
 
+/** The kinds of definitions by which a service is judged: `http` where no CUJ says anything of it. */
+export function failureKindsOf(
+  service: string,
+  cujs: Iterable<{ readonly endpoints: readonly { readonly service: string; readonly failure?: Failure }[] }>,
+): ReadonlySet<FailureBy['kind']> {
+  const own = [...cujs].flatMap(({ endpoints }) => endpoints.filter((one) => one.service === service));
+  return new Set(own.length === 0 ? ['http'] : own.map(({ failure }) => failure?.by.kind ?? 'http'));
+}
+
 /** What counts as a failure on some endpoints, in words, each once: `5xx, 401; errors`. Undefined where it is the default on all. */
 export function failureTextOf(endpoints: Iterable<{ readonly failure?: Failure | undefined }>) {
   return joinedTexts([...endpoints].map(({ failure }) => failure?.text));

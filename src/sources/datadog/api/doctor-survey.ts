@@ -9,8 +9,15 @@ import type {
 } from '../../../domain/ports/backend-facts.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Registry, Service } from '../../../domain/registry/model.ts';
+import { failureKindsOf } from '../../../domain/sli/failure.ts';
 import { templateOf } from '../query/source-template.ts';
-import { askElsewhere, askServiceGroup, meshMetric, type ServiceGroup } from './doctor-traffic.ts';
+import {
+  askElsewhere,
+  askFailing,
+  askServiceGroup,
+  meshMetric,
+  type ServiceGroup,
+} from './doctor-traffic.ts';
 import { activeMetrics, checkApiKey, metricTags } from './metadata-api.ts';
 import { findSlos } from './slos.ts';
 
@@ -22,7 +29,10 @@ const maxOtherOperations = 20;
 
 /** The metrics that a service's verdicts are made of. */
 export function metricsOf(registry: Registry, service: Service): string[] {
-  if (service.operation !== undefined) return [`trace.${service.operation}.hits`];
+  if (service.operation !== undefined) {
+    const byErrors = failureKindsOf(service.name, registry.cujs.values()).has('errors');
+    return [`trace.${service.operation}.hits`, ...(byErrors ? [`trace.${service.operation}.errors`] : [])];
+  }
   const source = registry.sources.get(service.source);
   if (source === undefined) return [];
   const template = templateOf(source);
@@ -118,10 +128,22 @@ export async function surveyDatadog(ports: {
     }
   }
 
+  const failing = await attempt('queries', 'what fails by the definitions of the registry', () =>
+    askFailing(api, registry, fromMs, toMs),
+  );
+
   const ids = [...registry.cujs.values()].flatMap(({ sloIds }) => Object.values(sloIds));
   const slos: SloFacts[] | undefined = await attempt('slos', 'the SLOs', () => findSlos(api, ids));
   const isSimulation = key?.isSimulation === true;
-  return facts({ calls, activeMetrics: active, tags, services, slos, isSimulation });
+  return facts({
+    calls,
+    activeMetrics: active,
+    tags,
+    services,
+    slos,
+    isSimulation,
+    ...(failing === undefined || failing.size === 0 ? {} : { failing }),
+  });
 }
 
 /** Services that differ in nothing that a query names, templates each for itself. */

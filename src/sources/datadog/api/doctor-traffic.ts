@@ -2,12 +2,16 @@ import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
 import type { OperationFacts, ServiceFacts } from '../../../domain/ports/backend-facts.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Registry, ScopeTag, Service } from '../../../domain/registry/model.ts';
+import { failureKindsOf, failureOf, failureTextOf } from '../../../domain/sli/failure.ts';
 import { templateCountTexts, traceCountTexts, traceLatencyTexts } from '../query/query-text.ts';
+import { sloEvents } from '../query/slo-queries.ts';
 import { templateOf } from '../query/source-template.ts';
 import { type GroupTotal, groupTotals, sharesBy } from './metadata-api.ts';
 
 /** Requests as the Istio mesh counts them, by destination. */
 export const meshMetric = 'istio.mesh.request.count';
+
+const grpcTag = 'rpc.grpc.status_code';
 
 /** A group of services that one call can ask for together. */
 export interface ServiceGroup {
@@ -52,6 +56,9 @@ async function askTrace(
   const count = (...by: string[]) => traceCountTexts(operation, { ...scope, by: ['service', ...by] });
   const keys = [...new Set(services.flatMap(selectorKeys))];
   const timed = thresholdOf(registry, names);
+  const kinds = new Map(names.map((name) => [name, failureKindsOf(name, registry.cujs.values())]));
+  const uses = (kind: 'grpc' | 'errors') => [...kinds.values()].some((of) => of.has(kind));
+  const errors = traceCountTexts(operation, { ...scope, by: ['service'] }, failureOf('errors')).bad;
   // All envs: a wrong env is then seen with the right one beside it.
   const everywhere = count('env').total.replace(`{env:${env} AND `, '{');
   const list = names.length === 1 ? `:${names[0]}` : ` IN (${names.join(',')})`;
@@ -62,6 +69,8 @@ async function askTrace(
       { name: 'routes', query: count('resource_name').total },
       { name: 'codes', query: count('http.status_code').total },
       { name: 'envs', query: everywhere },
+      ...(uses('grpc') ? [{ name: 'grpc', query: count(grpcTag).total }] : []),
+      ...(uses('errors') ? [{ name: 'errors', query: errors }] : []),
       ...keys.map((key, i) => ({ name: `key${i}`, query: count(key).total })),
       ...(timed === undefined
         ? []
@@ -93,6 +102,10 @@ async function askTrace(
         bad: sum('bad'),
         routes: sharesBy(totals.get('routes'), 'resource_name', where),
         statusCodes: sharesBy(totals.get('codes'), 'http.status_code', where),
+        ...(kinds.get(service.name)?.has('grpc')
+          ? { grpcCodes: sharesBy(totals.get('grpc'), grpcTag, where) }
+          : {}),
+        ...(kinds.get(service.name)?.has('errors') ? { errors: sum('errors') } : {}),
         selectorValues: new Map(
           selectorKeys(service).map((key) => [
             key,
@@ -160,6 +173,42 @@ function thresholdOf(registry: Registry, services: readonly string[]): number | 
   }
   return undefined;
 }
+
+/**
+ * Requests and failures, of any version, of the CUJs whose failures are not 5XX on all endpoints, by the queries of their SLOs: one call
+ * for so many of them. Throws SourceError.
+ */
+export async function askFailing(
+  api: JsonApi,
+  registry: Registry,
+  fromMs: number,
+  toMs: number,
+): Promise<Map<string, { total: number; bad: number }>> {
+  const found = new Map<string, { total: number; bad: number }>();
+  const cujs = [...registry.cujs.values()].filter(
+    (cuj) => cuj.objectives.availability !== undefined && failureTextOf(cuj.endpoints) !== undefined,
+  );
+  for (let at = 0; at < cujs.length; at += maxCujsOfCall) {
+    const some = cujs.slice(at, at + maxCujsOfCall);
+    const asked = some.flatMap((cuj, i) =>
+      (sloEvents(registry, cuj, 'availability')?.queries ?? []).map(({ name, query }) => ({
+        cuj: cuj.name,
+        isBad: name.startsWith('bad'),
+        name: `f${i}_${name}`,
+        query,
+      })),
+    );
+    const totals = await groupTotals(api, asked, fromMs, toMs);
+    for (const { cuj, isBad, name } of asked) {
+      const counts = found.get(cuj) ?? { total: 0, bad: 0 };
+      found.set(cuj, counts);
+      counts[isBad ? 'bad' : 'total'] += (totals.get(name) ?? []).reduce((sum, { total }) => sum + total, 0);
+    }
+  }
+  return found;
+}
+
+const maxCujsOfCall = 20;
 
 /** The operations under which services have hits, other than their own: one call. Throws SourceError. */
 export async function askElsewhere(
