@@ -1,6 +1,7 @@
 import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import { likelyMistakesIn } from '../domain/registry/resolve-services.ts';
 import { fillSelector, type SelectorTemplate } from '../domain/registry/selector.ts';
+import type { FailureBy } from '../domain/sli/failure.ts';
 import type { SliName } from '../domain/sli/table.ts';
 import { SLOT_MS } from './datadog/points.ts';
 import { type Random, seededRandom } from './datadog/random.ts';
@@ -238,7 +239,9 @@ class EndpointTraffic {
   readonly #stableErrorRate: number;
   readonly #canaryErrorRate: number;
   readonly #latencyMs: number;
-  readonly #stream: (side: 'canary' | 'stable', statusCode: number) => RequestStream;
+  readonly #stream: (side: 'canary' | 'stable', isFailed: boolean) => RequestStream;
+  /** Whether failed requests are marked as errors. */
+  readonly #marksErrors: boolean;
 
   constructor({ store, registry, traffic, broken }: RegistryTrafficOptions, endpoint: SimulatedEndpoint) {
     const service = registry.services.get(endpoint.service) as Service;
@@ -249,13 +252,16 @@ class EndpointTraffic {
     // A few failures, far below every SLO.
     this.#stableErrorRate = Math.min(ordinaryErrorRate, ...budgets) / 10;
     this.#canaryErrorRate = broken.includes(endpoint) ? brokenRate : 0;
-    const thresholds = endpoint.cujs.flatMap((cuj) =>
-      cuj.endpoints.flatMap(({ service: of, resource, latencyMs }) =>
-        of === endpoint.service && (resource === '*' || resource === endpoint.resource)
-          ? (latencyMs ?? [])
-          : [],
+    const written = endpoint.cujs.flatMap((cuj) =>
+      cuj.endpoints.filter(
+        ({ service: of, resource }) =>
+          of === endpoint.service && (resource === '*' || resource === endpoint.resource),
       ),
     );
+    const thresholds = written.flatMap(({ latencyMs }) => latencyMs ?? []);
+    const kinds = written.flatMap(({ failure }) => failure?.by ?? []);
+    const failed = failedOutcome(kinds);
+    this.#marksErrors = failed.statusCode >= 500 || kinds.some(({ kind }) => kind === 'errors');
     this.#latencyMs = thresholds.length === 0 ? ordinaryLatencyMs : Math.min(...thresholds);
     const tightest = (sli: SliName) =>
       Math.min(1, ...endpoint.cujs.flatMap(({ objectives }) => objectives[sli]?.budget ?? []));
@@ -276,10 +282,14 @@ class EndpointTraffic {
       ]);
     const tags = { canary: sideTags('canary'), stable: sideTags('stable') };
     const streams = new Map<string, RequestStream>();
-    this.#stream = (side, statusCode) => {
+    this.#stream = (side, isFailed) => {
       // Opened on first use: without failures Datadog has no series of failures either.
+      const outcome = isFailed
+        ? failed
+        : { statusCode: 200, ...(failed.grpcCode === undefined ? {} : { grpcCode: 0 }) };
+      const { statusCode, ...grpc } = outcome;
       const stream =
-        streams.get(`${side} ${statusCode}`) ??
+        streams.get(`${side} ${isFailed}`) ??
         store.requests({
           env,
           service: name,
@@ -287,10 +297,11 @@ class EndpointTraffic {
           operation,
           resource: resourceOf(service, endpoint.label),
           ...(hasStatus ? { statusCode } : {}),
+          ...grpc,
           // Last of all tags, so that a selector's service: or env: replaces the service's own.
           primaryTags: tags[side],
         });
-      streams.set(`${side} ${statusCode}`, stream);
+      streams.set(`${side} ${isFailed}`, stream);
       return stream;
     };
   }
@@ -319,12 +330,12 @@ class EndpointTraffic {
     slow = 0,
   ): void {
     const failed = random.binomial(requests, errorRate);
-    for (const [statusCode, count] of [
-      [200, requests - failed],
-      [500, failed],
+    for (const [isFailed, count] of [
+      [false, requests - failed],
+      [true, failed],
     ] as const) {
       if (count === 0) continue;
-      const slowHere = statusCode === 200 ? Math.min(slow, count) : 0;
+      const slowHere = isFailed ? 0 : Math.min(slow, count);
       let left = count - slowHere;
       const durations = latencies.map(([share, ofThreshold], index) => {
         const here = index === latencies.length - 1 ? left : Math.round((count - slowHere) * share);
@@ -332,10 +343,27 @@ class EndpointTraffic {
         return [(this.#latencyMs * ofThreshold) / 1000, here] as const;
       });
       if (slowHere > 0) durations.push([(this.#latencyMs * slowOfThreshold) / 1000, slowHere]);
-      this.#stream(side, statusCode).record({ at, count, durations });
+      const errors = isFailed && this.#marksErrors ? count : 0;
+      this.#stream(side, isFailed).record({ at, count, durations, errors });
     }
   }
 }
+
+/** How requests fail that are failures by all definitions of an endpoint, as far as one response can be. */
+function failedOutcome(definitions: readonly FailureBy[]): {
+  readonly statusCode: number;
+  readonly grpcCode?: number;
+} {
+  const lists = definitions.filter((by) => by.kind === 'http');
+  const [only] = lists.some(({ classes }) => classes.includes(5)) ? [] : lists;
+  const statusCode = only === undefined ? 500 : (only.codes[0] ?? 100 * (only.classes[0] ?? 5));
+  const [grpc] = definitions.filter((by) => by.kind === 'grpc');
+  if (grpc === undefined) return { statusCode };
+  return { statusCode, grpcCode: grpc.codes.includes(unavailable) ? unavailable : (grpc.codes[0] as number) };
+}
+
+/** The status of gRPC of a server that is not there. */
+const unavailable = 14;
 
 const exampleVersions = { canary: 'v2', stable: 'v1' } as const;
 

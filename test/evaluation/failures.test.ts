@@ -251,7 +251,7 @@ describe('what the verdict says of it', () => {
 
   it('is in the line and with each endpoint where something else counts', () => {
     expect(verdicts.get('login-storm')?.summary).toContain(
-      '800 of 2000 requests failed (5xx, 401: 60%, objective 98%',
+      '800 of 2000 requests failed by 5xx, 401 (60%, objective 98%',
     );
     expect(sli('search')?.failure).toBe('errors');
     expect(sli('mixed')?.failure?.split('; ').sort()).toEqual(['5xx, 401', 'errors', 'grpc UNAVAILABLE']);

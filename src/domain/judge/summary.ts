@@ -69,10 +69,9 @@ function badWord(sli: SliVerdict): string {
 }
 
 function counts(sli: SliVerdict): string {
-  const requests = `${plain(sli.bad)} of ${plain(sli.total)} requests ${badWord(sli)}`;
-  const counted = sli.failure === undefined ? '' : `${sli.failure}: `;
-  const value =
-    sli.value === null ? '' : ` (${counted}${percent(sli.value)}, objective ${percent(sli.objective)}`;
+  const counted = sli.failure === undefined ? '' : ` by ${sli.failure}`;
+  const requests = `${plain(sli.bad)} of ${plain(sli.total)} requests ${badWord(sli)}${counted}`;
+  const value = sli.value === null ? '' : ` (${percent(sli.value)}, objective ${percent(sli.objective)}`;
   const burn = sli.burnRate !== null && sli.bad > 0 ? `, burn ${plain(sli.burnRate)}x` : '';
   const warmUp = sli.warmUpMinutes === undefined ? '' : ` after ${plain(sli.warmUpMinutes)} min of warm-up`;
   return value === '' ? `${requests}${warmUp}` : `${requests}${value}${burn})${warmUp}`;

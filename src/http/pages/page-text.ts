@@ -69,7 +69,7 @@ export function spanText(ms: number): string {
 }
 
 function counted({ sli, bad, total, failure }: SliVerdict): string {
-  return `${grouped(bad)} of ${grouped(total)} requests ${sliKinds[sli].badVerb}${failure === undefined ? '' : ` (${failure})`}`;
+  return `${grouped(bad)} of ${grouped(total)} requests ${sliKinds[sli].badVerb}${failure === undefined ? '' : ` by ${failure}`}`;
 }
 
 /** How unlikely it is without a fault, and when the gate aborts. */
