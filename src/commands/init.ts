@@ -122,7 +122,9 @@ async function fromDatadog(options: Options, io: Io): Promise<string> {
         found.versions.size === 0
           ? 'CHECK: no hit carries a version; set DD_VERSION, or the pod label tags.datadoghq.com/version'
           : `versions of the last day: ${[...found.versions.keys()].slice(0, 3).join(', ')}`,
-      routes: [...serving.routes].map(([name, hits]) => routeOfResource(name, hits / total)),
+      routes: [...serving.routes].map(([name, hits]) =>
+        routeOfResource(name, hits / total, serving.operation),
+      ),
       leftOut: [],
       from: `the traffic of ${service} in ${env} over the last day`,
     });

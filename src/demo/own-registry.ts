@@ -382,6 +382,8 @@ function asDatadogHasIt(service: Service) {
 function resourceOf({ dialect, operation = '' }: Service, label: string): string {
   const style = dialect.routeParameters?.(operation);
   if (style === 'colons') return label.replace(/\{([^{}/]*)\}/g, ':$1');
+  if (style === 'brackets')
+    return label.replace(/\{([^{}/]*)\}/g, '[$1]').replace(/\/:([A-Za-z_]\w*)/g, '/[$1]');
   return style === 'braces' ? label.replace(/\/:([A-Za-z_]\w*)/g, '/{$1}') : label;
 }
 

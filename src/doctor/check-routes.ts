@@ -1,7 +1,7 @@
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import type { DoctorFinding } from './finding.ts';
-import { filledRoutes, nearestRoutes } from './nearest-routes.ts';
+import { filledRoutes, nearestRoutes, signaturesOf } from './nearest-routes.ts';
 import { count, listed, named, percent } from './words.ts';
 
 /** Endpoints without traffic, each with the name that it most likely has, and busy routes that are in no CUJ. */
@@ -49,6 +49,17 @@ function silentEndpoint(
   const verdict = all
     ? 'The CUJ is judged without it. A CUJ whose endpoints all lack traffic is inconclusive (no_data).'
     : 'The CUJ is judged without it: failures are not detected.';
+  const signatures = signaturesOf(resource, routes);
+  if (signatures.length > 0) {
+    return {
+      severity: 'error',
+      check: 'graphql-signature',
+      about,
+      message: `${resource} had no hits in the last day, but names that begin with it did, such as ${listed(signatures, 3)}: the tracer names operations of GraphQL by their whole text`,
+      verdict,
+      fix: "Let the tracer use type and name alone: tracer.use('graphql', { signature: false }) in Node, DD_TRACE_GRAPHQL_SIMPLIFY_RESOURCE_NAME=true in Python. Or write the stored name with resource:, which changes whenever a client changes its query.",
+    };
+  }
   const filled = filledRoutes(resource, routes);
   if (filled.length > 0) {
     return {

@@ -38,6 +38,12 @@ export function filledRoutes(wanted: string, routes: Shares): string[] {
   });
 }
 
+/** Names with traffic that are the whole text of an operation of GraphQL, of which type and name are wanted. */
+export function signaturesOf(wanted: string, routes: Shares): string[] {
+  if (!/^(query|mutation|subscription)_/.test(wanted)) return [];
+  return [...routes.keys()].filter((name) => name.startsWith(`${wanted}_`));
+}
+
 /** The name with every placeholder, however it is written, and every id replaced by `*`. */
 function shapeOf(name: string): string {
   return name

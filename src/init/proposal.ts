@@ -1,4 +1,5 @@
 import { oneLine } from '../domain/outside-text.ts';
+import { statusOfOperation } from '../sources/datadog/query/tracer-operations.ts';
 import { groupRoutes, type RouteGroup } from './group.ts';
 import { type FoundRoute, type LeftOut, sortOut } from './routes.ts';
 
@@ -56,12 +57,21 @@ export function proposeRegistry(input: ProposalInput): string | undefined {
     `    env: ${quoted(input.env)}`,
     `    operation: ${input.operation} # ${comment(input.operationNote)}`,
     `    canary: "version:{version}" # ${comment(input.canaryNote)}`,
+    ...failureLines(input.operation),
     '',
     'cujs:',
     ...groupRoutes(kept).flatMap((group) => cujLines(group, input.service)),
     ...leftOutLines(leftOut),
   ];
   return `${lines.join('\n').trimEnd()}\n`;
+}
+
+/** What counts as a failure, where the operation's requests have no status of HTTP. */
+function failureLines(operation: string): string[] {
+  const status = statusOfOperation(operation);
+  if (status === 'grpc')
+    return ['    failure: grpc # statuses that are the fault of the server; needs Agent 7.65 or later'];
+  return status === 'none' ? ['    failure: errors # what the tracer marks as an error'] : [];
 }
 
 function cujLines({ name, routes, share }: RouteGroup, service: string): string[] {

@@ -4,6 +4,7 @@ import {
   normalizeTagValue,
   resourceNameOf,
 } from '../sources/datadog/query/tag-normalization.ts';
+import { routeParametersOf } from '../sources/datadog/query/tracer-operations.ts';
 
 /** A route that a registry may be proposed from. */
 export interface FoundRoute {
@@ -54,6 +55,14 @@ export function sortOut(routes: readonly FoundRoute[]): { routes: FoundRoute[]; 
   return { routes: [...kept.values()], leftOut };
 }
 
+/** What is stored for a parameter of Next.js: `_id_`, at the end of a name `_id`, and `_..._` and the like for the rest of a path. */
+function withBrackets(path: string | undefined): string | undefined {
+  return path
+    ?.split('/')
+    .map((segment) => segment.replace(/^_((?:\.\.\.)?[a-z0-9][a-z0-9_-]*?)_?$/, '[$1]'))
+    .join('/');
+}
+
 /** A service's framework writes parameters in one way; a registry that mixes two is refused. */
 function rarerStyle(routes: readonly FoundRoute[]): { rare: FoundRoute[]; why: string } {
   const having = (pattern: RegExp) => routes.filter(({ route }) => pattern.test(route?.path ?? ''));
@@ -65,11 +74,16 @@ function rarerStyle(routes: readonly FoundRoute[]): { rare: FoundRoute[]; why: s
     : { rare: colons, why: 'it writes parameters as :id, most others as {id}' };
 }
 
-/** A resource name of Datadog as a route: `get_/api/v1/me` is `GET /api/v1/me`, in the lower case that is stored. */
-export function routeOfResource(resource: string, share: number): FoundRoute {
+/**
+ * A resource name of Datadog as a route: `get_/api/v1/me` is `GET /api/v1/me`, in the lower case that is stored. Of an operation
+ * whose framework writes parameters in brackets, `get_/products/_id` is `GET /products/[id]`.
+ */
+export function routeOfResource(resource: string, share: number, operation?: string): FoundRoute {
   const match = /^([a-z]+)_(\/\S*)$/.exec(resource);
   const method = match?.[1]?.toUpperCase();
-  const path = match?.[2];
+  const stored = match?.[2];
+  const path =
+    operation !== undefined && routeParametersOf(operation) === 'brackets' ? withBrackets(stored) : stored;
   const known = method !== undefined && (methods as readonly string[]).includes(method);
   if (known && path !== undefined && resourceNameOf(method, path) === resource) {
     return { label: `${method} ${path}`, route: { method, path }, resource, share, tag: undefined };

@@ -163,7 +163,7 @@ function patternFix(path: DocumentPath): string | undefined {
     case 'aliases':
       return 'Use at most 50 lower case letters, digits and hyphens, such as profile-edit.';
     case 'endpoints':
-      return 'Write METHOD /path with one space and an upper case method, such as POST /api/v1/login. For anything but an HTTP route, use { resource: NAME }.';
+      return 'Write METHOD /path with one space and an upper case method, such as POST /api/v1/login. An operation of GraphQL is written query Search. For anything else, use { resource: NAME }.';
     case 'path':
       return 'Start with / and use no spaces, such as /api/v1/login.';
     case 'below':

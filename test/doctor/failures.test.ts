@@ -106,6 +106,36 @@ describe('doctor', () => {
     expect(about(found, 'status-code-missing')).toEqual([]);
   });
 
+  it('finds operations of GraphQL whose tracer names them by their whole text', async () => {
+    const simulator = await clinic();
+    simulator.store.recordRequests({
+      env: 'production',
+      service: 'shop',
+      version: 'v1',
+      operation: 'graphql.execute',
+      resource: 'query Search($term:String!){search(term:$term){id}}',
+      at: NOON - 30 * MINUTE,
+      count: 100,
+    });
+    const document = {
+      apiVersion: 'cuj-gate/v1',
+      defaults: { slo: { availability: 99 } },
+      services: {
+        shop: {
+          env: 'production',
+          operation: 'graphql.execute',
+          canary: 'version:{version}',
+          failure: 'errors',
+        },
+      },
+      cujs: [{ name: 'find', owner: 'team', service: 'shop', endpoints: ['query Search'] }],
+    } as unknown as RegistryDocument;
+    const { findings } = await visit(simulator, document);
+    const finding = findings.find(({ check }) => check === 'graphql-signature');
+    expect(finding?.message).toContain('query_search_term:string_search_term:_term_id');
+    expect(finding?.fix).toContain('signature: false');
+  });
+
   it('says where a CUJ is below its objective by statuses that happen in normal use', async () => {
     const storm = [
       { statusCode: 200, count: 950 },

@@ -47,6 +47,35 @@ describe('a resource name of Datadog', () => {
   });
 });
 
+describe('a resource name of Next.js', () => {
+  it.each([
+    ['get_/products/_id', 'GET /products/[id]'],
+    ['get_/products/_product_id_/reviews', 'GET /products/[product_id]/reviews'],
+    ['get_/docs/_...slug', 'GET /docs/[...slug]'],
+    ['get_/products', 'GET /products'],
+  ])('%s is %s, and is stored as it was', (resource, label) => {
+    const found = routeOfResource(resource, 0.5, 'next.request');
+    expect(found).toMatchObject({ label, resource });
+    const [method, path] = label.split(' ') as [string, string];
+    expect(datadogDialect.endpointKey(method, path)).toBe(resource);
+  });
+});
+
+describe('a proposal for requests without a status of HTTP', () => {
+  it.each([
+    ['grpc.server', 'grpc', 'ledger.v1.ledger/post'],
+    ['graphql.execute', 'errors', 'query_search'],
+    ['next.request', undefined, 'get_/products/_id'],
+  ])('under %s counts failures by %s', (operation, failure, resource) => {
+    const text = proposeRegistry(input([routeOfResource(resource, 1, operation)], { operation })) ?? '';
+    const resolved = resolve(text);
+    expect(resolved).toMatchObject({ ok: true, warnings: [] });
+    if (!resolved.ok) return;
+    expect(resolved.registry.services.get('member-api')?.failure?.text).toBe(failure);
+    expect([...resolved.registry.cujs.values()][0]?.endpoints[0]?.resource).toBe(resource);
+  });
+});
+
 describe('what is left out', () => {
   it.each([
     ['GET /healthz', /health check/],

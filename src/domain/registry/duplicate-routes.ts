@@ -20,6 +20,8 @@ export interface RoutePlace {
   readonly index: number;
 }
 
+const parameterTexts = { braces: '{id}', colons: ':id', brackets: '[id]' } as const;
+
 interface RoutesOfService {
   /** By the backend's key, the first route that is stored so, as written: all that is kept of each route. */
   readonly byResource: Map<string, string>;
@@ -27,6 +29,7 @@ interface RoutesOfService {
   colons: number;
   firstBraces: RoutePlace | undefined;
   firstColons: RoutePlace | undefined;
+  firstBrackets: RoutePlace | undefined;
   firstGraphql: RoutePlace | undefined;
 }
 
@@ -60,6 +63,7 @@ export class RouteCheck {
         colons: 0,
         firstBraces: undefined,
         firstColons: undefined,
+        firstBrackets: undefined,
         firstGraphql: undefined,
       };
       this.#services.set(endpoint.service, routes);
@@ -75,6 +79,7 @@ export class RouteCheck {
       routes.colons += 1;
       routes.firstColons ??= place;
     }
+    if (path.includes('/[') && /\/\[[^\]/]+\]/.test(path)) routes.firstBrackets ??= place;
     if (path.endsWith('/graphql')) routes.firstGraphql ??= place;
   }
 
@@ -83,11 +88,12 @@ export class RouteCheck {
    * are all written as the framework of the service's operation does not write them, and of GraphQL over HTTP.
    */
   finish(services: ReadonlyMap<string, Service | undefined>, warn: Report): void {
-    for (const [service, { braces, colons, firstBraces, firstColons, firstGraphql }] of this.#services) {
+    for (const [service, routes] of this.#services) {
+      const { braces, colons, firstBraces, firstColons, firstGraphql } = routes;
       const operation = services.get(service)?.operation;
       if (firstGraphql !== undefined && operation !== undefined) this.#warnOfGraphql(firstGraphql, warn);
       if (firstBraces === undefined || firstColons === undefined) {
-        this.#checkStyle(operation, firstBraces, firstColons, warn);
+        this.#checkStyle(operation, routes, warn);
         continue;
       }
       const rare = braces < colons ? firstBraces : firstColons;
@@ -114,21 +120,22 @@ export class RouteCheck {
 
   #checkStyle(
     operation: string | undefined,
-    firstBraces: RoutePlace | undefined,
-    firstColons: RoutePlace | undefined,
+    { firstBraces, firstColons, firstBrackets }: RoutesOfService,
     warn: Report,
   ): void {
-    const style = operation === undefined ? undefined : this.#dialect.routeParameters?.(operation);
-    const other = style === 'colons' ? firstBraces : style === 'braces' ? firstColons : undefined;
-    if (other === undefined) return;
-    const [own, written] = style === 'colons' ? [':id', '{id}'] : ['{id}', ':id'];
-    this.#found(
-      other,
-      'routes-of-other-framework',
-      `"${other.endpoint.label}" has a parameter as ${written}, and the framework of the operation "${operation}" writes ${own}`,
-      `Write every route as the framework does: ${this.#dialect.endpointTag} is made from that text. Or correct the operation.`,
-      warn,
-    );
+    const own = operation === undefined ? undefined : this.#dialect.routeParameters?.(operation);
+    if (own === undefined) return;
+    const styles = { braces: firstBraces, colons: firstColons, brackets: firstBrackets };
+    for (const [style, place] of Object.entries(styles)) {
+      if (place === undefined || style === own) continue;
+      this.#found(
+        place,
+        'routes-of-other-framework',
+        `"${place.endpoint.label}" has a parameter as ${parameterTexts[style as keyof typeof styles]}, and the framework of the operation "${operation}" writes ${parameterTexts[own]}`,
+        `Write every route as the framework does: ${this.#dialect.endpointTag} is made from that text. Or correct the operation.`,
+        warn,
+      );
+    }
   }
 
   #collision(first: string, second: RoutePlace): void {

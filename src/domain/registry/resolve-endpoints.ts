@@ -164,12 +164,13 @@ function sourceOf(service: string, scope: EndpointScope): string {
 function readEndpoint(document: EndpointDocument, { endpointKey }: SourceDialect): Written {
   if (typeof document === 'string') {
     const space = document.indexOf(' ');
-    const path = document.slice(space + 1);
+    const [first, rest] = [document.slice(0, space), document.slice(space + 1)];
     return {
       service: undefined,
       label: document,
-      resource: endpointKey(document.slice(0, space), path),
-      path,
+      resource: endpointKey(first, rest),
+      // An operation of GraphQL has none.
+      path: rest.startsWith('/') ? rest : undefined,
       latencyMs: undefined,
       failure: undefined,
     };

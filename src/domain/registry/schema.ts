@@ -61,6 +61,9 @@ const FailureSchema = Type.Union(
 
 export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
+/** What an endpoint begins with that is an operation of GraphQL. */
+export const graphqlTypes = ['query', 'mutation', 'subscription'] as const;
+
 const SloDefaultsSchema = Type.Object(
   {
     window: Type.Optional(
@@ -166,9 +169,10 @@ const GateSchema = Type.Object(
 
 const EndpointSchema = Type.Union([
   Type.String({
-    pattern: `^(${methods.join('|')}) /\\S*$`,
+    pattern: `^((${methods.join('|')}) /\\S*|(${graphqlTypes.join('|')}) [_A-Za-z][_0-9A-Za-z]*)$`,
     maxLength: maxRouteLength,
-    description: 'METHOD /path, the route as the framework writes it.',
+    description:
+      'METHOD /path, the route as the framework writes it; or an operation of GraphQL, such as query Search.',
     examples: ['POST /api/v1/login'],
   }),
   Type.Object(

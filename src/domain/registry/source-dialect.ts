@@ -32,7 +32,7 @@ export interface SourceDialect extends BackendWords {
   /** Which status the requests of an operation carry; undefined where that is not known. */
   readonly statusOf?: (operation: string) => 'http' | 'grpc' | 'none' | undefined;
   /** How the framework of an operation writes a parameter of a route; undefined where that is not known. */
-  readonly routeParameters?: (operation: string) => 'braces' | 'colons' | undefined;
+  readonly routeParameters?: (operation: string) => 'braces' | 'colons' | 'brackets' | undefined;
 }
 
 /** What the registry says of a service: the operation, and the tag keys of its selectors. */

@@ -132,6 +132,39 @@ describe('what counts as a failure', () => {
   });
 });
 
+describe('operations of GraphQL and routes of Next.js as endpoints', () => {
+  it.each([
+    ['query Search', 'query_search'],
+    ['mutation SignUp', 'mutation_signup'],
+    ['subscription on_Message', 'subscription_on_message'],
+    ['GET /products/[id]', 'get_/products/_id'],
+    ['GET /products/[id]/reviews', 'get_/products/_id_/reviews'],
+    ['GET /docs/[[...slug]]', 'get_/docs/_...slug'],
+  ])('%s is stored as %s', (label, resource) => {
+    const { cujs } = registryOf({ api: traced('acme.handle') }, [{ endpoints: [label] }]);
+    expect([...cujs.values()][0]?.endpoints).toEqual([
+      { service: 'api', resource, label, latencyMs: undefined },
+    ]);
+  });
+
+  it('an operation is in a CUJ once, however it is written', () => {
+    const endpoints = ['query Search', 'query search'];
+    expect(found({ api: traced('graphql.execute', { failure: 'errors' }) }, { endpoints })).toEqual([
+      'duplicate-endpoint cujs[0].endpoints[1]',
+    ]);
+  });
+
+  it.each([
+    ['next.request', 'GET /products/:id', ['routes-of-other-framework cujs[0].endpoints[0]']],
+    ['next.request', 'GET /products/{id}', ['routes-of-other-framework cujs[0].endpoints[0]']],
+    ['next.request', 'GET /products/[id]', []],
+    ['express.request', 'GET /products/[id]', ['routes-of-other-framework cujs[0].endpoints[0]']],
+    ['http.request', 'GET /products/[id]', []],
+  ])('the parameters of a route are those of the framework: %s, %s', (operation, route, warnings) => {
+    expect(found({ api: traced(operation) }, { endpoints: [route] })).toEqual(warnings);
+  });
+});
+
 describe('a definition that cannot be meant', () => {
   const endpoints = ['GET /a'];
 

@@ -110,7 +110,11 @@ export function isOutgoing(operation: string): boolean {
 const colons = new Set(['express.request', 'koa.request', 'fastify.request', 'restify.request']);
 const braces = new Set(['fastapi.request', 'starlette.request', 'aspnet_core.request']);
 
-/** How the framework of an operation writes a parameter of a route, and so the resource: `{id}` or `:id`; undefined for others. */
-export function routeParametersOf(operation: string): 'braces' | 'colons' | undefined {
+/**
+ * How the framework of an operation writes a parameter of a route, and so the resource: `{id}`, `:id`, or `[id]` (Next.js);
+ * undefined for others.
+ */
+export function routeParametersOf(operation: string): 'braces' | 'colons' | 'brackets' | undefined {
+  if (operation === 'next.request') return 'brackets';
   return colons.has(operation) ? 'colons' : braces.has(operation) ? 'braces' : undefined;
 }
