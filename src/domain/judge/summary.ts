@@ -69,13 +69,20 @@ function badWord(sli: SliVerdict): string {
 }
 
 function counts(sli: SliVerdict): string {
-  const counted = sli.failure === undefined ? '' : ` by ${sli.failure}`;
+  const counted = sli.failure === undefined ? '' : ` by ${shortened(sli.failure)}`;
   const requests = `${plain(sli.bad)} of ${plain(sli.total)} requests ${badWord(sli)}${counted}`;
   const value = sli.value === null ? '' : ` (${percent(sli.value)}, objective ${percent(sli.objective)}`;
   const burn = sli.burnRate !== null && sli.bad > 0 ? `, burn ${plain(sli.burnRate)}x` : '';
   const warmUp = sli.warmUpMinutes === undefined ? '' : ` after ${plain(sli.warmUpMinutes)} min of warm-up`;
   return value === '' ? `${requests}${warmUp}` : `${requests}${value}${burn})${warmUp}`;
 }
+
+/** A list of statuses may be longer than the rest of the line. */
+function shortened(text: string): string {
+  return text.length <= maxFailureText ? text : `${text.slice(0, maxFailureText - 3)}...`;
+}
+
+const maxFailureText = 50;
 
 function worst(sli: SliVerdict): string {
   const endpoint = sli.endpoints[0];

@@ -129,14 +129,14 @@ export function warnOfServices(
   cujs: Iterable<Cuj>,
   warn: Report,
 ): void {
+  const counting = [...cujs].filter(countsFailuresOf);
+  const needFailures = new Set(counting.flatMap(({ services: of }) => of));
   const needStatus = new Set(
-    [...cujs]
-      .filter(countsFailuresOf)
-      .flatMap(({ endpoints }) =>
-        endpoints.flatMap(({ service, failure }) =>
-          failure === undefined || failure.by.kind === 'http' ? service : [],
-        ),
+    counting.flatMap(({ endpoints }) =>
+      endpoints.flatMap(({ service, failure }) =>
+        failure === undefined || failure.by.kind === 'http' ? service : [],
       ),
+    ),
   );
   for (const { file, document } of inputs) {
     for (const [name, written] of Object.entries(document.services ?? {})) {
@@ -144,7 +144,8 @@ export function warnOfServices(
       if (service === undefined) continue;
       const reporter = new Reporter(warn, file, ['services', name]);
       for (const { field, rule, message, fix, actual } of likelyMistakesIn(service)) {
-        if (actual.kind === 'no-status' && !needStatus.has(name)) continue;
+        const need = actual.kind === 'no-status' && actual.ofProtocol ? needStatus : needFailures;
+        if (actual.kind === 'no-status' && !need.has(name)) continue;
         reporter.value([field], rule, written[field], message, fix);
       }
     }

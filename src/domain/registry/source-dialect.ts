@@ -51,7 +51,11 @@ export interface LikelyMistake {
   readonly fix: string;
   /** What the backend has in place of it: requests without a status, another operation, no such tag. */
   readonly actual:
-    | { readonly kind: 'no-status' }
+    | {
+        readonly kind: 'no-status';
+        /** Its protocol has failures of its own, which the registry may count. */
+        readonly ofProtocol?: true;
+      }
     | { readonly kind: 'operation'; readonly operation: string }
     | { readonly kind: 'no-tag'; readonly key: string };
 }

@@ -3,6 +3,7 @@ import { resolveRequest } from '../../../src/domain/metrics/evaluation-request.t
 import { measurementOf } from '../../../src/domain/metrics/measurement.ts';
 import { bucketMs, type ServiceCounts, type SideCounts } from '../../../src/domain/metrics/metrics-source.ts';
 import type { Cuj } from '../../../src/domain/registry/model.ts';
+import { failureOf } from '../../../src/domain/sli/failure.ts';
 import { registryOf } from '../judge/journey.ts';
 
 const registry = registryOf(`
@@ -224,6 +225,32 @@ describe('stable of the services of a question', () => {
     const [one] = measured(cuj, past).stableOfServices ?? [];
     expect(measured({ ...cuj, name: 'other' }, past).stableOfServices?.[0]).toBe(one);
     expect(measured(cuj, snapshot(3, fromMs)).stableOfServices?.[0]).not.toBe(one);
+  });
+
+  it('leaves out endpoints whose failures the CUJ defines otherwise, and keeps CUJs with other definitions apart', () => {
+    const past = snapshot(3, fromMs);
+    const shop = past.services.get('shop') as ServiceCounts;
+    const storm = { total: Float64Array.from([50, 50, 50]), bad: Float64Array.from([40, 40, 40]) };
+    const failure = failureOf(['5xx', 401]);
+    const failures = new Map([
+      [
+        failure.text,
+        new Map([
+          ['post_/login', storm],
+          ['*', storm],
+        ]),
+      ],
+    ]);
+    const services = new Map([...past.services, ['shop', { ...shop, stable: { ...shop.stable, failures } }]]);
+    const stormy = { ...past, services };
+    const usual = measured(cuj, past).stableOfServices?.[0];
+    expect(measured(cuj, stormy).stableOfServices?.[0]).toEqual(usual);
+    const endpoints = cuj.endpoints.map((one) => ({ ...one, failure }));
+    expect(measured({ ...cuj, endpoints }, stormy).stableOfServices?.[0]).toEqual({
+      service: 'shop',
+      total: [50, 50, 50],
+      bad: [[40, 40, 40]],
+    });
   });
 
   it('is not there for a CUJ without an objective for availability', () => {

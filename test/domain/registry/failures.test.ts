@@ -198,6 +198,7 @@ describe('a definition that cannot be meant', () => {
     ['next.request', 'grpc', ['failure-of-other-protocol cujs[0].failure']],
     ['web.request', 'grpc', ['failure-of-other-protocol cujs[0].failure']],
     ['acme.handle', 'grpc', []],
+    ['postgres.query', 'errors', ['operation-of-outgoing-calls services.api.operation']],
     ['http.request', [429], ['failure-without-5xx cujs[0].failure']],
     ['http.request', ['5xx', 200, '3xx'], ['failure-of-success cujs[0].failure']],
     ['http.request', ['5xx', 401], []],

@@ -36,7 +36,7 @@ function mistakeInOperation(operation: string): LikelyMistake | undefined {
         protocol === 'gRPC'
           ? 'Write failure: grpc in the service: it counts the statuses of gRPC that are the fault of the server.'
           : 'Write failure: errors in the service: it counts the operations that the tracer marks as errors.',
-      actual: { kind: 'no-status' },
+      actual: { kind: 'no-status', ofProtocol: true },
     };
   }
   const likely = operationOfFramework.get(/^([\w-]+)\.request$/.exec(operation)?.[1] ?? '');

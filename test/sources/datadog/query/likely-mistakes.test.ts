@@ -16,7 +16,7 @@ describe('an operation', () => {
     'graphql.execute',
     'graphql.request',
   ])('whose failures are no 5XX: %s', (operation) => {
-    expect(ofOperation(operation)).toEqual([['no-http-status', { kind: 'no-status' }]]);
+    expect(ofOperation(operation)).toEqual([['no-http-status', { kind: 'no-status', ofProtocol: true }]]);
   });
 
   it.each([
