@@ -2,13 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { sloHistory, storeSlo } from '../../src/demo/datadog/slo.ts';
 import type { Verdict } from '../../src/domain/judge/judge.ts';
-import type { MetricsSource } from '../../src/domain/metrics/metrics-source.ts';
-import type { Cuj, Registry } from '../../src/domain/registry/model.ts';
+import type { MetricsSource, SideCounts } from '../../src/domain/metrics/metrics-source.ts';
+import type { Cuj, Endpoint, QueryBatch, Registry } from '../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import { availability } from '../../src/domain/sli/availability.ts';
 import { createEvaluator } from '../../src/evaluation/evaluator.ts';
 import { terraform } from '../../src/generate/datadog/terraform.ts';
-import { DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
+import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
+import { hourlyTraffic } from '../../src/sources/datadog/api/hourly-traffic.ts';
 import { createDatadogSource } from '../../src/sources/datadog/api/source.ts';
 import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
 import { type SloEvents, sloEvents } from '../../src/sources/datadog/query/slo-queries.ts';
@@ -344,3 +346,29 @@ describe('the SLOs and dashboards of the same CUJs', () => {
 it('needs one call for each scope and span, however many definitions it has', () => {
   expect(datadog.calls.filter(({ path }) => path === '/api/v2/query/timeseries')).toHaveLength(spans);
 });
+
+it('the traffic that plan reads is that of every definition', async () => {
+  const api = createDatadogApi(connection);
+  const hour = 60 * minute;
+  for (const name of ['search', 'read', 'login-storm', 'graph'] as const) {
+    const endpoint = registry.cujs.get(name)?.endpoints[0] as Endpoint;
+    const batch = registry.batchOfService.get(endpoint.service) as QueryBatch;
+    const counts = (await hourlyTraffic(api, batch, now - 2 * hour, now)).get(endpoint.service) as SideCounts;
+    const total = sum(availability.seriesOf(counts, endpoint)?.total);
+    const names = endpoint.resource === '*' ? [search.resource, signUp.resource] : undefined;
+    const own = requests.filter((request) =>
+      names === undefined
+        ? datadogDialect.storedTagValue(request.resource) === endpoint.resource
+        : names.includes(request.resource),
+    );
+    const made = own.reduce(
+      (all, { canary = 0, stable = 0 }) => all + canary * canaryMinutes + stable * 50,
+      0,
+    );
+    expect([name, total]).toEqual([name, made]);
+  }
+});
+
+function sum(values: Float64Array | undefined): number {
+  return (values ?? new Float64Array(0)).reduce((all, value) => all + value, 0);
+}
