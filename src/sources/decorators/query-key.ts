@@ -15,9 +15,10 @@ function digestOf(batch: QueryBatch): string {
     batch.tags,
     batch.source,
     batch.template,
-    batch.services.map(({ service, resources, thresholds, failures }) => [
+    batch.services.map(({ service, asWhole, resources, thresholds, failures }) => [
       service.name,
       service.operation,
+      asWhole,
       resources,
       thresholds.map((threshold) => [threshold.latencyMs, threshold.resources]),
       ...(failures === undefined ? [] : [failures.map((one) => [one.failure.text, one.resources])]),
