@@ -42,6 +42,7 @@ const rooms = [
   { room: 'evaluation', rooms: ['domain', 'suggestions'], libraries: ['lru-cache'] },
   { room: 'generate', rooms: ['domain', 'sources/*/query'], libraries: ['yaml'], modules: ['crypto'] },
   { room: 'lint', rooms: ['domain', 'suggestions'], libraries: ['yaml'], modules: ['vm'] },
+  { room: 'migrate', libraries: ['yaml'] },
   { room: 'doctor', rooms: ['domain', 'sources/*/query', 'suggestions'] },
   { room: 'plan', rooms: ['domain'] },
   { room: 'backtest', rooms: ['domain', 'evaluation', 'sources/*/query'] },

@@ -66,6 +66,10 @@ const verbs: Readonly<Record<string, Verb>> = {
     summary: 'run the checks of the GitHub Action on a pull request',
     load: async () => (await import('./commands/github-action.ts')).githubActionCommand,
   },
+  migrate: {
+    summary: 'replace names that changed since earlier versions, in your files',
+    load: async () => (await import('./commands/migrate.ts')).migrateCommand,
+  },
 };
 
 const outro = `

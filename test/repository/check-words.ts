@@ -10,6 +10,9 @@ import { parseReplacedWords, replacedWordsIn } from './replaced-words.ts';
 /** What git ignores below `docs`: what the site is built with, and the site. */
 const ignored = /(^|\/)(node_modules|dist)\//;
 
+/** The old names themselves, which `cuj-gate migrate` looks for. */
+const ofOldNames = path.join('src', 'migrate', 'renamed-names.ts');
+
 const texts = /\.(ts|tsx|js|css|html|md|txt|ya?ml|json|tpl|cue|svg)$/;
 
 async function filesOf(root: string): Promise<string[]> {
@@ -19,7 +22,10 @@ async function filesOf(root: string): Promise<string[]> {
 }
 
 const words = parseReplacedWords(await readFile(new URL('replaced-words.txt', import.meta.url), 'utf8'));
-const files = (await Promise.all(process.argv.slice(2).map(filesOf))).flat().sort();
+const files = (await Promise.all(process.argv.slice(2).map(filesOf)))
+  .flat()
+  .filter((file) => path.normalize(file) !== ofOldNames)
+  .sort();
 let found = 0;
 for (const file of files) {
   for (const { line, phrase, use } of replacedWordsIn(await readFile(file, 'utf8'), words)) {
