@@ -160,6 +160,19 @@ CUJ_GATE_TLS_CLIENT_CA_FILE: tls.clientCa.existingConfigMap
 {{- if hasSuffix "ms" . -}}{{ $number }}{{- else if hasSuffix "s" . -}}{{ mul $number 1000 }}{{- else -}}{{ mul $number 60000 }}{{- end -}}
 {{- end -}}
 
+{{- /*
+With --reuse-values, Helm takes the defaults of the chart that is installed: sections that are newer than it are missing, and
+templates would fail with a nil pointer. Every template includes this first. A new section belongs into the list.
+*/ -}}
+{{- define "cuj-gate.complete" -}}
+{{- $values := .Values -}}
+{{- range (list "history" "ingress" "httpRoute" "datadogAgent") -}}
+{{- if not (hasKey $values .) -}}
+{{- fail (printf "\nthe value %s is missing: these values are of an older version of the chart. Upgrade with --reset-then-reuse-values, or with -f and your values, instead of --reuse-values." .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* Required values and invalid combinations, reported at once. */ -}}
 {{- define "cuj-gate.check" -}}
 {{- $problems := list -}}
