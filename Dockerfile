@@ -14,6 +14,7 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY src ./src
 COPY config/cujs.yaml ./config/cujs.yaml
+COPY config/pages ./config/pages
 RUN npm run bundle
 
 FROM ${RUNTIME}
