@@ -10,9 +10,9 @@ import { text } from 'node:stream/consumers';
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundle } from '../../src/bundle/bundle.ts';
+import { execForm, finalCopies, stages } from '../../src/bundle/dockerfile.ts';
 import { type ImageFiles, imageFiles } from '../../src/bundle/image-files.ts';
 import { root } from './clients.ts';
-import { execForm, finalCopies, stages } from './dockerfile.ts';
 
 let built: ImageFiles;
 /** Stands for the image's `/`. */
@@ -22,7 +22,7 @@ let image: string;
 beforeAll(async () => {
   built = await imageFiles(root);
   image = await mkdtemp(path.join(os.tmpdir(), 'cuj-gate-image-'));
-  for (const { from, to } of finalCopies()) {
+  for (const { from, to } of finalCopies(root)) {
     const wanted = path.posix.relative('/work/dist', from);
     const names = Object.keys(built.files).filter((name) => name === wanted || name.startsWith(`${wanted}/`));
     expect(names, `${from} is not among what the build makes`).not.toEqual([]);
@@ -38,7 +38,7 @@ afterAll(() => rm(image, { recursive: true, force: true }));
 
 /** Starts what ENTRYPOINT says, with Node and nothing else on the machine to find. */
 function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
-  const [node, program, ...more] = execForm('ENTRYPOINT');
+  const [node, program, ...more] = execForm(root, 'ENTRYPOINT');
   expect(node).toBe('/nodejs/bin/node');
   return spawn(process.execPath, [path.join(image, program ?? ''), ...more, ...args], {
     cwd: path.join(image, 'app'),
@@ -88,8 +88,9 @@ describe('the image', () => {
   });
 
   it('runs without a shell and not as root', () => {
-    for (const name of ['ENTRYPOINT', 'CMD', 'HEALTHCHECK']) expect(execForm(name).length).toBeGreaterThan(0);
-    const user = stages()
+    for (const name of ['ENTRYPOINT', 'CMD', 'HEALTHCHECK'])
+      expect(execForm(root, name).length).toBeGreaterThan(0);
+    const user = stages(root)
       .at(-1)
       ?.find(({ name }) => name === 'USER')?.text;
     expect(user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
@@ -97,7 +98,7 @@ describe('the image', () => {
 
   it('stands on bases that are named by a version and a digest', () => {
     const bases =
-      stages()[0]?.filter(({ name, text }) => name === 'ARG' && /^(RUNTIME|BUILDER)=/.test(text)) ?? [];
+      stages(root)[0]?.filter(({ name, text }) => name === 'ARG' && /^(RUNTIME|BUILDER)=/.test(text)) ?? [];
     expect(bases).toHaveLength(2);
     for (const { text } of bases) expect(text).toMatch(/(node:24-|nodejs24-)/);
     for (const { text } of bases) expect(text).toMatch(/:[\w.-]+@sha256:[0-9a-f]{64}$/);
@@ -107,7 +108,7 @@ describe('the image', () => {
     const allowed = readFileSync(path.join(root, '.dockerignore'), 'utf8')
       .match(/^!.*$/gm)
       ?.map((line) => line.slice(1));
-    const copied = stages()
+    const copied = stages(root)
       .slice(1, -1)
       .flat()
       .filter(({ name }) => name === 'COPY')
@@ -169,7 +170,7 @@ describe('the image, run', () => {
   });
 
   async function serve(registry: string, env: Record<string, string> = {}) {
-    const child = start(execForm('CMD'), {
+    const child = start(execForm(root, 'CMD'), {
       HOST: '127.0.0.1',
       PORT: '0',
       CUJ_GATE_REGISTRY: registry,
@@ -209,7 +210,7 @@ describe('the image, run', () => {
   }
 
   async function healthcheck(port: number, setting = 'PORT'): Promise<number | null> {
-    const [, ...args] = execForm('HEALTHCHECK');
+    const [, ...args] = execForm(root, 'HEALTHCHECK');
     const child = spawn(process.execPath, args, { env: { [setting]: String(port) }, stdio: 'ignore' });
     const [code] = await once(child, 'exit');
     return code;

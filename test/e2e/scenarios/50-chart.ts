@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { writeChartArchive } from '../../../src/bundle/chart-archive.ts';
 import { type KubeObject, kinds, objectsOf } from '../kube.ts';
 import { removeTemporary, temporaryFolder } from '../mortal.ts';
 import { ensurePrograms } from '../programs.ts';
@@ -352,6 +353,7 @@ export const scenario: Scenario = {
     await lints(context);
     await refuses(context);
     const rendered = await renders(context);
+    await readsTheArchive(context);
     await defineResources(context);
     for (const objects of rendered) await acceptsAll(context, objects);
     await admitsPods(context, rendered);
@@ -422,6 +424,18 @@ async function renders({ programs, namespace }: ScenarioContext): Promise<KubeOb
     rendered.push(objectsOf(stdout));
   }
   return rendered;
+}
+
+/** What a dry run of a release writes is a chart to the real helm, and renders as the folder does. */
+async function readsTheArchive({ programs, namespace, dir }: ScenarioContext): Promise<void> {
+  const archive = path.join(dir, 'cuj-gate.tgz');
+  await writeChartArchive(root, archive, { drafts: dir, epochSeconds: 0 });
+  const values = ['-f', valuesFile('everything')];
+  await runProgram(programs.helm.program, ['lint', '--strict', archive, ...values]);
+  const { stdout } = await runProgram(programs.helm.program, [
+    ...['template', 'gate', archive, '-n', namespace, ...values],
+  ]);
+  assert.equal(stdout, readFileSync(path.join(testdata, 'everything.golden.yaml'), 'utf8'));
 }
 
 /** ServiceMonitor, PrometheusRule and HTTPRoute. */

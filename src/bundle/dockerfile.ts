@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { root } from './clients.ts';
 
 export interface Instruction {
   readonly name: string;
   readonly text: string;
 }
 
-/** The Dockerfile's stages, each a list of instructions; lines that end in a backslash are joined. */
-export function stages(): Instruction[][] {
+/** The stages of the checkout's Dockerfile, each a list of instructions; lines that end in a backslash are joined. */
+export function stages(root: string): Instruction[][] {
   const text = readFileSync(path.join(root, 'Dockerfile'), 'utf8').replaceAll('\\\n', ' ');
   const all: Instruction[][] = [[]];
   for (const line of text.split('\n').map((one) => one.trim())) {
@@ -22,8 +21,8 @@ export function stages(): Instruction[][] {
 }
 
 /** What the last stage copies: from the earlier stage's `from` to `to`, both folders or files, absolute. */
-export function finalCopies(): { from: string; to: string }[] {
-  const final = stages().at(-1) ?? [];
+export function finalCopies(root: string): { from: string; to: string }[] {
+  const final = stages(root).at(-1) ?? [];
   const workdir = final.find(({ name }) => name === 'WORKDIR')?.text ?? '/';
   return final
     .filter(({ name }) => name === 'COPY')
@@ -38,9 +37,16 @@ export function finalCopies(): { from: string; to: string }[] {
     });
 }
 
+/** What the stage that bundles takes of the checkout: files and folders, relative to it. */
+export function bundleInputs(root: string): string[] {
+  return (stages(root)[1] ?? [])
+    .filter(({ name }) => name === 'COPY')
+    .flatMap(({ text }) => text.split(/\s+/).slice(0, -1));
+}
+
 /** An instruction of the last stage in its JSON form, which needs no shell; `CMD [...]` inside a HEALTHCHECK too. */
-export function execForm(name: string): string[] {
-  const text = stages()
+export function execForm(root: string, name: string): string[] {
+  const text = stages(root)
     .at(-1)
     ?.find((instruction) => instruction.name === name)?.text;
   const json = text?.slice(text.indexOf('['));
