@@ -14,6 +14,13 @@ const rooms = [
     libraries: ['@datadog', 'undici'],
     io: true,
   },
+  { room: 'sources/prometheus/query', rooms: ['domain'] },
+  {
+    room: 'sources/prometheus/api',
+    rooms: ['domain', 'sources/prometheus/query'],
+    libraries: ['undici'],
+    io: true,
+  },
   {
     room: 'sources/decorators',
     rooms: ['domain'],

@@ -72,7 +72,7 @@ export function evaluateCommand(io: Io, exit: (code: number) => void): Command {
       'after',
       `
 Requires the settings of the backend (CUJ_GATE_BACKEND). Those of Datadog, the default, are DD_API_KEY and DD_APP_KEY (or
-DD_API_KEY_FILE and DD_APP_KEY_FILE), and DD_SITE if it is not datadoghq.com.
+DD_API_KEY_FILE and DD_APP_KEY_FILE), and DD_SITE if it is not datadoghq.com. prometheus requires CUJ_GATE_PROMETHEUS_URL.
 
 Examples:
   cuj-gate evaluate login --registry cujs.yaml --param version=v1.42.0

@@ -16,6 +16,7 @@ export interface Settings {
     /** Base URL that replaces the site's, without a trailing slash. */
     readonly url: string | undefined;
   };
+  readonly prometheus: PrometheusSettings;
   /** Where changes of verdicts are sent as events; undefined: nowhere. */
   readonly events: EventSettings | undefined;
   /** The registry's file or folder. */
@@ -54,6 +55,19 @@ export interface Settings {
   readonly basePath: string;
   /** Authentication, TLS and rate limit. */
   readonly access: AccessSettings;
+}
+
+export interface PrometheusSettings {
+  /** Base URL without `/api/v1` and a trailing slash. Undefined where the backend is another one. */
+  readonly url: string | undefined;
+  /** Bearer token. Never logged. */
+  readonly token: string | undefined;
+  /** Basic authentication. The password is never logged. */
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly tenant: string | undefined;
+  /** What replicas sign shared results with. Never logged. */
+  readonly cacheKey: string | undefined;
 }
 
 export interface EventSettings {
@@ -139,6 +153,48 @@ const table = {
     description:
       "Base URL that replaces the site's, for a reverse proxy or a simulator. HTTPS_PROXY is not read.",
     read: baseUrl('https://datadog-proxy.example.com'),
+  },
+  CUJ_GATE_PROMETHEUS_URL: {
+    onlyFor: 'prometheus',
+    required: true,
+    default: undefined,
+    description:
+      "Base URL of Prometheus, Thanos, Mimir (with /prometheus) or VictoriaMetrics: that below which /api/v1/query is. Required by 'serve' where CUJ_GATE_BACKEND is prometheus.",
+    read: baseUrl('http://prometheus.monitoring:9090'),
+  },
+  CUJ_GATE_PROMETHEUS_TOKEN: {
+    onlyFor: 'prometheus',
+    default: undefined,
+    description: 'Bearer token for it. Or CUJ_GATE_PROMETHEUS_TOKEN_FILE. Default: none is sent.',
+    read: tokenText,
+    secret: true,
+  },
+  CUJ_GATE_PROMETHEUS_USERNAME: {
+    onlyFor: 'prometheus',
+    default: undefined,
+    description: 'User name for basic authentication, with CUJ_GATE_PROMETHEUS_PASSWORD.',
+    read: userName,
+  },
+  CUJ_GATE_PROMETHEUS_PASSWORD: {
+    onlyFor: 'prometheus',
+    default: undefined,
+    description: 'Password for basic authentication. Or CUJ_GATE_PROMETHEUS_PASSWORD_FILE.',
+    read: anyText,
+    secret: true,
+  },
+  CUJ_GATE_PROMETHEUS_TENANT: {
+    onlyFor: 'prometheus',
+    default: undefined,
+    description: 'Tenant, sent as X-Scope-OrgID: for Mimir and other backends with tenants.',
+    read: headerText,
+  },
+  CUJ_GATE_PROMETHEUS_CACHE_KEY: {
+    onlyFor: 'prometheus',
+    default: undefined,
+    description:
+      'Key that replicas sign shared results with, any 16 characters or more. Or CUJ_GATE_PROMETHEUS_CACHE_KEY_FILE. Required with CUJ_GATE_REDIS_URL where neither a token nor a password is set; they are used otherwise.',
+    read: cacheKeyText,
+    secret: true,
   },
   CUJ_GATE_REGISTRY: {
     required: true,
@@ -463,6 +519,17 @@ export function readSettings(
       site: site as DatadogSite,
       url: get('DD_URL'),
     }),
+    prometheus: prometheusOf(
+      {
+        url: get('CUJ_GATE_PROMETHEUS_URL'),
+        token: get('CUJ_GATE_PROMETHEUS_TOKEN'),
+        username: get('CUJ_GATE_PROMETHEUS_USERNAME'),
+        password: get('CUJ_GATE_PROMETHEUS_PASSWORD'),
+        tenant: get('CUJ_GATE_PROMETHEUS_TENANT'),
+        cacheKey: get('CUJ_GATE_PROMETHEUS_CACHE_KEY'),
+      },
+      problems,
+    ),
     events: eventsOf(
       {
         apiKey: get('CUJ_GATE_EVENTS_DD_API_KEY'),
@@ -535,8 +602,29 @@ export function readSettings(
     problems.push(
       'CUJ_GATE_REDIS_URL is set with CUJ_GATE_CACHE_TTL=0s: without a cache there is nothing to share.',
     );
+  if (backend === 'prometheus' && settings.redisUrl !== undefined) {
+    const { cacheKey, token, password } = settings.prometheus;
+    if ((cacheKey ?? token ?? password) === undefined)
+      problems.push(
+        'CUJ_GATE_REDIS_URL is set without CUJ_GATE_PROMETHEUS_CACHE_KEY: anyone who can write to Redis could forge a pass. Set a random key, the same in all replicas.',
+      );
+  }
   if (problems.length > 0) throw new SettingsError(problems);
   return Object.freeze(settings);
+}
+
+/** Adds a sentence to `problems` where settings exclude or require each other. */
+function prometheusOf(given: PrometheusSettings, problems: string[]): PrometheusSettings {
+  const { token, username, password } = given;
+  if (token !== undefined && username !== undefined)
+    problems.push(
+      'CUJ_GATE_PROMETHEUS_TOKEN and CUJ_GATE_PROMETHEUS_USERNAME are both set: a request has one of them. Remove the other.',
+    );
+  if (username !== undefined && password === undefined)
+    problems.push('CUJ_GATE_PROMETHEUS_USERNAME is set without CUJ_GATE_PROMETHEUS_PASSWORD: set both.');
+  if (username === undefined && password !== undefined)
+    problems.push('CUJ_GATE_PROMETHEUS_PASSWORD is set without CUJ_GATE_PROMETHEUS_USERNAME: set both.');
+  return Object.freeze(given);
 }
 
 /** Adds a sentence to `problems` where a setting requires another one. */
@@ -677,6 +765,29 @@ function keyText(text: string): Read<string> {
   return /^[\x21-\x7e]{1,200}$/.test(text)
     ? { value: text }
     : { wrong: 'is not a key (at most 200 printable characters without a space)' };
+}
+
+/** Kubernetes' tokens have about a thousand characters. */
+function tokenText(text: string): Read<string> {
+  return /^[\x21-\x7e]{1,8000}$/.test(text)
+    ? { value: text }
+    : { wrong: 'is not a token (at most 8000 printable characters without a space)' };
+}
+
+function headerText(text: string): Read<string> {
+  return /^[\x21-\x7e]{1,500}$/.test(text)
+    ? { value: text }
+    : { wrong: 'is not a tenant (at most 500 printable characters without a space)' };
+}
+
+function userName(text: string): Read<string> {
+  return /^[\x20-\x39\x3b-\x7e]{1,500}$/.test(text)
+    ? { value: text }
+    : { wrong: 'is not a user name (at most 500 printable characters without a colon)' };
+}
+
+function cacheKeyText(text: string): Read<string> {
+  return text.length >= 16 ? { value: text } : { wrong: 'is shorter than 16 characters' };
 }
 
 function anyText(text: string): Read<string> {

@@ -162,7 +162,8 @@ describe("the chart's settings", () => {
     const env = Object.fromEntries(
       (gateOf(name)?.env ?? []).map((one) => [one.name, String(one.value ?? 'from a Secret')]),
     );
-    const readFile = (path: string) => (path.includes('redis') ? 'rediss://:secret@redis:6380/0' : 'a-key');
+    const readFile = (path: string) =>
+      path.includes('redis') ? 'rediss://:secret@redis:6380/0' : 'a-key-of-a-Secret';
     expect(() => readSettings(env, { required: requiredToServe, readFile })).not.toThrow();
   });
 

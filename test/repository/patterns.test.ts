@@ -25,6 +25,8 @@ const bounded: Readonly<Record<string, string>> = {
   '/\\s*,\\s*|\\s+AND\\s+/i': 'selectors have at most 500 characters',
   '/\\s+AND\\s+/i': 'queries of sources have at most 2,000 characters',
   '/,(?![^()]*\\))/': 'queries of sources have at most 2,000 characters',
+  '/\\s*([A-Za-z_][A-Za-z0-9_]*)\\s*(=~|!~|!=|=)\\s*(?:"((?:[^"\\\\\\n]|\\\\.)*)"|\'((?:[^\'\\\\\\n]|\\\\.)*)\')\\s*(,|\\})/y':
+    'sticky; and queries of sources have at most 2,000 characters',
   '/(\\S+\\.cue):(\\d+):(\\d+)/g': 'cut at 2,000 characters before',
 };
 

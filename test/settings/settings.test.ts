@@ -31,6 +31,14 @@ describe('readSettings', () => {
     expect(readSettings({})).toEqual({
       backend: 'datadog',
       datadog: { apiKey: undefined, appKey: undefined, site: 'datadoghq.com', url: undefined },
+      prometheus: {
+        url: undefined,
+        token: undefined,
+        username: undefined,
+        password: undefined,
+        tenant: undefined,
+        cacheKey: undefined,
+      },
       registry: undefined,
       host: '0.0.0.0',
       port: 8080,
@@ -54,6 +62,51 @@ describe('readSettings', () => {
         rateLimitPerMinute: 0,
       },
     });
+  });
+
+  it('requires the address of Prometheus where that is the backend, and no key of Datadog', () => {
+    const prometheus = { CUJ_GATE_BACKEND: 'prometheus', CUJ_GATE_REGISTRY: '/cujs.yaml' };
+    expect(problemsOf(prometheus, { required: requiredToServe })).toEqual([
+      expect.stringContaining('CUJ_GATE_PROMETHEUS_URL is not set'),
+    ]);
+    const url = { ...prometheus, CUJ_GATE_PROMETHEUS_URL: 'http://prometheus:9090/base/' };
+    const readFile = () => 'a.b_c-d=\n';
+    const settings = readSettings(
+      { ...url, CUJ_GATE_PROMETHEUS_TOKEN_FILE: '/token', CUJ_GATE_PROMETHEUS_TENANT: 'shop|cart' },
+      { required: requiredToServe, readFile },
+    );
+    expect(settings).toMatchObject({
+      backend: 'prometheus',
+      prometheus: { url: 'http://prometheus:9090/base', token: 'a.b_c-d=', tenant: 'shop|cart' },
+      secrets: ['a.b_c-d='],
+    });
+    // With another backend it is not read.
+    expect(readSettings({ CUJ_GATE_PROMETHEUS_URL: 'no URL' }).prometheus.url).toBeUndefined();
+  });
+
+  it('refuses credentials of Prometheus that exclude each other, are half, or are missing with Redis', () => {
+    const url = { CUJ_GATE_BACKEND: 'prometheus', CUJ_GATE_PROMETHEUS_URL: 'http://prometheus:9090' };
+    const token = { CUJ_GATE_PROMETHEUS_TOKEN: 'token' };
+    const user = { CUJ_GATE_PROMETHEUS_USERNAME: 'gate' };
+    const password = { CUJ_GATE_PROMETHEUS_PASSWORD: 'pass word' };
+    const redis = { CUJ_GATE_REDIS_URL: 'redis://redis:6379' };
+    const all = (...parts: Record<string, string>[]) => problemsOf(Object.assign({}, url, ...parts));
+    expect(all(token, user, password)).toEqual([expect.stringContaining('are both set')]);
+    expect(all(user)).toEqual([expect.stringContaining('without CUJ_GATE_PROMETHEUS_PASSWORD')]);
+    expect(all(password)).toEqual([expect.stringContaining('without CUJ_GATE_PROMETHEUS_USERNAME')]);
+    expect(all(redis)).toEqual([expect.stringContaining('CUJ_GATE_PROMETHEUS_CACHE_KEY')]);
+    expect(all({ CUJ_GATE_PROMETHEUS_CACHE_KEY: 'short' })).toEqual([
+      expect.stringContaining('CUJ_GATE_PROMETHEUS_CACHE_KEY is shorter than 16 characters'),
+    ]);
+    expect(all({ CUJ_GATE_PROMETHEUS_USERNAME: 'a:b' }, password)).toEqual([
+      expect.stringContaining('is not a user name'),
+      expect.stringContaining('without CUJ_GATE_PROMETHEUS_USERNAME'),
+    ]);
+    expect(all({ CUJ_GATE_PROMETHEUS_TOKEN: 'two words' })).toEqual([
+      expect.stringContaining('CUJ_GATE_PROMETHEUS_TOKEN is not a token'),
+    ]);
+    for (const one of [token, { ...user, ...password }, { CUJ_GATE_PROMETHEUS_CACHE_KEY: 'k'.repeat(16) }])
+      expect(() => readSettings({ ...url, ...redis, ...one })).not.toThrow();
   });
 
   it('sends events to the intake of the site, with a key of their own, where there is one', () => {

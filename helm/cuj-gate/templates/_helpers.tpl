@@ -114,6 +114,15 @@ DD_APP_KEY: datadog.existingSecret
 DD_APP_KEY_FILE: datadog.existingSecret
 DD_SITE: datadog.site
 DD_URL: datadog.url
+CUJ_GATE_PROMETHEUS_URL: prometheus.url
+CUJ_GATE_PROMETHEUS_TOKEN: prometheus.tokenKey
+CUJ_GATE_PROMETHEUS_TOKEN_FILE: prometheus.tokenKey
+CUJ_GATE_PROMETHEUS_USERNAME: prometheus.username
+CUJ_GATE_PROMETHEUS_PASSWORD: prometheus.passwordKey
+CUJ_GATE_PROMETHEUS_PASSWORD_FILE: prometheus.passwordKey
+CUJ_GATE_PROMETHEUS_TENANT: prometheus.tenant
+CUJ_GATE_PROMETHEUS_CACHE_KEY: prometheus.cacheKeyKey
+CUJ_GATE_PROMETHEUS_CACHE_KEY_FILE: prometheus.cacheKeyKey
 CUJ_GATE_EVENTS_DD_API_KEY: datadog.events.existingSecret
 CUJ_GATE_EVENTS_DD_API_KEY_FILE: datadog.events.existingSecret
 CUJ_GATE_EVENTS_URL: datadog.events.url
@@ -179,8 +188,34 @@ templates would fail with a nil pointer. Every template includes this first. A n
 {{- if not .Values.image.repository -}}
 {{- $problems = append $problems "image.repository is empty: build the Dockerfile, push it, and name it here (docs/deploy.md)." -}}
 {{- end -}}
-{{- if not .Values.datadog.existingSecret -}}
+{{- if and (eq .Values.settings.backend "datadog") (not .Values.datadog.existingSecret) -}}
 {{- $problems = append $problems (printf "datadog.existingSecret is empty: kubectl -n %s create secret generic cuj-gate-datadog --from-file=%s=FILE --from-file=%s=FILE, and name it here." .Release.Namespace .Values.datadog.apiKeyKey .Values.datadog.appKeyKey) -}}
+{{- end -}}
+{{- if eq .Values.settings.backend "prometheus" -}}
+{{- with .Values.prometheus -}}
+{{- $keys := compact (list .tokenKey .passwordKey .cacheKeyKey) -}}
+{{- if not .url -}}
+{{- $problems = append $problems "prometheus.url is empty: name the API below which /api/v1/query is, such as http://prometheus.monitoring:9090." -}}
+{{- end -}}
+{{- if and $keys (not .existingSecret) -}}
+{{- $problems = append $problems "prometheus.existingSecret is empty: name the Secret that holds the keys of prometheus.tokenKey, passwordKey and cacheKeyKey." -}}
+{{- end -}}
+{{- if and .existingSecret (not $keys) -}}
+{{- $problems = append $problems "prometheus.existingSecret is set without prometheus.tokenKey, passwordKey and cacheKeyKey: nothing of it would be used." -}}
+{{- end -}}
+{{- if ne (empty .username) (empty .passwordKey) -}}
+{{- $problems = append $problems "prometheus.username and prometheus.passwordKey: set both." -}}
+{{- end -}}
+{{- if and .tokenKey .username -}}
+{{- $problems = append $problems "prometheus.tokenKey and prometheus.username: keep one of them." -}}
+{{- end -}}
+{{- if and $.Values.redis.existingSecret (not $keys) -}}
+{{- $problems = append $problems "redis is set with the backend prometheus: set prometheus.cacheKeyKey, or who can write to Redis could forge a pass." -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.datadog.events.existingSecret -}}
+{{- $problems = append $problems "datadog.events is set, and settings.backend is prometheus: events are sent with the backend datadog only." -}}
+{{- end -}}
 {{- end -}}
 {{- $registries := compact (list .Values.registry.existingConfigMap (ternary "files" "" (not (empty .Values.registry.files))) (ternary "volume" "" (not (empty .Values.registry.volume)))) -}}
 {{- if not $registries -}}
@@ -343,7 +378,8 @@ templates would fail with a nil pointer. Every template includes this first. A n
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.extraEgress) -}}
 {{- $keys := ternary (list "auth.oidc.jwksUrl" .Values.auth.oidc.jwksUrl) (list "auth.oidc.issuer" .Values.auth.oidc.issuer) (not (empty .Values.auth.oidc.jwksUrl)) -}}
 {{- $browserKeys := ternary (list "auth.browserOidc.jwksUrl" .Values.auth.browserOidc.jwksUrl) (list "auth.browserOidc.issuer" .Values.auth.browserOidc.issuer) (not (empty .Values.auth.browserOidc.jwksUrl)) -}}
-{{- range list (list "datadog.url" .Values.datadog.url) (list "datadog.events.url" .Values.datadog.events.url) $keys $browserKeys -}}
+{{- $backend := ternary (list "prometheus.url" .Values.prometheus.url) (list "datadog.url" .Values.datadog.url) (eq .Values.settings.backend "prometheus") -}}
+{{- range list $backend (list "datadog.events.url" .Values.datadog.events.url) $keys $browserKeys -}}
 {{- if index . 1 -}}
 {{- $port := include "cuj-gate.urlPort" (index . 1) -}}
 {{- if ne $port (toString $.Values.networkPolicy.egressPort) -}}

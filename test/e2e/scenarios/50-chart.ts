@@ -25,6 +25,8 @@ const renderings = [
   // The values of docs/browser-access.md.
   { name: 'browser', values: 'browser', args: [] },
   { name: 'gateway', values: 'gateway', args: [] },
+  { name: 'prometheus', values: 'prometheus', args: [] },
+  { name: 'prometheus-token', values: 'prometheus-token', args: [] },
 ];
 
 /** One wrong value, and the message that the chart must give. */
@@ -45,6 +47,24 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     'no keys',
     ['--set', 'datadog.existingSecret='],
     /kubectl -n chart create secret generic cuj-gate-datadog/,
+  ],
+  [
+    'another backend without its address',
+    ['--set', 'settings.backend=prometheus'],
+    /prometheus\.url is empty/,
+  ],
+  [
+    'credentials without a Secret',
+    [
+      '--set',
+      'settings.backend=prometheus,prometheus.url=http://p:9090,prometheus.tokenKey=t,prometheus.username=u',
+    ],
+    /prometheus\.existingSecret is empty[\s\S]*prometheus\.username and prometheus\.passwordKey: set both[\s\S]*keep one of them/,
+  ],
+  [
+    'results that everybody could sign',
+    ['--set', 'settings.backend=prometheus,prometheus.url=http://p:9090,redis.existingSecret=r'],
+    /redis is set with the backend prometheus: set prometheus\.cacheKeyKey/,
   ],
   [
     'no registry',

@@ -1,0 +1,124 @@
+import { bucketMs } from '../../../domain/metrics/metrics-source.ts';
+import type { CounterSamples } from './matrix-response.ts';
+import type { TargetScrapes } from './target-restarts.ts';
+
+/**
+ * From the samples of a counter to events by bucket. An event is counted at the scrape that first shows it, so that a bucket is
+ * complete as soon as the scrapes in it have arrived. docs/adr/0030-counts-from-raw-samples.md gives the reasons.
+ */
+
+/** Where counts go. Epoch ms. */
+export interface CountedSpan {
+  readonly fromMs: number;
+  /** Exclusive. */
+  readonly toMs: number;
+  readonly stepMs: number;
+}
+
+/**
+ * A counter that falls by less than this share of a great value was not reset: two replicas of Prometheus, whose clocks differ,
+ * are read as one series.
+ */
+const dipShare = 1 / 8;
+const minDipValue = 1_000;
+
+/** So often a counter may fall and be above its old value again one scrape later. Then two processes write one series. */
+const maxRecoveries = 2;
+
+/** Scrapes are a little early or late: so much longer than a bucket, an interval between two of them is no gap. */
+const lateScrape = 1.1;
+
+/** What is wrong with the samples as those of one counter; the end of a sentence. */
+export class TwoCountersInOne extends Error {
+  override readonly name = 'TwoCountersInOne';
+}
+
+/**
+ * Adds the increments of a counter to `buckets`. A fall is a reset: the process began again at 0. `isBirth` tells whether a first
+ * sample at this time is that of a new counter, which began at 0; otherwise it is only where counting begins. What came in a
+ * gap between scrapes that is longer than a bucket is spread over it, in whole events.
+ * Throws TwoCountersInOne.
+ */
+export function addIncrements(
+  { times, values }: Pick<CounterSamples, 'times' | 'values'>,
+  span: CountedSpan,
+  isBirth: (firstMs: number) => boolean,
+  buckets: Float64Array,
+  { restarts, scrapes }: TargetScrapes,
+): void {
+  let restart = 0;
+  let scrape = 0;
+  const firstMs = times[0] as number;
+  let beforeMs = firstMs;
+  let before = values[0] as number;
+  if (firstMs > span.fromMs && isBirth(firstMs)) add(before, firstMs, firstMs, span, buckets);
+  let fallenFrom: number | undefined;
+  let recoveries = 0;
+  for (let i = 1; i < times.length; i += 1) {
+    const atMs = times[i] as number;
+    const value = values[i] as number;
+    if (fallenFrom !== undefined && value >= fallenFrom && fallenFrom > 0) {
+      recoveries += 1;
+      if (recoveries > maxRecoveries) {
+        throw new TwoCountersInOne(`it falls and is as high as before one scrape later, ${recoveries} times`);
+      }
+    }
+    while ((restarts[restart] ?? Number.POSITIVE_INFINITY) <= beforeMs) restart += 1;
+    const isRestart = (restarts[restart] ?? Number.POSITIVE_INFINITY) <= atMs;
+    const isFall = isRestart || value < before;
+    fallenFrom = value < before ? before : undefined;
+    if (isFall && !isRestart && before >= minDipValue && before - value < before * dipShare) {
+      // The highest value stays what the next one is compared with.
+      fallenFrom = undefined;
+      continue;
+    }
+    while ((scrapes[scrape + 1] ?? Number.POSITIVE_INFINITY) < atMs) scrape += 1;
+    // Where others of the process were scraped in between, this one was not there: then nothing had happened yet.
+    const afterMs = Math.max(beforeMs, Math.min(scrapes[scrape] ?? beforeMs, atMs));
+    add(isFall ? value : value - before, afterMs, atMs, span, buckets);
+    before = value;
+    beforeMs = atMs;
+  }
+}
+
+/** Events between two samples. Those of an interval that begins before the span, and ends in it, all are in the span. */
+function add(
+  events: number,
+  afterMs: number,
+  atMs: number,
+  { fromMs, toMs, stepMs }: CountedSpan,
+  buckets: Float64Array,
+): void {
+  if (events === 0 || atMs <= fromMs || atMs > toMs) return;
+  const last = Math.ceil((atMs - fromMs) / stepMs) - 1;
+  const beginMs = Math.max(afterMs, fromMs);
+  const lengthMs = atMs - beginMs;
+  if (lengthMs <= stepMs * lateScrape) {
+    buckets[last] = (buckets[last] as number) + events;
+    return;
+  }
+  let given = 0;
+  for (let i = Math.floor((beginMs - fromMs) / stepMs); i <= last; i += 1) {
+    const endMs = Math.min(fromMs + (i + 1) * stepMs, atMs);
+    const until = i === last ? events : Math.floor((events * (endMs - beginMs)) / lengthMs);
+    buckets[i] = (buckets[i] as number) + until - given;
+    given = until;
+  }
+}
+
+/** The usual time between two samples, in ms; undefined with fewer than three samples. */
+export function scrapeIntervalOf(times: Float64Array): number | undefined {
+  if (times.length < 3) return undefined;
+  const gaps = times.slice(1).map((atMs, i) => atMs - (times[i] as number));
+  gaps.sort();
+  return gaps[Math.floor((gaps.length - 1) / 2)];
+}
+
+/**
+ * The length of the shortest buckets that scrapes so far apart can fill: an event is counted up to one scrape late, so a bucket is
+ * at least two scrapes long, up to a minute.
+ */
+export function honestStepOf(intervalMs: number): number {
+  // Scrapes are a few milliseconds early or late.
+  return [10_000, 20_000, 30_000].find((stepMs) => 2 * intervalMs * 0.95 <= stepMs) ?? bucketMs;
+}

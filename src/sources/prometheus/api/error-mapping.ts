@@ -1,0 +1,99 @@
+import { SourceError } from '../../../domain/errors.ts';
+import { oneLine } from '../../../domain/outside-text.ts';
+import { type Redact, withoutKeys } from '../../../domain/redact.ts';
+
+const maxQuotedLength = 200;
+/** A page of a proxy may be megabytes; its first words are enough. */
+const maxPageLength = 10_000;
+const tooMuchHint =
+  'The samples of all pods, endpoints and statuses are read: shorten maxWindow, drop labels that nobody needs, or raise the limit of the backend. docs/prometheus.md says how many a question takes.';
+
+/** What an answer with another status than 200 means. 429 has its own: {@link rateLimited}. */
+export function failureOfStatus(status: number, body: string, redact: Redact): SourceError {
+  const { type, said } = readError(body, redact);
+  const text = `Prometheus answered ${status}${said === '' ? '' : `: ${said}`}`;
+  if (status === 503 && (type === 'timeout' || type === 'canceled')) {
+    return new SourceError('source_timeout', text, tooMuchHint, { lasting: true });
+  }
+  if (status >= 500 || status === 408) {
+    return new SourceError(
+      'source_unavailable',
+      text,
+      'The backend of CUJ_GATE_PROMETHEUS_URL has trouble. The gate asks again by itself.',
+    );
+  }
+  return new SourceError('source_rejected', text, rejectionHint(status));
+}
+
+function rejectionHint(status: number): string {
+  if (status === 401 || status === 403) {
+    return 'Check CUJ_GATE_PROMETHEUS_TOKEN, or CUJ_GATE_PROMETHEUS_USERNAME and CUJ_GATE_PROMETHEUS_PASSWORD; Mimir wants CUJ_GATE_PROMETHEUS_TENANT as well.';
+  }
+  if (status === 404 || status === 405 || (status >= 300 && status < 400)) {
+    return 'Check CUJ_GATE_PROMETHEUS_URL: /api/v1/query below it is not the API. Mimir has it below /prometheus, VictoriaMetrics in a cluster below /select/0/prometheus.';
+  }
+  if (status === 422 || status === 413) return tooMuchHint;
+  return 'The backend does not accept the query; GET /cujs/<name> shows the queries as they are sent.';
+}
+
+/** A 429, with the seconds until the next try where the backend says so. */
+export function rateLimited(retryAfter: string | undefined): SourceError {
+  const seconds = /^\d{1,5}$/.test(retryAfter ?? '') ? Number(retryAfter) : undefined;
+  return new SourceError(
+    'source_rate_limited',
+    `Prometheus answered 429${seconds === undefined ? '' : `: try again in ${seconds} s`}.`,
+    'The backend limits queries. A longer CUJ_GATE_CACHE_TTL, and Redis for replicas, make fewer.',
+    seconds === undefined ? {} : { retryAfterSeconds: seconds },
+  );
+}
+
+/** The connection could not be made, or broke. */
+export function failureOfConnection(cause: unknown, redact: Redact): SourceError {
+  const error = cause instanceof Error ? cause : new Error(String(cause));
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  return new SourceError(
+    'source_unavailable',
+    `Prometheus could not be reached (${redact(code)}): ${shorten(redact(error.message))}`,
+    'Check the network and DNS from here to CUJ_GATE_PROMETHEUS_URL (HTTPS_PROXY is not read).',
+    { cause },
+  );
+}
+
+export function timeoutFailure(deadlineMs: number): SourceError {
+  return new SourceError(
+    'source_timeout',
+    `Prometheus did not answer within ${deadlineMs / 1000} s.`,
+    'Usually this is temporary. If it lasts, check the load of the backend, and try a shorter maxWindow.',
+  );
+}
+
+/** A success whose content cannot be right. `what` is the end of a sentence: `it is not JSON`. */
+export function malformed(what: string, hint: string = wrongAnswerHint, cause?: unknown): SourceError {
+  return new SourceError('source_malformed', `Prometheus' answer cannot be used: ${what}.`, hint, {
+    lasting: true,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+const wrongAnswerHint =
+  'Nothing is judged by such an answer. If a proxy stands in between, check that it passes answers on unchanged.';
+
+/** Prometheus' own words: `{"status":"error","errorType":"…","error":"…"}`, or the beginning of whatever it is. */
+function readError(body: string, redact: Redact): { readonly type: string; readonly said: string } {
+  try {
+    const { errorType, error } = JSON.parse(body) as { errorType?: unknown; error?: unknown };
+    if (typeof error === 'string') {
+      const type = typeof errorType === 'string' ? errorType : '';
+      return { type, said: shorten(redact(error)) };
+    }
+  } catch {
+    // Not JSON: a proxy's page. Its words are better than nothing.
+  }
+  const page = redact(body.slice(0, maxPageLength)).replace(/<[^<>]*>/g, ' ');
+  return { type: '', said: shorten(page) };
+}
+
+function shorten(text: string): string {
+  const line = oneLine(withoutKeys(text));
+  return line.length > maxQuotedLength ? `${line.slice(0, maxQuotedLength - 1)}…` : line;
+}

@@ -1,0 +1,74 @@
+import { SourceError } from '../../../domain/errors.ts';
+import { type BatchQuery, bucketMs, type MetricsSource } from '../../../domain/metrics/metrics-source.ts';
+import { type PlannedQuery, planQueries } from '../query/query-plan.ts';
+import type { PrometheusConnection } from './connection.ts';
+import { readCounters, readVector } from './matrix-response.ts';
+import {
+  earlierQuery,
+  refuseDown,
+  refuseEarlier,
+  refuseStopped,
+  stoppedTargets,
+  upQuery,
+} from './missing-samples.ts';
+import { readSeries, snapshotOf } from './snapshot.ts';
+
+/**
+ * Samples before the span: what a counter's first increment in the span is counted from. A counter without a sample in that time
+ * is a new one.
+ */
+export const marginMs = 15 * 60_000;
+
+/** The MetricsSource over the HTTP API of Prometheus: one POST /api/v1/query for each counter of the batch's source. */
+export function createPrometheusSource(connection: PrometheusConnection): MetricsSource {
+  return {
+    async measure(query, signal) {
+      refuseUnmeasurable(query);
+      const plan = planQueries(query.batch);
+      const rangeFromMs = query.fromMs - marginMs;
+      const ask = async (planned: PlannedQuery, inner: AbortSignal) => {
+        const { json, clockSkewMs } = await connection.instant(rangeText(planned, query), query.toMs, inner);
+        return { counters: readCounters(json, planned, rangeFromMs, query.toMs), clockSkewMs };
+      };
+      return await connection.attempt(async (inner) => {
+        const [total, bad] = await Promise.all([
+          ask(plan.total, inner),
+          plan.bad === undefined ? undefined : ask(plan.bad, inner),
+        ]);
+        const series = readSeries(plan, query, { total: total.counters, bad: bad?.counters });
+        const vector = async (text: string, atMs: number) =>
+          readVector((await connection.instant(text, atMs, inner)).json);
+        // Where all samples have stopped, the newest data shows it.
+        if (query.stepMs < bucketMs) {
+          refuseStopped(query, series);
+          const earlier = earlierQuery(plan.total, series, rangeFromMs);
+          if (earlier !== undefined) refuseEarlier(await vector(earlier, rangeFromMs), series);
+        }
+        // In the past as well: a pod may have been down for longer than the newest data goes back.
+        const stopped = stoppedTargets(query, series);
+        if (stopped.length > 0) refuseDown(stopped, await vector(upQuery(stopped), query.toMs));
+        const snapshot = snapshotOf(plan, query, series);
+        const queries = snapshot.queries.map(({ name }) => ({
+          name,
+          query: rangeText(name === plan.total.name ? plan.total : (plan.bad as PlannedQuery), query),
+        }));
+        const { clockSkewMs } = total;
+        return { ...snapshot, queries, ...(clockSkewMs === undefined ? {} : { clockSkewMs }) };
+      }, signal);
+    },
+  };
+}
+
+/** As it is sent: all samples of the selector in the span and before it. */
+function rangeText({ query: selector }: PlannedQuery, { fromMs, toMs }: BatchQuery): string {
+  return `${selector}[${(toMs - fromMs + marginMs) / 1000}s]`;
+}
+
+function refuseUnmeasurable({ batch }: BatchQuery): void {
+  if (batch.template !== undefined) return;
+  throw new SourceError(
+    'source_rejected',
+    `Prometheus has no trace metrics, by which ${batch.services[0]?.service.name} is to be measured.`,
+    'Define a source, such as total: preset:istio, and name it in the service: docs/prometheus.md.',
+  );
+}

@@ -1,0 +1,40 @@
+import { dayMs } from '../../../domain/duration.ts';
+import type { SourceDialect } from '../../../domain/registry/source-dialect.ts';
+import { isLabelName } from './label-matchers.ts';
+import { parseCounterSource } from './source-template.ts';
+
+const maxTagValueLength = 1_000;
+const likelyReplacement = { kind: 'no-status' } as const;
+
+/** Prometheus, and what speaks its API, as the registry's resolution sees it. */
+export const prometheusDialect: SourceDialect = {
+  backend: 'Prometheus',
+  versionTag: 'the label that the canary selector names',
+  addressSetting: 'CUJ_GATE_PROMETHEUS_URL',
+  parseSource: parseCounterSource,
+  isTagKey: isLabelName,
+  tagKeyCharacters: 'A-Z a-z 0-9 _',
+  storedTagValue: (raw) => raw,
+  isSafeTagValue: (value) =>
+    value.length <= maxTagValueLength && /^[A-Za-z0-9 _:./{}<>()[\]*@~+=%$,&!?^|-]+$/.test(value),
+  tagValueCharacters: 'A-Z a-z 0-9 space _ - : . / { } < > ( ) [ ] * @ ~ + = % $ , & ! ? ^ |',
+  maxTagValueLength,
+  endpointTag: 'label of groupBy',
+  endpointKey: (method, path) => `${method} ${path}`,
+  // Endpoints stand in no query: all of a service come back.
+  maxEndpointListLength: 20_000,
+  // Prometheus keeps 15 days by default; Thanos, Mimir and VictoriaMetrics mostly keep more. What is gone is no data.
+  retentionMs: 400 * dayMs,
+  likelyMistakes: ({ operation }) =>
+    operation === undefined
+      ? []
+      : [
+          {
+            field: 'operation',
+            rule: 'no-trace-metrics',
+            message: `Prometheus has no trace metrics: the operation "${operation}" cannot be measured, and every verdict is inconclusive (source_rejected)`,
+            fix: 'Define a source, such as total: preset:istio, and name it in the service in place of operation: see docs/prometheus.md.',
+            actual: likelyReplacement,
+          },
+        ],
+};

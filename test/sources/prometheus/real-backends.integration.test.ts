@@ -1,0 +1,248 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
+import { readCounters } from '../../../src/sources/prometheus/api/matrix-response.ts';
+import { createPrometheusSource } from '../../../src/sources/prometheus/api/source.ts';
+import { planQueries } from '../../../src/sources/prometheus/query/query-plan.ts';
+import { type BackendProgram, isInstalled, type RealBackend, startBackend } from './real-backends.ts';
+import {
+  document,
+  intervalMs,
+  type Pod,
+  queryOf,
+  type Request,
+  randomOf,
+  registryOf,
+  type StoredSeries,
+  scrapesOf,
+  selector,
+  storedSeries,
+  truthOf,
+} from './traffic.ts';
+
+const minuteMs = 60_000;
+/** A whole time of the last hours: Prometheus makes blocks of two hours. */
+const fromMs = Math.floor(Date.now() / (5 * minuteMs)) * 5 * minuteMs - 40 * minuteMs;
+const toMs = fromMs + 10 * minuteMs;
+const past = { fromMs, toMs, stepMs: minuteMs };
+const recent = { fromMs, toMs, stepMs: 10_000 };
+const never = new AbortController().signal;
+const routes = ['POST /Orders/{id}', 'GET /Orders/{id}/Items'];
+/** What could end a text in a query, or mean something else in a regular expression. */
+const hostileVersions = ['V2"} or vector(1) #', 'V2\\', '.*', 'V1|V2', "V2'", 'V2\n'];
+
+function podsOf(random: () => number): Pod[] {
+  const pod = (name: string, part: Partial<Pod>): Pod => ({
+    name,
+    service: 'orders',
+    version: 'V1',
+    bornMs: fromMs - 25 * minuteMs,
+    diedMs: toMs + 10 * minuteMs,
+    phaseMs: Math.floor(random() * intervalMs),
+    ...part,
+  });
+  return [
+    pod('stable-1', {}),
+    pod('stable-2', { diedMs: fromMs + 333_000 }),
+    pod('stable-3', { restartsMs: [fromMs + 200_000] }),
+    pod('canary-1', { version: 'V2', bornMs: fromMs + 61_000 }),
+    // It keeps crashing.
+    pod('canary-2', {
+      version: 'V2',
+      bornMs: fromMs + 130_000,
+      restartsMs: [250, 320, 400, 490].map((seconds) => fromMs + seconds * 1000),
+    }),
+    pod('cart-1', { service: 'carts' }),
+    ...hostileVersions.map((version, i) => pod(`other-${i}`, { version })),
+  ];
+}
+
+function requestsOf(pods: readonly Pod[], random: () => number): Request[] {
+  return pods.flatMap((pod) =>
+    [...Array(pod.name.startsWith('other') ? 50 : 900)].flatMap((): Request[] => {
+      const atMs = Math.floor(pod.bornMs + random() * (toMs + 2 * minuteMs - pod.bornMs));
+      if (atMs >= pod.diedMs) return [];
+      const [method, route] = (routes[Math.floor(random() * 2)] as string).split(' ') as [string, string];
+      const failing = pod.version === 'V2' ? 0.2 : 0.05;
+      return [{ pod, atMs, method, route, code: random() < failing ? '503' : '200' }];
+    }),
+  );
+}
+
+function counts(snapshot: Snapshot, side: 'canary' | 'stable', resource?: string) {
+  const of = snapshot.services.get('orders')?.[side];
+  const found = resource === undefined ? of?.whole : of?.requests.get(resource);
+  return found && { total: [...found.total], bad: [...found.bad] };
+}
+
+describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])('with a real %s', (program) => {
+  const isThere = isInstalled(program);
+  const random = randomOf(30);
+  const pods = podsOf(random);
+  const requests = requestsOf(pods, random);
+  const connections: PrometheusConnection[] = [];
+  let backend: RealBackend;
+
+  beforeAll(async () => {
+    if (isThere)
+      backend = await startBackend(program, [...storedSeries(requests, toMs + 2 * minuteMs), ...upOf(pods)]);
+  });
+  afterAll(async () => {
+    await Promise.all(connections.map((connection) => connection.close()));
+    await backend?.close();
+  });
+
+  function connect(url = backend.url): PrometheusConnection {
+    const connection = new PrometheusConnection({ url });
+    connections.push(connection);
+    return connection;
+  }
+
+  const orders = () => registryOf({ ...document, cujs: (document.cujs ?? []).slice(0, 1) });
+  const measured = (part: Partial<Parameters<typeof queryOf>[0]> = {}) =>
+    createPrometheusSource(connect()).measure(queryOf({ ...past, ...part }, orders()), never);
+
+  it.runIf(isThere)('counts what an independent count of the requests does', async () => {
+    for (const asked of [past, recent]) {
+      const snapshot = await measured(asked);
+      expect(snapshot.stepMs).toBe(asked === past ? minuteMs : 30_000);
+      expect(Math.abs(snapshot.clockSkewMs ?? Number.NaN)).toBeLessThan(2_000);
+      for (const side of ['canary', 'stable'] as const) {
+        for (const resource of [undefined, ...routes]) {
+          const own = requests.filter(
+            ({ pod, method, route }) =>
+              pod.service === 'orders' &&
+              (pod.version === 'V2') === (side === 'canary') &&
+              (resource === undefined || resource === `${method} ${route}`),
+          );
+          const truth = (some: readonly Request[]) => truthOf(some, snapshot, snapshot.stepMs);
+          const expected = { total: truth(own), bad: truth(own.filter(({ code }) => code === '503')) };
+          expect(expected.total.reduce((a, b) => a + b)).toBeGreaterThan(100);
+          expect(counts(snapshot, side, resource)).toEqual(expected);
+        }
+      }
+    }
+  });
+
+  it.runIf(isThere).each(hostileVersions)('finds exactly the version %j', async (version) => {
+    const snapshot = await measured({
+      canary: selector('version', version),
+      stable: selector('version', 'V1'),
+    });
+    const own = requests.filter(({ pod }) => pod.version === version);
+    expect(counts(snapshot, 'canary')?.total).toEqual(truthOf(own, past, minuteMs));
+    const all = requests.filter(({ pod }) => pod.service === 'orders');
+    expect([...(snapshot.services.get('orders')?.allTraffic ?? [])]).toEqual(truthOf(all, past, minuteMs));
+  });
+
+  it.runIf(isThere)('refuses a canary of which a pod cannot be scraped any more', async () => {
+    const busy: Pod = { ...(pods[3] as Pod), name: 'canary-busy', diedMs: fromMs + 5 * minuteMs };
+    const stored = [
+      ...storedSeries([...requests, ...requestsOf([busy], random)], toMs),
+      ...upOf(pods),
+      {
+        metric: { __name__: 'up', job: 'orders', instance: 'canary-busy:8080' },
+        samples: scrapesOf({ ...busy, diedMs: toMs }, toMs).map(
+          (atMs) => [atMs, atMs < busy.diedMs ? 1 : 0] as const,
+        ),
+      },
+    ];
+    const own = await startBackend(program, stored);
+    try {
+      const asked = createPrometheusSource(connect(own.url)).measure(queryOf(recent, orders()), never);
+      await expect(asked).rejects.toMatchObject({
+        code: 'source_malformed',
+        message: expect.stringContaining('up is 0 of "canary-busy:8080"'),
+      });
+    } finally {
+      await own.close();
+    }
+  });
+
+  it.runIf(isThere)('knows a gap in all scrapes, which is another thing than a new service', async () => {
+    const shifted = (byMs: number) =>
+      storedSeries(requests, toMs).flatMap(({ metric, samples }) => {
+        const late = samples.filter(([atMs]) => atMs > fromMs + byMs);
+        return late.length === 0 ? [] : [{ metric, samples: late }];
+      });
+    const before: StoredSeries = {
+      metric: { __name__: 'http_requests_total', job: 'orders', instance: 'old:1', version: 'V0' },
+      samples: [
+        [fromMs - 30 * minuteMs, 1],
+        [fromMs - 29 * minuteMs, 2],
+      ],
+    };
+    for (const [stored, isGap] of [
+      [[...shifted(3 * minuteMs), before], true],
+      [shifted(3 * minuteMs), false],
+    ] as const) {
+      const own = await startBackend(program, stored);
+      try {
+        const asked = createPrometheusSource(connect(own.url)).measure(queryOf(recent, orders()), never);
+        if (isGap)
+          await expect(asked).rejects.toMatchObject({ message: expect.stringContaining('no sample at all') });
+        else await expect(asked).resolves.toMatchObject({ stepMs: 30_000 });
+      } finally {
+        await own.close();
+      }
+    }
+  });
+
+  it.runIf(isThere)('reports what the backend says of a query that it does not understand', async () => {
+    const asked = connect().attempt((signal) => connect().instant('up{', toMs, signal), never);
+    await expect(asked).rejects.toMatchObject({
+      code: /* VictoriaMetrics answers 422, Prometheus 400. */ 'source_rejected',
+    });
+  });
+
+  it.runIf(isThere)('reads scrapes of its own, also of a target that is gone', async () => {
+    let value = 0;
+    const exporter = createServer((_, response) => {
+      value += 1;
+      response.setHeader('content-type', 'text/plain; version=0.0.4');
+      response.end(`# TYPE live_total counter\nlive_total{job_name="orders"} ${value}\n`);
+    });
+    exporter.listen(0, '127.0.0.1');
+    await once(exporter, 'listening');
+    const { port } = exporter.address() as AddressInfo;
+    const own = await startBackend(program, [], `127.0.0.1:${port}`);
+    try {
+      const sources = {
+        app: { total: 'live_total{job_name="{service}"}', bad: 'live_total{job_name="{service}",code="5"}' },
+      };
+      const cujs = [{ name: 'order', owner: 'team', service: 'orders', endpoints: '*' as const }];
+      const [batch] = registryOf({ ...document, sources, cujs }).batches;
+      const plan = planQueries(batch as NonNullable<typeof batch>);
+      const connection = connect(own.url);
+      const samples = async () => {
+        const { json } = await connection.instant(`${plan.total.query}[120s]`, Date.now(), never);
+        return readCounters(json, plan.total, Date.now() - 121_000, Date.now())[0];
+      };
+      while (((await samples())?.values.length ?? 0) < 3) await delay(100);
+      exporter.close();
+      exporter.closeAllConnections();
+      const last = value;
+      // Until the target is down, and its series have ended.
+      const isDown = async () =>
+        JSON.stringify((await connection.instant('up == 0', Date.now(), never)).json).includes('"live"');
+      while (!(await isDown())) await delay(100);
+      while ((await samples())?.values.at(-1) !== last) await delay(100);
+      expect([...((await samples())?.values ?? [])]).toEqual(
+        [...Array(last)].map((_, i) => i + 1).slice(-((await samples())?.values.length ?? 0)),
+      );
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+function upOf(pods: readonly Pod[]): StoredSeries[] {
+  return pods.map((pod) => ({
+    metric: { __name__: 'up', job: pod.service, instance: `${pod.name}:8080` },
+    samples: scrapesOf(pod, toMs + 2 * minuteMs).map((atMs) => [atMs, 1] as const),
+  }));
+}
