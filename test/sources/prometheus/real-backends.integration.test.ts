@@ -1,13 +1,18 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../../../src/cli.ts';
 import type { Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
 import { readCounters } from '../../../src/sources/prometheus/api/matrix-response.ts';
 import { createPrometheusSource } from '../../../src/sources/prometheus/api/source.ts';
 import { planQueries } from '../../../src/sources/prometheus/query/query-plan.ts';
+import { capture } from '../../commands/io.ts';
 import { type BackendProgram, isInstalled, type RealBackend, startBackend } from './real-backends.ts';
 import {
   document,
@@ -85,6 +90,7 @@ describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])('with a real %
   const pods = podsOf(random);
   const requests = requestsOf(pods, random);
   const connections: PrometheusConnection[] = [];
+  const folder = mkdtempSync(join(tmpdir(), 'registry-'));
   let backend: RealBackend;
 
   beforeAll(async () => {
@@ -94,6 +100,7 @@ describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])('with a real %
   afterAll(async () => {
     await Promise.all(connections.map((connection) => connection.close()));
     await backend?.close();
+    rmSync(folder, { recursive: true, force: true });
   });
 
   function connect(url = backend.url): PrometheusConnection {
@@ -126,6 +133,24 @@ describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])('with a real %
         }
       }
     }
+  });
+
+  it.runIf(isThere)('gives verdicts by it, as of a moment in the past', async () => {
+    const evaluated = async (version: string) => {
+      const path = join(folder, `${program}.json`);
+      writeFileSync(path, JSON.stringify(document));
+      const env = {
+        CUJ_GATE_BACKEND: 'prometheus',
+        CUJ_GATE_PROMETHEUS_URL: backend.url,
+        CUJ_GATE_REGISTRY: path,
+      };
+      const { io, stdout, stderr } = capture({ env, now: Date.now });
+      const at = new Date(toMs + minuteMs).toISOString();
+      const code = await run(['evaluate', 'order', '--param', `version=${version}`, '--at', at], io);
+      return `${code} ${stdout()}${stderr()}`;
+    };
+    expect(await evaluated('V2')).toMatch(/^1 [\s\S]*FAIL order \(slo_violated\)/);
+    expect(await evaluated('v2')).toMatch(/^1 [\s\S]*INCONCLUSIVE order \(no_data\)/);
   });
 
   it.runIf(isThere).each(hostileVersions)('finds exactly the version %j', async (version) => {
@@ -199,45 +224,52 @@ describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])('with a real %
     });
   });
 
-  it.runIf(isThere)('reads scrapes of its own, also of a target that is gone', async () => {
-    let value = 0;
-    const exporter = createServer((_, response) => {
-      value += 1;
-      response.setHeader('content-type', 'text/plain; version=0.0.4');
-      response.end(`# TYPE live_total counter\nlive_total{job_name="orders"} ${value}\n`);
-    });
-    exporter.listen(0, '127.0.0.1');
-    await once(exporter, 'listening');
-    const { port } = exporter.address() as AddressInfo;
-    const own = await startBackend(program, [], `127.0.0.1:${port}`);
-    try {
-      const sources = {
-        app: { total: 'live_total{job_name="{service}"}', bad: 'live_total{job_name="{service}",code="5"}' },
-      };
-      const cujs = [{ name: 'order', owner: 'team', service: 'orders', endpoints: '*' as const }];
-      const [batch] = registryOf({ ...document, sources, cujs }).batches;
-      const plan = planQueries(batch as NonNullable<typeof batch>);
-      const connection = connect(own.url);
-      const samples = async () => {
-        const { json } = await connection.instant(`${plan.total.query}[120s]`, Date.now(), never);
-        return readCounters(json, plan.total, Date.now() - 121_000, Date.now())[0];
-      };
-      while (((await samples())?.values.length ?? 0) < 3) await delay(100);
-      exporter.close();
-      exporter.closeAllConnections();
-      const last = value;
-      // Until the target is down, and its series have ended.
-      const isDown = async () =>
-        JSON.stringify((await connection.instant('up == 0', Date.now(), never)).json).includes('"live"');
-      while (!(await isDown())) await delay(100);
-      while ((await samples())?.values.at(-1) !== last) await delay(100);
-      expect([...((await samples())?.values ?? [])]).toEqual(
-        [...Array(last)].map((_, i) => i + 1).slice(-((await samples())?.values.length ?? 0)),
-      );
-    } finally {
-      await own.close();
-    }
-  });
+  it.runIf(isThere)(
+    'reads scrapes of its own, also of a target that is gone',
+    { timeout: 180_000 },
+    async () => {
+      let value = 0;
+      const exporter = createServer((_, response) => {
+        value += 1;
+        response.setHeader('content-type', 'text/plain; version=0.0.4');
+        response.end(`# TYPE live_total counter\nlive_total{job_name="orders"} ${value}\n`);
+      });
+      exporter.listen(0, '127.0.0.1');
+      await once(exporter, 'listening');
+      const { port } = exporter.address() as AddressInfo;
+      const own = await startBackend(program, [], `127.0.0.1:${port}`);
+      try {
+        const sources = {
+          app: {
+            total: 'live_total{job_name="{service}"}',
+            bad: 'live_total{job_name="{service}",code="5"}',
+          },
+        };
+        const cujs = [{ name: 'order', owner: 'team', service: 'orders', endpoints: '*' as const }];
+        const [batch] = registryOf({ ...document, sources, cujs }).batches;
+        const plan = planQueries(batch as NonNullable<typeof batch>);
+        const connection = connect(own.url);
+        const samples = async () => {
+          const { json } = await connection.instant(`${plan.total.query}[120s]`, Date.now(), never);
+          return readCounters(json, plan.total, Date.now() - 121_000, Date.now())[0];
+        };
+        while (((await samples())?.values.length ?? 0) < 3) await delay(100);
+        exporter.close();
+        exporter.closeAllConnections();
+        const last = value;
+        // Until the target is down, and its series have ended.
+        const isDown = async () =>
+          JSON.stringify((await connection.instant('up == 0', Date.now(), never)).json).includes('"live"');
+        while (!(await isDown())) await delay(100);
+        while ((await samples())?.values.at(-1) !== last) await delay(100);
+        expect([...((await samples())?.values ?? [])]).toEqual(
+          [...Array(last)].map((_, i) => i + 1).slice(-((await samples())?.values.length ?? 0)),
+        );
+      } finally {
+        await own.close();
+      }
+    },
+  );
 });
 
 function upOf(pods: readonly Pod[]): StoredSeries[] {

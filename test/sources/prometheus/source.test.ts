@@ -274,7 +274,7 @@ describe('what is made of it', () => {
     expect([...(side?.whole?.withStatus ?? [])]).toEqual(Array(10).fill(8));
   });
 
-  it('takes bad events from a counter of their own; without one there were none', async () => {
+  it('takes bad events from a counter of their own, which must be there', async () => {
     const sources = {
       app: {
         total: 'http_requests_total{job="{service}"}',
@@ -286,6 +286,12 @@ describe('what is made of it', () => {
     const failures = series({ ...canary, __name__: 'failures_total' }, (atMs) =>
       atMs < fromMs + 100_000 ? undefined : 2,
     );
+    loopback.reply(backend(sound));
+    expect(await failure(measured(query))).toMatchObject({
+      code: 'source_malformed',
+      message: expect.stringContaining('orders has requests, and no series of failures_total'),
+    });
+    loopback.requests.length = 0;
     loopback.reply(backend([...sound, failures]));
     const snapshot = await measured(query);
     expect(loopback.requests).toHaveLength(2);
@@ -415,6 +421,13 @@ describe('samples that are missing', () => {
     expect(
       counts(await measured(queryOf({ ...past, toMs: recent.toMs - 40_000 + 60_000 })), 'canary')?.total,
     ).toEqual([...Array(9).fill(4), 0, 0]);
+  });
+
+  it('of one pod that is seldom reached do not make all others slow', async () => {
+    const seldom = series({ version: 'V1', instance: 's:2' }, rising(1), 120_000);
+    const others = [...Array(12)].map((_, i) => series({ version: 'V1', instance: `s:${i + 3}` }, rising(1)));
+    loopback.reply(backend([...sound, ...others, seldom]));
+    expect(await measured(queryOf(recent))).toMatchObject({ stepMs: 30_000 });
   });
 
   it('because scrapes are more than a minute apart are refused', async () => {

@@ -1,6 +1,7 @@
 import type { BatchQuery } from '../../../domain/metrics/metrics-source.ts';
 import { escapedForRegex, type Labels, labelOf, quoted } from '../query/label-matchers.ts';
 import type { PlannedQuery } from '../query/query-plan.ts';
+import { scrapeIntervalOf } from './counter-increments.ts';
 import { malformed } from './error-mapping.ts';
 import { show } from './matrix-response.ts';
 import { beginningMs, type CountedSeries, type ReadSeries } from './snapshot.ts';
@@ -60,7 +61,10 @@ export function stoppedTargets(query: BatchQuery, series: ReadSeries): Target[] 
 /** With more targets than this, those of the whole job are asked for: the query would become too long. */
 const maxTargets = 200;
 
-/** Asks whether targets cannot be scraped: of those that are gone, Prometheus has no `up` any more. */
+/**
+ * Asks whether targets cannot be scraped: of those that are gone, Prometheus has no `up` any more. VictoriaMetrics answers as of 30 s
+ * before, but for samples of a range.
+ */
 export function upQuery(targets: readonly Target[]): string {
   const matcher = (label: string, values: readonly string[]) =>
     `${label}=~${quoted([...new Set(values)].map(escapedForRegex).join('|'))}`;
@@ -122,8 +126,10 @@ export function refuseEarlier(
 }
 
 function currentIn({ toMs }: BatchQuery, { intervalMs }: ReadSeries): (series: CountedSeries) => boolean {
-  const sinceMs = toMs - Math.max(minSilenceMs, 2.5 * intervalMs);
-  return ({ samples: { times } }) => (times.at(-1) as number) >= sinceMs;
+  return ({ samples: { times } }) => {
+    const ownMs = scrapeIntervalOf(times) ?? intervalMs;
+    return (times.at(-1) as number) >= toMs - Math.max(minSilenceMs, 2.5 * ownMs);
+  };
 }
 
 function newestOf(series: readonly CountedSeries[]): string {

@@ -37,15 +37,19 @@ export interface CountedSeries {
 export interface ReadSeries {
   readonly total: readonly CountedSeries[];
   readonly bad: readonly CountedSeries[] | undefined;
-  /** The usual time between two scrapes, in ms: of several, the longest. A minute where it is not known. */
+  /** The usual time between two scrapes, in ms. A minute where it is not known. */
   readonly intervalMs: number;
   /** Epoch ms; undefined where there is no sample. */
   readonly earliestMs: number | undefined;
 }
 
+/** Scrapes are a little late. */
 const maxIntervalMs = 66_000;
 
-/** Throws SourceError source_rejected where scrapes are too far apart. */
+/** Of different intervals between scrapes, one of the longest counts. The very longest may be that of a pod that is seldom reached. */
+const usualShare = 0.9;
+
+/** Throws SourceError: source_rejected where scrapes are too far apart, source_malformed where nothing counts failures. */
 export function readSeries(plan: QueryPlan, query: BatchQuery, answers: Answers): ReadSeries {
   const { batch, canary, stable } = query;
   const counted = (planned: QueryPlan['total'], all: readonly CounterSamples[]) => {
@@ -53,7 +57,8 @@ export function readSeries(plan: QueryPlan, query: BatchQuery, answers: Answers)
     return all.map((samples): CountedSeries => ({ samples, role: roleOf(samples.labels) }));
   };
   const intervals = answers.total.flatMap(({ times }) => scrapeIntervalOf(times) ?? []);
-  const intervalMs = intervals.length === 0 ? bucketMs : Math.max(...intervals);
+  intervals.sort((a, b) => a - b);
+  const intervalMs = intervals[Math.floor(intervals.length * usualShare)] ?? bucketMs;
   if (intervalMs > maxIntervalMs) {
     throw new SourceError(
       'source_rejected',
@@ -61,15 +66,33 @@ export function readSeries(plan: QueryPlan, query: BatchQuery, answers: Answers)
       'Verdicts are made of minutes: scrape it at least once a minute, better every 15 s.',
     );
   }
+  const total = counted(plan.total, answers.total);
+  const bad = plan.bad && counted(plan.bad, answers.bad ?? []);
+  if (plan.bad !== undefined && bad !== undefined) refuseUncounted(plan.bad.metric, total, bad);
   return {
-    total: counted(plan.total, answers.total),
-    bad: plan.bad && counted(plan.bad, answers.bad ?? []),
+    total,
+    bad,
     intervalMs,
     earliestMs: [...answers.total, ...(answers.bad ?? [])].reduce<number | undefined>(
       (least, { times }) => Math.min(least ?? Number.POSITIVE_INFINITY, times[0] as number),
       undefined,
     ),
   };
+}
+
+/** Without a counter of failures, no failure would ever be seen: a misspelt name must not look like a sound service. */
+function refuseUncounted(
+  metric: string,
+  total: readonly CountedSeries[],
+  bad: readonly CountedSeries[],
+): void {
+  const counted = new Set(bad.map(({ role }) => role.service));
+  const without = total.find(({ role }) => !counted.has(role.service));
+  if (without === undefined) return;
+  throw malformed(
+    `${without.role.service} has requests, and no series of ${metric} that would count its failures`,
+    'Check the name and the matchers of bad. If the counter is there from the first failure on only, let the application begin it at 0.',
+  );
 }
 
 /** Longer than this after the first sample of all, a counter that begins is new. Before, counting itself begins. */
