@@ -23,7 +23,7 @@ interface Asked {
 
 /**
  * Which services are measured together: those that share env, tags, source and both selector templates, in the order of
- * their names, at most 20 services, 250 resources, 4 definitions of failure other than 5XX, and as many characters of these as a filter holds (beyond that the
+ * their names, at most 20 services (or as many as the backend's dialect says), 250 resources, 4 definitions of failure other than 5XX, and as many characters of these as a filter holds (beyond that the
  * routes of all services would come back, and one with too many would spoil the answer for its neighbours). A service
  * with more is a batch of its own. Services that no CUJ names are in none. The same registry gives the same batches,
  * whatever the order of its entries.
@@ -67,7 +67,7 @@ export function planBatches(
       const longer = lists.reduce((sum, resource) => sum + resource.length + 1, 0);
       const own = (next.failures ?? []).map(({ failure }) => failure.text);
       const isFull =
-        open.length === maxBatchServices ||
+        open.length === (service.dialect.maxBatchServices ?? maxBatchServices) ||
         resources + more > maxBatchResources ||
         characters + longer > service.dialect.maxEndpointListLength ||
         new Set([...failures, ...own]).size > maxBatchFailures;

@@ -25,6 +25,8 @@ export interface SourceDialect extends BackendWords {
   readonly endpointKey: (method: string, path: string) => string;
   /** A list of endpoints with more characters than this does not fit into one filter. */
   readonly maxEndpointListLength: number;
+  /** So many services are measured in one call at most. Absent: as many as a batch may have. */
+  readonly maxBatchServices?: number;
   /** How long the backend keeps counts, in ms: older moments cannot be asked about. */
   readonly retentionMs: number;
   /** Mistakes that the text of a service shows and that nothing refuses, because none is certain. Pure. */

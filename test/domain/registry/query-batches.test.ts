@@ -28,11 +28,11 @@ const cuj = (
   ...over,
 });
 
-function registryOf(document: Omit<RegistryDocument, 'apiVersion'>): Registry {
+function registryOf(document: Omit<RegistryDocument, 'apiVersion'>, dialect = datadogDialect): Registry {
   const resolution = resolveRegistry(
     [{ file: 'r.yaml', document: { apiVersion: 'cuj-gate/v1', ...document } }],
     'sha256:0',
-    { dialect: datadogDialect },
+    { dialect },
   );
   if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings));
   return resolution.registry;
@@ -51,6 +51,15 @@ describe('batches', () => {
     });
     expect(served(registry)).toEqual([['a', 'b', 'c']]);
     expect(registry.batches[0]?.id).toBe('production/trace/a+2');
+  });
+
+  it('hold as many services as the backend measures in one call', () => {
+    const services = { a: traced(), b: traced(), c: traced() };
+    const cujs = [cuj('x', 'a', '*'), cuj('y', 'b', '*'), cuj('z', 'c', ['GET /c'])];
+    const servedBy = (maxBatchServices: number) =>
+      served(registryOf({ services, cujs }, { ...datadogDialect, maxBatchServices }));
+    expect(servedBy(1)).toEqual([['a'], ['b'], ['c']]);
+    expect(servedBy(2)).toEqual([['a', 'b'], ['c']]);
   });
 
   it.each([

@@ -1,5 +1,5 @@
 import type { BatchQuery } from '../../../src/domain/metrics/metrics-source.ts';
-import type { Registry } from '../../../src/domain/registry/model.ts';
+import type { QueryBatch, Registry } from '../../../src/domain/registry/model.ts';
 import { resolveRegistry } from '../../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
 import type { Selector } from '../../../src/domain/registry/selector.ts';
@@ -167,12 +167,17 @@ export function selector(key: string, value: string): Selector {
   return { terms: [{ key, value }] };
 }
 
-/** A question about the registry's only batch. */
+/** All services of a registry in one batch, as the code can measure them. */
+export function batchOf(registry: Registry): QueryBatch {
+  const [first] = registry.batches;
+  if (first === undefined) throw new Error('no batch');
+  return { ...first, services: registry.batches.flatMap(({ services }) => services) };
+}
+
+/** A question about all services of a registry. */
 export function queryOf(
   part: Pick<BatchQuery, 'fromMs' | 'toMs' | 'stepMs'> & Partial<BatchQuery>,
   registry = registryOf(),
 ): BatchQuery {
-  const [batch] = registry.batches;
-  if (batch === undefined) throw new Error('no batch');
-  return { batch, canary: selector('version', 'V2'), stable: undefined, ...part };
+  return { batch: batchOf(registry), canary: selector('version', 'V2'), stable: undefined, ...part };
 }

@@ -23,6 +23,8 @@ export const prometheusDialect: SourceDialect = {
   endpointKey: (method, path) => `${method} ${path}`,
   // Endpoints stand in no query: all of a service come back.
   maxEndpointListLength: 20_000,
+  // A question reads the samples of its own services alone, and samples that one service lacks stand in no other's way.
+  maxBatchServices: 1,
   // Prometheus keeps 15 days by default; Thanos, Mimir and VictoriaMetrics mostly keep more. What is gone is no data.
   retentionMs: 400 * dayMs,
   likelyMistakes: ({ operation }) =>

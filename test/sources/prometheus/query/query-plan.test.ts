@@ -8,19 +8,26 @@ import {
   regexProblem,
 } from '../../../../src/sources/prometheus/query/label-matchers.ts';
 import { describeQueries, planQueries } from '../../../../src/sources/prometheus/query/query-plan.ts';
-import { document, registryOf } from '../traffic.ts';
+import { batchOf, document, registryOf } from '../traffic.ts';
 
-function batchOf(app: SourceDocument, tags?: Record<string, string>): QueryBatch {
+function batchWith(app: SourceDocument, tags?: Record<string, string>): QueryBatch {
   const services = Object.fromEntries(
     Object.entries(document.services ?? {}).map(([name, one]) => [name, { ...one, ...(tags && { tags }) }]),
   );
   const grouped = { groupBy: 'method/route', ...app };
-  return registryOf({ ...document, sources: { app: grouped }, services }).batches[0] as QueryBatch;
+  return batchOf(registryOf({ ...document, sources: { app: grouped }, services }));
 }
 
 describe('the queries of a batch', () => {
-  it('are one selector for all of its services, where bad events are a part of all', () => {
-    const batch = batchOf({
+  it('are about one service: a question reads the samples of its own services alone', () => {
+    expect(registryOf().batches.flatMap((batch) => describeQueries(batch))).toEqual([
+      { name: 'requests', query: 'http_requests_total{job="carts"}' },
+      { name: 'requests', query: 'http_requests_total{job="orders"}' },
+    ]);
+  });
+
+  it('can be one selector for several services, where bad events are a part of all', () => {
+    const batch = batchWith({
       total: 'http_requests_total{job="{service}"}',
       bad: 'http_requests_total{job="{service}",code=~"5.."}',
     });
@@ -30,7 +37,7 @@ describe('the queries of a batch', () => {
   });
 
   it('are two where bad events have a counter of their own', () => {
-    const batch = batchOf({
+    const batch = batchWith({
       total: 'requests_total{app="shop/{service}",env="{env}"}',
       bad: 'failures_total{app="shop/{service}",kind!="client"}',
     });
@@ -41,7 +48,7 @@ describe('the queries of a batch', () => {
   });
 
   it('have the scope tags of the registry', () => {
-    const batch = batchOf(
+    const batch = batchWith(
       { total: 'a_total{job="{service}"}', bad: 'a_total{job="{service}",code="5"}' },
       { cluster: 'eu-1' },
     );
@@ -49,7 +56,7 @@ describe('the queries of a batch', () => {
   });
 
   it('take dots of a name for dots', () => {
-    const batch = batchOf({
+    const batch = batchWith({
       total: 'a_total{host="{service}.shop(1)"}',
       bad: 'a_total{host="{service}.shop(1)",code="5"}',
     });
