@@ -336,6 +336,7 @@ describe('samples that are missing', () => {
       message: expect.stringContaining('newest sample of all is of 09:09:00 UTC'),
     });
     // The past is complete, or the newest data says that it is not.
+    loopback.reply(backend([series(canary, until(toMs - minuteMs, rising(1)))], { up: [] }));
     await expect(measured(queryOf(past))).resolves.toBeDefined();
   });
 
@@ -349,6 +350,21 @@ describe('samples that are missing', () => {
       backend([series(canary, (atMs) => Math.min(rising(1)(atMs), 70)), series(stable, rising(9))]),
     );
     expect(counts(await measured(queryOf(recent)), 'canary')?.total.slice(-3)).toEqual([0, 0, 0]);
+  });
+
+  it('have stopped after 2.5 scrapes', async () => {
+    for (const [ageMs, isStopped] of [
+      [30_000, false],
+      [45_000, true],
+    ] as const) {
+      const endMs = recent.toMs - 10_000 - ageMs;
+      loopback.reply(
+        backend([series(canary, until(endMs, rising(1))), series(stable, until(endMs, rising(9)))]),
+      );
+      const asked = measured(queryOf({ ...recent, toMs: recent.toMs - 10_000 }));
+      if (isStopped) expect(await failure(asked)).toMatchObject({ code: 'source_malformed' });
+      else await expect(asked).resolves.toBeDefined();
+    }
   });
 
   it('of stable alone do not stand in the way: its pods go when the canary takes over', async () => {

@@ -17,8 +17,8 @@ export interface Target {
   readonly instance: string;
 }
 
-/** A sample that is this much older than the end, or 2.5 scrapes, is not the last one of a counter that is still scraped. */
-const minSilenceMs = 60_000;
+/** A counter whose newest sample is older than 2.5 scrapes, or this where that is more, is not scraped any more. Scrapes are late at times. */
+const minSilenceMs = 20_000;
 
 /**
  * Refuses newest data in which all samples of the batch, or all of one service's canary, have stopped before the end.
