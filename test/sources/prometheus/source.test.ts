@@ -304,6 +304,64 @@ describe('what is made of it', () => {
     });
   });
 
+  it.each([
+    [
+      'istio',
+      'istio_requests_total',
+      {
+        reporter: 'source',
+        destination_service_name: 'orders',
+        destination_version: 'V2',
+        instance: '10.0.0.7:15020',
+      },
+      { response_code: '200' },
+      { response_code: '503' },
+      undefined,
+    ],
+    [
+      'linkerd',
+      'response_total',
+      {
+        direction: 'inbound',
+        app: 'orders',
+        destination_version: 'V2',
+        instance: '10.0.0.7:4191',
+        status_code: '200',
+      },
+      { classification: 'success' },
+      { classification: 'failure' },
+      undefined,
+    ],
+    [
+      'opentelemetry',
+      'http_server_request_duration_seconds_count',
+      { job: 'orders', destination_version: 'V2', http_request_method: 'POST', http_route: '/Orders/{id}' },
+      { http_response_status_code: '200' },
+      { http_response_status_code: '500' },
+      'POST /Orders/{id}',
+    ],
+  ])('counts by the preset %s', async (preset, __name__, labels, good, bad, endpoint) => {
+    const text = `preset:${preset}`;
+    const services = {
+      orders: { env: 'production', source: 'app', canary: 'destination_version:{version}' },
+    };
+    const endpoints = endpoint === undefined ? ('*' as const) : [endpoint];
+    const cujs = [{ name: 'order', owner: 'team', service: 'orders', endpoints }];
+    const own = { ...document, sources: { app: { total: text, bad: text } }, services, cujs };
+    const counter = (more: Record<string, string>, by: number) => ({
+      metric: { __name__, ...labels, ...more } as Record<string, string>,
+      samples: series({}, rising(by)).samples,
+    });
+    loopback.reply(backend([counter(good, 3), counter(bad, 1)]));
+    const canarySelector = selector('destination_version', 'V2');
+    const snapshot = await measured(queryOf({ ...past, canary: canarySelector }, registryOf(own)));
+    const expected = { total: Array(10).fill(16), bad: Array(10).fill(4) };
+    expect(counts(snapshot, 'canary', endpoint)).toEqual(expected);
+    expect(snapshot.services.get('orders')?.canary.whole?.withStatus).toEqual(
+      Float64Array.from(expected.total),
+    );
+  });
+
   it('says how far the clock is off, also to the process', async () => {
     const date = new Date(toMs).toUTCString();
     loopback.reply((response, request) => {
