@@ -7,9 +7,12 @@ const programOf = {
   'etcd-server': 'etcd',
   prometheus: 'promtool',
   'redis-server': 'redis-server',
+  'victoria-metrics': 'victoria-metrics',
 } as const;
 
 export type DebianPackage = keyof typeof programOf;
+
+export const debianPackages = Object.keys(programOf) as readonly DebianPackage[];
 
 /**
  * Installs the packages whose program is missing.
