@@ -8,6 +8,7 @@ export const datadogSites = [
   'uk1.datadoghq.com',
   'datadoghq.eu',
   'ddog-gov.com',
+  'us2.ddog-gov.com',
 ] as const;
 
 export type DatadogSite = (typeof datadogSites)[number];
