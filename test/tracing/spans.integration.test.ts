@@ -176,7 +176,8 @@ describe('a question', () => {
       measure: (_, signal) =>
         new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(new SourceError('source_timeout', 'late', '')));
-          caller.destroy();
+          // A caller that ends its side only may still read.
+          caller.socket?.resetAndDestroy();
         }),
     });
     const caller = request(url + question).on('error', () => {});

@@ -64,6 +64,8 @@ describe.skipIf(redisProgram === undefined)('the events of replicas', () => {
     const intake = await startIntake();
     const [a, b] = [await start(intake.url, server.url), await start(intake.url, server.url)];
     for (let i = 0; i <= 3; i += 1) await a.ask(nowMs + i * minuteMs, 'healthy');
+    // Each replica sends by itself: in what order is theirs.
+    await expect.poll(() => titlesOf(intake), soon).toEqual(['pass']);
     for (let i = 4; i <= 9; i += 1) await b.ask(nowMs + i * minuteMs, 'silent');
     await expect.poll(() => titlesOf(intake), soon).toEqual(['pass', 'pass -> inconclusive']);
     // One exchange tells, the next one learns.
