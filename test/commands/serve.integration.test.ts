@@ -205,8 +205,12 @@ describe('cuj-gate serve', () => {
     try {
       const exited = once(child, 'exit');
       const block = Buffer.alloc(4_096);
-      await vi.waitFor(() => expect(readSync(reader, block)).toBeGreaterThan(0), { timeout: 30_000 });
-      expect(block.toString()).toContain('"listening"');
+      let log = '';
+      const read = () => {
+        log += block.toString('utf8', 0, readSync(reader, block));
+        expect(log).toContain('"listening"');
+      };
+      await vi.waitFor(read, { timeout: 30_000 });
       const full = { code: 'EAGAIN' };
       expect(() => {
         for (;;) writeSync(reader, block);
