@@ -5,6 +5,7 @@ import { incompleteBuckets } from '../judge/incomplete-data.ts';
 import { compareEndpoints } from '../registry/endpoint-order.ts';
 import type { Cuj, Endpoint, Service } from '../registry/model.ts';
 import { mapSlis } from '../sli/by-sli.ts';
+import { isServersFault } from '../sli/failure.ts';
 import { countsEndpoint, type SliKind } from '../sli/kind.ts';
 import { sliKinds } from '../sli/table.ts';
 import { type WithoutDispersion, withDispersion } from './estimated-dispersion.ts';
@@ -162,9 +163,11 @@ export function measurementOf(
   };
 }
 
-/** By which definitions a CUJ counts failures of a service, as texts: undefined is 5XX. */
+/** The definitions by which a CUJ counts failures of a service that are the server's own, as texts: undefined is 5XX. */
 function failuresOn(cuj: Cuj, service: string): readonly (string | undefined)[] {
-  const own = cuj.endpoints.filter((endpoint) => endpoint.service === service);
+  const own = cuj.endpoints.filter(
+    (endpoint) => endpoint.service === service && isServersFault(endpoint.failure),
+  );
   return [...new Set(own.map(({ failure }) => failure?.text))].sort();
 }
 

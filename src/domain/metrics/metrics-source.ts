@@ -106,7 +106,8 @@ export interface SourceTraffic {
 
 /**
  * Stable of one service over all endpoints that the registry has of it, those of other CUJs as well: what failed, for availability.
- * Endpoints whose failures the CUJ defines otherwise are left out: what is normal there may be a storm here.
+ * Endpoints whose failures the CUJ defines otherwise are left out, and so are failures that callers can cause: what is normal there may
+ * be a storm here.
  */
 export interface StableOfService {
   readonly service: string;

@@ -29,7 +29,7 @@ export type GrpcStatus = keyof typeof grpcCodes;
 export const grpcStatuses = Object.keys(grpcCodes) as readonly GrpcStatus[];
 
 /** The statuses that are the server's fault: those that OpenTelemetry's conventions for gRPC make an error of a server's span. */
-const serverFaults: readonly GrpcStatus[] = [
+export const serverFaults: readonly GrpcStatus[] = [
   'UNKNOWN',
   'DEADLINE_EXCEEDED',
   'UNIMPLEMENTED',
@@ -102,6 +102,20 @@ export function failsAlways({ by }: Failure): boolean {
   return by.kind === 'grpc'
     ? by.codes.length === grpcStatuses.length
     : by.classes.length === statusClasses.length;
+}
+
+/**
+ * Whether only the server can be at fault for what fails. Other failures, such as a 401, come in storms that callers make: these
+ * are no incident of the service, and must excuse no canary.
+ */
+export function isServersFault(failure: Failure | undefined): boolean {
+  const { by } = failure ?? { by: serverErrors };
+  if (by.kind === 'errors') return false;
+  if (by.kind === 'grpc') {
+    const known = codesOf(serverFaults);
+    return by.codes.every((code) => known.includes(code));
+  }
+  return by.classes.every((digit) => digit === 5) && by.codes.every((code) => code >= 500);
 }
 
 /** The kinds of definitions by which a service is judged: `http` where no CUJ says anything of it. */
