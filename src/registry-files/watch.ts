@@ -1,3 +1,4 @@
+import { oneLine } from '../domain/outside-text.ts';
 import type { Problem, RegistrySet } from '../domain/registry/model.ts';
 import { loadInBackground } from './background.ts';
 import { signatureOf } from './files.ts';
@@ -91,7 +92,10 @@ export function createRegistryWatcher(options: WatchOptions): RegistryWatcher {
       pollsToWait -= 1;
       return 'unchanged';
     }
-    const result = await load(path, signal);
+    const result = await load(path, signal).catch((error: unknown) => {
+      if (signal?.aborted) throw error;
+      return crashedLoad(path, error);
+    });
     if (signal?.aborted) return 'unchanged';
     if ((await signatureOf(path)) !== signature) {
       // The files changed while they were read: this may be a mix of two versions.
@@ -134,6 +138,21 @@ export function createRegistryWatcher(options: WatchOptions): RegistryWatcher {
       return pending;
     },
   };
+}
+
+/** A load that failed by itself, and not by what it read: the gate must not keep the old registry and say nothing. */
+function crashedLoad(path: string, error: unknown): LoadResult {
+  const reason = error instanceof Error ? error.message : String(error);
+  const problem = {
+    file: path,
+    line: 1,
+    column: 1,
+    path: '',
+    rule: 'load-crashed',
+    message: `the registry could not be loaded: ${oneLine(reason)}`,
+    fix: 'Run cuj-gate validate with the same files. If it crashes as well, please report it as a bug of cuj-gate.',
+  };
+  return { ok: false, problems: [problem], omitted: 0, unread: true, files: [path], signature: '' };
 }
 
 function isSame(some: readonly Problem[], others: readonly Problem[] | undefined): boolean {

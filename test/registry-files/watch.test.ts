@@ -69,6 +69,30 @@ describe('a watched file', () => {
     expect(second()).toBe('second-change-of-it');
   });
 
+  it('whose load crashes is said to be refused, and is loaded again', async () => {
+    const path = join(scratchFolder({ 'cujs.yaml': good }), 'cujs.yaml');
+    const initial = await loadRegistries(path);
+    if (!initial.ok) throw new Error(JSON.stringify(initial.problems));
+    const refused: string[] = [];
+    let loads = 0;
+    const watcher = createRegistryWatcher({
+      path,
+      initial,
+      load: async (from) => {
+        loads += 1;
+        if (loads === 1) throw new TypeError('out of\nthis world');
+        return loadRegistries(from);
+      },
+      onBad: ({ problems }) => refused.push(problems[0]?.message ?? ''),
+    });
+    writeFileSync(path, named('another-name-of-it'));
+    const outcomes: string[] = [];
+    for (let i = 0; i < 3; i += 1) outcomes.push(await watcher.poll());
+    expect(outcomes).toEqual(['settling', 'refused', 'reloaded']);
+    expect(refused).toEqual(['the registry could not be loaded: out of this world']);
+    expect(watcher.lastFailure()).toBeUndefined();
+  });
+
   it('may be replaced by an atomic rename', async () => {
     const { path, polls, second } = await one();
     replace(path, named('renamed'));
