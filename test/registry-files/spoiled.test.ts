@@ -1046,3 +1046,31 @@ it('tells everything at once, in the order of the text', async () => {
     'cujs[2].onwer unknown-key',
   ]);
 });
+
+describe('what failed the schema', () => {
+  const registry = (cujs: string, services = '') => `apiVersion: cuj-gate/v1
+services:
+  api: { env: production, operation: http.request, canary: "version:{version}" }
+${services}cujs:
+  - { name: pay, owner: team, service: api, slo: { availability: 99 }, endpoints: [POST /pay] }
+${cujs}`;
+  const cuj = (more: string) =>
+    `  - { name: buy, owner: team, service: api, slo: { availability: 99 }, ${more} }\n`;
+
+  it.each([
+    ['a failure in capitals', registry(cuj('endpoints: [GET /x], failure: 5XX'))],
+    ['a failure that is a number', registry(cuj('endpoints: [GET /x], failure: 401'))],
+    ['a failure that is null', registry(cuj('endpoints: [GET /x], failure: null'))],
+    ['a list in quotes', registry(cuj('endpoints: [GET /x], failure: "[5xx, 401]"'))],
+    ['the failure of an endpoint', registry(cuj('endpoints: [{ method: GET, path: /x, failure: 500 }]'))],
+    ['an endpoint that is null', registry(cuj('endpoints: [GET /x, null]'))],
+    ['an empty CUJ', registry('  - \n')],
+    ['an empty service', registry('', '  web:\n')],
+    [
+      'the failure of a service',
+      registry('', '  web: { env: production, operation: http.request, failure: 5XX }\n'),
+    ],
+  ])('is a problem, and no later check crashes on it: %s', async (_, text) => {
+    expect(await problemsOf(text)).not.toEqual([]);
+  });
+});

@@ -1,4 +1,4 @@
-import { type FailureDocument, failsAlways, failureOf } from '../sli/failure.ts';
+import { type FailureDocument, failsAlways, failureOf, grpcCodes, serverFaults } from '../sli/failure.ts';
 import { sliKinds, sliNames } from '../sli/table.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { Cuj, Service } from './model.ts';
@@ -44,13 +44,16 @@ export function warnOfFailures(
   cujs: ReadonlyMap<string, Cuj>,
   warn: Report,
 ): void {
-  for (const { file, document } of inputs) {
-    for (const [name, { failure }] of Object.entries(document.services ?? {})) {
+  for (const { file, document, broken } of inputs) {
+    for (const [name, written] of Object.entries(document.services ?? {})) {
+      if (broken?.services.has(name) === true) continue;
+      const { failure } = written;
       const service = services.get(name);
       if (failure === undefined || service === undefined) continue;
       warnOf(failure, ['failure'], [service], new Reporter(warn, file, ['services', name]));
     }
     for (const [index, written] of (document.cujs ?? []).entries()) {
+      if (broken?.cujs.has(index) === true) continue;
       const cuj = cujs.get(written.name);
       if (cuj === undefined || !countsFailuresOf(cuj)) continue;
       const reporter = new Reporter(warn, file, ['cujs', index]);
@@ -87,6 +90,7 @@ function warnOf(
 ): void {
   const { by } = failureOf(written);
   if (by.kind === 'grpc') {
+    warnOfGrpcList(written, by.codes, path, reporter);
     const other = services.find(({ dialect, operation }) => {
       const status = operation === undefined ? undefined : dialect.statusOf?.(operation);
       return status === 'http' || status === 'none';
@@ -127,4 +131,30 @@ function warnOf(
       'Add 5xx to the list, unless you mean it.',
     );
   }
+}
+
+/** A list of statuses of gRPC replaces the usual ones: people who mean "and also" leave these out. */
+function warnOfGrpcList(
+  written: FailureDocument,
+  codes: readonly number[],
+  path: Path,
+  reporter: Reporter,
+): void {
+  if (codes.includes(grpcCodes.OK)) {
+    reporter.value(
+      path,
+      'failure-of-success',
+      written,
+      'OK is among the failures, and such responses are ordinary',
+      'Remove OK from the list.',
+    );
+  }
+  if (serverFaults.some((name) => codes.includes(grpcCodes[name]))) return;
+  reporter.value(
+    path,
+    'failure-without-server-faults',
+    written,
+    'the list has no status that is the fault of the server, so a request that ends in INTERNAL or UNAVAILABLE is good',
+    `A list replaces the usual statuses. Add ${serverFaults.join(', ')}, unless you mean it.`,
+  );
 }

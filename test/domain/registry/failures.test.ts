@@ -202,6 +202,9 @@ describe('a definition that cannot be meant', () => {
     ['http.request', [429], ['failure-without-5xx cujs[0].failure']],
     ['http.request', ['5xx', 200, '3xx'], ['failure-of-success cujs[0].failure']],
     ['http.request', ['5xx', 401], []],
+    ['grpc.server', { grpc: ['UNAVAILABLE', 'RESOURCE_EXHAUSTED'] }, []],
+    ['grpc.server', { grpc: ['NOT_FOUND'] }, ['failure-without-server-faults cujs[0].failure']],
+    ['grpc.server', { grpc: ['OK', 'INTERNAL'] }, ['failure-of-success cujs[0].failure']],
   ])('is warned of: %s with %j', (operation, failure, warnings) => {
     const cuj = { endpoints, ...(failure === undefined ? {} : { failure }) };
     expect(found({ api: traced(operation) }, cuj)).toEqual(warnings);
