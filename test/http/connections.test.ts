@@ -238,6 +238,22 @@ describe('an answer that nobody reads', () => {
     wire.socket.destroy();
   });
 
+  it('is given up though the caller goes on sending, a byte of a request now and then', async () => {
+    const gate = await listening({ unreadMs: 200, arrival: { timeoutMs: 100, checkEveryMs: 20 } });
+    hugeAnswer(gate);
+    const connected = once(gate.app.server, 'connection') as Promise<[Socket]>;
+    const wire = dial(gate.port, get('/registry'));
+    wire.socket.pause();
+    const drip = setInterval(() => wire.socket.write('G'), 20);
+    onTestFinished(() => clearInterval(drip));
+    const [accepted] = await connected;
+    expect(await maxHeldUntilClosed(accepted)).toBeLessThan(1e6);
+    expect(gate.log).toContainEqual(
+      expect.objectContaining({ msg: 'connection closed', code: 'answer_unread' }),
+    );
+    wire.socket.destroy();
+  });
+
   it('is given up over TLS, too', async () => {
     const { cert, key } = await certificate('gate');
     const gate = await listening({ unreadMs: 100, tls: { cert, key } });

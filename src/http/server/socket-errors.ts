@@ -86,6 +86,12 @@ const lingerMs = 2_000;
 /** How long an answer waits for a caller that reads nothing of it, in ms: longer than making one can take. */
 const unreadMs = 30_000;
 
+/**
+ * How often that time may be over until an answer is given up, whatever the caller does: one that goes on sending, a byte now and
+ * then, looks alive to Node.
+ */
+const maxUnreadTimes = 4;
+
 export interface SocketErrors {
   readonly clientError: (error: ParseError, socket: Socket) => void;
   /** A server's handler of requests that answers those of one connection in turn. */
@@ -141,7 +147,24 @@ export function createSocketErrors(
     });
   }
 
-  const watched: SocketErrors['watched'] = (handler) => (request, response) => {
+  const unreadAfterMs = ports.unreadMs ?? unreadMs;
+
+  /** The handler, with a limit to the time from its call until the caller has all of the answer. */
+  const limited =
+    (handler: RequestHandler): RequestHandler =>
+    (request, response) => {
+      const { socket } = request;
+      const limitMs = maxUnreadTimes * unreadAfterMs;
+      const limit = setTimeout(() => {
+        complain(socket, 'answer_unread', `The caller did not read a response within ${limitMs / 1000} s.`);
+        socket.destroy();
+      }, limitMs);
+      response.once('close', () => clearTimeout(limit));
+      handler(request, response);
+    };
+
+  const watched: SocketErrors['watched'] = (original) => (request, response) => {
+    const handler = limited(original);
     // Node cuts the connection after a request of this name, with the answers to those before it still unwritten.
     if (request.method === 'PRI') request.method = 'pri';
     // After a request with ambiguous framing, nothing on the connection is parsed.
@@ -179,7 +202,7 @@ export function createSocketErrors(
         accept(socket);
       });
       // Node's timeout fires when nothing was read for this long, and when an idle connection's time is over.
-      server.timeout = ports.unreadMs ?? unreadMs;
+      server.timeout = unreadAfterMs;
       server.on('timeout', (socket: Socket) => {
         if (pipelines.isBusy(socket))
           complain(
