@@ -152,4 +152,29 @@ describe('the oracle', () => {
     expect(wrongWith({ holeMs: long, fromMs: pastMs }, { ends: [long] })).toEqual([]);
     expect(wrongWith({ holeMs: short, fromMs: pastMs }, { pastEnds: [short] })).not.toEqual([]);
   });
+
+  test('takes the first request behind a hole for the begin, where a canary has few', () => {
+    const rareStore = new EventStore({ now: () => startMs });
+    const rareWorld = plantTraffic(rareStore, startMs, 3_600);
+    const oracle = new Oracle({
+      store: rareStore,
+      world: rareWorld,
+      variantOf: () => registry,
+      halvedNear: () => [],
+      coarseNear: () => false,
+      lostNear: () => [],
+      endsNear: () => [pastMs - 8 * minuteMs],
+      pastEndsNear: () => [],
+    });
+    const small = {
+      kind: 'cuj',
+      name: 'signup',
+      version: 'v1.4.0',
+      startedMs: startMs,
+      endedMs: startMs,
+    } as const;
+    // It has a request every 130 s: none in the first minute behind the past.
+    expect(oracle.judge(small, answer({ fromMs: pastMs }))).toContainEqual(otherWindow);
+    expect(oracle.judge(small, answer({ fromMs: pastMs + minuteMs }))).not.toContainEqual(otherWindow);
+  });
 });

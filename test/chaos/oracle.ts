@@ -357,6 +357,14 @@ export class Oracle {
     });
   }
 
+  /** The first minute from then on in which the canary has a request: the small one has none in most. `fromMs` where there is none. */
+  #firstTraffic({ version }: Asked, fromMs: number, toMs: number): number {
+    for (let minute = fromMs; minute < toMs; minute += minuteMs)
+      if (routes.some((route) => this.#truth.count(route, { version }, minute, minute + minuteMs).total > 0))
+        return minute;
+    return fromMs;
+  }
+
   /** Where a window that ends then may begin. */
   #begins(asked: Asked, toMs: number, pastMs: number): number[] {
     const oldest = floor(toMs) - maxWindowMs;
@@ -368,7 +376,7 @@ export class Oracle {
     const began = Math.max(this.#known.world.canaryBeganMs, oldest);
     // A hole looks as if the canary had been silent, or had not been there before.
     const isReset = this.#holes(asked, pastMs).some((end) => pastMs - end >= restartGapMs - minuteMs);
-    return isReset ? [began, pastMs] : [began];
+    return isReset ? [began, this.#firstTraffic(asked, pastMs, toMs)] : [began];
   }
 }
 
