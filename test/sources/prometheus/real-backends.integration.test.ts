@@ -11,7 +11,7 @@ import type { Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
 import { readCounters } from '../../../src/sources/prometheus/api/matrix-response.ts';
 import { createPrometheusSource } from '../../../src/sources/prometheus/api/source.ts';
-import { planQueries } from '../../../src/sources/prometheus/query/query-plan.ts';
+import { planQuery } from '../../../src/sources/prometheus/query/query-plan.ts';
 import { capture } from '../../commands/io.ts';
 import { type BackendProgram, isInstalled, type RealBackend, startBackend } from './real-backends.ts';
 import {
@@ -247,11 +247,11 @@ describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])('with a real %
         };
         const cujs = [{ name: 'order', owner: 'team', service: 'orders', endpoints: '*' as const }];
         const [batch] = registryOf({ ...document, sources, cujs }).batches;
-        const plan = planQueries(batch as NonNullable<typeof batch>);
+        const plan = planQuery(batch as NonNullable<typeof batch>);
         const connection = connect(own.url);
         const samples = async () => {
-          const { json } = await connection.instant(`${plan.total.query}[120s]`, Date.now(), never);
-          return readCounters(json, plan.total, Date.now() - 121_000, Date.now())[0];
+          const { json } = await connection.instant(`${plan.query}[120s]`, Date.now(), never);
+          return readCounters(json, plan, Date.now() - 121_000, Date.now())[0];
         };
         while (((await samples())?.values.length ?? 0) < 3) await delay(100);
         exporter.close();

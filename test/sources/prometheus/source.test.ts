@@ -274,36 +274,6 @@ describe('what is made of it', () => {
     expect([...(side?.whole?.withStatus ?? [])]).toEqual(Array(10).fill(8));
   });
 
-  it('takes bad events from a counter of their own, which must be there', async () => {
-    const sources = {
-      app: {
-        total: 'http_requests_total{job="{service}"}',
-        bad: 'failures_total{job="{service}"}',
-        groupBy: 'method/route',
-      },
-    };
-    const query = queryOf(past, registryOf({ ...document, sources }));
-    const failures = series({ ...canary, __name__: 'failures_total' }, (atMs) =>
-      atMs < fromMs + 100_000 ? undefined : 2,
-    );
-    loopback.reply(backend(sound));
-    expect(await failure(measured(query))).toMatchObject({
-      code: 'source_malformed',
-      message: expect.stringContaining('orders has requests, and no series of failures_total'),
-    });
-    loopback.requests.length = 0;
-    loopback.reply(backend([...sound, failures]));
-    const snapshot = await measured(query);
-    expect(loopback.requests).toHaveLength(2);
-    expect(counts(snapshot, 'canary', 'POST /Orders/{id}')?.bad).toEqual([0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
-    expect(counts(snapshot, 'stable')?.bad).toEqual(Array(10).fill(0));
-    loopback.reply(backend([...sound, series({ ...canary, __name__: 'failures_total' }, rising(2))]));
-    expect(await failure(measured(query))).toMatchObject({
-      code: 'source_malformed',
-      message: expect.stringContaining('bad events among'),
-    });
-  });
-
   it.each([
     [
       'istio',

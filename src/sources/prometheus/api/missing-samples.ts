@@ -25,16 +25,16 @@ const minSilenceMs = 20_000;
  * Throws SourceError source_malformed.
  */
 export function refuseStopped(query: BatchQuery, series: ReadSeries): void {
-  if (series.total.length === 0) return;
+  if (series.all.length === 0) return;
   const isCurrent = currentIn(query, series);
-  if (!series.total.some(isCurrent)) {
+  if (!series.all.some(isCurrent)) {
     throw malformed(
-      `the newest sample of all is of ${newestOf(series.total)}, and counts until ${timeOf(query.toMs)} were asked for`,
+      `the newest sample of all is of ${newestOf(series.all)}, and counts until ${timeOf(query.toMs)} were asked for`,
       'Nothing is scraped any more, or samples arrive late. Check the targets in Prometheus and remote write; if samples always are that late, set a longer gate.lag.',
     );
   }
   for (const { service } of query.batch.services) {
-    const canary = series.total.filter(({ role }) => role.isCanary && role.service === service.name);
+    const canary = series.all.filter(({ role }) => role.isCanary && role.service === service.name);
     if (canary.length === 0 || canary.some(isCurrent)) continue;
     throw malformed(
       `the canary of ${service.name} has no sample since ${newestOf(canary)}`,
@@ -47,7 +47,7 @@ export function refuseStopped(query: BatchQuery, series: ReadSeries): void {
 export function stoppedTargets(query: BatchQuery, series: ReadSeries): Target[] {
   const isCurrent = currentIn(query, series);
   const targets = new Map<string, Target & { isCurrent: boolean }>();
-  for (const one of series.total) {
+  for (const one of series.all) {
     if (!one.role.isCanary) continue;
     const [job, instance] = [labelOf(one.samples.labels, 'job'), labelOf(one.samples.labels, 'instance')];
     if (instance === '') continue;

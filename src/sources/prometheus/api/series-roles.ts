@@ -1,14 +1,8 @@
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { Selector } from '../../../domain/registry/selector.ts';
-import {
-  type LabelMatcher,
-  type Labels,
-  labelOf,
-  matcherTest,
-  matcherText,
-} from '../query/label-matchers.ts';
+import { type LabelMatcher, type Labels, labelOf, matcherTest } from '../query/label-matchers.ts';
 import type { PlannedQuery } from '../query/query-plan.ts';
-import { counterSourceOf, isPartOfTotal } from '../query/source-template.ts';
+import { badMatchers, counterSourceOf } from '../query/source-template.ts';
 
 /** What one series counts, by its labels. */
 export interface SeriesRole {
@@ -18,7 +12,6 @@ export interface SeriesRole {
   readonly isStable: boolean;
   /** Undefined where the series lacks a label of the endpoint. */
   readonly endpoint: string | undefined;
-  /** False as well where bad events have counters of their own. */
   readonly isBad: boolean;
   /** Undefined where bad events are not told by a label that must be there. */
   readonly hasStatus: boolean | undefined;
@@ -34,16 +27,16 @@ export function rolesOf(
   const source = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
   const isCanary = selectorTest(canary);
   const isStable = stable === undefined ? (labels: Labels) => !isCanary(labels) : selectorTest(stable);
-  const more = isPartOfTotal(source) ? moreThan(source.bad.matchers, source.total.matchers) : undefined;
-  const statusLabels = more?.filter(needsLabel).map(({ label }) => label) ?? [];
+  const more = badMatchers(source);
+  const statusLabels = more.filter(needsLabel).map(({ label }) => label);
   const badTests = new Map<string, (labels: Labels) => boolean>();
   const badTestOf = (service: string) => {
     const known = badTests.get(service);
     if (known !== undefined) return known;
-    const tests = (more ?? []).map((matcher) =>
+    const tests = more.map((matcher) =>
       matcherTest(matcher.operator === '=' ? filled(matcher, service, batch.env) : matcher),
     );
-    const test = (labels: Labels) => more !== undefined && tests.every((one) => one(labels));
+    const test = (labels: Labels) => tests.every((one) => one(labels));
     badTests.set(service, test);
     return test;
   };
@@ -65,15 +58,6 @@ export function rolesOf(
 function selectorTest({ terms }: Selector): (labels: Labels) => boolean {
   if (terms.length === 0) throw new TypeError('an empty selector would mean the whole service');
   return (labels) => terms.every(({ key, value }) => value !== '' && labelOf(labels, key) === value);
-}
-
-/** The matchers that the other selector does not have. */
-function moreThan(
-  matchers: readonly LabelMatcher[],
-  others: readonly LabelMatcher[],
-): readonly LabelMatcher[] {
-  const known = new Set(others.map(matcherText));
-  return matchers.filter((matcher) => !known.has(matcherText(matcher)));
 }
 
 /** Whether a series without the label cannot match, so that it looks good whatever happened. */

@@ -1,6 +1,6 @@
 import { SourceError } from '../../../domain/errors.ts';
 import { type BatchQuery, bucketMs, type MetricsSource } from '../../../domain/metrics/metrics-source.ts';
-import { type PlannedQuery, planQueries } from '../query/query-plan.ts';
+import { type PlannedQuery, planQuery } from '../query/query-plan.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { readCounters, readVector } from './matrix-response.ts';
 import {
@@ -19,41 +19,30 @@ import { readSeries, snapshotOf } from './snapshot.ts';
  */
 export const marginMs = 15 * 60_000;
 
-/** The MetricsSource over the HTTP API of Prometheus: one POST /api/v1/query for each counter of the batch's source. */
+/** The MetricsSource over the HTTP API of Prometheus: one POST /api/v1/query for the samples of a batch, and more where some are missing. */
 export function createPrometheusSource(connection: PrometheusConnection): MetricsSource {
   return {
     async measure(query, signal) {
       refuseUnmeasurable(query);
-      const plan = planQueries(query.batch);
+      const plan = planQuery(query.batch);
       const rangeFromMs = query.fromMs - marginMs;
-      const ask = async (planned: PlannedQuery, inner: AbortSignal) => {
-        const { json, clockSkewMs } = await connection.instant(rangeText(planned, query), query.toMs, inner);
-        return { counters: readCounters(json, planned, rangeFromMs, query.toMs), clockSkewMs };
-      };
+      const text = rangeText(plan, query);
       return await connection.attempt(async (inner) => {
-        const [total, bad] = await Promise.all([
-          ask(plan.total, inner),
-          plan.bad === undefined ? undefined : ask(plan.bad, inner),
-        ]);
-        const series = readSeries(plan, query, { total: total.counters, bad: bad?.counters });
-        const vector = async (text: string, atMs: number) =>
-          readVector((await connection.instant(text, atMs, inner)).json);
+        const { json, clockSkewMs } = await connection.instant(text, query.toMs, inner);
+        const series = readSeries(plan, query, readCounters(json, plan, rangeFromMs, query.toMs));
+        const vector = async (asked: string, atMs: number) =>
+          readVector((await connection.instant(asked, atMs, inner)).json);
         // Where all samples have stopped, the newest data shows it.
         if (query.stepMs < bucketMs) {
           refuseStopped(query, series);
-          const earlier = earlierQuery(plan.total, series, rangeFromMs);
+          const earlier = earlierQuery(plan, series, rangeFromMs);
           if (earlier !== undefined) refuseEarlier(await vector(earlier, rangeFromMs), series);
         }
         // In the past as well: a pod may have been down for longer than the newest data goes back.
         const stopped = stoppedTargets(query, series);
         if (stopped.length > 0) refuseDown(stopped, await vector(upQuery(stopped), query.toMs));
-        const snapshot = snapshotOf(plan, query, series);
-        const queries = snapshot.queries.map(({ name }) => ({
-          name,
-          query: rangeText(name === plan.total.name ? plan.total : (plan.bad as PlannedQuery), query),
-        }));
-        const { clockSkewMs } = total;
-        return { ...snapshot, queries, ...(clockSkewMs === undefined ? {} : { clockSkewMs }) };
+        const snapshot = snapshotOf({ name: plan.name, query: text }, query, series);
+        return { ...snapshot, ...(clockSkewMs === undefined ? {} : { clockSkewMs }) };
       }, signal);
     },
   };

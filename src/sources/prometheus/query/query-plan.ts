@@ -1,19 +1,13 @@
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import { type LabelMatcher, matcherText, oneOfValues } from './label-matchers.ts';
-import { type CounterSelector, counterSourceOf, isPartOfTotal } from './source-template.ts';
+import { counterSourceOf } from './source-template.ts';
 
 /**
- * What one call asks: the samples of all counters of a batch's services. Which of them are the canary's, stable's, an endpoint's
- * or bad is told by their labels when they are there. So no text of a caller ever enters a query, and both sides are of one moment.
+ * What one call asks: the samples of all counters of a batch's services, as a selector without its range. Which of them are the
+ * canary's, stable's, an endpoint's or bad is told by their labels when they are there. So no text of a caller ever enters a
+ * query, and both sides are of one moment.
  */
-export interface QueryPlan {
-  readonly total: PlannedQuery;
-  /** Undefined where bad events are among the series of the total. */
-  readonly bad: PlannedQuery | undefined;
-}
-
-/** A selector, without its range. */
 export interface PlannedQuery extends SentQuery {
   readonly metric: string;
   /** The label that tells services apart. */
@@ -25,24 +19,10 @@ export interface PlannedQuery extends SentQuery {
 }
 
 /** Precondition: the batch carries its source. Throws TypeError where it does not. */
-export function planQueries(batch: QueryBatch): QueryPlan {
+export function planQuery(batch: QueryBatch): PlannedQuery {
   if (batch.template === undefined)
     throw new TypeError(`batch ${batch.id} does not carry its source "${batch.source}"`);
-  const source = counterSourceOf(batch.template);
-  return {
-    total: plannedOf('requests', source.total, batch),
-    bad: isPartOfTotal(source) ? undefined : plannedOf('bad_requests', source.bad, batch),
-  };
-}
-
-/** As the port says. Selectors are not part of the texts: the labels of the answer are compared with them. */
-export function describeQueries(batch: QueryBatch): SentQuery[] {
-  if (batch.template === undefined) return [];
-  const { total, bad } = planQueries(batch);
-  return [total, ...(bad === undefined ? [] : [bad])].map(({ name, query }) => ({ name, query }));
-}
-
-function plannedOf(name: string, { metric, matchers }: CounterSelector, batch: QueryBatch): PlannedQuery {
+  const { metric, matchers } = counterSourceOf(batch.template).total;
   const { env, tags = [] } = batch;
   const filled = (text: string, service: string) =>
     text.replace(/\{(service|env)\}/g, (_, key) => (key === 'service' ? service : env));
@@ -60,11 +40,18 @@ function plannedOf(name: string, { metric, matchers }: CounterSelector, batch: Q
   ];
   const all = [oneOfValues(own.label, [...services.keys()]), ...others];
   return {
-    name,
+    name: 'requests',
     query: `${metric}{${all.map(matcherText).join(',')}}`,
     metric,
     serviceLabel: own.label,
     services,
     exact: others.filter(({ operator }) => operator === '='),
   };
+}
+
+/** As the port says. Selectors are not part of the texts: the labels of the answer are compared with them. */
+export function describeQueries(batch: QueryBatch): SentQuery[] {
+  if (batch.template === undefined) return [];
+  const { name, query } = planQuery(batch);
+  return [{ name, query }];
 }

@@ -33,9 +33,17 @@ export function counterSourceOf(source: Source): CounterSource {
   return source as CounterSource;
 }
 
-/** Bad events are among the series of the total: both are read from one answer. */
-export function isPartOfTotal({ total, bad }: CounterSource): boolean {
-  return total.metric === bad.metric;
+/** The matchers that `bad` has besides those of `total`: what tells bad events among the series of the total. */
+export function badMatchers({ total, bad }: Pick<CounterSource, 'total' | 'bad'>): readonly LabelMatcher[] {
+  return without(bad.matchers, total.matchers);
+}
+
+function without(
+  matchers: readonly LabelMatcher[],
+  others: readonly LabelMatcher[],
+): readonly LabelMatcher[] {
+  const known = new Set(others.map(matcherText));
+  return matchers.filter((matcher) => !known.has(matcherText(matcher)));
 }
 
 /** Reads both selectors and the labels of endpoints; every field that is wrong is reported, with its first mistake. */
@@ -59,30 +67,58 @@ export function parseCounterSource(name: string, document: SourceDocument): Pars
   }
   const { total, bad } = parsed;
   if (total === undefined || bad === undefined) return { ok: false, problems };
-  if (selectorKey(total) === selectorKey(bad)) {
-    problems.push({
-      field: 'bad',
-      message: 'bad and total are the same selector, so every event would be bad',
-      fix: 'Restrict bad to the failed events, such as code=~"5..", or name the metric that counts them.',
-    });
-  } else if (total.metric === bad.metric) {
-    const unclear = bad.matchers.find(
-      ({ operator, value }) => operator.endsWith('~') && regexProblem(value) !== undefined,
-    );
-    if (unclear !== undefined) {
-      problems.push({
-        field: 'bad',
-        message: `the regular expression ${matcherText(unclear)} ${regexProblem(unclear.value)}`,
-        fix: 'Use literals, ".", classes such as [0-9], alternatives with "|", and * + ? after a single character.',
-      });
-    }
-  }
+  const mistake = mistakeOfBad(total, bad);
+  if (mistake !== undefined) problems.push({ field: 'bad', ...mistake });
   if (problems.length > 0) return { ok: false, problems };
   const source: CounterSource = { name, groupBy, total, bad, endpointLabels };
   return { ok: true, source };
 }
 
 type Mistake = Omit<SourceProblem, 'field'>;
+
+/**
+ * Bad events are looked for among the series of the total. So no failure is missed because its own counter is not there, or is
+ * not scraped, and a selector that counts nothing is not taken for a sound service.
+ */
+function mistakeOfBad(total: CounterSelector, bad: CounterSelector): Mistake | undefined {
+  if (total.metric !== bad.metric) {
+    return {
+      message: `bad counts ${bad.metric} and total ${total.metric}: a counter of failures that is not there looks as one without failures`,
+      fix: `Name one counter in both, and tell failures by a label of it, such as ${example}.`,
+    };
+  }
+  const missing = without(total.matchers, bad.matchers);
+  if (missing.length > 0) {
+    return {
+      message: `bad lacks ${missing.map(matcherText).join(', ')} of total, and bad events are counted among those of total`,
+      fix: 'Write all matchers of total into bad as well, in the same words. If they exclude failures, remove them from total.',
+    };
+  }
+  const own = without(bad.matchers, total.matchers);
+  if (own.length === 0) {
+    return {
+      message: 'bad and total are the same selector, so every event would be bad',
+      fix: 'Restrict bad to the failed events, such as code=~"5..".',
+    };
+  }
+  const fixed = total.matchers.filter(({ operator }) => operator === '=').map(({ label }) => label);
+  const twice = own.find(({ label }) => fixed.includes(label));
+  if (twice !== undefined) {
+    return {
+      message: `bad has ${matcherText(twice)}, and total has one value of ${twice.label} only`,
+      fix: `Remove the matcher of ${twice.label} from total, or tell failures by another label.`,
+    };
+  }
+  const unclear = own.find(
+    ({ operator, value }) => operator.endsWith('~') && regexProblem(value) !== undefined,
+  );
+  return unclear === undefined
+    ? undefined
+    : {
+        message: `the regular expression ${matcherText(unclear)} ${regexProblem(unclear.value)}`,
+        fix: 'Use literals, ".", classes such as [0-9], alternatives with "|", and * + ? after a single character.',
+      };
+}
 
 const example = 'http_requests_total{job="{service}",code=~"5.."}';
 const maxMatchers = 30;
@@ -187,9 +223,4 @@ function parseValue(label: string, operator: MatcherOperator, text: string): Lab
     };
   }
   return { label, operator, value };
-}
-
-/** Equal for selectors of the same series, whatever the order of their matchers. */
-function selectorKey({ metric, matchers }: CounterSelector): string {
-  return [metric, ...matchers.map(matcherText).sort()].join(' ');
 }

@@ -84,7 +84,8 @@ describe('a source', () => {
 
   it('is read with any spaces, quotes, escapes, a comma at the end, and braces that are no placeholder', () => {
     const text = ` app:requests:total { job = 'prod/{service}' , path!~"/a/[0-9]{2}|\\\\d", le="a\\"b", } `;
-    expect(parse({ total: text })).toMatchObject({
+    const failed = text.replace('{', '{code="500",').replace(/, } $/, ' }');
+    expect(parse({ total: text, bad: failed })).toMatchObject({
       source: {
         total: {
           metric: 'app:requests:total',
@@ -148,6 +149,31 @@ describe('a source', () => {
     expect(problem({ bad: 'http_requests_total{ job="{service}" }' })).toMatchObject({
       field: 'bad',
       message: expect.stringContaining('every event would be bad'),
+    });
+  });
+
+  it.each([
+    ['errors_total{job="{service}"}', 'bad counts errors_total and total http_requests_total'],
+    ['http_requests_total{app="{service}",code="500"}', 'bad lacks job="{service}", route!="/healthz"'],
+    ['http_requests_total{job="{service}",status="failure"}', 'bad lacks route!="/healthz"'],
+    ['http_requests_total{job="{service}",route!="/ready",code="500"}', 'bad lacks route!="/healthz"'],
+  ])('refuses bad events that are not among those of total: %s', (text, message) => {
+    const own = { total: 'http_requests_total{job="{service}",route!="/healthz"}', bad: text };
+    expect(problem(own)).toMatchObject({
+      field: 'bad',
+      message: expect.stringContaining(message),
+      fix: expect.stringMatching(/./),
+    });
+  });
+
+  it('refuses bad events that total excludes', () => {
+    const success = 'http_requests_total{job="{service}",status="success"';
+    expect(
+      problem({ total: `${success}}`, bad: 'http_requests_total{job="{service}",status="failure"}' }),
+    ).toMatchObject({ field: 'bad', message: expect.stringContaining('bad lacks status="success"') });
+    expect(problem({ total: `${success}}`, bad: `${success},status="failure"}` })).toMatchObject({
+      field: 'bad',
+      message: expect.stringContaining('total has one value of status only'),
     });
   });
 
