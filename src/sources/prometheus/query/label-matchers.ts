@@ -50,16 +50,22 @@ export function matcherTest({ label, operator, value }: LabelMatcher): (labels: 
   if (operator === '=') return (labels) => labelOf(labels, label) === value;
   if (operator === '!=') return (labels) => labelOf(labels, label) !== value;
   // As in PromQL, a regular expression matches whole values.
-  const pattern = new RegExp(`^(?:${value})$`, 's');
+  const pattern = wholeValue(value);
   return operator === '=~'
     ? (labels) => pattern.test(labelOf(labels, label))
     : (labels) => !pattern.test(labelOf(labels, label));
 }
 
-/** So many repetitions of any length at most, so that no value takes long. */
+/** As RE2 does, `u` counts characters, and `s` lets "." be a line's end. Throws SyntaxError. */
+function wholeValue(regex: string): RegExp {
+  return new RegExp(`^(?:${regex})$`, 'su');
+}
+
+/** So many repetitions at most, and so many of any length, so that no value takes long. */
 const maxRepetitions = 3;
+const maxUnbounded = 1;
 const maxRegexLength = 500;
-const atoms = /\\[dw.\-/+*?()[\]{}|^$\\]|\[\^?[A-Za-z0-9_ .:/-]+\]|[A-Za-z0-9_ :/,@~%=&-]|\./y;
+const atoms = /\\[dw./+*?()[\]{}|^$\\]|\[\^?[A-Za-z0-9_ .:/-]+\]|[A-Za-z0-9_ :/,@~%=&-]|\./y;
 const quantifiers = /[*+?]/;
 
 /**
@@ -71,6 +77,7 @@ export function regexProblem(text: string): string | undefined {
   if (text.length > maxRegexLength) return `is longer than ${maxRegexLength} characters`;
   let depth = 0;
   let repetitions = 0;
+  let unbounded = 0;
   let at = 0;
   let isRepeatable = false;
   while (at < text.length) {
@@ -79,6 +86,7 @@ export function regexProblem(text: string): string | undefined {
       if (!isRepeatable) return `has "${character}" where no single character stands before it`;
       isRepeatable = false;
       repetitions += 1;
+      if (character !== '?') unbounded += 1;
       at += 1;
     } else if (character === '(' || character === ')' || character === '|') {
       depth += character === '(' ? 1 : character === ')' ? -1 : 0;
@@ -94,5 +102,12 @@ export function regexProblem(text: string): string | undefined {
     }
   }
   if (depth > 0) return 'has a "(" without a ")"';
-  return repetitions > maxRepetitions ? `has more than ${maxRepetitions} of * + ?` : undefined;
+  if (unbounded > maxUnbounded) return 'has more than one * or +';
+  if (repetitions > maxRepetitions) return `has more than ${maxRepetitions} of * + ?`;
+  try {
+    wholeValue(text);
+    return undefined;
+  } catch {
+    return 'is not a regular expression: most likely a class such as [9-0] has its ends in the wrong order';
+  }
 }

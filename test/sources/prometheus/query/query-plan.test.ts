@@ -89,6 +89,7 @@ describe('a matcher that is applied here', () => {
     expect(test('=~', '4..|5..', '503x')).toBe(false);
     expect(test('!~', '2..|3..', '503')).toBe(true);
     expect(test('=~', '5..')).toBe(false);
+    expect(test('=~', '5.', '5\u{1f600}')).toBe(true);
     expect(test('!~', '2..')).toBe(true);
     expect(test('=', '')).toBe(true);
     expect(test('!=', '200', '500')).toBe(true);
