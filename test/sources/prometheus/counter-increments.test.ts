@@ -162,6 +162,26 @@ describe('restarts of a process', () => {
     });
   });
 
+  it('are not seen where a great counter falls a little: two replicas of Prometheus are read as one', () => {
+    const good = samples('200', [0, 15, 30], [5_000, 4_998, 5_003]);
+    const bad = samples('500', [0, 15, 30], [60, 60, 60]);
+    expect(findTargets([good, bad])(bad).restarts).toEqual([]);
+  });
+
+  it('are not those of another pod behind the same collector', () => {
+    const of = (labels: Record<string, string>, code: string, values: readonly number[]) => {
+      const one = samples(code, [0, 15, 30], values, 'collector:8889');
+      return { ...one, labels: { ...one.labels, ...labels } };
+    };
+    for (const label of ['pod', 'exported_instance', 'version']) {
+      const restarted = of({ [label]: 'a' }, '200', [90, 3, 9]);
+      const steady = of({ [label]: 'b' }, '500', [40, 40, 40]);
+      const targetOf = findTargets([restarted, steady], ['version']);
+      expect(targetOf(restarted).restarts).toEqual([fromMs + 15_000]);
+      expect(targetOf(steady).restarts).toEqual([]);
+    }
+  });
+
   it('are not seen where most counters go on, nor on another instance, nor where no instance is known', () => {
     const broken = samples('404', [0, 15, 30], [9, 3, 4]);
     const others = ['200', '201', '204'].map((code) => samples(code, [0, 15, 30], [90, 100, 110]));

@@ -40,6 +40,8 @@ interface Facts {
   readonly withoutCode?: boolean;
   /** The canary's failures are on a pod that is not scraped for so long now; the other pod is sound. */
   readonly busyPodMs?: number;
+  /** All series, in place of those that the other facts make. */
+  readonly whole?: readonly StoredSeries[];
 }
 
 const routes = [
@@ -99,13 +101,13 @@ function samplesOf(fromMs: number, untilMs: number, perMinute: number): [number,
 }
 
 function answerBy(facts: Facts): void {
-  const series = stored(facts);
+  const series = facts.whole ?? stored(facts);
   loopback.reply((response, request) => {
     const form = new URLSearchParams(request.body);
     const query = form.get('query') ?? '';
     const atMs = Number(form.get('time')) * 1000;
     const seconds = Number(/\[(\d+)s\]$/.exec(query)?.[1]);
-    const ofJob = series.filter(({ metric }) => query.includes(`job="${metric.job}"`));
+    const ofJob = series.filter(({ metric }) => query.includes(`="${metric.job}"`));
     const up = { metric: { __name__: 'up', job: 'orders', instance: 'busy:1' }, value: [atMs / 1000, '0'] };
     const body = query.startsWith('up{')
       ? {
@@ -216,6 +218,65 @@ describe('a gate that measures with Prometheus', () => {
       verdict: 'inconclusive',
       reason: 'status_missing',
     });
+  });
+
+  it.each<[string, Record<string, string>, object]>([
+    ['by the status of HTTP', { response_code: '503' }, { verdict: 'fail' }],
+    [
+      "by gRPC's",
+      { response_code: '200', request_protocol: 'grpc', grpc_response_status: '13' },
+      { verdict: 'fail' },
+    ],
+    [
+      'by nothing',
+      { response_code: '200', request_protocol: 'grpc' },
+      { verdict: 'inconclusive', reason: 'status_missing' },
+    ],
+  ])("never passes failures that Istio's counter tells %s", async (_, failed, expected) => {
+    const counter = (labels: Record<string, string>, bornMs: number, perMinute: number): StoredSeries => ({
+      metric: {
+        __name__: 'istio_requests_total',
+        job: 'orders',
+        reporter: 'source',
+        destination_service_name: 'orders',
+        ...labels,
+      },
+      samples: samplesOf(nowMs - bornMs, nowMs, perMinute),
+    });
+    const [canary, stable] = [{ version: 'V2' }, { version: 'V1' }];
+    const grpc = { response_code: '200', request_protocol: 'grpc', grpc_response_status: '0' };
+    const mesh: RegistryDocument = {
+      ...document,
+      sources: { app: { total: 'preset:istio', bad: 'preset:istio' } },
+      cujs: [{ name: 'order', owner: 'team-orders', service: 'orders', endpoints: '*' }],
+    };
+    const whole = [
+      counter({ ...canary, ...grpc }, 25 * minuteMs, 140),
+      counter({ ...canary, ...failed }, 25 * minuteMs, 60),
+      counter({ ...stable, ...grpc }, 180 * minuteMs, 1000),
+    ];
+    expect(await asked({ whole }, undefined, mesh)).toMatchObject(expected);
+  });
+
+  it('never passes where failures of the canary belong to no endpoint', async () => {
+    const unrouted: StoredSeries = {
+      metric: { __name__: 'http_requests_total', job: 'orders', instance: 'c:1', version: 'V2', code: '500' },
+      samples: samplesOf(nowMs - 25 * minuteMs, nowMs, 60),
+    };
+    expect(await asked({ whole: [...stored({}), unrouted] })).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'source_malformed',
+      summary: expect.stringContaining('of no endpoint'),
+    });
+    // Those of stable are nobody's fault.
+    const ofStable = { ...unrouted, metric: { ...unrouted.metric, version: 'V1' } };
+    expect(await asked({ whole: [...stored({}), ofStable] })).toMatchObject({ verdict: 'pass' });
+    // The whole service has them.
+    const { sources = {} } = document;
+    const cujs = [{ name: 'order', owner: 'team-orders', service: 'orders', endpoints: '*' as const }];
+    expect(
+      await asked({ whole: [...stored({}), unrouted] }, undefined, { ...document, sources, cujs }),
+    ).toMatchObject({ verdict: 'fail' });
   });
 
   it('answers evaluate as well', async () => {

@@ -1,6 +1,6 @@
 import { bucketMs } from '../../../domain/metrics/metrics-source.ts';
 import type { CounterSamples } from './matrix-response.ts';
-import type { TargetScrapes } from './target-restarts.ts';
+import { isDip, type TargetScrapes } from './target-restarts.ts';
 
 /**
  * From the samples of a counter to events by bucket. An event is counted at the scrape that first shows it, so that a bucket is
@@ -14,13 +14,6 @@ export interface CountedSpan {
   readonly toMs: number;
   readonly stepMs: number;
 }
-
-/**
- * A counter that falls by less than this share of a great value was not reset: two replicas of Prometheus, whose clocks differ,
- * are read as one series.
- */
-const dipShare = 1 / 8;
-const minDipValue = 1_000;
 
 /** So often a counter may fall and be above its old value again one scrape later. Then two processes write one series. */
 const maxRecoveries = 2;
@@ -67,7 +60,7 @@ export function addIncrements(
     const isRestart = (restarts[restart] ?? Number.POSITIVE_INFINITY) <= atMs;
     const isFall = isRestart || value < before;
     fallenFrom = value < before ? before : undefined;
-    if (isFall && !isRestart && before >= minDipValue && before - value < before * dipShare) {
+    if (isFall && !isRestart && isDip(before, value)) {
       // The highest value stays what the next one is compared with.
       fallenFrom = undefined;
       continue;

@@ -29,6 +29,12 @@ export function rolesOf(
   const isStable = stable === undefined ? (labels: Labels) => !isCanary(labels) : selectorTest(stable);
   const more = badMatchers(source);
   const statusLabels = more.filter(needsLabel).map(({ label }) => label);
+  const { grpcStatus } = source;
+  const [isGrpc, isBadGrpc] = grpcStatus
+    ? [matcherTest(grpcStatus.isGrpc), matcherTest(grpcStatus.isBad)]
+    : [never, never];
+  const hasGrpcStatus = (labels: Labels) =>
+    grpcStatus === undefined || !isGrpc(labels) || labelOf(labels, grpcStatus.isBad.label) !== '';
   const badTests = new Map<string, (labels: Labels) => boolean>();
   const badTestOf = (service: string) => {
     const known = badTests.get(service);
@@ -42,18 +48,23 @@ export function rolesOf(
   };
   return (labels) => {
     const service = services.get(labelOf(labels, serviceLabel)) as string;
+    const isBad = badTestOf(service)(labels) || isBadGrpc(labels);
     const parts = source.endpointLabels.map((label) => labelOf(labels, label));
     return {
       service,
       isCanary: isCanary(labels),
       isStable: isStable(labels),
       endpoint: parts.length === 0 || parts.includes('') ? undefined : parts.join(' '),
-      isBad: badTestOf(service)(labels),
+      isBad,
       hasStatus:
-        statusLabels.length === 0 ? undefined : statusLabels.every((label) => labelOf(labels, label) !== ''),
+        statusLabels.length === 0
+          ? undefined
+          : statusLabels.every((label) => labelOf(labels, label) !== '') && (isBad || hasGrpcStatus(labels)),
     };
   };
 }
+
+const never = (_: Labels) => false;
 
 function selectorTest({ terms }: Selector): (labels: Labels) => boolean {
   if (terms.length === 0) throw new TypeError('an empty selector would mean the whole service');

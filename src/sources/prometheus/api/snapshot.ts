@@ -9,6 +9,7 @@ import {
   type Snapshot,
 } from '../../../domain/metrics/metrics-source.ts';
 import type { PlannedQuery } from '../query/query-plan.ts';
+import { counterSourceOf } from '../query/source-template.ts';
 import {
   addIncrements,
   type CountedSpan,
@@ -79,10 +80,14 @@ export function snapshotOf(sent: SentQuery, query: BatchQuery, series: ReadSerie
   const { fromMs, toMs, batch, stable } = query;
   const stepMs = query.stepMs >= bucketMs ? bucketMs : honestStepOf(series.intervalMs);
   const span: CountedSpan = { fromMs, toMs, stepMs };
+  const groupLabels = counterSourceOf(batch.template as NonNullable<typeof batch.template>).endpointLabels;
   const buckets = Math.ceil((toMs - fromMs) / stepMs);
   const isBirth = (firstMs: number) =>
     firstMs > (series.earliestMs ?? firstMs) + beginningMs(series.intervalMs);
-  const targetOf = findTargets(series.all.map(({ samples }) => samples));
+  const targetOf = findTargets(
+    series.all.map(({ samples }) => samples),
+    [...query.canary.terms, ...(stable?.terms ?? [])].map(({ key }) => key),
+  );
   const eventsOf = ({ samples }: CountedSeries): Float64Array | undefined => {
     const { times, labels } = samples;
     if ((times.at(-1) as number) <= fromMs) return undefined;
@@ -104,6 +109,7 @@ export function snapshotOf(sent: SentQuery, query: BatchQuery, series: ReadSerie
         .filter(({ role }) => role.service === name)
         .map((one) => ({ role: one.role, events: eventsOf(one) }));
       const asked = new Set(resources);
+      if (resources.some((resource) => resource !== '*')) refuseUnrouted(name, counts, groupLabels);
       const sideOf = (belongs: (role: SeriesRole) => boolean): SideCounts => {
         const whole = new Sums(buckets);
         const requests = new Map<string, Sums>();
@@ -143,6 +149,21 @@ export function snapshotOf(sent: SentQuery, query: BatchQuery, series: ReadSerie
     services,
     queries: [sent],
   };
+}
+
+/** A failure that belongs to no endpoint would be seen by no CUJ that lists endpoints. Throws SourceError source_malformed. */
+function refuseUnrouted(
+  service: string,
+  counts: readonly { readonly role: SeriesRole; readonly events: Float64Array | undefined }[],
+  labels: readonly string[],
+): void {
+  const unrouted = counts.filter(({ role }) => role.isCanary && role.isBad && role.endpoint === undefined);
+  const bad = unrouted.reduce((sum, { events }) => sum + (events?.reduce((a, b) => a + b, 0) ?? 0), 0);
+  if (bad === 0) return;
+  throw malformed(
+    `${bad} bad events of the canary of ${service} are of no endpoint: they lack a label of groupBy (${labels.join('/')})`,
+    `Let the application set the labels on requests that fail before they are routed. If such requests are nobody's, exclude them in total and bad, such as by ${labels.at(-1) ?? 'route'}!="". Or judge the service by endpoints: "*".`,
+  );
 }
 
 /** The sums of some counters. */

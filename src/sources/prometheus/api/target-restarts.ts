@@ -7,6 +7,18 @@ import type { CounterSamples } from './matrix-response.ts';
  * process's other counters show the restart.
  */
 
+/**
+ * A counter that falls by less than this share of a great value was not reset: two replicas of Prometheus, whose clocks differ,
+ * are read as one series.
+ */
+const dipShare = 1 / 8;
+const minDipValue = 1_000;
+
+/** Whether a counter that falls goes on nevertheless. */
+export function isDip(before: number, value: number): boolean {
+  return value < before && before >= minDipValue && before - value < before * dipShare;
+}
+
 /** What all counters of a process show together. Both lists are in the order of time. */
 export interface TargetScrapes {
   /** Epoch ms. A counter without a sample at one of them was not there. */
@@ -17,8 +29,23 @@ export interface TargetScrapes {
 
 const unknown: TargetScrapes = { scrapes: [], restarts: [] };
 
-/** Finds the scrapes of each target, by which counters are of one process. */
-export function findTargets(all: readonly CounterSamples[]): (samples: CounterSamples) => TargetScrapes {
+/** Besides `job` and `instance`, which all pods behind one collector may share. */
+const processLabels = [
+  'pod',
+  'container',
+  'namespace',
+  'cluster',
+  'exported_job',
+  'exported_instance',
+] as const;
+
+/** Finds the scrapes of each target, by which counters are of one process. `versionLabels` tell processes apart as well. */
+export function findTargets(
+  all: readonly CounterSamples[],
+  versionLabels: readonly string[] = [],
+): (samples: CounterSamples) => TargetScrapes {
+  const labels = ['job', 'instance', ...processLabels, ...versionLabels];
+  const targetKey = (samples: CounterSamples) => keyOf(samples, labels);
   const byTarget = new Map<string, CounterSamples[]>();
   for (const samples of all) {
     const key = targetKey(samples);
@@ -34,9 +61,10 @@ export function findTargets(all: readonly CounterSamples[]): (samples: CounterSa
 }
 
 /** Undefined where nothing tells which process a counter is of. */
-function targetKey({ labels }: CounterSamples): string | undefined {
-  const instance = labelOf(labels, 'instance');
-  return instance === '' ? undefined : JSON.stringify([labelOf(labels, 'job'), instance]);
+function keyOf({ labels }: CounterSamples, names: readonly string[]): string | undefined {
+  return labelOf(labels, 'instance') === ''
+    ? undefined
+    : JSON.stringify(names.map((name) => labelOf(labels, name)));
 }
 
 /** Whether anything can be learnt from other counters of the process: most have all samples, and never fall. */
@@ -65,8 +93,9 @@ function scrapesOf(series: readonly CounterSamples[]): TargetScrapes {
       const next = (indexOf.get(atMs) as number) + 1;
       if (next === scrapes.length) return;
       count(seen, next);
+      const [before, value] = [values[i] as number, values[i + 1] as number];
       if (times[i + 1] !== scrapes[next]) count(gone, next);
-      else if ((values[i + 1] as number) < (values[i] as number)) count(fallen, next);
+      else if (value < before && !isDip(before, value)) count(fallen, next);
     });
   }
   const restarts = scrapes.filter((_, i) => {

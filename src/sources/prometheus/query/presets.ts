@@ -1,3 +1,5 @@
+import type { LabelMatcher } from './label-matchers.ts';
+
 /** Sources that most installations can use as they are: `total: preset:istio`. */
 
 interface Preset {
@@ -34,4 +36,20 @@ export const presetNames = Object.keys(presets);
 export function presetOf(text: string): Preset | undefined {
   const name = /^\s*preset:([a-z]+)\s*$/.exec(text)?.[1];
   return name !== undefined && Object.hasOwn(presets, name) ? presets[name] : undefined;
+}
+
+/** How a counter of HTTP's statuses tells those of gRPC: its failures have the status 200 of HTTP. */
+export interface GrpcStatus {
+  readonly isGrpc: LabelMatcher;
+  readonly isBad: LabelMatcher;
+}
+
+/** Istio's counter, however its selector is written. Statuses that are the server's fault: the same as `failure: grpc` means. */
+export function grpcStatusOf(metric: string, told: readonly LabelMatcher[]): GrpcStatus | undefined {
+  if (metric !== 'istio_requests_total' || !told.some(({ label }) => label === 'response_code'))
+    return undefined;
+  return {
+    isGrpc: { label: 'request_protocol', operator: '=', value: 'grpc' },
+    isBad: { label: 'grpc_response_status', operator: '=~', value: '2|4|12|13|14|15' },
+  };
 }

@@ -7,7 +7,7 @@ import {
   matcherText,
   regexProblem,
 } from './label-matchers.ts';
-import { presetNames, presetOf } from './presets.ts';
+import { type GrpcStatus, grpcStatusOf, presetNames, presetOf } from './presets.ts';
 
 /**
  * Sources as data: `sources:` of the registry. `total` and `bad` are selectors of counters. Canary, stable and endpoints are
@@ -25,6 +25,8 @@ export interface CounterSource extends Source {
   readonly bad: CounterSelector;
   /** Labels whose values, joined by spaces, are the key of an endpoint; empty where endpoints cannot be told apart. */
   readonly endpointLabels: readonly string[];
+  /** Where the counter has gRPC's statuses besides those that `bad` tells. */
+  readonly grpcStatus?: GrpcStatus;
 }
 
 /** A source of the registry as this backend parsed it. Throws TypeError where another backend did. */
@@ -70,7 +72,15 @@ export function parseCounterSource(name: string, document: SourceDocument): Pars
   const mistake = mistakeOfBad(total, bad);
   if (mistake !== undefined) problems.push({ field: 'bad', ...mistake });
   if (problems.length > 0) return { ok: false, problems };
-  const source: CounterSource = { name, groupBy, total, bad, endpointLabels };
+  const grpcStatus = grpcStatusOf(bad.metric, badMatchers({ total, bad }));
+  const source: CounterSource = {
+    name,
+    groupBy,
+    total,
+    bad,
+    endpointLabels,
+    ...(grpcStatus === undefined ? {} : { grpcStatus }),
+  };
   return { ok: true, source };
 }
 
