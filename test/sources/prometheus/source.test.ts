@@ -1,3 +1,5 @@
+import type { ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { SourceError } from '../../../src/domain/errors.ts';
 import type { BatchQuery, MetricsSource, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
@@ -631,6 +633,73 @@ describe('a backend that does not answer the question', () => {
     const asked = connect().measure(queryOf(past), controller.signal);
     controller.abort();
     expect(await failure(asked)).toMatchObject({ code: 'source_timeout' });
+  });
+
+  it('is read by one question at a time, and its answers do not pile up', async () => {
+    const body = JSON.stringify(matrixOf(sound, fromMs - marginMs, toMs));
+    let begun = (_: ServerResponse) => {};
+    const slow = new Promise<ServerResponse>((resolve) => {
+      begun = resolve;
+    });
+    let seen = 0;
+    let headSeen = () => {};
+    const head = new Promise<void>((resolve) => {
+      headSeen = resolve;
+    });
+    let answered = () => {};
+    const second = new Promise<void>((resolve) => {
+      answered = resolve;
+    });
+    loopback.reply(
+      (response) => {
+        response.writeHead(200, { 'content-type': 'application/json' });
+        response.write(body.slice(0, 100));
+        begun(response);
+      },
+      (response) => void response.end(body, answered),
+    );
+    // It is asked for the time when a request is sent, and when the head of its answer is there.
+    const epochNow = () => {
+      seen += 1;
+      if (seen === 2) headSeen();
+      return toMs;
+    };
+    const source = connect({ epochNow });
+    const order: string[] = [];
+    const first = source.measure(queryOf(past), never).then(() => order.push('first'));
+    await head;
+    const other = source.measure(queryOf(past), never).then(() => order.push('second'));
+    await second;
+    while (seen < 4) await nextTurn();
+    for (let i = 0; i < 20; i += 1) await nextTurn();
+    expect(order).toEqual([]);
+    (await slow).end(body.slice(100));
+    await Promise.all([first, other]);
+    expect(order).toEqual(['first', 'second']);
+  });
+
+  it('that is given up does not keep others from being read', async () => {
+    const body = JSON.stringify(matrixOf(sound, fromMs - marginMs, toMs));
+    loopback.reply(
+      (response) => {
+        response.writeHead(200, { 'content-type': 'application/json' });
+        response.write(body.slice(0, 100));
+      },
+      (response) => void response.end(body),
+    );
+    const controller = new AbortController();
+    let seen = 0;
+    const epochNow = () => {
+      seen += 1;
+      return toMs;
+    };
+    const source = connect({ epochNow });
+    const given = failure(source.measure(queryOf(past), controller.signal));
+    while (seen < 2) await nextTurn();
+    const other = source.measure(queryOf(past), never);
+    controller.abort();
+    expect(await given).toMatchObject({ code: 'source_timeout' });
+    await expect(other).resolves.toBeDefined();
   });
 
   it('is not there', async () => {

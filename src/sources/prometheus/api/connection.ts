@@ -6,6 +6,7 @@ import { type Redact, redactor } from '../../../domain/redact.ts';
 import { dateOfAnswer } from './answer-date.ts';
 import { failureOfConnection, failureOfStatus, malformed, rateLimited } from './error-mapping.ts';
 import { type Exchanged, exchange } from './http-exchange.ts';
+import { type ReadingTurn, ReadingTurns } from './reading-turns.ts';
 import { type AttemptClock, withAttempts } from './retry.ts';
 
 export interface PrometheusOptions {
@@ -20,7 +21,7 @@ export interface PrometheusOptions {
   readonly tenant?: string | undefined;
   /** The most that one question takes, retries included. The caller's signal may be earlier. Default 8,000. */
   readonly deadlineMs?: number;
-  /** A longer answer is refused. Default 32 MiB, which is about a million samples. */
+  /** A longer answer is refused. Default 16 MiB, which is about 700,000 samples. */
   readonly maxAnswerBytes?: number;
   /** Told of every 429 that names the seconds until the next try. */
   readonly onRateLimited?: (seconds: number) => void;
@@ -40,7 +41,7 @@ export interface PrometheusAnswer {
 }
 
 const defaultDeadlineMs = 8_000;
-const defaultMaxAnswerBytes = 32 * 1024 * 1024;
+const defaultMaxAnswerBytes = 16 * 1024 * 1024;
 /** An AnalysisTemplate asks every 30 s to 5 min: a connection that lives shorter costs a TLS handshake each time. */
 const keepAliveMs = 10 * 60_000;
 const maxConnections = 16;
@@ -57,6 +58,7 @@ export class PrometheusConnection {
   readonly #maxAnswerBytes: number;
   readonly #epochNow: () => number;
   readonly #clock: AttemptClock;
+  readonly #turns = new ReadingTurns();
   /** Monotonic ms: nothing is sent before. */
   #heldUntilMs = Number.NEGATIVE_INFINITY;
 
@@ -112,10 +114,28 @@ export class PrometheusConnection {
   }
 
   /**
-   * One instant query at a time in epoch ms: POST /api/v1/query. Throws SourceError for everything but a 200 with JSON; the
+   * One instant query at a time in epoch ms: POST /api/v1/query. Answers are read and parsed one after the other. Throws SourceError for everything but a 200 with JSON; the
    * signal's reason when it aborts.
    */
   async instant(query: string, atMs: number, signal: AbortSignal): Promise<PrometheusAnswer> {
+    let turn: ReadingTurn | undefined;
+    const takeTurn = () => {
+      turn = this.#turns.take();
+      return turn.begun;
+    };
+    try {
+      return await this.#read(query, atMs, signal, takeTurn);
+    } finally {
+      turn?.end();
+    }
+  }
+
+  async #read(
+    query: string,
+    atMs: number,
+    signal: AbortSignal,
+    beforeBody: () => Promise<void>,
+  ): Promise<PrometheusAnswer> {
     this.#refuseHeld();
     const body = new URLSearchParams({
       query,
@@ -141,6 +161,7 @@ export class PrometheusConnection {
             answeredMs = this.#epochNow();
             if (status === 429) this.#limited(headers['retry-after']);
           },
+          beforeBody,
         },
       );
     } catch (error) {

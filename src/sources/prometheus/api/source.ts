@@ -27,9 +27,14 @@ export function createPrometheusSource(connection: PrometheusConnection): Metric
       const plan = planQuery(query.batch);
       const rangeFromMs = query.fromMs - marginMs;
       const text = rangeText(plan, query);
-      return await connection.attempt(async (inner) => {
+      // In a function of its own, so that nothing holds the answer any longer.
+      const ask = async (inner: AbortSignal) => {
         const { json, clockSkewMs } = await connection.instant(text, query.toMs, inner);
-        const series = readSeries(plan, query, readCounters(json, plan, rangeFromMs, query.toMs));
+        return { counters: readCounters(json, plan, rangeFromMs, query.toMs), clockSkewMs };
+      };
+      return await connection.attempt(async (inner) => {
+        const { counters, clockSkewMs } = await ask(inner);
+        const series = readSeries(plan, query, counters);
         const vector = async (asked: string, atMs: number) =>
           readVector((await connection.instant(asked, atMs, inner)).json);
         // Where all samples have stopped, the newest data shows it.
