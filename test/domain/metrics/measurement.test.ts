@@ -227,31 +227,40 @@ describe('stable of the services of a question', () => {
     expect(measured(cuj, snapshot(3, fromMs)).stableOfServices?.[0]).not.toBe(one);
   });
 
-  it('leaves out endpoints whose failures the CUJ defines otherwise, and keeps CUJs with other definitions apart', () => {
-    const past = snapshot(3, fromMs);
-    const shop = past.services.get('shop') as ServiceCounts;
-    const storm = { total: Float64Array.from([50, 50, 50]), bad: Float64Array.from([40, 40, 40]) };
-    const failure = failureOf(['5xx', 401]);
-    const failures = new Map([
-      [
-        failure.text,
-        new Map([
-          ['post_/login', storm],
-          ['*', storm],
-        ]),
-      ],
-    ]);
-    const services = new Map([...past.services, ['shop', { ...shop, stable: { ...shop.stable, failures } }]]);
-    const stormy = { ...past, services };
-    const usual = measured(cuj, past).stableOfServices?.[0];
-    expect(measured(cuj, stormy).stableOfServices?.[0]).toEqual(usual);
-    const endpoints = cuj.endpoints.map((one) => ({ ...one, failure }));
-    expect(measured({ ...cuj, endpoints }, stormy).stableOfServices?.[0]).toEqual({
-      service: 'shop',
-      total: [50, 50, 50],
-      bad: [[40, 40, 40]],
-    });
-  });
+  it.each([
+    ['failures of the server', [503], [[40, 40, 40]], 50],
+    ['what callers can cause, too', ['5xx', 401], [], 0],
+  ])(
+    'leaves out endpoints whose failures the CUJ defines otherwise, and counts by its own definition: %s',
+    (_, document, bad, requests) => {
+      const past = snapshot(3, fromMs);
+      const shop = past.services.get('shop') as ServiceCounts;
+      const storm = { total: Float64Array.from([50, 50, 50]), bad: Float64Array.from([40, 40, 40]) };
+      const failure = failureOf(document);
+      const failures = new Map([
+        [
+          failure.text,
+          new Map([
+            ['post_/login', storm],
+            ['*', storm],
+          ]),
+        ],
+      ]);
+      const services = new Map([
+        ...past.services,
+        ['shop', { ...shop, stable: { ...shop.stable, failures } }],
+      ]);
+      const stormy = { ...past, services };
+      const usual = measured(cuj, past).stableOfServices?.[0];
+      expect(measured(cuj, stormy).stableOfServices?.[0]).toEqual(usual);
+      const endpoints = cuj.endpoints.map((one) => ({ ...one, failure }));
+      expect(measured({ ...cuj, endpoints }, stormy).stableOfServices?.[0]).toEqual({
+        service: 'shop',
+        total: [requests, requests, requests],
+        bad,
+      });
+    },
+  );
 
   it('is not there for a CUJ without an objective for availability', () => {
     const { availability: _, ...objectives } = cuj.objectives;
