@@ -171,7 +171,9 @@ describe('cuj-gate serve', () => {
       });
       try {
         const exited = once(child, 'exit');
-        await once(child.stdout, 'data');
+        let log = '';
+        // Another line may come first, before the gate listens for signals.
+        while (!log.includes('"listening"')) log += (await once(child.stdout, 'data')).toString();
         child.stdout.destroy();
         await once(child.stdout, 'close');
         for (const signal of signals) child.kill(signal);
