@@ -148,13 +148,13 @@ export function createSocketErrors(
   }
 
   const unreadAfterMs = ports.unreadMs ?? unreadMs;
+  const limitMs = maxUnreadTimes * unreadAfterMs;
 
   /** The handler, with a limit to the time from its call until the caller has all of the answer. */
   const limited =
     (handler: RequestHandler): RequestHandler =>
     (request, response) => {
       const { socket } = request;
-      const limitMs = maxUnreadTimes * unreadAfterMs;
       const limit = setTimeout(() => {
         complain(socket, 'answer_unread', `The caller did not read a response within ${limitMs / 1000} s.`);
         socket.destroy();
@@ -163,14 +163,16 @@ export function createSocketErrors(
       handler(request, response);
     };
 
-  const watched: SocketErrors['watched'] = (original) => (request, response) => {
+  const watched: SocketErrors['watched'] = (original) => {
     const handler = limited(original);
-    // Node cuts the connection after a request of this name, with the answers to those before it still unwritten.
-    if (request.method === 'PRI') request.method = 'pri';
-    // After a request with ambiguous framing, nothing on the connection is parsed.
-    if (ended.has(request.socket)) return;
-    if (isFramedOddly(request)) end(request.socket, oddlyFramed);
-    else pipelines.enter(request, response, handler);
+    return (request, response) => {
+      // Node cuts the connection after a request of this name, with the answers to those before it still unwritten.
+      if (request.method === 'PRI') request.method = 'pri';
+      // After a request with ambiguous framing, nothing on the connection is parsed.
+      if (ended.has(request.socket)) return;
+      if (isFramedOddly(request)) end(request.socket, oddlyFramed);
+      else pipelines.enter(request, response, handler);
+    };
   };
 
   return {
