@@ -10,17 +10,18 @@ const rooms = [
   { room: 'sources/datadog/query', rooms: ['domain', 'suggestions'] },
   {
     room: 'sources/datadog/api',
-    rooms: ['domain', 'sources/datadog/query'],
+    rooms: ['domain', 'sources/datadog/query', 'sources/transport'],
     libraries: ['@datadog', 'undici'],
     io: true,
   },
   { room: 'sources/prometheus/query', rooms: ['domain'] },
   {
     room: 'sources/prometheus/api',
-    rooms: ['domain', 'sources/prometheus/query'],
+    rooms: ['domain', 'sources/prometheus/query', 'sources/transport'],
     libraries: ['undici'],
     io: true,
   },
+  { room: 'sources/transport', rooms: ['domain'], libraries: ['undici'], io: true },
   {
     room: 'sources/decorators',
     rooms: ['domain'],

@@ -4,12 +4,12 @@ import { SourceError } from '../../../domain/errors.ts';
 import { clockSkewOf } from '../../../domain/judge/clock-skew.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import { type Redact, redactor } from '../../../domain/redact.ts';
+import { type Exchanged, exchange } from '../../transport/http-exchange.ts';
+import { type AttemptClock, type RetryRules, withAttempts } from '../../transport/retry.ts';
 import type { DatadogSite } from '../query/sites.ts';
 import { dateOfAnswer } from './answer-date.ts';
-import { failureOfConnection, failureOfStatus } from './error-mapping.ts';
-import { type Exchanged, exchange } from './http-exchange.ts';
+import { failureOfConnection, failureOfStatus, timeoutFailure } from './error-mapping.ts';
 import { type OnRemaining, RateLimit } from './rate-limit.ts';
-import { type AttemptClock, withAttempts } from './retry.ts';
 import { malformed, parseJson } from './timeseries-response.ts';
 
 export interface DatadogOptions {
@@ -62,6 +62,10 @@ const keepAliveMs = 10 * 60_000;
 const minKeyLength = 16;
 /** One call serves a whole scope; more at once than this is a thundering herd that had better queue. */
 const maxConnections = 16;
+const retryRules: RetryRules = {
+  mayPass: ['source_unavailable', 'source_malformed', 'source_timeout'],
+  timedOut: timeoutFailure,
+};
 
 /**
  * The way to Datadog's API: connections that outlive the interval of an AnalysisTemplate, the rate limit that all
@@ -130,7 +134,7 @@ export class DatadogConnection {
 
   /** Runs attempts inside the deadline; each may call {@link send} with the signal that it is given. */
   attempt<T>(attempt: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-    return withAttempts(attempt, signal, this.#deadlineMs, this.#clock);
+    return withAttempts(attempt, signal, this.#deadlineMs, this.#clock, retryRules);
   }
 
   /** One exchange. Throws SourceError for everything but a 200; the signal's reason when it aborts. */

@@ -3,11 +3,17 @@ import { errors, Pool } from 'undici';
 import { SourceError } from '../../../domain/errors.ts';
 import { clockSkewOf } from '../../../domain/judge/clock-skew.ts';
 import { type Redact, redactor } from '../../../domain/redact.ts';
+import { type Exchanged, exchange } from '../../transport/http-exchange.ts';
+import { type AttemptClock, type RetryRules, withAttempts } from '../../transport/retry.ts';
 import { dateOfAnswer } from './answer-date.ts';
-import { failureOfConnection, failureOfStatus, malformed, rateLimited } from './error-mapping.ts';
-import { type Exchanged, exchange } from './http-exchange.ts';
+import {
+  failureOfConnection,
+  failureOfStatus,
+  malformed,
+  rateLimited,
+  timeoutFailure,
+} from './error-mapping.ts';
 import { type ReadingTurn, ReadingTurns } from './reading-turns.ts';
-import { type AttemptClock, withAttempts } from './retry.ts';
 
 export interface PrometheusOptions {
   /** Base URL of the API, without `/api/v1`: `http(s)://host[:port][/path]`. */
@@ -45,6 +51,11 @@ const defaultMaxAnswerBytes = 16 * 1024 * 1024;
 /** An AnalysisTemplate asks every 30 s to 5 min: a connection that lives shorter costs a TLS handshake each time. */
 const keepAliveMs = 10 * 60_000;
 const maxConnections = 16;
+/** An answer that cannot be right is no better a moment later. */
+const retryRules: RetryRules = {
+  mayPass: ['source_unavailable', 'source_timeout'],
+  timedOut: timeoutFailure,
+};
 
 /** The way to the HTTP API of Prometheus or what speaks it: one deadline for each question, and SourceErrors for all that goes wrong. */
 export class PrometheusConnection {
@@ -110,7 +121,7 @@ export class PrometheusConnection {
 
   /** Runs attempts inside the deadline; each may call {@link instant} with the signal that it is given. */
   attempt<T>(attempt: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-    return withAttempts(attempt, signal, this.#deadlineMs, this.#clock);
+    return withAttempts(attempt, signal, this.#deadlineMs, this.#clock, retryRules);
   }
 
   /**

@@ -6,6 +6,8 @@ export interface ExchangeHooks {
   readonly onStart: () => void;
   /** The status line and the headers are there, the body may still be to come. What it throws, the body is not for. */
   readonly onHead: (status: number, headers: Readonly<Record<string, string>>) => void;
+  /** Called after that. The body is left on the way until it resolves. Absent: it is read at once. */
+  readonly beforeBody?: () => Promise<void>;
 }
 
 export interface Exchanged {
@@ -75,7 +77,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(
-    _: Dispatcher.DispatchController,
+    controller: Dispatcher.DispatchController,
     status: number,
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
@@ -88,7 +90,12 @@ class Exchange implements Dispatcher.DispatchHandler {
     } catch (error) {
       // The rest is read and forgotten, so that the connection lives on.
       this.#fail(error);
+      return;
     }
+    const { beforeBody } = this.#hooks;
+    if (beforeBody === undefined) return;
+    controller.pause();
+    void beforeBody().then(() => controller.resume());
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -1,5 +1,4 @@
-import { SourceError } from '../../../domain/errors.ts';
-import { timeoutFailure } from './error-mapping.ts';
+import { SourceError, type SourceErrorCode } from '../../domain/errors.ts';
 
 /** What retries depend on besides the attempts themselves. */
 export interface AttemptClock {
@@ -11,6 +10,14 @@ export interface AttemptClock {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
+/** What a backend says of trouble. */
+export interface RetryRules {
+  /** Codes of trouble that may pass by itself, unless the error is lasting. */
+  readonly mayPass: readonly SourceErrorCode[];
+  /** The source_timeout of a deadline, in ms. */
+  readonly timedOut: (deadlineMs: number) => SourceError;
+}
+
 const maxRetries = 2;
 const firstPauseMs = 200;
 /** The share of what is left that one attempt may take, so that a hanging connection leaves room for another. */
@@ -20,7 +27,7 @@ const minShare = 1 / 16;
 
 /**
  * Runs attempts until one succeeds, inside one deadline. Another attempt follows trouble that may pass by itself
- * (source_unavailable, source_malformed, an attempt that took too long), twice at most, never a rejection or a 429.
+ * (the rules' codes, an attempt that took too long), twice at most, and no other, such as a rejection or a 429.
  * Throws the last attempt's SourceError, source_timeout when the deadline or the caller's signal cut it off.
  */
 export async function withAttempts<T>(
@@ -28,31 +35,27 @@ export async function withAttempts<T>(
   signal: AbortSignal,
   deadlineMs: number,
   clock: AttemptClock,
+  { mayPass, timedOut }: RetryRules,
 ): Promise<T> {
   const endMs = clock.now() + deadlineMs;
   for (let retries = 0; ; retries += 1) {
     const leftMs = endMs - clock.now();
-    if (signal.aborted || leftMs <= 0) throw timeoutFailure(deadlineMs);
+    if (signal.aborted || leftMs <= 0) throw timedOut(deadlineMs);
     try {
       return await limited(attempt, signal, retries < maxRetries ? leftMs * attemptShare : leftMs);
     } catch (error) {
       // What is not a SourceError is a mistake of ours: it must be seen, not retried.
       if (!(error instanceof SourceError) && error !== tookTooLong) throw error;
-      const failure = error instanceof SourceError ? error : timeoutFailure(deadlineMs);
-      if (signal.aborted) throw timeoutFailure(deadlineMs);
-      if (retries === maxRetries || !mayPass(failure)) throw failure;
+      const failure = error instanceof SourceError ? error : timedOut(deadlineMs);
+      if (signal.aborted) throw timedOut(deadlineMs);
+      if (retries === maxRetries || failure.lasting || !mayPass.includes(failure.code)) throw failure;
       const pauseMs = firstPauseMs * 2 ** retries * (0.5 + clock.random() / 2);
       if (endMs - clock.now() - pauseMs < deadlineMs * minShare) throw failure;
       await clock.sleep(pauseMs, signal).catch(() => {
-        throw timeoutFailure(deadlineMs);
+        throw timedOut(deadlineMs);
       });
     }
   }
-}
-
-function mayPass({ code, lasting }: SourceError): boolean {
-  if (lasting) return false;
-  return code === 'source_unavailable' || code === 'source_malformed' || code === 'source_timeout';
 }
 
 const tookTooLong = Symbol('the attempt took too long');
