@@ -84,7 +84,7 @@ export interface AsOf {
   readonly atMs?: number;
   /**
    * The end of the data of a verdict that was given at that moment. The end depends on what was asked before it: within 30 s,
-   * and within 20 s while bad events could become a fail. Ignored where it is not on the grid or was not complete at `atMs`.
+   * and within 20 s while bad events could become a fail. Ignored where it is no end of a bucket or was not complete at `atMs`.
    */
   readonly untilMs?: number;
 }
@@ -125,17 +125,30 @@ interface Remembered {
 type Judged = Pick<Remembered, 'evaluation' | 'isUndecided'>;
 
 /**
- * How far apart the ends of the data that is asked for are, and so how often the source is asked: all questions in between get the
- * same snapshot. While the newest bad events could become a fail, newer data is worth more calls.
+ * Where the data that is asked for ends, and so how often the source is asked: all questions in between get the same snapshot. While all
+ * is well, ends are on a grid, which all callers and replicas share.
  */
 const calmStepMs = 30_000;
-const suspiciousStepMs = 20_000;
 
 /**
- * How long newer data is asked for after a question that was worth it: for all questions about the same scope, because ends on two
- * grids would take more calls than those on the finer one.
+ * While the newest bad events could become a fail, newer data is worth more calls: data ends at the last complete bucket, and so far
+ * apart. A grid of this length would be up to so much behind at every question of a caller that asks as often.
  */
+const suspiciousGapMs = 20_000;
+
+/** How long newer data is asked for after a question that was worth it: for all questions about the same scope, which share its data. */
 const suspicionMs = 60_000;
+
+type Haste = 'calm' | 'suspicious';
+
+/** The end of the data to ask for, epoch ms, where data is complete until `completeMs` and was asked for until `lastMs`, 0 for never. */
+function nextEnd(completeMs: number, lastMs: number, haste: Haste): number {
+  // A clock that was set back must not ask for data that is not complete.
+  const last = lastMs <= completeMs ? lastMs : 0;
+  if (haste === 'calm') return Math.max(floorTo(completeMs, calmStepMs), last);
+  const newest = floorTo(completeMs, recentStepMs);
+  return newest - last >= suspiciousGapMs ? newest : last;
+}
 
 /** How much is asked for in short buckets, at least. The rest moves every {@link pastStepMs}, so that its snapshot can be kept. */
 const minRecentMs = 10 * 60_000;
@@ -190,11 +203,11 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     return registry === remembersFor ? memory.get(key) : undefined;
   }
 
-  /** The evaluation of the data until a time on a grid of `stepMs`, or of what the source has of it. */
-  async function evaluateUntil(question: AskedCuj, nowMs: number, stepMs: number): Promise<Judged> {
+  /** The evaluation of what the source has of the data until the next end. */
+  async function evaluateNow(question: AskedCuj, nowMs: number, haste: Haste): Promise<Judged> {
     const { registry, cuj, plan, key, budget, signal } = question;
     const { resolved, scopes } = plan;
-    const ends = scopes.map((scope) => endOf(scope, nowMs, stepMs));
+    const ends = scopes.map((scope) => endOf(scope, nowMs, haste));
     const measured = await measureAll(ports.source, scopes, ends, signal);
     if (measured instanceof SourceError) return declined(question, measured);
     const snapshots = measured.flatMap(({ past, recent }) => [past, recent]);
@@ -279,11 +292,11 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     const isSuspected = scopes.some(
       ({ key }) => nowMs - (lastAsked.get(key)?.suspiciousMs ?? 0) < suspicionMs,
     );
-    const first = await evaluateUntil(question, nowMs, isSuspected ? suspiciousStepMs : calmStepMs);
+    const first = await evaluateNow(question, nowMs, isSuspected ? 'suspicious' : 'calm');
     if (!first.isUndecided) return first.evaluation;
     for (const { key } of scopes) lastAsked.set(key, { toMs: 0, ...lastAsked.get(key), suspiciousMs: nowMs });
     if (isSuspected) return first.evaluation;
-    const { evaluation } = await evaluateUntil(question, nowMs, suspiciousStepMs);
+    const { evaluation } = await evaluateNow(question, nowMs, 'suspicious');
     return evaluation.measurement === undefined ? first.evaluation : evaluation;
   }
 
@@ -295,7 +308,6 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
   ): Promise<Evaluation> {
     const { resolved, scopes } = question.plan;
     refuseLater(resolved, atMs);
-    const endsOn = (stepMs: number) => scopes.map(({ batch }) => floorTo(atMs - batch.lagMs, stepMs));
     const isGiven = ({ batch }: Scope) =>
       untilMs !== undefined && untilMs % recentStepMs === 0 && untilMs <= atMs - batch.lagMs;
     if (untilMs !== undefined && scopes.every(isGiven)) {
@@ -306,20 +318,18 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       );
       return evaluation;
     }
-    const calm = endsOn(calmStepMs);
+    const calm = scopes.map(({ batch }) => nextEnd(atMs - batch.lagMs, 0, 'calm'));
     const first = await evaluatePast(question, atMs, calm);
     if (!first.isUndecided) return first.evaluation;
-    const ends = endsOn(suspiciousStepMs).map((toMs, i) => Math.max(toMs, calm[i] as number));
+    const ends = scopes.map(({ batch }, i) => nextEnd(atMs - batch.lagMs, calm[i] as number, 'suspicious'));
     const { evaluation } = await evaluatePast(question, atMs, ends);
     return evaluation.measurement === undefined ? first.evaluation : evaluation;
   }
 
-  /** The end of what is asked for: on the grid, or as before if that is newer, so that no verdict is made of older data than the last. */
-  function endOf({ key, batch }: Scope, nowMs: number, stepMs: number): number {
-    const completeMs = nowMs - batch.lagMs;
+  /** No verdict is made of older data than the last one of its scope. */
+  function endOf({ key, batch }: Scope, nowMs: number, haste: Haste): number {
     const last = lastAsked.get(key) ?? { toMs: 0, suspiciousMs: 0 };
-    // A clock that was set back must not ask for data that is not complete.
-    const toMs = Math.max(floorTo(completeMs, stepMs), last.toMs <= completeMs ? last.toMs : 0);
+    const toMs = nextEnd(nowMs - batch.lagMs, last.toMs, haste);
     if (toMs !== last.toMs) lastAsked.set(key, { ...last, toMs });
     return toMs;
   }

@@ -20,8 +20,8 @@ import {
 const minuteMs = 60_000;
 const lagMs = 45_000;
 const maxWindowMs = 120 * minuteMs;
-/** How far apart the ends of the data may be: while all is well, and while bad events could become a fail. */
-const endStepsMs = [30_000, 20_000] as const;
+/** While all is well, data ends at a multiple of this. */
+const calmStepMs = 30_000;
 /** Of an answer's two calls, that about the past ends at a multiple of 5 minutes, and at least so long before the other one. */
 const pastStepMs = 5 * minuteMs;
 const minRecentMs = 10 * minuteMs;
@@ -30,6 +30,14 @@ const restartGapMs = 5 * minuteMs;
 /** So much may be left out at the end of the data, where counts of one side are missing. */
 const maxIncompleteMs = minuteMs;
 const bucketMs = 10_000;
+/**
+ * Where data may end that is complete until then, epoch ms. While bad events could become a fail it is asked for anew once there are two
+ * buckets more.
+ */
+const endsAt = (completeMs: number) => {
+  const newest = floor(completeMs, bucketMs);
+  return [floor(completeMs, calmStepMs), newest, newest - bucketMs];
+};
 /**
  * By so many events the parts of an endpoint's requests may miss their total: they may have arrived between two queries
  * (docs/verdicts-reference.md, "Counts that do not add up").
@@ -337,9 +345,7 @@ export class Oracle {
   /** The possible windows of a request. Its data may have come to a new end before the answer. */
   #windows(asked: Asked): Window[] {
     const { startedMs, endedMs, version } = asked;
-    const callEnds = unique(
-      [startedMs, endedMs].flatMap((ms) => endStepsMs.map((stepMs) => floor(ms - lagMs, stepMs))),
-    );
+    const callEnds = unique([startedMs, endedMs].flatMap((ms) => endsAt(ms - lagMs)));
     // Counts of one side can only be missing where Datadog loses some.
     const isDamaged =
       this.#known.lostNear(version, startedMs, endedMs).length > 0 ||

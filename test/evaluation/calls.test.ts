@@ -21,6 +21,8 @@ const registryWith = ({ maxWindow = '20m', lag = '70s' } = {}) =>
 const signal = new AbortController().signal;
 const params = new Map([['version', 'v2']]);
 const startMs = Date.parse('2026-01-31T10:00:00Z');
+/** The default, which is the least of the CUJs. */
+const lagMs = 45_000;
 
 type Ask = (evaluator: Evaluator) => Promise<Verdict[]>;
 
@@ -118,7 +120,7 @@ describe('questions while bad events could become a fail', () => {
     expect(gate.callsSince(fromMs) / 30).toBeLessThanOrEqual(4);
   });
 
-  it('ask on a grid of 20 s from the first bad event on, and on one of 30 s again when it is over', async () => {
+  it('ask for 20 s more from the first bad event on, and on a grid of 30 s again when it is over', async () => {
     const badFromMs = startMs + 5 * bucketMs;
     const gate = new Gate((side) =>
       side === 'canary' ? { total: 60, bad: 60, badFromMs, badUntilMs: badFromMs + 1_000 } : { total: 9_000 },
@@ -129,13 +131,40 @@ describe('questions while bad events could become a fail', () => {
     const first = answers.findIndex(({ slis }) => (slis[0]?.bad ?? 0) > 0);
     expect(new Set(ends.slice(0, first).map((end) => end % 30_000))).toEqual(new Set([0]));
     const seconds = [...new Set(ends.slice(first))].map((end) => (end - badFromMs) / 1_000);
-    // The data until 20 s is no news then, and the bad event is new for three minutes.
-    expect(seconds.slice(0, 13)).toEqual([30, 40, 60, 80, 100, 120, 140, 160, 180, 200, 220, 240, 270]);
+    // The bad event is new for three minutes.
+    expect(seconds.slice(0, 13)).toEqual([30, 50, 70, 90, 110, 130, 150, 170, 190, 210, 230, 240, 270]);
     expect(new Set(seconds.slice(13).map((end) => end % 30))).toEqual(new Set([0]));
     // The other question is answered by the same data, and never by older data than before.
     const others = asked.map(([, see]) => endOf(see as Verdict));
     expect(others).toEqual(ends);
     expect(others).toEqual([...others].sort((a, b) => a - b));
+  });
+});
+
+describe('a caller that asks every 20 s while bad events could become a fail', () => {
+  it.each([0, 1, 5, 9, 10, 13, 19, 29])(
+    'gets data that was complete at most 10 s ago, from %i s after a minute on',
+    async (phase) => {
+      const gate = new Gate(undecided);
+      gate.nowMs += phase * 1_000;
+      await gate.run(1, 20_000, cuj('buy'));
+      for (let i = 0; i < 30; i += 1) {
+        // The controller is some milliseconds late, each time.
+        const [[verdict]] = (await gate.run(1 / 6_000, 10, cuj('buy'))) as [[Verdict]];
+        const ageMs = gate.nowMs - 10 - endOf(verdict) - lagMs;
+        expect(ageMs).toBeGreaterThanOrEqual(0);
+        expect(ageMs).toBeLessThan(10_000);
+        gate.nowMs += 20_000 + i;
+      }
+    },
+  );
+
+  it('takes no more calls where others ask in between', async () => {
+    const gate = new Gate(undecided);
+    await gate.run(10, 7_000, cuj('buy'), cuj('see'), service);
+    const fromMs = gate.nowMs;
+    await gate.run(30, 7_000, cuj('buy'), cuj('see'), service);
+    expect(gate.callsSince(fromMs) / 30).toBeLessThanOrEqual(4);
   });
 });
 
