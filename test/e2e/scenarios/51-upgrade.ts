@@ -201,6 +201,11 @@ async function replacesTheGate(
   };
   await Promise.all([begin(waiting), begin(asking)]);
   await promoteRollout(kube, asking.made);
+  await waitFor(() => new Set(asking.measured.seen.map(({ run }) => run)), {
+    what: 'a first answer to the step, besides those to the background analysis',
+    timeoutMs: 60_000,
+    until: (runs) => runs.size > 1,
+  });
   const load = startLoad(service);
   onEnd(() => load.stop());
   await load.untilEachAsked(10);
@@ -261,7 +266,10 @@ async function replacesTheGate(
   }
   const gateRun = (await endedRuns(kube, asking.made)).at(-1)?.metadata.name;
   const times = asking.measured.seen.filter(({ run }) => run === gateRun).map(({ startedAt }) => startedAt);
-  assert.ok(times.some((time) => time < replacing) && times.some((time) => time > replaced), String(times));
+  assert.ok(
+    times.some((time) => time <= replacing) && times.some((time) => time > replaced),
+    `replaced from ${replacing} to ${replaced}, measured at ${times}`,
+  );
   for (const gate of present)
     assert.deepEqual(
       gate.log().filter(({ level }) => level === 'error'),
