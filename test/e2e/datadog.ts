@@ -18,6 +18,8 @@ export interface Datadog {
   readonly faults: Simulator['faults'];
   /** One version's requests on one route. */
   requests(requests: Requests): void;
+  /** One version's requests of an operation that the app does not have, such as calls of gRPC. */
+  spans(spans: Spans): void;
   /** One version's traffic on all routes of a service, with the shares of the matching app's routes. */
   traffic(flow: Flow): void;
   /**
@@ -44,6 +46,25 @@ export interface Requests extends Span {
   failing?: number;
 }
 
+/** Requests that are good or fail in the protocol's own way. */
+export interface Spans extends Span {
+  operation: string;
+  /** As the tracer names it: `/ledger.v1.Ledger/Transfer`. */
+  resource: string;
+  perMinute: number;
+  good: Outcome;
+  bad: Outcome;
+  /** Share of the requests that are bad; none when left out. */
+  failing?: number;
+}
+
+/** Statuses of a request, and whether the tracer marks its span as an error: when left out, if it ends in 5XX. */
+export interface Outcome {
+  statusCode?: number;
+  grpcCode?: number;
+  isError?: boolean;
+}
+
 export interface Flow extends Span {
   /** This version's traffic of the whole app; a service gets its share of it, member-api about 55%. */
   appRequestsPerMinute: number;
@@ -56,8 +77,7 @@ export interface Flow extends Span {
 }
 
 interface Written {
-  requests: Requests;
-  operation: string;
+  spans: Spans;
   /** Epoch ms of the first minute and of the end. */
   fromMs: number;
   toMs: number;
@@ -75,29 +95,33 @@ export async function startDatadog({ onEnd }: ScenarioContext): Promise<Datadog>
   const { url, port, calls, faults } = simulator;
   onEnd(() => simulator.stop());
 
-  const record = (requests: Requests, operation: string) => {
+  const record = (spans: Spans) => {
     const now = thisMinute();
-    const one = {
-      requests,
-      operation,
-      fromMs: now + requests.from * minuteMs,
-      toMs: now + requests.to * minuteMs,
-    };
+    const one = { spans, fromMs: now + spans.from * minuteMs, toMs: now + spans.to * minuteMs };
     written.push(one);
     write(store, one);
   };
+  const recordHttp = ({ route, ...requests }: Requests, operation: string) =>
+    record({
+      ...requests,
+      operation,
+      resource: route,
+      good: { statusCode: 200 },
+      bad: { statusCode: 500 },
+    });
   return {
     url,
     calls,
     faults,
-    requests: (requests) => record(requests, routeNamed(requests.route).operation),
+    requests: (requests) => recordHttp(requests, routeNamed(requests.route).operation),
+    spans: record,
     traffic(flow) {
       const { routesOf, routes: only, failing = {}, appRequestsPerMinute, ...span } = flow;
       for (const name of [...Object.keys(failing), ...(only ?? [])]) routeNamed(name);
       for (const { service, route, operation, weight } of APP_ROUTES) {
         if (service !== (routesOf ?? flow.service) || only?.includes(route) === false) continue;
         const perMinute = (appRequestsPerMinute * weight) / totalWeight;
-        record({ ...span, route, perMinute, failing: failing[route] ?? 0 }, operation);
+        recordHttp({ ...span, route, perMinute, failing: failing[route] ?? 0 }, operation);
       }
     },
     async elapse(minutes) {
@@ -122,11 +146,14 @@ function routeNamed(name: string) {
   return route;
 }
 
-function write(store: EventStore, { requests, operation, fromMs, toMs }: Written): void {
-  const { service, version, route: resource, perMinute, failing = 0 } = requests;
+function write(store: EventStore, { spans, fromMs, toMs }: Written): void {
+  const { service, version, operation, resource, perMinute, failing = 0 } = spans;
   const host = `${service}-${version}-node`;
-  const stream = (statusCode: number) =>
-    store.requests({ operation, env: 'production', service, version, resource, statusCode, host });
+  const record = ({ isError, ...status }: Outcome, at: number, count: number) =>
+    store.recordRequests({
+      ...{ operation, env: 'production', service, version, resource, host, ...status, at, count },
+      ...(isError === undefined ? {} : { errors: isError ? count : 0 }),
+    });
   let total = 0;
   let bad = 0;
   for (let at = fromMs; at < toMs; at += SLOT_MS) {
@@ -136,7 +163,7 @@ function write(store: EventStore, { requests, operation, fromMs, toMs }: Written
     const badNow = Math.round(total * failing) - bad;
     bad += badNow;
     // A status without requests must not exist in Datadog either.
-    if (requestsNow > badNow) stream(200).record({ at, count: requestsNow - badNow });
-    if (badNow > 0) stream(500).record({ at, count: badNow });
+    if (requestsNow > badNow) record(spans.good, at, requestsNow - badNow);
+    if (badNow > 0) record(spans.bad, at, badNow);
   }
 }
