@@ -100,12 +100,13 @@ function withoutMinutes(series: Series, minutes: ReadonlySet<number>): Series {
 }
 
 function recentWithoutMinutes(
-  { recentBad }: EndpointMeasurement,
+  { recentBad, recentStepMs }: EndpointMeasurement,
   recent: RecentBuckets | undefined,
   minutes: ReadonlySet<number>,
 ): Pick<EndpointMeasurement, 'recentBad'> {
   if (recentBad === undefined || recent === undefined) return {};
-  const { firstMinute, stepMs } = recent;
+  const { firstMinute, stepMs: shortestMs } = recent;
+  const stepMs = recentStepMs ?? shortestMs;
   const isLeftOut = (bucket: number) => minutes.has(firstMinute + Math.floor((bucket * stepMs) / bucketMs));
   return { recentBad: recentBad.map((bad, i) => (isLeftOut(i) ? 0 : bad)) };
 }

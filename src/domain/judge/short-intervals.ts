@@ -67,7 +67,7 @@ function reachMsOf({ recent, minFaultMs }: BlipScale): number {
 
 /** Buckets of the window with a bad event of the canary, in their order: recent ones where there are such, else minutes. */
 function badBucketsOf(
-  { canary, recentBad }: Pick<EndpointMeasurement, 'canary' | 'recentBad'>,
+  { canary, recentBad, recentStepMs }: Pick<EndpointMeasurement, 'canary' | 'recentBad' | 'recentStepMs'>,
   endpoint: number,
   { first, end }: Pick<JudgedWindow, 'first' | 'end'>,
   recent: RecentBuckets | undefined,
@@ -80,7 +80,8 @@ function badBucketsOf(
   const byMinute = isRecent ? Math.min(end, recent.firstMinute) : end;
   for (let i = first; i < byMinute; i += 1) add(canary.bad[i] ?? 0, i, i * bucketMs, bucketMs);
   if (!isRecent) return found;
-  const { firstMinute, stepMs } = recent;
+  const { firstMinute, stepMs: shortestMs } = recent;
+  const stepMs = recentStepMs ?? shortestMs;
   recentBad.forEach((bad, i) => {
     const beginMs = firstMinute * bucketMs + i * stepMs;
     const minute = Math.floor(beginMs / bucketMs);
@@ -97,12 +98,13 @@ export interface LiveSpan {
 
 /** Precondition: there is traffic. */
 export function liveSpanOf(
-  { measured: { recentBad }, firstLive, lastLive }: EndpointSums,
+  { measured: { recentBad, recentStepMs }, firstLive, lastLive }: EndpointSums,
   recent: RecentBuckets | undefined,
 ): LiveSpan {
   const isRecent = (minute: number) =>
     recent !== undefined && recentBad !== undefined && minute >= recent.firstMinute;
-  const { firstMinute = 0, stepMs = bucketMs } = recent ?? {};
+  const { firstMinute = 0, stepMs: shortestMs = bucketMs } = recent ?? {};
+  const stepMs = recentStepMs ?? shortestMs;
   const lastRecent = firstMinute * bucketMs + ((recentBad?.length ?? 0) - 1) * stepMs;
   return {
     firstEndMs: firstLive * bucketMs + (isRecent(firstLive) ? stepMs : bucketMs),

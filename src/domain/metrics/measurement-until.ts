@@ -10,10 +10,9 @@ export function measurementUntil(measurement: Measurement, toMs: number): Measur
   const minutes = Math.round((toMs - measurement.fromMs) / bucketMs);
   const { incompleteMs: _, recent, whole, stableOfServices, sourceTraffic, ...rest } = measurement;
   const cut = (counts: readonly number[]) => counts.slice(0, minutes);
+  const recentBuckets = (stepMs: number) =>
+    Math.round(((minutes - (recent?.firstMinute ?? 0)) * bucketMs) / stepMs);
   const isRecentLeft = recent !== undefined && recent.firstMinute < minutes;
-  const recentBuckets = isRecentLeft
-    ? Math.round(((minutes - recent.firstMinute) * bucketMs) / recent.stepMs)
-    : 0;
   return {
     ...rest,
     ...mapSlis<readonly EndpointMeasurement[], readonly EndpointMeasurement[]>(measurement, (endpoints) =>
@@ -22,7 +21,7 @@ export function measurementUntil(measurement: Measurement, toMs: number): Measur
         canary: seriesUntil(endpoint.canary, minutes),
         stable: seriesUntil(endpoint.stable, minutes),
         ...(isRecentLeft && recentBad !== undefined
-          ? { recentBad: recentBad.subarray(0, recentBuckets) }
+          ? { recentBad: recentBad.subarray(0, recentBuckets(endpoint.recentStepMs ?? recent.stepMs)) }
           : {}),
       })),
     ),

@@ -97,6 +97,9 @@ export function measurementOf(
       canary: side('canary'),
       stable: side('stable'),
       ...(recentBad === undefined ? {} : { recentBad }),
+      ...(recentBad === undefined || from.recent.stepMs === recent?.stepMs
+        ? {}
+        : { recentStepMs: from.recent.stepMs }),
     };
   };
   const endpoints = [...cuj.endpoints]
@@ -252,24 +255,26 @@ function spanMsOf({ gate: { window, maxWindowMs } }: Cuj): number {
   return Math.ceil(spanMs / bucketMs) * bucketMs;
 }
 
-/** The shortest buckets that any service has, where they are shorter than a minute; undefined where none has such. */
+/** Where all services that have buckets shorter than a minute have them, and the shortest; undefined where none has such. */
 function recentOf(asked: ReadonlySet<Snapshots>, fromMs: number, toMs: number): RecentBuckets | undefined {
-  const stepMs = Math.min(...[...asked].map(({ recent }) => recent.stepMs));
-  if (!(stepMs < bucketMs)) return undefined;
-  const begins = [...asked].flatMap(({ recent }) => (recent.stepMs === stepMs ? [recent.fromMs] : []));
-  const firstMinute = Math.max(0, Math.ceil((Math.max(...begins) - fromMs) / bucketMs));
+  const short = [...asked].map(({ recent }) => recent).filter((recent) => recent.stepMs < bucketMs);
+  if (short.length === 0) return undefined;
+  const stepMs = Math.min(...short.map((recent) => recent.stepMs));
+  const beginMs = Math.max(...short.map((recent) => recent.fromMs));
+  const firstMinute = Math.max(0, Math.ceil((beginMs - fromMs) / bucketMs));
   return fromMs + firstMinute * bucketMs >= toMs ? undefined : { firstMinute, stepMs };
 }
 
-/** The recent buckets of one series; those that the source did not have are zero events. Undefined where its buckets are longer. */
+/** The recent buckets of one series; those that the source did not have are zero events. Undefined where they are minutes. */
 function recentOnly(
   snapshot: Snapshot,
   values: Float64Array | undefined,
-  { firstMinute, stepMs }: RecentBuckets,
+  { firstMinute }: RecentBuckets,
   fromMs: number,
   toMs: number,
 ): Float64Array | undefined {
-  if (snapshot.stepMs !== stepMs) return undefined;
+  const { stepMs } = snapshot;
+  if (stepMs >= bucketMs) return undefined;
   const beginMs = fromMs + firstMinute * bucketMs;
   const buckets = Math.ceil((toMs - beginMs) / stepMs);
   return values === undefined

@@ -83,13 +83,15 @@ export interface EndpointMeasurement {
   readonly stable: Series;
   /** The canary's bad events again, in the buckets of {@link Measurement.recent}. Absent where only those by minute are known. */
   readonly recentBad?: Float64Array;
+  /** The length of these buckets in ms, where it is more than {@link RecentBuckets.stepMs}: that of the service's backend. */
+  readonly recentStepMs?: number;
 }
 
 /** The newest part of a measurement, in buckets shorter than a minute. It ends where the measurement does. */
 export interface RecentBuckets {
   /** The minute of the measurement in which the first bucket begins. */
   readonly firstMinute: number;
-  /** The length of a bucket in ms. The last one may be shorter. */
+  /** The length of the shortest buckets of any endpoint, in ms. The last one may be shorter. */
   readonly stepMs: number;
 }
 

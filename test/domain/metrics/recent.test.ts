@@ -255,7 +255,7 @@ describe('services of several calls', () => {
     });
   });
 
-  it('have the shortest recent buckets of any; those of longer ones are known by minutes', () => {
+  it('have the shortest recent buckets of any, and each its own: longer ones are not taken for shorter ones', () => {
     const { recent, availability } = measured(
       { stepMs: 10_000, toMs: atTens(162), pastEndMs },
       { stepMs: 30_000, toMs: atTens(162), pastEndMs },
@@ -265,8 +265,34 @@ describe('services of several calls', () => {
     const [a, me] = availability ?? [];
     expect([a?.label, me?.label]).toEqual(['GET /a', 'GET /me']);
     expect(a?.recentBad).toEqual(new Float64Array(72).fill(2));
-    expect(me).not.toHaveProperty('recentBad');
+    expect(a).not.toHaveProperty('recentStepMs');
+    expect(me).toMatchObject({ recentStepMs: 30_000, recentBad: new Float64Array(24).fill(6) });
     expect(me?.canary.bad).toEqual(new Float64Array(20).fill(12));
+  });
+
+  it('are known by minutes where one of them has no shorter buckets', () => {
+    const { recent, availability } = measured(
+      { stepMs: 30_000, toMs: atTens(162), pastEndMs },
+      { stepMs: 60_000, toMs: atTens(162), pastEndMs },
+      atTens(162),
+    );
+    expect(recent).toEqual({ stepMs: 30_000, firstMinute: 8 });
+    const [a, me] = availability ?? [];
+    expect(a?.recentBad).toEqual(new Float64Array(24).fill(6));
+    expect(me).not.toHaveProperty('recentBad');
+  });
+
+  it('have recent buckets from where those with longer ones have them', () => {
+    const { recent, availability } = measured(
+      { stepMs: 10_000, toMs: atTens(162), pastEndMs: minuteAt(10) },
+      { stepMs: 30_000, toMs: atTens(162), pastEndMs },
+      atTens(162),
+    );
+    // Nothing of the part that the slower one has by minute only is taken for no failure.
+    expect(recent).toEqual({ stepMs: 10_000, firstMinute: 8 });
+    const [a, me] = availability ?? [];
+    expect(a?.recentBad).toEqual(new Float64Array(72).fill(2));
+    expect(me?.recentBad).toEqual(new Float64Array(24).fill(6));
   });
 
   it('have recent buckets from where all of these have them', () => {
