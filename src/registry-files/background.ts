@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { resolveSetInSteps } from '../domain/registry/resolve-set.ts';
-import { defaultBackend, dialects } from '../sources/dialects/dialects.ts';
+import { dialectOptions } from '../sources/dialects/dialect-options.ts';
+import { defaultBackend } from '../sources/dialects/dialects.ts';
 import { findRegistryFiles, signatureOf } from './files.ts';
 import { type LoadOptions, type LoadResult, loadRegistries, restrictTo } from './load.ts';
 
@@ -36,7 +37,7 @@ export async function loadInBackground(
     return loadRegistries(path, { backend, environment });
   }
   if (!answer.ok) return { ...answer, signature };
-  const steps = resolveSetInSteps(answer.inputs, answer.digest, { dialect: dialects[backend] });
+  const steps = resolveSetInSteps(answer.inputs, answer.digest, dialectOptions(backend));
   let began = performance.now();
   for (;;) {
     const step = steps.next();

@@ -2,7 +2,8 @@ import type { DocumentPath, Finding } from '../domain/registry/findings.ts';
 import { environmentsIn, type Problem, type Registry, type RegistrySet } from '../domain/registry/model.ts';
 import { maxFindings } from '../domain/registry/resolve.ts';
 import { resolveSet } from '../domain/registry/resolve-set.ts';
-import { type BackendName, defaultBackend, dialects } from '../sources/dialects/dialects.ts';
+import { dialectOptions } from '../sources/dialects/dialect-options.ts';
+import { type BackendName, defaultBackend } from '../sources/dialects/dialects.ts';
 import { fileProblem, type ReadBytes, signatureOf } from './files.ts';
 import { nearest } from './nearest-key.ts';
 import { createLocator, type Gathered, gather, gatherDocument, locate } from './read-documents.ts';
@@ -37,7 +38,7 @@ export type LoadedEnvironment =
   | (LoadResult & { readonly ok: false });
 
 export interface LoadOptions {
-  /** The backend that measures the services; {@link defaultBackend} unless told. */
+  /** The backend of the process, for all that names no other; {@link defaultBackend} unless told. */
   readonly backend?: BackendName | undefined;
   /** The only environment to read; undefined: all. It is a problem of the registry where it has no such environment. */
   readonly environment?: string | undefined;
@@ -116,7 +117,7 @@ export function conclude(
   backend: BackendName,
 ): Omit<LoadResult & { ok: true }, 'signature'> | Omit<LoadResult & { ok: false }, 'signature'> {
   const { files, inputs, digest, incomplete, unread } = gathered;
-  const resolution = resolveSet(inputs, digest, { dialect: dialects[backend], incomplete });
+  const resolution = resolveSet(inputs, digest, { ...dialectOptions(backend), incomplete });
   const good = gathered.problems.length === 0 && gathered.findings.length === 0;
   if (resolution.ok && good)
     return {

@@ -1,6 +1,6 @@
+import type { DialectsOfSources } from './dialects-of-sources.ts';
 import type { Report } from './findings.ts';
 import type { Cuj, Endpoint, Service } from './model.ts';
-import type { SourceDialect } from './source-dialect.ts';
 
 /** The CUJ that an endpoint stands in. */
 export interface CujPlace {
@@ -41,13 +41,13 @@ export class RouteCheck {
   readonly #services = new Map<string, RoutesOfService>();
   readonly #cujs: ReadonlyMap<string, Cuj>;
   readonly #report: Report;
-  readonly #dialect: SourceDialect;
+  readonly #dialects: DialectsOfSources;
   #collisions = 0;
 
   /** `cujs` are those whose endpoints were added, the newest included. */
-  constructor(cujs: ReadonlyMap<string, Cuj>, dialect: SourceDialect, report: Report) {
+  constructor(cujs: ReadonlyMap<string, Cuj>, dialects: DialectsOfSources, report: Report) {
     this.#cujs = cujs;
-    this.#dialect = dialect;
+    this.#dialects = dialects;
     this.#report = report;
   }
 
@@ -93,7 +93,7 @@ export class RouteCheck {
       const operation = services.get(service)?.operation;
       if (firstGraphql !== undefined && operation !== undefined) this.#warnOfGraphql(firstGraphql, warn);
       if (firstBraces === undefined || firstColons === undefined) {
-        this.#checkStyle(operation, routes, warn);
+        this.#checkStyle(service, operation, routes, warn);
         continue;
       }
       const rare = braces < colons ? firstBraces : firstColons;
@@ -103,7 +103,7 @@ export class RouteCheck {
         'mixed-route-parameters',
         `the routes of the service "${service}" mix {id} and :id: "${rare.endpoint.label}" here, ` +
           `"${usual.endpoint.label}" in the CUJ "${usual.cuj.name}"`,
-        `Write every route as the service's framework does: ${this.#dialect.endpointTag} is made from that text.`,
+        `Write every route as the service's framework does: ${this.#dialects.ofService(service).endpointTag} is made from that text.`,
       );
     }
   }
@@ -119,11 +119,13 @@ export class RouteCheck {
   }
 
   #checkStyle(
+    service: string,
     operation: string | undefined,
     { firstBraces, firstColons, firstBrackets }: RoutesOfService,
     warn: Report,
   ): void {
-    const own = operation === undefined ? undefined : this.#dialect.routeParameters?.(operation);
+    const { endpointTag, routeParameters } = this.#dialects.ofService(service);
+    const own = operation === undefined ? undefined : routeParameters?.(operation);
     if (own === undefined) return;
     const styles = { braces: firstBraces, colons: firstColons, brackets: firstBrackets };
     for (const [style, place] of Object.entries(styles)) {
@@ -132,7 +134,7 @@ export class RouteCheck {
         place,
         'routes-of-other-framework',
         `"${place.endpoint.label}" has a parameter as ${parameterTexts[style as keyof typeof styles]}, and the framework of the operation "${operation}" writes ${parameterTexts[own]}`,
-        `Write every route as the framework does: ${this.#dialect.endpointTag} is made from that text. Or correct the operation.`,
+        `Write every route as the framework does: ${endpointTag} is made from that text. Or correct the operation.`,
         warn,
       );
     }

@@ -1,4 +1,5 @@
 import { type Failure, type FailureDocument, failureIn, failureOf } from '../sli/failure.ts';
+import type { DialectsOfSources } from './dialects-of-sources.ts';
 import type { CujPlace, RoutePlace } from './duplicate-routes.ts';
 import type { Reporter } from './findings.ts';
 import type { Service } from './model.ts';
@@ -12,7 +13,7 @@ export interface EndpointScope {
   readonly services: Named<Service>;
   readonly serviceNames: readonly string[];
   readonly sources: Named<Source>;
-  readonly dialect: SourceDialect;
+  readonly dialects: DialectsOfSources;
   /** False where some file could not be read, so that an unknown name proves nothing. */
   readonly complete: boolean;
 }
@@ -55,7 +56,10 @@ export function readEndpoints(
   }
 
   const result: RoutePlace[] = [];
-  const written = cuj.endpoints.map((document) => readEndpoint(document, scope.dialect));
+  const dialectOf = (service: string | undefined) => scope.dialects.ofService(service ?? cuj.service);
+  const written = cuj.endpoints.map((document) =>
+    readEndpoint(document, dialectOf(typeof document === 'string' ? undefined : document.service)),
+  );
   if (cuj.service === undefined && written.every(({ service }) => service === undefined)) {
     missingService(cuj, [], reporter);
   }
@@ -63,7 +67,7 @@ export function readEndpoints(
   const ungrouped = new Set<string>();
   for (const [index, one] of written.entries()) {
     const service = one.service ?? cuj.service;
-    checkResource(one, index, cuj.endpoints[index] as EndpointDocument, scope.dialect, reporter);
+    checkResource(one, index, cuj.endpoints[index] as EndpointDocument, dialectOf(one.service), reporter);
     if (service === undefined) {
       if (written.some((other) => other.service !== undefined))
         missingService(cuj, ['endpoints', index], reporter);

@@ -1,4 +1,5 @@
 import { failureOf } from '../sli/failure.ts';
+import type { DialectsOfSources } from './dialects-of-sources.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { Cuj, Service } from './model.ts';
 import { checkWarmUp, warmUpOf } from './resolve-defaults.ts';
@@ -39,7 +40,7 @@ function collect<D>(
 /** All sources of the registry. */
 export function resolveSources(
   inputs: readonly RegistryInput[],
-  dialect: SourceDialect,
+  dialects: DialectsOfSources,
   report: Report,
 ): Named<Source> {
   const sources = new Map<string, Source | undefined>();
@@ -50,7 +51,7 @@ export function resolveSources(
         [],
         'reserved-source',
         name,
-        `the source name "trace" is taken: it stands for the trace metrics of ${dialect.backend}`,
+        `the source name "trace" is taken: it stands for the trace metrics of ${dialects.own.backend}`,
         'Choose another name, and name it in the service.',
       );
     }
@@ -58,7 +59,7 @@ export function resolveSources(
       sources.set(name, undefined);
       continue;
     }
-    const parsed = dialect.parseSource(name, document);
+    const parsed = dialects.ofSource(name).parseSource(name, document);
     sources.set(name, parsed.ok ? parsed.source : undefined);
     if (parsed.ok) continue;
     for (const { field, message, fix } of parsed.problems) {
@@ -75,13 +76,14 @@ export function resolveSources(
 export function resolveServices(
   inputs: readonly RegistryInput[],
   sources: Named<Source>,
-  dialect: SourceDialect,
+  dialects: DialectsOfSources,
   complete: boolean,
   report: Report,
 ): Named<Service> {
   const services = new Map<string, Service | undefined>();
   const all = collect(inputs, 'services', 'service', report, ({ document }) => document.services);
   for (const [name, { document, broken, reporter }] of all) {
+    const dialect = dialects.ofService(name);
     if (broken) checkBrokenService(document, sources, dialect, complete, reporter);
     services.set(
       name,

@@ -1,6 +1,7 @@
 import { RouteCheck } from './duplicate-routes.ts';
 import { type Finding, type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { Cuj, QueryBatch, Registry } from './model.ts';
+import { type DialectOptions, readDialects } from './dialects-of-sources.ts';
 import { planBatches } from './query-batches.ts';
 import { resolveCuj, retiredCuj } from './resolve-cuj.ts';
 import { collectDefaults } from './resolve-defaults.ts';
@@ -13,7 +14,6 @@ import {
   warnOfServices,
 } from './resolve-services.ts';
 import type { AnyCujDocument, CujDocument } from './schema.ts';
-import type { SourceDialect } from './source-dialect.ts';
 
 export type Resolution =
   | {
@@ -29,9 +29,7 @@ export type Resolution =
       readonly omitted: number;
     };
 
-export interface ResolveOptions {
-  /** Of the backend that measures the services. */
-  readonly dialect: SourceDialect;
+export interface ResolveOptions extends DialectOptions {
   /** Some file of the registry could not be read at all, so that a name without a definition may be defined there. */
   readonly incomplete?: boolean;
   /** Which environment the files are read for: they are its documents. */
@@ -61,7 +59,7 @@ export function resolveRegistry(
 export function* resolveInSteps(
   inputs: readonly RegistryInput[],
   digest: string,
-  { dialect, incomplete = false, environment }: ResolveOptions,
+  { incomplete = false, environment, ...backends }: ResolveOptions,
 ): Generator<undefined, Resolution, undefined> {
   const findings: Finding[] = [];
   let omitted = 0;
@@ -76,13 +74,14 @@ export function* resolveInSteps(
   const complete = !incomplete;
   const ofEnvironment = environment === undefined ? {} : { environment };
   const defaults = collectDefaults(inputs, complete, report);
-  const sources = resolveSources(inputs, dialect, report);
-  const services = resolveServices(inputs, sources, dialect, complete, report);
+  const dialects = readDialects(inputs, backends, report);
+  const sources = resolveSources(inputs, dialects, report);
+  const services = resolveServices(inputs, sources, dialects, complete, report);
   if (environment !== undefined) checkEnvironmentPlaceholder(inputs, services, report);
-  const scope = { services, serviceNames: [...services.keys()], sources, dialect, complete };
+  const scope = { services, serviceNames: [...services.keys()], sources, dialects, complete };
   const cujs = new Map<string, Cuj>();
   const retired = new Map<string, Cuj>();
-  const routes = new RouteCheck(cujs, dialect, report);
+  const routes = new RouteCheck(cujs, dialects, report);
   const names = new CujNames();
   let judged = 0;
   for (const { file, document, broken } of inputs) {

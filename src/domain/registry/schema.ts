@@ -292,6 +292,14 @@ export const ServiceSchema = Type.Object(
 
 export const SourceSchema = Type.Object(
   {
+    backend: Type.Optional(
+      Type.String({
+        pattern: '^[a-z][a-z0-9-]*$',
+        maxLength: 40,
+        description:
+          'The metrics backend that has these metrics, where it is another than that of the process (CUJ_GATE_BACKEND): datadog or prometheus.',
+      }),
+    ),
     total: Type.String({ minLength: 1, maxLength: 2000, description: 'A count query for all events.' }),
     bad: Type.String({ minLength: 1, maxLength: 2000, description: 'A count query for bad events.' }),
     groupBy: Type.Optional(

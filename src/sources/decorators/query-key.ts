@@ -15,6 +15,8 @@ function digestOf(batch: QueryBatch): string {
     batch.tags,
     batch.source,
     batch.template,
+    // Two backends may write the same source.
+    batch.services[0]?.service.dialect.backend,
     batch.services.map(({ service, asWhole, resources, thresholds, failures }) => [
       service.name,
       service.operation,

@@ -1,0 +1,77 @@
+import { type RegistryInput, type Report, Reporter } from './findings.ts';
+import type { SourceDialect } from './source-dialect.ts';
+
+/** The dialects that a registry is read with. */
+export interface DialectOptions {
+  /** Of the backend of the process: it measures `trace`, and every source that names no other backend. */
+  readonly dialect: SourceDialect;
+  /** Of every backend that a source may name, by the name that the registry writes. Default: none. */
+  readonly dialects?: Readonly<Record<string, SourceDialect>>;
+}
+
+/** Which dialect each source and service of a registry is read with. The parts of a broken registry have one as well. */
+export interface DialectsOfSources {
+  readonly own: SourceDialect;
+  ofSource(name: string): SourceDialect;
+  /** Undefined or not defined anywhere: the process's own. */
+  ofService(name: string | undefined): SourceDialect;
+}
+
+/** Reports sources that name a backend which does not exist. What they measure is then read by {@link unknownDialect}. */
+export function readDialects(
+  inputs: readonly RegistryInput[],
+  { dialect: own, dialects = {} }: DialectOptions,
+  report: Report,
+): DialectsOfSources {
+  const bySource = new Map<string, SourceDialect>();
+  const sourceOfService = new Map<string, unknown>();
+  for (const { file, document } of inputs) {
+    for (const [name, source] of Object.entries(document.sources ?? {})) {
+      // A source that did not pass the schema may be anything.
+      const backend: unknown = (source as { readonly backend?: unknown } | null)?.backend;
+      const known = typeof backend === 'string' && Object.hasOwn(dialects, backend);
+      if (!bySource.has(name) && backend !== undefined)
+        bySource.set(name, known ? (dialects[backend] as SourceDialect) : unknownDialect);
+      if (known || typeof backend !== 'string') continue;
+      new Reporter(report, file, ['sources', name]).unknown(
+        ['backend'],
+        'unknown-backend',
+        backend,
+        Object.keys(dialects),
+        `there is no backend "${backend}"`,
+        'Correct the name, or remove it: then the source is measured by the backend of the process (CUJ_GATE_BACKEND).',
+      );
+    }
+    for (const [name, service] of Object.entries(document.services ?? {})) {
+      if (!sourceOfService.has(name))
+        sourceOfService.set(name, (service as { readonly source?: unknown } | null)?.source);
+    }
+  }
+  const ofSource = (name: string) => bySource.get(name) ?? own;
+  return {
+    own,
+    ofSource,
+    ofService(name) {
+      const source = name === undefined ? undefined : sourceOfService.get(name);
+      return typeof source === 'string' && source !== 'trace' ? ofSource(source) : own;
+    },
+  };
+}
+
+/** Of a backend that is not known. It finds nothing wrong: that there is no such backend is reported already. */
+const unknownDialect: SourceDialect = {
+  backend: 'the backend',
+  versionTag: 'the version',
+  addressSetting: 'the address of the backend',
+  parseSource: (name) => ({ ok: true, source: { name, groupBy: name } }),
+  isTagKey: () => true,
+  tagKeyCharacters: '',
+  storedTagValue: (raw) => raw,
+  isSafeTagValue: () => true,
+  tagValueCharacters: '',
+  maxTagValueLength: Number.POSITIVE_INFINITY,
+  endpointTag: '',
+  endpointKey: (method, path) => `${method} ${path}`,
+  maxEndpointListLength: Number.POSITIVE_INFINITY,
+  retentionMs: Number.POSITIVE_INFINITY,
+};
