@@ -6,8 +6,10 @@ import { type AccessSettings, accessOf, claim, trustworthyUrl, yesOrNo } from '.
 
 /** Reads the settings from the environment. All problems are reported at once. */
 export interface Settings {
-  /** The backend that counts come from. */
+  /** The backend that counts come from where a source names no other. */
   readonly backend: BackendName;
+  /** The other backends that cannot be used, with what is wrong with their settings, one sentence each: most often they are not set. */
+  readonly unusable: Readonly<Partial<Record<BackendName, readonly string[]>>>;
   readonly datadog: {
     /** Undefined where neither DD_API_KEY nor DD_API_KEY_FILE is set. Never logged. */
     readonly apiKey: string | undefined;
@@ -58,7 +60,7 @@ export interface Settings {
 }
 
 export interface PrometheusSettings {
-  /** Base URL without `/api/v1` and a trailing slash. Undefined where the backend is another one. */
+  /** Base URL without `/api/v1` and a trailing slash. */
   readonly url: string | undefined;
   /** Bearer token. Never logged. */
   readonly token: string | undefined;
@@ -112,23 +114,24 @@ interface Setting<T> {
   readonly read: (text: string) => Read<T>;
   /** Its value is never shown, and `<name>_FILE` may name a file with it. */
   readonly secret?: true;
-  /** The backend that it belongs to: with another one it is not read. */
+  /** The backend that it belongs to. Where that is not the backend of the process, its problems are {@link Settings.unusable}. */
   readonly onlyFor?: BackendName;
-  /** `serve` and `evaluate` cannot do without it; with `onlyFor`, where that is the backend. */
+  /** `serve` and `evaluate` cannot do without it; with `onlyFor`, where that backend measures anything. */
   readonly required?: true;
 }
 
 const table = {
   CUJ_GATE_BACKEND: {
     default: defaultBackend,
-    description: `The metrics backend: ${backendNames.join(', ')}.`,
+    description: `The metrics backend where a source of the registry names no other: ${backendNames.join(', ')}.`,
     read: oneOf(backendNames),
   },
   DD_API_KEY: {
     onlyFor: 'datadog',
     required: true,
     default: undefined,
-    description: "Datadog API key. Or DD_API_KEY_FILE, a file with it. Required by 'serve'.",
+    description:
+      "Datadog API key. Or DD_API_KEY_FILE, a file with it. Required by 'serve' with the backend datadog, and where a source names it.",
     read: keyText,
     secret: true,
   },
@@ -137,7 +140,7 @@ const table = {
     required: true,
     default: undefined,
     description:
-      "Datadog application key with the scope timeseries_query. Or DD_APP_KEY_FILE. Required by 'serve'.",
+      "Datadog application key with the scope timeseries_query. Or DD_APP_KEY_FILE. Required by 'serve' with the backend datadog, and where a source names it.",
     read: keyText,
     secret: true,
   },
@@ -159,7 +162,7 @@ const table = {
     required: true,
     default: undefined,
     description:
-      "Base URL of Prometheus, Thanos, Mimir (with /prometheus) or VictoriaMetrics: that below which /api/v1/query is. Required by 'serve' where CUJ_GATE_BACKEND is prometheus.",
+      "Base URL of Prometheus, Thanos, Mimir (with /prometheus) or VictoriaMetrics: that below which /api/v1/query is. Required by 'serve' with the backend prometheus, and where a source names it.",
     read: baseUrl('http://prometheus.monitoring:9090'),
   },
   CUJ_GATE_PROMETHEUS_TOKEN: {
@@ -457,6 +460,16 @@ export function readSettings(
   const readFile = options.readFile ?? textOfFile;
   const secrets: string[] = [];
   let backend: BackendName | undefined;
+  const foreign = new Map<BackendName, string[]>();
+
+  /** Where the problems of a setting go. */
+  function problemsWith({ onlyFor }: Pick<Setting<unknown>, 'onlyFor'>): string[] {
+    if (onlyFor === undefined || onlyFor === backend) return problems;
+    const own = foreign.get(onlyFor) ?? [];
+    foreign.set(onlyFor, own);
+    // Of a wrong name nothing is known: its own problem is enough.
+    return backend === undefined ? [] : own;
+  }
 
   function get<N extends SettingName>(name: N): ValueOf<N> | undefined {
     const setting: Setting<unknown> = table[name];
@@ -465,16 +478,14 @@ export function readSettings(
       problems.push(`${name} is empty: set a value, or remove the variable.`);
       return undefined;
     }
-    // Of a wrong name nothing is known: its own problem is enough.
-    const isForeign = setting.onlyFor !== undefined && setting.onlyFor !== backend;
-    const text = isForeign ? defaultOf(name, setting) : textOf(name, setting);
+    const text = textOf(name, setting);
     if (text === undefined) return undefined;
     if (setting.secret === true) secrets.push(text.text);
     const read = setting.read(text.text);
     if ('value' in read) return read.value as ValueOf<N>;
     const hidden = setting.secret === true || /\/\/[^/]*@/.test(text.text);
     const shown = hidden ? text.from : `${text.from}=${text.text}`;
-    problems.push(`${shown} ${read.wrong}.`);
+    problemsWith(setting).push(`${shown} ${read.wrong}.`);
     return undefined;
   }
 
@@ -482,7 +493,7 @@ export function readSettings(
     const own = isServiceLink(name, env[name]) ? undefined : given(env[name]);
     const path = setting.secret === true ? given(env[`${name}_FILE`]) : undefined;
     if (own !== undefined && path !== undefined) {
-      problems.push(`${name} and ${name}_FILE are both set: keep one of them.`);
+      problemsWith(setting).push(`${name} and ${name}_FILE are both set: keep one of them.`);
       return undefined;
     }
     if (path !== undefined) {
@@ -490,29 +501,35 @@ export function readSettings(
       try {
         const text = given(readFile(path));
         if (text !== undefined) return { text, from };
-        problems.push(`${from} is an empty file.`);
+        problemsWith(setting).push(`${from} is an empty file.`);
       } catch (error) {
-        problems.push(`${from} cannot be read: ${(error as Error).message}.`);
+        problemsWith(setting).push(`${from} cannot be read: ${(error as Error).message}.`);
       }
       return undefined;
     }
     if (own !== undefined) return { text: own, from: options.options?.[name as SettingName] ?? name };
     if (setting.default !== undefined) return defaultOf(name, setting);
-    if (options.required?.includes(name as SettingName) === true) {
+    const isForeign = setting.onlyFor !== undefined && setting.onlyFor !== backend;
+    if (isForeign ? setting.required === true : options.required?.includes(name as SettingName) === true) {
       const file = setting.secret === true ? ` (or ${name}_FILE)` : '';
       const option = name === 'CUJ_GATE_REGISTRY' ? ' Or give --registry PATH.' : '';
-      problems.push(`${name}${file} is not set: ${setting.description.split('. ', 1)[0]}.${option}`);
+      problemsWith(setting).push(
+        `${name}${file} is not set: ${setting.description.split('. ', 1)[0]}.${option}`,
+      );
     }
     return undefined;
   }
 
   backend = get('CUJ_GATE_BACKEND');
+  /** Known as soon as all of its settings were read. */
+  const isUnusable = (name: BackendName) => (foreign.get(name) ?? []).length > 0;
   const port = get('PORT');
   const site = get('DD_SITE');
   const otlpUrl = get('OTEL_EXPORTER_OTLP_ENDPOINT');
   // A setting with a default is undefined only if there is a problem, and then the object is not returned.
   const settings = {
     backend: backend as BackendName,
+    unusable: {},
     datadog: Object.freeze({
       apiKey: get('DD_API_KEY'),
       appKey: get('DD_APP_KEY'),
@@ -528,14 +545,14 @@ export function readSettings(
         tenant: get('CUJ_GATE_PROMETHEUS_TENANT'),
         cacheKey: get('CUJ_GATE_PROMETHEUS_CACHE_KEY'),
       },
-      problems,
+      problemsWith({ onlyFor: 'prometheus' }),
     ),
     events: eventsOf(
       {
         apiKey: get('CUJ_GATE_EVENTS_DD_API_KEY'),
         url: get('CUJ_GATE_EVENTS_URL'),
-        site,
-        hasProxy: backend === 'datadog' && given(env.DD_URL) !== undefined,
+        site: site ?? 'datadoghq.com',
+        hasProxy: !isUnusable('datadog') && given(env.DD_URL) !== undefined,
       },
       given(env.CUJ_GATE_EVENTS_DD_API_KEY) !== undefined ||
         given(env.CUJ_GATE_EVENTS_DD_API_KEY_FILE) !== undefined,
@@ -602,15 +619,16 @@ export function readSettings(
     problems.push(
       'CUJ_GATE_REDIS_URL is set with CUJ_GATE_CACHE_TTL=0s: without a cache there is nothing to share.',
     );
-  if (backend === 'prometheus' && settings.redisUrl !== undefined) {
+  if (settings.redisUrl !== undefined) {
     const { cacheKey, token, password } = settings.prometheus;
     if ((cacheKey ?? token ?? password) === undefined)
-      problems.push(
+      problemsWith({ onlyFor: 'prometheus' }).push(
         'CUJ_GATE_REDIS_URL is set without CUJ_GATE_PROMETHEUS_CACHE_KEY: anyone who can write to Redis could forge a pass. Set a random key, the same in all replicas.',
       );
   }
   if (problems.length > 0) throw new SettingsError(problems);
-  return Object.freeze(settings);
+  const unusable = Object.fromEntries([...foreign].filter(([, wrong]) => wrong.length > 0));
+  return Object.freeze({ ...settings, unusable });
 }
 
 /** Adds a sentence to `problems` where settings exclude or require each other. */
@@ -632,7 +650,7 @@ function eventsOf(
   given: {
     readonly apiKey: string | undefined;
     readonly url: string | undefined;
-    readonly site: DatadogSite | undefined;
+    readonly site: DatadogSite;
     readonly hasProxy: boolean;
   },
   hasKey: boolean,

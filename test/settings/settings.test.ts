@@ -30,6 +30,7 @@ describe('readSettings', () => {
   it('has a default for everything but keys, registry and DD_URL', () => {
     expect(readSettings({})).toEqual({
       backend: 'datadog',
+      unusable: { prometheus: [expect.stringContaining('CUJ_GATE_PROMETHEUS_URL is not set')] },
       datadog: { apiKey: undefined, appKey: undefined, site: 'datadoghq.com', url: undefined },
       prometheus: {
         url: undefined,
@@ -80,8 +81,47 @@ describe('readSettings', () => {
       prometheus: { url: 'http://prometheus:9090/base', token: 'a.b_c-d=', tenant: 'shop|cart' },
       secrets: ['a.b_c-d='],
     });
-    // With another backend it is not read.
-    expect(readSettings({ CUJ_GATE_PROMETHEUS_URL: 'no URL' }).prometheus.url).toBeUndefined();
+  });
+
+  it('reads the settings of other backends, whose problems matter only where a registry uses them', () => {
+    const none = readSettings({ CUJ_GATE_PROMETHEUS_URL: 'no URL' });
+    expect(none.prometheus.url).toBeUndefined();
+    expect(none.unusable).toEqual({
+      prometheus: [expect.stringContaining('CUJ_GATE_PROMETHEUS_URL=no URL is not')],
+    });
+    const prometheus = { CUJ_GATE_BACKEND: 'prometheus', CUJ_GATE_PROMETHEUS_URL: 'http://prometheus:9090' };
+    const readFile = () => {
+      throw new Error('ENOENT');
+    };
+    expect(
+      readSettings({ ...prometheus, DD_SITE: 'nowhere', DD_API_KEY_FILE: '/no/key' }, { readFile }).unusable,
+    ).toEqual({
+      datadog: [
+        expect.stringContaining('DD_SITE=nowhere is not one of'),
+        expect.stringContaining('DD_API_KEY_FILE=/no/key cannot be read'),
+        expect.stringContaining('DD_APP_KEY (or DD_APP_KEY_FILE) is not set'),
+      ],
+    });
+    const both = readSettings({
+      ...keys,
+      CUJ_GATE_PROMETHEUS_URL: 'http://prometheus:9090',
+      CUJ_GATE_PROMETHEUS_TOKEN: 'token',
+    });
+    expect(both).toMatchObject({ backend: 'datadog', unusable: {}, prometheus: { token: 'token' } });
+    // What is never shown is all that is read.
+    expect(both.secrets).toEqual([keys.DD_API_KEY, keys.DD_APP_KEY, 'token']);
+  });
+
+  it('lets no backend share results without a key, and none that is not used either', () => {
+    const redis = { ...keys, CUJ_GATE_REDIS_URL: 'redis://redis:6379' };
+    const url = { CUJ_GATE_PROMETHEUS_URL: 'http://prometheus:9090' };
+    expect(readSettings({ ...redis, ...url }).unusable).toEqual({
+      prometheus: [
+        expect.stringContaining('CUJ_GATE_REDIS_URL is set without CUJ_GATE_PROMETHEUS_CACHE_KEY'),
+      ],
+    });
+    const key = { CUJ_GATE_PROMETHEUS_CACHE_KEY: 'k'.repeat(16) };
+    expect(readSettings({ ...redis, ...url, ...key }).unusable).toEqual({});
   });
 
   it('refuses credentials of Prometheus that exclude each other, are half, or are missing with Redis', () => {
