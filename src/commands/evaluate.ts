@@ -14,7 +14,8 @@ import {
   type VerdictRecord,
 } from '../domain/judge/verdict-record.ts';
 import { readMoment } from '../domain/metrics/evaluation-request.ts';
-import type { Registry, Service } from '../domain/registry/model.ts';
+import { askedBackends } from '../domain/registry/backend-words.ts';
+import { cujCalled, type Registry } from '../domain/registry/model.ts';
 import { colorsFor } from './render/colors.ts';
 import { serviceVerdictText, verdictText } from './render/verdict.ts';
 import { environmentOption } from './support/environment-option.ts';
@@ -135,9 +136,11 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
   const opened = await openEvaluator(io.env, options.registry, io.now, options.environment);
   if ('problem' in opened) throw new Misuse(opened.problem);
   const { evaluator, deadlineMs, close } = opened;
+  const { registry } = opened.registry;
+  const services =
+    options.allOf === undefined ? (cujCalled(registry, cuj as string)?.services ?? []) : [options.allOf];
   try {
-    const atMs =
-      options.at === undefined ? undefined : momentOf(options.at, opened.registry.registry, io.now());
+    const atMs = options.at === undefined ? undefined : momentOf(options.at, registry, services, io.now());
     const question = {
       params: options.param,
       ...(options.window === undefined ? {} : { window: options.window }),
@@ -175,10 +178,8 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
 }
 
 /** Throws CallerError where it is no moment that can be asked about. */
-function momentOf(text: string, { services }: Registry, nowMs: number): number {
-  // One process asks one backend, so all services have the same dialect.
-  const [service] = services.values();
-  return readMoment(text, nowMs, (service as Service).dialect);
+function momentOf(text: string, registry: Registry, services: readonly string[], nowMs: number): number {
+  return readMoment(text, nowMs, askedBackends(registry, services));
 }
 
 /** What is recomputed for a moment in the past says so, here as over HTTP. */

@@ -28,15 +28,9 @@ import {
   type Snapshot,
 } from '../domain/metrics/metrics-source.ts';
 import type { BudgetOpinion } from '../domain/ports/error-budget.ts';
-import {
-  type Cuj,
-  cujCalled,
-  type QueryBatch,
-  type Registry,
-  type Service,
-} from '../domain/registry/model.ts';
+import { haveSeveralBackends, wordsOf } from '../domain/registry/backend-words.ts';
+import { type Cuj, cujCalled, type QueryBatch, type Registry } from '../domain/registry/model.ts';
 import { type Selector, selectorText } from '../domain/registry/selector.ts';
-import type { BackendWords } from '../domain/registry/source-dialect.ts';
 import { allSlis } from '../domain/sli/by-sli.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 
@@ -163,10 +157,14 @@ function isUndecided({ cuj, measurement, verdict }: Evaluation): boolean {
   );
 }
 
-/** What people know the backend by. One process asks one backend, so all services have the same. */
-function wordsOf({ services }: ResolvedRequest): BackendWords {
-  const { backend, versionTag, addressSetting } = (services[0] as Service).dialect;
-  return { backend, versionTag, addressSetting };
+/** What people know the backends by, and that of each service where they differ. */
+function backendWords({ services }: ResolvedRequest): Pick<JudgeOptions, 'backend' | 'backendOf'> {
+  return {
+    backend: wordsOf(services),
+    ...(haveSeveralBackends(services)
+      ? { backendOf: Object.fromEntries(services.map((service) => [service.name, wordsOf([service])])) }
+      : {}),
+  };
 }
 
 /** What the caller chooses of the selectors, so that hints name nothing else. */
@@ -227,7 +225,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     ) {
       return before;
     }
-    const hole = holeIn(measured);
+    const hole = holeIn(measured, plan.scopes);
     if (hole !== undefined) return declined(question, hole);
     const judged = judgedOf(question, measured, measurementOf(resolved, byService, span));
     if (registry === remembersFor) {
@@ -261,7 +259,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     const { resolved, scopes } = plan;
     const measured = await measureAll(ports.pastSource ?? ports.source, scopes, ends, signal);
     if (measured instanceof SourceError) return declined(question, measured);
-    const hole = holeIn(measured);
+    const hole = holeIn(measured, plan.scopes);
     if (hole !== undefined) return declined(question, hole);
     const settled = measured.map(({ past, recent }) => ({ past, recent: withoutSkew(recent) }));
     const byService = snapshotsByService(scopes, settled);
@@ -379,7 +377,7 @@ function optionsOf(
     ...(registry.environment === undefined ? {} : { environment: registry.environment }),
     ...(sliCount === undefined ? {} : { sliCount }),
     ...(service === undefined ? {} : { service }),
-    backend: wordsOf(resolved),
+    ...backendWords(resolved),
     selectorParams: selectorParamsOf(resolved),
     ...(opinion.rule === undefined ? {} : { budgetRule: opinion.rule }),
     ...(opinion.note === undefined ? {} : { budgetNote: opinion.note }),
@@ -536,14 +534,16 @@ async function measure(
  * Why a verdict cannot be made of a past whose data stops before its end while the recent part has data: counts are missing. The
  * minutes before a silence show what it should have been like. With a hole in them, data that has stopped looks like a silence.
  */
-function holeIn(measured: readonly Required<Snapshots>[]): SourceError | undefined {
-  for (const { past, recent } of measured) {
+function holeIn(measured: readonly Required<Snapshots>[], scopes: readonly Scope[]): SourceError | undefined {
+  for (const [i, { past, recent }] of measured.entries()) {
     const minutes = minutesMissingAtEnd(past);
     if (minutes === undefined || !hasTraffic(recent)) continue;
+    // Of several calls, the others may have all of their counts.
+    const of = scopes.length === 1 ? '' : ` that is measured with ${scopes[i]?.services.join(', ')}`;
     const at = (ms: number) => new Date(ms).toISOString().slice(11, 16);
     return new SourceError(
       'source_malformed',
-      `no service has a request from ${at(past.toMs - minutes * bucketMs)} to ${at(past.toMs)} UTC, but there are some since: counts are missing`,
+      `no service${of} has a request from ${at(past.toMs - minutes * bucketMs)} to ${at(past.toMs)} UTC, but there are some since: counts are missing`,
       'If it happens once, do nothing: the gate asks again. If all services were down in these minutes, it is over within 5 minutes.',
     );
   }

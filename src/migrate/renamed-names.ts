@@ -24,7 +24,7 @@ export const renamedNames: readonly RenamedName[] = [
     ['Datadog answers again', 'Datadog queries succeed again'],
     [
       'Datadog rejects the gate: no verdict is possible',
-      "Datadog rejected the gate's credentials: no verdict is possible",
+      'the metrics backend rejected a query or its credentials: no verdict is possible',
     ],
     [
       "clock differs from Datadog's: no verdict is possible",

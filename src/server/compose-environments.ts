@@ -7,6 +7,7 @@ import { createEvaluator, type Evaluator, type EvaluatorPorts } from '../evaluat
 import type { EnvironmentPorts, RegistryState } from '../http/server/ports.ts';
 import type { RegistryHolder } from '../registry-files/watch.ts';
 import type { Settings } from '../settings/settings.ts';
+import type { ReadBudgetsOf } from './budgets-of-wholes.ts';
 import type { Source } from './compose-metrics-source.ts';
 import { openPages } from './compose-pages.ts';
 import { ofEnvironment } from './history-of-environment.ts';
@@ -22,7 +23,7 @@ export interface EnvironmentsPorts {
   readonly source: Source;
   readonly metricsSource: MetricsSource;
   readonly history: VerdictHistory;
-  readonly budgets: Omit<ErrorBudgetOptions, 'registry'>;
+  readonly budgets: Omit<ErrorBudgetOptions, 'registry' | 'read'> & { readonly read: ReadBudgetsOf };
   /** Whether error budgets are read in the background. */
   readonly readsBudgets: boolean;
   readonly judge?: EvaluatorPorts['judge'];
@@ -57,7 +58,7 @@ export function openEnvironments(ports: EnvironmentsPorts): Environments {
       if (last === undefined) throw new TypeError(`the registry has no environment ${JSON.stringify(name)}`);
       return last;
     };
-    const budgets = createErrorBudgets({ ...ports.budgets, registry });
+    const budgets = createErrorBudgets({ ...ports.budgets, read: ports.budgets.read(registry), registry });
     if (ports.readsBudgets) budgets.start();
     const evaluator = createEvaluator({
       registry,

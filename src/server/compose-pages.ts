@@ -5,7 +5,7 @@ import type { QueryBatch, Registry } from '../domain/registry/model.ts';
 import { availability } from '../domain/sli/availability.ts';
 import { endpointKey, type PagePorts } from '../http/pages/page-ports.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { ReadTagHits, ReadTraffic } from './backend.ts';
+import type { ReadTagHits } from './backend.ts';
 import type { Source } from './compose-metrics-source.ts';
 
 /** Wires what pages need besides the evaluator. */
@@ -19,21 +19,25 @@ export function openPages(
     basePath,
     ...(publicUrl === undefined ? {} : { publicUrl }),
     links: pages,
-    ...(readBudgets === undefined ? {} : { readBudgets }),
+    ...(readBudgets === undefined ? {} : { readBudgets: readBudgets(registry) }),
     ...(traffic === undefined ? {} : { readTraffic: trafficBy(traffic, registry) }),
     ...(tagHits === undefined ? {} : { readVersions: versionsBy(tagHits, registry) }),
   };
 }
 
-function trafficBy(traffic: ReadTraffic, registry: () => Registry): NonNullable<PagePorts['readTraffic']> {
+function trafficBy(
+  traffic: NonNullable<Source['traffic']>,
+  registry: () => Registry,
+): NonNullable<PagePorts['readTraffic']> {
   return async (cuj, fromMs, toMs, signal) => {
     const { batchOfService } = registry();
     const requests = new Map<string, number>();
     for (const batch of new Set(cuj.services.flatMap((name) => batchOfService.get(name) ?? []))) {
-      const counts = await traffic(batch, fromMs, toMs, signal);
+      // Requests that their backend does not tell are unknown.
+      const counts = await traffic(batch)?.(batch, fromMs, toMs, signal);
       for (const endpoint of cuj.endpoints) {
         const { service, resource } = endpoint;
-        const of = counts.get(service);
+        const of = counts?.get(service);
         const series = of && availability.seriesOf(of, endpoint);
         if (of !== undefined)
           requests.set(
@@ -49,25 +53,31 @@ function trafficBy(traffic: ReadTraffic, registry: () => Registry): NonNullable<
 /** A version with fewer requests than this in a span is a crawler's or a typing error, and no release. */
 const minRequests = 10;
 
-function versionsBy(tagHits: ReadTagHits, registry: () => Registry): ReadVersions {
+function versionsBy(tagHits: NonNullable<Source['tagHits']>, registry: () => Registry): ReadVersions {
   return async (services, fromMs, toMs, signal) => {
     const { batchOfService } = registry();
     const batches = new Set(services.flatMap((name) => batchOfService.get(name) ?? []));
     const found: VersionsOfService[] = [];
     // One after the other: what is being decided comes first.
-    for (const batch of batches) found.push(...(await versionsOfBatch(tagHits, batch, fromMs, toMs, signal)));
+    for (const batch of batches)
+      found.push(...(await versionsOfBatch(tagHits(batch), batch, fromMs, toMs, signal)));
     return found.filter(({ service }) => services.includes(service));
   };
 }
 
 async function versionsOfBatch(
-  tagHits: ReadTagHits,
+  tagHits: ReadTagHits | undefined,
   batch: QueryBatch,
   fromMs: number,
   toMs: number,
   signal: AbortSignal,
 ): Promise<VersionsOfService[]> {
   const names = batch.services.map(({ service }) => service.name);
+  if (tagHits === undefined) {
+    const { backend } = (batch.services[0] as QueryBatch['services'][number]).service.dialect;
+    const unknown = `${backend} does not tell which versions there were`;
+    return names.map((service) => ({ service, versions: [], param: undefined, unknown }));
+  }
   const selector = versionSelectorOfBatch(batch);
   if ('why' in selector)
     return names.map((service) => ({ service, versions: [], param: undefined, unknown: selector.why }));

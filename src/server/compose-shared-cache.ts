@@ -6,13 +6,21 @@ import type { Tracing } from '../domain/ports/tracing.ts';
 
 /** Wires the cache that replicas share. Part of the composition root. */
 
-export interface SharingParts {
+export interface SharedStoreParts {
   readonly logger: Logger;
   readonly metrics: MetricsRegistry;
   /** Epoch ms. */
   readonly now: () => number;
   /** For a whole request, in ms. */
   readonly deadlineMs: number;
+  /** Undefined: no tracing. */
+  readonly tracing?: Tracing;
+}
+
+/** What of a backend is shared. Nothing of one backend is read as another's: each signs with its own secret. */
+export interface SharingParts {
+  /** The backend's name, in messages. */
+  readonly backend: string;
   /** The secret that only replicas know. Without it, write access to Redis is not enough to forge an entry. */
   readonly secret: string;
   /** The backend's name and base URL: replicas that measure elsewhere share nothing. */
@@ -20,8 +28,12 @@ export interface SharingParts {
   /** Of the backend: a shared answer is found by its queries. */
   readonly describeQueries: DescribeQueries;
   readonly onHeldOff: (seconds: number) => void;
-  /** Undefined: no tracing. */
-  readonly tracing?: Tracing;
+}
+
+/** The store that replicas share. */
+export interface SharedStore {
+  of(backend: SharingParts): Sharing;
+  close(): Promise<void>;
 }
 
 export interface Sharing {
@@ -30,7 +42,6 @@ export interface Sharing {
   api(inner: JsonApi, ttlMs: number): JsonApi;
   /** Reports that the backend's rate limit is used up. */
   limited(seconds: number): void;
-  close(): Promise<void>;
 }
 
 /** The share of the deadline to wait for another replica's query. The rest is enough for a query of its own. */
@@ -39,7 +50,7 @@ const waitShare = 0.75;
 const closeLimitMs = 500;
 
 /** Opens the shared cache. It is used as soon as Redis responds; startup does not wait for it. */
-export async function openSharing(url: string, parts: SharingParts): Promise<Sharing> {
+export async function openSharing(url: string, parts: SharedStoreParts): Promise<SharedStore> {
   const { logger, now, tracing } = parts;
   // Loaded on demand: a gate without a shared cache does not need it.
   const [{ RedisStore }, { createSeal }, { SharedAnswers }, { createSharingMetrics }, ...wrappers] =
@@ -63,36 +74,44 @@ export async function openSharing(url: string, parts: SharingParts): Promise<Sha
       else logger.warn({ why }, 'shared cache connection lost; continuing without it');
     },
   });
-  const answers = new SharedAnswers({
-    store,
-    seal: createSeal(parts.secret, parts.origin),
-    maxWaitMs: parts.deadlineMs * waitShare,
-    now,
-    observer: {
-      hit() {
-        metrics.hit();
-        tracing?.note({ 'cuj_gate.shared_cache': 'hit' });
-      },
-      miss() {
-        metrics.miss();
-        tracing?.note({ 'cuj_gate.shared_cache': 'miss' });
-      },
-      ignored: metrics.ignored,
+  const observer = {
+    hit() {
+      metrics.hit();
+      tracing?.note({ 'cuj_gate.shared_cache': 'hit' });
     },
-    onHeldOff: parts.onHeldOff,
-    onMistake: (error) => logger.error({ err: error }, 'shared cache write failed'),
-  });
+    miss() {
+      metrics.miss();
+      tracing?.note({ 'cuj_gate.shared_cache': 'miss' });
+    },
+    ignored: metrics.ignored,
+  };
+  const all: InstanceType<typeof SharedAnswers>[] = [];
   return {
-    source: (inner, ttlMs) =>
-      createSharedSource(inner, answers, { ttlMs, now, describe: parts.describeQueries }),
-    api: (inner, ttlMs) => createSharedApi(inner, answers, { ttlMs }),
-    limited: (seconds) => void answers.limited(seconds),
+    of({ backend, secret, origin, describeQueries, onHeldOff }) {
+      const answers = new SharedAnswers({
+        store,
+        backend,
+        seal: createSeal(secret, origin),
+        maxWaitMs: parts.deadlineMs * waitShare,
+        now,
+        observer,
+        onHeldOff,
+        onMistake: (error) => logger.error({ err: error }, 'shared cache write failed'),
+      });
+      all.push(answers);
+      return {
+        source: (inner, ttlMs) =>
+          createSharedSource(inner, answers, { ttlMs, now, describe: describeQueries }),
+        api: (inner, ttlMs) => createSharedApi(inner, answers, { ttlMs }),
+        limited: (seconds) => void answers.limited(seconds),
+      };
+    },
     async close() {
       let late: NodeJS.Timeout | undefined;
       const limit = new Promise((resolve) => {
         late = setTimeout(resolve, closeLimitMs);
       });
-      await Promise.race([answers.settled(), limit]);
+      await Promise.race([Promise.all(all.map((answers) => answers.settled())), limit]);
       clearTimeout(late);
       store.close();
     },

@@ -5,10 +5,11 @@ import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
 import { redactor } from '../domain/redact.ts';
 import { anyRegistryOf, environmentsIn, type Registry } from '../domain/registry/model.ts';
 import { registerErrorBudgetMetric } from '../error-budget/metric.ts';
-import { createErrorBudgets, type ErrorBudgetOptions } from '../error-budget/refresher.ts';
+import { createErrorBudgets } from '../error-budget/refresher.ts';
 import { createEvaluator, type Evaluator } from '../evaluation/evaluator.ts';
 import type { App } from '../http/server/app.ts';
 import type { Phase, RegistryState } from '../http/server/ports.ts';
+import { loadInBackground } from '../registry-files/background.ts';
 import {
   type LoadedEnvironment,
   type LoadResult,
@@ -17,14 +18,16 @@ import {
 } from '../registry-files/load.ts';
 import { type LoadedRegistry, type RegistryHolder, watchRegistry } from '../registry-files/watch.ts';
 import { readSettings, requiredToServe, type Settings, SettingsError } from '../settings/settings.ts';
-import { backends } from './backends.ts';
+import type { ReadBudgetsOf } from './budgets-of-wholes.ts';
 import { openAccess } from './compose-auth.ts';
+import { openBackends } from './compose-backends.ts';
 import { openEnvironments } from './compose-environments.ts';
 import { openEvents } from './compose-events.ts';
 import { openHistory } from './compose-history.ts';
 import { openSource } from './compose-metrics-source.ts';
 import { openTraces } from './compose-tracing.ts';
 import { createLogger, secretsOf } from './logger.ts';
+import { withUsableBackends } from './usable-backends.ts';
 
 /** The composition root: the only place that connects ports to their implementations. */
 
@@ -41,14 +44,14 @@ function registryFields({ registries }: LoadedRegistry): object {
 /** How often error budgets that can change a rule are read. They cover weeks and change slowly. */
 const errorBudgetIntervalMs = 5 * 60_000;
 
-/** Of a backend without error budgets: none is ever read, and all are unknown. */
-const noBudgets: ErrorBudgetOptions['read'] = async () => [];
+/** Of backends without error budgets: none is ever read, and all are unknown. */
+const noBudgets: ReadBudgetsOf = () => async () => [];
 
 export interface GateOverrides {
   /** Epoch ms; default: the system clock. */
   readonly now?: () => number;
   readonly logger?: Logger;
-  /** Replaces the backend's. Cache and metrics still wrap it. */
+  /** Replaces those of all backends. Cache and metrics still wrap it. */
   readonly source?: MetricsSource;
   /** How often the files of tokens and certificates are polled, in ms. */
   readonly credentialsEveryMs?: number;
@@ -89,7 +92,7 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
   const logger = overrides.logger ?? createLogger(settings.logLevel, secretsOf(settings));
   const path = settings.registry as string;
   const { backend, environment } = settings;
-  const initial = await loadRegistries(path, { backend, environment });
+  const initial = withUsableBackends(path, await loadRegistries(path, { backend, environment }), settings);
   if (!initial.ok) throw new RegistryRefused(initial);
 
   const metrics = new MetricsRegistry();
@@ -111,6 +114,8 @@ export async function compose(settings: Settings, overrides: GateOverrides = {})
     initial,
     backend,
     environment,
+    load: async (from, signal) =>
+      withUsableBackends(from, await loadInBackground(from, { backend, environment, signal }), settings),
     now,
     signal: ended.signal,
     onGood: (loaded) => {
@@ -285,39 +290,42 @@ export async function openEvaluator(
     if (error instanceof SettingsError) return { problem: error.message };
     throw error;
   }
-  const registry = await loadRegistry(settings.registry as string, {
+  const path = settings.registry as string;
+  const loaded = await loadRegistry(path, {
     backend: settings.backend,
     environment: environment ?? settings.environment,
   });
+  const usable = withUsableBackends(path, loaded, settings);
+  const registry: LoadedEnvironment = usable.ok ? loaded : usable;
   if (!registry.ok) {
     const shown = registry.problems
       .slice(0, 10)
       .map((problem) => `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`);
+    if (loaded.ok) return { problem: shown.join('\n') };
     return {
       problem: `the registry is invalid; run cuj-gate validate ${settings.registry} to see all problems:\n${shown.join('\n')}`,
     };
   }
-  const backend = backends[settings.backend](settings, { epochNow: now });
-  const budgets = backend.errorBudgets;
+  const backends = await openBackends(settings, { epochNow: now });
   const errorBudgets = createErrorBudgets({
-    read: budgets === undefined ? noBudgets : (...question) => budgets.read(budgets.api, ...question),
+    read: (backends.readBudgets ?? noBudgets)(() => registry.registry),
     registry: () => registry.registry,
     now,
     intervalMs: errorBudgetIntervalMs,
     // An unknown budget is reported in the verdict.
     logger: { warn: () => {}, error: () => {} },
   });
-  const [source] = await Promise.all([backend.source(), errorBudgets.refresh()]);
+  await errorBudgets.refresh();
   return {
     settings,
     registry,
     evaluator: createEvaluator({
       registry: () => registry.registry,
-      source,
+      source: backends.source,
       now,
       budget: errorBudgets.opinion,
     }),
     deadlineMs: settings.deadlineMs,
-    close: () => backend.close(),
+    close: backends.close,
   };
 }

@@ -29,7 +29,7 @@ export const metricSources = [
 export async function gateMetrics(): Promise<GateMetric[]> {
   const metrics = new Metrics();
   createMetrics({ metrics, registry: () => undefined, now: () => 0 }, () => 0);
-  const source = createSourceMetrics(metrics);
+  const source = createSourceMetrics(metrics).of('datadog');
   source.rateLimitRemaining(1);
   source.clockSkew(0);
   createCredentialMetrics(metrics, () => 0);

@@ -1,4 +1,5 @@
 import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
+import { joinedWords } from '../registry/backend-words.ts';
 import type { Cuj, GatePolicy } from '../registry/model.ts';
 import type { RuleName } from '../registry/rules.ts';
 import type { BackendWords } from '../registry/source-dialect.ts';
@@ -93,6 +94,8 @@ export interface JudgeOptions {
   readonly service?: string;
   /** What the texts call the backend that was asked. Default: {@link anyBackend}. */
   readonly backend?: BackendWords;
+  /** That of each service, by its name; absent where all have the same. */
+  readonly backendOf?: Readonly<Record<string, BackendWords>>;
   /** Absent in old records: hints then name no parameter. */
   readonly selectorParams?: SelectorParams;
 }
@@ -187,7 +190,7 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
     facts,
     suppressed,
     options,
-    hintFor(facts, suppressed, options.backend, options.selectorParams),
+    hintFor(facts, suppressed, wordsFor(options, stale?.services), options.selectorParams),
     windowOf(measurement, window),
   );
 }
@@ -225,19 +228,29 @@ function staleDataIn({ services, newestMs, missingMs }: StaleData, ageMs: number
   };
 }
 
+/** What the texts call the backend of some services; of all where none are given. */
+function wordsFor({ backend = anyBackend, backendOf }: JudgeOptions, services: readonly string[] = []) {
+  const all = services.flatMap((name) => backendOf?.[name] ?? []);
+  return all.length === 0 ? backend : joinedWords(all);
+}
+
 /** By a wrong clock, the newest data is old, or not complete yet. */
 function skewedVerdict(
   cuj: Cuj,
-  { selectors }: Measurement,
+  { selectors, clockSkewServices }: Measurement,
   clockSkewMs: number,
   options: JudgeOptions,
 ): Verdict {
   const seconds = Math.trunc(clockSkewMs / 1000);
-  const { backend, addressSetting } = options.backend ?? anyBackend;
+  const { backend, addressSetting } = wordsFor(options, clockSkewServices);
+  const others =
+    clockSkewServices === undefined
+      ? ''
+      : ` Where the other backends agree with the gate, it is the clock of ${backend} that is wrong.`;
   const failure = {
     reason: 'clock_skew' as const,
     message: `the clock of this gate is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} ${backend}'s, so it cannot tell which data is complete`,
-    hint: `Correct the clock of the gate's node (NTP). If ${addressSetting} is a proxy, it must not change the Date of ${backend}'s responses.`,
+    hint: `Correct the clock of the gate's node (NTP). If ${addressSetting} is a proxy, it must not change the Date of ${backend}'s responses.${others}`,
   };
   return { ...unknownVerdict(cuj, failure, selectors, options), clockSkewSeconds: seconds };
 }

@@ -1,5 +1,6 @@
 import { dayMs, durationMs, durationText } from '../duration.ts';
 import { CallerError } from '../errors.ts';
+import type { AskedBackends } from '../registry/backend-words.ts';
 import { type Cuj, defaultMinFaultMs, type Registry, type Service } from '../registry/model.ts';
 import { minWindowMsOf } from '../registry/rules.ts';
 import { fillSelector, normalizeParam, type Selector, selectorText } from '../registry/selector.ts';
@@ -275,7 +276,7 @@ export function refuseLater({ sinceMs }: ResolvedRequest, atMs: number): void {
  * The moment in the past that is asked about, epoch ms. `retentionMs`: how long the backend keeps its data. Throws CallerError
  * `invalid_request`.
  */
-export function readMoment(text: string, nowMs: number, { backend, retentionMs }: SourceDialect): number {
+export function readMoment(text: string, nowMs: number, { backend, retentionMs }: AskedBackends): number {
   // In a query string `+` is a space.
   const ms = timeOf(text.replace(/ (\d{2}:\d{2})$/, '+$1'));
   if (Number.isNaN(ms) && Number.isFinite(timeOf(`${text}Z`))) {

@@ -2,6 +2,7 @@ import { floorMinute, floorTo } from '../duration.ts';
 import { worstSkew } from '../judge/clock-skew.ts';
 import { minHistoryMs } from '../judge/freshness.ts';
 import { incompleteBuckets } from '../judge/incomplete-data.ts';
+import { haveSeveralBackends } from '../registry/backend-words.ts';
 import { compareEndpoints } from '../registry/endpoint-order.ts';
 import type { Cuj, Endpoint, Service } from '../registry/model.ts';
 import { mapSlis } from '../sli/by-sli.ts';
@@ -139,6 +140,13 @@ export function measurementOf(
     ...(request.sinceMs === undefined ? {} : { sinceMs: request.sinceMs }),
     ...(request.windowMs === undefined ? {} : { windowMs: request.windowMs }),
     ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
+    ...(clockSkewMs === undefined || !haveSeveralBackends(request.services)
+      ? {}
+      : {
+          clockSkewServices: [...services.keys()].filter(
+            (name) => snapshots.get(name)?.recent.clockSkewMs === clockSkewMs,
+          ),
+        }),
     selectors: request.selectorTexts,
     ...mapSlis(cuj.objectives, (_, sli) =>
       withDispersion(

@@ -137,6 +137,8 @@ export interface Measurement extends BySli<readonly EndpointMeasurement[]> {
   readonly windowMs?: number | 'rollout';
   /** As of a snapshot; of several, the furthest from 0. */
   readonly clockSkewMs?: number;
+  /** The services that are measured by the backend which says so; absent where one backend measures all. */
+  readonly clockSkewServices?: readonly string[];
   readonly selectors: { readonly canary: string; readonly stable: string };
   /** Hits of the whole services, by minute. */
   readonly whole: {

@@ -1,7 +1,7 @@
+import { type DialectOptions, readDialects } from './dialects-of-sources.ts';
 import { RouteCheck } from './duplicate-routes.ts';
 import { type Finding, type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { Cuj, QueryBatch, Registry } from './model.ts';
-import { type DialectOptions, readDialects } from './dialects-of-sources.ts';
 import { planBatches } from './query-batches.ts';
 import { resolveCuj, retiredCuj } from './resolve-cuj.ts';
 import { collectDefaults } from './resolve-defaults.ts';

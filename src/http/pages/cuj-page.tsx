@@ -209,9 +209,18 @@ function Releases({ context, changes }: { context: PageContext; changes: CujView
 
 const maxEndpoints = 100;
 
+/** `all`: requests of the whole CUJ; 0 where they are not known. */
+function trafficText(requests: number | undefined, all: number): string {
+  if (requests === undefined) return 'unknown';
+  return `${grouped(requests)}${all > 0 ? ` (${ratioText(requests / all)})` : ''}`;
+}
+
 function Endpoints({ view: { cuj, traffic } }: { view: CujView }) {
   const keyOf = ({ service, resource }: Cuj['endpoints'][number]) => endpointKey(service, resource);
-  const all = cuj.endpoints.reduce((sum, endpoint) => sum + (traffic?.get(keyOf(endpoint)) ?? 0), 0);
+  // A backend may not tell: then no share of the whole is known.
+  const all = cuj.endpoints.every((endpoint) => traffic?.has(keyOf(endpoint)))
+    ? cuj.endpoints.reduce((sum, endpoint) => sum + (traffic?.get(keyOf(endpoint)) ?? 0), 0)
+    : 0;
   const shown = cuj.endpoints.slice(0, maxEndpoints);
   const withFailures = failureTextOf(cuj.endpoints) !== undefined;
   return (
@@ -237,12 +246,7 @@ function Endpoints({ view: { cuj, traffic } }: { view: CujView }) {
                 <td>{endpoint.service}</td>
                 <td>{endpoint.latencyMs === undefined ? '' : `${endpoint.latencyMs} ms`}</td>
                 {withFailures && <td>{endpoint.failure?.text ?? defaultFailureText}</td>}
-                {traffic !== undefined && (
-                  <td>
-                    {grouped(traffic.get(keyOf(endpoint)) ?? 0)}
-                    {all > 0 && ` (${ratioText((traffic.get(keyOf(endpoint)) ?? 0) / all)})`}
-                  </td>
-                )}
+                {traffic !== undefined && <td>{trafficText(traffic.get(keyOf(endpoint)), all)}</td>}
               </tr>
             ))}
           </tbody>

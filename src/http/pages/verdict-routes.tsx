@@ -10,6 +10,7 @@ import {
 import { readMeasurement } from '../../domain/metrics/measurement-json.ts';
 import type { SourceLink } from '../../domain/ports/source-links.ts';
 import type { AskedAbout, GivenLook, GivenRecord } from '../../domain/ports/verdict-history.ts';
+import { type AskedBackends, askedBackends } from '../../domain/registry/backend-words.ts';
 import { type Cuj, cujCalled, namesOf, type Registry, type Service } from '../../domain/registry/model.ts';
 import {
   type AsOf,
@@ -170,10 +171,10 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
     request: FastifyRequest,
     { at }: Question,
     about: AskedAbout,
-    { dialect }: Service,
+    asked: AskedBackends,
   ): Promise<Moment | undefined> {
     if (at === undefined) return undefined;
-    const atMs = readMoment(at, ports.now(), dialect);
+    const atMs = readMoment(at, ports.now(), asked);
     const given = await givenAt(about, atMs);
     const mayRecompute = mayAskForPast(ports, request);
     if (given === undefined) refuseUnknownCaller(ports, request);
@@ -238,7 +239,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
         ...(service === undefined ? {} : { service }),
       };
       const made = await responder.within(request, async (signal) => {
-        const moment = await momentOf(request, question, about, firstService(registry));
+        const moment = await momentOf(request, question, about, askedBackends(registry, cuj.services));
         const kept = moment?.given === undefined ? undefined : keptOf(moment.given, cuj);
         const evaluation =
           moment === undefined || moment.mayRecompute
@@ -309,7 +310,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
       const { cuj: _, ...part } = question.evaluationRequest;
       const about: AskedAbout = { kind: 'service', name, params: Object.fromEntries(part.params) };
       const made = await responder.within(request, async (signal) => {
-        const moment = await momentOf(request, question, about, service);
+        const moment = await momentOf(request, question, about, askedBackends(registry, [name]));
         const kept = moment?.given?.given as ServiceVerdict | undefined;
         const evaluation: ServiceEvaluation | undefined =
           moment === undefined || moment.mayRecompute
@@ -390,7 +391,7 @@ export function createVerdictPages(ports: AppPorts, responder: PageResponder) {
   };
 }
 
-/** One process asks one backend, so all services have the same dialect. */
+/** Any service, for a CUJ that no longer has one. */
 function firstService({ services }: Registry): Service {
   return services.values().next().value as Service;
 }

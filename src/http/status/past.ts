@@ -5,7 +5,7 @@ import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import { recomputedAt } from '../../domain/judge/recomputed.ts';
 import { readMoment } from '../../domain/metrics/evaluation-request.ts';
 import type { AskedAbout, VerdictHistory } from '../../domain/ports/verdict-history.ts';
-import type { SourceDialect } from '../../domain/registry/source-dialect.ts';
+import type { AskedBackends } from '../../domain/registry/backend-words.ts';
 import type { AsOf } from '../../evaluation/evaluator.ts';
 import { withinDeadline } from '../server/deadline.ts';
 import { type AppPorts, systemTimer } from '../server/ports.ts';
@@ -25,7 +25,7 @@ const lookOfMomentMs = 60_000;
 export interface PastQuestion {
   readonly question: Question & { readonly at: string };
   readonly about: AskedAbout;
-  readonly dialect: SourceDialect;
+  readonly asked: AskedBackends;
   readonly start: (asOf: AsOf, signal: AbortSignal) => Promise<RecomputedVerdict>;
   readonly unknown: (failure: Failure) => Verdict | ServiceVerdict;
 }
@@ -48,9 +48,9 @@ export function createPastAnswers(ports: AppPorts, respond: Respond, load: Pick<
   const { logger, now, deadlineMs, history } = ports;
   const timer = ports.timer ?? systemTimer;
 
-  return async (request, reply, { question, about, dialect, start, unknown }) => {
+  return async (request, reply, { question, about, asked, start, unknown }) => {
     refuseUnknownCaller(ports, request);
-    const atMs = readMoment(question.at, now(), dialect);
+    const atMs = readMoment(question.at, now(), asked);
     const failed = (failure: Failure): RecomputedVerdict => ({
       verdict: unknown(failure),
       explained: () => ({}),
@@ -69,7 +69,7 @@ export function createPastAnswers(ports: AppPorts, respond: Respond, load: Pick<
               timer,
               Math.max(1, deadlineMs - request.identifiedInMs),
               recompute,
-              () => failed(late(dialect)),
+              () => failed(late(asked)),
               (error) => logger.error({ err: error }, 'request failed after its deadline'),
             )
           : failed(request.overloadFailure);
@@ -141,7 +141,7 @@ function tooMany(): CallerError {
   );
 }
 
-function late({ backend }: SourceDialect): Failure {
+function late({ backend }: AskedBackends): Failure {
   return {
     reason: 'source_timeout',
     message: `${backend} did not answer in time`,

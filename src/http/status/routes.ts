@@ -5,8 +5,8 @@ import type { ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import { askedAsOf } from '../../domain/judge/retired-verdict.ts';
 import type { JudgedCuj } from '../../domain/judge/verdict-record.ts';
 import type { AskedAbout } from '../../domain/ports/verdict-history.ts';
+import { type AskedBackends, askedBackends } from '../../domain/registry/backend-words.ts';
 import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
-import type { SourceDialect } from '../../domain/registry/source-dialect.ts';
 import { findCuj, serviceNotFound } from '../../evaluation/evaluator.ts';
 import { notReadyProblem } from '../operations/health.ts';
 import type { GateMetrics } from '../operations/metrics.ts';
@@ -67,12 +67,12 @@ export function createStatusHandlers(
   const links = createVerdictLinks(ports);
   let complainedAtMs = Number.NEGATIVE_INFINITY;
 
-  const overloaded = ({ backend }: SourceDialect): Failure => ({
+  const overloaded = ({ backend }: AskedBackends): Failure => ({
     reason: 'gate_overloaded',
     message: `too many concurrent requests: ${maxInflight} are waiting (CUJ_GATE_MAX_INFLIGHT)`,
     hint: `Wait for the next measurement. If this lasts, check whether ${backend} is slow (cuj_gate_source_request_duration_seconds); otherwise run more replicas or raise CUJ_GATE_MAX_INFLIGHT.`,
   });
-  const late = ({ backend }: SourceDialect): Failure => ({
+  const late = ({ backend }: AskedBackends): Failure => ({
     reason: 'source_timeout',
     message: `${backend} did not answer within ${durationText(deadlineMs)}`,
     hint: `Wait for the next measurement. If this lasts, check ${backend}'s status page and the network to it.`,
@@ -86,7 +86,7 @@ export function createStatusHandlers(
 
   async function judged(
     request: FastifyRequest,
-    dialect: SourceDialect,
+    asked: AskedBackends,
     start: (signal: AbortSignal) => Promise<Judged>,
     unknown: (failure: Failure) => Verdict | ServiceVerdict,
     explained: () => object,
@@ -102,7 +102,7 @@ export function createStatusHandlers(
     if (load.inflight >= maxInflight) {
       // With this signal the source is not asked; what its cache has is answered all the same.
       const kept = await start(AbortSignal.abort());
-      return kept.unmeasured ? failed(overloaded(dialect)) : kept;
+      return kept.unmeasured ? failed(overloaded(asked)) : kept;
     }
     load.inflight += 1;
     try {
@@ -111,7 +111,7 @@ export function createStatusHandlers(
         // The time it took to identify the caller counts as well.
         Math.max(1, deadlineMs - request.identifiedInMs),
         start,
-        () => failed(late(dialect)),
+        () => failed(late(asked)),
         (error) => logger.error({ err: error }, 'request failed after its deadline'),
       );
     } finally {
@@ -140,8 +140,8 @@ export function createStatusHandlers(
     if (verdict.reason === 'source_rejected' && now() - complainedAtMs >= complaintEveryMs) {
       complainedAtMs = now();
       logger.error(
-        { reqId: request.id, hint: verdict.hint },
-        "Datadog rejected the gate's credentials: no verdict is possible",
+        { reqId: request.id, summary: verdict.summary, hint: verdict.hint },
+        'the metrics backend rejected a query or its credentials: no verdict is possible',
       );
     }
     const { cuj, service } = texts.fields;
@@ -189,8 +189,7 @@ export function createStatusHandlers(
       const answer = askedAsOf(cuj, askedAs);
       const outdated: Outdated | undefined =
         isRetired || answer.askedAs !== undefined ? { cuj, askedAs, answer } : undefined;
-      // One process asks one backend, so all services have the same dialect.
-      const { dialect } = registry.services.values().next().value as Service;
+      const asked = askedBackends(registry, cuj.services);
       const { params, service: only } = evaluationRequest;
       const about = {
         kind: 'cuj',
@@ -204,7 +203,7 @@ export function createStatusHandlers(
         return answerPast(request, reply, {
           question: { ...question, at },
           about,
-          dialect,
+          asked,
           async start(asOf, signal) {
             const evaluation = await evaluator.cuj({ ...evaluationRequest, ...asOf }, signal);
             return {
@@ -218,7 +217,7 @@ export function createStatusHandlers(
       }
       const of = await judged(
         request,
-        dialect,
+        asked,
         async (signal) => {
           const evaluation = await evaluator.cuj(evaluationRequest, signal);
           const { verdict, remembered, measurement } = evaluation;
@@ -242,6 +241,7 @@ export function createStatusHandlers(
       const name = (request.params as { service: string }).service;
       const service = registry.services.get(name);
       if (service === undefined) throw serviceNotFound(registry, name);
+      const asked = askedBackends(registry, [name]);
       const question = readQuestion(request, [service], ownOfService, '*');
       const { cuj: _, ...part } = question.evaluationRequest;
       const serviceRequest = { ...part, service: name };
@@ -252,7 +252,7 @@ export function createStatusHandlers(
         return answerPast(request, reply, {
           question: { ...question, at },
           about,
-          dialect: service.dialect,
+          asked,
           async start(asOf, signal) {
             const evaluation = await evaluator.service({ ...serviceRequest, ...asOf }, signal);
             return { verdict: evaluation.verdict, explained: () => explainService(evaluation) };
@@ -262,7 +262,7 @@ export function createStatusHandlers(
       }
       const of = await judged(
         request,
-        service.dialect,
+        asked,
         async (signal) => {
           const evaluation = await evaluator.service(serviceRequest, signal);
           const { verdict, evaluations } = evaluation;

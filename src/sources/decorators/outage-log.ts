@@ -22,9 +22,14 @@ interface Outage {
 /**
  * Logs when queries begin to fail, why, and when they succeed again; verdicts say only `source_unavailable`. Each batch
  * is logged by itself, and each kind of error at most once in five minutes. So is a clock that is so wrong that nothing
- * is judged. `now` is epoch ms.
+ * is judged. `now` is epoch ms, `backend` its name for people.
  */
-export function withOutageLog(inner: MetricsSource, logger: Logger, now: () => number): MetricsSource {
+export function withOutageLog(
+  inner: MetricsSource,
+  logger: Logger,
+  now: () => number,
+  backend: string,
+): MetricsSource {
   // One for each batch of the registry and of previous registries.
   const outages = new Map<string, Outage>();
   let skewLoggedMs = Number.NEGATIVE_INFINITY;
@@ -32,7 +37,7 @@ export function withOutageLog(inner: MetricsSource, logger: Logger, now: () => n
     if (!isClockSkewed(skewMs) || Math.abs(now() - skewLoggedMs) < everyMs) return;
     skewLoggedMs = now();
     const seconds = Math.trunc(skewMs / 1000);
-    logger.error({ code: 'clock_skew', seconds }, "clock differs from Datadog's; no verdicts possible");
+    logger.error({ code: 'clock_skew', seconds }, `clock differs from ${backend}'s; no verdicts possible`);
   };
   return {
     async measure(query, signal) {
@@ -47,7 +52,7 @@ export function withOutageLog(inner: MetricsSource, logger: Logger, now: () => n
             const { failures, sinceMs } = outage;
             logger.info(
               { batch, failures, seconds: (now() - sinceMs) / 1000 },
-              'Datadog queries succeed again',
+              `${backend} queries succeed again`,
             );
           }
           Object.assign(outage, { sinceMs: undefined, failures: 0, isLogged: false });
@@ -71,7 +76,7 @@ export function withOutageLog(inner: MetricsSource, logger: Logger, now: () => n
           if (nowMs - (outage.loggedMs.get(code) ?? Number.NEGATIVE_INFINITY) >= everyMs) {
             outage.loggedMs.set(code, nowMs);
             outage.isLogged = true;
-            logger.warn({ code, detail: message, hint, batch }, 'Datadog query failed');
+            logger.warn({ code, detail: message, hint, batch }, `${backend} query failed`);
           }
         }
         throw error;

@@ -5,9 +5,14 @@ import type { CacheObserver } from './cache.ts';
 
 /** The metrics about the source, and what feeds them. No label holds anything that a caller can choose. */
 export interface SourceMetrics {
+  readonly cacheObserver: CacheObserver;
+  /** Those of one backend, by its name in the registry. */
+  of(backend: string): BackendMetrics;
+}
+
+export interface BackendMetrics {
   /** A decorator that times every call; to be put inside the cache. */
   measured(inner: MetricsSource): MetricsSource;
-  readonly cacheObserver: CacheObserver;
   rateLimitRemaining(remaining: number): void;
   clockSkew(skewMs: number): void;
 }
@@ -23,8 +28,8 @@ export function createSourceMetrics(
   const registers = [registry];
   const duration = new Histogram({
     name: 'cuj_gate_source_request_duration_seconds',
-    help: 'Time until Datadog answered a query, retries included, by outcome (ok, or the reason of the failure).',
-    labelNames: ['outcome'],
+    help: 'Time until the metrics backend answered a query, retries included, by backend and outcome (ok, or the reason of the failure).',
+    labelNames: ['backend', 'outcome'],
     buckets: bucketsSeconds,
     registers,
   });
@@ -45,45 +50,50 @@ export function createSourceMetrics(
     };
   };
   const hits = counter('cuj_gate_cache_hits_total', 'Questions answered from the cache.');
-  const misses = counter('cuj_gate_cache_misses_total', 'Questions sent to Datadog.');
+  const misses = counter('cuj_gate_cache_misses_total', 'Questions sent to the metrics backend.');
   const coalesced = counter(
     'cuj_gate_cache_coalesced_total',
     'Questions that joined an equal one in progress.',
   );
   let remainingGauge: Gauge | undefined;
   let skewGauge: Gauge | undefined;
+  const labelNames = ['backend'];
   return {
-    measured: (inner) => ({
-      async measure(query, signal) {
-        const begin = now();
-        let outcome = 'ok';
-        try {
-          return await inner.measure(query, signal);
-        } catch (error) {
-          outcome = error instanceof SourceError ? error.code : 'internal_error';
-          throw error;
-        } finally {
-          duration.observe({ outcome }, (now() - begin) / 1000);
-        }
+    cacheObserver: { hit: hits, miss: misses, coalesced },
+    of: (backend) => ({
+      measured: (inner) => ({
+        async measure(query, signal) {
+          const begin = now();
+          let outcome = 'ok';
+          try {
+            return await inner.measure(query, signal);
+          } catch (error) {
+            outcome = error instanceof SourceError ? error.code : 'internal_error';
+            throw error;
+          } finally {
+            duration.observe({ backend, outcome }, (now() - begin) / 1000);
+          }
+        },
+      }),
+      rateLimitRemaining(remaining) {
+        // Not before it is known: a gauge that begins at 0 would say that the limit is used up.
+        remainingGauge ??= new Gauge({
+          name: 'cuj_gate_source_rate_limit_remaining',
+          help: "Calls left in the metrics backend's current rate limit period, as its last answer said.",
+          labelNames,
+          registers,
+        });
+        remainingGauge.set({ backend }, remaining);
+      },
+      clockSkew(skewMs) {
+        skewGauge ??= new Gauge({
+          name: 'cuj_gate_source_clock_skew_seconds',
+          help: "How far this replica's clock is ahead of the metrics backend's, as the Date of its last answer said; below 0: behind.",
+          labelNames,
+          registers,
+        });
+        skewGauge.set({ backend }, skewMs / 1000);
       },
     }),
-    cacheObserver: { hit: hits, miss: misses, coalesced },
-    rateLimitRemaining(remaining) {
-      // Not before it is known: a gauge that begins at 0 would say that the limit is used up.
-      remainingGauge ??= new Gauge({
-        name: 'cuj_gate_source_rate_limit_remaining',
-        help: "Calls left in Datadog's current rate limit period, as its last answer said.",
-        registers,
-      });
-      remainingGauge.set(remaining);
-    },
-    clockSkew(skewMs) {
-      skewGauge ??= new Gauge({
-        name: 'cuj_gate_source_clock_skew_seconds',
-        help: "How far this replica's clock is ahead of Datadog's, as the Date of its last answer said; below 0: behind.",
-        registers,
-      });
-      skewGauge.set(skewMs / 1000);
-    },
   };
 }

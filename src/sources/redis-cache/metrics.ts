@@ -12,7 +12,7 @@ export function createSharingMetrics(registry: Registry): SharingMetrics {
   const registers = [registry];
   const up = new Gauge({
     name: 'cuj_gate_shared_cache_up',
-    help: 'Whether the shared cache is in use: 0 while it is down, slow or refuses, and each replica asks Datadog for itself.',
+    help: 'Whether the shared cache is in use: 0 while it is down, slow or refuses, and each replica asks the metrics backend for itself.',
     registers,
   });
   const counter = (name: string, help: string) => new Counter({ name, help, registers });
@@ -22,7 +22,7 @@ export function createSharingMetrics(registry: Registry): SharingMetrics {
   );
   const misses = counter(
     'cuj_gate_shared_cache_misses_total',
-    'Questions that this replica asked Datadog, for all.',
+    'Questions that this replica asked the metrics backend, for all.',
   );
   const errors = counter(
     'cuj_gate_shared_cache_errors_total',

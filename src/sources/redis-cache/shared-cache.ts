@@ -15,6 +15,8 @@ export interface SharingObserver {
 }
 
 export interface SharingOptions {
+  /** The backend's name, in messages. */
+  readonly backend: string;
   readonly store: SharedStore;
   readonly seal: Seal;
   /** The longest wait for another replica's answer, in ms; what is left of the deadline must be enough to ask. */

@@ -2,10 +2,12 @@ import { SourceError } from '../../domain/errors.ts';
 import type { Seal } from './signed-envelope.ts';
 import type { SharedStore } from './store-port.ts';
 
-/** Datadog's longest period. */
+/** The longest period of a backend. */
 const maxLimitMs = 3_600_000;
 
 export interface SharedLimitOptions {
+  /** The backend's name, in messages. */
+  readonly backend: string;
   readonly store: SharedStore;
   readonly seal: Seal;
   /** Epoch ms. */
@@ -16,7 +18,7 @@ export interface SharedLimitOptions {
 }
 
 /**
- * The reset of Datadog's rate limit, which is the organisation's: what one replica is told holds for all. Shared is the
+ * The reset of a backend's rate limit, which is the organisation's: what one replica is told holds for all. Shared is the
  * time that is left, which the store counts down: no replica's clock is compared with another's.
  */
 export class SharedLimit {
@@ -67,10 +69,11 @@ export class SharedLimit {
     const leftMs = this.#untilMs - this.#options.monotonic();
     if (leftMs <= 0) return;
     const seconds = Math.ceil(leftMs / 1000);
+    const { backend } = this.#options;
     throw new SourceError(
       'source_rate_limited',
-      `Datadog's rate limit is used up, for all replicas; it resets in ${seconds} s, and nothing is asked before.`,
-      'Raise the cache TTL or the interval of the AnalysisTemplates, or ask Datadog for a higher limit.',
+      `${backend}'s rate limit is used up, for all replicas; it resets in ${seconds} s, and nothing is asked before.`,
+      `Raise the cache TTL or the interval of the AnalysisTemplates, or ask for a higher limit of ${backend}.`,
       { retryAfterSeconds: seconds },
     );
   }

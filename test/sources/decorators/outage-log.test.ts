@@ -29,6 +29,7 @@ function told() {
     },
     logger,
     () => nowMs,
+    'Datadog',
   );
   const ask = (seconds: number, trouble?: Error, of = asked) => {
     nowMs = seconds * 1_000;

@@ -23,7 +23,7 @@ async function sampleOf(registry: Registry, name: string, labels: Record<string,
 it('times each call in seconds, by its outcome', async () => {
   const registry = new Registry();
   let now = 0;
-  const metrics = createSourceMetrics(registry, () => now);
+  const metrics = createSourceMetrics(registry, () => now).of('datadog');
   const failing = new SourceError('source_rate_limited', 'slow down', '');
   const calls = [
     async () => {
@@ -39,9 +39,11 @@ it('times each call in seconds, by its outcome', async () => {
   expect(await source.measure(asked, never)).toBe(snapshot);
   await expect(source.measure(asked, never)).rejects.toBe(failing);
   const name = 'cuj_gate_source_request_duration_seconds';
-  expect(await sampleOf(registry, `${name}_sum`, { outcome: 'ok' })).toBeCloseTo(0.25);
-  expect(await sampleOf(registry, `${name}_sum`, { outcome: 'source_rate_limited' })).toBeCloseTo(1.5);
-  expect(await sampleOf(registry, `${name}_count`, { outcome: 'ok' })).toBe(1);
+  expect(await sampleOf(registry, `${name}_sum`, { backend: 'datadog', outcome: 'ok' })).toBeCloseTo(0.25);
+  expect(
+    await sampleOf(registry, `${name}_sum`, { backend: 'datadog', outcome: 'source_rate_limited' }),
+  ).toBeCloseTo(1.5);
+  expect(await sampleOf(registry, `${name}_count`, { backend: 'datadog', outcome: 'ok' })).toBe(1);
 });
 
 it('counts what became of each question', async () => {
@@ -56,19 +58,25 @@ it('counts what became of each question', async () => {
   expect(await sampleOf(registry, 'cuj_gate_cache_hits_total')).toBe(1);
 });
 
-it('says nothing of the rate limit before Datadog did', async () => {
+it('says nothing of a rate limit before its backend did', async () => {
   const registry = new Registry();
   const metrics = createSourceMetrics(registry);
   expect(await registry.metrics()).not.toContain('rate_limit_remaining');
-  metrics.rateLimitRemaining(41);
-  metrics.rateLimitRemaining(40);
-  expect(await sampleOf(registry, 'cuj_gate_source_rate_limit_remaining')).toBe(40);
+  metrics.of('datadog').rateLimitRemaining(41);
+  metrics.of('prometheus').rateLimitRemaining(7);
+  metrics.of('datadog').rateLimitRemaining(40);
+  const name = 'cuj_gate_source_rate_limit_remaining';
+  expect(await sampleOf(registry, name, { backend: 'datadog' })).toBe(40);
+  expect(await sampleOf(registry, name, { backend: 'prometheus' })).toBe(7);
 });
 
-it('shows how far the clock is ahead of Datadog’s, once that is known', async () => {
+it('shows how far the clock is ahead of each backend’s, once that is known', async () => {
   const registry = new Registry();
   const metrics = createSourceMetrics(registry);
   expect(await registry.metrics()).not.toContain('clock_skew');
-  metrics.clockSkew(-61_500);
-  expect(await sampleOf(registry, 'cuj_gate_source_clock_skew_seconds')).toBe(-61.5);
+  metrics.of('datadog').clockSkew(-61_500);
+  metrics.of('prometheus').clockSkew(500);
+  const name = 'cuj_gate_source_clock_skew_seconds';
+  expect(await sampleOf(registry, name, { backend: 'datadog' })).toBe(-61.5);
+  expect(await sampleOf(registry, name, { backend: 'prometheus' })).toBe(0.5);
 });

@@ -26,6 +26,7 @@ export class Replicas {
   start(options: { secret?: string; clockOffMs?: number; heldOff?: (seconds: number) => void } = {}) {
     const counted = { hits: 0, misses: 0, ignored: 0 };
     const answers = new SharedAnswers({
+      backend: 'Datadog',
       store: this.store,
       seal: createSeal(options.secret ?? 'an application key', 'https://api.datadoghq.com'),
       maxWaitMs: 6_000,

@@ -47,6 +47,7 @@ function world({
   };
   const answers = (clockOffMs = 0) =>
     new SharedAnswers({
+      backend: 'Datadog',
       store,
       seal: createSeal('an application key', 'https://api.datadoghq.com'),
       maxWaitMs: 1_000,

@@ -1,0 +1,54 @@
+import type { Registry, Service } from './model.ts';
+import type { BackendWords, SourceDialect } from './source-dialect.ts';
+
+/** The names of some backends, each once: `Datadog`, or `Datadog and Prometheus`. */
+export function backendsText(of: readonly Pick<BackendWords, 'backend'>[], join: 'and' | 'or'): string {
+  return joined(
+    of.map(({ backend }) => backend),
+    join,
+  );
+}
+
+/** What people know the backends by that measure some services, at least one. */
+export function wordsOf(services: readonly Service[]): BackendWords {
+  return joinedWords(services.map(({ dialect }) => dialect));
+}
+
+/** The words of some backends as those of one: `Datadog and Prometheus`. */
+export function joinedWords(dialects: readonly BackendWords[]): BackendWords {
+  return {
+    backend: backendsText(dialects, 'and'),
+    versionTag: joined(
+      dialects.map(({ versionTag }) => versionTag),
+      'or',
+    ),
+    addressSetting: joined(
+      dialects.map(({ addressSetting }) => addressSetting),
+      'or',
+    ),
+  };
+}
+
+/** The backends that a question asks, as one: `Datadog or Prometheus`, with the data that all of them keep. */
+export type AskedBackends = Pick<SourceDialect, 'backend' | 'retentionMs'>;
+
+/** Of some services of a registry; of all where none are named, as those of a retired CUJ. */
+export function askedBackends({ services }: Registry, names: readonly string[]): AskedBackends {
+  const named = names.flatMap((name) => services.get(name) ?? []);
+  const dialects = (named.length === 0 ? [...services.values()] : named).map(({ dialect }) => dialect);
+  return {
+    backend: backendsText(dialects, 'or'),
+    retentionMs: Math.min(...dialects.map(({ retentionMs }) => retentionMs)),
+  };
+}
+
+/** Whether services are measured by more than one backend. */
+export function haveSeveralBackends(services: readonly Service[]): boolean {
+  return services.some(({ dialect }) => dialect !== services[0]?.dialect);
+}
+
+function joined(texts: readonly string[], join: 'and' | 'or'): string {
+  const all = [...new Set(texts)];
+  const last = all.pop() ?? '';
+  return all.length === 0 ? last : `${all.join(', ')} ${join} ${last}`;
+}
