@@ -4,6 +4,7 @@ import { createTwoFilesPatch } from 'diff';
 import { type Objection, objectionsTo } from '../domain/metrics/standing-question.ts';
 import { visible } from '../domain/outside-text.ts';
 import type { Registry } from '../domain/registry/model.ts';
+import { partOfBackend } from '../domain/registry/part-of-backend.ts';
 import { analysisTemplates } from '../generate/argo/analysis-templates.ts';
 import { checkParams } from '../generate/argo/canary-args.ts';
 import { notifications } from '../generate/argo/notifications.ts';
@@ -17,7 +18,9 @@ import { type GeneratedFile, GenerateError } from '../generate/output/generated-
 import { grafanaDashboard } from '../generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../generate/prometheus/prometheus-rules.ts';
 import { type PlacedQuestion, standingQuestionsIn } from '../lint/standing-questions.ts';
+import { dialects } from '../sources/dialects/dialects.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
+import { datadogPart } from './support/datadog-part.ts';
 import {
   addGenerateOptions,
   type GenerateFlags,
@@ -130,6 +133,7 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
     const sourced = await withVersionSources(loaded.registry, flags, io);
     const steps = await stepsOf(loaded.registry, wanted, sourced, io);
     if (steps === undefined) return exitCodes.misuse;
+    sayLeftOut(loaded.registry, wanted, io);
     const files = wanted.flatMap((name) =>
       (generators[name] as Generator)(loaded.registry, sourced, steps).map((file) => ({
         ...file,
@@ -158,6 +162,17 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
     }
     throw error;
   }
+}
+
+/** SLOs and monitors are Datadog's: those of a CUJ that it measures a part of would look as its SLO, and are none. */
+function sayLeftOut(registry: Registry, wanted: readonly string[], io: Io): void {
+  const what = wanted.filter((name) => name === 'terraform' || name === 'openslo');
+  const { leftOut } = partOfBackend(registry, dialects.datadog);
+  if (what.length === 0 || leftOut.length === 0) return;
+  const names = leftOut.map(({ name }) => name).join(', ');
+  io.stderr.write(
+    `cuj-gate generate: ${what.join(' and ')} ${what.length === 1 ? 'leaves' : 'leave'} out ${names}: Datadog does not measure all of ${leftOut.length === 1 ? 'it' : 'them'}\n`,
+  );
 }
 
 /** The options with the source of each service's version, where Rollouts are given to read it from. */
@@ -196,12 +211,14 @@ async function stepsOf(
     const datadog = openDatadog(io);
     if (datadog === undefined) return undefined;
     try {
-      const { traffic, refused } = await measureTraffic(io, 'generate', datadog, registry, flags.days);
+      const part = datadogPart(registry, io);
+      if (part === undefined) return undefined;
+      const { traffic, refused } = await measureTraffic(io, 'generate', datadog, part, flags.days);
       if (refused) {
         io.stderr.write('cuj-gate generate: not all traffic could be read, nothing was generated.\n');
         return undefined;
       }
-      steps = stepsForMeasured(registry, traffic, sample);
+      steps = stepsForMeasured(part, traffic, sample);
     } finally {
       await datadog.close();
     }

@@ -2,6 +2,7 @@ import type { Registry } from '../../domain/registry/model.ts';
 import { type LoadOptions, loadRegistry } from '../../registry-files/load.ts';
 import { type DatadogSession, openDatadogSession } from '../../server/datadog-session.ts';
 import { readSettings, type Settings, SettingsError } from '../../settings/settings.ts';
+import { datadogPart } from './datadog-part.ts';
 import { exitCodes, type Io } from './io.ts';
 
 /**
@@ -15,7 +16,8 @@ export function openDatadog(io: Io): DatadogSession | undefined {
 
 /**
  * Opens Datadog and the registry of `--registry` or CUJ_GATE_REGISTRY, for the environment that is chosen, calls `query`, and closes Datadog. Returns the exit
- * code of `query`, or that of misuse, with a message on stderr, if one of them cannot be opened.
+ * code of `query`, or that of misuse, with a message on stderr, if one of them cannot be opened. `query` gets the part of the registry
+ * that Datadog measures; what is left out is said on stderr.
  */
 export async function withDatadog(
   io: Io,
@@ -30,7 +32,8 @@ export async function withDatadog(
       backend: settings.backend,
       environment: chosen.environment ?? settings.environment,
     });
-    return registry === undefined ? exitCodes.misuse : await query(datadog, registry);
+    const part = registry && datadogPart(registry, io);
+    return part === undefined ? exitCodes.misuse : await query(datadog, part);
   } finally {
     await datadog.close();
   }

@@ -4,7 +4,7 @@ import { failureTextOf } from '../../domain/sli/failure.ts';
 import { type SliName, sliKinds } from '../../domain/sli/table.ts';
 import { sortedBy } from '../output/generated-file.ts';
 import { cujPage, startPage } from '../output/page-links.ts';
-import { type CujSlo, slosOf, titleOf } from './datadog-slos.ts';
+import { type CujSlo, datadogCujs, slosOf, titleOf } from './datadog-slos.ts';
 import { cujResource, literal } from './terraform-names.ts';
 
 /** How the dashboard names the bad events of each SLI. */
@@ -18,7 +18,7 @@ const badTexts: Readonly<Record<SliName, { readonly title: string; readonly alia
  * Terraform's template variables, such as `${cuj_login_availability}`. With `publicUrl` it links to the gate's pages.
  */
 export function datadogDashboard(registry: Registry, publicUrl: string | undefined): Record<string, unknown> {
-  const cujs = sortedBy(registry.cujs.values(), ({ tier, name }) => `${tier} ${name}`);
+  const cujs = sortedBy(datadogCujs(registry), ({ tier, name }) => `${tier} ${name}`);
   const description = [
     'Generated from the CUJ registry by `cuj-gate generate terraform`: change the registry, not this dashboard.',
     ...(publicUrl === undefined

@@ -1,6 +1,8 @@
 import { slisOf } from '../../domain/judge/judge.ts';
+import { backendsText } from '../../domain/registry/backend-words.ts';
 import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
+import { partOfBackend } from '../../domain/registry/part-of-backend.ts';
 import { goodRequestsText } from '../../domain/sli/failure.ts';
 import { type SliName, sliKinds } from '../../domain/sli/table.ts';
 import { datadogDialect } from '../../sources/datadog/query/dialect.ts';
@@ -18,19 +20,30 @@ export interface CujSlo {
 
 /** All SLOs of a registry, by CUJ and SLI. */
 export function cujSlos(registry: Registry): CujSlo[] {
-  return sortedBy(registry.cujs.values(), ({ name }) => name).flatMap((cuj) => slosOf(registry, cuj));
+  return datadogCujs(registry).flatMap((cuj) => slosOf(registry, cuj));
 }
 
-/** The SLOs of one CUJ. Throws GenerateError where another backend than Datadog measures it. */
-export function slosOf(registry: Registry, cuj: Cuj): CujSlo[] {
-  // One process reads a registry for one backend, so all services have the same dialect.
-  const backend = registry.services.get(cuj.services[0] as string)?.dialect.backend;
-  if (backend !== datadogDialect.backend) {
+/**
+ * The CUJs that Datadog measures as a whole, by name: an SLO over a part of a CUJ would look as the SLO of all of it. Throws
+ * GenerateError where there is none.
+ */
+export function datadogCujs(registry: Registry): Cuj[] {
+  const cujs = partOfBackend(registry, datadogDialect).registry.cujs;
+  if (cujs.size === 0) {
+    const backends = backendsText(
+      [...registry.services.values()].map(({ dialect }) => dialect),
+      'and',
+    );
     throw new GenerateError(
-      `terraform and openslo work with Datadog only, and this registry is for ${backend}.`,
+      `terraform and openslo work with Datadog only, and this registry is for ${backends}.`,
       'Name what else to generate, such as analysis-templates and prometheus-rules.',
     );
   }
+  return sortedBy(cujs.values(), ({ name }) => name);
+}
+
+/** The SLOs of one CUJ, which Datadog measures. */
+export function slosOf(registry: Registry, cuj: Cuj): CujSlo[] {
   return slisOf(cuj).flatMap((sli) => {
     const events = sloEvents(registry, cuj, sli);
     const objective = cuj.objectives[sli];

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import { isLabelValue } from '../argo/kubernetes-metadata.ts';
-import { type CujSlo, goodMeans, slosOf, titleOf } from '../datadog/datadog-slos.ts';
+import { type CujSlo, datadogCujs, goodMeans, slosOf, titleOf } from '../datadog/datadog-slos.ts';
 import { burnRates } from '../datadog/terraform-monitors.ts';
-import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
+import type { GeneratedFile } from '../output/generated-file.ts';
 import { type YamlDocument, yamlText } from '../output/yaml-text.ts';
 
 const apiVersion = 'openslo/v1';
@@ -19,7 +19,7 @@ const descriptionLength = 1050;
  * notification target and the alert policies, which are the same for all that a team owns).
  */
 export function openslo(registry: Registry): GeneratedFile[] {
-  const cujs = sortedBy(registry.cujs.values(), ({ name }) => name);
+  const cujs = datadogCujs(registry);
   const services = new Set(cujs.map((cuj) => cuj.services[0] as string));
   const owners = new Set(cujs.map((cuj) => cuj.owner));
   return [
