@@ -183,6 +183,15 @@ templates would fail with a nil pointer. Every template includes this first. A n
 {{- end -}}
 
 {{- /* Required values and invalid combinations, reported at once. */ -}}
+{{- define "cuj-gate.usesDatadog" -}}
+{{- if or (eq .Values.settings.backend "datadog") .Values.datadog.existingSecret -}}true{{- end -}}
+{{- end -}}
+
+{{- /* Beside Datadog where both are given: the sources of the registry say which of them measures what. */ -}}
+{{- define "cuj-gate.usesPrometheus" -}}
+{{- if or (eq .Values.settings.backend "prometheus") .Values.prometheus.url -}}true{{- end -}}
+{{- end -}}
+
 {{- define "cuj-gate.check" -}}
 {{- $problems := list -}}
 {{- if not .Values.image.repository -}}
@@ -191,7 +200,7 @@ templates would fail with a nil pointer. Every template includes this first. A n
 {{- if and (eq .Values.settings.backend "datadog") (not .Values.datadog.existingSecret) -}}
 {{- $problems = append $problems (printf "datadog.existingSecret is empty: kubectl -n %s create secret generic cuj-gate-datadog --from-file=%s=FILE --from-file=%s=FILE, and name it here." .Release.Namespace .Values.datadog.apiKeyKey .Values.datadog.appKeyKey) -}}
 {{- end -}}
-{{- if eq .Values.settings.backend "prometheus" -}}
+{{- if or (include "cuj-gate.usesPrometheus" .) .Values.prometheus.existingSecret -}}
 {{- with .Values.prometheus -}}
 {{- $keys := compact (list .tokenKey .passwordKey .cacheKeyKey) -}}
 {{- if not .url -}}
@@ -210,12 +219,12 @@ templates would fail with a nil pointer. Every template includes this first. A n
 {{- $problems = append $problems "prometheus.tokenKey and prometheus.username: keep one of them." -}}
 {{- end -}}
 {{- if and $.Values.redis.existingSecret (not $keys) -}}
-{{- $problems = append $problems "redis is set with the backend prometheus: set prometheus.cacheKeyKey, or who can write to Redis could forge a pass." -}}
+{{- $problems = append $problems "redis is set with prometheus: set prometheus.cacheKeyKey, or who can write to Redis could forge a pass." -}}
 {{- end -}}
 {{- end -}}
-{{- if .Values.datadog.events.existingSecret -}}
-{{- $problems = append $problems "datadog.events is set, and settings.backend is prometheus: events are sent with the backend datadog only." -}}
 {{- end -}}
+{{- if and .Values.datadog.events.existingSecret (not (include "cuj-gate.usesDatadog" .)) -}}
+{{- $problems = append $problems "datadog.events is set, and settings.backend is prometheus without datadog.existingSecret: events are sent where Datadog measures something." -}}
 {{- end -}}
 {{- $registries := compact (list .Values.registry.existingConfigMap (ternary "files" "" (not (empty .Values.registry.files))) (ternary "volume" "" (not (empty .Values.registry.volume)))) -}}
 {{- if not $registries -}}
@@ -378,8 +387,11 @@ templates would fail with a nil pointer. Every template includes this first. A n
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.extraEgress) -}}
 {{- $keys := ternary (list "auth.oidc.jwksUrl" .Values.auth.oidc.jwksUrl) (list "auth.oidc.issuer" .Values.auth.oidc.issuer) (not (empty .Values.auth.oidc.jwksUrl)) -}}
 {{- $browserKeys := ternary (list "auth.browserOidc.jwksUrl" .Values.auth.browserOidc.jwksUrl) (list "auth.browserOidc.issuer" .Values.auth.browserOidc.issuer) (not (empty .Values.auth.browserOidc.jwksUrl)) -}}
-{{- $backend := ternary (list "prometheus.url" .Values.prometheus.url) (list "datadog.url" .Values.datadog.url) (eq .Values.settings.backend "prometheus") -}}
-{{- range list $backend (list "datadog.events.url" .Values.datadog.events.url) $keys $browserKeys -}}
+{{- $datadog := ternary (list "datadog.url" .Values.datadog.url) (list "datadog.site" (printf "https://api.%s" .Values.datadog.site)) (not (empty .Values.datadog.url)) -}}
+{{- if not (include "cuj-gate.usesDatadog" .) -}}
+{{- $datadog = list "datadog.url" "" -}}
+{{- end -}}
+{{- range list $datadog (list "prometheus.url" .Values.prometheus.url) (list "datadog.events.url" .Values.datadog.events.url) $keys $browserKeys -}}
 {{- if index . 1 -}}
 {{- $port := include "cuj-gate.urlPort" (index . 1) -}}
 {{- if ne $port (toString $.Values.networkPolicy.egressPort) -}}

@@ -27,6 +27,7 @@ const renderings = [
   { name: 'gateway', values: 'gateway', args: [] },
   { name: 'prometheus', values: 'prometheus', args: [] },
   { name: 'prometheus-token', values: 'prometheus-token', args: [] },
+  { name: 'mixed', values: 'mixed', args: [] },
 ];
 
 /** One wrong value, and the message that the chart must give. */
@@ -54,6 +55,11 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     /prometheus\.url is empty/,
   ],
   [
+    'one port for two backends',
+    ['--set', 'prometheus.url=http://p:9090,networkPolicy.enabled=true,networkPolicy.egressPort=9090'],
+    /no egress to port 443, which datadog\.site needs/,
+  ],
+  [
     'credentials without a Secret',
     [
       '--set',
@@ -64,7 +70,7 @@ const refused: [what: string, args: string[], message: RegExp][] = [
   [
     'results that everybody could sign',
     ['--set', 'settings.backend=prometheus,prometheus.url=http://p:9090,redis.existingSecret=r'],
-    /redis is set with the backend prometheus: set prometheus\.cacheKeyKey/,
+    /redis is set with prometheus: set prometheus\.cacheKeyKey/,
   ],
   [
     'no registry',
