@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
-import { prometheusDialect } from '../../src/sources/prometheus/query/dialect.ts';
+import { dialectOptions } from '../../src/sources/dialects/dialect-options.ts';
 
 const page = readFileSync(new URL('../../docs/prometheus.md', import.meta.url), 'utf8');
 const blocks = [...page.matchAll(/^( *)```yaml\n([\s\S]*?)^ *```$/gm)]
@@ -11,7 +11,7 @@ const blocks = [...page.matchAll(/^( *)```yaml\n([\s\S]*?)^ *```$/gm)]
   .filter(({ sources }) => sources !== undefined);
 
 it('shows registries and sources', () => {
-  expect(blocks).toHaveLength(3);
+  expect(blocks).toHaveLength(4);
 });
 
 it.each(blocks.map((block, i) => [i + 1, block] as const))('example %d is good', (_, block) => {
@@ -23,8 +23,11 @@ it.each(blocks.map((block, i) => [i + 1, block] as const))('example %d is good',
     cujs: [{ name: 'buy', owner: 'team', service: 'shop', endpoints: ['POST /orders/{id}'] }],
   };
   const document = { ...rest, ...block, apiVersion: 'cuj-gate/v1' as const };
-  const resolution = resolveRegistry([{ file: 'cujs.yaml', document }], `sha256:${'ab'.repeat(32)}`, {
-    dialect: prometheusDialect,
-  });
+  const isMixed = Object.values(block.sources ?? {}).some(({ backend }) => backend !== undefined);
+  const resolution = resolveRegistry(
+    [{ file: 'cujs.yaml', document }],
+    `sha256:${'ab'.repeat(32)}`,
+    dialectOptions(isMixed ? 'datadog' : 'prometheus'),
+  );
   expect(resolution).toMatchObject({ ok: true, warnings: [] });
 });

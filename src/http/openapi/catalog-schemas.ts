@@ -139,7 +139,8 @@ export const CujEntrySchema = Closed(
         endpoint: Type.String(),
         service: Type.String(),
         resource: Type.String({
-          description: 'The resource_name that Datadog stores, or * for the whole service.',
+          description:
+            'The key of the endpoint as the metrics backend stores it (resource_name in Datadog), or * for the whole service.',
         }),
         latencyMs: Type.Optional(Type.Number()),
         failure: Type.Optional(
@@ -158,7 +159,7 @@ export const CujEntrySchema = Closed(
   },
   {
     $id: 'CujEntry',
-    description: 'A CUJ as resolved, with the queries that the gate sends to Datadog.',
+    description: 'A CUJ as resolved, with the queries that the gate sends to the metrics backends.',
   },
 );
 export type CujEntryDocument = Static<typeof CujEntrySchema>;

@@ -197,7 +197,7 @@ export const describe = {
   cuj: {
     operationId: 'getCuj',
     tags: ['registry'],
-    summary: 'One CUJ as resolved, with its queries to Datadog',
+    summary: 'One CUJ as resolved, with its queries to the metrics backends',
     params: cujName,
     querystring: Type.Object({ pretty }),
     response: {

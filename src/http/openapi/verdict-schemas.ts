@@ -69,7 +69,9 @@ const failure = Type.Optional(
 const EndpointVerdictSchema = Closed({
   endpoint: Type.String(),
   service: Type.String(),
-  resource: Type.String({ description: 'The resource_name that Datadog stores.' }),
+  resource: Type.String({
+    description: 'The key of the endpoint as the metrics backend stores it: resource_name in Datadog.',
+  }),
   latencyMs: Type.Optional(Type.Number({ description: 'Slower requests are bad events.' })),
   failure,
   ...side,
@@ -202,7 +204,7 @@ const SliVerdictSchema = Closed({
 const explained = {
   queries: Type.Optional(
     Type.Array(Closed({ name: Type.String(), query: Type.String() }), {
-      description: 'With explain: what was sent to Datadog.',
+      description: 'With explain: what was sent to the metrics backends.',
     }),
   ),
   measurement: Type.Optional(
@@ -282,7 +284,7 @@ const verdictMembers = {
   clockSkewSeconds: Type.Optional(
     Type.Integer({
       description:
-        "With the reason clock_skew: how far the gate's clock is ahead of Datadog's; below 0: behind.",
+        "With the reason clock_skew: how far the gate's clock is ahead of the metrics backend's; below 0: behind.",
     }),
   ),
   noDataCause: Type.Optional(

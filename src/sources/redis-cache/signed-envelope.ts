@@ -20,7 +20,7 @@ const deflated = promisify(deflateRaw);
 const inflated = promisify(inflateRaw);
 
 export interface Seal {
-  /** Common to those who share: they have the same key, and ask the same Datadog. Not secret. */
+  /** Common to those who share: they have the same key, and ask the same backend. Not secret. */
   readonly namespace: string;
   /** `atMs`: epoch ms. */
   close(name: string, value: unknown, atMs: number): Promise<Buffer>;
