@@ -133,13 +133,13 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
     const sourced = await withVersionSources(loaded.registry, flags, io);
     const steps = await stepsOf(loaded.registry, wanted, sourced, io);
     if (steps === undefined) return exitCodes.misuse;
-    sayLeftOut(loaded.registry, wanted, io);
     const files = wanted.flatMap((name) =>
       (generators[name] as Generator)(loaded.registry, sourced, steps).map((file) => ({
         ...file,
         what: name,
       })),
     );
+    sayLeftOut(loaded.registry, wanted, io);
     if (flags.out === undefined) {
       io.stdout.write(streamText(files));
       return exitCodes.good;

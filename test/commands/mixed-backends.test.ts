@@ -90,6 +90,12 @@ describe('generate', () => {
   });
 });
 
+it('demo refuses what it cannot simulate', async () => {
+  const { code, err } = await cujGate({}, 'demo', '--registry', written(), '--once');
+  expect(code).toBe(2);
+  expect(err).toContain('the demo simulates Datadog only, and another backend measures ledger');
+});
+
 describe.each([['doctor'], ['plan'], ['report'], ['backtest']])('%s', (command) => {
   it('names what it leaves out', async () => {
     const { simulator } = await simulatorAt(NOON);

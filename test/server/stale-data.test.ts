@@ -168,7 +168,9 @@ describe('a clock that is wrong', () => {
       clockSkewSeconds: expect.closeTo(-360, -1),
     });
     expect(lines).toContainEqual(expect.objectContaining({ code: 'clock_skew', level: 50 }));
-    expect((await get('/metrics')).body).toMatch(/^cuj_gate_source_clock_skew_seconds\{backend="datadog"\} -3(59|60)/m);
+    expect((await get('/metrics')).body).toMatch(
+      /^cuj_gate_source_clock_skew_seconds\{backend="datadog"\} -3(59|60)/m,
+    );
   });
 
   it('is no 400 where the rollout begins at this moment: since is in the future by it', async () => {

@@ -6,7 +6,9 @@ import { brokenBy, planTraffic, type RegistryTraffic, simulateRegistry } from '.
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import { visible } from '../../domain/outside-text.ts';
 import type { Problem, Registry, Service } from '../../domain/registry/model.ts';
+import { partOfBackend } from '../../domain/registry/part-of-backend.ts';
 import { environmentNotChosen, type LoadedEnvironment, loadRegistry } from '../../registry-files/load.ts';
+import { dialects } from '../../sources/dialects/dialects.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
 import { interrupted, randomKeys, startDemoGate, watchLine } from './demo-gate.ts';
 import { plantSlos } from './demo-slos.ts';
@@ -84,6 +86,13 @@ export async function openOwnRegistry(
   if (notChosen !== undefined) {
     // The gate would start, and answer for all of them.
     io.stderr.write(`cuj-gate demo: ${notChosen.message}.\n${notChosen.fix}\n`);
+    return undefined;
+  }
+  const { otherServices = [] } = loaded.ok ? partOfBackend(loaded.registry, dialects.datadog) : {};
+  if (otherServices.length > 0) {
+    io.stderr.write(
+      `cuj-gate demo: the demo simulates Datadog only, and another backend measures ${otherServices.join(', ')}.\nGive a registry without them.\n`,
+    );
     return undefined;
   }
   const simulation = loaded.ok ? planned(io, options.break, loaded) : undefined;
