@@ -1,7 +1,7 @@
 import { slisOf } from '../domain/judge/judge.ts';
 import type { CujBudget } from '../domain/ports/error-budget.ts';
 import { backendsText } from '../domain/registry/backend-words.ts';
-import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
+import type { Cuj, Registry } from '../domain/registry/model.ts';
 import type { SourceDialect } from '../domain/registry/source-dialect.ts';
 import type { ErrorBudgetOptions } from '../error-budget/refresher.ts';
 import type { BackendBudgets } from './backend.ts';
@@ -37,7 +37,8 @@ export function budgetsOfWholes(
 }
 
 function dialectsOf({ services }: Registry, cuj: Cuj): readonly SourceDialect[] {
-  return [...new Set(cuj.services.map((name) => (services.get(name) as Service).dialect))];
+  // The registry may have been replaced since: a service that is gone is measured by none.
+  return [...new Set(cuj.services.flatMap((name) => services.get(name)?.dialect ?? []))];
 }
 
 function unknownBudgets(cuj: Cuj, dialects: readonly SourceDialect[]): CujBudget {
@@ -45,6 +46,8 @@ function unknownBudgets(cuj: Cuj, dialects: readonly SourceDialect[]): CujBudget
   const why =
     dialects.length > 1
       ? `it is measured by ${names}, and an SLO of one of them counts a part of it`
-      : `${names} has no error budgets`;
+      : dialects.length === 1
+        ? `${names} has no error budgets`
+        : 'the registry no longer has its services';
   return { cuj, slis: new Map(slisOf(cuj).map((sli) => [sli, { known: false, why }])) };
 }

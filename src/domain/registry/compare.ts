@@ -337,6 +337,9 @@ function selectorsOf(before: Service, after: Service): RegistryChange[] {
   return (['canary', 'stable', 'env', 'tags', 'source', 'operation'] as const).flatMap((key) => {
     const text = (service: Service) => {
       if (key === 'tags') return service.tags?.map((tag) => `${tag.key}:${tag.value}`).join(',') || 'none';
+      // A source may keep its name in another backend.
+      if (key === 'source' && before.dialect !== after.dialect)
+        return `${service.source} (${service.dialect.backend})`;
       const value = service[key];
       return value === undefined ? 'none' : typeof value === 'string' ? value : value.text;
     };

@@ -95,11 +95,12 @@ export const gateAlerts: readonly GateAlert[] = [
       '{{ $value | humanizePercentage }} of the queries to Datadog fail. Their verdicts are inconclusive.',
     fix: "Check Datadog's status page, then the network to Datadog.",
     prometheus: {
-      expr: `sum(rate(${sourceCalls}{outcome!~"ok|source_rejected|source_rate_limited"}[10m])) / sum(rate(${sourceCalls}[10m])) > 0.25`,
+      // By backend: one that is asked seldom may be down as a whole.
+      expr: `sum by (backend) (rate(${sourceCalls}{outcome!~"ok|source_rejected|source_rate_limited"}[10m])) / sum by (backend) (rate(${sourceCalls}[10m])) > 0.25`,
       for: '10m',
     },
     datadog: {
-      query: `sum(last_15m):sum:${calls}{outcome NOT IN (ok,source_rejected,source_rate_limited)}.as_count() / sum:${calls}{*}.as_count() > 0.25`,
+      query: `sum(last_15m):sum:${calls}{outcome NOT IN (ok,source_rejected,source_rate_limited)} by {backend}.as_count() / sum:${calls}{*} by {backend}.as_count() > 0.25`,
     },
   },
   {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { compareRegistries } from '../../../src/domain/registry/compare.ts';
 import { pathText, type RegistryInput } from '../../../src/domain/registry/findings.ts';
 import type { Registry } from '../../../src/domain/registry/model.ts';
 import { partOfBackend } from '../../../src/domain/registry/part-of-backend.ts';
@@ -161,4 +162,26 @@ describe('the part of one backend', () => {
     const registry = registryOf({ services, cujs });
     expect(partOfBackend(registry, dialects.datadog)).toEqual({ registry, leftOut: [], otherServices: [] });
   });
+});
+
+it('a source that moves to another backend is noticed by rollouts in flight', () => {
+  const before = registryOf();
+  const { backend: _, ...total } = counters;
+  const sum = 'sum:requests{service:{service},{selector}}.as_count()';
+  const moved = {
+    ...total,
+    total: sum,
+    bad: 'sum:requests{service:{service},{selector},code:5*}.as_count()',
+    groupBy: 'route',
+  };
+  const services = {
+    ...document.services,
+    ledger: { env: 'production', source: 'counters', canary: 'release:{version}' },
+  };
+  const changes = compareRegistries(before, registryOf({ services, sources: { mesh, counters: moved } }));
+  expect(changes.map(({ rule, message }) => `${rule}: ${message}`)).toContainEqual(
+    expect.stringMatching(
+      /^other-traffic: .*"ledger".*source from counters \(Prometheus\) to counters \(Datadog\)/,
+    ),
+  );
 });
