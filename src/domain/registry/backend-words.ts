@@ -1,7 +1,7 @@
 import type { Registry, Service } from './model.ts';
 import type { BackendWords, SourceDialect } from './source-dialect.ts';
 
-/** The names of some backends, each once: `Datadog`, or `Datadog and Prometheus`. */
+/** The names of some backends, each once: `A`, or `A and B`. */
 export function backendsText(of: readonly Pick<BackendWords, 'backend'>[], join: 'and' | 'or'): string {
   return joined(
     of.map(({ backend }) => backend),
@@ -14,7 +14,7 @@ export function wordsOf(services: readonly Service[]): BackendWords {
   return joinedWords(services.map(({ dialect }) => dialect));
 }
 
-/** The words of some backends as those of one: `Datadog and Prometheus`. */
+/** The words of some backends as those of one: `A and B`. */
 export function joinedWords(dialects: readonly BackendWords[]): BackendWords {
   return {
     backend: backendsText(dialects, 'and'),
@@ -29,7 +29,7 @@ export function joinedWords(dialects: readonly BackendWords[]): BackendWords {
   };
 }
 
-/** The backends that a question asks, as one: `Datadog or Prometheus`, with the data that all of them keep. */
+/** The backends that a question asks, as one: `A or B`, with the data that all of them keep. */
 export type AskedBackends = Pick<SourceDialect, 'backend' | 'retentionMs'>;
 
 /** Of some services of a registry; of all where none are named, as those of a retired CUJ. */

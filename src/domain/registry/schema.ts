@@ -297,7 +297,7 @@ export const SourceSchema = Type.Object(
         pattern: '^[a-z][a-z0-9-]*$',
         maxLength: 40,
         description:
-          'The metrics backend that has these metrics, where it is another than that of the process (CUJ_GATE_BACKEND): datadog or prometheus.',
+          'The metrics backend that has these metrics, where it is another than that of the process (CUJ_GATE_BACKEND).',
       }),
     ),
     total: Type.String({ minLength: 1, maxLength: 2000, description: 'A count query for all events.' }),
