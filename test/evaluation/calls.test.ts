@@ -42,6 +42,8 @@ class Gate {
   readonly calls: (BatchQuery & { readonly atMs: number })[] = [];
   readonly source: Rates;
   readonly evaluator: Evaluator;
+  /** The shortest buckets that the source has for a question, in ms. */
+  stepOf: ((query: BatchQuery) => number) | undefined;
 
   constructor(rates: RatesOf, registry = registryWith()) {
     const now = () => this.nowMs;
@@ -49,6 +51,7 @@ class Gate {
     const counted = {
       measure: (query: BatchQuery) => {
         this.calls.push({ ...query, atMs: this.nowMs });
+        if (this.stepOf !== undefined) this.source.minStepMs = this.stepOf(query);
         return this.source.measure(query);
       },
     };
@@ -220,6 +223,57 @@ describe('a verdict', () => {
             expect(endOf(verdict)).toBeGreaterThanOrEqual(gate.nowMs - 180_000);
             ends.set(question, endOf(verdict));
           }
+          gate.nowMs += seconds * 1_000;
+        }
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe('a CUJ over two services that are measured by different calls', () => {
+  const registry = registryOf(`
+  { "apiVersion": "cuj-gate/v1",
+    "defaults": { "slo": { "availability": 99.95 }, "gate": { "maxWindow": "20m", "falseAbort": 1e-15 } },
+    "services": {
+      "shop": { "env": "prod", "operation": "http.request", "canary": "version:{version}" },
+      "till": { "env": "prod", "operation": "grpc.server", "canary": "version:{version}" } },
+    "cujs": [
+      { "name": "buy", "owner": "t", "endpoints": [
+        { "service": "shop", "method": "POST", "path": "/buy" }, { "service": "till", "method": "POST", "path": "/pay" }] },
+      { "name": "see", "owner": "t", "service": "shop", "endpoints": ["GET /see"] },
+      { "name": "pay", "owner": "t", "service": "till", "endpoints": ["POST /pay"] } ] }`);
+
+  it('is never judged by older data than before, whoever asks about one of them in between', async () => {
+    const steps = fc.constantFrom(10_000, 20_000, 30_000, bucketMs);
+    const cases = fc.record({
+      shopStepMs: steps,
+      tillStepMs: steps,
+      badFromMs: fc.integer({ min: 0, max: 30 }).map((at) => startMs + at * 10_000),
+      badMs: fc.constantFrom(1_000, 60_000, 600_000),
+      asked: fc.array(
+        fc.record({
+          seconds: fc.integer({ min: 1, max: 25 }),
+          name: fc.constantFrom('buy', 'buy', 'see', 'pay'),
+        }),
+        { minLength: 10, maxLength: 40 },
+      ),
+    });
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ shopStepMs, tillStepMs, badFromMs, badMs, asked }) => {
+        const gate = new Gate(
+          (side) =>
+            side === 'stable'
+              ? { total: 900 }
+              : { total: 100, bad: 2, badFromMs, badUntilMs: badFromMs + badMs },
+          registry,
+        );
+        gate.stepOf = ({ batch }) => (batch.services[0]?.service.name === 'shop' ? shopStepMs : tillStepMs);
+        const ends = new Map<string, number>();
+        for (const { seconds, name } of asked) {
+          const [[verdict]] = (await gate.run(1 / 600, 100, cuj(name))) as [[Verdict]];
+          expect(endOf(verdict)).toBeGreaterThanOrEqual(ends.get(name) ?? 0);
+          ends.set(name, endOf(verdict));
           gate.nowMs += seconds * 1_000;
         }
       }),
