@@ -17,8 +17,9 @@ import { openslo } from '../generate/openslo/openslo.ts';
 import { type GeneratedFile, GenerateError } from '../generate/output/generated-file.ts';
 import { grafanaDashboard } from '../generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../generate/prometheus/prometheus-rules.ts';
+import { prometheusSloRules } from '../generate/prometheus/slo-rules.ts';
 import { type PlacedQuestion, standingQuestionsIn } from '../lint/standing-questions.ts';
-import { dialects } from '../sources/dialects/dialects.ts';
+import { type BackendName, dialects } from '../sources/dialects/dialects.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { datadogPart } from './support/datadog-part.ts';
 import {
@@ -50,10 +51,30 @@ const generators: Readonly<Record<string, Generator>> = {
   'gate-terraform': (registry, { notify, publicUrl, docsUrl }) =>
     gateTerraform(registry, { notify, publicUrl, docsUrl }),
   openslo,
+  'prometheus-slos': (registry, { publicUrl, docsUrl, rulesFormat: format, namespace }) =>
+    prometheusSloRules(registry, { publicUrl, docsUrl, format, namespace }),
   'grafana-dashboard': ({ environment }, { publicUrl }) => grafanaDashboard({ environment, publicUrl }),
-  'prometheus-rules': (registry, { publicUrl, docsUrl }) => prometheusRules(registry, { publicUrl, docsUrl }),
+  'prometheus-rules': (registry, { publicUrl, docsUrl, rulesFormat: format, namespace }) =>
+    prometheusRules(registry, { publicUrl, docsUrl, format, namespace }),
 };
 const names = Object.keys(generators);
+
+/** Generators of what is loaded into a backend: `all` leaves those out whose backend measures no service. */
+const ofBackends: Readonly<Record<string, readonly BackendName[]>> = {
+  terraform: ['datadog'],
+  'gate-terraform': ['datadog'],
+  openslo: ['datadog', 'prometheus'],
+  'prometheus-slos': ['prometheus'],
+};
+
+/** What `all` means for a registry. */
+function allFor({ services }: Registry): readonly string[] {
+  const backends = new Set([...services.values()].map(({ dialect }) => dialect.backend));
+  return names.filter((name) => {
+    const own = ofBackends[name];
+    return own === undefined || own.some((one) => backends.has(dialects[one].backend));
+  });
+}
 
 const examples = `
 Examples:
@@ -125,7 +146,7 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
     complain('the registry is invalid, nothing was generated. Run cuj-gate validate to see all problems.');
     return loaded.files.length === 0 ? exitCodes.misuse : exitCodes.no;
   }
-  const wanted = what.includes('all') ? names : names.filter((name) => what.includes(name));
+  const wanted = what.includes('all') ? allFor(loaded.registry) : names.filter((name) => what.includes(name));
   try {
     const flags = withPublicUrl(given, io.env);
     checkServices(loaded.registry, flags);

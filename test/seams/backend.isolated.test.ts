@@ -299,16 +299,22 @@ describe('a process that measures with it', () => {
     expect(unknown.text).toMatch(/CUJ_GATE_BACKEND=tallly is not one of datadog, (.*, )?tally\./);
   });
 
-  test.each(['terraform', 'openslo', 'all'])(
-    'is refused by generate %s, which works with Datadog only',
-    async (what) => {
-      const { code, text } = await cujGate('tally', 'generate', what, '--registry', file(document));
-      expect(code).toBe(2);
-      expect(text).toBe(
-        'cuj-gate generate: terraform and openslo work with Datadog only, and this registry is for Tally. Name what else to generate, such as analysis-templates and prometheus-rules.\n',
-      );
-    },
-  );
+  test.each([
+    ['terraform', 'terraform works with Datadog only, and cart is measured by Tally.'],
+    ['openslo', 'openslo works with Datadog and Prometheus, and cart is measured by Tally.'],
+    ['prometheus-slos', 'prometheus-slos makes rules of CUJs that Prometheus measures'],
+  ])('is refused by generate %s, which has no queries of it', async (what, message) => {
+    const { code, text } = await cujGate('tally', 'generate', what, '--registry', file(document));
+    expect(code).toBe(2);
+    expect(text).toContain(`cuj-gate generate: ${message}`);
+  });
+
+  test('gets from generate all what does not depend on the backend', async () => {
+    const { code, text } = await cujGate('tally', 'generate', 'all', '--registry', file(document));
+    expect(code).toBe(0);
+    expect(text).toContain('# prometheus/cuj-gate.rules.yaml');
+    expect(text).not.toMatch(/^# (terraform|gate-terraform|openslo)\/|^# prometheus\/cujs/m);
+  });
 
   test('is refused by a command that works with Datadog only', async () => {
     const { code, text } = await cujGate('tally', 'doctor', '--registry', file(document));

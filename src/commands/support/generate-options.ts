@@ -13,6 +13,7 @@ import type { RolloutOptions } from '../../generate/argo/rollout.ts';
 import type { SizedSteps } from '../../generate/argo/sized-steps.ts';
 import { GenerateError } from '../../generate/output/generated-file.ts';
 import { type Layout, layouts } from '../../generate/output/layout.ts';
+import { type RulesFormat, rulesFormats } from '../../generate/prometheus/rules-file.ts';
 import { environmentOption } from './environment-option.ts';
 import { daysOption } from './measure-traffic.ts';
 import { type GivenTraffic, requestsPerMinuteOption } from './traffic-options.ts';
@@ -54,6 +55,7 @@ export interface GenerateFlags {
   readonly registryDigest?: true;
   readonly analysis: 'cujs' | 'service';
   readonly notify: readonly string[];
+  readonly rulesFormat?: RulesFormat;
 }
 
 const defaults = defaultAnalysisOptions;
@@ -171,6 +173,13 @@ export function addGenerateOptions(command: Command): Command {
     )
       .argParser(collect)
       .default([], 'none'),
+  );
+  add(
+    "Prometheus' rules:",
+    new Option(
+      '--rules-format <format>',
+      'file: for rule_files of Prometheus; prometheus-rule: objects of the Prometheus Operator, one for each CUJ (default: file)',
+    ).choices(rulesFormats),
   );
   return command;
 }

@@ -35,8 +35,8 @@ export function datadogCujs(registry: Registry): Cuj[] {
       'and',
     );
     throw new GenerateError(
-      `terraform and openslo work with Datadog only, and this registry is for ${backends}.`,
-      'Name what else to generate, such as analysis-templates and prometheus-rules.',
+      `terraform works with Datadog only, and this registry is for ${backends}.`,
+      'Name what else to generate, such as analysis-templates, prometheus-slos and prometheus-rules.',
     );
   }
   return sortedBy(cujs.values(), ({ name }) => name);

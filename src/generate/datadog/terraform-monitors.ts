@@ -1,7 +1,7 @@
 import { oneLine } from '../../domain/outside-text.ts';
-import type { Cuj, ErrorBudgetAction, Registry } from '../../domain/registry/model.ts';
-import type { Objective } from '../../domain/registry/objective.ts';
+import type { Registry } from '../../domain/registry/model.ts';
 import { sloName } from '../../sources/datadog/query/slo-queries.ts';
+import { budgetAlerts, budgetLasts, burnRates, burnRatesOf } from '../alerts/burn-rates.ts';
 import { cujPage } from '../output/page-links.ts';
 import { type CujSlo, datadogTags, goodMeans, titleOf } from './datadog-slos.ts';
 import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
@@ -11,36 +11,6 @@ interface MessageOptions {
   readonly notify: readonly string[];
   readonly publicUrl?: string | undefined;
 }
-
-/**
- * Burn rates of alerts, each with the two windows that must both exceed it. (Google's SRE workbook, chapter 5,
- * table 5-8: 2% of a 30-day budget in an hour, 5% in six, 10% in a day.)
- */
-export const burnRates = [
-  { name: 'burn_1h', rate: 14.4, long: '1h', short: '5m', urgency: 'page' },
-  { name: 'burn_6h', rate: 6, long: '6h', short: '30m', urgency: 'page' },
-  { name: 'burn_24h', rate: 3, long: '24h', short: '2h', urgency: 'ticket' },
-] as const;
-
-type BurnRate = (typeof burnRates)[number];
-
-/**
- * The same for one SLO. Datadog refuses a monitor whose burn rate is not possible (at most 1 / error budget: 10 at 90%),
- * and with it the whole apply. The burn rate is then half of the maximum: half of the requests are bad. Where that is
- * within the objective, there is no monitor. (docs.datadoghq.com, Burn Rate Alerts.)
- */
-export function burnRatesOf({
-  budgetPer100k,
-}: Objective): readonly (Omit<BurnRate, 'rate'> & { rate: number })[] {
-  return burnRates.flatMap((burn) => {
-    if (burn.rate * budgetPer100k <= 100_000) return [burn];
-    const rate = Math.floor(500_000 / budgetPer100k) / 10;
-    return rate > 1 ? [{ ...burn, rate }] : [];
-  });
-}
-
-/** The consumed budget, in percent, at which monitors alert if the registry has no policy. */
-const defaultConsumed = 75;
 
 /** Attributes of `datadog_monitor` resources by their names. */
 export function sloMonitors(
@@ -58,7 +28,7 @@ export function sloMonitors(
     tags: datadogTags(registry, cuj),
   };
   const monitors: Record<string, Record<string, unknown>> = {};
-  for (const { name, rate, long, short, urgency } of burnRatesOf(slo.objective)) {
+  for (const { name, rate, long, short, urgency } of burnRatesOf(slo.objective, burnRates)) {
     monitors[`${resource}_${name}`] = {
       name: `${sloName(cuj, sli)} burns its error budget ${rate}x (${long}/${short})`,
       ...common,
@@ -67,7 +37,7 @@ export function sloMonitors(
       monitor_thresholds: [{ critical: String(rate) }],
       message: message(slo, options, [
         `${subject(slo)} burns its error budget ${rate} times as fast as allowed, over ${long} and over ${short}.`,
-        `At this rate the budget of ${cuj.sloWindow} lasts ${days(cuj, rate)}.`,
+        `At this rate the budget of ${cuj.sloWindow} lasts ${budgetLasts(cuj, rate)}.`,
       ]),
     };
   }
@@ -87,26 +57,9 @@ export function sloMonitors(
   return monitors;
 }
 
-/** The entries of the error budget policy that an alert can use: Datadog allows consumed budget up to 100%. */
-function budgetAlerts(cuj: Cuj): { readonly consumed: number; readonly action?: string }[] {
-  const points = cuj.errorBudgetPolicy
-    .map((entry: ErrorBudgetAction) => ({
-      consumed: Math.round((1 - entry.below) * 100_000) / 1000,
-      action: oneLine(entry.action),
-    }))
-    .filter(({ consumed }) => consumed > 0 && consumed <= 100)
-    .sort((a, b) => a.consumed - b.consumed);
-  return points.length === 0 ? [{ consumed: defaultConsumed }] : points;
-}
-
 function subject({ cuj, sli, objective }: CujSlo): string {
   const of = cuj.environment === undefined ? '' : `${cuj.environment}, `;
   return `${oneLine(titleOf(cuj))} (${cuj.name}, ${of}${sli}, objective ${objective.percent}%)`;
-}
-
-function days(cuj: Cuj, rate: number): string {
-  const left = Number.parseInt(cuj.sloWindow, 10) / rate;
-  return left < 2 ? `${Math.round(left * 24)} hours` : `${Math.round(left * 10) / 10} days`;
 }
 
 function message(slo: CujSlo, { notify, publicUrl }: MessageOptions, lines: readonly string[]): string {

@@ -1,11 +1,17 @@
 import { createHash } from 'node:crypto';
 import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import type { Objective } from '../../domain/registry/objective.ts';
+import type { SliName } from '../../domain/sli/table.ts';
+import { datadogDialect } from '../../sources/datadog/query/dialect.ts';
+import { prometheusDialect } from '../../sources/prometheus/query/dialect.ts';
+import { sumOf } from '../../sources/prometheus/query/event-queries.ts';
+import { type BurnRate, burnRates } from '../alerts/burn-rates.ts';
 import { isLabelValue } from '../argo/kubernetes-metadata.ts';
-import { type CujSlo, datadogCujs, goodMeans, slosOf, titleOf } from '../datadog/datadog-slos.ts';
-import { burnRates } from '../datadog/terraform-monitors.ts';
-import type { GeneratedFile } from '../output/generated-file.ts';
+import { type CujSlo, goodMeans, slosOf, titleOf } from '../datadog/datadog-slos.ts';
+import { type GeneratedFile, GenerateError, sortedBy } from '../output/generated-file.ts';
 import { type YamlDocument, yamlText } from '../output/yaml-text.ts';
+import { type PrometheusSlo, slosOfPrometheus } from '../prometheus/cuj-slos.ts';
 
 const apiVersion = 'openslo/v1';
 
@@ -19,11 +25,14 @@ const descriptionLength = 1050;
  * notification target and the alert policies, which are the same for all that a team owns).
  */
 export function openslo(registry: Registry): GeneratedFile[] {
-  const cujs = datadogCujs(registry);
+  const cujs = sortedBy(registry.cujs.values(), ({ name }) => name);
   const services = new Set(cujs.map((cuj) => cuj.services[0] as string));
   const owners = new Set(cujs.map((cuj) => cuj.owner));
   return [
-    ...cujs.map((cuj) => file(`cuj-${cuj.name}`, slosOf(registry, cuj).map(slo))),
+    ...cujs.flatMap((cuj) => {
+      const slos = sourcedSlos(registry, cuj).map(slo);
+      return slos.length === 0 ? [] : [file(`cuj-${cuj.name}`, slos)];
+    }),
     ...[...services]
       .sort()
       .map((name) => file(`service-${nameOf(name)}`, [service(registry.services.get(name) as Service)])),
@@ -44,10 +53,70 @@ function file(name: string, documents: readonly Record<string, unknown>[]): Gene
   return { path: `openslo/${name}.yaml`, text: yamlText(all) };
 }
 
-function slo(of: CujSlo): Record<string, unknown> {
-  const { cuj, sli, objective, events } = of;
+/** An SLO with what its indicator is measured by. */
+interface SourcedSlo {
+  readonly cuj: Cuj;
+  readonly sli: SliName;
+  readonly objective: Objective;
+  readonly ratioMetric: Record<string, unknown>;
+  /** Which requests are good, in words. */
+  readonly good: string;
+}
+
+function sourcedSlos(registry: Registry, cuj: Cuj): SourcedSlo[] {
+  const backends = new Set(cuj.services.map((name) => registry.services.get(name)?.dialect.backend));
+  if (backends.size === 1 && backends.has(prometheusDialect.backend)) {
+    return slosOfPrometheus(registry, cuj).map((of) => ({
+      cuj,
+      sli: of.sli,
+      objective: of.objective,
+      ratioMetric: prometheusRatio(of),
+      good: `requests without ${of.failures}`,
+    }));
+  }
+  // OpenSLO has one source for a query, and no language has queries of two backends.
+  if (backends.size > 1) return [];
+  const [backend] = backends;
+  if (backend !== datadogDialect.backend) {
+    throw new GenerateError(
+      `openslo works with Datadog and Prometheus, and ${cuj.name} is measured by ${backend}.`,
+      'Name what else to generate, such as analysis-templates and prometheus-rules.',
+    );
+  }
+  return slosOf(registry, cuj).map((of) => ({
+    cuj,
+    sli: of.sli,
+    objective: of.objective,
+    // Datadog's as_count() returns the events of an interval, not a monotonic counter.
+    ratioMetric: {
+      counter: false,
+      [of.events.queried]: source(of, of.events[of.events.queried]),
+      total: source(of, of.events.total),
+    },
+    good: goodMeans(of),
+  }));
+}
+
+/** Counters as they are: what reads OpenSLO makes rates of them. */
+function prometheusRatio({ events }: PrometheusSlo): Record<string, unknown> {
+  const sum = (of: 'total' | 'bad') => ({
+    metricSource: {
+      type: 'Prometheus',
+      spec: {
+        query: sumOf(
+          [...events.values()].flatMap((one) => one[of]),
+          [],
+          (selector) => selector,
+        ),
+      },
+    },
+  });
+  return { counter: true, bad: sum('bad'), total: sum('total') };
+}
+
+function slo(of: SourcedSlo): Record<string, unknown> {
+  const { cuj, sli, objective, ratioMetric } = of;
   const name = `${cuj.name}-${sli}`;
-  const counted = { [events.queried]: source(of, events[events.queried]) };
   return {
     apiVersion,
     kind: 'SLO',
@@ -61,14 +130,11 @@ function slo(of: CujSlo): Record<string, unknown> {
       service: nameOf(cuj.services[0] as string),
       indicator: {
         metadata: { name },
-        spec: {
-          // Datadog's as_count() returns the events of an interval, not a monotonic counter.
-          ratioMetric: { counter: false, ...counted, total: source(of, events.total) },
-        },
+        spec: { ratioMetric },
       },
       timeWindow: [{ duration: cuj.sloWindow, isRolling: true }],
       budgetingMethod: 'Occurrences',
-      objectives: [{ displayName: `${objective.percent}% of ${goodMeans(of)}`, target: objective.ratio }],
+      objectives: [{ displayName: `${objective.percent}% of ${of.good}`, target: objective.ratio }],
       alertPolicies: burnRates.map((rate) => policyName(cuj.owner, rate)),
     },
   };
@@ -101,8 +167,6 @@ function target(owner: string): Record<string, unknown> {
     },
   };
 }
-
-type BurnRate = (typeof burnRates)[number];
 
 function policy(owner: string, rate: BurnRate): Record<string, unknown> {
   const name = policyName(owner, rate);
@@ -152,11 +216,10 @@ function labels(cuj: Cuj): Record<string, string> {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => isLabelValue(value)));
 }
 
-function description(of: CujSlo): string {
-  const { cuj } = of;
+function description({ cuj, good }: SourcedSlo): string {
   return [
     ...(cuj.description === undefined ? [] : [oneLine(cuj.description)]),
-    `Good events: ${goodMeans(of)}.`,
+    `Good events: ${good}.`,
     ...(cuj.runbook === undefined ? [] : [`Runbook: ${cuj.runbook}`]),
   ].join(' ');
 }

@@ -1,23 +1,9 @@
-import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import { canaryNeverSeen, type GateAlert, gateAlerts } from '../alerts/gate-alerts.ts';
 import { defaultDocsUrl, runbookUrl } from '../alerts/runbook-links.ts';
 import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
 import { cujPage } from '../output/page-links.ts';
-import { type YamlNote, yamlText } from '../output/yaml-text.ts';
-
-interface Rule {
-  readonly alert: string;
-  readonly expr: string;
-  readonly for: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
-}
-
-interface Group {
-  readonly name: string;
-  readonly rules: readonly Rule[];
-}
+import { type AlertingRule, type OwnedGroups, type RulesFormat, rulesFiles, ruleText } from './rules-file.ts';
 
 /**
  * Alerts about the gate, from its own metrics, in `prometheus/`: SREs should know that a gate cannot judge before a rollout
@@ -30,64 +16,66 @@ export function prometheusRules(
   {
     publicUrl,
     docsUrl = defaultDocsUrl,
-  }: { readonly publicUrl?: string | undefined; readonly docsUrl?: string | undefined } = {},
+    format,
+    namespace,
+  }: {
+    readonly publicUrl?: string | undefined;
+    readonly docsUrl?: string | undefined;
+    readonly format?: RulesFormat | undefined;
+    readonly namespace?: string | undefined;
+  } = {},
 ): GeneratedFile[] {
   const cujs = sortedBy(registry.cujs.values(), ({ name }) => name);
-  const groups: Group[] = [
-    { name: 'cuj-gate', rules: gateRules(docsUrl) },
+  const groups: OwnedGroups[] = [
+    { name: 'cuj-gate', groups: [{ name: 'cuj-gate', rules: gateRules(docsUrl) }] },
     ...cujs.map((cuj) => cujGroup(cuj, docsUrl, publicUrl)),
   ];
-  const notes: YamlNote[] = groups.slice(1).map(({ rules }, i) => ({
-    at: ['groups', i + 1],
-    lines: [`Owner: ${rules[0]?.labels.owner ?? ''}`],
-  }));
-  return [
-    {
-      path: 'prometheus/cuj-gate.rules.yaml',
-      text: yamlText([
-        {
-          head: [
-            'Generated from the CUJ registry by `cuj-gate generate prometheus-rules`: change the registry, not this file.',
-            '',
-            'severity: page means that no release is judged now; ticket means that it should be fixed this week.',
-            'Route by the labels severity and owner. Alerts may be changed and renamed: nothing refers to their names.',
-          ],
-          value: { groups },
-          notes,
-        },
-      ]),
-    },
-  ];
+  return rulesFiles(
+    'cuj-gate',
+    [
+      'Generated from the CUJ registry by `cuj-gate generate prometheus-rules`: change the registry, not this file.',
+      '',
+      'severity: page means that no release is judged now; ticket means that it should be fixed this week.',
+      'Route by the labels severity and owner. Alerts may be changed and renamed: nothing refers to their names.',
+    ],
+    groups,
+    format,
+    namespace,
+  );
 }
 
 /** The group of the gate's own alerts. */
-function gateRules(docsUrl: string): Rule[] {
+function gateRules(docsUrl: string): AlertingRule[] {
   return gateAlerts.map((alert) => rule(alert, { runbook_url: runbookUrl(docsUrl, alert.alert) }));
 }
 
-function cujGroup(cuj: Cuj, docsUrl: string, publicUrl: string | undefined): Group {
+function cujGroup(cuj: Cuj, docsUrl: string, publicUrl: string | undefined): OwnedGroups {
   const alert = canaryNeverSeen(cuj);
-  const words = { ...alert, description: text(alert.description) };
+  const words = { ...alert, description: ruleText(alert.description) };
   const annotations = {
-    runbook_url: cuj.runbook === undefined ? runbookUrl(docsUrl, alert.alert) : text(cuj.runbook),
+    runbook_url: cuj.runbook === undefined ? runbookUrl(docsUrl, alert.alert) : ruleText(cuj.runbook),
     ...(publicUrl === undefined ? {} : { page_url: cujPage(publicUrl, cuj) }),
   };
   const { environment } = cuj;
   const labels = {
     cuj: cuj.name,
     ...(environment === undefined ? {} : { environment }),
-    owner: text(cuj.owner),
+    owner: ruleText(cuj.owner),
     tier: String(cuj.tier),
   };
   const of = environment === undefined ? '' : `-in-${environment}`;
-  return { name: `cuj-gate-cuj-${cuj.name}${of}`, rules: [rule(words, annotations, labels)] };
+  return {
+    name: `cuj-gate-cuj-${cuj.name}`,
+    owner: labels.owner,
+    groups: [{ name: `cuj-gate-cuj-${cuj.name}${of}`, rules: [rule(words, annotations, labels)] }],
+  };
 }
 
 function rule(
   { alert, severity, summary, description, fix, prometheus }: GateAlert,
   annotations: Readonly<Record<string, string>>,
   labels: Readonly<Record<string, string>> = {},
-): Rule {
+): AlertingRule {
   return {
     alert,
     expr: prometheus.expr,
@@ -101,9 +89,4 @@ function rule(
       docs: `docs/operations.md#${alert.toLowerCase()}`,
     },
   };
-}
-
-/** Escapes `{{`, which Prometheus expands in labels and annotations. */
-function text(of: string): string {
-  return oneLine(of).replaceAll('{{', '{ {');
 }

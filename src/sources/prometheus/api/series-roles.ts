@@ -1,6 +1,12 @@
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { Selector } from '../../../domain/registry/selector.ts';
-import { type LabelMatcher, type Labels, labelOf, matcherTest } from '../query/label-matchers.ts';
+import {
+  filledMatcher,
+  type LabelMatcher,
+  type Labels,
+  labelOf,
+  matcherTest,
+} from '../query/label-matchers.ts';
 import type { PlannedQuery } from '../query/query-plan.ts';
 import { badMatchers, counterSourceOf } from '../query/source-template.ts';
 
@@ -39,9 +45,7 @@ export function rolesOf(
   const badTestOf = (service: string) => {
     const known = badTests.get(service);
     if (known !== undefined) return known;
-    const tests = more.map((matcher) =>
-      matcherTest(matcher.operator === '=' ? filled(matcher, service, batch.env) : matcher),
-    );
+    const tests = more.map((matcher) => matcherTest(filledMatcher(matcher, service, batch.env)));
     const test = (labels: Labels) => tests.every((one) => one(labels));
     badTests.set(service, test);
     return test;
@@ -74,9 +78,4 @@ function selectorTest({ terms }: Selector): (labels: Labels) => boolean {
 /** Whether a series without the label cannot match, so that it looks good whatever happened. */
 function needsLabel(matcher: LabelMatcher): boolean {
   return !matcher.operator.startsWith('!') && !matcherTest(matcher)({});
-}
-
-function filled(matcher: LabelMatcher, service: string, env: string): LabelMatcher {
-  const value = matcher.value.replace(/\{(service|env)\}/g, (_, key) => (key === 'service' ? service : env));
-  return { ...matcher, value };
 }

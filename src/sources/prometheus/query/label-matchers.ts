@@ -40,6 +40,13 @@ export function matcherText({ label, operator, value }: LabelMatcher): string {
   return `${label}${operator}${quoted(value)}`;
 }
 
+/** The matcher with the names in the place of `{service}` and `{env}`, which only the value of an `=` matcher may hold. */
+export function filledMatcher(matcher: LabelMatcher, service: string, env: string): LabelMatcher {
+  if (matcher.operator !== '=') return matcher;
+  const value = matcher.value.replace(/\{(service|env)\}/g, (_, key) => (key === 'service' ? service : env));
+  return { ...matcher, value };
+}
+
 /** A series without a label matches as one whose value is empty. */
 export function labelOf(labels: Labels, name: string): string {
   return Object.hasOwn(labels, name) ? (labels[name] as string) : '';

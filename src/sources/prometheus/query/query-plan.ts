@@ -14,6 +14,8 @@ export interface PlannedQuery extends SentQuery {
   readonly serviceLabel: string;
   /** The registry's name of a service by the value of that label. */
   readonly services: ReadonlyMap<string, string>;
+  /** All conditions of the selector, filled in. */
+  readonly matchers: readonly LabelMatcher[];
   /** What every series must have besides. */
   readonly exact: readonly LabelMatcher[];
 }
@@ -45,6 +47,7 @@ export function planQuery(batch: QueryBatch): PlannedQuery {
     metric,
     serviceLabel: own.label,
     services,
+    matchers: all,
     exact: others.filter(({ operator }) => operator === '='),
   };
 }

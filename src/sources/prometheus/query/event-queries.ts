@@ -1,0 +1,101 @@
+import type { QueryBatch } from '../../../domain/registry/model.ts';
+import { filledMatcher, type LabelMatcher, matcherText, oneOfValues } from './label-matchers.ts';
+import { planQuery } from './query-plan.ts';
+import { badMatchers, counterSourceOf } from './source-template.ts';
+
+/**
+ * The events of a service as PromQL counts them: the gate's own selector (query-plan.ts) and its own definition of a failure
+ * (source-template.ts), so that an SLO and a verdict can never mean different requests. The numbers differ all the same: the gate
+ * counts samples, and PromQL estimates.
+ */
+
+/** What is counted of one service. No series belongs to two selectors of a list. */
+export interface EventSelectors {
+  /** The counters of all events, as instant vector selectors. */
+  readonly total: readonly string[];
+  /** Those among them that count failures. */
+  readonly bad: readonly string[];
+  /** Labels whose values, joined by spaces, are the endpoint. Empty: the whole service is counted as one. */
+  readonly endpointLabels: readonly string[];
+}
+
+/** The label of results that has the endpoint. */
+export const endpointLabel = 'endpoint';
+
+/**
+ * The selectors of one service of a batch. `endpoints`: only these; undefined: all events of the service. Precondition: the batch
+ * carries its source. Throws TypeError where it does not.
+ */
+export function eventSelectors(
+  batch: QueryBatch,
+  service: string,
+  endpoints: readonly string[] | undefined,
+): EventSelectors {
+  const own = batch.services.filter((one) => one.service.name === service);
+  const { metric, matchers } = planQuery({ ...batch, services: own });
+  const source = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
+  const { endpointLabels, grpcStatus } = source;
+  const failures = [badMatchers(source).map((matcher) => filledMatcher(matcher, service, batch.env))];
+  if (grpcStatus !== undefined) failures.push([grpcStatus.isGrpc, grpcStatus.isBad]);
+  const some = endpoints === undefined ? [[]] : endpointMatchers(endpointLabels, endpoints);
+  const text = (more: readonly LabelMatcher[]) =>
+    `${metric}{${[...matchers, ...more].map(matcherText).join(',')}}`;
+  return {
+    total: some.map(text),
+    bad: some.flatMap((of) => failures.map((failure) => text([...of, ...failure]))),
+    endpointLabels: endpoints === undefined ? [] : endpointLabels,
+  };
+}
+
+/**
+ * One expression for several selectors, each as `of` writes it, such as a rate. A series that two of them select, such as a failure
+ * by both statuses, is there once. By endpoint where endpoints are told apart.
+ */
+export function sumOf(
+  selectors: readonly string[],
+  endpointLabels: readonly string[],
+  of: (selector: string) => string,
+): string {
+  const all = selectors.map(of).join(' or ');
+  return endpointLabels.length === 0
+    ? `sum(${all})`
+    : `sum by (${endpointLabel}) (${endpointOf(endpointLabels, all)})`;
+}
+
+/** An expression with the endpoint in a label of its own, which sources with other labels have as well. */
+export function endpointOf(endpointLabels: readonly string[], expression: string): string {
+  const labels = endpointLabels.map((label) => `"${label}"`).join(', ');
+  return `label_join(${expression}, "${endpointLabel}", " ", ${labels})`;
+}
+
+/**
+ * Conditions that select exactly the series whose labels, joined by spaces, are one of the endpoints. A value may hold spaces itself:
+ * each way to part an endpoint is one that series may have.
+ */
+function endpointMatchers(labels: readonly string[], endpoints: readonly string[]): LabelMatcher[][] {
+  const heads = new Map<string, { readonly head: readonly string[]; readonly lasts: string[] }>();
+  for (const endpoint of [...new Set(endpoints)].sort()) {
+    for (const parts of partings(endpoint.split(' '), labels.length)) {
+      const head = parts.slice(0, -1);
+      const key = JSON.stringify(head);
+      const known = heads.get(key) ?? { head, lasts: [] };
+      heads.set(key, known);
+      known.lasts.push(parts.at(-1) as string);
+    }
+  }
+  return [...heads.values()].map(({ head, lasts }) => [
+    ...head.map((value, i): LabelMatcher => ({ label: labels[i] as string, operator: '=', value })),
+    oneOfValues(labels.at(-1) as string, lasts),
+  ]);
+}
+
+/** All ways to join words to so many texts, in their order. */
+function partings(words: readonly string[], parts: number): string[][] {
+  if (parts <= 1) return parts === 1 && words.length > 0 ? [[words.join(' ')]] : [];
+  const found: string[][] = [];
+  for (let length = 1; length <= words.length - parts + 1; length += 1) {
+    for (const rest of partings(words.slice(length), parts - 1))
+      found.push([words.slice(0, length).join(' '), ...rest]);
+  }
+  return found;
+}

@@ -1,0 +1,51 @@
+import type { Registry } from '../../src/domain/registry/model.ts';
+import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
+import { prometheusDialect } from '../../src/sources/prometheus/query/dialect.ts';
+import type { Loose } from './example.ts';
+
+/** A registry that Prometheus measures: a source of its own, Istio's with gRPC, a CUJ over two services. */
+export const document: Loose = {
+  apiVersion: 'cuj-gate/v1',
+  defaults: { slo: { availability: 99.9, window: '7d' } },
+  sources: {
+    app: {
+      total: 'http_requests_total{job="{service}",env="{env}"}',
+      bad: 'http_requests_total{job="{service}",env="{env}",code=~"5.."}',
+      groupBy: 'method/route',
+    },
+    mesh: { total: 'preset:istio', bad: 'preset:istio' },
+  },
+  services: {
+    orders: { env: 'prod', source: 'app', canary: 'version:{version}' },
+    'pay"ments': { env: 'prod', source: 'app', canary: 'version:{version}' },
+    catalog: { env: 'prod', source: 'mesh', canary: 'destination_version:{version}' },
+  },
+  cujs: [
+    {
+      name: 'buy',
+      title: 'Buy {{ now }}',
+      owner: 'team-{{orders}}',
+      tier: 1,
+      runbook: 'https://wiki.example.com/buy',
+      errorBudgetPolicy: [
+        { below: '50%', action: 'Talk about it' },
+        { below: '0%', action: 'Freeze' },
+      ],
+      endpoints: [
+        { service: 'orders', method: 'POST', path: '/orders' },
+        { service: 'orders', method: 'GET', path: '/orders/{id}' },
+        { service: 'orders', method: 'GET', path: '/odd path' },
+        { service: 'pay"ments', method: 'POST', path: '/pay' },
+      ],
+    },
+    { name: 'browse', owner: 'team-catalog', service: 'catalog', endpoints: '*' },
+  ],
+};
+
+export function registryOf(of: Loose = document): Registry {
+  const resolution = resolveRegistry([{ file: 'cujs.yaml', document: of }], `sha256:${'0'.repeat(64)}`, {
+    dialect: prometheusDialect,
+  });
+  if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings, null, 2));
+  return resolution.registry;
+}

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { openslo } from '../../src/generate/openslo/openslo.ts';
+import { isKubernetes } from '../../src/generate/output/layout.ts';
+import { prometheusRules } from '../../src/generate/prometheus/prometheus-rules.ts';
+import { prometheusSloRules } from '../../src/generate/prometheus/slo-rules.ts';
+import { registryOf as datadogRegistryOf, documentsOf, exampleDocument, type Loose } from './example.ts';
+import { document, registryOf } from './slo-rules-example.ts';
+
+const registry = registryOf();
+const only = (options = {}) => {
+  const files = prometheusSloRules(registry, options);
+  expect(files).toHaveLength(1);
+  return files[0] as (typeof files)[number];
+};
+const groups: Loose[] = documentsOf(only().text)[0].groups;
+const rulesOf = (cuj: string): Loose[] =>
+  groups.flatMap(({ rules }) => rules).filter((rule) => rule.labels.cuj === cuj);
+const recording = (cuj: string, record: string) =>
+  rulesOf(cuj)
+    .filter((rule) => rule.record === record)
+    .map(({ expr }) => expr);
+const alerts = (cuj: string, alert: string) => rulesOf(cuj).filter((rule) => rule.alert === alert);
+
+describe('rules of SLOs in Prometheus', () => {
+  it('count exactly the endpoints of the CUJ, however their labels may part', () => {
+    const [orders, payments] = recording('buy', 'cuj_endpoint:requests:rate5m');
+    const selected = (more: string) => `rate(http_requests_total{job="orders",env="prod",${more}}[5m])`;
+    const selectors = [
+      selected('method="GET",route=~"/odd path|/orders/\\\\{id\\\\}"'),
+      selected('method="GET /odd",route="path"'),
+      selected('method="POST",route="/orders"'),
+    ];
+    expect(orders).toBe(
+      `sum by (endpoint) (label_join(${selectors.join(' or ')}, "endpoint", " ", "method", "route"))`,
+    );
+    expect(payments).toContain('job="pay\\"ments"');
+  });
+
+  it('count the failures of gRPC as the gate does, and zero where there is no counter of failures', () => {
+    expect(recording('browse', 'cuj_endpoint:requests_bad:rate5m')).toEqual([
+      expect.stringMatching(
+        /response_code=~"5\.\."\}\[5m\]\) or rate\(.*request_protocol="grpc",grpc_response_status=~"2\|4\|12\|13\|14\|15"\}\[5m\]\)\)\nor on \(\)\n0 \* cuj_endpoint:requests:rate5m\{cuj="browse",sli="availability",service="catalog"\}$/,
+      ),
+    ]);
+  });
+
+  it('alert on the burn rates of Datadog, and on one over three days', () => {
+    expect(
+      alerts('buy', 'CujBurnsErrorBudget').map(({ labels, expr }) => [labels.window, labels.severity, expr]),
+    ).toEqual(
+      [
+        ['1h', 'page', 14.4, '5m'],
+        ['6h', 'page', 6, '30m'],
+        ['24h', 'ticket', 3, '2h'],
+        ['3d', 'ticket', 1, '6h'],
+      ].map(([long, severity, rate, short]) => [
+        long,
+        severity,
+        `cuj:error_ratio:rate${long}{cuj="buy",sli="availability"} > ${rate} * 0.001\nand\ncuj:error_ratio:rate${short}{cuj="buy",sli="availability"} > ${rate} * 0.001`,
+      ]),
+    );
+  });
+
+  it('lower a burn rate that the objective does not allow', () => {
+    const low = registryOf({ ...document, defaults: { slo: { availability: 90 } } });
+    const text = prometheusSloRules(low)[0]?.text;
+    expect(text).toContain('> 5 * 0.1');
+    expect(text).not.toContain('14.4');
+  });
+
+  it('alert on the policy of the CUJ, or at 75%', () => {
+    const used = (cuj: string) => alerts(cuj, 'CujErrorBudgetUsed').map(({ expr }) => expr.split(' < ')[1]);
+    expect(used('buy')).toEqual(['0.5', '0']);
+    expect(used('browse')).toEqual(['0.25']);
+  });
+
+  it('have owner, tier and runbook, and nothing that Prometheus would expand', () => {
+    const [alert] = alerts('buy', 'CujBurnsErrorBudget');
+    expect(alert.labels).toMatchObject({ owner: 'team-{ {orders}}', tier: '1', cuj: 'buy' });
+    expect(alert.annotations.runbook_url).toBe('https://wiki.example.com/buy');
+    expect(alert.annotations.description).toMatch(/^Buy \{ \{ now }} \(buy, availability, objective 99.9%\)/);
+    expect(alerts('browse', 'CujErrorBudgetUsed')[0].annotations.runbook_url).toMatch(/#cujerrorbudgetused$/);
+  });
+
+  it('tell environments apart', () => {
+    const { services, ...rest } = document;
+    const of = registryOf({ ...rest, services });
+    const cujs = new Map([...of.cujs].map(([name, cuj]) => [name, { ...cuj, environment: 'eu' }]));
+    const own: Loose = documentsOf(prometheusSloRules({ ...of, environment: 'eu', cujs })[0]?.text ?? '')[0];
+    for (const { name, rules } of own.groups) {
+      expect(name).toMatch(/-in-eu$/);
+      for (const rule of rules) expect(rule.labels.environment).toBe('eu');
+    }
+    expect(own.groups[0].rules.at(-1).expr).toContain('{cuj="browse",environment="eu",sli="availability"}');
+  });
+
+  it('are objects of the Prometheus Operator where that is asked for', () => {
+    const options = { format: 'prometheus-rule', namespace: 'monitoring' } as const;
+    for (const files of [prometheusSloRules(registry, options), prometheusRules(registry, options)]) {
+      for (const file of files) {
+        expect(isKubernetes(file)).toBe(true);
+        const [object] = documentsOf(file.text);
+        expect(object).toMatchObject({
+          apiVersion: 'monitoring.coreos.com/v1',
+          kind: 'PrometheusRule',
+          metadata: { namespace: 'monitoring' },
+        });
+        expect(file.path).toBe(`prometheus/${object.metadata.name}.yaml`);
+      }
+    }
+    const specs = prometheusSloRules(registry, options).flatMap(
+      ({ text }) => documentsOf(text)[0].spec.groups,
+    );
+    expect(specs).toEqual(groups);
+  });
+
+  it('are refused where Prometheus measures nothing', () => {
+    expect(() => prometheusSloRules(datadogRegistryOf(exampleDocument()))).toThrow(
+      'prometheus-slos makes rules of CUJs that Prometheus measures',
+    );
+  });
+});
+
+describe('OpenSLO of Prometheus', () => {
+  it('names the counters themselves', () => {
+    const all = openslo(registry).flatMap(({ text }) => documentsOf(text));
+    const buy = all.find(({ kind, metadata }) => kind === 'SLO' && metadata.name === 'buy-availability');
+    const { counter, bad, total } = buy.spec.indicator.spec.ratioMetric;
+    expect(counter).toBe(true);
+    expect(total.metricSource.type).toBe('Prometheus');
+    expect(bad.metricSource.spec.query).toMatch(
+      /^sum\(http_requests_total\{.*code=~"5\.\."\} or http_requests_total/,
+    );
+    expect(total.metricSource.spec.query).not.toMatch(/rate|\[|code/);
+  });
+});
