@@ -1,4 +1,3 @@
-import { normalizeTagValue } from '../sources/datadog/query/tag-normalization.ts';
 import type { RolloutReplay } from './replay.ts';
 
 /** The score of the gate, or of a plain threshold, against versions that are known to be bad. */
@@ -13,13 +12,23 @@ export interface Score {
   readonly letThrough: readonly string[];
 }
 
-/** Versions as they are stored; what was named but not rolled out in the span is in `unknown`. */
+/**
+ * Versions as they are stored; what was named but not rolled out in the span is in `unknown`, as it was named. `storedAs` is what the
+ * backend of a service stores for a version.
+ */
 export function scoreOf(
   rollouts: readonly RolloutReplay[],
   named: readonly string[],
   isAborted: (rollout: RolloutReplay) => boolean,
+  storedAs: (service: string, version: string) => string,
 ): { readonly score: Score; readonly unknown: readonly string[] } {
-  const bad = new Set(named.map(normalizeTagValue));
+  const isNamed = (version: string) => ({ service, version: stored }: RolloutReplay) =>
+    storedAs(service, version) === stored;
+  const bad = new Set(
+    rollouts
+      .filter((rollout) => named.some((version) => isNamed(version)(rollout)))
+      .map(({ version }) => version),
+  );
   // A version may be rolled out in several services, or twice in one: any of them may have caught it.
   const ofVersion = new Map<string, RolloutReplay[]>();
   for (const rollout of rollouts) {
@@ -36,6 +45,6 @@ export function scoreOf(
       falselyAborted: pick(false, true),
       letThrough: pick(false, false),
     },
-    unknown: [...bad].filter((version) => !ofVersion.has(version)),
+    unknown: [...new Set(named)].filter((version) => !rollouts.some(isNamed(version))),
   };
 }

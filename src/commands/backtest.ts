@@ -7,20 +7,20 @@ import { floorMinute, hourMs } from '../domain/duration.ts';
 import { SourceError } from '../domain/errors.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { serviceNotFound } from '../evaluation/evaluator.ts';
-import type { DatadogSession } from '../server/datadog-session.ts';
+import type { BackendSession } from '../server/backend-session.ts';
 import { backtestText, type Scores } from './render/backtest.ts';
 import { colorsFor } from './render/colors.ts';
 import { sentence } from './render/sentence.ts';
 import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
-import { withDatadog } from './support/open-datadog.ts';
+import { withBackend } from './support/open-backend.ts';
 import { retryOnRateLimit, type Sleep } from './support/rate-limit-retry.ts';
 
 const about = `Find the rollouts of the last days and replay each as the gate would have judged it: once a minute, with the data \
 up to that minute. Shows which rollouts the gate would have aborted, when and why, which it would have passed, which \
 stayed inconclusive, and what a plain total error rate would have done. With --bad, counts caught, missed and falsely \
 aborted versions. Read-only: one call per scope and one per rollout, a second apart. Exit code 0; with --bad, 1 if a bad \
-version is missed or another one would have been aborted. Requires DD_API_KEY and DD_APP_KEY.`;
+version is missed or another one would have been aborted. Requires DD_API_KEY and DD_APP_KEY, or CUJ_GATE_PROMETHEUS_URL.`;
 
 const examples = `
 Examples:
@@ -58,7 +58,7 @@ export function backtestCommand(io: Io, exit: (code: number) => void, sleep: Sle
     .option('--json', 'print JSON')
     .addHelpText('after', examples)
     .action(async (options: Options) => {
-      const code = await withDatadog(io, options, async (datadog, registry) => {
+      const code = await withBackend(io, options, async (backend, registry) => {
         const { service } = options;
         if (service !== undefined && !registry.services.has(service)) {
           const { message, details } = serviceNotFound(registry, service);
@@ -70,7 +70,7 @@ export function backtestCommand(io: Io, exit: (code: number) => void, sleep: Sle
           return exitCodes.misuse;
         }
         try {
-          return print(io, await run(io, datadog, registry, options, sleep), options);
+          return print(io, registry, await run(io, backend, registry, options, sleep), options);
         } catch (error) {
           if (!(error instanceof SourceError)) throw error;
           io.stderr.write(`cuj-gate backtest: ${sentence(error.message)} ${error.hint}\n`);
@@ -83,16 +83,16 @@ export function backtestCommand(io: Io, exit: (code: number) => void, sleep: Sle
 
 async function run(
   io: Io,
-  datadog: DatadogSession,
+  backend: BackendSession,
   registry: Registry,
   { days, service, max, threshold }: Options,
   sleep: Sleep,
 ): Promise<Backtest> {
-  const toMs = Math.floor(floorMinute(datadog.now() - 120_000) / hourMs) * hourMs;
+  const toMs = Math.floor(floorMinute(backend.now() - 120_000) / hourMs) * hourMs;
   const paced = retryOnRateLimit(everyMs, sleep, (seconds) => {
     io.stderr.write(`rate limit exhausted: waiting for ${seconds} s\n`);
   });
-  const source = await datadog.source();
+  const source = await backend.source();
   return backtest(
     registry,
     {
@@ -103,18 +103,25 @@ async function run(
       threshold: { ratio: threshold / 100, minRequests: plainMinRequests },
     },
     {
-      versionHits: (...question) => paced(() => datadog.versionHits(...question)),
+      versionHits: (...question) => paced(() => backend.versionHits(...question)),
       measure: (query) => paced(() => source.measure(query, new AbortController().signal)),
       onProgress: (what) => void io.stderr.write(`${what}\n`),
     },
   );
 }
 
-function print(io: Io, result: Backtest, { bad, json, threshold }: Options): number {
-  const gate =
-    bad === undefined ? undefined : scoreOf(result.rollouts, bad, ({ outcome }) => outcome === 'abort');
-  const plain =
-    bad === undefined ? undefined : scoreOf(result.rollouts, bad, ({ total }) => total.firstFail !== null);
+function print(
+  io: Io,
+  { services }: Registry,
+  result: Backtest,
+  { bad, json, threshold }: Options,
+): number {
+  const storedAs = (service: string, version: string) =>
+    services.get(service)?.dialect.storedTagValue(version) ?? version;
+  const scored = (isAborted: Parameters<typeof scoreOf>[2]) =>
+    bad === undefined ? undefined : scoreOf(result.rollouts, bad, isAborted, storedAs);
+  const gate = scored(({ outcome }) => outcome === 'abort');
+  const plain = scored(({ total }) => total.firstFail !== null);
   const scores: Scores | undefined =
     gate === undefined || plain === undefined ? undefined : { gate: gate.score, threshold: plain.score };
   io.stdout.write(

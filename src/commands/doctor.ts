@@ -7,15 +7,15 @@ import { callsOf, watchBuckets, watchRangeMs, watchTarget } from '../doctor/watc
 import { durationMs, durationText } from '../domain/duration.ts';
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry } from '../domain/registry/model.ts';
-import type { DatadogSession } from '../server/datadog-session.ts';
+import type { BackendSession } from '../server/backend-session.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
-import { withDatadog } from './support/open-datadog.ts';
+import { withBackend } from './support/open-backend.ts';
 
-const about = `Check the registry against the live Datadog, read-only: keys and scopes, metrics, tags of the selectors, \
-traffic of every endpoint in the last day, status codes, SLOs. Prints what is wrong, what it means for verdicts, and how \
-to fix it. Exit code 1 if there are errors. Requires DD_API_KEY and DD_APP_KEY.`;
+const about = `Check the registry against the live backend, read-only: keys and scopes, metrics, tags of the selectors, \
+traffic of every endpoint in the last day, status codes, SLOs; with Prometheus the labels and the scrapes of counters. Prints what is wrong, what it means for verdicts, and how \
+to fix it. Exit code 1 if there are errors. Requires DD_API_KEY and DD_APP_KEY, or CUJ_GATE_PROMETHEUS_URL.`;
 
 interface Options {
   readonly registry?: string;
@@ -30,7 +30,7 @@ interface Examined {
   readonly registryDigest: string;
   readonly facts: BackendFacts;
   readonly findings: readonly DoctorFinding[];
-  /** Calls to Datadog. */
+  /** Calls to the backend. */
   readonly calls: number;
   /** Only with --watch. */
   readonly lag?: LagMeasurement;
@@ -45,7 +45,7 @@ export function doctorCommand(io: Io, exit: (code: number) => void): Command {
     .option('--json', 'print JSON')
     .option(
       '--watch <duration>',
-      'watch for so long (4m to 30m) how late the newest data of the busiest service is, and recommend a lag',
+      'watch for so long (4m to 30m) how late the newest data of the busiest service is, and recommend a lag (Datadog only)',
       watchSpan,
     )
     .addHelpText(
@@ -56,9 +56,17 @@ Examples:
   cuj-gate doctor --registry cujs.yaml --watch 10m    # during a rollout, so that canary and stable are seen`,
     )
     .action(async (options: Options) => {
-      const code = await withDatadog(io, options, async (datadog, registry) => {
-        const examined = await inspect(io, options, datadog, registry);
-        io.stdout.write(options.json === true ? jsonText(examined) : text(examined, colorsFor(io)));
+      const code = await withBackend(io, options, async (backend, registry) => {
+        if (options.watch !== undefined && backend.watch === undefined) {
+          io.stderr.write(
+            `cuj-gate doctor: --watch works with Datadog only. Without it, doctor says how old the newest sample of ${backend.backend} is.\n`,
+          );
+          return exitCodes.misuse;
+        }
+        const examined = await inspect(io, options, backend, registry);
+        io.stdout.write(
+          options.json === true ? jsonText(examined) : text(examined, backend.backend, colorsFor(io)),
+        );
         return examined.findings.some(({ severity }) => severity === 'error') ? exitCodes.no : exitCodes.good;
       });
       exit(code);
@@ -68,22 +76,23 @@ Examples:
 async function inspect(
   io: Io,
   { top, watch: watchMs }: Options,
-  datadog: DatadogSession,
+  backend: BackendSession,
   registry: Registry,
 ): Promise<Examined> {
-  const facts = await datadog.survey(registry, (what) => void io.stderr.write(`querying ${what}\n`));
+  const facts = await backend.survey(registry, (what) => void io.stderr.write(`querying ${what}\n`));
   const findings = examine(registry, facts, { top });
   const examined: Examined = { registryDigest: registry.digest, facts, findings, calls: facts.calls };
-  if (watchMs === undefined) return examined;
+  const { watch } = backend;
+  if (watchMs === undefined || watch === undefined) return examined;
   const target = watchTarget(registry, facts);
   if (target === undefined) return { ...examined, findings: worstFirst([...findings, withoutTraffic]) };
   io.stderr.write(
-    `watching the newest data of ${target.service} for ${durationText(watchMs)}: up to ${callsOf(watchMs)} calls to Datadog\n`,
+    `watching the newest data of ${target.service} for ${durationText(watchMs)}: up to ${callsOf(watchMs)} calls to ${backend.backend}\n`,
   );
   const watched = await watchBuckets(target, watchMs, {
-    read: datadog.recentCounts,
+    read: watch.recentCounts,
     now: io.now,
-    clockSkewMs: () => datadog.clockSkewMs(),
+    clockSkewMs: () => watch.clockSkewMs(),
     sleep: io.sleep ?? ((ms) => delay(ms)),
   });
   const { lag, findings: ofLag } = checkLag(registry, watched);
@@ -116,7 +125,7 @@ function jsonText({ registryDigest, facts: { fromMs, toMs }, findings, calls, la
   return `${JSON.stringify(lag === undefined ? report : { ...report, lag }, null, 2)}\n`;
 }
 
-function text({ findings, calls }: Examined, colors: Colors): string {
+function text({ findings, calls }: Examined, backend: string, colors: Colors): string {
   const colour: Record<Severity, (value: string) => string> = {
     error: colors.red,
     warning: colors.yellow,
@@ -128,7 +137,7 @@ function text({ findings, calls }: Examined, colors: Colors): string {
       `        ${message}\n        verdict: ${verdict}\n        fix: ${fix}\n`,
   );
   const counts = countsOf(findings);
-  const summary = `${amount(counts.error, 'error')}, ${amount(counts.warning, 'warning')}, ${amount(counts.info, 'note')}; ${amount(calls, 'call')} to Datadog\n`;
+  const summary = `${amount(counts.error, 'error')}, ${amount(counts.warning, 'warning')}, ${amount(counts.info, 'note')}; ${amount(calls, 'call')} to ${backend}\n`;
   return [...blocks, summary].join('\n');
 }
 

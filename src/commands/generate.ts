@@ -21,7 +21,7 @@ import { prometheusSloRules } from '../generate/prometheus/slo-rules.ts';
 import { type PlacedQuestion, standingQuestionsIn } from '../lint/standing-questions.ts';
 import { type BackendName, dialects } from '../sources/dialects/dialects.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
-import { datadogPart } from './support/datadog-part.ts';
+import { backendPart } from './support/backend-part.ts';
 import {
   addGenerateOptions,
   type GenerateFlags,
@@ -32,7 +32,7 @@ import { exitCodes, type Io } from './support/io.ts';
 import { arrange } from './support/layout-folder.ts';
 import { measureTraffic } from './support/measure-traffic.ts';
 import { loadOffline } from './support/offline-registry.ts';
-import { openDatadog } from './support/open-datadog.ts';
+import { openBackend } from './support/open-backend.ts';
 import { type Drift, driftOf, OutputError, type OwnedFile, writeFolder } from './support/output-folder.ts';
 import { stepsForGiven, stepsForMeasured, unknownService } from './support/traffic-options.ts';
 import { versionSources } from './support/version-sources.ts';
@@ -229,19 +229,19 @@ async function stepsOf(
   let steps: Sizes = new Map();
   if (flags.requestsPerMinute !== undefined) steps = stepsForGiven(registry, flags.requestsPerMinute, sample);
   else if (flags.measureTraffic === true) {
-    const datadog = openDatadog(io);
-    if (datadog === undefined) return undefined;
+    const backend = openBackend(io);
+    if (backend === undefined) return undefined;
     try {
-      const part = datadogPart(registry, io);
+      const part = backendPart(registry, backend, io);
       if (part === undefined) return undefined;
-      const { traffic, refused } = await measureTraffic(io, 'generate', datadog, part, flags.days);
+      const { traffic, refused } = await measureTraffic(io, 'generate', backend, part, flags.days);
       if (refused) {
         io.stderr.write('cuj-gate generate: not all traffic could be read, nothing was generated.\n');
         return undefined;
       }
       steps = stepsForMeasured(part, traffic, sample);
     } finally {
-      await datadog.close();
+      await backend.close();
     }
   }
   for (const [service, { warnings }] of steps) {

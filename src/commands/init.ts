@@ -8,7 +8,7 @@ import { proposeRegistry } from '../init/proposal.ts';
 import { routeOfResource } from '../init/routes.ts';
 import { sentence } from './render/sentence.ts';
 import { exitCodes, type Io } from './support/io.ts';
-import { openDatadog } from './support/open-datadog.ts';
+import { openDatadog } from './support/open-backend.ts';
 
 const about = `Propose a first registry from the busiest routes of a service in Datadog, or offline from an OpenAPI file.
 Prints valid YAML on stdout. It is a proposal to edit: its comments say what you have to decide.`;

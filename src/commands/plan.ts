@@ -8,12 +8,12 @@ import { planText } from './render/plan.ts';
 import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { daysOption, measureTraffic } from './support/measure-traffic.ts';
-import { withDatadog } from './support/open-datadog.ts';
+import { withBackend } from './support/open-backend.ts';
 
 const about = `Show, from the traffic of the last days, which CUJs can be judged at a canary weight and how long that takes: by \
 day and in the quietest hour, which breakage would be caught by then, the least sufficient weight, which CUJs pass later than \
 a rollout waits, and what helps. Read-only: one call per scope. Exit code 1 if an enforced CUJ cannot be judged at any of the \
-weights. Requires DD_API_KEY and DD_APP_KEY.`;
+weights. Requires DD_API_KEY and DD_APP_KEY, or CUJ_GATE_PROMETHEUS_URL.`;
 
 const examples = `
 Examples:
@@ -52,8 +52,8 @@ export function planCommand(io: Io, exit: (code: number) => void): Command {
     .addHelpText('after', examples)
     .action(async (options: Options) => {
       const { weight = [25] } = options;
-      const code = await withDatadog(io, options, async (datadog, registry) => {
-        const { traffic, refused } = await measureTraffic(io, 'plan', datadog, registry, options.days);
+      const code = await withBackend(io, options, async (backend, registry) => {
+        const { traffic, refused } = await measureTraffic(io, 'plan', backend, registry, options.days);
         const plan = planTraffic(registry, traffic, weight, options.wait);
         if (refused && traffic.services.size === 0) {
           io.stderr.write('cuj-gate plan: all queries failed, there is no plan.\n');

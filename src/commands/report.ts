@@ -6,11 +6,12 @@ import { type Colors, colorsFor } from './render/colors.ts';
 import { openDemo } from './support/demo-datadog.ts';
 import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
-import { withDatadog } from './support/open-datadog.ts';
+import { withBackend } from './support/open-backend.ts';
 
 const about = `Report the error budget that each CUJ has left in its SLO's window, its burn rate, and the actions that are due \
 by its errorBudgetPolicy. Budgets come from the SLOs in Datadog: those that sloId names, or those created by generate \
-terraform. Exit code 0 regardless of the budgets. Requires DD_API_KEY and DD_APP_KEY with the scope slos_read.`;
+terraform. With Prometheus, they come from the rules of generate prometheus-slos. Exit code 0 regardless of the budgets. Requires \
+DD_API_KEY and DD_APP_KEY with the scope slos_read, or CUJ_GATE_PROMETHEUS_URL.`;
 
 interface Options {
   readonly registry?: string;
@@ -53,7 +54,7 @@ async function reportFrom(io: Io, options: Options): Promise<number> {
 }
 
 function report(io: Io, options: Options): Promise<number> {
-  return withDatadog(io, options, async (datadog, registry) => {
+  return withBackend(io, options, async (backend, registry) => {
     const cujs = [...registry.cujs.values()].filter(
       ({ owner }) => options.owner === undefined || owner === options.owner,
     );
@@ -64,8 +65,8 @@ function report(io: Io, options: Options): Promise<number> {
       );
       return exitCodes.misuse;
     }
-    const nowMs = datadog.now();
-    const budgets = await datadog.errorBudgets(cujs, nowMs, {
+    const nowMs = backend.now();
+    const budgets = await backend.errorBudgets(cujs, nowMs, {
       recent: true,
       onProgress: (done, of) => {
         if (io.stderr.isTTY === true) io.stderr.write(`\r${done} of ${of} SLOs${done === of ? '\n' : ''}`);

@@ -1,5 +1,6 @@
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
+import { datadogDialect } from '../sources/datadog/query/dialect.ts';
 import { type QueryTemplate, templateOf } from '../sources/datadog/query/source-template.ts';
 import type { DoctorFinding } from './finding.ts';
 import { listed, named } from './words.ts';
@@ -7,7 +8,8 @@ import { listed, named } from './words.ts';
 /** Whether the metrics and tags that a source template names are there. Trace metrics: check-traffic.ts. */
 export function checkSource(registry: Registry, facts: BackendFacts, service: Service): DoctorFinding[] {
   const source = registry.sources.get(service.source);
-  if (source === undefined) return [];
+  // Other backends have checks of their own: check-counter.ts.
+  if (source === undefined || service.dialect.backend !== datadogDialect.backend) return [];
   const template = templateOf(source);
   const findings: DoctorFinding[] = [];
   for (const side of ['total', 'bad'] as const)

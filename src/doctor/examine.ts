@@ -1,7 +1,9 @@
 import type { BackendFacts, SurveyFailure } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import { likelyMistakesIn } from '../domain/registry/resolve-services.ts';
+import { checkCounter } from './check-counter.ts';
 import { checkFailingRates } from './check-failures.ts';
+import { checkRecordedSlos } from './check-recorded-slos.ts';
 import { checkRoutes } from './check-routes.ts';
 import { checkRules } from './check-rules.ts';
 import { checkSelectors } from './check-selectors.ts';
@@ -16,7 +18,7 @@ export interface ExamineOptions {
   readonly top: number;
 }
 
-/** All differences between a registry and the data in Datadog. Worst first. */
+/** All differences between a registry and the data of its backend. Worst first. */
 export function examine(registry: Registry, facts: BackendFacts, options: ExamineOptions): DoctorFinding[] {
   const findings = [
     ...(facts.isSimulation === true ? [simulated(registry)] : []),
@@ -24,9 +26,15 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
     ...checkRules(registry),
   ];
   for (const service of servicesOfCujs(registry)) {
-    findings.push(...checkSource(registry, facts, service));
+    const counter = facts.counters?.get(service.name);
+    findings.push(
+      ...(counter === undefined
+        ? checkSource(registry, facts, service)
+        : checkCounter(registry, service, counter)),
+    );
     const found = facts.services.get(service.name);
-    if (found === undefined) continue;
+    // Without a series, what else could be said would repeat it.
+    if (found === undefined || counter?.series === 0) continue;
     const traffic = checkTraffic(registry, facts, service, found);
     findings.push(...traffic);
     // Without any traffic, other findings would repeat the same problem.
@@ -34,7 +42,11 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
     findings.push(...checkSelectors(facts, service, found));
     findings.push(...checkRoutes(registry, facts, service, found, options.top));
   }
-  findings.push(...checkFailingRates(registry, facts), ...checkSlos(registry, facts));
+  findings.push(
+    ...checkFailingRates(registry, facts),
+    ...checkSlos(registry, facts),
+    ...checkRecordedSlos(registry, facts),
+  );
   return worstFirst(findings);
 }
 
@@ -72,6 +84,10 @@ function servicesOfCujs(registry: Registry): Service[] {
 }
 
 const needs: Readonly<Record<SurveyFailure['about'], { readonly about: string; readonly lost: string }>> = {
+  backend: {
+    about: 'the metrics backend',
+    lost: 'Every verdict is inconclusive while this lasts.',
+  },
   'api-key': {
     about: 'the API key',
     lost: 'Every verdict is inconclusive while this lasts.',
@@ -95,6 +111,7 @@ const needs: Readonly<Record<SurveyFailure['about'], { readonly about: string; r
 };
 
 const scopes: Readonly<Record<SurveyFailure['about'], string>> = {
+  backend: '',
   'api-key': '',
   metrics: ' The application key needs the scope metrics_read.',
   tags: ' The application key needs the scope metrics_read.',
@@ -105,7 +122,7 @@ const scopes: Readonly<Record<SurveyFailure['about'], string>> = {
 function failureFinding({ about, code, message, fix }: SurveyFailure): DoctorFinding {
   const refused = code === 'source_rejected';
   return {
-    severity: about === 'api-key' || about === 'queries' ? 'error' : 'warning',
+    severity: about === 'backend' || about === 'api-key' || about === 'queries' ? 'error' : 'warning',
     check: refused ? `${about}-refused` : `${about}-unavailable`,
     about: needs[about].about,
     message,

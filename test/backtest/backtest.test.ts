@@ -7,6 +7,7 @@ import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createDatadogApi, DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
 import { createDatadogSource } from '../../src/sources/datadog/api/source.ts';
 import { versionHits } from '../../src/sources/datadog/api/version-hits.ts';
+import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
 import { NOON } from '../demo/datadog/fixture.ts';
 import { clinic, closeAll, limitedPass, provenOnly, registryOf, shopDocument } from '../doctor/clinic.ts';
 import { cujOf, endpointOf, measurementOf } from '../domain/judge/journey.ts';
@@ -131,11 +132,12 @@ describe('a backtest of rollouts that were planted', () => {
 
   it('counts what was caught, missed and falsely aborted by version', () => {
     const aborted = ({ outcome }: { outcome: string }) => outcome === 'abort';
-    expect(scoreOf(result.rollouts, ['V3'], aborted)).toEqual({
+    const storedAs = (_: string, version: string) => datadogDialect.storedTagValue(version);
+    expect(scoreOf(result.rollouts, ['V3'], aborted, storedAs)).toEqual({
       score: { caught: ['v3'], missed: [], falselyAborted: [], letThrough: ['v2'] },
       unknown: [],
     });
-    expect(scoreOf(result.rollouts, ['v2', 'v9'], aborted)).toEqual({
+    expect(scoreOf(result.rollouts, ['v2', 'v9'], aborted, storedAs)).toEqual({
       score: { caught: [], missed: ['v2'], falselyAborted: ['v3'], letThrough: [] },
       unknown: ['v9'],
     });

@@ -4,7 +4,7 @@ import { SourceError } from '../../domain/errors.ts';
 import type { SideCounts } from '../../domain/metrics/metrics-source.ts';
 import type { Registry } from '../../domain/registry/model.ts';
 import type { HourlyTraffic } from '../../plan/traffic-plan.ts';
-import type { DatadogSession } from '../../server/datadog-session.ts';
+import type { BackendSession } from '../../server/backend-session.ts';
 import { sentence } from '../render/sentence.ts';
 import type { Io } from './io.ts';
 
@@ -19,12 +19,12 @@ export function daysOption(): Option {
 export async function measureTraffic(
   io: Io,
   command: string,
-  datadog: DatadogSession,
+  backend: BackendSession,
   registry: Registry,
   daysBack: number,
 ): Promise<{ readonly traffic: HourlyTraffic; readonly refused: boolean }> {
   // The newest minutes are incomplete, and an incomplete hour would look like a quiet one.
-  const toMs = Math.floor(floorMinute(datadog.now() - 120_000) / hourMs) * hourMs;
+  const toMs = Math.floor(floorMinute(backend.now() - 120_000) / hourMs) * hourMs;
   const fromMs = toMs - daysBack * 24 * hourMs;
   const services = new Map<string, SideCounts>();
   let refused = false;
@@ -32,7 +32,7 @@ export async function measureTraffic(
     const names = batch.services.map(({ service }) => service.name).join(', ');
     io.stderr.write(`querying the traffic of ${names}\n`);
     try {
-      for (const [name, counts] of await datadog.hourlyTraffic(batch, fromMs, toMs))
+      for (const [name, counts] of await backend.hourlyTraffic(batch, fromMs, toMs))
         services.set(name, counts);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;

@@ -20,6 +20,10 @@ export interface BackendFacts {
   readonly services: ReadonlyMap<string, ServiceFacts>;
   /** The SLOs that the registry's CUJs may mean, by id or name. */
   readonly slos: readonly SloFacts[] | undefined;
+  /** Counters by the service that they count; absent where the backend has none. */
+  readonly counters?: ReadonlyMap<string, CounterFacts>;
+  /** Objectives that the backend records, in percent by `CUJ SLI WINDOW`; absent where it could not be asked, or has SLOs instead. */
+  readonly recordedSlos?: ReadonlyMap<string, number>;
   /** Requests and failures, of any version, of the CUJs by name whose failures are not 5XX on all endpoints. */
   readonly failing?: ReadonlyMap<string, { readonly total: number; readonly bad: number }>;
 }
@@ -53,6 +57,28 @@ export interface ServiceFacts {
   readonly meshRequests: number | undefined;
 }
 
+/** What a backend that scrapes has of the counter of one service, now. */
+export interface CounterFacts {
+  readonly metric: string;
+  /** The label that tells services apart, with the number of series of the metric by its values: of all services. */
+  readonly serviceLabel: string;
+  readonly serviceValues: Shares;
+  /** Series of this service. */
+  readonly series: number;
+  /** For each label that the registry names: series by value; by the empty string those without it. */
+  readonly labels: ReadonlyMap<string, Shares>;
+  /** The names of all labels of one of its series. */
+  readonly labelNames: readonly string[];
+  /** Between two samples of one series, in ms; undefined where there are too few. */
+  readonly scrapeMs: number | undefined;
+  /** The age of the newest sample of that series, in ms. */
+  readonly newestAgeMs: number | undefined;
+  /** How far back there certainly are samples of the metric, in days: the greatest of some numbers. */
+  readonly oldestDays: number;
+  /** The next of these numbers, of which there are none; undefined where there are of all. */
+  readonly missingDays: number | undefined;
+}
+
 export interface OperationFacts {
   readonly operation: string;
   readonly routes: Shares;
@@ -71,7 +97,7 @@ export interface SloFacts {
 
 /** A question of the survey that failed. */
 export interface SurveyFailure {
-  readonly about: 'api-key' | 'metrics' | 'tags' | 'queries' | 'slos';
+  readonly about: 'backend' | 'api-key' | 'metrics' | 'tags' | 'queries' | 'slos';
   /** A source error code. */
   readonly code: string;
   readonly message: string;

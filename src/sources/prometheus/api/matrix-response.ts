@@ -61,6 +61,27 @@ export function readVector(json: unknown): readonly { readonly labels: Labels; r
   });
 }
 
+/** What a query with a range of times found: numbers by time (epoch ms). Throws SourceError source_malformed. */
+export function readPoints(json: unknown): readonly {
+  readonly labels: Labels;
+  readonly points: readonly (readonly [timeMs: number, value: number])[];
+}[] {
+  return readResult(json, 'matrix').map((entry) => {
+    const { metric, values } = asObject(entry, 'a series is not an object');
+    const labels = readLabels(metric);
+    if (!Array.isArray(values)) throw malformed(`the series ${show(labels)} has no values`);
+    const points = values.flatMap((point) => {
+      const [seconds, text] = Array.isArray(point) ? point : [];
+      if (typeof seconds !== 'number' || !Number.isFinite(seconds) || typeof text !== 'string')
+        throw malformed(`a value of ${show(labels)} is ${show(point)}`);
+      const value = text.trim() === '' ? Number.NaN : Number(text);
+      // VictoriaMetrics answers with NaN where there is nothing.
+      return Number.isFinite(value) ? [[Math.round(seconds * 1000), value] as const] : [];
+    });
+    return { labels, points };
+  });
+}
+
 function readResult(json: unknown, resultType: 'matrix' | 'vector'): readonly unknown[] {
   const body = asObject(json, 'it is not an object');
   if (body.status !== 'success') throw malformed(`its status is ${show(body.status)}`);

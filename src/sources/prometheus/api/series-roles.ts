@@ -1,14 +1,9 @@
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { Selector } from '../../../domain/registry/selector.ts';
-import {
-  filledMatcher,
-  type LabelMatcher,
-  type Labels,
-  labelOf,
-  matcherTest,
-} from '../query/label-matchers.ts';
+import { filledMatcher, type Labels, labelOf, matcherTest } from '../query/label-matchers.ts';
 import type { PlannedQuery } from '../query/query-plan.ts';
 import { badMatchers, counterSourceOf } from '../query/source-template.ts';
+import { statusLabelsOf } from '../query/status-labels.ts';
 
 /** What one series counts, by its labels. */
 export interface SeriesRole {
@@ -34,7 +29,7 @@ export function rolesOf(
   const isCanary = selectorTest(canary);
   const isStable = stable === undefined ? (labels: Labels) => !isCanary(labels) : selectorTest(stable);
   const more = badMatchers(source);
-  const statusLabels = more.filter(needsLabel).map(({ label }) => label);
+  const statusLabels = statusLabelsOf(source);
   const { grpcStatus } = source;
   const [isGrpc, isBadGrpc] = grpcStatus
     ? [matcherTest(grpcStatus.isGrpc), matcherTest(grpcStatus.isBad)]
@@ -73,9 +68,4 @@ const never = (_: Labels) => false;
 function selectorTest({ terms }: Selector): (labels: Labels) => boolean {
   if (terms.length === 0) throw new TypeError('an empty selector would mean the whole service');
   return (labels) => terms.every(({ key, value }) => value !== '' && labelOf(labels, key) === value);
-}
-
-/** Whether a series without the label cannot match, so that it looks good whatever happened. */
-function needsLabel(matcher: LabelMatcher): boolean {
-  return !matcher.operator.startsWith('!') && !matcherTest(matcher)({});
 }

@@ -1,8 +1,8 @@
-import { SourceError } from '../../../domain/errors.ts';
 import { type BatchQuery, bucketMs, type MetricsSource } from '../../../domain/metrics/metrics-source.ts';
 import { type PlannedQuery, planQuery } from '../query/query-plan.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { readCounters, readVector } from './matrix-response.ts';
+import { refuseUnmeasurable } from './measurable-batch.ts';
 import {
   earlierQuery,
   refuseDown,
@@ -23,7 +23,7 @@ export const marginMs = 15 * 60_000;
 export function createPrometheusSource(connection: PrometheusConnection): MetricsSource {
   return {
     async measure(query, signal) {
-      refuseUnmeasurable(query);
+      refuseUnmeasurable(query.batch);
       const plan = planQuery(query.batch);
       const rangeFromMs = query.fromMs - marginMs;
       const text = rangeText(plan, query);
@@ -56,13 +56,4 @@ export function createPrometheusSource(connection: PrometheusConnection): Metric
 /** As it is sent: all samples of the selector in the span and before it. */
 function rangeText({ query: selector }: PlannedQuery, { fromMs, toMs }: BatchQuery): string {
   return `${selector}[${(toMs - fromMs + marginMs) / 1000}s]`;
-}
-
-function refuseUnmeasurable({ batch }: BatchQuery): void {
-  if (batch.template !== undefined) return;
-  throw new SourceError(
-    'source_rejected',
-    `Prometheus has no trace metrics, by which ${batch.services[0]?.service.name} is to be measured.`,
-    'Define a source, such as total: preset:istio, and name it in the service: docs/prometheus.md.',
-  );
 }

@@ -99,3 +99,30 @@ function partings(words: readonly string[], parts: number): string[][] {
   }
   return found;
 }
+
+/** How events of an hour are told apart: by endpoint where the source can, or by the values of a label. */
+export type HourlyBy = 'endpoint' | { readonly label: string };
+
+/**
+ * Events of a service in the hour before each whole hour of a span of hours, to be asked at the span's end. `increase()` estimates,
+ * which does for planning; the samples of days would be too many.
+ */
+export function hourlyText(
+  batch: QueryBatch,
+  service: string,
+  counts: 'total' | 'bad',
+  by: HourlyBy,
+  hours: number,
+): string {
+  const selectors = eventSelectors(batch, service, undefined)[counts];
+  const increase = (selector: string) => `increase(${selector}[1h])`;
+  const labels =
+    by === 'endpoint'
+      ? counterSourceOf(batch.template as NonNullable<QueryBatch['template']>).endpointLabels
+      : [];
+  const sum =
+    by === 'endpoint'
+      ? sumOf(selectors, labels, increase)
+      : `sum by (${by.label}) (${selectors.map(increase).join(' or ')})`;
+  return `(${sum})[${hours}h:1h]`;
+}

@@ -1,0 +1,90 @@
+import type { Registry } from '../../domain/registry/model.ts';
+import { type LoadOptions, loadRegistry } from '../../registry-files/load.ts';
+import type { BackendSession } from '../../server/backend-session.ts';
+import { type DatadogSession, openDatadogSession } from '../../server/datadog-session.ts';
+import { sessions } from '../../server/sessions.ts';
+import { readSettings, requiredToServe, type Settings, SettingsError } from '../../settings/settings.ts';
+import { backendPart } from './backend-part.ts';
+import { exitCodes, type Io } from './io.ts';
+
+/** What every backend needs to be asked: its address and its credentials. A registry may be an argument. */
+const required = requiredToServe.filter((name) => name !== 'CUJ_GATE_REGISTRY');
+
+/** Opens the backend of the settings. If they are missing or invalid, reports that and returns undefined. */
+export function openBackend(io: Io): BackendSession | undefined {
+  const settings = settingsOf(io);
+  return settings === undefined ? undefined : sessionOf(settings, io);
+}
+
+/** Opens Datadog. If its keys are missing or invalid, or the backend is another one, reports that and returns undefined. */
+export function openDatadog(io: Io): DatadogSession | undefined {
+  const settings = settingsOf(io);
+  if (settings === undefined) return undefined;
+  if (settings.backend === 'datadog') return openDatadogSession(settings, io.now);
+  io.stderr.write(
+    `cuj-gate: this command works with Datadog only, and CUJ_GATE_BACKEND is ${settings.backend}.\n`,
+  );
+  return undefined;
+}
+
+/**
+ * Opens the backend of the settings, and the registry of `--registry` or CUJ_GATE_REGISTRY for the environment that is chosen, calls `query`, and closes the
+ * backend. `query` gets the part of the registry that the backend measures. Returns the exit code of `query`, or that of misuse, with a message on stderr, if one of them cannot be opened.
+ */
+export async function withBackend(
+  io: Io,
+  chosen: { readonly registry?: string; readonly environment?: string },
+  query: (backend: BackendSession, registry: Registry) => Promise<number>,
+): Promise<number> {
+  const settings = settingsOf(io);
+  const backend = settings && sessionOf(settings, io);
+  if (settings === undefined || backend === undefined) return exitCodes.misuse;
+  try {
+    const registry = await openRegistry(chosen.registry ?? settings.registry, io, {
+      backend: settings.backend,
+      environment: chosen.environment ?? settings.environment,
+    });
+    const part = registry && backendPart(registry, backend, io);
+    return part === undefined ? exitCodes.misuse : await query(backend, part);
+  } finally {
+    await backend.close();
+  }
+}
+
+function sessionOf(settings: Settings, io: Io): BackendSession | undefined {
+  const { [settings.backend]: open } = sessions as Partial<typeof sessions>;
+  if (open !== undefined) return open(settings, io.now);
+  io.stderr.write(
+    `cuj-gate: this command works with ${Object.keys(sessions).join(' and ')} only, and CUJ_GATE_BACKEND is ${settings.backend}.\n`,
+  );
+  return undefined;
+}
+
+/** The registry of `--registry` or CUJ_GATE_REGISTRY. If it is invalid, reports that on stderr and returns undefined. */
+async function openRegistry(
+  path: string | undefined,
+  io: Io,
+  options: LoadOptions,
+): Promise<Registry | undefined> {
+  if (path === undefined) {
+    io.stderr.write('cuj-gate: no registry given. Use --registry <path>, or set CUJ_GATE_REGISTRY.\n');
+    return undefined;
+  }
+  const loaded = await loadRegistry(path, options);
+  if (loaded.ok) return loaded.registry;
+  for (const { file, line, column, message, fix } of loaded.problems.slice(0, 5)) {
+    io.stderr.write(`${file}:${line}:${column}: ${message}\n  fix: ${fix}\n`);
+  }
+  io.stderr.write(`cuj-gate: the registry is invalid; run cuj-gate validate ${path} to see all problems.\n`);
+  return undefined;
+}
+
+function settingsOf(io: Io): Settings | undefined {
+  try {
+    return readSettings(io.env, { required });
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    for (const problem of error.problems) io.stderr.write(`cuj-gate: ${problem}\n`);
+    return undefined;
+  }
+}

@@ -1,0 +1,242 @@
+import { dayMs, hourMs } from '../../../domain/duration.ts';
+import { SourceError } from '../../../domain/errors.ts';
+import type {
+  BackendFacts,
+  CounterFacts,
+  ServiceFacts,
+  Shares,
+  SurveyFailure,
+} from '../../../domain/ports/backend-facts.ts';
+import type { QueryBatch, Registry, Service } from '../../../domain/registry/model.ts';
+import { prometheusDialect } from '../query/dialect.ts';
+import { labelOf, matcherText } from '../query/label-matchers.ts';
+import { planQuery } from '../query/query-plan.ts';
+import { recorded } from '../query/recorded-series.ts';
+import { badMatchers, counterSourceOf } from '../query/source-template.ts';
+import type { PrometheusConnection } from './connection.ts';
+import { scrapeIntervalOf } from './counter-increments.ts';
+import { hourlyHits, hourlyRoutes } from './hourly-increases.ts';
+import { readPoints, readVector } from './matrix-response.ts';
+
+/** How far back the survey looks for samples, in days: what SLO windows and the plan need. */
+const probedDays = [1, 7, 30, 90];
+/** Two scrapes of a minute must lie in it. */
+const sampleSeconds = 300;
+
+export interface Survey {
+  readonly connection: PrometheusConnection;
+  readonly registry: Registry;
+  /** Epoch ms. */
+  readonly now: () => number;
+  readonly onProgress: (what: string) => void;
+}
+
+/**
+ * What Prometheus has of the services that CUJs use: some ten instant queries for each of them, over the last day. What could not be
+ * asked is among the failures.
+ */
+export async function surveyPrometheus({
+  connection,
+  registry,
+  now,
+  onProgress,
+}: Survey): Promise<BackendFacts> {
+  const toMs = Math.floor(now() / hourMs) * hourMs;
+  const fromMs = toMs - dayMs;
+  const failures: SurveyFailure[] = [];
+  const services = new Map<string, ServiceFacts>();
+  const counters = new Map<string, CounterFacts>();
+  const asking = new Asking(connection, now);
+  const facts = (recordedSlos?: ReadonlyMap<string, number>): BackendFacts => ({
+    fromMs,
+    toMs,
+    calls: asking.calls,
+    failures,
+    activeMetrics: undefined,
+    tags: new Map(),
+    services,
+    slos: undefined,
+    counters,
+    ...(recordedSlos === undefined ? {} : { recordedSlos }),
+  });
+  onProgress('the address and the credentials');
+  try {
+    await asking.vector('vector(1)');
+  } catch (error) {
+    failures.push(failureOf('backend', error));
+    return facts();
+  }
+  const used = new Set([...registry.cujs.values()].flatMap((cuj) => cuj.services));
+  for (const batch of registry.batches) {
+    if (batch.template === undefined) continue;
+    for (const { service } of batch.services) {
+      if (!used.has(service.name) || service.dialect.backend !== prometheusDialect.backend) continue;
+      onProgress(`the counters of ${service.name}`);
+      const own = { ...batch, services: batch.services.filter((one) => one.service === service) };
+      try {
+        const counter = await readCounter(asking, own, service);
+        counters.set(service.name, counter);
+        if (counter.series > 0) services.set(service.name, await readDay(asking, own, service, fromMs, toMs));
+      } catch (error) {
+        failures.push(failureOf('queries', error));
+      }
+    }
+  }
+  onProgress('the recorded SLOs');
+  try {
+    return facts(await readRecordedSlos(asking, registry));
+  } catch (error) {
+    failures.push(failureOf('slos', error));
+    return facts();
+  }
+}
+
+/** Queries as of now, and their number. */
+class Asking {
+  readonly connection: PrometheusConnection;
+  readonly now: () => number;
+  readonly signal = new AbortController().signal;
+  calls = 0;
+
+  constructor(connection: PrometheusConnection, now: () => number) {
+    this.connection = connection;
+    this.now = now;
+  }
+
+  async json(query: string): Promise<unknown> {
+    this.calls += 1;
+    return this.connection.attempt(
+      async (inner) => (await this.connection.instant(query, this.now(), inner)).json,
+      this.signal,
+    );
+  }
+
+  async vector(query: string): Promise<ReturnType<typeof readVector>> {
+    return readVector(await this.json(query));
+  }
+
+  /** Series by the value of a label; by the empty string those without it. */
+  async seriesBy(label: string, selector: string): Promise<Shares> {
+    const found = await this.vector(`count by (${label}) (${selector})`);
+    return byCount(new Map(found.map(({ labels, value }) => [labelOf(labels, label), value])));
+  }
+}
+
+async function readCounter(asking: Asking, batch: QueryBatch, service: Service): Promise<CounterFacts> {
+  const { metric, query: selector, serviceLabel } = planQuery(batch);
+  const source = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
+  const wanted = new Set([
+    ...source.endpointLabels,
+    ...badMatchers(source).map(({ label }) => label),
+    ...selectorKeys(service),
+  ]);
+  const [any] = await asking.vector(`topk(1, ${selector})`);
+  const base = { metric, serviceLabel, labels: new Map(), labelNames: [], series: 0, oldestDays: 0 };
+  const unknown = { scrapeMs: undefined, newestAgeMs: undefined, missingDays: undefined };
+  if (any === undefined) {
+    const serviceValues = new Map(await asking.seriesBy(serviceLabel, metric));
+    serviceValues.delete('');
+    return { ...base, ...unknown, serviceValues };
+  }
+  const labels = new Map<string, Shares>();
+  for (const label of wanted) labels.set(label, await asking.seriesBy(label, selector));
+  const { __name__: _, ...own } = any.labels;
+  const exact = Object.entries(own).map(([label, value]) => matcherText({ label, operator: '=', value }));
+  const atMs = asking.now();
+  const [samples] = readPoints(await asking.json(`${metric}{${exact.join(',')}}[${sampleSeconds}s]`));
+  const times = samples?.points.map(([timeMs]) => timeMs) ?? [];
+  const newestMs = times.at(-1);
+  const [all] = await asking.vector(`count(${selector})`);
+  return {
+    ...base,
+    serviceValues: new Map(),
+    series: all?.value ?? 0,
+    labels,
+    labelNames: Object.keys(own),
+    scrapeMs: scrapeIntervalOf(Float64Array.from(times)),
+    newestAgeMs: newestMs === undefined ? undefined : atMs - newestMs,
+    ...(await readOldest(asking, metric)),
+  };
+}
+
+async function readOldest(
+  asking: Asking,
+  metric: string,
+): Promise<Pick<CounterFacts, 'oldestDays' | 'missingDays'>> {
+  let oldestDays = 0;
+  for (const days of probedDays) {
+    const found = await asking.vector(`count(${metric} offset ${days}d)`);
+    if (found.length === 0) return { oldestDays, missingDays: days };
+    oldestDays = days;
+  }
+  return { oldestDays, missingDays: undefined };
+}
+
+async function readDay(
+  asking: Asking,
+  batch: QueryBatch,
+  service: Service,
+  fromMs: number,
+  toMs: number,
+): Promise<ServiceFacts> {
+  const { connection, signal } = asking;
+  asking.calls += 2;
+  const found = await hourlyRoutes(connection, batch, service.name, fromMs, toMs, signal);
+  const sum = (counts: ArrayLike<number>) => Array.from(counts).reduce((total, count) => total + count, 0);
+  const all = [...found].map(([endpoint, { total, bad }]) => ({
+    endpoint,
+    total: sum(total),
+    bad: sum(bad),
+  }));
+  const selectorValues = new Map<string, Shares>();
+  for (const key of selectorKeys(service)) {
+    asking.calls += 1;
+    const hits = await hourlyHits(connection, batch, key, fromMs, toMs, signal);
+    const values = [...(hits.get(service.name) ?? [])].map(
+      ([value, counts]) => [value, sum(counts)] as const,
+    );
+    selectorValues.set(key, byCount(new Map(values.filter(([, count]) => count > 0))));
+  }
+  const isGrouped =
+    counterSourceOf(batch.template as NonNullable<QueryBatch['template']>).endpointLabels.length > 0;
+  const routes = all.filter(({ endpoint, total }) => endpoint !== '' && total > 0);
+  return {
+    total: all.reduce((total, one) => total + one.total, 0),
+    bad: all.reduce((total, one) => total + one.bad, 0),
+    routes: isGrouped ? byCount(new Map(routes.map(({ endpoint, total }) => [endpoint, total]))) : undefined,
+    statusCodes: undefined,
+    selectorValues,
+    timed: undefined,
+    envs: undefined,
+    elsewhere: [],
+    meshRequests: undefined,
+  };
+}
+
+async function readRecordedSlos(
+  asking: Asking,
+  { environment = '' }: Registry,
+): Promise<Map<string, number>> {
+  const found = await asking.vector(recorded.objective);
+  return new Map(
+    found
+      .filter(({ labels }) => labelOf(labels, 'environment') === environment)
+      .map(({ labels, value }) => [
+        ['cuj', 'sli', 'slo_window'].map((label) => labelOf(labels, label)).join(' '),
+        Math.round(value * 100_000) / 1_000,
+      ]),
+  );
+}
+
+function selectorKeys({ canary, stable }: Service): string[] {
+  return [...new Set([...canary.terms, ...(stable?.terms ?? [])].map(({ key }) => key))];
+}
+
+function byCount(values: ReadonlyMap<string, number>): Shares {
+  return new Map([...values].sort(([, a], [, b]) => b - a));
+}
+
+function failureOf(about: SurveyFailure['about'], error: unknown): SurveyFailure {
+  if (!(error instanceof SourceError)) throw error;
+  return { about, code: error.code, message: error.message, fix: error.hint };
+}

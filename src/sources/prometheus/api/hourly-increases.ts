@@ -1,0 +1,131 @@
+import { hourMs } from '../../../domain/duration.ts';
+import type { Series, SideCounts } from '../../../domain/metrics/series.ts';
+import type { QueryBatch } from '../../../domain/registry/model.ts';
+import { endpointLabel, type HourlyBy, hourlyText } from '../query/event-queries.ts';
+import { labelOf } from '../query/label-matchers.ts';
+import type { PrometheusConnection } from './connection.ts';
+import { readPoints } from './matrix-response.ts';
+import { refuseUnmeasurable } from './measurable-batch.ts';
+
+/** Hours of one query: a backend reads the samples of a day at a time. */
+const hoursOfQuery = 24;
+
+/**
+ * What the services of a batch had to serve, hour by hour, whichever version served it. Both ends are whole hours, epoch ms. By
+ * service; each bucket is an hour. Estimates, in whole events. Throws SourceError.
+ */
+export async function hourlyTraffic(
+  connection: PrometheusConnection,
+  batch: QueryBatch,
+  fromMs: number,
+  toMs: number,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, SideCounts>> {
+  refuseUnmeasurable(batch);
+  const services = new Map<string, SideCounts>();
+  for (const { service, resources } of batch.services) {
+    const routes = await hourlyRoutes(connection, batch, service.name, fromMs, toMs, signal);
+    const whole = [...routes.values()].reduce<Series | undefined>(added, undefined);
+    const requests = new Map(
+      resources.flatMap((resource) => {
+        const found = routes.get(resource);
+        return found === undefined ? [] : [[resource, found] as const];
+      }),
+    );
+    services.set(service.name, { whole, requests, latency: new Map() });
+  }
+  return services;
+}
+
+/** The events of one service by endpoint; by the empty string what belongs to none. Throws SourceError. */
+export async function hourlyRoutes(
+  connection: PrometheusConnection,
+  batch: QueryBatch,
+  service: string,
+  fromMs: number,
+  toMs: number,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Series>> {
+  const read = (counts: 'total' | 'bad') =>
+    increases(connection, (hours) => hourlyText(batch, service, counts, 'endpoint', hours), endpointLabel, {
+      fromMs,
+      toMs,
+      signal,
+    });
+  const totals = await read('total');
+  const bads = await read('bad');
+  return new Map(
+    [...totals].map(([endpoint, total]) => {
+      const bad = bads.get(endpoint) ?? new Float64Array(total.length);
+      // Both are estimates.
+      return [endpoint, { total, bad: bad.map((count, i) => Math.min(count, total[i] as number)) }];
+    }),
+  );
+}
+
+/** Events by service, value of a label, and hour, as the port says. Series without the label are in none. Throws SourceError. */
+export async function hourlyHits(
+  connection: PrometheusConnection,
+  batch: QueryBatch,
+  label: string,
+  fromMs: number,
+  toMs: number,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, ReadonlyMap<string, Float64Array>>> {
+  refuseUnmeasurable(batch);
+  const by: HourlyBy = { label };
+  const services = new Map<string, ReadonlyMap<string, Float64Array>>();
+  for (const { service } of batch.services) {
+    const text = (hours: number) => hourlyText(batch, service.name, 'total', by, hours);
+    const found = new Map(await increases(connection, text, label, { fromMs, toMs, signal }));
+    found.delete('');
+    services.set(service.name, found);
+  }
+  return services;
+}
+
+interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** By the value of a label: events of each hour. */
+async function increases(
+  connection: PrometheusConnection,
+  textOf: (hours: number) => string,
+  label: string,
+  { fromMs, toMs, signal }: Span,
+): Promise<ReadonlyMap<string, Float64Array>> {
+  const hours = (toMs - fromMs) / hourMs;
+  const found = new Map<string, Float64Array>();
+  for (let at = 0; at < hours; at += hoursOfQuery) {
+    const asked = Math.min(hoursOfQuery, hours - at);
+    const endMs = fromMs + (at + asked) * hourMs;
+    const text = textOf(asked);
+    const series = await connection.attempt(
+      async (inner) => readPoints((await connection.instant(text, endMs, inner)).json),
+      signal,
+    );
+    for (const { labels, points } of series) {
+      const value = labelOf(labels, label);
+      const counts = found.get(value) ?? new Float64Array(hours);
+      found.set(value, counts);
+      for (const [timeMs, count] of points) {
+        // A point is of the hour before it. Some backends answer with the begin of the range as well.
+        const hour = Math.round((timeMs - fromMs) / hourMs) - 1;
+        if (hour >= at && hour < at + asked) counts[hour] = Math.round(count);
+      }
+    }
+  }
+  return found;
+}
+
+function added(sum: Series | undefined, { total, bad }: Series): Series {
+  if (sum === undefined) return { total: total.slice(), bad: bad.slice() };
+  total.forEach((count, i) => {
+    sum.total[i] = (sum.total[i] as number) + count;
+    sum.bad[i] = (sum.bad[i] as number) + (bad[i] as number);
+  });
+  return sum;
+}

@@ -1,0 +1,195 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../../../src/cli.ts';
+import { capture } from '../../commands/io.ts';
+import { type BackendProgram, isInstalled, type RealBackend, startBackend } from './real-backends.ts';
+import { document, type StoredSeries } from './traffic.ts';
+
+/** The commands that read days of data, with a real backend that has two days of it. */
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+/** Ten minutes after a whole hour of the past. */
+const nowMs = Math.floor(Date.now() / hourMs) * hourMs - 3 * hourMs + 10 * minuteMs;
+const beginMs = nowMs - 50 * hourMs;
+/** A canary that fails a fifth of its orders. */
+const canary = { fromMs: nowMs - 8 * hourMs, toMs: nowMs - 7 * hourMs };
+
+function counter(
+  labels: Readonly<Record<string, string>>,
+  perMinute: number,
+  span = { fromMs: beginMs, toMs: nowMs },
+) {
+  const samples: [number, number][] = [];
+  for (let atMs = span.fromMs; atMs <= span.toMs; atMs += minuteMs)
+    samples.push([atMs, Math.floor(((atMs - span.fromMs) / minuteMs) * perMinute)]);
+  const metric = {
+    __name__: 'http_requests_total',
+    job: 'orders',
+    method: 'POST',
+    route: '/Orders/{id}',
+    code: '200',
+  };
+  return { metric: { ...metric, instance: 'a:8080', version: 'V1', ...labels }, samples };
+}
+
+function record(name: string, labels: Readonly<Record<string, string>>, value: number): StoredSeries {
+  const samples: [number, number][] = [];
+  for (let atMs = beginMs; atMs <= nowMs; atMs += 2 * minuteMs) samples.push([atMs, value]);
+  return { metric: { __name__: name, cuj: 'order', sli: 'availability', ...labels }, samples };
+}
+
+const stored: StoredSeries[] = [
+  counter({}, 60),
+  counter({ instance: 'b:8080' }, 60),
+  counter({ route: '/Orders/{id}/Items', method: 'GET' }, 30),
+  counter({ route: '/healthz', method: 'GET' }, 6),
+  counter({ instance: 'c:8080', version: 'V2' }, 16, canary),
+  counter({ instance: 'c:8080', version: 'V2', code: '503' }, 4, canary),
+  record('cuj:slo_objective:ratio', { slo_window: '30d' }, 0.999),
+  record('cuj:error_ratio:slo_window', { slo_window: '30d' }, 0.0004),
+  record('cuj:error_budget_remaining:ratio', { slo_window: '30d' }, 0.6),
+  record('cuj:requests:rate5m', {}, 2.5),
+  record('cuj:requests_bad:rate5m', {}, 0.001),
+  // Of another registry.
+  record('cuj:error_budget_remaining:ratio', { slo_window: '30d', environment: 'eu' }, -5),
+];
+
+describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])('with a real %s', (program) => {
+  const isThere = isInstalled(program);
+  const folder = mkdtempSync(join(tmpdir(), 'registry-'));
+  let backend: RealBackend;
+
+  beforeAll(async () => {
+    if (isThere) backend = await startBackend(program, stored);
+  }, 120_000);
+  afterAll(async () => {
+    await backend?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function cujGate(args: readonly string[], changes: object = {}) {
+    const path = join(folder, 'cujs.json');
+    const cujs = (document.cujs ?? []).slice(0, 1);
+    writeFileSync(path, JSON.stringify({ ...document, cujs, ...changes }));
+    const env = {
+      CUJ_GATE_BACKEND: 'prometheus',
+      CUJ_GATE_PROMETHEUS_URL: backend.url,
+      CUJ_GATE_REGISTRY: path,
+    };
+    const { io, stdout, stderr } = capture({ env, now: () => nowMs });
+    const code = await run(args, io);
+    return { code, stdout: stdout(), stderr: stderr() };
+  }
+
+  it.runIf(isThere)('plans by the traffic of whole days', async () => {
+    const { code, stdout, stderr } = await cujGate(['plan', '--weight', '25', '--days', '2', '--json']);
+    expect(stderr).toBe('querying the traffic of orders\n');
+    expect(code).toBe(0);
+    const [entry] = JSON.parse(stdout).entries;
+    expect(entry).toMatchObject({ cuj: 'order', service: 'orders' });
+    for (const rate of [entry.requestsPerMinute.median, entry.requestsPerMinute.quietest])
+      expect(Math.abs(rate - 150)).toBeLessThan(3);
+  });
+
+  it.runIf(isThere)('sizes the steps of a Rollout', async () => {
+    const { code, stdout } = await cujGate(['generate', 'rollout', '--measure-traffic', '--days', '1']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/# .*150 requests a minute/);
+  });
+
+  it.runIf(isThere)('finds a bad rollout of the past and would have aborted it', async () => {
+    const { code, stdout, stderr } = await cujGate(['backtest', '--days', '1', '--bad', 'V2', '--json']);
+    expect(stderr).not.toContain('cuj-gate backtest:');
+    expect(JSON.parse(stdout).rollouts).toMatchObject([{ version: 'V2', outcome: 'abort' }]);
+    expect(code).toBe(0);
+  });
+
+  it.runIf(isThere)('reports the error budgets that rules have recorded', async () => {
+    const { code, stdout } = await cujGate(['report', '--json']);
+    expect(code).toBe(0);
+    const [cuj] = JSON.parse(stdout).cujs;
+    expect(cuj).toMatchObject({
+      cuj: 'order',
+      state: 'fine',
+      slis: [{ sli: 'availability', remaining: 0.6 }],
+    });
+    expect(cuj.slis[0].recentBurn).toBeCloseTo(0.4);
+  });
+
+  it.runIf(isThere)('knows no budget where no rules are loaded', async () => {
+    const { stdout } = await cujGate(['report'], { cujs: [{ ...document.cujs?.[0], name: 'other' }] });
+    expect(stdout).toContain('load the rules of cuj-gate generate prometheus-slos');
+  });
+
+  it.runIf(isThere)('finds in doctor what is there and what is not', async () => {
+    const [order] = document.cujs ?? [];
+    const { code, stdout, stderr } = await cujGate(['doctor', '--json'], {
+      cujs: [
+        { ...order, endpoints: ['POST /Orders/{id}', 'GET /orders/{id}/Items'] },
+        { name: 'cart', owner: 'team-carts', service: 'order', endpoints: '*' },
+      ],
+      services: {
+        orders: { ...document.services?.orders, canary: 'release:{version}' },
+        order: document.services?.orders,
+      },
+    });
+    expect(stderr).toContain('querying the counters of orders\n');
+    const report = JSON.parse(stdout);
+    const found = (check: string) =>
+      report.findings
+        .filter((one: { check: string }) => one.check === check)
+        .map(({ message }: { message: string }) => message);
+    expect(found('endpoint-name')).toEqual([
+      expect.stringContaining('nearest with traffic: GET /Orders/{id}/Items'),
+    ]);
+    expect(found('service-without-series')).toEqual([
+      expect.stringContaining('no series of order; job is orders'),
+    ]);
+    expect(found('selector-tag-missing')).toEqual([expect.stringContaining('tag release')]);
+    expect(found('scrape-interval')).toEqual(['http_requests_total has a sample every 60 s']);
+    expect(found('min-fault-shorter-than-scrapes')).toEqual([expect.stringContaining('scraped every 60 s')]);
+    expect(found('status-values')).toEqual([expect.stringContaining('200 (4 series)')]);
+    expect(found('slo-window-over-data')).toEqual([expect.stringContaining('samples that are 1 days old')]);
+    expect(found('slo-missing')).toEqual(['no error budget is recorded of cart availability']);
+    expect(found('routes-in-no-cuj')).toEqual([expect.stringContaining('GET /Orders/{id}/Items')]);
+    expect(code).toBe(1);
+  });
+
+  it.runIf(isThere)('names a label that failures are told by and that is not there', async () => {
+    const { stdout } = await cujGate(['doctor', '--json'], {
+      sources: {
+        app: {
+          total: 'http_requests_total{job="{service}"}',
+          bad: 'http_requests_total{job="{service}",status=~"5.."}',
+          groupBy: 'method/path',
+        },
+      },
+    });
+    const checks = JSON.parse(stdout).findings.map(
+      ({ check, severity }: Record<string, string>) => `${check} ${severity}`,
+    );
+    expect(checks).toContain('status-label-missing error');
+    expect(checks).toContain('group-label-missing error');
+  });
+});
+
+it('says in doctor that the address is wrong', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'registry-'));
+  try {
+    const path = join(folder, 'cujs.json');
+    writeFileSync(path, JSON.stringify(document));
+    const env = {
+      CUJ_GATE_BACKEND: 'prometheus',
+      CUJ_GATE_PROMETHEUS_URL: 'http://127.0.0.1:1',
+      CUJ_GATE_REGISTRY: path,
+    };
+    const { io, stdout } = capture({ env, now: () => nowMs });
+    expect(await run(['doctor'], io)).toBe(1);
+    expect(stdout()).toMatch(/backend-unavailable[\s\S]*could not be reached/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}, 90_000);
