@@ -53,7 +53,7 @@ const rooms = [
   { room: 'migrate', libraries: ['yaml'] },
   { room: 'doctor', rooms: ['domain', 'sources/*/query', 'suggestions'] },
   { room: 'plan', rooms: ['domain'] },
-  { room: 'backtest', rooms: ['domain', 'evaluation', 'sources/*/query'] },
+  { room: 'backtest', rooms: ['domain', 'evaluation'] },
   { room: 'report', rooms: ['domain', 'error-budget'] },
   { room: 'pull-request', rooms: ['domain', 'backtest'] },
   { room: 'github', rooms: ['pull-request'], io: true },

@@ -22,8 +22,10 @@ export function scoreOf(
   isAborted: (rollout: RolloutReplay) => boolean,
   storedAs: (service: string, version: string) => string,
 ): { readonly score: Score; readonly unknown: readonly string[] } {
-  const isNamed = (version: string) => ({ service, version: stored }: RolloutReplay) =>
-    storedAs(service, version) === stored;
+  const isNamed =
+    (version: string) =>
+    ({ service, version: stored }: RolloutReplay) =>
+      storedAs(service, version) === stored;
   const bad = new Set(
     rollouts
       .filter((rollout) => named.some((version) => isNamed(version)(rollout)))

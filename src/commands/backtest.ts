@@ -110,12 +110,7 @@ async function run(
   );
 }
 
-function print(
-  io: Io,
-  { services }: Registry,
-  result: Backtest,
-  { bad, json, threshold }: Options,
-): number {
+function print(io: Io, { services }: Registry, result: Backtest, { bad, json, threshold }: Options): number {
   const storedAs = (service: string, version: string) =>
     services.get(service)?.dialect.storedTagValue(version) ?? version;
   const scored = (isAborted: Parameters<typeof scoreOf>[2]) =>

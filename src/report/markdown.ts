@@ -62,5 +62,5 @@ function cell(text: string): string {
 }
 
 function footer({ at, registryDigest }: BudgetReport): string {
-  return `By \`cuj-gate report\` at ${at}, from the SLOs in Datadog; registry ${registryDigest}. A burn rate of 1x uses up the budget exactly at the end of the window.`;
+  return `By \`cuj-gate report\` at ${at}, from the SLOs of the metrics backend; registry ${registryDigest}. A burn rate of 1x uses up the budget exactly at the end of the window.`;
 }

@@ -30,7 +30,7 @@ export interface ReportSli {
   readonly sli: SliName;
   /** Percent, of the registry. */
   readonly objective: number;
-  /** Percent, of the SLO in Datadog, where it differs: the budget is based on it. */
+  /** Percent, of the SLO as the backend has it, where it differs: the budget is based on it. */
   readonly datadogObjective: number | null;
   readonly remaining: number | null;
   /** Good events over total events in the window. */

@@ -8,9 +8,7 @@ export function sliText(sli: ReportSli, window: string): string {
   const value = `${Number(((sli.value ?? 0) * 100).toFixed(4))}%`;
   const recent = sli.recentBurn === null ? '' : `; ${rate(sli.recentBurn)} in the last 7 days`;
   const other =
-    sli.datadogObjective === null
-      ? ''
-      : ` (based on the objective of the SLO in Datadog, ${sli.datadogObjective}%)`;
+    sli.datadogObjective === null ? '' : ` (based on the SLO's own objective, ${sli.datadogObjective}%)`;
   return `${name}: ${value}, ${percentText(sli.remaining)} of the budget left over ${window}, burned at ${rate(sli.burn ?? 0)}${recent}${other}`;
 }
 

@@ -316,9 +316,9 @@ describe('a process that measures with it', () => {
     expect(text).not.toMatch(/^# (terraform|gate-terraform|openslo)\/|^# prometheus\/cujs/m);
   });
 
-  test('is refused by a command that works with Datadog only', async () => {
+  test('is refused by a command that no session of it is there for', async () => {
     const { code, text } = await cujGate('tally', 'doctor', '--registry', file(document));
     expect(code).toBe(2);
-    expect(text).toBe('cuj-gate: this command works with Datadog only, and CUJ_GATE_BACKEND is tally.\n');
+    expect(text).toBe('cuj-gate: this command works with datadog and prometheus only, and CUJ_GATE_BACKEND is tally.\n');
   });
 });
