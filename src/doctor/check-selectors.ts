@@ -91,7 +91,7 @@ function oneVersion(service: Service, found: ServiceFacts): DoctorFinding[] {
       message: `only one value of ${keys.join(', ')} was seen in the last day: ${keys.map((key) => valuesText(found.selectorValues.get(key) as Shares)).join(', ')}`,
       verdict:
         'If a release was rolled out in that time, canary and stable share the value: verdicts are inconclusive (canary_indistinguishable), or the canary is missing.',
-      fix: 'Nothing to do if nothing was released. Otherwise make the value change with every release: DD_VERSION from the image tag, or from the pod template hash where releases change configuration only.',
+      fix: `Nothing to do if nothing was released. Otherwise make the value change with every release: ${service.dialect.versionTag} from the image tag, or from the pod template hash where releases change configuration only.`,
     },
   ];
 }

@@ -98,7 +98,7 @@ export function addGenerateOptions(command: Command): Command {
       .default(defaults.kind),
     new Option(
       '--namespace <name>',
-      'namespace of templates, Rollouts, VirtualServices and Services (default: none, as given to kubectl)',
+      'namespace of templates, Rollouts, VirtualServices, Services and PrometheusRules (default: none, as given to kubectl)',
     ).argParser(namespaceName),
     new Option(
       '--version-from <source>',

@@ -2,7 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SliBudget } from '../../../src/domain/ports/error-budget.ts';
 import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
 import { createPrometheusApi, readBudgets } from '../../../src/sources/prometheus/api/error-budgets.ts';
-import { hourlyHits, hourlyTraffic } from '../../../src/sources/prometheus/api/hourly-increases.ts';
+import {
+  hourlyHits,
+  hourlyRoutes,
+  hourlyTraffic,
+} from '../../../src/sources/prometheus/api/hourly-increases.ts';
 import { Loopback, type Reply, respond } from '../datadog/loopback.ts';
 import { batchOf, document, registryOf } from './traffic.ts';
 
@@ -113,13 +117,19 @@ describe('traffic by the hour', () => {
         const value = query.includes('code=~') ? '9' : '3';
         return matrix([
           { metric: {}, points: [[fromMs + hourMs, value]] },
+          { metric: { endpoint: 'GET ' }, points: [[fromMs + hourMs, value]] },
           { metric: { endpoint: 'GET /other' }, points: [[fromMs + hourMs, value]] },
         ]);
       }),
     );
     const counts = (await ask(1)).get('orders');
-    expect(counts).toMatchObject({ whole: { total: new Float64Array([6]), bad: new Float64Array([6]) } });
+    expect(counts).toMatchObject({ whole: { total: new Float64Array([9]), bad: new Float64Array([9]) } });
     expect(counts?.requests.size).toBe(0);
+    const routes = await hourlyRoutes(connection, batchOf(order), 'orders', fromMs, fromMs + hourMs, never);
+    expect([...routes].map(([route, { total }]) => [route, ...total])).toEqual([
+      ['', 6],
+      ['GET /other', 3],
+    ]);
   });
 
   it('is unknown where there is no series', async () => {

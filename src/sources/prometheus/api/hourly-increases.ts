@@ -54,13 +54,20 @@ export async function hourlyRoutes(
     });
   const totals = await read('total');
   const bads = await read('bad');
-  return new Map(
-    [...totals].map(([endpoint, total]) => {
-      const bad = bads.get(endpoint) ?? new Float64Array(total.length);
-      // Both are estimates.
-      return [endpoint, { total, bad: bad.map((count, i) => Math.min(count, total[i] as number)) }];
-    }),
-  );
+  const routes = new Map<string, Series>();
+  for (const [joined, total] of totals) {
+    const bad = bads.get(joined) ?? new Float64Array(total.length);
+    const endpoint = isWhole(joined) ? joined : '';
+    // Both are estimates.
+    const own = { total, bad: bad.map((count, i) => Math.min(count, total[i] as number)) };
+    routes.set(endpoint, added(routes.get(endpoint), own));
+  }
+  return routes;
+}
+
+/** A series that lacks one of the labels belongs to no endpoint: its values are joined all the same. */
+function isWhole(joined: string): boolean {
+  return joined.trim() === joined && !joined.includes('  ');
 }
 
 /** Events by service, value of a label, and hour, as the port says. Series without the label are in none. Throws SourceError. */
