@@ -15,7 +15,7 @@ import { gateTerraform } from '../generate/datadog/gate-terraform.ts';
 import { terraform } from '../generate/datadog/terraform.ts';
 import { openslo } from '../generate/openslo/openslo.ts';
 import { type GeneratedFile, GenerateError } from '../generate/output/generated-file.ts';
-import { grafanaDashboard } from '../generate/prometheus/grafana-dashboard.ts';
+import { grafanaCujsDashboard, grafanaDashboard } from '../generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../generate/prometheus/prometheus-rules.ts';
 import { prometheusSloRules } from '../generate/prometheus/slo-rules.ts';
 import { type PlacedQuestion, standingQuestionsIn } from '../lint/standing-questions.ts';
@@ -54,6 +54,8 @@ const generators: Readonly<Record<string, Generator>> = {
   'prometheus-slos': (registry, { publicUrl, docsUrl, rulesFormat: format, namespace }) =>
     prometheusSloRules(registry, { publicUrl, docsUrl, format, namespace }),
   'grafana-dashboard': ({ environment }, { publicUrl }) => grafanaDashboard({ environment, publicUrl }),
+  'grafana-cujs-dashboard': ({ environment }, { publicUrl }) =>
+    grafanaCujsDashboard({ environment, publicUrl }),
   'prometheus-rules': (registry, { publicUrl, docsUrl, rulesFormat: format, namespace }) =>
     prometheusRules(registry, { publicUrl, docsUrl, format, namespace }),
 };
@@ -65,6 +67,7 @@ const ofBackends: Readonly<Record<string, readonly BackendName[]>> = {
   'gate-terraform': ['datadog'],
   openslo: ['datadog', 'prometheus'],
   'prometheus-slos': ['prometheus'],
+  'grafana-cujs-dashboard': ['prometheus'],
 };
 
 /** What `all` means for a registry. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openslo } from '../../src/generate/openslo/openslo.ts';
 import { isKubernetes } from '../../src/generate/output/layout.ts';
+import { grafanaCujsDashboard } from '../../src/generate/prometheus/grafana-dashboard.ts';
 import { prometheusRules } from '../../src/generate/prometheus/prometheus-rules.ts';
 import { prometheusSloRules } from '../../src/generate/prometheus/slo-rules.ts';
 import { registryOf as datadogRegistryOf, documentsOf, exampleDocument, type Loose } from './example.ts';
@@ -117,6 +118,30 @@ describe('rules of SLOs in Prometheus', () => {
   it('are refused where Prometheus measures nothing', () => {
     expect(() => prometheusSloRules(datadogRegistryOf(exampleDocument()))).toThrow(
       'prometheus-slos makes rules of CUJs that Prometheus measures',
+    );
+  });
+});
+
+describe('the dashboard of CUJs', () => {
+  const shown = (options = {}): Loose => JSON.parse(grafanaCujsDashboard(options)[0]?.text ?? '');
+  const exprs = (dashboard: Loose): string[] =>
+    dashboard.panels.flatMap(({ targets = [] }: Loose) => targets.map(({ expr }: Loose) => expr));
+
+  it('shows only series that the rules record', () => {
+    const known = new Set(groups.flatMap(({ rules }) => rules.map(({ record }: Loose) => record)));
+    const used = exprs(shown()).flatMap((expr) => expr.match(/\b\w+:\w+:\w+/g) ?? []);
+    expect(used.length).toBeGreaterThanOrEqual(7);
+    for (const name of used) expect(known).toContain(name);
+  });
+
+  it('shows one environment alone', () => {
+    const dashboard = shown({ environment: 'eu' });
+    for (const expr of exprs(dashboard)) {
+      for (const selector of expr.match(/\{[^}]*\}/g) ?? []) expect(selector).toContain('environment="eu"');
+    }
+    expect(dashboard).toMatchObject({ uid: 'cujs-eu', title: 'Critical User Journeys (eu)' });
+    expect(JSON.stringify(dashboard.templating)).toContain(
+      'label_values(cuj:slo_objective:ratio{environment=\\"eu\\"}, cuj)',
     );
   });
 });

@@ -24,12 +24,15 @@ export interface Panel {
 }
 
 /** The labels of what a person chose to see. */
-export const chosen = 'cuj=~"$cuj",service=~"$service"';
+export const chosenCuj = 'cuj=~"$cuj"';
+const chosen = `${chosenCuj},service=~"$service"`;
 const sliLegend = '{{cuj}} {{sli}}';
 const bars = { drawStyle: 'bars', stacking: { mode: 'normal' }, fillOpacity: 80, lineWidth: 0 };
 
+export type Rows = readonly { readonly title: string; readonly panels: readonly Panel[] }[];
+
 /** What the dashboard shows, row by row. */
-export const rows: readonly { readonly title: string; readonly panels: readonly Panel[] }[] = [
+export const rows: Rows = [
   {
     title: 'Now',
     panels: [
@@ -258,7 +261,7 @@ function stat(title: string, description: string, unit: string, expr: string, th
   };
 }
 
-function series(
+export function series(
   title: string,
   description: string,
   unit: string,
