@@ -1,0 +1,88 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { run } from '../../../src/cli.ts';
+import { capture } from '../../commands/io.ts';
+import { isInstalled, startBackend } from './real-backends.ts';
+import { document, type StoredSeries } from './traffic.ts';
+
+/** From counters to a report: the generated rules, evaluated over days of the past by VictoriaMetrics' vmalert, and read by the gate. */
+
+const isThere = isInstalled('victoria-metrics') && spawnSync('vmalert', ['-version']).status === 0;
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const nowMs = Math.floor(Date.now() / hourMs) * hourMs - 3 * hourMs;
+/** More than a third of the SLO's window of seven days. */
+const beginMs = nowMs - 72 * hourMs;
+
+function counter(code: string, perMinute: number): StoredSeries {
+  const samples: [number, number][] = [];
+  for (let atMs = beginMs; atMs <= nowMs; atMs += minuteMs)
+    samples.push([atMs, Math.floor(((atMs - beginMs) / minuteMs) * perMinute)]);
+  const labels = { job: 'orders', instance: 'a:1', version: 'V1', method: 'POST', route: '/Orders/{id}' };
+  return { metric: { __name__: 'http_requests_total', ...labels, code }, samples };
+}
+
+it.runIf(isThere)(
+  'a report knows the budgets that generated rules have recorded',
+  { timeout: 300_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'budgets-'));
+    const backend = await startBackend('victoria-metrics', [counter('200', 600), counter('503', 0.24)]);
+    try {
+      const path = join(folder, 'cujs.json');
+      const [order] = document.cujs ?? [];
+      const defaults = { slo: { availability: 99.9, window: '7d' } };
+      writeFileSync(path, JSON.stringify({ ...document, defaults, cujs: [order] }));
+      const env = {
+        CUJ_GATE_BACKEND: 'prometheus',
+        CUJ_GATE_PROMETHEUS_URL: backend.url,
+        CUJ_GATE_REGISTRY: path,
+      };
+      const cujGate = async (...args: string[]) => {
+        const { io, stdout, stderr } = capture({ env, now: () => nowMs });
+        const code = await run(args, io);
+        return { code, stdout: stdout(), stderr: stderr() };
+      };
+      expect((await cujGate('report')).stdout).toContain('unknown');
+      const rules = join(folder, 'cujs.rules.yaml');
+      writeFileSync(rules, (await cujGate('generate', 'prometheus-slos')).stdout);
+      const replayed = spawnSync(
+        'vmalert',
+        [
+          `-rule=${rules}`,
+          `-datasource.url=${backend.url}`,
+          `-remoteWrite.url=${backend.url}`,
+          '-evaluationInterval=10m',
+          // A rule reads what the one before it has written.
+          '-remoteWrite.flushInterval=200ms',
+          '-replay.rulesDelay=1s',
+          `-replay.timeFrom=${new Date(beginMs).toISOString()}`,
+          `-replay.timeTo=${new Date(nowMs).toISOString()}`,
+          '-httpListenAddr=127.0.0.1:0',
+        ],
+        { encoding: 'utf8' },
+      );
+      expect(replayed.status, replayed.stderr).toBe(0);
+      await fetch(`${backend.url}/internal/force_flush`);
+      await fetch(`${backend.url}/internal/resetRollupResultCache`);
+      const { code, stdout } = await cujGate('report', '--json');
+      expect(code).toBe(0);
+      const [cuj] = JSON.parse(stdout).cujs;
+      expect(cuj).toMatchObject({
+        cuj: 'order',
+        state: 'fine',
+        slis: [{ objective: 99.9, datadogObjective: null }],
+      });
+      expect(cuj.slis[0].remaining).toBeCloseTo(0.6, 2);
+      expect(cuj.slis[0].value).toBeCloseTo(0.9996, 5);
+      expect(cuj.slis[0].recentBurn).toBeCloseTo(0.4, 2);
+      expect((await cujGate('doctor')).stdout).not.toMatch(/slo-missing|slo-objective/);
+    } finally {
+      await backend.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
