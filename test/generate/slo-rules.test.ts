@@ -115,6 +115,35 @@ describe('rules of SLOs in Prometheus', () => {
     expect(specs).toEqual(groups);
   });
 
+  it('leave out what no series can be, instead of writing what Prometheus refuses', () => {
+    const app = { ...document.sources.app, groupBy: 'method/route/host' };
+    const services = {
+      ...document.services,
+      old: { env: 'prod', operation: 'http.request', canary: 'v:{version}' },
+    };
+    const cujs = [...document.cujs, { name: 'old', owner: 'team', service: 'old', endpoints: ['GET /a'] }];
+    const endpoints = [
+      { service: 'orders', method: 'POST', path: '/orders shop.example.com' },
+      ...cujs[0].endpoints,
+    ];
+    const broken = { ...document, services, sources: { ...document.sources, app } };
+    const text = prometheusSloRules(registryOf({ ...broken, cujs }))[0]?.text ?? '';
+    expect(text).toContain(
+      '# - buy: groupBy of the source app has 3 labels, which no endpoint of pay"ments fits',
+    );
+    expect(text).toContain('# - old: the service old has no source');
+    expect(text).not.toMatch(/label_join\(,|sum\(\)|cuj-gate-slo-old/);
+    const some = prometheusSloRules(registryOf({ ...broken, cujs: [{ ...cujs[0], endpoints }, cujs[1]] }))[0]
+      ?.text;
+    expect(some).toContain('host="shop.example.com"');
+    expect(openslo(registryOf({ ...broken, cujs })).map(({ path }) => path)).not.toContain(
+      'openslo/cuj-old.yaml',
+    );
+    expect(() => prometheusSloRules(registryOf({ ...broken, cujs: cujs.slice(2) }))).toThrow(
+      'the service old has no source',
+    );
+  });
+
   it('are refused where Prometheus measures nothing', () => {
     expect(() => prometheusSloRules(datadogRegistryOf(exampleDocument()))).toThrow(
       'prometheus-slos makes rules of CUJs that Prometheus measures',

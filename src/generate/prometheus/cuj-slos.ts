@@ -20,7 +20,7 @@ export interface PrometheusSlo {
 }
 
 /** Whether Prometheus measures all of a CUJ. */
-export function isOfPrometheus({ services }: Registry, cuj: Cuj): boolean {
+function isOfPrometheus({ services }: Registry, cuj: Cuj): boolean {
   return cuj.services.every((name) => services.get(name)?.dialect.backend === prometheusDialect.backend);
 }
 
@@ -39,9 +39,10 @@ export function prometheusSlos(registry: Registry): {
     }
     const own = slosOfPrometheus(registry, cuj);
     slos.push(...own);
+    const { uncounted } = eventsOf(registry, cuj);
+    left.push(...uncounted.map((why) => `${cuj.name}: ${why}`));
     for (const sli of slisOf(cuj)) {
-      if (own.every((slo) => slo.sli !== sli))
-        left.push(`${cuj.name} (${sli}): there are no rules for this SLI yet`);
+      if (sli !== 'availability') left.push(`${cuj.name} (${sli}): there are no rules for this SLI yet`);
     }
   }
   return { slos, left };
@@ -50,22 +51,40 @@ export function prometheusSlos(registry: Registry): {
 /** The SLOs of one CUJ, of those SLIs that can be counted. Precondition: Prometheus measures all of it. */
 export function slosOfPrometheus(registry: Registry, cuj: Cuj): PrometheusSlo[] {
   const objective = cuj.objectives.availability;
-  return objective === undefined ? [] : [{ cuj, sli: 'availability', objective, ...eventsOf(registry, cuj) }];
+  const { events, failures } = eventsOf(registry, cuj);
+  if (objective === undefined || events.size === 0) return [];
+  return [{ cuj, sli: 'availability', objective, events, failures }];
 }
 
-function eventsOf(registry: Registry, cuj: Cuj): Pick<PrometheusSlo, 'events' | 'failures'> {
+/** `uncounted`: why nothing of a service can be counted, as the gate cannot measure it either. */
+function eventsOf(
+  registry: Registry,
+  cuj: Cuj,
+): Pick<PrometheusSlo, 'events' | 'failures'> & { readonly uncounted: readonly string[] } {
   const events = new Map<string, EventSelectors>();
   const failures = new Set<string>();
+  const uncounted: string[] = [];
   for (const service of [...cuj.services].sort()) {
     const batch = registry.batchOfService.get(service);
-    if (batch?.template === undefined) throw new TypeError(`service "${service}" does not carry its source`);
+    if (batch?.template === undefined) {
+      uncounted.push(`the service ${service} has no source`);
+      continue;
+    }
     const resources = cuj.endpoints.filter((one) => one.service === service).map(({ resource }) => resource);
-    events.set(service, eventSelectors(batch, service, resources.includes('*') ? undefined : resources));
+    const selectors = eventSelectors(batch, service, resources.includes('*') ? undefined : resources);
     const source = counterSourceOf(batch.template);
+    if (selectors.total.length === 0) {
+      const { length } = source.endpointLabels;
+      uncounted.push(
+        `groupBy of the source ${source.name} has ${length} ${length === 1 ? 'label' : 'labels'}, which no endpoint of ${service} fits`,
+      );
+      continue;
+    }
+    events.set(service, selectors);
     failures.add(badMatchers(source).map(matcherText).join(', '));
     if (source.grpcStatus !== undefined) {
       failures.add([source.grpcStatus.isGrpc, source.grpcStatus.isBad].map(matcherText).join(', '));
     }
   }
-  return { events, failures: [...failures].sort().join('; or ') };
+  return { events, failures: [...failures].sort().join('; or '), uncounted };
 }

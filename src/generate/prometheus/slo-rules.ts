@@ -46,8 +46,8 @@ export function prometheusSloRules(registry: Registry, options: SloRulesOptions 
   const { slos, left } = prometheusSlos(registry);
   if (slos.length === 0) {
     throw new GenerateError(
-      'prometheus-slos makes rules of CUJs that Prometheus measures, and there is none in this registry.',
-      'Set CUJ_GATE_BACKEND=prometheus, or generate terraform for Datadog.',
+      `prometheus-slos makes rules of CUJs that Prometheus measures, and there is none in this registry${left.length === 0 ? '' : ` (${left.slice(0, 3).join('; ')})`}.`,
+      'Set CUJ_GATE_BACKEND=prometheus, and give every service a source; for Datadog, generate terraform.',
     );
   }
   const byCuj = new Map<Cuj, PrometheusSlo[]>();

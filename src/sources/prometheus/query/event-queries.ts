@@ -9,7 +9,7 @@ import { badMatchers, counterSourceOf } from './source-template.ts';
  * counts samples, and PromQL estimates.
  */
 
-/** What is counted of one service. No series belongs to two selectors of a list. */
+/** What is counted of one service. Lists are empty where no series can be one of the endpoints. */
 export interface EventSelectors {
   /** The counters of all events, as instant vector selectors. */
   readonly total: readonly string[];
@@ -63,7 +63,7 @@ export function sumOf(
 }
 
 /** An expression with the endpoint in a label of its own, which sources with other labels have as well. */
-export function endpointOf(endpointLabels: readonly string[], expression: string): string {
+function endpointOf(endpointLabels: readonly string[], expression: string): string {
   const labels = endpointLabels.map((label) => `"${label}"`).join(', ');
   return `label_join(${expression}, "${endpointLabel}", " ", ${labels})`;
 }
