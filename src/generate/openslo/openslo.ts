@@ -134,7 +134,12 @@ function slo(of: SourcedSlo): Record<string, unknown> {
       },
       timeWindow: [{ duration: cuj.sloWindow, isRolling: true }],
       budgetingMethod: 'Occurrences',
-      objectives: [{ displayName: `${objective.percent}% of ${of.good}`, target: objective.ratio }],
+      objectives: [
+        {
+          displayName: cut(`${objective.percent}% of ${of.good}`, descriptionLength),
+          target: objective.ratio,
+        },
+      ],
       alertPolicies: burnRates.map((rate) => policyName(cuj.owner, rate)),
     },
   };

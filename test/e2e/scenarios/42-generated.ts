@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { AnalysisOptions } from '../../../src/generate/argo/analysis-options.ts';
 import { analysisTemplates } from '../../../src/generate/argo/analysis-templates.ts';
 import { notifications } from '../../../src/generate/argo/notifications.ts';
 import { rollouts } from '../../../src/generate/argo/rollout.ts';
 import { virtualServices } from '../../../src/generate/argo/virtual-service.ts';
+import { openslo } from '../../../src/generate/openslo/openslo.ts';
 import { exampleDocument, options, registryOf } from '../../generate/example.ts';
+import { registryOf as prometheusRegistryOf } from '../../generate/slo-rules-example.ts';
 import { judgeOpenSlo } from '../judges/openslo.ts';
 import { judgePrometheusRules } from '../judges/prometheus-rules.ts';
+import { removeTemporary, temporaryFolder } from '../mortal.ts';
 import type { Scenario } from '../scenario.ts';
 
 const variants: Record<string, Partial<AnalysisOptions>> = {
@@ -22,7 +27,7 @@ const variants: Record<string, Partial<AnalysisOptions>> = {
 
 export const scenario: Scenario = {
   name: 'generated',
-  what: 'what is generated from the example registry is accepted by the API server, promtool and OpenSLO',
+  what: 'what is generated from the example registry is accepted by the API server, promtool and OpenSLO, and OpenSLO of Prometheus as well',
   // On a machine that has built nothing, OpenSLO's validator is built here.
   timeoutMs: 600_000,
   async run({ kube, namespace, log }) {
@@ -45,5 +50,13 @@ export const scenario: Scenario = {
     }
     log(await judgePrometheusRules());
     log(await judgeOpenSlo());
+    const dir = temporaryFolder();
+    try {
+      for (const { path, text } of openslo(prometheusRegistryOf()))
+        writeFileSync(join(dir, basename(path)), text);
+      log(await judgeOpenSlo(dir));
+    } finally {
+      removeTemporary(dir);
+    }
   },
 };
