@@ -3,7 +3,7 @@ import { Argument, Command, CommanderError } from 'commander';
 import { createTwoFilesPatch } from 'diff';
 import { type Objection, objectionsTo } from '../domain/metrics/standing-question.ts';
 import { visible } from '../domain/outside-text.ts';
-import type { Registry } from '../domain/registry/model.ts';
+import type { Cuj, Registry } from '../domain/registry/model.ts';
 import { partOfBackend } from '../domain/registry/part-of-backend.ts';
 import { analysisTemplates } from '../generate/argo/analysis-templates.ts';
 import { checkParams } from '../generate/argo/canary-args.ts';
@@ -190,13 +190,18 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
 
 /** An SLO of a CUJ that a backend measures a part of would look as its SLO, and is none. */
 function sayLeftOut(registry: Registry, wanted: readonly string[], io: Io): void {
-  if (!wanted.includes('terraform')) return;
-  const { leftOut } = partOfBackend(registry, dialects.datadog);
-  if (leftOut.length === 0) return;
-  const names = leftOut.map(({ name }) => name).join(', ');
-  io.stderr.write(
-    `cuj-gate generate: terraform leaves out ${names}: Datadog does not measure all of ${leftOut.length === 1 ? 'it' : 'them'}\n`,
+  const say = (what: string, leftOut: readonly Cuj[], who: string) => {
+    if (!wanted.includes(what) || leftOut.length === 0) return;
+    const names = leftOut.map(({ name }) => name).join(', ');
+    io.stderr.write(
+      `cuj-gate generate: ${what} leaves out ${names}: ${who} all of ${leftOut.length === 1 ? 'it' : 'them'}\n`,
+    );
+  };
+  const ofSeveral = [...registry.cujs.values()].filter(
+    ({ services }) => new Set(services.map((name) => registry.services.get(name)?.dialect)).size > 1,
   );
+  say('terraform', partOfBackend(registry, dialects.datadog).leftOut, 'Datadog does not measure');
+  say('openslo', ofSeveral, 'no backend measures');
 }
 
 /** The options with the source of each service's version, where Rollouts are given to read it from. */

@@ -63,7 +63,8 @@ describe('generate', () => {
       out,
     );
     expect(code).toBe(0);
-    expect(err).toContain('terraform and openslo leave out pay: Datadog does not measure all of it');
+    expect(err).toContain('terraform leaves out pay: Datadog does not measure all of it');
+    expect(err).toContain('openslo leaves out pay: no backend measures all of it');
     const terraform = readdirSync(join(out, 'terraform'));
     expect(terraform).toContain('cuj-order.tf.json');
     expect(terraform).not.toContain('cuj-pay.tf.json');

@@ -300,7 +300,7 @@ describe('a process that measures with it', () => {
   });
 
   test.each([
-    ['terraform', 'terraform works with Datadog only, and cart is measured by Tally.'],
+    ['terraform', 'terraform works with Datadog only, and this registry is for Tally.'],
     ['openslo', 'openslo works with Datadog and Prometheus, and cart is measured by Tally.'],
     ['prometheus-slos', 'prometheus-slos makes rules of CUJs that Prometheus measures'],
   ])('is refused by generate %s, which has no queries of it', async (what, message) => {
