@@ -3,7 +3,7 @@ import type { Outcome, Reason } from '../domain/judge/outcome.ts';
 import { resolveRequest } from '../domain/metrics/evaluation-request.ts';
 import { measurementOf } from '../domain/metrics/measurement.ts';
 import { bucketMs, type ServiceCounts, type Snapshot } from '../domain/metrics/metrics-source.ts';
-import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
+import { type Cuj, isJudgedInReleaseOf, type Registry, type Service } from '../domain/registry/model.ts';
 import { type Attempt, attemptsOf, type Candidate, type Ending } from './attempts.ts';
 import { paramsFor } from './versions.ts';
 
@@ -75,7 +75,7 @@ function gapMinutes(cujs: readonly Cuj[]): number {
 
 /** The CUJs that a rollout of a service is judged by. */
 export function cujsOf(registry: Registry, service: string): Cuj[] {
-  return [...registry.cujs.values()].filter((cuj) => cuj.services.includes(service));
+  return [...registry.cujs.values()].filter((cuj) => isJudgedInReleaseOf(cuj, service));
 }
 
 /**

@@ -339,9 +339,7 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
       const registry = currentRegistry();
       if (!registry.services.has(request.service)) throw serviceNotFound(registry, request.service);
       // A CUJ whose objectives all need a threshold, and whose endpoints here have none, says nothing about the service.
-      const cujs = [...registry.cujs.values()].filter(
-        (cuj) => cuj.services.includes(request.service) && slisOf(cuj, request.service).length > 0,
-      );
+      const cujs = [...registry.cujs.values()].filter((cuj) => slisOf(cuj, request.service).length > 0);
       const enforced = cujs
         .filter((cuj) => cuj.mode === 'enforce')
         .reduce((sum, cuj) => sum + slisOf(cuj, request.service).length, 0);

@@ -4,6 +4,7 @@ import {
   cujCalled,
   defaultMinFaultMs,
   type GatePolicy,
+  isJudgedInReleaseOf,
   type Registry,
 } from '../domain/registry/model.ts';
 import { objectiveOf } from '../domain/registry/objective.ts';
@@ -259,7 +260,7 @@ function cujsOf(metric: Place, registry: Registry | undefined): readonly Cuj[] {
   const cujs =
     asked.of === 'cuj'
       ? [cujCalled(registry, asked.name)]
-      : [...registry.cujs.values()].filter((cuj) => cuj.services.includes(asked.name));
+      : [...registry.cujs.values()].filter((cuj) => isJudgedInReleaseOf(cuj, asked.name));
   return cujs.filter((cuj) => cuj !== undefined);
 }
 

@@ -18,7 +18,10 @@ export interface SliOfService {
 export function slisOfServices(registry: Registry): readonly SliOfService[] {
   return [...registry.cujs.values()].flatMap((cuj) =>
     cuj.services.flatMap((name) =>
-      slisOf(cuj, name).map((sli) => ({ cuj, service: registry.services.get(name) as Service, sli })),
+      slisOf(cuj, name)
+        .map((sli) => ({ cuj, service: registry.services.get(name) as Service, sli }))
+        // What is released with it has traffic of its own.
+        .filter((of) => endpointsOf(of).length > 0),
     ),
   );
 }

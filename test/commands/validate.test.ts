@@ -34,7 +34,7 @@ describe('validate', () => {
         'cujs.yaml:41:5: cujs[0] has no key "teir" (unknown-key)',
         '  at:    cujs[0].teir',
         '  found: "teir"',
-        '  fix:   Did you mean tier? Known here: name, title, description, owner, runbook, tier, service, mode, aliases, retired, slo, sloId, gate, latencyMs, failure, endpoints, errorBudgetPolicy, environments.',
+        '  fix:   Did you mean tier? Known here: name, title, description, owner, runbook, tier, service, mode, aliases, retired, slo, sloId, gate, latencyMs, failure, endpoints, client, errorBudgetPolicy, environments.',
         '2 problems',
         '',
       ].join('\n'),

@@ -137,7 +137,7 @@ describe('a kind of SLI that only the table knows', () => {
   test('is in the OpenAPI document', async () => {
     const { ask } = await gate(0);
     const document = JSON.stringify(await ask('/openapi.json'));
-    expect(document).toContain('"enum":["availability","latency","status"]');
+    expect(document).toContain('"enum":["availability","latency","client","status"]');
     expect(document).toContain('The least share of requests that carry a status.');
   });
 });

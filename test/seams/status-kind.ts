@@ -2,6 +2,8 @@ import type { SliKind } from '../../src/domain/sli/kind.ts';
 
 /** A third kind of SLI, which no other file refers to: requests with a status. */
 export const status: SliKind = {
+  heading: 'Status',
+  events: 'requests',
   badWord: 'without status',
   badVerb: 'had no status',
   goodRequests: 'that carry a status',

@@ -55,7 +55,7 @@ function sliLines(sli: SliVerdict, rule: RuleName, colors: Colors): string[] {
     colorOutcome(colors, sli.verdict, `${sli.sli}: ${sli.verdict} (${sli.reason})`),
     sli.value === null
       ? `  no requests; ${goal}`
-      : `  ${percent(sli.value)} of ${plain(sli.total)} requests were good, ${goal}: ${plain(sli.bad)} ${bad}${sli.failure === undefined ? '' : ` by ${sli.failure}`}${burn}`,
+      : `  ${percent(sli.value)} of ${plain(sli.total)} ${sliKinds[sli.sli].events} were good, ${goal}: ${plain(sli.bad)} ${bad}${sli.failure === undefined ? '' : ` by ${sli.failure}`}${burn}`,
     `  ${proof(sli, rule)}${sli.failAtBadEvents === null ? 'no abort threshold yet' : `abort threshold ${plain(sli.failAtBadEvents)} ${bad}`}, ${sli.requestsToVerdict === null ? 'more traffic alone does not lead to a pass' : `${plain(sli.requestsToVerdict)} clean requests to a pass`}`,
     `  stable: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)} ${bad}${sli.stable.value === null ? '' : ` (${percent(sli.stable.value)})`}`,
   ];

@@ -1,6 +1,6 @@
 import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
 import { joinedWords } from '../registry/backend-words.ts';
-import type { Cuj, GatePolicy } from '../registry/model.ts';
+import { type Cuj, type GatePolicy, isReleasedWith, servicesReleasedWith } from '../registry/model.ts';
 import type { RuleName } from '../registry/rules.ts';
 import type { BackendWords } from '../registry/source-dialect.ts';
 import { countsEndpoint } from '../sli/kind.ts';
@@ -105,7 +105,9 @@ export interface JudgeOptions {
  * service has endpoints for them.
  */
 export function slisOf(cuj: Cuj, service?: string): SliName[] {
-  const asked = cuj.endpoints.filter((endpoint) => service === undefined || endpoint.service === service);
+  const asked = cuj.endpoints.filter(
+    (endpoint) => service === undefined || isReleasedWith(endpoint, service),
+  );
   return sliNames.filter(
     (sli) =>
       cuj.objectives[sli] !== undefined && asked.some((endpoint) => countsEndpoint(sliKinds[sli], endpoint)),
@@ -195,7 +197,10 @@ function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions):
   );
 }
 
-/** Stable of the services is counted by what fails; how slow it was is not known of endpoints without a threshold. */
+/**
+ * Stable of the services is counted by what fails; how slow it was is not known of endpoints without a threshold, and what servers fail
+ * is no incident of clients: the servers' own SLI shows it.
+ */
 function incidentOf(
   sli: SliName,
   { objectives }: Cuj,
@@ -203,7 +208,8 @@ function incidentOf(
   { falseAbort }: GatePolicy,
 ): Pick<SliQuestion, 'incident'> {
   const budget = objectives[sli]?.budget;
-  if (stableOfServices === undefined || budget === undefined || sliKinds[sli].needsThreshold) return {};
+  const { needsThreshold, ofClient = false } = sliKinds[sli];
+  if (stableOfServices === undefined || budget === undefined || needsThreshold || ofClient) return {};
   const endpoints = measurement[sli] ?? [];
   const logOne = Math.log(1 / falseAbort);
   return { incident: serviceIncident(stableOfServices, endpoints, measurement, budget, logOne) };
@@ -322,7 +328,7 @@ function assemble(
     hint,
     cuj: cuj.name,
     ...(options.environment === undefined ? {} : { environment: options.environment }),
-    services: options.service === undefined ? cuj.services : [options.service],
+    services: options.service === undefined ? cuj.services : servicesReleasedWith(cuj, options.service),
     owner: cuj.owner,
     ...(cuj.runbook === undefined ? {} : { runbook: cuj.runbook }),
     mode: cuj.mode,

@@ -70,7 +70,8 @@ function badWord(sli: SliVerdict): string {
 
 function counts(sli: SliVerdict): string {
   const counted = sli.failure === undefined ? '' : ` by ${shortened(sli.failure)}`;
-  const requests = `${plain(sli.bad)} of ${plain(sli.total)} requests ${badWord(sli)}${counted}`;
+  const { events } = sliKinds[sli.sli];
+  const requests = `${plain(sli.bad)} of ${plain(sli.total)} ${events} ${badWord(sli)}${counted}`;
   const value = sli.value === null ? '' : ` (${percent(sli.value)}, objective ${percent(sli.objective)}`;
   const burn = sli.burnRate !== null && sli.bad > 0 ? `, burn ${plain(sli.burnRate)}x` : '';
   const warmUp = sli.warmUpMinutes === undefined ? '' : ` after ${plain(sli.warmUpMinutes)} min of warm-up`;
@@ -128,7 +129,10 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
     isEnough(sli, rules[rule])
       ? `${counts(sli)}${worst(sli)}, so far mostly within ${durationText(minFaultMs)}: fails if it lasts longer`
       : `${counts(sli)}${worst(sli)}, below the objective by no more than chance${untilVerdict(sli)}`,
-  no_data: (sli) => `the canary has requests, but no data for ${sli.sli}`,
+  no_data: (sli) =>
+    sliKinds[sli.sli].ofClient
+      ? `the canary has requests, but none of its views and actions was counted on the client${stable(sli)}`
+      : `the canary has requests, but no data for ${sli.sli}`,
   status_missing: ({ missingStatus }) => (missingStatus === undefined ? '' : unseen(missingStatus)),
   source_stale: (sli, { staleData }) =>
     `no data of canary and stable on ${staleData?.services.join(', ')} since ${staleData?.newest.slice(11, 16)} UTC: the newest is ${minutes(staleData?.ageSeconds ?? 0)} min old (${plain(sli.bad)} of ${plain(sli.total)} ${badWord(sli)} until then)`,
@@ -258,9 +262,26 @@ const noDataSentences: Readonly<Record<NoDataCause, (facts: SummaryFacts) => str
       : `since is in the future, at least ${plain(sinceAheadSeconds)} s ahead of the clock of this gate: query again later, or compare the clocks`,
 };
 
+/** Where only the client is asked about. */
+function isClientAlone({ slis }: SummaryFacts): boolean {
+  return slis.length > 0 && slis.every(({ sli }) => sliKinds[sli].ofClient);
+}
+
+/** What differs for a client, whose events are counted by metrics that somebody has to make. */
+const clientSentences: Readonly<Partial<Record<NoDataCause, (facts: SummaryFacts) => string>>> = {
+  no_canary_traffic: (facts) =>
+    `no view or action on the client matches the canary ${facts.canary}, all others had ${plain(facts.traffic?.stable ?? 0)}`,
+  canary_idle: (facts) =>
+    `no view or action on the client matches the canary ${facts.canary}: all ${plain(facts.traffic?.stable ?? 0)} match stable ${facts.stable}`,
+  service_silent: () => 'no view or action of the client was counted: its metrics have no data',
+};
+
 function body(facts: SummaryFacts): string {
   if (facts.message !== undefined) return facts.message;
-  if (facts.noDataCause !== undefined) return noDataSentences[facts.noDataCause](facts);
+  if (facts.noDataCause !== undefined) {
+    const client = isClientAlone(facts) ? clientSentences[facts.noDataCause] : undefined;
+    return (client ?? noDataSentences[facts.noDataCause])(facts);
+  }
   const shown = facts.verdict === 'pass' ? facts.slis : facts.slis.slice(0, 1);
   return shown.map((sli) => (sentences[sli.reason] ?? counts)(sli, facts)).join('; ');
 }
@@ -361,6 +382,19 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
     `Make canary and stable differ in a tag that ${backend} stores: for example, set ${versionTag} to the pod template hash.`,
 };
 
+const missingClientMetrics: HintOf = ({ backend }) =>
+  `Apply the output of cuj-gate generate terraform: it makes the metrics of this client in ${backend}, which count from then on. If that is done, check the application and the names of views and actions with cuj-gate doctor.`;
+
+const otherClientVersion: HintOf = ({ canary }) =>
+  `Compare the version that the client reports (version of its RUM SDK) with ${canary}. If this rollout does not change the client, ask with service=NAME, the service that it releases.`;
+
+const clientHints: Readonly<Partial<Record<NoDataCause, HintOf>>> = {
+  no_canary_traffic: otherClientVersion,
+  canary_idle: otherClientVersion,
+  unknown_tag: otherClientVersion,
+  service_silent: missingClientMetrics,
+};
+
 /** What to check or do next. `suppressed`: the mode is observe, so the rollout is not aborted. */
 export function hintFor(
   facts: SummaryFacts,
@@ -371,8 +405,13 @@ export function hintFor(
   const { canary, stable } = facts;
   const spokenOf: HintFacts = { ...words, canary, stable, params };
   if (suppressed && facts.verdict === 'fail') return 'Nothing now. Set mode: enforce once you trust the CUJ.';
-  if (facts.noDataCause !== undefined) return hintText(noDataHints[facts.noDataCause], spokenOf);
   const [worst] = facts.slis;
+  if (facts.noDataCause !== undefined) {
+    const client = isClientAlone(facts) ? clientHints[facts.noDataCause] : undefined;
+    return hintText(client ?? noDataHints[facts.noDataCause], spokenOf);
+  }
+  if (facts.reason === 'no_data' && worst !== undefined && sliKinds[worst.sli].ofClient)
+    return hintText(worst.stable.total > 0 ? otherClientVersion : missingClientMetrics, spokenOf);
   if (
     facts.reason === 'canary_indistinguishable' &&
     worst &&

@@ -1,7 +1,13 @@
 import { dayMs, durationMs, durationText } from '../duration.ts';
 import { CallerError } from '../errors.ts';
 import type { AskedBackends } from '../registry/backend-words.ts';
-import { type Cuj, defaultMinFaultMs, type Registry, type Service } from '../registry/model.ts';
+import {
+  type Cuj,
+  defaultMinFaultMs,
+  type Registry,
+  type Service,
+  servicesReleasedWith,
+} from '../registry/model.ts';
 import { minWindowMsOf } from '../registry/rules.ts';
 import { fillSelector, normalizeParam, type Selector, selectorText } from '../registry/selector.ts';
 import type { SourceDialect } from '../registry/source-dialect.ts';
@@ -61,14 +67,14 @@ export function paramsOf(services: readonly Service[]): { required: string[]; op
  * It does not check whether `since` is in the future: see {@link refuseFuture}.
  */
 export function resolveRequest(registry: Registry, cuj: Cuj, request: EvaluationRequest): ResolvedRequest {
-  if (request.service !== undefined && !cuj.services.includes(request.service)) {
+  const names = request.service === undefined ? cuj.services : servicesReleasedWith(cuj, request.service);
+  if (request.service !== undefined && names.length === 0) {
     throw invalid(
       `CUJ "${cuj.name}" has no endpoint of service "${request.service}".`,
       `Its services are: ${cuj.services.join(', ')}.`,
       { services: cuj.services },
     );
   }
-  const names = request.service === undefined ? cuj.services : [request.service];
   const services = names.map((name) => registry.services.get(name) as Service);
   const values = checkParams(services, request.params);
   const selectors = new Map(services.map((service) => [service.name, selectorsOf(service, values)] as const));

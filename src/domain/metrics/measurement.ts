@@ -106,9 +106,12 @@ export function measurementOf(
   const endpoints = [...cuj.endpoints]
     .sort(compareEndpoints)
     .filter((endpoint) => services.has(endpoint.service));
+  // The servers' traffic says when a rollout begins and ends: browsers keep a version that was rolled back for hours.
+  const servers = [...services.keys()].filter((name) => services.get(name)?.client === undefined);
+  const telling = servers.length === 0 ? [...services.keys()] : servers;
   const hitsOf = (pick: (counts: ServiceCounts) => Float64Array | undefined) => {
     const hits = new Array<number>(minutes).fill(0);
-    for (const name of services.keys()) {
+    for (const name of telling) {
       const own = cut(snapshots.get(name) as Snapshots, pick, name);
       for (let i = 0; i < minutes; i += 1) hits[i] = (hits[i] as number) + (own[i] as number);
     }
@@ -118,7 +121,7 @@ export function measurementOf(
     canary: hitsOf(({ canary }) => canary.whole?.total),
     stable: hitsOf(({ stable }) => stable.whole?.total),
   };
-  const knowsAll = [...services.keys()].every(
+  const knowsAll = telling.every(
     (name) => snapshots.get(name)?.recent.services.get(name)?.allTraffic !== undefined,
   );
   const all = knowsAll ? hitsOf(({ allTraffic }) => allTraffic) : undefined;
@@ -163,7 +166,7 @@ export function measurementOf(
     ...(cuj.objectives.availability === undefined
       ? {}
       : {
-          stableOfServices: [...services.keys()].map((name) =>
+          stableOfServices: servers.map((name) =>
             sharedStableOf(name, failuresOn(cuj, name), snapshots.get(name) as Snapshots, fromMs, toMs),
           ),
         }),

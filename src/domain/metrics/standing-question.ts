@@ -1,4 +1,12 @@
-import { cujCalled, hasEnforcedCuj, type Registry, type Service } from '../registry/model.ts';
+import {
+  cujCalled,
+  hasEnforcedCuj,
+  isJudgedInReleaseOf,
+  type Registry,
+  releasedServicesOf,
+  type Service,
+  servicesReleasedWith,
+} from '../registry/model.ts';
 import { environmentParam } from '../registry/selector.ts';
 import { paramsOf } from './evaluation-request.ts';
 
@@ -109,7 +117,7 @@ function objectionsToRest(registry: Registry, question: StandingQuestion): reado
             fix: 'Generate the templates again, and remove the alias when nobody asks by it any more.',
           },
         ];
-  if (question.service !== undefined && !cuj.services.includes(question.service)) {
+  if (question.service !== undefined && !isJudgedInReleaseOf(cuj, question.service)) {
     return [
       {
         breaks: true,
@@ -120,10 +128,15 @@ function objectionsToRest(registry: Registry, question: StandingQuestion): reado
       ...alias,
     ];
   }
-  const names = question.service === undefined ? cuj.services : [question.service];
-  const services = names.map((one) => registry.services.get(one) as Service);
-  const asked = question.serviceByRollout === true ? services.map((one) => [one]) : [services];
-  return [...asked.flatMap((of) => objectionsToParams(registry, of, question)), ...alias];
+  const called = (names: readonly string[]) => names.map((one) => registry.services.get(one) as Service);
+  const ofRelease = (released: string) => called(servicesReleasedWith(cuj, released));
+  const asked =
+    question.service !== undefined
+      ? [ofRelease(question.service)]
+      : question.serviceByRollout === true
+        ? releasedServicesOf(cuj).map(ofRelease)
+        : [called(cuj.services)];
+  return [...asked.flatMap((services) => objectionsToParams(registry, services, question)), ...alias];
 }
 
 function objectionsToParams(

@@ -47,6 +47,19 @@ export interface ScopeTag {
   readonly value: string;
 }
 
+/** An application in the browsers of users, or on their devices. */
+export interface ClientApplication {
+  /** Its id in the backend: a UUID in lower case. */
+  readonly id: string;
+  /** The service that is released with it, under the same version. Absent where it is released alone. */
+  readonly releasedWith?: string;
+  /** Metrics that are made for it count one environment: the one of its registry, where that has several. */
+  readonly environment?: string;
+}
+
+/** The source of a service that is a client: metrics that are made of the events of its users. No source of the registry is called so. */
+export const clientSource = 'RUM';
+
 export interface Service {
   readonly name: string;
   readonly env: string;
@@ -54,7 +67,7 @@ export interface Service {
   readonly tags?: readonly ScopeTag[];
   /** Of the backend that measures it. */
   readonly dialect: SourceDialect;
-  /** `trace`, or the name of a template under `sources`. */
+  /** `trace`, {@link clientSource}, or the name of a template under `sources`. */
   readonly source: string;
   /** The span name; set where the source is `trace`. */
   readonly operation: string | undefined;
@@ -67,6 +80,8 @@ export interface Service {
   readonly warmUpMs?: BySli<number>;
   /** Which requests fail, where neither CUJ nor endpoint says it. Absent where the service does not either. */
   readonly failure?: Failure;
+  /** Set where it is a client, which has views and actions in place of endpoints. */
+  readonly client?: ClientApplication;
 }
 
 /** One endpoint, or the whole service (`resource` is `*`). */
@@ -79,6 +94,8 @@ export interface Endpoint {
   readonly latencyMs: number | undefined;
   /** Which requests fail. Absent: those that end in 5XX, or the bad events of the source. */
   readonly failure?: Failure;
+  /** The service that is released with it under the same version, where that is another one than its own. */
+  readonly releasedWith?: string;
 }
 
 export interface GatePolicy {
@@ -175,9 +192,34 @@ export function cujCalled({ cujs, retired, aliases }: Registry, name: string): C
   return cujs.get(present) ?? retired.get(present);
 }
 
+/** Whether an endpoint is judged where a service is released: its own, and those of the client that is released with it. */
+export function isReleasedWith(
+  { service, releasedWith }: Pick<Endpoint, 'service' | 'releasedWith'>,
+  released: string,
+): boolean {
+  return service === released || releasedWith === released;
+}
+
+/** The services of a CUJ that are judged where a service is released; empty where the CUJ says nothing about the release. */
+export function servicesReleasedWith({ endpoints, services }: Cuj, released: string): readonly string[] {
+  return services.filter((name) =>
+    endpoints.some((endpoint) => endpoint.service === name && isReleasedWith(endpoint, released)),
+  );
+}
+
+/** Whether a CUJ is judged where a service is released. */
+export function isJudgedInReleaseOf({ endpoints }: Cuj, released: string): boolean {
+  return endpoints.some((endpoint) => isReleasedWith(endpoint, released));
+}
+
+/** The services whose releases a CUJ judges, each once. */
+export function releasedServicesOf({ endpoints }: Cuj): readonly string[] {
+  return [...new Set(endpoints.map(({ service, releasedWith = service }) => releasedWith))];
+}
+
 /** Whether any CUJ of a service is enforced: otherwise a question about the whole service never passes. */
 export function hasEnforcedCuj({ cujs }: Registry, service: string): boolean {
-  return [...cujs.values()].some(({ mode, services }) => mode === 'enforce' && services.includes(service));
+  return [...cujs.values()].some((cuj) => cuj.mode === 'enforce' && isJudgedInReleaseOf(cuj, service));
 }
 
 /** The names by which a CUJ answers: the present one first. */

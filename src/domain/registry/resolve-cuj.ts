@@ -4,6 +4,7 @@ import type { RoutePlace } from './duplicate-routes.ts';
 import type { Reporter } from './findings.ts';
 import type { Cuj, Endpoint, ErrorBudgetAction } from './model.ts';
 import { hasAtMostThreeDecimals, type Objective, objectiveOf } from './objective.ts';
+import { readClient } from './resolve-client.ts';
 import { checkGate, checkSlo, type Defaults, gatePolicy } from './resolve-defaults.ts';
 import { type EndpointScope, mayHaveLatency, readEndpoints } from './resolve-endpoints.ts';
 import type { AnyCujDocument, CujDocument } from './schema.ts';
@@ -17,6 +18,8 @@ const noSloIds = Object.freeze({});
 
 /** The SLIs that need a threshold (`latencyMs`). */
 const thresholdSlis = sliNames.filter((sli) => sliKinds[sli].needsThreshold);
+/** The SLIs of the client side. */
+const clientSlis = sliNames.filter((sli) => sliKinds[sli].ofClient);
 
 /**
  * One CUJ with the defaults applied. A default objective applies to every CUJ. Where the SLI needs a threshold
@@ -31,19 +34,23 @@ export function resolveCuj(
   checkSlo(document.slo, reporter);
   checkGate(document.gate, defaults, reporter);
   const read = readEndpoints(document, scope, reporter);
+  const onClient = readClient(document, scope, reporter);
   const objectives = resolveObjectives(document, defaults, mayHaveLatency(read, scope), reporter);
   checkSloIds(document, objectives, defaults, reporter);
   const usesThresholds = thresholdSlis.some((sli) => objectives[sli] !== undefined);
   const countsFailures = sliNames.some(
-    (sli) => objectives[sli] !== undefined && sliKinds[sli].countsFailures === true,
+    (sli) =>
+      objectives[sli] !== undefined && sliKinds[sli].countsFailures === true && !sliKinds[sli].ofClient,
   );
-  const endpoints: Endpoint[] = read.map(({ endpoint }) => {
+  const ofServers: Endpoint[] = read.map(({ endpoint }) => {
     const timed = !usesThresholds && endpoint.latencyMs !== undefined;
     const own = timed ? { ...endpoint, latencyMs: undefined } : endpoint;
     if (countsFailures || own.failure === undefined) return own;
     const { failure: _, ...rest } = own;
     return rest;
   });
+  // Without an objective, which is reported, nothing counts them.
+  const endpoints = [...ofServers, ...(clientSlis.some((sli) => objectives[sli]) ? onClient : [])];
   const services = [...new Set(endpoints.map((endpoint) => endpoint.service))];
   const cuj: Cuj = {
     ...described(document),
@@ -116,10 +123,14 @@ function resolveObjectives(
   const own = document.slo ?? {};
   const thresholds = thresholdPlaces(document);
   const percents: BySli<number | undefined> = forEverySli(
-    (sli, { needsThreshold }) =>
-      own[sli] ?? (needsThreshold && thresholds.length === 0 ? undefined : defaults.slo[sli]),
+    (sli, { needsThreshold, ofClient = false }) =>
+      own[sli] ??
+      ((needsThreshold && thresholds.length === 0) || (ofClient && document.client === undefined)
+        ? undefined
+        : defaults.slo[sli]),
   );
   const has = (sli: SliName) => percents[sli] !== undefined;
+  checkClientObjectives(document, percents, defaults, reporter);
   if (!traced) {
     for (const sli of thresholdSlis)
       if (own[sli] !== undefined) latencyOnTemplate(['slo', sli], own[sli], reporter);
@@ -160,6 +171,36 @@ function resolveObjectives(
       objectives[sli] = objectiveOf(percent);
   }
   return objectives;
+}
+
+/** An objective for the client side needs one, and the other way round. */
+function checkClientObjectives(
+  document: CujDocument,
+  percents: BySli<number | undefined>,
+  { broken }: Defaults,
+  reporter: Reporter,
+): void {
+  if (broken) return;
+  if (document.client === undefined) {
+    for (const sli of clientSlis) {
+      const percent = percents[sli];
+      if (percent === undefined) continue;
+      reporter.value(
+        ['slo', sli],
+        'objective-without-client',
+        percent,
+        `the CUJ "${document.name}" has a ${sli} objective, but no client says which views and actions count`,
+        `Add client to the CUJ, or remove the ${sli} objective.`,
+      );
+    }
+  } else if (clientSlis.every((sli) => percents[sli] === undefined)) {
+    reporter.missing(
+      ['client'],
+      'client-without-objective',
+      `the CUJ "${document.name}" has a client side, but no objective for it`,
+      `Add slo.${clientSlis[0]}, such as 98, to the CUJ or to the defaults: browsers fail more often than servers, so choose what your stable version meets.`,
+    );
+  }
 }
 
 function isPercent(percent: number | undefined): percent is number {

@@ -14,6 +14,8 @@ export interface EndpointScope {
   readonly serviceNames: readonly string[];
   readonly sources: Named<Source>;
   readonly dialects: DialectsOfSources;
+  /** By client, the names of its views and actions so far. */
+  readonly clientNames: Map<string, Map<string, string>>;
   /** False where some file could not be read, so that an unknown name proves nothing. */
   readonly complete: boolean;
 }
@@ -40,6 +42,7 @@ export function readEndpoints(
   const exists = serviceCheck(scope, reporter);
   const place: CujPlace = { file: reporter.file, index: Number(reporter.base[1]), name: cuj.name };
   if (cuj.service !== undefined) exists(cuj.service, ['service']);
+  const isServer = serverCheck(scope, reporter);
   const ownFailure = cuj.failure === undefined ? undefined : failureOf(cuj.failure);
   checkCujFailure(cuj, scope, reporter);
 
@@ -48,7 +51,7 @@ export function readEndpoints(
       missingService(cuj, [], reporter);
       return [];
     }
-    if (!exists(cuj.service, ['service'])) return [];
+    if (!exists(cuj.service, ['service']) || !isServer(cuj.service, ['service'])) return [];
     const latencyMs = sourceOf(cuj.service, scope) === 'trace' ? cuj.latencyMs : undefined;
     const failure = failureOfEndpoint(undefined, ownFailure, cuj.service, scope);
     const endpoint = { service: cuj.service, resource: '*', label: '*', latencyMs, ...failure };
@@ -77,6 +80,8 @@ export function readEndpoints(
       exists(service, ['endpoints', index, 'service']);
       continue;
     }
+    if (!isServer(service, one.service === undefined ? ['service'] : ['endpoints', index, 'service']))
+      continue;
     // Most endpoints are of the CUJ's own service: no new text is made for those.
     const key = service === cuj.service ? one.resource : `${service}\n${one.resource}`;
     const first = seen.get(key);
@@ -136,6 +141,24 @@ function serviceCheck(scope: EndpointScope, reporter: Reporter) {
       scope.serviceNames,
       `the service "${name}" is not defined`,
       fix,
+    );
+    return false;
+  };
+}
+
+/** Says whether a service has endpoints; the first place in a CUJ that names a client in place of one is reported. */
+function serverCheck({ services }: EndpointScope, reporter: Reporter) {
+  const checked = new Set<string>();
+  return (name: string, at: readonly (string | number)[]): boolean => {
+    if (services.get(name)?.client === undefined) return true;
+    if (checked.has(name)) return false;
+    checked.add(name);
+    reporter.value(
+      at,
+      'endpoint-of-client',
+      name,
+      `the service "${name}" is a client, which has no endpoints`,
+      'Write its views and actions under client of the CUJ, and name the service that serves the endpoints here.',
     );
     return false;
   };

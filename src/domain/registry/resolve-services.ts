@@ -1,7 +1,8 @@
 import { failureOf } from '../sli/failure.ts';
+import { checkApplication, checkClient } from './client-services.ts';
 import type { DialectsOfSources } from './dialects-of-sources.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
-import type { Cuj, Service } from './model.ts';
+import { type ClientApplication, type Cuj, clientSource, type Service } from './model.ts';
 import { checkWarmUp, warmUpOf } from './resolve-defaults.ts';
 import { checkFailure, countsFailuresOf } from './resolve-failures.ts';
 import type { ServiceDocument } from './schema.ts';
@@ -72,6 +73,7 @@ export function resolveSources(
 /**
  * All services of the registry.
  * @param complete false where some file could not be read: then a name that is not defined may be defined there.
+ * @param environment which environment of the registry they are of.
  */
 export function resolveServices(
   inputs: readonly RegistryInput[],
@@ -79,6 +81,7 @@ export function resolveServices(
   dialects: DialectsOfSources,
   complete: boolean,
   report: Report,
+  environment?: string,
 ): Named<Service> {
   const services = new Map<string, Service | undefined>();
   const all = collect(inputs, 'services', 'service', report, ({ document }) => document.services);
@@ -87,8 +90,14 @@ export function resolveServices(
     if (broken) checkBrokenService(document, sources, dialect, complete, reporter);
     services.set(
       name,
-      broken ? undefined : resolveService(name, document, sources, dialect, complete, reporter),
+      broken ? undefined : resolveService(name, document, sources, dialect, complete, reporter, environment),
     );
+  }
+  const applications = new Map<string, string>();
+  for (const [name, { document, broken, reporter }] of all) {
+    if (broken) continue;
+    checkClient(name, document, services, dialects.ofService(name), complete, reporter);
+    checkApplication(name, document, applications, reporter);
   }
   return services;
 }
@@ -161,8 +170,10 @@ function resolveService(
   dialect: SourceDialect,
   complete: boolean,
   reporter: Reporter,
+  environment: string | undefined,
 ): Service | undefined {
-  const source = document.source ?? 'trace';
+  const client = clientOf(document, environment);
+  const source = client === undefined ? (document.source ?? 'trace') : clientSource;
   if (source === 'trace' && document.operation === undefined) {
     reporter.missing(
       [],
@@ -171,7 +182,7 @@ function resolveService(
       'Add operation, the span name: http.request for Go, express.request for Express, servlet.request for Java.',
     );
   }
-  if (source !== 'trace' && document.operation !== undefined) {
+  if (source !== 'trace' && client === undefined && document.operation !== undefined) {
     reporter.key(
       ['operation'],
       'operation-with-template',
@@ -180,7 +191,7 @@ function resolveService(
       'Remove operation, or remove source to use trace metrics.',
     );
   }
-  checkSource(source, sources, complete, reporter);
+  if (client === undefined) checkSource(source, sources, complete, reporter);
   if (document.env === undefined && complete) {
     reporter.missing(
       [],
@@ -203,7 +214,7 @@ function resolveService(
   }
   checkWarmUp(document.warmUp, ['warmUp'], reporter);
   checkTags(document.tags, [canary, stable], dialect, reporter);
-  checkFailure(document.failure, ['failure'], source, reporter);
+  if (client === undefined) checkFailure(document.failure, ['failure'], source, reporter);
   if (canary === undefined) return undefined;
   return {
     name,
@@ -219,6 +230,19 @@ function resolveService(
     dispersion: document.dispersion,
     ...(document.warmUp === undefined ? {} : { warmUpMs: warmUpOf(document.warmUp).warmUpMs ?? {} }),
     ...(document.failure === undefined ? {} : { failure: failureOf(document.failure) }),
+    ...(client === undefined ? {} : { client }),
+  };
+}
+
+function clientOf(
+  { application, releasedWith }: ServiceDocument,
+  environment: string | undefined,
+): ClientApplication | undefined {
+  if (application === undefined) return undefined;
+  return {
+    id: application,
+    ...(releasedWith === undefined ? {} : { releasedWith }),
+    ...(environment === undefined ? {} : { environment }),
   };
 }
 

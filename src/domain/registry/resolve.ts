@@ -76,9 +76,10 @@ export function* resolveInSteps(
   const defaults = collectDefaults(inputs, complete, report);
   const dialects = readDialects(inputs, backends, report);
   const sources = resolveSources(inputs, dialects, report);
-  const services = resolveServices(inputs, sources, dialects, complete, report);
+  const services = resolveServices(inputs, sources, dialects, complete, report, environment);
   if (environment !== undefined) checkEnvironmentPlaceholder(inputs, services, report);
-  const scope = { services, serviceNames: [...services.keys()], sources, dialects, complete };
+  const serviceNames = [...services.keys()];
+  const scope = { services, serviceNames, sources, dialects, clientNames: new Map(), complete };
   const cujs = new Map<string, Cuj>();
   const retired = new Map<string, Cuj>();
   const routes = new RouteCheck(cujs, dialects, report);

@@ -1,6 +1,7 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import { durationPattern } from '../duration.ts';
 import { forEverySli } from '../sli/by-sli.ts';
+import { clientSignals } from '../sli/client-failure.ts';
 import { grpcStatuses } from '../sli/failure.ts';
 import { ruleNames } from './rules.ts';
 
@@ -71,8 +72,8 @@ const SloDefaultsSchema = Type.Object(
         description: "The SLO's rolling window.",
       }),
     ),
-    ...forEverySli((sli, { goodRequests }) =>
-      Type.Optional(Percent(`The ${sli} objective in percent: requests ${goodRequests}.`)),
+    ...forEverySli((sli, { events, goodRequests }) =>
+      Type.Optional(Percent(`The ${sli} objective in percent: ${events} ${goodRequests}.`)),
     ),
   },
   closed,
@@ -200,6 +201,48 @@ const EndpointSchema = Type.Union([
   ),
 ]);
 
+const ClientNames = (what: string) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+    minItems: 1,
+    maxItems: 100,
+    description: `Names of ${what}, as RUM has them.`,
+  });
+
+/** What users do in their browsers, beside what servers answer. */
+const ClientSchema = Type.Object(
+  {
+    service: Type.String({
+      minLength: 1,
+      maxLength: maxNameLength,
+      description: 'The client: a service with an application.',
+    }),
+    views: Type.Optional(ClientNames('views')),
+    actions: Type.Optional(ClientNames('actions')),
+    fails: Type.Optional(
+      Type.Array(
+        Type.Union([
+          Type.Enum([...clientSignals], { type: 'string' }),
+          Type.Object(
+            {
+              slow: Type.String({
+                pattern: '^[1-9][0-9]{0,5}(ms|s)$',
+                description: 'Views and actions that take longer to load fail: 4s.',
+              }),
+            },
+            closed,
+          ),
+        ]),
+        {
+          minItems: 1,
+          maxItems: 3,
+          description: 'Which views and actions fail: error (default), frustration, { slow: 4s }.',
+        },
+      ),
+    ),
+  },
+  { ...closed, description: 'Views and actions of the journey on the client.' },
+);
+
 const PolicySchema = Type.Object(
   {
     below: Type.String({
@@ -252,6 +295,19 @@ const serviceFields = {
     Type.String({
       pattern: '^[A-Za-z][A-Za-z0-9_.]{0,150}$',
       description: 'The span name in trace.<operation>.hits, such as http.request or express.request.',
+    }),
+  ),
+  application: Type.Optional(
+    Type.String({
+      pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$',
+      description: 'The id of its RUM application. Then it is a client, which has views and actions.',
+    }),
+  ),
+  releasedWith: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: maxNameLength,
+      description: 'Of a client: the service that is released with it under the same version.',
     }),
   ),
   canary: Type.String({
@@ -378,6 +434,7 @@ export const CujSchema = Type.Object(
     endpoints: Type.Optional(
       Type.Union([Type.Literal('*'), Type.Array(EndpointSchema, { minItems: 1, maxItems: 500 })]),
     ),
+    client: Type.Optional(ClientSchema),
     errorBudgetPolicy,
     environments: overrides(Type.Object(perEnvironment, closed)),
   },
@@ -433,4 +490,5 @@ export type ServiceDocument = Static<typeof ServiceSchema>;
 export type EnvironmentDocument = Static<typeof EnvironmentSchema>;
 export type SourceDocument = Static<typeof SourceSchema>;
 export type GateDocument = Static<typeof GateSchema>;
+export type ClientDocument = Static<typeof ClientSchema>;
 export type EndpointDocument = Static<typeof EndpointSchema>;

@@ -27,6 +27,8 @@ export interface SourceDialect extends BackendWords {
   readonly maxEndpointListLength: number;
   /** So many services are measured in one call at most. Absent: as many as a batch may have. */
   readonly maxBatchServices?: number;
+  /** Whether it counts what happens on clients: services with an `application`. */
+  readonly countsClients?: true;
   /** How long the backend keeps counts, in ms: older moments cannot be asked about. */
   readonly retentionMs: number;
   /** Mistakes that the text of a service shows and that nothing refuses, because none is certain. Pure. */

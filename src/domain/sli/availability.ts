@@ -2,6 +2,8 @@ import type { SliKind } from './kind.ts';
 
 /** Requests that fail: as `failure` says, by default 5XX; or the bad events of a source of the registry. */
 export const availability: SliKind = {
+  heading: 'Availability',
+  events: 'requests',
   badWord: 'failed',
   badVerb: 'failed',
   goodRequests: 'that do not end in 5XX',

@@ -1,3 +1,5 @@
+import { type ClientFailure, withoutRepeatedEvents } from './client-failure.ts';
+
 /**
  * What counts as a failure of a request, for the kinds of SLI that count failures. This is the one definition: queries, SLOs,
  * monitors, dashboards and doctor follow from it, and so do the words that people read.
@@ -59,7 +61,9 @@ export type FailureBy =
   /** The status of gRPC, as numbers in order. */
   | { readonly kind: 'grpc'; readonly codes: readonly number[] }
   /** The mark of an error that the request's span has, whatever its status. */
-  | { readonly kind: 'errors' };
+  | { readonly kind: 'errors' }
+  /** What the client reports of a view or an action. */
+  | ClientFailure;
 
 /** Classes of statuses of HTTP by their first digit. */
 export const statusClasses = [1, 2, 3, 4, 5] as const;
@@ -98,7 +102,7 @@ export function failureIn(...written: readonly (Failure | undefined)[]): { reado
 
 /** Whether no outcome of a request is left that is good. */
 export function failsAlways({ by }: Failure): boolean {
-  if (by.kind === 'errors') return false;
+  if (by.kind === 'errors' || by.kind === 'client') return false;
   return by.kind === 'grpc'
     ? by.codes.length === grpcStatuses.length
     : by.classes.length === statusClasses.length;
@@ -110,7 +114,7 @@ export function failsAlways({ by }: Failure): boolean {
  */
 export function isServersFault(failure: Failure | undefined): boolean {
   const { by } = failure ?? { by: serverErrors };
-  if (by.kind === 'errors') return false;
+  if (by.kind === 'errors' || by.kind === 'client') return false;
   if (by.kind === 'grpc') {
     const known = codesOf(serverFaults);
     return by.codes.every((code) => known.includes(code));
@@ -135,7 +139,9 @@ export function failureTextOf(endpoints: Iterable<{ readonly failure?: Failure |
 /** The same of the texts, where undefined is the default. */
 export function joinedTexts(texts: readonly (string | undefined)[]): string | undefined {
   const distinct = [...new Set(texts.map((text) => text ?? defaultFailureText))];
-  return distinct.every((text) => text === defaultFailureText) ? undefined : distinct.join('; ');
+  return distinct.every((text) => text === defaultFailureText)
+    ? undefined
+    : withoutRepeatedEvents(distinct).join('; ');
 }
 
 /** Which requests are good, to follow the word "requests", where `usual` is said of the default. */

@@ -15,6 +15,10 @@ export interface SliEndpoint {
  * one.
  */
 export interface SliKind {
+  /** The heading of its section on pages: `Availability`. */
+  readonly heading: string;
+  /** What is counted, in summaries: `requests`. */
+  readonly events: string;
   /** What a bad request did, in summaries: `3 of 20 requests failed`. */
   readonly badWord: string;
   /** The same as a whole predicate, in sentences: `3 of 20 requests were slow`. */
@@ -29,11 +33,25 @@ export interface SliKind {
   readonly needsThreshold: boolean;
   /** Whether its bad events are what the registry's `failure` says. */
   readonly countsFailures?: true;
+  /** Whether its events are those of the client, which no other SLI counts. Then it needs a CUJ with a `client`. */
+  readonly ofClient?: true;
   /** One side's counts of an endpoint. Undefined: the source had no point at all. */
   readonly seriesOf: (side: SideCounts, endpoint: SliEndpoint) => Series | undefined;
 }
 
 /** Whether the SLI counts the requests of an endpoint. */
-export function countsEndpoint(kind: SliKind, { latencyMs }: Pick<SliEndpoint, 'latencyMs'>): boolean {
-  return !kind.needsThreshold || latencyMs !== undefined;
+export function countsEndpoint(
+  { needsThreshold, ofClient }: SliKind,
+  { latencyMs, failure }: Pick<SliEndpoint, 'latencyMs' | 'failure'>,
+): boolean {
+  if ((failure?.by.kind === 'client') !== (ofClient === true)) return false;
+  return !needsThreshold || latencyMs !== undefined;
+}
+
+/** The endpoints that the SLI counts. */
+export function endpointsCountedBy<T extends Pick<SliEndpoint, 'latencyMs' | 'failure'>>(
+  kind: SliKind,
+  endpoints: readonly T[],
+): readonly T[] {
+  return endpoints.filter((endpoint) => countsEndpoint(kind, endpoint));
 }

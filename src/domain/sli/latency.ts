@@ -2,6 +2,8 @@ import type { SliKind } from './kind.ts';
 
 /** Requests that are slower than their endpoint's threshold. */
 export const latency: SliKind = {
+  heading: 'Latency',
+  events: 'requests',
   badWord: 'slow',
   badVerb: 'were slow',
   goodRequests: "within their endpoint's latencyMs",

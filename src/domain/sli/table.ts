@@ -1,8 +1,9 @@
 import { availability } from './availability.ts';
+import { client } from './client.ts';
 import type { SliKind } from './kind.ts';
 import { latency } from './latency.ts';
 
-const kinds = { availability, latency } satisfies Record<string, SliKind>;
+const kinds = { availability, latency, client } satisfies Record<string, SliKind>;
 
 export type SliName = keyof typeof kinds;
 

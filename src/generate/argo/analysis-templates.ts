@@ -1,6 +1,11 @@
 import { durationText } from '../../domain/duration.ts';
 import { oneLine } from '../../domain/outside-text.ts';
-import { type Cuj, defaultMinFaultMs, type Registry } from '../../domain/registry/model.ts';
+import {
+  type Cuj,
+  defaultMinFaultMs,
+  isJudgedInReleaseOf,
+  type Registry,
+} from '../../domain/registry/model.ts';
 import { type GeneratedFile, GenerateError, sortedBy } from '../output/generated-file.ts';
 import { wrapped, type YamlDocument, type YamlNote, yamlText } from '../output/yaml-text.ts';
 import { type AnalysisOptions, watchInconclusiveLimit } from './analysis-options.ts';
@@ -51,7 +56,7 @@ export function analysisTemplates(registry: Registry, options: AnalysisOptions):
   for (const service of judgedServices(registry)) {
     const question = serviceQuestion(registry, service, options);
     if (question === undefined) continue;
-    const cujs = [...registry.cujs.values()].filter((cuj) => cuj.services.includes(service.name));
+    const cujs = [...registry.cujs.values()].filter((cuj) => isJudgedInReleaseOf(cuj, service.name));
     const subject: Subject = {
       lines: [`All enforced CUJs of ${service.name} in one measurement: the worst verdict decides.`],
       facts: { service: service.name },

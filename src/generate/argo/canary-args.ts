@@ -1,5 +1,11 @@
 import { headerName } from '../../domain/metrics/evaluation-request.ts';
-import { type Cuj, hasEnforcedCuj, type Registry, type Service } from '../../domain/registry/model.ts';
+import {
+  type Cuj,
+  hasEnforcedCuj,
+  type Registry,
+  releasedServicesOf,
+  type Service,
+} from '../../domain/registry/model.ts';
 import { GenerateError } from '../output/generated-file.ts';
 import { queryOf } from '../output/page-links.ts';
 import { serviceObjectName } from './kubernetes-metadata.ts';
@@ -122,15 +128,16 @@ function canaryArg(param: string, source: ValueSource): CanaryArg {
 export function cujQuestions(registry: Registry, cuj: Cuj, options: CanaryArgOptions): readonly Question[] {
   const { environment } = registry;
   const path = `/cujs/${cuj.name}/status${queryOf(environment)}`;
-  const each = cuj.services.map((name) => ({
+  // A client that is released with a service has no Rollout of its own, and no parameters that the service has not.
+  const services = releasedServicesOf(cuj);
+  const each = services.map((name) => ({
     service: name,
     args: argsOf(registry.services.get(name) as Service, options),
   }));
   const shapes = new Set(each.map(({ args }) => args.map(({ param }) => param).join(' ')));
   const [first] = each;
   if (shapes.size === 1 && first !== undefined) {
-    const serviceArg = cuj.services.length > 1;
-    const services = cuj.services;
+    const serviceArg = services.length > 1;
     const name = `cuj-${cuj.name}`;
     return [{ name, path, environment, cuj: cuj.name, args: first.args, services, serviceArg }];
   }
@@ -163,9 +170,9 @@ export function serviceQuestion(
   };
 }
 
-/** The services with at least one CUJ, by name, or only the given one. */
+/** The services whose releases at least one CUJ judges, by name, or only the given one. */
 export function judgedServices(registry: Registry, only?: string): readonly Service[] {
-  const names = new Set([...registry.cujs.values()].flatMap((cuj) => cuj.services));
+  const names = new Set([...registry.cujs.values()].flatMap(releasedServicesOf));
   return [...names]
     .filter((name) => only === undefined || name === only)
     .sort()

@@ -1,4 +1,4 @@
-import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
+import { type Cuj, isJudgedInReleaseOf, type Registry, type Service } from '../../domain/registry/model.ts';
 import { type GeneratedFile, sortedBy } from '../output/generated-file.ts';
 import { wrapped, type YamlNote, yamlText } from '../output/yaml-text.ts';
 import type { AnalysisOptions } from './analysis-options.ts';
@@ -55,7 +55,7 @@ function asked(registry: Registry, service: Service, options: RolloutOptions): r
   }
   const isWatchedOnly = ({ name }: Cuj) => options.steps.get(service.name)?.watchedOnly.has(name) ?? false;
   const cujs = sortedBy(
-    [...registry.cujs.values()].filter((cuj) => cuj.services.includes(service.name)),
+    [...registry.cujs.values()].filter((cuj) => isJudgedInReleaseOf(cuj, service.name)),
     ({ name }) => name,
   );
   return cujs.flatMap((cuj: Cuj) =>

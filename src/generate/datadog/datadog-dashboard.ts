@@ -1,6 +1,7 @@
 import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import { failureTextOf } from '../../domain/sli/failure.ts';
+import { endpointsCountedBy } from '../../domain/sli/kind.ts';
 import { type SliName, sliKinds } from '../../domain/sli/table.ts';
 import { sortedBy } from '../output/generated-file.ts';
 import { cujPage, startPage } from '../output/page-links.ts';
@@ -11,6 +12,7 @@ import { cujResource, literal } from './terraform-names.ts';
 const badTexts: Readonly<Record<SliName, { readonly title: string; readonly alias: string }>> = {
   availability: { title: 'Failed requests, %', alias: '5XX, %' },
   latency: { title: 'Slow requests, %', alias: 'slow, %' },
+  client: { title: 'Failed views and actions, %', alias: 'failed, %' },
 };
 
 /**
@@ -46,11 +48,11 @@ function group(cuj: Cuj, slos: readonly CujSlo[], publicUrl: string | undefined)
           sloWidget(slo),
           timeseries(badTexts[slo.sli].title, slo, 'line', badShare(slo)),
         ]),
-        ...slos
-          .slice(0, 1)
-          .map((slo) =>
-            timeseries('Requests', slo, 'bars', { formula: slo.events.total, alias: 'requests' }),
-          ),
+        ...slos.slice(0, 1).map((slo) => {
+          const { events } = sliKinds[slo.sli];
+          const title = `${events.charAt(0).toUpperCase()}${events.slice(1)}`;
+          return timeseries(title, slo, 'bars', { formula: slo.events.total, alias: events });
+        }),
       ],
     },
   };
@@ -92,7 +94,8 @@ function sloWidget({ cuj, sli }: CujSlo): Record<string, unknown> {
 /** Bad events in percent. Minutes without bad events have no point, which counts as zero if there is traffic. */
 function badShare({ cuj, sli, events }: CujSlo): { formula: string; alias: string } {
   const bad = events.bad.replace(/\bbad(_\d+)?\b/g, 'default_zero($&)');
-  const failure = sliKinds[sli].countsFailures ? failureTextOf(cuj.endpoints) : undefined;
+  const kind = sliKinds[sli];
+  const failure = kind.countsFailures ? failureTextOf(endpointsCountedBy(kind, cuj.endpoints)) : undefined;
   return {
     formula: `100 * (${bad}) / (${events.total})`,
     alias: failure === undefined ? badTexts[sli].alias : `${failure}, %`,

@@ -4,6 +4,7 @@ import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
 import { partOfBackend } from '../../domain/registry/part-of-backend.ts';
 import { goodRequestsText } from '../../domain/sli/failure.ts';
+import { endpointsCountedBy } from '../../domain/sli/kind.ts';
 import { type SliName, sliKinds } from '../../domain/sli/table.ts';
 import { datadogDialect } from '../../sources/datadog/query/dialect.ts';
 import { type SloEvents, sloEvents } from '../../sources/datadog/query/slo-queries.ts';
@@ -58,9 +59,11 @@ export function titleOf(cuj: Cuj): string {
 
 /** The good events of an SLI, in words. */
 export function goodMeans({ cuj, sli }: Pick<CujSlo, 'cuj' | 'sli'>): string {
-  const { needsThreshold, goodRequests, countsFailures } = sliKinds[sli];
-  if (countsFailures) return `requests ${goodRequestsText(goodRequests, cuj.endpoints)}`;
-  if (!needsThreshold) return `requests ${goodRequests}`;
+  const kind = sliKinds[sli];
+  const { needsThreshold, events, goodRequests, countsFailures } = kind;
+  if (countsFailures)
+    return `${events} ${goodRequestsText(goodRequests, endpointsCountedBy(kind, cuj.endpoints))}`;
+  if (!needsThreshold) return `${events} ${goodRequests}`;
   const thresholds = [...new Set(cuj.endpoints.flatMap(({ latencyMs }) => latencyMs ?? []))].sort(
     (a, b) => a - b,
   );

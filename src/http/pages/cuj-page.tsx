@@ -2,6 +2,7 @@ import type { CujBudget, SliBudget } from '../../domain/ports/error-budget.ts';
 import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
 import type { Cuj, Service } from '../../domain/registry/model.ts';
 import { defaultFailureText, failureTextOf, goodRequestsText } from '../../domain/sli/failure.ts';
+import { endpointsCountedBy } from '../../domain/sli/kind.ts';
 import { type SliName, sliKinds, sliNames } from '../../domain/sli/table.ts';
 import { BudgetChart } from './charts/budget-chart.tsx';
 import { Fact, Runbook, ScrollRegion } from './elements.tsx';
@@ -57,7 +58,8 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
               ? []
               : [
                   <div key={sli}>
-                    {objectiveText(objective.ratio)} of requests {goodText(cuj, sli)}, over {cuj.sloWindow}
+                    {objectiveText(objective.ratio)} of {sliKinds[sli].events} {goodText(cuj, sli)}, over{' '}
+                    {cuj.sloWindow}
                   </div>,
                 ];
           })}
@@ -129,7 +131,7 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
 
 function goodText({ endpoints }: Cuj, sli: (typeof sliNames)[number]): string {
   const kind = sliKinds[sli];
-  if (kind.countsFailures) return goodRequestsText(kind.goodRequests, endpoints);
+  if (kind.countsFailures) return goodRequestsText(kind.goodRequests, endpointsCountedBy(kind, endpoints));
   if (!kind.needsThreshold) return kind.goodRequests;
   const limits = [
     ...new Set(endpoints.flatMap(({ latencyMs }) => (latencyMs === undefined ? [] : [latencyMs]))),

@@ -69,7 +69,8 @@ export function spanText(ms: number): string {
 }
 
 function counted({ sli, bad, total, failure }: SliVerdict): string {
-  return `${grouped(bad)} of ${grouped(total)} requests ${sliKinds[sli].badVerb}${failure === undefined ? '' : ` by ${failure}`}`;
+  const { events, badVerb } = sliKinds[sli];
+  return `${grouped(bad)} of ${grouped(total)} ${events} ${badVerb}${failure === undefined ? '' : ` by ${failure}`}`;
 }
 
 /** How unlikely it is without a fault, and when the gate aborts. */

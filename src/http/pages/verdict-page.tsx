@@ -188,7 +188,7 @@ function Steps({ context, view }: { context: PageContext; view: VerdictView }) {
 function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView; policy: GatePolicy }) {
   const { measurement, verdict, trend, looks } = view;
   const id = `sli-${sli.sli}`;
-  const { badWord, badVerb } = sliKinds[sli.sli];
+  const { badWord, badVerb, events } = sliKinds[sli.sli];
   const points = trendOfSli(trend, sli.sli);
   const { decidesBy } = rules[policy.rule];
   const objective = view.cuj.objectives[sli.sli];
@@ -211,14 +211,14 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
   return (
     <section aria-labelledby={id}>
       <h2 id={id}>
-        {sli.sli === 'availability' ? 'Availability' : 'Latency'}{' '}
+        {sliKinds[sli.sli].heading}
         <span class={`badge ${sli.verdict}`}>{outcomeWords[sli.verdict]}</span>
       </h2>
       {sli.total <= 0 ? (
         <p>The canary has no requests here.</p>
       ) : (
         <p>
-          {grouped(sli.bad)} of {grouped(sli.total)} requests {badVerb}
+          {grouped(sli.bad)} of {grouped(sli.total)} {events} {badVerb}
           {sli.failure !== undefined && <> by {sli.failure}</>}
           {sli.value !== null && <> ({valueText(sli.value, sli.objective)} good</>}
           {sli.value !== null && <>, the SLO is {objectiveText(sli.objective)})</>}.{' '}
@@ -289,7 +289,9 @@ function Distance({
   const ahead = aheadText(sli, rate);
   const parts = [
     ...(sli.verdict !== 'fail' && sli.failAtBadEvents !== null
-      ? [`At this traffic it fails at ${grouped(sli.failAtBadEvents)} requests that ${badVerb}.`]
+      ? [
+          `At this traffic it fails at ${grouped(sli.failAtBadEvents)} ${sliKinds[sli.sli].events} that ${badVerb}.`,
+        ]
       : []),
     ...(ahead === undefined ? [] : [ahead]),
     ...(sli.total > 0 && sli.verdict !== 'fail'

@@ -2,7 +2,7 @@ import type { SourceErrorCode } from '../../domain/errors.ts';
 import { unknownVerdict, type Verdict } from '../../domain/judge/judge.ts';
 import { judgeService, type ServiceVerdict } from '../../domain/judge/judge-service.ts';
 import { type EvaluationRequest, resolveRequest } from '../../domain/metrics/evaluation-request.ts';
-import type { Registry } from '../../domain/registry/model.ts';
+import { isJudgedInReleaseOf, type Registry } from '../../domain/registry/model.ts';
 import { findCuj, type ServiceRequest, serviceNotFound } from '../../evaluation/evaluator.ts';
 
 /** Why a question gets no measurement, in words for the summary. */
@@ -33,7 +33,7 @@ export function unknownService(
 ): ServiceVerdict {
   if (!registry.services.has(request.service)) throw serviceNotFound(registry, request.service);
   const verdicts = [...registry.cujs.values()]
-    .filter((cuj) => cuj.services.includes(request.service))
+    .filter((cuj) => isJudgedInReleaseOf(cuj, request.service))
     .map((cuj) => unknownCuj(registry, { ...request, cuj: cuj.name }, failure));
   return judgeService(request.service, registry.digest, verdicts);
 }

@@ -22,6 +22,7 @@ function digestOf(batch: QueryBatch): string {
       service.operation,
       asWhole,
       resources,
+      ...(service.client === undefined ? [] : [service.client]),
       thresholds.map((threshold) => [threshold.latencyMs, threshold.resources]),
       ...(failures === undefined ? [] : [failures.map((one) => [one.failure.text, one.resources])]),
     ]),

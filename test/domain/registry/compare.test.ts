@@ -195,7 +195,7 @@ describe('a registry against the one before it', () => {
     const { breaks, notes, all } = changes({}, next);
     expect([breaks, notes]).toEqual([[], ['judged-otherwise:login']]);
     expect(all[0]?.message).toBe(
-      'the CUJ "login" is judged otherwise, also in rollouts in flight: slo.availability from 99.9% to 99.95%; slo.latency from none to 99%; gate.rule from confidence to strict; gate.passAfter from 6m to never; gate.warmUp from none to availability 2m latency 2m; latencyMs from none to 300; failure from 5xx to 5xx, 401; endpoints added: GET /me; endpoints removed: POST /login',
+      'the CUJ "login" is judged otherwise, also in rollouts in flight: slo.availability from 99.9% to 99.95%; slo.latency from none to 99%; gate.rule from confidence to strict; gate.passAfter from 6m to never; gate.warmUp from none to availability 2m latency 2m client 2m; latencyMs from none to 300; failure from 5xx to 5xx, 401; endpoints added: GET /me; endpoints removed: POST /login',
     );
   });
 

@@ -345,7 +345,11 @@ describe('a warm-up', () => {
   it('is none where nothing is said', () => expect(ofLogin({})).toBeUndefined());
 
   it('is for all SLIs or for some', () => {
-    expect(ofLogin({ gate: { warmUp: '2m' } })).toEqual({ availability: twoMinutes, latency: twoMinutes });
+    expect(ofLogin({ gate: { warmUp: '2m' } })).toEqual({
+      availability: twoMinutes,
+      latency: twoMinutes,
+      client: twoMinutes,
+    });
     expect(ofLogin({ gate: { warmUp: { latency: '2m' } } })).toEqual({ latency: twoMinutes });
   });
 

@@ -67,17 +67,36 @@ function allOf(
   buckets: number,
   groups: readonly Groups[],
 ): Pick<ServiceCounts, 'allTraffic'> {
-  for (const { query, services } of allTraffic) {
+  const all = allTraffic.flatMap(({ query, services }) => {
     const asked = services.find((service) => service.name === name);
-    if (asked === undefined) continue;
-    const hits = groups[query]?.get(asked.group)?.get('');
-    return { allTraffic: hits ?? new Float64Array(buckets) };
-  }
-  return {};
+    return asked === undefined ? [] : [groups[query]?.get(asked.group)?.get('') ?? new Float64Array(buckets)];
+  });
+  return all.length === 0 ? {} : { allTraffic: addedUp(all) };
+}
+
+/** The bucket-wise sum; one alone is its own. */
+function addedUp([first, ...others]: readonly Float64Array[]): Float64Array {
+  if (others.length === 0) return first as Float64Array;
+  return (first as Float64Array).map((count, i) =>
+    others.reduce((sum, other) => sum + (other[i] as number), count),
+  );
+}
+
+/** Series of different traffic as one. */
+function joined([first, ...others]: readonly Series[]): Series | undefined {
+  if (first === undefined || others.length === 0) return first;
+  const all = [first, ...others];
+  const none = noEvents(first.total.length);
+  const lacks = all.every(({ unclassified }) => unclassified === undefined);
+  return {
+    total: addedUp(all.map(({ total }) => total)),
+    bad: addedUp(all.map(({ bad }) => bad)),
+    ...(lacks ? {} : { unclassified: addedUp(all.map(({ unclassified = none }) => unclassified)) }),
+  };
 }
 
 function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups[]): SideCounts {
-  let whole: Series | undefined;
+  const wholes = new Map<string, Series>();
   const requests = new Map<string, Series>();
   const latency = new Map<number, Map<string, Series>>();
   const failures = new Map<string, Map<string, Series>>();
@@ -94,7 +113,8 @@ function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups
     const all = set.whole === undefined ? undefined : seriesOf(set, set.whole, asked.group, '', groups);
     const isDefault = set.latencyMs === undefined && set.failure === undefined;
     // Any definition of failure counts the same requests.
-    if (set.latencyMs === undefined) whole ??= all;
+    const { traffic = '' } = set;
+    if (set.latencyMs === undefined && all !== undefined && !wholes.has(traffic)) wholes.set(traffic, all);
     if (isDefault) {
       for (const [resource, series] of found) requests.set(resource, series);
       continue;
@@ -104,6 +124,7 @@ function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups
     if (set.failure !== undefined) failures.set(set.failure.text, found);
     else if (set.latencyMs !== undefined) latency.set(set.latencyMs, found);
   }
+  const whole = joined([...wholes.values()]);
   return { whole, requests, latency, ...(failures.size === 0 ? {} : { failures }) };
 }
 

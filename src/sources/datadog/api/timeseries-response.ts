@@ -2,7 +2,9 @@ import { SourceError } from '../../../domain/errors.ts';
 import { bucketMs } from '../../../domain/metrics/metrics-source.ts';
 import { visible } from '../../../domain/outside-text.ts';
 import { withoutKeys } from '../../../domain/redact.ts';
+import { clientResource } from '../../../domain/registry/resolve-client.ts';
 import type { PlannedQuery } from '../query/query-plan-types.ts';
+import { normalizeTagValue } from '../query/tag-normalization.ts';
 
 /** The part of a timeseries answer that is used. Nothing in its lists is trusted yet. */
 export interface TimeseriesAttributes {
@@ -183,7 +185,7 @@ function readTags(query: PlannedQuery, tags: unknown): { service: string; resour
     );
   }
   const service = query.serviceKey === undefined ? '' : (found.get(query.serviceKey) as string);
-  const resource = query.resourceKey === undefined ? '' : (found.get(query.resourceKey) as string);
+  const resource = query.resourceKey === undefined ? '' : resourceOf(query, query.resourceKey, found);
   if (query.services !== undefined && !query.services.has(service)) {
     throw malformed(`${query.name} holds service ${show(service)}, which its filter excludes`);
   }
@@ -191,6 +193,12 @@ function readTags(query: PlannedQuery, tags: unknown): { service: string; resour
     throw malformed(`${query.name} holds the resource ${show(resource)}, which its filter excludes`);
   }
   return { service, resource };
+}
+
+function resourceOf({ clientEvent }: PlannedQuery, key: string, tags: ReadonlyMap<string, string>): string {
+  const value = tags.get(key) as string;
+  // Whether a name that ends in a special character is stored with a `_` at its end is not documented.
+  return clientEvent === undefined ? value : clientResource(clientEvent, normalizeTagValue(value));
 }
 
 function readPoints(

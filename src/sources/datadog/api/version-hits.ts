@@ -1,8 +1,9 @@
 import { hourMs } from '../../../domain/duration.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { ReadRecentCounts, RecentCounts } from '../../../domain/ports/recent-counts.ts';
-import type { QueryBatch } from '../../../domain/registry/model.ts';
-import { templateCountTexts, traceCountTexts } from '../query/query-text.ts';
+import { clientSource, type QueryBatch } from '../../../domain/registry/model.ts';
+import { clientMetricNames, nameTagOf } from '../query/client-metrics.ts';
+import { clientCountTexts, templateCountTexts, traceCountTexts } from '../query/query-text.ts';
 import { templateOf } from '../query/source-template.ts';
 import { isSafeTagValue } from '../query/tag-normalization.ts';
 import { askCounts } from './count-query.ts';
@@ -102,6 +103,21 @@ function queriesOf(
   key: string | undefined,
 ): { name: string; query: string; service: string | undefined }[] {
   const keys = key === undefined ? [] : [key];
+  if (source === clientSource) {
+    return services.flatMap(({ service, failures = [] }, i) => {
+      const totals = failures.flatMap(({ failure: { by } }) =>
+        by.kind === 'client'
+          ? clientCountTexts(clientMetricNames(service, by), nameTagOf(by.event), {
+              env,
+              tags,
+              services: [service.name],
+              by: keys,
+            }).total
+          : [],
+      );
+      return [...new Set(totals)].map((query, j) => ({ name: `v${i}_${j}`, query, service: service.name }));
+    });
+  }
   if (source !== 'trace') {
     return services.map(({ service: { name } }, i) => {
       if (template === undefined)

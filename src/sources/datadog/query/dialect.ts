@@ -21,6 +21,7 @@ export const datadogDialect: SourceDialect = {
   endpointTag: 'resource_name',
   endpointKey: resourceNameOf,
   maxEndpointListLength: maxResourceListLength,
+  countsClients: true,
   // Datadog keeps metrics, trace metrics among them, for 15 months.
   retentionMs: 456 * dayMs,
   likelyMistakes: likelyMistakesOf,

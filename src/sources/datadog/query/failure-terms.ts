@@ -52,6 +52,7 @@ export function failureTermsOf(failure: Failure | undefined): FailureTerms {
       noStatus: [noneOfCodes(tag, all)],
     };
   }
+  if (by.kind === 'client') throw new TypeError(`traces do not count ${by.event}s of a client`);
   const tag = 'http.status_code';
   const { classes, codes } = by;
   const bad = [...classes.map(classTerm), ...(codes.length === 0 ? [] : [oneOfCodes(tag, codes)])];

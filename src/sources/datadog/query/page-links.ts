@@ -1,5 +1,6 @@
 import type { LinkSubject, SourceLink } from '../../../domain/ports/source-links.ts';
 import type { Failure } from '../../../domain/sli/failure.ts';
+import { attributeOf, failTerms } from './client-metrics.ts';
 import type { DatadogSite } from './sites.ts';
 
 /**
@@ -10,6 +11,7 @@ export function datadogPages(
   site: DatadogSite,
   { service, canary, resource, failure, fromMs, toMs }: LinkSubject,
 ): SourceLink[] {
+  if (service.client !== undefined) return clientPages(site, { service, canary, failure, fromMs, toMs });
   if (service.operation === undefined) return [];
   const base = `https://${hostOf(site)}`;
   const endpoint = resource === undefined || resource === '*' ? [] : [`resource_name:"${resource}"`];
@@ -41,6 +43,36 @@ export function datadogPages(
       label: 'Dashboard of the CUJs',
       url: `${base}/dashboard/lists?${new URLSearchParams({ q: '[cuj-gate] Critical User Journeys' })}`,
     },
+  ];
+}
+
+/** The events of a client in RUM's explorer, which takes the same search as the metrics. */
+function clientPages(
+  site: DatadogSite,
+  { service, canary, failure, fromMs, toMs }: LinkSubject,
+): SourceLink[] {
+  const base = `https://${hostOf(site)}`;
+  const by = failure?.by.kind === 'client' ? failure.by : undefined;
+  const terms = [
+    `@application.id:${service.client?.id}`,
+    '@session.type:user',
+    `env:"${service.env}"`,
+    ...[...(service.tags ?? []), ...canary.terms].map(({ key, value }) => `${attributeOf(key)}:"${value}"`),
+    ...(by === undefined ? [] : [`@type:${by.event}`]),
+  ];
+  const events = (more: readonly string[]) =>
+    `${base}/rum/explorer?${new URLSearchParams({
+      query: [...terms, ...more].join(' '),
+      from_ts: String(fromMs),
+      to_ts: String(toMs),
+      live: 'false',
+    })}`;
+  const failing = by === undefined ? [] : failTerms(by);
+  return [
+    ...(failing.length === 0
+      ? []
+      : [{ label: "Failing events of the canary's users", url: events([`(${failing.join(' OR ')})`]) }]),
+    { label: "All events of the canary's users", url: events([]) },
   ];
 }
 

@@ -1,5 +1,6 @@
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
 import type { BatchService } from '../../../domain/registry/model.ts';
+import type { ClientEvent } from '../../../domain/sli/client-failure.ts';
 import type { Failure } from '../../../domain/sli/failure.ts';
 import type { Side, SideScope } from './selector-scopes.ts';
 
@@ -14,6 +15,8 @@ export interface PlannedQuery extends SentQuery {
   readonly resourceKey: string | undefined;
   /** Service values that the filter lets through; undefined without a service key. */
   readonly services: ReadonlySet<string> | undefined;
+  /** The kind of the events of a client that the groups name; undefined for requests. */
+  readonly clientEvent?: ClientEvent;
   /** Resources that the filter lets through; undefined where no filter restricts them. */
   readonly resources: ReadonlySet<string> | undefined;
 }
@@ -37,6 +40,8 @@ export interface QuerySet {
   readonly latencyMs: number | undefined;
   /** Which requests fail; undefined: those that end in 5XX, or the bad events of a template. */
   readonly failure?: Failure | undefined;
+  /** Which traffic of the service its `whole` counts, where there is more than one; the sets of one count the same. */
+  readonly traffic?: ClientEvent;
   /** Canary's and stable's sets that ask the same have the same key. */
   readonly key: string;
   readonly services: readonly AskedService[];

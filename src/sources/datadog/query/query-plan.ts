@@ -1,7 +1,8 @@
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
-import type { BatchService, QueryBatch } from '../../../domain/registry/model.ts';
+import { type BatchService, clientSource, type QueryBatch } from '../../../domain/registry/model.ts';
 import type { Selector, SelectorTemplate } from '../../../domain/registry/selector.ts';
-import type { Plan, QueryPlan } from './query-plan-types.ts';
+import { allOfClient, planClient } from './client-queries.ts';
+import type { Plan, QueryPlan, Question } from './query-plan-types.ts';
 import { scopesOf, sides } from './selector-scopes.ts';
 import { allInTemplate, fillsOf, planTemplate } from './template-queries.ts';
 import { allInTrace, planTrace } from './trace-queries.ts';
@@ -16,15 +17,15 @@ export function planQueries(
   const plan: Plan = { queries: [], sets: [], allTraffic: [], known: new Map() };
   const unfilled = options.unfilled ?? false;
   const isTrace = batch.source === 'trace';
+  const isClient = batch.source === clientSource;
   [...questions(batch)].forEach(([operation, services], number) => {
-    const fills = isTrace ? { service: true, env: true } : fillsOf(batch);
+    const fills = isTrace ? { service: true, env: true } : isClient ? ofClient : fillsOf(batch);
     const { env, tags } = batch;
     const own = { env, tags, services: services.map(({ service }) => service.name), fills };
     const scopes = scopesOf(own, canary, stable, unfilled);
     for (const side of sides) {
       const question = { plan, number, side, scope: scopes[side], services, unfilled, statuses: true };
-      if (isTrace) planTrace(question, operation);
-      else planTemplate(question, batch);
+      planSide(question, batch, operation);
     }
     // Only where stable has a selector of its own can anything be neither. A selector that names another service or
     // env looks at traffic that this scope does not hold.
@@ -32,9 +33,19 @@ export function planQueries(
     if (stable === undefined || apart) return;
     const scope = { env, tags, services: own.services, override: undefined, condition: undefined };
     const question = { plan, number, side: 'stable', scope, services, unfilled, statuses: false } as const;
-    plan.allTraffic.push(isTrace ? allInTrace(question, operation) : allInTemplate(question, batch));
+    if (isClient) plan.allTraffic.push(...allOfClient(question));
+    else plan.allTraffic.push(isTrace ? allInTrace(question, operation) : allInTemplate(question, batch));
   });
   return { queries: plan.queries, sets: plan.sets, allTraffic: plan.allTraffic };
+}
+
+/** Metrics of a client have its env, and none of the names of services. */
+const ofClient = { service: false, env: true };
+
+function planSide(question: Question, batch: QueryBatch, operation: string): void {
+  if (batch.source === 'trace') planTrace(question, operation);
+  else if (batch.source === clientSource) planClient(question);
+  else planTemplate(question, batch);
 }
 
 /** The questions of one scope about all of its traffic: the canary's, stable's and any other. */
@@ -53,8 +64,7 @@ export function planTraffic(batch: QueryBatch): QueryPlan {
       unfilled: false,
       statuses: false,
     } as const;
-    if (batch.source === 'trace') planTrace(question, operation);
-    else planTemplate(question, batch);
+    planSide(question, batch, operation);
   });
   return { queries: plan.queries, sets: plan.sets, allTraffic: [] };
 }

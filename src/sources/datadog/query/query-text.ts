@@ -129,6 +129,19 @@ export function templateCountTexts(template: SourceTemplate, scope: TagScope): C
   return { total: text(template.total), bad: text(template.bad), rest: restOf(template)?.map(text) };
 }
 
+/** All, failed and good events of a client, by the metrics that are made of them. Resources are names as they are stored. */
+export function clientCountTexts(
+  { total, failed, good }: { readonly total: string; readonly failed: string; readonly good: string },
+  nameTag: string,
+  scope: TagScope,
+): CountTexts {
+  const conditions = [`env:${safeValue(scope.env, scope.unfilled)}`, ...tagConditions(scope)];
+  if (scope.condition !== undefined) conditions.push(scope.condition);
+  if (scope.resources !== undefined) conditions.push(oneOf(nameTag, scope.resources, scope.unfilled));
+  const text = (metric: string) => countText(`sum:${safeMetric(metric)}`, conditions, scope.by);
+  return { total: text(total), bad: text(failed), rest: [text(good)] };
+}
+
 /** Whether a template names the service (or env) by a placeholder in both of its queries. */
 export function templateFills(template: SourceTemplate, placeholder: 'service' | 'env'): boolean {
   return [template.total, template.bad].every((query) =>

@@ -1,10 +1,20 @@
 import type { SloFacts } from '../../../domain/ports/backend-facts.ts';
 import type { Cuj, Endpoint, Registry, Service } from '../../../domain/registry/model.ts';
+import { storedClientName } from '../../../domain/registry/resolve-client.ts';
 import type { Source } from '../../../domain/registry/source-dialect.ts';
 import type { Failure } from '../../../domain/sli/failure.ts';
-import type { SliName } from '../../../domain/sli/table.ts';
-import { type TagScope, templateCountTexts, traceCountTexts, traceLatencyTexts } from './query-text.ts';
+import { endpointsCountedBy } from '../../../domain/sli/kind.ts';
+import { type SliName, sliKinds } from '../../../domain/sli/table.ts';
+import { clientMetricNames, nameTagOf } from './client-metrics.ts';
+import {
+  clientCountTexts,
+  type TagScope,
+  templateCountTexts,
+  traceCountTexts,
+  traceLatencyTexts,
+} from './query-text.ts';
 import { templateOf } from './source-template.ts';
+import { maxTagValueLength } from './tag-normalization.ts';
 
 /**
  * A CUJ's events as Datadog's SLOs count them: the gate's own queries (query-text.ts) without the canary's selector, so
@@ -38,6 +48,8 @@ const countedBy: Readonly<
 > = {
   availability: { queried: 'bad', groupsOf: requestGroups },
   latency: { queried: 'good', groupsOf: latencyGroups },
+  // By the good ones, so that a metric which is missing is not taken for no failures.
+  client: { queried: 'good', groupsOf: clientGroups },
 };
 
 /** A filter's list of resources is cut into several queries beyond this many characters; Datadog publishes no limit. */
@@ -60,7 +72,12 @@ export function sloEvents(registry: Registry, cuj: Cuj, sli: SliName): SloEvents
       env: service.env,
       tags: service.tags,
       services: [name],
-      resources: resources.includes('*') ? undefined : resources,
+      resources:
+        service.client !== undefined
+          ? resources.flatMap((resource) => possibleNames(cuj, resource))
+          : resources.includes('*')
+            ? undefined
+            : resources,
     };
     const texts = textsOf(service, registry.sources.get(service.source), { latencyMs, failure }, scope);
     const suffix = groups.length === 1 ? '' : `_${i + 1}`;
@@ -94,6 +111,14 @@ function textsOf(
   { latencyMs, failure }: { readonly latencyMs: number | undefined; readonly failure: Failure | undefined },
   scope: TagScope,
 ): { total: string; part: string } {
+  if (failure?.by.kind === 'client') {
+    const { total, rest } = clientCountTexts(
+      clientMetricNames(service, failure.by),
+      nameTagOf(failure.by.event),
+      scope,
+    );
+    return { total, part: rest?.[0] as string };
+  }
   if (service.source !== 'trace') {
     if (template === undefined) throw new TypeError(`source "${service.source}" is not in the registry`);
     const { total, bad } = templateCountTexts(templateOf(template), scope);
@@ -110,7 +135,15 @@ function textsOf(
 
 /** One query counts one definition of failure, so endpoints are grouped by theirs, 5XX first. */
 function requestGroups(cuj: Cuj): Group[] {
-  return byService(cuj.endpoints).flatMap(([service, endpoints]) => {
+  return groupsByFailure(endpointsCountedBy(sliKinds.availability, cuj.endpoints));
+}
+
+function clientGroups(cuj: Cuj): Group[] {
+  return groupsByFailure(endpointsCountedBy(sliKinds.client, cuj.endpoints));
+}
+
+function groupsByFailure(all: readonly Endpoint[]): Group[] {
+  return byService(all).flatMap(([service, endpoints]) => {
     const failures = new Map(endpoints.map(({ failure }) => [failure?.text ?? '', failure]));
     return [...failures]
       .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -139,6 +172,17 @@ function latencyGroups(cuj: Cuj): Group[] {
       })),
     );
   });
+}
+
+/**
+ * How a name may be stored. Datadog replaces special characters by `_`; whether one is left at the end is not documented. No other name
+ * of the registry is stored as either.
+ */
+function possibleNames({ endpoints }: Cuj, resource: string): readonly string[] {
+  const stored = storedClientName(resource);
+  const label = endpoints.find((endpoint) => endpoint.resource === resource)?.label ?? '';
+  const isOpen = /[^\p{L}\p{N}:./-]$/u.test(label) && stored.length < maxTagValueLength;
+  return isOpen ? [stored, `${stored}_`] : [stored];
 }
 
 function byService(endpoints: readonly Endpoint[]): [string, Endpoint[]][] {

@@ -6,7 +6,11 @@ import { sloEvents, sloName } from '../../../../src/sources/datadog/query/slo-qu
 import { exampleDocument, registryOf, smallRegistry } from '../../../generate/example.ts';
 
 const example = registryOf(exampleDocument());
-const eventsOf = (registry: ReturnType<typeof registryOf>, name: string, sli: 'availability' | 'latency') => {
+const eventsOf = (
+  registry: ReturnType<typeof registryOf>,
+  name: string,
+  sli: Parameters<typeof sloEvents>[2],
+) => {
   const cuj = registry.cujs.get(name);
   if (cuj === undefined) throw new Error(name);
   return sloEvents(registry, cuj, sli);

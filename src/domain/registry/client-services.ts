@@ -1,0 +1,118 @@
+import type { Reporter } from './findings.ts';
+import type { Service } from './model.ts';
+import type { ServiceDocument } from './schema.ts';
+import type { SourceDialect } from './source-dialect.ts';
+
+/** Reports what a client cannot have, and what only a client has. `services` are all of the registry. */
+export function checkClient(
+  name: string,
+  document: ServiceDocument,
+  services: ReadonlyMap<string, Service | undefined>,
+  dialect: SourceDialect,
+  complete: boolean,
+  reporter: Reporter,
+): void {
+  const { application, releasedWith } = document;
+  if (application === undefined) {
+    if (releasedWith === undefined) return;
+    reporter.key(
+      ['releasedWith'],
+      'released-with-without-application',
+      releasedWith,
+      `the service "${name}" has no application, and only a client is released with another service`,
+      'Add application, the id of its RUM application, or remove releasedWith.',
+    );
+    return;
+  }
+  if (dialect.countsClients !== true) {
+    reporter.key(
+      ['application'],
+      'client-unsupported',
+      application,
+      `the service "${name}" is a client, and ${dialect.backend} does not measure clients here: they are judged by the RUM of Datadog`,
+      'Remove the service, or measure with Datadog.',
+    );
+  }
+  for (const field of ['source', 'operation', 'failure'] as const) {
+    // What CUE writes where nothing is said.
+    const isDefault = field === 'source' && document.source === 'trace';
+    if (document[field] === undefined || isDefault) continue;
+    reporter.key(
+      [field],
+      'field-of-server',
+      document[field],
+      `the service "${name}" is a client, which has no ${field}`,
+      field === 'failure'
+        ? 'Remove it: fails, under client of a CUJ, says which views and actions fail.'
+        : 'Remove it, or define the server as a service of its own.',
+    );
+  }
+  checkReleasedWith(name, document, services, complete, reporter);
+}
+
+function checkReleasedWith(
+  name: string,
+  { releasedWith }: ServiceDocument,
+  services: ReadonlyMap<string, Service | undefined>,
+  complete: boolean,
+  reporter: Reporter,
+): void {
+  if (releasedWith === undefined) return;
+  const server = services.get(releasedWith);
+  if (!services.has(releasedWith)) {
+    if (!complete) return;
+    reporter.unknown(
+      ['releasedWith'],
+      'unknown-service',
+      releasedWith,
+      [...services.keys()].filter((one) => one !== name),
+      `the service "${releasedWith}" is not defined`,
+      'Define it under services, or correct the name.',
+    );
+    return;
+  }
+  if (server?.client !== undefined) {
+    reporter.value(
+      ['releasedWith'],
+      'released-with-client',
+      releasedWith,
+      `"${releasedWith}" is a client as well, and no Rollout releases it with "${name}"`,
+      'Name the service whose Rollout releases both, or remove releasedWith.',
+    );
+    return;
+  }
+  const client = services.get(name);
+  if (server === undefined || client === undefined) return;
+  const sent: readonly string[] = server.canary.params;
+  const more = client.canary.params.filter((param) => !sent.includes(param));
+  if (more.length === 0) return;
+  reporter.value(
+    ['canary'],
+    'released-with-parameters',
+    client.canary.text,
+    `the canary of "${name}" takes ${more.join(', ')}, which rollouts of "${releasedWith}" do not send`,
+    `Use the placeholders of "${releasedWith}": ${sent.join(', ') || 'it has none'}. If both have versions of their own, remove releasedWith: each is then judged by its own rollouts.`,
+  );
+}
+
+/** Reports an application that two services have. `first` holds those of the services before. */
+export function checkApplication(
+  name: string,
+  { application }: ServiceDocument,
+  first: Map<string, string>,
+  reporter: Reporter,
+): void {
+  if (application === undefined) return;
+  const other = first.get(application);
+  if (other === undefined) {
+    first.set(application, name);
+    return;
+  }
+  reporter.value(
+    ['application'],
+    'duplicate-application',
+    application,
+    `the services "${other}" and "${name}" are the same application, so each event would be counted and billed twice`,
+    'Keep one of them, and name it in all CUJs.',
+  );
+}
