@@ -29,8 +29,10 @@ export function complaints(schema: Block, value: Loose, path: string): string[] 
       if (!fits(attribute.type, member))
         found.push(`${path}.${key} is not of type ${JSON.stringify(attribute.type)}`);
     } else if (block !== undefined) {
-      if (!Array.isArray(member)) found.push(`${path}.${key} is not a list of blocks`);
-      const items = member as Loose[];
+      const isSingle = block.nesting === 'single';
+      if (Array.isArray(member) === isSingle)
+        found.push(`${path}.${key} is ${isSingle ? 'not one block' : 'not a list of blocks'}`);
+      const items = (Array.isArray(member) ? member : [member]) as Loose[];
       if (items.length > (block.max ?? Number.POSITIVE_INFINITY))
         found.push(`${path}.${key} has too many blocks`);
       items.forEach((item, i) => {

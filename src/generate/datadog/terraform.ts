@@ -14,6 +14,7 @@ import {
   slosOf,
   titleOf,
 } from './datadog-slos.ts';
+import { clientFiles } from './terraform-clients.ts';
 import { terraformFile, versionsFile } from './terraform-files.ts';
 import { sloMonitors } from './terraform-monitors.ts';
 import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
@@ -28,14 +29,15 @@ export interface TerraformOptions {
 const dashboardTemplate = 'cujs-dashboard.json.tftpl';
 
 /**
- * A Terraform folder, `terraform/`: a tf.json file for each CUJ with its SLOs and monitors, a dashboard of all CUJs, and
- * imports of existing SLOs. It can be a root module. As a child module, its import files must be moved to the root module,
+ * A Terraform folder, `terraform/`: a tf.json file for each CUJ with its SLOs and monitors, one for each client with its metrics, a
+ * dashboard of all CUJs, and imports of existing SLOs. It can be a root module. As a child module, its import files must be moved to the root module,
  * because Terraform allows imports only there.
  */
 export function terraform(registry: Registry, options: TerraformOptions): GeneratedFile[] {
   const cujs = datadogCujs(registry);
   return [
     versionsFile('terraform', 'terraform'),
+    ...clientFiles(registry),
     ...cujs.flatMap((cuj) => cujFiles(registry, cuj, options)),
     ...dashboardFiles(registry, options),
   ];
