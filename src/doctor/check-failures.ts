@@ -1,6 +1,8 @@
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import { failureTextOf, grpcStatuses } from '../domain/sli/failure.ts';
+import { endpointsCountedBy } from '../domain/sli/kind.ts';
+import { sliKinds } from '../domain/sli/table.ts';
 import type { DoctorFinding } from './finding.ts';
 import { count, listed, named, percent } from './words.ts';
 
@@ -134,7 +136,7 @@ export function checkFailingRates(
         severity: 'warning',
         check: 'objective-does-not-fit',
         about: `cuj ${name}`,
-        message: `${percent(bad / total)} of ${count(total)} requests of the last day failed (${failureTextOf(cuj.endpoints)}), and the objective of ${objective.percent}% allows ${percent(objective.budget)}`,
+        message: `${percent(bad / total)} of ${count(total)} requests of the last day failed (${failureTextOf(endpointsCountedBy(sliKinds.availability, cuj.endpoints))}), and the objective of ${objective.percent}% allows ${percent(objective.budget)}`,
         verdict:
           'The error budget is used up, alerts fire, and a release that is no worse than stable is inconclusive (shared_cause, within_noise) for most of the time.',
         fix: 'Set slo.availability to what the present version meets, count fewer statuses, or judge the CUJ by comparison with stable (rule: baseline).',

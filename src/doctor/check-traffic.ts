@@ -42,6 +42,13 @@ function noTraffic(facts: BackendFacts, service: Service, found: ServiceFacts): 
   const { operation, env, name } = service;
   const wrongTag = scopeTagWithoutHits(facts, service);
   if (wrongTag !== undefined) return error('scope-tag-without-hits', wrongTag.message, wrongTag.fix);
+  if (service.client !== undefined) {
+    return error(
+      'no-traffic',
+      `none of the views and actions of ${name} was counted in ${env} in the last day`,
+      "Apply the output of cuj-gate generate terraform, and compare application, env, tags and the names with those in RUM's explorer.",
+    );
+  }
   if (operation === undefined) {
     return error(
       'no-traffic',

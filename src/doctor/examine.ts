@@ -1,6 +1,7 @@
 import type { BackendFacts, SurveyFailure } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import { likelyMistakesIn } from '../domain/registry/resolve-services.ts';
+import { checkClientMetrics } from './check-client.ts';
 import { checkCounter } from './check-counter.ts';
 import { checkFailingRates } from './check-failures.ts';
 import { checkRecordedSlos } from './check-recorded-slos.ts';
@@ -29,7 +30,7 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
     const counter = facts.counters?.get(service.name);
     findings.push(
       ...(counter === undefined
-        ? checkSource(registry, facts, service)
+        ? [...checkSource(registry, facts, service), ...checkClientMetrics(registry, facts, service)]
         : checkCounter(registry, service, counter)),
     );
     const found = facts.services.get(service.name);

@@ -10,6 +10,7 @@ import type {
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Registry, Service } from '../../../domain/registry/model.ts';
 import { failureKindsOf } from '../../../domain/sli/failure.ts';
+import { clientMetricsOf } from '../query/client-metrics.ts';
 import { templateOf } from '../query/source-template.ts';
 import {
   askElsewhere,
@@ -29,6 +30,7 @@ const maxOtherOperations = 20;
 
 /** The metrics that a service's verdicts are made of. */
 export function metricsOf(registry: Registry, service: Service): string[] {
+  if (service.client !== undefined) return clientMetricsOf(registry, service).map(({ name }) => name);
   if (service.operation !== undefined) {
     const byErrors = failureKindsOf(service.name, registry.cujs.values()).has('errors');
     return [`trace.${service.operation}.hits`, ...(byErrors ? [`trace.${service.operation}.errors`] : [])];

@@ -3,9 +3,12 @@ import type { OperationFacts, ServiceFacts } from '../../../domain/ports/backend
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Registry, ScopeTag, Service } from '../../../domain/registry/model.ts';
 import { failureKindsOf, failureOf, failureTextOf } from '../../../domain/sli/failure.ts';
+import { endpointsCountedBy } from '../../../domain/sli/kind.ts';
+import { sliKinds } from '../../../domain/sli/table.ts';
 import { templateCountTexts, traceCountTexts, traceLatencyTexts } from '../query/query-text.ts';
 import { sloEvents } from '../query/slo-queries.ts';
 import { templateOf } from '../query/source-template.ts';
+import { askClient } from './doctor-client.ts';
 import { type GroupTotal, groupTotals, sharesBy } from './metadata-api.ts';
 
 /** Requests as the Istio mesh counts them, by destination. */
@@ -38,6 +41,8 @@ export async function askServiceGroup(
   fromMs: number,
   toMs: number,
 ): Promise<Map<string, ServiceFacts>> {
+  const [first] = ward.services;
+  if (first?.client !== undefined) return askClient(api, registry, first, selectorKeys(first), fromMs, toMs);
   return ward.operation === undefined
     ? askTemplate(api, registry, ward.services[0] as Service, fromMs, toMs)
     : askTrace(api, registry, { ...ward, operation: ward.operation }, mesh, fromMs, toMs);
@@ -186,7 +191,9 @@ export async function askFailing(
 ): Promise<Map<string, { total: number; bad: number }>> {
   const found = new Map<string, { total: number; bad: number }>();
   const cujs = [...registry.cujs.values()].filter(
-    (cuj) => cuj.objectives.availability !== undefined && failureTextOf(cuj.endpoints) !== undefined,
+    (cuj) =>
+      cuj.objectives.availability !== undefined &&
+      failureTextOf(endpointsCountedBy(sliKinds.availability, cuj.endpoints)) !== undefined,
   );
   for (let at = 0; at < cujs.length; at += maxCujsOfCall) {
     const some = cujs.slice(at, at + maxCujsOfCall);

@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { checkClientMetrics } from '../../src/doctor/check-client.ts';
+import type { BackendFacts } from '../../src/domain/ports/backend-facts.ts';
+import type { Service } from '../../src/domain/registry/model.ts';
+import { clientMetricsOf } from '../../src/sources/datadog/query/client-metrics.ts';
+import { registryOf } from '../generate/example.ts';
+
+const registry = registryOf(parse(readFileSync('test/testdata/client-registry.yaml', 'utf8')));
+const client = registry.services.get('shop-web') as Service;
+const metrics = clientMetricsOf(registry, client);
+
+const factsOf = (more: Partial<BackendFacts>): BackendFacts => ({
+  fromMs: 0,
+  toMs: 1,
+  calls: 1,
+  failures: [],
+  activeMetrics: new Set(metrics.map(({ name }) => name)),
+  tags: new Map(
+    metrics.map(({ name, tags }) => [name, new Map([...tags.keys()].map((key) => [key, new Set()]))]),
+  ),
+  services: new Map(),
+  slos: undefined,
+  ...more,
+});
+const found = (more: Partial<BackendFacts>) =>
+  checkClientMetrics(registry, factsOf(more), client).map(({ severity, check, message }) => [
+    severity,
+    check,
+    message,
+  ]);
+
+describe("doctor and a client's metrics", () => {
+  it('finds nothing where all are there', () => expect(found({})).toEqual([]));
+
+  it('says that Terraform was not applied, where none is there', () => {
+    const [finding] = checkClientMetrics(registry, factsOf({ activeMetrics: new Set() }), client);
+    expect(finding).toMatchObject({ severity: 'error', check: 'client-metric-missing' });
+    expect(finding?.message).toMatch(/^8 of 8 metrics of this client had no points/);
+    expect(finding?.fix).toContain('cuj-gate generate terraform');
+  });
+
+  it('is only a warning where nothing may have failed', () => {
+    const all = metrics.map(({ name }) => name).filter((name) => !name.includes('.failed.'));
+    expect(found({ activeMetrics: new Set(all) })).toEqual([
+      ['warning', 'client-metric-missing', expect.stringContaining('.views.failed.error')],
+    ]);
+  });
+
+  it('names a tag that a metric lacks, with the attribute that it comes from', () => {
+    const [{ name }] = metrics as [(typeof metrics)[number]];
+    const tags = new Map([
+      [
+        name,
+        new Map([
+          ['env', new Set<string>()],
+          ['action_name', new Set<string>()],
+        ]),
+      ],
+    ]);
+    expect(found({ tags })).toEqual([['error', 'client-tag-missing', `${name} has no tag version`]]);
+  });
+
+  it('says nothing of what it could not ask for', () => {
+    expect(found({ activeMetrics: undefined, tags: new Map() })).toEqual([]);
+  });
+});
