@@ -5,7 +5,9 @@ import type { FailureBy } from '../domain/sli/failure.ts';
 import type { SliName } from '../domain/sli/table.ts';
 import { SLOT_MS } from './datadog/points.ts';
 import { type Random, seededRandom } from './datadog/random.ts';
+import { RumIntake, type RumMetricDefinition } from './datadog/rum.ts';
 import type { EventStore, RequestStream } from './datadog/store.ts';
+import { ClientTraffic } from './own-clients.ts';
 import {
   type Incident,
   incidentErrorRate,
@@ -15,8 +17,8 @@ import {
 } from './past-incidents.ts';
 
 /**
- * Traffic for the user's registry: canary and stable get requests on every endpoint with trace metrics, with the tags of
- * the registry's selectors. The traffic is enough for a verdict, and only the chosen endpoint fails. What is most likely a
+ * Traffic for the user's registry: canary and stable get requests on every endpoint with trace metrics, and views and actions on
+ * every client, with the tags of the registry's selectors. The traffic is enough for a verdict, and only the chosen endpoint fails. What is most likely a
  * mistake is simulated as one: a tag or an operation that Datadog would not have is not there.
  */
 
@@ -43,6 +45,8 @@ export interface RegistryTrafficOptions {
   readonly seed: number;
   readonly registry: Registry;
   readonly traffic: RegistryTraffic;
+  /** The metrics that are made of the clients' events. */
+  readonly clientMetrics?: readonly RumMetricDefinition[];
   /** Fail for one request in five on the canary. */
   readonly broken: readonly SimulatedEndpoint[];
   /** Epoch ms; a day of history lies before it. */
@@ -87,7 +91,7 @@ export function planTraffic(registry: Registry): RegistryTraffic {
   const named = new Set(cujs.flatMap((cuj) => cuj.services));
   const services = [...registry.services.values()].filter(({ name }) => named.has(name));
   const endpoints: SimulatedEndpoint[] = [];
-  for (const { name, dialect } of services.filter(isTraced)) {
+  for (const { name, dialect } of services.filter(isSimulated)) {
     const labels = new Map<string, string>();
     for (const { service, resource, label } of cujs.flatMap((cuj) => cuj.endpoints)) {
       if (service === name && resource !== '*' && !labels.has(resource)) labels.set(resource, label);
@@ -105,12 +109,12 @@ export function planTraffic(registry: Registry): RegistryTraffic {
   return {
     params: exampleParams(services),
     endpoints,
-    notSimulated: services.filter((service) => !isTraced(service)),
+    notSimulated: services.filter((service) => !isSimulated(service)),
   };
 }
 
-function isTraced({ operation }: Service): boolean {
-  return operation !== undefined;
+function isSimulated({ operation, client }: Service): boolean {
+  return operation !== undefined || client !== undefined;
 }
 
 /**
@@ -124,7 +128,11 @@ export function brokenBy(
 ): readonly SimulatedEndpoint[] | undefined {
   if (choice === 'none') return [];
   const lastOf = (cuj: Cuj) => {
-    const written = [...cuj.endpoints].reverse();
+    // A client's views and actions come last, and break by their own names.
+    const isClient = ({ service }: Cuj['endpoints'][number]) =>
+      registry.services.get(service)?.client !== undefined;
+    const reversed = [...cuj.endpoints].reverse();
+    const written = [...reversed.filter((one) => !isClient(one)), ...reversed.filter(isClient)];
     for (const { service, resource } of written) {
       const found = endpoints.findLast(
         (one) => one.service === service && (resource === '*' || one.resource === resource),
@@ -139,8 +147,8 @@ export function brokenBy(
     return inOrder.map(lastOf).find((found) => found.length > 0) ?? [];
   }
   const cuj = registry.cujs.get(choice);
-  const isChoice = ({ service, resource }: SimulatedEndpoint) =>
-    resource === registry.services.get(service)?.dialect.storedTagValue(choice);
+  const isChoice = ({ service, label, resource }: SimulatedEndpoint) =>
+    label === choice || resource === registry.services.get(service)?.dialect.storedTagValue(choice);
   const found = cuj === undefined ? endpoints.filter(isChoice) : lastOf(cuj);
   return found.length > 0 ? found : undefined;
 }
@@ -185,11 +193,19 @@ export function simulateRegistry(options: RegistryTrafficOptions): { advanceTo(e
   const canaryBegan =
     began - canaryAgeMs - Math.ceil(Math.max(...gates.map(({ lagMs }) => lagMs)) / minuteMs) * minuteMs;
   const fineFrom = Math.min(canaryBegan, began - Math.max(...gates.map(({ maxWindowMs }) => maxWindowMs)));
-  const endpoints = traffic.endpoints.map((endpoint) => new EndpointTraffic(options, endpoint));
+  const isClient = ({ service }: SimulatedEndpoint) => registry.services.get(service)?.client !== undefined;
+  const servers = traffic.endpoints
+    .filter((endpoint) => !isClient(endpoint))
+    .map((endpoint) => new EndpointTraffic(options, endpoint));
+  const clients = clientsOf(options, traffic.endpoints.filter(isClient));
   const serve = (at: number, spanMs: number) => {
-    for (const endpoint of endpoints) endpoint.serve(at, spanMs / minuteMs, at >= canaryBegan, random);
+    for (const one of [...servers, ...clients]) one.serve(at, spanMs / minuteMs, at >= canaryBegan, random);
   };
-  servePast(options, endpoints, began, Math.min(began - dayMs, fineFrom - coarseMs));
+  const pastEnd = Math.min(began - dayMs, fineFrom - coarseMs);
+  servePast(options, servers, began, pastEnd);
+  const pastRandom = seededRandom(options.seed);
+  for (let at = began - longestWindowMs(registry); clients.length > 0 && at + hourMs <= pastEnd; at += hourMs)
+    for (const client of clients) client.servePast(at, hourMs, pastRandom);
   for (let at = began - dayMs; at + coarseMs <= fineFrom - coarseMs; at += coarseMs) serve(at, coarseMs);
   let next = fineFrom - coarseMs;
   return {
@@ -228,6 +244,32 @@ function servePast(
   for (let at = began - spanMs; at + stepMs <= end; at += stepMs) {
     for (const { endpoint, its } of served) endpoint.servePast(at, stepMs, its, random);
   }
+}
+
+function clientsOf(
+  { store, registry, traffic, broken, clientMetrics = [] }: RegistryTrafficOptions,
+  endpoints: readonly SimulatedEndpoint[],
+): ClientTraffic[] {
+  const rum = new RumIntake(store);
+  for (const metric of clientMetrics) rum.define(metric);
+  return endpoints.map((endpoint) => {
+    const service = registry.services.get(endpoint.service) as Service;
+    const scopeTags = Object.fromEntries((service.tags ?? []).map(({ key, value }) => [key, value]));
+    const sideTags = (side: 'canary' | 'stable') => ({
+      version: exampleVersions[side],
+      ...scopeTags,
+      ...tagsOf(side, service, traffic.params),
+    });
+    return new ClientTraffic({
+      rum,
+      registry,
+      endpoint,
+      perMinute: Math.max(minPerMinute, ...endpoint.cujs.map((cuj) => canaryPerMinute(cuj, service))),
+      stableShare,
+      brokenRate: broken.includes(endpoint) ? brokenRate : 0,
+      tags: { canary: sideTags('canary'), stable: sideTags('stable') },
+    });
+  });
 }
 
 /** Both sides of one endpoint. */

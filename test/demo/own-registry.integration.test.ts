@@ -51,6 +51,18 @@ describe('demo --registry', () => {
     expect(new Set(Object.values(others))).toEqual(new Set(['PASS (within_slo)']));
   });
 
+  it('breaks the client side alone, where every server answers 200', async () => {
+    const file = path.join(root, 'test/testdata/client-registry.yaml');
+    const { code, verdicts, text } = await demo(file, '--break', 'view /signup');
+    expect(code).toBe(0);
+    expect(verdicts).toEqual({ signup: 'FAIL (slo_violated)', browse: 'FAIL (slo_violated)' });
+    expect(text).toMatch(/^FAIL signup .* client events failed by .* worst view \/signup \d+ of \d+/m);
+    // Without a name, a server breaks as ever, and the other CUJ passes on both sides.
+    const servers = await demo(file);
+    expect(servers.verdicts).toEqual({ signup: 'FAIL (slo_violated)', browse: 'PASS (within_slo)' });
+    expect(servers.text).toMatch(/^FAIL signup .* requests failed /m);
+  });
+
   const healthy = {
     watched: 'PASS (within_slo)',
     mesh: 'INCONCLUSIVE (no_data)',

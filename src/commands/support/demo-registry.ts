@@ -7,6 +7,7 @@ import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
 import { visible } from '../../domain/outside-text.ts';
 import type { Problem, Registry, Service } from '../../domain/registry/model.ts';
 import { partOfBackend } from '../../domain/registry/part-of-backend.ts';
+import { rumMetricsOf } from '../../generate/datadog/terraform-clients.ts';
 import { environmentNotChosen, type LoadedEnvironment, loadRegistry } from '../../registry-files/load.ts';
 import { dialects } from '../../sources/dialects/dialects.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
@@ -105,7 +106,13 @@ export async function openOwnRegistry(
     applicationKey: keys.appKey,
   });
   if (simulation === undefined) return { datadog, simulation, stop: () => datadog.stop() };
-  const live = simulateRegistry({ store: datadog.store, seed, ...simulation, nowMs: io.now() });
+  const live = simulateRegistry({
+    store: datadog.store,
+    seed,
+    ...simulation,
+    clientMetrics: rumMetricsOf(simulation.registry),
+    nowMs: io.now(),
+  });
   live.advanceTo(io.now() + aheadMs);
   plantSlos(datadog, simulation.registry);
   const timer = setInterval(() => live.advanceTo(io.now() + aheadMs), everyMs);
