@@ -77,9 +77,33 @@ function record(store: EventStore, { service, endpoint, ...sides }: Traffic): vo
         const code = statusCode === undefined ? {} : { code: String(statusCode) };
         if (count > 0)
           store.addCount('mesh.hits', at, count, { app: service, version, route: endpoint, ...code });
+        if (count > 0 && service === 'api')
+          recordViews(store, at, count, version, endpoint, statusCode === 503);
       }
     }
   }
+}
+
+const application = '3c5d1c9e-7a52-4d1f-9b7e-0f6a5f0c2e11';
+
+/** The same as views of a client, by the metrics that are made of them. */
+function recordViews(
+  store: EventStore,
+  at: number,
+  count: number,
+  version: string,
+  name: string,
+  isFailed: boolean,
+): void {
+  const tags = { env: 'production', version, view_name: name };
+  store.addCount('cuj_gate.rum.browser_3c5d1c9e.views', at, count, tags);
+  for (const definition of ['error', 'error_slow_4000ms'])
+    store.addCount(
+      `cuj_gate.rum.browser_3c5d1c9e.views.${isFailed ? 'failed' : 'good'}.${definition}`,
+      at,
+      count,
+      tags,
+    );
 }
 
 const clean = { fine: 400, bad: 1, badMinutes: 5 };
@@ -190,6 +214,13 @@ const cuj = (name: string, endpoints: unknown, more: object = {}) => ({
 });
 const latency = { slo: { availability: 99.9, latency: 90 } };
 
+/** Both sides of a journey. */
+const onClient = (fails: readonly unknown[]) => ({
+  slo: { availability: 99.9, client: 99.9 },
+  client: { service: 'browser', views: paths, fails },
+});
+const browser = { env: 'production', application, canary: 'version:{version}' };
+
 const documents: Readonly<Record<string, Written>> = {
   'the whole service': { services: { api: traced() }, cujs: [cuj('all', '*')] },
   'the whole service, stable by a selector': {
@@ -237,6 +268,17 @@ const documents: Readonly<Record<string, Written>> = {
         { method: 'POST', path: '/pay', failure: ['5xx', 401] },
       ]),
       cuj('pay', ['POST /pay']),
+    ],
+  },
+  'a client': {
+    services: { api: traced(), browser },
+    cujs: [cuj('both', paths, onClient(['error']))],
+  },
+  'a client by several definitions of failure, stable by a selector': {
+    services: { api: traced('version:{stable}'), browser: { ...browser, stable: 'version:{stable}' } },
+    cujs: [
+      cuj('errors', paths, onClient(['error'])),
+      cuj('slow', ['POST /pay'], onClient(['error', { slow: '4s' }])),
     ],
   },
   'a source template': {
