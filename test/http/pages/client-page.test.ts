@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import type { BatchQuery, Series, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
+import { bench, registryOf } from '../fixture.ts';
+
+/** The canary's newest 20 minutes and all of stable, with so many events a minute. */
+function snapshotOf(query: BatchQuery, badOnClient: number): Snapshot {
+  const { batch, fromMs, toMs, stepMs } = query;
+  const buckets = (toMs - fromMs) / stepMs;
+  const share = stepMs / 60_000;
+  const series = (perMinute: number, bad: number, minutes: number): Series => {
+    const inSpan = (i: number) => toMs - (fromMs + i * stepMs) <= minutes * 60_000;
+    const of = (count: number) =>
+      Float64Array.from({ length: buckets }, (_, i) => (inSpan(i) ? count * share : 0));
+    return { total: of(perMinute), bad: of(bad) };
+  };
+  const side = (perMinute: number, bad: number, minutes: number) => ({
+    whole: series(perMinute, 0, minutes),
+    requests: new Map(
+      batch.services.flatMap(({ resources }) =>
+        resources.map((resource) => [resource, series(perMinute, 0, minutes)] as const),
+      ),
+    ),
+    latency: new Map(),
+    failures: new Map(
+      batch.services.flatMap(({ failures = [] }) =>
+        failures.map(
+          ({ failure, resources }) =>
+            [
+              failure.text,
+              new Map(resources.map((resource) => [resource, series(perMinute, bad, minutes)])),
+            ] as const,
+        ),
+      ),
+    ),
+  });
+  const services = new Map(
+    batch.services.map(({ service }) => [
+      service.name,
+      { canary: side(60, badOnClient, query.stepMs < 60_000 ? 20 : 0), stable: side(600, 0, 1e6) },
+    ]),
+  );
+  return { fromMs, toMs, stepMs, services, queries: [] };
+}
+
+async function pages(badOnClient: number) {
+  const document = parse(readFileSync('test/testdata/client-registry.yaml', 'utf8')) as RegistryDocument;
+  const { app, world } = await bench();
+  world.registry = world.registry && { ...world.registry, registry: registryOf(document) };
+  world.measure = async (query) => snapshotOf(query, badOnClient);
+  const page = async (url: string) => (await app.inject({ url, headers: { accept: 'text/html' } })).body;
+  return {
+    verdict: await page('/cujs/signup/status?version=v2&stable_version=v1&service=shop'),
+    cuj: await page('/cujs/signup'),
+  };
+}
+
+describe('the pages of a journey with a client side', () => {
+  it('show both sides, the worse one first', async () => {
+    const { verdict, cuj } = await pages(12);
+    expect(verdict).toContain('<title>FAIL signup, version:v2</title>');
+    const [client, servers] = [verdict.indexOf('Client side'), verdict.indexOf('>Availability')];
+    expect(client).toBeGreaterThan(0);
+    expect(servers).toBeGreaterThan(client);
+    expect(verdict).toMatch(
+      /[\d,]+ of [\d,]+ client events failed by views and actions: error, frustration, slow 4s on the canary\./,
+    );
+    expect(verdict).toContain('view /signup/?');
+    expect(cuj).toContain(
+      '98% of client events that do not fail (views and actions: error, frustration, slow 4s)',
+    );
+    expect(cuj).toContain('99.95% of requests that do not end in 5XX');
+    expect(cuj).toContain('action Submit sign-up');
+  });
+
+  it('pass together', async () => {
+    const { verdict } = await pages(0);
+    expect(verdict).toContain('<title>PASS signup, version:v2</title>');
+    expect(verdict).toContain('Client side');
+    expect(verdict).toContain('>Availability');
+  });
+});
