@@ -29,8 +29,8 @@ export function checkClient(
       ['application'],
       'client-unsupported',
       application,
-      `the service "${name}" is a client, and ${dialect.backend} does not measure clients here: they are judged by the RUM of Datadog`,
-      'Remove the service, or measure with Datadog.',
+      `the service "${name}" is a client, and clients cannot be measured with ${dialect.backend}`,
+      'Remove the service, or measure with a backend that counts what happens on clients (docs/client-side.md).',
     );
   }
   for (const field of ['source', 'operation', 'failure'] as const) {

@@ -2,7 +2,7 @@ import { durationText } from '../duration.ts';
 
 /**
  * What fails on the client, by what its SDK reports of a view or an action when it is over. The text is the key of a definition, and
- * what people read. Metrics are made by the same definition (sources/datadog/query/client-metrics.ts).
+ * what people read. Backends make metrics by the same definition.
  */
 
 export const clientEvents = ['view', 'action'] as const;
