@@ -226,7 +226,7 @@ const ClientSchema = Type.Object(
             {
               slow: Type.String({
                 pattern: '^[1-9][0-9]{0,5}(ms|s)$',
-                description: 'Views and actions that take longer to load fail: 4s.',
+                description: 'A time, such as 4s or 900ms: views and actions that take longer to load fail.',
               }),
             },
             closed,
@@ -300,7 +300,8 @@ const serviceFields = {
   application: Type.Optional(
     Type.String({
       pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$',
-      description: 'The id of its RUM application. Then it is a client, which has views and actions.',
+      description:
+        'The id of its RUM application: a UUID in lower case. Then it is a client, which has views and actions.',
     }),
   ),
   releasedWith: Type.Optional(
