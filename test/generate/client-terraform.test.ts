@@ -7,6 +7,7 @@ import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts
 import { cujQuestions, judgedServices } from '../../src/generate/argo/canary-args.ts';
 import { terraform } from '../../src/generate/datadog/terraform.ts';
 import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
+import { prometheusDialect } from '../../src/sources/prometheus/query/dialect.ts';
 import { type Loose, options, registryOf, textOf } from './example.ts';
 import { complaints, resources } from './provider-schema.ts';
 
@@ -128,6 +129,23 @@ describe('the metrics of a client', () => {
     if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings));
     const text = textOf(terraform(resolution.registry, { notify: [] }), 'terraform/client-shop-web.tf.json');
     expect(text).toContain(`"name": "${prefix}.prod_eu.views"`);
+  });
+
+  it('are made where another backend measures all servers, of which Datadog has no SLO', () => {
+    const of = document();
+    of.sources = { mesh: { backend: 'prometheus', total: 'preset:istio', bad: 'preset:istio' } };
+    of.services.shop = { env: 'production', source: 'mesh', canary: 'destination_version:{version}' };
+    delete of.services['shop-web'].stable;
+    of.cujs = [{ ...of.cujs[1], endpoints: '*' }];
+    const resolution = resolveRegistry([{ file: 'cujs.yaml', document: of }], 'd', {
+      dialect: datadogDialect,
+      dialects: { prometheus: prometheusDialect },
+    });
+    if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings));
+    expect(terraform(resolution.registry, { notify: [] }).map(({ path }) => path)).toEqual([
+      'terraform/versions.tf.json',
+      'terraform/client-shop-web.tf.json',
+    ]);
   });
 
   it('are not made where no CUJ judges the client', () => {

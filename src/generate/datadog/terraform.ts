@@ -34,10 +34,14 @@ const dashboardTemplate = 'cujs-dashboard.json.tftpl';
  * because Terraform allows imports only there.
  */
 export function terraform(registry: Registry, options: TerraformOptions): GeneratedFile[] {
+  const clients = clientFiles(registry);
+  // Verdicts over a client and the servers of another backend need its metrics, though Datadog has no SLO of such a CUJ.
+  if (clients.length > 0 && partOfBackend(registry, datadogDialect).registry.cujs.size === 0)
+    return [versionsFile('terraform', 'terraform'), ...clients];
   const cujs = datadogCujs(registry);
   return [
     versionsFile('terraform', 'terraform'),
-    ...clientFiles(registry),
+    ...clients,
     ...cujs.flatMap((cuj) => cujFiles(registry, cuj, options)),
     ...dashboardFiles(registry, options),
   ];
