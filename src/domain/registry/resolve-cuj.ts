@@ -6,7 +6,12 @@ import type { Cuj, Endpoint, ErrorBudgetAction } from './model.ts';
 import { hasAtMostThreeDecimals, type Objective, objectiveOf } from './objective.ts';
 import { readClient } from './resolve-client.ts';
 import { checkGate, checkSlo, type Defaults, gatePolicy } from './resolve-defaults.ts';
-import { type EndpointScope, mayHaveLatency, readEndpoints } from './resolve-endpoints.ts';
+import {
+  type EndpointScope,
+  mayHaveLatency,
+  readEndpoints,
+  withoutDurationsFix,
+} from './resolve-endpoints.ts';
 import type { AnyCujDocument, CujDocument } from './schema.ts';
 
 export interface ResolvedCuj {
@@ -35,7 +40,7 @@ export function resolveCuj(
   checkGate(document.gate, defaults, reporter);
   const read = readEndpoints(document, scope, reporter);
   const onClient = readClient(document, scope, reporter);
-  const objectives = resolveObjectives(document, defaults, mayHaveLatency(read, scope), reporter);
+  const objectives = resolveObjectives(document, defaults, mayHaveLatency(read, scope), scope, reporter);
   checkSloIds(document, objectives, defaults, reporter);
   const usesThresholds = thresholdSlis.some((sli) => objectives[sli] !== undefined);
   const countsFailures = sliNames.some(
@@ -117,7 +122,8 @@ function warmUpOfServices(names: readonly string[], scope: EndpointScope): Pick<
 function resolveObjectives(
   document: CujDocument,
   defaults: Defaults,
-  traced: boolean,
+  timed: boolean,
+  scope: EndpointScope,
   reporter: Reporter,
 ): BySli<Objective> {
   const own = document.slo ?? {};
@@ -131,10 +137,11 @@ function resolveObjectives(
   );
   const has = (sli: SliName) => percents[sli] !== undefined;
   checkClientObjectives(document, percents, defaults, reporter);
-  if (!traced) {
+  if (!timed) {
     for (const sli of thresholdSlis)
-      if (own[sli] !== undefined) latencyOnTemplate(['slo', sli], own[sli], reporter);
-    if (document.latencyMs !== undefined) latencyOnTemplate(['latencyMs'], document.latencyMs, reporter);
+      if (own[sli] !== undefined) latencyOnTemplate(['slo', sli], own[sli], scope, reporter);
+    if (document.latencyMs !== undefined)
+      latencyOnTemplate(['latencyMs'], document.latencyMs, scope, reporter);
   } else if (thresholds.length === 0) {
     for (const sli of thresholdSlis.filter((name) => own[name] !== undefined)) {
       reporter.value(
@@ -167,7 +174,7 @@ function resolveObjectives(
   const objectives: { [sli in SliName]?: Objective } = {};
   for (const sli of sliNames) {
     const percent = percents[sli];
-    if (isPercent(percent) && (traced || !sliKinds[sli].needsThreshold))
+    if (isPercent(percent) && (timed || !sliKinds[sli].needsThreshold))
       objectives[sli] = objectiveOf(percent);
   }
   return objectives;
@@ -219,13 +226,20 @@ function thresholdPlaces(document: CujDocument): { path: (string | number)[]; va
   return places;
 }
 
-function latencyOnTemplate(path: readonly string[], value: number, reporter: Reporter): void {
+function latencyOnTemplate(
+  path: readonly string[],
+  value: number,
+  { dialect }: EndpointScope,
+  reporter: Reporter,
+): void {
   reporter.key(
     path,
     'latency-on-template',
     value,
-    'none of the services of this CUJ is measured by trace metrics, and other sources have no latencies',
-    'Remove it: latency is judged on trace metrics only.',
+    dialect.addDurations === undefined
+      ? 'none of the services of this CUJ is measured by trace metrics, and other sources have no durations'
+      : 'none of the services of this CUJ has a source with durations',
+    withoutDurationsFix(dialect, path.at(-1) as string),
   );
 }
 

@@ -31,7 +31,7 @@ interface Written {
 
 /**
  * The endpoints of a CUJ with their services and resource names; what could not be resolved is reported and left out.
- * `latencyMs` is the threshold as written: the endpoint's, else the CUJ's where the source has latencies. `failure` is the
+ * `latencyMs` is the threshold as written: the endpoint's, else the CUJ's where the source has durations. `failure` is the
  * endpoint's, the CUJ's or the service's.
  */
 export function readEndpoints(
@@ -52,7 +52,7 @@ export function readEndpoints(
       return [];
     }
     if (!exists(cuj.service, ['service']) || !isServer(cuj.service, ['service'])) return [];
-    const latencyMs = sourceOf(cuj.service, scope) === 'trace' ? cuj.latencyMs : undefined;
+    const latencyMs = hasDurations(cuj.service, scope) ? cuj.latencyMs : undefined;
     const failure = failureOfEndpoint(undefined, ownFailure, cuj.service, scope);
     const endpoint = { service: cuj.service, resource: '*', label: '*', latencyMs, ...failure };
     return [{ endpoint, path: undefined, cuj: place, index: 0 }];
@@ -94,7 +94,7 @@ export function readEndpoints(
     }
     const source = sourceOf(service, scope);
     if (source !== 'trace') checkTemplateEndpoint(one, index, service, source, scope, ungrouped, reporter);
-    const latencyMs = source === 'trace' ? (one.latencyMs ?? cuj.latencyMs) : undefined;
+    const latencyMs = hasDurations(service, scope) ? (one.latencyMs ?? cuj.latencyMs) : undefined;
     if (source === 'trace') checkFailure(one.failure, ['endpoints', index, 'failure'], source, reporter);
     const failure = failureOfEndpoint(one.failure, ownFailure, service, scope);
     const endpoint = { service, resource: one.resource, label: one.label, latencyMs, ...failure };
@@ -178,9 +178,22 @@ export function checkNamedServices(cuj: unknown, scope: EndpointScope, reporter:
 
 /** Whether any endpoint can carry a latency threshold; a service that is broken or unknown might. */
 export function mayHaveLatency(endpoints: readonly RoutePlace[], scope: EndpointScope): boolean {
-  return (
-    endpoints.length === 0 || endpoints.some(({ endpoint }) => sourceOf(endpoint.service, scope) === 'trace')
-  );
+  return endpoints.length === 0 || endpoints.some(({ endpoint }) => hasDurations(endpoint.service, scope));
+}
+
+/** Whether it is known of a service how long requests took; one that is wrong, or whose source is, causes no further findings. */
+function hasDurations(service: string, scope: EndpointScope): boolean {
+  const source = sourceOf(service, scope);
+  if (source === 'trace') return true;
+  const template = scope.sources.get(source);
+  return template === undefined || template.hasDurations === true;
+}
+
+/** What to do about latency where no source has durations. `what` is to be removed otherwise. */
+export function withoutDurationsFix({ addDurations }: SourceDialect, what: string): string {
+  return addDurations === undefined
+    ? `Remove ${what}: latency is judged on trace metrics only.`
+    : `${addDurations} Or remove ${what}.`;
 }
 
 /** The source of a service; a service that is wrong counts as traced, so that it causes no further findings. */
@@ -293,13 +306,13 @@ function checkTemplateEndpoint(
   ungrouped: Set<string>,
   reporter: Reporter,
 ): void {
-  if (one.latencyMs !== undefined) {
+  if (one.latencyMs !== undefined && !hasDurations(service, scope)) {
     reporter.key(
       ['endpoints', index, 'latencyMs'],
       'latency-on-template',
       one.latencyMs,
-      `the service "${service}" is measured by the source "${source}", which has no latencies`,
-      'Remove latencyMs: latency is judged on trace metrics only.',
+      `the service "${service}" is measured by the source "${source}", which has no durations`,
+      withoutDurationsFix(scope.dialect, 'latencyMs'),
     );
   }
   checkFailure(one.failure, ['endpoints', index, 'failure'], source, reporter);

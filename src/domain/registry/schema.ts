@@ -347,6 +347,9 @@ export const ServiceSchema = Type.Object(
   closed,
 );
 
+export const durationUnits = ['seconds', 'milliseconds'] as const;
+export type DurationUnit = (typeof durationUnits)[number];
+
 export const SourceSchema = Type.Object(
   {
     backend: Type.Optional(
@@ -364,6 +367,18 @@ export const SourceSchema = Type.Object(
         pattern: '^[a-z@][a-z0-9_./-]*$',
         maxLength: 200,
         description: 'The tag that tells endpoints apart. Without it only endpoints: "*" can be judged.',
+      }),
+    ),
+    duration: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 2000,
+        description: 'The histogram of how long the events of total took, for latency. With Prometheus only.',
+      }),
+    ),
+    durationUnit: Type.Optional(
+      Type.Enum([...durationUnits], {
+        description: 'The unit of duration, where the name of the histogram does not end in it.',
       }),
     ),
   },

@@ -29,6 +29,8 @@ export interface SourceDialect extends BackendWords {
   readonly maxBatchServices?: number;
   /** Whether it counts what happens on clients: services with an `application`. */
   readonly countsClients?: true;
+  /** What to do where latency is asked of a source without durations. Absent: its sources never have any. */
+  readonly addDurations?: string;
   /** How long the backend keeps counts, in ms: older moments cannot be asked about. */
   readonly retentionMs: number;
   /** Mistakes that the text of a service shows and that nothing refuses, because none is certain. Pure. */
@@ -79,6 +81,8 @@ export interface Source {
   readonly name: string;
   /** The tag that tells endpoints apart; without it only the whole service can be judged. */
   readonly groupBy: string | undefined;
+  /** Whether it says how long events took, so that latency can be judged. */
+  readonly hasDurations?: true;
 }
 
 /** What is wrong with one field of a source. */

@@ -27,7 +27,7 @@ export interface SliKind {
   readonly goodRequests: string;
   /**
    * Whether a bad event is one above the endpoint's threshold (`latencyMs`). Then endpoints without a threshold are not
-   * counted, a default objective applies only to CUJs with a threshold, and services with a source of their own cannot be
+   * counted, a default objective applies only to CUJs with a threshold, and services whose source has no durations cannot be
    * judged.
    */
   readonly needsThreshold: boolean;

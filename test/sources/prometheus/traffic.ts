@@ -34,6 +34,8 @@ export interface Request {
   readonly method: string;
   readonly route: string;
   readonly code: string;
+  /** How long it took. */
+  readonly tookMs?: number;
 }
 
 export const intervalMs = 15_000;
@@ -57,31 +59,70 @@ export interface StoredSeries {
 
 /** What the scrapes of the pods see until a time. A counter is there from its first request in the life of a process on. */
 export function storedSeries(requests: readonly Request[], untilMs: number): StoredSeries[] {
+  return groupedBySeries(requests).flatMap((own) => {
+    const [{ pod, code }] = own as [Request];
+    const samples = seenSamples(own, own, untilMs).filter(([, value]) => value > 0);
+    const metric = { __name__: 'http_requests_total', ...labelsOf(own), version: pod.version, code };
+    return samples.length === 0 ? [] : [{ metric, samples }];
+  });
+}
+
+/** Boundaries in seconds as a client of Go writes them. */
+export const boundaries = ['0.1', '0.3', '1', '2.5', '+Inf'];
+
+/** The same of the buckets of a classic histogram, each with the label `le`. It has no label for the code. */
+export function storedBuckets(
+  requests: readonly Request[],
+  untilMs: number,
+  les: readonly string[] = boundaries,
+): StoredSeries[] {
+  return groupedBySeries(requests, false).flatMap((own) =>
+    les.flatMap((le) => {
+      const within = own.filter(({ tookMs = 0 }) => tookMs <= Number(le.replace('+Inf', 'Infinity')) * 1000);
+      const samples = seenSamples(within, own, untilMs);
+      const [{ pod }] = own as [Request];
+      const metric = {
+        __name__: 'http_request_duration_seconds_bucket',
+        ...labelsOf(own),
+        version: pod.version,
+        le,
+      };
+      return samples.length === 0 ? [] : [{ metric, samples }];
+    }),
+  );
+}
+
+function labelsOf([first]: readonly Request[]) {
+  const { pod, method, route } = first as Request;
+  return { job: pod.service, instance: `${pod.name}:8080`, method, route };
+}
+
+function groupedBySeries(requests: readonly Request[], byCode = true): Request[][] {
   const bySeries = new Map<string, Request[]>();
   for (const request of requests) {
-    const key = JSON.stringify([request.pod.name, request.method, request.route, request.code]);
-    bySeries.set(key, [...(bySeries.get(key) ?? []), request]);
+    const { pod, method, route, code } = request;
+    const key = JSON.stringify([pod.name, method, route, byCode ? code : '']);
+    const own = bySeries.get(key);
+    if (own === undefined) bySeries.set(key, [request]);
+    else own.push(request);
   }
-  return [...bySeries.values()].flatMap((own) => {
-    const [{ pod, method, route, code }] = own as [Request];
-    const samples = scrapesOf(pod, untilMs).flatMap((scrapeMs) => {
-      const begunMs = Math.max(
-        pod.bornMs,
-        ...(pod.restartsMs ?? []).filter((restartMs) => restartMs <= scrapeMs),
-      );
-      const value = own.filter(({ atMs }) => atMs >= begunMs && atMs <= scrapeMs).length;
-      return value === 0 ? [] : [[scrapeMs, value] as const];
-    });
-    const metric = {
-      __name__: 'http_requests_total',
-      job: pod.service,
-      instance: `${pod.name}:8080`,
-      version: pod.version,
-      method,
-      route,
-      code,
-    };
-    return samples.length === 0 ? [] : [{ metric, samples }];
+  return [...bySeries.values()];
+}
+
+/** How many of `counted` each scrape of their pod shows, from the first of `own` in the life of the process on. */
+function seenSamples(
+  counted: readonly Request[],
+  own: readonly Request[],
+  untilMs: number,
+): (readonly [number, number])[] {
+  const { pod } = own[0] as Request;
+  return scrapesOf(pod, untilMs).flatMap((scrapeMs) => {
+    const begunMs = Math.max(
+      pod.bornMs,
+      ...(pod.restartsMs ?? []).filter((restartMs) => restartMs <= scrapeMs),
+    );
+    const isSeen = ({ atMs }: Request) => atMs >= begunMs && atMs <= scrapeMs;
+    return own.some(isSeen) ? [[scrapeMs, counted.filter(isSeen).length] as const] : [];
   });
 }
 
@@ -152,6 +193,30 @@ export const document: RegistryDocument = {
       endpoints: ['POST /Orders/{id}', 'GET /Orders/{id}/Items'],
     },
     { name: 'cart', owner: 'team-carts', service: 'carts', endpoints: ['PUT /Carts/{Cart}'] },
+  ],
+};
+
+/** The same with histograms of durations, and thresholds of 300 ms and 1 s. */
+export const timedDocument: RegistryDocument = {
+  ...document,
+  defaults: { slo: { availability: 99.9, latency: 95 }, gate: { maxWindow: '30m' } },
+  sources: {
+    app: {
+      ...(document.sources?.app as NonNullable<RegistryDocument['sources']>['app']),
+      duration: 'http_request_duration_seconds_bucket{job="{service}"}',
+    },
+  },
+  cujs: [
+    {
+      name: 'order',
+      owner: 'team-orders',
+      service: 'orders',
+      endpoints: [
+        { method: 'POST', path: '/Orders/{id}', latencyMs: 300 },
+        { method: 'GET', path: '/Orders/{id}/Items', latencyMs: 1000 },
+      ],
+    },
+    { name: 'orders', owner: 'team-orders', service: 'orders', latencyMs: 300, endpoints: '*' },
   ],
 };
 

@@ -47,8 +47,16 @@ export function parseSourceTemplate(name: string, document: SourceDocument): Par
     if ('message' in query) problems.push({ field, ...query });
     else parsed[field] = query;
   }
+  for (const field of ['duration', 'durationUnit'] as const) {
+    if (document[field] === undefined) continue;
+    problems.push({
+      field,
+      message: `a source has no ${field} with Datadog`,
+      fix: 'Remove it: latency is judged on trace metrics only.',
+    });
+  }
   const { total, bad } = parsed;
-  if (total === undefined || bad === undefined) return { ok: false, problems };
+  if (total === undefined || bad === undefined || problems.length > 0) return { ok: false, problems };
   if (queryKey(total) === queryKey(bad)) {
     problems.push({
       field: 'bad',

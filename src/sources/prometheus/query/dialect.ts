@@ -1,5 +1,6 @@
 import { dayMs } from '../../../domain/duration.ts';
 import type { SourceDialect } from '../../../domain/registry/source-dialect.ts';
+import { durationExample } from './duration-source.ts';
 import { isLabelName } from './label-matchers.ts';
 import { parseCounterSource } from './source-template.ts';
 
@@ -25,6 +26,7 @@ export const prometheusDialect: SourceDialect = {
   maxEndpointListLength: 20_000,
   // A question reads the samples of its own services alone, and samples that one service lacks stand in no other's way.
   maxBatchServices: 1,
+  addDurations: `Add the histogram of durations to the source, such as duration: ${durationExample} (docs/prometheus.md).`,
   // Prometheus keeps 15 days by default; Thanos, Mimir and VictoriaMetrics mostly keep more. What is gone is no data.
   retentionMs: 400 * dayMs,
   likelyMistakes: ({ operation }) =>

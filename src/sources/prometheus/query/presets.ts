@@ -6,6 +6,7 @@ interface Preset {
   readonly total: string;
   readonly bad: string;
   readonly groupBy?: string;
+  readonly duration: string;
 }
 
 /**
@@ -18,15 +19,19 @@ const presets: Readonly<Record<string, Preset>> = {
   istio: {
     total: 'istio_requests_total{reporter="source",destination_service_name="{service}"}',
     bad: 'istio_requests_total{reporter="source",destination_service_name="{service}",response_code=~"5.."}',
+    duration:
+      'istio_request_duration_milliseconds_bucket{reporter="source",destination_service_name="{service}"}',
   },
   linkerd: {
     total: 'response_total{direction="inbound",app="{service}"}',
     bad: 'response_total{direction="inbound",app="{service}",classification="failure"}',
+    duration: 'response_latency_ms_bucket{direction="inbound",app="{service}"}',
   },
   opentelemetry: {
     total: 'http_server_request_duration_seconds_count{job="{service}"}',
     bad: 'http_server_request_duration_seconds_count{job="{service}",http_response_status_code=~"5.."}',
     groupBy: 'http_request_method/http_route',
+    duration: 'http_server_request_duration_seconds_bucket{job="{service}"}',
   },
 };
 

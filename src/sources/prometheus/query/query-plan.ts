@@ -1,7 +1,10 @@
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
+import { boundaryOf, bucketMatcher } from './bucket-boundaries.ts';
+import type { CounterSelector } from './counter-selector.ts';
+import type { DurationSource } from './duration-source.ts';
 import { type LabelMatcher, matcherText, oneOfValues } from './label-matchers.ts';
-import { counterSourceOf } from './source-template.ts';
+import { type CounterSource, counterSourceOf } from './source-template.ts';
 
 /**
  * What one call asks: the samples of all counters of a batch's services, as a selector without its range. Which of them are the
@@ -20,11 +23,52 @@ export interface PlannedQuery extends SentQuery {
   readonly exact: readonly LabelMatcher[];
 }
 
+/** What the second call of a batch asks: the samples of its histograms. */
+export interface PlannedDurations extends PlannedQuery {
+  readonly kind: DurationSource['kind'];
+  readonly unit: DurationSource['unit'];
+  /** The selector with all buckets. */
+  readonly everyBucket: string;
+  /** The registry's thresholds, each with the boundary that a bucket must have for it, in the unit of the histogram. */
+  readonly thresholds: readonly { readonly latencyMs: number; readonly boundary: number }[];
+}
+
 /** Precondition: the batch carries its source. Throws TypeError where it does not. */
 export function planQuery(batch: QueryBatch): PlannedQuery {
+  return planSelector('requests', sourceOf(batch).total, batch);
+}
+
+/** Undefined where no threshold is asked for. Throws TypeError where the source has no durations, or is not carried. */
+export function planDurations(batch: QueryBatch): PlannedDurations | undefined {
+  const { durations } = sourceOf(batch);
+  const asked = new Set(
+    batch.services.flatMap(({ thresholds }) => thresholds.map(({ latencyMs }) => latencyMs)),
+  );
+  if (asked.size === 0) return undefined;
+  if (durations === undefined) throw new TypeError(`source "${batch.source}" has no durations`);
+  const { selector, kind, unit } = durations;
+  const thresholds = [...asked]
+    .sort((a, b) => a - b)
+    .map((latencyMs) => ({ latencyMs, boundary: boundaryOf(latencyMs, unit) }));
+  const plan = planSelector('durations', selector, batch);
+  const some = kind === 'native' ? [] : [bucketMatcher(thresholds.map(({ boundary }) => boundary))];
+  return {
+    ...plan,
+    query: `${plan.query.slice(0, -1)}${some.map((one) => `,${matcherText(one)}`).join('')}}`,
+    kind,
+    unit,
+    everyBucket: plan.query,
+    thresholds,
+  };
+}
+
+function sourceOf(batch: QueryBatch): CounterSource {
   if (batch.template === undefined)
     throw new TypeError(`batch ${batch.id} does not carry its source "${batch.source}"`);
-  const { metric, matchers } = counterSourceOf(batch.template).total;
+  return counterSourceOf(batch.template);
+}
+
+function planSelector(name: string, { metric, matchers }: CounterSelector, batch: QueryBatch): PlannedQuery {
   const { env, tags = [] } = batch;
   const filled = (text: string, service: string) =>
     text.replace(/\{(service|env)\}/g, (_, key) => (key === 'service' ? service : env));
@@ -42,7 +86,7 @@ export function planQuery(batch: QueryBatch): PlannedQuery {
   ];
   const all = [oneOfValues(own.label, [...services.keys()]), ...others];
   return {
-    name: 'requests',
+    name,
     query: `${metric}{${all.map(matcherText).join(',')}}`,
     metric,
     serviceLabel: own.label,
@@ -55,6 +99,9 @@ export function planQuery(batch: QueryBatch): PlannedQuery {
 /** As the port says. Selectors are not part of the texts: the labels of the answer are compared with them. */
 export function describeQueries(batch: QueryBatch): SentQuery[] {
   if (batch.template === undefined) return [];
-  const { name, query } = planQuery(batch);
-  return [{ name, query }];
+  const durations = planDurations(batch);
+  return [planQuery(batch), ...(durations === undefined ? [] : [durations])].map(({ name, query }) => ({
+    name,
+    query,
+  }));
 }
