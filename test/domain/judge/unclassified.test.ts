@@ -48,7 +48,9 @@ describe('requests that the queries of a call do not agree about', () => {
   it('are named, with what to do', () => {
     const { summary, hint, verdict } = judged(counted(1_000, 0, 3), counted(60_000, 0));
     expect(verdict).toBe('inconclusive');
-    expect(summary).toContain('queries disagree about 3 requests (good or bad), so the verdict is undecided');
+    expect(summary).toContain(
+      'it is not known of 3 requests whether they were good or bad, so the verdict is undecided',
+    );
     expect(hint).toContain('GET /cujs/<name>');
   });
 
