@@ -21,11 +21,15 @@ export function isInstalled(program: BackendProgram): boolean {
   return needed.every((one) => spawnSync(one, ['--version']).status === 0);
 }
 
-/** Starts the program with these series, and with a target that it scrapes every second where there is one: `host:port`. */
+/**
+ * Starts the program with these series, with a target that it scrapes every second where there is one (`host:port`), and with more
+ * options.
+ */
 export async function startBackend(
   program: BackendProgram,
   series: readonly StoredSeries[],
   target?: string,
+  more: readonly string[] = [],
 ): Promise<RealBackend> {
   const folder = mkdtempSync(join(tmpdir(), `${program}-`));
   const port = await freePort();
@@ -53,7 +57,7 @@ export async function startBackend(
         `-httpListenAddr=127.0.0.1:${port}`,
         '-retentionPeriod=10y',
       ];
-  const child = spawn(program, options, { stdio: 'ignore' });
+  const child = spawn(program, [...options, ...more], { stdio: 'ignore' });
   const backend = { url, close: () => stop(child, folder) };
   try {
     await answers(child, `${url}${isPrometheus ? '/-/ready' : '/health'}`);

@@ -27,29 +27,51 @@ export class TwoCountersInOne extends Error {
 }
 
 /**
- * Adds the increments of a counter to `buckets`. A fall is a reset: the process began again at 0. `isBirth` tells whether a first
- * sample at this time is that of a new counter, which began at 0; otherwise it is only where counting begins. What came in a
- * gap between scrapes that is longer than a bucket is spread over it, in whole events.
- * Throws TwoCountersInOne.
+ * Adds the increments of a counter to `buckets`. What came in a gap between scrapes that is longer than a bucket is spread over it,
+ * in whole events. Throws TwoCountersInOne.
  */
 export function addIncrements(
-  { times, values }: Pick<CounterSamples, 'times' | 'values'>,
+  samples: Pick<CounterSamples, 'times' | 'values'>,
   span: CountedSpan,
   isBirth: (firstMs: number) => boolean,
   buckets: Float64Array,
+  target: TargetScrapes,
+): void {
+  const { times, values } = samples;
+  forEachIncrement(samples, span, isBirth, target, (at, since, afterMs) => {
+    const events = (values[at] as number) - (since === undefined ? 0 : (values[since] as number));
+    addEvents(events, afterMs, times[at] as number, span, buckets);
+  });
+}
+
+/** `at`: the sample that shows the increment. `since`: the one that it is counted from; undefined: from 0. Events are of after `afterMs`. */
+type VisitIncrement = (at: number, since: number | undefined, afterMs: number) => void;
+
+/**
+ * Calls `visit` for each increment of a counter, in the order of time. A fall is a reset: the process began again at 0. `isBirth`
+ * tells whether a first sample at this time is that of a new counter, which began at 0; otherwise it is only where counting begins.
+ * `isReset` tells of resets that the counter itself does not show. Throws TwoCountersInOne.
+ */
+export function forEachIncrement(
+  { times, values }: Pick<CounterSamples, 'times' | 'values'>,
+  span: Pick<CountedSpan, 'fromMs'>,
+  isBirth: (firstMs: number) => boolean,
   { restarts, scrapes }: TargetScrapes,
+  visit: VisitIncrement,
+  isReset: (at: number, since: number) => boolean = () => false,
 ): void {
   let restart = 0;
   let scrape = 0;
   const firstMs = times[0] as number;
-  let beforeMs = firstMs;
-  let before = values[0] as number;
-  if (firstMs > span.fromMs && isBirth(firstMs)) add(before, firstMs, firstMs, span, buckets);
+  let since = 0;
+  if (firstMs > span.fromMs && isBirth(firstMs)) visit(0, undefined, firstMs);
   let fallenFrom: number | undefined;
   let recoveries = 0;
   for (let i = 1; i < times.length; i += 1) {
     const atMs = times[i] as number;
     const value = values[i] as number;
+    const beforeMs = times[since] as number;
+    const before = values[since] as number;
     if (fallenFrom !== undefined && value >= fallenFrom && fallenFrom > 0) {
       recoveries += 1;
       if (recoveries > maxRecoveries) {
@@ -57,7 +79,7 @@ export function addIncrements(
       }
     }
     while ((restarts[restart] ?? Number.POSITIVE_INFINITY) <= beforeMs) restart += 1;
-    const isRestart = (restarts[restart] ?? Number.POSITIVE_INFINITY) <= atMs;
+    const isRestart = (restarts[restart] ?? Number.POSITIVE_INFINITY) <= atMs || isReset(i, since);
     const isFall = isRestart || value < before;
     fallenFrom = value < before ? before : undefined;
     if (isFall && !isRestart && isDip(before, value)) {
@@ -68,14 +90,13 @@ export function addIncrements(
     while ((scrapes[scrape + 1] ?? Number.POSITIVE_INFINITY) < atMs) scrape += 1;
     // Where others of the process were scraped in between, this one was not there: then nothing had happened yet.
     const afterMs = Math.max(beforeMs, Math.min(scrapes[scrape] ?? beforeMs, atMs));
-    add(isFall ? value : value - before, afterMs, atMs, span, buckets);
-    before = value;
-    beforeMs = atMs;
+    visit(i, isFall ? undefined : since, afterMs);
+    since = i;
   }
 }
 
 /** Events between two samples. Those of an interval that begins before the span, and ends in it, all are in the span. */
-function add(
+export function addEvents(
   events: number,
   afterMs: number,
   atMs: number,

@@ -30,25 +30,42 @@ export function readCounters(
   fromMs: number,
   toMs: number,
 ): CounterSamples[] {
-  const found: CounterSamples[] = [];
-  const seen = new Set<string>();
-  for (const entry of readResult(json, 'matrix')) {
-    const { metric, values, histograms } = asObject(entry, 'a series is not an object');
-    const labels = readLabels(metric);
+  return readMatrix(json, query).flatMap(({ labels, values, histograms }) => {
     if (histograms !== undefined) {
       throw malformed(
         `${query.metric} is a native histogram`,
         'Counts are read from counters: name the counter of the same requests, or a classic histogram’s _count.',
       );
     }
+    return readSamples(labels, values, fromMs, toMs) ?? [];
+  });
+}
+
+/** A series of an answer whose labels are checked. */
+interface MatrixSeries {
+  readonly labels: Labels;
+  readonly values: unknown;
+  /** Samples of a native histogram. */
+  readonly histograms: unknown;
+}
+
+/** The series in the answer to a range selector, each once. Throws SourceError source_malformed. */
+export function readMatrix(json: unknown, query: PlannedQuery): MatrixSeries[] {
+  const seen = new Set<string>();
+  return readResult(json, 'matrix').map((entry) => {
+    const { metric, values, histograms } = asObject(entry, 'a series is not an object');
+    const labels = readLabels(metric);
     checkLabels(labels, query);
-    const identity = JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const identity = identityOf(labels);
     if (seen.has(identity)) throw malformed(`the series ${show(labels)} is there twice`);
     seen.add(identity);
-    const samples = readSamples(labels, values, fromMs, toMs);
-    if (samples !== undefined) found.push(samples);
-  }
-  return found;
+    return { labels, values, histograms };
+  });
+}
+
+/** The same text for the same labels. */
+export function identityOf(labels: Labels): string {
+  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Labels and values of an instant vector. Throws SourceError source_malformed. */
@@ -142,12 +159,8 @@ function readSamples(
   let lastMs = Number.NEGATIVE_INFINITY;
   for (const sample of values) {
     const [seconds, text] = Array.isArray(sample) ? sample : [];
-    if (typeof seconds !== 'number' || !Number.isFinite(seconds) || typeof text !== 'string')
-      throw malformed(`a sample of ${show(labels)} is ${show(sample)}`);
-    const ms = Math.round(seconds * 1000);
-    if (ms <= lastMs) throw malformed(`two samples of ${show(labels)} are not in the order of time`);
-    if (ms > toMs || ms < fromMs - toleratedMs)
-      throw malformed(`a sample of ${show(labels)} lies outside the time that was asked for`);
+    if (typeof text !== 'string') throw malformed(`a sample of ${show(labels)} is ${show(sample)}`);
+    const ms = readTime(labels, seconds, lastMs, fromMs, toMs);
     lastMs = ms;
     // VictoriaMetrics marks so where a series ends; Prometheus leaves the marks out.
     if (text === 'NaN') continue;
@@ -167,7 +180,24 @@ function readSamples(
     : { labels, times: times.subarray(0, used), values: counts.subarray(0, used) };
 }
 
-function asObject(value: unknown, otherwise: string): Record<string, unknown> {
+/** The time of a sample in epoch ms, from seconds; `lastMs` is that of the one before. Throws SourceError source_malformed. */
+export function readTime(
+  labels: Labels,
+  seconds: unknown,
+  lastMs: number,
+  fromMs: number,
+  toMs: number,
+): number {
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds))
+    throw malformed(`a sample of ${show(labels)} has the time ${show(seconds)}`);
+  const ms = Math.round(seconds * 1000);
+  if (ms <= lastMs) throw malformed(`two samples of ${show(labels)} are not in the order of time`);
+  if (ms > toMs || ms < fromMs - toleratedMs)
+    throw malformed(`a sample of ${show(labels)} lies outside the time that was asked for`);
+  return ms;
+}
+
+export function asObject(value: unknown, otherwise: string): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(otherwise);
   return value as Record<string, unknown>;
 }

@@ -4,7 +4,7 @@ import type { PlannedQuery } from '../query/query-plan.ts';
 import { scrapeIntervalOf } from './counter-increments.ts';
 import { malformed } from './error-mapping.ts';
 import { show } from './matrix-response.ts';
-import { beginningMs, type CountedSeries, type ReadSeries } from './snapshot.ts';
+import { beginningMs, type CountedSeries, type ReadSeries } from './read-series.ts';
 
 /**
  * A counter that is not scraped any more looks as one that does not rise, and a canary that fails may be too busy to be scraped.

@@ -1,3 +1,4 @@
+import type { BatchQuery } from '../../../domain/metrics/metrics-source.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { Selector } from '../../../domain/registry/selector.ts';
 import { filledMatcher, type Labels, labelOf, matcherTest } from '../query/label-matchers.ts';
@@ -5,29 +6,49 @@ import type { PlannedQuery } from '../query/query-plan.ts';
 import { badMatchers, counterSourceOf } from '../query/source-template.ts';
 import { statusLabelsOf } from '../query/status-labels.ts';
 
-/** What one series counts, by its labels. */
-export interface SeriesRole {
+type SeriesOwners = Pick<BatchQuery, 'batch' | 'canary' | 'stable'>;
+
+/** Whose events a series counts, by its labels. */
+export interface SeriesScope {
   /** The registry's name of the service. */
   readonly service: string;
   readonly isCanary: boolean;
   readonly isStable: boolean;
   /** Undefined where the series lacks a label of the endpoint. */
   readonly endpoint: string | undefined;
+}
+
+/** What one series of requests counts. */
+export interface SeriesRole extends SeriesScope {
   readonly isBad: boolean;
   /** Undefined where bad events are not told by a label that must be there. */
   readonly hasStatus: boolean | undefined;
 }
 
-/** Reads the roles of series of one query. */
-export function rolesOf(
+/** Reads whose events the series of one query count. */
+export function scopesOf(
   { serviceLabel, services }: PlannedQuery,
-  batch: QueryBatch,
-  canary: Selector,
-  stable: Selector | undefined,
-): (labels: Labels) => SeriesRole {
-  const source = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
+  { batch, canary, stable }: SeriesOwners,
+): (labels: Labels) => SeriesScope {
+  const { endpointLabels } = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
   const isCanary = selectorTest(canary);
   const isStable = stable === undefined ? (labels: Labels) => !isCanary(labels) : selectorTest(stable);
+  return (labels) => {
+    const parts = endpointLabels.map((label) => labelOf(labels, label));
+    return {
+      service: services.get(labelOf(labels, serviceLabel)) as string,
+      isCanary: isCanary(labels),
+      isStable: isStable(labels),
+      endpoint: parts.length === 0 || parts.includes('') ? undefined : parts.join(' '),
+    };
+  };
+}
+
+/** Reads the roles of series of the query for requests. */
+export function rolesOf(plan: PlannedQuery, owners: SeriesOwners): (labels: Labels) => SeriesRole {
+  const { batch } = owners;
+  const source = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
+  const scopeOf = scopesOf(plan, owners);
   const more = badMatchers(source);
   const statusLabels = statusLabelsOf(source);
   const { grpcStatus } = source;
@@ -46,14 +67,10 @@ export function rolesOf(
     return test;
   };
   return (labels) => {
-    const service = services.get(labelOf(labels, serviceLabel)) as string;
-    const isBad = badTestOf(service)(labels) || isBadGrpc(labels);
-    const parts = source.endpointLabels.map((label) => labelOf(labels, label));
+    const scope = scopeOf(labels);
+    const isBad = badTestOf(scope.service)(labels) || isBadGrpc(labels);
     return {
-      service,
-      isCanary: isCanary(labels),
-      isStable: isStable(labels),
-      endpoint: parts.length === 0 || parts.includes('') ? undefined : parts.join(' '),
+      ...scope,
       isBad,
       hasStatus:
         statusLabels.length === 0

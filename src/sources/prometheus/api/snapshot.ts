@@ -1,4 +1,3 @@
-import { SourceError } from '../../../domain/errors.ts';
 import {
   type BatchQuery,
   bucketMs,
@@ -8,109 +7,47 @@ import {
   type SideCounts,
   type Snapshot,
 } from '../../../domain/metrics/metrics-source.ts';
-import type { PlannedQuery } from '../query/query-plan.ts';
 import { counterSourceOf } from '../query/source-template.ts';
-import {
-  addIncrements,
-  type CountedSpan,
-  honestStepOf,
-  scrapeIntervalOf,
-  TwoCountersInOne,
-} from './counter-increments.ts';
+import { addIncrements, type CountedSpan, honestStepOf } from './counter-increments.ts';
 import { malformed } from './error-mapping.ts';
-import { type CounterSamples, show } from './matrix-response.ts';
-import { rolesOf, type SeriesRole } from './series-roles.ts';
+import { countHistograms, latencyOf, type ReadDurations } from './latency-counts.ts';
+import { asOneCounter, birthTest, type CountedSeries, type ReadSeries } from './read-series.ts';
+import type { SeriesRole, SeriesScope } from './series-roles.ts';
 import { findTargets } from './target-restarts.ts';
 
-/** A counter, with what it counts. */
-export interface CountedSeries {
-  readonly samples: CounterSamples;
-  readonly role: SeriesRole;
-}
-
-/** All counters, before they are cut into buckets. */
-export interface ReadSeries {
-  readonly all: readonly CountedSeries[];
-  /** The usual time between two scrapes, in ms. A minute where it is not known. */
-  readonly intervalMs: number;
-  /** Epoch ms; undefined where there is no sample. */
-  readonly earliestMs: number | undefined;
-}
-
-/** Scrapes are a little late. */
-const maxIntervalMs = 66_000;
-
-/** Of different intervals between scrapes, one of the longest counts. The very longest may be that of a pod that is seldom reached. */
-const usualShare = 0.9;
-
-/** Throws SourceError source_rejected where scrapes are too far apart. */
-export function readSeries(
-  plan: PlannedQuery,
-  { batch, canary, stable }: BatchQuery,
-  counters: readonly CounterSamples[],
-): ReadSeries {
-  const roleOf = rolesOf(plan, batch, canary, stable);
-  const intervals = counters.flatMap(({ times }) => scrapeIntervalOf(times) ?? []);
-  intervals.sort((a, b) => a - b);
-  const intervalMs = intervals[Math.floor(intervals.length * usualShare)] ?? bucketMs;
-  if (intervalMs > maxIntervalMs) {
-    throw new SourceError(
-      'source_rejected',
-      `${plan.metric} has a sample every ${Math.round(intervalMs / 1000)} s.`,
-      'Verdicts are made of minutes: scrape it at least once a minute, better every 15 s.',
-    );
-  }
-  return {
-    all: counters.map((samples) => ({ samples, role: roleOf(samples.labels) })),
-    intervalMs,
-    earliestMs: counters.reduce<number | undefined>(
-      (least, { times }) => Math.min(least ?? Number.POSITIVE_INFINITY, times[0] as number),
-      undefined,
-    ),
-  };
-}
-
-/** Longer than this after the first sample of all, a counter that begins is new. Before, counting itself begins. */
-export function beginningMs(intervalMs: number): number {
-  return Math.max(90_000, 2.5 * intervalMs);
-}
-
-/** Counts of each service from the increments of its counters. Throws SourceError source_malformed. */
-export function snapshotOf(sent: SentQuery, query: BatchQuery, series: ReadSeries): Snapshot {
+/** Counts of each service from the increments of its counters and histograms. Throws SourceError source_malformed. */
+export function snapshotOf(
+  sent: readonly SentQuery[],
+  query: BatchQuery,
+  series: ReadSeries,
+  durations: ReadDurations | undefined,
+): Snapshot {
   const { fromMs, toMs, batch, stable } = query;
-  const stepMs = query.stepMs >= bucketMs ? bucketMs : honestStepOf(series.intervalMs);
+  const stepMs = query.stepMs >= bucketMs ? bucketMs : honestStepOf(longestInterval(series, durations));
   const span: CountedSpan = { fromMs, toMs, stepMs };
   const groupLabels = counterSourceOf(batch.template as NonNullable<typeof batch.template>).endpointLabels;
   const buckets = Math.ceil((toMs - fromMs) / stepMs);
-  const isBirth = (firstMs: number) =>
-    firstMs > (series.earliestMs ?? firstMs) + beginningMs(series.intervalMs);
-  const targetOf = findTargets(
-    series.all.map(({ samples }) => samples),
-    [...query.canary.terms, ...(stable?.terms ?? [])].map(({ key }) => key),
-  );
+  const isBirth = birthTest(series);
+  const counters = series.all.map(({ samples }) => samples);
+  const versionLabels = [...query.canary.terms, ...(stable?.terms ?? [])].map(({ key }) => key);
+  const targetOf = findTargets(counters, versionLabels);
   const eventsOf = ({ samples }: CountedSeries): Float64Array | undefined => {
-    const { times, labels } = samples;
-    if ((times.at(-1) as number) <= fromMs) return undefined;
+    if ((samples.times.at(-1) as number) <= fromMs) return undefined;
     const counts = new Float64Array(buckets);
-    try {
-      addIncrements(samples, span, isBirth, counts, targetOf(samples));
-    } catch (error) {
-      if (!(error instanceof TwoCountersInOne)) throw error;
-      throw malformed(
-        `${show(labels)} is no single counter: ${error.message}`,
-        'Most likely two processes or two replicas of Prometheus write the same series. Give them labels that tell them apart, or let the backend remove duplicates.',
-      );
-    }
+    asOneCounter(samples, () => addIncrements(samples, span, isBirth, counts, targetOf(samples)));
     return counts;
   };
+  const counted = durations && countHistograms(durations, query, span, series, versionLabels);
   const services = new Map(
-    batch.services.map(({ service: { name }, resources }) => {
+    batch.services.map((one) => {
+      const { resources } = one;
+      const { name } = one.service;
       const counts = series.all
         .filter(({ role }) => role.service === name)
-        .map((one) => ({ role: one.role, events: eventsOf(one) }));
+        .map((own) => ({ role: own.role, events: eventsOf(own) }));
       const asked = new Set(resources);
       if (resources.some((resource) => resource !== '*')) refuseUnrouted(name, counts, groupLabels);
-      const sideOf = (belongs: (role: SeriesRole) => boolean): SideCounts => {
+      const sideOf = (belongs: (scope: SeriesScope) => boolean): SideCounts => {
         const whole = new Sums(buckets);
         const requests = new Map<string, Sums>();
         for (const { role, events } of counts) {
@@ -121,15 +58,23 @@ export function snapshotOf(sent: SentQuery, query: BatchQuery, series: ReadSerie
           requests.set(role.endpoint, own);
           own.add(events, role);
         }
+        const all = whole.series();
+        const byEndpoint = new Map(
+          [...requests].flatMap(([key, sums]) => {
+            const found = sums.series();
+            return found === undefined ? [] : [[key, found] as const];
+          }),
+        );
+        const histograms = counted?.filter(({ scope }) => scope.service === name && belongs(scope)) ?? [];
         return {
-          whole: whole.series(),
-          requests: new Map(
-            [...requests].flatMap(([key, sums]) => {
-              const found = sums.series();
-              return found === undefined ? [] : [[key, found] as const];
-            }),
-          ),
-          latency: new Map(),
+          whole: all,
+          requests: byEndpoint,
+          latency:
+            durations === undefined
+              ? new Map()
+              : latencyOf(durations.plan, one, histograms, (resource) =>
+                  resource === '*' ? all?.total : byEndpoint.get(resource)?.total,
+                ),
         };
       };
       const ofService: ServiceCounts = {
@@ -147,8 +92,15 @@ export function snapshotOf(sent: SentQuery, query: BatchQuery, series: ReadSerie
     toMs,
     stepMs,
     services,
-    queries: [sent],
+    queries: sent,
   };
+}
+
+/** A bucket is as long as the slowest scrapes need, be it those of counters or of histograms. */
+function longestInterval(series: ReadSeries, durations: ReadDurations | undefined): number {
+  return durations === undefined || durations.histograms.length === 0
+    ? series.intervalMs
+    : Math.max(series.intervalMs, durations.intervalMs);
 }
 
 /** A failure that belongs to no endpoint would be seen by no CUJ that lists endpoints. Throws SourceError source_malformed. */

@@ -1,5 +1,5 @@
 import { type BatchQuery, bucketMs, type MetricsSource } from '../../../domain/metrics/metrics-source.ts';
-import { type PlannedQuery, planQuery } from '../query/query-plan.ts';
+import { type PlannedDurations, type PlannedQuery, planDurations, planQuery } from '../query/query-plan.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { readCounters, readVector } from './matrix-response.ts';
 import { refuseUnmeasurable } from './measurable-batch.ts';
@@ -11,7 +11,9 @@ import {
   stoppedTargets,
   upQuery,
 } from './missing-samples.ts';
-import { readSeries, snapshotOf } from './snapshot.ts';
+import { boundariesQuery, noSuchBoundary, readDurations } from './read-durations.ts';
+import { readSeries } from './read-series.ts';
+import { snapshotOf } from './snapshot.ts';
 
 /**
  * Samples before the span: what a counter's first increment in the span is counted from. A counter without a sample in that time
@@ -19,18 +21,29 @@ import { readSeries, snapshotOf } from './snapshot.ts';
  */
 export const marginMs = 15 * 60_000;
 
-/** The MetricsSource over the HTTP API of Prometheus: one POST /api/v1/query for the samples of a batch, and more where some are missing. */
+/**
+ * The MetricsSource over the HTTP API of Prometheus: one POST /api/v1/query for the samples of a batch, one for its histograms where
+ * latency is judged, and more where some are missing.
+ */
 export function createPrometheusSource(connection: PrometheusConnection): MetricsSource {
   return {
     async measure(query, signal) {
       refuseUnmeasurable(query.batch);
       const plan = planQuery(query.batch);
+      const planned = planDurations(query.batch);
       const rangeFromMs = query.fromMs - marginMs;
-      const text = rangeText(plan, query);
-      // In a function of its own, so that nothing holds the answer any longer.
+      const sent = (planned === undefined ? [plan] : [plan, planned]).map((one) => ({
+        name: one.name,
+        query: rangeText(one, query),
+      }));
+      // In functions of their own, so that nothing holds an answer any longer.
       const ask = async (inner: AbortSignal) => {
-        const { json, clockSkewMs } = await connection.instant(text, query.toMs, inner);
+        const { json, clockSkewMs } = await connection.instant(rangeText(plan, query), query.toMs, inner);
         return { counters: readCounters(json, plan, rangeFromMs, query.toMs), clockSkewMs };
+      };
+      const askDurations = async (of: PlannedDurations, inner: AbortSignal) => {
+        const { json } = await connection.instant(rangeText(of, query), query.toMs, inner);
+        return readDurations(json, of, rangeFromMs, query.toMs);
       };
       return await connection.attempt(async (inner) => {
         const { counters, clockSkewMs } = await ask(inner);
@@ -46,7 +59,11 @@ export function createPrometheusSource(connection: PrometheusConnection): Metric
         // In the past as well: a pod may have been down for longer than the newest data goes back.
         const stopped = stoppedTargets(query, series);
         if (stopped.length > 0) refuseDown(stopped, await vector(upQuery(stopped), query.toMs));
-        const snapshot = snapshotOf({ name: plan.name, query: text }, query, series);
+        const durations = planned && (await askDurations(planned, inner));
+        const boundaries = durations && boundariesQuery(durations);
+        if (durations !== undefined && boundaries !== undefined)
+          throw noSuchBoundary(durations, await vector(boundaries, query.toMs));
+        const snapshot = snapshotOf(sent, query, series, durations);
         return { ...snapshot, ...(clockSkewMs === undefined ? {} : { clockSkewMs }) };
       }, signal);
     },

@@ -14,9 +14,9 @@ import type { CounterSamples } from './matrix-response.ts';
 const dipShare = 1 / 8;
 const minDipValue = 1_000;
 
-/** Whether a counter that falls goes on nevertheless. */
-export function isDip(before: number, value: number): boolean {
-  return value < before && before >= minDipValue && before - value < before * dipShare;
+/** Whether a counter that falls goes on nevertheless. `all` is what it counts a part of. */
+export function isDip(before: number, value: number, all = before): boolean {
+  return value < before && all >= minDipValue && before - value < all * dipShare;
 }
 
 /** What all counters of a process show together. Both lists are in the order of time. */

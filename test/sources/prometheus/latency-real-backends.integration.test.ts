@@ -1,0 +1,206 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BatchQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
+import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
+import { createPrometheusSource } from '../../../src/sources/prometheus/api/source.ts';
+import { counterText, nativeHistogram, protobufType } from './protobuf-exposition.ts';
+import { type BackendProgram, isInstalled, type RealBackend, startBackend } from './real-backends.ts';
+import {
+  intervalMs,
+  type Pod,
+  queryOf,
+  type Request,
+  randomOf,
+  registryOf,
+  storedBuckets,
+  storedSeries,
+  timedDocument,
+  truthOf,
+} from './traffic.ts';
+
+const minuteMs = 60_000;
+/** A whole time of the last hours: Prometheus makes blocks of two hours. */
+const fromMs = Math.floor(Date.now() / (5 * minuteMs)) * 5 * minuteMs - 40 * minuteMs;
+const toMs = fromMs + 10 * minuteMs;
+const past = { fromMs, toMs, stepMs: minuteMs };
+const recent = { fromMs, toMs, stepMs: 10_000 };
+const never = new AbortController().signal;
+const routes = ['POST /Orders/{id}', 'GET /Orders/{id}/Items'];
+const connections: PrometheusConnection[] = [];
+
+afterAll(() => Promise.all(connections.map((connection) => connection.close())));
+
+function measured(url: string, query: Partial<BatchQuery>, of: RegistryDocument): Promise<Snapshot> {
+  const connection = new PrometheusConnection({ url });
+  connections.push(connection);
+  return createPrometheusSource(connection).measure(queryOf({ ...past, ...query }, registryOf(of)), never);
+}
+
+function seriesIn(snapshot: Snapshot, side: 'canary' | 'stable', latencyMs: number, resource: string) {
+  const found = snapshot.services.get('orders')?.[side].latency.get(latencyMs)?.get(resource);
+  const { total, bad, unclassified } = found ?? { total: [], bad: [] };
+  return { total: [...total], bad: [...bad], ...(unclassified && { unclassified: [...unclassified] }) };
+}
+
+function podsOf(random: () => number): Pod[] {
+  const pod = (name: string, part: Partial<Pod>): Pod => ({
+    name,
+    service: 'orders',
+    version: 'V1',
+    bornMs: fromMs - 25 * minuteMs,
+    diedMs: toMs + 10 * minuteMs,
+    phaseMs: Math.floor(random() * intervalMs),
+    ...part,
+  });
+  return [
+    pod('stable-1', {}),
+    pod('stable-2', { diedMs: fromMs + 333_000 }),
+    pod('stable-3', { restartsMs: [fromMs + 200_000] }),
+    pod('canary-1', { version: 'V2', bornMs: fromMs + 61_000 }),
+    pod('canary-2', {
+      version: 'V2',
+      bornMs: fromMs + 130_000,
+      restartsMs: [250, 320, 400, 490].map((seconds) => fromMs + seconds * 1000),
+    }),
+  ];
+}
+
+describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])(
+  'classic histograms in a real %s',
+  (program) => {
+    const isThere = isInstalled(program);
+    const random = randomOf(31);
+    const requests = podsOf(random).flatMap((pod) =>
+      [...Array(900)].flatMap((): Request[] => {
+        const atMs = Math.floor(pod.bornMs + random() * (toMs + 2 * minuteMs - pod.bornMs));
+        if (atMs >= pod.diedMs) return [];
+        const [method, route] = (routes[Math.floor(random() * 2)] as string).split(' ') as [string, string];
+        const tookMs = Math.ceil(random() * (pod.version === 'V2' ? 2_000 : 400));
+        return [{ pod, atMs, method, route, code: random() < 0.1 ? '503' : '200', tookMs }];
+      }),
+    );
+    let backend: RealBackend;
+
+    beforeAll(async () => {
+      const untilMs = toMs + 2 * minuteMs;
+      // Notations of different clients.
+      const les = ['0.1', '0.300', '1.0', '2.5', '+Inf'];
+      if (isThere)
+        backend = await startBackend(program, [
+          ...storedSeries(requests, untilMs),
+          ...storedBuckets(requests, untilMs, les),
+        ]);
+    });
+    afterAll(() => backend?.close());
+
+    it.runIf(isThere)('have as many slow requests as an independent count', async () => {
+      for (const asked of [past, recent]) {
+        const snapshot = await measured(backend.url, asked, timedDocument);
+        for (const side of ['canary', 'stable'] as const) {
+          for (const [latencyMs, resource] of [
+            [300, routes[0] as string],
+            [1_000, routes[1] as string],
+            [300, '*'],
+          ] as const) {
+            const own = requests.filter(
+              ({ pod, method, route }) =>
+                (pod.version === 'V2') === (side === 'canary') &&
+                (resource === '*' || resource === `${method} ${route}`),
+            );
+            const truth = (some: readonly Request[]) => truthOf(some, snapshot, snapshot.stepMs);
+            const expected = {
+              total: truth(own),
+              bad: truth(own.filter(({ tookMs = 0 }) => tookMs > latencyMs)),
+            };
+            expect(expected.total.reduce((a, b) => a + b)).toBeGreaterThan(100);
+            if (side === 'canary') expect(expected.bad.reduce((a, b) => a + b)).toBeGreaterThan(50);
+            expect(seriesIn(snapshot, side, latencyMs, resource)).toEqual(expected);
+          }
+        }
+      }
+    });
+
+    it.runIf(isThere)('name their boundaries where the threshold is none', async () => {
+      const cujs = [
+        { name: 'order', owner: 'team', service: 'orders', endpoints: '*' as const, latencyMs: 250 },
+      ];
+      await expect(measured(backend.url, past, { ...timedDocument, cujs })).rejects.toMatchObject({
+        code: 'source_rejected',
+        message: expect.stringContaining('The nearest end at 0.1 s and at 0.3 s.'),
+        hint: expect.stringContaining('Set latencyMs to 100 or 300'),
+      });
+    });
+  },
+);
+
+describe('native histograms in a real Prometheus', () => {
+  const isThere = isInstalled('prometheus');
+
+  it.runIf(isThere)('are counted from scrapes, over a restart as well', { timeout: 180_000 }, async () => {
+    const labels = { service: 'orders', version: 'V2', code: '200' };
+    let durations: number[] = [];
+    let scrapes = 0;
+    let failure: string | undefined;
+    const perScrape = [0.08, 0.08, 0.08, 0.08, 0.08, 0.31, 0.31, 2];
+    const exporter = createServer((request, response) => {
+      if (!(request.headers.accept ?? '').includes('application/vnd.google.protobuf'))
+        failure = `Prometheus asks for ${request.headers.accept}`;
+      scrapes += 1;
+      if (scrapes === 5) durations = [];
+      if (scrapes <= 8) durations.push(...perScrape);
+      response.setHeader('content-type', protobufType);
+      response.end(
+        Buffer.concat([
+          counterText('requests_total', labels, durations.length),
+          nativeHistogram('request_duration_seconds', labels, durations),
+        ]),
+      );
+    });
+    exporter.listen(0, '127.0.0.1');
+    await once(exporter, 'listening');
+    const { port } = exporter.address() as AddressInfo;
+    const own = await startBackend('prometheus', [], `127.0.0.1:${port}`, [
+      '--enable-feature=native-histograms',
+    ]);
+    try {
+      // All counts stand still then, and are in Prometheus.
+      while (scrapes < 10) {
+        if (failure !== undefined) throw new Error(failure);
+        await delay(100);
+      }
+      const endMs = Math.ceil(Date.now() / 10_000) * 10_000;
+      const app = {
+        total: 'requests_total{service="{service}"}',
+        bad: 'requests_total{service="{service}",code=~"5.."}',
+        duration: 'request_duration_seconds{service="{service}"}',
+      };
+      const cujOf = (latencyMs: number) => ({
+        name: `within-${latencyMs}`,
+        owner: 'team',
+        service: 'orders',
+        endpoints: '*' as const,
+        latencyMs,
+      });
+      const snapshot = await measured(
+        own.url,
+        { fromMs: endMs - 10 * minuteMs, toMs: endMs, stepMs: 10_000 },
+        { ...timedDocument, sources: { app }, cujs: [cujOf(300), cujOf(500)] },
+      );
+      const sums = (latencyMs: number) => {
+        const { total, bad, unclassified = [] } = seriesIn(snapshot, 'canary', latencyMs, '*');
+        return [total, bad, unclassified].map((counts) => counts.reduce((a, b) => a + b, 0));
+      };
+      // The first scrape is where counting begins: 7 of the 8 add 8 each. 310 ms are in the bucket from 297 to 324 ms.
+      expect(sums(300)).toEqual([56, 7, 14]);
+      expect(sums(500)).toEqual([56, 7, 0]);
+    } finally {
+      await own.close();
+      exporter.closeAllConnections();
+      exporter.close();
+    }
+  });
+});
