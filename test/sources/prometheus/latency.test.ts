@@ -361,6 +361,76 @@ describe('slow requests that vanish', () => {
   });
 });
 
+describe('whatever is lost of the histograms', () => {
+  const random = randomOf(310);
+  const pods = [
+    pod('s-1', 'V1'),
+    pod('c-1', 'V2', { phaseMs: 100 }),
+    pod('c-2', 'V2', { phaseMs: 7_000, restartsMs: [220, 300, 390, 480].map((at) => fromMs + at * 1000) }),
+  ];
+  const requests = pods.flatMap((of) =>
+    [...Array(500)].map((): Request => {
+      const atMs = Math.floor(of.bornMs + random() * (toMs - of.bornMs));
+      const [method, route] = (random() < 0.5 ? post : get).split(' ') as [string, string];
+      return { pod: of, atMs, method, route, code: '200', tookMs: random() * 1_500 };
+    }),
+  );
+  const requestSeries = storedSeries(requests, toMs);
+  const buckets = storedBuckets(requests, toMs);
+  const truth = (resource: string, isSlow: boolean) =>
+    truthOf(
+      requests.filter(
+        ({ pod: { version }, method, route, tookMs = 0 }) =>
+          version === 'V2' && `${method} ${route}` === resource && tookMs > 300 === isSlow,
+      ),
+      past,
+      minuteMs,
+    ).reduce((a, b) => a + b);
+  const [fast, slowOnes] = [truth(post, false), truth(post, true)];
+
+  /** Neither is a slow request taken for a fast one, nor the other way. */
+  async function expectHonest(what: string, kept: readonly StoredSeries[]): Promise<void> {
+    answerWith([...requestSeries, ...kept], ['0.1', '0.3', '1', '2.5', '+Inf']);
+    const found = await measured().then(slow, () => undefined);
+    if (found === undefined) return;
+    const { total, bad, unclassified } = found;
+    expect([what, total - bad - unclassified <= fast, bad <= slowOnes]).toEqual([what, true, true]);
+    expect([what, total >= fast + slowOnes]).toEqual([what, true]);
+  }
+
+  it('is known to be lost: each series in turn, and its parts', async () => {
+    const parts = [
+      () => false,
+      (atMs: number) => atMs < fromMs + 4 * minuteMs,
+      (atMs: number) => atMs > fromMs + 5 * minuteMs,
+      (atMs: number) => atMs < fromMs + 4 * minuteMs || atMs > fromMs + 6 * minuteMs,
+      (atMs: number) => Math.floor(atMs / intervalMs) % 3 > 0,
+    ];
+    for (const [i, { metric, samples }] of buckets.entries()) {
+      if (metric.version !== 'V2' || !['0.3', '+Inf'].includes(metric.le as string)) continue;
+      for (const [j, isKept] of parts.entries()) {
+        const left = samples.filter(([atMs]) => isKept(atMs));
+        const kept = left.length === 0 ? [] : [{ metric, samples: left }];
+        await expectHonest(`${JSON.stringify(metric)} part ${j}`, [
+          ...buckets.filter((_, k) => k !== i),
+          ...kept,
+        ]);
+      }
+    }
+  });
+
+  it('is known to be lost: samples by chance', async () => {
+    for (let round = 0; round < 40; round += 1) {
+      const share = random();
+      const kept = buckets.flatMap(({ metric, samples }) => {
+        const left = samples.filter(() => random() > share * share);
+        return left.length === 0 || random() < 0.05 ? [] : [{ metric, samples: left }];
+      });
+      await expectHonest(`round ${round}`, kept);
+    }
+  });
+});
+
 describe('a threshold that is no boundary', () => {
   const buckets = storedBuckets(both, toMs, ['0.1', '0.25', '0.5', '1', '+Inf']);
 
