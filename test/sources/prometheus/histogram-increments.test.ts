@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { SourceError } from '../../../src/domain/errors.ts';
 import { durationCountsOf } from '../../../src/sources/prometheus/api/histogram-increments.ts';
 import { readHistograms } from '../../../src/sources/prometheus/api/histogram-samples.ts';
-import { missingFrom } from '../../../src/sources/prometheus/api/latency-counts.ts';
+import { differenceOf } from '../../../src/sources/prometheus/api/latency-counts.ts';
 import { planDurations } from '../../../src/sources/prometheus/query/query-plan.ts';
 import { batchOf, registryOf, timedDocument } from './traffic.ts';
 
@@ -171,23 +171,29 @@ describe('a native histogram', () => {
 });
 
 describe('requests that are not timed', () => {
-  const missing = (found: number[], all: number[]) => [
-    ...missingFrom(Float64Array.from(found), Float64Array.from(all)),
-  ];
+  const difference = (timed: number[], requests: number[]) => {
+    const { missing, surplus } = differenceOf(Float64Array.from(timed), Float64Array.from(requests));
+    return [[...missing], [...surplus]];
+  };
+  const none = [0, 0, 0];
 
   it('are those that stay missing', () => {
-    expect(missing([5, 5, 5], [5, 5, 5])).toEqual([0, 0, 0]);
-    expect(missing([5, 2, 5], [5, 5, 5])).toEqual([0, 3, 0]);
-    expect(missing([0, 0, 0], [5, 6, 7])).toEqual([5, 6, 7]);
-    expect(missing([5, 5, 2], [5, 5, 5])).toEqual([0, 0, 3]);
+    expect(difference([5, 5, 5], [5, 5, 5])).toEqual([none, none]);
+    expect(difference([5, 2, 5], [5, 5, 5])).toEqual([[0, 3, 0], none]);
+    expect(difference([0, 0, 0], [5, 6, 7])).toEqual([[5, 6, 7], none]);
+    expect(difference([5, 5, 2], [5, 5, 5])).toEqual([[0, 0, 3], none]);
   });
 
   it('are not those that are found a moment later', () => {
-    expect(missing([4, 6, 5], [5, 5, 5])).toEqual([0, 0, 0]);
-    expect(missing([1, 7, 5], [5, 5, 5])).toEqual([2, 0, 0]);
+    expect(difference([4, 6, 5], [5, 5, 5])).toEqual([none, none]);
+    expect(difference([1, 7, 5], [5, 5, 5])).toEqual([[2, 0, 0], none]);
   });
 
-  it('are not made up for by others that were found before', () => {
-    expect(missing([50, 0, 5], [5, 5, 5])).toEqual([0, 5, 0]);
+  it('are not made up for by others that were found before, which nobody asked for', () => {
+    expect(difference([50, 0, 5], [5, 5, 5])).toEqual([
+      [0, 5, 0],
+      [45, 0, 0],
+    ]);
+    expect(difference([5, 3, 9], [5, 5, 5])).toEqual([none, [0, 0, 2]]);
   });
 });

@@ -320,6 +320,13 @@ describe('slow requests that vanish', () => {
     expect(slow(await measured())).toEqual({ total: onPost, bad: 0, unclassified: slowOnPost });
   });
 
+  it('among requests that nobody asked for: the histogram has probes as well, which are fast', async () => {
+    const probes = both.map((one) => ({ ...one, tookMs: 1 }));
+    answerWith([...counters, ...storedBuckets([...both, ...probes], toMs)]);
+    const found = slow(await measured());
+    expect(found).toEqual({ total: 2 * onPost, bad: slowOnPost, unclassified: onPost });
+  });
+
   it('in a restart that only the buckets show, or only the counters of requests', async () => {
     const flat = (values: readonly number[], labels: Record<string, string>): StoredSeries => ({
       metric: {
@@ -342,7 +349,8 @@ describe('slow requests that vanish', () => {
       bucket('1', [90, 90, 5, 5]),
       bucket('+Inf', [100, 100, 105, 105]),
     ]);
-    expect(slow(await measured())).toEqual({ total: 105, bad: 100, unclassified: 0 });
+    // The counter does not know of the 100 before.
+    expect(slow(await measured())).toEqual({ total: 105, bad: 100, unclassified: 5 });
     answerWith([
       counter([110, 110, 105, 105]),
       bucket('0.3', [90, 90, 95, 95]),

@@ -49,7 +49,8 @@ export function countHistograms(
 /**
  * Series by threshold and endpoint: all requests, and those above the threshold. Requests that a histogram does not tell are
  * unclassified: those in a bucket that lies across the threshold or in a histogram without one, and those that are in no histogram,
- * such as where it is not scraped or has other labels. `requestsOf` are the requests of an endpoint (`*`: of all) as they are counted
+ * such as where it is not scraped or has other labels. So are as many fast ones as the histogram has more than the requests:
+ * they may be others, such as probes. `requestsOf` are the requests of an endpoint (`*`: of all) as they are counted
  * for availability.
  */
 export function latencyOf(
@@ -81,13 +82,17 @@ function seriesOf(counts: readonly DurationCounts[], requests: Float64Array | un
     for (const one of counts) addTo(total, one[part]);
     return total;
   };
-  const [bad, unclassified] = [sum('above'), sum('unknown')];
-  const total = sum('within');
+  const [within, bad, unclassified] = [sum('within'), sum('above'), sum('unknown')];
+  const total = within.slice();
   addTo(total, bad);
   addTo(total, unclassified);
-  const missing = requests === undefined ? new Float64Array(length) : missingFrom(total, requests);
+  const { missing, surplus } = differenceOf(total, requests ?? new Float64Array(length));
   addTo(total, missing);
   addTo(unclassified, missing);
+  addTo(
+    unclassified,
+    surplus.map((events, i) => Math.min(events, within[i] as number)),
+  );
   return { total, bad, ...(unclassified.some((events) => events > 0) ? { unclassified } : {}) };
 }
 
@@ -96,19 +101,26 @@ function addTo(sums: Float64Array, events: Float64Array): void {
 }
 
 /**
- * Events by bucket that `all` has and `found` has not. What is found a little later was not missing: the two are not counted at the
- * very same moment. What is found before is no substitute for what is missing later.
+ * Events by bucket that only one of two counts of the same events has: `missing` are those that `timed` has not, `surplus` those that
+ * `requests` has not. What `timed` has a little later was not missing: the two are not counted at the very same moment. What it had
+ * before is no substitute for what is missing later.
  */
-export function missingFrom(found: Float64Array, all: Float64Array): Float64Array {
-  const missing = new Float64Array(all.length);
+export function differenceOf(
+  timed: Float64Array,
+  requests: Float64Array,
+): { readonly missing: Float64Array; readonly surplus: Float64Array } {
+  const missing = new Float64Array(requests.length);
+  const surplus = new Float64Array(requests.length);
   let behind = 0;
-  all.forEach((events, i) => {
-    behind = Math.max(0, behind + events - (found[i] as number));
+  requests.forEach((events, i) => {
+    const open = behind + events - (timed[i] as number);
+    behind = Math.max(0, open);
     missing[i] = behind;
+    surplus[i] = Math.max(0, -open);
   });
   for (let i = missing.length - 2; i >= 0; i -= 1)
     missing[i] = Math.min(missing[i] as number, missing[i + 1] as number);
   for (let i = missing.length - 1; i > 0; i -= 1)
     missing[i] = (missing[i] as number) - (missing[i - 1] as number);
-  return missing;
+  return { missing, surplus };
 }
