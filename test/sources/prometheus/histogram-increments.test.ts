@@ -189,10 +189,19 @@ describe('requests that are not timed', () => {
     expect(difference([1, 7, 5], [5, 5, 5])).toEqual([[2, 0, 0], none]);
   });
 
-  it('are not made up for by others that were found before, which nobody asked for', () => {
-    expect(difference([50, 0, 5], [5, 5, 5])).toEqual([
-      [0, 5, 0],
-      [45, 0, 0],
+  it('are not those that are found a moment before, such as by the first byte of the answer', () => {
+    expect(difference([6, 4, 5], [5, 5, 5])).toEqual([none, none]);
+    expect(difference([7, 4, 4], [5, 5, 5])).toEqual([
+      [0, 0, 1],
+      [1, 0, 0],
+    ]);
+  });
+
+  it('are not made up for by others that were found long before, which nobody asked for', () => {
+    expect(difference([50, 0, 5], [5, 5, 5])).toEqual([none, [40, 0, 0]]);
+    expect(difference([10, 5, 0], [5, 5, 5])).toEqual([
+      [0, 0, 5],
+      [5, 0, 0],
     ]);
     expect(difference([5, 3, 9], [5, 5, 5])).toEqual([none, [0, 0, 2]]);
   });

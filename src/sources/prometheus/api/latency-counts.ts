@@ -102,8 +102,8 @@ function addTo(sums: Float64Array, events: Float64Array): void {
 
 /**
  * Events by bucket that only one of two counts of the same events has: `missing` are those that `timed` has not, `surplus` those that
- * `requests` has not. What `timed` has a little later was not missing: the two are not counted at the very same moment. What it had
- * before is no substitute for what is missing later.
+ * `requests` has not. The two are not counted at the very same moment: what `timed` has later was not missing, and what it has one
+ * bucket earlier, such as by the first byte of an answer, is neither. What it had long before is no substitute.
  */
 export function differenceOf(
   timed: Float64Array,
@@ -114,7 +114,9 @@ export function differenceOf(
   let behind = 0;
   requests.forEach((events, i) => {
     const open = behind + events - (timed[i] as number);
-    behind = Math.max(0, open);
+    const earlier = i === 0 ? 0 : Math.min(Math.max(0, open), surplus[i - 1] as number);
+    if (earlier > 0) surplus[i - 1] = (surplus[i - 1] as number) - earlier;
+    behind = Math.max(0, open) - earlier;
     missing[i] = behind;
     surplus[i] = Math.max(0, -open);
   });
