@@ -27,6 +27,7 @@ import {
   type SentQuery,
   type Snapshot,
 } from '../domain/metrics/metrics-source.ts';
+import { refusedThresholdOf } from '../domain/metrics/refused-thresholds.ts';
 import type { BudgetOpinion } from '../domain/ports/error-budget.ts';
 import { haveSeveralBackends, wordsOf } from '../domain/registry/backend-words.ts';
 import { type Cuj, cujCalled, type QueryBatch, type Registry } from '../domain/registry/model.ts';
@@ -227,6 +228,11 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     }
     const hole = holeIn(measured, plan.scopes);
     if (hole !== undefined) return declined(question, hole);
+    const refused = refusedThresholdOf(
+      cuj,
+      measured.map(({ recent }) => recent),
+    );
+    if (refused !== undefined) return declined(question, refused);
     const judged = judgedOf(question, measured, measurementOf(resolved, byService, span));
     if (registry === remembersFor) {
       const refs = snapshots.map((snapshot) => new WeakRef(snapshot));
@@ -261,6 +267,11 @@ export function createEvaluator(ports: EvaluatorPorts): Evaluator {
     if (measured instanceof SourceError) return declined(question, measured);
     const hole = holeIn(measured, plan.scopes);
     if (hole !== undefined) return declined(question, hole);
+    const refused = refusedThresholdOf(
+      cuj,
+      measured.map(({ recent }) => recent),
+    );
+    if (refused !== undefined) return declined(question, refused);
     const settled = measured.map(({ past, recent }) => ({ past, recent: withoutSkew(recent) }));
     const byService = snapshotsByService(scopes, settled);
     const span = measuredUntil(resolved, byService, atMs - cuj.gate.lagMs);

@@ -32,6 +32,15 @@ export interface SentQuery {
   readonly query: string;
 }
 
+/** A latency threshold by which a source cannot count, such as one that is no boundary of a histogram. */
+export interface RefusedThreshold {
+  readonly service: string;
+  readonly latencyMs: number;
+  /** What is wrong, and what to do: as of a SourceError. */
+  readonly message: string;
+  readonly hint: string;
+}
+
 /** The source's answer for one batch: checked, joined, and independent of the backend's format. */
 export interface Snapshot {
   readonly fromMs: number;
@@ -43,6 +52,8 @@ export interface Snapshot {
   readonly stepMs: number;
   readonly services: ReadonlyMap<string, ServiceCounts>;
   readonly queries: readonly SentQuery[];
+  /** CUJs that have one of these are not judged, and all others are. Absent where there are none. */
+  readonly refusedThresholds?: readonly RefusedThreshold[];
   /**
    * How far the clock of this process was ahead of the source's when it answered (below 0: behind), in ms. Absent where
    * the source does not say what its time is.

@@ -1,6 +1,7 @@
 import {
   type BatchQuery,
   bucketMs,
+  type RefusedThreshold,
   type SentQuery,
   type Series,
   type ServiceCounts,
@@ -42,6 +43,7 @@ export function snapshotValue({
   stepMs,
   services,
   queries,
+  refusedThresholds,
   clockSkewMs,
   ...more
 }: Snapshot): object {
@@ -52,6 +54,7 @@ export function snapshotValue({
     stepMs,
     services: [...services].map(([name, counts]) => serviceValue(name, counts)),
     queries: queries.map(({ name, query }) => [name, query]),
+    ...(refusedThresholds === undefined ? {} : { refusedThresholds }),
     ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
   };
 }
@@ -106,6 +109,7 @@ function readAll(value: unknown, asked: BatchQuery): Snapshot {
     readonly stepMs: number;
     readonly services: readonly ServiceValue[];
     readonly queries: readonly [string, string][];
+    readonly refusedThresholds?: readonly RefusedThreshold[];
     readonly clockSkewMs?: number;
   };
   const { batch, fromMs, toMs } = asked;
@@ -137,7 +141,23 @@ function readAll(value: unknown, asked: BatchQuery): Snapshot {
     stepMs,
     services: new Map(services),
     queries,
+    ...readRefused(given.refusedThresholds, batch.services),
     ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
+  };
+}
+
+function readRefused(
+  refused: readonly RefusedThreshold[] | undefined,
+  asked: readonly BatchService[],
+): Pick<Snapshot, 'refusedThresholds'> {
+  if (refused === undefined) return {};
+  return {
+    refusedThresholds: refused.map(({ service, latencyMs, message, hint }) => {
+      const of = asked.find((one) => one.service.name === service);
+      ensure(of?.thresholds.some((one) => one.latencyMs === latencyMs) === true);
+      ensure(typeof message === 'string' && typeof hint === 'string');
+      return { service, latencyMs, message, hint };
+    }),
   };
 }
 

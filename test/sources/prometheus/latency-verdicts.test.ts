@@ -144,8 +144,17 @@ describe('a gate that judges latency by histograms', () => {
     expect(await asked({ durations, badPerMinute: 20 })).toMatchObject({ verdict: 'fail' });
   });
 
-  it('never passes by a threshold that is no boundary, and names the nearest', async () => {
+  it('never passes by a threshold that is no boundary, names the nearest, and judges all other CUJs', async () => {
     const durations = (one: StoredSeries) => (one.metric.le === '0.3' ? [] : [one]);
+    const slower = { name: 'slower', owner: 'team-orders', service: 'orders', endpoints: '*' as const };
+    const others = {
+      ...timedDocument,
+      cujs: [...(timedDocument.cujs ?? []), { ...slower, latencyMs: 1_000 }, { ...slower, name: 'untimed' }],
+    };
+    for (const cuj of ['slower', 'untimed']) {
+      expect(await asked({ durations }, cuj, others)).toMatchObject({ verdict: 'pass' });
+      expect(await asked({ durations, badPerMinute: 20 }, cuj, others)).toMatchObject({ verdict: 'fail' });
+    }
     expect(await asked({ durations, les: ['0.1', '0.25', '0.5', '1', '+Inf'] })).toMatchObject({
       verdict: 'inconclusive',
       reason: 'source_rejected',

@@ -442,14 +442,19 @@ describe('whatever is lost of the histograms', () => {
 describe('a threshold that is no boundary', () => {
   const buckets = storedBuckets(both, toMs, ['0.1', '0.25', '0.5', '1', '+Inf']);
 
-  it('is refused with the nearest boundaries', async () => {
+  it('is refused with the nearest boundaries, and no other threshold is', async () => {
     answerWith([...counters, ...buckets], ['1', '+Inf', '0.5', '0.1', '0.25']);
-    expect(await failure(measured())).toMatchObject({
-      code: 'source_rejected',
-      lasting: true,
-      message: `${bucketName} of orders has no bucket that ends at 0.3 s (latencyMs: 300). The nearest end at 0.25 s and at 0.5 s.`,
-      hint: expect.stringMatching(/^Set latencyMs to 250 or 500, or add it to the buckets/),
-    });
+    const snapshot = await measured(recent);
+    expect(snapshot.refusedThresholds).toEqual([
+      {
+        service: 'orders',
+        latencyMs: 300,
+        message: `${bucketName} of orders has no bucket that ends at 0.3 s (latencyMs: 300). The nearest end at 0.25 s and at 0.5 s.`,
+        hint: expect.stringMatching(/^Set latencyMs to 250 or 500, or add it to the buckets/),
+      },
+    ]);
+    expect(slow(snapshot)).toEqual({ total: onPost, bad: 0, unclassified: onPost });
+    expect(slow(snapshot, 'canary', 1_000, get)).toMatchObject({ bad: slowOnGet, unclassified: 0 });
     expect(new URLSearchParams(loopback.requests[2]?.body).get('query')).toBe(
       `count by (le) (last_over_time(${bucketName}{job="orders"}[15m]))`,
     );
@@ -457,11 +462,18 @@ describe('a threshold that is no boundary', () => {
 
   it('may be beyond all of them, or there may be none', async () => {
     answerWith([...counters, ...buckets], ['0.1', '+Inf']);
-    const beyond = await failure(measured());
-    expect(beyond.message).toContain('The nearest end at 0.1 s.');
-    expect(beyond.hint).toContain('Set latencyMs to 100, or add it');
+    const [beyond] = (await measured(recent)).refusedThresholds ?? [];
+    expect(beyond?.message).toContain('The nearest end at 0.1 s.');
+    expect(beyond?.hint).toContain('Set latencyMs to 100, or add it');
     answerWith([...counters, ...buckets], ['+Inf']);
-    expect((await failure(measured())).message).toContain('It has no other bucket of the last minutes.');
+    const [none] = (await measured(recent)).refusedThresholds ?? [];
+    expect(none?.message).toContain('It has no other bucket of the last minutes.');
+  });
+
+  it('is not looked for in the past, where there may have been other buckets', async () => {
+    answerWith([...counters, ...buckets]);
+    expect(await measured()).not.toHaveProperty('refusedThresholds');
+    expect(loopback.requests).toHaveLength(2);
   });
 });
 

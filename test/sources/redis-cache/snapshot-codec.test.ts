@@ -58,9 +58,15 @@ const allTraffic = fc.option(
   series.map(({ total }) => total),
   { nil: undefined },
 );
+const refused = fc.constantFrom(
+  {},
+  {
+    refusedThresholds: [{ service: 'api', latencyMs: 300, message: 'It has no bucket.', hint: 'Add it.' }],
+  },
+);
 const snapshots: fc.Arbitrary<Snapshot> = fc
-  .tuple(sideOf(0), sideOf(0), sideOf(1), sideOf(1), allTraffic)
-  .map(([a, b, c, d, all]) => ({
+  .tuple(sideOf(0), sideOf(0), sideOf(1), sideOf(1), allTraffic, refused)
+  .map(([a, b, c, d, all, more]) => ({
     fromMs: asked.fromMs,
     toMs: asked.toMs,
     stepMs: asked.stepMs,
@@ -76,6 +82,7 @@ const snapshots: fc.Arbitrary<Snapshot> = fc
       ['auth', { canary: c, stable: d }],
     ]),
     queries: [{ name: 'c_hits_0', query: 'sum:trace.http.request.hits{service:api}.as_count()' }],
+    ...more,
   }));
 
 const throughJson = (value: unknown) => JSON.parse(JSON.stringify(value));
@@ -146,6 +153,15 @@ describe('is no answer', () => {
     ],
     ['one without queries', ({ queries: _, ...value }) => value],
     ['one with queries that are no texts', (value) => ({ ...value, queries: [[1, 2]] })],
+    ['one that refuses no list of thresholds', (value) => ({ ...value, refusedThresholds: 300 })],
+    ...[
+      { service: 'api', latencyMs: 500, message: 'a', hint: 'b' },
+      { service: 'other', latencyMs: 300, message: 'a', hint: 'b' },
+      { service: 'api', latencyMs: 300, message: 1, hint: 'b' },
+    ].map((one): [string, (value: Spoiled) => unknown] => [
+      `one that refuses the threshold ${JSON.stringify(one)}`,
+      (value) => ({ ...value, refusedThresholds: [one] }),
+    ]),
     ...(
       [
         ['a count that is negative', (side) => (side.whole[0][0] = -1)],

@@ -11,7 +11,7 @@ import {
   stoppedTargets,
   upQuery,
 } from './missing-samples.ts';
-import { boundariesQuery, noSuchBoundary, readDurations } from './read-durations.ts';
+import { boundariesQuery, readDurations, refusedThresholds } from './read-durations.ts';
 import { readSeries } from './read-series.ts';
 import { snapshotOf } from './snapshot.ts';
 
@@ -60,11 +60,17 @@ export function createPrometheusSource(connection: PrometheusConnection): Metric
         const stopped = stoppedTargets(query, series);
         if (stopped.length > 0) refuseDown(stopped, await vector(upQuery(stopped), query.toMs));
         const durations = planned && (await askDurations(planned, inner));
-        const boundaries = durations && boundariesQuery(durations);
-        if (durations !== undefined && boundaries !== undefined)
-          throw noSuchBoundary(durations, await vector(boundaries, query.toMs));
-        const snapshot = snapshotOf(sent, query, series, durations);
-        return { ...snapshot, ...(clockSkewMs === undefined ? {} : { clockSkewMs }) };
+        // Before, there may have been other buckets.
+        const boundaries = query.stepMs < bucketMs && durations ? boundariesQuery(durations) : undefined;
+        const refused =
+          durations === undefined || boundaries === undefined
+            ? []
+            : refusedThresholds(durations, await vector(boundaries, query.toMs));
+        return {
+          ...snapshotOf(sent, query, series, durations),
+          ...(refused.length === 0 ? {} : { refusedThresholds: refused }),
+          ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
+        };
       }, signal);
     },
   };
