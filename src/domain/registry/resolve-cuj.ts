@@ -13,6 +13,7 @@ import {
   withoutDurationsFix,
 } from './resolve-endpoints.ts';
 import type { AnyCujDocument, CujDocument } from './schema.ts';
+import type { SourceDialect } from './source-dialect.ts';
 
 export interface ResolvedCuj {
   readonly cuj: Cuj;
@@ -40,7 +41,8 @@ export function resolveCuj(
   checkGate(document.gate, defaults, reporter);
   const read = readEndpoints(document, scope, reporter);
   const onClient = readClient(document, scope, reporter);
-  const objectives = resolveObjectives(document, defaults, mayHaveLatency(read, scope), scope, reporter);
+  const dialect = scope.dialects.ofService(document.service ?? read[0]?.endpoint.service);
+  const objectives = resolveObjectives(document, defaults, mayHaveLatency(read, scope), dialect, reporter);
   checkSloIds(document, objectives, defaults, reporter);
   const usesThresholds = thresholdSlis.some((sli) => objectives[sli] !== undefined);
   const countsFailures = sliNames.some(
@@ -123,7 +125,7 @@ function resolveObjectives(
   document: CujDocument,
   defaults: Defaults,
   timed: boolean,
-  scope: EndpointScope,
+  dialect: SourceDialect,
   reporter: Reporter,
 ): BySli<Objective> {
   const own = document.slo ?? {};
@@ -139,9 +141,9 @@ function resolveObjectives(
   checkClientObjectives(document, percents, defaults, reporter);
   if (!timed) {
     for (const sli of thresholdSlis)
-      if (own[sli] !== undefined) latencyOnTemplate(['slo', sli], own[sli], scope, reporter);
+      if (own[sli] !== undefined) latencyOnTemplate(['slo', sli], own[sli], dialect, reporter);
     if (document.latencyMs !== undefined)
-      latencyOnTemplate(['latencyMs'], document.latencyMs, scope, reporter);
+      latencyOnTemplate(['latencyMs'], document.latencyMs, dialect, reporter);
   } else if (thresholds.length === 0) {
     for (const sli of thresholdSlis.filter((name) => own[name] !== undefined)) {
       reporter.value(
@@ -229,7 +231,7 @@ function thresholdPlaces(document: CujDocument): { path: (string | number)[]; va
 function latencyOnTemplate(
   path: readonly string[],
   value: number,
-  { dialect }: EndpointScope,
+  dialect: SourceDialect,
   reporter: Reporter,
 ): void {
   reporter.key(

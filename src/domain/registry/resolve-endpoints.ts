@@ -312,7 +312,7 @@ function checkTemplateEndpoint(
       'latency-on-template',
       one.latencyMs,
       `the service "${service}" is measured by the source "${source}", which has no durations`,
-      withoutDurationsFix(scope.dialect, 'latencyMs'),
+      withoutDurationsFix(scope.dialects.ofService(service), 'latencyMs'),
     );
   }
   checkFailure(one.failure, ['endpoints', index, 'failure'], source, reporter);
