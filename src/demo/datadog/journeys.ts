@@ -1,7 +1,7 @@
 import { APP_ROUTES, type AppRoute } from './app-routes.ts';
 import { SLOT_MS } from './points.ts';
 import { type Random, seededRandom } from './random.ts';
-import type { EventStore, RequestStream } from './store.ts';
+import type { RequestSink, RequestStream } from './store.ts';
 
 /** A fault of the canary alone. */
 export interface Breakage {
@@ -18,7 +18,7 @@ export interface Breakage {
 }
 
 export interface TrafficOptions {
-  readonly store: EventStore;
+  readonly store: RequestSink;
   readonly seed: number;
   /** Mean over a day, of the whole app, in production; 1,000 when left out. */
   readonly requestsPerSecond?: number;
@@ -108,7 +108,7 @@ export function simulateJourneys(options: TrafficOptions): Traffic {
         destination_version: version,
         response_code: code,
       };
-      store.addCount('istio.mesh.request.count', at, count, tags);
+      store.addCount?.('istio.mesh.request.count', at, count, tags);
     }
   };
 

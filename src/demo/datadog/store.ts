@@ -62,6 +62,13 @@ export interface RequestStream {
   record(batch: RequestBatch): void;
 }
 
+/** What simulated traffic is written into: Datadog's store, or pods that Prometheus scrapes. */
+export interface RequestSink {
+  requests(identity: RequestIdentity): RequestStream;
+  /** Of metrics beside the requests; absent where all metrics are made of the requests. */
+  addCount?(metric: string, at: number, amount: number, tags: Readonly<Record<string, string>>): void;
+}
+
 export interface StoreOptions {
   /** The clock, epoch milliseconds. */
   readonly now: () => number;
@@ -90,7 +97,7 @@ interface MutableMetric extends Metric {
 }
 
 /** All submitted data by metric and series, and how much of it is visible now. */
-export class EventStore {
+export class EventStore implements RequestSink {
   readonly #now: () => number;
   /** After the end of a slot, where all are seen as a whole. */
   readonly #fixedMs: number;

@@ -1,0 +1,256 @@
+import { hash32 } from '../datadog/normalise.ts';
+import { Points, SLOT_MS } from '../datadog/points.ts';
+import type { RequestIdentity, RequestSink, RequestStream } from '../datadog/store.ts';
+import { type ProcessLife, type ShareAt, valuesAt } from './process-counter.ts';
+
+/**
+ * Simulated traffic as pods count it. Each version of a service has pods, which export OpenTelemetry's counter of HTTP requests by
+ * route, and Istio's by their own proxy. The callers are pods of a gateway, whose proxies export Istio's counter as well.
+ */
+
+/** A process that is scraped, with the labels of its target. */
+export interface ScrapedPod extends ProcessLife {
+  readonly name: string;
+  readonly labels: Readonly<Record<'job' | 'instance' | 'pod', string>>;
+  /** Whether scrapes reach it. */
+  readonly isReachable: boolean;
+}
+
+/** One series of a pod, without the labels of its target. */
+export interface PodSeries {
+  readonly metric: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** At the times that were asked for; 0: the counter is not there yet. */
+  readonly values: readonly number[];
+}
+
+export interface PodsOptions {
+  /** Pods of each version of a service; 2 when left out. */
+  readonly podsEach?: number;
+  /** The caller of a group of pods; one gateway for all when left out. */
+  readonly gatewayOf?: (group: string) => string;
+}
+
+interface Pod extends ScrapedPod {
+  bornMs: number;
+  diedMs: number;
+  readonly restartsMs: number[];
+  isReachable: boolean;
+}
+
+interface Counter {
+  readonly identity: RequestIdentity;
+  readonly points: Points;
+}
+
+/** Pods that serve the same requests. */
+interface Group {
+  readonly pods: readonly Pod[];
+  readonly gateway: Gateway;
+  readonly counters: Map<string, Counter>;
+}
+
+interface Gateway {
+  readonly pods: readonly Pod[];
+  readonly groups: Group[];
+}
+
+export const httpRequestsMetric = 'http_server_request_duration_seconds_count';
+export const istioRequestsMetric = 'istio_requests_total';
+const gatewayName = 'istio-ingressgateway';
+
+export class ScrapedPods implements RequestSink {
+  readonly #podsEach: number;
+  readonly #gatewayOf: (group: string) => string;
+  readonly #groups = new Map<string, Group>();
+  readonly #gateways = new Map<string, Gateway>();
+
+  constructor({ podsEach = 2, gatewayOf = () => gatewayName }: PodsOptions = {}) {
+    this.#podsEach = podsEach;
+    this.#gatewayOf = gatewayOf;
+  }
+
+  get pods(): readonly ScrapedPod[] {
+    return this.#all.filter(({ bornMs }) => Number.isFinite(bornMs));
+  }
+
+  get #all(): Pod[] {
+    const servers = [...this.#groups.values()].flatMap(({ pods }) => pods);
+    return [...servers, ...[...this.#gateways.values()].flatMap(({ pods }) => pods)];
+  }
+
+  /** `host` is the name of the pods that serve them; without it, each version of a service has pods of its own. */
+  requests(identity: RequestIdentity): RequestStream {
+    const { service, version, resource, statusCode, grpcCode, host = `${service}-${version}` } = identity;
+    const group = this.#groups.get(host) ?? this.#openGroup(host, service);
+    const key = JSON.stringify([service, version, resource, statusCode, grpcCode]);
+    const known = group.counters.get(key);
+    const counter = known ?? { identity, points: new Points('count') };
+    if (known === undefined) group.counters.set(key, counter);
+    const count = (endedMs: number, requests: number) => {
+      const slot = Math.floor(endedMs / SLOT_MS);
+      counter.points.add(slot, requests);
+      for (const pod of [...group.pods, ...group.gateway.pods])
+        pod.bornMs = Math.min(pod.bornMs, slot * SLOT_MS);
+    };
+    return {
+      record: (batch) => {
+        const { count: requests = 1, durations = [[0.05, requests] as const] } = batch;
+        if ('at' in batch) {
+          if (requests > 0) count(batch.at, requests);
+          return;
+        }
+        for (const [seconds, some] of durations) if (some > 0) count(batch.startedAt + seconds * 1000, some);
+      },
+    };
+  }
+
+  /** Pods of this name, or of names that begin with it, are gone from a time on. */
+  remove(name: string, atMs: number): void {
+    for (const pod of this.#named(name)) pod.diedMs = Math.min(pod.diedMs, atMs);
+  }
+
+  /** The processes of the pods restart. */
+  restart(name: string, atMs: number): void {
+    for (const pod of this.#named(name)) pod.restartsMs.push(atMs);
+  }
+
+  /** Whether scrapes reach the pods. */
+  setReachable(name: string, isReachable: boolean): void {
+    for (const pod of this.#named(name)) pod.isReachable = isReachable;
+  }
+
+  /** All series of a pod at ascending times. */
+  seriesOf({ name }: ScrapedPod, timesMs: readonly number[]): PodSeries[] {
+    for (const group of this.#groups.values()) {
+      const pod = group.pods.find((one) => one.name === name);
+      if (pod !== undefined) return serverSeries(group, pod, timesMs);
+    }
+    for (const gateway of this.#gateways.values()) {
+      const pod = gateway.pods.find((one) => one.name === name);
+      if (pod !== undefined) return gatewaySeries(gateway, pod, timesMs);
+    }
+    throw new Error(`there is no pod ${name}`);
+  }
+
+  #openGroup(host: string, service: string): Group {
+    const gatewayOf = this.#gatewayOf(host);
+    const gateway = this.#gateways.get(gatewayOf) ?? {
+      pods: this.#open(gatewayOf, gatewayOf, 15_020),
+      groups: [],
+    };
+    this.#gateways.set(gatewayOf, gateway);
+    const group: Group = { pods: this.#open(host, service, 8_080), gateway, counters: new Map() };
+    gateway.groups.push(group);
+    this.#groups.set(host, group);
+    return group;
+  }
+
+  #open(prefix: string, job: string, port: number): Pod[] {
+    return Array.from({ length: this.#podsEach }, (_, i) => {
+      const name = `${prefix}-${i}`;
+      return {
+        name,
+        labels: { job, instance: `${name}:${port}`, pod: name },
+        bornMs: Number.POSITIVE_INFINITY,
+        diedMs: Number.POSITIVE_INFINITY,
+        restartsMs: [],
+        isReachable: true,
+      };
+    });
+  }
+
+  #named(prefix: string): Pod[] {
+    const found = this.#all.filter(({ name }) => name.startsWith(prefix));
+    if (found.length === 0) throw new Error(`there is no pod ${prefix}`);
+    return found;
+  }
+}
+
+function serverSeries({ pods, counters }: Group, pod: Pod, timesMs: readonly number[]): PodSeries[] {
+  const share = shareOf(pods, pod);
+  const http = [...counters.values()].map(({ identity, points }) => ({
+    metric: httpRequestsMetric,
+    labels: httpLabels(identity),
+    values: valuesAt(points, share, pod, timesMs, phaseOf(pod, identity)),
+  }));
+  const counted = [...counters.values()].map(
+    ({ identity }, i) => [istioLabels(identity, 'destination'), http[i]?.values ?? []] as const,
+  );
+  return [...http, ...summed(istioRequestsMetric, counted)];
+}
+
+function gatewaySeries({ pods, groups }: Gateway, pod: Pod, timesMs: readonly number[]): PodSeries[] {
+  const share = shareOf(pods, pod);
+  const counted = groups.flatMap(({ counters }) =>
+    [...counters.values()].map(
+      ({ identity, points }) =>
+        [
+          istioLabels(identity, 'source'),
+          valuesAt(points, share, pod, timesMs, phaseOf(pod, identity)),
+        ] as const,
+    ),
+  );
+  return summed(istioRequestsMetric, counted);
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+function summed(metric: string, counted: readonly (readonly [Labels, readonly number[]])[]): PodSeries[] {
+  const sums = new Map<string, { labels: Labels; values: number[] }>();
+  for (const [labels, values] of counted) {
+    const key = JSON.stringify(labels);
+    const sum = sums.get(key) ?? { labels, values: values.map(() => 0) };
+    sums.set(key, sum);
+    values.forEach((value, i) => {
+      sum.values[i] = (sum.values[i] as number) + value;
+    });
+  }
+  return [...sums.values()].map((sum) => ({ metric, ...sum }));
+}
+
+function httpLabels({ resource, version, statusCode }: RequestIdentity): Labels {
+  const space = resource.indexOf(' ');
+  return {
+    http_request_method: resource.slice(0, space),
+    http_route: resource.slice(space + 1),
+    ...(statusCode === undefined ? {} : { http_response_status_code: String(statusCode) }),
+    service_version: version,
+  };
+}
+
+function istioLabels(
+  { service, version, statusCode = 200, grpcCode }: RequestIdentity,
+  reporter: 'source' | 'destination',
+): Labels {
+  return {
+    reporter,
+    source_workload: gatewayName,
+    destination_service_name: service,
+    destination_workload: service,
+    destination_version: version,
+    request_protocol: grpcCode === undefined ? 'http' : 'grpc',
+    response_code: String(statusCode),
+    response_flags: '-',
+    ...(grpcCode === undefined ? {} : { grpc_response_status: String(grpcCode) }),
+  };
+}
+
+/** The pods of a group that are alive share its requests evenly. */
+function shareOf(pods: readonly Pod[], pod: Pod): ShareAt {
+  const isAlive = ({ bornMs, diedMs }: Pod, slot: number) =>
+    (slot + 1) * SLOT_MS > bornMs && slot * SLOT_MS < diedMs;
+  const isAlways = pods.every(({ diedMs }) => diedMs === Number.POSITIVE_INFINITY);
+  const always = { rank: pods.indexOf(pod), of: pods.length };
+  return (slot) => {
+    if (isAlways) return always;
+    const alive = pods.filter((one) => isAlive(one, slot));
+    const rank = alive.indexOf(pod);
+    return rank < 0 ? undefined : { rank, of: alive.length };
+  };
+}
+
+/** From 0 to 1, the same every time. */
+function phaseOf({ name }: Pod, { resource, statusCode, version }: RequestIdentity): number {
+  return hash32(`${name} ${resource} ${statusCode} ${version}`) / 4_294_967_296;
+}
