@@ -19,7 +19,8 @@ export interface Gate {
 export interface GateOptions {
   /** Path of its registry. */
   registry: string;
-  datadogUrl: string;
+  /** The settings that name its metrics backend. */
+  source: Record<string, string>;
   /** Settings that are added or replaced. */
   env?: Record<string, string>;
   /** The name of its log file. */
@@ -38,9 +39,7 @@ export async function startGate(context: ScenarioContext, options: GateOptions):
       PATH: process.env.PATH,
       HOST: '127.0.0.1',
       PORT: String(port),
-      DD_URL: options.datadogUrl,
-      DD_API_KEY: 'e2e-api-key-of-nobody',
-      DD_APP_KEY: 'e2e-app-key-of-nobody',
+      ...options.source,
       CUJ_GATE_REGISTRY: options.registry,
       // No Service has to remove a pod from its endpoints here.
       CUJ_GATE_DRAIN_DELAY: '0s',
@@ -64,10 +63,13 @@ export async function startGate(context: ScenarioContext, options: GateOptions):
 }
 
 /** What `cuj-gate ARGS` prints. */
-export async function cujGate({ gateProgram, dir }: ScenarioContext, args: string[]): Promise<string> {
+export async function cujGate(
+  { gateProgram, dir, backend }: ScenarioContext,
+  args: string[],
+): Promise<string> {
   const { stdout } = await runProgram(process.execPath, [gateProgram, ...args], {
     cwd: dir,
-    env: { PATH: process.env.PATH },
+    env: { PATH: process.env.PATH, CUJ_GATE_BACKEND: backend === 'datadog' ? backend : 'prometheus' },
   });
   return stdout;
 }

@@ -117,12 +117,13 @@ export class Release implements Named {
     const record = recordWeights(kube, this);
     this.#weights = record;
     onEnd(() => record.stop());
+    const before = this.canaryHash;
     await setImage(kube, this, version, labels);
     const { canaryHash } = await waitFor(() => rolloutPhase(kube, this), {
       what: `rollout ${this.name} to have a canary`,
       timeoutMs: 30_000,
       everyMs: 50,
-      until: (now) => now.canaryHash !== '' && now.canaryHash !== this.stableHash,
+      until: (now) => !['', before, this.stableHash].includes(now.canaryHash),
     });
     this.canaryHash = canaryHash;
   }

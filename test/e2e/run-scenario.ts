@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Child } from './child.ts';
 import type { Cluster } from './cluster.ts';
 import { kinds } from './kube.ts';
+import type { BackendName } from './metrics-backend.ts';
 import type { Programs } from './programs.ts';
 import type { Result } from './report.ts';
 import { describeNamespace } from './rollouts.ts';
@@ -14,8 +15,16 @@ export interface Surroundings {
   gateProgram: string;
   /** The cluster's folder. */
   dir: string;
+  /** The metrics backend; the scenario's first one when left out. */
+  backend?: BackendName | undefined;
   /** Keep the scenario's objects for inspection. */
   keep: boolean;
+}
+
+/** The metrics backends that a scenario can run over, its own first. */
+export function backendsOf({ backends }: Scenario): readonly [BackendName, ...BackendName[]] {
+  const [first = 'datadog', ...others] = backends ?? [];
+  return [first, ...others];
 }
 
 /** Runs one scenario in its own namespace and cleans up after it; never throws. */
@@ -33,6 +42,7 @@ export async function runScenario(scenario: Scenario, surroundings: Surroundings
     await kube.apply({ ...kinds.Namespace, metadata: { name: namespace } });
     const run = scenario.run({
       cluster,
+      backend: surroundings.backend ?? backendsOf(scenario)[0],
       kube,
       namespace,
       programs,

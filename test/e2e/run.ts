@@ -5,6 +5,7 @@ import { type Cluster, startCluster } from './cluster.ts';
 import { ensureDebian } from './debian.ts';
 import { buildGate } from './gate-program.ts';
 import { keepLogs, logs, removeOldLogs } from './logs.ts';
+import { type BackendName, backendNames } from './metrics-backend.ts';
 import { leaveNothingBehind, removeTemporary, stopEverything, temporaryFolder } from './mortal.ts';
 import {
   clusterProducts,
@@ -14,13 +15,14 @@ import {
   rolloutsVersions,
 } from './programs.ts';
 import { failuresText, type Result, tableText } from './report.ts';
-import { runScenario } from './run-scenario.ts';
+import { backendsOf, runScenario } from './run-scenario.ts';
 import type { Scenario } from './scenario.ts';
 
 const usage = `npm run e2e -- [options]
 
   --all                 on every supported Argo Rollouts: ${rolloutsVersions.join(', ')}
   --rollouts VERSION    on this one; may be given again (default ${rolloutsVersions[0]})
+  --backend NAME        over this metrics backend, the scenarios that can: ${backendNames.join(', ')}
   --only NAME           only this scenario; may be given again
   --keep                leave the cluster running afterwards, until Ctrl-C
   --build               only build the programs
@@ -32,12 +34,14 @@ const atOnce = 6;
 async function main(): Promise<number> {
   const options = parse();
   if (options.help) return say(usage);
-  const scenarios = await loadScenarios(options.only);
+  const scenarios = (await loadScenarios(options.only)).filter(
+    (scenario) => options.backend === undefined || backendsOf(scenario).includes(options.backend),
+  );
   if (options.list) return say(scenarios.map(({ name, what }) => `${name.padEnd(24)} ${what}`).join('\n'));
 
   leaveNothingBehind();
   const started = Date.now();
-  ensureDebian(['etcd-server', 'prometheus', 'redis-server']);
+  ensureDebian(['etcd-server', 'prometheus', 'redis-server', 'victoria-metrics']);
   const programs = await ensurePrograms([
     ...options.versions.flatMap(clusterProducts),
     'kubectl',
@@ -51,8 +55,7 @@ async function main(): Promise<number> {
 
   removeOldLogs();
   const results: Result[] = [];
-  for (const version of options.versions)
-    results.push(...(await runOn(version, built, scenarios, options.keep)));
+  for (const version of options.versions) results.push(...(await runOn(version, built, scenarios, options)));
 
   console.log(`\n${tableText(results)}`);
   const failed = results.filter(({ failure }) => failure !== undefined);
@@ -67,7 +70,7 @@ async function runOn(
   version: RolloutsVersion,
   built: { programs: Programs; gateProgram: string },
   scenarios: Scenario[],
-  keep: boolean,
+  { keep, backend }: { keep: boolean; backend: BackendName | undefined },
 ): Promise<Result[]> {
   const dir = temporaryFolder();
   const started = Date.now();
@@ -84,7 +87,7 @@ async function runOn(
 
   const results: Result[] = [];
   const runOne = async (scenario: Scenario) => {
-    const result = await runScenario(scenario, { cluster, ...built, dir, keep });
+    const result = await runScenario(scenario, { cluster, ...built, dir, keep, backend });
     console.log(
       `${result.failure === undefined ? 'ok    ' : 'FAILED'} ${version} ${result.name} (${result.seconds} s)`,
     );
@@ -116,6 +119,7 @@ function parse() {
     options: {
       all: { type: 'boolean', default: false },
       rollouts: { type: 'string', multiple: true, default: [] },
+      backend: { type: 'string' },
       only: { type: 'string', multiple: true, default: [] },
       keep: { type: 'boolean', default: false },
       build: { type: 'boolean', default: false },
@@ -125,12 +129,17 @@ function parse() {
   });
   const unknown = values.rollouts.find((version) => !isSupported(version));
   if (unknown) throw new Error(`--rollouts ${unknown}: not one of ${rolloutsVersions.join(', ')}`);
+  const { backend } = values;
+  if (backend !== undefined && !isBackend(backend))
+    throw new Error(`--backend ${backend}: not one of ${backendNames.join(', ')}`);
   const named = values.rollouts.filter(isSupported);
   const versions = values.all ? [...rolloutsVersions] : named.length > 0 ? named : [rolloutsVersions[0]];
   if (values.keep && versions.length > 1)
     throw new Error('--keep leaves one cluster running: name one version with --rollouts');
-  return { ...values, versions };
+  return { ...values, backend, versions };
 }
+
+const isBackend = (name: string): name is BackendName => (backendNames as readonly string[]).includes(name);
 
 const isSupported = (version: string): version is RolloutsVersion =>
   (rolloutsVersions as readonly string[]).includes(version);

@@ -1,6 +1,7 @@
 import type { Child, Program } from './child.ts';
 import type { Cluster } from './cluster.ts';
 import type { Kube } from './kube.ts';
+import type { BackendName } from './metrics-backend.ts';
 import type { ProductName, Programs } from './programs.ts';
 
 /** A test on a real cluster. Each file `scenarios/NN-name.ts` exports one as `scenario`. */
@@ -12,6 +13,11 @@ export interface Scenario {
   run(context: ScenarioContext): Promise<void>;
   /** Programs that only this scenario needs and that take minutes to build: built before the run, outside of its timeout. */
   needs?: readonly ProductName[];
+  /**
+   * The metrics backends it can run over, by default Datadog alone. It runs over the first one, and with `--backend` over the named
+   * one.
+   */
+  backends?: readonly BackendName[];
   /** Runs without other scenarios, for example because it stops the controller or needs both cores. */
   alone?: boolean;
   /** The timeout; default: 120 s. */
@@ -19,6 +25,8 @@ export interface Scenario {
 }
 
 export interface ScenarioContext {
+  /** The metrics backend of this run. */
+  backend: BackendName;
   cluster: Cluster;
   kube: Kube;
   /** Created for this scenario only. */

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { remoteWrite, type StoredSeries } from './remote-write.ts';
 
 /** Prometheus and VictoriaMetrics themselves, on loopback, with their data in a temporary folder. */
 
@@ -90,8 +91,19 @@ function configText({ scrapeIntervalMs, targetsUrl, target }: ProgramOptions): s
   return JSON.stringify({ global, storage, scrape_configs: jobs });
 }
 
+/** Stores series of the past. They can be asked for when it resolves. */
+export async function storePast(
+  { program, url }: { program: PrometheusProgram; url: string },
+  series: readonly StoredSeries[],
+): Promise<void> {
+  await remoteWrite(url, series);
+  // It shows new samples after a second.
+  if (program === 'victoria-metrics') await fetch(`${url}/internal/force_flush`);
+}
+
 /** A program that runs. */
 export interface RunningProgram {
+  readonly program: PrometheusProgram;
   readonly url: string;
   /** Kills it and removes its data. */
   stop(): Promise<void>;
@@ -128,7 +140,7 @@ export async function startProgram(
   };
   try {
     await untilReady(child, readyUrl, () => said);
-    return { url, stop };
+    return { program: options.program, url, stop };
   } catch (error) {
     await stop();
     throw error;

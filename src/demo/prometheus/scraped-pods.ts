@@ -27,8 +27,13 @@ export interface PodSeries {
 export interface PodsOptions {
   /** Pods of each version of a service; 2 when left out. */
   readonly podsEach?: number;
-  /** The caller of a group of pods; one gateway for all when left out. */
+  /** The name of the gateway that calls a group of pods; one for all when left out. */
   readonly gatewayOf?: (group: string) => string;
+  /**
+   * Istio's counter has the label `request_operation` with method and route, as where requests are classified (istio.io,
+   * "Classifying Metrics Based on Request or Response").
+   */
+  readonly isClassified?: boolean;
 }
 
 interface Pod extends ScrapedPod {
@@ -62,12 +67,14 @@ const gatewayName = 'istio-ingressgateway';
 export class ScrapedPods implements RequestSink {
   readonly #podsEach: number;
   readonly #gatewayOf: (group: string) => string;
+  readonly #isClassified: boolean;
   readonly #groups = new Map<string, Group>();
   readonly #gateways = new Map<string, Gateway>();
 
-  constructor({ podsEach = 2, gatewayOf = () => gatewayName }: PodsOptions = {}) {
+  constructor({ podsEach = 2, gatewayOf = () => gatewayName, isClassified = false }: PodsOptions = {}) {
     this.#podsEach = podsEach;
     this.#gatewayOf = gatewayOf;
+    this.#isClassified = isClassified;
   }
 
   get pods(): readonly ScrapedPod[] {
@@ -105,7 +112,7 @@ export class ScrapedPods implements RequestSink {
     };
   }
 
-  /** Pods of this name, or of names that begin with it, are gone from a time on. */
+  /** The pod of this name, or the pods of a group or of its version, are gone from a time on. */
   remove(name: string, atMs: number): void {
     for (const pod of this.#named(name)) pod.diedMs = Math.min(pod.diedMs, atMs);
   }
@@ -124,11 +131,11 @@ export class ScrapedPods implements RequestSink {
   seriesOf({ name }: ScrapedPod, timesMs: readonly number[]): PodSeries[] {
     for (const group of this.#groups.values()) {
       const pod = group.pods.find((one) => one.name === name);
-      if (pod !== undefined) return serverSeries(group, pod, timesMs);
+      if (pod !== undefined) return this.#serverSeries(group, pod, timesMs);
     }
     for (const gateway of this.#gateways.values()) {
       const pod = gateway.pods.find((one) => one.name === name);
-      if (pod !== undefined) return gatewaySeries(gateway, pod, timesMs);
+      if (pod !== undefined) return this.#gatewaySeries(gateway, pod, timesMs);
     }
     throw new Error(`there is no pod ${name}`);
   }
@@ -136,7 +143,7 @@ export class ScrapedPods implements RequestSink {
   #openGroup(host: string, service: string): Group {
     const gatewayOf = this.#gatewayOf(host);
     const gateway = this.#gateways.get(gatewayOf) ?? {
-      pods: this.#open(gatewayOf, gatewayOf, 15_020),
+      pods: this.#open(gatewayOf, gatewayName, 15_020),
       groups: [],
     };
     this.#gateways.set(gatewayOf, gateway);
@@ -160,53 +167,66 @@ export class ScrapedPods implements RequestSink {
     });
   }
 
+  #serverSeries({ pods, counters }: Group, pod: Pod, timesMs: readonly number[]): PodSeries[] {
+    const counted = countedBy(pods, pod, [...counters.values()], timesMs);
+    return [
+      ...counted.map(({ identity, values }) => ({
+        metric: httpRequestsMetric,
+        labels: httpLabels(identity),
+        values,
+      })),
+      ...this.#istioSeries(counted, 'destination'),
+    ];
+  }
+
+  #gatewaySeries({ pods, groups }: Gateway, pod: Pod, timesMs: readonly number[]): PodSeries[] {
+    const counters = groups.flatMap((group) => [...group.counters.values()]);
+    return this.#istioSeries(countedBy(pods, pod, counters, timesMs), 'source');
+  }
+
+  #istioSeries(counted: readonly Counted[], reporter: 'source' | 'destination'): PodSeries[] {
+    const sums = new Map<string, { labels: Labels; values: number[] }>();
+    for (const { identity, values } of counted) {
+      const labels = {
+        ...istioLabels(identity, reporter),
+        ...(this.#isClassified ? { request_operation: identity.resource } : {}),
+      };
+      const key = JSON.stringify(labels);
+      const sum = sums.get(key) ?? { labels, values: values.map(() => 0) };
+      sums.set(key, sum);
+      values.forEach((value, i) => {
+        sum.values[i] = (sum.values[i] as number) + value;
+      });
+    }
+    return [...sums.values()].map((sum) => ({ metric: istioRequestsMetric, ...sum }));
+  }
+
   #named(prefix: string): Pod[] {
-    const found = this.#all.filter(({ name }) => name.startsWith(prefix));
+    const found = this.#all.filter(({ name }) => name === prefix || name.startsWith(`${prefix}-`));
     if (found.length === 0) throw new Error(`there is no pod ${prefix}`);
     return found;
   }
 }
 
-function serverSeries({ pods, counters }: Group, pod: Pod, timesMs: readonly number[]): PodSeries[] {
-  const share = shareOf(pods, pod);
-  const http = [...counters.values()].map(({ identity, points }) => ({
-    metric: httpRequestsMetric,
-    labels: httpLabels(identity),
-    values: valuesAt(points, share, pod, timesMs, phaseOf(pod, identity)),
-  }));
-  const counted = [...counters.values()].map(
-    ({ identity }, i) => [istioLabels(identity, 'destination'), http[i]?.values ?? []] as const,
-  );
-  return [...http, ...summed(istioRequestsMetric, counted)];
-}
-
-function gatewaySeries({ pods, groups }: Gateway, pod: Pod, timesMs: readonly number[]): PodSeries[] {
-  const share = shareOf(pods, pod);
-  const counted = groups.flatMap(({ counters }) =>
-    [...counters.values()].map(
-      ({ identity, points }) =>
-        [
-          istioLabels(identity, 'source'),
-          valuesAt(points, share, pod, timesMs, phaseOf(pod, identity)),
-        ] as const,
-    ),
-  );
-  return summed(istioRequestsMetric, counted);
-}
-
 type Labels = Readonly<Record<string, string>>;
 
-function summed(metric: string, counted: readonly (readonly [Labels, readonly number[]])[]): PodSeries[] {
-  const sums = new Map<string, { labels: Labels; values: number[] }>();
-  for (const [labels, values] of counted) {
-    const key = JSON.stringify(labels);
-    const sum = sums.get(key) ?? { labels, values: values.map(() => 0) };
-    sums.set(key, sum);
-    values.forEach((value, i) => {
-      sum.values[i] = (sum.values[i] as number) + value;
-    });
-  }
-  return [...sums.values()].map((sum) => ({ metric, ...sum }));
+/** The requests of one identity that a pod has served, at some times. */
+interface Counted {
+  readonly identity: RequestIdentity;
+  readonly values: readonly number[];
+}
+
+function countedBy(
+  pods: readonly Pod[],
+  pod: Pod,
+  counters: readonly Counter[],
+  timesMs: readonly number[],
+): Counted[] {
+  const share = shareOf(pods, pod);
+  return counters.map(({ identity, points }) => ({
+    identity,
+    values: valuesAt(points, share, pod, timesMs, phaseOf(pod, identity)),
+  }));
 }
 
 function httpLabels({ resource, version, statusCode }: RequestIdentity): Labels {

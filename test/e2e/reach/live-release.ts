@@ -3,6 +3,7 @@ import type { Registry } from '../../../src/domain/registry/model.ts';
 import { loadRegistry } from '../../../src/registry-files/load.ts';
 import { type Circumstances, releases } from '../../simulate-rollouts/releases.ts';
 import type { Truth } from '../../simulate-rollouts/traffic.ts';
+import { datadogEnv } from '../datadog.ts';
 import { startGate } from '../gate.ts';
 import { type DeployOptions, deploy, type Release } from '../release.ts';
 import { rolloutPhase, setImage } from '../rollouts.ts';
@@ -49,7 +50,7 @@ export async function prepareWorld(
   const { bake, ...appOptions } = options;
   const app = await LiveApp.start(context, appOptions);
   app.willRelease(services);
-  const gate = await startGate(context, { registry: exampleRegistry, datadogUrl: app.url });
+  const gate = await startGate(context, { registry: exampleRegistry, source: datadogEnv(app.url) });
   const recorder = await startRecorder(context, gate.url);
   const deployed = new Map<string, Release>();
   for (const service of services) {

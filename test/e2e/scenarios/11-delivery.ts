@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
+import { everyBackend } from '../metrics-backend.ts';
 import { analysisRuns, latestRun, measurementValues, rolloutPhase, weights } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
@@ -13,6 +14,7 @@ const link = 'link.argocd.argoproj.io/external-link';
 export const scenario: Scenario = {
   name: 'delivery',
   what: 'a healthy canary goes 25%, pause, gate, bake, 100%, judged by the five CUJs that the example registry has for it',
+  backends: everyBackend,
   async run(context) {
     const { kube } = context;
     const world = await startWorld(context, { registry });

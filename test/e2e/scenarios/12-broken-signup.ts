@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { everyBackend } from '../metrics-backend.ts';
 import { analysisRuns, followMeasurements, latestRun, measurementValues } from '../rollouts.ts';
 import { runProgram } from '../run-program.ts';
 import type { Scenario } from '../scenario.ts';
@@ -8,6 +9,7 @@ import { noCache, startWorld } from '../world.ts';
 export const scenario: Scenario = {
   name: 'broken-signup',
   what: 'sign-up, 1% of the traffic, breaks while the canary is watched: aborted, and everybody can read why',
+  backends: everyBackend,
   async run(context) {
     const { kube, namespace, programs, cluster, onEnd } = context;
     const world = await startWorld(context, { env: noCache });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { everyBackend } from '../metrics-backend.ts';
 import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { startWorld } from '../world.ts';
@@ -31,6 +32,7 @@ cujs:
 export const scenario: Scenario = {
   name: 'total-error-rate',
   what: 'the same broken sign-up goes through where only the total error rate is judged',
+  backends: everyBackend,
   async run(context) {
     const { kube, dir } = context;
     const registry = path.join(dir, 'cujs.yaml');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { everyBackend } from '../metrics-backend.ts';
 import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { startWorld } from '../world.ts';
@@ -31,6 +32,7 @@ const version = { version: 'v2.0.0' };
 export const scenario: Scenario = {
   name: 'two-services',
   what: 'two CUJs of two services are ANDed: the one that fails aborts the service it fails in, and no other',
+  backends: everyBackend,
   async run(context) {
     const { kube, dir } = context;
     const registry = path.join(dir, 'cujs.yaml');
@@ -43,11 +45,11 @@ export const scenario: Scenario = {
       world.deploy('member-api', { flags, stable, pause: '5m' }),
       world.deploy('payment-api', { flags, stable: { ...stable, appRequestsPerMinute: 150_000 } }),
     ]);
-    world.datadog.traffic({
+    world.metrics.traffic({
       ...{ service: 'member-api', ...version, from: -20, to: 10, appRequestsPerMinute: 5_000 },
       failing: { 'GET /api/v1/entitlements': 0.05 },
     });
-    world.datadog.traffic({
+    world.metrics.traffic({
       ...{ service: 'payment-api', ...version, from: -20, to: 10, appRequestsPerMinute: 50_000 },
     });
     await Promise.all([member.start('v2.0.0', version), payment.start('v2.0.0', version)]);

@@ -23,6 +23,8 @@ export const scenario: Scenario = {
   async run(context) {
     const { kube, onEnd, log } = context;
     const world = await startWorld(context, { env: noCache });
+    const { metrics } = world;
+    assert.ok(metrics.name === 'datadog');
     const release = await world.deploy('member-api', { pause: '5m' });
     const followed = followMeasurements(kube, release);
     onEnd(() => followed.stop());
@@ -32,7 +34,7 @@ export const scenario: Scenario = {
     await waitFor(passes, { what: 'a first pass', timeoutMs: 40_000 });
 
     for (const { fault, reason, words } of outages) {
-      const fix = world.datadog.faults.push(fault);
+      const fix = metrics.faults.push(fault);
       const began = followed.seen.length;
       const during = () => followed.seen.slice(began).filter(({ value }) => value.includes(reason));
       // A hanging Datadog takes the gate's whole deadline, eight seconds, at each measurement.

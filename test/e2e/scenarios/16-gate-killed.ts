@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { everyBackend } from '../metrics-backend.ts';
 import {
   followMeasurements,
   latestRun,
@@ -16,6 +17,7 @@ const errorsToSee = 6;
 export const scenario: Scenario = {
   name: 'gate-killed',
   what: 'the gate is killed for longer than Argo would bear by default, and comes back: the rollout goes on',
+  backends: everyBackend,
   timeoutMs: 240_000,
   async run(context) {
     const { kube, onEnd } = context;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { everyBackend } from '../metrics-backend.ts';
 import type { Release } from '../release.ts';
 import { measurementValues, promoteRollout } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
@@ -22,6 +23,7 @@ cujs:
 export const scenario: Scenario = {
   name: 'unseen-canary',
   what: 'a canary without traffic, one under a wrong version tag and one that cannot be told from stable never pass: each waits for a person, with its own reason',
+  backends: everyBackend,
   async run(context) {
     const { dir } = context;
     const registry = path.join(dir, 'cujs.yaml');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { everyBackend } from '../metrics-backend.ts';
 import {
   followMeasurements,
   latestRun,
@@ -31,6 +32,7 @@ cujs:
 export const scenario: Scenario = {
   name: 'unlucky-canary',
   what: 'two unlucky errors in 2,000 requests: under confidence the canary goes on, under strict it is aborted',
+  backends: everyBackend,
   async run(context) {
     const { kube, dir, onEnd } = context;
     const registry = path.join(dir, 'cujs.yaml');
@@ -53,7 +55,7 @@ export const scenario: Scenario = {
       for (let minute = -12; minute < -4; minute += 1) {
         // One error in each of two minutes: the minimum for a fail, but without enough evidence.
         const failing = minute === -10 || minute === -7 ? 1 / 250 : 0;
-        world.datadog.requests({ ...of, from: minute, to: minute + 1, perMinute: 250, failing });
+        world.metrics.requests({ ...of, from: minute, to: minute + 1, perMinute: 250, failing });
       }
     }
 
@@ -79,7 +81,7 @@ export const scenario: Scenario = {
     assert.equal((await rolloutPhase(kube, retryOnRateLimit)).aborted, false);
 
     // The clean requests that the summary asks for. In production they would have arrived meanwhile.
-    world.datadog.requests({ ...profile, from: -4, to: -3, perMinute: 2_000 });
+    world.metrics.requests({ ...profile, from: -4, to: -3, perMinute: 2_000 });
     await waitFor(() => followed.seen.at(-1)?.value ?? '', {
       what: 'a pass of the patient one',
       timeoutMs: 30_000,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { everyBackend } from '../metrics-backend.ts';
 import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { startWorld } from '../world.ts';
@@ -8,6 +9,7 @@ const verify = 'POST /api/v1/signup/phone/verify';
 export const scenario: Scenario = {
   name: 'shared-cause',
   what: 'the SMS provider breaks for canary and stable alike: not aborted, and the reason says that it is not the canary',
+  backends: everyBackend,
   async run(context) {
     const { kube } = context;
     const world = await startWorld(context);
@@ -15,7 +17,7 @@ export const scenario: Scenario = {
       stable: { to: -20 },
     });
     // Healthy until twenty minutes ago; since then the verification of numbers fails on both sides.
-    world.datadog.traffic({
+    world.metrics.traffic({
       ...{ service: release.name, version: release.stableHash, from: -20, to: 10 },
       ...{ appRequestsPerMinute: 15_000, failing: { [verify]: 0.3 } },
     });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { kinds } from '../kube.ts';
+import { everyBackend } from '../metrics-backend.ts';
 import { measurementValues, promoteRollout, retryRollout, rolloutPhase } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
@@ -11,6 +12,7 @@ const verify = 'POST /api/v1/signup/phone/verify';
 export const scenario: Scenario = {
   name: 'retry',
   what: 'a version that was aborted is retried when its cause is fixed: judged afresh, by its second life alone',
+  backends: everyBackend,
   async run(context) {
     const { kube, namespace } = context;
     const world = await startWorld(context, { env: noCache });
@@ -35,8 +37,8 @@ export const scenario: Scenario = {
     });
 
     // The missing setting of the version is fixed, and twenty minutes pass.
-    await world.datadog.elapse(20);
-    world.datadog.traffic({
+    await world.metrics.elapse(20);
+    world.metrics.traffic({
       ...{ service: release.name, version: release.stableHash, from: -20, to: 10 },
       appRequestsPerMinute: 20_000,
     });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { KubeObject } from '../kube.ts';
+import { everyBackend } from '../metrics-backend.ts';
 import type { Release } from '../release.ts';
 import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
@@ -40,6 +41,7 @@ function forgetLabel(objects: KubeObject[]): void {
 export const scenario: Scenario = {
   name: 'misuse',
   what: "a CUJ that no registry has and a label that the Rollout lacks: Error, never a pass, and the gate's log names the mistake",
+  backends: everyBackend,
   async run(context) {
     const { kube, dir } = context;
     const registry = path.join(dir, 'cujs.yaml');

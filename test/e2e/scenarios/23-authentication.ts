@@ -4,6 +4,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { guideRegistry } from '../guide-files.ts';
 import { kinds } from '../kube.ts';
+import { everyBackend } from '../metrics-backend.ts';
 import type { Release } from '../release.ts';
 import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
@@ -25,6 +26,7 @@ cujs:
 export const scenario: Scenario = {
   name: 'authentication',
   what: 'a gate that asks for a token: refused without one, accepted with one from a Secret, and with OAuth2 client credentials',
+  backends: everyBackend,
   async run(context) {
     const { kube, namespace, dir } = context;
     const registry = path.join(dir, 'registry');

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer, request as send } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { everyBackend } from '../metrics-backend.ts';
 import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { noCache, startWorld } from '../world.ts';
@@ -42,6 +43,7 @@ async function startRewritingProxy(target: string, onEnd: (cleanup: () => unknow
 export const scenario: Scenario = {
   name: 'pages',
   what: 'a proxy that asks for pages between Argo and the gate: a broken canary is aborted, and nothing passes by a page',
+  backends: everyBackend,
   async run(context) {
     const { kube, dir, onEnd } = context;
     const registry = path.join(dir, 'cujs.yaml');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { kinds } from '../kube.ts';
+import { everyBackend } from '../metrics-backend.ts';
 import type { Release } from '../release.ts';
 import { analysisRuns, latestRun, promoteRollout, rolloutPhase, weights } from '../rollouts.ts';
 import type { Scenario, ScenarioContext } from '../scenario.ts';
@@ -24,6 +25,7 @@ cujs:
 export const scenario: Scenario = {
   name: 'stopped',
   what: 'while a rollout waits for a person, a failed background analysis does not abort it; promote skips the analysis step',
+  backends: everyBackend,
   async run(context) {
     const { kube, dir } = context;
     const registry = path.join(dir, 'cujs.yaml');
@@ -35,11 +37,11 @@ export const scenario: Scenario = {
       ...{ service: release.name, version: release.canaryHash, route, from: -12, to: -4 },
     });
     const profile = flowOf(failing, 'GET /api/v1/profile');
-    world.datadog.requests({ ...profile, perMinute: 10 });
-    world.datadog.requests({ ...flowOf(thin, 'GET /api/v1/matches'), perMinute: 10 });
+    world.metrics.requests({ ...profile, perMinute: 10 });
+    world.metrics.requests({ ...flowOf(thin, 'GET /api/v1/matches'), perMinute: 10 });
     await Promise.all([failing.untilPersonIsAsked(), thin.untilPersonIsAsked()]);
 
-    world.datadog.requests({ ...profile, perMinute: 50, failing: 0.5 });
+    world.metrics.requests({ ...profile, perMinute: 50, failing: 0.5 });
     await waitFor(() => backgroundPhase(context, failing), {
       what: 'the controller to have seen that the background analysis failed',
       timeoutMs: 60_000,

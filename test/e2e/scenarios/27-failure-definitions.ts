@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Outcome, Spans } from '../datadog.ts';
 import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
+import type { Outcome, Spans } from '../traffic.ts';
 import { noCache, startWorld, type World } from '../world.ts';
 
 const registryText = `
@@ -65,13 +65,14 @@ const unauthorized: Outcome = { statusCode: 401, isError: false };
 
 /** Two hours of stable, or ten minutes of a canary and as many to come. */
 function flow(
-  { datadog }: World,
+  { metrics }: World,
   journey: Journey,
   version: string,
   { bad, failing = 0, hours = false }: { bad: Outcome; failing?: number; hours?: boolean },
 ): void {
   const perMinute = hours ? 3_000 : 1_000;
-  datadog.spans({ ...journey, version, perMinute, bad, failing, from: hours ? -120 : -20, to: 10 });
+  assert.ok(metrics.name === 'datadog');
+  metrics.spans({ ...journey, version, perMinute, bad, failing, from: hours ? -120 : -20, to: 10 });
 }
 
 export const scenario: Scenario = {

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { cujGate } from '../gate.ts';
 import { kinds } from '../kube.ts';
+import { everyBackend } from '../metrics-backend.ts';
 import type { Release } from '../release.ts';
 import { latestRun, measurementValues, promoteRollout, rolloutPhase } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
@@ -39,6 +40,7 @@ const fewErrors = ['--watch-errors', '1'];
 export const scenario: Scenario = {
   name: 'rename',
   what: 'rollouts in flight survive that a CUJ is renamed with an alias or retired, and one without an alias is aborted',
+  backends: everyBackend,
   timeoutMs: 240_000,
   async run(context) {
     const { kube, dir, namespace } = context;
@@ -71,9 +73,9 @@ export const scenario: Scenario = {
     }
 
     // The danger is found before the gate gets the registry.
-    const found = await cujGate(context, ['validate', next, '--against', registry, '--json']).catch(
-      (error: { stdout?: string }) => error.stdout ?? '',
-    );
+    const found = await cujGate(context, [
+      ...['validate', world.metrics.registryOf(next), '--against', world.registry, '--json'],
+    ]).catch((error: { stdout?: string }) => error.stdout ?? '');
     const { breaking, notes } = JSON.parse(found).against;
     const keys = (list: { rule: string; name: string }[]) => list.map(({ rule, name }) => `${rule}:${name}`);
     assert.deepEqual(keys(breaking), ['cuj-removed:subscribe']);
@@ -84,6 +86,7 @@ export const scenario: Scenario = {
     ]);
 
     writeFileSync(registry, after);
+    world.metrics.registryOf(registry);
     await waitFor(async () => (await fetch(`${world.gate.url}/cujs/join`)).status, {
       what: 'the gate to have the new registry',
       timeoutMs: 20_000,

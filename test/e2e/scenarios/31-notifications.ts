@@ -6,6 +6,7 @@ import path from 'node:path';
 import { request } from 'undici';
 import { cujGate } from '../gate.ts';
 import { type KubeObject, kinds, type Loose } from '../kube.ts';
+import { everyBackend } from '../metrics-backend.ts';
 import type { Release } from '../release.ts';
 import { analysisRuns, promoteRollout, rolloutPhase } from '../rollouts.ts';
 import { runProgram } from '../run-program.ts';
@@ -38,6 +39,7 @@ const verify = 'POST /api/v1/signup/phone/verify';
 export const scenario: Scenario = {
   name: 'notifications',
   what: 'a failed release, an inconclusive pause and the return to normal are told once each, in Slack, Teams and by webhook',
+  backends: everyBackend,
   // Three releases, one after another.
   timeoutMs: 180_000,
   async run(context) {
@@ -48,7 +50,7 @@ export const scenario: Scenario = {
     const receiver = await startReceiver(context);
     // The service for the workflows of Teams came with the notification engine of 1.10.
     const workflows = cluster.rolloutsVersion === 'v1.10.0';
-    await applyNotifications(context, registry, world.gate.url, receiver.url, workflows);
+    await applyNotifications(context, world.registry, world.gate.url, receiver.url, workflows);
 
     const subscribed = (objects: KubeObject[]) => {
       const rollout = objects.find(({ kind }) => kind === 'Rollout')!;

@@ -412,7 +412,7 @@ async function releasesUnderAPrefix(shop: Shop, world: World): Promise<void> {
   const { stableHash } = await untilPhase(kube, service, 'Healthy');
   const release = new Release(context, service, stableHash);
   const of = { service: 'member-api' };
-  world.datadog.traffic({ ...of, version: stableHash, from: -120, to: 10, appRequestsPerMinute: 15_000 });
+  world.metrics.traffic({ ...of, version: stableHash, from: -120, to: 10, appRequestsPerMinute: 15_000 });
   await release.start('v1.1.0');
   world.canary(release, of);
 

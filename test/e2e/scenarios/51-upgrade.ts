@@ -163,7 +163,7 @@ async function replacesTheGate(
       { ...context, gateProgram },
       {
         registry,
-        datadogUrl: datadog.url,
+        source: datadog.gateEnv,
         name,
         // Both versions share one cache while they run side by side.
         env: { ...settingsOf(deployment), CUJ_GATE_REDIS_URL: `redis://127.0.0.1:${port}` },

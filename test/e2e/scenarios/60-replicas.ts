@@ -75,7 +75,7 @@ export const scenario: Scenario = {
       cwd: dir,
     });
     const startOne = (name: string, env: Record<string, string>) =>
-      startGate(context, { registry, datadogUrl: datadog.url, name, env });
+      startGate(context, { registry, source: datadog.gateEnv, name, env });
     const alone = await startOne('alone', {});
     const gates = await Promise.all(
       Array.from({ length: replicas }, (_, i) =>

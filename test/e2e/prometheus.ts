@@ -1,0 +1,128 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { startExporter } from '../../src/demo/prometheus/exporter.ts';
+import { type PrometheusProgram, prepareProgram, storePast } from '../../src/demo/prometheus/program.ts';
+import { ScrapedPods } from '../../src/demo/prometheus/scraped-pods.ts';
+import { pastScrapes } from '../../src/demo/prometheus/scrapes.ts';
+import { freePort } from '../free-ports.ts';
+import type { Child } from './child.ts';
+import type { MetricsBackend } from './metrics-backend.ts';
+import { writePrometheusRegistry } from './prometheus-registry.ts';
+import type { ScenarioContext } from './scenario.ts';
+import { moveIntoPast, requestsOf, type TimedSpans, timedHttp, write } from './traffic.ts';
+import { answers } from './wait.ts';
+
+/**
+ * A real Prometheus, or VictoriaMetrics, that scrapes the pods of the traffic that a scenario writes. What it would have scraped before
+ * is written into it. A counter cannot be changed afterwards, so all that is written at once has pods of its own, and a gateway of its own that calls them.
+ */
+export interface Prometheus extends MetricsBackend {
+  readonly name: PrometheusProgram;
+  readonly url: string;
+  readonly child: Child;
+  /** The pods that are scraped: those of a version are called `SERVICE-VERSION-…`. */
+  readonly pods: () => ScrapedPods;
+  /** Resolves when the program answers; also after a new `child.start()`. */
+  untilReady(): Promise<void>;
+  /** Resolves when everything that was written is stored. */
+  untilStored(): Promise<void>;
+}
+
+export interface PrometheusOptions {
+  /** 15,000 when left out. */
+  scrapeIntervalMs?: number;
+  /** The source of all services of the registry; `preset:opentelemetry` when left out. */
+  source?: Record<string, string>;
+  /** The label that has the version; `service_version` when left out. */
+  versionLabel?: string;
+}
+
+interface Written {
+  readonly group: string;
+  readonly requests: readonly TimedSpans[];
+}
+
+export async function startPrometheus(
+  context: ScenarioContext,
+  program: PrometheusProgram,
+  options: PrometheusOptions = {},
+): Promise<Prometheus> {
+  const { scrapeIntervalMs = 15_000 } = options;
+  const written: Written[] = [];
+  const emptyPods = () =>
+    new ScrapedPods({ podsEach: 2, gatewayOf: (group) => `gateway-${group}`, isClassified: true });
+  let pods = emptyPods();
+  const exporter = await startExporter(() => pods, Date.now);
+  context.onEnd(() => exporter.stop());
+  const folder = path.join(context.dir, program);
+  mkdirSync(folder);
+  const { targetsUrl } = exporter;
+  const prepare = (port: number) => prepareProgram({ program, port, folder, scrapeIntervalMs, targetsUrl });
+  const port = await freePort();
+  const { command, args, url, readyUrl } = prepare(port);
+  const child = context.start({ name: program, command, args });
+  const untilReady = async () => void (await child.untilReady(() => answers(readyUrl)));
+  await untilReady();
+
+  /** Writes one after the other; a failure is reported by the next that waits for it. */
+  let stored = Promise.resolve();
+  const store = (groups: readonly string[]) => {
+    const untilMs = Date.now();
+    const own = pods.pods.filter(({ name }) =>
+      groups.some((group) => name.startsWith(`${group}-`) || name.startsWith(`gateway-${group}-`)),
+    );
+    const series = pastScrapes(pods, { fromMs: 0, untilMs, intervalMs: scrapeIntervalMs }, own);
+    stored = stored.then(() => storePast({ program, url }, series));
+    stored.catch(() => {});
+  };
+  const record = (requests: readonly TimedSpans[]) => {
+    const of = requests[0]?.spans;
+    if (of === undefined) return;
+    const group = `${of.service}-${of.version}-${written.length}`;
+    written.push({ group, requests });
+    for (const one of requests) write(pods, one, group);
+    store([group]);
+  };
+  return {
+    name: program,
+    url,
+    child,
+    pods: () => pods,
+    gateEnv: { CUJ_GATE_BACKEND: 'prometheus', CUJ_GATE_PROMETHEUS_URL: url },
+    registryOf: (file) => writePrometheusRegistry(file, context.dir, options),
+    queries: () => countQueries(url),
+    requests: (requests) => record([timedHttp(requests)]),
+    traffic: (flow) => record(requestsOf(flow)),
+    untilReady,
+    untilStored: () => stored,
+    async elapse(minutes) {
+      await stored;
+      await child.stop();
+      rmSync(folder, { recursive: true });
+      mkdirSync(folder);
+      prepare(port);
+      pods = emptyPods();
+      for (const { group, requests } of written) {
+        for (const one of requests) {
+          moveIntoPast(one, minutes);
+          write(pods, one, group);
+        }
+        const goneMs = Date.now() - minutes * 60_000;
+        pods.remove(group, goneMs);
+        pods.remove(`gateway-${group}`, goneMs);
+      }
+      child.start();
+      await untilReady();
+      store(written.map(({ group }) => group));
+      await stored;
+    },
+  };
+}
+
+/** As the program itself counts them. */
+async function countQueries(url: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const of =
+    /^(?:prometheus_http_requests_total\{code="200",handler="\/api\/v1\/query"\}|vm_http_requests_total\{path="\/api\/v1\/query"\}) (\d+)$/m;
+  return Number(of.exec(text)?.[1] ?? 0);
+}
