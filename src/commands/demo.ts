@@ -1,13 +1,13 @@
-import { stripVTControlCharacters } from 'node:util';
-import { Command, InvalidArgumentError } from 'commander';
-import type { ArgoMeasurement } from '../demo/argo-caller.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { type DemoMinute, demoVersion, play } from '../demo/play.ts';
-import { totalErrorRateLimit } from '../demo/total-error-rate.ts';
+import { type PrometheusProgram, prometheusPrograms } from '../demo/prometheus/program.ts';
 import { anyRegistryOf } from '../domain/registry/model.ts';
-import { type Colors, colorsFor } from './render/colors.ts';
+import { colorsFor } from './render/colors.ts';
+import { ending, fold, minuteLines, storyLines } from './render/demo-story.ts';
 import { defaultSeed } from './support/demo-datadog.ts';
 import { exampleRegistry, openExample } from './support/demo-example.ts';
-import { interrupted, randomKeys, startDemoGate, watchLine } from './support/demo-gate.ts';
+import { interrupted, randomKeys, simulatorSource, startDemoGate, watchLine } from './support/demo-gate.ts';
+import { demoPrometheus } from './support/demo-prometheus.ts';
 import { demoOwnRegistry } from './support/demo-registry.ts';
 import { environmentOf, environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
@@ -16,6 +16,7 @@ interface Options {
   readonly registry?: string;
   readonly environment?: string;
   readonly break?: string;
+  readonly prometheus?: PrometheusProgram;
   readonly once?: boolean;
   readonly port: number;
   readonly seed: number;
@@ -50,6 +51,14 @@ export function demoCommand(io: Io, exit: (code: number) => void): Command {
       '--break <what>',
       "with --registry: the CUJ (its last endpoint) or endpoint that fails on the canary, or none (default: the first CUJ's)",
     )
+    .addOption(
+      new Option(
+        '--prometheus [program]',
+        'with a real Prometheus (or victoria-metrics) on this machine in place of the simulator; with the example registry',
+      )
+        .choices(prometheusPrograms)
+        .preset('prometheus'),
+    )
     .option('--once', 'exit after the verdict')
     .option('--port <port>', 'port to listen on (0: any free port)', portArgument, 8080)
     .option('--seed <number>', 'seed of the random traffic', seedArgument, defaultSeed)
@@ -58,11 +67,18 @@ export function demoCommand(io: Io, exit: (code: number) => void): Command {
       `
 Examples:
   cuj-gate demo
+  cuj-gate demo --prometheus
   cuj-gate demo --registry cujs.yaml
   cuj-gate demo --registry cujs.yaml --break 'POST /api/v1/login' --once`,
     )
     .action(async (options: Options) => {
-      const { registry } = options;
+      const { registry, prometheus } = options;
+      if (prometheus !== undefined && registry !== undefined) {
+        io.stderr.write(
+          'cuj-gate demo: --prometheus and --registry do not go together: traffic of your own registry is simulated for Datadog only.\n',
+        );
+        return exit(exitCodes.misuse);
+      }
       if (registry !== undefined)
         return exit(
           await demoOwnRegistry(io, { ...options, registry, environment: environmentOf(options, io) }),
@@ -71,7 +87,11 @@ Examples:
         io.stderr.write('cuj-gate demo: --break requires --registry.\n');
         return exit(exitCodes.misuse);
       }
-      exit(await demo(io, options));
+      exit(
+        prometheus === undefined
+          ? await demo(io, options)
+          : await demoPrometheus(io, { ...options, prometheus }),
+      );
     });
 }
 
@@ -81,8 +101,8 @@ async function demo(io: Io, options: Options): Promise<number> {
   const keys = randomKeys();
   if (io.stderr.isTTY === true) io.stderr.write('Simulating a month of traffic takes a few seconds.\n');
   const world = await openExample(options.seed, keys);
-  const opened = await startDemoGate(io, world.datadog, {
-    keys,
+  const opened = await startDemoGate(io, {
+    source: simulatorSource(world.datadog, keys),
     registry: exampleRegistry,
     port: options.once === true ? 0 : options.port,
     now: () => world.clock.nowMs,
@@ -94,11 +114,7 @@ async function demo(io: Io, options: Options): Promise<number> {
   const { gate, url, close } = opened;
   try {
     const cujs = [...anyRegistryOf(gate.registry.current().registries).cujs.keys()];
-    say(colors.bold('A matching app releases v1.42.0: 25% of the traffic goes to the canary.'));
-    say('Its last step of sign-up now fails for one member in five, and sign-up is 1% of all traffic.');
-    say(
-      `A plain analysis aborts when the canary's total error rate exceeds ${percentage(totalErrorRateLimit)}. The gate judges ${cujs.length} CUJs.`,
-    );
+    for (const line of storyLines(cujs.length, colors)) say(line);
     say(colors.dim('(+ pass, ? inconclusive, x fail; one simulated minute per line)'));
     if (options.once !== true) say(watchLine(url));
     say();
@@ -128,64 +144,6 @@ async function demo(io: Io, options: Options): Promise<number> {
     await close();
     await world.datadog.stop();
   }
-}
-
-/** A space at which lines are not folded. */
-const together = '\u00a0';
-/** The indentation of folded lines: aligns with the names of the CUJs. */
-const hanging = ' '.repeat(13);
-
-/** Folds a line between words to the width of the terminal. Without a terminal lines stay whole, for grep. */
-function fold(line: string, columns = Number.POSITIVE_INFINITY): string {
-  const lines: string[] = [];
-  let current = '';
-  for (const word of line.split(/(?<=\S)(?= )/)) {
-    if (current !== '' && stripVTControlCharacters(current + word).length > columns) {
-      lines.push(current);
-      current = `${hanging}${word.trimStart()}`;
-    } else current += word;
-  }
-  return [...lines, current].join('\n').replaceAll(together, ' ');
-}
-
-function percentage(ratio: number): string {
-  return `${(ratio * 100).toFixed(3).replace(/0+$/, '').replace(/\.$/, '')}%`;
-}
-
-const marks = { Successful: '+', Inconclusive: '?', Failed: 'x', Error: '!' } as const;
-
-function minuteLines(minute: DemoMinute, colors: Colors): string[] {
-  const time = new Date(minute.atMs).toISOString().slice(11, minute.seconds % 60 === 0 ? 16 : 19);
-  const { requests, ratio, fine } = minute.total;
-  const total =
-    requests === 0
-      ? 'no canary request is visible yet'
-      : `${percentage(ratio)} of ${requests} canary requests failed: ${fine ? colors.green('fine') : colors.red('above the limit')}`;
-  const mark = ({ metric, phase }: ArgoMeasurement) => {
-    const text = `${marks[phase]}${together}${metric.replace(/^cuj-/, '')}`;
-    if (phase === 'Successful') return colors.green(text);
-    return phase === 'Inconclusive' ? colors.yellow(text) : colors.red(text);
-  };
-  return [
-    `${colors.bold(time)}  total error rate  ${total}`,
-    `       CUJs  ${minute.measurements.map(mark).join('  ')}`,
-  ];
-}
-
-function sinceBegin(seconds: number): string {
-  return seconds % 60 === 0 ? `${seconds / 60} minutes` : `${seconds} s`;
-}
-
-function ending(last: DemoMinute | undefined, colors: Colors): string[] {
-  if (last?.ended === undefined) return ['', 'The demo ended without a verdict.'];
-  const failed = last.measurements.filter(({ phase }) => phase === 'Failed');
-  return [
-    '',
-    `What the total error rate says   ${colors.green('fine')}: ${percentage(last.total.ratio)} of ${last.total.requests} requests failed, the limit is ${percentage(totalErrorRateLimit)}`,
-    ...failed.map(({ value }) => `What cuj-gate says               ${colors.red(value)}`),
-    `What Argo Rollouts does          ${last.ended.message}: the rollout is aborted ${sinceBegin(last.seconds)} after it began`,
-    '',
-  ];
 }
 
 /** The command to paste: a fresh clone that runs `npm run demo` has no `cuj-gate` on its path. */

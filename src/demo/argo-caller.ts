@@ -13,6 +13,8 @@ export interface MetricOptions {
   readonly failureLimit: number;
   readonly inconclusiveLimit: number;
   readonly consecutiveErrorLimit: number;
+  /** Ask as of a moment in the past, epoch ms, and judge what was computed again for it. */
+  readonly momentMs?: () => number;
 }
 
 export interface ArgoMeasurement {
@@ -71,7 +73,9 @@ export class WatchedMetric {
   async #ask(): Promise<{ phase: Phase; value: string }> {
     let body: unknown;
     try {
-      const response = await fetch(this.options.url, {
+      const { url, momentMs } = this.options;
+      const at = momentMs === undefined ? '' : `?at=${new Date(momentMs()).toISOString()}`;
+      const response = await fetch(`${url}${at}`, {
         headers: this.options.headers,
         signal: AbortSignal.timeout(timeoutMs),
       });
@@ -79,6 +83,7 @@ export class WatchedMetric {
       if (!response.ok)
         return { phase: 'Error', value: `received non 2xx response code: ${response.status}` };
       body = JSON.parse(text);
+      if (momentMs !== undefined) body = (body as { recomputed?: unknown }).recomputed;
     } catch (error) {
       return { phase: 'Error', value: error instanceof Error ? error.message : String(error) };
     }

@@ -1,5 +1,5 @@
 import type { Registry } from '../domain/registry/model.ts';
-import { type ArgoMeasurement, type Phase, WatchedMetric } from './argo-caller.ts';
+import { type ArgoMeasurement, type MetricOptions, type Phase, WatchedMetric } from './argo-caller.ts';
 import { APP_ROUTES } from './datadog/app-routes.ts';
 import {
   BASE_ERROR_RATE,
@@ -131,27 +131,66 @@ export async function* play(
   pause: () => Promise<void>,
 ): AsyncGenerator<DemoMinute> {
   const startMs = world.clock.nowMs;
-  const metrics = cujs.map(
-    (cuj) =>
-      new WatchedMetric({
-        name: `cuj-${cuj}`,
-        url: `${gateUrl}/cujs/${cuj}/status`,
-        headers: { Accept: 'application/json', 'X-Canary-Version': demoVersion },
-        failureLimit: 0,
-        inconclusiveLimit: 1000,
-        consecutiveErrorLimit: 10,
-      }),
+  const stage: Stage = {
+    startMs,
+    endMs: startMs + lastMinute * minuteMs,
+    reach(atMs) {
+      world.advanceTo(atMs);
+      world.clock.nowMs = atMs;
+    },
+    totalErrorRate: (fromMs, toMs) => totalErrorRate(world.datadog.url, demoVersion, fromMs, toMs, keys),
+  };
+  yield* playOn(
+    stage,
+    cujs.map((cuj) => watchedCuj(gateUrl, cuj)),
+    pause,
   );
-  for (let atMs = startMs + SLOT_MS; atMs <= startMs + lastMinute * minuteMs; atMs += SLOT_MS) {
+}
+
+/** The metric of a CUJ as a generated watch template has it. */
+export function watchedCuj(
+  gateUrl: string,
+  cuj: string,
+  more: Pick<MetricOptions, 'momentMs'> = {},
+): WatchedMetric {
+  return new WatchedMetric({
+    name: `cuj-${cuj}`,
+    url: `${gateUrl}/cujs/${cuj}/status`,
+    headers: { Accept: 'application/json', 'X-Canary-Version': demoVersion },
+    failureLimit: 0,
+    inconclusiveLimit: 1000,
+    consecutiveErrorLimit: 10,
+    ...more,
+  });
+}
+
+/** Where a canary's minutes pass. Epoch ms. */
+export interface Stage {
+  /** When the canary begins. */
+  readonly startMs: number;
+  readonly endMs: number;
+  /** It is this time now. */
+  readonly reach: (atMs: number) => void;
+  /** Of the canary in a span. */
+  readonly totalErrorRate: (fromMs: number, toMs: number) => Promise<TotalErrorRate>;
+}
+
+/** Plays on a stage, as {@link play} does. */
+export async function* playOn(
+  stage: Stage,
+  metrics: readonly WatchedMetric[],
+  pause: () => Promise<void>,
+): AsyncGenerator<DemoMinute> {
+  const { startMs } = stage;
+  for (let atMs = startMs + SLOT_MS; atMs <= stage.endMs; atMs += SLOT_MS) {
     await pause();
-    world.advanceTo(atMs);
-    world.clock.nowMs = atMs;
+    stage.reach(atMs);
     if ((atMs - startMs) % measuredEveryMs !== 0) continue;
     const measurements = await Promise.all(metrics.map((metric) => metric.measure()));
     const ended = metrics.map((metric) => metric.verdict()).find((verdict) => verdict !== undefined);
     const seconds = (atMs - startMs) / 1000;
     if (ended === undefined && seconds % 60 !== 0) continue;
-    const total = await totalErrorRate(world.datadog.url, demoVersion, startMs, atMs, keys);
+    const total = await stage.totalErrorRate(startMs, atMs);
     yield { atMs, seconds, total, measurements, ...(ended === undefined ? {} : { ended }) };
     if (ended !== undefined) return;
   }

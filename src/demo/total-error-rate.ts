@@ -54,6 +54,10 @@ export async function totalErrorRate(
     return counts.reduce((total, one) => total + one, 0);
   };
   const [requests, failed] = await Promise.all([count(''), count(',http.status_code:5*')]);
+  return errorRateOf(requests, failed);
+}
+
+export function errorRateOf(requests: number, failed: number): TotalErrorRate {
   const ratio = requests > 0 ? failed / requests : 0;
   return { requests, failed, ratio, fine: ratio <= totalErrorRateLimit };
 }

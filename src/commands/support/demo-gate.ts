@@ -9,11 +9,25 @@ import { createLogger } from '../../server/logger.ts';
 import { readSettings } from '../../settings/settings.ts';
 import type { Io } from './io.ts';
 
-/** Shared by both demos: starts a gate that queries a simulator, and waits for Ctrl-C. */
+/** Shared by all demos: starts a gate that queries a simulator or a real Prometheus, and waits for Ctrl-C. */
 
 /** Random keys for the simulator. The gate never runs without keys. */
 export function randomKeys(): { readonly apiKey: string; readonly appKey: string } {
   return { apiKey: randomBytes(16).toString('hex'), appKey: randomBytes(20).toString('hex') };
+}
+
+/** The settings by which a gate asks a simulator. */
+export function simulatorSource(
+  { url }: Simulator,
+  { apiKey, appKey }: { readonly apiKey: string; readonly appKey: string },
+): Record<string, string> {
+  return {
+    DD_URL: url,
+    DD_API_KEY: apiKey,
+    DD_APP_KEY: appKey,
+    CUJ_GATE_EVENTS_DD_API_KEY: apiKey,
+    CUJ_GATE_EVENTS_URL: url,
+  };
 }
 
 /** A running gate with the history of its verdicts in a folder of its own. */
@@ -25,14 +39,14 @@ export interface DemoGate {
 }
 
 /**
- * Starts the gate as a user does, with the simulator as Datadog. Ignores the environment. Where it cannot start, reports
+ * Starts the gate as a user does, with the demo's backend. Ignores the environment. Where it cannot start, reports
  * why on stderr and returns undefined.
  */
 export async function startDemoGate(
   io: Io,
-  datadog: Simulator,
   options: {
-    readonly keys: { readonly apiKey: string; readonly appKey: string };
+    /** The settings that name its metrics backend. */
+    readonly source: Readonly<Record<string, string>>;
     readonly registry: string;
     readonly environment?: string | undefined;
     readonly port: number;
@@ -41,11 +55,7 @@ export async function startDemoGate(
 ): Promise<DemoGate | undefined> {
   const history = await mkdtemp(path.join(tmpdir(), 'cuj-gate-demo-'));
   const settings = readSettings({
-    DD_URL: datadog.url,
-    DD_API_KEY: options.keys.apiKey,
-    DD_APP_KEY: options.keys.appKey,
-    CUJ_GATE_EVENTS_DD_API_KEY: options.keys.apiKey,
-    CUJ_GATE_EVENTS_URL: datadog.url,
+    ...options.source,
     CUJ_GATE_REGISTRY: options.registry,
     CUJ_GATE_ENVIRONMENT: options.environment,
     HOST: '127.0.0.1',

@@ -11,7 +11,7 @@ import { rumMetricsOf } from '../../generate/datadog/terraform-clients.ts';
 import { environmentNotChosen, type LoadedEnvironment, loadRegistry } from '../../registry-files/load.ts';
 import { dialects } from '../../sources/dialects/dialects.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
-import { interrupted, randomKeys, startDemoGate, watchLine } from './demo-gate.ts';
+import { interrupted, randomKeys, simulatorSource, startDemoGate, watchLine } from './demo-gate.ts';
 import { plantSlos } from './demo-slos.ts';
 import { exitCodes, type Io } from './io.ts';
 
@@ -35,8 +35,8 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
   const own = await openOwnRegistry(io, options, keys);
   if (own === undefined) return exitCodes.misuse;
   try {
-    const opened = await startDemoGate(io, own.datadog, {
-      keys,
+    const opened = await startDemoGate(io, {
+      source: simulatorSource(own.datadog, keys),
       registry: options.registry,
       environment: options.environment,
       port: options.once === true ? 0 : options.port,

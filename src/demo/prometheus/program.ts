@@ -79,7 +79,7 @@ function configText({ scrapeIntervalMs, targetsUrl, target }: ProgramOptions): s
   const jobs = [
     ...(targetsUrl === undefined
       ? []
-      : [{ job_name: 'pods', http_sd_configs: [{ url: targetsUrl, refresh_interval: '1s' }] }]),
+      : [{ job_name: 'pods', http_sd_configs: [{ url: targetsUrl, refresh_interval: '2s' }] }]),
     ...(target === undefined ? [] : [{ job_name: 'live', static_configs: [{ targets: [target] }] }]),
   ];
   const global = {

@@ -50,11 +50,11 @@ export const scenario: Scenario = {
     await Promise.all([
       waitsForPerson(
         silent,
-        /^INCONCLUSIVE signup \(no_data\): no request reaches the canary version:\w+: all \d+ requests of the service match stable version:\w+$/,
+        /^INCONCLUSIVE signup \(no_data\): no request reaches the canary (service_)?version:\w+: all \d+ requests of the service match stable (service_)?version:\w+$/,
       ),
       waitsForPerson(
         mistagged,
-        /^INCONCLUSIVE like \(no_data\): no request matches the canary version:\w+, but \d+ requests of the newest minutes match neither it nor stable version:\w+: check the version tag$/,
+        /^INCONCLUSIVE like \(no_data\): no request matches the canary (service_)?version:\w+, but \d+ requests of the newest minutes match neither it nor stable (service_)?version:\w+: check the version tag$/,
       ),
       waitsForPerson(
         same,

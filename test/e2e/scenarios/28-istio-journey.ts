@@ -3,7 +3,7 @@ import type { Scenario } from '../scenario.ts';
 
 export const scenario: Scenario = {
   name: 'istio-journey',
-  what: "the same by Istio's counter, whose requests are classified by operation; its total without operations lets the broken release through",
+  what: "the same by Istio's counter, whose requests are classified by operation",
   backends: ['prometheus', 'victoria-metrics'],
   timeoutMs: 240_000,
   run: (context) =>

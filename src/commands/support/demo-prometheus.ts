@@ -1,0 +1,254 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { diurnal, simulateJourneys } from '../../demo/datadog/journeys.ts';
+import { type DemoMinute, demoVersion, playOn, watchedCuj } from '../../demo/play.ts';
+import { startExporter } from '../../demo/prometheus/exporter.ts';
+import {
+  isInstalled,
+  type PrometheusProgram,
+  type RunningProgram,
+  startProgram,
+  storePast,
+} from '../../demo/prometheus/program.ts';
+import { httpRequestsMetric, istioRequestsMetric, ScrapedPods } from '../../demo/prometheus/scraped-pods.ts';
+import { pastScrapes } from '../../demo/prometheus/scrapes.ts';
+import { errorRateOf, type TotalErrorRate } from '../../demo/total-error-rate.ts';
+import { anyRegistryOf } from '../../domain/registry/model.ts';
+import { type Colors, colorsFor } from '../render/colors.ts';
+import { ending, fold, minuteLines, storyLines } from '../render/demo-story.ts';
+import { startDemoGate, watchLine } from './demo-gate.ts';
+import { exitCodes, type Io } from './io.ts';
+
+/** The example registry for Prometheus. */
+export const prometheusRegistry = fileURLToPath(
+  new URL('../../../config/cujs-prometheus.yaml', import.meta.url),
+);
+
+export interface PrometheusDemoOptions {
+  readonly prometheus: PrometheusProgram;
+  readonly once?: boolean;
+  readonly port: number;
+  readonly seed: number;
+}
+
+const minuteMs = 60_000;
+const scrapeIntervalMs = 15_000;
+/** Stable's traffic before the canary: all that a verdict looks at. */
+const historyMs = 90 * minuteMs;
+/** So long ago the canary began: more than a verdict takes. */
+const canaryAgeMs = 8 * minuteMs;
+/** As at the app's busiest hour, whatever the hour is. */
+const requestsPerSecond = 1_600;
+/** Counters rise by what is simulated, so the near future is. */
+const aheadMs = minuteMs;
+const advanceEveryMs = 10_000;
+const askEveryMs = 20_000;
+
+/**
+ * `cuj-gate demo --prometheus`: the same story with a real Prometheus. Its past is what it would have scraped from pods of the
+ * simulated app; the story is told as of those minutes. From then on it scrapes the pods. Exit code 0: the canary was caught.
+ */
+export async function demoPrometheus(io: Io, options: PrometheusDemoOptions): Promise<number> {
+  const { prometheus: program } = options;
+  if (!isInstalled(program)) {
+    io.stderr.write(notInstalled(program));
+    return exitCodes.misuse;
+  }
+  const interruption = onInterruption();
+  let app: ScrapedApp | undefined;
+  try {
+    if (io.stderr.isTTY === true)
+      io.stderr.write(`Starting ${program} with ninety minutes of scrapes takes a few seconds.\n`);
+    app = await startScrapedApp(program, options.seed, io.now);
+    const opened = await startDemoGate(io, {
+      source: sourceOf(app.running),
+      registry: prometheusRegistry,
+      port: options.once === true ? 0 : options.port,
+      now: io.now,
+    });
+    if (opened === undefined) return exitCodes.misuse;
+    try {
+      const cujs = [...anyRegistryOf(opened.gate.registry.current().registries).cujs.keys()];
+      return await tell(io, options, { app, cujs, url: opened.url, interruption });
+    } finally {
+      await opened.close();
+    }
+  } catch (error) {
+    io.stderr.write(`cuj-gate demo: ${error instanceof Error ? error.message : error}\n`);
+    return exitCodes.misuse;
+  } finally {
+    await app?.stop();
+    interruption.forget();
+  }
+}
+
+interface Told {
+  readonly app: ScrapedApp;
+  readonly cujs: readonly string[];
+  /** Of the gate. */
+  readonly url: string;
+  readonly interruption: Interruption;
+}
+
+async function tell(
+  io: Io,
+  { once }: PrometheusDemoOptions,
+  { app, cujs, url, interruption }: Told,
+): Promise<number> {
+  const colors = colorsFor(io);
+  const say = (line = '') => void io.stdout.write(`${fold(line, io.stdout.columns || undefined)}\n`);
+  const { program, url: backendUrl } = app.running;
+  for (const line of storyLines(cujs.length, colors)) say(line);
+  say(`${program} is at ${backendUrl}, and the canary began ${canaryAgeMs / minuteMs} minutes ago.`);
+  say(colors.dim('(+ pass, ? inconclusive, x fail; each line as of that minute)'));
+  say();
+  let atMs = app.canaryMs;
+  const stage = {
+    startMs: app.canaryMs,
+    endMs: app.storedUntilMs,
+    reach: (nowMs: number) => {
+      atMs = nowMs;
+    },
+    totalErrorRate: (_: number, toMs: number) => totalErrorRate(backendUrl, toMs),
+  };
+  const metrics = cujs.map((cuj) => watchedCuj(url, cuj, { momentMs: () => atMs }));
+  let last: DemoMinute | undefined;
+  for await (const minute of playOn(stage, metrics, async () => {})) {
+    if (interruption.isThere()) return exitCodes.good;
+    for (const line of minuteLines(minute, colors)) say(line);
+    last = minute;
+  }
+  const isCaught = last?.ended?.phase === 'Failed' && last.total.fine;
+  for (const line of ending(last, colors)) say(line);
+  if (once === true) return isCaught ? exitCodes.good : exitCodes.no;
+  for (const line of farewell(app.running, url, colors)) io.stdout.write(`${line}\n`);
+  // A rollout is on the pages while it is asked about.
+  const live = cujs.map((cuj) => watchedCuj(url, cuj));
+  while (!interruption.isThere()) {
+    await Promise.all(live.map((metric) => metric.measure()));
+    await Promise.race([interruption.comes, delay(askEveryMs)]);
+  }
+  return exitCodes.good;
+}
+
+function farewell({ url: backendUrl, program }: RunningProgram, url: string, colors: Colors): string[] {
+  const failed = `sum by (http_route) (${httpRequestsMetric}{service_version="${demoVersion}",http_response_status_code=~"5.."})`;
+  return [
+    watchLine(url),
+    'The page of this verdict:',
+    `  ${url}/cujs/signup/status?version=${demoVersion}`,
+    `Query the gate, and ${program} itself; it scrapes the app's pods every ${scrapeIntervalMs / 1000} s until Ctrl-C:`,
+    `  curl '${url}/cujs/signup/status?version=${demoVersion}&pretty'`,
+    `  curl '${url}/cujs/signup?pretty'                           # the CUJ and the selector as it is sent`,
+    `  curl '${backendUrl}/api/v1/query' --data-urlencode 'query=${failed}'`,
+    'Other commands can query it from another terminal:',
+    `  export CUJ_GATE_BACKEND=prometheus CUJ_GATE_PROMETHEUS_URL=${backendUrl}`,
+    `  export CUJ_GATE_REGISTRY='${prometheusRegistry}'`,
+    `  cuj-gate evaluate signup --param version=${demoVersion}`,
+    colors.dim('(Ctrl-C ends it, and removes its data)'),
+  ];
+}
+
+/** The simulated app, and a Prometheus that scrapes its pods. Epoch ms. */
+interface ScrapedApp {
+  readonly running: RunningProgram;
+  readonly canaryMs: number;
+  /** The past that was written ends here. */
+  readonly storedUntilMs: number;
+  stop(): Promise<void>;
+}
+
+async function startScrapedApp(
+  program: PrometheusProgram,
+  seed: number,
+  now: () => number,
+): Promise<ScrapedApp> {
+  const canaryMs = Math.floor((now() - canaryAgeMs) / minuteMs) * minuteMs;
+  const pods = new ScrapedPods();
+  const traffic = simulateJourneys({
+    store: pods,
+    seed,
+    requestsPerSecond: requestsPerSecond / diurnal(canaryMs),
+    start: canaryMs - historyMs,
+    canaryStart: canaryMs,
+  });
+  traffic.advanceTo(now() + aheadMs);
+  // Found once the past is stored: a pod's samples come in their order.
+  let found = new ScrapedPods();
+  const exporter = await startExporter(() => found, now);
+  let running: RunningProgram | undefined;
+  try {
+    running = await startProgram({ program, scrapeIntervalMs, targetsUrl: exporter.targetsUrl });
+    const storedUntilMs = now();
+    const past = { fromMs: canaryMs - historyMs, untilMs: storedUntilMs, intervalMs: scrapeIntervalMs };
+    await storePast(running, pastScrapes(pods, past));
+    found = pods;
+    const timer = setInterval(() => traffic.advanceTo(now() + aheadMs), advanceEveryMs);
+    const { stop } = running;
+    return {
+      running,
+      canaryMs,
+      storedUntilMs,
+      async stop() {
+        clearInterval(timer);
+        await stop();
+        await exporter.stop();
+      },
+    };
+  } catch (error) {
+    await running?.stop();
+    await exporter.stop();
+    throw error;
+  }
+}
+
+function sourceOf({ url }: RunningProgram): Record<string, string> {
+  return { CUJ_GATE_BACKEND: 'prometheus', CUJ_GATE_PROMETHEUS_URL: url };
+}
+
+/** The canary's, as its callers' proxies counted it: its counters began at 0 with it. */
+async function totalErrorRate(url: string, toMs: number): Promise<TotalErrorRate> {
+  const sum = async (more: string) => {
+    const query = `sum(${istioRequestsMetric}{reporter="source",destination_version="${demoVersion}"${more}})`;
+    const response = await fetch(
+      `${url}/api/v1/query?${new URLSearchParams({ query, time: String(toMs / 1000) })}`,
+    );
+    if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
+    const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
+    return Number(data.result[0]?.value[1] ?? 0);
+  };
+  const [requests, failed] = await Promise.all([sum(''), sum(',response_code=~"5.."')]);
+  return errorRateOf(requests, failed);
+}
+
+function notInstalled(program: PrometheusProgram): string {
+  return (
+    `cuj-gate demo: there is no program "${program}" on the PATH, or it does not start.\n` +
+    `Install it: "npm run install:packages" in a clone, or "apt-get install ${program}" on Debian and Ubuntu` +
+    `${program === 'prometheus' ? ', or "brew install prometheus" on macOS' : ''}. Without --prometheus, the demo needs nothing.\n`
+  );
+}
+
+/** Ctrl-C, from the begin on: nothing that was started may be left. */
+interface Interruption {
+  readonly comes: Promise<void>;
+  readonly isThere: () => boolean;
+  readonly forget: () => void;
+}
+
+function onInterruption(): Interruption {
+  let isThere = false;
+  let come = () => {};
+  const comes = new Promise<void>((resolve) => {
+    come = () => {
+      isThere = true;
+      resolve();
+    };
+  });
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const signal of signals) process.once(signal, come);
+  const forget = () => {
+    for (const signal of signals) process.off(signal, come);
+  };
+  return { comes, isThere: () => isThere, forget };
+}
