@@ -123,8 +123,8 @@ export class ScrapedPods implements RequestSink {
   }
 
   /** Whether scrapes reach the pods. */
-  setReachable(name: string, isReachable: boolean): void {
-    for (const pod of this.#named(name)) pod.isReachable = isReachable;
+  setReachable(names: readonly string[], isReachable: boolean): void {
+    for (const pod of names.flatMap((name) => this.#named(name))) pod.isReachable = isReachable;
   }
 
   /** All series of a pod at ascending times. */

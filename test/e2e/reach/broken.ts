@@ -1,6 +1,7 @@
 import type { Registry } from '../../../src/domain/registry/model.ts';
 import { routesOf, type Truth } from '../../simulate-rollouts/traffic.ts';
 import type { Loose } from '../kube.ts';
+import type { BackendName } from '../metrics-backend.ts';
 import type { Scenario, ScenarioContext } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
 import { atMost, type Figure, quantile, shown } from './figures.ts';
@@ -15,7 +16,7 @@ const service = 'member-api';
 /** The weight of the first step of the generated Rollout. */
 const canaryShare = 0.25;
 
-interface Fault {
+export interface Fault {
   readonly name: string;
   readonly title: string;
   readonly requestsPerSecond: (registry: Registry) => number;
@@ -85,6 +86,21 @@ export const faults: readonly Fault[] = [
   },
 ];
 
+/** The first of {@link faults} over a real Prometheus, which shows requests as soon as it has scraped them. */
+export const prometheusFault: Fault = {
+  ...(faults[0] as Fault),
+  name: 'prometheus',
+  title: `over Prometheus with scrapes of 15 s, an endpoint fails wholly at ${failingPerSecond} requests/s`,
+  figures: (results) => [
+    atMost('median', quantile(results.map(secondsOf), 0.5), 90, ' s'),
+    shown('p90', `${Math.round(quantile(results.map(secondsOf), 0.9) ?? Number.NaN)} s`),
+    shown(
+      'failed requests until the abort, median',
+      String(Math.round(median(results, ({ failures }) => failures) ?? Number.NaN)),
+    ),
+  ],
+};
+
 function routeOf(registry: Registry, label: string) {
   const route = routesOf(registry, service).find(({ resource }) => resource === resourceOf(registry, label));
   if (route === undefined) throw new Error(`no CUJ of ${service} has ${label}`);
@@ -108,15 +124,18 @@ export interface BrokenOptions {
   readonly together: Together;
   readonly observer: Observer;
   readonly onAbort: (abort: Abort) => void;
+  /** Datadog's simulator when left out. */
+  readonly backend?: BackendName;
 }
 
 const longestMs = 15 * 60_000;
 
 /** One bad release, in a namespace and with a gate and a Datadog of its own. */
 export function brokenRelease(options: BrokenOptions): Scenario {
-  const { fault, registry, run, delayMs, together, observer, onAbort } = options;
+  const { fault, registry, run, delayMs, together, observer, onAbort, backend = 'datadog' } = options;
   return {
     name: `${fault.name}-${run}`,
+    backends: [backend],
     what: `${fault.title}: the time until the AnalysisRun has failed`,
     timeoutMs: 2 * longestMs,
     async run(context: ScenarioContext) {

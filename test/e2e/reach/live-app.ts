@@ -1,11 +1,13 @@
 import { APP_ROUTES } from '../../../src/demo/datadog/app-routes.ts';
 import { seededRandom } from '../../../src/demo/datadog/random.ts';
 import { startDatadogSimulator } from '../../../src/demo/datadog/simulator.ts';
-import { EventStore } from '../../../src/demo/datadog/store.ts';
+import { EventStore, type RequestSink } from '../../../src/demo/datadog/store.ts';
 import { recentStepMs } from '../../../src/domain/metrics/metrics-source.ts';
 import type { Registry } from '../../../src/domain/registry/model.ts';
 import { type DrawnCounts, type Route, Traffic, type Truth } from '../../simulate-rollouts/traffic.ts';
+import { datadogEnv } from '../datadog.ts';
 import type { ScenarioContext } from '../scenario.ts';
+import { startLivePrometheus } from './live-prometheus.ts';
 import type { WeightChange } from './observer.ts';
 
 export interface LiveAppOptions {
@@ -16,29 +18,44 @@ export interface LiveAppOptions {
   seed: number;
 }
 
+/** What the traffic of an app in real time is written into. */
+export interface LiveBackend {
+  readonly sink: RequestSink;
+  /** The settings by which a gate asks it. */
+  readonly gateEnv: Record<string, string>;
+  /** Traffic is drawn so long before, or below 0 after, the end of its bucket, in ms. */
+  readonly aheadMs: number;
+  /** Is told when the past of a release has been written. */
+  storePast(): Promise<void>;
+}
+
+/** A weight may be seen this late, in ms: buckets are drawn when those of their time are known. */
+const graceMs = 2_000;
+
 /**
- * The demo's app in real time, as Datadog's simulator sees it: as late as agents are, a few payloads minutes late. What a rollout's
- * traffic is follows from the weights that Argo has set.
+ * The demo's app in real time. Datadog's simulator sees it as late as agents are, a few payloads minutes late; a real Prometheus
+ * scrapes its pods. What a rollout's traffic is follows from the weights that Argo has set.
  */
 export class LiveApp {
-  readonly url: string;
+  readonly gateEnv: Record<string, string>;
   readonly #options: LiveAppOptions;
-  readonly #store: EventStore;
+  readonly #backend: LiveBackend;
   readonly #context: ScenarioContext;
   readonly #released = new Set<string>();
 
-  private constructor(context: ScenarioContext, options: LiveAppOptions, store: EventStore, url: string) {
+  private constructor(context: ScenarioContext, options: LiveAppOptions, backend: LiveBackend) {
     this.#context = context;
     this.#options = options;
-    this.#store = store;
-    this.url = url;
+    this.#backend = backend;
+    this.gateEnv = backend.gateEnv;
   }
 
   static async start(context: ScenarioContext, options: LiveAppOptions): Promise<LiveApp> {
-    const store = new EventStore({ now: Date.now, lateness: { seed: options.seed } });
-    const simulator = await startDatadogSimulator({ now: Date.now, store });
-    context.onEnd(() => simulator.stop());
-    return new LiveApp(context, options, store, simulator.url);
+    const backend =
+      context.backend === 'datadog'
+        ? await startLiveDatadog(context, options.seed)
+        : await startLivePrometheus(context, context.backend);
+    return new LiveApp(context, options, backend);
   }
 
   /** The services that are going to have a release: their traffic is that of their releases alone. */
@@ -47,14 +64,27 @@ export class LiveApp {
   }
 
   /** Writes two hours of stable's traffic, and from now on that of both sides. */
-  begin(service: string, truth: Truth, stable: string): LiveTraffic {
+  async begin(service: string, truth: Truth, stable: string): Promise<LiveTraffic> {
     this.#released.add(service);
-    const live = new LiveTraffic(this.#options, this.#store, { service, truth, stable }, (name) =>
+    const live = new LiveTraffic(this.#options, this.#backend, { service, truth, stable }, (name) =>
       this.#released.has(name),
     );
     this.#context.onEnd(() => live.stop());
+    await this.#backend.storePast();
     return live;
   }
+}
+
+async function startLiveDatadog({ onEnd }: ScenarioContext, seed: number): Promise<LiveBackend> {
+  const store = new EventStore({ now: Date.now, lateness: { seed } });
+  const simulator = await startDatadogSimulator({ now: Date.now, store });
+  onEnd(() => simulator.stop());
+  return {
+    sink: store,
+    gateEnv: datadogEnv(simulator.url),
+    aheadMs: -graceMs,
+    storePast: async () => {},
+  };
 }
 
 interface Released {
@@ -64,16 +94,13 @@ interface Released {
   readonly stable: string;
 }
 
-/** A weight may be seen this late, in ms: buckets are drawn when those of their time are known. */
-const graceMs = 2_000;
-
 /** The traffic of one release. */
 export class LiveTraffic {
   /** The version of the canary; needed before it has traffic. */
   canary = '';
   /** Failed requests to the endpoints at fault, by bucket. */
   readonly #failures: { readonly fromMs: number; readonly bad: number }[] = [];
-  readonly #store: EventStore;
+  readonly #backend: LiveBackend;
   readonly #released: Released;
   readonly #isReleased: (service: string) => boolean;
   readonly #traffic: Traffic;
@@ -83,11 +110,11 @@ export class LiveTraffic {
 
   constructor(
     { registry, requestsPerSecond, seed }: LiveAppOptions,
-    store: EventStore,
+    backend: LiveBackend,
     released: Released,
     isReleased: (service: string) => boolean,
   ) {
-    this.#store = store;
+    this.#backend = backend;
     this.#released = released;
     this.#isReleased = isReleased;
     const { service, truth } = released;
@@ -124,7 +151,7 @@ export class LiveTraffic {
   }
 
   #advance(): void {
-    const untilMs = Date.now() - graceMs;
+    const untilMs = Date.now() + this.#backend.aheadMs;
     this.#traffic.advanceTo(untilMs);
     this.drawnUntilMs = Math.floor(untilMs / recentStepMs) * recentStepMs;
   }
@@ -142,7 +169,7 @@ export class LiveTraffic {
     };
     const record = (statusCode: number, count: number, slowOnes: number) => {
       if (count > 0)
-        this.#store
+        this.#backend.sink
           .requests({ ...identity, statusCode })
           .record({ at: fromMs, count, durations: durations(route, count, slowOnes) });
     };

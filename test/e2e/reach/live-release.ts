@@ -3,7 +3,6 @@ import type { Registry } from '../../../src/domain/registry/model.ts';
 import { loadRegistry } from '../../../src/registry-files/load.ts';
 import { type Circumstances, releases } from '../../simulate-rollouts/releases.ts';
 import type { Truth } from '../../simulate-rollouts/traffic.ts';
-import { datadogEnv } from '../datadog.ts';
 import { startGate } from '../gate.ts';
 import { type DeployOptions, deploy, type Release } from '../release.ts';
 import { rolloutPhase, setImage } from '../rollouts.ts';
@@ -13,11 +12,14 @@ import { LiveApp, type LiveAppOptions, type LiveTraffic } from './live-app.ts';
 import type { FollowOptions, Observed, Observer } from './observer.ts';
 import { type Recorder, startRecorder } from './recorder.ts';
 
-/** The registry of the example. */
-export const exampleRegistry = new URL('../../../config/cujs.yaml', import.meta.url).pathname;
+/** The registry of the example for each backend. */
+export const exampleRegistries = {
+  datadog: new URL('../../../config/cujs.yaml', import.meta.url).pathname,
+  prometheus: new URL('../../../config/cujs-prometheus.yaml', import.meta.url).pathname,
+} as const;
 
-export async function loadExample(): Promise<Registry> {
-  const loaded = await loadRegistry(exampleRegistry);
+export async function loadExample(backend: 'datadog' | 'prometheus' = 'datadog'): Promise<Registry> {
+  const loaded = await loadRegistry(exampleRegistries[backend], { backend });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   return loaded.registry;
 }
@@ -41,7 +43,7 @@ export interface LiveWorld {
   readonly deployed: ReadonlyMap<string, Release>;
 }
 
-/** Starts Datadog and the gate as users do, and deploys services of the example with what `generate` makes by its defaults. */
+/** Starts the metrics backend and the gate as users do, and deploys services of the example with what `generate` makes by its defaults. */
 export async function prepareWorld(
   context: ScenarioContext,
   services: readonly string[],
@@ -50,13 +52,14 @@ export async function prepareWorld(
   const { bake, ...appOptions } = options;
   const app = await LiveApp.start(context, appOptions);
   app.willRelease(services);
-  const gate = await startGate(context, { registry: exampleRegistry, source: datadogEnv(app.url) });
+  const registry = exampleRegistries[context.backend === 'datadog' ? 'datadog' : 'prometheus'];
+  const gate = await startGate(context, { registry, source: app.gateEnv });
   const recorder = await startRecorder(context, gate.url);
   const deployed = new Map<string, Release>();
   for (const service of services) {
     const times = { times: [], ...(bake === undefined ? {} : { bake }) };
     const release = await deploy(context, {
-      ...{ registry: exampleRegistry, gateUrl: recorder.url, service },
+      ...{ registry, gateUrl: recorder.url, service },
       ...times,
     });
     deployed.set(service, release);
@@ -80,7 +83,7 @@ export async function beginRelease(
 ): Promise<Begun> {
   const release = deployed.get(service);
   if (release === undefined) throw new Error(`${service} is not deployed`);
-  const traffic = app.begin(service, truth, release.stableHash);
+  const traffic = await app.begin(service, truth, release.stableHash);
   await setImage(kube, release, 'v1.1.0');
   const { canaryHash } = await waitFor(() => rolloutPhase(kube, release), {
     what: `rollout ${service} to have a canary`,

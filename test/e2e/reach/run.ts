@@ -11,7 +11,16 @@ import { leaveNothingBehind, removeTemporary, stopEverything, temporaryFolder } 
 import { clusterProducts, ensurePrograms, type Programs, rolloutsVersions } from '../programs.ts';
 import { runScenario } from '../run-scenario.ts';
 import type { Scenario } from '../scenario.ts';
-import { type Abort, brokenFigures, brokenRelease, faults, secondsOf, timelineText } from './broken.ts';
+import {
+  type Abort,
+  brokenFigures,
+  brokenRelease,
+  type Fault,
+  faults,
+  prometheusFault,
+  secondsOf,
+  timelineText,
+} from './broken.ts';
 import { type Figure, figuresText } from './figures.ts';
 import { type Ending, goodFigures, goodReleases, goodText } from './good.ts';
 import { loadExample } from './live-release.ts';
@@ -22,17 +31,20 @@ import { Together } from './together.ts';
 
 const usage = `npm run e2e:reach -- [options]
 
-  --only PARTS   of a,b,c (default: all)
+  --only PARTS   of a,b,c,d (default: all)
                    a  bad releases: the time until the AnalysisRun has failed, and the failed requests until then
                    b  good releases: how many go through without a person
                    c  the model of npm run simulate:rollouts against the controller
-  --runs N       of each kind of release in a and b (default 20)`;
+                   d  as a, over a real Prometheus that scrapes every 15 s
+  --runs N       of each kind of release in a, b and d (default 20)`;
 
-const parts = ['a', 'b', 'c'] as const;
+const parts = ['a', 'b', 'c', 'd'] as const;
 type Part = (typeof parts)[number];
 
 /** More worlds at once than this, and the machine would be what is measured: each has a gate and a Datadog. */
 const worldsAtOnce = 20;
+/** Each has a Prometheus as well. */
+const prometheusWorldsAtOnce = 10;
 const preparedAtOnce = 3;
 /** The begins of the releases are spread over this, so that they meet every phase of buckets and minutes. */
 const spreadMs = 60_000;
@@ -41,7 +53,7 @@ async function main(): Promise<number> {
   const options = parse();
   if (options === undefined) return 0;
   leaveNothingBehind();
-  ensureDebian(['etcd-server']);
+  ensureDebian(['etcd-server', ...(options.only.includes('d') ? (['prometheus'] as const) : [])]);
   const version = rolloutsVersions[0];
   const programs = await ensurePrograms(clusterProducts(version));
   const gateProgram = await buildGate(`${temporaryFolder()}/gate`);
@@ -56,6 +68,7 @@ async function main(): Promise<number> {
   if (options.only.includes('c')) figures.push(...(await partC(stage, observer)));
   if (options.only.includes('a')) figures.push(...(await partA(stage, observer, options.runs)));
   if (options.only.includes('b')) figures.push(...(await partB(stage, observer, options.runs)));
+  if (options.only.includes('d')) figures.push(...(await partD(stage, observer, options.runs)));
   await observer.stop();
   await cluster.stop();
   if (stage.failures.length > 0) {
@@ -85,9 +98,10 @@ class Stage {
   async worlds(
     runs: number,
     scenarioOf: (run: number, delayMs: number, together: Together) => Scenario,
+    atOnce = worldsAtOnce,
   ): Promise<void> {
-    for (let first = 0; first < runs; first += worldsAtOnce) {
-      const count = Math.min(worldsAtOnce, runs - first);
+    for (let first = 0; first < runs; first += atOnce) {
+      const count = Math.min(atOnce, runs - first);
       const together = new Together(count, preparedAtOnce);
       await Promise.all(
         Array.from({ length: count }, (_, i) =>
@@ -110,15 +124,37 @@ async function partA(stage: Stage, observer: Observer, runs: number): Promise<Fi
         onAbort: (abort) => aborts.push(abort),
       }),
     );
-    aborts.sort((one, other) => secondsOf(one) - secondsOf(other));
-    console.log(
-      `s until the AnalysisRun has failed: ${aborts.map((abort) => secondsOf(abort).toFixed(1)).join(' ')}`,
-    );
-    const shownOnes = new Set([aborts[Math.floor((aborts.length - 1) / 2)], aborts.at(-1)]);
-    for (const abort of shownOnes) if (abort !== undefined) console.log(timelineText(abort));
-    figures.push(...brokenFigures(fault, runs, aborts));
+    figures.push(...abortFigures(fault, runs, aborts));
   }
   return figures;
+}
+
+async function partD(stage: Stage, observer: Observer, runs: number): Promise<Figure[]> {
+  const registry = await loadExample('prometheus');
+  const fault = prometheusFault;
+  console.log(`\nd: ${runs} releases in which, ${fault.title}`);
+  const aborts: Abort[] = [];
+  await stage.worlds(
+    runs,
+    (run, delayMs, together) =>
+      brokenRelease({
+        ...{ fault, registry, run, delayMs, together, observer, backend: 'prometheus' },
+        onAbort: (abort) => aborts.push(abort),
+      }),
+    prometheusWorldsAtOnce,
+  );
+  return abortFigures(fault, runs, aborts);
+}
+
+/** Prints the times of aborts, and where the seconds of the median and of the slowest went. */
+function abortFigures(fault: Fault, runs: number, aborts: Abort[]): Figure[] {
+  aborts.sort((one, other) => secondsOf(one) - secondsOf(other));
+  console.log(
+    `s until the AnalysisRun has failed: ${aborts.map((abort) => secondsOf(abort).toFixed(1)).join(' ')}`,
+  );
+  const shownOnes = new Set([aborts[Math.floor((aborts.length - 1) / 2)], aborts.at(-1)]);
+  for (const abort of shownOnes) if (abort !== undefined) console.log(timelineText(abort));
+  return brokenFigures(fault, runs, aborts);
 }
 
 async function partB(stage: Stage, observer: Observer, runs: number): Promise<Figure[]> {

@@ -1,0 +1,113 @@
+import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../../src/cli.ts';
+import { isInstalled, prometheusPrograms } from '../../src/demo/prometheus/program.ts';
+import { capture } from './io.ts';
+
+const root = path.join(import.meta.dirname, '../..');
+
+describe.each(prometheusPrograms)('demo --prometheus %s --once', (program) => {
+  const streams = capture();
+  const isThere = isInstalled(program);
+  let code: number | undefined;
+
+  beforeAll(async () => {
+    if (isThere) code = await run(['demo', '--prometheus', program, '--once'], streams.io);
+  });
+
+  it.runIf(isThere)('ends well once the canary is caught, while the total error rate is fine', () => {
+    expect(streams.stderr()).toBe('');
+    expect(code).toBe(0);
+    expect(streams.stdout()).toMatch(
+      /What the total error rate says {3}fine: 0\.0[0-4]\d*% of \d+ requests failed/,
+    );
+    expect(streams.stdout()).toMatch(
+      /What cuj-gate says +FAIL signup \(slo_violated\): .*worst POST \/api\/v1\/signup\/phone\/verify/,
+    );
+  });
+
+  it.runIf(isThere)('fails no other CUJ', () => {
+    expect(streams.stdout().match(/ {2}x \S+|^.*CUJs {2}x \S+/gm)).toEqual(['       CUJs  x signup']);
+  });
+});
+
+describe('demo --prometheus', () => {
+  it('says what to install where the program is missing', async () => {
+    const streams = capture();
+    const before = process.env.PATH;
+    process.env.PATH = '/nowhere';
+    try {
+      expect(await run(['demo', '--prometheus', '--once'], streams.io)).toBe(2);
+    } finally {
+      process.env.PATH = before;
+    }
+    expect(streams.stderr()).toContain('there is no program "prometheus" on the PATH');
+    expect(streams.stderr()).toContain('apt-get install prometheus');
+  });
+
+  it.each([
+    ['--registry', 'cujs.yaml'],
+    ['--break', 'signup'],
+  ])('does not go together with %s', async (...args) => {
+    const streams = capture();
+    expect(await run(['demo', '--prometheus', ...args], streams.io)).toBe(2);
+    expect(streams.stderr()).toMatch(/--registry/);
+  });
+
+  it('refuses a program that it does not know', async () => {
+    const streams = capture();
+    expect(await run(['demo', '--prometheus', 'influxdb'], streams.io)).toBe(2);
+    expect(streams.stderr()).toContain('prometheus, victoria-metrics');
+  });
+});
+
+describe('demo --prometheus in a terminal', () => {
+  const isThere = isInstalled('prometheus');
+  const folder = mkdtempSync(path.join(tmpdir(), 'demo-'));
+  let demo: ChildProcessByStdio<null, Readable, null>;
+  let said = '';
+
+  beforeAll(async () => {
+    if (!isThere) return;
+    demo = spawn(process.execPath, ['--import', 'tsx', 'src/bin.ts', 'demo', '--prometheus', '--port', '0'], {
+      cwd: root,
+      env: { ...process.env, TMPDIR: folder },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    demo.stdout.setEncoding('utf8');
+    for await (const text of demo.stdout.iterator({ destroyOnReturn: false })) {
+      said += text;
+      if (said.includes('Ctrl-C ends it')) break;
+    }
+  });
+  afterAll(() => {
+    demo?.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it.runIf(isThere)('prints lines for other commands, which find the same verdict', async () => {
+    const exported = [...said.matchAll(/(CUJ_GATE_\w+)=(\S+)/g)].map(
+      ([, name = '', value = '']) => [name, value.replaceAll("'", '')] as const,
+    );
+    const streams = capture({ env: Object.fromEntries(exported), now: Date.now });
+    const [, command = ''] = /cuj-gate (evaluate .*)/.exec(said) ?? [];
+    expect(await run(command.split(' '), streams.io)).toBe(1);
+    expect(streams.stdout()).toMatch(/^FAIL signup \(slo_violated\)/);
+  });
+
+  it.runIf(isThere)('leaves nothing behind after Ctrl-C', async () => {
+    const [, url = ''] = /CUJ_GATE_PROMETHEUS_URL=(\S+)/.exec(said) ?? [];
+    expect(readdirSync(folder).length).toBeGreaterThan(0);
+    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).toContain(folder);
+    demo.kill('SIGINT');
+    expect(await once(demo, 'exit')).toEqual([0, null]);
+    await expect(fetch(url)).rejects.toThrow();
+    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(folder);
+    expect(readdirSync(folder).filter((name) => name.startsWith('cuj-gate-'))).toEqual([]);
+  });
+});
