@@ -13,7 +13,7 @@ COPY package.json package-lock.json LICENSE ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY src ./src
-COPY config/cujs.yaml ./config/cujs.yaml
+COPY config/cujs.yaml config/cujs-prometheus.yaml ./config/
 COPY config/pages ./config/pages
 RUN npm run bundle
 

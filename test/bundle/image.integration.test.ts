@@ -65,6 +65,7 @@ describe('the image', () => {
     expect(names.sort()).toEqual([
       'app/LICENSE',
       'app/THIRD-PARTY-LICENSES',
+      'app/config/cujs-prometheus.yaml',
       'app/config/cujs.yaml',
       'app/config/pages/icon.svg',
       'app/config/pages/page.css',

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { diurnal, simulateJourneys } from '../../demo/datadog/journeys.ts';
 import { type DemoMinute, demoVersion, playOn, watchedCuj } from '../../demo/play.ts';
@@ -126,7 +125,7 @@ async function tell(
   const live = cujs.map((cuj) => watchedCuj(url, cuj));
   while (!interruption.isThere()) {
     await Promise.all(live.map((metric) => metric.measure()));
-    await Promise.race([interruption.comes, delay(askEveryMs)]);
+    await interruption.within(askEveryMs);
   }
   return exitCodes.good;
 }
@@ -231,24 +230,34 @@ function notInstalled(program: PrometheusProgram): string {
 
 /** Ctrl-C, from the begin on: nothing that was started may be left. */
 interface Interruption {
-  readonly comes: Promise<void>;
   readonly isThere: () => boolean;
+  /** Resolves when it comes, or after so many ms. */
+  readonly within: (ms: number) => Promise<void>;
   readonly forget: () => void;
 }
 
 function onInterruption(): Interruption {
-  let isThere = false;
-  let come = () => {};
-  const comes = new Promise<void>((resolve) => {
-    come = () => {
-      isThere = true;
-      resolve();
-    };
-  });
+  const coming = new AbortController();
+  const { signal } = coming;
+  const come = () => coming.abort();
   const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const signal of signals) process.once(signal, come);
-  const forget = () => {
-    for (const signal of signals) process.off(signal, come);
+  for (const name of signals) process.once(name, come);
+  return {
+    isThere: () => signal.aborted,
+    within: (ms) =>
+      new Promise((resolve) => {
+        if (signal.aborted) return resolve();
+        // A timer that is left would keep the process.
+        const end = () => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', end);
+          resolve();
+        };
+        const timer = setTimeout(end, ms);
+        signal.addEventListener('abort', end);
+      }),
+    forget() {
+      for (const name of signals) process.off(name, come);
+    },
   };
-  return { comes, isThere: () => isThere, forget };
 }
