@@ -1,17 +1,14 @@
 import { fileURLToPath } from 'node:url';
-import { diurnal, simulateJourneys } from '../../demo/datadog/journeys.ts';
 import { type DemoMinute, demoVersion, playOn, watchedCuj } from '../../demo/play.ts';
-import { startExporter } from '../../demo/prometheus/exporter.ts';
+import { httpRequestsMetric } from '../../demo/prometheus/pod-labels.ts';
+import { isInstalled, type PrometheusProgram, type RunningProgram } from '../../demo/prometheus/program.ts';
 import {
-  isInstalled,
-  type PrometheusProgram,
-  type RunningProgram,
-  startProgram,
-  storePast,
-} from '../../demo/prometheus/program.ts';
-import { httpRequestsMetric, istioRequestsMetric, ScrapedPods } from '../../demo/prometheus/scraped-pods.ts';
-import { pastScrapes } from '../../demo/prometheus/scrapes.ts';
-import { errorRateOf, type TotalErrorRate } from '../../demo/total-error-rate.ts';
+  canaryAgeMs,
+  type ScrapedApp,
+  scrapedErrorRate,
+  scrapeIntervalMs,
+  startScrapedApp,
+} from '../../demo/prometheus/scraped-app.ts';
 import { anyRegistryOf } from '../../domain/registry/model.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
 import { ending, fold, minuteLines, storyLines } from '../render/demo-story.ts';
@@ -31,16 +28,7 @@ export interface PrometheusDemoOptions {
 }
 
 const minuteMs = 60_000;
-const scrapeIntervalMs = 15_000;
-/** Stable's traffic before the canary: all that a verdict looks at. */
-const historyMs = 90 * minuteMs;
-/** So long ago the canary began: more than a verdict takes. */
-const canaryAgeMs = 8 * minuteMs;
-/** As at the app's busiest hour, whatever the hour is. */
-const requestsPerSecond = 1_600;
-/** Counters rise by what is simulated, so the near future is. */
-const aheadMs = minuteMs;
-const advanceEveryMs = 10_000;
+/** As the generated templates ask. */
 const askEveryMs = 20_000;
 
 /**
@@ -108,7 +96,7 @@ async function tell(
     reach: (nowMs: number) => {
       atMs = nowMs;
     },
-    totalErrorRate: (_: number, toMs: number) => totalErrorRate(backendUrl, toMs),
+    totalErrorRate: (_: number, toMs: number) => scrapedErrorRate(backendUrl, toMs),
   };
   const metrics = cujs.map((cuj) => watchedCuj(url, cuj, { momentMs: () => atMs }));
   let last: DemoMinute | undefined;
@@ -148,76 +136,8 @@ function farewell({ url: backendUrl, program }: RunningProgram, url: string, col
   ];
 }
 
-/** The simulated app, and a Prometheus that scrapes its pods. Epoch ms. */
-interface ScrapedApp {
-  readonly running: RunningProgram;
-  readonly canaryMs: number;
-  /** The past that was written ends here. */
-  readonly storedUntilMs: number;
-  stop(): Promise<void>;
-}
-
-async function startScrapedApp(
-  program: PrometheusProgram,
-  seed: number,
-  now: () => number,
-): Promise<ScrapedApp> {
-  const canaryMs = Math.floor((now() - canaryAgeMs) / minuteMs) * minuteMs;
-  const pods = new ScrapedPods();
-  const traffic = simulateJourneys({
-    store: pods,
-    seed,
-    requestsPerSecond: requestsPerSecond / diurnal(canaryMs),
-    start: canaryMs - historyMs,
-    canaryStart: canaryMs,
-  });
-  traffic.advanceTo(now() + aheadMs);
-  // Found once the past is stored: a pod's samples come in their order.
-  let found = new ScrapedPods();
-  const exporter = await startExporter(() => found, now);
-  let running: RunningProgram | undefined;
-  try {
-    running = await startProgram({ program, scrapeIntervalMs, targetsUrl: exporter.targetsUrl });
-    const storedUntilMs = now();
-    const past = { fromMs: canaryMs - historyMs, untilMs: storedUntilMs, intervalMs: scrapeIntervalMs };
-    await storePast(running, pastScrapes(pods, past));
-    found = pods;
-    const timer = setInterval(() => traffic.advanceTo(now() + aheadMs), advanceEveryMs);
-    const { stop } = running;
-    return {
-      running,
-      canaryMs,
-      storedUntilMs,
-      async stop() {
-        clearInterval(timer);
-        await stop();
-        await exporter.stop();
-      },
-    };
-  } catch (error) {
-    await running?.stop();
-    await exporter.stop();
-    throw error;
-  }
-}
-
 function sourceOf({ url }: RunningProgram): Record<string, string> {
   return { CUJ_GATE_BACKEND: 'prometheus', CUJ_GATE_PROMETHEUS_URL: url };
-}
-
-/** The canary's, as its callers' proxies counted it: its counters began at 0 with it. */
-async function totalErrorRate(url: string, toMs: number): Promise<TotalErrorRate> {
-  const sum = async (more: string) => {
-    const query = `sum(${istioRequestsMetric}{reporter="source",destination_version="${demoVersion}"${more}})`;
-    const response = await fetch(
-      `${url}/api/v1/query?${new URLSearchParams({ query, time: String(toMs / 1000) })}`,
-    );
-    if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
-    const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
-    return Number(data.result[0]?.value[1] ?? 0);
-  };
-  const [requests, failed] = await Promise.all([sum(''), sum(',response_code=~"5.."')]);
-  return errorRateOf(requests, failed);
 }
 
 function notInstalled(program: PrometheusProgram): string {

@@ -1,6 +1,14 @@
 import { hash32 } from '../datadog/normalise.ts';
 import { Points, SLOT_MS } from '../datadog/points.ts';
 import type { RequestIdentity, RequestSink, RequestStream } from '../datadog/store.ts';
+import {
+  gatewayName,
+  httpLabels,
+  httpRequestsMetric,
+  istioLabels,
+  istioRequestsMetric,
+  type Labels,
+} from './pod-labels.ts';
 import { type ProcessLife, type ShareAt, valuesAt } from './process-counter.ts';
 
 /**
@@ -59,10 +67,6 @@ interface Gateway {
   readonly pods: readonly Pod[];
   readonly groups: Group[];
 }
-
-export const httpRequestsMetric = 'http_server_request_duration_seconds_count';
-export const istioRequestsMetric = 'istio_requests_total';
-const gatewayName = 'istio-ingressgateway';
 
 export class ScrapedPods implements RequestSink {
   readonly #podsEach: number;
@@ -208,8 +212,6 @@ export class ScrapedPods implements RequestSink {
   }
 }
 
-type Labels = Readonly<Record<string, string>>;
-
 /** The requests of one identity that a pod has served, at some times. */
 interface Counted {
   readonly identity: RequestIdentity;
@@ -227,33 +229,6 @@ function countedBy(
     identity,
     values: valuesAt(points, share, pod, timesMs, phaseOf(pod, identity)),
   }));
-}
-
-function httpLabels({ resource, version, statusCode }: RequestIdentity): Labels {
-  const space = resource.indexOf(' ');
-  return {
-    http_request_method: resource.slice(0, space),
-    http_route: resource.slice(space + 1),
-    ...(statusCode === undefined ? {} : { http_response_status_code: String(statusCode) }),
-    service_version: version,
-  };
-}
-
-function istioLabels(
-  { service, version, statusCode = 200, grpcCode }: RequestIdentity,
-  reporter: 'source' | 'destination',
-): Labels {
-  return {
-    reporter,
-    source_workload: gatewayName,
-    destination_service_name: service,
-    destination_workload: service,
-    destination_version: version,
-    request_protocol: grpcCode === undefined ? 'http' : 'grpc',
-    response_code: String(statusCode),
-    response_flags: '-',
-    ...(grpcCode === undefined ? {} : { grpc_response_status: String(grpcCode) }),
-  };
 }
 
 /** The pods of a group that are alive share its requests evenly. */

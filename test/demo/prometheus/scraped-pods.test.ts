@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  httpRequestsMetric,
-  istioRequestsMetric,
-  type PodSeries,
-  ScrapedPods,
-} from '../../../src/demo/prometheus/scraped-pods.ts';
+import { httpRequestsMetric, istioRequestsMetric } from '../../../src/demo/prometheus/pod-labels.ts';
+import { type PodSeries, ScrapedPods } from '../../../src/demo/prometheus/scraped-pods.ts';
 import { pastScrapes } from '../../../src/demo/prometheus/scrapes.ts';
 
 const startMs = 1_800_000_000_000;

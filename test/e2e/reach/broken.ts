@@ -126,6 +126,8 @@ export interface BrokenOptions {
   readonly onAbort: (abort: Abort) => void;
   /** Datadog's simulator when left out. */
   readonly backend?: BackendName;
+  /** The file of `registry`; the example's when left out. */
+  readonly registryFile?: string | undefined;
 }
 
 const longestMs = 15 * 60_000;
@@ -133,6 +135,7 @@ const longestMs = 15 * 60_000;
 /** One bad release, in a namespace and with a gate and a Datadog of its own. */
 export function brokenRelease(options: BrokenOptions): Scenario {
   const { fault, registry, run, delayMs, together, observer, onAbort, backend = 'datadog' } = options;
+  const { registryFile } = options;
   return {
     name: `${fault.name}-${run}`,
     backends: [backend],
@@ -141,7 +144,7 @@ export function brokenRelease(options: BrokenOptions): Scenario {
     async run(context: ScenarioContext) {
       const requestsPerSecond = fault.requestsPerSecond(registry);
       const world = await together.prepared(() =>
-        prepareWorld(context, [service], { registry, requestsPerSecond, seed: run }),
+        prepareWorld(context, [service], { registry, registryFile, requestsPerSecond, seed: run }),
       );
       await new Promise((resolve) => setTimeout(resolve, delayMs));
       const truth = fault.truth(registry, run);

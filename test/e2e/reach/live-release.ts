@@ -18,8 +18,11 @@ export const exampleRegistries = {
   prometheus: new URL('../../../config/cujs-prometheus.yaml', import.meta.url).pathname,
 } as const;
 
-export async function loadExample(backend: 'datadog' | 'prometheus' = 'datadog'): Promise<Registry> {
-  const loaded = await loadRegistry(exampleRegistries[backend], { backend });
+export async function loadExample(
+  backend: 'datadog' | 'prometheus' = 'datadog',
+  file: string = exampleRegistries[backend],
+): Promise<Registry> {
+  const loaded = await loadRegistry(file, { backend });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   return loaded.registry;
 }
@@ -47,12 +50,13 @@ export interface LiveWorld {
 export async function prepareWorld(
   context: ScenarioContext,
   services: readonly string[],
-  options: LiveAppOptions & Pick<DeployOptions, 'bake'>,
+  options: LiveAppOptions & Pick<DeployOptions, 'bake'> & { registryFile?: string | undefined },
 ): Promise<LiveWorld> {
-  const { bake, ...appOptions } = options;
+  const { bake, registryFile, ...appOptions } = options;
   const app = await LiveApp.start(context, appOptions);
   app.willRelease(services);
-  const registry = exampleRegistries[context.backend === 'datadog' ? 'datadog' : 'prometheus'];
+  const backend = context.backend === 'datadog' ? 'datadog' : 'prometheus';
+  const registry = registryFile ?? exampleRegistries[backend];
   const gate = await startGate(context, { registry, source: app.gateEnv });
   const recorder = await startRecorder(context, gate.url);
   const deployed = new Map<string, Release>();

@@ -2,6 +2,7 @@
  * `npm run e2e:reach [-- --runs 20 --only a,b,c]`: what the gate reaches on the real controller, in real time and with
  * Datadog's data as late as agents send it.
  */
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Cluster, startCluster } from '../cluster.ts';
 import { ensureDebian } from '../debian.ts';
@@ -36,7 +37,8 @@ const usage = `npm run e2e:reach -- [options]
                    b  good releases: how many go through without a person
                    c  the model of npm run simulate:rollouts against the controller
                    d  as a, over a real Prometheus that scrapes every 15 s
-  --runs N       of each kind of release in a, b and d (default 20)`;
+  --runs N       of each kind of release in a, b and d (default 20)
+  --registry F   in d, instead of config/cujs-prometheus.yaml`;
 
 const parts = ['a', 'b', 'c', 'd'] as const;
 type Part = (typeof parts)[number];
@@ -68,7 +70,7 @@ async function main(): Promise<number> {
   if (options.only.includes('c')) figures.push(...(await partC(stage, observer)));
   if (options.only.includes('a')) figures.push(...(await partA(stage, observer, options.runs)));
   if (options.only.includes('b')) figures.push(...(await partB(stage, observer, options.runs)));
-  if (options.only.includes('d')) figures.push(...(await partD(stage, observer, options.runs)));
+  if (options.only.includes('d')) figures.push(...(await partD(stage, observer, options)));
   await observer.stop();
   await cluster.stop();
   if (stage.failures.length > 0) {
@@ -129,8 +131,12 @@ async function partA(stage: Stage, observer: Observer, runs: number): Promise<Fi
   return figures;
 }
 
-async function partD(stage: Stage, observer: Observer, runs: number): Promise<Figure[]> {
-  const registry = await loadExample('prometheus');
+async function partD(
+  stage: Stage,
+  observer: Observer,
+  { runs, registryFile }: { runs: number; registryFile: string | undefined },
+): Promise<Figure[]> {
+  const registry = await loadExample('prometheus', registryFile);
   const fault = prometheusFault;
   console.log(`\nd: ${runs} releases in which, ${fault.title}`);
   const aborts: Abort[] = [];
@@ -138,7 +144,7 @@ async function partD(stage: Stage, observer: Observer, runs: number): Promise<Fi
     runs,
     (run, delayMs, together) =>
       brokenRelease({
-        ...{ fault, registry, run, delayMs, together, observer, backend: 'prometheus' },
+        ...{ fault, registry, run, delayMs, together, observer, backend: 'prometheus', registryFile },
         onAbort: (abort) => aborts.push(abort),
       }),
     prometheusWorldsAtOnce,
@@ -186,11 +192,12 @@ async function partC(stage: Stage, observer: Observer): Promise<Figure[]> {
   return modelFigures(scripts.length, comparisons);
 }
 
-function parse(): { only: readonly Part[]; runs: number } | undefined {
+function parse(): { only: readonly Part[]; runs: number; registryFile: string | undefined } | undefined {
   const { values } = parseArgs({
     options: {
       only: { type: 'string', default: parts.join(',') },
       runs: { type: 'string', default: '20' },
+      registry: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -204,7 +211,8 @@ function parse(): { only: readonly Part[]; runs: number } | undefined {
   const runs = Number(values.runs);
   if (!Number.isInteger(runs) || runs < 1)
     throw new Error(`--runs ${values.runs}: not a whole number above 0`);
-  return { only: parts.filter((part) => named.includes(part)), runs };
+  const registryFile = values.registry === undefined ? undefined : path.resolve(values.registry);
+  return { only: parts.filter((part) => named.includes(part)), runs, registryFile };
 }
 
 main()
