@@ -87,19 +87,21 @@ export const faults: readonly Fault[] = [
 ];
 
 /** The first of {@link faults} over a real Prometheus, which shows requests as soon as it has scraped them. */
-export const prometheusFault: Fault = {
-  ...(faults[0] as Fault),
-  name: 'prometheus',
-  title: `over Prometheus with scrapes of 15 s, an endpoint fails wholly at ${failingPerSecond} requests/s`,
-  figures: (results) => [
-    atMost('median', quantile(results.map(secondsOf), 0.5), 90, ' s'),
-    shown('p90', `${Math.round(quantile(results.map(secondsOf), 0.9) ?? Number.NaN)} s`),
-    shown(
-      'failed requests until the abort, median',
-      String(Math.round(median(results, ({ failures }) => failures) ?? Number.NaN)),
-    ),
-  ],
-};
+export function prometheusFault(minFaultDuration: string, medianS: number): Fault {
+  return {
+    ...(faults[0] as Fault),
+    name: `prometheus-${minFaultDuration}`,
+    title: `over Prometheus with scrapes of 15 s and minFaultDuration ${minFaultDuration}, an endpoint fails wholly at ${failingPerSecond} requests/s`,
+    figures: (results) => [
+      atMost('median', quantile(results.map(secondsOf), 0.5), medianS, ' s'),
+      shown('p90', `${Math.round(quantile(results.map(secondsOf), 0.9) ?? Number.NaN)} s`),
+      shown(
+        'failed requests until the abort, median',
+        String(Math.round(median(results, ({ failures }) => failures) ?? Number.NaN)),
+      ),
+    ],
+  };
+}
 
 function routeOf(registry: Registry, label: string) {
   const route = routesOf(registry, service).find(({ resource }) => resource === resourceOf(registry, label));
