@@ -131,7 +131,7 @@ export async function* play(
   pause: () => Promise<void>,
 ): AsyncGenerator<DemoMinute> {
   const startMs = world.clock.nowMs;
-  const stage: Stage = {
+  const playback: DemoPlayback = {
     startMs,
     endMs: startMs + lastMinute * minuteMs,
     reach(atMs) {
@@ -141,7 +141,7 @@ export async function* play(
     totalErrorRate: (fromMs, toMs) => totalErrorRate(world.datadog.url, demoVersion, fromMs, toMs, keys),
   };
   yield* playOn(
-    stage,
+    playback,
     cujs.map((cuj) => watchedCuj(gateUrl, cuj)),
     pause,
   );
@@ -165,7 +165,7 @@ export function watchedCuj(
 }
 
 /** Where a canary's minutes pass. Epoch ms. */
-export interface Stage {
+export interface DemoPlayback {
   /** When the canary begins. */
   readonly startMs: number;
   readonly endMs: number;
@@ -175,22 +175,22 @@ export interface Stage {
   readonly totalErrorRate: (fromMs: number, toMs: number) => Promise<TotalErrorRate>;
 }
 
-/** Plays on a stage, as {@link play} does. */
+/** Plays one, as {@link play} does. */
 export async function* playOn(
-  stage: Stage,
+  playback: DemoPlayback,
   metrics: readonly WatchedMetric[],
   pause: () => Promise<void>,
 ): AsyncGenerator<DemoMinute> {
-  const { startMs } = stage;
-  for (let atMs = startMs + SLOT_MS; atMs <= stage.endMs; atMs += SLOT_MS) {
+  const { startMs } = playback;
+  for (let atMs = startMs + SLOT_MS; atMs <= playback.endMs; atMs += SLOT_MS) {
     await pause();
-    stage.reach(atMs);
+    playback.reach(atMs);
     if ((atMs - startMs) % measuredEveryMs !== 0) continue;
     const measurements = await Promise.all(metrics.map((metric) => metric.measure()));
     const ended = metrics.map((metric) => metric.verdict()).find((verdict) => verdict !== undefined);
     const seconds = (atMs - startMs) / 1000;
     if (ended === undefined && seconds % 60 !== 0) continue;
-    const total = await stage.totalErrorRate(startMs, atMs);
+    const total = await playback.totalErrorRate(startMs, atMs);
     yield { atMs, seconds, total, measurements, ...(ended === undefined ? {} : { ended }) };
     if (ended !== undefined) return;
   }

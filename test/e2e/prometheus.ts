@@ -64,7 +64,7 @@ export async function startPrometheus(
   const untilReady = async () => void (await child.untilReady(() => answers(readyUrl)));
   await untilReady();
 
-  /** Writes one after the other; a failure is reported by the next that waits for it. */
+  // One after the other. Scenarios do not wait for it: their templates begin to ask some seconds later.
   let stored = Promise.resolve();
   const store = (groups: readonly string[]) => {
     const untilMs = Date.now();
@@ -73,7 +73,7 @@ export async function startPrometheus(
     );
     const series = pastScrapes(pods, { fromMs: 0, untilMs, intervalMs: scrapeIntervalMs }, own);
     stored = stored.then(() => storePast({ program, url }, series));
-    stored.catch(() => {});
+    stored.catch((error: Error) => context.log(`the past could not be stored: ${error.message}`));
   };
   const record = (requests: readonly TimedSpans[]) => {
     const of = requests[0]?.spans;

@@ -90,7 +90,7 @@ async function tell(
   say(colors.dim('(+ pass, ? inconclusive, x fail; each line as of that minute)'));
   say();
   let atMs = app.canaryMs;
-  const stage = {
+  const playback = {
     startMs: app.canaryMs,
     endMs: app.storedUntilMs,
     reach: (nowMs: number) => {
@@ -100,7 +100,7 @@ async function tell(
   };
   const metrics = cujs.map((cuj) => watchedCuj(url, cuj, { momentMs: () => atMs }));
   let last: DemoMinute | undefined;
-  for await (const minute of playOn(stage, metrics, async () => {})) {
+  for await (const minute of playOn(playback, metrics, async () => {})) {
     if (interruption.isThere()) return exitCodes.good;
     for (const line of minuteLines(minute, colors)) say(line);
     last = minute;
