@@ -27,8 +27,11 @@ export interface Outage {
   readonly end: (metrics: Prometheus, canaryPods: readonly string[]) => unknown;
 }
 
-/** A good release during outages of its metrics: never a pass while one lasts, never aborted, and promoted afterwards. */
-export async function releaseDuring(context: ScenarioContext, outages: readonly Outage[]): Promise<void> {
+/** A good release during an outage of its metrics: never a pass while it lasts, never aborted, and promoted afterwards. */
+export async function releaseDuring(
+  context: ScenarioContext,
+  { what, words, begin, end }: Outage,
+): Promise<void> {
   const { kube, dir, onEnd, log } = context;
   const registry = path.join(dir, 'cujs.yaml');
   writeFileSync(registry, registryText);
@@ -50,41 +53,39 @@ export async function releaseDuring(context: ScenarioContext, outages: readonly 
     .pods()
     .pods.map(({ name }) => name)
     .filter((name) => name.startsWith(`member-api-${release.canaryHash}`));
-  for (const { what, words, begin, end } of outages) {
-    const before = followed.seen.length;
-    await begin(metrics, canaryPods);
-    // What is judged is older than the outage for a while.
-    const first = await waitFor(
-      () => followed.seen.findIndex(({ value }, i) => i >= before && words.test(value)),
-      {
-        what: `a measurement while ${what}`,
-        timeoutMs: 120_000,
-        until: (index) => index >= 0,
-        show: () => followed.seen.at(-1)?.value ?? '',
-      },
-    );
-    const since = () => followed.seen.slice(first);
-    await waitFor(() => since().length, {
-      what: `${measurementsEach} measurements while ${what}`,
-      timeoutMs: 60_000,
-      until: (count) => count >= measurementsEach,
-    });
-    for (const { phase, value } of since()) {
-      assert.equal(phase, 'Inconclusive', `${what}: ${value}`);
-      assert.match(value, words);
-    }
-    const { phase, aborted } = await rolloutPhase(kube, release);
-    assert.deepEqual({ phase, aborted }, { phase: 'Paused', aborted: false }, what);
-    log(`${what}: ${since().length} measurements, not aborted`);
-    await end(metrics, canaryPods);
-    const passed = passes();
-    await waitFor(passes, {
-      what: `a pass after ${what}`,
+  const before = followed.seen.length;
+  await begin(metrics, canaryPods);
+  // What is judged is older than the outage for a while.
+  const first = await waitFor(
+    () => followed.seen.findIndex(({ value }, i) => i >= before && words.test(value)),
+    {
+      what: `a measurement while ${what}`,
       timeoutMs: 120_000,
-      until: (count) => count > passed,
+      until: (index) => index >= 0,
       show: () => followed.seen.at(-1)?.value ?? '',
-    });
+    },
+  );
+  const since = () => followed.seen.slice(first);
+  await waitFor(() => since().length, {
+    what: `${measurementsEach} measurements while ${what}`,
+    timeoutMs: 60_000,
+    until: (count) => count >= measurementsEach,
+  });
+  for (const { phase, value } of since()) {
+    assert.equal(phase, 'Inconclusive', `${what}: ${value}`);
+    assert.match(value, words);
   }
+  const { phase, aborted } = await rolloutPhase(kube, release);
+  assert.deepEqual({ phase, aborted }, { phase: 'Paused', aborted: false }, what);
+  log(`${what}: ${since().length} measurements, not aborted`);
+  await end(metrics, canaryPods);
+  const passed = passes();
+  await waitFor(passes, {
+    what: `a pass after ${what}`,
+    timeoutMs: 120_000,
+    until: (count) => count > passed,
+    show: () => followed.seen.at(-1)?.value ?? '',
+  });
 
   await promoteRollout(kube, release);
   await release.untilPromoted();

@@ -33,6 +33,8 @@ export interface PrometheusOptions {
   scrapeIntervalMs?: number;
   /** The source of all services of the registry; `preset:opentelemetry` when left out. */
   source?: Record<string, string>;
+  /** Istio's counter tells operations apart. */
+  isClassified?: boolean;
   /** The label that has the version; `service_version` when left out. */
   versionLabel?: string;
 }
@@ -47,10 +49,9 @@ export async function startPrometheus(
   program: PrometheusProgram,
   options: PrometheusOptions = {},
 ): Promise<Prometheus> {
-  const { scrapeIntervalMs = 15_000 } = options;
+  const { scrapeIntervalMs = 15_000, isClassified = false } = options;
   const written: Written[] = [];
-  const emptyPods = () =>
-    new ScrapedPods({ podsEach: 2, gatewayOf: (group) => `gateway-${group}`, isClassified: true });
+  const emptyPods = () => new ScrapedPods({ gatewayOf: (group) => `gateway-${group}`, isClassified });
   let pods = emptyPods();
   const exporter = await startExporter(() => pods, Date.now);
   context.onEnd(() => exporter.stop());

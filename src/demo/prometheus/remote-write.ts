@@ -47,19 +47,33 @@ function writeRequest(series: readonly StoredSeries[]): Buffer {
         .filter(([, value]) => value !== '')
         .sort(([one], [other]) => (one < other ? -1 : 1))
         .map(([name, value]) => field(1, Buffer.concat([text(1, name), text(2, value)])));
-      return field(1, Buffer.concat([...labels, ...samples.map(sample)]));
+      return field(1, Buffer.concat([...labels, samplesBytes(samples)]));
     }),
   );
 }
 
-function sample([atMs, value]: readonly [number, number]): Buffer {
-  const time = varint(atMs);
-  const bytes = Buffer.alloc(9 + 1 + time.length);
-  bytes[0] = (1 << 3) | 1;
-  bytes.writeDoubleLE(value, 1);
-  bytes[9] = 2 << 3;
-  time.copy(bytes, 10);
-  return field(2, bytes);
+/** Times of this century are six bytes. */
+const timeBytes = 6;
+const sampleBytes = 1 + 8 + 1 + timeBytes;
+
+/** All in one buffer: there are tens of thousands. */
+function samplesBytes(samples: StoredSeries['samples']): Buffer {
+  const bytes = Buffer.alloc(samples.length * (2 + sampleBytes));
+  let at = 0;
+  for (const [atMs, value] of samples) {
+    bytes[at] = (2 << 3) | 2;
+    bytes[at + 1] = sampleBytes;
+    bytes[at + 2] = (1 << 3) | 1;
+    bytes.writeDoubleLE(value, at + 3);
+    bytes[at + 11] = 2 << 3;
+    let left = atMs;
+    for (let i = 0; i < timeBytes; i += 1) {
+      bytes[at + 12 + i] = (left % 0x80) | (i < timeBytes - 1 ? 0x80 : 0);
+      left = Math.floor(left / 0x80);
+    }
+    at += 2 + sampleBytes;
+  }
+  return bytes;
 }
 
 function text(number: number, value: string): Buffer {

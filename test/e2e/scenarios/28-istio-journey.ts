@@ -13,6 +13,7 @@ export const scenario: Scenario = {
         bad: 'istio_requests_total{reporter="source",destination_service_name="{service}",response_code=~"5.."}',
         groupBy: 'request_operation',
       },
+      isClassified: true,
       versionLabel: 'destination_version',
     }),
 };

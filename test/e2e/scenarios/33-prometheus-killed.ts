@@ -7,15 +7,13 @@ export const scenario: Scenario = {
   backends: ['prometheus', 'victoria-metrics'],
   timeoutMs: 240_000,
   run: (context) =>
-    releaseDuring(context, [
-      {
-        what: 'the backend is killed',
-        words: /^"INCONCLUSIVE signup \(source_unavailable\): /,
-        begin: ({ child }) => child.kill(),
-        end: async ({ child, untilReady }) => {
-          child.start();
-          await untilReady();
-        },
+    releaseDuring(context, {
+      what: 'the backend is killed',
+      words: /^"INCONCLUSIVE signup \(source_unavailable\): /,
+      begin: ({ child }) => child.kill(),
+      end: async ({ child, untilReady }) => {
+        child.start();
+        await untilReady();
       },
-    ]),
+    }),
 };
