@@ -6,7 +6,14 @@ import { colorsFor } from './render/colors.ts';
 import { ending, fold, minuteLines, storyLines } from './render/demo-story.ts';
 import { defaultSeed } from './support/demo-datadog.ts';
 import { exampleRegistry, openExample } from './support/demo-example.ts';
-import { interrupted, randomKeys, simulatorSource, startDemoGate, watchLine } from './support/demo-gate.ts';
+import {
+  interrupted,
+  programCall,
+  randomKeys,
+  simulatorSource,
+  startDemoGate,
+  watchLine,
+} from './support/demo-gate.ts';
 import { demoPrometheus } from './support/demo-prometheus.ts';
 import { demoOwnRegistry } from './support/demo-registry.ts';
 import { environmentOf, environmentOption } from './support/environment-option.ts';
@@ -137,19 +144,13 @@ async function demo(io: Io, options: Options): Promise<number> {
     // Not folded, so that they can be copied.
     for (const line of curls(url)) io.stdout.write(`  ${line}\n`);
     say('The error budgets of the CUJs, in another terminal:');
-    io.stdout.write(`  ${reportCall(io)}\n`);
+    io.stdout.write(`  ${programCall(io)} report --demo\n`);
     await interrupted();
     return exitCodes.good;
   } finally {
     await close();
     await world.datadog.stop();
   }
-}
-
-/** The command to paste: a fresh clone that runs `npm run demo` has no `cuj-gate` on its path. */
-function reportCall({ env }: Io): string {
-  const program = env.npm_lifecycle_event === 'demo' ? 'npm run --silent cuj-gate --' : 'cuj-gate';
-  return `${program} report --demo`;
 }
 
 function curls(url: string): string[] {

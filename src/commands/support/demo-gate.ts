@@ -85,6 +85,11 @@ export async function startDemoGate(
   }
 }
 
+/** How to call the program in lines to paste: a fresh clone that runs `npm run demo` has no `cuj-gate` on its path. */
+export function programCall({ env }: Io): string {
+  return env.npm_lifecycle_event === 'demo' ? 'npm run --silent cuj-gate --' : 'cuj-gate';
+}
+
 /** Where a browser shows the demo. */
 export function watchLine(url: string): string {
   return `Watch it at ${url}/`;

@@ -12,7 +12,7 @@ import {
 import { anyRegistryOf } from '../../domain/registry/model.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
 import { ending, fold, minuteLines, storyLines } from '../render/demo-story.ts';
-import { startDemoGate, watchLine } from './demo-gate.ts';
+import { programCall, startDemoGate, watchLine } from './demo-gate.ts';
 import { exitCodes, type Io } from './io.ts';
 
 /** The example registry for Prometheus. */
@@ -108,7 +108,7 @@ async function tell(
   const isCaught = last?.ended?.phase === 'Failed' && last.total.fine;
   for (const line of ending(last, colors)) say(line);
   if (once === true) return isCaught ? exitCodes.good : exitCodes.no;
-  for (const line of farewell(app.running, url, colors)) io.stdout.write(`${line}\n`);
+  for (const line of farewell(app.running, url, programCall(io), colors)) io.stdout.write(`${line}\n`);
   // A rollout is on the pages while it is asked about.
   const live = cujs.map((cuj) => watchedCuj(url, cuj));
   while (!interruption.isThere()) {
@@ -118,7 +118,12 @@ async function tell(
   return exitCodes.good;
 }
 
-function farewell({ url: backendUrl, program }: RunningProgram, url: string, colors: Colors): string[] {
+function farewell(
+  { url: backendUrl, program }: RunningProgram,
+  url: string,
+  call: string,
+  colors: Colors,
+): string[] {
   const failed = `sum by (http_route) (${httpRequestsMetric}{service_version="${demoVersion}",http_response_status_code=~"5.."})`;
   return [
     watchLine(url),
@@ -131,7 +136,7 @@ function farewell({ url: backendUrl, program }: RunningProgram, url: string, col
     'Other commands can query it from another terminal:',
     `  export CUJ_GATE_BACKEND=prometheus CUJ_GATE_PROMETHEUS_URL=${backendUrl}`,
     `  export CUJ_GATE_REGISTRY='${prometheusRegistry}'`,
-    `  cuj-gate evaluate signup --param version=${demoVersion}`,
+    `  ${call} evaluate signup --param version=${demoVersion}`,
     colors.dim('(Ctrl-C ends it, and removes its data)'),
   ];
 }
