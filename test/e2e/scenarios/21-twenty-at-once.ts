@@ -42,14 +42,14 @@ export const scenario: Scenario = {
     const flags = [
       ...['--analysis', 'service', '--interval', '1s'],
       // The past of twenty canaries is stored one after the other, and an answer that came before is cached.
-      ...(context.backend === 'datadog' ? [] : ['--initial-delay', '30s']),
+      ...(context.backend === 'datadog' ? [] : ['--initial-delay', '20s']),
     ];
     const releases = await Promise.all(
       services.map((service) =>
         world.deploy(service, {
           flags,
           // A broken release is stopped by its background analysis, however busy the machine is.
-          pause: isBroken(service) ? '5m' : '8s',
+          pause: isBroken(service) ? '5m' : context.backend === 'datadog' ? '8s' : '30s',
           stable: { routesOf: 'member-api', routes: Object.values(routes) },
         }),
       ),
