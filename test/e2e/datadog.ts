@@ -1,3 +1,4 @@
+import { RumIntake } from '../../src/demo/datadog/rum.ts';
 import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { EventStore } from '../../src/demo/datadog/store.ts';
 import type { MetricsBackend } from './metrics-backend.ts';
@@ -12,6 +13,8 @@ export interface Datadog extends MetricsBackend {
   readonly faults: Simulator['faults'];
   /** One version's requests of an operation that the app does not have, such as calls of gRPC. */
   spans(spans: Spans): void;
+  /** What browsers report; {@link elapse} drops it. */
+  readonly rum: RumIntake;
 }
 
 /** Without slow payloads: which ones are slow would depend on the time of the run. */
@@ -44,6 +47,7 @@ export async function startDatadog({ onEnd }: Pick<ScenarioContext, 'onEnd'>): P
     queries: async () => calls.length,
     requests: (requests) => record([timedHttp(requests)]),
     spans: (spans) => record([timed(spans)]),
+    rum: new RumIntake(store),
     traffic: (flow) => record(requestsOf(flow)),
     async elapse(minutes) {
       store = emptyStore();
