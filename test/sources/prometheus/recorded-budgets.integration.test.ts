@@ -56,9 +56,9 @@ it.runIf(isThere)(
           `-datasource.url=${backend.url}`,
           `-remoteWrite.url=${backend.url}`,
           '-evaluationInterval=10m',
-          // A rule reads what the one before it has written.
+          // A rule reads what the one before it has written, which VictoriaMetrics shows a second after it has arrived.
           '-remoteWrite.flushInterval=200ms',
-          '-replay.rulesDelay=1s',
+          '-replay.rulesDelay=3s',
           `-replay.timeFrom=${new Date(beginMs).toISOString()}`,
           `-replay.timeTo=${new Date(nowMs).toISOString()}`,
           '-httpListenAddr=127.0.0.1:0',
