@@ -327,6 +327,28 @@ describe('slow requests that vanish', () => {
     expect(found).toEqual({ total: 2 * onPost, bad: slowOnPost, unclassified: onPost });
   });
 
+  it('of one endpoint, where the histogram has as many probes of another one: neither stands for the other', async () => {
+    const untimed = both.filter(({ tookMs = 0 }) => tookMs < 1_000);
+    const probes = both
+      .filter(({ tookMs = 0 }) => tookMs >= 1_000)
+      .map((one) => ({ ...one, route: '/healthz', tookMs: 1 }));
+    answerWith([...counters, ...storedBuckets([...untimed, ...probes], toMs)]);
+    const slowOnes = slowOnPost + slowOnGet;
+    // The probes are in the histogram alone: as many fast requests are not known to be those of the counters.
+    expect(slow(await measured(), 'canary', 300, '*')).toMatchObject({ bad: 0, unclassified: 2 * slowOnes });
+  });
+
+  it('are counted for the whole service where the histogram tells no endpoints', async () => {
+    const merged = both.map((one) => ({ ...one, route: '' }));
+    answerWith([...counters, ...storedBuckets(merged, toMs)]);
+    const total = onPost + seenOn(get);
+    expect(slow(await measured(), 'canary', 300, '*')).toEqual({
+      total,
+      bad: slowOnPost + slowOnGet,
+      unclassified: 0,
+    });
+  });
+
   it('in a restart that only the buckets show, or only the counters of requests', async () => {
     const flat = (values: readonly number[], labels: Record<string, string>): StoredSeries => ({
       metric: {

@@ -50,28 +50,78 @@ export function countHistograms(
  * Series by threshold and endpoint: all requests, and those above the threshold. Requests that a histogram does not tell are
  * unclassified: those in a bucket that lies across the threshold or in a histogram without one, and those that are in no histogram,
  * such as where it is not scraped or has other labels. So are as many fast ones as the histogram has more than the requests:
- * they may be others, such as probes. `requestsOf` are the requests of an endpoint (`*`: of all) as they are counted
- * for availability.
+ * they may be others, such as probes. `requests` are those of all endpoints as they are counted for availability.
  */
 export function latencyOf(
   { thresholds }: Pick<PlannedDurations, 'thresholds'>,
   { thresholds: asked }: Pick<BatchService, 'thresholds'>,
   histograms: readonly CountedHistogram[],
-  requestsOf: (resource: string) => Float64Array | undefined,
+  requests: RequestsByEndpoint,
 ): ReadonlyMap<number, ReadonlyMap<string, Series>> {
   return new Map(
     asked.map(({ latencyMs, resources }) => {
       const index = thresholds.findIndex((one) => one.latencyMs === latencyMs);
       const found = resources.flatMap((resource) => {
-        const own = histograms
-          .filter(({ scope }) => resource === '*' || scope.endpoint === resource)
-          .map(({ counts }) => counts[index] as DurationCounts);
-        const series = seriesOf(own, requestsOf(resource));
+        const series =
+          resource === '*'
+            ? wholeOf(histograms, index, requests)
+            : endpointOf(histograms, index, requests, resource);
         return series === undefined ? [] : [[resource, series] as const];
       });
       return [latencyMs, new Map(found)] as const;
     }),
   );
+}
+
+/** Requests by endpoint; of undefined those that belong to none. */
+export type RequestsByEndpoint = ReadonlyMap<string | undefined, Float64Array>;
+
+function endpointOf(
+  histograms: readonly CountedHistogram[],
+  index: number,
+  requests: RequestsByEndpoint,
+  endpoint: string | undefined,
+): Series | undefined {
+  const own = histograms.filter(({ scope }) => scope.endpoint === endpoint);
+  return seriesOf(
+    own.map(({ counts }) => counts[index] as DurationCounts),
+    requests.get(endpoint),
+  );
+}
+
+/**
+ * Of all endpoints together, each compared by itself: what the histogram has of one, such as probes, is no substitute for what it lacks
+ * of another. Where no histogram tells endpoints, only the sums can be compared.
+ */
+function wholeOf(
+  histograms: readonly CountedHistogram[],
+  index: number,
+  requests: RequestsByEndpoint,
+): Series | undefined {
+  if (histograms.every(({ scope }) => scope.endpoint === undefined)) {
+    const all = [...requests.values()];
+    return seriesOf(
+      histograms.map(({ counts }) => counts[index] as DurationCounts),
+      all.length === 0 ? undefined : sumOf(all),
+    );
+  }
+  const endpoints = new Set([...requests.keys(), ...histograms.map(({ scope }) => scope.endpoint)]);
+  const parts = [...endpoints].flatMap(
+    (endpoint) => endpointOf(histograms, index, requests, endpoint) ?? [],
+  );
+  const unclassified = parts.flatMap((part) => part.unclassified ?? []);
+  return {
+    total: sumOf(parts.map(({ total }) => total)),
+    bad: sumOf(parts.map(({ bad }) => bad)),
+    ...(unclassified.length === 0 ? {} : { unclassified: sumOf(unclassified) }),
+  };
+}
+
+/** Precondition: at least one list. */
+function sumOf(lists: readonly Float64Array[]): Float64Array {
+  const sums = new Float64Array((lists[0] as Float64Array).length);
+  for (const list of lists) addTo(sums, list);
+  return sums;
 }
 
 function seriesOf(counts: readonly DurationCounts[], requests: Float64Array | undefined): Series | undefined {

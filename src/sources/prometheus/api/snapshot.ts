@@ -50,15 +50,16 @@ export function snapshotOf(
       const sideOf = (belongs: (scope: SeriesScope) => boolean): SideCounts => {
         const whole = new Sums(buckets);
         const requests = new Map<string, Sums>();
+        const allRequests = new Map<string | undefined, Float64Array>();
         for (const { role, events } of counts) {
           if (events === undefined || !belongs(role)) continue;
           whole.add(events, role);
+          if (durations !== undefined) addRequests(allRequests, role.endpoint, events);
           if (role.endpoint === undefined || !asked.has(role.endpoint)) continue;
           const own = requests.get(role.endpoint) ?? new Sums(buckets);
           requests.set(role.endpoint, own);
           own.add(events, role);
         }
-        const all = whole.series();
         const byEndpoint = new Map(
           [...requests].flatMap(([key, sums]) => {
             const found = sums.series();
@@ -67,14 +68,12 @@ export function snapshotOf(
         );
         const histograms = counted?.filter(({ scope }) => scope.service === name && belongs(scope)) ?? [];
         return {
-          whole: all,
+          whole: whole.series(),
           requests: byEndpoint,
           latency:
             durations === undefined
               ? new Map()
-              : latencyOf(durations.plan, one, histograms, (resource) =>
-                  resource === '*' ? all?.total : byEndpoint.get(resource)?.total,
-                ),
+              : latencyOf(durations.plan, one, histograms, allRequests),
         };
       };
       const ofService: ServiceCounts = {
@@ -116,6 +115,15 @@ function refuseUnrouted(
     `${bad} bad events of the canary of ${service} are of no endpoint: they lack a label of groupBy (${labels.join('/')})`,
     `Let the application set the labels on requests that fail before they are routed. If such requests are nobody's, exclude them in total and bad, such as by ${labels.at(-1) ?? 'route'}!="". Or judge the service by endpoints: "*".`,
   );
+}
+
+function addRequests(
+  sums: Map<string | undefined, Float64Array>,
+  endpoint: string | undefined,
+  events: Float64Array,
+): void {
+  const known = sums.get(endpoint);
+  sums.set(endpoint, known === undefined ? events : known.map((count, i) => count + (events[i] as number)));
 }
 
 /** The sums of some counters. */
