@@ -123,6 +123,21 @@ describe.runIf(isThere)('generated rules of SLOs', () => {
       ],
     },
     {
+      name: 'series that differ by a label called endpoint, as operators and frameworks have it, are all counted',
+      series: Object.fromEntries(
+        ['http', 'metrics'].flatMap((endpoint) =>
+          ['200', '500'].map((code) => [
+            orders('POST', '/orders', code).replace('}', `,endpoint="${endpoint}"}`),
+            '0+60x120',
+          ]),
+        ),
+      ),
+      values: [
+        ['120m', ratio('1h'), 0.5],
+        ['120m', 'sum(cuj_endpoint:requests:rate5m{endpoint="POST /orders"})', 4],
+      ],
+    },
+    {
       name: 'no traffic is no failure and no division by zero',
       series: { [orders('POST', '/orders', '200')]: '500x180', [orders('POST', '/orders', '500')]: '40x180' },
       burning: { '120m': [] },

@@ -32,7 +32,7 @@ describe('rules of SLOs in Prometheus', () => {
       selected('method="POST",route="/orders"'),
     ];
     expect(orders).toBe(
-      `sum by (endpoint) (label_join(${selectors.join(' or ')}, "endpoint", " ", "method", "route"))`,
+      `sum by (endpoint) (label_join(sum by (method, route) (${selectors.join(' or ')}), "endpoint", " ", "method", "route"))`,
     );
     expect(payments).toContain('job="pay\\"ments"');
   });

@@ -75,7 +75,7 @@ describe('traffic by the hour', () => {
     );
     const { whole, requests } = (await ask(30)).get('orders') ?? {};
     expect(asked[0]).toBe(
-      '2026-02-01T00:00:00.000Z (sum by (endpoint) (label_join(increase(http_requests_total{job="orders"}[1h]), "endpoint", " ", "method", "route")))[24h:1h]',
+      '2026-02-01T00:00:00.000Z (sum by (endpoint) (label_join(sum by (method, route) (increase(http_requests_total{job="orders"}[1h])), "endpoint", " ", "method", "route")))[24h:1h]',
     );
     expect(asked.map((one) => [one.slice(0, 13), /\[\d+h:1h\]$/.exec(one)?.[0]])).toEqual([
       ['2026-02-01T00', '[24h:1h]'],

@@ -57,9 +57,10 @@ export function sumOf(
   of: (selector: string) => string,
 ): string {
   const all = selectors.map(of).join(' or ');
-  return endpointLabels.length === 0
-    ? `sum(${all})`
-    : `sum by (${endpointLabel}) (${endpointOf(endpointLabels, all)})`;
+  if (endpointLabels.length === 0) return `sum(${all})`;
+  // Summed up first: series may have a label of that name, and be the same without it, which label_join() refuses.
+  const summed = `sum by (${endpointLabels.join(', ')}) (${all})`;
+  return `sum by (${endpointLabel}) (${endpointOf(endpointLabels, summed)})`;
 }
 
 /** An expression with the endpoint in a label of its own, which sources with other labels have as well. */
