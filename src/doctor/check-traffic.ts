@@ -50,6 +50,17 @@ function noTraffic(facts: BackendFacts, service: Service, found: ServiceFacts): 
     );
   }
   if (operation === undefined) {
+    const series = facts.counters?.get(name)?.series ?? 0;
+    if (series > 0) {
+      return {
+        severity: 'warning',
+        check: 'no-traffic',
+        about,
+        message: `the source "${service.source}" counted nothing for ${name} in the full hours of the last day; ${count(series)} series are there now`,
+        verdict: 'Inconclusive (no_data) while no requests come.',
+        fix: 'If the service is new, run doctor again an hour later. Otherwise check that requests reach it.',
+      };
+    }
     return error(
       'no-traffic',
       `the source "${service.source}" counted nothing for ${name} in the last day`,

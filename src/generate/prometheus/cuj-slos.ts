@@ -5,6 +5,7 @@ import type { SliName } from '../../domain/sli/table.ts';
 import { prometheusDialect } from '../../sources/prometheus/query/dialect.ts';
 import { type EventSelectors, eventSelectors } from '../../sources/prometheus/query/event-queries.ts';
 import { matcherText } from '../../sources/prometheus/query/label-matchers.ts';
+import { recordedSlis } from '../../sources/prometheus/query/recorded-series.ts';
 import { badMatchers, counterSourceOf } from '../../sources/prometheus/query/source-template.ts';
 import { sortedBy } from '../output/generated-file.ts';
 
@@ -42,7 +43,7 @@ export function prometheusSlos(registry: Registry): {
     const { uncounted } = eventsOf(registry, cuj);
     left.push(...uncounted.map((why) => `${cuj.name}: ${why}`));
     for (const sli of slisOf(cuj)) {
-      if (sli !== 'availability') left.push(`${cuj.name} (${sli}): there are no rules for this SLI yet`);
+      if (!recordedSlis.includes(sli)) left.push(`${cuj.name} (${sli}): there are no rules for this SLI yet`);
     }
   }
   return { slos, left };

@@ -8,7 +8,7 @@ import {
   hourlyTraffic,
 } from '../../../src/sources/prometheus/api/hourly-increases.ts';
 import { Loopback, type Reply, respond } from '../datadog/loopback.ts';
-import { batchOf, document, registryOf } from './traffic.ts';
+import { batchOf, document, registryOf, timedDocument } from './traffic.ts';
 
 const hourMs = 3_600_000;
 const fromMs = Date.UTC(2026, 0, 31, 0, 0);
@@ -242,6 +242,21 @@ describe('recorded error budgets', () => {
   ])('are unknown where %s', async (_, series, why) => {
     const found = await budget(answering(() => vector(series)));
     expect(found).toMatchObject({ known: false, why: expect.stringContaining(why) });
+  });
+
+  it('are unknown of latency, of which there are no rules to load', async () => {
+    const timed = registryOf(timedDocument);
+    loopback.reply(answering(() => vector(full)));
+    const [found] = await readBudgets(
+      createPrometheusApi(connection),
+      [timed.cujs.get('order') as typeof cuj],
+      fromMs,
+      { recent: false },
+    );
+    expect(found?.slis.get('latency')).toEqual({
+      known: false,
+      why: 'cuj-gate generate prometheus-slos makes no rules of this SLI yet',
+    });
   });
 
   it('are unknown, with the reason, where they cannot be read', async () => {

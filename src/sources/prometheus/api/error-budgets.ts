@@ -6,7 +6,7 @@ import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Cuj } from '../../../domain/registry/model.ts';
 import type { SliName } from '../../../domain/sli/table.ts';
 import { type Labels, labelOf, matcherText } from '../query/label-matchers.ts';
-import { recorded, recordedLabels } from '../query/recorded-series.ts';
+import { recorded, recordedLabels, recordedSlis } from '../query/recorded-series.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { readPoints, readVector } from './matrix-response.ts';
 
@@ -115,6 +115,8 @@ function stepOf(window: Cuj['sloWindow']): number {
 }
 
 function budgetOf(cuj: Cuj, sli: SliName, { values, steps, recentRatios }: Known): SliBudget {
+  if (!recordedSlis.includes(sli))
+    return unknown('cuj-gate generate prometheus-slos makes no rules of this SLI yet');
   const id = recordedLabels(cuj, sli);
   const own = { ...id, slo_window: cuj.sloWindow };
   const of = (name: string) => only(values, { ...own, __name__: name });

@@ -19,6 +19,9 @@ export const recorded = {
   budgetRemaining: 'cuj:error_budget_remaining:ratio',
 } as const;
 
+/** The SLIs that there are rules for. */
+export const recordedSlis: readonly SliName[] = ['availability'];
+
 /** The labels of all series of one SLO. */
 export function recordedLabels(
   { name, environment }: Pick<Cuj, 'name' | 'environment'>,
