@@ -107,6 +107,12 @@ function parseQuery(text: string): QueryTemplate | Mistake {
   }
   const match = /^\s*([a-z]+):([^{}\s]+)\{(.*)\}\s*\.as_count\(\)\s*$/s.exec(text);
   if (match === null) {
+    if (/^\s*preset:|\{[^}]*=~?\s*["']/.test(text)) {
+      return {
+        message: 'this is a source of Prometheus',
+        fix: 'Set CUJ_GATE_BACKEND=prometheus, or write backend: prometheus into the source.',
+      };
+    }
     const ends = /\.as_count\(\)\s*$/.test(text);
     return {
       message: ends ? 'this is not a count query' : 'the query does not end in .as_count()',

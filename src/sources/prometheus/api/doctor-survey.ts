@@ -9,7 +9,7 @@ import type {
 } from '../../../domain/ports/backend-facts.ts';
 import type { QueryBatch, Registry, Service } from '../../../domain/registry/model.ts';
 import { prometheusDialect } from '../query/dialect.ts';
-import { labelOf, matcherText } from '../query/label-matchers.ts';
+import { isLabelName, labelOf, matcherText } from '../query/label-matchers.ts';
 import { planQuery } from '../query/query-plan.ts';
 import { recorded } from '../query/recorded-series.ts';
 import { badMatchers, counterSourceOf } from '../query/source-template.ts';
@@ -141,7 +141,10 @@ async function readCounter(asking: Asking, batch: QueryBatch, service: Service):
   const labels = new Map<string, Shares>();
   for (const label of wanted) labels.set(label, await asking.seriesBy(label, selector));
   const { __name__: _, ...own } = any.labels;
-  const exact = Object.entries(own).map(([label, value]) => matcherText({ label, operator: '=', value }));
+  // Names in UTF-8, such as http.route, need another syntax than selectors have elsewhere.
+  const exact = Object.entries(own)
+    .filter(([label]) => isLabelName(label))
+    .map(([label, value]) => matcherText({ label, operator: '=', value }));
   const atMs = asking.now();
   const [samples] = readPoints(await asking.json(`${metric}{${exact.join(',')}}[${sampleSeconds}s]`));
   const times = samples?.points.map(([timeMs]) => timeMs) ?? [];

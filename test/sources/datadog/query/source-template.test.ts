@@ -106,6 +106,21 @@ describe('a source template', () => {
     ]);
   });
 
+  it.each(['preset:istio', 'http_requests_total{job="{service}",code=~"5.."}'])(
+    'of Prometheus says how to choose it: %s',
+    (query) => {
+      expect(parse(query)).toMatchObject({
+        ok: false,
+        problems: [
+          {
+            message: 'this is a source of Prometheus',
+            fix: expect.stringContaining('CUJ_GATE_BACKEND=prometheus'),
+          },
+        ],
+      });
+    },
+  );
+
   it('reports both queries at once', () => {
     const parsed = parseSourceTemplate('x', { total: 'sum:m', bad: 'avg:m{{selector}}.as_count()' });
     expect(!parsed.ok && parsed.problems.map(({ field }) => field)).toEqual(['total', 'bad']);
