@@ -86,18 +86,32 @@ describe.runIf(isThere)('generated rules of SLOs', () => {
     },
     {
       name: 'one that burns does, and no longer once it is over',
-      // 6 of 186 requests a minute fail from the second hour on.
-      series: { ...sound, [pay('503')]: '0x60 0+6x60 360x60' },
-      burning: { '60m': [], '115m': ['1h', '6h', '24h', '3d'], '180m': ['24h', '3d'] },
+      // 12 of 192 requests a minute fail in the eleventh hour.
+      series: {
+        ...Object.fromEntries(Object.keys(sound).map((series) => [series, '0+60x720'])),
+        [pay('503')]: '0x600 0+12x60 720x60',
+      },
+      burning: { '600m': [], '655m': ['1h', '6h', '24h'], '720m': ['24h'] },
       values: [
-        ['115m', ratio('5m'), 0.032258],
-        ['60m', ratio('5m'), 0],
+        ['655m', ratio('5m'), 0.0625],
+        ['600m', ratio('5m'), 0],
         [
-          '115m',
+          '655m',
           'sum(cuj_endpoint:requests_bad:rate5m{cuj="buy",service="pay\\"ments",endpoint="POST /pay"})',
-          0.1,
+          0.2,
         ],
       ],
+    },
+    {
+      name: 'one failure soon after the rules are loaded alerts nobody',
+      series: { [orders('POST', '/orders', '200')]: '0+10x60', [orders('POST', '/orders', '500')]: '0 0 0 1x57' },
+      burning: { '5m': [], '7m': [], '30m': [] },
+      values: [['5m', ratio('1h'), 0.019608]],
+    },
+    {
+      name: 'an outage soon after the rules are loaded alerts after a third of an hour',
+      series: { [orders('POST', '/orders', '200')]: '0+10x60', [orders('POST', '/orders', '500')]: '0+10x60' },
+      burning: { '15m': [], '25m': ['1h'] },
     },
     {
       name: 'failures of endpoints that are not the CUJ s count nowhere',

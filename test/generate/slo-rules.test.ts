@@ -50,14 +50,14 @@ describe('rules of SLOs in Prometheus', () => {
       alerts('buy', 'CujBurnsErrorBudget').map(({ labels, expr }) => [labels.window, labels.severity, expr]),
     ).toEqual(
       [
-        ['1h', 'page', 14.4, '5m'],
-        ['6h', 'page', 6, '30m'],
-        ['24h', 'ticket', 3, '2h'],
-        ['3d', 'ticket', 1, '6h'],
-      ].map(([long, severity, rate, short]) => [
+        ['1h', 'page', 14.4, '5m', '[40m] offset 20m'],
+        ['6h', 'page', 6, '30m', '[240m] offset 120m'],
+        ['24h', 'ticket', 3, '2h', '[960m] offset 480m'],
+        ['3d', 'ticket', 1, '6h', '[2880m] offset 1440m'],
+      ].map(([long, severity, rate, short, known]) => [
         long,
         severity,
-        `cuj:error_ratio:rate${long}{cuj="buy",sli="availability"} > ${rate} * 0.001\nand\ncuj:error_ratio:rate${short}{cuj="buy",sli="availability"} > ${rate} * 0.001`,
+        `cuj:error_ratio:rate${long}{cuj="buy",sli="availability"} > ${rate} * 0.001\nand\ncuj:error_ratio:rate${short}{cuj="buy",sli="availability"} > ${rate} * 0.001\nand on ()\npresent_over_time(cuj:requests:rate5m{cuj="buy",sli="availability"}${known})`,
       ]),
     );
   });

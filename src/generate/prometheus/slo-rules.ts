@@ -35,7 +35,10 @@ const windows = [...new Set(allBurnRates.flatMap(({ short, long }) => [short, lo
 const rateWindow = '5m';
 /** Samples of the whole window are summed up: not at every evaluation of the other rules. Below the 5 minutes after which a series is stale. */
 const budgetInterval = '2m';
-/** A budget is known from data on that is as old as this part of the SLO's window: 10 days of 30, since Prometheus keeps 15 by default. */
+/**
+ * A window is known once data is as old as this part of it. Of an SLO's, 10 days of 30, since Prometheus keeps 15 by default. Of an
+ * alert's, so that the first failure after the rules are loaded is not that of a whole window.
+ */
 const knownFrom = 1 / 3;
 
 /**
@@ -103,7 +106,7 @@ function burnGroup(slo: PrometheusSlo, options: SloRulesOptions): RuleGroup {
         const above = `${rate} * ${budgetText(slo.objective)}`;
         return {
           alert: 'CujBurnsErrorBudget',
-          expr: `${selectorOf(recorded.errorRatio(long), id)} > ${above}\nand\n${selectorOf(recorded.errorRatio(short), id)} > ${above}`,
+          expr: `${selectorOf(recorded.errorRatio(long), id)} > ${above}\nand\n${selectorOf(recorded.errorRatio(short), id)} > ${above}\n${whereKnown(id, secondsOf(long) / 60, 'm')}`,
           labels: { ...alertLabels(slo, urgency), window: long },
           annotations: annotations(slo, options, 'CujBurnsErrorBudget', {
             summary: `${slo.cuj.name} ${slo.sli} burns its error budget ${rate}x (${long}/${short})`,
@@ -120,8 +123,6 @@ function budgetGroup(slo: PrometheusSlo, options: SloRulesOptions): RuleGroup {
   const { sloWindow } = slo.cuj;
   const labels = { ...id, slo_window: sloWindow };
   const hours = Number.parseInt(sloWindow, 10) * 24;
-  const sinceHours = Math.round(hours * knownFrom);
-  const requests = selectorOf(recorded.requests, id);
   const left = selectorOf(recorded.budgetRemaining, labels);
   return {
     name: groupName(slo, 'budget'),
@@ -131,7 +132,7 @@ function budgetGroup(slo: PrometheusSlo, options: SloRulesOptions): RuleGroup {
       { record: recorded.windowErrorRatio, expr: ratioOver(id, sloWindow), labels },
       {
         record: recorded.budgetRemaining,
-        expr: `1 - ${selectorOf(recorded.windowErrorRatio, labels)} / ${budgetText(slo.objective)}\nand on ()\npresent_over_time(${requests}[${hours - sinceHours}h] offset ${sinceHours}h)`,
+        expr: `1 - ${selectorOf(recorded.windowErrorRatio, labels)} / ${budgetText(slo.objective)}\n${whereKnown(id, hours, 'h')}`,
         labels,
       },
       ...budgetAlerts(slo.cuj).map(
@@ -155,6 +156,13 @@ function ratioOver(id: Readonly<Record<string, string>>, window: string): string
   const total = selectorOf(recorded.requests, id);
   if (window === rateWindow) return `${bad}\n/\n(${total} > 0)`;
   return `sum_over_time(${bad}[${window}])\n/\n(sum_over_time(${total}[${window}]) > 0)`;
+}
+
+/** A condition: there are records of a window's first two thirds. */
+function whereKnown(id: Readonly<Record<string, string>>, window: number, unit: 'm' | 'h'): string {
+  const since = Math.round(window * knownFrom);
+  const requests = selectorOf(recorded.requests, id);
+  return `and on ()\npresent_over_time(${requests}[${window - since}${unit}] offset ${since}${unit})`;
 }
 
 function idOf({ cuj, sli }: PrometheusSlo): Record<string, string> {
