@@ -23,7 +23,7 @@ export const document: Loose = {
   cujs: [
     {
       name: 'buy',
-      title: 'Buy {{ now }}',
+      title: 'Buy {{{ now }}}',
       owner: 'team-{{orders}}',
       tier: 1,
       runbook: 'https://wiki.example.com/buy',

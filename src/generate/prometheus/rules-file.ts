@@ -80,5 +80,5 @@ export function rulesFiles(
 
 /** A text of labels and annotations, in one line. `{{`, which Prometheus expands there, is taken apart. */
 export function ruleText(of: string): string {
-  return oneLine(of).replaceAll('{{', '{ {');
+  return oneLine(of).replace(/\{(?=\{)/g, '{ ');
 }
