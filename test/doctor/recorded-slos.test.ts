@@ -20,13 +20,19 @@ describe('recorded SLOs', () => {
 
 describe('a service without requests in the last day', () => {
   it('may be new where its counter is there', () => {
-    const [found] = checkTraffic(registry, facts, registry.services.get('orders') as Service, {
-      total: 0,
-    } as ServiceFacts);
+    const [found] = checkTraffic(
+      registry,
+      facts,
+      registry.services.get('orders') as Service,
+      {
+        total: 0,
+      } as ServiceFacts,
+    );
     expect(found).toMatchObject({
       severity: 'warning',
       check: 'no-traffic',
-      message: 'the source "app" counted nothing for orders in the full hours of the last day; 12 series are there now',
+      message:
+        'the source "app" counted nothing for orders in the full hours of the last day; 12 series are there now',
       fix: expect.stringContaining('If the service is new'),
     });
   });

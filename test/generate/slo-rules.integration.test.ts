@@ -104,13 +104,19 @@ describe.runIf(isThere)('generated rules of SLOs', () => {
     },
     {
       name: 'one failure soon after the rules are loaded alerts nobody',
-      series: { [orders('POST', '/orders', '200')]: '0+10x60', [orders('POST', '/orders', '500')]: '0 0 0 1x57' },
+      series: {
+        [orders('POST', '/orders', '200')]: '0+10x60',
+        [orders('POST', '/orders', '500')]: '0 0 0 1x57',
+      },
       burning: { '5m': [], '7m': [], '30m': [] },
       values: [['5m', ratio('1h'), 0.019608]],
     },
     {
       name: 'an outage soon after the rules are loaded alerts after a third of an hour',
-      series: { [orders('POST', '/orders', '200')]: '0+10x60', [orders('POST', '/orders', '500')]: '0+10x60' },
+      series: {
+        [orders('POST', '/orders', '200')]: '0+10x60',
+        [orders('POST', '/orders', '500')]: '0+10x60',
+      },
       burning: { '15m': [], '25m': ['1h'] },
     },
     {

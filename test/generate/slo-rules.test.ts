@@ -79,7 +79,9 @@ describe('rules of SLOs in Prometheus', () => {
     const [alert] = alerts('buy', 'CujBurnsErrorBudget');
     expect(alert.labels).toMatchObject({ owner: 'team-{ {orders}}', tier: '1', cuj: 'buy' });
     expect(alert.annotations.runbook_url).toBe('https://wiki.example.com/buy');
-    expect(alert.annotations.description).toMatch(/^Buy \{ \{ \{ now }}} \(buy, availability, objective 99.9%\)/);
+    expect(alert.annotations.description).toMatch(
+      /^Buy \{ \{ \{ now }}} \(buy, availability, objective 99.9%\)/,
+    );
     expect(alerts('browse', 'CujErrorBudgetUsed')[0].annotations.runbook_url).toMatch(/#cujerrorbudgetused$/);
   });
 

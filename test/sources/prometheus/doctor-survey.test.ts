@@ -8,7 +8,10 @@ const loopback = new Loopback();
 let connection: PrometheusConnection;
 beforeAll(async () => {
   await loopback.listen();
-  connection = new PrometheusConnection({ url: loopback.url, clock: { sleep: async () => {}, random: () => 0 } });
+  connection = new PrometheusConnection({
+    url: loopback.url,
+    clock: { sleep: async () => {}, random: () => 0 },
+  });
 });
 afterAll(async () => {
   await connection.close();

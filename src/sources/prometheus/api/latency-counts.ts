@@ -106,9 +106,7 @@ function wholeOf(
     );
   }
   const endpoints = new Set([...requests.keys(), ...histograms.map(({ scope }) => scope.endpoint)]);
-  const parts = [...endpoints].flatMap(
-    (endpoint) => endpointOf(histograms, index, requests, endpoint) ?? [],
-  );
+  const parts = [...endpoints].flatMap((endpoint) => endpointOf(histograms, index, requests, endpoint) ?? []);
   const unclassified = parts.flatMap((part) => part.unclassified ?? []);
   return {
     total: sumOf(parts.map(({ total }) => total)),

@@ -71,9 +71,7 @@ export function snapshotOf(
           whole: whole.series(),
           requests: byEndpoint,
           latency:
-            durations === undefined
-              ? new Map()
-              : latencyOf(durations.plan, one, histograms, allRequests),
+            durations === undefined ? new Map() : latencyOf(durations.plan, one, histograms, allRequests),
         };
       };
       const ofService: ServiceCounts = {
