@@ -65,11 +65,21 @@ const suffixes: Readonly<Record<string, DurationUnit>> = {
   ms: 'milliseconds',
 };
 
+/** Thresholds are not looked for in these, and a name that says one of them must not be taken for another. */
+const otherUnits = ['nanoseconds', 'microseconds', 'minutes', 'hours', 'days'];
+
 function unitOf(metric: string, written: DurationUnit | undefined): DurationUnit | SourceProblem {
   const suffix = metric
     .replace(/_bucket$/, '')
     .split('_')
     .at(-1) as string;
+  if (otherUnits.includes(suffix)) {
+    return {
+      field: 'duration',
+      message: `the name ${metric} says that durations are in ${suffix}`,
+      fix: `Name a histogram in ${durationUnits.join(' or ')}. If the name is wrong, let Prometheus rename the metric (metric_relabel_configs).`,
+    };
+  }
   const named = Object.hasOwn(suffixes, suffix) ? suffixes[suffix] : undefined;
   if (named === undefined) {
     return (

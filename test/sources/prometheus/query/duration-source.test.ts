@@ -62,6 +62,16 @@ describe('a source with durations', () => {
     [{ duration: 'latency_bucket{job="{service}"}' }, 'duration', 'does not say in what unit'],
     [{ duration: 'latency_toString{job="{service}"}' }, 'duration', 'does not say in what unit'],
     [
+      { duration: 'latency_minutes_bucket{job="{service}"}', durationUnit: 'seconds' },
+      'duration',
+      'says that durations are in minutes',
+    ],
+    [
+      { duration: 'latency_microseconds_bucket{job="{service}"}' },
+      'duration',
+      'says that durations are in microseconds',
+    ],
+    [
       { duration: 'latency_seconds_bucket{job="{service}"}', durationUnit: 'milliseconds' },
       'durationUnit',
       'durationUnit says milliseconds, and the name latency_seconds_bucket says seconds',
