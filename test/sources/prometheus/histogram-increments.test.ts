@@ -197,6 +197,13 @@ describe('requests that are not timed', () => {
     ]);
   });
 
+  it('are not made up for by others that were found two buckets later, such as of another route', () => {
+    expect(difference([2, 5, 8], [5, 5, 5])).toEqual([
+      [3, 0, 0],
+      [0, 0, 3],
+    ]);
+  });
+
   it('are not made up for by others that were found long before, which nobody asked for', () => {
     expect(difference([50, 0, 5], [5, 5, 5])).toEqual([none, [40, 0, 0]]);
     expect(difference([10, 5, 0], [5, 5, 5])).toEqual([

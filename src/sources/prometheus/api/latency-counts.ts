@@ -150,27 +150,25 @@ function addTo(sums: Float64Array, events: Float64Array): void {
 
 /**
  * Events by bucket that only one of two counts of the same events has: `missing` are those that `timed` has not, `surplus` those that
- * `requests` has not. The two are not counted at the very same moment: what `timed` has later was not missing, and what it has one
- * bucket earlier, such as by the first byte of an answer, is neither. What it had long before is no substitute.
+ * `requests` has not. The two are not counted at the very same moment: what `timed` has one bucket later, or one bucket earlier such as
+ * by the first byte of an answer, is neither. What it has at another time is no substitute: other requests may be timed as well.
  */
 export function differenceOf(
   timed: Float64Array,
   requests: Float64Array,
 ): { readonly missing: Float64Array; readonly surplus: Float64Array } {
-  const missing = new Float64Array(requests.length);
-  const surplus = new Float64Array(requests.length);
-  let behind = 0;
-  requests.forEach((events, i) => {
-    const open = behind + events - (timed[i] as number);
-    const earlier = i === 0 ? 0 : Math.min(Math.max(0, open), surplus[i - 1] as number);
-    if (earlier > 0) surplus[i - 1] = (surplus[i - 1] as number) - earlier;
-    behind = Math.max(0, open) - earlier;
-    missing[i] = behind;
-    surplus[i] = Math.max(0, -open);
-  });
-  for (let i = missing.length - 2; i >= 0; i -= 1)
-    missing[i] = Math.min(missing[i] as number, missing[i + 1] as number);
-  for (let i = missing.length - 1; i > 0; i -= 1)
-    missing[i] = (missing[i] as number) - (missing[i - 1] as number);
+  const missing = requests.map((events, i) => Math.max(0, events - (timed[i] as number)));
+  const surplus = requests.map((events, i) => Math.max(0, (timed[i] as number) - events));
+  for (let i = 1; i < requests.length; i += 1) {
+    settle(missing, surplus, i);
+    settle(surplus, missing, i);
+  }
   return { missing, surplus };
+}
+
+/** Takes off what one side has in the bucket before and the other one in this bucket. */
+function settle(before: Float64Array, now: Float64Array, i: number): void {
+  const same = Math.min(before[i - 1] as number, now[i] as number);
+  before[i - 1] = (before[i - 1] as number) - same;
+  now[i] = (now[i] as number) - same;
 }
