@@ -212,6 +212,30 @@ describe('both sides of a journey', () => {
   });
 });
 
+describe('selectors that match the same events', () => {
+  const overlapping = (): Loose => {
+    const of = document();
+    of.defaults.gate = { rule: 'baseline' };
+    // Stable is all of the client: what fails on the canary fails on stable as well.
+    of.services['shop-web'].stable = 'env:production';
+    return of;
+  };
+  const mostlyCanary: readonly Minute[] = [
+    { name: '/signup', each: { canary: 200, stable: 20 } },
+    { name: '/signup', each: { canary: 60, stable: 0 }, with: { 'view.error.count': 1 } },
+  ];
+
+  it.each([
+    ['shop', { version: 'v2', stable_version: 'v1' }],
+    ['shop-web', { version: 'v2' }],
+  ])('of the client do not pass, also where those of the servers do not (%s)', async (service, params) => {
+    const { ask } = await open({ document: overlapping(), events: mostlyCanary });
+    const verdict = await ask('signup', service, params);
+    expect(`${verdict.verdict} ${verdict.reason}`).toBe('inconclusive canary_indistinguishable');
+    expect(verdict.summary).toContain('match the same requests');
+  });
+});
+
 describe('what counts', () => {
   it('is what the definition says, of real users of the application on the named views', async () => {
     const each = { canary: 10, stable: 40 };

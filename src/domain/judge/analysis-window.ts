@@ -1,4 +1,4 @@
-import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
+import { bucketMs, type Measurement, type OverlappingService } from '../metrics/metrics-source.ts';
 import type { GatePolicy } from '../registry/model.ts';
 import { allSlis } from '../sli/by-sli.ts';
 
@@ -73,6 +73,13 @@ const minBefore = 100;
 /** If stable matches more than this share of the canary's requests, late spans between two queries do not explain it. */
 const sharedRequestsLimit = 0.05;
 
+/** So few requests may arrive between two queries of one call, whatever share of a small service's they are. */
+const toleratedShared = 3;
+
+function isShared({ canary, overlapping }: OverlappingService): boolean {
+  return sum(overlapping) > Math.max(toleratedShared, sharedRequestsLimit * sum(canary));
+}
+
 /** Stable's traffic below this share of the canary's is stray requests. */
 export const minStableShare = 0.01;
 
@@ -134,7 +141,7 @@ function rolloutBegin({ begins, hasEnded }: Attempts, end: number): { first: num
 
 /** The part of a measurement that is judged. Pure. */
 export function judgedWindow(policy: GatePolicy, measurement: Measurement): JudgedWindow {
-  const { canary, stable, unmatched, overlapping = [] } = measurement.whole;
+  const { canary, stable, unmatched, overlapping = [], overlappingServices = [] } = measurement.whole;
   const lengthMs = measurement.toMs - measurement.fromMs;
   const buckets = Math.ceil(lengthMs / bucketMs);
   const completeEnd = Math.floor(lengthMs / bucketMs);
@@ -194,7 +201,8 @@ export function judgedWindow(policy: GatePolicy, measurement: Measurement): Judg
       ? {}
       : { unmatchedRecently: sum(unmatched, Math.max(0, buckets - latelyMinutes)) }),
     indistinguishable:
-      wholeCanary > 0 && sum(overlapping) > sharedRequestsLimit * wholeCanary
+      (wholeCanary > 0 && sum(overlapping) > sharedRequestsLimit * wholeCanary) ||
+      overlappingServices.some(isShared)
         ? 'shared'
         : firstHit >= 0 && firstHit < gap
           ? alwaysThere(measurement, wholeCanary, wholeStable, gap, attempts)

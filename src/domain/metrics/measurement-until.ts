@@ -32,6 +32,15 @@ export function measurementUntil(measurement: Measurement, toMs: number): Measur
       stable: cut(whole.stable),
       ...(whole.unmatched === undefined ? {} : { unmatched: cut(whole.unmatched) }),
       ...(whole.overlapping === undefined ? {} : { overlapping: cut(whole.overlapping) }),
+      ...(whole.overlappingServices === undefined
+        ? {}
+        : {
+            overlappingServices: whole.overlappingServices.map(({ service, canary, overlapping }) => ({
+              service,
+              canary: cut(canary),
+              overlapping: cut(overlapping),
+            })),
+          }),
     },
     ...(stableOfServices === undefined
       ? {}

@@ -109,9 +109,9 @@ export function measurementOf(
   // The servers' traffic says when a rollout begins and ends: browsers keep a version that was rolled back for hours.
   const servers = [...services.keys()].filter((name) => services.get(name)?.client === undefined);
   const telling = servers.length === 0 ? [...services.keys()] : servers;
-  const hitsOf = (pick: (counts: ServiceCounts) => Float64Array | undefined) => {
+  const hitsOf = (pick: (counts: ServiceCounts) => Float64Array | undefined, names = telling) => {
     const hits = new Array<number>(minutes).fill(0);
-    for (const name of telling) {
+    for (const name of names) {
       const own = cut(snapshots.get(name) as Snapshots, pick, name);
       for (let i = 0; i < minutes; i += 1) hits[i] = (hits[i] as number) + (own[i] as number);
     }
@@ -121,19 +121,24 @@ export function measurementOf(
     canary: hitsOf(({ canary }) => canary.whole?.total),
     stable: hitsOf(({ stable }) => stable.whole?.total),
   };
-  const knowsAll = telling.every(
-    (name) => snapshots.get(name)?.recent.services.get(name)?.allTraffic !== undefined,
-  );
-  const all = knowsAll ? hitsOf(({ allTraffic }) => allTraffic) : undefined;
-  /** The hits of all traffic that neither side has (1), or those that both sides have (-1). */
-  const beyond = (sign: 1 | -1) =>
-    all?.map((hits, i) => {
-      const left = sign * (hits - (sides.canary[i] as number) - (sides.stable[i] as number));
-      // Backends add up floats.
-      return left > hits * 1e-6 ? left : 0;
-    });
-  const unmatched = beyond(1);
-  const overlapping = beyond(-1);
+  const knowsAllOf = (name: string) =>
+    snapshots.get(name)?.recent.services.get(name)?.allTraffic !== undefined;
+  const all = telling.every(knowsAllOf) ? hitsOf(({ allTraffic }) => allTraffic) : undefined;
+  const unmatched = all && beyondSides(all, sides, 1);
+  const overlapping = all && beyondSides(all, sides, -1);
+  // In the sums of all services, those of a client or of a small service would not show.
+  const overlappingServices = [...services.keys()].filter(knowsAllOf).flatMap((name) => {
+    const own = {
+      canary: hitsOf(({ canary }) => canary.whole?.total, [name]),
+      stable: hitsOf(({ stable }) => stable.whole?.total, [name]),
+    };
+    const both = beyondSides(
+      hitsOf(({ allTraffic }) => allTraffic, [name]),
+      own,
+      -1,
+    );
+    return both.some((hits) => hits > 0) ? [{ service: name, canary: own.canary, overlapping: both }] : [];
+  });
   const clockSkewMs = worstSkew([...asked].map((one) => one.recent.clockSkewMs));
   return {
     fromMs,
@@ -162,6 +167,7 @@ export function measurementOf(
     whole: {
       ...sides,
       ...(unmatched === undefined || overlapping === undefined ? {} : { unmatched, overlapping }),
+      ...(overlappingServices.length === 0 ? {} : { overlappingServices }),
     },
     ...(cuj.objectives.availability === undefined
       ? {}
@@ -175,6 +181,19 @@ export function measurementOf(
       hits: hitsOfAll(one, fromMs, toMs),
     })),
   };
+}
+
+/** The hits of all traffic that neither side has (1), or those that both sides have (-1). */
+function beyondSides(
+  all: readonly number[],
+  { canary, stable }: { readonly canary: readonly number[]; readonly stable: readonly number[] },
+  sign: 1 | -1,
+): number[] {
+  return all.map((hits, i) => {
+    const left = sign * (hits - (canary[i] as number) - (stable[i] as number));
+    // Backends add up floats.
+    return left > hits * 1e-6 ? left : 0;
+  });
 }
 
 /** The definitions by which a CUJ counts failures of a service that are the server's own, as texts: undefined is 5XX. */

@@ -41,6 +41,13 @@ export interface RefusedThreshold {
   readonly hint: string;
 }
 
+/** Hits of the canary on one service, and those of them that stable's selector matches as well, by minute. */
+export interface OverlappingService {
+  readonly service: string;
+  readonly canary: readonly number[];
+  readonly overlapping: readonly number[];
+}
+
 /** The source's answer for one batch: checked, joined, and independent of the backend's format. */
 export interface Snapshot {
   readonly fromMs: number;
@@ -159,6 +166,8 @@ export interface Measurement extends BySli<readonly EndpointMeasurement[]> {
     readonly unmatched?: readonly number[];
     /** Hits that both selectors match; absent where stable is the rest. */
     readonly overlapping?: readonly number[];
+    /** The services of which both selectors match the same hits, by minute; absent where there are none. */
+    readonly overlappingServices?: readonly OverlappingService[];
   };
   /** One for each service of the question. Absent in old records, and where a CUJ has no objective for availability. */
   readonly stableOfServices?: readonly StableOfService[];
