@@ -1,5 +1,6 @@
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
+import { clientEvents } from '../domain/sli/client-failure.ts';
 import { clientMetricsOf } from '../sources/datadog/query/client-metrics.ts';
 import type { DoctorFinding } from './finding.ts';
 import { listed, named } from './words.ts';
@@ -16,18 +17,21 @@ export function checkClientMetrics(
   const metrics = clientMetricsOf(registry, service);
   const missing = metrics.filter(({ name }) => !activeMetrics.has(name)).map(({ name }) => name);
   // Where nothing failed, or nothing was good, a metric has no points.
-  const totals = missing.filter((name) => /\.(views|actions)$/.test(name));
+  const kinds = clientEvents.filter((event) => metrics.some((metric) => metric.event === event));
+  const lost = kinds.filter((event) => missing.some((name) => name.endsWith(`.${event}s`)));
   const findings: DoctorFinding[] = [];
   if (missing.length > 0) {
     findings.push({
-      severity: totals.length > 0 ? 'error' : 'warning',
+      severity: lost.length > 0 ? 'error' : 'warning',
       check: 'client-metric-missing',
       about,
       message: `${missing.length} of ${metrics.length} metrics of this client had no points in the last day: ${listed(missing)}`,
       verdict:
-        totals.length > 0
-          ? 'Inconclusive (no_data), always: there is nothing to judge.'
-          : 'Inconclusive (source_malformed), unless nothing failed, or everything did, in the last day.',
+        lost.length === 0
+          ? 'Inconclusive (source_malformed), unless nothing failed, or everything did, in the last day.'
+          : missing.length === metrics.length
+            ? 'Inconclusive (no_data), always: there is nothing to judge.'
+            : `Where failed or good events are there without all: inconclusive (source_malformed). Otherwise a CUJ with other events is judged without any of its ${lost.map((event) => `${event}s`).join(' and ')}, and passes whatever happens there.`,
       fix: 'Apply the output of cuj-gate generate terraform. The metrics count from then on. If that is done, compare application, env and the names of views and actions with those in RUM.',
     });
   }

@@ -41,6 +41,20 @@ describe("doctor and a client's metrics", () => {
     expect(finding?.fix).toContain('cuj-gate generate terraform');
   });
 
+  it.each([
+    ['a kind of events', (name: string) => !name.includes('.views'), 'without any of its views'],
+    ['the total of a kind', (name: string) => !name.endsWith('.views'), 'source_malformed'],
+  ])(
+    'does not promise an inconclusive verdict where %s is missing and another one is there',
+    (_, is, says) => {
+      const active = new Set(metrics.map(({ name }) => name).filter(is));
+      const [finding] = checkClientMetrics(registry, factsOf({ activeMetrics: active }), client);
+      expect(finding).toMatchObject({ severity: 'error', check: 'client-metric-missing' });
+      expect(finding?.verdict).toContain(says);
+      expect(finding?.verdict).not.toContain('always');
+    },
+  );
+
   it('is only a warning where nothing may have failed', () => {
     const all = metrics.map(({ name }) => name).filter((name) => !name.includes('.failed.'));
     expect(found({ activeMetrics: new Set(all) })).toEqual([

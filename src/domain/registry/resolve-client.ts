@@ -103,6 +103,12 @@ function slowMsOf(text: string): number {
  */
 const unsearchable = /["\\*]|[\p{C}\p{Zl}\p{Zp}]/u;
 
+/** What is wrong with a name as it is stored: letters that are kept and cannot be asked for, or nothing that is kept. */
+function withoutLetters(stored: string, dialect: SourceDialect): string {
+  const letters = [...new Set(stored)].filter((letter) => !dialect.isSafeTagValue(letter));
+  return letters.length === 0 ? 'with some of these' : `without ${letters.join(' ')}`;
+}
+
 function readNames(
   client: ClientDocument,
   event: ClientEvent,
@@ -131,7 +137,7 @@ function readNames(
         'client-name-unsafe',
         name,
         `the ${event} name "${name}" is stored as "${stored}", which cannot be put into a query safely`,
-        `Only ${dialect.tagValueCharacters} can be asked for, after upper case and other characters were replaced: give it a name with some of these in the application.`,
+        `Only ${dialect.tagValueCharacters} can be asked for: give it a name ${withoutLetters(stored, dialect)} in the application (startView, data-dd-action-name), and write that.`,
       );
       return [];
     }

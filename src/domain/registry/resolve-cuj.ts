@@ -26,6 +26,8 @@ const noSloIds = Object.freeze({});
 const thresholdSlis = sliNames.filter((sli) => sliKinds[sli].needsThreshold);
 /** The SLIs of the client side. */
 const clientSlis = sliNames.filter((sli) => sliKinds[sli].ofClient);
+/** The SLIs of endpoints. */
+const serverSlis = sliNames.filter((sli) => !sliKinds[sli].ofClient);
 
 /**
  * One CUJ with the defaults applied. A default objective applies to every CUJ. Where the SLI needs a threshold
@@ -165,11 +167,13 @@ function resolveObjectives(
       );
     }
   }
-  if (!sliNames.some(has) && thresholds.length === 0 && !defaults.broken) {
+  if (!serverSlis.some(has) && thresholds.length === 0 && !defaults.broken) {
     reporter.missing(
       [],
       'no-objective',
-      `the CUJ "${document.name}" has no objective, so there is nothing to judge it by`,
+      clientSlis.some(has)
+        ? `the CUJ "${document.name}" has an objective for its client side only, so nothing judges its endpoints`
+        : `the CUJ "${document.name}" has no objective, so there is nothing to judge it by`,
       `Add slo.${sliNames.find((sli) => !sliKinds[sli].needsThreshold)}, such as 99.95, to the CUJ or to the defaults.`,
     );
   }

@@ -181,6 +181,14 @@ describe('what cannot be right', () => {
       ['cujs[0].client client-without-objective', 'cujs[1].client client-without-objective'],
     ],
     [
+      'endpoints that nothing judges',
+      (of) => {
+        of.defaults.slo = { client: 98 };
+        of.cujs[1].slo = { availability: 99.9 };
+      },
+      ['cujs[0] no-objective'],
+    ],
+    [
       'an operation of a client',
       ofWeb((of) => {
         of.operation = 'rum';
@@ -231,6 +239,16 @@ describe('what cannot be right', () => {
     ],
   ])('is reported: %s', (_, change, expected) => {
     expect(findings(change)).toEqual(expected);
+  });
+
+  it('names the letters of a name that no query can hold', () => {
+    const document = good();
+    document.cujs[0].client.actions = ['Jetzt kaufen für 5 €'];
+    const resolution = resolveRegistry([{ file: 'cujs.yaml', document }], 'sha256:0', {
+      dialect: datadogDialect,
+    });
+    if (resolution.ok) throw new Error('the name was not refused');
+    expect(resolution.findings[0]?.fix).toContain('without ü');
   });
 
   it('is a client where the backend measures none', () => {
