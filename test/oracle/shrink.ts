@@ -98,7 +98,10 @@ function* changesOf({ cuj, measurement }: Draft): Generator<(draft: Draft) => vo
 }
 
 function eachList({ measurement }: Draft, change: (list: number[]) => void): void {
-  for (const list of Object.values(measurement.whole)) change(list);
+  const { overlappingServices = [], ...whole } = measurement.whole;
+  for (const list of Object.values(whole)) change(list);
+  for (const { canary, overlapping } of overlappingServices)
+    for (const list of [canary, overlapping]) change(list);
   for (const sli of slis)
     for (const { canary, stable } of measurement[sli] ?? [])
       for (const { total, bad, withStatus, unclassified } of [canary, stable])

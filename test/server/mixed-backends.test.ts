@@ -69,6 +69,8 @@ interface Facts {
   /** How far the clock of Prometheus is ahead of the gate's. */
   readonly prometheusAheadMs?: number;
   readonly prometheusStatus?: number;
+  /** Prometheus answers that it has no series. */
+  readonly ledgerSilent?: boolean;
 }
 
 function isFaulty({ faultMs, faultEndedMs = 0 }: Facts, atMs: number): boolean {
@@ -119,7 +121,7 @@ async function setUp(facts: Facts = {}) {
     simulator.store.recordRequests({ ...orders, version: 'V2', statusCode: 200, count: 50 - bad });
     if (bad > 0) simulator.store.recordRequests({ ...orders, version: 'V2', statusCode: 500, count: bad });
   }
-  const series = ledgerSeries(facts);
+  const series = facts.ledgerSilent === true ? [] : ledgerSeries(facts);
   prometheus.requests.length = 0;
   prometheus.reply((response, received) => {
     const form = new URLSearchParams(received.body);
@@ -215,6 +217,22 @@ describe('a CUJ over two backends', () => {
     });
     // What does not need it goes on.
     expect(await ask(env, '/cujs/order/status?version=V2')).toMatchObject({ verdict: 'pass' });
+  });
+
+  it('is inconclusive while one backend answers and has counts of neither side: a lost scrape is no pass', async () => {
+    const { env } = await setUp({ ledgerSilent: true });
+    expect(await ask(env)).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'no_data',
+      summary: expect.stringContaining('Prometheus counted nothing of canary and stable on ledger'),
+    });
+    for (const other of ['/cujs/order/status?version=V2', '/cujs/pay/status?version=V2&service=web'])
+      expect(await ask(env, other)).toMatchObject({ verdict: 'pass' });
+  });
+
+  it('still fails by one backend while the other one has no counts', async () => {
+    const { env } = await setUp({ ledgerSilent: true, webBad: 100 });
+    expect(await ask(env)).toMatchObject({ verdict: 'fail' });
   });
 
   it('is inconclusive while Datadog is down and Prometheus answers', async () => {

@@ -27,6 +27,7 @@ import {
 } from './outcome.ts';
 import { roundCount } from './rounding.ts';
 import { serviceIncident } from './service-incident.ts';
+import { type SilentBackend, silentBackendOf } from './silent-backends.ts';
 import type { SliQuestion } from './sli-evidence.ts';
 import { anyBackend, hintFor, type SelectorParams, type SummaryFacts, summarize } from './summary.ts';
 import { unclassifiedIn, withUnclassifiedBad } from './unclassified.ts';
@@ -124,7 +125,11 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
   const verdict = judgeCounts(cuj, measurement, options);
   if (restsOnUnclassified(verdict, cuj, measurement, options))
     return unclassifiedVerdict(cuj, measurement, options);
-  return verdict;
+  const silent =
+    options.backendOf === undefined || outcomeOf(verdict) !== 'pass'
+      ? undefined
+      : silentBackendOf(measurement, options.backendOf);
+  return silent === undefined ? verdict : silentVerdict(cuj, measurement, silent, options);
 }
 
 function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
@@ -272,6 +277,21 @@ function restsOnUnclassified(
   if (outcome === 'inconclusive') return false;
   const worse = withUnclassifiedBad(measurement, outcome === 'pass' ? 'canary' : 'stable');
   return worse !== undefined && outcomeOf(judgeCounts(cuj, worse, options)) !== outcome;
+}
+
+/** Where one of several backends knows of no event, the others' are no pass. */
+function silentVerdict(
+  cuj: Cuj,
+  { selectors }: Measurement,
+  { backend: { backend }, services }: SilentBackend,
+  options: JudgeOptions,
+): Verdict {
+  const failure = {
+    reason: 'no_data',
+    message: `${backend} counted nothing of canary and stable on ${services.join(', ')}, and what other backends counted is only a part of the CUJ`,
+    hint: `See that ${backend} still gets the data of ${services.join(', ')}, and that the registry names it as it is stored. If only one service is released, ask with service=NAME.`,
+  } as const;
+  return unknownVerdict(cuj, failure, selectors, options);
 }
 
 /** The outcome before mode `observe` replaced it. */

@@ -204,6 +204,23 @@ describe('selectors that match the same requests', () => {
     expect(overlapping(canary.map((hits) => hits / 4)).indistinguishable).toBe('shared');
   });
 
+  it('are seen of each service, however small it is among the others', () => {
+    const measurement = lived('cccccccc');
+    const ofService = (hits: number, both: number) =>
+      judgedWindow(defaultPolicy, {
+        ...measurement,
+        whole: {
+          ...measurement.whole,
+          overlapping: measurement.whole.canary.map(() => 0),
+          overlappingServices: [{ service: 'small', canary: [hits], overlapping: [both] }],
+        },
+      }).indistinguishable;
+    expect(ofService(40, 4)).toBe('shared');
+    // Requests that arrive between two queries.
+    expect(ofService(40, 3)).toBeUndefined();
+    expect(ofService(1_000, 50)).toBeUndefined();
+  });
+
   it('are not concluded from the few spans that arrive between two queries', () => {
     const { canary } = lived('cccccccc').whole;
     expect(overlapping(canary.map((hits) => hits / 100)).indistinguishable).toBeUndefined();
