@@ -83,16 +83,24 @@ function checkReleasedWith(
   }
   const client = services.get(name);
   if (server === undefined || client === undefined) return;
-  const sent: readonly string[] = server.canary.params;
-  const more = client.canary.params.filter((param) => !sent.includes(param));
-  if (more.length === 0) return;
-  reporter.value(
-    ['canary'],
-    'released-with-parameters',
-    client.canary.text,
-    `the canary of "${name}" takes ${more.join(', ')}, which rollouts of "${releasedWith}" do not send`,
-    `Use the placeholders of "${releasedWith}": ${sent.join(', ') || 'it has none'}. If both have versions of their own, remove releasedWith: each is then judged by its own rollouts.`,
-  );
+  // Stable's placeholders are filled where they are sent; without them, stable would be every other version.
+  const filled = { canary: server.canary.params, stable: paramsIn(server) };
+  for (const side of ['canary', 'stable'] as const) {
+    const sent: readonly string[] = filled[side];
+    const more = (client[side]?.params ?? []).filter((param) => !sent.includes(param));
+    if (more.length === 0) continue;
+    reporter.value(
+      [side],
+      'released-with-parameters',
+      client[side]?.text,
+      `the ${side} of "${name}" takes ${more.join(', ')}, which rollouts of "${releasedWith}" do not send`,
+      `Use the placeholders of "${releasedWith}": ${sent.join(', ') || 'it has none'}. If both have versions of their own, remove releasedWith: each is then judged by its own rollouts.`,
+    );
+  }
+}
+
+function paramsIn({ canary, stable }: Service): readonly string[] {
+  return [...new Set([...canary.params, ...(stable?.params ?? [])])];
 }
 
 /** Reports an application that two services have. `first` holds those of the services before. */

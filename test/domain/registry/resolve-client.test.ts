@@ -231,6 +231,13 @@ describe('what cannot be right', () => {
       ['services.shop-web.canary released-with-parameters'],
     ],
     [
+      'parameters of stable that its rollouts do not send',
+      (of) => {
+        delete of.services.shop.stable;
+      },
+      ['services.shop-web.stable released-with-parameters'],
+    ],
+    [
       'one application under two names',
       (of) => {
         of.services['shop-app'] = { ...of.services['shop-web'] };
