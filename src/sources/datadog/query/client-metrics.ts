@@ -26,7 +26,7 @@ export function nameTagOf(event: ClientEvent): string {
 export function clientMetricNames({ name, client }: Service, by: ClientFailure): ClientMetricNames {
   if (client === undefined) throw new TypeError(`service "${name}" is no client`);
   const environment = client.environment === undefined ? '' : `.${metricWord(client.environment)}`;
-  // Of two registries with a client of this name, each has metrics of its own.
+  // Of two applications with a client of this name, as in two registries, each has metrics of its own.
   const events = `cuj_gate.rum.${metricWord(name)}_${client.id.slice(0, 8)}${environment}.${by.event}s`;
   const slow = by.slowMs === undefined ? [] : [`slow_${by.slowMs}ms`];
   const definition = [...by.signals, ...slow].join('_');
