@@ -212,6 +212,25 @@ describe('both sides of a journey', () => {
   });
 });
 
+describe('a canary selector of the client that matches all versions', () => {
+  it('does not pass, although the servers are told apart: the old scripts would dilute what fails', async () => {
+    const of = document();
+    of.defaults.gate = { maxWindow: '45m' };
+    of.services['shop-web'].canary = 'env:production';
+    delete of.services['shop-web'].stable;
+    const { ask } = await open({
+      document: of,
+      events: [
+        { name: '/signup', each: { canary: 12, stable: 960 } },
+        { name: '/signup', each: { canary: 12, stable: 0 }, with: { 'view.error.count': 1 } },
+      ],
+    });
+    const verdict = await ask('signup', 'shop');
+    expect(`${verdict.verdict} ${verdict.reason}`).toBe('inconclusive canary_indistinguishable');
+    expect(verdict.summary).toContain('the selector of the canary matches both versions');
+  });
+});
+
 describe('selectors that match the same events', () => {
   const overlapping = (): Loose => {
     const of = document();

@@ -1,4 +1,9 @@
-import { bucketMs, type Measurement, type OverlappingService } from '../metrics/metrics-source.ts';
+import {
+  bucketMs,
+  type EndpointMeasurement,
+  type Measurement,
+  type OverlappingService,
+} from '../metrics/metrics-source.ts';
 import type { GatePolicy } from '../registry/model.ts';
 import { allSlis } from '../sli/by-sli.ts';
 
@@ -248,6 +253,25 @@ function watchedMs(hits: readonly number[], first: number, lengthMs: number): nu
 /** The least share of requests that is seen, of any endpoint. */
 function minSampleRate(measurement: Measurement): number {
   return Math.min(1, ...allSlis(measurement).map(({ sampleRate }) => sampleRate));
+}
+
+/**
+ * The window of a client's SLI. The servers' traffic does not show that the client's own canary selector matches all versions: then it has
+ * events from the very start of what was queried, and stable has none.
+ */
+export function windowOfClient(
+  window: JudgedWindow,
+  { restartGapMs }: GatePolicy,
+  endpoints: readonly EndpointMeasurement[],
+): JudgedWindow {
+  const gap = Math.max(1, Math.ceil(restartGapMs / bucketMs));
+  const canary = endpoints.reduce((all, one) => all + sum(one.canary.total), 0);
+  const stable = endpoints.reduce((all, one) => all + sum(one.stable.total), 0);
+  const isFromStart = endpoints.some((one) => sum(one.canary.total, 0, gap) > 0);
+  const isAlone = isFromStart && stable <= minStableShare * canary;
+  return isAlone && window.indistinguishable === undefined
+    ? { ...window, indistinguishable: 'alone' }
+    : window;
 }
 
 /** What is wrong with a canary that has hits from the very start of what was queried. */

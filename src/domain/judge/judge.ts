@@ -12,6 +12,7 @@ import {
   type NoDataCause,
   noDataCauseOf,
   type WindowStart,
+  windowOfClient,
   withoutWarmUp,
 } from './analysis-window.ts';
 import { isClockSkewed } from './clock-skew.ts';
@@ -135,8 +136,9 @@ export function judge(cuj: Cuj, measurement: Measurement, options: JudgeOptions)
 function judgeCounts(cuj: Cuj, measurement: Measurement, options: JudgeOptions): Verdict {
   const window = judgedWindow(cuj.gate, measurement);
   const windowFor = (sli: SliName) => {
+    const own = sliKinds[sli].ofClient ? windowOfClient(window, cuj.gate, measurement[sli] ?? []) : window;
     const warmUpMs = cuj.gate.warmUpMs?.[sli];
-    return warmUpMs === undefined ? window : withoutWarmUp(window, warmUpMs, measurement);
+    return warmUpMs === undefined ? own : withoutWarmUp(own, warmUpMs, measurement);
   };
   const stale = staleDataOf(measurement);
   const names = slisOf(cuj, options.service);
