@@ -107,7 +107,7 @@ function parseQuery(text: string): QueryTemplate | Mistake {
   }
   const match = /^\s*([a-z]+):([^{}\s]+)\{(.*)\}\s*\.as_count\(\)\s*$/s.exec(text);
   if (match === null) {
-    if (/^\s*preset:|\{[^}]*=~?\s*["']/.test(text)) {
+    if (/^\s*preset:|\{[^{}]*=~?\s*["']/.test(text)) {
       return {
         message: 'this is a source of Prometheus',
         fix: 'Set CUJ_GATE_BACKEND=prometheus, or write backend: prometheus into the source.',
