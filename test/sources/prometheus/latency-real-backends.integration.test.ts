@@ -10,8 +10,7 @@ import { createPrometheusSource } from '../../../src/sources/prometheus/api/sour
 import { counterText, nativeHistogram, protobufType } from './protobuf-exposition.ts';
 import { type BackendProgram, isInstalled, type RealBackend, startBackend } from './real-backends.ts';
 import {
-  intervalMs,
-  type Pod,
+  podsInAllLives,
   queryOf,
   type Request,
   randomOf,
@@ -46,28 +45,7 @@ function seriesIn(snapshot: Snapshot, side: 'canary' | 'stable', latencyMs: numb
   return { total: [...total], bad: [...bad], ...(unclassified && { unclassified: [...unclassified] }) };
 }
 
-function podsOf(random: () => number): Pod[] {
-  const pod = (name: string, part: Partial<Pod>): Pod => ({
-    name,
-    service: 'orders',
-    version: 'V1',
-    bornMs: fromMs - 25 * minuteMs,
-    diedMs: toMs + 10 * minuteMs,
-    phaseMs: Math.floor(random() * intervalMs),
-    ...part,
-  });
-  return [
-    pod('stable-1', {}),
-    pod('stable-2', { diedMs: fromMs + 333_000 }),
-    pod('stable-3', { restartsMs: [fromMs + 200_000] }),
-    pod('canary-1', { version: 'V2', bornMs: fromMs + 61_000 }),
-    pod('canary-2', {
-      version: 'V2',
-      bornMs: fromMs + 130_000,
-      restartsMs: [250, 320, 400, 490].map((seconds) => fromMs + seconds * 1000),
-    }),
-  ];
-}
+const podsOf = (random: () => number) => podsInAllLives({ fromMs, toMs, random });
 
 describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])(
   'classic histograms in a real %s',

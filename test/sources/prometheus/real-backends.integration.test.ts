@@ -16,8 +16,9 @@ import { capture } from '../../commands/io.ts';
 import { type BackendProgram, isInstalled, type RealBackend, startBackend } from './real-backends.ts';
 import {
   document,
-  intervalMs,
   type Pod,
+  podIn,
+  podsInAllLives,
   queryOf,
   type Request,
   randomOf,
@@ -41,28 +42,11 @@ const routes = ['POST /Orders/{id}', 'GET /Orders/{id}/Items'];
 const hostileVersions = ['V2"} or vector(1) #', 'V2\\', '.*', 'V1|V2', "V2'", 'V2\n'];
 
 function podsOf(random: () => number): Pod[] {
-  const pod = (name: string, part: Partial<Pod>): Pod => ({
-    name,
-    service: 'orders',
-    version: 'V1',
-    bornMs: fromMs - 25 * minuteMs,
-    diedMs: toMs + 10 * minuteMs,
-    phaseMs: Math.floor(random() * intervalMs),
-    ...part,
-  });
+  const options = { fromMs, toMs, random };
   return [
-    pod('stable-1', {}),
-    pod('stable-2', { diedMs: fromMs + 333_000 }),
-    pod('stable-3', { restartsMs: [fromMs + 200_000] }),
-    pod('canary-1', { version: 'V2', bornMs: fromMs + 61_000 }),
-    // It keeps crashing.
-    pod('canary-2', {
-      version: 'V2',
-      bornMs: fromMs + 130_000,
-      restartsMs: [250, 320, 400, 490].map((seconds) => fromMs + seconds * 1000),
-    }),
-    pod('cart-1', { service: 'carts' }),
-    ...hostileVersions.map((version, i) => pod(`other-${i}`, { version })),
+    ...podsInAllLives(options),
+    podIn(options, 'cart-1', { service: 'carts' }),
+    ...hostileVersions.map((version, i) => podIn(options, `other-${i}`, { version })),
   ];
 }
 

@@ -28,6 +28,44 @@ export interface Pod {
   readonly gaps?: readonly (readonly [fromMs: number, toMs: number])[];
 }
 
+/** When pods live, and are scraped. */
+export interface LivesOptions {
+  /** Epoch ms of the span that is asked about. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Draws when in the interval a pod is scraped. */
+  readonly random: () => number;
+}
+
+/** Makes pods of the service `orders`, of the stable version unless `part` says another. */
+export function podIn({ fromMs, toMs, random }: LivesOptions, name: string, part: Partial<Pod>): Pod {
+  return {
+    name,
+    service: 'orders',
+    version: 'V1',
+    bornMs: fromMs - 25 * 60_000,
+    diedMs: toMs + 10 * 60_000,
+    phaseMs: Math.floor(random() * intervalMs),
+    ...part,
+  };
+}
+
+/** Pods that live, end, restart, are born in the span, and keep crashing: V1 is stable, V2 the canary. */
+export function podsInAllLives(options: LivesOptions): Pod[] {
+  const { fromMs } = options;
+  return [
+    podIn(options, 'stable-1', {}),
+    podIn(options, 'stable-2', { diedMs: fromMs + 333_000 }),
+    podIn(options, 'stable-3', { restartsMs: [fromMs + 200_000] }),
+    podIn(options, 'canary-1', { version: 'V2', bornMs: fromMs + 61_000 }),
+    podIn(options, 'canary-2', {
+      version: 'V2',
+      bornMs: fromMs + 130_000,
+      restartsMs: [250, 320, 400, 490].map((seconds) => fromMs + seconds * 1000),
+    }),
+  ];
+}
+
 export interface Request {
   readonly pod: Pod;
   readonly atMs: number;
