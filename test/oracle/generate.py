@@ -75,7 +75,7 @@ def recent_buckets(rnd, written, count, length_ms):
     """The newest part in buckets of less than a minute, or nothing. The bad events in them are those of the minutes."""
     if rnd.random() < 0.35:
         return {}
-    step = rnd.choice([10_000, 10_000, 20_000, 30_000])
+    step = rnd.choice([5_000, 10_000, 10_000, 20_000, 30_000])
     first = 0 if rnd.random() < 0.3 else max(0, count - rnd.randint(1, 16))
     left = rnd.random()
     for sli in ("availability", "latency"):
@@ -94,6 +94,8 @@ def recent_buckets(rnd, written, count, length_ms):
                     kind = "last"
                 buckets += split(rnd, bad, in_minute, kind)
             e["recentBad"] = buckets
+            if rnd.random() < 0.3:
+                e["recentLateMs"] = rnd.choice([5_000, 10_000, 25_000])
     return {"recent": {"firstMinute": first, "stepMs": step}}
 
 

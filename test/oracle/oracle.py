@@ -95,6 +95,8 @@ class Endpoint:
         self.stable = Side(written["stable"], count)
         # By recent bucket, where they are known so.
         self.recent_bad = written.get("recentBad")
+        # They may have happened so much before their buckets begin.
+        self.late = written.get("recentLateMs", 0)
 
     def silenced(self):
         """As if neither side had a request here."""
@@ -493,7 +495,7 @@ class Sli:
                 for at, bad in enumerate(e.recent_bad):
                     begin = recent.begin(at)
                     if bad > BINARY_FRACTIONS and begin // MINUTE_MS in window:
-                        yield (index, begin // MINUTE_MS, begin, begin + recent.step, bad)
+                        yield (index, begin // MINUTE_MS, begin - e.late, begin + recent.step, bad)
 
     @cached_property
     def log_sustained(self):
@@ -554,7 +556,7 @@ class Sli:
             if recent is None or e.recent_bad is None or minute < recent.first_minute:
                 return [(begin, begin + MINUTE_MS)]
             grid = range(begin, begin + MINUTE_MS, recent.step)
-            return [(at, at + recent.step) for at in grid if at < self.q.length_ms]
+            return [(at - e.late, at + recent.step) for at in grid if at < self.q.length_ms]
 
         return in_minute(live[0])[0][1], in_minute(live[-1])[-1][0]
 

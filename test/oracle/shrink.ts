@@ -60,7 +60,11 @@ function* changesOf({ cuj, measurement }: Draft): Generator<(draft: Draft) => vo
   };
   yield (draft) => {
     delete (draft.measurement as Partial<Draft['measurement']>).recent;
-    for (const sli of slis) for (const endpoint of draft.measurement[sli] ?? []) delete endpoint.recentBad;
+    for (const sli of slis)
+      for (const endpoint of draft.measurement[sli] ?? []) {
+        delete endpoint.recentBad;
+        delete endpoint.recentLateMs;
+      }
   };
   yield ({ cuj: { gate } }) => {
     delete gate.warmUpMs;

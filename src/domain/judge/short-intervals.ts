@@ -21,7 +21,7 @@ export interface LeftOutEvents {
 /** All bad events of the canary in the buckets that one interval touches. */
 export type ShortInterval = readonly LeftOutEvents[];
 
-/** When buckets begin and end: ms after the begin of the measurement. */
+/** The events happened from `beginMs` until `endMs`: ms after the begin of the measurement. */
 interface BadBucket extends LeftOutEvents {
   readonly beginMs: number;
   readonly endMs: number;
@@ -67,7 +67,12 @@ function reachMsOf({ recent, minFaultMs }: BlipScale): number {
 
 /** Buckets of the window with a bad event of the canary, in their order: recent ones where there are such, else minutes. */
 function badBucketsOf(
-  { canary, recentBad, recentStepMs }: Pick<EndpointMeasurement, 'canary' | 'recentBad' | 'recentStepMs'>,
+  {
+    canary,
+    recentBad,
+    recentStepMs,
+    recentLateMs = 0,
+  }: Pick<EndpointMeasurement, 'canary' | 'recentBad' | 'recentStepMs' | 'recentLateMs'>,
   endpoint: number,
   { first, end }: Pick<JudgedWindow, 'first' | 'end'>,
   recent: RecentBuckets | undefined,
@@ -85,7 +90,7 @@ function badBucketsOf(
   recentBad.forEach((bad, i) => {
     const beginMs = firstMinute * bucketMs + i * stepMs;
     const minute = Math.floor(beginMs / bucketMs);
-    if (minute >= first && minute < end) add(bad, minute, beginMs, stepMs);
+    if (minute >= first && minute < end) add(bad, minute, beginMs - recentLateMs, stepMs + recentLateMs);
   });
   return found;
 }
@@ -98,7 +103,7 @@ export interface LiveSpan {
 
 /** Precondition: there is traffic. */
 export function liveSpanOf(
-  { measured: { recentBad, recentStepMs }, firstLive, lastLive }: EndpointSums,
+  { measured: { recentBad, recentStepMs, recentLateMs = 0 }, firstLive, lastLive }: EndpointSums,
   recent: RecentBuckets | undefined,
 ): LiveSpan {
   const isRecent = (minute: number) =>
@@ -109,7 +114,7 @@ export function liveSpanOf(
   return {
     firstEndMs: firstLive * bucketMs + (isRecent(firstLive) ? stepMs : bucketMs),
     lastBeginMs: isRecent(lastLive)
-      ? Math.min((lastLive + 1) * bucketMs - stepMs, lastRecent)
+      ? Math.min((lastLive + 1) * bucketMs - stepMs, lastRecent) - recentLateMs
       : lastLive * bucketMs,
   };
 }

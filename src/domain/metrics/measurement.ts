@@ -101,6 +101,9 @@ export function measurementOf(
       ...(recentBad === undefined || from.recent.stepMs === recent?.stepMs
         ? {}
         : { recentStepMs: from.recent.stepMs }),
+      ...(recentBad === undefined || from.recent.lateMs === undefined
+        ? {}
+        : { recentLateMs: from.recent.lateMs }),
     };
   };
   const endpoints = [...cuj.endpoints]
@@ -396,23 +399,38 @@ function wholeBucketsUntil(recents: readonly Snapshot[], toMs: number): number {
 
 /** The end of the counts of one service that have arrived, at most `untilMs`. Minutes are taken as they are. */
 function completeUntil(
-  { stepMs, fromMs, services }: Snapshot,
+  { stepMs, lateMs = 0, fromMs, services }: Snapshot,
   { name, sampleRate }: Service,
   untilMs: number,
 ): number {
   if (stepMs >= bucketMs || untilMs <= fromMs) return untilMs;
   const { canary, stable } = services.get(name) ?? {};
   const end = Math.ceil((untilMs - fromMs) / stepMs);
+  // Events that are counted late come in bursts, which shorter buckets than two of them would take for gaps.
+  const joined = lateMs === 0 ? 1 : Math.ceil((2 * (stepMs + lateMs)) / stepMs);
   const until = (counts: Float64Array | undefined) =>
-    counts === undefined ? new Float64Array(end) : counts.subarray(0, end);
+    joinedFromEnd(counts?.subarray(0, end) ?? new Float64Array(end), joined);
+  const newestMs = untilMs - fromMs - (end - 1) * stepMs;
   const leftOut = incompleteBuckets({
     canary: until(canary?.whole?.total),
     stable: until(stable?.whole?.total),
-    stepMs,
-    newestMs: untilMs - fromMs - (end - 1) * stepMs,
+    stepMs: joined * stepMs,
+    newestMs: newestMs + (joined - 1) * stepMs,
     sampleRate,
   });
-  return leftOut === 0 ? untilMs : fromMs + (end - leftOut) * stepMs;
+  return leftOut === 0 ? untilMs : fromMs + (end - leftOut * joined) * stepMs;
+}
+
+/** Sums of so many buckets each, counted from the end; those at the begin that are too few for a sum are left out. */
+function joinedFromEnd(counts: Float64Array, joined: number): Float64Array {
+  if (joined === 1) return counts;
+  const sums = new Float64Array(Math.floor(counts.length / joined));
+  const first = counts.length - sums.length * joined;
+  for (let i = first; i < counts.length; i += 1) {
+    const at = Math.floor((i - first) / joined);
+    sums[at] = (sums[at] as number) + (counts[i] as number);
+  }
+  return sums;
 }
 
 /**

@@ -53,10 +53,12 @@ export interface Snapshot {
   readonly fromMs: number;
   readonly toMs: number;
   /**
-   * The length of a bucket, in ms. A source that does not have buckets as short as those that were asked for answers in longer
-   * ones, of a minute at most. Then `toMs` may lie inside the last bucket.
+   * The length of a bucket, in ms: a part of a minute. A source that does not have buckets as short as those that were asked for
+   * answers in longer ones, of a minute at most. Then `toMs` may lie inside the last bucket. It may answer in shorter ones as well.
    */
   readonly stepMs: number;
+  /** An event may have happened so long before its bucket begins, in ms. Absent where it happened in its bucket. */
+  readonly lateMs?: number;
   readonly services: ReadonlyMap<string, ServiceCounts>;
   readonly queries: readonly SentQuery[];
   /** CUJs that have one of these are not judged, and all others are. Absent where there are none. */
@@ -103,6 +105,8 @@ export interface EndpointMeasurement {
   readonly recentBad?: Float64Array;
   /** The length of these buckets in ms, where it is more than {@link RecentBuckets.stepMs}: that of the service's backend. */
   readonly recentStepMs?: number;
+  /** The canary's bad events may have happened so long before these buckets begin, in ms. Absent where they happened in them. */
+  readonly recentLateMs?: number;
 }
 
 /** The newest part of a measurement, in buckets shorter than a minute. It ends where the measurement does. */

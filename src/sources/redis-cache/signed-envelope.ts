@@ -8,7 +8,7 @@ import { deflateRaw, inflateRaw } from 'node:zlib';
  */
 
 /** Raised whenever the content of a value is written or meant differently: replicas of two formats share nothing. */
-const format = 'cujgate5';
+const format = 'cujgate6';
 const macBytes = 32;
 const headBytes = format.length + macBytes;
 /** Ours are some hundred kilobytes at most; this is what a mistake of ours may take of memory. */

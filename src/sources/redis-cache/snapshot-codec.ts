@@ -41,6 +41,7 @@ export function snapshotValue({
   fromMs,
   toMs,
   stepMs,
+  lateMs,
   services,
   queries,
   refusedThresholds,
@@ -52,6 +53,7 @@ export function snapshotValue({
     fromMs,
     toMs,
     stepMs,
+    ...(lateMs === undefined ? {} : { lateMs }),
     services: [...services].map(([name, counts]) => serviceValue(name, counts)),
     queries: queries.map(({ name, query }) => [name, query]),
     ...(refusedThresholds === undefined ? {} : { refusedThresholds }),
@@ -107,6 +109,7 @@ function readAll(value: unknown, asked: BatchQuery): Snapshot {
     readonly fromMs: number;
     readonly toMs: number;
     readonly stepMs: number;
+    readonly lateMs?: number;
     readonly services: readonly ServiceValue[];
     readonly queries: readonly [string, string][];
     readonly refusedThresholds?: readonly RefusedThreshold[];
@@ -116,8 +119,10 @@ function readAll(value: unknown, asked: BatchQuery): Snapshot {
   const { clockSkewMs } = given;
   ensure(clockSkewMs === undefined || Number.isFinite(clockSkewMs));
   ensure(given.fromMs === fromMs && given.toMs === toMs && given.services.length === batch.services.length);
-  const { stepMs } = given;
-  ensure(Number.isInteger(stepMs) && stepMs >= asked.stepMs && stepMs <= bucketMs);
+  const { stepMs, lateMs } = given;
+  ensure(Number.isInteger(stepMs) && stepMs >= 1_000 && stepMs <= bucketMs && bucketMs % stepMs === 0);
+  ensure(asked.stepMs < bucketMs || stepMs === bucketMs);
+  ensure(lateMs === undefined || (Number.isInteger(lateMs) && lateMs > 0 && lateMs <= 2 * bucketMs));
   const buckets = Math.ceil((toMs - fromMs) / stepMs);
   const services = batch.services.map((one, i) => {
     const [name, canary, stable, allTraffic] = given.services[i] as ServiceValue;
@@ -139,6 +144,7 @@ function readAll(value: unknown, asked: BatchQuery): Snapshot {
     fromMs,
     toMs,
     stepMs,
+    ...(lateMs === undefined ? {} : { lateMs }),
     services: new Map(services),
     queries,
     ...readRefused(given.refusedThresholds, batch.services),

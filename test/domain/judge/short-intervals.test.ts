@@ -13,15 +13,20 @@ const seeded = (numRuns: number) => ({ seed: 20260131, numRuns });
 
 /** What each interval leaves out, as `endpoint:minute:bad`. Every list is one endpoint's, by minute and by recent bucket. */
 function leftOut(
-  rows: readonly { readonly minutes: readonly number[]; readonly recent?: readonly number[] }[],
+  rows: readonly {
+    readonly minutes: readonly number[];
+    readonly recent?: readonly number[];
+    readonly recentLateMs?: number;
+  }[],
   recent: RecentBuckets | undefined,
   minFaultMs = 30_000,
   first = 0,
 ): string[] {
-  const endpoints = rows.map(({ minutes, recent: buckets }, i) => ({
+  const endpoints = rows.map(({ minutes, recent: buckets, recentLateMs }, i) => ({
     measured: {
       ...endpointOf(`GET /${i}`, { total: minutes.map(() => 100), bad: minutes }),
       ...(buckets === undefined ? {} : { recentBad: Float64Array.from(buckets) }),
+      ...(recentLateMs === undefined ? {} : { recentLateMs }),
     },
   }));
   const window: Pick<JudgedWindow, 'first' | 'end'> = { first, end: rows[0]?.minutes.length ?? 0 };
@@ -89,6 +94,24 @@ describe('an interval shorter than minFaultDuration', () => {
   it('holds the events of all endpoints, also of one that is known by minutes only', () => {
     const rows = [{ minutes: [0, 3], recent: [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2] }, { minutes: [4, 8] }];
     expect(leftOut(rows, tens)).toEqual(['0:1:1 1:0:4 1:1:8', '0:1:1 1:1:8', '0:1:2 1:1:8']);
+  });
+
+  it('touches what is counted up to one scrape after it, on each endpoint by its own scrapes', () => {
+    const fives = { firstMinute: 0, stepMs: 5_000 };
+    // 12 buckets a minute; the last event is counted 40 or 45 s after the end of the first one's bucket.
+    const apart = (buckets: number) =>
+      Array.from({ length: 12 }, (_, i) => (i === 0 ? 1 : i === buckets ? 2 : 0));
+    const late = { minutes: [3], recentLateMs: 10_000 };
+    expect(leftOut([{ ...late, recent: apart(8) }], fives)).toEqual(['0:0:1 0:0:2', '0:0:2']);
+    expect(leftOut([{ ...late, recent: apart(9) }], fives)).toEqual(['0:0:1', '0:0:2']);
+    // On another endpoint, they are counted as they happen.
+    const first = { ...late, recent: apart(12) };
+    const at = (bucket: number) => ({
+      minutes: [2],
+      recent: Array.from({ length: 12 }, (_, i) => (i === bucket ? 2 : 0)),
+    });
+    expect(leftOut([first, at(6)], fives)).toEqual(['0:0:1 1:0:2', '1:0:2']);
+    expect(leftOut([first, at(7)], fives)).toEqual(['0:0:1', '1:0:2']);
   });
 
   it('begins in the window, and counts no trace of binary fractions', () => {

@@ -255,6 +255,32 @@ describe('services of several calls', () => {
     });
   });
 
+  it.each([
+    ['nothing is missing where scrapes come in bursts', [0, 0, 20, 0, 0, 20], 0],
+    ['the newest two scrapes are left out where stable has neither', [0, 0, 0, 0, 0, 0], 30_000],
+  ])('of scrapes every 15 s: %s', (_, newest, incompleteMs) => {
+    const toMs = fromMs + 20 * bucketMs;
+    const bursts = (length: number) => Float64Array.from({ length }, (_, i) => (i % 3 === 2 ? 20 : 0));
+    const sideOf = (total: Float64Array): SideCounts => {
+      const whole = { total, bad: new Float64Array(total.length) };
+      return { whole, requests: new Map([['get_/a', whole]]), latency: new Map() };
+    };
+    const [canary, stable] = [bursts(180), bursts(180)];
+    stable.set(newest, 174);
+    const services = (name: string) => new Map([[name, { canary: sideOf(canary), stable: sideOf(stable) }]]);
+    const snapshots = (name: string): Snapshots => ({
+      recent: {
+        ...{ fromMs: toMs - 15 * bucketMs, toMs, stepMs: 5_000, lateMs: 10_000, queries: [] },
+        services: services(name),
+      },
+    });
+    const byService = new Map(['shop', 'auth'].map((name) => [name, snapshots(name)]));
+    expect(measuredUntil(request, byService, toMs)).toEqual({ toMs: toMs - incompleteMs, incompleteMs });
+    const { recent, availability } = measurementOf(request, byService, { toMs, incompleteMs: 0 });
+    expect(recent?.stepMs).toBe(5_000);
+    expect(availability?.[0]).toMatchObject({ recentLateMs: 10_000 });
+  });
+
   it('have the shortest recent buckets of any, and each its own: longer ones are not taken for shorter ones', () => {
     const { recent, availability } = measured(
       { stepMs: 10_000, toMs: atTens(162), pastEndMs },

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import {
   addIncrements,
-  honestStepOf,
+  longestIntervalOf,
+  scrapedTimesOf,
   scrapeIntervalOf,
 } from '../../../src/sources/prometheus/api/counter-increments.ts';
 import { findTargets } from '../../../src/sources/prometheus/api/target-restarts.ts';
@@ -25,7 +26,7 @@ function counts(
       times: Float64Array.from(samples, ([seconds]) => fromMs + seconds * 1000),
       values: Float64Array.from(samples, ([, value]) => value),
     },
-    { fromMs, toMs: fromMs + 240_000, stepMs },
+    { fromMs, toMs: fromMs + 240_000, stepMs, gapMs: longestIntervalOf(15_000, stepMs) },
     () => isBirth,
     buckets,
     { scrapes: scrapes.map(at), restarts: restarts.map(at) },
@@ -199,9 +200,21 @@ describe('the time between scrapes', () => {
     expect(scrapeIntervalOf(Float64Array.of(0, 15_000))).toBeUndefined();
   });
 
-  it('fits into a bucket twice, up to a minute', () => {
-    expect([5_000, 10_010, 15_003, 15_750, 20_000, 30_000, 60_000].map(honestStepOf)).toEqual([
-      10_000, 20_000, 30_000, 30_000, 60_000, 60_000, 60_000,
+  it('says how long before its bucket an event may have happened', () => {
+    expect([1_000, 5_010, 10_010, 14_996, 15_003, 30_000, 60_000].map(scrapedTimesOf)).toEqual([
+      { stepMs: 5_000, lateMs: 0 },
+      { stepMs: 5_000, lateMs: 0 },
+      { stepMs: 5_000, lateMs: 5_000 },
+      { stepMs: 5_000, lateMs: 10_000 },
+      { stepMs: 5_000, lateMs: 10_000 },
+      { stepMs: 5_000, lateMs: 25_000 },
+      { stepMs: 5_000, lateMs: 55_000 },
     ]);
+  });
+
+  it('makes an interval a gap where more than one scrape is missing, and none where minutes are scraped', () => {
+    expect(longestIntervalOf(15_000, 5_000)).toBeCloseTo(33_000);
+    expect(longestIntervalOf(15_000, 60_000)).toBeCloseTo(66_000);
+    expect(longestIntervalOf(60_000, 60_000)).toBeCloseTo(66_000);
   });
 });

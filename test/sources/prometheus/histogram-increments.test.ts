@@ -35,7 +35,7 @@ function counts(samples: readonly unknown[], latencyMs = 300) {
   const plan = planOf(latencyMs);
   const [histogram] = readHistograms(answerOf(samples), plan, fromMs, toMs);
   if (histogram === undefined) throw new Error('no histogram');
-  const span = { fromMs, toMs, stepMs: 60_000 };
+  const span = { fromMs, toMs, stepMs: 60_000, gapMs: 66_000 };
   const [of] = durationCountsOf(histogram, span, () => true, { scrapes: [], restarts: [] });
   return {
     within: [...(of?.within ?? [])],
@@ -171,8 +171,12 @@ describe('a native histogram', () => {
 });
 
 describe('requests that are not timed', () => {
-  const difference = (timed: number[], requests: number[]) => {
-    const { missing, surplus } = differenceOf(Float64Array.from(timed), Float64Array.from(requests));
+  const difference = (timed: number[], requests: number[], apartBuckets = 1) => {
+    const { missing, surplus } = differenceOf(
+      Float64Array.from(timed),
+      Float64Array.from(requests),
+      apartBuckets,
+    );
     return [[...missing], [...surplus]];
   };
   const none = [0, 0, 0];
@@ -201,6 +205,15 @@ describe('requests that are not timed', () => {
     expect(difference([2, 5, 8], [5, 5, 5])).toEqual([
       [3, 0, 0],
       [0, 0, 3],
+    ]);
+  });
+
+  it('are not those that are found some short buckets apart, the nearest first', () => {
+    expect(difference([5, 0, 0, 9], [0, 5, 9, 0], 2)).toEqual([Array(4).fill(0), Array(4).fill(0)]);
+    expect(difference([0, 0, 4, 4], [4, 0, 0, 0], 2)).toEqual([Array(4).fill(0), [0, 0, 0, 4]]);
+    expect(difference([0, 0, 0, 4], [4, 0, 0, 0], 2)).toEqual([
+      [4, 0, 0, 0],
+      [0, 0, 0, 4],
     ]);
   });
 

@@ -100,7 +100,7 @@ describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])('with a real %
   it.runIf(isThere)('counts what an independent count of the requests does', async () => {
     for (const asked of [past, recent]) {
       const snapshot = await measured(asked);
-      expect(snapshot.stepMs).toBe(asked === past ? minuteMs : 30_000);
+      expect(snapshot.stepMs).toBe(asked === past ? minuteMs : 5_000);
       expect(Math.abs(snapshot.clockSkewMs ?? Number.NaN)).toBeLessThan(2_000);
       for (const side of ['canary', 'stable'] as const) {
         for (const resource of [undefined, ...routes]) {
@@ -194,7 +194,7 @@ describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])('with a real %
         const asked = createPrometheusSource(connect(own.url)).measure(queryOf(recent, orders()), never);
         if (isGap)
           await expect(asked).rejects.toMatchObject({ message: expect.stringContaining('no sample at all') });
-        else await expect(asked).resolves.toMatchObject({ stepMs: 30_000 });
+        else await expect(asked).resolves.toMatchObject({ stepMs: 5_000 });
       } finally {
         await own.close();
       }

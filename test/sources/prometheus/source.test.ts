@@ -219,7 +219,7 @@ describe('what is made of it', () => {
       await measured(queryOf(past)),
       await measured(queryOf({ ...past, stepMs: 10_000 })),
     ];
-    expect(byStep.stepMs).toBe(30_000);
+    expect(byStep).toMatchObject({ stepMs: 5_000, lateMs: 10_000 });
     for (const snapshot of [byMinute, byStep]) {
       for (const [service, resources] of Object.entries(routes)) {
         for (const [side, version] of [
@@ -440,7 +440,10 @@ describe('samples that are missing', () => {
     });
     loopback.reply(backend(stored, { count: [] }));
     // The counters were not new: what they had counted before is not of this minute.
-    expect(counts(await measured(queryOf(recent)), 'stable')?.total.slice(0, 4)).toEqual([0, 0, 18, 18]);
+    expect(counts(await measured(queryOf(recent)), 'stable')?.total.slice(0, 21)).toEqual([
+      ...Array(14).fill(0),
+      ...[9, 0, 0, 9, 0, 0, 9],
+    ]);
   });
 
   it('in a gap are spread over it, and none is lost', async () => {
@@ -473,7 +476,7 @@ describe('samples that are missing', () => {
     const seldom = series({ version: 'V1', instance: 's:2' }, rising(1), 120_000);
     const others = [...Array(12)].map((_, i) => series({ version: 'V1', instance: `s:${i + 3}` }, rising(1)));
     loopback.reply(backend([...sound, ...others, seldom]));
-    expect(await measured(queryOf(recent))).toMatchObject({ stepMs: 30_000 });
+    expect(await measured(queryOf(recent))).toMatchObject({ stepMs: 5_000 });
   });
 
   it('because scrapes are more than a minute apart are refused', async () => {

@@ -60,6 +60,7 @@ const allTraffic = fc.option(
 );
 const refused = fc.constantFrom(
   {},
+  { lateMs: 10_000 },
   {
     refusedThresholds: [{ service: 'api', latencyMs: 300, message: 'It has no bucket.', hint: 'Add it.' }],
   },
@@ -134,6 +135,7 @@ describe('is no answer', () => {
     ['an empty object', () => ({})],
     ['a snapshot of another span', (value) => ({ ...value, toMs: value.toMs + 60_000 })],
     ['a snapshot in shorter buckets', (value) => ({ ...value, stepMs: 10_000 })],
+    ['a snapshot of events that were counted before they happened', (value) => ({ ...value, lateMs: -1 })],
     ['a snapshot in longer buckets than minutes', (value) => ({ ...value, stepMs: 240_000 })],
     ['a snapshot without one service', (value) => ({ ...value, services: value.services.slice(1) })],
     ['a snapshot of other services', (value) => ({ ...value, services: value.services.toReversed() })],

@@ -13,12 +13,14 @@ export interface CountedSpan {
   /** Exclusive. */
   readonly toMs: number;
   readonly stepMs: number;
+  /** An interval between two samples that is longer is a gap. */
+  readonly gapMs: number;
 }
 
 /** So often a counter may fall and be above its old value again one scrape later. Then two processes write one series. */
 const maxRecoveries = 2;
 
-/** Scrapes are a little early or late: so much longer than a bucket, an interval between two of them is no gap. */
+/** Scrapes are a little early or late. */
 const lateScrape = 1.1;
 
 /** What is wrong with the samples as those of one counter; the end of a sentence. */
@@ -27,8 +29,7 @@ export class TwoCountersInOne extends Error {
 }
 
 /**
- * Adds the increments of a counter to `buckets`. What came in a gap between scrapes that is longer than a bucket is spread over it,
- * in whole events. Throws TwoCountersInOne.
+ * Adds the increments of a counter to `buckets`. What came in a gap is spread over it, in whole events. Throws TwoCountersInOne.
  */
 export function addIncrements(
   samples: Pick<CounterSamples, 'times' | 'values'>,
@@ -100,14 +101,14 @@ export function addEvents(
   events: number,
   afterMs: number,
   atMs: number,
-  { fromMs, toMs, stepMs }: CountedSpan,
+  { fromMs, toMs, stepMs, gapMs }: CountedSpan,
   buckets: Float64Array,
 ): void {
   if (events === 0 || atMs <= fromMs || atMs > toMs) return;
   const last = Math.ceil((atMs - fromMs) / stepMs) - 1;
   const beginMs = Math.max(afterMs, fromMs);
   const lengthMs = atMs - beginMs;
-  if (lengthMs <= stepMs * lateScrape) {
+  if (lengthMs <= gapMs) {
     buckets[last] = (buckets[last] as number) + events;
     return;
   }
@@ -128,11 +129,28 @@ export function scrapeIntervalOf(times: Float64Array): number | undefined {
   return gaps[Math.floor((gaps.length - 1) / 2)];
 }
 
+/** The buckets of the newest data. Scrapes are at times of their own, so that finer ones would not tell more. */
+const shortStepMs = 5_000;
+
+/** How well scrapes tell when an event happened. */
+export interface ScrapedTimes {
+  /** The length of a bucket, in ms. */
+  readonly stepMs: number;
+  /** An event may have happened so long before its bucket, in ms. */
+  readonly lateMs: number;
+}
+
 /**
- * The length of the shortest buckets that scrapes so far apart can fill: an event is counted up to one scrape late, so a bucket is
- * at least two scrapes long, up to a minute.
+ * The shortest buckets for scrapes so far apart. An event is counted at the scrape that first shows it, and so happened up to one
+ * scrape before. Its bucket is taken to end with that scrape.
  */
-export function honestStepOf(intervalMs: number): number {
+export function scrapedTimesOf(intervalMs: number): ScrapedTimes {
   // Scrapes are a few milliseconds early or late.
-  return [10_000, 20_000, 30_000].find((stepMs) => 2 * intervalMs * 0.95 <= stepMs) ?? bucketMs;
+  const usualMs = Math.round(intervalMs / 1000) * 1000;
+  return { stepMs: shortStepMs, lateMs: Math.max(0, usualMs - shortStepMs) };
+}
+
+/** The longest interval between two samples that is no gap, in ms: one scrape may fail, and no minute may be left empty. */
+export function longestIntervalOf(intervalMs: number, stepMs: number): number {
+  return lateScrape * Math.max(stepMs, Math.min(2 * intervalMs, bucketMs));
 }

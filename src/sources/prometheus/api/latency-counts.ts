@@ -50,13 +50,15 @@ export function countHistograms(
  * Series by threshold and endpoint: all requests, and those above the threshold. Requests that a histogram does not tell are
  * unclassified: those in a bucket that lies across the threshold or in a histogram without one, and those that are in no histogram,
  * such as where it is not scraped or has other labels. So are as many fast ones as the histogram has more than the requests:
- * they may be others, such as probes. `requests` are those of all endpoints as they are counted for availability.
+ * they may be others, such as probes. `requests` are those of all endpoints as they are counted for availability; the two are counted
+ * up to `apartBuckets` apart.
  */
 export function latencyOf(
   { thresholds }: Pick<PlannedDurations, 'thresholds'>,
   { thresholds: asked }: Pick<BatchService, 'thresholds'>,
   histograms: readonly CountedHistogram[],
   requests: RequestsByEndpoint,
+  apartBuckets: number,
 ): ReadonlyMap<number, ReadonlyMap<string, Series>> {
   return new Map(
     asked.map(({ latencyMs, resources }) => {
@@ -64,8 +66,8 @@ export function latencyOf(
       const found = resources.flatMap((resource) => {
         const series =
           resource === '*'
-            ? wholeOf(histograms, index, requests)
-            : endpointOf(histograms, index, requests, resource);
+            ? wholeOf(histograms, index, requests, apartBuckets)
+            : endpointOf(histograms, index, requests, apartBuckets, resource);
         return series === undefined ? [] : [[resource, series] as const];
       });
       return [latencyMs, new Map(found)] as const;
@@ -80,12 +82,14 @@ function endpointOf(
   histograms: readonly CountedHistogram[],
   index: number,
   requests: RequestsByEndpoint,
+  apartBuckets: number,
   endpoint: string | undefined,
 ): Series | undefined {
   const own = histograms.filter(({ scope }) => scope.endpoint === endpoint);
   return seriesOf(
     own.map(({ counts }) => counts[index] as DurationCounts),
     requests.get(endpoint),
+    apartBuckets,
   );
 }
 
@@ -97,16 +101,20 @@ function wholeOf(
   histograms: readonly CountedHistogram[],
   index: number,
   requests: RequestsByEndpoint,
+  apartBuckets: number,
 ): Series | undefined {
   if (histograms.every(({ scope }) => scope.endpoint === undefined)) {
     const all = [...requests.values()];
     return seriesOf(
       histograms.map(({ counts }) => counts[index] as DurationCounts),
       all.length === 0 ? undefined : sumOf(all),
+      apartBuckets,
     );
   }
   const endpoints = new Set([...requests.keys(), ...histograms.map(({ scope }) => scope.endpoint)]);
-  const parts = [...endpoints].flatMap((endpoint) => endpointOf(histograms, index, requests, endpoint) ?? []);
+  const parts = [...endpoints].flatMap(
+    (endpoint) => endpointOf(histograms, index, requests, apartBuckets, endpoint) ?? [],
+  );
   const unclassified = parts.flatMap((part) => part.unclassified ?? []);
   return {
     total: sumOf(parts.map(({ total }) => total)),
@@ -122,7 +130,11 @@ function sumOf(lists: readonly Float64Array[]): Float64Array {
   return sums;
 }
 
-function seriesOf(counts: readonly DurationCounts[], requests: Float64Array | undefined): Series | undefined {
+function seriesOf(
+  counts: readonly DurationCounts[],
+  requests: Float64Array | undefined,
+  apartBuckets: number,
+): Series | undefined {
   const length = requests?.length ?? counts[0]?.within.length;
   if (length === undefined) return undefined;
   const sum = (part: keyof DurationCounts) => {
@@ -134,7 +146,7 @@ function seriesOf(counts: readonly DurationCounts[], requests: Float64Array | un
   const total = within.slice();
   addTo(total, bad);
   addTo(total, unclassified);
-  const { missing, surplus } = differenceOf(total, requests ?? new Float64Array(length));
+  const { missing, surplus } = differenceOf(total, requests ?? new Float64Array(length), apartBuckets);
   addTo(total, missing);
   addTo(unclassified, missing);
   addTo(
@@ -150,25 +162,28 @@ function addTo(sums: Float64Array, events: Float64Array): void {
 
 /**
  * Events by bucket that only one of two counts of the same events has: `missing` are those that `timed` has not, `surplus` those that
- * `requests` has not. The two are not counted at the very same moment: what `timed` has one bucket later, or one bucket earlier such as
- * by the first byte of an answer, is neither. What it has at another time is no substitute: other requests may be timed as well.
+ * `requests` has not. The two are not counted at the very same moment: what `timed` has up to `apartBuckets` later, or as much earlier
+ * such as by the first byte of an answer, is neither. What it has at another time is no substitute: other requests may be timed as well.
  */
 export function differenceOf(
   timed: Float64Array,
   requests: Float64Array,
+  apartBuckets: number,
 ): { readonly missing: Float64Array; readonly surplus: Float64Array } {
   const missing = requests.map((events, i) => Math.max(0, events - (timed[i] as number)));
   const surplus = requests.map((events, i) => Math.max(0, (timed[i] as number) - events));
-  for (let i = 1; i < requests.length; i += 1) {
-    settle(missing, surplus, i);
-    settle(surplus, missing, i);
+  for (let apart = 1; apart <= apartBuckets; apart += 1) {
+    for (let i = apart; i < requests.length; i += 1) {
+      settle(missing, i - apart, surplus, i);
+      settle(surplus, i - apart, missing, i);
+    }
   }
   return { missing, surplus };
 }
 
-/** Takes off what one side has in the bucket before and the other one in this bucket. */
-function settle(before: Float64Array, now: Float64Array, i: number): void {
-  const same = Math.min(before[i - 1] as number, now[i] as number);
-  before[i - 1] = (before[i - 1] as number) - same;
-  now[i] = (now[i] as number) - same;
+/** Takes off what one side has in one bucket and the other one in another bucket. */
+function settle(one: Float64Array, i: number, other: Float64Array, j: number): void {
+  const same = Math.min(one[i] as number, other[j] as number);
+  one[i] = (one[i] as number) - same;
+  other[j] = (other[j] as number) - same;
 }

@@ -8,7 +8,7 @@ import {
   type Snapshot,
 } from '../../../domain/metrics/metrics-source.ts';
 import { counterSourceOf } from '../query/source-template.ts';
-import { addIncrements, type CountedSpan, honestStepOf } from './counter-increments.ts';
+import { addIncrements, type CountedSpan, longestIntervalOf, scrapedTimesOf } from './counter-increments.ts';
 import { malformed } from './error-mapping.ts';
 import { countHistograms, latencyOf, type ReadDurations } from './latency-counts.ts';
 import { asOneCounter, birthTest, type CountedSeries, type ReadSeries } from './read-series.ts';
@@ -23,8 +23,10 @@ export function snapshotOf(
   durations: ReadDurations | undefined,
 ): Snapshot {
   const { fromMs, toMs, batch, stable } = query;
-  const stepMs = query.stepMs >= bucketMs ? bucketMs : honestStepOf(longestInterval(series, durations));
-  const span: CountedSpan = { fromMs, toMs, stepMs };
+  const intervalMs = longestInterval(series, durations);
+  const { stepMs, lateMs } =
+    query.stepMs >= bucketMs ? { stepMs: bucketMs, lateMs: 0 } : scrapedTimesOf(intervalMs);
+  const span: CountedSpan = { fromMs, toMs, stepMs, gapMs: longestIntervalOf(intervalMs, stepMs) };
   const groupLabels = counterSourceOf(batch.template as NonNullable<typeof batch.template>).endpointLabels;
   const buckets = Math.ceil((toMs - fromMs) / stepMs);
   const isBirth = birthTest(series);
@@ -37,6 +39,8 @@ export function snapshotOf(
     asOneCounter(samples, () => addIncrements(samples, span, isBirth, counts, targetOf(samples)));
     return counts;
   };
+  // Two scrapes: those of counters and of histograms may be of different targets.
+  const apartBuckets = Math.max(1, Math.ceil((2 * intervalMs) / stepMs - 0.1));
   const counted = durations && countHistograms(durations, query, span, series, versionLabels);
   const services = new Map(
     batch.services.map((one) => {
@@ -71,7 +75,9 @@ export function snapshotOf(
           whole: whole.series(),
           requests: byEndpoint,
           latency:
-            durations === undefined ? new Map() : latencyOf(durations.plan, one, histograms, allRequests),
+            durations === undefined
+              ? new Map()
+              : latencyOf(durations.plan, one, histograms, allRequests, apartBuckets),
         };
       };
       const ofService: ServiceCounts = {
@@ -88,6 +94,7 @@ export function snapshotOf(
     fromMs,
     toMs,
     stepMs,
+    ...(lateMs === 0 ? {} : { lateMs }),
     services,
     queries: sent,
   };
