@@ -87,21 +87,19 @@ export const faults: readonly Fault[] = [
 ];
 
 /** The first of {@link faults} over a real Prometheus, which shows requests as soon as it has scraped them. */
-export function prometheusFault(minFaultDuration: string, medianS: number): Fault {
-  return {
-    ...(faults[0] as Fault),
-    name: `prometheus-${minFaultDuration}`,
-    title: `over Prometheus with scrapes of 15 s and minFaultDuration ${minFaultDuration}, an endpoint fails wholly at ${failingPerSecond} requests/s`,
-    figures: (results) => [
-      atMost('median', quantile(results.map(secondsOf), 0.5), medianS, ' s'),
-      shown('p90', `${Math.round(quantile(results.map(secondsOf), 0.9) ?? Number.NaN)} s`),
-      shown(
-        'failed requests until the abort, median',
-        String(Math.round(median(results, ({ failures }) => failures) ?? Number.NaN)),
-      ),
-    ],
-  };
-}
+export const prometheusFault: Fault = {
+  ...(faults[0] as Fault),
+  name: 'prometheus',
+  title: `over Prometheus with scrapes of 15 s, an endpoint fails wholly at ${failingPerSecond} requests/s`,
+  figures: (results) => [
+    atMost('median', quantile(results.map(secondsOf), 0.5), 90, ' s'),
+    shown('p90', `${Math.round(quantile(results.map(secondsOf), 0.9) ?? Number.NaN)} s`),
+    shown(
+      'failed requests until the abort, median',
+      String(Math.round(median(results, ({ failures }) => failures) ?? Number.NaN)),
+    ),
+  ],
+};
 
 function routeOf(registry: Registry, label: string) {
   const route = routesOf(registry, service).find(({ resource }) => resource === resourceOf(registry, label));
@@ -128,8 +126,6 @@ export interface BrokenOptions {
   readonly onAbort: (abort: Abort) => void;
   /** Datadog's simulator when left out. */
   readonly backend?: BackendName;
-  /** The file of `registry`; the example's when left out. */
-  readonly registryFile?: string | undefined;
 }
 
 const longestMs = 15 * 60_000;
@@ -137,7 +133,6 @@ const longestMs = 15 * 60_000;
 /** One bad release, in a namespace and with a gate and a Datadog of its own. */
 export function brokenRelease(options: BrokenOptions): Scenario {
   const { fault, registry, run, delayMs, together, observer, onAbort, backend = 'datadog' } = options;
-  const { registryFile } = options;
   return {
     name: `${fault.name}-${run}`,
     backends: [backend],
@@ -146,7 +141,7 @@ export function brokenRelease(options: BrokenOptions): Scenario {
     async run(context: ScenarioContext) {
       const requestsPerSecond = fault.requestsPerSecond(registry);
       const world = await together.prepared(() =>
-        prepareWorld(context, [service], { registry, registryFile, requestsPerSecond, seed: run }),
+        prepareWorld(context, [service], { registry, requestsPerSecond, seed: run }),
       );
       await new Promise((resolve) => setTimeout(resolve, delayMs));
       const truth = fault.truth(registry, run);

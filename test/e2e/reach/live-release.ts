@@ -13,16 +13,13 @@ import type { FollowOptions, Observed, Observer } from './observer.ts';
 import { type Recorder, startRecorder } from './recorder.ts';
 
 /** The registry of the example for each backend. */
-export const exampleRegistries = {
+const exampleRegistries = {
   datadog: new URL('../../../config/cujs.yaml', import.meta.url).pathname,
   prometheus: new URL('../../../config/cujs-prometheus.yaml', import.meta.url).pathname,
 } as const;
 
-export async function loadExample(
-  backend: 'datadog' | 'prometheus' = 'datadog',
-  file: string = exampleRegistries[backend],
-): Promise<Registry> {
-  const loaded = await loadRegistry(file, { backend });
+export async function loadExample(backend: 'datadog' | 'prometheus' = 'datadog'): Promise<Registry> {
+  const loaded = await loadRegistry(exampleRegistries[backend], { backend });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   return loaded.registry;
 }
@@ -50,13 +47,13 @@ export interface LiveWorld {
 export async function prepareWorld(
   context: ScenarioContext,
   services: readonly string[],
-  options: LiveAppOptions & Pick<DeployOptions, 'bake'> & { registryFile?: string | undefined },
+  options: LiveAppOptions & Pick<DeployOptions, 'bake'>,
 ): Promise<LiveWorld> {
-  const { bake, registryFile, ...appOptions } = options;
+  const { bake, ...appOptions } = options;
   const app = await LiveApp.start(context, appOptions);
   app.willRelease(services);
   const backend = context.backend === 'datadog' ? 'datadog' : 'prometheus';
-  const registry = registryFile ?? exampleRegistries[backend];
+  const registry = exampleRegistries[backend];
   const gate = await startGate(context, { registry, source: app.gateEnv });
   const recorder = await startRecorder(context, gate.url);
   const deployed = new Map<string, Release>();

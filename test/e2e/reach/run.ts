@@ -2,10 +2,7 @@
  * `npm run e2e:reach [-- --runs 20 --only a,b,c]`: what the gate reaches on the real controller, in real time and with
  * Datadog's data as late as agents send it.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { parse as parseYaml, stringify } from 'yaml';
 import { type Cluster, startCluster } from '../cluster.ts';
 import { ensureDebian } from '../debian.ts';
 import { buildGate } from '../gate-program.ts';
@@ -26,7 +23,7 @@ import {
 } from './broken.ts';
 import { type Figure, figuresText } from './figures.ts';
 import { type Ending, goodFigures, goodReleases, goodText } from './good.ts';
-import { exampleRegistries, loadExample } from './live-release.ts';
+import { loadExample } from './live-release.ts';
 import { type Comparison, compareAll, comparisonText, modelFigures } from './model.ts';
 import { Observer } from './observer.ts';
 import { scripts } from './scripts.ts';
@@ -132,35 +129,20 @@ async function partA(stage: Stage, observer: Observer, runs: number): Promise<Fi
   return figures;
 }
 
-/** The default, and the longest with which a fault must last for two buckets and not for three. The median is in seconds. */
-const prometheusVariants = [
-  { minFaultDuration: '30s', medianS: 115 },
-  { minFaultDuration: '15s', medianS: 90 },
-] as const;
-
 async function partD(stage: Stage, observer: Observer, runs: number): Promise<Figure[]> {
-  const figures: Figure[] = [];
-  for (const { minFaultDuration, medianS } of prometheusVariants) {
-    const registryFile = path.join(temporaryFolder(), 'cujs.yaml');
-    const document = parseYaml(readFileSync(exampleRegistries.prometheus, 'utf8'));
-    document.defaults.gate.minFaultDuration = minFaultDuration;
-    writeFileSync(registryFile, stringify(document));
-    const registry = await loadExample('prometheus', registryFile);
-    const fault = prometheusFault(minFaultDuration, medianS);
-    console.log(`\nd: ${runs} releases in which, ${fault.title}`);
-    const aborts: Abort[] = [];
-    await stage.worlds(
-      runs,
-      (run, delayMs, together) =>
-        brokenRelease({
-          ...{ fault, registry, run, delayMs, together, observer, backend: 'prometheus', registryFile },
-          onAbort: (abort) => aborts.push(abort),
-        }),
-      prometheusWorldsAtOnce,
-    );
-    figures.push(...abortFigures(fault, runs, aborts));
-  }
-  return figures;
+  const registry = await loadExample('prometheus');
+  console.log(`\nd: ${runs} releases in which, ${prometheusFault.title}`);
+  const aborts: Abort[] = [];
+  await stage.worlds(
+    runs,
+    (run, delayMs, together) =>
+      brokenRelease({
+        ...{ fault: prometheusFault, registry, run, delayMs, together, observer, backend: 'prometheus' },
+        onAbort: (abort) => aborts.push(abort),
+      }),
+    prometheusWorldsAtOnce,
+  );
+  return abortFigures(prometheusFault, runs, aborts);
 }
 
 /** Prints the times of aborts, and where the seconds of the median and of the slowest went. */
