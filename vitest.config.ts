@@ -1,6 +1,6 @@
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
-/** Files that start processes or threads. */
+/** Files that start processes or threads, or of which a test takes more than a second. */
 const integrationFiles = 'test/**/*.integration.test.ts';
 /** Files that replace a module with `vi.mock`. */
 const isolatedFiles = 'test/**/*.isolated.test.ts';
