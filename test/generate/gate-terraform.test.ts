@@ -82,12 +82,13 @@ describe('the monitors of the gate', () => {
     }
     expect(monitors.cuj_gate_source_fails.message).toMatch(/^\{\{eval "value\*100"\}\}% of the queries/);
     expect(monitors.cuj_gate_answers_errors.name).toContain('get {{code.name}}.');
-    const hostile = `{{#is_alert}} \${file("/etc/passwd")}`;
+    const hostile = `{{{#is_alert}}} \${file("/etc/passwd")}`;
     const { cuj_gate_canary_never_seen_a: of } = monitorsOf(
-      smallRegistry([{ name: 'a', title: hostile, owner: 'o' }]),
+      smallRegistry([{ name: 'a', title: hostile, owner: '{{o}}', runbook: 'https://wiki/{{value}}' }]),
       { notify: [] },
     );
-    expect(of.message).toContain(`{ {#is_alert}} $\${file("/etc/passwd")}`);
+    expect(of.message).toContain(`{ { {#is_alert}}} $\${file("/etc/passwd")}`);
+    expect(of.message).not.toMatch(/\{\{(?!value\}\} times)/);
   });
 
   it('lead to the docs and the pages that the options name', () => {

@@ -219,3 +219,16 @@ it('keeps what people wrote from becoming an expression of Terraform', () => {
     }
   }
 });
+
+it('keeps what people wrote from becoming a template of a message', () => {
+  const hostile = '{{{#is_alert}}}';
+  const policy = [{ below: '50%', action: hostile }];
+  const registry = smallRegistry([
+    { name: 'a', title: hostile, description: hostile, owner: hostile, errorBudgetPolicy: policy },
+  ]);
+  const texts = terraform(registry, { notify: ['@team-{owner}', '{{#is_alert}}@pager{{/is_alert}}'] })
+    .flatMap(({ text }) => text.match(/"message": ".*"/g) ?? [])
+    .map((text) => text.replaceAll('{{#is_alert}}@pager{{/is_alert}}', ''));
+  expect(texts.length).toBeGreaterThan(2);
+  for (const text of texts) expect(text).not.toContain('{{');
+});

@@ -4,7 +4,7 @@ import { canaryNeverSeen, type GateAlert, gateAlerts } from '../alerts/gate-aler
 import { defaultDocsUrl, runbookUrl } from '../alerts/runbook-links.ts';
 import { sortedBy } from '../output/generated-file.ts';
 import { cujPage } from '../output/page-links.ts';
-import { literal } from './terraform-names.ts';
+import { literal, withoutTemplates } from './terraform-names.ts';
 
 export interface GateMonitorOptions {
   /** Handles at the end of each message. Those with `{owner}` are for the monitors of CUJs. */
@@ -100,21 +100,21 @@ function messageOf(
 ): string {
   const handles = notify.flatMap((handle) =>
     cuj !== undefined
-      ? [handle.replaceAll('{owner}', () => cuj.owner)]
+      ? [handle.replaceAll('{owner}', () => withoutTemplates(cuj.owner))]
       : handle.includes('{owner}')
         ? []
         : [handle],
   );
-  const runbook = cuj?.runbook === undefined ? runbookUrl(docsUrl, alert) : oneLine(cuj.runbook);
-  // What people wrote in the registry is no template of Datadog.
-  const words = cuj === undefined ? inDatadog(description) : description.replaceAll('{{', '{ {');
+  const runbook =
+    cuj?.runbook === undefined ? runbookUrl(docsUrl, alert) : withoutTemplates(oneLine(cuj.runbook));
+  const words = cuj === undefined ? inDatadog(description) : withoutTemplates(description);
   return literal(
     [
       datadog.description ?? words,
       `To do: ${datadog.fix ?? fix}`,
       '',
       `Runbook: ${runbook}`,
-      ...(cuj === undefined ? [] : [`Owner: ${oneLine(cuj.owner)}`]),
+      ...(cuj === undefined ? [] : [`Owner: ${withoutTemplates(oneLine(cuj.owner))}`]),
       ...(cuj === undefined || publicUrl === undefined ? [] : [`Its releases: ${cujPage(publicUrl, cuj)}`]),
       ...(handles.length === 0 ? [] : ['', handles.join(' ')]),
     ].join('\n'),

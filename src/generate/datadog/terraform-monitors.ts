@@ -4,7 +4,7 @@ import { sloName } from '../../sources/datadog/query/slo-queries.ts';
 import { budgetAlerts, budgetLasts, burnRates, burnRatesOf } from '../alerts/burn-rates.ts';
 import { cujPage } from '../output/page-links.ts';
 import { type CujSlo, datadogTags, goodMeans, titleOf } from './datadog-slos.ts';
-import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
+import { cujResource, literal, sloIdExpression, withoutTemplates } from './terraform-names.ts';
 
 interface MessageOptions {
   /** Handles at the end of the message; `{owner}` is the CUJ's. */
@@ -64,17 +64,17 @@ function subject({ cuj, sli, objective }: CujSlo): string {
 
 function message(slo: CujSlo, { notify, publicUrl }: MessageOptions, lines: readonly string[]): string {
   const { cuj } = slo;
-  const handles = notify.map((handle) => handle.replaceAll('{owner}', () => cuj.owner));
+  const handles = notify.map((handle) => handle.replaceAll('{owner}', () => withoutTemplates(cuj.owner)));
+  const words = [
+    ...lines,
+    `Good events: ${goodMeans(slo)}.`,
+    ...(cuj.description === undefined ? [] : [oneLine(cuj.description)]),
+    '',
+    `Owner: ${oneLine(cuj.owner)}`,
+    ...(cuj.runbook === undefined ? [] : [`Runbook: ${cuj.runbook}`]),
+    ...(publicUrl === undefined ? [] : [`Error budget and releases: ${cujPage(publicUrl, cuj)}`]),
+  ];
   return literal(
-    [
-      ...lines,
-      `Good events: ${goodMeans(slo)}.`,
-      ...(cuj.description === undefined ? [] : [oneLine(cuj.description)]),
-      '',
-      `Owner: ${oneLine(cuj.owner)}`,
-      ...(cuj.runbook === undefined ? [] : [`Runbook: ${cuj.runbook}`]),
-      ...(publicUrl === undefined ? [] : [`Error budget and releases: ${cujPage(publicUrl, cuj)}`]),
-      ...(handles.length === 0 ? [] : ['', handles.join(' ')]),
-    ].join('\n'),
+    [...words.map(withoutTemplates), ...(handles.length === 0 ? [] : ['', handles.join(' ')])].join('\n'),
   );
 }

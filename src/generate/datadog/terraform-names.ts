@@ -19,3 +19,8 @@ export function literal(text: string): string {
   // A function, because `$$` in a replacement string means `$`.
   return text.replace(/[$%]\{/g, (start) => `${start[0]}${start}`);
 }
+
+/** Text of the registry for a monitor: Datadog expands `{{…}}` in titles and messages. */
+export function withoutTemplates(text: string): string {
+  return text.replace(/\{(?=\{)/g, '{ ');
+}
