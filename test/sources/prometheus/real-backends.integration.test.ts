@@ -201,6 +201,40 @@ describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])('with a real %
     }
   });
 
+  it.runIf(isThere)('finds what a pod had counted before it was not scraped for half an hour', async () => {
+    const every = (beginMs: number, endMs: number, valueAt: (atMs: number) => number) =>
+      Array.from({ length: Math.floor((endMs - beginMs) / 15_000) + 1 }, (_, i) => {
+        const atMs = beginMs + i * 15_000;
+        return [atMs, valueAt(atMs)] as const;
+      });
+    const beganMs = fromMs - 60 * minuteMs;
+    const rising = (by: number) => (atMs: number) => 1_000 + by * Math.floor((atMs - beganMs) / 15_000);
+    const metric = (instance: string) => ({
+      ...{ __name__: 'http_requests_total', job: 'orders', version: 'V1', code: '200' },
+      ...{ method: 'POST', route: '/Orders/{id}', instance },
+    });
+    const own = await startBackend(program, [
+      { metric: metric('there:1'), samples: every(beganMs, toMs, rising(4)) },
+      {
+        metric: metric('away:1'),
+        samples: [
+          ...every(beganMs, fromMs - 25 * minuteMs, rising(2)),
+          ...every(toMs - 2 * minuteMs, toMs, rising(2)),
+        ],
+      },
+    ]);
+    try {
+      const source = createPrometheusSource(connect(own.url));
+      const total = counts(await source.measure(queryOf(recent, orders()), never), 'stable')?.total ?? [];
+      const ofOther = 4 * Math.floor((recent.toMs - recent.fromMs) / 15_000);
+      const ofAway = rising(2)(recent.toMs) - rising(2)(fromMs - 25 * minuteMs);
+      const sum = total.reduce((all, events) => all + events, 0);
+      expect(Math.abs(sum - ofOther - ofAway)).toBeLessThanOrEqual(2 * (4 + 2));
+    } finally {
+      await own.close();
+    }
+  });
+
   it.runIf(isThere)('reports what the backend says of a query that it does not understand', async () => {
     const asked = connect().attempt((signal) => connect().instant('up{', toMs, signal), never);
     await expect(asked).rejects.toMatchObject({

@@ -94,13 +94,14 @@ const sound = [
 /** Answers questions for samples, for `up`, and for what was before. */
 function backend(
   stored: readonly StoredSeries[],
-  other: Partial<Record<'up' | 'count', unknown[]>> = {},
+  other: Partial<Record<'up' | 'count' | 'last', unknown[]>> = {},
 ): Reply {
   return (response, request) => {
     const form = new URLSearchParams(request.body);
     const query = form.get('query') ?? '';
     const atMs = Number(form.get('time')) * 1000;
-    const vector = query.startsWith('up{') ? other.up : query.startsWith('count(') ? other.count : undefined;
+    const asked = /^(up\{|count\(|last_over_time\()/.exec(query)?.[1];
+    const vector = { 'up{': other.up, 'count(': other.count, 'last_over_time(': other.last }[asked ?? ''];
     const seconds = Number(/\[(\d+)s\]$/.exec(query)?.[1]);
     const named = stored.filter(({ metric }) => query.startsWith(`${metric.__name__}{`));
     const body =
@@ -444,6 +445,36 @@ describe('samples that are missing', () => {
       ...Array(14).fill(0),
       ...[9, 0, 0, 9, 0, 0, 9],
     ]);
+  });
+
+  it('for longer than a quarter of an hour do not make a counter begin anew with all of its life', async () => {
+    const backMs = toMs - 4 * minuteMs;
+    const away = (by: number, life: number) => (atMs: number) =>
+      atMs < backMs ? undefined : life + rising(by)(atMs);
+    const pod = { version: 'V1', instance: 'away:1' };
+    const stored = [...sound, series(pod, away(2, 5_000)), series({ ...pod, code: '500' }, away(0, 700))];
+    const last = (code: string, value: number) => ({
+      metric: { ...(stored[0]?.metric as object), ...pod, code },
+      value: [(fromMs - marginMs) / 1000, String(value)],
+    });
+    const before = [last('200', 5_000), last('500', 698)];
+    for (const [metric] of [['with its name'], ['without']] as const) {
+      const known = before.map((one) =>
+        metric === 'without' ? { ...one, metric: { ...one.metric, __name__: undefined } } : one,
+      );
+      loopback.reply(backend(stored, { last: JSON.parse(JSON.stringify(known)) }));
+      const stable = counts(await measured(queryOf(past)), 'stable');
+      const sumOf = (events: readonly number[] = []) => events.reduce((sum, count) => sum + count, 0);
+      // 40 scrapes of the pod that was there, and all that the other one gained while it was away and since.
+      expect(sumOf(stable?.total)).toBe(40 * 9 + 100 * 2 + 2);
+      expect(sumOf(stable?.bad)).toBe(2);
+    }
+    const asked = new URLSearchParams(loopback.requests[1]?.body).get('query');
+    expect(asked).toBe('last_over_time(http_requests_total{job=~"carts|orders",instance=~"away:1"}[6h])');
+    // One that was not there before is new: all of it counts.
+    loopback.reply(backend(stored, { last: [] }));
+    const stable = counts(await measured(queryOf(past)), 'stable');
+    expect(stable?.bad.reduce((sum, count) => sum + count, 0)).toBe(700);
   });
 
   it('in a gap are spread over it, and none is lost', async () => {

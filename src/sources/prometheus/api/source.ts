@@ -13,6 +13,7 @@ import {
 } from './missing-samples.ts';
 import { boundariesQuery, readDurations, refusedThresholds } from './read-durations.ts';
 import { readSeries } from './read-series.ts';
+import { returnedQuery, withEarlierSamples } from './returned-counters.ts';
 import { snapshotOf } from './snapshot.ts';
 
 /**
@@ -47,9 +48,14 @@ export function createPrometheusSource(connection: PrometheusConnection): Metric
       };
       return await connection.attempt(async (inner) => {
         const { counters, clockSkewMs } = await ask(inner);
-        const series = readSeries(plan, query, counters);
+        const found = readSeries(plan, query, counters);
         const vector = async (asked: string, atMs: number) =>
           readVector((await connection.instant(asked, atMs, inner)).json);
+        const returned = returnedQuery(plan, found);
+        const series =
+          returned === undefined
+            ? found
+            : withEarlierSamples(found, await vector(returned, rangeFromMs), rangeFromMs);
         // Where all samples have stopped, the newest data shows it.
         if (query.stepMs < bucketMs) {
           refuseStopped(query, series);
