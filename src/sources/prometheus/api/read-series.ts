@@ -86,7 +86,7 @@ export function asOneCounter<T>({ labels }: CounterSamples, count: () => T): T {
     if (!(error instanceof TwoCountersInOne)) throw error;
     throw malformed(
       `${show(labels)} is no single counter: ${error.message}`,
-      'Most likely two processes or two replicas of Prometheus write the same series. Give them labels that tell them apart, or let the backend remove duplicates.',
+      'Most likely two processes or two replicas of Prometheus write the same series. Give them labels that tell them apart, or let the backend remove duplicates. A pod that restarts at every other scrape looks the same: check its restarts.',
     );
   }
 }
