@@ -36,7 +36,7 @@ interface DatadogWords {
 const sourceCalls = 'cuj_gate_source_request_duration_seconds_count';
 const httpAnswers = 'cuj_gate_http_request_duration_seconds';
 const statusRoutes = 'route=~"/(cujs|services)/.*/status"';
-/** Reasons whose cause is the gate, Datadog or the token issuer, never a release. */
+/** Reasons whose cause is the gate, the metrics backend or the token issuer, never a release. */
 const blind = 'reason=~"source_.*|clock_skew|gate_overloaded|auth_unavailable"';
 const calls = 'cuj_gate.source_request_duration_seconds.count';
 const answers = 'cuj_gate.http_request_duration_seconds';
@@ -80,20 +80,23 @@ export const gateAlerts: readonly GateAlert[] = [
   {
     alert: 'CujGateSourceRejects',
     severity: 'page',
-    summary: 'Datadog rejects queries of the gate.',
+    summary: '{{ $labels.backend }} rejects queries of the gate.',
     description:
-      'Datadog responds with 4XX: the keys are wrong or lack a scope, or a query is invalid. Every verdict is inconclusive.',
+      'It responds with 4XX: the credentials are wrong or lack a permission, or a query is invalid. Every verdict that needs it is inconclusive.',
     fix: 'Run cuj-gate doctor to find the cause.',
-    prometheus: { expr: `sum(rate(${sourceCalls}{outcome="source_rejected"}[10m])) > 0`, for: '5m' },
-    datadog: { query: `sum(last_10m):sum:${calls}{outcome:source_rejected}.as_count() > 0` },
+    prometheus: {
+      expr: `sum by (backend) (rate(${sourceCalls}{outcome="source_rejected"}[10m])) > 0`,
+      for: '5m',
+    },
+    datadog: { query: `sum(last_10m):sum:${calls}{outcome:source_rejected} by {backend}.as_count() > 0` },
   },
   {
     alert: 'CujGateSourceFails',
     severity: 'page',
-    summary: 'Queries to Datadog fail or time out.',
+    summary: 'Queries to {{ $labels.backend }} fail or time out.',
     description:
-      '{{ $value | humanizePercentage }} of the queries to Datadog fail. Their verdicts are inconclusive.',
-    fix: "Check Datadog's status page, then the network to Datadog.",
+      '{{ $value | humanizePercentage }} of the queries to it fail. Their verdicts are inconclusive.',
+    fix: "Check the backend (Datadog's status page; the pods of Prometheus), then the network to it.",
     prometheus: {
       // By backend: one that is asked seldom may be down as a whole.
       expr: `sum by (backend) (rate(${sourceCalls}{outcome!~"ok|source_rejected|source_rate_limited"}[10m])) / sum by (backend) (rate(${sourceCalls}[10m])) > 0.25`,
@@ -106,11 +109,14 @@ export const gateAlerts: readonly GateAlert[] = [
   {
     alert: 'CujGateRateLimited',
     severity: 'page',
-    summary: "Datadog's rate limit is exhausted.",
-    description: 'Datadog responds with 429. Verdicts are inconclusive until the period ends.',
-    fix: 'Find other users of this endpoint; increase the interval, or ask Datadog for a higher limit.',
-    prometheus: { expr: `sum(rate(${sourceCalls}{outcome="source_rate_limited"}[10m])) > 0`, for: '5m' },
-    datadog: { query: `sum(last_10m):sum:${calls}{outcome:source_rate_limited}.as_count() > 0` },
+    summary: 'The rate limit of {{ $labels.backend }} is exhausted.',
+    description: 'It responds with 429. Verdicts are inconclusive until the period ends.',
+    fix: 'Find other users of this endpoint; increase the interval, or ask for a higher limit.',
+    prometheus: {
+      expr: `sum by (backend) (rate(${sourceCalls}{outcome="source_rate_limited"}[10m])) > 0`,
+      for: '5m',
+    },
+    datadog: { query: `sum(last_10m):sum:${calls}{outcome:source_rate_limited} by {backend}.as_count() > 0` },
   },
   {
     alert: 'CujGateRateLimitLow',
@@ -124,10 +130,10 @@ export const gateAlerts: readonly GateAlert[] = [
   {
     alert: 'CujGateDataStale',
     severity: 'page',
-    summary: "Datadog's data has stopped for canary and stable.",
+    summary: 'The data of canary and stable has stopped.',
     description:
       'The newest data is {{ $value | humanizeDuration }} old. Nothing passes meanwhile: verdicts are inconclusive (source_stale).',
-    fix: "Check Datadog's status page (APM, delayed metrics), then the agents of the services in cuj_gate_source_stale_seconds.",
+    fix: "Check the backend (Datadog's status page for delayed metrics; the targets of Prometheus), then the agents or pods of the services in cuj_gate_source_stale_seconds.",
     prometheus: { expr: 'max(cuj_gate_source_stale_seconds) > 0', for: '5m' },
     datadog: { query: 'min(last_5m):max:cuj_gate.source_stale_seconds{*} > 0' },
   },
@@ -136,8 +142,8 @@ export const gateAlerts: readonly GateAlert[] = [
     severity: 'ticket',
     summary: "A gate's clock is wrong.",
     description:
-      "It differs from Datadog's by {{ $value | humanizeDuration }}. Beyond a minute nothing is judged: verdicts are inconclusive (clock_skew).",
-    fix: 'Correct the clock of the node (NTP). If DD_URL is a proxy, it must not change the Date header of responses.',
+      "It differs from the metrics backend's by {{ $value | humanizeDuration }}. Beyond a minute nothing is judged: verdicts are inconclusive (clock_skew).",
+    fix: 'Correct the clock of the node (NTP). A proxy to the backend must not change the Date header of responses.',
     prometheus: { expr: 'max(abs(cuj_gate_source_clock_skew_seconds)) > 20', for: '5m' },
     datadog: {
       // The clock is that of the node.
@@ -149,7 +155,7 @@ export const gateAlerts: readonly GateAlert[] = [
     severity: 'ticket',
     summary: 'The shared cache is unavailable.',
     description:
-      'A cuj-gate has not reached the shared cache for 15 minutes. Verdicts are not affected, but every replica queries Datadog itself, which uses the rate limit.',
+      'A cuj-gate has not reached the shared cache for 15 minutes. Verdicts are not affected, but every replica queries the metrics backend itself, which uses its rate limit.',
     fix: 'Check Redis or Valkey, and CUJ_GATE_REDIS_URL.',
     prometheus: { expr: 'min(cuj_gate_shared_cache_up) == 0', for: '15m' },
     datadog: { query: 'max(last_15m):min:cuj_gate.shared_cache_up{*} < 1' },
@@ -159,7 +165,7 @@ export const gateAlerts: readonly GateAlert[] = [
     severity: 'page',
     summary: 'Most verdicts are inconclusive for reasons outside the releases.',
     description:
-      '{{ $value | humanizePercentage }} of the verdicts report a problem of the gate, of Datadog or of the token issuer.',
+      '{{ $value | humanizePercentage }} of the verdicts report a problem of the gate, of the metrics backend or of the token issuer.',
     fix: 'See the reasons with sum by (reason) (rate(cuj_gate_verdicts_total[15m])), and the log for details.',
     prometheus: {
       expr: `sum(rate(cuj_gate_verdicts_total{verdict="inconclusive",${blind}}[15m])) / sum(rate(cuj_gate_verdicts_total[15m])) > 0.5`,
@@ -246,7 +252,7 @@ export const gateAlerts: readonly GateAlert[] = [
     summary: 'Responses take nearly as long as Argo waits.',
     description:
       'One response in a hundred takes over {{ $value | humanizeDuration }}. The gate stops waiting after 8 s, Argo after 10 s.',
-    fix: 'Check cuj_gate_source_request_duration_seconds to see whether Datadog is slow.',
+    fix: 'Check cuj_gate_source_request_duration_seconds to see whether the metrics backend is slow.',
     prometheus: {
       expr: `histogram_quantile(0.99, sum by (le) (rate(${httpAnswers}_bucket{${statusRoutes}}[10m]))) > 7.5`,
       for: '10m',
@@ -255,7 +261,7 @@ export const gateAlerts: readonly GateAlert[] = [
       query: `sum(last_15m):(sum:${answers}.count{route:*/status}.as_count() - sum:${answers}.bucket{route:*/status AND upper_bound:7.5}.as_count()) / sum:${answers}.count{route:*/status}.as_count() > 0.01`,
       description:
         'More than one response in a hundred takes over 7.5 s. The gate stops waiting after 8 s, Argo after 10 s.',
-      fix: 'Check cuj_gate.source_request_duration_seconds to see whether Datadog is slow.',
+      fix: 'Check cuj_gate.source_request_duration_seconds to see whether the metrics backend is slow.',
     },
   },
 ];
@@ -274,7 +280,7 @@ export function canaryNeverSeen(cuj: Cuj): GateAlert {
     severity: 'ticket',
     summary: `CUJ ${cuj.name} has no data of the canary${inEnvironment}.`,
     description: `${oneLine(titleOf(cuj))}: nearly every verdict of the last hour says that the canary has no traffic, is indistinguishable from stable, or has no status codes. This CUJ cannot stop a bad release.`,
-    fix: 'Most likely the version that the Rollout passes is not the one that Datadog stores (DD_VERSION). Run cuj-gate doctor.',
+    fix: 'Most likely the version that the Rollout passes is not the one that the metrics have (DD_VERSION, or the label of the pods). Run cuj-gate doctor.',
     prometheus: {
       expr: `sum(increase(${unseen}[1h])) / sum(increase(${all}[1h])) > 0.9 and sum(increase(${all}[1h])) > 20`,
       for: '15m',

@@ -63,8 +63,8 @@ export const rows: Rows = [
         'min(cuj_gate_source_rate_limit_remaining)',
       ),
       stat(
-        'Calls to Datadog, 1 h',
-        'Calls of the gate in the last hour; they count against the rate limit.',
+        'Calls to backends, 1 h',
+        'Calls of the gate to its metrics backends in the last hour; they count against the rate limit.',
         'short',
         'sum(increase(cuj_gate_source_request_duration_seconds_count[1h]))',
       ),
@@ -87,7 +87,7 @@ export const rows: Rows = [
       ),
       series(
         'Inconclusive by reason',
-        'Inconclusive verdicts by reason. The causes of source_…, clock_skew, gate_overloaded and auth_unavailable are in the gate, in Datadog or in the token issuer.',
+        'Inconclusive verdicts by reason. The causes of source_…, clock_skew, gate_overloaded and auth_unavailable are in the gate, in the metrics backend or in the token issuer.',
         'short',
         [
           [
@@ -154,16 +154,16 @@ export const rows: Rows = [
     ],
   },
   {
-    title: 'Datadog',
+    title: 'Metrics backends',
     panels: [
       series(
         'Calls',
-        'By outcome; retries within a call are not counted.',
+        'By backend and outcome; retries within a call are not counted.',
         'reqps',
         [
           [
-            'sum by (outcome) (rate(cuj_gate_source_request_duration_seconds_count[$__rate_interval]))',
-            '{{outcome}}',
+            'sum by (backend, outcome) (rate(cuj_gate_source_request_duration_seconds_count[$__rate_interval]))',
+            '{{backend}} {{outcome}}',
           ],
         ],
         { custom: bars },
@@ -184,12 +184,12 @@ export const rows: Rows = [
         ],
         { threshold: 8 },
       ),
-      series('Calls left', "In Datadog's current rate limit period.", 'short', [
+      series('Datadog calls left', "In Datadog's current rate limit period.", 'short', [
         ['min(cuj_gate_source_rate_limit_remaining)', 'left'],
       ]),
       series(
         'Stale data and clock skew',
-        "The age of the newest data where it has stopped for canary and stable; the difference between a replica's clock and Datadog's.",
+        "The age of the newest data where it has stopped for canary and stable; the difference between a replica's clock and the backend's.",
         's',
         [
           ['max by (cuj, service) (cuj_gate_source_stale_seconds) > 0', '{{cuj}} {{service}} stale'],
@@ -198,12 +198,12 @@ export const rows: Rows = [
       ),
       series(
         'Queries by source of the result',
-        'Results from the cache, and joined queries, cost no calls to Datadog.',
+        'Results from the cache, and joined queries, cost no calls to the backend.',
         'reqps',
         [
           ['sum(rate(cuj_gate_cache_hits_total[$__rate_interval]))', 'from the cache'],
           ['sum(rate(cuj_gate_cache_coalesced_total[$__rate_interval]))', 'joined a pending query'],
-          ['sum(rate(cuj_gate_cache_misses_total[$__rate_interval]))', 'queried Datadog'],
+          ['sum(rate(cuj_gate_cache_misses_total[$__rate_interval]))', 'queried the backend'],
         ],
         { custom: bars },
       ),
