@@ -3,24 +3,30 @@
  * explains the rooms; a new room needs a line here.
  */
 
-/** `rooms` and `libraries` are what a room may import besides itself; `io` gives it all of Node's own modules, `modules` some of them. */
+/**
+ * `rooms` and `libraries` are what a room may import besides itself, `lazyRooms` what it may import by `import()` alone;
+ * `io` gives it all of Node's own modules, `modules` some of them.
+ */
 const rooms = [
   { room: 'domain/statistics' },
   { room: 'domain', libraries: ['typebox'] },
-  { room: 'sources/datadog/query', rooms: ['domain', 'suggestions'] },
+  // Of every backend, which imports no other one: NAME is the same in a whole line.
+  { room: 'sources/NAME/query', rooms: ['domain', 'suggestions'] },
+  { room: 'sources/NAME/settings.ts', rooms: ['domain', 'sources/NAME/query'] },
   {
-    room: 'sources/datadog/api',
-    rooms: ['domain', 'sources/datadog/query', 'sources/transport'],
-    libraries: ['@datadog', 'undici'],
-    io: true,
+    room: 'sources/NAME/backend.ts',
+    rooms: ['domain', 'sources/NAME/settings.ts', 'sources/NAME/query'],
+    // Every command loads all definitions, and must not load the clients of all backends with them.
+    lazyRooms: ['sources/NAME/api'],
   },
-  { room: 'sources/prometheus/query', rooms: ['domain'] },
   {
-    room: 'sources/prometheus/api',
-    rooms: ['domain', 'sources/prometheus/query', 'sources/transport'],
+    room: 'sources/NAME/api',
+    rooms: ['domain', 'sources/NAME/settings.ts', 'sources/NAME/query', 'sources/transport'],
     libraries: ['undici'],
     io: true,
   },
+  // A client of its own is a line of its own.
+  { room: 'sources/datadog/api', libraries: ['@datadog'] },
   { room: 'sources/transport', rooms: ['domain'], libraries: ['undici'], io: true },
   {
     room: 'sources/decorators',
@@ -46,7 +52,7 @@ const rooms = [
     libraries: ['lru-cache', 'prom-client'],
     io: true,
   },
-  { room: 'sources/dialects', rooms: ['domain', 'sources/*/query'] },
+  { room: 'sources/dialects', rooms: ['domain', 'sources/*/backend.ts'] },
   { room: 'evaluation', rooms: ['domain', 'suggestions'], libraries: ['lru-cache'] },
   { room: 'generate', rooms: ['domain', 'sources/*/query'], libraries: ['yaml'], modules: ['crypto'] },
   { room: 'lint', rooms: ['domain', 'suggestions'], libraries: ['yaml'], modules: ['vm'] },
@@ -68,11 +74,7 @@ const rooms = [
     io: true,
   },
   { room: 'auth', rooms: ['domain', 'files'], libraries: ['jose', 'prom-client', 'undici'], io: true },
-  {
-    room: 'settings',
-    rooms: ['domain', 'auth', 'sources/*/query', 'sources/dialects', 'suggestions'],
-    io: true,
-  },
+  { room: 'settings', rooms: ['domain', 'auth', 'sources/dialects', 'suggestions'], io: true },
   { room: 'error-budget', rooms: ['domain'], libraries: ['prom-client'] },
   { room: 'tracing', rooms: ['domain', 'evaluation'], libraries: ['@opentelemetry'], io: true },
   {
@@ -97,18 +99,26 @@ const rooms = [
   { room: 'bundle', libraries: ['esbuild', '@cyclonedx'], io: true },
 ];
 
-const roomPath = (room) => `^src/${room.replaceAll('*', '[^/]+')}/`;
+const pathOf = (room) =>
+  `^src/${room.replaceAll('*', '[^/]+').replace(/\.ts$/, '\\.ts')}${room.endsWith('.ts') ? '$' : '/'}`;
+const roomPath = (room) => pathOf(room.replace('NAME', '([^/]+)'));
+/** Of what a room may import: its own NAME again. */
+const otherPath = (room) => pathOf(room.replace('NAME', '$1'));
 const libraryPath = (name) => `(^|/)node_modules/${name.replaceAll('.', '\\.')}(/|$)`;
 
-function allowedOf({ room, rooms: others = [], libraries = [], modules = [], io = false }) {
+function allowedOf({ room, rooms: others = [], lazyRooms = [], libraries = [], modules = [], io = false }) {
   // The mathematics is a room of its own inside the domain, which may not import the rest of it.
   const from = {
     path: roomPath(room),
     ...(room === 'domain' ? { pathNot: roomPath('domain/statistics') } : {}),
   };
-  const paths = [...[room, ...others].map(roomPath), ...libraries.map(libraryPath)];
+  const paths = [...[room, ...others].map(otherPath), ...libraries.map(libraryPath)];
   paths.push(...modules.map((name) => `^${name}$`));
-  return [{ from, to: { path: paths } }, ...(io ? [{ from, to: { dependencyTypes: ['core'] } }] : [])];
+  return [
+    { from, to: { path: paths } },
+    ...lazyRooms.map((lazy) => ({ from, to: { path: otherPath(lazy), dynamic: true } })),
+    ...(io ? [{ from, to: { dependencyTypes: ['core'] } }] : []),
+  ];
 }
 
 export default {

@@ -6,8 +6,8 @@ import { type DoctorFinding, type Severity, severities, worstFirst } from '../do
 import { callsOf, watchBuckets, watchRangeMs, watchTarget } from '../doctor/watch-buckets.ts';
 import { durationMs, durationText } from '../domain/duration.ts';
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
+import type { BackendSession } from '../domain/ports/backend-session.ts';
 import type { Registry } from '../domain/registry/model.ts';
-import type { BackendSession } from '../server/backend-session.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';

@@ -237,7 +237,7 @@ async function stepsOf(
   let steps: Sizes = new Map();
   if (flags.requestsPerMinute !== undefined) steps = stepsForGiven(registry, flags.requestsPerMinute, sample);
   else if (flags.measureTraffic === true) {
-    const backend = openBackend(io);
+    const backend = await openBackend(io);
     if (backend === undefined) return undefined;
     try {
       const part = backendPart(registry, backend, io);

@@ -92,7 +92,7 @@ async function fromOpenApi(options: Options, file: string): Promise<string> {
 }
 
 async function fromDatadog(options: Options, io: Io): Promise<string> {
-  const datadog = openDatadog(io);
+  const datadog = await openDatadog(io);
   // Already reported.
   if (datadog === undefined) throw new Misuse('');
   const { service, env } = options;

@@ -1,6 +1,6 @@
 import { SourceError } from '../domain/errors.ts';
 import { slisOf } from '../domain/judge/judge.ts';
-import type { BudgetOpinion, CujBudget, SliBudget } from '../domain/ports/error-budget.ts';
+import type { BudgetOpinion, ReadBudgets, SliBudget } from '../domain/ports/error-budget.ts';
 import type { Cuj, Registry } from '../domain/registry/model.ts';
 import type { SliName } from '../domain/sli/table.ts';
 import { opinionOf } from './policy.ts';
@@ -14,12 +14,7 @@ export interface BudgetLogger {
 }
 
 export interface ErrorBudgetOptions {
-  /** The budgets of some CUJs over the windows that end at `untilMs`. A budget that could not be read is unknown. */
-  readonly read: (
-    cujs: readonly Cuj[],
-    untilMs: number,
-    signal: AbortSignal,
-  ) => Promise<readonly CujBudget[]>;
+  readonly read: ReadBudgets;
   readonly registry: () => Registry;
   /** Epoch ms. */
   readonly now: () => number;

@@ -1,10 +1,10 @@
 import { slisOf } from '../domain/judge/judge.ts';
+import type { BackendBudgets } from '../domain/ports/backend.ts';
 import type { CujBudget } from '../domain/ports/error-budget.ts';
 import { backendsText } from '../domain/registry/backend-words.ts';
 import type { Cuj, Registry } from '../domain/registry/model.ts';
 import type { SourceDialect } from '../domain/registry/source-dialect.ts';
 import type { ErrorBudgetOptions } from '../error-budget/refresher.ts';
-import type { BackendBudgets } from './backend.ts';
 
 /** Reads the budgets of CUJs of a registry. */
 export type ReadBudgetsOf = (registry: () => Registry) => ErrorBudgetOptions['read'];

@@ -1,9 +1,9 @@
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { Backend, BackendDefinition, BackendEvents } from '../domain/ports/backend.ts';
 import type { Settings } from '../settings/settings.ts';
+import { backends } from '../sources/dialects/backends.ts';
 import { backendOfBatch } from '../sources/dialects/dialect-options.ts';
 import { type BackendName, dialects } from '../sources/dialects/dialects.ts';
-import type { BackendEvents } from './backend.ts';
-import { backends } from './backends.ts';
 import { budgetsOfWholes, type ReadBudgetsOf } from './budgets-of-wholes.ts';
 import { usableBackends } from './usable-backends.ts';
 
@@ -15,9 +15,20 @@ export interface OpenBackends {
   close(): Promise<void>;
 }
 
+/** Precondition: nothing is wrong with the settings of the backend. */
+export function openBackend(name: BackendName, settings: Settings, events: BackendEvents): Promise<Backend> {
+  const definition: BackendDefinition = backends[name];
+  return definition.open(settings.own[name], settings.deadlineMs, events);
+}
+
 /** Opens the backends whose settings are complete, for a command that asks once. */
 export async function openBackends(settings: Settings, events: BackendEvents): Promise<OpenBackends> {
-  const open = usableBackends(settings).map((name) => ({ name, backend: backends[name](settings, events) }));
+  const open = await Promise.all(
+    usableBackends(settings).map(async (name) => ({
+      name,
+      backend: await openBackend(name, settings, events),
+    })),
+  );
   const sources = new Map<BackendName, MetricsSource>();
   for (const { name, backend } of open) sources.set(name, await backend.source());
   const budgets = open.map(({ name, backend }) => [dialects[name], backend.errorBudgets] as const);

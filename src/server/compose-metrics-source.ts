@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { DescribeQueries, MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { Backend, ReadTagHits, ReadTraffic } from '../domain/ports/backend.ts';
 import type { SourceLinks } from '../domain/ports/source-links.ts';
 import type { QueryBatch } from '../domain/registry/model.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -10,10 +11,8 @@ import { createPastSource, LiveCalls, PastAllowance } from '../sources/decorator
 import { createSourceMetrics, type SourceMetrics } from '../sources/decorators/request-metrics.ts';
 import { backendOf, backendOfBatch } from '../sources/dialects/dialect-options.ts';
 import { type BackendName, dialects } from '../sources/dialects/dialects.ts';
-import type { Backend, ReadTagHits, ReadTraffic } from './backend.ts';
-import { backends } from './backends.ts';
 import { budgetsOfWholes, type ReadBudgetsOf } from './budgets-of-wholes.ts';
-import { routedSource } from './compose-backends.ts';
+import { openBackend, routedSource } from './compose-backends.ts';
 import { openSharing, type SharedStore, type Sharing } from './compose-shared-cache.ts';
 import type { Traces } from './compose-tracing.ts';
 import { usableBackends } from './usable-backends.ts';
@@ -159,7 +158,7 @@ async function openLane(name: BackendName, settings: Settings, parts: LaneParts)
   const sourceMetrics = parts.sourceMetrics.of(name);
   let sharing: Sharing | undefined;
   const allowance = new PastAllowance(() => performance.now());
-  const backend = backends[name](settings, {
+  const backend = await openBackend(name, settings, {
     onRateLimitRemaining(remaining, period) {
       sourceMetrics.rateLimitRemaining(remaining);
       allowance.note({ remaining, ...period });

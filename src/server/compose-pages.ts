@@ -1,11 +1,11 @@
 import { versionSelectorOfBatch } from '../backtest/versions.ts';
 import { hourMs } from '../domain/duration.ts';
+import type { ReadTagHits } from '../domain/ports/backend.ts';
 import type { ReadVersions, SeenVersion, VersionsOfService } from '../domain/ports/release-history.ts';
 import type { QueryBatch, Registry } from '../domain/registry/model.ts';
 import { availability } from '../domain/sli/availability.ts';
 import { endpointKey, type PagePorts } from '../http/pages/page-ports.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { ReadTagHits } from './backend.ts';
 import type { Source } from './compose-metrics-source.ts';
 
 /** Wires what pages need besides the evaluator. */

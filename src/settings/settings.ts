@@ -1,5 +1,15 @@
 import { readFileSync, statSync } from 'node:fs';
-import { type DatadogSite, datadogSites } from '../sources/datadog/query/sites.ts';
+import type { BackendDefinition } from '../domain/ports/backend.ts';
+import {
+  anyText,
+  baseUrl,
+  keyText,
+  oneOf,
+  type Read,
+  type Setting,
+  type ValuesOf,
+} from '../domain/setting.ts';
+import { backends } from '../sources/dialects/backends.ts';
 import { type BackendName, backendNames, defaultBackend } from '../sources/dialects/dialects.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 import { type AccessSettings, accessOf, claim, trustworthyUrl, yesOrNo } from './auth-settings.ts';
@@ -10,15 +20,8 @@ export interface Settings {
   readonly backend: BackendName;
   /** The other backends that cannot be used, with what is wrong with their settings, one sentence each: most often they are not set. */
   readonly unusable: Readonly<Partial<Record<BackendName, readonly string[]>>>;
-  readonly datadog: {
-    /** Undefined where neither DD_API_KEY nor DD_API_KEY_FILE is set. Never logged. */
-    readonly apiKey: string | undefined;
-    readonly appKey: string | undefined;
-    readonly site: DatadogSite;
-    /** Base URL that replaces the site's, without a trailing slash. */
-    readonly url: string | undefined;
-  };
-  readonly prometheus: PrometheusSettings;
+  /** What each backend made of its own settings. */
+  readonly own: OwnSettings;
   /** Where changes of verdicts are sent as events; undefined: nowhere. */
   readonly events: EventSettings | undefined;
   /** The registry's file or folder. */
@@ -59,18 +62,10 @@ export interface Settings {
   readonly access: AccessSettings;
 }
 
-export interface PrometheusSettings {
-  /** Base URL without `/api/v1` and a trailing slash. */
-  readonly url: string | undefined;
-  /** Bearer token. Never logged. */
-  readonly token: string | undefined;
-  /** Basic authentication. The password is never logged. */
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  readonly tenant: string | undefined;
-  /** What replicas sign shared results with. Never logged. */
-  readonly cacheKey: string | undefined;
-}
+/** By backend, as its `readSettings` returns it. */
+export type OwnSettings = {
+  readonly [N in BackendName]: Readonly<ReturnType<(typeof backends)[N]['readSettings']>>;
+};
 
 export interface EventSettings {
   /** Never logged. */
@@ -104,100 +99,17 @@ export class SettingsError extends Error {
   }
 }
 
-/** The result of reading a setting: the value, or what is wrong, as the end of a sentence (`is not …`). */
-type Read<T> = { readonly value: T } | { readonly wrong: string };
-
-interface Setting<T> {
-  /** The default as text; undefined where there is none. */
-  readonly default: string | undefined;
-  readonly description: string;
-  readonly read: (text: string) => Read<T>;
-  /** Its value is never shown, and `<name>_FILE` may name a file with it. */
-  readonly secret?: true;
+interface GateSetting<T> extends Setting<T> {
   /** The backend that it belongs to. Where that is not the backend of the process, its problems are {@link Settings.unusable}. */
   readonly onlyFor?: BackendName;
-  /** `serve` and `evaluate` cannot do without it; with `onlyFor`, where that backend measures anything. */
-  readonly required?: true;
 }
 
-const table = {
+/** The gate's own settings. Those of a backend are in its folder. */
+const gateRows = {
   CUJ_GATE_BACKEND: {
     default: defaultBackend,
     description: `The metrics backend where a source of the registry names no other: ${backendNames.join(', ')}.`,
     read: oneOf(backendNames),
-  },
-  DD_API_KEY: {
-    onlyFor: 'datadog',
-    required: true,
-    default: undefined,
-    description:
-      "Datadog API key. Or DD_API_KEY_FILE, a file with it. Required by 'serve' with the backend datadog, and where a source names it.",
-    read: keyText,
-    secret: true,
-  },
-  DD_APP_KEY: {
-    onlyFor: 'datadog',
-    required: true,
-    default: undefined,
-    description:
-      "Datadog application key with the scope timeseries_query. Or DD_APP_KEY_FILE. Required by 'serve' with the backend datadog, and where a source names it.",
-    read: keyText,
-    secret: true,
-  },
-  DD_SITE: {
-    onlyFor: 'datadog',
-    default: 'datadoghq.com',
-    description: `Datadog site: ${datadogSites.join(', ')}.`,
-    read: oneOf(datadogSites),
-  },
-  DD_URL: {
-    onlyFor: 'datadog',
-    default: undefined,
-    description:
-      "Base URL that replaces the site's, for a reverse proxy or a simulator. HTTPS_PROXY is not read.",
-    read: baseUrl('https://datadog-proxy.example.com'),
-  },
-  CUJ_GATE_PROMETHEUS_URL: {
-    onlyFor: 'prometheus',
-    required: true,
-    default: undefined,
-    description:
-      "Base URL of Prometheus, Thanos, Mimir (with /prometheus) or VictoriaMetrics: that below which /api/v1/query is. Required by 'serve' with the backend prometheus, and where a source names it.",
-    read: baseUrl('http://prometheus.monitoring:9090'),
-  },
-  CUJ_GATE_PROMETHEUS_TOKEN: {
-    onlyFor: 'prometheus',
-    default: undefined,
-    description: 'Bearer token for it. Or CUJ_GATE_PROMETHEUS_TOKEN_FILE. Default: none is sent.',
-    read: tokenText,
-    secret: true,
-  },
-  CUJ_GATE_PROMETHEUS_USERNAME: {
-    onlyFor: 'prometheus',
-    default: undefined,
-    description: 'User name for basic authentication, with CUJ_GATE_PROMETHEUS_PASSWORD.',
-    read: userName,
-  },
-  CUJ_GATE_PROMETHEUS_PASSWORD: {
-    onlyFor: 'prometheus',
-    default: undefined,
-    description: 'Password for basic authentication. Or CUJ_GATE_PROMETHEUS_PASSWORD_FILE.',
-    read: anyText,
-    secret: true,
-  },
-  CUJ_GATE_PROMETHEUS_TENANT: {
-    onlyFor: 'prometheus',
-    default: undefined,
-    description: 'Tenant, sent as X-Scope-OrgID: for Mimir and other backends with tenants.',
-    read: headerText,
-  },
-  CUJ_GATE_PROMETHEUS_CACHE_KEY: {
-    onlyFor: 'prometheus',
-    default: undefined,
-    description:
-      'Key that replicas sign shared results with, any 16 characters or more. Or CUJ_GATE_PROMETHEUS_CACHE_KEY_FILE. Required with CUJ_GATE_REDIS_URL where neither a token nor a password is set; they are used otherwise.',
-    read: cacheKeyText,
-    secret: true,
   },
   CUJ_GATE_REGISTRY: {
     required: true,
@@ -415,13 +327,24 @@ const table = {
       'CAs of client certificates, which callers then need. Probes have none: set CUJ_GATE_ADMIN_PORT too.',
     read: anyText,
   },
-} as const satisfies Record<string, Setting<unknown>>;
+} as const satisfies Record<string, GateSetting<unknown>>;
 
-export type SettingName = keyof typeof table;
-type ValueOf<N extends SettingName> = Exclude<
-  ReturnType<(typeof table)[N]['read']>,
-  { wrong: string }
->['value'];
+type GateRows = typeof gateRows;
+type BackendSettingName = { [N in BackendName]: keyof (typeof backends)[N]['settingRows'] }[BackendName];
+export type SettingName = keyof GateRows | BackendSettingName;
+
+const { CUJ_GATE_BACKEND, ...otherRows } = gateRows;
+
+/** All settings in the order of the documentation: those of the backends follow the choice among them. */
+const table = {
+  CUJ_GATE_BACKEND,
+  ...Object.fromEntries(
+    backendNames.flatMap((name) =>
+      Object.entries(backends[name].settingRows).map(([key, row]) => [key, { ...row, onlyFor: name }]),
+    ),
+  ),
+  ...otherRows,
+} as Readonly<Record<SettingName, GateSetting<unknown>>>;
 
 export const settingNames = Object.keys(table) as readonly SettingName[];
 
@@ -436,14 +359,14 @@ export interface ReadOptions {
 
 /** The settings that `serve` and `evaluate` require, of every backend. `readSettings` skips those of other backends. */
 export const requiredToServe: readonly SettingName[] = settingNames.filter((name) => {
-  const setting: Setting<unknown> = table[name];
+  const setting = table[name];
   return setting.required === true;
 });
 
 /** The backend that the environment names, for commands that need no other setting. Throws SettingsError. */
 export function readBackend(env: Readonly<Record<string, string | undefined>>): BackendName {
   const text = given(env.CUJ_GATE_BACKEND) ?? defaultBackend;
-  const read = table.CUJ_GATE_BACKEND.read(text);
+  const read = gateRows.CUJ_GATE_BACKEND.read(text);
   if ('value' in read) return read.value;
   throw new SettingsError([`CUJ_GATE_BACKEND=${text} ${read.wrong}.`]);
 }
@@ -463,7 +386,7 @@ export function readSettings(
   const foreign = new Map<BackendName, string[]>();
 
   /** Where the problems of a setting go. */
-  function problemsWith({ onlyFor }: Pick<Setting<unknown>, 'onlyFor'>): string[] {
+  function problemsWith({ onlyFor }: Pick<GateSetting<unknown>, 'onlyFor'>): string[] {
     if (onlyFor === undefined || onlyFor === backend) return problems;
     const own = foreign.get(onlyFor) ?? [];
     foreign.set(onlyFor, own);
@@ -471,8 +394,12 @@ export function readSettings(
     return backend === undefined ? [] : own;
   }
 
-  function get<N extends SettingName>(name: N): ValueOf<N> | undefined {
-    const setting: Setting<unknown> = table[name];
+  function get<N extends keyof GateRows>(name: N): ValuesOf<GateRows>[N] {
+    return readValue(name) as ValuesOf<GateRows>[N];
+  }
+
+  function readValue(name: SettingName): unknown {
+    const setting = table[name];
     if (/^CUJ_GATE_(AUTH|TLS)_/.test(name) && env[name]?.trim() === '') {
       // An unset `${TOKENS}` in a manifest must not turn authentication off.
       problems.push(`${name} is empty: set a value, or remove the variable.`);
@@ -482,14 +409,14 @@ export function readSettings(
     if (text === undefined) return undefined;
     if (setting.secret === true) secrets.push(text.text);
     const read = setting.read(text.text);
-    if ('value' in read) return read.value as ValueOf<N>;
+    if ('value' in read) return read.value;
     const hidden = setting.secret === true || /\/\/[^/]*@/.test(text.text);
     const shown = hidden ? text.from : `${text.from}=${text.text}`;
     problemsWith(setting).push(`${shown} ${read.wrong}.`);
     return undefined;
   }
 
-  function textOf(name: string, setting: Setting<unknown>): { text: string; from: string } | undefined {
+  function textOf(name: string, setting: GateSetting<unknown>): { text: string; from: string } | undefined {
     const own = isServiceLink(name, env[name]) ? undefined : given(env[name]);
     const path = setting.secret === true ? given(env[`${name}_FILE`]) : undefined;
     if (own !== undefined && path !== undefined) {
@@ -514,7 +441,7 @@ export function readSettings(
       const file = setting.secret === true ? ` (or ${name}_FILE)` : '';
       const option = name === 'CUJ_GATE_REGISTRY' ? ' Or give --registry PATH.' : '';
       problemsWith(setting).push(
-        `${name}${file} is not set: ${setting.description.split('. ', 1)[0]}.${option}`,
+        `${name}${file} is not set: ${setting.description.split(/\.(?: |$)/, 1)[0]}.${option}`,
       );
     }
     return undefined;
@@ -523,35 +450,30 @@ export function readSettings(
   backend = get('CUJ_GATE_BACKEND');
   /** Known as soon as all of its settings were read. */
   const isUnusable = (name: BackendName) => (foreign.get(name) ?? []).length > 0;
+  const values = backendNames.map((name) => {
+    const keys = Object.keys(backends[name].settingRows) as BackendSettingName[];
+    return [name, Object.fromEntries(keys.map((key) => [key, readValue(key)]))] as const;
+  });
+  const redisUrl = get('CUJ_GATE_REDIS_URL');
+  const own = Object.fromEntries(
+    values.map(([name, given]) => {
+      const definition: BackendDefinition = backends[name];
+      const context = { sharesCache: redisUrl !== undefined, problems: problemsWith({ onlyFor: name }) };
+      return [name, Object.freeze(definition.readSettings(given, context))];
+    }),
+  ) as OwnSettings;
   const port = get('PORT');
-  const site = get('DD_SITE');
   const otlpUrl = get('OTEL_EXPORTER_OTLP_ENDPOINT');
   // A setting with a default is undefined only if there is a problem, and then the object is not returned.
   const settings = {
     backend: backend as BackendName,
     unusable: {},
-    datadog: Object.freeze({
-      apiKey: get('DD_API_KEY'),
-      appKey: get('DD_APP_KEY'),
-      site: site as DatadogSite,
-      url: get('DD_URL'),
-    }),
-    prometheus: prometheusOf(
-      {
-        url: get('CUJ_GATE_PROMETHEUS_URL'),
-        token: get('CUJ_GATE_PROMETHEUS_TOKEN'),
-        username: get('CUJ_GATE_PROMETHEUS_USERNAME'),
-        password: get('CUJ_GATE_PROMETHEUS_PASSWORD'),
-        tenant: get('CUJ_GATE_PROMETHEUS_TENANT'),
-        cacheKey: get('CUJ_GATE_PROMETHEUS_CACHE_KEY'),
-      },
-      problemsWith({ onlyFor: 'prometheus' }),
-    ),
+    own,
     events: eventsOf(
       {
         apiKey: get('CUJ_GATE_EVENTS_DD_API_KEY'),
         url: get('CUJ_GATE_EVENTS_URL'),
-        site: site ?? 'datadoghq.com',
+        site: own.datadog.site ?? 'datadoghq.com',
         hasProxy: !isUnusable('datadog') && given(env.DD_URL) !== undefined,
       },
       given(env.CUJ_GATE_EVENTS_DD_API_KEY) !== undefined ||
@@ -566,7 +488,7 @@ export function readSettings(
     deadlineMs: get('CUJ_GATE_DEADLINE') as number,
     cacheTtlMs: get('CUJ_GATE_CACHE_TTL') as number,
     cacheSize: get('CUJ_GATE_CACHE_SIZE') as number,
-    redisUrl: get('CUJ_GATE_REDIS_URL'),
+    redisUrl,
     history: historyOf(
       {
         store: get('CUJ_GATE_HISTORY'),
@@ -619,30 +541,9 @@ export function readSettings(
     problems.push(
       'CUJ_GATE_REDIS_URL is set with CUJ_GATE_CACHE_TTL=0s: without a cache there is nothing to share.',
     );
-  if (settings.redisUrl !== undefined) {
-    const { cacheKey, token, password } = settings.prometheus;
-    if ((cacheKey ?? token ?? password) === undefined)
-      problemsWith({ onlyFor: 'prometheus' }).push(
-        'CUJ_GATE_REDIS_URL is set without CUJ_GATE_PROMETHEUS_CACHE_KEY: anyone who can write to Redis could forge a pass. Set a random key, the same in all replicas.',
-      );
-  }
   if (problems.length > 0) throw new SettingsError(problems);
   const unusable = Object.fromEntries([...foreign].filter(([, wrong]) => wrong.length > 0));
   return Object.freeze({ ...settings, unusable });
-}
-
-/** Adds a sentence to `problems` where settings exclude or require each other. */
-function prometheusOf(given: PrometheusSettings, problems: string[]): PrometheusSettings {
-  const { token, username, password } = given;
-  if (token !== undefined && username !== undefined)
-    problems.push(
-      'CUJ_GATE_PROMETHEUS_TOKEN and CUJ_GATE_PROMETHEUS_USERNAME are both set: a request has one of them. Remove the other.',
-    );
-  if (username !== undefined && password === undefined)
-    problems.push('CUJ_GATE_PROMETHEUS_USERNAME is set without CUJ_GATE_PROMETHEUS_PASSWORD: set both.');
-  if (username === undefined && password !== undefined)
-    problems.push('CUJ_GATE_PROMETHEUS_PASSWORD is set without CUJ_GATE_PROMETHEUS_USERNAME: set both.');
-  return Object.freeze(given);
 }
 
 /** Adds a sentence to `problems` where a setting requires another one. */
@@ -650,7 +551,7 @@ function eventsOf(
   given: {
     readonly apiKey: string | undefined;
     readonly url: string | undefined;
-    readonly site: DatadogSite;
+    readonly site: OwnSettings['datadog']['site'];
     readonly hasProxy: boolean;
   },
   hasKey: boolean,
@@ -702,7 +603,7 @@ function historyOf(
   });
 }
 
-function defaultOf(name: string, setting: Setting<unknown>): { text: string; from: string } | undefined {
+function defaultOf(name: string, setting: Setting): { text: string; from: string } | undefined {
   return setting.default === undefined ? undefined : { text: setting.default, from: name };
 }
 
@@ -710,7 +611,7 @@ function defaultOf(name: string, setting: Setting<unknown>): { text: string; fro
 export function settingsHelp(): string {
   const width = Math.max(...settingNames.map((name) => name.length)) + 2;
   const lines = settingNames.flatMap((name) => {
-    const setting: Setting<unknown> = table[name];
+    const setting = table[name];
     const ends = setting.default === undefined ? '' : ` Default: ${setting.default}.`;
     return wrap(setting.description + ends, 100 - width).map(
       (line, i) => `  ${(i === 0 ? name : '').padEnd(width)}${line}`,
@@ -760,7 +661,7 @@ function isServiceLink(name: string, value: string | undefined): boolean {
 /** The names of all variables: those of the table, and `<name>_FILE` for secrets. */
 const known: ReadonlySet<string> = new Set(
   settingNames.flatMap((name) => {
-    const setting: Setting<unknown> = table[name];
+    const setting = table[name];
     return setting.secret === true ? [name, `${name}_FILE`] : [name];
   }),
 );
@@ -776,47 +677,6 @@ function* unknownNames(env: Readonly<Record<string, string | undefined>>): Gener
     const meant = nearest === undefined ? "See 'cuj-gate serve --help'." : `Did you mean ${nearest}?`;
     yield `${name} is not a setting. ${meant}`;
   }
-}
-
-function keyText(text: string): Read<string> {
-  // The characters of an HTTP header. A line break within a key means that the file has two keys.
-  return /^[\x21-\x7e]{1,200}$/.test(text)
-    ? { value: text }
-    : { wrong: 'is not a key (at most 200 printable characters without a space)' };
-}
-
-/** Kubernetes' tokens have about a thousand characters. */
-function tokenText(text: string): Read<string> {
-  return /^[\x21-\x7e]{1,8000}$/.test(text)
-    ? { value: text }
-    : { wrong: 'is not a token (at most 8000 printable characters without a space)' };
-}
-
-function headerText(text: string): Read<string> {
-  return /^[\x21-\x7e]{1,500}$/.test(text)
-    ? { value: text }
-    : { wrong: 'is not a tenant (at most 500 printable characters without a space)' };
-}
-
-function userName(text: string): Read<string> {
-  return /^[\x20-\x39\x3b-\x7e]{1,500}$/.test(text)
-    ? { value: text }
-    : { wrong: 'is not a user name (at most 500 printable characters without a colon)' };
-}
-
-function cacheKeyText(text: string): Read<string> {
-  return text.length >= 16 ? { value: text } : { wrong: 'is shorter than 16 characters' };
-}
-
-function anyText(text: string): Read<string> {
-  return { value: text };
-}
-
-function oneOf<const T extends string>(known: readonly T[]): (text: string) => Read<T> {
-  return (text) =>
-    (known as readonly string[]).includes(text)
-      ? { value: text as T }
-      : { wrong: `is not one of ${known.join(', ')}` };
 }
 
 function integer(min: number, max: number): (text: string) => Read<number> {
@@ -844,17 +704,6 @@ function duration(minMs: number, maxMs: number): (text: string) => Read<number> 
     return value >= minMs && value <= maxMs
       ? { value }
       : { wrong: `is out of range: from ${spanText(minMs)} to ${spanText(maxMs)}` };
-  };
-}
-
-function baseUrl(example: string): (text: string) => Read<string> {
-  return (text) => {
-    if (!URL.canParse(text)) return { wrong: `is not a URL such as ${example}` };
-    const { protocol, username, password, search, hash, origin, pathname } = new URL(text);
-    if (protocol !== 'http:' && protocol !== 'https:') return { wrong: 'is not an http or https URL' };
-    if (username !== '' || password !== '') return { wrong: 'must not contain a user name or password' };
-    if (search !== '' || hash !== '') return { wrong: 'must not contain a query or a fragment' };
-    return { value: `${origin}${pathname.replace(/\/+$/, '')}` };
   };
 }
 

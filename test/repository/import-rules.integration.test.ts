@@ -58,11 +58,39 @@ function rowsOfTable(): Row[] {
       modules: parts.includes('Node') ? modules : names.filter((name) => name.startsWith('node:')),
       isEverything,
     };
-    return quoted(first).map((from) => ({ from, ...row }));
+    return quoted(first).flatMap((from) => ofBackends({ from, ...row }));
   });
 }
 
-const rows = rowsOfTable();
+/** Those that the lines of the table stand for, and one that does not exist. */
+const backends = ['datadog', 'prometheus', 'tally'];
+
+/** A line about `sources/*` is one of each backend, and names rooms of the same backend. */
+function ofBackends(row: Row): Row[] {
+  if (!row.from.includes('*')) return [row];
+  return backends.map((name) => ({
+    ...row,
+    from: row.from.replace('*', name),
+    rooms: row.rooms.map((room) => room.replace('*', name)),
+  }));
+}
+
+/** A room with several lines may import what any of them says. */
+function merged(all: readonly Row[]): Row[] {
+  const byRoom = new Map<string, Row>();
+  for (const row of all) {
+    const { rooms = [], libraries = [] } = byRoom.get(row.from) ?? {};
+    byRoom.set(row.from, {
+      ...row,
+      rooms: [...rooms, ...row.rooms],
+      libraries: packages.filter((name) => [...libraries, ...row.libraries].includes(name)),
+      modules: [...new Set([...(byRoom.get(row.from)?.modules ?? []), ...row.modules])],
+    });
+  }
+  return [...byRoom.values()];
+}
+
+const rows = merged(rowsOfTable());
 
 /** Whether a room of a line covers a path: `sources/*` has any backend, and a room all that is below it. */
 function covers(room: string, path: string): boolean {
@@ -76,13 +104,8 @@ function isAllowed(row: Row, target: string): boolean {
   return row.isEverything ? !isNamed : isNamed || covers(row.from, target);
 }
 
-/** What can be imported: every room, a second backend, and the one file that has a rule of its own. */
-const targets = [
-  ...rows.map(({ from }) => from),
-  'sources/tally/query',
-  'sources/tally/api',
-  'registry-files/worker.ts',
-];
+/** What can be imported: every room, and the one file that has a rule of its own. */
+const targets = [...rows.map(({ from }) => from), 'registry-files/worker.ts'];
 
 /** The file that is imported for a room, and the one that imports. */
 const fileOf = (room: string) => (room.endsWith('.ts') ? `src/${room}` : `src/${room}/target.ts`);
@@ -122,6 +145,12 @@ beforeAll(() => {
   for (const row of rows) write(importerOf(row.from), `${none}${importsOf(row)}\n`);
   write('src/domain/one.ts', "import './other.ts';\n");
   write('src/domain/other.ts', "import './one.ts';\n");
+  // What is loaded when it is needed.
+  write(
+    'src/sources/abacus/backend.ts',
+    "void import('./api/target.ts');\nvoid import('../tally/api/target.ts');\n",
+  );
+  write('src/sources/abacus/api/target.ts', none);
   write('src/attic/old.ts', "import '../domain/target.ts';\n");
   write(
     'package.json',
@@ -178,10 +207,17 @@ it.each([
   ['http', 'src/sources/datadog/query/target.ts'],
   ['sources/datadog/query', 'src/sources/datadog/api/target.ts'],
   ['sources/datadog/api', 'src/sources/tally/query/target.ts'],
+  ['sources/datadog/backend.ts', 'src/sources/datadog/api/target.ts'],
   ['doctor', 'src/sources/datadog/api/target.ts'],
   ['commands', 'src/sources/datadog/api/target.ts'],
 ])('%s must not import %s', (room, to) => {
   expect(isForbidden(importerOf(room), to)).toBe(true);
+});
+
+it('a backend loads its own api when it is opened, and no other', () => {
+  const from = 'src/sources/abacus/backend.ts';
+  expect(isForbidden(from, 'src/sources/abacus/api/target.ts')).toBe(false);
+  expect(isForbidden(from, 'src/sources/tally/api/target.ts')).toBe(true);
 });
 
 it('a room that no line names may import nothing', () => {

@@ -8,26 +8,19 @@ import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { createEvaluator } from '../../src/evaluation/evaluator.ts';
 import { loadRegistry } from '../../src/registry-files/load.ts';
 import { compose, openEvaluator } from '../../src/server/compose.ts';
-import { readSettings, requiredToServe } from '../../src/settings/settings.ts';
+import { readSettings, requiredToServe, settingsHelp } from '../../src/settings/settings.ts';
 import type { BackendName } from '../../src/sources/dialects/dialects.ts';
 import { capture } from '../commands/io.ts';
 import { bench, digest, nowMs } from '../http/fixture.ts';
 import { scratchFile } from '../registry-files/scratch.ts';
 import { describeTallyQueries, type Stored, tallyDialect, tallySource } from './tally-backend.ts';
 
-/** What is not the product's: the two tables, changed as somebody who adds a backend changes them. */
-vi.mock('../../src/sources/dialects/dialects.ts', async (original) => {
-  const real = await original<typeof import('../../src/sources/dialects/dialects.ts')>();
-  const all = { ...real.dialects, tally: (await import('./tally-backend.ts')).tallyDialect };
-  return { ...real, dialects: all, backendNames: Object.keys(all) };
-});
-const told = vi.hoisted(() => ({ badPerMinute: 0, secret: 'the token of Tally' }));
-vi.mock('../../src/server/backends.ts', async (original) => {
-  const { backends } = await original<typeof import('../../src/server/backends.ts')>();
-  const { openTally } = await import('./tally-backend.ts');
-  return {
-    backends: { ...backends, tally: () => openTally(() => storedWith(told.badPerMinute), told.secret) },
-  };
+const told = vi.hoisted(() => ({ badPerMinute: 0 }));
+/** What is not the product's: the list, changed as somebody who adds a backend changes it. Nothing else knows of this one. */
+vi.mock('../../src/sources/dialects/backends.ts', async (original) => {
+  const { backends } = await original<typeof import('../../src/sources/dialects/backends.ts')>();
+  const { tallyBackend } = await import('./tally-backend.ts');
+  return { backends: { ...backends, tally: tallyBackend(() => storedWith(told.badPerMinute)) } };
 });
 
 const document: RegistryDocument = {
@@ -89,7 +82,7 @@ async function gate(badPerMinute: number, clockSkewMs = 0) {
 }
 
 async function cujGate(backend: string, ...argv: string[]) {
-  const { io, stdout, stderr } = capture({ env: { CUJ_GATE_BACKEND: backend } });
+  const { io, stdout, stderr } = capture({ env: { CUJ_GATE_BACKEND: backend, TALLY_URL: 'http://tally' } });
   const code = await run(argv, io);
   return { code, text: stdout() + stderr() };
 }
@@ -230,6 +223,7 @@ describe('a process that measures with it', () => {
   const env = (content: object = document) => ({
     CUJ_GATE_BACKEND: 'tally',
     CUJ_GATE_REGISTRY: file(content),
+    TALLY_URL: 'http://tally',
     // Of another backend, so it is not read.
     DD_SITE: 'nowhere',
   });
@@ -263,11 +257,23 @@ describe('a process that measures with it', () => {
   });
 
   test('is refused a shared cache without a secret', async () => {
-    told.secret = '';
     await expect(composed({ CUJ_GATE_REDIS_URL: 'redis://127.0.0.1:1' })).rejects.toThrow(
       'the secret of the shared cache is empty',
     );
-    told.secret = 'the token of Tally';
+  });
+
+  test('has settings of its own, which are read, required, hidden and shown as all others are', () => {
+    const read = (more: Record<string, string>) =>
+      readSettings({ ...env(), ...more }, { required: requiredToServe });
+    expect(read({ TALLY_TOKEN: 'token-of-tally' })).toMatchObject({
+      own: { tally: { url: 'http://tally', token: 'token-of-tally' } },
+      secrets: ['token-of-tally'],
+    });
+    expect(() => read({ TALLY_URL: '' })).toThrow('TALLY_URL is not set: Base URL of Tally.');
+    expect(() => read({ TALLY_TOKEN: 'two words' })).toThrow('TALLY_TOKEN is not a key');
+    const { unusable } = readSettings({ DD_API_KEY: 'a', DD_APP_KEY: 'b' });
+    expect(unusable).toMatchObject({ tally: [expect.stringContaining('TALLY_URL is not set')] });
+    expect(settingsHelp()).toContain('TALLY_TOKEN');
   });
 
   test('is what evaluate measures with', async () => {

@@ -6,10 +6,11 @@ import type {
   SideCounts,
 } from '../../src/domain/metrics/metrics-source.ts';
 import { bucketMs } from '../../src/domain/metrics/metrics-source.ts';
+import type { Backend, BackendDefinition } from '../../src/domain/ports/backend.ts';
 import type { QueryBatch } from '../../src/domain/registry/model.ts';
 import type { Selector, SelectorTerm } from '../../src/domain/registry/selector.ts';
 import type { Source, SourceDialect } from '../../src/domain/registry/source-dialect.ts';
-import type { Backend } from '../../src/server/backend.ts';
+import { baseUrl, keyText, type SettingRows, type ValuesOf } from '../../src/domain/setting.ts';
 
 /**
  * A metrics backend for tests, which differs from Datadog: it stores tag values and routes unchanged, with upper case and
@@ -81,8 +82,33 @@ export interface Stored {
   readonly badPerMinute: number;
 }
 
+const tallyRows = {
+  TALLY_URL: {
+    required: true,
+    default: undefined,
+    description: 'Base URL of Tally.',
+    read: baseUrl('http://tally'),
+  },
+  TALLY_TOKEN: { default: undefined, description: 'Token for Tally.', read: keyText, secret: true },
+} as const satisfies SettingRows;
+
+interface TallySettings {
+  readonly url: string | undefined;
+  readonly token: string | undefined;
+}
+
+/** The row of a list of backends: all that a process and its commands need. */
+export function tallyBackend(stored: () => readonly Stored[]): BackendDefinition<TallySettings> {
+  return {
+    dialect: tallyDialect,
+    settingRows: tallyRows,
+    readSettings: ({ TALLY_URL: url, TALLY_TOKEN: token }: ValuesOf<typeof tallyRows>) => ({ url, token }),
+    open: async ({ token }) => openTally(stored, token ?? ''),
+  };
+}
+
 /** What a process opens: without keys, an API beside the counts, or error budgets. */
-export function openTally(stored: () => readonly Stored[], secret: string): Backend {
+function openTally(stored: () => readonly Stored[], secret: string): Backend {
   return {
     describeQueries: describeTallyQueries,
     source: async () => tallySource(stored),

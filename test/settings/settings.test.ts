@@ -30,16 +30,20 @@ describe('readSettings', () => {
   it('has a default for everything but keys, registry and DD_URL', () => {
     expect(readSettings({})).toEqual({
       backend: 'datadog',
-      unusable: { prometheus: [expect.stringContaining('CUJ_GATE_PROMETHEUS_URL is not set')] },
-      datadog: { apiKey: undefined, appKey: undefined, site: 'datadoghq.com', url: undefined },
-      prometheus: {
-        url: undefined,
-        token: undefined,
-        username: undefined,
-        password: undefined,
-        tenant: undefined,
-        cacheKey: undefined,
-      },
+      unusable: expect.objectContaining({
+        prometheus: [expect.stringContaining('CUJ_GATE_PROMETHEUS_URL is not set')],
+      }),
+      own: expect.objectContaining({
+        datadog: { apiKey: undefined, appKey: undefined, site: 'datadoghq.com', url: undefined },
+        prometheus: {
+          url: undefined,
+          token: undefined,
+          username: undefined,
+          password: undefined,
+          tenant: undefined,
+          cacheKey: undefined,
+        },
+      }),
       registry: undefined,
       host: '0.0.0.0',
       port: 8080,
@@ -78,36 +82,36 @@ describe('readSettings', () => {
     );
     expect(settings).toMatchObject({
       backend: 'prometheus',
-      prometheus: { url: 'http://prometheus:9090/base', token: 'a.b_c-d=', tenant: 'shop|cart' },
+      own: { prometheus: { url: 'http://prometheus:9090/base', token: 'a.b_c-d=', tenant: 'shop|cart' } },
       secrets: ['a.b_c-d='],
     });
   });
 
   it('reads the settings of other backends, whose problems matter only where a registry uses them', () => {
     const none = readSettings({ CUJ_GATE_PROMETHEUS_URL: 'no URL' });
-    expect(none.prometheus.url).toBeUndefined();
-    expect(none.unusable).toEqual({
-      prometheus: [expect.stringContaining('CUJ_GATE_PROMETHEUS_URL=no URL is not')],
-    });
+    expect(none.own.prometheus.url).toBeUndefined();
+    expect(none.unusable.prometheus).toEqual([
+      expect.stringContaining('CUJ_GATE_PROMETHEUS_URL=no URL is not'),
+    ]);
     const prometheus = { CUJ_GATE_BACKEND: 'prometheus', CUJ_GATE_PROMETHEUS_URL: 'http://prometheus:9090' };
     const readFile = () => {
       throw new Error('ENOENT');
     };
     expect(
-      readSettings({ ...prometheus, DD_SITE: 'nowhere', DD_API_KEY_FILE: '/no/key' }, { readFile }).unusable,
-    ).toEqual({
-      datadog: [
-        expect.stringContaining('DD_SITE=nowhere is not one of'),
-        expect.stringContaining('DD_API_KEY_FILE=/no/key cannot be read'),
-        expect.stringContaining('DD_APP_KEY (or DD_APP_KEY_FILE) is not set'),
-      ],
-    });
+      readSettings({ ...prometheus, DD_SITE: 'nowhere', DD_API_KEY_FILE: '/no/key' }, { readFile }).unusable
+        .datadog,
+    ).toEqual([
+      expect.stringContaining('DD_API_KEY_FILE=/no/key cannot be read'),
+      expect.stringContaining('DD_APP_KEY (or DD_APP_KEY_FILE) is not set'),
+      expect.stringContaining('DD_SITE=nowhere is not one of'),
+    ]);
     const both = readSettings({
       ...keys,
       CUJ_GATE_PROMETHEUS_URL: 'http://prometheus:9090',
       CUJ_GATE_PROMETHEUS_TOKEN: 'token',
     });
-    expect(both).toMatchObject({ backend: 'datadog', unusable: {}, prometheus: { token: 'token' } });
+    expect(both).toMatchObject({ backend: 'datadog', own: { prometheus: { token: 'token' } } });
+    expect(both.unusable.prometheus).toBeUndefined();
     // What is never shown is all that is read.
     expect(both.secrets).toEqual([keys.DD_API_KEY, keys.DD_APP_KEY, 'token']);
   });
@@ -115,13 +119,11 @@ describe('readSettings', () => {
   it('lets no backend share results without a key, and none that is not used either', () => {
     const redis = { ...keys, CUJ_GATE_REDIS_URL: 'redis://redis:6379' };
     const url = { CUJ_GATE_PROMETHEUS_URL: 'http://prometheus:9090' };
-    expect(readSettings({ ...redis, ...url }).unusable).toEqual({
-      prometheus: [
-        expect.stringContaining('CUJ_GATE_REDIS_URL is set without CUJ_GATE_PROMETHEUS_CACHE_KEY'),
-      ],
-    });
+    expect(readSettings({ ...redis, ...url }).unusable.prometheus).toEqual([
+      expect.stringContaining('CUJ_GATE_REDIS_URL is set without CUJ_GATE_PROMETHEUS_CACHE_KEY'),
+    ]);
     const key = { CUJ_GATE_PROMETHEUS_CACHE_KEY: 'k'.repeat(16) };
-    expect(readSettings({ ...redis, ...url, ...key }).unusable).toEqual({});
+    expect(readSettings({ ...redis, ...url, ...key }).unusable.prometheus).toBeUndefined();
   });
 
   it('refuses credentials of Prometheus that exclude each other, are half, or are missing with Redis', () => {
@@ -198,16 +200,16 @@ describe('readSettings', () => {
   it('gives objects that nobody can change', () => {
     const settings = readSettings(keys);
     expect(Object.isFrozen(settings)).toBe(true);
-    expect(Object.isFrozen(settings.datadog)).toBe(true);
+    expect(Object.isFrozen(settings.own.datadog)).toBe(true);
   });
 
   it('reads keys from files, without the line break that editors add', () => {
     const files: Record<string, string> = { '/run/api': `${keys.DD_API_KEY}\n`, '/run/app': keys.DD_APP_KEY };
-    const { datadog } = readSettings(
+    const { own } = readSettings(
       { DD_API_KEY_FILE: '/run/api', DD_APP_KEY_FILE: '/run/app' },
       { readFile: (path) => files[path] as string },
     );
-    expect(datadog).toMatchObject({ apiKey: keys.DD_API_KEY, appKey: keys.DD_APP_KEY });
+    expect(own.datadog).toMatchObject({ apiKey: keys.DD_API_KEY, appKey: keys.DD_APP_KEY });
   });
 
   it('takes an empty variable for none, as a chart leaves them', () => {
@@ -267,7 +269,7 @@ describe('readSettings', () => {
   });
 
   it('drops the slash at the end of DD_URL and keeps its path', () => {
-    expect(readSettings({ DD_URL: 'http://proxy:8126/datadog/' }).datadog.url).toBe(
+    expect(readSettings({ DD_URL: 'http://proxy:8126/datadog/' }).own.datadog.url).toBe(
       'http://proxy:8126/datadog',
     );
   });
@@ -398,7 +400,7 @@ describe('readSettings', () => {
     const folder = mkdtempSync(join(tmpdir(), 'cuj-gate-settings-'));
     writeFileSync(join(folder, 'data'), keys.DD_APP_KEY);
     symlinkSync('data', join(folder, 'key'));
-    expect(readSettings({ DD_APP_KEY_FILE: join(folder, 'key') }).datadog.appKey).toBe(keys.DD_APP_KEY);
+    expect(readSettings({ DD_APP_KEY_FILE: join(folder, 'key') }).own.datadog.appKey).toBe(keys.DD_APP_KEY);
     rmSync(folder, { recursive: true });
   });
 

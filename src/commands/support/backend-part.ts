@@ -1,7 +1,7 @@
+import type { BackendSession } from '../../domain/ports/backend-session.ts';
 import type { Registry } from '../../domain/registry/model.ts';
 import { partOfBackend } from '../../domain/registry/part-of-backend.ts';
 import type { SourceDialect } from '../../domain/registry/source-dialect.ts';
-import type { BackendSession } from '../../server/backend-session.ts';
 import { dialects } from '../../sources/dialects/dialects.ts';
 import type { Io } from './io.ts';
 

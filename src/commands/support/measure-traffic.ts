@@ -2,9 +2,9 @@ import { InvalidArgumentError, Option } from 'commander';
 import { floorMinute, hourMs } from '../../domain/duration.ts';
 import { SourceError } from '../../domain/errors.ts';
 import type { SideCounts } from '../../domain/metrics/metrics-source.ts';
+import type { BackendSession } from '../../domain/ports/backend-session.ts';
 import type { Registry } from '../../domain/registry/model.ts';
 import type { HourlyTraffic } from '../../plan/traffic-plan.ts';
-import type { BackendSession } from '../../server/backend-session.ts';
 import { sentence } from '../render/sentence.ts';
 import type { Io } from './io.ts';
 

@@ -1,26 +1,29 @@
+import type { BackendDefinition } from '../../domain/ports/backend.ts';
+import type { BackendSession } from '../../domain/ports/backend-session.ts';
 import type { Registry } from '../../domain/registry/model.ts';
 import { type LoadOptions, loadRegistry } from '../../registry-files/load.ts';
-import type { BackendSession } from '../../server/backend-session.ts';
-import { type DatadogSession, openDatadogSession } from '../../server/datadog-session.ts';
-import { sessions } from '../../server/sessions.ts';
 import { readSettings, requiredToServe, type Settings, SettingsError } from '../../settings/settings.ts';
+import { backends } from '../../sources/dialects/backends.ts';
+import { backendNames } from '../../sources/dialects/dialects.ts';
 import { backendPart } from './backend-part.ts';
 import { exitCodes, type Io } from './io.ts';
 
 /** What every backend needs to be asked: its address and its credentials. A registry may be an argument. */
 const required = requiredToServe.filter((name) => name !== 'CUJ_GATE_REGISTRY');
 
+type DatadogSession = Awaited<ReturnType<typeof backends.datadog.openSession>>;
+
 /** Opens the backend of the settings. If they are missing or invalid, reports that and returns undefined. */
-export function openBackend(io: Io): BackendSession | undefined {
+export async function openBackend(io: Io): Promise<BackendSession | undefined> {
   const settings = settingsOf(io);
-  return settings === undefined ? undefined : sessionOf(settings, io);
+  return settings === undefined ? undefined : await sessionOf(settings, io);
 }
 
 /** Opens Datadog. If its keys are missing or invalid, or the backend is another one, reports that and returns undefined. */
-export function openDatadog(io: Io): DatadogSession | undefined {
+export async function openDatadog(io: Io): Promise<DatadogSession | undefined> {
   const settings = settingsOf(io);
   if (settings === undefined) return undefined;
-  if (settings.backend === 'datadog') return openDatadogSession(settings, io.now);
+  if (settings.backend === 'datadog') return await backends.datadog.openSession(settings.own.datadog, io.now);
   io.stderr.write(
     `cuj-gate: this command works with Datadog only, and CUJ_GATE_BACKEND is ${settings.backend}.\n`,
   );
@@ -37,7 +40,7 @@ export async function withBackend(
   query: (backend: BackendSession, registry: Registry) => Promise<number>,
 ): Promise<number> {
   const settings = settingsOf(io);
-  const backend = settings && sessionOf(settings, io);
+  const backend = settings && (await sessionOf(settings, io));
   if (settings === undefined || backend === undefined) return exitCodes.misuse;
   try {
     const registry = await openRegistry(chosen.registry ?? settings.registry, io, {
@@ -51,11 +54,14 @@ export async function withBackend(
   }
 }
 
-function sessionOf(settings: Settings, io: Io): BackendSession | undefined {
-  const { [settings.backend]: open } = sessions as Partial<typeof sessions>;
-  if (open !== undefined) return open(settings, io.now);
+async function sessionOf(settings: Settings, io: Io): Promise<BackendSession | undefined> {
+  const all: Readonly<Record<string, BackendDefinition>> = backends;
+  const { [settings.backend]: chosen } = all;
+  if (chosen?.openSession !== undefined)
+    return await chosen.openSession(settings.own[settings.backend], io.now);
+  const able = backendNames.filter((name) => all[name]?.openSession !== undefined);
   io.stderr.write(
-    `cuj-gate: this command works with ${Object.keys(sessions).join(' and ')} only, and CUJ_GATE_BACKEND is ${settings.backend}.\n`,
+    `cuj-gate: this command works with ${able.join(' and ')} only, and CUJ_GATE_BACKEND is ${settings.backend}.\n`,
   );
   return undefined;
 }

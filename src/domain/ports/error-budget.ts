@@ -36,6 +36,13 @@ export interface CujBudget {
   readonly slis: ReadonlyMap<SliName, SliBudget>;
 }
 
+/** The budgets of some CUJs over the windows that end at `untilMs`, epoch ms. A budget that could not be read is unknown. */
+export type ReadBudgets = (
+  cujs: readonly Cuj[],
+  untilMs: number,
+  signal: AbortSignal,
+) => Promise<readonly CujBudget[]>;
+
 /** What the error budget says about a CUJ's rule right now. */
 export interface BudgetOpinion {
   /** The rule of the policy entry that is due. */

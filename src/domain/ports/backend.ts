@@ -1,11 +1,34 @@
-import type { DescribeQueries, MetricsSource, SideCounts } from '../domain/metrics/metrics-source.ts';
-import type { JsonApi } from '../domain/ports/json-api.ts';
-import type { SourceLinks } from '../domain/ports/source-links.ts';
-import type { QueryBatch } from '../domain/registry/model.ts';
-import type { ErrorBudgetOptions } from '../error-budget/refresher.ts';
-import type { Settings } from '../settings/settings.ts';
+import type { DescribeQueries, MetricsSource, SideCounts } from '../metrics/metrics-source.ts';
+import type { QueryBatch } from '../registry/model.ts';
+import type { SourceDialect } from '../registry/source-dialect.ts';
+import type { SettingRows } from '../setting.ts';
+import type { BackendSession } from './backend-session.ts';
+import type { ReadBudgets } from './error-budget.ts';
+import type { JsonApi } from './json-api.ts';
+import type { SourceLinks } from './source-links.ts';
 
-/** What a metrics backend brings to a process: one row of the table in backends.ts. */
+/**
+ * A metrics backend, as src/sources/NAME/backend.ts defines it and src/sources/dialects/backends.ts lists it. `Settings` is its own. Loading a definition
+ * must not load what talks to the backend: every command loads all of them.
+ */
+export interface BackendDefinition<Settings = unknown> {
+  readonly dialect: SourceDialect;
+  /** Its settings. No two backends have one of the same name. */
+  readonly settingRows: SettingRows;
+  /** Its settings from the values of the rows. Those without a value that is required are reported already. */
+  readSettings(values: Readonly<Record<string, unknown>>, context: SettingsContext): Settings;
+  /** Precondition: nothing is wrong with the settings. */
+  open(settings: Settings, deadlineMs: number, events: BackendEvents): Promise<Backend>;
+  /** For commands that ask the backend alone, such as `doctor`. Absent: they say that they do not work with it. */
+  openSession?(settings: Settings, now: () => number): Promise<BackendSession>;
+}
+
+export interface SettingsContext {
+  /** Replicas share results, which are signed: the settings must have what {@link Backend.sharing} needs. */
+  readonly sharesCache: boolean;
+  /** Where to add one sentence for each problem, with what to do. */
+  readonly problems: string[];
+}
 
 /** What a backend tells the process while it measures. */
 export interface BackendEvents {
@@ -51,10 +74,7 @@ export interface Backend {
 export interface BackendBudgets {
   readonly api: JsonApi;
   /** Reads budgets through `api`, or through the cache of replicas around it. */
-  readonly read: (
-    api: JsonApi,
-    ...question: Parameters<ErrorBudgetOptions['read']>
-  ) => ReturnType<ErrorBudgetOptions['read']>;
+  readonly read: (api: JsonApi, ...question: Parameters<ReadBudgets>) => ReturnType<ReadBudgets>;
   /** The same with the burn of the last seven days: one more call for each SLI. */
   readonly readWithRecent: BackendBudgets['read'];
 }
@@ -75,5 +95,3 @@ export type ReadTraffic = (
   toMs: number,
   signal: AbortSignal,
 ) => Promise<ReadonlyMap<string, SideCounts>>;
-
-export type OpenBackend = (settings: Settings, events: BackendEvents) => Backend;

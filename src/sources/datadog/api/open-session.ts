@@ -1,14 +1,14 @@
-import type { Settings } from '../settings/settings.ts';
-import { createDatadogApi } from '../sources/datadog/api/connection.ts';
-import { surveyDatadog } from '../sources/datadog/api/doctor-survey.ts';
-import { readBudgets } from '../sources/datadog/api/error-budgets.ts';
-import { hourlyTraffic } from '../sources/datadog/api/hourly-traffic.ts';
-import { findServiceRoutes, type ServiceRoutes } from '../sources/datadog/api/service-routes.ts';
-import { createDatadogSource } from '../sources/datadog/api/source.ts';
-import { recentCounts, versionHits } from '../sources/datadog/api/version-hits.ts';
-import { datadogDialect } from '../sources/datadog/query/dialect.ts';
-import { type BackendSession, commandDeadlineMs } from './backend-session.ts';
-import { connect } from './datadog-backend.ts';
+import { type BackendSession, commandDeadlineMs } from '../../../domain/ports/backend-session.ts';
+import { datadogDialect } from '../query/dialect.ts';
+import type { DatadogSettings } from '../settings.ts';
+import { createDatadogApi } from './connection.ts';
+import { surveyDatadog } from './doctor-survey.ts';
+import { readBudgets } from './error-budgets.ts';
+import { hourlyTraffic } from './hourly-traffic.ts';
+import { connect } from './open-backend.ts';
+import { findServiceRoutes, type ServiceRoutes } from './service-routes.ts';
+import { createDatadogSource } from './source.ts';
+import { recentCounts, versionHits } from './version-hits.ts';
 
 /** What commands ask Datadog alone, besides what they ask any backend. */
 export interface DatadogSession extends BackendSession {
@@ -16,17 +16,14 @@ export interface DatadogSession extends BackendSession {
 }
 
 /** Opens Datadog for one command. Precondition: the settings have both keys. */
-export function openDatadogSession(settings: Settings, now: () => number): DatadogSession {
+export function openDatadogSession(settings: DatadogSettings, now: () => number): DatadogSession {
   let clockSkewMs = 0;
-  const connection = connect(
-    { ...settings, deadlineMs: commandDeadlineMs },
-    {
-      epochNow: now,
-      onClockSkew: (skewMs) => {
-        clockSkewMs = skewMs;
-      },
+  const connection = connect(settings, commandDeadlineMs, {
+    epochNow: now,
+    onClockSkew: (skewMs) => {
+      clockSkewMs = skewMs;
     },
-  );
+  });
   const api = createDatadogApi(connection);
   return {
     backend: datadogDialect.backend,

@@ -1,17 +1,21 @@
-import type { JsonApi } from '../domain/ports/json-api.ts';
-import type { ErrorBudgetOptions } from '../error-budget/refresher.ts';
-import type { Settings } from '../settings/settings.ts';
-import { PrometheusConnection } from '../sources/prometheus/api/connection.ts';
-import { createPrometheusApi, readBudgets } from '../sources/prometheus/api/error-budgets.ts';
-import { hourlyHits, hourlyTraffic } from '../sources/prometheus/api/hourly-increases.ts';
-import { createPrometheusSource } from '../sources/prometheus/api/source.ts';
-import { describeQueries } from '../sources/prometheus/query/query-plan.ts';
-import type { Backend, BackendEvents } from './backend.ts';
+import type { Backend, BackendEvents } from '../../../domain/ports/backend.ts';
+import type { ReadBudgets } from '../../../domain/ports/error-budget.ts';
+import type { JsonApi } from '../../../domain/ports/json-api.ts';
+import { describeQueries } from '../query/query-plan.ts';
+import type { PrometheusSettings } from '../settings.ts';
+import { PrometheusConnection } from './connection.ts';
+import { createPrometheusApi, readBudgets } from './error-budgets.ts';
+import { hourlyHits, hourlyTraffic } from './hourly-increases.ts';
+import { createPrometheusSource } from './source.ts';
 
 /** Prometheus, or what speaks its API, as the process uses it. Precondition: the settings have its URL. */
-export function openPrometheusBackend(settings: Settings, events: BackendEvents): Backend {
-  const { cacheKey, token, password } = settings.prometheus;
-  const connection = connectPrometheus(settings, events);
+export function openPrometheusBackend(
+  settings: PrometheusSettings,
+  deadlineMs: number,
+  events: BackendEvents,
+): Backend {
+  const { cacheKey, token, password } = settings;
+  const connection = connectPrometheus(settings, deadlineMs, events);
   const budgets =
     (recent: boolean) =>
     (api: JsonApi, ...[cujs, untilMs, signal]: BudgetQuestion) =>
@@ -37,15 +41,18 @@ export function openPrometheusBackend(settings: Settings, events: BackendEvents)
   };
 }
 
-type BudgetQuestion = Parameters<ErrorBudgetOptions['read']>;
+type BudgetQuestion = Parameters<ReadBudgets>;
 
 /** The connection to Prometheus of the settings. */
-export function connectPrometheus(settings: Settings, events: BackendEvents = {}): PrometheusConnection {
-  const { url = '', cacheKey: _, ...credentials } = settings.prometheus;
+export function connectPrometheus(
+  { url = '', cacheKey: _, ...credentials }: PrometheusSettings,
+  deadlineMs: number,
+  events: BackendEvents,
+): PrometheusConnection {
   return new PrometheusConnection({
     ...credentials,
     url,
-    deadlineMs: settings.deadlineMs,
+    deadlineMs,
     ...(events.onRateLimited === undefined ? {} : { onRateLimited: events.onRateLimited }),
     ...(events.onClockSkew === undefined ? {} : { onClockSkew: events.onClockSkew }),
     ...(events.epochNow === undefined ? {} : { epochNow: events.epochNow }),

@@ -1,8 +1,8 @@
-import type { MetricsSource, SideCounts } from '../domain/metrics/metrics-source.ts';
-import type { BackendFacts } from '../domain/ports/backend-facts.ts';
-import type { CujBudget } from '../domain/ports/error-budget.ts';
-import type { ReadRecentCounts } from '../domain/ports/recent-counts.ts';
-import type { Cuj, QueryBatch, Registry } from '../domain/registry/model.ts';
+import type { MetricsSource, SideCounts } from '../metrics/metrics-source.ts';
+import type { Cuj, QueryBatch, Registry } from '../registry/model.ts';
+import type { BackendFacts } from './backend-facts.ts';
+import type { CujBudget } from './error-budget.ts';
+import type { ReadRecentCounts } from './recent-counts.ts';
 
 /** The deadline of commands is longer than the server's: they query a day or a month of data. */
 export const commandDeadlineMs = 60_000;

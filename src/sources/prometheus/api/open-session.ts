@@ -1,0 +1,27 @@
+import { type BackendSession, commandDeadlineMs } from '../../../domain/ports/backend-session.ts';
+import { prometheusDialect } from '../query/dialect.ts';
+import type { PrometheusSettings } from '../settings.ts';
+import { surveyPrometheus } from './doctor-survey.ts';
+import { createPrometheusApi, readBudgets } from './error-budgets.ts';
+import { hourlyHits, hourlyTraffic } from './hourly-increases.ts';
+import { connectPrometheus } from './open-backend.ts';
+import { createPrometheusSource } from './source.ts';
+
+/** Opens Prometheus for one command. Precondition: the settings have its URL. */
+export function openPrometheusSession(settings: PrometheusSettings, now: () => number): BackendSession {
+  const connection = connectPrometheus(settings, commandDeadlineMs, { epochNow: now });
+  const api = createPrometheusApi(connection);
+  const never = new AbortController().signal;
+  return {
+    backend: prometheusDialect.backend,
+    source: async () => createPrometheusSource(connection),
+    survey: (registry, onProgress) => surveyPrometheus({ connection, registry, now, onProgress }),
+    errorBudgets: (cujs, nowMs, options) => readBudgets(api, cujs, nowMs, options),
+    hourlyTraffic: (...question) => hourlyTraffic(connection, ...question, never),
+    versionHits: (...question) => hourlyHits(connection, ...question, never),
+    // Samples come with scrapes: doctor measures how old the newest one is.
+    watch: undefined,
+    now,
+    close: () => connection.close(),
+  };
+}
