@@ -8,6 +8,7 @@ import { SourceError } from '../domain/errors.ts';
 import type { BackendSession } from '../domain/ports/backend-session.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { serviceNotFound } from '../evaluation/evaluator.ts';
+import { requiredOfBackends } from '../settings/settings.ts';
 import { backtestText, type Scores } from './render/backtest.ts';
 import { colorsFor } from './render/colors.ts';
 import { sentence } from './render/sentence.ts';
@@ -20,7 +21,7 @@ const about = `Find the rollouts of the last days and replay each as the gate wo
 up to that minute. Shows which rollouts the gate would have aborted, when and why, which it would have passed, which \
 stayed inconclusive, and what a plain total error rate would have done. With --bad, counts caught, missed and falsely \
 aborted versions. Read-only: one call per scope and one per rollout, a second apart. Exit code 0; with --bad, 1 if a bad \
-version is missed or another one would have been aborted. Requires DD_API_KEY and DD_APP_KEY, or CUJ_GATE_PROMETHEUS_URL.`;
+version is missed or another one would have been aborted. Requires ${requiredOfBackends}.`;
 
 const examples = `
 Examples:

@@ -8,6 +8,7 @@ import { durationMs, durationText } from '../domain/duration.ts';
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
 import type { BackendSession } from '../domain/ports/backend-session.ts';
 import type { Registry } from '../domain/registry/model.ts';
+import { requiredOfBackends } from '../settings/settings.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
@@ -15,7 +16,7 @@ import { withBackend } from './support/open-backend.ts';
 
 const about = `Check the registry against the live backend, read-only: keys and scopes, metrics, tags of the selectors, \
 traffic of every endpoint in the last day, status codes, SLOs; with Prometheus the labels and the scrapes of counters. Prints what is wrong, what it means for verdicts, and how \
-to fix it. Exit code 1 if there are errors. Requires DD_API_KEY and DD_APP_KEY, or CUJ_GATE_PROMETHEUS_URL.`;
+to fix it. Exit code 1 if there are errors. Requires ${requiredOfBackends}.`;
 
 interface Options {
   readonly registry?: string;

@@ -16,6 +16,7 @@ import {
 import { readMoment } from '../domain/metrics/evaluation-request.ts';
 import { askedBackends } from '../domain/registry/backend-words.ts';
 import { cujCalled, type Registry } from '../domain/registry/model.ts';
+import { requiredOfBackends } from '../settings/settings.ts';
 import { colorsFor } from './render/colors.ts';
 import { serviceVerdictText, verdictText } from './render/verdict.ts';
 import { environmentOption } from './support/environment-option.ts';
@@ -72,8 +73,9 @@ export function evaluateCommand(io: Io, exit: (code: number) => void): Command {
     .addHelpText(
       'after',
       `
-Requires the settings of the backend (CUJ_GATE_BACKEND). Those of Datadog, the default, are DD_API_KEY and DD_APP_KEY (or
-DD_API_KEY_FILE and DD_APP_KEY_FILE), and DD_SITE if it is not datadoghq.com. prometheus requires CUJ_GATE_PROMETHEUS_URL.
+Requires the settings of the backend (CUJ_GATE_BACKEND):
+${requiredOfBackends}.
+Keys may be in files (DD_API_KEY_FILE). Set DD_SITE if it is not datadoghq.com.
 
 Examples:
   cuj-gate evaluate login --registry cujs.yaml --param version=v1.42.0

@@ -3,6 +3,7 @@ import { durationMs } from '../domain/duration.ts';
 import { defaultAnalysisOptions } from '../generate/argo/analysis-options.ts';
 import { sampleWaitMinutes } from '../generate/argo/sized-steps.ts';
 import { planTraffic } from '../plan/plan.ts';
+import { requiredOfBackends } from '../settings/settings.ts';
 import { colorsFor } from './render/colors.ts';
 import { planText } from './render/plan.ts';
 import { environmentOption } from './support/environment-option.ts';
@@ -13,7 +14,7 @@ import { withBackend } from './support/open-backend.ts';
 const about = `Show, from the traffic of the last days, which CUJs can be judged at a canary weight and how long that takes: by \
 day and in the quietest hour, which breakage would be caught by then, the least sufficient weight, which CUJs pass later than \
 a rollout waits, and what helps. Read-only: one call per scope. Exit code 1 if an enforced CUJ cannot be judged at any of the \
-weights. Requires DD_API_KEY and DD_APP_KEY, or CUJ_GATE_PROMETHEUS_URL.`;
+weights. Requires ${requiredOfBackends}.`;
 
 const examples = `
 Examples:

@@ -363,6 +363,15 @@ export const requiredToServe: readonly SettingName[] = settingNames.filter((name
   return setting.required === true;
 });
 
+/** What commands require that ask one backend, for their help: `A and B, or C`. */
+export const requiredOfBackends: string = backendNames
+  .map((name) =>
+    Object.entries<Setting>(backends[name].settingRows)
+      .flatMap(([key, { required }]) => (required === true ? [key] : []))
+      .join(' and '),
+  )
+  .join(', or ');
+
 /** The backend that the environment names, for commands that need no other setting. Throws SettingsError. */
 export function readBackend(env: Readonly<Record<string, string | undefined>>): BackendName {
   const text = given(env.CUJ_GATE_BACKEND) ?? defaultBackend;
@@ -621,9 +630,16 @@ export function settingsHelp(): string {
 }
 
 /** The same table as data, for documentation. */
-export function settingsTable(): { name: SettingName; default: string | undefined; description: string }[] {
+export function settingsTable(): {
+  name: SettingName;
+  /** That it belongs to; undefined: to the gate. */
+  backend: BackendName | undefined;
+  default: string | undefined;
+  description: string;
+}[] {
   return settingNames.map((name) => ({
     name,
+    backend: table[name].onlyFor,
     default: table[name].default,
     description: table[name].description,
   }));

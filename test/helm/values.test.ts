@@ -145,6 +145,11 @@ describe("the chart's settings", () => {
     auth: { oidc: { clockSkew: string }; metrics: boolean };
   };
 
+  const backendsInChart = /settings\.backend \(concat \(list ([^)]*)\)/.exec(
+    read('templates/_helpers.tpl'),
+  )?.[1];
+  const inChart = JSON.parse(`[${backendsInChart?.replaceAll(' ', ', ')}]`) as string[];
+
   const goldens = new URL('testdata/', import.meta.url);
   const written = readdirSync(goldens).filter((name) => name.endsWith('.golden.yaml'));
   const gateOf = (name: string) =>
@@ -171,7 +176,12 @@ describe("the chart's settings", () => {
     const owners = /"cuj-gate\.owners" -}}([\s\S]*?){{- end -}}/.exec(read('templates/_helpers.tpl'))?.[1];
     const setBy = parse(owners ?? '') as Record<string, string>;
     const all = [...set, ...settingsTable().map(({ name }) => name)];
-    expect(all.filter((name) => setBy[name] === undefined)).toEqual([]);
+    const isExtra = new Set(
+      settingsTable()
+        .filter(({ backend }) => backend !== undefined && !inChart.includes(backend))
+        .map(({ name }) => name as string),
+    );
+    expect(all.filter((name) => setBy[name] === undefined && !isExtra.has(name))).toEqual([]);
     const leads = (path: string) =>
       path
         .split('.')
@@ -180,7 +190,7 @@ describe("the chart's settings", () => {
   });
 
   it('are what the gate would take by itself where values.yaml is left alone', () => {
-    const inChart = {
+    const defaultsOfChart = {
       CUJ_GATE_DEADLINE: values.settings.deadline,
       CUJ_GATE_CACHE_TTL: values.settings.cacheTtl,
       CUJ_GATE_CACHE_SIZE: values.settings.cacheSize,
@@ -195,12 +205,21 @@ describe("the chart's settings", () => {
       DD_SITE: values.datadog.site,
     };
     const own = Object.fromEntries(settingsTable().map((row) => [row.name, row.default]));
-    for (const [name, value] of Object.entries(inChart))
+    for (const [name, value] of Object.entries(defaultsOfChart))
       expect(`${name}=${value}`).toBe(`${name}=${own[name]}`);
   });
 
+  it('of a backend that the chart has no values for can stand in extraEnv', () => {
+    for (const { name, backend } of settingsTable()) {
+      if (backend === undefined || inChart.includes(backend) || !name.startsWith('CUJ_GATE_')) continue;
+      expect(name).toContain(`CUJ_GATE_${backend.toUpperCase().replaceAll('-', '_')}_`);
+    }
+  });
+
   it('offer the backends, sites and log levels that the gate knows', () => {
-    expect(schema.properties.settings.properties.backend.enum).toEqual(backendNames);
+    expect(backendNames).toEqual(expect.arrayContaining(inChart));
+    const { pattern } = schema.properties.settings.properties.backend;
+    expect(backendNames.filter((name) => !new RegExp(pattern).test(name))).toEqual([]);
     expect(schema.properties.datadog.properties.site.enum).toEqual(datadogSites);
     expect(schema.properties.settings.properties.logLevel.enum).toEqual(logLevels);
   });

@@ -197,6 +197,10 @@ templates would fail with a nil pointer. Every template includes this first. A n
 {{- if not .Values.image.repository -}}
 {{- $problems = append $problems "image.repository is empty: build the Dockerfile, push it, and name it here (docs/deploy.md)." -}}
 {{- end -}}
+{{- $extra := default list .Values.extraBackends -}}
+{{- if not (has .Values.settings.backend (concat (list "datadog" "prometheus") $extra)) -}}
+{{- $problems = append $problems (printf "settings.backend is %s: it is datadog or prometheus. Name a backend of your own in extraBackends too." .Values.settings.backend) -}}
+{{- end -}}
 {{- if and (eq .Values.settings.backend "datadog") (not .Values.datadog.existingSecret) -}}
 {{- $problems = append $problems (printf "datadog.existingSecret is empty: kubectl -n %s create secret generic cuj-gate-datadog --from-file=%s=FILE --from-file=%s=FILE, and name it here." .Release.Namespace .Values.datadog.apiKeyKey .Values.datadog.appKeyKey) -}}
 {{- end -}}
@@ -224,7 +228,7 @@ templates would fail with a nil pointer. Every template includes this first. A n
 {{- end -}}
 {{- end -}}
 {{- if and .Values.datadog.events.existingSecret (not (include "cuj-gate.usesDatadog" .)) -}}
-{{- $problems = append $problems "datadog.events is set, and settings.backend is prometheus without datadog.existingSecret: events are sent where Datadog measures something." -}}
+{{- $problems = append $problems "datadog.events is set, and settings.backend is not datadog, and datadog.existingSecret is empty: events are sent where Datadog measures something." -}}
 {{- end -}}
 {{- $registries := compact (list .Values.registry.existingConfigMap (ternary "files" "" (not (empty .Values.registry.files))) (ternary "volume" "" (not (empty .Values.registry.volume)))) -}}
 {{- if not $registries -}}
@@ -353,10 +357,11 @@ templates would fail with a nil pointer. Every template includes this first. A n
 {{- end -}}
 {{- $owners := fromYaml (include "cuj-gate.owners" .) -}}
 {{- $seen := dict -}}
+{{- $extraNames := printf "^CUJ_GATE_(%s)_" (join "|" $extra | upper | replace "-" "_") -}}
 {{- range .Values.extraEnv -}}
 {{- if hasKey $owners .name -}}
 {{- $problems = append $problems (printf "extraEnv contains %s: set %s instead." .name (get $owners .name)) -}}
-{{- else if hasPrefix "CUJ_GATE_" .name -}}
+{{- else if and (hasPrefix "CUJ_GATE_" .name) (not (and $extra (regexMatch $extraNames .name))) -}}
 {{- $problems = append $problems (printf "extraEnv contains %s, which is not a setting of the gate: it would not start. See docs/settings.md for the settings and values.yaml for their values." .name) -}}
 {{- else if hasKey $seen .name -}}
 {{- $problems = append $problems (printf "extraEnv contains %s twice: keep one of them." .name) -}}

@@ -110,7 +110,7 @@ describe('a source that names its backend', () => {
   });
 
   it('is refused where there is no such backend, and nothing that it measures is reported as well', () => {
-    const sources = { mesh, counters: { ...counters, backend: 'graphite', total: '???' } };
+    const sources = { mesh, counters: { ...counters, backend: 'abacus', total: '???' } };
     const resolution = resolve({ sources });
     expect(resolution).toMatchObject({
       ok: false,
@@ -118,8 +118,8 @@ describe('a source that names its backend', () => {
         {
           path: ['sources', 'counters', 'backend'],
           rule: 'unknown-backend',
-          value: 'graphite',
-          unknown: { name: 'graphite', known: Object.keys(dialects) },
+          value: 'abacus',
+          unknown: { name: 'abacus', known: Object.keys(dialects) },
         },
       ],
     });

@@ -55,6 +55,16 @@ const refused: [what: string, args: string[], message: RegExp][] = [
     /prometheus\.url is empty/,
   ],
   [
+    'a backend of nobody',
+    ['--set', 'settings.backend=prometeus'],
+    /settings\.backend is prometeus: it is datadog or prometheus/,
+  ],
+  [
+    'a setting of another backend than an own one',
+    ['--set', 'extraBackends={graphite},extraEnv[0].name=CUJ_GATE_GRAFITE_URL'],
+    /extraEnv contains CUJ_GATE_GRAFITE_URL, which is not a setting of the gate/,
+  ],
+  [
     'one port for two backends',
     ['--set', 'prometheus.url=http://p:9090,networkPolicy.enabled=true,networkPolicy.egressPort=9090'],
     /no egress to port 443, which datadog\.site needs/,
