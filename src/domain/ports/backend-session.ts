@@ -9,7 +9,7 @@ export const commandDeadlineMs = 60_000;
 
 /** What commands ask a backend, over one connection. Every method throws SourceError. */
 export interface BackendSession {
-  /** The backend's name in messages: `Datadog`. */
+  /** The backend's name in messages: `Prometheus`. */
   readonly backend: string;
   /** The metrics source over the same connection. */
   source(): Promise<MetricsSource>;
