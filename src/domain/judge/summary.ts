@@ -7,6 +7,7 @@ import { statusNameOf } from '../sli/failure.ts';
 import { sliKinds } from '../sli/table.ts';
 import type { Indistinguishable, NoDataCause } from './analysis-window.ts';
 import type { MissingStatus, UnmetThreshold } from './data-quality.ts';
+import type { EndpointVerdict } from './endpoint-verdicts.ts';
 import type { SliVerdict } from './judge-sli.ts';
 import { boundText, decimal, percent, plain, rolloutsOf } from './number-text.ts';
 import type { Outcome, Reason, Traffic, VerdictStaleData } from './outcome.ts';
@@ -103,12 +104,26 @@ function leftOut({ unmetThreshold }: SliVerdict): string {
 }
 
 /** A pass says nothing about an endpoint without requests. */
-function missed({ unreached = [] }: SliVerdict): string {
+function missed(sli: SliVerdict): string {
+  const { unreached = [] } = sli;
   const [first, ...others] = unreached;
-  if (first === undefined) return '';
+  if (first === undefined) return unused(sli);
   const more = others.length === 0 ? '' : ` and of ${others.length} more`;
   const where = first.endpoint === '*' ? first.service : first.endpoint;
   return `, but none of about ${plain(first.predicted)} expected requests on ${where}${more}`;
+}
+
+/** Most likely its name is wrong: neither version had an event on it, so it was not judged. */
+function unused(sli: SliVerdict): string {
+  const [first, ...others] = unusedEndpoints(sli);
+  if (first === undefined) return '';
+  const more = others.length === 0 ? '' : ` and ${others.length} more`;
+  return `; not judged: ${first.endpoint}${more}, without ${sliKinds[sli.sli].events} on either version`;
+}
+
+function unusedEndpoints({ endpoints }: SliVerdict): readonly EndpointVerdict[] {
+  const unused = endpoints.filter((one) => one.total === 0 && one.stable.total === 0);
+  return unused.length === endpoints.length ? [] : unused;
 }
 
 function stable(sli: SliVerdict): string {
@@ -149,7 +164,7 @@ const sentences: Readonly<Partial<Record<Reason, (sli: SliVerdict, facts: Summar
             : 'stable has no traffic: the selector of the canary matches both versions, or the rollout is over'
     }`,
   limited_evidence: (sli, facts) =>
-    `${counts(sli)}${worst(sli)}${withoutMinutes(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}`,
+    `${counts(sli)}${worst(sli)}${withoutMinutes(sli)}; rules out failure rates above ${boundText(sli.rulesOutRate)}${untilProven(sli, facts)}${unused(sli)}`,
   canary_restarting: (sli, { attempts = 0 }) =>
     `${counts(sli)}${worst(sli)}, but the canary went silent and came back ${plain(attempts - 1)} times: check its pods for crashes`,
   endpoint_unreached: (sli) => `${counts(sli)}${missed(sli)}: check its routes`,
@@ -421,6 +436,8 @@ export function hintFor(
   if (facts.reason === 'canary_indistinguishable' && facts.indistinguishable === 'swapped') {
     return swappedHint(spokenOf);
   }
+  if (facts.reason === 'within_slo' && facts.slis.some((sli) => unusedEndpoints(sli).length > 0))
+    return 'Check the names of the endpoints that are not judged with cuj-gate doctor.';
   if (facts.reason === 'within_noise' && worst && isStableBelow(worst, facts.policy)) return belowHint;
   return hintText(hints[facts.reason] ?? '', spokenOf);
 }

@@ -60,3 +60,25 @@ describe('an endpoint that the canary does not reach', () => {
     expect(verdict.slis[0]?.requestsToVerdict).toBeNull();
   });
 });
+
+describe('an endpoint without a request on either version', () => {
+  const passed = (...unused: readonly string[]) =>
+    judge(
+      cujOf({ endpoints: ['GET /a', ...unused] }),
+      measurementOf({
+        availability: [
+          endpointOf('GET /a', over(8, 20_000, 0), over(8, 60_000, 0)),
+          ...unused.map((name) => endpointOf(name, silent, silent)),
+        ],
+      }),
+      { registryDigest: 'sha256:test' },
+    );
+
+  it('is named by a pass, because its name may be wrong', () => {
+    expect(passed().hint).toBe('Nothing to do.');
+    const { verdict, summary, hint } = passed('GET /b', 'GET /c');
+    expect(verdict).toBe('pass');
+    expect(summary).toMatch(/; not judged: GET \/b and 1 more, without requests on either version$/);
+    expect(hint).toBe('Check the names of the endpoints that are not judged with cuj-gate doctor.');
+  });
+});
