@@ -12,6 +12,7 @@ import {
   settingsHelp,
   settingsTable,
 } from '../../src/settings/settings.ts';
+import { backends } from '../../src/sources/dialects/backends.ts';
 import { backendNames } from '../../src/sources/dialects/dialects.ts';
 
 const keys = { DD_API_KEY: 'a'.repeat(32), DD_APP_KEY: 'b'.repeat(40) };
@@ -171,6 +172,12 @@ describe('readSettings', () => {
       'CUJ_GATE_EVENTS_URL is set without CUJ_GATE_EVENTS_DD_API_KEY: no events are sent.',
     ]);
     expect(problemsOf({ CUJ_GATE_EVENTS_DD_API_KEY: 'two keys' }).join()).not.toContain('two keys');
+  });
+
+  it('has no setting of two backends, or of a backend and the gate', () => {
+    const names = Object.values(backends).flatMap(({ settingRows }) => Object.keys(settingRows));
+    const owned = settingsTable().filter(({ name, backend }) => backend && names.includes(name));
+    expect(owned).toHaveLength(names.length);
   });
 
   it('takes the base path from the public URL, and refuses one that differs', () => {
