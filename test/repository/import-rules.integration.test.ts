@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -63,7 +71,12 @@ function rowsOfTable(): Row[] {
 }
 
 /** Those that the lines of the table stand for, and one that does not exist. */
-const backends = ['datadog', 'prometheus', 'tally'];
+const backends = [
+  ...readdirSync(join(root, 'src/sources')).filter((name) =>
+    existsSync(join(root, 'src/sources', name, 'backend.ts')),
+  ),
+  'tally',
+];
 
 /** A line about `sources/*` is one of each backend, and names rooms of the same backend. */
 function ofBackends(row: Row): Row[] {
