@@ -57,7 +57,7 @@ Examples:
   cuj-gate doctor --registry cujs.yaml --watch 10m    # during a rollout, so that canary and stable are seen`,
     )
     .action(async (options: Options) => {
-      const code = await withBackend(io, options, async (backend, registry) => {
+      const code = await withBackend(io, { ...options, by: 'sli' }, async (backend, registry) => {
         if (options.watch !== undefined && backend.watch === undefined) {
           io.stderr.write(
             `cuj-gate doctor: --watch works with Datadog only. Without it, doctor says how old the newest sample of ${backend.backend} is.\n`,

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { Argument, Command, CommanderError } from 'commander';
 import { createTwoFilesPatch } from 'diff';
+import { slisOf } from '../domain/judge/judge.ts';
 import { type Objection, objectionsTo } from '../domain/metrics/standing-question.ts';
 import { visible } from '../domain/outside-text.ts';
-import type { Cuj, Registry } from '../domain/registry/model.ts';
-import { partOfBackend } from '../domain/registry/part-of-backend.ts';
+import type { Registry } from '../domain/registry/model.ts';
+import { leftOutNames, partOfBackend, slisMeasuredBy } from '../domain/registry/part-of-backend.ts';
 import { analysisTemplates } from '../generate/argo/analysis-templates.ts';
 import { checkParams } from '../generate/argo/canary-args.ts';
 import { notifications } from '../generate/argo/notifications.ts';
@@ -188,19 +189,24 @@ async function generate(what: readonly string[], given: GenerateFlags, io: Io): 
   }
 }
 
-/** An SLO of a CUJ that a backend measures a part of would look as its SLO, and is none. */
+/** An SLO of an SLI that a backend measures a part of would look as its SLO, and is none. */
 function sayLeftOut(registry: Registry, wanted: readonly string[], io: Io): void {
-  const say = (what: string, leftOut: readonly Cuj[], who: string) => {
+  const say = (what: string, leftOut: readonly string[], who: string) => {
     if (!wanted.includes(what) || leftOut.length === 0) return;
-    const names = leftOut.map(({ name }) => name).join(', ');
     io.stderr.write(
-      `cuj-gate generate: ${what} leaves out ${names}: ${who} all of ${leftOut.length === 1 ? 'it' : 'them'}\n`,
+      `cuj-gate generate: ${what} leaves out ${leftOut.join(', ')}: ${who} all of ${leftOut.length === 1 ? 'it' : 'them'}\n`,
     );
   };
-  const ofSeveral = [...registry.cujs.values()].filter(
-    ({ services }) => new Set(services.map((name) => registry.services.get(name)?.dialect)).size > 1,
+  const ofSeveral = [...registry.cujs.values()].flatMap((cuj) => {
+    const known = Object.values(dialects).flatMap((dialect) => slisMeasuredBy({ dialect }, registry, cuj));
+    const split = slisOf(cuj).filter((sli) => !known.includes(sli));
+    return known.length === 0 ? [cuj.name] : split.map((sli) => `${cuj.name} (${sli})`);
+  });
+  say(
+    'terraform',
+    leftOutNames(partOfBackend(registry, dialects.datadog, 'sli')),
+    'Datadog does not measure',
   );
-  say('terraform', partOfBackend(registry, dialects.datadog).leftOut, 'Datadog does not measure');
   say('openslo', ofSeveral, 'no backend measures');
 }
 
@@ -240,7 +246,7 @@ async function stepsOf(
     const backend = await openBackend(io);
     if (backend === undefined) return undefined;
     try {
-      const part = backendPart(registry, backend, io);
+      const part = backendPart(registry, backend, io, 'sli');
       if (part === undefined) return undefined;
       const { traffic, refused } = await measureTraffic(io, 'generate', backend, part, flags.days);
       if (refused) {

@@ -53,7 +53,7 @@ export function planCommand(io: Io, exit: (code: number) => void): Command {
     .addHelpText('after', examples)
     .action(async (options: Options) => {
       const { weight = [25] } = options;
-      const code = await withBackend(io, options, async (backend, registry) => {
+      const code = await withBackend(io, { ...options, by: 'sli' }, async (backend, registry) => {
         const { traffic, refused } = await measureTraffic(io, 'plan', backend, registry, options.days);
         const plan = planTraffic(registry, traffic, weight, options.wait);
         if (refused && traffic.services.size === 0) {

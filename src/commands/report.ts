@@ -54,7 +54,7 @@ async function reportFrom(io: Io, options: Options): Promise<number> {
 }
 
 function report(io: Io, options: Options): Promise<number> {
-  return withBackend(io, options, async (backend, registry) => {
+  return withBackend(io, { ...options, by: 'sli' }, async (backend, registry) => {
     const cujs = [...registry.cujs.values()].filter(
       ({ owner }) => options.owner === undefined || owner === options.owner,
     );

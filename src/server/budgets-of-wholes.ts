@@ -1,17 +1,20 @@
 import { slisOf } from '../domain/judge/judge.ts';
 import type { BackendBudgets } from '../domain/ports/backend.ts';
-import type { CujBudget } from '../domain/ports/error-budget.ts';
+import type { SliBudget } from '../domain/ports/error-budget.ts';
 import { backendsText } from '../domain/registry/backend-words.ts';
 import type { Cuj, Registry } from '../domain/registry/model.ts';
+import { cujMeasuredBy } from '../domain/registry/part-of-backend.ts';
 import type { SourceDialect } from '../domain/registry/source-dialect.ts';
+import { endpointsCountedBy } from '../domain/sli/kind.ts';
+import { type SliName, sliKinds } from '../domain/sli/table.ts';
 import type { ErrorBudgetOptions } from '../error-budget/refresher.ts';
 
 /** Reads the budgets of CUJs of a registry. */
 export type ReadBudgetsOf = (registry: () => Registry) => ErrorBudgetOptions['read'];
 
 /**
- * Error budgets of CUJs that one backend measures as a whole, each read from its backend. Those of the others are unknown: an SLO of
- * one backend counts a part of what a CUJ over several needs, and would look as the whole.
+ * Error budgets of SLIs that one backend measures as a whole, each read from its backend. Those of the others are unknown: an SLO of
+ * one backend counts a part of what an SLI over several needs, and would look as the whole.
  */
 export function budgetsOfWholes(
   readers: ReadonlyMap<SourceDialect, BackendBudgets | undefined>,
@@ -19,29 +22,37 @@ export function budgetsOfWholes(
 ): ReadBudgetsOf {
   return (registry) => async (cujs, untilMs, signal) => {
     const byReader = new Map<BackendBudgets, Cuj[]>();
-    const unknown: CujBudget[] = [];
-    const order = new Map(cujs.map((cuj, i) => [cuj, i]));
+    /** By what is asked for, the CUJ that it is of. */
+    const whole = new Map<Cuj, Cuj>();
     for (const cuj of cujs) {
-      const dialects = dialectsOf(registry(), cuj);
-      const [first] = dialects;
-      const reader = first && readers.get(first);
-      if (dialects.length === 1 && reader !== undefined)
-        byReader.set(reader, [...(byReader.get(reader) ?? []), cuj]);
-      else unknown.push(unknownBudgets(cuj, dialects));
+      for (const [dialect, reader] of readers) {
+        const part = cujMeasuredBy({ dialect }, registry(), cuj);
+        if (part === undefined || reader === undefined) continue;
+        whole.set(part, cuj);
+        byReader.set(reader, [...(byReader.get(reader) ?? []), part]);
+      }
     }
-    const known = await Promise.all(
+    const read = await Promise.all(
       [...byReader].map(([reader, of]) => reader[how](reader.api, of, untilMs, signal)),
     );
-    return [...known.flat(), ...unknown].sort((a, b) => (order.get(a.cuj) ?? 0) - (order.get(b.cuj) ?? 0));
+    const known = new Map<Cuj, Map<SliName, SliBudget>>();
+    for (const { cuj: part, slis } of read.flat()) {
+      const cuj = whole.get(part) ?? part;
+      known.set(cuj, new Map([...(known.get(cuj) ?? []), ...slis]));
+    }
+    return cujs.map((cuj) => ({
+      cuj,
+      slis: new Map(
+        slisOf(cuj).map((sli) => [sli, known.get(cuj)?.get(sli) ?? unknownBudget(registry(), cuj, sli)]),
+      ),
+    }));
   };
 }
 
-function dialectsOf({ services }: Registry, cuj: Cuj): readonly SourceDialect[] {
+function unknownBudget({ services }: Registry, cuj: Cuj, sli: SliName): SliBudget {
+  const counted = endpointsCountedBy(sliKinds[sli], cuj.endpoints).map(({ service }) => service);
   // The registry may have been replaced since: a service that is gone is measured by none.
-  return [...new Set(cuj.services.flatMap((name) => services.get(name)?.dialect ?? []))];
-}
-
-function unknownBudgets(cuj: Cuj, dialects: readonly SourceDialect[]): CujBudget {
+  const dialects = [...new Set(counted.flatMap((name) => services.get(name)?.dialect ?? []))];
   const names = backendsText(dialects, 'and');
   const why =
     dialects.length > 1
@@ -49,5 +60,5 @@ function unknownBudgets(cuj: Cuj, dialects: readonly SourceDialect[]): CujBudget
       : dialects.length === 1
         ? `${names} has no error budgets`
         : 'the registry no longer has its services';
-  return { cuj, slis: new Map(slisOf(cuj).map((sli) => [sli, { known: false, why }])) };
+  return { known: false, why };
 }

@@ -6,6 +6,8 @@ import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import { analysisTemplates } from '../../src/generate/argo/analysis-templates.ts';
 import { cujQuestions, judgedServices } from '../../src/generate/argo/canary-args.ts';
 import { terraform } from '../../src/generate/datadog/terraform.ts';
+import { openslo } from '../../src/generate/openslo/openslo.ts';
+import { prometheusSlos } from '../../src/generate/prometheus/cuj-slos.ts';
 import { datadogDialect } from '../../src/sources/datadog/query/dialect.ts';
 import { prometheusDialect } from '../../src/sources/prometheus/query/dialect.ts';
 import { type Loose, options, registryOf, textOf } from './example.ts';
@@ -131,20 +133,31 @@ describe('the metrics of a client', () => {
     expect(text).toContain(`"name": "${prefix}.prod_eu.views"`);
   });
 
-  it('are made where another backend measures all servers, of which Datadog has no SLO', () => {
+  it('are made where another backend measures all servers, and each backend gets the SLOs of its own SLIs', () => {
     const of = document();
     of.sources = { mesh: { backend: 'prometheus', total: 'preset:istio', bad: 'preset:istio' } };
     of.services.shop = { env: 'production', source: 'mesh', canary: 'destination_version:{version}' };
     delete of.services['shop-web'].stable;
     of.cujs = [{ ...of.cujs[1], endpoints: '*' }];
     const resolution = resolveRegistry([{ file: 'cujs.yaml', document: of }], 'd', {
-      dialect: datadogDialect,
-      dialects: { prometheus: prometheusDialect },
+      dialect: prometheusDialect,
+      dialects: { datadog: datadogDialect, prometheus: prometheusDialect },
     });
     if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings));
-    expect(terraform(resolution.registry, { notify: [] }).map(({ path }) => path)).toEqual([
-      'terraform/versions.tf.json',
-      'terraform/client-shop-web.tf.json',
+    const files = terraform(resolution.registry, { notify: [] });
+    expect(files.map(({ path }) => path)).toContain('terraform/client-shop-web.tf.json');
+    const { resource } = JSON.parse(textOf(files, 'terraform/cuj-browse.tf.json'));
+    expect(Object.keys(resource.datadog_service_level_objective)).toEqual(['cuj_browse_client']);
+    expect(textOf(files, 'terraform/cujs-dashboard.tf.json')).toContain(
+      'Left out, since Datadog does not measure all of it: browse (availability).',
+    );
+    const { slos, left } = prometheusSlos(resolution.registry);
+    expect(slos.map(({ cuj, sli }) => `${cuj.name} ${sli}`)).toEqual(['browse availability']);
+    expect(left).toEqual(['browse (client): another backend measures it, or a part of it']);
+    const inOpenslo = openslo(resolution.registry).find(({ path }) => path === 'openslo/cuj-browse.yaml');
+    expect(inOpenslo?.text.match(/type: \w+$/gm)).toEqual([
+      ...Array(2).fill('type: Prometheus'),
+      ...Array(2).fill('type: Datadog'),
     ]);
   });
 

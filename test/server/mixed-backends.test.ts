@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RumIntake } from '../../src/demo/datadog/rum.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
+import { rumMetricsOf } from '../../src/generate/datadog/terraform-clients.ts';
+import { loadRegistry } from '../../src/registry-files/load.ts';
 import { compose, type Gate, openEvaluator, RegistryRefused } from '../../src/server/compose.ts';
 import { readSettings, requiredToServe } from '../../src/settings/settings.ts';
 import { MINUTE, simulatorAt, stopAll } from '../demo/datadog/fixture.ts';
@@ -291,6 +294,109 @@ describe('a CUJ over two backends', () => {
     const texts = queries.map(({ query }: { query: string }) => query).join('\n');
     expect(texts).toContain('http_requests_total{job="ledger"}');
     expect(texts).toContain('trace.http.request.hits');
+  });
+});
+
+describe('a client beside servers that Prometheus measures, in a process of Prometheus', () => {
+  const withClient: RegistryDocument = {
+    apiVersion: 'cuj-gate/v1',
+    defaults: { slo: { availability: 99.9, client: 98 }, gate: { maxWindow: '30m' } },
+    sources: { counters: { ...registry.sources?.counters, backend: undefined } as never },
+    services: {
+      ledger: { env: 'production', source: 'counters', canary: 'Release:{version}' },
+      'ledger-web': {
+        env: 'production',
+        application: '3c5d1c9e-7a52-4d1f-9b7e-0f6a5f0c2e11',
+        releasedWith: 'ledger',
+        canary: 'version:{version}',
+      },
+    },
+    cujs: [
+      {
+        name: 'book',
+        owner: 'team-pay',
+        service: 'ledger',
+        endpoints: ['POST /Entries/{id}'],
+        client: { service: 'ledger-web', views: ['/book'] },
+        errorBudgetPolicy: policy,
+      },
+    ],
+  };
+
+  /** 30 views a minute of the canary, one of `oneFailsOf` with an error, by the metrics that Terraform makes. */
+  async function browsed(facts: Facts, oneFailsOf: number) {
+    const { simulator, env } = await setUp(facts);
+    const own: Record<string, string> = {
+      ...env,
+      ...(await envOf(simulator.url, withClient)),
+      CUJ_GATE_BACKEND: 'prometheus',
+    };
+    const loaded = await loadRegistry(own.CUJ_GATE_REGISTRY as string, { backend: 'prometheus' });
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+    const rum = new RumIntake(simulator.store);
+    for (const metric of rumMetricsOf(loaded.registry)) rum.define(metric);
+    const attributes = {
+      'application.id': '3c5d1c9e-7a52-4d1f-9b7e-0f6a5f0c2e11',
+      'session.type': 'user',
+      env: 'production',
+      'view.name': '/book',
+    };
+    let seen = 0;
+    for (let endedAt = nowMs - 90 * MINUTE; endedAt < nowMs; endedAt += 2_000) {
+      seen += 1;
+      const errors = (of: number) => ({ 'view.error.count': seen % of === 0 ? 1 : 0 });
+      rum.send({ type: 'view', endedAt, attributes: { ...attributes, version: 'V1', ...errors(500) } });
+      if (endedAt < canaryFromMs) continue;
+      rum.send({
+        type: 'view',
+        endedAt,
+        attributes: { ...attributes, version: 'V2', ...errors(oneFailsOf) },
+      });
+    }
+    return own;
+  }
+
+  it.each([
+    ['passes where both are good', {}, 500, { verdict: 'pass', reason: 'within_slo' }],
+    [
+      'fails by what browsers see',
+      {},
+      4,
+      { verdict: 'fail', summary: expect.stringContaining('client events failed') },
+    ],
+    [
+      'fails by the servers',
+      { ledgerBad: 40 },
+      500,
+      { verdict: 'fail', summary: expect.stringContaining('requests failed') },
+    ],
+    ['is no pass while Prometheus is down', { prometheusStatus: 503 }, 500, { verdict: 'inconclusive' }],
+    ['is no pass while Prometheus has no counts', { ledgerSilent: true }, 500, { verdict: 'inconclusive' }],
+  ])('%s', async (_, facts, oneFailsOf, verdict) => {
+    const env = await browsed(facts, oneFailsOf);
+    expect(await ask(env, '/cujs/book/status?version=V2&service=ledger')).toMatchObject(verdict);
+  });
+
+  it('has error budgets of both, each from the backend that has its SLO', async () => {
+    const env = await browsed({}, 500);
+    await serve(env);
+    // Neither has the SLOs here: each is looked for where it would be.
+    await expect
+      .poll(async () => (await ask(env, '/cujs/book/status?version=V2')).budgetNote)
+      .toMatch(/Prometheus|\[cuj-gate\]/);
+  });
+
+  it('does not start without the keys of Datadog, and the message names setting and client', async () => {
+    const { DD_API_KEY: _, ...without } = await browsed({}, 500);
+    const refused = await serve(without).catch((error: unknown) => error);
+    expect((refused as RegistryRefused).result.problems).toMatchObject([
+      {
+        rule: 'backend-not-usable',
+        message: expect.stringMatching(
+          /^the client "ledger-web" is measured by datadog, .*DD_API_KEY .*is not set/,
+        ),
+      },
+    ]);
   });
 });
 

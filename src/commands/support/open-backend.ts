@@ -32,11 +32,11 @@ export async function openDatadog(io: Io): Promise<DatadogSession | undefined> {
 
 /**
  * Opens the backend of the settings, and the registry of `--registry` or CUJ_GATE_REGISTRY for the environment that is chosen, calls `query`, and closes the
- * backend. `query` gets the part of the registry that the backend measures. Returns the exit code of `query`, or that of misuse, with a message on stderr, if one of them cannot be opened.
+ * backend. `query` gets the part of the registry that the backend measures: whole CUJs, or with `by: 'sli'` single SLIs as well. Returns the exit code of `query`, or that of misuse, with a message on stderr, if one of them cannot be opened.
  */
 export async function withBackend(
   io: Io,
-  chosen: { readonly registry?: string; readonly environment?: string },
+  chosen: { readonly registry?: string; readonly environment?: string; readonly by?: 'sli' },
   query: (backend: BackendSession, registry: Registry) => Promise<number>,
 ): Promise<number> {
   const settings = settingsOf(io);
@@ -47,7 +47,7 @@ export async function withBackend(
       backend: settings.backend,
       environment: chosen.environment ?? settings.environment,
     });
-    const part = registry && backendPart(registry, backend, io);
+    const part = registry && backendPart(registry, backend, io, chosen.by ?? 'cuj');
     return part === undefined ? exitCodes.misuse : await query(backend, part);
   } finally {
     await backend.close();

@@ -3,7 +3,7 @@ import type { SourceDialect } from './source-dialect.ts';
 
 /** The dialects that a registry is read with. */
 export interface DialectOptions {
-  /** Of the backend of the process: it measures `trace`, and every source that names no other backend. */
+  /** Of the backend of the process: it measures `trace`, and every source that names no other backend. Clients are measured by one that counts them. */
   readonly dialect: SourceDialect;
   /** Of every backend that a source may name, by the name that the registry writes. Default: none. */
   readonly dialects?: Readonly<Record<string, SourceDialect>>;
@@ -24,7 +24,7 @@ export function readDialects(
   report: Report,
 ): DialectsOfSources {
   const bySource = new Map<string, SourceDialect>();
-  const sourceOfService = new Map<string, unknown>();
+  const written = new Map<string, { readonly source?: unknown; readonly application?: unknown } | null>();
   for (const { file, document } of inputs) {
     for (const [name, source] of Object.entries(document.sources ?? {})) {
       // A source that did not pass the schema may be anything.
@@ -43,16 +43,18 @@ export function readDialects(
       );
     }
     for (const [name, service] of Object.entries(document.services ?? {})) {
-      if (!sourceOfService.has(name))
-        sourceOfService.set(name, (service as { readonly source?: unknown } | null)?.source);
+      if (!written.has(name)) written.set(name, service as { source?: unknown } | null);
     }
   }
   const ofSource = (name: string) => bySource.get(name) ?? own;
+  const ofClients = [own, ...Object.values(dialects)].find(({ countsClients }) => countsClients) ?? own;
   return {
     own,
     ofSource,
     ofService(name) {
-      const source = name === undefined ? undefined : sourceOfService.get(name);
+      const service = name === undefined ? undefined : written.get(name);
+      if (service?.application !== undefined) return ofClients;
+      const source = service?.source;
       return typeof source === 'string' && source !== 'trace' ? ofSource(source) : own;
     },
   };

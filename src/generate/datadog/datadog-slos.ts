@@ -25,11 +25,11 @@ export function cujSlos(registry: Registry): CujSlo[] {
 }
 
 /**
- * The CUJs that Datadog measures as a whole, by name: an SLO over a part of a CUJ would look as the SLO of all of it. Throws
- * GenerateError where there is none.
+ * The CUJs by name with the SLIs that Datadog measures as a whole: an SLO over a part of an SLI would look as the SLO of all of it.
+ * Throws GenerateError where there is none.
  */
 export function datadogCujs(registry: Registry): Cuj[] {
-  const cujs = partOfBackend(registry, datadogDialect).registry.cujs;
+  const cujs = partOfBackend(registry, datadogDialect, 'sli').registry.cujs;
   if (cujs.size === 0) {
     const backends = backendsText(
       [...registry.services.values()].map(({ dialect }) => dialect),
@@ -43,7 +43,7 @@ export function datadogCujs(registry: Registry): Cuj[] {
   return sortedBy(cujs.values(), ({ name }) => name);
 }
 
-/** The SLOs of one CUJ, which Datadog measures. */
+/** The SLOs of one CUJ. Precondition: Datadog measures all of it. */
 export function slosOf(registry: Registry, cuj: Cuj): CujSlo[] {
   return slisOf(cuj).flatMap((sli) => {
     const events = sloEvents(registry, cuj, sli);

@@ -1,6 +1,6 @@
 import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
-import { partOfBackend } from '../../domain/registry/part-of-backend.ts';
+import { leftOutNames, partOfBackend } from '../../domain/registry/part-of-backend.ts';
 import { datadogDialect } from '../../sources/datadog/query/dialect.ts';
 import { sloName } from '../../sources/datadog/query/slo-queries.ts';
 import type { GeneratedFile } from '../output/generated-file.ts';
@@ -35,9 +35,6 @@ const dashboardTemplate = 'cujs-dashboard.json.tftpl';
  */
 export function terraform(registry: Registry, options: TerraformOptions): GeneratedFile[] {
   const clients = clientFiles(registry);
-  // Verdicts over a client and the servers of another backend need its metrics, though Datadog has no SLO of such a CUJ.
-  if (clients.length > 0 && partOfBackend(registry, datadogDialect).registry.cujs.size === 0)
-    return [versionsFile('terraform', 'terraform'), ...clients];
   const cujs = datadogCujs(registry);
   return [
     versionsFile('terraform', 'terraform'),
@@ -121,10 +118,10 @@ function dashboardFiles(registry: Registry, { publicUrl }: TerraformOptions): Ge
 }
 
 function leftOutText(registry: Registry): string {
-  const { leftOut } = partOfBackend(registry, datadogDialect);
+  const leftOut = leftOutNames(partOfBackend(registry, datadogDialect, 'sli'));
   return leftOut.length === 0
     ? ''
-    : ` Left out, since Datadog does not measure all of it: ${leftOut.map(({ name }) => name).join(', ')}.`;
+    : ` Left out, since Datadog does not measure all of it: ${leftOut.join(', ')}.`;
 }
 
 function file(name: string, value: unknown): GeneratedFile {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { oneLine } from '../../domain/outside-text.ts';
 import type { Cuj, Registry, Service } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
+import { cujMeasuredBy } from '../../domain/registry/part-of-backend.ts';
 import type { SliName } from '../../domain/sli/table.ts';
 import { datadogDialect } from '../../sources/datadog/query/dialect.ts';
 import { prometheusDialect } from '../../sources/prometheus/query/dialect.ts';
@@ -64,37 +65,39 @@ interface SourcedSlo {
 }
 
 function sourcedSlos(registry: Registry, cuj: Cuj): SourcedSlo[] {
-  const backends = new Set(cuj.services.map((name) => registry.services.get(name)?.dialect.backend));
-  if (backends.size === 1 && backends.has(prometheusDialect.backend)) {
-    return slosOfPrometheus(registry, cuj).map((of) => ({
+  const unknown = cuj.services
+    .flatMap((name) => registry.services.get(name)?.dialect ?? [])
+    .find((dialect) => dialect !== datadogDialect && dialect !== prometheusDialect);
+  if (unknown !== undefined) {
+    throw new GenerateError(
+      `openslo works with Datadog and Prometheus, and ${cuj.name} is measured by ${unknown.backend}.`,
+      'Name what else to generate, such as analysis-templates and prometheus-rules.',
+    );
+  }
+  // OpenSLO has one source for a query, and no language has queries of two backends: an SLI over both has no SLO.
+  const inPrometheus = cujMeasuredBy({ dialect: prometheusDialect }, registry, cuj);
+  const inDatadog = cujMeasuredBy({ dialect: datadogDialect }, registry, cuj);
+  return [
+    ...(inPrometheus === undefined ? [] : slosOfPrometheus(registry, inPrometheus)).map((of) => ({
       cuj,
       sli: of.sli,
       objective: of.objective,
       ratioMetric: prometheusRatio(of),
       good: `requests without ${of.failures}`,
-    }));
-  }
-  // OpenSLO has one source for a query, and no language has queries of two backends.
-  if (backends.size > 1) return [];
-  const [backend] = backends;
-  if (backend !== datadogDialect.backend) {
-    throw new GenerateError(
-      `openslo works with Datadog and Prometheus, and ${cuj.name} is measured by ${backend}.`,
-      'Name what else to generate, such as analysis-templates and prometheus-rules.',
-    );
-  }
-  return slosOf(registry, cuj).map((of) => ({
-    cuj,
-    sli: of.sli,
-    objective: of.objective,
-    // Datadog's as_count() returns the events of an interval, not a monotonic counter.
-    ratioMetric: {
-      counter: false,
-      [of.events.queried]: source(of, of.events[of.events.queried]),
-      total: source(of, of.events.total),
-    },
-    good: goodMeans(of),
-  }));
+    })),
+    ...(inDatadog === undefined ? [] : slosOf(registry, inDatadog)).map((of) => ({
+      cuj,
+      sli: of.sli,
+      objective: of.objective,
+      // Datadog's as_count() returns the events of an interval, not a monotonic counter.
+      ratioMetric: {
+        counter: false,
+        [of.events.queried]: source(of, of.events[of.events.queried]),
+        total: source(of, of.events.total),
+      },
+      good: goodMeans(of),
+    })),
+  ];
 }
 
 /** Counters as they are: what reads OpenSLO makes rates of them. */

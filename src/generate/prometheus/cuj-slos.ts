@@ -1,6 +1,7 @@
 import { slisOf } from '../../domain/judge/judge.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
+import { cujMeasuredBy } from '../../domain/registry/part-of-backend.ts';
 import type { SliName } from '../../domain/sli/table.ts';
 import { prometheusDialect } from '../../sources/prometheus/query/dialect.ts';
 import { type EventSelectors, eventSelectors } from '../../sources/prometheus/query/event-queries.ts';
@@ -20,11 +21,6 @@ export interface PrometheusSlo {
   readonly failures: string;
 }
 
-/** Whether Prometheus measures all of a CUJ. */
-function isOfPrometheus({ services }: Registry, cuj: Cuj): boolean {
-  return cuj.services.every((name) => services.get(name)?.dialect.backend === prometheusDialect.backend);
-}
-
 /** Every SLO that Prometheus measures alone, by CUJ. Those that no rule can be written for are named in `left`. */
 export function prometheusSlos(registry: Registry): {
   readonly slos: readonly PrometheusSlo[];
@@ -34,15 +30,20 @@ export function prometheusSlos(registry: Registry): {
   const slos: PrometheusSlo[] = [];
   const left: string[] = [];
   for (const cuj of sortedBy(registry.cujs.values(), ({ name }) => name)) {
-    if (!isOfPrometheus(registry, cuj)) {
+    const part = cujMeasuredBy({ dialect: prometheusDialect }, registry, cuj);
+    if (part === undefined) {
       left.push(`${cuj.name}: another backend measures it, or a part of it`);
       continue;
     }
-    const own = slosOfPrometheus(registry, cuj);
+    const own = slosOfPrometheus(registry, part);
     slos.push(...own);
-    const { uncounted } = eventsOf(registry, cuj);
+    const { uncounted } = eventsOf(registry, part);
     left.push(...uncounted.map((why) => `${cuj.name}: ${why}`));
     for (const sli of slisOf(cuj)) {
+      if (part.objectives[sli] === undefined) {
+        left.push(`${cuj.name} (${sli}): another backend measures it, or a part of it`);
+        continue;
+      }
       if (!recordedSlis.includes(sli)) left.push(`${cuj.name} (${sli}): there are no rules for this SLI yet`);
     }
   }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compareRegistries } from '../../../src/domain/registry/compare.ts';
 import { pathText, type RegistryInput } from '../../../src/domain/registry/findings.ts';
 import type { Registry } from '../../../src/domain/registry/model.ts';
-import { partOfBackend } from '../../../src/domain/registry/part-of-backend.ts';
+import { leftOutNames, partOfBackend } from '../../../src/domain/registry/part-of-backend.ts';
 import { resolveRegistry } from '../../../src/domain/registry/resolve.ts';
 import type { RegistryDocument, SourceDocument } from '../../../src/domain/registry/schema.ts';
 import { queryKey } from '../../../src/sources/decorators/query-key.ts';
@@ -156,11 +156,38 @@ describe('the part of one backend', () => {
     expect(otherServices).toEqual(['ledger']);
   });
 
+  it('may have single SLIs of a CUJ, each as a whole or not at all', () => {
+    const cujs = [
+      {
+        name: 'pay',
+        owner: 'team-pay',
+        service: 'web',
+        slo: { availability: 99.9, latency: 99 },
+        endpoints: [
+          { method: 'POST' as const, path: '/orders', latencyMs: 300 },
+          { service: 'ledger', method: 'POST' as const, path: '/entries/{id}' },
+        ],
+      },
+    ];
+    const all = partOfBackend(registryOf({ cujs }), dialects.datadog, 'sli');
+    const pay = all.registry.cujs.get('pay');
+    // Availability is over both backends, latency over one.
+    expect(Object.keys(pay?.objectives ?? {})).toEqual(['latency']);
+    expect(pay?.endpoints.map(({ label }) => label)).toEqual(['POST /orders']);
+    expect([all.leftOut, leftOutNames(all)]).toEqual([[], ['pay (availability)']]);
+    expect(partOfBackend(registryOf({ cujs }), dialects.prometheus, 'sli').leftOut).toHaveLength(1);
+  });
+
   it('is all of a registry that no other backend measures', () => {
     const cujs = document.cujs?.slice(1, 3) ?? [];
     const { ledger: _, ...services } = document.services ?? {};
     const registry = registryOf({ services, cujs });
-    expect(partOfBackend(registry, dialects.datadog)).toEqual({ registry, leftOut: [], otherServices: [] });
+    expect(partOfBackend(registry, dialects.datadog)).toEqual({
+      registry,
+      leftOut: [],
+      leftOutSlis: [],
+      otherServices: [],
+    });
   });
 });
 

@@ -264,6 +264,23 @@ describe('what cannot be right', () => {
     );
   });
 
+  it('is measured by the backend that counts clients, whichever that of the process is', () => {
+    const document = good();
+    document.sources = { mesh: { total: 'preset:istio', bad: 'preset:istio' } };
+    document.services.shop = { env: 'production', source: 'mesh', canary: 'destination_version:{version}' };
+    delete document.services['shop-web'].stable;
+    document.services['shop-web'].canary = 'version:{version}';
+    document.cujs = [{ ...document.cujs[0], slo: { client: 98, availability: 99 }, endpoints: '*' }];
+    const resolution = resolveRegistry([{ file: 'cujs.yaml', document }], 'sha256:0', {
+      dialect: prometheusDialect,
+      dialects: { datadog: datadogDialect, prometheus: prometheusDialect },
+    });
+    if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings));
+    const { services } = resolution.registry;
+    expect(services.get('shop')?.dialect.backend).toBe('Prometheus');
+    expect(services.get('shop-web')?.dialect.backend).toBe('Datadog');
+  });
+
   it('is not the default source that CUE writes', () => {
     expect(
       findings((of) => {
