@@ -1,13 +1,13 @@
 import { Rejection } from './rejection.ts';
 
-/** An event of RUM by the paths of its attributes, such as `view.name`; tags without `@` are `env`, `version`, `service`. */
+/** An event of RUM, or a span, by the paths of its attributes, such as `view.name`; tags without `@` are `env`, `version`, `service`. */
 export type RumAttributes = Readonly<Record<string, string | number>>;
 
 export type RumFilter = (attributes: RumAttributes) => boolean;
 
 /**
- * A search of RUM's explorer: terms that all hold, with `OR` inside parentheses and `-` before what must not hold. Only what is
- * documented is read; anything else is refused with 400. (docs.datadoghq.com, RUM explorer, search syntax.)
+ * A search of RUM's or of the trace explorer: terms that all hold, with `OR` inside parentheses and `-` before what must not hold. Only what is
+ * documented is read; anything else is refused with 400. (docs.datadoghq.com, RUM explorer and trace explorer, search syntax.)
  */
 export function parseRumSearch(text: string): RumFilter {
   const reader = new SearchReader(text);
@@ -18,6 +18,7 @@ export function parseRumSearch(text: string): RumFilter {
 
 const path = /@?[A-Za-z_][\w.]*/y;
 const comparison = /(>=|<=|>|<)(-?\d+(?:\.\d+)?)/y;
+const range = /\[(\d+) TO (\d+)\]/y;
 const bare = /[\w.-]+/y;
 
 class SearchReader {
@@ -78,6 +79,11 @@ class SearchReader {
 
   #value(): (value: string | number) => boolean {
     if (this.#take('*')) return () => true;
+    const between = this.#match(range);
+    if (between !== null) {
+      const [from, to] = [Number(between[1]), Number(between[2])];
+      return (value) => typeof value === 'number' && value >= from && value <= to;
+    }
     const compared = this.#match(comparison);
     if (compared !== null) {
       const limit = Number(compared[2]);

@@ -1,6 +1,7 @@
 import { type AgentLateness, Agents } from './agents.ts';
 import { hash32, normaliseTagValue } from './normalise.ts';
 import { Points, SLOT_MS } from './points.ts';
+import { SpansMetrics } from './spans.ts';
 
 export type MetricType = 'count' | 'distribution';
 
@@ -33,6 +34,8 @@ export interface RequestIdentity {
   readonly host?: string;
   /** Additional primary tags, such as `{ role: 'canary' }`. Span tags are not part of trace metrics. */
   readonly primaryTags?: Readonly<Record<string, string>>;
+  /** Tags that the application sets on the span: trace metrics do not have them, metrics made of spans may. */
+  readonly spanTags?: Readonly<Record<string, string>>;
 }
 
 /** Requests of one identity with their times. They are counted when they end, as the agents do. */
@@ -105,6 +108,8 @@ export class EventStore implements RequestSink {
   readonly #sketchError: number;
   readonly #metrics = new Map<string, MutableMetric>();
   readonly #streams = new Map<string, RequestStream>();
+  /** Metrics that are made of the spans of the requests: define them before the requests. */
+  readonly spansMetrics = new SpansMetrics();
   #delay: IngestionDelay | undefined;
 
   constructor(options: StoreOptions) {
@@ -198,8 +203,20 @@ export class EventStore implements RequestSink {
 
   /** The stream of one identity. */
   requests(identity: RequestIdentity): RequestStream {
-    const { operation, env, service, version, resource, statusCode, grpcCode, host, primaryTags } = identity;
-    const of = [operation, env, service, version, resource, statusCode, grpcCode, host, primaryTags];
+    const { operation, env, service, version, resource, statusCode, grpcCode, host } = identity;
+    const { primaryTags, spanTags } = identity;
+    const of = [
+      operation,
+      env,
+      service,
+      version,
+      resource,
+      statusCode,
+      grpcCode,
+      host,
+      primaryTags,
+      spanTags,
+    ];
     const key = JSON.stringify(of);
     const known = this.#streams.get(key);
     if (known) return known;
@@ -237,8 +254,10 @@ export class EventStore implements RequestSink {
     }
     const latency = this.#series(`trace.${operation}`, 'distribution', spanTags, sender).points;
     let errorPoints: Points | undefined;
+    const countSpans = this.#spanCounter(identity, sender);
     const count = (slot: number, requests: number, errors: number): void => {
       hits.add(slot, requests);
+      countSpans(slot, requests, errors);
       if (errors <= 0) return;
       errorPoints ??= this.#series(`trace.${operation}.errors`, 'count', hostTags, sender).points;
       errorPoints.add(slot, errors);
@@ -262,6 +281,36 @@ export class EventStore implements RequestSink {
           left -= flagged;
         }
       },
+    };
+  }
+
+  /** Counts the spans of one identity in the metrics that are made of them; all spans are ingested. */
+  #spanCounter(identity: RequestIdentity, sender: string) {
+    const { operation, env, service, version, resource, statusCode, grpcCode } = identity;
+    const span = {
+      operation_name: operation,
+      env,
+      service,
+      version,
+      resource_name: resource,
+      ...(statusCode === undefined ? {} : { 'http.status_code': statusCode }),
+      ...(grpcCode === undefined ? {} : { 'rpc.grpc.status_code': grpcCode }),
+      ...identity.primaryTags,
+      ...identity.spanTags,
+    };
+    const pointsOf = (status: 'ok' | 'error') =>
+      this.spansMetrics
+        .countedBy({ ...span, status })
+        .map(({ name, tags }) => this.#series(name, 'count', normalisedTags(tags), sender).points);
+    let known = -1;
+    let points: { readonly ok: readonly Points[]; readonly error: readonly Points[] } | undefined;
+    return (slot: number, requests: number, errors: number): void => {
+      if (this.spansMetrics.version === 0) return;
+      if (known !== this.spansMetrics.version) points = undefined;
+      known = this.spansMetrics.version;
+      points ??= { ok: pointsOf('ok'), error: pointsOf('error') };
+      if (requests > errors) for (const one of points.ok) one.add(slot, requests - errors);
+      if (errors > 0) for (const one of points.error) one.add(slot, errors);
     };
   }
 
