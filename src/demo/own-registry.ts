@@ -6,6 +6,7 @@ import type { SliName } from '../domain/sli/table.ts';
 import { SLOT_MS } from './datadog/points.ts';
 import { type Random, seededRandom } from './datadog/random.ts';
 import { RumIntake, type RumMetricDefinition } from './datadog/rum.ts';
+import type { SpansMetricDefinition } from './datadog/spans.ts';
 import type { EventStore, RequestStream } from './datadog/store.ts';
 import { ClientTraffic } from './own-clients.ts';
 import {
@@ -47,6 +48,8 @@ export interface RegistryTrafficOptions {
   readonly traffic: RegistryTraffic;
   /** The metrics that are made of the clients' events. */
   readonly clientMetrics?: readonly RumMetricDefinition[];
+  /** Metrics that are made of the spans of its services; default: none, so that such services have no data. */
+  readonly spansMetrics?: readonly SpansMetricDefinition[];
   /** Fail for one request in five on the canary. */
   readonly broken: readonly SimulatedEndpoint[];
   /** Epoch ms; a day of history lies before it. */
@@ -187,6 +190,7 @@ function exampleParams(services: readonly Service[]): Map<string, string> {
  */
 export function simulateRegistry(options: RegistryTrafficOptions): { advanceTo(epochMs: number): void } {
   const { registry, traffic, nowMs } = options;
+  for (const metric of options.spansMetrics ?? []) options.store.spansMetrics.define(metric);
   const random = seededRandom(options.seed);
   const gates = [...registry.cujs.values()].map(({ gate }) => gate);
   const began = Math.floor(nowMs / minuteMs) * minuteMs;
@@ -341,7 +345,12 @@ class EndpointTraffic {
           ...(hasStatus ? { statusCode } : {}),
           ...grpc,
           // Last of all tags, so that a selector's service: or env: replaces the service's own.
-          primaryTags: tags[side],
+          [service.spans === undefined ? 'primaryTags' : 'spanTags']: {
+            ...tags[side],
+            ...(service.spans?.endpointTag === undefined
+              ? {}
+              : { [service.spans.endpointTag]: endpoint.label }),
+          },
         });
       streams.set(`${side} ${isFailed}`, stream);
       return stream;

@@ -63,6 +63,9 @@ function checkTerm(
 }
 
 function missingTagFix(facts: BackendFacts, service: Service, key: string): string {
+  if (service.spans !== undefined) {
+    return `Let the application set ${key} on the span that serves the request, and apply the output of cuj-gate generate terraform.`;
+  }
   if (service.operation === undefined) {
     return 'Use a tag that the metrics of this source have.';
   }
@@ -71,7 +74,7 @@ function missingTagFix(facts: BackendFacts, service: Service, key: string): stri
   const usable = others.length > 0 ? ` The metric has: ${listed(others)}.` : '';
   return key === 'version'
     ? 'Set DD_VERSION (or the pod label tags.datadoghq.com/version), which all trace metrics then carry.'
-    : `Tags that the application sets on spans do not reach trace metrics: use version:{version}, or make ${key} an additional primary tag in Datadog (it takes up to two hours).${usable}`;
+    : `Tags that the application sets on spans do not reach trace metrics: use version:{version}, or make ${key} an additional primary tag in Datadog (it takes up to two hours), or write source: spans in the service, which counts by such tags.${usable}`;
 }
 
 /** Tags that cannot distinguish canary and stable. */

@@ -2,6 +2,7 @@ import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.t
 import type { Registry, Service } from '../domain/registry/model.ts';
 import { failureKindsOf } from '../domain/sli/failure.ts';
 import { checkErrors, checkGrpcCodes } from './check-failures.ts';
+import { checkSpanTraffic } from './check-spans.ts';
 import type { DoctorFinding } from './finding.ts';
 import { count, listed, named, percent } from './words.ts';
 
@@ -18,6 +19,7 @@ export function checkTraffic(
   found: ServiceFacts,
 ): DoctorFinding[] {
   if (found.total === 0) return [noTraffic(facts, service, found)];
+  if (service.spans !== undefined) return checkSpanTraffic(registry, service, found);
   const kinds = failureKindsOf(service.name, registry.cujs.values());
   return [
     ...(kinds.has('http') ? codes(service, found) : []),
@@ -47,6 +49,16 @@ function noTraffic(facts: BackendFacts, service: Service, found: ServiceFacts): 
       'no-traffic',
       `none of the views and actions of ${name} was counted in ${env} in the last day`,
       "Apply the output of cuj-gate generate terraform, and compare application, env, tags and the names with those in RUM's explorer.",
+    );
+  }
+  if (service.spans !== undefined) {
+    const requests = found.spans?.tracedRequests ?? 0;
+    return error(
+      'no-traffic',
+      `no span of ${name} with the operation ${operation} was counted in ${env} in the last day${requests === 0 ? '' : `, though there were ${count(requests)} requests`}`,
+      requests === 0
+        ? 'Compare env, the name of the service and operation with those of its spans in the Trace Explorer.'
+        : 'Apply the output of cuj-gate generate terraform: the metrics count from then on. If that is done, check that Datadog ingests spans of this service.',
     );
   }
   if (operation === undefined) {

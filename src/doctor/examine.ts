@@ -10,6 +10,7 @@ import { checkRules } from './check-rules.ts';
 import { checkSelectors } from './check-selectors.ts';
 import { checkSlos } from './check-slos.ts';
 import { checkSource } from './check-source.ts';
+import { checkSpanMetrics } from './check-spans.ts';
 import { checkTraffic } from './check-traffic.ts';
 import { type DoctorFinding, worstFirst } from './finding.ts';
 import { listed } from './words.ts';
@@ -30,7 +31,11 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
     const counter = facts.counters?.get(service.name);
     findings.push(
       ...(counter === undefined
-        ? [...checkSource(registry, facts, service), ...checkClientMetrics(registry, facts, service)]
+        ? [
+            ...checkSource(registry, facts, service),
+            ...checkClientMetrics(registry, facts, service),
+            ...checkSpanMetrics(registry, facts, service),
+          ]
         : checkCounter(registry, service, counter)),
     );
     const found = facts.services.get(service.name);
@@ -56,7 +61,7 @@ const tagsOfTraces = new Set(['env', 'service', 'version', 'resource', 'resource
 
 /** What a simulation cannot show: it has what the registry names. */
 function simulated(registry: Registry): DoctorFinding {
-  const traced = servicesOfCujs(registry).filter(({ operation }) => operation !== undefined);
+  const traced = servicesOfCujs(registry).filter(({ source }) => source === 'trace');
   const keys = traced.flatMap((service) => {
     const noTags = likelyMistakesIn(service).flatMap(({ actual }) =>
       actual.kind === 'no-tag' ? [actual.key] : [],

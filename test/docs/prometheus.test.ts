@@ -11,7 +11,7 @@ const blocks = [...page.matchAll(/^( *)```yaml\n([\s\S]*?)^ *```$/gm)]
   .filter(({ sources }) => sources !== undefined);
 
 it('shows registries and sources', () => {
-  expect(blocks).toHaveLength(6);
+  expect(blocks).toHaveLength(7);
 });
 
 it.each(blocks.map((block, i) => [i + 1, block] as const))('example %d is good', (_, block) => {

@@ -7,7 +7,7 @@ const page = readFileSync(new URL('../../docs/registry.md', import.meta.url), 'u
 const blocks = [...page.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, yaml]) => yaml as string);
 
 it('shows whole registries', () => {
-  expect(blocks).toHaveLength(5);
+  expect(blocks).toHaveLength(6);
 });
 
 it.each(blocks.map((yaml, i) => [i + 1, yaml] as const))('example %d is a good registry', async (_, yaml) => {

@@ -8,6 +8,7 @@ import { visible } from '../../domain/outside-text.ts';
 import type { Problem, Registry, Service } from '../../domain/registry/model.ts';
 import { partOfBackend } from '../../domain/registry/part-of-backend.ts';
 import { rumMetricsOf } from '../../generate/datadog/terraform-clients.ts';
+import { spansMetricsOf } from '../../generate/datadog/terraform-spans.ts';
 import { environmentNotChosen, type LoadedEnvironment, loadRegistry } from '../../registry-files/load.ts';
 import { dialects } from '../../sources/dialects/dialects.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
@@ -111,6 +112,7 @@ export async function openOwnRegistry(
     seed,
     ...simulation,
     clientMetrics: rumMetricsOf(simulation.registry),
+    spansMetrics: spansMetricsOf(simulation.registry),
     nowMs: io.now(),
   });
   live.advanceTo(io.now() + aheadMs);

@@ -360,7 +360,7 @@ const noDataHints: Readonly<Record<NoDataCause, string | HintOf>> = {
   canary_idle:
     'Check the traffic routing: the weight of the canary in the VirtualService, its Service and its pods.',
   unknown_tag: (facts) =>
-    `Compare the tags of the service's requests in ${facts.backend} with ${facts.canary} and ${facts.stable}.${otherVersion(facts)}`,
+    `Compare the tags of the service's requests in ${facts.backend} with ${facts.canary} and ${facts.stable}.${otherVersion(facts) || ' cuj-gate doctor tells whether the metrics have such a tag.'}`,
   cuj_not_reached:
     'Wait for traffic on this CUJ, raise the canary weight, or check the endpoints with cuj-gate doctor.',
   service_silent: 'Check env, service name and operation in the registry with cuj-gate doctor.',

@@ -55,6 +55,14 @@ export interface ServiceFacts {
   readonly elsewhere: readonly OperationFacts[];
   /** The service's requests as the Istio mesh counts them, where the backend has them. */
   readonly meshRequests: number | undefined;
+  /** Of a service that is measured by metrics of its spans; absent for others. */
+  readonly spans?: {
+    /** Requests whose span has no status of HTTP; absent where nothing is judged by it. */
+    readonly withoutStatus?: number;
+    /** All requests of the service, whether the backend kept their spans or not, and those of them that ended in 5XX. */
+    readonly tracedRequests: number;
+    readonly tracedErrors: number;
+  };
 }
 
 /** What a backend that scrapes has of the counter of one service, now. */

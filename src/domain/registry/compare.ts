@@ -334,14 +334,28 @@ function newNameFix(old: Registry, next: Registry): string | undefined {
 
 /** The same parameters for other traffic: a rollout in flight may find no canary. */
 function selectorsOf(before: Service, after: Service): RegistryChange[] {
-  const keys = ['canary', 'stable', 'env', 'tags', 'source', 'operation', 'application'] as const;
+  const keys = [
+    'canary',
+    'stable',
+    'env',
+    'tags',
+    'source',
+    'operation',
+    'endpointTag',
+    'application',
+  ] as const;
   return keys.flatMap((key) => {
     const text = (service: Service) => {
       if (key === 'tags') return service.tags?.map((tag) => `${tag.key}:${tag.value}`).join(',') || 'none';
       // A source may keep its name in another backend.
       if (key === 'source' && before.dialect !== after.dialect)
         return `${service.source} (${service.dialect.backend})`;
-      const value = key === 'application' ? service.client?.id : service[key];
+      const value =
+        key === 'application'
+          ? service.client?.id
+          : key === 'endpointTag'
+            ? service.spans?.endpointTag
+            : service[key];
       return value === undefined ? 'none' : typeof value === 'string' ? value : value.text;
     };
     if (text(before) === text(after)) return [];

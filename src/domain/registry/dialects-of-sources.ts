@@ -1,9 +1,10 @@
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
+import { spansSource } from './model.ts';
 import type { SourceDialect } from './source-dialect.ts';
 
 /** The dialects that a registry is read with. */
 export interface DialectOptions {
-  /** Of the backend of the process: it measures `trace`, and every source that names no other backend. Clients are measured by one that counts them. */
+  /** Of the backend of the process: it measures `trace`, and every source that names no other backend. Clients and the source `spans` are measured by one that counts them. */
   readonly dialect: SourceDialect;
   /** Of every backend that a source may name, by the name that the registry writes. Default: none. */
   readonly dialects?: Readonly<Record<string, SourceDialect>>;
@@ -47,7 +48,10 @@ export function readDialects(
     }
   }
   const ofSource = (name: string) => bySource.get(name) ?? own;
-  const ofClients = [own, ...Object.values(dialects)].find(({ countsClients }) => countsClients) ?? own;
+  const first = (what: 'countsClients' | 'countsSpans') =>
+    [own, ...Object.values(dialects)].find((one) => one[what]) ?? own;
+  const ofClients = first('countsClients');
+  const ofSpans = first('countsSpans');
   return {
     own,
     ofSource,
@@ -55,6 +59,7 @@ export function readDialects(
       const service = name === undefined ? undefined : written.get(name);
       if (service?.application !== undefined) return ofClients;
       const source = service?.source;
+      if (source === spansSource) return ofSpans;
       return typeof source === 'string' && source !== 'trace' ? ofSource(source) : own;
     },
   };

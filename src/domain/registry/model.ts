@@ -60,6 +60,22 @@ export interface ClientApplication {
 /** The source of a service that is a client: metrics that are made of the events of its users. No source of the registry is called so. */
 export const clientSource = 'RUM';
 
+/** The source of a service that is measured by metrics which the backend makes of its spans. No source of the registry is called so. */
+export const spansSource = 'spans';
+
+/** Whether a source is one of requests of an operation, of which the registry says what fails. */
+export function isOfOperation(source: string): boolean {
+  return source === 'trace' || source === spansSource;
+}
+
+/** How metrics are made of the spans of a service. */
+export interface SpanMetrics {
+  /** The tag of its spans that tells endpoints apart. Absent: what the backend takes for them. */
+  readonly endpointTag?: string;
+  /** As that of {@link ClientApplication}. */
+  readonly environment?: string;
+}
+
 export interface Service {
   readonly name: string;
   readonly env: string;
@@ -67,9 +83,9 @@ export interface Service {
   readonly tags?: readonly ScopeTag[];
   /** Of the backend that measures it. */
   readonly dialect: SourceDialect;
-  /** `trace`, {@link clientSource}, or the name of a template under `sources`. */
+  /** `trace`, {@link spansSource}, {@link clientSource}, or the name of a template under `sources`. */
   readonly source: string;
-  /** The span name; set where the source is `trace`. */
+  /** The span name; set where the source is `trace` or {@link spansSource}. */
   readonly operation: string | undefined;
   readonly canary: SelectorTemplate;
   readonly stable: SelectorTemplate | undefined;
@@ -82,6 +98,8 @@ export interface Service {
   readonly failure?: Failure;
   /** Set where it is a client, which has views and actions in place of endpoints. */
   readonly client?: ClientApplication;
+  /** Set where its source is {@link spansSource}. */
+  readonly spans?: SpanMetrics;
 }
 
 /** One endpoint, or the whole service (`resource` is `*`). */

@@ -5,6 +5,8 @@ import type { Source } from './source-dialect.ts';
 /** Bounds of one batch, so that no query grows with the registry. */
 export const maxBatchServices = 20;
 export const maxBatchResources = 250;
+/** Services with metrics of their own, such as those made of spans: each is as many queries again, as a definition of failure is. */
+const maxBatchOfOwnMetrics = 5;
 /** Definitions of failure other than 5XX: each is as many queries again. */
 export const maxBatchFailures = 4;
 
@@ -21,9 +23,14 @@ interface Asked {
   lagMs: number;
 }
 
+function maxServicesOf({ dialect, client, spans }: Service): number {
+  const own = client === undefined && spans === undefined ? maxBatchServices : maxBatchOfOwnMetrics;
+  return Math.min(dialect.maxBatchServices ?? maxBatchServices, own);
+}
+
 /**
  * Which services are measured together: those that share env, tags, source and both selector templates, in the order of
- * their names, at most 20 services (or as many as the backend's dialect says), 250 resources, 4 definitions of failure other than 5XX, and as many characters of these as a filter holds (beyond that the
+ * their names, at most 20 services (5 of those with metrics of their own, or as many as the backend's dialect says), 250 resources, 4 definitions of failure other than 5XX, and as many characters of these as a filter holds (beyond that the
  * routes of all services would come back, and one with too many would spoil the answer for its neighbours). A service
  * with more is a batch of its own. Services that no CUJ names are in none. The same registry gives the same batches,
  * whatever the order of its entries.
@@ -67,7 +74,7 @@ export function planBatches(
       const longer = lists.reduce((sum, resource) => sum + resource.length + 1, 0);
       const own = (next.failures ?? []).map(({ failure }) => failure.text);
       const isFull =
-        open.length === (service.dialect.maxBatchServices ?? maxBatchServices) ||
+        open.length === maxServicesOf(service) ||
         resources + more > maxBatchResources ||
         characters + longer > service.dialect.maxEndpointListLength ||
         new Set([...failures, ...own]).size > maxBatchFailures;

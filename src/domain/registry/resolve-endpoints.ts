@@ -2,7 +2,7 @@ import { type Failure, type FailureDocument, failureIn, failureOf } from '../sli
 import type { DialectsOfSources } from './dialects-of-sources.ts';
 import type { CujPlace, RoutePlace } from './duplicate-routes.ts';
 import type { Reporter } from './findings.ts';
-import type { Service } from './model.ts';
+import { isOfOperation, type Service, spansSource } from './model.ts';
 import { checkFailure } from './resolve-failures.ts';
 import type { Named } from './resolve-services.ts';
 import type { CujDocument, EndpointDocument } from './schema.ts';
@@ -110,7 +110,7 @@ function failureOfEndpoint(
   service: string,
   scope: EndpointScope,
 ): { readonly failure?: Failure } {
-  if (sourceOf(service, scope) !== 'trace') return {};
+  if (!isOfOperation(sourceOf(service, scope))) return {};
   const written = own === undefined ? undefined : failureOf(own);
   return failureIn(written, ofCuj, scope.services.get(service)?.failure);
 }
@@ -122,7 +122,7 @@ function checkCujFailure(cuj: CujDocument, scope: EndpointScope, reporter: Repor
   const sources = [cuj.service, ...named].flatMap((name) =>
     name === undefined ? [] : sourceOf(name, scope),
   );
-  const source = sources.find((one) => one === 'trace') ?? sources[0] ?? 'trace';
+  const source = sources.find(isOfOperation) ?? sources[0] ?? 'trace';
   checkFailure(cuj.failure, ['failure'], source, reporter);
 }
 
@@ -185,6 +185,7 @@ export function mayHaveLatency(endpoints: readonly RoutePlace[], scope: Endpoint
 function hasDurations(service: string, scope: EndpointScope): boolean {
   const source = sourceOf(service, scope);
   if (source === 'trace') return true;
+  if (source === spansSource) return false;
   const template = scope.sources.get(source);
   return template === undefined || template.hasDurations === true;
 }

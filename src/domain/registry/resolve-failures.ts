@@ -1,7 +1,7 @@
 import { type FailureDocument, failsAlways, failureOf, grpcCodes, serverFaults } from '../sli/failure.ts';
 import { sliKinds, sliNames } from '../sli/table.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
-import type { Cuj, Service } from './model.ts';
+import { type Cuj, isOfOperation, type Service } from './model.ts';
 
 type Path = readonly (string | number)[];
 
@@ -13,7 +13,7 @@ export function checkFailure(
   reporter: Reporter,
 ): void {
   if (failure === undefined) return;
-  if (source !== 'trace') {
+  if (!isOfOperation(source)) {
     reporter.key(
       path,
       'failure-on-template',

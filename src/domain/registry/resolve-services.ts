@@ -2,12 +2,21 @@ import { failureOf } from '../sli/failure.ts';
 import { checkApplication, checkClient } from './client-services.ts';
 import type { DialectsOfSources } from './dialects-of-sources.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
-import { type ClientApplication, type Cuj, clientSource, type Service } from './model.ts';
+import {
+  type ClientApplication,
+  type Cuj,
+  clientSource,
+  isOfOperation,
+  type Service,
+  type SpanMetrics,
+  spansSource,
+} from './model.ts';
 import { checkWarmUp, warmUpOf } from './resolve-defaults.ts';
 import { checkFailure, countsFailuresOf } from './resolve-failures.ts';
 import type { ServiceDocument } from './schema.ts';
 import { environmentParam, parseSelector, type SelectorTemplate } from './selector.ts';
 import type { LikelyMistake, Source, SourceDialect } from './source-dialect.ts';
+import { checkSpanNames, checkSpans } from './span-services.ts';
 
 /** Everything under one heading by name; `undefined` for what exists but is wrong and has been reported. */
 export type Named<T> = ReadonlyMap<string, T | undefined>;
@@ -47,12 +56,14 @@ export function resolveSources(
   const sources = new Map<string, Source | undefined>();
   const all = collect(inputs, 'sources', 'source', report, ({ document }) => document.sources);
   for (const [name, { document, broken, reporter }] of all) {
-    if (name === 'trace') {
+    if (isOfOperation(name)) {
       reporter.key(
         [],
         'reserved-source',
         name,
-        `the source name "trace" is taken: it stands for the trace metrics of ${dialects.own.backend}`,
+        name === spansSource
+          ? 'the source name "spans" is taken: it stands for metrics that are made of the spans of a service'
+          : `the source name "trace" is taken: it stands for the trace metrics of ${dialects.own.backend}`,
         'Choose another name, and name it in the service.',
       );
     }
@@ -98,6 +109,7 @@ export function resolveServices(
     if (broken) continue;
     checkClient(name, document, services, dialects.ofService(name), complete, reporter);
     checkApplication(name, document, applications, reporter);
+    checkSpanNames(name, services, reporter);
   }
   return services;
 }
@@ -125,9 +137,17 @@ export function checkEnvironmentPlaceholder(
 }
 
 /** What the dialect makes of a service. */
-export function likelyMistakesIn({ dialect, operation, canary, stable }: Service): readonly LikelyMistake[] {
+export function likelyMistakesIn({
+  dialect,
+  operation,
+  canary,
+  stable,
+  source,
+}: Service): readonly LikelyMistake[] {
   const keysOf = (selector: SelectorTemplate | undefined) => (selector?.terms ?? []).map(({ key }) => key);
-  return dialect.likelyMistakes?.({ operation, canary: keysOf(canary), stable: keysOf(stable) }) ?? [];
+  return (
+    dialect.likelyMistakes?.({ operation, canary: keysOf(canary), stable: keysOf(stable), source }) ?? []
+  );
 }
 
 /**
@@ -174,15 +194,15 @@ function resolveService(
 ): Service | undefined {
   const client = clientOf(document, environment);
   const source = client === undefined ? (document.source ?? 'trace') : clientSource;
-  if (source === 'trace' && document.operation === undefined) {
+  if (isOfOperation(source) && document.operation === undefined) {
     reporter.missing(
       [],
       'operation-missing',
-      `the service "${name}" has no operation, so its trace metrics cannot be named`,
+      `the service "${name}" has no operation, so its ${source === spansSource ? 'requests cannot be told from other spans' : 'trace metrics cannot be named'}`,
       'Add operation, the span name: http.request for Go, express.request for Express, servlet.request for Java.',
     );
   }
-  if (source !== 'trace' && client === undefined && document.operation !== undefined) {
+  if (!isOfOperation(source) && client === undefined && document.operation !== undefined) {
     reporter.key(
       ['operation'],
       'operation-with-template',
@@ -212,6 +232,7 @@ function resolveService(
       'Use another placeholder, such as version:{stable_version}, or remove stable: then it is the rest.',
     );
   }
+  checkSpans(name, document, source, [canary, stable], dialect, reporter);
   checkWarmUp(document.warmUp, ['warmUp'], reporter);
   checkTags(document.tags, [canary, stable], dialect, reporter);
   if (client === undefined) checkFailure(document.failure, ['failure'], source, reporter);
@@ -231,6 +252,14 @@ function resolveService(
     ...(document.warmUp === undefined ? {} : { warmUpMs: warmUpOf(document.warmUp).warmUpMs ?? {} }),
     ...(document.failure === undefined ? {} : { failure: failureOf(document.failure) }),
     ...(client === undefined ? {} : { client }),
+    ...(source === spansSource ? { spans: spansOf(document, environment) } : {}),
+  };
+}
+
+function spansOf({ endpointTag }: ServiceDocument, environment: string | undefined): SpanMetrics {
+  return {
+    ...(endpointTag === undefined ? {} : { endpointTag }),
+    ...(environment === undefined ? {} : { environment }),
   };
 }
 
@@ -313,12 +342,12 @@ function checkBrokenService(
 }
 
 function checkSource(source: string, sources: Named<Source>, complete: boolean, reporter: Reporter): void {
-  if (source === 'trace' || sources.has(source) || !complete) return;
+  if (isOfOperation(source) || sources.has(source) || !complete) return;
   reporter.unknown(
     ['source'],
     'unknown-source',
     source,
-    ['trace', ...sources.keys()],
+    ['trace', spansSource, ...sources.keys()],
     `the source "${source}" is not defined`,
     'Define it under sources, or remove it to use trace metrics.',
   );

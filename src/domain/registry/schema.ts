@@ -288,13 +288,21 @@ const serviceFields = {
     Type.String({
       minLength: 1,
       maxLength: maxNameLength,
-      description: 'trace (default) or a name under sources.',
+      description:
+        'trace (default), spans (metrics that Terraform makes of the spans, with tags that the application sets), or a name under sources.',
     }),
   ),
   operation: Type.Optional(
     Type.String({
       pattern: '^[A-Za-z][A-Za-z0-9_.]{0,150}$',
       description: 'The span name in trace.<operation>.hits, such as http.request or express.request.',
+    }),
+  ),
+  endpointTag: Type.Optional(
+    Type.String({
+      pattern: '^[a-z][a-z0-9_./-]{0,199}$',
+      description:
+        'With source: spans, the tag of the spans that tells endpoints apart, where it is not their resource.',
     }),
   ),
   application: Type.Optional(

@@ -29,6 +29,8 @@ export interface SourceDialect extends BackendWords {
   readonly maxBatchServices?: number;
   /** Whether it counts what happens on clients: services with an `application`. */
   readonly countsClients?: true;
+  /** Whether it makes metrics of the spans of a service: the source `spans`. */
+  readonly countsSpans?: true;
   /** What to do where latency is asked of a source without durations. Absent: its sources never have any. */
   readonly addDurations?: string;
   /** How long the backend keeps counts, in ms: older moments cannot be asked about. */
@@ -43,6 +45,8 @@ export interface SourceDialect extends BackendWords {
 
 /** What the registry says of a service: the operation, and the tag keys of its selectors. */
 export interface ServiceAsWritten {
+  /** As that of the service. */
+  readonly source: string;
   readonly operation: string | undefined;
   readonly canary: readonly string[];
   readonly stable: readonly string[];

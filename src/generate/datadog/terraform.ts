@@ -18,6 +18,7 @@ import { clientFiles } from './terraform-clients.ts';
 import { terraformFile, versionsFile } from './terraform-files.ts';
 import { sloMonitors } from './terraform-monitors.ts';
 import { cujResource, literal, sloIdExpression } from './terraform-names.ts';
+import { spansFiles } from './terraform-spans.ts';
 
 export interface TerraformOptions {
   /** Handles at the end of every monitor's message; `{owner}` is the CUJ's. */
@@ -29,16 +30,20 @@ export interface TerraformOptions {
 const dashboardTemplate = 'cujs-dashboard.json.tftpl';
 
 /**
- * A Terraform folder, `terraform/`: a tf.json file for each CUJ with its SLOs and monitors, one for each client with its metrics, a
+ * A Terraform folder, `terraform/`: a tf.json file for each CUJ with its SLOs and monitors, one for each client and for each service that
+ * is measured by its spans with its metrics, a
  * dashboard of all CUJs, and imports of existing SLOs. It can be a root module. As a child module, its import files must be moved to the root module,
  * because Terraform allows imports only there.
  */
 export function terraform(registry: Registry, options: TerraformOptions): GeneratedFile[] {
-  const clients = clientFiles(registry);
+  const metrics = [...clientFiles(registry), ...spansFiles(registry)];
+  // Verdicts over them and the servers of another backend need them, though Datadog may have no SLO of such a CUJ.
+  if (metrics.length > 0 && partOfBackend(registry, datadogDialect, 'sli').registry.cujs.size === 0)
+    return [versionsFile('terraform', 'terraform'), ...metrics];
   const cujs = datadogCujs(registry);
   return [
     versionsFile('terraform', 'terraform'),
-    ...clients,
+    ...metrics,
     ...cujs.flatMap((cuj) => cujFiles(registry, cuj, options)),
     ...dashboardFiles(registry, options),
   ];

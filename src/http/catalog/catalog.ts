@@ -134,6 +134,7 @@ function judgedEntry(
         : { tags: Object.fromEntries(service.tags.map(({ key, value }) => [key, value])) }),
       source: service.source,
       ...(service.operation === undefined ? {} : { operation: service.operation }),
+      ...(service.spans?.endpointTag === undefined ? {} : { endpointTag: service.spans.endpointTag }),
       canary: service.canary.text,
       stable: service.stable?.text ?? 'the rest',
       sampleRate: service.sampleRate,

@@ -126,6 +126,11 @@ export const CujEntrySchema = Closed(
         tags: Type.Optional(Type.Record(Type.String(), Type.String())),
         source: Type.String(),
         operation: Type.Optional(Type.String()),
+        endpointTag: Type.Optional(
+          Type.String({
+            description: 'The tag of the spans that tells endpoints apart, with the source spans.',
+          }),
+        ),
         canary: Type.String({ description: 'The selector template.' }),
         stable: Type.String({ description: 'The selector template, or "the rest".' }),
         sampleRate: Type.Number(),

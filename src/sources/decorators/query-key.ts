@@ -23,6 +23,7 @@ function digestOf(batch: QueryBatch): string {
       asWhole,
       resources,
       ...(service.client === undefined ? [] : [service.client]),
+      ...(service.spans === undefined ? [] : [service.spans]),
       thresholds.map((threshold) => [threshold.latencyMs, threshold.resources]),
       ...(failures === undefined ? [] : [failures.map((one) => [one.failure.text, one.resources])]),
     ]),

@@ -62,6 +62,13 @@ describe('batches', () => {
     expect(servedBy(2)).toEqual([['a', 'b'], ['c']]);
   });
 
+  it('hold few services that have metrics of their own, since each is as many queries again', () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const services = Object.fromEntries(names.map((name) => [name, traced({ source: 'spans' })]));
+    const cujs = names.map((name) => cuj(`of-${name}`, name, '*'));
+    expect(served(registryOf({ services, cujs }))).toEqual([['a', 'b', 'c', 'd', 'e'], ['f']]);
+  });
+
   it.each([
     ['env', { env: 'staging' }],
     ['the canary selector', { canary: 'role:canary' }],

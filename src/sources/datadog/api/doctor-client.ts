@@ -4,7 +4,7 @@ import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Registry, Service } from '../../../domain/registry/model.ts';
 import { clientResource } from '../../../domain/registry/resolve-client.ts';
 import { clientFailuresOf, clientMetricNames, nameTagOf } from '../query/client-metrics.ts';
-import { clientCountTexts } from '../query/query-text.ts';
+import { eventCountTexts } from '../query/query-text.ts';
 import { normalizeTagValue } from '../query/tag-normalization.ts';
 import { groupTotals, sharesBy } from './metadata-api.ts';
 
@@ -24,7 +24,7 @@ export async function askClient(
   for (const [i, by] of failures.entries()) {
     const nameTag = nameTagOf(by.event);
     const texts = (...tags: string[]) =>
-      clientCountTexts(clientMetricNames(service, by), nameTag, {
+      eventCountTexts(clientMetricNames(service, by), nameTag, {
         env: service.env,
         tags: service.tags,
         services: [service.name],

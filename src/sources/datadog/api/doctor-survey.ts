@@ -12,6 +12,7 @@ import type { Registry, Service } from '../../../domain/registry/model.ts';
 import { failureKindsOf } from '../../../domain/sli/failure.ts';
 import { clientMetricsOf } from '../query/client-metrics.ts';
 import { templateOf } from '../query/source-template.ts';
+import { spanMetricsOf } from '../query/span-metrics.ts';
 import {
   askElsewhere,
   askFailing,
@@ -31,6 +32,7 @@ const maxOtherOperations = 20;
 /** The metrics that a service's verdicts are made of. */
 export function metricsOf(registry: Registry, service: Service): string[] {
   if (service.client !== undefined) return clientMetricsOf(registry, service).map(({ name }) => name);
+  if (service.spans !== undefined) return spanMetricsOf(registry, service).map(({ name }) => name);
   if (service.operation !== undefined) {
     const byErrors = failureKindsOf(service.name, registry.cujs.values()).has('errors');
     return [`trace.${service.operation}.hits`, ...(byErrors ? [`trace.${service.operation}.errors`] : [])];
@@ -153,7 +155,8 @@ function wardsOf(registry: Registry): ServiceGroup[] {
   const serviceGroups = new Map<string, ServiceGroup & { readonly services: Service[] }>();
   for (const service of registry.services.values()) {
     const { env, tags, source, operation } = service;
-    const key = JSON.stringify([env, tags, source, operation ?? service.name]);
+    const own = service.spans === undefined ? operation : undefined;
+    const key = JSON.stringify([env, tags, source, own ?? service.name]);
     const known = serviceGroups.get(key);
     if (known === undefined) serviceGroups.set(key, { env, tags, source, operation, services: [service] });
     else known.services.push(service);
@@ -163,7 +166,7 @@ function wardsOf(registry: Registry): ServiceGroup[] {
 
 /** Whether nothing of what the registry says about a traced service's traffic is there. */
 function isMisconfigured(registry: Registry, name: string, { total, routes }: ServiceFacts): boolean {
-  if (registry.services.get(name)?.operation === undefined) return false;
+  if (registry.services.get(name)?.source !== 'trace') return false;
   if (total === 0) return true;
   const wanted = [...registry.cujs.values()]
     .flatMap(({ endpoints }) => endpoints)

@@ -9,6 +9,7 @@ import { templateCountTexts, traceCountTexts, traceLatencyTexts } from '../query
 import { sloEvents } from '../query/slo-queries.ts';
 import { templateOf } from '../query/source-template.ts';
 import { askClient } from './doctor-client.ts';
+import { askSpans } from './doctor-spans.ts';
 import { type GroupTotal, groupTotals, sharesBy } from './metadata-api.ts';
 
 /** Requests as the Istio mesh counts them, by destination. */
@@ -43,6 +44,7 @@ export async function askServiceGroup(
 ): Promise<Map<string, ServiceFacts>> {
   const [first] = ward.services;
   if (first?.client !== undefined) return askClient(api, registry, first, selectorKeys(first), fromMs, toMs);
+  if (first?.spans !== undefined) return askSpans(api, registry, first, selectorKeys(first), fromMs, toMs);
   return ward.operation === undefined
     ? askTemplate(api, registry, ward.services[0] as Service, fromMs, toMs)
     : askTrace(api, registry, { ...ward, operation: ward.operation }, mesh, fromMs, toMs);

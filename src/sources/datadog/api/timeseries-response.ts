@@ -102,11 +102,16 @@ export function readGroups(
     const { service, resource } = readTags(query, groupTags);
     const at = queryIndex as number;
     const identity = `${service}\n${resource}`;
-    if (seen[at]?.has(identity)) throw malformed(`${query.name} has the group ${show(groupTags)} twice`);
+    // Two routes that differ in a special character at their end are one for a registry.
+    const isAgain = seen[at]?.has(identity) === true;
+    if (isAgain && query.hasOpenEnds !== true)
+      throw malformed(`${query.name} has the group ${show(groupTags)} twice`);
     seen[at]?.add(identity);
     const points = readPoints(query, values[i], slots, buckets, stepMs);
     if (points === undefined) return;
     const ofService = groups[at]?.get(service);
+    const before = isAgain ? ofService?.get(resource) : undefined;
+    for (const [i, count] of (before ?? []).entries()) (points[i] as number) += count;
     if (ofService === undefined) groups[at]?.set(service, new Map([[resource, points]]));
     else ofService.set(resource, points);
   });
@@ -195,8 +200,13 @@ function readTags(query: PlannedQuery, tags: unknown): { service: string; resour
   return { service, resource };
 }
 
-function resourceOf({ clientEvent }: PlannedQuery, key: string, tags: ReadonlyMap<string, string>): string {
+function resourceOf(
+  { clientEvent, hasOpenEnds }: PlannedQuery,
+  key: string,
+  tags: ReadonlyMap<string, string>,
+): string {
   const value = tags.get(key) as string;
+  if (hasOpenEnds) return normalizeTagValue(value);
   // Whether a name that ends in a special character is stored with a `_` at its end is not documented.
   return clientEvent === undefined ? value : clientResource(clientEvent, normalizeTagValue(value));
 }

@@ -1,10 +1,11 @@
 import { hourMs } from '../../../domain/duration.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { ReadRecentCounts, RecentCounts } from '../../../domain/ports/recent-counts.ts';
-import { clientSource, type QueryBatch } from '../../../domain/registry/model.ts';
+import { clientSource, type QueryBatch, spansSource } from '../../../domain/registry/model.ts';
 import { clientMetricNames, nameTagOf } from '../query/client-metrics.ts';
-import { clientCountTexts, templateCountTexts, traceCountTexts } from '../query/query-text.ts';
+import { eventCountTexts, templateCountTexts, traceCountTexts } from '../query/query-text.ts';
 import { templateOf } from '../query/source-template.ts';
+import { endpointTagOf, spanMetricNames } from '../query/span-metrics.ts';
 import { isSafeTagValue } from '../query/tag-normalization.ts';
 import { askCounts } from './count-query.ts';
 import { malformed, readAttributes } from './timeseries-response.ts';
@@ -107,7 +108,7 @@ function queriesOf(
     return services.flatMap(({ service, failures = [] }, i) => {
       const totals = failures.flatMap(({ failure: { by } }) =>
         by.kind === 'client'
-          ? clientCountTexts(clientMetricNames(service, by), nameTagOf(by.event), {
+          ? eventCountTexts(clientMetricNames(service, by), nameTagOf(by.event), {
               env,
               tags,
               services: [service.name],
@@ -116,6 +117,14 @@ function queriesOf(
           : [],
       );
       return [...new Set(totals)].map((query, j) => ({ name: `v${i}_${j}`, query, service: service.name }));
+    });
+  }
+  if (source === spansSource) {
+    return services.map(({ service }, i) => {
+      const scope = { env, tags, services: [service.name], by: keys };
+      const names = spanMetricNames(service, undefined);
+      const { total } = eventCountTexts(names, endpointTagOf(service), scope);
+      return { name: `v${i}`, query: total, service: service.name };
     });
   }
   if (source !== 'trace') {

@@ -1,6 +1,6 @@
 import type { Cuj, Registry, Service } from '../../../domain/registry/model.ts';
 import type { ClientEvent, ClientFailure } from '../../../domain/sli/client-failure.ts';
-import { safeKey, safeValue } from './query-text.ts';
+import { type EventMetricNames, safeKey, safeValue } from './query-text.ts';
 
 /**
  * The metrics that Datadog makes of the events of a client (RUM). This is the one place that names them: `generate terraform` makes
@@ -10,20 +10,13 @@ import { safeKey, safeValue } from './query-text.ts';
  * The three are made of the same events, so that failed and good ones add up to all, and a metric that is missing is noticed.
  */
 
-/** The three metrics of one definition. */
-export interface ClientMetricNames {
-  readonly total: string;
-  readonly failed: string;
-  readonly good: string;
-}
-
 /** The tag that has the name of the view or the action. */
 export function nameTagOf(event: ClientEvent): string {
   return `${event}_name`;
 }
 
 /** Throws TypeError where the service is no client. */
-export function clientMetricNames({ name, client }: Service, by: ClientFailure): ClientMetricNames {
+export function clientMetricNames({ name, client }: Service, by: ClientFailure): EventMetricNames {
   if (client === undefined) throw new TypeError(`service "${name}" is no client`);
   const environment = client.environment === undefined ? '' : `.${metricWord(client.environment)}`;
   // Of two applications with a client of this name, as in two registries, each has metrics of its own.

@@ -3,7 +3,7 @@ import type { ClientEvent, ClientFailure } from '../../../domain/sli/client-fail
 import type { Failure } from '../../../domain/sli/failure.ts';
 import { clientMetricNames, nameTagOf } from './client-metrics.ts';
 import { type AllTrafficQuery, addQuery, type QueryPair, type Question } from './query-plan-types.ts';
-import { clientCountTexts, type TagScope } from './query-text.ts';
+import { eventCountTexts, type TagScope } from './query-text.ts';
 
 /**
  * All, failed and good events of one client on one side, for each definition of failure. No query lists names: the metrics are made of
@@ -43,7 +43,7 @@ function pairOf(
   const { event } = by;
   const nameTag = nameTagOf(event);
   const metrics = clientMetricNames(service, by);
-  const texts = clientCountTexts(metrics, nameTag, {
+  const texts = eventCountTexts(metrics, nameTag, {
     ...scope,
     by: byName ? [nameTag] : undefined,
     unfilled,
@@ -74,7 +74,7 @@ export function allOfClient(question: Question): AllTrafficQuery[] {
     }
     return [...events].map(([event, by]) => {
       const of: TagScope = { ...scope, unfilled };
-      const { total } = clientCountTexts(clientMetricNames(service, by), nameTagOf(event), of);
+      const { total } = eventCountTexts(clientMetricNames(service, by), nameTagOf(event), of);
       const query = addQuery(question, `all_traffic_${event}s`, total, {
         serviceKey: undefined,
         resourceKey: undefined,

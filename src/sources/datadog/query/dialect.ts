@@ -22,6 +22,7 @@ export const datadogDialect: SourceDialect = {
   endpointKey: resourceNameOf,
   maxEndpointListLength: maxResourceListLength,
   countsClients: true,
+  countsSpans: true,
   // Datadog keeps metrics, trace metrics among them, for 15 months.
   retentionMs: 456 * dayMs,
   likelyMistakes: likelyMistakesOf,

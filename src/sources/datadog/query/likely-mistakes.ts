@@ -10,12 +10,12 @@ import {
 const known = new Set(servingOperations);
 
 /** Mistakes in a service that its text shows. None is certain: an agent or an application may be set up in an unusual way. */
-export function likelyMistakesOf({ operation, canary, stable }: ServiceAsWritten): LikelyMistake[] {
+export function likelyMistakesOf({ source, operation, canary, stable }: ServiceAsWritten): LikelyMistake[] {
   const found = operation === undefined ? undefined : mistakeInOperation(operation);
   const keys = new Set<string>();
   const inSelectors = (['canary', 'stable'] as const).flatMap((field) =>
     (field === 'canary' ? canary : stable).flatMap((key) => {
-      const mistake = keys.has(key) ? undefined : mistakeInTag(field, key, operation !== undefined);
+      const mistake = keys.has(key) ? undefined : mistakeInTag(field, key, source === 'trace');
       keys.add(key);
       return mistake ?? [];
     }),

@@ -2,6 +2,7 @@ import type { LinkSubject, SourceLink } from '../../../domain/ports/source-links
 import type { Failure } from '../../../domain/sli/failure.ts';
 import { attributeOf, failTerms } from './client-metrics.ts';
 import type { DatadogSite } from './sites.ts';
+import { endpointTagOf, spanAttributeOf } from './span-metrics.ts';
 
 /**
  * Datadog's pages about one canary. Query strings are those that the pages themselves write into the address bar. Source:
@@ -14,13 +15,16 @@ export function datadogPages(
   if (service.client !== undefined) return clientPages(site, { service, canary, failure, fromMs, toMs });
   if (service.operation === undefined) return [];
   const base = `https://${hostOf(site)}`;
-  const endpoint = resource === undefined || resource === '*' ? [] : [`resource_name:"${resource}"`];
+  // Spans have what the application sets as attributes; what becomes a tag of trace metrics is one of theirs as well.
+  const named = (key: string) => (service.spans === undefined ? key : spanAttributeOf(key));
+  const endpointTag = named(endpointTagOf(service));
+  const endpoint = resource === undefined || resource === '*' ? [] : [`${endpointTag}:"${resource}"`];
   const terms = [
     `env:${service.env}`,
-    ...(service.tags ?? []).map(({ key, value }) => `${key}:"${value}"`),
+    ...(service.tags ?? []).map(({ key, value }) => `${named(key)}:"${value}"`),
     `service:${service.name}`,
     `operation_name:${service.operation}`,
-    ...canary.terms.map(({ key, value }) => `${key}:"${value}"`),
+    ...canary.terms.map(({ key, value }) => `${named(key)}:"${value}"`),
     ...endpoint,
   ];
   const traces = (more: readonly string[]) =>

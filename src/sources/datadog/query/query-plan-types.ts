@@ -17,6 +17,8 @@ export interface PlannedQuery extends SentQuery {
   readonly services: ReadonlySet<string> | undefined;
   /** The kind of the events of a client that the groups name; undefined for requests. */
   readonly clientEvent?: ClientEvent;
+  /** Whether a special character at the end of a group's resource may be stored as `_`. */
+  readonly hasOpenEnds?: true;
   /** Resources that the filter lets through; undefined where no filter restricts them. */
   readonly resources: ReadonlySet<string> | undefined;
 }

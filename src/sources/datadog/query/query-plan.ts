@@ -1,9 +1,16 @@
 import type { SentQuery } from '../../../domain/metrics/metrics-source.ts';
-import { type BatchService, clientSource, type QueryBatch } from '../../../domain/registry/model.ts';
+import {
+  type BatchService,
+  clientSource,
+  isOfOperation,
+  type QueryBatch,
+  spansSource,
+} from '../../../domain/registry/model.ts';
 import type { Selector, SelectorTemplate } from '../../../domain/registry/selector.ts';
 import { allOfClient, planClient } from './client-queries.ts';
 import type { Plan, QueryPlan, Question } from './query-plan-types.ts';
 import { scopesOf, sides } from './selector-scopes.ts';
+import { allInSpans, planSpans } from './span-queries.ts';
 import { allInTemplate, fillsOf, planTemplate } from './template-queries.ts';
 import { allInTrace, planTrace } from './trace-queries.ts';
 
@@ -18,8 +25,9 @@ export function planQueries(
   const unfilled = options.unfilled ?? false;
   const isTrace = batch.source === 'trace';
   const isClient = batch.source === clientSource;
+  const isMade = isClient || batch.source === spansSource;
   [...questions(batch)].forEach(([operation, services], number) => {
-    const fills = isTrace ? { service: true, env: true } : isClient ? ofClient : fillsOf(batch);
+    const fills = isTrace ? { service: true, env: true } : isMade ? ofMade : fillsOf(batch);
     const { env, tags } = batch;
     const own = { env, tags, services: services.map(({ service }) => service.name), fills };
     const scopes = scopesOf(own, canary, stable, unfilled);
@@ -34,17 +42,19 @@ export function planQueries(
     const scope = { env, tags, services: own.services, override: undefined, condition: undefined };
     const question = { plan, number, side: 'stable', scope, services, unfilled, statuses: false } as const;
     if (isClient) plan.allTraffic.push(...allOfClient(question));
+    else if (isMade) plan.allTraffic.push(...allInSpans(question));
     else plan.allTraffic.push(isTrace ? allInTrace(question, operation) : allInTemplate(question, batch));
   });
   return { queries: plan.queries, sets: plan.sets, allTraffic: plan.allTraffic };
 }
 
-/** Metrics of a client have its env, and none of the names of services. */
-const ofClient = { service: false, env: true };
+/** Metrics that are made of events are of one service, and their queries name its env alone. */
+const ofMade = { service: false, env: true };
 
 function planSide(question: Question, batch: QueryBatch, operation: string): void {
   if (batch.source === 'trace') planTrace(question, operation);
   else if (batch.source === clientSource) planClient(question);
+  else if (batch.source === spansSource) planSpans(question);
   else planTemplate(question, batch);
 }
 
@@ -93,12 +103,12 @@ function unfilledSelector(template: SelectorTemplate): Selector {
   };
 }
 
-/** The services of each operation; of a template each service for itself, since its groups do not name it. */
+/** The services of each operation of traces; any other service for itself, since its groups do not name it. */
 function questions(batch: QueryBatch): Map<string, BatchService[]> {
   const found = new Map<string, BatchService[]>();
   for (const scoped of batch.services) {
     const { operation, name } = scoped.service;
-    if (batch.source === 'trace' && operation === undefined) {
+    if (isOfOperation(batch.source) && operation === undefined) {
       throw new TypeError(`service "${name}" has no operation`);
     }
     const key = batch.source === 'trace' ? (operation as string) : name;

@@ -129,9 +129,18 @@ export function templateCountTexts(template: SourceTemplate, scope: TagScope): C
   return { total: text(template.total), bad: text(template.bad), rest: restOf(template)?.map(text) };
 }
 
-/** All, failed and good events of a client, by the metrics that are made of them. Resources are names as they are stored. */
-export function clientCountTexts(
-  { total, failed, good }: { readonly total: string; readonly failed: string; readonly good: string },
+/** Metrics that are made of the same events, by one definition of failure. */
+export interface EventMetricNames {
+  readonly total: string;
+  readonly failed: string;
+  readonly good: string;
+  /** Events of which no status tells whether they failed. Absent where there are none by definition. */
+  readonly noStatus?: string;
+}
+
+/** All, failed and other events of one client or service, by the metrics that are made of them. Resources are names as they are stored. */
+export function eventCountTexts(
+  { total, failed, good, noStatus }: EventMetricNames,
   nameTag: string,
   scope: TagScope,
 ): CountTexts {
@@ -139,7 +148,8 @@ export function clientCountTexts(
   if (scope.condition !== undefined) conditions.push(scope.condition);
   if (scope.resources !== undefined) conditions.push(oneOf(nameTag, scope.resources, scope.unfilled));
   const text = (metric: string) => countText(`sum:${safeMetric(metric)}`, conditions, scope.by);
-  return { total: text(total), bad: text(failed), rest: [text(good)] };
+  const rest = noStatus === undefined ? [good] : [good, noStatus];
+  return { total: text(total), bad: text(failed), rest: rest.map(text) };
 }
 
 /** Whether a template names the service (or env) by a placeholder in both of its queries. */

@@ -7,13 +7,15 @@ import { endpointsCountedBy } from '../../../domain/sli/kind.ts';
 import { type SliName, sliKinds } from '../../../domain/sli/table.ts';
 import { clientMetricNames, nameTagOf } from './client-metrics.ts';
 import {
-  clientCountTexts,
+  eventCountTexts,
   type TagScope,
   templateCountTexts,
   traceCountTexts,
   traceLatencyTexts,
 } from './query-text.ts';
 import { templateOf } from './source-template.ts';
+import { endpointTagOf, spanMetricNames } from './span-metrics.ts';
+import { possibleNames } from './span-queries.ts';
 import { maxTagValueLength } from './tag-normalization.ts';
 
 /**
@@ -60,8 +62,10 @@ const maxListLength = 4_000;
  * registry changes nothing. Undefined where the CUJ has no endpoint for the SLI.
  */
 export function sloEvents(registry: Registry, cuj: Cuj, sli: SliName): SloEvents | undefined {
-  const { groupsOf, queried } = countedBy[sli];
+  const { groupsOf, queried: usual } = countedBy[sli];
   const groups = groupsOf(cuj);
+  const countsGood = groups.every(({ service }) => registry.services.get(service)?.spans !== undefined);
+  const queried = countsGood ? 'good' : usual;
   if (groups.length === 0) return undefined;
   const queries: { name: string; query: string }[] = [];
   const parts: string[] = [];
@@ -74,19 +78,22 @@ export function sloEvents(registry: Registry, cuj: Cuj, sli: SliName): SloEvents
       services: [name],
       resources:
         service.client !== undefined
-          ? resources.flatMap((resource) => possibleNames(cuj, resource))
+          ? resources.flatMap((resource) => possibleClientNames(cuj, resource))
           : resources.includes('*')
             ? undefined
-            : resources,
+            : service.spans === undefined
+              ? resources
+              : resources.flatMap((resource) => possibleNames([resource]) ?? []),
     };
     const texts = textsOf(service, registry.sources.get(service.source), { latencyMs, failure }, scope);
     const suffix = groups.length === 1 ? '' : `_${i + 1}`;
+    const counts = texts.counts ?? queried;
     queries.push(
       { name: `total${suffix}`, query: texts.total },
-      { name: `${queried}${suffix}`, query: texts.part },
+      { name: `${counts}${suffix}`, query: texts.part },
     );
     totals.push(`total${suffix}`);
-    parts.push(`${queried}${suffix}`);
+    parts.push(counts === queried ? `${counts}${suffix}` : `(total${suffix} - ${counts}${suffix})`);
   });
   const total = totals.join(' + ');
   const counted = parts.join(' + ');
@@ -110,14 +117,19 @@ function textsOf(
   template: Source | undefined,
   { latencyMs, failure }: { readonly latencyMs: number | undefined; readonly failure: Failure | undefined },
   scope: TagScope,
-): { total: string; part: string } {
+): { total: string; part: string; counts?: 'good' } {
   if (failure?.by.kind === 'client') {
-    const { total, rest } = clientCountTexts(
+    const { total, rest } = eventCountTexts(
       clientMetricNames(service, failure.by),
       nameTagOf(failure.by.event),
       scope,
     );
     return { total, part: rest?.[0] as string };
+  }
+  if (service.spans !== undefined) {
+    const texts = eventCountTexts(spanMetricNames(service, failure), endpointTagOf(service), scope);
+    // By the good ones, so that a metric which is missing is not taken for no failures.
+    return { total: texts.total, part: texts.rest?.[0] as string, counts: 'good' };
   }
   if (service.source !== 'trace') {
     if (template === undefined) throw new TypeError(`source "${service.source}" is not in the registry`);
@@ -178,7 +190,7 @@ function latencyGroups(cuj: Cuj): Group[] {
  * How a name may be stored. Datadog replaces special characters by `_`; whether one is left at the end is not documented. No other name
  * of the registry is stored as either.
  */
-function possibleNames({ endpoints }: Cuj, resource: string): readonly string[] {
+function possibleClientNames({ endpoints }: Cuj, resource: string): readonly string[] {
   const stored = storedClientName(resource);
   const label = endpoints.find((endpoint) => endpoint.resource === resource)?.label ?? '';
   const isOpen = /[^\p{L}\p{N}:./-]$/u.test(label) && stored.length < maxTagValueLength;

@@ -3,9 +3,11 @@ import { likelyMistakesOf } from '../../../../src/sources/datadog/query/likely-m
 import { servingOperations } from '../../../../src/sources/datadog/query/tracer-operations.ts';
 
 const ofOperation = (operation: string) =>
-  likelyMistakesOf({ operation, canary: ['version'], stable: [] }).map(({ rule, actual }) => [rule, actual]);
+  likelyMistakesOf({ source: 'trace', operation, canary: ['version'], stable: [] }).map(
+    ({ rule, actual }) => [rule, actual],
+  );
 const ofTag = (key: string, operation: string | undefined = 'http.request') =>
-  likelyMistakesOf({ operation, canary: [key], stable: [key] });
+  likelyMistakesOf({ source: 'trace', operation, canary: [key], stable: [key] });
 
 describe('an operation', () => {
   it.each([
@@ -76,6 +78,7 @@ describe('a tag of a selector', () => {
     });
     const [other] = likelyMistakesOf({
       operation: undefined,
+      source: 'mesh',
       canary: ['version'],
       stable: ['rollouts-pod-template-hash'],
     });
