@@ -1,5 +1,6 @@
 import { RumIntake } from '../../src/demo/datadog/rum.ts';
 import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
+import type { SpansMetrics } from '../../src/demo/datadog/spans.ts';
 import { EventStore } from '../../src/demo/datadog/store.ts';
 import type { MetricsBackend } from './metrics-backend.ts';
 import type { ScenarioContext } from './scenario.ts';
@@ -15,6 +16,8 @@ export interface Datadog extends MetricsBackend {
   spans(spans: Spans): void;
   /** What browsers report; {@link elapse} drops it. */
   readonly rum: RumIntake;
+  /** Metrics that are made of the spans that are written from now on; {@link elapse} drops them. */
+  readonly spansMetrics: SpansMetrics;
 }
 
 /** Without slow payloads: which ones are slow would depend on the time of the run. */
@@ -48,6 +51,7 @@ export async function startDatadog({ onEnd }: Pick<ScenarioContext, 'onEnd'>): P
     requests: (requests) => record([timedHttp(requests)]),
     spans: (spans) => record([timed(spans)]),
     rum: new RumIntake(store),
+    spansMetrics: store.spansMetrics,
     traffic: (flow) => record(requestsOf(flow)),
     async elapse(minutes) {
       store = emptyStore();

@@ -32,6 +32,8 @@ export interface Spans extends Span {
   operation: string;
   /** As the tracer names it: `/ledger.v1.Ledger/Transfer`. */
   resource: string;
+  /** What the application sets on the span, such as from a header. */
+  spanTags?: Readonly<Record<string, string>>;
   perMinute: number;
   good: Outcome;
   bad: Outcome;
@@ -113,10 +115,19 @@ function routeNamed(name: string) {
 
 /** `host`: whose agents or pods have them. */
 export function write(sink: RequestSink, { spans, fromMs, toMs }: TimedSpans, host: string): void {
-  const { service, version, operation, resource, perMinute, failing = 0 } = spans;
+  const { service, version, operation, resource, perMinute, spanTags, failing = 0 } = spans;
   const record = ({ isError, ...status }: Outcome, at: number, count: number) =>
     sink
-      .requests({ operation, env: 'production', service, version, resource, host, ...status })
+      .requests({
+        operation,
+        env: 'production',
+        service,
+        version,
+        resource,
+        host,
+        ...(spanTags && { spanTags }),
+        ...status,
+      })
       .record({ at, count, ...(isError === undefined ? {} : { errors: isError ? count : 0 }) });
   let total = 0;
   let bad = 0;

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { SpansMetricDefinition } from '../../../src/demo/datadog/spans.ts';
+import { cujGate } from '../gate.ts';
+import { latestRun, measurementValues } from '../rollouts.ts';
+import type { Scenario } from '../scenario.ts';
+import type { Spans } from '../traffic.ts';
+import { noCache, startWorld, type World } from '../world.ts';
+
+const registryText = `
+apiVersion: cuj-gate/v1
+defaults: { slo: { availability: 99.9 } }
+services:
+  flags: { env: production, operation: express.request, source: spans, canary: "track:canary", stable: "track:stable" }
+  search: { env: production, operation: express.request, source: spans, canary: "track:canary", stable: "track:stable" }
+cujs:
+  - name: toggle
+    owner: team-flags
+    service: flags
+    endpoints: [POST /toggle, "GET /flags/:id"]
+  - name: find
+    owner: team-search
+    service: search
+    endpoints: [GET /find]
+`;
+
+/** The router sets a header, and the application a tag of the span from it. */
+function flow({ metrics }: World, of: Pick<Spans, 'service' | 'resource'>, track: string, failing = 0): void {
+  assert.ok(metrics.name === 'datadog');
+  metrics.spans({
+    ...of,
+    operation: 'express.request',
+    // A release of configuration alone: both sides run the same version.
+    version: 'v1',
+    spanTags: { track },
+    perMinute: track === 'stable' ? 3_000 : 1_000,
+    good: { statusCode: 200 },
+    bad: { statusCode: 503 },
+    failing,
+    from: track === 'stable' ? -120 : -20,
+    to: 10,
+  });
+}
+
+export const scenario: Scenario = {
+  name: 'span-tag',
+  what: 'a canary with the version of stable is told by a tag of its spans: aborted by the metrics that the generated Terraform makes',
+  backends: ['datadog'],
+  async run(context) {
+    const { dir } = context;
+    const registry = path.join(dir, 'cujs.yaml');
+    writeFileSync(registry, registryText);
+    const world = await startWorld(context, { registry, env: noCache });
+    assert.ok(world.metrics.name === 'datadog');
+    const made = path.join(dir, 'made');
+    await cujGate(context, ['generate', 'terraform', '--registry', registry, '--out', made]);
+    for (const service of ['flags', 'search']) {
+      const file = path.join(made, 'terraform', `spans-${service}.tf.json`);
+      const { resource } = JSON.parse(readFileSync(file, 'utf8'));
+      const metrics: SpansMetricDefinition[] = Object.values(resource.datadog_spans_metric);
+      for (const metric of metrics) world.metrics.spansMetrics.define(metric);
+    }
+    const stable = { appRequestsPerMinute: 0 };
+    // The background analysis stops the bad one, however busy the machine is.
+    const [flags, search] = await Promise.all([
+      world.deploy('flags', { stable, pause: '5m' }),
+      world.deploy('search', { stable }),
+    ]);
+    const toggle = { service: 'flags', resource: 'POST /toggle' };
+    const read = { service: 'flags', resource: 'GET /flags/:id' };
+    const find = { service: 'search', resource: 'GET /find' };
+    for (const one of [toggle, read, find]) flow(world, one, 'stable');
+    await Promise.all([flags.start('v1.1.0'), search.start('v1.1.0')]);
+    flow(world, toggle, 'canary', 0.2);
+    flow(world, read, 'canary');
+    flow(world, find, 'canary');
+
+    const [message, passed] = await Promise.all([flags.untilAborted(), search.untilPromoted()]);
+    assert.match(message, /Metric "cuj-toggle" assessed Failed/);
+    const failed = await latestRun(context.kube, flags, 'Background');
+    assert.equal(failed?.status.phase, 'Failed');
+    assert.match(
+      measurementValues(failed, 'cuj-toggle').at(-1)?.value ?? '',
+      /^"FAIL toggle \(slo_violated\): \d+ of \d+ requests failed .*worst POST \/toggle /,
+    );
+    const values = passed.flatMap((run) => measurementValues(run)).map(({ value }) => value);
+    assert.ok(values.length > 0);
+    for (const value of values) assert.match(value, /^"PASS find /);
+  },
+};
