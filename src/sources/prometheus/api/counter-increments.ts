@@ -4,7 +4,7 @@ import { isDip, type TargetScrapes } from './target-restarts.ts';
 
 /**
  * From the samples of a counter to events by bucket. An event is counted at the scrape that first shows it, so that a bucket is
- * complete as soon as the scrapes in it have arrived. docs/adr/0030-counts-from-raw-samples.md gives the reasons.
+ * complete as soon as the scrapes in it have arrived. docs/adr/0030-counts-from-raw-samples.md and 0038 give the reasons.
  */
 
 /** Where counts go. Epoch ms. */
