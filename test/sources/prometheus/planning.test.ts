@@ -137,8 +137,18 @@ describe('traffic by the hour', () => {
     expect((await ask(1)).get('orders')?.whole).toBeUndefined();
   });
 
+  it('may come with information among the warnings, as Thanos answers', async () => {
+    const warnings = [
+      'PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "orders" (1:32)',
+    ];
+    loopback.reply(answering(() => matrix([], { warnings })));
+    await expect(ask(1)).resolves.toBeDefined();
+  });
+
   it.each([
     ['a warning', { warnings: ['a store did not answer'] }],
+    ['a warning after information', { warnings: ['PromQL info: x', 'a store did not answer'] }],
+    ['a warning of the query', { warnings: ['PromQL warning: encountered a mix of histograms and floats'] }],
     ['a partial answer', { isPartial: true }],
   ])('is refused with %s', async (_, more) => {
     loopback.reply(answering(() => matrix([], more)));

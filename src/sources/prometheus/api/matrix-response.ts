@@ -103,10 +103,12 @@ function readResult(json: unknown, resultType: 'matrix' | 'vector'): readonly un
   const body = asObject(json, 'it is not an object');
   if (body.status !== 'success') throw malformed(`its status is ${show(body.status)}`);
   // Thanos, Mimir and Prometheus (remote read) tell by a warning that some store did not answer.
-  if (body.warnings !== undefined && body.warnings !== null) {
-    if (!Array.isArray(body.warnings) || body.warnings.length > 0) {
+  const { warnings } = body;
+  if (warnings !== undefined && warnings !== null) {
+    const told = Array.isArray(warnings) ? warnings.filter((one) => !isInformation(one)) : warnings;
+    if (!Array.isArray(told) || told.length > 0) {
       throw malformed(
-        `it has warnings, so counts may be missing: ${show(body.warnings)}`,
+        `it has warnings, so counts may be missing: ${show(told)}`,
         'A part of the backend did not answer, or its data was cut off. The gate asks again by itself.',
       );
     }
@@ -122,6 +124,11 @@ function readResult(json: unknown, resultType: 'matrix' | 'vector'): readonly un
     throw malformed(`its result is ${show(data.resultType)}, not a ${resultType}`);
   if (!Array.isArray(data.result)) throw malformed('it has no result');
   return data.result;
+}
+
+/** Remarks on a query, such as on the name of its metric. Thanos has them among the warnings, where others have `infos`. */
+function isInformation(warning: unknown): boolean {
+  return typeof warning === 'string' && warning.startsWith('PromQL info: ');
 }
 
 function readLabels(metric: unknown): Labels {
