@@ -602,6 +602,8 @@ describe('an answer that cannot be right', () => {
 
 describe('a backend that does not answer the question', () => {
   const error = (errorType: string, text: string) => ({ status: 'error', errorType, error: text });
+  const labels = Array.from({ length: 9 }, (_, i) => `external_label_${i}="value"`).join(', ');
+  const thanos = `expanding series: proxy Series(): fetch series for {${labels}} Addr: 127.0.0.1:1: rpc error: code = `;
 
   it.each<[number, unknown, string, string]>([
     [400, error('bad_data', 'parse error: unexpected character'), 'source_rejected', 'GET /cujs'],
@@ -612,6 +614,24 @@ describe('a backend that does not answer the question', () => {
     [
       422,
       error('execution', 'query processing would load too many samples into memory in query execution'),
+      'source_rejected',
+      'maxWindow',
+    ],
+    [
+      400,
+      error('bad_data', 'the total query time range exceeds the limit (query length: 2h, limit: 1h)'),
+      'source_rejected',
+      'maxWindow',
+    ],
+    [
+      422,
+      error('execution', `${thanos}Unavailable desc = connection refused`),
+      'source_unavailable',
+      'store',
+    ],
+    [
+      422,
+      error('execution', `${thanos}Unknown desc = failed to send series: limit 1 violated (got 2)`),
       'source_rejected',
       'maxWindow',
     ],

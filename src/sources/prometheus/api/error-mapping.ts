@@ -11,7 +11,8 @@ const tooMuchHint =
 /** What an answer with another status than 200 means. 429 has its own: {@link rateLimited}. */
 export function failureOfStatus(status: number, body: string, redact: Redact): SourceError {
   const { type, said } = readError(body, redact);
-  const text = `Prometheus answered ${status}${said === '' ? '' : `: ${said}`}`;
+  const shown = shorten(said);
+  const text = `Prometheus answered ${status}${shown === '' ? '' : `: ${shown}`}`;
   if (status === 503 && (type === 'timeout' || type === 'canceled')) {
     return new SourceError('source_timeout', text, tooMuchHint, { lasting: true });
   }
@@ -22,17 +23,33 @@ export function failureOfStatus(status: number, body: string, redact: Redact): S
       'The backend of CUJ_GATE_PROMETHEUS_URL has trouble. The gate asks again by itself.',
     );
   }
-  return new SourceError('source_rejected', text, rejectionHint(status));
+  if (status === 422 && isStoreFailure(said)) {
+    return new SourceError(
+      'source_unavailable',
+      text,
+      'A store of Thanos did not answer, so a part of the samples is missing. Check its stores (/stores of Thanos Query). The gate asks again by itself.',
+    );
+  }
+  return new SourceError('source_rejected', text, rejectionHint(status, said));
 }
 
-function rejectionHint(status: number): string {
+/** Thanos answers 422 where a store fails, in the words of gRPC, and also where a store's limit is exceeded. */
+function isStoreFailure(said: string): boolean {
+  return (
+    said.includes('rpc error: code = ') &&
+    !/code = (ResourceExhausted|InvalidArgument)\b|\blimit\b/.test(said)
+  );
+}
+
+function rejectionHint(status: number, said: string): string {
   if (status === 401 || status === 403) {
     return 'Check CUJ_GATE_PROMETHEUS_TOKEN, or CUJ_GATE_PROMETHEUS_USERNAME and CUJ_GATE_PROMETHEUS_PASSWORD; Mimir wants CUJ_GATE_PROMETHEUS_TENANT as well.';
   }
   if (status === 404 || status === 405 || (status >= 300 && status < 400)) {
     return 'Check CUJ_GATE_PROMETHEUS_URL: /api/v1/query below it is not the API. Mimir has it below /prometheus, VictoriaMetrics in a cluster below /select/0/prometheus.';
   }
-  if (status === 422 || status === 413) return tooMuchHint;
+  // Mimir has a limit of times whose status is 400.
+  if (status === 422 || status === 413 || /\bexceed(s|ed)\b.*\blimit\b/.test(said)) return tooMuchHint;
   return 'The backend does not accept the query; GET /cujs/<name> shows the queries as they are sent.';
 }
 
@@ -84,13 +101,13 @@ function readError(body: string, redact: Redact): { readonly type: string; reado
     const { errorType, error } = JSON.parse(body) as { errorType?: unknown; error?: unknown };
     if (typeof error === 'string') {
       const type = typeof errorType === 'string' ? errorType : '';
-      return { type, said: shorten(redact(error)) };
+      return { type, said: redact(error.slice(0, maxPageLength)) };
     }
   } catch {
     // Not JSON: a proxy's page. Its words are better than nothing.
   }
   const page = redact(body.slice(0, maxPageLength)).replace(/<[^<>]*>/g, ' ');
-  return { type: '', said: shorten(page) };
+  return { type: '', said: page };
 }
 
 function shorten(text: string): string {
