@@ -7,6 +7,8 @@ const isolatedFiles = 'test/**/*.isolated.test.ts';
 const e2eFiles = 'test/e2e/**';
 /** Files that run oauth2-proxy, which Go has to build. */
 const signInFiles = 'test/sign-in/**/*.test.ts';
+/** Files about Prometheus 3, Thanos and Mimir, which Go has to build. */
+const backendFiles = 'test/sources/prometheus/**/*.backend.test.ts';
 const setupFiles = ['test/property-seed.ts'];
 
 /** One process runs many files and loads each module once. Loading all of them for each file took half of the time. */
@@ -15,7 +17,7 @@ const unit: TestProjectInlineConfiguration = {
   test: {
     name: 'unit',
     include: ['test/**/*.test.ts'],
-    exclude: [e2eFiles, signInFiles, integrationFiles, isolatedFiles],
+    exclude: [e2eFiles, signInFiles, backendFiles, integrationFiles, isolatedFiles],
     isolate: false,
     setupFiles,
   },
@@ -37,12 +39,28 @@ const signIn: TestProjectInlineConfiguration = {
   test: { name: 'sign-in', include: [signInFiles] },
 };
 
+/** The tests of real backends, and those that only what Go has to build can run. */
+const backends: TestProjectInlineConfiguration = {
+  extends: true,
+  test: {
+    name: 'backends',
+    include: [
+      'test/sources/prometheus/{commands,latency-real-backends,real-backends}.integration.test.ts',
+      backendFiles,
+    ],
+    globalSetup: 'test/sources/prometheus/build-backends.ts',
+    // Each backend is several processes.
+    fileParallelism: false,
+  },
+};
+
 /** By the value of TEST_SET. `npm test` sets none. */
 const sets: Record<string, TestProjectInlineConfiguration[]> = {
   unit: [unit, isolated],
   integration: [integration],
   all: [unit, isolated, integration],
   'sign-in': [signIn],
+  backends: [backends],
 };
 
 const projects = sets[process.env.TEST_SET ?? 'unit'];

@@ -30,6 +30,8 @@ interface Product {
   main?: string;
   /** Link-time variables of the upstream release that are visible in responses. */
   set?: Record<string, string>;
+  /** Build tags that the program needs. */
+  tags?: string;
   /** Copied out of a required module, so that a warm run needs no Go at all. */
   files?: { from: string; path: string };
 }
@@ -82,6 +84,20 @@ const products = {
     // Otherwise it calls itself "undefined" in its log.
     set: { 'github.com/oauth2-proxy/oauth2-proxy/v7/pkg/version.VERSION': 'v7.15.6' },
   },
+  // Backends that no package of Debian has, for `npm run test:backends`. A main package of another module has no version of its own.
+  'prometheus-3': {
+    module: 'prometheus-3',
+    main: 'github.com/prometheus/prometheus/cmd/prometheus',
+    set: { 'github.com/prometheus/common/version.Version': '3.16.0' },
+  },
+  thanos: {
+    module: 'thanos',
+    main: 'github.com/thanos-io/thanos/cmd/thanos',
+    set: { 'github.com/prometheus/common/version.Version': '0.42.4' },
+    // It casts Prometheus' labels to a slice. Without the tag it crashes at the first call.
+    tags: 'slicelabels',
+  },
+  mimir: { module: 'mimir', main: 'github.com/grafana/mimir/cmd/mimir' },
   'flux-kustomize-crds': {
     module: 'flux-crds',
     files: { from: 'github.com/fluxcd/kustomize-controller', path: 'config/crd/bases' },
@@ -175,6 +191,7 @@ function buildFlags(product: Product): string[] {
     '-mod=readonly',
     '-trimpath',
     '-buildvcs=false',
+    ...(product.tags === undefined ? [] : [`-tags=${product.tags}`]),
     // These are not debugged: without DWARF, compiling and linking are faster.
     '-gcflags=all=-dwarf=false',
     `-ldflags=-s -w ${variables.join(' ')}`.trim(),

@@ -1,4 +1,4 @@
-/** Remote write 1.0, which Prometheus and VictoriaMetrics receive: protobuf, in snappy's format without compression. */
+/** Remote write 1.0, which Prometheus, Thanos, Mimir and VictoriaMetrics receive: protobuf, in snappy's format without compression. */
 
 export interface StoredSeries {
   /** All labels, with `__name__`. */
@@ -10,28 +10,43 @@ export interface StoredSeries {
 /** A request of more is slow to be refused and slow to be accepted. */
 const maxSamples = 50_000;
 
+export interface RemoteWriteOptions {
+  /** Below the URL; `/api/v1/write` when left out. */
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Stores series in a backend; older samples than it has are accepted where its configuration allows it. Throws where it refuses. */
-export async function remoteWrite(url: string, series: readonly StoredSeries[]): Promise<void> {
+export async function remoteWrite(
+  url: string,
+  series: readonly StoredSeries[],
+  options: RemoteWriteOptions = {},
+): Promise<void> {
   let batch: StoredSeries[] = [];
   let samples = 0;
   for (const one of series) {
     batch.push(one);
     samples += one.samples.length;
     if (samples < maxSamples) continue;
-    await send(url, batch);
+    await send(url, batch, options);
     batch = [];
     samples = 0;
   }
-  if (batch.length > 0) await send(url, batch);
+  if (batch.length > 0) await send(url, batch, options);
 }
 
-async function send(url: string, series: readonly StoredSeries[]): Promise<void> {
-  const response = await fetch(`${url}/api/v1/write`, {
+async function send(
+  url: string,
+  series: readonly StoredSeries[],
+  { path = '/api/v1/write', headers }: RemoteWriteOptions,
+): Promise<void> {
+  const response = await fetch(`${url}${path}`, {
     method: 'POST',
     headers: {
       'Content-Type': 'application/x-protobuf',
       'Content-Encoding': 'snappy',
       'X-Prometheus-Remote-Write-Version': '0.1.0',
+      ...headers,
     },
     body: new Uint8Array(snappy(writeRequest(series))),
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../../src/cli.ts';
 import { capture } from '../../commands/io.ts';
-import { type BackendProgram, isInstalled, type RealBackend, startBackend } from './real-backends.ts';
+import { isInstalled, type RealBackend, startBackend, testedBackends } from './real-backends.ts';
 import { document, type StoredSeries } from './traffic.ts';
 
 /** The commands that read days of data, with a real backend that has two days of it. */
@@ -57,13 +57,13 @@ const stored: StoredSeries[] = [
   record('cuj:error_budget_remaining:ratio', { slo_window: '30d', environment: 'eu' }, -5),
 ];
 
-describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])('with a real %s', (program) => {
+describe.each(testedBackends)('with a real %s', (program) => {
   const isThere = isInstalled(program);
   const folder = mkdtempSync(join(tmpdir(), 'registry-'));
   let backend: RealBackend;
 
   beforeAll(async () => {
-    if (isThere) backend = await startBackend(program, stored);
+    if (isThere) backend = await startBackend(program, { series: stored });
   }, 120_000);
   afterAll(async () => {
     await backend?.close();
@@ -77,6 +77,7 @@ describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])('with a real %
     const env = {
       CUJ_GATE_BACKEND: 'prometheus',
       CUJ_GATE_PROMETHEUS_URL: backend.url,
+      CUJ_GATE_PROMETHEUS_TENANT: backend.tenant,
       CUJ_GATE_REGISTRY: path,
     };
     const { io, stdout, stderr } = capture({ env, now: () => nowMs });

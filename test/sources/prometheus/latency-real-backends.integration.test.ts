@@ -8,7 +8,7 @@ import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
 import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
 import { createPrometheusSource } from '../../../src/sources/prometheus/api/source.ts';
 import { counterText, nativeHistogram, protobufType } from './protobuf-exposition.ts';
-import { type BackendProgram, isInstalled, type RealBackend, startBackend } from './real-backends.ts';
+import { isInstalled, type RealBackend, startBackend, testedBackends } from './real-backends.ts';
 import {
   podsInAllLives,
   queryOf,
@@ -33,8 +33,12 @@ const connections: PrometheusConnection[] = [];
 
 afterAll(() => Promise.all(connections.map((connection) => connection.close())));
 
-function measured(url: string, query: Partial<BatchQuery>, of: RegistryDocument): Promise<Snapshot> {
-  const connection = new PrometheusConnection({ url });
+function measured(
+  { url, tenant }: RealBackend,
+  query: Partial<BatchQuery>,
+  of: RegistryDocument,
+): Promise<Snapshot> {
+  const connection = new PrometheusConnection({ url, tenant });
   connections.push(connection);
   return createPrometheusSource(connection).measure(queryOf({ ...past, ...query }, registryOf(of)), never);
 }
@@ -47,79 +51,78 @@ function seriesIn(snapshot: Snapshot, side: 'canary' | 'stable', latencyMs: numb
 
 const podsOf = (random: () => number) => podsInAllLives({ fromMs, toMs, random });
 
-describe.each<BackendProgram>(['prometheus', 'victoria-metrics'])(
-  'classic histograms in a real %s',
-  (program) => {
-    const isThere = isInstalled(program);
-    const random = randomOf(31);
-    const requests = podsOf(random).flatMap((pod) =>
-      [...Array(900)].flatMap((): Request[] => {
-        const atMs = Math.floor(pod.bornMs + random() * (toMs + 2 * minuteMs - pod.bornMs));
-        if (atMs >= pod.diedMs) return [];
-        const [method, route] = (routes[Math.floor(random() * 2)] as string).split(' ') as [string, string];
-        const tookMs = Math.ceil(random() * (pod.version === 'V2' ? 2_000 : 400));
-        return [{ pod, atMs, method, route, code: random() < 0.1 ? '503' : '200', tookMs }];
-      }),
-    );
-    let backend: RealBackend;
+describe.each(testedBackends)('classic histograms in a real %s', (program) => {
+  const isThere = isInstalled(program);
+  const random = randomOf(31);
+  const requests = podsOf(random).flatMap((pod) =>
+    [...Array(900)].flatMap((): Request[] => {
+      const atMs = Math.floor(pod.bornMs + random() * (toMs + 2 * minuteMs - pod.bornMs));
+      if (atMs >= pod.diedMs) return [];
+      const [method, route] = (routes[Math.floor(random() * 2)] as string).split(' ') as [string, string];
+      const tookMs = Math.ceil(random() * (pod.version === 'V2' ? 2_000 : 400));
+      return [{ pod, atMs, method, route, code: random() < 0.1 ? '503' : '200', tookMs }];
+    }),
+  );
+  let backend: RealBackend;
 
-    beforeAll(async () => {
-      const untilMs = toMs + 2 * minuteMs;
-      // Notations of different clients.
-      const les = ['0.1', '0.300', '1.0', '2.5', '+Inf'];
-      if (isThere)
-        backend = await startBackend(program, [
-          ...storedSeries(requests, untilMs),
-          ...storedBuckets(requests, untilMs, les),
-        ]);
-    });
-    afterAll(() => backend?.close());
+  beforeAll(async () => {
+    const untilMs = toMs + 2 * minuteMs;
+    // Notations of different clients.
+    const les = ['0.1', '0.300', '1.0', '2.5', '+Inf'];
+    if (isThere)
+      backend = await startBackend(program, {
+        series: [...storedSeries(requests, untilMs), ...storedBuckets(requests, untilMs, les)],
+      });
+  });
+  afterAll(() => backend?.close());
 
-    it.runIf(isThere)('have as many slow requests as an independent count', async () => {
-      for (const asked of [past, recent]) {
-        const snapshot = await measured(backend.url, asked, timedDocument);
-        for (const side of ['canary', 'stable'] as const) {
-          for (const [latencyMs, resource] of [
-            [300, routes[0] as string],
-            [1_000, routes[1] as string],
-            [300, '*'],
-          ] as const) {
-            const own = requests.filter(
-              ({ pod, method, route }) =>
-                (pod.version === 'V2') === (side === 'canary') &&
-                (resource === '*' || resource === `${method} ${route}`),
-            );
-            const truth = (some: readonly Request[]) => truthOf(some, snapshot, snapshot.stepMs);
-            const expected = {
-              total: truth(own),
-              bad: truth(own.filter(({ tookMs = 0 }) => tookMs > latencyMs)),
-            };
-            expect(expected.total.reduce((a, b) => a + b)).toBeGreaterThan(100);
-            if (side === 'canary') expect(expected.bad.reduce((a, b) => a + b)).toBeGreaterThan(50);
-            expect(seriesIn(snapshot, side, latencyMs, resource)).toEqual(expected);
-          }
+  it.runIf(isThere)('have as many slow requests as an independent count', async () => {
+    for (const asked of [past, recent]) {
+      const snapshot = await measured(backend, asked, timedDocument);
+      for (const side of ['canary', 'stable'] as const) {
+        for (const [latencyMs, resource] of [
+          [300, routes[0] as string],
+          [1_000, routes[1] as string],
+          [300, '*'],
+        ] as const) {
+          const own = requests.filter(
+            ({ pod, method, route }) =>
+              (pod.version === 'V2') === (side === 'canary') &&
+              (resource === '*' || resource === `${method} ${route}`),
+          );
+          const truth = (some: readonly Request[]) => truthOf(some, snapshot, snapshot.stepMs);
+          const expected = {
+            total: truth(own),
+            bad: truth(own.filter(({ tookMs = 0 }) => tookMs > latencyMs)),
+          };
+          expect(expected.total.reduce((a, b) => a + b)).toBeGreaterThan(100);
+          if (side === 'canary') expect(expected.bad.reduce((a, b) => a + b)).toBeGreaterThan(50);
+          expect(seriesIn(snapshot, side, latencyMs, resource)).toEqual(expected);
         }
       }
-    });
+    }
+  });
 
-    it.runIf(isThere)('name their boundaries where the threshold is none', async () => {
-      const cujs = [
-        { name: 'order', owner: 'team', service: 'orders', endpoints: '*' as const, latencyMs: 250 },
-      ];
-      await expect(measured(backend.url, recent, { ...timedDocument, cujs })).resolves.toMatchObject({
-        refusedThresholds: [
-          {
-            message: expect.stringContaining('The nearest end at 0.1 s and at 0.3 s.'),
-            hint: expect.stringContaining('Set latencyMs to 100 or 300'),
-          },
-        ],
-      });
+  it.runIf(isThere)('name their boundaries where the threshold is none', async () => {
+    const cujs = [
+      { name: 'order', owner: 'team', service: 'orders', endpoints: '*' as const, latencyMs: 250 },
+    ];
+    await expect(measured(backend, recent, { ...timedDocument, cujs })).resolves.toMatchObject({
+      refusedThresholds: [
+        {
+          message: expect.stringContaining('The nearest end at 0.1 s and at 0.3 s.'),
+          hint: expect.stringContaining('Set latencyMs to 100 or 300'),
+        },
+      ],
     });
-  },
-);
+  });
+});
 
-describe('native histograms in a real Prometheus', () => {
-  const isThere = isInstalled('prometheus');
+// VictoriaMetrics has none.
+const nativeBackends = testedBackends.filter((program) => program !== 'victoria-metrics');
+
+describe.each(nativeBackends)('native histograms in a real %s', (program) => {
+  const isThere = isInstalled(program);
 
   it.runIf(isThere)('are counted from scrapes, over a restart as well', { timeout: 180_000 }, async () => {
     const labels = { service: 'orders', version: 'V2', code: '200' };
@@ -144,11 +147,12 @@ describe('native histograms in a real Prometheus', () => {
     exporter.listen(0, '127.0.0.1');
     await once(exporter, 'listening');
     const { port } = exporter.address() as AddressInfo;
-    const own = await startBackend('prometheus', [], `127.0.0.1:${port}`, [
-      '--enable-feature=native-histograms',
-    ]);
+    const own = await startBackend(program, {
+      ...{ series: [], target: `127.0.0.1:${port}` },
+      isNative: true,
+    });
     try {
-      // All counts stand still then, and are in Prometheus.
+      // All counts stand still then.
       while (scrapes < 10) {
         if (failure !== undefined) throw new Error(failure);
         await delay(100);
@@ -166,18 +170,23 @@ describe('native histograms in a real Prometheus', () => {
         endpoints: '*' as const,
         latencyMs,
       });
-      const snapshot = await measured(
-        own.url,
-        { fromMs: endMs - 10 * minuteMs, toMs: endMs, stepMs: 10_000 },
-        { ...timedDocument, sources: { app }, cujs: [cujOf(300), cujOf(500)] },
-      );
-      const sums = (latencyMs: number) => {
-        const { total, bad, unclassified = [] } = seriesIn(snapshot, 'canary', latencyMs, '*');
-        return [total, bad, unclassified].map((counts) => counts.reduce((a, b) => a + b, 0));
+      const sums = async () => {
+        const snapshot = await measured(
+          own,
+          { fromMs: endMs - 10 * minuteMs, toMs: endMs, stepMs: 10_000 },
+          { ...timedDocument, sources: { app }, cujs: [cujOf(300), cujOf(500)] },
+        );
+        return [300, 500].map((latencyMs) => {
+          const { total, bad, unclassified = [] } = seriesIn(snapshot, 'canary', latencyMs, '*');
+          return [total, bad, unclassified].map((counts) => counts.reduce((a, b) => a + b, 0));
+        });
       };
-      // The first scrape is where counting begins: 7 of the 8 add 8 each. 310 ms are in the bucket from 297 to 324 ms.
-      expect(sums(300)).toEqual([56, 7, 14]);
-      expect(sums(500)).toEqual([56, 7, 0]);
+      // The first scrape is where counting begins: 7 of the 8 add 8 each. 310 ms are in the bucket from 297 to 324 ms. What is
+      // remotely written arrives later.
+      await expect.poll(sums).toEqual([
+        [56, 7, 14],
+        [56, 7, 0],
+      ]);
     } finally {
       await own.close();
       exporter.closeAllConnections();

@@ -30,7 +30,9 @@ it.runIf(isThere)(
   { timeout: 300_000 },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'budgets-'));
-    const backend = await startBackend('victoria-metrics', [counter('200', 600), counter('503', 0.24)]);
+    const backend = await startBackend('victoria-metrics', {
+      series: [counter('200', 600), counter('503', 0.24)],
+    });
     try {
       const path = join(folder, 'cujs.json');
       const [order] = document.cujs ?? [];
