@@ -1,15 +1,16 @@
 import { prometheusPrograms } from '../../src/demo/prometheus/program.ts';
 import { type Datadog, startDatadog } from './datadog.ts';
 import { type Prometheus, type PrometheusOptions, startPrometheus } from './prometheus.ts';
+import { builtBackends } from './prometheus-fronts.ts';
 import type { ScenarioContext } from './scenario.ts';
 import type { Flow, Requests } from './traffic.ts';
 
 /** The metrics backends that scenarios run over: Datadog's simulator, and real programs. */
-export const backendNames = ['datadog', ...prometheusPrograms] as const;
+export const backendNames = ['datadog', ...prometheusPrograms, ...builtBackends] as const;
 export type BackendName = (typeof backendNames)[number];
 
 /** For scenarios that are about no backend of their own. */
-export const everyBackend: readonly BackendName[] = backendNames;
+export const everyBackend: readonly BackendName[] = ['datadog', ...prometheusPrograms, 'prometheus-3'];
 
 /** Where a gate measures. */
 export interface MetricsBackend {

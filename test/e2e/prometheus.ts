@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startExporter } from '../../src/demo/prometheus/exporter.ts';
 import { type PrometheusProgram, prepareProgram, storePast } from '../../src/demo/prometheus/program.ts';
@@ -7,17 +7,22 @@ import { pastScrapes } from '../../src/demo/prometheus/scrapes.ts';
 import { freePort } from '../free-ports.ts';
 import type { Child } from './child.ts';
 import type { MetricsBackend } from './metrics-backend.ts';
+import { type BuiltBackend, type Front, isBuilt, prepareFront } from './prometheus-fronts.ts';
 import { writePrometheusRegistry } from './prometheus-registry.ts';
 import type { ScenarioContext } from './scenario.ts';
 import { moveIntoPast, requestsOf, type TimedSpans, timedHttp, write } from './traffic.ts';
 import { answers } from './wait.ts';
+
+/** Where Prometheus scrapes; and where Thanos or Mimir is asked in its place. */
+export type PrometheusBackend = PrometheusProgram | BuiltBackend;
 
 /**
  * A real Prometheus, or VictoriaMetrics, that scrapes the pods of the traffic that a scenario writes. What it would have scraped before
  * is written into it. A counter cannot be changed afterwards, so all that is written at once has pods of its own, and a gateway of its own that calls them.
  */
 export interface Prometheus extends MetricsBackend {
-  readonly name: PrometheusProgram;
+  readonly name: PrometheusBackend;
+  /** Of the program that scrapes. */
   readonly url: string;
   readonly child: Child;
   /** The pods that are scraped: those of a version are called `SERVICE-VERSION-…`. */
@@ -46,9 +51,12 @@ interface Written {
 
 export async function startPrometheus(
   context: ScenarioContext,
-  program: PrometheusProgram,
+  backend: PrometheusBackend,
   options: PrometheusOptions = {},
 ): Promise<Prometheus> {
+  const program = isBuilt(backend) ? 'prometheus' : backend;
+  const front =
+    backend === 'thanos' || backend === 'mimir' ? await prepareFront(context, backend) : undefined;
   const { scrapeIntervalMs = 15_000, isClassified = false } = options;
   const written: Written[] = [];
   const emptyPods = () => new ScrapedPods({ gatewayOf: (group) => `gateway-${group}`, isClassified });
@@ -58,12 +66,17 @@ export async function startPrometheus(
   const folder = path.join(context.dir, program);
   mkdirSync(folder);
   const { targetsUrl } = exporter;
-  const prepare = (port: number) => prepareProgram({ program, port, folder, scrapeIntervalMs, targetsUrl });
+  const prepare = (port: number) => {
+    const call = prepareProgram({ program, port, folder, scrapeIntervalMs, targetsUrl });
+    if (front !== undefined) extendConfig(path.join(folder, 'config.yml'), front);
+    return isBuilt(backend) ? { ...call, command: context.programs['prometheus-3'].program } : call;
+  };
   const port = await freePort();
   const { command, args, url, readyUrl } = prepare(port);
   const child = context.start({ name: program, command, args });
   const untilReady = async () => void (await child.untilReady(() => answers(readyUrl)));
   await untilReady();
+  await front?.start(url);
 
   // One after the other. Scenarios do not wait for it: their templates begin to ask some seconds later.
   let stored = Promise.resolve();
@@ -73,7 +86,7 @@ export async function startPrometheus(
       groups.some((group) => name.startsWith(`${group}-`) || name.startsWith(`gateway-${group}-`)),
     );
     const series = pastScrapes(pods, { fromMs: 0, untilMs, intervalMs: scrapeIntervalMs }, own);
-    stored = stored.then(() => storePast({ program, url }, series));
+    stored = stored.then(() => front?.store?.(series) ?? storePast({ program, url }, series));
     stored.catch((error: Error) => context.log(`the past could not be stored: ${error.message}`));
   };
   const record = (requests: readonly TimedSpans[]) => {
@@ -85,11 +98,11 @@ export async function startPrometheus(
     store([group]);
   };
   return {
-    name: program,
+    name: backend,
     url,
     child,
     pods: () => pods,
-    gateEnv: { CUJ_GATE_BACKEND: 'prometheus', CUJ_GATE_PROMETHEUS_URL: url },
+    gateEnv: { CUJ_GATE_BACKEND: 'prometheus', CUJ_GATE_PROMETHEUS_URL: url, ...front?.gateEnv },
     registryOf: (file) => writePrometheusRegistry(file, context.dir, options),
     queries: () => countQueries(url),
     requests: (requests) => record([timedHttp(requests)]),
@@ -97,6 +110,8 @@ export async function startPrometheus(
     untilReady,
     untilStored: () => stored,
     async elapse(minutes) {
+      if (front?.store !== undefined)
+        throw new Error(`${backend} keeps its data: it cannot be moved into the past`);
       await stored;
       await child.stop();
       rmSync(folder, { recursive: true });
@@ -118,6 +133,13 @@ export async function startPrometheus(
       await stored;
     },
   };
+}
+
+/** JSON is YAML. */
+function extendConfig(file: string, { config }: Front): void {
+  const written = JSON.parse(readFileSync(file, 'utf8'));
+  const { global = {}, ...others } = config;
+  writeFileSync(file, JSON.stringify({ ...written, ...others, global: { ...written.global, ...global } }));
 }
 
 /** As the program itself counts them. */

@@ -14,6 +14,7 @@ import {
   type RolloutsVersion,
   rolloutsVersions,
 } from './programs.ts';
+import { isBuilt, productsOf } from './prometheus-fronts.ts';
 import { failuresText, type Result, tableText } from './report.ts';
 import { backendsOf, runScenario } from './run-scenario.ts';
 import type { Scenario } from './scenario.ts';
@@ -48,6 +49,7 @@ async function main(): Promise<number> {
     'helm',
     'cue',
     ...scenarios.flatMap(({ needs = [] }) => needs),
+    ...(options.backend !== undefined && isBuilt(options.backend) ? productsOf(options.backend) : []),
   ]);
   if (options.build) return say(`programs are ready after ${seconds(started)} s`);
 

@@ -54,7 +54,7 @@ export class LiveApp {
     const backend =
       context.backend === 'datadog'
         ? await startLiveDatadog(context, options.seed)
-        : await startLivePrometheus(context, context.backend);
+        : await startLivePrometheus(context, 'prometheus');
     return new LiveApp(context, options, backend);
   }
 

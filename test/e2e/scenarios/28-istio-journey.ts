@@ -4,7 +4,7 @@ import type { Scenario } from '../scenario.ts';
 export const scenario: Scenario = {
   name: 'istio-journey',
   what: "the same by Istio's counter, whose requests are classified by operation",
-  backends: ['prometheus', 'victoria-metrics'],
+  backends: ['prometheus', 'victoria-metrics', 'prometheus-3', 'thanos', 'mimir'],
   timeoutMs: 240_000,
   run: (context) =>
     brokenThenGood(context, {
