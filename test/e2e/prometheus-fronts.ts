@@ -69,7 +69,7 @@ async function mimirFront({ dir, programs, start }: ScenarioContext): Promise<Fr
     config: { remote_write: [remoteWriteTo(`${origin}${write.path}`, write)] },
     gateEnv: { CUJ_GATE_PROMETHEUS_URL: url, CUJ_GATE_PROMETHEUS_TENANT: tenant },
     async start() {
-      const own = start({ name: 'mimir', command: programs.mimir.program, args: [...args] });
+      const own = start({ name: 'mimir', command: programs.mimir.program, args: [...args], cwd: folder });
       await own.untilReady(() => answers(readyUrl));
     },
     store: (series) => remoteWrite(origin, series, write),
