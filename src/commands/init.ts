@@ -3,38 +3,47 @@ import { Command, InvalidArgumentError } from 'commander';
 import { parse } from 'yaml';
 import { listed } from '../doctor/words.ts';
 import { SourceError } from '../domain/errors.ts';
-import { readOpenApi } from '../init/openapi.ts';
+import type { SourceDialect } from '../domain/registry/source-dialect.ts';
+import { type OpenApiRoutes, readOpenApi } from '../init/openapi.ts';
 import { proposeRegistry } from '../init/proposal.ts';
 import { routeOfResource } from '../init/routes.ts';
+import { readBackend, SettingsError } from '../settings/settings.ts';
+import { datadogDialect } from '../sources/datadog/query/dialect.ts';
+import type { BackendName } from '../sources/dialects/dialects.ts';
+import { prometheusDialect } from '../sources/prometheus/query/dialect.ts';
+import { isGroupBy } from '../sources/prometheus/query/found-counters.ts';
 import { sentence } from './render/sentence.ts';
+import {
+  fromDescription,
+  fromPrometheus,
+  Misuse,
+  type PrometheusInitOptions,
+  prometheusTextOf,
+} from './support/init-prometheus.ts';
 import { exitCodes, type Io } from './support/io.ts';
 import { openDatadog } from './support/open-backend.ts';
 
-const about = `Propose a first registry from the busiest routes of a service in Datadog, or offline from an OpenAPI file.
-Prints valid YAML on stdout. It is a proposal to edit: its comments say what you have to decide.`;
+const about = `Propose a first registry from the busiest routes of a service in Datadog, or of the services in Prometheus (CUJ_GATE_BACKEND=prometheus), \
+or offline from an OpenAPI file. Prints valid YAML on stdout. It is a proposal to edit: its comments say what you have to decide.`;
 
 const examples = `
 Examples:
   cuj-gate init --service member-api --env production > cujs.yaml
-  cuj-gate init --service member-api --openapi openapi.yaml > cujs.yaml`;
+  cuj-gate init --service member-api --openapi openapi.yaml > cujs.yaml
+  CUJ_GATE_BACKEND=prometheus CUJ_GATE_PROMETHEUS_URL=http://localhost:9090 cuj-gate init > cujs.yaml
+  CUJ_GATE_BACKEND=prometheus cuj-gate init --counter http_requests_total --failures 'code=~"5.."'`;
 
-interface Options {
-  readonly service: string;
-  readonly env: string;
+interface Options extends PrometheusInitOptions {
   readonly operation?: string;
-  readonly openapi?: string;
-  readonly top: number;
 }
 
-/** An error that the user can correct. */
-class Misuse extends Error {}
-
 export function initCommand(io: Io, exit: (code: number) => void): Command {
+  const ofPrometheus = 'with Prometheus:';
   return new Command('init')
     .description(about)
-    .requiredOption(
+    .option(
       '--service <name>',
-      'the service tag',
+      'the service tag; with Prometheus the label of the service (default there: the busiest services)',
       pattern(/^[a-z0-9]([a-z0-9_.-]{0,98}[a-z0-9])?$/, 'the service tag as Datadog stores it'),
     )
     .option(
@@ -48,15 +57,35 @@ export function initCommand(io: Io, exit: (code: number) => void): Command {
       'the span name, such as express.request (default: looked up in Datadog)',
       pattern(/^[A-Za-z][A-Za-z0-9_.]{0,150}$/, 'a span name such as http.request'),
     )
-    .option('--openapi <file>', 'an OpenAPI 3 description (YAML or JSON) instead of Datadog')
+    .option('--openapi <file>', 'an OpenAPI 3 description (YAML or JSON) instead of the backend')
     .option('--top <n>', 'number of routes to propose, busiest first', wholeNumber, 60)
+    .option(
+      '--counter <counter>',
+      `${ofPrometheus} the counter of requests: preset:istio, a name, or a selector (default: the presets that are there)`,
+      pattern(/^[^\p{C}]{1,1000}$/u, 'the name of a counter, such as http_requests_total'),
+    )
+    .option('--service-label <label>', `${ofPrometheus} the label that has the service`, labelName)
+    .option('--failures <matchers>', `${ofPrometheus} which requests failed, such as code=~"5.."`)
+    .option(
+      '--group-by <labels>',
+      `${ofPrometheus} the labels of an endpoint, such as method/route`,
+      (value: string) => {
+        if (!isGroupBy(value))
+          throw new InvalidArgumentError(
+            'expected names of labels in lower case, joined by "/", such as method/route.',
+          );
+        return value;
+      },
+    )
+    .option(
+      '--canary-label <label>',
+      `${ofPrometheus} the label that tells the canary from stable`,
+      labelName,
+    )
     .addHelpText('after', examples)
     .action(async (options: Options) => {
       try {
-        const text = await (options.openapi === undefined
-          ? fromDatadog(options, io)
-          : fromOpenApi(options, options.openapi));
-        io.stdout.write(text);
+        io.stdout.write(await proposal(options, io));
         exit(exitCodes.good);
       } catch (error) {
         if (!(error instanceof Misuse)) throw error;
@@ -66,16 +95,63 @@ export function initCommand(io: Io, exit: (code: number) => void): Command {
     });
 }
 
-async function fromOpenApi(options: Options, file: string): Promise<string> {
-  let description: ReturnType<typeof readOpenApi>;
+/** Options that only one backend understands, with what to do in place of them. */
+const foreign = {
+  datadog: ['counter', 'serviceLabel', 'failures', 'groupBy', 'canaryLabel'],
+  prometheus: ['operation'],
+} as const;
+
+async function proposal(options: Options, io: Io): Promise<string> {
+  const backend = backendOf(io);
+  if (!Object.hasOwn(foreign, backend))
+    throw new Misuse(
+      `init works with ${Object.keys(foreign).join(' and ')} only, and CUJ_GATE_BACKEND is ${backend}.`,
+    );
+  const wrong = foreign[backend].find((name) => options[name] !== undefined);
+  if (wrong !== undefined) {
+    const written = `--${wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new Misuse(
+      backend === 'datadog'
+        ? `${written} is for Prometheus. Set CUJ_GATE_BACKEND=prometheus, or remove it.`
+        : `${written} is for traces in Datadog, and CUJ_GATE_BACKEND is ${backend}. Remove it; --counter names a counter.`,
+    );
+  }
+  const { openapi } = options;
+  const isPrometheus = backend === 'prometheus';
+  if (isPrometheus && openapi === undefined) return await fromPrometheus(options, io);
+  const { service } = options;
+  if (service === undefined) throw new Misuse("required option '--service <name>' not specified");
+  const named = { ...options, service };
+  if (openapi === undefined) return await fromDatadog(named, io);
+  const description = await readDescription(openapi, isPrometheus ? prometheusDialect : datadogDialect);
+  const text = isPrometheus ? prometheusTextOf(named, description) : datadogTextOf(named, description);
+  if (text === undefined) throw new Misuse(`${openapi} has no route that could be judged.`);
+  return text;
+}
+
+function backendOf({ env }: Io): BackendName {
+  try {
+    return readBackend(env);
+  } catch (error) {
+    if (error instanceof SettingsError) throw new Misuse(error.problems.join(' '));
+    throw error;
+  }
+}
+
+async function readDescription(file: string, dialect: SourceDialect): Promise<OpenApiRoutes> {
   try {
     // The YAML parser reads JSON too.
-    description = readOpenApi(parse(await readFile(file, 'utf8'), { merge: true, maxAliasCount: -1 }));
+    return readOpenApi(parse(await readFile(file, 'utf8'), { merge: true, maxAliasCount: -1 }), dialect);
   } catch (error) {
     throw new Misuse(`${file} cannot be used: ${(error as Error).message}`);
   }
-  const { title, routes, leftOut, basePath } = description;
-  const text = proposeRegistry({
+}
+
+type Named<O> = O & { readonly service: string };
+
+function datadogTextOf(options: Named<Options>, description: OpenApiRoutes): string | undefined {
+  const { routes, leftOut } = description;
+  return proposeRegistry({
     ...options,
     operation: options.operation ?? 'http.request',
     operationNote:
@@ -85,13 +161,11 @@ async function fromOpenApi(options: Options, file: string): Promise<string> {
     canaryNote: 'needs DD_VERSION, or the pod label tags.datadoghq.com/version',
     routes,
     leftOut,
-    from: `the OpenAPI description of ${JSON.stringify(title)}${basePath === '' ? '' : ` under ${basePath}`}; write placeholders as the framework does`,
+    from: fromDescription(description),
   });
-  if (text === undefined) throw new Misuse(`${file} has no route that could be judged.`);
-  return text;
 }
 
-async function fromDatadog(options: Options, io: Io): Promise<string> {
+async function fromDatadog(options: Named<Options>, io: Io): Promise<string> {
   const datadog = await openDatadog(io);
   // Already reported.
   if (datadog === undefined) throw new Misuse('');
@@ -148,6 +222,8 @@ function pattern(wanted: RegExp, what: string): (value: string) => string {
     return value;
   };
 }
+
+const labelName = pattern(/^[A-Za-z_][A-Za-z0-9_]{0,200}$/, 'the name of a label, such as version');
 
 function wholeNumber(value: string): number {
   if (!/^[1-9]\d{0,2}$/.test(value)) throw new InvalidArgumentError('expected a whole number from 1 to 999.');

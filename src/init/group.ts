@@ -63,7 +63,7 @@ function slug(text: string): string {
 }
 
 /** `users-write` of a split group may be another topic's name. */
-function unique(groups: readonly RouteGroup[]): RouteGroup[] {
+export function unique(groups: readonly RouteGroup[]): RouteGroup[] {
   const names = new Set<string>();
   return groups.map((group) => {
     let name = group.name;

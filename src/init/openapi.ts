@@ -1,6 +1,6 @@
 import { queryAt } from '../domain/registry/resolve-endpoints.ts';
 import { methods } from '../domain/registry/schema.ts';
-import { resourceNameOf } from '../sources/datadog/query/tag-normalization.ts';
+import type { SourceDialect } from '../domain/registry/source-dialect.ts';
 import type { FoundRoute, LeftOut } from './routes.ts';
 
 /** Read from an OpenAPI description; `notes` are sentences for people. */
@@ -12,8 +12,8 @@ export interface OpenApiRoutes {
   readonly basePath: string;
 }
 
-/** The routes of an OpenAPI 3.x description. Throws an Error that says what is wrong with it. */
-export function readOpenApi(value: unknown): OpenApiRoutes {
+/** The routes of an OpenAPI 3.x description. Throws an Error that says what is wrong with it. The dialect is that of who measures them. */
+export function readOpenApi(value: unknown, { endpointKey }: SourceDialect): OpenApiRoutes {
   if (!isRecord(value)) throw new Error('it is not a mapping');
   if (typeof value.swagger === 'string' || typeof value.swagger === 'number') {
     throw new Error(`it is Swagger ${value.swagger}; convert it to OpenAPI 3 first`);
@@ -44,7 +44,7 @@ export function readOpenApi(value: unknown): OpenApiRoutes {
         routes.push({
           label,
           route: { method, path: full },
-          resource: resourceNameOf(method, full),
+          resource: endpointKey(method, full),
           share: undefined,
           tag: typeof tag === 'string' && /[a-z0-9]/i.test(tag) ? tag : undefined,
         });

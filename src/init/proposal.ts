@@ -1,4 +1,5 @@
 import { oneLine } from '../domain/outside-text.ts';
+import { datadogDialect } from '../sources/datadog/query/dialect.ts';
 import { statusOfOperation } from '../sources/datadog/query/tracer-operations.ts';
 import { groupRoutes, type RouteGroup } from './group.ts';
 import { type FoundRoute, type LeftOut, sortOut } from './routes.ts';
@@ -27,20 +28,41 @@ const maxLeftOut = 20;
 
 /** A registry to edit, as valid YAML with marked decisions. Undefined without any route. */
 export function proposeRegistry(input: ProposalInput): string | undefined {
-  const sorted = sortOut(input.routes);
-  const kept = sorted.routes.slice(0, input.top);
+  const { kept, leftOut } = busiest(sortOut(input.routes, datadogDialect), input.top);
   if (kept.length === 0) return undefined;
-  const leftOut = [
-    ...input.leftOut,
-    ...sorted.leftOut,
-    ...sorted.routes
-      .slice(input.top)
-      .map(({ label, share }) => ({ label, share, why: 'less busy than --top' })),
-  ];
+  return proposalText({
+    from: input.from,
+    gate: [],
+    sources: [],
+    services: [
+      `  ${quoted(input.service)}:`,
+      `    env: ${quoted(input.env)}`,
+      `    operation: ${input.operation} # ${comment(input.operationNote)}`,
+      `    canary: "version:{version}" # ${comment(input.canaryNote)}`,
+      ...failureLines(input.operation),
+    ],
+    cujs: groupRoutes(kept).flatMap((group) => cujLines(group, input.service)),
+    leftOut: [...input.leftOut, ...leftOut],
+  });
+}
+
+/** The parts of a proposal that depend on the backend, in lines of YAML. */
+export interface ProposalParts {
+  readonly from: string;
+  /** More of `defaults`. */
+  readonly gate: readonly string[];
+  /** Under `sources`; empty without any. */
+  readonly sources: readonly string[];
+  readonly services: readonly string[];
+  readonly cujs: readonly string[];
+  readonly leftOut: readonly LeftOut[];
+}
+
+export function proposalText({ from, gate, sources, services, cujs, leftOut }: ProposalParts): string {
   const lines = [
     '# yaml-language-server: $schema=./registry.schema.json',
     '#',
-    `# A PROPOSAL, made by cuj-gate init from ${input.from}.`,
+    `# A PROPOSAL, made by cuj-gate init from ${comment(from)}.`,
     '# It contains no decisions. Before it judges a release:',
     '#   1. Turn the groups into journeys: what does a user want to do? Rename, move, merge and delete. A name is',
     '#      never changed later, and an endpoint may be in several CUJs.',
@@ -51,19 +73,26 @@ export function proposeRegistry(input: ProposalInput): string | undefined {
     '',
     'defaults:',
     '  slo: { window: 30d, availability: 99.9 } # in percent; agree on it with the owners',
+    ...gate,
     '',
+    ...(sources.length === 0 ? [] : ['sources:', ...sources, '']),
     'services:',
-    `  ${quoted(input.service)}:`,
-    `    env: ${quoted(input.env)}`,
-    `    operation: ${input.operation} # ${comment(input.operationNote)}`,
-    `    canary: "version:{version}" # ${comment(input.canaryNote)}`,
-    ...failureLines(input.operation),
+    ...services,
     '',
     'cujs:',
-    ...groupRoutes(kept).flatMap((group) => cujLines(group, input.service)),
+    ...cujs,
     ...leftOutLines(leftOut),
   ];
   return `${lines.join('\n').trimEnd()}\n`;
+}
+
+/** The routes that are proposed, busiest first, and all others with the reason. */
+export function busiest(
+  { routes, leftOut }: ReturnType<typeof sortOut>,
+  top: number,
+): { readonly kept: readonly FoundRoute[]; readonly leftOut: readonly LeftOut[] } {
+  const rest = routes.slice(top).map(({ label, share }) => ({ label, share, why: 'less busy than --top' }));
+  return { kept: routes.slice(0, top), leftOut: [...leftOut, ...rest] };
 }
 
 /** What counts as a failure, where the operation's requests have no status of HTTP. */
@@ -74,7 +103,12 @@ function failureLines(operation: string): string[] {
   return status === 'none' ? ['    failure: errors # what the tracer marks as an error'] : [];
 }
 
-function cujLines({ name, routes, share }: RouteGroup, service: string): string[] {
+/** `note` says something about an endpoint, or nothing. */
+export function cujLines(
+  { name, routes, share }: RouteGroup,
+  service: string,
+  note: (route: FoundRoute) => string | undefined = () => undefined,
+): string[] {
   const shown = routes.slice(0, maxEndpoints);
   return [
     `  - name: ${quoted(name)}${share === undefined ? '' : ` # ${percent(share)} of the traffic`}`,
@@ -82,9 +116,10 @@ function cujLines({ name, routes, share }: RouteGroup, service: string): string[
     `    service: ${quoted(service)}`,
     '    mode: observe # judged and shown, never fails a rollout',
     '    endpoints:',
-    ...shown.map(
-      (route) => `      - ${endpoint(route)}${route.share === undefined ? '' : ` # ${percent(route.share)}`}`,
-    ),
+    ...shown.map((route) => {
+      const notes = [route.share === undefined ? [] : percent(route.share), note(route) ?? []].flat();
+      return `      - ${endpoint(route)}${notes.length === 0 ? '' : ` # ${notes.join('; ')}`}`;
+    }),
     '',
   ];
 }
@@ -108,17 +143,17 @@ function leftOutLines(leftOut: readonly LeftOut[]): string[] {
 }
 
 /** A YAML scalar: plain if it is certain to be read as the same text. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   const plain =
     /^[A-Za-z/][\w ./:-]*$/.test(text) && !/:( |$)| $|^(y|n|yes|no|on|off|true|false|null)$/i.test(text);
   return plain ? text : JSON.stringify(text);
 }
 
 /** Text from outside in a comment: one line, without invisible characters. */
-function comment(text: string): string {
+export function comment(text: string): string {
   return oneLine(text).slice(0, 200);
 }
 
-function percent(ratio: number): string {
+export function percent(ratio: number): string {
   return `${Number((ratio * 100).toPrecision(ratio >= 0.1 ? 3 : 2))}%`;
 }

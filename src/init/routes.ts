@@ -1,9 +1,6 @@
 import { methods } from '../domain/registry/schema.ts';
-import {
-  isSafeTagValue,
-  normalizeTagValue,
-  resourceNameOf,
-} from '../sources/datadog/query/tag-normalization.ts';
+import type { SourceDialect } from '../domain/registry/source-dialect.ts';
+import { normalizeTagValue, resourceNameOf } from '../sources/datadog/query/tag-normalization.ts';
 import { routeParametersOf } from '../sources/datadog/query/tracer-operations.ts';
 
 /** A route that a registry may be proposed from. */
@@ -12,7 +9,7 @@ export interface FoundRoute {
   readonly label: string;
   /** The upper-case method and the path; undefined for a resource that is not METHOD /path. */
   readonly route: { readonly method: string; readonly path: string } | undefined;
-  /** As Datadog stores it. */
+  /** As the backend stores it. */
   readonly resource: string;
   /** Share of the service's traffic; undefined where it was not measured. */
   readonly share: number | undefined;
@@ -32,8 +29,12 @@ export interface LeftOut {
 const chores =
   /(^|\/)(health\w*|livez?|liveness|readyz?|readiness|ping|metrics|actuator|favicon\.ico|robots\.txt)(\/|$)/i;
 
-/** Splits routes into those for a registry and those that are best left out, each once. */
-export function sortOut(routes: readonly FoundRoute[]): { routes: FoundRoute[]; leftOut: LeftOut[] } {
+/** Splits routes into those for a registry and those that are best left out, each once. `isName`: of what is not METHOD /path. */
+export function sortOut(
+  routes: readonly FoundRoute[],
+  { backend, isSafeTagValue }: SourceDialect,
+  isName: (resource: string) => boolean = (resource) => /^[a-z]/.test(resource),
+): { routes: FoundRoute[]; leftOut: LeftOut[] } {
   const kept = new Map<string, FoundRoute>();
   const leftOut: LeftOut[] = [];
   for (const found of routes) {
@@ -41,10 +42,11 @@ export function sortOut(routes: readonly FoundRoute[]): { routes: FoundRoute[]; 
     const drop = (why: string) => leftOut.push({ label, share, why });
     const other = kept.get(resource);
     if (!isSafeTagValue(resource)) drop('its name contains characters that cannot be queried');
-    else if (route === undefined && !/^[a-z]/.test(resource)) drop('its name is not a route');
-    else if (route !== undefined && chores.test(route.path)) drop('a health check or the like');
+    else if (route === undefined && !isName(resource)) drop('its name is not a route');
+    else if (chores.test(route?.path ?? (resource.startsWith('/') ? resource : '')))
+      drop('a health check or the like');
     else if (route?.method === 'OPTIONS') drop('browsers send it automatically');
-    else if (other !== undefined) drop(`Datadog stores it under the same name as ${other.label}`);
+    else if (other !== undefined) drop(`${backend} stores it under the same name as ${other.label}`);
     else kept.set(resource, found);
   }
   const { rare, why } = rarerStyle([...kept.values()]);

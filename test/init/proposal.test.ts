@@ -82,7 +82,7 @@ describe('what is left out', () => {
     ['GET /actuator/health', /health check/],
     ['OPTIONS /api/v1/me', /browsers/],
   ])('%s', (label, why) => {
-    expect(sortOut([written(label)])).toEqual({
+    expect(sortOut([written(label)], datadogDialect)).toEqual({
       routes: [],
       leftOut: [{ label, share: undefined, why: expect.stringMatching(why) }],
     });
@@ -91,16 +91,16 @@ describe('what is left out', () => {
   it('is the second of two routes that Datadog stores under one name', () => {
     const one = written('GET /users/_id');
     const two = { ...one, label: 'GET /users/{id}' };
-    expect(sortOut([one, two])).toMatchObject({
+    expect(sortOut([one, two], datadogDialect)).toMatchObject({
       routes: [{ label: 'GET /users/_id' }],
       leftOut: [{ label: 'GET /users/{id}', why: expect.stringContaining('GET /users/_id') }],
     });
   });
 
   it('is not a route that only sounds like monitoring', () => {
-    expect(sortOut([written('GET /api/v1/living-rooms'), written('GET /api/v1/readings')]).leftOut).toEqual(
-      [],
-    );
+    expect(
+      sortOut([written('GET /api/v1/living-rooms'), written('GET /api/v1/readings')], datadogDialect).leftOut,
+    ).toEqual([]);
   });
 });
 
@@ -210,7 +210,7 @@ describe('an OpenAPI description', () => {
   };
 
   it('gives its routes below the first server, with tags, without what is deprecated or described elsewhere', () => {
-    const { routes, leftOut, basePath } = readOpenApi(description);
+    const { routes, leftOut, basePath } = readOpenApi(description, datadogDialect);
     expect(basePath).toBe('/api/v1');
     expect(routes.map(({ label, tag, resource }) => [label, tag, resource])).toEqual([
       ['GET /api/v1/me', 'Account', 'get_/api/v1/me'],
@@ -223,7 +223,7 @@ describe('an OpenAPI description', () => {
   });
 
   it('becomes a proposal that validates', () => {
-    const { routes, leftOut } = readOpenApi(description);
+    const { routes, leftOut } = readOpenApi(description, datadogDialect);
     const text = proposeRegistry(input(routes, { leftOut })) as string;
     const resolved = resolve(text);
     expect(resolved.ok && [...resolved.registry.cujs.keys()]).toEqual(['account', 'likes']);
@@ -232,13 +232,14 @@ describe('an OpenAPI description', () => {
 
   it('keeps to one way of writing parameters, and to paths that are paths', () => {
     const paths = ['/a/{id}', '/b/{id}/{x}', '/c/:id', '/d/{id}/:x', '/e/{id}:cancel', 'f'];
-    const { routes, leftOut } = readOpenApi({
+    const document = {
       openapi: '3.1.0',
       servers: [{ url: '/v2' }],
       paths: Object.fromEntries(paths.map((path) => [path, { get: {} }])),
-    });
+    };
+    const { routes, leftOut } = readOpenApi(document, datadogDialect);
     expect(leftOut).toEqual([{ label: 'GET /v2f', share: undefined, why: 'its path is invalid' }]);
-    const sorted = sortOut(routes);
+    const sorted = sortOut(routes, datadogDialect);
     expect(sorted.routes.map(({ label }) => label)).toEqual([
       'GET /v2/a/{id}',
       'GET /v2/b/{id}/{x}',
@@ -295,7 +296,8 @@ describe('an OpenAPI description', () => {
     });
     fc.assert(
       fc.property(fc.dictionary(path, item, { maxKeys: 15 }), (paths) => {
-        const { routes, leftOut } = readOpenApi({ openapi: '3.1.0', servers: [{ url: '/v1' }], paths });
+        const document = { openapi: '3.1.0', servers: [{ url: '/v1' }], paths };
+        const { routes, leftOut } = readOpenApi(document, datadogDialect);
         const text = proposeRegistry(input(routes, { leftOut }));
         if (text === undefined) return;
         const resolved = resolve(text);
@@ -309,6 +311,6 @@ describe('an OpenAPI description', () => {
     [{ openapi: '4.0.0' }, /not OpenAPI 3/],
     ['openapi', /not a mapping/],
   ])('is refused where it is %j', (value, message) => {
-    expect(() => readOpenApi(value)).toThrow(message);
+    expect(() => readOpenApi(value, datadogDialect)).toThrow(message);
   });
 });

@@ -12,6 +12,7 @@ import { exitCodes, type Io } from './io.ts';
 const required = requiredToServe.filter((name) => name !== 'CUJ_GATE_REGISTRY');
 
 type DatadogSession = Awaited<ReturnType<typeof backends.datadog.openSession>>;
+export type PrometheusSession = Awaited<ReturnType<typeof backends.prometheus.openSession>>;
 
 /** Opens the backend of the settings. If they are missing or invalid, reports that and returns undefined. */
 export async function openBackend(io: Io): Promise<BackendSession | undefined> {
@@ -19,15 +20,16 @@ export async function openBackend(io: Io): Promise<BackendSession | undefined> {
   return settings === undefined ? undefined : await sessionOf(settings, io);
 }
 
-/** Opens Datadog. If its keys are missing or invalid, or the backend is another one, reports that and returns undefined. */
+/** Opens Datadog. Precondition: it is the backend of the settings. If its keys are missing or invalid, reports that and returns undefined. */
 export async function openDatadog(io: Io): Promise<DatadogSession | undefined> {
   const settings = settingsOf(io);
-  if (settings === undefined) return undefined;
-  if (settings.backend === 'datadog') return await backends.datadog.openSession(settings.own.datadog, io.now);
-  io.stderr.write(
-    `cuj-gate: this command works with Datadog only, and CUJ_GATE_BACKEND is ${settings.backend}.\n`,
-  );
-  return undefined;
+  return settings && (await backends.datadog.openSession(settings.own.datadog, io.now));
+}
+
+/** The same of Prometheus. */
+export async function openPrometheus(io: Io): Promise<PrometheusSession | undefined> {
+  const settings = settingsOf(io);
+  return settings && (await backends.prometheus.openSession(settings.own.prometheus, io.now));
 }
 
 /**

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { run } from '../../../src/cli.ts';
 import { capture } from '../../commands/io.ts';
 import { isInstalled, type RealBackend, startBackend, testedBackends } from './real-backends.ts';
@@ -48,6 +49,8 @@ const stored: StoredSeries[] = [
   counter({ route: '/healthz', method: 'GET' }, 6),
   counter({ instance: 'c:8080', version: 'V2' }, 16, canary),
   counter({ instance: 'c:8080', version: 'V2', code: '503' }, 4, canary),
+  counter({ job: 'cart', route: 'a"b\n- c: #\\', method: 'GET' }, 60),
+  counter({ job: 'cart', route: '/carts/{id}', method: 'GET' }, 60),
   record('cuj:slo_objective:ratio', { slo_window: '30d' }, 0.999),
   record('cuj:error_ratio:slo_window', { slo_window: '30d' }, 0.0004),
   record('cuj:error_budget_remaining:ratio', { slo_window: '30d' }, 0.6),
@@ -84,6 +87,20 @@ describe.each(testedBackends)('with a real %s', (program) => {
     const code = await run(args, io);
     return { code, stdout: stdout(), stderr: stderr() };
   }
+
+  it.runIf(isThere)('proposes a registry by which verdicts can be asked for', async () => {
+    const { code, stdout, stderr } = await cujGate(['init', '--counter', 'http_requests_total']);
+    expect(stderr).toBe('querying the counters of all services\n');
+    expect(code).toBe(0);
+    expect(stdout).toContain('canary: "version:{version}" # versions: V1, V2');
+    expect(stdout).toMatch(/# {3}cart: GET a"b - c: #\\ \(.*cannot be queried/);
+    const document = parse(stdout);
+    expect(document.cujs.map((cuj: { name: string }) => cuj.name)).toEqual(['orders', 'carts']);
+    const asked = await cujGate(['evaluate', 'orders', '--param', 'version=V1', '--json'], document);
+    expect(JSON.parse(asked.stdout).summary).toMatch(
+      /^PASS orders \(observe_only.*: 0 of \d{4,} requests failed/,
+    );
+  });
 
   it.runIf(isThere)('plans by the traffic of whole days', async () => {
     const { code, stdout, stderr } = await cujGate(['plan', '--weight', '25', '--days', '2', '--json']);

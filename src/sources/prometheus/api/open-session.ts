@@ -3,12 +3,18 @@ import { prometheusDialect } from '../query/dialect.ts';
 import type { PrometheusSettings } from '../settings.ts';
 import { surveyPrometheus } from './doctor-survey.ts';
 import { createPrometheusApi, readBudgets } from './error-budgets.ts';
+import { findServices, type ServicesQuestion } from './find-services.ts';
 import { hourlyHits, hourlyTraffic } from './hourly-increases.ts';
 import { connectPrometheus } from './open-backend.ts';
 import { createPrometheusSource } from './source.ts';
 
+/** What commands ask Prometheus alone, besides what they ask any backend. */
+export interface PrometheusSession extends BackendSession {
+  findServices(question: ServicesQuestion): ReturnType<typeof findServices>;
+}
+
 /** Opens Prometheus for one command. Precondition: the settings have its URL. */
-export function openPrometheusSession(settings: PrometheusSettings, now: () => number): BackendSession {
+export function openPrometheusSession(settings: PrometheusSettings, now: () => number): PrometheusSession {
   const connection = connectPrometheus(settings, commandDeadlineMs, { epochNow: now });
   const api = createPrometheusApi(connection);
   const never = new AbortController().signal;
@@ -21,6 +27,7 @@ export function openPrometheusSession(settings: PrometheusSettings, now: () => n
     versionHits: (...question) => hourlyHits(connection, ...question, never),
     // Samples come with scrapes: doctor measures how old the newest one is.
     watch: undefined,
+    findServices: (question) => findServices(connection, question, now),
     now,
     close: () => connection.close(),
   };
