@@ -46,7 +46,7 @@ export function doctorCommand(io: Io, exit: (code: number) => void): Command {
     .option('--json', 'print JSON')
     .option(
       '--watch <duration>',
-      'watch for so long (4m to 30m) how late the newest data of the busiest service is, and recommend a lag (Datadog only)',
+      'watch for so long (4m to 30m) how late the newest data of the busiest service is, and recommend a lag',
       watchSpan,
     )
     .addHelpText(
@@ -58,12 +58,6 @@ Examples:
     )
     .action(async (options: Options) => {
       const code = await withBackend(io, { ...options, by: 'sli' }, async (backend, registry) => {
-        if (options.watch !== undefined && backend.watch === undefined) {
-          io.stderr.write(
-            `cuj-gate doctor: --watch works with Datadog only. Without it, doctor says how old the newest sample of ${backend.backend} is.\n`,
-          );
-          return exitCodes.misuse;
-        }
         const examined = await inspect(io, options, backend, registry);
         io.stdout.write(
           options.json === true ? jsonText(examined) : text(examined, backend.backend, colorsFor(io)),
@@ -84,13 +78,14 @@ async function inspect(
   const findings = examine(registry, facts, { top });
   const examined: Examined = { registryDigest: registry.digest, facts, findings, calls: facts.calls };
   const { watch } = backend;
-  if (watchMs === undefined || watch === undefined) return examined;
+  if (watchMs === undefined) return examined;
   const target = watchTarget(registry, facts);
   if (target === undefined) return { ...examined, findings: worstFirst([...findings, withoutTraffic]) };
   io.stderr.write(
     `watching the newest data of ${target.service} for ${durationText(watchMs)}: up to ${callsOf(watchMs)} calls to ${backend.backend}\n`,
   );
   const watched = await watchBuckets(target, watchMs, {
+    unit: watch.unit,
     read: watch.recentCounts,
     now: io.now,
     clockSkewMs: () => watch.clockSkewMs(),

@@ -7,8 +7,8 @@ import { listed } from './words.ts';
 
 /** Recommendations are multiples of this. */
 const stepMs = 5_000;
-/** A `lag` this much above the recommendation is reported. */
-const spareMs = 30_000;
+/** A `lag` this much above the recommendation is reported. Scrapes are regular, and the flushes of agents are not. */
+const spareMs = { buckets: 30_000, samples: 20_000 } as const;
 /** The share of buckets that may be later than `lag`. */
 const lateShare = 0.01;
 /** With fewer buckets, the slowest ones say nothing about what is usual. */
@@ -20,6 +20,7 @@ const minRequestsPerBucket = 10;
 export interface WatchedSide {
   /** `version:v1.42.0`, or the service where no tag tells its traffic apart. */
   readonly side: string;
+  /** Or times of samples. */
   readonly buckets: number;
   /** By then half of the buckets were complete. */
   readonly halfSeconds: number;
@@ -33,6 +34,7 @@ export interface WatchedSide {
 
 export interface LagMeasurement {
   readonly service: string;
+  /** 0 where samples were watched. */
   readonly bucketSeconds: number;
   readonly calls: number;
   readonly sides: readonly WatchedSide[];
@@ -47,7 +49,7 @@ export function checkLag(
 ): { readonly lag: LagMeasurement; readonly findings: readonly DoctorFinding[] } {
   const { target, calls, bucketMs } = watch;
   const about = `service ${target.service}`;
-  const used = [...watch.byValue].filter(([, buckets]) => isEnough(buckets));
+  const used = [...watch.byValue].filter(([, buckets]) => isEnough(watch, buckets));
   const sides = used.map(([value, buckets]) => sideOf(watch, value, buckets));
   const base = { service: target.service, bucketSeconds: bucketMs / 1000, calls, sides };
   const findings = watch.failure === undefined ? [] : [failureFinding(about, watch)];
@@ -69,14 +71,14 @@ export function checkLag(
           severity: 'warning',
           check: 'lag-too-short',
           about,
-          message: `${lag}, and ${lateAt(buckets, lagMs)} of ${buckets.length} buckets of ${labelOf(watch, value)} were still incomplete at that age. ${seen}`,
+          message: `${lag}, and ${lateAt(buckets, lagMs)} of ${buckets.length} ${wordsOf(watch).units} of ${labelOf(watch, value)} were still ${wordsOf(watch).late} at that age. ${seen}`,
           verdict:
             "The newest buckets are judged on a part of their counts. Where canary and stable miss different parts, a failure that both have may look like the canary's own.",
           fix: set,
         },
       ];
     }
-    if (lagMs < recommendedMs + spareMs) return [];
+    if (lagMs < recommendedMs + spareMs[watch.unit]) return [];
     return [
       {
         severity: 'info',
@@ -96,7 +98,7 @@ export function checkLag(
       check: 'lag-fits',
       about,
       message: `lag is ${listed(lags.map(([lagMs]) => secondsText(lagMs)))}. ${seen}`,
-      verdict: 'None: buckets are judged when they are complete, and soon after.',
+      verdict: `None: ${watch.unit === 'samples' ? 'counts are judged when all samples of them are there' : 'buckets are judged when they are complete'}, and soon after.`,
       fix: isClose ? `Nothing has to be done. For a margin: ${set}` : 'Nothing to do.',
     });
   }
@@ -144,8 +146,24 @@ function worstAt(
     .sort(([, a], [, b]) => share(b) - share(a))[0];
 }
 
-function isEnough(buckets: readonly WatchedBucket[]): boolean {
-  return buckets.length >= minBuckets && medianRequests(buckets) >= minRequestsPerBucket;
+/** Counters are scraped whether there are requests or not. */
+function isEnough({ unit }: BucketWatch, buckets: readonly WatchedBucket[]): boolean {
+  return (
+    buckets.length >= minBuckets && (unit === 'samples' || medianRequests(buckets) >= minRequestsPerBucket)
+  );
+}
+
+/** What was watched, in messages. */
+function wordsOf({ unit, bucketMs }: BucketWatch) {
+  return unit === 'samples'
+    ? { units: 'scrapes', some: 'scrapes', late: 'not seen', done: 'seen', after: 'their time' }
+    : {
+        units: 'buckets',
+        some: `buckets of ${durationText(bucketMs)}`,
+        late: 'incomplete',
+        done: 'complete',
+        after: 'their end',
+      };
 }
 
 function medianRequests(buckets: readonly WatchedBucket[]): number {
@@ -168,17 +186,21 @@ function sideOf(watch: BucketWatch, value: string, buckets: readonly WatchedBuck
 }
 
 function labelOf({ target: { key, service } }: BucketWatch, value: string): string {
-  return key === undefined ? service : `${key}:${value}`;
+  if (key === undefined) return service;
+  // Of Istio, requests that reached no pod.
+  return value === '' ? `no ${key}` : `${key}:${value}`;
 }
 
-function seenText({ bucketMs, target: { key } }: BucketWatch, sides: readonly WatchedSide[]): string {
+function seenText(watch: BucketWatch, sides: readonly WatchedSide[]): string {
+  const { key } = watch.target;
+  const { some, done, after } = wordsOf(watch);
   const texts = sides.map(
     ({ side, buckets, halfSeconds, leftOut, completeSeconds, slowestSeconds }) =>
-      `${side}: ${buckets} buckets of ${durationText(bucketMs)}, half of them complete ${halfSeconds} s after their end, all but ${leftOut} after ${completeSeconds} s, the slowest after ${slowestSeconds} s`,
+      `${side}: ${buckets} ${some}, half of them ${done} ${halfSeconds} s after ${after}, all but ${leftOut} after ${completeSeconds} s, the slowest after ${slowestSeconds} s`,
   );
   const one =
     key !== undefined && sides.length === 1
-      ? `. Only one value of ${key} had enough traffic: watch during a rollout to see the canary's hosts as well`
+      ? `. Only one value of ${key} had enough ${watch.unit === 'samples' ? 'samples' : 'traffic'}: watch during a rollout to see the canary's ${watch.unit === 'samples' ? 'pods' : 'hosts'} as well`
       : '';
   return `${texts.join('; ')}${one}`;
 }
@@ -206,6 +228,36 @@ function lagsOf(registry: Registry): [lagMs: number, cujs: string[]][] {
 }
 
 function unknownFinding(about: string, watch: BucketWatch): DoctorFinding {
+  return watch.unit === 'samples' ? unknownOfSamples(about, watch) : unknownOfBuckets(about, watch);
+}
+
+function unknownOfSamples(about: string, { target, byValue }: BucketWatch): DoctorFinding {
+  const [first] = byValue.values();
+  const base = {
+    severity: 'info',
+    check: 'lag-unknown',
+    about,
+    verdict: 'None. Whether lag fits is unknown.',
+  } as const;
+  if (first === undefined) {
+    return {
+      ...base,
+      message: `no sample of ${target.service} was seen whose time is in the watch: none is more than ${durationText(settleMs)} old`,
+      fix: 'Watch for longer. Check that its processes are scraped, and whether samples come more than 10 minutes late: those are not seen.',
+    };
+  }
+  const most = Math.max(...[...byValue.values()].map((samples) => samples.length));
+  const spanMs = (first.at(-1)?.startMs ?? 0) - (first[0]?.startMs ?? 0);
+  const intervalMs = first.length < 2 ? 60_000 : spanMs / (first.length - 1);
+  const longerMs = Math.ceil((settleMs + (minBuckets + 2) * intervalMs) / 60_000) * 60_000;
+  return {
+    ...base,
+    message: `${most} scrapes of ${target.service} were watched for ${durationText(settleMs)}; a recommendation takes ${minBuckets}`,
+    fix: `Watch for longer, at least --watch ${durationText(longerMs)}.`,
+  };
+}
+
+function unknownOfBuckets(about: string, watch: BucketWatch): DoctorFinding {
   const { bucketMs, byValue } = watch;
   const [busiest] = byValue;
   const most = Math.max(0, ...[...byValue.values()].map((buckets) => buckets.length));

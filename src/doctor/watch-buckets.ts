@@ -1,7 +1,7 @@
 import { SourceError } from '../domain/errors.ts';
 import { recentStepMs } from '../domain/metrics/metrics-source.ts';
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
-import type { CountsByValue, ReadRecentCounts } from '../domain/ports/recent-counts.ts';
+import type { CountsByValue, ReadRecentCounts, RecentUnit } from '../domain/ports/recent-counts.ts';
 import type { QueryBatch, Registry } from '../domain/registry/model.ts';
 
 /** From one question to the next, in ms. */
@@ -13,7 +13,10 @@ export const watchRangeMs = { min: 240_000, max: 1_800_000 } as const;
 /** After so many failed questions in a row the watch ends. */
 const maxFailuresInARow = 3;
 
-/** The requests whose newest buckets are watched. */
+/** Samples are read again for so long, in ms: one that is later is never seen. Each question reads all series of the service. */
+const reReadMs = 600_000;
+
+/** The requests whose newest buckets, or samples, are watched. */
 export interface WatchTarget {
   readonly service: string;
   /** The service's own part of its batch. */
@@ -22,9 +25,13 @@ export interface WatchTarget {
   readonly key: string | undefined;
 }
 
-/** One bucket of one value of the tag. Ages are counted from the bucket's end, in ms. */
+/**
+ * One bucket of one value of the tag, or the samples of one time, which is where both their begin and their end are. Ages are counted from
+ * the end, in ms.
+ */
 export interface WatchedBucket {
   readonly startMs: number;
+  /** Of samples: their number. */
   readonly requests: number;
   /** The last age at which it was known to be incomplete. */
   readonly incompleteMs: number;
@@ -34,8 +41,9 @@ export interface WatchedBucket {
 
 export interface BucketWatch {
   readonly target: WatchTarget;
+  readonly unit: RecentUnit;
   readonly calls: number;
-  /** The width of the buckets that came back, in ms; it may be wider than what was asked for. */
+  /** The width of the buckets that came back, in ms; it may be wider than what was asked for. 0 of samples. */
   readonly bucketMs: number;
   /** Buckets that were watched long enough, by the value of the tag, busiest first. */
   readonly byValue: ReadonlyMap<string, readonly WatchedBucket[]>;
@@ -44,6 +52,7 @@ export interface BucketWatch {
 }
 
 export interface WatchPorts {
+  readonly unit: RecentUnit;
   readonly read: ReadRecentCounts;
   /** Epoch ms. */
   readonly now: () => number;
@@ -52,15 +61,16 @@ export interface WatchPorts {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** The busiest service that a CUJ has; undefined where none had traffic in the last day. */
+/**
+ * The busiest service that a CUJ has, or where none had traffic in the last day, the one with the most counters: they are scraped all the
+ * same. Undefined where there is neither.
+ */
 export function watchTarget(registry: Registry, facts: BackendFacts): WatchTarget | undefined {
-  let busiest: { name: string; total: number } | undefined;
-  for (const name of new Set([...registry.cujs.values()].flatMap(({ services }) => services))) {
-    const total = facts.services.get(name)?.total ?? 0;
-    if (total > (busiest?.total ?? 0)) busiest = { name, total };
-  }
-  if (busiest === undefined) return undefined;
-  const { name } = busiest;
+  const names = [...new Set([...registry.cujs.values()].flatMap(({ services }) => services))];
+  const name =
+    maxBy(names, (one) => facts.services.get(one)?.total ?? 0) ??
+    maxBy(names, (one) => facts.counters?.get(one)?.series ?? 0);
+  if (name === undefined) return undefined;
   const batch = registry.batches.find(({ services }) =>
     services.some(({ service }) => service.name === name),
   );
@@ -69,6 +79,16 @@ export function watchTarget(registry: Registry, facts: BackendFacts): WatchTarge
   // Values that a selector replaces (service, env) are not tags of this service's own traffic.
   const [key] = facts.services.get(name)?.selectorValues.keys() ?? [];
   return { service: name, batch: { ...batch, services }, key };
+}
+
+/** The name with the greatest number above 0. */
+function maxBy(names: readonly string[], numberOf: (name: string) => number): string | undefined {
+  let most: { name: string; number: number } | undefined;
+  for (const name of names) {
+    const number = numberOf(name);
+    if (number > (most?.number ?? 0)) most = { name, number };
+  }
+  return most?.name;
 }
 
 /** The questions that a watch of this length takes. */
@@ -83,12 +103,12 @@ export function callsOf(watchMs: number): number {
 export async function watchBuckets(
   target: WatchTarget,
   watchMs: number,
-  { read, now, clockSkewMs, sleep }: WatchPorts,
+  { unit, read, now, clockSkewMs, sleep }: WatchPorts,
 ): Promise<BucketWatch> {
   const startedMs = now();
   // A bucket that holds the first question's time is seen from its begin, whatever width the source answers with.
-  const fromMs = Math.floor(startedMs / 60_000) * 60_000;
-  const history = new History();
+  const bucketsFromMs = Math.floor(startedMs / 60_000) * 60_000;
+  const history = new History(unit);
   let calls = 0;
   let failures = 0;
   let failure: SourceError | undefined;
@@ -97,7 +117,13 @@ export async function watchBuckets(
     const askedMs = now();
     calls += 1;
     try {
-      const counts = await read(target.batch, target.key, fromMs, askedMs, recentStepMs);
+      // Samples until now by the clock of who has them: those after the end of a range would seem late.
+      const toMs = unit === 'samples' ? Math.round(askedMs - clockSkewMs()) : askedMs;
+      const fromMs =
+        unit === 'samples'
+          ? toMs - Math.min(reReadMs, Math.round(askedMs - startedMs) + 60_000)
+          : bucketsFromMs;
+      const counts = await read(target.batch, target.key, fromMs, toMs, recentStepMs);
       const skewMs = clockSkewMs();
       history.add(counts.get(target.service) ?? new Map(), askedMs - skewMs, now() - skewMs);
       failures = 0;
@@ -110,6 +136,7 @@ export async function watchBuckets(
   }
   return {
     target,
+    unit,
     calls,
     ...history.settled(),
     failure: failures === maxFailuresInARow ? failure : undefined,
@@ -125,8 +152,13 @@ interface Growth {
 /** When each count changed last. */
 class History {
   readonly #buckets = new Map<string, Map<number, Growth>>();
+  readonly #unit: RecentUnit;
   #firstAskedMs: number | undefined;
   #lastAskedMs = 0;
+
+  constructor(unit: RecentUnit) {
+    this.#unit = unit;
+  }
 
   /** One answer: what it counts was asked for at `askedMs` and could be seen by `answeredMs`, in the source's time. */
   add(counts: CountsByValue, askedMs: number, answeredMs: number): void {
@@ -146,7 +178,8 @@ class History {
   /** The buckets that ended after the first question and `settleMs` before the last one. */
   settled(): Pick<BucketWatch, 'bucketMs' | 'byValue'> {
     const starts = [...this.#buckets.values()].flatMap((buckets) => [...buckets.keys()]);
-    const bucketMs = starts.length < 2 ? recentStepMs : starts.reduce(greatestCommonDivisor);
+    const bucketMs =
+      this.#unit === 'samples' ? 0 : starts.length < 2 ? recentStepMs : starts.reduce(greatestCommonDivisor);
     const firstMs = this.#firstAskedMs ?? 0;
     const byValue = [...this.#buckets].map(([value, buckets]) => {
       const watched = [...buckets].flatMap(([startMs, growth]): WatchedBucket[] => {

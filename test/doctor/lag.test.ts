@@ -55,6 +55,7 @@ async function watched(
   const target = watchTarget(registry, facts);
   if (target === undefined) throw new Error('no target');
   const watch = await watchBuckets(target, watchMs, {
+    unit: 'buckets',
     read: (...question) => recentCounts(api, ...question),
     now: () => clock.now + (setting.fastByMs ?? 0),
     clockSkewMs: () => setting.fastByMs ?? 0,

@@ -2,7 +2,7 @@ import type { MetricsSource, SideCounts } from '../metrics/metrics-source.ts';
 import type { Cuj, QueryBatch, Registry } from '../registry/model.ts';
 import type { BackendFacts } from './backend-facts.ts';
 import type { CujBudget } from './error-budget.ts';
-import type { ReadRecentCounts } from './recent-counts.ts';
+import type { ReadRecentCounts, RecentUnit } from './recent-counts.ts';
 
 /** The deadline of commands is longer than the server's: they query a day or a month of data. */
 export const commandDeadlineMs = 60_000;
@@ -33,14 +33,13 @@ export interface BackendSession {
     fromMs: number,
     toMs: number,
   ): Promise<ReadonlyMap<string, ReadonlyMap<string, Float64Array>>>;
-  /** How the newest data arrives. Undefined where it cannot be watched. */
-  readonly watch:
-    | {
-        readonly recentCounts: ReadRecentCounts;
-        /** How far our clock was ahead of the backend's (below 0: behind) at the last answer that had a Date, in ms. */
-        clockSkewMs(): number;
-      }
-    | undefined;
+  /** How the newest data arrives. */
+  readonly watch: {
+    readonly unit: RecentUnit;
+    readonly recentCounts: ReadRecentCounts;
+    /** How far our clock was ahead of the backend's (below 0: behind) at the last answer that had a Date, in ms. */
+    clockSkewMs(): number;
+  };
   /** Epoch ms. */
   readonly now: () => number;
   close(): Promise<void>;

@@ -14,7 +14,8 @@ export function replyBySelector(
     const form = new URLSearchParams(request.body);
     const query = form.get('query') ?? '';
     const atMs = Number(form.get('time')) * 1000;
-    const seconds = Number(/\[(\d+)s\]$/.exec(query)?.[1]);
+    const [, length, unit] = /\[(\d+)(m?s)\]$/.exec(query) ?? [];
+    const seconds = Number(length) / (unit === 'ms' ? 1000 : 1);
     const chosen = /,le=~"([^"]*)"/.exec(query)?.[1]?.replaceAll('\\\\', '\\');
     const job = /job="([^"]*)"/.exec(query)?.[1];
     const named = stored.filter(

@@ -33,6 +33,7 @@ export function openDatadogSession(settings: DatadogSettings, now: () => number)
     hourlyTraffic: (...question) => hourlyTraffic(api, ...question),
     versionHits: (...question) => versionHits(api, ...question),
     watch: {
+      unit: 'buckets',
       recentCounts: (...question) => recentCounts(api, ...question),
       clockSkewMs: () => clockSkewMs,
     },

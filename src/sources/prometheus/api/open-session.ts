@@ -5,6 +5,7 @@ import { surveyPrometheus } from './doctor-survey.ts';
 import { createPrometheusApi, readBudgets } from './error-budgets.ts';
 import { findServices, type ServicesQuestion } from './find-services.ts';
 import { hourlyHits, hourlyTraffic } from './hourly-increases.ts';
+import { newestSamples } from './newest-samples.ts';
 import { connectPrometheus } from './open-backend.ts';
 import { createPrometheusSource } from './source.ts';
 
@@ -15,7 +16,13 @@ export interface PrometheusSession extends BackendSession {
 
 /** Opens Prometheus for one command. Precondition: the settings have its URL. */
 export function openPrometheusSession(settings: PrometheusSettings, now: () => number): PrometheusSession {
-  const connection = connectPrometheus(settings, commandDeadlineMs, { epochNow: now });
+  let clockSkewMs = 0;
+  const connection = connectPrometheus(settings, commandDeadlineMs, {
+    epochNow: now,
+    onClockSkew: (skewMs) => {
+      clockSkewMs = skewMs;
+    },
+  });
   const api = createPrometheusApi(connection);
   const never = new AbortController().signal;
   return {
@@ -25,8 +32,11 @@ export function openPrometheusSession(settings: PrometheusSettings, now: () => n
     errorBudgets: (cujs, nowMs, options) => readBudgets(api, cujs, nowMs, options),
     hourlyTraffic: (...question) => hourlyTraffic(connection, ...question, never),
     versionHits: (...question) => hourlyHits(connection, ...question, never),
-    // Samples come with scrapes: doctor measures how old the newest one is.
-    watch: undefined,
+    watch: {
+      unit: 'samples',
+      recentCounts: (...question) => newestSamples(connection, never, ...question),
+      clockSkewMs: () => clockSkewMs,
+    },
     findServices: (question) => findServices(connection, question, now),
     now,
     close: () => connection.close(),
