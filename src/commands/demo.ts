@@ -14,6 +14,7 @@ import {
   startDemoGate,
   watchLine,
 } from './support/demo-gate.ts';
+import { demoOwnPrometheus } from './support/demo-own-prometheus.ts';
 import { demoPrometheus } from './support/demo-prometheus.ts';
 import { demoOwnRegistry } from './support/demo-registry.ts';
 import { environmentOf, environmentOption } from './support/environment-option.ts';
@@ -61,7 +62,7 @@ export function demoCommand(io: Io, exit: (code: number) => void): Command {
     .addOption(
       new Option(
         '--prometheus [program]',
-        'with a real Prometheus (or victoria-metrics) on this machine in place of the simulator; with the example registry',
+        'with a real Prometheus (or victoria-metrics) on this machine in place of the simulator',
       )
         .choices(prometheusPrograms)
         .preset('prometheus'),
@@ -76,20 +77,19 @@ Examples:
   cuj-gate demo
   cuj-gate demo --prometheus
   cuj-gate demo --registry cujs.yaml
+  cuj-gate demo --prometheus --registry cujs.yaml
   cuj-gate demo --registry cujs.yaml --break 'POST /api/v1/login' --once`,
     )
     .action(async (options: Options) => {
       const { registry, prometheus } = options;
-      if (prometheus !== undefined && registry !== undefined) {
-        io.stderr.write(
-          'cuj-gate demo: --prometheus and --registry do not go together: traffic of your own registry is simulated for Datadog only.\n',
-        );
-        return exit(exitCodes.misuse);
-      }
-      if (registry !== undefined)
+      if (registry !== undefined) {
+        const own = { ...options, registry, environment: environmentOf(options, io) };
         return exit(
-          await demoOwnRegistry(io, { ...options, registry, environment: environmentOf(options, io) }),
+          prometheus === undefined
+            ? await demoOwnRegistry(io, own)
+            : await demoOwnPrometheus(io, { ...own, prometheus }),
         );
+      }
       if (options.break !== undefined) {
         io.stderr.write('cuj-gate demo: --break requires --registry.\n');
         return exit(exitCodes.misuse);

@@ -7,7 +7,7 @@ import { SLOT_MS } from './datadog/points.ts';
 import { type Random, seededRandom } from './datadog/random.ts';
 import { RumIntake, type RumMetricDefinition } from './datadog/rum.ts';
 import type { SpansMetricDefinition } from './datadog/spans.ts';
-import type { EventStore, RequestStream } from './datadog/store.ts';
+import type { EventStore, RequestSink, RequestStream } from './datadog/store.ts';
 import { ClientTraffic } from './own-clients.ts';
 import {
   type Incident,
@@ -88,8 +88,11 @@ const maxPastSteps = 150_000;
 /** Routes of a service that is judged as a whole and has too few endpoints. */
 const madeUpRoutes = ['GET /demo/home', 'GET /demo/items', 'POST /demo/items'];
 
-/** The traffic to simulate for a registry, and the values of the selectors' placeholders. Pure. */
-export function planTraffic(registry: Registry): RegistryTraffic {
+/** The traffic to simulate for a registry, for some of its services, and the values of the selectors' placeholders. Pure. */
+export function planTraffic(
+  registry: Registry,
+  isSimulated: (service: Service) => boolean = hasTraces,
+): RegistryTraffic {
   const cujs = [...registry.cujs.values()];
   const named = new Set(cujs.flatMap((cuj) => cuj.services));
   const services = [...registry.services.values()].filter(({ name }) => named.has(name));
@@ -116,7 +119,7 @@ export function planTraffic(registry: Registry): RegistryTraffic {
   };
 }
 
-function isSimulated({ operation, client }: Service): boolean {
+function hasTraces({ operation, client }: Service): boolean {
   return operation !== undefined || client !== undefined;
 }
 
@@ -277,7 +280,7 @@ function clientsOf(
 }
 
 /** Both sides of one endpoint. */
-class EndpointTraffic {
+export class EndpointTraffic {
   /** Stable in the weeks before the day. */
   readonly past: ServedEndpoint;
   readonly #slowShare: number;
@@ -289,7 +292,15 @@ class EndpointTraffic {
   /** Whether failed requests are marked as errors. */
   readonly #marksErrors: boolean;
 
-  constructor({ store, registry, traffic, broken }: RegistryTrafficOptions, endpoint: SimulatedEndpoint) {
+  constructor(
+    {
+      store,
+      registry,
+      traffic,
+      broken,
+    }: Pick<RegistryTrafficOptions, 'registry' | 'traffic' | 'broken'> & { readonly store: RequestSink },
+    endpoint: SimulatedEndpoint,
+  ) {
     const service = registry.services.get(endpoint.service) as Service;
     this.#perMinute = Math.max(minPerMinute, ...endpoint.cujs.map((cuj) => canaryPerMinute(cuj, service)));
     const budgets = endpoint.cujs.flatMap(({ objectives }) =>

@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
@@ -50,13 +50,10 @@ describe('demo --prometheus', () => {
     expect(streams.stderr()).toContain('apt-get install prometheus');
   });
 
-  it.each([
-    ['--registry', 'cujs.yaml'],
-    ['--break', 'signup'],
-  ])('does not go together with %s', async (...args) => {
+  it('breaks CUJs of your own registry only', async () => {
     const streams = capture();
-    expect(await run(['demo', '--prometheus', ...args], streams.io)).toBe(2);
-    expect(streams.stderr()).toMatch(/--registry/);
+    expect(await run(['demo', '--prometheus', '--break', 'signup'], streams.io)).toBe(2);
+    expect(streams.stderr()).toContain('--break requires --registry');
   });
 
   it('refuses a program that it does not know', async () => {
@@ -65,6 +62,71 @@ describe('demo --prometheus', () => {
     expect(streams.stderr()).toContain('prometheus, victoria-metrics');
   });
 });
+
+describe.each(prometheusPrograms)('demo --prometheus %s --registry', (program) => {
+  const isThere = isInstalled(program);
+  const folder = mkdtempSync(path.join(tmpdir(), 'demo-'));
+  const file = path.join(folder, 'cujs.yaml');
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  async function demo(registry: string, ...args: string[]) {
+    writeFileSync(file, registry);
+    const streams = capture({ now: Date.now });
+    const code = await run(
+      ['demo', '--prometheus', program, '--registry', file, '--once', ...args],
+      streams.io,
+    );
+    return { code, stdout: streams.stdout(), stderr: streams.stderr() };
+  }
+
+  it.runIf(isThere)('judges each CUJ by its own source, and fails the broken one', async () => {
+    const { code, stdout, stderr } = await demo(ownRegistry);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('On the canary, GET /Orders/{id} of orders fails for one request in five.');
+    expect(stdout).toMatch(/^FAIL order \(slo_violated\): .*worst GET \/Orders\/\{id\}/m);
+    expect(stdout).toMatch(/^PASS ledger \(within_slo\): 0 of/m);
+  });
+
+  it.runIf(isThere)('says what is wrong before it starts anything', async () => {
+    const unknown = await demo(ownRegistry, '--break', 'orders');
+    expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toContain(
+      'Give a CUJ (order, ledger), an endpoint as the registry writes it, or none.',
+    );
+    const traced = await demo(ownRegistry.replace('source: mesh', 'operation: http.request'));
+    expect(traced.code).toBe(0);
+    expect(traced.stdout).toContain(
+      'Not simulated: ledger, whose source "trace" cannot be: Prometheus has no traces.',
+    );
+    const broken = await demo(ownRegistry.replace('code=~"5.."', 'code=~"5"x'));
+    expect(broken.code).toBe(2);
+    expect(broken.stderr).toContain('is not a matcher');
+  });
+});
+
+const ownRegistry = `
+apiVersion: cuj-gate/v1
+defaults: { gate: { maxWindow: 1h } }
+sources:
+  app:
+    total: http_requests_total{job="shop/{service}",route!="/healthz"}
+    bad: http_requests_total{job="shop/{service}",route!="/healthz",code=~"5.."}
+    duration: http_request_duration_seconds_bucket{job="shop/{service}"}
+    groupBy: method/route
+  mesh: { total: "preset:istio", bad: "preset:istio" }
+services:
+  orders: { env: production, source: app, canary: "version:{version}" }
+  ledger: { env: production, source: mesh, canary: "role:canary,sha:{hash}", stable: "role:stable" }
+cujs:
+  - name: order
+    owner: team-orders
+    service: orders
+    slo: { availability: 99.9, latency: 99 }
+    endpoints:
+      - { method: POST, path: "/Orders/{id}", latencyMs: 250 }
+      - { method: GET, path: "/Orders/{id}", latencyMs: 100 }
+  - { name: ledger, owner: team-orders, service: ledger, slo: { availability: 99.9 }, endpoints: "*" }
+`;
 
 describe('demo --prometheus in a terminal', () => {
   const isThere = isInstalled('prometheus');

@@ -141,11 +141,11 @@ function farewell(
   ];
 }
 
-function sourceOf({ url }: RunningProgram): Record<string, string> {
+export function sourceOf({ url }: Pick<RunningProgram, 'url'>): Record<string, string> {
   return { CUJ_GATE_BACKEND: 'prometheus', CUJ_GATE_PROMETHEUS_URL: url };
 }
 
-function notInstalled(program: PrometheusProgram): string {
+export function notInstalled(program: PrometheusProgram): string {
   return (
     `cuj-gate demo: there is no program "${program}" on the PATH, or it does not start.\n` +
     `Install it: "npm run install:packages" in a clone, or "apt-get install ${program}" on Debian and Ubuntu` +
@@ -154,14 +154,14 @@ function notInstalled(program: PrometheusProgram): string {
 }
 
 /** Ctrl-C, from the begin on: nothing that was started may be left. */
-interface Interruption {
+export interface Interruption {
   readonly isThere: () => boolean;
   /** Resolves when it comes, or after so many ms. */
   readonly within: (ms: number) => Promise<void>;
   readonly forget: () => void;
 }
 
-function onInterruption(): Interruption {
+export function onInterruption(): Interruption {
   const coming = new AbortController();
   const { signal } = coming;
   const come = () => coming.abort();

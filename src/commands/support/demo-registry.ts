@@ -10,7 +10,7 @@ import { partOfBackend } from '../../domain/registry/part-of-backend.ts';
 import { rumMetricsOf } from '../../generate/datadog/terraform-clients.ts';
 import { spansMetricsOf } from '../../generate/datadog/terraform-spans.ts';
 import { environmentNotChosen, type LoadedEnvironment, loadRegistry } from '../../registry-files/load.ts';
-import { dialects } from '../../sources/dialects/dialects.ts';
+import { type BackendName, dialects } from '../../sources/dialects/dialects.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
 import { interrupted, randomKeys, simulatorSource, startDemoGate, watchLine } from './demo-gate.ts';
 import { plantSlos } from './demo-slos.ts';
@@ -47,7 +47,13 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
     try {
       // Undefined only where the gate reads a registry that was invalid a moment ago.
       if (own.simulation === undefined) return exitCodes.misuse;
-      return await show(io, options, own.datadog, own.simulation, opened.url, keys);
+      const { url } = own.datadog;
+      return await show(io, options, own.simulation, opened.url, {
+        name: 'the same simulator',
+        exports: `export DD_URL=${url} DD_API_KEY=${keys.apiKey} DD_APP_KEY=${keys.appKey}`,
+        measured: 'none uses trace metrics',
+        notSimulated: (source) => `source "${source}" is a template`,
+      });
     } finally {
       await opened.close();
     }
@@ -57,7 +63,7 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
 }
 
 /** The user's registry with its simulated traffic. */
-interface Simulation {
+export interface Simulation {
   readonly registry: Registry;
   readonly traffic: RegistryTraffic;
   readonly broken: RegistryTraffic['endpoints'];
@@ -82,21 +88,8 @@ export async function openOwnRegistry(
   keys: { readonly apiKey: string; readonly appKey: string },
 ): Promise<OwnRegistry | undefined> {
   const { seed } = options;
-  const { environment } = options;
-  const loaded = await loadRegistry(options.registry, { environment });
-  const notChosen = loaded.ok ? undefined : loaded.problems.find(({ rule }) => rule === environmentNotChosen);
-  if (notChosen !== undefined) {
-    // The gate would start, and answer for all of them.
-    io.stderr.write(`cuj-gate demo: ${notChosen.message}.\n${notChosen.fix}\n`);
-    return undefined;
-  }
-  const { otherServices = [] } = loaded.ok ? partOfBackend(loaded.registry, dialects.datadog) : {};
-  if (otherServices.length > 0) {
-    io.stderr.write(
-      `cuj-gate demo: the demo simulates Datadog only, and another backend measures ${otherServices.join(', ')}.\nGive a registry without them.\n`,
-    );
-    return undefined;
-  }
+  const loaded = await loadOwn(io, options, 'datadog');
+  if (loaded === undefined) return undefined;
   const simulation = loaded.ok ? planned(io, options.break, loaded) : undefined;
   if (loaded.ok && simulation === undefined) return undefined;
   const datadog = await startDatadogSimulator({
@@ -128,12 +121,36 @@ export async function openOwnRegistry(
   };
 }
 
-function planned(
+/** The user's registry as one backend measures it. Undefined, and reported on stderr, where it cannot be simulated by that alone. */
+export async function loadOwn(
+  io: Io,
+  { registry, environment }: Pick<OwnRegistryOptions, 'registry' | 'environment'>,
+  backend: BackendName,
+): Promise<LoadedEnvironment | undefined> {
+  const loaded = await loadRegistry(registry, { environment, backend });
+  const notChosen = loaded.ok ? undefined : loaded.problems.find(({ rule }) => rule === environmentNotChosen);
+  if (notChosen !== undefined) {
+    // The gate would start, and answer for all of them.
+    io.stderr.write(`cuj-gate demo: ${notChosen.message}.\n${notChosen.fix}\n`);
+    return undefined;
+  }
+  const dialect = dialects[backend];
+  const { otherServices = [] } = loaded.ok ? partOfBackend(loaded.registry, dialect) : {};
+  if (otherServices.length === 0) return loaded;
+  io.stderr.write(
+    `cuj-gate demo: the demo simulates ${dialect.backend} only, and another backend measures ${otherServices.join(', ')}.\nGive a registry without them.\n`,
+  );
+  return undefined;
+}
+
+/** The traffic to simulate, and what fails. Undefined, and reported on stderr, where `choice` is unknown. */
+export function planned(
   io: Io,
   choice: string | undefined,
   { registry, warnings = [] }: LoadedEnvironment & { ok: true },
+  isSimulated?: (service: Service) => boolean,
 ): Simulation | undefined {
-  const traffic = planTraffic(registry);
+  const traffic = planTraffic(registry, isSimulated);
   const broken = brokenBy(choice, registry, traffic);
   if (broken !== undefined) return { registry, traffic, broken, warnings };
   io.stderr.write(
@@ -148,13 +165,29 @@ function cujsWithTraffic({ endpoints }: RegistryTraffic): string[] {
   return [...new Set(endpoints.flatMap(({ cujs }) => cujs.map(({ name }) => name)))];
 }
 
-async function show(
+/** What the demo says of its backend. */
+export interface DemoBackend {
+  /** `the same simulator`. */
+  readonly name: string;
+  /** The line by which other commands ask it. */
+  readonly exports: string;
+  /** Why no CUJ can be simulated. */
+  readonly measured: string;
+  /** Why a service of this source is not simulated: the end of a sentence that begins with `whose`. */
+  readonly notSimulated: (source: string, service: string) => string;
+  /** Default: from then on. */
+  readonly untilInterrupted?: () => Promise<void>;
+  /** More to know, in lines. */
+  readonly notes?: readonly string[];
+}
+
+/** Tells what is simulated, asks about each CUJ once, and continues until Ctrl-C. */
+export async function show(
   io: Io,
   options: OwnRegistryOptions,
-  datadog: Simulator,
   { registry, traffic, broken, warnings }: Simulation,
   url: string,
-  keys: { readonly apiKey: string; readonly appKey: string },
+  backend: DemoBackend,
 ): Promise<number> {
   const colors = colorsFor(io);
   const say = (line = '') => void io.stdout.write(`${line}\n`);
@@ -162,7 +195,7 @@ async function show(
   say(
     colors.bold(
       traffic.endpoints.length === 0
-        ? `No CUJ in ${options.registry} can be simulated: none uses trace metrics.`
+        ? `No CUJ in ${options.registry} can be simulated: ${backend.measured}.`
         : `Simulated traffic for ${options.registry}: ${amount(traffic.endpoints.length, 'endpoint')} of ${amount(services, 'service')}, 25% of it on a canary.`,
     ),
   );
@@ -175,10 +208,11 @@ async function show(
   for (const { name, source } of traffic.notSimulated) {
     say(
       colors.yellow(
-        `Not simulated: ${name}, whose source "${source}" is a template. Its CUJs have no data here.`,
+        `Not simulated: ${name}, whose ${backend.notSimulated(source, name)}. Its CUJs have no data here.`,
       ),
     );
   }
+  for (const note of backend.notes ?? []) say(colors.yellow(note));
   if (warnings.length > 0)
     say('Most likely mistakes in the registry; the simulation has what Datadog would have:');
   for (const { file, line, message, fix } of warnings) {
@@ -203,8 +237,8 @@ async function show(
   }
   if (options.once === true) return exitCodes.good;
   say();
-  for (const line of farewell(registry, traffic, broken, url, colors)) say(line);
-  say(`  export DD_URL=${datadog.url} DD_API_KEY=${keys.apiKey} DD_APP_KEY=${keys.appKey}`);
+  for (const line of farewell(registry, traffic, broken, url, colors, backend.name)) say(line);
+  say(`  ${backend.exports}`);
   say(`  export CUJ_GATE_REGISTRY=${quoted(path.resolve(options.registry))}`);
   const [cuj] = shownCujs(registry, traffic, broken);
   if (cuj !== undefined) {
@@ -215,7 +249,7 @@ async function show(
   }
   say('  cuj-gate report');
   say('  cuj-gate doctor');
-  await interrupted();
+  await (backend.untilInterrupted ?? interrupted)();
   return exitCodes.good;
 }
 
@@ -231,6 +265,7 @@ function farewell(
   broken: RegistryTraffic['endpoints'],
   url: string,
   colors: Colors,
+  backend: string,
 ): string[] {
   const cujs = shownCujs(registry, traffic, broken);
   const [first] = cujs;
@@ -252,7 +287,7 @@ function farewell(
       '(restart the demo after changes of endpoints or selectors: traffic is simulated for the registry read at the start)',
     ),
     '',
-    'Other commands can query the same simulator from another terminal:',
+    `Other commands can query ${backend} from another terminal:`,
   ];
 }
 

@@ -85,8 +85,15 @@ function proposed(found: FoundService, total: number): ProposedService {
     return isSilent(one) ? [{ label: one.route.label, share: 0, why: 'no request in that time' }] : [];
   });
   const own = read.flatMap((one) => ('why' in one.route || isSilent(one) ? [] : [one.route]));
+  const canary = chooseCanary(found.versions, fallbackLabel(source));
+  const hasVersion = [...(found.versions.get(canary.label)?.keys() ?? [])].some((value) => value !== '');
   const of = (count: number) => percent(requests === 0 ? 0 : Math.min(1, count / requests));
   const notes = [
+    ...(hasVersion || !source.name.startsWith('http')
+      ? []
+      : [
+          `CHECK: ${name} has no version. Where metrics come by OTLP, promote the resource attribute service.version to a label (otlp.promote_resource_attributes of Prometheus).`,
+        ]),
     ...[...withoutStatus].map(
       ([label, count]) =>
         `CHECK: ${of(count)} of the requests of ${name} have no ${label}, by which failures are told: with many of them verdicts are inconclusive (status_missing).`,
@@ -109,7 +116,7 @@ function proposed(found: FoundService, total: number): ProposedService {
   return {
     name,
     source,
-    canary: chooseCanary(found.versions, fallbackLabel(source)),
+    canary,
     routes: own,
     leftOut,
     notes,

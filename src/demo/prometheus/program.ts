@@ -20,6 +20,8 @@ export interface ProgramOptions {
   readonly scrapeIntervalMs: number;
   /** Of a list of targets (`http_sd_configs`). */
   readonly targetsUrl?: string;
+  /** Labels of samples replace those of their target. */
+  readonly honorsLabels?: boolean;
   /** Of one target, `host:port`, as job `live`. */
   readonly target?: string;
 }
@@ -75,11 +77,17 @@ export function prepareProgram(options: ProgramOptions): ProgramCall {
   };
 }
 
-function configText({ scrapeIntervalMs, targetsUrl, target }: ProgramOptions): string {
+function configText({ scrapeIntervalMs, targetsUrl, target, honorsLabels = false }: ProgramOptions): string {
   const jobs = [
     ...(targetsUrl === undefined
       ? []
-      : [{ job_name: 'pods', http_sd_configs: [{ url: targetsUrl, refresh_interval: '2s' }] }]),
+      : [
+          {
+            job_name: 'pods',
+            honor_labels: honorsLabels,
+            http_sd_configs: [{ url: targetsUrl, refresh_interval: '2s' }],
+          },
+        ]),
     ...(target === undefined ? [] : [{ job_name: 'live', static_configs: [{ targets: [target] }] }]),
   ];
   const global = {

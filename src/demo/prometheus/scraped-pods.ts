@@ -32,7 +32,12 @@ export interface PodSeries {
   readonly values: readonly number[];
 }
 
+/** The series of a pod that count the requests of an identity. */
+export type ExportedSeries = (identity: RequestIdentity) => readonly Omit<PodSeries, 'values'>[];
+
 export interface PodsOptions {
+  /** What pods export in place of OpenTelemetry's and Istio's counters. There are no callers then. */
+  readonly exports?: ExportedSeries;
   /** Pods of each version of a service; 2 when left out. */
   readonly podsEach?: number;
   /** The name of the gateway that calls a group of pods; one for all when left out. */
@@ -72,13 +77,20 @@ export class ScrapedPods implements RequestSink {
   readonly #podsEach: number;
   readonly #gatewayOf: (group: string) => string;
   readonly #isClassified: boolean;
+  readonly #exports: ExportedSeries | undefined;
   readonly #groups = new Map<string, Group>();
   readonly #gateways = new Map<string, Gateway>();
 
-  constructor({ podsEach = 2, gatewayOf = () => gatewayName, isClassified = false }: PodsOptions = {}) {
+  constructor({
+    podsEach = 2,
+    gatewayOf = () => gatewayName,
+    isClassified = false,
+    exports,
+  }: PodsOptions = {}) {
     this.#podsEach = podsEach;
     this.#gatewayOf = gatewayOf;
     this.#isClassified = isClassified;
+    this.#exports = exports;
   }
 
   get pods(): readonly ScrapedPod[] {
@@ -147,7 +159,7 @@ export class ScrapedPods implements RequestSink {
   #openGroup(host: string, service: string): Group {
     const gatewayOf = this.#gatewayOf(host);
     const gateway = this.#gateways.get(gatewayOf) ?? {
-      pods: this.#open(gatewayOf, gatewayName, 15_020),
+      pods: this.#exports === undefined ? this.#open(gatewayOf, gatewayName, 15_020) : [],
       groups: [],
     };
     this.#gateways.set(gatewayOf, gateway);
@@ -173,6 +185,7 @@ export class ScrapedPods implements RequestSink {
 
   #serverSeries({ pods, counters }: Group, pod: Pod, timesMs: readonly number[]): PodSeries[] {
     const counted = countedBy(pods, pod, [...counters.values()], timesMs);
+    if (this.#exports !== undefined) return summed(counted, this.#exports);
     return [
       ...counted.map(({ identity, values }) => ({
         metric: httpRequestsMetric,
@@ -189,20 +202,13 @@ export class ScrapedPods implements RequestSink {
   }
 
   #istioSeries(counted: readonly Counted[], reporter: 'source' | 'destination'): PodSeries[] {
-    const sums = new Map<string, { labels: Labels; values: number[] }>();
-    for (const { identity, values } of counted) {
+    return summed(counted, (identity) => {
       const labels = {
         ...istioLabels(identity, reporter),
         ...(this.#isClassified ? { request_operation: identity.resource } : {}),
       };
-      const key = JSON.stringify(labels);
-      const sum = sums.get(key) ?? { labels, values: values.map(() => 0) };
-      sums.set(key, sum);
-      values.forEach((value, i) => {
-        sum.values[i] = (sum.values[i] as number) + value;
-      });
-    }
-    return [...sums.values()].map((sum) => ({ metric: istioRequestsMetric, ...sum }));
+      return [{ metric: istioRequestsMetric, labels }];
+    });
   }
 
   #named(prefix: string): Pod[] {
@@ -216,6 +222,22 @@ export class ScrapedPods implements RequestSink {
 interface Counted {
   readonly identity: RequestIdentity;
   readonly values: readonly number[];
+}
+
+/** Identities that are counted by the same series are one. */
+function summed(counted: readonly Counted[], exports: ExportedSeries): PodSeries[] {
+  const sums = new Map<string, { metric: string; labels: Labels; values: number[] }>();
+  for (const { identity, values } of counted) {
+    for (const { metric, labels } of exports(identity)) {
+      const key = JSON.stringify([metric, labels]);
+      const sum = sums.get(key) ?? { metric, labels, values: values.map(() => 0) };
+      sums.set(key, sum);
+      values.forEach((value, i) => {
+        sum.values[i] = (sum.values[i] as number) + value;
+      });
+    }
+  }
+  return [...sums.values()];
 }
 
 function countedBy(

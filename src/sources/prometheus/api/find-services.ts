@@ -199,9 +199,11 @@ async function ofNamedCounter(
   }
   const some = await asking.vector(`topk(5, ${metric})`);
   if (some.length === 0) {
-    const word = metric.split(/[_:]/).find((one) => one.length > 3) ?? metric;
+    const words = metric
+      .split(/[_:]/)
+      .filter((one) => one.length > 3 && !/^(total|count|seconds)$/.test(one));
     const similar = await asking.vector(
-      `topk(${maxFound.names}, count by (__name__) ({__name__=~${quoted(`.*${word}.*(_total|_count)`)}}))`,
+      `topk(${maxFound.names}, count by (__name__) ({__name__=~${quoted(`.*(${(words.length === 0 ? [metric] : words).join('|')}).*(_total|_count)`)}}))`,
     );
     const found = similar.map(({ labels }) => labelOf(labels, '__name__')).sort();
     return {
