@@ -126,6 +126,21 @@ describe('cuj-gate init from Prometheus', () => {
     expect(stdout).toContain('bad: http_requests_total{job="{service}",code=~"5.."} # CHECK');
   });
 
+  it('takes a preset where its counter is named', async () => {
+    stored = [
+      {
+        __name__: 'response_total',
+        direction: 'inbound',
+        app: 'pay',
+        classification: 'failure',
+        version: 'b',
+      },
+    ];
+    const { stdout } = await init('--counter', 'response_total');
+    expect(stdout).toContain('linkerd: { total: "preset:linkerd", bad: "preset:linkerd" }');
+    expect([...(await registryIn(stdout)).services.keys()]).toEqual(['pay']);
+  });
+
   it('takes the labels that the user names, and matchers of his own', async () => {
     stored = [own({ zone: 'a', app: 'shop', op: 'Buy', ok: 'no', sha: 'x' })];
     const selector = 'http_requests_total{zone="a",app="{service}"}';

@@ -198,7 +198,7 @@ function selects(matchers: readonly LabelMatcher[], text: string): boolean {
 function exampleOf(regex: string): string {
   return regex
     .replace(/[()]/g, '')
-    .replace(/\[\^?([^\]])[^\]]*\]/g, '$1')
+    .replace(/\[\^?([^\][])[^\][]*\]/g, '$1')
     .replace(/\\d/g, '1')
     .replace(/\\w/g, 'a')
     .replace(/\\(.)/g, '$1')

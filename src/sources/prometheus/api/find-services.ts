@@ -9,6 +9,7 @@ import {
   maxFound,
   namedCounter,
   type ProposedSource,
+  presetOfCounter,
   presetSource,
   proposedPresets,
   scopeLabels,
@@ -89,7 +90,7 @@ export async function findServices(
   const asking = new Asking(connection, now());
   const named = question.counter?.trim();
   if (named === undefined) return await ofPresets(asking, question);
-  const preset = /^preset:(.*)$/.exec(named)?.[1];
+  const preset = /^preset:(.*)$/.exec(named)?.[1] ?? presetOfCounter(named);
   if (preset === undefined) return await ofNamedCounter(asking, question);
   const known = Object.entries(proposedPresets).find(([, one]) => one === preset);
   if (known === undefined) {

@@ -89,6 +89,14 @@ export const lookalikes =
 /** The most services, endpoints and combinations of labels of one answer. */
 export const maxFound = { services: 200, endpoints: 1_000, combinations: 300, names: 20 } as const;
 
+/** The preset of a counter that is named without matchers: it knows what its labels mean. */
+export function presetOfCounter(counter: string): string | undefined {
+  return Object.values(proposedPresets).find((preset) => {
+    const source = presetSource('any', preset, {});
+    return !('problem' in source) && source.parsed.total.metric === counter;
+  });
+}
+
 /** The source of a preset, with labels of the user's in the place of its own. */
 export function presetSource(
   name: string,
