@@ -56,6 +56,15 @@ describe('demo --prometheus', () => {
     expect(streams.stderr()).toContain('--break requires --registry');
   });
 
+  it('is named where a registry for Prometheus is given without it', async () => {
+    const file = path.join(root, 'config/cujs-prometheus.yaml');
+    const streams = capture();
+    expect(await run(['demo', '--registry', file, '--once'], streams.io)).toBe(2);
+    expect(streams.stderr()).toMatch(
+      /this is a source of Prometheus[\s\S]*one for Prometheus: add --prometheus\.\n$/,
+    );
+  });
+
   it('refuses a program that it does not know', async () => {
     const streams = capture();
     expect(await run(['demo', '--prometheus', 'influxdb'], streams.io)).toBe(2);

@@ -43,7 +43,10 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
       port: options.once === true ? 0 : options.port,
       now: io.now,
     });
-    if (opened === undefined) return exitCodes.misuse;
+    if (opened === undefined) {
+      await hintAtPrometheus(io, options);
+      return exitCodes.misuse;
+    }
     try {
       // Undefined only where the gate reads a registry that was invalid a moment ago.
       if (own.simulation === undefined) return exitCodes.misuse;
@@ -60,6 +63,12 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
   } finally {
     await own.stop();
   }
+}
+
+/** A registry over Prometheus is wrong as one over Datadog, and the demo does not read CUJ_GATE_BACKEND. */
+async function hintAtPrometheus(io: Io, { registry, environment }: OwnRegistryOptions): Promise<void> {
+  const { ok } = await loadRegistry(registry, { environment, backend: 'prometheus' });
+  if (ok) io.stderr.write('cuj-gate demo: the registry is one for Prometheus: add --prometheus.\n');
 }
 
 /** The user's registry with its simulated traffic. */
