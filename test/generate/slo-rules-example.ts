@@ -42,6 +42,26 @@ export const document: Loose = {
   ],
 };
 
+/** The same with latency: thresholds in seconds and in milliseconds. */
+export const timedDocument: Loose = {
+  ...document,
+  defaults: { slo: { availability: 99.9, latency: 99, window: '7d' } },
+  sources: {
+    app: { ...document.sources.app, duration: 'http_seconds_bucket{job="{service}",env="{env}"}' },
+    mesh: { ...document.sources.mesh, duration: 'preset:istio' },
+  },
+  cujs: [
+    {
+      ...document.cujs[0],
+      endpoints: document.cujs[0].endpoints.map((one: Loose, i: number) => ({
+        ...one,
+        ...([{ latencyMs: 250 }, { latencyMs: 250 }, {}, { latencyMs: 1000 }][i] as Loose),
+      })),
+    },
+    { ...document.cujs[1], latencyMs: 500 },
+  ],
+};
+
 export function registryOf(of: Loose = document): Registry {
   const resolution = resolveRegistry([{ file: 'cujs.yaml', document: of }], `sha256:${'0'.repeat(64)}`, {
     dialect: prometheusDialect,

@@ -5,7 +5,7 @@ import { grafanaCujsDashboard } from '../../src/generate/prometheus/grafana-dash
 import { prometheusRules } from '../../src/generate/prometheus/prometheus-rules.ts';
 import { prometheusSloRules } from '../../src/generate/prometheus/slo-rules.ts';
 import { registryOf as datadogRegistryOf, documentsOf, exampleDocument, type Loose } from './example.ts';
-import { document, registryOf } from './slo-rules-example.ts';
+import { document, registryOf, timedDocument } from './slo-rules-example.ts';
 
 const registry = registryOf();
 const only = (options = {}) => {
@@ -153,13 +153,52 @@ describe('rules of SLOs in Prometheus', () => {
   });
 });
 
+describe('rules of latency in Prometheus', () => {
+  const rules: Loose[] = documentsOf(prometheusSloRules(registryOf(timedDocument))[0]?.text ?? '')[0]
+    .groups.flatMap((group: Loose) => group.rules)
+    .filter(({ labels }: Loose) => labels.sli === 'latency');
+
+  it('say in words what is slow', () => {
+    const [alert] = rules.filter((rule) => rule.alert === 'CujBurnsErrorBudget' && rule.labels.cuj === 'buy');
+    expect(alert.annotations.slow).toBe(
+      'Requests that take longer than 250 ms (GET /orders/{id}, POST /orders), 1000 ms (POST /pay) are slow.',
+    );
+    expect(alert.annotations.description).toContain('of its requests were slow over 1h');
+    expect(alert.annotations.failures).toBeUndefined();
+  });
+
+  it('fit into a group of Mimir for a CUJ over two services', () => {
+    const groups: Loose[] = documentsOf(prometheusSloRules(registryOf(timedDocument))[0]?.text ?? '')[0]
+      .groups;
+    expect(groups.map(({ rules }) => rules.length).every((length) => length <= 20)).toBe(true);
+  });
+
+  it('are left out of a native histogram, which is said, and so is its OpenSLO', () => {
+    const app = { ...timedDocument.sources.app, duration: 'http_seconds{job="{service}"}' };
+    const native = registryOf({ ...timedDocument, sources: { ...timedDocument.sources, app } });
+    const text = prometheusSloRules(native)[0]?.text ?? '';
+    expect(text).toContain(
+      `# - buy (latency): the durations of orders, pay"ments are a native histogram, of which rules would estimate`,
+    );
+    expect(text).not.toContain('cuj-gate-slo-buy-latency');
+    expect(text).toContain('cuj-gate-slo-browse-latency');
+    const names = openslo(native)
+      .flatMap((file) => documentsOf(file.text))
+      .map(({ metadata }) => metadata.name);
+    expect(names).not.toContain('buy-latency');
+    expect(names).toContain('browse-latency');
+  });
+});
+
 describe('the dashboard of CUJs', () => {
   const shown = (options = {}): Loose => JSON.parse(grafanaCujsDashboard(options)[0]?.text ?? '');
   const exprs = (dashboard: Loose): string[] =>
     dashboard.panels.flatMap(({ targets = [] }: Loose) => targets.map(({ expr }: Loose) => expr));
 
   it('shows only series that the rules record', () => {
-    const known = new Set(groups.flatMap(({ rules }) => rules.map(({ record }: Loose) => record)));
+    const timed: Loose[] = documentsOf(prometheusSloRules(registryOf(timedDocument))[0]?.text ?? '')[0]
+      .groups;
+    const known = new Set(timed.flatMap(({ rules }) => rules.map(({ record }: Loose) => record)));
     const used = exprs(shown()).flatMap((expr) => expr.match(/\b\w+:\w+:\w+/g) ?? []);
     expect(used.length).toBeGreaterThanOrEqual(7);
     for (const name of used) expect(known).toContain(name);
@@ -178,6 +217,21 @@ describe('the dashboard of CUJs', () => {
 });
 
 describe('OpenSLO of Prometheus', () => {
+  it('takes no request without a duration for a fast one', () => {
+    const all = openslo(registryOf(timedDocument)).flatMap(({ text }) => documentsOf(text));
+    const slow = all.find(({ kind, metadata }) => kind === 'SLO' && metadata.name === 'browse-latency');
+    const { good, bad, total } = slow.spec.indicator.spec.ratioMetric;
+    expect(bad).toBeUndefined();
+    expect(good.metricSource.spec.query).toMatch(
+      /^sum\(istio_request_duration_milliseconds_bucket\{.*,le=~".*500.*"\}\)$/,
+    );
+    expect(total.metricSource.spec.query).toMatch(/^sum\(istio_requests_total\{[^}]*\}\)$/);
+    expect(slow.spec.objectives[0]).toMatchObject({
+      target: 0.99,
+      displayName: '99% of requests within 500 ms (all endpoints)',
+    });
+  });
+
   it('names the counters themselves', () => {
     const all = openslo(registry).flatMap(({ text }) => documentsOf(text));
     const buy = all.find(({ kind, metadata }) => kind === 'SLO' && metadata.name === 'buy-availability');

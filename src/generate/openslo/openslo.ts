@@ -83,7 +83,7 @@ function sourcedSlos(registry: Registry, cuj: Cuj): SourcedSlo[] {
       sli: of.sli,
       objective: of.objective,
       ratioMetric: prometheusRatio(of),
-      good: `requests without ${of.failures}`,
+      good: of.good,
     })),
     ...(inDatadog === undefined ? [] : slosOf(registry, inDatadog)).map((of) => ({
       cuj,
@@ -100,21 +100,22 @@ function sourcedSlos(registry: Registry, cuj: Cuj): SourcedSlo[] {
   ];
 }
 
-/** Counters as they are: what reads OpenSLO makes rates of them. */
+/**
+ * Counters as they are: what reads OpenSLO makes rates of them. Slow requests are the rest of the fast ones, so that a request without a
+ * duration is not good.
+ */
 function prometheusRatio({ events }: PrometheusSlo): Record<string, unknown> {
-  const sum = (of: 'total' | 'bad') => ({
-    metricSource: {
-      type: 'Prometheus',
-      spec: {
-        query: sumOf(
-          [...events.values()].flatMap((one) => one[of]),
-          [],
-          (selector) => selector,
-        ),
-      },
-    },
+  const all = [...events.values()];
+  const sum = (selectors: readonly string[]) => ({
+    metricSource: { type: 'Prometheus', spec: { query: sumOf(selectors, [], (selector) => selector) } },
   });
-  return { counter: true, bad: sum('bad'), total: sum('total') };
+  const within = all.flatMap((one) => ('buckets' in one ? one.buckets.map((pair) => pair.within) : []));
+  const bad = all.flatMap((one) => ('bad' in one ? one.bad : []));
+  return {
+    counter: true,
+    ...(within.length === 0 ? { bad: sum(bad) } : { good: sum(within) }),
+    total: sum(all.flatMap(({ total }) => total)),
+  };
 }
 
 function slo(of: SourcedSlo): Record<string, unknown> {

@@ -1,12 +1,19 @@
 import { slisOf } from '../../domain/judge/judge.ts';
-import type { Cuj, Registry } from '../../domain/registry/model.ts';
+import type { Cuj, Endpoint, QueryBatch, Registry } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
 import { cujMeasuredBy } from '../../domain/registry/part-of-backend.ts';
-import type { SliName } from '../../domain/sli/table.ts';
+import type { Source } from '../../domain/registry/source-dialect.ts';
+import { endpointsCountedBy } from '../../domain/sli/kind.ts';
+import { type SliName, sliKinds } from '../../domain/sli/table.ts';
 import { prometheusDialect } from '../../sources/prometheus/query/dialect.ts';
-import { type EventSelectors, eventSelectors } from '../../sources/prometheus/query/event-queries.ts';
+import {
+  type DurationSelectors,
+  durationSelectors,
+  type EventSelectors,
+  eventSelectors,
+} from '../../sources/prometheus/query/event-queries.ts';
 import { matcherText } from '../../sources/prometheus/query/label-matchers.ts';
-import { recordedSlis } from '../../sources/prometheus/query/recorded-series.ts';
+import { whyNotRecorded } from '../../sources/prometheus/query/recorded-series.ts';
 import { badMatchers, counterSourceOf } from '../../sources/prometheus/query/source-template.ts';
 import { sortedBy } from '../output/generated-file.ts';
 
@@ -16,9 +23,11 @@ export interface PrometheusSlo {
   readonly sli: SliName;
   readonly objective: Objective;
   /** By service, in the order of their names. */
-  readonly events: ReadonlyMap<string, EventSelectors>;
-  /** What tells failed requests, in words. */
-  readonly failures: string;
+  readonly events: ReadonlyMap<string, EventSelectors | DurationSelectors>;
+  /** Which requests are good, in words. */
+  readonly good: string;
+  /** Which requests are bad: a sentence. */
+  readonly bad: string;
 }
 
 /** Every SLO that Prometheus measures alone, by CUJ. Those that no rule can be written for are named in `left`. */
@@ -35,16 +44,14 @@ export function prometheusSlos(registry: Registry): {
       left.push(`${cuj.name}: another backend measures it, or a part of it`);
       continue;
     }
-    const own = slosOfPrometheus(registry, part);
-    slos.push(...own);
-    const { uncounted } = eventsOf(registry, part);
-    left.push(...uncounted.map((why) => `${cuj.name}: ${why}`));
+    slos.push(...slosOfPrometheus(registry, part));
+    left.push(...uncountedServices(registry, part).map((why) => `${cuj.name}: ${why}`));
     for (const sli of slisOf(cuj)) {
-      if (part.objectives[sli] === undefined) {
-        left.push(`${cuj.name} (${sli}): another backend measures it, or a part of it`);
-        continue;
-      }
-      if (!recordedSlis.includes(sli)) left.push(`${cuj.name} (${sli}): there are no rules for this SLI yet`);
+      const why =
+        part.objectives[sli] === undefined
+          ? 'another backend measures it, or a part of it'
+          : whyNotRecorded(registry, part, sli);
+      if (why !== undefined) left.push(`${cuj.name} (${sli}): ${why}`);
     }
   }
   return { slos, left };
@@ -52,41 +59,97 @@ export function prometheusSlos(registry: Registry): {
 
 /** The SLOs of one CUJ, of those SLIs that can be counted. Precondition: Prometheus measures all of it. */
 export function slosOfPrometheus(registry: Registry, cuj: Cuj): PrometheusSlo[] {
-  const objective = cuj.objectives.availability;
-  const { events, failures } = eventsOf(registry, cuj);
-  if (objective === undefined || events.size === 0) return [];
-  return [{ cuj, sli: 'availability', objective, events, failures }];
+  return slisOf(cuj).flatMap((sli): PrometheusSlo[] => {
+    const objective = cuj.objectives[sli];
+    if (objective === undefined || whyNotRecorded(registry, cuj, sli) !== undefined) return [];
+    const events = new Map<string, EventSelectors | DurationSelectors>();
+    const counted: Endpoint[] = [];
+    for (const [service, endpoints] of countedServices(registry, cuj, sli)) {
+      const own = sliKinds[sli].needsThreshold
+        ? slowEvents(registry, service, endpoints)
+        : failedEvents(registry, service, endpoints);
+      if (own.total.length === 0) continue;
+      events.set(service, own);
+      counted.push(...endpoints);
+    }
+    if (events.size === 0) return [];
+    const words = sliKinds[sli].needsThreshold ? slowWords(counted) : failureWords(registry, events.keys());
+    return [{ cuj, sli, objective, events, ...words }];
+  });
 }
 
-/** `uncounted`: why nothing of a service can be counted, as the gate cannot measure it either. */
-function eventsOf(
-  registry: Registry,
-  cuj: Cuj,
-): Pick<PrometheusSlo, 'events' | 'failures'> & { readonly uncounted: readonly string[] } {
-  const events = new Map<string, EventSelectors>();
+/** The endpoints of an SLI by service, in the order of names, where the service has a source. */
+function countedServices(registry: Registry, cuj: Cuj, sli: SliName): Map<string, readonly Endpoint[]> {
+  const all = endpointsCountedBy(sliKinds[sli], cuj.endpoints);
+  const names = [...new Set(all.map(({ service }) => service))].sort();
+  return new Map(
+    names
+      .filter((name) => registry.batchOfService.get(name)?.template !== undefined)
+      .map((name) => [name, all.filter(({ service }) => service === name)]),
+  );
+}
+
+function failedEvents(registry: Registry, service: string, endpoints: readonly Endpoint[]): EventSelectors {
+  return eventSelectors(batchOf(registry, service), service, resourcesOf(endpoints));
+}
+
+function slowEvents(registry: Registry, service: string, endpoints: readonly Endpoint[]): DurationSelectors {
+  const timed = thresholdsOf(endpoints).map((latencyMs) => ({
+    latencyMs,
+    endpoints: resourcesOf(endpoints.filter((one) => one.latencyMs === latencyMs)),
+  }));
+  return durationSelectors(batchOf(registry, service), service, timed);
+}
+
+/** Undefined: the whole service. */
+function resourcesOf(endpoints: readonly Endpoint[]): readonly string[] | undefined {
+  const resources = endpoints.map(({ resource }) => resource);
+  return resources.includes('*') ? undefined : resources;
+}
+
+function thresholdsOf(endpoints: readonly Endpoint[]): readonly number[] {
+  return [...new Set(endpoints.flatMap(({ latencyMs }) => latencyMs ?? []))].sort((a, b) => a - b);
+}
+
+function slowWords(endpoints: readonly Endpoint[]): Pick<PrometheusSlo, 'good' | 'bad'> {
+  const parts = thresholdsOf(endpoints).map((latencyMs) => {
+    const own = endpoints.filter((one) => one.latencyMs === latencyMs);
+    const names = [...new Set(own.map(({ label }) => (label === '*' ? 'all endpoints' : label)))].sort();
+    return `${latencyMs} ms (${names.join(', ')})`;
+  });
+  return {
+    good: `requests within ${parts.join(', ')}`,
+    bad: `Requests that take longer than ${parts.join(', ')} are slow.`,
+  };
+}
+
+function failureWords(registry: Registry, services: Iterable<string>): Pick<PrometheusSlo, 'good' | 'bad'> {
   const failures = new Set<string>();
-  const uncounted: string[] = [];
-  for (const service of [...cuj.services].sort()) {
-    const batch = registry.batchOfService.get(service);
-    if (batch?.template === undefined) {
-      uncounted.push(`the service ${service} has no source`);
-      continue;
-    }
-    const resources = cuj.endpoints.filter((one) => one.service === service).map(({ resource }) => resource);
-    const selectors = eventSelectors(batch, service, resources.includes('*') ? undefined : resources);
-    const source = counterSourceOf(batch.template);
-    if (selectors.total.length === 0) {
-      const { length } = source.endpointLabels;
-      uncounted.push(
-        `groupBy of the source ${source.name} has ${length} ${length === 1 ? 'label' : 'labels'}, which no endpoint of ${service} fits`,
-      );
-      continue;
-    }
-    events.set(service, selectors);
+  for (const service of services) {
+    const source = counterSourceOf(batchOf(registry, service).template as Source);
     failures.add(badMatchers(source).map(matcherText).join(', '));
-    if (source.grpcStatus !== undefined) {
+    if (source.grpcStatus !== undefined)
       failures.add([source.grpcStatus.isGrpc, source.grpcStatus.isBad].map(matcherText).join(', '));
-    }
   }
-  return { events, failures: [...failures].sort().join('; or '), uncounted };
+  const text = [...failures].sort().join('; or ');
+  return { good: `requests without ${text}`, bad: `Requests with ${text} fail.` };
+}
+
+function batchOf(registry: Registry, service: string): QueryBatch {
+  return registry.batchOfService.get(service) as QueryBatch;
+}
+
+/** Why nothing of a service can be counted, as the gate cannot measure it either. */
+function uncountedServices(registry: Registry, cuj: Cuj): string[] {
+  return [...cuj.services].sort().flatMap((service) => {
+    const batch = registry.batchOfService.get(service);
+    if (batch?.template === undefined) return [`the service ${service} has no source`];
+    const own = cuj.endpoints.filter((one) => one.service === service);
+    if (failedEvents(registry, service, own).total.length > 0) return [];
+    const source = counterSourceOf(batch.template);
+    const { length } = source.endpointLabels;
+    return [
+      `groupBy of the source ${source.name} has ${length} ${length === 1 ? 'label' : 'labels'}, which no endpoint of ${service} fits`,
+    ];
+  });
 }

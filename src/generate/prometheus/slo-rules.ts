@@ -1,8 +1,19 @@
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
-import { endpointLabel, sumOf } from '../../sources/prometheus/query/event-queries.ts';
+import { sliKinds } from '../../domain/sli/table.ts';
+import {
+  type DurationSelectors,
+  type EventSelectors,
+  endpointLabel,
+  slowOf,
+  sumOf,
+} from '../../sources/prometheus/query/event-queries.ts';
 import { matcherText } from '../../sources/prometheus/query/label-matchers.ts';
-import { recorded, recordedLabels } from '../../sources/prometheus/query/recorded-series.ts';
+import {
+  recorded,
+  recordedLabels,
+  unclassifiedPart,
+} from '../../sources/prometheus/query/recorded-series.ts';
 import { budgetAlerts, budgetLasts, burnRates, burnRatesOf, slowestBurnRate } from '../alerts/burn-rates.ts';
 import { defaultDocsUrl, runbookUrl } from '../alerts/runbook-links.ts';
 import { titleOf } from '../datadog/datadog-slos.ts';
@@ -40,6 +51,8 @@ const budgetInterval = '2m';
  * alert's, so that the first failure after the rules are loaded is not that of a whole window.
  */
 const knownFrom = 1 / 3;
+/** Counter and histogram are compared over so long: they may be scraped apart, or count a request at its begin and at its end. */
+const comparedOver = '6h';
 
 /**
  * The SLOs of CUJs as Prometheus' rules, in `prometheus/`: recorded error ratios over the windows of the alerts, error budgets, and
@@ -77,24 +90,19 @@ function burnGroup(slo: PrometheusSlo, options: SloRulesOptions): RuleGroup {
   return {
     name: groupName(slo, 'burn'),
     rules: [
-      ...[...slo.events].flatMap(([service, events]): RecordingRule[] => {
-        const isWhole = events.endpointLabels.length === 0;
-        const labels = { ...id, service, ...(isWhole ? { [endpointLabel]: '*' } : {}) };
-        const rate = (selectors: readonly string[]) =>
-          sumOf(selectors, events.endpointLabels, (selector) => `rate(${selector}[${rateWindow}])`);
-        const total = selectorOf(recorded.endpointRequests, { ...id, service });
-        return [
-          { record: recorded.endpointRequests, expr: rate(events.total), labels },
-          {
-            record: recorded.endpointBad,
-            // A counter of failures is not there before the first one.
-            expr: `${rate(events.bad)}\nor on (${isWhole ? '' : endpointLabel})\n0 * ${total}`,
-            labels,
-          },
-        ];
-      }),
+      ...[...slo.events].flatMap(([service, events]) => endpointRules(slo, service, events)),
       { record: recorded.requests, expr: `sum(${selectorOf(recorded.endpointRequests, id)})`, labels: id },
       { record: recorded.bad, expr: `sum(${selectorOf(recorded.endpointBad, id)})`, labels: id },
+      ...(isTimed(slo)
+        ? [
+            {
+              record: recorded.unclassified,
+              // Durations that one endpoint lacks and another one has too many of are both unclassified.
+              expr: `sum(abs(sum_over_time(${selectorOf(recorded.endpointUnclassified, id)}[${comparedOver}])))\n/ on ()\ncount_over_time(${selectorOf(recorded.requests, id)}[${comparedOver}])`,
+              labels: id,
+            },
+          ]
+        : []),
       ...windows.map(
         (window): RecordingRule => ({
           record: recorded.errorRatio(window),
@@ -110,12 +118,92 @@ function burnGroup(slo: PrometheusSlo, options: SloRulesOptions): RuleGroup {
           labels: { ...alertLabels(slo, urgency), window: long },
           annotations: annotations(slo, options, 'CujBurnsErrorBudget', {
             summary: `${slo.cuj.name} ${slo.sli} burns its error budget ${rate}x (${long}/${short})`,
-            description: `burns its error budget more than ${rate} times as fast as allowed, over ${long} and over ${short}: {{ $value | humanizePercentage }} of its requests failed over ${long}. At ${rate} times, the budget of ${slo.cuj.sloWindow} lasts ${budgetLasts(slo.cuj, rate)}.`,
+            description: `burns its error budget more than ${rate} times as fast as allowed, over ${long} and over ${short}: {{ $value | humanizePercentage }} of its requests ${sliKinds[slo.sli].badVerb} over ${long}. At ${rate} times, the budget of ${slo.cuj.sloWindow} lasts ${budgetLasts(slo.cuj, rate)}.`,
           }),
         };
       }),
     ],
   };
+}
+
+function isTimed({ sli }: PrometheusSlo): boolean {
+  return sliKinds[sli].needsThreshold;
+}
+
+/** What is recorded of the endpoints of one service. */
+function endpointRules(
+  slo: PrometheusSlo,
+  service: string,
+  events: EventSelectors | DurationSelectors,
+): RecordingRule[] {
+  const id = { ...idOf(slo), service };
+  const { endpointLabels } = events;
+  const on = endpointLabels.length === 0 ? '' : endpointLabel;
+  const labels = { ...id, ...(on === '' ? { [endpointLabel]: '*' } : {}) };
+  const rate = (selector: string) => `rate(${selector}[${rateWindow}])`;
+  const rates = (selectors: readonly string[]) => sumOf(selectors, endpointLabels, rate);
+  const total = selectorOf(recorded.endpointRequests, id);
+  const requests: RecordingRule = { record: recorded.endpointRequests, expr: rates(events.total), labels };
+  const bad = (expr: string): RecordingRule => ({
+    record: recorded.endpointBad,
+    // A counter of failures is not there before the first one.
+    expr: `${expr}\nor on (${on})\n0 * ${total}`,
+    labels,
+  });
+  if (!('buckets' in events)) return [requests, bad(rates(events.bad))];
+  const slow = sumOf(events.buckets, endpointLabels, (one) => slowOf(one, rate));
+  const within = rates(events.buckets.map((one) => one.within));
+  return [
+    requests,
+    // rate() extrapolates, so that a bucket may seem to grow by more than all of them.
+    bad(`clamp_min(${slow}, 0)`),
+    {
+      record: recorded.endpointUnclassified,
+      expr: `${total}\n- on (${on})\n(${within} + on (${on}) ${selectorOf(recorded.endpointBad, id)})\nor on (${on})\n${total}`,
+      labels,
+    },
+  ];
+}
+
+/**
+ * The greater one of two ratios: of the mean over hours, in which durations that are too many at one time make up for none that are missing
+ * at another one, and of the whole window, which is not behind.
+ */
+function unclassifiedOver(id: Readonly<Record<string, string>>, window: string): string {
+  const total = `(sum_over_time(${selectorOf(recorded.requests, id)}[${window}]) > 0)`;
+  const mean = `sum_over_time(${selectorOf(recorded.unclassified, id)}[${window}]) / ${total}`;
+  const whole = `sum(abs(sum_over_time(${selectorOf(recorded.endpointUnclassified, id)}[${window}]))) / on () ${total}`;
+  return `max(\n${mean}\nor\n${whole}\n)`;
+}
+
+/** Which part of the requests may be unclassified, before nothing is known of the budget. */
+function unclassifiedLimit(slo: PrometheusSlo): string {
+  return `${unclassifiedPart} * ${budgetText(slo.objective)}`;
+}
+
+function unclassifiedRules(slo: PrometheusSlo, options: SloRulesOptions): (RecordingRule | AlertingRule)[] {
+  const id = idOf(slo);
+  const total = selectorOf(recorded.requests, id);
+  const limit = unclassifiedLimit(slo);
+  const over = selectorOf(recorded.unclassifiedRatio, id);
+  const now = `sum(abs(${selectorOf(recorded.endpointUnclassified, id)})) / on () (${total} > 0)`;
+  return [
+    {
+      record: recorded.unclassifiedRatio,
+      expr: `${selectorOf(recorded.unclassified, id)}\n/\n(avg_over_time(${total}[${comparedOver}]) > 0)`,
+      labels: id,
+    },
+    {
+      alert: 'CujRequestsUnclassified',
+      expr: `${over} > ${limit}\nand on ()\n${now} > ${limit}`,
+      for: '15m',
+      labels: alertLabels(slo, 'ticket'),
+      annotations: annotations(slo, options, 'CujRequestsUnclassified', {
+        summary: `${slo.cuj.name} ${slo.sli} cannot be told of too many requests`,
+        description: `has too many requests of which it is unknown whether they were slow: {{ $value | humanizePercentage }} over ${comparedOver}. They have no duration in the histogram, it has no bucket that ends at the threshold, or it counts other requests than total. No alert sees whether they are slow. The error budget becomes unknown with ${unclassifiedPart * 100}% of it.`,
+      }),
+    },
+  ];
 }
 
 function budgetGroup(slo: PrometheusSlo, options: SloRulesOptions): RuleGroup {
@@ -130,11 +218,29 @@ function budgetGroup(slo: PrometheusSlo, options: SloRulesOptions): RuleGroup {
     rules: [
       { record: recorded.objective, expr: `vector(${slo.objective.ratio})`, labels },
       { record: recorded.windowErrorRatio, expr: ratioOver(id, sloWindow), labels },
+      ...(isTimed(slo)
+        ? [
+            {
+              record: recorded.windowUnclassifiedRatio,
+              expr: unclassifiedOver(id, sloWindow),
+              labels,
+            },
+          ]
+        : []),
       {
         record: recorded.budgetRemaining,
-        expr: `1 - ${selectorOf(recorded.windowErrorRatio, labels)} / ${budgetText(slo.objective)}\n${whereKnown(id, hours, 'h')}`,
+        expr: [
+          `1 - ${selectorOf(recorded.windowErrorRatio, labels)} / ${budgetText(slo.objective)}`,
+          whereKnown(id, hours, 'h'),
+          ...(isTimed(slo)
+            ? [
+                `and on ()\n${selectorOf(recorded.windowUnclassifiedRatio, labels)} <= ${unclassifiedLimit(slo)}`,
+              ]
+            : []),
+        ].join('\n'),
         labels,
       },
+      ...(isTimed(slo) ? unclassifiedRules(slo, options) : []),
       ...budgetAlerts(slo.cuj).map(
         ({ consumed, action }): AlertingRule => ({
           alert: 'CujErrorBudgetUsed',
@@ -191,7 +297,7 @@ function alertLabels(slo: PrometheusSlo, severity: 'page' | 'ticket'): Record<st
 
 /** `description` follows the CUJ's name. */
 function annotations(
-  { cuj, sli, objective, failures }: PrometheusSlo,
+  { cuj, sli, objective, bad }: PrometheusSlo,
   { publicUrl, docsUrl = defaultDocsUrl }: SloRulesOptions,
   alert: string,
   { summary, description }: { readonly summary: string; readonly description: string },
@@ -200,7 +306,7 @@ function annotations(
   return {
     summary,
     description: `${ruleText(titleOf(cuj))} (${cuj.name}, ${of}${sli}, objective ${objective.percent}%) ${description}`,
-    failures: ruleText(`Requests with ${failures} fail.`),
+    [sliKinds[sli].needsThreshold ? 'slow' : 'failures']: ruleText(bad),
     runbook_url: cuj.runbook === undefined ? runbookUrl(docsUrl, alert) : ruleText(cuj.runbook),
     ...(publicUrl === undefined ? {} : { page_url: cujPage(publicUrl, cuj) }),
     docs: `docs/operations.md#${alert.toLowerCase()}`,

@@ -254,19 +254,28 @@ describe('recorded error budgets', () => {
     expect(found).toMatchObject({ known: false, why: expect.stringContaining(why) });
   });
 
-  it('are unknown of latency, of which there are no rules to load', async () => {
-    const timed = registryOf(timedDocument);
-    loopback.reply(answering(() => vector(full)));
+  it.each([
+    [0.01, 0.3, { known: true, remaining: 0.3, target: 95 }],
+    [0.02, undefined, { known: false, why: expect.stringContaining('of 2% of the requests in 30d') }],
+    [0.01, undefined, { known: false, why: expect.stringContaining('less than a third of 30d') }],
+  ])('of latency are unknown where durations are: %s unclassified', async (lost, remaining, expected) => {
+    const slow = { sli: 'latency', slo_window: '30d' };
+    const values = [
+      ...full,
+      of('cuj:slo_objective:ratio', '0.95', slow),
+      of('cuj:error_ratio:slo_window', '0.035', slow),
+      of('cuj:unclassified_ratio:slo_window', String(lost), slow),
+      ...(remaining === undefined ? [] : [of('cuj:error_budget_remaining:ratio', String(remaining), slow)]),
+    ];
+    loopback.reply(answering(() => vector(values)));
     const [found] = await readBudgets(
       createPrometheusApi(connection),
-      [timed.cujs.get('order') as typeof cuj],
+      [registryOf(timedDocument).cujs.get('order') as typeof cuj],
       fromMs,
       { recent: false },
     );
-    expect(found?.slis.get('latency')).toEqual({
-      known: false,
-      why: 'cuj-gate generate prometheus-slos makes no rules of this SLI yet',
-    });
+    expect(found?.slis.get('latency')).toMatchObject(expected);
+    expect(found?.slis.get('availability')).toMatchObject({ known: true, remaining: 0.6 });
   });
 
   it('are unknown, with the reason, where they cannot be read', async () => {

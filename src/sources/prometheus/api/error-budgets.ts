@@ -4,9 +4,9 @@ import { slisOf } from '../../../domain/judge/judge.ts';
 import type { BudgetMoment, CujBudget, SliBudget } from '../../../domain/ports/error-budget.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import type { Cuj } from '../../../domain/registry/model.ts';
-import type { SliName } from '../../../domain/sli/table.ts';
+import { type SliName, sliKinds } from '../../../domain/sli/table.ts';
 import { type Labels, labelOf, matcherText } from '../query/label-matchers.ts';
-import { recorded, recordedLabels, recordedSlis } from '../query/recorded-series.ts';
+import { recorded, recordedLabels, recordedSlis, unclassifiedPart } from '../query/recorded-series.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { readPoints, readVector } from './matrix-response.ts';
 
@@ -85,7 +85,12 @@ async function readKnown(
   cujs: readonly Cuj[],
   recent: boolean,
 ): Promise<Known> {
-  const names = [recorded.objective, recorded.windowErrorRatio, recorded.budgetRemaining];
+  const names = [
+    recorded.objective,
+    recorded.windowErrorRatio,
+    recorded.windowUnclassifiedRatio,
+    recorded.budgetRemaining,
+  ];
   const values = readVector(await ask(`{__name__=~"${names.join('|')}"}`));
   if (!recent) return { values, steps: [], recentRatios: [] };
   const recentRatios = readVector(
@@ -131,10 +136,19 @@ function budgetOf(cuj: Cuj, sli: SliName, { values, steps, recentRatios }: Known
   if ([remaining, ratio, objective].includes('several'))
     return unknown(`Prometheus has several series ${name}`);
   if (objective === undefined) {
-    return unknown(`Prometheus has no series ${name}: load the rules of cuj-gate generate prometheus-slos`);
+    const native = sliKinds[sli].needsThreshold ? ', which are not made of native histograms' : '';
+    return unknown(
+      `Prometheus has no series ${name}: load the rules of cuj-gate generate prometheus-slos${native}`,
+    );
   }
   if (ratio === undefined)
     return unknown(`${name} is not there: no requests are recorded in ${cuj.sloWindow}`);
+  const lost = of(recorded.windowUnclassifiedRatio);
+  const allowed = typeof objective === 'number' ? unclassifiedPart * (1 - objective) : 0;
+  if (remaining === undefined && typeof lost === 'number' && lost > allowed)
+    return unknown(
+      `${name} is not there: of ${percentText(lost)} of the requests in ${cuj.sloWindow} it is unknown whether they were slow, and ${percentText(allowed)} may be. They have no duration, or no bucket ends at latencyMs: cuj-gate doctor says which`,
+    );
   if (remaining === undefined)
     return unknown(`${name} is not there yet: the rules know less than a third of ${cuj.sloWindow}`);
   const [left, bad, target] = [remaining, ratio, objective] as readonly number[] as [number, number, number];
@@ -191,6 +205,10 @@ function only<Value>(
     Object.entries(wanted).every(([label, value]) => labelOf(one.labels, label) === value),
   );
   return found.length > 1 ? 'several' : found[0]?.value;
+}
+
+function percentText(share: number): string {
+  return `${Number((share * 100).toPrecision(2))}%`;
 }
 
 function unknown(why: string): SliBudget {

@@ -1,6 +1,7 @@
 import type { QueryBatch } from '../../../domain/registry/model.ts';
+import { boundaryMatcher, boundaryOf, bucketLabel, everyBucketMatcher } from './bucket-boundaries.ts';
 import { filledMatcher, type LabelMatcher, matcherText, oneOfValues } from './label-matchers.ts';
-import { planQuery } from './query-plan.ts';
+import { planDurations, planQuery } from './query-plan.ts';
 import { badMatchers, counterSourceOf } from './source-template.ts';
 
 /**
@@ -17,6 +18,25 @@ export interface EventSelectors {
   readonly bad: readonly string[];
   /** Labels whose values, joined by spaces, are the endpoint. Empty: the whole service is counted as one. */
   readonly endpointLabels: readonly string[];
+}
+
+/** The buckets of a classic histogram, as instant vector selectors of the same histograms. */
+export interface BucketSelectors {
+  /** Those that hold all events. */
+  readonly every: string;
+  /** Those that end at the threshold. */
+  readonly within: string;
+}
+
+/** What is counted of the durations of one service. */
+export interface DurationSelectors extends Pick<EventSelectors, 'total' | 'endpointLabels'> {
+  readonly buckets: readonly BucketSelectors[];
+}
+
+/** Endpoints that share a threshold. `endpoints`: as for {@link eventSelectors}. */
+export interface TimedEndpoints {
+  readonly latencyMs: number;
+  readonly endpoints: readonly string[] | undefined;
 }
 
 /** The label of results that has the endpoint. */
@@ -48,13 +68,44 @@ export function eventSelectors(
 }
 
 /**
+ * The selectors of the durations of one service of a batch, by threshold. Preconditions: the batch carries its source, which has a
+ * classic histogram; one item, where it is the whole service. Throws TypeError where there is no histogram.
+ */
+export function durationSelectors(
+  batch: QueryBatch,
+  service: string,
+  timed: readonly TimedEndpoints[],
+): DurationSelectors {
+  const own = batch.services.filter((one) => one.service.name === service);
+  const plan = planDurations({ ...batch, services: own });
+  if (plan === undefined) throw new TypeError(`no threshold of ${service} is asked for`);
+  const { endpointLabels } = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
+  const text = (more: readonly LabelMatcher[]) =>
+    `${plan.metric}{${[...plan.matchers, ...more].map(matcherText).join(',')}}`;
+  const buckets = timed.flatMap(({ latencyMs, endpoints }): BucketSelectors[] => {
+    const within = boundaryMatcher(boundaryOf(latencyMs, plan.unit));
+    const some = endpoints === undefined ? [[]] : endpointMatchers(endpointLabels, endpoints);
+    return some.map((of) => ({ every: text([...of, everyBucketMatcher]), within: text([...of, within]) }));
+  });
+  const whole = timed.some(({ endpoints }) => endpoints === undefined);
+  const all = whole ? undefined : timed.flatMap(({ endpoints = [] }) => endpoints);
+  const { total, endpointLabels: told } = eventSelectors(batch, service, all);
+  return { total, buckets, endpointLabels: told };
+}
+
+/** Slow events of one pair of selectors, histogram by histogram: none of one that has no bucket at the threshold. */
+export function slowOf({ every, within }: BucketSelectors, of: (selector: string) => string): string {
+  return `sum without (${bucketLabel}) (${of(every)}) - sum without (${bucketLabel}) (${of(within)})`;
+}
+
+/**
  * One expression for several selectors, each as `of` writes it, such as a rate. A series that two of them select, such as a failure
  * by both statuses, is there once. By endpoint where endpoints are told apart.
  */
-export function sumOf(
-  selectors: readonly string[],
+export function sumOf<Selector>(
+  selectors: readonly Selector[],
   endpointLabels: readonly string[],
-  of: (selector: string) => string,
+  of: (selector: Selector) => string,
 ): string {
   const all = selectors.map(of).join(' or ');
   if (endpointLabels.length === 0) return `sum(${all})`;

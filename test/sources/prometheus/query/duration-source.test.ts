@@ -3,6 +3,7 @@ import { resolveRegistry } from '../../../../src/domain/registry/resolve.ts';
 import type { RegistryDocument, SourceDocument } from '../../../../src/domain/registry/schema.ts';
 import { datadogDialect } from '../../../../src/sources/datadog/query/dialect.ts';
 import {
+  boundaryMatcher,
   boundaryOf,
   bucketMatcher,
   latencyMsOf,
@@ -135,6 +136,8 @@ describe('a boundary', () => {
   it('is matched in each notation of it, and in no notation of another number without an exponent', () => {
     const matches = (boundary: number, le: string) =>
       new RegExp(`^(?:${bucketMatcher([boundary]).value})$`).test(le);
+    const matchesAlone = (boundary: number, le: string) =>
+      new RegExp(`^(?:${boundaryMatcher(boundary).value})$`).test(le);
     for (const [boundary, notations] of [
       [0.3, ['0.3', '0.30', '.3', '+0.3', '00.300', '3e-1']],
       [1, ['1', '1.0', '1.', '+1.00', '01', '1E+00']],
@@ -145,6 +148,7 @@ describe('a boundary', () => {
       for (const le of [...notations, '+Inf', 'Inf', '+inf', 'Infinity']) {
         expect([boundary, le, matches(boundary, le)]).toEqual([boundary, le, true]);
         if (!/inf/i.test(le)) expect(leOf(le)).toBe(boundary);
+        expect([boundary, le, matchesAlone(boundary, le)]).toEqual([boundary, le, !/inf/i.test(le)]);
       }
     }
     for (const [boundary, other] of [
@@ -158,7 +162,11 @@ describe('a boundary', () => {
       [2.5, '2.55'],
       [2.5, '25'],
     ] as const)
-      expect([boundary, other, matches(boundary, other)]).toEqual([boundary, other, false]);
+      for (const test of [matches, matchesAlone])
+        expect([boundary, other, test(boundary, other)]).toEqual([boundary, other, false]);
+    // Where labels cannot be compared afterwards, another exponent is another number.
+    for (const other of ['3e-2', '3e1', '3.1e-1', '3e-11', '13e-1', '3e-10'])
+      expect([other, matchesAlone(0.3, other)]).toEqual([other, false]);
   });
 
   it('is a number, or there is none', () => {
