@@ -35,8 +35,8 @@ export const cujRows: Rows = [
     title: 'SLIs',
     panels: [
       series(
-        'Failed requests',
-        'The share of bad requests over 5 minutes.',
+        'Bad requests',
+        'The share of requests that failed, or were slow, over 5 minutes.',
         'percentunit',
         [[of(recorded.errorRatio('5m')), legend]],
         byCuj,
@@ -60,21 +60,28 @@ export const cujRows: Rows = [
     panels: [
       series(
         'Requests',
-        'All requests of the CUJ, canary and stable.',
+        'All requests that count for the SLI, canary and stable.',
         'reqps',
         [[of(recorded.requests), legend]],
         byCuj,
       ),
       series(
-        'Failures by endpoint',
-        'The ten endpoints with the most bad requests.',
+        'Bad requests by endpoint',
+        'The ten endpoints with the most requests that failed, or were slow.',
         'reqps',
         [
           [
-            `topk(10, sum by (cuj, service, endpoint) (${of(recorded.endpointBad)}) > 0)`,
-            '{{cuj}} {{service}} {{endpoint}}',
+            `topk(10, sum by (cuj, sli, service, endpoint) (${of(recorded.endpointBad)}) > 0)`,
+            '{{cuj}} {{sli}} {{service}} {{endpoint}}',
           ],
         ],
+        byCuj,
+      ),
+      series(
+        'Requests of unknown duration',
+        'Latency: the share of requests of which it is unknown whether they were slow, over 6 hours. They have no duration, or no bucket ends at latencyMs.',
+        'percentunit',
+        [[of(recorded.unclassifiedRatio), '{{cuj}}']],
         byCuj,
       ),
     ],
