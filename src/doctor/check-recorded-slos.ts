@@ -1,7 +1,7 @@
 import { slisOf } from '../domain/judge/judge.ts';
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry } from '../domain/registry/model.ts';
-import { recordedSlis } from '../sources/prometheus/query/recorded-series.ts';
+import { whyNotRecorded } from '../sources/prometheus/query/recorded-series.ts';
 import type { DoctorFinding } from './finding.ts';
 import { listed } from './words.ts';
 
@@ -16,7 +16,7 @@ export function checkRecordedSlos(
   for (const cuj of registry.cujs.values()) {
     if (!cuj.services.every((name) => counters?.has(name))) continue;
     for (const sli of slisOf(cuj)) {
-      if (!recordedSlis.includes(sli)) continue;
+      if (whyNotRecorded(registry, cuj, sli) !== undefined) continue;
       const recorded = recordedSlos.get(`${cuj.name} ${sli} ${cuj.sloWindow}`);
       const percent = cuj.objectives[sli]?.percent;
       if (recorded === undefined) missing.push(`${cuj.name} ${sli}`);

@@ -4,6 +4,7 @@ import { likelyMistakesIn } from '../domain/registry/resolve-services.ts';
 import { checkClientMetrics } from './check-client.ts';
 import { checkCounter } from './check-counter.ts';
 import { checkFailingRates } from './check-failures.ts';
+import { checkHistogram } from './check-histogram.ts';
 import { checkRecordedSlos } from './check-recorded-slos.ts';
 import { checkRoutes } from './check-routes.ts';
 import { checkRules } from './check-rules.ts';
@@ -36,7 +37,10 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
             ...checkClientMetrics(registry, facts, service),
             ...checkSpanMetrics(registry, facts, service),
           ]
-        : checkCounter(registry, service, counter)),
+        : [
+            ...checkCounter(registry, service, counter),
+            ...(counter.series === 0 ? [] : checkHistogram(registry, facts, service)),
+          ]),
     );
     const found = facts.services.get(service.name);
     // Without a series, what else could be said would repeat it.

@@ -12,9 +12,16 @@ const facts = {
 } as unknown as BackendFacts;
 
 describe('recorded SLOs', () => {
-  it('are missed where rules would record them, which they do not of latency', () => {
-    const [missing] = checkRecordedSlos(registry, facts);
-    expect(missing?.message).toBe('no error budget is recorded of order availability, orders availability');
+  it('are missed where rules would record them, which they do not of native histograms', () => {
+    const missing = (of: typeof registry) => checkRecordedSlos(of, facts)[0]?.message;
+    expect(missing(registry)).toBe(
+      'no error budget is recorded of order availability, order latency, orders availability, orders latency',
+    );
+    const app = { ...timedDocument.sources?.app, duration: 'http_duration_seconds{job="{service}"}' };
+    const sources = { app } as NonNullable<typeof timedDocument.sources>;
+    expect(missing(registryOf({ ...timedDocument, sources }))).toBe(
+      'no error budget is recorded of order availability, orders availability',
+    );
   });
 });
 

@@ -22,6 +22,8 @@ export interface BackendFacts {
   readonly slos: readonly SloFacts[] | undefined;
   /** Counters by the service that they count; absent where the backend has none. */
   readonly counters?: ReadonlyMap<string, CounterFacts>;
+  /** Histograms of durations by the service that they time; absent where the backend has none, and of services without thresholds. */
+  readonly histograms?: ReadonlyMap<string, HistogramFacts>;
   /** Objectives that the backend records, in percent by `CUJ SLI WINDOW`; absent where it could not be asked, or has SLOs instead. */
   readonly recordedSlos?: ReadonlyMap<string, number>;
   /** Requests and failures, of any version, of the CUJs by name whose failures are not 5XX on all endpoints. */
@@ -85,6 +87,27 @@ export interface CounterFacts {
   readonly oldestDays: number;
   /** The next of these numbers, of which there are none; undefined where there are of all. */
   readonly missingDays: number | undefined;
+}
+
+/** What a backend that scrapes has of the durations of one service, now. */
+export interface HistogramFacts {
+  readonly metric: string;
+  /** Whether its buckets have an end that is written down, as `latencyMs` needs it. */
+  readonly isClassic: boolean;
+  readonly unit: 's' | 'ms';
+  /** The label that tells services apart, with the number of histograms of the metric by its values: of all services. */
+  readonly serviceLabel: string;
+  readonly serviceValues: Shares;
+  /** Histograms of this service: one for each process and endpoint, with all of its buckets. */
+  readonly histograms: number;
+  /** For each label that the registry names: histograms by value; by the empty string those without it. */
+  readonly labels: ReadonlyMap<string, Shares>;
+  /** The ends of buckets in ms, in order, with how many histograms have it. Empty where they are native. */
+  readonly boundaries: ReadonlyMap<number, number>;
+  /** Requests of the last hour by the end of the bucket in ms, those of shorter ones included; Infinity: all of them. */
+  readonly within: ReadonlyMap<number, number>;
+  /** Requests of the last day by endpoint; by the empty string those of none. */
+  readonly timed: Shares;
 }
 
 export interface OperationFacts {

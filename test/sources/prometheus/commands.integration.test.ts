@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import { run } from '../../../src/cli.ts';
 import { capture } from '../../commands/io.ts';
 import { isInstalled, type RealBackend, startBackend, testedBackends } from './real-backends.ts';
-import { document, type StoredSeries } from './traffic.ts';
+import { document, type StoredSeries, timedDocument } from './traffic.ts';
 
 /** The commands that read days of data, with a real backend that has two days of it. */
 
@@ -42,7 +42,20 @@ function record(name: string, labels: Readonly<Record<string, string>>, value: n
   return { metric: { __name__: name, cuj: 'order', sli: 'availability', ...labels }, samples };
 }
 
+/** Of each request that counter({}) counts: `share` within the boundary. */
+function bucket(le: string, share: number, labels: Readonly<Record<string, string>> = {}): StoredSeries {
+  const { metric, samples } = counter(labels, 60 * share);
+  const { code: _, ...others } = metric;
+  return { metric: { ...others, __name__: 'http_request_duration_seconds_bucket', le }, samples };
+}
+
 const stored: StoredSeries[] = [
+  ...['a:8080', 'b:8080'].flatMap((instance) => [
+    bucket('0.1', 0.5, { instance }),
+    bucket('0.30', 0.9, { instance }),
+    bucket('1', 1, { instance }),
+    bucket('+Inf', 1, { instance }),
+  ]),
   counter({}, 60),
   counter({ instance: 'b:8080' }, 60),
   counter({ route: '/Orders/{id}/Items', method: 'GET' }, 30),
@@ -174,6 +187,41 @@ describe.each(testedBackends)('with a real %s', (program) => {
     expect(found('slo-missing')).toEqual(['no error budget is recorded of cart availability']);
     expect(found('routes-in-no-cuj')).toEqual([expect.stringContaining('GET /Orders/{id}/Items')]);
     expect(code).toBe(1);
+  });
+
+  it.runIf(isThere)('finds in doctor which durations are there', async () => {
+    const { sources, defaults } = timedDocument;
+    const latency = (latencyMs: number) => [
+      {
+        ...document.cujs?.[0],
+        endpoints: [
+          { method: 'POST', path: '/Orders/{id}', latencyMs },
+          { method: 'GET', path: '/Orders/{id}/Items', latencyMs: 1000 },
+        ],
+      },
+    ];
+    const doctor = async (changes: object) => {
+      const { stdout } = await cujGate(['doctor', '--json'], { sources, defaults, ...changes });
+      return JSON.parse(stdout).findings.filter(({ check }: { check: string }) =>
+        /histogram|threshold|unit/.test(check),
+      );
+    };
+    expect(await doctor({ cujs: latency(300) })).toMatchObject([
+      {
+        check: 'histogram-counts-differ',
+        message: expect.stringMatching(/in the last day: GET \/Orders\/\{id}\/Items \(0 of 43,\d+\)$/),
+      },
+    ]);
+    expect(await doctor({ cujs: latency(250) })).toContainEqual(
+      expect.objectContaining({
+        check: 'threshold-no-boundary',
+        message: expect.stringContaining('the nearest end at 100 ms and 300 ms'),
+      }),
+    );
+    const other = { app: { ...sources?.app, duration: 'http_seconds_bucket{job="{service}"}' } };
+    expect(await doctor({ cujs: latency(300), sources: other })).toMatchObject([
+      { check: 'histogram-missing' },
+    ]);
   });
 
   it.runIf(isThere)('names a label that failures are told by and that is not there', async () => {

@@ -4,9 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BatchQuery, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import type { Service } from '../../../src/domain/registry/model.ts';
 import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
 import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
+import { readHistogram } from '../../../src/sources/prometheus/api/histogram-survey.ts';
 import { createPrometheusSource } from '../../../src/sources/prometheus/api/source.ts';
+import { Asking } from '../../../src/sources/prometheus/api/survey-questions.ts';
 import { counterText, nativeHistogram, protobufType } from './protobuf-exposition.ts';
 import { isInstalled, type RealBackend, startBackend, testedBackends } from './real-backends.ts';
 import {
@@ -22,6 +25,7 @@ import {
 } from './traffic.ts';
 
 const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
 /** A whole time of the last hours: Prometheus makes blocks of two hours. */
 const fromMs = Math.floor(Date.now() / (5 * minuteMs)) * 5 * minuteMs - 40 * minuteMs;
 const toMs = fromMs + 10 * minuteMs;
@@ -170,11 +174,12 @@ describe.each(nativeBackends)('native histograms in a real %s', (program) => {
         endpoints: '*' as const,
         latencyMs,
       });
+      const native = { ...timedDocument, sources: { app }, cujs: [cujOf(300), cujOf(500)] };
       const sums = async () => {
         const snapshot = await measured(
           own,
           { fromMs: endMs - 10 * minuteMs, toMs: endMs, stepMs: 10_000 },
-          { ...timedDocument, sources: { app }, cujs: [cujOf(300), cujOf(500)] },
+          native,
         );
         return [300, 500].map((latencyMs) => {
           const { total, bad, unclassified = [] } = seriesIn(snapshot, 'canary', latencyMs, '*');
@@ -187,6 +192,20 @@ describe.each(nativeBackends)('native histograms in a real %s', (program) => {
         [56, 7, 14],
         [56, 7, 0],
       ]);
+      const connection = new PrometheusConnection({ url: own.url, tenant: own.tenant });
+      connections.push(connection);
+      const registry = registryOf(native);
+      const wholeHourMs = Math.ceil(endMs / hourMs) * hourMs;
+      const facts = await readHistogram(
+        new Asking(connection, () => endMs),
+        queryOf(past, registry).batch,
+        registry.services.get('orders') as Service,
+        wholeHourMs - 2 * hourMs,
+        wholeHourMs,
+      );
+      expect(facts).toMatchObject({ isClassic: false, histograms: 1, boundaries: new Map() });
+      expect(facts?.labels.get('version')).toEqual(new Map([['V2', 1]]));
+      expect([...(facts?.timed.values() ?? [])].reduce((a, b) => a + b, 0)).toBeGreaterThan(40);
     } finally {
       await own.close();
       exporter.closeAllConnections();

@@ -3,6 +3,7 @@ import { SourceError } from '../../../domain/errors.ts';
 import type {
   BackendFacts,
   CounterFacts,
+  HistogramFacts,
   ServiceFacts,
   Shares,
   SurveyFailure,
@@ -15,8 +16,10 @@ import { recorded } from '../query/recorded-series.ts';
 import { badMatchers, counterSourceOf } from '../query/source-template.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { scrapeIntervalOf } from './counter-increments.ts';
+import { readHistogram } from './histogram-survey.ts';
 import { hourlyHits, hourlyRoutes } from './hourly-increases.ts';
-import { readPoints, readVector } from './matrix-response.ts';
+import { readPoints } from './matrix-response.ts';
+import { Asking, byCount, selectorKeys } from './survey-questions.ts';
 
 /** How far back the survey looks for samples, in days: what SLO windows and the plan need. */
 const probedDays = [1, 7, 30, 90];
@@ -46,6 +49,7 @@ export async function surveyPrometheus({
   const failures: SurveyFailure[] = [];
   const services = new Map<string, ServiceFacts>();
   const counters = new Map<string, CounterFacts>();
+  const histograms = new Map<string, HistogramFacts>();
   const asking = new Asking(connection, now);
   const facts = (recordedSlos?: ReadonlyMap<string, number>): BackendFacts => ({
     fromMs,
@@ -57,6 +61,7 @@ export async function surveyPrometheus({
     services,
     slos: undefined,
     counters,
+    histograms,
     ...(recordedSlos === undefined ? {} : { recordedSlos }),
   });
   onProgress('the address and the credentials');
@@ -77,6 +82,8 @@ export async function surveyPrometheus({
         const counter = await readCounter(asking, own, service);
         counters.set(service.name, counter);
         if (counter.series > 0) services.set(service.name, await readDay(asking, own, service, fromMs, toMs));
+        const histogram = await readHistogram(asking, own, service, fromMs, toMs);
+        if (histogram !== undefined) histograms.set(service.name, histogram);
       } catch (error) {
         failures.push(failureOf('queries', error));
       }
@@ -88,37 +95,6 @@ export async function surveyPrometheus({
   } catch (error) {
     failures.push(failureOf('slos', error));
     return facts();
-  }
-}
-
-/** Queries as of now, and their number. */
-class Asking {
-  readonly connection: PrometheusConnection;
-  readonly now: () => number;
-  readonly signal = new AbortController().signal;
-  calls = 0;
-
-  constructor(connection: PrometheusConnection, now: () => number) {
-    this.connection = connection;
-    this.now = now;
-  }
-
-  async json(query: string): Promise<unknown> {
-    this.calls += 1;
-    return this.connection.attempt(
-      async (inner) => (await this.connection.instant(query, this.now(), inner)).json,
-      this.signal,
-    );
-  }
-
-  async vector(query: string): Promise<ReturnType<typeof readVector>> {
-    return readVector(await this.json(query));
-  }
-
-  /** Series by the value of a label; by the empty string those without it. */
-  async seriesBy(label: string, selector: string): Promise<Shares> {
-    const found = await this.vector(`count by (${label}) (${selector})`);
-    return byCount(new Map(found.map(({ labels, value }) => [labelOf(labels, label), value])));
   }
 }
 
@@ -229,14 +205,6 @@ async function readRecordedSlos(
         Math.round(value * 100_000) / 1_000,
       ]),
   );
-}
-
-function selectorKeys({ canary, stable }: Service): string[] {
-  return [...new Set([...canary.terms, ...(stable?.terms ?? [])].map(({ key }) => key))];
-}
-
-function byCount(values: ReadonlyMap<string, number>): Shares {
-  return new Map([...values].sort(([, a], [, b]) => b - a));
 }
 
 function failureOf(about: SurveyFailure['about'], error: unknown): SurveyFailure {

@@ -1,7 +1,7 @@
 import { hourMs } from '../../../domain/duration.ts';
 import type { Series, SideCounts } from '../../../domain/metrics/series.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
-import { endpointLabel, type HourlyBy, hourlyText } from '../query/event-queries.ts';
+import { endpointLabel, type HourlyBy, hourlyDurationsText, hourlyText } from '../query/event-queries.ts';
 import { labelOf } from '../query/label-matchers.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { readPoints } from './matrix-response.ts';
@@ -63,6 +63,26 @@ export async function hourlyRoutes(
     routes.set(endpoint, added(routes.get(endpoint), own));
   }
   return routes;
+}
+
+/** The timed events of one service by endpoint; by the empty string what belongs to none. Throws SourceError. */
+export async function hourlyDurations(
+  connection: PrometheusConnection,
+  batch: QueryBatch,
+  service: string,
+  fromMs: number,
+  toMs: number,
+  signal: AbortSignal,
+  counts: Parameters<typeof hourlyDurationsText>[2] = 'all',
+): Promise<ReadonlyMap<string, Float64Array>> {
+  const text = (hours: number) => hourlyDurationsText(batch, service, counts, hours);
+  const found = await increases(connection, text, endpointLabel, { fromMs, toMs, signal });
+  const endpoints = new Map<string, Float64Array>();
+  for (const [joined, events] of found) {
+    const endpoint = isWhole(joined) ? joined : '';
+    endpoints.set(endpoint, endpoints.get(endpoint)?.map((one, i) => one + (events[i] as number)) ?? events);
+  }
+  return endpoints;
 }
 
 /** A series that lacks one of the labels belongs to no endpoint: its values are joined all the same. */

@@ -14,7 +14,7 @@ export function boundaryOf(latencyMs: number, unit: DurationUnit): number {
 
 /** The threshold in ms that is a boundary in the unit of a histogram. */
 export function latencyMsOf(boundary: number, unit: DurationUnit): number {
-  if (unit === 'milliseconds') return boundary;
+  if (unit === 'milliseconds' || !Number.isFinite(boundary)) return boundary;
   const [digits, exponent = '0'] = String(boundary).split('e');
   return Number(`${digits}e${Number(exponent) + 3}`);
 }

@@ -1,7 +1,7 @@
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import { boundaryMatcher, boundaryOf, bucketLabel, everyBucketMatcher } from './bucket-boundaries.ts';
 import { filledMatcher, type LabelMatcher, matcherText, oneOfValues } from './label-matchers.ts';
-import { planDurations, planQuery } from './query-plan.ts';
+import { type PlannedDurations, planDurations, planQuery } from './query-plan.ts';
 import { badMatchers, counterSourceOf } from './source-template.ts';
 
 /**
@@ -76,9 +76,7 @@ export function durationSelectors(
   service: string,
   timed: readonly TimedEndpoints[],
 ): DurationSelectors {
-  const own = batch.services.filter((one) => one.service.name === service);
-  const plan = planDurations({ ...batch, services: own });
-  if (plan === undefined) throw new TypeError(`no threshold of ${service} is asked for`);
+  const plan = planOf(batch, service);
   const { endpointLabels } = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
   const text = (more: readonly LabelMatcher[]) =>
     `${plan.metric}{${[...plan.matchers, ...more].map(matcherText).join(',')}}`;
@@ -91,6 +89,15 @@ export function durationSelectors(
   const all = whole ? undefined : timed.flatMap(({ endpoints = [] }) => endpoints);
   const { total, endpointLabels: told } = eventSelectors(batch, service, all);
   return { total, buckets, endpointLabels: told };
+}
+
+function planOf(batch: QueryBatch, service: string): PlannedDurations {
+  const plan = planDurations({
+    ...batch,
+    services: batch.services.filter((one) => one.service.name === service),
+  });
+  if (plan === undefined) throw new TypeError(`no threshold of ${service} is asked for`);
+  return plan;
 }
 
 /** Slow events of one pair of selectors, histogram by histogram: none of one that has no bucket at the threshold. */
@@ -110,7 +117,10 @@ export function sumOf<Selector>(
   const all = selectors.map(of).join(' or ');
   if (endpointLabels.length === 0) return `sum(${all})`;
   // Summed up first: series may have a label of that name, and be the same without it, which label_join() refuses.
-  const summed = `sum by (${endpointLabels.join(', ')}) (${all})`;
+  return byEndpoint(endpointLabels, `sum by (${endpointLabels.join(', ')}) (${all})`);
+}
+
+function byEndpoint(endpointLabels: readonly string[], summed: string): string {
   return `sum by (${endpointLabel}) (${endpointOf(endpointLabels, summed)})`;
 }
 
@@ -152,6 +162,34 @@ function partings(words: readonly string[], parts: number): string[][] {
   return found;
 }
 
+/** Timed events of a service by endpoint, hour by hour as {@link hourlyText} has all events: those that are there, slow, or within. */
+export function hourlyDurationsText(
+  batch: QueryBatch,
+  service: string,
+  counts: 'all' | { readonly latencyMs: number; readonly part: 'slow' | 'within' },
+  hours: number,
+): string {
+  const { endpointLabels, durations } = counterSourceOf(
+    batch.template as NonNullable<QueryBatch['template']>,
+  );
+  const increase = (selector: string) => `increase(${selector}[1h])`;
+  if (durations?.kind === 'native') {
+    const { everyBucket } = planOf(batch, service);
+    const summed = `sum${endpointLabels.length === 0 ? '' : ` by (${endpointLabels.join(', ')})`} (histogram_count(${increase(everyBucket)}))`;
+    return hourByHour(endpointLabels.length === 0 ? summed : byEndpoint(endpointLabels, summed), hours);
+  }
+  const { latencyMs, part } = counts === 'all' ? { latencyMs: 1, part: 'all' } : counts;
+  const { buckets } = durationSelectors(batch, service, [{ latencyMs, endpoints: undefined }]);
+  const sum = sumOf(buckets, endpointLabels, (one) =>
+    part === 'slow' ? slowOf(one, increase) : increase(part === 'all' ? one.every : one.within),
+  );
+  return hourByHour(sum, hours);
+}
+
+function hourByHour(sum: string, hours: number): string {
+  return `(${sum})[${hours}h:1h]`;
+}
+
 /** How events of an hour are told apart: by endpoint where the source can, or by the values of a label. */
 export type HourlyBy = 'endpoint' | { readonly label: string };
 
@@ -176,5 +214,5 @@ export function hourlyText(
     by === 'endpoint'
       ? sumOf(selectors, labels, increase)
       : `sum by (${by.label}) (${selectors.map(increase).join(' or ')})`;
-  return `(${sum})[${hours}h:1h]`;
+  return hourByHour(sum, hours);
 }
