@@ -36,20 +36,27 @@ export function measuredTraffic(
   const sums = endpointsOf({ cuj, service, sli }).map((endpoint) => {
     const series = sliKinds[sli].seriesOf(counts, endpoint);
     for (let i = 0; i < hours.length; i += 1) hours[i] = (hours[i] as number) + (series?.total[i] ?? 0);
-    return { endpoint, total: sum(series?.total), bad: sum(series?.bad) };
+    const own = sum(series?.total);
+    return { endpoint, total: own, bad: sum(series?.bad), known: own - sum(series?.unclassified) };
   });
-  const total = sums.reduce((all, one) => all + one.total, 0);
-  const bad = sums.reduce((all, one) => all + one.bad, 0);
-  const mix = sums.map(({ endpoint, total: own, bad: ownBad }) =>
+  const all = (of: 'total' | 'bad' | 'known') => sums.reduce((before, one) => before + one[of], 0);
+  const [total, bad, known] = [all('total'), all('bad'), all('known')];
+  const mix = sums.map(({ endpoint, total: own, bad: ownBad, known: ownKnown }) =>
     // Without requests the mix is unknown, and does not matter.
-    mixOf(sli, endpoint, total > 0 ? own / total : 1 / sums.length, own > 0 ? Math.min(1, ownBad / own) : 0),
+    mixOf(
+      sli,
+      endpoint,
+      total > 0 ? own / total : 1 / sums.length,
+      ownKnown > 0 ? Math.min(1, ownBad / ownKnown) : 0,
+    ),
   );
   const levels = levelsOf(hours, fromMs);
   const subject = { cuj, service, sli, mix };
   return {
     ...subject,
     levels,
-    value: total > 0 ? (total - bad) / total : null,
+    value: known > 0 ? (known - bad) / known : null,
+    unclassified: total > 0 ? (total - known) / total : 0,
     need: passNeed(subject, levels.median),
   };
 }

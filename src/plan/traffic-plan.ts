@@ -107,5 +107,8 @@ export interface AssumedTraffic extends Subject {
 /** A subject with the traffic that it had. */
 export interface Measured extends AssumedTraffic {
   readonly levels: Levels;
+  /** Of the requests that are known to be good or bad; null without any. */
   readonly value: number | null;
+  /** The share of the others, 0 to 1. */
+  readonly unclassified: number;
 }

@@ -125,6 +125,26 @@ describe.each(testedBackends)('with a real %s', (program) => {
       expect(Math.abs(rate - 150)).toBeLessThan(3);
   });
 
+  it.runIf(isThere)('plans latency by the durations of whole days', async () => {
+    const { sources, defaults } = timedDocument;
+    const of = (method: string, path: string, latencyMs: number) => [
+      { ...document.cujs?.[0], endpoints: [{ method, path, latencyMs }] },
+    ];
+    const plan = async (cujs: object[]) => {
+      const { stdout } = await cujGate(['plan', '--days', '2', '--json'], { sources, defaults, cujs });
+      return JSON.parse(stdout).entries.find(({ sli }: { sli: string }) => sli === 'latency');
+    };
+    const known = await plan(of('POST', '/Orders/{id}', 300));
+    expect(Math.abs(known.requestsPerMinute.median - 120)).toBeLessThan(3);
+    expect(known.value).toBeCloseTo(0.9, 3);
+    expect(known.notes).toEqual([expect.stringContaining('below its objective of 95%')]);
+    const lost = await plan(of('GET', '/Orders/{id}/Items', 1000));
+    expect(lost).toMatchObject({
+      value: null,
+      notes: [expect.stringMatching(/^Of 100% of its requests it is unknown whether they were bad/)],
+    });
+  });
+
   it.runIf(isThere)('sizes the steps of a Rollout', async () => {
     const { code, stdout } = await cujGate(['generate', 'rollout', '--measure-traffic', '--days', '1']);
     expect(code).toBe(0);

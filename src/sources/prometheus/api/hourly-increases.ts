@@ -1,8 +1,10 @@
 import { hourMs } from '../../../domain/duration.ts';
 import type { Series, SideCounts } from '../../../domain/metrics/series.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
+import type { Source } from '../../../domain/registry/source-dialect.ts';
 import { endpointLabel, type HourlyBy, hourlyDurationsText, hourlyText } from '../query/event-queries.ts';
 import { labelOf } from '../query/label-matchers.ts';
+import { counterSourceOf } from '../query/source-template.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { readPoints } from './matrix-response.ts';
 import { refuseUnmeasurable } from './measurable-batch.ts';
@@ -23,7 +25,8 @@ export async function hourlyTraffic(
 ): Promise<ReadonlyMap<string, SideCounts>> {
   refuseUnmeasurable(batch);
   const services = new Map<string, SideCounts>();
-  for (const { service, resources } of batch.services) {
+  const span = { fromMs, toMs, signal };
+  for (const { service, resources, thresholds } of batch.services) {
     const routes = await hourlyRoutes(connection, batch, service.name, fromMs, toMs, signal);
     const whole = [...routes.values()].reduce<Series | undefined>(added, undefined);
     const requests = new Map(
@@ -32,10 +35,63 @@ export async function hourlyTraffic(
         return found === undefined ? [] : [[resource, found] as const];
       }),
     );
-    services.set(service.name, { whole, requests, latency: new Map() });
+    const latency = new Map<number, ReadonlyMap<string, Series>>();
+    for (const { latencyMs, resources: timed } of thresholds) {
+      latency.set(
+        latencyMs,
+        await hourlySlow(connection, batch, { service: service.name, latencyMs, timed, routes, whole }, span),
+      );
+    }
+    services.set(service.name, { whole, requests, latency });
   }
   return services;
 }
+
+interface Timed {
+  readonly service: string;
+  readonly latencyMs: number;
+  readonly timed: readonly string[];
+  readonly routes: ReadonlyMap<string, Series>;
+  readonly whole: Series | undefined;
+}
+
+/** Each of the counts is rounded to whole events. */
+const roundedEvents = 2;
+
+/** Slow events of the endpoints that have a threshold. Those that counter and histogram differ by are unclassified. Throws SourceError. */
+async function hourlySlow(
+  connection: PrometheusConnection,
+  batch: QueryBatch,
+  { service, latencyMs, timed, routes, whole }: Timed,
+  { fromMs, toMs, signal }: Span,
+): Promise<ReadonlyMap<string, Series>> {
+  const read = (part: 'slow' | 'within') =>
+    hourlyDurations(connection, batch, service, fromMs, toMs, signal, { latencyMs, part });
+  const isNative = counterSourceOf(batch.template as Source).durations?.kind === 'native';
+  // PromQL would estimate how many are slow by how wide their bucket is.
+  const [slow, within] = isNative ? [none, none] : [await read('slow'), await read('within')];
+  const found = new Map<string, Series>();
+  for (const resource of timed) {
+    const requests = resource === '*' ? whole : routes.get(resource);
+    if (requests === undefined) continue;
+    const at = (of: ReadonlyMap<string, Float64Array>, i: number) =>
+      (resource === '*' ? [...of.values()] : [of.get(resource)]).reduce(
+        (sum, own) => sum + (own?.[i] ?? 0),
+        0,
+      );
+    const bad = requests.total.map((_, i) => at(slow, i));
+    const total = requests.total.map((events, i) => Math.max(events, bad[i] as number));
+    const unclassified = total.map((events, i) => {
+      const known = (bad[i] as number) + at(within, i);
+      const differing = Math.abs(events - known);
+      return known > 0 && differing <= roundedEvents ? 0 : Math.min(differing, events - (bad[i] as number));
+    });
+    found.set(resource, { total, bad, unclassified });
+  }
+  return found;
+}
+
+const none: ReadonlyMap<string, Float64Array> = new Map();
 
 /** The events of one service by endpoint; by the empty string what belongs to none. Throws SourceError. */
 export async function hourlyRoutes(
