@@ -7,7 +7,7 @@ import { run } from '../../../src/cli.ts';
 import { capture } from '../../commands/io.ts';
 import { runProgram } from '../../e2e/run-program.ts';
 import { isInstalled, startBackend } from './real-backends.ts';
-import { document, type StoredSeries } from './traffic.ts';
+import { document, type StoredSeries, timedDocument } from './traffic.ts';
 
 /** From counters to a report: the generated rules, evaluated over days of the past by VictoriaMetrics' vmalert, and read by the gate. */
 
@@ -18,27 +18,44 @@ const nowMs = Math.floor(Date.now() / hourMs) * hourMs - 3 * hourMs;
 /** More than a third of the SLO's window of seven days. */
 const beginMs = nowMs - 72 * hourMs;
 
-function counter(code: string, perMinute: number): StoredSeries {
+function counter(own: Readonly<Record<string, string>>, perMinute: number): StoredSeries {
   const samples: [number, number][] = [];
   for (let atMs = beginMs; atMs <= nowMs; atMs += minuteMs)
     samples.push([atMs, Math.floor(((atMs - beginMs) / minuteMs) * perMinute)]);
   const labels = { job: 'orders', instance: 'a:1', version: 'V1', method: 'POST', route: '/Orders/{id}' };
-  return { metric: { __name__: 'http_requests_total', ...labels, code }, samples };
+  return { metric: { __name__: 'http_requests_total', ...labels, ...own }, samples };
 }
+
+const bucket = (le: string, perMinute: number) =>
+  counter({ __name__: 'http_request_duration_seconds_bucket', le }, perMinute);
 
 it.runIf(isThere)(
   'a report knows the budgets that generated rules have recorded',
-  { timeout: 300_000 },
+  { timeout: 420_000 },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'budgets-'));
     const backend = await startBackend('victoria-metrics', {
-      series: [counter('200', 600), counter('503', 0.24)],
+      series: [
+        counter({ code: '200' }, 600),
+        counter({ code: '503' }, 0.24),
+        bucket('0.3', 570),
+        bucket('1', 600),
+        bucket('+Inf', 600),
+      ],
     });
     try {
       const path = join(folder, 'cujs.json');
-      const [order] = document.cujs ?? [];
-      const defaults = { slo: { availability: 99.9, window: '7d' } };
-      writeFileSync(path, JSON.stringify({ ...document, defaults, cujs: [order] }));
+      const defaults = { slo: { availability: 99.9, latency: 90, window: '7d' } };
+      const order = {
+        name: 'order',
+        owner: 'team-orders',
+        service: 'orders',
+        endpoints: [{ method: 'POST', path: '/Orders/{id}', latencyMs: 300 }],
+      };
+      writeFileSync(
+        path,
+        JSON.stringify({ ...document, sources: timedDocument.sources, defaults, cujs: [order] }),
+      );
       const env = {
         CUJ_GATE_BACKEND: 'prometheus',
         CUJ_GATE_PROMETHEUS_URL: backend.url,
@@ -73,11 +90,16 @@ it.runIf(isThere)(
       expect(cuj).toMatchObject({
         cuj: 'order',
         state: 'fine',
-        slis: [{ objective: 99.9, datadogObjective: null }],
+        slis: [
+          { objective: 99.9, datadogObjective: null },
+          { sli: 'latency', objective: 90 },
+        ],
       });
       expect(cuj.slis[0].remaining).toBeCloseTo(0.6, 2);
       expect(cuj.slis[0].value).toBeCloseTo(0.9996, 5);
       expect(cuj.slis[0].recentBurn).toBeCloseTo(0.4, 2);
+      expect(cuj.slis[1].remaining).toBeCloseTo(0.5, 2);
+      expect(cuj.slis[1].value).toBeCloseTo(0.95, 3);
       expect((await cujGate('doctor')).stdout).not.toMatch(/slo-missing|slo-objective/);
     } finally {
       await backend.close();
