@@ -173,6 +173,16 @@ describe('rules of latency in Prometheus', () => {
     expect(groups.map(({ rules }) => rules.length).every((length) => length <= 20)).toBe(true);
   });
 
+  it('are refused with the reason where a native histogram is all that there is', () => {
+    const mesh = { ...timedDocument.sources.mesh, duration: 'istio_ms{app="{service}"}' };
+    const [, browse] = timedDocument.cujs;
+    const all = { ...timedDocument, defaults: {}, sources: { ...timedDocument.sources, mesh } };
+    const only = registryOf({ ...all, cujs: [{ ...browse, slo: { latency: 99 } }] });
+    expect(() => prometheusSloRules(only)).toThrow(
+      'prometheus-slos can make no rules of this registry: browse (latency): the durations of catalog are a native',
+    );
+  });
+
   it('are left out of a native histogram, which is said, and so is its OpenSLO', () => {
     const app = { ...timedDocument.sources.app, duration: 'http_seconds{job="{service}"}' };
     const native = registryOf({ ...timedDocument, sources: { ...timedDocument.sources, app } });

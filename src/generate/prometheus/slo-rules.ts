@@ -1,6 +1,8 @@
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import type { Objective } from '../../domain/registry/objective.ts';
+import { cujMeasuredBy } from '../../domain/registry/part-of-backend.ts';
 import { sliKinds } from '../../domain/sli/table.ts';
+import { prometheusDialect } from '../../sources/prometheus/query/dialect.ts';
 import {
   type DurationSelectors,
   type EventSelectors,
@@ -60,6 +62,17 @@ const comparedOver = '6h';
  */
 export function prometheusSloRules(registry: Registry, options: SloRulesOptions = {}): GeneratedFile[] {
   const { slos, left } = prometheusSlos(registry);
+  if (
+    slos.length === 0 &&
+    [...registry.cujs.values()].some(
+      (cuj) => cujMeasuredBy({ dialect: prometheusDialect }, registry, cuj) !== undefined,
+    )
+  ) {
+    throw new GenerateError(
+      `prometheus-slos can make no rules of this registry: ${left.slice(0, 3).join('; ')}.`,
+      'Change what the message names, or name what else to generate, such as analysis-templates and prometheus-rules.',
+    );
+  }
   if (slos.length === 0) {
     throw new GenerateError(
       `prometheus-slos makes rules of CUJs that Prometheus measures, and there is none in this registry${left.length === 0 ? '' : ` (${left.slice(0, 3).join('; ')})`}.`,
@@ -200,7 +213,7 @@ function unclassifiedRules(slo: PrometheusSlo, options: SloRulesOptions): (Recor
       labels: alertLabels(slo, 'ticket'),
       annotations: annotations(slo, options, 'CujRequestsUnclassified', {
         summary: `${slo.cuj.name} ${slo.sli} cannot be told of too many requests`,
-        description: `has too many requests of which it is unknown whether they were slow: {{ $value | humanizePercentage }} over ${comparedOver}. They have no duration in the histogram, it has no bucket that ends at the threshold, or it counts other requests than total. No alert sees whether they are slow. The error budget becomes unknown with ${unclassifiedPart * 100}% of it.`,
+        description: `has too many requests of which it is unknown whether they were slow: {{ $value | humanizePercentage }} over ${comparedOver}. They have no duration in the histogram, it has no bucket that ends at the threshold, or it counts other requests than total. No other alert sees whether they are slow. The error budget is unknown once they are more than ${unclassifiedPart * 100}% of it.`,
       }),
     },
   ];
