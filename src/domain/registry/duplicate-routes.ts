@@ -31,6 +31,9 @@ interface RoutesOfService {
   firstColons: RoutePlace | undefined;
   firstBrackets: RoutePlace | undefined;
   firstGraphql: RoutePlace | undefined;
+  first: RoutePlace | undefined;
+  /** Whose failures are told by the status of gRPC. */
+  firstByGrpc: RoutePlace | undefined;
 }
 
 /**
@@ -65,9 +68,13 @@ export class RouteCheck {
         firstColons: undefined,
         firstBrackets: undefined,
         firstGraphql: undefined,
+        first: undefined,
+        firstByGrpc: undefined,
       };
       this.#services.set(endpoint.service, routes);
     }
+    routes.first ??= place;
+    if (endpoint.failure?.by.kind === 'grpc') routes.firstByGrpc ??= place;
     const first = routes.byResource.get(endpoint.resource);
     if (first === undefined) routes.byResource.set(endpoint.resource, endpoint.label);
     else if (first !== endpoint.label) this.#collision(first, place);
@@ -85,13 +92,17 @@ export class RouteCheck {
 
   /**
    * Reports what only all routes of a service show: one finding for a service, at the rarer style. Warns of routes that
-   * are all written as the framework of the service's operation does not write them, and of GraphQL over HTTP.
+   * are all written as the framework of the service's operation does not write them, of GraphQL over HTTP, and of routes
+   * in a service of gRPC.
    */
   finish(services: ReadonlyMap<string, Service | undefined>, warn: Report): void {
     for (const [service, routes] of this.#services) {
       const { braces, colons, firstBraces, firstColons, firstGraphql } = routes;
-      const operation = services.get(service)?.operation;
+      const { operation, spans } = services.get(service) ?? {};
       if (firstGraphql !== undefined && operation !== undefined) this.#warnOfGraphql(firstGraphql, warn);
+      // A tag of the application may hold routes, whatever the protocol.
+      if (operation !== undefined && spans?.endpointTag === undefined)
+        this.#warnOfGrpc(service, operation, routes, warn);
       if (firstBraces === undefined || firstColons === undefined) {
         this.#checkStyle(service, operation, routes, warn);
         continue;
@@ -114,6 +125,29 @@ export class RouteCheck {
       'graphql-over-http',
       `"${place.endpoint.label}" is GraphQL over HTTP, which answers most failures with 200: they are no 5XX, and never fail a release`,
       'Judge the operations instead: the operation of the tracer for GraphQL (graphql.execute in Node), failure: errors, and endpoints such as "query Search".',
+      warn,
+    );
+  }
+
+  /** No more than a warning: an application may name its spans itself, as a gateway that translates HTTP into gRPC does. */
+  #warnOfGrpc(
+    service: string,
+    operation: string,
+    { first, firstByGrpc }: RoutesOfService,
+    warn: Report,
+  ): void {
+    const { backend, statusOf, storedTagValue } = this.#dialects.ofService(service);
+    const status = statusOf?.(operation);
+    // Of an operation of HTTP, the definition is reported instead.
+    const place = status === 'grpc' ? first : status === undefined ? firstByGrpc : undefined;
+    if (place === undefined) return;
+    const { path = '', endpoint } = place;
+    const example = /^\/[\w.]+\/\w+$/.test(path) ? storedTagValue(path) : '/ledger.v1.ledger/transfer';
+    this.#found(
+      place,
+      'route-of-grpc-service',
+      `"${endpoint.label}" is a route of HTTP, and ${status === 'grpc' ? `the operation "${operation}" is gRPC's` : `its failures are told by the status of gRPC`}: such requests are named by service and method, so it most likely matches nothing, and its failures are not seen`,
+      `Write { resource: NAME } with the name that ${backend} stores, such as ${example}. If a gateway translates HTTP into gRPC, the route is the gateway's: judge it by a service of its own, with failures by the status of HTTP.`,
       warn,
     );
   }

@@ -22,12 +22,15 @@ export function checkFailure(
       'Remove failure, or change bad of the source.',
     );
   } else if (failsAlways(failureOf(failure))) {
+    const isGrpc = failureOf(failure).by.kind === 'grpc';
     reporter.value(
       path,
       'failure-everything',
       failure,
-      'every status is a failure, so no request would ever be good',
-      'List only the statuses that users notice, such as [5xx, 429].',
+      isGrpc
+        ? 'OK is among the failures, so every request that succeeds would be one'
+        : 'every status is a failure, so no request would ever be good',
+      isGrpc ? 'Remove OK from the list.' : 'List only the statuses that users notice, such as [5xx, 429].',
     );
   }
 }
@@ -140,15 +143,6 @@ function warnOfGrpcList(
   path: Path,
   reporter: Reporter,
 ): void {
-  if (codes.includes(grpcCodes.OK)) {
-    reporter.value(
-      path,
-      'failure-of-success',
-      written,
-      'OK is among the failures, and such responses are ordinary',
-      'Remove OK from the list.',
-    );
-  }
   if (serverFaults.some((name) => codes.includes(grpcCodes[name]))) return;
   reporter.value(
     path,

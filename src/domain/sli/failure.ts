@@ -100,12 +100,10 @@ export function failureIn(...written: readonly (Failure | undefined)[]): { reado
   return failure === undefined || failure.text === defaultFailureText ? {} : { failure };
 }
 
-/** Whether no outcome of a request is left that is good. */
+/** Whether no request that succeeds would be good. Of gRPC, only OK is a success. */
 export function failsAlways({ by }: Failure): boolean {
   if (by.kind === 'errors' || by.kind === 'client') return false;
-  return by.kind === 'grpc'
-    ? by.codes.length === grpcStatuses.length
-    : by.classes.length === statusClasses.length;
+  return by.kind === 'grpc' ? by.codes.includes(grpcCodes.OK) : by.classes.length === statusClasses.length;
 }
 
 /**

@@ -180,11 +180,39 @@ describe('a definition that cannot be meant', () => {
     expect(found(services, cuj)).toContain(`failure-on-template ${path}`);
   });
 
-  it('is refused where nothing would ever be good', () => {
-    const all = ['1xx', '2xx', '3xx', '4xx', '5xx'];
-    expect(found({ api: traced('http.request') }, { endpoints, failure: all })).toEqual([
+  it.each([
+    ['http.request', ['1xx', '2xx', '3xx', '4xx', '5xx']],
+    ['grpc.server', { grpc: ['OK', 'INTERNAL'] }],
+  ])('is refused where nothing would ever be good: %s with %j', (operation, failure) => {
+    expect(found({ api: traced(operation) }, { endpoints, failure })).toEqual([
       'failure-everything cujs[0].failure',
     ]);
+  });
+
+  it.each([
+    ['grpc.server', 'POST /Ledger/Transfer', 'grpc', true],
+    // However failures are told, gRPC has no such names.
+    ['grpc.server', 'POST /Ledger/Transfer', 'errors', true],
+    ['acme.handle', { method: 'POST', path: '/transfer' }, { grpc: ['INTERNAL'] }, true],
+    ['acme.handle', 'POST /transfer', 'errors', false],
+    ['acme.handle', { resource: 'x' }, 'grpc', false],
+  ])('is warned of on a route of HTTP: %s, %j with %j', (operation, endpoint, failure, isWarned) => {
+    const services = { api: traced(operation, { failure }) };
+    expect(found(services, { endpoints: [{ resource: 'y' }, endpoint] })).toEqual(
+      isWarned ? ['route-of-grpc-service cujs[0].endpoints[1]'] : [],
+    );
+  });
+
+  it('is not warned of on a route that is a tag of the application', () => {
+    const services = {
+      api: traced('grpc.server', {
+        failure: 'grpc',
+        source: 'spans',
+        endpointTag: 'page',
+        canary: 'track:canary',
+      }),
+    };
+    expect(found(services, { endpoints: ['POST /transfer'] })).toEqual([]);
   });
 
   it.each([
@@ -204,9 +232,8 @@ describe('a definition that cannot be meant', () => {
     ['http.request', ['5xx', 401], []],
     ['grpc.server', { grpc: ['UNAVAILABLE', 'RESOURCE_EXHAUSTED'] }, []],
     ['grpc.server', { grpc: ['NOT_FOUND'] }, ['failure-without-server-faults cujs[0].failure']],
-    ['grpc.server', { grpc: ['OK', 'INTERNAL'] }, ['failure-of-success cujs[0].failure']],
   ])('is warned of: %s with %j', (operation, failure, warnings) => {
-    const cuj = { endpoints, ...(failure === undefined ? {} : { failure }) };
+    const cuj = { endpoints: [{ resource: 'x' }], ...(failure === undefined ? {} : { failure }) };
     expect(found({ api: traced(operation) }, cuj)).toEqual(warnings);
   });
 

@@ -40,6 +40,8 @@ describe('definitions of failure', () => {
     expect(failsAlways(failureOf(['1xx', '2xx', '3xx', '4xx', '5xx']))).toBe(true);
     expect(failsAlways(failureOf(['2xx', '3xx', '4xx', '5xx']))).toBe(false);
     expect(failsAlways(failureOf('errors'))).toBe(false);
+    expect(failsAlways(failureOf({ grpc: ['OK', 'INTERNAL'] }))).toBe(true);
+    expect(failsAlways(failureOf('grpc'))).toBe(false);
   });
 
   it('joins what counts on several endpoints, and says nothing of the default', () => {
