@@ -3,6 +3,7 @@ import { visible } from '../domain/outside-text.ts';
 import type { DocumentPath, Finding } from '../domain/registry/findings.ts';
 import { pathText } from '../domain/registry/findings.ts';
 import { sliNames } from '../domain/sli/table.ts';
+import { failureFix, failureKeyFix, grpcKeyFix, grpcStatusFix } from './failure-fix.ts';
 import { meantErrors, misspeltKeys, type Schema, typeName } from './schema-union.ts';
 
 /**
@@ -18,9 +19,15 @@ export function explainErrors(
   const meant = meantErrors(errors);
   const misspelt = misspeltKeys(meant);
   const findings: Finding[] = [];
+  const withUnknownKey = new Set(
+    meant.flatMap(({ keyword, instancePath }) => (keyword === 'additionalProperties' ? instancePath : [])),
+  );
   for (const error of meant) {
-    if (error.keyword === 'required' && misspelt.has(`${error.instancePath}/${error.params.missingProperty}`))
-      continue;
+    if (error.keyword === 'required') {
+      if (misspelt.has(`${error.instancePath}/${error.params.missingProperty}`)) continue;
+      // It needs no grpc where something else was meant.
+      if (error.instancePath.endsWith('/failure') && withUnknownKey.has(error.instancePath)) continue;
+    }
     const finding = explain(error, base, root);
     if (finding !== undefined) findings.push({ file, ...finding });
   }
@@ -29,15 +36,48 @@ export function explainErrors(
 
 type Explained = Omit<Finding, 'file'>;
 
-function unionFix(path: DocumentPath, about: string): string {
-  if (path.includes('failure')) {
-    return path.at(-1) === 'failure'
-      ? `Write failure: grpc, failure: errors, or a list such as [5xx, 429].${about}`
-      : 'Write a class of statuses such as 5xx, or a status such as 429.';
+function unionFix(path: DocumentPath, error: ErrorObject, about: string): string {
+  const isEntry = typeof path.at(-1) === 'number';
+  switch (lastKey(path)) {
+    case 'failure':
+      if (isEntry) return 'Write a class of statuses such as 5xx, or a status such as 429.';
+      return (
+        failureFix(error.data, false) ??
+        `Write failure: grpc, failure: errors, or a list such as [5xx, 429].${about}`
+      );
+    case 'fails':
+      return failsFix;
+    case 'warmUp':
+      return unitFix(error) ?? (patternFix(path) as string);
+    default:
+      return isEntry
+        ? 'Write an endpoint as POST /path, or as a mapping of method and path.'
+        : 'List the endpoints, or write "*" for the whole service.';
   }
-  return path.at(-1) === 'endpoints'
-    ? 'List the endpoints, or write "*" for the whole service.'
-    : 'Write an endpoint as POST /path, or as a mapping of method and path.';
+}
+
+const failsFix = 'Write error, frustration or { slow: 4s }.';
+
+/** The last step that is no index. */
+function lastKey(path: DocumentPath): string | undefined {
+  return path.findLast((step) => typeof step === 'string');
+}
+
+const units = ['ms', 's', 'm', 'h', 'd'];
+
+/** The value with each unit that makes it valid, where it is a number that lacks one. */
+function unitFix({ data, parentSchema, schema }: ErrorObject): string | undefined {
+  const number = String(data);
+  const alternatives = Array.isArray(schema) ? schema : [parentSchema];
+  const patterns = alternatives.flatMap((one) => (one?.pattern === undefined ? [] : new RegExp(one.pattern)));
+  const isValid = (text: string) => patterns.some((pattern) => pattern.test(text));
+  if (!/^\d+$/.test(number) || isValid(number)) return undefined;
+  const valid = units.map((unit) => `${number}${unit}`).filter(isValid);
+  return valid.length === 0 ? undefined : `Write the unit as well: ${orList(valid)}.`;
+}
+
+function orList(names: readonly string[]): string {
+  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
 }
 
 function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explained | undefined {
@@ -51,14 +91,21 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
     case 'additionalProperties': {
       const key = error.params.additionalProperty as string;
       const known = Object.keys(schema.properties ?? {});
+      const meant =
+        path.at(-1) === 'failure'
+          ? failureKeyFix(key, error.data)
+          : key === 'grpc' && known.includes('failure')
+            ? grpcKeyFix((error.data as Readonly<Record<string, unknown>>).grpc)
+            : undefined;
       return {
         path: [...path, key],
         at: 'key',
         rule: 'unknown-key',
         value: key,
         message: `${path.length === 0 ? 'a registry' : name} has no key ${quoted(key)}`,
-        fix: `Known here: ${known.join(', ')}.`,
-        unknown: { name: key, known },
+        ...(meant === undefined
+          ? { fix: `Known here: ${known.join(', ')}.`, unknown: { name: key, known } }
+          : { fix: meant }),
       };
     }
     case 'required': {
@@ -82,7 +129,7 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
         message: `${name} must be ${article(error.params.type as string)}, not ${found(error.data)}`,
         fix: quotesHelp(error)
           ? typeFix(error, example, about)
-          : (patternFix(path) ?? typeFix(error, example, about)),
+          : (unitFix(error) ?? patternFix(path) ?? typeFix(error, example, about)),
       };
     case 'if':
       // What the chosen branch asks for is an error of its own.
@@ -95,7 +142,7 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
         fix: `Write ${JSON.stringify(schema.const)}.`,
       };
     case 'enum':
-      return { ...at, rule: 'one-of', ...oneOf(name, schema.enum ?? [], error.data) };
+      return { ...at, rule: 'one-of', ...notAmong(path, name, schema.enum ?? [], error.data) };
     case 'anyOf': {
       const alternatives = error.schema as readonly Schema[];
       const values = alternatives.map((one) => one.const).filter((value) => value !== undefined);
@@ -108,7 +155,7 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
         ...at,
         rule: 'type',
         message: `${name} must be ${[...new Set(kinds)].join(' or ')}, not ${found(error.data)}`,
-        fix: unionFix(path, about),
+        fix: unionFix(path, error, about),
       };
     }
     case 'pattern':
@@ -117,6 +164,8 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
         rule: 'pattern',
         message: `${name} is ${quoted(String(error.data))}, which is not allowed here`,
         fix: (
+          (path.at(-2) === 'failure' ? failureFix(error.data, true) : undefined) ??
+          unitFix(error) ??
           patternFix(path) ??
           (example === undefined ? `Expected:${about}` : `Write it like ${example}.${about}`)
         ).trim(),
@@ -156,9 +205,10 @@ function quotesHelp({ data, params, parentSchema }: ErrorObject): boolean {
 
 /** What a pattern of the schema means, by the last key. */
 function patternFix(path: DocumentPath): string | undefined {
-  const last = path.findLast((step) => typeof step === 'string');
-  if (sliNames.some((sli) => sli === last)) return "Write the SLO's id from Datadog: 32 hexadecimal digits.";
-  switch (last) {
+  const last = lastKey(path);
+  const isOfSli = sliNames.some((sli) => sli === last);
+  if (isOfSli && path.at(-2) === 'sloId') return "Write the SLO's id from Datadog: 32 hexadecimal digits.";
+  switch (isOfSli ? path.at(-2) : last) {
     case 'name':
     case 'aliases':
       return 'Use at most 50 lower case letters, digits and hyphens, such as profile-edit.';
@@ -178,14 +228,45 @@ function patternFix(path: DocumentPath): string | undefined {
       return 'Write a whole number and a unit, such as 8m, or never.';
     case 'maxWindow':
     case 'restartGap':
+    case 'minFaultDuration':
     case 'lag':
       return 'Write a whole number and a unit, s, m, h or d, such as 90s or 2h.';
+    case 'warmUp':
+      return 'Write none, or a whole number and a unit, such as 2m.';
+    case 'slow':
+      return 'Write a whole number and a unit, such as 4s or 900ms.';
+    case 'application':
+      return 'Write the applicationId of datadogRum.init in lower case, such as 3c5d1c9e-7a52-4d1f-9b7e-0f6a5f0c2e11.';
     case 'groupBy':
       return 'Write the key of one tag, such as resource_name.';
     case 'operation':
       return 'Write the span name, such as http.request or express.request.';
     default:
       return undefined;
+  }
+}
+
+/** Of an enumeration; some stand beside what else may be written there. */
+function notAmong(path: DocumentPath, name: string, values: readonly unknown[], data: unknown) {
+  const usual = oneOf(name, values, data);
+  switch (lastKey(path)) {
+    case 'failure': {
+      const fix = failureFix(data, false);
+      return fix === undefined ? usual : { message: usual.message, fix };
+    }
+    case 'fails': {
+      const message = `${name} must be ${orList([...values.map(String), '{ slow: 4s }'])}, not ${found(data)}`;
+      return /^slow\b/.test(String(data))
+        ? { message, fix: 'Write { slow: 4s }, with a time of your choice.' }
+        : { ...usual, message, fix: failsFix };
+    }
+    case 'grpc':
+      return {
+        message: `${name} must be the name of a status of gRPC, not ${found(data)}`,
+        ...grpcStatusFix(data),
+      };
+    default:
+      return usual;
   }
 }
 

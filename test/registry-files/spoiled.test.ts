@@ -316,7 +316,7 @@ const schemaTable: readonly (readonly [string, Spoiled])[] = [
       path: 'defaults.gate.lag',
       at: '"90"',
       value: '90',
-      fix: /such as 90s or 2h/,
+      fix: /^Write the unit as well: 90s, 90m, 90h or 90d\.$/,
     },
   ],
   [
@@ -1056,6 +1056,69 @@ ${services}cujs:
 ${cujs}`;
   const cuj = (more: string) =>
     `  - { name: buy, owner: team, service: api, slo: { availability: 99 }, ${more} }\n`;
+
+  const web = (more: string) =>
+    registry('', `  web: { env: production, canary: "version:{version}", ${more} }\n`);
+  const gate = (more: string) => registry(cuj(`endpoints: [GET /x], gate: { ${more} }`));
+  const failure = (value: string) => registry(cuj(`endpoints: [GET /x], failure: ${value}`));
+  const fails = (value: string) =>
+    registry(cuj(`endpoints: [GET /x], client: { service: web, views: [/], fails: [error, ${value}] }`));
+  const allUnits = /^Write the unit as well: 9s, 9m, 9h or 9d\.$/;
+
+  it.each([
+    ['gate.lag', gate('lag: 9'), allUnits],
+    ['gate.minFaultDuration', gate('minFaultDuration: 9'), allUnits],
+    ['gate.minFaultDuration', gate('minFaultDuration: 0'), /^Write a whole number and a unit, s, m, h or d/],
+    ['gate.window', gate('window: 9'), allUnits],
+    ['gate.passAfter', gate('passAfter: "9"'), allUnits],
+    ['gate.warmUp', gate('warmUp: 9'), allUnits],
+    ['gate.warmUp', gate('warmUp: "9"'), allUnits],
+    ['gate.warmUp', gate('warmUp: true'), /^Write none, or a whole number and a unit, such as 2m\.$/],
+    ['gate.warmUp.availability', gate('warmUp: { availability: 9 }'), allUnits],
+    ['client.fails[1].slow', fails('{ slow: 4 }'), /^Write the unit as well: 4ms or 4s\.$/],
+    ['client.fails[1].slow', fails('{ slow: "4" }'), /^Write the unit as well: 4ms or 4s\.$/],
+    [
+      'client.fails[1].slow',
+      fails('{ slow: 4.5 }'),
+      /^Write a whole number and a unit, such as 4s or 900ms\.$/,
+    ],
+    ['client.fails[1]', fails('slow'), /^Write \{ slow: 4s \}/],
+    ['client.fails[1]', fails('slow 4s'), /^Write \{ slow: 4s \}/],
+    ['client.fails[1]', fails('4'), /^Write error, frustration or \{ slow: 4s \}/],
+    ['client.fails[1]', fails('eror'), /^Did you mean error\? Write error, frustration or \{ slow: 4s \}/],
+    ['failure[0]', failure('[grpc]'), /^Write failure: grpc, without a list/],
+    ['failure[1]', failure('[5xx, UNAVAILABLE]'), /^Write failure: \{ grpc: \[UNAVAILABLE\] \}/],
+    ['failure[1]', failure('[5xx, "429"]'), /^Write 429 without quotes\.$/],
+    ['failure[0]', failure('[5XX]'), /^Write 5xx\.$/],
+    ['failure', failure('unavailable'), /^Write failure: \{ grpc: \[UNAVAILABLE\] \}/],
+    ['failure', failure('429'), /^Write failure: \[5xx, 429\]\./],
+    ['failure.grpc[0]', failure('{ grpc: [14] }'), /^Did you mean UNAVAILABLE\?/],
+    ['failure.grpc[0]', failure('{ grpc: [Unavailable] }'), /^Did you mean UNAVAILABLE\?/],
+    ['failure.errors', failure('{ grpc: [INTERNAL], errors: true }'), /^One definition holds/],
+    ['failure.errors', failure('{ errors: true }'), /^Write failure: errors\.$/],
+    [
+      'grpc',
+      registry(cuj('endpoints: [GET /x], grpc: [INTERNAL]')),
+      /^Write failure: \{ grpc: \[INTERNAL\] \}\.$/,
+    ],
+    [
+      'services.web.grpc',
+      web('operation: grpc.server, grpc: true'),
+      /^Write failure: grpc, or failure: \{ grpc: \[/,
+    ],
+    [
+      'services.web.application',
+      web('application: Shop Web'),
+      /^Write the applicationId of datadogRum\.init/,
+    ],
+  ])('is one problem, and its fix can be copied: %s', async (path, text, fix) => {
+    const problems = (await problemsOf(text)).filter(({ rule }) => rule !== 'unknown-service');
+    expect(problems.map((problem) => [problem.path, problem.fix])).toEqual([
+      [path.startsWith('services') ? path : `cujs[1].${path}`, expect.stringMatching(fix)],
+    ]);
+    const [{ message, fix: said }] = problems as [Problem];
+    expect(`${message} ${said}`.split('ALREADY_EXISTS').length, 'a long list is there once').toBeLessThan(3);
+  });
 
   it.each([
     ['a failure in capitals', registry(cuj('endpoints: [GET /x], failure: 5XX'))],
