@@ -1,7 +1,38 @@
-import type { Reporter } from './findings.ts';
+import type { RegistryInput, Reporter } from './findings.ts';
 import type { Service } from './model.ts';
 import type { ServiceDocument } from './schema.ts';
 import type { SourceDialect } from './source-dialect.ts';
+
+/** The services that CUJs name as their client. */
+export function clientsNamedIn(inputs: readonly RegistryInput[]): ReadonlySet<string> {
+  // A document that did not pass the schema may hold anything.
+  const cujs = inputs.flatMap(({ document }) => document.cujs ?? []) as readonly (ClientOf | null)[];
+  return new Set(cujs.flatMap((cuj) => cuj?.client?.service ?? []));
+}
+
+interface ClientOf {
+  readonly client?: { readonly service?: string } | null;
+}
+
+/** Whether a service is a client by all that is said of it, but has no application. Reported here, and nowhere else. */
+export function lacksApplication(
+  name: string,
+  { application, operation, releasedWith, source = 'trace' }: ServiceDocument,
+  namedAsClients: ReadonlySet<string>,
+  { countsClients }: SourceDialect,
+  reporter: Reporter,
+): boolean {
+  if (countsClients !== true) return false;
+  if (application !== undefined || operation !== undefined || source !== 'trace') return false;
+  if (releasedWith === undefined && !namedAsClients.has(name)) return false;
+  reporter.missing(
+    [],
+    'application-missing',
+    `the service "${name}" is a client (${releasedWith === undefined ? 'a CUJ names it as its client' : 'it has releasedWith'}) and has no application`,
+    'Add application, the id of its RUM application: the applicationId that its SDK starts with. If it is a server, add operation.',
+  );
+  return true;
+}
 
 /** Reports what a client cannot have, and what only a client has. `services` are all of the registry. */
 export function checkClient(

@@ -13,6 +13,8 @@ export interface DialectOptions {
 /** Which dialect each source and service of a registry is read with. The parts of a broken registry have one as well. */
 export interface DialectsOfSources {
   readonly own: SourceDialect;
+  /** Of services with an application. */
+  readonly ofClients: SourceDialect;
   ofSource(name: string): SourceDialect;
   /** Undefined or not defined anywhere: the process's own. */
   ofService(name: string | undefined): SourceDialect;
@@ -54,6 +56,7 @@ export function readDialects(
   const ofSpans = first('countsSpans');
   return {
     own,
+    ofClients,
     ofSource,
     ofService(name) {
       const service = name === undefined ? undefined : written.get(name);

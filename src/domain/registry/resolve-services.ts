@@ -1,5 +1,5 @@
 import { failureOf } from '../sli/failure.ts';
-import { checkApplication, checkClient } from './client-services.ts';
+import { checkApplication, checkClient, clientsNamedIn, lacksApplication } from './client-services.ts';
 import type { DialectsOfSources } from './dialects-of-sources.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import {
@@ -28,7 +28,7 @@ function collect<D>(
   what: string,
   report: Report,
   entriesOf: (input: RegistryInput) => Readonly<Record<string, D>> | undefined,
-): Map<string, { readonly document: D; readonly broken: boolean; readonly reporter: Reporter }> {
+): Map<string, { document: D; readonly broken: boolean; readonly reporter: Reporter }> {
   const all = new Map<string, { document: D; broken: boolean; reporter: Reporter }>();
   for (const input of inputs) {
     for (const [name, document] of Object.entries(entriesOf(input) ?? {})) {
@@ -95,9 +95,18 @@ export function resolveServices(
   environment?: string,
 ): Named<Service> {
   const services = new Map<string, Service | undefined>();
+  const namedAsClients = clientsNamedIn(inputs);
+  const dialectOf = (name: string, document: ServiceDocument) =>
+    document.application === undefined ? dialects.ofService(name) : dialects.ofClients;
   const all = collect(inputs, 'services', 'service', report, ({ document }) => document.services);
-  for (const [name, { document, broken, reporter }] of all) {
-    const dialect = dialects.ofService(name);
+  for (const [name, one] of all) {
+    const { broken, reporter } = one;
+    if (!broken && lacksApplication(name, one.document, namedAsClients, dialects.ofClients, reporter)) {
+      // Reported. As a client, it causes no further findings.
+      one.document = { ...one.document, application: name };
+    }
+    const { document } = one;
+    const dialect = broken ? dialects.ofService(name) : dialectOf(name, document);
     if (broken) checkBrokenService(document, sources, dialect, complete, reporter);
     services.set(
       name,
@@ -107,7 +116,7 @@ export function resolveServices(
   const applications = new Map<string, string>();
   for (const [name, { document, broken, reporter }] of all) {
     if (broken) continue;
-    checkClient(name, document, services, dialects.ofService(name), complete, reporter);
+    checkClient(name, document, services, dialectOf(name, document), complete, reporter);
     checkApplication(name, document, applications, reporter);
     checkSpanNames(name, services, reporter);
   }

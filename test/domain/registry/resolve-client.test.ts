@@ -224,6 +224,22 @@ describe('what cannot be right', () => {
       ['services.shop.releasedWith released-with-without-application'],
     ],
     [
+      'a client without its application, once',
+      ofWeb((of) => {
+        delete of.application;
+      }),
+      ['services.shop-web application-missing'],
+    ],
+    [
+      'a client without its application that only a CUJ names as one',
+      ofWeb((of) => {
+        delete of.application;
+        delete of.releasedWith;
+        of.source = 'trace';
+      }),
+      ['services.shop-web application-missing'],
+    ],
+    [
       'parameters that its rollouts do not send',
       ofWeb((of) => {
         of.canary = 'version:{client_version}';
@@ -279,6 +295,22 @@ describe('what cannot be right', () => {
     const { services } = resolution.registry;
     expect(services.get('shop')?.dialect.backend).toBe('Prometheus');
     expect(services.get('shop-web')?.dialect.backend).toBe('Datadog');
+  });
+
+  it('is a client without its application where Prometheus measures the servers', () => {
+    const document = good();
+    delete document.services['shop-web'].application;
+    const dialects = { datadog: datadogDialect };
+    const resolution = resolveRegistry([{ file: 'cujs.yaml', document }], 'sha256:0', {
+      dialect: prometheusDialect,
+      dialects,
+    });
+    const rules = resolution.ok
+      ? []
+      : resolution.findings.map(({ path, rule }) => `${pathText(path)} ${rule}`);
+    expect(rules.filter((one) => /client|application|shop-web/.test(one))).toEqual([
+      'services.shop-web application-missing',
+    ]);
   });
 
   it('is not the default source that CUE writes', () => {
