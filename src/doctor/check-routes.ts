@@ -1,5 +1,5 @@
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
-import type { Registry, Service } from '../domain/registry/model.ts';
+import type { Endpoint, Registry, Service } from '../domain/registry/model.ts';
 import type { DoctorFinding } from './finding.ts';
 import { filledRoutes, nearestRoutes, signaturesOf } from './nearest-routes.ts';
 import { count, listed, named, percent } from './words.ts';
@@ -21,9 +21,7 @@ export function checkRoutes(
     for (const { resource } of own) wanted.add(resource);
     const silent = own.filter(({ resource }) => !routes.has(resource));
     for (const endpoint of silent) {
-      findings.push(
-        silentEndpoint(cuj.name, endpoint.label, endpoint.resource, found, silent.length === own.length),
-      );
+      findings.push(silentEndpoint(cuj.name, service, endpoint, found, silent.length === own.length));
     }
     const everywhere = cuj.endpoints.every(
       ({ service: name, resource }) =>
@@ -38,10 +36,15 @@ export function checkRoutes(
   return findings;
 }
 
+/** A view or an action as the registry writes it: `view /signup`. */
+function clientName(resource: string): string {
+  return resource.replace(':', ' ');
+}
+
 function silentEndpoint(
   cuj: string,
-  label: string,
-  resource: string,
+  service: Service,
+  { label, resource }: Endpoint,
   { routes = new Map() }: ServiceFacts,
   all: boolean,
 ): DoctorFinding {
@@ -49,6 +52,19 @@ function silentEndpoint(
   const verdict = all
     ? 'The CUJ is judged without it. A CUJ whose endpoints all lack traffic is inconclusive (no_data).'
     : 'The CUJ is judged without it: failures are not detected.';
+  const nearest = nearestRoutes(resource, routes);
+  if (service.client !== undefined) {
+    const names = nearest.map((name) => `${clientName(name)} (${count(routes.get(name) ?? 0)} events)`);
+    const event = resource.slice(0, resource.indexOf(':'));
+    return {
+      severity: nearest.length > 0 ? 'error' : 'warning',
+      check: nearest.length > 0 ? 'endpoint-name' : 'endpoint-without-hits',
+      about,
+      message: `${label} had no events in the last day${nearest.length > 0 ? `; the nearest with events: ${listed(names)}` : ', and no view or action with events has a similar name'}`,
+      verdict,
+      fix: `Write the name as RUM's explorer shows it, under ${event}s of client. If it is right, apply what cuj-gate generate terraform writes: events are counted from then on.`,
+    };
+  }
   const signatures = signaturesOf(resource, routes);
   if (signatures.length > 0) {
     return {
@@ -71,7 +87,6 @@ function silentEndpoint(
       fix: 'The application reports raw paths instead of routes. Make the tracer report the route (for most frameworks, enable their integration), so that all of them are one resource.',
     };
   }
-  const nearest = nearestRoutes(resource, routes);
   if (nearest.length > 0) {
     return {
       severity: 'error',
@@ -135,15 +150,19 @@ function uncovered(
   const total = [...routes.values()].reduce((sum, hits) => sum + hits, 0);
   const busy = [...routes].filter(([name]) => !wanted.has(name)).slice(0, top);
   if (busy.length === 0) return [];
-  const names = busy.map(([name, hits]) => `${name} (${percent(hits / total)})`);
+  const isClient = service.client !== undefined;
+  const shown = (name: string) => (isClient ? clientName(name) : name);
+  const names = busy.map(([name, hits]) => `${shown(name)} (${percent(hits / total)})`);
   return [
     {
       severity: 'info',
       check: 'routes-in-no-cuj',
       about: named(service),
-      message: `the busiest routes that are in no CUJ, with their share of the traffic: ${listed(names, top)}`,
+      message: `the busiest ${isClient ? 'views and actions' : 'routes'} that are in no CUJ, with their share of the traffic: ${listed(names, top)}`,
       verdict: 'None: no verdict uses them.',
-      fix: 'Add the routes that matter to users to a CUJ. Leave out health checks and polling.',
+      fix: isClient
+        ? 'Add the views and actions that matter to users to the client of a CUJ.'
+        : 'Add the routes that matter to users to a CUJ. Leave out health checks and polling.',
     },
   ];
 }

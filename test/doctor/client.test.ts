@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { checkClientMetrics } from '../../src/doctor/check-client.ts';
-import type { BackendFacts } from '../../src/domain/ports/backend-facts.ts';
+import { checkRoutes } from '../../src/doctor/check-routes.ts';
+import type { BackendFacts, ServiceFacts } from '../../src/domain/ports/backend-facts.ts';
 import type { Service } from '../../src/domain/registry/model.ts';
 import { clientMetricsOf } from '../../src/sources/datadog/query/client-metrics.ts';
 import { registryOf } from '../generate/example.ts';
@@ -78,5 +79,37 @@ describe("doctor and a client's metrics", () => {
 
   it('says nothing of what it could not ask for', () => {
     expect(found({ activeMetrics: undefined, tags: new Map() })).toEqual([]);
+  });
+});
+
+describe('doctor and the names of views and actions', () => {
+  const routes = new Map([
+    ['view:/signup', 400],
+    ['view:/', 300],
+    ['view:/sign-up/', 200],
+    ['action:submit_sign-up', 100],
+  ]);
+  const ofRoutes = (names: ReadonlyMap<string, number>) =>
+    checkRoutes(
+      registry,
+      factsOf({}),
+      client,
+      { routes: names, elsewhere: [] } as unknown as ServiceFacts,
+      5,
+    );
+
+  it('speaks of them as the registry does', () => {
+    const [misspelt, unlisted] = ofRoutes(routes);
+    expect(misspelt).toMatchObject({ check: 'endpoint-name', about: 'cuj signup: view /signup/?' });
+    expect(misspelt?.message).toMatch(/^view \/signup\/\? had no events .* view \/sign-up\/ \(200 events\)/);
+    expect(misspelt?.fix).toContain('under views of client');
+    expect(unlisted?.message).toContain('view /sign-up/ (20%)');
+    const silent = ofRoutes(new Map([...routes].slice(0, 3)));
+    expect(silent.find(({ check }) => check === 'endpoint-without-hits')?.fix).toContain(
+      'under actions of client',
+    );
+    expect(JSON.stringify([...ofRoutes(routes), ...silent])).not.toMatch(
+      /view:|action:|routes that|hits in|resource:/,
+    );
   });
 });
