@@ -95,6 +95,8 @@ export async function run(argv: readonly string[], world: Io): Promise<number> {
     )
     .usage('<command> [options]')
     .version(packageJson.version)
+    // An option of the program after a command would answer in its place: evaluate login --version v2 would end with 0.
+    .enablePositionalOptions()
     .addHelpText('after', outro);
   settle(program, io);
   const wanted = argv.find((word) => !word.startsWith('-') && word !== 'help');

@@ -49,7 +49,9 @@ function collectParam(text: string, known: ReadonlyMap<string, string>): Readonl
  * Exit code 0 for a pass, 1 for anything else, 2 for misuse.
  */
 export function evaluateCommand(io: Io, exit: (code: number) => void): Command {
-  return new Command('evaluate')
+  const command = new Command('evaluate');
+  return command
+    .configureOutput({ outputError: (text, write) => write(`${text}${paramHint(text, command.args)}`) })
     .description(
       'Judge one CUJ, or all CUJs of a service, with current data of the backend; or judge a recorded verdict again.',
     )
@@ -100,6 +102,26 @@ Exit codes: 0 pass, 1 fail or inconclusive, 2 misuse.`,
         exit(exitCodes.misuse);
       }
     });
+}
+
+/** How a parameter is given, where arguments or options look like one; the empty string where none does. */
+function paramHint(error: string, args: readonly string[]): string {
+  const hint = (name: string, value: string) =>
+    `Give the value of a placeholder with --param: --param ${name}=${value}\n`;
+  if (error.includes('too many arguments')) {
+    const [extra = ''] = args.slice(1);
+    const [name, value] = /^(\w+)=(.+)$/s.exec(extra)?.slice(1) ?? ['version', extra];
+    return hint(name as string, value as string);
+  }
+  const option = /unknown option '--(\w+)(?:=(.*))?'/s.exec(error);
+  if (option === null || error.includes('Did you mean')) return '';
+  const name = option[1] as string;
+  const next = args[args.indexOf(`--${name}`) + 1];
+  const value = option[2] ?? (next?.startsWith('-') === true ? undefined : next);
+  if (value !== undefined) return hint(name, value);
+  return name === 'version'
+    ? `${hint(name, 'v1.42.0')}The version of the program is printed by cuj-gate --version.\n`
+    : '';
 }
 
 /** The text of an error that the user can correct. Other errors remain exceptions. */

@@ -106,6 +106,14 @@ describe('cuj-gate doctor', () => {
     expect(stdout).toBe('');
     expect(simulator.calls).toEqual([]);
   });
+
+  it('names all settings that are missing at once', async () => {
+    const { io, stderr } = capture({ env: {} });
+    expect(await run(['doctor'], io)).toBe(2);
+    const names = stderr().matchAll(/^cuj-gate: (\w+).* is not set/gm);
+    expect([...names].map(([, name]) => name)).toEqual(['DD_API_KEY', 'DD_APP_KEY', 'CUJ_GATE_REGISTRY']);
+    expect(stderr()).toContain('--registry');
+  });
 });
 
 describe('cuj-gate doctor --watch', () => {

@@ -241,6 +241,12 @@ describe('evaluate', () => {
       ['login', '--param', 'version=v1', '--param', 'versoin=v1'],
       'Unknown parameter "versoin"',
     ],
+    ['a parameter as an argument', ['login', 'version=v2'], '--param version=v2'],
+    ['a version as an argument', ['login', 'v2'], '--param version=v2'],
+    ['a parameter as an option', ['login', '--stable_version=v1'], '--param stable_version=v1'],
+    // With 0, a script would take it for a pass.
+    ['a version as an option', ['login', '--version', 'v2'], '--param version=v2'],
+    ['the version of the program', ['login', '--version'], 'cuj-gate --version'],
     ['a parameter without a value', ['login', '--param', 'version'], 'name=value'],
     ['a parameter twice', ['login', '--param', 'version=a', '--param', 'version=b'], 'given twice'],
     [

@@ -8,7 +8,7 @@ import { backendNames } from '../../sources/dialects/dialects.ts';
 import { backendPart } from './backend-part.ts';
 import { exitCodes, type Io } from './io.ts';
 
-/** What every backend needs to be asked: its address and its credentials. A registry may be an argument. */
+/** What every backend needs to be asked: its address and its credentials. */
 const required = requiredToServe.filter((name) => name !== 'CUJ_GATE_REGISTRY');
 
 type DatadogSession = Awaited<ReturnType<typeof backends.datadog.openSession>>;
@@ -41,11 +41,11 @@ export async function withBackend(
   chosen: { readonly registry?: string; readonly environment?: string; readonly by?: 'sli' },
   query: (backend: BackendSession, registry: Registry) => Promise<number>,
 ): Promise<number> {
-  const settings = settingsOf(io);
+  const settings = settingsOf(io, { CUJ_GATE_REGISTRY: chosen.registry ?? io.env.CUJ_GATE_REGISTRY });
   const backend = settings && (await sessionOf(settings, io));
   if (settings === undefined || backend === undefined) return exitCodes.misuse;
   try {
-    const registry = await openRegistry(chosen.registry ?? settings.registry, io, {
+    const registry = await openRegistry(settings.registry as string, io, {
       backend: settings.backend,
       environment: chosen.environment ?? settings.environment,
     });
@@ -68,16 +68,8 @@ async function sessionOf(settings: Settings, io: Io): Promise<BackendSession | u
   return undefined;
 }
 
-/** The registry of `--registry` or CUJ_GATE_REGISTRY. If it is invalid, reports that on stderr and returns undefined. */
-async function openRegistry(
-  path: string | undefined,
-  io: Io,
-  options: LoadOptions,
-): Promise<Registry | undefined> {
-  if (path === undefined) {
-    io.stderr.write('cuj-gate: no registry given. Use --registry <path>, or set CUJ_GATE_REGISTRY.\n');
-    return undefined;
-  }
+/** The registry at a path. If it is invalid, reports that on stderr and returns undefined. */
+async function openRegistry(path: string, io: Io, options: LoadOptions): Promise<Registry | undefined> {
   const loaded = await loadRegistry(path, options);
   if (loaded.ok) return loaded.registry;
   for (const { file, line, column, message, fix } of loaded.problems.slice(0, 5)) {
@@ -87,9 +79,12 @@ async function openRegistry(
   return undefined;
 }
 
-function settingsOf(io: Io): Settings | undefined {
+/** The settings; if some are missing or invalid, reports all of them. With a registry, that is required as well. */
+function settingsOf(io: Io, registry?: { readonly CUJ_GATE_REGISTRY: string | undefined }) {
   try {
-    return readSettings(io.env, { required });
+    return registry === undefined
+      ? readSettings(io.env, { required })
+      : readSettings({ ...io.env, ...registry }, { required: requiredToServe });
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     for (const problem of error.problems) io.stderr.write(`cuj-gate: ${problem}\n`);
