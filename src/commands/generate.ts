@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Argument, Command, CommanderError } from 'commander';
 import { createTwoFilesPatch } from 'diff';
 import { slisOf } from '../domain/judge/judge.ts';
@@ -301,7 +301,18 @@ async function write(
   io.stderr.write(
     `${folder}: ${written.length} written, ${unchanged} unchanged, ${removed.length} removed\n`,
   );
+  sayApplyFirst(folder, written, io);
   return exitCodes.good;
+}
+
+/** Metrics of clients and of spans have no points of the time before Terraform made them. */
+function sayApplyFirst(folder: string, written: readonly string[], io: Io): void {
+  const files = written.filter((path) => /^(client|spans)-.+\.tf\.json$/.test(basename(path)));
+  const [first] = files;
+  if (first === undefined) return;
+  io.stderr.write(
+    `apply ${join(folder, dirname(first))} before the gate gets this registry: Datadog counts what ${files.map((path) => basename(path)).join(', ')} ${files.length === 1 ? 'makes' : 'make'} from then on\n`,
+  );
 }
 
 async function check(

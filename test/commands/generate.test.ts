@@ -247,6 +247,15 @@ describe('misuse ends with 2 and says what to do', () => {
 });
 
 describe('generate --out', () => {
+  it('says to apply the metrics of clients before the gate gets the registry, where they changed', async () => {
+    const env = { CUJ_GATE_REGISTRY: 'test/testdata/client-registry.yaml' };
+    const terraform = () => generate(['terraform', '--out', out], env);
+    expect((await terraform()).stderr).toMatch(
+      /apply .*out\/terraform before the gate gets this registry: .* client-shop-web\.tf\.json/,
+    );
+    expect((await terraform()).stderr).not.toContain('apply');
+  });
+
   it('writes the files with a manifest, and nothing the second time', async () => {
     expect((await templates()).stderr).toContain('3 written, 0 unchanged, 0 removed');
     const before = await stat(login());
