@@ -72,9 +72,10 @@ const SloDefaultsSchema = Type.Object(
         description: "The SLO's rolling window.",
       }),
     ),
-    ...forEverySli((sli, { events, goodRequests }) =>
-      Type.Optional(Percent(`The ${sli} objective in percent: ${events} ${goodRequests}.`)),
-    ),
+    ...forEverySli((sli, { events, goodRequests, countsFailures, ofClient }) => {
+      const other = countsFailures === true && ofClient !== true ? ', unless failure says otherwise' : '';
+      return Type.Optional(Percent(`The ${sli} objective in percent: ${events} ${goodRequests}${other}.`));
+    }),
   },
   closed,
 );
