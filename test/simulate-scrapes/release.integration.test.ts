@@ -20,3 +20,11 @@ it('a blip of 25 s never aborts, however pods are scraped: an event is shown up 
       await timeToFail(scrapes, { afterMs: 200_000, lastsMs: 25_000, rate: 1 }, 240_000, seed),
     ).toBeUndefined();
 });
+
+it('nor where the canary is scraped less often than stable, which has many more pods', async () => {
+  const seldom = { ...scrapes, intervalMs: 60_000, stable: { intervalMs: 15_000, pods: 60 } };
+  for (const seed of seeds.slice(0, 5))
+    expect(
+      await timeToFail(seldom, { afterMs: 240_000, lastsMs: 20_000, rate: 1 }, 300_000, seed),
+    ).toBeUndefined();
+});

@@ -17,6 +17,8 @@ export interface Scrapes {
   readonly intervalMs: number;
   readonly lag: string;
   readonly minFaultDuration: string;
+  /** Stable, where it is scraped in another interval, or has more pods than the canary. */
+  readonly stable?: { readonly intervalMs: number; readonly pods: number };
 }
 
 export interface Fault {
@@ -46,12 +48,14 @@ export async function timeToFail(
   const beginMs = startMs + fault.afterMs;
   const endMs = beginMs + fault.lastsMs;
   const stored: StoredSeries[] = [];
+  const { stable = { intervalMs: scrapes.intervalMs, pods: podsEach } } = scrapes;
   const serve = (name: string, version: string, fromMs: number, rate: number) => {
     const samples = { good: [] as [number, number][], bad: [] as [number, number][] };
     let [good, bad] = [0, 0];
     let sinceMs = fromMs;
-    const phaseMs = random() * scrapes.intervalMs;
-    for (let atMs = fromMs + phaseMs; atMs <= beginMs + untilMs; atMs += scrapes.intervalMs) {
+    const { intervalMs } = version === 'V1' ? stable : scrapes;
+    const phaseMs = random() * intervalMs;
+    for (let atMs = fromMs + phaseMs; atMs <= beginMs + untilMs; atMs += intervalMs) {
       const faultyMs = version === 'V1' ? 0 : Math.max(0, Math.min(atMs, endMs) - Math.max(sinceMs, beginMs));
       const failing = faultyMs * fault.rate;
       bad += poisson((failing / 1000) * rate, random);
@@ -68,10 +72,9 @@ export async function timeToFail(
     ] as const)
       stored.push({ metric: { __name__: 'http_requests_total', ...labels, code }, samples: own });
   };
-  for (let i = 0; i < podsEach; i += 1) {
-    serve(`stable-${i}`, 'V1', startMs - historyMs, (3 * perSecond) / podsEach);
-    serve(`canary-${i}`, 'V2', startMs, perSecond / podsEach);
-  }
+  for (let i = 0; i < stable.pods; i += 1)
+    serve(`stable-${i}`, 'V1', startMs - historyMs, (3 * perSecond) / stable.pods);
+  for (let i = 0; i < podsEach; i += 1) serve(`canary-${i}`, 'V2', startMs, perSecond / podsEach);
 
   let nowMs = startMs;
   const arrived = () =>

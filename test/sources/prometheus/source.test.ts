@@ -507,7 +507,13 @@ describe('samples that are missing', () => {
     const seldom = series({ version: 'V1', instance: 's:2' }, rising(1), 120_000);
     const others = [...Array(12)].map((_, i) => series({ version: 'V1', instance: `s:${i + 3}` }, rising(1)));
     loopback.reply(backend([...sound, ...others, seldom]));
-    expect(await measured(queryOf(recent))).toMatchObject({ stepMs: 5_000 });
+    expect(await measured(queryOf(recent))).toMatchObject({ stepMs: 5_000, lateMs: 10_000 });
+  });
+
+  it('of a canary that is scraped less often than many pods of stable make its events as late as they are', async () => {
+    const many = [...Array(30)].map((_, i) => series({ version: 'V1', instance: `s:${i + 3}` }, rising(1)));
+    loopback.reply(backend([...many, series(canary, rising(1), minuteMs)]));
+    expect(await measured(queryOf(recent))).toMatchObject({ lateMs: 55_000 });
   });
 
   it('because scrapes are more than a minute apart are refused', async () => {

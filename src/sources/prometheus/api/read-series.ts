@@ -49,9 +49,7 @@ export function scrapeTimesOf(
   { metric }: PlannedQuery,
   counters: readonly Pick<CounterSamples, 'times'>[],
 ): ScrapeTimes {
-  const intervals = counters.flatMap(({ times }) => scrapeIntervalOf(times) ?? []);
-  intervals.sort((a, b) => a - b);
-  const intervalMs = intervals[Math.floor(intervals.length * usualShare)] ?? bucketMs;
+  const intervalMs = usualIntervalOf(counters) ?? bucketMs;
   if (intervalMs > maxIntervalMs) {
     throw new SourceError(
       'source_rejected',
@@ -66,6 +64,19 @@ export function scrapeTimesOf(
       undefined,
     ),
   };
+}
+
+/** The usual time between two scrapes, in ms; undefined where no counter tells. */
+function usualIntervalOf(counters: readonly Pick<CounterSamples, 'times'>[]): number | undefined {
+  const intervals = counters.flatMap(({ times }) => scrapeIntervalOf(times) ?? []);
+  intervals.sort((a, b) => a - b);
+  return intervals[Math.floor(intervals.length * usualShare)];
+}
+
+/** The same of what the verdict is about: the canary's pods may be scraped less often than those of stable, which are many more. */
+export function slowestIntervalOf({ all, intervalMs }: ReadSeries): number {
+  const canary = all.filter(({ role }) => role.isCanary).map(({ samples }) => samples);
+  return Math.max(intervalMs, Math.min(usualIntervalOf(canary) ?? 0, maxIntervalMs));
 }
 
 /** Longer than this after the first sample of all, a counter that begins is new. Before, counting itself begins. */

@@ -11,7 +11,7 @@ import { counterSourceOf } from '../query/source-template.ts';
 import { addIncrements, type CountedSpan, longestIntervalOf, scrapedTimesOf } from './counter-increments.ts';
 import { malformed } from './error-mapping.ts';
 import { countHistograms, latencyOf, type ReadDurations } from './latency-counts.ts';
-import { asOneCounter, birthTest, type CountedSeries, type ReadSeries } from './read-series.ts';
+import { asOneCounter, birthTest, type CountedSeries, type ReadSeries, slowestIntervalOf } from './read-series.ts';
 import type { SeriesRole, SeriesScope } from './series-roles.ts';
 import { findTargets } from './target-restarts.ts';
 
@@ -100,11 +100,11 @@ export function snapshotOf(
   };
 }
 
-/** A bucket is as long as the slowest scrapes need, be it those of counters or of histograms. */
+/** Events are as late as the slowest scrapes make them, be it those of counters or of histograms. */
 function longestInterval(series: ReadSeries, durations: ReadDurations | undefined): number {
   return durations === undefined || durations.histograms.length === 0
-    ? series.intervalMs
-    : Math.max(series.intervalMs, durations.intervalMs);
+    ? slowestIntervalOf(series)
+    : Math.max(slowestIntervalOf(series), durations.intervalMs);
 }
 
 /** A failure that belongs to no endpoint would be seen by no CUJ that lists endpoints. Throws SourceError source_malformed. */
