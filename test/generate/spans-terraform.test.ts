@@ -49,6 +49,32 @@ describe('the metrics of the spans of a service', () => {
     ]);
   });
 
+  it('have resources and names of their own whatever services, envs and definitions are called', () => {
+    const of = document();
+    const flags = of.services.flags;
+    of.services = {
+      checkout: { ...flags, env: 'eu-prod' },
+      'checkout-eu': { ...flags, env: 'prod' },
+      [`${'long-'.repeat(19)}name`]: { ...flags, env: `production-of-${'a-region-'.repeat(5)}1` },
+    };
+    const failures = ['NOT_FOUND', 'ALREADY_EXISTS'].map((last) => ({
+      grpc: ['INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', last],
+    }));
+    of.cujs = Object.keys(of.services).flatMap((service, i) =>
+      failures.map((failure, j) => ({
+        ...{ name: `cuj-${i}-${j}`, owner: 'team', service, failure },
+        endpoints: [`GET /${j}`],
+      })),
+    );
+    const found = filesOf(of).flatMap(({ path, text }) =>
+      path.includes('/spans-') ? Object.entries(JSON.parse(text).resource.datadog_spans_metric) : [],
+    ) as [string, Loose][];
+    expect(found).toHaveLength(3 * 5);
+    expect(new Set(found.map(([resource]) => resource)).size).toBe(found.length);
+    expect(new Set(found.map(([, { name }]) => name)).size).toBe(found.length);
+    for (const [, { name }] of found) expect(name.length).toBeLessThanOrEqual(200);
+  });
+
   it.each([
     ['flags', '5xx', undefined, 'http.status_code', [200, 404, 429, 499, 500, 503, undefined], [500, 503]],
     [

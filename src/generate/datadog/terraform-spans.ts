@@ -35,7 +35,8 @@ function spansFile(service: Service, metrics: readonly SpanMetric[]): GeneratedF
         metrics
           .map(resourceOf)
           .map(({ filter, ...metric }) => [
-            metric.name.replaceAll('.', '_'),
+            // No word of a name has a `-`, and any may have a `_`: so no two names have the same resource.
+            metric.name.replaceAll('.', '-'),
             { ...metric, filter: { query: literal(filter.query) } },
           ]),
       ),

@@ -14,7 +14,7 @@ import { type EventMetricNames, safeKey, safeValue } from './query-text.ts';
 export function spanMetricNames(service: Service, failure: Failure | undefined): EventMetricNames {
   const base = baseOf(service);
   const of = failure ?? failureOf('5xx');
-  const label = queryLabelOf(of);
+  const label = shortened(queryLabelOf(of));
   return {
     total: `${base}.hits`,
     failed: `${base}.failed.${label}`,
@@ -31,6 +31,19 @@ function baseOf({ name, env, spans }: Service): string {
   const where = spans.environment ?? env.slice(0, maxEnvLength);
   // Two registries may have a service of this name, in two envs.
   return `cuj_gate.spans.${metricWord(name)}.${metricWord(where)}`;
+}
+
+/** What is left of 200 characters: a name of a service has 100, and `cuj_gate.spans.`, `.`, an env and `.failed.` have 64. */
+const maxLabelLength = 36;
+
+/** A label that fits: of a longer one its begin, and a hash that tells it from others. */
+function shortened(label: string): string {
+  if (label.length <= maxLabelLength) return label;
+  // FNV-1a.
+  let hash = 0x811c9dc5;
+  for (const character of label) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193) >>> 0;
+  const digits = hash.toString(16).padStart(8, '0');
+  return `${label.slice(0, maxLabelLength - digits.length - 1)}_${digits}`;
 }
 
 function metricWord(name: string): string {
