@@ -477,6 +477,24 @@ describe('samples that are missing', () => {
     expect(stable?.bad.reduce((sum, count) => sum + count, 0)).toBe(700);
   });
 
+  it('of a counter alone do not make it an old one: its process was scraped, and counts from 0 since it restarted', async () => {
+    const failing = (atMs: number) => (atMs < toMs - minuteMs ? undefined : 300 + rising(1)(atMs) - 96);
+    const stored = [
+      series(canary, rising(1)),
+      series({ ...canary, code: '500' }, failing),
+      series(stable, rising(9)),
+    ];
+    // What the process before it had counted, in the hours before.
+    const last = [{ metric: stored[1]?.metric, value: [(fromMs - marginMs) / 1000, '290'] }];
+    loopback.reply(backend(stored, { last }));
+    const bad = counts(await measured(queryOf(past)), 'canary')?.bad;
+    expect(bad?.reduce((sum, count) => sum + count, 0)).toBe(304);
+    // Another one of the same pod is asked for, as the pod was away before: this one is new nevertheless.
+    loopback.reply(backend([...stored, series({ ...stable, instance: 'away:1' }, failing)], { last }));
+    const again = counts(await measured(queryOf(past)), 'canary')?.bad;
+    expect(again?.reduce((sum, count) => sum + count, 0)).toBe(304);
+  });
+
   it('in a gap are spread over it, and none is lost', async () => {
     const gap = (atMs: number) =>
       atMs > fromMs + 90_000 && atMs < fromMs + 300_000 ? undefined : rising(1)(atMs);

@@ -2,6 +2,7 @@ import { escapedForRegex, type Labels, labelOf, quoted } from '../query/label-ma
 import type { PlannedQuery } from '../query/query-plan.ts';
 import { type CounterSamples, identityOf } from './matrix-response.ts';
 import { birthTest, type CountedSeries, type ReadSeries } from './read-series.ts';
+import { findTargets } from './target-restarts.ts';
 
 /**
  * A counter without a sample in the margin before the span looks as a new one. Where its process was only not scraped for so long, its
@@ -23,8 +24,9 @@ const maxInstances = 200;
 /** The query for what counters had counted before, where some begin with too much; undefined where none does. */
 export function returnedQuery({ query }: PlannedQuery, series: ReadSeries): string | undefined {
   const isBirth = birthTest(series);
+  const mayReturn = returnTest(series);
   const suspected = series.all.filter(
-    ({ samples }) => isBirth(samples.times[0] as number) && beginsHigh(samples),
+    ({ samples }) => isBirth(samples.times[0] as number) && beginsHigh(samples) && mayReturn(samples),
   );
   if (suspected.length === 0) return undefined;
   const instances = [...new Set(suspected.map(({ samples }) => labelOf(samples.labels, 'instance')))];
@@ -40,11 +42,13 @@ export function withEarlierSamples(
   beforeMs: number,
 ): ReadSeries {
   const before = new Map(earlier.map(({ labels, value }) => [withoutName(labels), value]));
+  const mayReturn = returnTest(series);
   const continued = (one: CountedSeries): CountedSeries => {
     const { labels, times, values } = one.samples;
     const value = before.get(withoutName(labels));
     if (value === undefined || !Number.isInteger(value) || value < 0 || (times[0] as number) <= beforeMs)
       return one;
+    if (!mayReturn(one.samples)) return one;
     return {
       ...one,
       samples: {
@@ -55,6 +59,15 @@ export function withEarlierSamples(
     };
   };
   return { ...series, all: series.all.map(continued) };
+}
+
+/**
+ * Whether a counter may be one that was not scraped. Where others of its process were scraped before its first sample, it was not there:
+ * it is new since the process began, whatever a process before it had counted under the same labels.
+ */
+function returnTest({ all }: ReadSeries): (samples: CounterSamples) => boolean {
+  const targetOf = findTargets(all.map(({ samples }) => samples));
+  return (samples) => !((targetOf(samples).scrapes[0] ?? Number.POSITIVE_INFINITY) < (samples.times[0] as number));
 }
 
 function beginsHigh({ values }: CounterSamples): boolean {
