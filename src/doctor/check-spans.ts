@@ -21,8 +21,8 @@ export function checkSpanMetrics(registry: Registry, facts: BackendFacts, servic
   const missing = metrics.filter(({ name }) => !activeMetrics.has(name)).map(({ name }) => name);
   const isLost = missing.some((name) => name.endsWith('.hits'));
   const findings: DoctorFinding[] = [];
-  // Where nothing failed, or every span has a status, a metric has no points.
-  const unusual = missing.filter((name) => !/\.(failed\.[^.]+|no_status)$/.test(name));
+  // Where nothing failed, or every span has a status and names its endpoint, a metric has no points.
+  const unusual = missing.filter((name) => !/\.((failed|lost)\.[^.]+|no_status)$/.test(name));
   if (unusual.length > 0) {
     findings.push({
       severity: 'error',

@@ -31,11 +31,13 @@ interface Toggled {
   readonly withoutStatus?: number;
   /** Failures of stable, of 400. */
   readonly stableFailed?: number;
+  /** Failed requests to `search` do not get so far that they have the tag which names the endpoint. */
+  readonly failsEarly?: true;
   readonly applied?: (metrics: readonly SpansMetricResource[]) => readonly SpansMetricResource[];
 }
 
 async function toggle(
-  { failed = 0, withoutStatus = 0, stableFailed = 0, applied = (all) => all }: Toggled,
+  { failed = 0, withoutStatus = 0, stableFailed = 0, failsEarly, applied = (all) => all }: Toggled,
   cuj = 'toggle',
 ) {
   datadog = await startDatadogSimulator({ now: () => now, apiKey: 'k', applicationKey: 'a' });
@@ -63,7 +65,7 @@ async function toggle(
       const find = { ...base, service: 'search', operation: 'graphql.execute', resource: 'query Search' };
       const spanTags = { track, feature: 'find' };
       store.recordRequests({ ...find, spanTags, count: 100 * share - bad, errors: 0 });
-      store.recordRequests({ ...find, spanTags, count: bad, errors: bad });
+      store.recordRequests({ ...find, spanTags: failsEarly ? { track } : spanTags, count: bad, errors: bad });
       const transfer = {
         ...base,
         service: 'ledger',
@@ -119,6 +121,11 @@ describe('a canary that is told by a tag of its spans', () => {
       expect(verdict.verdict).not.toBe('pass');
     },
   );
+
+  it('does not pass where failures lack the tag that names their endpoint', async () => {
+    const verdict = await toggle({ failed: 20, failsEarly: true }, 'find');
+    expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'source_malformed' });
+  });
 
   it('does not pass requests without a status', async () => {
     expect(await toggle({ withoutStatus: 60 })).toMatchObject({

@@ -95,6 +95,20 @@ function joined([first, ...others]: readonly Series[]): Series | undefined {
   };
 }
 
+/** The series of an endpoint with failures that may be of it, or of another one. */
+function withLost(series: Series | undefined, lost: Float64Array | undefined): Series | undefined {
+  if (lost === undefined || lost.every((count) => count === 0)) return series;
+  const none = noEvents(lost.length);
+  const { total, bad, withStatus, unclassified = none } = series ?? { total: none, bad: none };
+  return {
+    total: addedUp([total, lost]),
+    bad,
+    // A failure is known by its status.
+    ...(withStatus === undefined ? {} : { withStatus: addedUp([withStatus, lost]) }),
+    unclassified: addedUp([unclassified, lost]),
+  };
+}
+
 function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups[]): SideCounts {
   const wholes = new Map<string, Series>();
   const requests = new Map<string, Series>();
@@ -106,7 +120,10 @@ function sideOf(sets: readonly QuerySet[], name: string, groups: readonly Groups
     const found = new Map<string, Series>();
     if (set.grouped !== undefined) {
       for (const resource of asked.resources) {
-        const series = seriesOf(set, set.grouped, asked.group, resource, groups);
+        const series = withLost(
+          seriesOf(set, set.grouped, asked.group, resource, groups),
+          set.lost === undefined ? undefined : groups[set.lost]?.get(asked.group)?.get(''),
+        );
         if (series !== undefined) found.set(resource, series);
       }
     }

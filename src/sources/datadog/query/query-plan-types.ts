@@ -53,6 +53,8 @@ export interface QuerySet {
   readonly check: QueryPair | undefined;
   /** The whole services. */
   readonly whole: QueryPair | undefined;
+  /** The query that counts failures which belong to no endpoint, and may be of any; absent where there are none by definition. */
+  readonly lost?: number;
 }
 
 export interface AskedService {

@@ -3,15 +3,21 @@ import { type Failure, failureOf, grpcStatuses, serverErrors } from '../../../do
 import { queryLabelOf } from './failure-terms.ts';
 import { type EventMetricNames, safeKey, safeValue } from './query-text.ts';
 
+export interface SpanMetricNames extends EventMetricNames {
+  /** Failures without the tag that tells endpoints apart. Absent where all spans have it. */
+  readonly lost?: string;
+}
+
 /**
  * The metrics that Datadog makes of the spans of a service whose source is `spans`. This is the one place that names them: `generate
  * terraform` makes them, and verdicts, SLOs and doctor ask for them. What Datadog counts is in docs/development/datadog.md.
  *
  * There is a metric of all requests, and for each definition of failure one of those that fail and one of those that do not; by a status of
- * HTTP also one of those without a status. All are made of the same spans by filters alone, so that the parts add up to all. A tag of the
+ * HTTP also one of those without a status. Where a tag of the application tells endpoints apart, one more counts failures that lack it: they
+ * belong to no endpoint, and may be of any. All are made of the same spans by filters alone, so that the parts add up to all. A tag of the
  * status would do with one metric, if it was known what becomes of spans that lack it.
  */
-export function spanMetricNames(service: Service, failure: Failure | undefined): EventMetricNames {
+export function spanMetricNames(service: Service, failure: Failure | undefined): SpanMetricNames {
   const base = baseOf(service);
   const of = failure ?? failureOf('5xx');
   const label = shortened(queryLabelOf(of));
@@ -20,6 +26,8 @@ export function spanMetricNames(service: Service, failure: Failure | undefined):
     failed: `${base}.failed.${label}`,
     good: `${base}.good.${label}`,
     ...(of.by.kind === 'http' ? { noStatus: `${base}.no_status` } : {}),
+    // Every span has a resource.
+    ...(service.spans?.endpointTag === undefined ? {} : { lost: `${base}.lost.${label}` }),
   };
 }
 
@@ -85,13 +93,20 @@ export function spanMetricsOf(registry: Registry, service: Service): readonly Sp
   for (const failure of spanFailuresOf(service.name, registry.cujs.values())) {
     const names = spanMetricNames(service, failure);
     const terms = spanTermsOf(failure);
-    const add = (name: string | undefined, conditions: readonly string[]) => {
-      if (name !== undefined) metrics.set(name, { name, filter: [...spans, ...conditions].join(' '), tags });
+    const add = (name: string | undefined, conditions: readonly string[], own = tags) => {
+      if (name !== undefined)
+        metrics.set(name, { name, filter: [...spans, ...conditions].join(' '), tags: own });
     };
     add(names.total, []);
     add(names.failed, [anyOf(terms.bad)]);
     add(names.good, terms.good);
     add(names.noStatus, terms.noStatus ?? []);
+    const endpointTag = endpointTagOf(service);
+    add(
+      names.lost,
+      [anyOf(terms.bad), `-${spanAttributeOf(endpointTag)}:*`],
+      new Map([...tags].filter(([tag]) => tag !== endpointTag)),
+    );
   }
   return [...metrics.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }

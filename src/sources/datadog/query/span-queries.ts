@@ -74,6 +74,11 @@ function planDefinition(
   // Before the check, which is the same where there is no filter.
   const whole = pair(`${label}all_`, undefined, false);
   const { total, part } = some ? pair(`${label}check_`, filter, false) : whole;
+  // Stable's are not asked for: without them, stable excuses less.
+  const lost =
+    names.lost === undefined || !some || side !== 'canary'
+      ? undefined
+      : eventCountTexts({ ...names, total: names.lost }, tag, { ...scope, unfilled }).total;
   plan.sets.push({
     side,
     latencyMs: undefined,
@@ -83,6 +88,7 @@ function planDefinition(
     grouped,
     check: some ? { total, part } : undefined,
     whole,
+    ...(lost === undefined ? {} : { lost: addQuery(question, `${label}lost`, lost, ofOneService) }),
   });
 }
 
