@@ -67,7 +67,8 @@ export function withEarlierSamples(
  */
 function returnTest({ all }: ReadSeries): (samples: CounterSamples) => boolean {
   const targetOf = findTargets(all.map(({ samples }) => samples));
-  return (samples) => !((targetOf(samples).scrapes[0] ?? Number.POSITIVE_INFINITY) < (samples.times[0] as number));
+  return (samples) =>
+    !((targetOf(samples).scrapes[0] ?? Number.POSITIVE_INFINITY) < (samples.times[0] as number));
 }
 
 function beginsHigh({ values }: CounterSamples): boolean {

@@ -11,7 +11,13 @@ import { counterSourceOf } from '../query/source-template.ts';
 import { addIncrements, type CountedSpan, longestIntervalOf, scrapedTimesOf } from './counter-increments.ts';
 import { malformed } from './error-mapping.ts';
 import { countHistograms, latencyOf, type ReadDurations } from './latency-counts.ts';
-import { asOneCounter, birthTest, type CountedSeries, type ReadSeries, slowestIntervalOf } from './read-series.ts';
+import {
+  asOneCounter,
+  birthTest,
+  type CountedSeries,
+  type ReadSeries,
+  slowestIntervalOf,
+} from './read-series.ts';
 import type { SeriesRole, SeriesScope } from './series-roles.ts';
 import { findTargets } from './target-restarts.ts';
 
