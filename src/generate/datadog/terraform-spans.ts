@@ -32,13 +32,11 @@ function spansFile(service: Service, metrics: readonly SpanMetric[]): GeneratedF
     '//': `Generated from the CUJ registry by \`cuj-gate generate terraform\`: change the registry, not this file. Metrics of the spans of ${service.name}: apply them before the gate gets the registry. They are billed as custom metrics.`,
     resource: {
       datadog_spans_metric: Object.fromEntries(
-        metrics
-          .map(resourceOf)
-          .map(({ filter, ...metric }) => [
-            // No word of a name has a `-`, and any may have a `_`: so no two names have the same resource.
-            metric.name.replaceAll('.', '-'),
-            { ...metric, filter: { query: literal(filter.query) } },
-          ]),
+        metrics.map(resourceOf).map(({ filter, ...metric }) => [
+          // No word of a name has a `-`, and any may have a `_`: so no two names have the same resource.
+          metric.name.replaceAll('.', '-'),
+          { ...metric, filter: { query: literal(filter.query) } },
+        ]),
       ),
     },
   });
