@@ -10,7 +10,7 @@ import { registryOf } from '../generate/example.ts';
 const registry = registryOf(parse(readFileSync('test/testdata/spans-registry.yaml', 'utf8')));
 const flags = registry.services.get('flags') as Service;
 const metrics = spanMetricsOf(registry, flags);
-const base = 'cuj_gate.spans.flags.production';
+const base = 'cuj_gate.spans.flags.production.express_request';
 
 const found = (missing: readonly string[], tags: BackendFacts['tags'] = new Map()) =>
   checkSpanMetrics(

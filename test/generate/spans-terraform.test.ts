@@ -29,7 +29,7 @@ describe('the metrics of the spans of a service', () => {
   });
 
   it('count one service in one env by operation, with the tags of selectors as attributes of the span', () => {
-    const { filter, group_by } = part(metricsOf('flags'), 'flags.production.hits');
+    const { filter, group_by } = part(metricsOf('flags'), 'flags.production.express_request.hits');
     expect(filter.query).toBe('env:"production" service:"flags" operation_name:"express.request"');
     expect(group_by).toEqual([
       { path: 'env', tag_name: 'env' },
@@ -40,13 +40,21 @@ describe('the metrics of the spans of a service', () => {
     // Tags of where a pod runs are no attributes, and endpoints may have a tag of their own.
     const of = document();
     of.services.search.tags = { kube_cluster_name: 'eu-1' };
-    expect(part(metricsOf('search', of), 'search.production.hits').group_by).toEqual([
+    expect(part(metricsOf('search', of), 'search.production.graphql_execute.hits').group_by).toEqual([
       { path: 'env', tag_name: 'env' },
       { path: '@feature', tag_name: 'feature' },
       { path: 'kube_cluster_name', tag_name: 'kube_cluster_name' },
       { path: 'service', tag_name: 'service' },
       { path: '@track', tag_name: 'track' },
     ]);
+  });
+
+  it('have other names with another operation: what counts the old one is not taken for it', () => {
+    const of = document();
+    const before = metricsOf('flags', of).map(({ name }) => name);
+    of.services.flags.operation = 'fastify.request';
+    const after = metricsOf('flags', of).map(({ name }) => name);
+    expect(after.filter((name) => before.includes(name))).toEqual([]);
   });
 
   it('have resources and names of their own whatever services, envs and definitions are called', () => {
@@ -110,7 +118,8 @@ describe('the metrics of the spans of a service', () => {
       of.services[service].failure = failure;
       const metrics = metricsOf(service, of);
       const matches = (name: string) => {
-        const metric = part(metrics, `${service}.production.${name}`);
+        const where = `${service}.production.${of.services[service].operation.replace('.', '_')}`;
+        const metric = part(metrics, `${where}.${name}`);
         return metric === undefined ? () => false : parseRumSearch(metric.filter.query);
       };
       const { operation } = of.services[service];
@@ -138,7 +147,9 @@ describe('the metrics of the spans of a service', () => {
   );
 
   it('never count a status of gRPC that no tracer writes as good', () => {
-    const good = parseRumSearch(part(metricsOf('ledger'), 'ledger.production.good.grpc').filter.query);
+    const good = parseRumSearch(
+      part(metricsOf('ledger'), 'ledger.production.grpc_server.good.grpc').filter.query,
+    );
     const span = { env: 'production', service: 'ledger', operation_name: 'grpc.server' };
     for (const code of [17, 'unavailable', 'Ok', ''])
       expect(good({ ...span, 'grpc.code': code })).toBe(false);
@@ -155,7 +166,7 @@ describe('the metrics of the spans of a service', () => {
     });
     if (!resolution.ok) throw new Error(JSON.stringify(resolution.findings));
     const text = textOf(terraform(resolution.registry, { notify: [] }), 'terraform/spans-flags.tf.json');
-    expect(text).toContain('"name": "cuj_gate.spans.flags.prod_eu.hits"');
+    expect(text).toContain('"name": "cuj_gate.spans.flags.prod_eu.express_request.hits"');
   });
 });
 
@@ -167,8 +178,8 @@ describe('the SLO of a service that is measured by its spans', () => {
     expect([good, bad]).toEqual(['good', 'total - good']);
     expect(queries.map(({ metric_query: [{ query }] }: Loose) => query)).toEqual([
       // How Datadog stores the end of a route is not documented.
-      'sum:cuj_gate.spans.flags.production.hits{env:production AND resource_name IN (get_/flags/_id,get_/flags/_id_,post_/toggle,post_/toggle_)}.as_count()',
-      'sum:cuj_gate.spans.flags.production.good.5xx{env:production AND resource_name IN (get_/flags/_id,get_/flags/_id_,post_/toggle,post_/toggle_)}.as_count()',
+      'sum:cuj_gate.spans.flags.production.express_request.hits{env:production AND resource_name IN (get_/flags/_id,get_/flags/_id_,post_/toggle,post_/toggle_)}.as_count()',
+      'sum:cuj_gate.spans.flags.production.express_request.good.5xx{env:production AND resource_name IN (get_/flags/_id,get_/flags/_id_,post_/toggle,post_/toggle_)}.as_count()',
     ]);
   });
 

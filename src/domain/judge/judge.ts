@@ -306,7 +306,7 @@ function unclassifiedVerdict(cuj: Cuj, measurement: Measurement, options: JudgeO
   const failure = {
     reason: 'source_malformed',
     message: `it is not known of ${count} requests whether they were good or bad, so the verdict is undecided`,
-    hint: 'If it happens once, do nothing: the requests arrived while the queries were answered. Otherwise run the same queries by hand (GET /cujs/<name> shows them): they must count the same requests. A histogram of durations needs a bucket that ends at latencyMs, in every version.',
+    hint: 'If it happens once, do nothing: the requests arrived while the queries were answered. Otherwise run the same queries by hand (GET /cujs/<name> shows them): they must count the same requests. A histogram of durations needs a bucket that ends at latencyMs, in every version. Failures need the tag that names their endpoint (endpointTag).',
   } as const;
   return unknownVerdict(cuj, failure, measurement.selectors, options);
 }

@@ -20,7 +20,7 @@ export interface SpanMetricNames extends EventMetricNames {
 export function spanMetricNames(service: Service, failure: Failure | undefined): SpanMetricNames {
   const base = baseOf(service);
   const of = failure ?? failureOf('5xx');
-  const label = shortened(queryLabelOf(of));
+  const label = shortened(queryLabelOf(of), maxLabelLength);
   return {
     total: `${base}.hits`,
     failed: `${base}.failed.${label}`,
@@ -31,27 +31,31 @@ export function spanMetricNames(service: Service, failure: Failure | undefined):
   };
 }
 
-/** Characters of a name of an env: a name of a metric has 200. */
-const maxEnvLength = 40;
-
-function baseOf({ name, env, spans }: Service): string {
-  if (spans === undefined) throw new TypeError(`service "${name}" is not measured by its spans`);
-  const where = spans.environment ?? env.slice(0, maxEnvLength);
-  // Two registries may have a service of this name, in two envs.
-  return `cuj_gate.spans.${metricWord(name)}.${metricWord(where)}`;
-}
-
-/** What is left of 200 characters: a name of a service has 100, and `cuj_gate.spans.`, `.`, an env and `.failed.` have 64. */
+/** A name of a metric has 200 characters: the parts of ours have as many at most, and 25 are around them. */
+const maxNameLength = 60;
+const maxEnvLength = 30;
+const maxOperationLength = 40;
 const maxLabelLength = 36;
 
-/** A label that fits: of a longer one its begin, and a hash that tells it from others. */
-function shortened(label: string): string {
-  if (label.length <= maxLabelLength) return label;
+function baseOf({ name, env, operation, spans }: Service): string {
+  if (spans === undefined) throw new TypeError(`service "${name}" is not measured by its spans`);
+  // Two registries may have a service of this name, in two envs. With another operation, other spans are counted.
+  const parts = [
+    [name, maxNameLength],
+    [spans.environment ?? env, maxEnvLength],
+    [operation ?? '', maxOperationLength],
+  ] as const;
+  return ['cuj_gate.spans', ...parts.map(([part, most]) => shortened(metricWord(part), most))].join('.');
+}
+
+/** A text that fits: of a longer one its begin, and a hash that tells it from others. */
+function shortened(text: string, most: number): string {
+  if (text.length <= most) return text;
   // FNV-1a.
   let hash = 0x811c9dc5;
-  for (const character of label) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193) >>> 0;
+  for (const character of text) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193) >>> 0;
   const digits = hash.toString(16).padStart(8, '0');
-  return `${label.slice(0, maxLabelLength - digits.length - 1)}_${digits}`;
+  return `${text.slice(0, most - digits.length - 1)}_${digits}`;
 }
 
 function metricWord(name: string): string {
