@@ -1,6 +1,6 @@
 import { durationText } from '../domain/duration.ts';
 import type { CounterFacts, Shares } from '../domain/ports/backend-facts.ts';
-import { type Cuj, defaultMinFaultMs, type Registry, type Service } from '../domain/registry/model.ts';
+import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import { badMatchers, counterSourceOf } from '../sources/prometheus/query/source-template.ts';
 import { statusLabelsOf } from '../sources/prometheus/query/status-labels.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
@@ -124,7 +124,7 @@ function scrapes(service: Service, { metric, scrapeMs }: CounterFacts): DoctorFi
       message: `${metric} has a sample every ${Math.round(scrapeMs / 1000)} s`,
       verdict: tooFar
         ? 'Inconclusive (source_rejected), always: verdicts are made of minutes.'
-        : 'Regressions are found later: the newest data is judged in buckets of a minute, not of 30 s.',
+        : 'Regressions are found later: the time to an abort grows with the time between scrapes.',
       fix: 'Scrape every 15 s or more often.',
     },
   ];
@@ -135,18 +135,7 @@ function timing({ name, gate }: Cuj, { metric, scrapeMs, newestAgeMs }: CounterF
   if (scrapeMs === undefined || scrapeMs > maxScrapeMs) return [];
   const findings: DoctorFinding[] = [];
   const scrape = Math.round(scrapeMs / 1000) * 1000;
-  const { minFaultMs = defaultMinFaultMs, lagMs } = gate;
-  const wanted = defaultMinFaultMs + scrape;
-  if (minFaultMs < wanted) {
-    findings.push({
-      severity: 'info',
-      check: 'min-fault-shorter-than-scrapes',
-      about: `cuj ${name}`,
-      message: `minFaultDuration is ${durationText(minFaultMs)}, and ${metric} is scraped every ${scrape / 1000} s: a fault may seem one scrape longer than it is`,
-      verdict: `A fault of ${Math.max(0, minFaultMs - scrape) / 1000} s may fail a release.`,
-      fix: `Set gate.minFaultDuration: ${durationText(wanted)}, to ignore what is over within ${durationText(defaultMinFaultMs)}.`,
-    });
-  }
+  const { lagMs } = gate;
   // The newest sample is up to one scrape old when it has just arrived.
   if (newestAgeMs !== undefined && newestAgeMs - scrape > lagMs) {
     const needed = Math.ceil((newestAgeMs - scrape) / 5_000) * 5_000;

@@ -263,7 +263,7 @@ describe('what the verdict says of it', () => {
 
   it('names the status that is missing', () => {
     const { summary, hint } = verdicts.get('read-by-http') as Verdict;
-    expect(summary).toContain('carry no http.status_code');
+    expect(summary).toContain('carry no status');
     expect(hint).toContain('failure: grpc');
   });
 });

@@ -116,7 +116,8 @@ describe('a canary that is told by a tag of its spans', () => {
       const verdict = await toggle({
         failed: 20,
         withoutStatus: 20,
-        applied: (all) => all.filter((metric) => metric.name !== `cuj_gate.spans.flags.production.express_request.${name}`),
+        applied: (all) =>
+          all.filter((metric) => metric.name !== `cuj_gate.spans.flags.production.express_request.${name}`),
       });
       expect(verdict.verdict).not.toBe('pass');
     },

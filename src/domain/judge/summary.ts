@@ -388,7 +388,7 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
   insufficient_traffic:
     'Wait, or raise the canary weight. requestsToVerdict is the number of requests needed.',
   status_missing:
-    'If only the new version lacks it, hold the release and fix its tracer. If no version has it, say in the registry what counts as a failure of the service: failure: grpc for gRPC, failure: errors for GraphQL and others.',
+    'If only the new version lacks it, hold the release and fix what sets it, such as its tracer. If no version has it, say in the registry what counts as a failure of the service: failure: grpc for gRPC, failure: errors for GraphQL and others, or bad of its source. cuj-gate doctor names what is missing.',
   source_stale: ({ backend }) =>
     `Wait: the gate judges again as soon as data arrives. Check ${backend}'s status page and the agents of these services. If the services get no requests any more, wait until they do.`,
   threshold_unmet:

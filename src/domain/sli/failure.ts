@@ -151,9 +151,9 @@ export function goodRequestsText(
   return text === undefined ? usual : `that do not fail (${text})`;
 }
 
-/** What a request lacks whose failure cannot be seen, by the text of the definition: undefined for the default. */
+/** What a request lacks whose failure cannot be seen, by the text of the definition: undefined for the default, or where a source says it. */
 export function statusNameOf(text: string | undefined): string {
-  return text === undefined || !text.startsWith('grpc') ? 'http.status_code' : 'rpc.grpc.status_code';
+  return text?.startsWith('grpc') === true ? 'status of gRPC' : 'status';
 }
 
 function codesOf(names: readonly GrpcStatus[]): readonly number[] {

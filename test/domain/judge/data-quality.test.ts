@@ -57,7 +57,7 @@ describe('requests without a status', () => {
       ],
     });
     expect(verdict.summary).toBe(
-      'INCONCLUSIVE login (status_missing): 1000 of 1000 requests of the canary on GET /b carry no http.status_code (stable: 0 of 10000), so a 5XX among them cannot be seen',
+      'INCONCLUSIVE login (status_missing): 1000 of 1000 requests of the canary on GET /b carry no status (stable: 0 of 10000), so a 5XX among them cannot be seen',
     );
     expect(verdict.hint).toMatch(/tracer.*gRPC/);
   });

@@ -201,7 +201,6 @@ describe.each(testedBackends)('with a real %s', (program) => {
     ]);
     expect(found('selector-tag-missing')).toEqual([expect.stringContaining('tag release')]);
     expect(found('scrape-interval')).toEqual(['http_requests_total has a sample every 60 s']);
-    expect(found('min-fault-shorter-than-scrapes')).toEqual([expect.stringContaining('scraped every 60 s')]);
     expect(found('status-values')).toEqual([expect.stringContaining('200 (4 series)')]);
     expect(found('slo-window-over-data')).toEqual([expect.stringContaining('samples that are 1 days old')]);
     expect(found('slo-missing')).toEqual(['no error budget is recorded of cart availability']);
