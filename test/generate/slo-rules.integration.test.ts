@@ -17,6 +17,10 @@ writeFileSync(rules, prometheusSloRules(registryOf())[0]?.text ?? '');
 const timedRules = join(folder, 'timed.rules.yaml');
 writeFileSync(timedRules, prometheusSloRules(registryOf(timedDocument))[0]?.text ?? '');
 
+const wholeRules = join(folder, 'whole.rules.yaml');
+const whole = { ...timedDocument.cujs[0], endpoints: '*', service: 'orders', latencyMs: 250 };
+writeFileSync(wholeRules, prometheusSloRules(registryOf({ ...timedDocument, cujs: [whole] }))[0]?.text ?? '');
+
 interface Case {
   readonly name: string;
   /** How often rules without an interval of their own are evaluated. */
@@ -77,7 +81,7 @@ const sound = {
 };
 
 describe.runIf(isThere)('generated rules of SLOs', () => {
-  it.each([rules, timedRules])('are good for Prometheus: %s', (file) => {
+  it.each([rules, timedRules, wholeRules])('are good for Prometheus: %s', (file) => {
     execFileSync('promtool', ['check', 'rules', '--lint-fatal', file], { stdio: 'pipe' });
   });
 
@@ -373,6 +377,19 @@ describe.runIf(isThere)('generated rules of latency', () => {
       values: [['120m', unclassified, 0.666667]],
     },
     {
+      name: 'an endpoint that only the histogram has is unclassified',
+      series: {
+        ...timed('a', '0+60x180', '0+60x180', '0+60x180'),
+        [histogram('a', '+Inf', '/orders/{id}').replace('POST', 'GET')]: '0+60x180',
+        [histogram('a', '0.25', '/orders/{id}').replace('POST', 'GET')]: '0+60x180',
+      },
+      burning: { '120m': [] },
+      values: [
+        ['120m', unclassified, 1],
+        ['120m', unclassifiedAlert, 1],
+      ],
+    },
+    {
       name: 'a histogram that is a scrape behind its counter is classified',
       series: timed(
         'a',
@@ -435,6 +452,34 @@ describe.runIf(isThere)('generated rules of latency', () => {
       ],
     },
   ])('$name', (one) => promtool({ ...one, rules: timedRules }));
+
+  it.each<Case>([
+    {
+      name: 'probes of a whole service are no substitute for durations that an endpoint lacks',
+      series: {
+        ...timed('a', '0+60x180', '0+60x180', '0+60x180'),
+        [orders('GET', '/orders/{id}', '200')]: '0+60x180',
+        ...Object.fromEntries(['0.25', '+Inf'].map((le) => [histogram('a', le, '/health'), '0+60x180'])),
+      },
+      values: [
+        ['120m', unclassified, 0.5],
+        ['120m', unclassifiedAlert, 1],
+      ],
+    },
+    {
+      name: 'a histogram that does not tell the endpoints of a whole service is compared as it is',
+      series: {
+        [orders('POST', '/orders', '200')]: '0+60x180',
+        [orders('GET', '/orders/{id}', '200')]: '0+60x180',
+        [histogram('a', '0.25', '')]: '0+90x180',
+        [histogram('a', '+Inf', '')]: '0+120x180',
+      },
+      values: [
+        ['120m', unclassified, 0],
+        ['120m', slowRatio('1h'), 0.25],
+      ],
+    },
+  ])('$name', (one) => promtool({ ...one, rules: wholeRules }));
 
   it('know no budget where a part of it is unclassified', { timeout: 120_000 }, () => {
     const minutes = 7 * 1440;

@@ -9,6 +9,7 @@ import {
   endpointLabel,
   slowOf,
   sumOf,
+  sumOfCounted,
 } from '../../sources/prometheus/query/event-queries.ts';
 import { matcherText } from '../../sources/prometheus/query/label-matchers.ts';
 import {
@@ -165,14 +166,20 @@ function endpointRules(
   });
   if (!('buckets' in events)) return [requests, bad(rates(events.bad))];
   const slow = sumOf(events.buckets, endpointLabels, (one) => slowOf(one, rate));
-  const within = rates(events.buckets.map((one) => one.within));
+  const classified = events.buckets.map((one) => one.within);
+  const within =
+    events.comparedBy.length === 0
+      ? rates(classified)
+      : sumOfCounted(classified, events.total, events.comparedBy, rate);
+  // Of endpoints that the counter lacks, all durations are too many.
+  const uncounted = on === '' ? '' : `\nor on (${on})\n0 - ${rates(events.buckets.map((one) => one.every))}`;
   return [
     requests,
     // rate() extrapolates, so that a bucket may seem to grow by more than all of them.
     bad(`clamp_min(${slow}, 0)`),
     {
       record: recorded.endpointUnclassified,
-      expr: `${total}\n- on (${on})\n(${within} + on (${on}) ${selectorOf(recorded.endpointBad, id)})\nor on (${on})\n${total}`,
+      expr: `${total}\n- on (${on})\n(${within} + on (${on}) ${selectorOf(recorded.endpointBad, id)})\nor on (${on})\n${total}${uncounted}`,
       labels,
     },
   ];

@@ -31,6 +31,8 @@ export interface BucketSelectors {
 /** What is counted of the durations of one service. */
 export interface DurationSelectors extends Pick<EventSelectors, 'total' | 'endpointLabels'> {
   readonly buckets: readonly BucketSelectors[];
+  /** Labels that tell the endpoints of a whole service, whose events are one sum all the same. */
+  readonly comparedBy: readonly string[];
 }
 
 /** Endpoints that share a threshold. `endpoints`: as for {@link eventSelectors}. */
@@ -88,7 +90,7 @@ export function durationSelectors(
   const whole = timed.some(({ endpoints }) => endpoints === undefined);
   const all = whole ? undefined : timed.flatMap(({ endpoints = [] }) => endpoints);
   const { total, endpointLabels: told } = eventSelectors(batch, service, all);
-  return { total, buckets, endpointLabels: told };
+  return { total, buckets, endpointLabels: told, comparedBy: whole ? endpointLabels : [] };
 }
 
 function planOf(batch: QueryBatch, service: string): PlannedDurations {
@@ -118,6 +120,24 @@ export function sumOf<Selector>(
   if (endpointLabels.length === 0) return `sum(${all})`;
   // Summed up first: series may have a label of that name, and be the same without it, which label_join() refuses.
   return byEndpoint(endpointLabels, `sum by (${endpointLabels.join(', ')}) (${all})`);
+}
+
+/**
+ * One expression for the timed events of a whole service, without those of endpoints that `counted` has not: probes are no substitute for
+ * durations that are missing. Histograms that do not tell endpoints are there as they are.
+ */
+export function sumOfCounted(
+  timed: readonly string[],
+  counted: readonly string[],
+  labels: readonly string[],
+  of: (selector: string) => string,
+): string {
+  const by = labels.join(', ');
+  const summed = (selectors: readonly string[]) => `sum by (${by}) (${selectors.map(of).join(' or ')})`;
+  const untold = labels.flatMap((label) =>
+    timed.map((selector) => selector.replace(/\}$/, `,${matcherText({ label, operator: '=', value: '' })}}`)),
+  );
+  return `sum(${summed(timed)} and on (${by}) ${summed(counted)} or ${summed(untold)})`;
 }
 
 function byEndpoint(endpointLabels: readonly string[], summed: string): string {
