@@ -211,6 +211,26 @@ describe('cuj-gate init from Prometheus', () => {
     expect(stderr).toMatch(/Prometheus answered 401.*CUJ_GATE_PROMETHEUS_TOKEN/);
   });
 
+  it('names outcomes that the failures leave out, so that a wrong matcher is seen', async () => {
+    stored = [own({ code: '200' }), own({ code: '500' }), own({ code: 'timeout' }), own({ outcome: 'ERR' })];
+    const proposed = await init('--counter', 'http_requests_total');
+    expect(proposed.stdout).toContain(
+      '# CHECK: requests of orders with these values of code are no failures: timeout',
+    );
+    const wrong = await init('--counter', 'http_requests_total', '--failures', 'outcome="ERROR"');
+    expect(wrong.stdout).toContain('with these values of outcome are no failures: ERR');
+  });
+
+  it('finds a service that is not among the busiest ones, and says where there are more', async () => {
+    stored = Array.from({ length: 201 }, (_, i) => http(`svc${i}`, '/a', 'v1'));
+    const { stdout, stderr } = await init('--service', 'svc200');
+    expect(stderr).toBe('querying the counters of svc200\n');
+    expect([...(await registryIn(stdout)).services.keys()]).toEqual(['svc200']);
+    expect((await init()).stdout).toContain(
+      '# There are more services than were read: name one by --service.',
+    );
+  });
+
   it.each([
     [['--operation', 'http.request'], /is for traces in Datadog/],
     [['--counter', 'preset:nginx'], /no preset:nginx. Write --counter preset:opentelemetry, preset:istio/],

@@ -65,15 +65,17 @@ export async function fromPrometheus(options: PrometheusInitOptions, io: Io): Pr
   }
 }
 
-function notesOf({ otherPresets, labelNames }: FoundServices): string[] {
+function notesOf({ otherPresets, labelNames, hasMoreServices }: FoundServices): string[] {
   return [
     ...(otherPresets.length === 0 ? [] : [`Also in Prometheus: ${otherPresets.join(', ')}; see --counter.`]),
+    ...(hasMoreServices ? ['There are more services than were read: name one by --service.'] : []),
     ...(labelNames.length === 0 ? [] : [`The labels of the counter: ${labelNames.join(', ')}.`]),
   ];
 }
 
 function proposed(found: FoundService, total: number): ProposedService {
-  const { name, source, requests, routes, hasMoreRoutes, unrouted, scopes, withoutStatus } = found;
+  const { name, source, requests, routes, hasMoreRoutes, unrouted, scopes, withoutStatus, noFailures } =
+    found;
   const share = (count: number) => (total === 0 ? 0 : count / total);
   const read = [...routes].map(([endpoint, count]) => ({
     count,
@@ -97,6 +99,10 @@ function proposed(found: FoundService, total: number): ProposedService {
     ...[...withoutStatus].map(
       ([label, count]) =>
         `CHECK: ${of(count)} of the requests of ${name} have no ${label}, by which failures are told: with many of them verdicts are inconclusive (status_missing).`,
+    ),
+    ...[...noFailures].map(
+      ([label, values]) =>
+        `CHECK: requests of ${name} with these values of ${label} are no failures: ${values.slice(0, 10).join(', ')}${values.length > 10 ? ', …' : ''}`,
     ),
     ...[...scopes].map(
       ([label, values]) =>

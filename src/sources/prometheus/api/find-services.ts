@@ -4,6 +4,7 @@ import {
   type CounterProblem,
   eventsBy,
   failuresBy,
+  isHttpStatus,
   likelyLabels,
   lookalikes,
   maxFound,
@@ -20,7 +21,8 @@ import {
   versionLabels,
   writtenSource,
 } from '../query/found-counters.ts';
-import { type Labels, labelOf, quoted } from '../query/label-matchers.ts';
+import { type Labels, labelOf, matcherTest, quoted } from '../query/label-matchers.ts';
+import { badMatchers } from '../query/source-template.ts';
 import { statusLabelsOf } from '../query/status-labels.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { readVector } from './matrix-response.ts';
@@ -40,6 +42,8 @@ export interface FoundServices {
   /** Those to propose, busiest first. */
   readonly services: readonly FoundService[];
   readonly leftOut: readonly { readonly name: string; readonly requests: number; readonly why: string }[];
+  /** Whether there are more services than were read. */
+  readonly hasMoreServices: boolean;
   /** Other presets whose counters are there: `preset:istio`. */
   readonly otherPresets: readonly string[];
   /** Names of labels of the counter; only of one that the user named. */
@@ -63,6 +67,8 @@ export interface FoundService {
   readonly scopes: ReadonlyMap<string, readonly string[]>;
   /** Labels that failures are told by and that some requests lack, with their number. */
   readonly withoutStatus: Shares;
+  /** By label that failures are told by, values that are no failure and no status of HTTP, busiest first. */
+  readonly noFailures: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Services without a wish for one; each takes four queries. */
@@ -272,13 +278,22 @@ async function ofSource(
     };
   }
   const span = series > maxSeriesOfDay ? 'hour' : 'day';
-  const values = await asking.events([label], all, span, maxFound.services);
+  const busiest = await asking.events([label], all, span, maxFound.services);
+  const isCut = busiest.length >= maxFound.services;
+  const named = service !== undefined && isCut ? seriesSelector(source, env, undefined, service) : undefined;
+  const values =
+    named === undefined
+      ? busiest
+      : [...(await asking.events([label], named, span, maxFound.services)), ...busiest];
   if (values.length === 0)
     return { problem: `${metric} has one sample only of each series. Wait for the next scrape.` };
   const leftOut: { name: string; requests: number; why: string }[] = [];
   const candidates = new Map<string, { name: string; prefix: string; value: string; requests: number }>();
+  const seen = new Set<string>();
   for (const { labels, requests } of values) {
     const value = labelOf(labels, label);
+    if (seen.has(value)) continue;
+    seen.add(value);
     const named = serviceIn(source, value, env);
     const leave = (why: string) => void leftOut.push({ name: value, requests, why });
     const first = named && candidates.get(named.name);
@@ -305,6 +320,7 @@ async function ofSource(
     span,
     services,
     leftOut: service === undefined ? leftOut : leftOut.filter(({ why }) => why.includes('as well')),
+    hasMoreServices: service === undefined && isCut,
     otherPresets: [],
     labelNames: [],
   };
@@ -390,6 +406,15 @@ async function readService(
       statusLabels.flatMap((label) => {
         const lacking = others.get(label)?.get('') ?? 0;
         return lacking > 0 ? [[label, lacking] as const] : [];
+      }),
+    ),
+    noFailures: new Map(
+      badMatchers(given.parsed).flatMap((matcher) => {
+        const isFailure = matcherTest(matcher);
+        const values = [...(others.get(matcher.label)?.keys() ?? [])].filter(
+          (value) => value !== '' && !isHttpStatus(value) && !isFailure({ [matcher.label]: value }),
+        );
+        return values.length > 0 ? [[matcher.label, values] as const] : [];
       }),
     ),
   };

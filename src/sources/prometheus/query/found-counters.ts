@@ -1,6 +1,12 @@
 import type { SourceDocument } from '../../../domain/registry/schema.ts';
 import { type CounterSelector, parseSelector } from './counter-selector.ts';
-import { isLabelName, type LabelMatcher, matcherText, oneOfValues } from './label-matchers.ts';
+import {
+  escapedForRegex,
+  isLabelName,
+  type LabelMatcher,
+  matcherText,
+  oneOfValues,
+} from './label-matchers.ts';
 import { badMatchers, type CounterSource, parseCounterSource } from './source-template.ts';
 
 /** What `init` asks about counters that no registry names yet. All answers are sums by label, and bounded. */
@@ -215,6 +221,11 @@ export function likelyLabels(names: ReadonlySet<string>): {
   };
 }
 
+/** `404`, `4xx`. */
+export function isHttpStatus(value: string): boolean {
+  return /^[1-5](\d\d|xx)$/i.test(value);
+}
+
 /** The matcher of failures by the values of a label: statuses or classes of HTTP. Undefined where they are neither. */
 export function failuresBy(label: string, values: readonly string[]): string | undefined {
   if (values.some((value) => /^[1-5]\d\d$/.test(value)))
@@ -224,13 +235,18 @@ export function failuresBy(label: string, values: readonly string[]): string | u
   return matcherText(oneOfValues(label, [/X/.test(classes[0] as string) ? '5XX' : '5xx']));
 }
 
-/** All series of a source, or those of one value of its service label, with `env` in its place. */
+/**
+ * All series of a source, or those of one value of its service label, or of values that have a text in them, with `env` in its place.
+ */
 export function seriesSelector(
   { parsed: { total }, own }: ProposedSource,
   env: string,
   value: string | undefined,
+  part?: string,
 ): string {
   const matchers = total.matchers.map((matcher): LabelMatcher => {
+    if (matcher === own && part !== undefined)
+      return { label: own.label, operator: '=~', value: `.*${escapedForRegex(part)}.*` };
     if (matcher === own) {
       return value === undefined
         ? { label: own.label, operator: '!=', value: '' }
