@@ -221,6 +221,14 @@ describe('cuj-gate init from Prometheus', () => {
     expect(wrong.stdout).toContain('with these values of outcome are no failures: ERR');
   });
 
+  it('finds labels that the busiest series do not have', async () => {
+    const busy = Array.from({ length: 5 }, (_, i) => own({ pod: `${i}` }));
+    stored = [...busy, own({ job: 'shop', code: '200', route: '/a', version: 'v1' })];
+    const { stdout, stderr } = await init('--counter', 'http_requests_total', '--service', 'shop');
+    expect(stderr).toBe('querying the counters of shop\n');
+    expect((await registryIn(stdout)).cujs.get('a')?.endpoints).toMatchObject([{ resource: '/a' }]);
+  });
+
   it('finds a service that is not among the busiest ones, and says where there are more', async () => {
     stored = Array.from({ length: 201 }, (_, i) => http(`svc${i}`, '/a', 'v1'));
     const { stdout, stderr } = await init('--service', 'svc200');

@@ -5,6 +5,7 @@ import {
   eventsBy,
   failuresBy,
   isHttpStatus,
+  labelsToLookFor,
   likelyLabels,
   lookalikes,
   maxFound,
@@ -219,6 +220,9 @@ async function ofNamedCounter(
   }
   const names = new Set(some.flatMap(({ labels }) => Object.keys(labels)));
   names.delete('__name__');
+  // Processes that are not among those few series may have other labels.
+  for (const label of labelsToLookFor(names))
+    if ((await asking.count(`${metric}{${label}!=""}`)) > 0) names.add(label);
   const likely = likelyLabels(names);
   const has = `It has the labels ${[...names].sort().join(', ')}.`;
   const label = serviceLabel ?? likely.service;

@@ -221,6 +221,12 @@ export function likelyLabels(names: ReadonlySet<string>): {
   };
 }
 
+/** Known labels of all meanings that none of these names has. */
+export function labelsToLookFor(names: ReadonlySet<string>): readonly string[] {
+  const meanings = [serviceLabelNames, statusLabelNames, routeLabelNames, methodLabelNames];
+  return meanings.filter((known) => !known.some((one) => names.has(one))).flat();
+}
+
 /** `404`, `4xx`. */
 export function isHttpStatus(value: string): boolean {
   return /^[1-5](\d\d|xx)$/i.test(value);
