@@ -217,6 +217,8 @@ describe('cuj-gate init from Prometheus', () => {
     expect(proposed.stdout).toContain(
       '# CHECK: requests of orders with these values of code are no failures: timeout',
     );
+    const few = await init('--counter', 'http_requests_total', '--failures', 'code="503"');
+    expect(few.stdout).toContain('with these values of code are no failures: 500, timeout');
     const wrong = await init('--counter', 'http_requests_total', '--failures', 'outcome="ERROR"');
     expect(wrong.stdout).toContain('with these values of outcome are no failures: ERR');
   });

@@ -4,7 +4,7 @@ import {
   type CounterProblem,
   eventsBy,
   failuresBy,
-  isHttpStatus,
+  isGoodStatus,
   labelsToLookFor,
   likelyLabels,
   lookalikes,
@@ -68,7 +68,7 @@ export interface FoundService {
   readonly scopes: ReadonlyMap<string, readonly string[]>;
   /** Labels that failures are told by and that some requests lack, with their number. */
   readonly withoutStatus: Shares;
-  /** By label that failures are told by, values that are no failure and no status of HTTP, busiest first. */
+  /** By label that failures are told by, values that are no failure and may be one, busiest first. */
   readonly noFailures: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -416,7 +416,7 @@ async function readService(
       badMatchers(given.parsed).flatMap((matcher) => {
         const isFailure = matcherTest(matcher);
         const values = [...(others.get(matcher.label)?.keys() ?? [])].filter(
-          (value) => value !== '' && !isHttpStatus(value) && !isFailure({ [matcher.label]: value }),
+          (value) => value !== '' && !isGoodStatus(value) && !isFailure({ [matcher.label]: value }),
         );
         return values.length > 0 ? [[matcher.label, values] as const] : [];
       }),

@@ -227,9 +227,9 @@ export function labelsToLookFor(names: ReadonlySet<string>): readonly string[] {
   return meanings.filter((known) => !known.some((one) => names.has(one))).flat();
 }
 
-/** `404`, `4xx`. */
-export function isHttpStatus(value: string): boolean {
-  return /^[1-5](\d\d|xx)$/i.test(value);
+/** `404`, `4xx`: a status of HTTP that is no fault of the server. */
+export function isGoodStatus(value: string): boolean {
+  return /^[1-4](\d\d|xx)$/i.test(value);
 }
 
 /** The matcher of failures by the values of a label: statuses or classes of HTTP. Undefined where they are neither. */
