@@ -288,9 +288,11 @@ interface Load {
 
 /**
  * Callers that ask as the controller does: no `Accept`, the connection is kept, and a status other than 200 is an error. A
- * server may close a kept connection while the next request is on its way: Go's client, which the controller uses, sends
- * such a request again over a new connection, once.
+ * server may close a kept connection while the next request is on its way, which is its end or a reset here: Go's client, which the
+ * controller uses, sends such a request again over a new connection, once (net/http, shouldRetryRequest).
  */
+const closedMeanwhile = ['UND_ERR_SOCKET', 'ECONNRESET'];
+
 function startLoad(service: ClusterService): Load {
   const verdicts: Record<string, number> = {};
   const errors: string[] = [];
@@ -305,7 +307,7 @@ function startLoad(service: ClusterService): Load {
         const ask = () => request(service.url + caller.question, { dispatcher });
         try {
           const { statusCode, body } = await ask().catch((error: { code?: string }) => {
-            if (caller.answers === 0 || error.code !== 'UND_ERR_SOCKET') throw error;
+            if (caller.answers === 0 || !closedMeanwhile.includes(error.code ?? '')) throw error;
             return ask();
           });
           const text = await body.text();
