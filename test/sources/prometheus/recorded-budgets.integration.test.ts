@@ -77,7 +77,7 @@ it.runIf(isThere)(
         '-evaluationInterval=10m',
         // A rule reads what the one before it has written, which VictoriaMetrics shows a second after it has arrived.
         '-remoteWrite.flushInterval=200ms',
-        '-replay.rulesDelay=3s',
+        '-replay.rulesDelay=2s',
         `-replay.timeFrom=${new Date(beginMs).toISOString()}`,
         `-replay.timeTo=${new Date(nowMs).toISOString()}`,
         '-httpListenAddr=127.0.0.1:0',
