@@ -1,5 +1,5 @@
 import type { BatchQuery } from '../../../domain/metrics/metrics-source.ts';
-import { escapedForRegex, type Labels, labelOf, quoted } from '../query/label-matchers.ts';
+import { anyValueText, type Labels, labelOf } from '../query/label-matchers.ts';
 import type { PlannedQuery } from '../query/query-plan.ts';
 import { scrapeIntervalOf } from './counter-increments.ts';
 import { malformed } from './error-mapping.ts';
@@ -66,14 +66,12 @@ const maxTargets = 200;
  * before, but for samples of a range.
  */
 export function upQuery(targets: readonly Target[]): string {
-  const matcher = (label: string, values: readonly string[]) =>
-    `${label}=~${quoted([...new Set(values)].map(escapedForRegex).join('|'))}`;
-  const ofJobs = matcher(
+  const ofJobs = anyValueText(
     'job',
     targets.map(({ job }) => job),
   );
   if (targets.length > maxTargets) return `up{${ofJobs}}`;
-  const ofInstances = matcher(
+  const ofInstances = anyValueText(
     'instance',
     targets.map(({ instance }) => instance),
   );

@@ -1,4 +1,4 @@
-import { escapedForRegex, type Labels, labelOf, quoted } from '../query/label-matchers.ts';
+import { anyValueText, type Labels, labelOf } from '../query/label-matchers.ts';
 import type { PlannedQuery } from '../query/query-plan.ts';
 import { type CounterSamples, identityOf } from './matrix-response.ts';
 import { birthTest, type CountedSeries, type ReadSeries } from './read-series.ts';
@@ -24,14 +24,15 @@ const maxInstances = 200;
 /** The query for what counters had counted before, where some begin with too much; undefined where none does. */
 export function returnedQuery({ query }: PlannedQuery, series: ReadSeries): string | undefined {
   const isBirth = birthTest(series);
+  const high = series.all.filter(({ samples }) => isBirth(samples.times[0] as number) && beginsHigh(samples));
+  // Nearly always: the processes are not worth looking for then.
+  if (high.length === 0) return undefined;
   const mayReturn = returnTest(series);
-  const suspected = series.all.filter(
-    ({ samples }) => isBirth(samples.times[0] as number) && beginsHigh(samples) && mayReturn(samples),
-  );
+  const suspected = high.filter(({ samples }) => mayReturn(samples));
   if (suspected.length === 0) return undefined;
   const instances = [...new Set(suspected.map(({ samples }) => labelOf(samples.labels, 'instance')))];
-  const matcher = `instance=~${quoted(instances.map(escapedForRegex).join('|'))}`;
-  const narrow = instances.length > maxInstances ? query : `${query.slice(0, -1)},${matcher}}`;
+  const narrow =
+    instances.length > maxInstances ? query : `${query.slice(0, -1)},${anyValueText('instance', instances)}}`;
   return `last_over_time(${narrow}[${lookback}])`;
 }
 

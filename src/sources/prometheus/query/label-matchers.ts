@@ -36,6 +36,11 @@ export function oneOfValues(label: string, values: readonly string[]): LabelMatc
     : { label, operator: '=~', value: [first, ...more].map(escapedForRegex).join('|') };
 }
 
+/** The text of a matcher for any of several values, also where it is only one. */
+export function anyValueText(label: string, values: readonly string[]): string {
+  return `${label}=~${quoted([...new Set(values)].map(escapedForRegex).join('|'))}`;
+}
+
 export function matcherText({ label, operator, value }: LabelMatcher): string {
   return `${label}${operator}${quoted(value)}`;
 }
