@@ -1,5 +1,6 @@
-import { type OwnPods, startOwnPods } from '../../demo/prometheus/own-pods.ts';
+import { startOwnPods } from '../../demo/prometheus/own-pods.ts';
 import { isInstalled, type PrometheusProgram } from '../../demo/prometheus/program.ts';
+import type { ScrapedProgram } from '../../demo/prometheus/scraped-program.ts';
 import { startDemoGate } from './demo-gate.ts';
 import { notInstalled, onInterruption, sourceOf } from './demo-prometheus.ts';
 import { loadOwn, type OwnRegistryOptions, planned, show } from './demo-registry.ts';
@@ -40,7 +41,7 @@ export async function demoOwnPrometheus(
   const simulation = planned(io, options.break, loaded, ({ name }) => !sources.notSimulated.has(name));
   if (simulation === undefined) return exitCodes.misuse;
   const interruption = onInterruption();
-  let pods: OwnPods | undefined;
+  let pods: ScrapedProgram | undefined;
   try {
     pods = await startOwnPods({
       ...simulation,

@@ -2,10 +2,9 @@ import type { Registry } from '../../domain/registry/model.ts';
 import { SLOT_MS } from '../datadog/points.ts';
 import { seededRandom } from '../datadog/random.ts';
 import { EndpointTraffic, type RegistryTraffic, type SimulatedEndpoint } from '../own-registry.ts';
-import { startExporter } from './exporter.ts';
-import { type PrometheusProgram, type RunningProgram, startProgram, storePast } from './program.ts';
+import type { PrometheusProgram } from './program.ts';
 import { type ExportedSeries, ScrapedPods } from './scraped-pods.ts';
-import { pastScrapes } from './scrapes.ts';
+import { type ScrapedProgram, startScrapedProgram } from './scraped-program.ts';
 
 /** Traffic for the user's own registry as pods count it, by the counters and labels of its sources, and a Prometheus that scrapes them. */
 
@@ -20,22 +19,15 @@ export interface OwnPodsOptions {
   readonly now: () => number;
 }
 
-export interface OwnPods {
-  readonly running: RunningProgram;
-  stop(): Promise<void>;
-}
-
 const minuteMs = 60_000;
 export const ownScrapeIntervalMs = 15_000;
 /** The age of the rollout: enough for a verdict with any window of the registry. */
 const canaryAgeMs = 30 * minuteMs;
 /** Stable's traffic before: what a verdict looks at, within what can be stored in some seconds. */
 const historyMs = { min: 90 * minuteMs, max: 240 * minuteMs, margin: 20 * minuteMs } as const;
-const aheadMs = minuteMs;
-const advanceEveryMs = 10_000;
 
 /** Starts the program with the past of the registry's services, and their pods for it to scrape. */
-export async function startOwnPods(options: OwnPodsOptions): Promise<OwnPods> {
+export async function startOwnPods(options: OwnPodsOptions): Promise<ScrapedProgram> {
   const { registry, traffic, program, seed, now } = options;
   const gates = [...registry.cujs.values()].map(({ gate }) => gate);
   const longest = (of: (gate: (typeof gates)[number]) => number) => Math.max(0, ...gates.map(of));
@@ -56,34 +48,11 @@ export async function startOwnPods(options: OwnPodsOptions): Promise<OwnPods> {
     for (; next < untilMs; next += SLOT_MS)
       for (const one of endpoints) one.serve(next, SLOT_MS / minuteMs, next >= canaryMs, random);
   };
-  advanceTo(now() + aheadMs);
-  // Found once the past is stored: a pod's samples come in their order.
-  let found = new ScrapedPods();
-  const exporter = await startExporter(() => found, now);
-  let running: RunningProgram | undefined;
-  try {
-    running = await startProgram({
-      program,
-      scrapeIntervalMs: ownScrapeIntervalMs,
-      targetsUrl: exporter.targetsUrl,
-      // A source may select by a label such as job.
-      honorsLabels: true,
-    });
-    await storePast(running, pastScrapes(pods, { fromMs, untilMs: now(), intervalMs: ownScrapeIntervalMs }));
-    found = pods;
-    const timer = setInterval(() => advanceTo(now() + aheadMs), advanceEveryMs);
-    const { stop } = running;
-    return {
-      running,
-      async stop() {
-        clearInterval(timer);
-        await stop();
-        await exporter.stop();
-      },
-    };
-  } catch (error) {
-    await running?.stop();
-    await exporter.stop();
-    throw error;
-  }
+  return await startScrapedProgram({
+    ...{ program, pods, advanceTo, now },
+    pastFromMs: fromMs,
+    scrapeIntervalMs: ownScrapeIntervalMs,
+    // A source may select by a label such as job.
+    honorsLabels: true,
+  });
 }

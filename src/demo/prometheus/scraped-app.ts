@@ -1,11 +1,10 @@
 import { diurnal, simulateJourneys } from '../datadog/journeys.ts';
 import { demoVersion } from '../play.ts';
 import { errorRateOf, type TotalErrorRate } from '../total-error-rate.ts';
-import { startExporter } from './exporter.ts';
 import { istioRequestsMetric } from './pod-labels.ts';
-import { type PrometheusProgram, type RunningProgram, startProgram, storePast } from './program.ts';
+import type { PrometheusProgram } from './program.ts';
 import { ScrapedPods } from './scraped-pods.ts';
-import { pastScrapes } from './scrapes.ts';
+import { type ScrapedProgram, startScrapedProgram } from './scraped-program.ts';
 
 const minuteMs = 60_000;
 export const scrapeIntervalMs = 15_000;
@@ -15,17 +14,10 @@ const historyMs = 90 * minuteMs;
 export const canaryAgeMs = 8 * minuteMs;
 /** As at the app's busiest hour, whatever the hour is. */
 const requestsPerSecond = 1_600;
-/** Counters rise by what is simulated, so the near future is. */
-const aheadMs = minuteMs;
-const advanceEveryMs = 10_000;
 
 /** The simulated app, and a Prometheus that scrapes its pods. Epoch ms. */
-export interface ScrapedApp {
-  readonly running: RunningProgram;
+export interface ScrapedApp extends ScrapedProgram {
   readonly canaryMs: number;
-  /** The past that was written ends here. */
-  readonly storedUntilMs: number;
-  stop(): Promise<void>;
 }
 
 /**
@@ -46,34 +38,12 @@ export async function startScrapedApp(
     start: canaryMs - historyMs,
     canaryStart: canaryMs,
   });
-  traffic.advanceTo(now() + aheadMs);
-  // Found once the past is stored: a pod's samples come in their order.
-  let found = new ScrapedPods();
-  const exporter = await startExporter(() => found, now);
-  let running: RunningProgram | undefined;
-  try {
-    running = await startProgram({ program, scrapeIntervalMs, targetsUrl: exporter.targetsUrl });
-    const storedUntilMs = now();
-    const past = { fromMs: canaryMs - historyMs, untilMs: storedUntilMs, intervalMs: scrapeIntervalMs };
-    await storePast(running, pastScrapes(pods, past));
-    found = pods;
-    const timer = setInterval(() => traffic.advanceTo(now() + aheadMs), advanceEveryMs);
-    const { stop } = running;
-    return {
-      running,
-      canaryMs,
-      storedUntilMs,
-      async stop() {
-        clearInterval(timer);
-        await stop();
-        await exporter.stop();
-      },
-    };
-  } catch (error) {
-    await running?.stop();
-    await exporter.stop();
-    throw error;
-  }
+  const advanceTo = (untilMs: number) => traffic.advanceTo(untilMs);
+  const scraped = await startScrapedProgram({
+    ...{ program, pods, advanceTo, now, scrapeIntervalMs },
+    pastFromMs: canaryMs - historyMs,
+  });
+  return { ...scraped, canaryMs };
 }
 
 /** The canary's, as its callers' proxies counted it: its counters began at 0 with it. */
