@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { formerManifestName, manifestName } from '../../../src/commands/support/output-folder.ts';
 import { type KubeObject, kinds, type Loose, objectsOf } from '../kube.ts';
+import { everyBackend } from '../metrics-backend.ts';
 import { type Built, ensurePrograms } from '../programs.ts';
 import { Release, shortTimes } from '../release.ts';
 import { measurementValues, untilPhase, weights } from '../rollouts.ts';
@@ -18,11 +19,13 @@ const example = path.join(import.meta.dirname, '../../../docs/gitops/shop');
 export const scenario: Scenario = {
   name: 'gitops',
   what: "docs/gitops is rendered by helm, kubectl kustomize and Argo CD's own code, applied, and released under a prefix",
+  backends: everyBackend,
   needs: ['argo-cd'],
   timeoutMs: 240_000,
   async run(context) {
     const world = await startWorld(context, { registry: path.join(example, 'cujs.yaml'), env: noCache });
     const shop = await repository(context, world);
+    await differsByDigestsOnly(shop);
     await helmRefusesPlainTemplates(shop);
     await helmRendersThePlainBytes(shop);
     await helmMissesNoFile(shop);
@@ -39,7 +42,7 @@ export const scenario: Scenario = {
   },
 };
 
-/** A copy of the example, generated anew for the gate of this scenario, and the programs that render it. */
+/** A copy of the example, generated anew for the gate and the metrics backend of this scenario, and the programs that render it. */
 interface Shop {
   readonly context: ScenarioContext;
   readonly folder: string;
@@ -48,16 +51,17 @@ interface Shop {
   kustomize(folder: string): Promise<KubeObject[]>;
   /** `generate.sh ARGS` of the example. */
   generate(...args: string[]): Promise<void>;
-  /** Any other call, with the same registry and gate. */
-  cujGate(...args: string[]): Promise<string>;
+  /** Any other call, with the same gate. */
+  cujGate(registry: string, ...args: string[]): Promise<string>;
   argo(application: string, ...args: string[]): Promise<Loose>;
 }
 
-async function repository(context: ScenarioContext, { gate }: World): Promise<Shop> {
+async function repository(context: ScenarioContext, { gate, metrics, registry }: World): Promise<Shop> {
   const { dir, programs, cluster, namespace, gateProgram } = context;
   const argoCd = programs['argo-cd'];
   const folder = path.join(dir, 'shop');
   cpSync(example, folder, { recursive: true });
+  cpSync(registry, path.join(folder, 'cujs.yaml'));
   // Two overlays, each with a namespace of its own in the example.
   for (const overlay of readdirSync(path.join(folder, 'kustomize/overlays')))
     edit(path.join(folder, 'kustomize/overlays', overlay, 'kustomization.yaml'), (text) =>
@@ -69,7 +73,7 @@ async function repository(context: ScenarioContext, { gate }: World): Promise<Sh
   symlinkSync(programs.helm.program, path.join(bin, 'helm'));
   writeProgram(path.join(bin, 'kustomize'), `shift\nexec '${programs.kubectl.program}' kustomize "$@"`);
   writeProgram(path.join(bin, 'cuj-gate'), `exec '${process.execPath}' '${gateProgram}' "$@"`);
-  const env = { PATH: `${bin}:${process.env.PATH}`, HOME: dir, GATE_URL: gate.url };
+  const env = { PATH: `${bin}:${process.env.PATH}`, HOME: dir, GATE_URL: gate.url, ...metrics.gateEnv };
   const run = async (program: string, ...args: string[]) =>
     (await runProgram(program, args, { cwd: folder, env })).stdout;
   const shop: Shop = {
@@ -79,7 +83,7 @@ async function repository(context: ScenarioContext, { gate }: World): Promise<Sh
     helm: (...args) => run('helm', ...args, '--kubeconfig', cluster.kubeconfig, '-n', namespace),
     kustomize: async (where) => objectsOf(await run(programs.kubectl.program, 'kustomize', where)),
     generate: async (...args) => void (await run(path.join(folder, 'generate.sh'), ...args)),
-    cujGate: (...args) => run('cuj-gate', ...args, '--registry', 'cujs.yaml', '--gate-url', gate.url),
+    cujGate: (from, ...args) => run('cuj-gate', ...args, '--registry', from, '--gate-url', gate.url),
     argo: async (application, ...args) =>
       JSON.parse(lastLine(await run(argoCd.program, application, ...args))),
   };
@@ -128,6 +132,21 @@ function assertResolved(objects: KubeObject[], what: string): void {
     [],
     `${what}: every reference leads to an object of the same release`,
   );
+}
+
+/** To templates, the metrics backend is a digest of the registry: otherwise this is the repository of the guide, which is Datadog's. */
+async function differsByDigestsOnly({ folder, cujGate }: Shop): Promise<void> {
+  const out = path.join(folder, 'of-the-guide');
+  const shown = path.join(example, 'cujs.yaml');
+  await cujGate(shown, 'generate', 'analysis-templates', ...shortTimes, '--out', out);
+  const templates = (of: string) => path.join(of, 'analysis-templates');
+  const made = templates(path.join(folder, 'manifests/cuj-gate'));
+  const names = readdirSync(templates(out)).sort();
+  assert.deepEqual(readdirSync(made).sort(), names);
+  const textOf = (where: string, name: string) =>
+    readFileSync(path.join(where, name), 'utf8').replaceAll(/(entry-digest: sha256:)\w+/g, '$1');
+  for (const name of names) assert.equal(textOf(made, name), textOf(templates(out), name));
+  rmSync(out, { recursive: true });
 }
 
 /** Why `--layout helm` exists: in templates/, the plain files are no templates of Helm. */
@@ -230,7 +249,7 @@ async function generatedNamesAreReferencedToo(shop: Shop): Promise<void> {
     ['cluster', [...token, '--kind', 'ClusterAnalysisTemplate']],
   ] as const) {
     const out = path.join(folder, name, 'cuj-gate');
-    await cujGate('generate', ...what, ...flags, '--layout', 'kustomize', '--out', out);
+    await cujGate('cujs.yaml', 'generate', ...what, ...flags, '--layout', 'kustomize', '--out', out);
     cpSync(transform, path.join(folder, name, 'transform.yaml'));
     writeFileSync(
       path.join(folder, name, 'kustomization.yaml'),
@@ -412,7 +431,9 @@ async function releasesUnderAPrefix(shop: Shop, world: World): Promise<void> {
   const { stableHash } = await untilPhase(kube, service, 'Healthy');
   const release = new Release(context, service, stableHash);
   const of = { service: 'member-api' };
-  world.metrics.traffic({ ...of, version: stableHash, from: -120, to: 10, appRequestsPerMinute: 15_000 });
+  const { metrics } = world;
+  metrics.traffic({ ...of, version: stableHash, from: -120, to: 10, appRequestsPerMinute: 15_000 });
+  if (metrics.name !== 'datadog') await metrics.untilStored();
   await release.start('v1.1.0');
   world.canary(release, of);
 
