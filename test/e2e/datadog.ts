@@ -4,7 +4,7 @@ import type { SpansMetrics } from '../../src/demo/datadog/spans.ts';
 import { EventStore } from '../../src/demo/datadog/store.ts';
 import type { MetricsBackend } from './metrics-backend.ts';
 import type { ScenarioContext } from './scenario.ts';
-import { moveIntoPast, requestsOf, type Spans, type TimedSpans, timed, timedHttp, write } from './traffic.ts';
+import { moveIntoPast, requestsOf, type TimedSpans, timed, timedHttp, write } from './traffic.ts';
 
 /** The demo's Datadog in this process, with the traffic that a scenario writes into it; it becomes visible as late as agents send it. */
 export interface Datadog extends MetricsBackend {
@@ -12,8 +12,6 @@ export interface Datadog extends MetricsBackend {
   readonly url: string;
   readonly calls: Simulator['calls'];
   readonly faults: Simulator['faults'];
-  /** One version's requests of an operation that the app does not have, such as calls of gRPC. */
-  spans(spans: Spans): void;
   /** What browsers report; {@link elapse} drops it. */
   readonly rum: RumIntake;
   /** Metrics that are made of the spans that are written from now on; {@link elapse} drops them. */
@@ -48,11 +46,18 @@ export async function startDatadog({ onEnd }: Pick<ScenarioContext, 'onEnd'>): P
     gateEnv: datadogEnv(url),
     registryOf: (path) => path,
     queries: async () => calls.length,
+    refuse: (refusal) =>
+      faults.push(
+        refusal.kind === 'rate_limited'
+          ? { kind: 'rate_limited', limits: { resetSeconds: refusal.resetSeconds } }
+          : refusal,
+      ),
     requests: (requests) => record([timedHttp(requests)]),
     spans: (spans) => record([timed(spans)]),
     rum: new RumIntake(store),
     spansMetrics: store.spansMetrics,
     traffic: (flow) => record(requestsOf(flow)),
+    untilStored: async () => {},
     async elapse(minutes) {
       store = emptyStore();
       for (const one of written) {

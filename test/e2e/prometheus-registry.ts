@@ -34,6 +34,8 @@ function translated(text: string, versionLabel: string, source: PrometheusOption
   const document = parse(text);
   if (source !== undefined) document.sources = { requests: source };
   for (const service of Object.values<Loose>(document.services)) {
+    // Clients are Datadog's.
+    if (service.application !== undefined) continue;
     delete service.operation;
     service.source = 'requests';
     for (const side of ['canary', 'stable'])

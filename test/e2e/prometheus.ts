@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { startExporter } from '../../src/demo/prometheus/exporter.ts';
 import { type PrometheusProgram, prepareProgram, storePast } from '../../src/demo/prometheus/program.ts';
 import { ScrapedPods } from '../../src/demo/prometheus/scraped-pods.ts';
@@ -9,8 +10,9 @@ import type { Child } from './child.ts';
 import type { MetricsBackend } from './metrics-backend.ts';
 import { type BuiltBackend, type Front, isBuilt, prepareFront } from './prometheus-fronts.ts';
 import { writePrometheusRegistry } from './prometheus-registry.ts';
+import { startRefusingProxy } from './refusing-proxy.ts';
 import type { ScenarioContext } from './scenario.ts';
-import { moveIntoPast, requestsOf, type TimedSpans, timedHttp, write } from './traffic.ts';
+import { moveIntoPast, requestsOf, type TimedSpans, timed, timedHttp, write } from './traffic.ts';
 import { answers } from './wait.ts';
 
 /** Where Prometheus scrapes; and where Thanos or Mimir is asked in its place. */
@@ -29,19 +31,21 @@ export interface Prometheus extends MetricsBackend {
   readonly pods: () => ScrapedPods;
   /** Resolves when the program answers; also after a new `child.start()`. */
   untilReady(): Promise<void>;
-  /** Resolves when everything that was written is stored. */
-  untilStored(): Promise<void>;
 }
 
 export interface PrometheusOptions {
   /** 15,000 when left out. */
   scrapeIntervalMs?: number;
-  /** The source of all services of the registry; `preset:opentelemetry` when left out. */
+  /** The path of a registry of its own, in place of the one that is translated. */
+  registry?: string;
+  /** The source of all services of the translated registry; `preset:opentelemetry` when left out. */
   source?: Record<string, string>;
   /** Istio's counter tells operations apart. */
   isClassified?: boolean;
   /** The label that has the version; `service_version` when left out. */
   versionLabel?: string;
+  /** Gates ask through a proxy, which can refuse their queries. */
+  isRefusable?: boolean;
 }
 
 interface Written {
@@ -57,7 +61,7 @@ export async function startPrometheus(
   const program = isBuilt(backend) ? 'prometheus' : backend;
   const front =
     backend === 'thanos' || backend === 'mimir' ? await prepareFront(context, backend) : undefined;
-  const { scrapeIntervalMs = 15_000, isClassified = false } = options;
+  const { scrapeIntervalMs = 15_000, isClassified = false, isRefusable = false } = options;
   const written: Written[] = [];
   const emptyPods = () => new ScrapedPods({ gatewayOf: (group) => `gateway-${group}`, isClassified });
   let pods = emptyPods();
@@ -77,6 +81,9 @@ export async function startPrometheus(
   const untilReady = async () => void (await child.untilReady(() => answers(readyUrl)));
   await untilReady();
   await front?.start(url);
+  const asked = front?.gateEnv.CUJ_GATE_PROMETHEUS_URL ?? url;
+  const proxy = isRefusable ? await startRefusingProxy(asked) : undefined;
+  context.onEnd(() => proxy?.stop());
 
   // One after the other. Scenarios do not wait for it: their templates begin to ask some seconds later.
   let stored = Promise.resolve();
@@ -102,10 +109,19 @@ export async function startPrometheus(
     url,
     child,
     pods: () => pods,
-    gateEnv: { CUJ_GATE_BACKEND: 'prometheus', CUJ_GATE_PROMETHEUS_URL: url, ...front?.gateEnv },
-    registryOf: (file) => writePrometheusRegistry(file, context.dir, options),
-    queries: () => countQueries(url),
+    gateEnv: {
+      CUJ_GATE_BACKEND: 'prometheus',
+      ...front?.gateEnv,
+      CUJ_GATE_PROMETHEUS_URL: proxy?.url ?? asked,
+    },
+    registryOf: (file) => options.registry ?? writePrometheusRegistry(file, context.dir, options),
+    queries: async () => (await countQueries(program, url)) + (proxy?.refused() ?? 0),
+    refuse(refusal) {
+      if (proxy === undefined) throw new Error('start it with isRefusable to refuse queries');
+      return proxy.refuse(refusal);
+    },
     requests: (requests) => record([timedHttp(requests)]),
+    spans: (spans) => record([timed(spans)]),
     traffic: (flow) => record(requestsOf(flow)),
     untilReady,
     untilStored: () => stored,
@@ -142,8 +158,9 @@ function extendConfig(file: string, { config }: Front): void {
   writeFileSync(file, JSON.stringify({ ...written, ...others, global: { ...written.global, ...global } }));
 }
 
-/** As the program itself counts them. */
-async function countQueries(url: string): Promise<number> {
+/** As the program itself counts them. VictoriaMetrics shows its own metrics as they were up to a second ago. */
+async function countQueries(program: PrometheusProgram, url: string): Promise<number> {
+  if (program === 'victoria-metrics') await delay(1_100);
   const text = await (await fetch(`${url}/metrics`)).text();
   const of =
     /^(?:prometheus_http_requests_total\{code="200",handler="\/api\/v1\/query"\}|vm_http_requests_total\{path="\/api\/v1\/query"\}) (\d+)$/m;

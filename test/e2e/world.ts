@@ -50,7 +50,7 @@ export async function startWorld(context: ScenarioContext, options: WorldOptions
       const release = await deploy(context, { registry, gateUrl: gate.url, service, pause: '8s', ...rest });
       const version = release.stableHash;
       metrics.traffic({ service, version, from: -120, to: 10, appRequestsPerMinute: 15_000, ...stable });
-      if (metrics.name !== 'datadog') await metrics.untilStored();
+      await metrics.untilStored();
       return release;
     },
     canary(release, flow = {}) {

@@ -3,6 +3,8 @@ import { Points, SLOT_MS } from '../datadog/points.ts';
 import type { RequestIdentity, RequestSink, RequestStream } from '../datadog/store.ts';
 import {
   gatewayName,
+  graphqlLabels,
+  graphqlRequestsMetric,
   httpLabels,
   httpRequestsMetric,
   istioLabels,
@@ -13,7 +15,8 @@ import { type ProcessLife, type ShareAt, valuesAt } from './process-counter.ts';
 
 /**
  * Simulated traffic as pods count it. Each version of a service has pods, which export OpenTelemetry's counter of HTTP requests by
- * route, and Istio's by their own proxy. The callers are pods of a gateway, whose proxies export Istio's counter as well.
+ * route, and Istio's by their own proxy. The callers are pods of a gateway, whose proxies export Istio's counter as well. Calls of gRPC
+ * are in Istio's counter alone. Requests without any status are of GraphQL: a counter of the application's own tells their errors.
  */
 
 /** A process that is scraped, with the labels of its target. */
@@ -58,6 +61,8 @@ interface Pod extends ScrapedPod {
 
 interface Counter {
   readonly identity: RequestIdentity;
+  /** Only of requests without a status. */
+  readonly isError: boolean;
   readonly points: Points;
 }
 
@@ -104,13 +109,19 @@ export class ScrapedPods implements RequestSink {
 
   /** `host` is the name of the pods that serve them; without it, each version of a service has pods of its own. */
   requests(identity: RequestIdentity): RequestStream {
-    const { service, version, resource, statusCode, grpcCode, host = `${service}-${version}` } = identity;
+    const { service, version, resource, statusCode, grpcCode, spanTags } = identity;
+    const { host = `${service}-${version}` } = identity;
     const group = this.#groups.get(host) ?? this.#openGroup(host, service);
-    const key = JSON.stringify([service, version, resource, statusCode, grpcCode]);
-    const known = group.counters.get(key);
-    const counter = known ?? { identity, points: new Points('count') };
-    if (known === undefined) group.counters.set(key, counter);
-    const count = (endedMs: number, requests: number) => {
+    const hasStatus = statusCode !== undefined || grpcCode !== undefined;
+    const counterOf = (isError: boolean) => {
+      const key = JSON.stringify([service, version, resource, statusCode, grpcCode, spanTags, isError]);
+      const counter = group.counters.get(key) ?? { identity, isError, points: new Points('count') };
+      group.counters.set(key, counter);
+      return counter;
+    };
+    const good = counterOf(false);
+    const count = (counter: Counter, endedMs: number, requests: number) => {
+      if (requests <= 0) return;
       const slot = Math.floor(endedMs / SLOT_MS);
       counter.points.add(slot, requests);
       for (const pod of [...group.pods, ...group.gateway.pods])
@@ -118,12 +129,18 @@ export class ScrapedPods implements RequestSink {
     };
     return {
       record: (batch) => {
-        const { count: requests = 1, durations = [[0.05, requests] as const] } = batch;
-        if ('at' in batch) {
-          if (requests > 0) count(batch.at, requests);
-          return;
+        const { count: requests = 1, errors = 0, durations = [[0.05, requests] as const] } = batch;
+        let left = hasStatus ? 0 : errors;
+        const ended =
+          'at' in batch
+            ? ([[batch.at, requests]] as const)
+            : durations.map(([seconds, some]) => [batch.startedAt + seconds * 1000, some] as const);
+        for (const [endedMs, some] of ended) {
+          const failed = Math.min(left, some);
+          left -= failed;
+          count(good, endedMs, some - failed);
+          if (failed > 0) count(counterOf(true), endedMs, failed);
         }
-        for (const [seconds, some] of durations) if (some > 0) count(batch.startedAt + seconds * 1000, some);
       },
     };
   }
@@ -186,14 +203,7 @@ export class ScrapedPods implements RequestSink {
   #serverSeries({ pods, counters }: Group, pod: Pod, timesMs: readonly number[]): PodSeries[] {
     const counted = countedBy(pods, pod, [...counters.values()], timesMs);
     if (this.#exports !== undefined) return summed(counted, this.#exports);
-    return [
-      ...counted.map(({ identity, values }) => ({
-        metric: httpRequestsMetric,
-        labels: httpLabels(identity),
-        values,
-      })),
-      ...this.#istioSeries(counted, 'destination'),
-    ];
+    return [...counted.flatMap(applicationSeries), ...this.#istioSeries(counted, 'destination')];
   }
 
   #gatewaySeries({ pods, groups }: Gateway, pod: Pod, timesMs: readonly number[]): PodSeries[] {
@@ -221,7 +231,15 @@ export class ScrapedPods implements RequestSink {
 /** The requests of one identity that a pod has served, at some times. */
 interface Counted {
   readonly identity: RequestIdentity;
+  readonly isError: boolean;
   readonly values: readonly number[];
+}
+
+function applicationSeries({ identity, isError, values }: Counted): PodSeries[] {
+  if (identity.grpcCode !== undefined) return [];
+  return identity.statusCode === undefined
+    ? [{ metric: graphqlRequestsMetric, labels: graphqlLabels(identity, isError), values }]
+    : [{ metric: httpRequestsMetric, labels: httpLabels(identity), values }];
 }
 
 /** Identities that are counted by the same series are one. */
@@ -247,8 +265,9 @@ function countedBy(
   timesMs: readonly number[],
 ): Counted[] {
   const share = shareOf(pods, pod);
-  return counters.map(({ identity, points }) => ({
+  return counters.map(({ identity, isError, points }) => ({
     identity,
+    isError,
     values: valuesAt(points, share, pod, timesMs, phaseOf(pod, identity)),
   }));
 }

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { httpRequestsMetric, istioRequestsMetric } from '../../../src/demo/prometheus/pod-labels.ts';
+import {
+  graphqlRequestsMetric,
+  httpRequestsMetric,
+  istioRequestsMetric,
+} from '../../../src/demo/prometheus/pod-labels.ts';
 import { type PodSeries, ScrapedPods } from '../../../src/demo/prometheus/scraped-pods.ts';
 import { pastScrapes } from '../../../src/demo/prometheus/scrapes.ts';
 
@@ -103,6 +107,27 @@ describe('pods that count simulated requests', () => {
       ['orders-V2-1', true],
       ['istio-ingressgateway-0', false],
       ['istio-ingressgateway-1', false],
+    ]);
+  });
+
+  it('count calls of gRPC by their proxies alone, and errors of GraphQL by a label of their own', () => {
+    const pods = new ScrapedPods();
+    const { statusCode: _, ...unanswered } = identity;
+    const call = { ...unanswered, resource: '/orders.v1.Orders/Get', grpcCode: 14 };
+    pods.requests(call).record({ at: startMs, count: 4, errors: 4 });
+    pods.requests({ ...unanswered, resource: 'query Orders' }).record({ at: startMs, count: 10, errors: 4 });
+    const [pod] = pods.pods;
+    if (pod === undefined) throw new Error('no pod');
+    const counted = pods
+      .seriesOf(pod, [afterMs])
+      .map(({ metric, labels: { outcome, grpc_response_status: grpc }, values }) => [
+        ...[metric, outcome, grpc, values[0]],
+      ]);
+    expect(counted).toEqual([
+      [graphqlRequestsMetric, 'success', undefined, 3],
+      [graphqlRequestsMetric, 'error', undefined, 2],
+      [istioRequestsMetric, undefined, '14', 2],
+      [istioRequestsMetric, undefined, undefined, 5],
     ]);
   });
 

@@ -433,7 +433,7 @@ async function releasesUnderAPrefix(shop: Shop, world: World): Promise<void> {
   const of = { service: 'member-api' };
   const { metrics } = world;
   metrics.traffic({ ...of, version: stableHash, from: -120, to: 10, appRequestsPerMinute: 15_000 });
-  if (metrics.name !== 'datadog') await metrics.untilStored();
+  await metrics.untilStored();
   await release.start('v1.1.0');
   world.canary(release, of);
 
