@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../../free-ports.ts';
-import { startDatadog } from '../datadog.ts';
 import { type Gate, startGate } from '../gate.ts';
+import { everyBackend, startMetrics } from '../metrics-backend.ts';
 import { runProgram } from '../run-program.ts';
 import type { Scenario } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
@@ -22,6 +22,12 @@ cujs:
 
 const replicas = 10;
 const cujs = ['signup', 'like'];
+/** No more than is asked for: ten gates that read the samples of all routes are slow to read Redis as well. */
+const routes = {
+  'member-api': ['POST /api/v1/signup'],
+  'matching-api': ['POST /api/v1/users/:user_id/likes'],
+};
+
 interface Asked {
   readonly verdict: string;
   readonly reason: string;
@@ -53,20 +59,36 @@ async function awayFromTheTurn(byMs = 15_000): Promise<void> {
 
 export const scenario: Scenario = {
   name: 'replicas',
-  what: `${replicas} gates around one Redis cost Datadog what one costs; a 429 stops all of them; without Redis, and with a forged one, the verdicts go on`,
-  // A slow Redis is skipped, and every skip is a call to Datadog: on a busy machine the counts mean nothing.
+  what: `${replicas} gates around one Redis cost the metrics backend what one costs; a 429 stops all of them; without Redis, and with a forged one, the verdicts go on`,
+  backends: everyBackend,
+  // A slow Redis is skipped, and every skip is a call to the backend: on a busy machine the counts mean little.
   alone: true,
   timeoutMs: 300_000,
   async run(context) {
     const { dir, start, log } = context;
-    const registry = path.join(dir, 'cujs.yaml');
-    writeFileSync(registry, registryText);
-    const datadog = await startDatadog(context);
-    for (const version of ['v1', 'v2', 'v3', 'v4', 'v5', 'v6']) {
-      for (const service of ['member-api', 'matching-api']) {
-        datadog.traffic({ service, version, from: -120, to: 10, appRequestsPerMinute: 15_000 });
+    const file = path.join(dir, 'cujs.yaml');
+    writeFileSync(file, registryText);
+    const metrics = await startMetrics(context, { isRefusable: true });
+    const registry = metrics.registryOf(file);
+    let versions = 0;
+    /** One that no gate was asked about. */
+    const newVersion = async () => {
+      versions += 1;
+      const version = `v${versions}`;
+      for (const [service, only] of Object.entries(routes)) {
+        const flow = { service, version, routes: only, from: -120, to: 10, appRequestsPerMinute: 15_000 };
+        metrics.traffic(flow);
       }
-    }
+      await metrics.untilStored();
+      return version;
+    };
+    // Stable, to those that follow.
+    await newVersion();
+    const source = {
+      ...metrics.gateEnv,
+      // It has no credentials that replicas could sign with.
+      ...(metrics.name === 'datadog' ? {} : { CUJ_GATE_PROMETHEUS_CACHE_KEY: 'e2e-cache-key-of-nobody' }),
+    };
     const port = await freePort();
     const redis = start({
       name: 'redis',
@@ -75,7 +97,7 @@ export const scenario: Scenario = {
       cwd: dir,
     });
     const startOne = (name: string, env: Record<string, string>) =>
-      startGate(context, { registry, source: datadog.gateEnv, name, env });
+      startGate(context, { registry, source, name, env });
     const alone = await startOne('alone', {});
     const gates = await Promise.all(
       Array.from({ length: replicas }, (_, i) =>
@@ -93,20 +115,36 @@ export const scenario: Scenario = {
     await allUp(1);
     const callsOf = async <T>(question: () => Promise<T>) => {
       await awayFromTheTurn();
-      const before = datadog.calls.length;
+      const before = await metrics.queries();
       const answered = await question();
-      return { answered, calls: datadog.calls.length - before };
+      return { answered, calls: (await metrics.queries()) - before };
     };
     const allPass = (answers: readonly Asked[]) => {
       for (const { verdict, reason } of answers) assert.equal(`${verdict} ${reason}`, 'pass within_slo');
     };
 
-    const one = await callsOf(() => askAll([alone], 'v1'));
-    const ten = await callsOf(() => askAll(gates, 'v2'));
-    allPass([...one.answered, ...ten.answered]);
-    log(`one gate: ${one.calls} calls; ${replicas} replicas: ${ten.calls}`);
+    const lost = (gate: Gate) => gate.log().filter(({ msg }) => /^shared cache connection lost/.test(msg));
+    const allLost = () => gates.reduce((sum, gate) => sum + lost(gate).length, 0);
+
+    const [ofOne, ofAll] = [await newVersion(), await newVersion()];
+    const one = await callsOf(() => askAll([alone], ofOne));
+    allPass(one.answered);
     assert.ok(one.calls > 0);
-    assert.equal(ten.calls, one.calls);
+    /** All gates together cost what one costs. Returns the version that they were asked about. */
+    const costWhatOneCosts = async (about?: string) => {
+      for (let triesLeft = 4; ; triesLeft -= 1) {
+        const version = triesLeft === 4 && about !== undefined ? about : await newVersion();
+        await allUp(1);
+        const lostBefore = allLost();
+        const ten = await callsOf(() => askAll(gates, version));
+        allPass(ten.answered);
+        log(`one gate: ${one.calls} calls; ${replicas} replicas: ${ten.calls}`);
+        if (ten.calls === one.calls) return version;
+        // On a busy machine, Redis may be too slow for one of them, which then asks by itself.
+        if (allLost() === lostBefore || triesLeft === 0) assert.equal(ten.calls, one.calls);
+      }
+    };
+    const shared = await costWhatOneCosts(ofAll);
 
     // Gates must not use values that another program wrote to Redis.
     const cli = (...args: string[]) => runProgram('redis-cli', ['-p', String(port), ...args]);
@@ -118,21 +156,22 @@ export const scenario: Scenario = {
       "local v = redis.call('GET', KEYS[1]) " +
       "redis.call('SET', KEYS[1], v:sub(1, 8) .. ('x'):rep(32) .. v:sub(41), 'KEEPTTL')";
     await Promise.all(names.map((name) => cli('EVAL', forge, '1', name)));
-    // The running processes have v2 in their caches; a new process has only what is in Redis.
+    // The running processes have the answers in their caches; a new process has only what is in Redis.
     const late = await startOne('late', { CUJ_GATE_REDIS_URL: `redis://127.0.0.1:${port}` });
     await waitFor(() => metricOf(late, 'cuj_gate_shared_cache_up'), {
       what: 'it to be up',
       timeoutMs: 30_000,
     });
-    allPass(await askAll([late], 'v2'));
+    allPass(await askAll([late], shared));
     const ignored = (await metricOf(late, 'cuj_gate_shared_cache_ignored_total')) ?? 0;
     log(`forged: ${ignored} values ignored`);
     assert.ok(ignored >= one.calls, 'a value that somebody else wrote must not be believed');
 
     // One replica gets 429; none may query before the reset. Do not wait for the next minute here: the reset would pass.
+    const refused = await newVersion();
     await awayFromTheTurn(30_000);
-    const fix = datadog.faults.push({ kind: 'rate_limited', limits: { resetSeconds: 8 } });
-    const limited = await callsOf(() => ask(gates[0] as Gate, 'signup', 'v3'));
+    const fix = metrics.refuse({ kind: 'rate_limited', resetSeconds: 8 });
+    const limited = await callsOf(() => ask(gates[0] as Gate, 'signup', refused));
     fix();
     assert.equal(limited.answered.reason, 'source_rate_limited');
     // Both calls of a question are under way together.
@@ -143,24 +182,23 @@ export const scenario: Scenario = {
       timeoutMs: 5_000,
       everyMs: 50,
     });
-    const during = await callsOf(() => askAll(gates, 'v3'));
+    const during = await callsOf(() => askAll(gates, refused));
     assert.deepEqual([...new Set(during.answered.map(({ reason }) => reason))], ['source_rate_limited']);
     assert.equal(during.calls, 0);
     await delay(8_500);
-    const after = await callsOf(() => askAll(gates, 'v3'));
-    allPass(after.answered);
-    assert.equal(after.calls, one.calls);
+    await costWhatOneCosts(refused);
 
-    const lost = (gate: Gate) => gate.log().filter(({ msg }) => /^shared cache connection lost/.test(msg));
-    // Ten processes that start at once may have lost it before because it was slow.
+    const [unfinished, unshared] = [await newVersion(), await newVersion()];
+    await allUp(1);
+    // Some may have lost it before because it was slow.
     const lostBefore = gates.map((gate) => lost(gate).length);
     // Redis is killed while all of them get requests.
-    const cut = askAll(gates, 'v4');
+    const cut = askAll(gates, unfinished);
     await redis.kill();
     const midway = await cut;
     allPass(midway);
     await allUp(0);
-    const without = await callsOf(() => askAll(gates, 'v5'));
+    const without = await callsOf(() => askAll(gates, unshared));
     allPass(without.answered);
     log(`without Redis: ${without.calls} calls`);
     assert.equal(without.calls, one.calls * replicas);
@@ -174,8 +212,6 @@ export const scenario: Scenario = {
 
     redis.start();
     await allUp(1);
-    const again = await callsOf(() => askAll(gates, 'v6'));
-    allPass(again.answered);
-    assert.equal(again.calls, one.calls);
+    await costWhatOneCosts();
   },
 };
