@@ -11,7 +11,6 @@ export interface Datadog extends MetricsBackend {
   readonly name: 'datadog';
   readonly url: string;
   readonly calls: Simulator['calls'];
-  readonly faults: Simulator['faults'];
   /** What browsers report; {@link elapse} drops it. */
   readonly rum: RumIntake;
   /** Metrics that are made of the spans that are written from now on; {@link elapse} drops them. */
@@ -42,7 +41,6 @@ export async function startDatadog({ onEnd }: Pick<ScenarioContext, 'onEnd'>): P
     name: 'datadog',
     url,
     calls,
-    faults,
     gateEnv: datadogEnv(url),
     registryOf: (path) => path,
     queries: async () => calls.length,

@@ -1,30 +1,35 @@
 import assert from 'node:assert/strict';
-import type { Fault } from '../../../src/demo/datadog/faults.ts';
+import { everyBackend } from '../metrics-backend.ts';
+import type { Refusal } from '../refusing-proxy.ts';
 import { followMeasurements, promoteRollout, rolloutPhase } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { waitFor } from '../wait.ts';
 import { noCache, startWorld } from '../world.ts';
 
-const outages: readonly { fault: Fault; reason: string; words: RegExp }[] = [
+const outages: readonly { refusal: Refusal; reason: string; words: RegExp }[] = [
   {
-    fault: { kind: 'rate_limited', limits: { resetSeconds: 3 } },
+    refusal: { kind: 'rate_limited', resetSeconds: 3 },
     reason: 'source_rate_limited',
-    words: /rate limit is used up; it resets in \d s/,
+    words: /Datadog's rate limit is used up; it resets in \d s|Prometheus answered 429: try again in \d s/,
   },
-  { fault: { kind: 'status', status: 503 }, reason: 'source_unavailable', words: /Datadog answered 503/ },
-  { fault: { kind: 'hang' }, reason: 'source_timeout', words: /did not answer before the deadline/ },
+  {
+    refusal: { kind: 'status', status: 503 },
+    reason: 'source_unavailable',
+    words: /(Datadog|Prometheus) answered 503/,
+  },
+  { refusal: { kind: 'hang' }, reason: 'source_timeout', words: /did not answer before the deadline/ },
 ];
 const measurementsEach = 5;
 
 export const scenario: Scenario = {
-  name: 'datadog-outage',
-  what: 'Datadog answers 429, then 503, then nothing, five measurements each: inconclusive while it lasts, never aborted',
+  name: 'backend-outage',
+  what: 'the metrics backend, or a proxy before it, answers 429, then 503, then nothing, five measurements each: inconclusive while it lasts, never aborted',
+  backends: everyBackend,
   timeoutMs: 240_000,
   async run(context) {
     const { kube, onEnd, log } = context;
-    const world = await startWorld(context, { env: noCache });
+    const world = await startWorld(context, { env: noCache, prometheus: { isRefusable: true } });
     const { metrics } = world;
-    assert.ok(metrics.name === 'datadog');
     const release = await world.deploy('member-api', { pause: '5m' });
     const followed = followMeasurements(kube, release);
     onEnd(() => followed.stop());
@@ -33,11 +38,11 @@ export const scenario: Scenario = {
     world.canary(release);
     await waitFor(passes, { what: 'a first pass', timeoutMs: 40_000 });
 
-    for (const { fault, reason, words } of outages) {
-      const fix = metrics.faults.push(fault);
+    for (const { refusal, reason, words } of outages) {
+      const fix = metrics.refuse(refusal);
       const began = followed.seen.length;
       const during = () => followed.seen.slice(began).filter(({ value }) => value.includes(reason));
-      // A hanging Datadog takes the gate's whole deadline, eight seconds, at each measurement.
+      // A hanging backend takes the gate's whole deadline, eight seconds, at each measurement.
       await waitFor(during, {
         what: `${measurementsEach} measurements that say ${reason}`,
         timeoutMs: 90_000,
