@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { everyBackend } from '../metrics-backend.ts';
 import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Outcome, Spans } from '../traffic.ts';
 import { noCache, startWorld, type World } from '../world.ts';
 
-const registryText = `
+const ofDatadog = `
 apiVersion: cuj-gate/v1
 defaults: { slo: { availability: 99.9 } }
 services:
@@ -32,6 +33,48 @@ cujs:
     service: web
     slo: { availability: 98 }
     failure: [5xx, 401]
+    endpoints: [POST /login]
+`;
+
+/** The same failures by sources, and names as labels have them. Of Istio's counter, the gate knows the statuses of gRPC by itself. */
+const ofPrometheus = `
+apiVersion: cuj-gate/v1
+defaults: { slo: { availability: 99.9 } }
+sources:
+  mesh:
+    total: istio_requests_total{reporter="source",destination_service_name="{service}"}
+    bad: istio_requests_total{reporter="source",destination_service_name="{service}",response_code=~"5.."}
+    groupBy: request_operation
+  graphql:
+    total: graphql_requests_total{job="{service}"}
+    bad: graphql_requests_total{job="{service}",outcome="error"}
+    groupBy: operation
+  logins:
+    total: http_server_request_duration_seconds_count{job="{service}"}
+    bad: http_server_request_duration_seconds_count{job="{service}",http_response_status_code=~"5..|401"}
+    groupBy: http_request_method/http_route
+services:
+  ledger: { env: production, source: mesh, canary: "destination_version:{version}" }
+  accounts: { env: production, source: mesh, canary: "destination_version:{version}" }
+  search: { env: production, source: graphql, canary: "service_version:{version}" }
+  web: { env: production, source: logins, canary: "service_version:{version}" }
+cujs:
+  - name: transfer
+    owner: team-ledger
+    service: ledger
+    endpoints: [{ resource: /ledger.v1.Ledger/Transfer }]
+  - name: look-up
+    owner: team-ledger
+    service: accounts
+    endpoints: [{ resource: /accounts.v1.Accounts/Find }]
+  - name: find
+    owner: team-search
+    service: search
+    endpoints: [query Search]
+  - name: login
+    owner: team-identity
+    service: web
+    slo: { availability: 98 }
     endpoints: [POST /login]
 `;
 
@@ -71,17 +114,24 @@ function flow(
   { bad, failing = 0, hours = false }: { bad: Outcome; failing?: number; hours?: boolean },
 ): void {
   const perMinute = hours ? 3_000 : 1_000;
-  assert.ok(metrics.name === 'datadog');
   metrics.spans({ ...journey, version, perMinute, bad, failing, from: hours ? -120 : -20, to: 10 });
 }
 
 export const scenario: Scenario = {
   name: 'failure-definitions',
   what: 'statuses of gRPC, errors of GraphQL and a storm of 401 abort; statuses that are the fault of callers do not',
+  backends: everyBackend,
   async run(context) {
-    const registry = path.join(context.dir, 'cujs.yaml');
-    writeFileSync(registry, registryText);
-    const world = await startWorld(context, { registry, env: noCache });
+    const written = (name: string, text: string) => {
+      const file = path.join(context.dir, name);
+      writeFileSync(file, text);
+      return file;
+    };
+    const world = await startWorld(context, {
+      registry: written('cujs.yaml', ofDatadog),
+      env: noCache,
+      prometheus: { registry: written('prometheus.yaml', ofPrometheus), isClassified: true },
+    });
     const stable = { appRequestsPerMinute: 0 };
     // The background analysis stops the bad ones, however busy the machine is.
     const bad = { stable, pause: '5m' };
@@ -95,6 +145,7 @@ export const scenario: Scenario = {
     flow(world, find, search.stableHash, { bad: graphqlErrors, hours: true });
     flow(world, login, web.stableHash, { bad: unauthorized, failing: 0.01, hours: true });
     flow(world, lookUp, accounts.stableHash, { bad: notFound, hours: true });
+    await world.metrics.untilStored();
 
     await Promise.all([ledger, search, web, accounts].map((release) => release.start('v1.1.0')));
     flow(world, transfer, ledger.canaryHash, { bad: unavailable, failing: 0.2 });
