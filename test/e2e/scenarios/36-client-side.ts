@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RumIntake, RumMetricDefinition } from '../../../src/demo/datadog/rum.ts';
+import { type Datadog, startDatadog } from '../datadog.ts';
 import { cujGate } from '../gate.ts';
+import { everyBackend } from '../metrics-backend.ts';
 import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
 import { thisMinute } from '../traffic.ts';
@@ -67,16 +69,17 @@ function browse(rum: RumIntake, { client, name, version, from, perMinute, oneFai
 
 export const scenario: Scenario = {
   name: 'client-side',
-  what: 'every server answers 200 and browsers fail: aborted by the metrics that the generated Terraform makes',
-  backends: ['datadog'],
+  what: 'every server answers 200 and browsers fail: aborted by the metrics that the generated Terraform makes, with the servers in Datadog or in Prometheus',
+  backends: everyBackend,
   async run(context) {
     const { dir } = context;
-    const registry = path.join(dir, 'cujs.yaml');
-    writeFileSync(registry, registryText);
-    const world = await startWorld(context, { registry, env: noCache });
-    const { metrics } = world;
-    assert.ok(metrics.name === 'datadog');
-    const { rum } = metrics;
+    const file = path.join(dir, 'cujs.yaml');
+    writeFileSync(file, registryText);
+    // What browsers report is in Datadog, whatever measures the servers.
+    const beside = context.backend === 'datadog' ? undefined : await startDatadog(context);
+    const world = await startWorld(context, { registry: file, env: { ...noCache, ...beside?.gateEnv } });
+    const { metrics, registry } = world;
+    const { rum } = metrics.name === 'datadog' ? metrics : (beside as Datadog);
     await cujGate(context, [
       'generate',
       'terraform',
@@ -125,5 +128,7 @@ export const scenario: Scenario = {
     const values = passed.flatMap((run) => measurementValues(run)).map(({ value }) => value);
     assert.ok(values.length > 0);
     for (const value of values) assert.match(value, /^"PASS subscribe /);
+    for (const queries of [await metrics.queries(), beside?.calls.length])
+      assert.notEqual(queries, 0, 'a verdict over both backends asks both');
   },
 };
