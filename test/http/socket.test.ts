@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Bench, bench, healthy, isRecent, snapshotOf } from './fixture.ts';
 import { dial, parseAnswers, portOf, type WireAnswer } from './wire.ts';
 
@@ -58,11 +58,16 @@ it.each([question, '/cujs/nothing/status'])('a fragment after %s is not logged',
 });
 
 it('a client that never stops sending is disconnected', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
   const wire = dial(port, 'garbage\r\n\r\n', { allowHalfOpen: true });
-  const drip = setInterval(() => wire.socket.write('x'), 50);
-  await wire.closed;
-  clearInterval(drip);
-  expect(parseAnswers(wire.received())).toHaveLength(1);
+  const drip = setInterval(() => wire.socket.write('x'), 1);
+  onTestFinished(() => clearInterval(drip));
+  await wire.answers(1);
+  await vi.advanceTimersByTimeAsync(1_999);
+  expect(wire.socket.destroyed).toBe(false);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(parseAnswers(await wire.closed)).toHaveLength(1);
 });
 
 it('a half-said HTTP/2 preface behind other requests takes none of their answers away', async () => {

@@ -45,7 +45,7 @@ export async function replica(url: string, options: ReplicaOptions = {}) {
     url,
     deadlineMs: options.deadlineMs ?? 5_000,
     epochNow: now,
-    clock: { now },
+    clock: { now, sleep: async () => {} },
   });
   const registry = registryOf(options.registry ?? document);
   let events: ReturnType<typeof createVerdictEvents> | undefined;

@@ -90,7 +90,9 @@ it.each([
   ['never comes', undefined],
   ['is longer than is taken', 'x'.repeat(200)],
 ])('a 429 counts from its headers on: nothing is asked again where its body %s', async (_, body) => {
+  let held: ServerResponse | undefined;
   loopback.reply((response) => {
+    held = response;
     response.writeHead(429, { 'x-ratelimit-reset': '9' });
     if (body === undefined) response.flushHeaders();
     else response.end(body);
@@ -99,6 +101,8 @@ it.each([
   await expect(ours.getJson('/api/v1/validate')).rejects.toMatchObject({ code: 'source_rate_limited' });
   await expect(ours.getJson('/api/v1/validate')).rejects.toMatchObject({ code: 'source_rate_limited' });
   expect(loopback.requests).toHaveLength(1);
+  // Otherwise closing the connection waits for the body.
+  held?.end();
 });
 
 it('a question that waited for a connection is not sent after a 429 either', async () => {

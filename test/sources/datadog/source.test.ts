@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { SourceError } from '../../../src/domain/errors.ts';
 import type { BatchQuery, MetricsSource, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import { DatadogConnection, type DatadogOptions } from '../../../src/sources/datadog/api/connection.ts';
@@ -554,9 +554,20 @@ describe('one deadline', () => {
   });
 
   it('gives one attempt no more than leaves room for another: a hanging connection is replaced', async () => {
-    loopback.reply(hang, factsReply(soundFacts));
-    const snapshot = await (await connect({ deadlineMs: 4_000 })).measure(query(login), never);
-    expect(counts(snapshot, 'canary', 'get_/me')).toMatchObject({ total: [1, 0, 0, 2] });
+    const clock = { now: () => 0, sleep: async () => {}, random: () => 0 };
+    const source = await connect({ deadlineMs: 4_000, clock });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const hangs = new Promise<void>((resolve) => {
+      loopback.reply(() => resolve(), factsReply(soundFacts));
+    });
+    const asked = source.measure(query(login), never);
+    await hangs;
+    await vi.advanceTimersByTimeAsync(2_399);
+    expect(loopback.requests).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(counts(await asked, 'canary', 'get_/me')).toMatchObject({ total: [1, 0, 0, 2] });
+    expect(loopback.requests).toHaveLength(2);
   });
 
   it.each([
