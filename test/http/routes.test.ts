@@ -1,4 +1,4 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { bench, broken, digest, document, healthy, nowMs, registryOf, snapshotOf } from './fixture.ts';
 
@@ -268,15 +268,24 @@ describe('GET /openapi.json', () => {
     const gate = await bench();
     const { app, world } = gate;
     const api: Described = (await app.inject('/openapi.json')).json();
-    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    // A document of OpenAPI is no schema by itself. Code that runs a few times is compiled as it is: that takes a fifth of the time.
+    const ajv = new Ajv2020({
+      strict: false,
+      validateFormats: false,
+      validateSchema: false,
+      inlineRefs: false,
+      code: { optimize: false },
+    });
     ajv.addSchema(api, 'openapi');
+    const validators = new Map<string, ValidateFunction>();
     const conforms = async (url: string, template: string) => {
       const answer = await app.inject(url);
       const described = api.paths[template]?.get.responses[String(answer.statusCode)]?.content;
       const type = String(answer.headers['content-type']).split(';')[0] as string;
       expect(Object.keys(described ?? {}), `${url} ${answer.statusCode}`).toEqual([type]);
       const pointer = `openapi#/paths/${template.replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}/get/responses/${answer.statusCode}/content/${type.replaceAll('/', '~1')}/schema`;
-      const validate = ajv.compile({ $ref: pointer });
+      const validate = validators.get(pointer) ?? ajv.compile({ $ref: pointer });
+      validators.set(pointer, validate);
       expect(validate(answer.json()) ? [] : validate.errors, url).toEqual([]);
     };
     const status = '/cujs/{name}/status';
