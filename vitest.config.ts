@@ -1,6 +1,6 @@
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
-/** Files that start processes or threads, or of which a test takes more than a second. */
+/** Files that start processes or threads, that have a test of more than a second, or more than a second of random cases (ADR 40). */
 const integrationFiles = 'test/**/*.integration.test.ts';
 /** Files that replace a module with `vi.mock`. */
 const isolatedFiles = 'test/**/*.isolated.test.ts';

@@ -13,7 +13,7 @@ it('a test that replaces a module has a process of its own', () => {
     /\.ts$/.test(file),
   );
   const replacing = files.filter((file) => replacesModules.test(readFileSync(join(tests, file), 'utf8')));
-  expect(replacing).toContain(join('seams', 'backend.isolated.test.ts'));
+  expect(replacing).toContain(join('seams', 'sli-kind.isolated.test.ts'));
   // Integration tests are isolated too.
   expect(replacing.filter((file) => !/\.(?:isolated|integration)\.test\.ts$/.test(file))).toEqual([]);
 });
