@@ -394,9 +394,15 @@ export function readSettings(
   let backend: BackendName | undefined;
   const foreign = new Map<BackendName, string[]>();
 
+  const sendsEvents =
+    given(env.CUJ_GATE_EVENTS_DD_API_KEY) !== undefined ||
+    given(env.CUJ_GATE_EVENTS_DD_API_KEY_FILE) !== undefined;
+  /** Events go there, whichever backend measures. */
+  const sendsToSite = sendsEvents && given(env.CUJ_GATE_EVENTS_URL) === undefined;
+
   /** Where the problems of a setting go. */
-  function problemsWith({ onlyFor }: Pick<GateSetting<unknown>, 'onlyFor'>): string[] {
-    if (onlyFor === undefined || onlyFor === backend) return problems;
+  function problemsWith({ onlyFor }: Pick<GateSetting<unknown>, 'onlyFor'>, name?: string): string[] {
+    if (onlyFor === undefined || onlyFor === backend || (name === 'DD_SITE' && sendsToSite)) return problems;
     const own = foreign.get(onlyFor) ?? [];
     foreign.set(onlyFor, own);
     // Of a wrong name nothing is known: its own problem is enough.
@@ -421,7 +427,7 @@ export function readSettings(
     if ('value' in read) return read.value;
     const hidden = setting.secret === true || /\/\/[^/]*@/.test(text.text);
     const shown = hidden ? text.from : `${text.from}=${text.text}`;
-    problemsWith(setting).push(`${shown} ${read.wrong}.`);
+    problemsWith(setting, name).push(`${shown} ${read.wrong}.`);
     return undefined;
   }
 
@@ -457,8 +463,6 @@ export function readSettings(
   }
 
   backend = get('CUJ_GATE_BACKEND');
-  /** Known as soon as all of its settings were read. */
-  const isUnusable = (name: BackendName) => (foreign.get(name) ?? []).length > 0;
   const values = backendNames.map((name) => {
     const keys = Object.keys(backends[name].settingRows) as BackendSettingName[];
     return [name, Object.fromEntries(keys.map((key) => [key, readValue(key)]))] as const;
@@ -483,10 +487,9 @@ export function readSettings(
         apiKey: get('CUJ_GATE_EVENTS_DD_API_KEY'),
         url: get('CUJ_GATE_EVENTS_URL'),
         site: own.datadog.site ?? 'datadoghq.com',
-        hasProxy: !isUnusable('datadog') && given(env.DD_URL) !== undefined,
+        hasProxy: given(env.DD_URL) !== undefined,
       },
-      given(env.CUJ_GATE_EVENTS_DD_API_KEY) !== undefined ||
-        given(env.CUJ_GATE_EVENTS_DD_API_KEY_FILE) !== undefined,
+      sendsEvents,
       problems,
     ),
     registry: get('CUJ_GATE_REGISTRY'),

@@ -174,6 +174,25 @@ describe('readSettings', () => {
     expect(problemsOf({ CUJ_GATE_EVENTS_DD_API_KEY: 'two keys' }).join()).not.toContain('two keys');
   });
 
+  it('never sends events to the default site where another is meant, also beside another backend', () => {
+    const prometheus = { CUJ_GATE_BACKEND: 'prometheus', CUJ_GATE_PROMETHEUS_URL: 'http://prometheus:9090' };
+    const env = { ...prometheus, CUJ_GATE_EVENTS_DD_API_KEY: 'e'.repeat(32) };
+    expect(readSettings({ ...env, DD_SITE: 'datadoghq.eu' }).events?.url).toBe(
+      'https://event-management-intake.datadoghq.eu',
+    );
+    expect(problemsOf({ ...env, DD_SITE: 'datadog.eu' })).toEqual([
+      expect.stringMatching(/^DD_SITE=datadog\.eu is not one of datadoghq\.com,/),
+    ]);
+    for (const DD_URL of ['https://proxy.example.com', 'localhost'])
+      expect(problemsOf({ ...env, DD_URL })).toEqual([
+        expect.stringContaining('without CUJ_GATE_EVENTS_URL: say where events go'),
+      ]);
+    // It says where they go, and Datadog measures nothing.
+    const url = 'https://proxy.example.com';
+    expect(readSettings({ ...env, DD_SITE: 'datadog.eu', CUJ_GATE_EVENTS_URL: url }).events?.url).toBe(url);
+  });
+
+
   it('has no setting of two backends, or of a backend and the gate', () => {
     const names = Object.values(backends).flatMap(({ settingRows }) => Object.keys(settingRows));
     const owned = settingsTable().filter(({ name, backend }) => backend && names.includes(name));
