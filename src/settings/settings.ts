@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { BackendDefinition } from '../domain/ports/backend.ts';
+import { backendWithApiOf } from '../domain/registry/dialects-of-sources.ts';
 import {
   anyText,
   baseUrl,
@@ -10,7 +11,7 @@ import {
   type ValuesOf,
 } from '../domain/setting.ts';
 import { backends } from '../sources/dialects/backends.ts';
-import { type BackendName, backendNames, defaultBackend } from '../sources/dialects/dialects.ts';
+import { type BackendName, backendNames, defaultBackend, dialects } from '../sources/dialects/dialects.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 import { type AccessSettings, accessOf, claim, trustworthyUrl, yesOrNo } from './auth-settings.ts';
 
@@ -109,7 +110,7 @@ const gateRows = {
   CUJ_GATE_BACKEND: {
     default: defaultBackend,
     description: `The metrics backend where a source of the registry names no other: ${backendNames.join(', ')}.`,
-    read: oneOf(backendNames),
+    read: backendName,
   },
   CUJ_GATE_REGISTRY: {
     required: true,
@@ -696,6 +697,15 @@ function* unknownNames(env: Readonly<Record<string, string | undefined>>): Gener
     const meant = nearest === undefined ? "See 'cuj-gate serve --help'." : `Did you mean ${nearest}?`;
     yield `${name} is not a setting. ${meant}`;
   }
+}
+
+function backendName(text: string): Read<BackendName> {
+  const read = oneOf(backendNames)(text);
+  const meant = 'value' in read ? undefined : backendWithApiOf(text, dialects);
+  if ('value' in read || meant === undefined) return read;
+  return {
+    wrong: `${read.wrong}. It has the API of ${dialects[meant].backend}: set CUJ_GATE_BACKEND=${meant}`,
+  };
 }
 
 function integer(min: number, max: number): (text: string) => Read<number> {

@@ -192,6 +192,14 @@ describe('readSettings', () => {
     expect(readSettings({ ...env, DD_SITE: 'datadog.eu', CUJ_GATE_EVENTS_URL: url }).events?.url).toBe(url);
   });
 
+  it.each(['thanos', 'Mimir', 'cortex', 'victoria-metrics', 'VictoriaMetrics'])(
+    'names the backend whose API %s has',
+    (name) => {
+      expect(problemsOf({ CUJ_GATE_BACKEND: name })).toEqual([
+        `CUJ_GATE_BACKEND=${name} is not one of datadog, prometheus. It has the API of Prometheus: set CUJ_GATE_BACKEND=prometheus.`,
+      ]);
+    },
+  );
 
   it('has no setting of two backends, or of a backend and the gate', () => {
     const names = Object.values(backends).flatMap(({ settingRows }) => Object.keys(settingRows));

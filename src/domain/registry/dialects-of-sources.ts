@@ -20,6 +20,15 @@ export interface DialectsOfSources {
   ofService(name: string | undefined): SourceDialect;
 }
 
+/** The name of the backend whose API a product has: `prometheus` of Thanos. */
+export function backendWithApiOf<Name extends string>(
+  product: string,
+  dialects: Readonly<Record<Name, SourceDialect>>,
+): Name | undefined {
+  const letters = product.toLowerCase().replace(/[^a-z]/g, '');
+  return (Object.keys(dialects) as Name[]).find((name) => dialects[name].otherProducts?.includes(letters));
+}
+
 /** Reports sources that name a backend which does not exist. What they measure is then read by {@link unknownDialect}. */
 export function readDialects(
   inputs: readonly RegistryInput[],
@@ -36,13 +45,16 @@ export function readDialects(
       if (!bySource.has(name) && backend !== undefined)
         bySource.set(name, known ? (dialects[backend] as SourceDialect) : unknownDialect);
       if (known || typeof backend !== 'string') continue;
+      const meant = backendWithApiOf(backend, dialects);
       new Reporter(report, file, ['sources', name]).unknown(
         ['backend'],
         'unknown-backend',
         backend,
         Object.keys(dialects),
         `there is no backend "${backend}"`,
-        'Correct the name, or remove it: then the source is measured by the backend of the process (CUJ_GATE_BACKEND).',
+        meant === undefined
+          ? 'Correct the name, or remove it: then the source is measured by the backend of the process (CUJ_GATE_BACKEND).'
+          : `Write backend: ${meant}, whose API it has.`,
       );
     }
     for (const [name, service] of Object.entries(document.services ?? {})) {

@@ -35,6 +35,8 @@ export interface SourceDialect extends BackendWords {
   readonly addDurations?: string;
   /** How long the backend keeps counts, in ms: older moments cannot be asked about. */
   readonly retentionMs: number;
+  /** Other products with its API, in lower-case letters: people write them for it. */
+  readonly otherProducts?: readonly string[];
   /** Mistakes that the text of a service shows and that nothing refuses, because none is certain. Pure. */
   readonly likelyMistakes?: (service: ServiceAsWritten) => readonly LikelyMistake[];
   /** Which status the requests of an operation carry; undefined where that is not known. */

@@ -123,6 +123,10 @@ describe('a source that names its backend', () => {
         },
       ],
     });
+    const thanos = resolve({ sources: { mesh, counters: { ...counters, backend: 'thanos' } } });
+    expect(thanos).toMatchObject({
+      findings: [{ rule: 'unknown-backend', fix: 'Write backend: prometheus, whose API it has.' }],
+    });
   });
 
   it('is another question than the same source of another backend', () => {

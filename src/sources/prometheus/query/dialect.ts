@@ -29,6 +29,7 @@ export const prometheusDialect: SourceDialect = {
   addDurations: `Add the histogram of durations to the source, such as duration: ${durationExample} (docs/prometheus.md).`,
   // Prometheus keeps 15 days by default; Thanos, Mimir and VictoriaMetrics mostly keep more. What is gone is no data.
   retentionMs: 400 * dayMs,
+  otherProducts: ['thanos', 'mimir', 'cortex', 'victoriametrics'],
   likelyMistakes: ({ operation }) =>
     operation === undefined
       ? []
