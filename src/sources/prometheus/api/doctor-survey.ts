@@ -1,4 +1,4 @@
-import { dayMs, hourMs } from '../../../domain/duration.ts';
+import { ceilTo, dayMs, hourMs } from '../../../domain/duration.ts';
 import { SourceError } from '../../../domain/errors.ts';
 import type {
   BackendFacts,
@@ -170,7 +170,9 @@ async function readDay(
   const selectorValues = new Map<string, Shares>();
   for (const key of selectorKeys(service)) {
     asking.calls += 1;
-    const hits = await hourlyHits(connection, batch, key, fromMs, toMs, signal);
+    // With the hour that is not over: a canary may be minutes old.
+    const untilMs = ceilTo(asking.now(), hourMs);
+    const hits = await hourlyHits(connection, batch, key, untilMs - dayMs, untilMs, signal);
     const values = [...(hits.get(service.name) ?? [])].map(
       ([value, counts]) => [value, sum(counts)] as const,
     );
