@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { CallerError } from '../domain/errors.ts';
+import { ceilTo, dayMs, hourMs } from '../domain/duration.ts';
+import { CallerError, SourceError } from '../domain/errors.ts';
+import type { NoDataCause } from '../domain/judge/analysis-window.ts';
 import type { Verdict } from '../domain/judge/judge.ts';
 import type { ServiceVerdict } from '../domain/judge/judge-service.ts';
 import type { Outcome } from '../domain/judge/outcome.ts';
@@ -16,6 +18,7 @@ import {
 import { readMoment } from '../domain/metrics/evaluation-request.ts';
 import { askedBackends } from '../domain/registry/backend-words.ts';
 import { cujCalled, type Registry } from '../domain/registry/model.ts';
+import type { Opened } from '../server/compose.ts';
 import { requiredOfBackends } from '../settings/settings.ts';
 import { colorsFor } from './render/colors.ts';
 import { serviceVerdictText, verdictText } from './render/verdict.ts';
@@ -133,15 +136,61 @@ function complaint(error: unknown): string | undefined {
     const { parameter, nearest } = error.details;
     const missing = typeof parameter === 'string' && error.message.endsWith('is missing.');
     if (missing) return `${error.message}\nGive it with --param ${parameter}=...`;
-    return `${error.message}\n${Array.isArray(nearest) ? nameHint(nearest) : error.hint}`;
+    return `${error.message}\n${Array.isArray(nearest) && nearest.length > 0 ? nameHint(nearest) : error.hint}`;
   }
   return error instanceof Misuse ? error.message : undefined;
 }
 
 function nameHint(nearest: readonly string[]): string {
-  return nearest.length === 0
-    ? 'Use a name from the registry (--registry, CUJ_GATE_REGISTRY).'
-    : `Did you mean ${nearest.map((name) => `"${name}"`).join(' or ')}?`;
+  return `Did you mean ${nearest.map((name) => `"${name}"`).join(' or ')}?`;
+}
+
+/** The error, with the names of the registry where none is near to what was asked for. */
+function withNames(error: unknown, { cujs, services }: Registry): unknown {
+  if (!(error instanceof CallerError)) return error;
+  const { nearest } = error.details;
+  if (!Array.isArray(nearest) || nearest.length > 0) return error;
+  const known = [...(error.code === 'service_not_found' ? services : cujs).keys()];
+  return new Misuse(`${error.message}\nThe registry has ${firstOf(known, 30)}.`);
+}
+
+function firstOf(names: readonly string[], max: number): string {
+  if (names.length === 0) return 'none';
+  const more = names.length - max;
+  return `${names.slice(0, max).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** Where nothing matches the canary: its version may be mistyped. */
+const maybeMistyped: ReadonlySet<string | undefined> = new Set<NoDataCause>([
+  'no_canary_traffic',
+  'canary_idle',
+  'unknown_tag',
+]);
+
+/** A line for each service with the versions that it had in the day before, by one query for each batch; none where they are not known. */
+async function versionLines(
+  { readVersions, deadlineMs }: Pick<Opened, 'readVersions' | 'deadlineMs'>,
+  verdicts: readonly Verdict[],
+  untilMs: number,
+): Promise<string> {
+  const silent = verdicts.filter(({ noDataCause }) => maybeMistyped.has(noDataCause));
+  const services = [...new Set(silent.flatMap(({ services }) => services))];
+  if (services.length === 0) return '';
+  const toMs = ceilTo(untilMs, hourMs);
+  try {
+    const found = await readVersions(services, toMs - dayMs, toMs, AbortSignal.timeout(deadlineMs));
+    return found
+      .filter(({ versions }) => versions.length > 0)
+      .map(({ service, versions }) => {
+        const names = versions.map(({ version }) => version);
+        return `Versions of ${service} in the last day: ${firstOf(names, 10)}.\n`;
+      })
+      .join('');
+  } catch (error) {
+    // The verdict is there, and says enough without them.
+    if (error instanceof SourceError) return '';
+    throw error;
+  }
 }
 
 function codeOf(outcome: Outcome): number {
@@ -178,6 +227,8 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
         signal,
       );
       printAsOf(io, options, atMs, verdict, () => serviceVerdictText(verdict, colorsFor(io)));
+      const verdicts = evaluations.map((evaluation) => evaluation.verdict);
+      io.stderr.write(await versionLines(opened, verdicts, atMs ?? io.now()));
       if (options.record !== undefined)
         await writeRecord(io, options.record, serviceRecordOf(verdict, evaluations));
       return codeOf(verdict.verdict);
@@ -194,8 +245,11 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
     if (asked.aliasNote !== undefined) io.stderr.write(`${asked.aliasNote}\n`);
     const verdict = { ...evaluation.verdict, ...asked };
     printAsOf(io, options, atMs, verdict, () => verdictText(verdict, colorsFor(io)));
+    io.stderr.write(await versionLines(opened, [verdict], atMs ?? io.now()));
     if (options.record !== undefined) await writeRecord(io, options.record, recordOf(evaluation));
     return codeOf(verdict.verdict);
+  } catch (error) {
+    throw withNames(error, registry);
   } finally {
     await close();
   }

@@ -1,5 +1,6 @@
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
-import type { Backend, BackendDefinition, BackendEvents } from '../domain/ports/backend.ts';
+import type { Backend, BackendDefinition, BackendEvents, ReadTagHits } from '../domain/ports/backend.ts';
+import type { QueryBatch } from '../domain/registry/model.ts';
 import type { Settings } from '../settings/settings.ts';
 import { backends } from '../sources/dialects/backends.ts';
 import { backendOfBatch } from '../sources/dialects/dialect-options.ts';
@@ -10,6 +11,8 @@ import { usableBackends } from './usable-backends.ts';
 /** All backends that a command can ask, without caches. */
 export interface OpenBackends {
   readonly source: MetricsSource;
+  /** Of the backend of a batch; undefined where it cannot tell. */
+  readonly tagHits: (batch: QueryBatch) => ReadTagHits | undefined;
   /** Undefined where no backend knows error budgets. */
   readonly readBudgets: ReadBudgetsOf | undefined;
   close(): Promise<void>;
@@ -23,37 +26,32 @@ export function openBackend(name: BackendName, settings: Settings, events: Backe
 
 /** Opens the backends whose settings are complete, for a command that asks once. */
 export async function openBackends(settings: Settings, events: BackendEvents): Promise<OpenBackends> {
-  const open = await Promise.all(
-    usableBackends(settings).map(async (name) => ({
-      name,
-      backend: await openBackend(name, settings, events),
-    })),
-  );
-  const sources = new Map<BackendName, MetricsSource>();
-  for (const { name, backend } of open) sources.set(name, await backend.source());
-  const budgets = open.map(({ name, backend }) => [dialects[name], backend.errorBudgets] as const);
+  const open = new Map<BackendName, { readonly backend: Backend; readonly source: MetricsSource }>();
+  for (const name of usableBackends(settings)) {
+    const backend = await openBackend(name, settings, events);
+    open.set(name, { backend, source: await backend.source() });
+  }
+  const budgets = [...open].map(([name, { backend }]) => [dialects[name], backend.errorBudgets] as const);
   return {
-    source: routedSource((name) => sources.get(name)),
+    source: routedSource((name) => openOf(open, name).source),
+    tagHits: (batch) => openOf(open, backendOfBatch(batch)).backend.tagHits,
     readBudgets: budgets.some(([, of]) => of !== undefined)
       ? budgetsOfWholes(new Map(budgets), 'read')
       : undefined,
     async close() {
-      await Promise.all(open.map(({ backend }) => backend.close()));
+      await Promise.all([...open.values()].map(({ backend }) => backend.close()));
     },
   };
 }
 
-/**
- * Sends each batch to the backend that measures it. Throws TypeError where that is not open: a registry that needs it is not loaded
- * (usable-backends.ts).
- */
-export function routedSource(sourceOf: (name: BackendName) => MetricsSource | undefined): MetricsSource {
-  return {
-    async measure(query, signal) {
-      const name = backendOfBatch(query.batch);
-      const source = sourceOf(name);
-      if (source === undefined) throw new TypeError(`the settings of the backend ${name} are not complete`);
-      return await source.measure(query, signal);
-    },
-  };
+/** What is open of a backend. Throws TypeError where that is nothing: a registry that needs it is not loaded (usable-backends.ts). */
+export function openOf<T>(open: ReadonlyMap<BackendName, T>, name: BackendName): T {
+  const found = open.get(name);
+  if (found === undefined) throw new TypeError(`the settings of the backend ${name} are not complete`);
+  return found;
+}
+
+/** Sends each batch to the backend that measures it. */
+export function routedSource(sourceOf: (name: BackendName) => MetricsSource): MetricsSource {
+  return { measure: async (query, signal) => sourceOf(backendOfBatch(query.batch)).measure(query, signal) };
 }

@@ -12,7 +12,7 @@ import { createSourceMetrics, type SourceMetrics } from '../sources/decorators/r
 import { backendOf, backendOfBatch } from '../sources/dialects/dialect-options.ts';
 import { type BackendName, dialects } from '../sources/dialects/dialects.ts';
 import { budgetsOfWholes, type ReadBudgetsOf } from './budgets-of-wholes.ts';
-import { openBackend, routedSource } from './compose-backends.ts';
+import { openBackend, openOf, routedSource } from './compose-backends.ts';
 import { openSharing, type SharedStore, type Sharing } from './compose-shared-cache.ts';
 import type { Traces } from './compose-tracing.ts';
 import { usableBackends } from './usable-backends.ts';
@@ -80,16 +80,11 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
   const lanes = new Map<BackendName, Lane>();
   for (const name of usableBackends(settings))
     lanes.set(name, await openLane(name, settings, { ...parts, sourceMetrics, store }));
-  const laneOf = (name: BackendName): Lane => {
-    const lane = lanes.get(name);
-    // Where a registry needs it, the registry is not loaded: usable-backends.ts.
-    if (lane === undefined) throw new TypeError(`the settings of the backend ${name} are not complete`);
-    return lane;
-  };
+  const laneOf = (name: BackendName): Lane => openOf(lanes, name);
   const laneOfBatch = (batch: QueryBatch) => laneOf(backendOfBatch(batch));
   const observer = sourceMetrics.cacheObserver;
   const cached = createCachedSource(
-    routedSource((name) => lanes.get(name)?.source),
+    routedSource((name) => laneOf(name).source),
     {
       ttlMs: cacheTtlMs,
       maxEntries: settings.cacheSize,
@@ -100,7 +95,7 @@ export async function openSource(settings: Settings, parts: SourceParts): Promis
   );
   const pastTtlMs = pastTtlMsOf(settings);
   const cachedPast = createCachedSource(
-    routedSource((name) => lanes.get(name)?.past),
+    routedSource((name) => laneOf(name).past),
     {
       ttlMs: pastTtlMs,
       ttlOf: (query, nowMs) => (nowMs - query.toMs >= pastSettledAfterMs ? pastSettledTtlMs : pastTtlMs),

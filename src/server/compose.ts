@@ -2,6 +2,7 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Logger } from 'pino';
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { MetricsSource } from '../domain/metrics/metrics-source.ts';
+import type { ReadVersions } from '../domain/ports/release-history.ts';
 import { redactor } from '../domain/redact.ts';
 import { anyRegistryOf, environmentsIn, type Registry } from '../domain/registry/model.ts';
 import { registerErrorBudgetMetric } from '../error-budget/metric.ts';
@@ -28,6 +29,7 @@ import { openSource } from './compose-metrics-source.ts';
 import { openTraces } from './compose-tracing.ts';
 import { createLogger, secretsOf } from './logger.ts';
 import { withUsableBackends } from './usable-backends.ts';
+import { versionsBy } from './versions-of-services.ts';
 
 /** The composition root: the only place that connects ports to their implementations. */
 
@@ -268,6 +270,7 @@ export interface Opened {
   readonly settings: Settings;
   readonly registry: LoadedEnvironment & { readonly ok: true };
   readonly evaluator: Evaluator;
+  readonly readVersions: ReadVersions;
   readonly deadlineMs: number;
   close(): Promise<void>;
 }
@@ -325,6 +328,7 @@ export async function openEvaluator(
       now,
       budget: errorBudgets.opinion,
     }),
+    readVersions: versionsBy(backends.tagHits, () => registry.registry),
     deadlineMs: settings.deadlineMs,
     close: backends.close,
   };

@@ -103,7 +103,12 @@ describe('evaluate', () => {
 
   it.each([
     ['an unknown CUJ, with the nearest', ['sigup'], 'No CUJ is called "sigup".\nDid you mean "signup"?\n'],
-    ['a CUJ like no other', ['zzzzzzzz'], 'Use a name from the registry'],
+    [
+      'a CUJ like no other, with those that there are',
+      ['zzzzzzzz'],
+      'No CUJ is called "zzzzzzzz".\nThe registry has signup, login, ',
+    ],
+    ['a service like no other', ['--all-of', 'zzzzzzzz'], 'The registry has member-api, '],
     ['an unknown service', ['--all-of', 'member-ap'], 'Did you mean "member-api"?'],
   ])('names %s, and no route of the HTTP service', async (_, argv, said) => {
     const { code, stderr } = await evaluate(...argv, '--param', 'version=v1.42.0');
@@ -118,6 +123,16 @@ describe('evaluate', () => {
     expect(stdout).toContain('  no requests; the objective is 99.95%\n');
     expect(stdout).toContain('no abort threshold yet, ');
     expect(code).toBe(1);
+  });
+
+  it.each([
+    ['a CUJ', ['login']],
+    ['a service', ['--all-of', 'member-api']],
+  ])('names the versions that there are where %s has no request of one', async (_, about) => {
+    const { stderr } = await evaluate(...about, '--param', 'version=v9.9.9');
+    const [, versions = ''] = /^Versions of member-api in the last day: (.*)\.\n$/.exec(stderr) ?? [];
+    expect(versions.split(', ').sort()).toEqual(['v1.41.0', 'v1.42.0', 'v1.43.0']);
+    expect((await evaluate(...about, '--param', 'version=v1.42.0')).stderr).toBe('');
   });
 
   it('exits 1 where it sees requests and not how they ended', async () => {
