@@ -3,6 +3,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
 import { createPrometheusSource } from '../../../src/sources/prometheus/api/source.ts';
+import { StoreWatch } from '../../../src/sources/prometheus/api/store-watch.ts';
 import { testedBackends } from './real-backends.ts';
 import { startThanos, type Thanos, type ThanosOptions } from './thanos.ts';
 import {
@@ -63,10 +64,26 @@ describe.runIf(testedBackends.includes('thanos'))('a real Thanos', () => {
     return thanos;
   }
 
-  function measured({ url }: Thanos): Promise<Snapshot> {
+  function connectionTo({ url }: Thanos): PrometheusConnection {
     const connection = new PrometheusConnection({ url });
     connections.push(connection);
-    return createPrometheusSource(connection).measure(queryOf(recent, orders), never);
+    return connection;
+  }
+
+  /** As one process measures, again and again: it looks at the stores. Its list is never an old one. */
+  function measuring(own: Thanos, registry = orders): () => Promise<Snapshot> {
+    const connection = connectionTo(own);
+    let nowMs = Date.now();
+    const epochNow = () => {
+      nowMs += 10_000;
+      return nowMs;
+    };
+    const source = createPrometheusSource(connection, new StoreWatch(connection, { epochNow }));
+    return () => source.measure(queryOf(recent, registry), never);
+  }
+
+  function measured(own: Thanos): Promise<Snapshot> {
+    return createPrometheusSource(connectionTo(own)).measure(queryOf(recent, orders), never);
   }
 
   const noStore = { code: 'source_unavailable', hint: expect.stringContaining('store of Thanos') };
@@ -95,13 +112,60 @@ describe.runIf(testedBackends.includes('thanos'))('a real Thanos', () => {
     await expect(measured(own)).rejects.toMatchObject(noStore);
   });
 
-  it('has forgotten a store that does not answer after some seconds, where its endpoints are not strict', async () => {
-    const own = await start({ stores: apart, isStrict: false });
+  const total = (snapshot: Snapshot) => sum(canary(snapshot)?.total);
+  const missing = {
+    code: 'source_unavailable',
+    message: expect.stringMatching(/its store 127\.0\.0\.1:\d+ \(sidecar, cluster="us"/),
+  };
+
+  it.each(['sidecar', 'prometheus'] as const)(
+    'judges nothing while a store of an endpoint that is not strict is missing because its %s ended, and goes on when it is back',
+    async (part) => {
+      const own = await start({ stores: apart, isStrict: false });
+      const measure = measuring(own);
+      const whole = await measure();
+      await own.kill(part, 1);
+      await expect(measure()).rejects.toMatchObject({ code: 'source_unavailable' });
+      await noticed(own);
+      // Thanos Query answers without it, and nothing in the answer tells.
+      const partly = await measured(own);
+      expect([sum(canary(partly)?.bad), total(partly) > 0]).toEqual([0, true]);
+      await expect(measure()).rejects.toMatchObject(missing);
+      if (part === 'prometheus') return;
+      await own.startSidecar(1);
+      while ((await own.stores()) < 2) await delay(100);
+      expect(total(await measure())).toBe(total(whole));
+    },
+  );
+
+  it('still judges nothing when Thanos Query has forgotten the store', async () => {
+    const own = await start({ stores: apart, isStrict: false, query: ['--store.unhealthy-timeout=8s'] });
+    const measure = measuring(own);
+    await measure();
     await own.kill('sidecar', 1);
-    await expect(measured(own)).rejects.toMatchObject(noStore);
-    await noticed(own);
-    // Nothing in the answer tells it: docs/prometheus.md demands strict endpoints.
+    while ((await own.listed()) > 1) await delay(100);
     expect(sum(canary(await measured(own))?.bad)).toBe(0);
+    await expect(measure()).rejects.toMatchObject({
+      ...missing,
+      message: expect.stringContaining('lost its store'),
+    });
+  });
+
+  it('judges a service that is in other stores, by the external labels that the source selects', async () => {
+    const own = await start({ stores: apart, isStrict: false });
+    const { sources = {}, ...rest } = document;
+    const inEu = Object.entries(sources).map(([name, { total, bad, ...one }]) => {
+      const only = (selector: string) => selector.replace('{', '{cluster="eu",');
+      return [name, { ...one, total: only(total), bad: only(bad) }];
+    });
+    const measure = measuring(
+      own,
+      registryOf({ ...rest, cujs: (rest.cujs ?? []).slice(0, 1), sources: Object.fromEntries(inEu) }),
+    );
+    const whole = await measure();
+    await own.kill('sidecar', 1);
+    await noticed(own);
+    expect(total(await measure())).toBe(total(whole));
   });
 
   it.each([

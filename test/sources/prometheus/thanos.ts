@@ -27,14 +27,23 @@ export interface ThanosOptions {
 export interface Thanos extends RealBackend {
   /** Kills a part of a store. */
   kill(part: 'prometheus' | 'sidecar', index: number): Promise<void>;
+  /** Starts the sidecar of a store again, at the same address. */
+  startSidecar(index: number): Promise<void>;
   /** How many stores the querier asks. */
   stores(): Promise<number>;
+  /** How many stores it lists, those that do not answer included. */
+  listed(): Promise<number>;
 }
 
 /** `thanos query` over sidecars of as many Prometheus 3, without duplicates of replicas. */
 export async function startThanos({ stores, isStrict = true, query = [] }: ThanosOptions): Promise<Thanos> {
   const { program } = (await ensurePrograms(['thanos'])).thanos;
   const processes = new BackendProcesses('thanos');
+  const sidecars: Awaited<ReturnType<typeof prepareSidecar>>[] = [];
+  const startSidecar = async (i: number) => {
+    const { args, readyUrl } = sidecars[i] as (typeof sidecars)[number];
+    await processes.start(`sidecar-${i}`, program, args, readyUrl);
+  };
   try {
     const endpoints = await Promise.all(
       stores.map(async ({ labels, ...one }, i) => {
@@ -42,16 +51,19 @@ export async function startThanos({ stores, isStrict = true, query = [] }: Thano
           ...{ program: 'prometheus-3', ...one },
           externalLabels: labels,
         });
-        const { args, readyUrl, endpoint } = await prepareSidecar(prometheus);
-        await processes.start(`sidecar-${i}`, program, args, readyUrl);
-        return endpoint;
+        const sidecar = await prepareSidecar(prometheus);
+        sidecars[i] = sidecar;
+        await startSidecar(i);
+        return sidecar.endpoint;
       }),
     );
     const url = await addQuery(processes, program, endpoints, isStrict, query);
     return {
       url,
       kill: (part, index) => processes.kill(`${part}-${index}`),
+      startSidecar,
       stores: () => storesOf(url),
+      listed: async () => (await listOf(url)).length,
       close: () => processes.close(),
     };
   } catch (error) {
@@ -146,11 +158,13 @@ async function addQuery(
 
 /** Stores without an error. */
 export async function storesOf(url: string): Promise<number> {
+  return (await listOf(url)).filter(({ lastError }) => lastError === null).length;
+}
+
+async function listOf(url: string): Promise<readonly { readonly lastError: unknown }[]> {
   const response = await fetch(`${url}/api/v1/stores`);
   const { data } = (await response.json()) as {
     data: Readonly<Record<string, readonly { readonly lastError: unknown }[]>>;
   };
-  return Object.values(data)
-    .flat()
-    .filter(({ lastError }) => lastError === null).length;
+  return Object.values(data).flat();
 }

@@ -46,6 +46,12 @@ export interface PrometheusAnswer {
   readonly clockSkewMs: number | undefined;
 }
 
+/** An answer of any status, as it came. */
+export interface PlainAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
 const defaultDeadlineMs = 8_000;
 const defaultMaxAnswerBytes = 16 * 1024 * 1024;
 /** An AnalysisTemplate asks every 30 s to 5 min: a connection that lives shorter costs a TLS handshake each time. */
@@ -60,10 +66,11 @@ const retryRules: RetryRules = {
 /** The way to the HTTP API of Prometheus or what speaks it: one deadline for each question, and SourceErrors for all that goes wrong. */
 export class PrometheusConnection {
   readonly origin: string;
-  readonly #path: string;
+  /** Takes the credentials of this connection out of a text. */
+  readonly redact: Redact;
+  readonly #basePath: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #pool: Pool;
-  readonly #redact: Redact;
   readonly #options: PrometheusOptions;
   readonly #deadlineMs: number;
   readonly #maxAnswerBytes: number;
@@ -77,9 +84,9 @@ export class PrometheusConnection {
     const url = new URL(options.url);
     if (url.protocol !== 'https:' && url.protocol !== 'http:')
       throw new TypeError(`${url.protocol} is not HTTP`);
-    this.#path = `${url.pathname.replace(/\/+$/, '')}/api/v1/query`;
+    this.#basePath = url.pathname.replace(/\/+$/, '');
     const { token, username, password, tenant } = options;
-    this.origin = `${url.origin}${url.pathname.replace(/\/+$/, '')}${tenant === undefined ? '' : ` ${tenant}`}`;
+    this.origin = `${url.origin}${this.#basePath}${tenant === undefined ? '' : ` ${tenant}`}`;
     const basic =
       username === undefined
         ? undefined
@@ -91,7 +98,7 @@ export class PrometheusConnection {
       ...(basic === undefined ? {} : { authorization: `Basic ${basic}` }),
       ...(tenant === undefined ? {} : { 'x-scope-orgid': tenant }),
     };
-    this.#redact = redactor([token, password, basic]);
+    this.redact = redactor([token, password, basic]);
     this.#options = options;
     this.#deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
     this.#maxAnswerBytes = options.maxAnswerBytes ?? defaultMaxAnswerBytes;
@@ -141,6 +148,26 @@ export class PrometheusConnection {
     }
   }
 
+  /**
+   * GET of a path below the base URL, such as `/api/v1/stores`: for short answers about the backend itself, which take no turn and whose 429
+   * holds no query off. Throws SourceError where there is no answer, or while the backend has told to wait; the signal's reason when it aborts.
+   */
+  async get(path: string, signal: AbortSignal): Promise<PlainAnswer> {
+    this.#refuseHeld();
+    const request = { method: 'GET', path: `${this.#basePath}${path}`, headers: this.#headers } as const;
+    try {
+      const { status, text } = await exchange(this.#pool, request, signal, {
+        onStart: () => this.#refuseHeld(),
+        onHead: () => {},
+      });
+      return { status, text };
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (error instanceof SourceError) throw error;
+      throw failureOfConnection(error, this.redact);
+    }
+  }
+
   async #read(
     query: string,
     atMs: number,
@@ -161,7 +188,7 @@ export class PrometheusConnection {
     try {
       answer = await exchange(
         this.#pool,
-        { method: 'POST', path: this.#path, headers: this.#headers, body },
+        { method: 'POST', path: `${this.#basePath}/api/v1/query`, headers: this.#headers, body },
         signal,
         {
           onStart: () => {
@@ -186,11 +213,11 @@ export class PrometheusConnection {
           { lasting: true },
         );
       }
-      throw failureOfConnection(error, this.#redact);
+      throw failureOfConnection(error, this.redact);
     }
     const { status, headers, text } = answer;
     if (status > 200 && status < 300) throw malformed(`it came with status ${status}`);
-    if (status !== 200) throw failureOfStatus(status, text, this.#redact);
+    if (status !== 200) throw failureOfStatus(status, text, this.redact);
     const dateMs = dateOfAnswer(headers);
     const clockSkewMs = dateMs === undefined ? undefined : clockSkewOf(dateMs, sentMs, answeredMs);
     if (clockSkewMs !== undefined) this.#options.onClockSkew?.(clockSkewMs);

@@ -8,6 +8,10 @@ const maxPageLength = 10_000;
 const tooMuchHint =
   'The samples of all pods, endpoints and statuses are read: shorten maxWindow, drop labels that nobody needs, or raise the limit of the backend. docs/prometheus.md says how many a question takes.';
 
+/** Where samples are missing because Thanos Query does not reach one of its stores. */
+export const storeHint =
+  'A store of Thanos did not answer, so a part of the samples is missing. Check its stores (/stores of Thanos Query). The gate asks again by itself.';
+
 /** What an answer with another status than 200 means. 429 has its own: {@link rateLimited}. */
 export function failureOfStatus(status: number, body: string, redact: Redact): SourceError {
   const { type, said } = readError(body, redact);
@@ -24,11 +28,7 @@ export function failureOfStatus(status: number, body: string, redact: Redact): S
     );
   }
   if (status === 422 && isStoreFailure(said)) {
-    return new SourceError(
-      'source_unavailable',
-      text,
-      'A store of Thanos did not answer, so a part of the samples is missing. Check its stores (/stores of Thanos Query). The gate asks again by itself.',
-    );
+    return new SourceError('source_unavailable', text, storeHint);
   }
   return new SourceError('source_rejected', text, rejectionHint(status, said));
 }
@@ -110,7 +110,8 @@ function readError(body: string, redact: Redact): { readonly type: string; reado
   return { type: '', said: page };
 }
 
-function shorten(text: string): string {
+/** Text of a backend in a message: one line, without keys, and cut. */
+export function shorten(text: string, maxLength = maxQuotedLength): string {
   const line = oneLine(withoutKeys(text));
-  return line.length > maxQuotedLength ? `${line.slice(0, maxQuotedLength - 1)}…` : line;
+  return line.length > maxLength ? `${line.slice(0, maxLength - 1)}…` : line;
 }

@@ -7,6 +7,7 @@ import { PrometheusConnection } from './connection.ts';
 import { createPrometheusApi, readBudgets } from './error-budgets.ts';
 import { hourlyHits, hourlyTraffic } from './hourly-increases.ts';
 import { createPrometheusSource } from './source.ts';
+import { StoreWatch } from './store-watch.ts';
 
 /** Prometheus, or what speaks its API, as the process uses it. Precondition: the settings have its URL. */
 export function openPrometheusBackend(
@@ -16,6 +17,7 @@ export function openPrometheusBackend(
 ): Backend {
   const { cacheKey, token, password } = settings;
   const connection = connectPrometheus(settings, deadlineMs, events);
+  const stores = new StoreWatch(connection, events);
   const budgets =
     (recent: boolean) =>
     (api: JsonApi, ...[cujs, untilMs, signal]: BudgetQuestion) =>
@@ -26,7 +28,7 @@ export function openPrometheusBackend(
     pages: () => [],
     tagHits: (...question) => hourlyHits(connection, ...question),
     traffic: (...question) => hourlyTraffic(connection, ...question),
-    source: async () => createPrometheusSource(connection),
+    source: async () => createPrometheusSource(connection, stores),
     sharing: {
       secret: cacheKey ?? token ?? password ?? '',
       origin: connection.origin,

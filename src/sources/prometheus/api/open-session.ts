@@ -8,6 +8,7 @@ import { hourlyHits, hourlyTraffic } from './hourly-increases.ts';
 import { newestSamples } from './newest-samples.ts';
 import { connectPrometheus } from './open-backend.ts';
 import { createPrometheusSource } from './source.ts';
+import { StoreWatch } from './store-watch.ts';
 
 /** What commands ask Prometheus alone, besides what they ask any backend. */
 export interface PrometheusSession extends BackendSession {
@@ -23,11 +24,12 @@ export function openPrometheusSession(settings: PrometheusSettings, now: () => n
       clockSkewMs = skewMs;
     },
   });
+  const stores = new StoreWatch(connection, { epochNow: now });
   const api = createPrometheusApi(connection);
   const never = new AbortController().signal;
   return {
     backend: prometheusDialect.backend,
-    source: async () => createPrometheusSource(connection),
+    source: async () => createPrometheusSource(connection, stores),
     survey: (registry, onProgress) => surveyPrometheus({ connection, registry, now, onProgress }),
     errorBudgets: (cujs, nowMs, options) => readBudgets(api, cujs, nowMs, options),
     hourlyTraffic: (...question) => hourlyTraffic(connection, ...question, never),

@@ -15,6 +15,7 @@ import { boundariesQuery, readDurations, refusedThresholds } from './read-durati
 import { readSeries } from './read-series.ts';
 import { returnedQuery, withEarlierSamples } from './returned-counters.ts';
 import { snapshotOf } from './snapshot.ts';
+import { refuseMissingStores, type StoreWatch } from './store-watch.ts';
 
 /**
  * Samples before the span: what a counter's first increment in the span is counted from. A counter without a sample in that time
@@ -24,19 +25,18 @@ export const marginMs = 15 * 60_000;
 
 /**
  * The MetricsSource over the HTTP API of Prometheus: one POST /api/v1/query for the samples of a batch, one for its histograms where
- * latency is judged, and more where some are missing.
+ * latency is judged, and more where some are missing. Nothing is counted while `stores` tells that samples are missing.
  */
-export function createPrometheusSource(connection: PrometheusConnection): MetricsSource {
+export function createPrometheusSource(connection: PrometheusConnection, stores?: StoreWatch): MetricsSource {
   return {
     async measure(query, signal) {
       refuseUnmeasurable(query.batch);
       const plan = planQuery(query.batch);
       const planned = planDurations(query.batch);
       const rangeFromMs = query.fromMs - marginMs;
-      const sent = (planned === undefined ? [plan] : [plan, planned]).map((one) => ({
-        name: one.name,
-        query: rangeText(one, query),
-      }));
+      const plans = planned === undefined ? [plan] : [plan, planned];
+      const sent = plans.map((one) => ({ name: one.name, query: rangeText(one, query) }));
+      const reads = plans.map(({ matchers }) => ({ matchers, fromMs: rangeFromMs, toMs: query.toMs }));
       // In functions of their own, so that nothing holds an answer any longer.
       const ask = async (inner: AbortSignal) => {
         const { json, clockSkewMs } = await connection.instant(rangeText(plan, query), query.toMs, inner);
@@ -47,7 +47,11 @@ export function createPrometheusSource(connection: PrometheusConnection): Metric
         return readDurations(json, of, rangeFromMs, query.toMs);
       };
       return await connection.attempt(async (inner) => {
+        // Before and after: which stores answered was decided at some moment between. A fast question needs one list.
+        const before = stores?.latest();
         const { counters, clockSkewMs } = await ask(inner);
+        refuseMissingStores(await before, reads);
+        refuseMissingStores(await stores?.latest(), reads);
         const found = readSeries(plan, query, counters);
         const vector = async (asked: string, atMs: number) =>
           readVector((await connection.instant(asked, atMs, inner)).json);

@@ -1,0 +1,186 @@
+import { minuteMs } from '../../../domain/duration.ts';
+import { SourceError } from '../../../domain/errors.ts';
+import {
+  type LabelMatcher,
+  type Labels,
+  labelOf,
+  matcherTest,
+  regexProblem,
+} from '../query/label-matchers.ts';
+import type { PrometheusConnection } from './connection.ts';
+import { storeHint } from './error-mapping.ts';
+import { type LostStore, LostStores, rememberedMs, withoutCounters } from './lost-stores.ts';
+import { type ListedStore, readStoreList, showStore, storesPath } from './store-list.ts';
+
+/**
+ * Thanos Query answers without the samples of a store that it does not reach, and without a warning, unless the store's endpoint is strict.
+ * Its list of stores tells. Other backends have no such list, and nothing is refused by what cannot be told of them.
+ */
+
+/** What samples a question reads. */
+export interface ReadSamples {
+  readonly matchers: readonly LabelMatcher[];
+  /** Epoch ms. */
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** What is known of the stores at some moment. */
+export type StoreState =
+  | { readonly listed: readonly ListedStore[]; readonly lost: readonly LostStore[] }
+  /** Thanos Query lists its stores, and did not for a while. A message. */
+  | { readonly unreadable: string }
+  /** Not Thanos, or nothing tells. */
+  | undefined;
+
+export interface StoreWatchOptions {
+  /** Epoch ms; the system's clock by default. */
+  readonly epochNow?: () => number;
+  /** A list that takes longer is given up. Default 2,000. */
+  readonly timeoutMs?: number;
+}
+
+/** All questions of a process share a list for so long. */
+export const sharedMs = 2_000;
+/** The last list still holds for so long where the next ones fail. */
+const graceMs = minuteMs;
+/** How often a backend is asked again whether it lists stores. */
+const otherBackendMs = 5 * minuteMs;
+const notNowMs = minuteMs;
+const defaultTimeoutMs = 2_000;
+
+/** What Thanos Query says of its stores, for all questions of a process. Asks nothing by itself. */
+export class StoreWatch {
+  readonly #connection: Pick<PrometheusConnection, 'get' | 'redact'>;
+  readonly #now: () => number;
+  readonly #timeoutMs: number;
+  readonly #lost = new LostStores();
+  #state: StoreState;
+  /** Epoch ms of the last list, and of the first failure since. */
+  #listedMs: number | undefined;
+  #failingMs: number | undefined;
+  #nextMs = Number.NEGATIVE_INFINITY;
+  #reading: Promise<void> | undefined;
+
+  constructor(connection: Pick<PrometheusConnection, 'get' | 'redact'>, options: StoreWatchOptions = {}) {
+    this.#connection = connection;
+    this.#now = options.epochNow ?? Date.now;
+    this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+  }
+
+  /** The state of the last two seconds: asks for it where it is older. Never rejects because of the backend. */
+  async latest(): Promise<StoreState> {
+    // A clock that is set back must not stop it.
+    const nowMs = this.#now();
+    if (nowMs >= this.#nextMs || this.#nextMs - nowMs > otherBackendMs) {
+      this.#reading ??= this.#read(nowMs).finally(() => {
+        this.#reading = undefined;
+      });
+    }
+    await this.#reading;
+    return this.#state;
+  }
+
+  async #read(nowMs: number): Promise<void> {
+    const { redact } = this.#connection;
+    try {
+      const { status, text } = await this.#connection.get(storesPath, AbortSignal.timeout(this.#timeoutMs));
+      // As with no answer at all: it may be back in a moment.
+      if (status >= 500 || status === 408 || status === 429) this.#failed(nowMs, `it answered ${status}`);
+      else this.#answered(nowMs, readStoreList(status, text, redact));
+    } catch (error) {
+      if (error instanceof SourceError) this.#failed(nowMs, error.message);
+      else if (error instanceof DOMException && error.name === 'TimeoutError')
+        this.#failed(nowMs, `no answer within ${this.#timeoutMs / 1000} s`);
+      else throw error;
+    }
+  }
+
+  #answered(nowMs: number, read: ReturnType<typeof readStoreList>): void {
+    if ('why' in read) {
+      // Nothing tells of a store that is missing, and it is not for a moment: no other backend has this list, and a proxy may forbid it.
+      this.#state = undefined;
+      this.#nextMs = nowMs + (this.#listedMs === undefined ? otherBackendMs : notNowMs);
+      return;
+    }
+    this.#state = { listed: read, lost: this.#lost.after(read, nowMs) };
+    this.#listedMs = nowMs;
+    this.#failingMs = undefined;
+    this.#nextMs = nowMs + sharedMs;
+  }
+
+  #failed(nowMs: number, why: string): void {
+    this.#failingMs ??= nowMs;
+    if (this.#state === undefined || nowMs - this.#failingMs >= rememberedMs) {
+      this.#state = undefined;
+      this.#nextMs = nowMs + notNowMs;
+      return;
+    }
+    this.#nextMs = nowMs + sharedMs;
+    if (nowMs - (this.#listedMs ?? nowMs) <= graceMs) return;
+    this.#state = { unreadable: `Thanos Query does not list its stores (${storesPath}): ${why}` };
+  }
+}
+
+/** Throws SourceError source_unavailable where a store that could hold samples of a question was missing. */
+export function refuseMissingStores(state: StoreState, reads: readonly ReadSamples[]): void {
+  if (state === undefined) return;
+  if ('unreadable' in state) {
+    throw new SourceError(
+      'source_unavailable',
+      state.unreadable,
+      'So nothing tells whether samples are missing. Check Thanos Query. The gate asks again by itself.',
+      { lasting: true },
+    );
+  }
+  const concerned = (store: ListedStore) => reads.some((one) => couldHold(store, one));
+  const failed = state.listed.filter((store) => store.error !== undefined && concerned(store));
+  const [first] = failed;
+  if (first !== undefined) {
+    throw new SourceError(
+      'source_unavailable',
+      `Thanos Query does not reach its store ${showStore(first)}${andMore(failed)}: ${first.error}`,
+      storeHint,
+      { lasting: true },
+    );
+  }
+  const lost = state.lost.filter(({ store }) => concerned(store));
+  const [last] = lost;
+  if (last === undefined) return;
+  throw new SourceError(
+    'source_unavailable',
+    `Thanos Query has lost its store ${showStore(last.store)}${andMore(lost)}, which answered last at ${clock(last.seenMs)} UTC.`,
+    `Its samples are missing from every answer. Check it. If it is gone for good, restart the gate, or wait until ${clock(last.untilMs)} UTC: then it is forgotten.`,
+    { lasting: true },
+  );
+}
+
+/** False only where it is certain. */
+function couldHold(
+  { type, labelSets, ...store }: ListedStore,
+  { matchers, fromMs, toMs }: ReadSamples,
+): boolean {
+  if (type === withoutCounters || store.toMs < fromMs || store.fromMs > toMs) return false;
+  return labelSets.length === 0 || labelSets.some((labels) => !contradict(labels, matchers));
+}
+
+/** External labels are on every series of a store, with these values. Thanos does not ask a store that they exclude either. */
+function contradict(labels: Labels, matchers: readonly LabelMatcher[]): boolean {
+  return matchers.some(
+    (matcher) =>
+      labelOf(labels, matcher.label) !== '' && isApplicable(matcher) && !matcherTest(matcher)(labels),
+  );
+}
+
+function isApplicable({ operator, value }: LabelMatcher): boolean {
+  return operator === '=' || operator === '!=' || regexProblem(value) === undefined;
+}
+
+function andMore({ length }: readonly unknown[]): string {
+  return length > 1 ? ` and ${length - 1} more` : '';
+}
+
+/** `14:02`. */
+function clock(epochMs: number): string {
+  return new Date(epochMs).toISOString().slice(11, 16);
+}
