@@ -128,8 +128,11 @@ function isOpen({ host, access }: Settings): boolean {
   );
 }
 
-/** Why the gate did not start, as text for the user; undefined for an error of the program itself. */
-export function refusal(error: unknown, settings: Settings): string[] | undefined {
+/**
+ * Why the gate did not start, as text for the user; undefined for an error of the program itself. `portOption`: the option that
+ * the port was given by, where that is not the setting.
+ */
+export function refusal(error: unknown, settings: Settings, portOption?: string): string[] | undefined {
   if (error instanceof RegistryRefused) {
     const { problems, omitted } = error.result;
     return [
@@ -147,8 +150,15 @@ export function refusal(error: unknown, settings: Settings): string[] | undefine
   const { code, port = settings.port } = error as NodeJS.ErrnoException & { readonly port?: number };
   const at = `${settings.host}:${port}`;
   const setting = port === settings.access.adminPort ? 'CUJ_GATE_ADMIN_PORT' : 'PORT';
-  if (code === 'EADDRINUSE') return [`${at} is in use by another process. Choose another ${setting}.`];
-  if (code === 'EACCES') return [`This user may not listen on ${at}. Choose a ${setting} above 1023.`];
+  if (code === 'EADDRINUSE') {
+    const choose =
+      portOption === undefined
+        ? `Choose another ${setting}.`
+        : `Choose another with ${portOption}, such as ${portOption} ${port < 65_535 ? port + 1 : port - 1}; ${portOption} 0 takes any free one.`;
+    return [`${at} is in use by another process. ${choose}`];
+  }
+  if (code === 'EACCES')
+    return [`This user may not listen on ${at}. Choose a ${portOption ?? setting} above 1023.`];
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
     return [`HOST=${settings.host} is not an address of this machine. Use 0.0.0.0 for all addresses.`];
   return undefined;

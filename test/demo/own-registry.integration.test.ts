@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,6 +13,7 @@ import { brokenBy, planTraffic, simulateRegistry } from '../../src/demo/own-regi
 import type { Registry } from '../../src/domain/registry/model.ts';
 import { loadRegistry } from '../../src/registry-files/load.ts';
 import { capture } from '../commands/io.ts';
+import { scratchFile } from '../registry-files/scratch.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 const example = path.join(root, 'config/cujs.yaml');
@@ -173,6 +175,39 @@ cujs:
     await rm(folder, { recursive: true });
     expect({ code, verdicts }).toEqual({ code: 0, verdicts: { mesh: 'INCONCLUSIVE (no_data)' } });
     expect(said).toMatch(/^No CUJ in .* can be simulated: none uses trace metrics\.\nNot simulated: gateway/);
+  });
+
+  it('says of a busy port how to choose another, and blames no registry that is valid', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => void taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as { port: number };
+    const file = scratchFile(`apiVersion: cuj-gate/v1
+services: { api: { env: production, operation: http.request, canary: "version:{version}" } }
+cujs: [{ name: buy, owner: a, service: api, slo: { availability: 99 }, endpoints: [GET /buy] }]
+`);
+    const streams = capture();
+    const code = await run(['demo', '--registry', file, '--port', String(port)], streams.io);
+    await new Promise((resolve) => void taken.close(resolve));
+    const other = port === 65_535 ? 65_534 : port + 1;
+    expect({ code, stderr: streams.stderr() }).toEqual({
+      code: 2,
+      stderr:
+        `cuj-gate demo: 127.0.0.1:${port} is in use by another process. ` +
+        `Choose another with --port, such as --port ${other}; --port 0 takes any free one.\n`,
+    });
+  });
+
+  it('says that a registry is one for Prometheus where it is none for Datadog', async () => {
+    const file = scratchFile(`apiVersion: cuj-gate/v1
+sources: { mesh: { total: "preset:istio", bad: "preset:istio" } }
+services: { api: { env: production, source: mesh, canary: "version:{version}" } }
+cujs: [{ name: buy, owner: a, service: api, slo: { availability: 99 }, endpoints: "*" }]
+`);
+    const { code, stderr } = await demo(file);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /is invalid:[\s\S]*\ncuj-gate demo: the registry is one for Prometheus: add --prometheus\.\n$/,
+    );
   });
 
   it('refuses a bad registry with the problems that serve lists', async () => {

@@ -77,10 +77,9 @@ export async function startDemoGate(
     };
   } catch (error) {
     await removeHistory();
-    const lines = refusal(error, settings);
+    const lines = refusal(error, settings, '--port');
     if (lines === undefined) throw error;
-    const isAddress = (error as NodeJS.ErrnoException).code !== undefined;
-    io.stderr.write(`cuj-gate demo: ${lines.join('\n')}${isAddress ? ' (--port)' : ''}\n`);
+    io.stderr.write(`cuj-gate demo: ${lines.join('\n')}\n`);
     return undefined;
   }
 }

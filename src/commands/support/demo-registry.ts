@@ -44,7 +44,7 @@ export async function demoOwnRegistry(io: Io, options: OwnRegistryOptions): Prom
       now: io.now,
     });
     if (opened === undefined) {
-      await hintAtPrometheus(io, options);
+      if (own.simulation === undefined) await hintAtPrometheus(io, options);
       return exitCodes.misuse;
     }
     try {
