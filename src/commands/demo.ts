@@ -57,7 +57,7 @@ export function demoCommand(io: Io, exit: (code: number) => void): Command {
     .addOption(environmentOption())
     .option(
       '--break <what>',
-      "with --registry: the CUJ (its last endpoint) or endpoint that fails on the canary, or none (default: the first CUJ's)",
+      "with --registry: what fails on the canary: a CUJ (its last endpoint), an endpoint as the registry writes it, 'view NAME' or 'action NAME' of a client, or none (default: the first CUJ)",
     )
     .addOption(
       new Option(
@@ -78,7 +78,8 @@ Examples:
   cuj-gate demo --prometheus
   cuj-gate demo --registry cujs.yaml
   cuj-gate demo --prometheus --registry cujs.yaml
-  cuj-gate demo --registry cujs.yaml --break 'POST /api/v1/login' --once`,
+  cuj-gate demo --registry cujs.yaml --break 'POST /api/v1/login' --once
+  cuj-gate demo --registry cujs.yaml --break 'view /signup' --once`,
     )
     .action(async (options: Options) => {
       const { registry, prometheus } = options;

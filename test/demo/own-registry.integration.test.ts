@@ -59,10 +59,14 @@ describe('demo --registry', () => {
     expect(code).toBe(0);
     expect(verdicts).toEqual({ signup: 'FAIL (slo_violated)', browse: 'FAIL (slo_violated)' });
     expect(text).toMatch(/^FAIL signup .* client events failed by .* worst view \/signup \d+ of \d+/m);
+    expect(text).toContain('On the canary, view /signup of shop-web fails for one event in five.');
     // Without a name, a server breaks as ever, and the other CUJ passes on both sides.
     const servers = await demo(file);
     expect(servers.verdicts).toEqual({ signup: 'FAIL (slo_violated)', browse: 'PASS (within_slo)' });
     expect(servers.text).toMatch(/^FAIL signup .* requests failed /m);
+    expect(servers.text).toContain(
+      "POST /api/v1/signup of member-api fails for one request in five. Its CUJs: signup.\nTo break the client side instead: --break 'view /signup'\n",
+    );
   });
 
   const healthy = {
@@ -98,7 +102,29 @@ describe('demo --registry', () => {
       const { code, stderr, text } = await demo(odd, '--break', choice);
       expect({ code, text }).toEqual({ code: 2, text: '' });
       expect(stderr).toContain(`--break ${choice}: there is no such CUJ with traffic, and no such endpoint`);
+      expect(stderr).toContain('watched, browse, pay, fast, whole, talk, across');
     }
+    const file = path.join(root, 'test/testdata/client-registry.yaml');
+    for (const [choice, near] of [
+      ['/signup/?', "'view /signup/?'"],
+      ['brows', 'browse'],
+      ['Submit sign-up', "'action Submit sign-up'"],
+      ['nonsense', undefined],
+    ] as const) {
+      const { stderr } = await demo(file, '--break', choice);
+      expect(stderr).toBe(
+        `cuj-gate demo: --break ${choice}: there is no such CUJ with traffic, and no such endpoint.${near === undefined ? '' : ` Did you mean ${near}?`}\n` +
+          'Give none, or one of these:\n' +
+          '  a CUJ, whose last endpoint breaks: signup, browse\n' +
+          "  an endpoint: 'POST /api/v1/signup', 'GET /signup', 'GET /'\n" +
+          "  a view or action of a client: 'view /signup', 'view /signup/?', 'action Submit sign-up', 'view /'\n",
+      );
+    }
+    const many = scratchFile(`apiVersion: cuj-gate/v1
+services: { api: { env: production, operation: http.request, canary: "version:{version}" } }
+cujs: [{ name: buy, owner: a, service: api, slo: { availability: 99 }, endpoints: [${Array.from({ length: 30 }, (_, i) => `GET /${i}`).join()}] }]
+`);
+    expect((await demo(many, '--break', 'x')).stderr).toContain("'GET /9' and 20 more\n");
     const streams = capture();
     expect(await run(['demo', '--break', 'signup'], streams.io)).toBe(2);
     expect(streams.stderr()).toContain('--break requires --registry');

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { colorsFor } from '../../src/commands/render/colors.ts';
+import { verdictText } from '../../src/commands/render/verdict.ts';
 import { type RumEvents, RumIntake, type RumMetricDefinition } from '../../src/demo/datadog/rum.ts';
 import { type Simulator, startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import type { Registry } from '../../src/domain/registry/model.ts';
@@ -8,6 +10,7 @@ import { createEvaluator } from '../../src/evaluation/evaluator.ts';
 import { terraform } from '../../src/generate/datadog/terraform.ts';
 import { DatadogConnection } from '../../src/sources/datadog/api/connection.ts';
 import { createDatadogSource } from '../../src/sources/datadog/api/source.ts';
+import { capture } from '../commands/io.ts';
 import { type Loose, registryOf } from '../generate/example.ts';
 
 /**
@@ -185,6 +188,12 @@ describe('both sides of a journey', () => {
     expect(verdict.summary).toContain('worst view /signup 300 of 1500');
     const servers = verdict.slis.find(({ sli }) => sli === 'availability');
     expect(servers).toMatchObject({ bad: 0, verdict: 'pass' });
+    // What is counted is called by its name on each side.
+    const heads = verdictText(verdict, colorsFor(capture().io)).match(/^ {2}endpoint +.*? {2}failed/gm);
+    expect(heads?.map((head) => head.replaceAll(/ +/g, ' '))).toEqual([
+      ' endpoint client events failed',
+      ' endpoint requests failed',
+    ]);
   });
 
   it('do not fail a release of a service that changes nothing on the client', async () => {

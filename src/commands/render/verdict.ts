@@ -48,19 +48,19 @@ function proof(sli: SliVerdict, rule: RuleName): string {
 }
 
 function sliLines(sli: SliVerdict, rule: RuleName, colors: Colors): string[] {
-  const bad = sliKinds[sli.sli].badWord;
+  const { badWord: bad, events } = sliKinds[sli.sli];
   const goal = `the objective is ${percent(sli.objective)}`;
   const burn = sli.burnRate === null ? '' : `, burn rate ${plain(sli.burnRate)}`;
   const head = [
     colorOutcome(colors, sli.verdict, `${sli.sli}: ${sli.verdict} (${sli.reason})`),
     sli.value === null
-      ? `  no requests; ${goal}`
-      : `  ${percent(sli.value)} of ${plain(sli.total)} ${sliKinds[sli.sli].events} were good, ${goal}: ${plain(sli.bad)} ${bad}${sli.failure === undefined ? '' : ` by ${sli.failure}`}${burn}`,
-    `  ${proof(sli, rule)}${sli.failAtBadEvents === null ? 'no abort threshold yet' : `abort threshold ${plain(sli.failAtBadEvents)} ${bad}`}, ${sli.requestsToVerdict === null ? 'more traffic alone does not lead to a pass' : `${plain(sli.requestsToVerdict)} clean requests to a pass`}`,
+      ? `  no ${events}; ${goal}`
+      : `  ${percent(sli.value)} of ${plain(sli.total)} ${events} were good, ${goal}: ${plain(sli.bad)} ${bad}${sli.failure === undefined ? '' : ` by ${sli.failure}`}${burn}`,
+    `  ${proof(sli, rule)}${sli.failAtBadEvents === null ? 'no abort threshold yet' : `abort threshold ${plain(sli.failAtBadEvents)} ${bad}`}, ${sli.requestsToVerdict === null ? 'more traffic alone does not lead to a pass' : `${plain(sli.requestsToVerdict)} clean ${events} to a pass`}`,
     `  stable: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)} ${bad}${sli.stable.value === null ? '' : ` (${percent(sli.stable.value)})`}`,
   ];
   const rows = [
-    ['  endpoint', 'requests', bad, 'SLI', 'rarer than', 'abort threshold', `stable ${bad}`],
+    ['  endpoint', events, bad, 'SLI', 'rarer than', 'abort threshold', `stable ${bad}`],
     ...sli.endpoints.map((endpoint) => [
       `  ${endpoint.endpoint}${endpoint.latencyMs === undefined ? '' : ` within ${plain(endpoint.latencyMs)} ms`}${endpoint.failure === undefined ? '' : ` by ${endpoint.failure}`}`,
       plain(endpoint.total),

@@ -11,6 +11,7 @@ import { rumMetricsOf } from '../../generate/datadog/terraform-clients.ts';
 import { spansMetricsOf } from '../../generate/datadog/terraform-spans.ts';
 import { environmentNotChosen, type LoadedEnvironment, loadRegistry } from '../../registry-files/load.ts';
 import { type BackendName, dialects } from '../../sources/dialects/dialects.ts';
+import { nearestNames } from '../../suggestions/nearest.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
 import { interrupted, randomKeys, simulatorSource, startDemoGate, watchLine } from './demo-gate.ts';
 import { plantSlos } from './demo-slos.ts';
@@ -162,16 +163,48 @@ export function planned(
   const traffic = planTraffic(registry, isSimulated);
   const broken = brokenBy(choice, registry, traffic);
   if (broken !== undefined) return { registry, traffic, broken, warnings };
-  io.stderr.write(
-    `cuj-gate demo: --break ${choice}: there is no such CUJ with traffic, and no such endpoint.\n` +
-      `Give a CUJ (${cujsWithTraffic(traffic).join(', ')}), an endpoint as the registry writes it, or none.\n`,
-  );
+  io.stderr.write(`cuj-gate demo: --break ${choice}: ${breakable(choice as string, registry, traffic)}`);
   return undefined;
 }
 
-/** The names of the CUJs with simulated traffic. */
-function cujsWithTraffic({ endpoints }: RegistryTraffic): string[] {
-  return [...new Set(endpoints.flatMap(({ cujs }) => cujs.map(({ name }) => name)))];
+/** The most names of one kind that are listed. */
+const maxListed = 10;
+/** A route that differs more is another one: most of them begin alike. */
+const maxEditedShare = 0.3;
+
+/** What `--break` may name in place of what there is not, the nearest first. */
+function breakable(choice: string, registry: Registry, { endpoints }: RegistryTraffic): string {
+  const labelsOf = (ofClient: boolean) => [
+    ...new Set(
+      endpoints.flatMap(({ service, label }) => (isClient(registry, service) === ofClient ? label : [])),
+    ),
+  ];
+  const busy = new Set(endpoints.flatMap(({ cujs }) => cujs));
+  const cujs = [...registry.cujs.values()].flatMap((cuj) => (busy.has(cuj) ? cuj.name : []));
+  const kinds: readonly (readonly [what: string, names: readonly string[]])[] = [
+    ['a CUJ, whose last endpoint breaks', cujs],
+    ['an endpoint', labelsOf(false)],
+    ['a view or action of a client', labelsOf(true)],
+  ];
+  const [near] = nearestNames(
+    choice,
+    kinds.flatMap(([, some]) => some),
+    { max: 1, maxEdits: (length) => Math.ceil(length * maxEditedShare) },
+  );
+  return [
+    `there is no such CUJ with traffic, and no such endpoint.${near === undefined ? '' : ` Did you mean ${quoted(near)}?`}`,
+    'Give none, or one of these:',
+    ...kinds.flatMap(([what, some]) => {
+      const more = some.length - maxListed;
+      const listed = some.slice(0, maxListed).map(quoted).join(', ');
+      return some.length === 0 ? [] : `  ${what}: ${listed}${more > 0 ? ` and ${more} more` : ''}`;
+    }),
+    '',
+  ].join('\n');
+}
+
+function isClient({ services }: Registry, service: string): boolean {
+  return services.get(service)?.client !== undefined;
 }
 
 /** What the demo says of its backend. */
@@ -210,10 +243,13 @@ export async function show(
   );
   if (traffic.endpoints.length > 0 && broken.length === 0) say('The canary is healthy.');
   for (const { label, service, cujs } of broken) {
+    const event = isClient(registry, service) ? 'event' : 'request';
     say(
-      `On the canary, ${label} of ${service} fails for one request in five. Its CUJs: ${cujs.map(({ name }) => name).join(', ')}.`,
+      `On the canary, ${label} of ${service} fails for one ${event} in five. Its CUJs: ${cujs.map(({ name }) => name).join(', ')}.`,
     );
   }
+  const ofClient = brokenAlone(registry, traffic, broken);
+  if (ofClient !== undefined) say(`To break the client side instead: --break ${quoted(ofClient)}`);
   for (const { name, source } of traffic.notSimulated) {
     say(
       colors.yellow(
@@ -260,6 +296,19 @@ export async function show(
   say('  cuj-gate doctor');
   await (backend.untilInterrupted ?? interrupted)();
   return exitCodes.good;
+}
+
+/** The first view or action of a CUJ of which only a server breaks. */
+function brokenAlone(
+  registry: Registry,
+  { endpoints }: RegistryTraffic,
+  broken: RegistryTraffic['endpoints'],
+): string | undefined {
+  if (broken.some(({ service }) => isClient(registry, service))) return undefined;
+  const cujs = broken.flatMap((endpoint) => endpoint.cujs);
+  return endpoints.find(
+    (one) => isClient(registry, one.service) && one.cujs.some((cuj) => cujs.includes(cuj)),
+  )?.label;
 }
 
 /** The broken CUJ first, then the other CUJs with traffic. */
