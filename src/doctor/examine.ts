@@ -12,6 +12,7 @@ import { checkSelectors } from './check-selectors.ts';
 import { checkSlos } from './check-slos.ts';
 import { checkSource } from './check-source.ts';
 import { checkSpanMetrics } from './check-spans.ts';
+import { checkStores } from './check-stores.ts';
 import { checkTraffic } from './check-traffic.ts';
 import { type DoctorFinding, worstFirst } from './finding.ts';
 import { listed } from './words.ts';
@@ -26,6 +27,7 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
   const findings = [
     ...(facts.isSimulation === true ? [simulated(registry)] : []),
     ...facts.failures.map(failureFinding),
+    ...checkStores(facts),
     ...checkRules(registry),
   ];
   for (const service of servicesOfCujs(registry)) {

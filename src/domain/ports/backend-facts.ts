@@ -26,8 +26,25 @@ export interface BackendFacts {
   readonly histograms?: ReadonlyMap<string, HistogramFacts>;
   /** Objectives that the backend records, in percent by `CUJ SLI WINDOW`; absent where it could not be asked, or has SLOs instead. */
   readonly recordedSlos?: ReadonlyMap<string, number>;
+  /** The stores that the backend asks for samples; absent where it has them itself. */
+  readonly stores?: StoreFacts;
   /** Requests and failures, of any version, of the CUJs by name whose failures are not 5XX on all endpoints. */
   readonly failing?: ReadonlyMap<string, { readonly total: number; readonly bad: number }>;
+}
+
+export interface StoreFacts {
+  /** Who asks them: `Thanos Query`. */
+  readonly askedBy: string;
+  /** Why nothing is known of them; undefined where it is. */
+  readonly unreadable: string | undefined;
+  readonly stores: readonly {
+    /** With its kind and labels. */
+    readonly name: string;
+    /** Why it does not answer; undefined where it does. */
+    readonly error: string | undefined;
+    /** Whether it could hold samples of the last hour. */
+    readonly isRecent: boolean;
+  }[];
 }
 
 export type MetricTags = ReadonlyMap<string, ReadonlySet<string>>;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { examine } from '../../../src/doctor/examine.ts';
 import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
 import { surveyPrometheus } from '../../../src/sources/prometheus/api/doctor-survey.ts';
-import { Loopback, respond } from '../datadog/loopback.ts';
+import { Loopback, type Reply, respond } from '../datadog/loopback.ts';
 import { registryOf } from './traffic.ts';
 
 const loopback = new Loopback();
@@ -71,4 +72,48 @@ it('knows the versions of the hour that is not over: a canary of some minutes is
       ['V2', 60],
     ]),
   );
+
+const nowMs = Date.UTC(2026, 0, 31, 9, 30);
+
+async function findingsAboutStores(reply: Reply) {
+  const nothing = respond(200, { status: 'success', data: { resultType: 'vector', result: [] } });
+  loopback.reply((response, request) => (request.method === 'GET' ? reply : nothing)(response, request));
+  const registry = registryOf();
+  const facts = await surveyPrometheus({ connection, registry, now: () => nowMs, onProgress: () => {} });
+  return examine(registry, facts, { top: 1 })
+    .filter(({ check }) => check.startsWith('store'))
+    .map(({ severity, check, about, message }) => [severity, check, about, message]);
+}
+
+it('tells which stores of Thanos Query do not answer, and whether verdicts need them', async () => {
+  const store = (name: string, lastError: string | null, maxTime: number) => ({
+    ...{ name, lastError, labelSets: [{ cluster: 'eu' }], minTime: 0, maxTime },
+  });
+  const list = (...sidecar: unknown[]) =>
+    respond(200, { status: 'success', data: { sidecar, store: [store('old:1', null, nowMs - 7_200_000)] } });
+  expect(await findingsAboutStores(list(store('a:1', null, 2 ** 63)))).toEqual([
+    ['info', 'stores-answer', 'Thanos Query', '2 stores, all answer'],
+  ]);
+  const failing = list(store('a:1', 'refused', 2 ** 63), store('b:1', 'gone', nowMs - 7_200_000));
+  expect(await findingsAboutStores(failing)).toEqual([
+    [
+      'error',
+      'store-missing',
+      'Thanos Query',
+      'the store a:1 (sidecar, cluster="eu") does not answer: refused',
+    ],
+    [
+      'warning',
+      'store-missing',
+      'Thanos Query',
+      'the store b:1 (sidecar, cluster="eu") does not answer: gone',
+    ],
+  ]);
+  expect(await findingsAboutStores(respond(403, ''))).toEqual([
+    [
+      ...['warning', 'stores-unreadable', 'Thanos Query'],
+      'if this is Thanos Query, its list of stores cannot be read: /api/v1/stores: the answer was 403',
+    ],
+  ]);
+  expect(await findingsAboutStores(respond(404, ''))).toEqual([]);
 });

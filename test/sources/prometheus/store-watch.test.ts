@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
+import { openPrometheusBackend } from '../../../src/sources/prometheus/api/open-backend.ts';
 import {
   refuseMissingStores,
   type StoreState,
@@ -7,6 +8,8 @@ import {
 } from '../../../src/sources/prometheus/api/store-watch.ts';
 import type { LabelMatcher } from '../../../src/sources/prometheus/query/label-matchers.ts';
 import { breakOff, hang, Loopback, respond } from '../datadog/loopback.ts';
+import { replyBySelector } from './loopback-backend.ts';
+import { document, podIn, queryOf, randomOf, registryOf, storedSeries } from './traffic.ts';
 
 const minuteMs = 60_000;
 const beginMs = Date.UTC(2026, 0, 31, 12, 0);
@@ -186,7 +189,7 @@ describe('how often the list is asked', () => {
     ['null', respond(200, 'null')],
     [
       'a huge list',
-      respond(200, { status: 'success', data: { sidecar: [{ name: 'x'.repeat(3_000_000) }] } }),
+      respond(200, { status: 'success', data: { sidecar: [{ name: 'x'.repeat(2_100_000) }] } }),
     ],
   ])('is every five minutes where the answer is %s, and nothing is refused', async (_, reply) => {
     loopback.reply(reply);
@@ -226,7 +229,7 @@ describe('a list that cannot be read any more', () => {
     loopback.reply(respond(503, ''));
     expect(await refusedAfter(watch, minuteMs)).toBeUndefined();
     expect(await refusedAfter(watch)).toBe(
-      'Thanos Query does not list its stores (/api/v1/stores): it answered 503',
+      'Thanos Query does not list its stores (/api/v1/stores): the answer was 503',
     );
     loopback.reply(sidecars(entry('eu')));
     expect(await refusedAfter(watch)).toBeUndefined();
@@ -287,5 +290,40 @@ describe('a store that is not listed any more', () => {
     expect(await refusedAfter(watch)).toBeUndefined();
     loopback.reply(listOf({ receive: [entry('eu', tenants('x'))], query: [entry('eu', tenants('v'))] }));
     expect(await refusedAfter(watch)).toMatch(/lost its store a:1 \(query, tenant="w"\)/);
+  });
+});
+
+describe('a process', () => {
+  it('asks for the list beside its questions, and judges nothing while a store is missing', async () => {
+    const recent = { fromMs: beginMs - 10 * minuteMs, toMs: beginMs, stepMs: 10_000 };
+    const pod = { ...podIn({ ...recent, random: randomOf(1) }, 'a', { version: 'V2' }), gaps: [] };
+    const requests = [...Array(200)].map((_, i) => ({
+      ...{ pod, atMs: recent.fromMs + i * 2_900, method: 'POST', route: '/Orders/{id}', code: '200' },
+    }));
+    const stored = storedSeries(requests, beginMs);
+    let stores = sidecars(entry('eu'));
+    const queries = replyBySelector(stored);
+    loopback.reply((response, request) =>
+      (request.path.endsWith('/stores') ? stores : queries)(response, request),
+    );
+    const settings = {
+      url: loopback.url,
+      token,
+      cacheKey: undefined,
+      username: undefined,
+      password: undefined,
+      tenant: undefined,
+    };
+    const backend = openPrometheusBackend(settings, 8_000, { epochNow: () => nowMs });
+    const source = await backend.source();
+    const query = queryOf(recent, registryOf({ ...document, cujs: (document.cujs ?? []).slice(0, 1) }));
+    const measure = () => source.measure(query, new AbortController().signal);
+    const [snapshot] = await Promise.all([measure(), measure()]);
+    expect(snapshot.services.get('orders')?.canary.whole).toBeDefined();
+    expect(loopback.requests.filter(({ method }) => method === 'GET')).toHaveLength(1);
+    stores = sidecars(entry('eu', { lastError: 'rpc error' }));
+    nowMs += 2_000;
+    await expect(measure()).rejects.toMatchObject({ code: 'source_unavailable' });
+    await backend.close();
   });
 });

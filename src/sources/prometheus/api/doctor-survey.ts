@@ -6,6 +6,7 @@ import type {
   HistogramFacts,
   ServiceFacts,
   Shares,
+  StoreFacts,
   SurveyFailure,
 } from '../../../domain/ports/backend-facts.ts';
 import type { QueryBatch, Registry, Service } from '../../../domain/registry/model.ts';
@@ -19,12 +20,15 @@ import { scrapeIntervalOf } from './counter-increments.ts';
 import { readHistogram } from './histogram-survey.ts';
 import { hourlyHits, hourlyRoutes } from './hourly-increases.ts';
 import { readPoints } from './matrix-response.ts';
+import { marginMs } from './source.ts';
+import { couldHoldCounters, listStores, showStore, storesPath } from './store-list.ts';
 import { Asking, byCount, selectorKeys } from './survey-questions.ts';
 
 /** How far back the survey looks for samples, in days: what SLO windows and the plan need. */
 const probedDays = [1, 7, 30, 90];
 /** Two scrapes of a minute must lie in it. */
 const sampleSeconds = 300;
+const storesTimeoutMs = 10_000;
 
 export interface Survey {
   readonly connection: PrometheusConnection;
@@ -51,6 +55,7 @@ export async function surveyPrometheus({
   const counters = new Map<string, CounterFacts>();
   const histograms = new Map<string, HistogramFacts>();
   const asking = new Asking(connection, now);
+  let stores: StoreFacts | undefined;
   const facts = (recordedSlos?: ReadonlyMap<string, number>): BackendFacts => ({
     fromMs,
     toMs,
@@ -63,6 +68,7 @@ export async function surveyPrometheus({
     counters,
     histograms,
     ...(recordedSlos === undefined ? {} : { recordedSlos }),
+    ...(stores === undefined ? {} : { stores }),
   });
   onProgress('the address and the credentials');
   try {
@@ -71,6 +77,8 @@ export async function surveyPrometheus({
     failures.push(failureOf('backend', error));
     return facts();
   }
+  asking.calls += 1;
+  stores = await readStores(connection, now());
   const used = new Set([...registry.cujs.values()].flatMap((cuj) => cuj.services));
   for (const batch of registry.batches) {
     if (batch.template === undefined) continue;
@@ -96,6 +104,23 @@ export async function surveyPrometheus({
     failures.push(failureOf('slos', error));
     return facts();
   }
+}
+
+/** Undefined where the backend is not Thanos Query. */
+async function readStores(connection: PrometheusConnection, nowMs: number): Promise<StoreFacts | undefined> {
+  const found = await listStores(connection, storesTimeoutMs);
+  const base = { askedBy: 'Thanos Query', unreadable: undefined, stores: [] };
+  if ('kind' in found)
+    return found.kind === 'other' ? undefined : { ...base, unreadable: `${storesPath}: ${found.why}` };
+  const span = { fromMs: nowMs - hourMs - marginMs, toMs: nowMs };
+  return {
+    ...base,
+    stores: found.map((store) => ({
+      name: connection.redact(showStore(store)),
+      error: store.error,
+      isRecent: couldHoldCounters(store, span),
+    })),
+  };
 }
 
 async function readCounter(asking: Asking, batch: QueryBatch, service: Service): Promise<CounterFacts> {

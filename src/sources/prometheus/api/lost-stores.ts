@@ -26,8 +26,6 @@ interface Remembered {
 export const rememberedMs = hourMs;
 const maxRemembered = 10_000;
 
-/** Series of a Ruler are results of rules: counters of requests are in none. */
-export const withoutCounters = 'rule';
 /** The labels of one that asks others are theirs: they go where it loses one. Of others they change with configuration and old data. */
 const asksOthers = 'query';
 

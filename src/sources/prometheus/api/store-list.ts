@@ -1,5 +1,7 @@
+import { SourceError } from '../../../domain/errors.ts';
 import type { Redact } from '../../../domain/redact.ts';
 import { type Labels, matcherText } from '../query/label-matchers.ts';
+import type { PrometheusConnection } from './connection.ts';
 import { shorten } from './error-mapping.ts';
 
 /** Where Thanos Query lists the stores whose samples it answers with. No other backend has it. */
@@ -24,30 +26,53 @@ const maxListLength = 2 * 1024 * 1024;
 const maxNameLength = 100;
 const maxErrorLength = 160;
 
-/** Why a list is of no use: it is not there, or it is not one of Thanos Query. The end of a sentence. */
+/** Why there is no list: the end of a sentence. */
 export interface NoStoreList {
+  /** No answer for now, an answer that keeps the list back, or the answer of something else than Thanos Query. */
+  readonly kind: 'failed' | 'refused' | 'other';
   readonly why: string;
 }
 
+/** Asks for the list. Every failure of the backend is a value. */
+export async function listStores(
+  connection: Pick<PrometheusConnection, 'get' | 'redact'>,
+  timeoutMs: number,
+): Promise<readonly ListedStore[] | NoStoreList> {
+  try {
+    const { status, text } = await connection.get(storesPath, AbortSignal.timeout(timeoutMs));
+    return readStoreList(status, text, connection.redact);
+  } catch (error) {
+    if (error instanceof SourceError) return { kind: 'failed', why: error.message };
+    if (error instanceof DOMException && error.name === 'TimeoutError')
+      return { kind: 'failed', why: `no answer within ${timeoutMs / 1000} s` };
+    throw error;
+  }
+}
+
 /**
- * What an answer to {@link storesPath} lists. Of an entry that is odd, what cannot be read is taken for what hides nothing: an error that is no
- * text is an error, and a store without readable labels or times could hold any sample.
+ * Of an entry that is odd, what cannot be read is taken for what hides nothing: an error that is no text is an error, and a store without
+ * readable labels or times could hold any sample.
  */
-export function readStoreList(status: number, text: string, redact: Redact): ListedStore[] | NoStoreList {
-  if (status !== 200) return { why: `it answered ${status}` };
-  if (text.length > maxListLength) return { why: `the answer is longer than ${maxListLength} characters` };
-  const notAList = { why: 'the answer is not a list of stores' };
+function readStoreList(status: number, text: string, redact: Redact): readonly ListedStore[] | NoStoreList {
+  if (status !== 200) {
+    const isFailure = status >= 500 || status === 408 || status === 429;
+    const kind = isFailure ? 'failed' : status === 401 || status === 403 ? 'refused' : 'other';
+    return { kind, why: `the answer was ${status}` };
+  }
+  if (text.length > maxListLength)
+    return { kind: 'refused', why: `the list is longer than ${maxListLength} characters` };
+  const other: NoStoreList = { kind: 'other', why: 'the answer is no list of stores' };
   const body = objectOf(parsed(text));
   const data = objectOf(body?.data);
-  if (body?.status !== 'success' || data === undefined) return notAList;
+  if (body?.status !== 'success' || data === undefined) return other;
   const stores: ListedStore[] = [];
   for (const [type, entries] of Object.entries(data)) {
     // A component of which there is none may be null.
     if (entries === null) continue;
-    if (!Array.isArray(entries)) return notAList;
+    if (!Array.isArray(entries)) return other;
     for (const entry of entries) {
       const store = objectOf(entry);
-      if (store === undefined) return notAList;
+      if (store === undefined) return other;
       stores.push(readStore(shorten(type, maxNameLength), store, redact));
     }
   }
@@ -104,4 +129,13 @@ function objectOf(value: unknown): Readonly<Record<string, unknown>> | undefined
 function areLabels(value: unknown): value is Labels {
   const labels = objectOf(value);
   return labels !== undefined && Object.values(labels).every((one) => typeof one === 'string');
+}
+
+/** Whether samples of a store can be of a span, epoch ms, and those of counters. False only where it is certain. */
+export function couldHoldCounters(
+  { type, fromMs, toMs }: Pick<ListedStore, 'type' | 'fromMs' | 'toMs'>,
+  span: { readonly fromMs: number; readonly toMs: number },
+): boolean {
+  // Series of a Ruler are results of rules.
+  return type !== 'rule' && toMs >= span.fromMs && fromMs <= span.toMs;
 }

@@ -9,8 +9,8 @@ import {
 } from '../query/label-matchers.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { storeHint } from './error-mapping.ts';
-import { type LostStore, LostStores, rememberedMs, withoutCounters } from './lost-stores.ts';
-import { type ListedStore, readStoreList, showStore, storesPath } from './store-list.ts';
+import { type LostStore, LostStores, rememberedMs } from './lost-stores.ts';
+import { couldHoldCounters, type ListedStore, listStores, showStore, storesPath } from './store-list.ts';
 
 /**
  * Thanos Query answers without the samples of a store that it does not reach, and without a warning, unless the store's endpoint is strict.
@@ -82,31 +82,18 @@ export class StoreWatch {
   }
 
   async #read(nowMs: number): Promise<void> {
-    const { redact } = this.#connection;
-    try {
-      const { status, text } = await this.#connection.get(storesPath, AbortSignal.timeout(this.#timeoutMs));
-      // As with no answer at all: it may be back in a moment.
-      if (status >= 500 || status === 408 || status === 429) this.#failed(nowMs, `it answered ${status}`);
-      else this.#answered(nowMs, readStoreList(status, text, redact));
-    } catch (error) {
-      if (error instanceof SourceError) this.#failed(nowMs, error.message);
-      else if (error instanceof DOMException && error.name === 'TimeoutError')
-        this.#failed(nowMs, `no answer within ${this.#timeoutMs / 1000} s`);
-      else throw error;
-    }
-  }
-
-  #answered(nowMs: number, read: ReturnType<typeof readStoreList>): void {
-    if ('why' in read) {
-      // Nothing tells of a store that is missing, and it is not for a moment: no other backend has this list, and a proxy may forbid it.
+    const found = await listStores(this.#connection, this.#timeoutMs);
+    if (!('kind' in found)) {
+      this.#state = { listed: found, lost: this.#lost.after(found, nowMs) };
+      this.#listedMs = nowMs;
+      this.#failingMs = undefined;
+      this.#nextMs = nowMs + sharedMs;
+    } else if (found.kind === 'failed') this.#failed(nowMs, found.why);
+    else {
+      // Not for a moment only: no other backend has this list, and a proxy may forbid it. A verdict cannot wait for it.
       this.#state = undefined;
       this.#nextMs = nowMs + (this.#listedMs === undefined ? otherBackendMs : notNowMs);
-      return;
     }
-    this.#state = { listed: read, lost: this.#lost.after(read, nowMs) };
-    this.#listedMs = nowMs;
-    this.#failingMs = undefined;
-    this.#nextMs = nowMs + sharedMs;
   }
 
   #failed(nowMs: number, why: string): void {
@@ -156,12 +143,10 @@ export function refuseMissingStores(state: StoreState, reads: readonly ReadSampl
 }
 
 /** False only where it is certain. */
-function couldHold(
-  { type, labelSets, ...store }: ListedStore,
-  { matchers, fromMs, toMs }: ReadSamples,
-): boolean {
-  if (type === withoutCounters || store.toMs < fromMs || store.fromMs > toMs) return false;
-  return labelSets.length === 0 || labelSets.some((labels) => !contradict(labels, matchers));
+function couldHold(store: ListedStore, read: ReadSamples): boolean {
+  const { labelSets } = store;
+  if (!couldHoldCounters(store, read)) return false;
+  return labelSets.length === 0 || labelSets.some((labels) => !contradict(labels, read.matchers));
 }
 
 /** External labels are on every series of a store, with these values. Thanos does not ask a store that they exclude either. */
