@@ -72,6 +72,7 @@ it('knows the versions of the hour that is not over: a canary of some minutes is
       ['V2', 60],
     ]),
   );
+});
 
 const nowMs = Date.UTC(2026, 0, 31, 9, 30);
 

@@ -191,14 +191,17 @@ describe('how often the list is asked', () => {
       'a huge list',
       respond(200, { status: 'success', data: { sidecar: [{ name: 'x'.repeat(2_100_000) }] } }),
     ],
-  ])('is every five minutes where the answer is %s, and nothing is refused', async (_, reply) => {
+  ])('is less and less often where the answer is %s, and nothing is refused', async (_, reply) => {
     loopback.reply(reply);
     const watch = watching();
     expect(await refusedAfter(watch)).toBeUndefined();
-    await refusedAfter(watch, 5 * minuteMs - 1);
-    expect(loopback.requests).toHaveLength(1);
-    await refusedAfter(watch, 1);
-    expect(loopback.requests).toHaveLength(2);
+    const askedAfter: number[] = [];
+    for (let minutes = 1; minutes <= 200; minutes += 1) {
+      const before = loopback.requests.length;
+      await refusedAfter(watch, minuteMs);
+      if (loopback.requests.length > before) askedAfter.push(minutes);
+    }
+    expect(askedAfter).toEqual([1, 3, 7, 15, 31, 63, 123, 183]);
   });
 
   it.each([

@@ -1,4 +1,4 @@
-import { minuteMs } from '../../../domain/duration.ts';
+import { hourMs, minuteMs } from '../../../domain/duration.ts';
 import { SourceError } from '../../../domain/errors.ts';
 import {
   type LabelMatcher,
@@ -44,9 +44,9 @@ export interface StoreWatchOptions {
 export const sharedMs = 2_000;
 /** The last list still holds for so long where the next ones fail. */
 const graceMs = minuteMs;
-/** How often a backend is asked again whether it lists stores. */
-const otherBackendMs = 5 * minuteMs;
-const notNowMs = minuteMs;
+/** A backend that does not list stores is asked again after so long, and each time after twice as long. Some have alerts for paths that they do not know. */
+const firstPauseMs = minuteMs;
+const maxPauseMs = hourMs;
 const defaultTimeoutMs = 2_000;
 
 /** What Thanos Query says of its stores, for all questions of a process. Asks nothing by itself. */
@@ -59,6 +59,8 @@ export class StoreWatch {
   /** Epoch ms of the last list, and of the first failure since. */
   #listedMs: number | undefined;
   #failingMs: number | undefined;
+  /** Answers without a list, one after the other. */
+  #refusals = 0;
   #nextMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
@@ -72,7 +74,7 @@ export class StoreWatch {
   async latest(): Promise<StoreState> {
     // A clock that is set back must not stop it.
     const nowMs = this.#now();
-    if (nowMs >= this.#nextMs || this.#nextMs - nowMs > otherBackendMs) {
+    if (nowMs >= this.#nextMs || this.#nextMs - nowMs > maxPauseMs) {
       this.#reading ??= this.#read(nowMs).finally(() => {
         this.#reading = undefined;
       });
@@ -87,12 +89,14 @@ export class StoreWatch {
       this.#state = { listed: found, lost: this.#lost.after(found, nowMs) };
       this.#listedMs = nowMs;
       this.#failingMs = undefined;
+      this.#refusals = 0;
       this.#nextMs = nowMs + sharedMs;
     } else if (found.kind === 'failed') this.#failed(nowMs, found.why);
     else {
       // Not for a moment only: no other backend has this list, and a proxy may forbid it. A verdict cannot wait for it.
       this.#state = undefined;
-      this.#nextMs = nowMs + (this.#listedMs === undefined ? otherBackendMs : notNowMs);
+      this.#nextMs = nowMs + Math.min(maxPauseMs, firstPauseMs * 2 ** this.#refusals);
+      this.#refusals += 1;
     }
   }
 
@@ -100,7 +104,7 @@ export class StoreWatch {
     this.#failingMs ??= nowMs;
     if (this.#state === undefined || nowMs - this.#failingMs >= rememberedMs) {
       this.#state = undefined;
-      this.#nextMs = nowMs + notNowMs;
+      this.#nextMs = nowMs + firstPauseMs;
       return;
     }
     this.#nextMs = nowMs + sharedMs;
