@@ -226,7 +226,7 @@ describe('an answer that nobody reads', () => {
   const closedUnread = expect.objectContaining({ msg: 'connection closed', code: 'answer_unread' });
 
   it('is given up, and its connection with it', async () => {
-    const gate = await listening({ unreadMs: 25 });
+    const gate = await listening({ unreadMs: 100 });
     hugeAnswer(gate);
     const connected = once(gate.app.server, 'connection') as Promise<[Socket]>;
     const wire = dial(gate.port, get('/registry'));
@@ -239,7 +239,7 @@ describe('an answer that nobody reads', () => {
   });
 
   it('is given up though the caller goes on sending, a byte of a request now and then', async () => {
-    const gate = await listening({ unreadMs: 100, arrival: { timeoutMs: 100, checkEveryMs: 20 } });
+    const gate = await listening({ unreadMs: 200, arrival: { timeoutMs: 100, checkEveryMs: 20 } });
     hugeAnswer(gate);
     const connected = once(gate.app.server, 'connection') as Promise<[Socket]>;
     const wire = dial(gate.port, get('/registry'));
@@ -256,7 +256,7 @@ describe('an answer that nobody reads', () => {
 
   it('is given up over TLS, too', async () => {
     const { cert, key } = await certificate('gate');
-    const gate = await listening({ unreadMs: 25, tls: { cert, key } });
+    const gate = await listening({ unreadMs: 100, tls: { cert, key } });
     hugeAnswer(gate);
     const connected = once(gate.app.server, 'secureConnection') as Promise<[Socket]>;
     const socket = connectTls({ port: gate.port, host: '127.0.0.1', rejectUnauthorized: false });
