@@ -3,7 +3,7 @@ import { RouteCheck } from './duplicate-routes.ts';
 import { type Finding, type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { Cuj, QueryBatch, Registry } from './model.ts';
 import { planBatches } from './query-batches.ts';
-import { resolveCuj, retiredCuj } from './resolve-cuj.ts';
+import { resolveCuj, retiredCuj, warnOfThresholds } from './resolve-cuj.ts';
 import { collectDefaults } from './resolve-defaults.ts';
 import { checkNamedServices } from './resolve-endpoints.ts';
 import { warnOfFailures } from './resolve-failures.ts';
@@ -114,6 +114,7 @@ export function* resolveInSteps(
   if (findings.length > 0) return { ok: false, findings, omitted };
   warnOfServices(inputs, services, cujs.values(), warn);
   warnOfFailures(inputs, services, cujs, warn);
+  warnOfThresholds(inputs, warn);
 
   const known = <T>(all: ReadonlyMap<string, T | undefined>) => all as ReadonlyMap<string, T>;
   const batches = planBatches(known(services), cujs.values(), known(sources));
