@@ -38,21 +38,20 @@ export interface DemoGate {
   close(): Promise<void>;
 }
 
+export interface DemoGateOptions {
+  /** The settings that name its metrics backend. */
+  readonly source: Readonly<Record<string, string>>;
+  readonly registry: string;
+  readonly environment?: string | undefined;
+  readonly port: number;
+  readonly now: () => number;
+}
+
 /**
  * Starts the gate as a user does, with the demo's backend. Ignores the environment. Where it cannot start, reports
  * why on stderr and returns undefined.
  */
-export async function startDemoGate(
-  io: Io,
-  options: {
-    /** The settings that name its metrics backend. */
-    readonly source: Readonly<Record<string, string>>;
-    readonly registry: string;
-    readonly environment?: string | undefined;
-    readonly port: number;
-    readonly now: () => number;
-  },
-): Promise<DemoGate | undefined> {
+export async function startDemoGate(io: Io, options: DemoGateOptions): Promise<DemoGate | undefined> {
   const history = await mkdtemp(path.join(tmpdir(), 'cuj-gate-demo-'));
   const settings = readSettings({
     ...options.source,

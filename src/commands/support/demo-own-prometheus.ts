@@ -1,8 +1,7 @@
 import { startOwnPods } from '../../demo/prometheus/own-pods.ts';
 import { isInstalled, type PrometheusProgram } from '../../demo/prometheus/program.ts';
-import type { ScrapedProgram } from '../../demo/prometheus/scraped-program.ts';
 import { startDemoGate } from './demo-gate.ts';
-import { notInstalled, onInterruption, sourceOf } from './demo-prometheus.ts';
+import { notInstalled, sourceOf, withProgram } from './demo-prometheus.ts';
 import { loadOwn, type OwnRegistryOptions, planned, show } from './demo-registry.ts';
 import { simulatedSources } from './demo-sources.ts';
 import { exitCodes, type Io } from './io.ts';
@@ -40,21 +39,12 @@ export async function demoOwnPrometheus(
   const sources = simulatedSources(loaded.registry);
   const simulation = planned(io, options.break, loaded, ({ name }) => !sources.notSimulated.has(name));
   if (simulation === undefined) return exitCodes.misuse;
-  const interruption = onInterruption();
-  let pods: ScrapedProgram | undefined;
-  try {
-    pods = await startOwnPods({
-      ...simulation,
-      program,
-      exports: sources.exports,
-      seed: options.seed,
-      now: io.now,
-    });
-    const opened = await startDemoGate(io, { ...gateOptions, source: sourceOf(pods.running) });
-    if (opened === undefined) return exitCodes.misuse;
-    try {
-      if (interruption.isThere()) return exitCodes.good;
-      return await show(io, options, simulation, opened.url, {
+  return await withProgram(io, {
+    start: () =>
+      startOwnPods({ ...simulation, program, exports: sources.exports, seed: options.seed, now: io.now }),
+    gate: gateOptions,
+    tell: (pods, { url }, interruption) =>
+      show(io, options, simulation, url, {
         name: `the same ${program}`,
         exports: `export CUJ_GATE_BACKEND=prometheus CUJ_GATE_PROMETHEUS_URL=${pods.running.url}`,
         measured: 'no source of it can be',
@@ -65,15 +55,6 @@ export async function demoOwnPrometheus(
         notes: [...sources.withoutDurations].map(
           ([name, why]) => `Not simulated: durations of ${name}: ${why}. Its latency has no data here.`,
         ),
-      });
-    } finally {
-      await opened.close();
-    }
-  } catch (error) {
-    io.stderr.write(`cuj-gate demo: ${error instanceof Error ? error.message : error}\n`);
-    return exitCodes.misuse;
-  } finally {
-    await pods?.stop();
-    interruption.forget();
-  }
+      }),
+  });
 }

@@ -12,7 +12,7 @@ import {
 import { anyRegistryOf } from '../../domain/registry/model.ts';
 import { type Colors, colorsFor } from '../render/colors.ts';
 import { ending, fold, minuteLines, storyLines } from '../render/demo-story.ts';
-import { programCall, startDemoGate, watchLine } from './demo-gate.ts';
+import { type DemoGate, type DemoGateOptions, programCall, startDemoGate, watchLine } from './demo-gate.ts';
 import { exitCodes, type Io } from './io.ts';
 
 /** The example registry for Prometheus. */
@@ -41,30 +41,52 @@ export async function demoPrometheus(io: Io, options: PrometheusDemoOptions): Pr
     io.stderr.write(notInstalled(program));
     return exitCodes.misuse;
   }
-  const interruption = onInterruption();
-  let app: ScrapedApp | undefined;
-  try {
-    if (io.stderr.isTTY === true)
-      io.stderr.write(`Starting ${program} with ninety minutes of scrapes takes a few seconds.\n`);
-    app = await startScrapedApp(program, options.seed, io.now);
-    const opened = await startDemoGate(io, {
-      source: sourceOf(app.running),
+  if (io.stderr.isTTY === true)
+    io.stderr.write(`Starting ${program} with ninety minutes of scrapes takes a few seconds.\n`);
+  return await withProgram(io, {
+    start: () => startScrapedApp(program, options.seed, io.now),
+    gate: {
       registry: prometheusRegistry,
       port: options.once === true ? 0 : options.port,
       now: io.now,
-    });
-    if (opened === undefined) return exitCodes.misuse;
+    },
+    async tell(app, { gate, url }, interruption) {
+      const cujs = [...anyRegistryOf(gate.registry.current().registries).cujs.keys()];
+      return await tell(io, options, { app, cujs, url, interruption });
+    },
+  });
+}
+
+/**
+ * Starts the program and a gate that asks it, and tells the story. Whatever ends that, both are ended. Where one of them cannot start, reports
+ * why on stderr. Returns the exit code.
+ */
+export async function withProgram<
+  Started extends { readonly running: RunningProgram; stop(): Promise<void> },
+>(
+  io: Io,
+  parts: {
+    readonly start: () => Promise<Started>;
+    readonly gate: Omit<DemoGateOptions, 'source'>;
+    readonly tell: (started: Started, gate: DemoGate, interruption: Interruption) => Promise<number>;
+  },
+): Promise<number> {
+  const interruption = onInterruption();
+  let started: Started | undefined;
+  try {
+    started = await parts.start();
+    const gate = await startDemoGate(io, { ...parts.gate, source: sourceOf(started.running) });
+    if (gate === undefined) return exitCodes.misuse;
     try {
-      const cujs = [...anyRegistryOf(opened.gate.registry.current().registries).cujs.keys()];
-      return await tell(io, options, { app, cujs, url: opened.url, interruption });
+      return interruption.isThere() ? exitCodes.good : await parts.tell(started, gate, interruption);
     } finally {
-      await opened.close();
+      await gate.close();
     }
   } catch (error) {
     io.stderr.write(`cuj-gate demo: ${error instanceof Error ? error.message : error}\n`);
     return exitCodes.misuse;
   } finally {
-    await app?.stop();
+    await started?.stop();
     interruption.forget();
   }
 }
@@ -161,7 +183,7 @@ export interface Interruption {
   readonly forget: () => void;
 }
 
-export function onInterruption(): Interruption {
+function onInterruption(): Interruption {
   const coming = new AbortController();
   const { signal } = coming;
   const come = () => coming.abort();
