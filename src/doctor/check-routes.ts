@@ -124,7 +124,7 @@ function outgoing(
   found: ServiceFacts,
   wanted: ReadonlySet<string>,
 ): DoctorFinding | undefined {
-  const matching = found.elsewhere
+  const matching = (found.elsewhere ?? [])
     .map(({ operation, routes }) => ({
       operation,
       known: [...wanted].filter((one) => routes.has(one)).length,

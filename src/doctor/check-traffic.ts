@@ -80,14 +80,15 @@ function noTraffic(facts: BackendFacts, service: Service, found: ServiceFacts): 
     );
   }
   const metric = `trace.${operation}.hits`;
-  const others = found.elsewhere.map(
+  const { elsewhere: operations = [] } = found;
+  const others = operations.map(
     (one) => `${one.operation} (${count([...one.routes.values()].reduce((a, b) => a + b, 0))} hits)`,
   );
   if (others.length > 0) {
     return error(
       'operation-without-hits',
       `${metric} has no hits of ${name} in ${env}, but other operations do: ${others.join(', ')}`,
-      `Set operation: ${found.elsewhere[0]?.operation}. It is the name of the span that serves requests, and depends on the framework.`,
+      `Set operation: ${operations[0]?.operation}. It is the name of the span that serves requests, and depends on the framework.`,
     );
   }
   const elsewhere = [...(found.envs ?? [])].filter(([value]) => value !== env);

@@ -58,22 +58,22 @@ export interface ServiceFacts {
   readonly bad: number;
   /** By resource; undefined where the source knows no endpoints. */
   readonly routes: Shares | undefined;
-  /** By `http.status_code`; undefined for a source template. */
-  readonly statusCodes: Shares | undefined;
+  /** By `http.status_code`; absent where the source has no such tag. */
+  readonly statusCodes?: Shares;
   /** By the status of gRPC; absent where nothing is judged by it. */
   readonly grpcCodes?: Shares;
   /** Requests that are marked as errors; absent where nothing is judged by it. */
   readonly errors?: number;
   /** For each tag key of the service's selectors: hits by value. */
   readonly selectorValues: ReadonlyMap<string, Shares>;
-  /** Requests of the latency distribution; undefined where no CUJ has a threshold on the service. */
-  readonly timed: number | undefined;
-  /** Hits of the same service and operation by env, whatever the registry's env. */
-  readonly envs: Shares | undefined;
+  /** Requests of the latency distribution; absent where no CUJ has a threshold on the service. */
+  readonly timed?: number;
+  /** Hits of the same service and operation by env, whatever the registry's env. Absent where there is no operation. */
+  readonly envs?: Shares;
   /** Other operations under which the service has hits, asked where its own has none or none that match. */
-  readonly elsewhere: readonly OperationFacts[];
+  readonly elsewhere?: readonly OperationFacts[];
   /** The service's requests as the Istio mesh counts them, where the backend has them. */
-  readonly meshRequests: number | undefined;
+  readonly meshRequests?: number;
   /** Of a service that is measured by metrics of its spans; absent for others. */
   readonly spans?: {
     /** Requests whose span has no status of HTTP; absent where nothing is judged by it. */

@@ -60,12 +60,7 @@ export async function askClient(
       0,
     ),
     routes,
-    statusCodes: undefined,
     selectorValues: new Map(keys.map((key, at) => [key, valuesOf(at, key)])),
-    timed: undefined,
-    envs: undefined,
-    elsewhere: [],
-    meshRequests: undefined,
   };
   return new Map([[service.name, facts]]);
 }

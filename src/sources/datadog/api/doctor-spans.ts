@@ -57,12 +57,7 @@ export async function askSpans(
     // Definitions may overlap.
     bad: Math.max(...failures.map((_, i) => sum(`bad${i}`))),
     routes,
-    statusCodes: undefined,
     selectorValues: new Map(keys.map((key, i) => [key, sharesBy(totals.get(`key${i}`), key)])),
-    timed: undefined,
-    envs: undefined,
-    elsewhere: [],
-    meshRequests: undefined,
     spans: {
       ...(asked.has('no_status') ? { withoutStatus: sum('no_status') } : {}),
       tracedRequests: sum('traced'),

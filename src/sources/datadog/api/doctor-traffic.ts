@@ -104,6 +104,7 @@ async function askTrace(
       const where = { service: service.name };
       const sum = (name: string) => sharesBy(totals.get(name), 'service', where).get(service.name) ?? 0;
       const envs = sharesBy(totals.get('envs'), 'env', where);
+      const meshRequests = sharesBy(totals.get('mesh'), 'destination_service_name').get(service.name);
       const facts: ServiceFacts = {
         total: envs.get(env) ?? 0,
         bad: sum('bad'),
@@ -119,12 +120,9 @@ async function askTrace(
             sharesBy(totals.get(`key${keys.indexOf(key)}`), key, where),
           ]),
         ),
-        timed: timed === undefined ? undefined : sum('timed'),
+        ...(timed === undefined ? {} : { timed: sum('timed') }),
         envs,
-        elsewhere: [],
-        meshRequests: mesh
-          ? sharesBy(totals.get('mesh'), 'destination_service_name').get(service.name)
-          : undefined,
+        ...(meshRequests === undefined ? {} : { meshRequests }),
       };
       return [service.name, facts];
     }),
@@ -160,12 +158,7 @@ async function askTemplate(
         total: sum(totals.get('total')),
         bad: sum(totals.get('bad')),
         routes: template.groupBy === undefined ? undefined : sharesBy(totals.get('routes'), template.groupBy),
-        statusCodes: undefined,
         selectorValues: new Map(keys.map((key, i) => [key, sharesBy(totals.get(`key${i}`), key)])),
-        timed: undefined,
-        envs: undefined,
-        elsewhere: [],
-        meshRequests: undefined,
       },
     ],
   ]);

@@ -210,12 +210,7 @@ async function readDay(
     total: all.reduce((total, one) => total + one.total, 0),
     bad: all.reduce((total, one) => total + one.bad, 0),
     routes: isGrouped ? byCount(new Map(routes.map(({ endpoint, total }) => [endpoint, total]))) : undefined,
-    statusCodes: undefined,
     selectorValues,
-    timed: undefined,
-    envs: undefined,
-    elsewhere: [],
-    meshRequests: undefined,
   };
 }
 
