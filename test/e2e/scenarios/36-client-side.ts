@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { RumIntake, RumMetricDefinition } from '../../../src/demo/datadog/rum.ts';
+import type { RumIntake } from '../../../src/demo/datadog/rum.ts';
 import { type Datadog, startDatadog } from '../datadog.ts';
-import { cujGate } from '../gate.ts';
+import { defineGeneratedMetrics } from '../generated-metrics.ts';
 import { everyBackend } from '../metrics-backend.ts';
 import { latestRun, measurementValues } from '../rollouts.ts';
 import type { Scenario } from '../scenario.ts';
@@ -79,23 +79,12 @@ export const scenario: Scenario = {
     const beside = context.backend === 'datadog' ? undefined : await startDatadog(context);
     const world = await startWorld(context, { registry: file, env: { ...noCache, ...beside?.gateEnv } });
     const { metrics, registry } = world;
-    const { rum } = metrics.name === 'datadog' ? metrics : (beside as Datadog);
-    await cujGate(context, [
-      'generate',
-      'terraform',
-      '--registry',
-      registry,
-      '--out',
-      path.join(dir, 'made'),
+    const datadog = metrics.name === 'datadog' ? metrics : (beside as Datadog);
+    const { rum } = datadog;
+    assert.deepEqual(await defineGeneratedMetrics(context, registry, datadog), [
+      'client-member-web.tf.json',
+      'client-payment-web.tf.json',
     ]);
-    const terraform = path.join(dir, 'made', 'terraform');
-    const files = readdirSync(terraform).filter((file) => file.startsWith('client-'));
-    assert.deepEqual(files.sort(), ['client-member-web.tf.json', 'client-payment-web.tf.json']);
-    for (const file of files) {
-      const { resource } = JSON.parse(readFileSync(path.join(terraform, file), 'utf8'));
-      const made: RumMetricDefinition[] = Object.values(resource.datadog_rum_metric);
-      for (const metric of made) rum.define(metric);
-    }
 
     // The background analysis stops the bad one, however busy the machine is.
     const [member, payment] = await Promise.all([

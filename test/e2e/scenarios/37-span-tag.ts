@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { SpansMetricDefinition } from '../../../src/demo/datadog/spans.ts';
-import type { Datadog } from '../datadog.ts';
-import { cujGate } from '../gate.ts';
+import { defineGeneratedMetrics } from '../generated-metrics.ts';
 import { everyBackend } from '../metrics-backend.ts';
 import { latestRun, measurementValues } from '../rollouts.ts';
-import type { Scenario, ScenarioContext } from '../scenario.ts';
+import type { Scenario } from '../scenario.ts';
 import type { Spans } from '../traffic.ts';
 import { noCache, startWorld, type World } from '../world.ts';
 
@@ -44,22 +42,6 @@ function flow({ metrics }: World, of: Pick<Spans, 'service' | 'resource'>, track
   });
 }
 
-/** Metrics have the tag only where Datadog makes them of spans, as the generated Terraform tells it. */
-async function defineMetrics(
-  context: ScenarioContext,
-  registry: string,
-  { spansMetrics }: Datadog,
-): Promise<void> {
-  const made = path.join(context.dir, 'made');
-  await cujGate(context, ['generate', 'terraform', '--registry', registry, '--out', made]);
-  for (const service of ['flags', 'search']) {
-    const file = path.join(made, 'terraform', `spans-${service}.tf.json`);
-    const { resource } = JSON.parse(readFileSync(file, 'utf8'));
-    const metrics: SpansMetricDefinition[] = Object.values(resource.datadog_spans_metric);
-    for (const metric of metrics) spansMetrics.define(metric);
-  }
-}
-
 export const scenario: Scenario = {
   name: 'span-tag',
   what: 'a canary with the version of stable is told by a tag of its spans, or a label of its counter: aborted, in Datadog by the metrics that the generated Terraform makes',
@@ -68,7 +50,8 @@ export const scenario: Scenario = {
     const registry = path.join(context.dir, 'cujs.yaml');
     writeFileSync(registry, registryText);
     const world = await startWorld(context, { registry, env: noCache });
-    if (world.metrics.name === 'datadog') await defineMetrics(context, registry, world.metrics);
+    // Metrics have the tag only where Datadog makes them of spans.
+    if (world.metrics.name === 'datadog') await defineGeneratedMetrics(context, registry, world.metrics);
     const stable = { appRequestsPerMinute: 0 };
     // The background analysis stops the bad one, however busy the machine is.
     const [flags, search] = await Promise.all([
