@@ -21,12 +21,6 @@ export interface Surroundings {
   keep: boolean;
 }
 
-/** The metrics backends that a scenario can run over, its own first. */
-export function backendsOf({ backends }: Scenario): readonly [BackendName, ...BackendName[]] {
-  const [first = 'datadog', ...others] = backends ?? [];
-  return [first, ...others];
-}
-
 /** Runs one scenario in its own namespace and cleans up after it; never throws. */
 export async function runScenario(scenario: Scenario, surroundings: Surroundings): Promise<Result> {
   const { cluster, programs, gateProgram, dir, keep } = surroundings;
@@ -42,7 +36,8 @@ export async function runScenario(scenario: Scenario, surroundings: Surroundings
     await kube.apply({ ...kinds.Namespace, metadata: { name: namespace } });
     const run = scenario.run({
       cluster,
-      backend: surroundings.backend ?? backendsOf(scenario)[0],
+      // Without a backend, it is the one of the registries that some generate from.
+      backend: surroundings.backend ?? scenario.backends[0] ?? 'datadog',
       kube,
       namespace,
       programs,

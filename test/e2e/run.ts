@@ -16,14 +16,14 @@ import {
 } from './programs.ts';
 import { isBuilt, productsOf } from './prometheus-fronts.ts';
 import { failuresText, type Result, tableText } from './report.ts';
-import { backendsOf, runScenario } from './run-scenario.ts';
+import { runScenario } from './run-scenario.ts';
 import type { Scenario } from './scenario.ts';
 
 const usage = `npm run e2e -- [options]
 
   --all                 on every supported Argo Rollouts: ${rolloutsVersions.join(', ')}
   --rollouts VERSION    on this one; may be given again (default ${rolloutsVersions[0]})
-  --backend NAME        over this metrics backend, the scenarios that can: ${backendNames.join(', ')}
+  --backend NAME        over this metrics backend, and no scenario that asks none: ${backendNames.join(', ')}
   --only NAME           only this scenario; may be given again
   --keep                leave the cluster running afterwards, until Ctrl-C
   --build               only build the programs
@@ -35,9 +35,7 @@ const atOnce = 6;
 async function main(): Promise<number> {
   const options = parse();
   if (options.help) return say(usage);
-  const scenarios = (await loadScenarios(options.only)).filter(
-    (scenario) => options.backend === undefined || backendsOf(scenario).includes(options.backend),
-  );
+  const scenarios = over(options.backend, await loadScenarios(options.only), options.only.length > 0);
   if (options.list) return say(scenarios.map(({ name, what }) => `${name.padEnd(24)} ${what}`).join('\n'));
 
   leaveNothingBehind();
@@ -162,6 +160,18 @@ async function loadScenarios(only: string[]): Promise<Scenario[]> {
       `--only ${unknown}: no such scenario; there are ${scenarios.map(({ name }) => name).join(', ')}`,
     );
   return only.length > 0 ? scenarios.filter(({ name }) => only.includes(name)) : scenarios;
+}
+
+/** Of all scenarios, those that can run over the backend; of named ones, each must. */
+function over(backend: BackendName | undefined, scenarios: Scenario[], areNamed: boolean): Scenario[] {
+  if (backend === undefined) return scenarios;
+  const others = scenarios.filter(({ backends }) => !backends.includes(backend));
+  if (!areNamed || others.length === 0) return scenarios.filter((scenario) => !others.includes(scenario));
+  const why = others.map(
+    ({ name, backends }) =>
+      `${name} ${backends.length === 0 ? 'asks no backend: leave out --backend' : `runs over ${backends.join(', ')}`}`,
+  );
+  throw new Error(`--backend ${backend}: ${why.join('; ')}`);
 }
 
 function untilInterrupted(cluster: Cluster, programs: Programs): Promise<never> {

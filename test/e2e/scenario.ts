@@ -14,10 +14,10 @@ export interface Scenario {
   /** Programs that only this scenario needs and that take minutes to build: built before the run, outside of its timeout. */
   needs?: readonly ProductName[];
   /**
-   * The metrics backends it can run over, by default Datadog alone. It runs over the first one, and with `--backend` over the named
-   * one.
+   * The metrics backends it can run over. It runs over the first one, and with `--backend` over the named one. Empty: none takes part, and
+   * with `--backend` it is left out, because it would only do the same again.
    */
-  backends?: readonly BackendName[];
+  backends: readonly BackendName[];
   /** Runs without other scenarios, for example because it stops the controller or needs both cores. */
   alone?: boolean;
   /** The timeout; default: 120 s. */

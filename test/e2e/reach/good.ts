@@ -39,6 +39,7 @@ export function goodReleases(options: GoodOptions): Scenario {
   return {
     name: `good-${run}`,
     what: 'good releases of three services go through without a person',
+    backends: ['datadog'],
     timeoutMs: 2 * longestMs,
     async run(context) {
       // Other seeds than those of the bad releases.

@@ -176,6 +176,7 @@ async function partC(stage: Stage, observer: Observer): Promise<Figure[]> {
   await stage.run({
     name: 'model',
     what: 'the model against the controller',
+    backends: [],
     timeoutMs: 600_000,
     run: async (context) => {
       comparisons.push(...(await compareAll(context, observer, scripts)));

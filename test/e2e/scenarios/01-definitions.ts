@@ -22,6 +22,7 @@ spec:
 export const scenario: Scenario = {
   name: 'definitions',
   what: "the API server judges Rollouts, AnalysisTemplates and VirtualServices by Argo's and Istio's own definitions",
+  backends: [],
   async run({ kube, namespace }) {
     const objects = serviceObjects({ namespace, name: 'shop', version: 'v1', steps: [{ setWeight: 10 }] });
     const applied = await kube.apply(objects, { dryRun: true });

@@ -37,6 +37,7 @@ spec:
 export const scenario: Scenario = {
   name: 'abort',
   what: 'a result that changes from PASS to FAIL aborts a canary, whatever the backend',
+  backends: [],
   async run({ kube, namespace, onEnd, log }) {
     const asked: string[] = [];
     let summary = 'PASS signup 0 of 288 requests failed';

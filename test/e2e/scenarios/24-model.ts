@@ -7,6 +7,7 @@ import type { Scenario } from '../scenario.ts';
 export const scenario: Scenario = {
   name: 'model',
   what: 'the model of Argo Rollouts in test/simulate-rollouts does what the controller does, with the same answers',
+  backends: [],
   // It compares times.
   alone: true,
   timeoutMs: 240_000,

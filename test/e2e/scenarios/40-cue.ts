@@ -13,6 +13,7 @@ const schema = path.join(root, 'config', 'schema.cue');
 export const scenario: Scenario = {
   name: 'cue',
   what: "the real cue holds config/schema.cue against every fixture of the JSON Schema, and docs/cue's package against the gate",
+  backends: [],
   async run(context) {
     await judgesFixtures(context);
     await fillsDefaults(context);

@@ -28,6 +28,7 @@ const variants: Record<string, Partial<AnalysisOptions>> = {
 export const scenario: Scenario = {
   name: 'generated',
   what: 'what is generated from the example registry is accepted by the API server, promtool and OpenSLO, and OpenSLO of Prometheus as well',
+  backends: [],
   // On a machine that has built nothing, OpenSLO's validator is built here.
   timeoutMs: 600_000,
   async run({ kube, namespace, log }) {

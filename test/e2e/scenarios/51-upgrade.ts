@@ -46,6 +46,7 @@ const callersOfEach = 6;
 export const scenario: Scenario = {
   name: 'upgrade',
   what: 'the gate and the chart of 0.1.0 are replaced under load: its templates go on asking, and nobody gets an error',
+  backends: ['datadog'],
   timeoutMs: 360_000,
   async run(context) {
     const previous = await buildPreviousVersion(path.join(context.dir, 'previous'));
