@@ -29,10 +29,12 @@ export function nearestNames(
   }: NearestOptions = {},
 ): string[] {
   const text = wanted.slice(0, maxLength).toLowerCase();
-  const editsTo = (name: string) =>
-    name.includes(text) && text.length > 2
+  const editsTo = (name: string) => {
+    const lowered = name.toLowerCase();
+    return lowered.includes(text) && text.length > 2
       ? Math.sign(name.length - text.length)
-      : edits(text, name.slice(0, maxLength).toLowerCase());
+      : edits(text, lowered.slice(0, maxLength));
+  };
   return nearestBy(maxAlike(text, known), {
     differenceOf: editsTo,
     maxDifference: (name) => maxEdits(Math.min(text.length, name.length)),

@@ -33,4 +33,5 @@ it('compares all of a few names, and offers none that is far off', () => {
   expect(nearestNames('zignup', ['login', 'signup', 'sign-in', 'browse'])).toEqual(['signup']);
   expect(nearestNames('checkout', ['login', 'signup'])).toEqual([]);
   expect(nearestNames('', ['login', 'a'])).toEqual(['a']);
+  expect(nearestNames('Sign up', ['view /', 'action Sign up now'])).toEqual(['action Sign up now']);
 });
