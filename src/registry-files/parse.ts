@@ -1,5 +1,6 @@
 import { CORE_SCHEMA, load, Type, YAMLException } from 'js-yaml';
 import { type DocumentPath, pathText } from '../domain/registry/findings.ts';
+import { type ParserError, syntaxWords } from './syntax-words.ts';
 
 /** A syntax error of YAML or JSON; positions are 1-based. */
 export interface SyntaxProblem {
@@ -25,9 +26,9 @@ const schema = CORE_SCHEMA.extend({
 
 /** The registry nests some six levels; js-yaml counts up to two for each. */
 const maxDepth = 64;
-/** `yaml` needs up to 0.9 s and 170 MB for this size. For larger texts only js-yaml's first syntax error is reported. */
+/** `yaml` needs up to 0.9 s and 170 MB for this size. Of larger texts only what js-yaml knows of the first error is told. */
 const maxRecoveryChars = 128 * 1024;
-const maxSyntaxProblems = 100;
+const maxDuplicateKeys = 100;
 /** Entries of one mapping or list, apart from the registry's own long ones. */
 const maxEntries = 10_000;
 const maxLongEntries = 50_000;
@@ -80,9 +81,12 @@ function oneProblem(problem: SyntaxProblem): Parsed {
   return { ok: false, problems: [problem] };
 }
 
-/** All syntax errors, where the text is short enough for the slow parser that recovers from each. */
+/**
+ * All duplicate keys, where the text is short enough for the slow parser that recovers from each. Of a text that is not YAML, the
+ * first problem alone: others are caused by it.
+ */
 async function syntaxProblems(text: string, error: unknown): Promise<readonly SyntaxProblem[]> {
-  const first = firstProblem(error);
+  const first = firstProblem(text, error);
   if (first.rule === 'too-deep' || text.length > maxRecoveryChars) return [first];
   const { LineCounter, parseDocument, visit } = await import('yaml');
   const lines = new LineCounter();
@@ -93,22 +97,34 @@ async function syntaxProblems(text: string, error: unknown): Promise<readonly Sy
       version: '1.2',
       merge: true,
     });
-    const errors = document.errors.slice(0, maxSyntaxProblems);
+    const errors = document.errors.slice(0, maxDuplicateKeys);
     if (errors.length === 0) return [first];
-    const paths = new Map<number, DocumentPath>();
-    if (errors.some(({ code }) => code === 'DUPLICATE_KEY')) {
+    const fault = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY');
+    if (fault !== undefined) {
+      const { code, message, pos } = fault;
+      if (!/^Missing closing .quote/.test(message))
+        return [faultOf(text, { code, message }, lines.linePos(pos[0]), error)];
+      // It takes all that follows: the last text in quotes is the open one.
+      let [open] = pos as readonly [number, number];
       visit(document, {
-        Pair(_, pair, ancestors) {
-          const start = (pair.key as Ranged | null)?.range?.[0];
-          if (start !== undefined) paths.set(start, pathOf([...ancestors, pair]));
+        Scalar(_, { type, range }) {
+          if (type?.startsWith('QUOTE')) open = range?.[0] ?? open;
         },
       });
+      return [faultOf(text, { code: 'OPEN_QUOTE', message }, lines.linePos(open), error)];
     }
-    return errors.map(({ code, message, pos }) => {
+    const paths = new Map<number, DocumentPath>();
+    visit(document, {
+      Pair(_, pair, ancestors) {
+        const start = (pair.key as Ranged | null)?.range?.[0];
+        if (start !== undefined) paths.set(start, pathOf([...ancestors, pair]));
+      },
+    });
+    return errors.map(({ pos }) => {
       const { line, col } = lines.linePos(pos[0]);
-      const path = code === 'DUPLICATE_KEY' ? paths.get(pos[0]) : undefined;
+      const path = paths.get(pos[0]);
       const told = path && { path: pathText(path), value: String(path.at(-1)) };
-      return { line: Math.max(line, 1), column: Math.max(col, 1), ...told, ...explain(code, message) };
+      return { line: Math.max(line, 1), column: Math.max(col, 1), ...told, ...known.duplicateKey };
     });
   } catch {
     return [first];
@@ -135,52 +151,61 @@ function isPair(node: unknown): boolean {
   return typeof node === 'object' && node !== null && 'key' in node;
 }
 
-function firstProblem(error: unknown): SyntaxProblem {
-  if (!(error instanceof YAMLException)) {
-    // Not an error of the parser, most likely a stack overflow.
-    return { line: 1, column: 1, ...explain('TOO_DEEP', String(error)) };
-  }
-  const { mark, reason } = error as YAMLException & { mark?: { line: number; column: number } };
-  const code = reason.startsWith('nesting exceeded')
-    ? 'TOO_DEEP'
-    : reason === 'duplicated mapping key'
-      ? 'DUPLICATE_KEY'
+/** What js-yaml stopped at. */
+function firstProblem(text: string, error: unknown): SyntaxProblem {
+  // Not an error of the parser, most likely a stack overflow.
+  if (!(error instanceof YAMLException)) return { line: 1, column: 1, ...known.tooDeep };
+  const stopped = stoppedAt(error);
+  const { line, column, reason } = stopped;
+  const told = reason.startsWith('nesting exceeded')
+    ? known.tooDeep
+    : reason === duplicated
+      ? known.duplicateKey
       : reason.startsWith('expected a single document')
-        ? 'MULTIPLE_DOCS'
-        : 'SYNTAX';
-  return { line: (mark?.line ?? 0) + 1, column: (mark?.column ?? 0) + 1, ...explain(code, reason) };
+        ? known.severalDocuments
+        : undefined;
+  return told === undefined ? { rule: 'syntax', ...syntaxWords(text, stopped) } : { line, column, ...told };
 }
 
-function explain(code: string, reason: string): Omit<SyntaxProblem, 'line' | 'column'> {
-  switch (code) {
-    case 'TOO_DEEP':
-      return {
-        rule: 'too-deep',
-        message: 'the document is nested too deeply',
-        fix: 'Compare with the example: CUJs contain endpoints, and endpoints contain values.',
-      };
-    case 'DUPLICATE_KEY':
-      return {
-        rule: 'duplicate-key',
-        message: 'the mapping has this key twice',
-        fix: 'Remove one of them.',
-      };
-    case 'MULTIPLE_DOCS':
-      return {
-        rule: 'several-documents',
-        message: 'the file contains several YAML documents',
-        fix: 'Remove the --- line, or put each document into its own file in one folder.',
-      };
-    default:
-      return {
-        rule: 'syntax',
-        message: `this is not YAML: ${reason.split('\n')[0]}`,
-        fix: reason.startsWith('Tabs are not allowed')
-          ? 'Indent with spaces. Fix the first error first: others may be caused by it.'
-          : 'Check indentation, quotes and brackets in this line and the one before.',
-      };
-  }
+/** The first error of `yaml` other than a duplicate key. */
+function faultOf(
+  text: string,
+  { code, message }: { readonly code: string; readonly message: string },
+  place: { readonly line: number; readonly col: number },
+  error: unknown,
+): SyntaxProblem {
+  const [line, column] = [Math.max(place.line, 1), Math.max(place.col, 1)];
+  if (code === 'MULTIPLE_DOCS') return { line, column, ...known.severalDocuments };
+  const kind = { line, column, code, reason: message };
+  const stopped = stoppedAt(error as YAMLException);
+  return { rule: 'syntax', ...syntaxWords(text, stopped.reason === duplicated ? kind : stopped, kind) };
 }
+
+const duplicated = 'duplicated mapping key';
+
+function stoppedAt(error: YAMLException): ParserError {
+  const { mark, reason } = error as YAMLException & { mark?: { line: number; column: number } };
+  return { line: (mark?.line ?? 0) + 1, column: (mark?.column ?? 0) + 1, reason };
+}
+
+/** What is told of problems that both parsers know. */
+const known = {
+  tooDeep: {
+    rule: 'too-deep',
+    message: 'the document is nested too deeply',
+    fix: 'Compare with the example: CUJs contain endpoints, and endpoints contain values.',
+  },
+  duplicateKey: {
+    rule: 'duplicate-key',
+    message: 'the mapping has this key twice',
+    fix: 'Remove one of them.',
+  },
+  severalDocuments: {
+    rule: 'several-documents',
+    message: 'the file contains several YAML documents',
+    fix: 'Remove the --- line, or put each document into its own file in one folder.',
+  },
+} as const;
 
 /**
  * The number of values after aliases are expanded. Without aliases, a text cannot have more values than characters, so a

@@ -63,14 +63,79 @@ describe('texts that are no registry', () => {
     expect(await problemsOf(content)).toContainEqual(problem);
   });
 
-  it('all syntax errors of a short file at once', async () => {
-    const text = 'apiVersion: cuj-gate/v1\nservices:\n  a: {env: x\n  b: [1, 2\ncujs: "x\n';
-    expect((await problemsOf(text)).length).toBeGreaterThan(1);
-  });
-
-  it('a tab, with what to do about it', async () => {
-    const [first] = await problemsOf(good.replace('    tier: 1', '\ttier: 1'));
-    expect(first).toMatchObject({ rule: 'syntax', fix: expect.stringContaining('Indent with spaces') });
+  const top = 'apiVersion: cuj-gate/v1\n';
+  it.each([
+    ['a key too deep', 'services:\n  a:\n    env: p\n      operation: o\n', 5, 7, /column 7, .* 5, 3 or 1$/],
+    ['a key between two', 'services:\n  a:\n    env: p\n   operation: o\n', 5, 4, /column 4, .* 5, 3 or 1$/],
+    [
+      'an entry too shallow',
+      'cujs:\n  - name: a\n    endpoints:\n      - GET /\n     - GET /b\n',
+      6,
+      6,
+      /column 6, .* 7, 5, 3 or 1$/,
+    ],
+    [
+      'a key below lines of text',
+      'cujs:\n  - name: a\n    description: |\n        x\n   tier: 1\n',
+      6,
+      4,
+      /column 4, .* 5, 3 or 1$/,
+    ],
+    ['an entry among keys', 'cujs:\n  name: a\n  - owner: b\n', 4, 3, /entry of a list stands at column 3/],
+    ['a key among entries', 'cujs:\n  - name: a\n  owner: b\n', 4, 3, /a key stands at column 3/],
+    [
+      'a hyphen without a space',
+      'cujs:\n  -name: a\n   owner: b\n',
+      4,
+      4,
+      /column 4.*space after the hyphen in line 3/,
+    ],
+    ['no colon', 'services:\n  a:\n    env p\n    operation: o\n', 4, 5, /neither .*a colon and a space/],
+    [
+      'no space after a colon',
+      'services:\n  a:\n    env:p\n    operation: o\n',
+      4,
+      5,
+      /neither .*Write a space after/,
+    ],
+    [
+      'a mapping without an end',
+      'cujs:\n  - { name: a, owner: t\n  - { name: b }\n',
+      4,
+      3,
+      /comma.* is missing/,
+    ],
+    [
+      'a colon in a value',
+      'cujs:\n  - name: a\n    title: what: ever\n',
+      4,
+      12,
+      /contains a colon .*in quotes/,
+    ],
+    [
+      'text behind a mapping',
+      'services:\n  a:\n    canary: {version}:x\n',
+      4,
+      22,
+      /has ended before.*whole value in quotes/,
+    ],
+    ['a reserved character', 'services:\n  a:\n    env: @prod\n', 4, 10, /cannot begin with @ .*in quotes/],
+    ['a star', 'cujs:\n  - name: a\n    endpoints: *\n', 4, 16, /cannot begin with \* .*"\*"/],
+    ['a quote without an end', 'services:\n  a:\n    canary: "v:{v}\n    env: p\n', 4, 13, /not closed/],
+    ['a tab', 'services:\n\ta:\n\t\tenv: p\n', 3, 1, /a tab .*Indent with spaces/],
+  ])('%s, once, in words of the file', async (_, text, line, column, words) => {
+    // A long text is read by the faster parser alone, which knows less.
+    const long = `${top}${text}# ${'x'.repeat(128 * 1024)}\n`;
+    for (const whole of [top + text, long]) {
+      const problems = await problemsOf(whole);
+      expect(problems.map(({ rule }) => rule)).toEqual(['syntax']);
+      const [{ message, fix, ...place }] = problems as [(typeof problems)[0]];
+      expect(place.line).toBeGreaterThan(1);
+      expect(message).not.toMatch(/implicit|scalar|flow|block|compact/i);
+      if (whole === long) continue;
+      expect(place).toMatchObject({ line, column });
+      expect(words.test(message) || words.test(`${message} ${fix}`), `${message} ${fix}`).toBe(true);
+    }
   });
 
   it('both of two duplicate keys', async () => {
