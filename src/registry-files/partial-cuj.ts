@@ -31,6 +31,8 @@ export function partialCujOf(
       partial.owner = '-';
     } else if (typeof second === 'string' && isMapping(partial[key])) {
       delete partial[key][second];
+      // What was removed may stand for its views or actions.
+      if (key === 'client') partial[key].views ??= ['unreadable-view'];
     } else {
       delete partial[key];
     }

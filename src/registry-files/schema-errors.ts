@@ -4,7 +4,24 @@ import type { DocumentPath, Finding } from '../domain/registry/findings.ts';
 import { pathText } from '../domain/registry/findings.ts';
 import { sliNames } from '../domain/sli/table.ts';
 import { failureFix, failureKeyFix, grpcKeyFix, grpcStatusFix } from './failure-fix.ts';
-import { meantErrors, misspeltKeys, type Schema, typeName } from './schema-union.ts';
+import { belongsIn, keyWithoutSpace, orList } from './key-places.ts';
+import { nearest } from './nearest-key.ts';
+import { type Schema, typeName } from './schema-types.ts';
+import { keysOfUnions, meantErrors, misspeltKeys } from './schema-union.ts';
+
+/** What is known of the part of a registry that errors are about. */
+export interface PartContext {
+  /** The name of a method of gRPC as it is stored. Absent where the part has no service of gRPC. */
+  readonly grpcName?: ((written: string) => string) | undefined;
+}
+
+/** What the explanation of an error looks at beside it. */
+interface Surroundings extends PartContext {
+  readonly base: DocumentPath;
+  readonly root: unknown;
+  /** The keys of all alternatives of the union that an alternative is of. */
+  readonly keysOfUnion: ReadonlyMap<unknown, readonly string[]>;
+}
 
 /**
  * The errors of ajv (allErrors, verbose) as sentences. For a union, only the alternative that was most likely meant is
@@ -15,23 +32,45 @@ export function explainErrors(
   base: DocumentPath,
   root: unknown,
   errors: readonly ErrorObject[],
+  context: PartContext = {},
 ): readonly Finding[] {
   const meant = meantErrors(errors);
   const misspelt = misspeltKeys(meant);
+  const around = { ...context, base, root, keysOfUnion: keysOfUnions(errors) };
   const findings: Finding[] = [];
-  const withUnknownKey = new Set(
-    meant.flatMap(({ keyword, instancePath }) => (keyword === 'additionalProperties' ? instancePath : [])),
-  );
   for (const error of meant) {
-    if (error.keyword === 'required') {
-      if (misspelt.has(`${error.instancePath}/${error.params.missingProperty}`)) continue;
-      // It needs no grpc where something else was meant.
-      if (error.instancePath.endsWith('/failure') && withUnknownKey.has(error.instancePath)) continue;
-    }
-    const finding = explain(error, base, root);
+    if (error.keyword === 'required' && isCaused(error, meant, misspelt)) continue;
+    const finding = explain(error, around);
     if (finding !== undefined) findings.push({ file, ...finding });
   }
   return findings;
+}
+
+/** Whether a key is missing because of another error: it is misspelt, or another alternative of a union was meant. */
+function isCaused(
+  { instancePath, params, data, parentSchema }: ErrorObject,
+  errors: readonly ErrorObject[],
+  misspelt: ReadonlySet<string>,
+): boolean {
+  if (misspelt.has(`${instancePath}/${params.missingProperty}`)) return true;
+  if (isInList(instancePath)) {
+    // A route is written where the method belongs, or an unknown key stands in place of all that is required.
+    if (errors.some((error) => error.instancePath === `${instancePath}/method` && isRoute(error.data)))
+      return true;
+    const required = (parentSchema as Schema).required ?? [];
+    if (required.some((key) => Object.hasOwn(data as object, key))) return false;
+  } else if (!instancePath.endsWith('/failure')) return false;
+  return errors.some(
+    (error) => error.keyword === 'additionalProperties' && error.instancePath === instancePath,
+  );
+}
+
+function isInList(instancePath: string): boolean {
+  return /\/endpoints\/\d+$/.test(instancePath);
+}
+
+function isRoute(value: unknown): value is string {
+  return typeof value === 'string' && value.includes('/');
 }
 
 type Explained = Omit<Finding, 'file'>;
@@ -76,36 +115,24 @@ function unitFix({ data, parentSchema, schema }: ErrorObject): string | undefine
   return valid.length === 0 ? undefined : `Write the unit as well: ${orList(valid)}.`;
 }
 
-function orList(names: readonly string[]): string {
-  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
-}
-
-function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explained | undefined {
-  const path = [...base, ...pathOf(error.instancePath, root)];
+function explain(error: ErrorObject, around: Surroundings): Explained | undefined {
+  const path = [...around.base, ...pathOf(error.instancePath, around.root)];
   const name = pathText(path) || 'the document';
   const schema = (error.parentSchema ?? {}) as Schema;
   const example = schema.examples?.[0] === undefined ? undefined : JSON.stringify(schema.examples[0]);
   const about = schema.description === undefined ? '' : ` ${schema.description.replace(/[.:]?$/, '.')}`;
   const at = { path, at: 'value' as const, value: error.data };
+  const isTextForMapping = error.params.type === 'object' && typeof error.data === 'string';
   switch (error.keyword) {
     case 'additionalProperties': {
       const key = error.params.additionalProperty as string;
-      const known = Object.keys(schema.properties ?? {});
-      const meant =
-        path.at(-1) === 'failure'
-          ? failureKeyFix(key, error.data)
-          : key === 'grpc' && known.includes('failure')
-            ? grpcKeyFix((error.data as Readonly<Record<string, unknown>>).grpc)
-            : undefined;
       return {
         path: [...path, key],
         at: 'key',
         rule: 'unknown-key',
         value: key,
         message: `${path.length === 0 ? 'a registry' : name} has no key ${quoted(key)}`,
-        ...(meant === undefined
-          ? { fix: `Known here: ${known.join(', ')}.`, unknown: { name: key, known } }
-          : { fix: meant }),
+        ...unknownKeyFix(key, error, path, around),
       };
     }
     case 'required': {
@@ -127,9 +154,11 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
         ...at,
         rule: 'type',
         message: `${name} must be ${article(error.params.type as string)}, not ${found(error.data)}`,
-        fix: quotesHelp(error)
-          ? typeFix(error, example, about)
-          : (unitFix(error) ?? patternFix(path) ?? typeFix(error, example, about)),
+        fix: isTextForMapping
+          ? (keyWithoutSpace(String(error.data))?.fix ?? typeFix(error, example, about))
+          : quotesHelp(error)
+            ? typeFix(error, example, about)
+            : (unitFix(error) ?? patternFix(path) ?? typeFix(error, example, about)),
       };
     case 'if':
       // What the chosen branch asks for is an error of its own.
@@ -142,7 +171,7 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
         fix: `Write ${JSON.stringify(schema.const)}.`,
       };
     case 'enum':
-      return { ...at, rule: 'one-of', ...notAmong(path, name, schema.enum ?? [], error.data) };
+      return { ...at, rule: 'one-of', ...notAmong(path, name, schema.enum ?? [], error.data, around) };
     case 'anyOf': {
       const alternatives = error.schema as readonly Schema[];
       const values = alternatives.map((one) => one.const).filter((value) => value !== undefined);
@@ -164,6 +193,7 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
         rule: 'pattern',
         message: `${name} is ${quoted(String(error.data))}, which is not allowed here`,
         fix: (
+          endpointFix(error, path, around) ??
           (path.at(-2) === 'failure' ? failureFix(error.data, true) : undefined) ??
           unitFix(error) ??
           patternFix(path) ??
@@ -173,6 +203,44 @@ function explain(error: ErrorObject, base: DocumentPath, root: unknown): Explain
     default:
       return bound(error, name, about, at);
   }
+}
+
+function unknownKeyFix(
+  key: string,
+  { data, parentSchema }: ErrorObject,
+  path: DocumentPath,
+  { keysOfUnion }: Surroundings,
+): Pick<Explained, 'fix' | 'unknown'> {
+  const { properties = {}, required = [] } = (parentSchema ?? {}) as Schema;
+  const known = keysOfUnion.get(parentSchema) ?? Object.keys(properties);
+  const value = (data as Readonly<Record<string, unknown>>)[key];
+  const ofFailure = path.at(-1) === 'failure' ? failureKeyFix(key, data) : undefined;
+  if (ofFailure !== undefined) return { fix: ofFailure };
+  if (key === 'grpc' && known.includes('failure')) return { fix: grpcKeyFix(value) };
+  const spaced = keyWithoutSpace(key);
+  if (spaced !== undefined) return { fix: spaced.fix };
+  if (known.includes(key)) return { fix: `Write either ${required.join(' and ')}, or ${key}.` };
+  const list = `Known here: ${known.join(', ')}.`;
+  const place = belongsIn(key, value);
+  if (place === undefined) return { fix: list, unknown: { name: key, known } };
+  // The key may be one of here in the singular or the plural.
+  const near = nearest(key, known);
+  const isForm = near !== undefined && (near.startsWith(key) || key.startsWith(near));
+  return { fix: `${place} ${list}`, ...(isForm ? { unknown: { name: key, known } } : {}) };
+}
+
+/** What to write for a text that is not an endpoint, where that is known. */
+function endpointFix(
+  { data, parentSchema }: ErrorObject,
+  path: DocumentPath,
+  { grpcName, keysOfUnion }: Surroundings,
+): string | undefined {
+  const text = String(data);
+  // Where the text may be a mapping as well.
+  const spaced = keyWithoutSpace(text);
+  if (spaced !== undefined && keysOfUnion.get(parentSchema)?.includes(spaced.key)) return spaced.fix;
+  if (path.at(-2) !== 'endpoints' || grpcName === undefined || /\s/.test(text)) return undefined;
+  return `Write { resource: ${grpcName(text)} }.`;
 }
 
 function bound(
@@ -247,9 +315,23 @@ function patternFix(path: DocumentPath): string | undefined {
 }
 
 /** Of an enumeration; some stand beside what else may be written there. */
-function notAmong(path: DocumentPath, name: string, values: readonly unknown[], data: unknown) {
+function notAmong(
+  path: DocumentPath,
+  name: string,
+  values: readonly unknown[],
+  data: unknown,
+  { grpcName }: PartContext,
+) {
   const usual = oneOf(name, values, data);
   switch (lastKey(path)) {
+    case 'method':
+      if (!isRoute(data)) return usual;
+      return {
+        message: usual.message,
+        fix: grpcName
+          ? `Write { resource: ${grpcName(data)} }.`
+          : `Write { resource: ${data} } for a name of another shape than METHOD /path, or { method: POST, path: ${data} } with the method.`,
+      };
     case 'failure': {
       const fix = failureFix(data, false);
       return fix === undefined ? usual : { message: usual.message, fix };

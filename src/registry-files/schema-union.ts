@@ -1,17 +1,7 @@
 import type { ErrorObject } from 'ajv';
+import { keyWithoutSpace } from './key-places.ts';
 import { nearest } from './nearest-key.ts';
-
-/** A JSON Schema, as far as the explanations look into it. */
-export interface Schema {
-  readonly type?: string;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly anyOf?: readonly Schema[];
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly description?: string;
-  readonly examples?: readonly unknown[];
-}
+import { type Schema, typeName } from './schema-types.ts';
 
 /** The errors of the most likely alternative of each union. */
 export function meantErrors(errors: readonly ErrorObject[]): readonly ErrorObject[] {
@@ -26,12 +16,35 @@ export function meantErrors(errors: readonly ErrorObject[]): readonly ErrorObjec
   return errors.filter((error) => isMeant(error, choices));
 }
 
+/** The keys of all alternatives of each union that did not match, by alternative. */
+export function keysOfUnions(errors: readonly ErrorObject[]): ReadonlyMap<unknown, readonly string[]> {
+  const keys = new Map<unknown, readonly string[]>();
+  for (const { keyword, schema } of errors) {
+    if (keyword !== 'anyOf') continue;
+    const alternatives = schema as readonly Schema[];
+    const all = keysOf(alternatives);
+    for (const alternative of alternatives) keys.set(alternative, all);
+  }
+  return keys;
+}
+
+function keysOf(alternatives: readonly Schema[]): readonly string[] {
+  return [...new Set(alternatives.flatMap(({ properties = {} }) => Object.keys(properties)))];
+}
+
+/** The known key that was meant: itself, one that a space is missing behind, or one with a similar name. */
+function meantKey(key: string, known: readonly string[]): string | undefined {
+  if (known.includes(key)) return key;
+  const split = keyWithoutSpace(key)?.key;
+  return split !== undefined && known.includes(split) ? split : nearest(key, known);
+}
+
 /** Keys with a similar name: a typo is one problem, not an unknown key and a missing one. */
 export function misspeltKeys(errors: readonly ErrorObject[]): ReadonlySet<string> {
   const misspelt = new Set<string>();
   for (const { keyword, instancePath, params, parentSchema } of errors) {
     if (keyword !== 'additionalProperties') continue;
-    const near = nearest(params.additionalProperty as string, Object.keys(parentSchema?.properties ?? {}));
+    const near = meantKey(params.additionalProperty as string, Object.keys(parentSchema?.properties ?? {}));
     if (near !== undefined) misspelt.add(`${instancePath}/${near}`);
   }
   return misspelt;
@@ -41,9 +54,11 @@ export function misspeltKeys(errors: readonly ErrorObject[]): ReadonlySet<string
 function meantAlternative(value: unknown, alternatives: readonly Schema[]): number | undefined {
   let best: number | undefined;
   let bestScore = -1;
+  const known = keysOf(alternatives);
   for (const [index, schema] of alternatives.entries()) {
     if (schema.const !== undefined || schema.type !== typeName(value)) continue;
-    const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+    const written = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+    const keys = written.map((key) => meantKey(key, known) ?? key);
     // Keys that only this alternative requires tell more than keys that all of them know.
     const score = keys.reduce(
       (sum, key) => sum + (schema.required?.includes(key) ? 2 : 0) + (schema.properties?.[key] ? 1 : 0),
@@ -80,10 +95,4 @@ function choiceAbove(
     if (choices.has(key)) return choices.get(key);
     if (path === '') return 'none';
   }
-}
-
-/** The type of a value in JSON Schema's words. */
-export function typeName(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'array' : typeof value;
 }

@@ -1,3 +1,5 @@
+import { orList } from './key-places.ts';
+
 /** What is wrong with a text that is not YAML, in words of its lines in place of those of a parser. */
 
 /** Where a parser stopped, and why in its words. */
@@ -86,10 +88,10 @@ function indentationWords(lines: readonly string[], line: number): SyntaxWords |
     const columns = [...new Set(open.map((one) => one.column))];
     return {
       ...at,
-      message: `the line begins at column ${column}, and the lines that it may belong to begin at column ${orList(columns)}`,
+      message: `the line begins at column ${column}, and the lines that it may belong to begin at column ${orList(columns.map(String))}`,
       fix: hyphen
         ? `Write a space after the hyphen in line ${nearest.line}.`
-        : `Begin it at column ${orList(columns)}, beside what it belongs to.`,
+        : `Begin it at column ${orList(columns.map(String))}, beside what it belongs to.`,
     };
   }
   const isEntry = own.trimStart().startsWith('-');
@@ -166,8 +168,4 @@ function columnsOf(line: string): number[] {
 /** `endpoints:`, whose value is in the lines below it. */
 function isOpenKey(written: string): boolean {
   return /:\s*([&!]\S*\s*)*(#.*)?$/.test(written) || /^-\s*(#.*)?$/.test(written);
-}
-
-function orList(columns: readonly number[]): string {
-  return columns.length < 2 ? columns.join() : `${columns.slice(0, -1).join(', ')} or ${columns.at(-1)}`;
 }

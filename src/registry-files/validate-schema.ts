@@ -9,8 +9,11 @@ import {
   ServiceSchema,
   SourceSchema,
 } from '../domain/registry/schema.ts';
+import { defaultBackend, dialects } from '../sources/dialects/dialects.ts';
+import { belongsInBy } from './key-places.ts';
 import { partialCujOf } from './partial-cuj.ts';
-import { explainErrors } from './schema-errors.ts';
+import { explainErrors, type PartContext } from './schema-errors.ts';
+import type { Schema } from './schema-types.ts';
 
 interface Validators {
   readonly root: ValidateFunction;
@@ -66,10 +69,15 @@ export async function checkStructure(file: string, value: unknown): Promise<Stru
   compiled ??= compile();
   const validators = await compiled;
   const findings: Finding[] = [];
-  const check = (validate: ValidateFunction, part: unknown, base: DocumentPath): boolean => {
+  const check = (
+    validate: ValidateFunction,
+    part: unknown,
+    base: DocumentPath,
+    contextOf?: () => PartContext,
+  ): boolean => {
     if (findings.length >= maxFindingsPerFile) return false;
     if (validate(part)) return true;
-    findings.push(...explainErrors(file, base, part, validate.errors as ErrorObject[]));
+    findings.push(...explainErrors(file, base, part, validate.errors as ErrorObject[], contextOf?.()));
     return false;
   };
   if (!check(validators.root, value, []) && !isMapping(value)) return { usable: false, findings };
@@ -81,6 +89,12 @@ export async function checkStructure(file: string, value: unknown): Promise<Stru
     if (!isMapping(entries)) continue;
     const validate = heading === 'services' ? validators.service : validators.source;
     for (const [name, entry] of Object.entries(entries)) {
+      const misplaced = findings.length < maxFindingsPerFile && misplacedKey(file, heading, name, entry);
+      if (misplaced) {
+        findings.push(misplaced);
+        broken[heading].add(name);
+        continue;
+      }
       const named = namePattern[heading].test(name);
       if (!named && findings.length < maxFindingsPerFile) findings.push(badName(file, heading, name));
       if (!check(validate, entry, [heading, name]) || !named) broken[heading].add(name);
@@ -90,7 +104,7 @@ export async function checkStructure(file: string, value: unknown): Promise<Stru
   if (Array.isArray(document.cujs)) {
     for (const [index, cuj] of document.cujs.entries()) {
       const before = findings.length;
-      if (check(validators.cuj, cuj, ['cujs', index])) continue;
+      if (check(validators.cuj, cuj, ['cujs', index], () => contextOfCuj(cuj, document.services))) continue;
       broken.cujs.add(index);
       const rest = partialCujOf(cuj, findings.slice(before), validators.cuj);
       if (rest !== undefined) partial.set(index, rest);
@@ -118,6 +132,44 @@ function usablePart(document: Record<string, unknown>): RegistryDocument {
 
 function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What is known of a CUJ whose service is in the same document. */
+function contextOfCuj(cuj: unknown, services: unknown): PartContext {
+  if (!isMapping(cuj)) return {};
+  const name = String(cuj.service);
+  const service = isMapping(services) && Object.hasOwn(services, name) ? services[name] : undefined;
+  const { failure, operation } = isMapping(service) ? service : {};
+  const isGrpc = (one: unknown) => one === 'grpc' || (isMapping(one) && 'grpc' in one);
+  const dialect = Object.values(dialects).find(({ statusOf }) => statusOf?.(String(operation)) === 'grpc');
+  if (dialect === undefined && !isGrpc(failure) && !isGrpc(cuj.failure)) return {};
+  return { grpcName: (dialect ?? dialects[defaultBackend]).storedTagValue };
+}
+
+/** A key of an entry, or of another place, that stands where the names of the entries stand. */
+function misplacedKey(
+  file: string,
+  heading: 'services' | 'sources',
+  name: string,
+  entry: unknown,
+): Finding | undefined {
+  const schema = (heading === 'services' ? ServiceSchema : SourceSchema) as unknown as Schema;
+  const { properties = {}, title } = schema;
+  // Its own keys show that it is an entry.
+  if (isMapping(entry) && Object.keys(entry).some((key) => Object.hasOwn(properties, key))) return undefined;
+  const isOfEntry = Object.hasOwn(properties, name) && entry !== null;
+  const elsewhere = isOfEntry ? undefined : belongsInBy(name, entry);
+  if (!isOfEntry && elsewhere === undefined) return undefined;
+  const path = [heading, name];
+  return {
+    file,
+    path,
+    at: 'key',
+    rule: 'misplaced-key',
+    value: name,
+    message: `${pathText(path)} is not a ${title}${isOfEntry ? `: ${name} is a key of one` : ''}`,
+    fix: elsewhere ?? `Indent it under the name of the ${title}.`,
+  };
 }
 
 function badName(file: string, heading: 'services' | 'sources', name: string): Finding {

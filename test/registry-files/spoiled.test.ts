@@ -1137,3 +1137,139 @@ ${cujs}`;
     expect(await problemsOf(text)).not.toEqual([]);
   });
 });
+
+describe('one mistake is one problem, with what to write', () => {
+  const api = 'api: { env: p, operation: http.request, canary: "v:{v}" }';
+  const registry = (cuj: string, service = api) =>
+    `apiVersion: cuj-gate/v1\nservices: { ${service} }\ncujs: [{ name: a, owner: t, service: api, slo: { availability: 99 }, ${cuj} }]\n`;
+  const http = (endpoint: string) => registry(`endpoints: [${endpoint}]`);
+  const grpc = (endpoint: string) =>
+    registry(`endpoints: [${endpoint}]`, api.replace('http.request', 'grpc.server'));
+  const locate = '/parcels.v2.Tracking/Locate';
+  const asResource = /^Write \{ resource: \/parcels\.v2\.tracking\/locate \}\.$/;
+  const spaced = /^Write a space after the colon: /;
+  const endpoint = 'cujs[0].endpoints[0]';
+
+  it.each([
+    // Endpoints
+    ['a method of gRPC as a text', grpc(locate), endpoint, asResource],
+    [
+      'the same without a slash',
+      grpc(locate.slice(1)),
+      endpoint,
+      /^Write \{ resource: parcels\.v2\.tracking\/locate \}/,
+    ],
+    [
+      'by failure of the service',
+      registry(`endpoints: [${locate}]`, api.replace('http.request', 'own, failure: grpc')),
+      endpoint,
+      asResource,
+    ],
+    [
+      'by failure of the CUJ',
+      registry(`failure: { grpc: [INTERNAL] }, endpoints: [${locate}]`, api.replace('http.request', 'own')),
+      endpoint,
+      asResource,
+    ],
+    ['a method of gRPC as a method', grpc(`{ method: ${locate} }`), `${endpoint}.method`, asResource],
+    ['a route as a text', http('/x'), endpoint, /^Write METHOD \/path .*\{ resource: NAME \}/],
+    [
+      'a route as a method',
+      http('{ method: /x }'),
+      `${endpoint}.method`,
+      /resource: \/x \}.*method: POST, path: \/x \}/,
+    ],
+    [
+      'a resource beside a route',
+      http('{ method: GET, path: /x, resource: get_/x }'),
+      `${endpoint}.resource`,
+      /^Write either method and path, or resource\.$/,
+    ],
+    ['a misspelt resource', http('{ resorce: get_/x }'), `${endpoint}.resorce`, /^Did you mean resource\?/],
+    [
+      'a key of no endpoint',
+      http('{ zzzzzzzzz: /x }'),
+      `${endpoint}.zzzzzzzzz`,
+      /^Known here: service, method, path, latencyMs, failure, resource\.$/,
+    ],
+    // Spaces
+    [
+      'a resource without a space',
+      http('{ resource:/x }'),
+      `${endpoint}["resource:/x"]`,
+      /^Write a space after the colon: resource: \/x\.$/,
+    ],
+    ['the same in a list', http('resource:/x'), endpoint, /^Write a space after the colon: resource: \/x\.$/],
+    [
+      'an env without a space',
+      registry('endpoints: "*"', api.replace('env: p', 'env:p')),
+      'services.api["env:p"]',
+      spaced,
+    ],
+    [
+      'an objective without a space',
+      http('GET /').replace('{ availability: 99 }', 'availability:99'),
+      'cujs[0].slo',
+      spaced,
+    ],
+    ['a service without a space', registry('endpoints: "*"', 'api: env:p'), 'services.api', spaced],
+    ['an owner without a space', http('GET /').replace('owner: t', 'owner:t'), 'cujs[0]["owner:t"]', spaced],
+    // Places
+    [
+      'failure at the top',
+      `${http('GET /')}failure: grpc\n`,
+      'failure',
+      /^failure belongs in a service, a CUJ or an endpoint\. Known here: apiVersion, /,
+    ],
+    [
+      'failure among services',
+      registry('endpoints: "*"', `${api}, failure: grpc`),
+      'services.failure',
+      /^Indent it under the name of the service\.$/,
+    ],
+    [
+      'a mapping among services',
+      registry('endpoints: "*"', `${api}, failure: { grpc: [INTERNAL] }`),
+      'services.failure',
+      /^Indent it under the name of the service\.$/,
+    ],
+    [
+      'CUJs among services',
+      registry('endpoints: "*"', `${api}, cujs: []`),
+      'services.cujs',
+      /^cujs belongs at the top of the registry\.$/,
+    ],
+    [
+      'a client in a service',
+      registry('endpoints: "*"', api.replace('env: p', 'env: p, client: { views: [/] }')),
+      'services.api.client',
+      /^client belongs in a CUJ\. Known here: env, /,
+    ],
+    [
+      'endpoints in a client',
+      registry(
+        'endpoints: [GET /], client: { service: web, endpoints: [GET /] }',
+        `${api}, web: { env: p, application: 3c5d1c9e-7a52-4d1f-9b7e-0f6a5f0c2e11, canary: "v:{v}" }`,
+      ),
+      'cujs[0].client.endpoints',
+      /^endpoints belongs in a CUJ\. Known here: service, views, actions, fails\.$/,
+    ],
+    [
+      'a window in a CUJ',
+      http('GET /').replace('owner: t', 'owner: t, window: 5m'),
+      'cujs[0].window',
+      /^window belongs in slo or gate\. /,
+    ],
+    [
+      'service in place of services',
+      `${http('GET /')}service: {}\n`,
+      'service',
+      /^Did you mean services\? service belongs in /,
+    ],
+  ])('%s', async (_, text, path, fix) => {
+    const problems = await problemsOf(text);
+    expect(problems.map((problem) => [problem.path, problem.fix])).toEqual([
+      [path, expect.stringMatching(fix)],
+    ]);
+  });
+});

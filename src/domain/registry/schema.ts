@@ -169,38 +169,41 @@ const GateSchema = Type.Object(
   closed,
 );
 
-const EndpointSchema = Type.Union([
-  Type.String({
-    pattern: `^((${methods.join('|')}) /\\S*|(${graphqlTypes.join('|')}) [_A-Za-z][_0-9A-Za-z]*)$`,
-    maxLength: maxRouteLength,
-    description:
-      'METHOD /path, the route as the framework writes it; or an operation of GraphQL, such as query Search.',
-    examples: ['POST /api/v1/login'],
-  }),
-  Type.Object(
-    {
-      service: Type.Optional(Type.String({ minLength: 1, maxLength: maxNameLength })),
-      method: Type.Enum([...methods]),
-      path: Type.String({ pattern: '^/\\S*$', maxLength: maxRouteLength }),
-      latencyMs: Type.Optional(LatencyMs),
-      failure: Type.Optional(FailureSchema),
-    },
-    closed,
-  ),
-  Type.Object(
-    {
-      service: Type.Optional(Type.String({ minLength: 1, maxLength: maxNameLength })),
-      resource: Type.String({
-        minLength: 1,
-        maxLength: 200,
-        description: 'The raw resource_name, where it is not METHOD /path.',
-      }),
-      latencyMs: Type.Optional(LatencyMs),
-      failure: Type.Optional(FailureSchema),
-    },
-    closed,
-  ),
-]);
+const EndpointSchema = Type.Union(
+  [
+    Type.String({
+      pattern: `^((${methods.join('|')}) /\\S*|(${graphqlTypes.join('|')}) [_A-Za-z][_0-9A-Za-z]*)$`,
+      maxLength: maxRouteLength,
+      description:
+        'METHOD /path, the route as the framework writes it; or an operation of GraphQL, such as query Search.',
+      examples: ['POST /api/v1/login'],
+    }),
+    Type.Object(
+      {
+        service: Type.Optional(Type.String({ minLength: 1, maxLength: maxNameLength })),
+        method: Type.Enum([...methods]),
+        path: Type.String({ pattern: '^/\\S*$', maxLength: maxRouteLength }),
+        latencyMs: Type.Optional(LatencyMs),
+        failure: Type.Optional(FailureSchema),
+      },
+      closed,
+    ),
+    Type.Object(
+      {
+        service: Type.Optional(Type.String({ minLength: 1, maxLength: maxNameLength })),
+        resource: Type.String({
+          minLength: 1,
+          maxLength: 200,
+          description: 'The raw resource_name, where it is not METHOD /path.',
+        }),
+        latencyMs: Type.Optional(LatencyMs),
+        failure: Type.Optional(FailureSchema),
+      },
+      closed,
+    ),
+  ],
+  { title: 'endpoint' },
+);
 
 const ClientNames = (what: string) =>
   Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
@@ -353,7 +356,7 @@ const serviceFields = {
 
 export const ServiceSchema = Type.Object(
   { ...serviceFields, environments: overrides(Type.Partial(Type.Object(serviceFields), closed)) },
-  closed,
+  { ...closed, title: 'service' },
 );
 
 export const durationUnits = ['seconds', 'milliseconds'] as const;
@@ -391,7 +394,7 @@ export const SourceSchema = Type.Object(
       }),
     ),
   },
-  closed,
+  { ...closed, title: 'source' },
 );
 
 const cujNamePattern = '^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$';
@@ -466,6 +469,7 @@ export const CujSchema = Type.Object(
   // Only a retired CUJ needs no endpoints.
   {
     ...closed,
+    title: 'CUJ',
     if: { properties: { retired: true }, required: ['retired'] },
     else: { properties: { endpoints: true }, required: ['endpoints'] },
   },
@@ -476,7 +480,7 @@ const defaults = { slo: Type.Optional(SloDefaultsSchema), gate: Type.Optional(Ga
 /** Of every service that says nothing else for this environment. */
 const EnvironmentSchema = Type.Object(
   { env: Type.Optional(EnvSchema), tags: Type.Optional(TagsSchema) },
-  closed,
+  { ...closed, title: 'environment' },
 );
 
 export const RegistrySchema = Type.Object(
