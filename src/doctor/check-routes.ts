@@ -94,7 +94,11 @@ function silentEndpoint(
       about,
       message: `${resource} had no hits in the last day; the nearest with traffic: ${listed(nearest.map((name) => `${name} (${count(routes.get(name) ?? 0)} hits)`))}`,
       verdict,
-      fix: 'Write the route as the framework reports it, or give the stored name with resource:.',
+      // A stored name was written, with resource:.
+      fix:
+        label === resource
+          ? `Write { resource: ${nearest[0]} } if that is meant.`
+          : 'Write the route as the framework reports it, or give the stored name with resource:.',
     };
   }
   return {

@@ -6,8 +6,15 @@ import type { DoctorFinding } from './finding.ts';
 import { type CountedEvents, countedEvents } from './metric-query.ts';
 import { listed } from './words.ts';
 
-/** SLOs in Datadog that are missing, or whose objective or queries differ from the registry's. */
-export function checkSlos(registry: Registry, { slos }: BackendFacts): DoctorFinding[] {
+/**
+ * SLOs in Datadog that are missing, or whose objective or queries differ from the registry's. `misnamed`: the CUJs of which a name
+ * in the registry is most likely wrong, so that it may be the SLO that is right.
+ */
+export function checkSlos(
+  registry: Registry,
+  { slos }: BackendFacts,
+  misnamed: ReadonlySet<Cuj>,
+): DoctorFinding[] {
   if (slos === undefined) return [];
   const findings: DoctorFinding[] = [];
   const without: string[] = [];
@@ -18,7 +25,7 @@ export function checkSlos(registry: Registry, { slos }: BackendFacts): DoctorFin
       const slo = sloOf(slos, cuj, sli);
       if (slo !== undefined) {
         meant.add(slo.id);
-        findings.push(...differences(registry, cuj, sli, slo));
+        findings.push(...differences(registry, cuj, sli, slo, misnamed.has(cuj)));
       } else if (cuj.sloIds[sli] !== undefined) {
         findings.push({
           severity: 'warning',
@@ -61,7 +68,13 @@ function withoutBudget(cuj: Cuj): string {
     : 'None. cuj-gate report shows the error budget as unknown.';
 }
 
-function differences(registry: Registry, cuj: Cuj, sli: SliName, slo: SloFacts): DoctorFinding[] {
+function differences(
+  registry: Registry,
+  cuj: Cuj,
+  sli: SliName,
+  slo: SloFacts,
+  isMisnamed: boolean,
+): DoctorFinding[] {
   const about = `cuj ${cuj.name}: ${sli} SLO`;
   const findings: DoctorFinding[] = [];
   const differ = (check: string, message: string) =>
@@ -72,7 +85,10 @@ function differences(registry: Registry, cuj: Cuj, sli: SliName, slo: SloFacts):
       message,
       verdict:
         'The gate judges by the registry; the error budget and errorBudgetPolicy use the SLO in Datadog.',
-      fix: 'Apply what cuj-gate generate terraform writes, or correct the registry.',
+      fix:
+        isMisnamed && check === 'slo-queries'
+          ? 'Correct the names in the registry first, as the other findings about this CUJ say. If the SLO still differs, apply what cuj-gate generate terraform writes.'
+          : 'Apply what cuj-gate generate terraform writes, or correct the registry.',
     });
   if (slo.type !== 'metric') differ('slo-type', `"${slo.name}" is a ${slo.type} SLO, not a metric SLO`);
   const target = slo.targets.get(cuj.sloWindow);

@@ -1,5 +1,5 @@
 import type { BackendFacts, SurveyFailure } from '../domain/ports/backend-facts.ts';
-import type { Registry, Service } from '../domain/registry/model.ts';
+import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import { likelyMistakesIn } from '../domain/registry/resolve-services.ts';
 import { checkClientMetrics } from './check-client.ts';
 import { checkCounter } from './check-counter.ts';
@@ -15,7 +15,7 @@ import { checkSpanMetrics } from './check-spans.ts';
 import { checkStores } from './check-stores.ts';
 import { checkTraffic } from './check-traffic.ts';
 import { type DoctorFinding, worstFirst } from './finding.ts';
-import { listed } from './words.ts';
+import { listed, named } from './words.ts';
 
 export interface ExamineOptions {
   /** How many busy routes that are in no CUJ are named for each service. */
@@ -56,10 +56,21 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
   }
   findings.push(
     ...checkFailingRates(registry, facts),
-    ...checkSlos(registry, facts),
+    ...checkSlos(registry, facts, misnamedCujs(registry, findings)),
     ...checkRecordedSlos(registry, facts),
   );
   return worstFirst(findings);
+}
+
+/** CUJs with a name of an endpoint or an operation that the backend does not have, as findings say. */
+function misnamedCujs(registry: Registry, findings: readonly DoctorFinding[]): ReadonlySet<Cuj> {
+  const of = (check: string) => findings.filter((one) => one.check === check).map(({ about }) => about);
+  const endpoints = of('endpoint-name');
+  const services = new Set(of('operation-without-hits'));
+  const isMisnamed = (cuj: Cuj) =>
+    endpoints.some((about) => about.startsWith(`cuj ${cuj.name}: `)) ||
+    cuj.services.some((name) => services.has(named(registry.services.get(name) as Service)));
+  return new Set([...registry.cujs.values()].filter(isMisnamed));
 }
 
 /** The tags that all trace metrics have. */

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { DoctorFinding } from '../../src/doctor/finding.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { MINUTE, NOON } from '../demo/datadog/fixture.ts';
-import { clinic, closeAll, hits, routes, shopDocument, trade, visit } from './clinic.ts';
+import { clinic, closeAll, hits, registryOf, routes, shopDocument, trade, visit } from './clinic.ts';
+import { plantSlo } from './slo-of-cuj.ts';
 
 afterEach(closeAll);
 
@@ -148,6 +149,37 @@ describe('the mistakes of datadog.md that can be seen', () => {
     const { findings } = await visit(simulator, shopDocument());
     expect(checks(findings)).toEqual(['endpoint-name']);
     expect(findings[0]?.message).toContain('get_/items/_id (5,002 hits)');
+    expect(findings[0]?.fix).toMatch(/^Write the route as the framework reports it, or/);
+  });
+
+  it('5: a name written with resource: that is nearly another, and its SLO after it', async () => {
+    const simulator = await clinic();
+    trade(simulator);
+    plantSlo(simulator, registryOf(shopDocument()), 'buy');
+    const { findings } = await visit(
+      simulator,
+      changed(({ cujs }) => {
+        Object.assign(cujs?.[0] as object, { endpoints: [{ resource: 'post_/order' }, 'GET /items/:id'] });
+      }),
+    );
+    expect(find(findings, 'endpoint-name')?.fix).toBe('Write { resource: post_/orders } if that is meant.');
+    expect(findings.filter(({ check }) => check === 'slo-queries').map(({ fix }) => fix)).toEqual(
+      Array(2).fill(
+        'Correct the names in the registry first, as the other findings about this CUJ say. If the SLO still differs, apply what cuj-gate generate terraform writes.',
+      ),
+    );
+  });
+
+  it('names an operation without hits before the SLO that differs by it', async () => {
+    const simulator = await clinic();
+    trade(simulator);
+    plantSlo(simulator, registryOf(shopDocument()), 'buy');
+    const { findings } = await visit(
+      simulator,
+      changed(({ services }) => Object.assign(services?.shop as object, { operation: 'expres.request' })),
+    );
+    expect(checks(findings)).toContain('operation-without-hits');
+    expect(find(findings, 'slo-queries')?.fix).toMatch(/^Correct the names in the registry first/);
   });
 
   it('9: an endpoint without hits is not taken for zero errors', async () => {
