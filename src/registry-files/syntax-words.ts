@@ -167,5 +167,10 @@ function columnsOf(line: string): number[] {
 
 /** `endpoints:`, whose value is in the lines below it. */
 function isOpenKey(written: string): boolean {
-  return /:\s*([&!]\S*\s*)*(#.*)?$/.test(written) || /^-\s*(#.*)?$/.test(written);
+  const words = written.trim().split(/\s+/);
+  const comment = words.findIndex((word) => word.startsWith('#'));
+  const code = comment === -1 ? words : words.slice(0, comment);
+  // Anchors and tags stand between a key and its value.
+  const last = code.findLast((word) => !/^[&!]/.test(word)) ?? '';
+  return last.endsWith(':') || (last === '-' && code.length === 1);
 }
