@@ -31,7 +31,7 @@ const isolated: TestProjectInlineConfiguration = {
 
 const integration: TestProjectInlineConfiguration = {
   extends: true,
-  test: { name: 'integration', include: [integrationFiles], exclude: [e2eFiles] },
+  test: { name: 'integration', include: [integrationFiles], exclude: [e2eFiles], setupFiles },
 };
 
 const signIn: TestProjectInlineConfiguration = {
