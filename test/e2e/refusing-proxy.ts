@@ -12,7 +12,7 @@ export type Refusal =
 /** A proxy as companies have them before Prometheus, for the queries of all. */
 export interface RefusingProxy {
   readonly url: string;
-  /** How many requests it has answered itself, or not at all. */
+  /** How many queries it has answered itself, or not at all. The list of Thanos' stores, which a gate asks for beside a query, is none. */
   readonly refused: () => number;
   /** Refuses every request until the returned function is called. */
   refuse(refusal: Refusal): () => void;
@@ -26,7 +26,7 @@ export async function startRefusingProxy(backend: string): Promise<RefusingProxy
   let refused = 0;
   const server = createServer((incoming, response) => {
     if (refusal !== undefined) {
-      refused += 1;
+      if (incoming.url?.endsWith('/api/v1/query')) refused += 1;
       incoming.resume();
       refuse(response, refusal);
       return;
