@@ -30,6 +30,9 @@ interface Options {
   readonly seed: number;
 }
 
+/** Before anything else, so that nobody waits in front of nothing. */
+const firstLine = 'Simulating a month of traffic first. This takes seconds, or a minute on a busy machine.';
+
 /** How long 10 simulated seconds take on a terminal, in ms: slow enough to watch on a page. */
 const bucketOnTerminalMs = 1_000;
 
@@ -107,7 +110,7 @@ async function demo(io: Io, options: Options): Promise<number> {
   const colors = colorsFor(io);
   const say = (line = '') => void io.stdout.write(`${fold(line, io.stdout.columns || undefined)}\n`);
   const keys = randomKeys();
-  if (io.stderr.isTTY === true) io.stderr.write('Simulating a month of traffic takes a few seconds.\n');
+  say(firstLine);
   const world = await openExample(options.seed, keys);
   const opened = await startDemoGate(io, {
     source: simulatorSource(world.datadog, keys),

@@ -75,6 +75,20 @@ describe('demo --once', () => {
   });
 });
 
+describe('demo', () => {
+  it('says first what it does, before the traffic is simulated', async () => {
+    const stdout = {
+      write: (line: string) => {
+        throw new Error(line);
+      },
+    };
+    // Nothing is open yet that would have to be closed.
+    await expect(run(['demo', '--once'], { ...capture().io, stdout })).rejects.toThrow(
+      /^Simulating a month of traffic first\./,
+    );
+  });
+});
+
 describe('report --demo', () => {
   const args = ['report', '--demo'];
 
